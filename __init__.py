@@ -98,12 +98,12 @@ __all__ = [
     "camera",
     "clip",
     "export",
-    "simplify",
     "load",
     "motion",
     "pose",
     "render",
     "save",
+    "simplify",
     "splats",
     "track",
 ]
@@ -134,7 +134,7 @@ def register() -> None:
     import bpy
 
     from . import operators, panels
-    from .addon import command, preferences, preferences_view, properties, translations
+    from .addon import blender_command, preferences, preferences_view, properties, translations
 
     preferences_view.attach()
     for cls in preferences.CLASSES:
@@ -143,7 +143,7 @@ def register() -> None:
     properties.register()
     operators.register()
     panels.register()
-    command.register()
+    blender_command.register()
 
 
 def unregister() -> None:
@@ -151,9 +151,9 @@ def unregister() -> None:
     import bpy
 
     from . import operators, panels
-    from .addon import command, preferences, properties, translations
+    from .addon import blender_command, preferences, properties, translations
 
-    command.unregister()
+    blender_command.unregister()
     panels.unregister()
     operators.unregister()
     properties.unregister()

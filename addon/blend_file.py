@@ -22,7 +22,7 @@ def write_blend(avatar: Path, target: Path, photo: Path) -> None:
         LikenessError: Blender could not write it.
     """
     if "bpy" in sys.modules:
-        from .scene.blend import blend_from_avatar
+        from .scene.blend_writer import blend_from_avatar
 
         blend_from_avatar(avatar, target, photo)
         return

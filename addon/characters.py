@@ -15,8 +15,8 @@ import numpy as np
 
 from ..engine.core.types import FloatArray, LikenessError
 from ..engine.synth.characters.character import CharacterRig, guess_label, save_rig
-from ..engine.synth.model import KINDS, LABEL, Material, MeshPart
 from ..engine.synth.parts_file import save_parts
+from ..engine.synth.person_parts import KINDS, LABEL, Material, MeshPart
 from .scene.axes import points_to_engine
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from ..engine.core.types import MAX_GAUSSIANS
 from ..engine.scene.files import load_scene_steps
 from ..engine.scene.static_splats import load_static_steps
 from .preferences import avatar_folder, get_preferences
-from .scene import bare_body, static_splats
-from .scene.build import AvatarObjects, build_scene_steps, run_to_end
-from .scene.view import look_at_avatar, show_splats
+from .scene import bare_body, static_splat_object
+from .scene.avatar_objects import AvatarObjects, build_scene_steps, run_to_end
+from .scene.view3d import look_at_avatar, show_splats
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def import_splats_steps(context: Any, scene: Path, name: str) -> Generator[None,
         splats = yield from load_static_steps(scene)
     finally:
         _remove_scratch(scene)
-    obj = yield from static_splats.add_static_splats_steps(splats, name, context)
+    obj = yield from static_splat_object.add_static_splats_steps(splats, name, context)
     if get_preferences(context).show_splats:
         show_splats(context)
     return obj

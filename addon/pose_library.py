@@ -19,7 +19,7 @@ import numpy as np
 
 from ..engine.core.types import JOINT_INDEX, FloatArray, LikenessError, Pose
 from .compat import open_empty_file
-from .rig.names import FACE
+from .rig.control_names import FACE
 
 if TYPE_CHECKING:
     from ..engine.poses import NamedExpression, NamedPose
@@ -53,7 +53,7 @@ def write_library(path: Path) -> None:
     """
     from ..engine.files.atomic import atomic_write
     from ..engine.poses import named_expressions, named_poses
-    from ..engine.poses.pictures import read_thumbnail
+    from ..engine.poses.thumbnails import read_thumbnail
 
     open_empty_file()
     axes = _default_rest_axes()
@@ -88,7 +88,7 @@ def pose_action(pose: NamedPose, axes: FloatArray) -> Any:
     Args:
         axes: [55, 3, 3] the bones' axes at rest, as :func:`motion.pose.get_rest_axes` gives them.
     """
-    from .motion.pose import bone_quaternions
+    from .motion.bone_pose import bone_quaternions
 
     full_pose = Pose.rest(0).with_joints(**pose.joints).full_pose
     quaternions = bone_quaternions(full_pose, axes)
@@ -197,7 +197,7 @@ def _default_rest_axes() -> FloatArray:
     """[55, 3, 3] of the default body's bones."""
     from ..engine.body.model import load_body
     from ..engine.files.weights import asset_path
-    from .motion.pose import get_rest_axes
+    from .motion.bone_pose import get_rest_axes
     from .scene.armature import create_armature
 
     joints = load_body(asset_path("body")).J_template

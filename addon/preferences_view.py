@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 
-from . import running, setup
+from . import running, setup_state
 from .preferences import LikenessPreferences
 
 
@@ -55,7 +55,7 @@ def _draw_state(layout: Any) -> None:
 
 def _draw_engine(layout: Any, settings: Any, context: Any) -> None:
     _setting(layout, settings, "engine_python")
-    for icon, text in setup.environment_lines(context):
+    for icon, text in setup_state.environment_lines(context):
         layout.label(text=text, icon=icon)
     layout.operator("likeness.check_engine", icon="VIEWZOOM")
 
@@ -63,7 +63,7 @@ def _draw_engine(layout: Any, settings: Any, context: Any) -> None:
 def _draw_body(layout: Any, settings: Any, context: Any) -> None:
     _setting(layout, settings, "body_file")
     row = layout.row()
-    icon, text = setup.body_line(context)
+    icon, text = setup_state.body_line(context)
     row.label(text=text, icon=icon)
     if settings.body_file:
         row.operator("likeness.look_around", text="Check", icon="VIEWZOOM")
@@ -72,7 +72,7 @@ def _draw_body(layout: Any, settings: Any, context: Any) -> None:
 def _draw_files(layout: Any, settings: Any, context: Any) -> None:
     _setting(layout, settings, "avatar_folder")
     _setting(layout, settings, "show_splats")
-    for line in setup.cache_lines(context):
+    for line in setup_state.cache_lines(context):
         layout.label(text=line, icon="FILE_CACHE", translate=False)
     row = layout.row()
     row.operator("likeness.look_around", text="Update", icon="FILE_REFRESH")
@@ -89,17 +89,17 @@ def _draw_models(layout: Any, settings: Any, context: Any) -> None:
     if not settings.show_models:
         return
     _setting(layout, settings, "models_folder")
-    problem = setup.find_online_problem()
+    problem = setup_state.find_online_problem()
     if problem:
         layout.label(text=problem, icon="INTERNET_OFFLINE")
     layout.operator("likeness.look_around", text="Update", icon="FILE_REFRESH")
-    for entry, state, path in setup.model_rows(context):
+    for entry, state, path in setup_state.model_rows(context):
         box = layout.box()
         split = box.split(factor=0.55)
         split.label(text=entry.name, icon=_STATE_ICONS.get(state, "QUESTION"), translate=False)
         row = split.row()
         row.alignment = "RIGHT"
-        row.label(text=setup.model_size(entry), translate=False)
+        row.label(text=setup_state.model_size(entry), translate=False)
         if entry.page:
             row.operator("wm.url_open", text="Page", icon="URL").url = entry.page
         if state == "missing" and entry.page:
@@ -116,7 +116,7 @@ def _draw_models(layout: Any, settings: Any, context: Any) -> None:
             split.label(text=heading)
             split.label(text=text, translate=False)
         if state == "there":
-            column.label(text=setup.shorten_path(path), icon="FILE_FOLDER", translate=False)
+            column.label(text=setup_state.shorten_path(path), icon="FILE_FOLDER", translate=False)
 
 
 _STATES = {"bundled": "Bundled", "there": "Found", "missing": "Not published yet"}

@@ -18,9 +18,9 @@ from typing import Any
 import bpy
 
 from ..engine.core.types import LikenessError
-from .install import get_worker_command
-from .progress import TimeEstimate, format_time_left
-from .report import problem_report, strip_folders
+from .problem_report import problem_report, strip_folders
+from .time_estimate import TimeEstimate, format_time_left
+from .worker_launch import get_worker_command
 from .workers.jobs import JobState, WorkerJob
 
 Steps = Generator[Any, None, Any]

@@ -41,7 +41,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine
 import numpy as np
 from likeness.engine.body import Body, load_body
 from likeness.engine.core.cameras import camera_position
@@ -49,18 +49,18 @@ from likeness.engine.core.types import LikenessError
 from likeness.engine.dataset.cards import CARD_FILE
 from likeness.engine.dataset.groups import BINS, angle_bin, angle_magnitude
 from likeness.engine.dataset.shards import INDEX_FILE, shard_files, write_index, write_members
-from likeness.engine.dataset.stored import read_members, read_stored_subjects
+from likeness.engine.dataset.stored_subjects import read_members, read_stored_subjects
 from likeness.engine.files.atomic import atomic_write
 from likeness.engine.files.weights import asset_path
-from likeness.engine.network.files import load_network
+from likeness.engine.network.network_files import load_network
 from likeness.engine.render import best_backend
 from likeness.engine.synth.figure import SynthOptions
 from likeness.engine.synth.subject import write_people
 from likeness.engine.training.batches import data_options
 from likeness.engine.training.config import TrainConfig, read_config, with_settings
 from likeness.engine.training.data import held_out_samples
+from likeness.engine.training.data_provenance import describe_shards, find_leaks
 from likeness.engine.training.evaluate import compare_views
-from likeness.engine.training.learned_from import describe_shards, find_leaks
 from likeness.engine.training.loop import train_network
 from likeness.engine.training.monitor import read_metrics
 from likeness.engine.training.samples import TrainingSample

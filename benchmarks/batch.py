@@ -38,7 +38,7 @@ from likeness.addon.workers.executors import open_executor
 from likeness.addon.workers.plan import ClusterConfig, PoolConfig
 from likeness.addon.workers.serving import SendEvent, UnitMaker, serve_units
 from likeness.engine.files.weights import cache_assets_dir
-from likeness.engine.workflows.batch.folder import BatchFolder
+from likeness.engine.workflows.batch.batch_folder import BatchFolder
 from likeness.engine.workflows.executor import Executor, Unit, as_completed
 from render import busy, machine
 

@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine
 import numpy as np
 from likeness.engine.body import Body, load_body
 from likeness.engine.body.atlas import surface_points
@@ -29,8 +29,8 @@ from likeness.engine.imaging.load import load_portrait
 from likeness.engine.tracking import evidence, face_bias
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.fit import fit_body, gather_evidence
+from likeness.engine.tracking.fit_state import FitState, PosedJoints
 from likeness.engine.tracking.observation import observe
-from likeness.engine.tracking.skeleton import FitState, PosedJoints
 from scipy.optimize import linear_sum_assignment
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp"}

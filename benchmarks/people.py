@@ -17,11 +17,11 @@ import sys
 import time
 from pathlib import Path
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine
 import numba
 from likeness.engine.synth import raster
+from likeness.engine.synth.environment_light import environment_picture
 from likeness.engine.synth.figure import SynthOptions, SynthSubject, make_subject, open_context
-from likeness.engine.synth.light import environment_picture
 from render import busy, machine, told
 
 QUICK_VIEWS = 4  # of the larger size

@@ -17,7 +17,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-from likeness.benchmarks.figures.report import (
+from likeness.benchmarks.figures.portrait_report import (
     FRAMINGS,
     PortraitMetrics,
     find_side_faces,

@@ -20,7 +20,7 @@ from typing import Any
 
 import bpy
 import numpy as np
-from likeness.addon.scene.build import AvatarObjects, build_scene_steps
+from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene_steps
 from likeness.benchmarks.figures.random_scenes import cover_body
 from likeness.engine.body import load_body
 from likeness.engine.core.types import MAX_GAUSSIANS, NUM_JOINTS, Avatar, Pose

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import psutil
 from likeness.engine.files.weights import cache_assets_dir
-from likeness.engine.workflows.batch.folder import BatchFolder
+from likeness.engine.workflows.batch.batch_folder import BatchFolder
 from render import busy, machine
 
 SAMPLE = cache_assets_dir().parent / "downloads" / "astronaut.png"

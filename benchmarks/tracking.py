@@ -39,7 +39,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine
 import numpy as np
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import Camera, FloatArray, LikenessError, Portrait, Track
@@ -50,14 +50,14 @@ from likeness.engine.evaluation.people.person import (
     RandomPerson,
     random_person,
 )
-from likeness.engine.evaluation.people.render import Truth, render_person
+from likeness.engine.evaluation.people.person_render import Truth, render_person
 from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.synth.dress import DressBody, load_dress_body
 from likeness.engine.synth.library import Library, open_library
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.fit import fit_body
-from likeness.engine.tracking.limits import limit_violations
+from likeness.engine.tracking.joint_limits import limit_violations
 from likeness.engine.tracking.observation import observe
 from PIL import Image
 
@@ -120,7 +120,7 @@ def create_person(
     return random_person(dress.body, rng, library, framing=framing, yaw=yaw)
 
 
-def measure_person(
+def measure_tracking(
     number: int,
     person: RandomPerson,
     portrait: Portrait,

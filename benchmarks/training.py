@@ -26,11 +26,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine
 from likeness.engine.body import load_body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path
-from likeness.engine.network.files import save_network
+from likeness.engine.network.network_files import save_network
 from likeness.engine.synth.figure import SynthOptions
 from likeness.engine.synth.subject import write_people
 from likeness.engine.training.batches import data_options, iterate_batches

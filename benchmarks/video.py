@@ -22,9 +22,9 @@ import json
 import time
 from pathlib import Path
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine
 import numpy as np
-from likeness.benchmarks.figures.motions import count_flips, find_still_frames, jitter_mm
+from likeness.benchmarks.figures.motion_metrics import count_flips, find_still_frames, jitter_mm
 from likeness.engine.body.model import Body, load_body
 from likeness.engine.core.types import FRAME_STATES, FloatArray, LikenessError, Motion
 from likeness.engine.files.weights import asset_path
@@ -32,8 +32,8 @@ from likeness.engine.imaging.resize import fit_size, resize
 from likeness.engine.imaging.video import VideoFrame, VideoReader
 from likeness.engine.tracking.clip_tracker import ClipRange
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.tracking.following import Follower, Sighting
-from likeness.engine.tracking.video import track_clip
+from likeness.engine.tracking.person_follower import Follower, Sighting
+from likeness.engine.tracking.track_video import track_clip
 from likeness.engine.visual.overlay import OverlayPainter
 from PIL import Image
 

@@ -15,21 +15,21 @@ from ..addon.translations import set_tooltip
 from . import (
     add_body,
     avatars,
+    display,
     export,
     expression,
     fit_check,
     import_avatar,
     import_portrait,
     import_splats,
-    look,
+    job_operator,
     motion,
     pose,
-    running,
     setup,
 )
 
 _MODULES = (
-    running,
+    job_operator,
     fit_check,
     import_portrait,
     import_avatar,
@@ -39,7 +39,7 @@ _MODULES = (
     pose,
     expression,
     motion,
-    look,
+    display,
     export,
     setup,
 )

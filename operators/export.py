@@ -9,11 +9,11 @@ from typing import Any
 
 import bpy
 
-from ..addon import export
-from ..addon.scene.build import find_avatar, find_avatars
-from ..addon.scene.frames import record_frames
+from ..addon import scene_export
+from ..addon.scene.avatar_objects import find_avatar, find_avatars
+from ..addon.scene.frame_recorder import record_frames
 from ..engine.core.types import LikenessError
-from .running import JobOperator
+from .job_operator import JobOperator
 
 TEXTURE_SIZES = [
     ("1024", "1024", "Small files, for avatars seen from afar"),
@@ -25,7 +25,7 @@ TEXTURE_SIZES = [
 class ExportOperator(JobOperator):
     """What the exports share: a file browser, frames for the worker, a scratch folder."""
 
-    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
+    bl_options = {"REGISTER", "PRESET"}
     changes_scene = False
 
     suffixes: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class ExportOperator(JobOperator):
     def poll(cls, context: Any) -> bool:
         if not super().poll(context):
             return False
-        if export.find_export_avatar(context) is None:
+        if scene_export.find_export_avatar(context) is None:
             cls.poll_message_set("Select the avatar to export")  # type: ignore[attr-defined]
             return False
         return True
@@ -56,7 +56,7 @@ class ExportOperator(JobOperator):
     def ask(self, context: Any, event: Any) -> set[str]:
         """Open the file browser, with the avatar's name in it."""
         if not self.filepath:
-            name = export.get_export_avatar(context).armature.name
+            name = scene_export.get_export_avatar(context).armature.name
             folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path()
             self.filepath = str(folder / f"{bpy.path.clean_name(name)}{self.suffix()}")
         context.window_manager.fileselect_add(self)
@@ -132,14 +132,14 @@ class ExportAvatar(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         out, scratch = self.target(), self.scratch()
-        avatar = export.get_export_avatar(context)
+        avatar = scene_export.get_export_avatar(context)
         yield from record_frames(
             context, [avatar], [context.scene.frame_current], scratch, camera=False
         )
         poses = None
         if self.pose == "PHOTO":
             poses = scratch / "poses.npz"
-            export.write_photo_pose(avatar, poses)
+            scene_export.write_photo_pose(avatar, poses)
         return {
             "task": "export",
             "folder": str(scratch),
@@ -199,10 +199,10 @@ class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         scene = context.scene
         frames: Any = [scene.frame_current]
         if self.animation:
-            frames = export.scene_frames(scene)
+            frames = scene_export.scene_frames(scene)
             if "#" not in out.name and "%" not in out.name and len(frames) > 1:
                 out = out.with_name(f"{out.stem}_####{out.suffix}")
-        avatars = [export.get_export_avatar(context)]
+        avatars = [scene_export.get_export_avatar(context)]
         if self.all_avatars:
             avatars = find_avatars(scene)
         yield from record_frames(context, avatars, frames, scratch, camera=False)
@@ -264,12 +264,14 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         out, scratch = self.target(), self.scratch()
-        scene, avatar = context.scene, export.get_export_avatar(context)
+        scene, avatar = context.scene, scene_export.get_export_avatar(context)
         yield from record_frames(context, [avatar], [scene.frame_current], scratch, camera=False)
         poses = None
         if self.animation and self.content != "splats":
             poses = scratch / "poses.npz"
-            yield from export.record_poses(context, avatar, export.scene_frames(scene), poses)
+            yield from scene_export.record_poses(
+                context, avatar, scene_export.scene_frames(scene), poses
+            )
         return {
             "task": "export",
             "folder": str(scratch),
@@ -307,7 +309,7 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         self.target()
         scratch = self.scratch()
-        avatar = export.get_export_avatar(context)
+        avatar = scene_export.get_export_avatar(context)
         self._armature = avatar.armature.name
         yield from record_frames(
             context, [avatar], [context.scene.frame_current], scratch, camera=False
@@ -324,8 +326,8 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         avatar = find_avatar(bpy.data.objects.get(self._armature))
         if avatar is None:
             raise LikenessError(f"'{self._armature}' is gone.", "Export again.")
-        frames = list(export.scene_frames(context.scene)) if self.animation else []
-        export.write_fbx(avatar, Path(result["files"][0]), out, frames)
+        frames = list(scene_export.scene_frames(context.scene)) if self.animation else []
+        scene_export.write_fbx(avatar, Path(result["files"][0]), out, frames)
         self.report({"INFO"}, f"'{out}' written")
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..addon.face import REGIONS, expression_items, filter_expressions
+from ..addon.expression_items import REGIONS, expression_items, filter_expressions
 from ..addon.pose_library import add_library, blend_expression
+from ..addon.rig.control_names import FACE
 from ..addon.rig.keying import is_auto_keying
-from ..addon.rig.names import FACE
-from ..addon.rig.posing import LINKED
-from ..addon.scene.body import get_expression, set_expression
-from ..addon.scene.build import AvatarObjects, find_avatar
+from ..addon.rig.pose_tools import LINKED
+from ..addon.scene.avatar_objects import AvatarObjects, find_avatar
+from ..addon.scene.body_object import get_expression, set_expression
 from ..engine.core.types import LikenessError
 
 _REGION_ITEMS = [
@@ -24,7 +24,7 @@ _REGION_ITEMS = [
 class _Face:
     """For operators on the face of the active object's avatar."""
 
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -165,7 +165,7 @@ class AddPoseLibrary(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.add_pose_library"
     bl_label = "Add Pose Library"
-    bl_options = {"REGISTER"}  # noqa: RUF012  # preferences are not part of undo
+    bl_options = {"REGISTER"}  # preferences are not part of undo
 
     def execute(self, context: Any) -> set[str]:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 from ..addon import fit_preview, running
-from ..addon.scene import adjust
+from ..addon.scene import fit_adjustment
 from ..engine.core.types import LikenessError
 
 
@@ -27,7 +27,7 @@ def _answer(context: Any, answer: dict[str, Any]) -> None:
 
 
 class _Asked:
-    bl_options = {"INTERNAL"}  # noqa: RUF012
+    bl_options = {"INTERNAL"}
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -37,7 +37,7 @@ class _Asked:
 class _Adjusting(_Asked):
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return get_fit_question() is not None and adjust.find_fit_scene() is not None
+        return get_fit_question() is not None and fit_adjustment.find_fit_scene() is not None
 
 
 class AcceptFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
@@ -92,14 +92,14 @@ class AdjustFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.adjust_fit"
     bl_label = "Adjust"
-    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
+    bl_options = {"INTERNAL", "UNDO"}
 
     def execute(self, context: Any) -> set[str]:
         question = get_fit_question()
         assert question is not None
-        if adjust.find_fit_scene() is None:
+        if fit_adjustment.find_fit_scene() is None:
             try:
-                adjust.enter_fit_scene(context, Path(question["fit"]))
+                fit_adjustment.enter_fit_scene(context, Path(question["fit"]))
             except LikenessError as error:
                 self.report({"ERROR"}, str(error))
                 return {"CANCELLED"}
@@ -111,14 +111,14 @@ class Refit(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.refit"
     bl_label = "Refit"
-    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
+    bl_options = {"INTERNAL", "UNDO"}
 
     def execute(self, context: Any) -> set[str]:
-        moved = adjust.read_moved_landmarks(adjust.find_fit_scene())
+        moved = fit_adjustment.read_moved_landmarks(fit_adjustment.find_fit_scene())
         if not moved:
             self.report({"WARNING"}, "No ball was moved: drag one to where it belongs first")
             return {"CANCELLED"}
-        adjust.leave_fit_scene(context)
+        fit_adjustment.leave_fit_scene(context)
         _answer(context, {"answer": "adjust", "landmarks": moved})
         return {"FINISHED"}
 
@@ -128,11 +128,11 @@ class UseThisPose(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.use_this_pose"
     bl_label = "Use This Pose"
-    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
+    bl_options = {"INTERNAL", "UNDO"}
 
     def execute(self, context: Any) -> set[str]:
-        pose = adjust.read_shown_pose(adjust.find_fit_scene())
-        adjust.leave_fit_scene(context)
+        pose = fit_adjustment.read_shown_pose(fit_adjustment.find_fit_scene())
+        fit_adjustment.leave_fit_scene(context)
         told = {"full_pose": pose.full_pose.tolist(), "transl": pose.transl.tolist()}
         _answer(context, {"answer": "adjust", "pose": told})
         return {"FINISHED"}
@@ -143,14 +143,14 @@ class LeaveAdjusting(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.leave_adjusting"
     bl_label = "Back"
-    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
+    bl_options = {"INTERNAL", "UNDO"}
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return adjust.find_fit_scene() is not None
+        return fit_adjustment.find_fit_scene() is not None
 
     def execute(self, context: Any) -> set[str]:
-        adjust.leave_fit_scene(context)
+        fit_adjustment.leave_fit_scene(context)
         return {"FINISHED"}
 
 

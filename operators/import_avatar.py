@@ -9,7 +9,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import portrait
-from .running import JobOperator
+from .job_operator import JobOperator
 
 
 class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
@@ -17,7 +17,7 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
 
     bl_idname = "likeness.import_avatar"
     bl_label = "Import Avatar"
-    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
+    bl_options = {"REGISTER", "PRESET"}
 
     filename_ext = ".safetensors"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]

@@ -14,9 +14,9 @@ from bpy_extras.io_utils import ImportHelper
 
 from ..addon import fit_preview, portrait
 from ..addon.photo_names import guess_direction, sort_main_first
-from ..addon.scene import adjust
+from ..addon.scene import fit_adjustment
 from ..engine.core.types import MAX_GAUSSIANS, LikenessError
-from .running import JobOperator
+from .job_operator import JobOperator
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
@@ -60,7 +60,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
 
     bl_idname = "likeness.import_portrait"
     bl_label = "Import Portrait as Avatar"
-    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
+    bl_options = {"REGISTER", "PRESET"}
 
     filename_ext = ".jpg"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
@@ -246,7 +246,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         )
 
     def over(self, context: Any) -> None:
-        adjust.leave_fit_scene(context)
+        fit_adjustment.leave_fit_scene(context)
         fit_preview.clear_preview()
 
 

@@ -9,7 +9,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import portrait
-from .running import JobOperator
+from .job_operator import JobOperator
 
 
 class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
@@ -18,7 +18,7 @@ class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
 
     bl_idname = "likeness.import_splats"
     bl_label = "Import Gaussian Splats"
-    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
+    bl_options = {"REGISTER", "PRESET"}
 
     filename_ext = ".ply"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]

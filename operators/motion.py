@@ -9,10 +9,10 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..addon.motion import actions, record, requests
-from ..addon.scene.build import find_avatar, find_avatars, run_to_end
+from ..addon.motion import actions, motion_requests, record
+from ..addon.scene.avatar_objects import find_avatar, find_avatars, run_to_end
 from ..engine.core.types import LikenessError
-from .running import JobOperator
+from .job_operator import JobOperator
 
 _SLICE_SECONDS = 0.03
 
@@ -88,14 +88,14 @@ class _ActionOptions:
         precision=3,
     )
 
-    def wanted(self, context: Any, **motion: Any) -> requests.MotionRequest:
+    def wanted(self, context: Any, **motion: Any) -> motion_requests.MotionRequest:
         """What the properties ask for."""
         set_ = self.properties.is_property_set("start_frame")  # type: ignore[attr-defined]
         start = self.start_frame if set_ else context.scene.frame_start
         action = actions.ActionOptions(
             start, self.cyclic, self.nla, self.scene_range, self.rate == "motion"
         )
-        return requests.MotionRequest(
+        return motion_requests.MotionRequest(
             {"place": self.place, "smooth": self.smooth, **motion}, action
         )
 
@@ -141,7 +141,7 @@ class _OnAvatar(JobOperator):
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, None]:
         for note in result.get("notes", ()):
             self.report({"INFO"}, note)  # type: ignore[attr-defined]
-        return requests.import_motion_steps(
+        return motion_requests.import_motion_steps(
             context, result, self._armature, self._source, self._wanted
         )
 
@@ -158,9 +158,9 @@ class _OnAvatar(JobOperator):
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
-    def for_avatar(self, context: Any, source: str, wanted: requests.MotionRequest) -> Any:
+    def for_avatar(self, context: Any, source: str, wanted: motion_requests.MotionRequest) -> Any:
         """Keep what :meth:`done` needs; the avatar."""
-        avatar = requests.get_movable_avatar(context)
+        avatar = motion_requests.get_movable_avatar(context)
         self._armature, self._source, self._wanted = avatar.armature.name, source, wanted
         return avatar
 
@@ -170,7 +170,7 @@ class ImportMotion(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator, Im
 
     bl_idname = "likeness.import_motion"
     bl_label = "Import Motion"
-    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
+    bl_options = {"REGISTER", "PRESET"}
 
     filename_ext = ".npz"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
@@ -182,7 +182,7 @@ class ImportMotion(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator, Im
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Filter",
         description="Which files are shown",
-        default=";".join(f"*{suffix}" for suffix in requests.SUFFIXES),
+        default=";".join(f"*{suffix}" for suffix in motion_requests.SUFFIXES),
         options={"HIDDEN"},
     )
     up: bpy.props.EnumProperty(  # type: ignore[valid-type]
@@ -228,7 +228,7 @@ class ImportMotion(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator, Im
         }
         wanted = self.wanted(context, **options)
         avatar = self.for_avatar(context, str(path), wanted)
-        return requests.file_request(context, path, avatar, wanted)
+        return motion_requests.file_request(context, path, avatar, wanted)
 
 
 class MotionFileHandler(bpy.types.FileHandler):  # type: ignore[misc]
@@ -264,7 +264,7 @@ class RetargetArmature(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator
 
     bl_idname = "likeness.retarget_armature"
     bl_label = "Retarget from Armature"
-    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
+    bl_options = {"REGISTER", "PRESET"}
 
     source: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Source",
@@ -293,7 +293,7 @@ class RetargetArmature(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator
         wanted = self.wanted(context, **self.skeleton_options())
         avatar = self.for_avatar(context, self.source, wanted)
         source = bpy.data.objects.get(self.source)
-        return requests.armature_request(context, source, avatar, wanted)
+        return motion_requests.armature_request(context, source, avatar, wanted)
 
 
 class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
@@ -301,7 +301,7 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
 
     bl_idname = "likeness.animate_from_video"
     bl_label = "Animate from Video"
-    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
+    bl_options = {"REGISTER", "PRESET"}
 
     filename_ext = ".mp4"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
@@ -313,7 +313,7 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Filter",
         description="Which files are shown",
-        default=requests.VIDEO_GLOB,
+        default=motion_requests.VIDEO_GLOB,
         options={"HIDDEN"},
     )
     person: bpy.props.IntProperty(  # type: ignore[valid-type]
@@ -389,7 +389,9 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
             "resume": self.resume,
         }
         kept = Path(bpy.path.abspath(self.motion_file)) if self.motion_file else None
-        return requests.track_request(context, media, avatar, wanted, tracking, self.overlay, kept)
+        return motion_requests.track_request(
+            context, media, avatar, wanted, tracking, self.overlay, kept
+        )
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, None]:
         self.report({"INFO"}, f"Kept as {result['motion_file']}")
@@ -401,7 +403,7 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.smooth_motion"
     bl_label = "Smooth Motion"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+    bl_options = {"REGISTER", "UNDO"}
 
     seconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Seconds",
@@ -462,7 +464,7 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
         context.window_manager.event_timer_remove(self._timer)
 
     def _steps(self, context: Any) -> Generator[None, None, int]:
-        avatar = requests.get_target_avatar(context)
+        avatar = motion_requests.get_target_avatar(context)
         sigma = self.seconds * record.get_frame_rate(context.scene)
         return (
             yield from actions.smooth_action(
@@ -527,9 +529,9 @@ class _Export(JobOperator):
         return range(0)
 
     def request(self, context: Any) -> Any:
-        avatar = requests.get_target_avatar(context)
+        avatar = motion_requests.get_target_avatar(context)
         path = Path(bpy.path.abspath(self.filepath))
-        return requests.export_request(
+        return motion_requests.export_request(
             context, avatar, path, self.frames(context), self.space == "world", self.up
         )
 
@@ -542,7 +544,7 @@ class ExportPose(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[mis
 
     bl_idname = "likeness.export_pose"
     bl_label = "Export Pose"
-    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
+    bl_options = {"REGISTER", "PRESET"}
 
     filename_ext = ".npz"
 
@@ -552,7 +554,7 @@ class ExportMotion(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[m
 
     bl_idname = "likeness.export_motion"
     bl_label = "Export Motion"
-    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
+    bl_options = {"REGISTER", "PRESET"}
 
     filename_ext = ".npz"
     frame_start: bpy.props.IntProperty(  # type: ignore[valid-type]

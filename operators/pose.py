@@ -5,9 +5,18 @@ from typing import Any
 
 import bpy
 
-from ..addon.face import pose_items
-from ..addon.rig import posing
+from ..addon.expression_items import pose_items
+from ..addon.rig import pose_tools
+from ..addon.rig.control_names import (
+    EYES_TARGET,
+    FACE,
+    HEAD_TARGET,
+    LIMBS,
+    ik_control,
+    pole_control,
+)
 from ..addon.rig.ik import get_ik_influence, switch_to_fk, switch_to_ik
+from ..addon.rig.joint_limits import has_active_limits, set_limits
 from ..addon.rig.keying import (
     is_auto_keying,
     key_bones,
@@ -15,11 +24,9 @@ from ..addon.rig.keying import (
     key_switches,
     read_switches,
 )
-from ..addon.rig.limits import has_active_limits, set_limits
-from ..addon.rig.look import JOINTS, is_looking, list_target_bones, look_at, stop_looking
-from ..addon.rig.names import EYES_TARGET, FACE, HEAD_TARGET, LIMBS, ik_control, pole_control
-from ..addon.scene.body import expression_names
-from ..addon.scene.build import AvatarObjects, find_avatar
+from ..addon.rig.look_at import JOINTS, is_looking, list_target_bones, look_at, stop_looking
+from ..addon.scene.avatar_objects import AvatarObjects, find_avatar
+from ..addon.scene.body_object import expression_names
 from ..engine.core.types import JOINT_NAMES, LikenessError
 
 _LIMBS = [
@@ -34,7 +41,7 @@ _ROOT = JOINT_NAMES[0]
 class _Posing:
     """For operators on the rig of the active object's avatar."""
 
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+    bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -42,7 +49,7 @@ class _Posing:
         if avatar is None:
             cls.poll_message_set("Select a part of an avatar first")  # type: ignore[attr-defined]
             return False
-        why = posing.find_posing_problem(avatar.armature)
+        why = pose_tools.find_posing_problem(avatar.armature)
         if why:
             cls.poll_message_set(why)  # type: ignore[attr-defined]
             return False
@@ -88,10 +95,10 @@ class SetPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
         if self.name == "photo":
-            posing.set_photo_pose(avatar.armature, expression_names(avatar.armature))
+            pose_tools.set_photo_pose(avatar.armature, expression_names(avatar.armature))
             _key_face(context, avatar.armature)
         else:
-            posing.set_named_pose(avatar.armature, avatar.body, self.name)
+            pose_tools.set_named_pose(avatar.armature, avatar.body, self.name)
         _key(context, avatar.armature, JOINT_NAMES)
 
 
@@ -112,7 +119,7 @@ class ResetBones(_Posing, bpy.types.Operator):  # type: ignore[misc]
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
         names = [bone.name for bone in context.selected_pose_bones_from_active_object]
-        posing.reset_bones(avatar.armature, names)
+        pose_tools.reset_bones(avatar.armature, names)
         _key(context, avatar.armature, names)
 
 
@@ -123,8 +130,8 @@ class MirrorPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
     bl_label = "Mirror Pose"
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
-        posing.mirror_pose(avatar.armature)
-        _key(context, avatar.armature, (*JOINT_NAMES, *posing.list_movable_controls()))
+        pose_tools.mirror_pose(avatar.armature)
+        _key(context, avatar.armature, (*JOINT_NAMES, *pose_tools.list_movable_controls()))
         _key_face(context, avatar.armature)
 
 
@@ -140,7 +147,7 @@ class FeetToGround(_Posing, bpy.types.Operator):  # type: ignore[misc]
     )
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
-        moved = posing.move_to_height(avatar.armature, avatar.body, self.height)
+        moved = pose_tools.move_to_height(avatar.armature, avatar.body, self.height)
         self.report({"INFO"}, f"Moved by {1000 * moved:.0f} mm")
         limbs = [limb for limb in LIMBS if get_ik_influence(avatar.armature, limb) > 0.0]
         controls = [name for limb in limbs for name in (ik_control(limb), pole_control(limb))]

@@ -5,8 +5,8 @@ from typing import Any
 
 import bpy
 
-from ..addon import setup
-from .running import JobOperator
+from ..addon import setup_state
+from .job_operator import JobOperator
 
 
 class CheckEngine(JobOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -21,7 +21,7 @@ class CheckEngine(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         return {"task": "environment"}
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
-        setup.remember_environment(context, result)
+        setup_state.remember_environment(context, result)
 
 
 class RefreshSetup(JobOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -32,10 +32,10 @@ class RefreshSetup(JobOperator, bpy.types.Operator):  # type: ignore[misc]
     changes_scene = False
 
     def request(self, context: Any) -> dict[str, Any]:
-        return setup.setup_request(context)
+        return setup_state.setup_request(context)
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
-        setup.remember_setup(context, result)
+        setup_state.remember_setup(context, result)
 
 
 class ClearCache(JobOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -50,10 +50,10 @@ class ClearCache(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         return answer
 
     def request(self, context: Any) -> dict[str, Any]:
-        return setup.setup_request(context, clear=True)
+        return setup_state.setup_request(context, clear=True)
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
-        setup.remember_setup(context, result)
+        setup_state.remember_setup(context, result)
 
 
 class DownloadModel(JobOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -80,19 +80,19 @@ class DownloadModel(JobOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def draw(self, context: Any) -> None:
         column = self.layout.column()
-        for entry, _, _ in setup.model_rows(context):
+        for entry, _, _ in setup_state.model_rows(context):
             if entry.name == self.model:
-                column.label(text=f"{entry.name} {setup.model_size(entry)}", translate=False)
+                column.label(text=f"{entry.name} {setup_state.model_size(entry)}", translate=False)
                 column.label(text=entry.purpose, translate=False)
                 column.label(text=entry.licence, icon="INFO", translate=False)
                 column.operator("wm.url_open", text="Page", icon="URL").url = entry.page
         column.prop(self, "accept_licence")
 
     def request(self, context: Any) -> dict[str, Any]:
-        return setup.download_request(context, self.model, self.accept_licence)
+        return setup_state.download_request(context, self.model, self.accept_licence)
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
-        setup.remember_model(context, result["model"], result["path"])
+        setup_state.remember_model(context, result["model"], result["path"])
 
 
 CLASSES = (CheckEngine, RefreshSetup, ClearCache, DownloadModel)

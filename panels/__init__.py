@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from . import avatars, create, export, expression, look, motion, pose
+from . import avatars, create, display, export, expression, motion, pose
 
 CLASSES = tuple(
     cls
-    for module in (create, avatars, pose, expression, motion, look, export)
+    for module in (create, avatars, pose, expression, motion, display, export)
     for cls in module.CLASSES
 )
 """In the order in which they stand below one another."""

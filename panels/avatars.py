@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 
-from ..addon.scene.build import find_avatar, find_avatars
+from ..addon.scene.avatar_objects import find_avatar, find_avatars
 from .base import MAIN_PANEL, LikenessPanel
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import bpy
 
-from ..addon.scene.build import find_avatar
+from ..addon.scene.avatar_objects import find_avatar
 
 MAIN_PANEL = "LIKENESS_PT_main"
 

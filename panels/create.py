@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from ..addon import fit_preview, running
-from ..addon.scene import adjust
+from ..addon.scene import fit_adjustment
 from .base import MAIN_PANEL, LikenessPanel, draw_wrapped
 
 
@@ -20,7 +20,7 @@ class MainPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
 
     def draw(self, context: Any) -> None:
         layout, under_way = self.layout, running.current_job()
-        if adjust.find_fit_scene() is not None:
+        if fit_adjustment.find_fit_scene() is not None:
             _draw_adjusting(layout, context, under_way)
         elif under_way is not None and under_way.question is not None:
             _draw_question(layout, context, under_way.question)

@@ -6,12 +6,12 @@ from typing import Any
 
 import bpy
 
-from ..addon.face import expression_entries, group_by_region, pose_entries
+from ..addon.expression_items import expression_entries, group_by_region, pose_entries
 from ..addon.pose_library import find_library_entry
 from ..addon.properties import get_session
-from ..addon.rig.names import FACE
-from ..addon.scene.body import expression_names
-from ..addon.scene.build import find_avatar
+from ..addon.rig.control_names import FACE
+from ..addon.scene.avatar_objects import find_avatar
+from ..addon.scene.body_object import expression_names
 from ..engine.core.types import LikenessError
 from .base import AvatarPanel, draw_wrapped
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import bpy
 
-from ..addon.motion.requests import read_notes
-from ..addon.scene.build import find_avatar
+from ..addon.motion.motion_requests import read_notes
+from ..addon.scene.avatar_objects import find_avatar
 from .base import AvatarPanel, draw_wrapped
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import bpy
 
-from ..addon.rig.arrange import BODY, COLLECTIONS, CONTROLS, FACE_BONES, HAND_COLLECTIONS
-from ..addon.rig.arrange import LIMB_COLLECTIONS as LIMBS_SHOWN
-from ..addon.rig.limits import has_active_limits
-from ..addon.rig.names import EYES_TARGET, HEAD_TARGET, IK, LOOK, ik_control
-from ..addon.rig.posing import find_posing_problem
-from ..addon.scene.build import find_avatar
+from ..addon.rig.bone_collections import BODY, COLLECTIONS, CONTROLS, FACE_BONES, HAND_COLLECTIONS
+from ..addon.rig.bone_collections import LIMB_COLLECTIONS as LIMBS_SHOWN
+from ..addon.rig.control_names import EYES_TARGET, HEAD_TARGET, IK, LOOK, ik_control
+from ..addon.rig.joint_limits import has_active_limits
+from ..addon.rig.pose_tools import find_posing_problem
+from ..addon.scene.avatar_objects import find_avatar
 from .base import AvatarPanel, draw_wrapped
 
 _LIMB_LABELS = {

@@ -128,7 +128,7 @@ def bake_assets(detectors_wheel: Path, body_wheel: Path, out: Path) -> None:
     """Fill ``out`` with the assets. Runs in the environment, where the engine is installed."""
     from likeness.addon.cli.main import terminal_progress
     from likeness.engine.bake import bake_body
-    from likeness.engine.tracking.fetch import extract_detectors
+    from likeness.engine.tracking.extract_detectors import extract_detectors
 
     out.mkdir(parents=True)
     extract_detectors(detectors_wheel, out)

@@ -74,7 +74,7 @@ def draw_pictures(python: Path, names: Sequence[str]) -> None:
         "import sys\n"
         "from likeness.engine.poses import expressions, poses\n"
         "from pathlib import Path\n"
-        "from likeness.engine.poses.pictures import contact_sheet, draw_pictures\n"
+        "from likeness.engine.poses.thumbnails import contact_sheet, draw_pictures\n"
         "for path in draw_pictures(sys.argv[1:] or [*poses(), *expressions()]):\n"
         "    print(path.name, flush=True)\n"
         f"contact_sheet(Path({str(SHEET)!r}))\n"

@@ -19,13 +19,13 @@ LANGUAGES = ("de",)
 UI_SOURCES = (
     "operators",
     "panels",
-    "addon/face.py",
+    "addon/expression_items.py",
     "addon/preferences.py",
     "addon/preferences_view.py",
     "addon/properties.py",
     "addon/running.py",
-    "addon/scene/render.py",
-    "addon/setup.py",
+    "addon/scene/render_setup.py",
+    "addon/setup_state.py",
 )
 """Where labels and tooltips are written."""
 

@@ -17,8 +17,8 @@ from typing import Any
 from likeness.addon.workers.serving import SendEvent, UnitMaker, serve_units
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.digests import file_sha256
-from likeness.engine.workflows.batch.folder import write_result
-from likeness.engine.workflows.batch.stored import make_remote
+from likeness.engine.workflows.batch.batch_folder import write_result
+from likeness.engine.workflows.batch.remote_folder import make_remote
 from likeness.engine.workflows.executor import FatalWorkerError, Unit
 
 OPTIONS = json.loads(sys.argv[1]) if sys.argv[1:] else {}

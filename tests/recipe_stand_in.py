@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likeness.addon.cli import main as cli
-from likeness.addon.workers import crew, serving
+from likeness.addon.workers import pool, serving
 
 if TYPE_CHECKING:
     from likeness.engine.core.types import Avatar
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> int:
 
         make.build_avatar = quick  # type: ignore[assignment]
         return serving.serve_units(open_batch_maker)
-    crew.pool_worker_command = lambda name: [sys.executable, __file__, name]  # type: ignore[assignment]
+    pool.pool_worker_command = lambda name: [sys.executable, __file__, name]  # type: ignore[assignment]
     return cli.main(argv)
 
 

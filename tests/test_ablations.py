@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.dataset.shards import ShardWriter, Subject
-from likeness.engine.dataset.stored import read_stored_subjects
+from likeness.engine.dataset.stored_subjects import read_stored_subjects
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from likeness.engine.workflows.batch.code import code_files
+from likeness.engine.workflows.batch.code_version import code_files
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("engine", "addon", "operators", "panels")
@@ -25,15 +25,15 @@ TORCH_FILES = {
     "engine/evaluation/protocols/lpips.py",
     "engine/gaussians/posing_torch.py",
     "engine/generative/loading.py",
-    "engine/network/batch.py",
+    "engine/network/tensor_batch.py",
     "engine/network/decoder.py",
     "engine/network/encoders/__init__.py",
     "engine/network/encoders/encoder.py",
     "engine/network/encoders/hub.py",
-    "engine/network/encoders/own.py",
+    "engine/network/encoders/compact_encoder.py",
     "engine/network/encoders/torchscript.py",
-    "engine/network/files.py",
-    "engine/network/model.py",
+    "engine/network/network_files.py",
+    "engine/network/dual_uv_network.py",
     "engine/network/onnx_export.py",
     "engine/network/shipping.py",
     "engine/network/torch_runtime.py",
@@ -55,7 +55,7 @@ TORCH_FILES = {
     "engine/training/lifting.py",
     "engine/training/losses.py",
     "engine/training/monitor.py",
-    "engine/training/packing.py",
+    "engine/training/tensor_packing.py",
     "engine/training/perceptual.py",
     "engine/training/run_folder.py",
     "engine/training/schedule.py",
@@ -200,7 +200,7 @@ def needed_by(*files: str) -> set[str]:
 
 
 def test_all_code_that_makes_a_portrait_decides_whether_it_is_made_again():
-    """A batch keeps results only of the same code (engine/workflows/batch/code.py)."""
+    """A batch keeps results only of the same code (engine/workflows/batch/code_version.py)."""
     counts = {path.relative_to(ROOT).as_posix() for path in code_files()}
     needed = needed_by("engine/workflows/batch/make.py", "addon/blend_file.py")
     assert len(needed) > 100

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 from likeness.engine.poses import named_expressions, named_poses
-from likeness.engine.poses.pictures import FOLDER, SIZE, read_thumbnail
+from likeness.engine.poses.thumbnails import FOLDER, SIZE, read_thumbnail
 
 ROOT = Path(__file__).resolve().parents[1]
 

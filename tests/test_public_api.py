@@ -21,7 +21,7 @@ from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX
 from likeness.engine.core.version import VERSION
 from likeness.engine.motion.io import save_motion
-from likeness.engine.motion.prepare import motion_from_poses
+from likeness.engine.motion.prepare_motion import motion_from_poses
 from likeness.engine.pipeline import build as pipeline
 from PIL import Image
 
@@ -127,10 +127,10 @@ def test_types_are_documented(name: str) -> None:
 
 def test_what_is_not_there_is_told_as_ever() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'buidl'"):
-        likeness.buidl  # noqa: B018
+        likeness.buidl
     assert not hasattr(likeness, "bl_info")
     with pytest.raises(ImportError):
-        from likeness import buidl  # noqa: F401
+        from likeness import buidl
 
 
 LOADED = """

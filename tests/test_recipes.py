@@ -23,7 +23,7 @@ from likeness.addon.cli.main import cli
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import JOINT_INDEX
 from likeness.engine.motion.io import save_motion
-from likeness.engine.motion.prepare import motion_from_poses
+from likeness.engine.motion.prepare_motion import motion_from_poses
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]

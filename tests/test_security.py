@@ -52,14 +52,14 @@ MAY = {
     "urllib.request.urlopen": {"engine/files/downloads.py"},
     "subprocess.run": {
         "addon/blend_file.py",
-        "addon/workers/crew.py",
-        "addon/export.py",
+        "addon/workers/pool.py",
+        "addon/scene_export.py",
         "build.py",
     },
     "subprocess.Popen": {
-        "addon/workers/crew.py",
+        "addon/workers/pool.py",
         "addon/workers/jobs.py",
-        "addon/workers/watched.py",
+        "addon/workers/watchdog.py",
         "engine/imaging/video_writer.py",
     },
 }
@@ -112,7 +112,7 @@ def test_nothing_runs_what_a_file_says(path: Path) -> None:
 def test_untrusted_arrays_go_through_one_place() -> None:
     """np.load takes memory by what a header says; formats/untrusted.py looks first."""
     readers = {named(p) for p in SOURCES for function, _ in calls(p) if function == "np.load"}
-    own = {"addon/export.py"}  # what our worker wrote a moment ago
+    own = {"addon/scene_export.py"}  # what our worker wrote a moment ago
     assert readers <= MAY["np.load"] | own
 
 
@@ -149,7 +149,7 @@ def avatar(path: Path) -> object:
 
 def network(path: Path) -> object:
     torch = pytest.importorskip("torch")
-    from likeness.engine.network.files import load_weights
+    from likeness.engine.network.network_files import load_weights
 
     return load_weights(torch.nn.Linear(2, 2), path)
 

@@ -25,9 +25,9 @@ from .console import (
 if TYPE_CHECKING:
     from ...engine.core.types import Progress
     from ...engine.files.stores import Place
-    from ...engine.workflows.batch.asked import PortraitSpec
-    from ...engine.workflows.batch.folder import BatchPart
-    from ...engine.workflows.batch.run import BatchItem, BatchRun
+    from ...engine.workflows.batch.batch_folder import BatchPart
+    from ...engine.workflows.batch.batch_run import BatchItem, BatchRun
+    from ...engine.workflows.batch.portrait_spec import PortraitSpec
     from ...engine.workflows.executor import Executor
     from ..workers.plan import ClusterConfig
 
@@ -48,7 +48,7 @@ class PartType(click.ParamType):  # type: ignore[type-arg]
         found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value))
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
             self.fail(f"'{value}' is no part; write 3/10 for the third of ten.", param, context)
-        from ...engine.workflows.batch.folder import BatchPart
+        from ...engine.workflows.batch.batch_folder import BatchPart
 
         return BatchPart(int(found[1]), int(found[2]))
 
@@ -167,8 +167,8 @@ def batch(
     avatar gets a folder in DIR. A run that is stopped at any moment loses nothing that was
     complete. Exit code 3: some portraits failed, the others are complete.
     """
-    from ...engine.workflows.batch.run import FAILED, BatchOptions, BatchRun
-    from ...engine.workflows.batch.stored import open_batch_output
+    from ...engine.workflows.batch.batch_run import FAILED, BatchOptions, BatchRun
+    from ...engine.workflows.batch.remote_folder import open_batch_output
     from ...engine.workflows.batch.units import plan_units
 
     for place in (out, *inputs):
@@ -219,7 +219,7 @@ def _check_shared(place: Place) -> None:
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    from ...engine.workflows.batch.formats import parse_formats
+    from ...engine.workflows.batch.result_formats import parse_formats
     from ..blend_file import can_write_blend
 
     names = parse_formats(text.split(","))
@@ -236,7 +236,7 @@ def _portraits(
     inputs: Sequence[Place], jobs: Sequence[Path], out: Place, chosen: dict[str, Any]
 ) -> list[PortraitSpec]:
     from ...engine.workflows.batch.inputs import find_portraits
-    from ...engine.workflows.batch.names import assign_names
+    from ...engine.workflows.batch.result_names import assign_names
     from ...engine.workflows.batch.tables import read_table
 
     names = ("max_gaussians", "refine", "network", "body")
@@ -270,7 +270,7 @@ class _Telling:
         self._total, self._as_json, self._ended = total, as_json, 0
 
     def tell(self, item: BatchItem) -> None:
-        from ...engine.workflows.batch.summary import item_record
+        from ...engine.workflows.batch.batch_summary import item_record
 
         self._ended += 1
         if self._as_json:
@@ -291,18 +291,18 @@ def _printable(text: str) -> str:
 
 def _write_all(run: BatchRun, command: str, report: bool, progress: Progress) -> None:
     """summary.json, items.jsonl and the page."""
-    from ...engine.workflows.batch.summary import write_summary
+    from ...engine.workflows.batch.batch_summary import write_summary
 
     write_summary(run, command)
     if report:
-        from ...engine.workflows.batch.page import write_batch_report
+        from ...engine.workflows.batch.report_page import write_batch_report
 
         progress("report", 0.0, "writing the report")
         write_batch_report(run, command)
 
 
 def _say_end(run: BatchRun, out: Place, report: bool, as_json: bool) -> None:
-    from ...engine.workflows.batch.run import DONE, FAILED
+    from ...engine.workflows.batch.batch_run import DONE, FAILED
 
     counts = run.counts()
     made = sum(item.now and item.status == DONE for item in run.items.values())

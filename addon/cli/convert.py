@@ -34,7 +34,7 @@ def convert(character: Path, out: Path, verbose: bool) -> None:
     The file may have a rig or none, and any scale. The subject holds the character as it is, in
     its pose, and the body's parameters; the report says how far the one is from the other.
     """
-    from ...engine.synth.characters.convert import check_subject_folder, convert_to_folder
+    from ...engine.synth.characters.conversion import check_subject_folder, convert_to_folder
     from ..characters import check_source
 
     check_source(character)
@@ -89,7 +89,7 @@ def read_in_blender(
     from ...engine.synth.characters.character import load_character
     from ..characters import read_character
     from ..workers.plan import compute_memory_share
-    from ..workers.watched import ResourceLimitError, run_limited
+    from ..workers.watchdog import ResourceLimitError, run_limited
 
     with tempfile.TemporaryDirectory(prefix="likeness-") as folder:
         if "bpy" in sys.modules:

@@ -15,7 +15,7 @@ from .console import OutputFolder, terminal_progress
 EXIT_SOME_FAILED, EXIT_LEAK = 3, 4
 PATH = click.Path(path_type=Path)
 PROTOCOLS = ("input", "crossview", "reenact", "tracking")
-"""As in engine/evaluation/protocols/run.py, which is slow to load; a test holds the two to each
+"""As in engine/evaluation/protocols/eval_run.py, which is slow to load; a test holds the two to each
 other."""
 
 
@@ -134,7 +134,7 @@ def evaluation(
     """
     if card:
         _check_card(chosen["network"])
-    from ...engine.evaluation.protocols.run import EvalOptions, run_evaluation
+    from ...engine.evaluation.protocols.eval_run import EvalOptions, run_evaluation
 
     named = PROTOCOLS if "all" in protocols else tuple(dict.fromkeys(protocols))
     options = EvalOptions(protocols=named, **chosen)
@@ -175,7 +175,7 @@ def _check_card(network: str) -> None:
 
 def _write_card(network: Path, report: Path, data: tuple[str, ...]) -> list[str]:
     """Figures into a network's card; returns what it has seen of the people who judge it."""
-    from ...engine.evaluation.protocols.run import find_sources
+    from ...engine.evaluation.protocols.eval_run import find_sources
     from ...engine.training.model_card import write_model_card
 
     card = write_model_card(network, report, find_sources(data, []).shards)

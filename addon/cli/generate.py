@@ -14,13 +14,13 @@ from ...engine.core.types import LikenessError
 from .console import FiniteNumber, OutputFolder, pool_options, pop_cluster, terminal_progress
 
 if TYPE_CHECKING:
+    from ...engine.generative.generate_run import GenerateResult
     from ...engine.generative.options import GenerateOptions
-    from ...engine.generative.run import GenerateResult
     from ...engine.workflows.executor import Executor
 
 EXIT_GIVEN_UP = 3
 STAGES = ("prompts", "rewrite", "videos", "views", "shards", "all")
-"""As in engine/generative/run.py, which loads the tracker; a test holds the two to each other."""
+"""As in engine/generative/generate_run.py, which loads the tracker; a test holds the two to each other."""
 MODEL = "Another model, by a name that Likeness knows or its folder"
 
 
@@ -176,9 +176,9 @@ def generate(context: click.Context, /, data: Path, stage: str, show: int, **cho
     shards of the same form as those of 'likeness synth'. Exit code 3: some scenes were given up,
     the others are complete.
     """
-    from ...engine.generative.run import generate_people as run
-    from ...engine.generative.run import resolve_stages
-    from ...engine.generative.store import RUN_FILE
+    from ...engine.generative.generate_run import generate_people as run
+    from ...engine.generative.generate_run import resolve_stages
+    from ...engine.generative.prompt_store import RUN_FILE
     from ..workers.executors import open_executor
     from ..workers.plan import PoolConfig
 
@@ -212,18 +212,18 @@ def generate(context: click.Context, /, data: Path, stage: str, show: int, **cho
 @click.pass_context
 def generate_worker(context: click.Context, /) -> None:
     """Do a stage for scenes that come on stdin; 'likeness generate' starts this."""
-    from ...engine.generative.stages import open_stage
+    from ...engine.generative.stage_makers import open_stage
     from ..workers.serving import serve_units
 
     context.exit(serve_units(lambda request, say: open_stage(request)))
 
 
 def _options(chosen: Mapping[str, Any]) -> GenerateOptions:
+    from ...engine.generative.clip_generation import VideoOptions
     from ...engine.generative.models import Placement
     from ...engine.generative.options import GenerateOptions
     from ...engine.generative.rewrite import RewriteOptions
-    from ...engine.generative.side_views import EditOptions
-    from ...engine.generative.video import VideoOptions
+    from ...engine.generative.view_editing import EditOptions
 
     given = {
         "rewrite": chosen["language_model"],
@@ -267,7 +267,7 @@ def _print(data: Path, outcome: GenerateResult, show: int) -> None:
     for axis, counts in figures["diversity"].items():
         click.echo(f"  {axis:<18} {counts['used']:>5} of {counts['of']}")
     if show:
-        from ...engine.generative.store import PROMPTS_FILE
+        from ...engine.generative.prompt_store import PROMPTS_FILE
 
         with (data / PROMPTS_FILE).open(encoding="utf-8") as lines:
             _show([next(lines) for _ in range(min(show, figures["prompts"]))])

@@ -21,12 +21,12 @@ from .console import FiniteNumber, print_error, show_warning, terminal_progress
 from .convert import convert
 from .eval import evaluation
 from .export import export
+from .extra_views import parse_extra_views, view_option
 from .generate import generate, generate_worker
 from .render import render
 from .synth import synth, synth_worker
 from .track import track
 from .train import train
-from .views import parse_extra_views, view_option
 
 if TYPE_CHECKING:
     from ...engine.pipeline.track import ExtraView

@@ -138,7 +138,7 @@ def render(context: click.Context, /, **chosen: Any) -> None:
     """Draw an avatar: a picture, a clip of a motion, or a turntable."""
     from ...engine.formats.avatar import load_avatar
     from ...engine.gaussians.lod import simplify_avatar
-    from ...engine.imaging.picture_files import parse_numbered
+    from ...engine.imaging.image_sequence import parse_numbered
     from ...engine.render import best_backend
     from ...engine.workflows.still_files import check_still, parse_color
 
@@ -185,7 +185,7 @@ def _check_options(chosen: dict[str, Any], given: set[str]) -> None:
 
 
 def _picture(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
-    from ...engine.visual.views import focus_camera
+    from ...engine.visual.view_cameras import focus_camera
     from ...engine.workflows.pose_choice import resolve_pose
     from ...engine.workflows.still_files import draw_still, parse_color, save_still
 
@@ -209,7 +209,7 @@ CLIP_BACKGROUND = "#e6e6e6"
 
 
 def _clip(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
-    from ...engine.imaging.picture_files import parse_numbered
+    from ...engine.imaging.image_sequence import parse_numbered
     from ...engine.workflows.clip_files import ClipOptions, render_clip
     from ...engine.workflows.pose_choice import parse_expression, resolve_pose
     from ...engine.workflows.still_files import parse_color

@@ -149,8 +149,8 @@ def synth(
     same pixels, with any number of workers; a run that was stopped goes on with the same command.
     Exit code 3: some people were given up, the others are complete.
     """
-    from ..synth.report import format_summary, has_current_card, write_dataset_card
-    from ..synth.run import SynthJob, run_synth
+    from ..synth.dataset_card import format_summary, has_current_card, write_dataset_card
+    from ..synth.synth_run import SynthJob, run_synth
 
     cluster = pop_cluster(chosen)
     options = {**asdict(_options(chosen)), "hold_out": hold_out}
@@ -176,8 +176,8 @@ def synth(
 @click.pass_context
 def synth_worker(context: click.Context, /) -> None:
     """Make people by numbers that come on stdin; 'likeness synth' starts this."""
-    from ..synth.maker import open_subject_maker
-    from ..synth.worker import serve_subjects
+    from ..synth.subject_maker import open_subject_maker
+    from ..synth.subject_worker import serve_subjects
 
     context.exit(serve_subjects(open_subject_maker))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .console import FiniteNumber, terminal_progress
-from .views import parse_extra_views, view_option
+from .extra_views import parse_extra_views, view_option
 
 FILE = click.Path(path_type=Path)
 

@@ -16,10 +16,10 @@ import bpy
 import numpy as np
 
 from ...engine.core.types import JOINT_NAMES, FloatArray, LikenessError
-from ..rig.names import FACE, IK, LOOK
+from ..rig.control_names import FACE, IK, LOOK
 from ..scene.axes import points_to_blender
-from ..scene.body import expression_names
-from .pose import ROOT, bone_quaternions, get_rest_axes
+from ..scene.body_object import expression_names
+from .bone_pose import ROOT, bone_quaternions, get_rest_axes
 
 CONSTANT, LINEAR = 0, 1
 """Blender's numbers of key interpolations."""
@@ -59,7 +59,7 @@ def write_action(
     Closed before its end it leaves nothing behind. The action before stays in the file.
 
     Args:
-        motion: ``engine.motion.prepare.Prepared``, one frame of the scene each.
+        motion: ``engine.motion.prepare_motion.Prepared``, one frame of the scene each.
         name: of the action.
     """
     action = bpy.data.actions.new(name)
@@ -337,7 +337,7 @@ def _hold_feet(
 def _poses(armature: Any, values: dict[str, FloatArray], axes: FloatArray) -> Any:
     """full_pose [T, 55, 3] and transl [T, 3] that curves stand for."""
     from ..scene.axes import points_to_engine
-    from .pose import axis_angles
+    from .bone_pose import axis_angles
 
     location = values[f'pose.bones["{ROOT}"].location']
     quats = np.empty((len(location), len(JOINT_NAMES), 4))

@@ -16,11 +16,11 @@ import bpy
 import numpy as np
 
 from ...engine.core.types import JOINT_NAMES, LikenessError
-from ..rig.names import FACE
+from ..rig.control_names import FACE
+from ..scene.avatar_objects import PERSON_KEY, AvatarObjects
 from ..scene.axes import points_to_engine, rotations_to_engine
-from ..scene.body import expression_names, get_expression
-from ..scene.build import PERSON_KEY, AvatarObjects
-from .pose import check_joints
+from ..scene.body_object import expression_names, get_expression
+from .bone_pose import check_joints
 
 SCENE_NAME = "Likeness Recording"
 
@@ -68,7 +68,7 @@ def record_skeleton(
         bones: those that are needed.
         scene: one that holds nothing but what is needed; a new one for the time if None.
     """
-    from ...engine.motion.prepare import save_skeleton
+    from ...engine.motion.prepare_motion import save_skeleton
     from ...engine.motion.skeleton import Skeleton, SkeletonMotion
 
     count = len(frames)
@@ -158,7 +158,7 @@ def describe_target(objects: AvatarObjects) -> dict[str, Any]:
     it stands now."""
     from ...engine.motion.placing import TargetAvatar, floor_height
     from ...engine.motion.reenact import facing_direction
-    from .pose import read_bone_pose
+    from .bone_pose import read_bone_pose
 
     armature, mesh = objects.armature, objects.body.data
     bones = armature.data.bones

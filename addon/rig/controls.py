@@ -16,9 +16,9 @@ import numpy as np
 
 from ...engine.core.types import JOINT_INDEX, FloatArray
 from ..compat import hide_bone
+from .control_names import EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, LOOK, ik_control, pole_control
 from .drivers import add_property, drive
-from .limits import add_limit, add_limits, joint_limits, set_limits
-from .names import EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, LOOK, ik_control, pole_control
+from .joint_limits import add_limit, add_limits, joint_limits, set_limits
 
 EYES = ("left_eye_smplhf", "right_eye_smplhf")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from mathutils import Matrix, Vector
 
+from .control_names import IK, LIMBS, ik_control, pole_control
 from .controls import GUARD, POLE_DISTANCE, show_controls
-from .names import IK, LIMBS, ik_control, pole_control
-from .visual import place_root, restore_seen, seen_matrices
+from .evaluated_pose import place_root, restore_seen, seen_matrices
 
 _STILL_METRES, _STILL_ANGLE = 1e-3, 0.0087
 """What a limb may move at the switch; more is a joint beyond what its IK limit allows."""

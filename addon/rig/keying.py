@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .names import EYES_TARGET, HEAD_TARGET, IK, LIMBS, LOOK, ik_control
+from .control_names import EYES_TARGET, HEAD_TARGET, IK, LIMBS, LOOK, ik_control
 
 
 def is_auto_keying(context: Any) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from mathutils import Vector
 
 from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, PARENTS, FloatArray
-from ..rig.arrange import arrange_bones
+from ..rig.bone_collections import arrange_bones
 from ..rig.controls import bind_controls, control_bones
 from .axes import points_to_blender
 

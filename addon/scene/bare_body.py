@@ -11,7 +11,7 @@ import numpy as np
 from ...engine.body import Body
 from ...engine.core.types import FloatArray
 from .armature import create_armature
-from .body import create_body_steps
+from .body_object import create_body_steps
 
 _SPREAD = 0.8  # standard deviations of a random shape: nobody odd
 

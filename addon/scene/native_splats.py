@@ -32,7 +32,7 @@ from ...engine.scene.mesh import ATTRIBUTES, KEPT
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE
 from .node_group import FAST_INPUT, _Builder, _Camera, _interface, _move, splat_group
 from .read_back import read_attribute
-from .splats import MODIFIER_NAME, use_group
+from .splat_object import MODIFIER_NAME, use_group
 
 RADIANCE_ATTRIBUTE = "radiance:base"
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from ...engine.core.types import Avatar, Camera, FloatArray, IntArray, LikenessError
 from ...engine.scene.mesh import ATTRIBUTES, KEPT, restore_gaussians
+from .avatar_objects import PERSON_KEY, AvatarObjects
 from .axes import matrix_to_engine, points_to_engine, projection_to_K, view_to_engine
-from .build import PERSON_KEY, AvatarObjects
 from .material import COLOR_ATTRIBUTE
-from .splats import MODIFIER_NAME, get_input
+from .splat_object import MODIFIER_NAME, get_input
 
 _FIELDS = {
     "FLOAT": "value",

@@ -13,12 +13,12 @@ from mathutils import Matrix
 from PIL import Image
 
 from ...engine.core.types import Camera, FloatArray, LikenessError
-from ...engine.synth.light import environment_picture, key_irradiance
-from ...engine.synth.model import Figure, Lighting, MeshPart
+from ...engine.synth.environment_light import environment_picture, key_irradiance
+from ...engine.synth.person_parts import Figure, Lighting, MeshPart
 from .. import compat
 from ..scene.axes import points_to_blender
 from ..scene.camera import place_camera, set_size
-from ..scene.render import render_png, use_standard_colors
+from ..scene.render_setup import render_png, use_standard_colors
 from .materials import UV_NAME, create_image, create_material
 
 NOISE = 0.06

@@ -24,7 +24,7 @@ from typing import Any
 
 from ...engine.core.types import LikenessError
 from ...engine.dataset.shards import INDEX_FILE, shard_name, write_index, write_members
-from ...engine.dataset.stored import read_members, read_stored_subjects
+from ...engine.dataset.stored_subjects import read_members, read_stored_subjects
 from ...engine.dataset.subjects import PERSON, Subject, person_key
 from ...engine.files.atomic import atomic_write
 from ...engine.files.folders import exclusive_lock, folder_write_error

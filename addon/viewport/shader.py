@@ -14,7 +14,7 @@ import numpy as np
 from gpu_extras.batch import batch_for_shader
 
 from ...engine.core.types import FloatArray, IntArray
-from .cloud import SplatCloud
+from .splat_cloud import SplatCloud
 
 _WIDTH = 2048
 """Texels in a row of the textures."""
@@ -118,7 +118,7 @@ void main()
 
 def make_shader() -> Any:
     """The compiled shader; needs a graphics context."""
-    from ...engine.render.common import BLUR
+    from ...engine.render.raster_types import BLUR
     from ..scene.node_group import GROWTH_POWER, SIGMA_RANGE
 
     passed = gpu.types.GPUStageInterfaceInfo("likeness_splat")

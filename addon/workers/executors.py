@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.workflows.executor import Executor
-from .crew import WorkerPool, pool_worker_command
 from .plan import ClusterConfig, PoolConfig
+from .pool import WorkerPool, pool_worker_command
 
 
 def open_executor(
@@ -30,6 +30,6 @@ def open_executor(
     """
     if cluster is None:
         return WorkerPool(request, shape, list(command) or pool_worker_command(worker))
-    from .ray_crew import RayWorkerPool
+    from .ray_pool import RayWorkerPool
 
     return RayWorkerPool(cluster, request, shape, worker, common, command)

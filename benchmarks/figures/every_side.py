@@ -32,8 +32,8 @@ from ...engine.gaussians.posing import pose_avatar
 from ...engine.imaging.resize import fit_size, resize
 from ...engine.render import render_camera
 from ...engine.render.mesh import MeshBuffer, rasterize_mesh
-from ...engine.synth.poses import posture
-from ...engine.visual.views import focus_camera
+from ...engine.synth.random_poses import posture
+from ...engine.visual.view_cameras import focus_camera
 
 EDGE = 0.01
 """Metres of a projection's rim that are not looked at: the body is never exactly the person."""

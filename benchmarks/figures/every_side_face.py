@@ -11,9 +11,9 @@ from ...engine.core.framing import ball_box, crop_to_box
 from ...engine.core.types import JOINT_INDEX, Avatar, Camera, FloatArray
 from ...engine.gaussians.posing import pose_avatar
 from ...engine.tracking.detectors import Detectors
-from ...engine.visual.views import head_ball
+from ...engine.visual.view_cameras import head_ball
 from .face_movement import SIDE, eye_distance, find_faces
-from .report import find_side_faces
+from .portrait_report import find_side_faces
 
 FACE_YAWS = (-60, -30, 30, 60)
 LANDMARK_YAWS = (-45, 45)

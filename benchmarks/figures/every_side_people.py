@@ -22,7 +22,7 @@ from ...engine.body import Body
 from ...engine.core.cameras import orbit
 from ...engine.core.types import NUM_JOINTS, Avatar, Camera, FloatArray, Matte, Portrait, Track
 from ...engine.evaluation.people.person import FRAMINGS, RandomPerson, random_person
-from ...engine.evaluation.people.render import (
+from ...engine.evaluation.people.person_render import (
     DressedScene,
     Truth,
     make_scene,

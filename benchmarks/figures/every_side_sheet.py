@@ -8,7 +8,7 @@ from ...engine.core.framing import Box
 from ...engine.core.types import Avatar, FloatArray, Matte, Portrait, Pose
 from ...engine.gaussians.posing import pose_avatar
 from ...engine.visual.sheet import OPEN_MOUTH, SMILE, SheetStudio, Tile, layout_tiles
-from ...engine.visual.views import focus_camera
+from ...engine.visual.view_cameras import focus_camera
 from .every_side import POSES
 
 WIDTH = 2100

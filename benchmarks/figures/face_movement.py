@@ -12,9 +12,9 @@ from ...engine.core.types import JOINT_INDEX, Avatar, Camera, FloatArray, Gaussi
 from ...engine.imaging.resize import affine_crop
 from ...engine.render import render_camera
 from ...engine.tracking.detectors import Detectors
-from ...engine.tracking.detectors.face import NUM_MESH_POINTS, FaceLandmarks, roi_from_box
+from ...engine.tracking.detectors.face_mesh import NUM_MESH_POINTS, FaceLandmarks, roi_from_box
 from ...engine.tracking.detectors.roi import Roi
-from ...engine.visual.views import head_ball
+from ...engine.visual.view_cameras import head_ball
 
 FACE_YAWS = (-40, -20, 20, 40)
 """Degrees of the cameras about the head; 0 is the photo's."""

@@ -11,7 +11,7 @@ from ...engine.core.types import Avatar, Gaussians, Matte
 from ...engine.gaussians.refine import REFINE_LEVELS
 from ...engine.imaging.resize import resize
 from ...engine.tracking.detectors import Detectors
-from ...engine.visual.views import orbit_centre
+from ...engine.visual.view_cameras import orbit_centre
 from .face_movement import (
     FaceView,
     eye_distance,
@@ -21,7 +21,7 @@ from .face_movement import (
     measure_movement,
     measure_noise,
 )
-from .side_views import (
+from .side_view_metrics import (
     RenderedView,
     RimMetrics,
     measure_rim,

@@ -13,14 +13,14 @@ from ..body.model import Body, save_body
 from ..body.names import ARKIT_EXPRESSIONS, PART_NAMES
 from ..core.types import FloatArray, Progress
 from .basis import NUM_BODY, ShapeBasis, held_out_error, shape_basis
+from .chart_packing import build_atlas
 from .charts import BodyMesh
-from .details import close_mouth, fair_patch, joint_regressor, nipple_patch
 from .landmarks import bake_landmarks
+from .makehuman_rig import MakeHumanRig, load_rig, mirror_joints
+from .makehuman_targets import TargetBasis, load_targets, macro_coefficients
 from .mpfb import BaseMesh, load_base_mesh, load_target
-from .packing import build_atlas
-from .phenotype import TargetBasis, load_targets, macro_coefficients
-from .prior import phenotype_prior
-from .rig import MakeHumanRig, load_rig, mirror_joints
+from .phenotype_prior import phenotype_prior
+from .template_fixes import close_mouth, fair_patch, joint_regressor, nipple_patch
 from .topology import Topology, label_parts, select_topology
 from .tpose import tpose_rotations
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray, Progress
-from .mpfb import BaseMesh
-from .phenotype import (
+from .makehuman_rig import MakeHumanRig
+from .makehuman_targets import (
     TargetBasis,
     local_coefficients,
     macro_coefficients,
     random_local,
     random_phenotype,
 )
-from .rig import MakeHumanRig
+from .mpfb import BaseMesh
 from .tpose import to_tpose
 
 NUM_BODY = 50

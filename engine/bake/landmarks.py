@@ -34,8 +34,8 @@ from ..core.types import (
 from ..render.mesh import MeshBuffer
 from ..tracking.detectors import Detectors, HandLandmarks, Roi
 from .closest import closest_on_mesh
-from .plain import SUPERSAMPLING, PersonPaint, render_plain, triangulate
-from .turning import measure_turns
+from .landmark_turns import measure_turns
+from .plain_render import SUPERSAMPLING, PersonPaint, render_plain, triangulate
 
 NUM_FACE, NUM_MESH = 478, 468
 UPPER_INNER_LIP = (191, 80, 81, 82, 13, 312, 311, 310, 415)

@@ -14,7 +14,7 @@ import numpy as np
 from ..body.names import PART_NAMES
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, LikenessError
 from .mpfb import REMEDY, BaseMesh, sample_uv_image
-from .plain import is_scalp
+from .plain_render import is_scalp
 
 GROUPS = (
     "body",

@@ -22,7 +22,7 @@ from ..core.types import LikenessError
 from ..files.atomic import atomic_write
 from ..files.digests import file_sha256
 from .shards import local_shards
-from .stored import StoredSubject, read_stored_subjects
+from .stored_subjects import StoredSubject, read_stored_subjects
 
 CARD_FILE, SHEET_FILE = "card.json", "contact.jpg"
 VERSION = 1

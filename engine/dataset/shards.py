@@ -55,7 +55,7 @@ from ..files.atomic import atomic_write
 from ..files.digests import file_sha256
 from ..files.downloads import open_address
 from ..files.untrusted import read_json, wrap_parser_errors
-from .stored import read_stored_subjects
+from .stored_subjects import read_stored_subjects
 from .subjects import InvalidSampleError, Subject, SubjectView, encode_rgba
 
 __all__ = [

@@ -20,7 +20,7 @@ from PIL import Image
 from ..core.types import NUM_JOINTS, Camera, FloatArray, LikenessError, Pose
 from ..files.untrusted import parse_json, read_npz
 from .pairs import KINDS
-from .pictures import (
+from .picture_codec import (
     InvalidSampleError,
     decode_depth,
     decode_labels,

@@ -9,6 +9,6 @@ __all__ = [
     "bilinear",
     "sample_core",
     "sample_shell",
-    "scatter_mean",
     "sample_surface",
+    "scatter_mean",
 ]

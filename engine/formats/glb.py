@@ -25,7 +25,7 @@ from ..core.types import JOINT_NAMES, FloatArray, Gaussians, IntArray, Motion, P
 from ..core.version import VERSION
 from ..files.atomic import atomic_write
 from .ply import SH_C0
-from .rig import Curves, bone_weights, joint_offsets, make_curves
+from .skinned_mesh import Curves, bone_weights, joint_offsets, make_curves
 from .surface_mesh import SurfaceMesh
 
 SPLATS = "KHR_gaussian_splatting"

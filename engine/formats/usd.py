@@ -22,7 +22,7 @@ from ..core.types import JOINT_NAMES, FloatArray, Gaussians, IntArray, Motion, P
 from ..files.atomic import atomic_write
 from .glb import encode_png
 from .ply import SH_C0
-from .rig import BONES_PER_VERTEX, Curves, bone_weights, joint_offsets, make_curves
+from .skinned_mesh import BONES_PER_VERTEX, Curves, bone_weights, joint_offsets, make_curves
 from .surface_mesh import SurfaceMesh
 
 _REACH = 3.0  # standard deviations of a splat that its extent holds

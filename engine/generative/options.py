@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .clip_generation import VideoOptions
 from .models import MODELS, Placement
 from .rewrite import RewriteOptions
-from .side_views import EditOptions
-from .video import VideoOptions
+from .view_editing import EditOptions
 from .vocabulary import FOLDER
 
 

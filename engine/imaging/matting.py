@@ -11,7 +11,7 @@ from scipy.sparse import diags
 from scipy.spatial import ConvexHull
 
 from ..core.types import BoolArray, FloatArray, Matte, Observation, Portrait
-from .colour_model import fit_colors
+from .color_model import fit_colors
 from .guided import guided_filter
 from .resize import fit_size, resize
 

@@ -13,7 +13,7 @@ from ..core.types import BoundGaussians, FloatArray, Matte, Progress, Track
 from ..files.cache import get_or_load
 from ..files.weights import find_network
 from ..gaussians.lift import LiftResult
-from ..gaussians.lift.several import thin_gaussians
+from ..gaussians.lift.lift_multiview import thin_gaussians
 from .inputs import network_inputs
 from .runtime import NetworkRuntime, load_runtime
 

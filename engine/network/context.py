@@ -12,8 +12,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..core.types import LAYERS, BoolArray, FloatArray, IntArray
-from .grids import LIMBS, UVGrids, means_by
 from .inputs import LIFT_CHANNELS, NetworkInputs, lift_channels
+from .uv_grids import LIMBS, UVGrids, means_by
 
 CONTEXT_CHANNELS = 3 + 3 + len(LIMBS) + 3 + 7 + 4 + 3 + 4 + 3 + 4
 """Numbers of :func:`context_channels`."""

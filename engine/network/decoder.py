@@ -41,10 +41,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from .batch import GaussianAttributes
 from .config import DecoderConfig
 from .context import AWAY, HEAD_CHANNELS
-from .grids import UVGrids
+from .tensor_batch import GaussianAttributes
+from .uv_grids import UVGrids
 
 TOKEN_STD = 0.02  # of the Gaussian noise that shell tokens and embeddings begin as
 FREE_FROM, FREE_TO, NEVER_FROM = 0.4, 2.5, 3.5  # times 10 cm from what the photo shows

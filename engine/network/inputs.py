@@ -32,7 +32,7 @@ from ..dual_uv.sampling import (
 from ..gaussians.lift.surfels import CORE, FLATNESS
 from ..imaging.resize import affine_crop
 from .config import DecoderConfig, NetworkConfig
-from .grids import UVGrids
+from .uv_grids import UVGrids
 
 BACKDROP = 0.5  # behind the person in the encoder's picture: near the mean of what encoders know
 MARGIN = 0.06  # of the person's longer side that the square crop leaves around

@@ -27,13 +27,11 @@ from ..core.types import LikenessError
 from ..files.digests import file_sha256
 from ..files.folders import atomic_write_files
 from ..files.weights import asset_path
-from .batch import GaussianAttributes
 from .config import DecoderConfig
 from .context import HEAD_CHANNELS
 from .decoder import Decoder
-from .files import DECODER_FILE, ENCODER_FILE, load_network
-from .grids import UVGrids
-from .model import Network
+from .dual_uv_network import Network
+from .network_files import DECODER_FILE, ENCODER_FILE, load_network
 from .runtime import (
     ATTRIBUTES,
     DECODER_INPUTS,
@@ -43,6 +41,8 @@ from .runtime import (
     PER_GAUSSIAN,
     export_note,
 )
+from .tensor_batch import GaussianAttributes
+from .uv_grids import UVGrids
 
 if TYPE_CHECKING:
     import onnx
@@ -157,8 +157,8 @@ def _exported(
 ) -> onnx.ModelProto:
     """torch's exporter, quietly."""
     try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
+        import onnx
+        import onnxscript
     except ImportError as error:
         raise LikenessError(
             f"The network cannot be exported: {error}.",

@@ -33,8 +33,8 @@ from .config import (
     load_config,
 )
 from .context import HEAD_CHANNELS, head_channels
-from .grids import UVGrids, uv_grids
 from .inputs import NetworkInputs, color_patches
+from .uv_grids import UVGrids, uv_grids
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -16,7 +16,7 @@ from ..body import Body
 from ..core.types import LikenessError
 from ..files.folders import atomic_write_files
 from .config import CONFIG_FILE
-from .files import load_network, save_network
+from .network_files import load_network, save_network
 from .onnx_export import export_onnx
 from .runtime import DECODER_ONNX, ENCODER_ONNX, load_runtime
 

@@ -11,9 +11,9 @@ from ..body import Body
 from ..core.types import BoundGaussians, LikenessError, Progress
 from ..files.digests import file_sha256
 from .attributes import apply_outputs
-from .batch import collate
-from .files import DECODER_FILE, ENCODER_FILE, keeps_encoder, load_network
 from .inputs import NetworkInputs
+from .network_files import DECODER_FILE, ENCODER_FILE, keeps_encoder, load_network
+from .tensor_batch import collate
 
 
 class TorchRuntime:

@@ -15,14 +15,14 @@ from ..core.version import VERSION
 from ..files.digests import file_sha256
 from ..files.weights import DEFAULT_NETWORK
 from ..gaussians.lift import LiftOptions, lift_photo
-from ..gaussians.lift.several import TrackedPhoto, lift_multiview
+from ..gaussians.lift.lift_multiview import TrackedPhoto, lift_multiview
 from ..gaussians.lod import order_by_importance
 from ..gaussians.refine import REFINE_LEVELS, RefinePhoto, refine_gaussians
 from ..network.apply import apply_network, lift_budget, resolve_network
 from ..network.runtime import BodyMismatchError, NetworkRuntime
 from ..render import best_backend
 from ..tracking.adjust import Adjustment
-from ..tracking.summary import mean_joint_confidence, unseen_parts
+from ..tracking.track_summary import mean_joint_confidence, unseen_parts
 from .options import BuildOptions
 from .report import extra_view_metrics, input_view_metrics, round_or_none
 from .track import (

@@ -12,7 +12,7 @@ from ..core.types import Avatar, Matte
 from ..gaussians.posing import pose_avatar
 from ..imaging.resize import fit_size, resize
 from ..render import render_camera
-from ..tracking.several import camera_azimuth
+from ..tracking.multiview import camera_azimuth
 from ..visual.metrics import psnr, silhouette_iou, ssim
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ..core.progress import StageTimer
 from ..core.types import LikenessError, Matte, Observation, Portrait, Track
 from ..files.cache import get_or_load
 from ..files.weights import asset_path
-from ..gaussians.lift.held import remove_held_objects
+from ..gaussians.lift.held_objects import remove_held_objects
 from ..imaging.load import load_portrait
 from ..imaging.matte_check import body_parts, filter_landmarks, map_body, repair_matte
 from ..imaging.matting import make_matte as make_matte
@@ -23,9 +23,9 @@ from ..tracking.detectors import Detectors
 from ..tracking.estimators import Estimator, KeypointEstimator
 from ..tracking.estimators.keypoints import merge_keypoints
 from ..tracking.measure import face_failed
+from ..tracking.multiview import ObservedPhoto, fit_multiview, parse_direction
 from ..tracking.observation import NO_FACE, observe
-from ..tracking.several import ObservedPhoto, fit_multiview, parse_direction
-from ..tracking.summary import lens_source
+from ..tracking.track_summary import lens_source
 
 
 @dataclass(frozen=True)

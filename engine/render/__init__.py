@@ -17,7 +17,7 @@ import numpy as np
 
 from ..core.types import Camera, FloatArray, Gaussians, LikenessError
 from .checks import check_inputs, check_upstream
-from .common import Gradients, RenderOutput, Vjp
+from .raster_types import Gradients, RenderOutput, Vjp
 
 BACKENDS = ("cpu", "cuda", "reference")
 
@@ -124,7 +124,7 @@ def best_backend() -> str:
     """
     if any(importlib.util.find_spec(name) is None for name in ("torch", "gsplat")):
         return "cpu"
-    if _function("cuda", "available")() is not None:
+    if _function("cuda", "why_unavailable")() is not None:
         return "cpu"
     one = Gaussians(np.zeros((1, 3)), np.eye(1, 4), np.ones((1, 3)), np.ones(1), np.ones((1, 3)))
     view, K = np.eye(4)[None], np.eye(3)[None]

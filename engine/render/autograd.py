@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..core.types import FloatArray, Gaussians
-from .common import Gradients, RasterJob, RenderOutput, Vjp
+from .raster_types import Gradients, RasterJob, RenderOutput, Vjp
 
 Draw = Callable[..., tuple[Tensor, Tensor, Tensor]]
 """``draw(means, quats, scales, opacities, colors, viewmats, Ks, width, height, background)``:

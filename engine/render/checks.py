@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.types import BoolArray, FloatArray, Gaussians, LikenessError
-from .common import RasterJob
+from .raster_types import RasterJob
 
 MAX_SIDE = 16_384
 """Pixels; a larger picture is a mistake in the units, and would not fit into memory."""

@@ -14,15 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, Gaussians, IntArray
-from .common import (
-    ALPHA_MAX,
-    DEPTH_EPSILON,
-    TRANSMITTANCE_MIN,
-    Gradients,
-    RasterJob,
-    RenderOutput,
-    Vjp,
-)
 from .cpu_backward import blend_backward, project_backward, reduce_over_tiles
 from .cpu_splats import (
     LANES,
@@ -35,6 +26,15 @@ from .cpu_splats import (
     exp_of_negative,
     list_tiles,
     project_gaussians,
+)
+from .raster_types import (
+    ALPHA_MAX,
+    DEPTH_EPSILON,
+    TRANSMITTANCE_MIN,
+    Gradients,
+    RasterJob,
+    RenderOutput,
+    Vjp,
 )
 
 _HALF = np.float32(0.5)

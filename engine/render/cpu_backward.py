@@ -12,7 +12,6 @@ import numba
 import numpy as np
 
 from ..core.types import FloatArray, Gaussians, IntArray
-from .common import ALPHA_MAX, BLUR, Gradients
 from .cpu_splats import (
     CHUNKS,
     LANES,
@@ -25,6 +24,7 @@ from .cpu_splats import (
     exp_of_negative,
     slope_limits,
 )
+from .raster_types import ALPHA_MAX, BLUR, Gradients
 
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from ..core.types import FloatArray, Gaussians, IntArray
-from .common import ALPHA_MIN, BLUR, JACOBIAN_MARGIN, NEAR
+from .raster_types import ALPHA_MIN, BLUR, JACOBIAN_MARGIN, NEAR
 
 TILE_BITS = 4
 TILE = 1 << TILE_BITS

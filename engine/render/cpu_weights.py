@@ -6,8 +6,8 @@ import numba
 import numpy as np
 
 from ..core.types import Camera, FloatArray, Gaussians
-from .common import ALPHA_MAX, TRANSMITTANCE_MIN
 from .cpu_splats import TILE, ProjectedSplats, exp_of_negative, list_tiles, project_gaussians
+from .raster_types import ALPHA_MAX, TRANSMITTANCE_MIN
 
 _OPAQUE = np.float32(TRANSMITTANCE_MIN)
 _MAX_ALPHA = np.float32(ALPHA_MAX)

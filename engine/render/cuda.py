@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..core.types import Gaussians, LikenessError
 from .autograd import draw_arrays, draw_arrays_vjp
-from .common import BLUR, NEAR, RasterJob, RenderOutput, Vjp
 from .gpu_package import installed_version
+from .raster_types import BLUR, NEAR, RasterJob, RenderOutput, Vjp
 
 MIN_VERSION, END_VERSION = (1, 5), (1, 6)
 """The gsplat releases that draw by our rules: from the first to before the second."""

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from ..core.types import Gaussians
 from .autograd import draw_arrays, draw_arrays_vjp
-from .common import (
+from .raster_types import (
     ALPHA_MAX,
     ALPHA_MIN,
     BLUR,

@@ -95,7 +95,7 @@ def make_splat_mesh(avatar: Avatar) -> SplatMesh:
     from ..core.color import srgb_to_linear
     from ..core.rotations import quaternion_to_matrix
     from ..gaussians.binding import place_gaussians  # late: numba
-    from ..render.common import BLUR
+    from ..render.raster_types import BLUR
     from .fit import compute_coverage, project_splats, softening, solve_linear_colors
 
     order = stored_order(avatar)

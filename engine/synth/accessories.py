@@ -21,7 +21,7 @@ from .accessory_jewels import (
 )
 from .hair_strands import head_shape
 from .library import Library
-from .model import MeshPart, Traits, Wearer
+from .person_parts import MeshPart, Traits, Wearer
 
 GLASSES, HATS, SCARVES, HEADPHONES = 0.25, 0.08, 0.05, 0.02  # shares of people
 

@@ -17,7 +17,7 @@ from .accessory_shapes import (
     plain_texture,
 )
 from .hair_binding import BodySurface, bind_to_head, build_surface, part_rows
-from .model import Material, MeshPart, Wearer
+from .person_parts import Material, MeshPart, Wearer
 
 SHAPES = {
     "round": (0.046, 0.045, 2.0),

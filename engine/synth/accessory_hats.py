@@ -23,7 +23,7 @@ from .dress import garment_vertices
 from .hair_binding import HAT_TILT, bind_to_head, normalize, part_rows, smoothstep
 from .hair_strands import HeadShape, head_shape
 from .library import Garment, load_garment, load_texture
-from .model import Material, MeshPart, Wearer
+from .person_parts import Material, MeshPart, Wearer
 
 KINDS = (
     "beanie",

@@ -13,7 +13,7 @@ from . import noise
 from .accessory_shapes import SimpleMesh, join_shapes, make_grid, make_tube, woven_texture
 from .hair_binding import bind_hanging, build_surface, normalize, smoothstep
 from .hair_strands import HeadShape
-from .model import Material, MeshPart, Wearer
+from .person_parts import Material, MeshPart, Wearer
 
 
 def make_headscarf(wearer: Wearer, color: FloatArray, seed: int, head: HeadShape) -> MeshPart:

@@ -26,7 +26,7 @@ from .hair_binding import (
     smoothstep,
 )
 from .hair_strands import head_shape
-from .model import Material, MeshPart, Wearer
+from .person_parts import Material, MeshPart, Wearer
 
 METALS = ((0.86, 0.70, 0.40), (0.82, 0.82, 0.84), (0.85, 0.62, 0.52))
 CLOTH = 0.008  # metres by which chains and scarves clear the trunk, which is mostly dressed

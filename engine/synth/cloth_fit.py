@@ -20,8 +20,8 @@ from .cloth_mesh import (
     subdivide_cloth,
 )
 from .dress import PosedBody
-from .model import LABEL
 from .noise import fractal_noise
+from .person_parts import LABEL
 
 CLEARANCE = 0.0025  # metres between cloth and what it must not go through
 REACH = 0.02  # metres: what lies deeper in the skin is another limb, see ``push_outside``

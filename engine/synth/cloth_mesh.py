@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from ..core.geometry import vertex_normals
 from ..core.types import BoolArray, FloatArray, IntArray
-from .model import LABEL
+from .person_parts import LABEL
 
 NEIGHBOURS = 10  # triangles by centre among which the nearest is looked for
 

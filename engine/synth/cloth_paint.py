@@ -23,8 +23,8 @@ from .cloth_charts import Charts, flatten_cloth
 from .cloth_mesh import Cloth, border_distance
 from .cloth_pattern import WEAVES, Color, Fabric, Weave, motif_value, pattern_value
 from .library import MaterialFile, load_picture
-from .model import Material
 from .noise import fractal_noise
+from .person_parts import Material
 
 SEWN_ON = 0.02  # square metres; a smaller chart goes with the large one next to it
 REGIONS = ("top", "bottom", "second", "detail", "shoes")

@@ -32,9 +32,9 @@ from .cloth_pattern import Fabric
 from .cloth_style import random_fabric, shoe_color
 from .dress import PosedBody, garment_rest, hidden_faces
 from .library import Garment, Library, MaterialFile, list_materials, load_garment, load_material
-from .model import LABEL, Material, MeshPart, Traits, Wearer
+from .person_parts import LABEL, Material, MeshPart, Traits, Wearer
 from .skin import tone_color
-from .tailored import SKIRT, make_shoes, tailor_garment
+from .tailoring import SKIRT, make_shoes, tailor_garment
 
 THICKNESS = 0.003  # metres of a turned-in edge
 LOOSE = 0.007  # metres by which a library's garment stands further off, on average half of it

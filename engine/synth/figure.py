@@ -12,10 +12,21 @@ import numpy as np
 
 from ..core.types import FloatArray, LikenessError, Pose
 from ..files.weights import asset_path
-from . import accessories, clothes, eyes, hair, identity, light, natural, skin, splits, views
+from . import (
+    accessories,
+    clothes,
+    environment_light,
+    eyeballs,
+    hair,
+    natural,
+    person_traits,
+    skin,
+    splits,
+    views,
+)
 from .dress import DressBody, load_dress_body, pose_body
 from .library import Library, open_library
-from .model import Figure, Lighting, Traits, Wearer
+from .person_parts import Figure, Lighting, Traits, Wearer
 
 FRAMINGS = {"head": 0.2, "half": 0.55, "full": 0.25}
 """Shares of a mixed set: as in the paper's, most views are of the upper body (section 4.1)."""
@@ -77,10 +88,10 @@ class SynthContext:
     """What all subjects share, opened once in each process."""
 
     dress: DressBody
-    prior: identity.ShapePrior
+    prior: person_traits.ShapePrior
     library: Library | None
     motions: natural.PosePool | None
-    surroundings: light.EnvironmentPool
+    surroundings: environment_light.EnvironmentPool
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,7 @@ class SynthSubject:
 def open_context(
     options: SynthOptions,
     skipped: Callable[[Path, str], None],
-    read: Callable[[Path], FloatArray] = light.read_environment,
+    read: Callable[[Path], FloatArray] = environment_light.read_environment,
 ) -> SynthContext:
     """Open the body, the library and the motions.
 
@@ -130,9 +141,9 @@ def open_context(
             f"None of the environments is of the split '{options.split}'.",
             "Give more of them, or none: skies are made up then.",
         )
-    surroundings = light.EnvironmentPool(environments, read, skipped)
+    surroundings = environment_light.EnvironmentPool(environments, read, skipped)
     return SynthContext(
-        load_dress_body(body), identity.load_prior(body), library, motions, surroundings
+        load_dress_body(body), person_traits.load_prior(body), library, motions, surroundings
     )
 
 
@@ -147,8 +158,8 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
         return np.random.default_rng([seed, number, step])
 
     body = world.dress.body
-    traits = identity.stratified_traits(number, seed)
-    betas = identity.random_betas(rng(_BODY), traits, world.prior)
+    traits = person_traits.stratified_traits(number, seed)
+    betas = person_traits.random_betas(rng(_BODY), traits, world.prior)
     pose, posture = natural.natural_pose(rng(_POSE), world.dress, betas, world.motions)
     pose = replace(pose, expression=natural.random_face(rng(_FACE), body, traits, pose))
     posed = pose_body(world.dress, betas, pose)
@@ -189,7 +200,7 @@ def make_converted_subject(number: int, options: SynthOptions, world: SynthConte
     Raises:
         LikenessError: its folder was not written by ``likeness convert``, or is broken.
     """
-    from .characters.convert import load_subject  # with it come the tracker's detectors
+    from .characters.conversion import load_subject  # with it come the tracker's detectors
 
     start, seed = perf_counter(), splits.split_seed(options.seed, options.split)
     figure, betas, pose = load_subject(Path(options.characters[number]))
@@ -234,14 +245,14 @@ def dress_wearer(wearer: Wearer, rng: Callable[[int], np.random.Generator]) -> F
     dyed = hair_look.pigment != hair_look.natural  # beards and roots keep their own colour
     roots = hair_look.natural if dyed else hair_look.color
     skin_look = skin.random_skin(rng(_SKIN), traits, library, roots, bald=hair_look.kind == "bald")
-    eye_look = eyes.random_eyes(rng(_EYES), traits, library)
+    eye_look = eyeballs.random_eyes(rng(_EYES), traits, library)
     clothes_look = clothes.random_clothes(rng(_CLOTHES), traits, library)
     worn_look = accessories.random_accessories(rng(_WORN), traits, library)
     garments, hidden = clothes.clothes_parts(wearer, clothes_look)
     hat_below = accessories.hat_hair_limit(wearer, worn_look)
     parts = (
         *skin.skin_parts(wearer, skin_look, hidden),
-        *eyes.eye_parts(wearer, eye_look),
+        *eyeballs.eye_parts(wearer, eye_look),
         *garments,
         *accessories.accessory_parts(wearer, worn_look),
         *hair.hair_parts(wearer, hair_look, hat_below),

@@ -16,7 +16,7 @@ from .dress import garment_vertices
 from .hair_binding import bind_hanging, build_surface, smoothstep
 from .hair_color import dyed_color, grey_share, melanin_color, mix_grey, natural_color
 from .library import Library, load_garment
-from .model import LABEL, Material, MeshPart, Traits, Wearer
+from .person_parts import LABEL, Material, MeshPart, Traits, Wearer
 
 THICK = 0.012  # metres by which hair wins against the skin below
 LIBRARY_SHARE = 0.5  # of the people with hair, where there is a library

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.types import FloatArray
-from .model import Traits
+from .person_parts import Traits
 
 # Absorption of linear light by one unit of each melanin; the shape of the measured curves.
 EUMELANIN = np.array([0.55, 0.88, 1.28])

@@ -14,7 +14,7 @@ from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, LikenessE
 from .dress import garment_vertices
 from .hair_binding import bind_to_skin, build_surface, normalize, part_rows, smoothstep
 from .library import Garment, load_garment, load_texture
-from .model import LABEL, Material, MeshPart, Wearer
+from .person_parts import LABEL, Material, MeshPart, Wearer
 
 THIN = 0.0025  # metres by which brows and lashes win against the skin below
 

@@ -39,11 +39,11 @@ __all__ = [
     "Library",
     "MaterialFile",
     "check_asset",
+    "list_materials",
     "load_garment",
     "load_material",
     "load_picture",
     "load_texture",
-    "list_materials",
     "open_library",
 ]
 

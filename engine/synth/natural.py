@@ -17,12 +17,13 @@ import numpy as np
 from ..body.model import Body
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, Pose
-from ..tracking.limits import clamp_pose
+from ..tracking.joint_limits import clamp_pose
 from .balance import Stance, centre_of_mass, imbalance, pose_sitting, pose_standing, support_points
 from .dress import DressBody
 from .faces import random_face
-from .motions import PosePool
-from .poses import (
+from .intersection import self_intersection
+from .pose_pool import PosePool
+from .random_poses import (
     ANCHORS,
     ARMS,
     Arm,
@@ -32,7 +33,6 @@ from .poses import (
     mirror_pose,
     pose_fingers,
 )
-from .touching import self_intersection
 
 __all__ = ["PosePool", "natural_pose", "random_face"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.cameras import look_at
 from ..core.types import JOINT_INDEX, JOINT_NAMES, Camera, FloatArray, LikenessError, Pose
 from ..poses import SIDES, named_expressions, named_poses
-from ..poses.pictures import BACKGROUND, FOLDER, SIZE, read_thumbnail, thumbnail_path
+from ..poses.thumbnails import BACKGROUND, FOLDER, SIZE, read_thumbnail, thumbnail_path
 
 _FOV = 24.0  # degrees; a long lens
 _TEXTURE = 1024
@@ -70,8 +70,8 @@ class ThumbnailModel:
     def _drawn(self, pose: Pose, weights: Mapping[str, float], view: str) -> FloatArray:
         from .dress import pose_body
         from .figure import dress_wearer
-        from .identity import random_betas, stratified_traits
-        from .model import Lighting, Wearer
+        from .person_parts import Lighting, Wearer
+        from .person_traits import random_betas, stratified_traits
         from .subject import RasterStudio
 
         world = self._world

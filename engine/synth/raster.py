@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..core.cameras import camera_position
 from ..core.color import linear_to_srgb
 from ..core.types import Camera, FloatArray, IntArray
-from .model import Figure, Lighting
+from .person_parts import Figure, Lighting
 from .raster_light import SurfaceLights, measure_lights
 from .raster_scene import (
     SOLID,

@@ -9,9 +9,9 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from ..core.types import FloatArray
-from . import light
-from .draw import smooth_values
-from .model import LABEL, Lighting
+from . import environment_light
+from .mesh_shading import smooth_values
+from .person_parts import LABEL, Lighting
 from .raster_scene import FAR_AWAY, RasterScene, project_parallel, run_in_threads, z_pass
 from .raster_textures import Textures
 from .sky import latlong_directions
@@ -56,7 +56,7 @@ def measure_lights(
     scene: RasterScene, textures: Textures, lighting: Lighting, environment: FloatArray
 ) -> SurfaceLights:
     """Measure how an environment (of :func:`.light.environment_picture`) reaches a figure."""
-    rest, found = light.extract_beams(environment, lighting)
+    rest, found = environment_light.extract_beams(environment, lighting)
     low, high = scene.vertices.min(0), scene.vertices.max(0)
     centre, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2 + 0.02
     towards = np.array([beam.direction for beam in found]).reshape(-1, 3)
@@ -107,10 +107,10 @@ def _depth_map(
     return np.where(np.isfinite(depth), depth, view.z.max()) - FAR_AWAY
 
 
-def _mean_card(rest: FloatArray, found: tuple[light.Beam, ...]) -> FloatArray:
+def _mean_card(rest: FloatArray, found: tuple[environment_light.Beam, ...]) -> FloatArray:
     """[3] what a white card sends back, on the mean over how it stands."""
     beams = sum((beam.irradiance for beam in found), np.zeros(3))
-    return np.asarray(light.mean_radiance(rest) + beams / (4 * np.pi))
+    return np.asarray(environment_light.mean_radiance(rest) + beams / (4 * np.pi))
 
 
 def _sky(
@@ -147,7 +147,7 @@ def _sky(
             seen[rows, k] = _passing(depth, xy, z, 1 / scale)
 
     run_in_threads(look, range(DIRECTIONS))
-    basis = light.sh_basis(directions) * solid[:, None]
+    basis = environment_light.sh_basis(directions) * solid[:, None]
     direct = (basis[:, :, None] * radiance[:, None]).reshape(DIRECTIONS, 27)
     returned = (basis[:, :, None] * (BOUNCE * card)).reshape(DIRECTIONS, 27)
     towards = np.clip(scene.normals @ directions.T, 0.0, None) * solid
@@ -174,7 +174,7 @@ def _cells(picture: FloatArray, directions: FloatArray) -> tuple[FloatArray, Flo
     """Mean radiance [K, 3] and solid angle [K] of what lies nearest to each direction."""
     height = len(picture)
     nearest = (latlong_directions(height).reshape(-1, 3) @ directions.T).argmax(1)
-    weight = np.repeat(light.solid_angles(height)[:, 0], 2 * height)
+    weight = np.repeat(environment_light.solid_angles(height)[:, 0], 2 * height)
     solid = np.bincount(nearest, weight, len(directions))
     pixels = picture.reshape(-1, 3) * weight[:, None]
     sums = np.stack([np.bincount(nearest, pixels[:, c], len(directions)) for c in range(3)], 1)
@@ -200,21 +200,21 @@ def _passing(depth, xy, z, texel):  # type: ignore[no-untyped-def]
 
 def _mirror(environment: FloatArray, lighting: Lighting) -> FloatArray:
     """Lights.mirror: the environment and the key light's disc."""
-    sharp = light.downscale_picture(environment, light.COARSE)
-    key = light.key_irradiance(lighting, environment)
+    sharp = environment_light.downscale_picture(environment, environment_light.COARSE)
+    key = environment_light.key_irradiance(lighting, environment)
     if lighting.key is not None and key.max() > 0:
         half = np.cos(np.radians(max(lighting.key_angle, 6.0) / 2))
-        disc = latlong_directions(light.COARSE) @ np.array(lighting.key) > half
+        disc = latlong_directions(environment_light.COARSE) @ np.array(lighting.key) > half
         sharp = sharp + disc[..., None] * key / (2 * np.pi * (1 - half))
     return np.ascontiguousarray(sharp, np.float32)
 
 
 def _glossy(rest: FloatArray) -> FloatArray:
     """Lights.glossy: means over the lobes of rough surfaces."""
-    coarse = light.downscale_picture(rest, GLOSSY)
+    coarse = environment_light.downscale_picture(rest, GLOSSY)
     directions = latlong_directions(GLOSSY).reshape(-1, 3)
     cosine = directions @ directions.T
-    solid = np.repeat(light.solid_angles(GLOSSY)[:, 0], 2 * GLOSSY)
+    solid = np.repeat(environment_light.solid_angles(GLOSSY)[:, 0], 2 * GLOSSY)
     out = []
     for roughness in (0.3, 0.5):
         lobe = np.exp((cosine - 1.0) * (2.0 / roughness**4)) * solid

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..core.geometry import vertex_normals
 from ..core.types import Camera, FloatArray, IntArray
 from ..render.mesh import NEAR
-from .model import KINDS, Figure, Material, MeshPart
+from .person_parts import KINDS, Figure, Material, MeshPart
 from .raster_textures import Textures, pack_textures, sample_alpha
 
 SOLID = 0.9  # alpha from which a texel hides what is behind it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from .model import KINDS
+from .person_parts import KINDS
 from .raster_light import beam_visibility
 from .raster_textures import sample_texture
 

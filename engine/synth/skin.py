@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.types import BoolArray, FloatArray
 from .library import Library
-from .model import LABEL, Material, MeshPart, Traits, Wearer
+from .person_parts import LABEL, Material, MeshPart, Traits, Wearer
 from .skin_look import Color, SkinLook
 from .skin_paint import paint_skin
 from .skin_texels import MOUTH_PARTS, get_skin_texels

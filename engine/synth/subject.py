@@ -11,13 +11,13 @@ from typing import Protocol
 import numpy as np
 
 from ..core.types import Camera, FloatArray, Progress
-from ..dataset.pictures import encode_depth, encode_labels, encode_rgba
+from ..dataset.picture_codec import encode_depth, encode_labels, encode_rgba
 from ..dataset.shards import ShardWriter
 from ..dataset.subjects import Subject, SubjectView, person_key
 from . import raster
+from .environment_light import environment_picture, read_environment
 from .figure import SynthContext, SynthOptions, SynthSubject, make_subject, open_context
-from .light import environment_picture, read_environment
-from .model import LABELS, Figure, Lighting
+from .person_parts import LABELS, Figure, Lighting
 from .views import PlannedView
 
 

@@ -28,8 +28,8 @@ from ..core.types import (
 )
 from .evidence import ARM_LIMBS, LEG_LIMBS, SHOULDER_WIDTH, SHOULDERS
 from .fit import fit_body, gather_evidence
+from .fit_state import FitState
 from .measure import make_track
-from .skeleton import FitState
 
 TURNED = np.radians(0.5)
 """A joint that the user has turned by less was not touched."""

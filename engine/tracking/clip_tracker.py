@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ..core.types import FloatArray, Progress
 from .checkpoint import Checkpoint, Sections
-from .clips import FrameSource, LookAhead, PersonObserver
-from .following import Sighting
+from .clip_recorder import Recorder
 from .frame_fit import FrameFitter, FrameHistory
-from .recording import Recorder
+from .frame_source import FrameSource, LookAhead, PersonObserver
+from .person_follower import Sighting
 
 FORGET_AFTER = 0.3  # seconds without the person, after which a frame is fitted like a photo
 SEARCH_AFTER = 2  # frames in a row that could not be fitted, after which the person is looked for

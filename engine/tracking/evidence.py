@@ -8,11 +8,11 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Hand, IntArray, Observation
+from .body_points import BodyPoints
 from .face_bias import face_shift
-from .points import BodyPoints
+from .fit_state import FitState, PosedJoints
 from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
-from .skeleton import FitState, PosedJoints
-from .skin import PixelMap
+from .skin_map import PixelMap
 from .solver import FitTerm
 
 EYE_DISTANCE = 0.0625  # metres between the irises of a mean adult

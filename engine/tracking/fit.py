@@ -33,12 +33,9 @@ from .evidence import (
     metric_yaw,
     pose_weights,
 )
+from .fit_state import FitState, PosedJoints
 from .fitter import Fitter
-from .measure import face_error_percent, face_failed, make_track
-from .residuals import check_photo_camera
-from .skeleton import FitState, PosedJoints
-from .skin import bare_map, skin_map
-from .start import (
+from .initial_pose import (
     SMALL_FACE,
     RigidPose,
     angle_difference,
@@ -46,6 +43,9 @@ from .start import (
     fit_rigid_pose,
     initial_state,
 )
+from .measure import face_error_percent, face_failed, make_track
+from .residuals import check_photo_camera
+from .skin_map import bare_map, skin_map
 
 FULL_FRAME_DIAGONAL = 43.27  # millimetres
 PLAUSIBLE_FOCAL_35MM = (14.0, 400.0)

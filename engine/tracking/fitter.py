@@ -8,6 +8,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.types import JOINT_INDEX
+from .body_points import BodyPoints
 from .estimators import PoseEstimate, init_from_estimate, rotation_prior_term
 from .evidence import (
     ARM_LIMBS,
@@ -18,10 +19,10 @@ from .evidence import (
     OTHER_LIMBS,
     Evidence,
 )
-from .limits import LimitTerm, clamp_pose
+from .fit_state import FitState, PosedJoints, Unknowns
+from .initial_pose import RigidPose, align_hand, initial_state, lift_arm, lift_leg, trunk_yaws
+from .joint_limits import LimitTerm, clamp_pose
 from .measure import EYES, fingers, joint_confidence
-from .outline import SilhouetteEdges
-from .points import BodyPoints
 from .priors import (
     ARM_POSITIONS,
     LEG_POSITIONS,
@@ -32,9 +33,8 @@ from .priors import (
     prior_term,
 )
 from .residuals import DirectionTerm, PriorTerm
-from .skeleton import FitState, PosedJoints, Unknowns
+from .silhouette import SilhouetteEdges
 from .solver import Bounds, FitTerm, minimize, total_cost
-from .start import RigidPose, align_hand, initial_state, lift_arm, lift_leg, trunk_yaws
 
 DEPTH_RANGE = (0.65, 1.5)  # of the start
 

@@ -12,8 +12,10 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.types import JOINT_INDEX, NUM_JOINTS, Camera, FloatArray, IntArray, Observation
+from .body_points import BodyPoints
 from .evidence import Evidence, face_points, face_turn, pose_weights
 from .fit import gather_evidence
+from .fit_state import FitState, PosedJoints, Unknowns, left_jacobian
 from .fitter import (
     EXPRESSION_PRECISION,
     EXPRESSION_SLOPE,
@@ -23,6 +25,7 @@ from .fitter import (
     arm_joints,
     seen_terms,
 )
+from .initial_pose import RigidPose
 from .measure import (
     EYES,
     classify_view,
@@ -32,13 +35,10 @@ from .measure import (
     joint_confidence,
     pose_error_pixels,
 )
-from .points import BodyPoints
 from .priors import POSE_START, expression_unknowns, prior_term
 from .residuals import PriorTerm, project_rows
-from .skeleton import FitState, PosedJoints, Unknowns, left_jacobian
 from .smoothing import FrameEvidence
 from .solver import Bounds, FitTerm, NormalEquations, minimize, total_cost
-from .start import RigidPose
 
 NEAR_STAGES = ((0.6, 0.5, 1.0, 3), (0.3, 0.1, 0.3, 5))
 """Robust radii of pose, face and hands (in their scales), and steps, from the last frame."""

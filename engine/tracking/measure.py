@@ -7,7 +7,7 @@ import numpy as np
 from ..core.cameras import project
 from ..core.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, FloatArray, IntArray, Track
 from .evidence import HAND_POINTS, Evidence
-from .skeleton import FitState, PosedJoints
+from .fit_state import FitState, PosedJoints
 
 FAILED_FACE_ERROR = 10.0  # per cent of the inter-ocular distance
 FAILED_FACE_PIXELS = 1.0  # below which no error is a failure, however small the face

@@ -13,9 +13,9 @@ import numpy as np
 
 from ..core.cameras import PHOTO_VIEWMAT
 from ..core.types import BoolArray, Camera, FloatArray, IntArray
-from .points import BodyPoints
-from .skeleton import PosedJoints
-from .skin import PixelMap
+from .body_points import BodyPoints
+from .fit_state import PosedJoints
+from .skin_map import PixelMap
 from .solver import NormalEquations, geman_mcclure
 
 NEAR = 0.05  # metres in front of the camera; nearer points have no usable projection

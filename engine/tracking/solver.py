@@ -16,7 +16,7 @@ import scipy.linalg
 
 from ..body.model import Body
 from ..core.types import BoolArray, FloatArray
-from .skeleton import FitState, PosedJoints, Unknowns
+from .fit_state import FitState, PosedJoints, Unknowns
 
 
 @dataclass

@@ -25,7 +25,7 @@ from ..core.types import (
     Pose,
     Track,
 )
-from ..tracking.limits import clamp_pose
+from ..tracking.joint_limits import clamp_pose
 
 _ERRORS = {
     "pelvis": (12.0, 11.0, 3.5),

@@ -15,12 +15,12 @@ from torch.utils.data import DataLoader, IterableDataset
 from ..body import Body
 from ..core.types import LikenessError
 from ..network.config import DecoderConfig
-from ..network.grids import UVGrids
+from ..network.uv_grids import UVGrids
 from .config import TrainConfig
 from .data import DataOptions, SampleStream
-from .packing import PackedTensors, pack_tensors
 from .samples import TrainingSample
 from .step import StepBatch, make_step_batch
+from .tensor_packing import PackedTensors, pack_tensors
 from .trainer import Trainer
 
 Item = TrainingSample | LikenessError

@@ -28,8 +28,14 @@ from torch import Tensor, nn
 
 from ..core.types import LikenessError
 from ..files.untrusted import read_json
-from ..network.files import DECODER_FILE, ENCODER_FILE, keeps_encoder, load_weights, save_network
-from ..network.model import Network
+from ..network.dual_uv_network import Network
+from ..network.network_files import (
+    DECODER_FILE,
+    ENCODER_FILE,
+    keeps_encoder,
+    load_weights,
+    save_network,
+)
 from .ema import AveragedWeights
 
 FOLDER = "checkpoints"

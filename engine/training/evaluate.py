@@ -13,8 +13,8 @@ import torch
 from ..body import Body
 from ..core.types import BoolArray, BoundGaussians, FloatArray
 from ..gaussians import place_gaussians
-from ..network.batch import collate, replace_attributes
-from ..network.model import Network
+from ..network.dual_uv_network import Network
+from ..network.tensor_batch import collate, replace_attributes
 from ..render import RenderOutput, render_camera
 from ..visual.metrics import psnr, ssim
 from .samples import TargetView, TrainingSample

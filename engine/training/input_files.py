@@ -88,7 +88,7 @@ def load_inputs(
             version = (file.metadata() or {}).get("version")
             if version != VERSION:
                 raise CorruptFileError(f"it is of version {version}")
-            arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}
         photos: list[PhotoInputs] = []
         while f"photo{len(photos)}.image" in arrays:
             photos.append(_photo(arrays, f"photo{len(photos)}."))
@@ -118,7 +118,7 @@ def load_fit(path: Path) -> ReferenceFit:
                 {
                     name: file.get_tensor(name)
                     for name in file.keys()
-                    if name.startswith("fit.")  # noqa: SIM118
+                    if name.startswith("fit.")
                 }
             )
     except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:

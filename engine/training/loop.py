@@ -16,13 +16,14 @@ from ..body import load_body
 from ..core.types import LikenessError, Progress
 from ..dataset.shards import SkippedItem, shard_files
 from ..files.weights import asset_path
-from ..network.files import load_network
+from ..network.network_files import load_network
 from .batches import data_options, iterate_batches
 from .checkpoint import TrainState
 from .config import TrainConfig
 from .data import DataOptions, SampleStream, held_out_samples
+from .data_provenance import record_data
 from .evaluate import evaluate_network, sheet_row
-from .learned_from import record_data
+from .graceful_stop import StopRequest, graceful_shutdown
 from .lifting import LiftCounts, lift_references
 from .model_card import CARD_FILE, write_model_card
 from .monitor import Monitor
@@ -30,7 +31,6 @@ from .run_folder import NETWORK_FOLDER, REFERENCES_FOLDER, begin_run, check_run,
 from .samples import TrainingSample
 from .schedule import learning_rate
 from .sheets import draw_sample_sheet
-from .stops import StopRequest, graceful_shutdown
 from .trainer import StepResult, Trainer
 
 VALIDATED = 64  # people, at most, that a validation draws

@@ -28,7 +28,7 @@ from torch import Tensor
 from ..body import Body
 from ..core.types import LAYERS, BoundGaussians, FloatArray, LikenessError
 from ..gaussians.refine.regularisers import GLOVE, HANDS, MAX_RATIO, OPACITY_TARGET, PATCHES
-from ..network.batch import GaussianAttributes
+from ..network.tensor_batch import GaussianAttributes
 
 MAX_SCALE = 0.02
 """Metres of a splat's standard deviation before equation 9 begins to pull: LHM's clamp for the

@@ -23,7 +23,7 @@ from ..files.digests import file_sha256
 from ..files.folders import atomic_write_files
 from ..files.untrusted import read_json
 from ..network.config import CONFIG_FILE
-from .learned_from import describe_shards, find_leaks, list_restrictions, load_sessions
+from .data_provenance import describe_shards, find_leaks, list_restrictions, load_sessions
 from .model_card_text import format_card
 
 CARD_FILE, TEXT_FILE = "card.json", "card.md"
@@ -233,7 +233,7 @@ def _numbers(path: Path) -> int:
     """How many numbers a file of weights holds."""
     try:
         with safe_open(path, "numpy") as file:
-            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())
     except (OSError, SafetensorError) as error:
         raise LikenessError(
             f"'{path}' cannot be read: {error}.", "Use the file as it was saved."

@@ -60,7 +60,7 @@ from .augment import (
     make_pixel_rngs,
 )
 from .augment_body import noisy_track
-from .kept import atomic_shared_file, code_digest
+from .cache import atomic_shared_file, code_digest
 
 VERSION = "1"
 """Of the files; raise it when what they hold changes for another reason than that of ``_CODE``."""
@@ -76,8 +76,8 @@ _CODE = (
     "imaging/matting.py",
     "imaging/matte_check.py",
     "imaging/guided.py",
-    "imaging/colour_model.py",
-    "gaussians/lift/held.py",
+    "imaging/color_model.py",
+    "gaussians/lift/held_objects.py",
 )
 
 _TRUNK = ("pelvis", "left_hip", "right_hip", "spine1", "spine2", "spine3")
@@ -469,7 +469,7 @@ def _write(made: Photograph, path: Path) -> None:
 
 def _read(path: Path) -> Photograph:
     with safe_open(path, framework="numpy") as file:
-        arrays: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        arrays: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}
     fit = ReferenceFit.of(arrays)
     face_error, pose_error = (None if np.isnan(v) else float(v) for v in arrays["errors"])
     track = Track(

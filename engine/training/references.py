@@ -21,22 +21,22 @@ from ..dataset.pairs import can_supervise
 from ..dataset.subjects import InvalidSampleError, Subject
 from ..gaussians.lift import LiftOptions, lift_photo
 from ..network.config import NetworkConfig
-from ..network.grids import UVGrids, uv_grids
 from ..network.inputs import NetworkInputs, blank_gaussians, network_inputs
+from ..network.uv_grids import UVGrids, uv_grids
 from .augment import CLEAN, Augmentation
+from .cache import atomic_shared_file, code_digest
 from .input_files import VERSION as FILE_VERSION
 from .input_files import CorruptFileError, load_fit, load_inputs, save_inputs
-from .kept import atomic_shared_file, code_digest
 from .photographs import InvalidReferenceError, Photograph, Photographs, ReferenceFit
 from .seen_colors import MARGIN, SIZE, seen_colors
 from .target_views import TargetViews
 
-__all__ = ["PreparedReference", "References", "InvalidReferenceError"]
+__all__ = ["InvalidReferenceError", "PreparedReference", "References"]
 
 VERSION = 2
 """Raise it when the inputs change for another reason than those of ``_CODE``."""
 
-_CODE = ("gaussians/lift", "dual_uv", "network/inputs.py", "network/grids.py")
+_CODE = ("gaussians/lift", "dual_uv", "network/inputs.py", "network/uv_grids.py")
 """Kept files are made anew when any of this code is another: a network that learns to mend one
 lift must not be shown what another one made."""
 

@@ -15,9 +15,9 @@ from ..body import Body
 from ..core.geometry import triangle_frames
 from ..dataset.shards import SkippedItem
 from ..gaussians.posing_torch import FrameTensors, apply_frames
-from ..network.batch import GaussianAttributes, NetworkBatch, collate
 from ..network.config import DecoderConfig
-from ..network.grids import UVGrids
+from ..network.tensor_batch import GaussianAttributes, NetworkBatch, collate
+from ..network.uv_grids import UVGrids
 from ..render.tensors import rasterize_tensors
 from .config import TrainConfig
 from .losses import (
@@ -29,8 +29,8 @@ from .losses import (
     sample_regions,
     total_loss,
 )
-from .packing import map_nested
 from .samples import TargetView, TrainingSample
+from .tensor_packing import map_nested
 
 _MASKING, _BACKDROPS = 1, 2  # streams of a sample's seed
 

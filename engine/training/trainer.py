@@ -18,9 +18,9 @@ from torch import Tensor
 
 from ..body import Body
 from ..core.types import LikenessError
-from ..network.batch import GaussianAttributes
-from ..network.files import save_network
-from ..network.model import create_network
+from ..network.dual_uv_network import create_network
+from ..network.network_files import save_network
+from ..network.tensor_batch import GaussianAttributes
 from .checkpoint import TrainState, load_latest, save_checkpoint
 from .config import TrainConfig
 from .devices import choose_backend, create_accelerator

@@ -27,7 +27,7 @@ from ..core.types import (
 from ..gaussians.posing import pose_avatar
 from ..render import RenderOutput, render_camera
 from .overlay import OverlayPainter
-from .views import head_ball, orbit_centre, visible_box
+from .view_cameras import head_ball, orbit_centre, visible_box
 
 PREVIEW_WIDTH = 2080
 SHEET_WIDTH = 2500

@@ -188,7 +188,7 @@ def camera(
     Raises:
         LikenessError: there is no such focus.
     """
-    from ..visual.views import focus_camera
+    from ..visual.view_cameras import focus_camera
 
     posed = avatar.pose if pose is None else pose
     return focus_camera(avatar, posed, focus, yaw, pitch, width, height)

@@ -25,7 +25,7 @@ from ..core.types import (
     Progress,
 )
 from ..files.folders import make_parents
-from ..imaging.picture_files import ImageSequenceWriter, NumberedFiles, parse_numbered
+from ..imaging.image_sequence import ImageSequenceWriter, NumberedFiles, parse_numbered
 from ..imaging.resize import fit_size
 from ..imaging.video_writer import (
     FORMATS,
@@ -39,10 +39,10 @@ from ..motion.bone_maps import detect_bones
 from ..motion.bvh import read_bvh
 from ..motion.io import motion_from_arrays, read_arrays
 from ..motion.motion_source import measure_source_body
-from ..motion.prepare import motion_from_poses
+from ..motion.prepare_motion import motion_from_poses
+from ..motion.retarget import retarget_motion
 from ..motion.smplx_keys import Arrays
-from ..motion.transfer import retarget_motion
-from ..visual.clips import (
+from ..visual.clip_cameras import (
     DEFAULT_FOCUS,
     FOLLOW_SECONDS,
     AvatarOutline,

@@ -19,9 +19,9 @@ from ..formats.ply import UPS, write_ply
 from ..formats.spz import write_spz
 from ..formats.surface_mesh import SurfaceMesh
 from ..formats.usd import write_usda
+from ..gaussians.mesh_extraction import TEXTURE_SIZE, extract_mesh, floor_offset, translate_pose
 from ..gaussians.posing import pose_avatar
-from ..gaussians.surface import TEXTURE_SIZE, extract_mesh, floor_offset, translate_pose
-from ..imaging.picture_files import NumberedFiles
+from ..imaging.image_sequence import NumberedFiles
 
 SPLAT_SUFFIXES = (".ply", ".spz")
 SCENE_SUFFIXES = (".glb", ".usda")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.types import Avatar, LikenessError, Pose
-from ..motion.pose import load_pose
+from ..motion.pose_file import load_pose
 from ..poses import build_pose, named_expressions
 
 

@@ -10,7 +10,7 @@ from ..core.types import Avatar, Camera, FloatArray, LikenessError, Pose
 from ..files.folders import atomic_write_files
 from ..imaging.video_writer import FORMATS
 from ..render import best_backend
-from ..visual.clips import render_frames
+from ..visual.clip_cameras import render_frames
 from ..visual.sheet import save_image
 
 STILL_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg")

@@ -29,7 +29,7 @@ from ..motion.io import save_motion
 from ..pipeline.track import ExtraView, load_fitting_body, track_photos, track_portrait
 from ..tracking.detectors import Detectors
 from ..tracking.estimators import FileEstimator, KeypointEstimator
-from ..tracking.summary import mean_joint_confidence, unseen_parts
+from ..tracking.track_summary import mean_joint_confidence, unseen_parts
 from ..visual.overlay import OverlayPainter
 from ..visual.sheet import save_image
 
@@ -190,7 +190,7 @@ def _track_video(
     body_path: Path | None,
     stages: StageTimer,
 ) -> TrackFiles:
-    from ..tracking.video import track_video
+    from ..tracking.track_video import track_video
 
     with stages("load", "opening the video"):
         reader = VideoReader(media)  # says at once what is wrong with it

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from likeness.addon.synth.worker import SubjectMaker, serve_subjects
+from likeness.addon.synth.subject_worker import SubjectMaker, serve_subjects
 from likeness.engine.core.cameras import intrinsics, look_at
 from likeness.engine.core.types import NUM_JOINTS, Camera, LikenessError
 from likeness.engine.dataset.subjects import Subject, SubjectView, encode_rgba, person_key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from likeness.addon.motion.pose import axis_angles, bone_quaternions, pose_from_matrices
+from likeness.addon.motion.bone_pose import axis_angles, bone_quaternions, pose_from_matrices
 from likeness.addon.scene.axes import points_to_blender, rotations_to_blender
 from likeness.engine.body.skinning import joint_transforms
 from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from likeness.addon.progress import TimeEstimate
-from likeness.addon.report import format_request, problem_report, strip_folders
+from likeness.addon.problem_report import format_request, problem_report, strip_folders
+from likeness.addon.time_estimate import TimeEstimate
 
 STAGES = {"a": 2.0, "b": 6.0, "c": 2.0}
 

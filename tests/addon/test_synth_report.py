@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from likeness.addon.synth.report import format_summary, write_dataset_card
-from likeness.addon.synth.run import SynthOutcome
+from likeness.addon.synth.dataset_card import format_summary, write_dataset_card
+from likeness.addon.synth.synth_run import SynthOutcome
 from likeness.engine.dataset.mix import used_assets
 from likeness.engine.dataset.shards import ShardWriter
 

@@ -15,12 +15,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from likeness.addon.synth.run import SynthJob, SynthOutcome, run_synth
 from likeness.addon.synth.staging import RUN_FILE, STAGING, begin_run, lock_folder
-from likeness.addon.workers.crew import pool_worker_command
+from likeness.addon.synth.synth_run import SynthJob, SynthOutcome, run_synth
+from likeness.addon.workers.pool import pool_worker_command
 from likeness.engine.core.types import LikenessError
 from likeness.engine.dataset.shards import INDEX_FILE, read_subjects, shard_files
-from likeness.engine.dataset.stored import read_stored_subjects
+from likeness.engine.dataset.stored_subjects import read_stored_subjects
 from likeness.engine.dataset.subjects import person_key
 
 STAND_IN = Path(__file__).with_name("synth_stand_in.py")

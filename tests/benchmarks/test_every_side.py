@@ -21,8 +21,8 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, Avatar, BoundGaussians, Matte, Pose
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.synth.poses import posture
-from likeness.engine.visual.views import focus_camera
+from likeness.engine.synth.random_poses import posture
+from likeness.engine.visual.view_cameras import focus_camera
 from scipy.ndimage import binary_dilation
 
 CAMERA = photo_camera(900.0, 320, 400)

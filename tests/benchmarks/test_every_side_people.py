@@ -20,7 +20,7 @@ from likeness.engine.core.cameras import orbit, photo_camera, project
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, LikenessError, Pose
 from likeness.engine.evaluation.people.person import random_person
-from likeness.engine.evaluation.people.render import make_scene, render_scene
+from likeness.engine.evaluation.people.person_render import make_scene, render_scene
 from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.render import render_camera

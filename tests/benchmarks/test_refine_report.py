@@ -24,11 +24,11 @@ from likeness.benchmarks.figures.refine_report import (
     list_shortfalls,
     summarize,
 )
-from likeness.benchmarks.figures.side_views import RimMetrics
+from likeness.benchmarks.figures.side_view_metrics import RimMetrics
 from likeness.engine.core.cameras import orbit, photo_camera
 from likeness.engine.core.types import JOINT_INDEX, Avatar, Camera, Gaussians, Matte
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.tracking.detectors.face import FaceLandmarks
+from likeness.engine.tracking.detectors.face_mesh import FaceLandmarks
 from likeness.engine.tracking.detectors.roi import Roi
 from likeness.engine.tracking.detectors.ssd import Detection
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.benchmarks.figures.random_scenes import person_sized_cloud
-from likeness.benchmarks.figures.side_views import (
+from likeness.benchmarks.figures.side_view_metrics import (
     SIDE,
     measure_rim,
     measure_speckle,

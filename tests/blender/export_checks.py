@@ -11,8 +11,8 @@ import bpy
 import likeness
 import numpy as np
 import people
+from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene
 from likeness.addon.scene.axes import camera_to_blender, points_to_engine
-from likeness.addon.scene.build import AvatarObjects, build_scene
 from likeness.addon.scene.read_back import body_vertices, read_avatar
 from likeness.engine.core.cameras import look_at
 from likeness.engine.core.types import Camera, Gaussians
@@ -20,7 +20,7 @@ from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.formats.ply import read_ply
 from likeness.engine.formats.spz import read_spz
 from likeness.engine.gaussians.binding import place_gaussians
-from likeness.engine.gaussians.surface import extract_mesh
+from likeness.engine.gaussians.mesh_extraction import extract_mesh
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.visual.metrics import psnr

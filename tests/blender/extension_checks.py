@@ -137,7 +137,7 @@ def build(zip_path: str, photo: str) -> dict[str, Any]:
     result = attempt(
         bpy.ops.likeness.import_portrait, filepath=photo, max_gaussians=20_000, refine="off"
     )
-    build_module = importlib.import_module(f"{MODULE}.addon.scene.build")
+    build_module = importlib.import_module(f"{MODULE}.addon.scene.avatar_objects")
     found = build_module.find_avatars(bpy.context.scene)
     return {
         "result": result,
@@ -153,7 +153,7 @@ def commands(zip_path: str, folder: str) -> dict[str, Any]:
     bpy.ops.extensions.package_install_files(
         filepath=zip_path, repo="user_default", enable_on_install=True
     )
-    run = importlib.import_module(f"{MODULE}.addon.command")._run
+    run = importlib.import_module(f"{MODULE}.addon.blender_command")._run
     cube, data = Path(folder) / "cube.glb", Path(folder) / "data"
     bpy.ops.export_scene.gltf(filepath=str(cube))
     said: dict[str, Any] = {}

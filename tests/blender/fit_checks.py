@@ -10,7 +10,7 @@ import bpy
 import likeness
 import numpy as np
 from likeness.addon import fit_preview, running
-from likeness.addon.scene import adjust
+from likeness.addon.scene import fit_adjustment
 from likeness.engine.core.types import JOINT_INDEX, Observation, Portrait, Track
 from likeness.engine.pipeline.track import TrackedPortrait
 from likeness.engine.workflows.fit_check import save_shown_fit
@@ -85,17 +85,17 @@ def correct(folder: str) -> dict[str, Any]:
     bpy.ops.object.mode_set(mode="EDIT")
     home, before = bpy.context.scene.name, contents()
     out["enter"] = sorted(bpy.ops.likeness.adjust_fit())
-    scene = adjust.find_fit_scene()
-    balls = [o for o in scene.objects if adjust.LANDMARK_KEY in o]
-    out["balls"] = sorted(o[adjust.LANDMARK_KEY] for o in balls)
+    scene = fit_adjustment.find_fit_scene()
+    balls = [o for o in scene.objects if fit_adjustment.LANDMARK_KEY in o]
+    out["balls"] = sorted(o[fit_adjustment.LANDMARK_KEY] for o in balls)
     out["shown"] = bpy.context.scene == scene
     bpy.context.view_layer.update()
-    out["untouched"] = adjust.read_moved_landmarks(scene)
+    out["untouched"] = fit_adjustment.read_moved_landmarks(scene)
     try:
         out["nothing"] = sorted(bpy.ops.likeness.refit())
     except RuntimeError as error:
         out["nothing"] = str(error)
-    ball = next(o for o in balls if o[adjust.LANDMARK_KEY] == "left_elbow")
+    ball = next(o for o in balls if o[fit_adjustment.LANDMARK_KEY] == "left_elbow")
     camera, depth = person.track.camera, -ball.location[1] * -1
     ball.location.x += 0.05
     bpy.context.view_layer.update()
@@ -105,9 +105,9 @@ def correct(folder: str) -> dict[str, Any]:
     out["trace"] = [contents() == before, bpy.context.scene.name == home]
 
     bpy.ops.likeness.adjust_fit()
-    scene = adjust.find_fit_scene()
+    scene = fit_adjustment.find_fit_scene()
     armature = next(o for o in scene.objects if o.type == "ARMATURE")
-    pose = adjust.read_shown_pose(scene)
+    pose = fit_adjustment.read_shown_pose(scene)
     out["pose error"] = float(np.abs(pose.full_pose - person.track.pose.full_pose).max())
     out["transl error"] = float(np.abs(pose.transl - person.track.pose.transl).max())
     bone = armature.pose.bones["left_elbow"]

@@ -12,10 +12,10 @@ import numpy as np
 import people
 from likeness import operators
 from likeness.addon import pose_library, properties
-from likeness.addon.motion.pose import axis_angles, get_rest_axes
-from likeness.addon.rig.names import FACE
-from likeness.addon.scene.body import get_expression, set_expression
-from likeness.addon.scene.build import build_scene, find_avatar
+from likeness.addon.motion.bone_pose import axis_angles, get_rest_axes
+from likeness.addon.rig.control_names import FACE
+from likeness.addon.scene.avatar_objects import build_scene, find_avatar
+from likeness.addon.scene.body_object import get_expression, set_expression
 from likeness.engine.body.model import load_body
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
 from likeness.engine.core.rotations import axis_angle_to_matrix
@@ -44,7 +44,7 @@ def _state(armature: Any) -> dict[str, Any]:
 
 
 def _posed(armature: Any, pose: Pose) -> None:
-    from likeness.addon.motion.pose import apply_pose
+    from likeness.addon.motion.bone_pose import apply_pose
 
     apply_pose(pose, armature)
 
@@ -124,9 +124,9 @@ def assets(blend: str) -> list[dict[str, Any]]:
 
 def written(folder: str) -> dict[str, Any]:
     """The library made anew, with pictures of one colour."""
-    from likeness.engine.poses import pictures
+    from likeness.engine.poses import thumbnails
 
-    pictures.read_thumbnail = lambda name: np.full((16, 16, 3), 0.5, np.float32)
+    thumbnails.read_thumbnail = lambda name: np.full((16, 16, 3), 0.5, np.float32)
     path = Path(folder) / "a.blend"
     pose_library.write_library(path)
     return {

@@ -11,8 +11,8 @@ import likeness
 import numpy as np
 import people
 import PIL.Image
-from likeness.addon.scene import render, shadow
-from likeness.addon.scene.build import build_scene
+from likeness.addon.scene import render_setup, shadow_proxy
+from likeness.addon.scene.avatar_objects import build_scene
 from likeness.addon.scene.camera import has_photo_shape, toggle_camera_view
 from likeness.addon.scene.read_back import scene_camera, splat_count
 from likeness.engine.core.color import linear_to_srgb
@@ -35,24 +35,24 @@ def settings() -> dict[str, Any]:
     scene = bpy.context.scene
     first = build_scene(people.random_avatar(1, count=50), "Person")
     scene.render.resolution_x, scene.render.resolution_percentage = 1000, 50
-    render.plan_changes(scene, render.RenderOptions())  # enables Cycles
+    render_setup.plan_changes(scene, render_setup.RenderOptions())  # enables Cycles
     before = _snapshot(scene)
     out: dict[str, Any] = {}
     bounces = scene.cycles.max_bounces
     bpy.ops.likeness.render_setup(groups={"colors"})
     out["only_colors"] = sorted(_different(before, _snapshot(scene)))
     bpy.ops.likeness.render_restore()
-    announced = render.plan_changes(scene, render.RenderOptions(), first.camera)
+    announced = render_setup.plan_changes(scene, render_setup.RenderOptions(), first.camera)
     out["texts"] = [str(change) for change in announced]
     bpy.ops.likeness.render_setup()
     changed = _different(before, _snapshot(scene))
     out["as_announced"] = sorted(changed) == sorted(change.path for change in announced)
-    out["again"] = len(render.plan_changes(scene, render.RenderOptions(), first.camera))
+    out["again"] = len(render_setup.plan_changes(scene, render_setup.RenderOptions(), first.camera))
     bpy.ops.likeness.render_setup(engine="EEVEE", samples=4)
     out["engine"] = scene.render.engine
     bpy.ops.likeness.render_restore()
     out["after_restore"] = sorted(_different(before, _snapshot(scene)))
-    out["can_restore"] = render.can_restore(scene)
+    out["can_restore"] = render_setup.can_restore(scene)
     bpy.ops.mesh.primitive_cube_add()
     bpy.context.view_layer.objects.active = first.armature
     bpy.ops.likeness.render_setup()
@@ -64,7 +64,7 @@ def settings() -> dict[str, Any]:
 _PATHS = [
     path
     for setup in ("CYCLES", "EEVEE")
-    for _, path, _ in render._wanted(render.RenderOptions(setup), None)
+    for _, path, _ in render_setup._wanted(render_setup.RenderOptions(setup), None)
 ]
 _PATHS += [
     "render.resolution_x",
@@ -78,7 +78,7 @@ _PATHS += [
 def _snapshot(scene: Any) -> dict[str, Any]:
     out = {}
     for path in _PATHS:
-        owner, name = render._owner(scene, path)
+        owner, name = render_setup._owner(scene, path)
         out[path] = getattr(owner, name)
     return out
 
@@ -115,7 +115,7 @@ def pictures(folder: str) -> dict[str, Any]:
     for frame, x in ((1, 0.0), (5, 0.2)):
         camera.location.x = x
         camera.keyframe_insert("location", frame=frame)
-    render.set_up_render(scene)
+    render_setup.set_up_render(scene)
     width, height = avatars[0].camera.width, avatars[0].camera.height
     scene.render.resolution_x, scene.render.resolution_y = 2 * width, 2 * height
     scene.render.resolution_percentage = 50
@@ -204,7 +204,7 @@ def fast_splats(count: int) -> dict[str, Any]:
     """Splats drawn by the graphics card into a picture of our own, against the engine's."""
     fresh()
     import gpu
-    from likeness.addon.viewport import fast
+    from likeness.addon.viewport import fast_splats as fast
 
     avatar = order_by_importance(people.random_avatar(5, count=5000))
     objects = build_scene(avatar, "Person")
@@ -283,7 +283,7 @@ def _order_error(objects: Any, fast: Any) -> dict[str, float]:
 def fast_in_files(folder: str) -> dict[str, Any]:
     """A saved file shows the avatar without the extension, and remembers the switch."""
     fresh()
-    from likeness.addon.viewport import fast
+    from likeness.addon.viewport import fast_splats as fast
 
     objects = build_scene(people.random_avatar(1, count=50), "Person")
     fast.set_fast(objects.splats, True)
@@ -318,14 +318,14 @@ def shadows() -> dict[str, Any]:
 
     def dark() -> FloatArray:
         path = Path(bpy.app.tempdir) / "floor.png"
-        render.render_png(scene, path)
+        render_setup.render_png(scene, path)
         return _pixels(path)[..., 0] < 0.2
 
     out["without"] = float(dark().mean())
     bpy.ops.likeness.add_shadow_proxy()
     first = dark()
     out["with"] = float(first.mean())
-    proxy = shadow.find_proxy(objects)
+    proxy = shadow_proxy.find_proxy(objects)
     out["bare"] = _span(objects.body)
     out["reach"] = _span(proxy)
     objects.armature.location.x += 0.5
@@ -334,7 +334,7 @@ def shadows() -> dict[str, Any]:
     bpy.ops.likeness.add_shadow_proxy(catcher=True)
     out["one"] = len([o for o in objects.armature.children if o.get("likeness_part") == "shadow"])
     bpy.ops.likeness.remove_shadow_proxy()
-    out["removed"] = shadow.find_proxy(objects) is None
+    out["removed"] = shadow_proxy.find_proxy(objects) is None
     left = [attribute.name for attribute in objects.body.data.attributes]
     out["left"] = [name for name in left if "reach" in name]
     return out

@@ -11,8 +11,8 @@ import likeness
 import numpy as np
 import people
 from likeness.addon.motion.actions import find_channelbag
+from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene
 from likeness.addon.scene.axes import points_to_engine
-from likeness.addon.scene.build import AvatarObjects, build_scene
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, Avatar, FloatArray, Pose
 from likeness.engine.motion.io import load_motion, pose_arrays, write_npz
@@ -187,8 +187,8 @@ def there_and_back(folder: str) -> dict[str, Any]:
 
 def with_ik(folder: str) -> dict[str, Any]:
     """A hand on its IK control, which is keyed: written as one sees it."""
+    from likeness.addon.rig.control_names import ik_control
     from likeness.addon.rig.ik import switch_to_ik
-    from likeness.addon.rig.names import ik_control
 
     empty()
     likeness.register()

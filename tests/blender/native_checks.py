@@ -12,11 +12,11 @@ import bpy
 import numpy as np
 import people
 from likeness.addon.scene import native_splats
+from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, find_avatar
 from likeness.addon.scene.axes import points_to_engine
-from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar
 from likeness.addon.scene.read_back import read_attribute, scene_camera
-from likeness.addon.scene.render import set_up_render
-from likeness.addon.scene.splats import MODIFIER_NAME, get_input, set_input
+from likeness.addon.scene.render_setup import set_up_render
+from likeness.addon.scene.splat_object import MODIFIER_NAME, get_input, set_input
 from likeness.engine.core.color import srgb_to_linear
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import FloatArray, LikenessError

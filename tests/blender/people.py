@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import bpy
 import numpy as np
+from likeness.addon.scene.avatar_objects import AvatarObjects
 from likeness.addon.scene.axes import points_to_blender, points_to_engine
-from likeness.addon.scene.build import AvatarObjects
 from likeness.engine.body.extension import BodyPiece, extend_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera

@@ -13,13 +13,9 @@ import bpy
 import numpy as np
 import people
 from likeness import operators, panels
-from likeness.addon.motion.pose import apply_pose, read_bone_pose
-from likeness.addon.rig import keying, posing
-from likeness.addon.rig.controls import EYES
-from likeness.addon.rig.ik import switch_to_fk, switch_to_ik
-from likeness.addon.rig.limits import has_active_limits, set_limits
-from likeness.addon.rig.look import look_at, stop_looking
-from likeness.addon.rig.names import (
+from likeness.addon.motion.bone_pose import apply_pose, read_bone_pose
+from likeness.addon.rig import keying, pose_tools
+from likeness.addon.rig.control_names import (
     EYES_TARGET,
     FACE,
     HEAD_TARGET,
@@ -29,10 +25,14 @@ from likeness.addon.rig.names import (
     ik_control,
     pole_control,
 )
-from likeness.addon.rig.visual import seen_matrices
+from likeness.addon.rig.controls import EYES
+from likeness.addon.rig.evaluated_pose import seen_matrices
+from likeness.addon.rig.ik import switch_to_fk, switch_to_ik
+from likeness.addon.rig.joint_limits import has_active_limits, set_limits
+from likeness.addon.rig.look_at import look_at, stop_looking
+from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, find_avatar
 from likeness.addon.scene.axes import points_to_engine
-from likeness.addon.scene.body import get_expression, set_expression
-from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar
+from likeness.addon.scene.body_object import get_expression, set_expression
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from likeness.engine.core.types import (
@@ -129,7 +129,7 @@ def mirrored() -> dict[str, float]:
     set_expression(armature, smile, np.array([0.7, 0.0, 0.2]))
     expected = np.array(
         [
-            pose.full_pose[JOINT_INDEX[posing.mirror_bone_name(name)]] * [1, -1, -1]
+            pose.full_pose[JOINT_INDEX[pose_tools.mirror_bone_name(name)]] * [1, -1, -1]
             for name in JOINT_NAMES
         ]
     )
@@ -145,18 +145,18 @@ def mirrored() -> dict[str, float]:
     bpy.ops.object.mode_set(mode="OBJECT")
     apply_pose(pose, armature)
     natural = {limb: k for k, limb in enumerate(LIMBS)}
-    posing.mirror_pose(armature)
+    pose_tools.mirror_pose(armature)
     ours, face = read_bone_pose(armature, np.zeros(0)), get_expression(armature)
-    posing.mirror_pose(armature)
+    pose_tools.mirror_pose(armature)
     again = read_bone_pose(armature, np.zeros(0))
     # a pose in IK: the controls change sides
     natural_pose(rng, armature)
     switch_to_ik(armature, ["left_hand", "right_foot"])
     seen = read_bone_pose(armature, np.zeros(0))
-    posing.mirror_pose(armature)
+    pose_tools.mirror_pose(armature)
     flipped = read_bone_pose(armature, np.zeros(0))
     switches = [armature.pose.bones[ik_control(limb)][IK] for limb in natural]
-    posing.mirror_pose(armature)
+    pose_tools.mirror_pose(armature)
     return {
         "rule": far(expected, ours.full_pose),
         "blender": far(expected, blenders.full_pose),
@@ -167,7 +167,7 @@ def mirrored() -> dict[str, float]:
         "ik": far(
             np.array(
                 [
-                    seen.full_pose[JOINT_INDEX[posing.mirror_bone_name(n)]] * [1, -1, -1]
+                    seen.full_pose[JOINT_INDEX[pose_tools.mirror_bone_name(n)]] * [1, -1, -1]
                     for n in JOINT_NAMES
                 ]
             )[1:],
@@ -365,7 +365,7 @@ def ground() -> dict[str, Any]:
         if k == 2:
             switch_to_ik(armature, LIMBS)
         before = seen_matrices(armature)
-        posing.move_to_height(armature, objects.body, 0.25)
+        pose_tools.move_to_height(armature, objects.body, 0.25)
         world = np.array(armature.matrix_world)
         points = people.body_vertices(objects)[:own] @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
         heights.append(float((points @ world[:3, :3].T + world[:3, 3])[:, 2].min()))
@@ -390,24 +390,24 @@ def buttons() -> dict[str, Any]:
     for name in ("tpose", "apose", "relaxed"):
         pose = photo.with_joints(pelvis=[0.0, 1.2, 0.0], left_knee=[1.0, 0.0, 0.0])
         apply_pose(pose, armature)
-        floor = posing.find_lowest_height(armature, objects.body)
-        posing.set_named_pose(armature, objects.body, name)
+        floor = pose_tools.find_lowest_height(armature, objects.body)
+        pose_tools.set_named_pose(armature, objects.body, name)
         now = read_bone_pose(armature, np.zeros(0))
         out[name] = {
             "pelvis": now.full_pose[0].tolist(),
-            "floor": posing.find_lowest_height(armature, objects.body) - floor,
+            "floor": pose_tools.find_lowest_height(armature, objects.body) - floor,
             "place": float(np.abs(now.transl - pose.transl)[[0, 2]].max()),
             "elbow": float(np.linalg.norm(now.full_pose[JOINT_INDEX["left_elbow"]])),
             "shoulder": now.full_pose[JOINT_INDEX["left_shoulder"]].tolist(),
         }
-    posing.set_photo_pose(armature, avatar.body.expression_names)
+    pose_tools.set_photo_pose(armature, avatar.body.expression_names)
     back = objects.get_pose(avatar.body.expression_names)
     out["photo"] = [
         far(avatar.pose.full_pose, back.full_pose),
         float(np.abs(avatar.pose.transl - back.transl).max()),
         float(np.abs(avatar.pose.expression - back.expression).max()),
     ]
-    posing.reset_bones(armature, ["pelvis", "left_elbow"])
+    pose_tools.reset_bones(armature, ["pelvis", "left_elbow"])
     now = read_bone_pose(armature, np.zeros(0))
     out["reset"] = [
         float(np.linalg.norm(now.full_pose[JOINT_INDEX[n]])) for n in ("pelvis", "left_elbow")
@@ -415,7 +415,7 @@ def buttons() -> dict[str, Any]:
     out["reset_place"] = float(np.abs(now.transl - back.transl).max())
     del armature["likeness_photo_pose"]
     try:
-        posing.set_photo_pose(armature, ())
+        pose_tools.set_photo_pose(armature, ())
     except Exception as error:
         out["said"] = str(error)
     names = tuple(get_expression(armature))

@@ -19,7 +19,7 @@ import likeness
 from likeness.addon import running
 from likeness.engine.core.types import LikenessError
 from likeness.operators import import_avatar, import_portrait
-from likeness.operators.running import JobOperator, _values
+from likeness.operators.job_operator import JobOperator, _values
 
 SPEAK = """
 import json, os, sys, time

@@ -8,12 +8,17 @@ from typing import Any
 import bpy
 import numpy as np
 import people
-from likeness.addon.motion.pose import read_bone_pose
+from likeness.addon.motion.bone_pose import read_bone_pose
 from likeness.addon.scene.armature import create_armature
-from likeness.addon.scene.blend import blend_from_avatar
-from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar, find_avatars
-from likeness.addon.scene.render import render_png, set_up_render
-from likeness.addon.scene.splats import MODIFIER_NAME, set_input
+from likeness.addon.scene.avatar_objects import (
+    AvatarObjects,
+    build_scene,
+    find_avatar,
+    find_avatars,
+)
+from likeness.addon.scene.blend_writer import blend_from_avatar
+from likeness.addon.scene.render_setup import render_png, set_up_render
+from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, Avatar, FloatArray, LikenessError, Pose

@@ -110,7 +110,7 @@ def leaves_nothing(zip_path: str) -> dict[str, Any]:
     answer["warnings"] = policy_warnings()
     answer["there"] = traces()
     answer["job"] = attempt(bpy.ops.likeness.check_engine)
-    answer["found"] = ours("addon.setup").known(bpy.context, "environment")
+    answer["found"] = ours("addon.setup_state").known(bpy.context, "environment")
     answer["after_job"] = policy_warnings()
     answer["rounds"] = []
     for _ in range(2):
@@ -345,7 +345,7 @@ def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
 def preferences(zip_path: str, folder: str) -> dict[str, Any]:
     """The buttons of the preferences, as they are pressed one after the other."""
     install(zip_path)
-    setup = ours("addon.setup")
+    setup = ours("addon.setup_state")
     settings = bpy.context.preferences.addons[MODULE].preferences
     bpy.context.preferences.system.use_online_access = False
 
@@ -364,7 +364,7 @@ def preferences(zip_path: str, folder: str) -> dict[str, Any]:
     answer["chosen"] = [attempt(bpy.ops.likeness.check_engine), *engine()]
     settings.engine_python = ""
     settings.body_file = str(text)
-    cache = ours("addon.install").cache_folders()["numba"]
+    cache = ours("addon.worker_launch").cache_folders()["numba"]
     for old in cache.iterdir():  # checking an engine may compile loops
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     (cache / "kernel.nbc").write_bytes(bytes(5_000_000))
@@ -378,7 +378,7 @@ def preferences(zip_path: str, folder: str) -> dict[str, Any]:
     answer["offline"] = attempt(bpy.ops.likeness.download_model, model=model, accept_licence=True)
     bpy.context.preferences.system.use_online_access = True
     answer["unaccepted"] = attempt(bpy.ops.likeness.download_model, model=model)
-    answer["variables"] = ours("addon.install").worker_variables(bpy.context)
+    answer["variables"] = ours("addon.worker_launch").worker_variables(bpy.context)
     return answer
 
 
@@ -387,8 +387,8 @@ def bare(zip_path: str, photo: str) -> dict[str, Any]:
     before = [name for name in HEAVY if importlib.util.find_spec(name.partition(".")[0])]
     answer: dict[str, Any] = {"installed": install(zip_path), "before": before}
     answer["checked"] = attempt(bpy.ops.likeness.check_engine)
-    answer["found"] = ours("addon.setup").known(bpy.context, "environment")
-    jobs, installed = ours("addon.workers.jobs"), ours("addon.install")
+    answer["found"] = ours("addon.setup_state").known(bpy.context, "environment")
+    jobs, installed = ours("addon.workers.jobs"), ours("addon.worker_launch")
     command, variables = installed.worker_start(bpy.context)
     request = {"task": "build", "portrait": photo, "output": str(Path(photo).parent / "out")}
     job = jobs.Job(request, command, variables)

@@ -14,7 +14,7 @@ from likeness.engine.core.types import JOINT_INDEX, Camera, FloatArray, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.synth.dress import load_dress_body, pose_body
-from likeness.engine.synth.model import LABEL, Figure, Lighting, Material, MeshPart
+from likeness.engine.synth.person_parts import LABEL, Figure, Lighting, Material, MeshPart
 from likeness.engine.synth.sky import latlong_directions
 from scipy.ndimage import center_of_mass, label
 

@@ -13,8 +13,8 @@ from likeness.engine.body.model import load_body
 from likeness.engine.core.types import FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.characters.character import load_character
-from likeness.engine.synth.characters.convert import load_subject
-from likeness.engine.synth.model import LABEL
+from likeness.engine.synth.characters.conversion import load_subject
+from likeness.engine.synth.person_parts import LABEL
 
 CHECKS = "character_checks"
 BODY = load_body(asset_path("body"))

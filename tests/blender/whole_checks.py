@@ -9,12 +9,22 @@ import bmesh
 import bpy
 import numpy as np
 import people
-from likeness.addon.rig.posing import find_posing_problem
-from likeness.addon.scene.build import AvatarObjects, build_scene, find_avatar, find_avatars
+from likeness.addon.rig.pose_tools import find_posing_problem
+from likeness.addon.scene.avatar_objects import (
+    AvatarObjects,
+    build_scene,
+    find_avatar,
+    find_avatars,
+)
+from likeness.addon.scene.avatar_ops import (
+    delete_avatar,
+    duplicate_avatar,
+    mark_as_asset,
+    select_avatar,
+)
 from likeness.addon.scene.read_back import read_avatar
-from likeness.addon.scene.shadow import add_proxy
-from likeness.addon.scene.splats import MODIFIER_NAME, get_input, set_input
-from likeness.addon.scene.whole import delete_avatar, duplicate_avatar, mark_as_asset, select_avatar
+from likeness.addon.scene.shadow_proxy import add_proxy
+from likeness.addon.scene.splat_object import MODIFIER_NAME, get_input, set_input
 from likeness.engine.core.types import Avatar, LikenessError
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.scene.mesh import stored_order
@@ -246,8 +256,8 @@ def hurt(folder: str) -> dict[str, Any]:
         key = "override" if override else "linked"
         found[key] = [
             find_posing_problem(there[0].armature),
-            _said(lambda: mark_as_asset(there[0])),  # noqa: B023
-            _said(lambda: add_proxy(there[0])),  # noqa: B023
+            _said(lambda: mark_as_asset(there[0])),
+            _said(lambda: add_proxy(there[0])),
             counts() == before,
         ]
 

@@ -130,7 +130,7 @@ def motions(folder: Path) -> None:
     rng = np.random.default_rng(2)
     from likeness.engine.core.cameras import photo_camera
     from likeness.engine.motion.io import save_motion
-    from likeness.engine.motion.prepare import motion_from_poses
+    from likeness.engine.motion.prepare_motion import motion_from_poses
 
     body = _body()
     motion = motion_from_poses(rng.normal(0, 0.3, (4, 55, 3)), rng.normal(0, 1, (4, 3)), 52, 25.0)
@@ -244,8 +244,8 @@ def spz(folder: Path) -> None:
 def characters(folder: Path) -> None:
     """What Blender takes out of a user's character file."""
     from likeness.engine.synth.characters.character import CharacterRig, save_rig
-    from likeness.engine.synth.model import LABEL, Material, MeshPart
     from likeness.engine.synth.parts_file import save_parts
+    from likeness.engine.synth.person_parts import LABEL, Material, MeshPart
 
     rng = np.random.default_rng(3)
     colour = rng.integers(0, 255, (8, 8, 4), np.uint8)
@@ -304,7 +304,7 @@ def subjects(folder: Path) -> None:
     """What 'likeness convert' wrote."""
     from likeness.engine.body import load_body
     from likeness.engine.files.weights import asset_path
-    from likeness.engine.synth.characters.convert import BODY_FILE, SUBJECT_FILE, VERSION
+    from likeness.engine.synth.characters.conversion import BODY_FILE, SUBJECT_FILE, VERSION
 
     body = load_body(asset_path("body"))
     characters(folder)
@@ -378,7 +378,7 @@ def shards(folder: Path) -> None:
     """One shard of one subject."""
     from likeness.engine.core.cameras import intrinsics, look_at
     from likeness.engine.core.types import Camera
-    from likeness.engine.dataset.pictures import encode_depth, encode_labels, encode_rgba
+    from likeness.engine.dataset.picture_codec import encode_depth, encode_labels, encode_rgba
     from likeness.engine.dataset.shards import write_index, write_shard
     from likeness.engine.dataset.subjects import Subject, SubjectView
 
@@ -463,7 +463,7 @@ def vocabularies(folder: Path) -> None:
 
 def reports(folder: Path) -> None:
     """What 'likeness eval' wrote."""
-    from likeness.engine.evaluation.protocols.store import ITEMS_FILE, REPORT_FILE, VERSION
+    from likeness.engine.evaluation.protocols.report_folder import ITEMS_FILE, REPORT_FILE, VERSION
 
     record = {
         "protocol": "input",

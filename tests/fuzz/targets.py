@@ -120,7 +120,7 @@ def _target() -> object:
 
 
 def _motion(path: Path, out: Path) -> None:
-    from likeness.engine.motion.prepare import (
+    from likeness.engine.motion.prepare_motion import (
         MotionOptions,
         PreparedMotion,
         load_retargeted,
@@ -134,7 +134,7 @@ def _motion(path: Path, out: Path) -> None:
 
 
 def _pose(path: Path, out: Path) -> None:
-    from likeness.engine.motion.pose import load_pose
+    from likeness.engine.motion.pose_file import load_pose
 
     load_pose(path, 52)
 
@@ -191,15 +191,15 @@ CHARACTER_SECONDS = 100.0
 
 
 def _subject(folder: Path, out: Path) -> None:
-    from likeness.engine.synth.characters.convert import load_subject
+    from likeness.engine.synth.characters.conversion import load_subject
 
     load_subject(folder)
 
 
 def _batch(folder: Path, out: Path) -> None:
     """A batch goes on in a folder of which a file is damaged: what is not whole is made again."""
-    from likeness.engine.workflows.batch.page import write_batch_report
-    from likeness.engine.workflows.batch.summary import write_summary
+    from likeness.engine.workflows.batch.batch_summary import write_summary
+    from likeness.engine.workflows.batch.report_page import write_batch_report
 
     from ..engine.workflows.batch.bench import journal, photos, ran
 
@@ -214,7 +214,7 @@ def _batch(folder: Path, out: Path) -> None:
 
 def _weights(path: Path, out: Path) -> None:
     import torch
-    from likeness.engine.network.files import load_weights
+    from likeness.engine.network.network_files import load_weights
 
     load_weights(torch.nn.Linear(2, 3), path)
 
@@ -236,7 +236,7 @@ def _garment(folder: Path, out: Path) -> None:
 def _shard(path: Path, out: Path) -> None:
     """A reader that skips what is damaged and tells it; nothing may be raised."""
     from likeness.engine.body.synthetic import make_synthetic_body
-    from likeness.engine.dataset.pictures import InvalidSampleError
+    from likeness.engine.dataset.picture_codec import InvalidSampleError
     from likeness.engine.dataset.shards import read_subjects
 
     body = make_synthetic_body()
@@ -249,7 +249,7 @@ def _shard(path: Path, out: Path) -> None:
 
 
 def _stored(path: Path, out: Path) -> None:
-    from likeness.engine.dataset.stored import read_members, read_stored_subjects
+    from likeness.engine.dataset.stored_subjects import read_members, read_stored_subjects
 
     list(read_stored_subjects(path))
     list(read_members(path))
@@ -274,7 +274,7 @@ def _request(path: Path, out: Path) -> None:
 
 
 def _table(path: Path, out: Path) -> None:
-    from likeness.engine.workflows.batch.names import assign_names
+    from likeness.engine.workflows.batch.result_names import assign_names
     from likeness.engine.workflows.batch.tables import read_table
 
     assign_names(read_table(path), out)
@@ -294,7 +294,7 @@ def _vocabulary(folder: Path, out: Path) -> None:
 
 
 def _report(folder: Path, out: Path) -> None:
-    from likeness.engine.evaluation.protocols.store import EarlierReport
+    from likeness.engine.evaluation.protocols.report_folder import EarlierReport
 
     for record in (other := EarlierReport(folder)).records.values():
         other.copied(record, out / "pictures")
@@ -329,7 +329,7 @@ def _video(path: Path, out: Path) -> None:
 
 
 def _environment(path: Path, out: Path) -> None:
-    from likeness.engine.synth.light import read_environment
+    from likeness.engine.synth.environment_light import read_environment
 
     read_environment(path)
 

@@ -50,7 +50,7 @@ def fresh(ui: Any, keep: tuple[str, ...] = ()) -> Steps:
 
 def avatars() -> list[Any]:
     """The avatars in the scene."""
-    found: list[Any] = ours("addon.scene.build").find_avatars(bpy.context.scene)
+    found: list[Any] = ours("addon.scene.avatar_objects").find_avatars(bpy.context.scene)
     return found
 
 
@@ -321,7 +321,7 @@ def pose(ui: Any, avatar: str) -> Steps:
     yield from ui.shot("pose_mode")
     yield from ui.undo()
     undone = largest_move(first, splat_places(avatars()[0]))
-    found = ours("addon.scene.build").find_avatar(bpy.data.objects[name])
+    found = ours("addon.scene.avatar_objects").find_avatar(bpy.data.objects[name])
     found.armature.pose.bones["face"]["jawOpen"] = 1.0
     found.armature.update_tag()
     yield 0.3
@@ -457,9 +457,9 @@ class Calls:
         # Blender passes as many arguments as the function names.
         timed: Callable[..., Any]
         if name == "modal":
-            timed = lambda self, context, event: call(self, context, event)  # noqa: E731
+            timed = lambda self, context, event: call(self, context, event)
         else:
-            timed = lambda self, context: call(self, context)  # noqa: E731
+            timed = lambda self, context: call(self, context)
         setattr(owner, name, timed)
         self._undo.append(lambda: setattr(owner, name, function))
 

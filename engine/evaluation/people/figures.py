@@ -23,7 +23,7 @@ from ...core.types import (
     Track,
 )
 from ...render.mesh import rasterize_mesh
-from .render import BODY_JOINTS, Truth
+from .person_render import BODY_JOINTS, Truth
 
 FACE_PARTS = ("face", "lips", "eyelid")
 MIN_FACE_VERTICES = 100

@@ -12,7 +12,7 @@ from ...core.cameras import focal_length, photo_camera, project
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Pose
 from ...synth.library import Library
-from ...synth.poses import random_pose
+from ...synth.random_poses import random_pose
 
 FRAMINGS = ("head", "half", "full")
 LONGER_SIDE = {"head": 512, "half": 640, "full": 768}

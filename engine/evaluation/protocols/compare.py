@@ -15,7 +15,7 @@ from ...render import RenderOutput
 from ...tracking.detectors import Detectors
 from ...tracking.observation import eye_distance
 from ...visual.metrics import SSIM_SIZE, ms_ssim, psnr, silhouette_iou, ssim
-from .identity import FaceModel
+from .face_identity import FaceModel
 
 GREY = 0.5  # of the backdrop
 SIDE = 512  # pixels of the longer side of photos and frames that are compared

@@ -25,7 +25,7 @@ from ...tracking.detectors import Detectors
 from .compare import ComparedImage, Comparer, comparison_size, difference_image
 from .items import REFERENCE, TRUTH, Figures, Give, MeasuredView, MeasureFailure, Refuse
 from .methods import BuiltAvatar, Methods
-from .shots import ObservedPhoto, make_portrait, observe_photo, observe_truth
+from .observed_photos import ObservedPhoto, make_portrait, observe_photo, observe_truth
 
 _BUST = ("left_collar", "right_collar", "neck", "head")
 ANCHORS: dict[str, tuple[str, ...]] = {

@@ -15,7 +15,7 @@ from ...network.runtime import NetworkRuntime
 from ...pipeline.build import refine_avatar
 from ...render import render_camera
 from .compare import GREY, ComparedImage
-from .shots import ObservedPhoto
+from .observed_photos import ObservedPhoto
 
 LIFT, NETWORK = "lift", "network"
 SMALL_LIFT = "lift-small"

@@ -13,7 +13,7 @@ from ...dataset.groups import INPUT
 from ...gaussians.posing import pose_avatar
 from ...imaging.load import load_portrait
 from ...tracking.detectors import Detectors
-from ...visual.views import orbit_centre
+from ...visual.view_cameras import orbit_centre
 from .compare import (
     ComparedImage,
     Comparer,
@@ -25,7 +25,7 @@ from .compare import (
 from .crossview import build_metrics
 from .items import REFERENCE, TRUTH, Figures, Give, MeasuredView, MeasureFailure, Refuse
 from .methods import Methods
-from .shots import observe_photo
+from .observed_photos import observe_photo
 
 PHOTO = "photo"
 """The only kind of view: it counts in the means, unlike the input views of other protocols."""

@@ -15,12 +15,12 @@ from ...imaging.video import VideoReader
 from ...pipeline.track import TrackedPortrait, verify_matte
 from ...tracking.detectors import Detectors
 from ...tracking.observation import observe
-from ...tracking.video import track_video
+from ...tracking.track_video import track_video
 from .compare import ComparedImage, Comparer, comparison_size, difference_image
 from .crossview import build_metrics, pick_evenly
 from .items import REFERENCE, TRUTH, Figures, Give, MeasuredView, MeasureFailure, Refuse
 from .methods import BuiltAvatar, Methods
-from .shots import ObservedPhoto
+from .observed_photos import ObservedPhoto
 
 REENACT = "reenact"
 USUAL_VIEWS = 24

@@ -20,10 +20,10 @@ from ...render.mesh import rasterize_mesh
 from ...tracking.detectors import Detectors
 from ...visual.overlay import OverlayPainter
 from ..people.figures import measure_person
-from ..people.render import Truth, visible_joints, visible_vertices
+from ..people.person_render import Truth, visible_joints, visible_vertices
 from .crossview import pick_evenly
 from .items import REFERENCE, TRUTH, Figures, Give, MeasuredView, MeasureFailure, Refuse
-from .shots import make_portrait
+from .observed_photos import make_portrait
 
 TRACKING, TRACKER = "tracking", "tracker"
 USUAL_VIEWS = 2

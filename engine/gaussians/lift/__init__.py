@@ -28,20 +28,20 @@ from ...core.types import (
 )
 from ...dual_uv.sampling import SurfaceSamples, sample_surface
 from .calibrate import calibrate_colors
-from .dressed import DressedMesh, fit_dressed_mesh
+from .depth_sheets import DepthSheet, find_depth_sheets
+from .dressed_mesh import DressedMesh, fit_dressed_mesh
 from .ears import finish_ears
-from .face import finish_face
+from .face_finish import finish_face
 from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
-from .grids import dilate, erode, nearest_known
 from .labels import HAIR, HAT
 from .labels_surface import label_surface, worn_probability
-from .photo import crop_camera, front_layer, resize_rgba, splat_sigma
+from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
+from .pixel_grids import dilate, erode, nearest_known
 from .regions import Regions, find_regions, vertex_groups
 from .skirt import Skirt, fit_skirt
-from .skirt_worn import attach_skirt, settle_hem
-from .surfaces import DepthSheet, find_depth_sheets
+from .skirt_wearer import attach_skirt, settle_hem
 from .surfels import TriangleBinding
 from .texels import texel_layer
 

@@ -21,8 +21,8 @@ from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussia
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ..binding import place_gaussians
-from .grids import erode
-from .photo import SIGMA
+from .photo_splats import SIGMA
+from .pixel_grids import erode
 from .surfels import PHOTO
 
 VIEW_SIDES = (256, 1024)  # least and most pixels of the picture that the colours are made for

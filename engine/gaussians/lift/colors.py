@@ -22,9 +22,9 @@ from .colors_base import Texels, base_colors
 from .colors_detail import texture_colors
 from .colors_occlusion import vertex_occlusion
 from .colors_sources import select_lit_hair, wraparound_weights
-from .grids import dilate, distance_inside
 from .labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
-from .light import PhotoLight, fit_light
+from .photo_light import PhotoLight, fit_light
+from .pixel_grids import dilate, distance_inside
 from .regions import ARMS, vertex_groups
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from scipy.sparse.linalg import splu
 from ...body import Body
 from ...core.color import rgb_to_lab
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
-from .completion import mesh_edges
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
+from .mesh_diffusion import mesh_edges
 from .regions import GROUPS, HEAD, vertex_groups
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .colors_base import Texels
 from .colors_texture import BLEND, hair_patch, mirror_columns, tile_texture
 from .colors_unroll import UnrolledLimb, unroll_limb
-from .grids import erode, smooth_within
 from .labels import HAIR, SKIN
+from .pixel_grids import erode, smooth_within
 from .regions import GROUPS, HEAD, vertex_groups
 
 if TYPE_CHECKING:

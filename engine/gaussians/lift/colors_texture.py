@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...core.types import BoolArray, FloatArray
-from .grids import distance_inside, smooth_within
+from .pixel_grids import distance_inside, smooth_within
 
 MIN_RUN = 0.035  # metres of texture that are worth repeating
 STRANDS = 1.5  # locks: how far made-up strands run

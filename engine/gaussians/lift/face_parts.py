@@ -20,8 +20,8 @@ from ...core.types import (
     Track,
 )
 from ...render.mesh import rasterize_mesh
-from .completion import diffuse_values, mesh_laplacian
-from .grids import nearest_known
+from .mesh_diffusion import diffuse_values, mesh_laplacian
+from .pixel_grids import nearest_known
 from .surfels import closest_barycentric
 
 EYE_RINGS = {

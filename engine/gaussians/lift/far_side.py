@@ -11,9 +11,9 @@ from scipy import ndimage
 
 from ...core.cameras import unproject
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
-from .grids import erode, nearest_known, smooth_within
+from .depth_sheets import DepthSheet
+from .pixel_grids import erode, nearest_known, smooth_within
 from .regions import ARMS, Regions
-from .surfaces import DepthSheet
 from .surfels import SHELL, TriangleBinding, grid_tangents, pixel_centres, surfels_from_tangents
 
 BACK_OPACITY, RIM_OPACITY = 0.97, 0.95

@@ -32,8 +32,8 @@ from ...imaging.resize import resize
 from ...render import render_camera
 from ...render.mesh import rasterize_mesh
 from ..binding import bind_gaussians, place_gaussians
-from .grids import dilate, nearest_known, smooth_within, solve_poisson
 from .labels_glasses import DetectedGlasses
+from .pixel_grids import dilate, nearest_known, smooth_within, solve_poisson
 from .surfels import (
     CORE,
     PHOTO,

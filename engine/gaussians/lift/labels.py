@@ -9,7 +9,7 @@ import numpy as np
 from ...body import Body
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
-from .grids import nearest_known
+from .pixel_grids import nearest_known
 
 LABELS = ("none", "skin", "hair", "upper", "lower", "shoes", "glasses", "object", "hat")
 NONE, SKIN, HAIR, UPPER, LOWER, SHOES, GLASSES, OBJECT, HAT = range(len(LABELS))

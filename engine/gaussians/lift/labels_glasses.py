@@ -16,7 +16,7 @@ from scipy import ndimage
 from ...core.color import rgb_to_lab
 from ...core.types import BoolArray, FloatArray, IntArray, Observation
 from .face_parts import BROWS, EYE_RINGS
-from .grids import dilate, fill_polygon
+from .pixel_grids import dilate, fill_polygon
 
 SIZE = 100  # pixels of the eyes' distance in the upright face
 WIDE, UP, DOWN = 2.4, 0.8, 1.0  # of the upright face, in eyes' distances; up and down from them

@@ -18,8 +18,7 @@ from scipy.sparse.linalg import splu
 from ...body import Body
 from ...core.color import rgb_to_lab
 from ...core.types import BoolArray, FloatArray, IntArray
-from ...imaging.colour_model import fit_colors
-from .grids import erode, neighbour_links, smooth_within
+from ...imaging.color_model import fit_colors
 from .labels import (
     GLASSES,
     HAIR,
@@ -35,7 +34,8 @@ from .labels import (
     place_prior,
     ramp,
 )
-from .labels_tidy import keep_attached_hair, remove_crumbs
+from .labels_cleanup import keep_attached_hair, remove_crumbs
+from .pixel_grids import erode, neighbour_links, smooth_within
 
 SOLVED = (SKIN, HAIR, UPPER, LOWER, SHOES)  # labels that the random walker decides between
 COLOUR_SCALE = np.array([280.0, 180.0, 180.0])

@@ -17,9 +17,9 @@ from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import find_visible_points
-from .completion import diffuse_values, mesh_laplacian, mirror_vertices
-from .grids import erode
 from .labels import GLASSES, HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, WORN, standard_rest
+from .mesh_diffusion import diffuse_values, mesh_laplacian, mirror_vertices
+from .pixel_grids import erode
 from .regions import ARMS, Regions, vertex_groups
 from .surfels import INNER_PARTS
 

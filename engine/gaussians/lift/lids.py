@@ -30,7 +30,7 @@ from .face_parts import (
     inside_polygon,
     spread_points,
 )
-from .grids import fill_polygon, nearest_known, smooth_within, solve_poisson
+from .pixel_grids import fill_polygon, nearest_known, smooth_within, solve_poisson
 from .surfels import CORE, surfels_on_plane
 
 HOVER = 0.0004  # metres that the photo's splats around an eye stand before the fit

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...core.types import Camera, FloatArray
+from .depth_sheets import DepthSheet
 from .regions import Regions
-from .surfaces import DepthSheet
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from ...core.color import rgb_to_lab
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .face_parts import INNER_LIPS
-from .grids import dilate, erode, fill_polygon, nearest_known, neighbour_links
 from .labels import GLASSES, HAIR, HAT, SKIN, Places, find_places
+from .labels_cleanup import find_hat
 from .labels_glasses import DetectedGlasses, find_glasses
 from .labels_pixels import HeadCues, fine_texture, label_pixels
-from .labels_tidy import find_hat
+from .pixel_grids import dilate, erode, fill_polygon, nearest_known, neighbour_links
 
 NamesArray = np.ndarray[Any, np.dtype[np.str_]]
 

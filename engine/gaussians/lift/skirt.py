@@ -18,11 +18,11 @@ from ...body.extension import BodyPiece, extend_body, unpose_points
 from ...core.cameras import project, unproject
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from ...render.mesh import MeshBuffer, rasterize_mesh
-from .dressed import DressedMesh
-from .grids import nearest_known
+from .dressed_mesh import DressedMesh
+from .pixel_grids import nearest_known
 from .regions import ARMS, Regions, vertex_groups
-from .skirt_hold import COLUMNS, RINGS, is_trunk_or_leg, skirt_weights
 from .skirt_outline import SkirtOutline, find_outline
+from .skirt_skinning import COLUMNS, RINGS, is_trunk_or_leg, skirt_weights
 
 PART = "skirt"  # its name among the body's parts
 ASPECT = 0.66  # depth over width at the hem

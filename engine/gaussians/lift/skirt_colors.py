@@ -16,8 +16,8 @@ from ...core.cameras import project
 from ...core.sampling import bilinear
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import default_albedo
-from .grids import erode, nearest_known
-from .skirt_hold import COLUMNS, RINGS
+from .pixel_grids import erode, nearest_known
+from .skirt_skinning import COLUMNS, RINGS
 
 if TYPE_CHECKING:
     from .photo_view import PhotoView

@@ -18,15 +18,15 @@ from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArra
 from ...dual_uv.sampling import SurfaceSamples, sample_core
 from ..binding import bind_gaussians
 from .colors import complete_texels
-from .dressed import DressedMesh
-from .grids import distance_inside, erode
+from .depth_sheets import composite_sheets
+from .dressed_mesh import DressedMesh
 from .labels import SKIN
 from .labels_surface import labels_at
 from .photo_view import PhotoView
+from .pixel_grids import distance_inside, erode
 from .regions import ARMS, HEAD
 from .skirt_colors import hem_distance, skirt_colors
-from .skirt_worn import SkirtWearer
-from .surfaces import composite_sheets
+from .skirt_wearer import SkirtWearer
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
 
 UNDER_PHOTO = 0.006  # metres that texels lie below the photo splats

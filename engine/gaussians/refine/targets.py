@@ -17,8 +17,8 @@ from ...core.types import BoolArray, Camera, FloatArray, Gaussians, IntArray, Ma
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ...render.mesh import rasterize_mesh
-from ..lift.grids import erode
-from ..lift.photo import crop_camera
+from ..lift.photo_splats import crop_camera
+from ..lift.pixel_grids import erode
 
 SOLID = 0.95
 RIM_WEIGHT = 0.5

@@ -29,7 +29,7 @@ def create_encoder(config: EncoderConfig, allow_download: bool | None = None) ->
             the config; a package is missing.
     """
     if config.kind == "own":
-        from .own import CompactEncoder
+        from .compact_encoder import CompactEncoder
 
         return CompactEncoder(config).frozen_if_wanted()
     if config.kind == "sapiens":

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ...core.types import BoolArray, FloatArray, IntArray, LikenessError
 from ...files.untrusted import read_npz, wrap_parser_errors
-from ..model import LABEL, MeshPart
 from ..parts_file import load_parts
+from ..person_parts import LABEL, MeshPart
 
 RIG_FILE = "rig.npz"
 LOWEST, HIGHEST = 0.4, 3.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.types import FloatArray
-from ...tracking.points import BodyPoints
-from ...tracking.skeleton import PosedJoints
+from ...tracking.body_points import BodyPoints
+from ...tracking.fit_state import PosedJoints
 from ...tracking.solver import NormalEquations, geman_mcclure
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ...core.types import FloatArray
-from .model import TFLiteModel
 from .roi import Roi, bounding_roi, letterbox_roi, segment_angle, transform_points
 from .ssd import Detection, decode_boxes, make_anchors, map_detection, weighted_nms
+from .tflite_model import TFLiteModel
 
 _PALM_FACTOR = 2.6
 _PALM_SHIFT = -0.5

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from ...core.types import FloatArray
 from ...imaging.resize import affine_crop, fit_size, resize
-from .pose import HEAD_POINTS, DetectedPerson
+from .blazepose import HEAD_POINTS, DetectedPerson
 from .roi import Roi, invert_affine, letterbox_roi
 from .segmentation import SelfieSegmenter
 

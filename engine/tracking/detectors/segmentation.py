@@ -8,8 +8,8 @@ import numpy as np
 
 from ...core.types import FloatArray
 from ...imaging.resize import affine_crop
-from .model import TFLiteModel
 from .roi import Roi, invert_affine, letterbox_roi
+from .tflite_model import TFLiteModel
 
 
 class SelfieSegmenter:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.types import FloatArray
-from .model import sigmoid
+from .tflite_model import sigmoid
 
 
 @dataclass(frozen=True)

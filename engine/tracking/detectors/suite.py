@@ -9,10 +9,17 @@ import numpy as np
 
 from ...core.types import FloatArray
 from ...files.weights import ASSETS
-from .face import FaceBox, FaceDetector, FaceLandmarks, FaceMesher, face_keypoints, roi_from_box
+from .blazepose import HEAD_POINTS, DetectedPerson, PoseDetector
+from .face_mesh import (
+    FaceBox,
+    FaceDetector,
+    FaceLandmarks,
+    FaceMesher,
+    face_keypoints,
+    roi_from_box,
+)
 from .hands import HandDetector, HandLandmarks
 from .person_mask import person_mask
-from .pose import HEAD_POINTS, DetectedPerson, PoseDetector
 from .roi import Roi
 from .segmentation import SelfieSegmenter
 

@@ -5,20 +5,20 @@ whatever comes from elsewhere is converted in :mod:`.convert` and nowhere else.
 """
 
 from .estimate import Estimator, KeypointEstimate, KeypointEstimator, PoseEstimate, merge_estimates
-from .fitting import init_from_estimate, rotation_prior_term
-from .lifted import LandmarkLifter
-from .load import KINDS, FileEstimator, load_estimate
+from .estimate_file import KINDS, FileEstimator, load_estimate
+from .landmark_lifter import LandmarkLifter
+from .rotation_prior import init_from_estimate, rotation_prior_term
 
 __all__ = [
     "KINDS",
-    "PoseEstimate",
     "Estimator",
     "FileEstimator",
     "KeypointEstimate",
     "KeypointEstimator",
     "LandmarkLifter",
+    "PoseEstimate",
+    "init_from_estimate",
     "load_estimate",
     "merge_estimates",
     "rotation_prior_term",
-    "init_from_estimate",
 ]

@@ -14,8 +14,8 @@ from typing import Any
 from ...core.types import LikenessError
 from ...files.stores import Address, Place, RemoteStore
 from ...imaging.media import PICTURE_SUFFIXES
-from .asked import PortraitSpec
-from .folder import HIDDEN, REPORT_FOLDER, RESULT_FILE, is_result
+from .batch_folder import HIDDEN, REPORT_FOLDER, RESULT_FILE, is_result
+from .portrait_spec import PortraitSpec
 from .tables import MAX_PORTRAITS, is_table
 
 OTHER_PICTURES = (

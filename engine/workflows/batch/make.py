@@ -26,8 +26,8 @@ from ...visual.sheet import SheetStudio, Tile, save_image
 from ..build_files import AVATAR_FILE, BLEND_FILE, write_build
 from ..executor import FatalWorkerError
 from ..export_files import ExportOptions, export_avatar
-from .folder import RESULT_FILE, VIEWS, result_files, write_result
-from .stored import make_remote
+from .batch_folder import RESULT_FILE, VIEWS, result_files, write_result
+from .remote_folder import make_remote
 from .units import photo_sha256
 
 VIEW_HEIGHT = 360

@@ -40,7 +40,7 @@ from ...files.untrusted import (
     read_toml,
     wrap_parser_errors,
 )
-from .asked import DIRECTIONS, OPTIONS, PortraitSpec, read_options
+from .portrait_spec import DIRECTIONS, OPTIONS, PortraitSpec, read_options
 
 MAX_PORTRAITS = 100_000
 _FIELDS = ("photo", "name", "views", *DIRECTIONS, *OPTIONS)

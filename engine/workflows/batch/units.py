@@ -17,8 +17,8 @@ from ...files.stores import Address, Place, fetch_address
 from ...files.untrusted import CorruptFileError, file_size
 from ...files.weights import ASSETS_VERSION, DEFAULT_NETWORK, find_network
 from ...imaging.load import MAX_BYTES
-from .asked import PortraitSpec
-from .code import code_digest
+from .code_version import code_digest
+from .portrait_spec import PortraitSpec
 
 
 @dataclass(frozen=True)

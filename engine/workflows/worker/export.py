@@ -5,7 +5,7 @@ Request::
     {"task": "export", "folder": "frames", "out": "me.glb", "poses": "poses.npz",
      "options": {"content": "both", "up": "-y", "texture": 2048, "name": "Avatar"}}
 
-``folder`` holds what ``addon/scene/frames.py`` wrote, ``poses`` (or null) the poses of the frames
+``folder`` holds what ``addon/scene/frame_recorder.py`` wrote, ``poses`` (or null) the poses of the frames
 that the mesh is animated with: ``full_pose`` [T, 55, 3], ``transl`` [T, 3], ``expression`` [T, E],
 ``places`` [T, 4, 4] and ``frame_rate``. ``options`` are fields of ``ExportOptions``. An ``out``
 that ends in ``.npz`` is the rigged mesh for Blender itself; one in ``.safetensors`` is the avatar,
@@ -30,7 +30,7 @@ DEFAULTS: dict[str, Any] = {"folder": ..., "out": ..., "poses": None, "options":
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Write the files; see the module."""
     from ...files.folders import atomic_write_files
-    from ...gaussians.surface import extract_mesh
+    from ...gaussians.mesh_extraction import extract_mesh
     from ...scene.frames import SceneFrames
     from ..export_files import (
         SPLAT_SUFFIXES,
@@ -131,7 +131,7 @@ def _mesh_for_blender(avatar: Any, out: Path, texture: int, channel: Channel) ->
 
     from ...files.atomic import atomic_write
     from ...formats.glb import encode_png
-    from ...gaussians.surface import extract_mesh
+    from ...gaussians.mesh_extraction import extract_mesh
 
     channel.progress("write", 0.1, "baking the texture")
     mesh = extract_mesh(avatar, texture)

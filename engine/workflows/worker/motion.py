@@ -37,7 +37,12 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Read, retarget, place and write; see the module."""
     from ...motion.io import read_arrays, write_npz
     from ...motion.placing import TargetAvatar
-    from ...motion.prepare import finalize_motion, load_retargeted, load_skeleton, retarget_skeleton
+    from ...motion.prepare_motion import (
+        finalize_motion,
+        load_retargeted,
+        load_skeleton,
+        retarget_skeleton,
+    )
     from ...motion.recording import export_recording
 
     target, options = (
@@ -65,7 +70,7 @@ def parse_motion_options(values: dict[str, Any]) -> Any:
     Raises:
         LikenessError: it names options that do not exist.
     """
-    from ...motion.prepare import MotionOptions
+    from ...motion.prepare_motion import MotionOptions
 
     paths = {k: Path(v) for k, v in values.items() if k in ("smplx", "bones") and v}
     try:
@@ -76,7 +81,7 @@ def parse_motion_options(values: dict[str, Any]) -> Any:
 
 def write_prepared(source: Any, output: Path, notes: tuple[str, ...]) -> dict[str, Any]:
     """Write what is keyed; the result of the job."""
-    from ...motion.prepare import save_prepared
+    from ...motion.prepare_motion import save_prepared
 
     save_prepared(source, output)
     return {

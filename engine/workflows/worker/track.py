@@ -39,7 +39,7 @@ DEFAULTS: dict[str, Any] = {
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Track, write, and make ready; see the module."""
     from ...motion.placing import TargetAvatar
-    from ...motion.prepare import load_retargeted
+    from ...motion.prepare_motion import load_retargeted
     from ..track_files import TrackOptions, track_to_files
 
     try:

@@ -15,7 +15,7 @@ from likeness.engine.core.types import LikenessError
 from likeness.engine.core.version import VERSION
 from likeness.engine.gaussians.lift import MIN_GAUSSIANS
 from likeness.engine.pipeline.options import BuildOptions
-from likeness.engine.workflows import build_files as output
+from likeness.engine.workflows import build_files
 from likeness.engine.workflows.pose_choice import parse_expression
 from PIL import Image
 
@@ -116,7 +116,7 @@ def test_views_reach_the_build_with_their_names(
         asked.append([(other.path.name, other.direction) for other in others])
         raise LikenessError("enough")
 
-    monkeypatch.setattr(output, "build_to_folder", build)
+    monkeypatch.setattr(build_files, "build_to_folder", build)
     odd = tmp_path / "a=b.jpg"
     odd.write_bytes(noise())
     given = ("Back=b.jpg", "side=x=y.jpg", "c.jpg", str(odd))
@@ -156,7 +156,7 @@ def test_the_level_of_refining_reaches_the_build(
         asked.append(options)
         raise LikenessError("Far enough.")
 
-    monkeypatch.setattr(output, "build_to_folder", build)
+    monkeypatch.setattr(build_files, "build_to_folder", build)
     arguments = ["build", str(tmp_path / "me.jpg"), "-o", str(tmp_path / "out")]
     assert main([*arguments, *([] if level is None else ["--refine", level])]) == 2
     assert asked == [BuildOptions(refine=level or "fast")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from likeness.addon.cli.main import main
-from likeness.engine.evaluation.protocols import run as protocols
+from likeness.engine.evaluation.protocols import eval_run
 from likeness.engine.training import model_card
 
 COMMAND = ["eval", "--protocol", "crossview", "--card"]
@@ -46,7 +46,7 @@ def test_leaks_end_with_a_code_of_their_own(
         asked.append(given)
         return {"leaks": leaks}
 
-    monkeypatch.setattr(protocols, "run_evaluation", evaluate)
+    monkeypatch.setattr(eval_run, "run_evaluation", evaluate)
     monkeypatch.setattr(model_card, "write_model_card", write_card)
     report = tmp_path / "report"
     options = ["--data", str(shard), "-o", str(report), "--network", str(network)]

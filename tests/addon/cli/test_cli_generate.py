@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from likeness.addon.cli import generate as cli_generate
 from likeness.addon.cli.main import main
-from likeness.engine.generative.run import STAGES
+from likeness.engine.generative.generate_run import STAGES
 
 
 def one_error(capsys: pytest.CaptureFixture[str]) -> str:

@@ -23,7 +23,7 @@ def synth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
 
     def call(*options: str, data: Path = tmp_path / "data", **also: object) -> int:
         command = [sys.executable, str(STAND_IN), json.dumps(also)]
-        monkeypatch.setattr("likeness.addon.workers.crew.pool_worker_command", lambda name: command)
+        monkeypatch.setattr("likeness.addon.workers.pool.pool_worker_command", lambda name: command)
         return main(["synth", "-o", str(data), "--engine", "raster", *options])
 
     return call

@@ -10,9 +10,9 @@ from typing import Any
 
 import psutil
 import pytest
-from likeness.addon.workers import crew
-from likeness.addon.workers.crew import WorkerPool
+from likeness.addon.workers import pool
 from likeness.addon.workers.plan import PoolConfig, WorkerLimits
+from likeness.addon.workers.pool import WorkerPool
 from likeness.engine.core.types import LikenessError
 from likeness.engine.workflows.executor import Unit, WorkerEvent, as_completed
 
@@ -33,7 +33,7 @@ def ends(said: Sequence[WorkerEvent]) -> dict[str, WorkerEvent]:
 
 
 def test_examples() -> None:
-    assert doctest.testmod(crew).attempted
+    assert doctest.testmod(pool).attempted
 
 
 def test_what_a_user_can_mend_is_tried_once_and_all_else_twice() -> None:
@@ -92,7 +92,7 @@ def test_a_start_may_take_longer_than_a_unit() -> None:
 
 
 def test_a_start_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("likeness.addon.workers.crew.START_SECONDS", 0.2)
+    monkeypatch.setattr("likeness.addon.workers.pool.START_SECONDS", 0.2)
     shape = PoolConfig(threads=1, limits=WorkerLimits(seconds=0.1))
     with pytest.raises(LikenessError, match="No worker could start: the worker's start took"):
         said_of([{"key": "a"}], shape, opening=60)
@@ -106,7 +106,7 @@ def test_a_full_disk_ends_it_all() -> None:
 
 def test_workers_are_replaced_and_share_cores_and_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a, GPU-b")
-    monkeypatch.setattr("likeness.addon.workers.crew.cores", lambda: 4)
+    monkeypatch.setattr("likeness.addon.workers.pool.cores", lambda: 4)
     units = [{"key": str(k), "seconds": 0.3} for k in range(4)]
     found = [one.content for one in ends(said_of(units, PoolConfig(workers=2, recycle=1))).values()]
     assert len({one["pid"] for one in found}) == 4
@@ -117,5 +117,5 @@ def test_workers_are_replaced_and_share_cores_and_gpus(monkeypatch: pytest.Monke
 
 def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr("likeness.addon.workers.crew.shutil.which", lambda name: None)
-    assert crew.list_gpus() == []
+    monkeypatch.setattr("likeness.addon.workers.pool.shutil.which", lambda name: None)
+    assert pool.list_gpus() == []

@@ -17,14 +17,14 @@ from typing import Any
 import psutil
 import pytest
 from likeness.addon.cli.main import main
-from likeness.addon.workers import ray_crew, ray_session
-from likeness.addon.workers.crew import WorkerPool
+from likeness.addon.workers import ray_pool, ray_session
 from likeness.addon.workers.plan import ClusterConfig, PoolConfig, WorkerLimits
-from likeness.addon.workers.ray_crew import RayWorkerPool
+from likeness.addon.workers.pool import WorkerPool
+from likeness.addon.workers.ray_pool import RayWorkerPool
 from likeness.engine.core.types import LikenessError
-from likeness.engine.workflows.batch.folder import open_batch_folder
-from likeness.engine.workflows.batch.names import assign_names
-from likeness.engine.workflows.batch.run import BatchOptions, BatchRun
+from likeness.engine.workflows.batch.batch_folder import open_batch_folder
+from likeness.engine.workflows.batch.batch_run import BatchOptions, BatchRun
+from likeness.engine.workflows.batch.result_names import assign_names
 from likeness.engine.workflows.batch.units import plan_units
 from likeness.engine.workflows.executor import Executor, Unit, WorkerEvent, as_completed
 
@@ -76,7 +76,7 @@ def programs(words: str) -> list[psutil.Process]:
 
 
 def test_examples() -> None:
-    assert doctest.testmod(ray_crew).attempted
+    assert doctest.testmod(ray_pool).attempted
 
 
 @needs_ray

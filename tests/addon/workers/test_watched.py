@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from likeness.addon.workers.watched import ResourceLimitError, measure_memory_mb, run_limited
+from likeness.addon.workers.watchdog import ResourceLimitError, measure_memory_mb, run_limited
 
 EATER = """
 import subprocess, sys, time

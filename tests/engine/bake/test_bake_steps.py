@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.bake.closest import closest_on_mesh
-from likeness.engine.bake.details import fair_patch
 from likeness.engine.bake.flatten import DiskPatch, boundary_loops, slim, tutte
+from likeness.engine.bake.makehuman_targets import (
+    local_coefficients,
+    random_local,
+    random_phenotype,
+)
 from likeness.engine.bake.mpfb import load_target, sample_uv_image
-from likeness.engine.bake.phenotype import local_coefficients, random_local, random_phenotype
-from likeness.engine.bake.plain import triangulate
-from likeness.engine.bake.prior import FEATURES, _scores_of
+from likeness.engine.bake.phenotype_prior import FEATURES, _scores_of
+from likeness.engine.bake.plain_render import triangulate
+from likeness.engine.bake.template_fixes import fair_patch
 from likeness.engine.bake.tpose import to_tpose
 from likeness.engine.body.phenotype import ANCHORS, RACES, feature_products, phenotype_memberships
 from likeness.engine.body.synthetic import make_synthetic_body

@@ -233,7 +233,7 @@ def test_body_and_hand_landmarks(default_body: Body) -> None:
 @pytest.mark.slow
 def test_the_detector_agrees_on_new_faces(default_body: Body) -> None:
     """Landmarks found in pictures of unseen people lie where the body's are."""
-    from likeness.engine.bake.plain import PersonPaint, render_plain
+    from likeness.engine.bake.plain_render import PersonPaint, render_plain
     from likeness.engine.files.weights import asset_path
     from likeness.engine.tracking.detectors import Detectors, Roi
 

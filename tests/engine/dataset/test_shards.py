@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.types import LikenessError
-from likeness.engine.dataset.pictures import encode_depth, encode_labels
+from likeness.engine.dataset.picture_codec import encode_depth, encode_labels
 from likeness.engine.dataset.shards import (
     INDEX_FILE,
     InvalidSampleError,

@@ -10,7 +10,7 @@ import pytest
 from likeness.engine.core.cameras import canonical_fov, field_of_view, project
 from likeness.engine.core.types import JOINT_INDEX, LikenessError, Observation, Portrait
 from likeness.engine.evaluation.people.person import RandomPerson, random_person
-from likeness.engine.evaluation.people.render import Truth, render_person
+from likeness.engine.evaluation.people.person_render import Truth, render_person
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.dress import DressBody, load_dress_body
 from likeness.engine.tracking.detectors import Detectors

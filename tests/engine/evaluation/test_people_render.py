@@ -24,11 +24,11 @@ from likeness.engine.evaluation.people.figures import (
     measure_person,
 )
 from likeness.engine.evaluation.people.person import RandomPerson, heading_angle, random_person
-from likeness.engine.evaluation.people.render import Truth, render_person
+from likeness.engine.evaluation.people.person_render import Truth, render_person
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.dress import DressBody, load_dress_body
-from likeness.engine.synth.poses import ANCHORS, ARMS, arm_intersection, arm_joints
-from likeness.engine.tracking.limits import limit_violations
+from likeness.engine.synth.random_poses import ANCHORS, ARMS, arm_intersection, arm_joints
+from likeness.engine.tracking.joint_limits import limit_violations
 
 
 @pytest.fixture(scope="module")

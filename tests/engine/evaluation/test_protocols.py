@@ -27,7 +27,7 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.dataset.shards import Subject, SubjectView, encode_rgba
 from likeness.engine.dataset.spaces import photo_transform, transform_camera, transform_pose
-from likeness.engine.evaluation.protocols import crossview, lpips, run, tracking
+from likeness.engine.evaluation.protocols import crossview, eval_run, lpips, tracking
 from likeness.engine.evaluation.protocols.compare import (
     ComparedImage,
     Comparer,
@@ -35,7 +35,7 @@ from likeness.engine.evaluation.protocols.compare import (
     landmark_error,
     load_lpips,
 )
-from likeness.engine.evaluation.protocols.identity import (
+from likeness.engine.evaluation.protocols.face_identity import (
     ARCFACE_POINTS,
     SIDE,
     FaceModel,
@@ -43,8 +43,8 @@ from likeness.engine.evaluation.protocols.identity import (
 )
 from likeness.engine.evaluation.protocols.items import MeasuredView, MeasureFailure
 from likeness.engine.evaluation.protocols.methods import BuiltAvatar, Methods
-from likeness.engine.evaluation.protocols.shots import ObservedPhoto, make_portrait
-from likeness.engine.evaluation.protocols.summary import method_gains, summarize_protocol
+from likeness.engine.evaluation.protocols.metric_summary import method_gains, summarize_protocol
+from likeness.engine.evaluation.protocols.observed_photos import ObservedPhoto, make_portrait
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.pipeline.track import TrackedPortrait
 from likeness.engine.render import render_camera
@@ -359,7 +359,7 @@ def test_data_is_sorted_by_kind(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"something")
     pattern = str(tmp_path / "set" / "shard-*.tar")
-    found = run.find_sources((str(tmp_path / "set"), str(tmp_path / "media"), pattern), [])
+    found = eval_run.find_sources((str(tmp_path / "set"), str(tmp_path / "media"), pattern), [])
     assert [Path(shard).name for shard in found.shards] == ["shard-000000.tar"]
     assert [path.name for path in found.photos] == ["a.JPG"]
     assert [path.name for path in found.videos] == ["b.mp4"]
@@ -543,5 +543,5 @@ def test_a_true_track_has_no_error(
 
 
 def test_the_command_knows_the_protocols() -> None:
-    assert cli_eval.PROTOCOLS == run.PROTOCOLS
+    assert cli_eval.PROTOCOLS == eval_run.PROTOCOLS
     assert isinstance(MeasureFailure.of("input", "a", LikenessError("b")), MeasureFailure)

@@ -15,17 +15,17 @@ from likeness.engine.core.cameras import orbit
 from likeness.engine.core.types import LikenessError
 from likeness.engine.dataset.shards import Subject, SubjectView, encode_rgba, write_shard
 from likeness.engine.evaluation.people.person import random_person
-from likeness.engine.evaluation.people.render import make_scene, render_scene
+from likeness.engine.evaluation.people.person_render import make_scene, render_scene
 from likeness.engine.evaluation.protocols.items import MeasuredView, MeasureFailure
-from likeness.engine.evaluation.protocols.page import compare_runs, write_page
+from likeness.engine.evaluation.protocols.metric_summary import summarize_protocol
 from likeness.engine.evaluation.protocols.paper import TABLE
-from likeness.engine.evaluation.protocols.store import (
+from likeness.engine.evaluation.protocols.report_folder import (
     EarlierReport,
     ReportWriter,
     atomic_folder,
     write_report,
 )
-from likeness.engine.evaluation.protocols.summary import summarize_protocol
+from likeness.engine.evaluation.protocols.report_page import compare_runs, write_page
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.dress import load_dress_body
 from PIL import Image

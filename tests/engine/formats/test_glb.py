@@ -15,8 +15,8 @@ import pytest
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import JOINT_NAMES, Gaussians
 from likeness.engine.formats.glb import write_glb
+from likeness.engine.gaussians.mesh_extraction import extract_mesh
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.gaussians.surface import extract_mesh
 from likeness.engine.render import render_camera
 from likeness.engine.visual.metrics import psnr
 from likeness.engine.workflows.export_files import poses_to_motion

@@ -24,7 +24,7 @@ from likeness.engine.gaussians.lift.colors_texture import (
 )
 from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
-from likeness.engine.gaussians.lift.light import BACK, BRIGHTEST, DARKEST, fit_light
+from likeness.engine.gaussians.lift.photo_light import BACK, BRIGHTEST, DARKEST, fit_light
 from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
 
 SKIN_TONE = np.array([0.8, 0.6, 0.5])

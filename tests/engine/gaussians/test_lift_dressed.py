@@ -11,7 +11,11 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import BoolArray, Camera, FloatArray, Observation, Pose
-from likeness.engine.gaussians.lift.dressed import MAX_SKIN_OFFSET, DressedMesh, fit_dressed_mesh
+from likeness.engine.gaussians.lift.dressed_mesh import (
+    MAX_SKIN_OFFSET,
+    DressedMesh,
+    fit_dressed_mesh,
+)
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
     HEAD,

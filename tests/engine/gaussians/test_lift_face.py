@@ -23,8 +23,8 @@ from likeness.engine.core.types import (
 from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, lift_photo
-from likeness.engine.gaussians.lift.eyes import HARDLY, rebind_eye_photo
-from likeness.engine.gaussians.lift.face import (
+from likeness.engine.gaussians.lift.eye_splats import HARDLY, rebind_eye_photo
+from likeness.engine.gaussians.lift.face_finish import (
     SINK,
     _raise_skin,
     _rim_faces,
@@ -38,7 +38,7 @@ from likeness.engine.gaussians.lift.face_parts import (
     spread_points,
 )
 from likeness.engine.gaussians.lift.lids import make_closed_lid
-from likeness.engine.gaussians.lift.mouth_seen import INSIDE, find_visible_mouth
+from likeness.engine.gaussians.lift.mouth_visibility import INSIDE, find_visible_mouth
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage

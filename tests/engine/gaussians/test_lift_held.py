@@ -18,7 +18,7 @@ from likeness.engine.core.types import (
     Pose,
     Track,
 )
-from likeness.engine.gaussians.lift.held import remove_held_objects
+from likeness.engine.gaussians.lift.held_objects import remove_held_objects
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 

@@ -22,6 +22,11 @@ from likeness.engine.gaussians.lift.labels import (
     place_prior,
     standard_rest,
 )
+from likeness.engine.gaussians.lift.labels_cleanup import (
+    find_hat,
+    keep_attached_hair,
+    remove_crumbs,
+)
 from likeness.engine.gaussians.lift.labels_surface import (
     STEP_COST,
     _in_order,
@@ -30,7 +35,6 @@ from likeness.engine.gaussians.lift.labels_surface import (
     vertex_parts,
     worn_probability,
 )
-from likeness.engine.gaussians.lift.labels_tidy import find_hat, keep_attached_hair, remove_crumbs
 from likeness.engine.gaussians.lift.regions import UNSEEN_SKIN, Regions, find_regions
 from likeness.engine.gaussians.lift.surfels import INNER_PARTS
 from likeness.engine.render.mesh import rasterize_mesh

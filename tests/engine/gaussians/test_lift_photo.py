@@ -12,10 +12,10 @@ from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import Matte, Pose
 from likeness.engine.gaussians.binding import place_gaussians
 from likeness.engine.gaussians.lift import clean_rim
+from likeness.engine.gaussians.lift.depth_sheets import DepthSheet
 from likeness.engine.gaussians.lift.far_side import loose_layer
-from likeness.engine.gaussians.lift.photo import crop_camera, resize_rgba
+from likeness.engine.gaussians.lift.photo_splats import crop_camera, resize_rgba
 from likeness.engine.gaussians.lift.regions import TORSO, Regions, vertex_groups
-from likeness.engine.gaussians.lift.surfaces import DepthSheet
 from likeness.engine.gaussians.lift.surfels import SHELL, TriangleBinding
 
 

@@ -11,7 +11,7 @@ from likeness.engine.core.cameras import project
 from likeness.engine.core.types import BoundGaussians, FloatArray, LikenessError, Matte
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions
-from likeness.engine.gaussians.lift.several import (
+from likeness.engine.gaussians.lift.lift_multiview import (
     TrackedPhoto,
     allocate_budgets,
     blend_weights,
@@ -22,7 +22,7 @@ from likeness.engine.gaussians.lift.several import (
     ray_directions,
     thin_gaussians,
 )
-from likeness.engine.gaussians.lift.several_colors import (
+from likeness.engine.gaussians.lift.multiview_colors import (
     BodyVisibility,
     blend_photo_colors,
     make_refine_target,

@@ -22,14 +22,14 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, lift_photo
-from likeness.engine.gaussians.lift.dressed import DressedMesh
+from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_view import PhotoView
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.skirt import PART, Skirt, fit_skirt, skirt_faces
 from likeness.engine.gaussians.lift.skirt_colors import CUT, hem_distance, skirt_colors
-from likeness.engine.gaussians.lift.skirt_hold import COLUMNS, RINGS, seated_shares
-from likeness.engine.gaussians.lift.skirt_worn import attach_skirt
+from likeness.engine.gaussians.lift.skirt_skinning import COLUMNS, RINGS, seated_shares
+from likeness.engine.gaussians.lift.skirt_wearer import attach_skirt
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage

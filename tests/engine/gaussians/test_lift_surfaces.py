@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray
-from likeness.engine.gaussians.lift.dressed import fit_dressed_mesh
+from likeness.engine.gaussians.lift.depth_sheets import (
+    DepthSheet,
+    composite_sheets,
+    find_depth_sheets,
+)
+from likeness.engine.gaussians.lift.dressed_mesh import fit_dressed_mesh
 from likeness.engine.gaussians.lift.labels_surface import label_surface, worn_probability
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
@@ -18,7 +23,6 @@ from likeness.engine.gaussians.lift.regions import (
     find_regions,
     vertex_groups,
 )
-from likeness.engine.gaussians.lift.surfaces import DepthSheet, composite_sheets, find_depth_sheets
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage
 

@@ -11,13 +11,13 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, unproject
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, Pose
-from likeness.engine.gaussians.lift.completion import (
+from likeness.engine.gaussians.lift.mesh_diffusion import (
     diffuse_values,
     mesh_edges,
     mesh_laplacian,
     mirror_vertices,
 )
-from likeness.engine.gaussians.lift.grids import (
+from likeness.engine.gaussians.lift.pixel_grids import (
     dilate,
     distance_inside,
     drop_small_parts,

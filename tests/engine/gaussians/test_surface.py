@@ -11,7 +11,7 @@ import pytest
 from likeness.engine.body.atlas import rasterize_atlas, surface_points
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import LikenessError
-from likeness.engine.gaussians.surface import MAX_OUTWARD, extract_mesh
+from likeness.engine.gaussians.mesh_extraction import MAX_OUTWARD, extract_mesh
 
 _spec = importlib.util.spec_from_file_location(
     "exported", Path(__file__).parents[1] / "formats" / "exported.py"

@@ -17,7 +17,7 @@ from likeness.engine.core.types import (
     Pose,
     Track,
 )
-from likeness.engine.generative.checks import (
+from likeness.engine.generative.quality_filters import (
     FilterLimits,
     RejectedSampleError,
     check_azimuth,

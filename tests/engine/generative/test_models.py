@@ -14,6 +14,7 @@ pytest.importorskip("diffusers")
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import WEIGHTS
 from likeness.engine.generative import models
+from likeness.engine.generative.clip_generation import VideoOptions, open_video_model
 from likeness.engine.generative.compose import Prompt, compose_prompt
 from likeness.engine.generative.loading import translate_errors
 from likeness.engine.generative.models import (
@@ -24,14 +25,13 @@ from likeness.engine.generative.models import (
     resolve_model,
 )
 from likeness.engine.generative.rewrite import RewriteOptions, open_language_model, rewrite_prompts
-from likeness.engine.generative.side_views import (
+from likeness.engine.generative.view_editing import (
     BACK_PROMPT,
     SIDE_PROMPT,
     EditOptions,
     edit_side_views,
     open_editing_model,
 )
-from likeness.engine.generative.video import VideoOptions, open_video_model
 from likeness.engine.generative.vocabulary import load_vocabulary
 from PIL import Image
 

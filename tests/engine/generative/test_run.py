@@ -11,22 +11,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.addon.workers.crew import WorkerPool, pool_worker_command
 from likeness.addon.workers.plan import PoolConfig
+from likeness.addon.workers.pool import WorkerPool, pool_worker_command
 from likeness.engine.core.types import Camera, LikenessError
 from likeness.engine.dataset.cards import iterate_stored
 from likeness.engine.dataset.subjects import Subject, SubjectView, encode_rgba
-from likeness.engine.generative import stages as stages_module
-from likeness.engine.generative.checks import RejectedSampleError
+from likeness.engine.generative import stage_makers
+from likeness.engine.generative.clip_generation import VideoOptions
+from likeness.engine.generative.generate_run import STAGES, GenerateResult, resolve_stages
+from likeness.engine.generative.generate_run import generate_people as run_stages
 from likeness.engine.generative.models import Placement
 from likeness.engine.generative.options import GenerateOptions, parse_options
+from likeness.engine.generative.prompt_store import PromptStore, lock_store
+from likeness.engine.generative.quality_filters import RejectedSampleError
 from likeness.engine.generative.rewrite import RewriteOptions
-from likeness.engine.generative.run import STAGES, GenerateResult, resolve_stages
-from likeness.engine.generative.run import generate_people as run_stages
-from likeness.engine.generative.side_views import SIDES, EditOptions
-from likeness.engine.generative.stages import open_stage
-from likeness.engine.generative.store import PromptStore, lock_store
-from likeness.engine.generative.video import VideoOptions
+from likeness.engine.generative.stage_makers import open_stage
+from likeness.engine.generative.view_editing import SIDES, EditOptions
 from likeness.engine.workflows.executor import Executor, FatalWorkerError
 
 from ..workflows.batch.bench import Bench
@@ -113,18 +113,18 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
             raise RejectedSampleError("hands", "none of 2")
         return subject_of(prompt.key, prompt.number), ["left: azimuth: 3 degrees"]
 
-    monkeypatch.setattr(stages_module, "missing_requirements", lambda *given: [])
-    monkeypatch.setattr(stages_module, "open_language_model", language)
-    monkeypatch.setattr(stages_module, "open_video_model", lambda *given: (film, {"model": "film"}))
+    monkeypatch.setattr(stage_makers, "missing_requirements", lambda *given: [])
+    monkeypatch.setattr(stage_makers, "open_language_model", language)
+    monkeypatch.setattr(stage_makers, "open_video_model", lambda *given: (film, {"model": "film"}))
     monkeypatch.setattr(
-        stages_module, "open_editing_model", lambda *given: (edit, {"model": "edit"})
+        stage_makers, "open_editing_model", lambda *given: (edit, {"model": "edit"})
     )
     monkeypatch.setattr(
-        stages_module, "choose_reference", lambda clip, *given: (2, np.zeros((64, 64, 3)))
+        stage_makers, "choose_reference", lambda clip, *given: (2, np.zeros((64, 64, 3)))
     )
-    monkeypatch.setattr(stages_module, "make_tracked_subject", make)
-    monkeypatch.setattr(stages_module, "open_detectors", lambda: None)
-    monkeypatch.setattr(stages_module, "load_fitting_body", lambda path: None)
+    monkeypatch.setattr(stage_makers, "make_tracked_subject", make)
+    monkeypatch.setattr(stage_makers, "open_detectors", lambda: None)
+    monkeypatch.setattr(stage_makers, "load_fitting_body", lambda path: None)
     return asked
 
 
@@ -206,20 +206,18 @@ def test_a_kill_at_any_file_loses_nothing(
 def test_a_scene_that_fails_is_given_up_and_tried_by_the_next_run(
     tmp_path: Path, stand_ins: dict[str, list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = stages_module.open_video_model("", BASE.placement, BASE.video)[0]
+    film = stage_makers.open_video_model("", BASE.placement, BASE.video)[0]
 
     def blind(prompt: Any) -> np.ndarray:
         if prompt.number == 0:
             raise LikenessError("The clip is dark.", "Put on a light.")
         return film(prompt)
 
-    monkeypatch.setattr(
-        stages_module, "open_video_model", lambda *given: (blind, {"model": "film"})
-    )
+    monkeypatch.setattr(stage_makers, "open_video_model", lambda *given: (blind, {"model": "film"}))
     outcome = generate(tmp_path / "data", BASE)
     assert outcome.given_up == {0: "The clip is dark. Put on a light."}
     assert (outcome.figures["accepted"], outcome.figures["rejected"]) == (1, {"hands": 1})
-    monkeypatch.setattr(stages_module, "open_video_model", lambda *given: (film, {"model": "film"}))
+    monkeypatch.setattr(stage_makers, "open_video_model", lambda *given: (film, {"model": "film"}))
     outcome = generate(tmp_path / "data", BASE)
     assert (outcome.given_up, outcome.figures["accepted"]) == ({}, 2)
     generate(tmp_path / "whole", BASE)
@@ -232,7 +230,7 @@ def test_a_full_disk_ends_it(
     def full(*given: Any) -> None:
         raise LikenessError("Cannot write: no space left.", "Make room.")
 
-    monkeypatch.setattr(stages_module, "write_clip", full)
+    monkeypatch.setattr(stage_makers, "write_clip", full)
     with pytest.raises(FatalWorkerError, match="no space left"):
         generate(tmp_path / "data", BASE)
 

@@ -18,20 +18,20 @@ from likeness.engine.core.cameras import project
 from likeness.engine.core.types import JOINT_INDEX, Camera, Motion, Track
 from likeness.engine.dataset.shards import read_subjects
 from likeness.engine.evaluation.people.person import RandomPerson, random_person
-from likeness.engine.evaluation.people.render import DressedScene, make_scene, render_scene
+from likeness.engine.evaluation.people.person_render import DressedScene, make_scene, render_scene
 from likeness.engine.files.weights import asset_path
-from likeness.engine.generative import tracked
-from likeness.engine.generative.checks import RejectedSampleError
+from likeness.engine.generative import subject_tracking
+from likeness.engine.generative.clip_generation import write_clip
 from likeness.engine.generative.compose import Prompt, compose_prompt
-from likeness.engine.generative.store import PromptStore
-from likeness.engine.generative.tracked import (
+from likeness.engine.generative.prompt_store import PromptStore
+from likeness.engine.generative.quality_filters import RejectedSampleError
+from likeness.engine.generative.subject_tracking import (
     SubjectTracker,
     choose_frames,
     choose_reference,
     crop_person,
     make_tracked_subject,
 )
-from likeness.engine.generative.video import write_clip
 from likeness.engine.generative.vocabulary import load_vocabulary
 from likeness.engine.synth.dress import load_dress_body
 from likeness.engine.tracking.detectors import Detectors
@@ -128,7 +128,7 @@ def test_a_person_becomes_a_subject(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tracked, "track_video", lambda *given: filmed.motion)
+    monkeypatch.setattr(subject_tracking, "track_video", lambda *given: filmed.motion)
     number, rgb = choose_reference(filmed.clip, prompt, detectors)
     assert rgb.shape == (filmed.motion.camera.height, filmed.motion.camera.width, 3)
     tracker = SubjectTracker(filmed.body, detectors, frames=1, size=192)
@@ -237,5 +237,5 @@ def test_the_crop_s_camera_sees_the_same(filmed: Filmed) -> None:
 def test_views_are_png_with_alpha(filmed: Filmed) -> None:
     rgba = np.zeros((8, 8, 4), np.float32)
     rgba[2:6, 2:6] = 1.0
-    picture = Image.open(io.BytesIO(tracked.encode_rgba(rgba)))
+    picture = Image.open(io.BytesIO(subject_tracking.encode_rgba(rgba)))
     assert picture.mode == "RGBA"

@@ -19,7 +19,7 @@ from likeness.engine.imaging.matte_check import (
     repair_matte,
 )
 from likeness.engine.imaging.matting import make_matte
-from likeness.engine.pipeline import track as tracked
+from likeness.engine.pipeline import track
 from likeness.engine.pipeline.build import build_avatar
 from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.tracking.observation import observe
@@ -250,7 +250,7 @@ def test_a_build_mends_what_the_networks_lost(
         mask[below:, : int(seen.pose[11:13, 0].mean())] = 0
         return replace(seen, person_mask=mask)
 
-    monkeypatch.setattr(tracked, "observe", blind)
+    monkeypatch.setattr(track, "observe", blind)
     result = build_avatar(path, BuildOptions(max_gaussians=5000, refine="off"))
     lost = make_matte(result.portrait, result.observation).alpha
     truth = good.matte.alpha > 0.5

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.types import Matte, Observation, Portrait
-from likeness.engine.imaging.colour_model import fit_colors
+from likeness.engine.imaging.color_model import fit_colors
 from likeness.engine.imaging.guided import guided_filter
 from likeness.engine.imaging.matting import make_matte
 from scipy import ndimage

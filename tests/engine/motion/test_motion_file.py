@@ -27,7 +27,7 @@ from likeness.engine.motion.io import (
     load_motion,
     save_motion,
 )
-from likeness.engine.motion.pose import load_pose, save_pose
+from likeness.engine.motion.pose_file import load_pose, save_pose
 
 FRAMES, JAW = 4, JOINT_INDEX["jaw"]
 

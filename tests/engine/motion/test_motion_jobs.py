@@ -12,7 +12,7 @@ from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import NUM_JOINTS, LikenessError
 from likeness.engine.motion.io import load_motion
 from likeness.engine.motion.placing import TargetAvatar, joints_over_time
-from likeness.engine.motion.prepare import PreparedMotion
+from likeness.engine.motion.prepare_motion import PreparedMotion
 from likeness.engine.motion.recording import turns_to_poses
 from likeness.engine.workflows.worker import export_motion, motion, track
 from likeness.engine.workflows.worker.main import parse_request

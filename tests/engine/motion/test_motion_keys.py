@@ -161,13 +161,13 @@ def test_bad_arrays(tmp_path: Path) -> None:
 def test_huge_files_are_refused_before_they_fill_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from likeness.engine.motion import io as motion
+    from likeness.engine.motion import io
 
     np.savez(tmp_path / "m.npz", poses=np.zeros((50, 165)))
-    monkeypatch.setattr(motion, "MAX_BYTES", 1000)
+    monkeypatch.setattr(io, "MAX_BYTES", 1000)
     with pytest.raises(LikenessError, match="more than any such file"):
         load_motion(tmp_path / "m.npz", 0)
-    monkeypatch.setattr(motion, "MAX_BYTES", 1 << 30)
-    monkeypatch.setattr(motion, "MAX_FRAMES", 10)
+    monkeypatch.setattr(io, "MAX_BYTES", 1 << 30)
+    monkeypatch.setattr(io, "MAX_FRAMES", 10)
     with pytest.raises(LikenessError, match="50 frames"):
         load_motion(tmp_path / "m.npz", 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.types import JOINT_INDEX, LikenessError, Pose
-from likeness.engine.motion.pose import load_pose, save_pose
+from likeness.engine.motion.pose_file import load_pose, save_pose
 
 
 @pytest.fixture

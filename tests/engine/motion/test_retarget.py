@@ -43,9 +43,9 @@ from likeness.engine.motion.placing import (
     smooth_motion,
     step_scale,
 )
-from likeness.engine.motion.prepare import MotionOptions, load_retargeted, motion_from_poses
+from likeness.engine.motion.prepare_motion import MotionOptions, load_retargeted, motion_from_poses
 from likeness.engine.motion.reenact import leg_length
-from likeness.engine.motion.transfer import retarget_motion
+from likeness.engine.motion.retarget import retarget_motion
 from scipy.spatial.transform import Rotation
 
 FRAMES = 12

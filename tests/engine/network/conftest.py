@@ -11,8 +11,8 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import NUM_JOINTS, BoundGaussians, Matte, Pose, Track
 from likeness.engine.network.config import DecoderConfig, EncoderConfig, NetworkConfig
-from likeness.engine.network.grids import UVGrids, uv_grids
 from likeness.engine.network.inputs import NetworkInputs, network_inputs
+from likeness.engine.network.uv_grids import UVGrids, uv_grids
 from likeness.engine.render.visibility import rasterize_visibility
 from scipy import ndimage
 

@@ -15,8 +15,8 @@ from likeness.engine.network.context import (
     context_channels,
     head_channels,
 )
-from likeness.engine.network.grids import LIMBS, UVGrids, uv_grids
 from likeness.engine.network.inputs import lift_channels
+from likeness.engine.network.uv_grids import LIMBS, UVGrids, uv_grids
 
 from .conftest import SmallPerson
 

@@ -11,7 +11,6 @@ from likeness.engine.core.cameras import project
 from likeness.engine.core.types import LikenessError, Matte
 from likeness.engine.dual_uv.sampling import sample_surface
 from likeness.engine.network.config import NetworkConfig
-from likeness.engine.network.grids import uv_grids
 from likeness.engine.network.inputs import (
     BACKDROP,
     BLANK_OPACITY,
@@ -21,6 +20,7 @@ from likeness.engine.network.inputs import (
     network_inputs,
     square_crop,
 )
+from likeness.engine.network.uv_grids import uv_grids
 
 from .conftest import SmallPerson, random_gaussians
 

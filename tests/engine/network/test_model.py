@@ -11,12 +11,17 @@ import torch
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import LikenessError
 from likeness.engine.dual_uv.sampling import SeenPoints, gather_features
-from likeness.engine.network import files
-from likeness.engine.network.batch import collate
+from likeness.engine.network import network_files
 from likeness.engine.network.config import CONFIG_FILE
-from likeness.engine.network.files import DECODER_FILE, ENCODER_FILE, load_network, save_network
+from likeness.engine.network.dual_uv_network import Network, create_network
 from likeness.engine.network.inputs import network_inputs
-from likeness.engine.network.model import Network, create_network
+from likeness.engine.network.network_files import (
+    DECODER_FILE,
+    ENCODER_FILE,
+    load_network,
+    save_network,
+)
+from likeness.engine.network.tensor_batch import collate
 from safetensors import SafetensorError
 
 from .conftest import SmallPerson, small_person
@@ -233,7 +238,7 @@ def test_a_disk_that_fills_up_is_said(
     def full(*_: object) -> None:
         raise SafetensorError("No space left on device (os error 28)")
 
-    monkeypatch.setattr(files, "save_file", full)
+    monkeypatch.setattr(network_files, "save_file", full)
     with pytest.raises(LikenessError, match=r"net'.*No space"):
-        files.save_network(network, tmp_path / "net")
+        network_files.save_network(network, tmp_path / "net")
     assert list(tmp_path.iterdir()) == []

@@ -12,10 +12,14 @@ import pytest
 import torch
 from likeness.engine.core.types import BoundGaussians, LikenessError
 from likeness.engine.network import onnx_export, runtime
-from likeness.engine.network.batch import GaussianAttributes
 from likeness.engine.network.config import NetworkConfig
-from likeness.engine.network.files import DECODER_FILE, ENCODER_FILE, load_network, save_network
-from likeness.engine.network.model import Network, create_network
+from likeness.engine.network.dual_uv_network import Network, create_network
+from likeness.engine.network.network_files import (
+    DECODER_FILE,
+    ENCODER_FILE,
+    load_network,
+    save_network,
+)
 from likeness.engine.network.onnx_export import (
     FlatDecoder,
     convert_to_half,
@@ -30,6 +34,7 @@ from likeness.engine.network.runtime import (
     OnnxRuntime,
     load_runtime,
 )
+from likeness.engine.network.tensor_batch import GaussianAttributes
 from likeness.engine.network.torch_runtime import TorchRuntime
 from onnx import TensorProto, helper, numpy_helper
 

@@ -23,8 +23,8 @@ from likeness.engine.poses import (
     named_poses,
 )
 from likeness.engine.synth.balance import imbalance
-from likeness.engine.synth.touching import self_intersection
-from likeness.engine.tracking.limits import clamp_pose, limit_violations
+from likeness.engine.synth.intersection import self_intersection
+from likeness.engine.tracking.joint_limits import clamp_pose, limit_violations
 
 BODY = SimpleNamespace(num_expression=3)
 WHOLE = [name for name, pose in named_poses().items() if pose.catalog == "Body"]

@@ -20,7 +20,7 @@ from likeness.engine.synth.accessory_glasses import SHAPES, GlassesLook
 from likeness.engine.synth.accessory_hats import Hat
 from likeness.engine.synth.accessory_jewels import Jewels, Scarf
 from likeness.engine.synth.dress import DressBody, load_dress_body, pose_body
-from likeness.engine.synth.model import LABEL, MeshPart, Traits, Wearer
+from likeness.engine.synth.person_parts import LABEL, MeshPart, Traits, Wearer
 
 NONE = AccessoriesLook(None, None, None, None)
 GOLD = (0.86, 0.70, 0.40)

@@ -13,8 +13,8 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.clothes import ClothesLook, clothes_parts, random_clothes
 from likeness.engine.synth.dress import DressBody, load_dress_body, pose_body
 from likeness.engine.synth.library import Library, open_library
-from likeness.engine.synth.model import LABEL, LABELS, MeshPart, Traits, Wearer
-from likeness.engine.synth.poses import winding_number
+from likeness.engine.synth.person_parts import LABEL, LABELS, MeshPart, Traits, Wearer
+from likeness.engine.synth.random_poses import winding_number
 from likeness.engine.synth.skin import tone_color
 from PIL import Image
 from scipy.spatial import cKDTree

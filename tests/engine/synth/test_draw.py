@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.dataset.backgrounds import random_background
-from likeness.engine.evaluation.people.render import random_light
+from likeness.engine.evaluation.people.person_render import random_light
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.synth import draw
+from likeness.engine.synth import mesh_shading
 
 CAMERA = photo_camera(100.0, 64, 64)
-SKY_ONLY = draw.SceneLight(
+SKY_ONLY = mesh_shading.SceneLight(
     np.array([0.0, 0, 1]), np.array([0.0, 0, 1]), np.zeros(3), np.zeros(3), np.ones(3)
 )
 
 
-def square(z: float, half: float = 0.3, texture: int = 0) -> draw.Mesh:
+def square(z: float, half: float = 0.3, texture: int = 0) -> mesh_shading.Mesh:
     """A square across the view at depth -z, its texture upright."""
     vertices = np.array([[-half, -half, z], [half, -half, z], [half, half, z], [-half, half, z]])
     f = np.array([[0, 1, 2], [0, 2, 3]])
     corners = np.array([[0.0, 1], [1, 1], [1, 0], [0, 0]])
-    return draw.Mesh(vertices, f, corners[f], np.full(2, texture), np.ones((2, 3)))
+    return mesh_shading.Mesh(vertices, f, corners[f], np.full(2, texture), np.ones((2, 3)))
 
 
 def plain(colour: tuple[int, int, int, int]) -> np.ndarray:
@@ -34,7 +34,7 @@ def test_textures_lie_upright() -> None:
     mesh = square(-1.0)
     buffer = rasterize_mesh(mesh.vertices, mesh.f, CAMERA)
     covered = buffer.face >= 0
-    colours = draw.sample_albedo(
+    colours = mesh_shading.sample_albedo(
         buffer.face[covered],
         buffer.bary[covered].astype(float),
         mesh.uv,
@@ -53,7 +53,7 @@ def test_cards_blend_from_back_to_front() -> None:
     rgb, alpha = np.ones((64, 64, 3)), np.zeros((64, 64))
     nothing = np.full((64, 64), np.inf, np.float32)
     near, far = square(-1.0, texture=0), square(-2.0, half=0.5, texture=1)
-    front = draw.blend_cards(rgb, alpha, nothing, [near, far], textures, CAMERA, SKY_ONLY)
+    front = mesh_shading.blend_cards(rgb, alpha, nothing, [near, far], textures, CAMERA, SKY_ONLY)
     a = 128 / 255
     assert alpha[32, 32] == pytest.approx(1 - (1 - a) ** 2, abs=1e-6)
     # Sky from the side is three quarters of the light, of which cards take 0.8.
@@ -71,8 +71,8 @@ def test_cards_behind_the_body_are_hidden_and_those_on_it_are_not() -> None:
     for z, bias, shown in ((-1.4, 0.0, True), (-1.51, 0.0, False), (-1.51, 0.02, True)):
         rgb, alpha = np.zeros((64, 64, 3)), np.ones((64, 64))
         mesh = square(z)
-        card = draw.Mesh(mesh.vertices, mesh.f, mesh.uv, mesh.texture, mesh.tint, bias)
-        draw.blend_cards(rgb, alpha, wall, [card], textures, CAMERA, SKY_ONLY)
+        card = mesh_shading.Mesh(mesh.vertices, mesh.f, mesh.uv, mesh.texture, mesh.tint, bias)
+        mesh_shading.blend_cards(rgb, alpha, wall, [card], textures, CAMERA, SKY_ONLY)
         assert (rgb[32, 32, 0] > 0.5) == shown
 
 
@@ -84,9 +84,11 @@ def test_what_stands_before_the_light_takes_it() -> None:
     quads = np.arange(25 * 25).reshape(25, 25)
     a, b, c, d = quads[:-1, :-1], quads[:-1, 1:], quads[1:, 1:], quads[1:, :-1]
     f = np.concatenate([np.stack([a, b, c], -1), np.stack([a, c, d], -1)]).reshape(-1, 3)
-    fine = draw.Mesh(wall, f, np.zeros((len(f), 3, 2)), np.zeros(len(f), int), np.ones((len(f), 3)))
-    mesh = draw.join_meshes([fine, small])
-    open_to = draw.ambient_occlusion(mesh, SKY_ONLY, np.random.default_rng(0))
+    fine = mesh_shading.Mesh(
+        wall, f, np.zeros((len(f), 3, 2)), np.zeros(len(f), int), np.ones((len(f), 3))
+    )
+    mesh = mesh_shading.join_meshes([fine, small])
+    open_to = mesh_shading.ambient_occlusion(mesh, SKY_ONLY, np.random.default_rng(0))
     centre = np.abs(wall[:, :2]).max(1) < 0.03
     edge = np.abs(wall[:, :2]).max(1) > 0.4
     assert open_to[: len(wall)][centre, 0].max() < 0.5

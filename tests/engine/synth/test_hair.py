@@ -15,7 +15,7 @@ from likeness.engine.synth import hair, hair_color, hair_strands
 from likeness.engine.synth.dress import DressBody, load_dress_body, pose_body
 from likeness.engine.synth.hair import HairLook, hair_parts, random_hair
 from likeness.engine.synth.library import Library, open_library
-from likeness.engine.synth.model import LABEL, MeshPart, Traits, Wearer
+from likeness.engine.synth.person_parts import LABEL, MeshPart, Traits, Wearer
 from PIL import Image
 
 WOMAN = Traits("female", 30.0, 3, (0.0, 0.0, 1.0))

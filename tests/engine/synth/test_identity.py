@@ -10,7 +10,8 @@ import pytest
 from likeness.engine.body.model import Body, load_body
 from likeness.engine.core.types import JOINT_INDEX, LikenessError
 from likeness.engine.files.weights import asset_path
-from likeness.engine.synth.identity import (
+from likeness.engine.synth.person_parts import Traits
+from likeness.engine.synth.person_traits import (
     BODY_LIMIT,
     HEAD_LIMIT,
     ShapePrior,
@@ -19,7 +20,6 @@ from likeness.engine.synth.identity import (
     random_phenotype,
     stratified_traits,
 )
-from likeness.engine.synth.model import Traits
 
 AVERAGE = {"gender": 0.0, "age": 2 / 3, "height": 0.5}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.synth import light, sky
-from likeness.engine.synth.model import Lighting
+from likeness.engine.synth import environment_light, sky
+from likeness.engine.synth.person_parts import Lighting
 
 PLAIN = Lighting(None, 3, 0.0, 1.0)
 
@@ -44,18 +44,18 @@ def test_directions_follow_the_convention() -> None:
         found = directions[15:17, column - 1 : column + 1].mean((0, 1))
         np.testing.assert_allclose(found, expected, atol=0.01)
     assert directions[0, :, 1].min() > 0.99
-    np.testing.assert_allclose(light.solid_angles(32).sum() * 64, 4 * np.pi)
+    np.testing.assert_allclose(environment_light.solid_angles(32).sum() * 64, 4 * np.pi)
 
 
 @pytest.mark.parametrize("seed", [1, 5])
 def test_irradiance_is_the_integral(seed: int) -> None:
     picture = sky.sky_picture(seed, 32)
-    coefficients = light.sh_coefficients(picture)
+    coefficients = environment_light.sh_coefficients(picture)
     rng = np.random.default_rng(0)
     most = coefficients[0] * 0.282095
     for normal in rng.normal(size=(6, 3)):
         normal /= np.linalg.norm(normal)
-        found = light.sh_basis(normal) @ coefficients
+        found = environment_light.sh_basis(normal) @ coefficients
         # Bands above the second hold at most a few per cent of irradiance; a lamp's ring more.
         np.testing.assert_allclose(found, irradiance(picture, normal), atol=0.13 * most.max())
 
@@ -65,7 +65,7 @@ def test_smooth_light_is_exact() -> None:
     picture = 1.0 + 0.5 * d[..., 1:2] + 0.3 * (d[..., :1] * d[..., 2:]) * np.ones(3)
     normal = np.array([0.48, 0.6, 0.64])
     expected = np.pi * (1.0 + 0.5 * 2 / 3 * 0.6 + 0.3 / 4 * 0.48 * 0.64)
-    found = light.sh_basis(normal) @ light.sh_coefficients(picture)
+    found = environment_light.sh_basis(normal) @ environment_light.sh_coefficients(picture)
     np.testing.assert_allclose(found, expected, rtol=2e-3)
 
 
@@ -78,8 +78,8 @@ def test_turning_takes_the_front_to_the_left() -> None:
 
     for turn, towards in ((0.0, [0, 0, 1]), (90.0, [1, 0, 0]), (-90.0, [-1, 0, 0])):
         lighting = Lighting(Path("room.exr"), 0, turn, 1.0)
-        turned = light.environment_picture(lighting, read)
-        _, found = light.extract_beams(turned, lighting)
+        turned = environment_light.environment_picture(lighting, read)
+        _, found = environment_light.extract_beams(turned, lighting)
         np.testing.assert_allclose(found[0].direction, towards, atol=0.03)
 
 
@@ -87,29 +87,35 @@ def test_exposure_is_of_cards_and_follows_strength() -> None:
     def read(path: Path) -> np.ndarray:
         return uniform(7.0)
 
-    once = light.environment_picture(Lighting(Path("a.exr"), 0, 20.0, 1.0), read)
+    once = environment_light.environment_picture(Lighting(Path("a.exr"), 0, 20.0, 1.0), read)
     np.testing.assert_allclose(once, 1.0, rtol=2e-3)  # a card is white under uniform light
-    twice = light.environment_picture(Lighting(Path("a.exr"), 0, 20.0, 2.0), read)
+    twice = environment_light.environment_picture(Lighting(Path("a.exr"), 0, 20.0, 2.0), read)
     np.testing.assert_allclose(twice, 2 * once, rtol=1e-5)
     key = Lighting(Path("a.exr"), 0, 0.0, 1.0, (0.0, 0.0, 1.0), (1.0, 1.0, 1.0), 1.0)
-    lit = light.environment_picture(key, read)
+    lit = environment_light.environment_picture(key, read)
     # Facing 1 + 1 units; upright 1 + the mean of the cosine's half, 1 / pi.
     np.testing.assert_allclose(lit, 1 / (0.5 * 2.0 + 0.5 * (1 + 1 / np.pi)), rtol=0.02)
-    np.testing.assert_allclose(light.key_irradiance(key, lit), np.pi * lit.mean(), rtol=1e-3)
+    np.testing.assert_allclose(
+        environment_light.key_irradiance(key, lit), np.pi * lit.mean(), rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_beams_take_no_light_away(seed: int) -> None:
     lighting = Lighting(None, seed, 0.0, 1.0)
-    picture = light.environment_picture(lighting)
+    picture = environment_light.environment_picture(lighting)
     assert np.isfinite(picture).all()
     assert picture.min() >= 0
-    rest, found = light.extract_beams(picture, lighting)
-    whole = light.mean_radiance(light.downscale_picture(picture, 64)) * 4 * np.pi
-    parts = light.mean_radiance(rest) * 4 * np.pi + sum(b.irradiance for b in found)
+    rest, found = environment_light.extract_beams(picture, lighting)
+    whole = (
+        environment_light.mean_radiance(environment_light.downscale_picture(picture, 64))
+        * 4
+        * np.pi
+    )
+    parts = environment_light.mean_radiance(rest) * 4 * np.pi + sum(b.irradiance for b in found)
     np.testing.assert_allclose(parts, whole, rtol=1e-6)
     assert rest.min() >= 0
-    assert len(found) <= light.MAX_BEAMS
+    assert len(found) <= environment_light.MAX_BEAMS
 
 
 def test_skies_are_seeded_and_differ() -> None:
@@ -120,22 +126,22 @@ def test_skies_are_seeded_and_differ() -> None:
 
 def test_random_lighting_is_valid_and_varied() -> None:
     files = [Path("a.exr"), Path("b.hdr")]
-    drawn = [light.random_lighting(np.random.default_rng(k), files) for k in range(200)]
+    drawn = [environment_light.random_lighting(np.random.default_rng(k), files) for k in range(200)]
     assert {one.environment for one in drawn} == {None, *files}
     keys = [one for one in drawn if one.key is not None]
     assert 50 < len(keys) < 110
     assert all(abs(np.linalg.norm(one.key) - 1) < 1e-9 and one.key[2] > 0 for one in keys)
-    assert light.random_lighting(np.random.default_rng(7), []).environment is None
-    assert drawn[7] == light.random_lighting(np.random.default_rng(7), files)
+    assert environment_light.random_lighting(np.random.default_rng(7), []).environment is None
+    assert drawn[7] == environment_light.random_lighting(np.random.default_rng(7), files)
 
 
 def test_bad_environments_are_named(tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match=r"sky\.hdr"):
-        light.read_environment(tmp_path / "sky.hdr")
+        environment_light.read_environment(tmp_path / "sky.hdr")
     lighting = Lighting(Path("odd.exr"), 0, 0.0, 1.0)
     for wrong in (np.ones((4, 5, 3)), np.ones((4, 8)), np.zeros((4, 8, 3))):
         with pytest.raises(LikenessError, match=r"odd\.exr"):
-            light.environment_picture(lighting, lambda path, wrong=wrong: wrong)
+            environment_light.environment_picture(lighting, lambda path, wrong=wrong: wrong)
 
 
 def test_broken_environments_are_told_and_others_light(tmp_path: Path) -> None:
@@ -150,12 +156,14 @@ def test_broken_environments_are_told_and_others_light(tmp_path: Path) -> None:
         return np.ones((4, 8, 3))
 
     def drawn() -> list[Lighting]:
-        here = light.EnvironmentPool(files, read, lambda path, why: told.append(path))
+        here = environment_light.EnvironmentPool(files, read, lambda path, why: told.append(path))
         return [here.random_lighting(np.random.default_rng(k)) for k in range(40)]
 
     broken: set[Path] = set()
     whole = drawn()
-    assert whole == [light.random_lighting(np.random.default_rng(k), files) for k in range(40)]
+    assert whole == [
+        environment_light.random_lighting(np.random.default_rng(k), files) for k in range(40)
+    ]
     broken = {files[1]}
     left = drawn()
     assert told == [files[1]]
@@ -175,7 +183,7 @@ def test_exr_is_read_without_blender(tmp_path: Path) -> None:
     path = tmp_path / "room.exr"
     with openexr.File(header, {"RGB": picture}) as file:
         file.write(str(path))
-    np.testing.assert_allclose(light.read_environment(path), picture)
+    np.testing.assert_allclose(environment_light.read_environment(path), picture)
     path.write_bytes(b"no picture")
     with pytest.raises(LikenessError, match=r"room\.exr"):
-        light.read_environment(path)
+        environment_light.read_environment(path)

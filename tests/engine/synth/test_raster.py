@@ -9,8 +9,8 @@ import pytest
 from likeness.engine.core.cameras import intrinsics, look_at, photo_camera, unproject
 from likeness.engine.core.types import Camera
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.synth import light, raster, raster_scene
-from likeness.engine.synth.model import LABEL, Figure, Lighting, Material, MeshPart
+from likeness.engine.synth import environment_light, raster, raster_scene
+from likeness.engine.synth.person_parts import LABEL, Figure, Lighting, Material, MeshPart
 from likeness.engine.synth.raster_light import measure_lights
 from likeness.engine.synth.raster_scene import flatten_figure
 from likeness.engine.synth.raster_textures import LINEAR, linear_to_srgb, mip_levels, srgb_to_linear
@@ -260,7 +260,7 @@ def hit(origin: np.ndarray, ray: np.ndarray, corners: np.ndarray) -> float | Non
 
 def test_the_same_pixels_again_and_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     lighting = Lighting(None, 5, 40.0, 1.0, (0.6, 0.0, 0.8), (1.0, 0.9, 0.8), 1.0)
-    environment = light.environment_picture(lighting)
+    environment = environment_light.environment_picture(lighting)
     card = quad(1.6, paint(90, 60, 30, 120), label="hair", kind="hair", card=True)
     figure = Figure((ball(), card), None)
     first = raster.draw_figure(raster.prepare_figure(figure, lighting, environment), CAMERA)

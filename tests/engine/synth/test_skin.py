@@ -11,7 +11,7 @@ from likeness.engine.core.types import LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.dress import load_dress_body, pose_body
 from likeness.engine.synth.library import open_library
-from likeness.engine.synth.model import LABELS, Traits, Wearer
+from likeness.engine.synth.person_parts import LABELS, Traits, Wearer
 from likeness.engine.synth.skin import BEARDS, TONES, random_skin, skin_parts, tone_color
 from likeness.engine.synth.skin_creases import make_creases, press_creases
 from likeness.engine.synth.skin_texels import get_skin_texels

@@ -10,8 +10,8 @@ import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.synth import splits
 from likeness.engine.synth.figure import SynthOptions, make_subject, open_context
-from likeness.engine.synth.identity import stratified_traits
 from likeness.engine.synth.library import Library
+from likeness.engine.synth.person_traits import stratified_traits
 from likeness.engine.synth.skin import random_skin
 
 

@@ -8,7 +8,7 @@ from likeness.engine.body.model import Body, load_body
 from likeness.engine.core.cameras import camera_position, project
 from likeness.engine.core.types import JOINT_INDEX, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
-from likeness.engine.synth.poses import posture
+from likeness.engine.synth.random_poses import posture
 from likeness.engine.synth.views import (
     FRONTAL,
     LONGEST,

@@ -11,7 +11,7 @@ from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import ASSETS, cache_assets_dir
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.imaging.resize import resize
-from likeness.engine.tracking import fetch
+from likeness.engine.tracking import extract_detectors
 from likeness.engine.tracking.detectors import DetectedPerson, Detectors, Roi
 from likeness.engine.tracking.detectors.eye_contours import LEFT_EYE, RIGHT_EYE
 from likeness.engine.tracking.detectors.roi import bounding_roi, invert_affine, transform_points
@@ -203,8 +203,8 @@ def test_missing_and_broken_models_name_the_command(tmp_path: Path, photo: np.nd
 @pytest.fixture
 def small_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     content = b"model"
-    members = {"iris_landmark": ("inner/iris.tflite", fetch._sha256(content))}
-    monkeypatch.setattr(fetch, "DETECTOR_MEMBERS", members)
+    members = {"iris_landmark": ("inner/iris.tflite", extract_detectors._sha256(content))}
+    monkeypatch.setattr(extract_detectors, "DETECTOR_MEMBERS", members)
     wheel = tmp_path / "some.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("inner/iris.tflite", content)
@@ -212,7 +212,7 @@ def small_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_models_come_out_of_the_wheel(small_wheel: Path, tmp_path: Path) -> None:
-    (path,) = fetch.extract_detectors(small_wheel, tmp_path / "out")
+    (path,) = extract_detectors.extract_detectors(small_wheel, tmp_path / "out")
     assert path == tmp_path / "out" / "detectors" / "iris_landmark.tflite"
     assert path.read_bytes() == b"model"
     assert [p.name for p in path.parent.iterdir()] == ["iris_landmark.tflite"]
@@ -222,17 +222,17 @@ def test_another_model_in_the_wheel_is_refused(small_wheel: Path, tmp_path: Path
     with zipfile.ZipFile(small_wheel, "w") as archive:
         archive.writestr("inner/iris.tflite", b"another model")
     with pytest.raises(LikenessError, match=r"not the expected one"):
-        fetch.extract_detectors(small_wheel, tmp_path / "out")
+        extract_detectors.extract_detectors(small_wheel, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_wheels_that_are_none(small_wheel: Path, tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match="does not exist"):
-        fetch.extract_detectors(tmp_path / "none.whl", tmp_path)
+        extract_detectors.extract_detectors(tmp_path / "none.whl", tmp_path)
     with zipfile.ZipFile(small_wheel, "w") as archive:
         archive.writestr("readme", b"empty")
     with pytest.raises(LikenessError, match="lacks a detector"):
-        fetch.extract_detectors(small_wheel, tmp_path)
+        extract_detectors.extract_detectors(small_wheel, tmp_path)
     small_wheel.write_bytes(b"not a zip")
     with pytest.raises(LikenessError, match="not a wheel"):
-        fetch.extract_detectors(small_wheel, tmp_path)
+        extract_detectors.extract_detectors(small_wheel, tmp_path)

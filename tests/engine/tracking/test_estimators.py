@@ -15,8 +15,8 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import focal_length, photo_camera, project
 from likeness.engine.core.types import PARENTS, LikenessError, Observation, Portrait
 from likeness.engine.tracking.estimators import FileEstimator, init_from_estimate, load_estimate
-from likeness.engine.tracking.limits import clamp_pose
-from likeness.engine.tracking.skeleton import FitState, PosedJoints
+from likeness.engine.tracking.fit_state import FitState, PosedJoints
+from likeness.engine.tracking.joint_limits import clamp_pose
 from scipy.spatial.transform import Rotation
 
 WIDTH, HEIGHT = 640, 480

@@ -26,10 +26,10 @@ from likeness.engine.tracking.estimators import (
     merge_estimates,
     rotation_prior_term,
 )
-from likeness.engine.tracking.estimators.fitting import inverse_left_jacobian
-from likeness.engine.tracking.limits import clamp_pose, limit_violations
+from likeness.engine.tracking.estimators.rotation_prior import inverse_left_jacobian
+from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns, left_jacobian
+from likeness.engine.tracking.joint_limits import clamp_pose, limit_violations
 from likeness.engine.tracking.priors import relaxed_pose
-from likeness.engine.tracking.skeleton import FitState, PosedJoints, Unknowns, left_jacobian
 from likeness.engine.tracking.solver import Bounds, NormalEquations, minimize
 from scipy.spatial.transform import Rotation
 

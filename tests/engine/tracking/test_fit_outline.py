@@ -7,11 +7,11 @@ import pytest
 from likeness.engine.body.model import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, Observation
+from likeness.engine.tracking.body_points import BodyPoints
 from likeness.engine.tracking.evidence import Evidence
-from likeness.engine.tracking.outline import LIMB_JOINTS, Contour, SilhouetteEdges, _on_skin
-from likeness.engine.tracking.points import BodyPoints
-from likeness.engine.tracking.skeleton import FitState, PosedJoints, Unknowns
-from likeness.engine.tracking.skin import FACE_OVAL, PixelMap, bare_map, skin_map
+from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
+from likeness.engine.tracking.silhouette import LIMB_JOINTS, Contour, SilhouetteEdges, _on_skin
+from likeness.engine.tracking.skin_map import FACE_OVAL, PixelMap, bare_map, skin_map
 from likeness.engine.tracking.solver import Bounds, NormalEquations, minimize
 
 RADIUS, DISTANCE, FOCAL = 0.3, 3.0, 400.0

@@ -20,9 +20,9 @@ from likeness.engine.core.types import (
     Pose,
 )
 from likeness.engine.tracking import fit_body
+from likeness.engine.tracking.fit_state import FitState
 from likeness.engine.tracking.fitter import Fitter
-from likeness.engine.tracking.skeleton import FitState
-from likeness.engine.tracking.start import fit_rigid_pose
+from likeness.engine.tracking.initial_pose import fit_rigid_pose
 
 HEAD = JOINT_INDEX["head"]
 POSE_JOINTS = [HEAD] * 11 + [

@@ -7,7 +7,8 @@ import pytest
 from likeness.engine.body.model import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS
-from likeness.engine.tracking.points import BodyPoints
+from likeness.engine.tracking.body_points import BodyPoints
+from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.residuals import (
     DepthTerm,
     DirectionTerm,
@@ -17,8 +18,7 @@ from likeness.engine.tracking.residuals import (
     MaskTerm,
     PriorTerm,
 )
-from likeness.engine.tracking.skeleton import FitState, PosedJoints, Unknowns
-from likeness.engine.tracking.skin import PixelMap
+from likeness.engine.tracking.skin_map import PixelMap
 from likeness.engine.tracking.solver import NormalEquations
 
 CAMERA = photo_camera(600.0, 480, 640)

@@ -7,7 +7,8 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_quaternion, swing_twist
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES
 from likeness.engine.files.weights import asset_path
-from likeness.engine.tracking.limits import (
+from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
+from likeness.engine.tracking.joint_limits import (
     FREE,
     LIMITS,
     LimitTerm,
@@ -16,7 +17,6 @@ from likeness.engine.tracking.limits import (
     nearest_in_polygon,
 )
 from likeness.engine.tracking.priors import ARM_POSITIONS, arm_rotations, relaxed_pose
-from likeness.engine.tracking.skeleton import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.solver import Bounds, NormalEquations, minimize
 from scipy.spatial.transform import Rotation
 

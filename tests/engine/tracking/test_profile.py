@@ -9,8 +9,8 @@ from likeness.engine.body.model import Body
 from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from likeness.engine.core.types import JOINT_INDEX
 from likeness.engine.files.weights import asset_path
+from likeness.engine.tracking.fit_state import FitState, PosedJoints
 from likeness.engine.tracking.fitter import profile_term
-from likeness.engine.tracking.skeleton import FitState, PosedJoints
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.benchmarks.figures.motions import count_flips, find_still_frames, jitter_mm
+from likeness.benchmarks.figures.motion_metrics import count_flips, find_still_frames, jitter_mm
 from likeness.engine.core.types import FloatArray
 from likeness.engine.files.weights import cache_assets_dir
 from likeness.engine.imaging.load import load_portrait
@@ -15,7 +15,7 @@ from likeness.engine.imaging.resize import affine_crop
 from likeness.engine.imaging.video import VideoFrame
 from likeness.engine.tracking.cuts import CANDIDATE, CERTAIN, FrameSignature
 from likeness.engine.tracking.detectors import Detectors
-from likeness.engine.tracking.following import Follower, _same_sides
+from likeness.engine.tracking.person_follower import Follower, _same_sides
 
 SIDE = 320
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from likeness.engine.core.types import FloatArray
-from likeness.engine.tracking.identity import (
+from likeness.engine.tracking.fit_state import Unknowns
+from likeness.engine.tracking.shape_fusion import (
     ShapeEvidence,
     fuse_shapes,
     marginalize,
     shape_distance,
 )
-from likeness.engine.tracking.skeleton import Unknowns
 from likeness.engine.tracking.solver import NormalEquations
 
 B, POSE = 5, 7

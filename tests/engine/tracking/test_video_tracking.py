@@ -23,12 +23,12 @@ from likeness.engine.core.types import (
     Pose,
 )
 from likeness.engine.imaging.video import VideoFrame
-from likeness.engine.tracking import video
+from likeness.engine.tracking import track_video
 from likeness.engine.tracking.checkpoint import Checkpoint
 from likeness.engine.tracking.clip_tracker import ClipRange, ClipTracker
-from likeness.engine.tracking.following import Sighting
-from likeness.engine.tracking.identity import ShapeEvidence
-from likeness.engine.tracking.video import track_clip
+from likeness.engine.tracking.person_follower import Sighting
+from likeness.engine.tracking.shape_fusion import ShapeEvidence
+from likeness.engine.tracking.track_video import track_clip
 from numpy.typing import NDArray
 
 WIDTH, HEIGHT, FOV, RATE = 400, 500, 40.0, 30.0
@@ -45,13 +45,13 @@ def body() -> Body:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video, "KEY_FRAMES", 2)
+    monkeypatch.setattr(track_video, "KEY_FRAMES", 2)
 
 
 @pytest.fixture(scope="module")
 def photos(body: Body) -> tuple[list[float], list[ShapeEvidence]]:
     eye = ToldEye(body)
-    return video.measure_key_frames(
+    return track_video.measure_key_frames(
         MadeClip(2), body, eye, CAMERA, ClipRange(0, 1), lambda *_: None
     )
 
@@ -61,7 +61,7 @@ def known_shape(
     photos: tuple[list[float], list[ShapeEvidence]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The shape need not be measured again in every test."""
-    monkeypatch.setattr(video, "measure_key_frames", lambda *_: photos)
+    monkeypatch.setattr(track_video, "measure_key_frames", lambda *_: photos)
 
 
 def pose_at(t: float, body: Body, yaw: float = 0.3) -> Pose:

@@ -327,10 +327,10 @@ def test_a_tracked_reference(
         asked.append(fov)
         return Found()
 
-    from likeness.engine.pipeline import track as module
+    from likeness.engine.pipeline import track
 
-    monkeypatch.setattr(module, "track_image", tracked)
-    monkeypatch.setattr(module, "verify_matte", lambda *_: (given["matte"], ()))
+    monkeypatch.setattr(track, "track_image", tracked)
+    monkeypatch.setattr(track, "verify_matte", lambda *_: (given["matte"], ()))
     maker = Photographs(box_body, Augmentation(tracked=1.0), True, tmp_path)
     monkeypatch.setattr(maker, "_detectors", None, raising=False)
     made = maker.of(subject, 0)

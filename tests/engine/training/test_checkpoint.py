@@ -13,8 +13,8 @@ import torch
 from likeness.engine.body import Body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.network.config import NetworkConfig
-from likeness.engine.network.files import load_network
-from likeness.engine.network.grids import uv_grids
+from likeness.engine.network.network_files import load_network
+from likeness.engine.network.uv_grids import uv_grids
 from likeness.engine.training.checkpoint import (
     checkpoint_folders,
     optimizer_tensors,

@@ -22,14 +22,14 @@ from likeness.engine.dataset.spaces import (
     transform_pose,
 )
 from likeness.engine.network.config import NetworkConfig
-from likeness.engine.network.grids import uv_grids
 from likeness.engine.network.inputs import atlas_places
+from likeness.engine.network.uv_grids import uv_grids
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.training import photographs as photographs_module
 from likeness.engine.training import references as references_module
+from likeness.engine.training.cache import atomic_shared_file
 from likeness.engine.training.data import DataOptions, SampleStream, held_out_samples
 from likeness.engine.training.input_files import CorruptFileError, load_inputs, save_inputs
-from likeness.engine.training.kept import atomic_shared_file
 from likeness.engine.training.lifting import lift_references
 from likeness.engine.training.references import References
 from likeness.engine.training.samples import TrainingSample

@@ -23,8 +23,8 @@ from likeness.engine.dataset.shards import Subject, write_shard
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.network import onnx_export
 from likeness.engine.network.config import NetworkConfig
-from likeness.engine.network.grids import uv_grids
-from likeness.engine.network.model import Network
+from likeness.engine.network.dual_uv_network import Network
+from likeness.engine.network.uv_grids import uv_grids
 from likeness.engine.render.tensors import rasterize_tensors
 from likeness.engine.training import lifting
 from likeness.engine.training.config import TrainConfig

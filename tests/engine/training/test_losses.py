@@ -12,7 +12,7 @@ from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import LAYERS, BoundGaussians, LikenessError
 from likeness.engine.gaussians.refine.regularisers import GLOVE, PATCHES
-from likeness.engine.network.batch import GaussianAttributes
+from likeness.engine.network.tensor_batch import GaussianAttributes
 from likeness.engine.training.losses import (
     MAX_SCALE,
     DrawnView,
@@ -41,7 +41,7 @@ def regions(
     patch: list[int],
     hand: list[int] = [],
     face: list[int] = [],
-    valid: int | None = None,  # noqa: B006
+    valid: int | None = None,
 ) -> SampleRegions:
     """Of as many Gaussians as ``patch`` has; hand and face name rows, the first ``valid`` count."""
     ids, rows = torch.tensor(patch, dtype=torch.int64), torch.arange(len(patch))

@@ -16,9 +16,9 @@ from likeness.engine.dataset import mix
 from likeness.engine.dataset.shards import Subject, write_shard
 from likeness.engine.files.digests import file_sha256
 from likeness.engine.network.config import NetworkConfig, save_config
-from likeness.engine.training import learned_from
+from likeness.engine.training import data_provenance
 from likeness.engine.training.config import TrainConfig
-from likeness.engine.training.learned_from import (
+from likeness.engine.training.data_provenance import (
     describe_shards,
     find_leaks,
     list_restrictions,
@@ -340,7 +340,7 @@ def test_a_run_that_is_older_than_its_notes_is_not_known_whole(
     assert not card["licence"]["free_for_any_use"]
 
 
-@pytest.mark.parametrize("module", [learned_from, mix])
+@pytest.mark.parametrize("module", [data_provenance, mix])
 def test_examples(module: Any) -> None:
     found = doctest.testmod(module)
     assert found.attempted

@@ -14,17 +14,17 @@ import torch
 from likeness.engine.body import Body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.network.batch import GaussianAttributes
 from likeness.engine.network.config import NetworkConfig
-from likeness.engine.network.grids import uv_grids
-from likeness.engine.network.model import create_network
+from likeness.engine.network.dual_uv_network import create_network
+from likeness.engine.network.tensor_batch import GaussianAttributes
+from likeness.engine.network.uv_grids import uv_grids
 from likeness.engine.render import render_camera
-from likeness.engine.training import stops
+from likeness.engine.training import graceful_stop
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.data import DataOptions, SampleStream
 from likeness.engine.training.ema import AveragedWeights
+from likeness.engine.training.graceful_stop import graceful_shutdown
 from likeness.engine.training.losses import LossWeights
-from likeness.engine.training.packing import map_nested, pack_tensors
 from likeness.engine.training.samples import TrainingSample
 from likeness.engine.training.schedule import learning_rate
 from likeness.engine.training.step import (
@@ -34,7 +34,7 @@ from likeness.engine.training.step import (
     parameter_groups,
     random_token_mask,
 )
-from likeness.engine.training.stops import graceful_shutdown
+from likeness.engine.training.tensor_packing import map_nested, pack_tensors
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def test_the_first_stop_is_noted_the_next_raised(monkeypatch: pytest.MonkeyPatch
         assert isinstance(request.exception(), KeyboardInterrupt)
         signal.raise_signal(signal.SIGTERM)  # passed on by torchrun: the same stop
         assert isinstance(request.exception(), KeyboardInterrupt)
-        monkeypatch.setattr(stops, "SAME_STOP", -1.0)
+        monkeypatch.setattr(graceful_stop, "SAME_STOP", -1.0)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before

@@ -16,8 +16,8 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.network.config import NETWORKS
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.synth.figure import SynthContext, SynthOptions, make_subject, open_context
-from likeness.engine.synth.model import LABEL, LABELS, Material, MeshPart
 from likeness.engine.synth.parts_file import save_parts
+from likeness.engine.synth.person_parts import LABEL, LABELS, Material, MeshPart
 from likeness.engine.synth.subject import (
     RasterStudio,
     StageClock,

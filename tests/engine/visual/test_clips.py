@@ -13,7 +13,7 @@ from likeness.engine.core.types import JOINT_INDEX, Avatar, BoundGaussians, Pose
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.motion.reenact import posed_joints
 from likeness.engine.render import render_camera
-from likeness.engine.visual.clips import (
+from likeness.engine.visual.clip_cameras import (
     MARGIN,
     AvatarOutline,
     FrameSpec,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.benchmarks.figures.report import (
+from likeness.benchmarks.figures.portrait_report import (
     FACE_YAWS,
     PortraitMetrics,
     format_row,
@@ -25,7 +25,7 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.render import render_camera
 from likeness.engine.visual.sheet import Tile, composite_over_checks, layout_tiles, unpremultiply
-from likeness.engine.visual.views import focus_camera, orbit_centre, visible_box
+from likeness.engine.visual.view_cameras import focus_camera, orbit_centre, visible_box
 
 CAMERA = photo_camera(300.0, 200, 160)
 

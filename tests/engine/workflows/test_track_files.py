@@ -18,8 +18,8 @@ from likeness.engine.core.types import JOINT_INDEX, LikenessError, Motion, Obser
 from likeness.engine.imaging.video import VideoReader
 from likeness.engine.imaging.video_writer import VideoWriter
 from likeness.engine.motion.io import load_motion
-from likeness.engine.pipeline import track as tracked
-from likeness.engine.tracking import video as tracking_video
+from likeness.engine.pipeline import track
+from likeness.engine.tracking import track_video as tracking_video
 from likeness.engine.tracking.estimators import KeypointEstimate
 from likeness.engine.workflows import track_files
 from likeness.engine.workflows.track_files import (
@@ -82,10 +82,10 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         told["estimators"] = estimators
         return told["track"]
 
-    monkeypatch.setattr(tracked, "Detectors", lambda folder: None)
-    monkeypatch.setattr(tracked, "asset_path", lambda name: Path(name))
-    monkeypatch.setattr(tracked, "observe", lambda photo, detectors, person: seen)
-    monkeypatch.setattr(tracked, "fit", fit)
+    monkeypatch.setattr(track, "Detectors", lambda folder: None)
+    monkeypatch.setattr(track, "asset_path", lambda name: Path(name))
+    monkeypatch.setattr(track, "observe", lambda photo, detectors, person: seen)
+    monkeypatch.setattr(track, "fit", fit)
     return told
 
 
@@ -171,13 +171,13 @@ def test_sapiens_keypoints_stand_in_for_the_detectors(
     module = ModuleType("sapiens")
     module.SapiensKeypoints = Model  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "likeness.engine.tracking.estimators.sapiens", module)
-    fit = tracked.fit
+    fit = track.fit
 
     def remember(observation: Any, *args: Any, **options: Any) -> Track:
         asked.append(observation)
         return fit(observation, *args, **options)
 
-    monkeypatch.setattr(tracked, "fit", remember)
+    monkeypatch.setattr(track, "fit", remember)
     options = TrackOptions(sapiens=Path("weights"))
     track_to_files(photo, tmp_path / "m.npz", options, body_path=body_file)
     assert asked[0] == "weights"

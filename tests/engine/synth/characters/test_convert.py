@@ -11,15 +11,15 @@ from likeness.engine.body.model import load_body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.characters.character import Character
-from likeness.engine.synth.characters.convert import (
+from likeness.engine.synth.characters.conversion import (
     Conversion,
     atomic_subject_folder,
     check_subject_folder,
     load_subject,
     save_subject,
 )
-from likeness.engine.synth.model import Material, MeshPart
-from likeness.engine.tracking.skeleton import FitState
+from likeness.engine.synth.person_parts import Material, MeshPart
+from likeness.engine.tracking.fit_state import FitState
 
 BODY = load_body(asset_path("body"))
 

@@ -8,13 +8,7 @@ from likeness.engine.body.model import Body, load_body
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
-from likeness.engine.synth.characters.character import (
-    Character,
-    extract_surface,
-    scale_to_metres,
-    split_cards,
-)
-from likeness.engine.synth.characters.fit import (
+from likeness.engine.synth.characters.body_fit import (
     CLOTHED,
     CharacterTarget,
     classify_points,
@@ -22,12 +16,18 @@ from likeness.engine.synth.characters.fit import (
     landmark_terms,
     sample_vertices,
 )
-from likeness.engine.synth.characters.report import measure_fit
+from likeness.engine.synth.characters.character import (
+    Character,
+    extract_surface,
+    scale_to_metres,
+    split_cards,
+)
+from likeness.engine.synth.characters.fit_report import measure_fit
+from likeness.engine.synth.characters.surface_scan import SurfaceScanner, complete_cloud
 from likeness.engine.synth.characters.terms import PlaneTerm, PointTerm
-from likeness.engine.synth.characters.views import SurfaceScanner, complete_cloud
-from likeness.engine.synth.model import LABEL, Material, MeshPart
-from likeness.engine.tracking.points import BodyPoints
-from likeness.engine.tracking.skeleton import FitState, PosedJoints, Unknowns
+from likeness.engine.synth.person_parts import LABEL, Material, MeshPart
+from likeness.engine.tracking.body_points import BodyPoints
+from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.solver import NormalEquations
 
 GREY = np.full((2, 2, 4), (150, 150, 150, 255), np.uint8)

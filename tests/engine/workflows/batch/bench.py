@@ -10,10 +10,14 @@ from typing import Any
 
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.digests import file_sha256
-from likeness.engine.workflows.batch.asked import PortraitSpec
-from likeness.engine.workflows.batch.folder import BatchFolder, open_batch_folder, write_result
-from likeness.engine.workflows.batch.names import assign_names
-from likeness.engine.workflows.batch.run import BatchOptions, BatchRun
+from likeness.engine.workflows.batch.batch_folder import (
+    BatchFolder,
+    open_batch_folder,
+    write_result,
+)
+from likeness.engine.workflows.batch.batch_run import BatchOptions, BatchRun
+from likeness.engine.workflows.batch.portrait_spec import PortraitSpec
+from likeness.engine.workflows.batch.result_names import assign_names
 from likeness.engine.workflows.batch.units import plan_units
 from likeness.engine.workflows.executor import FatalWorkerError, Unit, WorkerEvent
 

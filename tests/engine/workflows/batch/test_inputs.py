@@ -10,12 +10,11 @@ import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.stores import Address
 from likeness.engine.gaussians.refine import REFINE_LEVELS
-from likeness.engine.tracking.several import DIRECTIONS
-from likeness.engine.workflows.batch import asked as asked_module
-from likeness.engine.workflows.batch import code, units
-from likeness.engine.workflows.batch.asked import PortraitSpec
+from likeness.engine.tracking.multiview import DIRECTIONS
+from likeness.engine.workflows.batch import code_version, portrait_spec, units
 from likeness.engine.workflows.batch.inputs import find_portraits
-from likeness.engine.workflows.batch.names import assign_names
+from likeness.engine.workflows.batch.portrait_spec import PortraitSpec
+from likeness.engine.workflows.batch.result_names import assign_names
 from likeness.engine.workflows.batch.tables import read_table
 from likeness.engine.workflows.batch.units import MAX_BYTES, find_duplicates, plan_units
 
@@ -28,8 +27,8 @@ def tree(folder: Path, *names: str) -> None:
 
 
 def test_choices_are_those_of_a_build() -> None:
-    assert asked_module.DIRECTIONS == DIRECTIONS
-    assert set(asked_module.REFINE) == set(REFINE_LEVELS)
+    assert portrait_spec.DIRECTIONS == DIRECTIONS
+    assert set(portrait_spec.REFINE) == set(REFINE_LEVELS)
 
 
 def test_a_folder_gives_its_pictures_but_no_results(tmp_path: Path) -> None:
@@ -300,8 +299,8 @@ def test_units_are_known_by_bytes_and_options(tmp_path: Path) -> None:
 
 def test_units_of_other_code_are_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(tmp_path, "a.jpg")
-    code_of = code.code_digest.__wrapped__
-    monkeypatch.setattr(code, "ROOT", tmp_path / "likeness")
+    code_of = code_version.code_digest.__wrapped__
+    monkeypatch.setattr(code_version, "ROOT", tmp_path / "likeness")
     files = [
         tmp_path / "likeness" / name
         for name in (

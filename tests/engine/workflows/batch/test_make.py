@@ -18,7 +18,7 @@ from likeness.engine.core.cameras import look_at, orbit, photo_camera
 from likeness.engine.core.types import LikenessError, Pose
 from likeness.engine.files.cache import get_or_load
 from likeness.engine.workflows.batch import make as module
-from likeness.engine.workflows.batch.folder import RESULT_FILE, result_files
+from likeness.engine.workflows.batch.batch_folder import RESULT_FILE, result_files
 from likeness.engine.workflows.batch.make import OutputError, make_unit, trunk_yaw
 from safetensors import SafetensorError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.workflows.batch.asked import PortraitSpec
-from likeness.engine.workflows.batch.names import assign_names
+from likeness.engine.workflows.batch.portrait_spec import PortraitSpec
+from likeness.engine.workflows.batch.result_names import assign_names
 
 
 @pytest.mark.parametrize(

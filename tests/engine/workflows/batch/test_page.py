@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.workflows.batch.asked import PortraitSpec
-from likeness.engine.workflows.batch.page import write_batch_report
-from likeness.engine.workflows.batch.run import BatchRun
-from likeness.engine.workflows.batch.summary import ITEMS_FILE, SUMMARY_FILE, write_summary
+from likeness.engine.workflows.batch.batch_run import BatchRun
+from likeness.engine.workflows.batch.batch_summary import ITEMS_FILE, SUMMARY_FILE, write_summary
+from likeness.engine.workflows.batch.portrait_spec import PortraitSpec
+from likeness.engine.workflows.batch.report_page import write_batch_report
 
 from .bench import photos, ran
 

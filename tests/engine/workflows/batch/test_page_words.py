@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from likeness.engine.workflows.batch.page import write_batch_report
+from likeness.engine.workflows.batch.report_page import write_batch_report
 
 from .bench import photos, ran
 

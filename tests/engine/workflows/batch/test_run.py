@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.workflows.batch.asked import PortraitSpec
-from likeness.engine.workflows.batch.folder import (
+from likeness.engine.workflows.batch.batch_folder import (
     HIDDEN,
     RESULT_FILE,
     BatchPart,
     open_batch_folder,
     result_files,
 )
-from likeness.engine.workflows.batch.names import assign_names
-from likeness.engine.workflows.batch.run import BatchItem, BatchOptions, BatchRun
-from likeness.engine.workflows.batch.summary import write_summary
+from likeness.engine.workflows.batch.batch_run import BatchItem, BatchOptions, BatchRun
+from likeness.engine.workflows.batch.batch_summary import write_summary
+from likeness.engine.workflows.batch.portrait_spec import PortraitSpec
+from likeness.engine.workflows.batch.result_names import assign_names
 from likeness.engine.workflows.batch.units import plan_units
 from likeness.engine.workflows.executor import Unit
 
@@ -342,7 +342,7 @@ def test_parts_of_a_batch_share_a_folder(
     asked: list[PortraitSpec], out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At once, but not with a run of all, nor with parts of another number."""
-    monkeypatch.setattr("likeness.engine.workflows.batch.folder.PARTS_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("likeness.engine.workflows.batch.batch_folder.PARTS_WAIT_SECONDS", 0.1)
     with (
         open_batch_folder(out, BatchPart(1, 2)) as first,
         open_batch_folder(out, BatchPart(2, 2)) as second,

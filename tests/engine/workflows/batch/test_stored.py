@@ -12,14 +12,14 @@ import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files import stores
 from likeness.engine.files.stores import Address, RemoteStore
-from likeness.engine.workflows.batch.asked import PortraitSpec
-from likeness.engine.workflows.batch.folder import HIDDEN, RESULT_FILE, BatchPart
+from likeness.engine.workflows.batch.batch_folder import HIDDEN, RESULT_FILE, BatchPart
+from likeness.engine.workflows.batch.batch_run import BatchOptions, BatchRun
+from likeness.engine.workflows.batch.batch_summary import write_summary
 from likeness.engine.workflows.batch.inputs import find_portraits
-from likeness.engine.workflows.batch.names import assign_names
-from likeness.engine.workflows.batch.page import write_batch_report
-from likeness.engine.workflows.batch.run import BatchOptions, BatchRun
-from likeness.engine.workflows.batch.stored import make_remote, open_batch_output
-from likeness.engine.workflows.batch.summary import write_summary
+from likeness.engine.workflows.batch.portrait_spec import PortraitSpec
+from likeness.engine.workflows.batch.remote_folder import make_remote, open_batch_output
+from likeness.engine.workflows.batch.report_page import write_batch_report
+from likeness.engine.workflows.batch.result_names import assign_names
 from likeness.engine.workflows.batch.tables import read_table
 from likeness.engine.workflows.batch.units import plan_units
 from likeness.engine.workflows.executor import FatalWorkerError, Unit

@@ -1,0 +1,130 @@
+"""SMPL-X poses <-> pose bones.
+
+Every joint of an SMPL-X pose turns about its rest position in axes that are parallel to the
+body's at rest. A pose bone turns in its own rest axes ``M`` (its ``matrix_local``), so a joint's
+rotation ``R`` (in Blender's axes) is the bone's ``M^T R M``; the pelvis bone carries ``transl``.
+The arithmetic needs no bpy, so that it can be tested alone.
+
+A pose that is set is what one sees, because what would change it is switched off; a pose that is
+read is what one sees, because it is read after everything that changes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...engine.core.rotations import (
+    axis_angle_to_matrix,
+    matrix_to_axis_angle,
+    matrix_to_quaternion,
+    quaternion_to_matrix,
+)
+from ...engine.core.types import JOINT_NAMES, PARENTS, FloatArray, LikenessError, Pose
+from ..scene.axes import (
+    points_to_blender,
+    points_to_engine,
+    rotations_to_blender,
+    rotations_to_engine,
+)
+
+ROOT = JOINT_NAMES[0]
+
+
+def bone_quaternions(full_pose: FloatArray, rest_axes: FloatArray) -> FloatArray:
+    """[55, 3] axis-angles -> [55, 4] pose-bone quaternions.
+
+    Args:
+        rest_axes: [55, 3, 3] each bone's axes at rest as columns, in Blender's axes.
+    """
+    R = rotations_to_blender(axis_angle_to_matrix(np.asarray(full_pose, np.float64)))
+    return matrix_to_quaternion(np.swapaxes(rest_axes, -1, -2) @ R @ rest_axes)
+
+
+def axis_angles(quaternions: FloatArray, rest_axes: FloatArray) -> FloatArray:
+    """The inverse of :func:`bone_quaternions`."""
+    local = quaternion_to_matrix(np.asarray(quaternions, np.float64))
+    R = rest_axes @ local @ np.swapaxes(rest_axes, -1, -2)
+    return matrix_to_axis_angle(rotations_to_engine(R))
+
+
+def get_rest_axes(armature: Any) -> FloatArray:
+    """[55, 3, 3] the rest axes of the armature object's bones, as columns, armature space."""
+    check_joints(armature)
+    return np.array([armature.data.bones[name].matrix_local.to_3x3() for name in JOINT_NAMES])
+
+
+def check_joints(armature: Any) -> None:
+    """
+    Raises:
+        LikenessError: a joint's bone is gone.
+    """
+    gone = [name for name in JOINT_NAMES if name not in armature.data.bones]
+    if gone:
+        raise LikenessError(
+            f"'{armature.name}' has no bone '{gone[0]}': it was removed or renamed.",
+            "Undo that, or import the avatar again.",
+        )
+
+
+def apply_pose(pose: Pose, armature: Any) -> None:
+    """Set the armature object's 55 pose bones to ``pose`` (joints and transl).
+
+    IK, looking at targets and limits are switched off: they would show another pose than this.
+    """
+    from ..rig.controls import release_controls
+
+    axes = get_rest_axes(armature)
+    for name, quaternion in zip(JOINT_NAMES, bone_quaternions(pose.full_pose, axes)):
+        bone = armature.pose.bones[name]
+        bone.rotation_mode = "QUATERNION"
+        bone.rotation_quaternion = quaternion.tolist()
+        bone.scale = (1.0, 1.0, 1.0)
+        bone.location = (0.0, 0.0, 0.0)
+    location = axes[0].T @ points_to_blender(np.asarray(pose.transl, np.float64))
+    armature.pose.bones[ROOT].location = location.tolist()
+    release_controls(armature)
+
+
+def read_bone_pose(armature: Any, expression: FloatArray) -> Pose:
+    """The pose that one sees: constraints, IK and drivers included, in any rotation mode.
+
+    Blender works out what has changed first, which takes as long as a redraw.
+    """
+    from ..rig.evaluated_pose import evaluate_armature
+
+    check_joints(armature)
+    bones = armature.data.bones
+    posed = evaluate_armature(armature).pose.bones
+    return pose_from_matrices(
+        np.array([posed[name].matrix for name in JOINT_NAMES]),
+        np.array([bones[name].matrix_local for name in JOINT_NAMES]),
+        expression,
+    )
+
+
+def pose_from_matrices(posed: FloatArray, rest: FloatArray, expression: FloatArray) -> Pose:
+    """Matrices of the bones -> the pose.
+
+    Args:
+        posed, rest: [55, 4, 4] of the 55 bones in armature space. Scale is left out, as a pose
+            has no room for it, and so is what moves a bone off its joint, except the root.
+    """
+    turns = _rotations(posed[:, :3, :3]) @ np.swapaxes(rest[:, :3, :3], 1, 2)
+    local = turns.copy()
+    for joint, parent in enumerate(PARENTS):
+        if parent >= 0:
+            local[joint] = turns[parent].T @ turns[joint]
+    return Pose(
+        full_pose=matrix_to_axis_angle(rotations_to_engine(local)),
+        transl=points_to_engine(posed[0, :3, 3] - rest[0, :3, 3]),
+        expression=np.asarray(expression, np.float64),
+    )
+
+
+def _rotations(matrices: FloatArray) -> FloatArray:
+    """The nearest rotations [..., 3, 3]."""
+    u, _, v = np.linalg.svd(np.asarray(matrices, np.float64))
+    out: FloatArray = u @ v
+    return out

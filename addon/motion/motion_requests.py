@@ -1,0 +1,236 @@
+"""What the worker is asked about motions, and what becomes of its answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ...engine.core.types import LikenessError
+from ..portrait import output_folder, scratch_file
+from ..scene.avatar_objects import AvatarObjects, find_avatar, find_avatars
+from .actions import ACTION_KEY, ActionOptions, motion_name, write_action
+from .record import (
+    describe_target,
+    get_frame_rate,
+    list_action_frames,
+    record_avatar,
+    record_fbx,
+    record_skeleton,
+)
+
+NOTES_KEY = "likeness_motion_notes"
+"""On an action: what was decided or left out when it was made, as JSON."""
+
+SUFFIXES = (".npz", ".npy", ".bvh", ".fbx")
+VIDEO_GLOB = "*.mp4;*.mov;*.mkv;*.m4v;*.avi;*.webm;*.jpg;*.jpeg;*.png"
+
+Request = Generator[float, None, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class MotionRequest:
+    """How a motion is to be used.
+
+    Attributes:
+        motion: options of the engine (``retarget.files.MotionOptions``) as plain values.
+        action: those of the action. scene_rate: keep the motion's own frame rate.
+    """
+
+    motion: Mapping[str, Any] = field(default_factory=dict)
+    action: ActionOptions = field(default_factory=ActionOptions)
+
+    def options(self, scene: Any) -> dict[str, Any]:
+        """The worker's ``options``."""
+        rate = None if self.action.scene_rate else get_frame_rate(scene)
+        return {**self.motion, "frame_rate": rate, "loop": self.action.cyclic}
+
+
+def get_target_avatar(context: Any) -> AvatarObjects:
+    """The active avatar, or the only one in the scene.
+
+    Raises:
+        LikenessError: there is none, or which one is not clear.
+    """
+    active = find_avatar(context.object)
+    if active is not None:
+        return active
+    found = find_avatars(context.scene)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise LikenessError("There are several avatars.", "Select the one that shall move.")
+    raise LikenessError("There is no avatar in the scene.", "Import or build an avatar first.")
+
+
+def get_movable_avatar(context: Any) -> AvatarObjects:
+    """:func:`get_target_avatar`, if a motion can be given to it.
+
+    Raises:
+        LikenessError: there is none, it is linked, or bones are missing.
+    """
+    from ..rig.pose_tools import find_posing_problem
+
+    avatar = get_target_avatar(context)
+    why = find_posing_problem(avatar.armature)
+    if why:
+        raise LikenessError(f"'{avatar.armature.name}' cannot be moved.", f"{why}.")
+    return avatar
+
+
+def get_avatar_by_name(name: str) -> AvatarObjects:
+    """The avatar of an armature object, found again.
+
+    Raises:
+        LikenessError: it has gone.
+    """
+    found = find_avatar(bpy.data.objects.get(name))
+    if found is None:
+        raise LikenessError(f"The avatar '{name}' is no longer there.", "Start again.")
+    return found
+
+
+def file_request(context: Any, path: Path, avatar: AvatarObjects, wanted: MotionRequest) -> Any:
+    """The task ``motion`` for a file; a generator for FBX, which Blender reads.
+
+    Raises:
+        LikenessError: no such file, or of no kind that is read.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise LikenessError(f"'{path}' {what}.", f"Choose one of: {', '.join(SUFFIXES)}.")
+    if path.suffix.lower() == ".fbx":
+        return _fbx_request(context, path, avatar, wanted)
+    return _request(context, path, "file", avatar, wanted)
+
+
+def _request(
+    context: Any, path: Path, kind: str, avatar: AvatarObjects, wanted: MotionRequest
+) -> dict[str, Any]:
+    return {
+        "task": "motion",
+        "motion": str(path),
+        "kind": kind,
+        "output": str(scratch_file("prepared.npz")),
+        "target": describe_target(avatar),
+        "options": wanted.options(context.scene),
+    }
+
+
+def _fbx_request(context: Any, path: Path, avatar: AvatarObjects, wanted: MotionRequest) -> Request:
+    request = _request(context, scratch_file("skeleton.npz"), "skeleton", avatar, wanted)
+    bones = wanted.motion.get("bones")
+    yield from record_fbx(path, Path(request["motion"]), Path(bones) if bones else None)
+    return request
+
+
+def armature_request(
+    context: Any, source: Any, avatar: AvatarObjects, wanted: MotionRequest
+) -> Request:
+    """The task ``motion`` for what an armature of the scene does, an avatar's or any other.
+
+    Raises:
+        LikenessError: it is no person's armature, or the avatar's own.
+    """
+    from ...engine.motion.bone_maps import detect_bones, read_bone_map
+
+    if source is None or source.type != "ARMATURE":
+        raise LikenessError("There is no such armature.", "Choose the armature to copy from.")
+    if source == avatar.armature:
+        raise LikenessError(
+            f"'{source.name}' is the avatar itself.", "Choose another armature to copy from."
+        )
+    frames, rate = list_action_frames(source, context.scene), get_frame_rate(context.scene)
+    other = find_avatar(source)
+    if other is not None:
+        request = _request(context, scratch_file("recording.npz"), "recording", avatar, wanted)
+        yield from record_avatar(other, frames, rate, Path(request["motion"]))
+        return request
+    bones = wanted.motion.get("bones")
+    names = [bone.name for bone in source.data.bones]
+    found = detect_bones(names, read_bone_map(Path(bones)) if bones else None)
+    used = [names[k] for k in found.bones.values()]
+    request = _request(context, scratch_file("skeleton.npz"), "skeleton", avatar, wanted)
+    yield from record_skeleton(source, frames, rate, Path(request["motion"]), used)
+    return request
+
+
+def track_request(
+    context: Any,
+    media: Path,
+    avatar: AvatarObjects,
+    wanted: MotionRequest,
+    tracking: Mapping[str, Any],
+    overlay: bool,
+    motion_file: Path | None,
+) -> dict[str, Any]:
+    """The task ``track`` for a photo or video.
+
+    Args:
+        tracking: fields of ``track_files.TrackOptions``.
+        motion_file: where to keep what was found; None for the folder of the user's avatars.
+
+    Raises:
+        LikenessError: no such file.
+    """
+    if not media.is_file():
+        raise LikenessError(f"'{media}' does not exist.", "Choose a video.")
+    kept = motion_file or output_folder(context, media) / f"{media.stem}.npz"
+    still = media.suffix.lower() in (".jpg", ".jpeg", ".png")
+    drawn = kept.with_name(f"{kept.stem}-overlay{'.png' if still else '.mp4'}")
+    return {
+        "task": "track",
+        "media": str(media),
+        "output": str(kept),
+        "overlay": str(drawn) if overlay else None,
+        "options": dict(tracking),
+        "prepared": str(scratch_file("prepared.npz")),
+        "target": describe_target(avatar),
+        "motion": wanted.options(context.scene),
+    }
+
+
+def export_request(
+    context: Any, avatar: AvatarObjects, path: Path, frames: range, world: bool, up: str
+) -> Request:
+    """The task ``export_motion`` for what an avatar does; without frames for its pose of now."""
+    recording = scratch_file("recording.npz")
+    rate = get_frame_rate(context.scene) / (frames.step if len(frames) > 1 else 1)
+    yield from record_avatar(avatar, frames, rate, recording, world)
+    return {"task": "export_motion", "recording": str(recording), "output": str(path), "up": up}
+
+
+def import_motion_steps(
+    context: Any, result: Mapping[str, Any], armature: str, source: str, wanted: MotionRequest
+) -> Generator[None, None, None]:
+    """What a worker made ready onto the avatar, in slices.
+
+    Args:
+        armature: name of the avatar's. source: the file or object that the motion comes from.
+    """
+    from ...engine.motion.prepare_motion import PreparedMotion
+
+    motion = PreparedMotion.load(Path(result["prepared"]))
+    yield
+    avatar = get_avatar_by_name(armature)
+    name = motion_name(Path(source))
+    action = yield from write_action(avatar.armature, motion, name, wanted.action, context.scene)
+    action[ACTION_KEY] = source
+    action[NOTES_KEY] = json.dumps(list(result.get("notes", ())))
+
+
+def read_notes(armature: Any) -> list[str]:
+    """What was decided when the armature's present action was made."""
+    data = armature.animation_data
+    action = data.action if data is not None else None
+    if action is None or NOTES_KEY not in action:
+        return []
+    try:
+        notes = json.loads(action[NOTES_KEY])
+    except (TypeError, ValueError):  # somebody else's property of that name
+        return []
+    return [str(note) for note in notes] if isinstance(notes, list) else []

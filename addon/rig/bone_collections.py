@@ -1,0 +1,62 @@
+"""Bone collections and colours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...engine.core.types import JOINT_NAMES
+from .control_names import LIMBS
+from .controls import EYES
+
+BODY, FACE_BONES, CONTROLS = "Body", "Face", "Controls"
+LIMB_COLLECTIONS = ("Left Arm", "Right Arm", "Left Leg", "Right Leg")
+HAND_COLLECTIONS = ("Left Hand", "Right Hand")
+COLLECTIONS = (BODY, *LIMB_COLLECTIONS, *HAND_COLLECTIONS, FACE_BONES, CONTROLS)
+"""The limbs' collections lie inside ``Body``: hidden with it, and alone."""
+
+_FINGERS = ("index", "middle", "pinky", "ring", "thumb")
+_COLORS = {
+    "left": (0.30, 0.62, 1.0),
+    "right": (1.0, 0.36, 0.32),
+    "middle": (1.0, 0.78, 0.22),
+    "control": (0.35, 0.85, 0.42),
+}
+"""Brighter than the theme's palettes, of which thin wires are hardly seen on dark grey."""
+
+
+def bone_collection(name: str) -> str:
+    """The collection of a joint's bone or of a control."""
+    if name not in JOINT_NAMES:
+        return CONTROLS
+    if name == "jaw" or name in EYES:
+        return FACE_BONES
+    side = name.partition("_")[0].title()
+    if any(finger in name for finger in _FINGERS):
+        return f"{side} Hand"
+    for limb, joints in LIMBS.items():
+        if name in joints or (name.endswith("_foot") and limb == name):
+            return f"{side} {'Arm' if limb.endswith('hand') else 'Leg'}"
+    return BODY
+
+
+def bone_color(name: str) -> tuple[float, float, float]:
+    """The color of a bone: by its side, controls apart from what they move."""
+    side = name.partition("_")[0]
+    if name not in JOINT_NAMES and side not in ("left", "right"):
+        return _COLORS["control"]
+    return _COLORS.get(side, _COLORS["middle"])
+
+
+def arrange_bones(armature: Any) -> None:
+    """Sort the bones of an armature into collections, and colour them."""
+    data = armature.data
+    groups: dict[str, Any] = {}
+    for name in COLLECTIONS:
+        parent = groups[BODY] if name in LIMB_COLLECTIONS else None
+        groups[name] = data.collections.new(name, parent=parent)
+    for bone in data.bones:
+        groups[bone_collection(bone.name)].assign(bone)
+        bone.color.palette = "CUSTOM"
+        bone.color.custom.normal = normal = bone_color(bone.name)
+        bone.color.custom.select = tuple(0.5 + 0.5 * c for c in normal)
+        bone.color.custom.active = (1.0, 1.0, 1.0)

@@ -1,0 +1,207 @@
+"""What one sees and grabs of a bone: rings around limbs, boxes, targets; in the person's size.
+
+The wire meshes are made here, once a file, and shared by its avatars. Their objects are in no
+collection: the bones hold them, they are in no picture, and they go when no avatar needs them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray
+from .control_names import EYES_TARGET, FACE, HEAD_TARGET, LIMBS, ik_control, pole_control
+from .controls import EYES, eye_target
+
+PREFIX = "Likeness Shape"
+_MARK = "likeness_shape"
+
+_ROOM = 1.12
+"""Rings stand off the skin by so much; hair and clothes are wider than the body."""
+
+_WIRE = 2.0
+"""Pixels."""
+
+Wires = tuple[FloatArray, list[tuple[int, int]]]
+
+
+def _ring(radius: float = 1.0, at: tuple[float, float] = (0.0, 0.0), count: int = 32) -> Wires:
+    turn = np.linspace(0.0, 2.0 * math.pi, count, endpoint=False)
+    points = np.stack([at[0] + radius * np.cos(turn), 0 * turn, at[1] + radius * np.sin(turn)], 1)
+    return points, [(k, (k + 1) % count) for k in range(count)]
+
+
+def _line(*points: tuple[float, float, float]) -> Wires:
+    return np.array(points, np.float64), [(k, k + 1) for k in range(len(points) - 1)]
+
+
+def _joined(*wires: Wires) -> Wires:
+    edges, count = [], 0
+    for points, links in wires:
+        edges += [(a + count, b + count) for a, b in links]
+        count += len(points)
+    return np.concatenate([points for points, _ in wires]), edges
+
+
+def _cube() -> Wires:
+    points = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float64)
+    edges = [(a, b) for a in range(8) for b in range(a) if bin(a ^ b).count("1") == 1]
+    return points, edges
+
+
+def _diamond() -> Wires:
+    points = np.concatenate([np.eye(3), -np.eye(3)])
+    return points, [(a, b) for a in range(6) for b in range(a) if (a - b) != 3]
+
+
+def _face() -> Wires:
+    smile = np.linspace(math.radians(205), math.radians(335), 9)
+    mouth = _line(*((0.55 * math.cos(t), 0.0, 0.55 * math.sin(t)) for t in smile))
+    return _joined(_ring(), _ring(0.1, (-0.35, 0.3), 8), _ring(0.1, (0.35, 0.3), 8), mouth)
+
+
+def _root() -> Wires:
+    arrow = (
+        (-0.16, 0.0, 1.0),
+        (-0.16, 0.0, 1.25),
+        (-0.3, 0.0, 1.25),
+        (0.0, 0.0, 1.5),
+        (0.3, 0.0, 1.25),
+        (0.16, 0.0, 1.25),
+        (0.16, 0.0, 1.0),
+    )
+    return _joined(_ring(), _line(*arrow))
+
+
+_SHAPES = {
+    "Ring": _ring,
+    "Cube": _cube,
+    "Diamond": _diamond,
+    "Face": _face,
+    "Root": _root,
+    "Target": lambda: _joined(
+        _ring(),
+        _ring(0.5),
+        *(
+            _line((0.5 * x, 0, 0.5 * z), (1.3 * x, 0, 1.3 * z))
+            for x, z in ((1, 0), (-1, 0), (0, 1), (0, -1))
+        ),
+    ),
+    "Glasses": lambda: _line((-1, 0, -1), (1, 0, -1), (1, 0, 1), (-1, 0, 1), (-1, 0, -1)),
+}
+"""Name -> wires of about unit size, lying in x and z, around the bone's y."""
+
+
+def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None:
+    """Give every bone its shape.
+
+    Args:
+        vertices: [V, 3] the person's body at rest, in Blender's axes and armature space.
+        weights: [V, 55].
+    """
+    bones = armature.pose.bones
+    held = {name: vertices[weights[:, j] > 0.5] for name, j in JOINT_INDEX.items()}
+    for name in JOINT_NAMES:
+        _add_ring(bones[name], held[name])
+    # halo, chin and circles before the eyes: none of them in front of the face
+    head, crown = bones["head"], _top(held["head"], bones["head"])
+    _set(head, "Ring", [0.07, 0.07, 0.07], [0.0, crown + 0.03, 0.0])
+    jaw = bones["jaw"]
+    _set(jaw, "Diamond", [0.02, 0.008, 0.008], [0.0, 1.15 * jaw.bone.length, 0.0])
+    for eye in EYES:
+        _set(bones[eye], "Ring", [0.009] * 3, [0.0, 0.11, 0.0])
+    pelvis = bones["pelvis"]
+    size = 1.35 * max(pelvis.custom_shape_scale_xyz.xz)
+    _set(pelvis, "Root", [size] * 3, [0.0, 0.0, 0.0])
+    for limb, (_, _, last) in LIMBS.items():
+        control = bones[ik_control(limb)]
+        if limb.endswith("foot"):
+            _add_sole(control, np.concatenate([held[last], held[limb]]))
+        else:
+            x, z = _radii(bones[last], held[last])
+            length = control.bone.length
+            _set(control, "Cube", [1.5 * x, 0.6 * length, 1.7 * z], [0.0, 0.5 * length, 0.0])
+        _set(bones[pole_control(limb)], "Diamond", [0.03] * 3, [0.0] * 3)
+    _set(bones[HEAD_TARGET], "Target", [0.09] * 3, [0.0] * 3)
+    _set(bones[EYES_TARGET], "Glasses", [0.075, 0.035, 0.035], [0.0] * 3)
+    for eye in EYES:
+        _set(bones[eye_target(eye)], "Ring", [0.018] * 3, [0.0] * 3)
+    _set(bones[FACE], "Face", [0.05] * 3, [0.0] * 3)
+
+
+def remove_unused_shapes() -> None:
+    """Take away the shapes that no bone holds any more."""
+    for obj in [o for o in bpy.data.objects if _MARK in o and o.users == 0]:
+        mesh = obj.data
+        bpy.data.objects.remove(obj)
+        bpy.data.meshes.remove(mesh)
+
+
+def _shape(name: str) -> Any:
+    """The file's own object of that shape."""
+    for obj in bpy.data.objects:
+        if obj.get(_MARK) == name and obj.library is None:
+            return obj
+    points, edges = _SHAPES[name]()  # type: ignore[no-untyped-call]
+    mesh = bpy.data.meshes.new(f"{PREFIX} {name}")
+    mesh.from_pydata(points.tolist(), edges, [])
+    obj = bpy.data.objects.new(mesh.name, mesh)
+    obj[_MARK] = name
+    obj.hide_render = True
+    return obj
+
+
+def _set(bone: Any, shape: str, scale: list[float], move: list[float]) -> None:
+    """Metres, in the bone's axes; the bone's own length does not count."""
+    bone.custom_shape = _shape(shape)
+    bone.use_custom_shape_bone_size = False
+    bone.custom_shape_scale_xyz = scale
+    bone.custom_shape_translation = move
+    bone.custom_shape_wire_width = _WIRE
+
+
+def _in_bone(bone: Any, points: FloatArray) -> FloatArray:
+    """[N, 3] from armature space into the bone's axes at rest, from its head."""
+    inverse = np.array(bone.bone.matrix_local.inverted())
+    out: FloatArray = points @ inverse[:3, :3].T + inverse[:3, 3]
+    return out
+
+
+def _radii(bone: Any, held: FloatArray) -> tuple[float, float]:
+    """How far the limb reaches from the bone along x and z, at the bone's middle."""
+    length = bone.bone.length
+    points = _in_bone(bone, held)
+    points = points[(points[:, 1] > 0.2 * length) & (points[:, 1] < 0.8 * length)]
+    if len(points) < 4:
+        return 0.3 * length, 0.3 * length
+    x, _, z = np.percentile(np.abs(points), 90, axis=0)
+    return float(x), float(z)
+
+
+def _add_ring(bone: Any, held: FloatArray) -> None:
+    x, z = (_ROOM * r + 0.002 for r in _radii(bone, held))
+    _set(bone, "Ring", [x, 1.0, z], [0.0, 0.5 * bone.bone.length, 0.0])
+
+
+def _top(held: FloatArray, bone: Any) -> float:
+    if not len(held):
+        return float(bone.bone.length)
+    return float(_in_bone(bone, held)[:, 1].max())
+
+
+def _add_sole(control: Any, foot: FloatArray) -> None:
+    """A flat box under the foot, level while the control is at rest."""
+    rest = control.bone.matrix_local
+    if len(foot) < 4:
+        foot = np.array(rest.translation) + np.array([[-0.05, -0.2, -0.1], [0.05, 0.06, 0.0]])
+    low, high = foot.min(0), foot.max(0)
+    middle, half = (low + high) / 2, (high - low) / 2
+    middle[2], half[2] = low[2] + 0.012, 0.012
+    turn: Matrix = rest.to_3x3().inverted()
+    move = turn @ (Matrix.Translation(middle.tolist()).translation - rest.translation)
+    _set(control, "Cube", (half * [1.2, 1.12, 1.0]).tolist(), list(move))
+    control.custom_shape_rotation_euler = turn.to_euler()

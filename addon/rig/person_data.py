@@ -1,0 +1,58 @@
+"""What a rig keeps of its person: the size of its shapes, the photo's pose, what stands
+on the floor.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...engine.core.types import NUM_JOINTS, Avatar, LikenessError, Pose
+from ..scene.axes import points_to_blender
+from .bone_shapes import add_shapes
+
+PHOTO_POSE_KEY = "likeness_photo_pose"
+"""On the armature: full_pose, transl and expression of the photo, one after the other."""
+
+OWN_VERTICES_KEY = "likeness_own_vertices"
+"""On the body's mesh: how many of its vertices are the body's own, before those of a skirt."""
+
+_CLOTHES = ("skirt",)
+
+
+def fit_rig(avatar: Avatar, armature: Any, body_object: Any) -> None:
+    """Give the bones their shapes, and keep the photo's pose."""
+    body = avatar.body
+    own = count_own_vertices(avatar)
+    points = points_to_blender(body.v_template[:own].astype(np.float64))
+    add_shapes(armature, points, body.weights[:own])
+    body_object.data[OWN_VERTICES_KEY] = own
+    armature[PHOTO_POSE_KEY] = np.concatenate(
+        [np.ravel(a) for a in (avatar.pose.full_pose, avatar.pose.transl, avatar.pose.expression)]
+    ).tolist()
+
+
+def count_own_vertices(avatar: Avatar) -> int:
+    """How many vertices come before those of clothes."""
+    body = avatar.body
+    parts = [k for k, name in enumerate(body.part_names) if name in _CLOTHES]
+    worn = np.unique(body.f[np.isin(body.face_part, parts)])
+    return int(worn.min()) if len(worn) else len(body.v_template)
+
+
+def read_photo_pose(armature: Any) -> Pose:
+    """The photo's pose and expression.
+
+    Raises:
+        LikenessError: the scene was made before poses were kept.
+    """
+    kept = armature.get(PHOTO_POSE_KEY)
+    if kept is None:
+        raise LikenessError(
+            f"'{armature.name}' does not hold the photo's pose.",
+            "It was made by an older version. Import the avatar again.",
+        )
+    values = np.array(kept, np.float64)
+    cut = 3 * NUM_JOINTS
+    return Pose(values[:cut].reshape(-1, 3), values[cut : cut + 3], values[cut + 3 :])

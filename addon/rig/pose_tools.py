@@ -1,0 +1,187 @@
+"""Whole poses: set, mirrored, put on the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Matrix, Quaternion, Vector
+
+from ...engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ...engine.core.types import JOINT_NAMES
+from ..motion.bone_pose import ROOT, apply_pose, read_bone_pose
+from ..scene.body_object import get_expression, set_expression
+from .control_names import (
+    CONTROL_BONES,
+    EYES_TARGET,
+    FACE,
+    HEAD_TARGET,
+    IK,
+    LIMBS,
+    ik_control,
+    pole_control,
+)
+from .controls import EYES, eye_target, show_controls
+from .evaluated_pose import evaluate_armature, place_root, seen_matrices, set_rotation
+from .ik import get_ik_influence
+from .person_data import OWN_VERTICES_KEY, read_photo_pose
+
+LINKED = "This avatar is linked. Object > Library Override > Make lets you pose it"
+
+_SIDES = {"left": "right", "right": "left"}
+
+
+def find_posing_problem(armature: Any) -> str:
+    """Why this avatar's rig cannot be posed by the buttons; empty when it can."""
+    bones = armature.pose.bones
+    if FACE not in bones and not any(name in bones for name in CONTROL_BONES):
+        return "This avatar was made by an older version and has no controls. Import it again"
+    gone = [name for name in (*JOINT_NAMES, *CONTROL_BONES) if name not in bones]
+    if gone:
+        return f"The bone '{gone[0]}' was removed or renamed. Undo that, or import the avatar again"
+    if armature.library is not None:
+        return LINKED
+    return ""
+
+
+def set_named_pose(armature: Any, body: Any, name: str) -> None:
+    """A pose of ``engine/poses``; the person keeps place, direction and expression.
+
+    The lowest point of the body stays as high as it was.
+    """
+    from ...engine.poses import find_pose
+
+    joints = find_pose(name).joints
+    now = read_bone_pose(armature, np.zeros(0))
+    height = find_lowest_height(armature, body)
+    pose = replace(now, full_pose=np.zeros_like(now.full_pose)).with_joints(**joints)
+    ahead = axis_angle_to_matrix(now.full_pose[0])[:, 2]  # where the pelvis looks
+    yaw = np.array([0.0, np.arctan2(ahead[0], ahead[2]), 0.0])
+    turned = axis_angle_to_matrix(yaw) @ axis_angle_to_matrix(pose.full_pose[0])
+    apply_pose(pose.with_joints(pelvis=matrix_to_axis_angle(turned)), armature)
+    move_to_height(armature, body, height)
+
+
+def set_photo_pose(armature: Any, names: tuple[str, ...]) -> None:
+    """The pose, place and expression that the photo shows.
+
+    Raises:
+        LikenessError: the scene does not hold them.
+    """
+    pose = read_photo_pose(armature)
+    apply_pose(pose, armature)
+    set_expression(armature, names, pose.expression)
+
+
+def find_lowest_height(armature: Any, body: Any) -> float:
+    """World height in metres of the body's lowest point as it is seen. A skirt does not count:
+    a long one would lift its wearer off the floor."""
+    evaluate_armature(armature)
+    seen = body.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    points = np.empty(3 * len(seen.data.vertices), np.float32)
+    seen.data.attributes["position"].data.foreach_get("vector", points)
+    points = points.reshape(-1, 3)[: body.data.get(OWN_VERTICES_KEY, len(seen.data.vertices))]
+    up = np.array(body.matrix_world)[2]
+    return float((points @ up[:3]).min() + up[3])
+
+
+def move_to_height(armature: Any, body: Any, height: float) -> float:
+    """Move the person up or down until the lowest point is at that world height.
+
+    The pelvis bone moves, and controls in IK with it. Returns the metres moved.
+    """
+    rise = height - find_lowest_height(armature, body)
+    move = armature.matrix_world.to_3x3().inverted() @ Vector((0.0, 0.0, rise))
+    names = [ROOT]
+    for limb in LIMBS:
+        if ik_control(limb) in armature.pose.bones and get_ik_influence(armature, limb) > 0.0:
+            names += [ik_control(limb), pole_control(limb)]
+    for name in names:
+        bone = armature.pose.bones[name]
+        bone.location += bone.bone.matrix_local.to_3x3().inverted() @ move
+    armature.update_tag()
+    return rise
+
+
+def reset_bones(armature: Any, names: Iterable[str]) -> None:
+    """Bones back to rest. Pelvis and controls stay with the person: they only turn back, and
+    controls return to where they rest beside the pelvis."""
+    root = armature.pose.bones[ROOT]
+    moved = root.bone.matrix_local.to_3x3() @ root.location
+    for name in names:
+        bone = armature.pose.bones[name]
+        set_rotation(bone, Quaternion())
+        bone.scale = (1.0, 1.0, 1.0)
+        if bone.parent is not None:
+            bone.location = (0.0, 0.0, 0.0)
+        elif name != ROOT:
+            bone.location = bone.bone.matrix_local.to_3x3().inverted() @ moved
+    armature.update_tag()
+
+
+def mirror_pose(armature: Any) -> None:
+    """Left for right, of the whole pose: bones, controls, switches and face.
+
+    The person stays in place and keeps its direction: the mirror stands upright through the
+    pelvis, along the direction in which the pelvis looks. Bones that hang on others take each
+    other's rotation with y and z negated, which is what Blender's Paste Flipped does.
+    """
+    bones, seen = armature.pose.bones, seen_matrices(armature)
+    names = [n for n in (*JOINT_NAMES, *list_movable_controls()) if n in bones]
+    was = {n: (bones[n].matrix_basis.copy(), bones[n].location.copy()) for n in names}
+    place, side = seen[ROOT].translation, seen[ROOT].col[0].xyz
+    side = Vector((side.x, side.y, 0.0))
+    side = side.normalized() if side.length > 1e-3 else Vector((1.0, 0.0, 0.0))
+    for name in names:
+        other, bone = mirror_bone_name(name), bones[name]
+        if bone.parent is not None:
+            w, x, y, z = was[other][0].to_quaternion()
+            set_rotation(bone, Quaternion((w, x, -y, -z)))
+            x, y, z = was[other][1]
+            bone.location = (-x, y, z)
+        else:
+            place_root(bone, _reflected(seen[other], place, side))
+    limbs = [limb for limb in LIMBS if ik_control(limb) in bones]
+    switches = {limb: get_ik_influence(armature, limb) for limb in limbs}
+    for limb in limbs:
+        bones[ik_control(limb)][IK] = switches[mirror_bone_name(limb)]
+    if limbs:
+        show_controls(armature)
+    values = get_expression(armature)
+    flipped = [values[mirror_expression_name(n, values)] for n in values]
+    set_expression(armature, tuple(values), np.array(flipped))
+
+
+def mirror_bone_name(name: str) -> str:
+    """``left_hip`` -> ``right_hip``; middle bones are their own."""
+    side, _, rest = name.partition("_")
+    return f"{_SIDES[side]}_{rest}" if side in _SIDES else name
+
+
+def mirror_expression_name(name: str, names: Iterable[str]) -> str:
+    """``mouthLeft`` -> ``mouthRight``; expressions of both sides are their own."""
+    for end, other in (("Left", "Right"), ("Right", "Left")):
+        if name.endswith(end) and name.removesuffix(end) + other in names:
+            return name.removesuffix(end) + other
+    return name
+
+
+def list_movable_controls() -> list[str]:
+    """The control bones that have a place of their own."""
+    out = [name for limb in LIMBS for name in (ik_control(limb), pole_control(limb))]
+    return [*out, HEAD_TARGET, EYES_TARGET, *(eye_target(eye) for eye in EYES)]
+
+
+def _reflected(matrix: Matrix, place: Vector, side: Vector) -> Matrix:
+    """The matrix of the other side's bone, seen in a mirror at ``place`` with normal ``side``.
+
+    Rest axes of left and right are mirrored with x turned round, so the mirrored axes are, too.
+    """
+    mirror = np.eye(3) - 2.0 * np.outer(side, side)
+    turn = mirror @ np.array(matrix.to_3x3().normalized()) @ np.diag([-1.0, 1.0, 1.0])
+    out = Matrix(turn.tolist()).to_4x4()
+    out.translation = place + Vector((mirror @ np.array(matrix.translation - place)).tolist())
+    return out

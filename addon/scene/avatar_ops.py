@@ -1,0 +1,211 @@
+"""Avatars as wholes: a copy that stands alone, removal, marking as an asset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ...engine.core.types import LikenessError
+from ..rig.bone_shapes import remove_unused_shapes
+from .avatar_objects import CAMERA_OF_KEY, AvatarObjects, find_avatar
+from .splat_object import MODIFIER_NAME, set_input
+
+_PREVIEW_SIZE = 256
+
+
+def duplicate_avatar(objects: AvatarObjects, context: Any, linked_splats: bool = False) -> Any:
+    """A second avatar beside the first, which shares nothing that poses it.
+
+    Blender's own duplicate leaves out the hidden body, so that the copy would follow the first
+    avatar's.
+
+    Args:
+        linked_splats: share the splat mesh, which is most of the memory.
+
+    Returns:
+        The copy's :class:`AvatarObjects`.
+    """
+    if context.mode != "OBJECT":  # in Edit Mode the meshes are not what one sees
+        bpy.ops.object.mode_set(mode="OBJECT")
+    name = objects.armature.name
+    collection = bpy.data.collections.new(name)
+    parent = next(
+        (c for c in _collections(context.scene) if objects.collection in c.children[:]),
+        context.scene.collection,
+    )
+    parent.children.link(collection)
+    copies: dict[Any, Any] = {}
+    for original in _members(objects):
+        copy = original.copy()
+        if original.data is not None and not (linked_splats and original == objects.splats):
+            copy.data = original.data.copy()
+        collection.objects.link(copy)
+        copies[original] = copy
+    for original, copy in copies.items():
+        copy.parent = copies.get(original.parent, original.parent)
+        copy.matrix_parent_inverse = original.matrix_parent_inverse
+        for owner in _owners(copy):
+            _point_at(owner, copies)
+        if original.get(CAMERA_OF_KEY) in copies:
+            copy[CAMERA_OF_KEY] = copies[original[CAMERA_OF_KEY]]
+        _own_actions(copy)
+        copy.hide_set(original.hide_get())
+    copied = find_avatar(copies[objects.armature])
+    assert copied is not None
+    modifier = copied.splats.modifiers.get(MODIFIER_NAME)
+    if modifier is not None:
+        set_input(modifier, "Body", copied.body)
+    width = max(0.5, objects.splats.dimensions.x)
+    copied.armature.location.x += width
+    select_avatar(copied, context)
+    return copied
+
+
+def delete_avatar(objects: AvatarObjects) -> None:
+    """Remove an avatar's objects, what only they used, and its collection if nothing else is
+    in it."""
+    collection = objects.collection
+    for obj in _members(objects):
+        data = obj.data
+        bpy.data.objects.remove(obj)
+        if data is not None and not data.users:
+            bpy.data.batch_remove([data])
+    if collection is not None and not collection.objects and not collection.children:
+        bpy.data.collections.remove(collection)
+    remove_unused_shapes()
+
+
+def select_avatar(objects: AvatarObjects, context: Any) -> None:
+    """Make the armature the active object, and nothing else selected.
+
+    Raises:
+        LikenessError: it is not in the view layer.
+    """
+    if objects.armature.name not in context.view_layer.objects:
+        raise LikenessError(
+            f"'{objects.armature.name}' is not in the view layer.", "Switch its collection on."
+        )
+    if context.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    for other in context.selected_objects:
+        other.select_set(False)
+    objects.armature.select_set(True)
+    context.view_layer.objects.active = objects.armature
+
+
+def mark_as_asset(objects: AvatarObjects, author: str = "", description: str = "") -> None:
+    """Let the asset browser offer the avatar's collection, under the photo as its picture.
+
+    Raises:
+        LikenessError: the avatar is linked from another file.
+    """
+    collection = objects.collection
+    if collection.library is not None or collection.override_library is not None:
+        raise LikenessError(
+            f"'{objects.armature.name}' is linked from another file.", "Mark it in that file."
+        )
+    collection.asset_mark()
+    data = collection.asset_data
+    data.author, data.description = author, description
+    if "Likeness" not in data.tags:
+        data.tags.new("Likeness")
+    photo = _photo(objects)
+    if photo is None:
+        collection.asset_generate_preview()
+    else:
+        preview = collection.preview_ensure()
+        preview.image_size = (_PREVIEW_SIZE, _PREVIEW_SIZE)
+        preview.image_pixels_float.foreach_set(_square(photo).ravel())
+
+
+def _members(objects: AvatarObjects) -> list[Any]:
+    """The avatar's own objects: its parts, and what belongs to a part."""
+    home = objects.collection.objects if objects.collection is not None else ()
+    parts = [objects.armature, objects.body, objects.splats]
+    if objects.camera is not None:
+        parts.append(objects.camera)
+    return parts + [obj for obj in home if obj not in parts and obj.parent in parts]
+
+
+def _own_actions(obj: Any) -> None:
+    """Give a copied object actions of its own: keys on one avatar must not move the other."""
+    data = obj.animation_data
+    if data is None:
+        return
+    if data.action is not None:
+        slot = data.action_slot.identifier if data.action_slot is not None else None
+        data.action = data.action.copy()
+        if slot is not None:
+            data.action_slot = data.action.slots[slot]
+    for track in data.nla_tracks:
+        for strip in track.strips:
+            if strip.action is not None:
+                slot = strip.action_slot.identifier if strip.action_slot is not None else None
+                strip.action = strip.action.copy()
+                if slot is not None:
+                    strip.action_slot = strip.action.slots[slot]
+
+
+def _owners(obj: Any) -> Iterator[Any]:
+    """Everything of an object that can point at another."""
+    yield obj
+    yield from obj.modifiers
+    yield from obj.constraints
+    if obj.pose is not None:
+        for bone in obj.pose.bones:
+            yield from bone.constraints
+    yield from _driver_targets(obj)
+    if obj.data is not None:
+        yield from _driver_targets(obj.data)
+        yield from _driver_targets(getattr(obj.data, "shape_keys", None))
+
+
+def _driver_targets(owner: Any) -> Iterator[Any]:
+    if owner is None or owner.animation_data is None:
+        return
+    for curve in owner.animation_data.drivers:
+        for variable in curve.driver.variables:
+            yield from variable.targets
+
+
+def _point_at(owner: Any, copies: dict[Any, Any]) -> None:
+    """Let every pointer of ``owner`` to an original point at its copy."""
+    table: dict[Any, Any] = {}
+    for original, copy in copies.items():
+        table[original] = copy
+        if original.data is not None and copy.data != original.data:
+            table[original.data] = copy.data
+            keys = getattr(original.data, "shape_keys", None)
+            if keys is not None:
+                table[keys] = copy.data.shape_keys
+    for item in owner.bl_rna.properties:
+        if item.type == "POINTER" and not item.is_readonly and item.identifier != "data":
+            present = getattr(owner, item.identifier)
+            if isinstance(present, bpy.types.ID) and present in table:
+                setattr(owner, item.identifier, table[present])
+
+
+def _collections(scene: Any) -> list[Any]:
+    return [scene.collection, *scene.collection.children_recursive]
+
+
+def _photo(objects: AvatarObjects) -> Any | None:
+    if objects.camera is None:
+        return None
+    images = (background.image for background in objects.camera.data.background_images)
+    return next((image for image in images if image is not None), None)
+
+
+def _square(image: Any) -> Any:
+    """[256, 256, 4] the upper middle square of an image, from the bottom up as Blender has it."""
+    width, height = image.size
+    pixels = np.empty((height, width, 4), np.float32)
+    image.pixels.foreach_get(pixels.ravel())
+    side = min(width, height)
+    left = (width - side) // 2
+    pixels = pixels[height - side :, left : left + side]
+    at = ((np.arange(_PREVIEW_SIZE) + 0.5) * side / _PREVIEW_SIZE).astype(int)
+    return pixels[at][:, at]

@@ -1,0 +1,91 @@
+"""An avatar file -> a .blend that works with factory settings and without the extension.
+
+``python -m likeness.addon.scene.blend_writer AVATAR OUT [PHOTO]`` does it in a process of its own, which
+is the way from other programs: Blender holds one scene per process.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from ...engine.core.types import LikenessError
+from ...engine.files.atomic import atomic_write
+from ...engine.formats.avatar import load_avatar
+
+
+def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | None = None) -> Path:
+    """Write ``blend_path`` from an avatar file, whole or not at all; needs no display.
+
+    Replaces whatever scene this process holds, so it refuses in a Blender with a window.
+
+    Raises:
+        LikenessError: Blender's module is missing, or a file cannot be read or written.
+    """
+    avatar = load_avatar(avatar_path)
+    try:
+        import bpy
+    except ModuleNotFoundError as error:
+        raise LikenessError(
+            "Blender's Python module bpy is not installed.",
+            "Run 'pip install bpy==4.5.15', or use this from Blender.",
+        ) from error
+    if not bpy.app.background:
+        raise LikenessError(
+            "A .blend is made in a Blender without a window.", "Use File > Import > Avatar here."
+        )
+    from ..compat import open_empty_file
+    from .avatar_objects import build_scene
+    from .render_setup import set_up_render
+
+    open_empty_file()
+    objects = build_scene(
+        avatar, _title(avatar_path, photo_path), photo_path, avatar_path=avatar_path
+    )
+    set_up_render(bpy.context.scene, objects.camera)
+    show_through_camera()
+    with atomic_write(blend_path) as scratch:
+        # Blender wants an absolute path; it would take a relative one as the file's own.
+        bpy.ops.wm.save_as_mainfile(filepath=str(scratch.absolute()), compress=True, copy=True)
+        if not scratch.is_file():
+            raise LikenessError(f"Blender did not write '{blend_path}'.", "Is there room?")
+    return blend_path
+
+
+def show_through_camera() -> None:
+    """Let every 3D view of the file open with the splats drawn, seen as in the photo."""
+    import bpy
+
+    for screen in bpy.data.screens:
+        for area in screen.areas:
+            if area.type == "VIEW_3D":
+                space = area.spaces.active
+                space.shading.type = "MATERIAL"
+                space.region_3d.view_perspective = "CAMERA"
+
+
+def _title(avatar_path: Path, photo_path: Path | None) -> str:
+    return (photo_path or avatar_path).stem
+
+
+def main(argv: list[str]) -> int:
+    """AVATAR OUT [PHOTO]; 0 when the file is written, 2 for what the user can mend."""
+    if len(argv) not in (2, 3):
+        print(
+            "usage: python -m likeness.addon.scene.blend_writer AVATAR OUT [PHOTO]", file=sys.stderr
+        )
+        return 2
+    try:
+        print(blend_from_avatar(*(Path(argument).absolute() for argument in argv)))
+    except LikenessError as error:
+        print(f"likeness: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # bpy's own exit may crash after everything is done

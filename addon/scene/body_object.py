@@ -1,0 +1,187 @@
+"""The body mesh: skinned as the engine skins it, with the expressions as shape keys.
+
+It is never rendered; the splats' node group reads it where the armature has put it. What one sets
+are the custom properties of the armature's bone ``face``, one per expression: plain drivers
+(no Python) carry them to the shape keys, so that one action of the armature holds pose and face.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ...engine.body import Body
+from ...engine.core.types import JOINT_NAMES, FloatArray
+from ..rig.control_names import FACE
+from ..rig.correctives import add_correctives
+from ..rig.drivers import add_property, drive
+from .axes import points_to_blender
+
+WEIGHT_FLOOR = 1e-7
+"""Weights below this are left out; the rest is normalised by the Armature modifier."""
+
+_KEY_RANGE = 10.0
+"""What Blender allows a shape key at most; the range that a user meets is the property's."""
+
+_JOINTS_A_STEP = 14
+_KEYS_A_STEP = 13
+
+
+def create_body(body: Body, name: str, armature: Any, collection: Any) -> Any:
+    """The body object: vertex groups, Armature modifier, shape keys, all at rest and neutral.
+
+    The armature's bone ``face`` gets the expressions as properties.
+    """
+    steps = create_body_steps(body, name, armature, collection)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def create_body_steps(
+    body: Body, name: str, armature: Any, collection: Any
+) -> Generator[None, None, Any]:
+    """:func:`create_body` in pieces of some milliseconds; returns the object at the end."""
+    rest = points_to_blender(body.v_template).astype(np.float32)
+    mesh = _mesh(name, rest, body.f)
+    obj = bpy.data.objects.new(name, mesh)
+    collection.objects.link(obj)
+    obj.parent = armature
+    yield
+    _add_uv(mesh, body)
+    yield
+    yield from _add_weights(obj, body.weights)
+    yield from _add_expressions(obj, body, rest, armature)
+    if body.posedirs is not None:
+        yield from add_correctives(obj, body.posedirs, rest, armature)
+    modifier = obj.modifiers.new("Armature", "ARMATURE")
+    modifier.object = armature
+    modifier.use_deform_preserve_volume = False
+    modifier.use_bone_envelopes = False
+    _hide(obj)
+    return obj
+
+
+def set_expression(armature: Any, names: tuple[str, ...], values: FloatArray) -> None:
+    """Set the expressions ``names`` to ``values`` [E], widening sliders that end before them."""
+    holder = _holder(armature)
+    for name, value in zip(names, np.asarray(values, np.float64).tolist()):
+        if isinstance(holder, dict):
+            holder[name].value = value
+            continue
+        holder[name] = value  # a float again, whatever a script had left there
+        sliders = holder.id_properties_ui(name)
+        limits = sliders.as_dict()
+        if not limits["soft_min"] <= value <= limits["soft_max"]:
+            low, high = float(np.floor(2 * value) / 2), float(np.ceil(2 * value) / 2)
+            sliders.update(
+                soft_min=min(limits["soft_min"], low), soft_max=max(limits["soft_max"], high)
+            )
+    armature.update_tag()
+
+
+def get_expression(armature: Any) -> dict[str, float]:
+    """Expression -> value, in the body's order."""
+    holder = _holder(armature)
+    if isinstance(holder, dict):
+        return {name: key.value for name, key in holder.items()}
+    return {name: float(holder[name]) for name in expression_names(armature)}
+
+
+def expression_names(armature: Any) -> tuple[str, ...]:
+    """The names of the body's expressions, in its order."""
+    holder = _holder(armature)
+    if isinstance(holder, dict):
+        return tuple(holder)
+    # a script that sets 1 rather than 1.0 makes it a whole number; other kinds are not ours
+    names = holder.keys()
+    return tuple(name for name in names if type(holder[name]) in (float, int))
+
+
+def _holder(armature: Any) -> Any:
+    """The pose bone with the expressions; in scenes of format 1 the shape keys by name."""
+    bone = armature.pose.bones.get(FACE)
+    if bone is not None:
+        return bone
+    for child in armature.children:
+        if child.type == "MESH" and child.data.shape_keys is not None:
+            return {key.name: key for key in child.data.shape_keys.key_blocks[1:]}
+    return {}
+
+
+def _mesh(name: str, points: FloatArray, f: Any) -> Any:
+    mesh = bpy.data.meshes.new(name)
+    mesh.vertices.add(len(points))
+    mesh.vertices.foreach_set("co", points.ravel())
+    mesh.loops.add(f.size)
+    mesh.loops.foreach_set("vertex_index", np.ascontiguousarray(f, np.int32).ravel())
+    mesh.polygons.add(len(f))
+    mesh.polygons.foreach_set("loop_start", np.arange(0, f.size, 3, dtype=np.int32))
+    mesh.update(calc_edges=True)
+    return mesh
+
+
+def _add_uv(mesh: Any, body: Body) -> None:
+    if not len(body.vt):
+        return
+    layer = mesh.uv_layers.new(name="UVMap")
+    layer.uv.foreach_set("vector", body.vt[body.ft].astype(np.float32).ravel())
+
+
+def _add_weights(obj: Any, weights: FloatArray) -> Generator[None, None, None]:
+    """A group per joint; vertices of the same weight together, because each call costs."""
+    for joint, name in enumerate(JOINT_NAMES):
+        group = obj.vertex_groups.new(name=name)
+        held = np.flatnonzero(weights[:, joint] > WEIGHT_FLOOR)
+        values, which = np.unique(weights[held, joint], return_inverse=True)
+        order = np.argsort(which, kind="stable")
+        members = np.split(held[order], np.flatnonzero(np.diff(which[order])) + 1)
+        for value, vertices in zip(values.tolist(), members):
+            group.add(vertices.tolist(), value, "REPLACE")
+        if joint % _JOINTS_A_STEP == 0:
+            yield
+
+
+def _add_expressions(
+    obj: Any, body: Body, rest: FloatArray, armature: Any
+) -> Generator[None, None, None]:
+    if not body.num_expression:
+        return
+    obj.shape_key_add(name="Basis", from_mix=False)
+    bone = armature.pose.bones[FACE]
+    for k, name in enumerate(body.expression_names):
+        key = obj.shape_key_add(name=name, from_mix=False)
+        at = rest + points_to_blender(body.exprdirs[:, :, k])
+        key.points.foreach_set("co", np.ascontiguousarray(at, np.float32).ravel())
+        key.slider_min, key.slider_max = -_KEY_RANGE, _KEY_RANGE
+        drive(key, "value", armature, _add_slider(bone, name))
+        if k % _KEYS_A_STEP == _KEYS_A_STEP - 1:
+            yield
+    yield
+
+
+def _add_slider(bone: Any, name: str) -> str:
+    """A property at 0; ARKit's expressions run from 0 to 1, SMPL-X's are standard deviations."""
+    numbered = name.startswith("expression_")
+    return add_property(
+        bone,
+        name,
+        -_KEY_RANGE,
+        _KEY_RANGE,
+        (-5.0, 5.0) if numbered else (0.0, 1.0),
+        f"Expression axis {name.rpartition('_')[2]}, in standard deviations"
+        if numbered
+        else f"Expression {name}: 0 is neutral, 1 the whole expression",
+    )
+
+
+def _hide(obj: Any) -> None:
+    """Out of every picture, but still evaluated for the splats."""
+    obj.hide_render = True  # EEVEE would draw it in spite of visible_camera = False
+    obj.display_type = "WIRE"  # what one sees who unhides it
+    obj.hide_set(True)

@@ -1,0 +1,204 @@
+"""An unseen body that casts the avatar's shadow.
+
+Splats cast none: they are sheets of light. The proxy is the posed body, pushed out along its
+normals to where hair and clothes reach, by stock geometry nodes: it follows pose and face without
+the extension. The material shows itself to shadow rays only, because EEVEE knows no object that
+the camera does not see.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ...engine.core.types import LikenessError
+from ...engine.scene.mesh import ATTRIBUTES
+from .. import compat
+from .avatar_objects import PART_KEY, AvatarObjects
+from .material import COLOR_ATTRIBUTE
+from .read_back import open_stored_mesh, read_attribute
+from .splat_object import set_input
+
+PART = "shadow"
+MODIFIER_NAME = "Likeness Shadow"
+REACH_ATTRIBUTE = "splat_reach"
+"""POINT, on the body: metres along the normal to where its splats reach."""
+
+_VERSION_KEY = "likeness_shadow_version"
+_VERSION = 1
+_REACH_PERCENTILE = 80.0
+_SOLID = 0.5
+"""Splats fainter than this cast no shadow."""
+
+
+def add_proxy(objects: AvatarObjects, catcher: bool = False) -> Any:
+    """The avatar's shadow proxy, made anew if there is one.
+
+    Args:
+        catcher: seen by the camera as Cycles' shadow catcher.
+
+    Raises:
+        LikenessError: the avatar is linked, or has no splats left.
+    """
+    mesh = objects.body.data
+    if mesh.library is not None or mesh.override_library is not None:
+        # what is stored on the body's mesh would not be saved
+        raise LikenessError(
+            f"'{objects.armature.name}' is linked from another file.",
+            "Add the shadow proxy in that file.",
+        )
+    remove_proxy(objects)
+    _store_reach(objects)
+    mesh = bpy.data.meshes.new(f"{objects.armature.name} Shadow")
+    if not catcher:  # which shows Blender's plain surface
+        mesh.materials.append(_material())
+    obj = bpy.data.objects.new(mesh.name, mesh)
+    objects.collection.objects.link(obj)
+    obj.parent = objects.armature
+    obj[PART_KEY] = PART
+    obj.display_type = "WIRE"
+    obj.hide_select = True
+    for rays in ("diffuse", "glossy", "transmission", "volume_scatter"):
+        setattr(obj, f"visible_{rays}", False)
+    obj.visible_shadow = True
+    obj.visible_camera = catcher
+    obj.is_shadow_catcher = catcher
+    modifier = obj.modifiers.new(MODIFIER_NAME, "NODES")
+    modifier.node_group = _group()
+    set_input(modifier, "Body", objects.body)
+    if not catcher:
+        set_input(modifier, "Material", mesh.materials[0])
+    return obj
+
+
+def find_proxy(objects: AvatarObjects) -> Any | None:
+    """The avatar's shadow proxy, or None."""
+    return next((o for o in objects.armature.children if o.get(PART_KEY) == PART), None)
+
+
+def remove_proxy(objects: AvatarObjects) -> None:
+    """Take the proxy away, if there is one."""
+    obj = find_proxy(objects)
+    if obj is not None:
+        mesh = obj.data
+        bpy.data.objects.remove(obj)
+        bpy.data.meshes.remove(mesh)
+    attribute = objects.body.data.attributes.get(REACH_ATTRIBUTE)
+    if attribute is not None:
+        objects.body.data.attributes.remove(attribute)
+
+
+def _store_reach(objects: AvatarObjects) -> None:
+    """Give every vertex of the body the distance to which the splats around it reach.
+
+    Of the splats on a vertex's triangles the height that four in five stay under, never below the
+    skin, and smoothed over neighbours so that the surface stays whole.
+    """
+    body = objects.body.data
+    with open_stored_mesh(objects.splats) as splats:
+        if not len(splats.polygons):
+            raise LikenessError(
+                f"'{objects.armature.name}' has no splats left.", "Undo what removed them."
+            )
+        corners = [read_attribute(splats, name) for name in ATTRIBUTES[:3]]
+        height = read_attribute(splats, ATTRIBUTES.offset)[:, 2]
+        solid = read_attribute(splats, COLOR_ATTRIBUTE)[:, 3] > _SOLID
+    vertex = np.concatenate([corner[solid] for corner in corners])
+    heights = np.tile(np.maximum(height[solid], 0.0), 3)
+    order = np.lexsort((heights, vertex))
+    vertex, heights = vertex[order], heights[order]
+    count = len(body.vertices)
+    ends = np.searchsorted(vertex, np.arange(count + 1))
+    number = np.diff(ends)
+    row = ends[:-1] + np.minimum((number * _REACH_PERCENTILE / 100).astype(int), number - 1)
+    reach = np.where(number > 0, heights[np.minimum(np.maximum(row, 0), len(heights) - 1)], 0.0)
+    edges = np.empty(2 * len(body.edges), np.int32)
+    body.edges.foreach_get("vertices", edges)
+    edges = edges.reshape(-1, 2)
+    both = np.concatenate([edges, edges[:, ::-1]])
+    neighbours = np.maximum(np.bincount(both[:, 0], minlength=count), 1)
+    for _ in range(3):
+        mean = np.bincount(both[:, 0], reach[both[:, 1]], count) / neighbours
+        reach = 0.5 * (reach + mean)
+    attribute = body.attributes.get(REACH_ATTRIBUTE)
+    attribute = attribute or body.attributes.new(REACH_ATTRIBUTE, "FLOAT", "POINT")
+    attribute.data.foreach_set("value", reach.astype(np.float32))
+    body.update_tag()
+
+
+def _group() -> Any:
+    """Body -> body pushed out; shared by all avatars of the file."""
+    for group in bpy.data.node_groups:
+        if group.get(_VERSION_KEY) == _VERSION and group.library is None:
+            return group
+    tree = bpy.data.node_groups.new(MODIFIER_NAME, "GeometryNodeTree")
+    tree[_VERSION_KEY] = _VERSION
+    tree.is_modifier = True
+    socket = tree.interface.new_socket
+    socket("Geometry", description="The proxy", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    socket("Body", description="The avatar's body", socket_type="NodeSocketObject")
+    thickness = socket(
+        "Thickness",
+        description="How far out: 1 reaches to where hair and clothes do, 0 is the bare body",
+        socket_type="NodeSocketFloat",
+    )
+    thickness.default_value, thickness.min_value, thickness.max_value = 1.0, 0.0, 2.0
+    socket("Material", description="The proxy's material", socket_type="NodeSocketMaterial")
+
+    def node(kind: str, x: int, **settings: Any) -> Any:
+        made = tree.nodes.new(kind)
+        made.location = (200 * x, 0)
+        for key, value in settings.items():
+            setattr(made, key, value)
+        return made
+
+    link = tree.links.new
+    given = node("NodeGroupInput", 0).outputs
+    body = node("GeometryNodeObjectInfo", 1, transform_space="RELATIVE")
+    reach = node("GeometryNodeInputNamedAttribute", 1, data_type="FLOAT")
+    reach.inputs["Name"].default_value = REACH_ATTRIBUTE
+    normal = node("GeometryNodeInputNormal", 1)
+    times = node("ShaderNodeMath", 2, operation="MULTIPLY")
+    out = node("ShaderNodeVectorMath", 3, operation="SCALE")
+    moved = node("GeometryNodeSetPosition", 4)
+    painted = node("GeometryNodeSetMaterial", 5)
+    output = node("NodeGroupOutput", 6)
+    link(given["Body"], body.inputs["Object"])
+    link(reach.outputs["Attribute"], times.inputs[0])
+    link(given["Thickness"], times.inputs[1])
+    link(normal.outputs[0], out.inputs[0])
+    link(times.outputs[0], out.inputs["Scale"])
+    link(body.outputs["Geometry"], moved.inputs["Geometry"])
+    link(out.outputs["Vector"], moved.inputs["Offset"])
+    link(moved.outputs["Geometry"], painted.inputs["Geometry"])
+    link(given["Material"], painted.inputs["Material"])
+    link(painted.outputs["Geometry"], output.inputs[0])
+    return tree
+
+
+def _material() -> Any:
+    """Opaque to shadow rays, and to nothing else."""
+    for existing in bpy.data.materials:
+        if existing.get(_VERSION_KEY) == _VERSION and existing.library is None:
+            return existing
+    material = bpy.data.materials.new(MODIFIER_NAME)
+    material[_VERSION_KEY] = _VERSION
+    compat.enable_nodes(material)
+    material.surface_render_method = "DITHERED"
+    material.use_transparent_shadow = True
+    tree = material.node_tree
+    tree.nodes.clear()
+    path = tree.nodes.new("ShaderNodeLightPath")
+    unseen = tree.nodes.new("ShaderNodeBsdfTransparent")
+    solid = tree.nodes.new("ShaderNodeBsdfDiffuse")
+    mix = tree.nodes.new("ShaderNodeMixShader")
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    for k, made in enumerate((path, unseen, solid, mix, output)):
+        made.location = (220 * k, 0)
+    tree.links.new(path.outputs["Is Shadow Ray"], mix.inputs[0])
+    tree.links.new(unseen.outputs[0], mix.inputs[1])
+    tree.links.new(solid.outputs[0], mix.inputs[2])
+    tree.links.new(mix.outputs[0], output.inputs["Surface"])
+    return material

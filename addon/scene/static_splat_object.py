@@ -1,0 +1,140 @@
+"""Splats that nobody carries: a file of Gaussians as one object, with the avatars' material.
+
+In renders each splat is the exact outline of its ellipsoid as the active camera sees it. With A
+[3, 3] its axes as columns, a direction of view d, and e1, e2 perpendicular to A^-1 d and to each
+other, the ellipse has the axes A e1 and A e2. In the viewport, where no node knows the view, the
+two longest axes are shown. Stock nodes: it renders without the extension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import bpy
+
+from ...engine.scene.mesh import SplatMesh
+from ...engine.scene.static_splats import AXES, MEAN
+from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
+from .node_group import _Builder, _Camera, _sorted
+from .splat_object import splat_mesh_steps
+
+MODIFIER_NAME = "Static Splats"
+PART_KEY = "likeness_static_splats"
+_GROUP_NAME, _GROUP_VERSION, _VERSION_KEY = "Likeness Static Splats", 1, "likeness_static_version"
+
+
+def add_static_splats_steps(
+    splats: SplatMesh, name: str, context: Any
+) -> Generator[None, None, Any]:
+    """Add the object to the context's collection, selected and active; the generator returns it."""
+    mesh = yield from splat_mesh_steps(splats, name)
+    if context.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    obj = bpy.data.objects.new(name, mesh)
+    obj[PART_KEY] = True
+    obj.visible_shadow = obj.visible_diffuse = False
+    modifier = obj.modifiers.new(MODIFIER_NAME, "NODES")
+    modifier.node_group = static_group()
+    context.collection.objects.link(obj)
+    for other in context.selected_objects:
+        other.select_set(False)
+    obj.select_set(True)
+    context.view_layer.objects.active = obj
+    return obj
+
+
+def static_group() -> Any:
+    """The node group of all static splats of the file: made on first use."""
+    for group in bpy.data.node_groups:
+        if group.get(_VERSION_KEY) == _GROUP_VERSION and group.library is None:
+            return group
+    tree = bpy.data.node_groups.new(_GROUP_NAME, "GeometryNodeTree")
+    tree[_VERSION_KEY] = _GROUP_VERSION
+    tree.is_modifier = True
+    new = tree.interface.new_socket
+    new(
+        "Geometry",
+        description="The splats, placed",
+        in_out="OUTPUT",
+        socket_type="NodeSocketGeometry",
+    )
+    new("Geometry", description="The splat mesh", in_out="INPUT", socket_type="NodeSocketGeometry")
+    detail = new(
+        "Viewport Detail",
+        description="Part of the splats shown while working",
+        in_out="INPUT",
+        socket_type="NodeSocketFloat",
+    )
+    detail.subtype = "FACTOR"
+    detail.default_value, detail.min_value, detail.max_value = 1.0, 0.0, 1.0
+    _build(tree)
+    return tree
+
+
+def _build(tree: Any) -> None:
+    add = _Builder(tree)
+    group = add.node("NodeGroupInput").outputs
+    viewport = add.node("GeometryNodeIsViewport").outputs[0]
+    some = add.node("FunctionNodeRandomValue", data_type="FLOAT").outputs[1]
+    chosen = add.math("LESS_THAN", some, group["Viewport Detail"])
+    kept = add.node(
+        "GeometryNodeSeparateGeometry",
+        {"Geometry": group["Geometry"], "Selection": chosen},
+        domain="FACE",
+    ).outputs["Selection"]
+    geometry = add.switch(viewport, group["Geometry"], kept, "GEOMETRY")
+    add.column()
+    camera = _Camera.build(add)
+    mean = add.attribute(MEAN, "FLOAT_VECTOR")
+    axes = [add.attribute(name, "FLOAT_VECTOR") for name in AXES]
+    add.column()
+    ray = add.switch(
+        camera.orthographic, add.vector("SUBTRACT", mean, camera.place), camera.backward, "VECTOR"
+    )
+    # A^-1 d, axis by axis: the axes are perpendicular, so it is (a . d) / (a . a).
+    local = [
+        add.math("DIVIDE", add.vector("DOT_PRODUCT", a, ray), add.vector("DOT_PRODUCT", a, a))
+        for a in axes
+    ]
+    add.column()
+    through = add.node("ShaderNodeCombineXYZ", dict(enumerate(local))).outputs[0]
+    q = add.vector("NORMALIZE", through)
+    # Any vector that is not along q will do; where the third axis is nearly along it, the first.
+    flat = add.node(
+        "FunctionNodeAxesToRotation", {"Primary Axis": q}, primary_axis="Z", secondary_axis="X"
+    ).outputs["Rotation"]
+    seen = []
+    for unit in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)):
+        e = add.node("ShaderNodeSeparateXYZ", {0: add.rotate(unit, flat)}).outputs
+        out = add.scale(axes[0], e["X"])
+        out = add.vector("MULTIPLY_ADD", axes[1], e["Y"], out)
+        seen.append(add.vector("MULTIPLY_ADD", axes[2], e["Z"], out))
+    add.column()
+    flat_u, flat_v = (add.switch(viewport, seen[k], axes[k], "VECTOR") for k in (0, 1))
+    captured, on_face = add.capture(geometry, mean=mean, axis_u=flat_u, axis_v=flat_v)
+    add.column()
+    face = add.node(
+        "FunctionNodeIntegerMath",
+        {0: add.node("GeometryNodeInputIndex").outputs[0], 1: 3},
+        operation="DIVIDE",
+    ).outputs[0]
+    at, u, v = (add.sample(captured, value, face, "FACE") for value in on_face)
+    add.column()
+    corner = add.node(
+        "ShaderNodeSeparateXYZ", {0: add.attribute(CORNER_ATTRIBUTE, "FLOAT_VECTOR")}
+    ).outputs
+    place = add.vector(
+        "MULTIPLY_ADD", v, corner["Y"], add.vector("MULTIPLY_ADD", u, corner["X"], at)
+    )
+    moved = add.node("GeometryNodeSetPosition", {"Geometry": captured, "Position": place})
+    result = moved.outputs["Geometry"]
+    for name in (MEAN, *AXES):
+        result = add.remove(result, name)
+    add.column()
+    dithered = add.node(
+        "GeometryNodeSetMaterialIndex", {"Geometry": result, "Material Index": DITHERED_SLOT}
+    ).outputs["Geometry"]
+    add.column()
+    ordered = _sorted(add, result, on_face[0], camera)
+    add.node("NodeGroupOutput", {"Geometry": add.switch(viewport, ordered, dithered, "GEOMETRY")})

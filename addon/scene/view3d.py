@@ -1,0 +1,64 @@
+"""What the 3D views show after an import."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mathutils import Euler, Vector
+
+from ...engine.core.types import Avatar
+from .avatar_objects import AvatarObjects
+from .axes import points_to_blender
+
+_VIEW_WIDTH = 2 * 36.0
+"""Millimetres: what a 3D view's lens draws onto the longer side of its region."""
+
+_AROUND = 1.25
+"""How much more than the person is shown."""
+
+
+def show_splats(context: Any) -> None:
+    """Switch the screen's solid 3D views to Material Preview; others are left as they are."""
+    for area in context.screen.areas if context.screen else ():
+        if area.type == "VIEW_3D" and area.spaces.active.shading.type == "SOLID":
+            area.spaces.active.shading.type = "MATERIAL"
+
+
+def look_at_avatar(objects: AvatarObjects, avatar: Avatar, context: Any) -> None:
+    """Turn the screen's free 3D views to what the photo shows of the person, from its side.
+
+    Views through a camera stay.
+
+    Args:
+        avatar: the one that the objects were made of; its Gaussians do not matter.
+    """
+    low, high = _shown(avatar)
+    origin = np.array(objects.armature.matrix_world.translation)
+    middle, size = origin + (low + high) / 2, high - low
+    for area in context.screen.areas if context.screen else ():
+        if area.type != "VIEW_3D":
+            continue
+        space = area.spaces.active
+        view = space.region_3d
+        region = next((r for r in area.regions if r.type == "WINDOW"), None)
+        if view is None or region is None or view.view_perspective == "CAMERA":
+            continue
+        longer = max(region.width, region.height, 1)
+        parts = (size[0] * longer / max(region.width, 1), size[2] * longer / max(region.height, 1))
+        view.view_perspective = "PERSP"
+        view.view_rotation = Euler((np.pi / 2, 0.0, 0.0)).to_quaternion()
+        view.view_location = Vector(middle)
+        view.view_distance = _AROUND * max(parts) * space.lens / _VIEW_WIDTH + size[1] / 2
+
+
+def _shown(avatar: Avatar) -> tuple[Any, Any]:
+    """[3], [3] the corners of the box around the body's part in the photo, armature's space."""
+    from ...engine.core.cameras import project
+
+    vertices, _ = avatar.body.vertices(avatar.pose)
+    pixels, depth = project(vertices, avatar.camera)
+    width, height = avatar.camera.width, avatar.camera.height
+    inside = (depth > 0) & (pixels >= 0).all(1) & (pixels[:, 0] < width) & (pixels[:, 1] < height)
+    points = points_to_blender(vertices[inside] if inside.any() else vertices)
+    return points.min(0), points.max(0)

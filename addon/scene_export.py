@@ -1,0 +1,266 @@
+"""What leaves Blender: poses for the worker, and the rigged mesh through Blender's FBX exporter."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..engine.core.types import LikenessError, Pose
+from .motion.record import get_frame_rate
+from .scene.avatar_objects import PERSON_KEY, AvatarObjects, find_avatar, find_avatars
+from .scene.axes import points_to_blender
+from .scene.body_object import expression_names, get_expression
+from .scene.read_back import read_placement
+
+SCENE_NAME = "Likeness Export"
+UV_NAME, COLOR_NAME, LOOK_NAME = "UVMap", "Color", "Look"
+
+
+def find_export_avatar(context: Any) -> AvatarObjects | None:
+    """The active avatar, or the scene's only one."""
+    active = find_avatar(context.object)
+    if active is not None:
+        return active
+    found = find_avatars(context.scene)
+    return found[0] if len(found) == 1 else None
+
+
+def get_export_avatar(context: Any) -> AvatarObjects:
+    """:func:`find_export_avatar`.
+
+    Raises:
+        LikenessError: there is none, or one of several has to be chosen.
+    """
+    found = find_export_avatar(context)
+    if found is None:
+        raise LikenessError("No avatar is selected.", "Select the avatar to export.")
+    return found
+
+
+def scene_frames(scene: Any) -> range:
+    """The frames of the scene's range, with its step."""
+    return range(scene.frame_start, scene.frame_end + 1, max(1, scene.frame_step))
+
+
+def record_poses(
+    context: Any, objects: AvatarObjects, frames: Sequence[int], path: Path
+) -> Generator[float, None, None]:
+    """Step through frames and write an avatar's poses as the worker's task ``export`` takes them.
+
+    One frame a slice. The scene's present frame is restored.
+    """
+    scene = context.scene
+    start, part = scene.frame_current, scene.frame_subframe
+    names = expression_names(objects.armature)
+    poses, places = [], []
+    try:
+        for t, frame in enumerate(frames):
+            scene.frame_set(frame)
+            depsgraph = context.evaluated_depsgraph_get()
+            poses.append(objects.get_pose(names))
+            places.append(read_placement(objects, depsgraph))
+            yield (t + 1) / len(frames)
+    finally:
+        if scene.frame_current != start:
+            scene.frame_set(start, subframe=part)
+    _write_poses(path, poses, np.array(places), get_frame_rate(scene) / max(1, scene.frame_step))
+
+
+def write_photo_pose(objects: AvatarObjects, path: Path) -> None:
+    """Write the pose of the avatar's photo.
+
+    Raises:
+        LikenessError: the objects are of an older version.
+    """
+    from ..engine.scene.files import unpack_avatar
+
+    kept = objects.body.data.get(PERSON_KEY)
+    name = objects.armature.name
+    if kept is None:
+        raise LikenessError(
+            f"'{name}' was made by an older version of Likeness.", "Import its avatar file again."
+        )
+    _write_poses(path, [unpack_avatar(bytes(kept), name).pose], np.eye(4)[None], 30.0)
+
+
+def _write_poses(path: Path, poses: Sequence[Pose], places: Any, rate: float) -> None:
+    np.savez(
+        path,
+        full_pose=np.array([pose.full_pose for pose in poses]),
+        transl=np.array([pose.transl for pose in poses]),
+        expression=np.array([pose.expression for pose in poses]),
+        places=places,
+        frame_rate=np.array(rate),
+    )
+
+
+# The rigged mesh through Blender's exporter ---------------------------------------------------
+
+
+def write_fbx(objects: AvatarObjects, baked: Path, out: Path, frames: Sequence[int]) -> None:
+    """Write the avatar's armature and a copy of its body with the baked look as FBX.
+
+    The armature goes into a scene of its own for the time, beside the copy; all that was made is
+    removed again, and nothing of the user's is changed. Blocks while Blender's exporter works.
+
+    Args:
+        baked: what the worker wrote: arrays, and a PNG of the same stem.
+        frames: none for the present pose; else those that are animated.
+
+    Raises:
+        LikenessError: Blender cannot write the file.
+    """
+    scene = bpy.data.scenes.new(SCENE_NAME)
+    made: list[Any] = []
+    keeper = None
+    try:
+        _copy_times(bpy.context.scene, scene, frames)
+        body = _dressed_copy(objects, baked, made)
+        scene.collection.objects.link(objects.armature)
+        scene.collection.objects.link(body)
+        keeper = _Expressions(scene, objects.armature, body)
+        bpy.app.handlers.frame_change_post.append(keeper)
+        keeper(scene)
+        _export_fbx(scene, out, bool(frames))
+    finally:
+        if keeper is not None:
+            bpy.app.handlers.frame_change_post.remove(keeper)
+        bpy.data.scenes.remove(scene)
+        bpy.data.batch_remove(made)
+
+
+class _Expressions:
+    """Gives the copy's keys the armature's expressions: Blender's exporter reads them there,
+    where drivers of a scene without a window do not reach."""
+
+    def __init__(self, scene: Any, armature: Any, body: Any) -> None:
+        self._scene, self._armature = scene.name, armature.name
+        self._body = body.name
+
+    def __call__(self, scene: Any, *_: Any) -> None:
+        keys = bpy.data.objects[self._body].data.shape_keys
+        if scene.name != self._scene or keys is None:
+            return
+        layer = scene.view_layers[0]
+        layer.update()
+        values = get_expression(bpy.data.objects[self._armature].evaluated_get(layer.depsgraph))
+        for name, value in values.items():
+            if name in keys.key_blocks:
+                keys.key_blocks[name].value = value
+
+
+def _copy_times(source: Any, scene: Any, frames: Sequence[int]) -> None:
+    scene.render.fps, scene.render.fps_base = source.render.fps, source.render.fps_base
+    scene.frame_start = frames[0] if frames else source.frame_current
+    scene.frame_end = frames[-1] if frames else source.frame_current
+    scene.frame_set(source.frame_current, subframe=source.frame_subframe)
+
+
+def _dressed_copy(objects: AvatarObjects, baked: Path, made: list[Any]) -> Any:
+    """A copy of the body, carried out to the splats, with their colours."""
+    with np.load(baked, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in ("vertices", "f", "uv", "uv_f", "colors", "rest")}
+    mesh = objects.body.data.copy()
+    made.append(mesh)
+    if len(mesh.vertices) != len(arrays["vertices"]) or len(mesh.polygons) != len(arrays["f"]):
+        raise LikenessError(
+            f"The body of '{objects.armature.name}' has been edited.",
+            "Export glTF instead, or import the avatar again.",
+        )
+    body = bpy.data.objects.new(f"{objects.armature.name} Mesh", mesh)
+    made.append(body)
+    for key in list(body.keys()):
+        del body[key]
+    body.parent = objects.armature
+    for group in objects.body.vertex_groups:
+        body.vertex_groups.new(name=group.name)
+    modifier = body.modifiers.new("Armature", "ARMATURE")
+    modifier.object = objects.armature
+    moves = points_to_blender(arrays["vertices"] - arrays["rest"]).astype(np.float32)
+    _carry(mesh, moves)
+    _paint(mesh, arrays)
+    image = bpy.data.images.load(str(baked.with_suffix(".png")))
+    made.append(image)
+    image.name = f"{objects.armature.name} {LOOK_NAME}"
+    image.pack()
+    made.append(_material(body, image))
+    return body
+
+
+def _carry(mesh: Any, moves: Any) -> None:
+    """Move the rest shape and every shape key."""
+    blocks = [mesh.vertices]
+    if mesh.shape_keys is not None:
+        mesh.shape_keys.animation_data_clear()  # the drivers: the values are set from outside
+        blocks += [key.points for key in mesh.shape_keys.key_blocks]
+    for points in blocks:
+        where = np.empty(moves.size, np.float32)
+        points.foreach_get("co", where)
+        points.foreach_set("co", where + moves.ravel())
+    mesh.update()
+
+
+def _paint(mesh: Any, arrays: dict[str, Any]) -> None:
+    while mesh.uv_layers:
+        mesh.uv_layers.remove(mesh.uv_layers[0])
+    layer = mesh.uv_layers.new(name=UV_NAME)
+    places = (arrays["uv"] * [1, -1] + [0, 1])[arrays["uv_f"]]
+    layer.uv.foreach_set("vector", places.astype(np.float32).ravel())
+    for attribute in list(mesh.color_attributes):
+        mesh.color_attributes.remove(attribute)
+    colors = mesh.color_attributes.new(COLOR_NAME, "BYTE_COLOR", "POINT")
+    rgba = np.ones((len(mesh.vertices), 4), np.float32)
+    rgba[:, :3] = arrays["colors"]
+    colors.data.foreach_set("color_srgb", rgba.ravel())
+
+
+def _material(body: Any, image: Any) -> Any:
+    from . import compat
+
+    material = bpy.data.materials.new(f"{body.name} {LOOK_NAME}")
+    compat.enable_nodes(material)
+    tree = material.node_tree
+    shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    shader.inputs["Roughness"].default_value = 0.9
+    picture = tree.nodes.new("ShaderNodeTexImage")
+    picture.image = image
+    tree.links.new(picture.outputs["Color"], shader.inputs["Base Color"])
+    body.data.materials.clear()
+    body.data.materials.append(material)
+    return material
+
+
+def _export_fbx(scene: Any, out: Path, moving: bool) -> None:
+    from ..engine.files.folders import atomic_write_files
+
+    with atomic_write_files(out.absolute().parent) as scratch:
+        target = scratch / out.name
+        try:
+            with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0]):
+                bpy.ops.export_scene.fbx(
+                    filepath=str(target),
+                    use_selection=False,
+                    object_types={"ARMATURE", "MESH"},
+                    use_armature_deform_only=True,
+                    add_leaf_bones=False,
+                    mesh_smooth_type="OFF",
+                    colors_type="SRGB",
+                    path_mode="COPY",
+                    embed_textures=True,
+                    bake_anim=moving,
+                    bake_anim_use_all_actions=False,
+                    bake_anim_use_nla_strips=False,
+                    bake_anim_force_startend_keying=True,
+                    bake_anim_simplify_factor=0.0,
+                )
+        except (RuntimeError, AttributeError) as error:
+            raise LikenessError(
+                f"Blender cannot write '{out}' ({str(error).strip()}).",
+                "Enable Blender's FBX add-on, or export glTF.",
+            ) from error
+        if not target.is_file():
+            raise LikenessError(f"Blender wrote no '{out}'.", "Export glTF instead.")

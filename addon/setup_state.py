@@ -1,0 +1,198 @@
+"""What the preferences know: found out by the worker, kept as JSON beside the settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ..engine.core.types import LikenessError
+from .preferences import get_preferences
+from .worker_launch import CACHES, cache_folders, engine_python, weights_folders
+
+if TYPE_CHECKING:
+    from ..engine.files.weights import ModelWeights
+
+OFFLINE = "Allow Online Access is switched off in Preferences > System"
+OFFLINE_BY_COMMAND = "This Blender was started with --offline-mode"
+
+
+def find_online_problem() -> str:
+    """Why nothing can be fetched; empty when Blender may go online."""
+    if bpy.app.online_access:
+        return ""
+    return OFFLINE_BY_COMMAND if bpy.app.online_access_override else OFFLINE
+
+
+def get_known(context: Any, topic: str) -> dict[str, Any]:
+    """What was found out about ``environment``, ``models``, ``caches`` or ``body``; or nothing."""
+    try:
+        found = json.loads(get_preferences(context).found or "{}").get(topic, {})
+    except (ValueError, AttributeError):  # written by hand, or by another version
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def save_known(context: Any, **topics: dict[str, Any]) -> None:
+    """Keep what was found out."""
+    settings = get_preferences(context)
+    try:
+        found = json.loads(settings.found or "{}")
+    except ValueError:
+        found = {}
+    settings.found = json.dumps({**found, **topics})
+
+
+def remember_environment(context: Any, result: dict[str, Any]) -> None:
+    """What the worker said of its Python, together with the one that it was started in."""
+    result = {key: value for key, value in result.items() if key != "type"}
+    save_known(context, environment={**result, "chosen": get_preferences(context).engine_python})
+
+
+def remember_setup(context: Any, result: dict[str, Any]) -> None:
+    """What the worker said of models, caches and the body file."""
+    topics = {"models": result["models"], "caches": result["caches"]}
+    if result["body"] is not None:
+        topics["body"] = {**result["body"], "chosen": get_preferences(context).body_file}
+    save_known(context, **topics)
+
+
+def remember_model(context: Any, name: str, path: str) -> None:
+    """A model has come."""
+    there = {"state": "there", "path": path, "bytes": 0}
+    save_known(context, models={**get_known(context, "models"), name: there})
+
+
+def setup_request(context: Any, *, clear: bool = False) -> dict[str, Any]:
+    """The worker's request for what lies on this computer; ``clear`` empties the caches."""
+    body = get_preferences(context).body_file
+    return {
+        "task": "setup",
+        "weights": [str(folder) for folder in weights_folders(context)],
+        "caches": {name: str(folder) for name, folder in cache_folders().items()},
+        "clear": clear,
+        "body": bpy.path.abspath(body) if body else None,
+    }
+
+
+def download_request(context: Any, model: str, accepted: bool) -> dict[str, Any]:
+    """The worker's request for a model that the user wants.
+
+    Raises:
+        LikenessError: Blender is offline, or the licence was not accepted.
+    """
+    from ..engine.files.weights import WEIGHTS  # late: it brings what fetches files
+
+    offline = find_online_problem()
+    if offline:
+        raise LikenessError(f"{offline}, so nothing can be fetched.", "Switch it on first.")
+    if model not in WEIGHTS:
+        raise LikenessError(f"There is no model '{model}'.", f"One of: {', '.join(WEIGHTS)}.")
+    if not accepted:
+        raise LikenessError(
+            f"The licence of '{model}' has to be accepted first: {WEIGHTS[model].licence}.",
+            "Read it, and set the check box.",
+        )
+    return {
+        "task": "download",
+        "model": model,
+        "folder": str(weights_folders(context)[-1]),
+        "accepted": WEIGHTS[model].licence,
+    }
+
+
+def environment_lines(context: Any) -> list[tuple[str, str]]:
+    """What is known of the Python that the worker runs in, as (icon, text)."""
+    said = get_known(context, "environment")
+    chosen = get_preferences(context).engine_python
+    if not said or said.get("chosen") != chosen:
+        return [("QUESTION", "Not checked yet")]
+    try:
+        there = engine_python(context)
+    except LikenessError as error:
+        return [("ERROR", str(error))]
+    lines = [("CHECKMARK", f"Python {said['python']}" + ("" if there else ", Blender's own"))]
+    if said["missing"]:
+        lines = [("ERROR", f"Packages are missing: {', '.join(said['missing'])}")]
+        lines.append(("BLANK1", f"{said['executable']} -m pip install {' '.join(said['missing'])}"))
+    gpu = said["gpu"]
+    if gpu is not None:
+        cuda = f", CUDA {gpu['cuda']}" if gpu["cuda"] else ""
+        gsplat = said["packages"].get("gsplat")
+        lines.append(
+            (
+                "CHECKMARK",
+                f"PyTorch {gpu['torch']}{cuda}" + (f", gsplat {gsplat}" if gsplat else ""),
+            )
+        )
+    if gpu is not None and gpu["device"]:
+        lines.append(("CHECKMARK", f"GPU found: {gpu['device']}, {format_size(gpu['memory'])}"))
+    if said["why_no_gpu"]:
+        lines.append(("INFO", f"The processor does the work: {said['why_no_gpu']}"))
+    return lines
+
+
+def body_line(context: Any) -> tuple[str, str]:
+    """What is known of the body file, as (icon, text)."""
+    chosen = get_preferences(context).body_file
+    if not chosen:
+        return ("CHECKMARK", "The default body")
+    said = get_known(context, "body")
+    if not said or said.get("chosen") != chosen:
+        return ("QUESTION", "Not checked yet")
+    if said["problem"]:
+        return ("ERROR", str(said["problem"]))
+    return (
+        "CHECKMARK",
+        f"{said['vertices']} vertices, {said['betas']} shapes, {said['expressions']} expressions, "
+        "landmarks",
+    )
+
+
+def model_rows(context: Any) -> list[tuple[ModelWeights, str, str]]:
+    """Every model of the table with its state and where it lies, as far as that is known."""
+    from ..engine.files.weights import WEIGHTS
+
+    said = get_known(context, "models")
+    rows = []
+    for name, entry in WEIGHTS.items():
+        state = said.get(name, {})
+        rows.append((entry, str(state.get("state", "")), str(state.get("path", ""))))
+    return rows
+
+
+def model_size(entry: ModelWeights) -> str:
+    """How much there is to fetch, for people; empty where that is not published."""
+    if entry.gigabytes:
+        return f"{entry.gigabytes} GB"
+    sizes = [file.size for file in entry.files]
+    return "" if None in sizes else format_size(sum(size or 0 for size in sizes))
+
+
+def cache_lines(context: Any) -> list[str]:
+    """How large the caches are."""
+    said = get_known(context, "caches")
+    return [
+        f"{what}: {format_size(said[name]['bytes'])}"
+        for name, what in CACHES.items()
+        if name in said
+    ]
+
+
+def format_size(size: float) -> str:
+    """A number of bytes for people.
+
+    >>> size_text(6009), size_text(553_433_881), size_text(0)
+    ('6 kB', '553 MB', '0 kB')
+    """
+    if size >= 1e9:
+        return f"{size / 1e9:.0f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+
+
+def shorten_path(path: str) -> str:
+    """Where a file lies, shortened from its beginning to what a row can show."""
+    text = str(Path(path))
+    return text if len(text) <= 48 else "…" + text[-47:]

@@ -1,0 +1,71 @@
+"""What a worker of ``likeness synth`` does with a number: a person, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from ...engine.core.types import FloatArray
+from ...engine.dataset.subjects import Subject
+from ...engine.synth.environment_light import read_environment
+from ...engine.synth.figure import SynthOptions, make_subject, open_context
+from ...engine.synth.subject import RasterStudio, RenderStudio, StageClock, draw_subject
+from .environments import bundled_environments, has_bpy
+from .subject_worker import SubjectMaker
+
+
+def synth_options(said: Mapping[str, Any]) -> SynthOptions:
+    """The options that came through JSON; Cycles has Blender's environments where none are
+    given."""
+    names = {field.name for field in fields(SynthOptions)}
+    values: dict[str, Any] = {name: said[name] for name in names if name in said}
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    options = SynthOptions(**values)
+    if options.engine == "cycles" and not options.environments:
+        own = tuple(str(path) for path in bundled_environments())
+        return replace(options, environments=own)
+    return options
+
+
+def open_subject_maker(
+    request: Mapping[str, Any], skipped: Callable[[Path, str], None]
+) -> SubjectMaker:
+    """Open body, library, motions and studio once.
+
+    Raises:
+        LikenessError: something that was named cannot be used.
+    """
+    options = synth_options(request["options"])
+    hold_out = int(request["options"].get("hold_out", 0))
+    world = open_context(options, skipped, _reader(options))
+    studio = _studio(options, int(request["threads"]), world.surroundings.read)
+
+    def make(number: int) -> tuple[Subject, Mapping[str, float]]:
+        clock = StageClock()
+        made = make_subject(number, options, world)
+        clock.seconds.update(made.seconds)
+        return draw_subject(made, options, studio, clock, hold_out), clock.seconds
+
+    return make
+
+
+Reader = Callable[[Path], FloatArray]
+
+
+def _reader(options: SynthOptions) -> Reader:
+    """Of environments: Blender where it is there, which reads more kinds of files."""
+    if options.engine == "cycles" or (options.environments and has_bpy()):
+        from .cycles import read_picture
+
+        return read_picture
+    return read_environment
+
+
+def _studio(options: SynthOptions, threads: int, read: Reader) -> RenderStudio:
+    if options.engine == "cycles":
+        from .cycles import CyclesStudio
+
+        return CyclesStudio(options.samples, threads, read)
+    return RasterStudio(read)

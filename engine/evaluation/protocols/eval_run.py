@@ -1,0 +1,395 @@
+"""``likeness eval``: measures what is asked for, one item after the other, and writes a report."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ...core.progress import peak_memory_mb
+from ...core.types import MAX_GAUSSIANS, LikenessError, Progress
+from ...core.version import VERSION
+from ...dataset.groups import INPUT
+from ...dataset.shards import SkippedItem, local_shards, read_subjects, shard_files
+from ...dataset.stored_subjects import read_stored_subjects
+from ...dataset.subjects import Subject
+from ...files.weights import NO_NETWORK, asset_path
+from ...gaussians.refine import REFINE_LEVELS
+from ...imaging.media import PICTURE_SUFFIXES, is_video
+from ...network.apply import resolve_network
+from ...pipeline.track import load_fitting_body
+from ...render import best_backend
+from ...tracking.detectors import Detectors
+from . import crossview, paper, portraits, reenactment, tracking
+from .compare import Comparer, load_face_model, load_lpips
+from .items import MeasureFailure
+from .methods import Methods
+from .metric_summary import summarize_protocol
+from .report_folder import PAGE_FILE, EarlierReport, ReportWriter, atomic_folder, write_report
+from .report_folder import VERSION as REPORT_VERSION
+from .report_page import compare_runs, write_page
+
+CROSSVIEW, TRACKED = "crossview", "crossview-tracked"
+PROTOCOLS = (INPUT, CROSSVIEW, reenactment.REENACT, tracking.TRACKING)
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".webm", ".avi")
+PACKAGES = ("numpy", "numba", "scipy", "Pillow", "onnxruntime", "ai-edge-litert", "torch", "av")
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """What is measured, and how.
+
+    Attributes:
+        protocols: of :data:`PROTOCOLS`. data: files, folders, patterns of shards.
+        network, refine, max_gaussians: as for a build; ``refine`` also compares the last of lift
+            and network refined.
+        limit: at most so many photos, people or videos of each protocol.
+        views: at most so many views of each of them, besides the reference.
+        max_frames: of a video that are tracked.
+        tracked: whether ``crossview`` goes through our own tracker.
+        lpips: ``auto``, ``none`` or a backbone. face_model: a file or name; None for the usual.
+    """
+
+    protocols: tuple[str, ...]
+    data: tuple[str, ...]
+    network: str = NO_NETWORK
+    refine: str = "off"
+    max_gaussians: int = MAX_GAUSSIANS
+    limit: int | None = None
+    views: int | None = None
+    max_frames: int | None = None
+    tracked: bool = False
+    lpips: str = "auto"
+    face_model: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.refine not in REFINE_LEVELS:
+            raise LikenessError(
+                f"There is no way to refine called '{self.refine}'.",
+                f"Choose one of: {', '.join(REFINE_LEVELS)}.",
+            )
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """What a run wrote: the page, the report, and what could not be measured."""
+
+    page: Path
+    report: dict[str, Any]
+    failed: tuple[MeasureFailure, ...]
+
+
+@dataclass
+class EvalSources:
+    """What data there is, by kind."""
+
+    photos: list[Path] = field(default_factory=list)
+    videos: list[Path] = field(default_factory=list)
+    shards: list[str] = field(default_factory=list)
+
+    def of(self, protocol: str) -> list[Any]:
+        """What a protocol measures."""
+        if protocol == INPUT:
+            return list(self.photos)
+        return list(self.videos if protocol == reenactment.REENACT else self.shards)
+
+
+NEEDS = {
+    INPUT: "photos",
+    CROSSVIEW: "shards of synthetic people",
+    reenactment.REENACT: "videos",
+    tracking.TRACKING: "shards of synthetic people",
+}
+
+
+def run_evaluation(
+    options: EvalOptions,
+    out: Path,
+    *,
+    against: Path | None = None,
+    body_path: Path | None = None,
+    progress: Progress | None = None,
+    command: str = "",
+) -> EvalResult:
+    """Measure, and write a report's folder, whole or not at all.
+
+    Args:
+        out: the folder; an earlier report there is replaced. against: an earlier report, beside
+            which this one is shown.
+        body_path: another body file than the default one.
+        command: what the user wrote, for the report.
+
+    Raises:
+        LikenessError: there is nothing to measure, nothing could be measured, or what was asked
+            for is missing.
+    """
+    begun = time.perf_counter()
+    other = None if against is None else EarlierReport(against)
+    if against is not None and against.resolve() == out.resolve():
+        raise LikenessError(
+            f"'{out}' cannot be written over the report that it is compared with.",
+            "Choose another folder for the new one.",
+        )
+    told: list[SkippedItem] = []
+    sources = find_sources(options.data, told)
+    asked = [name for name in options.protocols if sources.of(name)]
+    if not asked:
+        wanted = " or ".join(dict.fromkeys(NEEDS[name] for name in options.protocols))
+        raise LikenessError(f"There are no {wanted} in the data.", "Give others with --data.")
+    lpips, backbone, no_lpips = load_lpips(options.lpips)
+    faces, no_identity = load_face_model(options.face_model)
+    body = load_fitting_body(body_path)
+    network = resolve_network(options.network, lambda: body)
+    detectors = Detectors(asset_path("pose_landmark").parent)
+    methods = Methods(network, options.max_gaussians, options.refine, best_backend())
+    comparer = Comparer(detectors, lpips, faces)
+    with atomic_folder(out) as folder:
+        writer = ReportWriter(folder)
+        shared: dict[str, Any] = {
+            "body": body,
+            "detectors": detectors,
+            "give": writer.give,
+            "refuse": writer.refuse,
+        }
+        run = _Run(options, writer, told, {"methods": methods, "comparer": comparer, **shared})
+        names = [run.protocol(name, sources.of(name), progress) for name in asked]
+        if not writer.records:
+            reasons = "; ".join(str(failed) for failed in writer.failed[:3])
+            raise LikenessError(
+                f"Nothing could be measured ({reasons or 'the data is empty'}).", "Give other data."
+            )
+        warnings = [*run.warnings]
+        for protocol in options.protocols:
+            if protocol not in asked and len(options.protocols) < len(PROTOCOLS):
+                warnings.append(
+                    f"Not measured: {protocol}, because there are no {NEEDS[protocol]} in the data."
+                )
+        if not backbone:
+            warnings.append(f"No LPIPS: {no_lpips}")
+        if faces is None:
+            warnings.append(f"No identity: {no_identity}")
+        report: dict[str, Any] = {
+            "version": REPORT_VERSION,
+            "likeness": VERSION,
+            "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(time.perf_counter() - begun, 1),
+            "peak_memory_mb": peak_memory_mb(),
+            "settings": {
+                **({"command": command} if command else {}),
+                **asdict(options),
+                "methods": list(methods.names),
+                "network_files": {} if network is None else network.sha256,
+                "network_budget": None if network is None else network.config.max_gaussians,
+                "lpips_backbone": backbone or None,
+                "face_model_sha256": None if faces is None else faces.sha256,
+                "backend": methods.backend,
+            },
+            "versions": {"python": platform.python_version(), **_versions()},
+            "protocols": {
+                name: {**summarize_protocol([r for r in writer.records if r["protocol"] == name])}
+                for name in names
+            },
+            "differs": {
+                name: [*paper.DIFFERS["all"], *paper.DIFFERS[name], *_how(name)] for name in names
+            },
+            "paper": [row._asdict() for row in paper.TABLE],
+            "failed": [asdict(failed) for failed in writer.failed],
+            "warnings": warnings,
+        }
+        for name in names:
+            report["protocols"][name]["notes"] = _how(name)
+        if other is not None:
+            report["against"] = {"report": other.name, **compare_runs(writer.records, other)}
+        writer.write_items()
+        write_report(report, folder)
+        write_page(folder / PAGE_FILE, report, writer.records, other)
+    return EvalResult(out / PAGE_FILE, report, tuple(writer.failed))
+
+
+def find_sources(data: tuple[str, ...], told: list[SkippedItem]) -> EvalSources:
+    """Sort what was given by kind; folders are looked into, not below.
+
+    Args:
+        told: gets what an index of shards lists and is not there.
+
+    Raises:
+        LikenessError: something is not there, or a folder holds nothing of use.
+    """
+    out = EvalSources()
+    for part in data:
+        path = Path(part)
+        if path.is_dir():
+            files = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+            photos = [p for p in files if p.suffix.lower() in PICTURE_SUFFIXES]
+            videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES]
+            if local_shards(path):
+                # A set's folder: its contact sheet is no photo.
+                out.shards += shard_files(path, told.append)
+            elif photos or videos:
+                out.photos += photos
+                out.videos += videos
+            else:
+                raise LikenessError(
+                    f"There are no photos, videos or shards in '{part}'.", "Give another folder."
+                )
+        elif path.is_file():
+            suffix = path.suffix.lower()
+            if suffix == ".tar":
+                out.shards.append(str(path))
+            elif suffix in PICTURE_SUFFIXES:
+                out.photos.append(path)
+            elif suffix in VIDEO_SUFFIXES or is_video(path):
+                out.videos.append(path)
+            else:
+                out.photos.append(path)
+        elif any(c in part for c in "*?{[") or "://" in part or part.startswith("pipe:"):
+            out.shards += shard_files(part, told.append)
+        else:
+            raise LikenessError(f"'{part}' does not exist.", "Check the path.")
+    out.shards = list(dict.fromkeys(out.shards))
+    return out
+
+
+class _Run:
+    """One run's protocols."""
+
+    def __init__(
+        self,
+        options: EvalOptions,
+        writer: ReportWriter,
+        told: list[SkippedItem],
+        tools: Mapping[str, Any],
+    ) -> None:
+        self.options, self.writer, self.tools = options, writer, tools
+        self.warnings: list[str] = []
+        self._told = told
+
+    def protocol(self, name: str, data: list[Any], progress: Progress | None) -> str:
+        """Measure; returns the name that the items have."""
+        say = progress or (lambda stage, fraction, message: None)
+        if name == INPUT:
+            self._each(name, data, say, lambda path: portraits.measure_photo(path, **self.tools))
+        elif name == reenactment.REENACT:
+            self._each(
+                name,
+                data,
+                say,
+                lambda path: reenactment.measure_video(
+                    path,
+                    views=self.options.views,
+                    max_frames=self.options.max_frames,
+                    progress=progress,
+                    **self.tools,
+                ),
+            )
+        elif name == tracking.TRACKING:
+            tools = {k: v for k, v in self.tools.items() if k not in ("methods", "comparer")}
+            self._people(
+                name,
+                data,
+                say,
+                lambda subject: tracking.measure_tracking(
+                    subject, views=self.options.views, **tools
+                ),
+            )
+        else:
+            name = TRACKED if self.options.tracked else CROSSVIEW
+            self._people(
+                name,
+                data,
+                say,
+                lambda subject: crossview.measure_subject(
+                    name,
+                    subject,
+                    tracked=self.options.tracked,
+                    views=self.options.views,
+                    **self.tools,
+                ),
+            )
+        say(name, 1.0, "")
+        return name
+
+    def _each(
+        self, name: str, paths: list[Path], say: Progress, measure: Callable[[Path], None]
+    ) -> None:
+        chosen = paths[: self.options.limit]
+        seen: set[str] = set()
+        for k, path in enumerate(chosen):
+            say(name, k / len(chosen), path.name)
+            if path.name in seen:
+                self.writer.refuse(
+                    MeasureFailure(name, str(path), "another file has the same name")
+                )
+                continue
+            seen.add(path.name)
+            measure(path)
+
+    def _people(
+        self, name: str, shards: list[str], say: Progress, measure: Callable[[Subject], None]
+    ) -> None:
+        total = _count(shards)
+        if self.options.limit is not None:
+            total = min(total, self.options.limit)
+        told: list[SkippedItem] = list(self._told)
+        self._told.clear()
+        foreign = 0
+        seen: set[str] = set()
+        for subject in self._subjects(shards, told):
+            if subject.key in seen:
+                self.writer.refuse(
+                    MeasureFailure(name, subject.key, "another person has the same name")
+                )
+                continue
+            if self.options.limit is not None and len(seen) >= self.options.limit:
+                break
+            say(name, len(seen) / max(total, 1), subject.key)
+            seen.add(subject.key)
+            foreign += subject.facts.get("split") != "test"
+            measure(subject)
+        for skipped in told:
+            parts = (Path(skipped.shard).name, skipped.name)
+            key = "/".join(part for part in parts if part)
+            self.writer.refuse(MeasureFailure(name, key, skipped.reason))
+        if foreign:
+            self.warnings.append(
+                f"{name}: {foreign} of {len(seen)} people are not of the test split "
+                "('likeness synth --split test'): a network may have learned from them, or from "
+                "their hair, clothes and lights."
+            )
+
+    def _subjects(self, shards: list[str], told: list[SkippedItem]) -> Iterator[Subject]:
+        body = self.tools["body"]
+        for shard in shards:
+            yield from read_subjects(shard, body.num_betas, body.num_expression, told.append)
+
+
+def _count(shards: list[str]) -> int:
+    """How many people local shards hold, as far as they can be read; 0 for others."""
+    count = 0
+    for shard in shards:
+        if Path(shard).is_file():
+            try:
+                count += sum(1 for _ in read_stored_subjects(Path(shard)))
+            except (OSError, LikenessError):
+                continue  # reading it tells what is wrong
+    return count
+
+
+def _how(name: str) -> list[str]:
+    """Which body a cross-view was given."""
+    return list(paper.DIFFERS["crossview-true"]) if name == CROSSVIEW else []
+
+
+def _versions() -> dict[str, str]:
+    out = {}
+    for package in PACKAGES:
+        try:
+            out[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return out

@@ -1,0 +1,171 @@
+"""Front and back of the person as depth maps, in three sheets: the trunk and each arm.
+
+Where the dressed mesh is drawn, the sheets are its front and its back. Beside it (a skirt, a brim,
+a wisp of hair) the silhouette is inflated: laplace(u) = -rhs in the picture gives sqrt(u), the
+half thickness of a round body with that outline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ...core.types import BoolArray, Camera, FloatArray, IntArray
+from ...render.mesh import MeshBuffer, rasterize_mesh
+from .dressed_mesh import DressedMesh
+from .pixel_grids import dilate, drop_small_parts, nearest_known, smooth_within, solve_poisson
+from .regions import ARMS, HEAD, Regions
+
+MAX_FOLD = 0.02  # metres; a larger step of depth is one limb before another
+MAX_RISE = 0.25  # metres from the middle to the front or back
+UNSUPPORTED_ROUNDNESS = 0.7  # of sqrt(u) where the fit has no body at all: a strip's is 1.41 radii
+ANOTHER = 0.06  # metres; a patch between two limbs as far apart belongs to the nearer one
+LOCK = 0.35  # inter-ocular distances; smaller patches of hair before a face lie on it
+LOOSE = 0.02  # metres from the dressed mesh from which on a part needs a back of its own
+
+
+@dataclass(frozen=True)
+class DepthSheet:
+    """A part with one front and one back, on the region grid.
+
+    Attributes:
+        group: 0 for the trunk (with head and legs), else the arm's index in GROUPS.
+        visible: [H, W] pixels that show it. mask: [H, W] also where it goes on behind an arm.
+        front, back: [H, W] depth in metres along the view axis, on ``mask``.
+        on_mesh: [H, W] 0..1: 1 where ``front`` is the dressed mesh's own surface, feathered.
+        loose: [H, W] pixels too far beside the dressed mesh for it to be their back.
+    """
+
+    group: int
+    visible: BoolArray
+    mask: BoolArray
+    front: FloatArray
+    back: FloatArray
+    on_mesh: FloatArray
+    loose: BoolArray
+
+
+def find_depth_sheets(
+    regions: Regions, dressed: DressedMesh, groups: IntArray, camera: Camera
+) -> tuple[DepthSheet, ...]:
+    """The sheets that the photo shows; the trunk comes first.
+
+    Args:
+        groups: [V] the limb of each vertex.
+    """
+    arms = np.isin(regions.group, ARMS) & regions.mask
+    of_face = groups[dressed.f[:, 0]]
+    whole = rasterize_mesh(dressed.vertices, dressed.f, camera)
+    # Loose hair before a cheek or beyond it: the face is not what is seen there.
+    bare = dressed.worn[dressed.f].mean(1) < 0.5
+    loose_hair = regions.hair & (whole.face >= 0) & (bare & (of_face == HEAD))[whole.face]
+    loose_hair = drop_small_parts(loose_hair, (LOCK * regions.unit) ** 2)
+    sheets = []
+    for group in (0, *ARMS):
+        visible = regions.mask & ((regions.group == group) if group else ~arms)
+        if group and visible.sum() <= 8:
+            continue
+        own = of_face == group if group else ~np.isin(of_face, ARMS)
+        buffer = rasterize_mesh(dressed.vertices, dressed.f[own], camera)
+        sheets.append(_sheet(group, visible, buffer, whole, loose_hair, regions, camera))
+    return tuple(sheets)
+
+
+def _middle(
+    trusted: BoolArray, mask: BoolArray, buffer: MeshBuffer, fallback: MeshBuffer, focal: float
+) -> FloatArray:
+    """Mid depth of one sheet where the mesh has it, carried harmonically to the rest of it."""
+    known = trusted & (buffer.face >= 0)
+    source, depth = known, buffer
+    if known.sum() <= 5:  # the fit put this limb elsewhere: stand on whatever body is near
+        source, depth = fallback.face >= 0, fallback
+    both = np.zeros(mask.shape)
+    both[source] = (depth.depth[source] + depth.back_depth[source]) / 2
+    missing = mask & ~known
+    if missing.any():
+        rows, cols, away = nearest_known(source)
+        beside = both[rows, cols]
+        carried = solve_poisson(missing, source & mask, both)
+        # A patch that touches no known pixel has nothing to be harmonic with; and a rim is as deep
+        # as what it is the rim of: not in mid air between a hand and the elbow behind it.
+        carried = np.where(carried > 0.2, carried, beside)
+        off = np.abs(carried - beside)
+        torn = (off > MAX_FOLD) & ((away * beside / focal < LOOSE) | (off > ANOTHER))
+        both = np.where(missing, np.where(torn, beside, carried), both)
+    smooth = smooth_within(np.where(mask, both, 0.0), mask, 3.0)
+    smooth = np.where(np.abs(smooth - both) < MAX_FOLD, smooth, both)
+    out: FloatArray = np.where(known, both, smooth)
+    return out
+
+
+def _sheet(
+    group: int,
+    visible: BoolArray,
+    buffer: MeshBuffer,
+    whole: MeshBuffer,
+    loose_hair: BoolArray,
+    regions: Regions,
+    camera: Camera,
+) -> DepthSheet:
+    drawn = buffer.face >= 0
+    mask = visible
+    if group == 0:  # the trunk goes on behind an arm wherever the body does
+        arms = regions.mask & ~visible
+        mask = visible | (arms & ndimage.binary_closing(drawn | visible, iterations=2))
+    elsewhere = regions.mask & ~mask
+    middle = _middle(mask & ~loose_hair, mask, buffer, whole, float(camera.K[0, 0]))
+    pixel = middle / float(camera.K[0, 0])
+    covered = drawn & mask & ~loose_hair
+    ends = []
+    for sign, depth in ((-1.0, buffer.depth), (1.0, buffer.back_depth)):
+        over = np.where(covered, np.maximum(sign * (depth - middle), 0.0), 0.0)
+        held = (over / np.maximum(pixel, 1e-9)) ** 2
+        if covered.sum() > 5:
+            u = solve_poisson(
+                mask & ~covered,
+                ~regions.mask | covered,
+                np.where(covered, held, 0.0),
+                3.0,
+                elsewhere,
+            )
+            rise = np.where(covered, over, np.sqrt(np.maximum(u, 0.0)) * pixel)
+        else:
+            u = solve_poisson(mask, ~mask, None, 4.0)
+            rise = UNSUPPORTED_ROUNDNESS * np.sqrt(np.maximum(u, 0.0)) * pixel
+        surface = middle + sign * np.minimum(rise, MAX_RISE)
+        smooth = smooth_within(surface, mask, 1.0)
+        beside = ~covered & (np.abs(smooth - surface) < MAX_FOLD)
+        ends.append(np.where(beside, smooth, surface))
+    front, back = ends
+    weight = np.clip(ndimage.distance_transform_edt(covered) / 2.0, 0.0, 1.0)
+    # Between the lips the body shows the mouth's depth or the teeth: keep the lips' own surface
+    # there, so that the photo's teeth lie where they are seen.
+    inner = regions.mouth & mask
+    if group == 0 and inner.sum() > 12:
+        across = solve_poisson(inner, mask & ~inner, front)
+        front = np.where(inner, across + 0.002, front)
+        weight = np.where(inner, 0.0, weight)
+    back = np.maximum(back, front + 0.002)
+    front, back = np.where(mask, front, 0.0), np.where(mask, back, 0.0)
+    return DepthSheet(group, visible, mask, front, back, weight, _loose(mask, covered, pixel))
+
+
+def _loose(mask: BoolArray, covered: BoolArray, pixel: FloatArray) -> BoolArray:
+    """The patches beside the mesh that reach farther from it than a seam does."""
+    beside = mask & ~covered
+    away = ndimage.distance_transform_edt(~covered) * pixel if covered.any() else np.inf
+    labels, _ = ndimage.label(beside)
+    far = np.unique(labels[beside & (away > LOOSE)])
+    patches = np.isin(labels, far[far > 0])
+    out: BoolArray = mask & dilate(patches, 2)
+    return out
+
+
+def composite_sheets(sheets: tuple[DepthSheet, ...], name: str) -> FloatArray:
+    """One map [H, W] of ``front``, ``back`` or ``on_mesh``: each pixel's visible sheet."""
+    out = np.zeros(sheets[0].mask.shape)
+    for sheet in sheets:
+        out = np.where(sheet.visible, getattr(sheet, name), out)
+    return out

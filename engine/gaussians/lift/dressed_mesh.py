@@ -1,0 +1,380 @@
+"""The dressed mesh: the body's own mesh carried out to what is worn over it or grows on it.
+
+One offset per vertex, along smooth outward directions, closes hair and clothes around the person
+as the body's mesh closes the skin. The photo tells how far: where the mesh's outline should meet
+the matte's it is moved there, and what lies between the outlines (front, back and far side) takes
+the offsets of the outline harmonically over the surface. This is the paper's shell (section 3.1)
+with a distance of its own for every vertex instead of one for all.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import cg
+
+from ...body import Body
+from ...core.cameras import camera_position, project
+from ...core.geometry import vertex_normals
+from ...core.sampling import bilinear
+from ...core.types import BoolArray, Camera, FloatArray, IntArray
+from ...render.mesh import MeshBuffer, rasterize_mesh
+from .labels_surface import vertex_parts
+from .mesh_diffusion import mesh_laplacian
+from .pixel_grids import nearest_known
+from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
+from .surfels import ARM_JOINTS, INNER_PARTS
+
+ROUNDS = 8
+STEP = 0.8  # of the gap to the matte's outline that one round closes
+CALM = 0.25  # of the last smoothing
+LEAD, OVERSHOOT = 0.3, 1.4  # share of a gap that is asked for on top; most, of the limit
+MIN_FACING, GRAZING = -0.15, 0.45  # cosines between which a vertex counts as on the outline
+AGREES = 0.35  # least cosine between a vertex's way out and the way to the matte's outline
+MAX_STANDOFF = {
+    HEAD: 0.15,
+    TORSO: 0.12,
+    LEFT_LEG: 0.12,
+    RIGHT_LEG: 0.12,
+    ARMS[0]: 0.07,
+    ARMS[1]: 0.07,
+}
+"""Metres that what is worn may stand off the body, by limb."""
+MIN_STANDOFF = -0.012  # metres that a body fitted too wide may be drawn in
+ARMPIT = -0.2  # height of the rest pose's normal below which a shoulder is an armpit
+MAX_FOLD_OFFSET = 0.012  # metres in armpits and crotch
+MAX_BEND_OFFSET = 0.022  # metres at elbows, knees and feet
+MAX_SIDEWAYS = 0.015  # metres across a vertex's own normal
+MAX_SKIN_OFFSET = 0.012  # metres, either way: bare skin is where the body was fitted, nearly
+DEFAULT_WORN, DEFAULT_HAIR = 0.010, 0.012  # metres where nothing was measured
+PULL = 3e-4  # weight of the default
+FULL_HAIR, FULL_HAT = 0.02, 0.3  # weights of the outline's thickness on the rest of a head
+CLOSER = 0.75  # of that thickness: hair lies closer in front and behind than at the sides
+FULL_CLOTH, HANGS = 0.01, 65.0
+"""Weight of the outline's thickness on the rest of a limb's cloth, and which percentile of it:
+cloth hangs off a chest rather than clings to it, as it does where a sleeve is cut."""
+RING = 0.012  # metres of height that share one thickness
+CUT, SOFT_CUT = 0.15, 0.4  # of an edge from bare to worn, and on the head
+MEASURED = 20.0  # weight of one measured vertex against the bending of the offsets
+MAX_SMOOTHING, MAX_SMOOTHING_EXTREMITY = 0.008, 0.025  # metres; no toes show through a shoe
+
+
+@dataclass(frozen=True)
+class DressedMesh:
+    """The worn surface in the photo's pose.
+
+    Attributes:
+        vertices: [V, 3] world space, metres; the body's own where it is bare.
+        offset: [V] metres from the body along the way out.
+        worn: [V] 0..1: how likely something is worn over (or grows from) each vertex.
+        f: [F, 3] the triangles; those of a hidden hand have no area.
+    """
+
+    vertices: FloatArray
+    offset: FloatArray
+    worn: FloatArray
+    f: IntArray
+
+
+def outward_directions(
+    vertices: FloatArray, body: Body, laplacian: sparse.csr_matrix
+) -> FloatArray:
+    """[V, 3] unit directions: the normals of the body without its folds."""
+    normals = vertex_normals(vertices, body.f)
+    out = _smoothed(normals, laplacian, 30.0)
+    # A deep fold's neighbours may face each other: what is left of their mean points nowhere.
+    length = np.linalg.norm(out, axis=1, keepdims=True)
+    out = np.where(length > 0.2, out / np.maximum(length, 1e-9), normals)
+    return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True))
+
+
+def _smoothed(values: FloatArray, laplacian: sparse.csr_matrix, strength: float) -> FloatArray:
+    """[V, C] minimises |x - values|² + strength |grad x|²."""
+    A = sparse.identity(laplacian.shape[0], format="csr") + strength * laplacian
+    return np.stack([_solve(A, values[:, c], values[:, c]) for c in range(values.shape[1])], -1)
+
+
+def _solve(A: sparse.csr_matrix, b: FloatArray, start: FloatArray) -> FloatArray:
+    scale = sparse.diags(1.0 / A.diagonal())
+    out: FloatArray
+    out, unfinished = cg(A, b, x0=start, rtol=1e-4, maxiter=1000, M=scale)
+    if unfinished:  # the last iterate is smooth, only not the smoothest
+        warnings.warn("The worn surface was smoothed in part only.", stacklevel=2)
+    return out
+
+
+def fit_dressed_mesh(
+    regions: Regions,
+    camera: Camera,
+    body: Body,
+    vertices: FloatArray,
+    groups: IntArray,
+    worn: FloatArray,
+    hair: BoolArray,
+    hat: BoolArray,
+) -> DressedMesh:
+    """Fit the worn surface to the outline of the person.
+
+    Args:
+        regions: of the photo, on the grid of ``camera``. vertices: [V, 3] in the photo's pose.
+        groups: [V] limb of each vertex. worn: [V] 0..1. hair, hat: [V] what there is is hair, or a
+            hat.
+    """
+    V = len(vertices)
+    laplacian = mesh_laplacian(body.f, V)
+    out = outward_directions(vertices, body, laplacian)
+    limits = _limits(body, vertices, groups, worn, out)
+    bare, inner = limits.bare, limits.inner
+    base = _without_small_forms(body, vertices, worn, laplacian)
+    f = np.array(body.f)
+    f[regions.hidden] = f[regions.hidden][:, :1]
+    outlines = [_outline(regions, sheet) for sheet in (0, *ARMS)]
+    sheet_of = np.where(np.isin(groups, ARMS), groups, 0)
+    prior, pull = limits.prior.copy(), limits.pull.copy()
+    offset = np.where(inner, 0.0, prior)
+    head = (hair | hat | (vertex_parts(body) == "scalp")) & ~bare
+    # Offsets bend freely where bare skin begins: a sleeve's end is an edge. Hair thins out.
+    edges = _cut_laplacian(body.f, V, bare, np.where(groups == HEAD, SOFT_CUT, CUT))
+    # What the bending keeps back, round after round, until the outline is met.
+    lead = np.zeros(V)
+    for _ in range(ROUNDS):
+        target, trust = np.zeros(V), np.zeros(V)
+        surface = base + out * offset[:, None]
+        normals = vertex_normals(surface, f)
+        ray = camera_position(camera) - surface
+        ray /= np.linalg.norm(ray, axis=1, keepdims=True)
+        facing = np.einsum("vd,vd->v", normals, ray)
+        xy, z = project(surface, camera)
+        step, _ = project(surface + 1e-3 * out, camera)
+        ahead = step - xy
+        ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
+        metres = z / float(camera.K[0, 0])
+        near = (facing > MIN_FACING) & (facing < GRAZING) & ~inner
+        whole = rasterize_mesh(surface, f, camera)
+        for sheet, outline in zip((0, *ARMS), outlines, strict=True):
+            if outline is None:
+                continue
+            own = near & (sheet_of == sheet)
+            drawn = _inside_distance(rasterize_mesh(surface, f[_faces(f, sheet_of, sheet)], camera))
+            rows, gap = _gaps(outline, drawn, whole, xy, z, ahead, own)
+            lead[rows] += LEAD * gap * metres[rows]
+            target[rows] = offset[rows] + STEP * gap * metres[rows] + lead[rows]
+            trust[rows] = MEASURED * (1.0 - np.clip(facing[rows], 0.0, None) / GRAZING)
+        target = np.clip(target, limits.low, OVERSHOOT * limits.high)
+        # A hat is as thick all around as its outline at the same height of the head; hair is nearly
+        # so, and takes nothing from a brim.
+        for own, share, weight in ((head & hat, 1.0, FULL_HAT), (head & ~hat, CLOSER, FULL_HAIR)):
+            told = own & (trust > 0.1)
+            if told.sum() > 9:
+                height = body.v_template[:, 1]
+                prior[own] = share * _at_height(height[told], target[told], height[own])
+                pull[own] = weight
+        for limb in ((TORSO,), (ARMS[0],), (ARMS[1],), (LEFT_LEG, RIGHT_LEG)):
+            own = np.isin(groups, limb) & ~bare & ~head
+            told = own & (trust > 0.1)
+            if told.sum() > 9:
+                prior[own] = np.percentile(target[told], HANGS)
+                pull[own] = FULL_CLOTH
+        A = edges + sparse.diags(trust + pull)
+        offset = _solve(A.tocsr(), trust * target + pull * prior, offset)
+        offset = np.clip(offset, limits.low, limits.high)
+    # A tuft of hair or a crease of the outline is no spike of the surface.
+    offset = _smoothed(offset[:, None], edges, CALM)[:, 0]
+    offset = np.clip(offset, limits.low, limits.high)
+    return DressedMesh(base + out * offset[:, None], offset, worn, f)
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """What is known of the offsets before the outline is looked at.
+
+    Attributes:
+        bare, inner: [V] skin; the inside of mouth and eyes, which stays where it is.
+        low, high: [V] metres. prior: [V] metres where nothing is measured; pull: [V] its weight.
+    """
+
+    bare: BoolArray
+    inner: BoolArray
+    low: FloatArray
+    high: FloatArray
+    prior: FloatArray
+    pull: FloatArray
+
+
+def _limits(
+    body: Body, vertices: FloatArray, groups: IntArray, worn: FloatArray, out: FloatArray
+) -> _Limits:
+    part = vertex_parts(body)
+    inner = np.isin(part, INNER_PARTS) | (part == "eye_socket")
+    bare = worn < 0.4
+    face = np.isin(part, ["face", "lips", "eyelid"])
+    most = np.select([groups == g for g in MAX_STANDOFF], list(MAX_STANDOFF.values()), 0.05)
+    # What stood off the skin in an armpit or between the legs would scatter when they open, and
+    # so would what stands off sideways, beside its own triangles' normal.
+    most = np.where(_folds(body), np.minimum(most, MAX_FOLD_OFFSET), most)
+    most = np.where(_bends(body) | (part == "foot"), np.minimum(most, MAX_BEND_OFFSET), most)
+    upright = np.einsum("vd,vd->v", out, vertex_normals(vertices, body.f))
+    sideways = np.sqrt(np.clip(1.0 - upright**2, 1e-6, 1.0))
+    sideways = np.where(upright < 0.0, 1.0, sideways)
+    most = np.where(groups == HEAD, most, np.minimum(most, MAX_SIDEWAYS / sideways))
+    # Offsets grow with their triangle: what a fold squeezes stands off farther when it opens.
+    most = most * np.clip(vertex_area_ratio(body, vertices), 0.25, 1.0)
+    prior = np.where(bare, 0.0, np.where(part == "scalp", DEFAULT_HAIR, DEFAULT_WORN))
+    pull = np.where(inner, 10.0, np.where(bare, 0.05, PULL))
+    pull = np.where(bare & face, 0.3, pull)  # the landmarks know the face better than the outline
+    low, high = (
+        np.where(bare, -MAX_SKIN_OFFSET, MIN_STANDOFF),
+        np.where(bare, MAX_SKIN_OFFSET, most),
+    )
+    return _Limits(bare, inner, low, high, prior, pull)
+
+
+def vertex_area_ratio(body: Body, vertices: FloatArray) -> FloatArray:
+    """[V] size of the triangles around each vertex over that at rest."""
+
+    def areas(points: FloatArray) -> FloatArray:
+        a, b, c = (points[body.f[:, k]] for k in range(3))
+        double = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+        around = np.bincount(body.f.ravel(), np.repeat(double, 3), len(points))
+        return np.asarray(around, np.float64)
+
+    rest = np.maximum(areas(np.asarray(body.v_template, np.float64)), 1e-12)
+    out: FloatArray = np.sqrt(areas(vertices) / rest)
+    return out
+
+
+def _without_small_forms(
+    body: Body, vertices: FloatArray, worn: FloatArray, laplacian: sparse.csr_matrix
+) -> FloatArray:
+    """[V, 3] the body, smoothed where something is worn: no navel or toe shows through."""
+    part = vertex_parts(body)
+    weight = np.clip((worn - 0.3) / 0.4, 0.0, 1.0)
+    weight = np.where((part == "hand") | _folds(body), 0.0, weight)
+    move = weight[:, None] * (_smoothed(vertices, laplacian, 4.0) - vertices)
+    length = np.linalg.norm(move, axis=1)
+    most = np.where(np.isin(part, ["ear", "foot"]), MAX_SMOOTHING_EXTREMITY, MAX_SMOOTHING)
+    out: FloatArray = vertices + move * np.minimum(1.0, most / np.maximum(length, 1e-9))[:, None]
+    return out
+
+
+def _at_height(known: FloatArray, values: FloatArray, wanted: FloatArray) -> FloatArray:
+    """Values [K] known at heights [K], read at the heights ``wanted`` [N]: their mean nearby."""
+    weight = np.exp(-0.5 * ((wanted[:, None] - known) / RING) ** 2) + 1e-9
+    out: FloatArray = (weight * values).sum(1) / weight.sum(1)
+    return out
+
+
+def _folds(body: Body) -> BoolArray:
+    """[V] the armpits and the crotch: held by two limbs that part."""
+    arm = body.weights[:, ARM_JOINTS].sum(1)
+    below = vertex_normals(body.v_template, body.f)[:, 1] < ARMPIT  # not the shoulder's top
+    left, right = body.weights[:, 1], body.weights[:, 2]
+    out: BoolArray = ((arm > 0.1) & (arm < 0.9) & below) | (np.minimum(left, right) > 0.05)
+    return out
+
+
+def _bends(body: Body) -> BoolArray:
+    """[V] the elbows and knees: a fold of theirs opens as the limb is stretched."""
+    out = np.zeros(len(body.v_template), bool)
+    for upper, lower in ((16, 18), (17, 19), (1, 4), (2, 5)):
+        out |= np.minimum(body.weights[:, upper], body.weights[:, lower]) > 0.12
+    return out
+
+
+def _faces(f: IntArray, sheet_of: IntArray, sheet: int) -> BoolArray:
+    """[F] triangles of one sheet: the trunk's (0), with the arms' roots, or an arm's."""
+    out: BoolArray = (sheet_of[f] == sheet).any(1)
+    return out
+
+
+def _cut_laplacian(
+    f: IntArray, num_vertices: int, bare: BoolArray, across: FloatArray
+) -> sparse.csr_matrix:
+    """Laplacian whose edges from bare to worn count as ``across`` [V] of either end says."""
+    whole = mesh_laplacian(f, num_vertices).tocoo()
+    i, j = whole.row, whole.col
+    off = (i != j) & (bare[i] != bare[j])
+    links = np.where(i == j, 0.0, whole.data)
+    links[off] *= np.minimum(across[i], across[j])[off]
+    A = sparse.csr_matrix((links, (i, j)), whole.shape)
+    return sparse.csr_matrix(A - sparse.diags(np.asarray(A.sum(1)).ravel()))
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """Where the matte says that a sheet ends.
+
+    Attributes:
+        distance: [H, W] pixels inside (positive) or outside of the sheet's silhouette.
+        way: [H, W, 2] unit direction (x, y) towards larger distance, inwards.
+        counts: [H, W] whether the nearest outline is the sheet's own against the background.
+        sheet: whose.
+    """
+
+    distance: FloatArray
+    way: FloatArray
+    counts: BoolArray
+    sheet: int
+
+
+def _outline(regions: Regions, sheet: int) -> _Outline | None:
+    arms = np.isin(regions.group, ARMS) & regions.mask
+    # What an arm hides of the trunk is not outside of it.
+    mask = regions.mask if sheet == 0 else regions.mask & (regions.group == sheet)
+    if mask.sum() < 9:
+        return None
+    pad = np.pad(mask, 1, mode="edge")
+    inside, (ri, ci) = ndimage.distance_transform_edt(pad, return_indices=True)
+    outside, (ro, co) = ndimage.distance_transform_edt(~pad, return_indices=True)
+    distance = np.where(pad, inside - 0.5, 0.5 - outside)
+    rows, cols = np.where(pad, ri, ro), np.where(pad, ci, co)
+    # The pixel of the mask at the nearest outline, and whose it is.
+    own = np.where(arms, regions.group, 0)
+    nearest_r, nearest_c, _ = nearest_known(mask)
+    owner = np.pad(own[nearest_r, nearest_c], 1, mode="edge")
+    counts = owner[rows, cols] == sheet
+    gy, gx = np.gradient(ndimage.gaussian_filter(distance, 1.0))
+    way = np.stack([gx, gy], -1)
+    way /= np.maximum(np.linalg.norm(way, axis=-1, keepdims=True), 1e-9)
+    cut = (slice(1, -1), slice(1, -1))
+    return _Outline(distance[cut], way[cut], counts[cut], sheet)
+
+
+def _inside_distance(buffer: MeshBuffer) -> FloatArray:
+    """[H, W] pixels inside (positive) or outside of what is drawn; the border is no outline."""
+    drawn = np.pad(buffer.face >= 0, 1, mode="edge")
+    if drawn.all() or not drawn.any():
+        return np.zeros(buffer.face.shape)
+    signed = ndimage.distance_transform_edt(drawn) - ndimage.distance_transform_edt(~drawn)
+    out: FloatArray = (signed - 0.5 * np.sign(signed))[1:-1, 1:-1]
+    return out
+
+
+def _gaps(
+    outline: _Outline,
+    drawn: FloatArray,
+    whole: MeshBuffer,
+    xy: FloatArray,
+    z: FloatArray,
+    ahead: FloatArray,
+    own: BoolArray,
+) -> tuple[IntArray, FloatArray]:
+    """Vertices at the drawn outline whose distance to the matte's is known, and it in pixels."""
+    height, width = drawn.shape
+    inside = (xy >= 0).all(1) & (xy[:, 0] < width) & (xy[:, 1] < height) & (z > 0)
+    rows = np.nonzero(own & inside)[0]
+    at = xy[rows].astype(np.int64)
+    r, c = at[:, 1], at[:, 0]
+    both = np.stack([outline.distance, drawn], -1)
+    read = bilinear(both, xy[rows])
+    # A vertex grazed by the view within the silhouette (a fold, a nose) is on no outline.
+    at_edge = np.abs(read[:, 1]) < 3.0 + 0.02 * min(height, width)
+    # Nor is one behind an arm or another limb.
+    front = z[rows] < whole.depth[r, c] + 0.08
+    along = -np.einsum("nd,nd->n", outline.way[r, c], ahead[rows])
+    ok = at_edge & front & outline.counts[r, c] & (along > AGREES)
+    gap = (read[:, 0] - read[:, 1]) / np.maximum(along, AGREES)
+    return rows[ok], gap[ok]

@@ -1,0 +1,345 @@
+"""The face's finish: lids that close, eyes that turn, a mouth that opens.
+
+The lift paints the photo onto the fitted body pixel by pixel, which is right for the photo's own
+expression. Here the splats of the eyes and the mouth are given to the parts that they show (by
+the face landmarks, which see lids and lips better than the fit does), and what the photo hides of
+those parts is completed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ...body import Body
+from ...core.cameras import project, unproject
+from ...core.geometry import triangle_frames, vertex_normals
+from ...core.sampling import bilinear
+from ...core.types import (
+    BoolArray,
+    BoundGaussians,
+    FloatArray,
+    Gaussians,
+    IntArray,
+    Matte,
+    Observation,
+    Track,
+)
+from ..binding import bind_gaussians, place_gaussians
+from .eye_splats import make_eye_socket, make_eyeball, rebind_eye_photo
+from .face_parts import (
+    EYE_RINGS,
+    OUTER_PARTS,
+    FittedFace,
+    cast_rays,
+    inner_lips,
+    inside_polygon,
+    make_face,
+    spread_points,
+)
+from .lids import lid_triangles, make_closed_lid
+from .mouth import (
+    TOOTH_DEPTH,
+    is_mouth_open,
+    make_mouth_cavity,
+    make_teeth,
+    make_tongue,
+    rebind_mouth_photo,
+)
+from .mouth_visibility import find_visible_mouth
+from .surfels import CORE, PHOTO, surfels_from_tangents, surfels_on_plane, tangent_plane_steps
+
+REPLACED = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
+SINK = 0.0020  # metres that skin texels may lie under the photo near lids and lips
+SINK_REACH = 0.03  # metres around them
+LEAN = 0.3  # of a texel's depth under the skin that it may lie aside
+RIM_WIDTH, RIM_SPACING, RIM_SINK = 0.004, 0.0011, 0.0007  # metres
+SIGMA, TEETH_SIGMA = 0.45, 0.57  # of photo splats laid out anew, in steps of their grid
+JUMP = 0.0015  # metres in depth from which a splat is laid out anew
+CLEAR = 0.001  # metres behind the photo's teeth that are kept free of the mouth's lining
+BEHIND_PHOTO, MAX_SINK = 0.0004, 0.004  # metres
+FULL = 21_000  # completed splats at full density
+BEFORE_FACE = 0.008  # metres before the skin from which a splat shows something else
+SIDES = ("right", "left")
+
+
+def finish_face(
+    bound: BoundGaussians,
+    body: Body,
+    vertices: FloatArray,
+    track: Track,
+    observation: Observation,
+    matte: Matte,
+    budget: int = FULL,
+) -> BoundGaussians:
+    """Lids, eyeballs and mouth of a lifted portrait put right.
+
+    A body without eyes, teeth and blinks, or a photo without a face, comes back as it is.
+
+    Args:
+        bound: everything that the lift made. body: the person's own.
+        vertices: [V, 3] in the photo's pose. track, observation, matte: of the portrait.
+
+    Returns:
+        At most ``budget`` Gaussians more than ``bound``.
+    """
+    coarseness = max(1.0, float(np.sqrt(FULL / max(budget, 1))))
+    face = make_face(body, vertices, track, observation, matte, coarseness)
+    if face is None:
+        return bound
+    closed = face.blinked()
+    unfolding = [lid_triangles(face, closed, side)[0] for side in SIDES]
+    rims = _rim_faces(face) & ~np.logical_or.reduce(unfolding)
+    gone = face.faces(*REPLACED) | rims | np.logical_or.reduce(unfolding)
+    bound = _raise_skin(face, bound.take((bound.layer == PHOTO) | ~gone[bound.triangle]))
+    bound = _rebind_photo(face, closed, bound)
+    shown = find_visible_mouth(body)
+    lining = (
+        make_teeth(face, upper=True),
+        make_teeth(face, upper=False),
+        make_tongue(face),
+        make_mouth_cavity(face),
+    )
+    inner = [_behind_photo(face, part.take(shown[part.triangle])) for part in lining]
+    own = [_rim_skin(face, rims)]
+    for side in SIDES:
+        own += [
+            make_closed_lid(face, closed, side),
+            make_eye_socket(face, side),
+            make_eyeball(face, side),
+        ]
+    completed = BoundGaussians.concatenate(
+        [_behind_photo(face, part) for part in own if part is not None]
+    )
+    completed = _sink_behind_photo(face, completed, bound)
+    mouth = _sink_behind_photo(face, BoundGaussians.concatenate(inner), bound)
+    completed = BoundGaussians.concatenate([mouth, completed])
+    if len(completed) > budget:
+        completed = completed.take(np.linspace(0, len(completed) - 1, budget).astype(np.int64))
+    return BoundGaussians.concatenate([completed, bound])
+
+
+def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:
+    """Splats of the mouth's lining sunk behind the teeth that an open mouth shows in the photo;
+    without those of the lips that stand before them."""
+    if not is_mouth_open(face):
+        return part
+    world = place_gaussians(part, face.vertices, face.body)
+    means = np.asarray(world.means, np.float64)
+    xy, depth = project(means, face.camera)
+    inside, edge = inside_polygon(xy, inner_lips(face))
+    # A splat reaches beyond its centre; a lip's edge is allowed to, for the photo covers it.
+    outer = face.faces(*OUTER_PARTS)[part.triangle]
+    reach = world.scales[:, 0] * face.camera.K[0, 0] / depth * np.where(outer, 0.8, 2.5)
+    inside |= edge < reach
+    lips = cast_rays(face, xy, face.faces("lips"))
+    arch = cast_rays(face, xy, face.faces("teeth"))
+    if lips is None or arch is None:
+        return part
+    needed = np.maximum(arch.depth, lips.depth + TOOTH_DEPTH) + CLEAR
+    sunk = inside & ~outer & (depth < needed)
+    means[sunk] = unproject(xy[sunk], needed[sunk], face.camera)
+    frames = triangle_frames(
+        face.vertices, face.body.f, face.body.v_template, part.triangle, part.bary
+    )
+    offset = np.array(part.offset)
+    local = np.einsum("nab,na->nb", frames.R, means - frames.origin) / frames.sigma[:, None]
+    offset[sunk] = local[sunk]
+    return replace(part, offset=offset).take(~(inside & outer & (depth < needed)))
+
+
+def _sink_behind_photo(
+    face: FittedFace, completed: BoundGaussians, bound: BoundGaussians, farthest: float = MAX_SINK
+) -> BoundGaussians:
+    """Completed splats that would show before the photo's, in its own view, set back behind them;
+    without those that would have to go ``farthest`` metres or more."""
+    head = face.faces(*OUTER_PARTS, *REPLACED)
+    photo = bound.take(np.nonzero((bound.layer == PHOTO) & head[bound.triangle])[0])
+    if len(photo) == 0 or len(completed) == 0:
+        return completed
+    shown = place_gaussians(photo, face.vertices, face.body)
+    photo_xy, photo_depth = project(np.asarray(shown.means, np.float64), face.camera)
+    world = place_gaussians(completed, face.vertices, face.body)
+    means = np.asarray(world.means, np.float64)
+    xy, depth = project(means, face.camera)
+    tree = cKDTree(photo_xy)
+    pitch = float(np.median(tree.query(photo_xy, k=2)[0][:, 1]))
+    away, nearest = tree.query(xy, k=3)
+    needed = np.where(away < 2.0 * pitch, photo_depth[nearest], -np.inf).max(1) + BEHIND_PHOTO
+    short = needed - depth
+    sunk = short > 0
+    means[sunk] = unproject(xy[sunk], needed[sunk], face.camera)
+    frames = triangle_frames(
+        face.vertices, face.body.f, face.body.v_template, completed.triangle, completed.bary
+    )
+    local = np.einsum("nab,na->nb", frames.R, means - frames.origin) / frames.sigma[:, None]
+    offset = np.where(sunk[:, None], local, completed.offset).astype(np.float32)
+    return replace(completed, offset=offset).take(short < farthest)
+
+
+def _rim_faces(face: FittedFace) -> BoolArray:
+    """[F] lips, lids' edges and the skin next to them, where texels are too coarse: they would
+    reach over the lips' edge into the mouth, and over the lids into the eye."""
+    rest, f = face.body.v_template, face.body.f
+    rims = np.unique(f[face.faces("lips", "eyelid")])
+    distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=RIM_WIDTH)
+    return np.asarray(face.faces("face", "lips", "eyelid") & (distance < RIM_WIDTH))
+
+
+def _rim_skin(face: FittedFace, faces: BoolArray) -> BoundGaussians | None:
+    """Fine skin under the photo there: its colours, and hidden lips like the nearest seen ones.
+    None where ``faces`` are too small for any."""
+    f, vertices = face.body.f, face.vertices
+    rest = face.body.v_template.astype(np.float64)
+    rows = np.nonzero(faces)[0]
+    spacing = face.coarseness * RIM_SPACING
+    row, bary = spread_points(rest[f[rows]], spacing)
+    if not len(row):
+        return None
+    triangle = rows[row]
+    corner = f[triangle]
+    at = np.einsum("nk,nkd->nd", bary, face.registered[corner])
+    normal = np.einsum("nk,nkd->nd", bary, vertex_normals(face.registered, f)[corner])
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    xy, depth = project(at, face.camera)
+    front = cast_rays(face, xy, np.ones(len(f), bool))
+    toward = -at / np.linalg.norm(at, axis=1, keepdims=True)
+    seen = np.einsum("nd,nd->n", normal, toward) > 0.2
+    if front is not None:
+        seen &= depth < front.depth + 0.0015
+    over_eye = np.zeros(len(at), bool)
+    for side in SIDES:
+        inside, edge = inside_polygon(xy, face.points[list(EYE_RINGS[side])])
+        seen &= edge > 0.008 * face.unit
+        over_eye |= inside
+    inside, edge = inside_polygon(xy, inner_lips(face))
+    seen &= ~over_eye & ~inside & (edge > 0.008 * face.unit)
+    if not seen.any():
+        seen[:] = True
+    color = bilinear(face.matte.foreground, xy)
+    points = np.einsum("nk,nkd->nd", bary, rest[corner])
+    if not seen.all():
+        some = min(6, int(seen.sum()))
+        near = cKDTree(points[seen]).query(points[~seen], k=some)[1]
+        color[~seen] = 0.86 * color[seen][near.reshape(-1, some)].mean(1)
+    world = surfels_on_plane(
+        at - RIM_SINK * toward,
+        normal,
+        np.full(len(at), 0.8 * spacing),
+        color,
+        np.full(len(at), 0.97),
+    )
+    layer = np.full(len(at), CORE, np.uint8)
+    skin = bind_gaussians(world, triangle, bary, layer, vertices, face.body)
+    return skin.take(~over_eye)  # the photo's open eye is not covered
+
+
+def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:
+    """Skin texels near lips and lids come close under the photo, and to where the photo has them.
+
+    They close its gaps when the skin stretches; deeper ones lie behind the mouth's lining.
+    """
+    rest, f = face.body.v_template, face.body.f
+    rims = np.unique(f[face.faces("lips", "eyelid")])
+    distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=SINK_REACH)
+    near = face.faces("face", "lips", "eyelid") & (distance < SINK_REACH)
+    # Texels that were slid aside stand behind the outline of something: they stay there.
+    # (The smooth normal along which texels are sunk leans against the triangle's own.)
+    lean = LEAN * np.abs(bound.offset[:, 2])
+    straight = np.linalg.norm(bound.offset[:, :2], axis=1) < 5e-4 + lean
+    chosen = np.nonzero((bound.layer == CORE) & near[bound.triangle] & straight)[0]
+    triangle, bary = bound.triangle[chosen], bound.bary[chosen].astype(np.float64)
+    frames = triangle_frames(face.vertices, f, rest, triangle, bary)
+    step = np.einsum("nk,nkd->nd", bary, (face.registered - face.vertices)[f[triangle]])
+    aside = np.einsum("nab,na->nb", frames.R, step) / frames.sigma[:, None]
+    aside[:, 2] = np.maximum(bound.offset[chosen, 2], -SINK)
+    offset = np.array(bound.offset)
+    offset[chosen] = aside
+    return replace(bound, offset=offset)
+
+
+def _rebind_photo(face: FittedFace, closed: FloatArray, bound: BoundGaussians) -> BoundGaussians:
+    """The photo's splats around eyes and mouth, moved along their rays to the part they show."""
+    head = face.faces(*OUTER_PARTS, *REPLACED)
+    photo = np.nonzero((bound.layer == PHOTO) & head[bound.triangle])[0]
+    if len(photo) == 0:
+        return bound
+    world = place_gaussians(bound.take(photo), face.vertices, face.body)
+    xy, old_depth = project(np.asarray(world.means, np.float64), face.camera)
+    # Hair and hands before the face are none of its skin.
+    skin = cast_rays(face, xy, face.faces(*OUTER_PARTS))
+    if skin is None:
+        return bound
+    own = old_depth > skin.depth - BEFORE_FACE
+    photo, xy, old_depth = photo[own], xy[own], old_depth[own]
+    world = place_gaussians(bound.take(photo), face.vertices, face.body)
+    triangle = np.full(len(photo), -1, np.int64)
+    bary = np.zeros((len(photo), 3))
+    depth = np.array(old_depth)
+    rebuilt = np.zeros(len(photo), bool)
+    found = [rebind_eye_photo(face, closed, side, xy, world) for side in SIDES]
+    found.append(rebind_mouth_photo(face, xy, world))
+    for part_triangle, part_bary, part_depth, part_rebuilt in found:
+        new = part_triangle >= 0
+        triangle[new], bary[new], depth[new] = part_triangle[new], part_bary[new], part_depth[new]
+        rebuilt |= part_rebuilt
+    changed = np.nonzero(triangle >= 0)[0]
+    if len(changed) == 0:
+        return bound
+    moved = _moved(face, world, changed, xy, depth, old_depth, triangle, bary, rebuilt)
+    again = bind_gaussians(
+        moved,
+        triangle[changed],
+        bary[changed],
+        bound.layer[photo[changed]],
+        face.vertices,
+        face.body,
+    )
+    keep = np.ones(len(bound), bool)
+    keep[photo[changed]] = False
+    return BoundGaussians.concatenate([bound.take(keep), again])
+
+
+def _moved(
+    face: FittedFace,
+    world: Gaussians,
+    rows: IntArray,
+    xy: FloatArray,
+    depth: FloatArray,
+    old_depth: FloatArray,
+    triangle: IntArray,
+    bary: FloatArray,
+    inner: BoolArray,
+) -> Gaussians:
+    """Splats at other depths on the same rays.
+
+    Those that jump lie flat on their new triangle; what shows the inside of the mouth or an
+    eyeball faces the camera.
+    """
+    points = unproject(xy[rows], depth[rows], face.camera)
+    scales = world.scales[rows] * (depth / old_depth)[rows][:, None]
+    quats = np.array(world.quats[rows])
+    rebuild = inner[rows] | (np.abs(depth - old_depth)[rows] > JUMP)
+    if not rebuild.any():
+        return Gaussians(points, quats, scales, world.opacities[rows], world.colors[rows])
+    # The grid that the splats come from, by their nearest neighbours in the picture.
+    pitch = cKDTree(xy).query(xy[rows[rebuild]], k=2)[0][:, 1]
+    pitch = np.clip(pitch, 0.5 * np.median(pitch), 1.5 * np.median(pitch))
+    step = pitch * depth[rows[rebuild]] / face.camera.K[0, 0]
+    toward = -points[rebuild] / np.linalg.norm(points[rebuild], axis=1, keepdims=True)
+    corner = face.body.f[triangle[rows[rebuild]]]
+    normals = vertex_normals(face.vertices, face.body.f)
+    normal = np.einsum("nk,nkd->nd", bary[rows[rebuild]], normals[corner])
+    flat = inner[rows[rebuild]]
+    normal[flat] = toward[flat]
+    du, dv = tangent_plane_steps(points[rebuild], normal, step)
+    # Behind teeth it is dark: no gaps there.
+    wide = face.faces("teeth")[triangle[rows[rebuild]]][:, None] * (TEETH_SIGMA / SIGMA - 1.0) + 1.0
+    n = int(rebuild.sum())
+    discs = surfels_from_tangents(
+        points[rebuild], wide * du, wide * dv, SIGMA, np.zeros((n, 3)), np.ones(n)
+    )
+    scales[rebuild], quats[rebuild] = discs.scales, discs.quats
+    return Gaussians(points, quats, scales, world.opacities[rows], world.colors[rows])

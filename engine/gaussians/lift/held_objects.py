@@ -1,0 +1,244 @@
+"""What a person holds, and other people's limbs, are no part of an avatar.
+
+Two things are looked for, on the pixels that a matte calls the person. Beyond a hand, where
+fingers close around something: colours that neither the skin nor the clothes nor the hair of
+this person have. And far beside the body, farther than clothes stand off: such colours, or skin
+that belongs to none of the person's own limbs. What stands before the person is painted over
+with what lies around it, what stands beside is cut from the matte.
+
+Colours that the person's clothes have as well are never taken; so a bag of the coat's leather
+stays. A mistake here would tear clothes, and a bag that stays does less harm.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ...body import Body
+from ...core.color import rgb_to_lab
+from ...core.types import BoolArray, Camera, FloatArray, Matte, Observation, Track
+from ...imaging.color_model import fit_colors
+from ...imaging.resize import resize
+from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
+from .labels_pixels import COLOUR_SCALE, COMPONENTS, MIN_SEEDS
+from .photo_splats import resize_rgba
+from .pixel_grids import dilate, nearest_known, smooth_within
+from .regions import HEAD, Regions, find_regions
+
+PIXELS = 24_000  # of the person on the grid that is searched
+REACH = 2.2  # palms' lengths (wrist to middle knuckle) around a hand where it holds something
+WRIST = 0.3  # palms beyond the wrist, away from the elbow: before it there are cuffs and watches
+TOUCH = 0.5  # palms between a hand's points and what it holds, at most
+MIN_HELD, THICK = 0.12, 0.1  # squared palms; palms that an opening takes away
+RIM = 0.12  # palms around a held thing where its colours mix with others
+STRANGE = -2.0
+"""Log density of a colour under all models of the person, below which it is not theirs."""
+FAR = 0.10  # metres beside the fitted body: clothes seldom stand so far off
+MIN_BESIDE = 0.06  # metres: side of the smallest thing beside a person
+GROWTHS = 6
+ON_BODY = 0.35  # of a thing's pixels that may lie over the body
+OWN_LIMB = 0.14  # metres around the seen skeleton where skin is the person's own
+SURE = 0.5  # visibility of a body point, or confidence of a joint, that counts
+_BONES = (
+    (11, 13),
+    (13, 15),
+    (12, 14),
+    (14, 16),
+    (23, 25),
+    (25, 27),
+    (24, 26),
+    (26, 28),
+    (15, 19),
+    (16, 20),
+)
+
+
+def remove_held_objects(
+    matte: Matte, observation: Observation, track: Track, body: Body
+) -> tuple[Matte, tuple[str, ...]]:
+    """The matte without held things and others' limbs, and what the user should know.
+
+    Args:
+        body: the person's own (``Body.personalised(track.betas)``).
+    """
+    height, width = matte.alpha.shape
+    area = float((matte.alpha > 0.5).sum())
+    if area < 200:
+        return matte, ()
+    scale = min(1.0, float(np.sqrt(PIXELS / area)))
+    w, h = max(8, round(width * scale)), max(8, round(height * scale))
+    camera = track.camera.resized(w, h)
+    colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
+    vertices, _ = body.vertices(track.pose)
+    regions = find_regions(colors, alpha > 0.5, camera, vertices, body, observation, w / width)
+    features = rgb_to_lab(colors) / COLOUR_SCALE
+    held, hands = _in_hands(regions, features, observation, w / width)
+    beside = dilate(_beside(regions, features, observation, camera, w / width), 1) & regions.mask
+    warnings = []
+    if held.any():
+        warnings.append(f"What the {' and the '.join(hands)} hand holds is left out of the avatar.")
+    if beside.any():
+        warnings.append(
+            "Something beside the person, held or somebody else's, is left out of the avatar: "
+            "check the preview."
+        )
+    if not warnings:
+        return matte, ()
+    before = held & (regions.body.face >= 0)
+    return _without(matte, before, (held | beside) & ~before), tuple(warnings)
+
+
+def _in_hands(
+    regions: Regions, features: FloatArray, observation: Observation, scale: float
+) -> tuple[BoolArray, list[str]]:
+    """[H, W] what seen hands hold, and whose: ``left``, ``right``."""
+    height, width = regions.mask.shape
+    places = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), -1)
+    out, names = np.zeros((height, width), bool), []
+    for hand in observation.hands:
+        points = hand.landmarks * scale
+        wrist = points[0]
+        palm = float(np.linalg.norm(points[9] - wrist))
+        elbow = observation.pose[13 if hand.left else 14] * scale
+        if palm < 4.0:
+            continue
+        forearm = float(np.linalg.norm(wrist - elbow))
+        beyond = np.linalg.norm(places - wrist, axis=-1) > WRIST * palm
+        # A forearm that points at the camera has no direction in the picture.
+        if forearm > 1.5 * palm and observation.pose_visibility[13 if hand.left else 14] > SURE:
+            beyond = (places - wrist) @ ((wrist - elbow) / forearm) > WRIST * palm
+        to_hand = np.linalg.norm(places[..., None, :] - points, axis=-1).min(-1)
+        zone = regions.mask & (to_hand < REACH * palm)
+        theirs = _familiar(regions, features, ~zone & regions.mask)
+        strange = zone & (theirs < STRANGE) & ~regions.face & (regions.group != HEAD)
+        strange &= regions.label != SKIN
+        strange &= beyond
+        thin = max(1, round(THICK * palm))
+        strange = ndimage.binary_opening(strange, iterations=thin)
+        patches, count = ndimage.label(strange)
+        for k in range(1, count + 1):
+            patch = patches == k
+            if patch.sum() > MIN_HELD * palm**2 and to_hand[patch].min() < TOUCH * palm:
+                patch = _whole(patch, regions, features)
+                rim = dilate(patch, max(1, round(RIM * palm))) & (regions.label != SKIN)
+                out |= (patch | rim) & regions.mask
+                names.append("left" if hand.left else "right")
+    return out, sorted(set(names))
+
+
+def _whole(patch: BoolArray, regions: Regions, features: FloatArray) -> BoolArray:
+    """[H, W] a patch of strange colours with all that hangs together with it and has them."""
+    for _ in range(GROWTHS):  # shading runs on from one round to the next
+        if patch.sum() < MIN_SEEDS:
+            return patch
+        model = fit_colors(features[patch], 4)
+        tone = model.log_density(features.reshape(-1, 3)).reshape(patch.shape)
+        alike = regions.mask & ~regions.face & (tone > np.percentile(tone[patch], 5) - 3.0)
+        patches, _ = ndimage.label(alike | patch)
+        grown = np.isin(patches, np.unique(patches[patch]))
+        if grown.sum() < 1.02 * patch.sum():
+            break
+        patch = grown
+    return patch
+
+
+def _familiar(regions: Regions, features: FloatArray, known: BoolArray) -> FloatArray:
+    """[H, W] log density of each colour under the best of the person's own mixtures.
+
+    Args:
+        known: [H, W] pixels that the mixtures are learned from.
+    """
+    best = np.full(known.shape, -np.inf)
+    for label in (SKIN, HAIR, UPPER, LOWER, SHOES):
+        own = known & (regions.label == label)
+        if own.sum() < MIN_SEEDS:
+            continue
+        model = fit_colors(features[own], COMPONENTS[label])
+        density = model.log_density(features.reshape(-1, 3)).reshape(known.shape)
+        best = np.maximum(best, density)
+    return best
+
+
+def _beside(
+    regions: Regions, features: FloatArray, observation: Observation, camera: Camera, scale: float
+) -> BoolArray:
+    """[H, W] what stands far beside the body and is not the person's."""
+    far = regions.mask & (regions.places.beside > FAR) & (regions.group != HEAD)
+    far &= regions.places.from_head > 2.0 * FAR
+    nothing: BoolArray = np.zeros(far.shape, bool)
+    on_body = regions.body.face >= 0
+    if not far.any() or not on_body.any():
+        return nothing
+    metre = camera.K[0, 0] / float(np.median(regions.body.depth[on_body]))  # in pixels
+    skin = regions.label == SKIN
+    clear = _from_skeleton(observation, far.shape, scale) > OWN_LIMB * metre
+    strange = far & clear & (skin | _only_beside(regions, features, far))
+    strange = ndimage.binary_opening(strange, iterations=max(1, round(0.25 * MIN_BESIDE * metre)))
+    patches, count = ndimage.label(strange)
+    out = nothing.copy()
+    for k in range(1, count + 1):
+        patch = patches == k
+        if patch.sum() > (MIN_BESIDE * metre) ** 2:
+            out |= _whole(patch, regions, features)
+    return out
+
+
+def _only_beside(regions: Regions, features: FloatArray, far: BoolArray) -> BoolArray:
+    """[H, W] pixels of ``far`` with colours that are hardly met on the body itself.
+
+    A skirt's and a coat's are met there as well; those of a bag at the hand are not.
+    """
+    out = np.zeros_like(far)
+    if far.sum() < MIN_SEEDS:
+        return out
+    model = fit_colors(features[far], 4)
+    everything = features[regions.mask]
+    kind = model.posterior(everything).argmax(1)
+    tone = model.log_density(everything)
+    off = (regions.places.beside > FAR / 3)[regions.mask]
+    own = far[regions.mask]
+    for k in range(len(model.weights)):
+        members = kind == k
+        if not (members & own).any():
+            continue
+        members &= tone > np.percentile(tone[members & own], 5) - 3.0
+        if (members & ~off).sum() < ON_BODY * (members & off).sum():
+            here = np.zeros_like(far)
+            here[regions.mask] = members
+            out |= here & far
+    return out
+
+
+def _from_skeleton(observation: Observation, shape: tuple[int, ...], scale: float) -> FloatArray:
+    """[H, W] pixels to the nearest seen bone of arms and legs."""
+    clear = np.ones(shape, bool)
+    for a, b in _BONES:
+        if min(observation.pose_visibility[[a, b]]) < SURE:
+            continue
+        line = np.linspace(observation.pose[a], observation.pose[b], 64) * scale
+        col, row = line.astype(np.int64).T
+        inside = (row >= 0) & (row < shape[0]) & (col >= 0) & (col < shape[1])
+        clear[row[inside], col[inside]] = False
+    distance: FloatArray = ndimage.distance_transform_edt(clear)
+    return distance
+
+
+def _without(matte: Matte, before: BoolArray, beside: BoolArray) -> Matte:
+    """The matte with ``before`` [h, w] painted over and ``beside`` [h, w] cut away."""
+    height, width = matte.alpha.shape
+
+    def enlarged(mask: BoolArray) -> FloatArray:
+        return resize(mask.astype(np.float32), width, height, "bilinear")
+
+    alpha = matte.alpha * (1.0 - enlarged(beside))
+    gone = enlarged(before) > 0.25
+    colors = matte.foreground
+    if gone.any():
+        solid = (matte.alpha > 0.9) & ~gone & (enlarged(beside) < 0.1)
+        rows, cols, _ = nearest_known(solid)
+        filled = np.where(gone[..., None], colors[rows, cols], colors)
+        ring = max(2.0, 0.004 * max(height, width))
+        calm = smooth_within(filled, matte.alpha > 0.9, ring)
+        colors = np.where(gone[..., None], calm, colors).astype(np.float32)
+    return Matte(np.asarray(alpha, np.float32), colors)

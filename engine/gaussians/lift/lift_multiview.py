@@ -1,0 +1,325 @@
+"""Several photos of one person in one avatar: levelled, lifted one by one, and blended.
+
+Every photo is lifted in its own pose and bound to the same triangles, so that the lifts meet
+where no pose is. Each part of the body is then taken from the photo that looks at it most
+squarely (the paper's linear blend of what several photos say of a place in UV, weighted by
+visibility and angle). Colours and exposure are levelled first, so that no seam shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...body import Body
+from ...core.cameras import project
+from ...core.geometry import triangle_frames
+from ...core.types import BoundGaussians, FloatArray, LikenessError, Matte, Observation, Track
+from ...render import render_camera
+from ..binding import place_gaussians
+from . import MIN_GAUSSIANS, LiftOptions, LiftResult, lift_photo
+from .mesh_diffusion import diffuse_values, mesh_laplacian
+from .multiview_colors import (
+    BodyVisibility,
+    blend_photo_colors,
+    make_refine_target,
+    match_exposure,
+    measure_visibility,
+)
+from .pixel_grids import distance_inside
+from .surfels import INNER_PARTS, PHOTO
+
+SQUARENESS = 2.0
+"""Power of the cosine between a surface's normal and the line of sight: at 60 degrees a photo
+counts a quarter of one that looks straight at the place."""
+
+FEATHER = 8.0
+"""How firmly the blend holds to what each vertex says against its neighbours: the larger, the
+narrower the band in which two photos are mixed."""
+
+MAIN = 2.0
+"""Times that the main photo counts: what it shows should look as it does there."""
+
+OWN_FACE = 4.0
+"""Times that the photo with the face counts on it."""
+
+OPEN_FACE = ("face", "lips", "eyelid")
+MIN_COARSE_WEIGHT = 0.25  # least weight of a coarse photo beside a fine one
+OTHER_BUDGET = 0.5  # of the main photo's Gaussians, for each of the others
+SOLID = 0.6  # alpha of the person
+DRAW_IN, DRAW_IN_STEPS = 0.03, 6  # metres that a splat may be drawn in to an outline, in steps
+BEHIND, MAX_PUSH = 0.004, 0.03
+"""Metres that other photos' splats lie behind those of the main one, and by which they may move
+for that."""
+OPAQUE = 0.9  # coverage from which a photo's splats hide what is behind them
+FADED = 0.04  # of a splat's opacity: fainter ones are left out
+CUT_FROM, CUT_TO = 0.15, 0.45  # part of the blend at which a photo's splats fade in
+
+
+@dataclass(frozen=True)
+class TrackedPhoto:
+    """One photo of the person: its matte, what was seen in it, the fitted body, and the name that
+    its errors carry."""
+
+    matte: Matte
+    observation: Observation
+    track: Track
+    name: str = ""
+
+
+def blend_weights(sights: Sequence[BodyVisibility], body: Body, face: int = 0) -> FloatArray:
+    """[K, V] what part each photo has in each vertex; they sum to 1.
+
+    By visibility, angle and resolution; smooth over the mesh, and carried from what is seen to
+    what no photo shows.
+
+    Args:
+        face: the photo whose face it is: the open face is taken from it as long as it shows it,
+            eyes and mouth always. Expressions differ, and two halves of smiles make none.
+    """
+    finest = np.max([s.pixels_per_metre for s in sights], axis=0)
+    score = np.stack(
+        [
+            s.facing**SQUARENESS * np.clip(s.pixels_per_metre / finest, MIN_COARSE_WEIGHT, 1.0)
+            for s in sights
+        ]
+    )
+    score[0] *= MAIN
+    part = np.array(body.part_names)[body.face_part]
+    open_face = np.unique(body.f[np.isin(part, OPEN_FACE)])
+    score[face, open_face] *= OWN_FACE
+    trust = FEATHER * np.minimum(score.sum(0), 1.0)
+    sharp = score**2  # whoever sees a place much better has it nearly alone
+    target = sharp / np.maximum(sharp.sum(0), 1e-12)
+    inner = np.unique(body.f[np.isin(part, INNER_PARTS)])
+    target[:, inner] = np.eye(len(sights))[face][:, None]
+    trust[inner] = FEATHER
+    laplacian = mesh_laplacian(body.f, len(body.v_template))
+    # A part of the mesh that no photo shows at all goes with the face's photo.
+    alone = np.eye(len(sights))[face]
+    out = np.clip(diffuse_values(laplacian, target.T, trust, alone, 1e-6).T, 0.0, 1.0)
+    return np.asarray(out / out.sum(0))
+
+
+def _fade(share: FloatArray) -> FloatArray:
+    """0..1 of a splat's opacity that is left at a place of which its photo has this share.
+
+    Where two photos meet both are solid for a while: two half transparent layers would be a hole.
+    """
+    t = np.clip((share - CUT_FROM) / (CUT_TO - CUT_FROM), 0.0, 1.0)
+    out: FloatArray = t * t * (3.0 - 2.0 * t)
+    return out
+
+
+def fade_gaussians(bound: BoundGaussians, share: FloatArray, body: Body) -> BoundGaussians:
+    """The Gaussians of one photo's lift, faded out where its ``share`` [V] of the blend ends."""
+    fade = _fade((share[body.f[bound.triangle]] * bound.bary).sum(1))
+    opacities = (bound.opacities * fade).astype(np.float32)
+    return replace(bound, opacities=opacities).take(fade > FADED)
+
+
+def pull_inside_outline(
+    bound: BoundGaussians,
+    inward: FloatArray,
+    matte: Matte,
+    sight: BodyVisibility,
+    body: Body,
+    leave_out: bool = False,
+) -> BoundGaussians:
+    """The Gaussians of one photo without what would stand before another one's background.
+
+    Clothes hang differently in every photo, and fits err. What stands out is drawn in.
+
+    Args:
+        inward: [N, 3] the unit way in, in the frames of the Gaussians' triangles.
+        matte, sight: the other photo's.
+        leave_out: what still stands out, instead of letting it stay where it was: far outside, it
+            may be right, and that photo's fit wrong.
+    """
+    frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
+    way = np.einsum("nab,nb->na", frames.R, inward)
+    world = place_gaussians(bound, sight.vertices, body)
+    points = np.array(world.means, np.float64)
+    radius = 0.5 * np.asarray(world.scales[:, :2], np.float64).sum(1)
+    room = distance_inside(matte.alpha > SOLID)
+    size = [sight.camera.width, sight.camera.height]
+    step = DRAW_IN / DRAW_IN_STEPS
+    moved = np.zeros(len(bound))
+    # The face's own parts belong together: a cheek or a lip drawn in opens the mouth's inside.
+    part = np.array(body.part_names)[body.face_part][bound.triangle]
+    outside = np.nonzero(leave_out | ~np.isin(part, [*OPEN_FACE, *INNER_PARTS]))[0]
+    for _ in range(DRAW_IN_STEPS + 1):
+        xy, z = project(points[outside], sight.camera)
+        inside = (z > 0) & (xy >= 0).all(1) & (xy < size).all(1)
+        at = np.where(inside[:, None], xy, 0.0).astype(int)
+        metres = (room[at[:, 1], at[:, 0]] - 0.5) * z / sight.camera.K[0, 0]
+        outside = outside[inside & (metres < radius[outside])]
+        if len(outside) == 0:
+            break
+        moved[outside] += step
+        points[outside] += step * way[outside]
+    moved[outside] = 0.0
+    offset = bound.offset + inward * (moved / frames.sigma)[:, None]
+    out = replace(bound, offset=offset.astype(np.float32))
+    return out.take(np.setdiff1d(np.arange(len(bound)), outside)) if leave_out else out
+
+
+def ray_directions(bound: BoundGaussians, sight: BodyVisibility, body: Body) -> FloatArray:
+    """[N, 3] the way in along the lines of sight of a photo, in the frames of the triangles: what
+    moves along it stays where it is in that photo."""
+    frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
+    points = np.asarray(place_gaussians(bound, sight.vertices, body).means, np.float64)
+    ray = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
+    into = np.where(np.einsum("na,na->n", frames.R[:, :, 2], ray) > 0.0, -1.0, 1.0)
+    out: FloatArray = np.einsum("nab,na->nb", frames.R, ray * into[:, None])
+    return out
+
+
+def push_behind(
+    bound: BoundGaussians, shown: BoundGaussians, sight: BodyVisibility, body: Body
+) -> BoundGaussians:
+    """The Gaussians of other photos ``bound``, moved behind those that a photo shows: nothing can
+    stand before them there. What would have to move far is left out."""
+    camera = sight.camera
+    drawn = render_camera(place_gaussians(shown, sight.vertices, body), camera)
+    points = np.asarray(place_gaussians(bound, sight.vertices, body).means, np.float64)
+    xy, z = project(points, camera)
+    inside = (z > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
+    col, row = np.where(inside[:, None], xy, 0.0).astype(int).T
+    front = drawn.depth[row, col] + BEHIND
+    hides = inside & (drawn.alpha[row, col] > OPAQUE) & (z < front)
+    points = np.where(hides[:, None], points * (front / np.maximum(z, 1e-6))[:, None], points)
+    frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
+    offset = np.einsum("nab,na->nb", frames.R, points - frames.origin) / frames.sigma[:, None]
+    offset = np.where(hides[:, None], offset, bound.offset)
+    far = hides & (front - z > MAX_PUSH)
+    return replace(bound, offset=offset.astype(np.float32)).take(~far)
+
+
+def thin_gaussians(bound: BoundGaussians, budget: int) -> BoundGaussians:
+    """At most ``budget`` of the Gaussians, left out evenly; those that stay grow to fill in."""
+    if len(bound) <= budget:
+        return bound
+    kept = bound.take(np.linspace(0, len(bound) - 1, budget).astype(int))
+    grown = np.array([1.0, 1.0, 0.0]) * np.sqrt(len(bound) / budget) + [0.0, 0.0, 1.0]
+    return replace(kept, scales=(kept.scales * grown).astype(np.float32))
+
+
+def allocate_budgets(
+    sights: Sequence[BodyVisibility], shares: FloatArray, body: Body, options: LiftOptions
+) -> list[int]:
+    """How many Gaussians each photo is lifted to, so that what is kept of them fits together.
+
+    Of a lift that part is kept where its photo has its share: of the photo's splats by the
+    pixels of its body (the main one's all stay), of all others by the surface.
+    """
+    f = body.f
+    a, b, c = (body.v_template[f[:, k]] for k in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    kept = []
+    for k, (sight, share) in enumerate(zip(sights, shares, strict=True)):
+        fade = _fade(share[f].mean(1))
+        pixels = area * (sight.facing * sight.pixels_per_metre**2)[f].mean(1)
+        of_photo = 1.0 if k == 0 else (pixels @ fade) / max(float(pixels.sum()), 1e-9)
+        of_rest = (area @ fade) / float(area.sum())
+        kept.append(options.photo_share * of_photo + (1.0 - options.photo_share) * of_rest)
+    weight = np.array([1.0, *[OTHER_BUDGET] * (len(sights) - 1)])
+    main = options.max_gaussians / max(float(weight @ np.array(kept)), 1e-9)
+    most = options.max_gaussians
+    return [int(np.clip(main * w, MIN_GAUSSIANS, most)) for w in weight]
+
+
+def merge_lifts(
+    lifts: Sequence[BoundGaussians],
+    mattes: Sequence[Matte],
+    sights: Sequence[BodyVisibility],
+    shares: FloatArray,
+    body: Body,
+) -> BoundGaussians:
+    """The lifts of several photos as one: each has its part of the body.
+
+    What the main photo shows stays where it is there, and the others' fits in behind and within
+    its outline. From the side its depth is a guess, which the others' outlines correct.
+
+    Args:
+        lifts, mattes, sights: of K photos, the main one first. shares: [K, V].
+    """
+    own = lifts[0].layer == PHOTO
+    told = (mattes, sights, shares, body)
+    shown = lifts[0].take(own)
+    rest = blend_photo_colors(fade_gaussians(lifts[0].take(~own), shares[0], body), 0, *told)
+    for matte, sight in zip(mattes[1:], sights[1:], strict=True):
+        shown, rest = (
+            pull_inside_outline(part, ray_directions(part, sights[0], body), matte, sight, body)
+            for part in (shown, rest)
+        )
+    parts = [rest, shown]
+    for k in range(1, len(lifts)):
+        part = blend_photo_colors(fade_gaussians(lifts[k], shares[k], body), k, *told)
+        down = np.tile([0.0, 0.0, -1.0], (len(part), 1))
+        for j in range(1, len(lifts)):
+            if j != k:
+                part = pull_inside_outline(part, down, mattes[j], sights[j], body)
+        part = pull_inside_outline(part, down, mattes[0], sights[0], body, leave_out=True)
+        parts.append(push_behind(part, shown, sights[0], body))
+    return BoundGaussians.concatenate(parts)
+
+
+@contextmanager
+def _naming(view: TrackedPhoto) -> Iterator[None]:
+    """Errors within say which photo they are about."""
+    try:
+        yield
+    except LikenessError as error:
+        if not view.name:
+            raise
+        raise LikenessError(f"{view.name}: {error.message}", error.remedy) from error
+
+
+def lift_multiview(
+    views: Sequence[TrackedPhoto], body: Body, options: LiftOptions | None = None
+) -> tuple[LiftResult, list[Matte], list[Matte]]:
+    """Turn several tracked photos of one person into one set of Gaussians.
+
+    Args:
+        views: the main photo first; what is levelled gets its colours.
+        body: the person's own, shared by all tracks.
+
+    Returns:
+        The Gaussians; the levelled mattes; and those to which they can be refined, in which each
+        photo asks for its own part alone (:func:`.several_colors.make_refine_target`).
+
+    Raises:
+        LikenessError: as for :func:`lift_photo`, with the photo's name.
+    """
+    options = options or LiftOptions()
+    sights = [measure_visibility(view.matte, view.track, body) for view in views]
+    mattes = match_exposure([view.matte for view in views], sights, body)
+    face = next((k for k, view in enumerate(views) if view.observation.face is not None), 0)
+    shares = blend_weights(sights, body, face)
+    own = [
+        replace(options, max_gaussians=n) for n in allocate_budgets(sights, shares, body, options)
+    ]
+    with _naming(views[0]):
+        first = lift_photo(mattes[0], views[0].observation, views[0].track, body, own[0])
+    lifts = [first.gaussians]
+    for view, matte, budget in zip(views[1:], mattes[1:], own[1:], strict=True):
+        # A skirt is the main photo's, or nobody's: all are bound to one body.
+        with _naming(view):
+            other = lift_photo(
+                matte, view.observation, view.track, body, budget, first.skirt, find_skirt=False
+            )
+        lifts.append(other.gaussians)
+    if first.skirt is not None:
+        sights = [measure_visibility(view.matte, view.track, first.body) for view in views]
+        shares = blend_weights(sights, first.body, face)
+    everything = merge_lifts(lifts, mattes, sights, shares, first.body)
+    everything = thin_gaussians(everything, options.max_gaussians)
+    wanted = [mattes[0]] + [
+        make_refine_target(matte, everything, sight, share, first.body)
+        for matte, sight, share in zip(mattes[1:], sights[1:], shares[1:], strict=True)
+    ]
+    return replace(first, gaussians=everything), mattes, wanted

@@ -1,0 +1,230 @@
+"""What several photos see of one body: how squarely each shows a place, and in which colours.
+
+Colours and exposure are levelled to the main photo's, so that no seam shows, and where photos meet
+their colours are mixed linearly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage, sparse
+
+from ...body import Body
+from ...core.cameras import project
+from ...core.geometry import vertex_normals
+from ...core.sampling import bilinear
+from ...core.types import BoundGaussians, Camera, FloatArray, Matte, Track
+from ...dual_uv.sampling import find_visible_points
+from ...imaging.resize import fit_size, resize
+from ...render import render_camera
+from ...render.mesh import rasterize_mesh
+from ..binding import place_gaussians
+from .mesh_diffusion import diffuse_values, mesh_laplacian
+from .pixel_grids import erode, nearest_known
+
+BODY_SIDE = 512  # pixels of the picture on which visibility is decided
+MIN_FACING = 0.2  # cosine below which a photo's colours tell nothing of another's exposure
+SPREAD = 0.5  # pull of what a photo tells to where it tells it, against spreading to neighbours
+BLACK, WHITE = 0.04, 0.97  # colours beyond say nothing of the exposure
+LEVEL_PRIOR = 7e-4  # part of the vertices that both tell of, as sure as "no correction"
+MAX_GAIN = 1.6  # times by which a photo may be brighter than the main one
+MAX_OFFSET = 0.06  # of the whole range, by which the light may differ from place to place
+OFFSET_SIDE, OFFSET_BLUR = 128, 1.5  # pixels of the picture on which it is drawn
+HOLD_OFFSET = 0.5  # pull of that difference to nothing, against its neighbours
+OWN_FROM, OWN_TO = 0.4, 0.7  # share from which, and at which fully, a photo is refined to
+ALONE = 0.98  # share from which a place is one photo's
+
+
+@dataclass(frozen=True)
+class BodyVisibility:
+    """What one photo sees of the body.
+
+    Attributes:
+        camera: the photo's. vertices: [V, 3] in its pose.
+        facing: [V] cosine between normal and line of sight where the vertex is seen, else 0.
+        pixels_per_metre: [V] of the photo at each vertex.
+    """
+
+    camera: Camera
+    vertices: FloatArray
+    facing: FloatArray
+    pixels_per_metre: FloatArray
+
+
+def measure_visibility(matte: Matte, track: Track, body: Body) -> BodyVisibility:
+    """Which vertices of the body a photo shows, and how squarely.
+
+    Args:
+        body: the person's own.
+    """
+    camera = track.camera
+    vertices = np.asarray(body.vertices(track.pose)[0], np.float64)
+    w, h = fit_size(camera.width, camera.height, BODY_SIDE)
+    small = camera.resized(w, h)
+    normals = vertex_normals(vertices, body.f)
+    seen, _ = find_visible_points(vertices, normals, rasterize_mesh(vertices, body.f, small), small)
+    xy, depth = project(vertices, camera)
+    inside = (depth > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
+    safe = np.where(inside[:, None], xy, 0.0)
+    shown = bilinear(matte.alpha[..., None], safe)[:, 0]
+    ray = vertices / np.maximum(np.linalg.norm(vertices, axis=1, keepdims=True), 1e-9)
+    facing = np.clip(-(normals * ray).sum(1), 0.0, 1.0)
+    facing = np.where(seen & inside, facing * np.clip(2.0 * shown - 0.5, 0.0, 1.0), 0.0)
+    return BodyVisibility(camera, vertices, facing, camera.K[0, 0] / np.maximum(depth, 0.05))
+
+
+def match_exposure(
+    mattes: Sequence[Matte], sights: Sequence[BodyVisibility], body: Body
+) -> list[Matte]:
+    """The mattes with the light and exposure of the first one.
+
+    Where two photos both see the body, or one's part ends where the other's begins, they should
+    show one colour. Each of the others gets a gain per channel from all such places, and then an
+    offset: what is left of the difference, smooth, and only near those places. Light falls
+    differently on somebody who turns around, and that is no error of the photo.
+    """
+    laplacian = mesh_laplacian(body.f, len(body.v_template))
+    colors = [_vertex_colors(m, s, laplacian) for m, s in zip(mattes, sights, strict=True)]
+    trusts = [_reach(s, laplacian) for s in sights]
+    known, total = colors[0], trusts[0]
+    out = [mattes[0]]
+    for matte, sight, own, trust in zip(
+        mattes[1:], sights[1:], colors[1:], trusts[1:], strict=True
+    ):
+        both = trust * total
+        gain = _gain(known, own, both)
+        offset = diffuse_values(laplacian, known - own * gain, 4.0 * both, np.zeros(3), HOLD_OFFSET)
+        offset = np.clip(offset, -MAX_OFFSET, MAX_OFFSET)
+        out.append(_corrected(matte, gain, offset, sight, body))
+        # What this photo adds helps to level the next one.
+        mean = known * total[:, None] + (own * gain + offset) * trust[:, None]
+        total = total + trust
+        known = mean / np.maximum(total, 1e-9)[:, None]
+    return out
+
+
+def _trust(sight: BodyVisibility) -> FloatArray:
+    """[V] how much a photo tells of a vertex's colour."""
+    return np.clip((sight.facing - MIN_FACING) / (1.0 - MIN_FACING), 0.0, 1.0)
+
+
+def _reach(sight: BodyVisibility, laplacian: sparse.csr_matrix) -> FloatArray:
+    """[V] the trust spread a few vertices beyond what is seen: a front and a back never see the
+    same place, but end beside each other."""
+    everywhere = np.full(len(sight.facing), SPREAD)
+    spread = diffuse_values(laplacian, _trust(sight)[:, None], everywhere, np.zeros(1), 0.0)[:, 0]
+    return np.clip(spread, 0.0, 1.0)
+
+
+def _vertex_colors(matte: Matte, sight: BodyVisibility, laplacian: sparse.csr_matrix) -> FloatArray:
+    """[V, 3] smooth colours of what a photo shows, carried on to what it does not."""
+    xy, _ = project(sight.vertices, sight.camera)
+    trust = _trust(sight)
+    solid = erode(matte.alpha > 0.95, 2).astype(float)
+    safe = np.where((trust > 0)[:, None], xy, 0.0)
+    trust = trust * bilinear(solid[..., None], safe)[:, 0]
+    seen = bilinear(matte.foreground, safe)
+    return diffuse_values(laplacian, seen, 0.5 * trust, np.zeros(3), 1e-9)
+
+
+def _gain(wanted: FloatArray, own: FloatArray, weight: FloatArray) -> FloatArray:
+    """[3] by which colours ``own`` [V, 3] are nearest to ``wanted``, drawn to 1 by a prior.
+
+    A weighted median in each channel; what is nearly black or white tells of no exposure.
+    """
+    both = np.concatenate([wanted, own], axis=1)
+    usable = (both.min(1) > BLACK) & (both.max(1) < WHITE) & (weight > 0)
+    w = weight[usable]
+    if len(w) == 0:
+        return np.ones(3)
+    ratio = np.log(wanted[usable] / own[usable])
+    order = np.argsort(ratio, axis=0)
+    share = np.cumsum(w[order], axis=0)
+    middle = (share < 0.5 * share[-1]).sum(0)
+    out = np.take_along_axis(ratio, np.take_along_axis(order, middle[None], 0), 0)[0]
+    out = out * w.sum() / (w.sum() + LEVEL_PRIOR * len(weight))
+    gain: FloatArray = np.exp(np.clip(out, -np.log(MAX_GAIN), np.log(MAX_GAIN)))
+    return gain
+
+
+def _corrected(
+    matte: Matte, gain: FloatArray, offset: FloatArray, sight: BodyVisibility, body: Body
+) -> Matte:
+    """The matte's colours times ``gain`` [3] plus ``offset`` [V, 3] of the body drawn there."""
+    foreground = np.clip(matte.foreground * gain + _drawn(offset, sight, body), 0.0, 1.0)
+    return Matte(matte.alpha, foreground.astype(np.float32))
+
+
+def _drawn(values: FloatArray, sight: BodyVisibility, body: Body) -> FloatArray:
+    """[H, W, C] smooth values [V, C] of the body where the photo shows it, carried on beside it."""
+    camera = sight.camera
+    w, h = fit_size(camera.width, camera.height, OFFSET_SIDE)
+    buffer = rasterize_mesh(sight.vertices, body.f, camera.resized(w, h))
+    drawn = buffer.face >= 0
+    if not drawn.any():
+        return np.zeros((camera.height, camera.width, values.shape[1]), np.float32)
+    image = np.zeros((h, w, values.shape[1]))
+    corners = values[body.f[buffer.face[drawn]]]
+    image[drawn] = np.einsum("nk,nkc->nc", buffer.bary[drawn], corners)
+    rows, cols, _ = nearest_known(drawn)
+    smooth = ndimage.gaussian_filter(image[rows, cols], (OFFSET_BLUR, OFFSET_BLUR, 0.0))
+    return resize(np.asarray(smooth, np.float32), camera.width, camera.height, "bilinear")
+
+
+def make_refine_target(
+    matte: Matte, bound: BoundGaussians, sight: BodyVisibility, share: FloatArray, body: Body
+) -> Matte:
+    """What one of several photos asks of the avatar ``bound``: itself where it has the larger
+    ``share`` [V] of the blend, elsewhere what is there. Nobody stands twice in one way, and what
+    another photo shows better must not be pulled to where this one has it."""
+    height, width = matte.alpha.shape
+    camera = sight.camera.resized(width, height)
+    drawn = render_camera(place_gaussians(bound, sight.vertices, body), camera)
+    straight = drawn.rgb / np.maximum(drawn.alpha, 1e-3)[..., None]
+    own = resize(_drawn(share[:, None], sight, body), width, height, "bilinear")
+    own = np.clip((own - OWN_FROM) / (OWN_TO - OWN_FROM), 0.0, 1.0)
+    alpha = own[..., 0] * matte.alpha + (1.0 - own[..., 0]) * drawn.alpha
+    light = own * matte.alpha[..., None] * matte.foreground + (1.0 - own) * drawn.rgb
+    both = light / np.maximum(alpha, 1e-3)[..., None]
+    foreground = np.where(
+        (alpha > 0.01)[..., None], both, np.where(own > 0.5, matte.foreground, straight)
+    )
+    return Matte(alpha.astype(np.float32), np.clip(foreground, 0.0, 1.0).astype(np.float32))
+
+
+def blend_photo_colors(
+    bound: BoundGaussians,
+    photo: int,
+    mattes: Sequence[Matte],
+    sights: Sequence[BodyVisibility],
+    shares: FloatArray,
+    body: Body,
+) -> BoundGaussians:
+    """The Gaussians of one photo's lift with the colours of all that see their places.
+
+    The paper's linear blend: a place takes of each photo that shows it as much as that has of it.
+    Beyond the band where photos meet that is its own colour alone.
+
+    Args:
+        photo: whose lift it is. shares: [K, V] of the blend.
+    """
+    corners = body.f[bound.triangle]
+    own = np.einsum("knc,nc->kn", shares[:, corners], bound.bary)
+    rows = np.flatnonzero(own[photo] < ALONE)
+    part, weight = bound.take(rows), own[photo, rows][:, None]
+    total = bound.colors[rows] * weight
+    for k, (matte, sight) in enumerate(zip(mattes, sights, strict=True)):
+        if k == photo or len(rows) == 0:
+            continue
+        xy, _ = project(np.asarray(place_gaussians(part, sight.vertices, body).means), sight.camera)
+        facing = (sight.facing[corners[rows]] * part.bary).sum(1)
+        solid = bilinear(np.asarray(matte.alpha > 0.95, np.float64)[..., None], xy)[:, 0] > 0.99
+        part_of = (own[k, rows] * (solid & (facing > MIN_FACING)))[:, None]
+        total = total + part_of * bilinear(matte.foreground, xy)
+        weight = weight + part_of
+    colors = np.array(bound.colors)
+    colors[rows] = np.where(weight > 1e-6, total / np.maximum(weight, 1e-6), colors[rows])
+    return replace(bound, colors=colors)

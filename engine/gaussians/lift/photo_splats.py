@@ -1,0 +1,212 @@
+"""Photo splats: the pixels of the photo at the lifted depth.
+
+They carry the sharpness. Core and shell texels (``texels.py``) lie underneath and, with the far
+side (``far_side.py``), close what the photo does not show.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ...core.cameras import unproject
+from ...core.geometry import vertex_normals
+from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
+from ...imaging.resize import resize
+from ...render.mesh import rasterize_mesh
+from ..binding import bind_gaussians
+from .depth_sheets import MAX_FOLD, DepthSheet, composite_sheets
+from .dressed_mesh import DressedMesh, vertex_area_ratio
+from .labels import HAIR, HAT, LABELS, SKIN
+from .pixel_grids import dilate, nearest_known
+from .regions import ARMS, HEAD, TORSO, Regions
+from .surfels import (
+    PHOTO,
+    TriangleBinding,
+    grid_tangents,
+    has_near_neighbours,
+    pixel_centres,
+    surfels_from_tangents,
+    tangent_plane_steps,
+)
+
+# Of a splat, in steps of its own grid. The smaller one is sharp where a picture's pixels are as
+# fine as the splats; the larger one is solid where they will be looked at from near.
+SIGMA, COARSE_SIGMA, COARSE_SIDE = 0.50, 0.62, 600
+FRONT_OPACITY = 0.985
+SQUEEZED, FOLD_REACH = 0.75, 0.03  # size of a triangle over that at rest; metres
+FADE = {"skin": (0.08, 0.25), "hair": (0.0, 0.02), "hat": (0.0, 0.02)}
+FADE_FACE, FADE_CLOTH = (0.12, 0.33), (0.03, 0.16)
+"""Cosines between which a surface that turns away loses its photo splats. Hair keeps them: strands
+drawn out are strands."""
+
+
+def splat_sigma(grid_side: float) -> float:
+    """Standard deviation of a photo splat in steps of its grid.
+
+    Args:
+        grid_side: longer side of the whole picture at the grid's resolution.
+
+    >>> splat_sigma(1200.0), splat_sigma(100.0)
+    (0.5, 0.62)
+    """
+    return float(np.clip(SIGMA * np.sqrt(COARSE_SIDE / grid_side), SIGMA, COARSE_SIGMA))
+
+
+def crop_camera(camera: Camera, box: tuple[int, int, int, int]) -> Camera:
+    """The camera of the pixels left, top, right, bottom of ``camera``'s image."""
+    left, top, right, bottom = box
+    K = np.array(camera.K, dtype=np.float64)
+    K[0, 2] -= left
+    K[1, 2] -= top
+    return Camera(camera.viewmat, K, right - left, bottom - top)
+
+
+def _resample(image: FloatArray, source: Camera, target: Camera, order: int) -> FloatArray:
+    """Read a map of ``source``'s pixels at ``target``'s pixels (same view, other grid)."""
+    ys, xs = np.arange(target.height) + 0.5, np.arange(target.width) + 0.5
+    sx = (xs - target.K[0, 2]) / target.K[0, 0] * source.K[0, 0] + source.K[0, 2] - 0.5
+    sy = (ys - target.K[1, 2]) / target.K[1, 1] * source.K[1, 1] + source.K[1, 2] - 0.5
+    grid = np.meshgrid(sy, sx, indexing="ij")
+    if image.ndim == 2:
+        out: FloatArray = ndimage.map_coordinates(image, grid, order=order, mode="nearest")
+        return out
+    return np.stack(
+        [
+            ndimage.map_coordinates(image[..., c], grid, order=order, mode="nearest")
+            for c in range(image.shape[-1])
+        ],
+        -1,
+    )
+
+
+def _carried_depth(
+    sheets: tuple[DepthSheet, ...], source: Camera, target: Camera, group: IntArray
+) -> FloatArray:
+    """Front depth on a finer grid: sheets are interpolated apart, and carried past the outline."""
+    out = np.zeros((target.height, target.width))
+    arm = np.where(np.isin(group, ARMS), group, 0)
+    for sheet in sheets:
+        there = arm == sheet.group
+        if there.any() and sheet.visible.any():
+            rows, cols, _ = nearest_known(sheet.visible)
+            depth = sheet.front[rows, cols]
+            fine = _resample(depth, source, target, order=1)
+            nearest = _resample(depth, source, target, order=0)
+            # Not a point in mid air between a hand and the elbow behind it.
+            out = np.where(there, np.where(np.abs(fine - nearest) < MAX_FOLD, fine, nearest), out)
+    return out
+
+
+def front_layer(
+    colors: FloatArray,
+    alpha: FloatArray,
+    target: Camera,
+    select: BoolArray,
+    sigma: float,
+    regions: Regions,
+    sheets: tuple[DepthSheet, ...],
+    source: Camera,
+    homes: TriangleBinding,
+    dressed: DressedMesh,
+) -> BoundGaussians:
+    """One splat per selected pixel of a grid.
+
+    Args:
+        colors: [H, W, 3] foreground, alpha: [H, W] of the grid ``target`` (a camera of the same
+            view as ``source``, the regions' own).
+        select: [H, W] pixels that get a splat. sigma: of a splat, in pixels of the grid.
+    """
+    body, vertices = homes.body, homes.vertices
+    rows, cols, _ = nearest_known(regions.mask)
+    group = _resample(regions.group[rows, cols].astype(float), source, target, 0).astype(int)
+    front = _carried_depth(sheets, source, target, group)
+    weight = _resample(composite_sheets(sheets, "on_mesh"), source, target, 1)
+    buffer = rasterize_mesh(dressed.vertices, dressed.f, target)
+    drawn = buffer.face >= 0
+    exact = np.where(drawn, buffer.depth, front)
+    # The mesh's surface only where it is the pixel's own: not an arm before or behind it.
+    weight = weight * drawn * (np.abs(exact - front) < 0.04)
+    depth = weight * exact + (1.0 - weight) * front
+
+    points = unproject(pixel_centres(target), depth, target)
+    pixel_size = depth / target.K[0, 0]
+    valid = dilate(select, 1) & (depth > 0)
+    sheet = np.where(np.isin(group, ARMS), group, 0)
+    du, dv = grid_tangents(points, valid, sheet, pixel_size)
+    # On the mesh the normal is known: steps along its tangent plane leave no gaps where the
+    # cheek turns away.
+    normals = np.einsum(
+        "hwk,hwkd->hwd", buffer.bary, vertex_normals(dressed.vertices, body.f)[body.f[buffer.face]]
+    )
+    exact_u, exact_v = tangent_plane_steps(points, normals, pixel_size)
+    on_mesh = weight > 0.5
+    du = np.where(on_mesh[..., None], exact_u, du)
+    dv = np.where(on_mesh[..., None], exact_v, dv)
+
+    # Where the mesh turns away from the camera a pixel smears over centimetres: the texels, with
+    # their completed colours, take over there.
+    ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
+    # In a fold the mesh may be turned inside out: it is seen all the same.
+    facing = np.abs(np.einsum("hwd,hwd->hw", normals, ray))
+    label = _resample(regions.label[rows, cols].astype(float), source, target, 0).astype(int)
+    bounds = np.array([FADE.get(name, FADE_CLOTH) for name in LABELS])[label]
+    # Strands that lie on a face are drawn out over skin, not over hair.
+    on_face = (label == SKIN) | (dressed.worn[body.f].mean(1) < 0.5)[buffer.face]
+    bounds = np.where((on_face & (group == HEAD))[..., None], FADE_FACE, bounds)
+    low, high = bounds[..., 0], bounds[..., 1]
+    fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
+    select = select & (fade > 0.05)
+    ys, xs = np.nonzero(select)
+    kept = has_near_neighbours(points[ys, xs], pixel_size[ys, xs])
+    ys, xs = ys[kept], xs[kept]
+    world = surfels_from_tangents(
+        points[ys, xs],
+        du[ys, xs],
+        dv[ys, xs],
+        sigma,
+        colors[ys, xs],
+        FRONT_OPACITY * (_thinned(alpha) * fade)[ys, xs],
+    )
+    hair = np.isin(label[ys, xs], [HAIR, HAT])
+    limb = group[ys, xs]
+    triangle, bary = homes.find(world.means, np.where(hair & np.isin(limb, ARMS), TORSO, limb))
+    # Bare skin moves with its own triangle, what is worn with a steady one.
+    bare = (dressed.worn[body.f].mean(1) < 0.5) | homes.steady
+    own = on_mesh[ys, xs] & bare[buffer.face[ys, xs]]
+    # Hair that falls over a shoulder does not go up with the arm.
+    own &= ~(hair & homes.on_arm[buffer.face[ys, xs]])
+    triangle[own] = buffer.face[ys, xs][own]
+    bary[own] = buffer.bary[ys, xs][own]
+    layer = np.full(len(ys), PHOTO, np.uint8)
+    bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
+    # What stands off a squeezed fold would stick out when the limb is stretched.
+    folded = vertex_area_ratio(body, vertices)[body.f[triangle]].mean(1) < SQUEEZED
+    return bound.take(~(folded & (np.linalg.norm(bound.offset, axis=1) > FOLD_REACH)))
+
+
+def _thinned(alpha: FloatArray) -> FloatArray:
+    """Opacity of one splat such that it and its overlapping neighbours together reach ``alpha``.
+
+    With sigma = half a step and the rasteriser's blur the neighbours add up to a power of 1 / 0.6.
+    """
+    return 1.0 - (1.0 - np.clip(alpha, 0.0, 1.0)) ** 0.6
+
+
+def resize_rgba(
+    colors: FloatArray, alpha: FloatArray, width: int, height: int
+) -> tuple[FloatArray, FloatArray]:
+    """Scale straight colours and alpha together, so that transparent pixels do not bleed in."""
+    if (width, height) == (alpha.shape[1], alpha.shape[0]):
+        return colors, alpha
+    # Both overshoot at an outline alike, and divide well only unclipped: the resampler clips to
+    # the range of its input, which two plain channels make wide.
+    wide = np.broadcast_to([-1.0, 2.0], (*alpha.shape, 2))
+    both = resize(
+        np.concatenate([colors * alpha[..., None], alpha[..., None], wide], -1), width, height
+    )
+    weighted, small_alpha = both[..., :3], both[..., 3]
+    plain = resize(colors, width, height)
+    ok = small_alpha > 0.02
+    out = np.where(ok[..., None], weighted / np.maximum(small_alpha, 0.02)[..., None], plain)
+    return np.clip(out, 0.0, 1.0), np.clip(small_alpha, 0.0, 1.0)

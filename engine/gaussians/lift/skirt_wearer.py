@@ -1,0 +1,136 @@
+"""The person in the skirt: everything that the lift counts by vertex or triangle, with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ...body import Body
+from ...core.types import Camera, FloatArray, IntArray, Pose
+from ...render.mesh import rasterize_mesh
+from .depth_sheets import DepthSheet
+from .dressed_mesh import DressedMesh
+from .labels import LABELS
+from .pixel_grids import dilate, nearest_known
+from .regions import ARMS, Regions, vertex_groups
+from .skirt import FULLY, Skirt, tuck_under_skirt
+from .skirt_skinning import COLUMNS, RINGS
+
+HEM_SHOWN = 0.8  # of the skirt's length from which on what a leg wears below it may be seen
+HEM_REACH, HEM_SOURCE = 0.10, 0.07  # metres below the hem that are told by what lies so far lower
+HEM_PIXELS = 3  # of the regions' grid beside the mesh's hem that are looked at
+HEM_STEP = 0.03  # metres from which on a pixel lies on another surface
+
+
+@dataclass(frozen=True)
+class SkirtWearer:
+    """Everything of the lift that counts vertices or triangles, with the skirt's after the body's.
+
+    Attributes:
+        bare: the person's body without the skirt. skirt: what is worn over it.
+        points: [RINGS * COLUMNS, 3] the skirt in the photo's pose.
+        body, vertices, groups, regions, shares, dressed: as in the lift, of the longer body.
+    """
+
+    bare: Body
+    skirt: Skirt
+    points: FloatArray
+    body: Body
+    vertices: FloatArray
+    groups: IntArray
+    regions: Regions
+    shares: FloatArray
+    dressed: DressedMesh
+
+
+def attach_skirt(
+    skirt: Skirt, body: Body, pose: Pose, regions: Regions, shares: FloatArray, dressed: DressedMesh
+) -> SkirtWearer:
+    """Put the skirt on.
+
+    Args:
+        body: the person's own. pose: of the photo. shares: [V, L] of the surface's labels.
+        dressed: the body as dressed without the skirt.
+    """
+    longer = skirt.on(body)
+    vertices, _ = longer.vertices(pose)
+    count = len(body.v_template)
+    points = np.asarray(vertices[count:], np.float64)
+    dressed = tuck_under_skirt(dressed, vertices[:count], skirt.under)
+    cloth = np.eye(len(LABELS))[skirt.label]
+    return SkirtWearer(
+        bare=body,
+        skirt=skirt,
+        points=points,
+        body=longer,
+        vertices=vertices,
+        groups=vertex_groups(longer),
+        regions=replace(
+            regions, hidden=np.concatenate([regions.hidden, np.zeros(len(skirt.piece.f), bool)])
+        ),
+        shares=np.concatenate(
+            [_shares_below(skirt, shares, cloth, body), np.tile(cloth, (len(points), 1))]
+        ),
+        dressed=DressedMesh(
+            np.concatenate([dressed.vertices, points]),
+            np.concatenate([dressed.offset, np.zeros(len(points))]),
+            np.concatenate([dressed.worn, np.ones(len(points))]),
+            np.concatenate([dressed.f, skirt.piece.f + count]),
+        ),
+    )
+
+
+def _shares_below(skirt: Skirt, shares: FloatArray, cloth: FloatArray, body: Body) -> FloatArray:
+    """[V, L] labels below the skirt: cloth, so that a leg that comes through it shows no skin; but
+    at the hem what the legs wear farther down, for the photo's hem hides more of them than there
+    is below it."""
+    v = np.asarray(body.v_template, np.float64)
+    rest = np.asarray(skirt.piece.vertices, np.float64).reshape(RINGS, COLUMNS, 3)
+    length = float((rest[0] - rest[-1])[:, 1].mean())
+    past = (skirt.depth - 1.0) * length
+    out = np.array(shares)
+    out[(skirt.depth > FULLY) & (skirt.depth < HEM_SHOWN)] = cloth
+    told = np.nonzero((past > HEM_REACH) & (past < HEM_REACH + HEM_SOURCE))[0]
+    near = np.nonzero((skirt.depth >= HEM_SHOWN) & (past <= HEM_REACH))[0]
+    if len(told) > 0 and len(near) > 0:
+        drop = (past[near] - (HEM_REACH + 0.5 * HEM_SOURCE))[:, None] * [0.0, 1.0, 0.0]
+        out[near] = shares[told[cKDTree(v[told]).query(v[near] + drop)[1]]]
+    return out
+
+
+def settle_hem(
+    sheets: tuple[DepthSheet, ...], wearer: SkirtWearer, camera: Camera
+) -> tuple[DepthSheet, ...]:
+    """The sheets with the hem's pixels on the skirt and the legs' behind it.
+
+    The mesh ends within a pixel or two of the hem. What is left over on either side would hang
+    below the skirt at the legs' depth, or stand as skin on it.
+    """
+    trunk, regions = sheets[0], wearer.regions
+    own = ~np.isin(wearer.groups[wearer.dressed.f[:, 0]], ARMS)
+    rows = np.nonzero(own)[0]
+    buffer = rasterize_mesh(wearer.dressed.vertices, wearer.dressed.f[own], camera)
+    on_skirt = (buffer.face >= 0) & (rows[buffer.face] >= len(wearer.bare.f))
+    cloth = regions.label == wearer.skirt.label
+    border = dilate(on_skirt, HEM_PIXELS) & dilate(~on_skirt, HEM_PIXELS) & trunk.visible
+    front = np.array(trunk.front)
+    moved = np.zeros(front.shape, bool)
+    for wrong, source in (
+        (border & cloth & ~on_skirt, on_skirt & cloth & trunk.visible),
+        (border & ~cloth & on_skirt, ~on_skirt & ~cloth & trunk.visible),
+    ):
+        if wrong.any() and source.any():
+            r, c, distance = nearest_known(source)
+            depth = trunk.front[r, c]
+            wrong = wrong & (np.abs(depth - front) > HEM_STEP) & (distance < 4 * HEM_PIXELS)
+            front = np.where(wrong, depth, front)
+            moved |= wrong
+    settled = replace(
+        trunk,
+        front=front,
+        back=np.where(trunk.mask, np.maximum(trunk.back, front + 0.002), 0.0),
+        on_mesh=np.where(moved, 0.0, trunk.on_mesh),
+    )
+    return settled, *sheets[1:]

@@ -1,0 +1,145 @@
+"""An avatar as a textured, skinned mesh: what programs without splats can show.
+
+The body's own mesh is carried out to where the avatar's splats lie (hair, clothes), and their
+colours are baked into a texture over the body's atlas (:mod:`.surface_colors`). One mesh follows
+the splats' mean surface, so fine hair, loose cloth and held objects come out as painted bulges:
+splats don't become a clean mesh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..body import Body
+from ..core.geometry import vertex_normals
+from ..core.types import Avatar, FloatArray, IntArray, LikenessError, Pose
+from ..formats.surface_mesh import SurfaceMesh
+from .binding import place_gaussians
+from .lift.mesh_diffusion import diffuse_values, mesh_laplacian
+from .texture_baking import bake_colors
+
+INSIDE_PARTS = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
+"""Parts of the body that are not its outer skin; they stay where they are."""
+
+STILL_PARTS = ("lips", "eyelid")
+"""Parts whose shape belongs to the expressions; they move little."""
+
+TEXTURE_SIZE = 2048
+MAX_OUTWARD, MAX_INWARD = 0.10, 0.012  # metres that a vertex may be carried out of the body, and in
+_STIFF = 8.0  # trust in the body's own shape at lips and lids
+_TRUST = 4.0  # in a vertex with as many splats as the median one, against bending
+
+
+def extract_mesh(avatar: Avatar, size: int = TEXTURE_SIZE) -> SurfaceMesh:
+    """The avatar's mesh and its texture.
+
+    Args:
+        size: pixels of the square texture's side, 64 to 8192.
+
+    Raises:
+        LikenessError: a size out of range, or a body without a texture atlas.
+    """
+    if not 64 <= size <= 8192:
+        raise LikenessError(f"A texture cannot be {size} pixels wide.", "Choose 64 to 8192.")
+    body: Body = avatar.body
+    uv, uv_f = texture_coordinates(body)
+    dressed = replace(body, v_template=dressed_vertices(avatar))
+    texture, colors = bake_colors(avatar, dressed, uv, uv_f, size, _groups(body))
+    return SurfaceMesh(dressed, uv, uv_f, texture, colors)
+
+
+def texture_coordinates(body: Body) -> tuple[FloatArray, IntArray]:
+    """[T, 2] v down and [F, 3]: the body's token atlas, else its source's."""
+    if len(body.atlas_ft) == len(body.f):
+        return np.asarray(body.atlas_vt, np.float64), np.asarray(body.atlas_ft, np.int64)
+    if len(body.ft) == len(body.f):
+        return np.asarray(body.vt, np.float64) * [1, -1] + [0, 1], np.asarray(body.ft, np.int64)
+    raise LikenessError(
+        "This avatar's body has no texture atlas.", "Build it again with the default body."
+    )
+
+
+def dressed_vertices(avatar: Avatar) -> FloatArray:
+    """[V, 3] rest vertices carried to the mean surface of the splats around them.
+
+    A splat's offset from its triangle says how far; offsets are averaged per vertex, weighted by
+    how much a splat hides, and smoothed over the mesh where splats are few or disagree.
+    """
+    body: Body = avatar.body
+    bound = avatar.gaussians
+    rest = np.asarray(body.v_template, np.float64)
+    part = _vertex_share(body, INSIDE_PARTS)
+    if not len(bound):
+        return rest
+    home = np.einsum("nk,nka->na", bound.bary.astype(np.float64), rest[body.f[bound.triangle]])
+    move = place_gaussians(bound, rest, body).means - home
+    normals = vertex_normals(rest, body.f)
+    along = np.einsum("na,na->n", move, normals[body.f[bound.triangle]].mean(1))
+    # What lies deep inside (the skin under cloth) or far off (held objects) tells of no surface.
+    worth = bound.opacities.astype(np.float64) * bound.scales[:, :2].prod(1)
+    worth *= (along > -MAX_INWARD) & (along < MAX_OUTWARD)
+    worth *= np.where(bound.layer == 0, 0.2, 1.0)  # core: hidden wherever something is worn
+    corners, share = body.f[bound.triangle], bound.bary.astype(np.float64)
+    total, mean = _vertex_means(move, along, worth, corners, share, len(rest))
+    # Once more without those below the mean: the surface is where the outer ones are.
+    outer = along >= np.einsum("nk,nk->n", share, mean[corners, 3])
+    total, mean = _vertex_means(move, along, worth * outer, corners, share, len(rest))
+    seen = total > 0
+    trust = _TRUST * np.minimum(total / max(np.median(total[seen]), 1e-30), 1.0)
+    trust *= 1.0 - part
+    still = _STIFF * _vertex_share(body, STILL_PARTS) + 1e3 * part + 1e-4
+    laplacian = mesh_laplacian(body.f, len(rest))
+    carried = diffuse_values(laplacian, mean[:, :3], trust, np.zeros(3), still)
+    length = np.linalg.norm(carried, axis=1, keepdims=True)
+    out: FloatArray = rest + carried * np.minimum(1.0, MAX_OUTWARD / np.maximum(length, 1e-12))
+    return out
+
+
+def _vertex_means(
+    move: FloatArray,
+    along: FloatArray,
+    worth: FloatArray,
+    corners: IntArray,
+    share: FloatArray,
+    count: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Weights [V], and weighted means [V, 4] of offsets [N, 3] and heights [N], per vertex."""
+    values = np.concatenate([move, along[:, None]], axis=1)
+    total, mean = np.zeros(count), np.zeros((count, 4))
+    for corner in range(3):
+        weight, vertex = worth * share[:, corner], corners[:, corner]
+        total += np.bincount(vertex, weight, count)
+        for k in range(4):
+            mean[:, k] += np.bincount(vertex, weight * values[:, k], count)
+    seen = total > 0
+    mean[seen] /= total[seen, None]
+    return total, mean
+
+
+def _vertex_share(body: Body, parts: tuple[str, ...]) -> FloatArray:
+    """[V] 1 at the vertices of these parts, else 0."""
+    rows = [i for i, name in enumerate(body.part_names) if name in parts]
+    out = np.zeros(len(body.v_template))
+    out[body.f[np.isin(body.face_part, rows)]] = 1.0
+    return out
+
+
+def _groups(body: Body) -> IntArray:
+    """[F] splats of one group colour its triangles only: the skin, and each of the inner parts."""
+    groups = np.zeros(len(body.f), np.int64)
+    for i, name in enumerate(body.part_names):
+        if name in INSIDE_PARTS:
+            groups[body.face_part == i] = 1 + i
+    return groups
+
+
+def floor_offset(vertices: FloatArray, pelvis: FloatArray) -> FloatArray:
+    """[3] to add so that a posed body stands on y = 0 with its pelvis [3] above the origin."""
+    return np.array([-pelvis[0], -np.asarray(vertices)[:, 1].min(), -pelvis[2]])
+
+
+def translate_pose(pose: Pose, by: FloatArray) -> Pose:
+    """The pose at another place."""
+    return replace(pose, transl=np.asarray(pose.transl, np.float64) + by)

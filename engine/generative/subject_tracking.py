@@ -1,0 +1,374 @@
+"""Clips and turned pictures tracked, filtered, and made a subject (paper, supplement C)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..body import Body
+from ..core.cameras import intrinsics
+from ..core.types import (
+    NUM_JOINTS,
+    Camera,
+    FloatArray,
+    LikenessError,
+    Matte,
+    Motion,
+    Observation,
+    Portrait,
+    Track,
+)
+from ..dataset.pairs import azimuth_kind, trunk_azimuth
+from ..dataset.subjects import Subject, SubjectView, encode_rgba
+from ..imaging.load import load_portrait
+from ..imaging.matte_check import BodyMap, body_parts, filter_landmarks, map_body, repair_matte
+from ..imaging.matting import make_matte as make_matte
+from ..imaging.resize import resize
+from ..imaging.video import VideoReader
+from ..tracking.detectors import Detectors
+from ..tracking.fit import fit_body
+from ..tracking.measure import face_failed
+from ..tracking.multiview import (
+    SURE,
+    ObservedPhoto,
+    camera_azimuth,
+    contradicts_direction,
+    flip_front_back,
+)
+from ..tracking.observation import eye_distance, observe
+from ..tracking.track_video import track_video
+from .compose import Prompt
+from .quality_filters import (
+    TRACKED,
+    FilterLimits,
+    RejectedSampleError,
+    check_azimuth,
+    check_colours,
+    check_errors,
+    check_face,
+    check_hands,
+    check_matte,
+    check_motion,
+    check_people,
+)
+
+REFERENCE = "frame_00"
+_FRAMES = 0x517E  # so that frames are not drawn with the prompt's numbers
+_TRIES = 5  # frames of a clip that are looked at for a reference
+_TRUNK = [11, 12, 23, 24]  # landmarks of shoulders and hips, as in tracking/several.py
+_MARGIN = 1.08  # of the crop around the person
+
+
+@dataclass(frozen=True)
+class SubjectTracker:
+    """What tracking needs.
+
+    Attributes:
+        body: the default body, with landmarks.
+        frames: how many frames of a clip become views, the reference with them.
+        size: pixels along each side of the views.
+    """
+
+    body: Body
+    detectors: Detectors
+    limits: FilterLimits = field(default_factory=FilterLimits)
+    frames: int = 4
+    size: int = 512
+
+
+@dataclass(frozen=True)
+class TrackedPicture:
+    """A tracked picture that passed the checks: ``rgba`` [H, W, 4], straight alpha."""
+
+    name: str
+    track: Track
+    rgba: FloatArray
+    azimuth: float
+
+
+def choose_reference(clip: Path, prompt: Prompt, detectors: Detectors) -> tuple[int, FloatArray]:
+    """A frame of a clip drawn at random that shows one person's face: its number and [H, W, 3].
+
+    Raises:
+        Rejected: none of those that were looked at does.
+        LikenessError: the clip cannot be read.
+    """
+    reader = VideoReader(clip)
+    count = sum(1 for _ in reader.frames())
+    rng = np.random.default_rng([prompt.seed, prompt.number, _FRAMES])
+    numbers = rng.permutation(count)[:_TRIES]
+    reason = RejectedSampleError("no face", "the clip has no frames")
+    frames = {frame.number: frame.rgb for frame in reader.frames() if frame.number in numbers}
+    for number in (int(n) for n in numbers):
+        try:
+            observation = _seen(Portrait(frames[number], None, clip), detectors)
+            check_face(observation)
+            return number, frames[number]
+        except RejectedSampleError as error:
+            reason = error
+    raise reason
+
+
+def _seen(portrait: Portrait, detectors: Detectors) -> Observation:
+    try:
+        observation = observe(portrait, detectors)
+    except LikenessError as error:
+        raise RejectedSampleError("nobody", error.message) from error
+    check_people(observation)
+    return observation
+
+
+def make_tracked_subject(
+    prompt: Prompt,
+    clip: Path,
+    reference: int,
+    turned: Mapping[str, Path],
+    tracker: SubjectTracker,
+    provenance: Mapping[str, Any],
+) -> tuple[Subject, list[str]]:
+    """Track a clip and the turned pictures of one of its frames.
+
+    Args:
+        reference: number of that frame. turned: pictures by side. provenance: for the facts.
+
+    Returns:
+        The subject, its first view the reference; and why other pictures were left out.
+
+    Raises:
+        Rejected: the clip or the reference, or all but the reference.
+    """
+    try:
+        motion = track_video(clip, tracker.body, tracker.detectors)
+    except LikenessError as error:
+        raise RejectedSampleError("nobody", error.message) from error
+    check_motion(motion, tracker.limits)
+    person = tracker.body.personalised(motion.betas)
+    numbers = choose_frames(motion, reference, tracker.frames)
+    reader = VideoReader(clip)
+    rgb = {frame.number: frame.rgb for frame in reader.frames() if frame.number in numbers}
+    if reference not in rgb or int(motion.frame_state[reference]) != TRACKED:
+        raise RejectedSampleError("lost", "the reference frame was not followed")
+    pictures, left_out = [], []
+    for row, number in enumerate(numbers):
+        name = f"frame_{row:02d}"
+        try:
+            portrait = Portrait(rgb[number], None, clip)
+            pictures.append(_frame(name, portrait, motion, number, person, tracker))
+        except RejectedSampleError as error:
+            if number == reference:
+                raise
+            left_out.append(f"{name}: {error}")
+    for side, path in turned.items():
+        try:
+            shown = _turned(side, path, motion, person, pictures[0], tracker)
+            pictures.append(shown)
+        except RejectedSampleError as error:
+            left_out.append(f"{side}: {error}")
+    if len(pictures) < 2:
+        raise RejectedSampleError("one view", "; ".join(left_out))
+    return _subject(prompt, motion, pictures, tracker, provenance), left_out
+
+
+def choose_frames(motion: Motion, reference: int, count: int) -> list[int]:
+    """The reference, then frames that differ most in pose from those before, all followed."""
+    known = np.flatnonzero(motion.frame_state == TRACKED)
+    poses = motion.full_pose.reshape(len(motion), -1)
+    chosen = [reference]
+    distance = np.full(len(known), np.inf)
+    for _ in range(min(count - 1, len(known) - 1)):
+        away = np.linalg.norm(poses[known] - poses[chosen[-1]], axis=1)
+        distance = np.minimum(distance, away)
+        distance[np.isin(known, chosen)] = -1.0
+        chosen.append(int(known[distance.argmax()]))
+    return chosen
+
+
+def _frame(
+    name: str,
+    portrait: Portrait,
+    motion: Motion,
+    number: int,
+    person: Body,
+    tracker: SubjectTracker,
+) -> TrackedPicture:
+    """One frame of a clip; its pose is the smoothed one of the whole clip."""
+    observation = _seen(portrait, tracker.detectors)
+    face, pose = float(motion.face_error[number]), float(motion.pose_error[number])
+    track = Track(
+        motion.betas,
+        motion.pose(number),
+        motion.camera,
+        motion.framing,
+        motion.joint_confidence[number],
+        face if np.isfinite(face) else None,
+        pose if np.isfinite(pose) else None,
+    )
+    if name == REFERENCE:
+        check_face(observation)
+    check_errors(track, tracker.limits)
+    vertices, joints = person.vertices(track.pose)
+    if name == REFERENCE:
+        check_hands(track, joints, tracker.limits)
+    rgba = _cut_out(portrait, observation, track, person, vertices, tracker.limits)
+    return TrackedPicture(name, track, rgba, trunk_azimuth(person, _NONE, track.pose, track.camera))
+
+
+_NONE = np.zeros(0)  # a person's own body has no betas left
+
+
+def _turned(
+    side: str,
+    path: Path,
+    motion: Motion,
+    person: Body,
+    reference: TrackedPicture,
+    tracker: SubjectTracker,
+) -> TrackedPicture:
+    portrait = load_portrait(path)
+    observation = _seen(portrait, tracker.detectors)
+    track, observation = fit_known_shape(ObservedPhoto(portrait, observation, side), person)
+    track = replace(track, betas=motion.betas)
+    check_errors(track, tracker.limits, turned=True)
+    azimuth = trunk_azimuth(person, _NONE, track.pose, track.camera)
+    check_azimuth(side, azimuth, tracker.limits)
+    vertices, _ = person.vertices(track.pose)
+    rgba = _cut_out(portrait, observation, track, person, vertices, tracker.limits)
+    check_colours(rgba, reference.rgba, tracker.limits)
+    return TrackedPicture(side, track, rgba, azimuth)
+
+
+def fit_known_shape(photo: ObservedPhoto, person: Body) -> tuple[Track, Observation]:
+    """Fit the pose of a body whose shape is known to a picture whose direction is known.
+
+    As :func:`~..tracking.several.fit_several` does it: a face that is lost is left out, and where
+    the detector mistook front and back for each other, its points are swapped. A picture of a
+    side is taken for an exact profile, in which dense facial landmarks tilt the head and are left
+    out (paper, supplement C.4).
+    """
+    profile = photo.direction if photo.direction in ("left", "right") else ""
+
+    def fitted(seen: Observation) -> Track:
+        return fit_body(filter_landmarks(seen), photo.portrait, person, photo.fov, profile=profile)
+
+    seen = photo.observation
+    observation = replace(seen, face=None, face_score=0.0) if profile else seen
+    track = fitted(observation)
+    face, error = observation.face, track.face_error
+    if face is not None and error is not None and face_failed(error, eye_distance(face)):
+        observation = replace(observation, face=None, face_score=0.0)
+        track = fitted(observation)
+    sure = (observation.pose_visibility[_TRUNK] >= SURE).all() or observation.face is not None
+    if not sure and contradicts_direction(photo.direction, camera_azimuth(track.pose)):
+        swapped = flip_front_back(observation)
+        other = fitted(swapped)
+        if not contradicts_direction(photo.direction, camera_azimuth(other.pose)):
+            track, observation = other, swapped
+    return track, observation
+
+
+def _cut_out(
+    portrait: Portrait,
+    observation: Observation,
+    track: Track,
+    person: Body,
+    vertices: FloatArray,
+    limits: FilterLimits,
+) -> FloatArray:
+    """[H, W, 4] the person, straight alpha, after the matte's checks."""
+
+    def drawn(confidence: FloatArray) -> BodyMap | None:
+        return map_body(vertices, person.f, body_parts(person.weights, confidence), track.camera)
+
+    fitted = drawn(track.joint_confidence)
+    matte: Matte
+    matte, _ = repair_matte(portrait, observation, make_matte(portrait, observation), fitted)
+    check_matte(matte, fitted, drawn(np.ones(NUM_JOINTS)), limits)
+    return np.concatenate([matte.foreground, matte.alpha[..., None]], -1)
+
+
+def _subject(
+    prompt: Prompt,
+    motion: Motion,
+    pictures: Sequence[TrackedPicture],
+    tracker: SubjectTracker,
+    provenance: Mapping[str, Any],
+) -> Subject:
+    views = []
+    for row, picture in enumerate(pictures):
+        rgba, camera = crop_person(picture.rgba, picture.track.camera, tracker.size)
+        views.append(
+            SubjectView(
+                picture.name,
+                row,
+                azimuth_kind(picture.azimuth),
+                picture.azimuth,
+                camera,
+                False,
+                encode_rgba(rgba),
+            )
+        )
+    poses = [picture.track.pose for picture in pictures]
+    facts = {
+        "reference": REFERENCE,
+        "regime": prompt.regime,
+        "factors": dict(prompt.factors),
+        "prompt": prompt.text,
+        "template": prompt.template,
+        "negative": prompt.negative,
+        "rewriting": dict(prompt.rewriting),
+        **provenance,
+        "tracking": {
+            p.name: {
+                "face_error": _rounded(p.track.face_error),
+                "pose_error": _rounded(p.track.pose_error),
+                "azimuth": _rounded(p.azimuth),
+            }
+            for p in pictures
+        },
+    }
+    return Subject(
+        key=prompt.key,
+        source="generated",
+        framing=motion.framing,
+        seed=prompt.seed,
+        betas=motion.betas,
+        full_pose=np.stack([pose.full_pose for pose in poses]),
+        transl=np.stack([pose.transl for pose in poses]),
+        expression=np.stack([pose.expression for pose in poses]),
+        views=tuple(views),
+        facts=facts,
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 2)
+
+
+def crop_person(rgba: FloatArray, camera: Camera, size: int) -> tuple[FloatArray, Camera]:
+    """The square around the person, ``size`` pixels wide, and its camera.
+
+    Where the square leaves the picture there is nothing.
+    """
+    alpha = rgba[..., 3] > 0.02
+    rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))
+    wide, high = int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1
+    side = int(np.ceil(_MARGIN * max(wide, high)))
+    left = int(columns[0] + (wide - side) // 2)
+    top = int(rows[0] + (high - side) // 2)
+    height, width = rgba.shape[:2]
+    square = np.zeros((side, side, 4), np.float32)
+    x0, x1 = max(left, 0), min(left + side, width)
+    y0, y1 = max(top, 0), min(top + side, height)
+    square[y0 - top : y1 - top, x0 - left : x1 - left] = rgba[y0:y1, x0:x1]
+    square[..., :3] *= square[..., 3:]
+    small = resize(square, size, size, "area" if side > size else "bilinear")
+    small[..., :3] /= np.maximum(small[..., 3:], 1e-4)
+    scale = size / side
+    K = intrinsics(float(camera.K[0, 0]) * scale, size, size)
+    K[0, 0], K[1, 1] = camera.K[0, 0] * scale, camera.K[1, 1] * scale
+    K[0, 2], K[1, 2] = (camera.K[0, 2] - left) * scale, (camera.K[1, 2] - top) * scale
+    return np.clip(small, 0.0, 1.0), Camera(camera.viewmat, K, size, size)

@@ -1,0 +1,107 @@
+"""The sides and the back of a person of whom one picture exists (paper, supplement B.5).
+
+An image model turns the person. It knows one side better than the other, so one prompt serves for
+both: for the right side the reference is mirrored before and the result after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .clip_generation import EDIT, picture_seed
+from .compose import Prompt
+from .models import Placement
+
+SIDES = ("left", "right", "back")
+AZIMUTH: Mapping[str, float] = {"left": 90.0, "right": -90.0, "back": 180.0}
+"""Degrees by which the camera stands to the left of where the person faces."""
+
+_SAME = (
+    "Keep everything else of the photograph: who it is, the build and height, the hair with its "
+    "colour and length, every garment with its colour, cloth and wear, the accessories in their "
+    "places, the light with its direction and strength, and the background. Arms hang naturally, "
+    "the whole upper body stays in the picture at the same size. A sharp, natural photograph."
+)
+SIDE_PROMPT = (
+    "Turn the person on the spot by a quarter turn, so that the camera sees an exact profile of "
+    "the left side: the nose points to the left edge of the picture, the near shoulder hides "
+    f"the far one, one ear and one eye are seen. {_SAME}"
+)
+BACK_PROMPT = (
+    "Turn the person on the spot by half a turn, so that the camera sees the back only: the back "
+    "of the head with its hair, the nape, the back of the collar, the seams between the "
+    "shoulders; no part of the face is seen. What the front shows must go on round the body as it "
+    f"would in truth. {_SAME}"
+)
+NEGATIVE_PROMPT = "another person, two people, other clothes, other hair, face seen twice, drawing"
+
+
+@dataclass(frozen=True)
+class EditOptions:
+    """Of the sampler; the model's own defaults."""
+
+    steps: int = 50
+    guidance: float = 4.0
+
+
+Edit = Callable[[Image.Image, str, int], Image.Image]
+"""A picture, what to do with it, and a seed, to another picture."""
+
+
+def edit_side_views(
+    reference: NDArray[np.uint8], prompt: Prompt, edit: Edit
+) -> dict[str, NDArray[np.uint8]]:
+    """The person of a picture [H, W, 3] from the left, the right and the back.
+
+    ``left`` is the person's own left side.
+    """
+    front = Image.fromarray(reference)
+    seeds = [picture_seed(prompt, EDIT, row) for row in range(len(SIDES))]
+    left = edit(front, SIDE_PROMPT, seeds[0])
+    mirrored = edit(_flipped(front), SIDE_PROMPT, seeds[1])
+    back = edit(front, BACK_PROMPT, seeds[2])
+    made = {"left": left, "right": _flipped(mirrored), "back": back}
+    return {side: np.asarray(made[side].convert("RGB"), np.uint8) for side in SIDES}
+
+
+def _flipped(picture: Image.Image) -> Image.Image:
+    return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+
+
+def open_editing_model(
+    source: str, placement: Placement, options: EditOptions
+) -> tuple[Edit, dict[str, Any]]:
+    """A Qwen-Image-Edit pipeline as :data:`Edit`, and what the records say.
+
+    Args:
+        source: as for :func:`.models.model_source`.
+
+    Raises:
+        LikenessError: it is not there or does not load; later, that the memory is not enough.
+    """
+    from .loading import load_editing_pipeline, noise_generator, translate_errors
+
+    pipeline, about = load_editing_pipeline(source, placement)
+    several = "Plus" in about["pipeline"]
+
+    def edit(picture: Image.Image, text: str, seed: int) -> Image.Image:
+        with translate_errors("editing"):
+            made = pipeline(
+                image=[picture] if several else picture,
+                prompt=text,
+                negative_prompt=NEGATIVE_PROMPT,
+                true_cfg_scale=options.guidance,
+                num_inference_steps=options.steps,
+                generator=noise_generator(seed),
+            ).images[0]
+        result: Image.Image = made
+        return result
+
+    prompts = {"side": SIDE_PROMPT, "back": BACK_PROMPT, "negative": NEGATIVE_PROMPT}
+    return edit, {**about, **asdict(options), "prompts": prompts}

@@ -1,0 +1,83 @@
+"""A network's folder: ``config.json``, ``decoder.safetensors`` and ``encoder.safetensors``.
+
+An encoder that was never trained here (``encoder.frozen`` of another kind than our own) is not
+written: it is found by its source again. Needs torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..body import Body
+from ..core.types import LikenessError
+from ..files.folders import atomic_write_files
+from .config import EncoderConfig, NetworkConfig, load_config, save_config
+from .dual_uv_network import Network, create_network
+
+DECODER_FILE, ENCODER_FILE = "decoder.safetensors", "encoder.safetensors"
+
+
+def keeps_encoder(config: EncoderConfig) -> bool:
+    """Whether the encoder's weights belong into the folder."""
+    return config.kind == "own" or not config.frozen
+
+
+def save_network(network: Network, folder: Path) -> None:
+    """Write the network's files into ``folder``, all or none.
+
+    Raises:
+        LikenessError: the folder cannot be written to.
+    """
+    with atomic_write_files(folder) as scratch:
+        save_config(network.config, scratch)
+        save_file(_tensors(network.decoder), scratch / DECODER_FILE)
+        if keeps_encoder(network.config.encoder):
+            save_file(_tensors(network.encoder), scratch / ENCODER_FILE)
+
+
+def load_network(folder: Path, body: Body) -> Network:
+    """Read a network in evaluation mode.
+
+    Raises:
+        LikenessError: a file is missing or damaged, or does not fit the config or the body.
+    """
+    config = load_config(NetworkConfig, folder)
+    network = create_network(config, body)
+    load_weights(network.decoder, folder / DECODER_FILE)
+    if keeps_encoder(config.encoder):
+        load_weights(network.encoder, folder / ENCODER_FILE)
+    return network.eval()
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Fill a module from a safetensors file.
+
+    Raises:
+        LikenessError: it is missing or damaged, or has other names or shapes.
+    """
+    remedy = "Use the files as they were saved, or train the network again."
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise LikenessError(f"'{path}' cannot be read: {error}.", remedy) from error
+    own = module.state_dict()
+    wrong = sorted(own.keys() ^ tensors.keys())
+    wrong += [
+        f"{name} {list(tensors[name].shape)}, not {list(value.shape)}"
+        for name, value in own.items()
+        if name in tensors and tensors[name].shape != value.shape
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise LikenessError(
+            f"'{path}' does not fit its config or the body: {'; '.join(wrong[:3])}{more}.", remedy
+        )
+    module.load_state_dict(tensors)
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.contiguous() for name, value in module.state_dict().items()}

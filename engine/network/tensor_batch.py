@@ -1,0 +1,126 @@
+"""The network's inputs as tensors, several people at once. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ..core.types import BoundGaussians, FloatArray, LikenessError
+from .config import DecoderConfig
+from .context import head_channels
+from .inputs import NetworkInputs, color_patches
+from .uv_grids import UVGrids
+
+
+class GaussianAttributes(NamedTuple):
+    """What a network may change of Gaussians, as in ``BoundGaussians``: offset [..., N, 3],
+    quats [..., N, 4], scales [..., N, 3], opacities [..., N], colors [..., N, 3]."""
+
+    offset: Tensor
+    quats: Tensor
+    scales: Tensor
+    opacities: Tensor
+    colors: Tensor
+
+    def of(self, row: int, count: int) -> GaussianAttributes:
+        """Those of one person of a batch, without the padding."""
+        return GaussianAttributes(*(values[row, :count] for values in self))
+
+
+@dataclass(frozen=True)
+class NetworkBatch:
+    """B people with P photos each and N Gaussians at most.
+
+    Attributes:
+        images: [B, P, 3, S, S]. core_xy: [B, P, Nc, 2], core_seen: [B, P, Nc] 0 or 1;
+            shell_xy: [B, P, Ns, 2], shell_seen: [B, P, Ns]: see ``PhotoInputs``.
+        patches: [B, Tc, p * p * 4] colours of the tokens' texels.
+        uv: [B, N, 2]. lift: [B, N, 56], see ``head_channels``. base: what the residuals count
+            from. counts: how many of the N each person has; the rest is zero.
+    """
+
+    images: Tensor
+    core_xy: Tensor
+    core_seen: Tensor
+    shell_xy: Tensor
+    shell_seen: Tensor
+    patches: Tensor
+    uv: Tensor
+    lift: Tensor
+    base: GaussianAttributes
+    counts: tuple[int, ...]
+
+    def to(self, device: torch.device | str) -> NetworkBatch:
+        """The same on a device."""
+        moved = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, GaussianAttributes):
+                value = GaussianAttributes(*(v.to(device, non_blocking=True) for v in value))
+            elif isinstance(value, Tensor):
+                value = value.to(device, non_blocking=True)
+            moved[f.name] = value
+        return NetworkBatch(**moved)
+
+
+def collate(
+    people: Sequence[NetworkInputs], grids: UVGrids, config: DecoderConfig, padding: int = 1
+) -> NetworkBatch:
+    """Put people into one batch, on the CPU.
+
+    Args:
+        padding: N is a multiple of it. Where no two batches are of one size, torch's kernels for
+            bf16 on the CPU keep memory for each.
+
+    Raises:
+        LikenessError: they have different numbers of photos.
+    """
+    if len({len(person.photos) for person in people}) != 1:
+        raise LikenessError(
+            "People with different numbers of photos do not fit into one batch.",
+            "Give each as many photos as the others.",
+        )
+
+    def photos(name: str) -> Tensor:
+        values = [[getattr(photo, name) for photo in person.photos] for person in people]
+        return torch.from_numpy(np.asarray(values, np.float32))
+
+    def padded(values: list[FloatArray]) -> Tensor:
+        rows = [torch.from_numpy(np.ascontiguousarray(v, np.float32)) for v in values]
+        together = pad_sequence(rows, batch_first=True)
+        missing = -together.shape[1] % padding
+        return F.pad(together, (*(0, 0) * (together.ndim - 2), 0, missing))
+
+    patches = [color_patches(person.color_map, grids, config.patch) for person in people]
+    return NetworkBatch(
+        photos("image").permute(0, 1, 4, 2, 3).contiguous(),
+        photos("core_xy"),
+        photos("core_seen"),
+        photos("shell_xy"),
+        photos("shell_seen"),
+        torch.from_numpy(np.stack(patches).astype(np.float32)),
+        padded([person.uv for person in people]),
+        padded([head_channels(person, grids) for person in people]),
+        GaussianAttributes(
+            *(
+                padded([getattr(p.base, name) for p in people])
+                for name in GaussianAttributes._fields
+            )
+        ),
+        tuple(len(person.base) for person in people),
+    )
+
+
+def replace_attributes(base: BoundGaussians, attributes: GaussianAttributes) -> BoundGaussians:
+    """The Gaussians with one person's attributes [N, ...] instead of their own."""
+    values = {
+        name: value.detach().float().cpu().numpy() for name, value in attributes._asdict().items()
+    }
+    return BoundGaussians(triangle=base.triangle, bary=base.bary, layer=base.layer, **values)

@@ -1,0 +1,305 @@
+"""Body landmarks: BlazePose (Bazarevsky et al. 2020) as published in MediaPipe.
+
+A detector finds hip centres with a circle around the whole person; the landmark network looks
+at an upright crop of that circle and gives 33 points, their metric positions and a mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ...core.types import FloatArray
+from ...imaging.resize import affine_crop, downsample
+from .roi import Roi, invert_affine, letterbox_roi, segment_angle, transform_points
+from .ssd import Detection, decode_boxes, make_anchors, map_detection, weighted_nms
+from .tflite_model import TFLiteModel, sigmoid
+
+_STRIDES = (8, 16, 32, 32, 32)
+_CROP_FACTOR = 1.25
+_HEATMAP_WINDOW = 3
+_HEATMAP_MIN_CONFIDENCE = 0.5
+_MIRROR = [
+    0,
+    4,
+    5,
+    6,
+    1,
+    2,
+    3,
+    8,
+    7,
+    10,
+    9,
+    12,
+    11,
+    14,
+    13,
+    16,
+    15,
+    18,
+    17,
+    20,
+    19,
+    22,
+    21,
+    24,
+    23,
+    26,
+    25,
+    28,
+    27,
+    30,
+    29,
+    32,
+    31,
+    33,
+    34,
+]
+"""The 33 points and the two of the next crop as a mirror shows them."""
+
+_DISAGREEMENT = 0.02
+"""Distance between a point and its mirrored finding, in sides of the crop, that is too much."""
+
+HEAD_POINTS = slice(0, 11)
+"""Nose, eyes, ears and mouth among the 33 points."""
+
+
+@dataclass(frozen=True)
+class DetectedPerson:
+    """One found body, in pixels of the picture (+0.5 centres).
+
+    Attributes:
+        landmarks: [33, 2] body points; ``visibility`` [33] 0..1, low when hidden or outside.
+        world: [33, 3] metres around the hips in engine axes (x to the person's left when they
+            face the viewer, y up, z to the viewer).
+        mask: [H, W] float32 soft segmentation of this person.
+        score: 0..1 that there is a person.
+        box: (x0, y0, x1, y1) around the landmarks that lie in the picture.
+        roi: the square around the whole person that the network looked at.
+    """
+
+    landmarks: FloatArray
+    visibility: FloatArray
+    world: FloatArray
+    mask: FloatArray
+    score: float
+    box: FloatArray
+    roi: Roi
+
+
+@dataclass(frozen=True)
+class _Raw:
+    landmarks: FloatArray
+    visibility: FloatArray
+    world: FloatArray
+    mask: FloatArray
+    score: float
+    roi: Roi
+    next_roi: Roi
+
+
+class PoseDetector:
+    """Finds bodies. ``detection`` and ``landmark`` are the two model files."""
+
+    def __init__(self, detection: Path, landmark: Path, threads: int = 1) -> None:
+        self._detection = TFLiteModel(detection, threads, value_range=(-1.0, 1.0))
+        self._landmark = TFLiteModel(landmark, threads)
+        self._anchors = make_anchors(self._detection.width, _STRIDES)
+
+    def find(
+        self, rgb: FloatArray, faces: list[FloatArray], threshold: float = 0.5
+    ) -> list[DetectedPerson]:
+        """All people, the best first.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            faces: [6, 2] face keypoints; bodies are also looked for under these, because in
+                close-ups the hips, which the detector wants, lie far outside the picture.
+            threshold: least score of the landmark network.
+        """
+        height, width = rgb.shape[:2]
+        found: list[_Raw] = []
+        for factor in (1.0, 1.6):
+            for detection in self._detect(rgb, letterbox_roi(width, height, factor)):
+                self._add(rgb, _roi_from_detection(detection), threshold, found)
+            if found:
+                break
+        for keypoints in faces:
+            if not any(_has_face(raw, keypoints) for raw in found):
+                self._add(rgb, _roi_from_face(keypoints), threshold, found)
+        found.sort(key=lambda raw: -raw.score)
+        return [self._person(rgb, raw) for raw in found]
+
+    def follow(
+        self, rgb: FloatArray, roi: Roi, threshold: float = 0.5
+    ) -> tuple[DetectedPerson, Roi] | None:
+        """The person whom the last frame of a video showed in ``roi``, without a mask, and where
+        to look in the next frame; None when they are not there any more."""
+        # Both looks are coarser than the picture: they share a copy of twice their size.
+        factor = max(1, int(roi.size / (2 * self._landmark.width)))
+        coarse = downsample(rgb, factor) if factor > 1 else rgb
+        raw = self._look(coarse, _enlarged(roi, 1 / factor))
+        if raw.score < threshold:
+            return None
+        raw = _mean_of_both(raw, self._look(coarse, raw.roi, mirrored=True))
+        both = replace(
+            raw, landmarks=raw.landmarks * factor, roi=roi, next_roi=_enlarged(raw.next_roi, factor)
+        )
+        return self._person(rgb, both, masked=False), both.next_roi
+
+    def under_face(
+        self, rgb: FloatArray, keypoints: FloatArray, threshold: float = 0.5
+    ) -> tuple[DetectedPerson, Roi] | None:
+        """As :meth:`follow`, beginning under the face with these keypoints [6, 2]."""
+        found = self.follow(rgb, _roi_from_face(keypoints), threshold)
+        return None if found is None else self.follow(rgb, found[1], threshold)
+
+    def _detect(self, rgb: FloatArray, roi: Roi) -> list[Detection]:
+        pixels = self._detection.width
+        outputs = self._detection(roi.cut(rgb, pixels))
+        candidates = decode_boxes(
+            outputs["Identity"], outputs["Identity_1"], self._anchors, pixels, threshold=0.5
+        )
+        return [map_detection(d, roi.matrix(pixels), pixels) for d in weighted_nms(candidates)]
+
+    def _add(self, rgb: FloatArray, roi: Roi, threshold: float, found: list[_Raw]) -> None:
+        """Looks into ``roi``, again into what was found there, and keeps new people."""
+        raw = self._look(rgb, roi)
+        for _ in range(2):
+            if raw.score < threshold:
+                return
+            raw = self._look(rgb, raw.next_roi)
+        if raw.score < threshold or any(_same_person(raw, other) for other in found):
+            return
+        found.append(_mean_of_both(raw, self._look(rgb, raw.roi, mirrored=True)))
+
+    def _look(self, rgb: FloatArray, roi: Roi, mirrored: bool = False) -> _Raw:
+        pixels = self._landmark.width
+        outputs = self._landmark(roi.cut(rgb, pixels, mirrored))
+        rows = outputs["Identity"].reshape(39, 5).astype(np.float64)
+        crop_points = _refine_with_heatmaps(rows[:, :2] / pixels, outputs["Identity_3"]) * pixels
+        points = transform_points(roi.matrix(pixels, mirrored), crop_points)[:35]
+        visible = np.minimum(sigmoid(rows[:33, 3]), sigmoid(rows[:33, 4]))
+        world = outputs["Identity_4"].reshape(39, 3)[:33].astype(np.float64)
+        mask = sigmoid(outputs["Identity_2"][..., 0]).astype(np.float32)
+        if mirrored:
+            points, visible, world = points[_MIRROR], visible[_MIRROR[:33]], world[_MIRROR[:33]]
+            world[:, 0] *= -1
+            mask = np.ascontiguousarray(mask[:, ::-1])
+        c, s = np.cos(roi.angle), np.sin(roi.angle)
+        # The crop was turned; the metric points turn back with the picture.
+        world[:, :2] = world[:, :2] @ np.array([[c, s], [-s, c]])
+        centre, circle = points[33], points[34]
+        next_roi = _alignment_roi(centre, circle)
+        return _Raw(
+            points[:33],
+            visible,
+            world * np.array([1.0, -1.0, -1.0]),
+            mask,
+            float(outputs["Identity_1"][0]),
+            roi,
+            next_roi,
+        )
+
+    def _person(self, rgb: FloatArray, raw: _Raw, masked: bool = True) -> DetectedPerson:
+        height, width = rgb.shape[:2]
+        mask = np.zeros((height, width), np.float32)
+        if masked:
+            to_crop = invert_affine(raw.roi.matrix(raw.mask.shape[1]))
+            mask = affine_crop(raw.mask, to_crop, width, height)
+        inside = np.clip(raw.landmarks, 0, [width, height])
+        box = np.concatenate([inside.min(0), inside.max(0)])
+        in_frame = (raw.landmarks == inside).all(1)
+        visibility = np.where(in_frame, raw.visibility, 0.0)
+        return DetectedPerson(raw.landmarks, visibility, raw.world, mask, raw.score, box, raw.roi)
+
+
+def _enlarged(roi: Roi, factor: float) -> Roi:
+    """The same place in a copy of the picture ``factor`` times as large."""
+    x, y = roi.center
+    return Roi((x * factor, y * factor), roi.size * factor, roi.angle)
+
+
+def _alignment_roi(centre: FloatArray, circle: FloatArray) -> Roi:
+    """The upright crop around a person: hip centre, and a point on the circle above the head."""
+    radius = float(np.hypot(*(circle - centre)))
+    angle = segment_angle(centre, circle) + np.pi / 2
+    return Roi((float(centre[0]), float(centre[1])), 2 * radius * _CROP_FACTOR, angle)
+
+
+def _mean_of_both(raw: _Raw, mirrored: _Raw) -> _Raw:
+    """The mean of a look and a mirrored one, where they agree.
+
+    Where they don't, as with hidden or crossed arms, the first one stands and counts less.
+    """
+    apart = np.hypot(*(raw.landmarks - mirrored.landmarks).T) / raw.roi.size
+    agreement = np.exp(-0.5 * (apart / _DISAGREEMENT) ** 2)
+    agree = (agreement > 0.5)[:, None]
+    visibility = (raw.visibility + mirrored.visibility) / 2
+    return _Raw(
+        np.where(agree, (raw.landmarks + mirrored.landmarks) / 2, raw.landmarks),
+        visibility * np.maximum(agreement, 0.3),
+        np.where(agree, (raw.world + mirrored.world) / 2, raw.world),
+        (raw.mask + mirrored.mask) / 2,
+        min(raw.score, mirrored.score),
+        raw.roi,
+        raw.next_roi,
+    )
+
+
+def _roi_from_detection(detection: Detection) -> Roi:
+    return _alignment_roi(detection.keypoints[0], detection.keypoints[1])
+
+
+def _roi_from_face(keypoints: FloatArray) -> Roi:
+    """Where the body under a face should be.
+
+    An adult's eyes are about 63 mm apart and 0.7 m above the hips; the network's circle around
+    a person has a radius of about 0.8 m (median over portraits). The distance from eyes to mouth
+    (about 70 mm) stands in for the eyes' distance in a turned face.
+    """
+    eyes, mouth = keypoints[:2].mean(0), keypoints[3]
+    unit = max(
+        float(np.hypot(*(keypoints[1] - keypoints[0]))), 0.9 * float(np.hypot(*(mouth - eyes)))
+    )
+    across = keypoints[1] - keypoints[0]
+    down = np.array([-across[1], across[0]]) / max(float(np.hypot(*across)), 1e-6)
+    centre = eyes + down * unit * (0.70 / 0.063)
+    return _alignment_roi(centre, centre - down * unit * (0.80 / 0.063))
+
+
+def _refine_with_heatmaps(points: FloatArray, heatmaps: FloatArray) -> FloatArray:
+    """Moves points [39, 2] (0..1) to the mean of their heatmap [h, w, 39] around them."""
+    height, width, _ = heatmaps.shape
+    refined = points.copy()
+    for k, (x, y) in enumerate(points):
+        column, row = int(x * width), int(y * height)
+        if not (0 <= column < width and 0 <= row < height):
+            continue
+        x0, x1 = max(0, column - _HEATMAP_WINDOW), min(width, column + _HEATMAP_WINDOW + 1)
+        y0, y1 = max(0, row - _HEATMAP_WINDOW), min(height, row + _HEATMAP_WINDOW + 1)
+        weights = sigmoid(heatmaps[y0:y1, x0:x1, k])
+        if weights.max() < _HEATMAP_MIN_CONFIDENCE:
+            continue
+        total = weights.sum()
+        refined[k, 0] = (weights.sum(0) * np.arange(x0, x1)).sum() / total / width
+        refined[k, 1] = (weights.sum(1) * np.arange(y0, y1)).sum() / total / height
+    return refined
+
+
+def _same_person(a: _Raw, b: _Raw) -> bool:
+    """Mean distance of the head and torso points under a fifth of the person's circle."""
+    torso = [0, 2, 5, 7, 8, 11, 12, 23, 24]
+    distance = np.hypot(*(a.landmarks[torso] - b.landmarks[torso]).T).mean()
+    return bool(distance < 0.1 * max(a.roi.size, b.roi.size))
+
+
+def _has_face(raw: _Raw, keypoints: FloatArray) -> bool:
+    """Whether the face keypoints lie on this body's head."""
+    head = raw.landmarks[[5, 2, 0]]
+    face = keypoints[:3]
+    size = max(float(np.ptp(raw.landmarks[HEAD_POINTS], axis=0).max()), 1.0)
+    return bool(np.hypot(*(head - face).T).mean() < size)

@@ -1,0 +1,235 @@
+"""Several photos of one person, fitted together: one shape, and a pose and a camera for each.
+
+As with the key frames of a clip (``identity``): each photo is fitted alone first and keeps what it
+says about the shape; with the shape on which they agree best each is fitted again. So a photo from
+behind gets the face's shape from the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..body.model import Body
+from ..core.rotations import axis_angle_to_matrix
+from ..core.types import (
+    JOINT_INDEX,
+    PARENTS,
+    LikenessError,
+    Observation,
+    Portrait,
+    Pose,
+    Progress,
+    Track,
+)
+from .fit import choose_camera, fit_body, gather_evidence
+from .fit_state import FitState
+from .fitter import Fitter
+from .measure import BACK_FROM, SIDE_FROM, face_failed, make_track, pose_error_pixels
+from .shape_fusion import ShapeEvidence, evidence_from_fit, fuse_shapes
+
+DIRECTIONS = ("any", "front", "back", "left", "right", "side")
+"""What a photo is said to show; ``left`` is the person's own left side."""
+
+_SHOWS = {
+    "front": "the front",
+    "back": "the back",
+    "left": "the left side",
+    "right": "the right side",
+    "side": "a side",
+}
+_MIRRORED = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(k + 1 if k % 2 else k - 1 for k in range(11, 33)))
+"""The landmark on the other side of the body, of each of the 33."""
+
+FACE_LOST_NOTE = "The face could not be followed here, so this photo tells of the body only."
+GOOD_POSE_ERROR, WORSE_POSE = 8.0, 2.0
+"""Pixels of a 512 picture, and times the error of a fit that was told nothing: up to the larger of
+both a named direction is believed against it."""
+
+_TRUNK, SURE = [11, 12, 23, 24], 0.5
+"""Shoulders and hips: where all of them are seen, front and back are not mistaken."""
+
+DIRECTION_TOLERANCE = 20.0
+"""Degrees beyond the borders of front, side and back at which a photo contradicts its name: people
+turn their trunks, and nobody measures angles."""
+
+
+@dataclass(frozen=True)
+class ObservedPhoto:
+    """One of several photos of a person.
+
+    Attributes:
+        direction: one of ``DIRECTIONS``, as the user says.
+        fov: degrees over the longer side, if it is known.
+    """
+
+    portrait: Portrait
+    observation: Observation
+    direction: str = "any"
+    fov: float | None = None
+
+
+def parse_direction(name: str) -> str:
+    """One of ``DIRECTIONS``, however it is written.
+
+    Raises:
+        LikenessError: there is no such direction.
+    """
+    if name.lower() not in DIRECTIONS:
+        raise LikenessError(
+            f"There is no view called '{name}'.", f"Choose one of: {', '.join(DIRECTIONS)}."
+        )
+    return name.lower()
+
+
+def fit_multiview(
+    photos: Sequence[ObservedPhoto], body: Body, progress: Progress | None = None
+) -> list[Track]:
+    """Fit the body to several photos of one person.
+
+    A photo whose face is lost, as happens from the side, is fitted by the body's landmarks alone;
+    of the first one that is left to the caller, who sees its error.
+
+    Args:
+        photos: the main one first. body: with landmarks.
+        progress: told the fraction done of the stage ``fit_body``.
+
+    Returns:
+        A track for each photo, all with the same betas.
+    """
+    report = progress or (lambda stage, fraction, message: None)
+    alone: list[_Alone] = []
+    for k, photo in enumerate(photos):
+        report("fit", 0.5 * k / len(photos), f"measuring the person in {photo.portrait.path.name}")
+        alone.append(_fit_alone(photo, body, may_lose_face=k > 0))
+    betas, _ = fuse_shapes([found.evidence for found in alone], one_person=True)
+    person = body.personalised(betas)
+    tracks = []
+    for k, (photo, found) in enumerate(zip(photos, alone, strict=True)):
+        report("fit", 0.5 + 0.5 * k / len(photos), f"fitting {photo.portrait.path.name}")
+        track = fit_body(found.observation, photo.portrait, person, photo.fov)
+        if k and _face_lost(track, found.observation):
+            blind = replace(found.observation, face=None, face_score=0.0)
+            track = fit_body(blind, photo.portrait, person, photo.fov)
+            found.notes.append(FACE_LOST_NOTE)
+        angle = camera_azimuth(track.pose)
+        if contradicts_direction(photo.direction, angle):
+            found.notes.append(
+                f"This photo is said to show {_SHOWS[photo.direction]}, but seems to show "
+                f"{_SHOWS[classify_direction(angle)]}: check the preview."
+            )
+        tracks.append(replace(track, betas=betas, warnings=(*track.warnings, *found.notes)))
+    return tracks
+
+
+@dataclass
+class _Alone:
+    """A photo fitted by itself: what it says of the shape, and what of it is used."""
+
+    evidence: ShapeEvidence
+    observation: Observation
+    notes: list[str]
+
+
+def _fit_alone(photo: ObservedPhoto, body: Body, may_lose_face: bool) -> _Alone:
+    camera = choose_camera(photo.portrait, photo.fov)
+    observation, notes = photo.observation, []
+
+    def fitted(seen: Observation) -> tuple[Fitter, FitState]:
+        evidence, head = gather_evidence(seen, photo.portrait.rgb, camera, body)
+        fitter = Fitter(body, evidence, head)
+        return fitter, fitter.refine(fitter.find_pose())
+
+    fitter, state = fitted(observation)
+    if may_lose_face and _face_lost(make_track(state, fitter.evidence), observation):
+        observation = replace(observation, face=None, face_score=0.0)
+        notes.append(FACE_LOST_NOTE)
+        fitter, state = fitted(observation)
+    sure = (observation.pose_visibility[_TRUNK] >= SURE).all() or observation.face is not None
+    if sure or photo.direction == "front":  # without a face it is none
+        return _Alone(evidence_from_fit(fitter, state), observation, notes)
+    if contradicts_direction(photo.direction, camera_azimuth(state.pose)):
+        turned = flip_front_back(observation)
+        again, other = fitted(turned)
+        error = pose_error_pixels(state, fitter.evidence) or 0.0
+        most = max(GOOD_POSE_ERROR, WORSE_POSE * error)
+        good = (pose_error_pixels(other, again.evidence) or 0.0) < most
+        if good and not contradicts_direction(photo.direction, camera_azimuth(other.pose)):
+            observation, fitter, state = turned, again, other
+    return _Alone(evidence_from_fit(fitter, state), observation, notes)
+
+
+def flip_front_back(observation: Observation) -> Observation:
+    """The observation of somebody whose front and back the network mistook for each other: its
+    points lie right in the picture, but left and right, near and far are swapped."""
+    swap = np.array(_MIRRORED)
+    return replace(
+        observation,
+        pose=observation.pose[swap],
+        pose_visibility=observation.pose_visibility[swap],
+        pose_world=observation.pose_world[swap] * [1.0, 1.0, -1.0],
+        hands=(),
+    )
+
+
+def _face_lost(track: Track, observation: Observation) -> bool:
+    if track.face_error is None or observation.face is None:
+        return False
+    iod = float(np.linalg.norm(observation.face[468] - observation.face[473]))
+    return face_failed(track.face_error, iod)
+
+
+def classify_direction(angle: float) -> str:
+    """What a photo taken at ``angle`` (:func:`camera_azimuth`) shows.
+
+    >>> direction_of(20.0), direction_of(-90.0), direction_of(170.0)
+    ('front', 'right', 'back')
+    """
+    if abs(angle) < SIDE_FROM:
+        return "front"
+    if abs(angle) > BACK_FROM:
+        return "back"
+    return "left" if angle > 0 else "right"
+
+
+def camera_azimuth(pose: Pose) -> float:
+    """Degrees around the trunk at which the photo's camera stands, -180..180: 0 sees the front,
+    90 the person's left side.
+
+    >>> turned = Pose.rest(0).with_joints(pelvis=[0, np.radians(-90), 0])
+    >>> round(shown_from(replace(turned, transl=np.array([0, 0, -3.0]))))
+    90
+    """
+    chain, joint = [], JOINT_INDEX["spine3"]
+    while joint >= 0:
+        chain.append(joint)
+        joint = PARENTS[joint]
+    R = np.eye(3)
+    for joint in reversed(chain):
+        R = R @ axis_angle_to_matrix(np.asarray(pose.full_pose[joint], np.float64))
+    # The camera is at the origin; the pelvis stands where ``transl`` puts it, up to centimetres.
+    sight = R.T @ -np.asarray(pose.transl, np.float64)
+    return float(np.degrees(np.arctan2(sight[0], sight[2])))
+
+
+def contradicts_direction(direction: str, angle: float) -> bool:
+    """Whether a photo taken at ``angle`` (:func:`camera_azimuth`) clearly does not show ``direction``.
+
+    >>> contradicts("back", 160.0), contradicts("left", -80.0), contradicts("side", -80.0)
+    (False, True, False)
+    """
+    away = abs(angle)
+    if direction == "front":
+        return away > SIDE_FROM + DIRECTION_TOLERANCE
+    if direction == "back":
+        return away < BACK_FROM - DIRECTION_TOLERANCE
+    if direction in ("left", "right", "side"):
+        other_side = direction != "side" and (angle < 0) == (direction == "left")
+        return (
+            away < SIDE_FROM - DIRECTION_TOLERANCE
+            or away > BACK_FROM + DIRECTION_TOLERANCE
+            or other_side
+        )
+    return False

@@ -1,0 +1,501 @@
+"""Seeing one person in frame after frame: each look starts where the last one found them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.types import FloatArray, Hand, LikenessError, Observation, Portrait
+from ..imaging.video import VideoFrame
+from .cuts import CANDIDATE, CERTAIN, FrameSignature
+from .detectors import DetectedPerson, Detectors, FaceLandmarks
+from .detectors.face_mesh import roi_from_box, roi_from_mesh
+from .detectors.roi import Roi
+from .detectors.suite import head_roi, wrist_rois
+from .observation import (
+    MIN_EYE_DISTANCE,
+    Candidate,
+    assign_hands,
+    eye_distance,
+    find_candidates,
+    is_face_of,
+    merge_face,
+    observe,
+)
+
+SEARCH_EVERY = 0.4  # seconds between full searches while nobody is found
+HANDS_EVERY = 0.1  # seconds between looks for a hand that is not followed
+FACE_EVERY = 0.2
+FACE_LOOKS = 3
+MIN_SCORE = 0.5
+JUMP = 0.6
+"""Of the person's size: how far shoulders and head move between two frames at a cut."""
+HOP, STILL = 0.33, 0.2  # of a face: a body's head that moved so far is in doubt, or stayed
+LEAVE_SPEED, QUARTER = 8.0, 0.6  # metres a second; metres of a quarter of a person's square
+PLACE_COUNTS = 0.3  # mean difference of colours that a whole person's size away weighs
+TRUNK = np.array([0, 7, 8, 11, 12, 23, 24])  # nose, ears, shoulders, hips
+_MIRROR = np.array(
+    [
+        0,
+        4,
+        5,
+        6,
+        1,
+        2,
+        3,
+        8,
+        7,
+        10,
+        9,
+        12,
+        11,
+        14,
+        13,
+        16,
+        15,
+        18,
+        17,
+        20,
+        19,
+        22,
+        21,
+        24,
+        23,
+        26,
+        25,
+        28,
+        27,
+        30,
+        29,
+        32,
+        31,
+    ]
+)
+_SIDED = np.array([11, 12, 13, 14, 23, 24, 25, 26])
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What one frame shows.
+
+    Attributes:
+        observation: of the person, None when they are not found.
+        cut: whether a new shot begins here.
+        people: how many there are to choose from; 1 when the choice was made.
+    """
+
+    observation: Observation | None
+    cut: bool = False
+    people: int = 1
+
+
+@dataclass
+class _Trail:
+    """Where the person was; what a look starts from."""
+
+    roi: Roi | None = None
+    person: DetectedPerson | None = None
+    face: FloatArray | None = None
+    hands: dict[bool, FloatArray] = field(default_factory=dict)
+    look: FrameSignature | None = None  # of the last frame that showed the person
+    searched: FrameSignature | None = None  # of the last one that was searched for them
+    since_search: int = 10**6
+    since_hands: int = 10**6
+    since_face: int = 10**6
+    people: int = 1
+    place: FloatArray | None = None  # [3] middle of the trunk and size, when last seen
+    appearance: FloatArray | None = None  # [6] of the person, from the first frame
+
+
+class Follower:
+    """Follows one person through a clip.
+
+    Args:
+        person: which one at the beginning, counted from the left from 0; the largest by default.
+    """
+
+    def __init__(self, detectors: Detectors, frame_rate: float, person: int | None = None) -> None:
+        self._detectors, self._rate, self._wanted = detectors, frame_rate, person
+        self._trail = _Trail()
+
+    def see(self, frame: VideoFrame) -> Sighting:
+        """The next frame."""
+        rgb, trail = frame.rgb, self._trail
+        look = FrameSignature.of(rgb)
+        change = 0.0 if trail.look is None else look.change(trail.look)
+        trail.since_search += 1
+        trail.since_hands += 1
+        trail.since_face += 1
+        before = trail.person
+        person = self._followed(rgb)
+        # The network changed over to somebody who stands near, or to something else.
+        leap = JUMP if trail.people > 1 else self._leap
+        gone = person is not None and before is not None and _apart(person, before) > leap
+        if person is None or gone or change > CANDIDATE:
+            if before is not None or self._worth_a_search(look):
+                person = self._search(rgb, look)
+            if person is None:
+                self._lose()
+                return Sighting(None, False, self._unchosen)
+        apart = np.inf if before is None else _apart(person, before)
+        cut = change > CERTAIN or (change > CANDIDATE and apart > JUMP)
+        cut = cut or self._leap < apart < np.inf
+        trail.look = look
+        if before is not None and not cut:
+            person = _same_sides(person, before)
+        if cut:
+            trail.face, trail.hands = None, {}
+            trail.since_face = trail.since_hands = 10**6
+        face = self._face(rgb, person, None if cut else before)
+        if face is None and before is not None and not cut and self._in_doubt(person, before):
+            person, face = self._by_face(rgb, person)
+        hands = self._hands(rgb, person, None if cut else before)
+        trail.person = person
+        trail.place = _place(person)
+        trail.face = None if face is None else face.landmarks
+        trail.hands = {hand.left: hand.landmarks for hand in hands}
+        small = face is not None and eye_distance(face.landmarks) < MIN_EYE_DISTANCE
+        kept = None if small else face
+        height, width = rgb.shape[:2]
+        observation = Observation(
+            pose=person.landmarks if face is None else merge_face(person.landmarks, face),
+            pose_visibility=person.visibility,
+            pose_world=person.world,
+            person_mask=np.zeros((height, width), np.float32),
+            face=None if kept is None else kept.landmarks,
+            face_score=0.0 if kept is None else kept.score,
+            hands=hands,
+        )
+        return Sighting(observation, cut, self._unchosen)
+
+    @property
+    def _unchosen(self) -> int:
+        return self._trail.people if self._wanted is None else 1
+
+    @property
+    def _leap(self) -> float:
+        """How far nobody's trunk gets between two frames, in the unit of :func:`_apart`."""
+        return max(JUMP, LEAVE_SPEED / self._rate / QUARTER)
+
+    def _in_doubt(self, person: DetectedPerson, before: DetectedPerson) -> bool:
+        """Whether the body may be somebody else's: several people are there, or its head moved by
+        a third of the face that was last seen."""
+        if self._trail.face is None:
+            return False
+        step = np.hypot(*(person.landmarks[:11] - before.landmarks[:11]).mean(0))
+        far = bool(step > HOP * np.ptp(self._trail.face[:468], axis=0).max())
+        return far or self._trail.people > 1
+
+    def _by_face(
+        self, rgb: FloatArray, person: DetectedPerson
+    ) -> tuple[DetectedPerson, FaceLandmarks | None]:
+        """The person whose face is still where the last frame showed it, and that face;
+        ``person`` when there is none or it has no body."""
+        last = self._trail.face
+        if last is None:
+            return person, None
+        face = self._detectors.follow_face(rgb, roi_from_mesh(last), 2, FACE_LOOKS)
+        drift = np.hypot(*(face.landmarks[:468].mean(0) - last[:468].mean(0)))
+        if face.score < MIN_SCORE or drift > STILL * np.ptp(last[:468], axis=0).max():
+            return person, None
+        found = self._detectors.follow_person_of(rgb, face)
+        if found is None or not is_face_of(face, found[0]):
+            return person, None
+        self._trail.roi = found[1]
+        return found[0], face
+
+    def _worth_a_search(self, look: FrameSignature) -> bool:
+        """Nobody was there a moment ago: look again from time to time, or at another picture."""
+        trail = self._trail
+        if trail.since_search >= SEARCH_EVERY * self._rate or trail.searched is None:
+            return True
+        return look.change(trail.searched) > CANDIDATE
+
+    def search_again(self) -> None:
+        """What was followed was not the person: search the whole next frame."""
+        self._lose()
+        self._trail.since_search = 10**6
+
+    def _lose(self) -> None:
+        trail = self._trail
+        trail.roi, trail.person, trail.face, trail.hands = None, None, None, {}
+
+    def _followed(self, rgb: FloatArray) -> DetectedPerson | None:
+        if self._trail.roi is None:
+            return None
+        found = self._detectors.follow_person(rgb, self._trail.roi)
+        if found is None:
+            return None
+        person, self._trail.roi = found
+        return person
+
+    def _search(self, rgb: FloatArray, look: FrameSignature) -> DetectedPerson | None:
+        """The person in the whole picture."""
+        trail = self._trail
+        trail.since_search, trail.searched = 0, look
+        candidates = find_candidates(rgb, self._detectors)
+        trail.people = max(len(candidates), trail.people if trail.place is not None else 0)
+        if not candidates:
+            return None
+        chosen = self._choose(rgb, candidates).person
+        found = self._detectors.follow_person(rgb, chosen.roi)
+        if found is None:
+            return None
+        person, trail.roi = found
+        return person
+
+    def _choose(self, rgb: FloatArray, candidates: list[Candidate]) -> Candidate:
+        """The one who looks like the person followed so far and is where they were."""
+        trail = self._trail
+        if trail.appearance is None:
+            if self._wanted is not None and self._wanted < len(candidates):
+                chosen = candidates[self._wanted]
+            else:
+                chosen = max(candidates, key=lambda c: float(c.person.mask.sum()))
+            trail.appearance = appearance(rgb, chosen.person.landmarks)
+            return chosen
+        likeness = trail.appearance
+
+        def strange(candidate: Candidate) -> float:
+            person = candidate.person
+            colours = float(np.abs(appearance(rgb, person.landmarks) - likeness).mean())
+            if trail.place is None:
+                return colours
+            gap = np.abs(_place(person) - trail.place) / trail.place[2]
+            return colours + PLACE_COUNTS * float(min(gap.sum(), 1.0))
+
+        return min(candidates, key=strange)
+
+    def photo(self, frame: VideoFrame) -> Observation | None:
+        """A thorough look at a single frame, as at a photo, apart from the following.
+
+        Raises:
+            LikenessError: the first time, when there are not as many people as asked for.
+        """
+        portrait = Portrait(frame.rgb, None, Path(f"frame at {frame.time:.1f} s"))
+        trail = self._trail
+        first = trail.appearance is None
+        try:
+            observation = observe(portrait, self._detectors, self._wanted if first else None)
+        except LikenessError:
+            if first and self._wanted is not None and find_candidates(frame.rgb, self._detectors):
+                raise
+            return None
+        if first:
+            trail.appearance = appearance(frame.rgb, observation.pose)
+        if first or observation.num_people == 1:
+            return observation
+        candidates = find_candidates(frame.rgb, self._detectors)
+        chosen = self._choose(frame.rgb, candidates)
+        index = next(k for k, c in enumerate(candidates) if c is chosen)
+        if index == observation.person_index:
+            return observation
+        return observe(portrait, self._detectors, index)
+
+    def _face(
+        self, rgb: FloatArray, person: DetectedPerson, before: DetectedPerson | None
+    ) -> FaceLandmarks | None:
+        trail = self._trail
+        if trail.face is not None and before is not None:
+            moved = (person.landmarks[:11] - before.landmarks[:11]).mean(0)
+            roi = roi_from_mesh(trail.face + moved)
+            far = float(np.hypot(*moved)) > 0.08 * roi.size
+            face = self._detectors.follow_face(rgb, roi, 2 if far else 1, FACE_LOOKS)
+            if face.score >= MIN_SCORE and is_face_of(face, person):
+                return face
+        elif trail.since_face < FACE_EVERY * self._rate:
+            return None
+        trail.since_face = 0
+        for box in self._detectors.faces_in(rgb, [head_roi(person)]):
+            face = self._detectors.follow_face(rgb, roi_from_box(box), 2, FACE_LOOKS)
+            if face.score >= MIN_SCORE and is_face_of(face, person):
+                return face
+        return None
+
+    def _hands(
+        self, rgb: FloatArray, person: DetectedPerson, before: DetectedPerson | None
+    ) -> tuple[Hand, ...]:
+        trail = self._trail
+        hands: dict[bool, Hand] = {}
+        for left, points in trail.hands.items():
+            wrist = 15 if left else 16
+            moved = (
+                np.zeros(2)
+                if before is None
+                else (person.landmarks[wrist] - before.landmarks[wrist])
+            )
+            seen = self._detectors.follow_hand(rgb, points + moved)
+            # Fast wrists are blurred and their pose points lag: try the old place, too.
+            if seen is None and np.hypot(*moved) > 0.2 * np.ptp(points, axis=0).max():
+                seen = self._detectors.follow_hand(rgb, points)
+            if seen is None:
+                continue
+            fitting = [h for h in assign_hands([seen], person) if h.left == left]
+            if fitting or _at_wrist(seen.landmarks, person, left):
+                hands[left] = Hand(left, seen.landmarks, seen.world, seen.score)
+        if len(hands) == 2 and _same_place(hands[True], hands[False]):
+            worse = min(hands, key=lambda left: hands[left].score)
+            del hands[worse]
+        missing = [left for left in (True, False) if left not in hands]
+        if missing and trail.since_hands >= HANDS_EVERY * self._rate:
+            trail.since_hands = 0
+            height, width = rgb.shape[:2]
+            rois = wrist_rois(person)
+            if before is None:  # as thoroughly as in a photo
+                return assign_hands(self._detectors.hands(rgb, rois), person)
+            wanted = []
+            for left in missing:
+                x, y = person.landmarks[15 if left else 16]
+                if 0 < x < width and 0 < y < height:
+                    wanted.append(rois[0 if left else 1])
+            found = self._detectors.hands_in(rgb, wanted) if wanted else []
+            for hand in assign_hands(found, person):
+                if hand.left in missing and not any(_same_place(hand, h) for h in hands.values()):
+                    hands[hand.left] = hand
+        return tuple(hands[left] for left in sorted(hands, reverse=True))
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """Everything the next look depends on, as plain arrays."""
+        trail, person = self._trail, self._trail.person
+        out: dict[str, NDArray[Any]] = {
+            "counts": np.array(
+                [trail.since_search, trail.since_hands, trail.since_face, trail.people]
+            )
+        }
+        if trail.roi is not None:
+            out["roi"] = _roi_array(trail.roi)
+        if person is not None:
+            out |= {
+                "landmarks": person.landmarks,
+                "visibility": person.visibility,
+                "world": person.world,
+                "score": np.array(person.score),
+                "box": person.box,
+                "person_roi": _roi_array(person.roi),
+            }
+        if trail.face is not None:
+            out["face"] = trail.face
+        for left, points in trail.hands.items():
+            out["left_hand" if left else "right_hand"] = points
+        for name in ("look", "searched"):
+            look = getattr(trail, name)
+            if look is not None:
+                out |= {f"{name}_structure": look.structure, f"{name}_colours": look.colours}
+        if trail.place is not None:
+            out["place"] = trail.place
+        if trail.appearance is not None:
+            out["appearance"] = trail.appearance
+        return {name: np.array(value) for name, value in out.items()}
+
+    def restore(self, saved: dict[str, NDArray[Any]]) -> None:
+        """Go back to a :meth:`snapshot`."""
+        search, hands, face, people = (int(n) for n in saved["counts"])
+        person = None
+        if "landmarks" in saved:
+            person = DetectedPerson(
+                saved["landmarks"],
+                saved["visibility"],
+                saved["world"],
+                np.zeros((1, 1), np.float32),
+                float(saved["score"]),
+                saved["box"],
+                _array_roi(saved["person_roi"]),
+            )
+        self._trail = _Trail(
+            roi=_array_roi(saved["roi"]) if "roi" in saved else None,
+            person=person,
+            face=saved.get("face"),
+            hands={
+                left: saved[name]
+                for left, name in ((True, "left_hand"), (False, "right_hand"))
+                if name in saved
+            },
+            look=_saved_look(saved, "look"),
+            searched=_saved_look(saved, "searched"),
+            since_search=search,
+            since_hands=hands,
+            since_face=face,
+            people=people,
+            place=saved.get("place"),
+            appearance=saved.get("appearance"),
+        )
+
+
+def _saved_look(saved: dict[str, NDArray[Any]], name: str) -> FrameSignature | None:
+    if f"{name}_structure" not in saved:
+        return None
+    return FrameSignature(saved[f"{name}_structure"], saved[f"{name}_colours"])
+
+
+def appearance(rgb: FloatArray, landmarks: FloatArray) -> FloatArray:
+    """[6] mean colours of chest and face of the body with these landmarks [33, 2]."""
+    height, width = rgb.shape[:2]
+    shoulders = landmarks[[11, 12]].mean(0)
+    wide = max(float(np.hypot(*(landmarks[11] - landmarks[12]))), 4.0)
+    chest = shoulders + 0.4 * wide * np.array([0.0, 1.0])
+    means = []
+    for (x, y), reach in ((chest, 0.25 * wide), (landmarks[:11].mean(0), 0.15 * wide)):
+        x0, x1 = np.clip([x - reach, x + reach], 0, width - 1).astype(int)
+        y0, y1 = np.clip([y - reach, y + reach], 0, height - 1).astype(int)
+        means.append(rgb[y0 : y1 + 1, x0 : x1 + 1].reshape(-1, 3).mean(0))
+    out: FloatArray = np.concatenate(means).astype(np.float64)
+    return out
+
+
+def _roi_array(roi: Roi) -> FloatArray:
+    return np.array([*roi.center, roi.size, roi.angle])
+
+
+def _array_roi(values: FloatArray) -> Roi:
+    x, y, size, angle = (float(v) for v in values)
+    return Roi((x, y), size, angle)
+
+
+def _place(person: DetectedPerson) -> FloatArray:
+    """[3] middle of the shoulders and the size of the person's square."""
+    x, y = person.landmarks[[11, 12]].mean(0)
+    return np.array([x, y, person.roi.size])
+
+
+def _apart(a: DetectedPerson, b: DetectedPerson) -> float:
+    """How far the trunk's points lie apart, in quarters of the person's square (a trunk)."""
+    gap = float(np.median(np.hypot(*(a.landmarks[TRUNK] - b.landmarks[TRUNK]).T)))
+    size = min(a.roi.size, b.roi.size) / 4
+    scale = max(a.roi.size, b.roi.size) / max(min(a.roi.size, b.roi.size), 1e-6)
+    return gap / size + (scale - 1)
+
+
+def _same_sides(person: DetectedPerson, before: DetectedPerson) -> DetectedPerson:
+    """``person`` with left and right exchanged when that is what the last frame showed.
+
+    The network takes people for their mirror images when they turn away: nobody's left and
+    right limbs change places within a frame.
+    """
+    now, last = person.landmarks[_SIDED], before.landmarks[_SIDED]
+    turned = person.landmarks[_MIRROR][_SIDED]
+    width = float(np.hypot(*(last[0] - last[1])))
+    as_is = float(np.median(np.hypot(*(now - last).T)))
+    exchanged = float(np.median(np.hypot(*(turned - last).T)))
+    if exchanged < 0.5 * as_is and as_is > 0.5 * width > 0.1 * person.roi.size / 4:
+        return replace(
+            person,
+            landmarks=person.landmarks[_MIRROR],
+            visibility=person.visibility[_MIRROR],
+            world=person.world[_MIRROR],
+        )
+    return person
+
+
+def _at_wrist(points: FloatArray, person: DetectedPerson, left: bool) -> bool:
+    """Whether a hand followed so far is still near the wrist of its side."""
+    size = float(np.ptp(points, axis=0).max())
+    return bool(np.hypot(*(person.landmarks[15 if left else 16] - points[0])) < 1.2 * size)
+
+
+def _same_place(a: Hand, b: Hand) -> bool:
+    size = max(float(np.ptp(h.landmarks, axis=0).max()) for h in (a, b))
+    return bool(np.hypot(*(a.landmarks - b.landmarks).T).mean() < 0.3 * size)

@@ -1,0 +1,175 @@
+"""One shape for all frames (paper, supplement C): what several photos of a person say together.
+
+Each photo is fitted alone. Near its solution it knows the shape as a quadratic, what is left of
+its normal equations when pose, place and expression are free (their Schur complement). The sum of
+the quadratics, with the prior counted once, has its minimum at the shared shape: a photo that shows
+the face from the side says little about its width, and counts little there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+
+from ..body.model import Body
+from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Observation, Portrait
+from .fit import gather_evidence
+from .fit_state import FitState, PosedJoints, Unknowns
+from .fitter import LEGS, TRUNK, Fitter, arm_joints, seen_terms
+from .measure import EYES, face_error_percent, face_failed, fingers
+from .silhouette import SilhouetteEdges
+from .solver import FitTerm, NormalEquations
+
+FINAL_RADII = (0.3, 0.1, 0.3)  # of the photo fit's last stage: pose, face, hands
+FRONTAL = 0.35  # radians of head yaw at which a photo counts half
+STRANGE, STRANGER = 0.5, 3.0
+"""Mean squared distance of a photo's shape from that of the others, in its own standard deviations
+squared, and times the median of all photos: beyond both it is left out. (Measured: photos of one
+person 0.05-0.3, of two people 0.4-2.)"""
+
+
+@dataclass(frozen=True)
+class ShapeEvidence:
+    """What one photo says of the betas: ``1/2 (b - betas)' matrix (b - betas) + gradient' b``.
+
+    Attributes:
+        betas: [B]. matrix: [B, B], gradient: [B]: without the prior.
+        prior: [B] precision of the prior, whose mean is zero.
+        trust: 0..1. framing: of the photo.
+    """
+
+    betas: FloatArray
+    matrix: FloatArray
+    gradient: FloatArray
+    prior: FloatArray
+    trust: float
+    framing: str
+
+
+def shape_evidence(
+    observation: Observation, portrait: Portrait, body: Body, camera: Camera
+) -> ShapeEvidence:
+    """Fit a photo and keep what it says about the shape."""
+    evidence, head = gather_evidence(observation, portrait.rgb, camera, body)
+    fitter = Fitter(body, evidence, head)
+    return evidence_from_fit(fitter, fitter.refine(fitter.find_pose()))
+
+
+def evidence_from_fit(fitter: Fitter, state: FitState) -> ShapeEvidence:
+    """What a fitted photo says about the shape; ``state`` is where the fit ended."""
+    body, evidence = fitter.body, fitter.evidence
+    hands = tuple(n for hand in evidence.hands for n in fingers(hand.left))
+    names = TRUNK + LEGS + arm_joints(True)[1:] + arm_joints(False)[1:] + hands
+    if evidence.face is not None:
+        names += EYES
+    unknowns = fitter.unknowns(names, shape=True)
+    system = NormalEquations.empty(unknowns)
+    terms: list[FitTerm] = [
+        *seen_terms(evidence, *FINAL_RADII),
+        *SilhouetteEdges.of(body).terms(state, evidence),
+        fitter.prior,
+    ]
+    posed = PosedJoints(body, state)
+    for term in terms:
+        term.add(posed, system)
+    # Expressions that their bounds hold at zero do not follow the shape.
+    betas, free = _betas_of(unknowns), ~_held(state, system, fitter)
+    matrix, gradient = marginalize(system, betas, free & ~betas)
+    first = len(state.vector) - body.num_expression - body.num_betas
+    prior = fitter.prior.precision.diagonal()[first : first + body.num_betas]
+    gradient = gradient - prior * state.betas
+    trust = _trust(state, fitter)
+    return ShapeEvidence(
+        state.betas, matrix - np.diag(prior), gradient, prior, trust, evidence.framing
+    )
+
+
+def _betas_of(unknowns: Unknowns) -> BoolArray:
+    """[m] bool: which unknowns are betas."""
+    out = np.zeros(unknowns.size, dtype=bool)
+    first = 3 + 3 * len(unknowns.joints)
+    out[first : first + len(unknowns.betas)] = True
+    return out
+
+
+def _held(state: FitState, system: NormalEquations, fitter: Fitter) -> BoolArray:
+    """[m] bool: which unknowns stand at a bound and push against it."""
+    columns = system.unknowns.columns
+    here = state.vector[columns]
+    low, high = fitter.bounds.lower[columns], fitter.bounds.upper[columns]
+    held: BoolArray = ((here <= low + 1e-6) & (system.gradient > 0)) | (
+        (here >= high - 1e-6) & (system.gradient < 0)
+    )
+    return held
+
+
+def marginalize(
+    system: NormalEquations, kept: BoolArray, free: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Matrix and gradient over the ``kept`` [m] unknowns when the ``free`` [m] ones follow."""
+    a, b = np.flatnonzero(kept), np.flatnonzero(free)
+    block = system.matrix[np.ix_(b, b)].copy()
+    block[np.diag_indices(len(b))] += 1e-9 * block.diagonal().mean()
+    factor = scipy.linalg.cho_factor(block, check_finite=False)
+    across = system.matrix[np.ix_(b, a)]
+    solved = scipy.linalg.cho_solve(factor, across, check_finite=False)
+    matrix = system.matrix[np.ix_(a, a)] - across.T @ solved
+    gradient = system.gradient[a] - solved.T @ system.gradient[b]
+    return (matrix + matrix.T) / 2, gradient
+
+
+def _trust(state: FitState, fitter: Fitter) -> float:
+    """0..1: how frontal the face is, 0 when the fit failed."""
+    ev = fitter.evidence
+    error = face_error_percent(state, ev)
+    if error is None:
+        return 0.3
+    if ev.iod is not None and face_failed(error, ev.iod):
+        return 0.0
+    front = PosedJoints(ev.body, state).R[JOINT_INDEX["head"]] @ np.array([0.0, 0.0, 1.0])
+    yaw = abs(float(np.arctan2(front[0], front[2])))
+    return 1.0 / (1.0 + (yaw / FRONTAL) ** 2)
+
+
+def fuse_shapes(
+    photos: list[ShapeEvidence], one_person: bool = False
+) -> tuple[FloatArray, BoolArray]:
+    """The shape [B] that photos agree on best, and which photos [n] it was taken from: such that
+    failed, or that seem to show somebody else, are left out.
+
+    Args:
+        one_person: nobody else is among them. Photos from different sides may differ as much as
+            photos of two people.
+    """
+    used = np.array([photo.trust > 0 for photo in photos])
+    if not used.any():
+        used[:] = True
+    while used.sum() > 2 and not one_person:
+        rows = np.flatnonzero(used)
+        far = np.array(
+            [shape_distance(photos[k], _fused([photos[i] for i in rows if i != k])) for k in rows]
+        )
+        worst = int(far.argmax())
+        if far[worst] < max(STRANGE, STRANGER * float(np.median(far))):
+            break
+        used[rows[worst]] = False
+    return _fused([photos[i] for i in np.flatnonzero(used)]), used
+
+
+def _fused(photos: list[ShapeEvidence]) -> FloatArray:
+    prior = np.mean([photo.prior for photo in photos], axis=0)
+    matrix, right = np.diag(prior), np.zeros(len(prior))
+    for photo in photos:
+        matrix += photo.trust * photo.matrix
+        right += photo.trust * (photo.matrix @ photo.betas - photo.gradient)
+    out: FloatArray = np.linalg.solve(matrix, right)
+    return out
+
+
+def shape_distance(photo: ShapeEvidence, betas: FloatArray) -> float:
+    """Mean squared distance of the photo's shape from ``betas`` [B], in its standard deviations."""
+    away = betas - photo.betas
+    known = photo.matrix + np.diag(photo.prior)
+    return float(away @ known @ away) / len(away)

@@ -1,0 +1,269 @@
+"""Outlines: the body's against the person's mask, the head's against the end of its skin.
+
+Clothes and hair stand off the body, so an outline point outside the mask is wrong, but one inside
+is only drawn outwards when the edge lies within a few centimetres and runs along the outline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import distance_transform_edt, uniform_filter
+
+from ..body.model import Body
+from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from .body_points import BodyPoints
+from .evidence import Evidence
+from .fit_state import FitState
+from .residuals import MaskTerm, project_rows
+from .skin_map import PixelMap
+from .solver import FitTerm
+
+MAP_SIZE = 384  # pixels of the distance map's longer side
+SAMPLES = 400  # points of the body's outline, and a third of that of the head's
+# In shoulder widths: one standard deviation, the robust radius, and what clothes may stand off.
+OUTSIDE_NOISE, OUTSIDE_RADIUS = 0.04, 0.4
+INSIDE_NOISE, INSIDE_RADIUS, ALLOWANCE = 0.12, 0.12, 0.03
+BARE_NOISE, BARE_RADIUS = 0.07, 0.15  # where the photo shows skin, nothing stands off
+BARE_AROUND, BARE_SHARE = 0.08, 0.5  # shoulder widths looked at, and how much of them is skin
+TOGETHER = 0.15  # shoulder widths of outline that err together
+# The same for skin, in inter-ocular distances.
+SKIN_NOISE, SKIN_RADIUS, SKIN_TOGETHER = 0.12, 0.25, 0.6
+HAND_NEAR = 0.6  # inter-ocular distances around a hand where skin says nothing about the head
+ALONG = 0.6  # cosine between the outline's and the edge's normals
+HAND_JOINTS = {True: range(25, 40), False: range(40, 55)}  # left, right
+LIMB_JOINTS = tuple(
+    JOINT_INDEX[f"{side}_{part}"]
+    for side in ("left", "right")
+    for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+)
+HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in ("head", "jaw", "left_eye_smplhf", "right_eye_smplhf"))
+
+
+@dataclass(frozen=True)
+class Contour:
+    """N points of today's outline: where they are [N, 3], their normals [N, 3], the lengths of
+    outline they stand for [N] in pixels, the points themselves, and the joint that holds each."""
+
+    places: FloatArray
+    normals: FloatArray
+    lengths: FloatArray
+    points: BodyPoints
+    holder: IntArray
+
+    def take(self, rows: IntArray) -> Contour:
+        """Some of the points."""
+        return Contour(
+            self.places[rows],
+            self.normals[rows],
+            self.lengths[rows],
+            self.points.take(rows),
+            self.holder[rows],
+        )
+
+
+@dataclass(frozen=True)
+class SilhouetteEdges:
+    """The edges of a body between two triangles, from which outlines are picked.
+
+    Attributes:
+        edge: [E, 2] vertices. left, right: [E] the triangles on both sides.
+        holder: [E] the joint that holds the edge most.
+    """
+
+    body: Body
+    edge: IntArray
+    left: IntArray
+    right: IntArray
+    holder: IntArray
+
+    @staticmethod
+    def of(body: Body) -> SilhouetteEdges:
+        """All edges shared by two triangles."""
+        f = np.asarray(body.f, np.int64)
+        ends = np.sort(np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]), axis=1)
+        triangle = np.tile(np.arange(len(f)), 3)
+        order = np.lexsort((ends[:, 1], ends[:, 0]))
+        ends, triangle = ends[order], triangle[order]
+        twin = np.flatnonzero((ends[1:] == ends[:-1]).all(1))
+        weights = np.asarray(body.weights)
+        holder = (weights[ends[twin, 0]] + weights[ends[twin, 1]]).argmax(1)
+        return SilhouetteEdges(body, ends[twin], triangle[twin], triangle[twin + 1], holder)
+
+    def terms(self, state: FitState, evidence: Evidence) -> list[FitTerm]:
+        """Terms for the outline of ``state``; to be re-made as the body moves."""
+        mask = np.asarray(evidence.observation.person_mask)
+        if mask.max() < 0.5:
+            return []
+        step = max(1, int(np.ceil(max(mask.shape) / MAP_SIZE)))
+        inside = mask[step // 2 :: step, step // 2 :: step] > 0.5
+        if inside.all():
+            return []
+        camera = evidence.camera
+        zoom = np.array([inside.shape[1] / camera.width, inside.shape[0] / camera.height])
+        person = PixelMap(inside.astype(np.float64), np.zeros(2), zoom)
+        of_head = np.isin(self.holder, HEAD_JOINTS)
+        seen_hands = [k for hand in evidence.hands for k in HAND_JOINTS[hand.left]]
+        of_hand = np.isin(self.holder, seen_hands)  # they have their own landmarks
+        vertices, _ = self.body.vertices(state.pose, state.betas)
+        terms: list[FitTerm] = []
+        body = self._contour(vertices, evidence, ~of_head & ~of_hand, SAMPLES)
+        if body is not None:
+            terms += _stay_inside(body, person, evidence)
+            bare = _on_skin(body, evidence)
+            for part, noise, radius, stand_off in (
+                (body.take(np.flatnonzero(~bare)), INSIDE_NOISE, INSIDE_RADIUS, ALLOWANCE),
+                (body.take(np.flatnonzero(bare)), BARE_NOISE, BARE_RADIUS, 0.0),
+            ):
+                terms += _reach_edge(
+                    part, person, evidence, evidence.body_scale, noise, radius, stand_off, TOGETHER
+                )
+        head = self._contour(vertices, evidence, of_head, SAMPLES // 3)
+        if head is not None and evidence.iod is not None:
+            terms += _stay_inside(head, person, evidence)
+        skinned = self._contour(
+            vertices, evidence, of_head | (self.holder == JOINT_INDEX["neck"]), SAMPLES // 3
+        )
+        if skinned is not None and evidence.skin is not None:
+            skinned = _away_from_hands(skinned, evidence)
+            terms += _reach_edge(
+                skinned,
+                evidence.skin,
+                evidence,
+                evidence.face_scale,
+                SKIN_NOISE,
+                SKIN_RADIUS,
+                0.0,
+                SKIN_TOGETHER,
+            )
+        return terms
+
+    def _contour(
+        self, vertices: FloatArray, evidence: Evidence, among: BoolArray, samples: int
+    ) -> Contour | None:
+        """Edges ``among`` [E] the given that lie between triangles which face the camera and
+        such that do not, in the frame; evenly sampled along their length."""
+        f = np.asarray(self.body.f)
+        corners = vertices[f]
+        normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        facing = (normal * corners[:, 0]).sum(1) < 0  # the camera is the origin
+        rows = np.flatnonzero((facing[self.left] != facing[self.right]) & among)
+        ends = vertices[self.edge[rows]]
+        if not len(rows) or (ends[..., 2] > -0.05).any():
+            return None
+        pixels = project_rows(ends.reshape(-1, 3), evidence.camera)[0].reshape(-1, 2, 2)
+        size = np.array([evidence.camera.width, evidence.camera.height])
+        framed = ((pixels > 0) & (pixels < size)).all((1, 2))
+        rows, ends, pixels = rows[framed], ends[framed], pixels[framed]
+        if not len(rows):
+            return None
+        reach = np.cumsum(np.linalg.norm(pixels[:, 1] - pixels[:, 0], axis=1))
+        picked = np.unique(np.searchsorted(reach, np.linspace(0, reach[-1], samples)[1:]))
+        picked = picked[picked < len(rows)]
+        share = np.diff(np.r_[0.0, reach[picked]])
+        rows = rows[picked]
+        both = normal[self.left[rows]] + normal[self.right[rows]]
+        both /= np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-12)
+        triangle = self.left[rows]
+        bary = (f[triangle][:, :, None] == self.edge[rows][:, None, :]).any(2) * 0.5
+        points = BodyPoints.on_surface(self.body, triangle, bary)
+        return Contour(ends[picked].mean(1), both, share, points, self.holder[rows])
+
+
+def _stay_inside(contour: Contour, person: PixelMap, evidence: Evidence) -> list[FitTerm]:
+    """The outline projects into the mask."""
+    distance: FloatArray = distance_transform_edt(person.values < 0.5)
+    weight = contour.lengths / (TOGETHER * evidence.body_scale) / OUTSIDE_NOISE**2
+    scale = evidence.body_scale * float(person.zoom[0])
+    return [
+        MaskTerm(
+            contour.points,
+            person.with_values(distance),
+            weight,
+            evidence.camera,
+            scale,
+            OUTSIDE_RADIUS,
+        )
+    ]
+
+
+def _reach_edge(
+    contour: Contour,
+    mask: PixelMap,
+    evidence: Evidence,
+    unit: float,
+    noise: float,
+    radius: float,
+    allowance: float,
+    together: float,
+) -> list[FitTerm]:
+    """The outline is drawn to an edge of the mask that is near and faces the same way.
+
+    Noise, radius, allowance and together are in units of ``unit`` pixels.
+    """
+    scale = unit * float(mask.zoom[0])
+    if not len(contour.places):
+        return []
+    # The map's border is no edge of the person: continue the mask beyond it.
+    margin = np.pad(mask.values > 0.5, 1, mode="edge")
+    distance: FloatArray = distance_transform_edt(margin)[1:-1, 1:-1]
+    near = np.flatnonzero(
+        _runs_along(contour, mask.with_values(distance), evidence, 2.0 * radius * scale)
+    )
+    if not len(near):
+        return []
+    stand_off = mask.with_values(np.maximum(distance - allowance * scale, 0.0))
+    weight = contour.lengths[near] / (together * unit) / noise**2
+    return [MaskTerm(contour.points.take(near), stand_off, weight, evidence.camera, scale, radius)]
+
+
+def _on_skin(contour: Contour, evidence: Evidence) -> BoolArray:
+    """[N]: an arm or a leg that is bare in the photo (on trunks it is a cloth of that colour)."""
+    out = np.zeros(len(contour.places), dtype=bool)
+    bare = evidence.bare
+    if bare is None:
+        return out
+    size = max(3, round(2 * BARE_AROUND * evidence.body_scale * float(bare.zoom[0])))
+    share = uniform_filter(bare.values, size)
+    pixels, _, _ = project_rows(contour.places, evidence.camera)
+    column, row = np.rint(bare.place(pixels)).astype(np.int64).T
+    height, width = share.shape
+    seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    # A point on the very edge has at most half of its surroundings on the person.
+    out[seen] = share[row[seen], column[seen]] > 0.5 * BARE_SHARE
+    return out & np.isin(contour.holder, LIMB_JOINTS)
+
+
+def _runs_along(
+    contour: Contour, distance: PixelMap, evidence: Evidence, reach: float
+) -> BoolArray:
+    """[N]: the mask's edge is within ``reach`` map pixels and faces the way the surface does."""
+    pixels, _, _ = project_rows(contour.places, evidence.camera)
+    column, row = np.rint(distance.place(pixels)).astype(np.int64).T
+    values = distance.values
+    height, width = values.shape
+    seen = (column > 0) & (column < width - 1) & (row > 0) & (row < height - 1)
+    column, row = np.clip(column, 1, width - 2), np.clip(row, 1, height - 2)
+    slope = np.stack(
+        [
+            values[row, column + 1] - values[row, column - 1],
+            values[row + 1, column] - values[row - 1, column],
+        ],
+        -1,
+    )
+    outwards = -slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-6)
+    flat = contour.normals[:, :2] * [1.0, -1.0]
+    flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    out: BoolArray = seen & (values[row, column] < reach) & ((flat * outwards).sum(1) > ALONG)
+    return out
+
+
+def _away_from_hands(contour: Contour, evidence: Evidence) -> Contour:
+    """The contour without the points near a seen hand, whose skin is not the head's."""
+    pixels, _, _ = project_rows(contour.places, evidence.camera)
+    kept = np.ones(len(pixels), dtype=bool)
+    for hand in evidence.hands:
+        gaps = np.linalg.norm(pixels[:, None] - hand.landmarks, axis=2).min(1)
+        kept &= gaps > HAND_NEAR * evidence.face_scale
+    return contour.take(np.flatnonzero(kept))

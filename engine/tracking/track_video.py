@@ -1,0 +1,297 @@
+"""A clip tracked: one shape and one camera, a pose for every frame (paper, supplement C.3).
+
+The shape comes from some frames spread over the clip, fitted as photos are (``identity``). Then
+frame follows frame: what the last one showed says where to look (``following``) and where the fit
+starts (``frame_fit``); what is found is smoothed a little later (``smoothing``), gaps are bridged
+or marked (``recording``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from ..body.model import Body
+from ..core.types import (
+    NUM_JOINTS,
+    Camera,
+    IntArray,
+    LikenessError,
+    Motion,
+    Observation,
+    Portrait,
+    Progress,
+)
+from ..imaging.video import VideoFrame, VideoReader
+from .checkpoint import Checkpoint
+from .clip_recorder import FRAMINGS, LOST, TRACKED, VIEWS, FrameResult, Recorder
+from .clip_tracker import ClipRange, ClipTracker
+from .detectors import Detectors
+from .fit import choose_camera
+from .frame_fit import FrameFitter
+from .frame_source import FrameSource, PersonObserver
+from .person_follower import Follower
+from .priors import POSE_START
+from .shape_fusion import ShapeEvidence, fuse_shapes, shape_evidence
+
+KEY_FRAMES, KEY_FRAMES_A_SECOND = 6, 3
+"""Frames from which the shape is taken, at most; fewer of very short clips."""
+
+MORE_KEY_FRAMES = 24
+"""Where else to look when none of them shows anybody."""
+
+SAVE_EVERY = 5.0  # seconds between checkpoints
+NAMED = 5  # spans that a warning names
+
+
+def track_video(
+    path: Path,
+    body: Body,
+    detectors: Detectors,
+    *,
+    fov: float | None = None,
+    person: int | None = None,
+    max_frames: int | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+) -> Motion:
+    """Track one person through a video.
+
+    Args:
+        body: with landmarks.
+        fov: degrees over the longer side of the frames, see :func:`~.fit.choose_camera`.
+        person: which one in the first frame with people, counted from the left from 0; the
+            largest by default.
+        max_frames: stop after as many.
+        start, end: seconds; the motion begins with the frame at ``start``.
+        progress: stages ``shape`` and ``track``.
+        checkpoint: a file in which the work is kept every few seconds; a run of the same video
+            with the same options goes on from there, and removes it when it is done.
+
+    Returns:
+        The motion, its camera in pixels of the frames of ``VideoReader(path)``; its frame i is
+        the frame of that reader whose number is i plus that of the first.
+
+    Raises:
+        LikenessError: not a video, no frames, nobody in it, or an impossible field of view.
+    """
+    clip = VideoReader(path)
+    first = max(0, round(start * clip.frame_rate))
+    stop = None if end is None else round(end * clip.frame_rate)
+    if max_frames is not None:
+        stop = first + max_frames if stop is None else min(stop, first + max_frames)
+    if stop is not None and stop <= first:
+        raise LikenessError(
+            f"No frames of '{path}' were asked for.", "Give an end that is later than the start."
+        )
+    saved = None
+    if checkpoint is not None:
+        options = (fov, person, first, stop)
+        saved = Checkpoint.of_video(checkpoint, Path(path), body, options, SAVE_EVERY)
+    eye = Follower(detectors, clip.frame_rate, person)
+    return track_clip(clip, body, eye, fov, ClipRange(first, stop), progress, saved)
+
+
+def track_clip(
+    clip: FrameSource,
+    body: Body,
+    eye: PersonObserver,
+    fov: float | None = None,
+    part: ClipRange | None = None,
+    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Motion:
+    """Track the person that ``eye`` sees in ``clip``."""
+    if body.landmarks is None:
+        raise LikenessError(
+            "This body file has no landmark correspondence, so no video can be fitted to it.",
+            "Use the default body, or bake landmarks into the file.",
+        )
+    part = part or ClipRange()
+    report = progress or (lambda stage, fraction, message: None)
+    blank = np.zeros((clip.height, clip.width, 3), np.float32)
+    camera = choose_camera(Portrait(blank, None, clip.path), fov)
+    saved = checkpoint.load() if checkpoint is not None else None
+    if saved is None:
+        times, photos = measure_key_frames(clip, body, eye, camera, part, report)
+        betas, used = fuse_shapes(photos)
+        strangers = np.array(times)[~used]
+    else:
+        betas, strangers = saved["run"]["betas"], saved["run"]["strangers"]
+    fitter = FrameFitter(body.personalised(betas), camera, clip.frame_rate)
+    recorder = Recorder(fitter, clip.frame_rate)
+    tracker = ClipTracker(clip, eye, fitter, recorder, part, report, checkpoint, betas, strangers)
+    if saved is not None:
+        tracker.restore(saved)
+    tracker.run()
+    motion = _motion(clip, part, tracker, camera)
+    if checkpoint is not None:
+        checkpoint.remove()
+    return motion
+
+
+def measure_key_frames(
+    clip: FrameSource,
+    body: Body,
+    eye: PersonObserver,
+    camera: Camera,
+    part: ClipRange,
+    report: Progress,
+) -> tuple[list[float], list[ShapeEvidence]]:
+    """What some frames spread over the clip say about the shape, each fitted as a photo, and
+    their times in seconds."""
+    start = part.first / clip.frame_rate
+    ends = [
+        t
+        for t in (clip.duration, None if part.stop is None else part.stop / clip.frame_rate)
+        if t is not None
+    ]
+    end = max(min(ends), start) if ends else start
+    seen_at: list[float] = []
+    photos: list[ShapeEvidence] = []
+    few = int(np.clip(np.ceil(KEY_FRAMES_A_SECOND * (end - start)), 1, KEY_FRAMES))
+    for count in (few, MORE_KEY_FRAMES):
+        times = [start + (end - start) * k / count for k in range(count)]
+        for k, (frame, observation) in enumerate(_one_ahead(clip.at(times), eye)):
+            report("shape", k / count, f"measuring the person, picture {k + 1} of {count}")
+            if observation is not None:
+                portrait = Portrait(frame.rgb, None, clip.path)
+                photos.append(shape_evidence(observation, portrait, body, camera))
+                seen_at.append(frame.time)
+        if photos:
+            report("shape", 1.0, "")
+            return seen_at, photos
+    raise LikenessError(
+        f"No person was found in '{clip.path}'.",
+        "Use a video in which one person is seen upright and not too small.",
+    )
+
+
+def _one_ahead(
+    frames: Iterator[VideoFrame], eye: PersonObserver
+) -> Iterator[tuple[VideoFrame, Observation | None]]:
+    """Looks at the next frame, in a thread of its own, while one is being fitted."""
+    with ThreadPoolExecutor(1, "likeness-look") as pool:
+
+        def look() -> tuple[VideoFrame, Observation | None] | None:
+            frame = next(frames, None)
+            return None if frame is None else (frame, eye.photo(frame))
+
+        coming = pool.submit(look)
+        while (seen := coming.result()) is not None:
+            coming = pool.submit(look)
+            yield seen
+
+
+def _motion(clip: FrameSource, part: ClipRange, tracker: ClipTracker, camera: Camera) -> Motion:
+    """The recorded frames as a motion; lost frames hold the nearest known pose."""
+    results = tracker.recorder.results
+    state = np.array([r.state for r in results], np.uint8)
+    shot = np.array([r.shot for r in results], np.int32)
+    known = np.flatnonzero(state != LOST)
+    if not len(known):
+        raise LikenessError(
+            f"The person in '{clip.path}' could not be followed.",
+            "Use a video in which one person is seen upright and not too small.",
+        )
+    nearest = _nearest_known(known, shot)
+    vectors = np.array([results[i].vector for i in nearest], np.float64)
+    smile = POSE_START + 3 * NUM_JOINTS
+    face = np.array([r.face_error for r in results])
+    best = results[_best(results)]
+    return Motion(
+        betas=tracker.betas,
+        full_pose=vectors[:, POSE_START:smile].reshape(-1, NUM_JOINTS, 3),
+        transl=vectors[:, :3],
+        expression=vectors[:, smile:],
+        joint_confidence=np.array([r.confidence for r in results]),
+        frame_state=state,
+        shot=shot,
+        camera=camera,
+        frame_rate=clip.frame_rate,
+        framing=FRAMINGS[best.framing],
+        view=VIEWS[best.view],
+        face_error=face,
+        pose_error=np.array([r.pose_error for r in results]),
+        warnings=tuple(_warnings(clip, part, tracker, state, shot)),
+    )
+
+
+def _nearest_known(known: IntArray, shot: IntArray) -> list[int]:
+    """For every frame the nearest known one, of its own shot where there is one."""
+    out = []
+    for i in range(len(shot)):
+        same = known[shot[known] == shot[i]]
+        among = same if len(same) else known
+        at = int(np.searchsorted(among, i))
+        near = among[max(at - 1, 0) : at + 1]
+        out.append(int(near[np.argmin(np.abs(near - i))]))
+    return out
+
+
+def _best(results: list[FrameResult]) -> int:
+    """The seen frame with the smallest errors among those of the most frequent framing."""
+    seen = [i for i, r in enumerate(results) if r.state == TRACKED]
+    framings = np.bincount([results[i].framing for i in seen], minlength=len(FRAMINGS))
+    among = [i for i in seen if results[i].framing == int(framings.argmax())]
+
+    def error(i: int) -> float:
+        r = results[i]
+        return float(np.nan_to_num(r.face_error, nan=20.0) + np.nan_to_num(r.pose_error, nan=20.0))
+
+    return min(among, key=error)
+
+
+def _warnings(
+    clip: FrameSource, part: ClipRange, tracker: ClipTracker, state: IntArray, shot: IntArray
+) -> list[str]:
+    out = list(clip.warnings)
+    if tracker.people > 1:
+        out.append(
+            f"{tracker.people} people were found; the largest one of the beginning was followed. "
+            "For another one, set 'person'."
+        )
+
+    def seconds(frame: int) -> str:
+        return f"{(part.first + frame) / clip.frame_rate:.1f}"
+
+    edges = np.flatnonzero(np.diff(np.r_[0, state == LOST, 0].astype(np.int8)))
+    spans = [f"{seconds(a)}-{seconds(b)} s" for a, b in zip(edges[::2], edges[1::2])]
+    if spans:
+        out.append(f"The person was not seen at {_named(spans)}: the last pose is held there.")
+    others = _shots_of_others(part, tracker, np.where(state == LOST, -1, shot), clip.frame_rate)
+    if others:
+        places = [f"{seconds(a)}-{seconds(b)} s" for a, b in others]
+        out.append(
+            f"At {_named(places)} somebody else seems to be seen: the face there is another one, "
+            "but the motion has one shape only."
+        )
+    cuts = [f"{seconds(i)} s" for i in np.flatnonzero(np.diff(shot)) + 1]
+    if cuts:
+        out.append(
+            f"Cuts were found at {_named(cuts)}: nothing is smoothed across them, and all shots "
+            "share one shape."
+        )
+    return out
+
+
+def _shots_of_others(
+    part: ClipRange, tracker: ClipTracker, shot: IntArray, frame_rate: float
+) -> list[tuple[int, int]]:
+    """First frame and end of the shots [T] (-1: lost) whose key frames show another face."""
+    rows = np.clip(np.round(tracker.strangers * frame_rate) - part.first, 0, len(shot) - 1)
+    numbers = np.setdiff1d(shot[rows.astype(int)], [-1])
+    if not tracker.recorder.shot:
+        return []  # one shot shows one person; what was left out was a bad picture
+    spans = [np.flatnonzero(shot == number)[[0, -1]] for number in numbers]
+    return [(int(a), int(b) + 1) for a, b in spans]
+
+
+def _named(places: list[str]) -> str:
+    more = f" and {len(places) - NAMED} more" if len(places) > NAMED else ""
+    return ", ".join(places[:NAMED]) + more

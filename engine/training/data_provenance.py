@@ -1,0 +1,256 @@
+"""What a run has learned from: which shards, who is in them, with which licences; and whether
+anything of it is in the data that shall judge the network.
+
+::
+
+    RUN/data.json            the shards of each go, with the step that it began after
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..core.types import LikenessError
+from ..core.version import VERSION
+from ..dataset.cards import CARD_FILE, count_subjects, get_path
+from ..dataset.groups import GROUPS, subject_groups
+from ..dataset.mix import ASSETS, MIX, used_assets
+from ..dataset.stored_subjects import StoredSubject, read_stored_subjects
+from ..files.atomic import atomic_write
+from ..files.untrusted import read_json
+
+DATA_FILE = "data.json"
+FREE = re.compile(r"\s*(CC0|public domain)\b", re.I)
+"""Licences that ask for nothing."""
+
+HELD_OUT_KINDS = ("skins", "hairs", "outfits", "shoes", "accessories", "lights")
+"""What ``likeness synth --split`` keeps apart by name."""
+
+Facts = Mapping[str, Any]
+
+
+def record_data(run: Path, step: int, shards: Sequence[str]) -> None:
+    """Write down which shards a go of a run reads, that begins after ``step``.
+
+    Raises:
+        LikenessError: the folder cannot be written to, or its list is damaged.
+    """
+    goes = [go for go in load_sessions(run) if go["step"] < step] if step else []
+    now = {"step": step, "likeness": VERSION, "shards": [_whole(shard) for shard in shards]}
+    if not goes or {**goes[-1], "step": step} != now:
+        goes.append(now)
+    with atomic_write(run / DATA_FILE) as scratch:
+        scratch.write_text(json.dumps({"version": 1, "goes": goes}, indent=1) + "\n", "utf-8")
+
+
+def load_sessions(run: Path) -> list[dict[str, Any]]:
+    """The goes of a run as :func:`record_data` wrote them: ``step``, ``likeness``, ``shards``;
+    nothing of a run that is older than that.
+
+    Raises:
+        LikenessError: the list is damaged.
+    """
+    path = run / DATA_FILE
+    if not path.is_file():
+        return []
+    try:
+        goes = read_json(path)["goes"]
+        return [
+            {
+                "step": int(go["step"]),
+                "likeness": str(go["likeness"]),
+                "shards": [str(shard) for shard in go["shards"]],
+            }
+            for go in goes
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LikenessError(
+            f"'{path}' cannot be read ({error!r}).",
+            "Remove it; the run's card will not know what came before.",
+        ) from error
+
+
+def describe_shards(shards: Iterable[str]) -> dict[str, Any]:
+    """Who and what is in shards, JSON-able, without the folders of this computer.
+
+    Counted from the shards themselves; what they don't tell (licences, commands, limits) is from
+    the cards beside them.
+
+    Returns:
+        ``subjects``, ``views``, ``held_out``, ``sources``, ``framings``, ``kinds``; ``groups``:
+        kind of group (evaluation's) -> group -> people; ``splits``: split -> people;
+        ``seeds``: stream of random numbers -> people; ``names``: kind of asset -> files that were
+        drawn; ``assets``: name, sha256 and licence (None: nobody tells); ``sets``: one for each
+        folder; ``unread``: shards that are no longer here or cannot be read.
+    """
+    files = [Path(shard) for shard in dict.fromkeys(shards)]
+    unread: list[str] = []
+    abouts: list[dict[str, Any]] = []
+    folders: dict[Path, int] = {}
+    for path in files:
+        found = [stored.about for stored in _readable(path, unread)]
+        if found:
+            folders[path.parent] = folders.get(path.parent, 0) + len(found)
+        abouts += found
+    groups: dict[str, Counter[str]] = {name: Counter() for name in GROUPS}
+    for about in abouts:
+        for name, group in subject_groups(about["facts"], about["framing"]).items():
+            groups[name][group] += 1
+    counts = count_subjects(abouts, {"splits": MIX["splits"], "characters": MIX["characters"]})
+    counts.pop("alike")
+    mix = counts.pop("mix")
+    cards = {folder: _card(folder) for folder in folders}
+    names = {
+        kind: sorted({name for about in abouts for name in _drawn(about["facts"], kind)})
+        for kind in HELD_OUT_KINDS
+    }
+    return {
+        **counts,
+        "groups": {name: dict(sorted(found.items())) for name, found in groups.items() if found},
+        "splits": mix["splits"],
+        "characters": sorted(set(mix["characters"]) - {"none"}),
+        "seeds": dict(sorted(Counter(map(seed_stream, abouts)).items())),
+        "names": {kind: found for kind, found in names.items() if found},
+        "assets": _assets(names, cards.values()),
+        "sets": [_set(folder, folders[folder], card) for folder, card in cards.items()],
+        "unread": unread,
+    }
+
+
+def seed_stream(about: Mapping[str, Any]) -> str:
+    """The random numbers that a subject is made of. Splits ``all`` and ``train`` share them, so
+    that one seed makes the same people in both.
+
+    >>> stream_of({"source": "rendered", "seed": 9, "facts": {"split": "train"}})
+    'rendered, seed 9'
+    >>> stream_of({"source": "rendered", "seed": 9, "facts": {"split": "test"}})
+    'rendered, seed 9 of test'
+    """
+    test = " of test" if about["facts"].get("split") == "test" else ""
+    return f"{about['source']}, seed {about['seed']}{test}"
+
+
+def find_leaks(training: Mapping[str, Any], test: Mapping[str, Any]) -> list[str]:
+    """What of the training data is in the data that judges (both as :func:`describe_shards` has them):
+    people, and assets and lights of the kinds that are kept apart. Empty when nothing is."""
+    out = []
+    if count := training["splits"].get("test", 0):
+        out.append(f"{count} people of the training data are of the split 'test'.")
+    if unknown := [shard for data in (training, test) for shard in data["unread"]]:
+        out.append(f"Not all shards could be read, so that nobody knows: {', '.join(unknown)}.")
+    rendered = {split: n for split, n in test["splits"].items() if split != "test"}
+    if rendered and training["subjects"]:
+        said = ", ".join(f"{n} of '{split}'" for split, n in sorted(rendered.items()))
+        out.append(f"People who judge are not of the split 'test': {said}.")
+    if same := sorted(set(training["seeds"]) & set(test["seeds"])):
+        out.append(f"The same people may be in both: made of the same numbers ({'; '.join(same)}).")
+    for kind in HELD_OUT_KINDS:
+        both = set(training["names"].get(kind, ())) & set(test["names"].get(kind, ()))
+        if both:
+            out.append(f"The same {kind} are in both: {', '.join(sorted(both))}.")
+    return out + _same_under_another_name(training, test)
+
+
+def list_restrictions(data: Mapping[str, Any]) -> list[str]:
+    """Why weights that learned from this data cannot be called free for any use; empty when every
+    asset is CC0 or in the public domain, and nothing is unknown."""
+    out = [
+        f"{asset['name']}: {asset['licence'] or 'nobody tells its licence'}"
+        for asset in data["assets"]
+        if not (asset["licence"] and FREE.match(asset["licence"]))
+    ]
+    others = {source: n for source, n in data["sources"].items() if source != "rendered"}
+    out += [f"{n} people are {source}, by models of other licences" for source, n in others.items()]
+    out += [f"the character {name}: nobody tells its licence" for name in data["characters"]]
+    out += [f"{shard} could not be read" for shard in data["unread"]]
+    if not data["subjects"]:
+        out.append("nobody knows what it learned from")
+    return out
+
+
+def _whole(shard: str) -> str:
+    """A shard's path wherever the next command stands; addresses as they are."""
+    return str(Path(shard).resolve()) if Path(shard).exists() else shard
+
+
+def _readable(path: Path, unread: list[str]) -> Iterator[StoredSubject]:
+    try:
+        yield from read_stored_subjects(path)
+    except (LikenessError, ValueError, KeyError):
+        unread.append(path.name)
+
+
+def _drawn(facts: Facts, kind: str) -> list[str]:
+    """Names of the asset files of a kind that a person wears or is lit by."""
+    if kind == "hairs":
+        look = get_path(facts, "looks.hair") or {}
+        return [f"{look['style']}.mhclo"] if look.get("kind") == "library" else []
+    if kind == "accessories":
+        return [name for name in used_assets(get_path(facts, "looks.accessories"), "") if name]
+    value = MIX[kind]
+    assert callable(value)
+    return [name for name in value(facts) if name.lower().endswith(ASSETS)]
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    """The card of a set; empty where there is none, or none that can be read."""
+    try:
+        card = read_json(folder / CARD_FILE)
+    except (OSError, ValueError):
+        return {}
+    return card if isinstance(card, dict) else {}
+
+
+def _assets(
+    names: Mapping[str, Sequence[str]], cards: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Name, sha256 and licence of everything that cards list, and of what was drawn besides."""
+    found: dict[str, dict[str, Any]] = {}
+    for card in cards:
+        for asset in card.get("assets", ()):
+            if isinstance(asset, Mapping) and asset.get("name"):
+                kept = {key: asset.get(key) for key in ("name", "sha256", "licence")}
+                found.setdefault(f"{kept['name']} {kept['sha256']}", kept)
+    listed = {asset["name"] for asset in found.values()}
+    for name in sorted({name for kind in names.values() for name in kind} - listed):
+        found[name] = {"name": name, "sha256": None, "licence": None}
+    return sorted(found.values(), key=lambda asset: str(asset["name"]))
+
+
+def _set(folder: Path, people: int, card: Mapping[str, Any]) -> dict[str, Any]:
+    """A folder of data as a network's card tells of it."""
+    made = card.get("made_by")
+    made = made if isinstance(made, Mapping) else {}
+    command = str(made.get("command", ""))
+    return {
+        "name": folder.name,
+        "people": people,
+        "title": card.get("title"),
+        "program": made.get("program"),
+        "seed": made.get("seed"),
+        "command": re.sub(r"\S*/(?=[^\s/])", "", command) or None,
+        "limits": [str(limit) for limit in card.get("limits", ())],
+    }
+
+
+def _same_under_another_name(training: Facts, test: Facts) -> list[str]:
+    """Files of the kinds that are kept apart which are the same byte for byte."""
+    of_test = {name for names in test["names"].values() for name in names}
+    of_training = {name for names in training["names"].values() for name in names}
+    known = {
+        asset["sha256"]: asset["name"]
+        for asset in training["assets"]
+        if asset["sha256"] and asset["name"] in of_training
+    }
+    return [
+        f"{asset['name']} of the test data is {known[asset['sha256']]} of the training data."
+        for asset in test["assets"]
+        if asset["name"] in of_test
+        and asset["sha256"] in known
+        and asset["name"] != known[asset["sha256"]]
+    ]

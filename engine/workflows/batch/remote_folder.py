@@ -1,0 +1,294 @@
+"""A batch whose results lie at an address (``-o s3://bucket/avatars``).
+
+The layout is that of :mod:`.folder`. A worker makes a result on its own disk and copies it to the
+work folder there; the run moves it to its place, ``batch.json`` last, without which it counts as
+not there. An object store has no locks: two batches at one address make some results twice, and
+whole ones stay whole. What lies in the work folder after a run was killed is made again, and stays
+until it is removed there. Small files (reports, pictures for the page, the journal) are worked on
+in a folder of this machine and copied when the run ends.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from ...core.types import LikenessError, Progress
+from ...files.atomic import atomic_write
+from ...files.stores import Address, Place, RemoteStore, fetch_address, is_address
+from ...files.untrusted import parse_json
+from ...imaging.load import MAX_BYTES
+from ..build_files import AVATAR_FILE, REPORT_FILE
+from ..executor import FatalWorkerError
+from .batch_folder import (
+    HIDDEN,
+    ITEMS_FILE,
+    JOURNAL,
+    PICTURES,
+    REPORT_FOLDER,
+    RESULT_FILE,
+    SUMMARY_FILE,
+    VIEWS,
+    BatchFolder,
+    BatchPart,
+    foreign_file_error,
+    open_batch_folder,
+    write_result,
+)
+from .units import PortraitUnit
+
+_MOST_RESULT = 16 << 20
+_MOST_AVATAR = 8 << 30
+
+
+@contextmanager
+def open_batch_output(out: Place, part: BatchPart | None = None) -> Iterator[BatchFolder]:
+    """The output folder of a batch, wherever it is.
+
+    Raises:
+        LikenessError: it cannot be written, or another batch is at work there.
+    """
+    if isinstance(out, Path):
+        with open_batch_folder(out, part) as folder:
+            yield folder
+        return
+    store = RemoteStore(out)
+    with tempfile.TemporaryDirectory(prefix="likeness-batch-") as mirror:
+        stored = RemoteBatchFolder(store, Path(mirror), part)
+        try:
+            yield stored
+        except BaseException:
+            with suppress(LikenessError):  # the first error says more
+                stored.publish()
+            raise
+        stored.publish()
+
+
+class RemoteBatchFolder(BatchFolder):
+    """The output folder at an address; ``out`` is a folder here with its small files."""
+
+    def __init__(self, store: RemoteStore, mirror: Path, part: BatchPart | None = None) -> None:
+        super().__init__(mirror, part)
+        self._store = store
+        self._sizes: dict[str, int] = {}
+
+    def common(self) -> list[Path]:
+        return []
+
+    def begin(self, units: Sequence[PortraitUnit], about: Mapping[str, Any]) -> None:
+        self._sizes = self._store.sizes()
+        ours = any(name.startswith(f"{HIDDEN}/") for name in self._sizes)
+        for name in () if ours else (SUMMARY_FILE, ITEMS_FILE, f"{REPORT_FOLDER}/index.html"):
+            if name in self._sizes:
+                raise foreign_file_error(self._store.address / name)
+        names = [unit.name for unit in units if f"{unit.name}/{RESULT_FILE}" in self._sizes]
+        for unit in units:
+            taken = any(name.startswith(f"{unit.name}/") for name in self._sizes)
+            if taken and f"{unit.name}/{RESULT_FILE}" not in self._sizes:
+                raise foreign_file_error(self._store.address / unit.name)
+        self._fetch_small(names)
+        super().begin(units, about)
+
+    def _fetch_small(self, names: Sequence[str]) -> None:
+        """What the run and its report read of results."""
+        small = (RESULT_FILE, REPORT_FILE, *(f"{VIEWS}/{picture}.jpg" for picture in PICTURES))
+        wanted = [f"{name}/{file}" for name in names for file in small]
+        there = {name: self.out / name for name in wanted if self._sizes.get(name, 1 << 40) < 1e8}
+        self._store.fetch(there)
+
+    def complete(self, unit: PortraitUnit) -> dict[str, dict[str, Any]] | None:
+        digest, files = self._known(unit)
+        whole = all(self._there(unit, name, about) for name, about in files.items())
+        return files if unit.digest and digest == unit.digest and whole else None
+
+    def _there(self, unit: PortraitUnit, name: str, about: Mapping[str, Any]) -> bool:
+        return self._sizes.get(f"{unit.name}/{name}") == int(about["size"])
+
+    def _known(self, unit: PortraitUnit) -> tuple[str, dict[str, dict[str, Any]]]:
+        try:
+            return _told((self.result(unit.name) / RESULT_FILE).read_bytes())
+        except OSError:
+            return "", {}
+
+    def work_folder(self) -> Address:
+        return self._store.address / f"{HIDDEN}/work/{self.run}-{uuid4().hex[:12]}"
+
+    def avatar_of(self, unit: PortraitUnit) -> Address:
+        return self._store.address / f"{unit.name}/{AVATAR_FILE}"
+
+    def place(self, unit: PortraitUnit, folder: Place) -> dict[str, dict[str, Any]]:
+        files = self._take(unit, self._name(folder))
+        if files is None:
+            raise LikenessError(f"The result of '{unit.name}' is not complete.", "Run it again.")
+        return files
+
+    def _take(self, unit: PortraitUnit, work: str) -> dict[str, dict[str, Any]] | None:
+        """Move a result that is complete to its place; None where it is not."""
+        sizes = self._store.sizes(work)
+        if f"{work}/{RESULT_FILE}" not in sizes:
+            return None
+        digest, new = _told(self._store.read(f"{work}/{RESULT_FILE}", _MOST_RESULT))
+        whole = all(sizes.get(f"{work}/{name}") == about["size"] for name, about in new.items())
+        if not new or digest != unit.digest or not whole:
+            return None
+        before = self._known(unit)
+        kept = before[1] if before[0] == unit.digest else {}
+        kept = {name: about for name, about in kept.items() if self._there(unit, name, about)}
+        files = {**kept, **new}
+        place = f"{unit.name}/{RESULT_FILE}"
+        # Until all is there it counts as incomplete, and as a batch's own.
+        self._store.write(place, _result(unit.name, "", {**before[1], **new}))
+        for name in new:
+            self._store.move(f"{work}/{name}", f"{unit.name}/{name}")
+            self._sizes[f"{unit.name}/{name}"] = new[name]["size"]
+        self._store.remove([f"{unit.name}/{name}" for name in set(before[1]) - set(files)])
+        content = _result(unit.name, unit.digest, files)
+        self._store.write(place, content)
+        self._sizes[place] = len(content)
+        self._store.remove_folder(work)
+        self._fetch_small([unit.name])
+        return files
+
+    def keep_failed(self, unit: PortraitUnit, folder: Place) -> None:
+        work = self._name(folder)
+        picture = f"{work}/{VIEWS}/{PICTURES[0]}.jpg"
+        if self._store.sizes(work).get(picture, 1 << 40) < 1e8:
+            self._store.fetch({picture: self.failed_picture(unit.name)})
+        self._take(unit, work)
+        self._store.remove_folder(work)
+
+    def _name(self, folder: Place) -> str:
+        return str(folder)[len(str(self._store.address).rstrip("/")) + 1 :]
+
+    def publish(self) -> None:
+        """Copy the report, the summary and the journal to the address."""
+        if not self.is_there():
+            return  # nothing was begun
+        for path in sorted(self.told.glob("*.json*")):
+            if path.name != JOURNAL:
+                self._store.put(path, path.relative_to(self.out).as_posix())
+        page = [path for path in (self.out / REPORT_FOLDER).rglob("*") if path.is_file()]
+        names = {path.relative_to(self.out).as_posix(): path for path in sorted(page)}
+        for name, path in names.items():
+            self._store.put(path, name)
+        if names:  # pictures of people that it does not show
+            old = {name for name in self._sizes if name.startswith(f"{REPORT_FOLDER}/")}
+            self._store.remove(sorted(old - set(names)))
+        journal = self._hidden / JOURNAL
+        self._store.put(journal, f"{HIDDEN}/journal-{self.run}.jsonl")
+
+
+def _told(content: bytes) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Digest and files of a ``batch.json``; nothing where somebody has been at it."""
+    try:
+        said = parse_json(content)
+        files = {str(name): dict(about) for name, about in said["files"].items()}
+        plain = all(
+            int(about["size"]) >= 0 and not set(name.split("/")) & {"", ".", ".."}
+            for name, about in files.items()
+        )
+        return (str(said["digest"]), files) if plain else ("", {})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "", {}
+
+
+def _result(name: str, digest: str, files: Mapping[str, Any]) -> bytes:
+    said = {"version": 1, "name": name, "digest": digest, "files": files}
+    return json.dumps(said, indent=1).encode() + b"\n"
+
+
+# In a worker --------------------------------------------------------------------------------
+
+
+def make_remote(
+    unit: Mapping[str, Any], make: Any, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Make a unit whose photos, avatar or work folder may be at addresses.
+
+    Args:
+        make: ``make(unit, progress)`` for a unit that is all on this machine.
+
+    Raises:
+        LikenessError: what is wrong with the photos. NoMoreError: the results cannot be written.
+    """
+    views = [path for _, path in unit["views"]]
+    if not any(map(is_address, (unit["work"], unit["photo"], unit["avatar"], *views))):
+        return dict(make(unit, progress))
+    with tempfile.TemporaryDirectory(prefix="likeness-unit-") as scratch:
+        here, names = _brought(unit, Path(scratch))
+        work = Path(here["work"])
+        try:
+            answer = dict(make(here, progress))
+            _say_addresses(work, unit, names)
+        except FatalWorkerError:
+            raise
+        except LikenessError as error:
+            _copy(work, unit["work"])
+            raise LikenessError(_renamed(error.message, names), error.remedy) from error
+        _copy(work, unit["work"])
+    return answer
+
+
+def _brought(unit: Mapping[str, Any], scratch: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The unit with what it needs on this machine; and the addresses by their files here."""
+    names: dict[str, str] = {}
+    given = [unit["photo"], *(path for _, path in unit["views"])]
+
+    def brought(text: str, number: int, most: int) -> str:
+        if not is_address(text):
+            return text
+        path = scratch / f"in{number}" / Address(text).name
+        fetch_address(Address(text), path, most)
+        names[str(path)] = text
+        return str(path)
+
+    photos = [brought(text, k, MAX_BYTES) for k, text in enumerate(given)]
+    work = unit["work"]
+    if is_address(work):
+        path = scratch / "out" / "batch" / "work" / "unit"
+        path.parent.mkdir(parents=True)
+        names[str(path)], work = work, str(path)
+    return {
+        **unit,
+        "photo": photos[0],
+        "work": work,
+        "views": [[way, path] for (way, _), path in zip(unit["views"], photos[1:])],
+        "avatar": brought(unit["avatar"], len(given), _MOST_AVATAR),
+    }, names
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    for path, address in names.items():
+        text = text.replace(path, address)
+    return text
+
+
+def _say_addresses(work: Path, unit: Mapping[str, Any], names: Mapping[str, str]) -> None:
+    """In the report of a build stands where its photo was read."""
+    report = work / REPORT_FILE
+    if not report.is_file():
+        return
+    text = report.read_text(encoding="utf-8")
+    in_json = {json.dumps(p)[1:-1]: json.dumps(a)[1:-1] for p, a in names.items()}
+    if _renamed(text, in_json) != text:
+        with atomic_write(report) as part:
+            part.write_text(_renamed(text, in_json), encoding="utf-8")
+        write_result(work, unit["key"], unit["digest"])
+
+
+def _copy(work: Path, target: str) -> None:
+    """Copy what was made to where it belongs, the file that says that it is complete last."""
+    if not is_address(target) or not work.is_dir():
+        return
+    files = [path for path in work.rglob("*") if path.is_file()]
+    try:
+        store = RemoteStore(Address(target))
+        for path in sorted(files, key=lambda path: (path.name == RESULT_FILE, path)):
+            store.put(path, path.relative_to(work).as_posix())
+    except LikenessError as error:
+        raise FatalWorkerError(error.message, error.remedy) from error

@@ -1,0 +1,412 @@
+"""Operators that run a job in the worker process, and what the user can do with the one running.
+
+A job's operator derives from :class:`JobOperator` and says what to ask the worker and what to do
+with the answer::
+
+    class MakeThing(JobOperator, bpy.types.Operator):
+        bl_idname = "likeness.make_thing"
+        bl_label = "Make Thing"
+
+        def request(self, context):
+            return {"task": "thing", "file": self.filepath}
+
+        def done(self, context, result):
+            import_thing(context, result["file"])
+"""
+# No postponed annotations here: Blender reads properties from them.
+
+import time
+from collections.abc import Generator, Mapping
+from typing import Any
+
+import bpy
+
+from ..addon import running
+from ..addon.workers.jobs import JobState
+from ..engine.core.types import LikenessError
+
+POLL_SECONDS = 0.1
+STEP_TIMER_SECONDS = 0.01
+
+
+class JobOperator:
+    """One worker job from the request to the result in the scene; a mixin for operators.
+
+    With a window it is modal and blocks nothing; without one ``execute`` blocks. The undo step is
+    one, pushed when all is done, so that neither a cancelled job nor a file browser leaves any;
+    therefore no ``UNDO`` in ``bl_options``. For the same reason there is no redo panel: it would
+    build again at every touch of a slider.
+
+    ``execute`` is also what file browsers and dialogs call, which cannot hand over to a modal
+    operator: it calls the same operator anew, with the same properties.
+    """
+
+    bl_options = {"REGISTER"}
+
+    changes_scene = True
+    """Whether the result is worth an undo step."""
+
+    run_now: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Run Now", description="Ask for nothing more", options={"HIDDEN", "SKIP_SAVE"}
+    )
+
+    def request(self, context: Any) -> "dict[str, Any] | Generator[Any, None, dict[str, Any]]":
+        """What the worker is sent, with its ``task``.
+
+        May be a generator that returns it, when Blender has to do something first (write frames):
+        slices below 40 ms, yields how much is done 0..1; the user's input waits meanwhile.
+
+        Raises:
+            LikenessError: the user asked for something impossible.
+        """
+        raise NotImplementedError
+
+    def done(self, context: Any, result: dict[str, Any]) -> "Generator[Any, None, None] | None":
+        """Take in what the worker answered.
+
+        May be a generator with slices below 40 ms; the user's input waits meanwhile. When it is
+        closed before its end (undo, another file), it must take back what it has made.
+
+        Raises:
+            LikenessError: it cannot be used; the scene must be as before.
+        """
+        raise NotImplementedError
+
+    def ask(self, context: Any, event: Any) -> set[str]:
+        """What to do when the user calls the operator: a file browser, a dialog, or run at once."""
+        return self.begin(context)
+
+    def title(self) -> str:
+        """What the job is called while it runs, like "Building anna"."""
+        return str(self.bl_label)  # type: ignore[attr-defined]
+
+    def answer(self, context: Any, question: dict[str, Any]) -> Mapping[str, Any]:
+        """The answer to the worker's question where there is no user to ask."""
+        return {"answer": "continue"}
+
+    def over(self, context: Any) -> None:
+        """Called when the worker has ended, whichever way, and again at the very end: to clear
+        away what its questions left."""
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        under_way = running.current_job()
+        if under_way is not None:
+            cls.poll_message_set(f"{under_way.title} is still under way")  # type: ignore[attr-defined]
+            return False
+        return True
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        return self.begin(context) if self.run_now else self.ask(context, event)
+
+    def execute(self, context: Any) -> set[str]:
+        if bpy.app.background:
+            return self._block(context)
+        module, name = type(self).bl_idname.split(".")  # type: ignore[attr-defined]
+        again = getattr(getattr(bpy.ops, module), name)
+        try:
+            result = again("INVOKE_DEFAULT", **{**self.chosen(), "run_now": True})
+        except RuntimeError as error:  # so Blender hands on what that call has reported
+            self.report({"ERROR"}, str(error).removeprefix("Error: ").strip())  # type: ignore[attr-defined]
+            return {"CANCELLED"}
+        return {"CANCELLED"} if result == {"CANCELLED"} else {"FINISHED"}
+
+    def chosen(self) -> dict[str, Any]:
+        """The properties that were set, as the operator's own call takes them."""
+        return _values(self.properties)  # type: ignore[attr-defined]
+
+    def begin(self, context: Any) -> set[str]:
+        """Start the job and stay with it."""
+        try:
+            self._running = running.begin_job(self.title())
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
+            return {"CANCELLED"}
+        try:
+            self._ask_worker(context)
+        except Exception as error:
+            return self._failed(context, error)
+        self._timer = context.window_manager.event_timer_add(
+            STEP_TIMER_SECONDS if self._running.steps else POLL_SECONDS, window=context.window
+        )
+        context.window_manager.modal_handler_add(self)
+        running.redraw_views(context)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> set[str]:
+        under_way = self._running
+        if event.type == "ESC" and event.value == "PRESS" and under_way.part != "import":
+            if under_way.job is None:
+                return self._cancelled(context)
+            under_way.job.cancel()
+            return {"RUNNING_MODAL"}
+        if event.type != "TIMER":
+            # Blender's data must not change under the steps.
+            return {"RUNNING_MODAL"} if under_way.steps is not None else {"PASS_THROUGH"}
+        if running.current_job() is not under_way:  # stopped from elsewhere, as by loading a file
+            return self._cancelled(context)
+        try:
+            over = self._go_on(context)
+        except Exception as error:
+            return self._failed(context, error)
+        running.redraw_views(context)
+        if over is None:
+            return {"PASS_THROUGH"}
+        return self._finished(context) if over else self._cancelled(context)
+
+    def cancel(self, context: Any) -> None:
+        """Blender itself ends the operator, as when its window or its dialog is closed."""
+        under_way = getattr(self, "_running", None)  # a dialog that was closed began nothing
+        if under_way is not None:
+            running.end_job(under_way)
+        self._drop_timer(context)
+
+    def _ask_worker(self, context: Any) -> None:
+        request = self.request(context)
+        if isinstance(request, Generator):
+            self._running.steps = request
+        else:
+            running.start_worker(self._running, request)
+
+    def _go_on(self, context: Any) -> bool | None:
+        """Whether all is finished (True) or was cancelled (False); None while it goes on."""
+        under_way = self._running
+        if under_way.interrupted:
+            raise LikenessError(
+                f"{under_way.title} was interrupted by an undo; nothing was changed.",
+                "Start it again.",
+            )
+        if under_way.steps is not None:
+            over, value = running.advance_steps(under_way)
+            if not over:
+                return None
+            if under_way.part == "import":
+                return True
+            self._drop_timer(context)
+            running.start_worker(under_way, value)
+            self._add_timer(context, POLL_SECONDS)
+            return None
+        state = running.poll_job(under_way)
+        job = under_way.job
+        assert job is not None
+        if state is JobState.RUNNING:
+            return None
+        if state is JobState.CANCELLED:
+            return False
+        if job.error is not None:
+            raise job.error
+        assert job.result is not None
+        under_way.part = "import"
+        self.over(context)
+        under_way.steps = self.done(context, job.result)
+        if under_way.steps is None:
+            return True
+        self._drop_timer(context)
+        self._add_timer(context, STEP_TIMER_SECONDS)
+        return None
+
+    def _block(self, context: Any) -> set[str]:
+        """All of it at once, which is what a Blender without a window does."""
+        try:
+            self._running = under_way = running.begin_job(self.title())
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
+            return {"CANCELLED"}
+        try:
+            self._ask_worker(context)
+            if under_way.steps is not None:
+                over = False
+                while not over:
+                    over, value = running.advance_steps(under_way)
+                running.start_worker(under_way, value)
+            job = under_way.job
+            assert job is not None
+            job.wait(_tell, lambda question: self.answer(context, question))
+            if job.state is JobState.CANCELLED:
+                return self._cancelled(context)
+            if job.error is not None:
+                raise job.error
+            assert job.result is not None
+            under_way.part = "import"
+            under_way.steps = self.done(context, job.result)
+            while under_way.steps is not None:
+                running.advance_steps(under_way)
+        except Exception as error:
+            return self._failed(context, error)
+        except BaseException:
+            running.end_job(under_way)
+            raise
+        return self._finished(context)
+
+    def _finished(self, context: Any) -> set[str]:
+        job = self._running.job
+        self._leave(context)
+        if self.changes_scene and not bpy.app.background:
+            bpy.ops.ed.undo_push(message=self.bl_label)  # type: ignore[attr-defined]
+        for warning in (job.result or {}).get("warnings", ()) if job is not None else ():
+            self.report({"WARNING"}, warning)  # type: ignore[attr-defined]
+        return {"FINISHED"}
+
+    def _cancelled(self, context: Any) -> set[str]:
+        self._leave(context)
+        said = running.last_problem()
+        self.report({"INFO"}, said.message if said is not None else "Cancelled")  # type: ignore[attr-defined]
+        return {"CANCELLED"}
+
+    def _failed(self, context: Any, error: Exception) -> set[str]:
+        told = running.fail_job(self._running, error)
+        self._leave(context)
+        self.report({"ERROR"}, str(told))  # type: ignore[attr-defined]
+        return {"CANCELLED"}
+
+    def _leave(self, context: Any) -> None:
+        running.end_job(self._running)
+        self._drop_timer(context)
+        self.over(context)
+        running.redraw_views(context)
+
+    def _add_timer(self, context: Any, seconds: float) -> None:
+        self._timer = context.window_manager.event_timer_add(seconds, window=context.window)
+
+    def _drop_timer(self, context: Any) -> None:
+        timer = getattr(self, "_timer", None)
+        if timer is not None:
+            context.window_manager.event_timer_remove(timer)
+            self._timer = None
+
+
+def _values(group: Any, every: bool = False) -> dict[str, Any]:
+    """Property -> value of those that were set, collections as lists of dictionaries, of which
+    Blender wants ``every`` property."""
+    out: dict[str, Any] = {}
+    for prop in group.bl_rna.properties:
+        name = prop.identifier
+        if name == "rna_type" or (prop.is_readonly and prop.type != "COLLECTION"):
+            continue
+        value = getattr(group, name)
+        if prop.type == "COLLECTION":
+            if len(value):
+                out[name] = [_values(item, every=True) for item in value]
+        elif every or group.is_property_set(name):
+            out[name] = tuple(value) if getattr(prop, "is_array", False) else value
+    return out
+
+
+class _Told:
+    last: tuple[str, int] = ("", -1)
+    at = 0.0
+
+
+def _tell(stage: str, fraction: float, message: str) -> None:
+    """Print progress: every new stage, and now and then within one."""
+    now, percent = time.monotonic(), int(100 * fraction)
+    if stage != _Told.last[0] or now - _Told.at > 1.0:
+        _Told.last, _Told.at = (stage, percent), now
+        print(f"{stage} {percent}%", flush=True)
+
+
+class CancelJob(bpy.types.Operator):  # type: ignore[misc]
+    """Stop what is under way; nothing is left behind"""
+
+    bl_idname = "likeness.cancel_job"
+    bl_label = "Cancel"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        under_way = running.current_job()
+        return under_way is not None and under_way.job is not None
+
+    def execute(self, context: Any) -> set[str]:
+        under_way = running.current_job()
+        if under_way is not None and under_way.job is not None:
+            under_way.job.cancel()
+        return {"FINISHED"}
+
+
+class ShowLog(bpy.types.Operator):  # type: ignore[misc]
+    """Show the last lines that the worker process wrote"""
+
+    bl_idname = "likeness.show_log"
+    bl_label = "Show Log"
+    bl_options = {"INTERNAL"}
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        answer: set[str] = context.window_manager.invoke_popup(self, width=720)
+        return answer
+
+    def execute(self, context: Any) -> set[str]:
+        for line in running.worker_log():
+            print(line)
+        return {"FINISHED"}
+
+    def draw(self, context: Any) -> None:
+        column = self.layout.column(align=True)
+        lines = [line for line in running.worker_log() if line.strip()][-30:]
+        for line in lines or ["The worker has written nothing."]:
+            column.label(text=line[:160], translate=False)
+
+
+class CopyReport(bpy.types.Operator):  # type: ignore[misc]
+    """Copy a report of what went wrong to the clipboard: versions, what was asked, the log.
+    Of your files it tells only the names"""
+
+    bl_idname = "likeness.copy_report"
+    bl_label = "Copy Report"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return running.last_problem() is not None
+
+    def execute(self, context: Any) -> set[str]:
+        said = running.last_problem()
+        if said is not None:
+            context.window_manager.clipboard = said.report
+            self.report({"INFO"}, "The report is on the clipboard")
+        return {"FINISHED"}
+
+
+class DismissProblem(bpy.types.Operator):  # type: ignore[misc]
+    """Take the message away"""
+
+    bl_idname = "likeness.dismiss_problem"
+    bl_label = "Dismiss"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: Any) -> set[str]:
+        running.dismiss_problem()
+        running.redraw_views(context)
+        return {"FINISHED"}
+
+
+def _draw_status(header: Any, context: Any) -> None:
+    under_way = running.current_job()
+    if under_way is not None:
+        row = header.layout.row(align=True)
+        row.scale_x = 2.0
+        row.progress(factor=under_way.fraction, type="BAR", text=status_text(under_way))
+        row.operator(CancelJob.bl_idname, text="", icon="X")
+
+
+def status_text(under_way: running.RunningJob) -> str:
+    """What is under way, how far, and how long it will take, in one line."""
+    if under_way.question is not None:
+        return f"{under_way.title}: waits for you"
+    parts = (f"{under_way.title}: {under_way.fraction:.0%}", under_way.left)
+    return ", ".join(part for part in parts if part)
+
+
+def start() -> None:
+    """When the extension is enabled."""
+    running.register()
+    bpy.types.STATUSBAR_HT_header.append(_draw_status)
+
+
+def stop() -> None:
+    """When the extension is disabled: the job ends."""
+    bpy.types.STATUSBAR_HT_header.remove(_draw_status)
+    running.unregister()
+
+
+CLASSES = (CancelJob, ShowLog, CopyReport, DismissProblem)

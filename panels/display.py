@@ -1,0 +1,105 @@
+"""How the splats are drawn, and rendered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ..addon import compat
+from ..addon.scene import native_splats, shadow_proxy
+from ..addon.scene.avatar_objects import find_avatar
+from ..addon.scene.camera import shows_photo
+from ..addon.scene.read_back import splat_count
+from ..addon.scene.splat_object import MODIFIER_NAME, input_identifier
+from ..addon.viewport import fast_splats
+from .base import AvatarPanel, draw_wrapped
+
+_DETAILS = {"Viewport Detail": "Viewport", "Render Detail": "Render"}
+_COUNTS = (10_000, 50_000, 150_000, 0)
+_SPLAT_INPUTS = ("Softness", "Sorted Viewport", "Face Camera")
+
+
+class DisplayPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
+    """How many splats are drawn, and in which order."""
+
+    bl_idname = "LIKENESS_PT_display"
+    bl_label = "Splats"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Any) -> None:
+        layout = self.layout
+        avatar = find_avatar(context.object)
+        modifier = avatar.splats.modifiers.get(MODIFIER_NAME) if avatar else None
+        if avatar is None or modifier is None:
+            layout.label(text="The splats' modifier was removed", icon="ERROR")
+            return
+        total = len(avatar.splats.data.polygons)
+        for name, label in _DETAILS.items():
+            column = layout.column(align=True)
+            shown = splat_count(avatar, name)
+            column.label(text=f"{label}: {shown:,} of {total:,} splats", translate=False)
+            row = column.row(align=True)
+            for count in _COUNTS:
+                if count < total:
+                    text = f"{count // 1000}k" if count else "All"
+                    pressed = shown == (count or total)
+                    button = row.operator("likeness.set_detail", text=text, depress=pressed)
+                    button.target, button.count = name, count
+            identifier = input_identifier(modifier, name)
+            compat.draw_modifier_input(column, modifier, identifier, "Detail")
+        column = layout.column()
+        for name in _SPLAT_INPUTS:
+            compat.draw_modifier_input(column, modifier, input_identifier(modifier, name), name)
+        on = fast_splats.is_fast(avatar.splats)
+        layout.operator(
+            "likeness.fast_splats", depress=on, icon="CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
+        )
+        why = fast_splats.find_fast_problem()
+        if why:
+            draw_wrapped(layout, context, f"Fast Splats: {why}", "INFO")
+        on = native_splats.is_native(avatar.splats)
+        if on or native_splats.has_native_splats():
+            icon = "CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
+            layout.operator("likeness.native_splats", depress=on, icon=icon)
+
+
+class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
+    """Render settings, the photo's camera, shadows, the engine's own pictures."""
+
+    bl_idname = "LIKENESS_PT_render"
+    bl_label = "Render"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: Any) -> None:
+        layout, avatar = self.layout, find_avatar(context.object)
+        column = layout.column(align=True)
+        column.operator("likeness.render_setup", icon="SCENE")
+        column.operator("likeness.render_restore", icon="LOOP_BACK")
+        transform = context.scene.view_settings.view_transform
+        if transform != "Standard":
+            draw_wrapped(
+                layout,
+                context,
+                f"The scene shows colors through {transform}; Set Up Scene for Splats shows them "
+                "as in the photo",
+                "INFO",
+            )
+        column = layout.column(align=True)
+        column.operator("likeness.draw", text="Render Image", icon="RENDER_STILL").animation = False
+        row = column.operator("likeness.draw", text="Render Animation", icon="RENDER_ANIMATION")
+        row.animation = True
+        if avatar is None:
+            return
+        column = layout.column(align=True)
+        column.operator("likeness.look_through_photo", icon="VIEW_CAMERA")
+        shown = avatar.camera is not None and shows_photo(avatar.camera)
+        column.operator("likeness.photo_background", depress=shown, icon="IMAGE_BACKGROUND")
+        if shadow_proxy.find_proxy(avatar) is None:
+            layout.operator("likeness.add_shadow_proxy", icon="GHOST_ENABLED")
+        else:
+            layout.operator("likeness.remove_shadow_proxy", icon="X")
+
+
+CLASSES = (DisplayPanel, RenderPanel)
+"""In the order in which they stand."""
