@@ -42,7 +42,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import likeness.engine
+import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 from likeness.benchmarks.figures.every_side import (
     QUICK_VIEW_ANGLES,
     VIEW_ANGLES,

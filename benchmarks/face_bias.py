@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-import likeness.engine
+import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numpy as np
 from likeness.engine.body import Body, load_body
 from likeness.engine.body.atlas import surface_points

@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-import likeness.engine
+import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numba
 from likeness.engine.synth import raster
 from likeness.engine.synth.environment_light import environment_picture

@@ -23,7 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import likeness.engine
+import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 from likeness.addon.synth.staging import stage_subject
 from likeness.addon.synth.subject_maker import open_subject_maker
 from likeness.engine.synth.figure import SynthOptions

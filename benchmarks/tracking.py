@@ -39,7 +39,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import likeness.engine
+import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numpy as np
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import Camera, FloatArray, LikenessError, Portrait, Track
@@ -358,7 +358,7 @@ def main() -> int:
             break
         person = create_person(number, options.seed, dress, library)
         portrait, truth = render_person(dress, person, library)
-        result = measure_person(number, person, portrait, truth, dress, detectors)
+        result = measure_tracking(number, person, portrait, truth, dress, detectors)
         results.append(result)
         print(format_result(result), flush=True)
         if options.out is not None:

@@ -26,7 +26,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import likeness.engine
+import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 from likeness.engine.body import load_body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path

@@ -23,9 +23,9 @@ HERE = Path(__file__).resolve().parent
 GUI = HERE.parent / "tests" / "gui"
 sys.path.insert(0, str(GUI))
 
-from conftest import sample_avatar, zip_for
-from likeness.engine.files.weights import cache_assets_dir
-from window import blender_window, missing
+from conftest import sample_avatar, zip_for  # noqa: E402
+from likeness.engine.files.weights import cache_assets_dir  # noqa: E402
+from window import blender_window, missing  # noqa: E402
 
 
 def measure_window(options: argparse.Namespace, folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ class AddBody(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.add_body"
     bl_label = "Likeness Body"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     shape: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Shape",

@@ -44,7 +44,7 @@ class SelectAvatar(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.select_avatar"
     bl_label = "Select Avatar"
-    bl_options = {"REGISTER", "UNDO", "INTERNAL"}
+    bl_options = {"REGISTER", "UNDO", "INTERNAL"}  # noqa: RUF012
 
     name: bpy.props.StringProperty(name="Name", description="Of the avatar's armature")  # type: ignore[valid-type]
 
@@ -62,7 +62,7 @@ class DuplicateAvatar(_OfActive, bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.duplicate_avatar"
     bl_label = "Duplicate Avatar"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     linked_splats: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Share Splats",
@@ -80,7 +80,7 @@ class DeleteAvatar(_OfActive, bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.delete_avatar"
     bl_label = "Delete Avatar"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     def execute(self, context: Any) -> set[str]:
         if context.mode != "OBJECT":
@@ -95,7 +95,7 @@ class MarkAvatar(_OfActive, bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.mark_avatar"
     bl_label = "Mark Avatar as Asset"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     author: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Author", description="Who is named as the asset's author"

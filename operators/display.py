@@ -46,7 +46,7 @@ class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.render_setup"
     bl_label = "Set Up Scene for Splats"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     engine: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Engine",
@@ -140,7 +140,7 @@ class RenderRestore(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.render_restore"
     bl_label = "Restore Scene Settings"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -162,7 +162,7 @@ class SetDetail(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.set_detail"
     bl_label = "Set Number of Splats"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     target: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="For",
@@ -194,7 +194,7 @@ class FastSplats(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.fast_splats"
     bl_label = "Fast Splats"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -219,7 +219,7 @@ class NativeSplats(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.native_splats"
     bl_label = "Native Splats"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -249,7 +249,7 @@ class LookThroughPhoto(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.look_through_photo"
     bl_label = "Look Through Photo's Camera"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -276,7 +276,7 @@ class PhotoBackground(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.photo_background"
     bl_label = "Photo Behind Splats"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -298,7 +298,7 @@ class AddShadowProxy(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.add_shadow_proxy"
     bl_label = "Add Shadow Proxy"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     catcher: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Catch Shadows",
@@ -324,7 +324,7 @@ class RemoveShadowProxy(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.remove_shadow_proxy"
     bl_label = "Remove Shadow Proxy"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: Any) -> bool:

@@ -25,7 +25,7 @@ TEXTURE_SIZES = [
 class ExportOperator(JobOperator):
     """What the exports share: a file browser, frames for the worker, a scratch folder."""
 
-    bl_options = {"REGISTER", "PRESET"}
+    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
     changes_scene = False
 
     suffixes: tuple[str, ...] = ()

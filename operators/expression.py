@@ -24,7 +24,7 @@ _REGION_ITEMS = [
 class _Face:
     """For operators on the face of the active object's avatar."""
 
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: Any) -> bool:

@@ -27,7 +27,7 @@ def _answer(context: Any, answer: dict[str, Any]) -> None:
 
 
 class _Asked:
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -92,7 +92,7 @@ class AdjustFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.adjust_fit"
     bl_label = "Adjust"
-    bl_options = {"INTERNAL", "UNDO"}
+    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
 
     def execute(self, context: Any) -> set[str]:
         question = get_fit_question()
@@ -111,7 +111,7 @@ class Refit(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.refit"
     bl_label = "Refit"
-    bl_options = {"INTERNAL", "UNDO"}
+    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
 
     def execute(self, context: Any) -> set[str]:
         moved = fit_adjustment.read_moved_landmarks(fit_adjustment.find_fit_scene())
@@ -128,7 +128,7 @@ class UseThisPose(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.use_this_pose"
     bl_label = "Use This Pose"
-    bl_options = {"INTERNAL", "UNDO"}
+    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
 
     def execute(self, context: Any) -> set[str]:
         pose = fit_adjustment.read_shown_pose(fit_adjustment.find_fit_scene())
@@ -143,7 +143,7 @@ class LeaveAdjusting(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.leave_adjusting"
     bl_label = "Back"
-    bl_options = {"INTERNAL", "UNDO"}
+    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: Any) -> bool:

@@ -17,7 +17,7 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
 
     bl_idname = "likeness.import_avatar"
     bl_label = "Import Avatar"
-    bl_options = {"REGISTER", "PRESET"}
+    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     filename_ext = ".safetensors"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]

@@ -60,7 +60,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
 
     bl_idname = "likeness.import_portrait"
     bl_label = "Import Portrait as Avatar"
-    bl_options = {"REGISTER", "PRESET"}
+    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     filename_ext = ".jpg"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]

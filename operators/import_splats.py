@@ -18,7 +18,7 @@ class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
 
     bl_idname = "likeness.import_splats"
     bl_label = "Import Gaussian Splats"
-    bl_options = {"REGISTER", "PRESET"}
+    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     filename_ext = ".ply"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]

@@ -41,7 +41,7 @@ class JobOperator:
     operator: it calls the same operator anew, with the same properties.
     """
 
-    bl_options = {"REGISTER"}
+    bl_options = {"REGISTER"}  # noqa: RUF012
 
     changes_scene = True
     """Whether the result is worth an undo step."""
@@ -310,7 +310,7 @@ class CancelJob(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.cancel_job"
     bl_label = "Cancel"
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -329,7 +329,7 @@ class ShowLog(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.show_log"
     bl_label = "Show Log"
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL"}  # noqa: RUF012
 
     def invoke(self, context: Any, event: Any) -> set[str]:
         answer: set[str] = context.window_manager.invoke_popup(self, width=720)
@@ -353,7 +353,7 @@ class CopyReport(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.copy_report"
     bl_label = "Copy Report"
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: Any) -> bool:
@@ -372,7 +372,7 @@ class DismissProblem(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.dismiss_problem"
     bl_label = "Dismiss"
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL"}  # noqa: RUF012
 
     def execute(self, context: Any) -> set[str]:
         running.dismiss_problem()

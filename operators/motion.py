@@ -170,7 +170,7 @@ class ImportMotion(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator, Im
 
     bl_idname = "likeness.import_motion"
     bl_label = "Import Motion"
-    bl_options = {"REGISTER", "PRESET"}
+    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     filename_ext = ".npz"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
@@ -264,7 +264,7 @@ class RetargetArmature(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator
 
     bl_idname = "likeness.retarget_armature"
     bl_label = "Retarget from Armature"
-    bl_options = {"REGISTER", "PRESET"}
+    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     source: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Source",
@@ -301,7 +301,7 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
 
     bl_idname = "likeness.animate_from_video"
     bl_label = "Animate from Video"
-    bl_options = {"REGISTER", "PRESET"}
+    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     filename_ext = ".mp4"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
@@ -403,7 +403,7 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.smooth_motion"
     bl_label = "Smooth Motion"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     seconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Seconds",
@@ -544,7 +544,7 @@ class ExportPose(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[mis
 
     bl_idname = "likeness.export_pose"
     bl_label = "Export Pose"
-    bl_options = {"REGISTER", "PRESET"}
+    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     filename_ext = ".npz"
 
@@ -554,7 +554,7 @@ class ExportMotion(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[m
 
     bl_idname = "likeness.export_motion"
     bl_label = "Export Motion"
-    bl_options = {"REGISTER", "PRESET"}
+    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     filename_ext = ".npz"
     frame_start: bpy.props.IntProperty(  # type: ignore[valid-type]

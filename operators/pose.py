@@ -41,7 +41,7 @@ _ROOT = JOINT_NAMES[0]
 class _Posing:
     """For operators on the rig of the active object's avatar."""
 
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
     def poll(cls, context: Any) -> bool:

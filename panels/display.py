@@ -25,7 +25,7 @@ class DisplayPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
     bl_idname = "LIKENESS_PT_display"
     bl_label = "Splats"
-    bl_options = {"DEFAULT_CLOSED"}
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: Any) -> None:
         layout = self.layout
@@ -69,7 +69,7 @@ class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
     bl_idname = "LIKENESS_PT_render"
     bl_label = "Render"
-    bl_options = {"DEFAULT_CLOSED"}
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: Any) -> None:
         layout, avatar = self.layout, find_avatar(context.object)

@@ -14,7 +14,7 @@ class ExportPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
     bl_idname = "LIKENESS_PT_export"
     bl_label = "Export"
-    bl_options = {"DEFAULT_CLOSED"}
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: Any) -> None:
         column = self.layout.column(align=True)

@@ -1,8 +1,13 @@
-"""The rule of the house: who may import whom (DESIGN section 2), read from the source."""
+"""The rule of rooms (docs/ARCHITECTURE.md): who may import whom, read from the source.
+
+Imports within functions and those for type checkers count like any others.
+"""
 
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +23,36 @@ MAY_IMPORT = {
     "operators": {"operators", "addon", "engine.core.types"},
     "panels": {"panels", "addon", "engine.core.types"},
 }
+PRODUCT = (
+    "core",
+    "files",
+    "render",
+    "imaging",
+    "body",
+    "dual_uv",
+    "formats",
+    "poses",
+    "gaussians",
+    "network",
+    "visual",
+    "scene",
+    "motion",
+    "tracking",
+    "pipeline",
+    "workflows",
+)
+"""The rooms of engine/ that users run, from the ground up: each may import those before it."""
+WING = ("dataset", "bake", "synth", "training", "generative", "evaluation")
+"""The training wing: it may import the product and what stands before it here, never the reverse."""
+MAX_FLAT_ROOMS = 33
 BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "blf", "bl_math", "addon_utils", "bpy_extras"}
 NEVER = {"cv2", "mediapipe", "skimage", "pickle", "smplx"}
+TORCH_ROOM = "engine/training/"
 TORCH_FILES = {
     "engine/body/skinning_torch.py",
     "engine/evaluation/protocols/lpips.py",
     "engine/gaussians/posing_torch.py",
+    "engine/generative/gpu.py",
     "engine/generative/loading.py",
     "engine/network/tensor_batch.py",
     "engine/network/decoder.py",
@@ -44,23 +73,6 @@ TORCH_FILES = {
     "engine/render/reference.py",
     "engine/render/tensors.py",
     "engine/tracking/estimators/sapiens.py",
-    "engine/training/batches.py",
-    "engine/training/checkpoint.py",
-    "engine/training/config.py",
-    "engine/training/data.py",
-    "engine/training/devices.py",
-    "engine/training/ema.py",
-    "engine/training/evaluate.py",
-    "engine/training/loop.py",
-    "engine/training/lifting.py",
-    "engine/training/losses.py",
-    "engine/training/monitor.py",
-    "engine/training/tensor_packing.py",
-    "engine/training/perceptual.py",
-    "engine/training/run_folder.py",
-    "engine/training/schedule.py",
-    "engine/training/step.py",
-    "engine/training/trainer.py",
 }
 
 
@@ -138,7 +150,7 @@ def test_there_is_something_to_check():
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_rooms_import_only_what_they_may(room):
+def test_top_rooms_import_only_what_they_may(room):
     wrong = [
         i
         for i in ALL
@@ -147,6 +159,91 @@ def test_rooms_import_only_what_they_may(room):
         and not any(within(i.module, allowed) for allowed in MAY_IMPORT[room])
     ]
     assert not wrong, where(wrong)
+
+
+def engine_room(path: str) -> str:
+    """The room of a file of engine/; empty for ``engine/__init__.py``."""
+    parts = path.split("/")
+    return parts[1] if parts[0] == "engine" and len(parts) > 2 else ""
+
+
+def imported_files() -> dict[str, set[str]]:
+    """Every file of the package with the files that it imports."""
+    graph: dict[str, set[str]] = {p.relative_to(ROOT).as_posix(): set() for p in sources(*ROOMS)}
+    for one in ALL:
+        path = one.module.replace(".", "/")
+        target = f"{path}.py" if f"{path}.py" in graph else f"{path}/__init__.py"
+        if one.relative and target in graph and target != one.file:
+            graph[one.file].add(target)
+    return graph
+
+
+def find_circle(graph: dict[str, set[str]]) -> list[str]:
+    """Some files that import one another in a circle; empty where none do."""
+    finished: set[str] = set()
+    for start in graph:
+        path: list[str] = []
+        waiting = [(start, iter(sorted(graph[start])))] if start not in finished else []
+        path += [start] if waiting else []
+        while waiting:
+            file, following = waiting[-1]
+            target = next(following, None)
+            if target is None:
+                finished.add(file)
+                waiting.pop()
+                path.pop()
+            elif target in path:
+                return [*path[path.index(target) :], target]
+            elif target not in finished:
+                waiting.append((target, iter(sorted(graph[target]))))
+                path.append(target)
+    return []
+
+
+def test_every_room_of_the_engine_is_on_the_list():
+    folders = {p.parent.name for p in (ROOT / "engine").glob("*/__init__.py")}
+    assert folders == {*PRODUCT, *WING}
+    assert [p.name for p in (ROOT / "engine").glob("*.py")] == ["__init__.py"]
+    outside = [p for p in ROOT.iterdir() if p.suffix == ".py" or any(p.glob("*.py"))]
+    assert len(folders) + len([p for p in outside if p.name != "engine"]) <= MAX_FLAT_ROOMS
+
+
+def test_rooms_import_only_rooms_below():
+    order = [*PRODUCT, *WING]
+    wrong = []
+    for file, targets in imported_files().items():
+        room = engine_room(file)
+        for target in sorted(targets) if room else ():
+            other = engine_room(target)
+            if other and order.index(other) > order.index(room):
+                wrong.append(f"{file} imports {target}")
+    assert not wrong, wrong
+
+
+def test_no_files_import_each_other_in_a_circle():
+    graph = imported_files()
+    assert find_circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert sum(map(len, graph.values())) > 1000
+    assert not find_circle(graph)
+
+
+def test_rooms_say_what_they_are_for():
+    for room in (*PRODUCT, *WING):
+        tree = ast.parse((ROOT / "engine" / room / "__init__.py").read_text(encoding="utf-8"))
+        assert ast.get_docstring(tree), room
+
+
+def test_a_build_loads_nothing_of_the_training_wing():
+    code = (
+        "import sys; import likeness.engine.workflows.build_files, likeness.engine.pipeline.build; "
+        "print(*(m for m in sys.modules if m.startswith('likeness.engine.')))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = {name.split(".")[2] for name in run.stdout.split()}
+    assert "pipeline" in loaded
+    assert not loaded & set(WING)
+    needed = needed_by("engine/workflows/build_files.py")
+    assert not {file for file in needed if engine_room(file) in WING}
 
 
 def test_the_engine_does_not_know_blender():
@@ -166,20 +263,36 @@ def test_loading_the_package_does_not_load_blender():
     assert not wrong, where(wrong)
 
 
+def may_need_torch(file: str) -> bool:
+    return file in TORCH_FILES or file.startswith(TORCH_ROOM)
+
+
 def test_torch_only_where_the_file_says_so_and_some_packages_nowhere():
     wrong = [
         i
         for i in ALL
         if i.module.split(".")[0] in NEVER
-        or (i.module.split(".")[0] == "torch" and i.file not in TORCH_FILES)
+        or (i.module.split(".")[0] == "torch" and not may_need_torch(i.file))
     ]
     assert not wrong, where(wrong)
 
 
 def test_torch_is_imported_only_when_asked_for():
-    wrong = [i for i in ALL if i.relative and i.at_top and i.file not in TORCH_FILES]
-    wrong = [i for i in wrong if f"{i.module.replace('.', '/')}.py" in TORCH_FILES]
-    assert not wrong, where(wrong)
+    """Loading a file loads what it imports at its top, and what that imports at its top."""
+    needing = {i.file for i in ALL if i.at_top and i.module.split(".")[0] == "torch"}
+    assert needing
+    at_top = [i for i in ALL if i.relative and i.at_top]
+    while True:
+        more = {
+            i.file
+            for i in at_top
+            if {f"{i.module.replace('.', '/')}.py", f"{i.module.replace('.', '/')}/__init__.py"}
+            & needing
+        } - needing
+        if not more:
+            break
+        needing |= more
+    assert not {file for file in needing if not may_need_torch(file)}
 
 
 def needed_by(*files: str) -> set[str]:

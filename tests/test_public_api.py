@@ -127,10 +127,10 @@ def test_types_are_documented(name: str) -> None:
 
 def test_what_is_not_there_is_told_as_ever() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'buidl'"):
-        likeness.buidl
+        likeness.buidl  # noqa: B018
     assert not hasattr(likeness, "bl_info")
     with pytest.raises(ImportError):
-        from likeness import buidl
+        from likeness import buidl  # noqa: F401
 
 
 LOADED = """

@@ -39,7 +39,7 @@ class _Drawn:
 class _Store:
     handler: Any = None
     shader: Any = None
-    drawn: dict[int, _Drawn] = {}
+    drawn: dict[int, _Drawn] = {}  # noqa: RUF012
     failed = ""
 
 

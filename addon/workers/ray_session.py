@@ -45,7 +45,7 @@ def check_ray() -> None:
             "Install it (docs/farm.md), or leave out --cluster.",
         )
     try:
-        import ray
+        import ray  # noqa: F401
     except ImportError as error:
         raise LikenessError(
             "--cluster needs the package 'ray', which is not installed.",

@@ -44,7 +44,7 @@ def serve_units(open_maker: OpenUnitMaker) -> int:
     channel = Channel(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is for who gives units
-    stdin = open(0, encoding="utf-8", closefd=False)
+    stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     lines: queue.SimpleQueue[str] = queue.SimpleQueue()
     request = json.loads(stdin.readline())
 

@@ -204,7 +204,7 @@ def _read(path: Path) -> tuple[dict[str, _Array], dict[str, str]]:
     try:
         with safe_open(path, framework="np") as file:
             with wrap_parser_errors():
-                tensors = {name: file.get_tensor(name) for name in file.keys()}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
     except OSError as error:
         raise LikenessError(

@@ -157,8 +157,8 @@ def _exported(
 ) -> onnx.ModelProto:
     """torch's exporter, quietly."""
     try:
-        import onnx
-        import onnxscript
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
     except ImportError as error:
         raise LikenessError(
             f"The network cannot be exported: {error}.",

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-pass
 from ..core.types import MAX_GAUSSIANS, LikenessError
 from ..files.weights import DEFAULT_NETWORK
 from ..gaussians.refine import REFINE_LEVELS
-
-REFINE = ("off", "fast", "full")
-
 
 MIN_GAUSSIANS = 5000
 
@@ -29,8 +25,8 @@ def parse_option(name: str, value: Any) -> Any:
         return _degrees(value)
     if not isinstance(value, str) or not value:
         raise ValueError("must be a text")
-    if name == "refine" and value not in REFINE:
-        raise ValueError(f"must be one of {', '.join(REFINE)}")
+    if name == "refine" and value not in REFINE_LEVELS:
+        raise ValueError(f"must be one of {', '.join(REFINE_LEVELS)}")
     return value
 
 

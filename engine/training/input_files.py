@@ -88,7 +88,7 @@ def load_inputs(
             version = (file.metadata() or {}).get("version")
             if version != VERSION:
                 raise CorruptFileError(f"it is of version {version}")
-            arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}
+            arrays: Arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         photos: list[PhotoInputs] = []
         while f"photo{len(photos)}.image" in arrays:
             photos.append(_photo(arrays, f"photo{len(photos)}."))
@@ -114,13 +114,8 @@ def load_fit(path: Path) -> ReferenceFit:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            return ReferenceFit.of(
-                {
-                    name: file.get_tensor(name)
-                    for name in file.keys()
-                    if name.startswith("fit.")
-                }
-            )
+            names = [name for name in file.keys() if name.startswith("fit.")]  # noqa: SIM118
+            return ReferenceFit.of({name: file.get_tensor(name) for name in names})
     except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
         raise CorruptFileError(repr(error)) from error
 

@@ -233,7 +233,7 @@ def _numbers(path: Path) -> int:
     """How many numbers a file of weights holds."""
     try:
         with safe_open(path, "numpy") as file:
-            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())
+            return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise LikenessError(
             f"'{path}' cannot be read: {error}.", "Use the file as it was saved."

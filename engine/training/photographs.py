@@ -469,7 +469,7 @@ def _write(made: Photograph, path: Path) -> None:
 
 def _read(path: Path) -> Photograph:
     with safe_open(path, framework="numpy") as file:
-        arrays: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}
+        arrays: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     fit = ReferenceFit.of(arrays)
     face_error, pose_error = (None if np.isnan(v) else float(v) for v in arrays["errors"])
     track = Track(

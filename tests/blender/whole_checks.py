@@ -256,8 +256,8 @@ def hurt(folder: str) -> dict[str, Any]:
         key = "override" if override else "linked"
         found[key] = [
             find_posing_problem(there[0].armature),
-            _said(lambda: mark_as_asset(there[0])),
-            _said(lambda: add_proxy(there[0])),
+            _said(lambda: mark_as_asset(there[0])),  # noqa: B023
+            _said(lambda: add_proxy(there[0])),  # noqa: B023
             counts() == before,
         ]
 

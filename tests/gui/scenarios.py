@@ -457,9 +457,9 @@ class Calls:
         # Blender passes as many arguments as the function names.
         timed: Callable[..., Any]
         if name == "modal":
-            timed = lambda self, context, event: call(self, context, event)
+            timed = lambda self, context, event: call(self, context, event)  # noqa: E731
         else:
-            timed = lambda self, context: call(self, context)
+            timed = lambda self, context: call(self, context)  # noqa: E731
         setattr(owner, name, timed)
         self._undo.append(lambda: setattr(owner, name, function))
 

@@ -151,7 +151,7 @@ def main(argv: list[str] | None = None) -> int:
     channel = Channel(protocol, answered=not arguments)
     os.dup2(2, 1)
     signal.signal(signal.SIGTERM, _cancel)
-    stdin = open(0, encoding="utf-8", closefd=False)
+    stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     try:
         task, request = parse_request(arguments[0] if arguments else stdin.readline())
         if not arguments:

@@ -119,7 +119,7 @@ def saved(avatar: Avatar, tmp_path: Path) -> Path:
 def damaged(path: Path, header: dict | None = None, metadata: dict | None = None, **tensors):
     """Writes the file again with parts replaced (None removes one)."""
     with safe_open(path, framework="np") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         whole = dict(file.metadata())
     for name, value in tensors.items():
         key = name.replace("__", ".")
@@ -277,7 +277,7 @@ class Quiet:
 def test_a_newer_minor_version_is_read_with_a_note(avatar, saved, tmp_path):
     """What it adds may be anything: a tensor, a key of the header."""
     with safe_open(saved, framework="np") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         metadata = dict(file.metadata())
     header = json.loads(metadata["avatar"]) | {"dreams": {"of": "sheep"}}
     metadata |= {"version": f"{VERSION[0]}.{VERSION[1] + 1}", "avatar": json.dumps(header)}
@@ -307,7 +307,7 @@ def test_a_file_of_the_first_version_becomes_one_of_today(avatar, saved, tmp_pat
 def test_older_major_versions_go_through_the_migrations(avatar, saved, monkeypatch):
     """Two steps, from a version that had metres as millimetres and another name for layers."""
     with safe_open(saved, framework="np") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         metadata = dict(file.metadata())
     arrays["gaussians.kind"] = arrays.pop("gaussians.layer")
     arrays["gaussians.offset"] = arrays["gaussians.offset"] * np.float32(1000)

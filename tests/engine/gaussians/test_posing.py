@@ -14,19 +14,19 @@ from likeness.engine.gaussians import pose_avatar, triangle_frames, vertex_norma
 
 torch = pytest.importorskip("torch")
 
-from likeness.engine.body.skinning_torch import (
+from likeness.engine.body.skinning_torch import (  # noqa: E402
     BodyTensors,
     axis_angle_to_matrix_torch,
     body_vertices_torch,
 )
-from likeness.engine.gaussians.posing_torch import (
+from likeness.engine.gaussians.posing_torch import (  # noqa: E402
     AvatarTensors,
     pose_avatar_torch,
     pose_tensors,
     triangle_frames_torch,
     vertex_normals_torch,
 )
-from likeness.engine.render.tensors import rasterize_tensors
+from likeness.engine.render.tensors import rasterize_tensors  # noqa: E402
 
 FIELDS = ("means", "quats", "scales", "opacities", "colors")
 

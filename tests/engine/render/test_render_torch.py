@@ -21,9 +21,9 @@ from likeness.engine.render import best_backend, rasterize, rasterize_vjp
 
 torch = pytest.importorskip("torch")
 
-from likeness.engine.render import cuda, reference
-from likeness.engine.render.reference import rasterize_torch
-from likeness.engine.render.tensors import rasterize_tensors
+from likeness.engine.render import cuda, reference  # noqa: E402
+from likeness.engine.render.reference import rasterize_torch  # noqa: E402
+from likeness.engine.render.tensors import rasterize_tensors  # noqa: E402
 
 NAMES = ("means", "quats", "scales", "opacities", "colors", "background")
 SCENES = {scene.name: scene for scene in make_scenes()}

@@ -18,7 +18,7 @@ from likeness.engine.render.visibility import rasterize_visibility
 
 torch = pytest.importorskip("torch")
 
-from likeness.engine.render import mesh_cuda
+from likeness.engine.render import mesh_cuda  # noqa: E402
 
 needs_gpu = pytest.mark.skipif(
     mesh_cuda.why_unavailable() is not None, reason=mesh_cuda.why_unavailable() or ""

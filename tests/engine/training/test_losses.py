@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import fields, replace
 
 import numpy as np
@@ -38,10 +39,7 @@ NAN = float("nan")
 
 
 def regions(
-    patch: list[int],
-    hand: list[int] = [],
-    face: list[int] = [],
-    valid: int | None = None,
+    patch: list[int], hand: Sequence[int] = (), face: Sequence[int] = (), valid: int | None = None
 ) -> SampleRegions:
     """Of as many Gaussians as ``patch`` has; hand and face name rows, the first ``valid`` count."""
     ids, rows = torch.tensor(patch, dtype=torch.int64), torch.arange(len(patch))
