@@ -29,7 +29,7 @@ def write_blend(avatar: Path, target: Path, photo: Path) -> None:
     # A process of its own: bpy keeps one scene, and its exit is not always clean.
     paths = [str(path.absolute()) for path in (avatar, target, photo)]
     done = subprocess.run(
-        [sys.executable, "-m", f"{__package__}.scene.blend", *paths],
+        [sys.executable, "-m", f"{__package__}.scene.blend_writer", *paths],
         check=False,
         capture_output=True,
         text=True,
