@@ -145,7 +145,7 @@ def extension(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = folder / "likeness.zip"
     for command in (
         ["build", "--source-dir", stage, "--output-filepath", made],
-        ["validate", "--valid-tags", build.known_tags(tool), made],
+        ["validate", "--valid-tags", build.find_tags_file(tool), made],
     ):
         done = subprocess.run(
             [sys.executable, tool, *command], capture_output=True, text=True, check=False

@@ -110,8 +110,8 @@ def install(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     missing = str(Path(photo).with_name("nothing.jpg"))
     answer["bad_portrait"] = attempt(bpy.ops.likeness.import_portrait, filepath=missing)
     running = importlib.import_module(f"{MODULE}.addon.running")
-    said = running.problem()
-    answer["said"] = [running.current() is None, said.message, said.remedy]
+    said = running.last_problem()
+    answer["said"] = [running.current_job() is None, said.message, said.remedy]
     answer["after_error"] = draw_panels()
     answer["bad_avatar"] = attempt(bpy.ops.likeness.import_avatar, filepath=photo)
     api = importlib.import_module(MODULE)

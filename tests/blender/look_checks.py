@@ -271,7 +271,7 @@ def _order_error(objects: Any, fast: Any) -> dict[str, float]:
     cloud = fast.read_cloud(objects.splats)
     vertices, normals = fast.posed_body(objects.splats, bpy.context.evaluated_depsgraph_get())
     view = np.array([0.2, 0.9, -0.3], np.float32)
-    fast.switch(objects.splats, False)
+    fast.set_fast(objects.splats, False)
     bpy.ops.likeness.set_detail(target="Viewport Detail", count=0)
     corners = people._evaluated_points(objects.splats, objects.splats.matrix_world)
     means = corners.reshape(-1, 3, 3).mean(1) @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])

@@ -110,7 +110,7 @@ def leaves_nothing(zip_path: str) -> dict[str, Any]:
     answer["warnings"] = policy_warnings()
     answer["there"] = traces()
     answer["job"] = attempt(bpy.ops.likeness.check_engine)
-    answer["found"] = ours("addon.setup_state").known(bpy.context, "environment")
+    answer["found"] = ours("addon.setup_state").get_known(bpy.context, "environment")
     answer["after_job"] = policy_warnings()
     answer["rounds"] = []
     for _ in range(2):
@@ -310,11 +310,11 @@ def panels(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     bpy.context.preferences.addons[MODULE].preferences.show_models = True
     attempt(bpy.ops.likeness.look_around)
     running, types = ours("addon.running"), ours("engine.core.types")
-    job = running.begin("Something")
+    job = running.begin_job("Something")
     states["running"] = drawn(wrong, "running")
-    running.fail(job, types.LikenessError("It went wrong.", "Do it again."))
+    running.fail_job(job, types.LikenessError("It went wrong.", "Do it again."))
     states["failed"] = drawn(wrong, "failed")
-    running.dismiss()
+    running.dismiss_problem()
     for number in (1, 2):
         attempt(bpy.ops.likeness.import_avatar, filepath=avatar, photo=photo)
         states[f"avatars {number}"] = drawn(wrong, f"avatars {number}")
@@ -387,11 +387,11 @@ def bare(zip_path: str, photo: str) -> dict[str, Any]:
     before = [name for name in HEAVY if importlib.util.find_spec(name.partition(".")[0])]
     answer: dict[str, Any] = {"installed": install(zip_path), "before": before}
     answer["checked"] = attempt(bpy.ops.likeness.check_engine)
-    answer["found"] = ours("addon.setup_state").known(bpy.context, "environment")
+    answer["found"] = ours("addon.setup_state").get_known(bpy.context, "environment")
     jobs, installed = ours("addon.workers.jobs"), ours("addon.worker_launch")
-    command, variables = installed.worker_start(bpy.context)
+    command, variables = installed.get_worker_command(bpy.context)
     request = {"task": "build", "portrait": photo, "output": str(Path(photo).parent / "out")}
-    job = jobs.Job(request, command, variables)
+    job = jobs.WorkerJob(request, command, variables)
     job.wait()
     answer["build"] = [job.state.value, str(job.error), list(job.log)[-5:]]
     answer["warnings"] = policy_warnings()

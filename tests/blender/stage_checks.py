@@ -19,14 +19,15 @@ from running_checks import Context, Event, modal
 
 NO_MEMORY = """
 import sys
-from likeness.engine import stages, worker
-told = stages.Stages.tell
+from likeness.engine.core.progress import StageTimer
+from likeness.engine.workflows.worker.main import main
+told = StageTimer.tell
 def tell(self, stage, fraction, message):
     told(self, stage, fraction, message)
     if stage == {stage!r}:
         raise MemoryError
-stages.Stages.tell = tell
-sys.exit(worker.main([]))
+StageTimer.tell = tell
+sys.exit(main([]))
 """
 
 

@@ -50,10 +50,10 @@ def zip_for(python: str, folder: Path) -> Path:
         return Path(shutil.copy2(given, folder))
     module_at("tasks", ROOT / "tasks" / "__init__.py", package=True)
     tasks = importlib.import_module("tasks.extension")
-    if python not in tasks.BLENDERS:
+    if python not in tasks.BLENDER_RANGES:
         pytest.skip(f"No extension is made for Python {python}.")
     made: Path = tasks.build_extension(
-        Path(sys.executable), asset_path("body").parent, tasks.this_platform(), folder, python
+        Path(sys.executable), asset_path("body").parent, tasks.detect_platform(), folder, python
     )
     return made
 

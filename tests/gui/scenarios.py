@@ -87,7 +87,7 @@ def largest_move(before: Any, after: Any) -> float:
 
 def running() -> Any:
     """The job under way, or None."""
-    return ours("addon.running").current()
+    return ours("addon.running").current_job()
 
 
 def open_avatar(ui: Any, avatar: str) -> Steps:
@@ -193,7 +193,7 @@ def drop_photo(ui: Any, photo: str) -> Steps:
     before = scene_names()
     yield from drop(ui, photo)
     yield lambda: running() is not None
-    status = ours("operators.running").status_text
+    status = ours("operators.job_operator").status_text
     said: list[str] = []
     shots = 0
     while running() is not None:
@@ -207,7 +207,7 @@ def drop_photo(ui: Any, photo: str) -> Steps:
         yield 0.05
     yield 1.0
     yield from ui.shot("imported")
-    problem = ours("addon.running").problem()
+    problem = ours("addon.running").last_problem()
     return {
         "texts": said,
         "status": line,
@@ -236,7 +236,7 @@ def cancel(ui: Any, photo: str) -> Steps:
         answer[how] = {
             "seconds": time.monotonic() - asked,
             "unchanged": scene_names() == before,
-            "problem": ours("addon.running").problem() is not None,
+            "problem": ours("addon.running").last_problem() is not None,
         }
         yield 0.3
     yield from ui.shot("cancelled")
@@ -250,7 +250,7 @@ def kill_worker(ui: Any, photo: str) -> Steps:
     yield from start_build(ui, photo, quality="DRAFT")
     os.kill(running().job._process.pid, signal.SIGKILL)
     yield lambda: running() is None
-    problem = ours("addon.running").problem()
+    problem = ours("addon.running").last_problem()
     yield from ui.shot("worker_killed")
     said = {"message": problem.message, "remedy": problem.remedy, "report": problem.report}
     unchanged = scene_names() == before
@@ -266,7 +266,7 @@ def bad_photo(ui: Any, photo: str) -> Steps:
     before = scene_names()
     yield from start_build(ui, photo, quality="DRAFT")
     yield lambda: running() is None
-    problem = ours("addon.running").problem()
+    problem = ours("addon.running").last_problem()
     yield from ui.shot("bad_photo")
     return {"message": problem.message, "unchanged": scene_names() == before}
 
@@ -400,7 +400,7 @@ def open_file_while_running(ui: Any, photo: str) -> Steps:
     with bpy.context.temp_override(window=ui.window):
         bpy.ops.wm.read_homefile(app_template="")
     yield 1.0
-    problem = ours("addon.running").problem()
+    problem = ours("addon.running").last_problem()
     return {
         "ended": process.poll() is not None,
         "running": running() is not None,
@@ -492,12 +492,12 @@ def idle_cost(ui: Any, seconds: float = 2.0) -> Steps:
 def measure_drop(ui: Any, photo: str, quality: str, shading: str) -> Steps:
     """Figures of one photo dropped, from Enter to an avatar that can be posed."""
     yield from fresh(ui)
-    preferences = ours("addon.preferences").preferences(bpy.context)
+    preferences = ours("addon.preferences").get_preferences(bpy.context)
     preferences.show_splats = shading == "MATERIAL"
     idle = yield from idle_cost(ui)
     redraw = yield from redraw_cost(ui)
     calls = Calls()
-    base = ours("operators.running").JobOperator
+    base = ours("operators.job_operator").JobOperator
 
     def part() -> str:
         under_way = running()
@@ -527,7 +527,7 @@ def measure_drop(ui: Any, photo: str, quality: str, shading: str) -> Steps:
     calls.stop()
     work = ends.get("work", done)
     gaps = ui.gaps
-    problem = ours("addon.running").problem()
+    problem = ours("addon.running").last_problem()
     return {
         "problem": problem.message if problem else None,
         "splats": len(imported.splats.data.polygons) if imported else 0,
