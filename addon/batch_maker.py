@@ -1,4 +1,5 @@
-"""What a worker of ``likeness batch`` does with a unit: engine/workflows/batch/make.py, and the .blend."""
+"""What a worker of ``likeness batch`` does with a unit: engine/workflows/batch/make.py, and the
+.blend."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ SECONDS_BETWEEN_WORDS = 1.0
 
 
 def open_batch_maker(request: Mapping[str, Any], say: serving.SendEvent) -> serving.UnitMaker:
-    """A maker of portraits; what they share stays open from one to the next (engine/files/cache.py)."""
+    """A maker of portraits; what they share stays open from one to the next
+    (engine/files/cache.py)."""
     import psutil
 
     from ..engine.workflows.batch.make import make_unit

@@ -490,10 +490,10 @@ def format_markdown(found: dict[str, Any], head: Sequence[str]) -> str:
             "",
             *same,
             *([""] if same else []),
-            "The paper's figures are of its own videos, network (8 layers of 1024) and days of GPUs: "
-            "only the signs of differences can be compared. It gives none for UV position, masking, "
-            "the lift and directed pairs. The labels of its rows about data are lost in the text that "
-            "we have; the order is taken to be falling.",
+            "The paper's figures are of its own videos, network (8 layers of 1024) and days of "
+            "GPUs: only the signs of differences can be compared. It gives none for UV position, "
+            "masking, the lift and directed pairs. The labels of its rows about data are lost in "
+            "the text that we have; the order is taken to be falling.",
             "",
         ]
     )

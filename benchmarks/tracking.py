@@ -211,10 +211,8 @@ def table(results: list[TrackingResult]) -> str:
             group = select_results(results, band, framing)
             if not group:
                 continue
-            cells = " ".join(
-                f"{cell(mean(collect_values(group, c)), 6)}/{cell(median(collect_values(group, c)), 6)}"
-                for c in COLUMNS
-            )
+            columns = [collect_values(group, c) for c in COLUMNS]
+            cells = " ".join(f"{cell(mean(x), 6)}/{cell(median(x), 6)}" for x in columns)
             lines.append(f"{framing or 'all':>9} {name:>7} {len(group):3d} {cells}")
     return "\n".join(lines)
 

@@ -165,7 +165,7 @@ class AddPoseLibrary(bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.add_pose_library"
     bl_label = "Add Pose Library"
-    bl_options = {"REGISTER"}  # preferences are not part of undo
+    bl_options = {"REGISTER"}  # noqa: RUF012  (preferences are not part of undo)
 
     def execute(self, context: Any) -> set[str]:
         try:

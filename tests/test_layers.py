@@ -43,7 +43,8 @@ PRODUCT = (
 )
 """The rooms of engine/ that users run, from the ground up: each may import those before it."""
 WING = ("dataset", "bake", "synth", "training", "generative", "evaluation")
-"""The training wing: it may import the product and what stands before it here, never the reverse."""
+"""The training wing: it may import the product and what stands before it here, never the
+reverse."""
 MAX_FLAT_ROOMS = 33
 BLENDER = {"bpy", "bmesh", "mathutils", "gpu", "blf", "bl_math", "addon_utils", "bpy_extras"}
 NEVER = {"cv2", "mediapipe", "skimage", "pickle", "smplx"}

@@ -15,8 +15,8 @@ from .console import OutputFolder, terminal_progress
 EXIT_SOME_FAILED, EXIT_LEAK = 3, 4
 PATH = click.Path(path_type=Path)
 PROTOCOLS = ("input", "crossview", "reenact", "tracking")
-"""As in engine/evaluation/protocols/eval_run.py, which is slow to load; a test holds the two to each
-other."""
+"""As in engine/evaluation/protocols/eval_run.py, which is slow to load; a test holds the two to
+each other."""
 
 
 @click.command("eval", short_help="Measure avatars: photos, other views, videos, the tracker.")

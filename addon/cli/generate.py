@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 EXIT_GIVEN_UP = 3
 STAGES = ("prompts", "rewrite", "videos", "views", "shards", "all")
-"""As in engine/generative/generate_run.py, which loads the tracker; a test holds the two to each other."""
+"""As in engine/generative/generate_run.py, which loads the tracker; a test holds the two to each
+other."""
 MODEL = "Another model, by a name that Likeness knows or its folder"
 
 

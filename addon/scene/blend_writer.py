@@ -1,7 +1,7 @@
 """An avatar file -> a .blend that works with factory settings and without the extension.
 
-``python -m likeness.addon.scene.blend_writer AVATAR OUT [PHOTO]`` does it in a process of its own, which
-is the way from other programs: Blender holds one scene per process.
+``python -m likeness.addon.scene.blend_writer AVATAR OUT [PHOTO]`` does it in a process of its own,
+which is the way from other programs: Blender holds one scene per process.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The body stands on its armature before the photo's camera, with a ball for each body landmark that
 lies in the picture. Balls are dragged, or bones are turned; :func:`read_moved_landmarks` and
-:func:`read_shown_pose` read what became of them. The scene, and all that is in it, is found again by
-its mark, and :func:`leave_fit_scene` removes it whole; the user's own scene is not touched.
+:func:`read_shown_pose` read what became of them. The scene, and all that is in it, is found again
+by its mark, and :func:`leave_fit_scene` removes it whole; the user's own scene is not touched.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Render settings under which the splats look as the engine draws them, and a render call.
 
-What would change is known before it is done (:func:`plan_changes`), as a list that the user reads, and
-can be taken back (:func:`restore_settings`).
+What would change is known before it is done (:func:`plan_changes`), as a list that the user reads,
+and can be taken back (:func:`restore_settings`).
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ def apply_changes(scene: Any, changes: list[SettingChange]) -> None:
 
 
 def restore_settings(scene: Any) -> list[SettingChange]:
-    """Put back what was there before the first :func:`apply_changes`; what it was since, and is now.
+    """Put back what was there before the first :func:`apply_changes`; what it was since, and is
+    now.
 
     A setting that was changed by hand since then goes back as well. A camera that is gone stays
     away.

@@ -1,6 +1,7 @@
 """Long work in a process of its own, without bpy: start, poll, cancel, survive its crash.
 
-The worker is ``engine/workflows/worker/main.py``: one JSON request on its stdin, JSON lines on its stdout. It is
+The worker is ``engine/workflows/worker/main.py``: one JSON request on its stdin, JSON lines on its
+stdout. It is
 started with the engine's folder loaded under a private name, because Blender forbids extensions
 to put their folders on ``sys.path`` or modules at the top level.
 """

@@ -1,6 +1,8 @@
-"""Worker processes of this machine, from the side of who gives them work (addon/workers/serving.py).
+"""Worker processes of this machine, from the side of who gives them work
+(addon/workers/serving.py).
 
-A :class:`WorkerPool` is the :class:`~..engine.workflows.executor.Executor` that every run here uses: it starts
+A :class:`WorkerPool` is the :class:`~..engine.workflows.executor.Executor` that every run here
+uses: it starts
 workers, deals units, replaces workers that die or have made enough, and ends those that take too
 long or too much memory.
 """
@@ -245,7 +247,8 @@ class WorkerPool:
         self._watched = monotonic()
 
     def submit(self, unit: Unit, soon: bool = False) -> None:
-        """See :class:`~..engine.workflows.executor.Executor`; nothing starts before :meth:`take`."""
+        """See :class:`~..engine.workflows.executor.Executor`; nothing starts before
+        :meth:`take`."""
         (self._todo.appendleft if soon else self._todo.append)(unit)
 
     def take(self, timeout: float) -> WorkerEvent | None:

@@ -1,7 +1,9 @@
 """Workers on the machines of a Ray cluster, from the side of who gives them work.
 
-A :class:`RayWorkerPool` is the :class:`~..engine.workflows.executor.Executor` of ``--cluster``. Each of its actors
-is a :class:`~.crew.WorkerPool` of one on the machine where Ray puts it: the same worker processes as on
+A :class:`RayWorkerPool` is the :class:`~..engine.workflows.executor.Executor` of ``--cluster``.
+Each of its actors
+is a :class:`~.crew.WorkerPool` of one on the machine where Ray puts it: the same worker processes
+as on
 this machine, with the same limits, replaced as often. Only short texts go to and fro; photos and
 results stay in the folders or addresses that all machines see.
 
@@ -173,7 +175,8 @@ class RayWorkerPool:
     ) -> None:
         """
         Args:
-            request, shape: as of a :class:`~.crew.WorkerPool`; the shape's ``memory_mb`` may be None.
+            request, shape: as of a :class:`~.crew.WorkerPool`; the shape's ``memory_mb`` may be
+                None.
             worker: name of the hidden command that each machine runs.
             common: files and folders that every machine must see.
             command: run instead of ``worker``.
@@ -204,7 +207,8 @@ class RayWorkerPool:
         self._told_of_waiting = False
 
     def submit(self, unit: Unit, soon: bool = False) -> None:
-        """See :class:`~..engine.workflows.executor.Executor`; nothing starts before :meth:`take`."""
+        """See :class:`~..engine.workflows.executor.Executor`; nothing starts before
+        :meth:`take`."""
         (self._todo.appendleft if soon else self._todo.append)(unit)
 
     def take(self, timeout: float) -> WorkerEvent | None:

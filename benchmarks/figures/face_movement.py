@@ -120,7 +120,8 @@ def measure_movement(
 def measure_noise(
     gaussians: Gaussians, before: FaceView, eye_pixels: float, detectors: Detectors
 ) -> float | None:
-    """:func:`measure_movement` of the very same avatar, drawn a third of a pixel aside and 2 % smaller.
+    """:func:`measure_movement` of the very same avatar, drawn a third of a pixel aside and 2 %
+    smaller.
 
     What the detector alone makes of other pixels: smaller movements mean nothing.
     """

@@ -1,6 +1,7 @@
 """Reading files of unknown origin: sizes are checked before memory is taken, nothing is unpickled.
 
-Everything that a parser trips over comes out as :class:`CorruptFileError`, a ``ValueError`` whose text says
+Everything that a parser trips over comes out as :class:`CorruptFileError`, a ``ValueError`` whose
+text says
 what is wrong; who knows the file's purpose makes a ``LikenessError`` of it. Files that cannot be
 opened raise ``OSError`` as ever.
 """

@@ -81,7 +81,8 @@ def parse_version(text: str, path: str) -> tuple[int, int]:
         )
     if version > VERSION:
         warnings.warn(
-            f"{told}, newer than this program's {format_version(VERSION)}: what it adds is left out.",
+            f"{told}, newer than this program's {format_version(VERSION)}: what it adds is "
+            "left out.",
             stacklevel=2,
         )
     return version

@@ -44,11 +44,13 @@ def bind_gaussians(
     vertices: FloatArray,
     body: Body,
 ) -> BoundGaussians:
-    """World Gaussians -> bound Gaussians; the inverse of :func:`place_gaussians` on the same posed mesh.
+    """World Gaussians -> bound Gaussians; the inverse of :func:`place_gaussians` on the same posed
+    mesh.
 
     Args:
         gaussians: N in world space. triangle: [N] rows of ``body.f``. bary: [N, 3].
-        layer: [N] index into ``LAYERS``. vertices: [V, 3] posed. body: as for :func:`place_gaussians`.
+        layer: [N] index into ``LAYERS``. vertices: [V, 3] posed. body: as for
+            :func:`place_gaussians`.
     """
     frames = triangle_frames(vertices, body.f, body.v_template, triangle, bary)
     moved = np.asarray(gaussians.means, np.float64) - frames.origin

@@ -40,7 +40,8 @@ def open_stage(request: Mapping[str, Any]) -> Maker:
     """A maker of a stage's units, its model loaded.
 
     Args:
-        request: ``data``, the folder; ``stage``; ``options`` as ``asdict`` of :class:`GenerateOptions`.
+        request: ``data``, the folder; ``stage``; ``options`` as ``asdict`` of
+            :class:`GenerateOptions`.
 
     Raises:
         LikenessError: this computer lacks something for the stage, or the model does not load.

@@ -31,7 +31,8 @@ class SceneAvatar:
     Attributes:
         avatar: without its Gaussians.
         splats: the Gaussians as Blender's mesh holds them.
-        kept: ``avatar`` as compressed bytes, which the scene keeps; :func:`unpack_avatar` reads them.
+        kept: ``avatar`` as compressed bytes, which the scene keeps; :func:`unpack_avatar` reads
+            them.
         photo: the portrait as a JPEG file, or None.
     """
 

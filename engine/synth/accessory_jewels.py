@@ -48,8 +48,9 @@ class Jewels:
 
 @dataclass(frozen=True)
 class Scarf:
-    """``color`` and ``second`` [3] of its stripes; ``thickness`` metres; ``bind_hanging``: metres of
-    the end on the chest, 0 for none; ``pattern``: ``plain_texture`` or ``stripes``; ``seed`` of folds."""
+    """``color`` and ``second`` [3] of its stripes; ``thickness`` metres; ``bind_hanging``: metres
+    of the end on the chest, 0 for none; ``pattern``: ``plain_texture`` or ``stripes``; ``seed`` of
+    folds."""
 
     color: tuple[float, float, float]
     second: tuple[float, float, float]

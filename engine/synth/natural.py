@@ -76,7 +76,8 @@ def natural_pose(
         The pose, and JSON-able facts: ``name`` (of the anchor or the motion file), ``frame`` (of
         the file; -1: made up, also where MOTION_DRAWS frames in turn were unfit), ``support``
         (``feet`` or ``seat``), ``ground`` (height of the lowest point, metres), ``outside``
-        (metres from the support's edge to the centre of mass, negative inside), ``self_intersection`` (share
+        (metres from the support's edge to the centre of mass, negative inside),
+        ``self_intersection`` (share
         of a limb's points inside the rest) and ``tries``. A pose after all tries is the best of
         them, which ``outside`` and ``self_intersection`` tell.
     """

@@ -215,7 +215,8 @@ def camera_azimuth(pose: Pose) -> float:
 
 
 def contradicts_direction(direction: str, angle: float) -> bool:
-    """Whether a photo taken at ``angle`` (:func:`camera_azimuth`) clearly does not show ``direction``.
+    """Whether a photo taken at ``angle`` (:func:`camera_azimuth`) clearly does not show
+    ``direction``.
 
     >>> contradicts("back", 160.0), contradicts("left", -80.0), contradicts("side", -80.0)
     (False, True, False)

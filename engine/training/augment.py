@@ -6,8 +6,8 @@ numbers; it is part of the name under which a lifted reference is kept. Lengths 
 picture's longer side or of the person's height, so that they mean the same at every size.
 
 Exposure, white balance, contrast and saturation are one function of a pixel's colour, the same
-all over the picture (:class:`ColorJitter`), and what the network is to show has it as well: nobody can
-tell a red wall's light from a red face, and an avatar in the photo's colours is what a user
+all over the picture (:class:`ColorJitter`), and what the network is to show has it as well: nobody
+can tell a red wall's light from a red face, and an avatar in the photo's colours is what a user
 expects. Blur, noise and JPEG are the photo's alone: the truth stays sharp and clean.
 """
 

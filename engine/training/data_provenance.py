@@ -136,8 +136,8 @@ def seed_stream(about: Mapping[str, Any]) -> str:
 
 
 def find_leaks(training: Mapping[str, Any], test: Mapping[str, Any]) -> list[str]:
-    """What of the training data is in the data that judges (both as :func:`describe_shards` has them):
-    people, and assets and lights of the kinds that are kept apart. Empty when nothing is."""
+    """What of the training data is in the data that judges (both as :func:`describe_shards` has
+    them): people, and assets and lights of the kinds that are kept apart. Empty when nothing is."""
     out = []
     if count := training["splits"].get("test", 0):
         out.append(f"{count} people of the training data are of the split 'test'.")

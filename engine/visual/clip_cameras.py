@@ -138,8 +138,8 @@ class FrameSpec:
         return _Bounds(inside * self.width / 2 / self.focal, inside * self.height / 2 / self.focal)
 
     def camera(self, R: FloatArray, origin: FloatArray, place: FloatArray) -> Camera:
-        """The camera that looks along the rows of ``R`` [3, 3] from ``place_gaussians`` [3] (view axes)
-        beside the point ``origin`` [3]."""
+        """The camera that looks along the rows of ``R`` [3, 3] from ``place_gaussians`` [3] (view
+        axes) beside the point ``origin`` [3]."""
         viewmat = np.eye(4)
         viewmat[:3, :3] = R
         viewmat[:3, 3] = -R @ origin - place

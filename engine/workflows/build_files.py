@@ -29,7 +29,8 @@ REPORT_FILE = "report.json"
 
 @dataclass(frozen=True)
 class BuildFiles:
-    """What a build wrote: the files (``draw_preview`` None when it was not wanted) and the report."""
+    """What a build wrote: the files (``draw_preview`` None when it was not wanted) and the
+    report."""
 
     avatar: Path
     report_file: Path

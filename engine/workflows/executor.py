@@ -1,4 +1,5 @@
-"""Units of work, and whoever does them: processes of this machine (addon/workers/pool.py), or others.
+"""Units of work, and whoever does them: processes of this machine (addon/workers/pool.py), or
+others.
 
 A unit is a JSON-able mapping with a ``key`` of its own. An :class:`Executor` takes units and says
 what comes of them; :func:`as_completed` is the loop around it that every run shares.

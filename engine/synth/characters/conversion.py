@@ -1,7 +1,7 @@
 """A foreign character to a subject: the body model's parameters, its parts, and a report.
 
-:func:`convert_character` does it from what ``addon/characters.py`` took out of the user's file. A subject
-is a folder: ``subject.json`` (report and provenance), ``body.npz``, ``parts.npz`` with
+:func:`convert_character` does it from what ``addon/characters.py`` took out of the user's file. A
+subject is a folder: ``subject.json`` (report and provenance), ``body.npz``, ``parts.npz`` with
 ``textures/``, and ``preview.png``.
 """
 

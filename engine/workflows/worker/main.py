@@ -5,8 +5,8 @@ the first line on stdin (or as the only argument)::
 
     {"task": "build", "portrait": "me.jpg", "output": "folder"}
 
-The modules of :mod:`.registry` say what each task takes and answers; without ``task`` it is ``build``.
-Answers, one JSON object a line on stdout (everything else goes to stderr)::
+The modules of :mod:`.registry` say what each task takes and answers; without ``task`` it is
+``build``. Answers, one JSON object a line on stdout (everything else goes to stderr)::
 
     {"type": "progress", "stage": "fit", "fraction": 0.4, "message": "face"}
     {"type": "seen", "picture": "…/fit.png"}

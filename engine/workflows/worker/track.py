@@ -8,7 +8,8 @@ Request::
      "prepared": "prepared.npz", "target": {...}, "motion": {"frame_rate": 24.0}}
 
 Only ``media`` and ``output`` are needed. ``options`` are fields of ``track_files.TrackOptions``.
-With ``write_prepared``, the motion is made ready for an avatar, as :mod:`.motion` does, with ``motion``
+With ``write_prepared``, the motion is made ready for an avatar, as :mod:`.motion` does, with
+``motion``
 as its options. Result: ``{"motion_file": "…", "overlay": null, "report": {…}, "warnings": []}``
 and what :mod:`.motion` answers.
 """
