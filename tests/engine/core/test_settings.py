@@ -95,7 +95,8 @@ def test_block_restores_earlier_overrides(stage: _Settings) -> None:
             assert stage.depth == 0.5
             raise KeyError
 
-    pytest.raises(KeyError, fail)
+    with pytest.raises(KeyError):
+        fail()
     assert stage == _Settings(rounds=3)
 
 
