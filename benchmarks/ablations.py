@@ -76,7 +76,11 @@ QUICK = {
     "steps": 1,
     "only": ["no_residual", "data_half"],
 }
-QUICK_SETTINGS = {"references_each": "1", "render_size": "64", "network.max_gaussians": "5000"}
+QUICK_SETTINGS = {
+    "references_per_subject": "1",
+    "render_size": "64",
+    "network.max_gaussians": "5000",
+}
 BASE = "base"
 FIGURES = ("psnr", "ssim", "ms_ssim")
 HEADS = {"psnr": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM"}
@@ -111,7 +115,7 @@ ABLATIONS = {
         },
     ),
     "free": Ablation("what the photo shows may change", {"decoder.keep_shown": "off"}),
-    "undirected": Ablation("all views teach all", {"directed": "off"}),
+    "undirected": Ablation("all views teach all", {"directed_pairs": "off"}),
     "data_half": Ablation("half of the people", {}, 0.5),
     "data_quarter": Ablation("a quarter of the people", {}, 0.25),
 }

@@ -39,7 +39,7 @@ _HEAD = 2000  # characters of an asset's file in which its licence is looked for
 def get_path(facts: Mapping[str, Any], path: str) -> Any:
     """What facts say under a dotted path; None when they don't.
 
-    >>> told({"traits": {"sex": "male"}}, "traits.sex")
+    >>> get_path({"traits": {"sex": "male"}}, "traits.sex")
     'male'
     """
     value: Any = facts

@@ -60,9 +60,9 @@ MIX: dict[str, str | Callable[[Facts], Any]] = {
 def used_assets(look: Any, nothing: str) -> list[str]:
     """Names of the asset files in a look, each once; ``nothing`` when it has none.
 
-    >>> used({"top": "shirt.mhclo", "under": [{"file": "vest.mhclo"}], "hue": 0.2}, "bare")
+    >>> used_assets({"top": "shirt.mhclo", "under": [{"file": "vest.mhclo"}], "hue": 0.2}, "bare")
     ['shirt.mhclo', 'vest.mhclo']
-    >>> used(None, "bare")
+    >>> used_assets(None, "bare")
     ['bare']
     """
     return sorted(set(_assets(look))) or [nothing]

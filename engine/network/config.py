@@ -1,14 +1,14 @@
-"""What a network is made of: typed, saved beside its weights, compared field by field.
+"""The configuration of a network: typed, saved beside its weights, compared field by field.
 
-``paper`` follows the paper (section 4.1, supplement A.1), ``base`` is what a consumer's GPU trains,
-``small`` what two CPU cores train over days, ``tiny`` is for tests. What the paper leaves open is
-marked "ours".
+``paper`` follows the paper (section 4.1, supplement A.1), ``base`` suits a consumer GPU, ``small``
+trains on two CPU cores in days, ``tiny`` is for tests. What the paper leaves open is marked "ours".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,14 +26,15 @@ class EncoderConfig:
     """The image encoder.
 
     Attributes:
-        kind: one of ENCODERS: our own small one, Sapiens v1 as TorchScript, and Sapiens2 or
+        kind: One of ENCODERS: our own small one, Sapiens v1 as TorchScript, and Sapiens2 or
             DINOv2 through ``transformers``.
-        source: a file (TorchScript), a folder or a name on the hub; empty for our own.
-        image_size: side of the square picture that it is given.
-        channels: C of the features that it gives.
-        stride: pixels of the picture per feature along each side.
-        frozen: whether training leaves it as it is.
-        width, depth: of our own one: channels of the first stage, blocks of each stage.
+        source: A TorchScript file, a folder or a name on the hub; empty for our own.
+        image_size: Side of its square input in pixels.
+        channels: C of its features.
+        stride: Input pixels per feature along each side.
+        frozen: Whether training leaves it unchanged.
+        width: Channels of the first stage (our own encoder only).
+        depth: Blocks of each stage (our own encoder only).
     """
 
     kind: str = "own"
@@ -55,26 +56,33 @@ class DecoderConfig:
 
     Attributes:
         features: C of the encoder's features.
-        core_grid, shell_grid: tokens along each side of the two UV grids; the shell's is coarser.
-        samples_per_side: surface points along each side of a token's cell (ours).
-        shell_offset: metres between the body and its shell (ours: "a small offset distance").
-        patch: texels of the attribute map along each side of a core token.
-        width, layers, heads: of the self-attention layers. mlp_ratio: of their hidden width (ours;
-            4 would make 8 layers of 1024 more than the paper's 0.1 B parameters).
-        map_channels: of a texel after the unpatchify (ours). head_hidden: of the two-layer heads.
+        core_grid: Tokens along each side of the core's UV grid.
+        shell_grid: Tokens along each side of the shell's UV grid, which is coarser.
+        samples_per_side: Surface points along each side of a token's cell (ours).
+        shell_offset: Metres between the body and its shell (ours: "a small offset distance").
+        patch: Texels of the attribute map along each side of a core token.
+        width: Of the self-attention layers.
+        layers: Number of self-attention layers.
+        heads: Of each self-attention layer.
+        mlp_ratio: Hidden width of the layers relative to ``width`` (ours; 4 would make 8 layers of
+            1024 more than the paper's 0.1 B parameters).
+        map_channels: Channels of a texel after the unpatchify (ours).
+        head_hidden: Hidden width of the two-layer heads.
         frequencies: N of the sinusoidal encoding of the position map (ours).
-        max_offset: metres that a Gaussian may be moved along each axis of its triangle.
-        max_growth, max_shrink: largest factor on a scale, and on its inverse (ours). Splats that
-            shrink alone leave holes, which only large pictures show.
-        shell_tokens, uv_position, residual: switches of the ablations. Without ``residual`` the
-            Gaussians start as blank texels instead of the lift.
-        max_gain, max_tint: largest factor on a colour, and on its inverse: of all its channels,
-            and of each beside that (ours). Without ``residual`` they have to reach from grey to
-            white.
-        shape: change opacity, offset, rotation and scale too, not colours alone (ours).
-        keep_shown: leave alone what the photo shows, see ``decoder.py`` (ours).
-        masking: largest share of the scattered features that training hides; 0 turns it off.
-        checkpointing: recompute the layers' activations on the way back, to save memory.
+        max_offset: Metres that a Gaussian may move along each axis of its triangle.
+        max_growth: Maximum factor on a scale (ours).
+        max_shrink: Maximum factor on a scale's inverse (ours). Splats that only shrink leave holes,
+            which only large pictures show.
+        shell_tokens: Whether there are shell tokens (ablation).
+        uv_position: Whether tokens get their UV position (ablation).
+        residual: Whether the Gaussians start as the lift rather than as blank texels (ablation).
+        keep_shown: Keep what the photo shows unchanged, see ``decoder.py`` (ours).
+        max_gain: Maximum factor on all channels of a colour, and on its inverse (ours). Without
+            ``residual`` it must reach from grey to white.
+        max_tint: The same for each channel on top of that (ours).
+        shape: Also change opacity, offset, rotation and scale, not only colours (ours).
+        masking: Maximum share of the scattered features that training hides; 0 disables it.
+        checkpointing: Recompute the layers' activations in the backward pass to save memory.
     """
 
     features: int = 128
@@ -123,11 +131,15 @@ class NetworkConfig:
     """Encoder and decoder, and how many Gaussians the lift before them may make.
 
     Attributes:
-        fewest_gaussians, max_gaussians: of the lifts that training shows it. Each reference has a
-            budget of its own between them, so that the heads learn to mend lifts of any size; 0
-            for the fewest is the same as the most.
-        usable_gaussians: of the largest lift that it is given afterwards; 0 is no more than in
-            training.
+        name: Name of the configuration.
+        encoder: The image encoder.
+        decoder: The decoder.
+        max_gaussians: Maximum of a lift in training.
+        fewest_gaussians: Minimum of a lift in training; 0 is ``max_gaussians``. Each reference
+            has a budget of its own between the two, so that the heads learn to correct lifts of
+            any size.
+        usable_gaussians: Of the largest lift that it may be given afterwards; 0 is
+            ``max_gaussians``.
     """
 
     name: str = "base"
@@ -139,12 +151,12 @@ class NetworkConfig:
 
     @property
     def budgets(self) -> tuple[int, int]:
-        """The fewest and the most Gaussians of a lift that it learns from."""
+        """Minimum and maximum Gaussians of a lift in training."""
         return self.fewest_gaussians or self.max_gaussians, self.max_gaussians
 
     @property
     def largest_lift(self) -> int:
-        """Gaussians of the largest lift that it may be given."""
+        """Maximum Gaussians of a lift that it may be given."""
         return self.usable_gaussians or self.max_gaussians
 
     def __post_init__(self) -> None:
@@ -154,15 +166,16 @@ class NetworkConfig:
             raise LikenessError(
                 f"fewest_gaussians is {self.fewest_gaussians}, more than max_gaussians "
                 f"({self.max_gaussians}).",
-                "Give at most as many, or 0 for lifts of one size.",
+                "Give at most max_gaussians, or 0 for lifts of one size.",
             )
         if encoder.kind not in ENCODERS:
             raise LikenessError(
-                f"There is no encoder '{encoder.kind}'.", f"Choose one of: {', '.join(ENCODERS)}."
+                f"The encoder '{encoder.kind}' is unknown.",
+                f"Choose one of: {', '.join(ENCODERS)}.",
             )
         if encoder.channels != decoder.features:
             raise LikenessError(
-                f"The encoder gives {encoder.channels} channels, the decoder wants "
+                f"The encoder gives {encoder.channels} channels, the decoder takes "
                 f"{decoder.features}.",
                 "Set decoder.features to encoder.channels.",
             )
@@ -178,18 +191,18 @@ class NetworkConfig:
             )
 
 
-_LARGEST = 1e12
+_MAX_SIZE = 1e12
 
 
 def _check_sizes(config: Any, prefix: str, may_be_zero: Sequence[str] = ()) -> None:
-    """Raise the error of a whole number below 1, or of a number that is negative or none."""
+    """Raise LikenessError for an integer below 1, or a negative or non-finite number."""
     for f in fields(config):
         value = getattr(config, f.name)
-        least = 1 if type(value) is int and f.name not in may_be_zero else 0
-        if type(value) in (int, float) and not least <= value <= _LARGEST:
+        minimum = 1 if type(value) is int and f.name not in may_be_zero else 0
+        if type(value) in (int, float) and not minimum <= value <= _MAX_SIZE:
             raise LikenessError(
                 f"{prefix}{f.name} is {str(value)[:40]}.",
-                f"Give a finite number of at least {least}.",
+                f"Give a finite number of at least {minimum}.",
             )
 
 
@@ -200,14 +213,7 @@ NETWORKS: dict[str, NetworkConfig] = {
             "sapiens", "sapiens_1b_epoch_173_torchscript.pt2", 1024, 1536, 16, frozen=True
         ),
         DecoderConfig(
-            features=1536,
-            core_grid=64,
-            shell_grid=32,
-            width=1024,
-            layers=8,
-            heads=16,
-            head_hidden=256,
-            checkpointing=True,
+            1536, 64, 32, width=1024, layers=8, heads=16, head_hidden=256, checkpointing=True
         ),
         262_144,
     ),
@@ -254,19 +260,24 @@ T = TypeVar("T")
 
 
 def config_to_dict(config: Any) -> dict[str, Any]:
-    """A config dataclass as JSON-able dictionary."""
+    """Convert a config dataclass into a JSON-able dictionary."""
     return asdict(config)
 
 
 def config_from_dict(kind: type[T], values: Any, where: str) -> T:
-    """A config dataclass from what :func:`config_to_dict` gave.
+    """Build a config dataclass from the dictionary that :func:`config_to_dict` returned.
+
+    Args:
+        kind: The dataclass; its FORMER_NAMES, if any, are accepted too.
+        values: The dictionary, not validated yet.
+        where: The file, for messages.
 
     Raises:
-        LikenessError: a field that is not known, is missing or of another type; ``where`` names
-            the file.
+        LikenessError: A field is unknown, missing, of another type or out of range.
     """
     if not isinstance(values, dict):
-        raise LikenessError(f"'{where}' holds no settings.", "Use the file that was saved.")
+        raise LikenessError(f"'{where}' does not hold settings.", "Use the file that was saved.")
+    values = rename_former_keys(values, getattr(kind, "FORMER_NAMES", {}), where)
     blank: Any = kind()
     known = {f.name for f in fields(blank)}
     unknown, missing = sorted(set(values) - known), sorted(known - set(values))
@@ -275,7 +286,7 @@ def config_from_dict(kind: type[T], values: Any, where: str) -> T:
         said += [f"missing: {', '.join(missing)}"] if missing else []
         raise LikenessError(
             f"'{where}' is of another version ({'; '.join(said)}).",
-            "Use a network that this version of Likeness has made.",
+            "Use a file that this version of Likeness has written.",
         )
     given: dict[str, Any] = {}
     for name in known:
@@ -283,7 +294,7 @@ def config_from_dict(kind: type[T], values: Any, where: str) -> T:
         if is_dataclass(default):
             given[name] = config_from_dict(type(default), value, where)
             continue
-        if isinstance(default, float) and type(value) is int and abs(value) < _LARGEST:
+        if isinstance(default, float) and type(value) is int and abs(value) < _MAX_SIZE:
             value = float(value)
         if type(value) is not type(default):
             raise LikenessError(
@@ -294,8 +305,36 @@ def config_from_dict(kind: type[T], values: Any, where: str) -> T:
     return kind(**given)
 
 
+def rename_former_keys(
+    values: Mapping[str, T], former: Mapping[str, str], where: str
+) -> dict[str, T]:
+    """Replace the keys that an earlier version used, with a DeprecationWarning.
+
+    Args:
+        values: What was read.
+        former: Former key to present key. A former key beside its present one is left alone.
+        where: The file, for the warning.
+
+    >>> rename_former_keys({"steps": 3}, {"finer": "supersample"}, "config.json")
+    {'steps': 3}
+    """
+    found = {old: new for old, new in former.items() if old in values and new not in values}
+    if found:
+        said = ", ".join(f"'{old}' is now '{new}'" for old, new in found.items())
+        warnings.warn(
+            f"'{where}' uses former names: {said}. They will stop working in a later version.",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+    return {found.get(name, name): value for name, value in values.items()}
+
+
 def diff_configs(a: Any, b: Any, prefix: str = "") -> list[str]:
-    """What two configs of one type differ in, as ``decoder.width: 256, not 1024`` (a's, b's)."""
+    """List the fields in which two configs of one type differ.
+
+    Returns:
+        Lines like ``decoder.width: 256, not 1024`` (the value of a, that of b).
+    """
     out = []
     for f in fields(a):
         mine, other = getattr(a, f.name), getattr(b, f.name)
@@ -307,17 +346,21 @@ def diff_configs(a: Any, b: Any, prefix: str = "") -> list[str]:
 
 
 def override_fields(config: T, changes: dict[str, str]) -> T:
-    """A copy with fields set by dotted names and text, as from a command line: all at once, since
-    some only fit together.
+    """Copy a config with fields overridden, all at once, since some only fit together.
 
-    >>> with_fields(NETWORKS["base"], {"decoder.layers": "4"}).decoder.layers
+    >>> override_fields(NETWORKS["base"], {"decoder.layers": "4"}).decoder.layers
     4
 
+    Args:
+        config: The original.
+        changes: Dotted names and values as text, as on a command line.
+
     Raises:
-        LikenessError: there is no such field, or the text is no value of its type.
+        LikenessError: A field is unknown, or its text is not a value of its type.
     """
     values = config_to_dict(config)
-    for dotted, text in changes.items():
+    former = getattr(type(config), "FORMER_NAMES", {})
+    for dotted, text in rename_former_keys(changes, former, "the settings").items():
         _set_field(values, dotted.split("."), text, dotted)
     return config_from_dict(type(config), values, "the settings")
 
@@ -326,7 +369,7 @@ def _set_field(values: dict[str, Any], names: list[str], text: str, dotted: str)
     name, *rest = names
     value = values.get(name)
     if value is None or (rest and not isinstance(value, dict)):
-        raise LikenessError(f"There is no setting '{dotted}'.", f"Known: {', '.join(values)}.")
+        raise LikenessError(f"The setting '{dotted}' is unknown.", f"Known: {', '.join(values)}.")
     if not isinstance(value, dict):
         values[name] = _parsed(text, value, dotted)
     elif rest:
@@ -347,21 +390,21 @@ def _parsed(text: str, like: Any, dotted: str) -> Any:
         except ValueError:
             pass
     raise LikenessError(
-        f"'{dotted}' cannot be '{text}'.", f"Give a value like the present one, {like!r}."
+        f"'{dotted}' cannot be '{text}'.", f"Give a value like the current one, {like!r}."
     )
 
 
 def save_config(config: Any, folder: Path) -> None:
-    """Write ``config.json`` into ``folder``."""
+    """Write ``config.json`` into a folder."""
     text = json.dumps(config_to_dict(config), indent=2) + "\n"
     (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
 
 
 def load_config(kind: type[T], folder: Path) -> T:
-    """Read ``config.json`` of ``folder``.
+    """Read ``config.json`` of a folder.
 
     Raises:
-        LikenessError: it is missing, no JSON, or of another version.
+        LikenessError: It is missing, not JSON, or of another version.
     """
     path = folder / CONFIG_FILE
     try:

@@ -72,9 +72,9 @@ def save_checkpoint(
     network: Network,
     averaged: AveragedWeights,
     optimizer: torch.optim.Optimizer,
-    keep: int,
+    max_checkpoints: int,
 ) -> Path:
-    """Write a checkpoint and take away all but the ``keep`` newest.
+    """Write a checkpoint and take away all but the ``max_checkpoints`` newest.
 
     Raises:
         LikenessError: the disk is full or cannot be written to.
@@ -102,7 +102,7 @@ def save_checkpoint(
             final.rename(home / f".{name}.old.part")
         scratch.rename(final)
         remove_partial(run)
-        for old in checkpoint_folders(run)[keep:]:
+        for old in checkpoint_folders(run)[max_checkpoints:]:
             shutil.rmtree(old)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error

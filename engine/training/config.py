@@ -1,14 +1,16 @@
-"""What a training run is made of: typed, saved beside the run, compared field by field.
+"""The configuration of a training run: typed, saved in its folder, compared field by field.
 
-Each named configuration trains the network of its name. What the paper says (section 4.1): AdamW
-with a rate of 1e-4, mixed precision, gradients clipped to a norm of 1, 8 samples per GPU on four
-GPUs. The rest is ours.
+Each named configuration trains the network of the same name. From the paper (section 4.1): AdamW
+with a learning rate of 1e-4, mixed precision, gradients clipped to a norm of 1, 8 samples per GPU
+on four GPUs. The rest is ours.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 from ..core.types import LikenessError
 from ..files.untrusted import read_json
@@ -27,9 +29,25 @@ SCHEDULES = ("constant", "cosine")
 BACKENDS = ("auto", "cpu", "cuda")
 
 FREE_FIELDS = frozenset(
-    {"steps", "workers", "checkpoint_every", "keep", "sheet_every", "validate_every", "log_every"}
+    [
+        "steps",
+        "workers",
+        "checkpoint_every",
+        "max_checkpoints",
+        "sheet_every",
+        "validate_every",
+        "log_every",
+    ]
 )
-"""May change when a run goes on: they say how long and how often, not what is learned."""
+"""May change when a run is resumed: how long and how often, not what is learned."""
+
+_MINIMA = {
+    **dict.fromkeys(["steps", "batch", "max_checkpoints", "supersample"], 1),
+    "render_size": 16,
+    **dict.fromkeys(["targets", "references_per_subject", "workers", "warmup", "seed"], 0),
+    **dict.fromkeys(["checkpoint_every", "sheet_every", "validate_every", "log_every"], 0),
+    **dict.fromkeys(["lr", "weight_decay", "clip", "ema", "recolor", "beta1", "beta2"], 0.0),
+}
 
 
 @dataclass(frozen=True)
@@ -37,32 +55,51 @@ class TrainConfig:
     """A training run.
 
     Attributes:
-        name: of the configuration, for messages.
-        network: what is trained. losses: what it is trained for.
-        augment: how the photos that it is given differ from renderings with a known body.
-        recolor: how much the colours of samples differ each time they are read (:mod:`.recolor`).
-        steps: of the optimiser, in all. batch: samples per step, of all processes together.
-        lr: rate after ``warmup`` steps, in which it grows from nothing in a straight line.
-        schedule: one of SCHEDULES; ``cosine`` falls to nothing at the last step.
-        weight_decay: of matrices and kernels; biases, norms and learned tokens have none.
-        beta1, beta2: of AdamW. clip: largest norm of all gradients together.
-        ema: decay per step of the averaged weights, which are judged and saved; 0 averages nothing.
-        amp: one of AMP; ``fp16`` only on a GPU.
-        seed: of the first weights, the order of samples, masking and backdrops.
-        workers: processes beside each training process that read samples; 0 reads in between.
-        render_size: pixels along the longer side of the pictures that losses compare. finer: they
-            are drawn so many times as large and averaged (:meth:`.step.Objective.draw`).
-        targets: views of a sample besides the reference.
-        references_each: views of a subject that are ever a reference, and have to be lifted; 0 is
-            all.
-        directed: only pairs that go to less reliable views (section 3.2: side to back, front to
-            back, never back to front).
-        checkpoint_every, sheet_every, validate_every, log_every: steps between; 0 is never.
-        keep: checkpoints that stay.
-        perceptual: kind of the perceptual loss; ``auto`` takes what is there.
-        perceptual_source: a file or folder with its backbone; empty for the hub's.
-        backend: rasteriser; ``auto`` is ``cuda`` on a GPU and ``cpu`` elsewhere.
+        name: Name of the configuration, for messages.
+        network: The network to train.
+        losses: Weights of the losses.
+        augment: How photos differ from renderings of a known body.
+        recolor: How much colours vary each time a sample is read (:mod:`.recolor`).
+        steps: Optimiser steps in total.
+        batch: Samples per step, over all processes.
+        lr: Learning rate after ``warmup`` steps, over which it rises linearly from 0.
+        warmup: Steps of that rise.
+        schedule: One of SCHEDULES; ``cosine`` falls to 0 at the last step.
+        weight_decay: Of matrices and kernels; biases, norms and learned tokens have none.
+        beta1: Of AdamW.
+        beta2: Of AdamW.
+        clip: Maximum norm of all gradients together.
+        ema: Decay per step of the averaged weights, which are evaluated and saved; 0 disables it.
+        amp: One of AMP; ``fp16`` only on a GPU.
+        seed: Of the initial weights, the order of samples, masking and backdrops.
+        workers: Processes per training process that read samples; 0 reads in the process itself.
+        render_size: Pixels along the longer side of the pictures that the losses compare.
+        supersample: They are drawn this many times larger and averaged
+            (:meth:`.step.Objective.draw`).
+        targets: Views of a sample besides the reference.
+        references_per_subject: Views of a subject that may be a reference, and must be lifted; 0
+            is all.
+        directed_pairs: Only pairs that lead to less reliable views (section 3.2: side to back,
+            front to back, never back to front).
+        checkpoint_every: Steps between checkpoints; 0 is never, here and in the next two.
+        max_checkpoints: Checkpoints that are kept.
+        sheet_every: Steps between sample sheets.
+        validate_every: Steps between validations.
+        log_every: Steps between log lines.
+        perceptual: Kind of the perceptual loss; ``auto`` takes what is installed.
+        perceptual_source: A file or folder with its backbone; empty for the hub's.
+        backend: Rasteriser; ``auto`` is ``cuda`` on a GPU and ``cpu`` elsewhere.
+
+    Raises:
+        LikenessError: A value is out of range.
     """
+
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
+        "finer": "supersample",
+        "references_each": "references_per_subject",
+        "keep": "max_checkpoints",
+        "directed": "directed_pairs",
+    }
 
     name: str = "base"
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -83,12 +120,12 @@ class TrainConfig:
     seed: int = 0
     workers: int = 4
     render_size: int = 512
-    finer: int = 1
+    supersample: int = 1
     targets: int = 3
-    references_each: int = 0
-    directed: bool = True
+    references_per_subject: int = 0
+    directed_pairs: bool = True
     checkpoint_every: int = 1000
-    keep: int = 3
+    max_checkpoints: int = 3
     sheet_every: int = 1000
     validate_every: int = 5000
     log_every: int = 20
@@ -100,42 +137,19 @@ class TrainConfig:
         for name, known in (("amp", AMP), ("schedule", SCHEDULES), ("backend", BACKENDS)):
             if getattr(self, name) not in known:
                 raise LikenessError(
-                    f"There is no {name} '{getattr(self, name)}'.",
+                    f"{name} '{getattr(self, name)}' is unknown.",
                     f"Choose one of: {', '.join(known)}.",
                 )
-        least = {
-            "steps": 1,
-            "batch": 1,
-            "keep": 1,
-            "render_size": 16,
-            "finer": 1,
-            "targets": 0,
-            "references_each": 0,
-            "workers": 0,
-            "warmup": 0,
-            "seed": 0,
-            "checkpoint_every": 0,
-            "sheet_every": 0,
-            "validate_every": 0,
-            "log_every": 0,
-            "lr": 0.0,
-            "weight_decay": 0.0,
-            "clip": 0.0,
-            "ema": 0.0,
-            "recolor": 0.0,
-            "beta1": 0.0,
-            "beta2": 0.0,
-        }
-        for name, smallest in least.items():
+        for name, minimum in _MINIMA.items():
             value = getattr(self, name)
-            if not smallest <= value < 1e19:  # whatever size a whole number of a file has
+            if not minimum <= value < 1e19:  # integers in a file may have any size
                 raise LikenessError(
-                    f"{name} is {str(value)[:40]}.", f"Give a finite number of at least {smallest}."
+                    f"{name} is {str(value)[:40]}.", f"Give a finite number of at least {minimum}."
                 )
         for name in ("ema", "beta1", "beta2"):
             if getattr(self, name) >= 1.0:
                 raise LikenessError(f"{name} is {getattr(self, name)}.", "Give a number below 1.")
-        if not (self.losses.l1 or self.losses.perceptual):  # nothing else tells colours
+        if not (self.losses.l1 or self.losses.perceptual):  # no other loss sees colours
             raise LikenessError(
                 "The weights of l1 and perceptual are both 0, so no colour can be learned.",
                 "Give one of them a weight, as in --set losses.l1=1.",
@@ -165,9 +179,9 @@ TRAINING: dict[str, TrainConfig] = {
         amp="off",
         workers=1,
         render_size=192,
-        finer=2,
+        supersample=2,
         targets=2,
-        references_each=2,
+        references_per_subject=2,
         checkpoint_every=500,
         sheet_every=2000,
         validate_every=2000,
@@ -194,18 +208,18 @@ TRAINING: dict[str, TrainConfig] = {
 
 
 def read_config(name_or_file: str) -> TrainConfig:
-    """A configuration by name, or from a JSON file as a run's ``config.json``.
+    """Get a named configuration, or read one from a JSON file such as a run's ``config.json``.
 
     Raises:
-        LikenessError: no such name or file, or a file of another version.
+        LikenessError: The name is unknown, or the file is missing, damaged or of another version.
     """
     if name_or_file in TRAINING:
         return TRAINING[name_or_file]
     path = Path(name_or_file)
     if path.suffix.lower() != ".json":
         raise LikenessError(
-            f"There is no configuration '{name_or_file}'.",
-            f"Choose one of: {', '.join(TRAINING)}; or give a file that ends with .json.",
+            f"The configuration '{name_or_file}' is unknown.",
+            f"Choose one of: {', '.join(TRAINING)}; or give a .json file.",
         )
     try:
         values = read_json(path)
@@ -218,16 +232,16 @@ def read_config(name_or_file: str) -> TrainConfig:
 
 
 def incompatible_fields(saved: TrainConfig, wanted: TrainConfig) -> list[str]:
-    """What keeps a run of ``saved`` from going on as ``wanted``, as :func:`diff_configs`."""
+    """List what keeps a run of ``saved`` from resuming as ``wanted``; see :func:`diff_configs`."""
     same = {name: getattr(wanted, name) for name in FREE_FIELDS}
     return diff_configs(replace(saved, **same), wanted)
 
 
 def with_settings(config: TrainConfig, changes: dict[str, str]) -> TrainConfig:
-    """:func:`..network.config.override_fields`, where ``network.`` may be left out.
+    """Override fields as :func:`.override_fields` does; the prefix ``network.`` is optional.
 
     Raises:
-        LikenessError: there is no such setting, or the text is no value of its type.
+        LikenessError: A setting is unknown, or its text is not a value of its type.
     """
     inner = ("encoder.", "decoder.")
     return override_fields(

@@ -48,7 +48,7 @@ class DataOptions:
         render_size: pixels along each side of the views. targets: views besides the reference.
         seed: of order, pairs, crops and the samples' own seeds.
         cache: a folder to keep lifted references in; None lifts them again each time.
-        directed: False lets all views teach all (ablation).
+        directed_pairs: False lets all views teach all (ablation).
         shuffle: subjects in a reader's buffer, as they lie in the shards, undecoded.
         draws: samples of each subject in an epoch.
         references: views of each subject that are ever taken as a reference, so that less must
@@ -62,7 +62,7 @@ class DataOptions:
     targets: int = 3
     seed: int = 0
     cache: Path | None = None
-    directed: bool = True
+    directed_pairs: bool = True
     shuffle: int = 32
     draws: int = 1
     references: int = 0
@@ -200,7 +200,7 @@ class SampleStream(IterableDataset[TrainingSample]):
             skip(SkippedItem("", subject.key, "all its views are held out"))
             return None
         kinds = [subject.views[row].kind for row in rows]
-        pair = draw_pair(kinds, rng, options.targets, options.directed, among)
+        pair = draw_pair(kinds, rng, options.targets, options.directed_pairs, among)
         reference = rows[pair.reference]
         if not make:
             return True if self.references.refusal(subject, reference) is None else None

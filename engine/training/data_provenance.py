@@ -1,9 +1,9 @@
-"""What a run has learned from: which shards, who is in them, with which licences; and whether
-anything of it is in the data that shall judge the network.
+"""The training data of a run: its shards, the people in them and their licences; and whether any of
+it leaks into the data that evaluates the network.
 
 ::
 
-    RUN/data.json            the shards of each go, with the step that it began after
+    RUN/data.json            the shards of each session, with the step that it began after
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ..dataset.mix import ASSETS, MIX, used_assets
 from ..dataset.stored_subjects import StoredSubject, read_stored_subjects
 from ..files.atomic import atomic_write
 from ..files.untrusted import read_json
+from ..network.config import rename_former_keys
 
 DATA_FILE = "data.json"
 FREE = re.compile(r"\s*(CC0|public domain)\b", re.I)
@@ -35,43 +36,52 @@ Facts = Mapping[str, Any]
 
 
 def record_data(run: Path, step: int, shards: Sequence[str]) -> None:
-    """Write down which shards a go of a run reads, that begins after ``step``.
+    """Record the shards that a session of a run reads.
+
+    Args:
+        run: The run's folder.
+        step: The session begins after it; 0 forgets all sessions before.
+        shards: Paths or addresses.
 
     Raises:
-        LikenessError: the folder cannot be written to, or its list is damaged.
+        LikenessError: The folder cannot be written, or its ``data.json`` is damaged.
     """
-    goes = [go for go in load_sessions(run) if go["step"] < step] if step else []
+    sessions = [one for one in load_sessions(run) if one["step"] < step] if step else []
     now = {"step": step, "likeness": VERSION, "shards": [_whole(shard) for shard in shards]}
-    if not goes or {**goes[-1], "step": step} != now:
-        goes.append(now)
+    if not sessions or {**sessions[-1], "step": step} != now:
+        sessions.append(now)
     with atomic_write(run / DATA_FILE) as scratch:
-        scratch.write_text(json.dumps({"version": 1, "goes": goes}, indent=1) + "\n", "utf-8")
+        content = {"version": 2, "sessions": sessions}
+        scratch.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 def load_sessions(run: Path) -> list[dict[str, Any]]:
-    """The goes of a run as :func:`record_data` wrote them: ``step``, ``likeness``, ``shards``;
-    nothing of a run that is older than that.
+    """Read the sessions of a run.
+
+    Returns:
+        As :func:`record_data` wrote them: ``step``, ``likeness``, ``shards``; empty for a run
+        without ``data.json``.
 
     Raises:
-        LikenessError: the list is damaged.
+        LikenessError: ``data.json`` is damaged.
     """
     path = run / DATA_FILE
     if not path.is_file():
         return []
     try:
-        goes = read_json(path)["goes"]
+        content = rename_former_keys(dict(read_json(path)), {"goes": "sessions"}, str(path))
         return [
             {
-                "step": int(go["step"]),
-                "likeness": str(go["likeness"]),
-                "shards": [str(shard) for shard in go["shards"]],
+                "step": int(one["step"]),
+                "likeness": str(one["likeness"]),
+                "shards": [str(shard) for shard in one["shards"]],
             }
-            for go in goes
+            for one in content["sessions"]
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LikenessError(
             f"'{path}' cannot be read ({error!r}).",
-            "Remove it; the run's card will not know what came before.",
+            "Remove it; the run's card will then not know the sessions before.",
         ) from error
 
 
@@ -126,9 +136,9 @@ def seed_stream(about: Mapping[str, Any]) -> str:
     """The random numbers that a subject is made of. Splits ``all`` and ``train`` share them, so
     that one seed makes the same people in both.
 
-    >>> stream_of({"source": "rendered", "seed": 9, "facts": {"split": "train"}})
+    >>> seed_stream({"source": "rendered", "seed": 9, "facts": {"split": "train"}})
     'rendered, seed 9'
-    >>> stream_of({"source": "rendered", "seed": 9, "facts": {"split": "test"}})
+    >>> seed_stream({"source": "rendered", "seed": 9, "facts": {"split": "test"}})
     'rendered, seed 9 of test'
     """
     test = " of test" if about["facts"].get("split") == "test" else ""
@@ -136,8 +146,16 @@ def seed_stream(about: Mapping[str, Any]) -> str:
 
 
 def find_leaks(training: Mapping[str, Any], test: Mapping[str, Any]) -> list[str]:
-    """What of the training data is in the data that judges (both as :func:`describe_shards` has
-    them): people, and assets and lights of the kinds that are kept apart. Empty when nothing is."""
+    """Find training data in the test data: people, and assets and lights of the kinds that
+    splits separate.
+
+    Args:
+        training: As :func:`describe_shards` returns it.
+        test: The same.
+
+    Returns:
+        One sentence for each leak.
+    """
     out = []
     if count := training["splits"].get("test", 0):
         out.append(f"{count} people of the training data are of the split 'test'.")

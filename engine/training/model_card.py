@@ -157,12 +157,12 @@ def _of_the_run(run: Path) -> dict[str, Any]:
     config = _read(run / CONFIG_FILE)
     state = _newest_state(run)
     steps, batch = int(state.get("step", 0)), int(config.get("batch", 1))
-    goes = load_sessions(run)
+    sessions = load_sessions(run)
     settings = {name: value for name, value in config.items() if name != "network"}
-    shards = [shard for go in goes if go["step"] < max(steps, 1) for shard in go["shards"]]
+    shards = [shard for one in sessions if one["step"] < max(steps, 1) for shard in one["shards"]]
     data = describe_shards(shards)
-    if goes[0]["step"] > 0:
-        data["unread"].append(f"what came before step {goes[0]['step']}")
+    if sessions[0]["step"] > 0:
+        data["unread"].append(f"what came before step {sessions[0]['step']}")
     return {
         "training": {
             "steps": steps,
@@ -171,7 +171,7 @@ def _of_the_run(run: Path) -> dict[str, Any]:
             "seed": config.get("seed"),
             "losses": config.get("losses"),
             "pictures_compared_by": (state.get("notes") or {}).get("perceptual") or None,
-            "likeness": sorted({go["likeness"] for go in goes} | {LIKENESS}),
+            "likeness": sorted({one["likeness"] for one in sessions} | {LIKENESS}),
             "versions": state.get("versions") or {},
             "settings": _without_places(settings),
         },

@@ -176,22 +176,22 @@ class Objective:
         residual: bool,
         perceptual: Perceptual | None,
         backend: str,
-        finer: int = 1,
+        supersample: int = 1,
     ) -> None:
         self.weights, self.residual = weights, residual
-        self.perceptual, self.backend, self.finer = perceptual, backend, finer
+        self.perceptual, self.backend, self.supersample = perceptual, backend, supersample
 
     def draw(self, sample: StepSample, attributes: GaussianAttributes) -> list[DrawnView]:
-        """The views of one sample, in their order, from its attributes [N, ...].
+        """Draw the views of one sample, in their order, from its attributes [N, ...].
 
-        Drawn ``finer`` times as large and averaged: every splat is drawn wider by half a pixel,
-        which hides holes between small ones, and makes a network thin them out.
+        They are drawn ``supersample`` times larger and averaged: the rasteriser widens every splat
+        by half a pixel, which hides holes between small ones and makes a network thin them out.
         """
         bound = [values.float() for values in attributes]
         views: dict[int, DrawnView] = {}
         for group in sample.groups:
-            height, width = (self.finer * side for side in group.rgba.shape[1:3])
-            Ks = group.Ks * group.Ks.new_tensor([self.finer, self.finer, 1.0])[:, None]
+            height, width = (self.supersample * side for side in group.rgba.shape[1:3])
+            Ks = group.Ks * group.Ks.new_tensor([self.supersample, self.supersample, 1.0])[:, None]
             rgb, alpha, _ = rasterize_tensors(
                 *apply_frames(group.frames, *bound),
                 group.viewmats,
@@ -201,9 +201,9 @@ class Objective:
                 group.backdrops,
                 self.backend,
             )
-            if self.finer > 1:
-                rgb = F.avg_pool2d(rgb.movedim(-1, 1), self.finer).movedim(1, -1)
-                alpha = F.avg_pool2d(alpha[:, None], self.finer)[:, 0]
+            if self.supersample > 1:
+                rgb = F.avg_pool2d(rgb.movedim(-1, 1), self.supersample).movedim(1, -1)
+                alpha = F.avg_pool2d(alpha[:, None], self.supersample)[:, 0]
             truth = composite_over(group.rgba, group.backdrops[:, None, None])
             for k, place in enumerate(group.order):
                 views[place] = DrawnView(rgb[k], alpha[k], truth[k], group.rgba[k, ..., 3])

@@ -80,7 +80,7 @@ class Trainer:
             config.network.decoder.residual,
             perceptual,
             choose_backend(config, self.device),
-            config.finer,
+            config.supersample,
         )
         self.clock = SpanClock(self.device, exact_clock)
         self.steps_done = 0
@@ -197,7 +197,12 @@ class Trainer:
         state = {} if scaler is None else scaler.state_dict()
         progressed = TrainState(self.steps_done, state, notes)
         save_checkpoint(
-            run, progressed, self.network, self.averaged, self.plain_optimizer, self.config.keep
+            run,
+            progressed,
+            self.network,
+            self.averaged,
+            self.plain_optimizer,
+            self.config.max_checkpoints,
         )
         with self.averaged.applied(), replace_folder(run / NETWORK_FOLDER) as scratch:
             save_network(self.network, scratch)

@@ -97,5 +97,5 @@ def test_paper_is_the_papers() -> None:
     paper = TRAINING["paper"]  # section 4.1: AdamW at 1e-4, mixed precision, clip 1, 4 GPUs x 8
     assert (paper.lr, paper.clip, paper.batch) == (1e-4, 1.0, 32)
     assert paper.amp != "off"
-    assert paper.directed
+    assert paper.directed_pairs
     assert paper.network.decoder.masking == 0.5

@@ -47,7 +47,7 @@ def config(blank_network: NetworkConfig) -> TrainConfig:
         warmup=2,
         ema=0.9,
         amp="off",
-        keep=2,
+        max_checkpoints=2,
         workers=0,
         render_size=24,
         targets=1,

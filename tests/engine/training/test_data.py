@@ -103,7 +103,9 @@ def test_held_out_views_are_never_seen_and_pairs_are_directed(samples: SampleStr
 def test_undirected_for_the_ablation(
     box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
 ) -> None:
-    stream = SampleStream(box_shards, blank_network, replace(options, directed=False), box_body)
+    stream = SampleStream(
+        box_shards, blank_network, replace(options, directed_pairs=False), box_body
+    )
     flows = {(s.views[0].kind, v.kind) for s in islice(stream, 60) for v in s.views[1:]}
     assert ("back", "front") in flows
 

@@ -430,7 +430,7 @@ def test_judging_is_in_single_precision(
 def test_photos_can_be_lifted_ahead(
     config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
 ) -> None:
-    small = replace(config, steps=1, sheet_every=0, references_each=2)
+    small = replace(config, steps=1, sheet_every=0, references_per_subject=2)
     run, said = tmp_path / "run", []
     kept = lift_ahead(small, run, [str(box_shards)], 1, body_path=body_file, say=said.append)
     assert (kept.usable, kept.refused) == (12, 0)  # two of each of six subjects

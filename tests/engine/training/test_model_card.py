@@ -233,7 +233,7 @@ def test_a_run_notes_its_data_once(run: Path, make_data: Callable[..., list[str]
     record_data(run, 0, first)  # began anew before anything was learned
     record_data(run, 4, first)
     record_data(run, 6, [*first, *second])
-    assert [(go["step"], go["shards"]) for go in load_sessions(run)] == [
+    assert [(one["step"], one["shards"]) for one in load_sessions(run)] == [
         (0, first),
         (6, [*first, *second]),
     ]
