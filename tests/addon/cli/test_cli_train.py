@@ -31,7 +31,7 @@ def trained(run: Path, *options: str) -> int:
         (["--config", "huge"], "paper, base, small, tiny"),
         (["--config", "none.json"], "'none.json' cannot be read: No such file"),
         (["--config", "tiny", "--set", "lr"], "Write --set NAME=VALUE"),
-        (["--config", "tiny", "--set", "decoder.layer=4"], "no setting 'network.decoder.layer'"),
+        (["--config", "tiny", "--set", "decoder.layer=4"], "setting 'network.decoder.layer'"),
         (["--config", "tiny", "--set", "decoder.layers=many"], "cannot be 'many'"),
         (["--config", "tiny", "--set", "lr=-1"], "lr is -1.0"),
         (["--config", "tiny", "--set", "lr=nan"], "lr is nan"),

@@ -68,15 +68,15 @@ def test_settings_that_only_fit_together_are_set_together() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"decoder.depth": "3"}, "no setting 'decoder.depth'"),
+        ({"decoder.depth": "3"}, "setting 'decoder.depth'"),
         ({"decoder": "3"}, "group of settings"),
         ({"decoder.layers": "many"}, "cannot be 'many'"),
         ({"decoder.residual": "2"}, "cannot be '2'"),
         ({"decoder.masking": "1.5"}, "not a share"),
         ({"encoder.channels": "64"}, "gives 64 channels"),
         ({"decoder.heads": "7"}, "does not divide"),
-        ({"encoder.kind": "vgg"}, "no encoder 'vgg'"),
-        ({"decoder.layers.first": "3"}, "no setting 'decoder.layers.first'"),
+        ({"encoder.kind": "vgg"}, "encoder 'vgg'"),
+        ({"decoder.layers.first": "3"}, "setting 'decoder.layers.first'"),
         ({"decoder.heads": "0"}, "decoder.heads is 0"),
         ({"decoder.layers": "-1"}, "decoder.layers is -1"),
         ({"decoder.max_offset": "nan"}, "decoder.max_offset is nan"),

@@ -172,7 +172,7 @@ def test_trained_one_follows_the_mode() -> None:
     [
         ({"image_size": 100}, "multiple of 32"),
         ({"stride": 12}, "stride of 12"),
-        ({"kind": "mine"}, "no encoder 'mine'"),
+        ({"kind": "mine"}, "encoder 'mine'"),
     ],
 )
 def test_configs_that_cannot_be(changes: dict, says: str) -> None:
