@@ -22,7 +22,7 @@ Item = tuple[str, str, str]
 def get_region(name: str) -> str:
     """The heading that an expression stands under.
 
-    >>> region_of("browInnerUp"), region_of("expression_3")
+    >>> get_region("browInnerUp"), get_region("expression_3")
     ('Brows', 'Other')
     """
     lower = name.lower()
@@ -39,7 +39,7 @@ def filter_expressions(names: Iterable[str], region: str | None) -> list[str]:
 def pair_expressions(names: Iterable[str]) -> list[tuple[str, ...]]:
     """Names with their partners of the other side, left first, in the order of the names.
 
-    >>> pairs(["eyeBlinkLeft", "eyeBlinkRight", "jawOpen", "jawLeft"])
+    >>> pair_expressions(["eyeBlinkLeft", "eyeBlinkRight", "jawOpen", "jawLeft"])
     [('eyeBlinkLeft', 'eyeBlinkRight'), ('jawOpen',), ('jawLeft',)]
     """
     known = list(names)

@@ -18,7 +18,7 @@ _WORDS = {
 def guess_direction(path: Path) -> str:
     """What a photo shows by its name: front, back, left, right, side, or any.
 
-    >>> [shown_direction(Path(n)) for n in ("anna_back.jpg", "IMG_1.jpg", "LeftSide-2.png")]
+    >>> [guess_direction(Path(n)) for n in ("anna_back.jpg", "IMG_1.jpg", "LeftSide-2.png")]
     ['back', 'any', 'left']
     """
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", path.stem)
@@ -33,7 +33,7 @@ def sort_main_first(paths: Sequence[Path], active: Path | None = None) -> list[P
     """The photos with the main one first: the one whose name says front, else ``active``, else
     the first whose name says nothing.
 
-    >>> [p.name for p in main_first([Path("b_side.png"), Path("b.png"), Path("b_back.png")])]
+    >>> [p.name for p in sort_main_first([Path("b_side.png"), Path("b.png"), Path("b_back.png")])]
     ['b.png', 'b_side.png', 'b_back.png']
     """
     shown = [guess_direction(path) for path in paths]

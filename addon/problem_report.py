@@ -21,9 +21,9 @@ def strip_folders(text: str, known: Iterable[str] = ()) -> str:
     Args:
         known: paths that may stand in the text, with any characters.
 
-    >>> without_folders("Cannot read '/home/ann b/me.jpg'.", ["/home/ann b/me.jpg"])
+    >>> strip_folders("Cannot read '/home/ann b/me.jpg'.", ["/home/ann b/me.jpg"])
     "Cannot read '…/me.jpg'."
-    >>> without_folders('File "/opt/x/site-packages/numpy/core.py", line 3')
+    >>> strip_folders('File "/opt/x/site-packages/numpy/core.py", line 3')
     'File "…/site-packages/numpy/core.py", line 3'
     """
     folders = {str(Path.home())}

@@ -184,7 +184,7 @@ def cache_lines(context: Any) -> list[str]:
 def format_size(size: float) -> str:
     """A number of bytes for people.
 
-    >>> size_text(6009), size_text(553_433_881), size_text(0)
+    >>> format_size(6009), format_size(553_433_881), format_size(0)
     ('6 kB', '553 MB', '0 kB')
     """
     if size >= 1e9:

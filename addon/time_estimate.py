@@ -88,8 +88,10 @@ class TimeEstimate:
 def format_time_left(seconds: float | None) -> str:
     """For people: rounded up, the coarser the longer.
 
-    >>> time_left(3.2), time_left(41), time_left(130), time_left(4000), time_left(None)
-    ('5 s left', '45 s left', '3 min left', '1 h 7 min left', '')
+    >>> format_time_left(3.2), format_time_left(41), format_time_left(130), format_time_left(4000)
+    ('5 s left', '45 s left', '3 min left', '1 h 7 min left')
+    >>> format_time_left(None)
+    ''
     """
     if seconds is None:
         return ""

@@ -86,7 +86,7 @@ DEBIAN_PACKAGES = {
 def parse_missing_libraries(ldd_output: str) -> list[str]:
     """The names that ``ldd`` could not find, each once.
 
-    >>> missing_libraries("libXi.so.6 => not found\\n libm.so.6 => /lib/libm.so.6 (0x0)")
+    >>> parse_missing_libraries("libXi.so.6 => not found\\n libm.so.6 => /lib/libm.so.6 (0x0)")
     ['libXi.so.6']
     """
     return sorted(set(re.findall(r"^\s*(\S+) => not found", ldd_output, re.MULTILINE)))

@@ -96,7 +96,7 @@ def select_pins(pins: Sequence[str], target: str, python: str) -> list[str]:
 
     >>> pins = ["numpy==1", "tqdm==4", 'colorama==0 ; sys_platform == "win32"',
     ...         'six==1 ; python_version < "3.14"', 'six==2 ; python_version >= "3.14"']
-    >>> shipped_pins(pins, "linux-x64", "3.11")
+    >>> select_pins(pins, "linux-x64", "3.11")
     ['tqdm==4', 'six==1']
     """
     shipped = []

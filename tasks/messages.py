@@ -71,7 +71,7 @@ def extract_texts(source: str) -> set[str]:
     Parts of f-strings are none, nor is what is drawn with ``translate=False``, raised or compared.
 
     >>> source = "class A(Operator):\\n 'Do it'\\n bl_idname = 'a'\\nlabel(text='Yes', icon='ADD')"
-    >>> sorted(texts_of(source))
+    >>> sorted(extract_texts(source))
     ['Do it', 'Yes']
     """
     tree = ast.parse(source)
@@ -144,7 +144,7 @@ def _looks_shown(node: ast.AST) -> bool:
 def extract_stages(source: str) -> set[str]:
     """What the worker says that it does, as it is shown.
 
-    >>> stages_of('with stage("load", "reading the photo"): pass')
+    >>> extract_stages('with stage("load", "reading the photo"): pass')
     {'Reading the photo'}
     """
     found = set()

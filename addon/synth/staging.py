@@ -35,7 +35,7 @@ RUN_FILE, STAGING, LOCK_FILE = "synth.json", ".staging", ".synth.lock"
 
 def parse_subject_number(key: str) -> int:
     """
-    >>> number_of("person_000123")
+    >>> parse_subject_number("person_000123")
     123
     """
     return int(key.removeprefix(PERSON))

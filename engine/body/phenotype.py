@@ -28,7 +28,7 @@ RACES = ("african", "asian", "caucasian")
 def phenotype_memberships(phenotype: Mapping[str, float]) -> dict[str, float]:
     """How much a person is each phenotype value; features left out count 0.5, races equal.
 
-    >>> m = memberships({"gender": 1.0, "age": 5 / 6})
+    >>> m = phenotype_memberships({"gender": 1.0, "age": 5 / 6})
     >>> m["female"], m["male"], round(m["young"], 3), round(m["old"], 3), m["averageweight"]
     (1.0, 0.0, 0.5, 0.5, 1.0)
     """
@@ -46,7 +46,7 @@ def phenotype_memberships(phenotype: Mapping[str, float]) -> dict[str, float]:
 def feature_products(phenotype: Mapping[str, float], features: Sequence[str]) -> FloatArray:
     """[K] values of features: products of the memberships that each names ('' is 1).
 
-    >>> products({"gender": 1.0, "age": 5 / 6}, ["", "female old", "male old"]).round(3)
+    >>> feature_products({"gender": 1.0, "age": 5 / 6}, ["", "female old", "male old"]).round(3)
     array([1. , 0.5, 0. ])
     """
     member = phenotype_memberships(phenotype)

@@ -48,9 +48,9 @@ def estimate_seconds(
         photos: of the person, all together. look: whether the user is shown the fit.
         preview: whether the preview is drawn. scene: whether it is made ready for Blender.
 
-    >>> [name for name in build_seconds("off") if name not in build_seconds("fast")]
+    >>> [name for name in estimate_seconds("off") if name not in estimate_seconds("fast")]
     []
-    >>> "refine" in build_seconds("off")
+    >>> "refine" in estimate_seconds("off")
     False
     """
     seconds = {
@@ -71,7 +71,7 @@ def estimate_seconds(
 def overall_progress(stage: str, fraction: float, seconds: Mapping[str, float]) -> float | None:
     """0..1 over all stages, by their ``seconds``; None for a stage that is not among them.
 
-    >>> whole_progress("b", 0.5, {"a": 1.0, "b": 2.0, "c": 1.0})
+    >>> overall_progress("b", 0.5, {"a": 1.0, "b": 2.0, "c": 1.0})
     0.5
     """
     if stage not in seconds:

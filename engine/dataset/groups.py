@@ -30,7 +30,7 @@ _TIED = ("ponytail", "bun")
 def angle_magnitude(degrees: float) -> float:
     """The size of an angle, 0 to 180.
 
-    >>> wrapped_angle(-350.0), wrapped_angle(190.0)
+    >>> angle_magnitude(-350.0), angle_magnitude(190.0)
     (10.0, 170.0)
     """
     return abs((degrees + 180.0) % 360.0 - 180.0)
@@ -38,7 +38,7 @@ def angle_magnitude(degrees: float) -> float:
 
 def angle_bin(angle: float) -> str:
     """
-    >>> bin_of(29.9), bin_of(30.0), bin_of(180.0)
+    >>> angle_bin(29.9), angle_bin(30.0), angle_bin(180.0)
     ('0-30', '30-60', '120-180')
     """
     return next((name for name, _, end in BINS if angle < end), BINS[-1][0])
@@ -49,7 +49,7 @@ def subject_groups(facts: Mapping[str, Any], framing: str) -> dict[str, str]:
 
     >>> looks = {"hair": {"kind": "strands", "style": "curly crop"}}
     >>> traits = {"sex": "female", "age_band": "old", "tone": 7}
-    >>> groups_of({"traits": traits, "looks": looks}, "half")["tone"]
+    >>> subject_groups({"traits": traits, "looks": looks}, "half")["tone"]
     'dark'
     """
     traits, looks = facts.get("traits"), facts.get("looks")
@@ -84,9 +84,9 @@ def hair_group(kind: str, style: str) -> str:
 def percent_worse(figure: str, value: float, mean: float) -> float:
     """Per cent by which a value is worse than a mean.
 
-    >>> worse_by("psnr_fg", 18.0, 20.0), round(worse_by("ssim_fg", 0.7, 0.8))
+    >>> percent_worse("psnr_fg", 18.0, 20.0), round(percent_worse("ssim_fg", 0.7, 0.8))
     (10.0, 50)
-    >>> round(worse_by("lpips", 0.3, 0.2))
+    >>> round(percent_worse("lpips", 0.3, 0.2))
     50
     """
     if figure.startswith("psnr"):

@@ -52,7 +52,7 @@ def trunk_azimuth(body: Body, betas: FloatArray, pose: Pose, camera: Camera) -> 
 def azimuth_kind(azimuth: float) -> str:
     """``front``, ``side`` or ``back``, with the same bounds as the tracker's ``Track.view``.
 
-    >>> kind_of(-20.0), kind_of(90.0), kind_of(-170.0)
+    >>> azimuth_kind(-20.0), azimuth_kind(90.0), azimuth_kind(-170.0)
     ('front', 'side', 'back')
     """
     away = abs(azimuth)
@@ -62,8 +62,8 @@ def azimuth_kind(azimuth: float) -> str:
 def can_supervise(reference: str, target: str, directed: bool = True) -> bool:
     """Whether a photo of one kind may train a view of another.
 
-    >>> teaches("front", "back"), teaches("side", "side"), teaches("back", "front")
-    (True, True, False)
+    >>> can_supervise("front", "back"), can_supervise("back", "front")
+    (True, False)
     """
     return not directed or KINDS.index(reference) <= KINDS.index(target)
 

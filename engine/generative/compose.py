@@ -85,8 +85,8 @@ class Prompt:
 def add_article(phrase: str) -> str:
     """The phrase behind its indefinite article.
 
-    >>> article("emerald coat"), article("uniform"), article("hourglass"), article("one-man band")
-    ('an emerald coat', 'a uniform', 'an hourglass', 'a one-man band')
+    >>> [add_article(x) for x in ("emerald coat", "uniform", "hourglass", "one-man band")]
+    ['an emerald coat', 'a uniform', 'an hourglass', 'a one-man band']
     """
     return f"{'an' if _AN.match(phrase) else 'a'} {phrase}"
 

@@ -66,7 +66,7 @@ OpenExecutor = Callable[[Mapping[str, Any]], Executor]
 def resolve_stages(name: str) -> tuple[str, ...]:
     """The stages that a choice stands for.
 
-    >>> stages_of("all") == STAGES, stages_of("views")
+    >>> resolve_stages("all") == STAGES, resolve_stages("views")
     (True, ('views',))
     """
     if name == "all":

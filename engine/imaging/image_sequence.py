@@ -22,7 +22,7 @@ _COMPRESSION = 4  # zlib's; a third of the default's time for a twentieth more b
 class NumberedFiles:
     """Names with a number in them, counted from 0: ``frame_%04d.png`` or ``frame_####.png``.
 
-    >>> Numbered(Path("out/a_##.png")).path(7).as_posix()
+    >>> NumberedFiles(Path("out/a_##.png")).path(7).as_posix()
     'out/a_07.png'
     """
 

@@ -60,7 +60,7 @@ def downsample(image: FloatArray, factor: int) -> FloatArray:
 
     The quick way to a coarse copy [H // factor, W // factor, C] of a picture [H, W, C].
 
-    >>> shrink(np.arange(4.0).reshape(2, 2, 1), 2)
+    >>> downsample(np.arange(4.0).reshape(2, 2, 1), 2)
     array([[[1.5]]], dtype=float32)
     """
     source = np.ascontiguousarray(image, dtype=np.float32)

@@ -125,7 +125,7 @@ def builtin_bone_maps() -> dict[str, BoneMap]:
 def normalize_bone_name(name: str) -> str:
     """A bone's name as it is compared.
 
-    >>> plain("mixamorig1:LeftUpLeg"), plain("DEF-upper_arm.L")
+    >>> normalize_bone_name("mixamorig1:LeftUpLeg"), normalize_bone_name("DEF-upper_arm.L")
     ('leftupleg', 'defupperarml')
     """
     return re.sub(r"[^a-z0-9]", "", name.rpartition(":")[2].lower())

@@ -36,7 +36,7 @@ _LEVEL = 0.6
 def euler_matrix(degrees: Sequence[float]) -> FloatArray:
     """[3, 3] of turns about x, then y, then z, in degrees.
 
-    >>> (turns([0, 90, 0]) @ [0, 0, 1]).round(6) + 0.0
+    >>> (euler_matrix([0, 90, 0]) @ [0, 0, 1]).round(6) + 0.0
     array([1., 0., 0.])
     """
     R = np.eye(3)

@@ -27,7 +27,7 @@ def installed_version(name: str, has_gpu: bool) -> tuple[int, ...] | str:
 def parse_release(version: str) -> tuple[int, ...]:
     """What a version's text begins with.
 
-    >>> leading_numbers("1.5.3+pt24cu124"), leading_numbers("0.4.0rc1"), leading_numbers("1.6")
+    >>> parse_release("1.5.3+pt24cu124"), parse_release("0.4.0rc1"), parse_release("1.6")
     ((1, 5, 3), (0, 4, 0), (1, 6))
     """
     found = re.match(r"\d+(\.\d+)*", version)

@@ -400,7 +400,7 @@ def limit_violations(full_pose: FloatArray) -> FloatArray:
     >>> from likeness.engine.core.types import JOINT_INDEX
     >>> pose = np.zeros((55, 3))
     >>> pose[JOINT_INDEX["left_knee"], 0] = np.radians(-48)    # bent forwards
-    >>> float(np.degrees(violations(pose)[JOINT_INDEX["left_knee"]]).round(6))
+    >>> float(np.degrees(limit_violations(pose)[JOINT_INDEX["left_knee"]]).round(6))
     40.0
     """
     out: FloatArray = np.linalg.norm(_ALL.beyond(_checked(full_pose)), axis=-1)

@@ -184,7 +184,7 @@ def _face_lost(track: Track, observation: Observation) -> bool:
 def classify_direction(angle: float) -> str:
     """What a photo taken at ``angle`` (:func:`camera_azimuth`) shows.
 
-    >>> direction_of(20.0), direction_of(-90.0), direction_of(170.0)
+    >>> classify_direction(20.0), classify_direction(-90.0), classify_direction(170.0)
     ('front', 'right', 'back')
     """
     if abs(angle) < SIDE_FROM:
@@ -199,7 +199,7 @@ def camera_azimuth(pose: Pose) -> float:
     90 the person's left side.
 
     >>> turned = Pose.rest(0).with_joints(pelvis=[0, np.radians(-90), 0])
-    >>> round(shown_from(replace(turned, transl=np.array([0, 0, -3.0]))))
+    >>> round(camera_azimuth(replace(turned, transl=np.array([0, 0, -3.0]))))
     90
     """
     chain, joint = [], JOINT_INDEX["spine3"]
@@ -218,8 +218,10 @@ def contradicts_direction(direction: str, angle: float) -> bool:
     """Whether a photo taken at ``angle`` (:func:`camera_azimuth`) clearly does not show
     ``direction``.
 
-    >>> contradicts("back", 160.0), contradicts("left", -80.0), contradicts("side", -80.0)
-    (False, True, False)
+    >>> contradicts_direction("back", 160.0), contradicts_direction("left", -80.0)
+    (False, True)
+    >>> contradicts_direction("side", -80.0)
+    False
     """
     away = abs(angle)
     if direction == "front":

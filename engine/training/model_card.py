@@ -49,7 +49,7 @@ def write_model_card(
             leaves the figures out. test_shards: shards that the report measured with.
 
     Returns:
-        The card; ``find_leaks`` is not empty where the figures are not to be believed.
+        The card; ``leaks`` is not empty where the figures are not to be believed.
 
     Raises:
         LikenessError: there is no network, nobody knows how it was trained, the report is of

@@ -103,8 +103,8 @@ def as_completed(
 def to_sentence(words: str) -> str:
     """Words as a sentence, after which another may follow.
 
-    >>> sentence("it took longer than 40 s"), sentence("'a.jpg' is a cat."), sentence("OSError()")
-    ('It took longer than 40 s.', "'a.jpg' is a cat.", 'OSError().')
+    >>> to_sentence("it took longer than 40 s"), to_sentence("OSError()")
+    ('It took longer than 40 s.', 'OSError().')
     """
     words = words.strip()
     return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?", "…")) else ".")
@@ -113,7 +113,7 @@ def to_sentence(words: str) -> str:
 def format_duration(seconds: float) -> str:
     """A length of time for people.
 
-    >>> span(40), span(200), span(9000)
+    >>> format_duration(40), format_duration(200), format_duration(9000)
     ('40 s', '3 min', '2.5 h')
     """
     if seconds < 90:
@@ -124,7 +124,7 @@ def format_duration(seconds: float) -> str:
 def format_time_left(elapsed: float, made: float, left: float) -> str:
     """How long the rest will take, as far as what is made tells.
 
-    >>> remaining(60.0, 2, 4), remaining(5.0, 0, 4)
+    >>> format_time_left(60.0, 2, 4), format_time_left(5.0, 0, 4)
     ('about 2 min left', 'time left not known yet')
     """
     if made <= 0:

@@ -21,9 +21,9 @@ def parse_expression(asked: str | Mapping[str, float]) -> dict[str, float]:
     Raises:
         LikenessError: a part is neither.
 
-    >>> expression_weights("jawOpen=0.5, mouthSmileLeft=1")
+    >>> parse_expression("jawOpen=0.5, mouthSmileLeft=1")
     {'jawOpen': 0.5, 'mouthSmileLeft': 1.0}
-    >>> expression_weights("open_mouth=0.5,tongueOut=1")
+    >>> parse_expression("open_mouth=0.5,tongueOut=1")
     {'jawOpen': 0.35, 'tongueOut': 1.0}
     """
     if not isinstance(asked, str):

@@ -23,7 +23,7 @@ def parse_color(text: str | None) -> FloatArray | None:
     Raises:
         LikenessError: it is no colour, or a half transparent one.
 
-    >>> parse_colour("#ff8000").round(2)
+    >>> parse_color("#ff8000").round(2)
     array([1. , 0.5, 0. ])
     """
     from PIL import ImageColor

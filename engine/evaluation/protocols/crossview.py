@@ -185,7 +185,7 @@ def resize_camera(camera: Camera) -> Camera:
 def pick_evenly(rows: Sequence[int], count: int | None) -> list[int]:
     """At most ``count`` of ``rows``, evenly from first to last.
 
-    >>> spread([1, 2, 3, 4, 5], 3), spread([1, 2], None)
+    >>> pick_evenly([1, 2, 3, 4, 5], 3), pick_evenly([1, 2], None)
     ([1, 3, 5], [1, 2])
     """
     if count is None or count >= len(rows):

@@ -32,7 +32,7 @@ def summarize_protocol(records: Sequence[Record]) -> dict[str, Any]:
 
     Returns:
         ``items`` and ``people``: how many counted; ``mean``: method -> figure -> mean;
-        ``method_gains``: see :func:`method_gains`;
+        ``gains``: see :func:`method_gains`;
         ``kinds``: the same for each kind of view, those that do not count in ``mean`` as well;
         ``groups``: kind of group -> group -> the same; ``worst``: see :func:`worst_groups`.
     """

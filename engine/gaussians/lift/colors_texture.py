@@ -29,7 +29,7 @@ BLEND = 0.03  # metres over which the textures from both sides change over behin
 def triangle_wave(distance: FloatArray, length: FloatArray) -> FloatArray:
     """To and fro in 0..length: the triangle wave of a distance.
 
-    >>> fold(np.array([0.5, 1.5, 2.5]), np.array([1.0, 1.0, 1.0]))
+    >>> triangle_wave(np.array([0.5, 1.5, 2.5]), np.array([1.0, 1.0, 1.0]))
     array([0.5, 0.5, 0.5])
     """
     phase = np.mod(distance, 2.0 * length)

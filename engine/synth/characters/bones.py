@@ -36,9 +36,9 @@ def _table() -> dict[str, str]:
 def joint_for_bone(bone: str) -> str | None:
     """The joint at the head of a bone of this name, or None.
 
-    >>> joint_of("mixamorig:LeftForeArm"), joint_of("DEF-thigh.R"), joint_of("J_Bip_L_Index2")
-    ('left_elbow', 'right_hip', 'left_index2')
-    >>> joint_of("clavicle_r"), joint_of("Spine1"), joint_of("LeftHandThumb1")
+    >>> joint_for_bone("mixamorig:LeftForeArm"), joint_for_bone("J_Bip_L_Index2")
+    ('left_elbow', 'left_index2')
+    >>> joint_for_bone("clavicle_r"), joint_for_bone("Spine1"), joint_for_bone("LeftHandThumb1")
     ('right_collar', None, 'left_thumb1')
     """
     name = re.split(r"[:|]", bone)[-1].lower()

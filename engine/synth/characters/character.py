@@ -66,10 +66,10 @@ _WITHIN = 4  # letters from which a word also counts inside a longer one
 def guess_label(*names: str) -> str:
     """What a mesh or material of these names is, as far as they tell; ``other`` if not.
 
-    >>> label_of("Wolf3D_Hair"), label_of("Ch36_Shirt"), label_of("Body"), label_of("eyelashes01")
-    ('hair', 'clothes', 'other', 'brow')
-    >>> label_of("What"), label_of("Top Hat"), label_of("LeftEye"), label_of("male_worksuit01")
-    ('other', 'hat', 'eye', 'clothes')
+    >>> [guess_label(x) for x in ("Wolf3D_Hair", "Ch36_Shirt", "Body", "eyelashes01")]
+    ['hair', 'clothes', 'other', 'brow']
+    >>> [guess_label(x) for x in ("What", "Top Hat", "LeftEye", "male_worksuit01")]
+    ['other', 'hat', 'eye', 'clothes']
     """
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", " ".join(names))
     words = re.findall(r"[a-z]+", text.lower())

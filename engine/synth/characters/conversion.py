@@ -59,7 +59,7 @@ NOBODY = "Give a whole person: head, trunk, arms and legs, standing, and nothing
 @dataclass(frozen=True)
 class Conversion:
     """A converted character: ``character`` as it is in the subject, the fitted ``state``, the
-    ``report`` (JSON-able) and the ``render_fit_preview`` [H, W, 3]."""
+    ``report`` (JSON-able) and the ``preview`` [H, W, 3]."""
 
     character: Character
     state: FitState

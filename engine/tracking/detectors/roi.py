@@ -73,7 +73,7 @@ def letterbox_roi(width: int, height: int, factor: float = 1.0) -> Roi:
 def segment_angle(start: FloatArray, end: FloatArray) -> float:
     """Angle of the way from ``start`` to ``end``, radians, clockwise on the screen.
 
-    >>> round(direction(np.array([0.0, 0.0]), np.array([0.0, 2.0])), 4)
+    >>> round(segment_angle(np.array([0.0, 0.0]), np.array([0.0, 2.0])), 4)
     1.5708
     """
     return float(np.arctan2(end[1] - start[1], end[0] - start[0]))

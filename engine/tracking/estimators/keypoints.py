@@ -163,7 +163,7 @@ def find_peaks(heatmaps: FloatArray) -> tuple[FloatArray, FloatArray]:
     ``PEAK_REACH`` pixels apart give its top.
 
     >>> x, y = np.meshgrid(np.arange(32), np.arange(24))
-    >>> place, value = peaks(np.exp(-((x - 10.3) ** 2 + (y - 7.8) ** 2) / 18.0)[None])
+    >>> place, value = find_peaks(np.exp(-((x - 10.3) ** 2 + (y - 7.8) ** 2) / 18.0)[None])
     >>> place.round(3), bool(value[0] > 0.99)
     (array([[10.3,  7.8]]), True)
     """

@@ -16,7 +16,7 @@ def parse_formats(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         LikenessError: one is not known.
 
-    >>> checked_formats(["PLY", " glb", ".ply", ""])
+    >>> parse_formats(["PLY", " glb", ".ply", ""])
     ('ply', 'glb')
     """
     out = tuple(dict.fromkeys(name.strip().lower().lstrip(".") for name in names if name.strip()))
