@@ -135,10 +135,10 @@ def share_resources(
     Args:
         machines: cores and GPUs of each. threads: of each worker, if that is fixed.
 
-    >>> spread([(16, 4.0)], 4), spread([(2, 0.0)], 2), spread([(8, 0.0), (8, 0.0)], 3)
-    ((4, 1.0), (1, 0.0), (4, 0.0))
-    >>> spread([(16, 2.0)], 3), spread([(8, 1.0), (8, 0.0)], 2), spread([(4, 1.0)], 9)
-    ((5, 0.5), (8, 0.0), (1, 0.25))
+    >>> share_resources([(16, 4.0)], 4), share_resources([(8, 0.0), (8, 0.0)], 3)
+    ((4, 1.0), (4, 0.0))
+    >>> share_resources([(16, 2.0)], 3), share_resources([(4, 1.0)], 9)
+    ((5, 0.5), (1, 0.25))
     """
     places = [(core, gpu) for core, gpu in machines if core]
     if not threads:

@@ -45,7 +45,7 @@ _TEXT = re.compile(r"(0|[1-9]\d{0,8})(?:\.(0|[1-9]\d{0,8}))?")
 def format_version(version: tuple[int, int]) -> str:
     """A version as it stands in a file.
 
-    >>> as_text((1, 1))
+    >>> format_version((1, 1))
     '1.1'
     """
     return f"{version[0]}.{version[1]}"
@@ -59,7 +59,7 @@ def parse_version(text: str, path: str) -> tuple[int, int]:
     Raises:
         LikenessError: it says none, or a newer major one, or one of which no migration is known.
 
-    >>> version_of("1", "a.safetensors"), version_of("1.1", "a.safetensors")
+    >>> parse_version("1", "a.safetensors"), parse_version("1.1", "a.safetensors")
     ((1, 0), (1, 1))
     """
     found = _TEXT.fullmatch(text)
