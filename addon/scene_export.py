@@ -10,35 +10,15 @@ import bpy
 import numpy as np
 
 from ..engine.core.types import LikenessError, Pose
+from . import keys
 from .motion.record import get_frame_rate
-from .scene.avatar_objects import PERSON_KEY, AvatarObjects, find_avatar, find_avatars
+from .scene.avatar_objects import AvatarObjects
 from .scene.axes import points_to_blender
 from .scene.body_object import expression_names, get_expression
 from .scene.read_back import read_placement
 
 SCENE_NAME = "Likeness Export"
 UV_NAME, COLOR_NAME, LOOK_NAME = "UVMap", "Color", "Look"
-
-
-def find_export_avatar(context: Any) -> AvatarObjects | None:
-    """The active avatar, or the scene's only one."""
-    active = find_avatar(context.object)
-    if active is not None:
-        return active
-    found = find_avatars(context.scene)
-    return found[0] if len(found) == 1 else None
-
-
-def get_export_avatar(context: Any) -> AvatarObjects:
-    """:func:`find_export_avatar`.
-
-    Raises:
-        LikenessError: there is none, or one of several has to be chosen.
-    """
-    found = find_export_avatar(context)
-    if found is None:
-        raise LikenessError("No avatar is selected.", "Select the avatar to export.")
-    return found
 
 
 def scene_frames(scene: Any) -> range:
@@ -78,7 +58,7 @@ def write_photo_pose(objects: AvatarObjects, path: Path) -> None:
     """
     from ..engine.scene.files import unpack_avatar
 
-    kept = objects.body.data.get(PERSON_KEY)
+    kept = objects.body.data.get(keys.PERSON)
     name = objects.armature.name
     if kept is None:
         raise LikenessError(
@@ -142,15 +122,15 @@ class _Expressions:
         self._body = body.name
 
     def __call__(self, scene: Any, *_: Any) -> None:
-        keys = bpy.data.objects[self._body].data.shape_keys
-        if scene.name != self._scene or keys is None:
+        shape_keys = bpy.data.objects[self._body].data.shape_keys
+        if scene.name != self._scene or shape_keys is None:
             return
         layer = scene.view_layers[0]
         layer.update()
         values = get_expression(bpy.data.objects[self._armature].evaluated_get(layer.depsgraph))
         for name, value in values.items():
-            if name in keys.key_blocks:
-                keys.key_blocks[name].value = value
+            if name in shape_keys.key_blocks:
+                shape_keys.key_blocks[name].value = value
 
 
 def _copy_times(source: Any, scene: Any, frames: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""How avatars look: render settings, how many splats, the photo's camera, shadows, pictures."""
+"""Display and rendering: scene settings, number of splats, photo camera, shadows, rendering."""
 # No postponed annotations here: Blender reads properties from them.
 
 import shutil
@@ -10,39 +10,33 @@ from typing import Any
 import bpy
 
 from ..addon.scene import native_splats, render_setup, shadow_proxy
-from ..addon.scene.avatar_objects import AvatarObjects, active_avatar, find_avatar, find_avatars
+from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, find_avatars
 from ..addon.scene.camera import has_photo_shape, show_photo, shows_photo, toggle_camera_view
 from ..addon.scene.frame_recorder import record_frames
 from ..addon.scene.render_output import get_background_color, list_render_frames, picture_paths
 from ..addon.scene.splat_object import MODIFIER_NAME, set_input
 from ..addon.viewport import fast_splats
 from ..engine.core.types import LikenessError
+from .avatar_operator import AvatarOperator, format_count
 from .job_operator import JobOperator
 
-_LISTED = 12  # lines of a dialog; more is a wall
-_NATIVE_SAMPLES = 64  # Blender draws its own splats by chance; with one sample they are grains
+_MAX_LINES = 12
+_NATIVE_SAMPLES = 64  # Blender samples its own splats at random; fewer samples are grainy
 
 
-def _active(cls: Any, context: Any) -> AvatarObjects | None:
-    """The active avatar, for ``poll``; without one the button says so."""
-    avatar = find_avatar(context.object)
-    if avatar is None:
-        cls.poll_message_set("Select a part of an avatar first")
-    return avatar
+class _SplatsOperator(AvatarOperator):
+    """An operator on the splats of the active avatar, which must still have their modifier."""
 
-
-def _drawn(cls: Any, context: Any) -> AvatarObjects | None:
-    """The active avatar if its splats still have their modifier; else the button says why not."""
-    avatar = _active(cls, context)
-    if avatar is not None and MODIFIER_NAME not in avatar.splats.modifiers:
-        cls.poll_message_set("The splats' modifier was removed. Undo that, or import the avatar")
-        return None
-    return avatar
+    @classmethod
+    def find_problem(cls, context: Any, avatar: AvatarObjects) -> str:
+        if MODIFIER_NAME in avatar.splats.modifiers:
+            return ""
+        return "The splats' modifier was removed. Undo that, or import the avatar again"
 
 
 class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
-    """Set up the scene so that splats render as they should: colors as in the photo,
-    a transparent background, every layer of splats counted. Lists what it changes before"""
+    """Set up the scene to render splats correctly: colors as in the photo, transparent
+    background, all layers of splats. Lists the changes first"""
 
     bl_idname = "likeness.render_setup"
     bl_label = "Set Up Scene for Splats"
@@ -50,31 +44,35 @@ class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
 
     engine: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Engine",
-        description="What renders",
+        description="Render engine",
         items=[
             ("CYCLES", "Cycles", "Exact and free of noise"),
-            ("EEVEE", "EEVEE", "Fast; splats are sorted for the scene's camera"),
+            ("EEVEE", "EEVEE", "Fast; splats are sorted for the scene camera"),
         ],
     )
     samples: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Samples", description="More only smooth the edges", default=1, min=1, max=1024
+        name="Samples",
+        description="Number of samples; more than one only smooths edges",
+        default=1,
+        min=1,
+        max=1024,
     )
     lit: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Other Objects Need Light",
-        description="Keep samples, light bounces and denoising as they are: other objects of "
-        "the scene need them. All layers of splats count all the same",
+        description="Keep samples, light bounces and denoising for the other objects of the "
+        "scene. All layers of splats are still rendered",
         options={"SKIP_SAVE"},
     )
     groups: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Change",
-        description="What may be changed; the rest is left alone",
+        description="Settings to change; the others are kept",
         items=[(key, label, f"Set {label.lower()}") for key, label in render_setup.GROUPS.items()],
         options={"ENUM_FLAG"},
         default=set(render_setup.GROUPS),
     )
     use_photo_camera: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Photo's Camera",
-        description="Render through the camera of the active avatar's photo, at its size",
+        name="Photo Camera",
+        description="Render through the photo camera of the active avatar, at the photo's size",
         default=True,
     )
 
@@ -102,10 +100,10 @@ class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
             changes, head = [str(change) for change in self._planned(context)], "Will change:"
         column = layout.column(align=True)
         column.label(text=head if changes else "Nothing to change")
-        for text in changes[:_LISTED]:
+        for text in changes[:_MAX_LINES]:
             column.label(text=text, icon="DOT", translate=False)
-        if len(changes) > _LISTED:
-            column.label(text=f"… and {len(changes) - _LISTED} more", translate=False)
+        if len(changes) > _MAX_LINES:
+            column.label(text=f"… and {len(changes) - _MAX_LINES} more", translate=False)
 
     def execute(self, context: Any) -> set[str]:
         self._decide(context)
@@ -118,7 +116,7 @@ class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
         self.changed = [str(change) for change in changes]
         for text in self.changed:
             self.report({"INFO"}, text)
-        self.report({"INFO"}, _counted(len(changes), "setting changed", "settings changed"))
+        self.report({"INFO"}, format_count(len(changes), "setting changed", "settings changed"))
         return {"FINISHED"}
 
     def _decide(self, context: Any) -> None:
@@ -136,7 +134,7 @@ class RenderSetup(bpy.types.Operator):  # type: ignore[misc]
 
 
 class RenderRestore(bpy.types.Operator):  # type: ignore[misc]
-    """Put the scene's settings back to what they were before Set Up Scene for Splats"""
+    """Restore the scene settings from before Set Up Scene for Splats"""
 
     bl_idname = "likeness.render_restore"
     bl_label = "Restore Scene Settings"
@@ -145,7 +143,7 @@ class RenderRestore(bpy.types.Operator):  # type: ignore[misc]
     @classmethod
     def poll(cls, context: Any) -> bool:
         if not render_setup.can_restore(context.scene):
-            cls.poll_message_set("This scene was not set up by Likeness")
+            cls.poll_message_set("Likeness has not set up this scene")
             return False
         return True
 
@@ -153,197 +151,146 @@ class RenderRestore(bpy.types.Operator):  # type: ignore[misc]
         changes = render_setup.restore_settings(context.scene)
         for change in changes:
             self.report({"INFO"}, str(change))
-        self.report({"INFO"}, _counted(len(changes), "setting restored", "settings restored"))
+        self.report({"INFO"}, format_count(len(changes), "setting restored", "settings restored"))
         return {"FINISHED"}
 
 
-class SetDetail(bpy.types.Operator):  # type: ignore[misc]
-    """Draw the avatar with fewer splats: the most important ones, grown to fill in"""
+class SetDetail(_SplatsOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Draw the avatar with fewer splats: the most important ones, enlarged to fill the gaps"""
 
     bl_idname = "likeness.set_detail"
     bl_label = "Set Number of Splats"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     target: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="For",
-        description="Where so many splats are drawn",
+        description="Where to draw this number of splats",
         items=[
-            ("Viewport Detail", "Viewport", "While working"),
+            ("Viewport Detail", "Viewport", "In the 3D view"),
             ("Render Detail", "Render", "In renders"),
         ],
     )
     count: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Splats", description="How many; 0 is all of them", min=0, soft_max=262144
+        name="Splats", description="Number of splats; 0 for all", min=0, soft_max=262144
     )
 
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        return _drawn(cls, context) is not None
-
-    def execute(self, context: Any) -> set[str]:
-        splats = active_avatar(context).splats
-        total = max(1, len(splats.data.polygons))
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        total = max(1, len(avatar.splats.data.polygons))
         part = min(1.0, self.count / total) if self.count else 1.0
-        set_input(splats.modifiers[MODIFIER_NAME], self.target, part)
-        return {"FINISHED"}
+        set_input(avatar.splats.modifiers[MODIFIER_NAME], self.target, part)
 
 
-class FastSplats(bpy.types.Operator):  # type: ignore[misc]
-    """Draw this avatar's splats in the viewport on the graphics card: smooth, sorted from
-    everywhere, and posed at once. Renders stay as they are"""
+class FastSplats(_SplatsOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Draw this avatar's splats in the viewport on the GPU: smooth, sorted for every view, and
+    posed instantly. Renders do not change"""
 
     bl_idname = "likeness.fast_splats"
     bl_label = "Fast Splats"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        avatar = _drawn(cls, context)
-        if avatar is None:
-            return False
-        why = fast_splats.find_fast_problem()
-        if why and not fast_splats.is_fast(avatar.splats):
-            cls.poll_message_set(why)
-            return False
-        return True
+    def find_problem(cls, context: Any, avatar: AvatarObjects) -> str:
+        problem = super().find_problem(context, avatar)
+        if problem or fast_splats.is_fast(avatar.splats):
+            return problem
+        return fast_splats.find_fast_problem()
 
-    def execute(self, context: Any) -> set[str]:
-        splats = active_avatar(context).splats
-        fast_splats.set_fast(splats, not fast_splats.is_fast(splats))
-        return {"FINISHED"}
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        fast_splats.set_fast(avatar.splats, not fast_splats.is_fast(avatar.splats))
 
 
-class NativeSplats(bpy.types.Operator):  # type: ignore[misc]
-    """Leave this avatar's splats to Blender's own splat drawing, in the viewport and in renders.
-    Needs Blender 5.3, on which it has not been tried yet"""
+class NativeSplats(_SplatsOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Let Blender draw this avatar's splats itself, in the viewport and in renders. Needs Blender
+    5.3; not tested there yet"""
 
     bl_idname = "likeness.native_splats"
     bl_label = "Native Splats"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        avatar = _drawn(cls, context)
-        if avatar is None:
-            return False
-        if not native_splats.has_native_splats() and not native_splats.is_native(avatar.splats):
-            cls.poll_message_set("This Blender has no splats of its own: they came with 5.3")
-            return False
-        return True
+    def find_problem(cls, context: Any, avatar: AvatarObjects) -> str:
+        problem = super().find_problem(context, avatar)
+        native = native_splats.has_native_splats() or native_splats.is_native(avatar.splats)
+        return problem if problem or native else "Needs Blender 5.3 or later"
 
-    def execute(self, context: Any) -> set[str]:
-        splats = active_avatar(context).splats
-        on = not native_splats.is_native(splats)
-        try:
-            native_splats.set_native(splats, on)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        on = not native_splats.is_native(avatar.splats)
+        native_splats.set_native(avatar.splats, on)
         if on:
             self.report({"INFO"}, f"Render native splats with {_NATIVE_SAMPLES} samples or more")
-        return {"FINISHED"}
 
 
-class LookThroughPhoto(bpy.types.Operator):  # type: ignore[misc]
-    """Look through the camera that took the photo, or back from where you came"""
+class LookThroughPhoto(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Look through the photo's camera, or return to the previous view"""
 
     bl_idname = "likeness.look_through_photo"
-    bl_label = "Look Through Photo's Camera"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+    bl_label = "Look Through Photo Camera"
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        avatar = find_avatar(context.object)
-        if avatar is None or avatar.camera is None:
-            cls.poll_message_set("The avatar has no camera of a photo")
-            return False
-        return context.area is not None and context.area.type == "VIEW_3D"
+    def find_problem(cls, context: Any, avatar: AvatarObjects) -> str:
+        if avatar.camera is None:
+            return "The avatar has no photo camera"
+        if context.area is None or context.area.type != "VIEW_3D":
+            return "Move the mouse over a 3D view"
+        return ""
 
-    def execute(self, context: Any) -> set[str]:
-        camera = active_avatar(context).camera
-        seen = toggle_camera_view(context.scene, camera, context.space_data)
-        if seen and not has_photo_shape(context.scene, camera):
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        seen = toggle_camera_view(context.scene, avatar.camera, context.space_data)
+        if seen and not has_photo_shape(context.scene, avatar.camera):
             self.report(
                 {"WARNING"},
-                "The scene's resolution has not the photo's proportions: Set Up Scene for Splats "
-                "sets it",
+                "The aspect ratio of the scene differs from the photo's. Run Set Up Scene for "
+                "Splats to match it",
             )
-        return {"FINISHED"}
 
 
-class PhotoBackground(bpy.types.Operator):  # type: ignore[misc]
-    """Show or hide the photo behind the splats in its camera's view; renders never show it"""
+class PhotoBackground(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Show or hide the photo behind the splats in its camera's view. Renders never show it"""
 
     bl_idname = "likeness.photo_background"
     bl_label = "Photo Behind Splats"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        avatar = find_avatar(context.object)
-        if avatar is None or avatar.camera is None or not avatar.camera.data.background_images:
-            cls.poll_message_set("The avatar came without its photo")
-            return False
-        return True
+    def find_problem(cls, context: Any, avatar: AvatarObjects) -> str:
+        if avatar.camera is None or not avatar.camera.data.background_images:
+            return "The avatar was imported without its photo"
+        return ""
 
-    def execute(self, context: Any) -> set[str]:
-        camera = active_avatar(context).camera
-        show_photo(camera, not shows_photo(camera))
-        return {"FINISHED"}
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        show_photo(avatar.camera, not shows_photo(avatar.camera))
 
 
-class AddShadowProxy(bpy.types.Operator):  # type: ignore[misc]
-    """Add an unseen body that casts the avatar's shadow: it follows the pose and reaches as far
-    as hair and clothes do"""
+class AddShadowProxy(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Add an invisible body that casts the avatar's shadow. It follows the pose and includes the
+    volume of hair and clothes"""
 
     bl_idname = "likeness.add_shadow_proxy"
     bl_label = "Add Shadow Proxy"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     catcher: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Catch Shadows",
-        description="Cycles only: the proxy is a shadow catcher that the camera sees. For a view "
-        "layer of its own without the splats, to be laid over them in the compositor",
+        description="Make the proxy a shadow catcher that the camera sees (Cycles only). Render "
+        "it in a separate view layer without the splats, and composite it over them",
     )
 
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        return _active(cls, context) is not None
-
-    def execute(self, context: Any) -> set[str]:
-        try:
-            shadow_proxy.add_proxy(active_avatar(context), self.catcher)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        shadow_proxy.add_proxy(avatar, self.catcher)
 
 
-class RemoveShadowProxy(bpy.types.Operator):  # type: ignore[misc]
+class RemoveShadowProxy(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
     """Remove the avatar's shadow proxy"""
 
     bl_idname = "likeness.remove_shadow_proxy"
     bl_label = "Remove Shadow Proxy"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        avatar = _active(cls, context)
-        if avatar is None:
-            return False
-        if shadow_proxy.find_proxy(avatar) is None:
-            cls.poll_message_set("The avatar has no shadow proxy")
-            return False
-        return True
+    def find_problem(cls, context: Any, avatar: AvatarObjects) -> str:
+        return "" if shadow_proxy.find_proxy(avatar) else "The avatar has no shadow proxy"
 
-    def execute(self, context: Any) -> set[str]:
-        shadow_proxy.remove_proxy(active_avatar(context))
-        return {"FINISHED"}
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        shadow_proxy.remove_proxy(avatar)
 
 
 class DrawPictures(JobOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Render the avatars of the scene through its camera with Likeness' own rasterizer, at the
-    scene's size and output path. Other objects are left out: EXR files bring depth to combine"""
+    """Render the scene's avatars with Likeness' own rasterizer, through the scene camera and to
+    its output path. Other objects are left out; OpenEXR files include depth for compositing"""
 
     bl_idname = "likeness.draw"
     bl_label = "Render with Likeness"
@@ -351,15 +298,16 @@ class DrawPictures(JobOperator, bpy.types.Operator):  # type: ignore[misc]
     changes_scene = False
 
     animation: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Animation", description="All frames of the scene's range, not only this one"
+        name="Animation",
+        description="Render the frame range of the scene, not just the current frame",
     )
     kind: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Format",
-        description="What is written",
+        description="File format",
         items=[
-            ("PNG", "PNG", "8-bit color as in the photo, and transparency"),
-            ("EXR", "OpenEXR", "Linear color with transparency, and depth in metres"),
-            ("MP4", "MP4 Video", "One video file, for looking at; not transparent"),
+            ("PNG", "PNG", "8-bit color as in the photo, with transparency"),
+            ("EXR", "OpenEXR", "Linear color with transparency and depth in metres"),
+            ("MP4", "MP4 Video", "One video file for viewing, without transparency"),
         ],
     )
 
@@ -371,7 +319,9 @@ class DrawPictures(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         scene = context.scene
         avatars = [a for a in find_avatars(scene) if not a.splats.hide_render]
         if not avatars:
-            raise LikenessError("The scene has no avatar that renders.", "Build or import one.")
+            raise LikenessError(
+                "The scene has no avatar enabled for rendering.", "Import or build one."
+            )
         frames = list_render_frames(scene, self.animation)
         paths = picture_paths(scene, frames, self.kind)
         ground = get_background_color(scene)
@@ -392,18 +342,14 @@ class DrawPictures(JobOperator, bpy.types.Operator):  # type: ignore[misc]
             bpy.data.images.load(files[0], check_existing=True).reload()
         self.report(
             {"INFO"},
-            f"{_counted(len(files), 'file', 'files')} of {width} x {height} written, the last "
-            f"'{files[-1]}'",
+            f"Saved {format_count(len(files), 'file', 'files')} of {width} x {height} pixels, the "
+            f"last is '{files[-1]}'",
         )
 
     def _leave(self, context: Any) -> None:
         super()._leave(context)
         if hasattr(self, "_scratch"):
             shutil.rmtree(self._scratch, ignore_errors=True)
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
 
 
 def start() -> None:

@@ -10,13 +10,18 @@ from typing import Any
 import bpy
 
 from ..addon import scene_export
-from ..addon.scene.avatar_objects import find_avatar, find_avatars
+from ..addon.scene.avatar_objects import (
+    find_avatars,
+    find_chosen_avatar,
+    get_avatar_by_name,
+    get_chosen_avatar,
+)
 from ..addon.scene.frame_recorder import record_frames
 from ..engine.core.types import LikenessError
 from .job_operator import JobOperator
 
 TEXTURE_SIZES = [
-    ("1024", "1024", "Small files, for avatars seen from afar"),
+    ("1024", "1024", "Small files, for avatars seen from a distance"),
     ("2048", "2048", "As sharp as the photo, for most portraits"),
     ("4096", "4096", "For large photos of a face"),
 ]
@@ -33,7 +38,7 @@ class ExportOperator(JobOperator):
 
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="File Path",
-        description="The file to write",
+        description="File to save",
         subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
     )
@@ -48,7 +53,7 @@ class ExportOperator(JobOperator):
     def poll(cls, context: Any) -> bool:
         if not super().poll(context):
             return False
-        if scene_export.find_export_avatar(context) is None:
+        if find_chosen_avatar(context) is None:
             cls.poll_message_set("Select the avatar to export")  # type: ignore[attr-defined]
             return False
         return True
@@ -56,18 +61,18 @@ class ExportOperator(JobOperator):
     def ask(self, context: Any, event: Any) -> set[str]:
         """Open the file browser, with the avatar's name in it."""
         if not self.filepath:
-            name = scene_export.get_export_avatar(context).armature.name
+            name = get_chosen_avatar(context).armature.name
             folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path()
             self.filepath = str(folder / f"{bpy.path.clean_name(name)}{self.suffix()}")
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
     def suffix(self) -> str:
-        """Of the file that the present choices make."""
+        """Suffix of the file, by the current properties."""
         return self.suffixes[0]
 
     def check(self, context: Any) -> bool:
-        """Keep the file's suffix in step with the choices."""
+        """Keep the file's suffix in step with the format."""
         path = Path(self.filepath)
         if path.suffix.lower() == self.suffix() or not path.name:
             return False
@@ -79,31 +84,33 @@ class ExportOperator(JobOperator):
         """The file to write.
 
         Raises:
-            LikenessError: no name was given, or one of another format.
+            LikenessError: The name is missing or has another suffix, or its folder is missing.
         """
         path = Path(bpy.path.abspath(self.filepath))
         if not self.filepath or not path.name:
-            raise LikenessError("No file was named.", "Give a name.")
+            raise LikenessError("The file name is missing.", "Enter one.")
         if not path.suffix:
             path = path.with_suffix(self.suffix())
         if path.suffix.lower() not in self.suffixes:
             raise LikenessError(
-                f"'{path}' has no format for this export.",
-                f"Choose a name that ends in {', '.join(self.suffixes)}.",
+                f"'{path}' does not have a suffix of this export.",
+                f"Choose a name that ends in {' or '.join(self.suffixes)}.",
             )
         if not path.parent.is_dir():
-            raise LikenessError(f"The folder '{path.parent}' does not exist.", "Choose another.")
+            raise LikenessError(
+                f"The folder '{path.parent}' does not exist.", "Choose another one."
+            )
         return path
 
     def scratch(self) -> Path:
-        """A folder for what the worker reads; removed at the end."""
+        """A temporary folder for the worker's input; removed at the end."""
         self._scratch = Path(tempfile.mkdtemp(prefix="export-", dir=bpy.app.tempdir or None))
         return self._scratch
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
         files = result["files"]
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-        self.report({"INFO"}, f"'{files[0]}'{more} written")  # type: ignore[attr-defined]
+        self.report({"INFO"}, f"Saved '{files[0]}'{more}")  # type: ignore[attr-defined]
 
     def _leave(self, context: Any) -> None:
         super()._leave(context)
@@ -112,7 +119,7 @@ class ExportOperator(JobOperator):
 
 
 class ExportAvatar(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Save the avatar as a file of its own, without the scene. Likeness opens it anywhere"""
+    """Save the avatar as a file that Likeness can import anywhere, without the scene"""
 
     bl_idname = "likeness.export_avatar"
     bl_label = "Export Avatar"
@@ -123,16 +130,16 @@ class ExportAvatar(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
     )
     pose: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Pose",
-        description="The pose that the avatar opens with",
+        description="Pose to save",
         items=[
-            ("PRESENT", "Present", "As it is posed now"),
-            ("PHOTO", "Photo's", "As in the photo"),
+            ("PRESENT", "Current", "As the avatar is posed now"),
+            ("PHOTO", "Photo", "As in the photo"),
         ],
     )
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         out, scratch = self.target(), self.scratch()
-        avatar = scene_export.get_export_avatar(context)
+        avatar = get_chosen_avatar(context)
         yield from record_frames(
             context, [avatar], [context.scene.frame_current], scratch, camera=False
         )
@@ -149,7 +156,7 @@ class ExportAvatar(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
 
 class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Write the splats as they are posed now, or a file for each frame, for viewers of splats"""
+    """Save the posed splats for splat viewers, as one file or one file per frame"""
 
     bl_idname = "likeness.export_splats"
     bl_label = "Export Splats"
@@ -160,27 +167,28 @@ class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
     )
     kind: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Format",
-        description="What kind of file is written",
+        description="File format",
         items=[
-            (".ply", "PLY", "Exact, and read by every program for splats"),
-            (".spz", "SPZ", "A quarter of the size, with a little less exact colors and sizes"),
+            (".ply", "PLY", "Exact, and supported by all splat programs"),
+            (".spz", "SPZ", "A quarter of the size, with slightly less exact colors and sizes"),
         ],
     )
     up: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Up",
-        description="Which axis of a PLY file points up",
+        description="Axis that points up in a PLY file",
         items=[
-            ("-y", "-Y", "As viewers of splats expect it"),
-            ("y", "Y", "As glTF has it"),
-            ("z", "Z", "As Blender has it"),
+            ("-y", "-Y", "As splat viewers expect it"),
+            ("y", "Y", "As in glTF"),
+            ("z", "Z", "As in Blender"),
         ],
     )
     animation: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Animation",
-        description="A file for each frame of the scene's range; #### in the name is the number",
+        description="Save one file per frame of the scene's range; #### in the name is the frame "
+        "number",
     )
     all_avatars: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="All Avatars", description="The splats of every avatar in the scene together"
+        name="All Avatars", description="Save the splats of all avatars in the scene together"
     )
 
     def suffix(self) -> str:
@@ -202,7 +210,7 @@ class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             frames = scene_export.scene_frames(scene)
             if "#" not in out.name and "%" not in out.name and len(frames) > 1:
                 out = out.with_name(f"{out.stem}_####{out.suffix}")
-        avatars = [scene_export.get_export_avatar(context)]
+        avatars = [get_chosen_avatar(context)]
         if self.all_avatars:
             avatars = find_avatars(scene)
         yield from record_frames(context, avatars, frames, scratch, camera=False)
@@ -215,7 +223,7 @@ class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
 
 class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Write the avatar as splats, as a rigged mesh with its look baked into a texture, or both"""
+    """Save the avatar as splats, as a rigged mesh with a baked texture, or both"""
 
     bl_idname = "likeness.export_scene"
     bl_label = "Export glTF or USD"
@@ -226,19 +234,19 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
     )
     kind: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Format",
-        description="What kind of file is written",
+        description="File format",
         items=[
             (".glb", "glTF", "One file; splats as KHR_gaussian_splatting"),
-            (".usda", "USD", "Text, and a texture beside it; splats as OpenUSD 26.03 has them"),
+            (".usda", "USD", "A text file and a texture; splats as in OpenUSD 26.03"),
         ],
     )
     content: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Content",
-        description="What the file holds",
+        description="Content of the file",
         items=[
-            ("both", "Splats and Mesh", "In scenes (glTF) or variants (USD) of their own"),
-            ("splats", "Splats", "As they are posed now"),
-            ("mesh", "Rigged Mesh", "55 bones, the expressions, and a texture"),
+            ("both", "Splats and Mesh", "As separate scenes (glTF) or variants (USD)"),
+            ("splats", "Splats", "Splats in the current pose"),
+            ("mesh", "Rigged Mesh", "55 bones, the expressions and a texture"),
         ],
     )
     animation: bpy.props.BoolProperty(  # type: ignore[valid-type]
@@ -246,7 +254,7 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
     )
     texture: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Texture",
-        description="Pixels of the texture's side",
+        description="Size of the texture in pixels",
         items=TEXTURE_SIZES,
         default="2048",
     )
@@ -264,7 +272,7 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         out, scratch = self.target(), self.scratch()
-        scene, avatar = context.scene, scene_export.get_export_avatar(context)
+        scene, avatar = context.scene, get_chosen_avatar(context)
         yield from record_frames(context, [avatar], [scene.frame_current], scratch, camera=False)
         poses = None
         if self.animation and self.content != "splats":
@@ -286,8 +294,8 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
 
 class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Write a rigged mesh with the avatar's look baked into a texture and vertex colors, for game
-    engines and others. Splats do not become a clean mesh: hair and loose cloth are bulges"""
+    """Save a rigged mesh with a baked texture and vertex colors, for game engines and other
+    programs. The mesh is approximate: hair and loose clothes become bulges"""
 
     bl_idname = "likeness.export_rig"
     bl_label = "Export Rigged Mesh"
@@ -301,7 +309,7 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
     )
     texture: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Texture",
-        description="Pixels of the texture's side",
+        description="Size of the texture in pixels",
         items=TEXTURE_SIZES,
         default="2048",
     )
@@ -309,7 +317,7 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         self.target()
         scratch = self.scratch()
-        avatar = scene_export.get_export_avatar(context)
+        avatar = get_chosen_avatar(context)
         self._armature = avatar.armature.name
         yield from record_frames(
             context, [avatar], [context.scene.frame_current], scratch, camera=False
@@ -323,12 +331,10 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
         out = self.target()
-        avatar = find_avatar(bpy.data.objects.get(self._armature))
-        if avatar is None:
-            raise LikenessError(f"'{self._armature}' is gone.", "Export again.")
+        avatar = get_avatar_by_name(self._armature)
         frames = list(scene_export.scene_frames(context.scene)) if self.animation else []
         scene_export.write_fbx(avatar, Path(result["files"][0]), out, frames)
-        self.report({"INFO"}, f"'{out}' written")
+        self.report({"INFO"}, f"Saved '{out}'")
 
 
 def _column(layout: Any) -> Any:

@@ -11,9 +11,10 @@ from ..addon.pose_library import add_library, blend_expression
 from ..addon.rig.control_names import FACE
 from ..addon.rig.keying import is_auto_keying
 from ..addon.rig.pose_tools import LINKED
-from ..addon.scene.avatar_objects import AvatarObjects, find_avatar
+from ..addon.scene.avatar_objects import AvatarObjects
 from ..addon.scene.body_object import get_expression, set_expression
 from ..engine.core.types import LikenessError
+from .avatar_operator import AvatarOperator
 
 _REGION_ITEMS = [
     ("ALL", "All", "The whole face"),
@@ -21,68 +22,52 @@ _REGION_ITEMS = [
 ]
 
 
-class _Face:
-    """For operators on the face of the active object's avatar."""
-
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+class _FaceOperator(AvatarOperator):
+    """An operator on the face of the active object's avatar."""
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        avatar = find_avatar(context.object)
-        if avatar is None:
-            cls.poll_message_set("Select a part of an avatar first")  # type: ignore[attr-defined]
-            return False
+    def find_problem(cls, context: Any, avatar: AvatarObjects) -> str:
         if avatar.armature.library is not None:
-            cls.poll_message_set(LINKED)  # type: ignore[attr-defined]
-            return False
-        if not get_expression(avatar.armature):
-            cls.poll_message_set("This body has no expressions")  # type: ignore[attr-defined]
-            return False
-        return True
-
-    def execute(self, context: Any) -> set[str]:
-        avatar = find_avatar(context.object)
-        assert avatar is not None  # poll
-        try:
-            self.change(context, avatar)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def change(self, context: Any, avatar: AvatarObjects) -> None:
-        raise NotImplementedError
+            return LINKED
+        return "" if get_expression(avatar.armature) else "This body has no expressions"
 
 
 def _set(context: Any, avatar: AvatarObjects, weights: dict[str, float]) -> None:
-    """Set these expressions, and key them where auto keying is on."""
+    """Set expressions, and key them if auto keying is on."""
     set_expression(avatar.armature, tuple(weights), np.array(list(weights.values())))
     if is_auto_keying(context):
         _key(avatar.armature, weights, context.scene.frame_current)
 
 
 def _key(armature: Any, names: Any, frame: int) -> int:
-    """Keyframes of these expressions; how many."""
+    """Insert keyframes of expressions.
+
+    Returns:
+        Number of keyframes.
+
+    Raises:
+        LikenessError: An older version made the avatar.
+    """
     bone = armature.pose.bones.get(FACE)
     if bone is None:
-        raise LikenessError("An older version made this avatar.", "Import it again.")
+        raise LikenessError("An older version of Likeness made this avatar.", "Import it again.")
     for name in names:
         bone.keyframe_insert(data_path=f'["{name}"]', frame=frame, group=FACE)
     return len(tuple(names))
 
 
-class SetExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
-    """Give the face a named expression. The eyes go on looking where they look"""
+class SetExpression(_FaceOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Set a named expression. The gaze does not change"""
 
     bl_idname = "likeness.set_expression"
     bl_label = "Set Expression"
 
     name: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Expression", description="What the face shows", items=expression_items
+        name="Expression", description="Expression to set", items=expression_items
     )
     strength: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Strength",
-        description="0 changes nothing, 1 is the whole expression",
+        description="0 changes nothing, 1 sets the full expression",
         default=1.0,
         min=0.0,
         max=1.0,
@@ -90,10 +75,10 @@ class SetExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
     )
     mode: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Mode",
-        description="What becomes of the present expression",
+        description="How to combine with the current expression",
         items=[
-            ("REPLACE", "Replace", "It gives way, as far as the strength goes"),
-            ("ADD", "Add", "It stays, and the new one is added to it"),
+            ("REPLACE", "Replace", "Fade out the current expression by the strength"),
+            ("ADD", "Add", "Add to the current expression"),
         ],
     )
 
@@ -103,14 +88,14 @@ class SetExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
         _set(context, avatar, {n: v for n, v in new.items() if v != now[n]})
 
 
-class ResetExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
-    """Set expressions to neutral"""
+class ResetExpression(_FaceOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Reset expressions to neutral"""
 
     bl_idname = "likeness.reset_expression"
     bl_label = "Reset Expression"
 
     region: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Region", description="Which part of the face", items=_REGION_ITEMS
+        name="Region", description="Part of the face to reset", items=_REGION_ITEMS
     )
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:
@@ -119,15 +104,15 @@ class ResetExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
         _set(context, avatar, dict.fromkeys(names, 0.0))
 
 
-class MirrorExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
-    """Make the face symmetric: one side takes over what the other does"""
+class MirrorExpression(_FaceOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Copy the expressions of one side of the face to the other"""
 
     bl_idname = "likeness.mirror_expression"
     bl_label = "Make Expression Symmetric"
 
     source: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="From",
-        description="The side that the other takes over from",
+        description="Side to copy from",
         items=[
             ("Left", "Left", "The person's left side"),
             ("Right", "Right", "The person's right side"),
@@ -146,7 +131,7 @@ class MirrorExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
         _set(context, avatar, new | alone)
 
 
-class KeyExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
+class KeyExpression(_FaceOperator, bpy.types.Operator):  # type: ignore[misc]
     """Insert a keyframe of every expression at the current frame"""
 
     bl_idname = "likeness.key_expression"
@@ -159,9 +144,9 @@ class KeyExpression(_Face, bpy.types.Operator):  # type: ignore[misc]
 
 
 class AddPoseLibrary(bpy.types.Operator):  # type: ignore[misc]
-    """List the poses and expressions of Likeness among the asset libraries of Blender's
-    preferences, so that the asset browser and the pose mode's asset shelf show them. Nothing
-    else is changed; remove the entry in Preferences > File Paths"""
+    """Add the poses and expressions of Likeness to the asset libraries in Blender's preferences,
+    so that the asset browser and the asset shelf of Pose Mode show them. To undo this, remove
+    the entry in Preferences > File Paths"""
 
     bl_idname = "likeness.add_pose_library"
     bl_label = "Add Pose Library"

@@ -10,8 +10,9 @@ import bpy
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..addon.motion import actions, motion_requests, record
-from ..addon.scene.avatar_objects import find_avatar, find_avatars, run_to_end
+from ..addon.scene.avatar_objects import find_avatar, find_avatars, get_chosen_avatar, run_to_end
 from ..engine.core.types import LikenessError
+from .avatar_operator import format_count
 from .job_operator import JobOperator
 
 _SLICE_SECONDS = 0.03
@@ -20,66 +21,69 @@ _PLACES = (
     (
         "stand",
         "Where the Avatar Stands",
-        "The first frame stands where the avatar stands, faces as it does, feet on its floor",
+        "Start at the avatar's position, facing the same way, with the feet on its floor",
     ),
-    ("in_place", "In Place", "The same, without the way along the floor"),
-    ("file", "As in the File", "Where the file says, in the space of the avatar's armature object"),
+    ("in_place", "In Place", "The same, without moving along the floor"),
+    (
+        "file",
+        "As in the File",
+        "Use the positions in the file, in the space of the avatar's armature object",
+    ),
 )
 _RATES = (
-    ("scene", "Scene's", "Resample the motion to the scene's frame rate"),
-    ("motion", "Motion's", "Give the scene the motion's frame rate"),
+    ("scene", "Scene", "Resample the motion to the scene's frame rate"),
+    ("motion", "Motion", "Set the scene to the motion's frame rate"),
 )
 _RANGES = (
-    ("auto", "If New", "Make the scene's frame range the motion's while it is a new scene's 1-250"),
-    ("always", "Always", "Make the scene's frame range the motion's"),
-    ("never", "Never", "Leave the scene's frame range"),
+    ("auto", "If Default", "Set the frame range to the motion's if it is still the default 1-250"),
+    ("always", "Always", "Set the frame range to the motion's"),
+    ("never", "Never", "Keep the frame range"),
 )
 _RESTS = (
-    ("auto", "From the Bones", "Limbs are compared with where they point at rest: T, A or other"),
-    ("t_pose", "T-Pose", "The source rests in a T-pose, whatever its bones say"),
-    ("a_pose", "A-Pose", "The source rests in an A-pose, whatever its bones say"),
-    ("first_frame", "First Frame", "The first frame is the pose to count from, not the rest pose"),
+    ("auto", "From the Bones", "Take the rest pose from the bones: T-pose, A-pose or another"),
+    ("t_pose", "T-Pose", "Assume a T-pose, regardless of the bones"),
+    ("a_pose", "A-Pose", "Assume an A-pose, regardless of the bones"),
+    ("first_frame", "First Frame", "Use the first frame as the rest pose"),
 )
 _UPS = (
-    ("auto", "Auto", "The axis along which the body points; the notes tell which"),
-    ("y", "Y", "As here and in most SMPL-X files"),
+    ("auto", "Auto", "Detect it from the body; the notes name the axis"),
+    ("y", "Y", "As in Likeness and in most SMPL-X files"),
     ("z", "Z", "As in AMASS"),
-    ("-y", "-Y", "As in the camera space of programs that find bodies in pictures"),
+    ("-y", "-Y", "As in the camera space of body trackers"),
 )
 
 
 class _ActionOptions:
-    """Properties of everything that makes an action."""
+    """Properties of operators that make an action."""
 
     place: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Place", description="Where the motion happens", items=_PLACES, default="stand"
+        name="Place", description="Position of the motion", items=_PLACES, default="stand"
     )
     rate: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Frame Rate", description="Whose frame rate counts", items=_RATES, default="scene"
+        name="Frame Rate", description="Frame rate to use", items=_RATES, default="scene"
     )
     start_frame: bpy.props.IntProperty(  # type: ignore[valid-type]
         name="Start Frame",
-        description="The scene's frame of the first key; the first of the scene if not set",
+        description="Frame of the first key; the first frame of the scene if not set",
         default=1,
         options={"SKIP_SAVE"},
     )
     scene_range: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Scene Range",
-        description="Whether the scene's frame range becomes the motion's",
+        description="Whether to change the frame range of the scene",
         items=_RANGES,
         default="auto",
     )
     cyclic: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Make Cyclic",
-        description="Blend the end into the beginning and repeat the action for ever",
+        description="Blend the end into the beginning, and repeat the action forever",
     )
     nla: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Push Down to NLA",
-        description="Put the action into a strip of its own in the NLA editor",
+        name="Push Down to NLA", description="Put the action into a new strip in the NLA editor"
     )
     smooth: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Smooth",
-        description="Take out what is quicker than this many seconds; 0 leaves all as it is",
+        description="Remove movements shorter than this many seconds; 0 keeps everything",
         default=0.0,
         min=0.0,
         max=2.0,
@@ -89,7 +93,7 @@ class _ActionOptions:
     )
 
     def wanted(self, context: Any, **motion: Any) -> motion_requests.MotionRequest:
-        """What the properties ask for."""
+        """The request that the properties describe."""
         set_ = self.properties.is_property_set("start_frame")  # type: ignore[attr-defined]
         start = self.start_frame if set_ else context.scene.frame_start
         action = actions.ActionOptions(
@@ -100,43 +104,45 @@ class _ActionOptions:
         )
 
     def draw_action(self, layout: Any) -> None:
-        """The properties of this class."""
+        """Draw the properties of this class."""
         for name in ("place", "rate", "start_frame", "scene_range", "smooth", "cyclic", "nla"):
             layout.prop(self, name)
 
 
 class _Skeletons:
-    """Properties of what has bones with other names."""
+    """Properties of sources with their own skeleton."""
 
     rest: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Source Rest",
-        description="The pose that the source's rotations count from",
-        items=_RESTS,
-        default="auto",
+        name="Source Rest", description="Rest pose of the source", items=_RESTS, default="auto"
     )
     bones: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Bone Map",
-        description="A file (.toml) that says which bone is which; empty: found by their names",
+        description="File (.toml) that maps bones to joints; empty to detect them by name",
         subtype="FILE_PATH",
     )
 
     def skeleton_options(self) -> dict[str, Any]:
-        """For the engine."""
+        """Options of the engine."""
         bones = bpy.path.abspath(self.bones) if self.bones else None
         return {"rest": self.rest, "bones": bones}
 
 
-class _OnAvatar(JobOperator):
-    """A job whose result is an action of the avatar that was chosen when it began."""
+def _poll_avatar(cls: Any, context: Any) -> bool:
+    """Whether the scene has an avatar; if not, the button says so."""
+    if find_avatars(context.scene):
+        return True
+    cls.poll_message_set("The scene has no avatar")
+    return False
+
+
+class _AvatarJob(JobOperator):
+    """A job whose result is an action on the avatar that was chosen at its start."""
 
     source_name = ""
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        if find_avatar(context.object) is None and not find_avatars(context.scene):
-            cls.poll_message_set("There is no avatar in the scene")  # type: ignore[attr-defined]
-            return False
-        return bool(super().poll(context))
+        return _poll_avatar(cls, context) and bool(super().poll(context))
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, None]:
         for note in result.get("notes", ()):
@@ -146,7 +152,7 @@ class _OnAvatar(JobOperator):
         )
 
     def ask_for_file(self, context: Any, confirm: str) -> set[str]:
-        """Ask for a file and the options; of one that was dropped, only for the options."""
+        """Ask for a file and the options; after a drop, only for the options."""
         self.start_frame = context.scene.frame_start
         if self.properties.is_property_set("filepath"):  # type: ignore[attr-defined]
             answer: set[str] = context.window_manager.invoke_props_dialog(
@@ -159,14 +165,15 @@ class _OnAvatar(JobOperator):
         return {"RUNNING_MODAL"}
 
     def for_avatar(self, context: Any, source: str, wanted: motion_requests.MotionRequest) -> Any:
-        """Keep what :meth:`done` needs; the avatar."""
+        """Remember what :meth:`done` needs; returns the avatar."""
         avatar = motion_requests.get_movable_avatar(context)
         self._armature, self._source, self._wanted = avatar.armature.name, source, wanted
         return avatar
 
 
-class ImportMotion(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
-    """Animate the avatar with a motion file: SMPL-X or AMASS (.npz, .npy), BVH, or Mixamo's FBX"""
+class ImportMotion(_AvatarJob, _ActionOptions, _Skeletons, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
+    """Animate the avatar with a motion file: SMPL-X or AMASS (.npz, .npy), BVH, or FBX from
+    Mixamo"""
 
     bl_idname = "likeness.import_motion"
     bl_label = "Import Motion"
@@ -175,7 +182,7 @@ class ImportMotion(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator, Im
     filename_ext = ".npz"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="File Path",
-        description="The motion file",
+        description="Motion file",
         subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
     )
@@ -186,16 +193,16 @@ class ImportMotion(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator, Im
         options={"HIDDEN"},
     )
     up: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Up", description="Which axis of an SMPL-X file points up", items=_UPS, default="auto"
+        name="Up", description="Axis that points up in an SMPL-X file", items=_UPS, default="auto"
     )
     mean_hands: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Hands from Mean",
-        description="The hands of an SMPL-X file count from the mean hand, not from the flat one; "
-        "needs your SMPL-X model file",
+        description="Hand poses are relative to the mean hand, not to the flat hand; needs your "
+        "SMPL-X model file",
     )
     smplx: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="SMPL-X Model",
-        description="Your own SMPLX_NEUTRAL.npz, for mean hands and hands as components",
+        description="Your SMPLX_NEUTRAL.npz, for mean hands and hand PCA components",
         subtype="FILE_PATH",
     )
 
@@ -249,7 +256,7 @@ class MotionFileHandler(bpy.types.FileHandler):  # type: ignore[misc]
 
 
 def _sources(operator: Any, context: Any, text: str) -> list[str]:
-    """Armatures that an avatar can be given the motion of."""
+    """Armatures to copy a motion from."""
     own = find_avatar(context.object)
     return [
         obj.name
@@ -258,9 +265,9 @@ def _sources(operator: Any, context: Any, text: str) -> list[str]:
     ]
 
 
-class RetargetArmature(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator):  # type: ignore[misc]
-    """Give the avatar the motion of another armature in the scene: Rigify, Mixamo, another
-    avatar, any person's; constraints and IK are included"""
+class RetargetArmature(_AvatarJob, _ActionOptions, _Skeletons, bpy.types.Operator):  # type: ignore[misc]
+    """Copy the motion of another armature in the scene to the avatar: Rigify, Mixamo, another
+    avatar or any humanoid, including constraints and IK"""
 
     bl_idname = "likeness.retarget_armature"
     bl_label = "Retarget from Armature"
@@ -268,7 +275,7 @@ class RetargetArmature(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator
 
     source: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Source",
-        description="The armature to copy the motion from",
+        description="Armature to copy the motion from",
         search=_sources,
         options={"SKIP_SAVE"},
     )
@@ -296,8 +303,8 @@ class RetargetArmature(_OnAvatar, _ActionOptions, _Skeletons, bpy.types.Operator
         return motion_requests.armature_request(context, source, avatar, wanted)
 
 
-class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
-    """Find the movements of a person in a video, and give them to the avatar: body, hands, face"""
+class AnimateFromVideo(_AvatarJob, _ActionOptions, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
+    """Track a person in a video, and animate the avatar with it: body, hands and face"""
 
     bl_idname = "likeness.animate_from_video"
     bl_label = "Animate from Video"
@@ -306,7 +313,7 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
     filename_ext = ".mp4"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="File Path",
-        description="The video",
+        description="Video file",
         subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
     )
@@ -318,43 +325,41 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
     )
     person: bpy.props.IntProperty(  # type: ignore[valid-type]
         name="Person",
-        description="Which of several, from the left; 0: the largest",
+        description="Which of several people, from the left; 0 for the largest",
         default=0,
         min=0,
     )
     fov: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Field of View",
-        description="Along the video's longer side, in degrees, if you know it; 0: a usual lens",
+        description="Field of view along the longer side in degrees; 0 if unknown",
         default=0.0,
         min=0.0,
         max=150.0,
     )
     begin_seconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="From",
-        description="Begin the video there, in seconds",
+        description="Time to start at, in seconds",
         default=0.0,
         min=0.0,
         options={"SKIP_SAVE"},
     )
     end_seconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="To",
-        description="Leave the video there, in seconds; 0: at its end",
+        description="Time to stop at, in seconds; 0 for the end of the video",
         default=0.0,
         min=0.0,
         options={"SKIP_SAVE"},
     )
     resume: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Go On Where Stopped",
-        description="Use what an earlier, cancelled run has found in this video",
-        default=True,
+        name="Resume", description="Continue an earlier, cancelled run on this video", default=True
     )
     overlay: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Overlay",
-        description="Also write the video with the body drawn over it, beside the motion file",
+        description="Also save the video with the body drawn over it, next to the motion file",
     )
     motion_file: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Motion File",
-        description="Where to keep what was found (.npz); empty: in the folder of your avatars",
+        description="File to save the motion in (.npz); empty for the avatar folder",
         subtype="FILE_PATH",
         options={"SKIP_SAVE"},
     )
@@ -365,7 +370,7 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
     def draw(self, context: Any) -> None:
         layout = self.layout
         layout.use_property_split, layout.use_property_decorate = True, False
-        for name in (
+        for name in [
             "person",
             "fov",
             "begin_seconds",
@@ -373,7 +378,7 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
             "resume",
             "overlay",
             "motion_file",
-        ):
+        ]:
             layout.prop(self, name)
         self.draw_action(layout)
 
@@ -394,12 +399,12 @@ class AnimateFromVideo(_OnAvatar, _ActionOptions, bpy.types.Operator, ImportHelp
         )
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, None]:
-        self.report({"INFO"}, f"Kept as {result['motion_file']}")
+        self.report({"INFO"}, f"Saved as '{result['motion_file']}'")
         return super().done(context, result)
 
 
 class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
-    """Take jitter out of the avatar's action; nothing comes late, and cuts stay"""
+    """Remove jitter from the avatar's action, without delay; cuts are kept"""
 
     bl_idname = "likeness.smooth_motion"
     bl_label = "Smooth Motion"
@@ -407,7 +412,7 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
 
     seconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Seconds",
-        description="Take out what is quicker than this",
+        description="Remove movements shorter than this",
         default=0.05,
         min=0.005,
         max=2.0,
@@ -416,7 +421,7 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
         precision=3,
     )
     keep_feet: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Keep Feet", description="Hold the foot on the floor where it was", default=True
+        name="Keep Feet", description="Keep the standing foot in place", default=True
     )
 
     @classmethod
@@ -428,7 +433,7 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
         return True
 
     def execute(self, context: Any) -> set[str]:
-        """All at once: without a window, and when the redo panel changes something."""
+        """Run at once: without a window, and from the redo panel."""
         try:
             count = run_to_end(self._steps(context))
         except LikenessError as error:
@@ -464,7 +469,7 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
         context.window_manager.event_timer_remove(self._timer)
 
     def _steps(self, context: Any) -> Generator[None, None, int]:
-        avatar = motion_requests.get_target_avatar(context)
+        avatar = get_chosen_avatar(context)
         sigma = self.seconds * record.get_frame_rate(context.scene)
         return (
             yield from actions.smooth_action(
@@ -474,7 +479,7 @@ class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
 
     def _done(self, context: Any, count: int) -> set[str]:
         context.scene.frame_set(context.scene.frame_current)
-        self.report({"INFO"}, f"{count} curves smoothed")
+        self.report({"INFO"}, f"Smoothed {format_count(count, 'curve', 'curves')}")
         return {"FINISHED"}
 
 
@@ -484,13 +489,13 @@ def _animated(armature: Any) -> bool:
 
 
 class _Export(JobOperator):
-    """Properties of both exports."""
+    """What the exports share."""
 
     changes_scene = False
 
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="File Path",
-        description="The file to write",
+        description="File to save",
         subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
     )
@@ -499,48 +504,53 @@ class _Export(JobOperator):
     )
     up: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Up",
-        description="Which axis points up in the file",
-        items=(("y", "Y", "As here and in most SMPL-X files"), ("z", "Z", "As in AMASS")),
+        description="Axis that points up in the file",
+        items=(("y", "Y", "As in Likeness and in most SMPL-X files"), ("z", "Z", "As in AMASS")),
         default="y",
     )
     space: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Space",
-        description="Where the place and direction in the file count from",
+        description="Space of the position and direction in the file",
         items=(
-            ("avatar", "Avatar", "The armature object's: comes back exactly 'As in the File'"),
-            ("world", "World", "The scene's: the object's own place and turn are included"),
+            (
+                "avatar",
+                "Avatar",
+                "Space of the armature object: imports unchanged with 'As in the File'",
+            ),
+            ("world", "World", "World space, including the transform of the object"),
         ),
         default="avatar",
     )
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        if find_avatar(context.object) is None and not find_avatars(context.scene):
-            cls.poll_message_set("There is no avatar in the scene")  # type: ignore[attr-defined]
-            return False
-        return bool(super().poll(context))
+        return _poll_avatar(cls, context) and bool(super().poll(context))
 
     def ask(self, context: Any, event: Any) -> set[str]:
         answer: set[str] = ExportHelper.invoke(self, context, event)
         return answer
 
     def frames(self, context: Any) -> range:
-        """What to write; none for the present pose."""
+        """Frames to save; none for the current pose."""
         return range(0)
 
     def request(self, context: Any) -> Any:
-        avatar = motion_requests.get_target_avatar(context)
+        avatar = get_chosen_avatar(context)
         path = Path(bpy.path.abspath(self.filepath))
         return motion_requests.export_request(
             context, avatar, path, self.frames(context), self.space == "world", self.up
         )
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
-        self.report({"INFO"}, f"{result['frames']} frames in {result['motion_file']}")  # type: ignore[attr-defined]
+        self.report(
+            {"INFO"},
+            f"Saved {format_count(result['frames'], 'frame', 'frames')} in "
+            f"'{result['motion_file']}'",
+        )  # type: ignore[attr-defined]
 
 
 class ExportPose(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[misc]
-    """Write the avatar's present pose and expression as an SMPL-X file, IK included"""
+    """Save the avatar's current pose and expression as an SMPL-X file, including IK"""
 
     bl_idname = "likeness.export_pose"
     bl_label = "Export Pose"
@@ -550,7 +560,7 @@ class ExportPose(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[mis
 
 
 class ExportMotion(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[misc]
-    """Write what the avatar does, frame by frame, as an SMPL-X and AMASS file, IK included"""
+    """Save the avatar's animation as an SMPL-X and AMASS file, including IK"""
 
     bl_idname = "likeness.export_motion"
     bl_label = "Export Motion"
@@ -558,16 +568,13 @@ class ExportMotion(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[m
 
     filename_ext = ".npz"
     frame_start: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Start", description="First frame; the scene's if not set", options={"SKIP_SAVE"}
+        name="Start", description="First frame; that of the scene if not set", options={"SKIP_SAVE"}
     )
     frame_end: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="End", description="Last frame; the scene's if not set", options={"SKIP_SAVE"}
+        name="End", description="Last frame; that of the scene if not set", options={"SKIP_SAVE"}
     )
     frame_step: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Step",
-        description="Write one frame in so many, at a lower frame rate",
-        default=1,
-        min=1,
+        name="Step", description="Save every n-th frame, at a lower frame rate", default=1, min=1
     )
 
     def ask(self, context: Any, event: Any) -> set[str]:
@@ -579,7 +586,9 @@ class ExportMotion(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[m
         first = self.frame_start if given("frame_start") else context.scene.frame_start
         last = self.frame_end if given("frame_end") else context.scene.frame_end
         if last < first:
-            raise LikenessError(f"Frame {last} is before frame {first}.", "Choose a later end.")
+            raise LikenessError(
+                f"The last frame {last} is before the first, {first}.", "Choose a later end."
+            )
         return range(first, last + 1, self.frame_step)
 
 

@@ -25,9 +25,10 @@ from ..addon.rig.keying import (
     read_switches,
 )
 from ..addon.rig.look_at import JOINTS, is_looking, list_target_bones, look_at, stop_looking
-from ..addon.scene.avatar_objects import AvatarObjects, find_avatar
+from ..addon.scene.avatar_objects import AvatarObjects
 from ..addon.scene.body_object import expression_names
-from ..engine.core.types import JOINT_NAMES, LikenessError
+from ..engine.core.types import JOINT_NAMES
+from .avatar_operator import AvatarOperator
 
 _LIMBS = [
     ("left_hand", "Left Arm", "From shoulder to hand"),
@@ -38,37 +39,25 @@ _LIMBS = [
 _ROOT = JOINT_NAMES[0]
 
 
-class _Posing:
-    """For operators on the rig of the active object's avatar."""
-
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+class _PoseOperator(AvatarOperator):
+    """An operator on the rig of the active object's avatar; keys the switches it changes."""
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        avatar = find_avatar(context.object)
-        if avatar is None:
-            cls.poll_message_set("Select a part of an avatar first")  # type: ignore[attr-defined]
-            return False
-        why = pose_tools.find_posing_problem(avatar.armature)
-        if why:
-            cls.poll_message_set(why)  # type: ignore[attr-defined]
-            return False
-        return True
+    def find_problem(cls, context: Any, avatar: AvatarObjects) -> str:
+        return pose_tools.find_posing_problem(avatar.armature)
 
-    def execute(self, context: Any) -> set[str]:
-        avatar = find_avatar(context.object)
-        assert avatar is not None  # poll
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
         before = read_switches(avatar.armature)
-        try:
-            self.pose(context, avatar)
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
-            return {"CANCELLED"}
+        self.pose(context, avatar)
         if is_auto_keying(context):
             key_switches(avatar.armature, before, context.scene.frame_current)
-        return {"FINISHED"}
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
+        """Do the work.
+
+        Raises:
+            LikenessError: It cannot be done.
+        """
         raise NotImplementedError
 
 
@@ -82,15 +71,15 @@ def _key_face(context: Any, armature: Any) -> None:
         key_properties(armature, FACE, expression_names(armature), context.scene.frame_current)
 
 
-class SetPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
-    """Pose the whole body. It keeps its place and direction, and its lowest point stays as high as
-    it was; IK and looking are switched off"""
+class SetPose(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Set a pose of the whole body. Position, direction and the height of the lowest point are
+    kept; IK and look-at are switched off"""
 
     bl_idname = "likeness.set_pose"
     bl_label = "Set Pose"
 
     name: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Pose", description="What the body does", items=pose_items
+        name="Pose", description="Pose to set", items=pose_items
     )
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
@@ -102,20 +91,18 @@ class SetPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
         _key(context, avatar.armature, JOINT_NAMES)
 
 
-class ResetBones(_Posing, bpy.types.Operator):  # type: ignore[misc]
-    """Turn the selected bones back to rest. The pelvis keeps its place"""
+class ResetBones(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Reset the rotation of the selected bones. The pelvis stays in place"""
 
     bl_idname = "likeness.reset_bones"
     bl_label = "Reset Selected"
 
     @classmethod
-    def poll(cls, context: Any) -> bool:
-        if not super().poll(context):
-            return False
-        if not context.selected_pose_bones_from_active_object:
-            cls.poll_message_set("Select bones in Pose Mode first")
-            return False
-        return True
+    def find_problem(cls, context: Any, avatar: AvatarObjects) -> str:
+        problem = super().find_problem(context, avatar)
+        if problem or context.selected_pose_bones_from_active_object:
+            return problem
+        return "Select bones in Pose Mode first"
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
         names = [bone.name for bone in context.selected_pose_bones_from_active_object]
@@ -123,8 +110,8 @@ class ResetBones(_Posing, bpy.types.Operator):  # type: ignore[misc]
         _key(context, avatar.armature, names)
 
 
-class MirrorPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
-    """Swap left and right of the whole pose and of the expression, on the spot"""
+class MirrorPose(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Mirror the pose and the expression in place"""
 
     bl_idname = "likeness.mirror_pose"
     bl_label = "Mirror Pose"
@@ -135,15 +122,15 @@ class MirrorPose(_Posing, bpy.types.Operator):  # type: ignore[misc]
         _key_face(context, avatar.armature)
 
 
-class FeetToGround(_Posing, bpy.types.Operator):  # type: ignore[misc]
-    """Move the person up or down until the lowest point of the body is on the ground.
-    A skirt does not count; controls in IK come along"""
+class FeetToGround(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Move the avatar up or down until the lowest point of its body is on the ground. Skirts
+    are ignored; active IK controls move along"""
 
     bl_idname = "likeness.feet_to_ground"
     bl_label = "Feet to Ground"
 
     height: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Height", description="World height of the ground", unit="LENGTH", default=0.0
+        name="Height", description="Height of the ground in the world", unit="LENGTH", default=0.0
     )
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
@@ -154,24 +141,24 @@ class FeetToGround(_Posing, bpy.types.Operator):  # type: ignore[misc]
         _key(context, avatar.armature, [_ROOT, *controls])
 
 
-class SwitchIK(_Posing, bpy.types.Operator):  # type: ignore[misc]
-    """Switch limbs between FK (turn its bones) and IK (move hand or foot), without a jump"""
+class SwitchIK(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Switch limbs between FK (rotate bones) and IK (move the hand or foot) without a jump"""
 
     bl_idname = "likeness.switch_ik"
     bl_label = "Switch IK/FK"
 
     limb: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Limb",
-        description="What is switched",
+        description="Limb to switch",
         items=[*_LIMBS, ("ALL", "All", "Both arms and both legs")],
     )
     to: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="To",
-        description="What the limb then follows",
+        description="What drives the limb",
         items=[
-            ("TOGGLE", "The Other", "From FK to IK, or back"),
-            ("IK", "IK", "The limb reaches for its control"),
-            ("FK", "FK", "The limb's bones are turned"),
+            ("TOGGLE", "Toggle", "From FK to IK, or back"),
+            ("IK", "IK", "The limb follows its control"),
+            ("FK", "FK", "The bones of the limb are rotated"),
         ],
     )
 
@@ -183,7 +170,9 @@ class SwitchIK(_Posing, bpy.types.Operator):  # type: ignore[misc]
             bent = switch_to_ik(armature, limbs)
             if bent:
                 names = ", ".join(LIMBS[limb][1].replace("_", " ") for limb in bent)
-                self.report({"INFO"}, f"Bent backwards, so without IK limit for now: {names}")
+                self.report(
+                    {"INFO"}, f"Bent backwards, so their IK limits are off for now: {names}"
+                )
         else:
             switch_to_fk(armature, limbs)
         if is_auto_keying(context):
@@ -192,8 +181,8 @@ class SwitchIK(_Posing, bpy.types.Operator):  # type: ignore[misc]
                 key_bones(armature, (*LIMBS[limb], ik_control(limb), pole_control(limb)), frame)
 
 
-class LookAt(_Posing, bpy.types.Operator):  # type: ignore[misc]
-    """Let head or eyes follow a target, which is put where they look now; or let them go.
+class LookAt(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Let the head or the eyes follow a target, placed where they look now, or release them.
     Nothing jumps"""
 
     bl_idname = "likeness.look_at"
@@ -201,10 +190,10 @@ class LookAt(_Posing, bpy.types.Operator):  # type: ignore[misc]
 
     target: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Target",
-        description="What looks",
+        description="What follows the target",
         items=[
-            (HEAD_TARGET, "Head", "The face turns to its target"),
-            (EYES_TARGET, "Eyes", "Both eyes look at their target"),
+            (HEAD_TARGET, "Head", "The face turns to the target"),
+            (EYES_TARGET, "Eyes", "Both eyes look at the target"),
         ],
     )
 
@@ -216,9 +205,9 @@ class LookAt(_Posing, bpy.types.Operator):  # type: ignore[misc]
             key_bones(armature, moved, context.scene.frame_current)
 
 
-class JointLimits(_Posing, bpy.types.Operator):  # type: ignore[misc]
-    """Hold the joints within what a body can do, or let them turn freely. Off in a new avatar:
-    the photo's pose must not be altered"""
+class JointLimits(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Limit the joints to natural ranges, or let them rotate freely. Off in new avatars, so that
+    the photo's pose is kept"""
 
     bl_idname = "likeness.joint_limits"
     bl_label = "Joint Limits"

@@ -24,8 +24,6 @@ from .bone_pose import ROOT, bone_quaternions, get_rest_axes
 CONSTANT, LINEAR = 0, 1
 """Blender's numbers of key interpolations."""
 
-ACTION_KEY = "likeness_motion"
-"""On the actions made here: the file that they came from."""
 
 _ROWS = 200  # frames that are turned into quaternions in one slice
 _SWITCHES = (f'["{IK}"]', f'["{LOOK}"]')

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import bpy
-
 from ...engine.core.types import LikenessError
+from .. import keys
 from ..portrait import output_folder, scratch_file
-from ..scene.avatar_objects import AvatarObjects, find_avatar, find_avatars
-from .actions import ACTION_KEY, ActionOptions, motion_name, write_action
+from ..scene.avatar_objects import AvatarObjects, find_avatar, get_avatar_by_name, get_chosen_avatar
+from .actions import ActionOptions, motion_name, write_action
 from .record import (
     describe_target,
     get_frame_rate,
@@ -22,9 +21,6 @@ from .record import (
     record_fbx,
     record_skeleton,
 )
-
-NOTES_KEY = "likeness_motion_notes"
-"""On an action: what was decided or left out when it was made, as JSON."""
 
 SUFFIXES = (".npz", ".npy", ".bvh", ".fbx")
 VIDEO_GLOB = "*.mp4;*.mov;*.mkv;*.m4v;*.avi;*.webm;*.jpg;*.jpeg;*.png"
@@ -50,48 +46,19 @@ class MotionRequest:
         return {**self.motion, "frame_rate": rate, "loop": self.action.cyclic}
 
 
-def get_target_avatar(context: Any) -> AvatarObjects:
-    """The active avatar, or the only one in the scene.
-
-    Raises:
-        LikenessError: there is none, or which one is not clear.
-    """
-    active = find_avatar(context.object)
-    if active is not None:
-        return active
-    found = find_avatars(context.scene)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise LikenessError("There are several avatars.", "Select the one that shall move.")
-    raise LikenessError("There is no avatar in the scene.", "Import or build an avatar first.")
-
-
 def get_movable_avatar(context: Any) -> AvatarObjects:
-    """:func:`get_target_avatar`, if a motion can be given to it.
+    """:func:`get_chosen_avatar`, if a motion can be given to it.
 
     Raises:
         LikenessError: there is none, it is linked, or bones are missing.
     """
     from ..rig.pose_tools import find_posing_problem
 
-    avatar = get_target_avatar(context)
+    avatar = get_chosen_avatar(context)
     why = find_posing_problem(avatar.armature)
     if why:
         raise LikenessError(f"'{avatar.armature.name}' cannot be moved.", f"{why}.")
     return avatar
-
-
-def get_avatar_by_name(name: str) -> AvatarObjects:
-    """The avatar of an armature object, found again.
-
-    Raises:
-        LikenessError: it has gone.
-    """
-    found = find_avatar(bpy.data.objects.get(name))
-    if found is None:
-        raise LikenessError(f"The avatar '{name}' is no longer there.", "Start again.")
-    return found
 
 
 def file_request(context: Any, path: Path, avatar: AvatarObjects, wanted: MotionRequest) -> Any:
@@ -219,18 +186,18 @@ def import_motion_steps(
     avatar = get_avatar_by_name(armature)
     name = motion_name(Path(source))
     action = yield from write_action(avatar.armature, motion, name, wanted.action, context.scene)
-    action[ACTION_KEY] = source
-    action[NOTES_KEY] = json.dumps(list(result.get("notes", ())))
+    action[keys.MOTION] = source
+    action[keys.MOTION_NOTES] = json.dumps(list(result.get("notes", ())))
 
 
 def read_notes(armature: Any) -> list[str]:
     """What was decided when the armature's present action was made."""
     data = armature.animation_data
     action = data.action if data is not None else None
-    if action is None or NOTES_KEY not in action:
+    if action is None or keys.MOTION_NOTES not in action:
         return []
     try:
-        notes = json.loads(action[NOTES_KEY])
+        notes = json.loads(action[keys.MOTION_NOTES])
     except (TypeError, ValueError):  # somebody else's property of that name
         return []
     return [str(note) for note in notes] if isinstance(notes, list) else []

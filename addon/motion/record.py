@@ -16,8 +16,9 @@ import bpy
 import numpy as np
 
 from ...engine.core.types import JOINT_NAMES, LikenessError
+from .. import keys
 from ..rig.control_names import FACE
-from ..scene.avatar_objects import PERSON_KEY, AvatarObjects
+from ..scene.avatar_objects import AvatarObjects
 from ..scene.axes import points_to_engine, rotations_to_engine
 from ..scene.body_object import expression_names, get_expression
 from .bone_pose import check_joints
@@ -146,7 +147,7 @@ def record_avatar(
         "expression_names": np.array(names, dtype=np.str_),
         "frame_rate": np.array(frame_rate),
     }
-    kept = objects.body.data.get(PERSON_KEY)
+    kept = objects.body.data.get(keys.PERSON)
     if kept is not None:
         arrays["person"] = np.frombuffer(bytes(kept), np.uint8)
     yield 1.0

@@ -14,11 +14,11 @@ import numpy as np
 from mathutils import Matrix
 
 from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray
+from .. import keys
 from .control_names import EYES_TARGET, FACE, HEAD_TARGET, LIMBS, ik_control, pole_control
 from .controls import EYES, eye_target
 
 PREFIX = "Likeness Shape"
-_MARK = "likeness_shape"
 
 _ROOM = 1.12
 """Rings stand off the skin by so much; hair and clothes are wider than the body."""
@@ -135,7 +135,7 @@ def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None
 
 def remove_unused_shapes() -> None:
     """Take away the shapes that no bone holds any more."""
-    for obj in [o for o in bpy.data.objects if _MARK in o and o.users == 0]:
+    for obj in [o for o in bpy.data.objects if keys.BONE_SHAPE in o and o.users == 0]:
         mesh = obj.data
         bpy.data.objects.remove(obj)
         bpy.data.meshes.remove(mesh)
@@ -143,14 +143,14 @@ def remove_unused_shapes() -> None:
 
 def _shape(name: str) -> Any:
     """The file's own object of that shape."""
-    for obj in bpy.data.objects:
-        if obj.get(_MARK) == name and obj.library is None:
-            return obj
+    found = keys.find_own(bpy.data.objects, keys.BONE_SHAPE, name)
+    if found is not None:
+        return found
     points, edges = _SHAPES[name]()  # type: ignore[no-untyped-call]
     mesh = bpy.data.meshes.new(f"{PREFIX} {name}")
     mesh.from_pydata(points.tolist(), edges, [])
     obj = bpy.data.objects.new(mesh.name, mesh)
-    obj[_MARK] = name
+    obj[keys.BONE_SHAPE] = name
     obj.hide_render = True
     return obj
 

@@ -9,14 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...engine.core.types import NUM_JOINTS, Avatar, LikenessError, Pose
+from .. import keys
 from ..scene.axes import points_to_blender
 from .bone_shapes import add_shapes
-
-PHOTO_POSE_KEY = "likeness_photo_pose"
-"""On the armature: full_pose, transl and expression of the photo, one after the other."""
-
-OWN_VERTICES_KEY = "likeness_own_vertices"
-"""On the body's mesh: how many of its vertices are the body's own, before those of a skirt."""
 
 _CLOTHES = ("skirt",)
 
@@ -27,8 +22,8 @@ def fit_rig(avatar: Avatar, armature: Any, body_object: Any) -> None:
     own = count_own_vertices(avatar)
     points = points_to_blender(body.v_template[:own].astype(np.float64))
     add_shapes(armature, points, body.weights[:own])
-    body_object.data[OWN_VERTICES_KEY] = own
-    armature[PHOTO_POSE_KEY] = np.concatenate(
+    body_object.data[keys.OWN_VERTICES] = own
+    armature[keys.PHOTO_POSE] = np.concatenate(
         [np.ravel(a) for a in (avatar.pose.full_pose, avatar.pose.transl, avatar.pose.expression)]
     ).tolist()
 
@@ -47,7 +42,7 @@ def read_photo_pose(armature: Any) -> Pose:
     Raises:
         LikenessError: the scene was made before poses were kept.
     """
-    kept = armature.get(PHOTO_POSE_KEY)
+    kept = armature.get(keys.PHOTO_POSE)
     if kept is None:
         raise LikenessError(
             f"'{armature.name}' does not hold the photo's pose.",

@@ -12,6 +12,7 @@ from mathutils import Matrix, Quaternion, Vector
 
 from ...engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...engine.core.types import JOINT_NAMES
+from .. import keys
 from ..motion.bone_pose import ROOT, apply_pose, read_bone_pose
 from ..scene.body_object import get_expression, set_expression
 from .control_names import (
@@ -27,7 +28,7 @@ from .control_names import (
 from .controls import EYES, eye_target, show_controls
 from .evaluated_pose import evaluate_armature, place_root, seen_matrices, set_rotation
 from .ik import get_ik_influence
-from .person_data import OWN_VERTICES_KEY, read_photo_pose
+from .person_data import read_photo_pose
 
 LINKED = "This avatar is linked. Object > Library Override > Make lets you pose it"
 
@@ -83,7 +84,7 @@ def find_lowest_height(armature: Any, body: Any) -> float:
     seen = body.evaluated_get(bpy.context.evaluated_depsgraph_get())
     points = np.empty(3 * len(seen.data.vertices), np.float32)
     seen.data.attributes["position"].data.foreach_get("vector", points)
-    points = points.reshape(-1, 3)[: body.data.get(OWN_VERTICES_KEY, len(seen.data.vertices))]
+    points = points.reshape(-1, 3)[: body.data.get(keys.OWN_VERTICES, len(seen.data.vertices))]
     up = np.array(body.matrix_world)[2]
     return float((points @ up[:3]).min() + up[3])
 

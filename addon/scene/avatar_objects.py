@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 
 from ...engine.core.types import Avatar, LikenessError, Pose
+from .. import keys
 from ..motion.bone_pose import apply_pose, read_bone_pose
 from ..rig.bone_shapes import remove_unused_shapes
 from ..rig.person_data import fit_rig
@@ -20,6 +21,7 @@ from .axes import points_to_blender
 from .body_object import create_body_steps, get_expression, set_expression
 from .camera import add_photo, create_camera, use_photo_size
 from .node_group import splat_group
+from .selection import discard_collection, enter_object_mode, select_only
 from .splat_object import splat_mesh_steps, splat_object
 
 if TYPE_CHECKING:
@@ -28,15 +30,6 @@ if TYPE_CHECKING:
 SCENE_FORMAT = 2
 """Version of the object layout, stored on the armature."""
 
-PART_KEY = "likeness_part"
-FORMAT_KEY = "likeness_format"
-AVATAR_KEY = "likeness_avatar"
-PROVENANCE_KEY = "likeness_provenance"
-FRAMING_KEY = "likeness_framing"
-CAMERA_OF_KEY = "likeness_camera_of"
-"""On the camera: whose it is, the armature itself. It stands in the world and hangs on nothing."""
-PERSON_KEY = "likeness_person"
-"""On the body's mesh: the avatar without its Gaussians, as ``engine/scene/files.py`` packs it."""
 
 T = TypeVar("T")
 
@@ -97,14 +90,14 @@ def build_scene_steps(
     until they are done. An error, and closing the generator, takes back what was made.
     """
     context = context or bpy.context
-    if context.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
+    enter_object_mode(context)
     collection = bpy.data.collections.new(name)
     context.scene.collection.children.link(collection)
     try:
         return (yield from _fill(collection, ready, name, context, avatar_path))
     except BaseException:
-        _discard(collection)
+        discard_collection(collection)
+        remove_unused_shapes()
         raise
 
 
@@ -136,7 +129,7 @@ def _fill(
     except BaseException:
         bpy.data.meshes.remove(mesh)
         raise
-    body.data[PERSON_KEY] = ready.kept
+    body.data[keys.PERSON] = ready.kept
     splat_group()  # made once per file, which takes a moment
     yield
     splats = splat_object(mesh, f"{name} Splats", body, collection)
@@ -147,12 +140,12 @@ def _fill(
     yield
     parts = {"armature": armature, "body": body, "splats": splats, "camera": camera}
     for part, obj in parts.items():
-        obj[PART_KEY] = part
-    camera[CAMERA_OF_KEY] = armature
-    armature[FORMAT_KEY] = SCENE_FORMAT
-    armature[AVATAR_KEY] = str(avatar_path or "")
-    armature[PROVENANCE_KEY] = json.dumps(avatar.provenance)
-    armature[FRAMING_KEY] = avatar.framing
+        obj[keys.PART] = part
+    camera[keys.CAMERA_OF] = armature
+    armature[keys.FORMAT] = SCENE_FORMAT
+    armature[keys.AVATAR_FILE] = str(avatar_path or "")
+    armature[keys.PROVENANCE] = json.dumps(avatar.provenance)
+    armature[keys.FRAMING] = avatar.framing
     objects = AvatarObjects(collection, armature, body, splats, camera)
     objects.set_pose(avatar.pose, avatar.body.expression_names)
     yield
@@ -161,22 +154,9 @@ def _fill(
     if context.scene.camera is None:
         context.scene.camera = camera
         use_photo_size(context.scene, camera)
-    for other in context.selected_objects:
-        other.select_set(False)
-    armature.select_set(True)
-    context.view_layer.objects.active = armature
+    select_only(armature, context)
     camera.hide_set(True)  # it would stand large before the face that the view looks at
     return objects
-
-
-def _discard(collection: Any) -> None:
-    """Take back what was made of an avatar that could not be finished."""
-    for obj in list(collection.objects):
-        data = obj.data
-        bpy.data.objects.remove(obj)
-        bpy.data.batch_remove([data])
-    bpy.data.collections.remove(collection)
-    remove_unused_shapes()
 
 
 def _standing_place(avatar: Avatar) -> list[float]:
@@ -189,46 +169,81 @@ def _standing_place(avatar: Avatar) -> list[float]:
 
 def find_avatar(obj: Any | None) -> AvatarObjects | None:
     """The avatar that ``obj`` is a part of, or None."""
-    if obj is None or PART_KEY not in obj:
+    if obj is None or keys.PART not in obj:
         return None
     armature = obj
-    if obj[PART_KEY] in ("body", "splats"):
+    if obj[keys.PART] in ("body", "splats"):
         armature = obj.parent
-    elif obj[PART_KEY] == "camera":
-        armature = obj.get(CAMERA_OF_KEY) or _beside(obj, "armature")
-    if armature is None or armature.get(PART_KEY) != "armature":
+    elif obj[keys.PART] == "camera":
+        armature = obj.get(keys.CAMERA_OF) or _beside(obj, "armature")
+    if armature is None or armature.get(keys.PART) != "armature":
         return None
     body, splats = _part(armature.children, "body"), _part(armature.children, "splats")
     if body is None or splats is None:
         return None
     # the user may have put several avatars into one collection
     home = next(iter(armature.users_collection), None)
-    cameras = [o for o in home.objects if o.get(PART_KEY) == "camera"] if home else []
-    own = [o for o in cameras if o.get(CAMERA_OF_KEY) == armature]
-    camera = next(iter(own or [o for o in cameras if o.get(CAMERA_OF_KEY) is None]), None)
+    cameras = [o for o in home.objects if o.get(keys.PART) == "camera"] if home else []
+    own = [o for o in cameras if o.get(keys.CAMERA_OF) == armature]
+    camera = next(iter(own or [o for o in cameras if o.get(keys.CAMERA_OF) is None]), None)
     return AvatarObjects(home, armature, body, splats, camera)
 
 
-def active_avatar(context: Any) -> AvatarObjects:
-    """The avatar that the active object is a part of, for operators whose poll has seen one.
+def get_active_avatar(context: Any) -> AvatarObjects:
+    """The avatar that the active object is a part of.
 
     Raises:
-        LikenessError: there is none.
+        LikenessError: The active object is not part of an avatar.
     """
     avatar = find_avatar(context.object)
     if avatar is None:
-        raise LikenessError("No avatar is active.", "Select a part of one.")
+        raise LikenessError("No avatar is active.", "Select part of one.")
+    return avatar
+
+
+def find_chosen_avatar(context: Any) -> AvatarObjects | None:
+    """The avatar that the active object is a part of, else the scene's only one, else None."""
+    active = find_avatar(context.object)
+    if active is not None:
+        return active
+    found = find_avatars(context.scene)
+    return found[0] if len(found) == 1 else None
+
+
+def get_chosen_avatar(context: Any) -> AvatarObjects:
+    """:func:`find_chosen_avatar`, or an error.
+
+    Raises:
+        LikenessError: The scene has no avatar, or several of which none is active.
+    """
+    avatar = find_chosen_avatar(context)
+    if avatar is None and find_avatars(context.scene):
+        raise LikenessError("The scene has several avatars.", "Select part of one.")
+    if avatar is None:
+        raise LikenessError("The scene has no avatar.", "Import or build one first.")
+    return avatar
+
+
+def get_avatar_by_name(name: str) -> AvatarObjects:
+    """The avatar of an armature object.
+
+    Raises:
+        LikenessError: The object was removed or renamed, or is not part of an avatar.
+    """
+    avatar = find_avatar(bpy.data.objects.get(name))
+    if avatar is None:
+        raise LikenessError(f"The avatar '{name}' is no longer in the scene.", "Start again.")
     return avatar
 
 
 def find_avatars(scene: Any) -> list[AvatarObjects]:
     """Every avatar in the scene, in the order of its armatures."""
-    found = (find_avatar(o) for o in scene.objects if o.get(PART_KEY) == "armature")
+    found = (find_avatar(o) for o in scene.objects if o.get(keys.PART) == "armature")
     return [avatar for avatar in found if avatar is not None]
 
 
 def _part(objects: Any, part: str) -> Any | None:
-    return next((o for o in objects if o.get(PART_KEY) == part), None)
+    return next((o for o in objects if o.get(keys.PART) == part), None)
 
 
 def _beside(obj: Any, part: str) -> Any | None:

@@ -9,8 +9,10 @@ import bpy
 import numpy as np
 
 from ...engine.core.types import LikenessError
+from .. import keys
 from ..rig.bone_shapes import remove_unused_shapes
-from .avatar_objects import CAMERA_OF_KEY, AvatarObjects, find_avatar
+from .avatar_objects import AvatarObjects, find_avatar
+from .selection import enter_object_mode, select_only
 from .splat_object import MODIFIER_NAME, set_input
 
 _PREVIEW_SIZE = 256
@@ -28,8 +30,7 @@ def duplicate_avatar(objects: AvatarObjects, context: Any, linked_splats: bool =
     Returns:
         The copy's :class:`AvatarObjects`.
     """
-    if context.mode != "OBJECT":  # in Edit Mode the meshes are not what one sees
-        bpy.ops.object.mode_set(mode="OBJECT")
+    enter_object_mode(context)
     name = objects.armature.name
     collection = bpy.data.collections.new(name)
     parent = next(
@@ -49,8 +50,8 @@ def duplicate_avatar(objects: AvatarObjects, context: Any, linked_splats: bool =
         copy.matrix_parent_inverse = original.matrix_parent_inverse
         for owner in _owners(copy):
             _point_at(owner, copies)
-        if original.get(CAMERA_OF_KEY) in copies:
-            copy[CAMERA_OF_KEY] = copies[original[CAMERA_OF_KEY]]
+        if original.get(keys.CAMERA_OF) in copies:
+            copy[keys.CAMERA_OF] = copies[original[keys.CAMERA_OF]]
         _own_actions(copy)
         copy.hide_set(original.hide_get())
     copied = find_avatar(copies[objects.armature])
@@ -88,12 +89,8 @@ def select_avatar(objects: AvatarObjects, context: Any) -> None:
         raise LikenessError(
             f"'{objects.armature.name}' is not in the view layer.", "Switch its collection on."
         )
-    if context.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
-    for other in context.selected_objects:
-        other.select_set(False)
-    objects.armature.select_set(True)
-    context.view_layer.objects.active = objects.armature
+    enter_object_mode(context)
+    select_only(objects.armature, context)
 
 
 def mark_as_asset(objects: AvatarObjects, author: str = "", description: str = "") -> None:

@@ -12,6 +12,7 @@ from ...engine.body import Body
 from ...engine.core.types import FloatArray
 from .armature import create_armature
 from .body_object import create_body_steps
+from .selection import discard_collection, enter_object_mode, select_only
 
 _SPREAD = 0.8  # standard deviations of a random shape: nobody odd
 
@@ -26,8 +27,7 @@ def add_body_steps(
 ) -> Generator[None, None, Any]:
     """Add the body to the scene at the 3D cursor, in the T-pose; the generator returns the
     armature. It is an ordinary mesh: visible, and rendered."""
-    if context.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
+    enter_object_mode(context)
     person = body.personalised(betas)
     collection = bpy.data.collections.new(name)
     context.scene.collection.children.link(collection)
@@ -42,14 +42,7 @@ def add_body_steps(
         mesh.hide_render = False
         mesh.display_type = "TEXTURED"
     except BaseException:
-        for obj in list(collection.objects):
-            data = obj.data
-            bpy.data.objects.remove(obj)
-            bpy.data.batch_remove([data])
-        bpy.data.collections.remove(collection)
+        discard_collection(collection)
         raise
-    for other in context.selected_objects:
-        other.select_set(False)
-    armature.select_set(True)
-    context.view_layer.objects.active = armature
+    select_only(armature, context)
     return armature

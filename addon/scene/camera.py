@@ -8,11 +8,8 @@ import bpy
 from mathutils import Matrix
 
 from ...engine.core.types import Camera
+from .. import keys
 from .axes import SENSOR_MM, BlenderCamera, camera_to_blender
-
-RESOLUTION_KEY = "likeness_resolution"
-"""Custom property of the camera object: width and height of the photo in pixels."""
-ASPECT_KEY = "likeness_pixel_aspect"
 
 
 def create_camera(camera: Camera, name: str, armature: Any, collection: Any) -> Any:
@@ -29,8 +26,8 @@ def create_camera(camera: Camera, name: str, armature: Any, collection: Any) -> 
 def set_camera(obj: Any, camera: Camera, armature: Any) -> None:
     """Give a camera object the view of an engine camera on the armature's person."""
     blender = place_camera(obj, camera, armature.matrix_basis)
-    obj[RESOLUTION_KEY] = list(blender.resolution)
-    obj[ASPECT_KEY] = blender.pixel_aspect
+    obj[keys.RESOLUTION] = list(blender.resolution)
+    obj[keys.PIXEL_ASPECT] = blender.pixel_aspect
 
 
 def place_camera(obj: Any, camera: Camera, origin: Matrix | None = None) -> BlenderCamera:
@@ -57,15 +54,15 @@ def use_photo_size(scene: Any, obj: Any) -> None:
 
     A camera that stands for none leaves the scene as it is.
     """
-    if RESOLUTION_KEY in obj:
-        width, height = (int(n) for n in obj[RESOLUTION_KEY])
-        set_size(scene.render, width, height, float(obj[ASPECT_KEY]))
+    if keys.RESOLUTION in obj:
+        width, height = (int(n) for n in obj[keys.RESOLUTION])
+        set_size(scene.render, width, height, float(obj[keys.PIXEL_ASPECT]))
 
 
 def photo_size(obj: Any) -> tuple[int, int, float, float]:
     """Width and height of the camera's photo, and the scene's pixel aspect for it."""
-    width, height = (int(n) for n in obj[RESOLUTION_KEY])
-    return width, height, *_pixel_aspect(float(obj[ASPECT_KEY]))
+    width, height = (int(n) for n in obj[keys.RESOLUTION])
+    return width, height, *_pixel_aspect(float(obj[keys.PIXEL_ASPECT]))
 
 
 def set_size(render: Any, width: int, height: int, aspect: float) -> None:
@@ -82,7 +79,7 @@ def _pixel_aspect(aspect: float) -> tuple[float, float]:
 
 def add_photo(obj: Any, jpeg: bytes, name: str) -> Any:
     """Pack the photo, a JPEG file, into the scene's file and show it behind the camera's view."""
-    width, height = (int(n) for n in obj[RESOLUTION_KEY])
+    width, height = (int(n) for n in obj[keys.RESOLUTION])
     image = bpy.data.images.new(name, width, height, alpha=False)
     image.pack(data=jpeg, data_len=len(jpeg))
     image.source = "FILE"
@@ -120,7 +117,7 @@ def toggle_camera_view(scene: Any, obj: Any, space: Any) -> bool:
 
 def has_photo_shape(scene: Any, obj: Any) -> bool:
     """Whether the scene's pictures have the proportions of the camera's photo."""
-    if RESOLUTION_KEY not in obj:
+    if keys.RESOLUTION not in obj:
         return True
     width, height, aspect_x, aspect_y = photo_size(obj)
     render = scene.render

@@ -18,17 +18,14 @@ from ...engine.core.cameras import project, unproject
 from ...engine.core.landmark_names import ADJUSTABLE
 from ...engine.core.types import Camera, FloatArray, Pose
 from ...engine.workflows.fit_check import load_shown_fit
+from .. import keys
 from ..motion.bone_pose import apply_pose, read_bone_pose
 from .armature import create_armature
 from .axes import points_to_blender, points_to_engine
 from .body_object import create_body, set_expression
 from .camera import add_photo, create_camera, toggle_camera_view, use_photo_size
+from .selection import enter_object_mode
 
-SCENE_KEY = "likeness_fit"
-"""Custom property of the scene: the name of the scene that the user came from."""
-LANDMARK_KEY = "likeness_landmark"
-PLACE_KEY = "likeness_place"
-_CAMERA_KEY = "likeness_camera"
 _MOVED_PIXELS = 0.5
 _BALL = 0.02  # of the person's distance: its radius
 _TINT = (0.25, 0.55, 1.0, 0.55)
@@ -53,18 +50,17 @@ class _View:
 
 def find_fit_scene() -> Any | None:
     """The scene of the fit that is being corrected, or None."""
-    return next((scene for scene in bpy.data.scenes if SCENE_KEY in scene), None)
+    return next((scene for scene in bpy.data.scenes if keys.FIT in scene), None)
 
 
 def enter_fit_scene(context: Any, fit: Path) -> Any:
     """Make the scene of the fit that the worker wrote, and show it in the window."""
     shown = load_shown_fit(fit)
-    if context.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
+    enter_object_mode(context)
     came_from = context.window.scene.name
     before = _known()
     scene = bpy.data.scenes.new("Likeness Fit")
-    scene[SCENE_KEY] = came_from
+    scene[keys.FIT] = came_from
     context.window.scene = scene
     try:
         _fill(scene, shown, context)
@@ -92,7 +88,7 @@ def _fill(scene: Any, shown: Any, context: Any) -> None:
     add_photo(camera, shown.photo, "Fit Photo")
     scene.camera = camera
     use_photo_size(scene, camera)
-    scene[_CAMERA_KEY] = [
+    scene[keys.FIT_CAMERA] = [
         *np.asarray(avatar.camera.K, float).ravel(),
         avatar.camera.width,
         avatar.camera.height,
@@ -110,7 +106,7 @@ def _fill(scene: Any, shown: Any, context: Any) -> None:
         ball.empty_display_type, ball.empty_display_size = "SPHERE", 0.5 * _BALL * depth
         ball.location = points_to_blender(at).tolist()
         ball.show_name = ball.show_in_front = True
-        ball[LANDMARK_KEY], ball[PLACE_KEY] = name, [float(v) for v in place]
+        ball[keys.FIT_LANDMARK], ball[keys.FIT_PLACE] = name, [float(v) for v in place]
     context.view_layer.update()
     context.view_layer.objects.active = armature
 
@@ -120,11 +116,11 @@ def read_moved_landmarks(scene: Any) -> dict[str, list[float]]:
     camera = _camera(scene)
     out = {}
     for ball in scene.objects:
-        if LANDMARK_KEY in ball:
+        if keys.FIT_LANDMARK in ball:
             where = points_to_engine(np.array(ball.matrix_world.translation, np.float64))
             pixels, _ = project(where, camera)
-            if np.linalg.norm(pixels - np.array(ball[PLACE_KEY])) > _MOVED_PIXELS:
-                out[str(ball[LANDMARK_KEY])] = [float(v) for v in pixels]
+            if np.linalg.norm(pixels - np.array(ball[keys.FIT_PLACE])) > _MOVED_PIXELS:
+                out[str(ball[keys.FIT_LANDMARK])] = [float(v) for v in pixels]
     return out
 
 
@@ -142,9 +138,8 @@ def leave_fit_scene(context: Any) -> None:
         _show_as_before()  # an undo has taken the scene away
         return
     if context.window is not None and context.window.scene == scene:
-        if context.mode != "OBJECT":
-            bpy.ops.object.mode_set(mode="OBJECT")
-        home = bpy.data.scenes.get(scene[SCENE_KEY])
+        enter_object_mode(context)
+        home = bpy.data.scenes.get(scene[keys.FIT])
         others = (other for other in bpy.data.scenes if other != scene)
         context.window.scene = home or next(others)
     for obj in list(scene.collection.all_objects):
@@ -152,7 +147,7 @@ def leave_fit_scene(context: Any) -> None:
     for name in _COLLECTIONS:
         data = getattr(bpy.data, name)
         for block in list(data):
-            if block.get(SCENE_KEY) is not None and block.library is None and name != "shape_keys":
+            if block.get(keys.FIT) is not None and block.library is None and name != "shape_keys":
                 data.remove(block)
     bpy.data.scenes.remove(scene)
     _show_as_before()
@@ -167,11 +162,11 @@ def _mark_new(before: dict[str, set[str]]) -> None:
     for name, known in before.items():
         for block in getattr(bpy.data, name):
             if block.name not in known and name != "shape_keys":
-                block[SCENE_KEY] = ""
+                block[keys.FIT] = ""
 
 
 def _camera(scene: Any) -> Camera:
-    numbers = [float(v) for v in scene[_CAMERA_KEY]]
+    numbers = [float(v) for v in scene[keys.FIT_CAMERA]]
     K = np.array(numbers[:9]).reshape(3, 3)
     return Camera(np.diag([1.0, -1.0, -1.0, 1.0]), K, int(numbers[9]), int(numbers[10]))
 

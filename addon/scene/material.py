@@ -11,13 +11,12 @@ from typing import Any
 import bpy
 
 from ...engine.scene.mesh import CUT_SIGMA
-from .. import compat
+from .. import compat, keys
 
 DITHERED_SLOT = 1  # of the splat mesh's two materials; the blended one comes first
 """The materials' places on the splat mesh."""
 
 _NAMES = {"BLENDED": "Likeness Splats", "DITHERED": "Likeness Splats Viewport"}
-_VERSION_KEY = "likeness_version"
 _VERSION = 1
 COLOR_ATTRIBUTE = "splat_color"
 """FACE, linear RGB, opacity in the alpha."""
@@ -33,13 +32,13 @@ def splat_materials() -> list[Any]:
 def _material(method: str) -> Any:
     for existing in bpy.data.materials:
         if (
-            existing.get(_VERSION_KEY) == _VERSION
+            existing.get(keys.VERSION) == _VERSION
             and existing.surface_render_method == method
             and existing.library is None
         ):
             return existing
     material = bpy.data.materials.new(_NAMES[method])
-    material[_VERSION_KEY] = _VERSION
+    material[keys.VERSION] = _VERSION
     compat.enable_nodes(material)
     material.surface_render_method = method
     material.use_transparency_overlap = True  # splats show through one another

@@ -29,6 +29,7 @@ import numpy as np
 from ...engine.core.color import linear_to_srgb
 from ...engine.core.types import LikenessError
 from ...engine.scene.mesh import ATTRIBUTES, KEPT
+from .. import keys
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE
 from .node_group import FAST_INPUT, _Builder, _Camera, _interface, _move, splat_group
 from .read_back import read_attribute
@@ -45,7 +46,6 @@ MIN_THICKNESS = 1e-3
 _LEAST_SCALE = 1e-6  # metres
 _NODE = "GeometryNodePointsSetType"
 _GROUP_NAME = "Likeness Native Splats"
-_VERSION_KEY = "likeness_native_version"
 _VERSION = 1
 
 
@@ -111,7 +111,7 @@ def _unknown(what: str) -> LikenessError:
 def is_native(splats: Any) -> bool:
     """Whether an avatar's splats are Blender's own."""
     modifier = splats.modifiers.get(MODIFIER_NAME)
-    return bool(modifier and modifier.node_group and _VERSION_KEY in modifier.node_group)
+    return bool(modifier and modifier.node_group and keys.NATIVE_VERSION in modifier.node_group)
 
 
 def set_native(splats: Any, on: bool) -> None:
@@ -155,9 +155,9 @@ def native_group(kind: PointCloudKind | None) -> Any:
     Args:
         kind: of :func:`splat_kind`; None leaves the points plain ones, which any Blender can.
     """
-    for group in bpy.data.node_groups:
-        if group.get(_VERSION_KEY) == _VERSION and group.library is None:
-            return group
+    found = keys.find_own(bpy.data.node_groups, keys.NATIVE_VERSION, _VERSION)
+    if found is not None:
+        return found
     tree = bpy.data.node_groups.new(_GROUP_NAME, "GeometryNodeTree")
     try:
         tree.is_modifier = True
@@ -166,7 +166,7 @@ def native_group(kind: PointCloudKind | None) -> Any:
     except BaseException:
         bpy.data.node_groups.remove(tree)
         raise
-    tree[_VERSION_KEY] = _VERSION
+    tree[keys.NATIVE_VERSION] = _VERSION
     return tree
 
 

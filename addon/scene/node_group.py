@@ -32,11 +32,11 @@ from typing import Any, NamedTuple
 import bpy
 
 from ...engine.scene.mesh import ATTRIBUTES, KEPT
+from .. import keys
 from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
 
 GROUP_NAME = "Likeness Splats"
 GROUP_VERSION = 4
-_VERSION_KEY = "likeness_version"
 
 SIGMA_RANGE = (0.5, 2.0)
 """As engine/gaussians/binding.py; a test holds the two to each other."""
@@ -135,11 +135,11 @@ class _Builder:
 
 def splat_group() -> Any:
     """The node group, shared by all avatars of the file: made on first use."""
-    for group in bpy.data.node_groups:
-        if group.get(_VERSION_KEY) == GROUP_VERSION and group.library is None:
-            return group
+    found = keys.find_own(bpy.data.node_groups, keys.VERSION, GROUP_VERSION)
+    if found is not None:
+        return found
     tree = bpy.data.node_groups.new(GROUP_NAME, "GeometryNodeTree")
-    tree[_VERSION_KEY] = GROUP_VERSION
+    tree[keys.VERSION] = GROUP_VERSION
     tree.is_modifier = True
     _interface(tree)
     _build(tree)

@@ -15,7 +15,8 @@ import numpy as np
 
 from ...engine.core.types import Avatar, Camera, FloatArray, IntArray, LikenessError
 from ...engine.scene.mesh import ATTRIBUTES, KEPT, restore_gaussians
-from .avatar_objects import PERSON_KEY, AvatarObjects
+from .. import keys
+from .avatar_objects import AvatarObjects
 from .axes import matrix_to_engine, points_to_engine, projection_to_K, view_to_engine
 from .material import COLOR_ATTRIBUTE
 from .splat_object import MODIFIER_NAME, get_input
@@ -42,7 +43,7 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
     from ...engine.scene.files import unpack_avatar
 
     name = objects.armature.name
-    kept = objects.body.data.get(PERSON_KEY)
+    kept = objects.body.data.get(keys.PERSON)
     if kept is None:
         raise LikenessError(
             f"'{name}' was made by an older version of Likeness.", "Import its avatar file again."

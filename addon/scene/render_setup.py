@@ -14,14 +14,12 @@ from typing import Any, NamedTuple
 import bpy
 
 from ...engine.core.types import LikenessError
-from .. import compat
-from .camera import RESOLUTION_KEY, photo_size, use_photo_size
+from .. import compat, keys
+from .camera import photo_size, use_photo_size
 
 TRANSPARENT_BOUNCES = 256
 """Splats that one ray may cross; the darkening of too few is plain at 32 (measured)."""
 
-BEFORE_KEY = "likeness_before_setup"
-"""Custom property of the scene: what the settings were before, as JSON {path: value}."""
 
 GROUPS: dict[str, str] = {
     "engine": "Render engine",
@@ -99,7 +97,7 @@ def apply_changes(scene: Any, changes: list[SettingChange]) -> None:
     Raises:
         LikenessError: one is impossible; then none is made.
     """
-    before = json.loads(scene.get(BEFORE_KEY, "{}"))
+    before = json.loads(scene.get(keys.SETTINGS_BEFORE, "{}"))
     for done, change in enumerate(changes):
         try:
             _set(scene, change.path, change.new)
@@ -109,7 +107,7 @@ def apply_changes(scene: Any, changes: list[SettingChange]) -> None:
             raise
         before.setdefault(change.path, change.old)
     if changes:
-        scene[BEFORE_KEY] = json.dumps(before)
+        scene[keys.SETTINGS_BEFORE] = json.dumps(before)
 
 
 def restore_settings(scene: Any) -> list[SettingChange]:
@@ -120,7 +118,7 @@ def restore_settings(scene: Any) -> list[SettingChange]:
     away.
     """
     changes = []
-    for path, old in json.loads(scene.get(BEFORE_KEY, "{}")).items():
+    for path, old in json.loads(scene.get(keys.SETTINGS_BEFORE, "{}")).items():
         if path == "camera" and old and old not in bpy.data.objects:
             continue
         owner, name = _owner(scene, path)
@@ -130,14 +128,14 @@ def restore_settings(scene: Any) -> list[SettingChange]:
         if not _same(now, old):
             changes.append(SettingChange("", path, now, old, _told(owner, name, now, old)))
             _set(scene, path, old)
-    if BEFORE_KEY in scene:
-        del scene[BEFORE_KEY]
+    if keys.SETTINGS_BEFORE in scene:
+        del scene[keys.SETTINGS_BEFORE]
     return changes
 
 
 def can_restore(scene: Any) -> bool:
     """Whether a setup was made that can be taken back."""
-    return BEFORE_KEY in scene
+    return keys.SETTINGS_BEFORE in scene
 
 
 def has_other_objects(scene: Any, splats: list[Any]) -> bool:
@@ -203,7 +201,7 @@ def _wanted(setup: RenderOptions, camera: Any | None) -> list[tuple[str, str, An
     wanted += [("film", "render.film_transparent", True), ("film", "render.dither_intensity", 0.0)]
     if camera is not None:
         wanted.append(("camera", "camera", camera.name))
-        if RESOLUTION_KEY in camera:
+        if keys.RESOLUTION in camera:
             width, height, aspect_x, aspect_y = photo_size(camera)
             wanted += [
                 ("camera", "render.resolution_x", width),

@@ -15,8 +15,8 @@ import numpy as np
 
 from ...engine.core.types import LikenessError
 from ...engine.scene.mesh import ATTRIBUTES
-from .. import compat
-from .avatar_objects import PART_KEY, AvatarObjects
+from .. import compat, keys
+from .avatar_objects import AvatarObjects
 from .material import COLOR_ATTRIBUTE
 from .read_back import open_stored_mesh, read_attribute
 from .splat_object import set_input
@@ -26,7 +26,6 @@ MODIFIER_NAME = "Likeness Shadow"
 REACH_ATTRIBUTE = "splat_reach"
 """POINT, on the body: metres along the normal to where its splats reach."""
 
-_VERSION_KEY = "likeness_shadow_version"
 _VERSION = 1
 _REACH_PERCENTILE = 80.0
 _SOLID = 0.5
@@ -57,7 +56,7 @@ def add_proxy(objects: AvatarObjects, catcher: bool = False) -> Any:
     obj = bpy.data.objects.new(mesh.name, mesh)
     objects.collection.objects.link(obj)
     obj.parent = objects.armature
-    obj[PART_KEY] = PART
+    obj[keys.PART] = PART
     obj.display_type = "WIRE"
     obj.hide_select = True
     for rays in ("diffuse", "glossy", "transmission", "volume_scatter"):
@@ -75,7 +74,7 @@ def add_proxy(objects: AvatarObjects, catcher: bool = False) -> Any:
 
 def find_proxy(objects: AvatarObjects) -> Any | None:
     """The avatar's shadow proxy, or None."""
-    return next((o for o in objects.armature.children if o.get(PART_KEY) == PART), None)
+    return next((o for o in objects.armature.children if o.get(keys.PART) == PART), None)
 
 
 def remove_proxy(objects: AvatarObjects) -> None:
@@ -130,11 +129,11 @@ def _store_reach(objects: AvatarObjects) -> None:
 
 def _group() -> Any:
     """Body -> body pushed out; shared by all avatars of the file."""
-    for group in bpy.data.node_groups:
-        if group.get(_VERSION_KEY) == _VERSION and group.library is None:
-            return group
+    found = keys.find_own(bpy.data.node_groups, keys.SHADOW_VERSION, _VERSION)
+    if found is not None:
+        return found
     tree = bpy.data.node_groups.new(MODIFIER_NAME, "GeometryNodeTree")
-    tree[_VERSION_KEY] = _VERSION
+    tree[keys.SHADOW_VERSION] = _VERSION
     tree.is_modifier = True
     socket = tree.interface.new_socket
     socket("Geometry", description="The proxy", in_out="OUTPUT", socket_type="NodeSocketGeometry")
@@ -180,11 +179,11 @@ def _group() -> Any:
 
 def _material() -> Any:
     """Opaque to shadow rays, and to nothing else."""
-    for existing in bpy.data.materials:
-        if existing.get(_VERSION_KEY) == _VERSION and existing.library is None:
-            return existing
+    found = keys.find_own(bpy.data.materials, keys.SHADOW_VERSION, _VERSION)
+    if found is not None:
+        return found
     material = bpy.data.materials.new(MODIFIER_NAME)
-    material[_VERSION_KEY] = _VERSION
+    material[keys.SHADOW_VERSION] = _VERSION
     compat.enable_nodes(material)
     material.surface_render_method = "DITHERED"
     material.use_transparent_shadow = True

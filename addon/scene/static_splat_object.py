@@ -15,13 +15,14 @@ import bpy
 
 from ...engine.scene.mesh import SplatMesh
 from ...engine.scene.static_splats import AXES, MEAN
+from .. import keys
 from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
 from .node_group import _Builder, _Camera, _sorted
+from .selection import enter_object_mode, select_only
 from .splat_object import splat_mesh_steps
 
 MODIFIER_NAME = "Static Splats"
-PART_KEY = "likeness_static_splats"
-_GROUP_NAME, _GROUP_VERSION, _VERSION_KEY = "Likeness Static Splats", 1, "likeness_static_version"
+_GROUP_NAME, _GROUP_VERSION = "Likeness Static Splats", 1
 
 
 def add_static_splats_steps(
@@ -29,28 +30,24 @@ def add_static_splats_steps(
 ) -> Generator[None, None, Any]:
     """Add the object to the context's collection, selected and active; the generator returns it."""
     mesh = yield from splat_mesh_steps(splats, name)
-    if context.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
+    enter_object_mode(context)
     obj = bpy.data.objects.new(name, mesh)
-    obj[PART_KEY] = True
+    obj[keys.STATIC_SPLATS] = True
     obj.visible_shadow = obj.visible_diffuse = False
     modifier = obj.modifiers.new(MODIFIER_NAME, "NODES")
     modifier.node_group = static_group()
     context.collection.objects.link(obj)
-    for other in context.selected_objects:
-        other.select_set(False)
-    obj.select_set(True)
-    context.view_layer.objects.active = obj
+    select_only(obj, context)
     return obj
 
 
 def static_group() -> Any:
     """The node group of all static splats of the file: made on first use."""
-    for group in bpy.data.node_groups:
-        if group.get(_VERSION_KEY) == _GROUP_VERSION and group.library is None:
-            return group
+    found = keys.find_own(bpy.data.node_groups, keys.STATIC_VERSION, _GROUP_VERSION)
+    if found is not None:
+        return found
     tree = bpy.data.node_groups.new(_GROUP_NAME, "GeometryNodeTree")
-    tree[_VERSION_KEY] = _GROUP_VERSION
+    tree[keys.STATIC_VERSION] = _GROUP_VERSION
     tree.is_modifier = True
     new = tree.interface.new_socket
     new(

@@ -16,14 +16,12 @@ from mathutils import Matrix
 
 from ...engine.core.types import FloatArray
 from ...engine.scene.mesh import ATTRIBUTES, KEPT
-from ..scene.avatar_objects import PART_KEY
+from .. import keys
 from ..scene.material import COLOR_ATTRIBUTE
 from ..scene.node_group import FAST_INPUT, splat_group
 from ..scene.read_back import read_attribute
 from ..scene.splat_object import MODIFIER_NAME, get_input, input_names, set_input, use_group
 from .splat_cloud import SplatArrays, SplatCloud
-
-_REMEMBERED_KEY = "likeness_fast_splats"
 
 
 @dataclass
@@ -128,7 +126,7 @@ def draw_view(
     shown = [
         obj
         for obj in context.view_layer.objects
-        if obj.get(PART_KEY) == "splats" and is_fast(obj) and obj.visible_get(viewport=space)
+        if obj.get(keys.PART) == "splats" and is_fast(obj) and obj.visible_get(viewport=space)
     ]
     if not shown:
         return 0
@@ -210,7 +208,7 @@ def _changed(scene: Any, depsgraph: Any) -> None:
 def _before_saving(*_: Any) -> None:
     for obj in _splats():
         if is_fast(obj):
-            obj[_REMEMBERED_KEY] = True
+            obj[keys.FAST_SPLATS] = True
             set_fast(obj, False)
 
 
@@ -218,14 +216,14 @@ def _before_saving(*_: Any) -> None:
 def _switch_on_again(*_: Any) -> None:
     _forget()
     for obj in _splats():
-        if obj.get(_REMEMBERED_KEY):
-            del obj[_REMEMBERED_KEY]
+        if obj.get(keys.FAST_SPLATS):
+            del obj[keys.FAST_SPLATS]
             if not find_fast_problem() and obj.library is None:
                 set_fast(obj, True)
 
 
 def _splats() -> list[Any]:
-    return [obj for obj in bpy.data.objects if obj.get(PART_KEY) == "splats"]
+    return [obj for obj in bpy.data.objects if obj.get(keys.PART) == "splats"]
 
 
 def _remove_handler() -> None:

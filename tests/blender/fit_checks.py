@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 import likeness
 import numpy as np
-from likeness.addon import fit_preview, running
+from likeness.addon import fit_preview, keys, running
 from likeness.addon.scene import fit_adjustment
 from likeness.engine.core.types import JOINT_INDEX, Observation, Portrait, Track
 from likeness.engine.pipeline.track import TrackedPortrait
@@ -86,8 +86,8 @@ def correct(folder: str) -> dict[str, Any]:
     home, before = bpy.context.scene.name, contents()
     out["enter"] = sorted(bpy.ops.likeness.adjust_fit())
     scene = fit_adjustment.find_fit_scene()
-    balls = [o for o in scene.objects if fit_adjustment.LANDMARK_KEY in o]
-    out["balls"] = sorted(o[fit_adjustment.LANDMARK_KEY] for o in balls)
+    balls = [o for o in scene.objects if keys.FIT_LANDMARK in o]
+    out["balls"] = sorted(o[keys.FIT_LANDMARK] for o in balls)
     out["shown"] = bpy.context.scene == scene
     bpy.context.view_layer.update()
     out["untouched"] = fit_adjustment.read_moved_landmarks(scene)
@@ -95,7 +95,7 @@ def correct(folder: str) -> dict[str, Any]:
         out["nothing"] = sorted(bpy.ops.likeness.refit())
     except RuntimeError as error:
         out["nothing"] = str(error)
-    ball = next(o for o in balls if o[fit_adjustment.LANDMARK_KEY] == "left_elbow")
+    ball = next(o for o in balls if o[keys.FIT_LANDMARK] == "left_elbow")
     camera, depth = person.track.camera, -ball.location[1] * -1
     ball.location.x += 0.05
     bpy.context.view_layer.update()

@@ -1,0 +1,81 @@
+"""Keys of the custom properties that Likeness writes into .blend files. No bpy here.
+
+They are part of the files: a renamed key orphans what older files hold under it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+PART = "likeness_part"
+"""On each object of an avatar: ``armature``, ``body``, ``splats``, ``camera`` or ``shadow``."""
+
+# On the armature object.
+FORMAT = "likeness_format"
+"""Version of the object layout (``SCENE_FORMAT``)."""
+AVATAR_FILE = "likeness_avatar"
+"""Path of the avatar file; empty if there was none."""
+PROVENANCE = "likeness_provenance"
+"""The avatar's provenance as JSON."""
+FRAMING = "likeness_framing"
+"""What the photo shows of the person: the avatar's ``framing``."""
+PHOTO_POSE = "likeness_photo_pose"
+"""The photo's full_pose [165], transl [3] and expression [E], concatenated."""
+
+# On the body's mesh.
+PERSON = "likeness_person"
+"""The avatar without its Gaussians, as bytes packed by ``engine/scene/files.py``."""
+OWN_VERTICES = "likeness_own_vertices"
+"""Number of vertices of the body itself; those of a skirt follow."""
+
+# On camera objects.
+CAMERA_OF = "likeness_camera_of"
+"""The armature object whose photo the camera took. The camera has no parent."""
+RESOLUTION = "likeness_resolution"
+"""Width and height of the photo in pixels."""
+PIXEL_ASPECT = "likeness_pixel_aspect"
+"""fx / fy of the photo."""
+
+# On splat objects.
+FAST_SPLATS = "likeness_fast_splats"
+"""Fast splats were on when the file was saved."""
+STATIC_SPLATS = "likeness_static_splats"
+"""True on splats without an avatar."""
+
+# On actions.
+MOTION = "likeness_motion"
+"""The file or armature that the motion came from."""
+MOTION_NOTES = "likeness_motion_notes"
+"""What was decided or left out when the action was made, as a JSON list of texts."""
+
+# On scenes.
+SETTINGS_BEFORE = "likeness_before_setup"
+"""The settings before Set Up Scene for Splats, as JSON {path: value}."""
+
+# On the shared data of a file: version of what it holds.
+VERSION = "likeness_version"
+"""On the splats' node group and materials."""
+NATIVE_VERSION = "likeness_native_version"
+"""On the node group of Blender's own splats."""
+STATIC_VERSION = "likeness_static_version"
+"""On the node group of static splats."""
+SHADOW_VERSION = "likeness_shadow_version"
+"""On the node group and material of shadow proxies."""
+BONE_SHAPE = "likeness_shape"
+"""On the objects that draw bones: name of the shape."""
+
+# On the scene in which a fit is corrected, which is never saved on purpose.
+FIT = "likeness_fit"
+"""On that scene: name of the scene to return to. Empty on everything made for it."""
+FIT_CAMERA = "likeness_camera"
+"""On that scene: K [9], width and height of the photo's camera."""
+FIT_LANDMARK = "likeness_landmark"
+"""On a handle: name of its landmark."""
+FIT_PLACE = "likeness_place"
+"""On a handle: the detected position of its landmark, pixels of the photo."""
+
+
+def find_own(blocks: Iterable[Any], key: str, value: Any) -> Any | None:
+    """The data block of this file, not of a linked one, whose property ``key`` is ``value``."""
+    return next((b for b in blocks if b.get(key) == value and b.library is None), None)

@@ -1,0 +1,53 @@
+"""What operators on avatars share."""
+# No postponed annotations here: Blender reads properties from them.
+
+from typing import Any
+
+from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, get_active_avatar
+from ..engine.core.types import LikenessError
+
+
+class AvatarOperator:
+    """An operator on the avatar that the active object is a part of; a mixin."""
+
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        avatar = find_avatar(context.object)
+        problem = "Select part of an avatar first"
+        if avatar is not None:
+            problem = cls.find_problem(context, avatar)
+        if problem:
+            cls.poll_message_set(problem)  # type: ignore[attr-defined]
+        return not problem
+
+    @classmethod
+    def find_problem(cls, context: Any, avatar: AvatarObjects) -> str:
+        """Why the operator cannot run on this avatar; empty if it can."""
+        return ""
+
+    def execute(self, context: Any) -> set[str]:
+        try:
+            self.change(context, get_active_avatar(context))
+        except LikenessError as error:
+            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        """Do the work.
+
+        Raises:
+            LikenessError: It cannot be done; the scene must be as before.
+        """
+        raise NotImplementedError
+
+
+def format_count(count: int, one: str, many: str) -> str:
+    """A number with its noun.
+
+    >>> format_count(1, "file", "files"), format_count(3, "file", "files")
+    ('1 file', '3 files')
+    """
+    return f"{count} {one if count == 1 else many}"
