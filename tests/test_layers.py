@@ -51,7 +51,6 @@ NEVER = {"cv2", "mediapipe", "skimage", "pickle", "smplx"}
 TORCH_ROOM = "engine/training/"
 TORCH_FILES = {
     "engine/body/skinning_torch.py",
-    "engine/evaluation/protocols/lpips.py",
     "engine/gaussians/posing_torch.py",
     "engine/generative/gpu.py",
     "engine/generative/loading.py",

@@ -1,49 +1,56 @@
-"""How different two pictures look: LPIPS, and multi-scale SSIM in its place. Needs torch.
+"""Perceptual distances of pictures: LPIPS, or multi-scale SSIM instead. Needs torch.
 
-LPIPS (Zhang et al. 2018) compares the features of a network that was trained to tell pictures
-apart: AlexNet or VGG-16, in torchvision's naming. Its linear layers are a file of the package
-``lpips``, or one like it; nothing is imported of the package, which would need torchvision.
+LPIPS (Zhang et al. 2018) compares the features of an image classifier: AlexNet or VGG-16, in
+torchvision's naming. Its linear layers are read from a file of the package ``lpips``, or one like
+it; the package itself is not imported, since it needs torchvision.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.types import LikenessError
+from ..core.types import FloatArray, LikenessError
 from ..files.weights import find_weights
+from ..visual.metrics import MIN_SCALE_TERM, SSIM_C1, SSIM_C2, SSIM_SIZE, scale_weights, ssim_window
 
 KINDS = ("auto", "lpips-vgg", "lpips-alex", "ms-ssim")
-
-SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, finest first
-SSIM_SIGMA, SSIM_RADIUS = 1.5, 5  # 11 x 11 pixels, as in evaluation/metrics.py
-_C1, _C2 = 0.01**2, 0.03**2
-_MIN_TERM = 1e-4  # of a scale's contrast term: fractional powers of less have no useful slope
+METRIC_BACKBONES = ("lpips-alex", "lpips-vgg")
+"""In the order of preference for figures: LPIPS's authors measure with the first."""
+MIN_LPIPS_SIDE = 32  # pixels; the layers pool away what is smaller
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of values in 0..1
 
 
 class _Layer(NamedTuple):
-    """A convolution with its ReLU: its number in torchvision's ``features``, and what it does."""
+    """A convolution with its ReLU, by its number in torchvision's ``features``."""
 
     number: int
     channels: tuple[int, int]
     kernel: int
     stride: int = 1
-    pool: int = 0  # width of the max pooling before it, stride 2; 0 for none
+    pool: int = 0  # width of the max pooling before it, with stride 2; 0 for none
     compared: bool = True
 
 
 class _Backbone(NamedTuple):
-    """A network under LPIPS: what it is called, its name and that of LPIPS's linear layers for it
-    in ``weights.py``, the latter's file in the package, and its layers."""
+    """A network under LPIPS.
+
+    Attributes:
+        title: Its name in messages.
+        weights: Its name in ``files/weights.py``.
+        linear: The name of LPIPS's linear layers for it there.
+        linear_file: Their file in the package ``lpips``.
+        layers: Its convolutions, in order.
+    """
 
     title: str
     weights: str
@@ -78,104 +85,122 @@ _BACKBONES = {
     "lpips-vgg": _Backbone("VGG-16", "vgg16", "lpips-vgg16", "vgg.pth", _VGG),
     "lpips-alex": _Backbone("AlexNet", "alexnet", "lpips-alexnet", "alex.pth", _ALEX),
 }
-_MIN_SIDE = 32  # pixels; what is smaller is pooled away
 
 
 def create_perceptual(kind: str = "auto", source: Path | str | None = None) -> nn.Module:
-    """A measure of two sets of pictures [B, 3, H, W] in 0..1 that gives [B] distances.
+    """Create a module that maps two batches of pictures [B, 3, H, W] in 0..1 to [B] distances.
 
-    It has no trainable parameters, works in float32 also under autocast, and tells by ``name``
-    which one of KINDS it is.
+    It has no trainable parameters, computes in float32 even under autocast, and its ``name`` says
+    which of KINDS it is.
 
     Args:
-        kind: one of KINDS; ``auto`` is LPIPS by what ``source`` holds. Without a source it is
-            LPIPS with the first of VGG-16 and AlexNet that can be found (``weights.py``), and
-            otherwise, with a warning, multi-scale SSIM.
-        source: weights of LPIPS's backbone, by name or as a file, ``.safetensors`` or torch's
-            ``.pth``, named as in torchvision; None looks for them.
+        kind: One of KINDS; ``auto`` is LPIPS with the backbone that ``source`` holds. Without a
+            source it is LPIPS with VGG-16 or else AlexNet, whichever is found first, and otherwise,
+            with a warning, multi-scale SSIM.
+        source: Weights of LPIPS's backbone, by name or as a ``.safetensors`` or ``.pth`` file with
+            torchvision's names; None looks for them (``files/weights.py``).
 
     Raises:
-        LikenessError: an unknown kind, or LPIPS without weights that can be read.
+        LikenessError: The kind is unknown, or LPIPS's weights are missing or cannot be read.
     """
     if kind not in KINDS:
         raise LikenessError(
-            f"There is no perceptual loss '{kind}'.", f"Choose one of: {', '.join(KINDS)}."
+            f"The perceptual loss '{kind}' is unknown.", f"Choose one of: {', '.join(KINDS)}."
         )
     if kind == "ms-ssim":
         return MultiScaleSSIM()
-    if kind != "auto":
+    if kind != "auto" or source is not None:
         path = find_weights(source or _BACKBONES[kind].weights)
-        return LpipsLoss(kind, _read(path), path)
-    if source is not None:
-        path = find_weights(source)
         state = _read(path)
-        return LpipsLoss(_kind_of(state, path), state, path)
-    reasons = []
-    for known, backbone in _BACKBONES.items():
-        try:
-            path = find_weights(backbone.weights)
-            return LpipsLoss(known, _read(path), path)
-        except LikenessError as error:
-            reasons.append(error)
-    warnings.warn(
-        f"Multi-scale SSIM takes the place of LPIPS: {reasons[0].message} {reasons[0].remedy}",
-        stacklevel=2,
-    )
+        return LpipsLoss(_kind_of(state, path) if kind == "auto" else kind, state, path)
+    try:
+        return _load_first_lpips(tuple(_BACKBONES))
+    except LikenessError as error:
+        warnings.warn(
+            f"Multi-scale SSIM is used instead of LPIPS: {error.message} {error.remedy}",
+            stacklevel=2,
+        )
     return MultiScaleSSIM()
 
 
-class MultiScaleSSIM(nn.Module):
-    """1 - MS-SSIM (Wang et al. 2003), mean over channels; 0 for equal pictures.
+def _load_first_lpips(kinds: Sequence[str]) -> nn.Module:
+    """LPIPS with the first backbone whose weights are found; else the first one's error."""
+    errors = []
+    for kind in kinds:
+        try:
+            return create_perceptual(kind)
+        except LikenessError as error:
+            errors.append(error)
+    raise errors[0]
 
-    Windows, constants and the treatment of edges as in :func:`.evaluation.metrics.ssim`. Pictures
-    that are halved below a window's size stop there, and the weights of the scales that are left
-    add up to one.
+
+class LpipsMetric:
+    """LPIPS of two single pictures, as arrays; ``name`` is that of its backbone.
+
+    Args:
+        kind: One of METRIC_BACKBONES, or ``auto`` for the first whose weights are found.
+
+    Raises:
+        LikenessError: The weights are missing or cannot be read.
     """
+
+    def __init__(self, kind: str = "auto") -> None:
+        self._module = _load_first_lpips(METRIC_BACKBONES if kind == "auto" else (kind,))
+        self.name = str(self._module.name)
+
+    def __call__(self, a: FloatArray, b: FloatArray) -> float:
+        """Compute the distance of two pictures [H, W, 3] in 0..1."""
+        pair = [
+            torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)[None], np.float32))
+            for x in (a, b)
+        ]
+        with torch.no_grad():
+            return float(self._module(*pair)[0])
+
+
+class MultiScaleSSIM(nn.Module):
+    """1 - MS-SSIM, 0 for equal pictures: :func:`..visual.metrics.ms_ssim` with gradients."""
 
     name = "ms-ssim"
 
     def __init__(self) -> None:
         super().__init__()
-        place = torch.arange(-SSIM_RADIUS, SSIM_RADIUS + 1, dtype=torch.float64)
-        window = torch.exp(-0.5 * (place / SSIM_SIGMA) ** 2)
-        self.register_buffer("window", (window / window.sum()).float(), persistent=False)
+        self.register_buffer("window", torch.from_numpy(ssim_window()).float(), persistent=False)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        size = 2 * SSIM_RADIUS + 1
-        if a.shape != b.shape or min(a.shape[-2:]) < size:
-            raise ValueError(
-                f"pictures of one size, from {size} pixels: {tuple(a.shape)}, {tuple(b.shape)}"
-            )
-        scales = 1
-        while scales < len(SCALE_WEIGHTS) and min(a.shape[-2:]) >> scales >= size:
-            scales += 1
-        weights = [weight / sum(SCALE_WEIGHTS[:scales]) for weight in SCALE_WEIGHTS[:scales]]
+        """Compute [B] distances of pictures [B, C, H, W] in 0..1.
+
+        Raises:
+            ValueError: The pictures differ in size, or are smaller than a window.
+        """
+        _check_sizes(a, b, SSIM_SIZE)
+        weights = scale_weights(*a.shape[-2:])
         with torch.autocast(a.device.type, enabled=False):
             a, b = a.float(), b.float()
             out = torch.ones(a.shape[:2], device=a.device)
             for scale, weight in enumerate(weights):
                 whole, contrast = self._similarity(a, b)
-                last = scale == scales - 1
-                out = out * (whole if last else contrast).clamp(min=_MIN_TERM) ** weight
+                last = scale == len(weights) - 1
+                out = out * (whole if last else contrast).clamp(min=MIN_SCALE_TERM) ** weight
                 if not last:
                     a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
             return 1.0 - out.mean(1)
 
     def _similarity(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """SSIM and its contrast-structure part, [B, C] means over the pixels."""
-        # Apart, because the truth has no way back; of the variances only the sum is needed.
+        # mean_b apart, since the truth needs no gradient; only the variances' sum is needed.
         mean_a, squares, product = self._blurred(torch.stack([a, a * a + b * b, a * b]))
         mean_b = self._blurred(b)
         both, light = mean_a * mean_b, mean_a**2 + mean_b**2
-        contrast = (2 * (product - both) + _C2) / (squares - light + _C2)
-        whole = contrast * (2 * both + _C1) / (light + _C1)
+        contrast = (2 * (product - both) + SSIM_C2) / (squares - light + SSIM_C2)
+        whole = contrast * (2 * both + SSIM_C1) / (light + SSIM_C1)
         return whole.mean((-2, -1)), contrast.mean((-2, -1))
 
     def _blurred(self, images: Tensor) -> Tensor:
-        """[..., H, W] smaller by a window on every side.
+        """[..., H, W] blurred, without the border where windows would reach outside.
 
-        All pictures are channels of one: on a CPU this is several times as quick, both ways, as
-        pictures of one channel.
+        All pictures are channels of one: on a CPU that is several times faster, forward and
+        backward, than a batch of single channels.
         """
         window: Tensor = self.get_buffer("window")
         channels = images.shape[:-2].numel()
@@ -187,12 +212,16 @@ class MultiScaleSSIM(nn.Module):
 
 
 class LpipsLoss(nn.Module):
-    """LPIPS, version 0.1: features compared after their lengths have been made one.
+    """LPIPS, version 0.1: weighted distances of normalised features.
 
     Args:
-        kind: ``lpips-alex`` or ``lpips-vgg``. backbone: its weights, by torchvision's names.
-        source: where they are from, for messages.
-        linear: the weights [C] of the compared layers; None for the package's.
+        kind: ``lpips-alex`` or ``lpips-vgg``.
+        backbone: Its weights, by torchvision's names.
+        source: Their file, for messages.
+        linear: Weights [C] of each compared layer; None for the package's.
+
+    Raises:
+        LikenessError: Weights are missing or of another shape.
     """
 
     def __init__(
@@ -226,10 +255,12 @@ class LpipsLoss(nn.Module):
         self.register_buffer("std", torch.tensor(_STD)[:, None, None], persistent=False)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        if a.shape != b.shape or min(a.shape[-2:]) < _MIN_SIDE:
-            raise ValueError(
-                f"pictures of one size, from {_MIN_SIDE} pixels: {tuple(a.shape)}, {tuple(b.shape)}"
-            )
+        """Compute [B] distances of pictures [B, 3, H, W] in 0..1.
+
+        Raises:
+            ValueError: The pictures differ in size, or are smaller than MIN_LPIPS_SIDE.
+        """
+        _check_sizes(a, b, MIN_LPIPS_SIDE)
         with torch.autocast(a.device.type, enabled=False):
             out = torch.zeros(len(a), device=a.device)
             of_a, of_b = self._features(a), self._features(b)
@@ -240,7 +271,7 @@ class LpipsLoss(nn.Module):
             return out
 
     def _features(self, images: Tensor) -> dict[int, Tensor]:
-        """What the compared layers make of [B, 3, H, W] in 0..1, by their numbers."""
+        """Outputs of the compared layers for [B, 3, H, W] in 0..1, by the layers' numbers."""
         x = (images.float() - self.get_buffer("mean")) / self.get_buffer("std")
         out = {}
         for layer in self._layers:
@@ -255,14 +286,20 @@ class LpipsLoss(nn.Module):
         return out
 
 
+def _check_sizes(a: Tensor, b: Tensor, minimum: int) -> None:
+    if a.shape != b.shape or min(a.shape[-2:]) < minimum:
+        raise ValueError(
+            f"pictures of one size, from {minimum} pixels: {tuple(a.shape)}, {tuple(b.shape)}"
+        )
+
+
 def _unit(features: Tensor) -> Tensor:
-    """[B, C, H, W] of length one in every pixel; finite derivatives where all are zero."""
+    """Normalise [B, C, H, W] in every pixel; derivatives are finite where all are zero."""
     return F.normalize(features, dim=1, eps=1e-10)
 
 
 def _linear_layers(kind: str) -> list[Tensor]:
-    """The weights [C] of LPIPS's linear layers: the package's, which need not be imported for
-    that, or a file."""
+    """Weights [C] of LPIPS's linear layers: from the package's file, or else from our own."""
     backbone = _BACKBONES[kind]
     spec = importlib.util.find_spec("lpips")
     if spec is not None and spec.origin is not None:

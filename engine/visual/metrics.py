@@ -1,4 +1,7 @@
-"""Figures that compare pictures: PSNR, SSIM at one scale and several, overlap of silhouettes."""
+"""Image metrics: PSNR, SSIM at one scale and several, intersection of silhouettes.
+
+The windows, constants and scales of SSIM are defined here, for :mod:`..training.perceptual` too.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,39 @@ from ..core.types import BoolArray, FloatArray
 SSIM_SIGMA = 1.5
 SSIM_RADIUS = 5  # 11 x 11 pixels
 SSIM_SIZE = 2 * SSIM_RADIUS + 1
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # Wang et al. 2003, finest first
-MIN_CONTRAST = 1e-4  # of a scale: there are no fractional powers of what is below zero
+MIN_SCALE_TERM = 1e-4  # fractional powers of less have no useful slope, or are undefined
+
+
+def ssim_window() -> FloatArray:
+    """Compute the [11] Gaussian weights of a window along one axis, which add up to one."""
+    window = np.exp(-0.5 * (np.arange(-SSIM_RADIUS, SSIM_RADIUS + 1) / SSIM_SIGMA) ** 2)
+    return np.asarray(window / window.sum())
+
+
+def scale_weights(height: int, width: int) -> list[float]:
+    """Get the exponents of MS-SSIM's scales, finest first, for pictures of a size in pixels.
+
+    A scale whose pictures are smaller than a window is left out; the others add up to one.
+
+    >>> [round(weight, 3) for weight in scale_weights(47, 90)]
+    [0.071, 0.453, 0.476]
+    """
+    scales = 1
+    while scales < len(SCALE_WEIGHTS) and min(height, width) >> scales >= SSIM_SIZE:
+        scales += 1
+    return [weight / sum(SCALE_WEIGHTS[:scales]) for weight in SCALE_WEIGHTS[:scales]]
 
 
 def psnr(a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = None) -> float:
-    """Peak signal-to-noise ratio in dB of values in 0..1; inf when the pictures are equal.
+    """Compute the peak signal-to-noise ratio in dB; inf when the pictures are equal.
 
     Args:
-        a, b: [H, W] or [H, W, C].
-        mask: [H, W] weights (or bools) of the pixels; without weight the result is nan.
+        a: [H, W] or [H, W, C] in 0..1.
+        b: The same.
+        mask: [H, W] weights (or bools) of the pixels; the result is nan where they add up to 0.
     """
     squared = (np.asarray(a, np.float64) - np.asarray(b, np.float64)) ** 2
     if squared.ndim == 3:
@@ -34,14 +59,18 @@ def psnr(a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = Non
 
 
 def ssim(a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = None) -> float:
-    """Structural similarity of values in 0..1 (Wang et al. 2004), mean over channels and pixels.
+    """Compute the structural similarity (Wang et al. 2004), mean over channels and pixels.
 
     Gaussian window of 11 x 11 pixels, sigma 1.5, K1 = 0.01, K2 = 0.03, biased covariances;
     windows that reach outside the picture do not count.
 
     Args:
-        a, b: [H, W] or [H, W, C], at least 11 pixels each way.
+        a: [H, W] or [H, W, C] in 0..1, at least 11 pixels each way.
+        b: The same.
         mask: [H, W] weights of the windows by their middle pixel.
+
+    Raises:
+        ValueError: The pictures differ in size, or are smaller than a window.
     """
     a, b = _pictures(a, b)
     similarity, _ = _similarities(a, b)
@@ -50,28 +79,27 @@ def ssim(a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = Non
 
 
 def ms_ssim(a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = None) -> float:
-    """Multi-scale structural similarity of values in 0..1 (Wang et al. 2003), mean over channels.
+    """Compute the multi-scale structural similarity (Wang et al. 2003), mean over channels.
 
-    Windows and constants as in :func:`ssim`, pictures halved by means of 2 x 2 pixels. Pictures
-    that are halved below a window's size stop there, and the weights of the scales that are left
-    add up to one. It is what :class:`..training.perceptual.MultiScaleSSIM` is one less of.
+    Windows and constants as in :func:`ssim`, scales as in :func:`scale_weights`, pictures halved by
+    means of 2 x 2 pixels. :class:`..training.perceptual.MultiScaleSSIM` is one minus this.
 
     Args:
-        a, b: [H, W] or [H, W, C], at least 11 pixels each way.
+        a: [H, W] or [H, W, C] in 0..1, at least 11 pixels each way.
+        b: The same.
         mask: [H, W] weights of the windows by their middle pixel; halved with the pictures.
+
+    Raises:
+        ValueError: The pictures differ in size, or are smaller than a window.
     """
     a, b = _pictures(a, b)
     weights = np.ones(a.shape[:2]) if mask is None else np.asarray(mask, np.float64)
-    scales = 1
-    while scales < len(SCALE_WEIGHTS) and min(a.shape[:2]) >> scales >= SSIM_SIZE:
-        scales += 1
+    exponents = scale_weights(*a.shape[:2])
     product = np.ones(a.shape[2])
-    for scale in range(scales):
+    for scale, exponent in enumerate(exponents, 1):
         whole, contrast = _similarities(a, b)
-        last = scale == scales - 1
-        means = _weighted(whole if last else contrast, _inner(weights))
-        share = SCALE_WEIGHTS[scale] / sum(SCALE_WEIGHTS[:scales])
-        product *= np.maximum(means, MIN_CONTRAST) ** share
+        means = _weighted(whole if scale == len(exponents) else contrast, _inner(weights))
+        product *= np.maximum(means, MIN_SCALE_TERM) ** exponent
         a, b, weights = (_halved(x) for x in (a, b, weights))
     return float(product.mean())
 
@@ -84,9 +112,8 @@ def _pictures(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _similarities(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """SSIM of every window that is inside, [H - 10, W - 10, C], and its part without light."""
-    window = np.exp(-0.5 * (np.arange(-SSIM_RADIUS, SSIM_RADIUS + 1) / SSIM_SIGMA) ** 2)
-    window /= window.sum()
+    """SSIM of all windows inside the picture [H - 10, W - 10, C], and that without luminance."""
+    window = ssim_window()
 
     def blurred(x: FloatArray) -> FloatArray:
         return _inner(correlate1d(correlate1d(x, window, axis=0), window, axis=1))
@@ -95,9 +122,9 @@ def _similarities(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]
     var_a = blurred(a * a) - mean_a**2
     var_b = blurred(b * b) - mean_b**2
     both = blurred(a * b) - mean_a * mean_b
-    c1, c2 = 0.01**2, 0.03**2
-    contrast = (2 * both + c2) / (var_a + var_b + c2)
-    return contrast * (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1), contrast
+    contrast = (2 * both + SSIM_C2) / (var_a + var_b + SSIM_C2)
+    light = mean_a**2 + mean_b**2
+    return contrast * (2 * mean_a * mean_b + SSIM_C1) / (light + SSIM_C1), contrast
 
 
 def _inner(x: FloatArray) -> FloatArray:
@@ -121,7 +148,7 @@ def _halved(x: FloatArray) -> FloatArray:
 
 
 def silhouette_iou(alpha_a: FloatArray, alpha_b: FloatArray, threshold: float = 0.5) -> float:
-    """Intersection over union of two silhouettes [H, W]; 1 when both are empty.
+    """Compute the intersection over union of two silhouettes [H, W]; 1 when both are empty.
 
     >>> silhouette_iou(np.array([[1.0, 1.0, 0.0]]), np.array([[0.0, 0.9, 0.8]])).__round__(3)
     0.333

@@ -1,4 +1,4 @@
-"""Drawings held against the truth: figures of pictures, silhouettes and faces."""
+"""Renderings compared with the truth: figures of pictures, silhouettes and faces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_DB = 100.0  # of pictures that are equal: JSON knows no infinity
 
 _SHOWN = 0.5  # alpha from which a pixel counts as the person's
 _FACE_SCORE = 0.5
-_LPIPS_SIDE = 32  # pixels: what is smaller, its layers pool away
+_LPIPS_SIDE = 32  # pixels, as MIN_LPIPS_SIDE, whose module needs torch
 
 FIGURES: dict[str, tuple[str, int, bool]] = {
     "psnr": ("PSNR, dB", 2, True),
@@ -172,7 +172,7 @@ def load_lpips(kind: str) -> tuple[Callable[[FloatArray, FloatArray], float] | N
             "LPIPS needs torch, which is not installed.", "Run: pip install torch"
         )
     else:
-        from .lpips import LpipsMetric
+        from ...training.perceptual import LpipsMetric
 
         try:
             measure = LpipsMetric(kind)

@@ -27,7 +27,7 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.dataset.shards import Subject, SubjectView, encode_rgba
 from likeness.engine.dataset.spaces import photo_transform, transform_camera, transform_pose
-from likeness.engine.evaluation.protocols import crossview, eval_run, lpips, tracking
+from likeness.engine.evaluation.protocols import crossview, eval_run, tracking
 from likeness.engine.evaluation.protocols.compare import (
     ComparedImage,
     Comparer,
@@ -48,6 +48,7 @@ from likeness.engine.evaluation.protocols.observed_photos import ObservedPhoto, 
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.pipeline.track import TrackedPortrait
 from likeness.engine.render import render_camera
+from likeness.engine.training import perceptual
 from likeness.engine.training.perceptual import MultiScaleSSIM
 from likeness.engine.visual.metrics import ms_ssim, psnr, ssim
 
@@ -324,10 +325,12 @@ def test_lpips_is_taken_where_its_weights_are(monkeypatch: pytest.MonkeyPatch) -
     def create(kind: str) -> MultiScaleSSIM:
         if kind not in there:
             raise LikenessError(f"No weights of {kind}.", "Get them.")
-        return MultiScaleSSIM()
+        measure = MultiScaleSSIM()
+        measure.name = kind
+        return measure
 
     there = {"lpips-alex", "lpips-vgg"}
-    monkeypatch.setattr(lpips, "create_perceptual", create)
+    monkeypatch.setattr(perceptual, "create_perceptual", create)
     rng = np.random.default_rng(6)
     a, b = rng.random((2, 40, 44, 3))
     for name in ("lpips-alex", "lpips-vgg"):
