@@ -34,8 +34,8 @@ def parse_extra_views(views: Sequence[str], photos: int = 1) -> list[ExtraView]:
         LikenessError: an unknown name, a name without a photo, or views of more than one main
             photo.
     """
+    from ...engine.core.types import DIRECTIONS
     from ...engine.pipeline.track import ExtraView
-    from ...engine.tracking.multiview import DIRECTIONS
 
     if views and photos != 1:
         raise LikenessError(

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...engine.core.alignment import nearest_orthonormal
 from ...engine.core.rotations import (
     axis_angle_to_matrix,
     matrix_to_axis_angle,
@@ -111,7 +112,7 @@ def pose_from_matrices(posed: FloatArray, rest: FloatArray, expression: FloatArr
         posed, rest: [55, 4, 4] of the 55 bones in armature space. Scale is left out, as a pose
             has no room for it, and so is what moves a bone off its joint, except the root.
     """
-    turns = _rotations(posed[:, :3, :3]) @ np.swapaxes(rest[:, :3, :3], 1, 2)
+    turns = nearest_orthonormal(posed[:, :3, :3]) @ np.swapaxes(rest[:, :3, :3], 1, 2)
     local = turns.copy()
     for joint, parent in enumerate(PARENTS):
         if parent >= 0:
@@ -121,10 +122,3 @@ def pose_from_matrices(posed: FloatArray, rest: FloatArray, expression: FloatArr
         transl=points_to_engine(posed[0, :3, 3] - rest[0, :3, 3]),
         expression=np.asarray(expression, np.float64),
     )
-
-
-def _rotations(matrices: FloatArray) -> FloatArray:
-    """The nearest rotations [..., 3, 3]."""
-    u, _, v = np.linalg.svd(np.asarray(matrices, np.float64))
-    out: FloatArray = u @ v
-    return out

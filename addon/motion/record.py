@@ -15,6 +15,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ...engine.core.alignment import nearest_orthonormal
 from ...engine.core.types import JOINT_NAMES, LikenessError
 from .. import keys
 from ..rig.control_names import FACE
@@ -84,9 +85,8 @@ def record_skeleton(
             yield (t + 1) / count
 
     def axes(matrices: Any) -> Any:
-        u, _, v = np.linalg.svd(matrices[..., :3, :3])
         # Bones' own axes stay what they are: only the world's change.
-        return _to_engine_left(u @ v)
+        return _to_engine_left(nearest_orthonormal(matrices[..., :3, :3]))
 
     skeleton = Skeleton(
         tuple(bones), (-1,) * len(bones), points_to_engine(rest[:, :3, 3]), axes(rest)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...engine.body import Body
+from ...engine.core.alignment import fit_similarity
 from ...engine.core.cameras import orbit
 from ...engine.core.types import NUM_JOINTS, Avatar, Camera, FloatArray, Matte, Portrait, Track
 from ...engine.evaluation.people.person import FRAMINGS, RandomPerson, random_person
@@ -139,18 +140,6 @@ def build_from_photo(sitter: PhotoSubject) -> Avatar:
         path = Path(folder) / "photo.png"
         save_image(sitter.portrait.rgb, path)
         return build_avatar(path, BuildOptions(fov=sitter.person.fov, refine="off")).avatar
-
-
-def fit_similarity(points: FloatArray, target: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-    """Scale s, rotation R [3, 3] and shift t [3] with s R p + t nearest to the target (Umeyama
-    1991; both [N, 3])."""
-    a_mean, b_mean = points.mean(0), target.mean(0)
-    a, b = points - a_mean, target - b_mean
-    U, S, Vt = np.linalg.svd(b.T @ a)
-    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))])
-    R = (U * flip) @ Vt
-    s = float((S * flip).sum() / (a**2).sum())
-    return s, R, b_mean - s * R @ a_mean
 
 
 def transport_camera(camera: Camera, s: float, R: FloatArray, t: FloatArray) -> Camera:

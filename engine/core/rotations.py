@@ -9,6 +9,9 @@ import numpy as np
 
 from .types import FloatArray
 
+MIRROR = np.array([1.0, -1.0, -1.0])
+"""Times a left joint's axis-angle: the right one's, and back."""
+
 
 def axis_angle_to_matrix(axis_angle: FloatArray) -> FloatArray:
     """Rodrigues' formula. [..., 3] radians -> [..., 3, 3].

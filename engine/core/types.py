@@ -24,6 +24,9 @@ Progress = Callable[[str, float, str], None]
 
 MAX_GAUSSIANS = 262_144
 
+DIRECTIONS = ("any", "front", "back", "left", "right", "side")
+"""What a photo is said to show of a person; ``left`` is the person's own left side."""
+
 JOINT_NAMES: tuple[str, ...] = (
     "pelvis",
     "left_hip",

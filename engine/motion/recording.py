@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.alignment import nearest_orthonormal
 from ..core.rotations import matrix_to_axis_angle
 from ..core.types import JOINT_NAMES, PARENTS, FloatArray
 from ..scene.files import unpack_avatar
@@ -15,8 +16,7 @@ from .smplx_keys import Arrays
 def turns_to_poses(turns: FloatArray) -> FloatArray:
     """[T, 55, 3] axis-angles from how each joint is turned from its rest, in the world
     [T, 55, 3, 3]; what is no rotation (scale, shear) becomes the nearest one."""
-    u, _, v = np.linalg.svd(np.asarray(turns, np.float64))
-    world = u @ v
+    world = nearest_orthonormal(turns)
     local = world.copy()
     local[:, 1:] = np.swapaxes(world[:, list(PARENTS[1:])], -1, -2) @ world[:, 1:]
     return matrix_to_axis_angle(local)

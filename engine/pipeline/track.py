@@ -34,7 +34,7 @@ class ExtraView:
 
     Attributes:
         path: an image file. direction: what it is said to show, one of
-            ``tracking.several.DIRECTIONS``; ``any`` says nothing.
+            ``core.types.DIRECTIONS``; ``any`` says nothing.
 
     Raises:
         LikenessError: there is no such direction.

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle, matrix_to_quaternion
-from ..core.rotations import swing_twist as _swing_twist
+from ..core.rotations import (
+    MIRROR,
+    axis_angle_to_matrix,
+    matrix_to_axis_angle,
+    matrix_to_quaternion,
+    swing_twist,
+)
 from ..core.types import FloatArray, LikenessError
-
-MIRROR = np.array([1.0, -1.0, -1.0])
-"""Makes a left joint's axis-angle the right one's, and back."""
 
 FINGERS = ("index", "middle", "ring", "pinky")
 _X, _Y, _Z = np.eye(3)
@@ -43,6 +45,11 @@ def euler_matrix(degrees: Sequence[float]) -> FloatArray:
     for axis, angle in zip(np.eye(3), np.radians(np.asarray(degrees, np.float64))):
         R = axis_angle_to_matrix(axis * angle) @ R
     return R
+
+
+def degrees_to_axis_angle(degrees: Sequence[float]) -> FloatArray:
+    """Axis-angle [3] of turns about x, then y, then z, in degrees."""
+    return matrix_to_axis_angle(euler_matrix(degrees))
 
 
 def normalize(vector: Sequence[float] | FloatArray) -> FloatArray:
@@ -89,7 +96,7 @@ def solve_arm(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
         palm = _across(normalize(spec["palm"]), along)
         hand = np.stack([along, -palm, np.cross(along, -palm)], axis=1)
         turned = (arm_frame @ hinge).T @ hand
-        twist, _ = _swing_twist(matrix_to_quaternion(turned), _X)
+        twist, _ = swing_twist(matrix_to_quaternion(turned), _X)
         share = axis_angle_to_matrix(_FOREARM * float(twist) * _X)
         elbow, wrist = hinge @ share, share.T @ turned
     return {

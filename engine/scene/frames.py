@@ -132,12 +132,12 @@ def _checked(arrays: dict[str, Any]) -> IntArray:
 
 def transform_gaussians(gaussians: Gaussians, matrix: FloatArray) -> Gaussians:
     """Gaussians carried by a similarity [4, 4]; of an uneven scale the mean is taken."""
+    from ..core.alignment import nearest_orthonormal
     from ..core.rotations import matrix_to_quaternion, quaternion_multiply
 
     linear = np.asarray(matrix, np.float64)[:3, :3]
     scale = float(np.cbrt(abs(np.linalg.det(linear))))
-    left, _, right = np.linalg.svd(linear)
-    turn = matrix_to_quaternion(left @ right)
+    turn = matrix_to_quaternion(nearest_orthonormal(linear))
     means = gaussians.means @ linear.T + matrix[:3, 3]
     return Gaussians(
         means.astype(np.float32),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.interpolation import smoothstep
 from ..core.types import FloatArray
 from . import noise
 from .accessory_headscarf import make_headscarf
@@ -20,7 +21,7 @@ from .accessory_shapes import (
     woven_texture,
 )
 from .dress import garment_vertices
-from .hair_binding import HAT_TILT, bind_to_head, normalize, part_rows, smoothstep
+from .hair_binding import HAT_TILT, bind_to_head, normalize, part_rows
 from .hair_strands import HeadShape, head_shape
 from .library import Garment, load_garment, load_texture
 from .person_parts import Material, MeshPart, Wearer

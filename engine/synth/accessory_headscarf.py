@@ -8,10 +8,11 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from ..core.interpolation import smoothstep
 from ..core.types import BoolArray, FloatArray
 from . import noise
 from .accessory_shapes import SimpleMesh, join_shapes, make_grid, make_tube, woven_texture
-from .hair_binding import bind_hanging, build_surface, normalize, smoothstep
+from .hair_binding import bind_hanging, build_surface, normalize
 from .hair_strands import HeadShape
 from .person_parts import Material, MeshPart, Wearer
 

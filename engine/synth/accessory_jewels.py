@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, FloatArray
 from . import noise
 from .accessory_shapes import (
@@ -17,14 +18,7 @@ from .accessory_shapes import (
     make_tube,
     plain_texture,
 )
-from .hair_binding import (
-    BodySurface,
-    bind_hanging,
-    bind_to_head,
-    build_surface,
-    part_rows,
-    smoothstep,
-)
+from .hair_binding import BodySurface, bind_hanging, bind_to_head, build_surface, part_rows
 from .hair_strands import head_shape
 from .person_parts import Material, MeshPart, Wearer
 

@@ -12,11 +12,11 @@ from scipy import ndimage
 
 from ..body.model import Body
 from ..core.color import rgb_to_lab
+from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, FloatArray
 from .library import Library, load_texture
 from .noise import fractal_noise
 from .person_parts import LABEL, Material, MeshPart, Traits, Wearer
-from .skin_texels import smoothstep
 
 EYE_CENTRE = (0.704, 0.298)  # of the upper eye in MakeHuman's eye pictures, v down
 EYE_SCALE = 0.112 / 0.0058  # those pictures' units per metre: all irises have the same size

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.interpolation import smoothstep
 from ..core.types import FloatArray, IntArray, LikenessError
 from . import hair_cards as cards
 from . import hair_face as face
 from . import hair_ribbons as ribbons
 from . import hair_strands as strands
 from .dress import garment_vertices
-from .hair_binding import bind_hanging, build_surface, smoothstep
+from .hair_binding import bind_hanging, build_surface
 from .hair_color import dyed_color, grey_share, melanin_color, mix_grey, natural_color
 from .library import Library, load_garment
 from .person_parts import LABEL, Material, MeshPart, Traits, Wearer

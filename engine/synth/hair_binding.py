@@ -9,7 +9,9 @@ from scipy.spatial import cKDTree
 
 from ..body.model import Body
 from ..body.skinning import skin_vertices
+from ..core.alignment import nearest_rotation
 from ..core.geometry import vertex_normals
+from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, FloatArray, IntArray
 from .dress import PosedBody
 
@@ -25,12 +27,6 @@ def part_rows(body: Body, *parts: str) -> IntArray:
     """Vertices of the body's named parts, ascending."""
     wanted = [body.part_names.index(name) for name in parts if name in body.part_names]
     return np.asarray(np.unique(body.f[np.isin(body.face_part, wanted)]))
-
-
-def smoothstep(x: FloatArray, low: float, high: float) -> FloatArray:
-    """0 below ``low``, 1 above ``high``, smooth between; ``low`` may be the larger one."""
-    s = np.clip((np.asarray(x, np.float64) - low) / (high - low), 0.0, 1.0)
-    return np.asarray(s * s * (3.0 - 2.0 * s))
 
 
 def normalize(v: FloatArray) -> FloatArray:
@@ -133,8 +129,7 @@ def bind_to_skin(
     here, there = (np.einsum("nk,nka->na", weight, x) for x in (before, after))
     spread = np.einsum("nk,nka,nkb->nab", weight, after - there[:, None], before - here[:, None])
     # Neighbours on one line say nothing about the turn about it: lean towards no turn.
-    u, _, vt = np.linalg.svd(spread + 1e-8 * np.eye(3))
-    u[..., -1] *= np.linalg.det(u @ vt)[:, None]
-    moved = there + np.einsum("nab,nb->na", u @ vt, points - here)
+    R = nearest_rotation(spread + 1e-8 * np.eye(3))
+    moved = there + np.einsum("nab,nb->na", R, points - here)
     skinning = np.einsum("nk,nkj->nj", weight, body.weights[rows[near]])
     return skin_vertices(moved, skinning / skinning.sum(1, keepdims=True), posed.R, posed.t)

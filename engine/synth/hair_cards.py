@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from ..core.interpolation import smoothstep
 from ..core.types import BoolArray, Camera, FloatArray, IntArray
 from ..render.mesh import rasterize_mesh
 from . import noise
-from .hair_binding import HAT_TILT, BodySurface, smoothstep
+from .hair_binding import HAT_TILT, BodySurface
 from .hair_color import WHITE, to_linear, to_srgb
 from .library import Garment, load_texture
 

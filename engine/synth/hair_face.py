@@ -10,9 +10,10 @@ from scipy import ndimage, sparse
 
 from ..body.model import Body
 from ..core.geometry import vertex_normals
+from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, LikenessError
 from .dress import garment_vertices
-from .hair_binding import bind_to_skin, build_surface, normalize, part_rows, smoothstep
+from .hair_binding import bind_to_skin, build_surface, normalize, part_rows
 from .library import Garment, load_garment, load_texture
 from .person_parts import LABEL, Material, MeshPart, Wearer
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.interpolation import smoothstep
 from ..core.types import FloatArray, IntArray
-from .hair_binding import normalize, smoothstep
+from .hair_binding import normalize
 from .hair_color import mix_grey, to_linear, to_srgb
 from .hair_strands import HeadShape, baldness
 

@@ -13,9 +13,10 @@ from scipy.spatial import cKDTree
 
 from ..body.model import Body
 from ..core.geometry import vertex_normals
+from ..core.interpolation import smoothstep
 from ..core.types import BoolArray, FloatArray, IntArray
 from . import noise
-from .hair_binding import REACH, BodySurface, build_surface, normalize, part_rows, smoothstep
+from .hair_binding import REACH, BodySurface, build_surface, normalize, part_rows
 
 BENDS = 0.15  # metres of straight hair that get as many points as a bend by one radian
 TURNS = 0.22  # of a curl between two points of its path; with fewer points it becomes a zigzag

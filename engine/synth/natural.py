@@ -17,22 +17,14 @@ import numpy as np
 from ..body.model import Body
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, Pose
+from ..poses.limbs import degrees_to_axis_angle, mirror_limbs
 from ..tracking.joint_limits import clamp_pose
 from .balance import Stance, centre_of_mass, imbalance, pose_sitting, pose_standing, support_points
 from .dress import DressBody
 from .faces import random_face
 from .intersection import self_intersection
 from .pose_pool import PosePool
-from .random_poses import (
-    ANCHORS,
-    ARMS,
-    Arm,
-    arm_joints,
-    degrees_to_axis_angle,
-    jitter_arm,
-    mirror_pose,
-    pose_fingers,
-)
+from .random_poses import ANCHORS, ARMS, Arm, arm_joints, jitter_arm, pose_fingers
 
 __all__ = ["PosePool", "natural_pose", "random_face"]
 
@@ -138,7 +130,7 @@ def _made(
     for arm, other in zip(plan.arms, (False, True)):
         led = jitter_arm(arm, 0.0, away, hands)
         own = arm_joints(led) | pose_fingers(led.curl, hands)
-        joints |= mirror_pose(own) if other else own
+        joints |= mirror_limbs(own) if other else own
     full_pose = np.zeros((NUM_JOINTS, 3))
     legs = np.random.default_rng(plan.seeds[1])
     seated = plan.legs in _SITTING
@@ -274,7 +266,7 @@ def _taken(
     for side, rows in (("left", slice(25, 40)), ("right", slice(40, 55))):
         if np.abs(full_pose[rows]).max() < 1e-3:
             hand = pose_fingers(float(rng.uniform(0.15, 0.5)), rng)
-            for joint, value in (mirror_pose(hand) if side == "right" else hand).items():
+            for joint, value in (mirror_limbs(hand) if side == "right" else hand).items():
                 full_pose[JOINT_INDEX[joint]] = value
     bent = -full_pose[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]], 0]
     seated = bool(bent.min() > np.radians(50))

@@ -15,11 +15,10 @@ import numpy as np
 from ..body.model import Body
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray, Pose
+from ..poses.limbs import FINGERS, degrees_to_axis_angle, mirror_limbs
 
 Vector = tuple[float, float, float]
-MIRROR = np.array([1.0, -1.0, -1.0])
 SOLID = ("face", "scalp", "neck", "torso", "arm", "leg")
-FINGERS = ("index", "middle", "ring", "pinky")
 TOUCHING = 0.03
 """Share of an arm's points that may lie inside the rest of the body: cloth and flesh give way."""
 TRIES = 16
@@ -253,22 +252,6 @@ def pose_fingers(curl: float, rng: np.random.Generator) -> dict[str, FloatArray]
     return out
 
 
-def mirror_pose(joints: dict[str, FloatArray]) -> dict[str, FloatArray]:
-    other = {"left": "right", "right": "left"}
-    out = {}
-    for name, value in joints.items():
-        side, _, rest = name.partition("_")
-        out[f"{other[side]}_{rest}" if side in other else name] = np.asarray(value) * MIRROR
-    return out
-
-
-def degrees_to_axis_angle(degrees: Vector) -> FloatArray:
-    R = np.eye(3)
-    for axis, angle in zip(np.eye(3), np.radians(degrees)):
-        R = axis_angle_to_matrix(axis * angle) @ R
-    return matrix_to_axis_angle(R)
-
-
 def _draw(
     rng: np.random.Generator, noise: float, away: float, anchor: str
 ) -> dict[str, FloatArray]:
@@ -281,7 +264,7 @@ def _draw(
             arm = _blend(arm, ARMS["down"], rng.uniform(0.1, 0.5))
         arm = jitter_arm(arm, noise, away, rng)
         own = arm_joints(arm) | pose_fingers(arm.curl, rng)
-        joints |= mirror_pose(own) if mirror else own
+        joints |= mirror_limbs(own) if mirror else own
     stance = LEGS[str(rng.choice(list(legs)))]
     lean = 0.0
     for name in (
@@ -313,13 +296,13 @@ def _draw(
     joints["head"] = degrees_to_axis_angle(
         ((1 - share) * nod, (1 - share) * yaw, (1 - share) * tilt)
     )
-    return mirror_pose(joints) if rng.random() < 0.5 else joints
+    return mirror_limbs(joints) if rng.random() < 0.5 else joints
 
 
 def posture(left: str, right: str, legs: str) -> dict[str, FloatArray]:
     """Axis-angle [3] by joint of one of ``ARMS`` for each side and one of ``LEGS``, exactly."""
     stance = {name: degrees_to_axis_angle(degrees) for name, degrees in LEGS[legs].items()}
-    return stance | arm_joints(ARMS[left]) | mirror_pose(arm_joints(ARMS[right]))
+    return stance | arm_joints(ARMS[left]) | mirror_limbs(arm_joints(ARMS[right]))
 
 
 @numba.njit(cache=True)

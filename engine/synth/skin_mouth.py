@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.interpolation import smoothstep
 from ..core.types import FloatArray
 from .noise import fractal_noise
-from .skin_texels import smoothstep
 
 if TYPE_CHECKING:
     from .skin_canvas import Canvas

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ..core.interpolation import smoothstep
 from ..core.types import FloatArray
 from .library import load_picture
 from .noise import cell_noise, fractal_noise
@@ -23,7 +24,7 @@ from .skin_beard import grow_beard, grow_roots
 from .skin_canvas import Canvas, log_color
 from .skin_creases import make_creases, press_creases
 from .skin_mouth import paint_mouth
-from .skin_texels import SkinTexels, smoothstep
+from .skin_texels import SkinTexels
 
 if TYPE_CHECKING:
     from .skin_look import SkinLook

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from ..body.atlas import atlas_texels, surface_points
 from ..body.model import Body
 from ..core.geometry import vertex_normals
+from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, FloatArray, IntArray
 
 HEAD_PARTS = ("face", "scalp", "ear", "neck", "lips", "eyelid", "eye_socket")
@@ -128,14 +129,6 @@ def _soft_parts(body: Body) -> NDArray[np.float32]:
     out = np.zeros((count, len(body.part_names)), np.float32)
     np.add.at(out, (body.f.reshape(-1), np.repeat(body.face_part, 3)), 1.0)
     return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1.0))
-
-
-def smoothstep(
-    values: FloatArray, low: float | FloatArray, high: float | FloatArray
-) -> NDArray[np.float32]:
-    """0 at ``low``, 1 at ``high``, smooth between."""
-    t = np.clip((values - low) / (high - low), 0.0, 1.0)
-    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 
 
 def gaussian_falloff(points: FloatArray, centres: FloatArray, radius: float) -> NDArray[np.float32]:

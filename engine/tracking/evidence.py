@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..body.model import Body
+from ..core.alignment import fit_rigid
+from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Hand, IntArray, Observation
 from .body_points import BodyPoints
 from .face_bias import face_shift
@@ -372,9 +374,7 @@ class Evidence:
         seen = np.asarray(hand.world, np.float64)[PALM_POINTS]
         if np.ptp(seen, axis=0).max() < 1e-3:
             return None  # no metric landmarks
-        U, _, Vt = np.linalg.svd((seen - seen.mean(0)).T @ (rest - rest.mean(0)))
-        out: FloatArray = U @ np.diag([1.0, 1.0, np.linalg.det(U @ Vt)]) @ Vt
-        return out
+        return fit_rigid(rest, seen)[0]
 
     def upright_term(self) -> list[FitTerm]:
         """Pelvis to neck along the vertical (paper, supplement C.3), in depth most of all."""
@@ -453,12 +453,6 @@ def trunk_ellipsoids(body: Body) -> list[tuple[int, FloatArray, FloatArray]]:
         centre[1], radii[1] = 0.0, 0.22
         out.append((j, centre, radii))
     return out
-
-
-def smoothstep(x: FloatArray, low: float, high: float) -> FloatArray:
-    """0 below low, 1 above high, smooth between."""
-    s = np.clip((np.asarray(x) - low) / (high - low), 0.0, 1.0)
-    return s * s * (3 - 2 * s)
 
 
 def choose_framing(observation: Observation, camera: Camera) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body.model import Body
+from ..core.alignment import nearest_orthonormal
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
 from .body_points import BodyPoints
@@ -55,8 +56,7 @@ def fit_rigid_pose(
         trust = weight * geman_mcclure((error / (0.25 * scale)) ** 2, 1.0)[1]
     right, down = affine[0:3, 0], affine[0:3, 1]
     size = np.sqrt(np.linalg.norm(right) * np.linalg.norm(down))
-    U, _, Vt = np.linalg.svd(np.stack([right, -down]) / size, full_matrices=False)
-    rows = U @ Vt
+    rows = nearest_orthonormal(np.stack([right, -down]) / size)
     R = np.stack([rows[0], rows[1], np.cross(rows[0], rows[1])])
     depth = focal / size
     offset = (affine[3] - camera.K[:2, 2]) / size

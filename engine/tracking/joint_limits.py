@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.rotations import (
+    MIRROR,
     axis_angle_to_quaternion,
     quaternion_multiply,
     quaternion_to_axis_angle,
@@ -33,9 +34,6 @@ from ..core.rotations import (
 from ..core.types import JOINT_NAMES, NUM_JOINTS, BoolArray, FloatArray, IntArray
 from .fit_state import PosedJoints
 from .solver import NormalEquations
-
-MIRROR = np.array([1.0, -1.0, -1.0])
-"""Turns a left joint's axis-angle into the right one's, and back."""
 
 TOLERANCE = 1e-7
 """Radians; what rounding may leave of a clamped joint's violation."""

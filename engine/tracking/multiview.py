@@ -13,8 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..body.model import Body
+from ..body.names import POSE_MIRROR
 from ..core.rotations import axis_angle_to_matrix
 from ..core.types import (
+    DIRECTIONS,
     JOINT_INDEX,
     PARENTS,
     LikenessError,
@@ -30,9 +32,6 @@ from .fitter import Fitter
 from .measure import BACK_FROM, SIDE_FROM, face_failed, make_track, pose_error_pixels
 from .shape_fusion import ShapeEvidence, evidence_from_fit, fuse_shapes
 
-DIRECTIONS = ("any", "front", "back", "left", "right", "side")
-"""What a photo is said to show; ``left`` is the person's own left side."""
-
 _SHOWS = {
     "front": "the front",
     "back": "the back",
@@ -40,9 +39,6 @@ _SHOWS = {
     "right": "the right side",
     "side": "a side",
 }
-_MIRRORED = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(k + 1 if k % 2 else k - 1 for k in range(11, 33)))
-"""The landmark on the other side of the body, of each of the 33."""
-
 FACE_LOST_NOTE = "The face could not be followed here, so this photo tells of the body only."
 GOOD_POSE_ERROR, WORSE_POSE = 8.0, 2.0
 """Pixels of a 512 picture, and times the error of a fit that was told nothing: up to the larger of
@@ -164,7 +160,7 @@ def _fit_alone(photo: ObservedPhoto, body: Body, may_lose_face: bool) -> _Alone:
 def flip_front_back(observation: Observation) -> Observation:
     """The observation of somebody whose front and back the network mistook for each other: its
     points lie right in the picture, but left and right, near and far are swapped."""
-    swap = np.array(_MIRRORED)
+    swap = np.array(POSE_MIRROR)
     return replace(
         observation,
         pose=observation.pose[swap],
@@ -215,8 +211,7 @@ def camera_azimuth(pose: Pose) -> float:
 
 
 def contradicts_direction(direction: str, angle: float) -> bool:
-    """Whether a photo taken at ``angle`` (:func:`camera_azimuth`) clearly does not show
-    ``direction``.
+    """Whether a photo taken at ``angle`` (:func:`camera_azimuth`) clearly contradicts its name.
 
     >>> contradicts_direction("back", 160.0), contradicts_direction("left", -80.0)
     (False, True)

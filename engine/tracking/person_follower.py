@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..body.names import POSE_MIRROR
 from ..core.types import FloatArray, Hand, LikenessError, Observation, Portrait
 from ..imaging.video import VideoFrame
 from .cuts import CANDIDATE, CERTAIN, FrameSignature
@@ -38,43 +39,7 @@ HOP, STILL = 0.33, 0.2  # of a face: a body's head that moved so far is in doubt
 LEAVE_SPEED, QUARTER = 8.0, 0.6  # metres a second; metres of a quarter of a person's square
 PLACE_COUNTS = 0.3  # mean difference of colours that a whole person's size away weighs
 TRUNK = np.array([0, 7, 8, 11, 12, 23, 24])  # nose, ears, shoulders, hips
-_MIRROR = np.array(
-    [
-        0,
-        4,
-        5,
-        6,
-        1,
-        2,
-        3,
-        8,
-        7,
-        10,
-        9,
-        12,
-        11,
-        14,
-        13,
-        16,
-        15,
-        18,
-        17,
-        20,
-        19,
-        22,
-        21,
-        24,
-        23,
-        26,
-        25,
-        28,
-        27,
-        30,
-        29,
-        32,
-        31,
-    ]
-)
+_MIRROR = np.array(POSE_MIRROR)
 _SIDED = np.array([11, 12, 13, 14, 23, 24, 25, 26])
 
 

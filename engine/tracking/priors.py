@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..body.model import Body
-from ..core.rotations import matrix_to_axis_angle
+from ..core.rotations import MIRROR, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
 from .residuals import PriorTerm
 
-MIRROR = np.array([1.0, -1.0, -1.0])
 POSE_START = 3  # where the joints begin in State.vector
 
 FINGERS = ("index", "middle", "pinky", "ring", "thumb")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...body.model import Body
-from ...core.alignment import fit_similarity
+from ...core.alignment import fit_rigid, fit_similarity
 from ...core.cameras import project
 from ...core.types import (
     JOINT_INDEX,
@@ -101,10 +101,8 @@ def fingertip_rows(body: Body) -> dict[str, IntArray]:
 
 def align_rigid(points: FloatArray, target: FloatArray) -> FloatArray:
     """``points`` [N, 3] turned and moved onto ``target`` [N, 3] (least squares, no scale)."""
-    a, b = points - points.mean(0), target - target.mean(0)
-    U, _, Vt = np.linalg.svd(a.T @ b)
-    flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))])
-    return np.asarray(a @ (U @ flip @ Vt) + target.mean(0))
+    R, shift = fit_rigid(points, target)
+    return np.asarray(points @ R.T + shift)
 
 
 def angle_between(A: FloatArray, B: FloatArray) -> float:

@@ -16,6 +16,7 @@ from scipy.optimize import linprog
 from scipy.spatial import cKDTree
 
 from ...body import Body
+from ...core.alignment import fit_rigid
 from ...core.cameras import project, unproject
 from ...core.sampling import bilinear
 from ...core.types import (
@@ -290,7 +291,7 @@ def _temples(
     """The two bars from the frame's ends to the ears, laid out on the head at rest."""
     rest = body.v_template.astype(np.float64)
     held = np.unique(body.f[rigid])
-    R, shift = _rigid_motion(vertices[held], rest[held])
+    R, shift = fit_rigid(vertices[held], rest[held])
     at_rest = points @ R.T + shift
     part = np.array(body.part_names)[body.face_part]
     ear = np.isin(np.arange(len(rest)), body.f[part == "ear"])
@@ -364,14 +365,6 @@ def _corner(low: FloatArray) -> FloatArray:
     out = np.zeros((3, 3))
     out[:2, 2] = low
     return out
-
-
-def _rigid_motion(source: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Rotation [3, 3] and shift [3] with source @ R.T + shift = target (Kabsch 1976)."""
-    a, b = source.mean(0), target.mean(0)
-    u, _, vt = np.linalg.svd((target - b).T @ (source - a))
-    R = u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt
-    return R, b - R @ a
 
 
 def _temple_path(

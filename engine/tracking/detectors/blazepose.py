@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...body.names import POSE_MIRROR
 from ...core.types import FloatArray
 from ...imaging.resize import affine_crop, downsample
 from .roi import Roi, invert_affine, letterbox_roi, segment_angle, transform_points
@@ -21,43 +22,7 @@ _STRIDES = (8, 16, 32, 32, 32)
 _CROP_FACTOR = 1.25
 _HEATMAP_WINDOW = 3
 _HEATMAP_MIN_CONFIDENCE = 0.5
-_MIRROR = [
-    0,
-    4,
-    5,
-    6,
-    1,
-    2,
-    3,
-    8,
-    7,
-    10,
-    9,
-    12,
-    11,
-    14,
-    13,
-    16,
-    15,
-    18,
-    17,
-    20,
-    19,
-    22,
-    21,
-    24,
-    23,
-    26,
-    25,
-    28,
-    27,
-    30,
-    29,
-    32,
-    31,
-    33,
-    34,
-]
+_MIRROR = [*POSE_MIRROR, 33, 34]
 """The 33 points and the two of the next crop as a mirror shows them."""
 
 _DISAGREEMENT = 0.02

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.alignment import nearest_rotation
 from ...core.cameras import PHOTO_VIEWMAT, transfer_position, unproject
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.types import Camera, FloatArray, LikenessError
@@ -93,10 +94,7 @@ def to_matrices(axis_angle: FloatArray) -> FloatArray:
 
 def to_axis_angles(R: FloatArray) -> FloatArray:
     """[..., 3, 3] -> [..., 3]; matrices that networks gave are made orthonormal first."""
-    U, _, Vt = np.linalg.svd(R)
-    flip = np.ones(U.shape[:-1])
-    flip[..., 2] = np.sign(np.linalg.det(U @ Vt))
-    return matrix_to_axis_angle((U * flip[..., None, :]) @ Vt)
+    return matrix_to_axis_angle(nearest_rotation(R))
 
 
 @dataclass(frozen=True)

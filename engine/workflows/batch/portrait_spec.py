@@ -11,9 +11,6 @@ from ...core.types import LikenessError
 from ...files.stores import Place
 from ...pipeline.options import parse_option
 
-DIRECTIONS = ("any", "front", "back", "left", "right", "side")
-"""What another photo of the person may be said to show (``tracking.several.DIRECTIONS``)."""
-
 
 @dataclass(frozen=True)
 class PortraitSpec:

@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...core.types import LikenessError
+from ...core.types import DIRECTIONS, LikenessError
 from ...files.stores import Address, Place, is_address
 from ...files.untrusted import (
     CorruptFileError,
@@ -40,7 +40,7 @@ from ...files.untrusted import (
     read_toml,
     wrap_parser_errors,
 )
-from .portrait_spec import DIRECTIONS, OPTIONS, PortraitSpec, read_options
+from .portrait_spec import OPTIONS, PortraitSpec, read_options
 
 MAX_PORTRAITS = 100_000
 _FIELDS = ("photo", "name", "views", *DIRECTIONS, *OPTIONS)

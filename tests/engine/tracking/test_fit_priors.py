@@ -10,7 +10,7 @@ import pytest
 from likeness.engine.body.model import Body, Landmarks, load_body
 from likeness.engine.body.skinning import joint_transforms
 from likeness.engine.core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
-from likeness.engine.core.rotations import axis_angle_to_matrix
+from likeness.engine.core.rotations import MIRROR, axis_angle_to_matrix
 from likeness.engine.core.types import (
     JOINT_INDEX,
     NUM_JOINTS,
@@ -28,7 +28,6 @@ from likeness.engine.tracking.priors import (
     ARM_POSITIONS,
     LEG_POSITIONS,
     LIMITS,
-    MIRROR,
     SPREAD,
     arm_rotations,
     both_sides,

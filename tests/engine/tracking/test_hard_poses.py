@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from likeness.engine.body.model import Body, load_body
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from likeness.engine.core.rotations import MIRROR, axis_angle_to_matrix, matrix_to_axis_angle
 from likeness.engine.core.types import (
     JOINT_INDEX,
     FloatArray,
@@ -24,7 +24,7 @@ from likeness.engine.core.types import (
     Track,
 )
 from likeness.engine.files.weights import asset_path
-from likeness.engine.synth.random_poses import ARMS, LEGS, MIRROR, Arm, arm_joints
+from likeness.engine.synth.random_poses import ARMS, LEGS, Arm, arm_joints
 from likeness.engine.tracking import fit_body
 from likeness.engine.tracking.body_points import BodyPoints
 from likeness.engine.tracking.evidence import FACE_OF_HEAD, face_points, face_turn

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.core.types import LikenessError, Observation, Portrait, Pose
+from likeness.engine.core.types import DIRECTIONS, LikenessError, Observation, Portrait, Pose
 from likeness.engine.tracking.multiview import (
-    DIRECTIONS,
     ObservedPhoto,
     camera_azimuth,
     classify_direction,

@@ -10,7 +10,6 @@ import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.stores import Address
 from likeness.engine.gaussians.refine import REFINE_LEVELS
-from likeness.engine.tracking.multiview import DIRECTIONS
 from likeness.engine.workflows.batch import code_version, portrait_spec, units
 from likeness.engine.workflows.batch.inputs import find_portraits
 from likeness.engine.workflows.batch.portrait_spec import PortraitSpec
@@ -27,7 +26,6 @@ def tree(folder: Path, *names: str) -> None:
 
 
 def test_choices_are_those_of_a_build() -> None:
-    assert portrait_spec.DIRECTIONS == DIRECTIONS
     assert set(portrait_spec.REFINE) == set(REFINE_LEVELS)
 
 

@@ -1,0 +1,22 @@
+"""Smooth transitions between two values."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .types import FloatArray
+
+
+def smoothstep(x: FloatArray, low: float | FloatArray, high: float | FloatArray) -> FloatArray:
+    """Rise smoothly from 0 at ``low`` to 1 at ``high``.
+
+    Args:
+        x: [...] any numbers.
+        low: where the result leaves 0; may be larger than ``high``.
+        high: where the result reaches 1.
+
+    Returns:
+        [...] in 0..1.
+    """
+    s = np.clip((np.asarray(x) - low) / (high - low), 0.0, 1.0)
+    return np.asarray(s * s * (3.0 - 2.0 * s))
