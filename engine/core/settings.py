@@ -1,8 +1,8 @@
 """The registry of tuning constants: every stage's numbers by name, overridable for one run.
 
 A stage groups its constants in a frozen dataclass of scalars (bool, int, float, str) and flat
-tuples of them, one field a line, each with a trailing comment that gives unit and meaning, and
-registers one instance under a dotted name::
+tuples of them, one field a line, each with a trailing comment or a docstring that gives unit and
+meaning, and registers one instance under a dotted name::
 
     @dataclass(frozen=True)
     class TexelSettings:
@@ -21,6 +21,7 @@ import ast
 import dataclasses
 import difflib
 import inspect
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ class Setting:
         name: dotted name, e.g. ``lift.texels.under_photo``.
         value: the value that this process uses now.
         default: the value in the source.
-        meaning: unit and meaning, from the comment behind the field; may be empty.
+        meaning: unit and meaning, from the field's comment or docstring; may be empty.
     """
 
     name: str
@@ -196,14 +197,19 @@ def _suggest(name: str, names: Any) -> str:
 
 
 def _read_meanings(kind: type) -> dict[str, str]:
-    """Return the comments behind a dataclass's fields; none where its source is not at hand."""
+    """Return the fields' comments or docstrings; none where the source is not at hand."""
     try:
         lines = inspect.cleandoc("\n" + inspect.getsource(kind)).splitlines()
     except OSError:
         return {}
     meanings = {}
-    for node in ast.walk(ast.parse("\n".join(lines))):
+    tree = ast.parse("\n".join(lines)).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    for node, following in itertools.pairwise([*tree.body, ast.Pass()]):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            rest = lines[(node.end_lineno or 1) - 1][node.end_col_offset or 0 :]
-            meanings[node.target.id] = rest.strip().removeprefix("#").strip()
+            comment = lines[(node.end_lineno or 1) - 1][node.end_col_offset or 0 :]
+            meaning = comment.strip().removeprefix("#").strip()
+            if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+                meaning = inspect.cleandoc(str(following.value.value)).replace("\n", " ")
+            meanings[node.target.id] = meaning
     return meanings

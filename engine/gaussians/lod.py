@@ -26,13 +26,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
 
 from ..core.cameras import look_at, orbit, project
 from ..core.framing import ball_box, crop_to_box
+from ..core.settings import register_settings
 from ..core.types import (
     JOINT_INDEX,
     Avatar,
@@ -51,8 +52,24 @@ from .binding import place_gaussians
 GROWTH_POWER = 0.55
 """Of the tangent scales; the Blender node group's test holds it to this."""
 
-VIEW_SIDE = 320  # pixels, longer side of the pictures in which Gaussians are weighed
-HEAD_SIDE = 192
+
+@dataclass(frozen=True)
+class LodSettings:
+    """The order of importance."""
+
+    view_side: int = 320  # pixels, longer side of the pictures in which Gaussians are weighed
+    head_side: int = 192  # pixels, the same of the head
+    block: int = 16  # neighbours on the curve among which detail is measured
+    min_weight: float = 1e-3  # square pixels
+    min_detail: float = 6e-3  # of sRGB squared: even skin must not thin out too far
+    min_kept: float = 0.33  # share of any neighbourhood at half of all: less would be a sieve
+    hidden: float = 3e-3  # square pixels; less weight is hidden from everywhere
+    color_unit: float = 0.02  # sRGB: as bad as a representative at the other end of its pair
+
+
+S = register_settings("lod", LodSettings())
+
+
 _UNIT_SIDE = 512.0  # weights are in pixels of a picture of this size
 _PHOTO_VIEWS = ((0, 4.0), (35, 1.5), (-35, 1.5), (80, 0.8), (-80, 0.8), (180, 1.0))
 _HEAD_VIEWS = ((0, 0.6), (40, 0.3), (-40, 0.3))
@@ -60,15 +77,7 @@ _REST_VIEWS = ((0, 15, 0.4), (180, 0, 0.3))
 """Yaw and weight in the photo's pose, of the head alone, and yaw, pitch, weight in the T-pose
 with the mouth open. The photo's own view counts most, then the face."""
 
-_BLOCK = 16  # neighbours on the curve among which detail is measured
-_MIN_WEIGHT = 1e-3  # square pixels
-_MIN_DETAIL = 6e-3  # of sRGB squared: even skin must not thin out too far
-MIN_KEPT = 0.33
-"""Of the Gaussians of any neighbourhood that shows at all, at half of all: thinner than growth
-makes up for would be a sieve, which pictures of plain parts hardly count and eyes do."""
-_HIDDEN = 3e-3  # square pixels; what weighs less is under something from everywhere
 _HILBERT_BITS = 16
-_COLOR_UNIT = 0.02  # sRGB: as bad as a representative at the other end of its pair
 
 
 def growth(lod_start: FloatArray, count: int) -> FloatArray:
@@ -120,7 +129,7 @@ def order_by_importance(avatar: Avatar) -> Avatar:
     curve = np.argsort(_curve_place(rest, bound.layer), kind="stable")
     weight = importance(avatar)
     spacing = _spacing(weight, bound.colors, curve)
-    spacing = np.where(weight > _HIDDEN, np.minimum(spacing, _widest(spacing)), spacing)
+    spacing = np.where(weight > S.hidden, np.minimum(spacing, _widest(spacing)), spacing)
     u = _even_thinning(curve, rest, np.asarray(bound.colors, np.float64))
     order = np.argsort(spacing * u, kind="stable")
     # At the whole count nothing grows, and flat areas never much over what is beside them: without
@@ -144,7 +153,7 @@ def importance(avatar: Avatar) -> FloatArray:
 def _views(avatar: Avatar) -> Iterator[tuple[Gaussians, Camera, float]]:
     """Posed Gaussians, a camera, and what its picture counts."""
     body, bound = avatar.body, avatar.gaussians
-    width, height = fit_size(avatar.camera.width, avatar.camera.height, VIEW_SIDE)
+    width, height = fit_size(avatar.camera.width, avatar.camera.height, S.view_side)
     camera = avatar.camera.resized(width, height)
     posed = place_gaussians(bound, body.vertices(avatar.pose)[0], body)
     seen = _sees(posed, camera)
@@ -156,7 +165,7 @@ def _views(avatar: Avatar) -> Iterator[tuple[Gaussians, Camera, float]]:
     if (head & seen).any():
         centre = posed.means[head].mean(0).astype(np.float64)
         radius = 2.0 * float(posed.means[head].std(0).max()) + 1e-3
-        close = crop_to_box(camera, ball_box(centre, radius, camera), HEAD_SIDE, HEAD_SIDE)
+        close = crop_to_box(camera, ball_box(centre, radius, camera), S.head_side, S.head_side)
         for yaw, weight in _HEAD_VIEWS:
             yield posed, orbit(close, centre, yaw), weight
 
@@ -165,11 +174,11 @@ def _views(avatar: Avatar) -> Iterator[tuple[Gaussians, Camera, float]]:
     rested = place_gaussians(bound, body.vertices(replace(pose, expression=opened))[0], body)
     low, high = rested.means.min(0).astype(np.float64), rested.means.max(0).astype(np.float64)
     extent = float((high - low).max()) + 1e-3
-    focal = 2.5 * VIEW_SIDE  # 23 degrees; at 2.8 times its extent, the body fills the picture
-    K = np.array([[focal, 0, VIEW_SIDE / 2], [0, focal, VIEW_SIDE / 2], [0, 0, 1.0]])
+    focal = 2.5 * S.view_side  # 23 degrees; at 2.8 times its extent, the body fills the picture
+    K = np.array([[focal, 0, S.view_side / 2], [0, focal, S.view_side / 2], [0, 0, 1.0]])
     for yaw, pitch, weight in _REST_VIEWS:
         view = look_at((low + high) / 2, 2.8 * extent, yaw, pitch)
-        yield rested, Camera(view, K, VIEW_SIDE, VIEW_SIDE), weight
+        yield rested, Camera(view, K, S.view_side, S.view_side), weight
 
 
 def _sees(gaussians: Gaussians, camera: Camera) -> BoolArray:
@@ -186,7 +195,7 @@ def _sees(gaussians: Gaussians, camera: Camera) -> BoolArray:
 def _spacing(weight: FloatArray, colors: FloatArray, curve: IntArray) -> FloatArray:
     """[N] (w d)^(-1/3): the area that each Gaussian may stand for, in no unit."""
     blocks = np.empty(len(curve), np.int64)
-    blocks[curve] = np.arange(len(curve)) // _BLOCK
+    blocks[curve] = np.arange(len(curve)) // S.block
     members = np.bincount(blocks)
 
     def mean(values: FloatArray) -> FloatArray:
@@ -197,8 +206,8 @@ def _spacing(weight: FloatArray, colors: FloatArray, curve: IntArray) -> FloatAr
     for channel in np.asarray(colors, np.float64).T:
         detail += (channel - mean(channel)) ** 2
     # Half its own, half its neighbours': what stands out stays, and so does what is beside it.
-    detail = 0.5 * (detail + mean(detail)) + _MIN_DETAIL
-    out: FloatArray = np.cbrt(1.0 / ((weight + _MIN_WEIGHT) * detail))
+    detail = 0.5 * (detail + mean(detail)) + S.min_detail
+    out: FloatArray = np.cbrt(1.0 / ((weight + S.min_weight) * detail))
     return out
 
 
@@ -211,7 +220,7 @@ def _widest(spacing: FloatArray) -> float:
     low, high = float(spacing.min()), float(spacing.max())
     for _ in range(40):
         widest = 0.5 * (low + high)
-        kept = np.minimum(1.0, MIN_KEPT * widest / np.minimum(spacing, widest)).mean()
+        kept = np.minimum(1.0, S.min_kept * widest / np.minimum(spacing, widest)).mean()
         low, high = (widest, high) if kept < 0.5 else (low, widest)
     return high
 
@@ -248,7 +257,7 @@ def _even_thinning(curve: IntArray, points: FloatArray, colors: FloatArray) -> F
 def _unlike(features: FloatArray, mean: FloatArray, apart: FloatArray) -> FloatArray:
     """How badly Gaussians stand for blocks: squared distance in place and colour."""
     error = (features - mean) ** 2
-    out: FloatArray = error[:, :3].sum(1) / apart + error[:, 3:].sum(1) / _COLOR_UNIT**2
+    out: FloatArray = error[:, :3].sum(1) / apart + error[:, 3:].sum(1) / S.color_unit**2
     return out
 
 

@@ -8,12 +8,13 @@ splats don't become a clean mesh.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..body import Body
 from ..core.geometry import vertex_normals
+from ..core.settings import register_settings
 from ..core.types import Avatar, FloatArray, IntArray, LikenessError, Pose
 from ..formats.surface_mesh import SurfaceMesh
 from .binding import place_gaussians
@@ -27,9 +28,19 @@ STILL_PARTS = ("lips", "eyelid")
 """Parts whose shape belongs to the expressions; they move little."""
 
 TEXTURE_SIZE = 2048
-MAX_OUTWARD, MAX_INWARD = 0.10, 0.012  # metres that a vertex may be carried out of the body, and in
-_STIFF = 8.0  # trust in the body's own shape at lips and lids
-_TRUST = 4.0  # in a vertex with as many splats as the median one, against bending
+
+
+@dataclass(frozen=True)
+class MeshSettings:
+    """The surface around an avatar's splats."""
+
+    max_outward: float = 0.10  # metres that a vertex may be carried out of the body
+    max_inward: float = 0.012  # metres that it may be carried in
+    stiff: float = 8.0  # trust in the body's own shape at lips and lids
+    trust: float = 4.0  # in a vertex with as many splats as the median one, against bending
+
+
+S = register_settings("mesh", MeshSettings())
 
 
 def extract_mesh(avatar: Avatar, size: int = TEXTURE_SIZE) -> SurfaceMesh:
@@ -79,7 +90,7 @@ def dressed_vertices(avatar: Avatar) -> FloatArray:
     along = np.einsum("na,na->n", move, normals[body.f[bound.triangle]].mean(1))
     # What lies deep inside (the skin under cloth) or far off (held objects) tells of no surface.
     worth = bound.opacities.astype(np.float64) * bound.scales[:, :2].prod(1)
-    worth *= (along > -MAX_INWARD) & (along < MAX_OUTWARD)
+    worth *= (along > -S.max_inward) & (along < S.max_outward)
     worth *= np.where(bound.layer == 0, 0.2, 1.0)  # core: hidden wherever something is worn
     corners, share = body.f[bound.triangle], bound.bary.astype(np.float64)
     total, mean = _vertex_means(move, along, worth, corners, share, len(rest))
@@ -87,13 +98,13 @@ def dressed_vertices(avatar: Avatar) -> FloatArray:
     outer = along >= np.einsum("nk,nk->n", share, mean[corners, 3])
     total, mean = _vertex_means(move, along, worth * outer, corners, share, len(rest))
     seen = total > 0
-    trust = _TRUST * np.minimum(total / max(np.median(total[seen]), 1e-30), 1.0)
+    trust = S.trust * np.minimum(total / max(np.median(total[seen]), 1e-30), 1.0)
     trust *= 1.0 - part
-    still = _STIFF * _vertex_share(body, STILL_PARTS) + 1e3 * part + 1e-4
+    still = S.stiff * _vertex_share(body, STILL_PARTS) + 1e3 * part + 1e-4
     laplacian = mesh_laplacian(body.f, len(rest))
     carried = diffuse_values(laplacian, mean[:, :3], trust, np.zeros(3), still)
     length = np.linalg.norm(carried, axis=1, keepdims=True)
-    out: FloatArray = rest + carried * np.minimum(1.0, MAX_OUTWARD / np.maximum(length, 1e-12))
+    out: FloatArray = rest + carried * np.minimum(1.0, S.max_outward / np.maximum(length, 1e-12))
     return out
 
 

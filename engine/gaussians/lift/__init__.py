@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
+from ...core.settings import register_settings
 from ...core.types import (
     MAX_GAUSSIANS,
     BoundGaussians,
@@ -46,9 +47,19 @@ from .surfels import TriangleBinding
 from .texels import texel_layer
 
 MIN_GAUSSIANS = 5_000
-FACE_RATIO, BODY_SIDE = 2.0, 640
-MIN_ALPHA = 0.2  # of a pixel that gets a splat: fainter ones are haze as often as hair
-MIN_OVERLAP = 0.1  # of the person's pixels that the fitted body covers; below it the fit failed
+
+
+@dataclass(frozen=True)
+class LiftSettings:
+    """How the photo's pixels become splats."""
+
+    face_ratio: float = 2.0  # most times that the face's splats are finer than the body's
+    body_side: int = 640  # pixels of the picture whose resolution the body keeps at least
+    min_alpha: float = 0.2  # 0..1, of a pixel that gets a splat: fainter ones are often haze
+    min_overlap: float = 0.1  # share of the person that the fitted body must cover
+
+
+S = register_settings("lift", LiftSettings())
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,7 @@ def lift_photo(
     regions = find_regions(
         colors, alpha > 0.5, camera, vertices, body, observation, w / width, matte.foreground
     )
-    if (regions.mask & (regions.body.face >= 0)).sum() < MIN_OVERLAP * regions.mask.sum():
+    if (regions.mask & (regions.body.face >= 0)).sum() < S.min_overlap * regions.mask.sum():
         raise LikenessError(
             "The fitted body lies beside the person in the photo.",
             "Use a photo that shows the person larger, upright and from the front.",
@@ -205,14 +216,14 @@ def clean_rim(matte: Matte) -> Matte:
 def _level_scales(rest: float, face: float, budget: int, side: int) -> tuple[float, float]:
     """How much to shrink the photo for the body and for the face, given their pixels.
 
-    The face gets up to FACE_RATIO times the body's resolution, as long as the body keeps that of
-    a picture of BODY_SIDE pixels. Neither gets more than the photo has.
+    The face gets up to ``face_ratio`` times the body's resolution, as long as the body keeps that
+    of a picture of ``body_side`` pixels. Neither gets more than the photo has.
     """
-    for ratio in np.linspace(FACE_RATIO, 1.0, 11):
+    for ratio in np.linspace(S.face_ratio, 1.0, 11):
         scale = float(np.sqrt(budget / max(rest + ratio**2 * face, 1.0)))
         if ratio * scale > 1.0:  # the face at the photo's own size, the rest for the body
             scale = float(np.sqrt(max(budget - face, 0.2 * budget) / max(rest, 1.0)))
-        if scale * side >= BODY_SIDE:
+        if scale * side >= S.body_side:
             break
     return min(1.0, scale), min(1.0, ratio * scale)
 
@@ -232,7 +243,7 @@ def _photo_levels(
     Also returns the longer side of the picture in which the coarser splats are a pixel apart.
     """
     height, width = matte.alpha.shape
-    visible = matte.alpha > MIN_ALPHA
+    visible = matte.alpha > S.min_alpha
     face_box = None
     face_area = 0.0
     if regions.face.any():
@@ -256,7 +267,7 @@ def _photo_levels(
         near = dilate(regions.mask, max(1, round(0.25 * regions.unit)))  # wisps of hair
         ys = np.minimum((np.arange(h) + 0.5) / h * source.height, source.height - 1).astype(int)
         xs = np.minimum((np.arange(w) + 0.5) / w * source.width, source.width - 1).astype(int)
-        select = (alpha > MIN_ALPHA) & near[np.ix_(ys, xs)]
+        select = (alpha > S.min_alpha) & near[np.ix_(ys, xs)]
         box = (0, 0, w, h)
         if face_box is not None:
             sides = face_box * [w / width, h / height, w / width, h / height]

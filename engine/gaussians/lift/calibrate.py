@@ -9,7 +9,7 @@ are lowered only where the drawn outline would be harder than the photo's.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -17,22 +17,32 @@ from scipy import ndimage
 from ...body import Body
 from ...core.cameras import project
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ..binding import place_gaussians
-from .photo_splats import SIGMA
+from .photo_splats import S as PHOTO_SPLATS
 from .pixel_grids import erode
 from .surfels import PHOTO
 
-VIEW_SIDES = (256, 1024)  # least and most pixels of the picture that the colours are made for
-STEPS, GAIN = 5, 1.0
-CLAMP, TINT = 0.15, 0.05
-"""Most that a colour changes, and most that it does so in hue: a splat that is hardly seen in the
-photo, as in an ear's folds, would turn red or green from beside."""
 
-RIM_STEPS = 4
-BEYOND = 0.1  # alpha of the matte below which nothing of the person should be
+@dataclass(frozen=True)
+class CalibrateSettings:
+    """Colours and rims calibrated to the photo."""
+
+    view_sides: tuple[int, int] = (256, 1024)
+    """Pixels, least and most, of the picture that colours are made for."""
+
+    steps: int = 5  # residual steps of the colours
+    gain: float = 1.0  # of a residual that one step adds
+    clamp: float = 0.15  # 0..1, most that a colour changes
+    tint: float = 0.05  # 0..1, most that it changes in hue: hardly seen splats would turn red
+    rim_steps: int = 4  # steps of the rim's opacities
+    beyond: float = 0.1  # alpha of the matte below which nothing of the person should be
+
+
+S = register_settings("lift.calibrate", CalibrateSettings())
 
 
 def calibrate_colors(
@@ -51,7 +61,7 @@ def calibrate_colors(
             for a coarser picture, their colours would show rings from near.
     """
     height, width = matte.alpha.shape
-    w, h = fit_size(width, height, round(float(np.clip(grid_side, *VIEW_SIDES))))
+    w, h = fit_size(width, height, round(float(np.clip(grid_side, *S.view_sides))))
     view = camera.resized(w, h)
     alpha = resize(matte.alpha, w, h)
     truth = resize(matte.foreground, w, h)
@@ -60,14 +70,14 @@ def calibrate_colors(
     gaussians = _thin_rim(place_gaussians(bound, vertices, body), photo, alpha, view)
     xy, depth = project(gaussians.means[photo], view)
     # Splats finer than the picture, as the face's are, answer for less of what it shows.
-    spacing = gaussians.scales[photo, :2].min(1) / SIGMA * view.K[0, 0] / depth
-    gain = GAIN * np.clip(spacing, 0.0, 1.0) ** 2
+    spacing = gaussians.scales[photo, :2].min(1) / PHOTO_SPLATS.sigma * view.K[0, 0] / depth
+    gain = S.gain * np.clip(spacing, 0.0, 1.0) ** 2
     pixel = np.clip(xy.astype(int), 0, [w - 1, h - 1])
     inside = solid[pixel[:, 1], pixel[:, 0]]
     colors = np.array(bound.colors)
     first = colors[photo]
-    low, high = np.maximum(first - CLAMP, 0.0), np.minimum(first + CLAMP, 1.0)
-    for _ in range(STEPS):
+    low, high = np.maximum(first - S.clamp, 0.0), np.minimum(first + S.clamp, 1.0)
+    for _ in range(S.steps):
         drawn = render_camera(replace(gaussians, colors=colors), view).rgb
         residual = np.where(solid[..., None], truth - drawn, 0.0)
         # What one splat cannot show (finer than the view) would only ring.
@@ -80,12 +90,12 @@ def calibrate_colors(
 
 
 def _hue_kept(first: FloatArray, colors: FloatArray) -> FloatArray:
-    """[N, 3] colours changed from ``first`` by light, and by TINT at most besides."""
+    """[N, 3] colours changed from ``first`` by light, and by ``tint`` at most besides."""
     change = colors - first
     light = change.mean(1, keepdims=True)
     tint = change - light
     most = np.abs(tint).max(1, keepdims=True)
-    return np.asarray(first + light + tint * np.minimum(1.0, TINT / np.maximum(most, TINT)))
+    return np.asarray(first + light + tint * np.minimum(1.0, S.tint / np.maximum(most, S.tint)))
 
 
 def _thin_rim(gaussians: Gaussians, photo: BoolArray, alpha: FloatArray, view: Camera) -> Gaussians:
@@ -99,13 +109,13 @@ def _thin_rim(gaussians: Gaussians, photo: BoolArray, alpha: FloatArray, view: C
     xy, _ = project(gaussians.means, view)
     inside = (xy >= 0).all(1) & (xy < [view.width, view.height]).all(1)
     beyond = inside & ~photo
-    beyond[beyond] = bilinear(alpha[..., None], xy[beyond])[:, 0] < BEYOND
+    beyond[beyond] = bilinear(alpha[..., None], xy[beyond])[:, 0] < S.beyond
     opacities = np.array(gaussians.opacities, np.float64)
     wanted = np.clip(alpha, 0.002, 0.999)
     for group in (photo & inside, beyond):
         own, at = gaussians.take(group), xy[group]
         thinned = opacities[group]
-        for _ in range(RIM_STEPS if len(own) else 0):
+        for _ in range(S.rim_steps if len(own) else 0):
             drawn = render_camera(replace(own, opacities=thinned), view).alpha
             power = np.log(1.0 - wanted) / np.log(1.0 - np.clip(drawn, 0.002, 0.999))
             power = np.where(alpha > 0.97, 1.0, np.clip(power, 0.05, 1.0))

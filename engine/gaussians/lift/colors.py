@@ -9,6 +9,7 @@ hems and hairlines stay crisp. Where the photo shows a texel squarely its colour
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from ...body import Body
 from ...core.cameras import project
 from ...core.color import rgb_to_lab
+from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples
 from .colors_base import Texels, base_colors
@@ -30,9 +32,18 @@ from .regions import ARMS, vertex_groups
 if TYPE_CHECKING:
     from .photo_view import PhotoView
 
-OTHER_TONE = 20.0  # a*b* units from the face's skin from where on nothing is skin
-DOUBTED = 0.003  # trust in what should not be carried on, where there is nothing else
-SKIN_FOLDS, CLOTH_FOLDS = 0.6, 0.25  # how dark what sees nothing of its surroundings is
+
+@dataclass(frozen=True)
+class ColorSettings:
+    """Which seen colours may be carried to unseen places."""
+
+    other_tone: float = 20.0  # a*b* units from the face's skin beyond which nothing is skin
+    doubted: float = 0.003  # trust (0..1) in colours that are carried only for lack of others
+    skin_folds: float = 0.6  # share of light lost on skin that sees nothing of its surroundings
+    cloth_folds: float = 0.25  # the same on everything else
+
+
+S = register_settings("lift.colors", ColorSettings())
 
 
 def complete_texels(
@@ -64,7 +75,7 @@ def complete_texels(
     light = estimate_light(normals, color, label, known, facing, view)
     xy, _ = project(points, view.camera)
     open_ = np.einsum("nk,nk->n", samples.bary, vertex_occlusion(body)[corner])
-    depth = np.where(label == SKIN, SKIN_FOLDS, CLOTH_FOLDS)
+    depth = np.where(label == SKIN, S.skin_folds, S.cloth_folds)
     shade = light.shade(normals) * (1.0 - depth * (1.0 - open_))[:, None]
     texels = Texels(
         points, normals, label, known, color, corner, samples.bary, rest, group, xy, shade, facing
@@ -109,7 +120,7 @@ def _trust(t: Texels, view: PhotoView) -> FloatArray:
     albedo = t.color / t.shade
     # Hair before a shirt is no shirt.
     agrees = regions.label[row, col] == t.label
-    trust *= np.where(agrees, 1.0, DOUBTED)
+    trust *= np.where(agrees, 1.0, S.doubted)
     for label in (UPPER, LOWER, SHOES, HAT):
         # What shows something else there tells nothing of the cloth that goes round.
         own = np.nonzero(t.known & (t.label == label) & agrees)[0]
@@ -122,11 +133,11 @@ def _trust(t: Texels, view: PhotoView) -> FloatArray:
     skin = t.known & (t.label == SKIN)
     # Beards, tattoos and deep shadows stay where they are.
     dark = np.log((albedo + 0.05) / (view.regions.skin_color + 0.05)).mean(1)
-    trust[skin] *= np.clip((dark[skin] + 0.55) / 0.25, DOUBTED, 1.0)
+    trust[skin] *= np.clip((dark[skin] + 0.55) / 0.25, S.doubted, 1.0)
     # Nor is a collar's edge, or what mixes with it, skin.
     tone = rgb_to_lab(np.clip(albedo[skin], 0.0, 1.0)) - rgb_to_lab(regions.skin_color)
     pale = np.linalg.norm(tone[:, 1:], axis=1) + np.maximum(tone[:, 0], 0.0) / 3.0
-    trust[skin] *= np.clip((OTHER_TONE - pale) / 8.0, DOUBTED, 1.0)
+    trust[skin] *= np.clip((S.other_tone - pale) / 8.0, S.doubted, 1.0)
     if regions.hair.any():
         near_skin = dilate(regions.skin, max(1, round(0.1 * regions.unit)))
         deep = distance_inside(regions.mask) > 0.15 * regions.unit

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import splu
 
 from ...body import Body
 from ...core.color import rgb_to_lab
+from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .mesh_diffusion import mesh_edges
@@ -23,16 +24,28 @@ if TYPE_CHECKING:
 # how strongly unseen ones drift to the class's usual colour.
 _SMOOTH = {SKIN: 2.0, HAIR: 25.0, SHOES: 4.0}
 _DRIFT = {SKIN: 0.01, HAIR: 0.05}
-CLOTH_SMOOTH, CLOTH_DRIFT = 12.0, 0.03
-MIN_TEXELS = 40  # texels that tell the colour of a class on a limb
-OTHER_STUFF = 12.0  # L*a*b* units between two stuffs
-CANDIDATES = 12  # commonest colours that are tried
-STUFF, MOSTLY = 10.0, 0.4  # L*a*b* units that one stuff spans, share of it that decides
-ACROSS = 0.02  # of the flow between them
-SEAM_SHADE, SEAM_FADE = 0.5, 0.05  # logarithm of the brightness at a seam; its screening
-FADE = 0.06  # screening of what meets the photo at a seam: it is gone after four edges
-BEARD_FADE = 0.004  # under the mouth: after fifteen
-JAW = 0.04  # metres over which one goes over into the other
+
+
+@dataclass(frozen=True)
+class BaseColorSettings:
+    """Low-frequency colours carried over the surface."""
+
+    cloth_smooth: float = 12.0  # edges, squared, over which seen cloth is averaged
+    cloth_drift: float = 0.03  # pull of unseen cloth to its usual colour, per unit of smoothing
+    min_texels: int = 40  # texels from which on a limb tells a class's colour
+    other_stuff: float = 12.0  # L*a*b* units between two materials
+    candidates: int = 12  # most common colours that are tried
+    stuff: float = 10.0  # L*a*b* units that one material spans
+    mostly: float = 0.4  # share of a material that makes it the usual one
+    across: float = 0.02  # share of the flow between two materials
+    seam_shade: float = 0.5  # most difference of cloth's log brightness at a seam
+    seam_fade: float = 0.05  # its screening: how soon it fades
+    fade: float = 0.06  # screening of skin at a seam: faded after four edges
+    beard_fade: float = 0.004  # the same under the mouth: after fifteen
+    jaw: float = 0.04  # metres over which one fade passes into the other
+
+
+S = register_settings("lift.colors_base", BaseColorSettings())
 
 
 @dataclass(frozen=True)
@@ -75,9 +88,9 @@ def base_colors(t: Texels, trust: FloatArray, body: Body, view: PhotoView) -> Fl
         limb = vertex_group[mesh.vertices]
         # A sleeve of another colour than the vest ends where the arm does.
         i, j = mesh.edges.T
-        link = np.where(kind[limb[i]] == kind[limb[j]], 1.0, ACROSS)
-        stiff = _SMOOTH.get(int(label), CLOTH_SMOOTH)
-        drift = stiff * _DRIFT.get(int(label), CLOTH_DRIFT)
+        link = np.where(kind[limb[i]] == kind[limb[j]], 1.0, S.across)
+        stiff = _SMOOTH.get(int(label), S.cloth_smooth)
+        drift = stiff * _DRIFT.get(int(label), S.cloth_drift)
         solved = mesh.diffuse(albedo[own], trust[own], stiff * link, middle[limb], drift)
         base = solved * t.shade[own]
         if label == SKIN:
@@ -85,14 +98,14 @@ def base_colors(t: Texels, trust: FloatArray, body: Body, view: PhotoView) -> Fl
             rest = np.clip(t.color[own] - base, -0.6, 0.25)
             weight = 4.0 * t.known[own]
             nothing = np.zeros((len(mesh.vertices), 3))
-            fade = FADE * (BEARD_FADE / FADE) ** _under_mouth(body)[mesh.vertices]
+            fade = S.fade * (S.beard_fade / S.fade) ** _under_mouth(body)[mesh.vertices]
             base = base + mesh.diffuse(rest, weight, np.ones(len(link)), nothing, fade)
         elif label in (UPPER, LOWER):
             # Cloth as well, as far as trusted and in brightness alone: a print is no shade.
             ratio = np.log((t.color[own].mean(1) + 0.05) / (base.mean(1) + 0.05))
-            rest = np.repeat(np.clip(ratio, -SEAM_SHADE, SEAM_SHADE)[:, None], 3, axis=1)
+            rest = np.repeat(np.clip(ratio, -S.seam_shade, S.seam_shade)[:, None], 3, axis=1)
             nothing = np.zeros((len(mesh.vertices), 3))
-            base = base * np.exp(mesh.diffuse(rest, trust[own], 8.0 * link, nothing, SEAM_FADE))
+            base = base * np.exp(mesh.diffuse(rest, trust[own], 8.0 * link, nothing, S.seam_fade))
         out[own] = base
     return out
 
@@ -104,9 +117,9 @@ def _under_mouth(body: Body) -> FloatArray:
     lips = body.face_part == body.part_names.index("lips") if "lips" in body.part_names else []
     mouth = rest[body.f[lips]].reshape(-1, 3) if np.any(lips) else head[None]
     # Towards the ears a beard's edge rises, and nowhere is it a line.
-    below = np.clip((mouth[:, 1].mean() - rest[:, 1]) / JAW + 0.6, 0.0, 1.0)
-    throat = np.clip((rest[:, 1] - neck[1]) / JAW, 0.0, 1.0)
-    before = np.clip((rest[:, 2] - 0.5 * (head[2] + neck[2])) / JAW + 0.5, 0.0, 1.0)
+    below = np.clip((mouth[:, 1].mean() - rest[:, 1]) / S.jaw + 0.6, 0.0, 1.0)
+    throat = np.clip((rest[:, 1] - neck[1]) / S.jaw, 0.0, 1.0)
+    before = np.clip((rest[:, 2] - 0.5 * (head[2] + neck[2])) / S.jaw + 0.5, 0.0, 1.0)
     out: FloatArray = below * throat * before
     return out
 
@@ -186,20 +199,20 @@ def _middles(
         if label == HAIR:  # all of one colour, whatever it falls over
             break
         rows = own[(group[own] == g) & (trust[own] > 0.3)]
-        known[g] = len(rows) > MIN_TEXELS
+        known[g] = len(rows) > S.min_texels
         if known[g]:
             middle[g] = _most_common(albedo[rows], trust[rows])
     rows = own[trust[own] > 0.3]
     whole = (
         _most_common(albedo[rows], trust[rows])
-        if len(rows) > MIN_TEXELS
+        if len(rows) > S.min_texels
         else default_albedo(label, view)
     )
     middle[~known] = whole
     kind = np.arange(len(GROUPS))
     lab = rgb_to_lab(np.clip(middle, 0.0, 1.0))
     for g in range(len(GROUPS)):
-        alike = np.linalg.norm((lab[:g] - lab[g]) * [0.5, 1.0, 1.0], axis=1) < OTHER_STUFF
+        alike = np.linalg.norm((lab[:g] - lab[g]) * [0.5, 1.0, 1.0], axis=1) < S.other_stuff
         if alike.any():
             kind[g] = kind[int(alike.argmax())]
     return middle, kind
@@ -213,12 +226,12 @@ def _most_common(values: FloatArray, weight: FloatArray) -> FloatArray:
     """
     lab = rgb_to_lab(np.clip(values, 0.0, 1.0)) * [0.5, 1.0, 1.0]
     _, first, which = np.unique(
-        np.round(lab / STUFF), axis=0, return_index=True, return_inverse=True
+        np.round(lab / S.stuff), axis=0, return_index=True, return_inverse=True
     )
-    common = np.argsort(-np.bincount(which.ravel(), weight), kind="stable")[:CANDIDATES]
-    sets = [np.linalg.norm(lab - lab[k], axis=1) < 1.5 * STUFF for k in first[common]]
+    common = np.argsort(-np.bincount(which.ravel(), weight), kind="stable")[: S.candidates]
+    sets = [np.linalg.norm(lab - lab[k], axis=1) < 1.5 * S.stuff for k in first[common]]
     near = max(sets, key=lambda own: float(weight[own].sum()))
-    if weight[near].sum() < MOSTLY * weight.sum():
+    if weight[near].sum() < S.mostly * weight.sum():
         return _median(values, weight)
     return _median(values[near], weight[near])
 
@@ -239,7 +252,7 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
     if label == SKIN:
         return regions.skin_color
     shown = regions.mask & (regions.label == label)
-    if shown.sum() > MIN_TEXELS:
+    if shown.sum() > S.min_texels:
         return _usual(view.colors[shown])
     worn = regions.mask & ~regions.skin & (regions.group != HEAD)
     upper = _usual(view.colors[worn]) if worn.any() else np.array([0.35, 0.36, 0.4])

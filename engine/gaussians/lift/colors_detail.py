@@ -11,9 +11,11 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .colors_base import Texels
-from .colors_texture import BLEND, hair_patch, mirror_columns, tile_texture
+from .colors_texture import S as COLORS_TEXTURE
+from .colors_texture import hair_patch, mirror_columns, tile_texture
 from .colors_unroll import UnrolledLimb, unroll_limb
 from .labels import HAIR, SKIN
 from .pixel_grids import erode, smooth_within
@@ -22,14 +24,25 @@ from .regions import GROUPS, HEAD, vertex_groups
 if TYPE_CHECKING:
     from .photo_view import PhotoView
 
-MAX_HAIR_DETAIL, MAX_SKIN_DETAIL = 0.3, 0.04  # of fine texture, in colour units
-MAX_CLOTH_DETAIL = 0.2  # of plain cloth's, of its lightness
-LOCKS = 0.015  # metres: what is coarser in hair is shading, not strands
-CALM = 0.05  # metres over which texture averages to nothing
-PLAIN, PRINTED = 0.035, 0.06  # deviation of cloth's hue, in its second direction: plain; a print
-WASHED, STRIPED = 0.15, 0.20  # and in its first: folds; two colours
-FLANK = 0.75  # facing below which a surface tells what goes round
-_HAIR_ROUND = 0.10  # metres: radius at which hair falls around the head
+
+@dataclass(frozen=True)
+class DetailSettings:
+    """Fine texture of what the photo does not show."""
+
+    max_hair_detail: float = 0.3  # 0..1, most of hair's texture
+    max_skin_detail: float = 0.04  # 0..1, most of skin's texture
+    max_cloth_detail: float = 0.2  # most of plain cloth's texture, of its lightness
+    locks: float = 0.015  # metres: coarser structure in hair is shading, not strands
+    calm: float = 0.05  # metres over which texture averages to nothing
+    plain: float = 0.035  # deviation of cloth's second hue up to which it is plain
+    printed: float = 0.06  # and from which it is a print
+    washed: float = 0.15  # deviation of cloth's first hue up to which it is folds
+    striped: float = 0.20  # and from which it is two colours
+    flank: float = 0.75  # cosine to the camera below which a surface shows what goes round
+    hair_round: float = 0.10  # metres: radius at which hair falls around the head
+
+
+S = register_settings("lift.colors_detail", DetailSettings())
 
 
 def texture_colors(
@@ -77,13 +90,13 @@ def _around(
     source = (trust[mine] > 0.4) & t.known[mine]
     if source.sum() < 30 or source.all():
         return out
-    flank = source & (t.facing[mine] < FLANK)
+    flank = source & (t.facing[mine] < S.flank)
     judge = flank if flank.sum() >= 60 else source
     stuff = _stuff(shown[judge], base[mine][judge], label)
     source &= np.linalg.norm(shown, axis=1) < stuff.odd
     if source.sum() < 30:
         return out
-    alien = t.known[mine] & (trust[mine] < 0.2) & (t.facing[mine] > FLANK)
+    alien = t.known[mine] & (trust[mine] < 0.2) & (t.facing[mine] > S.flank)
     cells = _Cells.over(height, arc, girth)
     known = cells.known(source, alien)
     if known.sum() < 20:
@@ -114,12 +127,12 @@ def _around(
         scale = np.clip(base[mine[todo]] / np.maximum(read[:, 2:], 0.03), 0.3, 1.6)
         parts.append((np.where(ok[:, None], texture * scale, 0.0), ok))
     dl, dr = left_d[row, col], right_d[row, col]
-    share = np.clip(0.5 + (dr - dl) / (2 * BLEND), 0.0, 1.0)
+    share = np.clip(0.5 + (dr - dl) / (2 * COLORS_TEXTURE.blend), 0.0, 1.0)
     share = np.where(parts[0][1] & parts[1][1], share, parts[0][1].astype(float))
     mixed = share[:, None] * parts[0][0] + (1.0 - share[:, None]) * parts[1][0]
     mixed = stuff.subdue(mixed, base[mine[todo]])
     # At the seam the texture goes on as it is; farther on it only varies about the base colour.
-    calm = CALM * (0.5 + 0.5 * stuff.colourful)
+    calm = S.calm * (0.5 + 0.5 * stuff.colourful)
     far = np.clip(np.minimum(dl, dr) / (2 * calm), 0.0, 1.0)[:, None]
     out[todo] = mixed - far * cells.mean_around(mixed, todo, calm / cells.step)
     return out
@@ -222,7 +235,7 @@ def _lightness(texture: FloatArray, base: FloatArray) -> FloatArray:
 def _stuff(shown: FloatArray, base: FloatArray, label: int) -> _Material:
     """Judge a material by its deviations [M, 3] from the base colour where it is seen well."""
     if label == SKIN or len(shown) < 30:
-        return _Material(MAX_SKIN_DETAIL, 0.0, 3.0 * MAX_SKIN_DETAIL)
+        return _Material(S.max_skin_detail, 0.0, 3.0 * S.max_skin_detail)
     along = _lightness(shown, base)
     hues = shown - along
     hue = float(np.median(np.linalg.norm(hues, axis=1)))
@@ -230,10 +243,10 @@ def _stuff(shown: FloatArray, base: FloatArray, label: int) -> _Material:
     _, axes = np.linalg.eigh(np.cov(np.clip(hues, -0.3, 0.3).T))
     second, first = 1.48 * np.median(np.abs(hues @ axes[:, 1:]), axis=0)
     light = float(np.median(np.linalg.norm(along, axis=1)))
-    several = (second - PLAIN) / (PRINTED - PLAIN)
-    two = (first - WASHED) / (STRIPED - WASHED)
+    several = (second - S.plain) / (S.printed - S.plain)
+    two = (first - S.washed) / (S.striped - S.washed)
     colourful = float(np.clip(max(several, two), 0.0, 1.0))
-    plain = min(1.3 * light, MAX_CLOTH_DETAIL * float(base.mean()) + 0.02)
+    plain = min(1.3 * light, S.max_cloth_detail * float(base.mean()) + 0.02)
     most = max(plain + 2.5 * colourful * light, 4.0 * hue * colourful, 0.01)
     odd = 3.5 * max(np.hypot(hue, light), 0.015)
     return _Material(most, colourful, float(odd + 10.0 * max(colourful - 0.5, 0.0)))
@@ -266,7 +279,7 @@ def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoVi
     odd = np.linalg.norm(smooth_within(view.colors, regions.hair, 2.0) - usual, axis=-1)
     lightness = float(usual.mean())
     alike = regions.hair & solid & (odd < 0.06 + 0.5 * lightness)
-    patch = hair_patch(view.colors, alike, 0.12 * regions.unit, LOCKS / pixel)
+    patch = hair_patch(view.colors, alike, 0.12 * regions.unit, S.locks / pixel)
     todo = np.nonzero(~t.known[mine])[0]
     if patch is None or len(todo) == 0:
         return out
@@ -280,15 +293,15 @@ def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoVi
     up, ahead, side = d @ crown, d @ front, d[:, 0]
     out_far = np.hypot(ahead, side)
     polar = np.arctan2(out_far, np.maximum(up, 0.0))
-    fall = _HAIR_ROUND * polar + np.maximum(-up, 0.0)
-    around = 1.2 * _HAIR_ROUND * np.arctan2(side, ahead)
+    fall = S.hair_round * polar + np.maximum(-up, 0.0)
+    around = 1.2 * S.hair_round * np.arctan2(side, ahead)
     # Hair is no comb: strands wander a little.
     around = around + 0.006 * np.sin(fall * 45.0 + 3.0 * np.sin(around * 20.0))
     read = tile_texture(texture, fall / pixel, around / pixel)
     scale = np.clip(base[mine[todo]] / np.maximum(mean, 0.03), 0.4, 1.8)
     strands = read * scale
     strands = 0.5 * (strands + _lightness(strands, base[mine[todo]]))
-    most = min(MAX_HAIR_DETAIL, 0.05 + 0.6 * lightness)
+    most = min(S.max_hair_detail, 0.05 + 0.6 * lightness)
     out[todo] = most * np.tanh(strands / most)
     return out
 

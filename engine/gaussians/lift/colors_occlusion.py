@@ -7,19 +7,30 @@ cosine, is found by drawing the body at rest from all around and comparing depth
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ...body import Body
 from ...core.cameras import look_at, project
 from ...core.geometry import vertex_normals
+from ...core.settings import register_settings
 from ...core.types import Camera, FloatArray, IntArray
 from ...render.mesh import rasterize_mesh
 from .surfels import INNER_PARTS
 
-DIRECTIONS = 24
-DISTANCE = 40.0  # metres: nearly parallel rays
-MARGIN = 0.004  # metres in front of a point that block nothing
-SIDE = 224  # pixels over the region looked at
+
+@dataclass(frozen=True)
+class OcclusionSettings:
+    """Soft shadows in the body's folds."""
+
+    directions: int = 24  # views from which the body is drawn
+    distance: float = 40.0  # metres to the camera: nearly parallel rays
+    margin: float = 0.004  # metres in front of a point that block nothing
+    side: int = 224  # pixels over the region looked at
+
+
+S = register_settings("lift.colors_occlusion", OcclusionSettings())
 
 
 def vertex_occlusion(body: Body) -> FloatArray:
@@ -57,23 +68,23 @@ def _open_share(
     middle: FloatArray,
     radius: float,
 ) -> FloatArray:
-    focal = 0.5 * SIDE * DISTANCE / (1.02 * radius)
-    K = np.array([[focal, 0.0, SIDE / 2], [0.0, focal, SIDE / 2], [0.0, 0.0, 1.0]])
+    focal = 0.5 * S.side * S.distance / (1.02 * radius)
+    K = np.array([[focal, 0.0, S.side / 2], [0.0, focal, S.side / 2], [0.0, 0.0, 1.0]])
     open_, total = np.zeros(len(rows)), np.full(len(rows), 1e-6)
-    k = np.arange(DIRECTIONS) + 0.5
-    pitch = np.degrees(np.arcsin(1.0 - 2.0 * k / DIRECTIONS))
+    k = np.arange(S.directions) + 0.5
+    pitch = np.degrees(np.arcsin(1.0 - 2.0 * k / S.directions))
     yaw = np.degrees(np.pi * (1.0 + np.sqrt(5.0)) * k)
     for p, y in zip(pitch, yaw, strict=True):
-        camera = Camera(look_at(middle, DISTANCE, float(y), float(p)), K, SIDE, SIDE)
+        camera = Camera(look_at(middle, S.distance, float(y), float(p)), K, S.side, S.side)
         depth = rasterize_mesh(vertices, f, camera, cull_back=True)
         xy, z = project(vertices[rows], camera)
-        col = np.clip(xy[:, 0].astype(int), 0, SIDE - 1)
-        row = np.clip(xy[:, 1].astype(int), 0, SIDE - 1)
+        col = np.clip(xy[:, 0].astype(int), 0, S.side - 1)
+        row = np.clip(xy[:, 1].astype(int), 0, S.side - 1)
         cosine = np.clip(-normals[rows] @ camera.viewmat[2, :3], 0.0, 1.0)
         front = np.where(depth.face[row, col] >= 0, depth.depth[row, col], np.inf)
         # A slope falls off within its pixel.
-        slope = radius * 2.0 / SIDE / np.maximum(cosine, 0.1)
-        open_ += cosine * (z < front + MARGIN + slope)
+        slope = radius * 2.0 / S.side / np.maximum(cosine, 0.1)
+        open_ += cosine * (z < front + S.margin + slope)
         total += cosine
     out: FloatArray = open_ / total
     return out

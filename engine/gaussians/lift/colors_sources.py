@@ -6,15 +6,29 @@ colour is carried as far as it is also found on the flanks of the same limb.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
 from ...core.color import rgb_to_lab
+from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 
-FLANK = 0.6  # facing below which a surface counts as flank
-MIN_FLANK = 60  # texels of flank that can speak for a limb
-RARE, COMMON = 0.25, 0.6  # of a colour's share on the flanks over its share everywhere
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """Which seen colours go round the body."""
+
+    flank: float = 0.6  # cosine to the camera below which a surface counts as flank
+    min_flank: int = 60  # texels of flank that can speak for a limb
+    rare: float = 0.25  # of a colour's share on the flanks over that everywhere: not carried
+    common: float = 0.6  # and fully carried
+
+
+S = register_settings("lift.colors_sources", SourceSettings())
+
+
 _BIN = np.array([9.0, 7.0, 7.0])  # L*a*b* of a histogram's cell
 _CELLS = (14, 32, 32)
 
@@ -31,19 +45,19 @@ def wraparound_weights(
     """
     cell = _cells(albedo)
     out = np.ones(len(albedo))
-    whole = (facing < FLANK) & (level > 0.6)
+    whole = (facing < S.flank) & (level > 0.6)
     for p in np.unique(part):
         own = part == p
         flank = own & whole
-        if flank.sum() < MIN_FLANK:
+        if flank.sum() < S.min_flank:
             # An arm hides the flank: what turns away most stands for it.
-            if own.sum() < 3 * MIN_FLANK:
+            if own.sum() < 3 * S.min_flank:
                 continue
             flank = own & (facing <= np.percentile(facing[own], 100.0 / 3.0))
         here = _density(cell[own])
         there = _density(cell[flank])
         share = there[tuple(cell[own].T)] / np.maximum(here[tuple(cell[own].T)], 1e-9)
-        out[own] = np.clip((share - RARE) / (COMMON - RARE), 0.0, 1.0)
+        out[own] = np.clip((share - S.rare) / (S.common - S.rare), 0.0, 1.0)
     return out
 
 

@@ -10,20 +10,31 @@ Hair: a patch of the photo's hair, its strands turned to where they fall from th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
+from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray
 from .pixel_grids import distance_inside, smooth_within
 
-MIN_RUN = 0.035  # metres of texture that are worth repeating
-STRANDS = 1.5  # locks: how far made-up strands run
-COMB = 72  # pixels of a patch of them
-CALMER = 0.7  # their contrast, of the photo's
-SMALLEST = 9.0  # pixels: radius of hair in the photo below which it is made up
-RESOLVED = 5.0  # pixels of a lock from which on its strands are seen
-MAX_CONTRAST = 2.2  # gain of a patch to the contrast of all hair
-BLEND = 0.03  # metres over which the textures from both sides change over behind
+
+@dataclass(frozen=True)
+class TextureSettings:
+    """Texture repeated where the photo shows none."""
+
+    min_run: float = 0.035  # metres of texture that are worth repeating
+    strands: float = 1.5  # locks: length of synthetic strands
+    comb: int = 72  # pixels of a patch of them
+    calmer: float = 0.7  # their contrast, of the photo's
+    smallest: float = 9.0  # pixels: radius of the photo's hair below which it is synthetic
+    resolved: float = 5.0  # pixels of a lock from which on its strands are seen
+    max_contrast: float = 2.2  # most gain of a patch to the contrast of all hair
+    blend: float = 0.03  # metres over which the textures from both sides mix behind
+
+
+S = register_settings("lift.colors_texture", TextureSettings())
 
 
 def triangle_wave(distance: FloatArray, length: FloatArray) -> FloatArray:
@@ -61,7 +72,7 @@ def mirror_columns(
         length = np.take_along_axis(column - start, np.maximum(last, 0), 1)
         length = np.minimum(length, n)
         distance = column - last
-        usable = (last >= 0) & (length * step[:, None] >= MIN_RUN)
+        usable = (last >= 0) & (length * step[:, None] >= S.min_run)
         inside = triangle_wave(np.maximum(distance - 0.5, 0.0), np.maximum(length, 1).astype(float))
         source = np.maximum(last + 0.5 - inside, last - length + 1.0)
         source = np.where(usable, source, -1.0)
@@ -93,7 +104,7 @@ def hair_patch(
     radius = float(room.max())
     if radius < max(least, 3.0):
         return None
-    if coarsest < RESOLVED or radius < SMALLEST:
+    if coarsest < S.resolved or radius < S.smallest:
         return _combed(colors, hair, coarsest)
     # Strands are told best by the largest patch; of equal ones take the more central.
     y, x = np.unravel_index(int(room.argmax()), room.shape)
@@ -121,7 +132,7 @@ def hair_patch(
     patch = ndimage.gaussian_filter1d(patch, 0.25 * min(coarsest, half), axis=0, mode="reflect")
     # As much contrast as the hair has as a whole: its largest patch may lie in the shade.
     contrast = float((colors - low)[hair].std()) / max(float(patch.std()), 1e-6)
-    patch = patch * min(contrast, MAX_CONTRAST)
+    patch = patch * min(contrast, S.max_contrast)
     return patch - patch.mean((0, 1)), low[y, x]
 
 
@@ -132,9 +143,9 @@ def _combed(colors: FloatArray, hair: BoolArray, coarsest: float) -> tuple[Float
     """
     mean = np.median(colors[hair], axis=0)
     low = smooth_within(colors, hair, max(1.5, coarsest))
-    contrast = CALMER * float((colors - low)[hair].mean(-1).std())
-    noise = np.random.default_rng(0).standard_normal((COMB, COMB))
-    noise = ndimage.gaussian_filter(noise, (STRANDS * coarsest, 0.7), mode="reflect")
+    contrast = S.calmer * float((colors - low)[hair].mean(-1).std())
+    noise = np.random.default_rng(0).standard_normal((S.comb, S.comb))
+    noise = ndimage.gaussian_filter(noise, (S.strands * coarsest, 0.7), mode="reflect")
     tint = mean / max(float(mean.mean()), 0.02)
     return noise[..., None] / noise.std() * contrast * np.clip(tint, 0.3, 2.0), mean
 

@@ -13,10 +13,22 @@ import numpy as np
 from scipy import ndimage
 
 from ...body import Body
+from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, FloatArray
 from .regions import ARMS, HEAD, LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
 
-_ROWS, _ANGLES = 32, 72  # of the table of outlines
+
+@dataclass(frozen=True)
+class UnrollSettings:
+    """The table of a limb's outlines."""
+
+    rows: int = 32  # along a limb
+    angles: int = 72  # around it
+
+
+S = register_settings("lift.colors_unroll", UnrollSettings())
+
+
 _CHAINS = {
     LEFT_ARM: ("left_shoulder", "left_elbow", "left_wrist", "left_middle1", "left_middle3"),
     LEFT_ARM + 1: (
@@ -53,23 +65,23 @@ def unroll_limb(rest: FloatArray, own: FloatArray, body: Body, group: int) -> Un
     axis = 0 if group in ARMS else 1
     height, angle, radius = _cylinder(own, body, group)
     low, high = height.min(), height.max() + 1e-6
-    row = np.clip(((height - low) / (high - low) * _ROWS).astype(int), 0, _ROWS - 1)
-    column = np.clip((angle / (2 * np.pi) * _ANGLES).astype(int), 0, _ANGLES - 1)
-    cell = row * _ANGLES + column
-    count = np.bincount(cell, minlength=_ROWS * _ANGLES).reshape(_ROWS, _ANGLES)
-    total = np.bincount(cell, radius, _ROWS * _ANGLES).reshape(_ROWS, _ANGLES)
+    row = np.clip(((height - low) / (high - low) * S.rows).astype(int), 0, S.rows - 1)
+    column = np.clip((angle / (2 * np.pi) * S.angles).astype(int), 0, S.angles - 1)
+    cell = row * S.angles + column
+    count = np.bincount(cell, minlength=S.rows * S.angles).reshape(S.rows, S.angles)
+    total = np.bincount(cell, radius, S.rows * S.angles).reshape(S.rows, S.angles)
     outline = _outline(total.astype(float), count.astype(float))
-    turn = 2 * np.pi / _ANGLES
+    turn = 2 * np.pi / S.angles
     slope = (np.roll(outline, -1, 1) - np.roll(outline, 1, 1)) / (2 * turn)
     step = np.hypot(outline, slope) * turn
     girth = step.sum(1)
-    arc = np.concatenate([np.zeros((_ROWS, 1)), np.cumsum(step, 1)], 1) / girth[:, None]
+    arc = np.concatenate([np.zeros((S.rows, 1)), np.cumsum(step, 1)], 1) / girth[:, None]
 
     h, a, _ = _cylinder(rest, body, group)
-    at_row = np.clip((h - low) / (high - low) * _ROWS - 0.5, 0, _ROWS - 1)
-    at = [at_row, a / (2 * np.pi) * _ANGLES]
+    at_row = np.clip((h - low) / (high - low) * S.rows - 0.5, 0, S.rows - 1)
+    at = [at_row, a / (2 * np.pi) * S.angles]
     where = ndimage.map_coordinates(arc, at, order=1, mode="nearest")
-    around = np.interp(at_row, np.arange(_ROWS), girth)
+    around = np.interp(at_row, np.arange(S.rows), girth)
     sign = -1.0 if axis == 0 and group != LEFT_ARM else 1.0
     return UnrolledLimb(sign * h if axis == 0 else h, np.mod(where, 1.0), around)
 

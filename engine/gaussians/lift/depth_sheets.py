@@ -12,18 +12,27 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .pixel_grids import dilate, drop_small_parts, nearest_known, smooth_within, solve_poisson
 from .regions import ARMS, HEAD, Regions
 
-MAX_FOLD = 0.02  # metres; a larger step of depth is one limb before another
-MAX_RISE = 0.25  # metres from the middle to the front or back
-UNSUPPORTED_ROUNDNESS = 0.7  # of sqrt(u) where the fit has no body at all: a strip's is 1.41 radii
-ANOTHER = 0.06  # metres; a patch between two limbs as far apart belongs to the nearer one
-LOCK = 0.35  # inter-ocular distances; smaller patches of hair before a face lie on it
-LOOSE = 0.02  # metres from the dressed mesh from which on a part needs a back of its own
+
+@dataclass(frozen=True)
+class SheetSettings:
+    """Front and back as depth maps."""
+
+    max_fold: float = 0.02  # metres; a larger step of depth is one limb before another
+    max_rise: float = 0.25  # metres from the middle to the front or back
+    unsupported_roundness: float = 0.7  # of sqrt(u) without any body: a strip's is 1.41 radii
+    another: float = 0.06  # metres; a patch between limbs that far apart joins the nearer one
+    lock: float = 0.35  # inter-ocular distances; smaller patches of hair before a face lie on it
+    loose: float = 0.02  # metres off the dressed mesh from which on a part gets its own back
+
+
+S = register_settings("lift.depth_sheets", SheetSettings())
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ def find_depth_sheets(
     # Loose hair before a cheek or beyond it: the face is not what is seen there.
     bare = dressed.worn[dressed.f].mean(1) < 0.5
     loose_hair = regions.hair & (whole.face >= 0) & (bare & (of_face == HEAD))[whole.face]
-    loose_hair = drop_small_parts(loose_hair, (LOCK * regions.unit) ** 2)
+    loose_hair = drop_small_parts(loose_hair, (S.lock * regions.unit) ** 2)
     sheets = []
     for group in (0, *ARMS):
         visible = regions.mask & ((regions.group == group) if group else ~arms)
@@ -92,10 +101,10 @@ def _middle(
         # as what it is the rim of: not in mid air between a hand and the elbow behind it.
         carried = np.where(carried > 0.2, carried, beside)
         off = np.abs(carried - beside)
-        torn = (off > MAX_FOLD) & ((away * beside / focal < LOOSE) | (off > ANOTHER))
+        torn = (off > S.max_fold) & ((away * beside / focal < S.loose) | (off > S.another))
         both = np.where(missing, np.where(torn, beside, carried), both)
     smooth = smooth_within(np.where(mask, both, 0.0), mask, 3.0)
-    smooth = np.where(np.abs(smooth - both) < MAX_FOLD, smooth, both)
+    smooth = np.where(np.abs(smooth - both) < S.max_fold, smooth, both)
     out: FloatArray = np.where(known, both, smooth)
     return out
 
@@ -133,10 +142,10 @@ def _sheet(
             rise = np.where(covered, over, np.sqrt(np.maximum(u, 0.0)) * pixel)
         else:
             u = solve_poisson(mask, ~mask, None, 4.0)
-            rise = UNSUPPORTED_ROUNDNESS * np.sqrt(np.maximum(u, 0.0)) * pixel
-        surface = middle + sign * np.minimum(rise, MAX_RISE)
+            rise = S.unsupported_roundness * np.sqrt(np.maximum(u, 0.0)) * pixel
+        surface = middle + sign * np.minimum(rise, S.max_rise)
         smooth = smooth_within(surface, mask, 1.0)
-        beside = ~covered & (np.abs(smooth - surface) < MAX_FOLD)
+        beside = ~covered & (np.abs(smooth - surface) < S.max_fold)
         ends.append(np.where(beside, smooth, surface))
     front, back = ends
     weight = np.clip(ndimage.distance_transform_edt(covered) / 2.0, 0.0, 1.0)
@@ -157,7 +166,7 @@ def _loose(mask: BoolArray, covered: BoolArray, pixel: FloatArray) -> BoolArray:
     beside = mask & ~covered
     away = ndimage.distance_transform_edt(~covered) * pixel if covered.any() else np.inf
     labels, _ = ndimage.label(beside)
-    far = np.unique(labels[beside & (away > LOOSE)])
+    far = np.unique(labels[beside & (away > S.loose)])
     patches = np.isin(labels, far[far > 0])
     out: BoolArray = mask & dilate(patches, 2)
     return out

@@ -20,6 +20,7 @@ from ...body import Body
 from ...core.cameras import camera_position, project
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .labels_surface import vertex_parts
@@ -28,12 +29,46 @@ from .pixel_grids import nearest_known
 from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
 from .surfels import ARM_JOINTS, INNER_PARTS
 
-ROUNDS = 8
-STEP = 0.8  # of the gap to the matte's outline that one round closes
-CALM = 0.25  # of the last smoothing
-LEAD, OVERSHOOT = 0.3, 1.4  # share of a gap that is asked for on top; most, of the limit
-MIN_FACING, GRAZING = -0.15, 0.45  # cosines between which a vertex counts as on the outline
-AGREES = 0.35  # least cosine between a vertex's way out and the way to the matte's outline
+
+@dataclass(frozen=True)
+class DressSettings:
+    """How far the worn surface stands off the body."""
+
+    rounds: int = 8  # of fitting to the matte's outline
+    step: float = 0.8  # of the gap to the outline that one round closes
+    calm: float = 0.25  # strength of the last smoothing
+    lead: float = 0.3  # share of a gap that is aimed for in addition
+    overshoot: float = 1.4  # most of the aim, of the limit
+    min_facing: float = -0.15  # cosine to the camera from which a vertex is on the outline
+    grazing: float = 0.45  # and up to which
+    agrees: float = 0.35  # least cosine between a vertex's way out and the way to the outline
+    min_standoff: float = -0.012
+    """Metres (negative: inwards) that a body fitted too wide is drawn in."""
+
+    armpit: float = -0.2  # height of the rest normal below which a shoulder is an armpit
+    max_fold_offset: float = 0.012  # metres in armpits and crotch
+    max_bend_offset: float = 0.022  # metres at elbows, knees and feet
+    max_sideways: float = 0.015  # metres across a vertex's own normal
+    max_skin_offset: float = 0.012  # metres, either way: bare skin lies nearly where it was fitted
+    default_worn: float = 0.010  # metres where nothing was measured
+    default_hair: float = 0.012  # metres, the same on the scalp
+    pull: float = 3e-4  # weight of the default
+    full_hair: float = 0.02  # weight of the outline's thickness of hair on the rest of a head
+    full_hat: float = 0.3  # the same of a hat
+    closer: float = 0.75  # of that thickness: hair lies closer in front and behind
+    full_cloth: float = 0.01  # weight of the outline's thickness on the rest of a limb's cloth
+    hangs: float = 65.0  # percentile of that thickness: cloth hangs off a chest
+    ring: float = 0.012  # metres of height that share one thickness
+    cut: float = 0.15  # weight of an edge from bare to worn
+    soft_cut: float = 0.4  # the same on the head
+    measured: float = 20.0  # weight of a measured vertex against the bending of the offsets
+    max_smoothing: float = 0.008  # metres that small forms are smoothed away
+    max_smoothing_extremity: float = 0.025  # the same on ears and feet; no toes show through a shoe
+
+
+S = register_settings("lift.dressed_mesh", DressSettings())
+
+
 MAX_STANDOFF = {
     HEAD: 0.15,
     TORSO: 0.12,
@@ -43,23 +78,6 @@ MAX_STANDOFF = {
     ARMS[1]: 0.07,
 }
 """Metres that what is worn may stand off the body, by limb."""
-MIN_STANDOFF = -0.012  # metres that a body fitted too wide may be drawn in
-ARMPIT = -0.2  # height of the rest pose's normal below which a shoulder is an armpit
-MAX_FOLD_OFFSET = 0.012  # metres in armpits and crotch
-MAX_BEND_OFFSET = 0.022  # metres at elbows, knees and feet
-MAX_SIDEWAYS = 0.015  # metres across a vertex's own normal
-MAX_SKIN_OFFSET = 0.012  # metres, either way: bare skin is where the body was fitted, nearly
-DEFAULT_WORN, DEFAULT_HAIR = 0.010, 0.012  # metres where nothing was measured
-PULL = 3e-4  # weight of the default
-FULL_HAIR, FULL_HAT = 0.02, 0.3  # weights of the outline's thickness on the rest of a head
-CLOSER = 0.75  # of that thickness: hair lies closer in front and behind than at the sides
-FULL_CLOTH, HANGS = 0.01, 65.0
-"""Weight of the outline's thickness on the rest of a limb's cloth, and which percentile of it:
-cloth hangs off a chest rather than clings to it, as it does where a sleeve is cut."""
-RING = 0.012  # metres of height that share one thickness
-CUT, SOFT_CUT = 0.15, 0.4  # of an edge from bare to worn, and on the head
-MEASURED = 20.0  # weight of one measured vertex against the bending of the offsets
-MAX_SMOOTHING, MAX_SMOOTHING_EXTREMITY = 0.008, 0.025  # metres; no toes show through a shoe
 
 
 @dataclass(frozen=True)
@@ -137,10 +155,10 @@ def fit_dressed_mesh(
     offset = np.where(inner, 0.0, prior)
     head = (hair | hat | (vertex_parts(body) == "scalp")) & ~bare
     # Offsets bend freely where bare skin begins: a sleeve's end is an edge. Hair thins out.
-    edges = _cut_laplacian(body.f, V, bare, np.where(groups == HEAD, SOFT_CUT, CUT))
+    edges = _cut_laplacian(body.f, V, bare, np.where(groups == HEAD, S.soft_cut, S.cut))
     # What the bending keeps back, round after round, until the outline is met.
     lead = np.zeros(V)
-    for _ in range(ROUNDS):
+    for _ in range(S.rounds):
         target, trust = np.zeros(V), np.zeros(V)
         surface = base + out * offset[:, None]
         normals = vertex_normals(surface, f)
@@ -152,7 +170,7 @@ def fit_dressed_mesh(
         ahead = step - xy
         ahead /= np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
         metres = z / float(camera.K[0, 0])
-        near = (facing > MIN_FACING) & (facing < GRAZING) & ~inner
+        near = (facing > S.min_facing) & (facing < S.grazing) & ~inner
         whole = rasterize_mesh(surface, f, camera)
         for sheet, outline in zip((0, *ARMS), outlines, strict=True):
             if outline is None:
@@ -160,13 +178,16 @@ def fit_dressed_mesh(
             own = near & (sheet_of == sheet)
             drawn = _inside_distance(rasterize_mesh(surface, f[_faces(f, sheet_of, sheet)], camera))
             rows, gap = _gaps(outline, drawn, whole, xy, z, ahead, own)
-            lead[rows] += LEAD * gap * metres[rows]
-            target[rows] = offset[rows] + STEP * gap * metres[rows] + lead[rows]
-            trust[rows] = MEASURED * (1.0 - np.clip(facing[rows], 0.0, None) / GRAZING)
-        target = np.clip(target, limits.low, OVERSHOOT * limits.high)
+            lead[rows] += S.lead * gap * metres[rows]
+            target[rows] = offset[rows] + S.step * gap * metres[rows] + lead[rows]
+            trust[rows] = S.measured * (1.0 - np.clip(facing[rows], 0.0, None) / S.grazing)
+        target = np.clip(target, limits.low, S.overshoot * limits.high)
         # A hat is as thick all around as its outline at the same height of the head; hair is nearly
         # so, and takes nothing from a brim.
-        for own, share, weight in ((head & hat, 1.0, FULL_HAT), (head & ~hat, CLOSER, FULL_HAIR)):
+        for own, share, weight in (
+            (head & hat, 1.0, S.full_hat),
+            (head & ~hat, S.closer, S.full_hair),
+        ):
             told = own & (trust > 0.1)
             if told.sum() > 9:
                 height = body.v_template[:, 1]
@@ -176,13 +197,13 @@ def fit_dressed_mesh(
             own = np.isin(groups, limb) & ~bare & ~head
             told = own & (trust > 0.1)
             if told.sum() > 9:
-                prior[own] = np.percentile(target[told], HANGS)
-                pull[own] = FULL_CLOTH
+                prior[own] = np.percentile(target[told], S.hangs)
+                pull[own] = S.full_cloth
         A = edges + sparse.diags(trust + pull)
         offset = _solve(A.tocsr(), trust * target + pull * prior, offset)
         offset = np.clip(offset, limits.low, limits.high)
     # A tuft of hair or a crease of the outline is no spike of the surface.
-    offset = _smoothed(offset[:, None], edges, CALM)[:, 0]
+    offset = _smoothed(offset[:, None], edges, S.calm)[:, 0]
     offset = np.clip(offset, limits.low, limits.high)
     return DressedMesh(base + out * offset[:, None], offset, worn, f)
 
@@ -214,20 +235,20 @@ def _limits(
     most = np.select([groups == g for g in MAX_STANDOFF], list(MAX_STANDOFF.values()), 0.05)
     # What stood off the skin in an armpit or between the legs would scatter when they open, and
     # so would what stands off sideways, beside its own triangles' normal.
-    most = np.where(_folds(body), np.minimum(most, MAX_FOLD_OFFSET), most)
-    most = np.where(_bends(body) | (part == "foot"), np.minimum(most, MAX_BEND_OFFSET), most)
+    most = np.where(_folds(body), np.minimum(most, S.max_fold_offset), most)
+    most = np.where(_bends(body) | (part == "foot"), np.minimum(most, S.max_bend_offset), most)
     upright = np.einsum("vd,vd->v", out, vertex_normals(vertices, body.f))
     sideways = np.sqrt(np.clip(1.0 - upright**2, 1e-6, 1.0))
     sideways = np.where(upright < 0.0, 1.0, sideways)
-    most = np.where(groups == HEAD, most, np.minimum(most, MAX_SIDEWAYS / sideways))
+    most = np.where(groups == HEAD, most, np.minimum(most, S.max_sideways / sideways))
     # Offsets grow with their triangle: what a fold squeezes stands off farther when it opens.
     most = most * np.clip(vertex_area_ratio(body, vertices), 0.25, 1.0)
-    prior = np.where(bare, 0.0, np.where(part == "scalp", DEFAULT_HAIR, DEFAULT_WORN))
-    pull = np.where(inner, 10.0, np.where(bare, 0.05, PULL))
+    prior = np.where(bare, 0.0, np.where(part == "scalp", S.default_hair, S.default_worn))
+    pull = np.where(inner, 10.0, np.where(bare, 0.05, S.pull))
     pull = np.where(bare & face, 0.3, pull)  # the landmarks know the face better than the outline
     low, high = (
-        np.where(bare, -MAX_SKIN_OFFSET, MIN_STANDOFF),
-        np.where(bare, MAX_SKIN_OFFSET, most),
+        np.where(bare, -S.max_skin_offset, S.min_standoff),
+        np.where(bare, S.max_skin_offset, most),
     )
     return _Limits(bare, inner, low, high, prior, pull)
 
@@ -255,14 +276,14 @@ def _without_small_forms(
     weight = np.where((part == "hand") | _folds(body), 0.0, weight)
     move = weight[:, None] * (_smoothed(vertices, laplacian, 4.0) - vertices)
     length = np.linalg.norm(move, axis=1)
-    most = np.where(np.isin(part, ["ear", "foot"]), MAX_SMOOTHING_EXTREMITY, MAX_SMOOTHING)
+    most = np.where(np.isin(part, ["ear", "foot"]), S.max_smoothing_extremity, S.max_smoothing)
     out: FloatArray = vertices + move * np.minimum(1.0, most / np.maximum(length, 1e-9))[:, None]
     return out
 
 
 def _at_height(known: FloatArray, values: FloatArray, wanted: FloatArray) -> FloatArray:
     """Values [K] known at heights [K], read at the heights ``wanted`` [N]: their mean nearby."""
-    weight = np.exp(-0.5 * ((wanted[:, None] - known) / RING) ** 2) + 1e-9
+    weight = np.exp(-0.5 * ((wanted[:, None] - known) / S.ring) ** 2) + 1e-9
     out: FloatArray = (weight * values).sum(1) / weight.sum(1)
     return out
 
@@ -270,7 +291,7 @@ def _at_height(known: FloatArray, values: FloatArray, wanted: FloatArray) -> Flo
 def _folds(body: Body) -> BoolArray:
     """[V] the armpits and the crotch: held by two limbs that part."""
     arm = body.weights[:, ARM_JOINTS].sum(1)
-    below = vertex_normals(body.v_template, body.f)[:, 1] < ARMPIT  # not the shoulder's top
+    below = vertex_normals(body.v_template, body.f)[:, 1] < S.armpit  # not the shoulder's top
     left, right = body.weights[:, 1], body.weights[:, 2]
     out: BoolArray = ((arm > 0.1) & (arm < 0.9) & below) | (np.minimum(left, right) > 0.05)
     return out
@@ -375,6 +396,6 @@ def _gaps(
     # Nor is one behind an arm or another limb.
     front = z[rows] < whole.depth[r, c] + 0.08
     along = -np.einsum("nd,nd->n", outline.way[r, c], ahead[rows])
-    ok = at_edge & front & outline.counts[r, c] & (along > AGREES)
-    gap = (read[:, 0] - read[:, 1]) / np.maximum(along, AGREES)
+    ok = at_edge & front & outline.counts[r, c] & (along > S.agrees)
+    gap = (read[:, 0] - read[:, 1]) / np.maximum(along, S.agrees)
     return rows[ok], gap[ok]

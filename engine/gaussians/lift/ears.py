@@ -6,7 +6,7 @@ stays; the rest of the ear has the tone of what is seen of it, shaded by its own
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -14,17 +14,31 @@ from scipy.spatial import cKDTree
 from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
+from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from .regions import Regions
 from .surfels import CORE, PHOTO
 
-SQUARE = (0.25, 0.45)  # cosine to the view from which a pixel starts to be, and is, trusted
-BARE_SHARE = 0.35  # of an ear's pixels that must be skin; hair covers it otherwise
-MIN_VISIBLE = 12  # splats that tell an ear's tone
-HOLLOW, DARKEST = 0.011, 0.55  # metres below the rim at which a fold is 1/e darker; its limit
-RIM_REACH = 0.012  # metres around a point in which the rim stands out over it
-LIT = 0.16  # of the tone, between what faces up and what faces down
-SKIN_DEEP = 0.006  # metres off the ear within which a splat shows it
+
+@dataclass(frozen=True)
+class EarSettings:
+    """Ears that the photo shows edge-on."""
+
+    square: tuple[float, float] = (0.25, 0.45)
+    """Cosine to the view from which a pixel starts to be, and is, trusted."""
+
+    bare_share: float = 0.35  # of an ear's pixels that must be skin; else hair covers it
+    min_visible: int = 12  # splats that show an ear's tone
+    hollow: float = 0.011  # metres below the rim at which a fold is 1/e darker
+    darkest: float = 0.55  # brightness of the deepest fold
+    rim_reach: float = 0.012  # metres around a point in which the rim stands out over it
+    lit: float = 0.16  # of the tone, between what faces up and what faces down
+    skin_deep: float = 0.006  # metres off the ear within which a splat shows it
+
+
+S = register_settings("lift.ears", EarSettings())
+
+
 REDDER = np.array([1.0, 0.95, 0.93])  # of the cheeks' tone, for an ear of which nothing is seen
 
 
@@ -52,21 +66,21 @@ def finish_ears(
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
         toward = -at / np.linalg.norm(at, axis=1, keepdims=True)
         square = np.einsum("nd,nd->n", normal, toward)
-        trust = np.clip((square - SQUARE[0]) / (SQUARE[1] - SQUARE[0]), 0.0, 1.0)
+        trust = np.clip((square - S.square[0]) / (S.square[1] - S.square[0]), 0.0, 1.0)
         xy, _ = project(at, camera)
         col = np.clip(xy.astype(int), 0, [camera.width - 1, camera.height - 1])
         on_skin = regions.skin[col[:, 1], col[:, 0]]
         photo, core = bound.layer[own] == PHOTO, bound.layer[own] == CORE
         sure = photo & on_skin & (trust > 0.6)
         tone = regions.skin_color * REDDER
-        if sure.sum() >= MIN_VISIBLE:
+        if sure.sum() >= S.min_visible:
             seen = np.median(colors[own[sure]], axis=0)
             # Light that shines through an ear, or a strong shadow, is not all of its tone.
             tone = 0.65 * seen + 0.35 * tone
         folds = _folds(body, faces, corner, bary)
         calm = np.clip(tone * folds[:, None], 0.0, 1.0)
         share = np.zeros(len(own))
-        if sure.sum() >= MIN_VISIBLE:  # near what is seen squarely, the photo's own tones
+        if sure.sum() >= S.min_visible:  # near what is seen squarely, the photo's own tones
             away, nearest = cKDTree(at[sure]).query(at, k=min(6, int(sure.sum())))
             share = 0.6 * np.exp(-away.mean(1) / 0.004)
             near = colors[own[sure]][nearest].mean(1)
@@ -74,7 +88,7 @@ def finish_ears(
         rows = own[core]
         colors[rows] = calm[core]
         # Hair that hangs on an ear's triangles stands off it, and is none of its skin.
-        skin = photo & on_skin & (np.linalg.norm(bound.offset[own], axis=1) < SKIN_DEEP)
+        skin = photo & on_skin & (np.linalg.norm(bound.offset[own], axis=1) < S.skin_deep)
         rows = own[skin]
         opacities[rows] = opacities[rows] * trust[skin]
     keep = opacities > 0.02
@@ -90,7 +104,7 @@ def _bare(faces: BoolArray, regions: Regions) -> bool:
     shown = (regions.body.face >= 0) & faces[regions.body.face] & regions.mask
     if shown.sum() < 4:
         return False
-    return bool((regions.skin & shown).sum() > BARE_SHARE * shown.sum())
+    return bool((regions.skin & shown).sum() > S.bare_share * shown.sum())
 
 
 def _folds(body: Body, faces: BoolArray, corner: IntArray, bary: FloatArray) -> FloatArray:
@@ -109,9 +123,9 @@ def _folds(body: Body, faces: BoolArray, corner: IntArray, bary: FloatArray) -> 
     rim = np.array(
         [
             out[rows].max() if rows else 0.0
-            for rows in tree.query_ball_point(points[:, 1:], RIM_REACH)
+            for rows in tree.query_ball_point(points[:, 1:], S.rim_reach)
         ]
     )
     deep = np.maximum(rim - sign * points[:, 0] - 0.002, 0.0)
-    shade = DARKEST + (1.0 - DARKEST) * np.exp(-deep / HOLLOW)
-    return np.asarray(shade * (1.0 - 0.5 * LIT + LIT * (0.5 + 0.5 * normal[:, 1])))
+    shade = S.darkest + (1.0 - S.darkest) * np.exp(-deep / S.hollow)
+    return np.asarray(shade * (1.0 - 0.5 * S.lit + S.lit * (0.5 + 0.5 * normal[:, 1])))

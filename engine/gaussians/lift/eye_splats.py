@@ -6,11 +6,14 @@ its tone. The photo's splats around an eye are given to the part that they show.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ...core.cameras import project, unproject
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
 from ..binding import bind_gaussians
 from .face_parts import (
@@ -22,23 +25,40 @@ from .face_parts import (
     inside_polygon,
     spread_points,
 )
-from .lids import HOVER, bind_lashes, find_eye_opening, photo_depth
+from .lids import S as LIDS
+from .lids import bind_lashes, find_eye_opening, photo_depth
 from .surfels import CORE, closest_barycentric, surfels_on_plane
 
-EYE_SPACING, SOCKET_SPACING = 0.0006, 0.0015  # metres
-COVER = 0.9  # radius of a splat in spacings: no gaps between points of the R2 sequence
-CORNERS = (0.06, 0.035)  # pupil distances from the inner and the outer corner that do not turn
-EYE_ANGLE = np.radians(78.0)  # of the eyeball around its gaze, which can ever be seen
-UNDER = 0.00025  # metres that completed splats lie below the photo's
-WHOLLY, HARDLY = 0.1, 0.3  # inter-ocular distances around an eye: as deep as its lids, as the fit
-LASH_HOVER = 0.0016  # metres that the photo's lashes stand before the fit
-OUTLINE = 0.04  # pupil distances past the outline of the fitted face where it still shows
-STAYS, TURNS = 0.0008, 0.06  # metres and radians that a blink moves what keeps the photo's skin
-LASHES, DARK_LASHES = 0.012, 0.03  # pupil distances above the upper lid's edge that go down with it
-LASH = 0.55  # of the skin's brightness
+
+@dataclass(frozen=True)
+class EyeSettings:
+    """Eyeballs, sockets and the photo's splats around them."""
+
+    eye_spacing: float = 0.0006  # metres between splats of an eyeball
+    socket_spacing: float = 0.0015  # metres between splats of its socket
+    cover: float = 0.9  # radius of a splat in spacings: no gaps in the R2 sequence
+    corners: tuple[float, float] = (0.06, 0.035)
+    """Pupil distances from the inner and outer corner that do not turn."""
+
+    eye_angle: float = float(np.radians(78.0))  # radians around the gaze that can be seen
+    under: float = 0.00025  # metres that completed splats lie below the photo's
+    wholly: float = 0.1  # inter-ocular distances around an eye: as deep as its lids
+    hardly: float = 0.3  # and beyond which: as deep as the fit
+    lash_hover: float = 0.0016  # metres that the photo's lashes stand before the fit
+    outline: float = 0.04  # pupil distances past the fitted outline where the face still shows
+    stays: float = 0.0008  # metres that a blink moves skin that keeps the photo's splats
+    turns: float = 0.06  # radians, the same
+    lashes: float = 0.012  # pupil distances above the upper lid's edge that go down with it
+    dark_lashes: float = 0.03  # the same for dark pixels
+    lash: float = 0.55  # brightness of a lash, of the skin's
+    iris_radius: float = 0.0059  # metres, hardly different between people
+
+
+S = register_settings("lift.eye_splats", EyeSettings())
+
+
 LINING = np.array([0.72, 0.62, 0.60])  # of the lid's tone: dim and a little red
 SCLERA = np.array([0.84, 0.81, 0.79])
-IRIS_RADIUS = 0.0059  # metres, hardly different between people
 
 
 def _eyeball_axes(face: FittedFace, side: str) -> tuple[FloatArray, FloatArray, float] | None:
@@ -51,7 +71,7 @@ def _eyeball_axes(face: FittedFace, side: str) -> tuple[FloatArray, FloatArray, 
     pupil = unproject(ring[:1], hit.depth, face.camera)[0]
     reach = float(np.linalg.norm(pupil - centre))
     radius = np.linalg.norm(ring[1:] - ring[0], axis=1).mean() * hit.depth[0] / face.camera.K[0, 0]
-    radius = float(np.clip(radius, 0.9 * IRIS_RADIUS, 1.15 * IRIS_RADIUS))
+    radius = float(np.clip(radius, 0.9 * S.iris_radius, 1.15 * S.iris_radius))
     return centre, (pupil - centre) / reach, float(np.arcsin(min(radius / reach, 0.9)))
 
 
@@ -62,7 +82,7 @@ def make_eyeball(face: FittedFace, side: str) -> BoundGaussians | None:
         return None
     centre, gaze, iris = axes
     f, vertices = face.body.f, face.vertices
-    spacing = face.coarseness * EYE_SPACING
+    spacing = face.coarseness * S.eye_spacing
     rows = np.nonzero(eye_triangles(face, side))[0]
     row, bary = spread_points(vertices[f[rows]], spacing)
     triangle = rows[row]
@@ -70,7 +90,7 @@ def make_eyeball(face: FittedFace, side: str) -> BoundGaussians | None:
     out = points - centre
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     angle = np.arccos(np.clip(out @ gaze, -1.0, 1.0))
-    keep = angle < EYE_ANGLE
+    keep = angle < S.eye_angle
     triangle, bary, points, out, angle = (a[keep] for a in (triangle, bary, points, out, angle))
     xy, _ = project(points, face.camera)
     seen, edge = inside_polygon(xy, face.points[list(EYE_RINGS[side])])
@@ -81,9 +101,9 @@ def make_eyeball(face: FittedFace, side: str) -> BoundGaussians | None:
     trust = np.where(seen, np.clip((edge / face.unit - 0.04) / 0.03, 0.0, 1.0), 0.0)[:, None]
     color = trust * photo + (1.0 - trust) * color
     world = surfels_on_plane(
-        points - 2 * UNDER * out,
+        points - 2 * S.under * out,
         out,
-        np.full(len(points), COVER * spacing),
+        np.full(len(points), S.cover * spacing),
         np.clip(color, 0.0, 1.0),
         np.full(len(points), 0.98),
     )
@@ -107,7 +127,7 @@ def _completed(
         usual = seen_tone.mean() / tone.mean()
         tone = seen_tone * float(np.clip(usual, 0.7, 1.3)) / usual
     # Away from the iris the white falls into the lids' shadow.
-    fall = np.clip((angle - 1.2 * iris) / (EYE_ANGLE - 1.2 * iris), 0.0, 1.0)[:, None]
+    fall = np.clip((angle - 1.2 * iris) / (S.eye_angle - 1.2 * iris), 0.0, 1.0)[:, None]
     color = tone * (1.0 - 0.4 * fall**1.5) * [1.0, 1.0 - 0.04, 1.0 - 0.05]
     ring = np.linspace(0.0, 1.0, 9)
     profile = np.zeros((8, 3))
@@ -133,7 +153,7 @@ def _completed(
 def make_eye_socket(face: FittedFace, side: str) -> BoundGaussians:
     """The wet lining between eyeball and lids, dim and reddish."""
     f = face.body.f
-    spacing = face.coarseness * SOCKET_SPACING
+    spacing = face.coarseness * S.socket_spacing
     own = face.faces("eye_socket") & (face.left == (side == "left"))
     centre = face.joints[JOINT_INDEX[f"{side}_eye_smplhf"]]
     forward = face.vertices[f].mean(1) - centre
@@ -146,7 +166,7 @@ def make_eye_socket(face: FittedFace, side: str) -> BoundGaussians:
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     color = LINING * _lid_tone(face, side, project(points, face.camera)[0])
     world = surfels_on_plane(
-        points - 2 * UNDER * normal,
+        points - 2 * S.under * normal,
         normal,
         np.full(len(points), 0.7 * spacing),
         color,
@@ -207,8 +227,8 @@ def _in_opening(
     in_iris &= ~shaded
     eye = inside & (edge > np.where(in_iris, 0.006, np.where(shaded, 0.03, 0.02)) * face.unit)
     # The corners' flesh keeps its place.
-    eye &= in_iris | (np.linalg.norm(xy - ring[8], axis=1) > CORNERS[0] * face.unit)
-    eye &= in_iris | (np.linalg.norm(xy - ring[0], axis=1) > CORNERS[1] * face.unit)
+    eye &= in_iris | (np.linalg.norm(xy - ring[8], axis=1) > S.corners[0] * face.unit)
+    eye &= in_iris | (np.linalg.norm(xy - ring[0], axis=1) > S.corners[1] * face.unit)
     return inside, eye
 
 
@@ -247,13 +267,13 @@ def rebind_eye_photo(
     turn = np.einsum("vd,vd->v", vertex_normals(face.vertices, f), vertex_normals(closed, f))[
         f
     ].min(1)
-    stays = (step < STAYS) & (turn > np.cos(TURNS))
+    stays = (step < S.stays) & (turn > np.cos(S.turns))
     rest = near[~eye]
     here = cast_rays(face, xy[rest], face.faces("face", "eyelid"))
     if here is None:
         return triangle, bary, depth, on_eye
     # Past the face's outline there is nothing to belong to.
-    off = (here.away > OUTLINE * face.unit) & ~inside[~eye]
+    off = (here.away > S.outline * face.unit) & ~inside[~eye]
     fine = here.met & stays[here.triangle] & ~off
     triangle[rest[fine]], bary[rest[fine]] = here.triangle[fine], here.bary[fine]
     taken = ~fine & ~off
@@ -268,7 +288,7 @@ def rebind_eye_photo(
         # Far from the lids a splat keeps its depth: where a temple turns away, a little more of
         # it is a long way along the skin, and splats would stand apart like the teeth of a comb.
         _, edge = inside_polygon(xy[rest], ring)
-        share = np.clip((HARDLY - edge / face.unit) / (HARDLY - WHOLLY), 0.0, 1.0)
+        share = np.clip((S.hardly - edge / face.unit) / (S.hardly - S.wholly), 0.0, 1.0)
         share = np.where(off, 0.0, np.where(inside[~eye], 1.0, share))
         depth[rest] += share * (before - depth[rest])
     # The lashes of the upper lid go down with its edge.
@@ -277,13 +297,13 @@ def rebind_eye_photo(
     u = line.place(xy[rest])[:, 0]
     span = (u > line.upper[0, 0]) & (u < line.upper[-1, 0])
     upper_half = height > line.below(xy[rest])
-    dark = light[~eye] < LASH * face.skin_tone().mean()
-    upper = span & ~off & (height < np.where(dark, DARK_LASHES, LASHES))
+    dark = light[~eye] < S.lash * face.skin_tone().mean()
+    upper = span & ~off & (height < np.where(dark, S.dark_lashes, S.lashes))
     upper &= np.where(inside[~eye], upper_half, height > 0)
     homes = bind_lashes(face, closed, side, line, xy[rest[upper]])
     if homes is not None:
         triangle[rest[upper]], bary[rest[upper]] = homes
-        depth[rest[upper]] -= LASH_HOVER - HOVER
+        depth[rest[upper]] -= S.lash_hover - LIDS.hover
     return triangle, bary, depth, on_eye
 
 

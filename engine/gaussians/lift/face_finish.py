@@ -8,7 +8,7 @@ those parts is completed.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -17,6 +17,7 @@ from ...body import Body
 from ...core.cameras import project, unproject
 from ...core.geometry import triangle_frames, vertex_normals
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import (
     BoolArray,
     BoundGaussians,
@@ -40,28 +41,37 @@ from .face_parts import (
     spread_points,
 )
 from .lids import lid_triangles, make_closed_lid
-from .mouth import (
-    TOOTH_DEPTH,
-    is_mouth_open,
-    make_mouth_cavity,
-    make_teeth,
-    make_tongue,
-    rebind_mouth_photo,
-)
+from .mouth import S as MOUTH
+from .mouth import is_mouth_open, make_mouth_cavity, make_teeth, make_tongue, rebind_mouth_photo
 from .mouth_visibility import find_visible_mouth
 from .surfels import CORE, PHOTO, surfels_from_tangents, surfels_on_plane, tangent_plane_steps
 
 REPLACED = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
-SINK = 0.0020  # metres that skin texels may lie under the photo near lids and lips
-SINK_REACH = 0.03  # metres around them
-LEAN = 0.3  # of a texel's depth under the skin that it may lie aside
-RIM_WIDTH, RIM_SPACING, RIM_SINK = 0.004, 0.0011, 0.0007  # metres
-SIGMA, TEETH_SIGMA = 0.45, 0.57  # of photo splats laid out anew, in steps of their grid
-JUMP = 0.0015  # metres in depth from which a splat is laid out anew
-CLEAR = 0.001  # metres behind the photo's teeth that are kept free of the mouth's lining
-BEHIND_PHOTO, MAX_SINK = 0.0004, 0.004  # metres
-FULL = 21_000  # completed splats at full density
-BEFORE_FACE = 0.008  # metres before the skin from which a splat shows something else
+
+
+@dataclass(frozen=True)
+class FaceSettings:
+    """Lids that close, eyes that turn, a mouth that opens."""
+
+    sink: float = 0.0020  # metres that skin texels may lie under the photo near lids and lips
+    sink_reach: float = 0.03  # metres around lids and lips
+    lean: float = 0.3  # of a texel's depth under the skin that it may lie aside
+    rim_width: float = 0.004  # metres beside lids and lips with fine skin
+    rim_spacing: float = 0.0011  # metres between its splats
+    rim_sink: float = 0.0007  # metres that it lies under the photo
+    sigma: float = 0.45  # of photo splats laid out anew, in steps of their grid
+    teeth_sigma: float = 0.57  # the same on teeth
+    jump: float = 0.0015  # metres in depth from which a splat is laid out anew
+    clear: float = 0.001  # metres behind the photo's teeth kept free of the mouth's lining
+    behind_photo: float = 0.0004  # metres that completed splats stay behind the photo's
+    max_sink: float = 0.004  # metres; splats that would have to move farther are dropped
+    full: int = 21_000  # completed splats at full density
+    before_face: float = 0.008  # metres before the skin from which a splat shows something else
+
+
+S = register_settings("lift.face_finish", FaceSettings())
+
+
 SIDES = ("right", "left")
 
 
@@ -72,7 +82,7 @@ def finish_face(
     track: Track,
     observation: Observation,
     matte: Matte,
-    budget: int = FULL,
+    budget: int | None = None,
 ) -> BoundGaussians:
     """Lids, eyeballs and mouth of a lifted portrait put right.
 
@@ -83,9 +93,10 @@ def finish_face(
         vertices: [V, 3] in the photo's pose. track, observation, matte: of the portrait.
 
     Returns:
-        At most ``budget`` Gaussians more than ``bound``.
+        At most ``budget`` Gaussians more than ``bound``; at full density when it is None.
     """
-    coarseness = max(1.0, float(np.sqrt(FULL / max(budget, 1))))
+    budget = S.full if budget is None else budget
+    coarseness = max(1.0, float(np.sqrt(S.full / max(budget, 1))))
     face = make_face(body, vertices, track, observation, matte, coarseness)
     if face is None:
         return bound
@@ -138,7 +149,7 @@ def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:
     arch = cast_rays(face, xy, face.faces("teeth"))
     if lips is None or arch is None:
         return part
-    needed = np.maximum(arch.depth, lips.depth + TOOTH_DEPTH) + CLEAR
+    needed = np.maximum(arch.depth, lips.depth + MOUTH.tooth_depth) + S.clear
     sunk = inside & ~outer & (depth < needed)
     means[sunk] = unproject(xy[sunk], needed[sunk], face.camera)
     frames = triangle_frames(
@@ -151,10 +162,10 @@ def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:
 
 
 def _sink_behind_photo(
-    face: FittedFace, completed: BoundGaussians, bound: BoundGaussians, farthest: float = MAX_SINK
+    face: FittedFace, completed: BoundGaussians, bound: BoundGaussians
 ) -> BoundGaussians:
     """Completed splats that would show before the photo's, in its own view, set back behind them;
-    without those that would have to go ``farthest`` metres or more."""
+    without those that would have to go ``max_sink`` or more."""
     head = face.faces(*OUTER_PARTS, *REPLACED)
     photo = bound.take(np.nonzero((bound.layer == PHOTO) & head[bound.triangle])[0])
     if len(photo) == 0 or len(completed) == 0:
@@ -167,7 +178,7 @@ def _sink_behind_photo(
     tree = cKDTree(photo_xy)
     pitch = float(np.median(tree.query(photo_xy, k=2)[0][:, 1]))
     away, nearest = tree.query(xy, k=3)
-    needed = np.where(away < 2.0 * pitch, photo_depth[nearest], -np.inf).max(1) + BEHIND_PHOTO
+    needed = np.where(away < 2.0 * pitch, photo_depth[nearest], -np.inf).max(1) + S.behind_photo
     short = needed - depth
     sunk = short > 0
     means[sunk] = unproject(xy[sunk], needed[sunk], face.camera)
@@ -176,7 +187,7 @@ def _sink_behind_photo(
     )
     local = np.einsum("nab,na->nb", frames.R, means - frames.origin) / frames.sigma[:, None]
     offset = np.where(sunk[:, None], local, completed.offset).astype(np.float32)
-    return replace(completed, offset=offset).take(short < farthest)
+    return replace(completed, offset=offset).take(short < S.max_sink)
 
 
 def _rim_faces(face: FittedFace) -> BoolArray:
@@ -184,8 +195,8 @@ def _rim_faces(face: FittedFace) -> BoolArray:
     reach over the lips' edge into the mouth, and over the lids into the eye."""
     rest, f = face.body.v_template, face.body.f
     rims = np.unique(f[face.faces("lips", "eyelid")])
-    distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=RIM_WIDTH)
-    return np.asarray(face.faces("face", "lips", "eyelid") & (distance < RIM_WIDTH))
+    distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=S.rim_width)
+    return np.asarray(face.faces("face", "lips", "eyelid") & (distance < S.rim_width))
 
 
 def _rim_skin(face: FittedFace, faces: BoolArray) -> BoundGaussians | None:
@@ -194,7 +205,7 @@ def _rim_skin(face: FittedFace, faces: BoolArray) -> BoundGaussians | None:
     f, vertices = face.body.f, face.vertices
     rest = face.body.v_template.astype(np.float64)
     rows = np.nonzero(faces)[0]
-    spacing = face.coarseness * RIM_SPACING
+    spacing = face.coarseness * S.rim_spacing
     row, bary = spread_points(rest[f[rows]], spacing)
     if not len(row):
         return None
@@ -225,7 +236,7 @@ def _rim_skin(face: FittedFace, faces: BoolArray) -> BoundGaussians | None:
         near = cKDTree(points[seen]).query(points[~seen], k=some)[1]
         color[~seen] = 0.86 * color[seen][near.reshape(-1, some)].mean(1)
     world = surfels_on_plane(
-        at - RIM_SINK * toward,
+        at - S.rim_sink * toward,
         normal,
         np.full(len(at), 0.8 * spacing),
         color,
@@ -243,18 +254,18 @@ def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:
     """
     rest, f = face.body.v_template, face.body.f
     rims = np.unique(f[face.faces("lips", "eyelid")])
-    distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=SINK_REACH)
-    near = face.faces("face", "lips", "eyelid") & (distance < SINK_REACH)
+    distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=S.sink_reach)
+    near = face.faces("face", "lips", "eyelid") & (distance < S.sink_reach)
     # Texels that were slid aside stand behind the outline of something: they stay there.
     # (The smooth normal along which texels are sunk leans against the triangle's own.)
-    lean = LEAN * np.abs(bound.offset[:, 2])
+    lean = S.lean * np.abs(bound.offset[:, 2])
     straight = np.linalg.norm(bound.offset[:, :2], axis=1) < 5e-4 + lean
     chosen = np.nonzero((bound.layer == CORE) & near[bound.triangle] & straight)[0]
     triangle, bary = bound.triangle[chosen], bound.bary[chosen].astype(np.float64)
     frames = triangle_frames(face.vertices, f, rest, triangle, bary)
     step = np.einsum("nk,nkd->nd", bary, (face.registered - face.vertices)[f[triangle]])
     aside = np.einsum("nab,na->nb", frames.R, step) / frames.sigma[:, None]
-    aside[:, 2] = np.maximum(bound.offset[chosen, 2], -SINK)
+    aside[:, 2] = np.maximum(bound.offset[chosen, 2], -S.sink)
     offset = np.array(bound.offset)
     offset[chosen] = aside
     return replace(bound, offset=offset)
@@ -272,7 +283,7 @@ def _rebind_photo(face: FittedFace, closed: FloatArray, bound: BoundGaussians) -
     skin = cast_rays(face, xy, face.faces(*OUTER_PARTS))
     if skin is None:
         return bound
-    own = old_depth > skin.depth - BEFORE_FACE
+    own = old_depth > skin.depth - S.before_face
     photo, xy, old_depth = photo[own], xy[own], old_depth[own]
     world = place_gaussians(bound.take(photo), face.vertices, face.body)
     triangle = np.full(len(photo), -1, np.int64)
@@ -321,7 +332,7 @@ def _moved(
     points = unproject(xy[rows], depth[rows], face.camera)
     scales = world.scales[rows] * (depth / old_depth)[rows][:, None]
     quats = np.array(world.quats[rows])
-    rebuild = inner[rows] | (np.abs(depth - old_depth)[rows] > JUMP)
+    rebuild = inner[rows] | (np.abs(depth - old_depth)[rows] > S.jump)
     if not rebuild.any():
         return Gaussians(points, quats, scales, world.opacities[rows], world.colors[rows])
     # The grid that the splats come from, by their nearest neighbours in the picture.
@@ -336,10 +347,13 @@ def _moved(
     normal[flat] = toward[flat]
     du, dv = tangent_plane_steps(points[rebuild], normal, step)
     # Behind teeth it is dark: no gaps there.
-    wide = face.faces("teeth")[triangle[rows[rebuild]]][:, None] * (TEETH_SIGMA / SIGMA - 1.0) + 1.0
+    wide = (
+        face.faces("teeth")[triangle[rows[rebuild]]][:, None] * (S.teeth_sigma / S.sigma - 1.0)
+        + 1.0
+    )
     n = int(rebuild.sum())
     discs = surfels_from_tangents(
-        points[rebuild], wide * du, wide * dv, SIGMA, np.zeros((n, 3)), np.ones(n)
+        points[rebuild], wide * du, wide * dv, S.sigma, np.zeros((n, 3)), np.ones(n)
     )
     scales[rebuild], quats[rebuild] = discs.scales, discs.quats
     return Gaussians(points, quats, scales, world.opacities[rows], world.colors[rows])

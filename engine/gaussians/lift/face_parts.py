@@ -9,6 +9,7 @@ import numpy as np
 from ...body import Body
 from ...core.cameras import project, unproject
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import (
     JOINT_INDEX,
     BoolArray,
@@ -44,8 +45,17 @@ INNER_LIPS = (*UPPER_LIP, *LOWER_LIP[-2:0:-1])
 BLINK = {"left": "eyeBlinkLeft", "right": "eyeBlinkRight"}
 OUTER_PARTS = ("face", "lips", "eyelid")
 NUM_MESH = 468
-MAX_MISFIT = 0.12  # of the pupil distance; a landmark farther off than that is not believed
-CAST_SIDE = 480  # pixels of the z-buffers that rays are cast with
+
+
+@dataclass(frozen=True)
+class FacePartSettings:
+    """The fitted face against its landmarks."""
+
+    max_misfit: float = 0.12  # of the pupil distance; landmarks farther off are not trusted
+    cast_side: int = 480  # pixels of the z-buffers that rays are cast with
+
+
+S = register_settings("lift.face_parts", FacePartSettings())
 
 
 @dataclass(frozen=True)
@@ -169,7 +179,7 @@ def _misfit(body: Body, vertices: FloatArray, points: FloatArray, camera: Camera
     bary = marks.face_bary[:NUM_MESH]
     xy, _ = project(np.einsum("nk,nkd->nd", bary, vertices[corner]), camera)
     residual = points[:NUM_MESH] - xy
-    limit = MAX_MISFIT * np.linalg.norm(points[468] - points[473])
+    limit = S.max_misfit * np.linalg.norm(points[468] - points[473])
     length = np.maximum(np.linalg.norm(residual, axis=1), 1e-9)
     trust = marks.face_weight[:NUM_MESH] * (length < limit)
     weight = np.zeros(len(vertices))
@@ -211,7 +221,7 @@ def cast_rays(face: FittedFace, xy: FloatArray, faces: BoolArray) -> RayHits | N
     high = np.minimum(xy.max(0) + 2.0, corners.max((0, 1)) + 2.0)
     if (high - low < 1.0).any() or z.min() <= 0:
         return None
-    scale = CAST_SIDE / float((high - low).max())
+    scale = S.cast_side / float((high - low).max())
     K = np.array(camera.K, np.float64)
     K[:2, 2] -= low
     K[:2] *= scale

@@ -6,21 +6,35 @@ they get a back of their own, and a strip along their outline that joins it to t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
 from ...core.cameras import unproject
+from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from .depth_sheets import DepthSheet
 from .pixel_grids import erode, nearest_known, smooth_within
 from .regions import ARMS, Regions
 from .surfels import SHELL, TriangleBinding, grid_tangents, pixel_centres, surfels_from_tangents
 
-BACK_OPACITY, RIM_OPACITY = 0.97, 0.95
-MAX_GAP, MAX_LIMB_GAP = 0.35, 0.16  # metres from front to back that a rim may span
-BACK_SIGMA, RIM_SIGMA = 0.6, 0.7  # in steps of their grid
-FRINGE = 2  # pixels of the outline that are not trusted with a colour
-CALM = 0.06  # inter-ocular distances over which the far side's colours are averaged
+
+@dataclass(frozen=True)
+class FarSideSettings:
+    """Back and rim of loose parts."""
+
+    back_opacity: float = 0.97  # 0..1
+    rim_opacity: float = 0.95  # 0..1
+    max_gap: float = 0.35  # metres from front to back that a rim may span
+    max_limb_gap: float = 0.16  # the same on an arm
+    back_sigma: float = 0.6  # in steps of the grid
+    rim_sigma: float = 0.7  # in steps of the grid
+    fringe: int = 2  # pixels of the outline whose colours are not trusted
+    calm: float = 0.06  # inter-ocular distances over which the far side's colours are averaged
+
+
+S = register_settings("lift.far_side", FarSideSettings())
 
 
 def loose_layer(
@@ -61,11 +75,11 @@ def _far_colors(
 
     A coat's or a brim's two sides are of one stuff, and its pattern goes round.
     """
-    solid = erode(sheet.visible & (alpha > 0.95), FRINGE)
+    solid = erode(sheet.visible & (alpha > 0.95), S.fringe)
     if not solid.any():
         solid = sheet.visible
     rows, cols, _ = nearest_known(solid)
-    return smooth_within(colors[rows, cols], sheet.mask, max(0.7, CALM * regions.unit))
+    return smooth_within(colors[rows, cols], sheet.mask, max(0.7, S.calm * regions.unit))
 
 
 def _home_group(sheet: DepthSheet, regions: Regions) -> IntArray:
@@ -95,8 +109,10 @@ def _back(
         points, sheet.mask, np.zeros(sheet.mask.shape, int), sheet.back / camera.K[0, 0]
     )
     at = np.nonzero(select)
-    opacity = np.full(len(at[0]), BACK_OPACITY)
-    world = surfels_from_tangents(points[at], du[at], dv[at], BACK_SIGMA * stride, far[at], opacity)
+    opacity = np.full(len(at[0]), S.back_opacity)
+    world = surfels_from_tangents(
+        points[at], du[at], dv[at], S.back_sigma * stride, far[at], opacity
+    )
     return homes.settle(world, _home_group(sheet, regions)[at], SHELL)
 
 
@@ -106,7 +122,7 @@ def _rim(
     inner = erode(sheet.mask, 1)
     at = np.nonzero(inner & ~erode(inner, 1) & sheet.loose)
     # A limb that points at the camera has its far end behind its near one, and nothing between.
-    deepest = MAX_GAP if sheet.group == 0 else MAX_LIMB_GAP
+    deepest = S.max_gap if sheet.group == 0 else S.max_limb_gap
     shallow = sheet.back[at] - sheet.front[at] < deepest
     at = at[0][shallow], at[1][shallow]
     front, back = sheet.front[at], sheet.back[at]
@@ -120,8 +136,8 @@ def _rim(
     zero = np.zeros(len(owner))
     along = np.stack([-inward[:, 1], -inward[:, 0], zero], -1) * step[owner, None]
     through = np.stack([zero, zero, -np.maximum(gap / count, step)[owner]], -1)
-    opacity = np.full(len(owner), RIM_OPACITY)
-    world = surfels_from_tangents(points, along, through, RIM_SIGMA, far[at][owner], opacity)
+    opacity = np.full(len(owner), S.rim_opacity)
+    world = surfels_from_tangents(points, along, through, S.rim_sigma, far[at][owner], opacity)
     return homes.settle(world, _home_group(sheet, regions)[at][owner], SHELL)
 
 

@@ -8,7 +8,7 @@ expression moves, and temples that lead from its ends to the ears.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -19,6 +19,7 @@ from ...body import Body
 from ...core.alignment import fit_rigid
 from ...core.cameras import project, unproject
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import (
     JOINT_INDEX,
     BoundGaussians,
@@ -45,25 +46,36 @@ from .surfels import (
     surfels_on_plane,
 )
 
-FILL_UNIT = 110.0  # pixels between the pupils at which the skin behind a frame is filled in
-RIM_ROOM = 0.022  # pupil distances beside a frame that its shadow and blur may reach
-PURE = 0.03  # pupil distances around a pixel in which the frame's own colour is looked for
-UNLIKE = (0.03, 0.12)  # difference from the skin behind from which on a pixel is the frame's
-CLEARANCE = 0.002  # metres that the frame stands before brows, nose and cheeks, at least
-WRAP = 0.016  # metres before the skin at most: beside the lenses the frame bends back
-BEND = 3.0  # 1/metre: most that a frame's ends curve back, as x² of it
-STILL = 2e-4  # metres that any expression may move what carries glasses
-SIGMA, OPACITY = 0.5, 0.97
-OVERLAP = 0.35  # power by which overlapping neighbours add up, the blur of drawing included
-FINEST = 2.0  # splats for each pixel of the photo, along a side: a frame has sharp edges
-FITTED = 1.25  # times the photo's size at which a frame is as opaque as it is there
-SOLID = 0.65  # least opacity of what is all frame
-ROUNDS = 8  # in which opacities are made to draw what the photo shows of the frame
-TEMPLE_STEP = 0.0011  # metres between a temple's splats
-TEMPLE_GAP = 0.0025  # metres between a temple and the skin
-THICKNESS = (0.0014, 0.0045)  # metres, least and most height of a temple
-FAINT = 0.45  # of a temple's opacity where the photo shows none
-BEHIND_EAR = 0.010  # metres that a temple goes on behind the ear's root
+
+@dataclass(frozen=True)
+class GlassesSettings:
+    """Glasses taken off and put on again."""
+
+    fill_unit: float = 110.0  # pixels between the pupils at which the skin behind a frame is filled
+    rim_room: float = 0.022  # pupil distances beside a frame that its shadow and blur may reach
+    pure: float = 0.03  # pupil distances around a pixel in which the frame's colour is sought
+    unlike: tuple[float, float] = (0.03, 0.12)
+    """Difference (0..1) from the skin: starts to be, and is, the frame's."""
+
+    clearance: float = 0.002  # metres that the frame stands before brows, nose and cheeks, at least
+    wrap: float = 0.016  # metres before the skin at most: beside the lenses the frame bends back
+    bend: float = 3.0  # 1/metre: most that a frame's ends curve back, as x² of it
+    still: float = 2e-4  # metres that any expression may move what carries glasses
+    sigma: float = 0.5  # of a frame's splat, in steps of its grid
+    opacity: float = 0.97  # 0..1, of a solid frame's splat
+    overlap: float = 0.35  # power by which overlapping neighbours add up, drawing's blur included
+    finest: float = 2.0  # splats for each pixel of the photo, along a side: frames have sharp edges
+    fitted: float = 1.25  # times the photo's size at which a frame is as opaque as it is there
+    solid: float = 0.65  # least opacity where a pixel is all frame
+    rounds: int = 8  # of fitting opacities to what the photo shows of the frame
+    temple_step: float = 0.0011  # metres between a temple's splats
+    temple_gap: float = 0.0025  # metres between a temple and the skin
+    thickness: tuple[float, float] = (0.0014, 0.0045)  # metres, least and most height of a temple
+    faint: float = 0.45  # of a temple's opacity where the photo shows none
+    behind_ear: float = 0.010  # metres that a temple goes on behind the ear's root
+
+
+S = register_settings("lift.glasses", GlassesSettings())
 
 
 def remove_glasses(
@@ -86,10 +98,10 @@ def remove_glasses(
     window = (slice(top, rows.max() + pad), slice(left, cols.max() + pad))
     rgb, part = np.asarray(matte.foreground[window], np.float64), mask[window]
     h, w = part.shape
-    scale = min(1.0, FILL_UNIT / unit)
+    scale = min(1.0, S.fill_unit / unit)
     small = (max(8, round(w * scale)), max(8, round(h * scale)))
     hole = resize(part, *small) > 0.08
-    hole = dilate(hole, max(1, round(RIM_ROOM * unit * scale)))
+    hole = dilate(hole, max(1, round(S.rim_room * unit * scale)))
     solid = resize(np.asarray(matte.alpha[window], np.float64), *small) > 0.5
     known = ~hole & solid
     if not known.any():
@@ -115,14 +127,14 @@ def _share(rgb: FloatArray, skin: FloatArray, mask: FloatArray, unit: float) -> 
     skin behind and that of the frame's middle nearby."""
     step = rgb - skin
     unlike = np.abs(step).max(-1) * (mask > 0.3)
-    radius = max(1, round(PURE * unit))
+    radius = max(1, round(S.pure * unit))
     strongest = ndimage.maximum_filter(unlike, 2 * radius + 1)
-    pure = (unlike >= 0.8 * strongest) & (unlike > UNLIKE[0])
+    pure = (unlike >= 0.8 * strongest) & (unlike > S.unlike[0])
     if not pure.any():
         return np.zeros_like(unlike)
     full = smooth_within(step, pure, float(radius))
     along = (step * full).sum(-1) / np.maximum((full * full).sum(-1), 1e-6)
-    sure = np.clip((strongest - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]), 0.0, 1.0)
+    sure = np.clip((strongest - S.unlike[0]) / (S.unlike[1] - S.unlike[0]), 0.0, 1.0)
     return np.asarray(np.clip(along, 0.0, 1.0) * sure * np.clip(2.0 * mask, 0.0, 1.0))
 
 
@@ -134,7 +146,7 @@ def rigid_triangles(body: Body) -> IntArray:
     head = body.weights[:, JOINT_INDEX["head"]] > 0.98
     part = np.array(body.part_names)[body.face_part]
     outer = np.isin(part, ["face", "scalp", "ear"])
-    still = (moves < STILL) & head
+    still = (moves < S.still) & head
     rows: IntArray = np.nonzero(outer & still[body.f].all(1))[0]
     return rows
 
@@ -160,7 +172,7 @@ def add_glasses(
     if len(rigid) < 10 or shown.sum() < 20:
         return None
     count = float(shown.sum())
-    scale = min(FINEST, float(np.sqrt(0.75 * budget / count)))
+    scale = min(S.finest, float(np.sqrt(0.75 * budget / count)))
     w, h = max(8, round(width * scale)), max(8, round(height * scale))
     camera = track.camera.resized(w, h)
     weight = np.asarray(resize(frame, w, h), np.float64)
@@ -185,11 +197,11 @@ def add_glasses(
         points[own],
         du[own],
         dv[own],
-        SIGMA,
+        S.sigma,
         np.clip(color[own], 0.0, 1.0),
-        OPACITY * (1.0 - (1.0 - weight[own]) ** OVERLAP),
+        S.opacity * (1.0 - (1.0 - weight[own]) ** S.overlap),
     )
-    coarse = min(FITTED, scale)
+    coarse = min(S.fitted, scale)
     w, h = max(8, round(width * coarse)), max(8, round(height * coarse))
     world = _as_opaque_as(world, resize(frame, w, h), track.camera.resized(w, h))
     triangle, bary = _homes(np.asarray(world.means, np.float64), rigid, vertices, body)
@@ -210,16 +222,16 @@ def _as_opaque_as(world: Gaussians, weight: FloatArray, camera: Camera) -> Gauss
     With 1 - alpha the product of all 1 - o k along a ray, raising every 1 - o to the power
     log(1 - wanted) / log(1 - drawn) leads there.
     """
-    wanted = np.log(1.0 - np.clip(weight, 0.01, OPACITY))
+    wanted = np.log(1.0 - np.clip(weight, 0.01, S.opacity))
     xy, _ = project(np.asarray(world.means, np.float64), camera)
-    clear = 1.0 - np.clip(np.asarray(world.opacities, np.float64), 0.0, OPACITY)
-    for _ in range(ROUNDS):
+    clear = 1.0 - np.clip(np.asarray(world.opacities, np.float64), 0.0, S.opacity)
+    for _ in range(S.rounds):
         drawn = render_camera(replace(world, opacities=1.0 - clear), camera).alpha
         ratio = wanted / np.log(1.0 - np.clip(drawn, 0.01, 0.999))
         power = bilinear(np.clip(ratio, 0.3, 2.0)[..., None], xy)[:, 0]
-        clear = np.clip(clear**power, 1.0 - OPACITY, 0.999)
+        clear = np.clip(clear**power, 1.0 - S.opacity, 0.999)
     # What is all frame stays solid from near, too.
-    clear = np.minimum(clear, 1.0 - SOLID * bilinear(weight[..., None], xy)[:, 0] ** 3)
+    clear = np.minimum(clear, 1.0 - S.solid * bilinear(weight[..., None], xy)[:, 0] ** 3)
     keep = clear < 0.98
     return Gaussians(
         world.means[keep],
@@ -245,8 +257,8 @@ def _frame_depth(
     """[H, W] depth of the frame: the smooth surface that is nearest to the face without touching
     it, bent back at the sides.
 
-    z = a + b x + c y + k x² (0 <= k <= BEND) as a linear programme: the least sum of gaps to the
-    face, none less than CLEARANCE.
+    z = a + b x + c y + k x² (0 <= k <= ``bend``) as a linear programme: the least sum of gaps to
+    the face, none less than ``clearance``.
     """
     part = np.array(body.part_names)[body.face_part]
     head = np.isin(part, ["face", "scalp", "ear", "eye", "eyelid"])
@@ -266,17 +278,17 @@ def _frame_depth(
     sample = at[:: max(1, len(at) // 400)]
     r, c = sample[:, 0], sample[:, 1]
     design = np.stack([np.ones(len(r)), x[r, c], y[r, c], x[r, c] ** 2], -1)
-    limit = skin[r, c] - CLEARANCE
+    limit = skin[r, c] - S.clearance
     # Most gap is least depth sum: maximise the plane below the limit.
-    bounds = [(None, None), (-0.4, 0.4), (-0.5, 0.5), (0.0, BEND)]
+    bounds = [(None, None), (-0.4, 0.4), (-0.5, 0.5), (0.0, S.bend)]
     found = linprog(-design.sum(0), A_ub=design, b_ub=limit, bounds=bounds)
     if not found.success:
-        return skin - CLEARANCE
+        return skin - S.clearance
     a, b, d, k = found.x
     surface = a + b * x + d * y + k * x**2
     # Beside the lenses a frame follows the head's side.
-    back = ndimage.gaussian_filter(skin, 0.004 / metres) - WRAP
-    return np.asarray(np.minimum(np.maximum(surface, back), skin - 0.5 * CLEARANCE))
+    back = ndimage.gaussian_filter(skin, 0.004 / metres) - S.wrap
+    return np.asarray(np.minimum(np.maximum(surface, back), skin - 0.5 * S.clearance))
 
 
 def _temples(
@@ -297,7 +309,7 @@ def _temples(
     ear = np.isin(np.arange(len(rest)), body.f[part == "ear"])
     skull = np.isin(np.arange(len(rest)), body.f[np.isin(part, ["face", "scalp"])])
     thickness = 4.0 * ndimage.distance_transform_edt(weight > 0.5)[weight > 0.5].mean() * metres
-    thickness = float(np.clip(0.7 * thickness, *THICKNESS))
+    thickness = float(np.clip(0.7 * thickness, *S.thickness))
     out = []
     for sign in (1.0, -1.0):
         side = sign * at_rest[:, 0] > 0
@@ -309,7 +321,7 @@ def _temples(
         hinge = np.median(at_rest[outer], axis=0)
         target = root[root[:, 1].argmax()] + [0.0, 0.001, 0.0]
         path = _temple_path(hinge, target, sign, rest[skull & (sign * rest[:, 0] > 0)])
-        rows = max(2, round(thickness / TEMPLE_STEP))
+        rows = max(2, round(thickness / S.temple_step))
         across = (np.arange(rows) + 0.5) / rows - 0.5
         line = np.repeat(path, rows, axis=0) + np.tile(
             across[:, None] * [0.0, thickness, 0.0], (len(path), 1)
@@ -321,9 +333,9 @@ def _temples(
         world = surfels_on_plane(
             line,
             np.tile([sign, 0.0, 0.0], (n, 1)),
-            np.full(n, 0.62 * TEMPLE_STEP),
+            np.full(n, 0.62 * S.temple_step),
             tone * fade,
-            np.full(n, OPACITY),
+            np.full(n, S.opacity),
         )
         triangle, bary = _homes(line, rigid, rest, body)
         out.append(bind_gaussians(world, triangle, bary, np.full(n, CORE, np.uint8), rest, body))
@@ -342,20 +354,21 @@ def _as_seen(
     skin or hair in its place."""
     means = np.asarray(place_gaussians(temple, vertices, body).means, np.float64)
     xy, depth = project(means, camera)
-    low = np.floor(xy.min(0)) - 2.0
+    corner = np.floor(xy.min(0)) - 2.0
     width, height = (np.ceil(np.ptp(xy, axis=0)) + 4).astype(int)
-    window = Camera(camera.viewmat, camera.K - _corner(low), int(width), int(height))
+    window = Camera(camera.viewmat, camera.K - _corner(corner), int(width), int(height))
     buffer = rasterize_mesh(vertices, body.f, window)
-    col, row = (xy - low).astype(int).T
-    visible = depth < buffer.depth[row, col] - 0.5 * TEMPLE_GAP
+    col, row = (xy - corner).astype(int).T
+    visible = depth < buffer.depth[row, col] - 0.5 * S.temple_gap
     photo, skin = (bilinear(m.foreground, xy) for m in (matte, bare))
     there = bilinear(matte.alpha[..., None], xy)[:, 0] > 0.5
-    told = np.clip((np.abs(photo - skin).max(1) - UNLIKE[0]) / (UNLIKE[1] - UNLIKE[0]), 0.0, 1.0)
-    told = (told * (visible & there))[:, None]
-    faint = np.where(visible & (told[:, 0] < 0.5), FAINT, 1.0)
+    low, high = S.unlike
+    shown = np.clip((np.abs(photo - skin).max(1) - low) / (high - low), 0.0, 1.0)
+    shown = (shown * (visible & there))[:, None]
+    faint = np.where(visible & (shown[:, 0] < 0.5), S.faint, 1.0)
     return replace(
         temple,
-        colors=(told * photo + (1.0 - told) * temple.colors).astype(np.float32),
+        colors=(shown * photo + (1.0 - shown) * temple.colors).astype(np.float32),
         opacities=(temple.opacities * faint).astype(np.float32),
     )
 
@@ -372,13 +385,13 @@ def _temple_path(
 ) -> FloatArray:
     """[n, 3] points from the frame's end past the ear's root, outside the skin [k, 3]."""
     length = float(np.linalg.norm(target - hinge))
-    t = np.linspace(0.0, 1.0, max(2, int(length / TEMPLE_STEP)))[:, None]
+    t = np.linspace(0.0, 1.0, max(2, int(length / S.temple_step)))[:, None]
     path = hinge + t * (target - hinge)
-    hook = np.linspace(0.0, BEHIND_EAR, int(BEHIND_EAR / TEMPLE_STEP))[1:, None]
+    hook = np.linspace(0.0, S.behind_ear, int(S.behind_ear / S.temple_step))[1:, None]
     path = np.concatenate([path, target + hook * [0.0, -0.45, -0.9]])
     near = cKDTree(skin[:, 1:]).query(path[:, 1:], k=min(5, len(skin)))[1]
     away = sign * skin[near, 0].reshape(len(path), -1)
-    outside = ndimage.gaussian_filter1d(away.max(1) + TEMPLE_GAP, 4.0, mode="nearest")
+    outside = ndimage.gaussian_filter1d(away.max(1) + S.temple_gap, 4.0, mode="nearest")
     path[:, 0] = sign * np.maximum(sign * path[:, 0], outside)
     return path
 

@@ -12,34 +12,48 @@ stays. A mistake here would tear clothes, and a bag that stays does less harm.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
 from ...body import Body
 from ...core.color import rgb_to_lab
+from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, Matte, Observation, Track
 from ...imaging.color_model import fit_colors
 from ...imaging.resize import resize
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
-from .labels_pixels import COLOUR_SCALE, COMPONENTS, MIN_SEEDS
+from .labels_pixels import COLOUR_SCALE, COMPONENTS
+from .labels_pixels import S as LABELS_PIXELS
 from .photo_splats import resize_rgba
 from .pixel_grids import dilate, nearest_known, smooth_within
 from .regions import HEAD, Regions, find_regions
 
-PIXELS = 24_000  # of the person on the grid that is searched
-REACH = 2.2  # palms' lengths (wrist to middle knuckle) around a hand where it holds something
-WRIST = 0.3  # palms beyond the wrist, away from the elbow: before it there are cuffs and watches
-TOUCH = 0.5  # palms between a hand's points and what it holds, at most
-MIN_HELD, THICK = 0.12, 0.1  # squared palms; palms that an opening takes away
-RIM = 0.12  # palms around a held thing where its colours mix with others
-STRANGE = -2.0
-"""Log density of a colour under all models of the person, below which it is not theirs."""
-FAR = 0.10  # metres beside the fitted body: clothes seldom stand so far off
-MIN_BESIDE = 0.06  # metres: side of the smallest thing beside a person
-GROWTHS = 6
-ON_BODY = 0.35  # of a thing's pixels that may lie over the body
-OWN_LIMB = 0.14  # metres around the seen skeleton where skin is the person's own
-SURE = 0.5  # visibility of a body point, or confidence of a joint, that counts
+
+@dataclass(frozen=True)
+class HeldSettings:
+    """Things in hands and beside the person."""
+
+    pixels: int = 24_000  # of the person on the grid that is searched
+    reach: float = 2.2  # palms (wrist to middle knuckle) around a hand where it holds something
+    wrist: float = 0.3  # palms beyond the wrist: before it there are cuffs and watches
+    touch: float = 0.5  # palms between a hand's points and what it holds, at most
+    min_held: float = 0.12  # squared palms of the smallest held thing
+    thick: float = 0.1  # palms that an opening removes
+    rim: float = 0.12  # palms around a held thing where its colours mix with others
+    strange: float = -2.0  # log density under the person's own colours; below it: not theirs
+    far: float = 0.10  # metres beside the fitted body: clothes seldom stand so far off
+    min_beside: float = 0.06  # metres: side of the smallest thing beside a person
+    growths: int = 6  # rounds in which a thing grows over its colours
+    on_body: float = 0.35  # of a thing's pixels that may lie over the body
+    own_limb: float = 0.14  # metres around the seen skeleton where skin is the person's own
+    sure: float = 0.5  # visibility of a body point, or confidence of a joint, that counts
+
+
+S = register_settings("lift.held_objects", HeldSettings())
+
+
 _BONES = (
     (11, 13),
     (13, 15),
@@ -66,7 +80,7 @@ def remove_held_objects(
     area = float((matte.alpha > 0.5).sum())
     if area < 200:
         return matte, ()
-    scale = min(1.0, float(np.sqrt(PIXELS / area)))
+    scale = min(1.0, float(np.sqrt(S.pixels / area)))
     w, h = max(8, round(width * scale)), max(8, round(height * scale))
     camera = track.camera.resized(w, h)
     colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
@@ -104,24 +118,24 @@ def _in_hands(
         if palm < 4.0:
             continue
         forearm = float(np.linalg.norm(wrist - elbow))
-        beyond = np.linalg.norm(places - wrist, axis=-1) > WRIST * palm
+        beyond = np.linalg.norm(places - wrist, axis=-1) > S.wrist * palm
         # A forearm that points at the camera has no direction in the picture.
-        if forearm > 1.5 * palm and observation.pose_visibility[13 if hand.left else 14] > SURE:
-            beyond = (places - wrist) @ ((wrist - elbow) / forearm) > WRIST * palm
+        if forearm > 1.5 * palm and observation.pose_visibility[13 if hand.left else 14] > S.sure:
+            beyond = (places - wrist) @ ((wrist - elbow) / forearm) > S.wrist * palm
         to_hand = np.linalg.norm(places[..., None, :] - points, axis=-1).min(-1)
-        zone = regions.mask & (to_hand < REACH * palm)
+        zone = regions.mask & (to_hand < S.reach * palm)
         theirs = _familiar(regions, features, ~zone & regions.mask)
-        strange = zone & (theirs < STRANGE) & ~regions.face & (regions.group != HEAD)
+        strange = zone & (theirs < S.strange) & ~regions.face & (regions.group != HEAD)
         strange &= regions.label != SKIN
         strange &= beyond
-        thin = max(1, round(THICK * palm))
+        thin = max(1, round(S.thick * palm))
         strange = ndimage.binary_opening(strange, iterations=thin)
         patches, count = ndimage.label(strange)
         for k in range(1, count + 1):
             patch = patches == k
-            if patch.sum() > MIN_HELD * palm**2 and to_hand[patch].min() < TOUCH * palm:
+            if patch.sum() > S.min_held * palm**2 and to_hand[patch].min() < S.touch * palm:
                 patch = _whole(patch, regions, features)
-                rim = dilate(patch, max(1, round(RIM * palm))) & (regions.label != SKIN)
+                rim = dilate(patch, max(1, round(S.rim * palm))) & (regions.label != SKIN)
                 out |= (patch | rim) & regions.mask
                 names.append("left" if hand.left else "right")
     return out, sorted(set(names))
@@ -129,8 +143,8 @@ def _in_hands(
 
 def _whole(patch: BoolArray, regions: Regions, features: FloatArray) -> BoolArray:
     """[H, W] a patch of strange colours with all that hangs together with it and has them."""
-    for _ in range(GROWTHS):  # shading runs on from one round to the next
-        if patch.sum() < MIN_SEEDS:
+    for _ in range(S.growths):  # shading runs on from one round to the next
+        if patch.sum() < LABELS_PIXELS.min_seeds:
             return patch
         model = fit_colors(features[patch], 4)
         tone = model.log_density(features.reshape(-1, 3)).reshape(patch.shape)
@@ -152,7 +166,7 @@ def _familiar(regions: Regions, features: FloatArray, known: BoolArray) -> Float
     best = np.full(known.shape, -np.inf)
     for label in (SKIN, HAIR, UPPER, LOWER, SHOES):
         own = known & (regions.label == label)
-        if own.sum() < MIN_SEEDS:
+        if own.sum() < LABELS_PIXELS.min_seeds:
             continue
         model = fit_colors(features[own], COMPONENTS[label])
         density = model.log_density(features.reshape(-1, 3)).reshape(known.shape)
@@ -164,22 +178,22 @@ def _beside(
     regions: Regions, features: FloatArray, observation: Observation, camera: Camera, scale: float
 ) -> BoolArray:
     """[H, W] what stands far beside the body and is not the person's."""
-    far = regions.mask & (regions.places.beside > FAR) & (regions.group != HEAD)
-    far &= regions.places.from_head > 2.0 * FAR
+    far = regions.mask & (regions.places.beside > S.far) & (regions.group != HEAD)
+    far &= regions.places.from_head > 2.0 * S.far
     nothing: BoolArray = np.zeros(far.shape, bool)
     on_body = regions.body.face >= 0
     if not far.any() or not on_body.any():
         return nothing
     metre = camera.K[0, 0] / float(np.median(regions.body.depth[on_body]))  # in pixels
     skin = regions.label == SKIN
-    clear = _from_skeleton(observation, far.shape, scale) > OWN_LIMB * metre
+    clear = _from_skeleton(observation, far.shape, scale) > S.own_limb * metre
     strange = far & clear & (skin | _only_beside(regions, features, far))
-    strange = ndimage.binary_opening(strange, iterations=max(1, round(0.25 * MIN_BESIDE * metre)))
+    strange = ndimage.binary_opening(strange, iterations=max(1, round(0.25 * S.min_beside * metre)))
     patches, count = ndimage.label(strange)
     out = nothing.copy()
     for k in range(1, count + 1):
         patch = patches == k
-        if patch.sum() > (MIN_BESIDE * metre) ** 2:
+        if patch.sum() > (S.min_beside * metre) ** 2:
             out |= _whole(patch, regions, features)
     return out
 
@@ -190,20 +204,20 @@ def _only_beside(regions: Regions, features: FloatArray, far: BoolArray) -> Bool
     A skirt's and a coat's are met there as well; those of a bag at the hand are not.
     """
     out = np.zeros_like(far)
-    if far.sum() < MIN_SEEDS:
+    if far.sum() < LABELS_PIXELS.min_seeds:
         return out
     model = fit_colors(features[far], 4)
     everything = features[regions.mask]
     kind = model.posterior(everything).argmax(1)
     tone = model.log_density(everything)
-    off = (regions.places.beside > FAR / 3)[regions.mask]
+    off = (regions.places.beside > S.far / 3)[regions.mask]
     own = far[regions.mask]
     for k in range(len(model.weights)):
         members = kind == k
         if not (members & own).any():
             continue
         members &= tone > np.percentile(tone[members & own], 5) - 3.0
-        if (members & ~off).sum() < ON_BODY * (members & off).sum():
+        if (members & ~off).sum() < S.on_body * (members & off).sum():
             here = np.zeros_like(far)
             here[regions.mask] = members
             out |= here & far
@@ -214,7 +228,7 @@ def _from_skeleton(observation: Observation, shape: tuple[int, ...], scale: floa
     """[H, W] pixels to the nearest seen bone of arms and legs."""
     clear = np.ones(shape, bool)
     for a, b in _BONES:
-        if min(observation.pose_visibility[[a, b]]) < SURE:
+        if min(observation.pose_visibility[[a, b]]) < S.sure:
             continue
         line = np.linspace(observation.pose[a], observation.pose[b], 64) * scale
         col, row = line.astype(np.int64).T

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
+from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
 from .pixel_grids import nearest_known
@@ -16,7 +17,15 @@ NONE, SKIN, HAIR, UPPER, LOWER, SHOES, GLASSES, OBJECT, HAT = range(len(LABELS))
 WORN = (HAIR, UPPER, LOWER, SHOES, HAT)
 """Labels of what lies over the skin; glasses are no surface of their own."""
 
-UNLIKELY = 1e-3
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """Where on the body labels are met."""
+
+    unlikely: float = 1e-3  # prior of a label where it is not expected
+
+
+S = register_settings("lift.labels", LabelSettings())
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ def place_prior(rest: FloatArray, part: IntArray, body: Body) -> FloatArray:
     Args:
         rest: [N, 3] as of :func:`standard_rest`. part: [N] index into ``body.part_names``.
     """
-    out = np.full((len(rest), len(LABELS)), UNLIKELY)
+    out = np.full((len(rest), len(LABELS)), S.unlikely)
     name = np.array(body.part_names)[part]
     y = rest[:, 1]
     ground = np.zeros(len(rest), bool)

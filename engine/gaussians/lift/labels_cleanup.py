@@ -4,20 +4,37 @@ hat is no hair.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
+from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .labels import HAIR, HAT, NONE
 from .pixel_grids import nearest_known
 
-CRUMB = 0.06  # squared eyes' distances below which a patch of one label is none
-HAT_CONTRAST, HAT_COMPACT, HAT_TOP, HAT_SIZE = 36.0, 0.85, 0.95, 1.5
-"""A hat and the hair below it are so many L*a*b* units apart; an opening by a fifth of the eyes'
-distance leaves so much of the hat; so much of the top is hat; squared eyes' distances that it
-covers at least. Two hats on 17 portraits have 43 and 64, 0.94 and 0.99, 1.0, 6.5; curls against the
-light have 51, 0.74, 1.0, 4.2, lit fair hair 30, 0.74, 0.92, 2.6."""
-RIM_BELOW_BROWS = 1.2  # eyes' distances down to which a hat may reach
+
+@dataclass(frozen=True)
+class CleanupSettings:
+    """Crumbs and hats.
+
+    Of 17 portraits, the two with hats have a contrast of 43 and 64, are 0.94 and 0.99 compact,
+    cover all of the top, and 6.5 squared eyes' distances; curls against the light have 51, 0.74,
+    1.0 and 4.2, lit fair hair 30, 0.74, 0.92 and 2.6.
+    """
+
+    crumb: float = 0.06  # squared eyes' distances below which a patch of one label is removed
+    hat_contrast: float = 36.0  # L*a*b* units between a hat and the hair below it
+    hat_compact: float = 0.85
+    """Share of a hat that an opening leaves (0.94 and 0.99 seen; curls 0.74)."""
+
+    hat_top: float = 0.95  # share of the head's top that is hat
+    hat_size: float = 1.5  # squared eyes' distances that a hat covers at least
+    rim_below_brows: float = 1.2  # eyes' distances down to which a hat may reach
+
+
+S = register_settings("lift.labels_cleanup", CleanupSettings())
 
 
 def remove_crumbs(label: IntArray, unit: float) -> IntArray:
@@ -30,7 +47,7 @@ def remove_crumbs(label: IntArray, unit: float) -> IntArray:
     for one in np.unique(label[label != NONE]):
         patches, count = ndimage.label(label == one)
         sizes = np.bincount(patches.ravel(), minlength=count + 1)
-        small = sizes < max(3.0, CRUMB * unit**2)
+        small = sizes < max(3.0, S.crumb * unit**2)
         small[0] = False
         crumbs |= small[patches]
     kept = (label != NONE) & ~crumbs
@@ -65,7 +82,7 @@ def find_hat(
         unit: pixels between the eyes.
     """
     row = np.mgrid[: len(label), :1][0]
-    hair = (label == HAIR) & head & (row < brow + RIM_BELOW_BROWS * unit)
+    hair = (label == HAIR) & head & (row < brow + S.rim_below_brows * unit)
     rows = np.nonzero(hair)[0]
     if len(rows) < 50:
         return label
@@ -84,10 +101,10 @@ def find_hat(
     compact = ndimage.binary_opening(np.pad(hat, reach), iterations=reach).sum()
     crown = hair & (row < rows.min() + 0.5 * unit)
     if (
-        np.linalg.norm(centres[0] - centres[1]) < HAT_CONTRAST
-        or hat.sum() < HAT_SIZE * unit**2
-        or compact < HAT_COMPACT * hat.sum()
-        or hat[crown].mean() < HAT_TOP
+        np.linalg.norm(centres[0] - centres[1]) < S.hat_contrast
+        or hat.sum() < S.hat_size * unit**2
+        or compact < S.hat_compact * hat.sum()
+        or hat[crown].mean() < S.hat_top
     ):
         return label
     # The ribbon is the hat's, and crumbs of its colour in the hair are the hair's.

@@ -14,24 +14,41 @@ import numpy as np
 from scipy import ndimage
 
 from ...core.color import rgb_to_lab
+from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray, Observation
 from .face_parts import BROWS, EYE_RINGS
 from .pixel_grids import dilate, fill_polygon
 
-SIZE = 100  # pixels of the eyes' distance in the upright face
-WIDE, UP, DOWN = 2.4, 0.8, 1.0  # of the upright face, in eyes' distances; up and down from them
-SMALLEST = 24.0  # pixels between the eyes of a photo that shows frames at all
-LINE = 0.13  # widest line, in eyes' distances
-BRIDGE = (-0.13, 0.13, -0.20, 0.25)  # left, right, top, bottom of the zones
+
+@dataclass(frozen=True)
+class FrameSettings:
+    """Frames of glasses found in the photo.
+
+    Over the bridge and below the eyes, three portraits with glasses are darker by 9.4 and 7.5 or
+    more; of 14 without, one by 8.2 and 0.6, all others by less than 4 and 2.
+    """
+
+    size: int = 100  # pixels of the eyes' distance in the upright face
+    wide: float = 2.4  # eyes' distances: width of the upright face
+    up: float = 0.8  # eyes' distances of it above the eyes
+    down: float = 1.0  # eyes' distances of it below the eyes
+    smallest: float = 24.0  # pixels between the eyes of a photo that shows frames at all
+    line: float = 0.13  # eyes' distances: widest line
+    bridge: tuple[float, float, float, float] = (-0.13, 0.13, -0.20, 0.25)
+    """Eyes' distances: left, right, top, bottom of the bridge's zone."""
+
+    bridge_dark: float = 6.0  # L* units along the bridge, mean
+    rim_dark: float = 4.0  # L* units below the eyes, 20th percentile, mean of both
+    turned: float = 0.62  # of eyes' distance over half the face's width; below it: face turned
+    frame_share: float = 0.4  # of the paths' darkness that a pixel of the frame has
+    rim: tuple[float, float] = (0.16, 0.62)  # eyes' distances: least and greatest radius of a rim
+    angles: int = 120  # around a rim
+
+
+S = register_settings("lift.labels_glasses", FrameSettings())
+
+
 BELOW_EYES = ((-0.75, -0.25, 0.18, 0.65), (0.25, 0.75, 0.18, 0.65))
-BRIDGE_DARK, RIM_DARK = 6.0, 4.0
-"""Units of L*: mean along the path over the bridge, 20th percentile along those below the eyes
-(mean of both). Three portraits with glasses have 9.4 and 7.5 or more; of 14 without, one has 8.2
-and 0.6, all others less than 4 and 2."""
-TURNED = 0.62  # of the eyes' distance over half the face's width, below which a face is turned
-FRAME_SHARE = 0.4  # of the paths' darkness that a pixel of the frame has
-RIM = (0.16, 0.62)  # least and greatest radius of a rim, in eyes' distances
-ANGLES = 120  # around a rim
 
 
 @dataclass(frozen=True)
@@ -39,8 +56,8 @@ class DetectedGlasses:
     """The frame of somebody's glasses.
 
     Attributes:
-        frame: [h, w] 0..1 in the upright face: eyes SIZE apart, level, their middle at
-            (WIDE / 2, UP) * SIZE.
+        frame: [h, w] 0..1 in the upright face: eyes ``size`` apart, level, their middle at
+            (``wide`` / 2, UP) * ``size``.
         middle: [2] pixels of the photo between the eyes. across: [2] from the person's right
             eye to the left one, pixels.
     """
@@ -55,7 +72,7 @@ class DetectedGlasses:
         offset = np.stack([xs, ys], -1) / scale - self.middle
         upright = _to_upright(offset, self.across) - 0.5
         # Coarse grids average over the frame's thin lines.
-        step = SIZE / (np.linalg.norm(self.across) * scale)
+        step = S.size / (np.linalg.norm(self.across) * scale)
         calm = ndimage.gaussian_filter(self.frame, 0.4 * step) if step > 1.0 else self.frame
         out: FloatArray = ndimage.map_coordinates(
             calm, [upright[..., 1], upright[..., 0]], order=1, mode="constant"
@@ -68,18 +85,20 @@ def _to_upright(offset: FloatArray, across: FloatArray) -> FloatArray:
     apart = np.linalg.norm(across)
     x, y = across / apart, np.array([-across[1], across[0]]) / apart
     places = np.stack([offset @ x, offset @ y], -1) / apart
-    out: FloatArray = (places + np.array([WIDE / 2, UP])) * SIZE
+    out: FloatArray = (places + np.array([S.wide / 2, S.up])) * S.size
     return out
 
 
 def _upright(rgb: FloatArray, middle: FloatArray, across: FloatArray) -> FloatArray:
-    """The face [h, w, 3] upright, the eyes SIZE pixels apart."""
+    """The face [h, w, 3] upright, the eyes ``size`` pixels apart."""
     apart = float(np.linalg.norm(across))
     x, y = across / apart, np.array([-across[1], across[0]]) / apart
-    rows, cols = np.mgrid[: round((UP + DOWN) * SIZE), : round(WIDE * SIZE)] + 0.5
-    reach = apart * ((cols / SIZE - WIDE / 2)[..., None] * x + (rows / SIZE - UP)[..., None] * y)
+    rows, cols = np.mgrid[: round((S.up + S.down) * S.size), : round(S.wide * S.size)] + 0.5
+    reach = apart * (
+        (cols / S.size - S.wide / 2)[..., None] * x + (rows / S.size - S.up)[..., None] * y
+    )
     place = middle + reach - 0.5
-    blur = 0.4 * apart / SIZE
+    blur = 0.4 * apart / S.size
     planes = []
     for c in range(3):
         plane = ndimage.gaussian_filter(rgb[..., c], blur) if blur > 0.5 else rgb[..., c]
@@ -92,9 +111,9 @@ def _upright(rgb: FloatArray, middle: FloatArray, across: FloatArray) -> FloatAr
 def _darkest_path(dark: FloatArray, zone: tuple[float, float, float, float]) -> IntArray:
     """[n, 2] row and column of the path from the zone's left to its right, at most two rows up or
     down a column, along which the sum of ``dark`` is largest."""
-    left, right, top, bottom = (round(s * SIZE) for s in zone)
-    rows = slice(top + round(UP * SIZE), bottom + round(UP * SIZE))
-    cols = slice(left + round(WIDE / 2 * SIZE), right + round(WIDE / 2 * SIZE))
+    left, right, top, bottom = (round(s * S.size) for s in zone)
+    rows = slice(top + round(S.up * S.size), bottom + round(S.up * S.size))
+    cols = slice(left + round(S.wide / 2 * S.size), right + round(S.wide / 2 * S.size))
     values = dark[rows, cols]
     columns = np.arange(cols.start, cols.stop)
     return np.stack([_best_path(values.T) + rows.start, columns], -1)
@@ -133,16 +152,16 @@ def find_glasses(rgb: FloatArray, observation: Observation) -> DetectedGlasses |
     right, left = face[468], face[473]
     across, middle = left - right, (left + right) / 2
     apart = float(np.linalg.norm(across))
-    if apart < SMALLEST or apart < TURNED * float(np.linalg.norm(face[454] - face[234])) / 2:
+    if apart < S.smallest or apart < S.turned * float(np.linalg.norm(face[454] - face[234])) / 2:
         return None
     lab = rgb_to_lab(_upright(rgb, middle, across))
     lightness = ndimage.gaussian_filter(lab[..., 0], 0.8)
-    line = round(LINE * SIZE)
+    line = round(S.line * S.size)
     dark = _dark_lines(lightness, (line, 1))
-    paths = [_darkest_path(dark, zone) for zone in (BRIDGE, *BELOW_EYES)]
+    paths = [_darkest_path(dark, zone) for zone in (S.bridge, *BELOW_EYES)]
     along = [dark[path[:, 0], path[:, 1]] for path in paths]
     rims = (np.percentile(along[1], 20) + np.percentile(along[2], 20)) / 2
-    if along[0].mean() < BRIDGE_DARK or rims < RIM_DARK:
+    if along[0].mean() < S.bridge_dark or rims < S.rim_dark:
         return None
     points = _to_upright(face[:468] - middle, across)
     frame = _frame(lightness, paths, np.concatenate(along), points)
@@ -154,13 +173,13 @@ def _frame(
 ) -> BoolArray:
     """[h, w] the two rims, the bridge, and the dark lines that hang together with them."""
     height, width = lightness.shape
-    line = round(LINE * SIZE)
+    line = round(S.line * S.size)
     dark = np.maximum(_dark_lines(lightness, (line, 1)), _dark_lines(lightness, (1, line)))
     usual = max(float(np.median(along)), 1.0)
     own = np.zeros((height, width), bool)  # lines that a bare face has as well
     for ring in (*EYE_RINGS.values(), *BROWS.values()):
         own |= dilate(fill_polygon(points[list(ring)], height, width), 1)
-    strong = dark > max(FRAME_SHARE * usual, 2.5)
+    strong = dark > max(S.frame_share * usual, 2.5)
     # In shade a line is as dark against what surrounds it, not as many units darker.
     relative = dark / (lightness + dark + 12.0)
     told = np.concatenate([relative[path[:, 0], path[:, 1]] for path in paths])
@@ -174,9 +193,9 @@ def _frame(
         rim = _closed_path(evidence, middle)
         rims[rim[:, 0], rim[:, 1]] = True
     rims[paths[0][:, 0], paths[0][:, 1]] = True
-    near = dilate(rims, round(0.05 * SIZE))
-    beside = np.abs(np.arange(width) + 0.5 - WIDE / 2 * SIZE) > 0.75 * SIZE  # temples
-    level = np.abs(np.arange(height) + 0.5 - UP * SIZE) < 0.25 * SIZE
+    near = dilate(rims, round(0.05 * S.size))
+    beside = np.abs(np.arange(width) + 0.5 - S.wide / 2 * S.size) > 0.75 * S.size  # temples
+    level = np.abs(np.arange(height) + 0.5 - S.up * S.size) < 0.25 * S.size
     labels, _ = ndimage.label(strong & ~own & (near | (beside & level[:, None])), np.ones((3, 3)))
     held = np.unique(labels[dilate(rims, 2)])
     out: BoolArray = dilate(rims, 1) | np.isin(labels, held[held > 0])
@@ -185,16 +204,16 @@ def _frame(
 
 def _closed_path(dark: FloatArray, middle: FloatArray) -> IntArray:
     """[n, 2] pixels of the darkest closed path around ``middle`` [2] (x, y)."""
-    angle = np.arange(ANGLES) / ANGLES * 2 * np.pi
-    radius = np.arange(RIM[0] * SIZE, RIM[1] * SIZE)
+    angle = np.arange(S.angles) / S.angles * 2 * np.pi
+    radius = np.arange(S.rim[0] * S.size, S.rim[1] * S.size)
     x = middle[0] + radius[None] * np.cos(angle)[:, None]
     y = middle[1] + radius[None] * np.sin(angle)[:, None]
     values = ndimage.map_coordinates(dark, [y - 0.5, x - 0.5], order=1, mode="constant")
     # Three times around: in the middle of it the end meets the start.
-    own = _best_path(np.concatenate([values, values, values]))[ANGLES : 2 * ANGLES]
-    fine = np.linspace(0, ANGLES, 8 * ANGLES, endpoint=False)
-    r = np.interp(fine, np.arange(ANGLES + 1), radius[np.append(own, own[0])])
-    turn = fine / ANGLES * 2 * np.pi
+    own = _best_path(np.concatenate([values, values, values]))[S.angles : 2 * S.angles]
+    fine = np.linspace(0, S.angles, 8 * S.angles, endpoint=False)
+    r = np.interp(fine, np.arange(S.angles + 1), radius[np.append(own, own[0])])
+    turn = fine / S.angles * 2 * np.pi
     height, width = dark.shape
     row = np.clip(middle[1] + r * np.sin(turn), 0, height - 1).astype(np.int64)
     col = np.clip(middle[0] + r * np.cos(turn), 0, width - 1).astype(np.int64)

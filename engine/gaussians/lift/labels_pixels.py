@@ -17,6 +17,7 @@ from scipy.sparse.linalg import splu
 
 from ...body import Body
 from ...core.color import rgb_to_lab
+from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.color_model import fit_colors
 from .labels import (
@@ -28,12 +29,12 @@ from .labels import (
     OBJECT,
     SHOES,
     SKIN,
-    UNLIKELY,
     UPPER,
     Places,
     place_prior,
     ramp,
 )
+from .labels import S as LABELS
 from .labels_cleanup import keep_attached_hair, remove_crumbs
 from .pixel_grids import erode, neighbour_links, smooth_within
 
@@ -41,19 +42,29 @@ SOLVED = (SKIN, HAIR, UPPER, LOWER, SHOES)  # labels that the random walker deci
 COLOUR_SCALE = np.array([280.0, 180.0, 180.0])
 """L*a*b* to features: a mixture's least deviation is 4 units of lightness, 2.5 of the others."""
 
-COLOUR_TRUST = 0.5  # weight of colour against place
+
+@dataclass(frozen=True)
+class PixelSettings:
+    """Labels of the person's pixels."""
+
+    colour_trust: float = 0.5  # weight of colour against place
+    edge: float = 6.0  # L*a*b* units of a step between neighbours that is an edge
+    hold: float = 0.04  # weight of a pixel's own likelihood against a neighbour's
+    rounds: int = 3  # of learning colours and labelling
+    surest: float = 6.0  # largest log odds of one pixel
+    texture_scale: float = 0.35  # of fine texture, to features
+    one_piece: float = 8.0  # L*a*b* units over the border of upper and lower wear in one piece
+    long_hair: float = 0.15  # squared eyes' distances of hair beside the neck that make it long
+    min_seeds: int = 30  # pixels from which on a label's colours are learned
+    neckline: float = 0.45  # most of the trunk's front that may be skin beside clothes
+
+
+S = register_settings("lift.labels_pixels", PixelSettings())
+
+
 OUTLIERS = {SKIN: -8.0, HAIR: -6.0, UPPER: -3.0, LOWER: -3.0, SHOES: -3.0}
 """Log density of any colour at all: the face and the scalp show what skin and hair look like, but
 sleeves may have another colour than the chest."""
-EDGE = 6.0  # L*a*b* units of a step between neighbours that is an edge
-HOLD = 0.04  # weight of a pixel's own likelihood against a neighbour's
-ROUNDS = 3
-SUREST = 6.0  # largest log odds of one pixel
-TEXTURE_SCALE = 0.35  # of fine texture, to features
-ONE_PIECE = 8.0  # L*a*b* units over the border of upper and lower wear that are one piece
-LONG_HAIR = 0.15  # squared eyes' distances of hair beside the neck that make it long
-MIN_SEEDS = 30
-NECKLINE = 0.45  # most of the trunk's front that may be skin beside clothes
 COMPONENTS = {SKIN: 4, HAIR: 4, UPPER: 6, LOWER: 4, SHOES: 3}
 PALER = np.array([*(np.array([14.0, 6.0, 8.0]) / COLOUR_SCALE), 0.03])
 """Deviation of the skin elsewhere from the face's: shins are paler, hands redder; texture."""
@@ -121,7 +132,7 @@ def _pixel_prior(
     edge = np.isin(names, ["face"]) & ~head.oval[mask] & ~forehead & ~head.beard[mask]
     prior[edge, SKIN], prior[edge, HAIR] = 0.75, 0.25
     surely = head.oval[mask] | (head.beard[mask] & of_head)
-    prior[surely] = UNLIKELY**2
+    prior[surely] = LABELS.unlikely**2
     prior[surely, SKIN] = 1.0
     if head.bald:
         prior[:, HAIR] *= 0.01
@@ -138,16 +149,16 @@ class _Smoother:
         calm = ndimage.gaussian_filter(lab, (0.7, 0.7, 0.0))[mask]
         row, col, length = neighbour_links(mask)
         step = np.linalg.norm(calm[row] - calm[col], axis=-1)
-        link = (np.exp(-0.5 * (step / EDGE) ** 2) + 1e-3) / length
+        link = (np.exp(-0.5 * (step / S.edge) ** 2) + 1e-3) / length
         A = sparse.csr_matrix((link, (row, col)), (count, count))
         A = A + A.T
         degree = np.asarray(A.sum(1)).ravel()
-        system = sparse.diags(degree + HOLD) - A
+        system = sparse.diags(degree + S.hold) - A
         self._solve = splu(sparse.csc_matrix(system), permc_spec="MMD_AT_PLUS_A").solve
 
     def __call__(self, values: FloatArray) -> FloatArray:
         """[N, C] -> [N, C]."""
-        return np.asarray(self._solve(HOLD * np.ascontiguousarray(values)))
+        return np.asarray(self._solve(S.hold * np.ascontiguousarray(values)))
 
 
 def fine_texture(photo: FloatArray, height: int, width: int) -> FloatArray:
@@ -185,29 +196,29 @@ def label_pixels(
     out = np.zeros(mask.shape, np.int64)
     if not mask.any():
         return out
-    features = np.column_stack([lab[mask] / COLOUR_SCALE, TEXTURE_SCALE * texture[mask]])
+    features = np.column_stack([lab[mask] / COLOUR_SCALE, S.texture_scale * texture[mask]])
     smoother = _Smoother(lab, mask)
     skin = _SkinTone.fitted(features, head.skin[mask], _far_from_face(places, mask, body))
     first, strands = _first_seeds(features, skin, mask, places, head, body)
     # Hair that falls below the chin beside the neck may lie before the trunk as well.
     beside = ~places.on_body[mask] & head.below_chin[mask] & head.near[mask]
-    long = (strands & beside).sum() > LONG_HAIR * head.unit**2
+    long = (strands & beside).sum() > S.long_hair * head.unit**2
     prior = _pixel_prior(places, mask, head, body, long)
     # Where the place alone decides there are eyes, brows and beards: no colours to learn from.
     given = prior.max(1) > 0.999
     seeds = first
     label = np.full(len(features), NONE)
-    for _ in range(ROUNDS):
+    for _ in range(S.rounds):
         score = np.log(prior[:, SOLVED] + 1e-9)
         for column, known in enumerate(SOLVED):
             tone = np.full(len(features), OUTLIERS[known])
-            if seeds[known].sum() >= MIN_SEEDS:
+            if seeds[known].sum() >= S.min_seeds:
                 model = fit_colors(features[seeds[known]], COMPONENTS[known])
                 tone = np.logaddexp(model.log_density(features, equal=False), OUTLIERS[known])
             if known == SKIN:
                 tone = np.maximum(tone, skin.elsewhere)
-            score[:, column] += COLOUR_TRUST * tone
-        score = np.maximum(score, score.max(1, keepdims=True) - SUREST)
+            score[:, column] += S.colour_trust * tone
+        score = np.maximum(score, score.max(1, keepdims=True) - S.surest)
         smooth = smoother(score - score.mean(1, keepdims=True))
         label = np.array(SOLVED)[smooth.argmax(1)]
         best = np.sort(smooth, axis=1)
@@ -234,7 +245,7 @@ def _no_border(label: IntArray, lab: FloatArray) -> bool:
         across = upper[:-k] & lower[k:]
         steps.append(np.linalg.norm(calm[:-k] - calm[k:], axis=-1)[across])
     step = np.concatenate(steps)
-    return bool(len(step) and np.median(step) < ONE_PIECE)
+    return bool(len(step) and np.median(step) < S.one_piece)
 
 
 @dataclass(frozen=True)
@@ -255,7 +266,7 @@ class _SkinTone:
     @staticmethod
     def fitted(features: FloatArray, seeds: BoolArray, far: BoolArray) -> _SkinTone:
         nothing = np.full(len(features), OUTLIERS[SKIN])
-        if seeds.sum() < MIN_SEEDS:
+        if seeds.sum() < S.min_seeds:
             return _SkinTone(nothing, 0.0, nothing, np.full(len(features), np.inf))
         known = features[seeds]
         face = fit_colors(known, COMPONENTS[SKIN]).log_density(features)
@@ -297,7 +308,7 @@ def _first_seeds(
         SHOES: on & (names == "foot") & ~skin.alike(2.2),
     }
     strands = np.zeros(len(features), bool)
-    if seeds[HAIR].sum() >= MIN_SEEDS:
+    if seeds[HAIR].sum() >= S.min_seeds:
         model = fit_colors(features[seeds[HAIR]], COMPONENTS[HAIR])
         tone = model.log_density(features, equal=False)
         strands = tone > np.percentile(tone[seeds[HAIR]], 10)
@@ -305,12 +316,12 @@ def _first_seeds(
         if other.sum() > 0.25 * seeds[UPPER].sum():
             seeds[UPPER] = other
     # What of the chest looks like skin is mostly skin: a neckline, or a hand before it.
-    if skin.alike(2.2)[seeds[UPPER]].sum() < NECKLINE * seeds[UPPER].sum():
+    if skin.alike(2.2)[seeds[UPPER]].sum() < S.neckline * seeds[UPPER].sum():
         seeds[UPPER] &= ~skin.alike(2.2)
     lower = thigh & ~skin.alike(3.0)
-    if lower.sum() < max(MIN_SEEDS, 0.25 * thigh.sum()):  # bare thighs, or none in the frame
+    if lower.sum() < max(S.min_seeds, 0.25 * thigh.sum()):  # bare thighs, or none in the frame
         lower = hips & ~skin.alike(3.0)
-    if seeds[UPPER].sum() >= MIN_SEEDS and lower.any():
+    if seeds[UPPER].sum() >= S.min_seeds and lower.any():
         # A shirt may end below the hips, and a dress does: what it is made of is no trousers.
         model = fit_colors(features[seeds[UPPER]], COMPONENTS[UPPER])
         usual = np.percentile(model.log_density(features[seeds[UPPER]]), 5)

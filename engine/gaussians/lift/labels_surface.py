@@ -15,6 +15,7 @@ import numpy as np
 from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
+from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import find_visible_points
 from .labels import GLASSES, HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, WORN, standard_rest
@@ -23,18 +24,28 @@ from .pixel_grids import erode
 from .regions import ARMS, Regions, vertex_groups
 from .surfels import INNER_PARTS
 
-BIN = 0.01  # metres along a limb
-STEP_COST = 0.5  # of a change of labels along a limb, in rings' votes
-FEW = 4.0  # seen vertices (by weight) of a ring that speak for all of it
-HABIT = 0.05  # votes for what is usual where nothing was seen
-WAIST = 0.02  # standard height above the pelvis below which unseen wear is the lower one
-HAIRY = 0.15  # share of the seen scalp with hair from which the unseen scalp has hair
-SHOD = 0.25  # share of the seen foot that wears a shoe from which its sole does too
-SIDE_X = 0.045  # metres from the middle of a face to its side
-BESIDE = 0.35  # share of a face's far edge with hair beside it that hides the ear there
-NECKLINE_X = (0.06, 0.12)  # metres beside the spine: skin farther out speaks for the back too
-LONG_HAIR_X = 0.13  # metres beside the spine that long hair covers behind
-HAIR_ROUND = 0.05  # metres by which its ends are higher there than over the spine
+
+@dataclass(frozen=True)
+class SurfaceSettings:
+    """Labels completed all around."""
+
+    bin: float = 0.01  # metres along a limb
+    step_cost: float = 0.5  # of a change of labels along a limb, in rings' votes
+    few: float = 4.0  # seen vertices (by weight) of a ring that speak for all of it
+    habit: float = 0.05  # votes for the usual label where nothing was seen
+    waist: float = 0.02  # metres above the standard pelvis below which unseen wear is the lower
+    hairy: float = 0.15  # share of the seen scalp with hair from which the unseen scalp has hair
+    shod: float = 0.25  # share of the seen foot in a shoe from which its sole is shod too
+    side_x: float = 0.045  # metres from the middle of a face to its side
+    beside: float = 0.35  # share of a face's far edge with hair beside it that hides the ear
+    neckline_x: tuple[float, float] = (0.06, 0.12)
+    """Metres beside the spine: skin farther out speaks for the back too."""
+
+    long_hair_x: float = 0.13  # metres beside the spine that long hair covers behind
+    hair_round: float = 0.05  # metres by which its ends are higher there than over the spine
+
+
+S = register_settings("lift.labels_surface", SurfaceSettings())
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ def label_surface(regions: Regions, camera: Camera, body: Body, vertices: FloatA
     hands = part == "hand"
     for side in ARMS:  # gloves come in pairs, and whole
         seen = hands & (groups == side) & (weight > 0)
-        gloved = weight[seen & (label == UPPER)].sum() > max(0.6 * weight[seen].sum(), 3 * FEW)
+        gloved = weight[seen & (label == UPPER)].sum() > max(0.6 * weight[seen].sum(), 3 * S.few)
         ring[hands & (groups == side)] = UPPER if gloved else SKIN
     _complete_head(ring, label, weight, rest, part, regions, body)
 
@@ -135,24 +146,24 @@ def _votes(limb: _Limb, label: IntArray, weight: FloatArray) -> tuple[FloatArray
     """[B, L] what was seen in every ring of a limb, and [B] where the rings begin."""
     own = limb.own
     first, last = limb.along[own].min(), limb.along[own].max()
-    starts = np.arange(first, last + BIN, BIN)
+    starts = np.arange(first, last + S.bin, S.bin)
     votes = np.zeros((len(starts), len(LABELS)))
     rows = np.nonzero(own & (weight > 0) & np.isin(label, limb.order))[0]
-    ring = np.clip(((limb.along[rows] - first) / BIN).astype(int), 0, len(starts) - 1)
+    ring = np.clip(((limb.along[rows] - first) / S.bin).astype(int), 0, len(starts) - 1)
     np.add.at(votes, (ring, label[rows]), weight[rows])
     return votes, starts
 
 
 def _in_order(cost: FloatArray) -> IntArray:
     """[B] state of each ring: the cheapest sequence through ``cost`` [B, S] in which the state
-    never falls; every change costs STEP_COST."""
+    never falls; every change costs ``step_cost``."""
     rings, states = cost.shape
     total = cost[0].copy()
     came = np.zeros((rings, states), np.int64)
     for b in range(1, rings):
         moved = np.full(states, np.inf)
         for s in range(states):
-            arrive = total[: s + 1] + np.where(np.arange(s + 1) == s, 0.0, STEP_COST)
+            arrive = total[: s + 1] + np.where(np.arange(s + 1) == s, 0.0, S.step_cost)
             came[b, s] = int(arrive.argmin())
             moved[s] = arrive[came[b, s]] + cost[b, s]
         total = moved
@@ -170,11 +181,11 @@ def _ring_labels(limb: _Limb, votes: FloatArray, starts: FloatArray, habit: Floa
         habit: [B, S] cost of each state of ``limb.order`` where nothing was seen.
     """
     total = votes.sum(1, keepdims=True)
-    sure = np.minimum(total / FEW, 1.0)
+    sure = np.minimum(total / S.few, 1.0)
     share = votes / np.maximum(total, 1e-9)
-    cost = sure * (1.0 - share[:, list(limb.order)]) + HABIT * habit * (1.0 - sure)
+    cost = sure * (1.0 - share[:, list(limb.order)]) + S.habit * habit * (1.0 - sure)
     state = _in_order(cost)
-    ring = np.clip(((limb.along - starts[0]) / BIN).astype(int), 0, len(starts) - 1)
+    ring = np.clip(((limb.along - starts[0]) / S.bin).astype(int), 0, len(starts) - 1)
     out: IntArray = np.array(limb.order)[state[ring]]
     return out
 
@@ -189,10 +200,10 @@ def _complete_trunk(
     """Unseen parts of the trunk: one waist all around; a neckline is no back."""
     limb = _Limb(part == "torso", -rest[:, 1], (SKIN, UPPER, SKIN, LOWER))
     # Skin between the shoulders' slopes is the neckline's; on the slopes it is a strap's.
-    aside = (np.abs(rest[:, 0]) - NECKLINE_X[0]) / (NECKLINE_X[1] - NECKLINE_X[0])
+    aside = (np.abs(rest[:, 0]) - S.neckline_x[0]) / (S.neckline_x[1] - S.neckline_x[0])
     trust = np.where(label == SKIN, 0.4 * np.clip(aside, 0.1, 1.0) * weight, weight)
     votes, starts = _votes(limb, label, trust)
-    low = -starts < WAIST
+    low = -starts < S.waist
     habit = np.stack([np.ones(len(starts)), 1.0 * low, np.ones(len(starts)), 1.0 * ~low], -1)
     ring[limb.own] = _ring_labels(limb, votes, starts, habit)[limb.own]
 
@@ -244,10 +255,10 @@ def _complete_feet(
         seen = feet & (side * rest[:, 0] > 0) & (weight > 0)
         total = weight[seen].sum()
         shod = weight[seen & (label != SKIN)].sum()
-        shares.append(shod / total if total > FEW else np.nan)
+        shares.append(shod / total if total > S.few else np.nan)
     for side, own, other in ((1.0, *shares), (-1.0, *shares[::-1])):
         share = own if np.isfinite(own) else other
-        barefoot = np.isfinite(share) and share < SHOD
+        barefoot = np.isfinite(share) and share < S.shod
         ring[feet & (side * rest[:, 0] > 0)] = SKIN if barefoot else SHOES
 
 
@@ -267,12 +278,12 @@ def _complete_head(
     hairs = np.isin(label, [HAIR, HAT])
     share = weight[scalp & hairs].sum() / max(weight[scalp].sum(), 1e-9)
     # Seen from the front only the hairline may show of a scalp: count what stands beside too.
-    hairy = share > HAIRY or regions.hair.sum() > 0.5 * regions.unit**2
+    hairy = share > S.hairy or regions.hair.sum() > 0.5 * regions.unit**2
     ring[scalp] = HAIR if hairy else SKIN
     if (regions.label == HAT).any():  # a hat's rim is level: at the back it lies over the ears
         hat = scalp & seen & (label == HAT)
         rim = np.median(rest[scalp, 1])
-        if weight[hat].sum() > FEW:
+        if weight[hat].sum() > S.few:
             rim = min(rim, np.percentile(rest[hat, 1], 10))
         ring[scalp & (rest[:, 1] > rim)] = HAT
     nape = neck & (rest[:, 2] < np.median(rest[neck, 2]))
@@ -281,8 +292,8 @@ def _complete_head(
     ring[neck] = UPPER if collar and front.any() else SKIN
     tips = _hair_tips(regions, part, rest)
     if tips is not None:
-        beside = np.abs(rest[:, 0]) / LONG_HAIR_X
-        ends = tips + HAIR_ROUND * beside**2  # longest over the spine
+        beside = np.abs(rest[:, 0]) / S.long_hair_x
+        ends = tips + S.hair_round * beside**2  # longest over the spine
         behind = np.isin(part, ["neck", "torso"]) & (beside < 1.0) & (rest[:, 2] < 0.03)
         ring[behind & (rest[:, 1] > ends)] = HAIR
     take = np.isin(part, ["scalp", "ear", "face"]) & ~seen & (mirror >= 0) & seen[mirror]
@@ -294,8 +305,8 @@ def _complete_head(
         own = side * rest[:, 0] > 0
         bare = (ears & own & seen & (label == SKIN)).any()
         if hairy and not bare and _hair_beyond_face(regions, part, body):
-            side_face = (part == "face") & (np.abs(rest[:, 0]) > SIDE_X)
-            side_neck = neck & (np.abs(rest[:, 0]) > 0.5 * SIDE_X) & (tips is not None)
+            side_face = (part == "face") & (np.abs(rest[:, 0]) > S.side_x)
+            side_neck = neck & (np.abs(rest[:, 0]) > 0.5 * S.side_x) & (tips is not None)
             far = own & ~seen & (ears | side_face | side_neck)
             ring[far] = HAIR
     if hairy and tips is not None:
@@ -323,7 +334,7 @@ def _hair_beyond_face(
             edge = int(cols.max() if outwards > 0 else cols.min()) + outwards * reach
             if 0 <= edge < head.shape[1]:
                 beside.append(bool(regions.hair[row, edge]))
-    return len(beside) > 0 and float(np.mean(beside)) > BESIDE
+    return len(beside) > 0 and float(np.mean(beside)) > S.beside
 
 
 def _hair_tips(

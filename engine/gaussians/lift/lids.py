@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, FloatArray, IntArray
 from ..binding import bind_gaussians
 from .face_parts import (
@@ -33,33 +34,49 @@ from .face_parts import (
 from .pixel_grids import fill_polygon, nearest_known, smooth_within, solve_poisson
 from .surfels import CORE, surfels_on_plane
 
-HOVER = 0.0004  # metres that the photo's splats around an eye stand before the fit
-LID_SPACING, COVER = 0.0007, 0.9  # metres; radius of a splat in spacings
-UNDER = 0.0006  # metres that lid skin lies below the photo where the blink does not lift it
-OVER = 0.0003  # metres that it stands before the photo where the blink does lift it
-FOLDED = 0.0005  # metres that it lies behind the photo while the eye is open, at least
-MIN_GROWTH, MAX_GROWTH = 0.4, 1.6  # of a triangle that carries lashes in a blink
-MAX_CLEARANCE = 0.0028  # metres that it may stand off its mesh
-LASH_LINE, LASH_TONE = 0.0007, 0.38  # metres of the closed lid's edge; of the skin's colour
-APPEARS = (0.0005, 0.0015)  # metres of a blink's way from which on the closed lid covers the photo
-UNFOLDS = 1.15  # growth of a triangle from which it is laid out on the closed lid
-MOVES = 0.0004  # metres that a blink moves a lid
-WINDOW = 180  # pixels across the picture in which a closed lid is painted
-CLEAR_OF_LASHES = 0.045  # pupil distances above and below the eye that lashes may darken
-CALM = 0.05  # pupil distances over which the colours beside a lid are averaged
-HAIR = 0.5  # of the brightness of most of what lies around: hair over the brow
-DARK = 0.72  # of the brightness around it: a lash, a crease or a hair
-EDGE, EDGE_HOVER = 0.02, 0.0008  # pupil distances beside the eye; metres more than HOVER there
-INTRUDES = 0.006  # pupil distances that a lid's edge may hang into the photo's open eye
+
+@dataclass(frozen=True)
+class LidSettings:
+    """Lids that close as skin."""
+
+    hover: float = 0.0004  # metres that the photo's splats around an eye stand before the fit
+    lid_spacing: float = 0.0007  # metres between a closed lid's splats
+    cover: float = 0.9  # radius of a splat in spacings
+    under: float = 0.0006
+    """Metres that lid skin lies below the photo where a blink does not lift it."""
+
+    over: float = 0.0003  # metres that it stands before the photo where the blink does lift it
+    folded: float = 0.0005  # metres that it lies behind the photo while the eye is open, at least
+    min_growth: float = 0.4  # least growth of a triangle that carries lashes in a blink
+    max_growth: float = 1.6  # and most
+    max_clearance: float = 0.0028  # metres that lid skin may stand off its mesh
+    lash_line: float = 0.0007  # metres of the closed lid's edge that the lashes darken
+    lash_tone: float = 0.38  # brightness there, of the skin's
+    appears: tuple[float, float] = (0.0005, 0.0015)
+    """Metres of a blink's way: lid starts to cover the photo, and covers it."""
+
+    unfolds: float = 1.15  # growth of a triangle from which it is laid out on the closed lid
+    moves: float = 0.0004  # metres that a blink moves a lid
+    window: int = 180  # pixels across the picture in which a closed lid is painted
+    clear_of_lashes: float = 0.045  # pupil distances around the eye that lashes may darken
+    calm: float = 0.05  # pupil distances over which the colours beside a lid are averaged
+    hair: float = 0.5  # of the brightness of most of the surroundings: hair over the brow
+    dark: float = 0.72  # of the brightness around it: a lash, a crease or a hair
+    edge: float = 0.02  # pupil distances beside the eye where lids' edges stand out
+    edge_hover: float = 0.0008  # metres more than ``hover`` there
+    intrudes: float = 0.006  # pupil distances that a lid's edge may hang into the open eye
+
+
+S = register_settings("lift.lids", LidSettings())
 
 
 def lid_triangles(face: FittedFace, closed: FloatArray, side: str) -> tuple[BoolArray, FloatArray]:
     """[F] the outer triangles that a blink unfolds, and how much it makes each grow [F]."""
     f = face.body.f
     moves = np.abs(face.body.exprdirs[:, :, face.body.expression_index[BLINK[side]]]).max(1)
-    moving = (moves[f] > MOVES).any(1) & face.faces("face", "eyelid")
+    moving = (moves[f] > S.moves).any(1) & face.faces("face", "eyelid")
     growth = _areas(closed, f) / np.maximum(_areas(face.vertices, f), 1e-12)
-    return moving & (growth > UNFOLDS) & (face.left == (side == "left")), growth
+    return moving & (growth > S.unfolds) & (face.left == (side == "left")), growth
 
 
 def _areas(vertices: FloatArray, f: IntArray) -> FloatArray:
@@ -123,7 +140,7 @@ def make_closed_lid(face: FittedFace, closed: FloatArray, side: str) -> BoundGau
     f = face.body.f
     moving, _ = lid_triangles(face, closed, side)
     rows = np.nonzero(moving)[0]
-    spacing = face.coarseness * LID_SPACING
+    spacing = face.coarseness * S.lid_spacing
     row, bary = spread_points(closed[f[rows]], spacing)
     if not len(row):
         return None
@@ -138,17 +155,17 @@ def make_closed_lid(face: FittedFace, closed: FloatArray, side: str) -> BoundGau
     inside, edge = inside_polygon(
         project(opened, face.camera)[0], face.points[list(EYE_RINGS[side])]
     )
-    shown = ~inside | (edge < INTRUDES * face.unit)
-    covers = np.clip((way - APPEARS[0]) / (APPEARS[1] - APPEARS[0]), 0.0, 1.0)
-    color *= (1.0 - (1.0 - LASH_TONE) * _lash_line(face, points, way, side))[:, None]
+    shown = ~inside | (edge < S.intrudes * face.unit)
+    covers = np.clip((way - S.appears[0]) / (S.appears[1] - S.appears[0]), 0.0, 1.0)
+    color *= (1.0 - (1.0 - S.lash_tone) * _lash_line(face, points, way, side))[:, None]
     rise = _rise(face, side, points, opened, normal)
     parts = []
-    for height, opacity in ((np.minimum(-UNDER, rise), np.ones(len(points))), (rise, covers)):
+    for height, opacity in ((np.minimum(-S.under, rise), np.ones(len(points))), (rise, covers)):
         keep = shown & (opacity > 0.02)
         world = surfels_on_plane(
             (points + height[:, None] * normal)[keep],
             normal[keep],
-            np.full(int(keep.sum()), COVER * spacing),
+            np.full(int(keep.sum()), S.cover * spacing),
             color[keep],
             0.97 * opacity[keep],
         )
@@ -166,7 +183,7 @@ def _lash_line(face: FittedFace, points: FloatArray, way: FloatArray, side: str)
     if upper.sum() < 24:
         return np.zeros(len(points))
     edge = np.interp(at[:, 0], *_reach(at[upper, 0], at[upper, 1]))
-    out: FloatArray = np.where(upper, np.clip(1.0 + (at[:, 1] - edge) / LASH_LINE, 0.0, 1.0), 0.0)
+    out: FloatArray = np.where(upper, np.clip(1.0 + (at[:, 1] - edge) / S.lash_line, 0.0, 1.0), 0.0)
     return out
 
 
@@ -187,13 +204,13 @@ def photo_depth(face: FittedFace, side: str, xy: FloatArray) -> FloatArray | Non
         return None
     # Lids' edges stand out: nothing completed may show before them.
     inside, edge = inside_polygon(xy, face.points[list(EYE_RINGS[side])])
-    near = np.where(inside, 1.0, np.clip(1.0 - edge / (EDGE * face.unit), 0.0, 1.0))
+    near = np.where(inside, 1.0, np.clip(1.0 - edge / (S.edge * face.unit), 0.0, 1.0))
     line = find_eye_opening(face, side)
     near[line.above(xy) > 0.0] = 0.0  # but the closed lid, above the open eye
-    depth = skin.depth - HOVER - near * EDGE_HOVER
+    depth = skin.depth - S.hover - near * S.edge_hover
     ball = cast_rays(face, xy, eye_triangles(face, side))
     if ball is not None:
-        depth = np.minimum(depth, np.where(ball.met, ball.depth - HOVER, np.inf))
+        depth = np.minimum(depth, np.where(ball.met, ball.depth - S.hover, np.inf))
     return depth
 
 
@@ -208,8 +225,8 @@ def _rise(
         return np.zeros(len(points))
     toward = -points / np.linalg.norm(points, axis=1, keepdims=True)
     facing = np.maximum(np.einsum("nd,nd->n", normal, toward), 0.3)
-    wanted = np.clip((shut - before + OVER) / facing, 0.0, MAX_CLEARANCE)
-    return np.asarray(np.minimum(wanted, unfolded - behind - FOLDED))
+    wanted = np.clip((shut - before + S.over) / facing, 0.0, S.max_clearance)
+    return np.asarray(np.minimum(wanted, unfolded - behind - S.folded))
 
 
 def _lid_colors(
@@ -225,7 +242,7 @@ def _lid_colors(
     pad = 0.35 * face.unit
     low = np.floor(np.minimum(ring.min(0), xy.min(0)) - pad)
     high = np.ceil(np.maximum(ring.max(0), xy.max(0)) + pad)
-    scale = min(1.0, WINDOW / float((high - low).max()))
+    scale = min(1.0, S.window / float((high - low).max()))
     width, height = np.maximum(np.ceil((high - low) * scale), 8).astype(int)
     xs, ys = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     pixels = np.stack([xs, ys], -1).reshape(-1, 2) / scale + low
@@ -238,12 +255,12 @@ def _lid_colors(
     # The closed lid in the picture, with the lashes' reach around the open eye.
     lid = np.zeros((height, width), bool)
     at = ((xy - low) * scale).astype(int)
-    moved = way > APPEARS[0]
+    moved = way > S.appears[0]
     lid[np.clip(at[moved, 1], 0, height - 1), np.clip(at[moved, 0], 0, width - 1)] = True
     lid = ndimage.binary_closing(np.pad(lid, 4), iterations=3)[4:-4, 4:-4]
     eye = fill_polygon((ring - low) * scale, height, width)
     unit = face.unit * scale
-    lashes = ndimage.distance_transform_edt(~eye) < CLEAR_OF_LASHES * unit
+    lashes = ndimage.distance_transform_edt(~eye) < S.clear_of_lashes * unit
     brow = np.zeros((height, width), bool)
     brow |= fill_polygon((face.points[list(BROWS[side])] - low) * scale, height, width)
     brow = ndimage.distance_transform_edt(~brow) < 0.03 * unit
@@ -256,10 +273,10 @@ def _lid_colors(
     # Creases, hairs and highlights are none of the skin's tone.
     light = rgb.mean(-1)
     usual = smooth_within(rgb, known, 0.12 * unit).mean(-1)
-    even = known & (light > DARK * usual) & (light < 1.3 * usual)
-    even &= light > HAIR * np.quantile(light[known], 0.75)
+    even = known & (light > S.dark * usual) & (light < 1.3 * usual)
+    even &= light > S.hair * np.quantile(light[known], 0.75)
     known = even if even.sum() >= 20 else known
-    calm = smooth_within(rgb, known, max(1.0, CALM * unit))
+    calm = smooth_within(rgb, known, max(1.0, S.calm * unit))
     rows, cols, away = nearest_known(known)
     near = known | (away < 1.5)
     calm = np.where(known[..., None], calm, calm[rows, cols])
@@ -300,13 +317,13 @@ def _places(face: FittedFace, closed: FloatArray, side: str, line: EyeOpening) -
     rows = np.nonzero(
         face.faces("face", "eyelid")
         & (face.left == (side == "left"))
-        & (step[f].max(1) > APPEARS[0])
-        & (growth > MIN_GROWTH)
-        & (growth < MAX_GROWTH)
+        & (step[f].max(1) > S.appears[0])
+        & (growth > S.min_growth)
+        & (growth < S.max_growth)
     )[0]
     if len(rows) == 0:
         return None
-    row, bary = spread_points(closed[f[rows]], 0.5 * LID_SPACING)
+    row, bary = spread_points(closed[f[rows]], 0.5 * S.lid_spacing)
     triangle = rows[row]
     points = np.einsum("nk,nkd->nd", bary, face.registered[f[triangle]])
     moved = np.einsum("nk,nkd->nd", bary, (closed - face.vertices)[f[triangle]])
@@ -314,7 +331,7 @@ def _places(face: FittedFace, closed: FloatArray, side: str, line: EyeOpening) -
     to_xy, _ = project(points + moved, face.camera)
     metres = float(np.median(depth)) / face.camera.K[0, 0] * face.unit
     down = (line.place(to_xy) - line.place(from_xy))[:, 1] * metres
-    keep = down > APPEARS[0]
+    keep = down > S.appears[0]
     if not keep.any():
         return None
     u = line.place(from_xy)[:, 0] * metres

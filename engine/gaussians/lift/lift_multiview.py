@@ -17,6 +17,7 @@ import numpy as np
 from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import triangle_frames
+from ...core.settings import register_settings
 from ...core.types import BoundGaussians, FloatArray, LikenessError, Matte, Observation, Track
 from ...render import render_camera
 from ..binding import place_gaussians
@@ -32,31 +33,34 @@ from .multiview_colors import (
 from .pixel_grids import distance_inside
 from .surfels import INNER_PARTS, PHOTO
 
-SQUARENESS = 2.0
-"""Power of the cosine between a surface's normal and the line of sight: at 60 degrees a photo
-counts a quarter of one that looks straight at the place."""
 
-FEATHER = 8.0
-"""How firmly the blend holds to what each vertex says against its neighbours: the larger, the
-narrower the band in which two photos are mixed."""
+@dataclass(frozen=True)
+class MultiviewSettings:
+    """How several photos share one body."""
 
-MAIN = 2.0
-"""Times that the main photo counts: what it shows should look as it does there."""
+    squareness: float = 2.0
+    """Power of the cosine to the view: at 60 degrees a photo counts a quarter."""
 
-OWN_FACE = 4.0
-"""Times that the photo with the face counts on it."""
+    feather: float = 8.0  # larger: a narrower band in which two photos are mixed
+    main: float = 2.0  # times that the main photo counts: its view should look as in it
+    own_face: float = 4.0  # times that the photo with the face counts on it
+    min_coarse_weight: float = 0.25  # least weight of a coarse photo beside a fine one
+    other_budget: float = 0.5  # of the main photo's Gaussians, for each of the others
+    solid: float = 0.6  # alpha of the person
+    draw_in: float = 0.03  # metres that a splat may be drawn in to an outline
+    draw_in_steps: int = 6  # steps of drawing in
+    behind: float = 0.004  # metres that other photos' splats lie behind the main one's
+    max_push: float = 0.03  # metres that they may move for that
+    opaque: float = 0.9  # coverage from which a photo's splats hide what is behind them
+    faded: float = 0.04  # of a splat's opacity: fainter ones are left out
+    cut_from: float = 0.15  # share of the blend at which a photo's splats start to fade in
+    cut_to: float = 0.45  # and are solid
+
+
+S = register_settings("lift.multiview", MultiviewSettings())
+
 
 OPEN_FACE = ("face", "lips", "eyelid")
-MIN_COARSE_WEIGHT = 0.25  # least weight of a coarse photo beside a fine one
-OTHER_BUDGET = 0.5  # of the main photo's Gaussians, for each of the others
-SOLID = 0.6  # alpha of the person
-DRAW_IN, DRAW_IN_STEPS = 0.03, 6  # metres that a splat may be drawn in to an outline, in steps
-BEHIND, MAX_PUSH = 0.004, 0.03
-"""Metres that other photos' splats lie behind those of the main one, and by which they may move
-for that."""
-OPAQUE = 0.9  # coverage from which a photo's splats hide what is behind them
-FADED = 0.04  # of a splat's opacity: fainter ones are left out
-CUT_FROM, CUT_TO = 0.15, 0.45  # part of the blend at which a photo's splats fade in
 
 
 @dataclass(frozen=True)
@@ -83,20 +87,20 @@ def blend_weights(sights: Sequence[BodyVisibility], body: Body, face: int = 0) -
     finest = np.max([s.pixels_per_metre for s in sights], axis=0)
     score = np.stack(
         [
-            s.facing**SQUARENESS * np.clip(s.pixels_per_metre / finest, MIN_COARSE_WEIGHT, 1.0)
+            s.facing**S.squareness * np.clip(s.pixels_per_metre / finest, S.min_coarse_weight, 1.0)
             for s in sights
         ]
     )
-    score[0] *= MAIN
+    score[0] *= S.main
     part = np.array(body.part_names)[body.face_part]
     open_face = np.unique(body.f[np.isin(part, OPEN_FACE)])
-    score[face, open_face] *= OWN_FACE
-    trust = FEATHER * np.minimum(score.sum(0), 1.0)
+    score[face, open_face] *= S.own_face
+    trust = S.feather * np.minimum(score.sum(0), 1.0)
     sharp = score**2  # whoever sees a place much better has it nearly alone
     target = sharp / np.maximum(sharp.sum(0), 1e-12)
     inner = np.unique(body.f[np.isin(part, INNER_PARTS)])
     target[:, inner] = np.eye(len(sights))[face][:, None]
-    trust[inner] = FEATHER
+    trust[inner] = S.feather
     laplacian = mesh_laplacian(body.f, len(body.v_template))
     # A part of the mesh that no photo shows at all goes with the face's photo.
     alone = np.eye(len(sights))[face]
@@ -109,7 +113,7 @@ def _fade(share: FloatArray) -> FloatArray:
 
     Where two photos meet both are solid for a while: two half transparent layers would be a hole.
     """
-    t = np.clip((share - CUT_FROM) / (CUT_TO - CUT_FROM), 0.0, 1.0)
+    t = np.clip((share - S.cut_from) / (S.cut_to - S.cut_from), 0.0, 1.0)
     out: FloatArray = t * t * (3.0 - 2.0 * t)
     return out
 
@@ -118,7 +122,7 @@ def fade_gaussians(bound: BoundGaussians, share: FloatArray, body: Body) -> Boun
     """The Gaussians of one photo's lift, faded out where its ``share`` [V] of the blend ends."""
     fade = _fade((share[body.f[bound.triangle]] * bound.bary).sum(1))
     opacities = (bound.opacities * fade).astype(np.float32)
-    return replace(bound, opacities=opacities).take(fade > FADED)
+    return replace(bound, opacities=opacities).take(fade > S.faded)
 
 
 def pull_inside_outline(
@@ -144,14 +148,14 @@ def pull_inside_outline(
     world = place_gaussians(bound, sight.vertices, body)
     points = np.array(world.means, np.float64)
     radius = 0.5 * np.asarray(world.scales[:, :2], np.float64).sum(1)
-    room = distance_inside(matte.alpha > SOLID)
+    room = distance_inside(matte.alpha > S.solid)
     size = [sight.camera.width, sight.camera.height]
-    step = DRAW_IN / DRAW_IN_STEPS
+    step = S.draw_in / S.draw_in_steps
     moved = np.zeros(len(bound))
     # The face's own parts belong together: a cheek or a lip drawn in opens the mouth's inside.
     part = np.array(body.part_names)[body.face_part][bound.triangle]
     outside = np.nonzero(leave_out | ~np.isin(part, [*OPEN_FACE, *INNER_PARTS]))[0]
-    for _ in range(DRAW_IN_STEPS + 1):
+    for _ in range(S.draw_in_steps + 1):
         xy, z = project(points[outside], sight.camera)
         inside = (z > 0) & (xy >= 0).all(1) & (xy < size).all(1)
         at = np.where(inside[:, None], xy, 0.0).astype(int)
@@ -189,13 +193,13 @@ def push_behind(
     xy, z = project(points, camera)
     inside = (z > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
     col, row = np.where(inside[:, None], xy, 0.0).astype(int).T
-    front = drawn.depth[row, col] + BEHIND
-    hides = inside & (drawn.alpha[row, col] > OPAQUE) & (z < front)
+    front = drawn.depth[row, col] + S.behind
+    hides = inside & (drawn.alpha[row, col] > S.opaque) & (z < front)
     points = np.where(hides[:, None], points * (front / np.maximum(z, 1e-6))[:, None], points)
     frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
     offset = np.einsum("nab,na->nb", frames.R, points - frames.origin) / frames.sigma[:, None]
     offset = np.where(hides[:, None], offset, bound.offset)
-    far = hides & (front - z > MAX_PUSH)
+    far = hides & (front - z > S.max_push)
     return replace(bound, offset=offset.astype(np.float32)).take(~far)
 
 
@@ -226,7 +230,7 @@ def allocate_budgets(
         of_photo = 1.0 if k == 0 else (pixels @ fade) / max(float(pixels.sum()), 1e-9)
         of_rest = (area @ fade) / float(area.sum())
         kept.append(options.photo_share * of_photo + (1.0 - options.photo_share) * of_rest)
-    weight = np.array([1.0, *[OTHER_BUDGET] * (len(sights) - 1)])
+    weight = np.array([1.0, *[S.other_budget] * (len(sights) - 1)])
     main = options.max_gaussians / max(float(weight @ np.array(kept)), 1e-9)
     most = options.max_gaussians
     return [int(np.clip(main * w, MIN_GAUSSIANS, most)) for w in weight]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
@@ -9,6 +11,7 @@ from scipy.spatial import cKDTree
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
 from ..binding import bind_gaussians
 from .face_parts import (
@@ -23,8 +26,28 @@ from .face_parts import (
 )
 from .surfels import CORE, surfels_on_plane
 
-TEETH_SPACING, TONGUE_SPACING, CAVITY_SPACING = 0.0010, 0.0020, 0.0026  # metres
-COVER = 0.8  # radius of a splat in spacings
+
+@dataclass(frozen=True)
+class MouthSettings:
+    """Teeth, tongue and depth behind the lips."""
+
+    teeth_spacing: float = 0.0010  # metres between splats
+    tongue_spacing: float = 0.0020  # metres between splats
+    cavity_spacing: float = 0.0026  # metres between splats
+    cover: float = 0.8  # radius of a splat in spacings
+    thin: float = 0.0085  # metres under the skin that the lining keeps, where it can
+    columns: int = 24  # across the mouth, in which the upper teeth's edge is sought
+    outline: float = 0.04  # pupil distances past the fitted outline where the face still shows
+    hover: float = 0.0010  # metres that the photo's splats stand before the completed skin
+    open_mouth: float = 0.035  # pupil distances between the inner lips: the photo shows the inside
+    neighbours: int = 13  # splats whose majority decides for each
+    wet: float = 0.6  # of the lips' brightness, from which the lower lip's wet side is seen
+    tooth_depth: float = 0.0015  # metres that the photo's teeth lie behind the lips, at least
+
+
+S = register_settings("lift.mouth", MouthSettings())
+
+
 TOOTH_WIDTHS = np.array([8.6, 6.7, 7.7, 7.0, 6.8, 10.2, 9.8]) * 1e-3
 """Upper teeth from the middle, metres (Wheeler's Dental Anatomy); lower incisors are slimmer."""
 LOWER_WIDTHS = np.array([5.3, 5.8, 6.8, 7.0, 7.2, 11.0, 10.5]) * 1e-3
@@ -32,14 +55,6 @@ IVORY = np.array([0.87, 0.83, 0.75])
 GUM = np.array([0.62, 0.34, 0.33])
 TONGUE = np.array([0.64, 0.33, 0.31])
 DEEP = np.array([0.36, 0.12, 0.11])
-THIN = 0.0085  # metres under the skin that the lining keeps, where it can
-COLUMNS = 24  # across the mouth, in which the upper teeth's edge is sought
-OUTLINE = 0.04  # pupil distances past the outline of the fitted face where it still shows
-HOVER = 0.0010  # metres that the photo's splats stand before the completed skin
-OPEN_MOUTH = 0.035  # pupil distances between the inner lips from which the photo shows the inside
-NEIGHBOURS = 13
-WET = 0.6  # of the lips' brightness
-TOOTH_DEPTH = 0.0015  # metres that teeth in the photo lie behind the lips, at least
 
 
 def _light(face: FittedFace) -> float:
@@ -52,7 +67,7 @@ def _light(face: FittedFace) -> float:
 def is_mouth_open(face: FittedFace) -> bool:
     """Whether the photo shows what lies between the lips."""
     gap = face.points[list(LOWER_LIP[1:-1])] - face.points[list(UPPER_LIP[1:-1])]
-    return bool(np.linalg.norm(gap, axis=1).mean() > OPEN_MOUTH * face.unit)
+    return bool(np.linalg.norm(gap, axis=1).mean() > S.open_mouth * face.unit)
 
 
 def _tooth_tone(face: FittedFace) -> FloatArray:
@@ -109,7 +124,7 @@ def make_teeth(face: FittedFace, upper: bool) -> BoundGaussians:
     """One arch: teeth told apart by their place along it, gums, shade at the back."""
     lower = face.lower()
     own = face.faces("teeth") & (lower != upper)
-    triangle, bary, points, normal = _spread(face, own, TEETH_SPACING)
+    triangle, bary, points, normal = _spread(face, own, S.teeth_spacing)
     middle = (points[:, 0].min() + points[:, 0].max()) / 2
     front = points[:, 2].max()
     along, outward = _along_arch(points, normal, middle)
@@ -137,7 +152,7 @@ def make_teeth(face: FittedFace, upper: bool) -> BoundGaussians:
     notch = (gap < 0.0007) & (root * (high - low) < 0.0011) & (outward > 0.3)
     # Roots stay behind the lips, and the arch's back behind its front.
     keep = ~notch & (root < 0.85) & (front - points[:, 2] < 0.032)
-    return _bind(face, triangle[keep], bary[keep], color[keep], TEETH_SPACING)
+    return _bind(face, triangle[keep], bary[keep], color[keep], S.teeth_spacing)
 
 
 def _along_arch(
@@ -170,7 +185,7 @@ def _along_arch(
 
 def make_tongue(face: FittedFace) -> BoundGaussians:
     """Lit at the tip and on top, lost in the dark behind."""
-    triangle, bary, points, normal = _spread(face, face.faces("tongue"), TONGUE_SPACING)
+    triangle, bary, points, normal = _spread(face, face.faces("tongue"), S.tongue_spacing)
     front = points[:, 2].max()
     lips = _lip_tone(face)
     tone = 0.5 * TONGUE * _light(face) + 0.5 * lips
@@ -178,7 +193,9 @@ def make_tongue(face: FittedFace) -> BoundGaussians:
     shade = np.exp(-depth / 0.013) * (0.72 + 0.28 * np.clip(normal[:, 1], -1.0, 1.0))
     groove = np.exp(-((points[:, 0] / 0.0022) ** 2)) * np.clip(normal[:, 1], 0.0, 1.0)
     shade *= 1.0 - 0.16 * groove
-    return _bind(face, triangle, bary, _dim(np.tile(tone, (len(points), 1)), shade), TONGUE_SPACING)
+    return _bind(
+        face, triangle, bary, _dim(np.tile(tone, (len(points), 1)), shade), S.tongue_spacing
+    )
 
 
 def _lip_tone(face: FittedFace) -> FloatArray:
@@ -197,13 +214,16 @@ def make_mouth_cavity(face: FittedFace) -> BoundGaussians:
     near = 0.5 * DEEP * _light(face) + 0.25 * _lip_tone(face)
     parts = []
     own = face.faces("mouth")
-    for chosen, spacing in ((behind < 0.04, CAVITY_SPACING), (behind >= 0.04, 2 * CAVITY_SPACING)):
+    for chosen, spacing in (
+        (behind < 0.04, S.cavity_spacing),
+        (behind >= 0.04, 2 * S.cavity_spacing),
+    ):
         triangle, bary, points, _ = _spread(face, own & chosen, spacing)
         depth = np.maximum(ahead - points[:, 2] - 0.008, 0.0)
         color = near * np.exp(-depth / 0.016)[:, None]
         # Thin cheeks and a thin jaw: the lining keeps clear of their skin.
-        inward = np.where(depth > 0.006, THIN - _to_skin(face, points), 0.0)
-        inward = np.clip(inward, 0.0, THIN / 2)
+        inward = np.where(depth > 0.006, S.thin - _to_skin(face, points), 0.0)
+        inward = np.clip(inward, 0.0, S.thin / 2)
         parts.append(_bind(face, triangle, bary, color, spacing, inward))
     return BoundGaussians.concatenate(parts)
 
@@ -232,7 +252,7 @@ def _bind(
     normal = np.einsum("nk,nkd->nd", bary, normals[f[triangle]])
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     n = len(points)
-    radius = np.full(n, COVER * face.coarseness * spacing)
+    radius = np.full(n, S.cover * face.coarseness * spacing)
     points = points + np.reshape(inward, (-1, 1)) * normal
     world = surfels_on_plane(points, normal, radius, np.clip(color, 0.0, 1.0), np.full(n, 0.98))
     return bind_gaussians(world, triangle, bary, np.full(n, CORE, np.uint8), rest, face.body)
@@ -272,10 +292,10 @@ def rebind_mouth_photo(
         rows = near[chosen]
         hit = cast_rays(face, xy[rows], outer & (~lips | (lower == side)))
         if hit is not None:
-            near_skin = hit.away < OUTLINE * face.unit
+            near_skin = hit.away < S.outline * face.unit
             rows = rows[near_skin]
             triangle[rows], bary[rows] = hit.triangle[near_skin], hit.bary[near_skin]
-            depth[rows] = hit.depth[near_skin] - HOVER
+            depth[rows] = hit.depth[near_skin] - S.hover
     if not inside.any():
         return triangle, bary, depth, interior
     rows = near[inside]
@@ -283,14 +303,14 @@ def rebind_mouth_photo(
     color = np.asarray(world.colors[rows], np.float64)
     on_lower, wet = _lower_jaw(face, xy[rows], color)
     # By the majority around each: a single pixel that goes another way is seen as a speck.
-    count = min(NEIGHBOURS, len(rows))
+    count = min(S.neighbours, len(rows))
     around = cKDTree(xy[rows]).query(xy[rows], k=count)[1].reshape(len(rows), count)
     on_lower = on_lower[around].mean(1) > 0.5
     wet = on_lower & (wet[around].mean(1) > 0.35)
     kinds = (
-        (~on_lower, face.faces("teeth") & ~lower, TOOTH_DEPTH),
-        (on_lower & ~wet, face.faces("teeth") & lower, TOOTH_DEPTH + 0.003),
-        (wet, lips & lower, -HOVER),
+        (~on_lower, face.faces("teeth") & ~lower, S.tooth_depth),
+        (on_lower & ~wet, face.faces("teeth") & lower, S.tooth_depth + 0.003),
+        (wet, lips & lower, -S.hover),
     )
     over = cast_rays(face, xy[rows], lips)
     for kind, faces, behind in kinds:
@@ -321,7 +341,7 @@ def _lower_jaw(face: FittedFace, xy: FloatArray, color: FloatArray) -> tuple[Boo
         own = middle & (t >= k / 12) & (t < (k + 1) / 12)
         share[k] = toothy[own].mean() if own.any() else 0.0
     # What is neither tooth nor dark below the upper teeth is the lower lip's wet side.
-    wet = ~toothy & (color.mean(1) > WET * _lip_tone(face).mean())
+    wet = ~toothy & (color.mean(1) > S.wet * _lip_tone(face).mean())
     wet &= bottom - xy[:, 1] < 0.05 * face.unit
     if share[:8].max() < 0.25:
         return t > 0.3, wet & (t > 0.3)
@@ -330,17 +350,17 @@ def _lower_jaw(face: FittedFace, xy: FloatArray, color: FloatArray) -> tuple[Boo
     # A gap has something below it; the last rows are the lip's shadow.
     limit = 1.0 if len(dark) == 0 or first + dark[0] >= 10 else (first + dark[0]) / 12
     upper = toothy & (t < limit)
-    columns = np.linspace(xy[:, 0].min(), xy[:, 0].max() + 1e-6, COLUMNS + 1)
+    columns = np.linspace(xy[:, 0].min(), xy[:, 0].max() + 1e-6, S.columns + 1)
     which = np.digitize(xy[:, 0], columns) - 1
-    edge = np.full(COLUMNS, np.nan)
-    for k in range(COLUMNS):
+    edge = np.full(S.columns, np.nan)
+    for k in range(S.columns):
         own = upper & (which == k)
         if own.sum() >= 2:
             edge[k] = np.quantile(t[own], 0.95)
     known = ~np.isnan(edge)
     if not known.any():
         return t > 0.3, wet & (t > 0.3)
-    edge = np.interp(np.arange(COLUMNS), np.nonzero(known)[0], edge[known])
+    edge = np.interp(np.arange(S.columns), np.nonzero(known)[0], edge[known])
     edge = ndimage.median_filter(edge, 3, mode="nearest")
     if limit == 1.0:  # no gap below the teeth: the lip follows, with its shadow on them
         below = (t > edge[which] + 0.04) & ~toothy

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ...body import Body
 from ...core.cameras import look_at
+from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera
 from ...render.mesh import rasterize_mesh
 
@@ -23,7 +26,20 @@ OPEN_MOUTHS = (
 )
 """The widest that lips part: what none of them shows of the mouth's inside is left out."""
 LOOKS = tuple((yaw, pitch) for pitch in (-35, -10, 15, 35) for yaw in (-65, -35, 0, 35, 65))
-LOOK_SIDE, LOOK_SPAN, LOOK_FROM = 96, 0.10, 0.6  # pixels, metres across, metres away
+
+
+@dataclass(frozen=True)
+class MouthVisibilitySettings:
+    """Views into open mouths."""
+
+    look_side: int = 96  # pixels
+    look_span: float = 0.10  # metres across
+    look_from: float = 0.6  # metres away
+
+
+S = register_settings("lift.mouth_visibility", MouthVisibilitySettings())
+
+
 INSIDE = ("mouth", "teeth", "tongue")
 
 
@@ -38,15 +54,15 @@ def find_visible_mouth(body: Body) -> BoolArray:
     rows = np.nonzero(near)[0]
     rest = body.v_template.astype(np.float64)
     lips = rest[np.unique(f[part == "lips"])].mean(0)
-    focal = LOOK_SIDE * LOOK_FROM / LOOK_SPAN
-    K = np.array([[focal, 0, LOOK_SIDE / 2], [0, focal, LOOK_SIDE / 2], [0, 0, 1.0]])
+    focal = S.look_side * S.look_from / S.look_span
+    K = np.array([[focal, 0, S.look_side / 2], [0, focal, S.look_side / 2], [0, 0, 1.0]])
     seen = np.zeros(len(f), bool)
     for mouth in OPEN_MOUTHS:
         weights = {k: v for k, v in mouth.items() if k in body.expression_index}
         vertices = rest + body.exprdirs @ body.expression(**weights)
         for yaw, pitch in LOOKS:
-            view = look_at(lips - [0.0, 0.01, 0.0], LOOK_FROM, yaw, pitch)
-            buffer = rasterize_mesh(vertices, f[rows], Camera(view, K, LOOK_SIDE, LOOK_SIDE))
+            view = look_at(lips - [0.0, 0.01, 0.0], S.look_from, yaw, pitch)
+            buffer = rasterize_mesh(vertices, f[rows], Camera(view, K, S.look_side, S.look_side))
             seen[rows[np.unique(buffer.face[buffer.face >= 0])]] = True
     inside = np.isin(part, INSIDE)
     touched = np.zeros(len(rest), bool)

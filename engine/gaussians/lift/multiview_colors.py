@@ -16,6 +16,7 @@ from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import BoundGaussians, Camera, FloatArray, Matte, Track
 from ...dual_uv.sampling import find_visible_points
 from ...imaging.resize import fit_size, resize
@@ -25,17 +26,28 @@ from ..binding import place_gaussians
 from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .pixel_grids import erode, nearest_known
 
-BODY_SIDE = 512  # pixels of the picture on which visibility is decided
-MIN_FACING = 0.2  # cosine below which a photo's colours tell nothing of another's exposure
-SPREAD = 0.5  # pull of what a photo tells to where it tells it, against spreading to neighbours
-BLACK, WHITE = 0.04, 0.97  # colours beyond say nothing of the exposure
-LEVEL_PRIOR = 7e-4  # part of the vertices that both tell of, as sure as "no correction"
-MAX_GAIN = 1.6  # times by which a photo may be brighter than the main one
-MAX_OFFSET = 0.06  # of the whole range, by which the light may differ from place to place
-OFFSET_SIDE, OFFSET_BLUR = 128, 1.5  # pixels of the picture on which it is drawn
-HOLD_OFFSET = 0.5  # pull of that difference to nothing, against its neighbours
-OWN_FROM, OWN_TO = 0.4, 0.7  # share from which, and at which fully, a photo is refined to
-ALONE = 0.98  # share from which a place is one photo's
+
+@dataclass(frozen=True)
+class MultiviewColorSettings:
+    """Several photos' exposure levelled."""
+
+    body_side: int = 512  # pixels of the picture on which visibility is decided
+    min_facing: float = 0.2  # cosine below which a photo says nothing of another's exposure
+    spread: float = 0.5  # pull of a photo's evidence to its place, against spreading
+    black: float = 0.04  # 0..1; darker colours say nothing of the exposure
+    white: float = 0.97  # 0..1; nor do lighter ones
+    level_prior: float = 7e-4  # share of shared vertices, as sure as "no correction"
+    max_gain: float = 1.6  # times by which a photo may be brighter than the main one
+    max_offset: float = 0.06  # 0..1, by which the light may differ from place to place
+    offset_side: int = 128  # pixels of the picture on which that is drawn
+    offset_blur: float = 1.5  # pixels there
+    hold_offset: float = 0.5  # pull of that difference to nothing, against its neighbours
+    own_from: float = 0.4  # share from which a photo is refined to
+    own_to: float = 0.7  # and fully
+    alone: float = 0.98  # share from which a place is one photo's
+
+
+S = register_settings("lift.multiview_colors", MultiviewColorSettings())
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,7 @@ def measure_visibility(matte: Matte, track: Track, body: Body) -> BodyVisibility
     """
     camera = track.camera
     vertices = np.asarray(body.vertices(track.pose)[0], np.float64)
-    w, h = fit_size(camera.width, camera.height, BODY_SIDE)
+    w, h = fit_size(camera.width, camera.height, S.body_side)
     small = camera.resized(w, h)
     normals = vertex_normals(vertices, body.f)
     seen, _ = find_visible_points(vertices, normals, rasterize_mesh(vertices, body.f, small), small)
@@ -96,8 +108,10 @@ def match_exposure(
     ):
         both = trust * total
         gain = _gain(known, own, both)
-        offset = diffuse_values(laplacian, known - own * gain, 4.0 * both, np.zeros(3), HOLD_OFFSET)
-        offset = np.clip(offset, -MAX_OFFSET, MAX_OFFSET)
+        offset = diffuse_values(
+            laplacian, known - own * gain, 4.0 * both, np.zeros(3), S.hold_offset
+        )
+        offset = np.clip(offset, -S.max_offset, S.max_offset)
         out.append(_corrected(matte, gain, offset, sight, body))
         # What this photo adds helps to level the next one.
         mean = known * total[:, None] + (own * gain + offset) * trust[:, None]
@@ -108,13 +122,13 @@ def match_exposure(
 
 def _trust(sight: BodyVisibility) -> FloatArray:
     """[V] how much a photo tells of a vertex's colour."""
-    return np.clip((sight.facing - MIN_FACING) / (1.0 - MIN_FACING), 0.0, 1.0)
+    return np.clip((sight.facing - S.min_facing) / (1.0 - S.min_facing), 0.0, 1.0)
 
 
 def _reach(sight: BodyVisibility, laplacian: sparse.csr_matrix) -> FloatArray:
     """[V] the trust spread a few vertices beyond what is seen: a front and a back never see the
     same place, but end beside each other."""
-    everywhere = np.full(len(sight.facing), SPREAD)
+    everywhere = np.full(len(sight.facing), S.spread)
     spread = diffuse_values(laplacian, _trust(sight)[:, None], everywhere, np.zeros(1), 0.0)[:, 0]
     return np.clip(spread, 0.0, 1.0)
 
@@ -136,7 +150,7 @@ def _gain(wanted: FloatArray, own: FloatArray, weight: FloatArray) -> FloatArray
     A weighted median in each channel; what is nearly black or white tells of no exposure.
     """
     both = np.concatenate([wanted, own], axis=1)
-    usable = (both.min(1) > BLACK) & (both.max(1) < WHITE) & (weight > 0)
+    usable = (both.min(1) > S.black) & (both.max(1) < S.white) & (weight > 0)
     w = weight[usable]
     if len(w) == 0:
         return np.ones(3)
@@ -145,8 +159,8 @@ def _gain(wanted: FloatArray, own: FloatArray, weight: FloatArray) -> FloatArray
     share = np.cumsum(w[order], axis=0)
     middle = (share < 0.5 * share[-1]).sum(0)
     out = np.take_along_axis(ratio, np.take_along_axis(order, middle[None], 0), 0)[0]
-    out = out * w.sum() / (w.sum() + LEVEL_PRIOR * len(weight))
-    gain: FloatArray = np.exp(np.clip(out, -np.log(MAX_GAIN), np.log(MAX_GAIN)))
+    out = out * w.sum() / (w.sum() + S.level_prior * len(weight))
+    gain: FloatArray = np.exp(np.clip(out, -np.log(S.max_gain), np.log(S.max_gain)))
     return gain
 
 
@@ -161,7 +175,7 @@ def _corrected(
 def _drawn(values: FloatArray, sight: BodyVisibility, body: Body) -> FloatArray:
     """[H, W, C] smooth values [V, C] of the body where the photo shows it, carried on beside it."""
     camera = sight.camera
-    w, h = fit_size(camera.width, camera.height, OFFSET_SIDE)
+    w, h = fit_size(camera.width, camera.height, S.offset_side)
     buffer = rasterize_mesh(sight.vertices, body.f, camera.resized(w, h))
     drawn = buffer.face >= 0
     if not drawn.any():
@@ -170,7 +184,7 @@ def _drawn(values: FloatArray, sight: BodyVisibility, body: Body) -> FloatArray:
     corners = values[body.f[buffer.face[drawn]]]
     image[drawn] = np.einsum("nk,nkc->nc", buffer.bary[drawn], corners)
     rows, cols, _ = nearest_known(drawn)
-    smooth = ndimage.gaussian_filter(image[rows, cols], (OFFSET_BLUR, OFFSET_BLUR, 0.0))
+    smooth = ndimage.gaussian_filter(image[rows, cols], (S.offset_blur, S.offset_blur, 0.0))
     return resize(np.asarray(smooth, np.float32), camera.width, camera.height, "bilinear")
 
 
@@ -185,7 +199,7 @@ def make_refine_target(
     drawn = render_camera(place_gaussians(bound, sight.vertices, body), camera)
     straight = drawn.rgb / np.maximum(drawn.alpha, 1e-3)[..., None]
     own = resize(_drawn(share[:, None], sight, body), width, height, "bilinear")
-    own = np.clip((own - OWN_FROM) / (OWN_TO - OWN_FROM), 0.0, 1.0)
+    own = np.clip((own - S.own_from) / (S.own_to - S.own_from), 0.0, 1.0)
     alpha = own[..., 0] * matte.alpha + (1.0 - own[..., 0]) * drawn.alpha
     light = own * matte.alpha[..., None] * matte.foreground + (1.0 - own) * drawn.rgb
     both = light / np.maximum(alpha, 1e-3)[..., None]
@@ -213,7 +227,7 @@ def blend_photo_colors(
     """
     corners = body.f[bound.triangle]
     own = np.einsum("knc,nc->kn", shares[:, corners], bound.bary)
-    rows = np.flatnonzero(own[photo] < ALONE)
+    rows = np.flatnonzero(own[photo] < S.alone)
     part, weight = bound.take(rows), own[photo, rows][:, None]
     total = bound.colors[rows] * weight
     for k, (matte, sight) in enumerate(zip(mattes, sights, strict=True)):
@@ -222,7 +236,7 @@ def blend_photo_colors(
         xy, _ = project(np.asarray(place_gaussians(part, sight.vertices, body).means), sight.camera)
         facing = (sight.facing[corners[rows]] * part.bary).sum(1)
         solid = bilinear(np.asarray(matte.alpha > 0.95, np.float64)[..., None], xy)[:, 0] > 0.99
-        part_of = (own[k, rows] * (solid & (facing > MIN_FACING)))[:, None]
+        part_of = (own[k, rows] * (solid & (facing > S.min_facing)))[:, None]
         total = total + part_of * bilinear(matte.foreground, xy)
         weight = weight + part_of
     colors = np.array(bound.colors)

@@ -16,19 +16,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...core.settings import register_settings
 from ...core.types import FloatArray, IntArray
 
-FLOOR = 0.03  # added to colours before their logarithm: the noise of black cloth is no shading
-RIDGE = (0.0054, 0.0054, 0.0108, 0.036, 0.036, 0.036, 0.036, 0.036)
-"""Weight of the prior on each term but the first, per unit of total sample weight: terms of second
-order are less sure than those of first on half a sphere."""
 
-SPREAD = 0.12  # of the logarithm, from where on a sample is doubted (folds, beards, prints)
-PRIOR = (0.06, 0.10)  # first-order terms of the prior: from above, from the camera
-DARKEST, BRIGHTEST = 0.86, 1.12  # shade of what is never seen
-SEEN_DARKEST, SEEN_BRIGHTEST = 0.45, 1.6
-ROUNDS = 6
-BACK = 0.18  # who takes a photo stands where the light falls from: backs are darker by so much
+@dataclass(frozen=True)
+class LightSettings:
+    """The light in the photo."""
+
+    floor: float = 0.03  # added to colours before their logarithm: black cloth's noise is no shade
+    ridge: tuple[float, ...] = (0.0054, 0.0054, 0.0108, 0.036, 0.036, 0.036, 0.036, 0.036)
+    """Prior weight of each term but the first, per unit of sample weight."""
+
+    spread: float = 0.12  # of the logarithm, from which on a sample is doubted (folds, prints)
+    prior: tuple[float, float] = (0.06, 0.10)
+    """First-order terms of the prior: from above, from the camera."""
+
+    darkest: float = 0.86  # least shade of what is never seen
+    brightest: float = 1.12  # and most
+    seen_darkest: float = 0.45  # least shade of what is seen
+    seen_brightest: float = 1.6  # and most
+    rounds: int = 6  # of the robust fit
+    back: float = 0.18  # by which backs are darker: photographers stand with the light
+
+
+S = register_settings("lift.photo_light", LightSettings())
 
 
 def _terms(normals: FloatArray) -> FloatArray:
@@ -54,10 +66,10 @@ class PhotoLight:
         log = _terms(normals) @ self.terms
         # What faces the camera was measured; the rest keeps within what backs look like.
         seen = np.clip((normals[:, 2:] + 0.3) / 0.6, 0.0, 1.0)
-        low = np.log(DARKEST) + seen * (np.log(SEEN_DARKEST) - np.log(DARKEST))
-        high = np.log(BRIGHTEST) + seen * (np.log(SEEN_BRIGHTEST) - np.log(BRIGHTEST))
+        low = np.log(S.darkest) + seen * (np.log(S.seen_darkest) - np.log(S.darkest))
+        high = np.log(S.brightest) + seen * (np.log(S.seen_brightest) - np.log(S.brightest))
         away = np.clip(-normals[:, 2:], 0.0, 1.0)
-        out: FloatArray = np.exp(_soft_clip(log, low, high)) * (1.0 - BACK * away)
+        out: FloatArray = np.exp(_soft_clip(log, low, high)) * (1.0 - S.back * away)
         return out
 
 
@@ -83,11 +95,11 @@ def fit_light(
     """
     used = (surface >= 0) & (weight > 0)
     prior = np.zeros((9, 3))
-    prior[2], prior[3] = PRIOR
+    prior[2], prior[3] = S.prior
     if used.sum() < 50:
         return PhotoLight(_centred(prior, np.array([[0.0, 0.0, 1.0]]), np.ones(1)))
     terms = _terms(normals[used])[:, 1:]
-    value = np.log(colors[used] + FLOOR)
+    value = np.log(colors[used] + S.floor)
     _, kind = np.unique(surface[used], return_inverse=True)
     trust = weight[used] / weight[used].sum()
     out = prior.copy()
@@ -107,15 +119,15 @@ def _robust_fit(
         out: FloatArray = x - mean[kind]
         return out
 
-    ridge = np.diag(RIDGE)
+    ridge = np.diag(S.ridge)
     w = trust.copy()
     out = prior
-    for _ in range(ROUNDS):
+    for _ in range(S.rounds):
         a, b = centred(terms, w), centred(value, w)
         normal = (a * w[:, None]).T @ a + ridge * w.sum()
         out = np.linalg.solve(normal, (a * w[:, None]).T @ b + ridge @ prior * w.sum())
         residual = np.linalg.norm(b - a @ out, axis=1) / np.sqrt(3.0)
-        w = trust / (1.0 + (residual / SPREAD) ** 2)
+        w = trust / (1.0 + (residual / S.spread) ** 2)
     return out
 
 

@@ -6,16 +6,20 @@ side (``far_side.py``), close what the photo does not show.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
 from ...core.cameras import unproject
 from ...core.geometry import vertex_normals
+from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ...imaging.resize import resize
 from ...render.mesh import rasterize_mesh
 from ..binding import bind_gaussians
-from .depth_sheets import MAX_FOLD, DepthSheet, composite_sheets
+from .depth_sheets import DepthSheet, composite_sheets
+from .depth_sheets import S as DEPTH_SHEETS
 from .dressed_mesh import DressedMesh, vertex_area_ratio
 from .labels import HAIR, HAT, LABELS, SKIN
 from .pixel_grids import dilate, nearest_known
@@ -30,15 +34,28 @@ from .surfels import (
     tangent_plane_steps,
 )
 
-# Of a splat, in steps of its own grid. The smaller one is sharp where a picture's pixels are as
-# fine as the splats; the larger one is solid where they will be looked at from near.
-SIGMA, COARSE_SIGMA, COARSE_SIDE = 0.50, 0.62, 600
-FRONT_OPACITY = 0.985
-SQUEEZED, FOLD_REACH = 0.75, 0.03  # size of a triangle over that at rest; metres
+
+@dataclass(frozen=True)
+class PhotoSplatSettings:
+    """Splats of the photo's pixels; hair keeps them where it turns away: strands drawn out are
+    strands."""
+
+    sigma: float = 0.50  # in steps of the grid: sharp where pixels are as fine as splats
+    coarse_sigma: float = 0.62  # in steps of the grid: solid where looked at from near
+    coarse_side: int = 600  # pixels of the picture around which one passes into the other
+    front_opacity: float = 0.985  # 0..1
+    squeezed: float = 0.75  # size of a triangle over that at rest, below which it is a fold
+    fold_reach: float = 0.03  # metres; what stands farther off a fold is dropped
+    fade_face: tuple[float, float] = (0.12, 0.33)
+    """Cosines between which a face that turns away loses its splats."""
+
+    fade_cloth: tuple[float, float] = (0.03, 0.16)  # the same of cloth
+
+
+S = register_settings("lift.photo_splats", PhotoSplatSettings())
+
+
 FADE = {"skin": (0.08, 0.25), "hair": (0.0, 0.02), "hat": (0.0, 0.02)}
-FADE_FACE, FADE_CLOTH = (0.12, 0.33), (0.03, 0.16)
-"""Cosines between which a surface that turns away loses its photo splats. Hair keeps them: strands
-drawn out are strands."""
 
 
 def splat_sigma(grid_side: float) -> float:
@@ -50,7 +67,7 @@ def splat_sigma(grid_side: float) -> float:
     >>> splat_sigma(1200.0), splat_sigma(100.0)
     (0.5, 0.62)
     """
-    return float(np.clip(SIGMA * np.sqrt(COARSE_SIDE / grid_side), SIGMA, COARSE_SIGMA))
+    return float(np.clip(S.sigma * np.sqrt(S.coarse_side / grid_side), S.sigma, S.coarse_sigma))
 
 
 def crop_camera(camera: Camera, box: tuple[int, int, int, int]) -> Camera:
@@ -94,7 +111,9 @@ def _carried_depth(
             fine = _resample(depth, source, target, order=1)
             nearest = _resample(depth, source, target, order=0)
             # Not a point in mid air between a hand and the elbow behind it.
-            out = np.where(there, np.where(np.abs(fine - nearest) < MAX_FOLD, fine, nearest), out)
+            out = np.where(
+                there, np.where(np.abs(fine - nearest) < DEPTH_SHEETS.max_fold, fine, nearest), out
+            )
     return out
 
 
@@ -150,10 +169,10 @@ def front_layer(
     # In a fold the mesh may be turned inside out: it is seen all the same.
     facing = np.abs(np.einsum("hwd,hwd->hw", normals, ray))
     label = _resample(regions.label[rows, cols].astype(float), source, target, 0).astype(int)
-    bounds = np.array([FADE.get(name, FADE_CLOTH) for name in LABELS])[label]
+    bounds = np.array([FADE.get(name, S.fade_cloth) for name in LABELS])[label]
     # Strands that lie on a face are drawn out over skin, not over hair.
     on_face = (label == SKIN) | (dressed.worn[body.f].mean(1) < 0.5)[buffer.face]
-    bounds = np.where((on_face & (group == HEAD))[..., None], FADE_FACE, bounds)
+    bounds = np.where((on_face & (group == HEAD))[..., None], S.fade_face, bounds)
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
     select = select & (fade > 0.05)
@@ -166,7 +185,7 @@ def front_layer(
         dv[ys, xs],
         sigma,
         colors[ys, xs],
-        FRONT_OPACITY * (_thinned(alpha) * fade)[ys, xs],
+        S.front_opacity * (_thinned(alpha) * fade)[ys, xs],
     )
     hair = np.isin(label[ys, xs], [HAIR, HAT])
     limb = group[ys, xs]
@@ -181,8 +200,8 @@ def front_layer(
     layer = np.full(len(ys), PHOTO, np.uint8)
     bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
     # What stands off a squeezed fold would stick out when the limb is stretched.
-    folded = vertex_area_ratio(body, vertices)[body.f[triangle]].mean(1) < SQUEEZED
-    return bound.take(~(folded & (np.linalg.norm(bound.offset, axis=1) > FOLD_REACH)))
+    folded = vertex_area_ratio(body, vertices)[body.f[triangle]].mean(1) < S.squeezed
+    return bound.take(~(folded & (np.linalg.norm(bound.offset, axis=1) > S.fold_reach)))
 
 
 def _thinned(alpha: FloatArray) -> FloatArray:

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import dijkstra
 from ...body import Body
 from ...core.cameras import project
 from ...core.color import rgb_to_lab
+from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .face_parts import INNER_LIPS
@@ -36,29 +37,37 @@ _GROUP_JOINTS = {
 
 _EYE_JOINTS = [23, 24]
 _HANDS = ([20, *range(25, 40)], [21, *range(40, 55)])
-VISIBLE_HAND = 0.35
-"""Share of a hand's drawn pixels that must look like skin for the hand to be seen at all."""
-OFF_LIMB = 3.0
-"""How much farther a step counts where the limb's own silhouette does not reach."""
 
-HAIR_OF_HEAD = 0.18  # metres from the head within which loose hair moves with it
-BEARD_LENGTH = 0.3  # inter-ocular distances below the chin
-FRAME_COVER = 0.4  # of a pixel that shows a frame of glasses
-BALD, STUBBLE = 0.5, (1.8, -2.5)
-"""Squared distance to the skin's tone below which a scalp is bald; and a wider one for scalps that
-are hardly less red and yellow than the face: stubble is greyer, a bare crown redder than that."""
-BALD_AFAR = 0.2
-"""The same where no face was found: the body's scalp may lie over the forehead then."""
+
+@dataclass(frozen=True)
+class RegionSettings:
+    """Limbs, skin and head in the picture."""
+
+    visible_hand: float = 0.35  # share of a hand's drawn pixels that must look like skin
+    off_limb: float = 3.0  # how much farther a step counts beyond the limb's own silhouette
+    hair_of_head: float = 0.18  # metres from the head within which loose hair moves with it
+    beard_length: float = 0.3  # inter-ocular distances below the chin
+    frame_cover: float = 0.4  # of a pixel that shows a frame of glasses
+    bald: float = 0.5  # squared distance to the skin's tone below which a scalp is bald
+    stubble: tuple[float, float] = (1.8, -2.5)
+    """The same, wider, and least a*b* over the face's: stubble is greyer."""
+
+    bald_afar: float = 0.2  # the same without a face: the scalp may lie over the forehead
+    between_eyes: float = 0.063  # metres, of a body whose face was not found
+    eyes_to_brows: float = 0.028  # metres, the same
+    few_pixels: int = 12  # fewer show no tone
+
+
+S = register_settings("lift.regions", RegionSettings())
+
 
 # FaceMesh landmarks on cheeks and nose: skin in every portrait, also with glasses or a beard.
 _CHEEKS = (50, 280, 4, 195, 117, 346, 187, 411, 205, 425)
 _FOREHEAD = (9, 151, 108, 337)
 
-BETWEEN_EYES, EYES_TO_BROWS = 0.063, 0.028  # metres, of a body whose face was not found
 LIKE_SKIN = ((8.0, 95.0), (3.0, 35.0), (3.0, 45.0))
 """Bounds of L*, a* and b* of bare skin, from the darkest to the palest, in daylight and lamplight:
 what else is drawn where no face was found is hair or cloth."""
-FEW_PIXELS = 12
 UNSEEN_SKIN = np.array([0.70, 0.52, 0.42])  # of those who show none: neither pale nor dark
 
 
@@ -134,7 +143,7 @@ def _label_groups(
             continue
         depth = ndimage.distance_transform_edt(core)
         seeds = np.nonzero((depth > min(0.12 * unit, 0.5 * depth.max()))[mask])[0]
-        away = np.where(dilate(limb[group].face >= 0, 1), 1.0, OFF_LIMB)[mask]
+        away = np.where(dilate(limb[group].face >= 0, 1), 1.0, S.off_limb)[mask]
         cost = length * 0.5 * (away[row] + away[col]) + edge
         graph = sparse.csr_matrix((cost, (row, col)), (n, n))
         distance = dijkstra(graph, directed=False, indices=seeds, min_only=True)
@@ -152,12 +161,12 @@ def _label_groups(
 
 def _is_bald(scalp: FloatArray, to_skin: FloatArray, skin: FloatArray, found: bool) -> bool:
     """Whether the pixels of a scalp ([N, 3] L*a*b*, [N] distances) are skin of the tone [3]."""
-    if len(scalp) < FEW_PIXELS:
+    if len(scalp) < S.few_pixels:
         return True
     distance, (_, a, b) = float(np.median(to_skin)), np.median(scalp, axis=0) - skin
     if not found:
-        return distance < BALD_AFAR
-    return distance < BALD or (distance < STUBBLE[0] and min(a, b) > STUBBLE[1])
+        return distance < S.bald_afar
+    return distance < S.bald or (distance < S.stubble[0] and min(a, b) > S.stubble[1])
 
 
 def _beard(
@@ -170,7 +179,7 @@ def _beard(
     points = observation.face[:468] * scale
     nose, chin = points[94, 1], points[152, 1]
     (left, right) = points[[172, 397], 0].min(), points[[172, 397], 0].max()  # the jaw's corners
-    hanging = (rows > points[13, 1]) & (rows < chin + BEARD_LENGTH * unit)
+    hanging = (rows > points[13, 1]) & (rows < chin + S.beard_length * unit)
     hanging &= (cols > left) & (cols < right)
     out: BoolArray = (face | on_face | hanging) & (rows > nose)
     return out
@@ -193,7 +202,7 @@ def _without_hidden_hands(
             continue
         hand = _hand_triangles(body, joints)
         drawn = mask & (whole.face >= 0) & hand[whole.face]
-        if drawn.sum() > 20 and (to_skin[drawn] < 5.0).mean() < VISIBLE_HAND:
+        if drawn.sum() > 20 and (to_skin[drawn] < 5.0).mean() < S.visible_hand:
             f[hand] = f[hand][:, :1]  # no area: drawn nowhere, and the rows keep their numbers
     return f
 
@@ -211,12 +220,14 @@ def _skin_tone(
     if observation.face is None:
         bare = mask & (part == "face")
         for inner in (erode(bare, max(1, round(0.15 * unit))), bare):
-            if inner.sum() >= FEW_PIXELS:
+            if inner.sum() >= S.few_pixels:
                 return np.asarray(np.median(lab[inner], axis=0))
         bare = mask & np.isin(part, ["neck", "ear", "hand"])
         for channel, (least, most) in enumerate(LIKE_SKIN):
             bare &= (lab[..., channel] > least) & (lab[..., channel] < most)
-        return np.median(lab[bare], axis=0) if bare.sum() >= FEW_PIXELS else rgb_to_lab(UNSEEN_SKIN)
+        return (
+            np.median(lab[bare], axis=0) if bare.sum() >= S.few_pixels else rgb_to_lab(UNSEEN_SKIN)
+        )
     height, width = lab.shape[:2]
     places = observation.face[list(_CHEEKS + _FOREHEAD)] * scale
     pixel = np.clip(places.astype(int), 0, [width - 1, height - 1])
@@ -297,7 +308,9 @@ def _face_outlines(
         middle = held @ np.asarray(vertices, np.float64) / held.sum()
         (_, row), depth = project(middle, camera)
         metre = camera.K[1, 1] / max(float(depth), 1e-6)
-        return _Outlines(nothing, nothing, row - EYES_TO_BROWS * metre, None, BETWEEN_EYES * metre)
+        return _Outlines(
+            nothing, nothing, row - S.eyes_to_brows * metre, None, S.between_eyes * metre
+        )
     points = observation.face * scale
     unit = float(np.linalg.norm(points[468] - points[473]))
     return _Outlines(
@@ -395,10 +408,10 @@ def find_regions(
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match
     # Hair hangs from the head and lies on the shoulders; no arm takes it along.
-    near_head = ~on_body & (places.from_head < HAIR_OF_HEAD)
+    near_head = ~on_body & (places.from_head < S.hair_of_head)
     group = np.where(hair & np.isin(group, ARMS), np.where(near_head, HEAD, TORSO), group)
     if glasses is not None:  # thin as they are, the skin's surface goes on below them
-        frame = glasses.on_grid(height, width, scale) > FRAME_COVER
+        frame = glasses.on_grid(height, width, scale) > S.frame_cover
         label[frame & mask & (face | on_face) & ~hair] = GLASSES
     return Regions(
         mask=mask,

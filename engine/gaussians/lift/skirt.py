@@ -16,6 +16,7 @@ from scipy import ndimage
 from ...body import Body
 from ...body.extension import BodyPiece, extend_body, unpose_points
 from ...core.cameras import project, unproject
+from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
@@ -25,12 +26,21 @@ from .skirt_outline import SkirtOutline, find_outline
 from .skirt_skinning import COLUMNS, RINGS, is_trunk_or_leg, skirt_weights
 
 PART = "skirt"  # its name among the body's parts
-ASPECT = 0.66  # depth over width at the hem
-CLEAR = 0.008  # metres from the legs to the cloth
-SEAM = 0.003  # metres from the dressed body to the top
-FULLY = 0.12  # of the skirt's length below its top from which on the body is tucked in
-UNDER = 0.004  # metres that the body's own surface stays within below the skirt
-DENSITY = 1.5  # of its texels along a line, over the body's own
+
+
+@dataclass(frozen=True)
+class SkirtSettings:
+    """A skirt as a mesh of its own."""
+
+    aspect: float = 0.66  # depth over width at the hem
+    clear: float = 0.008  # metres from the legs to the cloth
+    seam: float = 0.003  # metres from the dressed body to the top
+    fully: float = 0.12  # of the skirt's length below its top, beyond which the body is tucked in
+    under: float = 0.004  # metres that the body's own surface stays within below the skirt
+    density: float = 1.5  # of its texels along a line, over the body's own
+
+
+S = register_settings("lift.skirt", SkirtSettings())
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,7 @@ class Skirt:
     def under(self) -> FloatArray:
         """[V] 0..1 whether the body's own vertices lie below it, feathered at the top."""
         inside = (self.depth > 0.0) & (self.depth < 1.0)
-        return np.where(inside, np.clip(self.depth / FULLY, 0.0, 1.0), 0.0)
+        return np.where(inside, np.clip(self.depth / S.fully, 0.0, 1.0), 0.0)
 
     def on(self, body: Body) -> Body:
         """The person's body with the skirt."""
@@ -85,7 +95,7 @@ def _drawn_below(
     top = float(outline.top[:, 1].mean())
     hem = np.interp(xy[:, 0], outline.hem[:, 0], outline.hem[:, 1])
     inside = is_trunk_or_leg(body) & (xy[:, 1] > top) & (xy[:, 1] < hem)
-    depth = (xy[:, 1] - top) / np.maximum(FULLY * (hem - top), 1.0)
+    depth = (xy[:, 1] - top) / np.maximum(S.fully * (hem - top), 1.0)
     return np.where(inside, np.clip(depth, 0.0, 1.0), 0.0)
 
 
@@ -107,7 +117,7 @@ def depth_below(rest: FloatArray, body: Body) -> FloatArray:
 
 def tuck_under_skirt(dressed: DressedMesh, vertices: FloatArray, under: FloatArray) -> DressedMesh:
     """The dressed body without the skirt's own stand-off: below it nothing is as wide as it."""
-    offset = np.minimum(dressed.offset, UNDER)
+    offset = np.minimum(dressed.offset, S.under)
     share = np.where(
         np.abs(dressed.offset) > 1e-9,
         offset / np.where(dressed.offset == 0, 1.0, dressed.offset),
@@ -154,14 +164,14 @@ def build_skirt_tube(outline: SkirtOutline, buffer: MeshBuffer, camera: Camera) 
     middle = _middle(outline, near, far, down)[:, None]
     focal = float(camera.K[0, 0])
     half = 0.5 * (pixels[..., 0].max(1) - pixels[..., 0].min(1))[:, None] * middle / focal
-    bulge = ASPECT * half * np.abs(np.cos(angle))
+    bulge = S.aspect * half * np.abs(np.cos(angle))
 
     def body_at(depth: FloatArray, places: FloatArray) -> FloatArray:
         rows, cols = np.clip(places[..., 1] - 0.5, 0, None), np.clip(places[..., 0] - 0.5, 0, None)
         read: FloatArray = ndimage.map_coordinates(depth, [rows, cols], order=1, mode="nearest")
         return read
 
-    clear = SEAM + (CLEAR - SEAM) * np.clip(6.0 * down, 0.0, 1.0)[:, None]
+    clear = S.seam + (S.clear - S.seam) * np.clip(6.0 * down, 0.0, 1.0)[:, None]
     on_body = np.clip(1.0 - 5.0 * down, 0.0, 1.0)[:, None]  # the top lies on the body all around
     side = np.abs(np.cos(angle)) < 1e-6
     floor = np.maximum(middle - body_at(near, pixels) + clear, 0.0)
@@ -232,7 +242,7 @@ def make_skirt_charts(grid: FloatArray, body: Body) -> tuple[FloatArray, IntArra
     half = COLUMNS // 2
     steps = np.linalg.norm(np.diff(grid, axis=0), axis=2)
     length = np.concatenate([[0.0], np.cumsum(steps.mean(1))])
-    corner = float(np.clip(1.0 / (1.0 + DENSITY * density * length[-1]), 0.5, 0.97))
+    corner = float(np.clip(1.0 / (1.0 + S.density * density * length[-1]), 0.5, 0.97))
     pad = 0.02 * (1.0 - corner)
     along = corner + pad + (1.0 - corner - 2 * pad) * length / length[-1]
     places, triangles = [], []
@@ -242,7 +252,7 @@ def make_skirt_charts(grid: FloatArray, body: Body) -> tuple[FloatArray, IntArra
         arc = np.linalg.norm(np.diff(strip, axis=1), axis=2)
         arc = np.concatenate([np.zeros((RINGS, 1)), np.cumsum(arc, 1)], 1)
         room = (1.0 if k == 0 else corner) - 2 * pad
-        scale = min(DENSITY * density * corner, room / arc[:, -1].max())
+        scale = min(S.density * density * corner, room / arc[:, -1].max())
         middle = 0.5 * (1.0 if k == 0 else corner)
         cross = middle + scale * (arc - 0.5 * arc[:, -1:])
         other = np.broadcast_to(along[:, None], cross.shape)

@@ -7,6 +7,7 @@ go on around the side and both ways meet in the middle of the back.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy import ndimage
 
 from ...core.cameras import project
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import default_albedo
 from .pixel_grids import erode, nearest_known
@@ -22,9 +24,17 @@ from .skirt_skinning import COLUMNS, RINGS
 if TYPE_CHECKING:
     from .photo_view import PhotoView
 
-CUT = np.radians(77.0)  # of the way around at which the photo's colours are turned back
-FINE = 6  # columns and rings of the colour grid for each of the mesh's
-BACK = 0.94  # how bright the far side is
+
+@dataclass(frozen=True)
+class SkirtColorSettings:
+    """A skirt's colours all around."""
+
+    cut: float = float(np.radians(77.0))  # radians around at which the photo's colours turn back
+    fine: int = 6  # columns and rings of the colour grid for each of the mesh's
+    back: float = 0.94  # brightness of the far side
+
+
+S = register_settings("lift.skirt_colors", SkirtColorSettings())
 
 
 def skirt_colors(
@@ -54,11 +64,11 @@ def skirt_colors(
     rows, cols, _ = nearest_known(known | flipped)
     shown = shown[rows, cols]
     height, width = known.shape
-    x = (source + CUT) / (2 * CUT) * (width - 1) + 0.5
+    x = (source + S.cut) / (2 * S.cut) * (width - 1) + 0.5
     y = ring / (RINGS - 1) * (height - 1) + 0.5
     out = bilinear(shown, np.stack([x, y], -1))
-    away = np.clip((np.abs(turn) - CUT) / np.radians(40.0), 0.0, 1.0)[:, None]
-    return np.asarray(out * (1.0 - (1.0 - BACK) * away))
+    away = np.clip((np.abs(turn) - S.cut) / np.radians(40.0), 0.0, 1.0)[:, None]
+    return np.asarray(out * (1.0 - (1.0 - S.back) * away))
 
 
 def hem_distance(
@@ -98,23 +108,23 @@ def _mirrored(ring: FloatArray, turn: FloatArray, grid: FloatArray) -> FloatArra
     arc = np.concatenate([np.zeros((RINGS, 1)), np.cumsum(steps, 1)], 1)
     table = np.empty_like(arc)
     for r in range(RINGS):
-        zero, left, right = (np.interp(a, fine, arc[r]) for a in (0.0, -CUT, CUT))
+        zero, left, right = (np.interp(a, fine, arc[r]) for a in (0.0, -S.cut, S.cut))
         table[r] = fine
-        for cut, end, past in ((right, arc[r, -1], fine > CUT), (left, arc[r, 0], fine < -CUT)):
+        for cut, end, past in ((right, arc[r, -1], fine > S.cut), (left, arc[r, 0], fine < -S.cut)):
             # Beyond the cut the way goes back to the middle of the front, evenly stretched.
             share = (arc[r, past] - cut) / (end - cut)
             table[r, past] = np.interp(cut + share * (zero - cut), arc[r], fine)
     x = (turn + np.pi) / (2 * np.pi) * (len(fine) - 1)
     out: FloatArray = ndimage.map_coordinates(table, [ring, x], order=1, mode="nearest")
-    return np.asarray(np.clip(out, -CUT, CUT))
+    return np.asarray(np.clip(out, -S.cut, S.cut))
 
 
 def _front(grid: FloatArray, label: int, view: PhotoView) -> tuple[FloatArray, BoolArray]:
     """The photo over rings and angles from cut to cut: colours [h, w, 3], and where it shows the
     skirt itself [h, w]."""
-    height, width = FINE * RINGS, FINE * COLUMNS // 2
+    height, width = S.fine * RINGS, S.fine * COLUMNS // 2
     ring = np.linspace(0.0, RINGS - 1, height)[:, None]
-    column = np.mod(np.linspace(-CUT, CUT, width), 2 * np.pi) / (2 * np.pi) * COLUMNS
+    column = np.mod(np.linspace(-S.cut, S.cut, width), 2 * np.pi) / (2 * np.pi) * COLUMNS
     at = np.broadcast_arrays(ring, column[None])
     closed = np.concatenate([grid, grid[:, :1]], axis=1)
     points = np.stack([ndimage.map_coordinates(closed[..., k], at, order=1) for k in range(3)], -1)

@@ -12,19 +12,28 @@ import numpy as np
 from scipy import ndimage
 
 from ...core.cameras import project
+from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray
 from .labels import LOWER, UPPER
 from .regions import ARMS, LEFT_LEG, RIGHT_LEG, TORSO, Regions
 
-MIN_LENGTH = 0.05  # metres from the crotch to the hem
-MIN_GAP = 0.02  # metres between the fitted legs near the hem, so that there is a gap to fill
-FILLED = 0.9  # of it must be cloth
-MIN_DOWN = 0.75  # cosine between a hanging thigh and the vertical
-MIN_UPRIGHT = 0.93  # cosine between the legs and the picture's rows
-STANDS_OFF = 0.02  # metres beside the body from which on cloth hangs free
-ABOVE_HIPS = 0.03  # metres above the hips that a skirt reaches at least
-OWN_COLUMN = 0.5  # of a leg's width covered by cloth above the hem
-_CALM = 1.5  # pixels
+
+@dataclass(frozen=True)
+class SkirtOutlineSettings:
+    """Skirts found in the picture."""
+
+    min_length: float = 0.05  # metres from the crotch to the hem
+    min_gap: float = 0.02  # metres between the fitted legs near the hem, so that a gap is filled
+    filled: float = 0.9  # share of the gap that must be cloth
+    min_down: float = 0.75  # cosine between a hanging thigh and the vertical
+    min_upright: float = 0.93  # cosine between the legs and the picture's columns
+    stands_off: float = 0.02  # metres beside the body from which on cloth hangs free
+    above_hips: float = 0.03  # metres above the hips that a skirt reaches at least
+    own_column: float = 0.5  # of a leg's width covered by cloth above the hem
+    calm: float = 1.5  # pixels over which the outline is smoothed
+
+
+S = register_settings("lift.skirt_outline", SkirtOutlineSettings())
 
 
 @dataclass(frozen=True)
@@ -95,12 +104,12 @@ def _legs_hang(joints: FloatArray, camera: Camera) -> bool:
     for side in ("left", "right"):
         hip, knee = joints[JOINT_INDEX[f"{side}_hip"]], joints[JOINT_INDEX[f"{side}_knee"]]
         thigh = (knee - hip) / np.linalg.norm(knee - hip)
-        if -thigh[1] < MIN_DOWN:
+        if -thigh[1] < S.min_down:
             return False
         middle.append([hip, knee])
     (top, bottom), depth = project(np.mean(middle, axis=0), camera)
     way = (bottom - top) / max(float(np.linalg.norm(bottom - top)), 1e-9)
-    return bool((depth > 0).all() and way[1] > MIN_UPRIGHT)
+    return bool((depth > 0).all() and way[1] > S.min_upright)
 
 
 def _fills_gap(cloth: BoolArray, regions: Regions, crotch: int, metres: float) -> bool:
@@ -115,17 +124,17 @@ def _fills_gap(cloth: BoolArray, regions: Regions, crotch: int, metres: float) -
         if len(spans[0]) == 0 or len(spans[1]) == 0:
             break
         spans.sort(key=lambda span: float(span.mean()))
-        covered = [(cloth | arms)[row, span].mean() > OWN_COLUMN for span in spans]
+        covered = [(cloth | arms)[row, span].mean() > S.own_column for span in spans]
         between = slice(spans[0].max() + 1, spans[1].min())
         gaps.append(int((~arms[row, between]).sum()))
         filled.append(int(cloth[row, between].sum()))
         row += 1
     gaps, filled = gaps[:-1], filled[:-1]  # the last row is below the hem, or of the frame
-    if len(gaps) * metres < MIN_LENGTH:
+    if len(gaps) * metres < S.min_length:
         return False
     low = slice(2 * len(gaps) // 3, None)
     width = float(np.mean(gaps[low])) * metres
-    return width > MIN_GAP and sum(filled[low]) > FILLED * sum(gaps[low])
+    return width > S.min_gap and sum(filled[low]) > S.filled * sum(gaps[low])
 
 
 def _trace(
@@ -148,7 +157,7 @@ def _trace(
         crotch,
         metres,
         highest=int(waist[1]),
-        lowest=int(hips[:, 1].min() - ABOVE_HIPS / metres),
+        lowest=int(hips[:, 1].min() - S.above_hips / metres),
     )
     below = np.mgrid[: cloth.shape[0], :1][0] >= start
     pixels = _main_piece(cloth & below)
@@ -190,7 +199,7 @@ def _start(
             arms[row, min(ours.max() + 2, arms.shape[1] - 1)],
         ]
         told = [o for o, arm in zip(off, beside, strict=True) if not arm]
-        if told and max(told) < STANDS_OFF:
+        if told and max(told) < S.stands_off:
             return row
     return max(highest, 0)
 
@@ -235,7 +244,7 @@ def _side(
         told = np.interp(rows, rows[~hidden], x[~hidden])
         # Behind the arm it lies at least as far out as what is seen.
         x = np.where(hidden, np.maximum(step * told, step * x) * step, x)
-    x = ndimage.gaussian_filter1d(x, _CALM, mode="nearest")
+    x = ndimage.gaussian_filter1d(x, S.calm, mode="nearest")
     return np.stack([x, rows + 0.5], -1)
 
 
@@ -251,6 +260,6 @@ def _hem(left: FloatArray, right: FloatArray, pixels: BoolArray, arms: BoolArray
     if (~hidden).sum() >= 2:
         y = np.where(hidden, np.interp(x, x[~hidden], y[~hidden]), y)
     y = ndimage.gaussian_filter1d(
-        ndimage.median_filter(y, 5, mode="nearest"), _CALM, mode="nearest"
+        ndimage.median_filter(y, 5, mode="nearest"), S.calm, mode="nearest"
     )
     return np.stack([x, y], -1)

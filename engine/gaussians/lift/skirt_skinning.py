@@ -5,24 +5,37 @@ So it hangs together in a step, and lies over the lap of somebody who sits.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.rotations import axis_angle_to_matrix
+from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, Pose
 
 RINGS, COLUMNS = 36, 72  # of vertices; columns go around
 TRUNK = [0, 3, 6, 9]
 LEGS = [[1, 4, 7, 10], [2, 5, 8, 11]]
-NEAREST = 12  # vertices of the body that tell how a place of the skirt is held
-BLEND = 0.75  # of the half width over which the hold passes from one leg to the other
-LAP, SEAT = 0.12, 0.12  # metres over and under a thigh's bone where the cloth lies
-AT_KNEE = 0.06  # metres over and under the bone at the knee
-OVER_KNEE = 0.75  # of a thigh from which on cloth bends down over the knee
-MAX_BEND_SHARE = 0.7  # share of the shin or the pelvis in what a leg holds
-KNEE_RAMP = 0.25  # metres below the knees over which cloth comes to bend with them
+
+
+@dataclass(frozen=True)
+class SkirtSkinningSettings:
+    """What holds a skirt."""
+
+    nearest: int = 12  # vertices of the body that decide how a place of the skirt is held
+    blend: float = 0.75  # of the half width over which the hold passes from leg to leg
+    lap: float = 0.12  # metres over a thigh's bone where the cloth lies
+    seat: float = 0.12  # metres under it
+    at_knee: float = 0.06  # metres over and under the bone at the knee
+    over_knee: float = 0.75  # of a thigh from which on cloth bends down over the knee
+    max_bend_share: float = 0.7  # most share of the shin or the pelvis in what a leg holds
+    knee_ramp: float = 0.25  # metres below the knees over which cloth comes to bend with them
+
+
+S = register_settings("lift.skirt_skinning", SkirtSkinningSettings())
 
 
 def is_trunk_or_leg(body: Body) -> BoolArray:
@@ -39,7 +52,7 @@ def skirt_weights(grid: FloatArray, body: Body, pose: Pose) -> FloatArray:
     """
     vertices, joints = body.vertices(pose)
     candidates = np.nonzero(is_trunk_or_leg(body))[0]
-    distance, nearest = cKDTree(vertices[candidates]).query(grid.reshape(-1, 3), NEAREST)
+    distance, nearest = cKDTree(vertices[candidates]).query(grid.reshape(-1, 3), S.nearest)
     share = 1.0 / np.maximum(distance, 0.005)
     share /= share.sum(1, keepdims=True)
     held = np.einsum("nk,nkj->nj", share, body.weights[candidates][nearest]).astype(float)
@@ -59,7 +72,7 @@ def skirt_weights(grid: FloatArray, body: Body, pose: Pose) -> FloatArray:
     place = (grid - joints[0]) @ turn - hips.mean(0)
     apart = 0.5 * float(hips[0, 0] - hips[1, 0])
     half = 0.5 * np.ptp(place[..., 0], axis=1, keepdims=True)
-    across = np.clip(place[..., 0] / np.maximum(BLEND * half, 0.9 * apart), -1.0, 1.0)
+    across = np.clip(place[..., 0] / np.maximum(S.blend * half, 0.9 * apart), -1.0, 1.0)
     of_left = 0.5 + 0.5 * np.sin(0.5 * np.pi * across)
     thigh = float((hips - knees)[:, 1].mean())
     knee, drop = seated_shares(place, apart, thigh)
@@ -91,21 +104,21 @@ def seated_shares(place: FloatArray, apart: float, thigh: float) -> tuple[FloatA
     aside = np.maximum(np.abs(place[..., 0]) - apart, 0.0)
     ahead = place[..., 2]
     along = np.clip(below / thigh, 0.0, 1.0)
-    top = LAP + (AT_KNEE - LAP) * along**2 - np.maximum(below - OVER_KNEE * thigh, 0.0)
-    under = SEAT + (AT_KNEE - SEAT) * along
+    top = S.lap + (S.at_knee - S.lap) * along**2 - np.maximum(below - S.over_knee * thigh, 0.0)
+    under = S.seat + (S.at_knee - S.seat) * along
     over = ahead - np.clip(ahead, -under, top)  # how far off it the thigh alone would carry it
     # What ends well above the knee would be thrown forward by the shin: the pelvis holds it back.
     shin = np.clip((below / thigh - 0.35) / 0.5, 0.0, 1.0)
     shin = np.where(ahead < 0, 1.0, shin * shin * (3.0 - 2.0 * shin))
     other = shin * (thigh - below) - (1.0 - shin) * below
     share = over / np.where(np.abs(ahead - other) > 0.02, ahead - other, np.inf)
-    share = np.clip(share, 0.0, MAX_BEND_SHARE)
+    share = np.clip(share, 0.0, S.max_bend_share)
     # Far below the knee cloth hangs from it as the shin does.
-    beyond = np.clip((below - thigh) / KNEE_RAMP, 0.0, 1.0)
+    beyond = np.clip((below - thigh) / S.knee_ramp, 0.0, 1.0)
     knee, drop = share * shin, share * (1.0 - shin)
     knee = np.maximum(knee, 0.9 * beyond)
     # Cloth beside the thighs falls down.
-    fall = 0.7 * np.maximum(aside - LAP, 0.0)
+    fall = 0.7 * np.maximum(aside - S.lap, 0.0)
     drop = np.maximum(drop, np.clip(fall / np.maximum(below, 0.05), 0.0, 0.4) * (1.0 - knee))
     wide = (1.5, COLUMNS / 36)
     knee, drop = (ndimage.gaussian_filter(s, wide, mode=("nearest", "wrap")) for s in (knee, drop))

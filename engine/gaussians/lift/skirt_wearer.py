@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...body import Body
+from ...core.settings import register_settings
 from ...core.types import Camera, FloatArray, IntArray, Pose
 from ...render.mesh import rasterize_mesh
 from .depth_sheets import DepthSheet
@@ -15,13 +16,23 @@ from .dressed_mesh import DressedMesh
 from .labels import LABELS
 from .pixel_grids import dilate, nearest_known
 from .regions import ARMS, Regions, vertex_groups
-from .skirt import FULLY, Skirt, tuck_under_skirt
+from .skirt import S as SKIRT
+from .skirt import Skirt, tuck_under_skirt
 from .skirt_skinning import COLUMNS, RINGS
 
-HEM_SHOWN = 0.8  # of the skirt's length from which on what a leg wears below it may be seen
-HEM_REACH, HEM_SOURCE = 0.10, 0.07  # metres below the hem that are told by what lies so far lower
-HEM_PIXELS = 3  # of the regions' grid beside the mesh's hem that are looked at
-HEM_STEP = 0.03  # metres from which on a pixel lies on another surface
+
+@dataclass(frozen=True)
+class SkirtWearerSettings:
+    """Where a skirt meets its wearer."""
+
+    hem_shown: float = 0.8  # of the skirt's length from which on what legs wear below may be seen
+    hem_reach: float = 0.10  # metres below the hem that are labelled from farther down
+    hem_source: float = 0.07  # metres farther down that say so
+    hem_pixels: int = 3  # of the regions' grid beside the mesh's hem that are looked at
+    hem_step: float = 0.03  # metres from which on a pixel lies on another surface
+
+
+S = register_settings("lift.skirt_wearer", SkirtWearerSettings())
 
 
 @dataclass(frozen=True)
@@ -91,11 +102,11 @@ def _shares_below(skirt: Skirt, shares: FloatArray, cloth: FloatArray, body: Bod
     length = float((rest[0] - rest[-1])[:, 1].mean())
     past = (skirt.depth - 1.0) * length
     out = np.array(shares)
-    out[(skirt.depth > FULLY) & (skirt.depth < HEM_SHOWN)] = cloth
-    told = np.nonzero((past > HEM_REACH) & (past < HEM_REACH + HEM_SOURCE))[0]
-    near = np.nonzero((skirt.depth >= HEM_SHOWN) & (past <= HEM_REACH))[0]
+    out[(skirt.depth > SKIRT.fully) & (skirt.depth < S.hem_shown)] = cloth
+    told = np.nonzero((past > S.hem_reach) & (past < S.hem_reach + S.hem_source))[0]
+    near = np.nonzero((skirt.depth >= S.hem_shown) & (past <= S.hem_reach))[0]
     if len(told) > 0 and len(near) > 0:
-        drop = (past[near] - (HEM_REACH + 0.5 * HEM_SOURCE))[:, None] * [0.0, 1.0, 0.0]
+        drop = (past[near] - (S.hem_reach + 0.5 * S.hem_source))[:, None] * [0.0, 1.0, 0.0]
         out[near] = shares[told[cKDTree(v[told]).query(v[near] + drop)[1]]]
     return out
 
@@ -114,7 +125,7 @@ def settle_hem(
     buffer = rasterize_mesh(wearer.dressed.vertices, wearer.dressed.f[own], camera)
     on_skirt = (buffer.face >= 0) & (rows[buffer.face] >= len(wearer.bare.f))
     cloth = regions.label == wearer.skirt.label
-    border = dilate(on_skirt, HEM_PIXELS) & dilate(~on_skirt, HEM_PIXELS) & trunk.visible
+    border = dilate(on_skirt, S.hem_pixels) & dilate(~on_skirt, S.hem_pixels) & trunk.visible
     front = np.array(trunk.front)
     moved = np.zeros(front.shape, bool)
     for wrong, source in (
@@ -124,7 +135,7 @@ def settle_hem(
         if wrong.any() and source.any():
             r, c, distance = nearest_known(source)
             depth = trunk.front[r, c]
-            wrong = wrong & (np.abs(depth - front) > HEM_STEP) & (distance < 4 * HEM_PIXELS)
+            wrong = wrong & (np.abs(depth - front) > S.hem_step) & (distance < 4 * S.hem_pixels)
             front = np.where(wrong, depth, front)
             moved |= wrong
     settled = replace(

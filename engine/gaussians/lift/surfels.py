@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.rotations import matrix_to_quaternion
+from ...core.settings import register_settings
 from ...core.types import LAYERS, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
 from ..binding import bind_gaussians
 
@@ -78,13 +81,19 @@ def surfels_on_plane(
 
 ARM_JOINTS = [16, 17, 18, 19, 20, 21, *range(25, 55)]
 
-STRETCH = 3.0
-"""Longest step on a mesh, in widths of a pixel; texels fill in beyond."""
 
-MAX_STRETCH = 5.0
-JUMP = 15.0
-"""Longest step between neighbouring splats, in units of a pixel's width at their depth; and the
-length from which on it is no step along a surface."""
+@dataclass(frozen=True)
+class SurfelSettings:
+    """Steps between neighbouring splats."""
+
+    stretch: float = 3.0  # longest step on a mesh, in widths of a pixel; texels fill in beyond
+    max_stretch: float = 5.0  # longest step between neighbouring splats, in widths of a pixel
+    jump: float = 15.0  # the same from which on it leads to another surface
+    alone: float = 8.0  # steps of its grid to the last neighbour: farther is in mid air
+    neighbours: int = 6  # that are looked at
+
+
+S = register_settings("lift.surfels", SurfelSettings())
 
 
 class TriangleBinding:
@@ -145,10 +154,6 @@ class TriangleBinding:
         return bind_gaussians(world, triangle, bary, layers, self.vertices, self.body)
 
 
-ALONE, NEIGHBOURS = 8.0, 6
-"""Steps of its grid to its sixth neighbour from which on a splat hangs in mid air."""
-
-
 def has_near_neighbours(points: FloatArray, step: FloatArray) -> BoolArray:
     """[N] which points [N, 3] of a picture's grid have neighbours in space, not only in it.
 
@@ -157,10 +162,10 @@ def has_near_neighbours(points: FloatArray, step: FloatArray) -> BoolArray:
     Args:
         step: [N] metres that one step of the grid spans at each.
     """
-    if len(points) <= NEIGHBOURS:
+    if len(points) <= S.neighbours:
         return np.ones(len(points), bool)
-    away, _ = cKDTree(points).query(points, k=NEIGHBOURS + 1)
-    out: BoolArray = away[:, -1] < ALONE * step
+    away, _ = cKDTree(points).query(points, k=S.neighbours + 1)
+    out: BoolArray = away[:, -1] < S.alone * step
     return out
 
 
@@ -198,12 +203,12 @@ def tangent_plane_steps(
         size: [...] metres that a pixel spans there.
     """
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
-    facing = np.minimum(np.einsum("...d,...d->...", normals, ray), -1.0 / STRETCH)[..., None]
+    facing = np.minimum(np.einsum("...d,...d->...", normals, ray), -1.0 / S.stretch)[..., None]
     steps = []
     for axis in (np.array([1.0, 0.0, 0.0]), np.array([0.0, -1.0, 0.0])):
         # Slide the step along the ray until it lies in the plane: (axis + k ray) . n = 0.
         slide = -np.einsum("...d,d->...", normals, axis)[..., None] / facing
-        steps.append(size[..., None] * (axis + np.clip(slide, -STRETCH, STRETCH) * ray))
+        steps.append(size[..., None] * (axis + np.clip(slide, -S.stretch, S.stretch) * ray))
     return steps[0], steps[1]
 
 
@@ -214,8 +219,8 @@ def grid_tangents(
 
     Args:
         points: [H, W, 3]. valid: [H, W]. label: [H, W]; no step crosses two labels.
-        pixel_size: [H, W] metres that a pixel spans there; a step longer than MAX_STRETCH of
-            them is cut to that length, one longer than JUMP leads to another surface.
+        pixel_size: [H, W] metres that a pixel spans there; a step longer than ``max_stretch`` of
+            them is cut to that length, one longer than ``jump`` leads to another surface.
 
     Returns:
         du, dv [H, W, 3]: the mean of the two steps there are, else one pixel facing the camera.
@@ -230,8 +235,8 @@ def grid_tangents(
         step = points[t] - points[h]
         length = np.maximum(np.linalg.norm(step, axis=-1), 1e-12)
         width = np.minimum(pixel_size[h], pixel_size[t])
-        bound = MAX_STRETCH * width
-        good = valid[h] & valid[t] & (label[h] == label[t]) & (length < JUMP * width)
+        bound = S.max_stretch * width
+        good = valid[h] & valid[t] & (label[h] == label[t]) & (length < S.jump * width)
         step = step * np.minimum(1.0, bound / length)[..., None]
         total = np.zeros_like(points)
         count = np.zeros(valid.shape)

@@ -14,6 +14,7 @@ import numpy as np
 from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
+from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples, sample_core
 from ..binding import bind_gaussians
@@ -29,18 +30,31 @@ from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
 
-UNDER_PHOTO = 0.006  # metres that texels lie below the photo splats
-MAX_SLIDE = 0.06  # metres that a texel may be pushed between the photo's surface and the far one
-OPACITY, SPACING = 0.95, 0.75  # of a texel splat; its standard deviation in texel widths
-UNDER_HAIR = 0.5  # cosine below which skin may have to give way to hair before or beside it
-SURFACES = 0.15  # cosine below which texels lie at the very surface, for photo splats end there
-MIN_RADIUS, MAX_RADIUS = 2e-4, 0.012  # metres
-INSET = 0.6  # of a texel's standard deviation that worn ones lie below the dressed mesh
-EDGE_ON = 0.6  # of its radius that a disc seen edge-on is thick
-DRAW_IN, DRAW_IN_STEPS = 0.024, 6  # metres that a texel may be drawn in to the outline, in steps
-HEM_FACING = 0.5  # cosine from which on photo splats alone make a skirt's hem
-MIN_FACING = 0.25  # cosine below which the photo's colour is smeared over too much surface
-SQUARELY = 0.3  # cosine from which on a texel keeps the photo's colour
+
+@dataclass(frozen=True)
+class TexelSettings:
+    """Texel splats below the photo's and all around."""
+
+    under_photo: float = 0.006  # metres that texels lie below the photo splats
+    max_slide: float = 0.06  # metres that a texel may be pushed behind what the photo shows
+    opacity: float = 0.95  # 0..1
+    spacing: float = 0.75  # standard deviation in widths of a texel
+    under_hair: float = 0.5  # cosine below which skin may have to give way to hair beside it
+    surfaces: float = 0.15  # cosine below which texels lie at the surface: photo splats end there
+    min_radius: float = 2e-4  # metres
+    max_radius: float = 0.012  # metres
+    inset: float = 0.6  # of a texel's standard deviation that worn ones lie below the surface
+    edge_on: float = 0.6  # of its radius that a disc seen edge-on is thick
+    draw_in: float = 0.024  # metres that a texel may be drawn in to the outline
+    draw_in_steps: int = 6  # steps of drawing in
+    hem_facing: float = 0.5  # cosine from which on photo splats alone make a skirt's hem
+    min_facing: float = 0.25  # cosine below which the photo's colour smears over too much surface
+    squarely: float = 0.3  # cosine from which on a texel keeps the photo's colour
+
+
+S = register_settings("lift.texels", TexelSettings())
+
+
 PART_COLORS = {
     "teeth": (0.86, 0.83, 0.77),
     "tongue": (0.62, 0.30, 0.29),
@@ -118,10 +132,10 @@ def texel_layer(
         sample_core(view.colors, view.camera, dressed.vertices, body, samples, solid & pixels)
         for pixels in (regions.skin, ~regions.skin)
     ]
-    seen = np.where(is_shell, maps[1].seen, maps[0].seen) & at.visible & (facing > MIN_FACING)
+    seen = np.where(is_shell, maps[1].seen, maps[0].seen) & at.visible & (facing > S.min_facing)
     seen &= ~hidden
     sampled = np.where(is_shell[:, None], maps[1].sampled, maps[0].sampled)
-    known = seen & ~inner & (facing > SQUARELY)
+    known = seen & ~inner & (facing > S.squarely)
     if wearer is None:
         color = complete_texels(points, normal, label, known, sampled, samples, body, view)
     else:
@@ -153,7 +167,7 @@ def texel_layer(
     color[eye] = sampled[eye]
 
     radius = _radii(samples, body, vertices, dressed.vertices)
-    opacity = np.full(len(points), OPACITY)
+    opacity = np.full(len(points), S.opacity)
     if wearer is not None:  # the hem is an edge before the legs
         cloth = samples.triangle >= len(wearer.bare.f)
         room = hem_distance(
@@ -168,24 +182,24 @@ def texel_layer(
         other = regions.label[at.row, at.col] != wearer.skirt.label
         shown = at.visible & regions.mask[at.row, at.col]
         opacity[cloth & other & shown & (facing > 0.0)] = 0.0  # legs are seen there
-        opacity[at_hem & shown & (facing > HEM_FACING)] = 0.0  # the photo's splats are enough
+        opacity[at_hem & shown & (facing > S.hem_facing)] = 0.0  # the photo's splats are enough
     # Texels under photo splats step back, or their blur would show through.
     over = at.visible & regions.mask[at.row, at.col] & ~hidden
-    sink = np.where(part == "eye", 0.25, np.where(inner, 0.0, 1.0)) * UNDER_PHOTO
-    sink = sink * np.clip((facing - SURFACES) / 0.35, 0.0, 1.0) * over
+    sink = np.where(part == "eye", 0.25, np.where(inner, 0.0, 1.0)) * S.under_photo
+    sink = sink * np.clip((facing - S.surfaces) / 0.35, 0.0, 1.0) * over
     # A disc's visible edge lies beyond its middle: worn discs stand in by part of their radius.
-    sink = sink + np.where(is_shell, INSET, 0.0) * radius
+    sink = sink + np.where(is_shell, S.inset, 0.0) * radius
     points = points - sink[:, None] * normal
     # Nothing may stand where the photo shows background, nor skin of the head where it shows
     # hair: what was fitted too wide is drawn in rather than opened.
     rooms = distance_inside(view.alpha > 0.6), distance_inside((view.alpha > 0.6) & ~regions.hair)
-    face = (group == HEAD) & ~is_shell & (facing < UNDER_HAIR)
+    face = (group == HEAD) & ~is_shell & (facing < S.under_hair)
     metres = _room(at, rooms, face, view.camera)
     # A disc that is seen edge-on hardly reaches over the outline.
-    reach = radius * np.clip(np.abs(facing) + EDGE_ON, 0.0, 1.0)
+    reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
     outside = np.nonzero(at.inside & (metres < 0.3 * reach) & ~inner)[0]
-    for _ in range(DRAW_IN_STEPS):
-        points[outside] -= DRAW_IN / DRAW_IN_STEPS * normal[outside]
+    for _ in range(S.draw_in_steps):
+        points[outside] -= S.draw_in / S.draw_in_steps * normal[outside]
         at = _look_up(points, group, view)
         metres = _room(at, rooms, face, view.camera)
         outside = outside[metres[outside] < 0.3 * reach[outside]]
@@ -195,11 +209,11 @@ def texel_layer(
     radius = np.where(at.inside, radius * fits, radius)
     opacity[at.inside & (metres < 0.3 * reach)] = 0.0
     points, moved = _behind_what_is_seen(points, hidden, radius, facing, at, view)
-    opacity[moved > MAX_SLIDE] = 0.0
+    opacity[moved > S.max_slide] = 0.0
     # A hand goes as a whole or not at all: half a hand would fly beside the arm.
     for side in ARMS:
         whole = hidden & (group == side)
-        if whole.any() and (moved > MAX_SLIDE)[whole].mean() > 0.1:
+        if whole.any() and (moved > S.max_slide)[whole].mean() > 0.1:
             opacity[whole] = 0.0
 
     keep = (opacity > 0) & (part != "lash")
@@ -255,5 +269,5 @@ def _radii(
     texels = 0.5 * np.abs(x * v - y * u) * samples.size**2
     share = area / np.maximum(texels, 1e-9)
     grown = np.sqrt(np.clip(areas(shell) / np.maximum(area, 1e-12), 1.0, 9.0))
-    radius: FloatArray = SPACING * np.sqrt(share) * grown
-    return np.clip(radius, MIN_RADIUS, MAX_RADIUS)
+    radius: FloatArray = S.spacing * np.sqrt(share) * grown
+    return np.clip(radius, S.min_radius, S.max_radius)

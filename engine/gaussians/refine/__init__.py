@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...body import Body
 from ...core.cameras import orbit, project
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import (
     JOINT_INDEX,
     BoolArray,
@@ -46,24 +47,35 @@ from .parameters import (
 from .regularisers import Regularisers, RegulariserWeights
 from .targets import PhotoSurface, RefineView, head_box, make_photo_target
 
-BACKDROP = 0.5
-BACKDROP_VARIANCE = 0.25
-"""Pictures are compared on grey, and the squared difference of the coverage is added with this
-weight. Together that is exactly the mean over backgrounds that are black or white by lot in each
-channel, without the noise of drawing lots: what leaks from one is missed on the other."""
 
-BETAS = (0.85, 0.95)
-SEEN = (0.03, 0.23)
-"""Part of its footprint that a splat has to paint to be free to move at all, and freely."""
-SHIMMER = (0.002, 0.03)  # the same for opacities at the soft rim
+@dataclass(frozen=True)
+class RefineSettings:
+    """What is compared with the photos, and how freely splats move.
+
+    Comparing on grey and adding the squared difference of the coverage is exactly the mean over
+    backgrounds that are randomly black or white in each channel, without the noise of sampling:
+    what leaks from one is missed on the other.
+    """
+
+    backdrop: float = 0.5  # grey (0..1) on which pictures are compared
+    backdrop_variance: float = 0.25  # weight of the coverage's squared difference
+    betas: tuple[float, float] = (0.85, 0.95)  # of Adam
+    seen: tuple[float, float] = (0.03, 0.23)
+    """Part of its footprint that a splat paints to move at all, and freely."""
+
+    shimmer: tuple[float, float] = (0.002, 0.03)  # the same for opacities at the soft rim
+    head_margin: float = 0.35  # of the head's size, around it
+    worthwhile: float = 1.3  # times as fine as the picture before it; less adds nothing
+    min_head: int = 16  # pixels of the photo; a smaller head shows nothing more from nearer
+    hand_freedom: float = 0.3  # of unseen bare hands, for their colour only
+
+
+S = register_settings("refine", RefineSettings())
+
+
 LEVEL_STEPS = ((0.5, 6, 3), (0.5, 12, 8), (0.25, 24, 11))
 """Parts of an ordered avatar, and at which steps they are drawn alone: every so many, counted
 from the end, the one at this place; of the schedule these compare with a photo."""
-
-HEAD_MARGIN = 0.35  # of the head's size, around it
-WORTHWHILE = 1.3  # times as fine as the picture before it; a less fine one adds nothing
-MIN_HEAD = 16  # pixels of the photo; a smaller head has nothing to show from nearer
-HAND_FREEDOM = 0.3  # of unseen bare hands, for their colour only
 
 
 @dataclass(frozen=True)
@@ -156,13 +168,13 @@ def refine_gaussians(
         solid |= _in_solid(posed.base, seen[0])
     start = initial_parameters(bound)
     seen_part = _seen_part([view for views in shown for view in views])
-    freedom = _ramp(seen_part, *SEEN)
+    freedom = _ramp(seen_part, *S.seen)
     plain = freedom > 0.5 * freedom.max(initial=0.0)
     regularisers = Regularisers(bound, start, freedom, body, options.weights)
     free = np.repeat(freedom[:, None], COLUMNS, 1)
     # The far side shows faintly through a soft rim, and has to thin out with it.
-    free[~solid, OPACITY] = _ramp(seen_part[~solid], *SHIMMER)
-    free[regularisers.unseen_hands, COLORS] = HAND_FREEDOM
+    free[~solid, OPACITY] = _ramp(seen_part[~solid], *S.shimmer)
+    free[regularisers.unseen_hands, COLORS] = S.hand_freedom
     low, high = parameter_bounds(start, solid, options.reach)
     rates = _rates(options)
     numbers = np.clip(start, low, high)
@@ -188,7 +200,7 @@ def refine_gaussians(
             low,
             high,
             k + 1,
-            *BETAS,
+            *S.betas,
         )
         if progress is not None:
             progress("refine", (k + 1) / len(schedule), f"step {k + 1} of {len(schedule)}")
@@ -218,10 +230,10 @@ def _targets(
             wholes.append(other)
     around = [(wholes[0], photo.vertices.mean(0))]
     head = body.weights[:, [JOINT_INDEX["head"], JOINT_INDEX["jaw"]]].sum(1) > 0.5
-    box = head_box(photo.vertices, head, photo.camera, HEAD_MARGIN)
-    if min(box[2] - box[0], box[3] - box[1]) >= MIN_HEAD:
+    box = head_box(photo.vertices, head, photo.camera, S.head_margin)
+    if min(box[2] - box[0], box[3] - box[1]) >= S.min_head:
         near = make_photo_target(photo.matte, photo.camera, options.head_side, box)
-        if near.camera.K[0, 0] > WORTHWHILE * max(whole.camera.K[0, 0] for whole in wholes):
+        if near.camera.K[0, 0] > S.worthwhile * max(whole.camera.K[0, 0] for whole in wholes):
             around.append((near, photo.vertices[head].mean(0)))
     surfaces = [PhotoSurface(target, lifted) for target, _ in around]
     beside = [
@@ -235,7 +247,7 @@ def _targets(
 def _differ(a: RefineView, b: RefineView) -> bool:
     """Whether two pictures of the same differ in size so much that both are worth their time."""
     ratio = a.camera.width / b.camera.width
-    return max(ratio, 1.0 / ratio) > WORTHWHILE
+    return max(ratio, 1.0 / ratio) > S.worthwhile
 
 
 def _schedule(shown: list[list[_View]], beside: list[_View], steps: int) -> list[_View]:
@@ -282,13 +294,15 @@ def _compare(drawn: Gaussians, target: RefineView, backend: str) -> Gradients:
         camera.K[None],
         camera.width,
         camera.height,
-        np.full(3, BACKDROP),
+        np.full(3, S.backdrop),
         backend,
     )
-    wanted = target.light + (1.0 - target.alpha[..., None]) * BACKDROP
+    wanted = target.light + (1.0 - target.alpha[..., None]) * S.backdrop
     count = max(float((target.alpha > 0.5).sum()), 1.0)
     color = 2.0 / count * target.color_weight[..., None] * (render.rgb[0] - wanted)
-    cover = 6.0 / count * BACKDROP_VARIANCE * target.cover_weight * (render.alpha[0] - target.alpha)
+    cover = (
+        6.0 / count * S.backdrop_variance * target.cover_weight * (render.alpha[0] - target.alpha)
+    )
     return vjp(rgb=color[None], alpha=cover[None])
 
 

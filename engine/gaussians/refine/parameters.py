@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import triangle_frames
+from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians
 from ...render import Gradients
 from ..binding import place_gaussians
@@ -24,8 +25,17 @@ from ..lift.surfels import FLATNESS
 
 COLORS, OPACITY, SCALES, OFFSET, DEPTH = slice(0, 3), 3, slice(4, 6), slice(6, 9), 8
 COLUMNS = 9
-LOGIT_LIMITS = (0.004, 0.996)  # opacities beyond are not told from 0 and 1
-MIN_DEPTH = 0.05  # metres; nothing of a person stands nearer to a camera
+
+
+@dataclass(frozen=True)
+class ParameterSettings:
+    """The numbers that are refined."""
+
+    logit_limits: tuple[float, float] = (0.004, 0.996)  # opacities beyond count as 0 and 1
+    min_depth: float = 0.05  # metres; nothing of a person stands nearer to a camera
+
+
+S = register_settings("refine.parameters", ParameterSettings())
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ def initial_parameters(bound: BoundGaussians) -> NDArray[np.float32]:
     """[N, 9] the lift's own numbers."""
     out = np.zeros((len(bound), COLUMNS), np.float32)
     out[:, COLORS] = bound.colors
-    opacities = np.clip(bound.opacities, *LOGIT_LIMITS)
+    opacities = np.clip(bound.opacities, *S.logit_limits)
     out[:, OPACITY] = np.log(opacities / (1.0 - opacities))
     return out
 
@@ -77,7 +87,7 @@ def pixel_sizes(
     """[N] metres, at the rest pose's size, that a pixel of a photo covers at each splat's depth."""
     frames = triangle_frames(vertices, body.f, body.v_template, bound.triangle, bound.bary)
     _, depth = project(frames.origin, camera)
-    size = np.maximum(depth, MIN_DEPTH) / float(camera.K[0, 0]) / frames.sigma
+    size = np.maximum(depth, S.min_depth) / float(camera.K[0, 0]) / frames.sigma
     out: NDArray[np.float32] = size.astype(np.float32)
     return out
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...core.cameras import project, unproject
 from ...core.sampling import bilinear
+from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, Gaussians, IntArray, Matte
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
@@ -20,15 +21,24 @@ from ...render.mesh import rasterize_mesh
 from ..lift.photo_splats import crop_camera
 from ..lift.pixel_grids import erode
 
-SOLID = 0.95
-RIM_WEIGHT = 0.5
-"""Of a soft pixel's colour, which is less sure than its coverage. Besides, ``Reach.rim_color``
-bounds what of the background an estimate gone wrong can bring into the rim's splats."""
 
-HELD_COVER = 0.1  # of the lift's outline from beside, whose softness is a guess
-HELD_WEIGHT = 0.5  # of what the lift drew, against 1 for what the photo shows
-MAX_SLOPE = 4.0  # depth per step sideways from pixel to pixel; steeper is an edge, or a smear
-DEPTH_TOLERANCE = 0.008  # metres between the carried surface and what the lift draws in front
+@dataclass(frozen=True)
+class TargetSettings:
+    """The pictures that refining aims for.
+
+    Besides ``rim_weight``, ``ParameterRange.rim_color`` bounds what a bad estimate can bring from
+    the background into the rim's splats.
+    """
+
+    solid: float = 0.95  # alpha of a solid pixel
+    rim_weight: float = 0.5  # of a soft pixel's colour, less sure than its coverage
+    held_cover: float = 0.1  # of the lift's outline from beside, whose softness is a guess
+    held_weight: float = 0.5  # of what the lift drew, against 1 for what the photo shows
+    max_slope: float = 4.0  # depth per step sideways between pixels; steeper is an edge, or a smear
+    depth_tolerance: float = 0.008  # metres between the carried surface and what the lift draws
+
+
+S = register_settings("refine.targets", TargetSettings())
 
 
 @dataclass(frozen=True)
@@ -66,8 +76,8 @@ def make_photo_target(
     w, h = fit_size(width, height, side)
     light = resize(colors * alpha[..., None], w, h)
     alpha = np.clip(resize(alpha, w, h), 0.0, 1.0)
-    solid = erode(alpha > SOLID, 1)
-    weight = np.where(solid, 1.0, RIM_WEIGHT)
+    solid = erode(alpha > S.solid, 1)
+    weight = np.where(solid, 1.0, S.rim_weight)
     return RefineView(camera.resized(w, h), light, alpha, weight)
 
 
@@ -82,13 +92,13 @@ class PhotoSurface:
     def __init__(self, photo: RefineView, lifted: Gaussians) -> None:
         camera = photo.camera
         shown = render_camera(lifted, camera)
-        solid = erode((photo.alpha > SOLID) & (shown.alpha > SOLID), 1)
+        solid = erode((photo.alpha > S.solid) & (shown.alpha > S.solid), 1)
         columns, rows = np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5
         self._lifted = lifted
         self._straight = photo.light / np.maximum(photo.alpha, 1e-3)[..., None]
         self._pixels = np.stack(np.meshgrid(columns, rows), -1).reshape(-1, 2)
         self._points = unproject(self._pixels, shown.depth.reshape(-1), camera)
-        self._f = _grid_triangles(solid, shown.depth, MAX_SLOPE / float(camera.K[0, 0]))
+        self._f = _grid_triangles(solid, shown.depth, S.max_slope / float(camera.K[0, 0]))
 
     def target(self, camera: Camera, carried: bool) -> RefineView:
         """The picture that another camera of the person should show.
@@ -97,17 +107,17 @@ class PhotoSurface:
             carried: whether to carry the photo there, or to hold all to what the lift drew.
         """
         drawn = render_camera(self._lifted, camera)
-        light, weight = drawn.rgb, np.full(drawn.alpha.shape, HELD_WEIGHT, np.float32)
+        light, weight = drawn.rgb, np.full(drawn.alpha.shape, S.held_weight, np.float32)
         if carried:
             seen = rasterize_mesh(self._points, self._f, camera, cull_back=True)
             # Only where nothing that the photo doesn't show stands before it.
-            valid = (seen.face >= 0) & (np.abs(seen.depth - drawn.depth) < DEPTH_TOLERANCE)
-            valid = erode(valid & (drawn.alpha > SOLID), 1)
+            valid = (seen.face >= 0) & (np.abs(seen.depth - drawn.depth) < S.depth_tolerance)
+            valid = erode(valid & (drawn.alpha > S.solid), 1)
             corners = self._pixels[self._f[seen.face[valid]]]
             at = np.einsum("nk,nkd->nd", seen.bary[valid], corners)
             light[valid] = bilinear(self._straight, at) * drawn.alpha[valid][:, None]
             weight[valid] = 1.0
-        return RefineView(camera, light, drawn.alpha, weight, HELD_COVER)
+        return RefineView(camera, light, drawn.alpha, weight, S.held_cover)
 
 
 def _grid_triangles(solid: BoolArray, depth: FloatArray, slope: float) -> IntArray:

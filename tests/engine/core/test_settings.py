@@ -25,7 +25,9 @@ class _Settings:
     rounds: int = 8  # of the solver
     smooth: bool = False
     name: str = "a"
-    limits: tuple[float, float] = (0.1, 0.2)  # 0..1
+    limits: tuple[float, float] = (0.1, 0.2)
+    """From 0
+    to 1."""
 
 
 @pytest.fixture
@@ -107,6 +109,7 @@ def test_list_gives_defaults_and_meanings(stage: _Settings) -> None:
     rounds = listed["test.stage.rounds"]
     assert (rounds.value, rounds.default) == (3, 8)
     assert listed["test.stage.smooth"].meaning == ""
+    assert listed["test.stage.limits"].meaning == "From 0 to 1."
 
 
 def test_registering_checks_names_and_types(stage: _Settings) -> None:

@@ -24,7 +24,8 @@ from likeness.engine.gaussians.lift.colors_texture import (
 )
 from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
-from likeness.engine.gaussians.lift.photo_light import BACK, BRIGHTEST, DARKEST, fit_light
+from likeness.engine.gaussians.lift.photo_light import S as PHOTO_LIGHT
+from likeness.engine.gaussians.lift.photo_light import fit_light
 from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
 
 SKIN_TONE = np.array([0.8, 0.6, 0.5])
@@ -62,8 +63,8 @@ def test_light_of_what_is_not_seen_keeps_its_side_and_its_bounds() -> None:
     weight = np.where(normals[:, 2] > 0.3, 1.0, 0.0)
     shade = fit_light(normals, colors, np.zeros(4000, int), weight).shade(normals)
     behind = normals[:, 2] < -0.35
-    assert shade[behind].min() > DARKEST * (1.0 - BACK) - 1e-9
-    assert shade[behind].max() < BRIGHTEST + 1e-9
+    assert shade[behind].min() > PHOTO_LIGHT.darkest * (1.0 - PHOTO_LIGHT.back) - 1e-9
+    assert shade[behind].max() < PHOTO_LIGHT.brightest + 1e-9
     left, right = behind & (normals[:, 0] > 0.5), behind & (normals[:, 0] < -0.5)
     assert shade[left].mean() > shade[right].mean() + 0.1
 

@@ -11,11 +11,8 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import BoolArray, Camera, FloatArray, Observation, Pose
-from likeness.engine.gaussians.lift.dressed_mesh import (
-    MAX_SKIN_OFFSET,
-    DressedMesh,
-    fit_dressed_mesh,
-)
+from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh, fit_dressed_mesh
+from likeness.engine.gaussians.lift.dressed_mesh import S as DRESSED_MESH
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
     HEAD,
@@ -110,8 +107,8 @@ def test_bare_skin_stays_where_it_was_fitted(sitter: Sitter, coat: Any) -> None:
     found, _ = coat
     bare = found.worn < 0.4
     moved = np.linalg.norm(found.vertices - sitter.vertices, axis=1)
-    assert moved[bare].max() <= MAX_SKIN_OFFSET + 1e-6
-    assert np.abs(found.offset[bare]).max() <= MAX_SKIN_OFFSET
+    assert moved[bare].max() <= DRESSED_MESH.max_skin_offset + 1e-6
+    assert np.abs(found.offset[bare]).max() <= DRESSED_MESH.max_skin_offset
 
 
 def test_nothing_is_drawn_out_to_an_outline_that_an_arm_makes(sitter: Sitter) -> None:

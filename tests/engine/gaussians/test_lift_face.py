@@ -23,9 +23,10 @@ from likeness.engine.core.types import (
 from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, lift_photo
-from likeness.engine.gaussians.lift.eye_splats import HARDLY, rebind_eye_photo
+from likeness.engine.gaussians.lift.eye_splats import S as EYE_SPLATS
+from likeness.engine.gaussians.lift.eye_splats import rebind_eye_photo
+from likeness.engine.gaussians.lift.face_finish import S as FACE_FINISH
 from likeness.engine.gaussians.lift.face_finish import (
-    SINK,
     _raise_skin,
     _rim_faces,
     _rim_skin,
@@ -216,7 +217,7 @@ def test_sunk_skin_around_lips_is_raised_and_slid_skin_is_left(head: Head):
     assert len(skin) > 100
     # Sunk along a smooth normal, which leans by ten degrees against the triangle's.
     sunk = replace(skin, offset=np.tile(np.float32([0.0012, 0.0, -0.007]), (len(skin), 1)))
-    np.testing.assert_allclose(_raise_skin(face, sunk).offset[:, 2], -SINK, atol=1e-6)
+    np.testing.assert_allclose(_raise_skin(face, sunk).offset[:, 2], -FACE_FINISH.sink, atol=1e-6)
     # Slid behind the outline of something.
     slid = replace(skin, offset=np.tile(np.float32([0.005, 0.0, -0.004]), (len(skin), 1)))
     np.testing.assert_array_equal(_raise_skin(face, slid).offset, slid.offset)
@@ -246,7 +247,7 @@ def test_only_splats_around_the_eye_get_the_depth_of_its_lids(head: Head):
     )
     _, _, new, _ = rebind_eye_photo(face, face.blinked(), "left", xy, world)
     inside, edge = inside_polygon(xy, ring)
-    far = ~inside & (edge > HARDLY * face.unit)
+    far = ~inside & (edge > EYE_SPLATS.hardly * face.unit)
     assert far.sum() > 200
     np.testing.assert_allclose(new[far], depth[far], atol=1e-9)
     at_lids = ~inside & (edge < 0.05 * face.unit)

@@ -17,7 +17,8 @@ from likeness.engine.gaussians.lift.glasses import (
     remove_glasses,
     rigid_triangles,
 )
-from likeness.engine.gaussians.lift.labels_glasses import DOWN, SIZE, UP, WIDE, DetectedGlasses
+from likeness.engine.gaussians.lift.labels_glasses import DetectedGlasses
+from likeness.engine.gaussians.lift.labels_glasses import S as FACE
 from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, SHELL
 
 SKIN, FRAME = np.array([0.8, 0.62, 0.52]), np.array([0.1, 0.1, 0.12])
@@ -25,9 +26,9 @@ SKIN, FRAME = np.array([0.8, 0.62, 0.52]), np.array([0.1, 0.1, 0.12])
 
 def _frame() -> FloatArray:
     """Two rings and a bridge in the upright face."""
-    height, width = int((UP + DOWN) * SIZE), int(WIDE * SIZE)
+    height, width = (int((FACE.up + FACE.down) * FACE.size), int(FACE.wide * FACE.size))
     ys, xs = np.mgrid[:height, :width] + 0.5
-    x, y = xs / SIZE - WIDE / 2, ys / SIZE - UP
+    x, y = (xs / FACE.size - FACE.wide / 2, ys / FACE.size - FACE.up)
     ring = np.abs(np.hypot(np.abs(x) - 0.5, 0.9 * (y - 0.05)) - 0.38) < 0.035
     bridge = (np.abs(x) < 0.14) & (np.abs(y + 0.02) < 0.03)
     return (ring | bridge).astype(np.float32)

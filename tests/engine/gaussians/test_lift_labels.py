@@ -27,8 +27,8 @@ from likeness.engine.gaussians.lift.labels_cleanup import (
     keep_attached_hair,
     remove_crumbs,
 )
+from likeness.engine.gaussians.lift.labels_surface import S as SURFACE
 from likeness.engine.gaussians.lift.labels_surface import (
-    STEP_COST,
     _in_order,
     label_surface,
     labels_at,
@@ -231,7 +231,7 @@ def test_rings_in_order_are_the_cheapest() -> None:
 
         def total(states: tuple[int, ...], cost: FloatArray = cost) -> float:
             changes = sum(a != b for a, b in itertools.pairwise(states))
-            return float(cost[np.arange(6), list(states)].sum() + STEP_COST * changes)
+            return float(cost[np.arange(6), list(states)].sum() + SURFACE.step_cost * changes)
 
         rising = (s for s in itertools.product(range(3), repeat=6) if list(s) == sorted(s))
         assert total(tuple(found)) == pytest.approx(min(map(total, rising)))

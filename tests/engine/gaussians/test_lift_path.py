@@ -17,7 +17,8 @@ from likeness.engine.core.types import (
     Matte,
 )
 from likeness.engine.gaussians import place_gaussians, triangle_frames
-from likeness.engine.gaussians.lift.calibrate import CLAMP, TINT, _thin_rim, calibrate_colors
+from likeness.engine.gaussians.lift.calibrate import S as CALIBRATE
+from likeness.engine.gaussians.lift.calibrate import _thin_rim, calibrate_colors
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.visual.metrics import psnr, silhouette_iou
@@ -302,14 +303,14 @@ def test_calibration_lowers_the_error_within_its_clamp(
     done = calibrate_colors(start, shot.matte, shot.track.camera, shot.vertices, shot.body, side)
     assert picture_error(shot, done) < 0.6 * picture_error(shot, start)
     change = np.abs(done.colors - start.colors)
-    assert change[photo].max() <= CLAMP + 1e-6
-    assert change[photo].max() > 0.9 * CLAMP  # it wanted more, and was held
+    assert change[photo].max() <= CALIBRATE.clamp + 1e-6
+    assert change[photo].max() > 0.9 * CALIBRATE.clamp  # it wanted more, and was held
     tint = (done.colors - start.colors)[photo]
     tint = np.abs(tint - tint.mean(1, keepdims=True)).max(1)
     # A colour at the end of its range loses light in one channel only.
     ended = (done.colors[photo] <= 0).any(1) | (done.colors[photo] >= 1).any(1)
-    ended |= change[photo].max(1) > CLAMP - 1e-6
-    assert tint[~ended].max() <= TINT + 1e-6
+    ended |= change[photo].max(1) > CALIBRATE.clamp - 1e-6
+    assert tint[~ended].max() <= CALIBRATE.tint + 1e-6
     assert not change[~photo].any()
     for name in ("triangle", "bary", "offset", "quats", "scales", "layer"):
         assert getattr(done, name) is getattr(start, name)

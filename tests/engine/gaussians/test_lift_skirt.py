@@ -27,7 +27,8 @@ from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_view import PhotoView
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.skirt import PART, Skirt, fit_skirt, skirt_faces
-from likeness.engine.gaussians.lift.skirt_colors import CUT, hem_distance, skirt_colors
+from likeness.engine.gaussians.lift.skirt_colors import S as SKIRT_COLORS
+from likeness.engine.gaussians.lift.skirt_colors import hem_distance, skirt_colors
 from likeness.engine.gaussians.lift.skirt_skinning import COLUMNS, RINGS, seated_shares
 from likeness.engine.gaussians.lift.skirt_wearer import attach_skirt
 from likeness.engine.render import render_camera
@@ -322,7 +323,7 @@ def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
     low = triangle // (2 * COLUMNS) == RINGS * 3 // 4
     turn = column[low] * 2 * np.pi / COLUMNS
     seen = color[low, 0]
-    front = np.minimum(turn, 2 * np.pi - turn) < CUT - 0.1
+    front = np.minimum(turn, 2 * np.pi - turn) < SKIRT_COLORS.cut - 0.1
     middle = x[0, 130, 0]
     # In front: where the place is drawn.
     points = wearer.points[faces[triangle[low]]].mean(1)

@@ -32,8 +32,6 @@ from likeness.engine.gaussians.lift.regions import GROUPS, HEAD, LEFT_ARM, verte
 from likeness.engine.gaussians.lift.surfels import (
     FLATNESS,
     INNER_PARTS,
-    MAX_STRETCH,
-    STRETCH,
     TriangleBinding,
     closest_barycentric,
     grid_tangents,
@@ -42,6 +40,7 @@ from likeness.engine.gaussians.lift.surfels import (
     surfels_on_plane,
     tangent_plane_steps,
 )
+from likeness.engine.gaussians.lift.surfels import S as SURFELS
 from scipy import ndimage
 
 
@@ -310,7 +309,7 @@ def test_steps_in_a_plane_lead_to_the_next_pixels() -> None:
         np.testing.assert_allclose(step[gentle], there[gentle], atol=3e-3 * size.max())
     # Grazing or turned away, no step is longer than it may be.
     away = tangent_plane_steps(points, -normals, size)[0]
-    assert (np.linalg.norm(away, axis=1) <= np.hypot(1.0, STRETCH) * 1.2 * size).all()
+    assert (np.linalg.norm(away, axis=1) <= np.hypot(1.0, SURFELS.stretch) * 1.2 * size).all()
 
 
 def test_tangents_of_a_slanted_plane_cross_no_label() -> None:
@@ -328,7 +327,7 @@ def test_tangents_of_a_slanted_plane_cross_no_label() -> None:
     # A step along a steep surface counts, and is cut to MAX_STRETCH pixels.
     points[..., 2] = 0.08 * x
     du, _ = grid_tangents(points, everywhere, label, size)
-    np.testing.assert_allclose(np.linalg.norm(du, axis=-1), MAX_STRETCH * 0.01)
+    np.testing.assert_allclose(np.linalg.norm(du, axis=-1), SURFELS.max_stretch * 0.01)
     np.testing.assert_allclose(du[..., 2] / du[..., 0], 8.0)
     # A pixel alone faces the camera.
     alone = np.zeros((6, 8), bool)

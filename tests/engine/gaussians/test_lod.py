@@ -20,13 +20,8 @@ from likeness.engine.core.types import (
     Pose,
 )
 from likeness.engine.gaussians import bind_gaussians, pose_avatar
-from likeness.engine.gaussians.lod import (
-    MIN_KEPT,
-    growth,
-    importance,
-    order_by_importance,
-    simplify_avatar,
-)
+from likeness.engine.gaussians.lod import S as LOD
+from likeness.engine.gaussians.lod import growth, importance, order_by_importance, simplify_avatar
 from likeness.engine.render import RenderOutput, render_camera
 from likeness.engine.render.cpu_weights import blending_weights
 from likeness.engine.visual.metrics import psnr
@@ -125,7 +120,7 @@ def test_no_neighbourhood_that_shows_becomes_a_sieve_at_half() -> None:
     ordered = order_by_importance(wall(colors))
     plain = pose_avatar(ordered).means[:, 0] > 0
     kept = plain[: len(plain) // 2].sum() / plain.sum()
-    assert 0.95 * MIN_KEPT < kept < 0.5
+    assert 0.95 * LOD.min_kept < kept < 0.5
 
 
 @pytest.mark.parametrize("part", [2, 4, 8, 16])

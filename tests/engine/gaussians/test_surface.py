@@ -11,7 +11,8 @@ import pytest
 from likeness.engine.body.atlas import rasterize_atlas, surface_points
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import LikenessError
-from likeness.engine.gaussians.mesh_extraction import MAX_OUTWARD, extract_mesh
+from likeness.engine.gaussians.mesh_extraction import S as MESH_EXTRACTION
+from likeness.engine.gaussians.mesh_extraction import extract_mesh
 
 _spec = importlib.util.spec_from_file_location(
     "exported", Path(__file__).parents[1] / "formats" / "exported.py"
@@ -35,7 +36,7 @@ def test_carried_to_the_splats(avatar, mesh) -> None:
     rest = avatar.body.v_template
     out = ((mesh.body.v_template - rest) * vertex_normals(rest, avatar.body.f)).sum(1)
     assert 0.2 * exported.LIFT < np.median(out[out != 0]) < 1.1 * exported.LIFT
-    assert np.abs(mesh.body.v_template - rest).max() < MAX_OUTWARD
+    assert np.abs(mesh.body.v_template - rest).max() < MESH_EXTRACTION.max_outward
 
 
 def test_colors_are_those_of_the_splats(avatar, mesh) -> None:
