@@ -1,4 +1,4 @@
-"""What the preferences look like."""
+"""The layout of the preferences."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .preferences import LikenessPreferences
 
 
 def attach() -> None:
-    """Make the preferences draw themselves; call it before their class is registered."""
+    """Give the preferences their ``draw`` method; call it before their class is registered."""
     LikenessPreferences.draw = lambda self, context: draw_preferences(self.layout, self, context)
 
 
 def draw_preferences(layout: Any, settings: Any, context: Any) -> None:
-    """All sections, one below the other."""
+    """Draw all sections."""
     _draw_state(layout)
     _draw_engine(_section(layout, "Engine", "SYSTEM"), settings, context)
     _draw_body(_section(layout, "Body", "ARMATURE_DATA"), settings, context)
@@ -37,7 +37,7 @@ def _setting(layout: Any, settings: Any, name: str) -> None:
 
 
 def _draw_state(layout: Any) -> None:
-    """What is under way, and what went wrong last; both also stand in the sidebar."""
+    """The running job and the last problem, as in the sidebar."""
     under_way, said = running.current_job(), running.last_problem()
     if under_way is not None:
         row = layout.row()

@@ -1,4 +1,4 @@
-"""What the panels keep for the present session; the running job is in ``running.py``."""
+"""State of the panels for this session; the running job is in ``running.py``."""
 # No postponed annotations here: Blender reads properties from them.
 
 from typing import Any
@@ -7,10 +7,10 @@ import bpy
 
 
 class LikenessSession(bpy.types.PropertyGroup):  # type: ignore[misc]
-    """On the window manager, so neither saved with files nor part of undo."""
+    """On the window manager, so not saved with files and not part of undo."""
 
     expression_filter: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Filter", description="Show only expressions with this in their name"
+        name="Filter", description="Show only expressions whose name contains this text"
     )
 
 

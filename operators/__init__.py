@@ -1,7 +1,7 @@
-"""What the user can do. Thin: read properties, call addon/, report.
+"""Operators: they read properties, call addon/ and report.
 
-Each module has its ``CLASSES``, and where it needs them ``draw_import``, ``draw_export`` and
-``draw_add`` (entries of Blender's menus), ``start`` and ``stop`` (when the extension is enabled and
+Each module has ``CLASSES`` and, where needed, ``draw_import``, ``draw_export`` and ``draw_add``
+(entries of Blender's menus), ``start`` and ``stop`` (called when the extension is enabled and
 disabled).
 """
 

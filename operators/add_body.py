@@ -10,7 +10,7 @@ from ..engine.core.types import LikenessError
 
 
 class AddBody(bpy.types.Operator):  # type: ignore[misc]
-    """Add the body that avatars are made of, with its rig: bones, expressions, no splats"""
+    """Add the body model of the avatars with its rig and expressions, without splats"""
 
     bl_idname = "likeness.add_body"
     bl_label = "Likeness Body"
@@ -18,14 +18,14 @@ class AddBody(bpy.types.Operator):  # type: ignore[misc]
 
     shape: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Shape",
-        description="Whose body",
+        description="Shape of the body",
         items=(
-            ("NEUTRAL", "Mean", "The mean of all bodies"),
-            ("RANDOM", "Random", "Somebody's; the seed says whose"),
+            ("NEUTRAL", "Mean", "The average body"),
+            ("RANDOM", "Random", "A random body, chosen by the seed"),
         ),
     )
     seed: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Seed", description="Another number is another person", default=0, min=0
+        name="Seed", description="Seed of the random shape", default=0, min=0
     )
 
     def draw(self, context: Any) -> None:

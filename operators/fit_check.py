@@ -1,4 +1,4 @@
-"""The worker's question whether a fit is right: look at it, choose a person, correct it."""
+"""The worker's question about a fit: accept it, choose another person, or correct it."""
 # No postponed annotations here: Blender reads properties from them.
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from ..engine.core.types import LikenessError
 
 
 def get_fit_question() -> dict[str, Any] | None:
-    """The question about a fit that waits for its answer."""
+    """The question about a fit that awaits its answer, or None."""
     under_way = running.current_job()
     question = under_way.question if under_way is not None else None
     return question if question is not None and question["kind"] == "fit" else None
@@ -41,7 +41,7 @@ class _Adjusting(_Asked):
 
 
 class AcceptFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
-    """The body fits: go on and build the avatar"""
+    """Accept the fit and build the avatar"""
 
     bl_idname = "likeness.accept_fit"
     bl_label = "Continue"
@@ -52,7 +52,7 @@ class AcceptFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
 
 
 class ChoosePerson(_Asked, bpy.types.Operator):  # type: ignore[misc]
-    """Take this person of the photo instead"""
+    """Use this person in the photo instead"""
 
     bl_idname = "likeness.choose_person"
     bl_label = "Choose Person"
@@ -67,7 +67,7 @@ class ChoosePerson(_Asked, bpy.types.Operator):  # type: ignore[misc]
 
 
 class ShowFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
-    """Show the picture of the fit larger"""
+    """Show the picture of the fit in a larger size"""
 
     bl_idname = "likeness.show_fit"
     bl_label = "Enlarge"
@@ -87,8 +87,8 @@ class ShowFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
 
 
 class AdjustFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
-    """Correct the fit: shows the body before the photo in a scene of its own, which is removed
-    afterwards. Drag the balls to where shoulders, elbows, knees ... are, or turn the bones"""
+    """Correct the fit in a temporary scene that shows the body over the photo. Drag the handles
+    to the shoulders, elbows, knees and so on, or rotate the bones"""
 
     bl_idname = "likeness.adjust_fit"
     bl_label = "Adjust"
@@ -107,7 +107,7 @@ class AdjustFit(_Asked, bpy.types.Operator):  # type: ignore[misc]
 
 
 class Refit(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
-    """Fit the body again, with the landmarks where you have dragged them"""
+    """Fit the body again to the landmarks you have moved"""
 
     bl_idname = "likeness.refit"
     bl_label = "Refit"
@@ -116,7 +116,7 @@ class Refit(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
     def execute(self, context: Any) -> set[str]:
         moved = fit_adjustment.read_moved_landmarks(fit_adjustment.find_fit_scene())
         if not moved:
-            self.report({"WARNING"}, "No ball was moved: drag one to where it belongs first")
+            self.report({"WARNING"}, "Move a handle first")
             return {"CANCELLED"}
         fit_adjustment.leave_fit_scene(context)
         _answer(context, {"answer": "adjust", "landmarks": moved})
@@ -124,7 +124,7 @@ class Refit(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
 
 
 class UseThisPose(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
-    """Take the body as it stands now; nothing is fitted again"""
+    """Use the pose as it is now, without fitting again"""
 
     bl_idname = "likeness.use_this_pose"
     bl_label = "Use This Pose"
@@ -139,7 +139,7 @@ class UseThisPose(_Adjusting, bpy.types.Operator):  # type: ignore[misc]
 
 
 class LeaveAdjusting(bpy.types.Operator):  # type: ignore[misc]
-    """Leave the fit as it was; the scene for adjusting is removed"""
+    """Discard the changes and remove the temporary scene"""
 
     bl_idname = "likeness.leave_adjusting"
     bl_label = "Back"
@@ -155,7 +155,7 @@ class LeaveAdjusting(bpy.types.Operator):  # type: ignore[misc]
 
 
 def stop() -> None:
-    """When the extension is disabled: the picture is freed."""
+    """Called when the extension is disabled: frees the picture."""
     fit_preview.clear_preview()
 
 

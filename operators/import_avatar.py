@@ -13,7 +13,7 @@ from .job_operator import JobOperator
 
 
 class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
-    """Load an avatar that was built before"""
+    """Import an avatar file"""
 
     bl_idname = "likeness.import_avatar"
     bl_label = "Import Avatar"
@@ -22,19 +22,16 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
     filename_ext = ".safetensors"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="File Path",
-        description="The avatar's file",
+        description="Avatar file",
         subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
     )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Filter",
-        description="Which files are shown",
-        default="*.safetensors",
-        options={"HIDDEN"},
+        name="Filter", description="File types to show", default="*.safetensors", options={"HIDDEN"}
     )
     photo: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Photo",
-        description="The portrait, to stand behind the camera's view; may be left empty",
+        description="Photo to show behind the camera's view; optional",
         subtype="FILE_PATH",
         options={"SKIP_SAVE"},
     )

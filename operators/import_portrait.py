@@ -1,7 +1,6 @@
 """File > Import > Portrait as Avatar: choose photos, build in the background, import.
 
-One operator: from the menu it asks for files, after a drop for the few options that matter, and
-then it runs as :mod:`.running` describes.
+From the menu the operator asks for files, after a drop only for the main options.
 """
 # No postponed annotations here: Blender reads properties from them.
 
@@ -25,16 +24,16 @@ QUALITIES: dict[str, dict[str, Any]] = {
     "STANDARD": {"max_gaussians": 150_000, "refine": "fast", "check_fit": "DOUBT"},
     "BEST": {"max_gaussians": MAX_GAUSSIANS, "refine": "full", "check_fit": "ALWAYS"},
 }
-"""Quality -> the settings that it stands for. The fit is shown before a long build, where it
-costs least and saves most; a draft is its own preview."""
+"""Quality -> the settings it sets. Only long builds always show the fit first: there it saves
+most. A draft is its own preview."""
 
 DIRECTIONS = (
-    ("any", "Any Side", "Whatever it shows: found out from the photo"),
-    ("front", "Front", "The person from the front"),
-    ("back", "Back", "The person from behind"),
+    ("any", "Any Side", "Detect it from the photo"),
+    ("front", "Front", "The front of the person"),
+    ("back", "Back", "The back of the person"),
     ("left", "Left Side", "The person's own left side"),
     ("right", "Right Side", "The person's own right side"),
-    ("side", "Either Side", "A side, left or right"),
+    ("side", "Either Side", "The left or right side"),
 )
 
 
@@ -47,16 +46,16 @@ class LikenessPhoto(bpy.types.PropertyGroup):  # type: ignore[misc]
     """One more photo of the same person."""
 
     path: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Photo", description="The image file", subtype="FILE_PATH"
+        name="Photo", description="Image file", subtype="FILE_PATH"
     )
     direction: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Shows", description="What this photo shows of the person", items=DIRECTIONS
+        name="Shows", description="Side of the person that this photo shows", items=DIRECTIONS
     )
 
 
 class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
-    """Build an animatable avatar of the person in a photo. More photos of the same person, from
-    behind or from a side, can be chosen along with it"""
+    """Build an animatable avatar of the person in a photo. Select more photos of the same person
+    to include the back and the sides"""
 
     bl_idname = "likeness.import_portrait"
     bl_label = "Import Portrait as Avatar"
@@ -65,46 +64,46 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
     filename_ext = ".jpg"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="File Path",
-        description="The photo",
+        description="Photo of the person",
         subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
     )
     directory: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Folder",
-        description="Where the files lie",
+        description="Folder of the photos",
         subtype="DIR_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
     )
     files: bpy.props.CollectionProperty(  # type: ignore[valid-type]
         name="Files",
-        description="All photos of the person",
+        description="Photos of the person",
         type=bpy.types.OperatorFileListElement,
         options={"HIDDEN", "SKIP_SAVE"},
     )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Filter",
-        description="Which files are shown",
+        description="File types to show",
         default=";".join(f"*{e}" for e in EXTENSIONS),
         options={"HIDDEN", "SKIP_SAVE"},
     )
     others: bpy.props.CollectionProperty(  # type: ignore[valid-type]
         name="Other Photos",
-        description="More photos of the same person, and what they show",
+        description="More photos of the same person, and the sides they show",
         type=LikenessPhoto,
         options={"SKIP_SAVE"},
     )
 
     quality: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Quality",
-        description="How much time the avatar may take; sets the settings below",
+        description="Build time and quality; sets the settings below",
         items=(
-            ("DRAFT", "Draft", "In about ten seconds: fewer splats, not fitted to the photo"),
-            ("STANDARD", "Standard", "In about half a minute: fitted to the photo"),
+            ("DRAFT", "Draft", "Fewer splats, not fitted to the photo: about 10 seconds"),
+            ("STANDARD", "Standard", "Fitted to the photo: about 30 seconds"),
             (
                 "BEST",
                 "Best",
-                "In about a minute and a half: all splats, fitted longest; shows "
-                "how the body was fitted before the long part",
+                "All splats, best fit: about 90 seconds. Shows the fitted body before the "
+                "long part",
             ),
         ),
         default="STANDARD",
@@ -112,7 +111,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
     )
     max_gaussians: bpy.props.IntProperty(  # type: ignore[valid-type]
         name="Gaussians",
-        description="At most so many splats; fewer are faster to pose and draw",
+        description="Maximum number of splats; fewer are faster to pose and draw",
         default=QUALITIES["STANDARD"]["max_gaussians"],
         min=5000,
         max=MAX_GAUSSIANS,
@@ -120,21 +119,21 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
     )
     refine: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Refine",
-        description="How long the splats are fitted to the photo",
+        description="Time spent on fitting the splats to the photo",
         items=(
-            ("off", "Off", "Not at all: the photo's colors as they were lifted"),
-            ("fast", "Fast", "Sharper, about 20 seconds more on two cores"),
-            ("full", "Full", "Sharpest, about a minute more on two cores"),
+            ("off", "Off", "Do not fit them"),
+            ("fast", "Fast", "Sharper: about 20 seconds on two cores"),
+            ("full", "Full", "Sharpest: about a minute on two cores"),
         ),
         default=QUALITIES["STANDARD"]["refine"],
     )
     check_fit: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Check the Fit",
-        description="When to show the fitted body over the photo, and to wait for your word",
+        description="When to show the fitted body over the photo and ask before continuing",
         items=(
-            ("NEVER", "Never", "Take the largest person, and go on"),
-            ("DOUBT", "If in Doubt", "When there are several people, or the fit seems wrong"),
-            ("ALWAYS", "Always", "Before the long part of every build"),
+            ("NEVER", "Never", "Use the largest person, and continue"),
+            ("DOUBT", "If in Doubt", "If there are several people, or the fit seems wrong"),
+            ("ALWAYS", "Always", "In every build"),
         ),
         default=QUALITIES["STANDARD"]["check_fit"],
     )
@@ -147,32 +146,31 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
     )
     fov: bpy.props.FloatProperty(  # type: ignore[valid-type]
         name="Field of View",
-        description="Along the longer side, in degrees, if you know it; 0 estimates it",
+        description="Field of view along the longer side in degrees; 0 if unknown",
         default=0.0,
         min=0.0,
         max=150.0,
     )
     body: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Body File",
-        description="An SMPL-X model file (.npz) of your own that carries landmarks; empty for "
-        "the one of the preferences, or the default body",
+        description="Your SMPL-X model file (.npz) with landmarks; empty for the one in the "
+        "preferences or the default body",
         subtype="FILE_PATH",
         options={"SKIP_SAVE"},
     )
     improve: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Correct Hidden Sides",
-        description="Let a trained network correct the colors of what the photo does not show",
+        description="Let a network correct the colors of the sides that the photo does not show",
         default=True,
     )
     network: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Network",
-        description="Folder of a trained network of your own that does so; empty for the one "
-        "that comes with Likeness",
+        description="Folder of your own trained network; empty for the bundled one",
         subtype="DIR_PATH",
     )
 
     def ask(self, context: Any, event: Any) -> set[str]:
-        """Ask for photos; of those that were dropped, only for the options."""
+        """Ask for photos and options; after a drop, only for the options."""
         if not self.properties.is_property_set("filepath") and not self.files:
             context.window_manager.fileselect_add(self)
             return {"RUNNING_MODAL"}
@@ -211,7 +209,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
             own.prop(self, "network")
 
     def photos(self) -> list[Path]:
-        """The chosen files, the main one first."""
+        """The chosen photos, the main one first."""
         active = Path(bpy.path.abspath(self.filepath))
         folder = Path(bpy.path.abspath(self.directory))
         chosen = [folder / file.name for file in self.files if file.name]
@@ -223,7 +221,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
     def request(self, context: Any) -> dict[str, Any]:
         main, *more = self.photos()
         if not main.name:
-            raise LikenessError("No photo was chosen.", "Choose a photo of a person.")
+            raise LikenessError("No photo is selected.", "Select a photo of a person.")
         others = [(path, guess_direction(path)) for path in more]
         others += [(Path(bpy.path.abspath(o.path)), o.direction) for o in self.others]
         self.filepath = str(main)
@@ -268,16 +266,16 @@ def draw_import(layout: Any) -> None:
 
 
 _PRESETS = str(Path(__file__).resolve().parent.parent)
-"""The folder in which ``presets`` lies."""
+"""The folder that contains ``presets``."""
 
 
 def start() -> None:
-    """When the extension is enabled: its presets are offered."""
+    """Called when the extension is enabled: registers its presets."""
     bpy.utils.register_preset_path(_PRESETS)
 
 
 def stop() -> None:
-    """When the extension is disabled."""
+    """Called when the extension is disabled."""
     bpy.utils.unregister_preset_path(_PRESETS)
 
 

@@ -1,4 +1,4 @@
-"""File > Import > Gaussian Splats: a file of any program as an object of splats."""
+"""File > Import > Gaussian Splats: splats of any program as one object."""
 # No postponed annotations here: Blender reads properties from them.
 
 from collections.abc import Generator
@@ -13,8 +13,8 @@ from .job_operator import JobOperator
 
 
 class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
-    """Load a Gaussian splat scene (.ply, .spz) as one object. Colors that change with the view
-    are reduced to their mean"""
+    """Import a Gaussian splat scene (.ply, .spz) as one object. View-dependent colors are
+    averaged"""
 
     bl_idname = "likeness.import_splats"
     bl_label = "Import Gaussian Splats"
@@ -23,23 +23,20 @@ class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
     filename_ext = ".ply"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="File Path",
-        description="The splats' file",
+        description="Splat file",
         subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
     )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Filter",
-        description="Which files are shown",
-        default="*.ply;*.spz",
-        options={"HIDDEN"},
+        name="Filter", description="File types to show", default="*.ply;*.spz", options={"HIDDEN"}
     )
     up: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Up Axis",
-        description="Which axis of a PLY file points up; SPZ files say it themselves",
+        description="Axis that points up in a PLY file; SPZ files define it",
         items=(
-            ("-y", "-Y", "As most programs that make splats from photos write them"),
-            ("y", "Y", "As glTF has it"),
-            ("z", "Z", "As Blender has it"),
+            ("-y", "-Y", "As most photogrammetry programs save it"),
+            ("y", "Y", "As in glTF"),
+            ("z", "Z", "As in Blender"),
         ),
         default="-y",
     )
@@ -80,4 +77,4 @@ def draw_import(layout: Any) -> None:
 
 
 CLASSES = (ImportSplats, SplatsFileHandler)
-"""The file handler is offered beside Blender's own for PLY meshes."""
+"""Blender offers the file handler next to its own for PLY meshes."""

@@ -1,7 +1,7 @@
-"""Operators that run a job in the worker process, and what the user can do with the one running.
+"""Operators that run a job in the worker process, and those that control the running job.
 
-A job's operator derives from :class:`JobOperator` and says what to ask the worker and what to do
-with the answer::
+A job's operator derives from :class:`JobOperator`, which defines the worker's request and what to
+do with the result::
 
     class MakeThing(JobOperator, bpy.types.Operator):
         bl_idname = "likeness.make_thing"
@@ -32,67 +32,68 @@ STEP_TIMER_SECONDS = 0.01
 class JobOperator:
     """One worker job from the request to the result in the scene; a mixin for operators.
 
-    With a window it is modal and blocks nothing; without one ``execute`` blocks. The undo step is
-    one, pushed when all is done, so that neither a cancelled job nor a file browser leaves any;
-    therefore no ``UNDO`` in ``bl_options``. For the same reason there is no redo panel: it would
-    build again at every touch of a slider.
+    With a window it is modal and does not block; without one ``execute`` blocks. A finished job
+    pushes one undo step, a cancelled job or file browser none, hence no ``UNDO`` in
+    ``bl_options``. So there is no redo panel either, which would build again at each change.
 
-    ``execute`` is also what file browsers and dialogs call, which cannot hand over to a modal
-    operator: it calls the same operator anew, with the same properties.
+    File browsers and dialogs call ``execute`` and cannot hand over to a modal operator, so it
+    calls the same operator again with the same properties.
     """
 
     bl_options = {"REGISTER"}  # noqa: RUF012
 
     changes_scene = True
-    """Whether the result is worth an undo step."""
+    """Whether to push an undo step."""
 
     run_now: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Run Now", description="Ask for nothing more", options={"HIDDEN", "SKIP_SAVE"}
+        name="Run Now",
+        description="Run without asking for files or options",
+        options={"HIDDEN", "SKIP_SAVE"},
     )
 
     def request(self, context: Any) -> "dict[str, Any] | Generator[Any, None, dict[str, Any]]":
-        """What the worker is sent, with its ``task``.
+        """The request to the worker, with its ``task``.
 
-        May be a generator that returns it, when Blender has to do something first (write frames):
-        slices below 40 ms, yields how much is done 0..1; the user's input waits meanwhile.
+        A generator may return it if Blender has work to do first (recording frames): in slices
+        below 40 ms, yielding the fraction done. The user's input is ignored meanwhile.
 
         Raises:
-            LikenessError: the user asked for something impossible.
+            LikenessError: The properties ask for something impossible.
         """
         raise NotImplementedError
 
     def done(self, context: Any, result: dict[str, Any]) -> "Generator[Any, None, None] | None":
-        """Take in what the worker answered.
+        """Use the worker's result.
 
-        May be a generator with slices below 40 ms; the user's input waits meanwhile. When it is
-        closed before its end (undo, another file), it must take back what it has made.
+        May be a generator with slices below 40 ms; the user's input is ignored meanwhile. If it
+        is closed early (undo, another file), it must remove what it has made.
 
         Raises:
-            LikenessError: it cannot be used; the scene must be as before.
+            LikenessError: The result cannot be used; the scene must be as before.
         """
         raise NotImplementedError
 
     def ask(self, context: Any, event: Any) -> set[str]:
-        """What to do when the user calls the operator: a file browser, a dialog, or run at once."""
+        """Open a file browser or a dialog when the user calls the operator, or run at once."""
         return self.begin(context)
 
     def title(self) -> str:
-        """What the job is called while it runs, like "Building anna"."""
+        """Name of the running job, like "Building anna"."""
         return str(self.bl_label)  # type: ignore[attr-defined]
 
     def answer(self, context: Any, question: dict[str, Any]) -> Mapping[str, Any]:
-        """The answer to the worker's question where there is no user to ask."""
+        """The answer to the worker's question where no user can be asked."""
         return {"answer": "continue"}
 
     def over(self, context: Any) -> None:
-        """Called when the worker has ended, whichever way, and again at the very end: to clear
-        away what its questions left."""
+        """Clean up after the worker's questions. Called when the worker has ended, for whatever
+        reason, and again at the end of the job."""
 
     @classmethod
     def poll(cls, context: Any) -> bool:
         under_way = running.current_job()
         if under_way is not None:
-            cls.poll_message_set(f"{under_way.title} is still under way")  # type: ignore[attr-defined]
+            cls.poll_message_set(f"{under_way.title} is still running")  # type: ignore[attr-defined]
             return False
         return True
 
@@ -106,17 +107,17 @@ class JobOperator:
         again = getattr(getattr(bpy.ops, module), name)
         try:
             result = again("INVOKE_DEFAULT", **{**self.chosen(), "run_now": True})
-        except RuntimeError as error:  # so Blender hands on what that call has reported
+        except RuntimeError as error:  # Blender passes on the call's reports this way
             self.report({"ERROR"}, str(error).removeprefix("Error: ").strip())  # type: ignore[attr-defined]
             return {"CANCELLED"}
         return {"CANCELLED"} if result == {"CANCELLED"} else {"FINISHED"}
 
     def chosen(self) -> dict[str, Any]:
-        """The properties that were set, as the operator's own call takes them."""
+        """The properties that are set, as arguments for a call of the operator."""
         return _values(self.properties)  # type: ignore[attr-defined]
 
     def begin(self, context: Any) -> set[str]:
-        """Start the job and stay with it."""
+        """Start the job and run modal."""
         try:
             self._running = running.begin_job(self.title())
         except LikenessError as error:
@@ -141,9 +142,11 @@ class JobOperator:
             under_way.job.cancel()
             return {"RUNNING_MODAL"}
         if event.type != "TIMER":
-            # Blender's data must not change under the steps.
+            # Blender's data must not change between the steps.
             return {"RUNNING_MODAL"} if under_way.steps is not None else {"PASS_THROUGH"}
-        if running.current_job() is not under_way:  # stopped from elsewhere, as by loading a file
+        if (
+            running.current_job() is not under_way
+        ):  # stopped from elsewhere, for example by loading a file
             return self._cancelled(context)
         try:
             over = self._go_on(context)
@@ -155,8 +158,8 @@ class JobOperator:
         return self._finished(context) if over else self._cancelled(context)
 
     def cancel(self, context: Any) -> None:
-        """Blender itself ends the operator, as when its window or its dialog is closed."""
-        under_way = getattr(self, "_running", None)  # a dialog that was closed began nothing
+        """Blender ends the operator, for example when its window or dialog is closed."""
+        under_way = getattr(self, "_running", None)  # a closed dialog has not begun a job
         if under_way is not None:
             running.end_job(under_way)
         self._drop_timer(context)
@@ -169,7 +172,7 @@ class JobOperator:
             running.start_worker(self._running, request)
 
     def _go_on(self, context: Any) -> bool | None:
-        """Whether all is finished (True) or was cancelled (False); None while it goes on."""
+        """True if the job is finished, False if it was cancelled, None while it runs."""
         under_way = self._running
         if under_way.interrupted:
             raise LikenessError(
@@ -206,7 +209,7 @@ class JobOperator:
         return None
 
     def _block(self, context: Any) -> set[str]:
-        """All of it at once, which is what a Blender without a window does."""
+        """Run the whole job at once, for a Blender without a window."""
         try:
             self._running = under_way = running.begin_job(self.title())
         except LikenessError as error:
@@ -221,7 +224,7 @@ class JobOperator:
                 running.start_worker(under_way, value)
             job = under_way.job
             assert job is not None
-            job.wait(_tell, lambda question: self.answer(context, question))
+            job.wait(_ProgressPrinter(), lambda question: self.answer(context, question))
             if job.state is JobState.CANCELLED:
                 return self._cancelled(context)
             if job.error is not None:
@@ -276,8 +279,8 @@ class JobOperator:
 
 
 def _values(group: Any, every: bool = False) -> dict[str, Any]:
-    """Property -> value of those that were set, collections as lists of dictionaries, of which
-    Blender wants ``every`` property."""
+    """Name -> value of the properties that are set. Collections become lists of dictionaries, in
+    which Blender needs ``every`` property."""
     out: dict[str, Any] = {}
     for prop in group.bl_rna.properties:
         name = prop.identifier
@@ -292,21 +295,21 @@ def _values(group: Any, every: bool = False) -> dict[str, Any]:
     return out
 
 
-class _Told:
-    last: tuple[str, int] = ("", -1)
-    at = 0.0
+class _ProgressPrinter:
+    """Prints progress: every new stage, and once a second within a stage."""
 
+    def __init__(self) -> None:
+        self._stage, self._time = "", 0.0
 
-def _tell(stage: str, fraction: float, message: str) -> None:
-    """Print progress: every new stage, and now and then within one."""
-    now, percent = time.monotonic(), int(100 * fraction)
-    if stage != _Told.last[0] or now - _Told.at > 1.0:
-        _Told.last, _Told.at = (stage, percent), now
-        print(f"{stage} {percent}%", flush=True)
+    def __call__(self, stage: str, fraction: float, message: str) -> None:
+        now = time.monotonic()
+        if stage != self._stage or now - self._time > 1.0:
+            self._stage, self._time = stage, now
+            print(f"{stage} {int(100 * fraction)}%", flush=True)
 
 
 class CancelJob(bpy.types.Operator):  # type: ignore[misc]
-    """Stop what is under way; nothing is left behind"""
+    """Stop the running job and discard what it has made"""
 
     bl_idname = "likeness.cancel_job"
     bl_label = "Cancel"
@@ -325,7 +328,7 @@ class CancelJob(bpy.types.Operator):  # type: ignore[misc]
 
 
 class ShowLog(bpy.types.Operator):  # type: ignore[misc]
-    """Show the last lines that the worker process wrote"""
+    """Show the last lines of the worker's log"""
 
     bl_idname = "likeness.show_log"
     bl_label = "Show Log"
@@ -343,13 +346,13 @@ class ShowLog(bpy.types.Operator):  # type: ignore[misc]
     def draw(self, context: Any) -> None:
         column = self.layout.column(align=True)
         lines = [line for line in running.worker_log() if line.strip()][-30:]
-        for line in lines or ["The worker has written nothing."]:
+        for line in lines or ["The log is empty."]:
             column.label(text=line[:160], translate=False)
 
 
 class CopyReport(bpy.types.Operator):  # type: ignore[misc]
-    """Copy a report of what went wrong to the clipboard: versions, what was asked, the log.
-    Of your files it tells only the names"""
+    """Copy a report of the problem to the clipboard: versions, the request and the log. It
+    contains the names of your files, but not their folders"""
 
     bl_idname = "likeness.copy_report"
     bl_label = "Copy Report"
@@ -363,12 +366,12 @@ class CopyReport(bpy.types.Operator):  # type: ignore[misc]
         said = running.last_problem()
         if said is not None:
             context.window_manager.clipboard = said.report
-            self.report({"INFO"}, "The report is on the clipboard")
+            self.report({"INFO"}, "Copied the report to the clipboard")
         return {"FINISHED"}
 
 
 class DismissProblem(bpy.types.Operator):  # type: ignore[misc]
-    """Take the message away"""
+    """Dismiss the message"""
 
     bl_idname = "likeness.dismiss_problem"
     bl_label = "Dismiss"
@@ -390,21 +393,21 @@ def _draw_status(header: Any, context: Any) -> None:
 
 
 def status_text(under_way: running.RunningJob) -> str:
-    """What is under way, how far, and how long it will take, in one line."""
+    """The running job, its progress and the time left, in one line."""
     if under_way.question is not None:
-        return f"{under_way.title}: waits for you"
+        return f"{under_way.title}: waiting for you"
     parts = (f"{under_way.title}: {under_way.fraction:.0%}", under_way.left)
     return ", ".join(part for part in parts if part)
 
 
 def start() -> None:
-    """When the extension is enabled."""
+    """Called when the extension is enabled."""
     running.register()
     bpy.types.STATUSBAR_HT_header.append(_draw_status)
 
 
 def stop() -> None:
-    """When the extension is disabled: the job ends."""
+    """Called when the extension is disabled: ends the job."""
     bpy.types.STATUSBAR_HT_header.remove(_draw_status)
     running.unregister()
 

@@ -188,7 +188,7 @@ class ImportMotion(_AvatarJob, _ActionOptions, _Skeletons, bpy.types.Operator, I
     )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Filter",
-        description="Which files are shown",
+        description="File types to show",
         default=";".join(f"*{suffix}" for suffix in motion_requests.SUFFIXES),
         options={"HIDDEN"},
     )
@@ -319,7 +319,7 @@ class AnimateFromVideo(_AvatarJob, _ActionOptions, bpy.types.Operator, ImportHel
     )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Filter",
-        description="Which files are shown",
+        description="File types to show",
         default=motion_requests.VIDEO_GLOB,
         options={"HIDDEN"},
     )
@@ -500,7 +500,7 @@ class _Export(JobOperator):
         options={"HIDDEN", "SKIP_SAVE"},
     )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Filter", description="Which files are shown", default="*.npz", options={"HIDDEN"}
+        name="Filter", description="File types to show", default="*.npz", options={"HIDDEN"}
     )
     up: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Up",

@@ -1,4 +1,4 @@
-"""The buttons of the preferences: look what there is, fetch models, clear caches."""
+"""Buttons of the preferences: check the setup, download models, clear caches."""
 # No postponed annotations here: Blender reads properties from them.
 
 from typing import Any
@@ -10,8 +10,8 @@ from .job_operator import JobOperator
 
 
 class CheckEngine(JobOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Start the worker in the chosen Python environment, and say what it finds there:
-    packages, PyTorch, a GPU"""
+    """Start the worker in the chosen Python environment, and check its packages, PyTorch and the
+    GPU"""
 
     bl_idname = "likeness.check_engine"
     bl_label = "Check Engine"
@@ -25,7 +25,7 @@ class CheckEngine(JobOperator, bpy.types.Operator):  # type: ignore[misc]
 
 
 class RefreshSetup(JobOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Look which models are there, how large the caches are and what the body file has"""
+    """Check the installed models, the size of the caches and the body file"""
 
     bl_idname = "likeness.look_around"
     bl_label = "Update"
@@ -39,7 +39,7 @@ class RefreshSetup(JobOperator, bpy.types.Operator):  # type: ignore[misc]
 
 
 class ClearCache(JobOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Delete what is kept to be faster next time. Avatars and models stay"""
+    """Delete cached data. Avatars and models are kept"""
 
     bl_idname = "likeness.clear_cache"
     bl_label = "Clear Cache"
@@ -57,7 +57,7 @@ class ClearCache(JobOperator, bpy.types.Operator):  # type: ignore[misc]
 
 
 class DownloadModel(JobOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Fetch a model from its publishers, after you have accepted its licence"""
+    """Download a model from its publisher after you accept its licence"""
 
     bl_idname = "likeness.download_model"
     bl_label = "Download Model"
@@ -68,7 +68,7 @@ class DownloadModel(JobOperator, bpy.types.Operator):  # type: ignore[misc]
     )
     accept_licence: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="I Accept the Licence",
-        description="You have read the model's licence and keep to it",
+        description="You have read the licence of the model and accept it",
         options={"SKIP_SAVE"},
     )
 

@@ -1,4 +1,4 @@
-"""What the user sees: the tab "Likeness" in the 3D view's sidebar. Thin: draw."""
+"""The tab "Likeness" in the sidebar of the 3D view. Panels only draw."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CLASSES = tuple(
     for module in (create, avatars, pose, expression, motion, display, export)
     for cls in module.CLASSES
 )
-"""In the order in which they stand below one another."""
+"""In the order of the sidebar."""
 
 
 def register() -> None:

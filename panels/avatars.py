@@ -11,7 +11,7 @@ from .base import MAIN_PANEL, LikenessPanel
 
 
 class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
-    """Which avatar the other panels are about, and what can be done with it as a whole."""
+    """Chooses the avatar that the other panels show; actions on the whole avatar."""
 
     bl_idname = "LIKENESS_PT_avatars"
     bl_label = "Avatars"

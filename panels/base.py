@@ -12,7 +12,7 @@ MAIN_PANEL = "LIKENESS_PT_main"
 
 
 class LikenessPanel:
-    """In the 3D view's sidebar."""
+    """A panel in the sidebar of the 3D view."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -20,7 +20,7 @@ class LikenessPanel:
 
 
 class AvatarPanel(LikenessPanel):
-    """Below the main panel, shown while a part of an avatar is active."""
+    """A panel below the main one, shown while part of an avatar is active."""
 
     bl_parent_id = MAIN_PANEL
 
@@ -30,7 +30,7 @@ class AvatarPanel(LikenessPanel):
 
 
 def draw_wrapped(layout: Any, context: Any, text: str, icon: str = "NONE") -> None:
-    """A long text over several lines of the sidebar's width."""
+    """Draw a long text, wrapped to the width of the sidebar."""
     scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 without a window
     region = context.region.width if context.region else 280
     width = max(20, int(region / (8 * scale)))

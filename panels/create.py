@@ -1,4 +1,4 @@
-"""Import, and what is under way."""
+"""Import, and the running job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .base import MAIN_PANEL, LikenessPanel, draw_wrapped
 
 
 class MainPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
-    """Import, and what is under way."""
+    """Import, and the running job."""
 
     bl_idname = MAIN_PANEL
     bl_label = "Likeness"
@@ -49,12 +49,12 @@ def _draw_running(layout: Any, under_way: running.RunningJob) -> None:
     if icon:
         box.template_icon(icon_value=icon, scale=8.0)
     if under_way.first:
-        box.label(text="The first time: a minute more", icon="INFO")
+        box.label(text="First run: takes a minute longer", icon="INFO")
     box.operator("likeness.cancel_job", icon="X")
 
 
 def _draw_question(layout: Any, context: Any, question: dict[str, Any]) -> None:
-    """Is this right? The fitted body over the photo, and what can be said to it."""
+    """The fitted body over the photo, and the possible answers."""
     box = layout.box()
     people = question["people"]
     box.label(text="Does the body fit?", icon="QUESTION")
@@ -82,11 +82,9 @@ def _draw_adjusting(layout: Any, context: Any, under_way: running.RunningJob | N
     box = layout.box()
     box.label(text="Adjust the Fit", icon="EMPTY_AXIS")
     if under_way is not None and under_way.question is not None:
-        draw_wrapped(box.column(align=True), context, "Drag balls to where they belong, then:")
+        draw_wrapped(box.column(align=True), context, "Drag the handles into place, then:")
         box.operator("likeness.refit", icon="FILE_REFRESH")
-        draw_wrapped(
-            box.column(align=True), context, "Or turn bones in Pose Mode until it fits, then:"
-        )
+        draw_wrapped(box.column(align=True), context, "Or rotate bones in Pose Mode, then:")
         box.operator("likeness.use_this_pose", icon="ARMATURE_DATA")
     box.operator("likeness.leave_adjusting", icon="LOOP_BACK")
 

@@ -65,7 +65,7 @@ class DisplayPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
 
 class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
-    """Render settings, the photo's camera, shadows, the engine's own pictures."""
+    """Render settings, the photo's camera, shadows, rendering with Likeness."""
 
     bl_idname = "LIKENESS_PT_render"
     bl_label = "Render"
@@ -81,8 +81,8 @@ class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             draw_wrapped(
                 layout,
                 context,
-                f"The scene shows colors through {transform}; Set Up Scene for Splats shows them "
-                "as in the photo",
+                f"The view transform {transform} changes the colors; Set Up Scene for Splats shows "
+                "them as in the photo",
                 "INFO",
             )
         column = layout.column(align=True)
@@ -102,4 +102,4 @@ class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
 
 CLASSES = (DisplayPanel, RenderPanel)
-"""In the order in which they stand."""
+"""In the order of the sidebar."""

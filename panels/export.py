@@ -1,4 +1,4 @@
-"""What leaves Blender."""
+"""Export of the active avatar."""
 
 from __future__ import annotations
 

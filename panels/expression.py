@@ -1,4 +1,4 @@
-"""The face: named expressions, and a slider for every one of the body's."""
+"""The face: named expressions, and a slider for each expression of the body."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .base import AvatarPanel, draw_wrapped
 
 
 class _LibraryMenu:
-    """A menu of what the library has, one operator call each."""
+    """A menu of library entries, one operator call each."""
 
     operator = ""
     catalog = ""
@@ -31,7 +31,7 @@ class _LibraryMenu:
 
 
 class ExpressionMenu(_LibraryMenu, bpy.types.Menu):  # type: ignore[misc]
-    """Named expressions; the redo panel has their strength"""
+    """Named expressions"""
 
     bl_idname = "LIKENESS_MT_expressions"
     bl_label = "Expressions"
@@ -39,7 +39,7 @@ class ExpressionMenu(_LibraryMenu, bpy.types.Menu):  # type: ignore[misc]
 
 
 class VisemeMenu(_LibraryMenu, bpy.types.Menu):  # type: ignore[misc]
-    """Shapes of the mouth in speech"""
+    """Mouth shapes of speech"""
 
     bl_idname = "LIKENESS_MT_visemes"
     bl_label = "Visemes"
@@ -58,7 +58,7 @@ class NamedPoseMenu(_LibraryMenu, bpy.types.Menu):  # type: ignore[misc]
 
 
 class LibraryPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
-    """The library's poses by name, and where the asset browser finds it all."""
+    """The library's poses by name, and its entry in the asset libraries."""
 
     bl_idname = "LIKENESS_PT_library"
     bl_label = "Pose Library"
@@ -89,7 +89,7 @@ class ExpressionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         avatar = find_avatar(context.object)
         bone = avatar.armature.pose.bones.get(FACE) if avatar else None
         if avatar is None or bone is None:
-            self.layout.label(text="An older avatar: import it again", icon="INFO")
+            self.layout.label(text="Made by an older version: import the avatar again", icon="INFO")
             return
         names = expression_names(avatar.armature)
         if not names:
@@ -114,12 +114,11 @@ class ExpressionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
 
 _SIDEWAYS = {"jaw": "jaw sideways", "mouth": "mouth sideways"}
-"""Pairs whose names without a side say nothing."""
+"""Labels of pairs whose common name is unclear."""
 
 
 def _draw_sliders(column: Any, bone: Any, members: list[tuple[str, ...]]) -> None:
-    """One row for an expression, or for the two of a pair: as one looks at the person, whose
-    right is on the left of the picture."""
+    """One row per expression or pair. The right one stands on the left, as one sees the person."""
     for pair in members:
         if len(pair) == 1:
             column.prop(bone, f'["{pair[0]}"]', text=pair[0], slider=True)

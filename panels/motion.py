@@ -1,4 +1,4 @@
-"""Motions in and out."""
+"""Import, smooth and export motions."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ _LIMB_LABELS = {
 
 
 def _switch(column: Any, label: str, bone: Any, prop: str, operator: str, texts: Any) -> Any:
-    """A row with a name and the button that switches without a jump. The influence is shown once
-    it is more than 0: dragged up from there, nothing would be in place yet."""
+    """A row with a label and the button that switches without a jump. The influence slider only
+    shows above 0, because raising it from 0 would make the limb jump."""
     split = column.split(factor=0.3, align=True)
     split.label(text=label)
     if bone[prop] == 0.0:
@@ -51,7 +51,7 @@ def _draw_switches(layout: Any, armature: Any) -> None:
         button.limb, button.to = "ALL", to
     column = body.column(align=True)
     for target, label in ((HEAD_TARGET, "Head"), (EYES_TARGET, "Eyes")):
-        texts = ("Look at Target", "Let Go")
+        texts = ("Look at Target", "Release")
         _switch(column, label, bones[target], LOOK, "likeness.look_at", texts).target = target
     on = has_active_limits(armature)
     body.operator(
