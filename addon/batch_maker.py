@@ -1,5 +1,4 @@
-"""What a worker of ``likeness batch`` does with a unit: engine/workflows/batch/make.py, and the
-.blend."""
+"""Builds the portraits of ``likeness batch`` in a worker, with their .blend files."""
 
 from __future__ import annotations
 
@@ -11,12 +10,11 @@ from typing import Any
 from ..engine.workflows.executor import Unit
 from .workers import serving
 
-SECONDS_BETWEEN_WORDS = 1.0
+_REPORT_SECONDS = 1.0
 
 
 def open_batch_maker(request: Mapping[str, Any], say: serving.SendEvent) -> serving.UnitMaker:
-    """A maker of portraits; what they share stays open from one to the next
-    (engine/files/cache.py)."""
+    """Open a maker of portraits. Data that they share stays loaded (engine/files/cache.py)."""
     import psutil
 
     from ..engine.workflows.batch.make import make_unit
@@ -25,12 +23,12 @@ def open_batch_maker(request: Mapping[str, Any], say: serving.SendEvent) -> serv
     own = psutil.Process()
 
     def one(unit: Unit) -> Mapping[str, Any]:
-        told = 0.0
+        reported = 0.0
 
         def progress(stage: str, fraction: float, message: str) -> None:
-            nonlocal told
-            if monotonic() - told > SECONDS_BETWEEN_WORDS:
-                told = monotonic()
+            nonlocal reported
+            if monotonic() - reported > _REPORT_SECONDS:
+                reported = monotonic()
                 say("progress", key=unit["key"], stage=stage, fraction=round(fraction, 4))
 
         made = make_unit(unit, write_blend, progress)

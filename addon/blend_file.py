@@ -1,4 +1,4 @@
-"""An avatar's .blend, made in this process if it is Blender, else in another."""
+"""Writes an avatar's .blend, in this process if it is Blender, else in another one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from ..engine.core.types import LikenessError
 
 
 def can_write_blend() -> bool:
-    """Whether Blender, or its Python module, is here."""
+    """Whether this is Blender or its Python module is installed."""
     return "bpy" in sys.modules or importlib.util.find_spec("bpy") is not None
 
 
 def write_blend(avatar: Path, target: Path, photo: Path) -> None:
-    """Write the .blend of an avatar file, whole or not at all.
+    """Write the .blend of an avatar file atomically.
+
+    Args:
+        avatar: the avatar file.
+        target: the .blend to write.
+        photo: the portrait, which is packed into it.
 
     Raises:
         LikenessError: Blender could not write it.
@@ -26,7 +31,7 @@ def write_blend(avatar: Path, target: Path, photo: Path) -> None:
 
         blend_from_avatar(avatar, target, photo)
         return
-    # A process of its own: bpy keeps one scene, and its exit is not always clean.
+    # In another process: bpy has one scene, and may crash on exit.
     paths = [str(path.absolute()) for path in (avatar, target, photo)]
     done = subprocess.run(
         [sys.executable, "-m", f"{__package__}.scene.blend_writer", *paths],
@@ -39,5 +44,5 @@ def write_blend(avatar: Path, target: Path, photo: Path) -> None:
         lines = (done.stderr or done.stdout).strip().splitlines()
         raise LikenessError(
             f"avatar.blend was not written: {lines[-1] if lines else 'Blender stopped'}.",
-            f"The avatar itself is complete: '{avatar}'. Leave the .blend out.",
+            f"The avatar '{avatar}' is complete. Leave the .blend out.",
         )

@@ -1,4 +1,4 @@
-"""What differs between the Blender versions that are supported, in one place.
+"""Differences between the supported Blender versions, in one place.
 
 Tested: 4.5 LTS and 5.0 by the suite, 5.2 LTS by hand.
 """
@@ -16,7 +16,7 @@ def eevee_id() -> str:
 
 
 def ensure_cycles() -> None:
-    """Cycles is an add-on, and off in a bpy module that has not used it."""
+    """Enable Cycles, an add-on that is off in a fresh bpy module."""
     if "cycles" not in bpy.context.preferences.addons:
         import addon_utils
 
@@ -24,22 +24,22 @@ def ensure_cycles() -> None:
 
 
 def open_empty_file() -> None:
-    """Leave everything that is open and begin an empty file with factory settings.
+    """Replace the open file with an empty one with factory settings.
 
-    Preferences stay as they are: reading those of the factory as well would switch all extensions
-    off, this one among them, and Blender then takes their packages away in the middle of our work.
+    Preferences are kept: factory preferences would disable all extensions including this one, and
+    Blender would unload their packages while they are in use.
     """
     bpy.ops.wm.read_homefile(app_template="", use_factory_startup=True, use_empty=True)
 
 
 def enable_nodes(owner: Any) -> None:
-    """Materials and worlds have no node tree before 5.0 until they are told to use one."""
+    """Give a material or world its node tree, which is automatic from 5.0 on."""
     if bpy.app.version < (5, 0, 0):
         owner.use_nodes = True
 
 
 def set_png(image_settings: Any) -> None:
-    """Write 8-bit RGBA PNG files; 5.0 wants the medium before the format."""
+    """Set the output to 8-bit RGBA PNG; 5.0 needs the media type before the format."""
     if hasattr(image_settings, "media_type"):
         image_settings.media_type = "IMAGE"
     image_settings.file_format = "PNG"
@@ -71,5 +71,5 @@ def draw_modifier_input(layout: Any, modifier: Any, identifier: str, text: str) 
 
 
 def hide_bone(bone: Any, hidden: bool) -> None:
-    """Hide or show a pose bone; the bone itself had that before 5.0."""
+    """Hide or show a pose bone; before 5.0 the bone has that property."""
     (bone if hasattr(bone, "hide") else bone.bone).hide = hidden

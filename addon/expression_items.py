@@ -1,4 +1,4 @@
-"""What the face's panel shows: expressions in groups and pairs, the library's entries."""
+"""Expressions in groups and pairs, and the library's entries, for panels and operators."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ REGIONS: dict[str, tuple[str, ...]] = {
     "Cheeks and Nose": ("cheek", "nose"),
     "Other": (),
 }
-"""Heading -> beginnings of ARKit's expression names."""
+"""Heading -> prefixes of ARKit's expression names."""
 
 Item = tuple[str, str, str]
 
 
 def get_region(name: str) -> str:
-    """The heading that an expression stands under.
+    """The heading of an expression.
 
     >>> get_region("browInnerUp"), get_region("expression_3")
     ('Brows', 'Other')
@@ -32,12 +32,12 @@ def get_region(name: str) -> str:
 
 
 def filter_expressions(names: Iterable[str], region: str | None) -> list[str]:
-    """Those of ``names`` in a region, or all."""
+    """The names in a region; all of them without one."""
     return [name for name in names if region is None or get_region(name) == region]
 
 
 def pair_expressions(names: Iterable[str]) -> list[tuple[str, ...]]:
-    """Names with their partners of the other side, left first, in the order of the names.
+    """Names with their counterparts of the other side, left first, in the order of the names.
 
     >>> pair_expressions(["eyeBlinkLeft", "eyeBlinkRight", "jawOpen", "jawLeft"])
     [('eyeBlinkLeft', 'eyeBlinkRight'), ('jawOpen',), ('jawLeft',)]
@@ -55,7 +55,7 @@ def pair_expressions(names: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 def group_by_region(names: Iterable[str], wanted: str = "") -> dict[str, list[tuple[str, ...]]]:
-    """The pairs under their headings; a pair shows where either name holds ``wanted``."""
+    """Heading -> its pairs of which either name contains ``wanted``."""
     out: dict[str, list[tuple[str, ...]]] = {heading: [] for heading in REGIONS}
     for pair in pair_expressions(names):
         if any(wanted.lower() in name.lower() for name in pair):
@@ -65,7 +65,7 @@ def group_by_region(names: Iterable[str], wanted: str = "") -> dict[str, list[tu
 
 @cache
 def expression_entries(catalog: str) -> list[Item]:
-    """Name, label and description of the library's expressions in a catalog."""
+    """Enum items of the library's expressions in a catalog."""
     from ..engine.poses import named_expressions
 
     found = named_expressions().values()
@@ -74,7 +74,7 @@ def expression_entries(catalog: str) -> list[Item]:
 
 @cache
 def pose_entries() -> list[Item]:
-    """Name, label and description of the library's poses of the whole body."""
+    """Enum items of the library's poses of the whole body."""
     from ..engine.poses import named_poses
 
     found = named_poses().values()
@@ -82,18 +82,18 @@ def pose_entries() -> list[Item]:
 
 
 def expression_items(owner: Any, context: Any) -> list[Item]:
-    """For a property; the cache keeps what Blender only points at."""
+    """Enum items of all expressions. Cached, because Blender only keeps pointers to them."""
     return _all_expressions()
 
 
 def pose_items(owner: Any, context: Any) -> list[Item]:
-    """For a property: the photo's own pose, and the library's."""
+    """Enum items of the photo's pose and the library's."""
     return _all_poses()
 
 
 @cache
 def _all_poses() -> list[Item]:
-    photo = ("photo", "Photo", "The pose, place and expression of the photo")
+    photo = ("photo", "Photo", "Pose, position and expression in the photo")
     return [photo, *pose_entries()]
 
 

@@ -1,4 +1,4 @@
-"""The picture of a fit, for panels: loaded once, however often it is drawn."""
+"""The picture of a fit, for panels; loaded once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Store:
 
 
 def get_icon(path: Path) -> int:
-    """The icon of a picture file, square, in the size that big icons are drawn in."""
+    """Icon id of a picture file, drawn square; 0 if the file is missing."""
     written = path.stat().st_mtime if path.is_file() else 0.0
     if _Store.shown != (str(path), written):
         clear_preview()
@@ -35,14 +35,14 @@ def get_icon(path: Path) -> int:
 
 
 def clear_preview() -> None:
-    """Forget the picture."""
+    """Free the picture."""
     if _Store.previews is not None:
         bpy.utils.previews.remove(_Store.previews)
     _Store.previews, _Store.shown, _Store.icon = None, None, 0
 
 
 def _square(path: Path) -> Any:
-    """[S, S, 4] the picture in the middle of a dark square, lowest row first."""
+    """[S, S, 4] the picture centred on a dark square, bottom row first, 0..1."""
     import PIL.Image
 
     out = np.full((_SIDE, _SIDE, 4), (_BACKGROUND,) * 3 + (1.0,), np.float32)

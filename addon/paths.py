@@ -12,7 +12,7 @@ ROOT_PACKAGE = str(__package__).rpartition(".")[0]
 
 
 def user_folder(name: str) -> Path:
-    """A folder that may be written to and survives upgrades, made when missing."""
+    """A writable folder that survives upgrades; created if missing."""
     if ROOT_PACKAGE.startswith("bl_ext."):
         return Path(bpy.utils.extension_path_user(ROOT_PACKAGE, path=name, create=True))
     folder = Path(platformdirs.user_data_dir("likeness")) / name

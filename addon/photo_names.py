@@ -1,4 +1,4 @@
-"""Which photo is which, told by their files' names. No bpy here."""
+"""Guesses from file names which side of a person a photo shows. No bpy here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORDS = {
 
 
 def guess_direction(path: Path) -> str:
-    """What a photo shows by its name: front, back, left, right, side, or any.
+    """The side that a photo's name suggests: front, back, left, right, side, or any.
 
     >>> [guess_direction(Path(n)) for n in ("anna_back.jpg", "IMG_1.jpg", "LeftSide-2.png")]
     ['back', 'any', 'left']
@@ -30,8 +30,8 @@ def guess_direction(path: Path) -> str:
 
 
 def sort_main_first(paths: Sequence[Path], active: Path | None = None) -> list[Path]:
-    """The photos with the main one first: the one whose name says front, else ``active``, else
-    the first whose name says nothing.
+    """The photos with the main one first: the one named front, else ``active``, else the first
+    whose name suggests no side.
 
     >>> [p.name for p in sort_main_first([Path("b_side.png"), Path("b.png"), Path("b_back.png")])]
     ['b.png', 'b_side.png', 'b_back.png']

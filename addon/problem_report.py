@@ -1,4 +1,4 @@
-"""What a user sends when something went wrong: enough to find it, nothing private. No bpy here."""
+"""The report of a problem, for users to send: complete, but nothing private. No bpy here."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
 
 _PLAIN_PATH = re.compile(r"""(?<![\w.…~])(?:[A-Za-z]:)?(?:[\\/]+[^\\/\s'"<>|:*?,;)]+){2,}""")
-"""An absolute path without spaces; those with spaces are found by the folders that are known."""
+"""An absolute path without spaces; those with spaces are found by their known folders."""
 
 _PACKAGES = ("site-packages", "dist-packages", "likeness")
 
 
 def strip_folders(text: str, known: Iterable[str] = ()) -> str:
-    """``text`` with every path cut to its last part, or to what lies in a Python package.
+    """``text`` with every path cut to its last part, or to its part inside a Python package.
 
     Args:
-        known: paths that may stand in the text, with any characters.
+        text: any text.
+        known: paths that may occur in the text, with any characters.
 
     >>> strip_folders("Cannot read '/home/ann b/me.jpg'.", ["/home/ann b/me.jpg"])
     "Cannot read '…/me.jpg'."
@@ -59,7 +60,7 @@ def format_request(request: Mapping[str, Any]) -> str:
 
 
 def find_paths(request: Any) -> list[str]:
-    """Every string in a request that may be a path."""
+    """All strings of a request that may be paths."""
     if isinstance(request, Mapping):
         return [path for value in request.values() for path in find_paths(value)]
     if isinstance(request, list | tuple):
@@ -78,22 +79,26 @@ def problem_report(
     """The text to copy.
 
     Args:
-        stage: the last one that the job told. log: the worker's last lines.
-        versions: name -> version, of Blender and the like.
+        message: of the error.
+        remedy: of the error.
+        request: as sent to the worker.
+        stage: the last one that the job reported.
+        log: the worker's last lines.
+        versions: program -> version.
     """
-    told = {
+    facts = {
         **versions,
         "Python": platform.python_version(),
         "System": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
     known = find_paths(request)
     lines = [
-        "Likeness: report of a problem",
+        "Likeness: problem report",
         "",
         strip_folders(message, known),
         strip_folders(remedy, known),
         "",
-        *(f"{name}: {version}" for name, version in told.items()),
+        *(f"{name}: {version}" for name, version in facts.items()),
         f"Stage: {stage}",
         f"Request: {format_request(request)}",
         "",

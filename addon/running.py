@@ -1,7 +1,7 @@
-"""The one job of this Blender: started, followed, ended, and what is left to say about it.
+"""The one job of this Blender: start, progress, end, and its last problem.
 
-It lives here, not in an operator nor in Blender's data: operators end with their window, data
-changes with every undo. Nothing of Blender's is kept, so undo and loading files cannot hurt it.
+The state is neither in an operator, which ends with its window, nor in Blender's data, which undo
+changes. It holds no reference to Blender's data, so undo and loading files do not affect it.
 """
 
 from __future__ import annotations
@@ -26,21 +26,25 @@ from .workers.jobs import JobState, WorkerJob
 Steps = Generator[Any, None, Any]
 
 STEP_SECONDS = 0.03
-"""Steps of work in Blender itself are taken so long, then its windows get their turn."""
+"""Longest slice of work in Blender itself before its windows are updated."""
 
 _STATUS_SECONDS = 0.5
-"""How often the status bar is drawn anew."""
+"""Least time between two redraws of the status bar."""
 
 
 @dataclass
 class RunningJob:
-    """The job under way.
+    """The running job.
 
     Attributes:
-        title: what it makes, for people. request: as sent to the worker, None before.
-        job: the worker's, None while Blender prepares. steps: what Blender itself does now.
+        title: what it makes, for people.
+        request: as sent to the worker; empty before.
+        job: the worker's job; None while Blender prepares.
+        steps: the work of Blender itself, or None.
         part: ``prepare``, ``work`` or ``import``.
-        first: loops are compiled on the way, once per computer, which takes about a minute.
+        estimate: progress and time left.
+        interrupted: whether undo or redo has stopped the steps.
+        first: whether loops are compiled on the way, once per computer (about a minute).
     """
 
     title: str
@@ -54,23 +58,25 @@ class RunningJob:
 
     @property
     def question(self) -> dict[str, Any] | None:
-        """What the worker asks the user, if it does."""
+        """The worker's question to the user, or None."""
         return self.job.question if self.job is not None else None
 
     @property
     def picture(self) -> str:
-        """File of the fitted body over the photo; empty before, and it may be gone again."""
+        """File of the fitted body over the photo; empty before the fit. It may be deleted
+        already."""
         return self.job.picture if self.job is not None else ""
 
     @property
     def fraction(self) -> float:
+        """Progress, 0..1."""
         return self.estimate.fraction
 
     @property
     def doing(self) -> str:
-        """What is done now, for people."""
+        """The current activity, for people."""
         if self.part != "work" or self.job is None:
-            return "Preparing" if self.part == "prepare" else "Bringing it into the scene"
+            return "Preparing" if self.part == "prepare" else "Adding it to the scene"
         if self.question is not None:
             return "Waiting for your answer"
         said = self.job.message or self.job.stage
@@ -78,14 +84,14 @@ class RunningJob:
 
     @property
     def left(self) -> str:
-        """How long it will take, for people; empty when nobody knows."""
+        """The time left, for people; empty if unknown."""
         asked = self.part != "work" or self.question is not None or self.first
         return "" if asked else format_time_left(self.estimate.remaining)
 
 
 @dataclass(frozen=True)
 class JobProblem:
-    """Why the last job came to nothing."""
+    """Why the last job failed, and the report to copy."""
 
     title: str
     message: str
@@ -101,22 +107,22 @@ class _Store:
 
 
 def current_job() -> RunningJob | None:
-    """The job under way, or None."""
+    """The running job, or None."""
     return _Store.current
 
 
 def last_problem() -> JobProblem | None:
-    """What went wrong last, until it is dismissed or something new begins."""
+    """The last problem, until it is dismissed or another job starts."""
     return _Store.problem
 
 
 def dismiss_problem() -> None:
-    """The user has read what went wrong."""
+    """Forget the last problem."""
     _Store.problem = None
 
 
 def worker_log() -> tuple[str, ...]:
-    """The last lines that the worker wrote, without private folders."""
+    """The last lines of the worker's log, without private folders."""
     running = _Store.current
     if running is not None and running.job is not None:
         return tuple(strip_folders(line) for line in running.job.log)
@@ -124,14 +130,14 @@ def worker_log() -> tuple[str, ...]:
 
 
 def begin_job(title: str) -> RunningJob:
-    """Take the place of the one job.
+    """Register the one job.
 
     Raises:
-        LikenessError: another one is under way.
+        LikenessError: Another job is running.
     """
     if _Store.current is not None:
         raise LikenessError(
-            f"{_Store.current.title} is still under way.", "Wait for it, or cancel it first."
+            f"{_Store.current.title} is still running.", "Wait for it, or cancel it first."
         )
     _Store.problem, _Store.log = None, ()
     _Store.current = RunningJob(title)
@@ -139,7 +145,11 @@ def begin_job(title: str) -> RunningJob:
 
 
 def start_worker(running: RunningJob, request: Mapping[str, Any]) -> None:
-    """Start the worker on ``request``."""
+    """Start the worker on ``request``.
+
+    Raises:
+        LikenessError: The chosen Python is missing or cannot be started.
+    """
     running.request = dict(request)
     running.estimate = TimeEstimate(stage_seconds(running.request), time.monotonic())
     command, variables = get_worker_command(bpy.context)
@@ -150,7 +160,7 @@ def start_worker(running: RunningJob, request: Mapping[str, Any]) -> None:
 
 
 def stage_seconds(request: Mapping[str, Any]) -> dict[str, float]:
-    """Stage -> seconds for a task that knows its stages (``stage_seconds`` of its module)."""
+    """Stage -> estimated seconds, if the task's module has ``stage_seconds``; else empty."""
     task = request.get("task", "build")
     module = importlib.import_module(f"...engine.workflows.worker.{task}", __name__)
     tell = getattr(module, "stage_seconds", None)
@@ -158,7 +168,7 @@ def stage_seconds(request: Mapping[str, Any]) -> dict[str, float]:
 
 
 def poll_job(running: RunningJob) -> JobState:
-    """Take in what the worker said."""
+    """Read the worker's messages and update the progress."""
     job = running.job
     assert job is not None
     state, now = job.poll(), time.monotonic()
@@ -170,7 +180,7 @@ def poll_job(running: RunningJob) -> JobState:
 
 
 def advance_steps(running: RunningJob) -> tuple[bool, Any]:
-    """Go on with ``running.steps`` for a moment: whether they are finished, and their result."""
+    """Run ``running.steps`` for ``STEP_SECONDS``: (whether they have finished, their result)."""
     assert running.steps is not None
     until = time.perf_counter() + STEP_SECONDS
     while True:
@@ -186,7 +196,7 @@ def advance_steps(running: RunningJob) -> tuple[bool, Any]:
 
 
 def end_job(running: RunningJob) -> None:
-    """The job is over: its worker is gone, its place is free, its log is kept."""
+    """End the job: stop the worker, keep its log, and free the place for the next job."""
     _close_steps(running)
     if running.job is not None:
         running.job.kill()
@@ -196,13 +206,12 @@ def end_job(running: RunningJob) -> None:
 
 
 def fail_job(running: RunningJob, error: Exception) -> LikenessError:
-    """End the job with an error, and keep what to tell; returns it as one for the user."""
+    """End the job with an error and keep the problem; returns the error for the user."""
     lines = list(running.job.log) if running.job is not None else []
     if not isinstance(error, LikenessError):
         lines += "".join(traceback.format_exception(error)).splitlines()
         error = LikenessError(
-            f"Something unexpected went wrong: {type(error).__name__}: {error}.",
-            "Please report it (Copy Report).",
+            f"Unexpected error: {type(error).__name__}: {error}.", "Please report it (Copy Report)."
         )
     stage = running.part
     if running.part == "work" and running.job is not None:
@@ -216,7 +225,7 @@ def fail_job(running: RunningJob, error: Exception) -> LikenessError:
 
 
 def stop_current_job() -> None:
-    """End whatever runs, without a word; for when the extension is disabled."""
+    """End the running job silently; for when the extension is disabled."""
     if _Store.current is not None:
         end_job(_Store.current)
     _Store.problem = None
@@ -231,7 +240,7 @@ def read_version() -> str:
 
 
 def redraw_views(context: Any) -> None:
-    """Let 3D views and the status bar show where the job stands."""
+    """Redraw the sidebars, preferences and status bar, which show the job."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
@@ -244,8 +253,8 @@ def redraw_views(context: Any) -> None:
     if now - _Store.status_drawn < _STATUS_SECONDS and _Store.current is not None:
         return
     _Store.status_drawn = now
-    # The only way to have the status bar drawn; it takes other tools' hints away, so not
-    # while one of them is at work.
+    # The only way to redraw the status bar. It clears the hints of other tools, so it is skipped
+    # while one of them is running.
     window = context.window
     if context.workspace is not None and window is not None and len(window.modal_operators) <= 1:
         context.workspace.status_text_set_internal(None)
@@ -259,7 +268,7 @@ def _close_steps(running: RunningJob) -> None:
 
 @bpy.app.handlers.persistent
 def _before_data_changes(*_: Any) -> None:
-    """Undo and loading take away the data that steps in Blender hold on to: they end first."""
+    """Undo and loading invalidate the data that the steps use, so the steps are closed first."""
     running = _Store.current
     if running is not None and running.steps is not None:
         running.interrupted = True
@@ -268,7 +277,7 @@ def _before_data_changes(*_: Any) -> None:
 
 @bpy.app.handlers.persistent
 def _before_load(*_: Any) -> None:
-    """The scene that the job was for goes away."""
+    """The job's scene is about to go."""
     running = _Store.current
     if running is None:
         return

@@ -1,4 +1,4 @@
-"""What the preferences know: found out by the worker, kept as JSON beside the settings."""
+"""Results of the worker's checks, stored as JSON in the preferences."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from .worker_launch import CACHES, cache_folders, engine_python, weights_folders
 if TYPE_CHECKING:
     from ..engine.files.weights import ModelWeights
 
-OFFLINE = "Allow Online Access is switched off in Preferences > System"
-OFFLINE_BY_COMMAND = "This Blender was started with --offline-mode"
+OFFLINE = "Allow Online Access is off in Preferences > System"
+OFFLINE_BY_COMMAND = "Blender was started in offline mode"
 
 
 def find_online_problem() -> str:
-    """Why nothing can be fetched; empty when Blender may go online."""
+    """Why downloads are not possible; empty if Blender may go online."""
     if bpy.app.online_access:
         return ""
     return OFFLINE_BY_COMMAND if bpy.app.online_access_override else OFFLINE
 
 
 def get_known(context: Any, topic: str) -> dict[str, Any]:
-    """What was found out about ``environment``, ``models``, ``caches`` or ``body``; or nothing."""
+    """The last result about ``environment``, ``models``, ``caches`` or ``body``; else empty."""
     try:
         found = json.loads(get_preferences(context).found or "{}").get(topic, {})
-    except (ValueError, AttributeError):  # written by hand, or by another version
+    except (ValueError, AttributeError):  # edited by hand, or written by another version
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def save_known(context: Any, **topics: dict[str, Any]) -> None:
-    """Keep what was found out."""
+    """Store results by topic."""
     settings = get_preferences(context)
     try:
         found = json.loads(settings.found or "{}")
@@ -46,13 +46,13 @@ def save_known(context: Any, **topics: dict[str, Any]) -> None:
 
 
 def remember_environment(context: Any, result: dict[str, Any]) -> None:
-    """What the worker said of its Python, together with the one that it was started in."""
+    """Store the worker's result about its Python, with the preference it was started by."""
     result = {key: value for key, value in result.items() if key != "type"}
     save_known(context, environment={**result, "chosen": get_preferences(context).engine_python})
 
 
 def remember_setup(context: Any, result: dict[str, Any]) -> None:
-    """What the worker said of models, caches and the body file."""
+    """Store the worker's result about models, caches and the body file."""
     topics = {"models": result["models"], "caches": result["caches"]}
     if result["body"] is not None:
         topics["body"] = {**result["body"], "chosen": get_preferences(context).body_file}
@@ -60,13 +60,13 @@ def remember_setup(context: Any, result: dict[str, Any]) -> None:
 
 
 def remember_model(context: Any, name: str, path: str) -> None:
-    """A model has come."""
+    """Store that a model was downloaded."""
     there = {"state": "there", "path": path, "bytes": 0}
     save_known(context, models={**get_known(context, "models"), name: there})
 
 
 def setup_request(context: Any, *, clear: bool = False) -> dict[str, Any]:
-    """The worker's request for what lies on this computer; ``clear`` empties the caches."""
+    """The request of the task ``setup``; ``clear`` empties the caches."""
     body = get_preferences(context).body_file
     return {
         "task": "setup",
@@ -78,22 +78,22 @@ def setup_request(context: Any, *, clear: bool = False) -> dict[str, Any]:
 
 
 def download_request(context: Any, model: str, accepted: bool) -> dict[str, Any]:
-    """The worker's request for a model that the user wants.
+    """The request of the task ``download``.
 
     Raises:
-        LikenessError: Blender is offline, or the licence was not accepted.
+        LikenessError: Blender is offline, the model is unknown, or its licence is not accepted.
     """
     from ..engine.files.weights import WEIGHTS  # late: it brings what fetches files
 
     offline = find_online_problem()
     if offline:
-        raise LikenessError(f"{offline}, so nothing can be fetched.", "Switch it on first.")
+        raise LikenessError(f"{offline}: nothing can be downloaded.", "Go online first.")
     if model not in WEIGHTS:
-        raise LikenessError(f"There is no model '{model}'.", f"One of: {', '.join(WEIGHTS)}.")
+        raise LikenessError(f"'{model}' is not a model.", f"Choose one of: {', '.join(WEIGHTS)}.")
     if not accepted:
         raise LikenessError(
-            f"The licence of '{model}' has to be accepted first: {WEIGHTS[model].licence}.",
-            "Read it, and set the check box.",
+            f"The licence of '{model}' must be accepted first: {WEIGHTS[model].licence}.",
+            "Read it, and tick the check box.",
         )
     return {
         "task": "download",
@@ -104,7 +104,7 @@ def download_request(context: Any, model: str, accepted: bool) -> dict[str, Any]
 
 
 def environment_lines(context: Any) -> list[tuple[str, str]]:
-    """What is known of the Python that the worker runs in, as (icon, text)."""
+    """Lines (icon, text) about the worker's Python."""
     said = get_known(context, "environment")
     chosen = get_preferences(context).engine_python
     if not said or said.get("chosen") != chosen:
@@ -115,7 +115,7 @@ def environment_lines(context: Any) -> list[tuple[str, str]]:
         return [("ERROR", str(error))]
     lines = [("CHECKMARK", f"Python {said['python']}" + ("" if there else ", Blender's own"))]
     if said["missing"]:
-        lines = [("ERROR", f"Packages are missing: {', '.join(said['missing'])}")]
+        lines = [("ERROR", f"Missing packages: {', '.join(said['missing'])}")]
         lines.append(("BLANK1", f"{said['executable']} -m pip install {' '.join(said['missing'])}"))
     gpu = said["gpu"]
     if gpu is not None:
@@ -130,12 +130,12 @@ def environment_lines(context: Any) -> list[tuple[str, str]]:
     if gpu is not None and gpu["device"]:
         lines.append(("CHECKMARK", f"GPU found: {gpu['device']}, {format_size(gpu['memory'])}"))
     if said["why_no_gpu"]:
-        lines.append(("INFO", f"The processor does the work: {said['why_no_gpu']}"))
+        lines.append(("INFO", f"Runs on the CPU: {said['why_no_gpu']}"))
     return lines
 
 
 def body_line(context: Any) -> tuple[str, str]:
-    """What is known of the body file, as (icon, text)."""
+    """A line (icon, text) about the body file."""
     chosen = get_preferences(context).body_file
     if not chosen:
         return ("CHECKMARK", "The default body")
@@ -152,7 +152,7 @@ def body_line(context: Any) -> tuple[str, str]:
 
 
 def model_rows(context: Any) -> list[tuple[ModelWeights, str, str]]:
-    """Every model of the table with its state and where it lies, as far as that is known."""
+    """Each model with its state and path, as far as they are known."""
     from ..engine.files.weights import WEIGHTS
 
     said = get_known(context, "models")
@@ -164,7 +164,7 @@ def model_rows(context: Any) -> list[tuple[ModelWeights, str, str]]:
 
 
 def model_size(entry: ModelWeights) -> str:
-    """How much there is to fetch, for people; empty where that is not published."""
+    """Download size, for people; empty if it is not published."""
     if entry.gigabytes:
         return f"{entry.gigabytes} GB"
     sizes = [file.size for file in entry.files]
@@ -172,7 +172,7 @@ def model_size(entry: ModelWeights) -> str:
 
 
 def cache_lines(context: Any) -> list[str]:
-    """How large the caches are."""
+    """Lines with the sizes of the caches."""
     said = get_known(context, "caches")
     return [
         f"{what}: {format_size(said[name]['bytes'])}"
@@ -193,6 +193,6 @@ def format_size(size: float) -> str:
 
 
 def shorten_path(path: str) -> str:
-    """Where a file lies, shortened from its beginning to what a row can show."""
+    """A path, shortened at its beginning to fit a row."""
     text = str(Path(path))
     return text if len(text) <= 48 else "…" + text[-47:]

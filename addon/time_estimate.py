@@ -1,4 +1,4 @@
-"""How far a job is and how long it will still take. No bpy here."""
+"""Progress and time left of a job. No bpy here."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from collections.abc import Mapping
 from ..engine.core.progress import overall_progress
 
 _TRUST_SECONDS = 4.0
-"""So long the table of the stages counts more than the time that was measured."""
+"""Seconds for which the table of stages outweighs the measured time."""
 
 _CREEP = 0.9
-"""A stage that tells nothing is shown as at most so far gone."""
+"""Highest fraction shown for a stage that reports no progress."""
 
 _SMOOTH_SECONDS = 2.5
-_LEAST_PROGRESS = 0.04  # below it the measured time says nothing
+_MIN_PROGRESS = 0.04  # below it the measured time is not extrapolated
 
 
 class TimeEstimate:
-    """Takes in what a job tells, with the time at which it is told.
+    """Estimates the time left from a job's progress reports.
 
     Attributes:
-        fraction: 0..1 of the whole, never falling. remaining: seconds, None when not known.
+        fraction: of the whole job, 0..1; never decreases.
+        remaining: seconds; None if unknown.
     """
 
     def __init__(self, seconds: Mapping[str, float], now: float) -> None:
         """
         Args:
-            seconds: stage -> how long it takes on an ordinary computer, in order; empty for a
-                task whose own fractions are all there is.
-            now: seconds of a clock that only goes forward.
+            seconds: stage -> seconds on an average computer, in order; empty for a task that
+                only reports fractions.
+            now: seconds of a monotonic clock.
         """
         self._seconds = dict(seconds)
         self._total = sum(self._seconds.values())
@@ -41,12 +42,12 @@ class TimeEstimate:
         self.remaining: float | None = None
 
     def pause(self, now: float) -> None:
-        """The job waits for the user: no time passes until the next :meth:`take`."""
+        """Stop the clock until the next :meth:`take`, while the job waits for the user."""
         if not self._paused:
             self._paused, self._last = True, now
 
     def take(self, stage: str, fraction: float, now: float) -> None:
-        """The job is in ``stage``, of which ``fraction`` 0..1 is done."""
+        """Take in a report: the job is in ``stage``, of which ``fraction`` 0..1 is done."""
         if self._paused:
             waited = now - self._last
             self._paused, self._start = False, self._start + waited
@@ -55,21 +56,21 @@ class TimeEstimate:
         if stage != self._stage:
             self._stage, self._stage_start = stage, now
         elapsed = now - self._start
-        told = overall_progress(stage, fraction, self._seconds) if self._seconds else fraction
+        done = overall_progress(stage, fraction, self._seconds) if self._seconds else fraction
         left: float | None = None
-        if self._seconds and told is not None:
-            # The table's seconds, as slow as this computer is.
+        if self._seconds and done is not None:
+            # The table's seconds, scaled to this computer's pace.
             spent = now - self._stage_start
             if fraction > 0.0 or spent == 0.0:
-                self._pace = (elapsed + _TRUST_SECONDS) / (told * self._total + _TRUST_SECONDS)
+                self._pace = (elapsed + _TRUST_SECONDS) / (done * self._total + _TRUST_SECONDS)
             elif self._seconds[stage] > 0.0:
                 self._pace = max(self._pace, _CREEP * spent / self._seconds[stage])
             creep = min(_CREEP, spent / self._expected(stage))
-            told = overall_progress(stage, max(fraction, creep), self._seconds) or told
-            left = (1.0 - told) * self._total * self._pace
-        elif not self._seconds and fraction > _LEAST_PROGRESS:
+            done = overall_progress(stage, max(fraction, creep), self._seconds) or done
+            left = (1.0 - done) * self._total * self._pace
+        elif not self._seconds and fraction > _MIN_PROGRESS:
             left = elapsed * (1.0 - fraction) / fraction
-        self.fraction = min(1.0, max(self.fraction, told or 0.0))
+        self.fraction = min(1.0, max(self.fraction, done or 0.0))
         if left is not None:
             self._end_at(now + left, now)
         self._last = now
@@ -86,7 +87,7 @@ class TimeEstimate:
 
 
 def format_time_left(seconds: float | None) -> str:
-    """For people: rounded up, the coarser the longer.
+    """Time left for people: rounded up, more coarsely the longer it is.
 
     >>> format_time_left(3.2), format_time_left(41), format_time_left(130), format_time_left(4000)
     ('5 s left', '45 s left', '3 min left', '1 h 7 min left')

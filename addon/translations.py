@@ -1,7 +1,7 @@
-"""Labels and tooltips in other languages than English.
+"""Translations of labels and tooltips.
 
-``messages.json`` is written by ``build.py messages``: ``{text: {language: translation}}``. What a
-language lacks stays English.
+``build.py messages`` maintains ``messages.json``: ``{text: {language: translation}}``. Texts that
+are not translated stay English.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from .paths import ROOT_PACKAGE
 FILE = Path(__file__).resolve().parent / "messages.json"
 
 LOCALES = {"de": ("de", "de_DE")}
-"""Language -> what Blender calls it; that has changed between versions."""
+"""Language -> Blender's names for it in different versions."""
 
 
 def build_translations(
     messages: dict[str, dict[str, str]],
 ) -> dict[str, dict[tuple[str, str], str]]:
-    """What Blender wants: locale -> (context, text) -> translation.
+    """Locale -> (context, text) -> translation, for Blender.
 
-    Operators' names and buttons are in a context of their own; the same text may be both.
+    Operators have their own context; a text may occur in both.
     """
     contexts = (
         bpy.app.translations.contexts.default,
@@ -53,8 +53,8 @@ def unregister() -> None:
 
 
 def set_tooltip(cls: Any) -> None:
-    """An operator's docstring as its tooltip, in one line: Blender shows line breaks as they are,
-    and Pythons differ in what they make of the indentation."""
+    """Use an operator's docstring as its tooltip, in one line: Blender shows line breaks, and the
+    indentation of docstrings depends on the Python version."""
     if (
         not getattr(cls, "bl_description", "")
         and cls.__doc__

@@ -1,8 +1,8 @@
-"""Where the worker runs: in Blender's own Python, or in an environment that the user has made.
+"""How the worker is started: in Blender's own Python, or in an environment of the user's.
 
-The extension brings along what makes avatars on every computer. PyTorch and what draws on a GPU
-are too large for that; who wants them installs them in a Python environment of their own and
-names it in the preferences. Nothing is installed from here.
+The extension bundles all packages that avatars need. PyTorch and GPU rasterisers are too large to
+bundle: users install them in their own Python environment and choose it in the preferences.
+Nothing is installed from here.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .preferences import get_preferences
 from .workers.jobs import worker_command
 
 _INSIDE = ("bin/python3", "bin/python", "Scripts/python.exe", "python.exe")
-"""Where an environment's folder has its Python."""
+"""Paths of the interpreter in an environment's folder."""
 
 
 def resolve_python(chosen: Path) -> Path:
-    """The interpreter of what the user chose: the program itself, or an environment's folder.
+    """The interpreter of the user's choice: the executable itself, or an environment's folder.
 
     Raises:
-        LikenessError: there is no Python.
+        LikenessError: There is no Python at that path.
     """
     if chosen.is_file():
         return chosen
@@ -41,20 +41,20 @@ def resolve_python(chosen: Path) -> Path:
 
 
 def engine_python(context: Any) -> Path | None:
-    """The interpreter that the user wants the worker to run in; None for Blender's own.
+    """The interpreter for the worker that the user chose; None for Blender's own.
 
     Raises:
-        LikenessError: see :func:`resolve_python`.
+        LikenessError: There is no Python at the chosen path.
     """
     chosen = get_preferences(context).engine_python
     return resolve_python(Path(bpy.path.abspath(chosen))) if chosen else None
 
 
 def get_worker_command(context: Any) -> tuple[list[str], dict[str, str]]:
-    """The command that starts the worker, and the variables that it gets.
+    """The command that starts the worker, and its environment variables.
 
     Raises:
-        LikenessError: the Python that the user chose is not there.
+        LikenessError: There is no Python at the chosen path.
     """
     python = engine_python(context)
     command = worker_command(python=str(python) if python else sys.executable)
@@ -62,10 +62,10 @@ def get_worker_command(context: Any) -> tuple[list[str], dict[str, str]]:
 
 
 def worker_variables(context: Any) -> dict[str, str]:
-    """Where the worker may write and look for models, and that it stays offline with Blender."""
+    """Environment variables: cache and model folders, and offline mode if Blender is offline."""
     weights = [*map(str, weights_folders(context)), os.environ.get("LIKENESS_WEIGHTS", "")]
     out = {
-        # Compiled loops are kept where the extension may write.
+        # Compiled loops are cached where the extension may write.
         "NUMBA_CACHE_DIR": str(user_folder("numba")),
         "LIKENESS_WEIGHTS": os.pathsep.join(filter(None, weights)),
     }
@@ -75,16 +75,16 @@ def worker_variables(context: Any) -> dict[str, str]:
 
 
 def weights_folders(context: Any) -> list[Path]:
-    """Where models lie: in the folder that the user chose, and in the extension's own."""
+    """The folders of models: the user's choice, and the extension's own."""
     chosen = get_preferences(context).models_folder
     own = user_folder("weights")
     return [Path(bpy.path.abspath(chosen)), own] if chosen else [own]
 
 
 def cache_folders() -> dict[str, Path]:
-    """What may be deleted at any time, by name."""
+    """Name -> folder of everything that may be deleted at any time."""
     return {name: user_folder(name) for name in CACHES}
 
 
 CACHES = {"numba": "Compiled loops"}
-"""Folder of a cache -> what it holds."""
+"""Folder of a cache -> its content, for people."""

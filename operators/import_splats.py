@@ -34,7 +34,7 @@ class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
         name="Up Axis",
         description="Axis that points up in a PLY file; SPZ files define it",
         items=(
-            ("-y", "-Y", "As most photogrammetry programs save it"),
+            ("-y", "-Y", "As most training programs of Gaussian splats save it"),
             ("y", "Y", "As in glTF"),
             ("z", "Z", "As in Blender"),
         ),

@@ -22,7 +22,7 @@ def test_a_jobs_life(blender, tmp_path: Path) -> None:
     assert 0.3 < life["fraction"] < 1.0
     assert life["mouse"] == ["PASS_THROUGH"]
     assert life["second"][0] == ["CANCELLED"]
-    assert "still under way" in life["second"][1][0][1]
+    assert "still running" in life["second"][1][0][1]
     assert not life["poll"]
     assert life["escape"] == ["RUNNING_MODAL"]
     assert life["cancelled"] == ["CANCELLED", [["INFO", "Cancelled"]], True]

@@ -66,7 +66,7 @@ def test_preferences(blender_lts, extension: Path, tmp_path: Path) -> None:
     assert said["unchecked"] == ["Not checked yet"]
     assert said["own"][0] == "FINISHED"
     assert said["own"][1].endswith("Blender's own")
-    assert any("GPU" in line or "processor" in line for line in said["own"])
+    assert any("GPU" in line or "CPU" in line for line in said["own"])
     assert "There is no Python at" in said["nowhere"][0]
     assert said["nowhere"][1:] == ["Not checked yet"]
     assert "cannot be started" in said["no_program"]
@@ -81,8 +81,8 @@ def test_preferences(blender_lts, extension: Path, tmp_path: Path) -> None:
     assert said["clear"][0] == "FINISHED"
     assert "Compiled loops: 0 kB" in said["clear"]
     assert said["left"] == []
-    assert "nothing can be fetched" in said["offline"]
-    assert f"has to be accepted first: {WEIGHTS['lpips-alexnet'].licence}" in said["unaccepted"]
+    assert "nothing can be downloaded" in said["offline"]
+    assert f"must be accepted first: {WEIGHTS['lpips-alexnet'].licence}" in said["unaccepted"]
     assert "HF_HUB_OFFLINE" not in said["variables"]
 
 
