@@ -96,7 +96,7 @@ def traces() -> list[str]:
     for keymap in bpy.context.window_manager.keyconfigs.addon.keymaps:
         found += [f"key of {i.idname}" for i in keymap.keymap_items if "likeness" in i.idname]
     presets = [path for kind in ("", "operator") for path in bpy.utils.preset_paths(kind)]
-    found += [f"presets {path}" for path in presets if "likeness" in path]
+    found += [f"presets {p}" for p in presets if "/user_default/likeness" in Path(p).as_posix()]
     return sorted(found)
 
 
