@@ -22,6 +22,7 @@ from ..network.config import (
     override_fields,
 )
 from .augment import AS_IN_USE, CLEAN, Augmentation
+from .former_names import SETTINGS
 from .losses import LossWeights
 
 AMP = ("off", "bf16", "fp16")
@@ -94,12 +95,7 @@ class TrainConfig:
         LikenessError: A value is out of range.
     """
 
-    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
-        "finer": "supersample",
-        "references_each": "references_per_subject",
-        "keep": "max_checkpoints",
-        "directed": "directed_pairs",
-    }
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = SETTINGS
 
     name: str = "base"
     network: NetworkConfig = field(default_factory=NetworkConfig)

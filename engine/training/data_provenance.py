@@ -24,13 +24,14 @@ from ..dataset.stored_subjects import StoredSubject, read_stored_subjects
 from ..files.atomic import atomic_write
 from ..files.untrusted import read_json
 from ..network.config import rename_former_keys
+from .former_names import DATA_KEYS
 
 DATA_FILE = "data.json"
 FREE = re.compile(r"\s*(CC0|public domain)\b", re.I)
-"""Licences that ask for nothing."""
+"""Licences without conditions."""
 
 HELD_OUT_KINDS = ("skins", "hairs", "outfits", "shoes", "accessories", "lights")
-"""What ``likeness synth --split`` keeps apart by name."""
+"""Kinds of assets that ``likeness synth --split`` separates by name."""
 
 Facts = Mapping[str, Any]
 
@@ -69,7 +70,7 @@ def load_sessions(run: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        content = rename_former_keys(dict(read_json(path)), {"goes": "sessions"}, str(path))
+        content = rename_former_keys(dict(read_json(path)), DATA_KEYS, str(path))
         return [
             {
                 "step": int(one["step"]),
@@ -86,17 +87,19 @@ def load_sessions(run: Path) -> list[dict[str, Any]]:
 
 
 def describe_shards(shards: Iterable[str]) -> dict[str, Any]:
-    """Who and what is in shards, JSON-able, without the folders of this computer.
+    """Describe who and what is in shards, JSON-able, without this computer's folders.
 
-    Counted from the shards themselves; what they don't tell (licences, commands, limits) is from
-    the cards beside them.
+    Counted in the shards themselves; licences, commands and limits are from the cards beside them.
+
+    Args:
+        shards: Paths.
 
     Returns:
         ``subjects``, ``views``, ``held_out``, ``sources``, ``framings``, ``kinds``; ``groups``:
         kind of group (evaluation's) -> group -> people; ``splits``: split -> people;
         ``seeds``: stream of random numbers -> people; ``names``: kind of asset -> files that were
-        drawn; ``assets``: name, sha256 and licence (None: nobody tells); ``sets``: one for each
-        folder; ``unread``: shards that are no longer here or cannot be read.
+        drawn; ``assets``: name, sha256 and licence (None: unknown); ``sets``: one for each folder;
+        ``unread``: shards that are missing or cannot be read.
     """
     files = [Path(shard) for shard in dict.fromkeys(shards)]
     unread: list[str] = []
@@ -133,8 +136,9 @@ def describe_shards(shards: Iterable[str]) -> dict[str, Any]:
 
 
 def seed_stream(about: Mapping[str, Any]) -> str:
-    """The random numbers that a subject is made of. Splits ``all`` and ``train`` share them, so
-    that one seed makes the same people in both.
+    """Name the stream of random numbers that a subject is generated from.
+
+    Splits ``all`` and ``train`` share it, so that one seed makes the same people in both.
 
     >>> seed_stream({"source": "rendered", "seed": 9, "facts": {"split": "train"}})
     'rendered, seed 9'
@@ -160,13 +164,15 @@ def find_leaks(training: Mapping[str, Any], test: Mapping[str, Any]) -> list[str
     if count := training["splits"].get("test", 0):
         out.append(f"{count} people of the training data are of the split 'test'.")
     if unknown := [shard for data in (training, test) for shard in data["unread"]]:
-        out.append(f"Not all shards could be read, so that nobody knows: {', '.join(unknown)}.")
+        out.append(f"Leaks cannot be ruled out, since shards are unreadable: {', '.join(unknown)}.")
     rendered = {split: n for split, n in test["splits"].items() if split != "test"}
     if rendered and training["subjects"]:
         said = ", ".join(f"{n} of '{split}'" for split, n in sorted(rendered.items()))
-        out.append(f"People who judge are not of the split 'test': {said}.")
+        out.append(f"Test data is not of the split 'test': {said}.")
     if same := sorted(set(training["seeds"]) & set(test["seeds"])):
-        out.append(f"The same people may be in both: made of the same numbers ({'; '.join(same)}).")
+        out.append(
+            f"The same people may be in both: generated from the same seed ({'; '.join(same)})."
+        )
     for kind in HELD_OUT_KINDS:
         both = set(training["names"].get(kind, ())) & set(test["names"].get(kind, ()))
         if both:
@@ -175,24 +181,31 @@ def find_leaks(training: Mapping[str, Any], test: Mapping[str, Any]) -> list[str
 
 
 def list_restrictions(data: Mapping[str, Any]) -> list[str]:
-    """Why weights that learned from this data cannot be called free for any use; empty when every
-    asset is CC0 or in the public domain, and nothing is unknown."""
+    """List why weights trained on this data cannot be called free for any use.
+
+    Args:
+        data: As :func:`describe_shards` returns it.
+
+    Returns:
+        One reason a line; empty if every asset is CC0 or in the public domain, and nothing is
+        unknown.
+    """
     out = [
-        f"{asset['name']}: {asset['licence'] or 'nobody tells its licence'}"
+        f"{asset['name']}: {asset['licence'] or 'unknown licence'}"
         for asset in data["assets"]
         if not (asset["licence"] and FREE.match(asset["licence"]))
     ]
     others = {source: n for source, n in data["sources"].items() if source != "rendered"}
     out += [f"{n} people are {source}, by models of other licences" for source, n in others.items()]
-    out += [f"the character {name}: nobody tells its licence" for name in data["characters"]]
+    out += [f"the character {name}: unknown licence" for name in data["characters"]]
     out += [f"{shard} could not be read" for shard in data["unread"]]
     if not data["subjects"]:
-        out.append("nobody knows what it learned from")
+        out.append("its training data is unknown")
     return out
 
 
 def _whole(shard: str) -> str:
-    """A shard's path wherever the next command stands; addresses as they are."""
+    """A shard's absolute path; addresses are left as they are."""
     return str(Path(shard).resolve()) if Path(shard).exists() else shard
 
 
@@ -216,7 +229,7 @@ def _drawn(facts: Facts, kind: str) -> list[str]:
 
 
 def _card(folder: Path) -> dict[str, Any]:
-    """The card of a set; empty where there is none, or none that can be read."""
+    """The card of a set; empty where it is missing or cannot be read."""
     try:
         card = read_json(folder / CARD_FILE)
     except (OSError, ValueError):
@@ -227,7 +240,7 @@ def _card(folder: Path) -> dict[str, Any]:
 def _assets(
     names: Mapping[str, Sequence[str]], cards: Iterable[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Name, sha256 and licence of everything that cards list, and of what was drawn besides."""
+    """Name, sha256 and licence of all assets that cards list or that were drawn."""
     found: dict[str, dict[str, Any]] = {}
     for card in cards:
         for asset in card.get("assets", ()):
@@ -241,7 +254,7 @@ def _assets(
 
 
 def _set(folder: Path, people: int, card: Mapping[str, Any]) -> dict[str, Any]:
-    """A folder of data as a network's card tells of it."""
+    """A folder of data as a network's card describes it."""
     made = card.get("made_by")
     made = made if isinstance(made, Mapping) else {}
     command = str(made.get("command", ""))
@@ -257,7 +270,7 @@ def _set(folder: Path, people: int, card: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _same_under_another_name(training: Facts, test: Facts) -> list[str]:
-    """Files of the kinds that are kept apart which are the same byte for byte."""
+    """Files of the separated kinds that are identical byte for byte."""
     of_test = {name for names in test["names"].values() for name in names}
     of_training = {name for names in training["names"].values() for name in names}
     known = {

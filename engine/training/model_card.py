@@ -1,13 +1,13 @@
-"""What a trained network is: ``card.json`` for programs and ``card.md`` for people, beside it.
+"""The card of a trained network, beside it: ``card.json`` for programs, ``card.md`` for readers.
 
-A training run writes them at its end, with what the network is, what it has learned from and how;
-``likeness eval --card`` adds figures, and whether anything of the training data is in the data
-that gave them. Nothing here is estimated: what is not known is said to be unknown. Torch is not
-needed.
+A training run writes both at its end: the network, its training and its data. ``likeness eval
+--card`` adds figures, and whether any training data is in the data that gave them. Nothing is
+estimated: what is not known is called unknown. Torch is not needed.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -22,8 +22,9 @@ from ..core.version import VERSION as LIKENESS
 from ..files.digests import file_sha256
 from ..files.folders import atomic_write_files
 from ..files.untrusted import read_json
-from ..network.config import CONFIG_FILE
+from ..network.config import CONFIG_FILE, rename_former_keys
 from .data_provenance import describe_shards, find_leaks, list_restrictions, load_sessions
+from .former_names import SETTINGS
 from .model_card_text import format_card
 
 CARD_FILE, TEXT_FILE = "card.json", "card.md"
@@ -31,29 +32,30 @@ VERSION = 1
 FREE_LICENCE = "CC0-1.0"
 
 LIMITS = (
-    "It has seen made-up people only: real photos differ in light, lens, skin, hair and cloth.",
-    "It mends a lift of a fitted body. Where the fit is wrong, so is what it makes.",
+    "It was trained on synthetic people: real photos differ in light, lens, skin, hair and cloth.",
+    "It corrects the lift of a fitted body. Where the fit is wrong, so is its result.",
     "What the photo does not show is invented, and may be nothing like the person.",
-    "It knows no children, and nobody with limbs or a build that the body model does not have.",
-    "Its splats carry the photo's light. It does not tell light from colour.",
+    "It has seen no children, and no limbs or builds outside the body model's range.",
+    "Its splats carry the photo's light: it does not separate light from colour.",
 )
 
 
 def write_model_card(
     network: Path, report: Path | None = None, test_shards: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Write both cards of a network, which lies in a run's folder or has a card already.
+    """Write both cards of a network.
 
     Args:
-        network: its folder. report: the folder of a report of ``likeness eval`` on it; None
-            leaves the figures out. test_shards: shards that the report measured with.
+        network: Its folder, in a run's folder or with a card already.
+        report: Folder of a report of ``likeness eval`` on it; None leaves the figures out.
+        test_shards: Shards that the report measured with.
 
     Returns:
-        The card; ``leaks`` is not empty where the figures are not to be believed.
+        The card; its ``leaks`` are not empty where the figures cannot be trusted.
 
     Raises:
-        LikenessError: there is no network, nobody knows how it was trained, the report is of
-            another network, or a file is damaged.
+        LikenessError: The network is missing, its training is unknown, the report is of another
+            network, or a file is damaged.
     """
     begun = _begun(network)
     card = {
@@ -81,35 +83,44 @@ def write_model_card(
 
 
 def check_provenance(network: Path) -> None:
-    """Raise the error of a network that cannot get a card before it is measured for hours.
+    """Check that a network can get a card, before it is measured for hours.
 
     Raises:
-        LikenessError: nobody knows how it was trained.
+        LikenessError: Its training is unknown, or a package is missing.
     """
+    if importlib.util.find_spec("huggingface_hub") is None:
+        raise LikenessError(
+            "Cards need the package 'huggingface-hub', which is not installed.",
+            "Run: pip install huggingface-hub",
+        )
     run = network.parent
     if (
         not (load_sessions(run) and (run / CONFIG_FILE).is_file())
         and not (network / CARD_FILE).is_file()
     ):
         raise LikenessError(
-            f"Nobody knows what '{network}' has learned from: it has no {CARD_FILE} and is in no "
-            "folder of a training run that kept a list of its data.",
+            f"The training data of '{network}' is unknown: it has no {CARD_FILE}, and is not in "
+            "the folder of a training run that lists its data.",
             "Give RUN/network of a run of this version.",
         )
 
 
 def report_metrics(network: Path, report: Path) -> dict[str, Any]:
-    """What a report says about a network: means, by kind of view and by group.
+    """Extract a network's figures from a report: means, by kind of view and by group.
+
+    Args:
+        network: Its folder.
+        report: The report's folder.
 
     Raises:
-        LikenessError: it is no report, or one of another network.
+        LikenessError: It is not a report, or one of another network.
     """
     path = report / "report.json"
     whole = _read(path)
     settings, protocols = whole.get("settings"), whole.get("protocols")
     if not isinstance(settings, Mapping) or not isinstance(protocols, Mapping):
         raise LikenessError(
-            f"'{path}' is no report.", "Give the folder that 'likeness eval -o' wrote."
+            f"'{path}' is not a report.", "Give the folder that 'likeness eval -o' wrote."
         )
     files = settings.get("network_files") or {}
     other = [
@@ -120,7 +131,7 @@ def report_metrics(network: Path, report: Path) -> dict[str, Any]:
     if other or not files:
         raise LikenessError(
             f"'{path}' is not of the network '{network}'"
-            + (f" ({', '.join(other)} are others)." if other else "."),
+            + (f": {', '.join(other)} differ." if other else "."),
             "Measure this network: likeness eval --network DIR.",
         )
     wanted = ("items", "people", "mean", "kinds", "groups", "worst")
@@ -140,7 +151,7 @@ def report_metrics(network: Path, report: Path) -> dict[str, Any]:
 
 
 def _begun(network: Path) -> dict[str, Any]:
-    """How a network was trained and on what: from its run, or else from the card that it has."""
+    """A network's training and data: from its run, or else from its present card."""
     check_provenance(network)
     run = network.parent
     if load_sessions(run):
@@ -148,21 +159,25 @@ def _begun(network: Path) -> dict[str, Any]:
     card = _read(network / CARD_FILE)
     if card.get("version") != VERSION or not {"training", "data"} <= set(card):
         raise LikenessError(
-            f"'{network / CARD_FILE}' is of another version.", "Use the card as it was written."
+            f"'{network / CARD_FILE}' is of another version.", "Use the card as Likeness wrote it."
         )
-    return card
+    training = card["training"]
+    settings = rename_former_keys(training["settings"], SETTINGS, str(network / CARD_FILE))
+    return {**card, "training": {**training, "settings": settings}}
 
 
 def _of_the_run(run: Path) -> dict[str, Any]:
-    config = _read(run / CONFIG_FILE)
+    path = run / CONFIG_FILE
+    config = rename_former_keys(_read(path), SETTINGS, str(path))
     state = _newest_state(run)
     steps, batch = int(state.get("step", 0)), int(config.get("batch", 1))
     sessions = load_sessions(run)
     settings = {name: value for name, value in config.items() if name != "network"}
+    settings["perceptual_source"] = Path(str(settings.get("perceptual_source") or "")).name
     shards = [shard for one in sessions if one["step"] < max(steps, 1) for shard in one["shards"]]
     data = describe_shards(shards)
     if sessions[0]["step"] > 0:
-        data["unread"].append(f"what came before step {sessions[0]['step']}")
+        data["unread"].append(f"data before step {sessions[0]['step']}")
     return {
         "training": {
             "steps": steps,
@@ -173,16 +188,10 @@ def _of_the_run(run: Path) -> dict[str, Any]:
             "pictures_compared_by": (state.get("notes") or {}).get("perceptual") or None,
             "likeness": sorted({one["likeness"] for one in sessions} | {LIKENESS}),
             "versions": state.get("versions") or {},
-            "settings": _without_places(settings),
+            "settings": settings,
         },
         "data": data,
     }
-
-
-def _without_places(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings without this computer's folders."""
-    source = str(settings.get("perceptual_source") or "")
-    return {**settings, "perceptual_source": Path(source).name}
 
 
 def _newest_state(run: Path) -> dict[str, Any]:
@@ -192,7 +201,7 @@ def _newest_state(run: Path) -> dict[str, Any]:
 
 
 def _hours(run: Path, batch: int) -> float | None:
-    """Of all goes together, by the run's own figures; None without any."""
+    """Hours of all sessions, from the logged rates; None without any."""
     seconds, before = 0.0, 0
     try:
         lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
@@ -230,7 +239,7 @@ def _network(folder: Path) -> dict[str, Any]:
 
 
 def _numbers(path: Path) -> int:
-    """How many numbers a file of weights holds."""
+    """Number of parameters in a file of weights."""
     try:
         with safe_open(path, "numpy") as file:
             return sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
@@ -241,22 +250,24 @@ def _numbers(path: Path) -> int:
 
 
 def _licence(data: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    """Free for any use only where nothing in the data, and no foreign encoder, asks for more."""
+    """Free for any use only if neither the data nor the encoder demands more."""
     why = list_restrictions(data)
     encoder = config.get("encoder") or {}
     if encoder.get("kind") != "own":
-        why.append(f"the encoder is {encoder.get('kind')}'s, with its own licence")
+        why.append(f"the encoder is {encoder.get('kind')}, with its own licence")
     return {"free_for_any_use": not why, "licence": FREE_LICENCE if not why else None, "why": why}
 
 
 def _of_the_data(data: Mapping[str, Any]) -> list[str]:
-    """The limits of the sets, each once, and groups that are rare in them."""
+    """Limits of the sets, without repeats, and groups that are rare in them."""
     out = list(dict.fromkeys(limit for one in data["sets"] for limit in one["limits"]))
     for kind, found in data["groups"].items():
         share = {group: count / data["subjects"] for group, count in found.items()}
         rare = min(share, key=lambda group: share[group])
         if len(share) > 1 and share[rare] < 0.5 / len(share):
-            out.append(f"Few people to learn from by {kind}: {rare}, {found[rare]} in all.")
+            out.append(
+                f"Few people in the training data by {kind}: {rare}, {found[rare]} in total."
+            )
     return out
 
 
@@ -269,8 +280,10 @@ def _read(path: Path) -> dict[str, Any]:
         found = read_json(path, nan=True)
     except (OSError, ValueError) as error:
         raise LikenessError(
-            f"'{path}' cannot be read: {error}.", "Use files as Likeness has written them."
+            f"'{path}' cannot be read: {error}.", "Use the file as Likeness wrote it."
         ) from error
     if not isinstance(found, dict):
-        raise LikenessError(f"'{path}' holds something else.", "Use files of Likeness.")
+        raise LikenessError(
+            f"'{path}' does not hold a JSON object.", "Use the file as Likeness wrote it."
+        )
     return found

@@ -21,7 +21,7 @@ def test_a_network_without_a_history_is_refused_before_anything_is_measured(
     assert main([*COMMAND, "--data", data, "-o", report]) == 2
     assert "--network DIR" in capsys.readouterr().err
     assert main([*COMMAND, "--data", data, "-o", report, "--network", data]) == 2
-    assert "Nobody knows what" in capsys.readouterr().err
+    assert "training data of" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

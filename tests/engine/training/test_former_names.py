@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.training.config import TRAINING, TrainConfig, read_config, with_settings
+from likeness.engine.files.weights import find_weights
+from likeness.engine.training.config import TRAINING, read_config, with_settings
 from likeness.engine.training.data_provenance import load_sessions, record_data
+from likeness.engine.training.former_names import SETTINGS
+from likeness.engine.training.model_card import write_model_card
 from likeness.engine.training.run_folder import begin_run, check_run, run_config
 
 OLD_RUN = Path(__file__).parents[2] / "compat" / "training_run_0_1"
@@ -46,7 +49,7 @@ def test_an_old_run_is_read_and_written_under_the_new_names(tmp_path: Path) -> N
         assert run_config(run) == wanted
     names = set(json.loads((run / "config.json").read_text()))
     assert set(CHANGED) <= names
-    assert not names & set(TrainConfig.FORMER_NAMES)
+    assert not names & set(SETTINGS)
 
 
 def test_an_old_list_of_data_is_read_and_written_as_sessions(tmp_path: Path) -> None:
@@ -60,6 +63,17 @@ def test_an_old_list_of_data_is_read_and_written_as_sessions(tmp_path: Path) -> 
         warnings.simplefilter("error")
         assert load_sessions(run)[:2] == before
     assert "goes" not in json.loads((run / "data.json").read_text())
+
+
+def test_an_old_card_keeps_its_settings_under_the_new_names(tmp_path: Path) -> None:
+    network = Path(shutil.copytree(find_weights("default"), tmp_path / "network"))
+    card = json.loads((network / "card.json").read_text(encoding="utf-8"))
+    present = card["training"]["settings"]
+    former = {new: old for old, new in SETTINGS.items()}
+    card["training"]["settings"] = {former.get(k, k): v for k, v in present.items()}
+    (network / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    with pytest.warns(DeprecationWarning, match="former names"):
+        assert write_model_card(network)["training"]["settings"] == present
 
 
 def test_settings_may_be_given_by_their_former_names() -> None:

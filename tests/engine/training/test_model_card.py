@@ -1,4 +1,4 @@
-"""Cards of networks: only what is known, licences that are not guessed, and leaks that are told."""
+"""Cards of networks: only what is known, licences that are not guessed, and leaks reported."""
 
 from __future__ import annotations
 
@@ -168,9 +168,9 @@ def test_what_is_gone_is_not_known(make_data: Callable[..., list[str]], tmp_path
         ({"licence": "CC0 (comes with Blender)"}, None),
         ({"licence": "CC-BY"}, "CC-BY"),
         ({"licence": "AGPL3"}, "AGPL3"),
-        ({"licence": None}, "nobody tells"),
-        ({"card": False}, "nobody tells"),
-        ({"skin": "another.png"}, "another.png: nobody tells"),
+        ({"licence": None}, "unknown licence"),
+        ({"card": False}, "unknown licence"),
+        ({"skin": "another.png"}, "another.png: unknown licence"),
     ],
 )
 def test_only_free_assets_make_free_weights(
@@ -185,7 +185,7 @@ def test_people_who_are_not_rendered_are_not_free(make_data: Callable[..., list[
     found = describe_shards(make_data("train"))
     assert list_restrictions({**found, "sources": {"rendered": 1, "generated": 1}})
     assert list_restrictions({**found, "characters": ["robot.glb"]})
-    assert list_restrictions(describe_shards([])) == ["nobody knows what it learned from"]
+    assert list_restrictions(describe_shards([])) == ["its training data is unknown"]
 
 
 # Leaks ----------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ def test_splits_of_one_library_and_seed_do_not_leak(make_data: Callable[..., lis
         ({"split": "test"}, {"split": "test"}, "2 people of the training data are of the split"),
         ({"split": "train"}, {"split": "train", "seed": 1}, "split 'test': 2 of 'train'"),
         ({"split": "train"}, {"split": "all", "seed": 1}, "2 of 'all'"),
-        ({"split": "train"}, {"split": "all"}, "the same numbers (rendered, seed 9)"),
+        ({"split": "train"}, {"split": "all"}, "the same seed (rendered, seed 9)"),
         ({"split": "train"}, {"split": "test", "hair": "long01"}, "hairs are in both: long01"),
         ({"split": "train", "skin": "dark.png"}, {"split": "test"}, "skins are in both: dark.png"),
         ({"split": "train", "sky": "night.exr"}, {"split": "test"}, "lights are in both"),
@@ -295,7 +295,7 @@ def test_figures_come_from_a_report_of_this_network(
     few = report_on(network, tmp_path / "few", protocols={"input": {"items": 1, "people": 1}})
     write_model_card(network, few)
     text = (network / "card.md").read_text()
-    assert "Nobody has checked" in text
+    assert "It is unknown whether" in text
     assert "not been measured by skin tone" in text
     other = {"network_files": {"decoder.safetensors": "0" * 64}}
     for settings in (other, {"network_files": {}}):
@@ -321,7 +321,7 @@ def test_leaks_stand_at_the_top_of_the_card(
 def test_a_network_without_its_run_keeps_what_its_card_says(
     run: Path, make_data: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    with pytest.raises(LikenessError, match="Nobody knows"):
+    with pytest.raises(LikenessError, match="training data of"):
         write_model_card(run / "network")
     record_data(run, 0, make_data("train"))
     card = write_model_card(run / "network")
@@ -336,7 +336,7 @@ def test_a_run_that_is_older_than_its_notes_is_not_known_whole(
 ) -> None:
     record_data(run, 6, make_data("train"))
     card = write_model_card(run / "network")
-    assert card["data"]["unread"] == ["what came before step 6"]
+    assert card["data"]["unread"] == ["data before step 6"]
     assert not card["licence"]["free_for_any_use"]
 
 

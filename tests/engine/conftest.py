@@ -1,4 +1,4 @@
-"""Small made-up subjects of boxes, in shards, for everything that trains."""
+"""Small synthetic subjects of boxes, in shards, for tests of data and training."""
 
 from __future__ import annotations
 
