@@ -23,7 +23,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.assets import bake_assets, ensure_assets, ensure_sample
+from tasks.assets import ensure_assets
 from tasks.commands import ROOT, BuildError, print_step, run_command
 from tasks.environment import (
     REQUIREMENTS,
@@ -53,11 +53,30 @@ def build_demo(portrait: Path | None, out: Path | None) -> None:
     """A first avatar, from the sample portrait or from one's own."""
     python = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
     ensure_system_libraries(python)
-    folder = ensure_assets(python)
-    portrait = portrait or ensure_sample(python, folder.parent / "downloads")
+    ensure_assets(python)
+    portrait = portrait or ensure_assets(python, sample=True)
     out = out or ROOT / "out" / portrait.stem
     print_step(f"Building the avatar of {portrait.name}")
     run_command(venv_script(VENV, "likeness"), "build", portrait.absolute(), "-o", out.absolute())
+
+
+def ensure_test_cache(assets: Path, sample: Path) -> None:
+    """Copy the assets to .test-cache, so that tests neither read nor fill the user's cache."""
+    cache = ROOT / ".test-cache" / "cache"
+    downloads = cache / "downloads"
+    downloads.mkdir(parents=True, exist_ok=True)
+    for path in sample.parent.iterdir():
+        if not (downloads / path.name).is_file():
+            shutil.copyfile(path, downloads / path.name)
+    stamps = [f"{part}stamp.json" for part in ("", "poses/")]
+    copied = cache / assets.name
+    if all(
+        (copied / name).is_file() and (copied / name).read_bytes() == (assets / name).read_bytes()
+        for name in stamps
+    ):
+        return
+    shutil.rmtree(copied, ignore_errors=True)
+    shutil.copytree(assets, copied)
 
 
 def run_tests(arguments: Sequence[str]) -> int:
@@ -67,7 +86,7 @@ def run_tests(arguments: Sequence[str]) -> int:
     ensure_system_libraries(python, software_gl=True)
     folder = ensure_assets(python)
     ensure_library(python, folder)
-    ensure_sample(python, folder.parent / "downloads")
+    ensure_test_cache(folder, ensure_assets(python, sample=True))
     print_step("Running the tests")
     # Threads that wait for one another while turning in circles stop a machine that has more
     # of them than cores, as with two files of tests at a time.
@@ -136,9 +155,6 @@ def create_parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--index", action="store_true", help="write index.json: a repository to install from"
     )
-    one = add("bake")  # internal: the part of "assets" that needs the engine
-    for name in ("detectors_wheel", "body_wheel", "folder"):
-        one.add_argument(name, type=Path)
     one = add("pose-library")  # internal: the part of "assets" that needs bpy
     one.add_argument("path", type=Path)
     return top
@@ -176,8 +192,6 @@ def main(argv: Sequence[str]) -> int:
                 options.python or DEFAULT_PYTHONS,
                 options.index,
             )
-        elif options.task == "bake":
-            bake_assets(options.detectors_wheel, options.body_wheel, options.folder)
     except BuildError as error:
         print(f"build.py: {error}", file=sys.stderr)
         return 1

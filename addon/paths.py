@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-import platformdirs
+
+from ..engine.files.user_folders import data_root
 
 ROOT_PACKAGE = str(__package__).rpartition(".")[0]
 """The extension's own module name, ``bl_ext.….likeness`` when installed."""
@@ -15,6 +16,6 @@ def user_folder(name: str) -> Path:
     """A writable folder that survives upgrades; created if missing."""
     if ROOT_PACKAGE.startswith("bl_ext."):
         return Path(bpy.utils.extension_path_user(ROOT_PACKAGE, path=name, create=True))
-    folder = Path(platformdirs.user_data_dir("likeness")) / name
+    folder = data_root() / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder

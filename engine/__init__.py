@@ -4,13 +4,12 @@ import os
 import sys
 from pathlib import Path
 
-import platformdirs
-
 from .files.kernel_cache import cache_folder
+from .files.user_folders import cache_root
 
 # Compiled kernels go to the user's cache: an installed extension may be read-only. A folder that a
 # parent process chose for its own name (children inherit it) is not ours.
-_CACHES = Path(platformdirs.user_cache_dir("likeness")) / "numba"
+_CACHES = cache_root() / "numba"
 if Path(os.environ.get("NUMBA_CACHE_DIR", _CACHES / "none")).parent == _CACHES:
     os.environ["NUMBA_CACHE_DIR"] = str(cache_folder(_CACHES, __name__, Path(__file__).parent))
 

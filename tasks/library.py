@@ -9,21 +9,22 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from .assets import bake_stamp
+from .assets import assets_digest
 from .commands import ROOT, BuildError, print_step, run_command
 
 MAX_BYTES = 4_000_000
 SHEET = ROOT / "docs" / "images" / "poses.jpg"
 FILES = ("likeness_poses.blend", "blender_assets.cats.txt")
+STAMP_FILE = "stamp.json"
 
 
-def library_stamp() -> str:
+def library_stamp(python: Path) -> str:
     """What the library is made of: the poses, their pictures, the body and the code."""
     folder = ROOT / "engine" / "poses"
     sources = [p for p in sorted(folder.rglob("*")) if p.suffix in (".py", ".toml", ".webp")]
-    code = ("pose_library.py", "motion/pose.py", "scene/armature.py", "scene/axes.py")
+    code = ("pose_library.py", "motion/bone_pose.py", "scene/armature.py", "scene/axes.py")
     sources += [ROOT / "addon" / name for name in code]
-    digest = hashlib.sha256(bake_stamp().encode())
+    digest = hashlib.sha256(assets_digest(python).encode())
     for path in sources:
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
@@ -38,10 +39,8 @@ def ensure_library(python: Path, assets: Path) -> Path:
         assets: the folder that :func:`.assets.ensure_assets` fills.
     """
     folder = assets / "poses"
-    stamp = folder / "stamp.json"
-    wanted = {"made_of": library_stamp()}
-    whole = all((folder / name).is_file() for name in (*FILES, stamp.name))
-    if whole and json.loads(stamp.read_text(encoding="utf-8")) == wanted:
+    wanted = {"made_of": library_stamp(python)}
+    if _is_current(folder, wanted):
         return folder
     print_step(f"Making the pose library in {folder}")
     # Beside the assets: what lies among them goes into the extension.
@@ -52,11 +51,21 @@ def ensure_library(python: Path, assets: Path) -> Path:
         size = (made / FILES[0]).stat().st_size
         if size > MAX_BYTES:
             raise BuildError(f"{FILES[0]} has {size / 1e6:.1f} MB; the limit is 4 MB.")
-        (made / stamp.name).write_text(json.dumps(wanted), encoding="utf-8")
-        if folder.exists():
-            folder.replace(Path(scratch) / "old")
-        made.replace(folder)
+        (made / STAMP_FILE).write_text(json.dumps(wanted), encoding="utf-8")
+        try:
+            if folder.exists():
+                folder.replace(Path(scratch) / "old")
+            made.replace(folder)
+        except OSError:
+            if not _is_current(folder, wanted):  # else another run was faster
+                raise
     return folder
+
+
+def _is_current(folder: Path, wanted: dict[str, str]) -> bool:
+    if not all((folder / name).is_file() for name in (*FILES, STAMP_FILE)):
+        return False
+    return bool(json.loads((folder / STAMP_FILE).read_text(encoding="utf-8")) == wanted)
 
 
 def write_library(path: Path) -> None:

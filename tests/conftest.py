@@ -1,11 +1,19 @@
-"""What several tests share."""
+"""What several tests share; and folders of their own for whatever is cached."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-import pytest
-from likeness.engine.files.weights import cache_assets_dir
+# ``build.py test`` fills this folder. The variables have to be set before the engine is imported,
+# and child processes inherit them.
+_HOME = Path(__file__).resolve().parents[1] / ".test-cache"
+if _HOME.is_dir():
+    os.environ["LIKENESS_CACHE"] = str(_HOME / "cache")
+    os.environ["LIKENESS_DATA"] = str(_HOME / "data")
+
+import pytest  # noqa: E402
+from likeness.engine.files.weights import cache_assets_dir  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
 import json
@@ -36,8 +35,8 @@ def load(name: str, path: Path) -> ModuleType:
 
 load("tasks", ROOT / "tasks" / "__init__.py")
 build = load("build", ROOT / "build.py")
-assets, environment, extension = (
-    importlib.import_module(f"tasks.{name}") for name in ("assets", "environment", "extension")
+environment, extension = (
+    importlib.import_module(f"tasks.{n}") for n in ("environment", "extension")
 )
 BuildError = build.BuildError
 
@@ -88,19 +87,19 @@ def test_included_pins_come_first(tmp_path: Path) -> None:
 def test_shipped_pins() -> None:
     pins = environment.read_pins(environment.REQUIREMENTS / "core.txt")
     linux, windows = (
-        extension.shipped_pins(pins, target, "3.11") for target in ("linux-x64", "windows-x64")
+        extension.select_pins(pins, target, "3.11") for target in ("linux-x64", "windows-x64")
     )
     assert not any(p.startswith("numpy==") for p in linux)
     assert set(windows) - set(linux) == {"colorama==0.4.6"}
     with pytest.raises(BuildError, match="not understood"):
-        extension.shipped_pins(['a==1 ; os_name == "nt"'], "linux-x64", "3.11")
+        extension.select_pins(['a==1 ; os_name == "nt"'], "linux-x64", "3.11")
 
 
-@pytest.mark.parametrize("python", sorted(extension.BLENDERS))
+@pytest.mark.parametrize("python", sorted(extension.BLENDER_RANGES))
 def test_every_package_is_shipped_once_to_every_python(python: str) -> None:
     pins = environment.read_pins(environment.REQUIREMENTS / "core.txt")
     names = sorted({pin.split("==")[0] for pin in pins} - {"numpy", "colorama"})
-    shipped = extension.shipped_pins(pins, "linux-x64", python)
+    shipped = extension.select_pins(pins, "linux-x64", python)
     assert sorted(pin.split("==")[0] for pin in shipped) == names
 
 
@@ -119,7 +118,7 @@ def test_a_zip_is_for_the_blenders_with_its_python() -> None:
     source = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
     made = {
         python: tomllib.loads(extension.extension_manifest(source, [], "linux-x64", python))
-        for python in extension.BLENDERS
+        for python in extension.BLENDER_RANGES
     }
     assert made["3.11"]["blender_version_min"] == "4.5.0"
     assert made["3.11"]["blender_version_max"] == "5.1.0"
@@ -129,16 +128,16 @@ def test_a_zip_is_for_the_blenders_with_its_python() -> None:
     names = {
         extension.zip_name("1", target, python)
         for target in extension.PLATFORM_TAGS
-        for python in extension.BLENDERS
+        for python in extension.BLENDER_RANGES
     }
-    assert len(names) == len(extension.PLATFORM_TAGS) * len(extension.BLENDERS)
+    assert len(names) == len(extension.PLATFORM_TAGS) * len(extension.BLENDER_RANGES)
     with pytest.raises(BuildError, match="blender_version_min"):
         extension.extension_manifest("[permissions]", [], "linux-x64", "3.11")
 
 
 def test_missing_libraries_from_ldd() -> None:
     output = "\tlibXi.so.6 => not found\n\tlibm.so.6 => /lib/libm.so.6\n\tlibXi.so.6 => not found\n"
-    assert environment.missing_libraries(output) == ["libXi.so.6"]
+    assert environment.parse_missing_libraries(output) == ["libXi.so.6"]
 
 
 def test_missing_libraries_without_root_name_the_command(monkeypatch) -> None:
@@ -173,49 +172,6 @@ def test_environment_is_reused(tmp_path: Path, monkeypatch) -> None:
     assert len(ran) == 2
 
 
-def test_wheel_with_the_wrong_checksum_is_refused(tmp_path: Path, monkeypatch) -> None:
-    def download(what: str, *command) -> None:
-        folder = Path(command[command.index("-d") + 1])
-        (folder / "thing-1.0-py3-none-any.whl").write_bytes(b"something else")
-
-    monkeypatch.setattr(assets, "run_quietly", download)
-    wheel = assets.Wheel("thing==1.0", hashlib.sha256(b"right").hexdigest())
-    with pytest.raises(BuildError, match="checksum"):
-        assets.fetch_wheel(Path("python"), wheel, tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_wheel_in_the_cache_is_not_fetched_again(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(assets, "run_quietly", lambda *command: pytest.fail("downloaded"))
-    path = tmp_path / "thing_two-1.0-py3-none-any.whl"
-    path.write_bytes(b"right")
-    wheel = assets.Wheel("thing-two==1.0", hashlib.sha256(b"right").hexdigest())
-    assert assets.fetch_wheel(Path("python"), wheel, tmp_path) == path
-
-
-def test_assets_are_made_once_and_again_when_the_bake_changes(tmp_path: Path, monkeypatch) -> None:
-    folder = tmp_path / "assets-2"
-    stamp = ["a"]
-    made = []
-
-    def run(python, script, task, detectors, body, out) -> None:
-        made.append(stamp[0])
-        out.mkdir()
-        (out / "body.npz").write_text(stamp[0])
-
-    monkeypatch.setattr(assets, "assets_folder", lambda python: folder)
-    monkeypatch.setattr(assets, "bake_stamp", lambda: stamp[0])
-    monkeypatch.setattr(assets, "fetch_wheel", lambda *args: tmp_path / "x.whl")
-    monkeypatch.setattr(assets, "run", run)
-    for _ in range(2):
-        assert assets.ensure_assets(Path("python")) == folder
-    stamp[0] = "b"
-    assets.ensure_assets(Path("python"))
-    assert made == ["a", "b"]
-    assert (folder / "body.npz").read_text() == "b"
-    assert [p.name for p in tmp_path.iterdir()] == ["assets-2"]
-
-
 @pytest.fixture(scope="module")
 def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The zip of this platform, which Blender's own tool has built and validated."""
@@ -223,7 +179,7 @@ def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     pytest.importorskip("bpy", reason="Blender's builder comes with bpy")
     out, assets = tmp_path_factory.mktemp("dist"), asset_path("body").parent
-    made = extension.build_extension(Path(sys.executable), assets, extension.this_platform(), out)
+    made = extension.build_extension(Path(sys.executable), assets, extension.detect_platform(), out)
     assert list(out.iterdir()) == [made]
     return made
 

@@ -32,7 +32,7 @@ def messages() -> ModuleType:
 
 
 def test_every_text_of_the_source_is_in_the_file(messages: ModuleType) -> None:
-    there, wanted = set(messages.read_messages()), set(messages.collect())
+    there, wanted = set(messages.read_messages()), set(messages.collect_messages())
     assert not wanted - there, UPDATE
     assert not there - wanted, UPDATE
 
@@ -58,7 +58,7 @@ class Turn(Base, bpy.types.Operator):
         if self.kind == "Other Kind":
             raise LikenessError("Not this.", "Another.")
 '''
-    assert messages.texts_of(source) == {
+    assert messages.extract_texts(source) == {
         "Turn it round",
         "Turn",
         "By",
@@ -68,13 +68,13 @@ class Turn(Base, bpy.types.Operator):
         "To the left",
         "Now",
     }
-    assert messages.stages_of('progress("fit", 0.5, "bending arms")') == {"Bending arms"}
+    assert messages.extract_stages('progress("fit", 0.5, "bending arms")') == {"Bending arms"}
 
 
 def test_german_says_something_else_with_the_same_marks(messages: ModuleType) -> None:
     there = messages.read_messages()
     german = {text: said["de"] for text, said in there.items() if said.get("de")}
-    assert len(german) > 0.9 * len(there), messages.untranslated(there, "de")
+    assert len(german) > 0.9 * len(there), messages.find_untranslated(there, "de")
     for text, said in german.items():
         assert said == said.strip(), text
         assert text.endswith(":") == said.endswith(":"), text

@@ -16,6 +16,7 @@ import click
 from ...engine.core.signals import reraise_interrupts
 from ...engine.core.types import LikenessError, Progress
 from ...engine.core.version import VERSION
+from .assets import assets
 from .batch import batch, batch_worker
 from .console import FiniteNumber, print_error, show_warning, terminal_progress
 from .convert import convert
@@ -45,6 +46,7 @@ def cli() -> None:
     """One portrait in, an animatable 3D Gaussian avatar out."""
 
 
+cli.add_command(assets)
 cli.add_command(track)
 cli.add_command(render)
 cli.add_command(export)

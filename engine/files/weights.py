@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-
 from ..core.types import LikenessError
 from .downloads import (
     FetchProgress,
@@ -23,6 +21,7 @@ from .downloads import (
     hub_copy,
     hub_snapshot,
 )
+from .user_folders import cache_root, data_root
 
 ASSETS_VERSION = "2"
 PACKAGE_ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -45,7 +44,7 @@ ASSETS: dict[str, str] = {
 }
 """Asset name -> file below the assets folder."""
 
-REMEDY = "Run 'python build.py assets' in the project's folder, or set LIKENESS_ASSETS."
+REMEDY = "Run 'likeness assets', or set LIKENESS_ASSETS to a folder that has it."
 
 
 @dataclass(frozen=True)
@@ -229,8 +228,8 @@ WEIGHTS: dict[str, ModelWeights] = {
 
 
 def cache_assets_dir() -> Path:
-    """The folder that ``build.py assets`` fills, in the user's cache."""
-    return Path(platformdirs.user_cache_dir("likeness")) / f"assets-{ASSETS_VERSION}"
+    """The folder that ``likeness assets`` fills, in the user's cache."""
+    return cache_root() / f"assets-{ASSETS_VERSION}"
 
 
 def assets_dirs() -> list[Path]:
@@ -255,7 +254,7 @@ def asset_path(name: str) -> Path:
 
 def user_weights_dir() -> Path:
     """Where downloads go and where a user may put weights; it need not exist."""
-    return Path(platformdirs.user_data_dir("likeness")) / "weights"
+    return data_root() / "weights"
 
 
 def weights_dirs(more: Sequence[Path] = ()) -> list[Path]:

@@ -1,0 +1,89 @@
+"""The Python package: what is in it, and that it works in a plain environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from likeness.engine.files.user_folders import cache_root
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ("addon", "engine", "operators", "panels")
+FILES = "__init__.py __main__.py LICENSE README.md MANIFEST.in pyproject.toml py.typed".split()
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The wheel and the sdist, built from a copy: setuptools leaves files beside the sources."""
+    folder = tmp_path_factory.mktemp("package")
+    source, out = folder / "source", folder / "dist"
+    for name in SOURCES:
+        ignored = shutil.ignore_patterns("__pycache__", "*.nb?")
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    for name in (*FILES, "blender_manifest.toml"):
+        shutil.copy(ROOT / name, source / name)
+    command = [Path(sys.executable).with_name("pyproject-build"), "--no-isolation"]
+    done = subprocess.run(
+        [*command, "--outdir", out, source], capture_output=True, text=True, cwd=folder
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,), (sdist,) = out.glob("*.whl"), out.glob("*.tar.gz")
+    return wheel, sdist
+
+
+def test_the_index_would_take_it(distributions: tuple[Path, Path]) -> None:
+    command = [sys.executable, "-m", "twine", "check", "--strict", *distributions]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_holds_the_package_and_nothing_else(distributions: tuple[Path, Path]) -> None:
+    wheel, sdist = distributions
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.split("/")[0] for name in names} == {
+        "likeness",
+        next(name.split("/")[0] for name in names if ".dist-info/" in name),
+    }
+    inside = {name.split("/")[1] for name in names if name.startswith("likeness/")}
+    assert inside == {*SOURCES, "__init__.py", "__main__.py", "py.typed", "blender_manifest.toml"}
+    with tarfile.open(sdist) as archive:
+        tops = {name.split("/")[1] for name in archive.getnames() if "/" in name}
+    assert not tops & {"tests", "docs", "benchmarks", "examples", "requirements"}
+
+
+def test_three_commands_make_an_avatar_in_a_plain_environment(
+    distributions: tuple[Path, Path], sample_portrait: Path, tmp_path: Path
+) -> None:
+    """Install, ``likeness assets``, ``likeness build``: with caches and a home of their own."""
+    folder = tmp_path / "environment"
+    venv.create(folder, with_pip=True)
+    programs = folder / ("Scripts" if os.name == "nt" else "bin")
+    pins = ROOT / "requirements" / "core.txt"
+    cache = tmp_path / "cache"
+    shutil.copytree(cache_root() / "downloads", cache / "downloads")
+    kept = {
+        k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "LIKENESS", "NUMBA"))
+    }
+    env = {**kept, "LIKENESS_CACHE": str(cache), "LIKENESS_DATA": str(tmp_path / "data")}
+
+    def run(program: str, *arguments: str | Path) -> str:
+        command = [programs / program, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("python", "-m", "pip", "install", "--quiet", "-c", pins, distributions[0])
+    assets = Path(run("likeness", "assets", "--yes").splitlines()[-1])
+    assert assets.parent == cache
+    out = tmp_path / "out"
+    run("likeness", "build", sample_portrait, "-o", out, "--refine", "off", "--no-blend")
+    assert {"avatar.safetensors", "preview.png", "report.json"} <= {p.name for p in out.iterdir()}
