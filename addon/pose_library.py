@@ -51,7 +51,7 @@ def write_library(path: Path) -> None:
     Raises:
         LikenessError: the default body or a picture is missing, or the folder cannot be written.
     """
-    from ..engine.files.atomic import atomic_write
+    from ..engine.files.atomic import atomic_write, atomic_write_text
     from ..engine.poses import named_expressions, named_poses
     from ..engine.poses.thumbnails import read_thumbnail
 
@@ -68,8 +68,7 @@ def write_library(path: Path) -> None:
         actions.add(action)
     with atomic_write(path) as scratch:
         bpy.data.libraries.write(str(scratch), actions, fake_user=True, compress=True)
-    with atomic_write(path.with_name(CATALOGS_FILE)) as scratch:
-        scratch.write_text(catalogs_text(), encoding="utf-8")
+    atomic_write_text(path.with_name(CATALOGS_FILE), catalogs_text())
     open_empty_file()
 
 

@@ -215,7 +215,7 @@ def _material(body: Any, image: Any) -> Any:
 
 
 def _export_fbx(scene: Any, out: Path, moving: bool) -> None:
-    from ..engine.files.folders import atomic_write_files
+    from ..engine.files.atomic import atomic_write_files
 
     with atomic_write_files(out.absolute().parent) as scratch:
         target = scratch / out.name

@@ -178,7 +178,7 @@ def _build_one(
 
 def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
     """Make avatar.blend beside the avatar."""
-    from ...engine.files.folders import atomic_write_files
+    from ...engine.files.atomic import atomic_write_files
     from ...engine.workflows.build_files import BLEND_FILE
     from ..blend_file import can_write_blend, write_blend
 

@@ -18,7 +18,6 @@ import heapq
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,117 +25,99 @@ from ...engine.core.types import LikenessError
 from ...engine.dataset.shards import INDEX_FILE, shard_name, write_index, write_members
 from ...engine.dataset.stored_subjects import read_members, read_stored_subjects
 from ...engine.dataset.subjects import PERSON, Subject, person_key
-from ...engine.files.atomic import atomic_write
-from ...engine.files.folders import exclusive_lock, folder_write_error
-from ...engine.files.untrusted import read_json
+from ...engine.files.run_folder import RunFolder
 
 RUN_FILE, STAGING, LOCK_FILE = "synth.json", ".staging", ".synth.lock"
 
 
 def parse_subject_number(key: str) -> int:
-    """
+    """Return the number in a subject's key.
+
     >>> parse_subject_number("person_000123")
     123
     """
     return int(key.removeprefix(PERSON))
 
 
-@contextmanager
-def lock_folder(data: Path) -> Iterator[None]:
-    """Keep other runs out of a folder, which is made if it is not there; the system lets go of
-    it when the process dies. A folder in which nothing was begun is left as it was.
+class SynthFolder(RunFolder):
+    """The folder of a synthetic data set.
 
-    Raises:
-        LikenessError: another run is at work there, or the folder cannot be written.
+    Args:
+        data: The folder.
     """
-    try:
-        with exclusive_lock(
-            data / LOCK_FILE, data / RUN_FILE, f"Another run is writing to '{data}'."
-        ):
-            yield
-    except OSError as error:
-        raise folder_write_error(data, error) from error
 
+    def __init__(self, data: Path) -> None:
+        super().__init__(data, RUN_FILE, LOCK_FILE)
 
-def begin_run(data: Path, options: Mapping[str, Any], subjects: int) -> bool:
-    """Write down what a folder's set is made with, or hold the options to it.
+    def begin(self, options: Mapping[str, Any], subjects: int) -> bool:
+        """Record what the set is made with, or hold the options to that record.
 
-    Returns:
-        Whether the folder is new.
+        Args:
+            options: The run's options, JSON-able.
+            subjects: Number of subjects wanted.
 
-    Raises:
-        LikenessError: the folder was begun with other options, with more subjects, or holds
-            shards of something else.
-    """
-    path = data / RUN_FILE
-    options = json.loads(json.dumps(options))
-    skipped: dict[str, str] = {}
-    if path.is_file():
-        before = _read(path)
-        skipped = before["skipped"]
-        _check_same(data, before["options"], options)
-        if subjects < before["subjects"]:
+        Returns:
+            Whether the folder is new.
+
+        Raises:
+            LikenessError: The folder was begun with other options or with more subjects, or
+                holds shards of something else.
+        """
+        options = json.loads(json.dumps(options))
+        skipped: dict[str, str] = {}
+        new = not self.is_begun()
+        if not new:
+            before = self._record()
+            skipped = before["skipped"]
+            self.check_options(before["options"], options)
+            if subjects < before["subjects"]:
+                raise LikenessError(
+                    f"'{self.folder}' was begun with {before['subjects']} subjects; {subjects} are "
+                    "fewer.",
+                    f"Ask for {before['subjects']} or more, or choose another folder.",
+                )
+        elif any(self.folder.glob("*.tar")):
             raise LikenessError(
-                f"'{data}' was begun with {before['subjects']} subjects; {subjects} are fewer.",
-                f"Ask for {before['subjects']} or more, or choose another folder.",
+                f"'{self.folder}' holds shards that likeness synth did not make (no {RUN_FILE}).",
+                "Choose another folder.",
             )
-    elif any(data.glob("*.tar")):
-        raise LikenessError(
-            f"'{data}' holds shards that are of no run of likeness synth (no {RUN_FILE}).",
-            "Choose another folder.",
-        )
-    new = not path.is_file()
-    _write(path, {"subjects": subjects, "options": options, "skipped": skipped})
-    return new
+        self.write({"version": 1, "subjects": subjects, "options": options, "skipped": skipped})
+        return new
 
+    def read_skipped(self) -> dict[str, str]:
+        """Return the reasons why assets were left out, by asset.
 
-def read_skipped(data: Path) -> dict[str, str]:
-    """Reasons by the assets that runs in a folder have left out."""
-    return dict(_read(data / RUN_FILE)["skipped"])
+        Raises:
+            LikenessError: The record cannot be read.
+        """
+        return dict(self._record()["skipped"])
 
+    def record_skipped(self, skipped: Mapping[str, str]) -> None:
+        """Record which assets are left out, for the card that another run may write.
 
-def record_skipped(data: Path, skipped: Mapping[str, str]) -> None:
-    """Write down which assets are left out, for the card that another run may write."""
-    path = data / RUN_FILE
-    _write(path, {**_read(path), "skipped": dict(skipped)})
+        Args:
+            skipped: Reasons by asset.
 
+        Raises:
+            LikenessError: The record cannot be read or written.
+        """
+        self.write({"version": 1, **self._record(), "skipped": dict(skipped)})
 
-def _write(path: Path, about: Mapping[str, Any]) -> None:
-    with atomic_write(path) as scratch:
-        text = json.dumps({"version": 1, **about}, indent=1) + "\n"
-        scratch.write_text(text, encoding="utf-8")
+    def rollback(self) -> None:
+        """Undo :meth:`begin` of a new folder in which no subject could be made, so that a run
+        with corrected options finds it free."""
+        for name in (RUN_FILE, INDEX_FILE):
+            (self.folder / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder / STAGING, ignore_errors=True)
 
-
-def rollback(data: Path) -> None:
-    """Take back :func:`begin_run` of a new folder for which nobody could be made, so that mended
-    options find it free."""
-    for name in (RUN_FILE, INDEX_FILE):
-        (data / name).unlink(missing_ok=True)
-    shutil.rmtree(data / STAGING, ignore_errors=True)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        about = read_json(path)
-        return {
-            "subjects": int(about["subjects"]),
-            "options": dict(about["options"]),
-            "skipped": dict(about.get("skipped", {})),
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LikenessError(
-            f"'{path}' cannot be read ({error}).", "Choose another folder, or remove this one."
-        ) from error
-
-
-def _check_same(data: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    if names:
-        what = "; ".join(f"{name} was {before.get(name)!r}, is {now.get(name)!r}" for name in names)
-        raise LikenessError(
-            f"'{data}' was begun with other options: {what}.",
-            "Give the same options to go on with it, or choose another folder.",
-        )
+    def _record(self) -> dict[str, Any]:
+        about = self.read()
+        with self.parsing():
+            return {
+                "subjects": int(about["subjects"]),
+                "options": dict(about["options"]),
+                "skipped": dict(about.get("skipped", {})),
+            }
 
 
 def stage_subject(data: Path, subject: Subject) -> None:

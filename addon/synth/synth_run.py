@@ -18,15 +18,7 @@ from ...engine.core.types import LikenessError, Progress
 from ...engine.workflows.executor import Executor, WorkerEvent, as_completed, format_time_left
 from ..workers.executors import open_executor
 from ..workers.plan import ClusterConfig, PoolConfig
-from .staging import (
-    RUN_FILE,
-    ShardAssembler,
-    begin_run,
-    lock_folder,
-    read_skipped,
-    record_skipped,
-    rollback,
-)
+from .staging import RUN_FILE, ShardAssembler, SynthFolder
 
 
 @dataclass(frozen=True)
@@ -86,19 +78,20 @@ def run_synth(
         LikenessError: another run is at work in the folder or began it with other options, a
             disk is full, or no worker can work.
     """
-    with lock_folder(job.data):
-        new = begin_run(job.data, {"per_shard": job.per_shard, **job.options}, job.subjects)
+    folder = SynthFolder(job.data)
+    with folder.hold(f"Another run is writing to '{job.data}'."):
+        new = folder.begin({"per_shard": job.per_shard, **job.options}, job.subjects)
         shelf = ShardAssembler(job.data, job.subjects, job.per_shard)
         request = {"data": str(job.data.absolute()), "options": dict(job.options)}
         common = [job.data.absolute() / RUN_FILE]
         crew = open_executor(request, job.shape, "synth-worker", job.cluster, common, command or ())
         people = _People(job, shelf, progress)
-        people.outcome.skipped.update(read_skipped(job.data))
+        people.outcome.skipped.update(folder.read_skipped())
         try:
             people.make(crew)
         except LikenessError:
             if new and not shelf.done:
-                rollback(job.data)
+                folder.rollback()
             raise
         finally:
             crew.end()
@@ -128,7 +121,7 @@ class _People:
             asset = str(said.content["asset"])
             if asset not in self.outcome.skipped:
                 self.outcome.skipped[asset] = str(said.content["reason"])
-                record_skipped(self._job.data, self.outcome.skipped)
+                SynthFolder(self._job.data).record_skipped(self.outcome.skipped)
         elif said.kind == "done":
             self._made(int(said.key), said.content["seconds"])
         elif said.kind == "failed":

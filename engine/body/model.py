@@ -22,6 +22,7 @@ import numpy as np
 
 from ..core.rotations import axis_angle_to_matrix
 from ..core.types import NUM_JOINTS, PARENTS, FloatArray, IntArray, LikenessError, Pose
+from ..files.atomic import swap_file
 from ..files.untrusted import read_npz, wrap_parser_errors
 from .skinning import joint_transforms, pose_feature, skin_vertices
 
@@ -298,10 +299,8 @@ def load_body(path: Path) -> Body:
 
 def save_body(body: Body, path: Path, **extra: np.ndarray[Any, Any]) -> None:
     """Write the body, and ``extra`` arrays that only the bake knows, atomically."""
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb") as file:
+    with swap_file(path) as scratch, open(scratch, "wb") as file:
         np.savez_compressed(file, **body_to_arrays(body), **extra)
-    temporary.replace(path)
 
 
 def find_fault(body: Body) -> str | None:

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from ..core.types import LikenessError
-from ..files.atomic import atomic_write
+from ..files.atomic import atomic_write, atomic_write_json
 from ..files.digests import file_sha256
 from .shards import local_shards
 from .stored_subjects import StoredSubject, read_stored_subjects
@@ -136,8 +136,7 @@ def write_data_card(
         "shards": len(shards),
         "bytes": sum(path.stat().st_size for path in shards),
     }
-    with atomic_write(data / CARD_FILE) as scratch:
-        scratch.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    atomic_write_json(data / CARD_FILE, card, ensure_ascii=False)
     return card
 
 

@@ -41,7 +41,6 @@ from __future__ import annotations
 
 import glob
 import io
-import json
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -51,7 +50,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from ..core.types import LikenessError
-from ..files.atomic import atomic_write
+from ..files.atomic import atomic_write, atomic_write_json
 from ..files.digests import file_sha256
 from ..files.downloads import open_address
 from ..files.untrusted import read_json, wrap_parser_errors
@@ -252,8 +251,7 @@ def write_index(folder: Path, fresh: Sequence[Path] = ()) -> Path:
             entry = _entry(path)
         entries.append(entry)
     out = folder / INDEX_FILE
-    with atomic_write(out) as scratch:
-        scratch.write_text(json.dumps({"version": 1, "shards": entries}, indent=1) + "\n")
+    atomic_write_json(out, {"version": 1, "shards": entries})
     return out
 
 

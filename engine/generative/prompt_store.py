@@ -27,7 +27,8 @@ from ..dataset.shards import shard_name, write_index, write_members
 from ..dataset.stored_subjects import read_members, read_stored_subjects
 from ..dataset.subjects import Subject
 from ..files.atomic import atomic_write
-from ..files.folders import exclusive_lock, folder_write_error
+from ..files.folders import folder_write_error
+from ..files.run_folder import exclusive_lock
 from ..files.untrusted import read_json
 from .compose import Prompt
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..core.types import FloatArray, LikenessError
-from ..files.folders import atomic_write_files
+from ..files.atomic import atomic_write_files
 from .video_writer import FORMATS, to_uint8
 
 _NUMBER = re.compile(r"%0?(\d*)d|#+")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..body import Body
 from ..core.types import LikenessError
-from ..files.folders import atomic_write_files
+from ..files.atomic import atomic_write_files
 from .config import EncoderConfig, NetworkConfig, load_config, save_config
 from .dual_uv_network import Network, create_network
 

@@ -24,8 +24,8 @@ from torch import Tensor, nn
 
 from ..body import load_body
 from ..core.types import LikenessError
+from ..files.atomic import atomic_write_files
 from ..files.digests import file_sha256
-from ..files.folders import atomic_write_files
 from ..files.weights import asset_path
 from .config import DecoderConfig
 from .context import HEAD_CHANNELS

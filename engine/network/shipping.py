@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..body import Body
 from ..core.types import LikenessError
-from ..files.folders import atomic_write_files
+from ..files.atomic import atomic_write_files
 from .config import CONFIG_FILE
 from .network_files import load_network, save_network
 from .onnx_export import export_onnx

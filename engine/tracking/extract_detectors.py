@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from pathlib import Path
 
 from ..core.types import LikenessError
+from ..files.atomic import swap_file
 from ..files.weights import ASSETS
 
 DETECTOR_WHEEL = "mediapipe==0.10.14"
@@ -84,9 +84,8 @@ def extract_detectors(wheel: Path, out: Path) -> list[Path]:
                         remedy,
                     )
                 path.parent.mkdir(parents=True, exist_ok=True)
-                partial = path.with_suffix(f".{os.getpid()}.part")
-                partial.write_bytes(data)
-                partial.replace(path)
+                with swap_file(path, shared=True) as scratch:
+                    scratch.write_bytes(data)
     except KeyError as error:
         raise LikenessError(f"'{wheel}' lacks a detector: {error.args[0]}", remedy) from error
     except FileNotFoundError as error:

@@ -8,7 +8,6 @@ it leaks into the data that evaluates the network.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +20,7 @@ from ..dataset.cards import CARD_FILE, count_subjects, get_path
 from ..dataset.groups import GROUPS, subject_groups
 from ..dataset.mix import ASSETS, MIX, used_assets
 from ..dataset.stored_subjects import StoredSubject, read_stored_subjects
-from ..files.atomic import atomic_write
+from ..files.atomic import atomic_write_json
 from ..files.untrusted import read_json
 from ..network.config import rename_former_keys
 from .former_names import DATA_KEYS
@@ -51,9 +50,7 @@ def record_data(run: Path, step: int, shards: Sequence[str]) -> None:
     now = {"step": step, "likeness": VERSION, "shards": [_whole(shard) for shard in shards]}
     if not sessions or {**sessions[-1], "step": step} != now:
         sessions.append(now)
-    with atomic_write(run / DATA_FILE) as scratch:
-        content = {"version": 2, "sessions": sessions}
-        scratch.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    atomic_write_json(run / DATA_FILE, {"version": 2, "sessions": sessions})
 
 
 def load_sessions(run: Path) -> list[dict[str, Any]]:

@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 
 from ..core.types import LikenessError
 from ..core.version import VERSION as LIKENESS
+from ..files.atomic import atomic_write_files
 from ..files.digests import file_sha256
-from ..files.folders import atomic_write_files
 from ..files.untrusted import read_json
 from ..network.config import CONFIG_FILE, rename_former_keys
 from .data_provenance import describe_shards, find_leaks, list_restrictions, load_sessions

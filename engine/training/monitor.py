@@ -23,7 +23,7 @@ from PIL import Image
 
 from ..core.progress import peak_memory_mb
 from ..core.types import FloatArray, LikenessError
-from ..files.atomic import atomic_write
+from ..files.atomic import atomic_write, atomic_write_text
 
 METRICS_FILE = "metrics.jsonl"
 CURVES_FOLDER = "curves"
@@ -262,8 +262,7 @@ def _cut(path: Path, resumed: int) -> None:
     if not path.exists():
         return
     kept = [figures for figures in read_metrics(path.parent) if figures["step"] <= resumed]
-    with atomic_write(path) as scratch:
-        scratch.write_text("".join(json.dumps(f) + "\n" for f in kept), encoding="utf-8")
+    atomic_write_text(path, "".join(json.dumps(f) + "\n" for f in kept))
 
 
 def _place(step: int, steps: int) -> str:

@@ -44,6 +44,7 @@ from ..core.types import (
 from ..dataset.backgrounds import random_background
 from ..dataset.spaces import photo_transform, transform_camera, transform_pose
 from ..dataset.subjects import InvalidSampleError, Subject
+from ..files.atomic import atomic_write
 from ..files.weights import asset_path
 from ..imaging.matting import foreground_colors
 from ..tracking.detectors import Detectors
@@ -60,7 +61,7 @@ from .augment import (
     make_pixel_rngs,
 )
 from .augment_body import noisy_track
-from .cache import atomic_shared_file, code_digest
+from .cache import code_digest
 
 VERSION = "1"
 """Of the files; raise it when what they hold changes for another reason than that of ``_CODE``."""
@@ -232,7 +233,7 @@ class Photographs:
             except (OSError, SafetensorError, KeyError, ValueError) as error:
                 note = f"the kept file '{path}' was damaged and is made anew ({error!r})"
         made = self._make(subject, view, drawn)
-        with atomic_shared_file(path) as scratch:
+        with atomic_write(path, shared=True, make_parent=True) as scratch:
             _write(made, scratch)
         return replace(_read(path), note=note)
 

@@ -19,12 +19,13 @@ from ..body import Body
 from ..core.types import BoundGaussians, FloatArray, LikenessError
 from ..dataset.pairs import can_supervise
 from ..dataset.subjects import InvalidSampleError, Subject
+from ..files.atomic import atomic_write
 from ..gaussians.lift import LiftOptions, lift_photo
 from ..network.config import NetworkConfig
 from ..network.inputs import NetworkInputs, blank_gaussians, network_inputs
 from ..network.uv_grids import UVGrids, uv_grids
 from .augment import CLEAN, Augmentation
-from .cache import atomic_shared_file, code_digest
+from .cache import code_digest
 from .input_files import VERSION as FILE_VERSION
 from .input_files import CorruptFileError, load_fit, load_inputs, save_inputs
 from .photographs import InvalidReferenceError, Photograph, Photographs, ReferenceFit
@@ -174,7 +175,7 @@ class References:
         if seen is None:
             seen = np.round(255.0 * self._looked_up(subject, view, made)).astype(np.uint8)
             if path is not None:
-                with atomic_shared_file(path) as scratch:
+                with atomic_write(path, shared=True, make_parent=True) as scratch:
                     save_file({"seen": seen}, scratch)
         return replace(made, seen=np.asarray(seen / np.float32(255.0), np.float32), note=note)
 
@@ -211,12 +212,12 @@ class References:
             made = self._lifted(photo, self.lift_options(subject, view))
         except InvalidReferenceError as reason:
             if path is not None:
-                with atomic_shared_file(refused) as scratch:
+                with atomic_write(refused, shared=True, make_parent=True) as scratch:
                     scratch.write_text(str(reason), encoding="utf-8")
             raise
         if path is None:
             return PreparedReference(made, photo.fit)
-        with atomic_shared_file(path) as scratch:
+        with atomic_write(path, shared=True, make_parent=True) as scratch:
             save_inputs(made, scratch, self.residual, photo.fit)
         # What was just made is read back, so that a run does not depend on what was kept before.
         return self._read(path, note or photo.note)

@@ -12,13 +12,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..core.types import LikenessError
-from ..files.folders import atomic_write_files, check_output_folder, exclusive_lock
+from ..files.atomic import atomic_write_files
+from ..files.folders import check_output_folder
+from ..files.run_folder import exclusive_lock
 from ..network.config import CONFIG_FILE, load_config, save_config
 from .checkpoint import checkpoint_folders
 from .config import TrainConfig, incompatible_fields
@@ -83,26 +84,3 @@ def begin_run(run: Path, config: TrainConfig) -> None:
     """
     with atomic_write_files(run) as scratch:
         save_config(config, scratch)
-
-
-@contextmanager
-def replace_folder(folder: Path) -> Iterator[Path]:
-    """An empty hidden folder that becomes ``folder`` when the block succeeds, in its place."""
-    scratch = folder.with_name(f".{folder.name}.part")
-    old = folder.with_name(f".{folder.name}.old.part")
-    try:
-        for left in (scratch, old):
-            if left.exists():
-                shutil.rmtree(left)
-        scratch.mkdir(parents=True)
-        yield scratch
-        if folder.exists():
-            folder.rename(old)
-        scratch.rename(folder)
-        if old.exists():
-            shutil.rmtree(old)
-    except OSError as error:
-        raise LikenessError(
-            f"Cannot write '{folder}': {error.strerror or error}.",
-            "Choose a folder that exists and has room.",
-        ) from error

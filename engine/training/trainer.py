@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..body import Body
 from ..core.types import LikenessError
+from ..files.atomic import atomic_folder
 from ..network.dual_uv_network import create_network
 from ..network.network_files import save_network
 from ..network.tensor_batch import GaussianAttributes
@@ -27,7 +28,7 @@ from .devices import choose_backend, create_accelerator
 from .ema import AveragedWeights
 from .monitor import SpanClock
 from .perceptual import create_perceptual
-from .run_folder import NETWORK_FOLDER, replace_folder
+from .run_folder import NETWORK_FOLDER
 from .schedule import learning_rate
 from .step import Objective, StepBatch, StepSample, parameter_groups
 
@@ -204,7 +205,7 @@ class Trainer:
             self.plain_optimizer,
             self.config.max_checkpoints,
         )
-        with self.averaged.applied(), replace_folder(run / NETWORK_FOLDER) as scratch:
+        with self.averaged.applied(), atomic_folder(run / NETWORK_FOLDER) as scratch:
             save_network(self.network, scratch)
 
     def load(self, run: Path) -> TrainState | None:

@@ -64,7 +64,8 @@ def build(
         LikenessError: the photo cannot be read or shows nobody, an option cannot be, or the
             folder cannot be written to.
     """
-    from ..files.folders import atomic_write_files, check_output_folder
+    from ..files.atomic import atomic_write_files
+    from ..files.folders import check_output_folder
     from ..pipeline.build import build_avatar
     from ..pipeline.track import ExtraView
     from .build_files import write_build

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.types import Progress
-from ..files.folders import atomic_write_files, check_output_folder
+from ..files.atomic import atomic_write_files
+from ..files.folders import check_output_folder
 
 if TYPE_CHECKING:
     from ..pipeline.build import BuildResult, FitCheck

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.types import Avatar, FloatArray, Gaussians, LikenessError, Motion, Pose, Progress
-from ..files.folders import atomic_write_files
+from ..files.atomic import atomic_write_files
 from ..formats.glb import write_glb
 from ..formats.ply import UPS, write_ply
 from ..formats.spz import write_spz

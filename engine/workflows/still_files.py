@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.types import Avatar, Camera, FloatArray, LikenessError, Pose
-from ..files.folders import atomic_write_files
+from ..files.atomic import atomic_write_files
 from ..imaging.video_writer import FORMATS
 from ..render import best_backend
 from ..visual.clip_cameras import render_frames

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from likeness.addon.synth.staging import RUN_FILE, STAGING, begin_run, lock_folder
+from likeness.addon.synth.staging import RUN_FILE, STAGING, SynthFolder
 from likeness.addon.synth.synth_run import SynthJob, SynthOutcome, run_synth
 from likeness.addon.workers.pool import pool_worker_command
 from likeness.engine.core.types import LikenessError
@@ -153,9 +153,10 @@ def children(pid: int) -> list[int]:
 RUNNER = """
 import sys
 from pathlib import Path
-from likeness.addon.synth.run import Job, run
-job = Job(Path(sys.argv[1]), 20, {"seed": 3, "seconds": 0.02}, per_shard=4, workers=2, threads=1)
-outcome = run(job, command=[sys.executable, sys.argv[2]])
+from likeness.addon.synth.synth_run import SynthJob, run_synth
+options = {"seed": 3, "seconds": 0.02}
+job = SynthJob(Path(sys.argv[1]), 20, options, per_shard=4, workers=2, threads=1)
+outcome = run_synth(job, command=[sys.executable, sys.argv[2]])
 sys.exit(3 if outcome.given_up else 0)
 """
 
@@ -246,7 +247,7 @@ def test_other_options_are_refused_by_name(whole: Path) -> None:
 
 def test_shards_of_others_are_not_touched(tmp_path: Path) -> None:
     (tmp_path / "shard-000000.tar").write_bytes(b"somebody else's")
-    with pytest.raises(LikenessError, match="no run of likeness synth"):
+    with pytest.raises(LikenessError, match="shards"):
         made(tmp_path, 1)
     assert (tmp_path / "shard-000000.tar").read_bytes() == b"somebody else's"
 
@@ -254,11 +255,11 @@ def test_shards_of_others_are_not_touched(tmp_path: Path) -> None:
 def test_a_damaged_run_file_says_so(tmp_path: Path) -> None:
     (tmp_path / RUN_FILE).write_text("{")
     with pytest.raises(LikenessError, match=RUN_FILE):
-        begin_run(tmp_path, {}, 1)
+        SynthFolder(tmp_path).begin({}, 1)
 
 
 def test_one_run_at_a_time(tmp_path: Path) -> None:
-    with lock_folder(tmp_path), pytest.raises(LikenessError, match="Another run"):
+    with SynthFolder(tmp_path).hold(""), pytest.raises(LikenessError, match="Another run"):
         made(tmp_path, 1)
     assert made(tmp_path, 1).made == 1
 

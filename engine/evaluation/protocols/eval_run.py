@@ -30,7 +30,7 @@ from .compare import Comparer, load_face_model, load_lpips
 from .items import MeasureFailure
 from .methods import Methods
 from .metric_summary import summarize_protocol
-from .report_folder import PAGE_FILE, EarlierReport, ReportWriter, atomic_folder, write_report
+from .report_folder import PAGE_FILE, EarlierReport, ReportWriter, replace_report, write_report
 from .report_folder import VERSION as REPORT_VERSION
 from .report_page import compare_runs, write_page
 
@@ -148,7 +148,7 @@ def run_evaluation(
     detectors = Detectors(asset_path("pose_landmark").parent)
     methods = Methods(network, options.max_gaussians, options.refine, best_backend())
     comparer = Comparer(detectors, lpips, faces)
-    with atomic_folder(out) as folder:
+    with replace_report(out) as folder:
         writer = ReportWriter(folder)
         shared: dict[str, Any] = {
             "body": body,

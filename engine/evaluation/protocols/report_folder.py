@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...core.types import FloatArray, LikenessError
-from ...files.atomic import WRITE_ERRORS, describe_error
+from ...files.atomic import atomic_folder
 from ...files.folders import check_output_folder
 from ...files.untrusted import MAX_BYTES, parse_json, read_json, read_text
 from ...imaging.resize import fit_size, resize
@@ -30,12 +29,17 @@ _DIGITS = 6
 
 
 @contextmanager
-def atomic_folder(folder: Path) -> Iterator[Path]:
-    """A scratch folder that becomes ``folder`` when the block succeeds; an earlier report that
-    lies there is replaced.
+def replace_report(folder: Path) -> Iterator[Path]:
+    """Yield a scratch folder that becomes ``folder`` when the block succeeds.
+
+    Args:
+        folder: The report's folder; an earlier report in it is replaced.
+
+    Yields:
+        The folder to write to.
 
     Raises:
-        LikenessError: something else than a report lies there, or it cannot be written.
+        LikenessError: ``folder`` holds something other than a report, or cannot be written.
     """
     check_output_folder(folder)
     folder = folder.absolute()
@@ -43,24 +47,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         raise LikenessError(
             f"'{folder}' holds something else than a report.", "Choose another folder for it."
         )
-    scratch = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        fresh, old = scratch / "fresh", scratch / "old"
-        fresh.mkdir()
-        yield fresh
-        if folder.exists():
-            folder.replace(old)
-        fresh.replace(folder)
-    except WRITE_ERRORS as error:
-        raise LikenessError(
-            f"Cannot write to '{folder}': {describe_error(error)}.",
-            "Choose another folder, or make room.",
-        ) from error
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
+    with atomic_folder(folder) as scratch:
+        yield scratch
 
 
 class ReportWriter:

@@ -22,9 +22,8 @@ import numpy as np
 from ...body.model import Body
 from ...core.rotations import axis_angle_to_matrix
 from ...core.types import JOINT_NAMES, NUM_JOINTS, FloatArray, LikenessError, Pose, Progress
-from ...files.atomic import WRITE_ERRORS, describe_error
 from ...files.digests import file_sha256
-from ...files.folders import check_output_folder
+from ...files.folders import WRITE_ERRORS, check_output_folder, describe_error
 from ...files.untrusted import read_json, read_npz, wrap_parser_errors
 from ...files.weights import asset_path
 from ...tracking.detectors import Detectors

@@ -28,17 +28,17 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from ...core.types import LikenessError
-from ...files.atomic import atomic_write, describe_error
+from ...files.atomic import flush_to_disk, swap_file
 from ...files.digests import file_sha256
-from ...files.folders import check_output_folder, exclusive_lock, safe_join
+from ...files.folders import check_output_folder, describe_error, safe_join
+from ...files.run_folder import Journal, exclusive_lock
 from ...files.stores import Place
-from ...files.untrusted import CorruptFileError, parse_json, read_bytes, read_json
+from ...files.untrusted import read_json
 from ..build_files import AVATAR_FILE
 from .units import PortraitUnit
 
@@ -50,7 +50,6 @@ VIEWS = "views"
 PICTURES = ("input", "front", "side", "back", "pose")
 JOURNAL = "journal.jsonl"
 SUMMARY_FILE, ITEMS_FILE, REPORT_FOLDER = "summary.json", "items.jsonl", "report"
-_MOST_JOURNAL = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -139,24 +138,15 @@ def write_result(folder: Path, name: str, digest: str) -> None:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         own = path.relative_to(folder).as_posix()
         if own != RESULT_FILE:
-            _settle(path)
+            flush_to_disk(path)
             files[own] = {"size": path.stat().st_size, "sha256": file_sha256(path)}
     _write_result(folder, name, digest, files)
 
 
 def _write_result(folder: Path, name: str, digest: str, files: Mapping[str, Any]) -> None:
-    scratch = folder / f".{RESULT_FILE}.part"
-    said = {"version": 1, "name": name, "digest": digest, "files": files}
-    text = json.dumps(said, indent=1)
-    scratch.write_text(text + "\n", encoding="utf-8")
-    _settle(scratch)
-    scratch.replace(folder / RESULT_FILE)
-
-
-def _settle(path: Path) -> None:
-    """Wait until a file is on the disk, not only in the system's memory."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+    content = {"version": 1, "name": name, "digest": digest, "files": files}
+    with swap_file(folder / RESULT_FILE, durable=True) as scratch:
+        scratch.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 class BatchFolder:
@@ -171,13 +161,13 @@ class BatchFolder:
         self.run = uuid4().hex[:12]
         self._hidden = out / HIDDEN if part is None else _part_folder(out, part)
         self.told = out if part is None else self._hidden
-        self._journal = self._hidden / JOURNAL
+        self._journal = Journal(self._hidden / JOURNAL)
         self._work = self._hidden / "work"
         self.failed = self._hidden / "failed"
 
     def common(self) -> list[Path]:
         """What every machine must see that has workers."""
-        return [self._journal.absolute()]
+        return [self._journal.path.absolute()]
 
     def result(self, name: str) -> Path:
         """Where a result lies."""
@@ -194,8 +184,7 @@ class BatchFolder:
             self._check_places(units)
             for folder in (self._work, self.failed):
                 folder.mkdir(parents=True, exist_ok=True)
-            if not self._journal.exists():
-                self._journal.touch()
+            self._journal.path.touch()
             for work in (self._work, *sorted(self._hidden.glob("part-*/work"))):
                 self._take_up(work, {unit.name: unit for unit in units})
         self.note("run", run=self.run, **about)
@@ -317,36 +306,12 @@ class BatchFolder:
         Raises:
             LikenessError: the disk is full, or the folder was removed.
         """
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        line = json.dumps({"at": at, "event": event, **content}).encode() + b"\n"
-        with self._writing(), self._journal.open("rb+") as file:  # not made anew if it is gone
-            end = file.seek(0, os.SEEK_END)
-            if end:
-                file.seek(end - 1)
-                if file.read(1) != b"\n":  # the last line was cut off
-                    line = b"\n" + line
-            try:
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
-            except OSError:
-                with suppress(OSError):
-                    os.ftruncate(file.fileno(), end)
-                raise
+        with self._writing():
+            self._journal.append(event, **content)
 
     def history(self) -> list[dict[str, Any]]:
-        """All lines of the journal that can be read, the oldest first."""
-        try:
-            lines = read_bytes(self._journal, _MOST_JOURNAL).split(b"\n")
-        except (OSError, CorruptFileError):
-            return []
-        found = []
-        for line in lines:
-            with suppress(CorruptFileError):  # cut off by a kill or a full disk
-                said = parse_json(line) if line.strip() else None
-                if isinstance(said, dict):
-                    found.append(said)
-        return found
+        """Return all readable lines of the journal, the oldest first."""
+        return self._journal.read()
 
     def close(self) -> None:
         """Remove the work folder, which holds nothing any more."""
@@ -354,7 +319,7 @@ class BatchFolder:
 
     def is_there(self) -> bool:
         """Whether nobody has removed it."""
-        return self._journal.is_file()
+        return self._journal.is_begun()
 
     def _check_there(self) -> None:
         if not self.is_there():
@@ -433,9 +398,3 @@ def _part_folder(out: Path, part: BatchPart) -> Path:
 
 def _at_work(lock: Path) -> str:
     return f"'{lock.parent.name}' of a batch is being made in '{lock.parents[2]}'."
-
-
-def atomic_write_text(path: Path, text: str) -> None:
-    """A text file, whole or not at all; what cannot be written in UTF-8 is shown as such."""
-    with atomic_write(path) as scratch:
-        scratch.write_text(text, encoding="utf-8", errors="backslashreplace")

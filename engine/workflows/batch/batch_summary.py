@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...core.version import VERSION
-from .batch_folder import ITEMS_FILE, SUMMARY_FILE, BatchFolder, atomic_write_text
+from ...files.atomic import atomic_write_json, atomic_write_text
+from .batch_folder import ITEMS_FILE, SUMMARY_FILE, BatchFolder
 from .batch_run import DONE, FAILED, LEFT, BatchItem, BatchRun
 
 FIGURES = ("framing", "view", "face_error", "pose_error", "peak_memory_mb")
@@ -82,5 +83,5 @@ def write_summary(batch: BatchRun, command: str) -> dict[str, Any]:
     said = summarize_batch(batch, command)
     lines = [json.dumps(item_record(item)) for item in batch.items.values()]
     atomic_write_text(folder.told / ITEMS_FILE, "".join(f"{line}\n" for line in lines))
-    atomic_write_text(folder.told / SUMMARY_FILE, json.dumps(said, indent=1) + "\n")
+    atomic_write_json(folder.told / SUMMARY_FILE, said)
     return said

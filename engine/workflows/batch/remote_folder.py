@@ -19,7 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 from ...core.types import LikenessError, Progress
-from ...files.atomic import atomic_write
+from ...files.atomic import atomic_write_text
 from ...files.stores import Address, Place, RemoteStore, fetch_address, is_address
 from ...files.untrusted import parse_json
 from ...imaging.load import MAX_BYTES
@@ -276,8 +276,7 @@ def _say_addresses(work: Path, unit: Mapping[str, Any], names: Mapping[str, str]
     text = report.read_text(encoding="utf-8")
     in_json = {json.dumps(p)[1:-1]: json.dumps(a)[1:-1] for p, a in names.items()}
     if _renamed(text, in_json) != text:
-        with atomic_write(report) as part:
-            part.write_text(_renamed(text, in_json), encoding="utf-8")
+        atomic_write_text(report, _renamed(text, in_json))
         write_result(work, unit["key"], unit["digest"])
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ...files.atomic import WRITE_ERRORS
-from ...files.folders import atomic_write_files
+from ...files.atomic import atomic_write_files, atomic_write_text
+from ...files.folders import WRITE_ERRORS
 from ..build_files import PREVIEW_FILE, REPORT_FILE
-from .batch_folder import PICTURES, REPORT_FOLDER, VIEWS, atomic_write_text, batch_write_error
+from .batch_folder import PICTURES, REPORT_FOLDER, VIEWS, batch_write_error
 from .batch_run import DONE, FAILED, BatchItem, BatchRun
 from .batch_summary import build_time, summarize_batch
 

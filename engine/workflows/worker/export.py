@@ -30,7 +30,7 @@ DEFAULTS: dict[str, Any] = {"folder": ..., "out": ..., "poses": None, "options":
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Write the files; see the module."""
-    from ...files.folders import atomic_write_files
+    from ...files.atomic import atomic_write_files
     from ...gaussians.mesh_extraction import extract_mesh
     from ...scene.frames import SceneFrames
     from ..export_files import (
@@ -89,7 +89,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
 def _avatar_file(folder: Path, out: Path, poses: str | None) -> str:
     from dataclasses import replace
 
-    from ...files.folders import atomic_write_files
+    from ...files.atomic import atomic_write_files
     from ...formats.avatar import load_avatar, save_avatar
     from ...scene.frames import AVATAR_NAME
 

@@ -22,7 +22,7 @@ from likeness.engine.evaluation.protocols.paper import TABLE
 from likeness.engine.evaluation.protocols.report_folder import (
     EarlierReport,
     ReportWriter,
-    atomic_folder,
+    replace_report,
     write_report,
 )
 from likeness.engine.evaluation.protocols.report_page import compare_runs, write_page
@@ -54,7 +54,7 @@ def report_of(
 ) -> dict[str, Any]:
     """Written as ``run.evaluate`` writes it."""
     other = None if against is None else EarlierReport(against)
-    with atomic_folder(folder) as scratch:
+    with replace_report(folder) as scratch:
         writer = ReportWriter(scratch)
         for one in items:
             writer.give(one)
@@ -160,7 +160,7 @@ def test_a_report_is_whole_or_not_there(tmp_path: Path) -> None:
     out = tmp_path / "report"
 
     def stopped() -> None:
-        with atomic_folder(out) as scratch:
+        with replace_report(out) as scratch:
             (scratch / "report.json").write_text("{}")
             raise KeyboardInterrupt
 
@@ -169,7 +169,7 @@ def test_a_report_is_whole_or_not_there(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     report_of(out, [item(1, 20.0)])
     before = (out / "items.jsonl").read_text()
-    with pytest.raises(ValueError, match="bad"), atomic_folder(out):
+    with pytest.raises(ValueError, match="bad"), replace_report(out):
         raise ValueError("bad")
     assert (out / "items.jsonl").read_text() == before
     report_of(out, [item(2, 30.0)])
@@ -177,7 +177,7 @@ def test_a_report_is_whole_or_not_there(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(LikenessError, match="something else"), atomic_folder(tmp_path / "mine"):
+    with pytest.raises(LikenessError, match="something else"), replace_report(tmp_path / "mine"):
         pytest.fail("begun")
     assert (tmp_path / "mine" / "thesis.txt").is_file()
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from likeness.engine.body import Body
 from likeness.engine.core.types import LikenessError
+from likeness.engine.files.atomic import atomic_folder
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.network_files import load_network
 from likeness.engine.network.uv_grids import uv_grids
@@ -22,7 +23,6 @@ from likeness.engine.training.checkpoint import (
 )
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.data import DataOptions, SampleStream
-from likeness.engine.training.run_folder import replace_folder
 from likeness.engine.training.step import StepBatch, make_step_batch
 from likeness.engine.training.trainer import Trainer
 
@@ -210,13 +210,13 @@ def test_without_checkpoints_a_run_begins(
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     folder = tmp_path / "network"
     for text in ("first", "second"):
-        with replace_folder(folder) as scratch:
+        with atomic_folder(folder) as scratch:
             assert not any(scratch.iterdir())
             (scratch / text).write_text(text)
         assert [p.name for p in folder.iterdir()] == [text]
-    with pytest.raises(LikenessError, match="network"), replace_folder(folder) as scratch:
+    with pytest.raises(LikenessError, match="network"), atomic_folder(folder) as scratch:
         (scratch / "none" / "third").touch()
     assert [p.name for p in folder.iterdir()] == ["second"]
-    with replace_folder(folder) as scratch:
+    with atomic_folder(folder) as scratch:
         (scratch / "fourth").touch()
     assert [p.name for p in tmp_path.iterdir()] == ["network"]

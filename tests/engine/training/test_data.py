@@ -21,13 +21,13 @@ from likeness.engine.dataset.spaces import (
     transform_camera,
     transform_pose,
 )
+from likeness.engine.files.atomic import atomic_write
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.inputs import atlas_places
 from likeness.engine.network.uv_grids import uv_grids
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.training import photographs as photographs_module
 from likeness.engine.training import references as references_module
-from likeness.engine.training.cache import atomic_shared_file
 from likeness.engine.training.data import DataOptions, SampleStream, held_out_samples
 from likeness.engine.training.input_files import CorruptFileError, load_inputs, save_inputs
 from likeness.engine.training.lifting import lift_references
@@ -679,6 +679,9 @@ def test_without_held_out_views_all_others_are(
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
     """safetensors reports it with an error of its own, which is no OSError."""
     path = tmp_path / "kept" / "a.safetensors"
-    with pytest.raises(LikenessError, match=r"a\.safetensors"), atomic_shared_file(path):
+    with (
+        pytest.raises(LikenessError, match=r"a\.safetensors"),
+        atomic_write(path, shared=True, make_parent=True),
+    ):
         raise SafetensorError("I/O error: No space left on device")
     assert list(path.parent.iterdir()) == []

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.files.folders import atomic_write_files, check_output_folder, make_parents
+from likeness.engine.files.atomic import atomic_write_files
+from likeness.engine.files.folders import check_output_folder, make_parents
 
 
 def write_two(folder: Path) -> None:
