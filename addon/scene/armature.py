@@ -1,4 +1,4 @@
-"""The 55-bone SMPL-X armature: rest is the T-pose of the person's own shape."""
+"""The 55-bone SMPL-X armature; its rest pose is the T-pose in the person's shape."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _TOWARDS = {
         )
     },
 }
-"""Joint -> the joint its bone points at; the others end freely."""
+"""Joint -> the joint that its bone points at; the others have free ends."""
 
 _FREE_END = {
     "head": (_UP, 0.18),
@@ -51,25 +51,24 @@ _FREE_END = {
     "left_foot": (_FRONT, 0.06),
     "right_foot": (_FRONT, 0.06),
 }
-"""Joint -> direction and length in metres of its bone; fingertips go on as their parent does."""
+"""Joint -> direction and length in metres of its bone; fingertips continue their parent's bone."""
 
-_SHORTEST = 0.005
-"""Metres; Blender deletes bones of no length."""
+_MIN_LENGTH = 0.005
+"""Metres; Blender deletes bones of zero length."""
 
 _FACE = ("jaw", "left_eye_smplhf", "right_eye_smplhf")
 _HAND = ("index", "middle", "pinky", "ring", "thumb")
 
 
 def _roll_axis(name: str) -> tuple[float, float, float]:
-    """Where the bone's z axis points at rest: towards the inside of a bend.
+    """Direction of the bone's z axis at rest: towards the inside of a bend.
 
-    So x is the axis that the joint bends about, and to turn about +x closes it: the knee bends,
-    the elbow bends, fingers and hand close to the palm, the back and the head bow, the jaw opens,
-    the foot points. The same on the left and on the right.
+    So the joint bends about x, and rotating about +x closes it: knees and elbows bend, fingers and
+    hand close to the palm, back and head bow, the jaw opens, the foot points. Left and right agree.
     """
     if name.endswith(("hip", "knee")):
         return _BACK
-    if "thumb" in name:  # its pad looks to the palm, half back, half down
+    if "thumb" in name:  # its pad faces the palm, half back, half down
         return (0.0, 0.7, -0.7)
     if any(finger in name for finger in _HAND) or name.endswith(("wrist", "ankle", "foot")):
         return _DOWN
@@ -77,7 +76,7 @@ def _roll_axis(name: str) -> tuple[float, float, float]:
 
 
 def bone_tails(heads: FloatArray) -> FloatArray:
-    """[55, 3] bone heads in Blender's axes -> their tails; none of a length near zero."""
+    """[55, 3] bone heads in Blender's axes -> their tails, at least ``_MIN_LENGTH`` away."""
     tails = np.empty_like(heads)
     for j, name in enumerate(JOINT_NAMES):
         parent = PARENTS[j]
@@ -89,18 +88,20 @@ def bone_tails(heads: FloatArray) -> FloatArray:
         else:
             along = 0.8 * (heads[j] - heads[parent])
         length = float(np.linalg.norm(along))
-        if length < _SHORTEST:
-            along = np.array(_UP) * 4 * _SHORTEST
+        if length < _MIN_LENGTH:
+            along = np.array(_UP) * 4 * _MIN_LENGTH
         tails[j] = heads[j] + along
     return tails
 
 
 def create_armature(joints: FloatArray, name: str, collection: Any, context: Any) -> Any:
-    """An armature object with one bone per joint, at rest.
+    """Create an armature object with one bone per joint and the controls, at rest.
 
     Args:
         joints: [55, 3] rest joints, engine axes, metres.
-        collection: linked to the context's scene; takes the new object.
+        name: of the object and its data.
+        collection: linked to the context's scene; the new object goes into it.
+        context: a Blender context in object mode.
     """
     heads = points_to_blender(np.asarray(joints, np.float64))
     data = bpy.data.armatures.new(name)
@@ -129,7 +130,7 @@ def create_armature(joints: FloatArray, name: str, collection: Any, context: Any
 
 
 def _add_controls(data: Any, heads: FloatArray) -> None:
-    """In edit mode: the controls, once the joints' bones are there."""
+    """In edit mode: add the controls to the joints' bones."""
     axes = {}
     for name in JOINT_NAMES:
         bone = data.edit_bones[name]

@@ -1,4 +1,4 @@
-"""Avatar -> Blender objects, in one collection, and the way back to them."""
+"""Avatar -> Blender objects in one collection; finding the objects of an avatar."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class AvatarObjects:
-    """The objects of one avatar. Never kept over an undo step: found again by ``find_avatar``."""
+    """The objects of one avatar. Undo invalidates them: find them again by :func:`find_avatar`."""
 
     collection: Any
     armature: Any
@@ -45,12 +45,12 @@ class AvatarObjects:
     camera: Any | None
 
     def set_pose(self, pose: Pose, expression_names: tuple[str, ...]) -> None:
-        """Pose the bones, out of IK and looking, and set the expression."""
+        """Set pose and expression; IK and look-at are switched off."""
         apply_pose(pose, self.armature)
         set_expression(self.armature, expression_names, pose.expression)
 
     def get_pose(self, expression_names: tuple[str, ...]) -> Pose:
-        """The pose and expression that the objects hold."""
+        """The displayed pose, and the expression."""
         values = get_expression(self.armature)
         return read_bone_pose(self.armature, np.array([values[n] for n in expression_names]))
 
@@ -64,14 +64,15 @@ def build_scene(
 ) -> AvatarObjects:
     """Put an avatar into the context's scene, in the photo's pose and expression.
 
-    The engine's origin is the photo's camera. Here the person stands on the floor at the scene's
-    origin, and the camera at its distance: the armature object's location makes the difference.
+    The engine's origin is the photo's camera. In the scene the person stands on the floor at the
+    origin instead; the armature object's location makes the difference.
 
     Args:
+        avatar: to add.
         name: of the collection and the armature; the parts are named after it.
-        photo_path: the portrait, to stand behind the camera's view and be packed, or None.
-        context: a Blender context in object mode; None takes the present one.
-        avatar_path: the file it came from, kept as a custom property.
+        photo_path: the portrait, which is packed and shown behind the camera's view, or None.
+        context: a Blender context; the current one if None.
+        avatar_path: the avatar's file, which is recorded as a custom property.
     """
     from ...engine.scene.files import make_scene_avatar
 
@@ -83,11 +84,10 @@ def build_scene(
 def build_scene_steps(
     ready: SceneAvatar, name: str, context: Any | None = None, avatar_path: Path | None = None
 ) -> Generator[None, None, AvatarObjects]:
-    """:func:`build_scene` in slices short enough for a window's timer; the generator returns the
-    objects.
+    """:func:`build_scene` in slices for a window's timer; the generator returns the objects.
 
-    Nothing may undo, load or save between the slices: whoever runs them takes the user's input
-    until they are done. An error, and closing the generator, takes back what was made.
+    Nothing may be undone, loaded or saved between the slices, so the caller must block the user's
+    input. An error, or closing the generator, removes what was made.
     """
     context = context or bpy.context
     enter_object_mode(context)
@@ -102,7 +102,7 @@ def build_scene_steps(
 
 
 def run_to_end(steps: Generator[None, None, T]) -> T:
-    """What a generator of slices returns, all of them run at once."""
+    """Run all slices at once; returns the generator's result."""
     while True:
         try:
             next(steps)
@@ -118,7 +118,7 @@ def _fill(
     mesh = yield from splat_mesh_steps(ready.splats, f"{name} Splats")
     try:
         armature = create_armature(avatar.body.J_template, name, collection, context)
-        # Between the slices Blender would evaluate and draw what is only half made.
+        # Keeps Blender from evaluating and drawing unfinished objects between the slices.
         collection.hide_viewport = True
         yield
         armature.location = _standing_place(avatar)
@@ -130,7 +130,7 @@ def _fill(
         bpy.data.meshes.remove(mesh)
         raise
     body.data[keys.PERSON] = ready.kept
-    splat_group()  # made once per file, which takes a moment
+    splat_group()  # created once per file, which takes a moment
     yield
     splats = splat_object(mesh, f"{name} Splats", body, collection)
     yield
@@ -155,12 +155,12 @@ def _fill(
         context.scene.camera = camera
         use_photo_size(context.scene, camera)
     select_only(armature, context)
-    camera.hide_set(True)  # it would stand large before the face that the view looks at
+    camera.hide_set(True)  # it would hide the face in the 3D view
     return objects
 
 
 def _standing_place(avatar: Avatar) -> list[float]:
-    """[3] where the armature object goes: lowest vertex on the floor, pelvis over the origin."""
+    """[3] location of the armature object: lowest vertex on the floor, pelvis over the origin."""
     vertices, joints = avatar.body.vertices(avatar.pose)
     floor = points_to_blender(vertices)[:, 2].min()
     x, y, _ = points_to_blender(joints[0])
@@ -181,7 +181,7 @@ def find_avatar(obj: Any | None) -> AvatarObjects | None:
     body, splats = _part(armature.children, "body"), _part(armature.children, "splats")
     if body is None or splats is None:
         return None
-    # the user may have put several avatars into one collection
+    # users may put several avatars into one collection
     home = next(iter(armature.users_collection), None)
     cameras = [o for o in home.objects if o.get(keys.PART) == "camera"] if home else []
     own = [o for o in cameras if o.get(keys.CAMERA_OF) == armature]
@@ -247,6 +247,6 @@ def _part(objects: Any, part: str) -> Any | None:
 
 
 def _beside(obj: Any, part: str) -> Any | None:
-    """That part in a collection of ``obj``."""
+    """That part in the collection of ``obj``."""
     home = next(iter(obj.users_collection), None)
     return _part(home.objects, part) if home is not None else None

@@ -1,4 +1,4 @@
-"""Avatars as wholes: a copy that stands alone, removal, marking as an asset."""
+"""Whole avatars: independent copies, removal, marking as an asset."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ _PREVIEW_SIZE = 256
 
 
 def duplicate_avatar(objects: AvatarObjects, context: Any, linked_splats: bool = False) -> Any:
-    """A second avatar beside the first, which shares nothing that poses it.
+    """Create an independent copy beside the avatar.
 
-    Blender's own duplicate leaves out the hidden body, so that the copy would follow the first
-    avatar's.
+    Blender's own duplicate skips the hidden body, so its splats would follow the first avatar.
 
     Args:
-        linked_splats: share the splat mesh, which is most of the memory.
+        objects: of the avatar.
+        context: of Blender.
+        linked_splats: share the splat mesh, which takes most of the memory.
 
     Returns:
         The copy's :class:`AvatarObjects`.
@@ -66,8 +67,8 @@ def duplicate_avatar(objects: AvatarObjects, context: Any, linked_splats: bool =
 
 
 def delete_avatar(objects: AvatarObjects) -> None:
-    """Remove an avatar's objects, what only they used, and its collection if nothing else is
-    in it."""
+    """Remove an avatar's objects, their data if nothing else uses it, and its collection if it
+    is then empty."""
     collection = objects.collection
     for obj in _members(objects):
         data = obj.data
@@ -80,24 +81,24 @@ def delete_avatar(objects: AvatarObjects) -> None:
 
 
 def select_avatar(objects: AvatarObjects, context: Any) -> None:
-    """Make the armature the active object, and nothing else selected.
+    """Make the armature the active object and the only one selected.
 
     Raises:
-        LikenessError: it is not in the view layer.
+        LikenessError: The armature is not in the view layer.
     """
     if objects.armature.name not in context.view_layer.objects:
         raise LikenessError(
-            f"'{objects.armature.name}' is not in the view layer.", "Switch its collection on."
+            f"'{objects.armature.name}' is not in the view layer.", "Enable its collection."
         )
     enter_object_mode(context)
     select_only(objects.armature, context)
 
 
 def mark_as_asset(objects: AvatarObjects, author: str = "", description: str = "") -> None:
-    """Let the asset browser offer the avatar's collection, under the photo as its picture.
+    """Mark the avatar's collection as an asset, with the photo as its preview.
 
     Raises:
-        LikenessError: the avatar is linked from another file.
+        LikenessError: The avatar is linked from another file.
     """
     collection = objects.collection
     if collection.library is not None or collection.override_library is not None:
@@ -119,7 +120,7 @@ def mark_as_asset(objects: AvatarObjects, author: str = "", description: str = "
 
 
 def _members(objects: AvatarObjects) -> list[Any]:
-    """The avatar's own objects: its parts, and what belongs to a part."""
+    """The avatar's parts and their children in its collection."""
     home = objects.collection.objects if objects.collection is not None else ()
     parts = [objects.armature, objects.body, objects.splats]
     if objects.camera is not None:
@@ -128,7 +129,7 @@ def _members(objects: AvatarObjects) -> list[Any]:
 
 
 def _own_actions(obj: Any) -> None:
-    """Give a copied object actions of its own: keys on one avatar must not move the other."""
+    """Copy the actions of a copied object, so that keys on one avatar do not move the other."""
     data = obj.animation_data
     if data is None:
         return

@@ -1,4 +1,4 @@
-"""Engine axes <-> Blender axes; the only place where the one becomes the other.
+"""Engine axes <-> Blender axes; the only place that converts between them.
 
 Engine: metres, y up, the body faces +z, its left is +x. Blender: metres, z up, the body faces
 -y, its left is +x. So (x, y, z) becomes (x, -z, y): a quarter turn about +x. No bpy here.
@@ -23,7 +23,7 @@ _CV_TO_GL = np.diag([1.0, -1.0, -1.0])  # Blender cameras look along -z with y u
 
 
 def points_to_blender(points: FloatArray) -> FloatArray:
-    """Positions or directions [..., 3].
+    """Positions or directions [..., 3], engine axes -> Blender axes.
 
     >>> points_to_blender(np.array([1.0, 2.0, 3.0]))
     array([ 1., -3.,  2.])
@@ -41,7 +41,7 @@ def points_to_engine(points: FloatArray) -> FloatArray:
 
 
 def rotations_to_blender(R: FloatArray) -> FloatArray:
-    """Rotation matrices [..., 3, 3] that turn engine vectors -> that turn Blender vectors."""
+    """Rotation matrices [..., 3, 3] of engine vectors -> of Blender vectors."""
     return TO_BLENDER @ np.asarray(R) @ TO_BLENDER.T
 
 
@@ -51,10 +51,9 @@ def rotations_to_engine(R: FloatArray) -> FloatArray:
 
 
 def quats_to_blender(quats: FloatArray) -> FloatArray:
-    """Orientations [..., 4] w, x, y, z of things whose local axes stay the same (splats).
+    """Orientations [..., 4] (w, x, y, z) of splats in engine axes -> in Blender axes.
 
-    The result turns the thing's local axes into Blender's world, as ``quats`` turned them into
-    the engine's: it is multiplied from the left only.
+    A splat keeps its local axes, so the change of axes is multiplied from the left only.
     """
     turn = matrix_to_quaternion(TO_BLENDER)
     w, x, y, z = np.moveaxis(np.asarray(quats, np.float64), -1, 0)
@@ -64,13 +63,14 @@ def quats_to_blender(quats: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class BlenderCamera:
-    """What a Blender camera and its render settings must be set to.
+    """Settings of a Blender camera and of the renders through it.
 
     Attributes:
-        matrix_world: [4, 4].
+        matrix_world: [4, 4] camera to Blender's world.
         lens: focal length in millimetres on a sensor of ``SENSOR_MM``.
         sensor_fit: ``HORIZONTAL`` or ``VERTICAL``, along the longer side of the picture.
-        shift_x, shift_y: in units of that side.
+        shift_x: in units of that side.
+        shift_y: in units of that side.
         resolution: (width, height) in pixels.
         pixel_aspect: height of a pixel in units of its width (fx / fy).
     """
@@ -85,7 +85,10 @@ class BlenderCamera:
 
 
 def camera_to_blender(camera: Camera) -> BlenderCamera:
-    """An OpenCV camera -> Blender's; skew is not representable and must be zero.
+    """An OpenCV camera -> a Blender camera.
+
+    Raises:
+        ValueError: ``K`` has skew, which Blender cameras cannot represent.
 
     >>> from likeness.engine.core.cameras import photo_camera
     >>> b = camera_to_blender(photo_camera(100.0, 100, 50))
@@ -115,7 +118,7 @@ def camera_to_blender(camera: Camera) -> BlenderCamera:
 
 
 def matrix_to_engine(matrix: FloatArray) -> FloatArray:
-    """A transformation [4, 4] of Blender's space -> the same of the engine's."""
+    """A transformation [4, 4] in Blender's axes -> the same in engine axes."""
     turn = np.eye(4)
     turn[:3, :3] = TO_BLENDER
     return turn.T @ np.asarray(matrix, np.float64) @ turn

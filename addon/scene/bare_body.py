@@ -1,4 +1,4 @@
-"""Add > Armature > Likeness Body: the body with its rig, without anybody's splats."""
+"""Add > Armature > Likeness Body: the body with its rig, without splats."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from .armature import create_armature
 from .body_object import create_body_steps
 from .selection import discard_collection, enter_object_mode, select_only
 
-_SPREAD = 0.8  # standard deviations of a random shape: nobody odd
+_SPREAD = 0.8  # standard deviations of a random shape, which avoids odd ones
 
 
 def random_betas(body: Body, seed: int) -> FloatArray:
-    """[S] a body and a head as chance has them; the same for the same seed."""
+    """[S] betas of a random body and head; the same for the same seed."""
     return np.random.default_rng(seed).normal(0.0, _SPREAD, body.num_betas)
 
 
 def add_body_steps(
     body: Body, betas: FloatArray, name: str, context: Any
 ) -> Generator[None, None, Any]:
-    """Add the body to the scene at the 3D cursor, in the T-pose; the generator returns the
-    armature. It is an ordinary mesh: visible, and rendered."""
+    """Add the body at the 3D cursor in the T-pose, in slices; the generator returns the armature.
+
+    The body is an ordinary mesh that is visible and rendered.
+    """
     enter_object_mode(context)
     person = body.personalised(betas)
     collection = bpy.data.collections.new(name)

@@ -1,7 +1,7 @@
 """An avatar file -> a .blend that works with factory settings and without the extension.
 
-``python -m likeness.addon.scene.blend_writer AVATAR OUT [PHOTO]`` does it in a process of its own,
-which is the way from other programs: Blender holds one scene per process.
+Other programs run ``python -m likeness.addon.scene.blend_writer AVATAR OUT [PHOTO]``, because
+Blender has one scene per process.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from ...engine.formats.avatar import load_avatar
 
 
 def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | None = None) -> Path:
-    """Write ``blend_path`` from an avatar file, whole or not at all; needs no display.
+    """Write a .blend from an avatar file atomically, without a display.
 
-    Replaces whatever scene this process holds, so it refuses in a Blender with a window.
+    It replaces the scene of this process, so it refuses to run in a Blender with a window.
 
     Raises:
-        LikenessError: Blender's module is missing, or a file cannot be read or written.
+        LikenessError: bpy is missing, Blender has a window, or a file cannot be read or written.
     """
     avatar = load_avatar(avatar_path)
     try:
@@ -33,7 +33,8 @@ def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | No
         ) from error
     if not bpy.app.background:
         raise LikenessError(
-            "A .blend is made in a Blender without a window.", "Use File > Import > Avatar here."
+            "A Blender with a window cannot write an avatar's .blend.",
+            "Use File > Import > Likeness Avatar, and save the file.",
         )
     from ..compat import open_empty_file
     from .avatar_objects import build_scene
@@ -46,15 +47,17 @@ def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | No
     set_up_render(bpy.context.scene, objects.camera)
     show_through_camera()
     with atomic_write(blend_path) as scratch:
-        # Blender wants an absolute path; it would take a relative one as the file's own.
+        # Blender resolves relative paths against the open file.
         bpy.ops.wm.save_as_mainfile(filepath=str(scratch.absolute()), compress=True, copy=True)
         if not scratch.is_file():
-            raise LikenessError(f"Blender did not write '{blend_path}'.", "Is there room?")
+            raise LikenessError(
+                f"Blender did not write '{blend_path}'.", "Check the free disk space."
+            )
     return blend_path
 
 
 def show_through_camera() -> None:
-    """Let every 3D view of the file open with the splats drawn, seen as in the photo."""
+    """Set every 3D view of the file to show the splats through the photo's camera."""
     import bpy
 
     for screen in bpy.data.screens:

@@ -1,4 +1,4 @@
-"""The photo's camera, with the photo behind the picture."""
+"""The photo's camera, with the photo as its background image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from .axes import SENSOR_MM, BlenderCamera, camera_to_blender
 
 
 def create_camera(camera: Camera, name: str, armature: Any, collection: Any) -> Any:
-    """A camera object that sees the person as ``camera`` does, where the armature stands now."""
+    """Create a camera object that sees the person, where the armature is now, as ``camera``
+    does."""
     data = bpy.data.cameras.new(name)
     obj = bpy.data.objects.new(name, data)
     collection.objects.link(obj)
@@ -24,17 +25,19 @@ def create_camera(camera: Camera, name: str, armature: Any, collection: Any) -> 
 
 
 def set_camera(obj: Any, camera: Camera, armature: Any) -> None:
-    """Give a camera object the view of an engine camera on the armature's person."""
+    """Give a camera object an engine camera's view of the armature's person."""
     blender = place_camera(obj, camera, armature.matrix_basis)
     obj[keys.RESOLUTION] = list(blender.resolution)
     obj[keys.PIXEL_ASPECT] = blender.pixel_aspect
 
 
 def place_camera(obj: Any, camera: Camera, origin: Matrix | None = None) -> BlenderCamera:
-    """Move a camera object to where an engine camera stands, with its lens.
+    """Give a camera object the position and lens of an engine camera.
 
     Args:
-        origin: where the engine's space lies in Blender's world; at its origin if None.
+        obj: the camera object.
+        camera: of the engine.
+        origin: [4, 4] engine's space to Blender's world, in Blender's axes; identity if None.
     """
     blender = camera_to_blender(camera)
     matrix = Matrix(blender.matrix_world.tolist())
@@ -50,35 +53,32 @@ def place_camera(obj: Any, camera: Camera, origin: Matrix | None = None) -> Blen
 
 
 def use_photo_size(scene: Any, obj: Any) -> None:
-    """Render at the size of the photo that this camera stands for, so that both coincide.
-
-    A camera that stands for none leaves the scene as it is.
-    """
+    """Set the scene's resolution to that of the camera's photo, if the camera has one."""
     if keys.RESOLUTION in obj:
         width, height = (int(n) for n in obj[keys.RESOLUTION])
         set_size(scene.render, width, height, float(obj[keys.PIXEL_ASPECT]))
 
 
 def photo_size(obj: Any) -> tuple[int, int, float, float]:
-    """Width and height of the camera's photo, and the scene's pixel aspect for it."""
+    """Width and height in pixels of the camera's photo, and the pixel aspect x and y for it."""
     width, height = (int(n) for n in obj[keys.RESOLUTION])
     return width, height, *_pixel_aspect(float(obj[keys.PIXEL_ASPECT]))
 
 
 def set_size(render: Any, width: int, height: int, aspect: float) -> None:
-    """Render pictures of ``width`` x ``height`` pixels of an ``aspect`` (fx / fy)."""
+    """Set the resolution in pixels and the pixel aspect (fx / fy)."""
     render.resolution_x, render.resolution_y = width, height
     render.resolution_percentage = 100
     render.pixel_aspect_x, render.pixel_aspect_y = _pixel_aspect(aspect)
 
 
 def _pixel_aspect(aspect: float) -> tuple[float, float]:
-    """Blender allows no aspect below 1, so the longer side of a pixel takes it."""
+    """Pixel aspect x and y for fx / fy; Blender allows no value below 1."""
     return max(1.0, 1.0 / aspect), max(1.0, aspect)
 
 
 def add_photo(obj: Any, jpeg: bytes, name: str) -> Any:
-    """Pack the photo, a JPEG file, into the scene's file and show it behind the camera's view."""
+    """Pack the photo, the bytes of a JPEG file, and show it behind the camera's view."""
     width, height = (int(n) for n in obj[keys.RESOLUTION])
     image = bpy.data.images.new(name, width, height, alpha=False)
     image.pack(data=jpeg, data_len=len(jpeg))
@@ -93,12 +93,12 @@ def add_photo(obj: Any, jpeg: bytes, name: str) -> Any:
 
 
 def toggle_camera_view(scene: Any, obj: Any, space: Any) -> bool:
-    """Let a 3D view look through the camera ``obj``, or back as before if it already does.
+    """Look through the camera ``obj`` in a 3D view, or stop doing so.
 
-    The scene's own camera stays, so that renders are not changed.
+    The scene keeps its camera, so that renders do not change.
 
     Returns:
-        Whether it looks through it now.
+        Whether the view looks through the camera now.
     """
     view = space.region_3d
     seen = space.camera if space.use_local_camera else scene.camera
@@ -116,7 +116,7 @@ def toggle_camera_view(scene: Any, obj: Any, space: Any) -> bool:
 
 
 def has_photo_shape(scene: Any, obj: Any) -> bool:
-    """Whether the scene's pictures have the proportions of the camera's photo."""
+    """Whether renders have the aspect ratio of the camera's photo."""
     if keys.RESOLUTION not in obj:
         return True
     width, height, aspect_x, aspect_y = photo_size(obj)

@@ -1,9 +1,9 @@
-"""A scene of its own in which the user corrects a fit: the body before the photo.
+"""A temporary scene in which the user corrects a fit: the body in front of the photo.
 
-The body stands on its armature before the photo's camera, with a ball for each body landmark that
-lies in the picture. Balls are dragged, or bones are turned; :func:`read_moved_landmarks` and
-:func:`read_shown_pose` read what became of them. The scene, and all that is in it, is found again
-by its mark, and :func:`leave_fit_scene` removes it whole; the user's own scene is not touched.
+It has the body on its armature before the photo's camera, and a handle for each body landmark in
+the picture. The user drags handles or rotates bones; :func:`read_moved_landmarks` and
+:func:`read_shown_pose` read the result. The scene and its data are marked with ``keys.FIT``, and
+:func:`leave_fit_scene` removes them; the user's scene is not touched.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .camera import add_photo, create_camera, toggle_camera_view, use_photo_size
 from .selection import enter_object_mode
 
 _MOVED_PIXELS = 0.5
-_BALL = 0.02  # of the person's distance: its radius
+_HANDLE_RADIUS = 0.02  # times the person's distance
 _TINT = (0.25, 0.55, 1.0, 0.55)
 
 _COLLECTIONS = (
@@ -43,18 +43,26 @@ _COLLECTIONS = (
 
 
 class _View:
-    """How the 3D view looked before; nothing of Blender's data is kept."""
+    """State of the 3D view before, without references to Blender's data."""
 
     settings: dict[str, Any] | None = None
 
 
 def find_fit_scene() -> Any | None:
-    """The scene of the fit that is being corrected, or None."""
+    """The scene in which a fit is being corrected, or None."""
     return next((scene for scene in bpy.data.scenes if keys.FIT in scene), None)
 
 
 def enter_fit_scene(context: Any, fit: Path) -> Any:
-    """Make the scene of the fit that the worker wrote, and show it in the window."""
+    """Create the scene for a fit and show it in the window.
+
+    Args:
+        context: with a window.
+        fit: file that the worker wrote (``fit_check.save_shown_fit``).
+
+    Raises:
+        LikenessError: The file cannot be read.
+    """
     shown = load_shown_fit(fit)
     enter_object_mode(context)
     came_from = context.window.scene.name
@@ -99,43 +107,46 @@ def _fill(scene: Any, shown: Any, context: Any) -> None:
         place = shown.landmarks[row]
         if ((place < 0) | (place > size)).any():
             continue
-        # Between camera and person, so that no part of the body hides it.
+        # Between camera and person, so that the body does not hide it.
         at = unproject(place, np.array(0.5 * depth), avatar.camera)
-        ball = bpy.data.objects.new(name.replace("_", " ").title(), None)
-        collection.objects.link(ball)
-        ball.empty_display_type, ball.empty_display_size = "SPHERE", 0.5 * _BALL * depth
-        ball.location = points_to_blender(at).tolist()
-        ball.show_name = ball.show_in_front = True
-        ball[keys.FIT_LANDMARK], ball[keys.FIT_PLACE] = name, [float(v) for v in place]
+        handle = bpy.data.objects.new(name.replace("_", " ").title(), None)
+        collection.objects.link(handle)
+        handle.empty_display_type, handle.empty_display_size = (
+            "SPHERE",
+            0.5 * _HANDLE_RADIUS * depth,
+        )
+        handle.location = points_to_blender(at).tolist()
+        handle.show_name = handle.show_in_front = True
+        handle[keys.FIT_LANDMARK], handle[keys.FIT_PLACE] = name, [float(v) for v in place]
     context.view_layer.update()
     context.view_layer.objects.active = armature
 
 
 def read_moved_landmarks(scene: Any) -> dict[str, list[float]]:
-    """Name -> pixels [2] of the photo, of the landmarks that were dragged elsewhere."""
+    """Name -> pixel position [2] in the photo, of the landmarks that were moved."""
     camera = _camera(scene)
     out = {}
-    for ball in scene.objects:
-        if keys.FIT_LANDMARK in ball:
-            where = points_to_engine(np.array(ball.matrix_world.translation, np.float64))
+    for handle in scene.objects:
+        if keys.FIT_LANDMARK in handle:
+            where = points_to_engine(np.array(handle.matrix_world.translation, np.float64))
             pixels, _ = project(where, camera)
-            if np.linalg.norm(pixels - np.array(ball[keys.FIT_PLACE])) > _MOVED_PIXELS:
-                out[str(ball[keys.FIT_LANDMARK])] = [float(v) for v in pixels]
+            if np.linalg.norm(pixels - np.array(handle[keys.FIT_PLACE])) > _MOVED_PIXELS:
+                out[str(handle[keys.FIT_LANDMARK])] = [float(v) for v in pixels]
     return out
 
 
 def read_shown_pose(scene: Any) -> Pose:
-    """The pose in which the armature is seen, in the track's space."""
+    """The armature's pose as displayed, in the track's space."""
     armature = next(obj for obj in scene.objects if obj.type == "ARMATURE")
     none: FloatArray = np.zeros(0)
     return read_bone_pose(armature, none)
 
 
 def leave_fit_scene(context: Any) -> None:
-    """Remove the scene with all that is in it, and show the one that the user came from."""
+    """Remove the scene with its data, and return to the user's scene."""
     scene = find_fit_scene()
     if scene is None:
-        _show_as_before()  # an undo has taken the scene away
+        _show_as_before()  # an undo has removed the scene
         return
     if context.window is not None and context.window.scene == scene:
         enter_object_mode(context)
@@ -158,7 +169,7 @@ def _known() -> dict[str, set[str]]:
 
 
 def _mark_new(before: dict[str, set[str]]) -> None:
-    """What was made for the scene is known by its mark, whatever the user renames."""
+    """Mark the data made for the scene, so that it is found even if the user renames it."""
     for name, known in before.items():
         for block in getattr(bpy.data, name):
             if block.name not in known and name != "shape_keys":
@@ -172,7 +183,7 @@ def _camera(scene: Any) -> Camera:
 
 
 def _show(context: Any, scene: Any) -> None:
-    """Let the 3D view look through the photo's camera, with the body translucent."""
+    """Show the photo's camera in the 3D view, with the body translucent."""
     area = context.area
     if area is None or area.type != "VIEW_3D":
         return

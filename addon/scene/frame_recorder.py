@@ -1,4 +1,4 @@
-"""A stretch of the scene, written for the worker: see ``engine/scene/frames.py``."""
+"""Frames of the scene, recorded for the worker: see ``engine/scene/frames.py``."""
 
 from __future__ import annotations
 
@@ -20,17 +20,21 @@ def record_frames(
     detail: str = "Render Detail",
     camera: bool = True,
 ) -> Generator[float, None, None]:
-    """Step through frames of the scene and write what its avatars and its camera do.
+    """Step through frames of the scene and record its avatars and its camera.
 
-    One frame a slice; yields the part that is done. Nothing may undo between the slices. The
-    scene's present frame is restored.
+    One frame per slice; yields the fraction done. Nothing may be undone between the slices. The
+    scene's current frame is restored.
 
     Args:
-        detail: the input of the splats' modifier that says how many of them are meant.
-        camera: record the scene's camera; without it the cameras of the frames are the identity.
+        context: of Blender.
+        avatars: of the scene.
+        frames: numbers of the frames.
+        folder: for the files.
+        detail: the input of the splats' modifier that gives their number.
+        camera: record the scene's camera; else the cameras of the frames are the identity.
 
     Raises:
-        LikenessError: an avatar cannot be read, or the camera is missing.
+        LikenessError: An avatar cannot be read, or the camera is missing.
     """
     from ...engine.formats.avatar import save_avatar
     from ...engine.scene.frames import AVATAR_NAME, FRAMES_NAME, VERTICES_NAME

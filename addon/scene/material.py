@@ -1,7 +1,7 @@
-"""The splats' materials: emission of the splat's colour, faded out as a Gaussian.
+"""The splats' materials: they emit the splat's colour with Gaussian falloff.
 
-Two of them, alike but for how EEVEE handles transparency: blended, which is smooth but needs the
-splats sorted, and dithered, which is a little noisy but right in any order.
+There are two, for EEVEE's kinds of transparency: blended is smooth but needs sorted splats,
+dithered is slightly noisy but correct in any order.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ import bpy
 from ...engine.scene.mesh import CUT_SIGMA
 from .. import compat, keys
 
-DITHERED_SLOT = 1  # of the splat mesh's two materials; the blended one comes first
-"""The materials' places on the splat mesh."""
+DITHERED_SLOT = 1
+"""Slot of the dithered material on the splat mesh; the blended one has slot 0."""
 
 _NAMES = {"BLENDED": "Likeness Splats", "DITHERED": "Likeness Splats Viewport"}
 _VERSION = 1
 COLOR_ATTRIBUTE = "splat_color"
-"""FACE, linear RGB, opacity in the alpha."""
+"""FACE: linear RGB, with the opacity as alpha."""
 CORNER_ATTRIBUTE = "splat_corner"
-"""POINT, the corner's place on the splat in units of its standard deviations."""
+"""POINT: position of the corner on the splat, in standard deviations."""
 
 
 def splat_materials() -> list[Any]:
-    """The materials of all splats, in the order of their slots: made on first use."""
+    """The materials of all splats of the file, in the order of their slots; created on first
+    use."""
     return [_material("BLENDED"), _material("DITHERED")]
 
 

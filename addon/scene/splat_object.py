@@ -1,5 +1,5 @@
-"""The splat object: :mod:`engine.scene.mesh` says what its mesh holds, :mod:`.node_group` moves
-it, :mod:`.material` draws it."""
+"""The splat object. :mod:`engine.scene.mesh` defines its mesh, :mod:`.node_group` moves it and
+:mod:`.material` draws it."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _KINDS = {
     ("int32", 1): ("INT", "value", np.int32),
     ("uint8", 1): ("INT8", "value", np.int8),
 }
-"""dtype and width of an array -> Blender's data type, its field, and what that is made of."""
+"""dtype and width of an array -> Blender's data type, its field and the field's dtype."""
 
 
 def splat_object(mesh: Any, name: str, body_object: Any, collection: Any) -> Any:
-    """An object of a mesh that :func:`splat_mesh_steps` has made."""
+    """Create the object of a mesh from :func:`splat_mesh_steps`."""
     obj = bpy.data.objects.new(name, mesh)
     collection.objects.link(obj)
     obj.parent = body_object.parent
     obj.visible_shadow = False
-    obj.visible_diffuse = False  # they would light other objects, and cost as much time again
+    obj.visible_diffuse = False  # splats would light other objects, at twice the render time
     modifier = obj.modifiers.new(MODIFIER_NAME, "NODES")
     modifier.node_group = splat_group()
     set_input(modifier, "Body", body_object)
@@ -41,7 +41,7 @@ def splat_object(mesh: Any, name: str, body_object: Any, collection: Any) -> Any
 
 
 def splat_mesh_steps(splats: SplatMesh, name: str) -> Generator[None, None, Any]:
-    """Make the mesh in slices of a few hundredths of a second; the generator returns it."""
+    """Create the mesh in slices of a few hundredths of a second; the generator returns it."""
     count = len(splats)
     mesh = bpy.data.meshes.new(name)
     try:
@@ -54,7 +54,7 @@ def splat_mesh_steps(splats: SplatMesh, name: str) -> Generator[None, None, Any]
         corner = np.arange(3 * count, dtype=np.int32)
         following = (corner // 3) * 3 + (corner + 1) % 3
         edges = np.stack([corner, following], -1)
-        # Through the attributes it is one copy; the collections go element by element.
+        # Attributes copy at once; the collections go element by element.
         mesh.attributes[".edge_verts"].data.foreach_set("value", edges.ravel())
         yield
         mesh.attributes[".corner_vert"].data.foreach_set("value", corner)
@@ -62,8 +62,7 @@ def splat_mesh_steps(splats: SplatMesh, name: str) -> Generator[None, None, Any]
         yield
         mesh.polygons.foreach_set("loop_start", np.ascontiguousarray(corner[::3]))
         yield
-        # The corners themselves, so that the mesh shows the person, not a heap at the origin,
-        # when the modifier is off.
+        # The corners as well, so that the mesh shows the person even without the modifier.
         corners = points_to_blender(splats.corners).astype(np.float32)
         mesh.attributes["position"].data.foreach_set("vector", corners.ravel())
         yield
@@ -89,7 +88,7 @@ def splat_mesh_steps(splats: SplatMesh, name: str) -> Generator[None, None, Any]
 
 
 def set_input(modifier: Any, name: str, value: Any) -> None:
-    """Set an input of the splats' modifier by the name the user sees."""
+    """Set an input of the splats' modifier by its displayed name."""
     compat.set_modifier_input(modifier, input_identifier(modifier, name), value)
     modifier.id_data.update_tag()
 
@@ -100,7 +99,11 @@ def get_input(modifier: Any, name: str) -> Any:
 
 
 def input_identifier(modifier: Any, name: str) -> str:
-    """The key under which the modifier keeps the input ``name``."""
+    """Identifier of the modifier's input ``name``.
+
+    Raises:
+        KeyError: The node group has no such input.
+    """
     for item in modifier.node_group.interface.items_tree:
         if item.item_type == "SOCKET" and item.in_out == "INPUT" and item.name == name:
             return str(item.identifier)
@@ -108,7 +111,7 @@ def input_identifier(modifier: Any, name: str) -> str:
 
 
 def input_names(group: Any) -> list[str]:
-    """Names of a node group's inputs, but for the geometry."""
+    """Names of a node group's inputs, except the geometry."""
     return [
         item.name
         for item in group.interface.items_tree
@@ -117,7 +120,7 @@ def input_names(group: Any) -> list[str]:
 
 
 def use_group(modifier: Any, group: Any) -> None:
-    """Give the splats' modifier another node group; inputs of the same names keep their values."""
+    """Replace the modifier's node group; inputs of the same name keep their values."""
     values = {name: get_input(modifier, name) for name in input_names(modifier.node_group)}
     modifier.node_group = group
     for name in input_names(group):

@@ -1,9 +1,9 @@
-"""Splats that nobody carries: a file of Gaussians as one object, with the avatars' material.
+"""Splats without an avatar: a file of Gaussians as one object, with the avatars' material.
 
 In renders each splat is the exact outline of its ellipsoid as the active camera sees it. With A
 [3, 3] its axes as columns, a direction of view d, and e1, e2 perpendicular to A^-1 d and to each
-other, the ellipse has the axes A e1 and A e2. In the viewport, where no node knows the view, the
-two longest axes are shown. Stock nodes: it renders without the extension.
+other, the ellipse has the axes A e1 and A e2. In the viewport, where nodes do not know the view,
+the two longest axes are shown. It uses stock nodes only, so it renders without the extension.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def add_static_splats_steps(
 
 
 def static_group() -> Any:
-    """The node group of all static splats of the file: made on first use."""
+    """The node group of all static splats of the file; created on first use."""
     found = keys.find_own(bpy.data.node_groups, keys.STATIC_VERSION, _GROUP_VERSION)
     if found is not None:
         return found
@@ -97,7 +97,7 @@ def _build(tree: Any) -> None:
     add.column()
     through = add.node("ShaderNodeCombineXYZ", dict(enumerate(local))).outputs[0]
     q = add.vector("NORMALIZE", through)
-    # Any vector that is not along q will do; where the third axis is nearly along it, the first.
+    # Any perpendicular pair of axes will do.
     flat = add.node(
         "FunctionNodeAxesToRotation", {"Primary Axis": q}, primary_axis="Z", secondary_axis="X"
     ).outputs["Rotation"]

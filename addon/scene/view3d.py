@@ -1,4 +1,4 @@
-"""What the 3D views show after an import."""
+"""3D views after an import."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ from .avatar_objects import AvatarObjects
 from .axes import points_to_blender
 
 _VIEW_WIDTH = 2 * 36.0
-"""Millimetres: what a 3D view's lens draws onto the longer side of its region."""
+"""Millimetres that the longer side of a 3D view's region stands for in its lens."""
 
 _AROUND = 1.25
-"""How much more than the person is shown."""
+"""Size of the view, in sizes of the person."""
 
 
 def show_splats(context: Any) -> None:
-    """Switch the screen's solid 3D views to Material Preview; others are left as they are."""
+    """Switch the screen's solid 3D views to Material Preview."""
     for area in context.screen.areas if context.screen else ():
         if area.type == "VIEW_3D" and area.spaces.active.shading.type == "SOLID":
             area.spaces.active.shading.type = "MATERIAL"
 
 
 def look_at_avatar(objects: AvatarObjects, avatar: Avatar, context: Any) -> None:
-    """Turn the screen's free 3D views to what the photo shows of the person, from its side.
+    """Show the part of the person in the photo, from the front, in the screen's 3D views.
 
-    Views through a camera stay.
+    Views through a camera do not change.
 
     Args:
-        avatar: the one that the objects were made of; its Gaussians do not matter.
+        objects: of the avatar.
+        avatar: from which they were made; its Gaussians are not used.
+        context: of Blender.
     """
     low, high = _shown(avatar)
     origin = np.array(objects.armature.matrix_world.translation)
@@ -53,7 +55,7 @@ def look_at_avatar(objects: AvatarObjects, avatar: Avatar, context: Any) -> None
 
 
 def _shown(avatar: Avatar) -> tuple[Any, Any]:
-    """[3], [3] the corners of the box around the body's part in the photo, armature's space."""
+    """[3], [3] corners of the box around the part of the body in the photo, armature space."""
     from ...engine.core.cameras import project
 
     vertices, _ = avatar.body.vertices(avatar.pose)
