@@ -17,7 +17,8 @@ def place_gaussians(bound: BoundGaussians, vertices: FloatArray, body: Body) -> 
     """Bound Gaussians in world space on a posed body, float32.
 
     Args:
-        bound: N Gaussians on ``body.f``. vertices: [V, 3] posed, world space, metres.
+        bound: N Gaussians on ``body.f``.
+        vertices: [V, 3] posed, world space, metres.
         body: the person's own; ``body.v_template`` is the rest.
 
     Raises:
@@ -48,9 +49,12 @@ def bind_gaussians(
     mesh.
 
     Args:
-        gaussians: N in world space. triangle: [N] rows of ``body.f``. bary: [N, 3].
-        layer: [N] index into ``LAYERS``. vertices: [V, 3] posed. body: as for
-            :func:`place_gaussians`.
+        gaussians: N in world space.
+        triangle: [N] rows of ``body.f``.
+        bary: [N, 3].
+        layer: [N] index into ``LAYERS``.
+        vertices: [V, 3] posed.
+        body: as for :func:`place_gaussians`.
     """
     frames = triangle_frames(vertices, body.f, body.v_template, triangle, bary)
     moved = np.asarray(gaussians.means, np.float64) - frames.origin

@@ -116,9 +116,10 @@ def pose_avatar_torch(
     """The avatar's Gaussians in world space, of the bound ones' type.
 
     Args:
-        full_pose: [..., 55, 3] axis-angle. transl: [..., 3]. Of any floating type.
-        expression: [..., E], or names with weights (numbers or tensors [...]); those without a
-            name are zero.
+        full_pose: [..., 55, 3] axis-angle.
+        transl: [..., 3]. Of any floating type.
+        expression: [..., E], or names with weights (numbers or tensors [...]); those without a name
+            are zero.
 
     Raises:
         LikenessError: an expression that the body has not got.

@@ -33,9 +33,11 @@ def bake_colors(
     """Bake a texture and vertex colours.
 
     Args:
-        avatar: whose splats are looked at, at rest. body: the surface, ``v_template`` [V, 3].
-        uv: [T, 2] v down, uv_f: [F, 3]. size: of the texture. groups: [F] splats at home in one
-            group only colour texels of the same.
+        avatar: whose splats are looked at, at rest.
+        body: the surface, ``v_template`` [V, 3].
+        uv: [T, 2] v down, uv_f: [F, 3].
+        size: of the texture.
+        groups: [F] splats at home in one group only colour texels of the same.
 
     Returns:
         texture [size, size, 3] and vertex colours [V, 3], float32 0..1.

@@ -59,7 +59,8 @@ def project_splats(means: FloatArray, axes: FloatArray, camera: Camera) -> Photo
     """Splats as a camera sees them, by the affine approximation around their means.
 
     Args:
-        means: [N, 3] world space, engine axes. axes: [N, 3, 2] scaled by standard deviations.
+        means: [N, 3] world space, engine axes.
+        axes: [N, 3, 2] scaled by standard deviations.
     """
     view = np.asarray(camera.viewmat, np.float64)
     at = means @ view[:3, :3].T + view[:3, 3]
@@ -83,7 +84,8 @@ def softening(axes: FloatArray, blur: float) -> FloatArray:
     et al. 2024, section 5.1).
 
     Args:
-        axes: [N, 2, 2] pixels. blur: square pixels.
+        axes: [N, 2, 2] pixels.
+        blur: square pixels.
     """
     _, thickness, right = np.linalg.svd(axes)
     grow = np.sqrt(1.0 + blur / np.maximum(thickness, MIN_PIXELS) ** 2)

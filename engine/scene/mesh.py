@@ -139,7 +139,9 @@ def restore_gaussians(
     Colours come back in 256 steps. Faces that the user has deleted are simply not there.
 
     Args:
-        faces: as :attr:`SplatMesh.faces`. opacities: [N]. f: [F, 3] the body's triangles.
+        faces: as :attr:`SplatMesh.faces`.
+        opacities: [N].
+        f: [F, 3] the body's triangles.
 
     Raises:
         ValueError: a splat's triangle is not one of the body's.

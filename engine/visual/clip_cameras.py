@@ -52,8 +52,8 @@ class AvatarOutline:
     """Points that stand for a part of an avatar in any pose.
 
     Args:
-        focus: ``head``, ``upper`` (down to the pelvis: arms that hang lower are cut off, for
-            what is below is not known of a half-length portrait) or ``full``.
+        focus: ``head``, ``upper`` (down to the pelvis: arms that hang lower are cut off, for what
+            is below is not known of a half-length portrait) or ``full``.
     """
 
     def __init__(self, avatar: Avatar, focus: str) -> None:
@@ -166,8 +166,8 @@ def steady_cameras(
     Args:
         poses: one for each frame, or a single one for all of them.
         yaws: degrees for each frame, as in :func:`cameras.look_at`. When they differ, the cameras
-            circle about the upright axis through the trunk (or the head, where that is the
-            focus), which stays in the middle of the picture.
+            circle about the upright axis through the trunk (or the head, where that is the focus),
+            which stays in the middle of the picture.
         follow: None for cameras that stay in place; or how many frames the smoothing of a camera
             takes that goes along with the figure.
         tell: called with the number of frames looked at.

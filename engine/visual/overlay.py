@@ -41,7 +41,8 @@ class OverlayPainter:
     """Draws one person's body over pictures; what all frames share is computed once.
 
     Args:
-        body: the body that was fitted. betas: [S] its shape.
+        body: the body that was fitted.
+        betas: [S] its shape.
         smooth: draw at twice the size, but for large pictures; without, four times as fast.
     """
 

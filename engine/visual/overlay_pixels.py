@@ -148,14 +148,20 @@ def composite_overlay(
     """Mix the body into a part of the picture, in place.
 
     Args:
-        out: [h, w, 3] float32. fine: how many pixels of the buffers are one of it.
-        corner: left and top of the buffers' first pixel in the whole fine picture, so that
-            stripes stay where they are from frame to frame.
-        face, bary, depth: the z-buffer [h * fine, w * fine, ...].
-        f: [F, 3]. part: [F] index into ``colours`` [P, 4] (red, green, blue, cover).
+        out: [h, w, 3] float32.
+        fine: how many pixels of the buffers are one of it.
+        corner: left and top of the buffers' first pixel in the whole fine picture, so that stripes
+            stay where they are from frame to frame.
+        face: the z-buffer [h * fine, w * fine, ...].
+        bary: the z-buffer [h * fine, w * fine, ...].
+        depth: the z-buffer [h * fine, w * fine, ...].
+        f: [F, 3].
+        part: [F] index into ``colours`` [P, 4] (red, green, blue, cover).
         looks: [V, 3] light, shine and how much it was seen.
-        rest: [V, 3] the T-pose. eyes: the part that eyeballs are, and [K, 8] centre, gaze,
-            cosines of the half angles of iris and pupil. mouth: [P] the mouth's parts.
+        rest: [V, 3] the T-pose.
+        eyes: the part that eyeballs are, and [K, 8] centre, gaze, cosines of the half angles of
+            iris and pupil.
+        mouth: [P] the mouth's parts.
         line: width of a line in fine pixels.
     """
     kinds = _kinds(face, depth, part, mouth, max(1, round(line)))

@@ -55,7 +55,8 @@ class Tile:
     """One picture of a sheet: what it shows, before its size is known.
 
     Attributes:
-        caption: what stands under it. box: part of ``camera``'s image plane to show.
+        caption: what stands under it.
+        box: part of ``camera``'s image plane to show.
         gaussians: drawn over a checkerboard; or None, and ``picture`` is shown instead.
         picture: [H, W, 3] or [H, W, 4] (straight alpha) on the camera's full image.
         backdrop: [3] a colour to stand before instead of the checkerboard.

@@ -87,7 +87,8 @@ def focus_camera(
 
     Args:
         yaw, pitch: degrees as in :func:`cameras.look_at`; 0, 0 looks as the photo's camera does.
-        width, height: pixels of the picture.
+        width: pixels of the picture.
+        height: pixels of the picture.
     """
     points = _posed_part(avatar, pose, focus)
     low, high = points.min(0), points.max(0)

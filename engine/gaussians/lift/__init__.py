@@ -85,7 +85,8 @@ class LiftResult:
     """What a photo gives.
 
     Attributes:
-        gaussians: bound to ``body``. body: the person's own, with the skirt's mesh if there is one.
+        gaussians: bound to ``body``.
+        body: the person's own, with the skirt's mesh if there is one.
         skirt: that mesh; None for everybody else.
     """
 
@@ -106,7 +107,9 @@ def lift_photo(
     """Turn a tracked portrait into Gaussians bound to the person's body.
 
     Args:
-        matte: of the portrait. observation: of the portrait. track: of the portrait.
+        matte: of the portrait.
+        observation: of the portrait.
+        track: of the portrait.
         body: the person's own (``Body.personalised(track.betas)``).
         skirt: that another photo of the same person showed.
         find_skirt: whether this one is looked at for a skirt if none is given.

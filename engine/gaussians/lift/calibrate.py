@@ -56,7 +56,9 @@ def calibrate_colors(
     """The same Gaussians with calibrated photo colours and a rim as soft as the photo's.
 
     Args:
-        matte: of the portrait. camera: of the portrait. vertices: [V, 3] in the photo's pose.
+        matte: of the portrait.
+        camera: of the portrait.
+        vertices: [V, 3] in the photo's pose.
         grid_side: longer side of the picture in which the photo splats are one pixel apart. Made
             for a coarser picture, their colours would show rings from near.
     """

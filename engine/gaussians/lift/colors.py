@@ -59,10 +59,14 @@ def complete_texels(
     """Give every texel a colour.
 
     Args:
-        points, normals: [N, 3] on the dressed surface, world axes of the photo's camera.
+        points: [N, 3] on the dressed surface, world axes of the photo's camera.
+        normals: [N, 3] on the dressed surface, world axes of the photo's camera.
         label: [N] one of ``labels.LABELS``.
-        known: [N] the photo shows the texel squarely; color: [N, 3] what it shows there.
-        samples: the texels. body: the person's own. view: the photo.
+        known: [N] the photo shows the texel squarely.
+        color: [N, 3] what it shows there.
+        samples: the texels.
+        body: the person's own.
+        view: the photo.
 
     Returns:
         [N, 3]; ``color`` where known.

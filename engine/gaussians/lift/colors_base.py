@@ -53,8 +53,11 @@ class Texels:
     """What the steps of completion share; [N] each.
 
     Attributes:
-        rest: [N, 3] on the body at rest. group: limb. xy: [N, 2] pixel in the photo's grid.
-        shade: [N, 3] light at the normal. facing: cosine to the camera.
+        rest: [N, 3] on the body at rest.
+        group: limb.
+        xy: [N, 2] pixel in the photo's grid.
+        shade: [N, 3] light at the normal.
+        facing: cosine to the camera.
     """
 
     points: FloatArray
@@ -129,8 +132,11 @@ class _Patch:
     """The part of the mesh that holds the texels of one class.
 
     Attributes:
-        vertices: [n] rows of the body's. edges: [E, 2] into these. at: [M, 3] corners of the
-            texels. bary: [M, 3]. share: [n] one over the number of texels around each vertex.
+        vertices: [n] rows of the body's.
+        edges: [E, 2] into these.
+        at: [M, 3] corners of the texels.
+        bary: [M, 3].
+        share: [n] one over the number of texels around each vertex.
     """
 
     vertices: IntArray
@@ -160,7 +166,8 @@ class _Patch:
         """[M, 3] values of the texels, smoothed and carried over the patch.
 
         Args:
-            values: [M, 3] and trust: [M] of the texels. link: [E] stiffness of the edges.
+            values: [M, 3] and trust: [M] of the texels.
+            link: [E] stiffness of the edges.
             prior: [n, 3] of the vertices and its weight ``pull``, one or [n].
         """
         n = len(self.vertices)

@@ -143,7 +143,10 @@ class _Cells:
     """Texels [M] sorted into a grid over a limb; its columns go around.
 
     Attributes:
-        row, column: [M] cell of each. shape: rows and columns. step: metres between columns.
+        row: [M] cell of each.
+        column: [M] cell of each.
+        shape: rows and columns.
+        step: metres between columns.
     """
 
     row: IntArray
@@ -208,7 +211,8 @@ class _Material:
     """How a material varies about its smoothed colour.
 
     Attributes:
-        most: soft limit of texture. colourful: 0 plain, only lightness varies; 1 a print.
+        most: soft limit of texture.
+        colourful: 0 plain, only lightness varies; 1 a print.
         odd: deviation from which on something is not the material.
     """
 

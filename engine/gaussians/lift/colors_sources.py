@@ -39,9 +39,11 @@ def wraparound_weights(
     """[N] 0..1: how much each seen point's colour belongs to what goes round its limb.
 
     Args:
-        albedo: [N, 3]. facing: [N] cosine to the viewer, across the limb.
+        albedo: [N, 3].
+        facing: [N] cosine to the viewer, across the limb.
         level: [N] 0..1 how far the normal is from the limb's own axis (a shoulder's top is no
-            flank). part: [N] limb.
+            flank).
+        part: [N] limb.
     """
     cell = _cells(albedo)
     out = np.ones(len(albedo))

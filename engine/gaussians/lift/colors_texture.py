@@ -54,7 +54,8 @@ def mirror_columns(
     """Where every cell of a grid of periodic rows finds its texture.
 
     Args:
-        known: [R, C] cells that have texture. step: [R] metres between columns.
+        known: [R, C] cells that have texture.
+        step: [R] metres between columns.
 
     Returns:
         left, right: [R, C] source column (fractional), -1 where the row has nothing usable on
@@ -93,7 +94,9 @@ def hair_patch(
     """A square of the photo's hair.
 
     Args:
-        colors: [H, W, 3]. hair: [H, W] pixels of it. least: pixels that its half side must have.
+        colors: [H, W, 3].
+        hair: [H, W] pixels of it.
+        least: pixels that its half side must have.
         coarsest: deviation in pixels of the blur that takes locks and shading away.
 
     Returns:
@@ -165,7 +168,8 @@ def tile_texture(patch: FloatArray, row: FloatArray, column: FloatArray) -> Floa
     changing over in blots so that no mirror line shows, their contrast kept.
 
     Args:
-        row, column: [N] pixels of the patch's own size.
+        row: [N] pixels of the patch's own size.
+        column: [N] pixels of the patch's own size.
     """
     side = float(patch.shape[0])
     u, v = row / side, column / side

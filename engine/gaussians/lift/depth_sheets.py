@@ -41,8 +41,10 @@ class DepthSheet:
 
     Attributes:
         group: 0 for the trunk (with head and legs), else the arm's index in GROUPS.
-        visible: [H, W] pixels that show it. mask: [H, W] also where it goes on behind an arm.
-        front, back: [H, W] depth in metres along the view axis, on ``mask``.
+        visible: [H, W] pixels that show it.
+        mask: [H, W] also where it goes on behind an arm.
+        front: [H, W] depth in metres along the view axis, on ``mask``.
+        back: [H, W] depth in metres along the view axis, on ``mask``.
         on_mesh: [H, W] 0..1: 1 where ``front`` is the dressed mesh's own surface, feathered.
         loose: [H, W] pixels too far beside the dressed mesh for it to be their back.
     """

@@ -137,9 +137,12 @@ def fit_dressed_mesh(
     """Fit the worn surface to the outline of the person.
 
     Args:
-        regions: of the photo, on the grid of ``camera``. vertices: [V, 3] in the photo's pose.
-        groups: [V] limb of each vertex. worn: [V] 0..1. hair, hat: [V] what there is is hair, or a
-            hat.
+        regions: of the photo, on the grid of ``camera``.
+        vertices: [V, 3] in the photo's pose.
+        groups: [V] limb of each vertex.
+        worn: [V] 0..1.
+        hair: [V] what there is is hair, or a hat.
+        hat: [V] what there is is hair, or a hat.
     """
     V = len(vertices)
     laplacian = mesh_laplacian(body.f, V)
@@ -213,8 +216,12 @@ class _Limits:
     """What is known of the offsets before the outline is looked at.
 
     Attributes:
-        bare, inner: [V] skin; the inside of mouth and eyes, which stays where it is.
-        low, high: [V] metres. prior: [V] metres where nothing is measured; pull: [V] its weight.
+        bare: [V] skin; the inside of mouth and eyes, which stays where it is.
+        inner: [V] skin; the inside of mouth and eyes, which stays where it is.
+        low: [V] metres.
+        high: [V] metres.
+        prior: [V] metres where nothing is measured.
+        pull: [V] its weight.
     """
 
     bare: BoolArray

@@ -48,7 +48,8 @@ def finish_ears(
     """Bare ears with calm colours where the photo does not show them squarely.
 
     Args:
-        bound: everything that the lift made. vertices: [V, 3] in the photo's pose.
+        bound: everything that the lift made.
+        vertices: [V, 3] in the photo's pose.
         regions: of the photo, on the grid of ``camera``.
     """
     part = np.array(body.part_names)[body.face_part]

@@ -238,7 +238,8 @@ def rebind_eye_photo(
     """New homes for the photo's splats around one eye.
 
     Args:
-        xy: [N, 2] their pixels. world: in the photo's pose.
+        xy: [N, 2] their pixels.
+        world: in the photo's pose.
 
     Returns:
         triangle [N] (-1: leave it), bary [N, 3], depth [N] metres along the camera's axis, and

@@ -89,8 +89,12 @@ def finish_face(
     A body without eyes, teeth and blinks, or a photo without a face, comes back as it is.
 
     Args:
-        bound: everything that the lift made. body: the person's own.
-        vertices: [V, 3] in the photo's pose. track, observation, matte: of the portrait.
+        bound: everything that the lift made.
+        body: the person's own.
+        vertices: [V, 3] in the photo's pose.
+        track: of the portrait.
+        observation: of the portrait.
+        matte: of the portrait.
 
     Returns:
         At most ``budget`` Gaussians more than ``bound``; at full density when it is None.

@@ -63,11 +63,16 @@ class FittedFace:
     """A fitted face and its photo.
 
     Attributes:
-        body: the person's own. vertices: [V, 3] in the photo's pose; joints: [55, 3].
+        body: the person's own.
+        vertices: [V, 3] in the photo's pose.
+        joints: [55, 3].
         registered: [V, 3] the vertices moved across the picture until the landmarks fit exactly:
             for finding out what a pixel shows. Splats are always bound to ``vertices``.
-        track, matte: of the portrait. points: [478, 2] observed landmarks, pixels.
-        part: [F] name of each triangle's part. left: [F] on the body's left side.
+        track: of the portrait.
+        matte: of the portrait.
+        points: [478, 2] observed landmarks, pixels.
+        part: [F] name of each triangle's part.
+        left: [F] on the body's left side.
         unit: pixels between the pupils.
         coarseness: factor on the spacing of completed splats.
     """
@@ -212,7 +217,8 @@ def cast_rays(face: FittedFace, xy: FloatArray, faces: BoolArray) -> RayHits | N
     """The nearest of some registered triangles along the rays of pixels; None if out of sight.
 
     Args:
-        xy: [N, 2] pixels. faces: [F] the triangles that count.
+        xy: [N, 2] pixels.
+        faces: [F] the triangles that count.
     """
     vertices, body, camera = face.registered, face.body, face.camera
     rows = np.nonzero(faces)[0]

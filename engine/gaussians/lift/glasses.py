@@ -163,8 +163,11 @@ def add_glasses(
     """Frame and temples as Gaussians of their own; None if there is nothing to put on.
 
     Args:
-        frame: [H, W] 0..1 from :func:`remove_glasses`. matte: with the glasses. bare: without.
-        vertices: [V, 3] in the photo's pose. budget: most Gaussians.
+        frame: [H, W] 0..1 from :func:`remove_glasses`.
+        matte: with the glasses.
+        bare: without.
+        vertices: [V, 3] in the photo's pose.
+        budget: most Gaussians.
     """
     rigid = rigid_triangles(body)
     height, width = frame.shape
@@ -403,7 +406,8 @@ def relabel_hidden_splats(
     its calibration would paint the frame's edges onto them.
 
     Args:
-        bound: without the glasses. frame: [H, W] 0..1 from :func:`remove_glasses`.
+        bound: without the glasses.
+        frame: [H, W] 0..1 from :func:`remove_glasses`.
     """
     photo = np.nonzero(bound.layer == PHOTO)[0]
     means = place_gaussians(bound.take(photo), vertices, body).means

@@ -34,7 +34,8 @@ class Places:
 
     Attributes:
         rest: [H, W, 3] metres in the T-pose of the default build (y up, pelvis at 0).
-        part: [H, W] index into ``Body.part_names``. on_body: [H, W].
+        part: [H, W] index into ``Body.part_names``.
+        on_body: [H, W].
         beside: [H, W] metres to the body's outline, 0 on the body.
         from_head: [H, W] metres to where the head is drawn.
     """
@@ -64,7 +65,8 @@ def find_places(
     """Look up the body below, or beside, every pixel.
 
     Args:
-        group: [H, W] limb of each pixel of the person, -1 outside. face_group: [F].
+        group: [H, W] limb of each pixel of the person, -1 outside.
+        face_group: [F].
     """
     on_body = buffer.face >= 0
     rest = np.zeros((*on_body.shape, 3))
@@ -102,7 +104,8 @@ def place_prior(rest: FloatArray, part: IntArray, body: Body) -> FloatArray:
     """[N, len(LABELS)] how often each label is met at places of the body.
 
     Args:
-        rest: [N, 3] as of :func:`standard_rest`. part: [N] index into ``body.part_names``.
+        rest: [N, 3] as of :func:`standard_rest`.
+        part: [N] index into ``body.part_names``.
     """
     out = np.full((len(rest), len(LABELS)), S.unlikely)
     name = np.array(body.part_names)[part]

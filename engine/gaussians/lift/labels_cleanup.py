@@ -78,7 +78,9 @@ def find_hat(
     below. One without hair to be seen stays what it was, hair; it sits as still on the head.
 
     Args:
-        lab: [H, W, 3] L*a*b*. head: [H, W] pixels of the head. brow: row of the brows.
+        lab: [H, W, 3] L*a*b*.
+        head: [H, W] pixels of the head.
+        brow: row of the brows.
         unit: pixels between the eyes.
     """
     row = np.mgrid[: len(label), :1][0]

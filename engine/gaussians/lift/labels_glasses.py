@@ -58,8 +58,8 @@ class DetectedGlasses:
     Attributes:
         frame: [h, w] 0..1 in the upright face: eyes ``size`` apart, level, their middle at
             (``wide`` / 2, UP) * ``size``.
-        middle: [2] pixels of the photo between the eyes. across: [2] from the person's right
-            eye to the left one, pixels.
+        middle: [2] pixels of the photo between the eyes.
+        across: [2] from the person's right eye to the left one, pixels.
     """
 
     frame: FloatArray

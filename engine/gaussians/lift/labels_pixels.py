@@ -77,11 +77,15 @@ class HeadCues:
 
     Attributes:
         oval: [H, W] well inside the face's landmarks and below the brows: never hair.
-        beard: [H, W] where hair would be a beard. above_brow: [H, W].
+        beard: [H, W] where hair would be a beard.
+        above_brow: [H, W].
         skin: [H, W] sure skin: cheeks, nose, forehead of the skin's usual colours.
         scalp: [H, W] where hair would grow: the drawn scalp, or nothing of the body, above the
-            brows. below_chin: [H, W]. near: [H, W] pixels of the head, neck and shoulders.
-        bald: whether the scalp there is skin. unit: pixels between the eyes.
+            brows.
+        below_chin: [H, W].
+        near: [H, W] pixels of the head, neck and shoulders.
+        bald: whether the scalp there is skin.
+        unit: pixels between the eyes.
     """
 
     oval: BoolArray
@@ -190,7 +194,8 @@ def label_pixels(
     """[H, W] index into LABELS for every pixel of ``mask``: skin, hair, upper, lower, shoes.
 
     Args:
-        lab: [H, W, 3] L*a*b*. texture: [H, W] of :func:`fine_texture`, or zeros.
+        lab: [H, W, 3] L*a*b*.
+        texture: [H, W] of :func:`fine_texture`, or zeros.
         mask: [H, W] pixels of the person.
     """
     out = np.zeros(mask.shape, np.int64)
@@ -253,7 +258,8 @@ class _SkinTone:
     """How much pixels [N] look like skin.
 
     Attributes:
-        face: log density by the face's mixture; usual: what most of the face has.
+        face: log density by the face's mixture.
+        usual: what most of the face has.
         elsewhere: log density by one broad Gaussian around the face's tone; never near the head.
         apart: deviations from the face's tone, texture left aside; far away near the head.
     """

@@ -64,7 +64,8 @@ def label_surface(regions: Regions, camera: Camera, body: Body, vertices: FloatA
     ``worn_probability`` sums those that lie over the skin.
 
     Args:
-        camera: of the regions' grid. vertices: [V, 3] of the body in the photo's pose.
+        camera: of the regions' grid.
+        vertices: [V, 3] of the body in the photo's pose.
     """
     part = vertex_parts(body)
     label, weight = _seen_labels(regions, camera, body, vertices, part)

@@ -90,8 +90,10 @@ class EyeOpening:
     one, v downwards, both in pupil distances.
 
     Attributes:
-        outer: [2] pixels of the outer corner. axes: [2, 2] rows u and v, pixels to pupil
-            distances. upper, lower: [K, 2] u and v of the lids' edges, u rising.
+        outer: [2] pixels of the outer corner.
+        axes: [2, 2] rows u and v, pixels to pupil distances.
+        upper: [K, 2] u and v of the lids' edges, u rising.
+        lower: [K, 2] u and v of the lids' edges, u rising.
     """
 
     outer: FloatArray
@@ -235,7 +237,9 @@ def _lid_colors(
     """[N, 3] colours of a closed lid: the photo's skin around it carried across, in its own light.
 
     Args:
-        points, normal: [N, 3] on the closed lid. way: [N] metres that the blink moves them.
+        points: [N, 3] on the closed lid.
+        normal: [N, 3] on the closed lid.
+        way: [N] metres that the blink moves them.
     """
     xy, _ = project(points, face.camera)
     ring = face.points[list(EYE_RINGS[side])]

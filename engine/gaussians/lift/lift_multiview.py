@@ -139,7 +139,8 @@ def pull_inside_outline(
 
     Args:
         inward: [N, 3] the unit way in, in the frames of the Gaussians' triangles.
-        matte, sight: the other photo's.
+        matte: the other photo's.
+        sight: the other photo's.
         leave_out: what still stands out, instead of letting it stay where it was: far outside, it
             may be right, and that photo's fit wrong.
     """
@@ -249,7 +250,10 @@ def merge_lifts(
     its outline. From the side its depth is a guess, which the others' outlines correct.
 
     Args:
-        lifts, mattes, sights: of K photos, the main one first. shares: [K, V].
+        lifts: of K photos, the main one first.
+        mattes: of K photos, the main one first.
+        sights: of K photos, the main one first.
+        shares: [K, V].
     """
     own = lifts[0].layer == PHOTO
     told = (mattes, sights, shares, body)

@@ -43,8 +43,9 @@ def diffuse_values(
     Minimises |grad x|² + weight |x - values|² + prior_weight |x - prior|².
 
     Args:
-        values: [V, C], weight: [V] trust in each (0 where unknown). prior: [V, C] or [C];
-            prior_weight: one, or [V].
+        values: [V, C], weight: [V] trust in each (0 where unknown).
+        prior: [V, C] or [C].
+        prior_weight: one, or [V].
 
     Returns:
         [V, C].

@@ -55,7 +55,8 @@ class BodyVisibility:
     """What one photo sees of the body.
 
     Attributes:
-        camera: the photo's. vertices: [V, 3] in its pose.
+        camera: the photo's.
+        vertices: [V, 3] in its pose.
         facing: [V] cosine between normal and line of sight where the vertex is seen, else 0.
         pixels_per_metre: [V] of the photo at each vertex.
     """
@@ -223,7 +224,8 @@ def blend_photo_colors(
     Beyond the band where photos meet that is its own colour alone.
 
     Args:
-        photo: whose lift it is. shares: [K, V] of the blend.
+        photo: whose lift it is.
+        shares: [K, V] of the blend.
     """
     corners = body.f[bound.triangle]
     own = np.einsum("knc,nc->kn", shares[:, corners], bound.bary)

@@ -86,7 +86,8 @@ def fit_light(
     """Estimate the light from seen points.
 
     Args:
-        normals: [N, 3] unit, world axes of the photo's camera. colors: [N, 3] as photographed.
+        normals: [N, 3] unit, world axes of the photo's camera.
+        colors: [N, 3] as photographed.
         surface: [N] which points share an albedo (0, 1, ...; -1 for those to leave out).
         weight: [N] trust in each.
 

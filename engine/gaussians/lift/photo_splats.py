@@ -134,7 +134,8 @@ def front_layer(
     Args:
         colors: [H, W, 3] foreground, alpha: [H, W] of the grid ``target`` (a camera of the same
             view as ``source``, the regions' own).
-        select: [H, W] pixels that get a splat. sigma: of a splat, in pixels of the grid.
+        select: [H, W] pixels that get a splat.
+        sigma: of a splat, in pixels of the grid.
     """
     body, vertices = homes.body, homes.vertices
     rows, cols, _ = nearest_known(regions.mask)

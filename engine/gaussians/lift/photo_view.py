@@ -14,7 +14,9 @@ class PhotoView:
     """The photo on the region grid with what was found out about it.
 
     Attributes:
-        camera: of the grid. colors: [H, W, 3] foreground. alpha: [H, W].
+        camera: of the grid.
+        colors: [H, W, 3] foreground.
+        alpha: [H, W].
         sheets: trunk and arms.
     """
 

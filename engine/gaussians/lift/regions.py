@@ -86,13 +86,17 @@ class Regions:
     """Labels on one pixel grid.
 
     Attributes:
-        mask: [H, W] pixels of the person. group: [H, W] int index into GROUPS, -1 outside.
+        mask: [H, W] pixels of the person.
+        group: [H, W] int index into GROUPS, -1 outside.
         label: [H, W] int index into ``labels.LABELS``.
         skin: [H, W] pixels where the body's own surface is seen, or the glasses on it.
-        face: [H, W] inside the oval of the face landmarks. mouth: [H, W] between the lips.
+        face: [H, W] inside the oval of the face landmarks.
+        mouth: [H, W] between the lips.
         hair: [H, W] pixels labelled as hair or a hat, also where it falls over the trunk.
         hidden: [F] triangles of a hand that something hides.
-        body: the body's z-buffer; limb: one z-buffer for each group alone; trunk: for all but arms.
+        body: the body's z-buffer.
+        limb: one z-buffer for each group alone.
+        trunk: for all but arms.
         places: where on the body each pixel lies.
         glasses: their frame, finer than this grid; None if there are none.
         skin_color: [3] median of the face's skin, see :func:`_skin_color`.
@@ -253,10 +257,15 @@ class _Pixels:
     """What is known of the pixels [H, W] before they are labelled.
 
     Attributes:
-        mask: the person. lab: [H, W, 3] L*a*b*. tone: [3] L*a*b* of the skin; to_skin: squared
-            distance to it. part: name of the body's part that is drawn there, empty beside it.
-        group: limb. match: where the body is drawn, and the limb is its own.
-        face: inside the oval of the landmarks. unit: pixels of one inter-ocular distance.
+        mask: the person.
+        lab: [H, W, 3] L*a*b*.
+        tone: [3] L*a*b* of the skin.
+        to_skin: squared distance to it.
+        part: name of the body's part that is drawn there, empty beside it.
+        group: limb.
+        match: where the body is drawn, and the limb is its own.
+        face: inside the oval of the landmarks.
+        unit: pixels of one inter-ocular distance.
     """
 
     mask: BoolArray
@@ -281,9 +290,12 @@ class _Outlines:
     """Where the face is.
 
     Attributes:
-        face: [H, W] inside its oval. mouth: [H, W] between the lips. Both empty where no face was
-            found; the rest is of the body's eyes then.
-        brow: row above the brows. chin: row, or None. unit: pixels between the eyes.
+        face: [H, W] inside its oval.
+        mouth: [H, W] between the lips. Both empty where no face was found; the rest is of the
+            body's eyes then.
+        brow: row above the brows.
+        chin: row, or None.
+        unit: pixels between the eyes.
     """
 
     face: BoolArray
@@ -369,8 +381,10 @@ def find_regions(
     """Label a pixel grid.
 
     Args:
-        rgb: [H, W, 3] foreground colours. mask: [H, W] the person.
-        camera: of this grid. vertices: [V, 3] the body in the photo's pose.
+        rgb: [H, W, 3] foreground colours.
+        mask: [H, W] the person.
+        camera: of this grid.
+        vertices: [V, 3] the body in the photo's pose.
         observation: the landmarks, in pixels of the portrait; ``scale`` takes them to this grid.
         photo: [.., .., 3] the portrait itself, to look for glasses, or None.
     """

@@ -51,7 +51,8 @@ class Skirt:
     outline lies at a quarter and at three quarters of them.
 
     Attributes:
-        piece: what the body is extended by. label: of ``labels.LABELS``.
+        piece: what the body is extended by.
+        label: of ``labels.LABELS``.
         depth: [V] of :func:`depth_below` for the body's own vertices.
     """
 
@@ -136,7 +137,9 @@ def fit_skirt(
     """The skirt that a photo shows, around the dressed body; None for trousers and bare legs.
 
     Args:
-        camera: of the regions' grid. body: the person's own. pose: of the photo.
+        camera: of the regions' grid.
+        body: the person's own.
+        pose: of the photo.
     """
     vertices, joints = body.vertices(pose)
     outline = find_outline(regions, camera, joints)

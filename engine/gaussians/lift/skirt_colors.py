@@ -49,7 +49,8 @@ def skirt_colors(
 
     Args:
         triangle: [N] rows of ``faces`` [F, 3], which are :func:`.skirt.skirt_faces`.
-        bary: [N, 3]. points: [RINGS * COLUMNS, 3] the skirt in the photo's pose.
+        bary: [N, 3].
+        points: [RINGS * COLUMNS, 3] the skirt in the photo's pose.
         label: of the pixels that show it.
     """
     ring, turn = _places(triangle, bary, faces)

@@ -42,8 +42,10 @@ class SkirtOutline:
 
     Attributes:
         label: UPPER (a dress, a coat) or LOWER.
-        left, right: [R, 2] from the waist to the hem. top, hem: [S, 2] from left to right; the
-            corners are shared.
+        left: [R, 2] from the waist to the hem.
+        right: [R, 2] from the waist to the hem.
+        top: [S, 2] from left to right; the corners are shared.
+        hem: [S, 2] from left to right; the corners are shared.
         pixels: [H, W] of the skirt that are seen.
     """
 
@@ -58,7 +60,8 @@ class SkirtOutline:
         """[R, S, 2] pixels of a grid over the skirt (a Coons patch of its four sides).
 
         Args:
-            down: [R] 0 at the waist, 1 at the hem. across: [S] 0 on the left, 1 on the right.
+            down: [R] 0 at the waist, 1 at the hem.
+            across: [S] 0 on the left, 1 on the right.
         """
         t, u = down[:, None, None], across[None, :, None]
         left, right = _along(self.left, down)[:, None], _along(self.right, down)[:, None]
@@ -78,7 +81,8 @@ def find_outline(regions: Regions, camera: Camera, joints: FloatArray) -> SkirtO
     """The outline of the skirt that the photo shows; None for trousers, shorts and bare legs.
 
     Args:
-        camera: of the regions' grid. joints: [55, 3] in the photo's pose.
+        camera: of the regions' grid.
+        joints: [55, 3] in the photo's pose.
     """
     if not _legs_hang(joints, camera):
         return None

@@ -98,7 +98,8 @@ def seated_shares(place: FloatArray, apart: float, thigh: float) -> tuple[FloatA
 
     Args:
         place: [R, C, 3] from the middle of the hips, in the pelvis' frame (x to the left, y up).
-        apart: metres from that middle to a hip. thigh: length of a thigh.
+        apart: metres from that middle to a hip.
+        thigh: length of a thigh.
     """
     below = np.maximum(-place[..., 1], 0.0)
     aside = np.maximum(np.abs(place[..., 0]) - apart, 0.0)

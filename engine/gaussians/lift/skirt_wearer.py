@@ -40,9 +40,15 @@ class SkirtWearer:
     """Everything of the lift that counts vertices or triangles, with the skirt's after the body's.
 
     Attributes:
-        bare: the person's body without the skirt. skirt: what is worn over it.
+        bare: the person's body without the skirt.
+        skirt: what is worn over it.
         points: [RINGS * COLUMNS, 3] the skirt in the photo's pose.
-        body, vertices, groups, regions, shares, dressed: as in the lift, of the longer body.
+        body: as in the lift, of the longer body.
+        vertices: as in the lift, of the longer body.
+        groups: as in the lift, of the longer body.
+        regions: as in the lift, of the longer body.
+        shares: as in the lift, of the longer body.
+        dressed: as in the lift, of the longer body.
     """
 
     bare: Body
@@ -62,7 +68,9 @@ def attach_skirt(
     """Put the skirt on.
 
     Args:
-        body: the person's own. pose: of the photo. shares: [V, L] of the surface's labels.
+        body: the person's own.
+        pose: of the photo.
+        shares: [V, L] of the surface's labels.
         dressed: the body as dressed without the skirt.
     """
     longer = skirt.on(body)

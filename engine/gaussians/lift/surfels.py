@@ -31,7 +31,9 @@ def surfels_from_tangents(
     """Gaussians whose covariance is sigma² (du duᵀ + dv dvᵀ), flattened along du x dv.
 
     Args:
-        points: [N, 3] metres. du, dv: [N, 3] the steps to the neighbouring splats in metres.
+        points: [N, 3] metres.
+        du: [N, 3] the steps to the neighbouring splats in metres.
+        dv: [N, 3] the steps to the neighbouring splats in metres.
         sigma: standard deviation in units of one step.
     """
     length = np.maximum(np.linalg.norm(du, axis=1, keepdims=True), 1e-9)
@@ -103,9 +105,10 @@ class TriangleBinding:
     out for them, so that a fringe does not blink with the lid below it.
 
     Attributes:
-        body: whose triangles they are. vertices: [V, 3] of it in the photo's pose.
-        steady: [F] triangles that what lies over them may hang on. on_arm: [F] those that rise
-            with an arm.
+        body: whose triangles they are.
+        vertices: [V, 3] of it in the photo's pose.
+        steady: [F] triangles that what lies over them may hang on.
+        on_arm: [F] those that rise with an arm.
     """
 
     def __init__(self, body: Body, vertices: FloatArray, face_group: IntArray) -> None:
@@ -218,7 +221,9 @@ def grid_tangents(
     """Steps to the right and downward neighbours of a grid of points.
 
     Args:
-        points: [H, W, 3]. valid: [H, W]. label: [H, W]; no step crosses two labels.
+        points: [H, W, 3].
+        valid: [H, W].
+        label: [H, W]; no step crosses two labels.
         pixel_size: [H, W] metres that a pixel spans there; a step longer than ``max_stretch`` of
             them is cut to that length, one longer than ``jump`` leads to another surface.
 

@@ -70,7 +70,11 @@ class _Lookup:
     """What the photo's grid says at projected points [N], each in its own sheet.
 
     Attributes:
-        row, col: pixel. z: depth. inside: in the frame. visible: the pixel shows the point's sheet.
+        row: pixel.
+        col: pixel.
+        z: depth.
+        inside: in the frame.
+        visible: the pixel shows the point's sheet.
     """
 
     row: IntArray
@@ -107,8 +111,10 @@ def texel_layer(
     """Core and shell Gaussians, one per texel, with every colour completed.
 
     Args:
-        vertices: [V, 3] the body in the photo's pose. groups: [V] the limb of each vertex.
-        shares: [V, L] of ``surface_labels``. wearer: of a skirt, if there is one.
+        vertices: [V, 3] the body in the photo's pose.
+        groups: [V] the limb of each vertex.
+        shares: [V, L] of ``surface_labels``.
+        wearer: of a skirt, if there is one.
     """
     regions, f = view.regions, body.f
     corner = f[samples.triangle]

@@ -92,12 +92,17 @@ class RefineOptions:
     """How long and how freely to refine.
 
     Attributes:
-        steps: of Adam. sides: pixels of the photo's longer side. Splats that are right at one
-            size only ring at another. head_side: the same of its head.
+        steps: of Adam.
+        sides: pixels of the photo's longer side. Splats that are right at one size only ring at
+            another.
+        head_side: the same of its head.
         yaws: degrees to cameras beside the photo's, if any; beyond ``carry`` nothing of the photo
             is carried there.
-        color_rate, opacity_rate, scale_rate, offset_rate: Adam's first steps, in the units of
-            ``parameters``. floor: part of the typical derivative below which steps shrink.
+        color_rate: Adam's first steps, in the units of ``parameters``.
+        opacity_rate: Adam's first steps, in the units of ``parameters``.
+        scale_rate: Adam's first steps, in the units of ``parameters``.
+        offset_rate: Adam's first steps, in the units of ``parameters``.
+        floor: part of the typical derivative below which steps shrink.
     """
 
     steps: int = 40
@@ -150,9 +155,11 @@ def refine_gaussians(
     """Fit Gaussians to the photos they were lifted from; what no photo shows stays as it is.
 
     Args:
-        bound: what the lift made. photos: of the person, the main one first. body: the person's.
-        lod_start: [N] of an ordered avatar (``lod``), whose lower levels are fitted too; without
-            it only the whole is.
+        bound: what the lift made.
+        photos: of the person, the main one first.
+        body: the person's.
+        lod_start: [N] of an ordered avatar (``lod``), whose lower levels are fitted too; without it
+            only the whole is.
         backend: of :func:`rasterize_vjp`.
         progress: told the fraction done.
     """

@@ -43,8 +43,11 @@ class ParameterRange:
     """How far a splat may go from the lift.
 
     Attributes:
-        color: part of the whole range. rim_color: the same on the soft rim, whose colours are
-            mixed with the background's. opacity: of its logit. scale: factor. offset: pixels.
+        color: part of the whole range.
+        rim_color: the same on the soft rim, whose colours are mixed with the background's.
+        opacity: of its logit.
+        scale: factor.
+        offset: pixels.
     """
 
     color: float = 0.3
@@ -69,7 +72,8 @@ def parameter_bounds(
     """[N, 9] least and greatest numbers.
 
     Args:
-        start: [N, 9]. solid: [N] splats that lie where the photo is not mixed with background.
+        start: [N, 9].
+        solid: [N] splats that lie where the photo is not mixed with background.
     """
     far = np.empty(COLUMNS, np.float32)
     far[COLORS], far[OPACITY] = reach.color, reach.opacity
@@ -96,7 +100,8 @@ class PosedGaussians:
     """Bound Gaussians in one photo's pose, with changes: to world space and back.
 
     Args:
-        bound: N Gaussians on ``body.f``. vertices: [V, 3] posed.
+        bound: N Gaussians on ``body.f``.
+        vertices: [V, 3] posed.
         unit: [N] metres at the rest pose's size in which offsets are counted.
     """
 
@@ -112,8 +117,8 @@ class PosedGaussians:
         """World Gaussians with these numbers [N, 9].
 
         Args:
-            level: [M] how much the first M have grown to stand for the others, which are left
-                out; all as they are when None.
+            level: [M] how much the first M have grown to stand for the others, which are left out;
+                all as they are when None.
         """
         count = len(numbers) if level is None else len(level)
         scales = self.base.scales[:count]

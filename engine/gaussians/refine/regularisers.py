@@ -38,7 +38,9 @@ class RegulariserWeights:
         color, opacity, scale, offset, depth: for leaving the lift (equations 8 and 9); the offset
             along the surface, and off it. One view hardly tells the depth, but neighbours that
             change places in depth turn fine patterns into dots at any other size.
-        isotropy: equation 10. patches: equation 13. hands: equation 12.
+        isotropy: equation 10.
+        patches: equation 13.
+        hands: equation 12.
     """
 
     color: float = 0.03
@@ -55,7 +57,8 @@ class Regularisers:
     """The terms' gradients for one avatar.
 
     Args:
-        bound: the lift's Gaussians. start: [N, 9] their numbers.
+        bound: the lift's Gaussians.
+        start: [N, 9] their numbers.
         free: [N] 0..1 how much of each the photo shows.
     """
 
@@ -111,7 +114,8 @@ class Regularisers:
         """[N, 9]: the derivatives of all terms.
 
         Args:
-            numbers: [N, 9]. pixels: of the person in the photo; the terms are means over them.
+            numbers: [N, 9].
+            pixels: of the person in the photo; the terms are means over them.
         """
         weights = self._weights
         out: NDArray[np.float32] = 2.0 * self._keep * (numbers - self._start)

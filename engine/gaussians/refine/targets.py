@@ -47,8 +47,10 @@ class RefineView:
 
     Attributes:
         camera: of the picture.
-        light: [H, W, 3] colours times alpha. alpha: [H, W].
-        color_weight: [H, W] how much a pixel's colour counts. cover_weight: how much alpha does.
+        light: [H, W, 3] colours times alpha.
+        alpha: [H, W].
+        color_weight: [H, W] how much a pixel's colour counts.
+        cover_weight: how much alpha does.
     """
 
     camera: Camera
@@ -64,7 +66,8 @@ def make_photo_target(
     """The photo, or the part ``box`` (left, top, right, bottom in pixels) of it.
 
     Args:
-        matte: of the photo, straight colours. camera: of the photo.
+        matte: of the photo, straight colours.
+        camera: of the photo.
         side: pixels along the picture's longer side, at most as many as the photo has.
     """
     alpha, colors = matte.alpha, matte.foreground
