@@ -17,7 +17,7 @@ import numpy as np
 from ..body import Body
 from ..core.cameras import camera_position
 from ..core.types import JOINT_INDEX, Camera, FloatArray, Pose
-from ..tracking.measure import BACK_FROM, SIDE_FROM
+from ..tracking.measure import S as MEASURE
 
 KINDS = ("front", "side", "back")
 """From the most reliable to the least."""
@@ -56,7 +56,7 @@ def azimuth_kind(azimuth: float) -> str:
     ('front', 'side', 'back')
     """
     away = abs(azimuth)
-    return "front" if away < SIDE_FROM else "side" if away < BACK_FROM else "back"
+    return "front" if away < MEASURE.side_from else "side" if away < MEASURE.back_from else "back"
 
 
 def can_supervise(reference: str, target: str, directed: bool = True) -> bool:

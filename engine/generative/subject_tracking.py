@@ -33,12 +33,12 @@ from ..tracking.detectors import Detectors
 from ..tracking.fit import fit_body
 from ..tracking.measure import face_failed
 from ..tracking.multiview import (
-    SURE,
     ObservedPhoto,
     camera_azimuth,
     contradicts_direction,
     flip_front_back,
 )
+from ..tracking.multiview import S as MULTIVIEW
 from ..tracking.observation import eye_distance, observe
 from ..tracking.track_video import track_video
 from .compose import Prompt
@@ -261,7 +261,9 @@ def fit_known_shape(photo: ObservedPhoto, person: Body) -> tuple[Track, Observat
     if face is not None and error is not None and face_failed(error, eye_distance(face)):
         observation = replace(observation, face=None, face_score=0.0)
         track = fitted(observation)
-    sure = (observation.pose_visibility[_TRUNK] >= SURE).all() or observation.face is not None
+    sure = (
+        observation.pose_visibility[_TRUNK] >= MULTIVIEW.sure
+    ).all() or observation.face is not None
     if not sure and contradicts_direction(photo.direction, camera_azimuth(track.pose)):
         swapped = flip_front_back(observation)
         other = fitted(swapped)

@@ -1,1 +1,1 @@
-"""Motion of any skeleton on ours: bone names, rest poses and sizes are made up for."""
+"""Motion of any skeleton on ours, whatever its bone names, rest pose and size."""

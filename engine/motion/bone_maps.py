@@ -29,7 +29,7 @@ NEEDED: tuple[str, ...] = (
     "left_elbow",
     "right_elbow",
 )
-"""Without these a skeleton is not taken for a person's."""
+"""A skeleton without these is not accepted as a person's."""
 
 _BODY = JOINT_NAMES[:22]
 _REMEDY = "Give a map file for its bones; docs/motion_in_blender.md shows how."
@@ -48,7 +48,8 @@ class BoneMatch:
     """Which bone of a skeleton is which joint.
 
     Attributes:
-        label: of the map. bones: joint -> index of the bone.
+        label: of the map.
+        bones: joint -> index of the bone.
         unused: names of bones that stand for nothing.
     """
 
@@ -73,14 +74,14 @@ class BoneMatch:
 
 
 MAX_BYTES = 1 << 20
-"""Of a map file; ours have a thousandth."""
+"""Of a map file; ours are a thousandth of it."""
 
 
 def read_bone_map(path: Path) -> BoneMap:
-    """A map file.
+    """Read a bone map.
 
     Raises:
-        LikenessError: it is missing or not one.
+        LikenessError: the file is missing or not a bone map.
     """
     try:
         data = read_toml(path, MAX_BYTES)
@@ -93,10 +94,10 @@ def read_bone_map(path: Path) -> BoneMap:
     for name, bones in joints.items():
         names = [bones] if isinstance(bones, str) else bones
         if not isinstance(names, list) or not all(isinstance(bone, str) for bone in names):
-            raise LikenessError(f"'{path}': {name} is no list of bone names.", _REMEDY)
+            raise LikenessError(f"'{path}': {name} is not a list of bone names.", _REMEDY)
         for joint, side in _joints(name):
             if joint not in JOINT_INDEX:
-                raise LikenessError(f"'{path}': there is no joint '{name}'.", _REMEDY)
+                raise LikenessError(f"'{path}': '{name}' is not a joint.", _REMEDY)
             found[joint] = tuple(_sided(bone, sides, side, path) for bone in names)
     return BoneMap(str(data.get("label", path.stem)), found)
 
@@ -173,7 +174,7 @@ def detect_bones(names: Sequence[str], bone_map: BoneMap | None = None) -> BoneM
     if lacking:
         some = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         raise LikenessError(
-            f"The skeleton's bones ({some}) are not known: "
+            f"The skeleton's bones ({some}) are not recognised: "
             f"{found.label} has none for {', '.join(lacking)}.",
             _REMEDY,
         )

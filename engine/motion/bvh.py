@@ -19,10 +19,11 @@ from .skeleton import Skeleton, SkeletonMotion, forward_kinematics
 
 MAX_BYTES = 1 << 30
 MAX_ROTATIONS = 20_000_000
-MAX_VALUE = 1e8  # of any unit of length, and degrees; with larger ones nothing could be drawn
-"""Joints times frames: ten minutes of 300 joints at 120 frames a second are as many."""
+"""Joints times frames: ten minutes of 300 joints at 120 frames a second."""
 
-_REMEDY = "Export it again as BVH from the program that it came from."
+MAX_VALUE = 1e8  # any unit of length, and degrees; larger values cannot be drawn
+
+_REMEDY = "Export it again as BVH."
 _AXES = {"X": 0, "Y": 1, "Z": 2}
 
 
@@ -76,7 +77,9 @@ def read_bvh(path: Path) -> SkeletonMotion:
     path = Path(path)
     lines = _Lines(_text(path), path)
     if [word.upper() for word in lines.next()] != ["HIERARCHY"]:
-        raise LikenessError(f"'{path}' is no BVH file: it doesn't begin with HIERARCHY.", _REMEDY)
+        raise LikenessError(
+            f"'{path}' is not a BVH file: it does not begin with HIERARCHY.", _REMEDY
+        )
     joints = _hierarchy(lines)
     frames, rate = _header(lines)
     width = sum(len(joint.channels) for joint in joints)
@@ -109,7 +112,7 @@ def _hierarchy(lines: _Lines) -> list[_Joint]:
             return joints
         if key in ("ROOT", "JOINT", "END") and pending is None:
             if (key == "ROOT") != (not open_joints):
-                raise lines.fault(f"{word} stands in a wrong place")
+                raise lines.fault(f"{word} is in the wrong place")
             parent = open_joints[-1] if open_joints else -1
             name = f"{joints[parent].name}.end" if key == "END" else " ".join(rest).rstrip("{")
             if not name.strip():
@@ -135,15 +138,15 @@ def _hierarchy(lines: _Lines) -> list[_Joint]:
 
 def _channels(lines: _Lines, words: list[str]) -> list[tuple[str, int]]:
     if not words or not words[0].isdigit() or int(words[0]) != len(words) - 1:
-        raise lines.fault("CHANNELS needs their number and as many names")
+        raise lines.fault("CHANNELS needs a number and that many names")
     channels = []
     for word in words[1:]:
         axis, kind = _AXES.get(word[:1].upper()), word[1:].lower()
         if axis is None or kind not in ("position", "rotation"):
-            raise lines.fault(f"there is no channel '{word}'")
+            raise lines.fault(f"'{word}' is not a channel")
         channels.append((kind, axis))
     if len(set(channels)) < len(channels):
-        raise lines.fault("a channel stands there twice")
+        raise lines.fault("a channel is listed twice")
     return channels
 
 
@@ -175,7 +178,7 @@ def _values(lines: _Lines, frames: int, width: int) -> FloatArray:
         values = np.full(1, np.nan)
     if len(values) == frames * width and np.isfinite(values).all():
         if values.size and np.abs(values).max() > MAX_VALUE:
-            raise lines.fault(f"there are values beyond {MAX_VALUE:,.0f}")
+            raise lines.fault(f"a value exceeds {MAX_VALUE:,.0f}")
         return values.reshape(frames, width)
     found = 0
     for line in rest:  # where is it wrong?
@@ -185,8 +188,8 @@ def _values(lines: _Lines, frames: int, width: int) -> FloatArray:
             lines.numbers(words, width, f"frame {found + 1}")
             found += 1
         if found > frames:
-            raise lines.fault(f"there are more than the {frames} frames that are announced")
-    raise lines.fault(f"there are {found} frames instead of {frames}")
+            raise lines.fault(f"the file has more frames than the {frames} in its header")
+    raise lines.fault(f"the file has {found} frames, its header says {frames}")
 
 
 def _moved(joints: list[_Joint], values: FloatArray, rate: float) -> SkeletonMotion:

@@ -7,7 +7,7 @@ One thing is converted at this border, the jaw. Our faces open the mouth by ARKi
 as weights of ``expression``, and keep the jaw joint still. Readers that know SMPL-X but not these
 actions expect the motion in ``jaw_pose``. So a file's ``jaw_pose`` is the joint's own rotation
 times the one that comes nearest to the actions, and ``jaw_from_expression`` says how large that
-part is; whoever uses the expression takes it off again (:func:`load_motion` does).
+part is; readers that use the expression subtract it (:func:`load_motion` does).
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ _REMEDY = (
 )
 
 MAX_BYTES = 2 << 30
-"""Of an unpacked file; a motion of an hour has a tenth of it."""
+"""Of an unpacked file; an hour of motion is a tenth of it."""
 
 MAX_FRAMES = 300_000
-MAX_VALUE = 1e6  # metres and radians; with larger ones nothing could be drawn
+MAX_VALUE = 1e6  # metres and radians; larger values cannot be drawn
 
 
 # Writing ------------------------------------------------------------------------------------
@@ -61,11 +61,11 @@ MAX_VALUE = 1e6  # metres and radians; with larger ones nothing could be drawn
 def save_motion(
     motion: Motion, path: Path, body: Body, notes: Mapping[str, str] | None = None
 ) -> None:
-    """Write a tracked motion, whole or not at all.
+    """Write a tracked motion atomically.
 
     Args:
         body: the body that was fitted (its expressions, its identity, its rest pelvis).
-        notes: short texts kept under their own names, as ``source`` and ``lens``.
+        notes: short texts to store under their own names, such as ``source`` and ``lens``.
 
     Raises:
         LikenessError: the folder is missing, full or read-only.
@@ -126,7 +126,7 @@ def pose_arrays(
 
 
 def write_npz(arrays: Arrays, path: Path) -> None:
-    """A compressed npz without pickled content, whole or not at all."""
+    """Write a compressed .npz without pickled content, atomically."""
     pickled = [key for key, array in arrays.items() if array.dtype.hasobject]
     if pickled:
         raise TypeError(f"arrays of objects would be pickled: {', '.join(pickled)}")
@@ -230,14 +230,14 @@ def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
             the mouth.
 
     Raises:
-        LikenessError: arrays of a wrong size or number of frames, or with values that are no
+        LikenessError: an array has a wrong size or number of frames, or values that are not
             numbers.
     """
     arrays, notes = standardize_keys(arrays, path)
     for note in notes:
         warnings.warn(note, stacklevel=3)
     if not arrays.keys() & ROWS.keys():
-        raise LikenessError(f"'{path}' holds no pose.", _REMEDY)
+        raise LikenessError(f"'{path}' does not contain a pose.", _REMEDY)
     found = {
         key: _frames(arrays[key], 3 * _joints(part), key, path)
         for key, part in ROWS.items()
@@ -275,7 +275,10 @@ def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
         weights[:] = found["expression"]
         if share is not None:
             if share.dtype.kind != "f" or share.shape != (num_expression, 3):
-                raise LikenessError(f"jaw_from_expression in '{path}' is {share.shape}.", _REMEDY)
+                raise LikenessError(
+                    f"jaw_from_expression in '{path}' is {share.shape}, not ({num_expression}, 3).",
+                    _REMEDY,
+                )
             full_pose[:, _JAW] = _turned(full_pose[:, _JAW], -(weights @ share))
     return PoseFrames(full_pose, transl, weights)
 
@@ -283,8 +286,8 @@ def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
 def load_motion(path: Path, num_expression: int) -> Motion:
     """Read a motion file, ours or another SMPL-X or AMASS npz.
 
-    What only our files tell is filled in for others: every joint seen, one shot, 30 frames a
-    second where there is no rate, and, with a warning, a default camera.
+    What only our files store gets a default in others: every joint seen, one shot, 30 frames a
+    second and, with a warning, a default camera.
 
     Args:
         num_expression: as for :func:`pose_frames`.
@@ -342,7 +345,7 @@ def motion_from_arrays(arrays: Arrays, path: Path, num_expression: int) -> Motio
 def _camera(arrays: Arrays, path: Path) -> Camera:
     keys = ("camera_K", "camera_viewmat", "camera_size")
     if not any(key in arrays for key in keys):
-        warnings.warn(f"'{path}' holds no camera; a usual lens is assumed.", stacklevel=3)
+        warnings.warn(f"'{path}' has no camera; a typical lens is assumed.", stacklevel=3)
         return photo_camera(DEFAULT_FOCAL_FACTOR * 1024, 1024, 1024)
     try:
         K, viewmat, size = (np.asarray(arrays[key], np.float64) for key in keys)
@@ -359,7 +362,9 @@ def _camera(arrays: Arrays, path: Path) -> Camera:
 def _numbers(arrays: Arrays, key: str, default: FloatArray, path: Path) -> FloatArray:
     values = arrays.get(key, default)
     if values.dtype.kind not in "biuf":
-        raise LikenessError(f"{key} in '{path}' holds no numbers.", "Track the clip again.")
+        raise LikenessError(
+            f"{key} in '{path}' is not an array of numbers.", "Track the clip again."
+        )
     return np.asarray(values, np.float64)
 
 
@@ -376,7 +381,7 @@ def _frames(array: np.ndarray[Any, Any], size: int, key: str, path: Path) -> Flo
         )
     frames = np.asarray(array, np.float64).reshape(-1, size)
     if not np.isfinite(frames).all():
-        raise LikenessError(f"{key} in '{path}' has values that are no numbers.", _REMEDY)
+        raise LikenessError(f"{key} in '{path}' has values that are not numbers.", _REMEDY)
     if np.abs(frames).max() > MAX_VALUE:
         raise LikenessError(f"{key} in '{path}' has values beyond {MAX_VALUE:,.0f}.", _REMEDY)
     return frames

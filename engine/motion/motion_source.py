@@ -50,19 +50,20 @@ def read_motion(
     Args:
         num_expression: size of the avatar's expression basis; others are left out with a note.
         up: the file's axis that points up (``y``, ``z`` or ``-y``), or ``auto``.
-        hands, mean_hands: as for :func:`.motion_keys.standardize_keys`.
+        hands: as for :func:`.motion_keys.standardize_keys`.
+        mean_hands: as for :func:`.motion_keys.standardize_keys`.
 
     Raises:
         LikenessError: names the file and what is wrong with it.
     """
     path = Path(path)
     arrays, notes = standardize_keys(read_arrays(path), path, hands, mean_hands)
-    told = list(notes)
+    remarks = list(notes)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         motion = motion_from_arrays(arrays, path, num_expression)
         pelvis, legs = measure_source_body(arrays, path, motion)
-    told += [str(w.message) for w in caught if "holds no camera" not in str(w.message)]
+    remarks += [str(w.message) for w in caught if "has no camera" not in str(w.message)]
     known = np.zeros(NUM_JOINTS, bool)
     for key in ROWS.keys() & arrays.keys():
         known[ROWS[key]] = True
@@ -70,16 +71,16 @@ def read_motion(
     face = expression is not None and expression.ndim > 0 and num_expression > 0
     face = face and expression is not None and expression.shape[-1] == num_expression
     if "mocap_frame_rate" not in arrays and len(motion) > 1:
-        told.append(f"'{path.name}' has no frame rate; {motion.frame_rate:g} is assumed.")
+        remarks.append(f"'{path.name}' has no frame rate; {motion.frame_rate:g} is assumed.")
     lost = int((motion.frame_state == FRAME_STATES.index("lost")).sum())
     if lost:
-        told.append(f"In {lost} of {len(motion)} frames the tracker had lost the person.")
+        remarks.append(f"In {lost} of {len(motion)} frames the tracker had lost the person.")
     if up == "auto":
         up = "y" if "camera_K" in arrays else reenact.up_axis(motion)
         if up != "y":
-            told.append(f"'{path.name}' has {up} up, it seems, and was set upright.")
+            remarks.append(f"'{path.name}' seems to have {up} up and was set upright.")
     motion = reenact.make_upright(motion, pelvis, up)
-    return MotionSource(motion, known, face, pelvis, legs, tuple(told))
+    return MotionSource(motion, known, face, pelvis, legs, tuple(remarks))
 
 
 def measure_source_body(
@@ -89,10 +90,12 @@ def measure_source_body(
     the file says so, or it is about the default body."""
     pelvis = np.asarray(arrays.get("pelvis", np.zeros(3)))
     if pelvis.shape != (3,) or pelvis.dtype.kind not in "iuf" or not np.isfinite(pelvis).all():
-        raise LikenessError(f"pelvis in '{path}' is no place.", "Track the clip again.")
-    told = np.asarray(arrays.get("leg_length", np.nan))
-    if told.size == 1 and told.dtype.kind == "f" and 0.01 < float(told) < 100:
-        return pelvis, float(told)
+        raise LikenessError(
+            f"pelvis in '{path}' is not a [3] position in metres.", "Track the clip again."
+        )
+    legs = np.asarray(arrays.get("leg_length", np.nan))
+    if legs.size == 1 and legs.dtype.kind == "f" and 0.01 < float(legs) < 100:
+        return pelvis, float(legs)
     if "body_sha256" not in arrays:
         return pelvis, None
     try:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.interpolation import smoothstep
 from ..core.rotations import (
     axis_angle_to_matrix,
     axis_angle_to_quaternion,
@@ -29,7 +30,7 @@ ON_FLOOR = 10.0
 """Per cent of the frames in which the lower foot may be below the floor: feet that roll dip in."""
 
 LOOP_SECONDS = 0.4
-"""Over so long the end of a loop goes over into its beginning, or over a quarter of it."""
+"""The end of a loop blends into its beginning over this time, or over a quarter of it."""
 
 _SOLES = (("ankle", 0.0), ("ankle", -0.05), ("foot", 0.0), ("foot", 0.06))
 """Joints above the sole and metres forward of them, at rest."""
@@ -42,7 +43,8 @@ class TargetAvatar:
     """The avatar that is to move.
 
     Attributes:
-        joints: [55, 3] in its T-pose. sole: height of the lowest vertex in the T-pose.
+        joints: [55, 3] in its T-pose.
+        sole: height of the lowest vertex in the T-pose.
         pelvis: [3] where its pelvis is now, front: [3] where that looks.
         floor: height of what it stands on now.
         expressions: the names of its expression basis.
@@ -72,9 +74,9 @@ class TargetAvatar:
                 tuple(str(name) for name in data["expressions"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise LikenessError(f"The request's avatar is not complete: {error}.") from error
+            raise LikenessError(f"The request's avatar is incomplete: {error}.") from error
         if target.joints.shape != (len(PARENTS), 3):
-            raise LikenessError("The request's avatar has no 55 joints.")
+            raise LikenessError("The request's avatar does not have 55 joints.")
         return target
 
     def to_json(self) -> dict[str, Any]:
@@ -120,8 +122,8 @@ def floor_height(full_pose: FloatArray, transl: FloatArray, target: TargetAvatar
 
 
 def step_scale(motion: Motion, pelvis: FloatArray, target: TargetAvatar) -> float:
-    """By how much the path has to grow so that the foot on the floor slides least on the
-    target's legs; 1 where nobody goes anywhere."""
+    """Factor on the path at which the foot on the floor slides least on the target's legs; 1
+    where the motion stays in place."""
     R, heads = joints_over_time(motion.full_pose, 0 * motion.transl, target.joints)
     lower = sole_heights(R, heads, target).argmin(1)
     feet = heads[:, [JOINT_INDEX["left_foot"], JOINT_INDEX["right_foot"]]]
@@ -172,7 +174,7 @@ def place_motion(source: MotionSource, target: TargetAvatar, place: str) -> Moti
 
 
 def _facing(motion: Motion, pelvis: FloatArray, front: FloatArray) -> Motion:
-    """Turned about y so that the first frame looks along ``front``; who lies is not turned."""
+    """Turn about y so that the first frame looks along ``front``; lying bodies are not turned."""
     now = reenact.facing_direction(motion.pose(0))
     if min(np.hypot(now[0], now[2]), np.hypot(front[0], front[2])) < 0.3:
         return motion
@@ -180,21 +182,20 @@ def _facing(motion: Motion, pelvis: FloatArray, front: FloatArray) -> Motion:
 
 
 def loop_motion(motion: Motion) -> Motion:
-    """The motion with an end that goes over into its beginning: the last frame is the first one
-    again, farther along the path.
+    """Blend the end of a motion into its beginning: the last frame becomes the first one again,
+    farther along the path.
 
     Raises:
-        LikenessError: too short.
+        LikenessError: the motion is too short.
     """
     count = len(motion)
     if count < 4:
         raise LikenessError(
-            f"A motion of {count} frames cannot be a loop.", "Leave 'Make Cyclic' out."
+            f"A motion of {count} frames is too short for a loop.", "Turn 'Make Cyclic' off."
         )
     blend = max(2, min(round(LOOP_SECONDS * motion.frame_rate), count // 4))
     part = np.zeros(count)
-    ramp = np.arange(1, blend + 1) / blend
-    part[-blend:] = ramp * ramp * (3 - 2 * ramp)
+    part[-blend:] = smoothstep(np.arange(1, blend + 1), 0, blend)
     R = axis_angle_to_matrix(np.asarray(motion.full_pose, np.float64))
     gap = matrix_to_axis_angle(np.swapaxes(R[-1], -1, -2) @ R[0])  # from the last to the first
     full_pose = matrix_to_axis_angle(R @ axis_angle_to_matrix(part[:, None, None] * gap))

@@ -1,7 +1,7 @@
-"""A motion from any file for one avatar: read, taken over, placed, at the wanted frame rate.
+"""A motion from any file for one avatar: read, retargeted, placed, at the wanted frame rate.
 
-What other programs' skeletons do comes as BVH, or as a skeleton file that Blender writes of an
-armature or of an FBX file.
+Other programs' skeletons come as BVH, or as a skeleton file that Blender writes from an armature
+or an FBX file.
 """
 
 from __future__ import annotations
@@ -29,16 +29,19 @@ SUFFIXES = (".npz", ".npy", ".bvh")
 
 @dataclass(frozen=True)
 class MotionOptions:
-    """What a user may choose.
+    """The user's choices.
 
     Attributes:
         frame_rate: of the result; None for the file's.
-        place: one of ``placing.PLACES``. loop: make the end go over into the beginning.
+        place: one of ``placing.PLACEMENTS``.
+        loop: blend the end into the beginning.
         smooth: seconds, standard deviation of a zero-phase filter; 0 for none.
-        start, end: seconds of the file between which it is used.
+        start: seconds from which the file is used.
+        end: seconds to which it is used; None for its end.
         up: axis that points up in an SMPL-X file: ``auto``, ``y``, ``z``, ``-y``.
         mean_hands: its hands count from the mean hand of ``smplx``, a model file.
-        rest: what a skeleton rests in, one of ``transfer.RESTS``. bones: a map file for its bones.
+        rest: what a skeleton rests in, one of ``retarget.RESTS``.
+        bones: a map file for its bones.
     """
 
     frame_rate: float | None = None
@@ -67,7 +70,7 @@ def load_retargeted(path: Path, target: TargetAvatar, options: MotionOptions) ->
         source = retarget_skeleton(read_bvh(path), target, options)
     elif suffix in (".fbx", ".blend", ".glb", ".gltf", ".abc", ".usd", ".usdc", ".c3d"):
         raise LikenessError(
-            f"'{path}' is not read here.",
+            f"'{path}' cannot be read outside Blender.",
             "Import it into Blender, then choose Retarget from Armature.",
         )
     else:
@@ -81,7 +84,7 @@ def load_retargeted(path: Path, target: TargetAvatar, options: MotionOptions) ->
 def finalize_motion(
     source: MotionSource, target: TargetAvatar, options: MotionOptions
 ) -> MotionSource:
-    """Cut, smoothed, at its place and at the wanted frame rate."""
+    """Cut, smooth, place and resample a motion."""
     motion = source.motion
     if options.start > 0 or options.end is not None:
         motion = reenact.trim(motion, options.start, options.end)
@@ -100,7 +103,7 @@ def retarget_skeleton(
     """A skeleton's motion on the target's joints.
 
     Raises:
-        LikenessError: its bones are not known, or the map file is none.
+        LikenessError: its bones are not recognised, or the map file is not one.
     """
     found = detect_bones(
         moved.skeleton.names, read_bone_map(options.bones) if options.bones else None

@@ -1,4 +1,4 @@
-"""Recordings: what Blender saw of an avatar's joints, frame by frame, and the motion in them."""
+"""Recordings: an avatar's joints in Blender, frame by frame, as a motion."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from .smplx_keys import Arrays
 
 
 def turns_to_poses(turns: FloatArray) -> FloatArray:
-    """[T, 55, 3] axis-angles from how each joint is turned from its rest, in the world
-    [T, 55, 3, 3]; what is no rotation (scale, shear) becomes the nearest one."""
+    """Convert joints' world rotations to poses.
+
+    Args:
+        turns: [T, 55, 3, 3] from each joint's rest, in the world; scale and shear are removed.
+
+    Returns:
+        [T, 55, 3] axis-angle, radians, relative to the parent joint.
+    """
     world = nearest_orthonormal(turns)
     local = world.copy()
     local[:, 1:] = np.swapaxes(world[:, list(PARENTS[1:])], -1, -2) @ world[:, 1:]

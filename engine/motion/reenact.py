@@ -59,8 +59,9 @@ def trim(
     """Part of a motion, at another frame rate or speed.
 
     Args:
-        start, end: seconds of the motion, from its first frame.
-        every: keep one frame in so many.
+        start: seconds, counted from the first frame.
+        end: the same; None for the last frame.
+        every: keep every n-th frame.
         fps: frames per second of the result. Its poses are interpolated; the motion keeps its
             speed.
         speed: 0.5 is half as fast.

@@ -73,8 +73,14 @@ _EASY = {
 
 @dataclass(frozen=True)
 class RetargetResult:
-    """``full_pose`` [T, 55, 3], ``transl`` [T, 3] for the target, ``known`` [55] which joints the
-    source moves, and notes for the user."""
+    """A motion of the target.
+
+    Attributes:
+        full_pose: [T, 55, 3] axis-angle.
+        transl: [T, 3] metres.
+        known: [55] which joints the source moves.
+        notes: for the user.
+    """
 
     full_pose: FloatArray
     transl: FloatArray
@@ -85,7 +91,7 @@ class RetargetResult:
 def retarget_motion(
     source: SkeletonMotion, match: BoneMatch, joints: FloatArray, rest: str = "auto"
 ) -> RetargetResult:
-    """Do what the source does.
+    """Retarget a source motion to SMPL-X.
 
     Args:
         joints: [55, 3] the target's joints in its T-pose, engine axes.
@@ -195,8 +201,8 @@ def _corrections(
     thighs = [heads[f"{s}_knee"] - heads[f"{s}_hip"] for s in ("left", "right")]
     if any(_angle(thigh, -facing[:, 1]) > np.radians(60) for thigh in thighs):
         notes.append(
-            "The rest pose is not one of somebody who stands: if limbs are twisted, choose the "
-            "first frame as rest pose."
+            "The rest pose is not a standing one: if limbs are twisted, choose the first frame as "
+            "rest pose."
         )
     return out
 

@@ -14,7 +14,8 @@ class Skeleton:
     """Bones in any axes and units.
 
     Attributes:
-        names: N bone names. parents: index of each bone's parent, -1 without; parents come first.
+        names: N bone names.
+        parents: index of each bone's parent, -1 without; parents come first.
         heads: [N, 3] where the joints are at rest.
         R: [N, 3, 3] the bones' own axes at rest, as columns.
     """
@@ -30,7 +31,8 @@ class SkeletonMotion:
     """What a skeleton does, in the same axes and units.
 
     Attributes:
-        R: [T, N, 3, 3] the bones' own axes. heads: [T, N, 3] where the joints are.
+        R: [T, N, 3, 3] the bones' own axes.
+        heads: [T, N, 3] where the joints are.
         frame_rate: frames per second.
     """
 

@@ -109,8 +109,12 @@ HAND_MODEL = "Choose your own SMPL-X model file (SMPLX_NEUTRAL.npz), which knows
 
 @dataclass(frozen=True)
 class HandModel:
-    """What a user's SMPL-X file knows of hands: the mean [2, 15, 3] and the components
-    [2, 45, 45] (rows), left and right."""
+    """The hands of a user's SMPL-X file.
+
+    Attributes:
+        mean: [2, 15, 3] axis-angle, left and right.
+        components: [2, 45, 45] principal components, one a row.
+    """
 
     mean: FloatArray
     components: FloatArray
@@ -126,7 +130,7 @@ class HandModel:
         shapes = [arrays[key].shape for key in keys if key in arrays]
         if shapes != [(45,), (45,), (45, 45), (45, 45)]:
             raise LikenessError(
-                f"'{path}' is no SMPL-X model with hands.",
+                f"'{path}' is not an SMPL-X model with hands.",
                 "Give SMPLX_NEUTRAL.npz from the SMPL-X site, or take hands as flat.",
             )
         mean, components = (
@@ -181,7 +185,7 @@ def _split(out: Arrays, name: str, parts: Mapping[str, slice]) -> None:
 
 def _split_poses(poses: np.ndarray[Any, Any], path: Path) -> Arrays:
     if poses.dtype.kind not in "biuf" or poses.ndim == 0 or poses.size == 0:
-        raise LikenessError(f"poses in '{path}' holds no numbers.", _SIZES)
+        raise LikenessError(f"poses in '{path}' is not an array of numbers.", _SIZES)
     joints = poses.shape[-1] // 3
     if poses.ndim > 1 and poses.shape[-1] == 3 and poses.shape[-2] in _POSES:
         joints = poses.shape[-2]
@@ -189,7 +193,7 @@ def _split_poses(poses: np.ndarray[Any, Any], path: Path) -> Arrays:
         joints = next((n for n in (55, 52, 24) if poses.ndim == 1 and not poses.size % (3 * n)), 0)
     if not joints:
         raise LikenessError(
-            f"poses in '{path}' has {' x '.join(map(str, poses.shape))} values, which is no "
+            f"poses in '{path}' has {' x '.join(map(str, poses.shape))} values, which is not a "
             "SMPL, SMPL-H or SMPL-X pose.",
             _SIZES,
         )
@@ -237,24 +241,24 @@ def columns_to_arrays(values: np.ndarray[Any, Any], path: Path) -> Arrays:
     """The keys of a plain array [T, n], or [T, J, 3] of whole poses.
 
     Raises:
-        LikenessError: no layout has so many columns.
+        LikenessError: the number of columns is not that of a known layout.
     """
     if values.dtype.kind not in "biuf" or values.ndim == 0 or not values.size:
-        raise LikenessError(f"'{path}' holds no numbers.", _COLUMNS)
+        raise LikenessError(f"'{path}' is not an array of numbers.", _COLUMNS)
     if values.ndim == 3 and values.shape[-1] == 3:
         values = values.reshape(len(values), -1)
     rows = np.atleast_2d(values)
     layout = COLUMNS.get(rows.shape[-1]) if rows.ndim == 2 else None
     if layout is None:
         raise LikenessError(
-            f"'{path}' is an array of {' x '.join(map(str, values.shape))}, which is no layout of "
-            "poses that is known.",
+            f"'{path}' is an array of {' x '.join(map(str, values.shape))}, which is not a known "
+            "layout of poses.",
             _COLUMNS,
         )
     return {key: rows[:, part] for key, part in layout.items()}
 
 
 _COLUMNS = (
-    "Arrays with 265 (TalkSHOW), 322 (Motion-X), 165, 156, 72 or 66 columns are; others can be "
-    "saved as .npz under SMPL-X's names (docs/MOTION.md)."
+    "Use an array of 265 (TalkSHOW), 322 (Motion-X), 165, 156, 72 or 66 columns, or an .npz with "
+    "SMPL-X's names (docs/MOTION.md)."
 )

@@ -38,8 +38,11 @@ class NamedPose:
     """A pose of the whole body, or of the hands alone.
 
     Attributes:
-        name: as one writes it. label: as one reads it. catalog: ``Body`` or ``Hands``.
-        tags, description: for people who look for one.
+        name: as one writes it.
+        label: as one reads it.
+        catalog: ``Body`` or ``Hands``.
+        tags: words to search by.
+        description: one sentence.
         work_out: gives ``joints``. A list of poses that is drawn at every redraw does not need it.
     """
 
@@ -173,7 +176,7 @@ def build_expression(name: str, body: Any) -> FloatArray:
 def _of(library: Mapping[str, Any], name: str, what: str) -> Any:
     if name not in library:
         raise LikenessError(
-            f"There is no {what} '{name}'.", f"Choose one of: {', '.join(library)}."
+            f"'{name}' is not a known {what}.", f"Choose one of: {', '.join(library)}."
         )
     return library[name]
 
@@ -218,7 +221,7 @@ def _body_joints(
             out |= part if side == "left" else mirror_limbs(part)
     for name, degrees in entry.get("turns", {}).items():
         if name not in JOINT_INDEX:
-            raise LikenessError(f"There is no joint '{name}'.", "Correct poses.toml.")
+            raise LikenessError(f"'{name}' is not a joint.", "Correct poses.toml.")
         out[name] = matrix_to_axis_angle(euler_matrix(degrees))
     return out
 
@@ -234,6 +237,6 @@ def _both_sides(weights: Mapping[str, float]) -> dict[str, float]:
     unknown = out.keys() - set(ARKIT_EXPRESSIONS)
     if unknown:
         raise LikenessError(
-            f"There is no expression '{sorted(unknown)[0]}'.", "Correct expressions.toml."
+            f"'{sorted(unknown)[0]}' is not an ARKit expression.", "Correct expressions.toml."
         )
     return out

@@ -28,11 +28,10 @@ _FOREARM = 0.6
 _THIGH, _SHIN = np.array([0.07, -0.99, 0.08]), np.array([0.025, -1.0, -0.075])
 """Where the default body's bones point at rest (left side, out of unit length)."""
 _STRAIGHT = 0.17
-"""Sine of the bend under which a limb's plane is not taken from its bones."""
-
+"""Sine of the bend below which a limb's plane is not taken from its bones."""
 
 _LEVEL = 0.6
-"""Sine of the slope from which on a foot does not stand."""
+"""Sine of the slope above which a foot does not stand."""
 
 
 def euler_matrix(degrees: Sequence[float]) -> FloatArray:
@@ -57,7 +56,7 @@ def normalize(vector: Sequence[float] | FloatArray) -> FloatArray:
     v = np.asarray(vector, np.float64)
     length = float(np.linalg.norm(v))
     if v.shape != (3,) or not np.isfinite(length) or length < 1e-6:
-        raise LikenessError(f"{vector} is no direction.", "Give three numbers, not all zero.")
+        raise LikenessError(f"{vector} is not a direction.", "Give three numbers, not all zero.")
     return v / length
 
 
@@ -165,7 +164,11 @@ def solve_hand(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
 
 
 def mirror_limbs(joints: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """Left joints for right ones and the other way round; those of the middle mirror, too."""
+    """Swap left and right joints and mirror all of them, those of the middle, too.
+
+    Args:
+        joints: axis-angle [3] by joint name.
+    """
     other = {"left": "right", "right": "left"}
     out = {}
     for name, value in joints.items():

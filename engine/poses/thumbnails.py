@@ -1,7 +1,7 @@
-"""Small pictures of the library's poses and expressions, on somebody made up.
+"""Thumbnails of the library's poses and expressions, of a synthetic person.
 
-They lie beside this file, one ``NAME.webp`` for each, because drawing all of them takes minutes;
-``build.py pictures`` draws those anew that are asked for.
+They are stored beside this file, one ``NAME.webp`` each, because drawing all of them takes
+minutes; ``build.py pictures`` draws them again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def read_thumbnail(name: str) -> FloatArray:
     """[SIZE, SIZE, 3] float32, sRGB 0..1.
 
     Raises:
-        LikenessError: there is none.
+        LikenessError: the picture is missing.
     """
     from PIL import Image
 

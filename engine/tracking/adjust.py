@@ -1,8 +1,8 @@
-"""What the user corrects in a fit: body landmarks that were found in the wrong place, or the pose.
+"""The user's corrections of a fit: body landmarks found in the wrong place, or the pose.
 
-Landmarks are evidence: the fit runs again, and those that the user has set are certain. A pose is
-taken as it is: whoever turns the bones sees the body before the photo, and wants what he sees. So
-nothing is fitted again, all of the pose counts, and the joints that were turned count as seen.
+Landmarks are evidence: the fit runs again and takes those that the user has set as certain. A pose
+is used as it is, because the user has posed the body in front of the photo: nothing is fitted
+again, and the joints that were turned count as seen.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from ..core.types import (
     Pose,
     Track,
 )
-from .evidence import ARM_LIMBS, LEG_LIMBS, SHOULDER_WIDTH, SHOULDERS
+from .evidence import ARM_LIMBS, LEG_LIMBS, SHOULDERS
+from .evidence import S as EVIDENCE
 from .fit import fit_body, gather_evidence
 from .fit_state import FitState
 from .measure import make_track
 
 TURNED = np.radians(0.5)
-"""A joint that the user has turned by less was not touched."""
+"""A joint turned by less was not touched by the user."""
 
 _LIMBS = {
     limb: (f"{'left' if left else 'right'}_{upper}", f"{'left' if left else 'right'}_{lower}")
@@ -76,16 +77,19 @@ class Adjustment:
                 for name, place in answer.get("landmarks", {}).items()
             }
             pose = None
-            if told := answer.get("pose"):
-                full_pose = np.array(told["full_pose"], np.float64).reshape(NUM_JOINTS, 3)
-                transl = np.array(told["transl"], np.float64).reshape(3)
+            if given := answer.get("pose"):
+                full_pose = np.array(given["full_pose"], np.float64).reshape(NUM_JOINTS, 3)
+                transl = np.array(given["transl"], np.float64).reshape(3)
                 pose = Pose(full_pose, transl, track.pose.expression)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise LikenessError(f"The corrections cannot be read: {error!r}.") from error
+            raise LikenessError(
+                f"The corrections cannot be read ({error!r}).", "Correct the fit again."
+            ) from error
         numbers = [*points.values(), *([] if pose is None else [pose.full_pose, pose.transl])]
         if not numbers or not all(np.isfinite(n).all() for n in numbers):
             raise LikenessError(
-                "The corrections hold no landmark and no pose.", "Move a landmark or a bone."
+                "The corrections contain neither a landmark nor a pose.",
+                "Move a landmark or a bone.",
             )
         return Adjustment(points, pose)
 
@@ -101,8 +105,8 @@ def apply_adjustment(
     """The track and the observation with what the user corrected.
 
     Args:
-        track: the fit that was corrected. body: with its shape basis, or, to keep the shape,
-            personalised.
+        track: the fit that was corrected.
+        body: with its shape basis, or, to keep the shape, personalised.
         fov: as for the fit before.
 
     Raises:
@@ -120,10 +124,9 @@ def override_landmarks(
 ) -> Observation:
     """An observation that sees the ``landmarks`` for sure, where the user has put them.
 
-    The metric landmarks, which tell the limbs' directions, follow: a limb one end of which was
-    moved leads as far sideways as the picture shows, and as far to or from the camera as its
-    length leaves over, to the side where it led before. A hand that was found elsewhere than at
-    its corrected wrist was something else and is left out.
+    The metric landmarks, which give the limbs' directions, follow: a limb with a moved end spans
+    what the picture shows sideways and, towards or away from the camera as before, whatever its
+    length leaves in depth. A hand that was not found at its corrected wrist is dropped.
     """
     pose, visibility = observation.pose.copy(), observation.pose_visibility.copy()
     world = observation.pose_world.copy()
@@ -143,7 +146,7 @@ def override_landmarks(
         before = observation.pose_world[lower, 2] - observation.pose_world[upper, 2]
         world[lower] = world[upper] + [*across, np.copysign(depth, before)]
     shoulders = float(np.linalg.norm(np.subtract(*pose[SHOULDERS])))
-    reach = 0.5 * max(shoulders, SHOULDER_WIDTH * focal / max(-float(joints[0][2]), 0.1))
+    reach = 0.5 * max(shoulders, EVIDENCE.shoulder_width * focal / max(-float(joints[0][2]), 0.1))
     hands = tuple(
         hand
         for hand in observation.hands

@@ -41,7 +41,9 @@ class BodyPoints:
 
     Attributes:
         count: N.
-        point, joint: [M]. weight: [M] W_j.
+        point: [M].
+        joint: [M].
+        weight: [M] W_j.
         rest: [M, 3] a_j of the mean body (for an attached point without J_j: its offset).
         basis: [M, 3, B + E] how a_j moves with betas and expression.
         attached: [M] True where the point hangs on the joint at a fixed offset.

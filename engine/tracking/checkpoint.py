@@ -1,4 +1,4 @@
-"""Half-done work of a long clip, kept in a file, so that it need not be done twice."""
+"""Checkpoints of long clips, so that an interrupted run can resume."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ Sections = dict[str, dict[str, NDArray[Any]]]
 
 
 class Checkpoint:
-    """An npz of arrays in sections, written whole or not at all.
+    """An .npz of arrays in sections, written atomically.
 
     Args:
-        path: the file. key: says what the work is of; a file with another key is not used.
+        path: the file.
+        key: says what the work is of; a file with another key is not used.
         every: seconds between two writings.
     """
 
@@ -41,14 +42,14 @@ class Checkpoint:
     ) -> Checkpoint:
         """For a video file: same size and time of change, same body and same options."""
         file = video.stat()
-        told = json.dumps([VERSION, file.st_size, file.st_mtime_ns, list(options)])
-        digest = hashlib.sha256(told.encode())
+        identity = json.dumps([VERSION, file.st_size, file.st_mtime_ns, list(options)])
+        digest = hashlib.sha256(identity.encode())
         for array in (body.v_template, body.f, body.shapedirs[::97], body.J_template):
             digest.update(np.ascontiguousarray(array).tobytes())
         return Checkpoint(path, digest.hexdigest(), every)
 
     def load(self) -> Sections | None:
-        """What was kept, or None: there is no file, or it is of other work or damaged."""
+        """Read the checkpoint; None if it is missing, damaged or of other work."""
         try:
             key = read_npz(self.path, ("key",)).get("key")
             if key is None or str(key) != self._key:
@@ -60,14 +61,18 @@ class Checkpoint:
                     out.setdefault(section, {})[entry] = array
             return out
         except (OSError, ValueError):
-            return None  # begin anew, as without a file
+            return None  # start over, as without a file
 
     def due(self) -> bool:
         """Whether it is time to write."""
         return time.monotonic() >= self._next
 
     def save(self, sections: Sections) -> None:
-        """Write everything; raises LikenessError when the folder is missing or full."""
+        """Write everything atomically.
+
+        Raises:
+            LikenessError: the folder is missing or full.
+        """
         begun = time.monotonic()
         arrays = {
             f"{section}/{name}": value
@@ -80,5 +85,5 @@ class Checkpoint:
         self._next = now + max(self._every, (now - begun) / MAX_SHARE)
 
     def remove(self) -> None:
-        """The work is done."""
+        """Delete the file: the work is done."""
         self.path.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.settings import register_settings
 from ..core.types import FRAME_STATES, NUM_JOINTS, FloatArray, Hand, Observation
 from .fit_state import FitState
 from .frame_fit import FrameFit, FrameFitter
@@ -15,11 +16,23 @@ from .joint_limits import clamp_pose
 from .priors import POSE_START
 from .smoothing import FrameEvidence, Smoother, apply_step, step_between
 
-BRIDGE = 0.75  # seconds of a gap that is filled in
-ACCELERATION = 4.0  # metres a second squared, one standard deviation of joints
-LAG, MIN_LAG, MAX_LAG = 0.5, 3, 15  # seconds, frames: how long a frame waits for later ones
-UNSEEN = 0.1  # confidence below which a joint has to keep within the body's limits
-BRIDGED_TRUST = 0.5  # of the confidence on both sides of a gap
+
+@dataclass(frozen=True)
+class RecordSettings:
+    """How the frames of a clip are smoothed and bridged."""
+
+    bridge: float = 0.75  # seconds of a gap that is filled in
+    acceleration: float = 4.0  # metres a second squared, one standard deviation of joints
+    lag: float = 0.5  # seconds that a frame waits for later ones
+    min_lag: int = 3  # frames
+    max_lag: int = 15  # frames
+    unseen: float = 0.1  # confidence below which a joint must keep within its limits
+    bridged_trust: float = 0.5  # of the confidence on both sides of a gap
+
+
+S = register_settings("tracking.record", RecordSettings())
+
+
 TRACKED, BRIDGED, LOST = range(len(FRAME_STATES))
 FRAMINGS = ("head", "half", "full")
 VIEWS = ("front", "side", "back")
@@ -56,15 +69,16 @@ class Recorder:
     :meth:`finish`.
 
     Attributes:
-        results: the frames that are final. shot: number of the present one.
+        results: the frames that are final.
+        shot: number of the present one.
     """
 
     def __init__(self, fitter: FrameFitter, frame_rate: float) -> None:
         self._fitter = fitter
-        self._most_bridged = max(1, round(BRIDGE * frame_rate))
-        lag = int(np.clip(round(LAG * frame_rate), MIN_LAG, MAX_LAG))
+        self._most_bridged = max(1, round(S.bridge * frame_rate))
+        lag = int(np.clip(round(S.lag * frame_rate), S.min_lag, S.max_lag))
         self._smoother = Smoother(
-            len(fitter.unknowns.joints), ACCELERATION / frame_rate**2, lag, lag
+            len(fitter.unknowns.joints), S.acceleration / frame_rate**2, lag, lag
         )
         self._waiting: list[_Waiting] = []
         self._gap = 0  # frames since the last one seen that may still be bridged
@@ -101,14 +115,14 @@ class Recorder:
         self.shot += 1
 
     def finish(self) -> None:
-        """There are no more frames."""
+        """Finish after the last frame."""
         self._close()
 
     def _bridge(self, fit: FrameFit) -> None:
         """Fill the gap between the last frame seen and this one; the smoother bends it."""
         last, joints = self._waiting[-1], len(self._fitter.unknowns.joints)
         way = step_between(last.evidence.x, fit.evidence.x, joints)
-        confidence = BRIDGED_TRUST * np.minimum(last.confidence, fit.confidence)
+        confidence = S.bridged_trust * np.minimum(last.confidence, fit.confidence)
         count, self._gap = self._gap, 0
         for k in range(count):
             x = apply_step(last.evidence.x, way * (k + 1) / (count + 1), joints)
@@ -143,7 +157,7 @@ class Recorder:
             vector[smile] = np.clip(vector[smile], 0.0, 1.0)
             pose = slice(POSE_START, smile.start)
             joints = vector[pose].reshape(NUM_JOINTS, 3)
-            vector[pose] = clamp_pose(joints, frame.confidence < UNSEEN).ravel()
+            vector[pose] = clamp_pose(joints, frame.confidence < S.unseen).ravel()
             vector = vector.astype(np.float32)
             errors = (np.nan, np.nan)
             if frame.observation is not None:

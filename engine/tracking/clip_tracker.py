@@ -1,4 +1,4 @@
-"""The loop over the frames of a clip: see, fit, record, and keep what is done."""
+"""The loop over the frames of a clip: see, fit, record, and save progress."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.settings import register_settings
 from ..core.types import FloatArray, Progress
 from .checkpoint import Checkpoint, Sections
 from .clip_recorder import Recorder
@@ -16,8 +17,16 @@ from .frame_fit import FrameFitter, FrameHistory
 from .frame_source import FrameSource, LookAhead, PersonObserver
 from .person_follower import Sighting
 
-FORGET_AFTER = 0.3  # seconds without the person, after which a frame is fitted like a photo
-SEARCH_AFTER = 2  # frames in a row that could not be fitted, after which the person is looked for
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """When a clip's person is lost."""
+
+    forget_after: float = 0.3  # seconds without the person until a frame is fitted like a photo
+    search_after: int = 2  # failed frames in a row until the person is searched
+
+
+S = register_settings("tracking.clip", ClipSettings())
 
 
 @dataclass(frozen=True)
@@ -33,10 +42,10 @@ class ClipTracker:
     """Tracks one person of known shape through a clip.
 
     Attributes:
-        betas: [B], and strangers: seconds at which somebody else seems to be seen; kept with
-            the work.
+        betas: [B] the person's shape.
+        strangers: seconds at which the clip seems to show someone else; saved with the work.
         number: of the next frame.
-        people: most people that were counted.
+        people: largest number of people seen at once.
     """
 
     clip: FrameSource
@@ -56,7 +65,7 @@ class ClipTracker:
         self._failed = 0  # frames in a row that could not be fitted
 
     def run(self) -> None:
-        """All frames that are left."""
+        """Process all remaining frames."""
         begun, first = time.monotonic(), self.number
         total = self.clip.num_frames
         if self.part.stop is not None:
@@ -68,7 +77,7 @@ class ClipTracker:
                     self.number += 1
                 self._take(frame.rgb, sighting)
                 self.number = frame.number + 1
-                if self._failed == SEARCH_AFTER:
+                if self._failed == S.search_after:
                     ahead.search_again(state)
                     self.eye_state = self.eye.snapshot()
                 else:
@@ -97,7 +106,7 @@ class ClipTracker:
             self._failed = 0
             self._not_there()
             return
-        if self._absent > FORGET_AFTER * self.clip.frame_rate:
+        if self._absent > S.forget_after * self.clip.frame_rate:
             self.fitter.forget()
         found = self.fitter.fit(sighting.observation, rgb)
         if not found.trusted:

@@ -7,17 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from ..core.settings import register_settings
 from ..core.types import FloatArray
 from ..imaging.resize import resize
 
+
+@dataclass(frozen=True)
+class CutSettings:
+    """When the picture has changed so much that a new shot begins."""
+
+    candidate: float = 0.45  # change of the picture, 0..1, that is a cut if the person jumps, too
+    certain: float = 0.8  # change that is a cut in any case
+
+
+S = register_settings("tracking.cuts", CutSettings())
+
+
 _SIDE = 32
 _BINS = 6
-
-CANDIDATE = 0.45
-"""Change of the picture, 0..1, that is a cut if the person jumps, too."""
-
-CERTAIN = 0.8
-"""Change that is a cut in any case."""
 
 
 @dataclass(frozen=True)

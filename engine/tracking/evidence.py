@@ -9,170 +9,89 @@ import numpy as np
 from ..body.model import Body
 from ..core.alignment import fit_rigid
 from ..core.interpolation import smoothstep
+from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Hand, IntArray, Observation
 from .body_points import BodyPoints
 from .face_bias import face_shift
 from .fit_state import FitState, PosedJoints
 from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
-from .skin_map import PixelMap
+from .skin_map import LEFT_EYE, MOUTH, RIGHT_EYE, PixelMap
 from .solver import FitTerm
 
-EYE_DISTANCE = 0.0625  # metres between the irises of a mean adult
-SHOULDER_WIDTH = 0.36  # metres between the shoulder joints
-PALM_LENGTH = 0.09  # metres from the wrist to the middle finger's base
 
-# One standard deviation of the detectors' points, in the scales above, and how many neighbouring
-# points err together (they count as one).
-FACE_NOISE, FACE_TOGETHER = 0.025, 5.0
-POSE_NOISE = 0.035
-HAND_NOISE, HAND_TOGETHER = 0.08, 3.0
-FACE_PIXEL_NOISE = 0.3  # pixels: the floor in small faces
+@dataclass(frozen=True)
+class EvidenceSettings:
+    """How surely landmarks are known (one standard deviation) and how they are weighted."""
+
+    eye_distance: float = 0.0625  # metres between the irises of a mean adult
+    shoulder_width: float = 0.36  # metres between the shoulder joints
+    palm_length: float = 0.09  # metres from the wrist to the middle finger's base
+    face_noise: float = 0.025  # eye distances
+    face_together: float = 5.0  # neighbouring face points that err together and count as one
+    face_pixel_noise: float = 0.3  # pixels: the floor in small faces
+    pose_noise: float = 0.035  # shoulder widths
+    hand_noise: float = 0.08  # palm lengths
+    hand_together: float = 3.0  # neighbouring hand points that err together
+    iris_weight: float = 6.0  # of an iris's middle; its four rim points share a fifth each
+    far_side_trust: float = 0.2  # in face landmarks that look away from the camera
+    sharp_weight: float = 3.0  # of the contours of eyes and lips; other face points count once
+    inner_lip_weight: float = 0.5  # of the lips' inner contour
+    outline_weight: float = 0.2  # of the cheeks' outline
+    unsure: tuple[float, float] = (0.08, 0.5)  # visibilities between which trust grows from 0 to 1
+    min_shoulder_trust: float = 0.1  # least trust in a shoulder
+    behind: float = 110.0  # degrees of turn from which a face looks away
+    limb_noise: tuple[float, float, float] = (0.25, 0.25, 0.25)  # per axis of unit vectors
+    sure_limb_noise: tuple[float, float, float] = (0.2, 0.2, 0.13)  # shoulders, hips and thighs
+    head_noise: tuple[float, float, float] = (0.35, 0.35, 0.35)  # ears and nose, erring together
+    standing_drop: float = 0.55  # metres from hips to ankles
+    floor_noise: float = 0.05  # metres between the heights of two standing feet
+    floor_radius: float = 0.15  # metres, robust
+    bone_noise: float = 0.35  # of a finger bone's direction
+    palm_noise: float = 0.2  # of a palm bone's direction
+    contact_reach: float = 0.35  # eye distances within which a hand touches the face
+    contact_thickness: float = 0.015  # metres of the touching hand
+    contact_noise: float = 0.03  # metres
+    contact_strength: float = 4.0  # of all contacts together
+    min_room: float = 0.2  # metres of picture below the shoulders for arms to be believed
+    limb_radius: float = 0.035  # metres
+    keep_out_weight: float = 100.0  # of squared depths inside the trunk
+    seen_wrist: float = 0.4  # trust from which a wrist lies in front of the trunk
+    upright_noise: tuple[float, float] = (0.1, 0.06)  # of the trunk, sideways and in depth
+    upright_noise_full: tuple[float, float] = (0.2, 0.1)  # the same in pictures of the whole body
+
+
+S = register_settings("tracking.evidence", EvidenceSettings())
 
 IRISES = slice(468, 478)
-IRIS_WEIGHT = 6.0
-FAR_SIDE_TRUST = 0.2  # in face landmarks that look away from the camera
-# Sure where they are (contours of eyes and lips), of 468; the rest counts once.
-SHARP_WEIGHT = 3.0
-INNER_LIPS = (
-    78,
-    95,
-    88,
-    178,
-    87,
-    14,
-    317,
-    402,
-    318,
-    324,
-    308,
-    191,
-    80,
-    81,
-    82,
-    13,
-    312,
-    311,
-    310,
-    415,
+INNER_LIPS = tuple(
+    int(k) for k in "78 95 88 178 87 14 317 402 318 324 308 191 80 81 82 13 312 311 310 415".split()
 )
-LIPS = (
-    61,
-    146,
-    91,
-    181,
-    84,
-    17,
-    314,
-    405,
-    321,
-    375,
-    291,
-    185,
-    40,
-    39,
-    37,
-    0,
-    267,
-    269,
-    270,
-    409,
-    *INNER_LIPS,
-)
-INNER_LIP_WEIGHT = 0.5
+LIPS = MOUTH + INNER_LIPS
 CHEEK_OUTLINE = (162, 127, 234, 93, 132, 58, 172, 389, 356, 454, 323, 361, 288, 397)
-OUTLINE_WEIGHT = 0.2
-EYES = (
-    33,
-    7,
-    163,
-    144,
-    145,
-    153,
-    154,
-    155,
-    133,
-    173,
-    157,
-    158,
-    159,
-    160,
-    161,
-    246,
-    263,
-    249,
-    390,
-    373,
-    374,
-    380,
-    381,
-    382,
-    362,
-    398,
-    384,
-    385,
-    386,
-    387,
-    388,
-    466,
-)
+EYES = RIGHT_EYE + LEFT_EYE
 
 # Trust in each of the 33 pose landmarks; the face's own come from the dense landmarks.
 POSE_TRUST = np.array([0.4] * 11 + [1.0] * 6 + [0.25] * 6 + [0.5] * 2 + [1.0] * 4 + [0.3] * 4)
-UNSURE = (0.08, 0.5)  # visibilities between which trust in a pose landmark grows from 0 to 1
-SHOULDERS, MIN_SHOULDER_TRUST = np.array([11, 12]), 0.1
+SHOULDERS = np.array([11, 12])
 HIPS, EARS = np.array([23, 24]), np.array([7, 8])
 FACE_OF_HEAD = np.array([0, 1, 2, 3, 4, 5, 6, 9, 10])  # nose, eyes, mouth: all but the ears
-BEHIND = np.radians(110.0)
 HEAD_POINTS, HAND_POINTS = np.arange(11), np.arange(17, 23)
 ARM_POINTS = {True: np.array([13, 15, 17, 19, 21]), False: np.array([14, 16, 18, 20, 22])}
 ARM_LIMBS = {True: ((11, 13), (13, 15)), False: ((12, 14), (14, 16))}
 LEG_POINTS = {True: np.array([25, 27, 29, 31]), False: np.array([26, 28, 30, 32])}
 LEG_LIMBS = {True: ((23, 25), (25, 27)), False: ((24, 26), (26, 28))}
 OTHER_LIMBS = ((12, 11), (24, 23), (23, 25), (25, 27), (24, 26), (26, 28))
-# Per axis, of unit vectors; z is what photos lack. Measured on rendered people; arms otherwise.
-LIMB_NOISE = np.array([0.25, 0.25, 0.25])
-SURE_LIMB_NOISE = np.array([0.2, 0.2, 0.13])
 SURE_LIMBS = ((12, 11), (24, 23), (23, 25), (24, 26))  # shoulders, hips, thighs
 # Without dense landmarks: ear to ear, and from both ears to the nose.
 HEAD_LIMBS = ((8, 7), (7, 0), (8, 0))
-HEAD_NOISE = np.array([0.35, 0.35, 0.35])  # as three that err together
-STANDING_DROP = 0.55  # metres from hips to ankles
-FLOOR_NOISE, FLOOR_RADIUS = 0.05, 0.15  # metres between the heights of two standing feet
 
 HAND_BONES = np.array(
-    [
-        (0, 5),
-        (0, 9),
-        (0, 17),
-        (1, 2),
-        (2, 3),
-        (3, 4),
-        (5, 6),
-        (6, 7),
-        (7, 8),
-        (9, 10),
-        (10, 11),
-        (11, 12),
-        (13, 14),
-        (14, 15),
-        (15, 16),
-        (17, 18),
-        (18, 19),
-        (19, 20),
-        (5, 17),
-    ]
+    [(0, 5), (0, 9), (0, 17)]
+    + [(k, k + 1) for base in (1, 5, 9, 13, 17) for k in range(base, base + 3)]
+    + [(5, 17)]
 )
-BONE_NOISE = 0.35
 PALM_BONES = (0, 1, 2, 18)  # rows of HAND_BONES that are rigid and long, so better known
-PALM_NOISE = 0.2
 PALM_POINTS = np.array([0, 5, 9, 13, 17])
-# A hand within this many eye distances of a face landmark touches the face; metres otherwise.
-CONTACT_REACH, CONTACT_THICKNESS, CONTACT_NOISE, CONTACT_STRENGTH = 0.35, 0.015, 0.03, 4.0
-MIN_ROOM = 0.2  # metres of picture below the shoulders for arms to be believed
-LIMB_RADIUS = 0.035  # metres
-KEEP_OUT_WEIGHT = 100.0
-SEEN_WRIST = 0.4  # trust in a wrist from which it must lie in front of the trunk
-UPRIGHT_NOISE = {"head": (0.1, 0.06), "half": (0.1, 0.06), "full": (0.2, 0.1)}
 
 
 @dataclass
@@ -183,8 +102,11 @@ class Evidence:
         framing: ``head``, ``half`` or ``full``.
         pose_weight: [33] trust 0..1 in each pose landmark.
         iod: measured inter-ocular distance in pixels, None without a face.
-        face_scale, body_scale, hand_scale: pixels per unit of error.
-        skin: where the face's skin is, when it can be told. bare: where any skin shows.
+        face_scale: pixels per unit of error.
+        body_scale: pixels per unit of error.
+        hand_scale: pixels per unit of error.
+        skin: where the face's skin is, where that can be determined.
+        bare: where any skin shows.
         notes: what the user should know of what was left out.
     """
 
@@ -225,8 +147,8 @@ class Evidence:
         rows = np.arange(0, self.face.count, step)
         target = self.observation.face[self.face_index[rows]]
         points = self.face if step == 1 else self.face.take(rows)
-        noise = max(FACE_NOISE, FACE_PIXEL_NOISE / self.face_scale)
-        weight = self.face_weight[rows] * step / (noise**2 * FACE_TOGETHER)
+        noise = max(S.face_noise, S.face_pixel_noise / self.face_scale)
+        weight = self.face_weight[rows] * step / (noise**2 * S.face_together)
         return [LandmarkTerm(points, target, weight, self.camera, self.face_scale, radius)]
 
     def contact_term(self) -> list[FitTerm]:
@@ -239,7 +161,7 @@ class Evidence:
         hand_parts, face_rows = [], []
         for hand in self.hands:
             gaps = np.linalg.norm(hand.landmarks[:, None] - face_pixels, axis=2)
-            near = np.flatnonzero(gaps.min(1) < CONTACT_REACH * self.face_scale)
+            near = np.flatnonzero(gaps.min(1) < S.contact_reach * self.face_scale)
             hand_parts += [(hand.left, int(row)) for row in near]
             face_rows += gaps[near].argmin(1).tolist()
         if not hand_parts:
@@ -254,8 +176,8 @@ class Evidence:
             np.asarray(landmarks.face_triangle)[touched],
             np.asarray(landmarks.face_bary)[touched],
         )
-        weight = np.full(len(rows), CONTACT_STRENGTH / (CONTACT_NOISE**2 * len(rows)))
-        return [DepthTerm(points, face, CONTACT_THICKNESS, weight)]
+        weight = np.full(len(rows), S.contact_strength / (S.contact_noise**2 * len(rows)))
+        return [DepthTerm(points, face, S.contact_thickness, weight)]
 
     def pose_term(self, radius: float, rows: IntArray | None = None) -> list[FitTerm]:
         """Body landmarks, of ``rows`` only when given."""
@@ -271,7 +193,7 @@ class Evidence:
             LandmarkTerm(
                 self.pose.take(used),
                 self.observation.pose[used],
-                weight[used] / POSE_NOISE**2,
+                weight[used] / S.pose_noise**2,
                 self.camera,
                 self.body_scale,
                 radius,
@@ -293,11 +215,11 @@ class Evidence:
             pairs.append((a, b))
             targets.append(span / length)
             noise = (
-                HEAD_NOISE
+                np.array(S.head_noise)
                 if (a, b) in HEAD_LIMBS
-                else SURE_LIMB_NOISE
+                else np.array(S.sure_limb_noise)
                 if (a, b) in SURE_LIMBS
-                else LIMB_NOISE
+                else np.array(S.limb_noise)
             )
             weights.append(strength * trust / noise**2)
         if not pairs:
@@ -337,7 +259,7 @@ class Evidence:
         for hand in self.hands:
             if side is not None and hand.left != side:
                 continue
-            weight = np.full(21, hand.score / (HAND_NOISE**2 * HAND_TOGETHER))
+            weight = np.full(21, hand.score / (S.hand_noise**2 * S.hand_together))
             out.append(
                 LandmarkTerm(
                     self.hand_points(hand.left),
@@ -351,8 +273,8 @@ class Evidence:
             span = hand.world[HAND_BONES[:, 1]] - hand.world[HAND_BONES[:, 0]]
             length = np.linalg.norm(span, axis=1, keepdims=True)
             if (length > 1e-4).all():
-                bone_weight = np.full((len(span), 3), hand.score / BONE_NOISE**2)
-                bone_weight[list(PALM_BONES)] = hand.score / PALM_NOISE**2
+                bone_weight = np.full((len(span), 3), hand.score / S.bone_noise**2)
+                bone_weight[list(PALM_BONES)] = hand.score / S.palm_noise**2
                 out.append(
                     DirectionTerm(
                         self.hand_points(hand.left, HAND_BONES[:, 0]),
@@ -382,7 +304,8 @@ class Evidence:
             BodyPoints.on_joints(self.body, np.array([JOINT_INDEX[name]]), np.zeros((1, 3)))
             for name in ("pelvis", "neck")
         ]
-        sideways, depth = UPRIGHT_NOISE[self.framing]
+        full = self.framing == "full"
+        sideways, depth = S.upright_noise_full if full else S.upright_noise
         weight = 1.0 / np.array([[sideways, 1.0, depth]]) ** 2
         return [DirectionTerm(ends[0], ends[1], np.array([[0.0, 1.0, 0.0]]), weight, 2.0)]
 
@@ -396,15 +319,15 @@ class Evidence:
             LevelTerm(
                 self._pose_points(rows[:, 0]),
                 self._pose_points(rows[:, 1]),
-                np.full(len(rows), 1.0 / FLOOR_NOISE**2),
-                FLOOR_RADIUS,
+                np.full(len(rows), 1.0 / S.floor_noise**2),
+                S.floor_radius,
             )
         ]
 
     def _standing(self) -> bool:
-        """Both ankles far below the hips: nobody sits, kneels or lifts a foot."""
+        """Both ankles far below the hips: the person does not sit, kneel or lift a foot."""
         drop = self.observation.pose_world[[23, 24], 1] - self.observation.pose_world[[27, 28], 1]
-        return bool((drop > STANDING_DROP).all())
+        return bool((drop > S.standing_drop).all())
 
     def keep_out_term(self, side: bool | None = None) -> list[FitTerm]:
         """Forearms and hands stay out of the trunk."""
@@ -417,7 +340,7 @@ class Evidence:
             palm = rest[JOINT_INDEX[f"{name}_middle1"]] - rest[wrist]
             joints += [elbow, elbow, wrist, wrist, wrist]
             offsets += [0.33 * bone, 0.67 * bone, 0 * bone, 0.6 * palm, 1.5 * palm]
-            wrist_seen = self.pose_weight[15 if name == "left" else 16] > SEEN_WRIST
+            wrist_seen = self.pose_weight[15 if name == "left" else 16] > S.seen_wrist
             hand_seen = self.hand_of(name == "left") is not None
             seen += [False, *[wrist_seen or hand_seen] * 4]
         n = len(joints)
@@ -429,7 +352,7 @@ class Evidence:
         centre = np.repeat([part[1] for part in parts], n, axis=0)
         radii = np.repeat([part[2] for part in parts], n, axis=0)
         shown = np.tile(np.array(seen, dtype=bool), len(parts))
-        return [KeepOutTerm(made, holder, centre, radii, KEEP_OUT_WEIGHT, shown)]
+        return [KeepOutTerm(made, holder, centre, radii, S.keep_out_weight, shown)]
 
 
 def trunk_ellipsoids(body: Body) -> list[tuple[int, FloatArray, FloatArray]]:
@@ -447,7 +370,7 @@ def trunk_ellipsoids(body: Body) -> list[tuple[int, FloatArray, FloatArray]]:
         if len(slab) < 3:
             continue
         low, high = slab.min(0), slab.max(0)
-        centre, radii = (low + high) / 2, (high - low) / 2 + LIMB_RADIUS
+        centre, radii = (low + high) / 2, (high - low) / 2 + S.limb_radius
         # The shoulders' slab reaches to the arms: keep the chest as wide as it is deep, times 1.3.
         radii[0] = min(radii[0], 1.3 * radii[2])
         centre[1], radii[1] = 0.0, 0.22
@@ -467,7 +390,7 @@ def choose_framing(observation: Observation, camera: Camera) -> str:
     if (
         not observation.hands
         and not seen[[23, 24]].any()
-        and _room_for_arms(observation, camera) < MIN_ROOM
+        and _room_for_arms(observation, camera) < S.min_room
     ):
         return "head"
     if (inside & (observation.pose_visibility > 0.5))[[25, 26, 27, 28]].any():
@@ -478,10 +401,10 @@ def choose_framing(observation: Observation, camera: Camera) -> str:
 def _room_for_arms(observation: Observation, camera: Camera) -> float:
     """Metres of picture below the shoulders."""
     shoulders = observation.pose[[11, 12]]
-    pixels_per_metre = float(np.linalg.norm(shoulders[0] - shoulders[1])) / SHOULDER_WIDTH
+    pixels_per_metre = float(np.linalg.norm(shoulders[0] - shoulders[1])) / S.shoulder_width
     if observation.face is not None:
         eyes = float(np.linalg.norm(observation.face[468] - observation.face[473]))
-        pixels_per_metre = max(pixels_per_metre, eyes / EYE_DISTANCE)
+        pixels_per_metre = max(pixels_per_metre, eyes / S.eye_distance)
     return (camera.height - float(shoulders[:, 1].mean())) / max(pixels_per_metre, 1e-6)
 
 
@@ -494,8 +417,8 @@ def in_frame(observation: Observation, camera: Camera) -> BoolArray:
 
 def pose_weights(observation: Observation, camera: Camera, framing: str) -> FloatArray:
     """[33] trust in each pose landmark."""
-    trust = smoothstep(observation.pose_visibility, *UNSURE)
-    trust[SHOULDERS] = np.maximum(trust[SHOULDERS], MIN_SHOULDER_TRUST)
+    trust = smoothstep(observation.pose_visibility, *S.unsure)
+    trust[SHOULDERS] = np.maximum(trust[SHOULDERS], S.min_shoulder_trust)
     weight = POSE_TRUST * trust
     weight = weight * in_frame(observation, camera)
     if observation.face is not None:
@@ -525,7 +448,9 @@ def metric_yaw(observation: Observation, pair: IntArray) -> float:
 
 def is_seen_from_behind(observation: Observation) -> bool:
     """Whether the person stands with the back to the camera."""
-    return observation.face is None and abs(metric_yaw(observation, SHOULDERS)) > BEHIND
+    return observation.face is None and abs(metric_yaw(observation, SHOULDERS)) > np.radians(
+        S.behind
+    )
 
 
 def face_points(body: Body) -> tuple[BodyPoints, FloatArray, IntArray]:
@@ -536,14 +461,14 @@ def face_points(body: Body) -> tuple[BodyPoints, FloatArray, IntArray]:
     weight = np.asarray(landmarks.face_weight, np.float64).copy()
     # The bake saw closed lips, whose inner edges cover each other; open mouths show them well.
     lips = list(INNER_LIPS)
-    weight[lips] = np.where(weight[lips] > 0, np.maximum(weight[lips], INNER_LIP_WEIGHT), 0.0)
+    weight[lips] = np.where(weight[lips] > 0, np.maximum(weight[lips], S.inner_lip_weight), 0.0)
     # Few, but all that the landmarks say about the head's sides.
     sides = list(CHEEK_OUTLINE)
-    weight[sides] = np.where(weight[sides] > 0, np.maximum(weight[sides], OUTLINE_WEIGHT), 0.0)
-    weight[list(LIPS)] *= SHARP_WEIGHT
-    weight[list(EYES)] *= SHARP_WEIGHT
+    weight[sides] = np.where(weight[sides] > 0, np.maximum(weight[sides], S.outline_weight), 0.0)
+    weight[list(LIPS)] *= S.sharp_weight
+    weight[list(EYES)] *= S.sharp_weight
     # The middle of the iris says where the eye looks; its rim only repeats it.
-    iris = np.array([IRIS_WEIGHT, *[IRIS_WEIGHT / 5] * 4] * 2)
+    iris = np.array([S.iris_weight, *[S.iris_weight / 5] * 4] * 2)
     weight[IRISES] = np.where(weight[IRISES] > 0, iris, 0.0)
     used = np.flatnonzero(weight > 0)
     triangle, bary = np.asarray(landmarks.face_triangle), np.asarray(landmarks.face_bary)
@@ -588,5 +513,5 @@ def facing_trust(body: Body, index: IntArray, R: FloatArray, t: FloatArray) -> F
     cosine = -(normal * sight).sum(1) / np.maximum(
         np.linalg.norm(normal, axis=1) * np.linalg.norm(sight, axis=1), 1e-12
     )
-    out: FloatArray = FAR_SIDE_TRUST + (1 - FAR_SIDE_TRUST) * smoothstep(cosine, -0.1, 0.4)
+    out: FloatArray = S.far_side_trust + (1 - S.far_side_trust) * smoothstep(cosine, -0.1, 0.4)
     return out

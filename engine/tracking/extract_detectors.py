@@ -1,4 +1,4 @@
-"""Takes the detectors out of the pinned MediaPipe wheel (Apache-2.0), checked one by one."""
+"""Extracts the detectors from the pinned MediaPipe wheel (Apache-2.0) and verifies each."""
 
 from __future__ import annotations
 
@@ -57,15 +57,19 @@ DETECTOR_MEMBERS: dict[str, tuple[str, str]] = {
 
 
 def extract_detectors(wheel: Path, out: Path) -> list[Path]:
-    """Writes the detectors' model files from the wheel below ``out``, where ``ASSETS`` has them.
+    """Extract the detectors' model files to their places in ``ASSETS`` below ``out``.
 
-    Files that are there already and right are left alone.
+    Files that are already there and intact stay untouched.
+
+    Args:
+        wheel: the wheel of :data:`DETECTOR_WHEEL`.
+        out: the assets' folder.
 
     Returns:
         The model files, in the order of :data:`DETECTOR_MEMBERS`.
 
     Raises:
-        LikenessError: the wheel is missing, no zip, lacks a model or holds a different one.
+        LikenessError: the wheel is missing, not a zip, or lacks a model or holds another one.
     """
     remedy = f"Delete it and fetch the wheel of {DETECTOR_WHEEL} again."
     paths = []

@@ -12,19 +12,18 @@ keeps the pose of a person standing at ease.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..body.model import Body
 from ..core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
+from ..core.settings import register_settings
 from ..core.types import Camera, FloatArray, LikenessError, Observation, Portrait, Progress, Track
+from ..imaging.load import FULL_FRAME_DIAGONAL
 from .estimators import Estimator, merge_estimates
 from .evidence import (
     EARS,
-    EYE_DISTANCE,
-    PALM_LENGTH,
-    SHOULDER_WIDTH,
     Evidence,
     choose_framing,
     face_points,
@@ -33,26 +32,32 @@ from .evidence import (
     metric_yaw,
     pose_weights,
 )
+from .evidence import S as EVIDENCE
 from .fit_state import FitState, PosedJoints
 from .fitter import Fitter
-from .initial_pose import (
-    SMALL_FACE,
-    RigidPose,
-    angle_difference,
-    body_depth,
-    fit_rigid_pose,
-    initial_state,
-)
+from .initial_pose import RigidPose, angle_difference, body_depth, fit_rigid_pose, initial_state
+from .initial_pose import S as START
 from .measure import face_error_percent, face_failed, make_track
 from .residuals import check_photo_camera
 from .skin_map import bare_map, skin_map
 
-FULL_FRAME_DIAGONAL = 43.27  # millimetres
-PLAUSIBLE_FOCAL_35MM = (14.0, 400.0)
+
+@dataclass(frozen=True)
+class FitSettings:
+    """What the fit of a photo takes as plausible."""
+
+    plausible_focal_35mm: tuple[float, float] = (14.0, 400.0)  # millimetres
+    face_turn: float = 75.0  # degrees between a sure face's head and the ears; more is a mistake
+    unsure_face_turn: float = 45.0  # degrees for an unsure face
+    sure_face: float = 0.9  # score from which a face is sure
+    certain: float = 4.0  # trust in a landmark set by hand; the best detected one has 1
+    many_landmarks: int = 8  # of the body's 33 that tell its distance
+
+
+S = register_settings("tracking.fit", FitSettings())
+
+
 # Degrees between the head of the dense landmarks and the body's ears: more is a mistake.
-FACE_TURN, UNSURE_FACE_TURN, SURE_FACE = np.radians(75.0), np.radians(45.0), 0.9
-CERTAIN = 4.0  # trust in a landmark that was set by hand, where the best detected one has 1
-MANY_LANDMARKS = 8  # of the body's 33 that tell its distance
 
 
 def choose_camera(portrait: Portrait, fov: float | None) -> Camera:
@@ -71,12 +76,12 @@ def choose_camera(portrait: Portrait, fov: float | None) -> Camera:
     if fov is not None:
         if not 1.0 <= fov <= 150.0:
             raise LikenessError(
-                f"A field of view of {fov:g} degrees is not possible.",
-                "Give one between 1 and 150 degrees, or leave it out.",
+                f"A field of view of {fov:g} degrees is impossible.",
+                "Give 1 to 150 degrees, or leave it out.",
             )
         focal = 0.5 * longer / np.tan(np.radians(fov) / 2)
     elif portrait.focal_35mm is not None and (
-        PLAUSIBLE_FOCAL_35MM[0] <= portrait.focal_35mm <= PLAUSIBLE_FOCAL_35MM[1]
+        S.plausible_focal_35mm[0] <= portrait.focal_35mm <= S.plausible_focal_35mm[1]
     ):
         focal = portrait.focal_35mm / FULL_FRAME_DIAGONAL * np.hypot(width, height)
     else:
@@ -104,18 +109,18 @@ def fit_body(
             knows it counts.
         profile: ``left`` or ``right``, the person's own, if the photo is known to show exactly
             that side.
-        certain: numbers of body landmarks that somebody has set by hand.
+        certain: numbers of the body landmarks that the user has set by hand.
 
     Returns:
-        The track; ``face_error`` above 10 % of the inter-ocular distance carries a warning that
-        the fit failed.
+        The track; it warns that the fit failed where ``face_error`` exceeds 10 % of the
+        inter-ocular distance.
 
     Raises:
         LikenessError: the body has no landmarks, or the field of view is impossible.
     """
     if body.landmarks is None:
         raise LikenessError(
-            "This body file has no landmark correspondence, so no photo can be fitted to it.",
+            "This body file has no landmark correspondence, so it cannot be fitted to a photo.",
             "Use the default body, or bake landmarks into the file.",
         )
     report = progress or (lambda stage, fraction, message: None)
@@ -125,7 +130,7 @@ def fit_body(
     evidence, head = gather_evidence(observation, portrait.rgb, camera, body)
     if certain:
         weight = evidence.pose_weight.copy()
-        weight[list(certain)] = CERTAIN
+        weight[list(certain)] = S.certain
         evidence = replace(evidence, pose_weight=weight)
     told = [estimator.estimate(portrait, observation, camera) for estimator in estimators]
     known = [estimate for estimate in told if estimate is not None]
@@ -177,8 +182,8 @@ def gather_evidence(
         if _contradicts_body(head, observation):
             observation = replace(observation, face=None)
             notes = (
-                "The face landmarks contradict the body, so they were left out: the head is "
-                "turned as the body's landmarks say, with the default face.",
+                "The face landmarks contradict the body's and were ignored: the head follows "
+                "the body's landmarks and has the default face.",
             )
     trust = pose_weights(observation, camera, framing)
     if observation.face is None:
@@ -188,7 +193,7 @@ def gather_evidence(
         depth = -float(initial_state(body, observation, camera, None, None).transl[2])
         return _scaled(evidence, focal / depth), None
     weight = weight * facing_trust(body, index, head.R, head.t) * turned_trust
-    if iod < SMALL_FACE and (observation.pose_visibility > 0.5).sum() >= MANY_LANDMARKS:
+    if iod < START.small_face and (observation.pose_visibility > 0.5).sum() >= S.many_landmarks:
         # Half a pixel of such a face is metres: the ray stays, the body says how far.
         away = -float((head.R @ neutral.mean(0) + head.t)[2])
         head = replace(head, t=head.t * body_depth(observation, camera) / max(away, 0.1))
@@ -218,14 +223,14 @@ def _contradicts_body(head: RigidPose, observation: Observation) -> bool:
     that looks another way than the body's ears, or a sure one that looks quite elsewhere."""
     yaw = float(np.arctan2(head.R[0, 2], head.R[2, 2]))
     ears = angle_difference(yaw, metric_yaw(observation, EARS))
-    unsure = observation.face_score < SURE_FACE
-    return bool(abs(ears) > (UNSURE_FACE_TURN if unsure else FACE_TURN))
+    unsure = observation.face_score < S.sure_face
+    return bool(abs(ears) > (np.radians(S.unsure_face_turn) if unsure else np.radians(S.face_turn)))
 
 
 def _scaled(evidence: Evidence, pixels_per_metre: float) -> Evidence:
     return replace(
         evidence,
-        face_scale=EYE_DISTANCE * pixels_per_metre,
-        body_scale=SHOULDER_WIDTH * pixels_per_metre,
-        hand_scale=PALM_LENGTH * pixels_per_metre,
+        face_scale=EVIDENCE.eye_distance * pixels_per_metre,
+        body_scale=EVIDENCE.shoulder_width * pixels_per_metre,
+        hand_scale=EVIDENCE.palm_length * pixels_per_metre,
     )

@@ -65,7 +65,8 @@ class Unknowns:
 
     Attributes:
         joints: [J] indices of the joints that may turn.
-        betas: [b] indices into the betas. expression: [e] indices into the expression basis.
+        betas: [b] indices into the betas.
+        expression: [e] indices into the expression basis.
         num_betas: B of the body.
     """
 
@@ -117,7 +118,8 @@ class PosedJoints:
     Attributes:
         state: what was posed.
         rest: [55, 3] joints of the T-pose with the state's betas.
-        R: [55, 3, 3] world rotation of each joint. p: [55, 3] its world position.
+        R: [55, 3, 3] world rotation of each joint.
+        p: [55, 3] its world position.
     """
 
     def __init__(self, body: Body, state: FitState) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..body.model import Body
+from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX
 from .body_points import BodyPoints
 from .estimators import PoseEstimate, init_from_estimate, rotation_prior_term
@@ -36,17 +37,26 @@ from .residuals import DirectionTerm, PriorTerm
 from .silhouette import SilhouetteEdges
 from .solver import Bounds, FitTerm, minimize, total_cost
 
-DEPTH_RANGE = (0.65, 1.5)  # of the start
 
-HEAD_PRECISION = 1.0  # of the head identity's coefficients: the bake's population
-HIDDEN_HEAD_FREEDOM = 0.5  # body landmarks tell a head's turn badly: it follows the trunk
-LARGE_FACE = 60.0  # pixels between the eyes
-BODY_PRECISION = 1.0
-EXPRESSION_PRECISION, EXPRESSION_SLOPE = 2.0, 1.5
-LIMIT_WEIGHT = 400.0  # per square radian beyond what joints can do
+@dataclass(frozen=True)
+class FitterSettings:
+    """The priors of a fit."""
+
+    depth_range: tuple[float, float] = (0.65, 1.5)  # times the depth of the start
+    head_precision: float = 1.0  # of the head identity's coefficients: the bake's population
+    hidden_head_freedom: float = 0.5  # of a head without a face, which follows the trunk
+    large_face: float = 60.0  # pixels between the eyes
+    body_precision: float = 1.0  # of the body identity's coefficients
+    expression_precision: float = 2.0  # of expression weights
+    expression_slope: float = 1.5  # of expression weights, L1
+    limit_weight: float = 400.0  # per square radian beyond what joints can do
+    profile_noise: float = 0.05  # of unit vectors across a body seen from the side: three degrees
+
+
+S = register_settings("tracking.fitter", FitterSettings())
+
 
 ACROSS = (EYES, ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"))
-PROFILE_NOISE = 0.05  # of the unit vectors across a body seen from the side: three degrees
 
 LEGS = tuple(f"{s}_{p}" for s in ("left", "right") for p in ("hip", "knee", "ankle"))
 TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")
@@ -67,7 +77,7 @@ def arm_joints(left: bool) -> tuple[str, ...]:
 def head_precision(iod: float | None) -> float:
     """Of the head identity's coefficients: small faces (inter-ocular distance in pixels) say
     little of whose they are, and what they seem to say is the network's habit."""
-    return HEAD_PRECISION if iod is None else max(HEAD_PRECISION, (LARGE_FACE / iod) ** 2)
+    return S.head_precision if iod is None else max(S.head_precision, (S.large_face / iod) ** 2)
 
 
 def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[FitTerm]:
@@ -83,7 +93,7 @@ def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[FitT
         *ev.keep_out_term(),
         *ev.ground_term(),
         *ev.contact_term(),
-        LimitTerm(LIMIT_WEIGHT),
+        LimitTerm(S.limit_weight),
     ]
 
 
@@ -102,7 +112,7 @@ def profile_term(body: Body, side: str) -> DirectionTerm:
     )
     nearer = 1.0 if side == "left" else -1.0  # the photo's camera looks along -z
     target = np.tile([[0.0, 0.0, nearer]], (3, 1))
-    return DirectionTerm(right, left, target, np.full((3, 3), PROFILE_NOISE**-2), radius=2.0)
+    return DirectionTerm(right, left, target, np.full((3, 3), S.profile_noise**-2), radius=2.0)
 
 
 @dataclass
@@ -123,11 +133,11 @@ class Fitter:
     def __post_init__(self) -> None:
         self.prior: PriorTerm = prior_term(
             self.body,
-            BODY_PRECISION,
+            S.body_precision,
             head_precision(self.evidence.iod),
-            EXPRESSION_PRECISION,
-            EXPRESSION_SLOPE,
-            1.0 if self.evidence.face is not None else HIDDEN_HEAD_FREEDOM,
+            S.expression_precision,
+            S.expression_slope,
+            1.0 if self.evidence.face is not None else S.hidden_head_freedom,
         )
         self.near: list[FitTerm] = (
             [] if self.estimate is None else [rotation_prior_term(self.estimate)]
@@ -137,7 +147,7 @@ class Fitter:
         self.start = self.starts()[0]
         n = len(self.start.vector)
         self.bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
-        near, far = DEPTH_RANGE
+        near, far = S.depth_range
         depth = self.start.transl[2]
         self.bounds.lower[2], self.bounds.upper[2] = far * depth, near * depth
         self.bounds.lower[n - self.body.num_expression :] = 0.0

@@ -11,20 +11,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..body.model import Body
+from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, NUM_JOINTS, Camera, FloatArray, IntArray, Observation
 from .body_points import BodyPoints
 from .evidence import Evidence, face_points, face_turn, pose_weights
 from .fit import gather_evidence
 from .fit_state import FitState, PosedJoints, Unknowns, left_jacobian
-from .fitter import (
-    EXPRESSION_PRECISION,
-    EXPRESSION_SLOPE,
-    LEGS,
-    TRUNK,
-    Fitter,
-    arm_joints,
-    seen_terms,
-)
+from .fitter import LEGS, TRUNK, Fitter, arm_joints, seen_terms
+from .fitter import S as FITTER
 from .initial_pose import RigidPose
 from .measure import (
     EYES,
@@ -40,26 +34,47 @@ from .residuals import PriorTerm, project_rows
 from .smoothing import FrameEvidence
 from .solver import Bounds, FitTerm, NormalEquations, minimize, total_cost
 
+
+@dataclass(frozen=True)
+class FrameSettings:
+    """How a frame of a clip follows from the one before it."""
+
+    speed: float = 1.0  # metres a second that joints move between frames
+    min_move: float = 0.02  # metres added to that
+    depth_speed: float = 2.5  # metres a second
+    min_depth_move: float = 0.02  # share of the depth
+    turn_speed: float = 500.0  # degrees a second; more is a flip
+    min_turn: float = 35.0  # degrees added to that
+    hold: float = 0.15  # seconds that unseen joints stay
+    relax: float = 0.5  # seconds that their way back to the relaxed pose takes
+    fade: float = 0.1  # seconds in which the confidence of an unseen joint halves
+    seen: float = 0.3  # confidence from which a joint counts as seen
+    enough_body: int = 6  # body landmarks that a fit without a face needs
+    min_weight: float = 0.1  # trust from which a landmark counts for that
+    failed_pose_error: float = 30.0  # pixels of a 512 picture
+    worse: float = 1.8  # times the usual error at which a frame is tried again
+    min_face_error: float = 3.0  # per cent: a smaller error is never worth another try
+    min_pose_error: float = 6.0  # pixels: the same
+    own_body: float = 0.06  # metres of skin about a joint
+    own_finger: float = 0.015  # metres
+    own_eye: float = 0.02  # metres
+    own_expression: float = 0.015  # metres that an expression moves
+    body_share: float = 1 / 8  # of a joint's acceleration in the sum over joints
+    finger_share: float = 1 / 40  # the same of a finger joint
+
+
+S = register_settings("tracking.frame", FrameSettings())
+
+
 NEAR_STAGES = ((0.6, 0.5, 1.0, 3), (0.3, 0.1, 0.3, 5))
 """Robust radii of pose, face and hands (in their scales), and steps, from the last frame."""
 WIDE_STAGES = ((2.0, 1.0, 2.0, 6), (0.6, 0.3, 0.6, 6), (0.3, 0.1, 0.3, 6))
 """The same when the last frame turns out to be far away."""
 
-SPEED, MIN_MOVE = 1.0, 0.02  # metres a second, metres: what joints move between frames
-DEPTH_SPEED, MIN_DEPTH_MOVE = 2.5, 0.02  # metres a second; share of the depth
-TURN_SPEED, MIN_TURN = 500.0, 35.0  # degrees a second, degrees: more is a flip
-HOLD, RELAX = 0.15, 0.5  # seconds that unseen joints stay, and their way back takes
-FADE = 0.1  # seconds in which the confidence of an unseen joint halves
-SEEN = 0.3  # confidence from which a joint counts as seen
 # Of the 33 pose landmarks; what it takes for a fit without a face.
-BODY_POINTS, ENOUGH_BODY, MIN_WEIGHT = slice(11, 29), 6, 0.1
-FAILED_POSE_ERROR = 30.0  # pixels of a 512 picture
-WORSE = 1.8  # times the usual error at which a frame is tried again
-MIN_FACE_ERROR, MIN_POSE_ERROR = 3.0, 6.0  # per cent, pixels: never worth another try
+BODY_POINTS = slice(11, 29)
 
 # Metres: skin about a joint, an expression.
-_OWN_BODY, _OWN_FINGER, _OWN_EYE, _OWN_EXPRESSION = 0.06, 0.015, 0.02, 0.015
-_BODY_SHARE, _FINGER_SHARE = 1 / 8, 1 / 40  # of a joint's acceleration in the sum over joints
 
 FINGERS = fingers(True) + fingers(False)
 ALL_JOINTS = TRUNK + LEGS + arm_joints(True)[1:] + arm_joints(False)[1:] + FINGERS + EYES
@@ -71,8 +86,11 @@ class FrameFit:
 
     Attributes:
         state: of the personalised body (no betas).
-        confidence: [55]. face_error, pose_error: as in ``Track``, NaN without.
-        observation: what was used of what was seen. evidence: for the smoother.
+        confidence: [55].
+        face_error: as in ``Track``, NaN without.
+        pose_error: as in ``Track``, NaN without.
+        observation: what was used of what was seen.
+        evidence: for the smoother.
         trusted: whether the errors are those of a person who was found.
     """
 
@@ -92,9 +110,11 @@ class FrameHistory:
     """What is known from earlier frames of the shot; plain arrays, so that it can be stored.
 
     Attributes:
-        last, before: vectors [n] of the last two fits; empty when there are none.
+        last: vectors [n] of the last two fits; empty when there are none.
+        before: vectors [n] of the last two fits; empty when there are none.
         seen: [n] the vector with every joint as it was last seen.
-        age: [55] seconds since each joint was seen. confidence: [55] then.
+        age: [55] seconds since each joint was seen.
+        confidence: [55] then.
         errors: [k, 2] face and pose errors of the last frames.
     """
 
@@ -111,7 +131,8 @@ class FrameFitter:
 
     Args:
         person: the body with the betas baked in, with landmarks.
-        camera: of all frames. frame_rate: frames per second.
+        camera: of all frames.
+        frame_rate: frames per second.
     """
 
     def __init__(self, person: Body, camera: Camera, frame_rate: float) -> None:
@@ -126,7 +147,9 @@ class FrameFitter:
         self._own, self._share = _own_levers(joints, self.unknowns.size)
         self._face = face_points(person)
         # There are no betas, so their precision does not matter.
-        self._prior = prior_term(person, 1.0, 1.0, EXPRESSION_PRECISION, EXPRESSION_SLOPE)
+        self._prior = prior_term(
+            person, 1.0, 1.0, FITTER.expression_precision, FITTER.expression_slope
+        )
         self.memory = FrameHistory()
 
     def forget(self) -> None:
@@ -140,8 +163,8 @@ class FrameFitter:
             observation: in pixels of ``rgb`` [H, W, 3].
         """
         found = self._fitted(observation, rgb)
-        seen = int((observation.pose_visibility[BODY_POINTS] > SEEN).sum())
-        if not found.trusted and observation.face is not None and seen >= ENOUGH_BODY:
+        seen = int((observation.pose_visibility[BODY_POINTS] > S.seen).sum())
+        if not found.trusted and observation.face is not None and seen >= S.enough_body:
             # Rather the body alone than nothing.
             found = self._fitted(replace(observation, face=None, face_score=0.0), rgb)
         if not found.trusted:
@@ -233,7 +256,7 @@ class FrameFitter:
         n = len(start.vector)
         bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))
         depth = last.transl[2]
-        reach = MIN_DEPTH_MOVE * abs(depth) + DEPTH_SPEED * self._dt
+        reach = S.min_depth_move * abs(depth) + S.depth_speed * self._dt
         bounds.lower[2], bounds.upper[2] = depth - reach, min(depth + reach, 0.3 * depth)
         bounds.lower[n - self.person.num_expression :] = 0.0
         bounds.upper[n - self.person.num_expression :] = 1.0
@@ -273,7 +296,7 @@ class FrameFitter:
         n = len(last.vector)
         lever = self._levers(PosedJoints(self.person, last), tangent=False)
         pull = (lever**2).sum(0) + self._own**2
-        spread = MIN_MOVE + SPEED * self._dt
+        spread = S.min_move + S.speed * self._dt
         diagonal = np.zeros(n)
         diagonal[self.unknowns.columns] = pull / spread**2
         free = np.full(n, np.inf)
@@ -282,9 +305,9 @@ class FrameFitter:
     def _held_prior(self, prior: PriorTerm, ev: Evidence) -> PriorTerm:
         """The prior, for unseen joints about what was seen last, fading to the relaxed pose."""
         memory = self.memory
-        hold = np.exp(-np.maximum(memory.age + self._dt - HOLD, 0.0) / RELAX)
+        hold = np.exp(-np.maximum(memory.age + self._dt - S.hold, 0.0) / S.relax)
         hold[0] = 0.0  # the pelvis is free
-        by_joint = np.repeat(np.where(joint_confidence(ev) < SEEN, hold, 0.0), 3)
+        by_joint = np.repeat(np.where(joint_confidence(ev) < S.seen, hold, 0.0), 3)
         mean, slope = prior.mean.copy(), prior.slope
         pose = slice(POSE_START, POSE_START + 3 * NUM_JOINTS)
         mean[pose] += by_joint * (memory.seen[pose] - mean[pose])
@@ -299,8 +322,8 @@ class FrameFitter:
         pose_error = pose_error_pixels(state, ev)
         failed = face_error is not None and ev.iod is not None and face_failed(face_error, ev.iod)
         if face_error is None:
-            enough = int((ev.pose_weight > MIN_WEIGHT).sum()) >= ENOUGH_BODY
-            failed = not enough or (pose_error is not None and pose_error > FAILED_POSE_ERROR)
+            enough = int((ev.pose_weight > S.min_weight).sum()) >= S.enough_body
+            failed = not enough or (pose_error is not None and pose_error > S.failed_pose_error)
         quadratic = self._quadratic(state, self._terms(ev, NEAR_STAGES[-1][:3], prior))
         return FrameFit(
             state,
@@ -366,10 +389,10 @@ class FrameFitter:
         if not found.trusted or self._flipped(found):
             return False
         usual = self.memory.errors
-        limits = (MIN_FACE_ERROR, MIN_POSE_ERROR)
+        limits = (S.min_face_error, S.min_pose_error)
         for value, before, least in zip((found.face_error, found.pose_error), usual.T, limits):
             known = before[np.isfinite(before)]
-            if np.isfinite(value) and len(known) and value > max(least, WORSE * np.median(known)):
+            if np.isfinite(value) and len(known) and value > max(least, S.worse * np.median(known)):
                 return False
         return True
 
@@ -382,12 +405,12 @@ class FrameFitter:
             PosedJoints(self.person, found.state).R[chest],
         )
         angle = np.degrees(np.arccos(np.clip((np.trace(a.T @ b) - 1) / 2, -1, 1)))
-        return bool(angle > MIN_TURN + TURN_SPEED * self._dt)
+        return bool(angle > S.min_turn + S.turn_speed * self._dt)
 
     def _remember(self, found: FrameFit) -> None:
         memory = self.memory
         vector = found.state.vector
-        seen = found.confidence >= SEEN
+        seen = found.confidence >= S.seen
         known = vector if not len(memory.seen) else memory.seen.copy()
         rows = np.flatnonzero(seen)
         for k in range(3):
@@ -395,7 +418,7 @@ class FrameFitter:
         if seen[JOINT_INDEX["head"]]:
             known[POSE_START + 3 * NUM_JOINTS :] = vector[POSE_START + 3 * NUM_JOINTS :]
         age = np.where(seen, 0.0, memory.age + self._dt)
-        kept = memory.confidence * 0.5 ** (self._dt / FADE)
+        kept = memory.confidence * 0.5 ** (self._dt / S.fade)
         confidence = np.where(seen, found.confidence, np.maximum(found.confidence, kept))
         errors = np.concatenate([memory.errors, [[found.face_error, found.pose_error]]])[-30:]
         self.memory = FrameHistory(vector, memory.last, known, age, confidence, errors)
@@ -405,11 +428,11 @@ def _own_levers(joints: IntArray, size: int) -> tuple[FloatArray, FloatArray]:
     """[m] metres per unit that each unknown moves by itself, and [55] roots of joints' shares."""
     finger = np.isin(joints, [JOINT_INDEX[name] for name in FINGERS])
     eye = np.isin(joints, [JOINT_INDEX[name] for name in EYES])
-    own = np.full(size, _OWN_EXPRESSION)
+    own = np.full(size, S.own_expression)
     own[:3] = 0.0
     own[3 : 3 + 3 * len(joints)] = np.repeat(
-        np.where(finger, _OWN_FINGER, np.where(eye, _OWN_EYE, _OWN_BODY)), 3
+        np.where(finger, S.own_finger, np.where(eye, S.own_eye, S.own_body)), 3
     )
-    share = np.full(NUM_JOINTS, _BODY_SHARE)
-    share[[JOINT_INDEX[name] for name in FINGERS]] = _FINGER_SHARE
+    share = np.full(NUM_JOINTS, S.body_share)
+    share[[JOINT_INDEX[name] for name in FINGERS]] = S.finger_share
     return own, np.sqrt(share)

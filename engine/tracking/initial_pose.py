@@ -9,17 +9,28 @@ import numpy as np
 from ..body.model import Body
 from ..core.alignment import nearest_orthonormal
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
 from .body_points import BodyPoints
 from .evidence import HIPS, SHOULDERS, metric_yaw
 from .fit_state import FitState, PosedJoints
-from .priors import NECK_SHARE, arm_rotations, leg_rotations, relaxed_pose
+from .priors import S as PRIORS
+from .priors import arm_rotations, leg_rotations, relaxed_pose
 from .residuals import NEAR, project_rows
 from .solver import geman_mcclure
 
-SMALL_FACE = 12.0  # pixels between the irises below which the body tells the depth
-OTHER_YAW = np.radians(35.0)  # guesses of the trunk's yaw that are nearer are one
-MAX_GUESSED_YAW, GUESS_TRUST = np.radians(85.0), 0.6
+
+@dataclass(frozen=True)
+class StartSettings:
+    """Where a fit begins."""
+
+    small_face: float = 12.0  # pixels between the irises below which the body tells the depth
+    other_yaw: float = 35.0  # degrees within which guesses of the trunk's yaw are one
+    max_guessed_yaw: float = 85.0  # degrees of unseen shoulders that are believed
+    guess_trust: float = 0.6  # 0..1, in unseen shoulders against the head
+
+
+S = register_settings("tracking.start", StartSettings())
 
 
 @dataclass(frozen=True)
@@ -42,7 +53,9 @@ def fit_rigid_pose(
     Geman-McClure radius.
 
     Args:
-        model: [N, 3] metres. pixels: [N, 2]. weight: [N].
+        model: [N, 3] metres.
+        pixels: [N, 2].
+        weight: [N].
         scale: pixels per unit of the robust radius (the inter-ocular distance).
     """
     focal = float(camera.K[0, 0])
@@ -142,12 +155,12 @@ def trunk_yaws(observation: Observation, head: FloatArray | None) -> list[float]
         between = follow
         # Unseen shoulders are guessed by the detector from the head and the hair: trust it
         # partly, and only while it agrees about the side.
-        if abs(shoulders) < MAX_GUESSED_YAW and shoulders * follow > 0:
-            between = GUESS_TRUST * shoulders + (1 - GUESS_TRUST) * follow
+        if abs(shoulders) < np.radians(S.max_guessed_yaw) and shoulders * follow > 0:
+            between = S.guess_trust * shoulders + (1 - S.guess_trust) * follow
         guesses = [shoulders, follow] if visible else [between]
     out: list[float] = []
     for guess in guesses:
-        if all(abs(angle_difference(guess, other)) > OTHER_YAW for other in out):
+        if all(abs(angle_difference(guess, other)) > np.radians(S.other_yaw) for other in out):
             out.append(guess)
     return out
 
@@ -181,8 +194,8 @@ def initial_state(
     if head is not None:
         turn = matrix_to_axis_angle(trunk.T @ head.R)
         turn *= min(1.0, 1.4 / max(float(np.linalg.norm(turn)), 1e-6))
-        full_pose[JOINT_INDEX["neck"]] = NECK_SHARE * turn
-        full_pose[JOINT_INDEX["head"]] = (1 - NECK_SHARE) * turn
+        full_pose[JOINT_INDEX["neck"]] = PRIORS.neck_share * turn
+        full_pose[JOINT_INDEX["head"]] = (1 - PRIORS.neck_share) * turn
     state = FitState(np.zeros(3), full_pose, state.betas, state.expression)
     if head is not None and face is not None:
         neutral = face.positions(PosedJoints(body, FitState.rest(body)))

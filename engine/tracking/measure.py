@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from ..body.names import POSE_JOINTS
 from ..core.cameras import project
+from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, FloatArray, IntArray, Track
 from .evidence import HAND_POINTS, Evidence
 from .fit_state import FitState, PosedJoints
 
-FAILED_FACE_ERROR = 10.0  # per cent of the inter-ocular distance
-FAILED_FACE_PIXELS = 1.0  # below which no error is a failure, however small the face
-SIDE_FROM, BACK_FROM = 55.0, 120.0  # degrees between the trunk's front and the camera
+
+@dataclass(frozen=True)
+class MeasureSettings:
+    """When a fit has failed, and how views are named."""
+
+    failed_face_error: float = 10.0  # per cent of the inter-ocular distance
+    failed_face_pixels: float = 1.0  # below which no error is a failure, however small the face
+    side_from: float = 55.0  # degrees between the trunk's front and the camera
+    back_from: float = 120.0  # degrees
+
+
+S = register_settings("tracking.measure", MeasureSettings())
+
 
 EYES = ("left_eye_smplhf", "right_eye_smplhf")
 _SEEN_BY = {
-    "left_shoulder": 11,
-    "right_shoulder": 12,
-    "left_elbow": 13,
-    "right_elbow": 14,
-    "left_wrist": 15,
-    "right_wrist": 16,
-    "left_hip": 23,
-    "right_hip": 24,
-    "left_knee": 25,
-    "right_knee": 26,
-    "left_ankle": 27,
-    "right_ankle": 28,
-    "left_foot": 31,
-    "right_foot": 32,
+    joint: next(k for k in POSE_JOINTS if POSE_JOINTS[k] == joint)
+    for joint in dict.fromkeys(POSE_JOINTS.values())
 }
+"""The first landmark of each joint that the body landmarks show."""
 
 
 def fingers(left: bool) -> tuple[str, ...]:
@@ -45,7 +48,7 @@ def make_track(state: FitState, ev: Evidence) -> Track:
     if face_error is not None and ev.iod is not None and face_failed(face_error, ev.iod):
         warnings.append(
             f"The fit failed: face landmarks are off by {face_error:.0f} % of the distance "
-            "between the eyes. Try a picture that shows the face larger and from the front."
+            "between the eyes. Use a picture that shows the face larger and from the front."
         )
     return Track(
         betas=state.betas,
@@ -62,7 +65,7 @@ def make_track(state: FitState, ev: Evidence) -> Track:
 
 def face_failed(face_error: float, iod: float) -> bool:
     """Whether the face was not found by the fit: error in per cent of ``iod`` pixels."""
-    return face_error > FAILED_FACE_ERROR and face_error / 100 * iod > FAILED_FACE_PIXELS
+    return face_error > S.failed_face_error and face_error / 100 * iod > S.failed_face_pixels
 
 
 def classify_view(state: FitState, ev: Evidence) -> str:
@@ -73,7 +76,7 @@ def classify_view(state: FitState, ev: Evidence) -> str:
     front = posed.R[chest] @ np.array([0.0, 0.0, 1.0]) * [1.0, 0.0, 1.0]
     length = max(float(np.linalg.norm(sight) * np.linalg.norm(front)), 1e-9)
     angle = np.degrees(np.arccos(np.clip(float(front @ sight) / length, -1.0, 1.0)))
-    return "front" if angle < SIDE_FROM else "side" if angle < BACK_FROM else "back"
+    return "front" if angle < S.side_from else "side" if angle < S.back_from else "back"
 
 
 def face_error_percent(state: FitState, ev: Evidence) -> float | None:

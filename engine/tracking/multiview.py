@@ -1,8 +1,8 @@
 """Several photos of one person, fitted together: one shape, and a pose and a camera for each.
 
-As with the key frames of a clip (``identity``): each photo is fitted alone first and keeps what it
-says about the shape; with the shape on which they agree best each is fitted again. So a photo from
-behind gets the face's shape from the others.
+As with the key frames of a clip (``shape_fusion``), each photo is first fitted alone for what it
+says about the shape. Each is then fitted again with the shape on which they agree best, so a photo
+from behind gets the face's shape from the others.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from ..body.model import Body
 from ..body.names import POSE_MIRROR
 from ..core.rotations import axis_angle_to_matrix
+from ..core.settings import register_settings
 from ..core.types import (
     DIRECTIONS,
     JOINT_INDEX,
@@ -29,8 +30,23 @@ from ..core.types import (
 from .fit import choose_camera, fit_body, gather_evidence
 from .fit_state import FitState
 from .fitter import Fitter
-from .measure import BACK_FROM, SIDE_FROM, face_failed, make_track, pose_error_pixels
+from .measure import S as MEASURE
+from .measure import face_failed, make_track, pose_error_pixels
 from .shape_fusion import ShapeEvidence, evidence_from_fit, fuse_shapes
+
+
+@dataclass(frozen=True)
+class MultiviewSettings:
+    """When a photo's named direction is believed."""
+
+    good_pose_error: float = 8.0  # pixels of a 512 picture up to which a direction is believed
+    worse_pose: float = 2.0  # times the error without it; the larger of both counts
+    sure: float = 0.5  # visibility of shoulders and hips whose front and back are not mistaken
+    direction_tolerance: float = 20.0  # degrees beyond the borders: nobody measures angles
+
+
+S = register_settings("tracking.multiview", MultiviewSettings())
+
 
 _SHOWS = {
     "front": "the front",
@@ -39,17 +55,9 @@ _SHOWS = {
     "right": "the right side",
     "side": "a side",
 }
-FACE_LOST_NOTE = "The face could not be followed here, so this photo tells of the body only."
-GOOD_POSE_ERROR, WORSE_POSE = 8.0, 2.0
-"""Pixels of a 512 picture, and times the error of a fit that was told nothing: up to the larger of
-both a named direction is believed against it."""
-
-_TRUNK, SURE = [11, 12, 23, 24], 0.5
+FACE_LOST_NOTE = "The face could not be fitted here, so this photo is used for the body only."
+_TRUNK = [11, 12, 23, 24]
 """Shoulders and hips: where all of them are seen, front and back are not mistaken."""
-
-DIRECTION_TOLERANCE = 20.0
-"""Degrees beyond the borders of front, side and back at which a photo contradicts its name: people
-turn their trunks, and nobody measures angles."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +76,14 @@ class ObservedPhoto:
 
 
 def parse_direction(name: str) -> str:
-    """One of ``DIRECTIONS``, however it is written.
+    """Return a direction in lower case.
 
     Raises:
-        LikenessError: there is no such direction.
+        LikenessError: the direction is unknown.
     """
     if name.lower() not in DIRECTIONS:
         raise LikenessError(
-            f"There is no view called '{name}'.", f"Choose one of: {', '.join(DIRECTIONS)}."
+            f"'{name}' is not a known view.", f"Choose one of: {', '.join(DIRECTIONS)}."
         )
     return name.lower()
 
@@ -85,11 +93,12 @@ def fit_multiview(
 ) -> list[Track]:
     """Fit the body to several photos of one person.
 
-    A photo whose face is lost, as happens from the side, is fitted by the body's landmarks alone;
-    of the first one that is left to the caller, who sees its error.
+    A photo whose face is lost, as happens from the side, is fitted by the body's landmarks alone.
+    The first one is not: the caller sees its error.
 
     Args:
-        photos: the main one first. body: with landmarks.
+        photos: the main one first.
+        body: with landmarks.
         progress: told the fraction done of the stage ``fit_body``.
 
     Returns:
@@ -113,8 +122,8 @@ def fit_multiview(
         angle = camera_azimuth(track.pose)
         if contradicts_direction(photo.direction, angle):
             found.notes.append(
-                f"This photo is said to show {_SHOWS[photo.direction]}, but seems to show "
-                f"{_SHOWS[classify_direction(angle)]}: check the preview."
+                f"This photo is marked as showing {_SHOWS[photo.direction]}, but seems to show "
+                f"{_SHOWS[classify_direction(angle)]}. Check the preview."
             )
         tracks.append(replace(track, betas=betas, warnings=(*track.warnings, *found.notes)))
     return tracks
@@ -143,14 +152,14 @@ def _fit_alone(photo: ObservedPhoto, body: Body, may_lose_face: bool) -> _Alone:
         observation = replace(observation, face=None, face_score=0.0)
         notes.append(FACE_LOST_NOTE)
         fitter, state = fitted(observation)
-    sure = (observation.pose_visibility[_TRUNK] >= SURE).all() or observation.face is not None
+    sure = (observation.pose_visibility[_TRUNK] >= S.sure).all() or observation.face is not None
     if sure or photo.direction == "front":  # without a face it is none
         return _Alone(evidence_from_fit(fitter, state), observation, notes)
     if contradicts_direction(photo.direction, camera_azimuth(state.pose)):
         turned = flip_front_back(observation)
         again, other = fitted(turned)
         error = pose_error_pixels(state, fitter.evidence) or 0.0
-        most = max(GOOD_POSE_ERROR, WORSE_POSE * error)
+        most = max(S.good_pose_error, S.worse_pose * error)
         good = (pose_error_pixels(other, again.evidence) or 0.0) < most
         if good and not contradicts_direction(photo.direction, camera_azimuth(other.pose)):
             observation, fitter, state = turned, again, other
@@ -158,8 +167,8 @@ def _fit_alone(photo: ObservedPhoto, body: Body, may_lose_face: bool) -> _Alone:
 
 
 def flip_front_back(observation: Observation) -> Observation:
-    """The observation of somebody whose front and back the network mistook for each other: its
-    points lie right in the picture, but left and right, near and far are swapped."""
+    """Swap left and right, near and far: the network mistook a person's front for their back,
+    which leaves the points right in the picture."""
     swap = np.array(POSE_MIRROR)
     return replace(
         observation,
@@ -183,9 +192,9 @@ def classify_direction(angle: float) -> str:
     >>> classify_direction(20.0), classify_direction(-90.0), classify_direction(170.0)
     ('front', 'right', 'back')
     """
-    if abs(angle) < SIDE_FROM:
+    if abs(angle) < MEASURE.side_from:
         return "front"
-    if abs(angle) > BACK_FROM:
+    if abs(angle) > MEASURE.back_from:
         return "back"
     return "left" if angle > 0 else "right"
 
@@ -220,14 +229,14 @@ def contradicts_direction(direction: str, angle: float) -> bool:
     """
     away = abs(angle)
     if direction == "front":
-        return away > SIDE_FROM + DIRECTION_TOLERANCE
+        return away > MEASURE.side_from + S.direction_tolerance
     if direction == "back":
-        return away < BACK_FROM - DIRECTION_TOLERANCE
+        return away < MEASURE.back_from - S.direction_tolerance
     if direction in ("left", "right", "side"):
         other_side = direction != "side" and (angle < 0) == (direction == "left")
         return (
-            away < SIDE_FROM - DIRECTION_TOLERANCE
-            or away > BACK_FROM + DIRECTION_TOLERANCE
+            away < MEASURE.side_from - S.direction_tolerance
+            or away > MEASURE.back_from + S.direction_tolerance
             or other_side
         )
     return False

@@ -1,4 +1,4 @@
-"""What a portrait shows of one person: the detectors' findings, sorted and checked."""
+"""What a portrait shows of one person: the detections, assigned and checked."""
 
 from __future__ import annotations
 
@@ -6,27 +6,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, Hand, LikenessError, Observation, Portrait
 from .detectors import DetectedPerson, Detectors, FaceBox, FaceLandmarks, HandLandmarks
 from .detectors.suite import wrist_rois
 
-MIN_EYE_DISTANCE, GOOD_EYE_DISTANCE = 3.5, 8.0
-"""Pixels between the middles of the eyes below which dense landmarks are guesses, and below which
-they tell the head's direction but hardly whose face it is."""
+
+@dataclass(frozen=True)
+class ObserveSettings:
+    """When a finding counts as a person, a face or a hand."""
+
+    min_eye_distance: float = 3.5  # pixels between the eyes below which dense landmarks are guesses
+    good_eye_distance: float = 8.0  # pixels below which they hardly tell whose face it is
+    min_face_score: float = 0.5  # 0..1, of the face mesh
+    min_score_without_face: float = 0.8  # 0..1, of a body without a face
+    min_visible_without_face: int = 6  # trunk and limb points that it must show
+    min_mask_agreement: float = 0.8  # overlap of both masks, of a body with few limbs
+    min_shoulders: float = 0.2  # visibility of such a body's shoulders
+    min_score_by_mask: float = 0.5  # 0..1, of such a body
+    min_hand_fit: float = 0.3  # score times nearness from which a hand belongs to a wrist
+
+
+S = register_settings("tracking.observe", ObserveSettings())
+
 
 NO_FACE = "No face was found: head and face are those of the default body."
 
-_MIN_FACE_SCORE = 0.5
-_MIN_POSE_SCORE_WITHOUT_FACE = 0.8
-_MIN_VISIBLE_WITHOUT_FACE = 6
 _FACE_POINTS = [0, 1, 2, 3, 4, 5, 6, 9, 10]
 _MESH_POINTS = ((1,), (362,), (263, 362), (263,), (133,), (33, 133), (33,), (291,), (61,))
 """Nose tip, left and right eye (inner, middle, outer), corners of the mouth: pose and mesh."""
-
-_MIN_HAND_FIT = 0.3
-_MIN_MASK_AGREEMENT, _MIN_SHOULDERS, _MIN_POSE_SCORE = 0.8, 0.2, 0.5
-"""Without a face and with few limbs: overlap of both segmenters' masks (under 0.7 on pictures
-without a person), visibility of the shoulders, score."""
 
 _TORSO_AND_LIMBS = [11, 12, 13, 14, 23, 24, 25, 26]
 _LEFT_WRIST, _RIGHT_WRIST = 15, 16
@@ -34,20 +42,25 @@ _LEFT_WRIST, _RIGHT_WRIST = 15, 16
 
 @dataclass(frozen=True)
 class Candidate:
-    """A body and its face, when that was found."""
+    """A body and its face, where one was found."""
 
     person: DetectedPerson
     face: FaceLandmarks | None
 
 
 def observe(portrait: Portrait, detectors: Detectors, person: int | None = None) -> Observation:
-    """Looks at a portrait and takes one person.
+    """Find one person in a portrait.
 
     Args:
-        person: which one, counted from the left from 0; the largest by default.
+        portrait: the photo.
+        detectors: the landmark detectors.
+        person: index from the left, from 0; by default the largest person.
+
+    Returns:
+        What the photo shows of that person.
 
     Raises:
-        LikenessError: nobody is there, or not as many people as ``person`` asks for.
+        LikenessError: the photo shows nobody, or fewer people than ``person`` needs.
     """
     rgb = portrait.rgb
     candidates = find_candidates(rgb, detectors)
@@ -64,9 +77,9 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
     face = chosen.face
     if face is None:
         warnings.append(NO_FACE)
-    elif (distance := eye_distance(face.landmarks)) < GOOD_EYE_DISTANCE:
+    elif (distance := eye_distance(face.landmarks)) < S.good_eye_distance:
         warnings.append(_small_face(distance, rgb))
-        if distance < MIN_EYE_DISTANCE:
+        if distance < S.min_eye_distance:
             face = None
     return Observation(
         pose=body.landmarks if chosen.face is None else merge_face(body.landmarks, chosen.face),
@@ -84,11 +97,11 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
 
 
 def _small_face(distance: float, rgb: FloatArray) -> str:
-    need = int(np.ceil(max(rgb.shape[:2]) * GOOD_EYE_DISTANCE / max(distance, 1e-6) / 10) * 10)
-    follows = "the head is" if distance < MIN_EYE_DISTANCE else "the face is hardly better than"
+    need = int(np.ceil(max(rgb.shape[:2]) * S.good_eye_distance / max(distance, 1e-6) / 10) * 10)
+    follows = "the head is" if distance < S.min_eye_distance else "the face is hardly better than"
     return (
-        f"The face is too small for a likeness (eyes {distance:.1f} pixels apart, "
-        f"{GOOD_EYE_DISTANCE:.0f} are needed), so {follows} that of the default body: use a "
+        f"The face is too small for a likeness: the eyes are {distance:.1f} pixels apart, not "
+        f"{S.good_eye_distance:.0f} or more, so {follows} that of the default body. Use a "
         f"picture of {need} pixels on its longer side, or crop closer before reducing it."
     )
 
@@ -100,7 +113,7 @@ def eye_distance(face: FloatArray) -> float:
 
 
 def find_candidates(rgb: FloatArray, detectors: Detectors) -> list[Candidate]:
-    """Everybody with a face, or with a body that is sure enough; from left to right."""
+    """Find everyone with a face or with a body that scores high enough, from left to right."""
     boxes = detectors.faces(rgb)
     people = detectors.people(rgb, boxes)
     boxes = detectors.faces(rgb, people)
@@ -121,7 +134,7 @@ def find_candidates(rgb: FloatArray, detectors: Detectors) -> list[Candidate]:
 
 def _mesh(rgb: FloatArray, detectors: Detectors, box: FaceBox) -> FaceLandmarks | None:
     mesh = detectors.face_landmarks(rgb, box)
-    return mesh if mesh is not None and mesh.score >= _MIN_FACE_SCORE else None
+    return mesh if mesh is not None and mesh.score >= S.min_face_score else None
 
 
 def is_face_of(face: FaceLandmarks, person: DetectedPerson) -> bool:
@@ -148,16 +161,16 @@ def merge_face(pose: FloatArray, face: FaceLandmarks) -> FloatArray:
 
 def _sure(person: DetectedPerson) -> bool:
     visible = int((person.visibility[_TORSO_AND_LIMBS] > 0.5).sum())
-    return person.score >= _MIN_POSE_SCORE_WITHOUT_FACE and visible >= _MIN_VISIBLE_WITHOUT_FACE
+    return person.score >= S.min_score_without_face and visible >= S.min_visible_without_face
 
 
 def _same_silhouette(person: DetectedPerson, selfie: BoolArray) -> bool:
     mask = person.mask > 0.5
     agreement = (mask & selfie).sum() / max(int((mask | selfie).sum()), 1)
     return bool(
-        person.score >= _MIN_POSE_SCORE
-        and agreement >= _MIN_MASK_AGREEMENT
-        and person.visibility[[11, 12]].mean() >= _MIN_SHOULDERS
+        person.score >= S.min_score_by_mask
+        and agreement >= S.min_mask_agreement
+        and person.visibility[[11, 12]].mean() >= S.min_shoulders
     )
 
 
@@ -167,19 +180,18 @@ def _choose(
     count = len(candidates)
     if person is not None:
         if not 0 <= person < count:
-            people = "1 person was" if count == 1 else f"{count} people were"
-            last = f"set it from 0 (leftmost) to {count - 1} (rightmost)"
+            people = "1 person" if count == 1 else f"{count} people"
+            last = f"set it from 1 (leftmost) to {count} (rightmost)"
             raise LikenessError(
-                f"Person {person}, counted from 0, was asked for, but {people} found in "
-                f"'{portrait.path}'.",
-                f"Leave 'person' out, or {'set it to 0' if count == 1 else last}.",
+                f"'{portrait.path}' has no person {person + 1}: it shows {people}.",
+                f"Leave 'person' out, or {'set it to 1' if count == 1 else last}.",
             )
         return person
     index = int(np.argmax([_area(c.person) for c in candidates]))
     if count > 1:
         warnings.append(
-            f"{count} people were found; the largest was taken, number {index} from the left "
-            f"(counted from 0). For another one, set 'person'."
+            f"{count} people were found; the largest, number {index + 1} from the left, was "
+            "used. Set 'person' to choose another."
         )
     return index
 
@@ -203,7 +215,7 @@ def assign_hands(hands: list[HandLandmarks], person: DetectedPerson) -> tuple[Ha
         for left, distance in ((True, distances[0]), (False, distances[1])):
             likely = hand.left if left else 1 - hand.left
             fit = hand.score * (0.25 + likely) * (1.5 - distance / reach)
-            if distance <= reach and fit > _MIN_HAND_FIT:
+            if distance <= reach and fit > S.min_hand_fit:
                 fits.append((float(fit), left, hand))
     assigned: dict[bool, HandLandmarks] = {}
     for _, left, hand in sorted(fits, key=lambda entry: -entry[0]):

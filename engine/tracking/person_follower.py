@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.names import POSE_MIRROR
+from ..core.settings import register_settings
 from ..core.types import FloatArray, Hand, LikenessError, Observation, Portrait
 from ..imaging.video import VideoFrame
-from .cuts import CANDIDATE, CERTAIN, FrameSignature
+from .cuts import FrameSignature
+from .cuts import S as CUTS
 from .detectors import DetectedPerson, Detectors, FaceLandmarks
 from .detectors.face_mesh import roi_from_box, roi_from_mesh
 from .detectors.roi import Roi
 from .detectors.suite import head_roi, wrist_rois
 from .observation import (
-    MIN_EYE_DISTANCE,
     Candidate,
     assign_hands,
     eye_distance,
@@ -27,17 +28,29 @@ from .observation import (
     merge_face,
     observe,
 )
+from .observation import S as OBSERVE
 
-SEARCH_EVERY = 0.4  # seconds between full searches while nobody is found
-HANDS_EVERY = 0.1  # seconds between looks for a hand that is not followed
-FACE_EVERY = 0.2
-FACE_LOOKS = 3
-MIN_SCORE = 0.5
-JUMP = 0.6
-"""Of the person's size: how far shoulders and head move between two frames at a cut."""
-HOP, STILL = 0.33, 0.2  # of a face: a body's head that moved so far is in doubt, or stayed
-LEAVE_SPEED, QUARTER = 8.0, 0.6  # metres a second; metres of a quarter of a person's square
-PLACE_COUNTS = 0.3  # mean difference of colours that a whole person's size away weighs
+
+@dataclass(frozen=True)
+class FollowSettings:
+    """How one person is followed from frame to frame."""
+
+    search_every: float = 0.4  # seconds between full searches while nobody is found
+    hands_every: float = 0.1  # seconds between looks for a hand that is not followed
+    face_every: float = 0.2  # seconds between looks for a face that is not followed
+    face_looks: int = 3  # crops of a face whose landmarks are averaged
+    min_score: float = 0.5  # 0..1, of a followed face
+    jump: float = 0.6  # person sizes that shoulders and head move between two frames at a cut
+    hop: float = 0.33  # face sizes that a head moves until its body is in doubt
+    still: float = 0.2  # face sizes that a face moves at most to be the same one
+    leave_speed: float = 8.0  # metres a second that nobody's trunk exceeds
+    quarter: float = 0.6  # metres of a quarter of a person's square
+    place_weight: float = 0.3  # colour difference that one person size of distance weighs
+
+
+S = register_settings("tracking.follow", FollowSettings())
+
+
 TRUNK = np.array([0, 7, 8, 11, 12, 23, 24])  # nose, ears, shoulders, hips
 _MIRROR = np.array(POSE_MIRROR)
 _SIDED = np.array([11, 12, 13, 14, 23, 24, 25, 26])
@@ -80,7 +93,7 @@ class Follower:
     """Follows one person through a clip.
 
     Args:
-        person: which one at the beginning, counted from the left from 0; the largest by default.
+        person: index from the left at the start, from 0; by default the largest person.
     """
 
     def __init__(self, detectors: Detectors, frame_rate: float, person: int | None = None) -> None:
@@ -97,17 +110,17 @@ class Follower:
         trail.since_face += 1
         before = trail.person
         person = self._followed(rgb)
-        # The network changed over to somebody who stands near, or to something else.
-        leap = JUMP if trail.people > 1 else self._leap
+        # The network switched to someone nearby, or to something else.
+        leap = S.jump if trail.people > 1 else self._leap
         gone = person is not None and before is not None and _apart(person, before) > leap
-        if person is None or gone or change > CANDIDATE:
+        if person is None or gone or change > CUTS.candidate:
             if before is not None or self._worth_a_search(look):
                 person = self._search(rgb, look)
             if person is None:
                 self._lose()
                 return Sighting(None, False, self._unchosen)
         apart = np.inf if before is None else _apart(person, before)
-        cut = change > CERTAIN or (change > CANDIDATE and apart > JUMP)
+        cut = change > CUTS.certain or (change > CUTS.candidate and apart > S.jump)
         cut = cut or self._leap < apart < np.inf
         trail.look = look
         if before is not None and not cut:
@@ -123,7 +136,7 @@ class Follower:
         trail.place = _place(person)
         trail.face = None if face is None else face.landmarks
         trail.hands = {hand.left: hand.landmarks for hand in hands}
-        small = face is not None and eye_distance(face.landmarks) < MIN_EYE_DISTANCE
+        small = face is not None and eye_distance(face.landmarks) < OBSERVE.min_eye_distance
         kept = None if small else face
         height, width = rgb.shape[:2]
         observation = Observation(
@@ -144,7 +157,7 @@ class Follower:
     @property
     def _leap(self) -> float:
         """How far nobody's trunk gets between two frames, in the unit of :func:`_apart`."""
-        return max(JUMP, LEAVE_SPEED / self._rate / QUARTER)
+        return max(S.jump, S.leave_speed / self._rate / S.quarter)
 
     def _in_doubt(self, person: DetectedPerson, before: DetectedPerson) -> bool:
         """Whether the body may be somebody else's: several people are there, or its head moved by
@@ -152,7 +165,7 @@ class Follower:
         if self._trail.face is None:
             return False
         step = np.hypot(*(person.landmarks[:11] - before.landmarks[:11]).mean(0))
-        far = bool(step > HOP * np.ptp(self._trail.face[:468], axis=0).max())
+        far = bool(step > S.hop * np.ptp(self._trail.face[:468], axis=0).max())
         return far or self._trail.people > 1
 
     def _by_face(
@@ -163,9 +176,9 @@ class Follower:
         last = self._trail.face
         if last is None:
             return person, None
-        face = self._detectors.follow_face(rgb, roi_from_mesh(last), 2, FACE_LOOKS)
+        face = self._detectors.follow_face(rgb, roi_from_mesh(last), 2, S.face_looks)
         drift = np.hypot(*(face.landmarks[:468].mean(0) - last[:468].mean(0)))
-        if face.score < MIN_SCORE or drift > STILL * np.ptp(last[:468], axis=0).max():
+        if face.score < S.min_score or drift > S.still * np.ptp(last[:468], axis=0).max():
             return person, None
         found = self._detectors.follow_person_of(rgb, face)
         if found is None or not is_face_of(face, found[0]):
@@ -174,14 +187,14 @@ class Follower:
         return found[0], face
 
     def _worth_a_search(self, look: FrameSignature) -> bool:
-        """Nobody was there a moment ago: look again from time to time, or at another picture."""
+        """Whether to search again for a lost person: after a while, or in a changed picture."""
         trail = self._trail
-        if trail.since_search >= SEARCH_EVERY * self._rate or trail.searched is None:
+        if trail.since_search >= S.search_every * self._rate or trail.searched is None:
             return True
-        return look.change(trail.searched) > CANDIDATE
+        return look.change(trail.searched) > CUTS.candidate
 
     def search_again(self) -> None:
-        """What was followed was not the person: search the whole next frame."""
+        """Drop what was followed, which was not the person, and search the whole next frame."""
         self._lose()
         self._trail.since_search = 10**6
 
@@ -214,7 +227,7 @@ class Follower:
         return person
 
     def _choose(self, rgb: FloatArray, candidates: list[Candidate]) -> Candidate:
-        """The one who looks like the person followed so far and is where they were."""
+        """Choose the candidate who resembles the person followed so far and is near their place."""
         trail = self._trail
         if trail.appearance is None:
             if self._wanted is not None and self._wanted < len(candidates):
@@ -231,7 +244,7 @@ class Follower:
             if trail.place is None:
                 return colours
             gap = np.abs(_place(person) - trail.place) / trail.place[2]
-            return colours + PLACE_COUNTS * float(min(gap.sum(), 1.0))
+            return colours + S.place_weight * float(min(gap.sum(), 1.0))
 
         return min(candidates, key=strange)
 
@@ -239,7 +252,7 @@ class Follower:
         """A thorough look at a single frame, as at a photo, apart from the following.
 
         Raises:
-            LikenessError: the first time, when there are not as many people as asked for.
+            LikenessError: on the first call, the frame shows fewer people than were requested.
         """
         portrait = Portrait(frame.rgb, None, Path(f"frame at {frame.time:.1f} s"))
         trail = self._trail
@@ -269,15 +282,15 @@ class Follower:
             moved = (person.landmarks[:11] - before.landmarks[:11]).mean(0)
             roi = roi_from_mesh(trail.face + moved)
             far = float(np.hypot(*moved)) > 0.08 * roi.size
-            face = self._detectors.follow_face(rgb, roi, 2 if far else 1, FACE_LOOKS)
-            if face.score >= MIN_SCORE and is_face_of(face, person):
+            face = self._detectors.follow_face(rgb, roi, 2 if far else 1, S.face_looks)
+            if face.score >= S.min_score and is_face_of(face, person):
                 return face
-        elif trail.since_face < FACE_EVERY * self._rate:
+        elif trail.since_face < S.face_every * self._rate:
             return None
         trail.since_face = 0
         for box in self._detectors.faces_in(rgb, [head_roi(person)]):
-            face = self._detectors.follow_face(rgb, roi_from_box(box), 2, FACE_LOOKS)
-            if face.score >= MIN_SCORE and is_face_of(face, person):
+            face = self._detectors.follow_face(rgb, roi_from_box(box), 2, S.face_looks)
+            if face.score >= S.min_score and is_face_of(face, person):
                 return face
         return None
 
@@ -306,7 +319,7 @@ class Follower:
             worse = min(hands, key=lambda left: hands[left].score)
             del hands[worse]
         missing = [left for left in (True, False) if left not in hands]
-        if missing and trail.since_hands >= HANDS_EVERY * self._rate:
+        if missing and trail.since_hands >= S.hands_every * self._rate:
             trail.since_hands = 0
             height, width = rgb.shape[:2]
             rois = wrist_rois(person)
@@ -437,8 +450,8 @@ def _apart(a: DetectedPerson, b: DetectedPerson) -> float:
 def _same_sides(person: DetectedPerson, before: DetectedPerson) -> DetectedPerson:
     """``person`` with left and right exchanged when that is what the last frame showed.
 
-    The network takes people for their mirror images when they turn away: nobody's left and
-    right limbs change places within a frame.
+    The network mistakes people for their mirror images when they turn away; limbs do not change
+    sides within a frame.
     """
     now, last = person.landmarks[_SIDED], before.landmarks[_SIDED]
     turned = person.landmarks[_MIRROR][_SIDED]

@@ -6,12 +6,27 @@ The tables give the left side; the right side is its mirror image (x, -y, -z).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..body.model import Body
 from ..core.rotations import MIRROR, matrix_to_axis_angle
+from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
 from .residuals import PriorTerm
+
+
+@dataclass(frozen=True)
+class PriorSettings:
+    """How relaxed bodies hold themselves."""
+
+    fingers_together: float = 0.85  # share of the fingers' spread at rest that relaxed hands close
+    neck_share: float = 0.4  # share of the head's turn against the shoulders that the neck takes
+
+
+S = register_settings("tracking.priors", PriorSettings())
+
 
 POSE_START = 3  # where the joints begin in State.vector
 
@@ -82,12 +97,6 @@ LIMITS: dict[str, tuple[tuple[float, float], ...]] = {
     "left_thumb3": ((-0.2, 0.2), (-0.3, 1.3), (-0.3, 0.3)),
 }
 
-FINGERS_TOGETHER = 0.85
-"""Share of the fingers' spread in the T-pose that relaxed hands close."""
-
-NECK_SHARE = 0.4
-"""Share of the head's turn against the shoulders that the neck takes; the head takes the rest."""
-
 #: Typical arms: upper arm and forearm directions in the trunk's frame (left arm).
 ARM_POSITIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     "relaxed": ((0.35, -0.93, 0.0), (0.2, -0.95, 0.25)),
@@ -142,7 +151,7 @@ def relaxed_pose(body: Body) -> FloatArray:
 
     rest = body.J_template
     for finger in ("index", "ring", "pinky"):
-        turn = FINGERS_TOGETHER * (spread("middle") - spread(finger))
+        turn = S.fingers_together * (spread("middle") - spread(finger))
         pose[JOINT_INDEX[f"left_{finger}1"], 1] = turn
         pose[JOINT_INDEX[f"right_{finger}1"], 1] = -turn
     return pose
@@ -271,7 +280,7 @@ def _couple(precision: FloatArray, pairs: list[tuple[int, int]], weight: float) 
 
 def _couple_neck(precision: FloatArray) -> None:
     """Neck and head share a turn as NECK_SHARE to the rest."""
-    ratio, weight = NECK_SHARE / (1 - NECK_SHARE), 1 / 0.12**2
+    ratio, weight = S.neck_share / (1 - S.neck_share), 1 / 0.12**2
     for k in range(3):
         neck = POSE_START + 3 * JOINT_INDEX["neck"] + k
         head = POSE_START + 3 * JOINT_INDEX["head"] + k

@@ -48,8 +48,11 @@ class LandmarkTerm:
     """Projected points against detected landmarks, Geman-McClure.
 
     Attributes:
-        points: N points. target: [N, 2] pixels. weight: [N] (1 / variance in units of scale).
-        scale: pixels per unit of error. radius: of the robust loss, in units of scale.
+        points: N points.
+        target: [N, 2] pixels.
+        weight: [N] (1 / variance in units of scale).
+        scale: pixels per unit of error.
+        radius: of the robust loss, in units of scale.
     """
 
     points: BodyPoints
@@ -86,8 +89,11 @@ class DirectionTerm:
     """Unit vectors between points of the body against given directions.
 
     Attributes:
-        start, end: Points of L each. target: [L, 3] unit vectors in world axes.
-        weight: [L, 3] per axis. radius: of the robust loss (length of the difference).
+        start: Points of L each.
+        end: Points of L each.
+        target: [L, 3] unit vectors in world axes.
+        weight: [L, 3] per axis.
+        radius: of the robust loss (length of the difference).
     """
 
     start: BodyPoints
@@ -122,7 +128,10 @@ class DepthTerm:
     """Points that stand a given distance nearer to the camera than other points.
 
     Attributes:
-        points, others: N points each. nearer: metres. weight: [N] per square metre.
+        points: N points each.
+        others: N points each.
+        nearer: metres.
+        weight: [N] per square metre.
     """
 
     points: BodyPoints
@@ -146,7 +155,10 @@ class LevelTerm:
     """Points that lie as high as other points, robustly.
 
     Attributes:
-        points, others: N points each. weight: [N] per square metre. radius: metres.
+        points: N points each.
+        others: N points each.
+        weight: [N] per square metre.
+        radius: metres.
     """
 
     points: BodyPoints
@@ -170,7 +182,10 @@ class PriorTerm:
     """What is likely before looking: a Gaussian over the parameters, limits, and sparsity.
 
     Attributes:
-        mean: [n]. precision: [n, n] symmetric. lower, upper: [n] soft limits with limit_weight.
+        mean: [n].
+        precision: [n, n] symmetric.
+        lower: [n] soft limits with limit_weight.
+        upper: [n] soft limits with limit_weight.
         slope: [n] cost per unit of parameters that cannot be negative (an L1 norm).
     """
 
@@ -202,7 +217,8 @@ class KeepOutTerm:
     """Points that must not lie inside the trunk, an ellipsoid held by a spine joint for each.
 
     Attributes:
-        points: N points. joint: [N] the joint that holds the ellipsoid.
+        points: N points.
+        joint: [N] the joint that holds the ellipsoid.
         centre: [N, 3] its middle, from that joint in the joint's rest frame.
         radii: [N, 3] metres along the rest frame's axes.
         weight: of the squared depth inside, 1 at the middle and 0 at the surface.
@@ -239,9 +255,12 @@ class MaskTerm:
     """Points of the body's outline should project into the person's mask.
 
     Attributes:
-        points: N points. distance: how far the mask is, in pixels of the map, 0 inside; beyond
-            the map nothing is asked.
-        weight: [N]. scale: pixels of the map per unit of error. radius: of the robust loss.
+        points: N points.
+        distance: how far the mask is, in pixels of the map, 0 inside; beyond the map nothing is
+            asked.
+        weight: [N].
+        scale: pixels of the map per unit of error.
+        radius: of the robust loss.
     """
 
     points: BodyPoints

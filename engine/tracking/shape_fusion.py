@@ -1,4 +1,4 @@
-"""One shape for all frames (paper, supplement C): what several photos of a person say together.
+"""One shape for all frames (paper, supplement C), from what several photos of a person say.
 
 Each photo is fitted alone. Near its solution it knows the shape as a quadratic, what is left of
 its normal equations when pose, place and expression are free (their Schur complement). The sum of
@@ -14,6 +14,7 @@ import numpy as np
 import scipy.linalg
 
 from ..body.model import Body
+from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Observation, Portrait
 from .fit import gather_evidence
 from .fit_state import FitState, PosedJoints, Unknowns
@@ -22,12 +23,18 @@ from .measure import EYES, face_error_percent, face_failed, fingers
 from .silhouette import SilhouetteEdges
 from .solver import FitTerm, NormalEquations
 
-FINAL_RADII = (0.3, 0.1, 0.3)  # of the photo fit's last stage: pose, face, hands
-FRONTAL = 0.35  # radians of head yaw at which a photo counts half
-STRANGE, STRANGER = 0.5, 3.0
-"""Mean squared distance of a photo's shape from that of the others, in its own standard deviations
-squared, and times the median of all photos: beyond both it is left out. (Measured: photos of one
-person 0.05-0.3, of two people 0.4-2.)"""
+
+@dataclass(frozen=True)
+class ShapeSettings:
+    """How several photos' shapes become one."""
+
+    final_radii: tuple[float, float, float] = (0.3, 0.1, 0.3)  # last stage: pose, face, hands
+    frontal: float = 0.35  # radians of head yaw at which a photo counts half
+    strange: float = 0.5  # squared deviations from the others beyond which a photo is left out
+    stranger: float = 3.0  # and times the median (one person: 0.05-0.3, two people: 0.4-2)
+
+
+S = register_settings("tracking.shape", ShapeSettings())
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,11 @@ class ShapeEvidence:
     """What one photo says of the betas: ``1/2 (b - betas)' matrix (b - betas) + gradient' b``.
 
     Attributes:
-        betas: [B]. matrix: [B, B], gradient: [B]: without the prior.
+        betas: [B].
+        matrix: [B, B], gradient: [B]: without the prior.
         prior: [B] precision of the prior, whose mean is zero.
-        trust: 0..1. framing: of the photo.
+        trust: 0..1.
+        framing: of the photo.
     """
 
     betas: FloatArray
@@ -67,7 +76,7 @@ def evidence_from_fit(fitter: Fitter, state: FitState) -> ShapeEvidence:
     unknowns = fitter.unknowns(names, shape=True)
     system = NormalEquations.empty(unknowns)
     terms: list[FitTerm] = [
-        *seen_terms(evidence, *FINAL_RADII),
+        *seen_terms(evidence, *S.final_radii),
         *SilhouetteEdges.of(body).terms(state, evidence),
         fitter.prior,
     ]
@@ -130,17 +139,18 @@ def _trust(state: FitState, fitter: Fitter) -> float:
         return 0.0
     front = PosedJoints(ev.body, state).R[JOINT_INDEX["head"]] @ np.array([0.0, 0.0, 1.0])
     yaw = abs(float(np.arctan2(front[0], front[2])))
-    return 1.0 / (1.0 + (yaw / FRONTAL) ** 2)
+    return 1.0 / (1.0 + (yaw / S.frontal) ** 2)
 
 
 def fuse_shapes(
     photos: list[ShapeEvidence], one_person: bool = False
 ) -> tuple[FloatArray, BoolArray]:
-    """The shape [B] that photos agree on best, and which photos [n] it was taken from: such that
-    failed, or that seem to show somebody else, are left out.
+    """Find the shape on which photos agree best.
+
+    Photos that failed, or that seem to show someone else, are left out.
 
     Args:
-        one_person: nobody else is among them. Photos from different sides may differ as much as
+        one_person: all show the same person. Photos from different sides may differ as much as
             photos of two people.
     """
     used = np.array([photo.trust > 0 for photo in photos])
@@ -152,7 +162,7 @@ def fuse_shapes(
             [shape_distance(photos[k], _fused([photos[i] for i in rows if i != k])) for k in rows]
         )
         worst = int(far.argmax())
-        if far[worst] < max(STRANGE, STRANGER * float(np.median(far))):
+        if far[worst] < max(S.strange, S.stranger * float(np.median(far))):
             break
         used[rows[worst]] = False
     return _fused([photos[i] for i in np.flatnonzero(used)]), used

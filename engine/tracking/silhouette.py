@@ -12,6 +12,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from ..body.model import Body
+from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .body_points import BodyPoints
 from .evidence import Evidence
@@ -20,18 +21,34 @@ from .residuals import MaskTerm, project_rows
 from .skin_map import PixelMap
 from .solver import FitTerm
 
-MAP_SIZE = 384  # pixels of the distance map's longer side
-SAMPLES = 400  # points of the body's outline, and a third of that of the head's
+
+@dataclass(frozen=True)
+class OutlineSettings:
+    """How outlines pull; lengths are shoulder widths unless said otherwise."""
+
+    map_size: int = 384  # pixels of the distance map's longer side
+    samples: int = 400  # points of the body's outline, and a third of that of the head's
+    outside_noise: float = 0.04  # one standard deviation of points outside the mask
+    outside_radius: float = 0.4  # robust radius of the same
+    inside_noise: float = 0.12  # of points inside the mask
+    inside_radius: float = 0.12  # of points inside the mask
+    allowance: float = 0.03  # that clothes may stand off
+    bare_noise: float = 0.07  # where the photo shows skin and nothing stands off
+    bare_radius: float = 0.15  # the same
+    bare_around: float = 0.08  # looked at around a point
+    bare_share: float = 0.5  # how much of it is skin
+    together: float = 0.15  # outline that errs together
+    skin_noise: float = 0.12  # inter-ocular distances, of the end of a head's skin
+    skin_radius: float = 0.25  # inter-ocular distances
+    skin_together: float = 0.6  # inter-ocular distances
+    hand_near: float = 0.6  # inter-ocular distances around a hand whose skin is not the head's
+    along: float = 0.6  # cosine between the outline's and the edge's normals
+
+
+S = register_settings("tracking.outline", OutlineSettings())
+
 # In shoulder widths: one standard deviation, the robust radius, and what clothes may stand off.
-OUTSIDE_NOISE, OUTSIDE_RADIUS = 0.04, 0.4
-INSIDE_NOISE, INSIDE_RADIUS, ALLOWANCE = 0.12, 0.12, 0.03
-BARE_NOISE, BARE_RADIUS = 0.07, 0.15  # where the photo shows skin, nothing stands off
-BARE_AROUND, BARE_SHARE = 0.08, 0.5  # shoulder widths looked at, and how much of them is skin
-TOGETHER = 0.15  # shoulder widths of outline that err together
 # The same for skin, in inter-ocular distances.
-SKIN_NOISE, SKIN_RADIUS, SKIN_TOGETHER = 0.12, 0.25, 0.6
-HAND_NEAR = 0.6  # inter-ocular distances around a hand where skin says nothing about the head
-ALONG = 0.6  # cosine between the outline's and the edge's normals
 HAND_JOINTS = {True: range(25, 40), False: range(40, 55)}  # left, right
 LIMB_JOINTS = tuple(
     JOINT_INDEX[f"{side}_{part}"]
@@ -68,7 +85,9 @@ class SilhouetteEdges:
     """The edges of a body between two triangles, from which outlines are picked.
 
     Attributes:
-        edge: [E, 2] vertices. left, right: [E] the triangles on both sides.
+        edge: [E, 2] vertices.
+        left: [E] the triangles on both sides.
+        right: [E] the triangles on both sides.
         holder: [E] the joint that holds the edge most.
     """
 
@@ -96,7 +115,7 @@ class SilhouetteEdges:
         mask = np.asarray(evidence.observation.person_mask)
         if mask.max() < 0.5:
             return []
-        step = max(1, int(np.ceil(max(mask.shape) / MAP_SIZE)))
+        step = max(1, int(np.ceil(max(mask.shape) / S.map_size)))
         inside = mask[step // 2 :: step, step // 2 :: step] > 0.5
         if inside.all():
             return []
@@ -108,22 +127,29 @@ class SilhouetteEdges:
         of_hand = np.isin(self.holder, seen_hands)  # they have their own landmarks
         vertices, _ = self.body.vertices(state.pose, state.betas)
         terms: list[FitTerm] = []
-        body = self._contour(vertices, evidence, ~of_head & ~of_hand, SAMPLES)
+        body = self._contour(vertices, evidence, ~of_head & ~of_hand, S.samples)
         if body is not None:
             terms += _stay_inside(body, person, evidence)
             bare = _on_skin(body, evidence)
             for part, noise, radius, stand_off in (
-                (body.take(np.flatnonzero(~bare)), INSIDE_NOISE, INSIDE_RADIUS, ALLOWANCE),
-                (body.take(np.flatnonzero(bare)), BARE_NOISE, BARE_RADIUS, 0.0),
+                (body.take(np.flatnonzero(~bare)), S.inside_noise, S.inside_radius, S.allowance),
+                (body.take(np.flatnonzero(bare)), S.bare_noise, S.bare_radius, 0.0),
             ):
                 terms += _reach_edge(
-                    part, person, evidence, evidence.body_scale, noise, radius, stand_off, TOGETHER
+                    part,
+                    person,
+                    evidence,
+                    evidence.body_scale,
+                    noise,
+                    radius,
+                    stand_off,
+                    S.together,
                 )
-        head = self._contour(vertices, evidence, of_head, SAMPLES // 3)
+        head = self._contour(vertices, evidence, of_head, S.samples // 3)
         if head is not None and evidence.iod is not None:
             terms += _stay_inside(head, person, evidence)
         skinned = self._contour(
-            vertices, evidence, of_head | (self.holder == JOINT_INDEX["neck"]), SAMPLES // 3
+            vertices, evidence, of_head | (self.holder == JOINT_INDEX["neck"]), S.samples // 3
         )
         if skinned is not None and evidence.skin is not None:
             skinned = _away_from_hands(skinned, evidence)
@@ -132,10 +158,10 @@ class SilhouetteEdges:
                 evidence.skin,
                 evidence,
                 evidence.face_scale,
-                SKIN_NOISE,
-                SKIN_RADIUS,
+                S.skin_noise,
+                S.skin_radius,
                 0.0,
-                SKIN_TOGETHER,
+                S.skin_together,
             )
         return terms
 
@@ -174,7 +200,7 @@ class SilhouetteEdges:
 def _stay_inside(contour: Contour, person: PixelMap, evidence: Evidence) -> list[FitTerm]:
     """The outline projects into the mask."""
     distance: FloatArray = distance_transform_edt(person.values < 0.5)
-    weight = contour.lengths / (TOGETHER * evidence.body_scale) / OUTSIDE_NOISE**2
+    weight = contour.lengths / (S.together * evidence.body_scale) / S.outside_noise**2
     scale = evidence.body_scale * float(person.zoom[0])
     return [
         MaskTerm(
@@ -183,7 +209,7 @@ def _stay_inside(contour: Contour, person: PixelMap, evidence: Evidence) -> list
             weight,
             evidence.camera,
             scale,
-            OUTSIDE_RADIUS,
+            S.outside_radius,
         )
     ]
 
@@ -224,14 +250,14 @@ def _on_skin(contour: Contour, evidence: Evidence) -> BoolArray:
     bare = evidence.bare
     if bare is None:
         return out
-    size = max(3, round(2 * BARE_AROUND * evidence.body_scale * float(bare.zoom[0])))
+    size = max(3, round(2 * S.bare_around * evidence.body_scale * float(bare.zoom[0])))
     share = uniform_filter(bare.values, size)
     pixels, _, _ = project_rows(contour.places, evidence.camera)
     column, row = np.rint(bare.place(pixels)).astype(np.int64).T
     height, width = share.shape
     seen = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     # A point on the very edge has at most half of its surroundings on the person.
-    out[seen] = share[row[seen], column[seen]] > 0.5 * BARE_SHARE
+    out[seen] = share[row[seen], column[seen]] > 0.5 * S.bare_share
     return out & np.isin(contour.holder, LIMB_JOINTS)
 
 
@@ -255,7 +281,7 @@ def _runs_along(
     outwards = -slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-6)
     flat = contour.normals[:, :2] * [1.0, -1.0]
     flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-    out: BoolArray = seen & (values[row, column] < reach) & ((flat * outwards).sum(1) > ALONG)
+    out: BoolArray = seen & (values[row, column] < reach) & ((flat * outwards).sum(1) > S.along)
     return out
 
 
@@ -265,5 +291,5 @@ def _away_from_hands(contour: Contour, evidence: Evidence) -> Contour:
     kept = np.ones(len(pixels), dtype=bool)
     for hand in evidence.hands:
         gaps = np.linalg.norm(pixels[:, None] - hand.landmarks, axis=2).min(1)
-        kept &= gaps > HAND_NEAR * evidence.face_scale
+        kept &= gaps > S.hand_near * evidence.face_scale
     return contour.take(np.flatnonzero(kept))

@@ -26,11 +26,20 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from ..core.settings import register_settings
 from ..core.types import FloatArray
 
-ROBUST_FROM = 2.0  # standard deviations of a second difference, beyond which it counts linearly
-ALL_SMALL = 0.7  # weight of a bend that needs no further pass
-PASSES = 2  # with plain squares first, then reweighted
+
+@dataclass(frozen=True)
+class SmoothSettings:
+    """The robust loss over time."""
+
+    robust_from: float = 2.0  # deviations of a second difference from which it counts linearly
+    all_small: float = 0.7  # weight of a bend that needs no further pass
+    passes: int = 2  # with plain squares first, then reweighted
+
+
+S = register_settings("tracking.smooth", SmoothSettings())
 
 
 def apply_step(x: FloatArray, step: FloatArray, joints: int) -> FloatArray:
@@ -60,7 +69,8 @@ class FrameEvidence:
     """What one frame says about its unknowns, near its own fit.
 
     Attributes:
-        x: [m] the fit. matrix: [m, m], gradient: [m]: over small steps (see :func:`apply_step`).
+        x: [m] the fit.
+        matrix: [m, m], gradient: [m]: over small steps (see :func:`apply_step`).
         lever: [3 J, m] metres that joints move, coordinate by coordinate, per unit of each step.
         own: [m] metres per unit that each unknown moves by itself (skin about a joint, a smile).
     """
@@ -100,7 +110,7 @@ class Smoother:
 
     def __init__(self, joints: int, noise: float, lag: int = 15, batch: int = 15) -> None:
         self._joints, self._strength = joints, 1.0 / noise**2
-        self._radius = ROBUST_FROM * noise
+        self._radius = S.robust_from * noise
         self._lag, self._batch = lag, batch
         self._frames: list[FrameEvidence] = []
         self._head: _Head | None = None
@@ -157,13 +167,13 @@ class Smoother:
         ]
         weights = [(np.ones(len(f.lever)), np.ones(len(f.own))) for f in frames[1:-1]]
         steps, head = self._solve(bends, weights, count)
-        for _ in range(PASSES - 1):
+        for _ in range(S.passes - 1):
             weights = [
                 self._weights(frame, a - 2 * b + c + bend)
                 for frame, a, b, c, bend in zip(frames[1:-1], steps, steps[1:], steps[2:], bends)
             ]
             least = min((min(w.min(), own.min()) for w, own in weights), default=1.0)
-            if least > ALL_SMALL:
+            if least > S.all_small:
                 break  # no bend is large
             steps, head = self._solve(bends, weights, count)
         self._head = head

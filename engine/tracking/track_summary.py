@@ -17,11 +17,11 @@ PARTS: dict[str, tuple[str, ...]] = {
     **{f"{s} hand": tuple(f"{s}_{f}" for f in _FINGERS) for s in ("left", "right")},
     **{f"{s} leg": (f"{s}_knee", f"{s}_ankle") for s in ("left", "right")},
 }
-"""Parts of a body that a picture may not show, by the joints that tell."""
+"""Parts of the body that a picture may not show -> the joints that decide it."""
 
 
 def unseen_parts(confidence: FloatArray) -> tuple[str, ...]:
-    """The parts none of whose joints was seen.
+    """List the parts of which no joint was seen.
 
     Args:
         confidence: [55] or [T, 55]; a part seen in any frame counts as seen.
@@ -49,13 +49,14 @@ def lens_source(camera: Camera, fov: float | None, focal_35mm: float | None) -> 
     """Where a photo's camera has its focal length from: ``given``, ``file`` or ``assumed``.
 
     Args:
-        camera: what :func:`.fit.choose_camera` chose. fov: what the user gave.
+        camera: what :func:`.fit.choose_camera` chose.
+        fov: what the user gave.
         focal_35mm: what the photo's file says, which is left out when it is not plausible.
     """
     if fov is not None:
         return "given"
     if focal_35mm is not None:
-        told = focal_35mm / FULL_FRAME_DIAGONAL * np.hypot(camera.width, camera.height)
-        if np.isclose(told, camera.K[0, 0], rtol=1e-3):
+        expected = focal_35mm / FULL_FRAME_DIAGONAL * np.hypot(camera.width, camera.height)
+        if np.isclose(expected, camera.K[0, 0], rtol=1e-3):
             return "file"
     return "assumed"

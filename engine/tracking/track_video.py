@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..body.model import Body
+from ..core.settings import register_settings
 from ..core.types import (
     NUM_JOINTS,
     Camera,
@@ -37,13 +39,20 @@ from .person_follower import Follower
 from .priors import POSE_START
 from .shape_fusion import ShapeEvidence, fuse_shapes, shape_evidence
 
-KEY_FRAMES, KEY_FRAMES_A_SECOND = 6, 3
-"""Frames from which the shape is taken, at most; fewer of very short clips."""
 
-MORE_KEY_FRAMES = 24
-"""Where else to look when none of them shows anybody."""
+@dataclass(frozen=True)
+class VideoSettings:
+    """Which frames of a clip tell the shape, and how often work is saved."""
 
-SAVE_EVERY = 5.0  # seconds between checkpoints
+    key_frames: int = 6  # frames from which the shape is taken, at most
+    key_frames_per_second: int = 3  # the limit in very short clips
+    more_key_frames: int = 24  # frames to look at when none of them shows anybody
+    save_every: float = 5.0  # seconds between checkpoints
+
+
+S = register_settings("tracking.video", VideoSettings())
+
+
 NAMED = 5  # spans that a warning names
 
 
@@ -68,7 +77,8 @@ def track_video(
         person: which one in the first frame with people, counted from the left from 0; the
             largest by default.
         max_frames: stop after as many.
-        start, end: seconds; the motion begins with the frame at ``start``.
+        start: seconds; the motion begins with the frame at ``start``.
+        end: seconds; the motion begins with the frame at ``start``.
         progress: stages ``shape`` and ``track``.
         checkpoint: a file in which the work is kept every few seconds; a run of the same video
             with the same options goes on from there, and removes it when it is done.
@@ -86,13 +96,11 @@ def track_video(
     if max_frames is not None:
         stop = first + max_frames if stop is None else min(stop, first + max_frames)
     if stop is not None and stop <= first:
-        raise LikenessError(
-            f"No frames of '{path}' were asked for.", "Give an end that is later than the start."
-        )
+        raise LikenessError(f"The end of '{path}' is not after its start.", "Give a later end.")
     saved = None
     if checkpoint is not None:
         options = (fov, person, first, stop)
-        saved = Checkpoint.of_video(checkpoint, Path(path), body, options, SAVE_EVERY)
+        saved = Checkpoint.of_video(checkpoint, Path(path), body, options, S.save_every)
     eye = Follower(detectors, clip.frame_rate, person)
     return track_clip(clip, body, eye, fov, ClipRange(first, stop), progress, saved)
 
@@ -154,8 +162,8 @@ def measure_key_frames(
     end = max(min(ends), start) if ends else start
     seen_at: list[float] = []
     photos: list[ShapeEvidence] = []
-    few = int(np.clip(np.ceil(KEY_FRAMES_A_SECOND * (end - start)), 1, KEY_FRAMES))
-    for count in (few, MORE_KEY_FRAMES):
+    few = int(np.clip(np.ceil(S.key_frames_per_second * (end - start)), 1, S.key_frames))
+    for count in (few, S.more_key_frames):
         times = [start + (end - start) * k / count for k in range(count)]
         for k, (frame, observation) in enumerate(_one_ahead(clip.at(times), eye)):
             report("shape", k / count, f"measuring the person, picture {k + 1} of {count}")
@@ -168,14 +176,14 @@ def measure_key_frames(
             return seen_at, photos
     raise LikenessError(
         f"No person was found in '{clip.path}'.",
-        "Use a video in which one person is seen upright and not too small.",
+        "Use a video that shows one person upright and not too small.",
     )
 
 
 def _one_ahead(
     frames: Iterator[VideoFrame], eye: PersonObserver
 ) -> Iterator[tuple[VideoFrame, Observation | None]]:
-    """Looks at the next frame, in a thread of its own, while one is being fitted."""
+    """Look at the next frame in a separate thread while one is fitted."""
     with ThreadPoolExecutor(1, "likeness-look") as pool:
 
         def look() -> tuple[VideoFrame, Observation | None] | None:
@@ -253,8 +261,8 @@ def _warnings(
     out = list(clip.warnings)
     if tracker.people > 1:
         out.append(
-            f"{tracker.people} people were found; the largest one of the beginning was followed. "
-            "For another one, set 'person'."
+            f"{tracker.people} people were found; the one largest at the start was followed. "
+            "Set 'person' to choose another."
         )
 
     def seconds(frame: int) -> str:
@@ -263,19 +271,19 @@ def _warnings(
     edges = np.flatnonzero(np.diff(np.r_[0, state == LOST, 0].astype(np.int8)))
     spans = [f"{seconds(a)}-{seconds(b)} s" for a, b in zip(edges[::2], edges[1::2])]
     if spans:
-        out.append(f"The person was not seen at {_named(spans)}: the last pose is held there.")
+        out.append(f"The person is not visible at {_named(spans)}; the last pose is held there.")
     others = _shots_of_others(part, tracker, np.where(state == LOST, -1, shot), clip.frame_rate)
     if others:
         places = [f"{seconds(a)}-{seconds(b)} s" for a, b in others]
         out.append(
-            f"At {_named(places)} somebody else seems to be seen: the face there is another one, "
-            "but the motion has one shape only."
+            f"At {_named(places)} the clip seems to show someone else: the face differs, but "
+            "the motion has only one shape."
         )
     cuts = [f"{seconds(i)} s" for i in np.flatnonzero(np.diff(shot)) + 1]
     if cuts:
         out.append(
             f"Cuts were found at {_named(cuts)}: nothing is smoothed across them, and all shots "
-            "share one shape."
+            "share one body shape."
         )
     return out
 

@@ -12,21 +12,30 @@ from pathlib import Path
 import numpy as np
 
 from ...body.names import POSE_MIRROR
+from ...core.settings import register_settings
 from ...core.types import FloatArray
 from ...imaging.resize import affine_crop, downsample
 from .roi import Roi, invert_affine, letterbox_roi, segment_angle, transform_points
 from .ssd import Detection, decode_boxes, make_anchors, map_detection, weighted_nms
 from .tflite_model import TFLiteModel, sigmoid
 
+
+@dataclass(frozen=True)
+class PoseDetectorSettings:
+    """How the body network looks."""
+
+    crop_factor: float = 1.25  # crop over the circle around a person
+    heatmap_window: int = 3  # heatmap pixels around a point
+    heatmap_min_confidence: float = 0.5  # 0..1
+    disagreement: float = 0.02  # crop sides between a point and its mirrored finding
+
+
+S = register_settings("tracking.pose_detector", PoseDetectorSettings())
+
+
 _STRIDES = (8, 16, 32, 32, 32)
-_CROP_FACTOR = 1.25
-_HEATMAP_WINDOW = 3
-_HEATMAP_MIN_CONFIDENCE = 0.5
 _MIRROR = [*POSE_MIRROR, 33, 34]
 """The 33 points and the two of the next crop as a mirror shows them."""
-
-_DISAGREEMENT = 0.02
-"""Distance between a point and its mirrored finding, in sides of the crop, that is too much."""
 
 HEAD_POINTS = slice(0, 11)
 """Nose, eyes, ears and mouth among the 33 points."""
@@ -192,7 +201,7 @@ def _alignment_roi(centre: FloatArray, circle: FloatArray) -> Roi:
     """The upright crop around a person: hip centre, and a point on the circle above the head."""
     radius = float(np.hypot(*(circle - centre)))
     angle = segment_angle(centre, circle) + np.pi / 2
-    return Roi((float(centre[0]), float(centre[1])), 2 * radius * _CROP_FACTOR, angle)
+    return Roi((float(centre[0]), float(centre[1])), 2 * radius * S.crop_factor, angle)
 
 
 def _mean_of_both(raw: _Raw, mirrored: _Raw) -> _Raw:
@@ -201,7 +210,7 @@ def _mean_of_both(raw: _Raw, mirrored: _Raw) -> _Raw:
     Where they don't, as with hidden or crossed arms, the first one stands and counts less.
     """
     apart = np.hypot(*(raw.landmarks - mirrored.landmarks).T) / raw.roi.size
-    agreement = np.exp(-0.5 * (apart / _DISAGREEMENT) ** 2)
+    agreement = np.exp(-0.5 * (apart / S.disagreement) ** 2)
     agree = (agreement > 0.5)[:, None]
     visibility = (raw.visibility + mirrored.visibility) / 2
     return _Raw(
@@ -244,10 +253,10 @@ def _refine_with_heatmaps(points: FloatArray, heatmaps: FloatArray) -> FloatArra
         column, row = int(x * width), int(y * height)
         if not (0 <= column < width and 0 <= row < height):
             continue
-        x0, x1 = max(0, column - _HEATMAP_WINDOW), min(width, column + _HEATMAP_WINDOW + 1)
-        y0, y1 = max(0, row - _HEATMAP_WINDOW), min(height, row + _HEATMAP_WINDOW + 1)
+        x0, x1 = (max(0, column - S.heatmap_window), min(width, column + S.heatmap_window + 1))
+        y0, y1 = (max(0, row - S.heatmap_window), min(height, row + S.heatmap_window + 1))
         weights = sigmoid(heatmaps[y0:y1, x0:x1, k])
-        if weights.max() < _HEATMAP_MIN_CONFIDENCE:
+        if weights.max() < S.heatmap_min_confidence:
             continue
         total = weights.sum()
         refined[k, 0] = (weights.sum(0) * np.arange(x0, x1)).sum() / total / width

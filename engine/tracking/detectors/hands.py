@@ -7,16 +7,27 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.settings import register_settings
 from ...core.types import FloatArray
 from .roi import Roi, bounding_roi, letterbox_roi, segment_angle, transform_points
 from .ssd import Detection, decode_boxes, make_anchors, map_detection, weighted_nms
 from .tflite_model import TFLiteModel
 
-_PALM_FACTOR = 2.6
-_PALM_SHIFT = -0.5
-_HAND_FACTOR = 2.0
-_HAND_SHIFT = -0.1
-_WORTH_A_SECOND_LOOK = 0.2
+
+@dataclass(frozen=True)
+class HandDetectorSettings:
+    """How the hand networks look."""
+
+    palm_factor: float = 2.6  # crop over the palm's box
+    palm_shift: float = -0.5  # palm boxes towards the fingers
+    hand_factor: float = 2.0  # crop over the knuckles' box
+    hand_shift: float = -0.1  # boxes towards the fingers
+    second_look_score: float = 0.2  # 0..1
+
+
+S = register_settings("tracking.hand_detector", HandDetectorSettings())
+
+
 _KNUCKLES = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]
 """Wrist and the two lowest joints of the fingers: what the next crop is made around."""
 
@@ -74,7 +85,7 @@ class HandDetector:
         hands: list[HandLandmarks] = []
         for palm in weighted_nms(palms):
             hand, roi = self._look(rgb, _roi_from_palm(palm))
-            if hand.score >= _WORTH_A_SECOND_LOOK:
+            if hand.score >= S.second_look_score:
                 hand, _ = self._look(rgb, roi)
             if hand.score >= threshold:
                 hands.append(hand)
@@ -116,7 +127,7 @@ def _roi_from_palm(palm: Detection) -> Roi:
     angle = segment_angle(palm.keypoints[0], palm.keypoints[2]) + np.pi / 2
     x0, y0, x1, y1 = (float(v) for v in palm.box)
     roi = Roi(((x0 + x1) / 2, (y0 + y1) / 2), max(x1 - x0, y1 - y0), angle)
-    return roi.shifted(0.0, _PALM_SHIFT).scaled(_PALM_FACTOR)
+    return roi.shifted(0.0, S.palm_shift).scaled(S.palm_factor)
 
 
 def _roi_from_hand(points: FloatArray) -> Roi:
@@ -124,7 +135,7 @@ def _roi_from_hand(points: FloatArray) -> Roi:
     fingers = ((points[5] + points[13]) / 2 + points[9]) / 2
     angle = segment_angle(points[0], fingers) + np.pi / 2
     roi = bounding_roi(points[_KNUCKLES], angle, 1.0)
-    return roi.shifted(0.0, _HAND_SHIFT).scaled(_HAND_FACTOR)
+    return roi.shifted(0.0, S.hand_shift).scaled(S.hand_factor)
 
 
 def _same_hand(a: HandLandmarks, b: HandLandmarks) -> bool:

@@ -8,26 +8,32 @@ value is taken, kept between the body mask shrunk and the body mask grown.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
+from ...core.settings import register_settings
 from ...core.types import FloatArray
 from ...imaging.resize import affine_crop, fit_size, resize
 from .blazepose import HEAD_POINTS, DetectedPerson
 from .roi import Roi, invert_affine, letterbox_roi
 from .segmentation import SelfieSegmenter
 
-_WORK_SIDE = 640
-"""Longer side in pixels at which masks are combined: both networks are coarser than this."""
 
-_SHRINK, _GROW = 1.0, 5.0
-"""Slack between the two masks in pixels of the body network's own 256² mask."""
+@dataclass(frozen=True)
+class MaskSettings:
+    """How the two segmenters' masks become one."""
 
-_HEAD_VIEWS = (6.0, 4.5)
-"""Sides of the views of the head, in lengths from ear to ear."""
+    work_side: int = 640  # longer side in pixels: both networks are coarser
+    shrink: float = 1.0  # slack inwards in pixels of the body network's 256² mask
+    grow: float = 5.0  # slack outwards
+    head_views: tuple[float, float] = (6.0, 4.5)  # sides of head crops, ear to ear = 1
+    trust_from: float = 0.055  # share of the body's square in view: below, ignored
+    trust_to: float = 0.09  # above, its mask is trusted
 
-_TRUST_FROM, _TRUST_TO = 0.055, 0.09
-"""Share of the body's square inside the picture: below, its mask is ignored; above, trusted."""
+
+S = register_settings("tracking.mask", MaskSettings())
 
 
 def person_mask(
@@ -40,7 +46,7 @@ def person_mask(
         others: the other people of the picture, whose pixels are left out.
     """
     height, width = rgb.shape[:2]
-    small_width, small_height = fit_size(width, height, _WORK_SIDE)
+    small_width, small_height = fit_size(width, height, S.work_side)
     scale = small_width / width
     body = resize(person.mask, small_width, small_height, "area")
     edge = _selfie_views(rgb, person, selfie, small_width, small_height)
@@ -49,8 +55,8 @@ def person_mask(
     around_head = _around_head(body.shape[1], body.shape[0], person, scale)
     inside = ndimage.distance_transform_edt(body > 0.5) / unit
     outside = ndimage.distance_transform_edt(body <= 0.5) / unit
-    low = trust * body * np.clip(inside - _SHRINK, 0, 1)
-    high = np.maximum(np.maximum(body, np.clip(_GROW + 1 - outside, 0, 1)), around_head)
+    low = trust * body * np.clip(inside - S.shrink, 0, 1)
+    high = np.maximum(np.maximum(body, np.clip(S.grow + 1 - outside, 0, 1)), around_head)
     high = 1 - trust * (1 - high)
     # Away from the head the body network is the surer one, above all of legs and shoes.
     share = 0.8 * trust * (1 - around_head)
@@ -84,7 +90,7 @@ def _selfie_views(
         pixels = seen.shape[0]
         ramp = np.minimum(np.arange(pixels) + 0.5, pixels - 0.5 - np.arange(pixels)) / (pixels / 4)
         window = np.minimum.outer(np.clip(ramp, 0, 1), np.clip(ramp, 0, 1))
-        # The picture's own border is no cut: there is nothing beyond it to know.
+        # The picture's own border is not a cut: nothing is known beyond it.
         window = np.maximum(window, _beyond(roi, pixels, width, height))
         closeness = (max(width, height) / roi.size) ** 4
         to_crop = invert_affine(roi.matrix(pixels)) * to_picture
@@ -125,7 +131,7 @@ def _views(person: DetectedPerson, width: int, height: int) -> list[Roi]:
         views.append(Roi((center_x, y0 + 0.4 * side), side))
     head = person.landmarks[HEAD_POINTS]
     x, y = head.mean(0)
-    for factor in _HEAD_VIEWS:
+    for factor in S.head_views:
         size = factor * float(np.ptp(head, axis=0).max())
         if size < 0.9 * views[1].size:
             views.append(Roi((float(x), float(y)), size))
@@ -139,7 +145,7 @@ def _trust(person: DetectedPerson, width: int, height: int) -> float:
     inner_x = min(x + half, width) - max(x - half, 0)
     inner_y = min(y + half, height) - max(y - half, 0)
     share = max(inner_x, 0) * max(inner_y, 0) / person.roi.size**2
-    return float(np.clip((share - _TRUST_FROM) / (_TRUST_TO - _TRUST_FROM), 0, 1))
+    return float(np.clip((share - S.trust_from) / (S.trust_to - S.trust_from), 0, 1))
 
 
 def _around_head(width: int, height: int, person: DetectedPerson, scale: float) -> FloatArray:

@@ -90,7 +90,7 @@ class Detectors:
             box: a found face, a region, or None for the surest face of the picture.
 
         Returns:
-            None when ``box`` is None and there is no face.
+            None when ``box`` is None and no face was found.
         """
         if box is None:
             faces = self.faces(rgb)
@@ -130,7 +130,7 @@ class Detectors:
         return self._hand.find_in(rgb, rois)
 
     def selfie_mask(self, rgb: FloatArray) -> FloatArray:
-        """[H, W] float32 soft mask of the person who fills this picture."""
+        """[H, W] float32 soft mask of the person filling this picture."""
         return self._selfie.mask(rgb)
 
     def person_mask(

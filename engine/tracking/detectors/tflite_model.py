@@ -37,7 +37,7 @@ class TFLiteModel:
         self._input = self._interpreter.get_input_details()[0]["index"]
         shape = self._interpreter.get_input_details()[0]["shape"]
         self.height, self.width = int(shape[1]), int(shape[2])
-        # By name: the order of the outputs is no part of a model's contract.
+        # By name: the order of outputs is not part of a model's contract.
         self._outputs = {
             str(detail["name"]): int(detail["index"])
             for detail in self._interpreter.get_output_details()

@@ -46,7 +46,8 @@ def place_in_photo(
     """A body of OpenCV's frame and camera ``theirs``, in the photo's space before ``ours``.
 
     Args:
-        R: [3, 3] root rotation in OpenCV's frame. position: [3] of the root joint, or None.
+        R: [3, 3] root rotation in OpenCV's frame.
+        position: [3] of the root joint, or None.
         middle: [3] in OpenCV's frame: the body's visible middle, which keeps its pixel and size
             (``cameras.carried_over``), and about which the body turns with the line of sight.
     """
@@ -80,9 +81,9 @@ def pixel_scale(dump: Dump, camera: Camera, image_size: tuple[int, int] | None) 
     scale = camera.width / width
     if abs(height * scale - camera.height) > max(2.0, 0.01 * camera.height):
         raise LikenessError(
-            f"'{dump.path}' is about a picture of {width:.0f} x {height:.0f} pixels, the photo is "
-            f"{camera.width} x {camera.height}.",
-            "Give the output for this photo; turn the photo upright before the regressor sees it.",
+            f"'{dump.path}' is for a picture of {width:.0f} x {height:.0f} pixels, but the photo "
+            f"has {camera.width} x {camera.height}.",
+            "Give the output for this photo, and turn the photo upright before running on it.",
         )
     return float(scale)
 
@@ -99,8 +100,13 @@ def to_axis_angles(R: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class SmplxModelFile:
-    """What of a user's own SMPL-X file regressors' outputs need: ``hand_mean`` [30, 3] (left,
-    right), the ``pelvis`` [3] of the mean body at rest, and how betas [B] move it [3, B]."""
+    """What converting regressors' outputs needs of the user's own SMPL-X file.
+
+    Attributes:
+        hand_mean: [30, 3] axis-angle, left then right.
+        pelvis: [3] metres, of the mean body at rest.
+        pelvis_shapedirs: [3, B] how betas move it.
+    """
 
     hand_mean: FloatArray
     pelvis: FloatArray
@@ -122,7 +128,7 @@ def read_model_file(path: Path) -> SmplxModelFile:
     v, dirs = dump.arrays["v_template"], dump.arrays["shapedirs"]
     if v.shape != (len(regressor), 3) or dirs.shape[:2] != v.shape:
         raise LikenessError(
-            f"'{path}' is no SMPL-X model: its arrays do not fit together.",
+            f"'{path}' is not an SMPL-X model: the sizes of its arrays do not match.",
             "Give SMPLX_NEUTRAL.npz from the SMPL-X site.",
         )
     return SmplxModelFile(hands, regressor @ v, np.einsum("v,vcb->cb", regressor, dirs))

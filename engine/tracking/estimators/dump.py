@@ -22,7 +22,7 @@ class Dump:
     Attributes:
         path: where it came from.
         arrays: floats of any shape; names of nested dictionaries are joined by dots, and
-            ``pred_mano_params.hand_pose`` can also be asked for as ``hand_pose``.
+            ``pred_mano_params.hand_pose`` is also found as ``hand_pose``.
     """
 
     path: Path
@@ -32,7 +32,7 @@ class Dump:
         return key in self.arrays
 
     def require(self, kind: str, keys: tuple[str, ...]) -> None:
-        """All of ``keys`` are there.
+        """Check that all of ``keys`` are there.
 
         Raises:
             LikenessError: names the file and what it lacks.
@@ -40,7 +40,7 @@ class Dump:
         missing = [key for key in keys if key not in self.arrays]
         if missing:
             raise LikenessError(
-                f"'{self.path}' is no whole dump of {kind}: {', '.join(missing)} missing "
+                f"'{self.path}' is not a complete dump of {kind}: {', '.join(missing)} missing "
                 f"(it has: {', '.join(sorted(self.arrays)) or 'nothing'}).",
                 _HELP,
             )
@@ -49,7 +49,7 @@ class Dump:
         """[N, size] of an array of any shape with that many values for each person.
 
         Raises:
-            LikenessError: another size, or values that are no numbers or beyond all reason.
+            LikenessError: the size is another one, or values are not numbers or out of range.
         """
         array = self.arrays[key]
         if array.size == 0 or array.size % size:
@@ -58,32 +58,32 @@ class Dump:
                 f"{size} for each person.",
                 _HELP,
             )
-        if not (np.abs(array) < MAX_VALUE).all():  # also where it is no number
+        if not (np.abs(array) < MAX_VALUE).all():  # NaN fails, too
             raise LikenessError(f"{key} in '{self.path}' has impossible values.", _HELP)
         return array.reshape(-1, size)
 
     def positive(self, key: str, *values: float) -> None:
-        """Sizes that must be more than nothing are.
+        """Check that sizes are positive.
 
         Raises:
-            LikenessError: names ``key``, which they come from.
+            LikenessError: a size is not positive; names ``key``.
         """
         if not all(value > 0 for value in values):
             raise LikenessError(f"{key} in '{self.path}' has a size that is not positive.", _HELP)
 
     def row(self, key: str, size: int, index: int) -> FloatArray:
-        """[size] of one person; an array of one row stands for everybody.
+        """[size] of one person; an array of one row counts for everyone.
 
         Raises:
-            LikenessError: as :meth:`rows`, or there is no such person.
+            LikenessError: as :meth:`rows`, or the file has fewer people.
         """
         rows = self.rows(key, size)
         if len(rows) == 1:
             index = 0
         if not 0 <= index < len(rows):
             raise LikenessError(
-                f"{key} in '{self.path}' has no person {index}.",
-                f"Choose one from 0 to {len(rows) - 1}.",
+                f"{key} in '{self.path}' has no person {index + 1}.",
+                f"Choose one from 1 to {len(rows)}.",
             )
         out: FloatArray = rows[index]
         return out
@@ -93,7 +93,7 @@ def read_dump(path: Path) -> Dump:
     """Read a dump; nothing is unpickled.
 
     Raises:
-        LikenessError: no such file, another format, or pickled content only.
+        LikenessError: the file is missing, of another format, or only pickled.
     """
     path = Path(path)
     remedy = f"Give an .npz or .json file, or a folder of .npy files. {_HELP}"
@@ -103,7 +103,7 @@ def read_dump(path: Path) -> Dump:
                 file.stem: mmap_npy(file) for file in sorted(path.glob("*.npy"))
             }
             if not found:
-                raise LikenessError(f"The folder '{path}' holds no .npy files.", remedy)
+                raise LikenessError(f"The folder '{path}' contains no .npy files.", remedy)
         elif path.suffix.lower() == ".json":
             with wrap_parser_errors():
                 found = _flat(read_json(path, nan=True))
@@ -124,7 +124,7 @@ def read_dump(path: Path) -> Dump:
 
 
 def _numbers(value: Any) -> FloatArray | None:
-    """A float array, or None for what is no array of numbers (names, ragged lists)."""
+    """A float array, or None for anything but an array of numbers (names, ragged lists)."""
     try:
         array = np.asarray(value)
     except ValueError:

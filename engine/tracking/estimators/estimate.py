@@ -1,4 +1,4 @@
-"""What an estimator says about a person in a photo, whoever it is, in the project's conventions."""
+"""What an estimator says about a person in a photo, in the project's conventions."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ NUM_POSE, NUM_HAND = 33, 21
 class PoseEstimate:
     """A pose of one person in the photo's space (camera at the origin, looking along -z, y up).
 
-    Sizes of bodies differ between models, so there are no shapes and no translation of a mesh in
-    here, but rotations, and the place of a joint that every body has.
+    Body sizes differ between models, so an estimate has neither a shape nor a mesh's translation,
+    but rotations and the place of a joint that every body has.
 
     Attributes:
         source: the estimator, for messages.
@@ -113,7 +113,8 @@ class KeypointEstimate:
 
     Attributes:
         source: the estimator.
-        pose: [33, 2] body landmarks; pose_confidence: [33] 0..1, 0 for those it has not.
+        pose: [33, 2] body landmarks.
+        pose_confidence: [33] 0..1, 0 for those it has not.
         hands: by side ("left", "right"): ([21, 2] pixels, [21] confidence).
         face: [478, 2] dense face landmarks with ``face_confidence`` 0..1, or None.
     """
@@ -135,7 +136,8 @@ class Estimator(Protocol):
         """The estimate for the observed person, None when there is none.
 
         Args:
-            portrait: the photo. observation: what the detectors saw, in its pixels.
+            portrait: the photo.
+            observation: what the detectors saw, in its pixels.
             camera: the photo's, which the answer must suit.
         """
         ...

@@ -49,7 +49,7 @@ def detect_kind(dump: Dump) -> str:
     raise LikenessError(
         f"'{dump.path}' is not the output of a known estimator "
         f"(it has: {', '.join(sorted(dump.arrays)) or 'nothing'}).",
-        f"Known by their keys are {signs_text}; motion: {' or '.join(MOTION_SIGNS)}. "
+        f"These keys are recognised: {signs_text}; motion: {' or '.join(MOTION_SIGNS)}. "
         "See docs/ESTIMATORS.md.",
     )
 
@@ -64,12 +64,12 @@ def load_estimate(
     frame: int = 0,
     observation: Observation | None = None,
 ) -> PoseEstimate:
-    """What another program found out about the person in a photo, in our conventions.
+    """Read another program's estimate of the person in a photo, in our conventions.
 
     Args:
         path: .npz, .json, or a folder of .npy files; docs/ESTIMATORS.md says what is in them.
         camera: the photo's (``cameras.photo_camera``), which the estimate is made to suit.
-        kind: one of ``KINDS``, or ``auto`` to tell by the keys.
+        kind: one of ``KINDS``, or ``auto`` to detect it by the keys.
         image_size: (width, height) of the picture that the other program saw, when it is not
             said in the file and ``camera`` is for a smaller copy of the photo.
         smplx: the user's own SMPL-X model file; only OSX needs it.
@@ -83,7 +83,8 @@ def load_estimate(
     path = Path(path)
     if kind not in ("auto", *KINDS):
         raise LikenessError(
-            f"There is no kind of estimate '{kind}'.", f"Choose one of: auto, {', '.join(KINDS)}."
+            f"'{kind}' is not a known kind of estimate.",
+            f"Choose one of: auto, {', '.join(KINDS)}.",
         )
     dump = read_dump(path)
     if kind == "auto":

@@ -20,7 +20,8 @@ from ...core.types import Camera, FloatArray
 from .convert import pixel_scale, ray_rotation, to_axis_angles, to_matrices, unproject_pixel
 from .dump import Dump
 from .estimate import PoseEstimate
-from .smplx_rows import ALONE_TRUST, EYES, HEAD, JAW
+from .smplx_rows import EYES, HEAD, JAW
+from .smplx_rows import S as REGRESSOR
 
 EMICA_KEYS = ("globalpose", "jawpose")
 SMIRK_KEYS = ("pose_params", "jaw_params")
@@ -99,8 +100,10 @@ def _head(
         )
     whole = to_matrices(dump.row(pose_key, 3, person))
     estimate = PoseEstimate.nothing(source)
-    estimate = estimate.with_rows(HEAD, to_axis_angles(turn @ whole), ALONE_TRUST, in_world=True)
-    estimate = estimate.with_rows(JAW, dump.row(jaw_key, 3, person), ALONE_TRUST)
+    estimate = estimate.with_rows(
+        HEAD, to_axis_angles(turn @ whole), REGRESSOR.alone_trust, in_world=True
+    )
+    estimate = estimate.with_rows(JAW, dump.row(jaw_key, 3, person), REGRESSOR.alone_trust)
     return replace(estimate, position=position, position_of=EYES, warnings=warnings)
 
 

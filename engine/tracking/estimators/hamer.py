@@ -10,19 +10,32 @@ crop says little about its distance: only rotations are taken. The same arrays c
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
 from .convert import MIRROR_X, TO_PHOTO, pixel_scale, ray_rotation, to_axis_angles
 from .dump import Dump
 from .estimate import PoseEstimate
-from .smplx_rows import ALONE_TRUST, LEFT_HAND, RIGHT_HAND
+from .smplx_rows import LEFT_HAND, RIGHT_HAND
+from .smplx_rows import S as REGRESSOR
+
+
+@dataclass(frozen=True)
+class HamerSettings:
+    """Whose hands HaMeR's are."""
+
+    seen: float = 0.5  # visibility from which a wrist tells
+    max_distance: float = 1.0  # box sizes from the wrist to the box's middle
+
+
+S = register_settings("tracking.hamer", HamerSettings())
+
 
 KEYS = ("global_orient", "hand_pose", "right")
 WRISTS = {"left": 15, "right": 16}  # of the body landmarks
-SEEN, FARTHEST = 0.5, 1.0  # visibility; distance from wrist to the box's middle in box sizes
 
 
 def from_hamer(
@@ -75,9 +88,9 @@ def from_hamer(
         turn = np.eye(3) if centres is None else ray_rotation(centres[hand], camera)
         wrist = JOINT_INDEX[f"{side}_wrist"]
         estimate = estimate.with_rows(
-            wrist, to_axis_angles(turn @ TO_PHOTO @ whole), ALONE_TRUST, in_world=True
+            wrist, to_axis_angles(turn @ TO_PHOTO @ whole), REGRESSOR.alone_trust, in_world=True
         )
-        estimate = estimate.with_rows(rows, to_axis_angles(fingers), ALONE_TRUST)
+        estimate = estimate.with_rows(rows, to_axis_angles(fingers), REGRESSOR.alone_trust)
     return replace(estimate, warnings=warnings)
 
 
@@ -91,7 +104,7 @@ def _of_person(
     """Those of ``hands`` that can be the observed person's, the likeliest first."""
     wrist = WRISTS[side]
     away = np.linalg.norm(centres[hands] - observation.pose[wrist], axis=1)
-    if sizes is not None and observation.pose_visibility[wrist] > SEEN:
-        near = away < FARTHEST * sizes[hands]
+    if sizes is not None and observation.pose_visibility[wrist] > S.seen:
+        near = away < S.max_distance * sizes[hands]
         hands, away = hands[near], away[near]
     return hands[np.argsort(away, kind="stable")]

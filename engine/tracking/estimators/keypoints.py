@@ -19,33 +19,14 @@ GOLIATH_RIGHT_HAND, GOLIATH_LEFT_HAND = 21, 42
 _TIP_FIRST = (20, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12, 19, 18, 17, 16)
 
 GOLIATH_POSE: dict[int, int] = {
-    0: 0,
-    2: 1,
-    5: 2,
-    7: 3,
-    8: 4,
-    11: 5,
-    12: 6,
-    13: 7,
-    14: 8,
-    15: 62,
-    16: 41,
-    17: 61,
-    18: 40,
-    19: 49,
-    20: 28,
-    21: 44,
-    22: 23,
-    23: 9,
-    24: 10,
-    25: 11,
-    26: 12,
-    27: 13,
-    28: 14,
-    29: 17,
-    30: 20,
-    31: 15,
-    32: 18,
+    int(ours): int(theirs)
+    for ours, theirs in (
+        pair.split(":")
+        for pair in """
+        0:0 2:1 5:2 7:3 8:4 11:5 12:6 13:7 14:8 15:62 16:41 17:61 18:40 19:49 20:28 21:44
+        22:23 23:9 24:10 25:11 26:12 27:13 28:14 29:17 30:20 31:15 32:18
+        """.split()
+    )
 }
 """For our body landmarks (MediaPipe's numbers) the Goliath point that means the same."""
 
@@ -78,7 +59,7 @@ def merge_keypoints(
     """The observation with the keypoints' pixels where they are sure of them.
 
     Metric landmarks stay those of the detectors, since keypoints are flat: a hand that the
-    detectors have not found stays unseen. A hand counts as a whole, by its mean confidence.
+    detectors have not found stays unseen. A whole hand counts, by its mean confidence.
 
     Args:
         threshold: confidence from which a keypoint counts.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...body.model import Body
+from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, Camera, Observation, Portrait
 from ..evidence import ARM_POINTS, face_points
 from ..fit_state import FitState, PosedJoints
@@ -14,8 +15,17 @@ from ..initial_pose import fit_rigid_pose, initial_state, lift_arm
 from .estimate import PoseEstimate
 from .smplx_rows import HEAD, PELVIS
 
-SEEN = 0.5
-TRUNK_TRUST, HEAD_TRUST = 0.5, 0.9
+
+@dataclass(frozen=True)
+class LifterSettings:
+    """Confidence in lifted landmarks."""
+
+    seen: float = 0.5  # visibility from which a landmark counts
+    trunk_trust: float = 0.5  # 0..1
+    head_trust: float = 0.9  # 0..1
+
+
+S = register_settings("tracking.lifter", LifterSettings())
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ class LandmarkLifter:
         self, portrait: Portrait, observation: Observation, camera: Camera
     ) -> PoseEstimate | None:
         """None when neither a face nor shoulders are seen."""
-        body, visible = self.body, observation.pose_visibility > SEEN
+        body, visible = self.body, observation.pose_visibility > S.seen
         face, head = None, None
         if observation.face is not None:
             points, weight, index = face_points(body)
@@ -47,9 +57,9 @@ class LandmarkLifter:
             return None
         state = initial_state(body, observation, camera, head, face)
         estimate = PoseEstimate.nothing("landmarks")
-        estimate = estimate.with_rows(PELVIS, state.full_pose[PELVIS], TRUNK_TRUST)
+        estimate = estimate.with_rows(PELVIS, state.full_pose[PELVIS], S.trunk_trust)
         joints = ["neck", "head"] if head is not None else []
-        estimate = _with(estimate, state, joints, HEAD_TRUST)
+        estimate = _with(estimate, state, joints, S.head_trust)
         trunk = PosedJoints(body, state).R[JOINT_INDEX["spine3"]]
         for left in (True, False):
             if visible[ARM_POINTS[left][:2]].all():
@@ -59,7 +69,7 @@ class LandmarkLifter:
                 state = state.with_joint(JOINT_INDEX[names[0]], shoulder)
                 state = state.with_joint(JOINT_INDEX[names[1]], elbow)
                 trust = float(observation.pose_visibility[ARM_POINTS[left][:2]].min())
-                estimate = _with(estimate, state, list(names), TRUNK_TRUST * trust)
+                estimate = _with(estimate, state, list(names), S.trunk_trust * trust)
         place = PosedJoints(body, state).p[HEAD]
         return replace(estimate, position=place, position_of=(HEAD,))
 

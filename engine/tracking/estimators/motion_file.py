@@ -24,7 +24,7 @@ def from_motion(path: Path, camera: Camera, frame: int = 0) -> PoseEstimate:
         frame: which one, counted from 0.
 
     Raises:
-        LikenessError: no such file or frame, or it holds no pose.
+        LikenessError: the file or frame is missing, or the file has no pose.
     """
     arrays = read_arrays(path)
     names = [str(name) for name in np.atleast_1d(arrays.get("expression_names", []))]

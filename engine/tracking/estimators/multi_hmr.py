@@ -18,17 +18,8 @@ from ...core.types import Camera, FloatArray
 from .convert import narrow_camera, pixel_scale, place_in_photo, to_axis_angles, to_matrices
 from .dump import Dump
 from .estimate import PoseEstimate
-from .smplx_rows import (
-    BODY,
-    BODY_TRUST,
-    HAND_TRUST,
-    JAW,
-    JAW_TRUST,
-    LEFT_HAND,
-    PELVIS,
-    RIGHT_HAND,
-    ROOT_TRUST,
-)
+from .smplx_rows import BODY, BODY_TRUST, JAW, LEFT_HAND, PELVIS, RIGHT_HAND
+from .smplx_rows import S as REGRESSOR
 
 KEYS = ("rotvec", "transl_pelvis")
 DEFAULT_FOV = 60.0
@@ -64,7 +55,8 @@ def from_multi_hmr(
     Args:
         dump: ``rotvec`` [N, 53, 3], ``transl_pelvis`` [N, 3], and if there ``transl`` [N, 3] (of
             the head), ``scores`` [N], ``K`` [3, 3], ``square``, ``fov``.
-        camera: the photo's. image_size: of the photo that the regressor saw (not the square).
+        camera: the photo's.
+        image_size: of the photo that the regressor saw (not the square).
 
     Raises:
         LikenessError: names the file and what is wrong with it.
@@ -85,11 +77,11 @@ def from_multi_hmr(
     if "scores" in dump:
         trust = float(np.clip(dump.row("scores", 1, person)[0], 0.3, 1.0))
     estimate = PoseEstimate.nothing("Multi-HMR")
-    estimate = estimate.with_rows(PELVIS, to_axis_angles(root.R), ROOT_TRUST * trust)
+    estimate = estimate.with_rows(PELVIS, to_axis_angles(root.R), REGRESSOR.root_trust * trust)
     estimate = estimate.with_rows(BODY, pose[1:22], BODY_TRUST * trust)
-    estimate = estimate.with_rows(LEFT_HAND, pose[22:37], HAND_TRUST * trust)
-    estimate = estimate.with_rows(RIGHT_HAND, pose[37:52], HAND_TRUST * trust)
-    estimate = estimate.with_rows(JAW, pose[52], JAW_TRUST * trust)
+    estimate = estimate.with_rows(LEFT_HAND, pose[22:37], REGRESSOR.hand_trust * trust)
+    estimate = estimate.with_rows(RIGHT_HAND, pose[37:52], REGRESSOR.hand_trust * trust)
+    estimate = estimate.with_rows(JAW, pose[52], REGRESSOR.jaw_trust * trust)
     return replace(estimate, position=root.position, position_of=(PELVIS,))
 
 

@@ -24,17 +24,8 @@ from .convert import (
 )
 from .dump import Dump
 from .estimate import PoseEstimate
-from .smplx_rows import (
-    BODY,
-    BODY_TRUST,
-    HAND_TRUST,
-    JAW,
-    JAW_TRUST,
-    LEFT_HAND,
-    PELVIS,
-    RIGHT_HAND,
-    ROOT_TRUST,
-)
+from .smplx_rows import BODY, BODY_TRUST, JAW, LEFT_HAND, PELVIS, RIGHT_HAND
+from .smplx_rows import S as REGRESSOR
 
 KEYS = ("smplx_root_pose", "smplx_body_pose", "cam_trans", "bbox")
 FOCAL, INPUT = 5000.0, (192.0, 256.0)
@@ -54,7 +45,8 @@ def from_osx(
             ``bbox`` [N, 4] (x, y, width, height, as ``process_bbox`` returns it), and if there
             ``smplx_lhand_pose``, ``smplx_rhand_pose`` [N, 45], ``smplx_jaw_pose`` [N, 3],
             ``smplx_shape`` [N, 10], ``pelvis`` [N, 3] (of the mesh, ``cam_trans`` included).
-        camera: the photo's. image_size: of the picture that OSX saw.
+        camera: the photo's.
+        image_size: of the picture that OSX saw.
         model: the user's SMPL-X, for the hands and for the pelvis where the dump has none.
 
     Raises:
@@ -87,11 +79,13 @@ def from_osx(
         camera,
     )
     estimate = PoseEstimate.nothing("OSX")
-    estimate = estimate.with_rows(PELVIS, to_axis_angles(root.R), ROOT_TRUST)
+    estimate = estimate.with_rows(PELVIS, to_axis_angles(root.R), REGRESSOR.root_trust)
     body = dump.row("smplx_body_pose", 63, person).reshape(21, 3)
     estimate = estimate.with_rows(BODY, body, BODY_TRUST)
     if "smplx_jaw_pose" in dump:
-        estimate = estimate.with_rows(JAW, dump.row("smplx_jaw_pose", 3, person), JAW_TRUST)
+        estimate = estimate.with_rows(
+            JAW, dump.row("smplx_jaw_pose", 3, person), REGRESSOR.jaw_trust
+        )
     hands = [
         (rows, f"smplx_{side}hand_pose", half)
         for rows, side, half in ((LEFT_HAND, "l", slice(0, 15)), (RIGHT_HAND, "r", slice(15, 30)))
@@ -99,7 +93,7 @@ def from_osx(
     for rows, key, half in hands:
         if key in dump and model is not None:
             curl = dump.row(key, 45, person).reshape(15, 3) + model.hand_mean[half]
-            estimate = estimate.with_rows(rows, curl, HAND_TRUST)
+            estimate = estimate.with_rows(rows, curl, REGRESSOR.hand_trust)
     if model is None and any(key in dump for _, key, _ in hands):
         warnings.append(
             "OSX counts fingers from SMPL-X's mean hand, which is licensed data: without your "

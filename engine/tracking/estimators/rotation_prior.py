@@ -13,7 +13,7 @@ from ...motion.io import jaw_from_expression
 from ..fit_state import FitState, PosedJoints, left_jacobian
 from ..initial_pose import align_hand
 from ..joint_limits import clamp_pose
-from ..priors import NECK_SHARE
+from ..priors import S as PRIORS
 from ..solver import NormalEquations, geman_mcclure
 from .estimate import PoseEstimate
 from .smplx_rows import HEAD, JAW
@@ -80,8 +80,8 @@ def _turned(
     posed = PosedJoints(body, state)
     if joint == HEAD and alone:
         turn = matrix_to_axis_angle(posed.R[PARENTS[NECK]].T @ wanted)
-        state = state.with_joint(NECK, NECK_SHARE * turn)
-        return state.with_joint(HEAD, (1.0 - NECK_SHARE) * turn)
+        state = state.with_joint(NECK, PRIORS.neck_share * turn)
+        return state.with_joint(HEAD, (1.0 - PRIORS.neck_share) * turn)
     if joint in WRISTS:
         return align_hand(body, state, wanted, WRISTS[joint])
     parent = PARENTS[joint]
@@ -137,8 +137,11 @@ class RotationPriorTerm:
     behind) are no cliff as they are for axis-angle vectors.
 
     Attributes:
-        joint: [N]. wanted: [N, 3, 3]. in_world: [N] bool.
-        weight: [N] per square radian. radius: radians of the Geman-McClure loss.
+        joint: [N].
+        wanted: [N, 3, 3].
+        in_world: [N] bool.
+        weight: [N] per square radian.
+        radius: radians of the Geman-McClure loss.
     """
 
     joint: IntArray

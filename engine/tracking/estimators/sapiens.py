@@ -1,8 +1,8 @@
-"""Sapiens2's keypoints through ``transformers`` (Khirodkar et al., 2026), for who has them.
+"""Sapiens2's keypoints through ``transformers`` (Khirodkar et al., 2026), where it is installed.
 
-Neither ``transformers`` nor torch belongs to Likeness's own dependencies, and the weights have a
-licence of their own (docs/ESTIMATORS.md), so nothing is installed, and nothing is downloaded
-unless the user allows it. This file needs torch; nothing imports it until it is asked for.
+Neither ``transformers`` nor torch is a dependency of Likeness, and the weights have a licence of
+their own (docs/ESTIMATORS.md): nothing is installed, and nothing is downloaded unless the user
+allows it. This file needs torch and is imported only on demand.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def load_model(model: str, allow_download: bool = False) -> Any:
     """The pose network from a local folder or a hub name, in evaluation mode.
 
     Raises:
-        LikenessError: ``transformers`` is missing or too old, or there is no such model.
+        LikenessError: ``transformers`` is missing or too old, or the model cannot be loaded.
     """
     try:
         import transformers

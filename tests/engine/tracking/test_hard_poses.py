@@ -31,7 +31,7 @@ from likeness.engine.tracking.evidence import FACE_OF_HEAD, face_points, face_tu
 from likeness.engine.tracking.fit import gather_evidence
 from likeness.engine.tracking.fit_state import FitState, PosedJoints
 from likeness.engine.tracking.fitter import Fitter
-from likeness.engine.tracking.initial_pose import SMALL_FACE
+from likeness.engine.tracking.initial_pose import S as START
 from likeness.engine.tracking.joint_limits import limit_violations
 from likeness.engine.tracking.priors import relaxed_pose
 from PIL import Image, ImageDraw
@@ -196,7 +196,7 @@ def small_face(body: Body, seed: int, too_wide: float) -> tuple[FitState, Observ
     observation = see(body, state, np.random.default_rng(seed))
     face = observation.face
     eyes = float(np.linalg.norm(face[468] - face[473]))
-    assert eyes < 8.0 < SMALL_FACE
+    assert eyes < 8.0 < START.small_face
     face = face.mean(0) + (face - face.mean(0)) * (eyes + too_wide) / eyes
     return state, replace(observation, face=face)
 

@@ -13,7 +13,8 @@ from likeness.engine.files.weights import cache_assets_dir
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.imaging.resize import affine_crop
 from likeness.engine.imaging.video import VideoFrame
-from likeness.engine.tracking.cuts import CANDIDATE, CERTAIN, FrameSignature
+from likeness.engine.tracking.cuts import FrameSignature
+from likeness.engine.tracking.cuts import S as CUTS
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.person_follower import Follower, _same_sides
 
@@ -120,13 +121,13 @@ def test_exchanged_sides_are_put_right(detectors: Detectors, photo: FloatArray) 
 def test_changes_of_pictures(photo: FloatArray) -> None:
     look = FrameSignature.of(view(photo))
     assert look.change(look) == pytest.approx(0, abs=1e-6)
-    assert look.change(FrameSignature.of(view(photo, 0.03))) < CANDIDATE
+    assert look.change(FrameSignature.of(view(photo, 0.03))) < CUTS.candidate
     assert (
-        look.change(FrameSignature.of(np.clip(view(photo) * 1.4, 0, 1))) < CANDIDATE
+        look.change(FrameSignature.of(np.clip(view(photo) * 1.4, 0, 1))) < CUTS.candidate
     )  # a light goes on
     rng = np.random.default_rng(0)
     noise = np.repeat(np.repeat(rng.uniform(0, 1, (8, 8, 3)), 40, 0), 40, 1).astype(np.float32)
-    assert look.change(FrameSignature.of(noise)) > CERTAIN
+    assert look.change(FrameSignature.of(noise)) > CUTS.certain
 
 
 def test_figures_of_a_motion() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from likeness.engine.core.rotations import axis_angle_to_matrix
@@ -60,14 +62,14 @@ def run(smoother: Smoother, frames: list[FrameEvidence]) -> FloatArray:
 
 
 def test_equals_a_dense_solve(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smoothing, "PASSES", 1)
+    monkeypatch.setattr(smoothing, "S", replace(smoothing.S, passes=1))
     frames = made_up(np.random.default_rng(0), 20)
     found = run(Smoother(JOINTS, 0.7, lag=30, batch=5), frames)
     np.testing.assert_allclose(found, dense(frames, 0.7), atol=1e-5)
 
 
 def test_in_pieces_with_enough_lag(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smoothing, "PASSES", 1)
+    monkeypatch.setattr(smoothing, "S", replace(smoothing.S, passes=1))
     frames = made_up(np.random.default_rng(1), 40)
     smoother = Smoother(JOINTS, 1.5, lag=16, batch=4)
     out = []
@@ -139,7 +141,7 @@ def test_jumps_are_flattened_less(monkeypatch: pytest.MonkeyPatch) -> None:
         frames.append(frame_at(x, np.full(M, 4e3)))
     truth = np.array([frame.x[1] for frame in frames])
     robust = np.abs(run(Smoother(JOINTS, 3e-3), frames)[:, 1] - truth)
-    monkeypatch.setattr(smoothing, "PASSES", 1)
+    monkeypatch.setattr(smoothing, "S", replace(smoothing.S, passes=1))
     plain = np.abs(run(Smoother(JOINTS, 3e-3), frames)[:, 1] - truth)
     assert robust.sum() < 0.95 * plain.sum()
 

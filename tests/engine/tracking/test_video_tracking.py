@@ -45,7 +45,7 @@ def body() -> Body:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(track_video, "KEY_FRAMES", 2)
+    monkeypatch.setattr(track_video, "S", replace(track_video.S, key_frames=2))
 
 
 @pytest.fixture(scope="module")
