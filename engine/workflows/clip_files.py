@@ -216,7 +216,7 @@ def load_clip_motion(avatar: Avatar, path: Path, options: ClipOptions, notes: li
         arrays = read_arrays(path)
         with warnings.catch_warnings():
             if options.camera != "motion":  # only then its camera matters
-                warnings.filterwarnings("ignore", message=".*holds no camera")
+                warnings.filterwarnings("ignore", message=".*has no camera")
             motion = motion_from_arrays(arrays, path, avatar.body.num_expression)
     has_camera = "camera_K" in arrays
     if options.camera == "motion" and not has_camera:

@@ -106,8 +106,9 @@ def test_a_person_that_is_not_there(
 ) -> None:
     assert main(["track", str(small), "-o", str(tmp_path / "m.npz"), "--person", "3"]) == 2
     said = one_error(capsys)
-    assert "Person 3, counted from 0, was asked for, but 1 person was found in" in said
-    assert "Leave 'person' out, or set it to 0." in said
+    assert "no person " in said
+    assert "it shows 1 person" in said
+    assert "set it to 1" in said
     assert list(tmp_path.iterdir()) == []
 
 

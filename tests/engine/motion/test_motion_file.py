@@ -241,7 +241,7 @@ def changed(motion: Motion, body: Body, path: Path, **arrays: object) -> Path:
     ("arrays", "message"),
     [
         ({"transl": np.zeros((3, 3))}, "differ in length"),
-        ({"body_pose": np.full((FRAMES, 63), np.inf)}, "no numbers"),
+        ({"body_pose": np.full((FRAMES, 63), np.inf)}, "not numbers"),
         ({"transl": np.full((FRAMES, 3), 1e7)}, "beyond 1,000,000"),
         ({"body_pose": np.zeros((FRAMES, 60))}, "240 values"),
         ({"body_pose": np.array(["x"] * 63)}, "body_pose"),

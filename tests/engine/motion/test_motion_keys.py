@@ -143,9 +143,9 @@ def test_bad_arrays(tmp_path: Path) -> None:
     assert "numpy.savez" in caught.value.remedy
     for array, word in (
         (np.zeros((3, 17)), "3 x 17"),
-        (np.array(["a"]), "no numbers"),
+        (np.array(["a"]), "not an array of numbers"),
         (np.zeros((0, 265)), "no"),
-        (np.full((2, 165), np.nan), "no numbers"),
+        (np.full((2, 165), np.nan), "not numbers"),
     ):
         np.save(tmp_path / "m.npy", array)
         with pytest.raises(LikenessError, match=word):
@@ -154,7 +154,7 @@ def test_bad_arrays(tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match=r"m\.npy"):
         load_motion(tmp_path / "m.npy", 0)
     np.savez(tmp_path / "m.npz", poses=np.zeros((3, 100)))
-    with pytest.raises(LikenessError, match="no SMPL"):
+    with pytest.raises(LikenessError, match="100"):
         load_motion(tmp_path / "m.npz", 0)
 
 

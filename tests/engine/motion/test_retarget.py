@@ -494,9 +494,9 @@ Frame Time: 0.04
         ("Frame Time: 0.04", "Frame Time: 0", 13, "cannot last"),
         ("4 5 6", "4 5", 15, "frame 2"),
         ("4 5 6", "4 nan 6", 15, "frame 2"),
-        ("4 5 6", "4 5e20 6", None, "values beyond 100,000,000"),
-        ("4 5 6\n", "", 14, "1 frames instead of 2"),
-        ("4 5 6", "4 5 6\n7 8 9", 16, "more than"),
+        ("4 5 6", "4 5e20 6", None, "100,000,000"),
+        ("4 5 6\n", "", 14, "1 frames.* 2"),
+        ("4 5 6", "4 5 6\n7 8 9", 16, "more frames"),
         ("MOTION\n", "", 11, "Frames:"),
         ("End Site", "ROOT other", 6, "wrong place"),
     ],
@@ -520,5 +520,5 @@ def test_cut_off_bvh_and_wrong_kinds(target: TargetAvatar, tmp_path: Path) -> No
         with pytest.raises(LikenessError, match=r"m\.bvh"):
             read_bvh(tmp_path / "m.bvh")
     (tmp_path / "m.fbx").write_bytes(b"x")
-    with pytest.raises(LikenessError, match="not read here"):
+    with pytest.raises(LikenessError, match="Blender"):
         load_retargeted(tmp_path / "m.fbx", target, MotionOptions())

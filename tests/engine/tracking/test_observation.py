@@ -50,7 +50,7 @@ def test_one_person(detectors: Detectors, rgb: np.ndarray) -> None:
 def test_the_largest_of_two_with_a_warning(detectors: Detectors, pair: Portrait) -> None:
     seen = observe(pair, detectors)
     assert (seen.person_index, seen.num_people) == (1, 2)
-    assert any("2 people" in w and "number 1 from the left" in w for w in seen.warnings)
+    assert any("2 people" in w and "number 2 from the left" in w for w in seen.warnings)
     assert seen.face is not None
     assert seen.face[:, 0].min() > 215
     assert seen.person_mask[:, :150].max() < 0.1
@@ -67,17 +67,17 @@ def test_the_other_one_when_asked(detectors: Detectors, pair: Portrait) -> None:
 
 def test_nobody_has_that_number(detectors: Detectors, pair: Portrait) -> None:
     for person in (2, -1):
-        with pytest.raises(LikenessError, match=r"2 people were found in 'pair\.png'") as caught:
+        with pytest.raises(
+            LikenessError, match=rf"pair\.png.*person {person + 1}.*2 people"
+        ) as caught:
             observe(pair, detectors, person=person)
-        assert caught.value.remedy == (
-            "Leave 'person' out, or set it from 0 (leftmost) to 1 (rightmost)."
-        )
+        assert "from 1 (leftmost) to 2 (rightmost)" in caught.value.remedy
 
 
-def test_one_person_has_the_number_0(detectors: Detectors, rgb: np.ndarray) -> None:
-    with pytest.raises(LikenessError, match=r"1 person was found in 'one\.png'") as caught:
+def test_one_person_has_the_number_1(detectors: Detectors, rgb: np.ndarray) -> None:
+    with pytest.raises(LikenessError, match=r"one\.png.*person 3.*1 person") as caught:
         observe(Portrait(rgb, None, Path("one.png")), detectors, person=2)
-    assert caught.value.remedy == "Leave 'person' out, or set it to 0."
+    assert "set it to 1" in caught.value.remedy
 
 
 def test_nobody_at_all(detectors: Detectors) -> None:
