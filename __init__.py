@@ -39,45 +39,29 @@ if TYPE_CHECKING:
     from .engine.workflows.api import splats as splats
     from .engine.workflows.api import track as track
     from .engine.workflows.clip_files import Clip as Clip
-    from .engine.workflows.clip_files import ClipOptions as ClipOptions
-    from .engine.workflows.export_files import ExportOptions as ExportOptions
+    from .engine.workflows.options import ClipOptions as ClipOptions
+    from .engine.workflows.options import ExportOptions as ExportOptions
+    from .engine.workflows.options import TrackOptions as TrackOptions
     from .engine.workflows.track_files import TrackFiles as TrackFiles
-    from .engine.workflows.track_files import TrackOptions as TrackOptions
 
     __version__: str
 
 _PUBLIC = {
-    "engine.workflows.api": (
-        "build",
-        "camera",
-        "clip",
-        "export",
-        "level",
-        "load",
-        "motion",
-        "pose",
-        "render",
-        "save",
-        "splats",
-        "track",
-    ),
-    "engine.workflows.clip_files": ("Clip", "ClipOptions"),
-    "engine.workflows.export_files": ("ExportOptions",),
-    "engine.pipeline.build": ("BuildOptions", "BuildResult"),
-    "engine.workflows.track_files": ("TrackFiles", "TrackOptions"),
-    "engine.core.types": (
-        "JOINT_NAMES",
-        "Avatar",
-        "Camera",
-        "Gaussians",
-        "LikenessError",
-        "Motion",
-        "Pose",
-    ),
+    "engine.workflows.api": "build camera clip export load motion pose render save simplify splats "
+    "track",
+    "engine.workflows.clip_files": "Clip",
+    "engine.workflows.options": "ClipOptions ExportOptions TrackOptions",
+    "engine.workflows.track_files": "TrackFiles",
+    "engine.pipeline.build": "BuildResult",
+    "engine.pipeline.options": "BuildOptions",
+    "engine.core.types": "JOINT_NAMES Avatar Camera Gaussians LikenessError Motion Pose",
 }
 """Module -> its public names."""
 
-_HOMES = {name: home for home, names in _PUBLIC.items() for name in names}
+_HOMES = {name: home for home, names in _PUBLIC.items() for name in names.split()}
+
+_DEPRECATED = {"level": "simplify"}
+"""Old name -> new name; the old ones work with a DeprecationWarning until the next version."""
 
 __all__ = [
     "JOINT_NAMES",
@@ -112,7 +96,21 @@ __all__ = [
 if not TYPE_CHECKING:  # type checkers would take it for every name there could be
 
     def __getattr__(name: str) -> Any:
-        """A public name, from where it is at home (PEP 562); it is looked up once."""
+        """Load a public name from its module (PEP 562); it is looked up once.
+
+        Raises:
+            AttributeError: the name is not public.
+        """
+        if name in _DEPRECATED:
+            import warnings
+
+            from .engine.workflows import api
+
+            new = _DEPRECATED[name]
+            warnings.warn(
+                f"likeness.{name} is now likeness.{new}.", DeprecationWarning, stacklevel=2
+            )
+            return getattr(api, name)
         if name == "__version__":
             from .engine.core.version import VERSION as found
         elif name in _HOMES:

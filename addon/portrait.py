@@ -27,7 +27,7 @@ class PortraitRequest:
 
     Attributes:
         portrait: the photo. output: folder for the avatar and its report.
-        person: which of several people, 0 the leftmost; None lets the engine choose.
+        person: which of several people, 1 the leftmost; None lets the engine choose.
         fov: field of view along the longer side in degrees; None when not known.
         refine: how long the splats are fitted to the photo: off, fast or full.
         network: what improves the lift: a folder, ``none``, or empty for what comes along.

@@ -62,7 +62,7 @@ class ChoosePerson(_Asked, bpy.types.Operator):  # type: ignore[misc]
     )
 
     def execute(self, context: Any) -> set[str]:
-        _answer(context, {"answer": "person", "index": self.index})
+        _answer(context, {"answer": "person", "index": self.index + 1})
         return {"FINISHED"}
 
 

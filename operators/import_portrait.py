@@ -229,7 +229,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
             portrait=main,
             output=portrait.output_folder(context, main),
             max_gaussians=self.max_gaussians,
-            person=self.person if self.person >= 0 else None,
+            person=self.person + 1 if self.person >= 0 else None,
             fov=self.fov or None,
             refine=self.refine,
             network=bpy.path.abspath(self.network) if self.improve else "none",

@@ -387,7 +387,7 @@ class AnimateFromVideo(_AvatarJob, _ActionOptions, bpy.types.Operator, ImportHel
         wanted = self.wanted(context)
         avatar = self.for_avatar(context, str(media), wanted)
         tracking = {
-            "person": self.person - 1 if self.person else None,
+            "person": self.person or None,
             "fov": self.fov or None,
             "start": self.begin_seconds,
             "end": self.end_seconds or None,

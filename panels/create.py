@@ -64,7 +64,7 @@ def _draw_question(layout: Any, context: Any, question: dict[str, Any]) -> None:
         row = box.row(align=True)
         for k in range(people):
             button = row.operator(
-                "likeness.choose_person", text=str(k + 1), depress=k == question["person"]
+                "likeness.choose_person", text=str(k + 1), depress=k + 1 == question["person"]
             )
             button.index = k
     for note in question["warnings"]:

@@ -34,12 +34,12 @@ FUNCTIONS = {
     "camera": "avatar, pose=None, *, focus='full', yaw=0.0, pitch=0.0, width=768, height=768",
     "clip": "avatar, out, options, progress=None",
     "export": "avatar, out, pose=None, options=None, progress=None",
-    "level": "avatar, count",
     "load": "avatar",
     "motion": "avatar, file, *, fps=None, frames=None, expression=None",
     "pose": "avatar, name=None, *, expression=None, frame=0",
     "render": "avatar, pose=None, camera=None, *, background=None, out=None, backend='auto'",
     "save": "avatar, out",
+    "simplify": "avatar, max_gaussians",
     "splats": "avatar, pose=None",
     "track": "media, out, options=None, *, overlay=None, body=None, progress=None",
 }
@@ -74,6 +74,14 @@ def test_these_are_the_public_names() -> None:
     everything: dict[str, Any] = {}
     exec("from likeness import *", everything)
     assert set(likeness.__all__) <= set(everything)
+
+
+def test_old_names_work_with_a_warning() -> None:
+    avatar = person()
+    with pytest.warns(DeprecationWarning, match="simplify"):
+        level = likeness.level
+    assert len(level(avatar, count=50).gaussians) == 50
+    assert "level" not in likeness.__all__
 
 
 def test_type_checkers_see_the_same_names() -> None:
@@ -331,6 +339,7 @@ def test_build_hands_on_what_it_is_given(
     [
         {"max_gaussians": 3},
         {"person": -1},
+        {"person": 0},
         {"fov": float("nan")},
         {"fov": 170},
         {"person": True},

@@ -1,4 +1,4 @@
-"""``likeness batch``: many portraits, on a machine that nobody looks at."""
+"""``likeness batch``: many portraits, unattended."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...engine.core.types import LikenessError
-from .console import (
+from ...engine.pipeline.options import BuildOptions, parse_settings
+from ...engine.workflows.options import BatchOptions
+from .console import get_command_line, terminal_progress
+from .options import (
+    FILE,
     OutputFolder,
     PathOrAddress,
-    get_command_line,
+    body_option,
+    options_from,
+    out_option,
     pool_options,
     pop_cluster,
-    terminal_progress,
+    set_option,
 )
 
 if TYPE_CHECKING:
@@ -33,8 +39,9 @@ if TYPE_CHECKING:
 
 EXIT_SOME_FAILED = 3
 MAX_LISTED_FAILURES = 20  # failures at the end of a run on a terminal; the report has all of them
-PATH = click.Path(path_type=Path)
 PLACE = PathOrAddress()
+OF_ALL = ("max_gaussians", "refine", "network")
+"""Options of a build that the command line gives to all portraits; tables have all options."""
 
 
 class PartType(click.ParamType):  # type: ignore[type-arg]
@@ -47,78 +54,67 @@ class PartType(click.ParamType):  # type: ignore[type-arg]
     ) -> Any:
         found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", str(value))
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
-            self.fail(f"'{value}' is no part; write 3/10 for the third of ten.", param, context)
+            self.fail(f"'{value}' is not a part. Write 3/10 for the third of ten.", param, context)
         from ...engine.workflows.batch.batch_folder import BatchPart
 
         return BatchPart(int(found[1]), int(found[2]))
 
 
-@click.command(short_help="Build many avatars, and go on where a run was stopped.")
+@click.command(short_help="Build many avatars, and continue stopped runs.")
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=PLACE)
-@click.option(
-    "-o",
-    "--out",
-    metavar="DIR",
-    required=True,
-    type=OutputFolder(addresses=True),
-    help="The folder of the results, or an address (s3://...); the same command again goes on "
-    "with it.",
+@out_option(
+    "Folder of the results, or an address (s3://...); the same command again continues it.",
+    kind=OutputFolder(addresses=True),
 )
 @click.option(
     "--job",
     "jobs",
     metavar="FILE",
     multiple=True,
-    type=PATH,
-    help="A table of portraits (.toml, .csv, .jsonl), with options and more photos of each. "
-    "Several times.",
+    type=FILE,
+    help="Table of portraits (.toml, .csv, .jsonl), with options and more photos of each. "
+    "Repeatable.",
 )
 @click.option(
     "--part",
     metavar="K/N",
     type=PartType(),
-    help="Only every Nth portrait, from the Kth on: parts may run at once, on other machines, "
-    "with the same DIR. Run it without --part afterwards for what failed and the report.",
+    help="Build only every Nth portrait, from the Kth on: parts may run at once, on other "
+    "machines, with the same DIR. Run it without --part afterwards for what failed and the report.",
 )
 @click.option(
     "--resume/--force",
     default=True,
-    help="Keep what is complete and still the same (the default), or make everything again.",
+    help="Keep what is complete and unchanged (the default), or make everything again.",
 )
 @click.option(
     "--format",
     "formats",
     metavar="NAMES",
     default="",
-    help="Also write these of each avatar, with commas between: ply, spz, glb, usda, blend.",
+    help="Other files to write of each avatar, separated by commas: ply, spz, glb, usda, blend.",
 )
 @click.option(
     "--report/--no-report",
     default=True,
     help="Write report/index.html, a page of pictures and figures (the default).",
 )
-@click.option(
-    "--preview/--no-preview", default=True, help="Also draw preview.png of each (the default)."
+@options_from(BatchOptions)
+@options_from(
+    BuildOptions,
+    only=OF_ALL,
+    unset=True,
+    helps={
+        "max_gaussians": "Upper limit of the number of splats, unless a table gives one.",
+        "refine": "Time spent on fitting the splats, unless a table says; fast if not given.",
+        "network": "Network that corrects hidden sides, unless a table names one; default if not "
+        "given.",
+    },
 )
-@click.option(
-    "--max-gaussians",
-    metavar="N",
-    type=click.IntRange(min=5000),
-    help="At most so many splats, where a table says nothing else.",
-)
-@click.option(
-    "--refine",
-    type=click.Choice(["off", "fast", "full"]),
-    help="How long the splats are fitted, where a table says nothing else; fast if not given.",
-)
-@click.option(
-    "--network",
-    metavar="DIR|default|none",
-    help="What corrects hidden sides, where a table says nothing else; default if not given.",
-)
-@click.option("--body", metavar="NPZ", type=PATH, help="Another body file, with landmarks.")
+@set_option
+@body_option
 @pool_options(
-    workers="Processes; each takes one to two GB of memory.",
+    workers="Number of processes; each takes one to two GB of memory.",
     recycle="Portraits after which a process is replaced.",
 )
 @click.option(
@@ -127,7 +123,7 @@ class PartType(click.ParamType):  # type: ignore[type-arg]
     type=click.IntRange(0, 100),
     default=1,
     show_default=True,
-    help="How often a portrait is tried again at which a process died. What you can mend is not.",
+    help="Retries of a portrait at which a process died; user errors are not retried.",
 )
 @click.option(
     "--time-limit",
@@ -135,13 +131,14 @@ class PartType(click.ParamType):  # type: ignore[type-arg]
     type=click.IntRange(min=0),
     default=1800,
     show_default=True,
-    help="Of each portrait; 0 is none.",
+    help="Time limit for each portrait; 0 for none.",
 )
 @click.option(
     "--memory-limit",
     metavar="MB",
     type=click.IntRange(min=0),
-    help="Of each process; 0 is none. If not given, its share of the machine's, at least 4096.",
+    help="Memory limit of each process; 0 for none. If not given, its share of the machine's, at "
+    "least 4096.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line as each portrait ends.")
 @click.pass_context
@@ -162,12 +159,12 @@ def batch(
 ) -> None:
     """Build the avatars of many portraits.
 
-    INPUT is a folder (with all in it), a pattern in quotes, or a photo, also at an address that
-    fsspec reads (s3://...); --job adds a table. Each
-    avatar gets a folder in DIR. A run that is stopped at any moment loses nothing that was
-    complete. Exit code 3: some portraits failed, the others are complete.
+    INPUT is a folder (searched recursively), a pattern in quotes, or a photo, also at an address
+    that fsspec reads (s3://...); --job adds a table. Each avatar gets a folder in DIR. A run can be
+    stopped at any moment: complete avatars are kept. Exit code 3: some portraits failed, the others
+    are complete.
     """
-    from ...engine.workflows.batch.batch_run import FAILED, BatchOptions, BatchRun
+    from ...engine.workflows.batch.batch_run import FAILED, BatchRun
     from ...engine.workflows.batch.remote_folder import open_batch_output
     from ...engine.workflows.batch.units import plan_units
 
@@ -183,9 +180,9 @@ def batch(
         units = plan_units(portraits, progress)
         folder.begin(units, {"portraits": len(units), "formats": list(wanted.formats)})
         run = BatchRun(folder, units, wanted)
-        told = _Telling(len(units), as_json)
+        lines = _ItemPrinter(len(units), as_json)
         try:
-            run.run(lambda: _executor(chosen, cluster, folder.common()), told.tell, progress)
+            run.run(lambda: _executor(chosen, cluster, folder.common()), lines.tell, progress)
             folder.close()
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt | SystemExit):
@@ -239,8 +236,8 @@ def _portraits(
     from ...engine.workflows.batch.result_names import assign_names
     from ...engine.workflows.batch.tables import read_table
 
-    names = ("max_gaussians", "refine", "network", "body")
-    options = {name: chosen.pop(name) for name in names}
+    options = {name: chosen.pop(name) for name in (*OF_ALL, "body")}
+    options["settings"] = parse_settings(chosen.pop("settings")) or None
     options = {name: value for name, value in options.items() if value is not None}
     for name in ("body", "network"):  # workers may stand elsewhere
         if options.get(name, "none") not in ("none", "default"):
@@ -263,8 +260,8 @@ def _executor(
     return open_executor({}, shape, "batch-worker", cluster, common)
 
 
-class _Telling:
-    """A line for each portrait that ends: JSON on stdout, or plain on stderr where no bar is."""
+class _ItemPrinter:
+    """Prints each portrait that ends: as JSON on stdout, or as text on stderr where no bar is."""
 
     def __init__(self, total: int, as_json: bool) -> None:
         self._total, self._as_json, self._ended = total, as_json, 0
@@ -313,7 +310,7 @@ def _say_end(run: BatchRun, out: Place, report: bool, as_json: bool) -> None:
     failed = [item for item in run.items.values() if item.status == FAILED]
     for item in (
         failed[:MAX_LISTED_FAILURES] if sys.stderr.isatty() else ()
-    ):  # else told as they ended
+    ):  # else printed as they ended
         why = f"{item.reason} {item.remedy}".strip()
         click.echo(f"  failed: {item.unit.name}: {_printable(why)}", err=True)
     if sys.stderr.isatty() and len(failed) > MAX_LISTED_FAILURES:

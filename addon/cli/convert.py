@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from ...engine.core.types import LikenessError
-from .console import OutputFolder, terminal_progress
+from .console import terminal_progress
+from .options import OutputFolder
 
 FILE = click.Path(path_type=Path)
 

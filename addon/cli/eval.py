@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from ...engine.core.types import MAX_GAUSSIANS, LikenessError
-from .console import OutputFolder, terminal_progress
+from .console import terminal_progress
+from .options import OutputFolder
 
 EXIT_SOME_FAILED, EXIT_LEAK = 3, 4
 PATH = click.Path(path_type=Path)

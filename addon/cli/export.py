@@ -3,71 +3,40 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ...engine.core.types import LikenessError
+from ...engine.workflows.options import ExportOptions
 from .console import terminal_progress
-from .render import EXPRESSION_HELP, FRAME_HELP, LEVEL_HELP, POSE_HELP, check_frame
-
-FILE = click.Path(path_type=Path)
+from .options import FILE, check_frame, max_gaussians_option, options_from, out_option, pose_options
 
 
 @click.command(short_help="Write splats or a rigged mesh for other programs.")
 @click.argument("avatar", type=FILE)
-@click.option(
-    "-o",
-    "--out",
-    metavar="FILE",
-    required=True,
-    type=FILE,
-    help="A name ending in .ply or .spz (splats), .glb or .usda (splats, rigged mesh, or both).",
+@out_option(
+    "A name ending in .ply or .spz (splats), .glb or .usda (splats, rigged mesh, or both).", "FILE"
 )
-@click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
-@click.option("--frame", metavar="N", type=click.IntRange(min=0), help=FRAME_HELP)
-@click.option("--expression", metavar="NAME=V,...", help=EXPRESSION_HELP)
+@pose_options
 @click.option(
     "--motion",
     metavar="NPZ",
     type=FILE,
-    help="A motion file: it animates the mesh; of splats it makes a file for each frame, named "
+    help="Motion file: it animates the mesh; of splats it makes a file for each frame, named "
     "as in 'me_%04d.ply'.",
 )
 @click.option(
-    "--frames", metavar="A:B", help="With --motion: from frame A up to, not with, frame B."
+    "--frames", metavar="A:B", help="Frames of --motion: from A up to, but not including, B."
 )
 @click.option(
-    "--fps", metavar="RATE", type=click.FloatRange(1, 240), help="With --motion; else the file's."
+    "--fps",
+    metavar="RATE",
+    type=click.FloatRange(1, 240),
+    help="Frames per second of --motion; the file's if not given.",
 )
-@click.option(
-    "--content",
-    type=click.Choice(["both", "splats", "mesh"]),
-    help="What a .glb or .usda holds; both if not given.",
-)
-@click.option(
-    "--up",
-    type=click.Choice(["-y", "y", "z"]),
-    default="-y",
-    show_default=True,
-    help="Which axis of a PLY file points up: -y as viewers of splats expect it, y as here, z "
-    "as in Blender.",
-)
-@click.option(
-    "--place",
-    type=click.Choice(["floor", "photo"]),
-    default="floor",
-    show_default=True,
-    help="On the floor at the origin, or where it was photographed, the camera at the origin.",
-)
-@click.option(
-    "--texture",
-    metavar="PIXELS",
-    type=click.IntRange(64, 8192),
-    default=2048,
-    show_default=True,
-    help="Side of the mesh's texture.",
-)
-@click.option("--max-gaussians", metavar="N", type=click.IntRange(min=1), help=LEVEL_HELP)
+@options_from(ExportOptions, unset=("content",))
+@max_gaussians_option
 def export(
     avatar: Path,
     out: Path,
@@ -78,17 +47,14 @@ def export(
     frames: str | None,
     fps: float | None,
     content: str | None,
-    up: str,
-    place: str,
-    texture: int,
     max_gaussians: int | None,
+    **chosen: Any,
 ) -> None:
     """Write an avatar for other programs: splats (.ply, .spz), or splats and a rigged mesh with
     its look baked into a texture (.glb, .usda)."""
     from ...engine.formats.avatar import load_avatar
     from ...engine.gaussians.lod import simplify_avatar
     from ...engine.workflows.export_files import (
-        ExportOptions,
         check_export_format,
         export_avatar,
         load_export_motion,
@@ -101,9 +67,9 @@ def export(
     if motion is None and (frames is not None or fps is not None):
         raise click.UsageError("--frames and --fps go with --motion.")
     name = out.stem.partition("%")[0].rstrip("_#") or "Avatar"
-    options = ExportOptions(content or "both", up, place, texture, name)
     if content == "both" and out.suffix.lower() in (".ply", ".spz"):
-        options = ExportOptions("mesh", up, place, texture, name)  # refused with the reason
+        content = "mesh"  # refused with the reason
+    options = ExportOptions(content or "both", **chosen, name=name)
     check_export_format(out, options, motion is not None)
     stretch = _stretch(frames) if frames is not None else None
     person = load_avatar(avatar)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...engine.core.types import LikenessError
-from .console import FiniteNumber, OutputFolder, pool_options, pop_cluster, terminal_progress
+from .console import terminal_progress
+from .options import FiniteNumber, OutputFolder, pool_options, pop_cluster
 
 if TYPE_CHECKING:
     from ...engine.generative.generate_run import GenerateResult

@@ -16,14 +16,16 @@ import click
 from ...engine.core.signals import reraise_interrupts
 from ...engine.core.types import LikenessError, Progress
 from ...engine.core.version import VERSION
+from ...engine.pipeline.options import BuildOptions, parse_settings
 from .assets import assets
 from .batch import batch, batch_worker
-from .console import FiniteNumber, print_error, show_warning, terminal_progress
+from .console import print_error, show_warning, terminal_progress
 from .convert import convert
 from .eval import evaluation
 from .export import export
 from .extra_views import parse_extra_views, view_option
 from .generate import generate, generate_worker
+from .options import FILE, body_option, options_from, out_option, set_option
 from .render import render
 from .synth import synth, synth_worker
 from .track import track
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 EXIT_ERROR = 2
 EXIT_CANCELLED = 130
-PHOTO = click.Path(path_type=Path)
 
 
 # Commands -----------------------------------------------------------------------------------
@@ -46,79 +47,32 @@ def cli() -> None:
     """One portrait in, an animatable 3D Gaussian avatar out."""
 
 
-cli.add_command(assets)
-cli.add_command(track)
-cli.add_command(render)
-cli.add_command(export)
-cli.add_command(train)
-cli.add_command(synth)
-cli.add_command(convert)
-cli.add_command(evaluation)
-cli.add_command(generate)
-cli.add_command(batch)
-cli.add_command(synth_worker)
-cli.add_command(batch_worker)
-cli.add_command(generate_worker)
+for command in (assets, track, render, export, train, synth, convert, evaluation, generate, batch):
+    cli.add_command(command)
+for worker in (synth_worker, batch_worker, generate_worker):
+    cli.add_command(worker)
 
 
 @cli.command(short_help="Build avatars from portraits.")
-@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True, type=PHOTO)
-@click.option(
-    "-o",
-    "--out",
-    metavar="DIR",
-    required=True,
-    type=PHOTO,
-    help="Where to write; each of several photos gets a folder of its own in it.",
-)
+@click.argument("photos", metavar="PHOTO...", nargs=-1, required=True, type=FILE)
+@out_option("Folder to write to; each of several photos gets a folder of its own in it.")
 @view_option
-@click.option(
-    "--max-gaussians",
-    metavar="N",
-    type=click.IntRange(min=5000),
-    help="At most so many splats; 262,144 if not given.",
-)
-@click.option(
-    "--person",
-    metavar="N",
-    type=click.IntRange(min=0),
-    help="Which of several, counted from the left from 0; else the largest.",
-)
-@click.option(
-    "--fov",
-    metavar="DEGREES",
-    type=FiniteNumber(1, 150),
-    help="Field of view along the longer side, if you know it.",
-)
-@click.option(
-    "--refine",
-    type=click.Choice(["off", "fast", "full"]),
-    default="fast",
-    show_default=True,
-    help="How long the splats are fitted to the photo: not at all, about 15 seconds, or about 45, "
-    "on two idle cores.",
-)
-@click.option(
-    "--network",
-    metavar="DIR|default|none",
-    default="default",
-    show_default=True,
-    help="What corrects the sides that the photo does not show: the network that comes with "
-    "Likeness, none, or the folder of another.",
-)
-@click.option("--body", metavar="NPZ", type=PHOTO, help="Another body file, with landmarks.")
-@click.option("--blend/--no-blend", default=True, help="Also write avatar.blend.")
-@click.option("--preview/--no-preview", default=True, help="Also write preview.png.")
+@options_from(BuildOptions)
+@set_option
+@body_option
+@click.option("--blend/--no-blend", default=True, help="Also write avatar.blend (the default).")
+@click.option("--preview/--no-preview", default=True, help="Also write preview.png (the default).")
 @click.option("-v", "--verbose", is_flag=True, help="Also print the figures of the report.")
 def build(
     photos: tuple[Path, ...],
     out: Path,
     views: tuple[str, ...],
+    settings: tuple[str, ...],
     body: Path | None,
     blend: bool,
     preview: bool,
     verbose: bool,
-    **chosen: float | str | None,
+    **chosen: Any,
 ) -> None:
     """Build avatars from portraits: avatar.safetensors, avatar.blend, preview.png, report.json."""
     folders = [out] if len(photos) == 1 else [out / photo.stem for photo in photos]
@@ -128,10 +82,11 @@ def build(
             "Rename one, or build them one by one.",
         )
     others = parse_extra_views(views, len(photos)) if views else []
+    options = BuildOptions(**chosen, settings=parse_settings(settings))
     failed = False
     for photo, folder in zip(photos, folders):
         try:
-            _build_one(photo, folder, others, chosen, body, blend, preview, verbose)
+            _build_one(photo, folder, others, options, body, blend, preview, verbose)
         except LikenessError as error:
             if len(photos) == 1:
                 raise
@@ -145,16 +100,14 @@ def _build_one(
     photo: Path,
     folder: Path,
     others: Sequence[ExtraView],
-    chosen: dict[str, float | str | None],
+    options: BuildOptions,
     body: Path | None,
     blend: bool,
     preview: bool,
     verbose: bool,
 ) -> None:
-    from ...engine.pipeline.options import BuildOptions
     from ...engine.workflows.build_files import build_to_folder
 
-    options = BuildOptions(**{k: v for k, v in chosen.items() if v is not None})  # type: ignore[arg-type]
     names = " + ".join(str(path) for path in (photo, *(other.path for other in others)))
     click.echo(f"{names} -> {folder}", err=True)
     with terminal_progress() as progress:
@@ -192,10 +145,16 @@ def _write_blend(avatar: Path, photo: Path, progress: Progress) -> None:
 
 
 @cli.command()
-@click.argument("avatar", type=PHOTO)
+@click.argument("avatar", type=FILE, required=False)
+@click.option("--settings", is_flag=True, help="List the tuning constants for --set instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(avatar: Path, as_json: bool) -> None:
-    """Say what an avatar file holds."""
+def info(avatar: Path | None, settings: bool, as_json: bool) -> None:
+    """Describe an avatar file, or list the tuning constants of a build."""
+    if settings:
+        _list_settings(as_json)
+        return
+    if avatar is None:
+        raise click.UsageError("Missing argument 'AVATAR'.")
     from ...engine.core.types import LAYERS
     from ...engine.formats.avatar import load_avatar
 
@@ -231,11 +190,31 @@ def info(avatar: Path, as_json: bool) -> None:
         click.echo(f"  {key:<12} {value if isinstance(value, str) else json.dumps(value)}")
 
 
+def _list_settings(as_json: bool) -> None:
+    """Every tuning constant with its default and meaning."""
+    from ...engine.core.settings import list_settings
+    from ...engine.pipeline import build  # noqa: F401  registers the stages of a build
+    from ...engine.tracking import track_video  # noqa: F401  and those of a video
+
+    listed = list_settings()
+    if as_json:
+        facts = {one.name: {"default": one.default, "meaning": one.meaning} for one in listed}
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for one in listed:
+        value = (
+            f"{one.name}={','.join(map(str, one.default))}"
+            if isinstance(one.default, tuple)
+            else f"{one.name}={one.default}"
+        )
+        click.echo(f"{value:<48} {one.meaning}".rstrip())
+
+
 # Entry --------------------------------------------------------------------------------------
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command line; returns the exit code (2 for what the user can mend)."""
+    """Run the command line; returns the exit code (2 for user errors)."""
     warnings.showwarning = show_warning  # type: ignore[assignment]
     try:
         with reraise_interrupts():

@@ -7,20 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .console import FiniteNumber, terminal_progress
+from ...engine.core.options import given_options
+from ...engine.workflows.options import ClipOptions
+from .console import terminal_progress
+from .options import FILE, check_frame, max_gaussians_option, options_from, out_option, pose_options
 
 if TYPE_CHECKING:
     from ...engine.core.types import Avatar, Camera
 
-FILE = click.Path(path_type=Path)
-POSE_HELP = "A pose file (.npz), or a name as relaxed or wave; the photo's pose if not given."
-FRAME_HELP = "Which frame of a motion file that --pose names, from 0 on."
-EXPRESSION_HELP = (
-    "A name as smile or viseme_aa, or weights, as in jawOpen=0.5,eyeBlinkLeft=1; or names and "
-    "weights, smile,jawOpen=0.2 (and smile=0.5 for half of it)."
-)
-LEVEL_HELP = "At most so many: the most important ones, grown to fill in."
-SIZE_HELP = "One of them alone keeps the proportions, or makes a square; else 768, or the photo's."
 STILL_SIZE = 768
 
 _OF_MOTIONS = ("start", "end", "every", "speed", "up")
@@ -29,110 +23,26 @@ _OF_TURNTABLES = ("turns", "seconds")
 _OF_FREE_CAMERAS = ("yaw", "pitch", "focus")
 
 
-def _positive(most: float) -> FiniteNumber:
-    return FiniteNumber(min=0, min_open=True, max=most)
-
-
 @click.command()
 @click.argument("avatar", type=FILE)
-@click.option(
-    "-o",
-    "--out",
-    metavar="FILE|DIR",
-    required=True,
-    type=FILE,
-    help="A .png; or a clip: .mp4, .mov, .webm, .gif, .mkv, or a folder or frame_%04d.png.",
+@out_option(
+    "A .png; or a clip: .mp4, .mov, .webm, .gif, .mkv, or a folder or frame_%04d.png.", "FILE|DIR"
 )
-@click.option("--motion", metavar="NPZ", type=FILE, help="Make a clip of this motion file.")
-@click.option("--turntable", is_flag=True, help="Make a clip that goes around the avatar.")
-@click.option(
-    "--turns",
-    metavar="N",
-    type=FiniteNumber(-1000, 1000),
-    default=1.0,
-    show_default=True,
-    help="How often around; negative: the other way.",
-)
-@click.option(
-    "--seconds",
-    metavar="SECONDS",
-    type=_positive(3600),
-    default=4.0,
-    show_default=True,
-    help="How long a turntable takes (with --motion, as long as that).",
-)
-@click.option(
-    "--start",
-    metavar="SECONDS",
-    type=FiniteNumber(min=0),
-    default=0.0,
-    help="Begin the motion there.",
-)
-@click.option("--end", metavar="SECONDS", type=FiniteNumber(min=0), help="Leave the motion there.")
-@click.option(
-    "--every",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=1,
-    help="Take one frame in N of a motion.",
-)
-@click.option(
-    "--fps",
-    metavar="RATE",
-    type=FiniteNumber(1, 240),
-    help="Frames a second of the clip; motions keep their speed. Else the file's, or 30.",
-)
-@click.option(
-    "--speed",
-    metavar="FACTOR",
-    type=FiniteNumber(0.01, 100),
-    default=1.0,
-    help="0.5 is slow motion.",
-)
-@click.option(
-    "--up",
-    type=click.Choice(["auto", "y", "z", "-y"]),
-    default="auto",
-    help="Which axis of the motion file points up: z in AMASS, -y in many trackers' files. Else "
-    "what the motion looks like.",
-)
-@click.option(
-    "--camera",
-    type=click.Choice(["fixed", "follow", "input", "motion"]),
-    help="One that stays and holds the whole clip (the clips' default), one that goes along, the "
-    "photo's (the pictures' default), or the one that the motion was filmed with.",
-)
-@click.option(
-    "--yaw",
-    metavar="DEGREES",
-    type=FiniteNumber(-360, 360),
-    help="30 shows more of the left side of the body.",
-)
-@click.option(
-    "--pitch",
-    metavar="DEGREES",
-    type=FiniteNumber(-90, 90),
-    help="From above; negative: from below.",
-)
-@click.option("--focus", type=click.Choice(["head", "upper", "full"]), help="What to show.")
-@click.option("--pose", metavar="FILE|NAME", help=POSE_HELP)
-@click.option("--frame", metavar="N", type=click.IntRange(min=0), help=FRAME_HELP)
-@click.option("--expression", metavar="NAME[=V],...", help=EXPRESSION_HELP)
+@options_from(ClipOptions, unset=("camera", "yaw", "pitch"))
+@pose_options
 @click.option(
     "--background",
     metavar="COLOUR",
-    help="'#rrggbb', a name as white, or transparent. Without it pictures are transparent, "
-    "videos light grey.",
+    help="Background: '#rrggbb', a name as white, or transparent; by default transparent for "
+    "pictures and light grey for videos.",
 )
-@click.option("--max-gaussians", metavar="N", type=click.IntRange(min=1), help=LEVEL_HELP)
+@max_gaussians_option
 @click.option(
     "--backend",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
-    help="What draws; auto takes the GPU where gsplat can use one.",
+    help="Rasteriser; auto (the default) takes the GPU where gsplat can use one.",
 )
-@click.option("--width", metavar="PIXELS", type=click.IntRange(1, 8192), help=SIZE_HELP)
-@click.option("--height", metavar="PIXELS", type=click.IntRange(1, 8192))
 @click.pass_context
 def render(context: click.Context, /, **chosen: Any) -> None:
     """Draw an avatar: a picture, a clip of a motion, or a turntable."""
@@ -158,7 +68,7 @@ def render(context: click.Context, /, **chosen: Any) -> None:
 
 
 def _check_options(chosen: dict[str, Any], given: set[str]) -> None:
-    """Refuse options that would do nothing."""
+    """Refuse options that would have no effect."""
 
     def refuse(names: tuple[str, ...], why: str) -> None:
         for name in names:
@@ -210,7 +120,7 @@ CLIP_BACKGROUND = "#e6e6e6"
 
 def _clip(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
     from ...engine.imaging.image_sequence import parse_numbered
-    from ...engine.workflows.clip_files import ClipOptions, render_clip
+    from ...engine.workflows.clip_files import render_clip
     from ...engine.workflows.pose_choice import parse_expression, resolve_pose
     from ...engine.workflows.still_files import parse_color
 
@@ -218,29 +128,10 @@ def _clip(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
     pose, colour = chosen["pose"], chosen["background"]
     if colour is None and parse_numbered(out) is None:
         colour = CLIP_BACKGROUND
+    given = given_options(ClipOptions, chosen)
     options = ClipOptions(
-        **{
-            name: chosen[name]
-            for name in (
-                "motion",
-                "turntable",
-                "turns",
-                "seconds",
-                "start",
-                "end",
-                "every",
-                "fps",
-                "speed",
-                "up",
-                "focus",
-                "width",
-                "height",
-            )
-        },
+        **given,
         backend=backend,
-        camera=chosen["camera"] or "fixed",
-        yaw=chosen["yaw"] or 0.0,
-        pitch=chosen["pitch"] or 0.0,
         background=parse_color(colour),
         pose=resolve_pose(person, pose, None, chosen["frame"] or 0) if pose else None,
         expression=parse_expression(expression) if expression is not None else None,
@@ -252,15 +143,6 @@ def _clip(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
     click.echo(
         f"{clip.out}: {clip.frames} frames at {clip.frame_rate:g}/s, {clip.width} x {clip.height}"
     )
-
-
-# Helpers ------------------------------------------------------------------------------------
-
-
-def check_frame(pose: str | None, frame: int | None) -> None:
-    """Refuse a --frame where there is no file with frames."""
-    if frame is not None and (pose is None or not Path(pose).suffix):
-        raise click.UsageError("--frame goes with --pose FILE.")
 
 
 def _scaled(camera: Camera, width: int | None, height: int | None) -> Camera:

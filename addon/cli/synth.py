@@ -10,7 +10,8 @@ import click
 
 from ...engine.core.types import LikenessError
 from ...engine.core.version import VERSION
-from .console import OutputFolder, get_command_line, pool_options, pop_cluster, terminal_progress
+from .console import get_command_line, terminal_progress
+from .options import OutputFolder, pool_options, pop_cluster
 
 if TYPE_CHECKING:
     from ...engine.synth.figure import SynthOptions

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+from ...engine.core.options import option
+
 
 def count_cores() -> int:
     """Cores that this process may use: a farm's scheduler may leave it only some."""
@@ -66,13 +68,25 @@ class PoolConfig:
     """How many workers there are, and what each of them may take.
 
     Attributes:
-        workers: processes. threads: of each; 0 shares the machine's cores among them.
-        recycle: units after which a worker is replaced (every library keeps some memory).
+        workers: number of processes.
+        threads: of each; 0 shares the machine's cores among them.
+        recycle: units after which a worker is replaced (every library retains some memory).
+        limits: what a unit may take.
     """
 
-    workers: int = 1
-    threads: int = 0
-    recycle: int = 50
+    workers: int = option(
+        1, help="Number of processes.", metavar="N", min=1, max=256, show_default=True
+    )
+    threads: int = option(
+        0,
+        help="Threads of each process; the cores are shared among them if not given.",
+        metavar="N",
+        min=0,
+        max=1024,
+    )
+    recycle: int = option(
+        50, help="Units after which a process is replaced.", metavar="N", min=1, show_default=True
+    )
     limits: WorkerLimits = WorkerLimits()
 
     @property
@@ -83,7 +97,7 @@ class PoolConfig:
 
 @dataclass(frozen=True)
 class ClusterConfig:
-    """Which cluster, and what of it a worker takes.
+    """A cluster, and what of it a worker takes.
 
     Attributes:
         address: of Ray's head, as ``host:6379``; ``auto`` is the one in ``RAY_ADDRESS``, or one
@@ -91,8 +105,19 @@ class ClusterConfig:
         gpu_share: of a GPU for each worker, 0..1; None shares them out.
     """
 
-    address: str
-    gpu_share: float | None = None
+    address: str = option(
+        help="Cluster of Ray to run the processes on (docs/farm.md): the one at ADDRESS, or one "
+        "started on this machine.",
+        metavar="auto|ADDRESS",
+        flags=("--cluster",),
+    )
+    gpu_share: float | None = option(
+        None,
+        help="Share of a GPU for each process on a cluster; shared out if not given.",
+        metavar="X",
+        min=0,
+        max=1,
+    )
 
     @property
     def here(self) -> bool:

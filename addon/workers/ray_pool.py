@@ -29,7 +29,8 @@ from ...engine.core.version import VERSION
 from ...engine.workflows.batch.code_version import code_digest
 from ...engine.workflows.executor import Unit, WorkerEvent
 from .plan import ClusterConfig, PoolConfig, WorkerLimits, compute_memory_share
-from .pool import GRACE_SECONDS, MAX_FAILED_STARTS, WorkerPool, pool_worker_command
+from .pool import MAX_FAILED_STARTS, WorkerPool, pool_worker_command
+from .process import GRACE_SECONDS
 from .ray_session import RaySession, check_ray
 
 PATIENCE_SECONDS = 60.0

@@ -1,10 +1,10 @@
-"""Programs that this one starts, and what they may take: memory with all that they start in turn,
-and time."""
+"""Programs that this one starts, and limits of their time and memory (with all their children)."""
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -49,27 +49,49 @@ def kill_process_tree(process: subprocess.Popen[Any]) -> None:
             continue  # it has ended in between
 
 
-def run_limited(
-    command: Sequence[str], seconds: float, memory_mb: float
-) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, and keep what it writes.
+def start_process(
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
+) -> subprocess.Popen[str]:
+    """Start a program whose outputs are read as UTF-8 text.
 
     Args:
-        seconds, memory_mb: that it may take.
+        command: the program and its arguments.
+        environment: variables set besides the present ones.
+        stdin: as for ``subprocess.Popen``.
 
     Raises:
-        TooMuchError: it took more, and was ended.
+        OSError: it cannot be started.
     """
-    end = monotonic() + seconds
-    process = subprocess.Popen(
+    return subprocess.Popen(
         list(command),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
         text=True,
+        encoding="utf-8",
         errors="replace",
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )
+
+
+def run_limited(
+    command: Sequence[str], seconds: float, memory_mb: float
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, and return what it wrote.
+
+    Args:
+        command: the program and its arguments.
+        seconds: time limit.
+        memory_mb: memory limit, with the programs that it starts.
+
+    Raises:
+        ResourceLimitError: it took more, and was ended.
+    """
+    end = monotonic() + seconds
+    process = start_process(command)
     try:
         while True:
             try:

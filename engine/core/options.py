@@ -17,12 +17,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .types import LikenessError
 
 _KINDS: dict[str, type] = {k.__name__: k for k in (bool, int, float, str, Path)}
 _METADATA = "option"
+_Options = TypeVar("_Options")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class OptionSpec:
         optional: whether None is allowed.
         multiple: whether it may be given several times; the field is then a tuple.
         show_default: whether ``--help`` names the default.
+        wanted: what the value must be, for messages, where :attr:`expected` would say too little.
     """
 
     name: str
@@ -61,10 +63,13 @@ class OptionSpec:
     optional: bool = False
     multiple: bool = False
     show_default: bool = False
+    wanted: str = ""
 
     @property
     def expected(self) -> str:
         """What the value must be, for messages: ``a whole number from 5,000 on``."""
+        if self.wanted:
+            return self.wanted
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         if self.kind not in (int, float):
@@ -133,6 +138,7 @@ def option(
     choices: Iterable[str] = (),
     flags: Iterable[str] = (),
     show_default: bool = False,
+    wanted: str = "",
 ) -> Any:
     """A dataclass field with the description of an option; arguments as in :class:`OptionSpec`."""
     described = {
@@ -145,6 +151,7 @@ def option(
         "choices": tuple(choices),
         "flags": tuple(flags),
         "show_default": show_default,
+        "wanted": wanted,
     }
     metadata = {_METADATA: described}
     if default is ...:
@@ -219,7 +226,19 @@ def check_options(options: Any) -> None:
         object.__setattr__(options, name, parsed)
 
 
-def given_options(values: Mapping[str, Any], cls: Any) -> dict[str, Any]:
+def options_from_json(cls: type[_Options], values: Mapping[str, Any]) -> _Options:
+    """Options of a class from a request's ``options``.
+
+    Raises:
+        LikenessError: a name is not known, or a value is not allowed.
+    """
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise LikenessError(f"The request's options are wrong: {error}.") from error
+
+
+def given_options(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """Those of ``values`` that are options of ``cls`` and are not None."""
     specs = option_specs(cls)
     return {name: v for name, v in values.items() if name in specs and v is not None}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..core.cameras import field_of_view
 from ..core.progress import StageTimer, peak_memory_mb
+from ..core.settings import changed_settings, overridden_settings
 from ..core.types import LAYERS, Avatar, Matte, Observation, Portrait, Progress, Track
 from ..core.version import VERSION
 from ..files.digests import file_sha256
@@ -57,8 +58,8 @@ class FitChange:
     """What is to be done otherwise before a fit is used.
 
     Attributes:
-        person: another one of the people in the photo. adjustment: corrections of the main
-            photo's fit.
+        person: another one of the people in the photo, counted from the left from 1.
+        adjustment: corrections of the main photo's fit.
     """
 
     person: int | None = None
@@ -225,6 +226,18 @@ def build_avatar(
         LikenessError: what is wrong with the file, and what to do.
     """
     options = options or BuildOptions()
+    with overridden_settings(options.settings):
+        return _build_avatar(portrait, options, progress, body_path, others, check)
+
+
+def _build_avatar(
+    portrait: Path,
+    options: BuildOptions,
+    progress: Progress | None,
+    body_path: Path | None,
+    others: Sequence[ExtraView],
+    check: FitCheck | None,
+) -> BuildResult:
     stage = StageTimer(progress)
     lifted = lift_portrait(
         portrait, options, body_path=body_path, stages=stage, others=others, check=check
@@ -236,7 +249,7 @@ def build_avatar(
         "source": portrait.name,
         "sha256": file_sha256(portrait),
         # Avatars are passed on: no folders of this computer in them.
-        "options": {**asdict(options), "network": Path(options.network).name},
+        "options": options.as_provenance(),
     }
     if others:
         provenance["others"] = [
@@ -246,6 +259,8 @@ def build_avatar(
     if lifted.network is not None:
         folder = Path(lifted.network["folder"]).name
         provenance["network"] = {**lifted.network, "folder": folder}
+    if options.settings:
+        provenance["options"]["settings"] = changed_settings()
     avatar = replace(lifted.avatar, provenance=provenance)
     backend = best_backend() if options.refine != "off" else None
     if backend is not None:
@@ -284,4 +299,6 @@ def build_avatar(
         "others": beside,
         "warnings": lifted.warnings,
     }
+    if options.settings:
+        report["settings"] = changed_settings()
     return BuildResult(avatar, report, photo, observation, matte, track)

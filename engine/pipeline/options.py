@@ -1,55 +1,42 @@
-"""What can be chosen for a build, and how values from command lines and tables are checked."""
+"""What can be chosen for a build. Light to import: command line and Blender read it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+from ..core.options import check_options, option
 from ..core.types import MAX_GAUSSIANS, LikenessError
-from ..files.weights import DEFAULT_NETWORK
-from ..gaussians.refine import REFINE_LEVELS
 
 MIN_GAUSSIANS = 5000
+REFINE_CHOICES = ("off", "fast", "full")
+"""The names of ``gaussians.refine.REFINE_LEVELS``."""
 
 
-def parse_option(name: str, value: Any) -> Any:
-    """An option's value as ``BuildOptions`` takes it; texts, as tables have them, are read.
+def person_option() -> Any:
+    """The field ``person`` of options: which of several people, counted from 1."""
+    return option(
+        None,
+        help="Which of several people, counted from the left from 1; the largest if not given.",
+        metavar="N",
+        min=1,
+        wanted="a whole number from 1 on (persons are counted from 1, from the left)",
+    )
 
-    Raises:
-        ValueError: it cannot be that; the text says what it may be.
+
+def fov_option(help: str) -> Any:
+    """The field ``fov`` of options: the field of view along the longer side, in degrees."""
+    return option(None, help=help, unit="degrees", min=1, max=150)
+
+
+def person_index(person: int | None) -> int | None:
+    """Index in the detectors' list of people, from 0, of a person counted from 1.
+
+    Users count persons from 1 everywhere; only here the numbers become indices.
     """
-    if name in ("max_gaussians", "person"):
-        least = MIN_GAUSSIANS if name == "max_gaussians" else 0
-        return _whole_number(value, least)
-    if name == "fov":
-        return _degrees(value)
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be a text")
-    if name == "refine" and value not in REFINE_LEVELS:
-        raise ValueError(f"must be one of {', '.join(REFINE_LEVELS)}")
-    return value
-
-
-def _whole_number(value: Any, least: int) -> int:
-    wrong = f"must be a whole number from {least:,} on"
-    try:
-        number = int(value) if isinstance(value, str) else value
-    except ValueError:
-        raise ValueError(wrong) from None
-    if isinstance(number, bool) or not isinstance(number, int) or not least <= number < 2**31:
-        raise ValueError(wrong)
-    return number
-
-
-def _degrees(value: Any) -> float:
-    wrong = "must be degrees from 1 to 150"
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(wrong) from None
-    if isinstance(value, bool) or not 1 <= number <= 150:
-        raise ValueError(wrong)
-    return number
+    return None if person is None else person - 1
 
 
 @dataclass(frozen=True)
@@ -57,36 +44,72 @@ class BuildOptions:
     """What a user may choose; nothing in a build is random but the order of a GPU's sums.
 
     Attributes:
-        max_gaussians: never exceeded.
-        person: which of several people, counted from the left from 0; the largest if None.
+        max_gaussians: upper limit of the number of Gaussians.
+        person: which of several people, counted from the left from 1; the largest if None.
         fov: field of view along the photo's longer side in degrees, if it is known.
-        refine: how long the lift is fitted to the photo: one of ``gaussians.refine.LEVELS``.
+        refine: how long the lift is fitted to the photo: one of ``REFINE_CHOICES``.
         network: what improves the lift: a network's folder, ``default`` for the one that comes
-            with Likeness (as nothing at all), or ``none``.
+            with Likeness (also if empty), or ``none``.
+        settings: tuning constants to override for this build, by their dotted names
+            (``lift.texels.under_photo``); ``likeness info --settings`` lists them.
 
     Raises:
-        LikenessError: there is no such level, or a number cannot be.
+        LikenessError: a value is not allowed; the option and what it must be are named.
     """
 
-    max_gaussians: int = MAX_GAUSSIANS
-    person: int | None = None
-    fov: float | None = None
-    refine: str = "fast"
-    network: str = DEFAULT_NETWORK
+    max_gaussians: int = option(
+        MAX_GAUSSIANS,
+        help="Upper limit of the number of splats.",
+        metavar="N",
+        min=MIN_GAUSSIANS,
+        show_default=True,
+    )
+    person: int | None = person_option()
+    fov: float | None = fov_option(
+        "Field of view along the longer side, in degrees, if you know it."
+    )
+    refine: str = option(
+        "fast",
+        help="Time spent on fitting the splats to the photo: none, about 15 seconds, or about 45, "
+        "on two idle cores.",
+        choices=REFINE_CHOICES,
+        show_default=True,
+    )
+    network: str = option(
+        "default",
+        help="Network that corrects the sides that the photo does not show: the one that comes "
+        "with Likeness, none, or the folder of another.",
+        metavar="DIR|default|none",
+        show_default=True,
+    )
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.refine not in REFINE_LEVELS:
-            raise LikenessError(
-                f"There is no way to refine called '{self.refine}'.",
-                f"Choose one of: {', '.join(REFINE_LEVELS)}.",
-            )
-        for name in ("max_gaussians", "person", "fov"):
-            value = getattr(self, name)
-            try:
-                none = value is None and name != "max_gaussians"
-                checked = None if none else parse_option(name, value)
-            except ValueError as error:
-                raise LikenessError(f"{name} {error}, not {value!r}.", "Choose another.") from error
-            object.__setattr__(self, name, checked)
         if not self.network:
-            object.__setattr__(self, "network", DEFAULT_NETWORK)
+            object.__setattr__(self, "network", "default")
+        check_options(self)
+
+    def as_provenance(self) -> dict[str, Any]:
+        """The options as an avatar records them, JSON-able: without folders of this computer, and
+        with ``settings`` only where some were changed."""
+        options = {**asdict(self), "network": Path(self.network).name}
+        if not self.settings:
+            del options["settings"]
+        return options
+
+
+def parse_settings(texts: tuple[str, ...]) -> dict[str, str]:
+    """Name -> value of ``NAME=VALUE`` texts; the last one of a name counts.
+
+    Raises:
+        LikenessError: a text has another form.
+    """
+    settings = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name.strip() and equals and value.strip()):
+            raise LikenessError(
+                f"--set '{text}' is not a setting.", "Write --set NAME=VALUE; see info --settings."
+            )
+        settings[name.strip()] = value.strip()
+    return settings

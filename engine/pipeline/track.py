@@ -26,6 +26,7 @@ from ..tracking.measure import face_failed
 from ..tracking.multiview import ObservedPhoto, fit_multiview, parse_direction
 from ..tracking.observation import NO_FACE, observe
 from ..tracking.track_summary import lens_source
+from .options import person_index
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def track_portrait(
 
     Args:
         portrait: an image file.
-        person, fov: as in :class:`.pipeline.BuildOptions`.
+        person: as in :class:`.options.BuildOptions`, counted from 1.
+        fov: as in :class:`.options.BuildOptions`.
         body_path: another body file than the default one; it must carry landmarks.
         estimators: other programs' poses to begin with, see :func:`.tracking.fit.fit_body`.
         keypoints: another detector, whose body and hand points are used where it is sure.
@@ -144,7 +146,7 @@ def track_image(
     """
     stage = stages or StageTimer(None)
     with stage("detect", "looking for the person"):
-        observation = observe(photo, detectors, person)
+        observation = observe(photo, detectors, person_index(person))
         found = None if keypoints is None else keypoints.keypoints(photo, observation)
         if found is not None:
             observation = merge_keypoints(observation, found)
@@ -188,7 +190,8 @@ def track_photos(
         body = load_fitting_body(body_path)
     with stage("detect", "looking for the person"):
         detectors = open_detectors()
-        seen = [observe(p, detectors, None if k else person) for k, p in enumerate(photos)]
+        main = person_index(person)
+        seen = [observe(p, detectors, None if k else main) for k, p in enumerate(photos)]
     lenses = [fov if k == 0 or p.focal_35mm is None else None for k, p in enumerate(photos)]
     directions = ["any", *(other.direction for other in others)]
     with stage("fit", "fitting the body to all photos"):

@@ -23,9 +23,9 @@ from ..core.types import Avatar, Camera, FloatArray, Gaussians, Motion, Pose, Pr
 if TYPE_CHECKING:
     from ..pipeline.build import BuildResult
     from ..pipeline.options import BuildOptions
-    from .clip_files import Clip, ClipOptions
-    from .export_files import ExportOptions
-    from .track_files import TrackFiles, TrackOptions
+    from .clip_files import Clip
+    from .options import ClipOptions, ExportOptions, TrackOptions
+    from .track_files import TrackFiles
 
 File = str | PathLike[str]
 Views = Mapping[str, File] | Sequence[File]
@@ -113,15 +113,27 @@ def save(avatar: Avatar, out: File) -> Path:
     return Path(out)
 
 
-def simplify(avatar: Avatar, count: int) -> Avatar:
-    """An avatar with at most ``count`` Gaussians: the most important ones, grown to fill in.
+def simplify(avatar: Avatar, max_gaussians: int) -> Avatar:
+    """Reduce an avatar to its most important Gaussians, grown to fill in for the others.
+
+    Args:
+        max_gaussians: upper limit of the number of Gaussians.
+
+    Raises:
+        LikenessError: ``max_gaussians`` is less than one.
+    """
+    from ..gaussians.lod import simplify_avatar
+
+    return simplify_avatar(avatar, max_gaussians)
+
+
+def level(avatar: Avatar, count: int) -> Avatar:
+    """Deprecated name of :func:`simplify`.
 
     Raises:
         LikenessError: ``count`` is less than one.
     """
-    from ..gaussians.lod import simplify_avatar
-
-    return simplify_avatar(avatar, count)
+    return simplify(avatar, count)
 
 
 def pose(

@@ -14,16 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.cameras import orbit
-from ..core.types import (
-    FRAME_STATES,
-    Avatar,
-    Camera,
-    FloatArray,
-    LikenessError,
-    Motion,
-    Pose,
-    Progress,
-)
+from ..core.types import FRAME_STATES, Avatar, Camera, LikenessError, Motion, Pose, Progress
 from ..files.folders import make_parents
 from ..imaging.image_sequence import ImageSequenceWriter, NumberedFiles, parse_numbered
 from ..imaging.resize import fit_size
@@ -51,58 +42,16 @@ from ..visual.clip_cameras import (
     steady_cameras,
     turntable_yaws,
 )
+from .options import ClipOptions
 
-CAMERAS = ("fixed", "follow", "input", "motion")
 DEFAULT_SIZE = 768
 MAX_SIDE = 1280
 """Pixels of the longer side of a photo's or video's own camera, when no size is given."""
 
-TURNTABLE_SECONDS, TURNTABLE_RATE = 4.0, 30.0
+TURNTABLE_RATE = 30.0
 
 MIN_RATE = 1 / 60
 """Frames a second; with fewer something is wrong, in the options or in the motion file."""
-
-
-@dataclass(frozen=True)
-class ClipOptions:
-    """What a user may choose.
-
-    Attributes:
-        motion: a motion file; None for a turntable of a standing figure.
-        turntable: whether the camera circles; ``turns`` times (negative: the other way round).
-        seconds: how long a turntable without a motion lasts.
-        start, end, every, fps, speed: as in :func:`evaluation.reenact.trim`.
-        up: ``y``, ``z`` or ``-y``, or ``auto`` for what the motion looks like.
-        camera: one of ``CAMERAS``: a fixed one that holds the whole clip, one that goes along,
-            the photo's, or the motion's own.
-        yaw, pitch, focus: of ``fixed`` and ``follow``; focus None: what the photo shows.
-        width, height: pixels.
-        background: [3] 0..1, or None for transparency.
-        pose: of a turntable without a motion; None for the photo's.
-        expression: weights by name, which go before the pose's or motion's own.
-        backend: of ``render.rasterize``.
-    """
-
-    motion: Path | None = None
-    turntable: bool = False
-    turns: float = 1.0
-    seconds: float = TURNTABLE_SECONDS
-    start: float = 0.0
-    end: float | None = None
-    every: int = 1
-    fps: float | None = None
-    speed: float = 1.0
-    up: str = "auto"
-    camera: str = "fixed"
-    yaw: float = 0.0
-    pitch: float = 0.0
-    focus: str | None = None
-    width: int | None = None
-    height: int | None = None
-    background: FloatArray | None = None
-    pose: Pose | None = None
-    expression: dict[str, float] | None = None
-    backend: str = "cpu"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ can be known to fail is said before the work.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +19,14 @@ from ..formats.ply import UPS, write_ply
 from ..formats.spz import write_spz
 from ..formats.surface_mesh import SurfaceMesh
 from ..formats.usd import write_usda
-from ..gaussians.mesh_extraction import TEXTURE_SIZE, extract_mesh, floor_offset, translate_pose
+from ..gaussians.mesh_extraction import extract_mesh, floor_offset, translate_pose
 from ..gaussians.posing import pose_avatar
 from ..imaging.image_sequence import NumberedFiles
+from .options import CONTENTS, PLACES, ClipOptions, ExportOptions
 
 SPLAT_SUFFIXES = (".ply", ".spz")
 SCENE_SUFFIXES = (".glb", ".usda")
 SUFFIXES = SPLAT_SUFFIXES + SCENE_SUFFIXES
-CONTENTS = ("both", "splats", "mesh")
-PLACES = ("floor", "photo")
 
 _ELSEWHERE = {
     ".fbx": "FBX files come from Blender: File > Export > Likeness Rigged Mesh (FBX).",
@@ -37,26 +36,6 @@ _ELSEWHERE = {
     ".usdz": "Choose .usda, and pack it with usdzip.",
     ".safetensors": "It would be the avatar itself: copy the file.",
 }
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """What a user may choose.
-
-    Attributes:
-        content: of files that can hold both: ``splats``, the rigged ``mesh``, or ``both``.
-        up: of PLY files, one of ``formats.ply.UPS``.
-        place: ``floor``: the person stands on the floor at the origin. ``photo``: where it was
-            photographed, from a camera at the origin.
-        texture: pixels of the mesh's texture's side.
-        name: of the objects in the file.
-    """
-
-    content: str = "both"
-    up: str = "-y"
-    place: str = "floor"
-    texture: int = TEXTURE_SIZE
-    name: str = "Avatar"
 
 
 def check_export_format(out: Path, options: ExportOptions, moving: bool) -> None:
@@ -234,7 +213,7 @@ def load_export_motion(
     Raises:
         LikenessError: what is wrong with the file, or no such frames.
     """
-    from .clip_files import ClipOptions, load_clip_motion
+    from .clip_files import load_clip_motion
 
     notes: list[str] = []
     motion = load_clip_motion(avatar, path, ClipOptions(motion=path, fps=fps), notes)

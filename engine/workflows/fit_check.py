@@ -3,10 +3,10 @@
 The worker sends::
 
     {"type": "question", "kind": "fit", "picture": "….png", "fit": "….npz", "people": 2,
-     "person": 0, "warnings": [...], "framing": "half", "face_error": 2.1, "pose_error": 4.0}
+     "person": 1, "warnings": [...], "framing": "half", "face_error": 2.1, "pose_error": 4.0}
 
-and waits for one of ``{"answer": "continue"}``, ``{"answer": "person", "index": 1}`` (counted from
-the left from 0), ``{"answer": "adjust", "landmarks": {...}}`` or ``{"answer": "adjust", "pose":
+and waits for one of ``{"answer": "continue"}``, ``{"answer": "person", "index": 2}`` (counted from
+the left from 1), ``{"answer": "adjust", "landmarks": {...}}`` or ``{"answer": "adjust", "pose":
 {...}}``, see :meth:`.tracking.adjust.Adjustment.from_answer`. After any but the first it fits
 again and asks again. ``picture`` shows the body over the photo, everybody numbered; ``fit`` is
 what :func:`load_shown_fit` reads, for a scene in which the fit is corrected.
@@ -103,7 +103,7 @@ def make_fit_check(
             picture=str(picture),
             fit=str(fit),
             people=observation.num_people,
-            person=observation.person_index,
+            person=observation.person_index + 1,
             warnings=[note for one in all_tracked for note in one.warnings],
             framing=track.framing,
             face_error=track.face_error,
@@ -123,8 +123,10 @@ def _change(answer: dict[str, Any], track: Track, people: int) -> FitChange | No
         return None
     if said == "person":
         index = answer.get("index")
-        if not isinstance(index, int) or not 0 <= index < people:
-            raise LikenessError(f"There is no person {index} in this photo.")
+        if not isinstance(index, int) or not 1 <= index <= people:
+            raise LikenessError(
+                f"There is no person {index} in this photo.", f"Persons count from 1 to {people}."
+            )
         return FitChange(person=index)
     if said == "adjust":
         return FitChange(adjustment=Adjustment.from_answer(answer, track))

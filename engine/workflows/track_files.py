@@ -26,47 +26,20 @@ from ..imaging.media import PICTURE_SUFFIXES, is_video
 from ..imaging.video import VideoReader
 from ..imaging.video_writer import VideoWriter
 from ..motion.io import save_motion
-from ..pipeline.track import ExtraView, load_fitting_body, track_photos, track_portrait
+from ..pipeline.options import person_index
+from ..pipeline.track import load_fitting_body, track_photos, track_portrait
 from ..tracking.detectors import Detectors
 from ..tracking.estimators import FileEstimator, KeypointEstimator
 from ..tracking.track_summary import mean_joint_confidence, unseen_parts
 from ..visual.overlay import OverlayPainter
 from ..visual.sheet import save_image
+from .options import TrackOptions
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
 TRACKED, LOST = FRAME_STATES.index("tracked"), FRAME_STATES.index("lost")
 
 _FRAMINGS = {"head": "head and shoulders", "half": "half body", "full": "full body"}
 _VIEWS = {"front": "from the front", "side": "from the side", "back": "from behind"}
-
-
-@dataclass(frozen=True)
-class TrackOptions:
-    """What a user may choose.
-
-    Attributes:
-        person: which of several people, counted from the left from 0; the largest if None.
-        fov: field of view along the longer side in degrees, if it is known.
-        start, end: of a video, seconds between which to track.
-        max_frames: of a video, track at most so many.
-        resume: go on where an earlier run of a video was stopped.
-        estimates: of a photo, other programs' poses to begin with (docs/ESTIMATORS.md); of each
-            joint the last file that knows it counts.
-        smplx: the user's own SMPL-X model file, which some of them need.
-        sapiens: of a photo, folder of a Sapiens2 pose model whose keypoints are used.
-        others: of a photo, more photos of the same person, for their shape.
-    """
-
-    person: int | None = None
-    fov: float | None = None
-    start: float = 0.0
-    end: float | None = None
-    max_frames: int | None = None
-    resume: bool = True
-    estimates: tuple[Path, ...] = ()
-    smplx: Path | None = None
-    sapiens: Path | None = None
-    others: tuple[ExtraView, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -204,7 +177,7 @@ def _track_video(
             body,
             Detectors(asset_path("pose_landmark").parent),
             fov=options.fov,
-            person=options.person,
+            person=person_index(options.person),
             max_frames=options.max_frames,
             start=options.start,
             end=options.end,

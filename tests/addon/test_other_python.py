@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from likeness.addon.workers import jobs
+from likeness.addon.workers import process
 from likeness.addon.workers.jobs import JobState, WorkerJob, worker_command
 from likeness.engine.core.types import LikenessError
 
@@ -52,7 +52,7 @@ def test_a_python_of_another_version_does_not(bare: str) -> None:
 
 def test_an_old_python_says_so(bare: str, monkeypatch: pytest.MonkeyPatch) -> None:
     old = "import sys; sys.version_info = (3, 9, 2)\n"
-    monkeypatch.setattr(jobs, "_BOOT", old + jobs._BOOT)
+    monkeypatch.setattr(process, "_BOOT", old + process._BOOT)
     job = ended(worker_command(python=bare))
     assert job.error is not None
     assert "It is Python 3.9; 3.11 or later is needed." in job.error.message
@@ -60,9 +60,9 @@ def test_an_old_python_says_so(bare: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_boot_is_readable_by_old_pythons() -> None:
     """Python 2 and early 3 have to get as far as the sentence about their age."""
-    assert "f'" not in jobs._BOOT
-    assert 'f"' not in jobs._BOOT
-    before = jobs._BOOT[: jobs._BOOT.index("import importlib.util")]
+    assert "f'" not in process._BOOT
+    assert 'f"' not in process._BOOT
+    before = process._BOOT[: process._BOOT.index("import importlib.util")]
     assert "sys.version_info <" in before
 
 

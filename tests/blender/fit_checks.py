@@ -42,7 +42,7 @@ class Asking:
             "fit": str(fit),
             "picture": str(fit),
             "people": 2,
-            "person": 0,
+            "person": 1,
             "warnings": [],
         }
         self.answers: list[dict[str, Any]] = []

@@ -25,6 +25,6 @@ def test_a_fit_is_corrected_and_leaves_no_trace(blender, tmp_path: Path) -> None
     assert done["others"] < 1e-4
     assert done["trace again"] == [True, True]
     assert done["back"] == [True, 2]
-    assert done["said"] == [{"answer": "person", "index": 1}, {"answer": "continue"}]
+    assert done["said"] == [{"answer": "person", "index": 2}, {"answer": "continue"}]
     assert done["icon"] == [True, 0]
     assert done["polls"] == [False, False]

@@ -12,6 +12,7 @@ from ...files.stores import Place
 from ...files.untrusted import read_json
 from ..build_files import REPORT_FILE
 from ..executor import Executor, WorkerEvent, as_completed, format_time_left
+from ..options import BatchOptions
 from .batch_folder import BatchFolder
 from .units import PortraitUnit, find_duplicates, unit_to_json
 
@@ -21,22 +22,6 @@ DONE, FAILED, LEFT = "done", "failed", "left"
 FACTS = ("seconds", "memory_mb", "worker", "held_mb")
 """What a worker tells of each unit for the journal: its time, the most memory that the process
 ever held, the process, and what it holds afterwards."""
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """What is wanted of each portrait.
-
-    Attributes:
-        formats: besides the avatar, of ``formats.FORMATS``. preview: draw preview.png.
-        force: make also what is complete. tries: how often a unit is begun that fails by no fault
-            of the user.
-    """
-
-    formats: tuple[str, ...] = ()
-    preview: bool = True
-    force: bool = False
-    tries: int = 2
 
 
 @dataclass

@@ -25,7 +25,8 @@ from ...pipeline.track import ExtraView
 from ...visual.sheet import SheetStudio, Tile, save_image
 from ..build_files import AVATAR_FILE, BLEND_FILE, write_build
 from ..executor import FatalWorkerError
-from ..export_files import ExportOptions, export_avatar
+from ..export_files import export_avatar
+from ..options import ExportOptions
 from .batch_folder import RESULT_FILE, VIEWS, result_files, write_result
 from .remote_folder import make_remote
 from .units import photo_sha256

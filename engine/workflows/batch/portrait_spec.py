@@ -1,4 +1,4 @@
-"""What is asked of one portrait, wherever it is said: on the command line or in a table."""
+"""What is to be built of one portrait, given on the command line or in a table."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...core.options import OptionSpec, option_specs, parse_option
 from ...core.types import LikenessError
 from ...files.stores import Place
-from ...pipeline.options import parse_option
+from ...pipeline.options import BuildOptions
 
 
 @dataclass(frozen=True)
@@ -17,10 +18,11 @@ class PortraitSpec:
     """One portrait of a batch.
 
     Attributes:
-        photo: the main photo's file. views: direction and file of others of the same person.
+        photo: the main photo's file.
+        views: direction and file of others of the same person.
         name: of its folder in the output, with ``/`` between folders.
         options: of ``BuildOptions``, those that are given, and ``body``, a body file.
-        where: where it was asked for, for messages; empty when as a file itself.
+        where: the table's file and line, for messages; empty for a photo given as a file.
     """
 
     photo: Place
@@ -30,32 +32,37 @@ class PortraitSpec:
     where: str = ""
 
 
-OPTIONS = ("max_gaussians", "person", "fov", "refine", "network", "body")
+SPECS = {
+    **option_specs(BuildOptions),
+    "body": OptionSpec("body", Path, None, "Another body file, with landmarks.", metavar="NPZ"),
+}
 """What can be chosen for each portrait; ``network`` and ``body`` may be paths."""
 
+OPTIONS = tuple(SPECS)
 
-def read_options(
-    said: Mapping[str, Any], folder: Path, where: str, known: tuple[str, ...] = OPTIONS
-) -> dict[str, Any]:
+
+def read_options(said: Mapping[str, Any], folder: Path, where: str) -> dict[str, Any]:
     """The options among a table's fields, checked.
 
     Args:
-        folder: the table's, which its paths are relative to. where: for messages.
+        said: the table's fields.
+        folder: the table's, which its paths are relative to.
+        where: file and line, for messages.
 
     Raises:
         LikenessError: an option is not known or cannot have its value.
     """
     out: dict[str, Any] = {}
     for name, value in said.items():
-        if name not in known:
+        if name not in SPECS:
             raise LikenessError(
-                f"{where} has the field '{name}', which is not known.",
-                f"Known are: {', '.join(known)}.",
+                f"{where} has the unknown field '{name}'.", f"Known fields: {', '.join(OPTIONS)}."
             )
         try:
-            out[name] = parse_option(name, value)
+            out[name] = parse_option(SPECS[name], value)
         except ValueError as error:
-            raise LikenessError(f"{where}: {name} {error}, not {value!r}.", "Mend it.") from error
+            remedy = "Correct it in the table."
+            raise LikenessError(f"{where}: {name} {error}, not {value!r}.", remedy) from error
     if "body" in out:
         out["body"] = str(folder / out["body"])
     if out.get("network", "none") not in ("none", "default"):

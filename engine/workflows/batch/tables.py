@@ -222,8 +222,7 @@ def _asked(
     unknown = sorted(set(rest) - set(OPTIONS))
     if unknown:
         raise LikenessError(
-            f"{where} has the field '{unknown[0]}', which is not known.",
-            f"Known are: {', '.join(_FIELDS)}.",
+            f"{where} has the unknown field '{unknown[0]}'.", f"Known fields: {', '.join(_FIELDS)}."
         )
     options = {**shared, **read_options(rest, folder, where)}
     return PortraitSpec(photo, tuple(views), name, options, where)

@@ -23,6 +23,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...core.options import options_from_json
 from ...core.progress import estimate_seconds
 from ...core.types import LikenessError
 
@@ -63,10 +64,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     from ..build_files import build_to_folder
     from ..fit_check import make_fit_check
 
-    try:
-        options = BuildOptions(**request["options"])
-    except TypeError as error:
-        raise LikenessError(f"The request's options are wrong: {error}.") from error
+    options = options_from_json(BuildOptions, request["options"])
     try:
         others = [ExtraView(**{**o, "path": Path(o["path"])}) for o in request["others"]]
     except (AttributeError, KeyError, TypeError) as error:

@@ -20,6 +20,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...core.options import options_from_json
 from ...core.types import LikenessError
 
 if TYPE_CHECKING:
@@ -35,17 +36,14 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     from ...scene.frames import SceneFrames
     from ..export_files import (
         SPLAT_SUFFIXES,
-        ExportOptions,
         check_export_format,
         write_scene,
         write_sequence,
         write_splats,
     )
+    from ..options import ExportOptions
 
-    try:
-        options = ExportOptions(**request["options"])
-    except TypeError as error:
-        raise LikenessError(f"The request's options are wrong: {error}.") from error
+    options = options_from_json(ExportOptions, request["options"])
     out, folder = Path(request["out"]), Path(request["folder"])
     channel.progress("read", 0.0, "reading the scene")
     if out.suffix == ".safetensors":

@@ -19,7 +19,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...core.types import LikenessError
+from ...core.options import options_from_json
 from .motion import parse_motion_options, write_prepared
 
 if TYPE_CHECKING:
@@ -41,12 +41,10 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Track, write, and make ready; see the module."""
     from ...motion.placing import TargetAvatar
     from ...motion.prepare_motion import load_retargeted
-    from ..track_files import TrackOptions, track_to_files
+    from ..options import TrackOptions
+    from ..track_files import track_to_files
 
-    try:
-        options = TrackOptions(**request["options"])
-    except TypeError as error:
-        raise LikenessError(f"The request's options are wrong: {error}.") from error
+    options = options_from_json(TrackOptions, request["options"])
     target = TargetAvatar.of_json(request["target"]) if request["prepared"] else None
     wanted = parse_motion_options(request["motion"])
     done = track_to_files(

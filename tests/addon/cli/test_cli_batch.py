@@ -22,7 +22,7 @@ import pytest
 from likeness.addon.cli.main import main
 from likeness.engine.workflows.batch.batch_folder import RESULT_FILE, open_batch_folder
 
-STAND_IN = Path(__file__).with_name("batch_stand_in.py")
+STAND_IN = Path(__file__).parents[2] / "batch_stand_in.py"
 Call = Callable[..., int]
 
 
@@ -39,7 +39,9 @@ def folder(tmp_path: Path) -> Path:
 def batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     def call(*words: object, **also: Any) -> int:
         command = [sys.executable, str(STAND_IN), json.dumps(also)]
-        monkeypatch.setattr("likeness.addon.workers.pool.pool_worker_command", lambda name: command)
+        monkeypatch.setattr(
+            "likeness.addon.workers.executors.pool_worker_command", lambda name: command
+        )
         return main(["batch", "-o", str(tmp_path / "out"), *map(str, words)])
 
     return call

@@ -11,7 +11,7 @@ import pytest
 
 STAGES = """
 import sys
-from likeness.addon.cli_console import terminal_progress
+from likeness.addon.cli.console import terminal_progress
 with terminal_progress() as progress:
     for k in range(9):
         progress("files", k / 9, f"{k} of 9")

@@ -14,7 +14,7 @@ from likeness.engine.motion.io import save_motion
 from likeness.engine.workflows.export_files import poses_to_motion
 
 _spec = importlib.util.spec_from_file_location(
-    "exported", Path(__file__).parent / "engine" / "formats" / "exported.py"
+    "exported", Path(__file__).parents[2] / "engine/formats/exported.py"
 )
 exported = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(exported)

@@ -14,7 +14,7 @@ from likeness.addon.cli.main import main
 from likeness.addon.synth.staging import lock_folder
 from PIL import Image
 
-STAND_IN = Path(__file__).parent / "addon" / "synth_stand_in.py"
+STAND_IN = Path(__file__).parents[1] / "synth_stand_in.py"
 
 
 @pytest.fixture
@@ -23,7 +23,9 @@ def synth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
 
     def call(*options: str, data: Path = tmp_path / "data", **also: object) -> int:
         command = [sys.executable, str(STAND_IN), json.dumps(also)]
-        monkeypatch.setattr("likeness.addon.workers.pool.pool_worker_command", lambda name: command)
+        monkeypatch.setattr(
+            "likeness.addon.workers.executors.pool_worker_command", lambda name: command
+        )
         return main(["synth", "-o", str(data), "--engine", "raster", *options])
 
     return call

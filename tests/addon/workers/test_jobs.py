@@ -150,10 +150,12 @@ def test_poll_never_blocks(tmp_path: Path) -> None:
 def test_worker_is_loaded_under_a_private_name(tmp_path: Path) -> None:
     """The engine's folder is neither on sys.path nor importable as ``engine``."""
     engine = tmp_path / "engine"
-    engine.mkdir()
-    (engine / "__init__.py").write_text("")
-    (engine / "helper.py").write_text("ANSWER = 42")
-    (engine / "worker.py").write_text(
+    worker = engine / "workflows" / "worker"
+    worker.mkdir(parents=True)
+    for folder in (engine, engine / "workflows", worker):
+        (folder / "__init__.py").write_text("")
+    (worker / "helper.py").write_text("ANSWER = 42")
+    (worker / "main.py").write_text(
         "import json, sys\n"
         "from .helper import ANSWER\n"
         "def main(argv):\n"
@@ -168,7 +170,7 @@ def test_worker_is_loaded_under_a_private_name(tmp_path: Path) -> None:
     result = running.result
     assert result is not None
     assert (result["answer"], result["argv"], result["request"]) == (42, [], {"x": 1})
-    assert result["name"] == f"{jobs.ENGINE_NAME}.worker"
+    assert result["name"] == f"{jobs.ENGINE_NAME}.workflows.worker.main"
     assert extra in result["path"]
     assert str(tmp_path) not in result["path"]
     assert str(engine) not in result["path"]
@@ -196,7 +198,7 @@ def test_requests_are_one_line_of_json(tmp_path: Path) -> None:
 ASK = """
 import json, sys
 sys.argv[1:] = []
-from likeness.engine import jobs, worker
+from likeness.engine.workflows.worker import main as worker
 import types
 task = types.ModuleType("asks")
 task.DEFAULTS = {"name": ...}
@@ -204,7 +206,7 @@ def run(request, channel):
     said = channel.ask("name", kind_of="test", was=request["name"])
     return {"said": said}
 task.run = run
-sys.modules["likeness.engine.workflows.worker.registry.asks"] = task
+sys.modules["likeness.engine.workflows.worker.asks"] = task
 worker.TASKS = ("asks",)
 sys.exit(worker.main([]))
 """

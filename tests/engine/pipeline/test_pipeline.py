@@ -205,7 +205,7 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     monkeypatch.setattr(
         tracked, "make_matte", lambda photo, seen: Matte(np.ones((128, 96)), photo.rgb)
     )
-    monkeypatch.setattr(tracked, "fit", lambda *seen, **options: result["track"])
+    monkeypatch.setattr(tracked, "fit_body", lambda *seen, **options: result["track"])
     monkeypatch.setattr(pipeline, "lift_photo", lift)
     return result
 
@@ -311,7 +311,7 @@ def test_options_reach_the_stages(
     stages: dict[str, Any], photo_file: Path, body_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    observe, fit = tracked.observe, tracked.fit
+    observe, fit = tracked.observe, tracked.fit_body
 
     def ask_observe(photo: Any, detectors: Any, person: int | None) -> Observation:
         asked.append(person)
@@ -322,8 +322,8 @@ def test_options_reach_the_stages(
         return fit(seen, photo, body, fov=fov, estimators=estimators)
 
     monkeypatch.setattr(tracked, "observe", ask_observe)
-    monkeypatch.setattr(tracked, "fit", ask_fit)
-    options = BuildOptions(max_gaussians=6_000, person=1, fov=50.0, refine="off")
+    monkeypatch.setattr(tracked, "fit_body", ask_fit)
+    options = BuildOptions(max_gaussians=6_000, person=2, fov=50.0, refine="off")
     build_avatar(photo_file, options, body_path=body_file)
     assert asked == [1, 50.0]
     assert stages["lifted"][0][2].max_gaussians == 6_000

@@ -27,7 +27,7 @@ from likeness.engine.workflows.export_files import (
 )
 
 _spec = importlib.util.spec_from_file_location(
-    "exported", Path(__file__).parent / "formats" / "exported.py"
+    "exported", Path(__file__).parents[1] / "formats" / "exported.py"
 )
 exported = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(exported)
@@ -108,7 +108,7 @@ def test_a_failure_leaves_what_was_there(avatar, tmp_path: Path, monkeypatch, su
     for module, name in (("ply.gsply", "plywrite"), ("spz.gsply", "write_spz")):
         monkeypatch.setattr(f"likeness.engine.formats.{module}.{name}", full)
     for module in ("glb", "usd"):
-        monkeypatch.setattr(f"likeness.engine.formats.{module}.png_bytes", full)
+        monkeypatch.setattr(f"likeness.engine.formats.{module}.encode_png", full)
     with pytest.raises(LikenessError, match="No space") as caught:
         export_avatar(avatar, out, avatar.pose, SMALL)
     assert ".likeness-" not in str(caught.value)

@@ -74,11 +74,11 @@ def test_answers(tracked: TrackedPortrait, tmp_path: Path) -> None:
 
     check = make_fit_check(ask, "doubt", None, tmp_path, never_told)
     assert check is not None
-    answers[:] = [{"answer": "person", "index": 0}]
+    answers[:] = [{"answer": "person", "index": 1}]
     change = check([tracked])
     assert change is not None
-    assert (change.person, change.adjustment) == (0, None)
-    assert (questions[0]["kind"], questions[0]["people"], questions[0]["person"]) == ("fit", 2, 1)
+    assert (change.person, change.adjustment) == (1, None)
+    assert (questions[0]["kind"], questions[0]["people"], questions[0]["person"]) == ("fit", 2, 2)
     assert Path(questions[0]["picture"]).is_file()
     shown = load_shown_fit(Path(questions[0]["fit"]))
     np.testing.assert_array_equal(shown.landmarks, tracked.observation.pose)
@@ -92,7 +92,12 @@ def test_answers(tracked: TrackedPortrait, tmp_path: Path) -> None:
     assert list(change.adjustment.landmarks) == [0]
     answers[:] = [{"answer": "continue"}]
     assert check([sure]) is None
-    for bad in ({"answer": "person", "index": 2}, {"answer": "what"}, {}):
+    for bad in (
+        {"answer": "person", "index": 3},
+        {"answer": "person", "index": 0},
+        {"answer": "what"},
+        {},
+    ):
         answers[:] = [bad]
         with pytest.raises(LikenessError):
             check([sure])

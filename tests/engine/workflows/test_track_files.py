@@ -85,7 +85,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(track, "Detectors", lambda folder: None)
     monkeypatch.setattr(track, "asset_path", lambda name: Path(name))
     monkeypatch.setattr(track, "observe", lambda photo, detectors, person: seen)
-    monkeypatch.setattr(track, "fit", fit)
+    monkeypatch.setattr(track, "fit_body", fit)
     return told
 
 
@@ -177,7 +177,7 @@ def test_sapiens_keypoints_stand_in_for_the_detectors(
         asked.append(observation)
         return fit(observation, *args, **options)
 
-    monkeypatch.setattr(track, "fit", remember)
+    monkeypatch.setattr(track, "fit_body", remember)
     options = TrackOptions(sapiens=Path("weights"))
     track_to_files(photo, tmp_path / "m.npz", options, body_path=body_file)
     assert asked[0] == "weights"
@@ -339,7 +339,8 @@ def test_a_video(tracker: dict[str, Any], video: Path, body_file: Path, tmp_path
         body_path=body_file,
         progress=lambda stage, fraction, message: shown.append((stage, fraction)),
     )
-    for name in ("person", "fov", "start", "end", "max_frames"):
+    assert tracker["person"] == 0  # counted from 1 outside
+    for name in ("fov", "start", "end", "max_frames"):
         assert tracker[name] == getattr(options, name)
     counts = {key: files.report[key] for key in ("kind", "frames", "tracked", "bridged", "lost")}
     assert counts == {"kind": "video", "frames": 6, "tracked": 3, "bridged": 1, "lost": 2}

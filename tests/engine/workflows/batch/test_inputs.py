@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.stores import Address
+from likeness.engine.files.weights import DEFAULT_NETWORK
 from likeness.engine.gaussians.refine import REFINE_LEVELS
 from likeness.engine.workflows.batch import code_version, portrait_spec, units
 from likeness.engine.workflows.batch.inputs import find_portraits
@@ -26,7 +27,8 @@ def tree(folder: Path, *names: str) -> None:
 
 
 def test_choices_are_those_of_a_build() -> None:
-    assert set(portrait_spec.REFINE) == set(REFINE_LEVELS)
+    assert set(portrait_spec.SPECS["refine"].choices) == set(REFINE_LEVELS)
+    assert portrait_spec.SPECS["network"].default == DEFAULT_NETWORK
 
 
 def test_a_folder_gives_its_pictures_but_no_results(tmp_path: Path) -> None:
@@ -225,8 +227,8 @@ def test_tables_say_the_same_in_three_ways(tmp_path: Path) -> None:
     [
         ("t.toml", "[[portrait]]\nphoto = 3", "portrait 1: photo must be a path"),
         ("t.toml", "[[portrait]]\nname = 'a'", "photo is missing"),
-        ("t.toml", "[[portrait]]\nphoto = 'a'\ncolour = 1", "'colour', which is not known"),
-        ("t.toml", "[options]\nphoto = 'a'\n[[portrait]]\nphoto = 'a'", "'photo', which is not"),
+        ("t.toml", "[[portrait]]\nphoto = 'a'\ncolour = 1", "unknown field 'colour'"),
+        ("t.toml", "[options]\nphoto = 'a'\n[[portrait]]\nphoto = 'a'", "unknown field 'photo'"),
         ("t.toml", "[[portrait]]\nphoto = 'a'\nfov = nan", "fov must be degrees"),
         ("t.toml", "[[portrait]]\nphoto = 'a'\nfov = true", "fov must be degrees"),
         ("t.toml", "[[portrait]]\nphoto = 'a'\nviews = {top = 'b'}", "no view called 'top'"),

@@ -10,13 +10,13 @@ from typing import Any
 
 import psutil
 import pytest
-from likeness.addon.workers import pool
+from likeness.addon.workers import plan, process
 from likeness.addon.workers.plan import PoolConfig, WorkerLimits
 from likeness.addon.workers.pool import WorkerPool
 from likeness.engine.core.types import LikenessError
 from likeness.engine.workflows.executor import Unit, WorkerEvent, as_completed
 
-COMMAND = [sys.executable, str(Path(__file__).with_name("crew_stand_in.py"))]
+COMMAND = [sys.executable, str(Path(__file__).with_name("pool_stand_in.py"))]
 ONE = PoolConfig(threads=1)
 
 
@@ -33,7 +33,7 @@ def ends(said: Sequence[WorkerEvent]) -> dict[str, WorkerEvent]:
 
 
 def test_examples() -> None:
-    assert doctest.testmod(pool).attempted
+    assert doctest.testmod(process).attempted
 
 
 def test_what_a_user_can_mend_is_tried_once_and_all_else_twice() -> None:
@@ -106,7 +106,7 @@ def test_a_full_disk_ends_it_all() -> None:
 
 def test_workers_are_replaced_and_share_cores_and_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a, GPU-b")
-    monkeypatch.setattr("likeness.addon.workers.pool.cores", lambda: 4)
+    monkeypatch.setattr("likeness.addon.workers.plan.count_cores", lambda: 4)
     units = [{"key": str(k), "seconds": 0.3} for k in range(4)]
     found = [one.content for one in ends(said_of(units, PoolConfig(workers=2, recycle=1))).values()]
     assert len({one["pid"] for one in found}) == 4
@@ -117,5 +117,5 @@ def test_workers_are_replaced_and_share_cores_and_gpus(monkeypatch: pytest.Monke
 
 def test_without_a_driver_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr("likeness.addon.workers.pool.shutil.which", lambda name: None)
-    assert pool.list_gpus() == []
+    monkeypatch.setattr("likeness.addon.workers.plan.shutil.which", lambda name: None)
+    assert plan.list_gpus() == []

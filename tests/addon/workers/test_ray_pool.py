@@ -31,8 +31,8 @@ from likeness.engine.workflows.executor import Executor, Unit, WorkerEvent, as_c
 from ...engine.workflows.batch.bench import photos
 
 HERE = Path(__file__).parent
-COMMAND = [sys.executable, str(HERE / "crew_stand_in.py")]
-PORTRAITS = [sys.executable, str(HERE.parent / "batch_stand_in.py")]
+COMMAND = [sys.executable, str(HERE / "pool_stand_in.py")]
+PORTRAITS = [sys.executable, str(HERE.parents[1] / "batch_stand_in.py")]
 AUTO = ClusterConfig("auto")
 TWO = PoolConfig(workers=2, threads=1)
 

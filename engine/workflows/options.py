@@ -1,0 +1,244 @@
+"""The options of tracking, clips, exports and batches. Light to import: the command line does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.options import check_options, option
+from ..pipeline.options import fov_option, person_option
+
+if TYPE_CHECKING:
+    from ..core.types import FloatArray, Pose
+    from ..pipeline.track import ExtraView
+
+CAMERAS = ("fixed", "follow", "input", "motion")
+CONTENTS = ("both", "splats", "mesh")
+PLACES = ("floor", "photo")
+TURNTABLE_SECONDS = 4.0
+
+
+@dataclass(frozen=True)
+class TrackOptions:
+    """What a user may choose for tracking a photo or video.
+
+    Attributes:
+        person: which of several people, counted from the left from 1; the largest if None.
+        fov: field of view along the longer side in degrees, if it is known.
+        start: of a video, second at which to begin.
+        end: of a video, second at which to stop; its end if None.
+        max_frames: of a video, upper limit of the frames tracked.
+        resume: go on where an earlier run of a video was stopped.
+        estimates: of a photo, other programs' poses to begin with (docs/ESTIMATORS.md); of each
+            joint the last file that knows it counts.
+        smplx: the user's own SMPL-X model file, which some of them need.
+        sapiens: of a photo, folder of a Sapiens2 pose model whose keypoints are used.
+        others: of a photo, more photos of the same person, for their shape.
+
+    Raises:
+        LikenessError: a value is not allowed; the option and what it must be are named.
+    """
+
+    person: int | None = person_option()
+    fov: float | None = fov_option(
+        "Field of view along the longer side, in degrees; else the photo's EXIF, else a guess."
+    )
+    start: float = option(0.0, help="Time at which to begin with a video.", unit="seconds", min=0)
+    end: float | None = option(
+        None, help="Time at which to stop a video; its end if not given.", unit="seconds", min=0
+    )
+    max_frames: int | None = option(
+        None, help="Upper limit of the frames tracked in a video.", metavar="N", min=1
+    )
+    resume: bool = option(
+        True, help="Continue a video where an earlier run was stopped (the default), or start anew."
+    )
+    estimates: tuple[Path, ...] = option(
+        (),
+        help="Another program's pose to begin with, for a photo (docs/ESTIMATORS.md). Repeatable.",
+        metavar="FILE",
+        flags=("--estimate",),
+    )
+    smplx: Path | None = option(
+        None, help="Your SMPL-X model, which OSX's hands need.", metavar="NPZ"
+    )
+    sapiens: Path | None = option(
+        None,
+        help="Folder of a downloaded Sapiens2 pose model, whose keypoints are used for a photo.",
+        metavar="FOLDER",
+    )
+    others: tuple[ExtraView, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """What a user may choose for a clip.
+
+    Attributes:
+        motion: a motion file; None for a turntable of a standing figure.
+        turntable: whether the camera circles.
+        turns: how often it does; negative: the other way round.
+        seconds: duration of a turntable without a motion.
+        start: second of the motion at which to begin, as in :func:`.motion.reenact.trim_motion`.
+        end: second of the motion at which to stop; None for its end.
+        every: take one frame in so many of the motion.
+        fps: frames a second of the clip; None for the motion's own, or 30.
+        speed: 0.5 is slow motion.
+        up: ``y``, ``z`` or ``-y``, or ``auto`` for what the motion looks like.
+        camera: one of ``CAMERAS``: a fixed one that holds the whole clip, one that goes along,
+            the photo's, or the motion's own.
+        yaw: degrees by which a ``fixed`` or ``follow`` camera stands to the body's left.
+        pitch: degrees by which it stands above.
+        focus: what it shows: ``head``, ``upper`` or ``full``; None: what the photo shows.
+        width: pixels; None follows from the height or the camera.
+        height: pixels; None follows from the width or the camera.
+        background: [3] sRGB in 0..1, or None for transparency.
+        pose: of a turntable without a motion; None for the photo's.
+        expression: weights by name, which replace the pose's or motion's own.
+        backend: of ``render.rasterize``.
+    """
+
+    motion: Path | None = option(None, help="Motion file to make a clip of.", metavar="NPZ")
+    turntable: bool = option(False, help="Make a clip that circles the avatar.")
+    turns: float = option(
+        1.0,
+        help="Number of turns; negative for the other direction.",
+        metavar="N",
+        min=-1000,
+        max=1000,
+        show_default=True,
+    )
+    seconds: float = option(
+        TURNTABLE_SECONDS,
+        help="Duration of a turntable; with --motion it lasts as long as the motion.",
+        unit="seconds",
+        min=0,
+        min_open=True,
+        max=3600,
+        show_default=True,
+    )
+    start: float = option(
+        0.0, help="Time at which to begin with the motion.", unit="seconds", min=0
+    )
+    end: float | None = option(
+        None, help="Time at which to stop the motion; its end if not given.", unit="seconds", min=0
+    )
+    every: int = option(1, help="Take one frame in N of a motion.", metavar="N", min=1)
+    fps: float | None = option(
+        None,
+        help="Frames per second of the clip; motions keep their speed. The file's rate, or 30, if "
+        "not given.",
+        metavar="RATE",
+        min=1,
+        max=240,
+    )
+    speed: float = option(
+        1.0,
+        help="Speed of the motion; 0.5 is slow motion.",
+        metavar="FACTOR",
+        min=0.01,
+        max=100,
+        show_default=True,
+    )
+    up: str = option(
+        "auto",
+        help="Axis of the motion file that points up: z in AMASS, -y in many trackers' files; "
+        "guessed from the motion if not given.",
+        choices=("auto", "y", "z", "-y"),
+    )
+    camera: str = option(
+        "fixed",
+        help="Camera: one that stays and holds the whole clip (the default of clips), one that "
+        "follows, the photo's (the default of pictures), or the one that the motion was filmed "
+        "with.",
+        choices=CAMERAS,
+    )
+    yaw: float = option(
+        0.0,
+        help="Angle of the camera around the body; 30 shows more of its left side.",
+        unit="degrees",
+        min=-360,
+        max=360,
+    )
+    pitch: float = option(
+        0.0,
+        help="Angle of the camera from above; negative: from below.",
+        unit="degrees",
+        min=-90,
+        max=90,
+    )
+    focus: str | None = option(
+        None, help="Part of the body to show.", choices=("head", "upper", "full")
+    )
+    width: int | None = option(
+        None,
+        help="Width of the picture. One side alone keeps the proportions, or makes a square; "
+        "neither: 768, or the photo's size.",
+        unit="pixels",
+        min=1,
+        max=8192,
+    )
+    height: int | None = option(
+        None, help="Height of the picture, as --width.", unit="pixels", min=1, max=8192
+    )
+    background: FloatArray | None = None
+    pose: Pose | None = None
+    expression: dict[str, float] | None = None
+    backend: str = "cpu"
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What a user may choose for an export.
+
+    Attributes:
+        content: of files that can hold both: ``splats``, the rigged ``mesh``, or ``both``.
+        up: of PLY files, one of ``formats.ply.UPS``.
+        place: ``floor``: the person stands on the floor at the origin. ``photo``: where it was
+            photographed, from a camera at the origin.
+        texture: pixels of the mesh's texture's side.
+        name: of the objects in the file.
+    """
+
+    content: str = option(
+        "both", help="Content of a .glb or .usda; both if not given.", choices=CONTENTS
+    )
+    up: str = option(
+        "-y",
+        help="Axis of a PLY file that points up: -y as viewers of splats expect it, y as here, z "
+        "as in Blender.",
+        choices=("-y", "y", "z"),
+        show_default=True,
+    )
+    place: str = option(
+        "floor",
+        help="Place of the person: on the floor at the origin, or where it was photographed, with "
+        "the camera at the origin.",
+        choices=PLACES,
+        show_default=True,
+    )
+    texture: int = option(
+        2048, help="Side of the mesh's texture.", unit="pixels", min=64, max=8192, show_default=True
+    )
+    name: str = "Avatar"
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What is made of each portrait of a batch, and how often.
+
+    Attributes:
+        formats: files besides the avatar, of ``batch.result_formats.RESULT_FORMATS``.
+        preview: also draw preview.png.
+        force: make even what is complete.
+        tries: how often a unit is begun that fails through no fault of the user.
+    """
+
+    formats: tuple[str, ...] = ()
+    preview: bool = option(True, help="Also draw preview.png of each avatar (the default).")
+    force: bool = False
+    tries: int = 2
