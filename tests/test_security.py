@@ -392,7 +392,7 @@ def test_names_outside(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "link").symlink_to(tmp_path)
-    with pytest.raises(LikenessError, match="no place inside") as refused:
+    with pytest.raises(LikenessError, match="not lie inside") as refused:
         safe_join(folder, name)
     assert refused.value.remedy
 

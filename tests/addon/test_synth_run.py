@@ -87,7 +87,7 @@ def test_what_could_not_begin_leaves_nothing(tmp_path: Path) -> None:
     other = tmp_path / "photos"
     other.mkdir()
     (other / "mine.tar").write_bytes(b"")
-    with pytest.raises(LikenessError, match="of no run of likeness synth"):
+    with pytest.raises(LikenessError, match="shards"):
         made(other, 2)
     assert [path.name for path in other.iterdir()] == ["mine.tar"]
 
@@ -324,17 +324,17 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """What a worker says of a disk without room ends the run; what was staged stays."""
     code = (
         "import sys, errno\n"
-        "from likeness.addon.synth import worker\n"
+        "from likeness.addon.synth import subject_worker\n"
         f"sys.path.insert(0, {str(STAND_IN.parent)!r})\n"
         "import synth_stand_in\n"
-        "from likeness.engine.training import shards\n"
+        "from likeness.engine.dataset import shards\n"
         "kept = shards._tar\n"
         "def full(path):\n"
         "    if 'person_000002' in str(path):\n"
         "        open('/dev/full', 'wb', buffering=0).write(b'x')\n"
         "    return kept(path)\n"
         "shards._tar = full\n"
-        "sys.exit(worker.serve(synth_stand_in.open_maker))\n"
+        "sys.exit(subject_worker.serve_subjects(synth_stand_in.open_maker))\n"
     )
     with pytest.raises(LikenessError, match="No space left"):
         run_synth(SynthJob(tmp_path, 4, SEED, threads=1), command=[sys.executable, "-c", code])

@@ -317,8 +317,8 @@ def test_torch_is_not_loaded(network: Path, person: SmallPerson) -> None:
         "import sys; sys.modules['torch'] = None\n"
         "from pathlib import Path\n"
         "from likeness.engine.body.synthetic import synthetic_body\n"
-        "from likeness.engine.network.apply import chosen_network\n"
-        "print(chosen_network(sys.argv[1], synthetic_body).backend)"
+        "from likeness.engine.network.apply import resolve_network\n"
+        "print(resolve_network(sys.argv[1], synthetic_body).backend)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(network)], capture_output=True, text=True, check=False

@@ -160,8 +160,8 @@ def test_names_are_safe_and_apart(tmp_path: Path) -> None:
     ]
     assert [one.name for one in assign_names(given, tmp_path)] == ["me", "me-jpg"]
     for names, message in (
-        (("../a",), "no place inside"),
-        (("/a",), "no place inside"),
+        (("../a",), "not lie inside"),
+        (("/a",), "not lie inside"),
         (("a/../../b",), "inside"),
         (("con",), "'con_'"),
         (("report",), "'report_'"),

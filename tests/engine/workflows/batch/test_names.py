@@ -13,7 +13,7 @@ from likeness.engine.workflows.batch.result_names import assign_names
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("b", "../../x"), "'t.csv', line 3: '../../x' is no place inside of 'out'."),
+        (("b", "../../x"), "'t.csv', line 3: '../../x' does not lie inside 'out'."),
         (
             ("a", "a/b"),
             "'t.csv', line 3: the results 'a/b' would lie in those of 'a', of 't.csv', line 2.",

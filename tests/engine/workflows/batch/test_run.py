@@ -168,7 +168,7 @@ def test_places_of_others_are_not_touched(
     shutil.rmtree(out)
     out.mkdir()
     (out / "a").symlink_to(tmp_path)
-    with pytest.raises(LikenessError, match="no place inside"):
+    with pytest.raises(LikenessError, match="not lie inside"):
         ran(out, asked)
     with pytest.raises(LikenessError, match="file, not a folder"):
         ran(asked[0].photo / "out", asked)
