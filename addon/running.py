@@ -18,6 +18,7 @@ from typing import Any
 import bpy
 
 from ..engine.core.types import LikenessError
+from ..engine.core.version import VERSION
 from .problem_report import problem_report, strip_folders
 from .time_estimate import TimeEstimate, format_time_left
 from .worker_launch import get_worker_command
@@ -216,7 +217,7 @@ def fail_job(running: RunningJob, error: Exception) -> LikenessError:
     stage = running.part
     if running.part == "work" and running.job is not None:
         stage = f"{running.job.stage} {running.job.fraction:.0%}"
-    versions = {"Likeness": read_version(), "Blender": bpy.app.version_string}
+    versions = {"Likeness": VERSION, "Blender": bpy.app.version_string}
     report = problem_report(error.message, error.remedy, running.request, stage, lines, versions)
     end_job(running)
     _Store.log = tuple(strip_folders(line) for line in lines)
@@ -229,14 +230,6 @@ def stop_current_job() -> None:
     if _Store.current is not None:
         end_job(_Store.current)
     _Store.problem = None
-
-
-def read_version() -> str:
-    """The extension's version, from its manifest."""
-    import tomllib
-
-    manifest = Path(__file__).resolve().parent.parent / "blender_manifest.toml"
-    return str(tomllib.loads(manifest.read_text(encoding="utf-8"))["version"])
 
 
 def redraw_views(context: Any) -> None:

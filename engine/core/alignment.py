@@ -1,4 +1,4 @@
-"""Laying one set of points over another, and the rotation nearest to a matrix."""
+"""Fits of one point set to another, and the rotation nearest to a matrix."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from .types import FloatArray
 
 
 def fit_similarity(points: FloatArray, target: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-    """Fit the similarity with the least squares of s R p + t - target (Umeyama 1991).
+    """Fit s, R and t to the least squares of s R p + t - target (Umeyama 1991).
 
     Args:
         points: [N, D].
-        target: [N, D], row by row where ``points`` shall go.
+        target: [N, D], the target of each point.
 
     Returns:
-        Scale s, rotation R [D, D] (never a mirroring) and shift t [D].
+        s: Scale.
+        R: [D, D] rotation, never a reflection.
+        t: [D] translation.
     """
     mean, wanted = points.mean(0), target.mean(0)
     a, b = points - mean, target - wanted
@@ -25,14 +27,15 @@ def fit_similarity(points: FloatArray, target: FloatArray) -> tuple[float, Float
 
 
 def fit_rigid(points: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Fit the motion with the least squares of R p + t - target (Kabsch 1976).
+    """Fit R and t to the least squares of R p + t - target (Kabsch 1976).
 
     Args:
         points: [N, 3].
-        target: [N, 3], row by row where ``points`` shall go.
+        target: [N, 3], the target of each point.
 
     Returns:
-        Rotation R [3, 3] and shift t [3].
+        R: [3, 3] rotation.
+        t: [3] translation.
     """
     a, b = points.mean(0), target.mean(0)
     R = nearest_rotation((target - b).T @ (points - a))
@@ -40,18 +43,18 @@ def fit_rigid(points: FloatArray, target: FloatArray) -> tuple[FloatArray, Float
 
 
 def nearest_rotation(matrices: FloatArray) -> FloatArray:
-    """The rotations [..., D, D] nearest to matrices [..., D, D]; never a mirroring."""
+    """Return the rotations [..., D, D] nearest to matrices [..., D, D], never reflections."""
     return _rotation_and_spread(matrices)[0]
 
 
 def nearest_orthonormal(matrices: FloatArray) -> FloatArray:
-    """The orthonormal matrices nearest to [..., M, N]; of a mirroring, a mirroring."""
+    """Return the orthonormal matrices [..., M, N] nearest to matrices; a reflection stays one."""
     U, _, Vt = np.linalg.svd(np.asarray(matrices, np.float64), full_matrices=False)
     return np.asarray(U @ Vt)
 
 
 def _rotation_and_spread(matrices: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Nearest rotations and the singular values [..., D], the last negative where one mirrors."""
+    """Return nearest rotations and singular values [..., D], the last negative for a reflection."""
     U, spread, Vt = np.linalg.svd(matrices)
     sign = np.asarray(np.linalg.det(U @ Vt))
     U[..., -1] *= sign[..., None]

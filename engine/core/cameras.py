@@ -12,14 +12,22 @@ from .rotations import rotation_between
 from .types import Camera, FloatArray
 
 PHOTO_VIEWMAT: FloatArray = np.diag([1.0, -1.0, -1.0, 1.0])
-"""World to camera of the photo's camera: at the origin, looking along -z, y up in the picture."""
+"""[4, 4] world to camera of the photo's camera: at the origin, looking along -z, y up."""
 
 DEFAULT_FOCAL_FACTOR = 1.6
-"""Focal length in units of the longer image side when nothing is known (about 35 degrees)."""
+"""Default focal length in units of the longer image side (about 35 degrees)."""
 
 
 def intrinsics(focal: float, width: int, height: int) -> FloatArray:
-    """[3, 3] with the principal point in the middle of the image.
+    """Return the intrinsics of a camera with its principal point in the middle of the image.
+
+    Args:
+        focal: Focal length in pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
+
+    Returns:
+        [3, 3] in pixels.
 
     >>> intrinsics(100.0, 64, 48)
     array([[100.,   0.,  32.],
@@ -30,12 +38,26 @@ def intrinsics(focal: float, width: int, height: int) -> FloatArray:
 
 
 def photo_camera(focal: float, width: int, height: int) -> Camera:
-    """The photo's camera: at the origin, looking along world -z."""
+    """Return a photo's camera, which stands at the origin and looks along world -z.
+
+    Args:
+        focal: Focal length in pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
+    """
     return Camera(PHOTO_VIEWMAT.copy(), intrinsics(focal, width, height), width, height)
 
 
 def project(points: FloatArray, camera: Camera) -> tuple[FloatArray, FloatArray]:
-    """World points [..., 3] -> pixels [..., 2] and depths [...] (metres along the view axis).
+    """Project world points into a camera's image.
+
+    Args:
+        points: [..., 3] metres, world space.
+        camera: The camera.
+
+    Returns:
+        xy: [..., 2] pixels.
+        depth: [...] metres along the view axis.
 
     >>> xy, z = project(np.array([0.0, 0.1, -2.0]), photo_camera(100.0, 64, 48))
     >>> xy, float(z)
@@ -51,7 +73,15 @@ def project(points: FloatArray, camera: Camera) -> tuple[FloatArray, FloatArray]
 
 
 def unproject(pixels: FloatArray, depth: FloatArray, camera: Camera) -> FloatArray:
-    """Pixels [..., 2] and depths [...] -> world points [..., 3]; the inverse of :func:`project`.
+    """Return the world points at pixels and depths; the inverse of :func:`project`.
+
+    Args:
+        pixels: [..., 2].
+        depth: [...] metres along the view axis.
+        camera: The camera.
+
+    Returns:
+        [..., 3] metres, world space.
 
     >>> unproject(np.array([32.0, 19.0]), np.array(2.0), photo_camera(100.0, 64, 48))
     array([ 0. ,  0.1, -2. ])
@@ -66,7 +96,7 @@ def unproject(pixels: FloatArray, depth: FloatArray, camera: Camera) -> FloatArr
 
 
 def camera_position(camera: Camera) -> FloatArray:
-    """[3] where the camera stands in the world.
+    """Return the camera's position [3] in world space, metres.
 
     >>> camera_position(photo_camera(100.0, 64, 48))
     array([0., 0., 0.])
@@ -75,12 +105,17 @@ def camera_position(camera: Camera) -> FloatArray:
 
 
 def look_at(target: FloatArray, distance: float, yaw: float, pitch: float) -> FloatArray:
-    """viewmat [4, 4] of a camera that looks at ``target`` [3] from ``distance`` metres.
+    """Return the view matrix of a camera that looks at a point.
 
     Args:
-        yaw: degrees about +y; 0 looks from +z (at the face of a body at rest), 90 looks from +x
-            (at its left side).
-        pitch: degrees; positive looks from above.
+        target: [3] metres, world space.
+        distance: Metres from the target.
+        yaw: Degrees about +y; 0 looks from +z (at the face of a body at rest), 90 from +x (at its
+            left side).
+        pitch: Degrees; positive looks from above.
+
+    Returns:
+        [4, 4] world to camera.
 
     >>> camera_position(Camera(look_at(np.zeros(3), 2.0, 90.0, 0.0), np.eye(3), 1, 1)).round(6)
     array([2., 0., 0.])
@@ -96,9 +131,13 @@ def look_at(target: FloatArray, distance: float, yaw: float, pitch: float) -> Fl
 
 
 def orbit(camera: Camera, centre: FloatArray, yaw: float, pitch: float = 0.0) -> Camera:
-    """``camera`` swung about ``centre`` [3] by degrees; yaw 30 shows more of the body's left.
+    """Swing a camera about a point, which stays at the same pixel and distance.
 
-    The centre stays at the same pixel and distance.
+    Args:
+        camera: The camera.
+        centre: [3] metres, world space.
+        yaw: Degrees; positive shows more of the left side of a body that faces the camera.
+        pitch: Degrees.
     """
     y, p = np.radians(yaw), np.radians(pitch)
     turn_y = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
@@ -111,7 +150,7 @@ def orbit(camera: Camera, centre: FloatArray, yaw: float, pitch: float = 0.0) ->
 
 
 def focal_length(fov: float, width: int, height: int) -> float:
-    """Focal length in pixels of a camera whose longer image side spans ``fov`` degrees.
+    """Return the focal length in pixels at which the longer image side spans ``fov`` degrees.
 
     >>> round(focal_length(90.0, 640, 480), 6)
     320.0
@@ -120,7 +159,7 @@ def focal_length(fov: float, width: int, height: int) -> float:
 
 
 def field_of_view(camera: Camera) -> float:
-    """Degrees that the longer image side spans if the principal point were in its middle.
+    """Return the degrees that the longer image side spans, with a centred principal point.
 
     >>> round(field_of_view(photo_camera(320.0, 640, 480)), 6)
     90.0
@@ -131,23 +170,24 @@ def field_of_view(camera: Camera) -> float:
 
 
 def canonical_fov(camera: Camera, position: FloatArray, fov: float) -> tuple[Camera, FloatArray]:
-    """Another focal length, and the depth at which it shows the same picture (paper, eq. 18).
+    """Change the focal length and move an object so that its image stays (paper, equation 18).
 
     With s = new focal / old focal, both focal lengths and the depth grow by s; the principal
-    point, and the place beside the optical axis, stay. The picture of a thin thing at that depth
+    point and the distance from the optical axis stay. The image of a flat object at that depth
     is the same; what stands d nearer is drawn larger by 1 + d (1 / new depth - 1 / old depth) to
     first order, which is why the angle of view matters for a face and not for a poster.
 
     Args:
-        camera: any viewmat, any principal point.
-        position: [3] world position of the thing (a body's pelvis, say), metres.
-        fov: degrees over the longer side, as :func:`focal_length` takes it.
+        camera: Any view matrix and principal point.
+        position: [3] metres, world position of the object (a body's pelvis, say).
+        fov: Degrees that the longer image side spans.
 
     Returns:
-        The camera with that field of view, and the new position.
+        camera: The camera with that field of view.
+        position: [3] metres, the object's new position.
 
-    A regressor that works with a focal length of 5000 pixels puts somebody 40 m away. Seen with
-    1000 pixels, they stand at 8 m, and 20 cm beside the axis is still the pixel 345:
+    A regressor that works with a focal length of 5000 pixels places a person 40 m away. With
+    1000 pixels they stand at 8 m, and 20 cm beside the axis is still at pixel 345:
 
     >>> far = photo_camera(5000.0, 640, 480)
     >>> person = np.array([0.2, 0.1, -40.0])
@@ -167,7 +207,7 @@ def canonical_fov(camera: Camera, position: FloatArray, fov: float) -> tuple[Cam
 
 
 def _at_depth_of(position: FloatArray, camera: Camera, other: Camera) -> FloatArray:
-    """The point [3] that ``other`` shows at the pixel and size of ``position`` in ``camera``."""
+    """Return the point [3] that ``other`` shows at ``position``'s pixel and size in ``camera``."""
     pixel, depth = project(np.asarray(position, np.float64), camera)
     scale = np.sqrt(np.linalg.det(other.K[:2, :2]) / np.linalg.det(camera.K[:2, :2]))
     return unproject(pixel, depth * scale, other)
@@ -176,19 +216,21 @@ def _at_depth_of(position: FloatArray, camera: Camera, other: Camera) -> FloatAr
 def transfer_position(
     position: FloatArray, camera: Camera, other: Camera
 ) -> tuple[FloatArray, FloatArray]:
-    """Where a thing seen by one camera stands for another that takes the same picture of it.
+    """Return where an object must stand for another camera to take the same picture of it.
 
     :func:`canonical_fov` between any two pinhole cameras of the same picture, say a crop's (its
     axis in the middle of the crop) and the whole photo's. The pixel and the size at that pixel
-    stay. Where the two cameras see that pixel along other directions, the thing must also turn
+    stay. Where the two cameras see that pixel along different directions, the object also turns
     with the line of sight, so that both see the same side of it.
 
     Args:
-        position: [3] world position of the thing's middle.
-        camera, other: both in pixels of the same picture.
+        position: [3] metres, world position of the object's middle.
+        camera: The camera that sees it there, in pixels of the picture.
+        other: The other camera, in pixels of the same picture.
 
     Returns:
-        The new position [3], and the rotation [3, 3] (world axes) by which the thing turns.
+        position: [3] metres, the new world position.
+        rotation: [3, 3] rotation of the object about the world's axes.
     """
     there = _at_depth_of(position, camera, other)
     before = camera.viewmat[:3, :3] @ (position - camera_position(camera))

@@ -12,7 +12,14 @@ from .types import Camera, FloatArray
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle of an image plane in pixels; it may reach outside the image."""
+    """A rectangle of an image plane in pixels; it may reach outside the image.
+
+    Attributes:
+        left: Left edge.
+        top: Upper edge.
+        right: Right edge.
+        bottom: Lower edge.
+    """
 
     left: float
     top: float
@@ -21,19 +28,21 @@ class Box:
 
     @property
     def width(self) -> float:
+        """Width in pixels."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
+        """Height in pixels."""
         return self.bottom - self.top
 
     def padded(self, fraction: float) -> Box:
-        """Grown by a fraction of its longer side, on all sides."""
+        """Return the box grown on all sides by a fraction of its longer side."""
         d = fraction * max(self.width, self.height)
         return Box(self.left - d, self.top - d, self.right + d, self.bottom + d)
 
     def union(self, other: Box) -> Box:
-        """The smallest box around both."""
+        """Return the smallest box around both."""
         return Box(
             min(self.left, other.left),
             min(self.top, other.top),
@@ -42,9 +51,9 @@ class Box:
         )
 
     def with_aspect(self, aspect: float) -> Box:
-        """Grown to width / height = ``aspect``: sideways evenly, or upwards.
+        """Return the box grown to width / height = ``aspect``: sideways evenly, or upwards.
 
-        The bottom stays, because below it a half-length portrait knows nothing.
+        The bottom stays, because a half-length portrait shows nothing below it.
 
         >>> Box(0, 0, 10, 10).with_aspect(2.0)
         Box(left=-5.0, top=0, right=15.0, bottom=10)
@@ -56,7 +65,7 @@ class Box:
 
 
 def crop_to_box(camera: Camera, box: Box, width: int, height: int) -> Camera:
-    """The part ``box`` of a camera's image plane as a camera of ``width`` x ``height`` pixels."""
+    """Return a camera of ``width`` x ``height`` pixels that shows ``box`` of a camera's image."""
     K = np.array(camera.K, dtype=np.float64)
     K[0, 2] -= box.left
     K[1, 2] -= box.top
@@ -66,7 +75,13 @@ def crop_to_box(camera: Camera, box: Box, width: int, height: int) -> Camera:
 
 
 def ball_box(centre: FloatArray, radius: float, camera: Camera) -> Box:
-    """The square around a ball in a camera's image."""
+    """Return the square around a ball in a camera's image.
+
+    Args:
+        centre: [3] metres, world space.
+        radius: Metres.
+        camera: The camera.
+    """
     xy, z = project(centre, camera)
     r = float(camera.K[0, 0] * radius / z)
     return Box(float(xy[0]) - r, float(xy[1]) - r, float(xy[0]) + r, float(xy[1]) + r)

@@ -1,4 +1,4 @@
-"""The geometry of triangle meshes: vertex normals, and the frames that Gaussians are bound to.
+"""Triangle meshes: vertex normals, and the frames that Gaussians are bound to.
 
 GUAVA (section 3.3) binds each Gaussian to a triangle: mu' = sigma R dmu + t, r' = R r,
 s' = sigma s. The Blender node group (``addon/scene``) builds the same frame from the deformed
@@ -24,15 +24,19 @@ import numpy as np
 from .types import FloatArray, IntArray, LikenessError
 
 SIGMA_MIN, SIGMA_MAX = 0.5, 2.0
-"""Bounds of a triangle's growth: a stretched elbow or a collapsed lid must not blow splats up."""
-
+"""Bounds of sigma: a stretched elbow or a collapsed eyelid must not inflate its splats."""
 
 _TINY = 1e-20  # squared lengths below this have no direction (metres to the power 2 or 4)
 
 
 class TriangleFrames(NamedTuple):
-    """Where triangles put their Gaussians: ``origin`` [N, 3] metres, ``R`` [N, 3, 3] with the
-    columns e1, e2, n, and the growth ``sigma`` [N] since the rest pose."""
+    """Frames at points of triangles.
+
+    Attributes:
+        origin: [N, 3] metres.
+        R: [N, 3, 3] with the columns e1, e2, n.
+        sigma: [N] growth since the rest pose.
+    """
 
     origin: FloatArray
     R: FloatArray
@@ -69,7 +73,7 @@ def _unit(a, fallback):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _across(n):  # type: ignore[no-untyped-def]
-    """Some unit vector across the unit vector n."""
+    """A unit vector perpendicular to the unit vector n."""
     axis = (1.0, 0.0, 0.0) if abs(n[0]) < 0.6 else (0.0, 1.0, 0.0)
     return _unit(_cross(n, axis), axis)
 
@@ -200,13 +204,17 @@ def _place(  # type: ignore[no-untyped-def]
 
 
 def vertex_normals(vertices: FloatArray, f: IntArray) -> FloatArray:
-    """Unit normals [V, 3] of a mesh: the mean of its face normals, weighted by corner angle.
+    """Return the vertex normals of a mesh: means of face normals, weighted by corner angle.
 
-    The same as Blender's vertex normals of a triangle mesh. A vertex whose triangles have no
-    area (or that has none) gets +z.
+    They equal Blender's vertex normals of a triangle mesh. A vertex without triangles, or whose
+    triangles have no area, gets +z.
 
     Args:
-        vertices: [V, 3] metres. f: [F, 3], counter-clockwise seen from outside.
+        vertices: [V, 3] metres.
+        f: [F, 3] triangles, counter-clockwise seen from outside.
+
+    Returns:
+        [V, 3] unit vectors.
     """
     return np.asarray(_vertex_normals(_doubles(vertices), _indices(f)))
 
@@ -218,11 +226,20 @@ def triangle_frames(
     triangle: IntArray,
     bary: FloatArray,
 ) -> TriangleFrames:
-    """The frames at points of a posed mesh (GUAVA section 3.3), in float64.
+    """Return the frames at points of a posed mesh (GUAVA, section 3.3).
 
     Args:
-        vertices: [V, 3] posed, world space. f: [F, 3]. rest_vertices: [V, 3] the T-pose.
-        triangle: [N] rows of ``f``. bary: [N, 3] barycentric coordinates.
+        vertices: [V, 3] metres, posed, world space.
+        f: [F, 3] triangles.
+        rest_vertices: [V, 3] metres, the T-pose.
+        triangle: [N] rows of ``f``.
+        bary: [N, 3] barycentric coordinates.
+
+    Returns:
+        The frames in float64.
+
+    Raises:
+        LikenessError: Lengths differ, or a triangle is not a row of ``f``.
     """
     _check_shape("bary", bary, (len(triangle), 3))
     _check_shape("vertices", vertices, np.shape(rest_vertices))
@@ -246,23 +263,25 @@ def place_on_triangles(
     f: IntArray,
     rest_vertices: FloatArray,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Carry N Gaussians from their triangles' frames to world space (GUAVA equation 3).
+    """Transform N Gaussians from their triangles' frames to world space (GUAVA, equation 3).
 
     Args:
         triangle: [N] rows of ``f``.
         bary: [N, 3] barycentric coordinates.
         offset: [N, 3] metres in the triangle's frame.
-        quats: [N, 4] unit, w first, in the triangle's frame.
+        quats: [N, 4] unit quaternions w, x, y, z in the triangle's frame.
         scales: [N, 3] metres at rest.
         vertices: [V, 3] metres, posed, world space.
         f: [F, 3] triangles.
         rest_vertices: [V, 3] metres, the T-pose.
 
     Returns:
-        ``means`` [N, 3], ``quats`` [N, 4] and ``scales`` [N, 3] in world space, float32.
+        means: [N, 3] float32 metres, world space.
+        quats: [N, 4] float32 unit quaternions, world space.
+        scales: [N, 3] float32 metres.
 
     Raises:
-        LikenessError: lengths differ, or a triangle is not a row of ``f``.
+        LikenessError: Lengths differ, or a triangle is not a row of ``f``.
     """
     count = len(triangle)
     for name, values, width in (
@@ -291,7 +310,7 @@ def place_on_triangles(
 
 
 def _check_shape(name: str, values: FloatArray, shape: tuple[int, ...]) -> None:
-    """Compiled loops look no index up twice: what is too short would end the process."""
+    """Compiled loops do not check indices: an array that is too short would crash the process."""
     if np.shape(values) != shape:
         raise LikenessError(
             f"{name}: the shape is {list(np.shape(values))}, not {list(shape)}.",
@@ -304,7 +323,7 @@ def _check_triangles(triangle: IntArray, f: IntArray) -> None:
     if rows.size and (rows.min() < 0 or rows.max() >= len(f)):
         bad = (rows < 0) | (rows >= len(f))
         raise LikenessError(
-            f"triangle: {bad.sum():,} of {len(bad):,} are no rows of the body's {len(f):,} "
+            f"triangle: {bad.sum():,} of {len(bad):,} are not rows of the body's {len(f):,} "
             f"triangles (first: row {bad.argmax()}).",
             "Use the body that the Gaussians were bound to.",
         )
@@ -315,7 +334,7 @@ def _doubles(values: FloatArray) -> FloatArray:
 
 
 def as_float32(values: FloatArray) -> FloatArray:
-    """The values as a contiguous float32 array."""
+    """Return the values as a contiguous float32 array."""
     return np.ascontiguousarray(values, np.float32)
 
 

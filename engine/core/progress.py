@@ -1,4 +1,4 @@
-"""The stages of a build: told as they come, timed, and how much of the whole each one is.
+"""The stages of a build: progress, times, and the share of each in the whole.
 
 Light to import, because Blender's panel reads the shares.
 """
@@ -27,7 +27,7 @@ _SECONDS = {
     "preview": 2.0,
     "ready": 1.5,
 }
-"""Stage of the engine's pipeline -> seconds for one photo of a megapixel, on two cores."""
+"""Seconds of each stage for one photo of a megapixel on two cores."""
 
 _REFINE_SECONDS = {"off": 0.0, "fast": 18.0, "full": 55.0}
 
@@ -41,12 +41,18 @@ def estimate_seconds(
     preview: bool = False,
     scene: bool = False,
 ) -> dict[str, float]:
-    """About how long each stage of a build takes on two cores; only those that it will have.
+    """Estimate how long each stage of a build takes on two cores.
 
     Args:
-        refine: one of ``gaussians.refine.LEVELS``. network: whether one improves the lift.
-        photos: of the person, all together. look: whether the user is shown the fit.
-        preview: whether the preview is drawn. scene: whether it is made ready for Blender.
+        refine: One of ``gaussians.refine.LEVELS``.
+        network: Whether a network improves the lift.
+        photos: Number of photos of the person.
+        look: Whether the user is shown the fit.
+        preview: Whether the preview is drawn.
+        scene: Whether the result is prepared for Blender.
+
+    Returns:
+        Seconds by stage, of those stages that the build will have.
 
     >>> [name for name in estimate_seconds("off") if name not in estimate_seconds("fast")]
     []
@@ -69,7 +75,15 @@ def estimate_seconds(
 
 
 def overall_progress(stage: str, fraction: float, seconds: Mapping[str, float]) -> float | None:
-    """0..1 over all stages, by their ``seconds``; None for a stage that is not among them.
+    """Return the progress in 0..1 over all stages, weighted by their ``seconds``.
+
+    Args:
+        stage: The stage at work.
+        fraction: Its own progress in 0..1.
+        seconds: Seconds by stage, in order.
+
+    Returns:
+        None for a stage that is not in ``seconds``.
 
     >>> overall_progress("b", 0.5, {"a": 1.0, "b": 2.0, "c": 1.0})
     0.5
@@ -82,7 +96,11 @@ def overall_progress(stage: str, fraction: float, seconds: Mapping[str, float]) 
 
 
 class StageTimer:
-    """Times the stages, and tells the progress callback where the work is."""
+    """Times the stages and reports progress.
+
+    Attributes:
+        seconds: Seconds of each finished stage.
+    """
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
@@ -97,16 +115,17 @@ class StageTimer:
         self.tell(stage, 1.0, "")
 
     def tell(self, stage: str, fraction: float, message: str) -> None:
+        """Report progress within a stage, 0..1."""
         if self._progress is not None:
             self._progress(stage, fraction, message)
 
     def within(self, stage: str) -> Progress:
-        """A callback for a stage that tells its own progress."""
+        """Return a callback for a stage that reports its own progress."""
         return lambda _, fraction, message: self.tell(stage, min(fraction, 0.999), message)
 
 
 def peak_memory_mb() -> int | None:
-    """Most memory that this process ever held, in MB; None where the system does not tell."""
+    """Return this process's peak memory in MB; None where the system does not report it."""
     try:
         import resource
     except ModuleNotFoundError:  # Windows

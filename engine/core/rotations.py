@@ -1,6 +1,6 @@
 """Rotations: axis-angle, matrices and quaternions (w, x, y, z), over any leading shape.
 
-All functions take and return float arrays of the input's precision and never modify it.
+Functions keep the input's precision and never modify it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,17 @@ import numpy as np
 from .types import FloatArray
 
 MIRROR = np.array([1.0, -1.0, -1.0])
-"""Times a left joint's axis-angle: the right one's, and back."""
+"""Factors that mirror a joint's axis-angle from left to right and back."""
 
 
 def axis_angle_to_matrix(axis_angle: FloatArray) -> FloatArray:
-    """Rodrigues' formula. [..., 3] radians -> [..., 3, 3].
+    """Convert axis-angle vectors to rotation matrices by Rodrigues' formula.
+
+    Args:
+        axis_angle: [..., 3] radians.
+
+    Returns:
+        [..., 3, 3].
 
     >>> np.round(axis_angle_to_matrix(np.array([0, 0, np.pi / 2])) @ [1.0, 0, 0], 6)
     array([0., 1., 0.])
@@ -35,7 +41,10 @@ def axis_angle_to_matrix(axis_angle: FloatArray) -> FloatArray:
 
 
 def skew(v: FloatArray) -> FloatArray:
-    """The cross-product matrix: ``skew(a) @ b == np.cross(a, b)``. [..., 3] -> [..., 3, 3]."""
+    """Return the cross-product matrices [..., 3, 3] of vectors [..., 3].
+
+    ``skew(a) @ b`` equals ``np.cross(a, b)``.
+    """
     v = np.asarray(v)
     K = np.zeros((*v.shape[:-1], 3, 3), dtype=v.dtype)
     K[..., 0, 1], K[..., 0, 2], K[..., 1, 2] = -v[..., 2], v[..., 1], -v[..., 0]
@@ -44,7 +53,13 @@ def skew(v: FloatArray) -> FloatArray:
 
 
 def matrix_to_axis_angle(R: FloatArray) -> FloatArray:
-    """[..., 3, 3] -> [..., 3] radians, angle in 0..pi.
+    """Convert rotation matrices to axis-angle vectors.
+
+    Args:
+        R: [..., 3, 3].
+
+    Returns:
+        [..., 3] radians, with angles of 0 to pi.
 
     >>> np.round(matrix_to_axis_angle(np.array([[0., -1, 0], [1, 0, 0], [0, 0, 1]])), 6)
     array([0.      , 0.      , 1.570796])
@@ -53,7 +68,13 @@ def matrix_to_axis_angle(R: FloatArray) -> FloatArray:
 
 
 def axis_angle_to_quaternion(axis_angle: FloatArray) -> FloatArray:
-    """[..., 3] radians -> [..., 4] unit quaternion w, x, y, z.
+    """Convert axis-angle vectors to unit quaternions.
+
+    Args:
+        axis_angle: [..., 3] radians.
+
+    Returns:
+        [..., 4] as w, x, y, z.
 
     >>> np.round(axis_angle_to_quaternion(np.array([0, 0, np.pi])), 6)
     array([0., 0., 0., 1.])
@@ -65,7 +86,14 @@ def axis_angle_to_quaternion(axis_angle: FloatArray) -> FloatArray:
 
 
 def quaternion_to_axis_angle(quats: FloatArray) -> FloatArray:
-    """[..., 4] unit quaternion w, x, y, z -> [..., 3] radians, angle in 0..pi."""
+    """Convert unit quaternions to axis-angle vectors.
+
+    Args:
+        quats: [..., 4] as w, x, y, z.
+
+    Returns:
+        [..., 3] radians, with angles of 0 to pi.
+    """
     q = np.asarray(quats)
     q = np.where(q[..., :1] < 0, -q, q)
     s = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
@@ -75,7 +103,13 @@ def quaternion_to_axis_angle(quats: FloatArray) -> FloatArray:
 
 
 def quaternion_to_matrix(quats: FloatArray) -> FloatArray:
-    """[..., 4] unit quaternion w, x, y, z -> [..., 3, 3].
+    """Convert unit quaternions to rotation matrices.
+
+    Args:
+        quats: [..., 4] as w, x, y, z.
+
+    Returns:
+        [..., 3, 3].
 
     >>> half = np.sqrt(0.5)
     >>> np.round(quaternion_to_matrix(np.array([half, 0, 0, half])) @ [1.0, 0, 0], 6) + 0.0
@@ -91,7 +125,13 @@ def quaternion_to_matrix(quats: FloatArray) -> FloatArray:
 
 
 def matrix_to_quaternion(R: FloatArray) -> FloatArray:
-    """[..., 3, 3] -> [..., 4] unit quaternion w, x, y, z with w >= 0 (Shepperd's method).
+    """Convert rotation matrices to unit quaternions by Shepperd's method.
+
+    Args:
+        R: [..., 3, 3].
+
+    Returns:
+        [..., 4] as w, x, y, z, with w >= 0.
 
     >>> np.round(matrix_to_quaternion(np.diag([1.0, -1.0, -1.0])), 6)
     array([0., 1., 0., 0.])
@@ -123,7 +163,14 @@ def matrix_to_quaternion(R: FloatArray) -> FloatArray:
 
 
 def quaternion_multiply(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Hamilton product, [..., 4] x [..., 4] -> [..., 4]: first rotates by ``b``, then by ``a``.
+    """Return the Hamilton product, which rotates by ``b`` first and then by ``a``.
+
+    Args:
+        a: [..., 4] as w, x, y, z.
+        b: [..., 4] as w, x, y, z.
+
+    Returns:
+        [..., 4] as w, x, y, z.
 
     >>> h = np.array([np.sqrt(.5), 0, 0, np.sqrt(.5)])
     >>> np.round(quaternion_multiply(h, h), 6)
@@ -143,7 +190,14 @@ def quaternion_multiply(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def rotation_between(a: FloatArray, b: FloatArray) -> FloatArray:
-    """The shortest rotation that turns direction ``a`` [3] into ``b`` [3], as a matrix [3, 3].
+    """Return the shortest rotation that turns one direction into another.
+
+    Args:
+        a: [3], of any length but 0.
+        b: [3], of any length but 0.
+
+    Returns:
+        [3, 3] rotation matrix.
 
     >>> np.round(rotation_between(np.array([1., 0, 0]), np.array([0., 2, 0])) @ [1., 0, 0], 6)
     array([0., 1., 0.])
@@ -151,7 +205,7 @@ def rotation_between(a: FloatArray, b: FloatArray) -> FloatArray:
     a = np.asarray(a, dtype=np.float64) / np.linalg.norm(a)
     b = np.asarray(b, dtype=np.float64) / np.linalg.norm(b)
     v, c = np.cross(a, b), float(a @ b)
-    if c < -1 + 1e-9:  # opposite: half a turn about any axis across a
+    if c < -1 + 1e-9:  # opposite: half a turn about any axis perpendicular to a
         helper = np.eye(3)[int(np.abs(a).argmin())]
         axis = np.cross(a, helper)
         return axis_angle_to_matrix(np.pi * axis / np.linalg.norm(axis))
@@ -160,16 +214,15 @@ def rotation_between(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def swing_twist(quats: FloatArray, axis: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Split rotations into a turn about ``axis`` and what follows: R = swing . twist.
+    """Split rotations into a twist about an axis and the swing after it: R = swing . twist.
 
     Args:
         quats: [..., 4] unit quaternions w, x, y, z.
-        axis: [3] unit vector (a bone, say), or [..., 3] one for each.
+        axis: [3] unit vector (a bone, say), or one for each rotation, [..., 3].
 
     Returns:
-        The twist [...] in radians, -pi to pi, and the swing [..., 3] as a rotation vector at
-        right angles to the axis, no longer than pi. Where the swing is half a turn, the twist is
-        not defined and comes out as 0.
+        twist: [...] radians, -pi to pi. It is undefined, and 0, where the swing is half a turn.
+        swing: [..., 3] axis-angle, radians, perpendicular to the axis and at most pi long.
 
     >>> quarter = axis_angle_to_quaternion(np.array([0, 0, np.pi / 2]))
     >>> sixth = axis_angle_to_quaternion(np.array([np.pi / 3, 0, 0]))

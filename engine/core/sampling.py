@@ -9,9 +9,14 @@ from .types import FloatArray, IntArray
 
 
 def bilinear(image: FloatArray, xy: FloatArray) -> FloatArray:
-    """Read ``image`` [H, W, C] at pixels ``xy`` [N, 2] (centres at +0.5), clamped at the border.
+    """Sample an image bilinearly, clamped at its border.
 
-    Returns [N, C].
+    Args:
+        image: [H, W, C].
+        xy: [N, 2] pixels, centres at +0.5.
+
+    Returns:
+        [N, C].
     """
     (y0, y1), (x0, x1), fy, fx = _neighbours(image.shape[0], image.shape[1], xy)
     fx, fy = fx[:, None], fy[:, None]
@@ -22,10 +27,18 @@ def bilinear(image: FloatArray, xy: FloatArray) -> FloatArray:
 
 
 def bilinear_matrix(height: int, width: int, xy: FloatArray) -> csr_array:
-    """:func:`bilinear` as a matrix [N, H * W], four numbers a row, times an image [H * W, C].
+    """Return :func:`bilinear` as a sparse matrix, to be multiplied with an image [H * W, C].
 
-    :func:`scatter_matrix` times this one does both steps at once: features of many channels are
-    never read out for every point.
+    Multiplied with :func:`.dual_uv.sampling.scatter_matrix` it does both steps at once, so that
+    features of many channels are never sampled for every point.
+
+    Args:
+        height: Image height in pixels.
+        width: Image width in pixels.
+        xy: [N, 2] pixels, centres at +0.5.
+
+    Returns:
+        [N, H * W] with four entries a row.
     """
     (y0, y1), (x0, x1), fy, fx = _neighbours(height, width, xy)
     near = (((y0, 1 - fy), (y1, fy)), ((x0, 1 - fx), (x1, fx)))
@@ -38,7 +51,7 @@ def bilinear_matrix(height: int, width: int, xy: FloatArray) -> csr_array:
 def _neighbours(
     height: int, width: int, xy: FloatArray
 ) -> tuple[tuple[IntArray, IntArray], tuple[IntArray, IntArray], FloatArray, FloatArray]:
-    """Rows and columns of the four pixels around each place, and how near it is to the second."""
+    """Return rows and columns of four pixels around each point, and the second ones' weights."""
     x = np.clip(xy[:, 0] - 0.5, 0, width - 1)
     y = np.clip(xy[:, 1] - 0.5, 0, height - 1)
     x0 = np.minimum(x.astype(np.int64), max(width - 2, 0))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def reraise_interrupts() -> Iterator[None]:
-    """Raise a ``KeyboardInterrupt`` or ``SystemExit`` as itself that numba made an error of.
+    """Raise as itself a ``KeyboardInterrupt`` or ``SystemExit`` that numba turned into an error.
 
     A signal's handler that raises while one of numba's functions returns becomes the cause of a
     ``SystemError``, or of several around each other.

@@ -1,14 +1,14 @@
-"""The shared vocabulary of the engine: errors, poses, cameras' users, avatars.
+"""The engine's shared types: errors, poses, cameras, photos, tracks, Gaussians, avatars.
 
-Conventions (axes, units, quaternion order, colour) are those of ``docs/CONVENTIONS.md``:
-metres, y up, the body faces +z and its left is +x; quaternions w, x, y, z; images float32
-[H, W, C] in 0..1 with straight alpha and colours as stored in photographs (sRGB).
+Conventions are those of ``docs/CONVENTIONS.md``: metres, y up, the body faces +z and its left is
++x; quaternions are w, x, y, z; images are float32 [H, W, C] in 0..1 with straight alpha and sRGB
+colours, as photographs store them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,74 +25,29 @@ Progress = Callable[[str, float, str], None]
 MAX_GAUSSIANS = 262_144
 
 DIRECTIONS = ("any", "front", "back", "left", "right", "side")
-"""What a photo is said to show of a person; ``left`` is the person's own left side."""
+"""Sides that a photo may show of a person; ``left`` is the person's own left side."""
 
 JOINT_NAMES: tuple[str, ...] = (
-    "pelvis",
-    "left_hip",
-    "right_hip",
-    "spine1",
-    "left_knee",
-    "right_knee",
-    "spine2",
-    "left_ankle",
-    "right_ankle",
-    "spine3",
-    "left_foot",
-    "right_foot",
-    "neck",
-    "left_collar",
-    "right_collar",
-    "head",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_wrist",
-    "right_wrist",
-    "jaw",
-    "left_eye_smplhf",
-    "right_eye_smplhf",
+    *"pelvis left_hip right_hip spine1 left_knee right_knee spine2 left_ankle right_ankle".split(),
+    *"spine3 left_foot right_foot neck left_collar right_collar head left_shoulder".split(),
+    *"right_shoulder left_elbow right_elbow left_wrist right_wrist jaw".split(),
+    *("left_eye_smplhf", "right_eye_smplhf"),
     *(
-        f"{side}_{finger}{k}"
+        f"{side}_{f}{k}"
         for side in ("left", "right")
-        for finger in ("index", "middle", "pinky", "ring", "thumb")
+        for f in "index middle pinky ring thumb".split()
         for k in (1, 2, 3)
     ),
 )
 """The 55 joints of SMPL-X in its order."""
 
 PARENTS: tuple[int, ...] = (
-    -1,
-    0,
-    0,
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-    9,
-    9,
-    9,
-    12,
-    13,
-    14,
-    16,
-    17,
-    18,
-    19,
-    15,
-    15,
-    15,
+    *(-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 15, 15, 15),
     *(
-        p
+        parent
         for wrist, first in ((20, 25), (21, 40))
-        for q in range(5)
-        for p in (wrist, first + 3 * q, first + 3 * q + 1)
+        for k in range(first, first + 15, 3)
+        for parent in (wrist, k, k + 1)
     ),
 )
 """Parent joint of each joint, -1 for the pelvis (SMPL-X's kinematic tree)."""
@@ -102,11 +57,11 @@ NUM_JOINTS = len(JOINT_NAMES)
 
 
 class LikenessError(Exception):
-    """Something the user can mend: says what is wrong, with which file, and what to do.
+    """An error that the user can fix: what is wrong, with which file, and what to do.
 
-    Args:
-        message: one sentence, naming the file where there is one.
-        remedy: what the user can do about it.
+    Attributes:
+        message: One sentence that names the file, where there is one.
+        remedy: What the user can do about it.
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
@@ -123,10 +78,13 @@ class Pose:
     """One pose and expression of a body (the only pose type of the project).
 
     Attributes:
-        full_pose: [55, 3] axis-angle per joint, relative to its parent, radians; row 0 is the
-            root (``global_orient``). Hands are absolute rotations from the flat hand.
+        full_pose: [55, 3] axis-angle rotation of each joint relative to its parent, radians;
+            row 0 is the root (``global_orient``). Fingers rotate from the flat hand.
         transl: [3] metres, added after skinning.
         expression: [E] weights of the body's expression basis; 0 is neutral.
+
+    Raises:
+        ValueError: An array has another shape.
     """
 
     full_pose: FloatArray
@@ -141,11 +99,18 @@ class Pose:
 
     @staticmethod
     def rest(num_expression: int) -> Pose:
-        """The T-pose at the origin with a neutral expression."""
+        """Return the T-pose at the origin with a neutral expression."""
         return Pose(np.zeros((NUM_JOINTS, 3)), np.zeros(3), np.zeros(num_expression))
 
     def with_joints(self, **axis_angles: FloatArray | list[float]) -> Pose:
-        """A copy with the named joints set, e.g. ``with_joints(left_elbow=[0, -1, 0])``."""
+        """Return a copy with some joints set, e.g. ``with_joints(left_elbow=[0, -1, 0])``.
+
+        Args:
+            axis_angles: [3] radians by joint name.
+
+        Raises:
+            LikenessError: A name is not one of :data:`JOINT_NAMES`.
+        """
         full_pose = np.array(self.full_pose, dtype=np.float64)
         for name, value in axis_angles.items():
             if name not in JOINT_INDEX:
@@ -161,9 +126,10 @@ class Camera:
     """A pinhole camera in the OpenCV convention (x right, y down, z forward).
 
     Attributes:
-        viewmat: [4, 4] world to camera.
+        viewmat: [4, 4] world to camera, metres.
         K: [3, 3] intrinsics in pixels; pixel centres lie at +0.5.
-        width, height: image size in pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
     """
 
     viewmat: FloatArray
@@ -172,7 +138,7 @@ class Camera:
     height: int
 
     def resized(self, width: int, height: int) -> Camera:
-        """The same view on an image of another size."""
+        """Return the same view for an image of another size in pixels."""
         K = np.array(self.K, dtype=np.float64)
         K[0] *= width / self.width
         K[1] *= height / self.height
@@ -181,14 +147,14 @@ class Camera:
 
 @dataclass(frozen=True)
 class Portrait:
-    """A photograph made ready: upright, RGB, bounded size.
+    """A loaded photograph: upright, RGB, of bounded size.
 
     Attributes:
-        rgb: [H, W, 3] float32 0..1, as stored (sRGB).
-        alpha: [H, W] float32 from the file itself, or None when it has none.
-        path: where it came from.
+        rgb: [H, W, 3] float32 in 0..1, sRGB.
+        alpha: [H, W] float32 in 0..1; None if the file has no alpha channel.
+        path: The file.
         focal_35mm: 35 mm equivalent focal length from EXIF in millimetres, or None.
-        original_size: (width, height) of the file after orientation.
+        original_size: Width and height of the file in pixels after orientation.
     """
 
     rgb: FloatArray
@@ -200,7 +166,14 @@ class Portrait:
 
 @dataclass(frozen=True)
 class Hand:
-    """One detected hand: ``landmarks`` [21, 2] pixels, ``world`` [21, 3] metres, ``score`` 0..1."""
+    """One detected hand.
+
+    Attributes:
+        left: Whether it is the person's left hand.
+        landmarks: [21, 2] pixels.
+        world: [21, 3] metres.
+        score: Confidence in 0..1.
+    """
 
     left: bool
     landmarks: FloatArray
@@ -210,20 +183,23 @@ class Hand:
 
 @dataclass(frozen=True)
 class Observation:
-    """What the detectors saw of one person, in pixels of ``Portrait.rgb`` (+0.5 centres).
+    """What the detectors found of one person, in pixels of ``Portrait.rgb`` (centres at +0.5).
 
     Attributes:
-        face: [478, 2] dense face landmarks (468 of FaceMesh, then 5 + 5 of the irises, the
-            person's right eye first as in MediaPipe), or None when no face was found.
-        face_score: 0..1.
-        pose: [33, 2] body landmarks; ``pose_visibility`` [33] 0..1.
-        pose_world: [33, 3] metres around the hips in engine axes (x left of the body, y up,
+        pose: [33, 2] body landmarks, pixels.
+        pose_visibility: [33] in 0..1.
+        pose_world: [33, 3] metres around the hips in engine axes (x to the body's left, y up,
             z to the viewer).
-        hands: up to two hands, assigned to sides.
-        person_mask: [H, W] float32, soft probability of the person (both segmenters).
-        person_index: which of the people found was taken; ``num_people`` how many there were.
-        people: [P, 4] left, top, right, bottom of everybody in pixels, from the left, when told.
-        warnings: what the user should know.
+        person_mask: [H, W] float32, soft probability of the person from both segmenters.
+        face: [478, 2] face landmarks in pixels (468 of FaceMesh, then 5 + 5 of the irises, the
+            person's right eye first as in MediaPipe); None if no face was found.
+        face_score: Confidence in 0..1.
+        hands: Up to two hands, assigned to sides.
+        person_index: Which of the people found this is, from 0.
+        num_people: Number of people found.
+        warnings: What the user should know.
+        people: [P, 4] left, top, right, bottom of every person in pixels, from left to right;
+            None if not reported.
     """
 
     pose: FloatArray
@@ -241,7 +217,12 @@ class Observation:
 
 @dataclass(frozen=True)
 class Matte:
-    """``alpha`` [H, W] 0..1 and clean colours ``foreground`` [H, W, 3] without background."""
+    """A person cut out of a photo.
+
+    Attributes:
+        alpha: [H, W] in 0..1.
+        foreground: [H, W, 3] sRGB in 0..1, free of the background's colour.
+    """
 
     alpha: FloatArray
     foreground: FloatArray
@@ -253,16 +234,16 @@ class Track:
 
     Attributes:
         betas: [B] coefficients of the body file's shape basis (body, then head identity).
-        pose: pose and expression in the photo, in camera-aligned world space (the camera sits
+        pose: Pose and expression in the photo, in camera-aligned world space (the camera sits
             at the origin and looks along -z; ``camera.viewmat`` is diag(1, -1, -1, 1)).
-        camera: the photo's camera, in pixels of ``Portrait.rgb``.
+        camera: The photo's camera, in pixels of ``Portrait.rgb``.
         framing: ``head``, ``half`` or ``full``.
-        view: ``front``, ``side`` or ``back``: how the trunk stands to the camera.
-        joint_confidence: [55] 0 (unseen, from the prior) .. 1 (seen).
-        face_error: mean landmark error in per cent of the inter-ocular distance, None without
+        joint_confidence: [55] from 0 (unseen, from the prior) to 1 (seen).
+        face_error: Mean landmark error in per cent of the inter-ocular distance; None without
             a face.
-        pose_error: mean error of visible body landmarks in pixels of a 512 image.
-        warnings: what the user should know.
+        pose_error: Mean error of the visible body landmarks in pixels of a 512-pixel image.
+        warnings: What the user should know.
+        view: ``front``, ``side`` or ``back``: how the trunk faces the camera.
     """
 
     betas: FloatArray
@@ -277,7 +258,7 @@ class Track:
 
 
 FRAME_STATES: tuple[str, ...] = ("tracked", "bridged", "lost")
-"""How a frame of a motion came to be: seen, filled in between seen ones, or not known."""
+"""Origin of a frame: tracked, filled in between tracked frames, or unknown."""
 
 
 @dataclass(frozen=True)
@@ -286,16 +267,19 @@ class Motion:
 
     Attributes:
         betas: [B] shape, shared by all frames.
-        full_pose: [T, 55, 3], transl: [T, 3], expression: [T, E]: as in :class:`Pose`, in the
-            space of :attr:`Track.pose`.
-        joint_confidence: [T, 55] 0 (unseen) .. 1 (seen).
+        full_pose: [T, 55, 3] as in :class:`Pose`, in the space of :attr:`Track.pose`.
+        transl: [T, 3] metres.
+        expression: [T, E] as in :class:`Pose`.
+        joint_confidence: [T, 55] from 0 (unseen) to 1 (seen).
         frame_state: [T] uint8 index into FRAME_STATES; lost frames hold the nearest known pose.
-        shot: [T] int32 number of the shot, counted from 0; nothing is smoothed across cuts.
-        camera: shared by all frames, in pixels of the frames.
-        frame_rate: frames per second; 30 for a photo.
-        framing, view: as in :class:`Track`, of the best seen frame.
-        face_error, pose_error: [T] as in :class:`Track`, NaN where there is none.
-        warnings: what the user should know.
+        shot: [T] int32 number of the shot, from 0; nothing is smoothed across cuts.
+        camera: Shared by all frames, in pixels of the frames.
+        frame_rate: Frames per second; 30 for a photo.
+        framing: As in :class:`Track`, of the frame that shows the person best.
+        view: As in :class:`Track`, of the same frame.
+        face_error: [T] as in :class:`Track`; NaN without a face.
+        pose_error: [T] as in :class:`Track`; NaN where unknown.
+        warnings: What the user should know.
     """
 
     betas: FloatArray
@@ -317,12 +301,12 @@ class Motion:
         return len(self.transl)
 
     def pose(self, frame: int) -> Pose:
-        """One frame's pose and expression."""
+        """Return one frame's pose and expression."""
         return Pose(self.full_pose[frame], self.transl[frame], self.expression[frame])
 
     @staticmethod
     def of_track(track: Track, frame_rate: float = 30.0) -> Motion:
-        """A photo's track as a motion of one frame."""
+        """Return a photo's track as a motion of one frame."""
 
         def error(value: float | None) -> FloatArray:
             return np.array([np.nan if value is None else value])
@@ -350,8 +334,11 @@ class Gaussians:
     """3D Gaussians in world space.
 
     Attributes:
-        means: [N, 3] metres. quats: [N, 4] w, x, y, z, unit. scales: [N, 3] linear, metres.
-        opacities: [N] 0..1. colors: [N, C] (RGB in 0..1 for C = 3).
+        means: [N, 3] metres.
+        quats: [N, 4] unit quaternions w, x, y, z.
+        scales: [N, 3] metres (not their logarithms).
+        opacities: [N] in 0..1.
+        colors: [N, C]; RGB in 0..1 for C = 3.
     """
 
     means: FloatArray
@@ -364,25 +351,27 @@ class Gaussians:
         return len(self.means)
 
     def take(self, rows: IntArray | BoolArray) -> Gaussians:
-        """Those at ``rows``, an index or a mask."""
-        names = ("means", "quats", "scales", "opacities", "colors")
-        return Gaussians(*(getattr(self, name)[rows] for name in names))
+        """Return those at ``rows``, an index or a mask."""
+        return Gaussians(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 LAYERS: tuple[str, ...] = ("core", "shell", "photo")
-"""Where a Gaussian came from: the skin map, the shell map, or a pixel of the photo."""
+"""Origin of a Gaussian: the skin map, the shell map, or a pixel of the photo."""
 
 
 @dataclass(frozen=True)
 class BoundGaussians:
-    """Gaussians at home on a body's triangles (GUAVA section 3.3; frame: gaussians/binding.py).
+    """Gaussians bound to a body's triangles (GUAVA, section 3.3; frame: core/geometry.py).
 
     Attributes:
-        triangle: [N] int32 row of ``Body.f``. bary: [N, 3] float32 barycentric coordinates.
+        triangle: [N] int32 row of ``Body.f``.
+        bary: [N, 3] float32 barycentric coordinates.
         offset: [N, 3] float32 metres in the triangle's frame, at the rest pose's size.
-        quats: [N, 4] float32 rotation in the triangle's frame. scales: [N, 3] float32 metres at
-            the rest pose's size, the third (the splat's normal) at most a tenth of the others.
-        opacities: [N] float32. colors: [N, 3] float32.
+        quats: [N, 4] float32 unit quaternions w, x, y, z in the triangle's frame.
+        scales: [N, 3] float32 metres at the rest pose's size; the third (along the splat's
+            normal) is at most a tenth of the others.
+        opacities: [N] float32 in 0..1.
+        colors: [N, 3] float32 sRGB in 0..1.
         layer: [N] uint8 index into LAYERS.
     """
 
@@ -399,22 +388,13 @@ class BoundGaussians:
         return len(self.triangle)
 
     def take(self, index: IntArray | BoolArray | slice) -> BoundGaussians:
-        """The Gaussians at ``index``, in its order."""
-        return BoundGaussians(
-            self.triangle[index],
-            self.bary[index],
-            self.offset[index],
-            self.quats[index],
-            self.scales[index],
-            self.opacities[index],
-            self.colors[index],
-            self.layer[index],
-        )
+        """Return the Gaussians at ``index``, in its order."""
+        return BoundGaussians(*(getattr(self, field.name)[index] for field in fields(self)))
 
     @staticmethod
     def concatenate(parts: list[BoundGaussians]) -> BoundGaussians:
-        """All parts behind one another."""
-        names = ("triangle", "bary", "offset", "quats", "scales", "opacities", "colors", "layer")
+        """Return all parts one after another."""
+        names = [field.name for field in fields(BoundGaussians)]
         return BoundGaussians(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
 
@@ -423,16 +403,18 @@ class Avatar:
     """An animatable person: body, Gaussians bound to it, and the photo's pose and camera.
 
     Attributes:
-        body: the person's own body (betas baked in: ``Body.personalised``).
-        gaussians: bound to ``body.f``.
-        pose: the pose and expression in the photo. camera: the photo's camera.
+        body: The person's own body, an ``engine.body.Body`` with the betas baked in
+            (``Body.personalised``).
+        gaussians: Bound to ``body.f``.
+        pose: Pose and expression in the photo.
+        camera: The photo's camera.
         framing: ``head``, ``half`` or ``full``.
         provenance: JSON-able: source file name and hash, versions, figures, seed, warnings.
-        lod_start: [N] float32, when the Gaussians are stored in the order of importance: from
-            which level on each of them grows (gaussians/lod.py). None when they are not.
+        lod_start: [N] float32 level of detail from which on each Gaussian grows
+            (gaussians/lod.py); None if they are not sorted by importance.
     """
 
-    body: Any  # engine.body.Body; Any avoids a cycle between the vocabulary and the body room
+    body: Any  # engine.body.Body, which imports this module
     gaussians: BoundGaussians
     pose: Pose
     camera: Camera

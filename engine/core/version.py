@@ -1,4 +1,4 @@
-"""Which version of Likeness this is; ``blender_manifest.toml`` says it, and nothing else."""
+"""The version of Likeness, read from ``blender_manifest.toml``."""
 
 from __future__ import annotations
 

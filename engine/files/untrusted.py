@@ -1,9 +1,8 @@
-"""Reading files of unknown origin: sizes are checked before memory is taken, nothing is unpickled.
+"""Reading untrusted files: sizes are checked before memory is allocated, nothing is unpickled.
 
-Everything that a parser trips over comes out as :class:`CorruptFileError`, a ``ValueError`` whose
-text says
-what is wrong; who knows the file's purpose makes a ``LikenessError`` of it. Files that cannot be
-opened raise ``OSError`` as ever.
+Whatever a parser fails on is raised as :class:`CorruptFileError`, a ``ValueError`` whose text says
+what is wrong; callers that know the file's purpose turn it into a ``LikenessError``. Files that
+cannot be opened raise ``OSError``.
 """
 
 from __future__ import annotations
@@ -26,48 +25,37 @@ import numpy as np
 from ..core.types import LikenessError
 
 MAX_BYTES = 4 << 30
-"""Of all arrays of a file together; the largest that are made (a body's bases) have a tenth."""
+"""Limit of all arrays of a file together; the largest real ones (body bases) have a tenth."""
 
 MAX_TEXT = 64 << 20
-"""Bytes of a JSON, TOML or table file."""
+"""Limit of a JSON, TOML or table file in bytes."""
 
 MAX_MEMBERS = 20_000
-_MOST_ROWS = 1 << 31
+_MAX_ROWS = 1 << 31
 _CHUNK = 1 << 20
 
 PARSER_ERRORS = (
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    EOFError,
-    SyntaxError,
-    MemoryError,
-    RecursionError,
-    NotImplementedError,
-    BufferError,
-    RuntimeError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError),
+    *(AssertionError, EOFError, SyntaxError, MemoryError, RecursionError, NotImplementedError),
+    *(BufferError, RuntimeError, struct.error, zipfile.BadZipFile, zlib.error),
     tokenize.TokenError,
 )
-"""What other people's parsers raise when bytes are not what they expect."""
+"""What third-party parsers raise on unexpected bytes."""
 
 
 class CorruptFileError(ValueError):
-    """A file's content is not what it should be; the text says in what."""
+    """A file's content is not valid; the text says why."""
 
 
 @contextmanager
 def wrap_parser_errors(what: str = "its content") -> Iterator[None]:
-    """Around a parser: whatever it trips over becomes :class:`CorruptFileError`.
+    """Turn a parser's errors into :class:`CorruptFileError`.
+
+    Args:
+        what: What is parsed, for the message.
 
     Raises:
-        Damaged: it did.
+        CorruptFileError: The parser failed.
     """
     try:
         yield
@@ -79,24 +67,29 @@ def wrap_parser_errors(what: str = "its content") -> Iterator[None]:
 
 
 def file_size(path: Path) -> int:
-    """Bytes of a plain file; pipes and devices would never end.
+    """Return the size in bytes of a regular file.
 
     Raises:
-        OSError: there is none, or it may not be read. Damaged: it is something else.
+        OSError: It does not exist, or must not be read.
+        CorruptFileError: It is a folder, or a pipe or device, which would never end.
     """
     found = path.stat()
     if stat.S_ISDIR(found.st_mode):
         raise CorruptFileError("it is a folder")
     if not stat.S_ISREG(found.st_mode):
-        raise CorruptFileError("it is no plain file")
+        raise CorruptFileError("it is not a regular file")
     return found.st_size
 
 
 def require_file(path: Path, remedy: str) -> int:
-    """Bytes of a plain file that a user has named.
+    """Return the size in bytes of a regular file that the user named.
+
+    Args:
+        path: The file.
+        remedy: Of the error.
 
     Raises:
-        LikenessError: there is none, it may not be looked at, or it is a folder, pipe or device.
+        LikenessError: It does not exist, cannot be accessed, or is a folder, pipe or device.
     """
     try:
         return file_size(path)
@@ -104,58 +97,87 @@ def require_file(path: Path, remedy: str) -> int:
         raise LikenessError(f"'{path}' does not exist.", remedy) from error
     except OSError as error:
         raise LikenessError(
-            f"'{path}' cannot be looked at: {error.strerror or error}.", remedy
+            f"'{path}' cannot be accessed: {error.strerror or error}.", remedy
         ) from error
     except CorruptFileError as error:
         raise LikenessError(f"'{path}': {error}.".replace("': it is", "' is"), remedy) from error
 
 
 def read_bytes(path: Path, most: int = MAX_TEXT) -> bytes:
-    """A whole file of at most so many bytes.
+    """Read a whole file.
+
+    Args:
+        path: The file.
+        most: Limit in bytes.
 
     Raises:
-        OSError: it cannot be opened. Damaged: it is larger, or no plain file.
+        OSError: It cannot be opened.
+        CorruptFileError: It is larger, or is not a regular file.
     """
     size = file_size(path)
     if size > most:
-        raise CorruptFileError(f"it has {size:,} bytes, more than the {most:,} that it may have")
+        raise CorruptFileError(f"it has {size:,} bytes; the limit is {most:,}")
     return path.read_bytes()
 
 
 def read_text(path: Path, most: int = MAX_TEXT) -> str:
-    """A whole UTF-8 file, with or without a mark at its beginning.
+    """Read a whole UTF-8 file, with or without a byte order mark.
+
+    Args:
+        path: The file.
+        most: Limit in bytes.
 
     Raises:
-        OSError: it cannot be opened. Damaged: as :func:`read_bytes`, or it is no UTF-8.
+        OSError: It cannot be opened.
+        CorruptFileError: It is larger, is not a regular file, or is not UTF-8.
     """
     with wrap_parser_errors("its text"):
         return read_bytes(path, most).decode("utf-8-sig")
 
 
 def parse_json(text: str | bytes, nan: bool = False) -> Any:
-    """JSON; the constants NaN and Infinity, which it does not have, are refused unless ``nan``.
+    """Parse JSON.
+
+    Args:
+        text: The JSON text.
+        nan: Accept the constants NaN and Infinity, which JSON does not have.
 
     Raises:
-        Damaged: it is none, or nested without end.
+        CorruptFileError: It is not JSON, or nested too deeply.
     """
     with wrap_parser_errors("its JSON"):
         return json.loads(text, parse_constant=None if nan else _no_constant)
 
 
 def _no_constant(name: str) -> Any:
-    raise CorruptFileError(f"its JSON has {name}, which is no number")
+    raise CorruptFileError(f"its JSON has {name}, which is not a number")
 
 
 def read_json(path: Path, most: int = MAX_TEXT, nan: bool = False) -> Any:
-    """A JSON file; see :func:`read_text` and :func:`parse_json` for what is raised."""
+    """Read a JSON file.
+
+    Args:
+        path: The file.
+        most: Limit in bytes.
+        nan: See :func:`parse_json`.
+
+    Raises:
+        OSError: It cannot be opened.
+        CorruptFileError: It is larger, or is not JSON.
+    """
     return parse_json(read_text(path, most), nan)
 
 
 def read_toml(path: Path, most: int = MAX_TEXT) -> dict[str, Any]:
-    """A TOML file.
+    """Read a TOML file.
+
+    Args:
+        path: The file.
+        most: Limit in bytes.
 
     Raises:
-        OSError: it cannot be opened. Damaged: it is none, or nested without end.
+        OSError: It cannot be opened.
+        CorruptFileError: It is larger, is not TOML, or is nested too deeply.
     """
     text = read_text(path, most)
     with wrap_parser_errors("its TOML"):
@@ -163,10 +185,14 @@ def read_toml(path: Path, most: int = MAX_TEXT) -> dict[str, Any]:
 
 
 def decompress(data: bytes, most: int) -> bytes:
-    """What a zlib or gzip stream holds, if it is at most so many bytes.
+    """Decompress a zlib or gzip stream.
+
+    Args:
+        data: The stream.
+        most: Limit of the result in bytes.
 
     Raises:
-        Damaged: it holds more, or is no whole stream.
+        CorruptFileError: It holds more, or is damaged.
     """
     out = bytearray()
     for part in iter_decompressed(data):
@@ -177,7 +203,11 @@ def decompress(data: bytes, most: int) -> bytes:
 
 
 def iter_decompressed(data: bytes) -> Iterator[bytes]:
-    """The same, a megabyte at a time; several streams one after the other are one."""
+    """Decompress a zlib or gzip stream, or several in a row, a megabyte at a time.
+
+    Raises:
+        CorruptFileError: It is damaged.
+    """
     with wrap_parser_errors("its stream"):
         while data:
             stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
@@ -200,7 +230,7 @@ def read_npz(
     skip_pickled: bool = False,
     never_skip: Container[str] = (),
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """The arrays of an .npz by name; see :func:`iter_npz`."""
+    """Read the arrays of an .npz by name; see :func:`iter_npz`."""
     return dict(iter_npz(source, only, most, skip_pickled, never_skip))
 
 
@@ -211,15 +241,21 @@ def iter_npz(
     skip_pickled: bool = False,
     never_skip: Container[str] = (),
 ) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
-    """The arrays of an .npz, one at a time. Nothing is unpickled.
+    """Read the arrays of an .npz one at a time. Nothing is unpickled.
 
     Args:
-        only: names of what is wanted; the rest is not looked at. most: bytes of it, unpacked.
-        skip_pickled: leave out arrays of objects, which others' files carry, rather than refuse;
-            but not those of the names in ``never_skip``.
+        source: The file.
+        only: Names of the arrays to read; None reads all.
+        most: Limit of their uncompressed size in bytes.
+        skip_pickled: Skip arrays of objects, which some files carry, instead of refusing them.
+        never_skip: Names of arrays that are refused even so.
+
+    Yields:
+        Name and array.
 
     Raises:
-        OSError: it cannot be opened. Damaged: it is no .npz, larger, or contradicts itself.
+        OSError: It cannot be opened.
+        CorruptFileError: It is larger, inconsistent or not an .npz.
     """
     if isinstance(source, Path):
         file_size(source)
@@ -244,15 +280,18 @@ def _members(
     wanted = [member for name, member in zip(names, members) if only is None or name in only]
     size = sum(member.file_size for member in wanted)
     if size > most:
-        raise CorruptFileError(f"{size / 2**30:.1f} GiB of arrays are more than any such file has")
+        raise CorruptFileError(
+            f"its arrays have {size / 2**30:.1f} GiB; the limit is {most / 2**30:g} GiB"
+        )
     return wanted
 
 
 def mmap_npy(path: Path) -> np.ndarray[Any, Any]:
-    """The array of an .npy file, not read yet but mapped. Nothing is unpickled.
+    """Memory-map the array of an .npy file. Nothing is unpickled.
 
     Raises:
-        OSError: it cannot be opened. Damaged: it is no .npy, or shorter than its header says.
+        OSError: It cannot be opened.
+        CorruptFileError: It is not an .npy, or is shorter than its header says.
     """
     size = file_size(path)
     with wrap_parser_errors("its header"), path.open("rb") as file:
@@ -266,7 +305,7 @@ def mmap_npy(path: Path) -> np.ndarray[Any, Any]:
 
 
 def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether in Fortran's order, type."""
+    """Return an array's shape, whether it is in Fortran order, and its type."""
     form: Any = np.lib.format
     version = form.read_magic(file)
     if version in ((1, 0), (2, 0)):
@@ -277,7 +316,7 @@ def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 def _array(file: Any, member: zipfile.ZipInfo, skip_pickled: bool) -> np.ndarray[Any, Any] | None:
-    """One member; None for pickled ones that are left out."""
+    """Read one member; None for a pickled one that is skipped."""
     name = member.filename
     shape, fortran, dtype = header = _header(file)
     if skip_pickled and _is_pickled(dtype):
@@ -299,20 +338,20 @@ def _array(file: Any, member: zipfile.ZipInfo, skip_pickled: bool) -> np.ndarray
 
 
 def _is_pickled(dtype: np.dtype[Any]) -> bool:
-    """Objects; records are treated alike, which nobody needs and which may hold some."""
+    """Whether a type holds objects; records, which may hold some, count as well."""
     return dtype.hasobject or dtype.kind == "V"
 
 
 def _check_header(
     name: str, header: tuple[tuple[int, ...], bool, np.dtype[Any]], there: int, exact: bool
 ) -> None:
-    """Raise where a header announces what is not there, before memory is taken for it."""
+    """Check a header against the bytes there, before memory is allocated for it."""
     shape, _, dtype = header
     if _is_pickled(dtype):
         raise CorruptFileError(
             f"{name} holds pickled objects, which are never loaded (allow_pickle)"
         )
-    if any(not 0 <= side < _MOST_ROWS for side in shape):
+    if any(not 0 <= side < _MAX_ROWS for side in shape):
         raise CorruptFileError(f"{name} cannot have the shape {str(shape)[:80]}")
     count = math.prod(shape)
     needed = count * dtype.itemsize

@@ -1,17 +1,15 @@
-"""avatar.safetensors: a whole avatar in one file.
+"""avatar.safetensors: a self-contained avatar file.
 
-Tensors ``gaussians.*`` hold the bound Gaussians and ``body.*`` the person's own body, so that
-the file needs no other. Half precision is used where it cannot be seen: colours, opacities,
-rotations, scales and barycentric coordinates (1e-3 of a triangle of a centimetre), and the
-expression basis (20 micrometres), of which only the vertices that move are kept. Offsets stay
-float32, because half a metre in half precision is a quarter of a millimetre wrong. Names, the
-pose, the camera and the provenance are JSON in the header.
+Tensors ``gaussians.*`` hold the bound Gaussians and ``body.*`` the person's own body. Half
+precision is used where the error is invisible: colours, opacities, rotations, scales, barycentric
+coordinates (1e-3 of a centimetre-sized triangle) and the expression basis (20 micrometres), of
+which only the moving vertices are stored. Offsets stay float32: half a metre in half precision
+is off by a quarter of a millimetre. Names, pose, camera and provenance are JSON in the header.
 
-``gaussians.lod_start`` says that the Gaussians are stored in the order of importance (see
-gaussians/lod.py). It is optional: files from before it are read, and programs from before it
-read files that have it.
+The optional ``gaussians.lod_start`` says that the Gaussians are sorted by importance
+(gaussians/lod.py).
 
-Which versions of the file are read, and how, is in avatar_versions.py.
+avatar_versions.py says which versions of the file are read, and how.
 """
 
 from __future__ import annotations
@@ -68,9 +66,9 @@ _LANDMARK_KEYS = tuple(f"landmark_{field.name}" for field in fields(Landmarks))
 _KNOWN = {f"gaussians.{name}" for name in (*_GAUSSIANS, *_ORDERED)}
 _KNOWN |= {f"body.{name}" for name in (*_BODY, *_OPTIONAL, *_LANDMARK_KEYS)}
 
-MAX_COORDINATE = 1e4  # metres, of everything: larger numbers are no person's
+MAX_COORDINATE = 1e4  # metres; larger values are not of a person
 _AGAIN = "Copy it again, or build the avatar again."
-_INDICES = {  # what each array of indices points into
+_INDICES = {  # the dimension that each array of indices points into
     "gaussians.triangle": "F",
     "body.f": "V",
     "body.exprdirs_vertex": "V",
@@ -81,20 +79,29 @@ _INDICES = {  # what each array of indices points into
 
 
 def save_avatar(avatar: Avatar, path: Path) -> None:
-    """Write ``avatar`` to ``path``, whole or not at all.
+    """Write an avatar atomically.
 
-    A body that still has a shape basis is written as it is with all betas at zero.
+    A body that still has a shape basis is written with all betas at zero.
+
+    Args:
+        avatar: The avatar.
+        path: The file to write.
 
     Raises:
-        LikenessError: the folder cannot be written to.
+        LikenessError: The folder cannot be written to.
+        ValueError: ``avatar.lod_start`` and ``avatar.gaussians`` differ in length.
     """
     with atomic_write(path) as scratch:
-        # Not safetensors' save_file: it leaves a file that only its owner can read.
+        # Not safetensors' save_file, whose files only the owner can read.
         scratch.write_bytes(avatar_to_bytes(avatar))
 
 
 def avatar_to_bytes(avatar: Avatar) -> bytes:
-    """What :func:`save_avatar` writes."""
+    """Return the content that :func:`save_avatar` writes.
+
+    Raises:
+        ValueError: ``avatar.lod_start`` and ``avatar.gaussians`` differ in length.
+    """
     body: Body = avatar.body
     if body.num_betas:
         body = body.personalised(np.zeros(body.num_betas))
@@ -135,8 +142,8 @@ def avatar_to_bytes(avatar: Avatar) -> bytes:
 
 
 def _metadata_in_order(data: bytes) -> bytes:
-    """A safetensors file whose metadata stand in the order of their names: safetensors writes them
-    in another order each time, and the same avatar is to be the same bytes."""
+    """Sort a safetensors file's metadata: safetensors writes them in random order, and the same
+    avatar must give the same bytes."""
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -146,17 +153,25 @@ def _metadata_in_order(data: bytes) -> bytes:
 
 
 def load_avatar(path: Path) -> Avatar:
-    """Read an avatar file; everything in it is checked.
+    """Read and check an avatar file.
 
     Raises:
-        LikenessError: no such file, another kind of file, a newer version, or damaged content;
-            names the file and says what to do.
+        LikenessError: The file does not exist, is not an avatar, has a newer version or is
+            damaged.
     """
     return _avatar(*_read(path), str(path))
 
 
 def avatar_from_bytes(data: bytes, source: str) -> Avatar:
-    """What :func:`load_avatar` makes of a file with this content; errors name ``source``."""
+    """Read and check the content of an avatar file.
+
+    Args:
+        data: The file's bytes.
+        source: Where they come from, for error messages.
+
+    Raises:
+        LikenessError: They are not an avatar, have a newer version or are damaged.
+    """
     try:
         size = int.from_bytes(data[:8], "little")
         with wrap_parser_errors():
@@ -178,7 +193,7 @@ def _avatar(tensors: dict[str, _Array], metadata: dict[str, str], path: str) -> 
     try:
         with wrap_parser_errors():
             tensors, header = migrate(tensors, parse_json(metadata.get("avatar", "")), major)
-            # A newer minor version may have more.
+            # A newer minor version may have more tensors.
             tensors = {name: array for name, array in tensors.items() if name in _KNOWN}
             sizes = _checked_sizes(tensors, header)
             body = _body(tensors, sizes, header, path)
@@ -195,7 +210,7 @@ def _avatar(tensors: dict[str, _Array], metadata: dict[str, str], path: str) -> 
         missing = isinstance(error.__cause__, KeyError) and error.__cause__.args
         reason = f"{missing[0]!r} is missing" if missing else str(error)
         raise LikenessError(f"'{path}' is damaged: {reason}.", _AGAIN) from error
-    except LikenessError as error:  # of its body, which the user has not given by itself
+    except LikenessError as error:  # of the body inside, whose remedy does not apply here
         raise LikenessError(error.message, _AGAIN) from error
 
 
@@ -232,7 +247,7 @@ def _body_tensors(body: Body) -> dict[str, _Array]:
 
 
 def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[str, int]:
-    """The sizes of all dimensions by name; raises ValueError where the file contradicts itself."""
+    """Return the sizes of all dimensions by name; raise ValueError if the file is inconsistent."""
     sizes: dict[str, int] = {"E": len(header["expression_names"])}
     schema = {f"gaussians.{k}": v for k, v in _GAUSSIANS.items()}
     schema |= {f"gaussians.{k}": v for k, v in _ORDERED.items() if f"gaussians.{k}" in tensors}
@@ -248,14 +263,14 @@ def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[s
         )
         if array.shape != expected or len(shape) != array.ndim:
             raise ValueError(f"{name} has the shape {list(array.shape)}, not {list(shape)}")
-    # A body's expressions are unpacked: of all vertices, not only of those that move.
+    # The expression basis is unpacked to all vertices, not only those that move.
     if sizes["E"] > MAX_COLUMNS or sizes["V"] > MAX_VERTICES or not sizes["V"] or not sizes["F"]:
         raise ValueError(
             f"it has {sizes['V']} vertices, {sizes['F']} triangles and {sizes['E']} expressions"
         )
     for name, array in tensors.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{name} has values that are no numbers")
+            raise ValueError(f"{name} has values that are not finite")
         large = array.dtype.kind == "f" and name != "gaussians.lod_start"
         if large and array.size and np.abs(array).max() > MAX_COORDINATE:
             raise ValueError(f"{name} has values beyond {MAX_COORDINATE:,.0f}")

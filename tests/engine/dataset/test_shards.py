@@ -323,7 +323,7 @@ DAMAGES: dict[str, tuple[Callable[[Members], Members], str]] = {
     "no views": (lambda m: resealed(m, views=[]), "no views"),
     "a view that is none": (lambda m: resealed(m, views=[3]), "a view that is none"),
     "view without kind": (lambda m: resealed(m, views=[{"name": "v0"}]), "no good 'kind'"),
-    "no finite azimuth": (lambda m: resealed(m, views=[no_azimuth(m)]), "NaN, which is no number"),
+    "no finite azimuth": (lambda m: resealed(m, views=[no_azimuth(m)]), "NaN"),
     "unknown source": (lambda m: resealed(m, source="dreamt"), "not known"),
     "no npz": (lambda m: without(m, "body.npz"), "'body.npz' is missing"),
     "bad npz": (lambda m: resealed(m | {"body.npz": b"PK\x03\x04 no"}), "body.npz cannot be read"),

@@ -113,7 +113,7 @@ def test_a_body_that_never_ends_is_refused(tmp_path: Path) -> None:
     tree(tmp_path, "a.jpg")
     for body in (os.devnull, "/dev/zero"):
         asked = PortraitSpec(tmp_path / "a.jpg", name="a", options={"body": body})
-        with pytest.raises(LikenessError, match="no plain file"):
+        with pytest.raises(LikenessError, match="not a regular file"):
             plan_units([asked])
 
 
