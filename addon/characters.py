@@ -1,7 +1,7 @@
-"""A user's character file -> parts and rig for ``engine/characters``, read by Blender.
+"""A user's character file -> parts and rig for ``engine/synth/characters``, read by Blender.
 
-``python -m likeness.addon.characters FILE FOLDER`` does it in a process of its own, which is the
-way from other programs: Blender holds one scene per process.
+Other programs run ``python -m likeness.addon.characters FILE FOLDER``, because Blender has one
+scene per process.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..engine.core.color import linear_to_srgb, srgb_to_linear
 from ..engine.core.types import FloatArray, LikenessError
 from ..engine.synth.characters.character import CharacterRig, guess_label, save_rig
 from ..engine.synth.parts_file import save_parts
@@ -23,20 +24,24 @@ if TYPE_CHECKING:
     import bpy
 
 SUFFIXES = (".blend", ".glb", ".gltf", ".fbx", ".obj")
-MAX_TEXELS = 2048  # along a side; larger pictures are halved until they fit
-PLAIN = (0.6, 0.6, 0.6, 1.0)  # of a mesh without a material, as Blender shows it
+MAX_TEXELS = 2048  # per side; larger images are halved until they fit
+PLAIN = (0.6, 0.6, 0.6, 1.0)  # colour of a mesh without a material, as in Blender
 _KIND_OF = {"eye": "eye", "hair": "hair", "brow": "hair", "clothes": "cloth", "scarf": "cloth"}
 REMEDY = f"Give a Blender, glTF, FBX or OBJ file ({', '.join(SUFFIXES)})."
 
 
 def check_source(path: Path) -> None:
-    """Raise the error of a file that cannot be a character's, before Blender starts."""
+    """Check a character file before Blender starts.
+
+    Raises:
+        LikenessError: The file is missing, empty, a folder, or of an unsupported format.
+    """
     if path.is_dir():
-        raise LikenessError(f"'{path}' is a folder, not a character's file.", REMEDY)
+        raise LikenessError(f"'{path}' is a folder, not a character file.", REMEDY)
     if not path.is_file():
-        raise LikenessError(f"There is no file '{path}'.", REMEDY)
+        raise LikenessError(f"'{path}' does not exist.", REMEDY)
     if path.suffix.lower() not in SUFFIXES:
-        raise LikenessError(f"'{path}' is no kind of file that characters come in.", REMEDY)
+        raise LikenessError(f"'{path}' is not a supported character file.", REMEDY)
     if path.stat().st_size == 0:
         raise LikenessError(f"'{path}' is empty.", "Export it again.")
 
@@ -44,11 +49,12 @@ def check_source(path: Path) -> None:
 def read_character(path: Path, folder: Path) -> None:
     """Open ``path`` and write its visible meshes, as displayed, and its rig into ``folder``.
 
-    Replaces whatever scene this process holds, so it refuses in a Blender with a window. Scripts
+    It replaces the scene of this process, so it refuses to run in a Blender with a window. Scripts
     in a .blend are not run.
 
     Raises:
-        LikenessError: Blender's module is missing, or the file cannot be read or has no mesh.
+        LikenessError: bpy is missing, Blender has a window, or the file cannot be read or has no
+            visible mesh.
     """
     check_source(path)
     try:
@@ -60,7 +66,7 @@ def read_character(path: Path, folder: Path) -> None:
         ) from error
     if not bpy.app.background:
         raise LikenessError(
-            "A character is read in a Blender without a window.",
+            "A Blender with a window cannot read characters.",
             "Run 'blender --background --command likeness convert ...'.",
         )
     _open(path)
@@ -68,7 +74,8 @@ def read_character(path: Path, folder: Path) -> None:
     parts = _parts()
     if not parts:
         raise LikenessError(
-            f"'{path}' has no mesh that renders show.", "Export the character with its meshes."
+            f"'{path}' has no mesh that is visible in renders.",
+            "Export the character with its meshes.",
         )
     save_parts(folder, parts)
     rig = _rig()
@@ -94,14 +101,14 @@ def _open(path: Path) -> None:
             bpy.ops.import_scene.fbx(filepath=name)
         else:
             bpy.ops.wm.obj_import(filepath=name)
-    except Exception as error:  # importers raise whatever their reader raised
+    except Exception as error:  # importers pass on any error of their readers
         said = [x for x in str(error).strip().splitlines() if not x.startswith("Location: ")]
         last = said[-1] if said else type(error).__name__
         raise LikenessError(f"'{path}' cannot be opened ({last}).", REMEDY) from error
 
 
 def _parts() -> list[MeshPart]:
-    """One part for each object and material that renders show, in engine axes."""
+    """One part per object and material that is visible in renders, in engine axes."""
     import bpy
 
     graph = bpy.context.evaluated_depsgraph_get()
@@ -118,7 +125,7 @@ def _parts() -> list[MeshPart]:
         thing = instance.object
         if thing.type not in ("MESH", "CURVE", "SURFACE", "META", "FONT"):
             continue
-        # What only carries an instance does not show by itself; hidden rig shapes neither.
+        # Instancers and the shapes of bones are not visible themselves.
         if not instance.show_self or thing.hide_render or thing.original.name in shapes:
             continue
         mesh = thing.to_mesh()
@@ -138,7 +145,7 @@ def _mesh_parts(
     vertices = points_to_engine(vertices @ matrix[:3, :3].T + matrix[:3, 3])
     f = _read(mesh.loop_triangles, "vertices", 3, np.int32)
     loops = _read(mesh.loop_triangles, "loops", 3, np.int32)
-    if np.linalg.det(matrix[:3, :3]) < 0:  # a mirrored object's triangles are inside out
+    if np.linalg.det(matrix[:3, :3]) < 0:  # the triangles of a mirrored object are flipped
         f, loops = f[:, ::-1], loops[:, ::-1]
     slot = _read(mesh.loop_triangles, "material_index", 1, np.int32).ravel()
     uv = np.zeros((count, 3, 2))
@@ -180,7 +187,7 @@ def _read(items: Any, name: str, width: int, kind: type) -> np.ndarray[Any, Any]
 
 
 def _shader(material: Any) -> Any:
-    """The node that says what the surface looks like, or None."""
+    """The shader node of a material, or None."""
     if material is None or material.node_tree is None:
         return None
     nodes = material.node_tree.nodes
@@ -198,8 +205,8 @@ def _constant(material: Any, name: str, default: float) -> float:
 
 
 def _color(material: Any, pictures: dict[str, Any]) -> np.ndarray[Any, Any]:
-    """[H, W, 4] uint8, as stored, straight alpha: the picture under the shader's colour times its
-    factors, or one texel."""
+    """[H, W, 4] uint8 sRGB, straight alpha: the image of the shader's colour times its factors, or
+    one texel."""
     node = _shader(material)
     if node is None:
         plain = PLAIN if material is None else tuple(material.diffuse_color)
@@ -212,7 +219,7 @@ def _color(material: Any, pictures: dict[str, Any]) -> np.ndarray[Any, Any]:
     else:
         color = _texels(image, pictures)
         if not np.allclose(factor, 1.0):
-            tinted = _encoded(_linear(color[..., :3] / 255.0) * factor)
+            tinted = linear_to_srgb(np.clip(srgb_to_linear(color[..., :3] / 255.0) * factor, 0, 1))
             color = np.concatenate([np.round(tinted * 255).astype(np.uint8), color[..., 3:]], -1)
     return _with_alpha(color, node.inputs.get("Alpha"), pictures)
 
@@ -220,7 +227,7 @@ def _color(material: Any, pictures: dict[str, Any]) -> np.ndarray[Any, Any]:
 def _with_alpha(
     color: np.ndarray[Any, Any], socket: Any, pictures: dict[str, Any]
 ) -> np.ndarray[Any, Any]:
-    """The picture's own alpha counts only if the material uses it."""
+    """Set the alpha that the material uses; the image's own alpha counts only then."""
     from PIL import Image
 
     out = color.copy()
@@ -246,7 +253,7 @@ def _with_alpha(
 
 
 def _traced(socket: Any) -> tuple[Any, FloatArray]:
-    """The picture behind a colour socket (None if there is none) and the linear factor on it."""
+    """The image that feeds a colour socket, or None, and the linear factor on it."""
     if socket is None:
         return None, np.array(PLAIN[:3])
     if not socket.is_linked:
@@ -262,7 +269,7 @@ def _traced(socket: Any) -> tuple[Any, FloatArray]:
 
 
 def _picture_of(node: Any, seen: set[str]) -> Any:
-    """The first picture that a node, or one before it, shows."""
+    """The first image of a node or of the nodes before it."""
     if node.type == "TEX_IMAGE":
         return node.image
     if node.name in seen:
@@ -277,13 +284,13 @@ def _picture_of(node: Any, seen: set[str]) -> Any:
 
 
 def _texels(image: Any, pictures: dict[str, Any]) -> np.ndarray[Any, Any]:
-    """[H, W, 4] uint8, row 0 at the top; grey when the picture's file is missing."""
+    """[H, W, 4] uint8, row 0 at the top; grey if the image file is missing."""
     known: np.ndarray[Any, Any] | None = pictures.get(image.name)
     if known is not None:
         return known
     width, height = image.size
     if width * height == 0:
-        print(f"warning: the picture '{image.name}' is missing: grey", file=sys.stderr)
+        print(f"warning: the image '{image.name}' is missing, using grey", file=sys.stderr)
         out = _bytes(np.array(PLAIN).reshape(1, 1, 4), linear=True)
     else:
         texels = np.empty(width * height * 4, np.float32)
@@ -298,23 +305,14 @@ def _texels(image: Any, pictures: dict[str, Any]) -> np.ndarray[Any, Any]:
 
 
 def _bytes(rgba: FloatArray, linear: bool) -> np.ndarray[Any, Any]:
-    color = _encoded(rgba[..., :3]) if linear else rgba[..., :3]
+    color = linear_to_srgb(np.clip(rgba[..., :3], 0, 1)) if linear else rgba[..., :3]
     out = np.concatenate([np.clip(color, 0, 1), np.clip(rgba[..., 3:], 0, 1)], -1)
     texels: np.ndarray[Any, Any] = np.round(out * 255).astype(np.uint8)
     return texels
 
 
-def _linear(color: FloatArray) -> FloatArray:
-    return np.where(color <= 0.04045, color / 12.92, ((color + 0.055) / 1.055) ** 2.4)
-
-
-def _encoded(color: FloatArray) -> FloatArray:
-    c = np.clip(color, 0.0, 1.0)
-    return np.where(c <= 0.0031308, 12.92 * c, 1.055 * c ** (1 / 2.4) - 0.055)
-
-
 def _rig() -> CharacterRig | None:
-    """The bones of the armature with most of them, in the shown pose."""
+    """The bones of the armature that has most of them, in its displayed pose."""
     import bpy
 
     rigs = [x for x in bpy.context.scene.objects if x.type == "ARMATURE" and len(x.pose.bones)]
@@ -336,7 +334,7 @@ def _rig() -> CharacterRig | None:
 
 
 def main(argv: list[str]) -> int:
-    """FILE FOLDER; 0 when the parts are written, 2 for what the user can mend."""
+    """Arguments FILE FOLDER; returns 0 if the parts were written, 2 after a user error."""
     if len(argv) != 2:
         print("usage: python -m likeness.addon.characters FILE FOLDER", file=sys.stderr)
         return 2
@@ -352,4 +350,4 @@ if __name__ == "__main__":
     code = main(sys.argv[1:])
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # bpy's own exit may crash after everything is done
+    os._exit(code)  # bpy may crash on exit

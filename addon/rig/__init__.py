@@ -1,1 +1,1 @@
-"""What an animator touches besides the 55 bones: controls, constraints, limits, shapes."""
+"""The rig around the 55 bones: controls, constraints, limits, shapes."""

@@ -12,7 +12,7 @@ BODY, FACE_BONES, CONTROLS = "Body", "Face", "Controls"
 LIMB_COLLECTIONS = ("Left Arm", "Right Arm", "Left Leg", "Right Leg")
 HAND_COLLECTIONS = ("Left Hand", "Right Hand")
 COLLECTIONS = (BODY, *LIMB_COLLECTIONS, *HAND_COLLECTIONS, FACE_BONES, CONTROLS)
-"""The limbs' collections lie inside ``Body``: hidden with it, and alone."""
+"""The limbs' collections are children of ``Body``."""
 
 _FINGERS = ("index", "middle", "pinky", "ring", "thumb")
 _COLORS = {
@@ -21,7 +21,7 @@ _COLORS = {
     "middle": (1.0, 0.78, 0.22),
     "control": (0.35, 0.85, 0.42),
 }
-"""Brighter than the theme's palettes, of which thin wires are hardly seen on dark grey."""
+"""Brighter than the theme's palettes, whose thin wires are hard to see on dark grey."""
 
 
 def bone_collection(name: str) -> str:
@@ -40,7 +40,7 @@ def bone_collection(name: str) -> str:
 
 
 def bone_color(name: str) -> tuple[float, float, float]:
-    """The color of a bone: by its side, controls apart from what they move."""
+    """The colour of a bone, by its side; controls have their own."""
     side = name.partition("_")[0]
     if name not in JOINT_NAMES and side not in ("left", "right"):
         return _COLORS["control"]
@@ -48,7 +48,7 @@ def bone_color(name: str) -> tuple[float, float, float]:
 
 
 def arrange_bones(armature: Any) -> None:
-    """Sort the bones of an armature into collections, and colour them."""
+    """Assign the bones of an armature to collections, and colour them."""
     data = armature.data
     groups: dict[str, Any] = {}
     for name in COLLECTIONS:

@@ -1,7 +1,7 @@
-"""What one sees and grabs of a bone: rings around limbs, boxes, targets; in the person's size.
+"""Custom shapes of bones in the person's size: rings around limbs, boxes, targets.
 
-The wire meshes are made here, once a file, and shared by its avatars. Their objects are in no
-collection: the bones hold them, they are in no picture, and they go when no avatar needs them.
+The wire meshes are made once per file and shared by its avatars. Their objects are in no
+collection and so not rendered; they are removed with the last avatar.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .controls import EYES, eye_target
 PREFIX = "Likeness Shape"
 
 _ROOM = 1.12
-"""Rings stand off the skin by so much; hair and clothes are wider than the body."""
+"""Size of rings, in sizes of the limb, to clear hair and clothes."""
 
 _WIRE = 2.0
-"""Pixels."""
+"""Width of wires in pixels."""
 
 Wires = tuple[FloatArray, list[tuple[int, int]]]
 
@@ -93,7 +93,7 @@ _SHAPES = {
     ),
     "Glasses": lambda: _line((-1, 0, -1), (1, 0, -1), (1, 0, 1), (-1, 0, 1), (-1, 0, -1)),
 }
-"""Name -> wires of about unit size, lying in x and z, around the bone's y."""
+"""Name -> wires of about unit size in the x-z plane, around the bone's y axis."""
 
 
 def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None:
@@ -107,7 +107,7 @@ def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None
     held = {name: vertices[weights[:, j] > 0.5] for name, j in JOINT_INDEX.items()}
     for name in JOINT_NAMES:
         _add_ring(bones[name], held[name])
-    # halo, chin and circles before the eyes: none of them in front of the face
+    # halo, chin and circles before the eyes, none of them in front of the face
     head, crown = bones["head"], _top(held["head"], bones["head"])
     _set(head, "Ring", [0.07, 0.07, 0.07], [0.0, crown + 0.03, 0.0])
     jaw = bones["jaw"]
@@ -134,7 +134,7 @@ def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None
 
 
 def remove_unused_shapes() -> None:
-    """Take away the shapes that no bone holds any more."""
+    """Remove the shapes that no bone uses any more."""
     for obj in [o for o in bpy.data.objects if keys.BONE_SHAPE in o and o.users == 0]:
         mesh = obj.data
         bpy.data.objects.remove(obj)
@@ -142,7 +142,7 @@ def remove_unused_shapes() -> None:
 
 
 def _shape(name: str) -> Any:
-    """The file's own object of that shape."""
+    """This file's object of a shape; created on first use."""
     found = keys.find_own(bpy.data.objects, keys.BONE_SHAPE, name)
     if found is not None:
         return found
@@ -156,7 +156,7 @@ def _shape(name: str) -> Any:
 
 
 def _set(bone: Any, shape: str, scale: list[float], move: list[float]) -> None:
-    """Metres, in the bone's axes; the bone's own length does not count."""
+    """Set a bone's shape; scale and translation in metres along the bone's axes."""
     bone.custom_shape = _shape(shape)
     bone.use_custom_shape_bone_size = False
     bone.custom_shape_scale_xyz = scale
@@ -165,14 +165,14 @@ def _set(bone: Any, shape: str, scale: list[float], move: list[float]) -> None:
 
 
 def _in_bone(bone: Any, points: FloatArray) -> FloatArray:
-    """[N, 3] from armature space into the bone's axes at rest, from its head."""
+    """[N, 3] armature space -> the bone's axes at rest, relative to its head."""
     inverse = np.array(bone.bone.matrix_local.inverted())
     out: FloatArray = points @ inverse[:3, :3].T + inverse[:3, 3]
     return out
 
 
 def _radii(bone: Any, held: FloatArray) -> tuple[float, float]:
-    """How far the limb reaches from the bone along x and z, at the bone's middle."""
+    """Radii of the limb around the bone's middle, along x and z."""
     length = bone.bone.length
     points = _in_bone(bone, held)
     points = points[(points[:, 1] > 0.2 * length) & (points[:, 1] < 0.8 * length)]
@@ -194,7 +194,7 @@ def _top(held: FloatArray, bone: Any) -> float:
 
 
 def _add_sole(control: Any, foot: FloatArray) -> None:
-    """A flat box under the foot, level while the control is at rest."""
+    """Add a flat box under the foot, level at rest."""
     rest = control.bone.matrix_local
     if len(foot) < 4:
         foot = np.array(rest.translation) + np.array([[-0.05, -0.2, -0.1], [0.05, 0.06, 0.0]])

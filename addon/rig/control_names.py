@@ -1,21 +1,21 @@
 """Names of the control bones and of their properties. No bpy here.
 
-The 55 bones that deform have SMPL-X's names. Controls begin with the side, too, so that Blender's
-mirror finds their partners.
+The 55 deforming bones have SMPL-X's names. Names of controls begin with the side, too, so that
+Blender can mirror them.
 """
 
 from __future__ import annotations
 
 FACE = "face"
-"""Carries the expressions as custom properties, each named as the expression (``jawOpen``), which
-drive the body's shape keys; pose assets and one action of the armature can then hold them."""
+"""The bone whose custom properties are the expressions (``jawOpen``) and drive the body's shape
+keys, so that pose assets and one action of the armature can hold them."""
 
 HEAD_TARGET, EYES_TARGET = "head_target", "eyes_target"
 LOOK = "look"
-"""Property of both targets: 0 as posed, 1 looks at the target."""
+"""Property of both targets: 0 as posed, 1 looking at the target."""
 
 IK = "ik"
-"""Property of the hand and foot controls: 0 follows the bones' rotations, 1 the control."""
+"""Property of the hand and foot controls: 0 for FK, 1 for IK."""
 
 LIMBS: dict[str, tuple[str, str, str]] = {
     f"{side}_{end}": (f"{side}_{upper}", f"{side}_{lower}", f"{side}_{last}")
@@ -25,7 +25,7 @@ LIMBS: dict[str, tuple[str, str, str]] = {
         "foot": ("hip", "knee", "ankle"),
     }.items()
 }
-"""``left_hand`` -> the joints of its chain: where it begins, bends and ends."""
+"""``left_hand`` -> the joints at the start, bend and end of its chain."""
 
 
 def ik_control(limb: str) -> str:
@@ -39,4 +39,4 @@ def pole_control(limb: str) -> str:
 
 
 CONTROL_BONES = (FACE, HEAD_TARGET, EYES_TARGET, *map(ik_control, LIMBS), *map(pole_control, LIMBS))
-"""The controls that switches, buttons and panels count on."""
+"""The controls that buttons and panels rely on."""

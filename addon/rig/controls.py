@@ -1,9 +1,9 @@
-"""The control bones: hands, feet, elbows, knees, head, eyes, face; and what they hold.
+"""The control bones of hands, feet, elbows, knees, head, eyes and face, with their constraints.
 
-None deforms. Hands, feet, poles and targets hang on nothing, so that the body moves and they stay.
-Each hand and foot control rests where its joint's bone rests, with the same axes: the joint then
-takes over the control's rotation as it is. ``ik`` and ``look`` drive the constraints' influence
-(drivers without Python), and are 0 in a new rig.
+None of them deforms. Hands, feet, poles and targets have no parent, so they stay when the body
+moves. Hand and foot controls have the rest position and axes of their joint's bone, so the joint
+copies their rotation as it is. ``ik`` and ``look`` drive the influence of the constraints (drivers
+without Python); both are 0 in a new rig.
 """
 
 from __future__ import annotations
@@ -23,23 +23,22 @@ from .joint_limits import add_limit, add_limits, joint_limits, set_limits
 EYES = ("left_eye_smplhf", "right_eye_smplhf")
 
 POLE_ANGLE = -math.pi / 2
-"""Poles lie on the -z side of the limb, where knee and elbow stick out when they bend about +x."""
+"""Poles lie on the -z side of the limb, to which knees and elbows point when bending about +x."""
 
 POLE_DISTANCE = 0.8
-"""From the elbow or knee to its pole, in lengths of the upper bone."""
+"""Distance of the pole from the elbow or knee, in lengths of the upper bone."""
 
 GUARD_ANGLE = math.radians(0.25)
-"""The solver does not get a dead straight limb to bend; it always starts from a little more."""
+"""Minimum bend of the limb that the IK solver starts from, which cannot be straight."""
 
 HINGE_STIFFNESS = 0.9
-"""Of elbows and knees about y and z, so that the solver bends them about x."""
+"""Stiffness of elbows and knees about y and z, so that the solver bends them about x."""
 
 NECK_SHARE = 0.35
-"""Of the way to its target that the neck turns before the head turns the rest: a head that turns
-alone looks like an owl's."""
+"""Share of the turn to the target that the neck takes; without it the head turns like an owl's."""
 
 LOOK_PARTS = {"neck": 0.6, "head": 0.7}
-"""Of their ranges, that looking uses: both whole ones together would turn the face backwards."""
+"""Share of the joint ranges for look-at; both full ranges would turn the face backwards."""
 
 GUARD = "IK Start"
 LOOK_LIMIT = "Look Limit"
@@ -48,7 +47,15 @@ COPY_ROTATION, SOLVER, TRACK = "Copy Control", "IK", "Look"
 
 @dataclass(frozen=True)
 class ControlBone:
-    """A bone to make: head, tail [3] and direction of z [3], in Blender's axes; parent's name."""
+    """A bone to create.
+
+    Attributes:
+        name: of the bone.
+        head: [3] metres, Blender's axes.
+        tail: [3] metres, Blender's axes.
+        z: [3] direction of the bone's z axis, Blender's axes.
+        parent: name of the parent, or None.
+    """
 
     name: str
     head: FloatArray
@@ -58,7 +65,7 @@ class ControlBone:
 
 
 def eye_target(eye: str) -> str:
-    """``left_eye_smplhf`` -> ``left_eye_target``, what that eye looks at."""
+    """``left_eye_smplhf`` -> ``left_eye_target``, the target of that eye."""
     return eye.replace("_smplhf", "_target")
 
 
@@ -66,8 +73,8 @@ def control_bones(axes: dict[str, FloatArray], heads: FloatArray) -> list[Contro
     """The controls of a person.
 
     Args:
-        axes: [4, 4] rest matrix of each joint's bone, and its length as the last corner.
-        heads: [55, 3] rest joints in Blender's axes.
+        axes: joint -> [4, 4] rest matrix of its bone, with the bone's length in the last corner.
+        heads: [55, 3] rest joints in metres, Blender's axes.
     """
     at = {name: heads[j] for name, j in JOINT_INDEX.items()}
     up, front = np.array([0.0, 0.0, 1.0]), np.array([0.0, -1.0, 0.0])
@@ -93,9 +100,9 @@ def control_bones(axes: dict[str, FloatArray], heads: FloatArray) -> list[Contro
 
 
 def bind_controls(armature: Any) -> None:
-    """Constraints, properties and limits of an armature in object mode that has the bones.
+    """Add constraints, properties and limits to an armature with the control bones, in object mode.
 
-    Controls and targets are hidden until they hold something.
+    Controls and targets are hidden until they are used.
     """
     bones = armature.pose.bones
     add_look(armature)
@@ -118,7 +125,7 @@ def bind_controls(armature: Any) -> None:
 def _bind_limb(armature: Any, limb: str) -> None:
     bones = armature.pose.bones
     upper, lower, last = LIMBS[limb]
-    text = "0: the limb is posed by its bones' rotations. 1: it reaches for this control"
+    text = "0: the bones of the limb are rotated (FK). 1: the limb follows this control (IK)"
     path = add_property(bones[ik_control(limb)], IK, 0.0, 1.0, (0.0, 1.0), text)
     guard = bones[lower].constraints.new("LIMIT_ROTATION")
     guard.name = GUARD
@@ -148,17 +155,17 @@ def _bind_limb(armature: Any, limb: str) -> None:
 
 
 def _rest_bend(upper: Any, lower: Any) -> float:
-    """Radians by which a limb is bent at rest, about +x: a knee is not quite straight."""
+    """Bend of a limb at rest about +x, radians: knees are not quite straight."""
     above, below = upper.matrix_local.col[1].xyz, lower.matrix_local.col[1].xyz
     across = above.cross(below).dot(lower.matrix_local.col[0].xyz)
     return math.atan2(across, above.dot(below))
 
 
 def release_controls(armature: Any) -> None:
-    """Let the joints' own rotations count alone: no IK, no looking, no limits.
+    """Switch off IK, look-at and limits, so that only the joints' rotations count.
 
-    Whatever sets a whole pose calls this, so that the pose is what one sees. Scenes of format 1
-    have no controls.
+    Everything that sets a whole pose calls this, so that exactly this pose is displayed. Scenes of
+    format 1 have no controls.
     """
     bones = armature.pose.bones
     for name, prop in (
@@ -174,7 +181,7 @@ def release_controls(armature: Any) -> None:
 
 
 def show_controls(armature: Any) -> None:
-    """Controls and targets are hidden while they hold nothing."""
+    """Show the controls and targets that are in use, and hide the others."""
     bones = armature.pose.bones
     switches: dict[tuple[str, ...], tuple[str, str]] = {
         (ik_control(limb), pole_control(limb)): (ik_control(limb), IK) for limb in LIMBS
@@ -188,9 +195,9 @@ def show_controls(armature: Any) -> None:
 
 
 def add_look(armature: Any) -> None:
-    """Head and eyes turn to their targets, as far as a neck and an eye go; the neck takes part."""
+    """Add the look-at constraints of neck, head and eyes, with limits."""
     bones = armature.pose.bones
-    text = "0: as posed. 1: turned to this target, as far as it goes"
+    text = "0: as posed. 1: turned to this target, within natural limits"
     for target, joints, axis in (
         (HEAD_TARGET, {"neck": HEAD_TARGET, "head": HEAD_TARGET}, "TRACK_Z"),
         (EYES_TARGET, {eye: eye_target(eye) for eye in EYES}, "TRACK_Y"),

@@ -4,9 +4,9 @@ SMPL-X moves the unposed vertices by posedirs times (R - I) of every joint but t
 the body's axes. A bone's rotation B in its own axes is Q R Q^T, Q being the bone's rest axes seen
 from the engine's. The entries of B are products of its quaternion's parts, such as
 B_01 = 2 (xy - wz). So each joint gets nine keys, one per product ``xx``, ``yy``, ``zz``, ``xy``,
-``xz``, ``yz``, ``wx``, ``wy``, ``wz``, with the directions turned into the bone's axes. The sum is
-the engine's, not an approximation. The drivers read what constraints and IK have made of the bone,
-and are *simple expressions*: Blender computes these without Python, with auto-run off as well.
+``xz``, ``yz``, ``wx``, ``wy``, ``wz``, with the directions turned into the bone's axes. The sum
+equals the engine's exactly. The drivers read the bone after constraints and IK, and are *simple
+expressions*, which Blender evaluates without Python even with auto-run disabled.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ..scene.axes import TO_BLENDER, points_to_blender
 PREFIX = "pose"
 PRODUCTS = ("xx", "yy", "zz", "xy", "xz", "yz", "wx", "wy", "wz")
 
-_TOO_SMALL = 1e-7
-"""Metres; a key that moves nothing is not made."""
+_MIN_MOVE = 1e-7
+"""Metres; keys that move less are skipped."""
 
 _RANGE = 1.0  # products of parts of a unit quaternion
 
 
 def product_directions(posedirs: FloatArray, rest_axes: FloatArray) -> FloatArray:
-    """How far a product of one moves the vertices.
+    """Displacements of the vertices for each product at 1.
 
     Args:
         posedirs: [V, 3, 9] one joint's columns: engine axes, (R - I) row by row.
@@ -62,11 +62,13 @@ def product_directions(posedirs: FloatArray, rest_axes: FloatArray) -> FloatArra
 def add_correctives(
     obj: Any, posedirs: FloatArray, rest: FloatArray, armature: Any
 ) -> Generator[None, None, None]:
-    """The shape keys and their drivers, a key at a time.
+    """Add the shape keys and their drivers, one key per slice.
 
     Args:
-        posedirs: [V, 3, 486] of the body. rest: [V, 3] its vertices in Blender's axes.
         obj: the body object, in the armature's space.
+        posedirs: [V, 3, 486] of the body.
+        rest: [V, 3] the body's vertices in metres, Blender's axes.
+        armature: whose bones drive the keys.
     """
     if obj.data.shape_keys is None:
         obj.shape_key_add(name="Basis", from_mix=False)
@@ -74,7 +76,7 @@ def add_correctives(
         axes = np.array(armature.data.bones[name].matrix_local.to_3x3())
         moves = product_directions(posedirs[:, :, 9 * joint : 9 * joint + 9], axes)
         for product, move in zip(PRODUCTS, moves):
-            if np.abs(move).max() < _TOO_SMALL:
+            if np.abs(move).max() < _MIN_MOVE:
                 continue
             key = obj.shape_key_add(name=f"{PREFIX} {name} {product}", from_mix=False)
             at = np.ascontiguousarray(rest + move, np.float32)

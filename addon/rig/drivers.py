@@ -1,4 +1,4 @@
-"""Drivers that run everywhere: none of them is Python, whatever the auto-run preference says."""
+"""Drivers without Python, which work regardless of the auto-run preference."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from typing import Any
 
 
 def drive(owner: Any, prop: str, source: Any, path: str, share: float = 1.0) -> Any:
-    """Let ``owner.prop`` follow the property ``path`` of the object ``source``.
+    """Drive ``owner.prop`` by the property ``path`` of the object ``source``.
 
     Args:
-        share: what it is multiplied by, which a *simple expression* does.
+        owner: of the driven property.
+        prop: its name.
+        source: the driving object.
+        path: of the driving property.
+        share: factor, by a *simple expression*.
     """
     driver = owner.driver_add(prop).driver
     driver.type = "AVERAGE" if share == 1.0 else "SCRIPTED"
@@ -26,9 +30,10 @@ def drive(owner: Any, prop: str, source: Any, path: str, share: float = 1.0) -> 
 def add_property(
     bone: Any, name: str, low: float, high: float, soft: tuple[float, float], description: str
 ) -> str:
-    """A number at 0 on a pose bone, which may be changed and keyed in a linked file's override too.
+    """Add a custom property at 0 to a pose bone, editable in library overrides, too.
 
-    Returns its path from the object.
+    Returns:
+        Its data path from the object.
     """
     bone[name] = 0.0
     bone.id_properties_ui(name).update(

@@ -1,4 +1,4 @@
-"""The pose as it is seen, constraints included, and bones set to it."""
+"""Reading the displayed pose, constraints included, and setting bones to it."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from ...engine.core.types import LikenessError
 
 
 def evaluate_armature(armature: Any) -> Any:
-    """The armature as Blender shows it now. What was changed since is worked out first.
+    """The armature, evaluated with all changes.
 
     Raises:
-        LikenessError: the view layer leaves it out, so that nothing is worked out for it.
+        LikenessError: The armature is not in the view layer, so Blender does not evaluate it.
     """
-    armature.update_tag()  # custom properties that Python sets are not noticed otherwise
+    armature.update_tag()  # Blender misses custom properties set by Python otherwise
     found = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
     if not found.is_evaluated:
         raise LikenessError(
-            f"'{armature.name}' is not in the view layer.", "Switch its collection on."
+            f"'{armature.name}' is not in the view layer.", "Enable its collection."
         )
     return found
 
 
 def seen_matrices(armature: Any) -> dict[str, Matrix]:
-    """Bone -> [4, 4] place and axes in the armature object's space."""
+    """Bone -> [4, 4] displayed matrix in armature space."""
     return {bone.name: bone.matrix.copy() for bone in evaluate_armature(armature).pose.bones}
 
 
 def restore_seen(armature: Any, names: Iterable[str], seen: dict[str, Matrix]) -> None:
-    """Turn bones so that without constraints they stand as they were seen."""
+    """Rotate bones so that without constraints they match the matrices ``seen``."""
     for name in names:
         bone = armature.pose.bones[name]
         rest, at = bone.bone.matrix_local, seen[name]
@@ -43,8 +43,8 @@ def restore_seen(armature: Any, names: Iterable[str], seen: dict[str, Matrix]) -
 
 
 def set_rotation(bone: Any, rotation: Quaternion) -> None:
-    """Set a pose bone's rotation in whatever mode it has; q and -q are told apart by what it had,
-    so that keys beside one another do not go the long way round."""
+    """Set a pose bone's rotation in its mode. Of q and -q the one closer to the current value is
+    used, so that interpolation takes the short way."""
     if bone.rotation_mode == "QUATERNION":
         rotation = rotation.copy()
         rotation.make_compatible(bone.rotation_quaternion)
@@ -54,7 +54,7 @@ def set_rotation(bone: Any, rotation: Quaternion) -> None:
 
 
 def place_root(bone: Any, matrix: Matrix) -> None:
-    """Put a bone without parent at a matrix of the armature object's space; keeps its scale."""
+    """Move a bone without parent to a matrix in armature space; its scale is kept."""
     basis = bone.bone.matrix_local.inverted() @ matrix
     bone.location = basis.translation
     set_rotation(bone, basis.to_quaternion())

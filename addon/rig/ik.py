@@ -1,4 +1,4 @@
-"""From FK to IK and back, with the limb staying where it is."""
+"""Switching between FK and IK without moving the limb."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from .controls import GUARD, POLE_DISTANCE, show_controls
 from .evaluated_pose import place_root, restore_seen, seen_matrices
 
 _STILL_METRES, _STILL_ANGLE = 1e-3, 0.0087
-"""What a limb may move at the switch; more is a joint beyond what its IK limit allows."""
+"""Tolerated movement at the switch; more means that a joint exceeds its IK limit."""
 
 
 def get_ik_influence(armature: Any, limb: str) -> float:
-    """0 in FK, 1 in IK, or between."""
+    """Influence of IK on a limb, 0..1."""
     return float(armature.pose.bones[ik_control(limb)][IK])
 
 
 def switch_to_ik(armature: Any, limbs: Iterable[str]) -> list[str]:
-    """Put control and pole where the limbs are, and let the limbs follow them.
+    """Place controls and poles at the limbs, and switch the limbs to IK.
 
-    Returns the limbs whose elbow or knee is bent backwards: their IK limit is taken off, because
-    they would jump, until they are switched to IK again.
+    Returns:
+        The limbs whose elbow or knee is bent backwards. Their IK limit is disabled until the next
+        switch to IK, because they would jump.
     """
     limbs = list(limbs)
     bones, seen = armature.pose.bones, seen_matrices(armature)
@@ -46,7 +47,7 @@ def switch_to_ik(armature: Any, limbs: Iterable[str]) -> list[str]:
 
 
 def switch_to_fk(armature: Any, limbs: Iterable[str]) -> None:
-    """Turn the limbs' bones as they are seen, and let the controls go."""
+    """Set the limbs' bones to their displayed rotations, and switch to FK."""
     limbs, seen = list(limbs), seen_matrices(armature)
     for limb in limbs:
         restore_seen(armature, LIMBS[limb], seen)
@@ -62,8 +63,8 @@ def _guard(armature: Any, limb: str, on: bool) -> None:
 
 
 def _pole_matrix(armature: Any, limb: str, seen: dict[str, Matrix]) -> Matrix:
-    """Where the pole has to be for the solver to leave the limb as it is: off the line from the
-    upper joint to the last one, in the direction of the upper bone's -z."""
+    """Matrix of the pole with which the solver does not move the limb: off the line from the upper
+    to the last joint, in the direction of the upper bone's -z."""
     upper, lower, last = (seen[name] for name in LIMBS[limb])
     line = (last.translation - upper.translation).normalized()
     bend = lower.translation - upper.translation

@@ -1,12 +1,11 @@
-"""How far joints turn: generous anatomical ranges about each bone's own axes.
+"""Joint limits: generous anatomical ranges about each bone's own axes.
 
-Two kinds. *Limit Rotation* constraints hold what one turns by hand. They are off until they are
-asked for: a photo's pose and a tracked motion go a little beyond what anatomy allows, and must not
-be altered by a rig that nobody has touched. *IK limits* of knees and elbows are always there; they
-only guide the solver, so that these joints do not bend backwards.
+There are two kinds. *Limit Rotation* constraints limit posing by hand. They are off by default,
+because poses from photos and videos may slightly exceed them and must not change. *IK limits* of
+knees and elbows are always on; they only keep the solver from bending these joints backwards.
 
-x closes a joint (see ``addon/scene/armature.py``), y twists it, z is the third. The table is for
-the left side; on the right y and z change their sign, as in every mirrored pose.
+x closes a joint (see ``addon/scene/armature.py``), y twists it, z is the third axis. The table is
+for the left side; on the right y and z change their sign.
 """
 
 from __future__ import annotations
@@ -44,14 +43,15 @@ _DEGREES: dict[str, tuple[Range, Range, Range]] = {
     "thumb2": ((-50, 90), (-40, 40), (-50, 50)),
     "thumb3": ((-50, 100), (-20, 20), (-25, 25)),
 }
-"""Degrees about x, y and z; the pelvis turns as it likes."""
+"""Ranges in degrees about x, y and z; the pelvis has none."""
 
 
 def joint_limits(joint: str, part: float = 1.0) -> tuple[Range, Range, Range] | None:
-    """Radians about x, y and z of a joint's bone, or None for one without limits.
+    """Ranges in radians about x, y and z of a joint's bone, or None without limits.
 
     Args:
-        part: of the ranges.
+        joint: name.
+        part: factor of the ranges.
     """
     side, _, rest = joint.partition("_")
     found = _DEGREES.get(rest if side in ("left", "right") else joint)
@@ -64,7 +64,7 @@ def joint_limits(joint: str, part: float = 1.0) -> tuple[Range, Range, Range] | 
 
 
 def add_limit(bone: Any, name: str = LIMIT, part: float = 1.0) -> Any | None:
-    """A Limit Rotation constraint with a pose bone's ranges, or None where there are none."""
+    """Add a Limit Rotation constraint to a pose bone; None if it has no limits."""
     ranges = joint_limits(bone.name, part)
     if ranges is None:
         return None
@@ -79,7 +79,7 @@ def add_limit(bone: Any, name: str = LIMIT, part: float = 1.0) -> Any | None:
 
 
 def add_limits(armature: Any) -> None:
-    """The constraints of all joints, off."""
+    """Add the constraints of all joints, disabled."""
     for joint in JOINT_NAMES:
         constraint = add_limit(armature.pose.bones[joint])
         if constraint is not None:
@@ -87,7 +87,7 @@ def add_limits(armature: Any) -> None:
 
 
 def set_limits(armature: Any, on: bool) -> None:
-    """Turn the joints' limits on or off."""
+    """Enable or disable the joints' limits."""
     for joint in JOINT_NAMES:
         constraint = armature.pose.bones[joint].constraints.get(LIMIT)
         if constraint is not None:
@@ -95,6 +95,6 @@ def set_limits(armature: Any, on: bool) -> None:
 
 
 def has_active_limits(armature: Any) -> bool:
-    """Whether any joint is held by its limit."""
+    """Whether any joint's limit is enabled."""
     bones = (armature.pose.bones[joint] for joint in JOINT_NAMES)
     return any(c.enabled for bone in bones if (c := bone.constraints.get(LIMIT)) is not None)

@@ -1,4 +1,4 @@
-"""Keys that the rig sets for the user, where Blender's auto-keying would."""
+"""Keyframes that the rig inserts when auto keying is on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .control_names import EYES_TARGET, HEAD_TARGET, IK, LIMBS, LOOK, ik_control
 
 
 def is_auto_keying(context: Any) -> bool:
-    """Whether the user wants changes keyed."""
+    """Whether auto keying is on."""
     return bool(context.scene.tool_settings.use_keyframe_insert_auto)
 
 
 def key_bones(armature: Any, names: Iterable[str], frame: float) -> None:
-    """Key rotation of bones, and location of those that are not held by a parent."""
+    """Key the rotation of bones, and the location of bones without a parent."""
     for name in names:
         bone = armature.pose.bones[name]
         path = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
@@ -40,9 +40,10 @@ def read_switches(armature: Any) -> dict[tuple[str, str], float]:
 
 
 def key_switches(armature: Any, before: dict[tuple[str, str], float], frame: float) -> None:
-    """Key the switches that are not what they were ``before``: they jump at the frame.
+    """Key the switches that differ from ``before``, with constant interpolation.
 
-    The first key of a switch would also count for all frames before it. So it gets another one.
+    The first key of a switch would also apply to earlier frames, so the former value is keyed on
+    the frame before.
     """
     for (name, prop), value in read_switches(armature).items():
         if value == before[name, prop]:
@@ -56,12 +57,12 @@ def key_switches(armature: Any, before: dict[tuple[str, str], float], frame: flo
         curve = find_fcurve(armature, path)
         points = () if curve is None else curve.keyframe_points
         until_now = [p for p in points if p.co.x <= frame]
-        for point in until_now[-2:]:  # keys are in the order of time
+        for point in until_now[-2:]:  # keys are in order of time
             point.interpolation = "CONSTANT"
 
 
 def find_fcurve(owner: Any, path: str, index: int = 0) -> Any | None:
-    """The animation curve of a property in the owner's present action, or None."""
+    """The f-curve of a property in the owner's current action, or None."""
     data = owner.animation_data
     if data is None or data.action is None or data.action_slot is None:
         return None

@@ -1,4 +1,4 @@
-"""Head (the neck takes its part) and eyes turned to targets, and let go again, without a jump."""
+"""Look-at of head (with the neck) and eyes, switched on and off without a jump."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from .evaluated_pose import place_root, restore_seen, seen_matrices
 from .joint_limits import joint_limits
 
 JOINTS = {HEAD_TARGET: ("neck", "head"), EYES_TARGET: EYES}
-"""Target -> the bones that turn to it."""
+"""Target -> the bones that turn towards it."""
 
 _DISTANCE = {HEAD_TARGET: 0.9, EYES_TARGET: 0.45}
-"""Metres from the head or the eyes to a target that is switched on."""
+"""Distance in metres of a newly placed target."""
 
 _ROOM = math.radians(1.0)
 
 
 def list_target_bones(target: str) -> tuple[str, ...]:
-    """The bones that ``look_at`` puts in place."""
+    """The bones that ``look_at`` moves."""
     return (target, *map(eye_target, EYES)) if target == EYES_TARGET else (target,)
 
 
 def look_at(armature: Any, target: str) -> None:
-    """Put the target where head or eyes look now, and let them follow it."""
+    """Place the target where head or eyes look now, and switch look-at on."""
     bones, seen = armature.pose.bones, seen_matrices(armature)
-    joints = EYES if target == EYES_TARGET else ("head",)  # those that look straight at it
+    joints = EYES if target == EYES_TARGET else ("head",)  # those that point straight at it
     restore_seen(armature, JOINTS[target], seen)
     axis = 2 if target == HEAD_TARGET else 1  # the face looks along z, an eye along y
     points = {n: seen[n].translation + _DISTANCE[target] * seen[n].col[axis].xyz for n in joints}
@@ -40,7 +40,7 @@ def look_at(armature: Any, target: str) -> None:
     place_root(bones[target], matrix)
     bones[target].scale = (1.0, 1.0, 1.0)
     for joint in joints if target == EYES_TARGET else ():
-        bone = bones[eye_target(joint)]  # hangs on the target, which has its rest axes again
+        bone = bones[eye_target(joint)]  # child of the target, which has its rest axes again
         at = matrix @ rest.inverted() @ bone.bone.matrix_local
         bone.location = at.to_3x3().inverted() @ (points[joint] - at.translation)
     for joint in JOINTS[target]:
@@ -54,7 +54,7 @@ def look_at(armature: Any, target: str) -> None:
 
 
 def stop_looking(armature: Any, target: str) -> None:
-    """Turn head or eyes as they are seen, and let the target go."""
+    """Set head or eyes to their displayed rotation, and switch look-at off."""
     restore_seen(armature, JOINTS[target], seen_matrices(armature))
     armature.pose.bones[target][LOOK] = 0.0
     show_controls(armature)
@@ -62,12 +62,12 @@ def stop_looking(armature: Any, target: str) -> None:
 
 
 def is_looking(armature: Any, target: str) -> bool:
-    """Whether head or eyes follow their target at all."""
+    """Whether look-at has any influence."""
     return bool(armature.pose.bones[target][LOOK] > 0.0)
 
 
 def _before_share(neck: Matrix, target: Vector) -> Matrix:
-    """The neck from which its share of the way to the target ends where it is seen now."""
+    """The neck's matrix from which its share of the turn ends at the displayed one."""
     ahead, to = neck.col[2].xyz, target - neck.translation
     rest = ahead.angle(to)  # what is left of the way
     back = -rest * NECK_SHARE / (1.0 - NECK_SHARE)
@@ -77,7 +77,7 @@ def _before_share(neck: Matrix, target: Vector) -> Matrix:
 
 
 def _widen(bone: Any) -> None:
-    """Natural limits, and as much more as the present pose takes."""
+    """Set the natural limits, extended to include the current pose."""
     ranges = joint_limits(bone.name, LOOK_PARTS.get(bone.name, 1.0))
     assert ranges is not None
     limit = bone.constraints[LOOK_LIMIT]

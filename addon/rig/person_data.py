@@ -1,6 +1,4 @@
-"""What a rig keeps of its person: the size of its shapes, the photo's pose, what stands
-on the floor.
-"""
+"""Data of the person that a rig stores: sizes of shapes, the photo's pose, the body's vertices."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ _CLOTHES = ("skirt",)
 
 
 def fit_rig(avatar: Avatar, armature: Any, body_object: Any) -> None:
-    """Give the bones their shapes, and keep the photo's pose."""
+    """Add the bones' shapes, and store the photo's pose."""
     body = avatar.body
     own = count_own_vertices(avatar)
     points = points_to_blender(body.v_template[:own].astype(np.float64))
@@ -29,7 +27,7 @@ def fit_rig(avatar: Avatar, armature: Any, body_object: Any) -> None:
 
 
 def count_own_vertices(avatar: Avatar) -> int:
-    """How many vertices come before those of clothes."""
+    """Number of vertices before those of clothes."""
     body = avatar.body
     parts = [k for k, name in enumerate(body.part_names) if name in _CLOTHES]
     worn = np.unique(body.f[np.isin(body.face_part, parts)])
@@ -40,7 +38,7 @@ def read_photo_pose(armature: Any) -> Pose:
     """The photo's pose and expression.
 
     Raises:
-        LikenessError: the scene was made before poses were kept.
+        LikenessError: An older version made the scene, without the photo's pose.
     """
     kept = armature.get(keys.PHOTO_POSE)
     if kept is None:

@@ -1,4 +1,4 @@
-"""Whole poses: set, mirrored, put on the floor."""
+"""Whole poses: set, mirror, put on the floor."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from .evaluated_pose import evaluate_armature, place_root, seen_matrices, set_ro
 from .ik import get_ik_influence
 from .person_data import read_photo_pose
 
-LINKED = "This avatar is linked. Object > Library Override > Make lets you pose it"
+LINKED = "This avatar is linked. Use Object > Library Override > Make to pose it"
 
 _SIDES = {"left": "right", "right": "left"}
 
 
 def find_posing_problem(armature: Any) -> str:
-    """Why this avatar's rig cannot be posed by the buttons; empty when it can."""
+    """Why operators cannot pose this avatar's rig; empty if they can."""
     bones = armature.pose.bones
     if FACE not in bones and not any(name in bones for name in CONTROL_BONES):
-        return "This avatar was made by an older version and has no controls. Import it again"
+        return "An older version made this avatar, without controls. Import it again"
     gone = [name for name in (*JOINT_NAMES, *CONTROL_BONES) if name not in bones]
     if gone:
         return f"The bone '{gone[0]}' was removed or renamed. Undo that, or import the avatar again"
@@ -49,9 +49,9 @@ def find_posing_problem(armature: Any) -> str:
 
 
 def set_named_pose(armature: Any, body: Any, name: str) -> None:
-    """A pose of ``engine/poses``; the person keeps place, direction and expression.
+    """Set a pose of ``engine/poses``.
 
-    The lowest point of the body stays as high as it was.
+    Position, direction, expression and the height of the body's lowest point are kept.
     """
     from ...engine.poses import find_pose
 
@@ -59,7 +59,7 @@ def set_named_pose(armature: Any, body: Any, name: str) -> None:
     now = read_bone_pose(armature, np.zeros(0))
     height = find_lowest_height(armature, body)
     pose = replace(now, full_pose=np.zeros_like(now.full_pose)).with_joints(**joints)
-    ahead = axis_angle_to_matrix(now.full_pose[0])[:, 2]  # where the pelvis looks
+    ahead = axis_angle_to_matrix(now.full_pose[0])[:, 2]  # direction of the pelvis
     yaw = np.array([0.0, np.arctan2(ahead[0], ahead[2]), 0.0])
     turned = axis_angle_to_matrix(yaw) @ axis_angle_to_matrix(pose.full_pose[0])
     apply_pose(pose.with_joints(pelvis=matrix_to_axis_angle(turned)), armature)
@@ -67,10 +67,10 @@ def set_named_pose(armature: Any, body: Any, name: str) -> None:
 
 
 def set_photo_pose(armature: Any, names: tuple[str, ...]) -> None:
-    """The pose, place and expression that the photo shows.
+    """Set the pose, position and expression of the photo.
 
     Raises:
-        LikenessError: the scene does not hold them.
+        LikenessError: The scene does not contain them.
     """
     pose = read_photo_pose(armature)
     apply_pose(pose, armature)
@@ -78,8 +78,8 @@ def set_photo_pose(armature: Any, names: tuple[str, ...]) -> None:
 
 
 def find_lowest_height(armature: Any, body: Any) -> float:
-    """World height in metres of the body's lowest point as it is seen. A skirt does not count:
-    a long one would lift its wearer off the floor."""
+    """World height in metres of the body's lowest displayed point. Skirts are ignored: a long one
+    would lift the person off the floor."""
     evaluate_armature(armature)
     seen = body.evaluated_get(bpy.context.evaluated_depsgraph_get())
     points = np.empty(3 * len(seen.data.vertices), np.float32)
@@ -90,9 +90,17 @@ def find_lowest_height(armature: Any, body: Any) -> float:
 
 
 def move_to_height(armature: Any, body: Any, height: float) -> float:
-    """Move the person up or down until the lowest point is at that world height.
+    """Move the person vertically until the lowest point is at a world height.
 
-    The pelvis bone moves, and controls in IK with it. Returns the metres moved.
+    The pelvis bone and the controls in IK move.
+
+    Args:
+        armature: of the avatar.
+        body: its body object.
+        height: metres.
+
+    Returns:
+        The movement in metres.
     """
     rise = height - find_lowest_height(armature, body)
     move = armature.matrix_world.to_3x3().inverted() @ Vector((0.0, 0.0, rise))
@@ -108,8 +116,8 @@ def move_to_height(armature: Any, body: Any, height: float) -> float:
 
 
 def reset_bones(armature: Any, names: Iterable[str]) -> None:
-    """Bones back to rest. Pelvis and controls stay with the person: they only turn back, and
-    controls return to where they rest beside the pelvis."""
+    """Reset bones to rest. The pelvis keeps its position, and controls without a parent return to
+    their rest position relative to it."""
     root = armature.pose.bones[ROOT]
     moved = root.bone.matrix_local.to_3x3() @ root.location
     for name in names:
@@ -124,11 +132,11 @@ def reset_bones(armature: Any, names: Iterable[str]) -> None:
 
 
 def mirror_pose(armature: Any) -> None:
-    """Left for right, of the whole pose: bones, controls, switches and face.
+    """Mirror the whole pose: bones, controls, switches and face.
 
-    The person stays in place and keeps its direction: the mirror stands upright through the
-    pelvis, along the direction in which the pelvis looks. Bones that hang on others take each
-    other's rotation with y and z negated, which is what Blender's Paste Flipped does.
+    The person keeps position and direction: the mirror plane is vertical, through the pelvis and
+    along its direction. Bones with a parent swap rotations with y and z negated, as in Blender's
+    Paste Flipped.
     """
     bones, seen = armature.pose.bones, seen_matrices(armature)
     names = [n for n in (*JOINT_NAMES, *list_movable_controls()) if n in bones]
@@ -157,13 +165,13 @@ def mirror_pose(armature: Any) -> None:
 
 
 def mirror_bone_name(name: str) -> str:
-    """``left_hip`` -> ``right_hip``; middle bones are their own."""
+    """``left_hip`` -> ``right_hip``; middle bones map to themselves."""
     side, _, rest = name.partition("_")
     return f"{_SIDES[side]}_{rest}" if side in _SIDES else name
 
 
 def mirror_expression_name(name: str, names: Iterable[str]) -> str:
-    """``mouthLeft`` -> ``mouthRight``; expressions of both sides are their own."""
+    """``mouthLeft`` -> ``mouthRight``; expressions of both sides map to themselves."""
     for end, other in (("Left", "Right"), ("Right", "Left")):
         if name.endswith(end) and name.removesuffix(end) + other in names:
             return name.removesuffix(end) + other
@@ -171,15 +179,15 @@ def mirror_expression_name(name: str, names: Iterable[str]) -> str:
 
 
 def list_movable_controls() -> list[str]:
-    """The control bones that have a place of their own."""
+    """The control bones that can be moved."""
     out = [name for limb in LIMBS for name in (ik_control(limb), pole_control(limb))]
     return [*out, HEAD_TARGET, EYES_TARGET, *(eye_target(eye) for eye in EYES)]
 
 
 def _reflected(matrix: Matrix, place: Vector, side: Vector) -> Matrix:
-    """The matrix of the other side's bone, seen in a mirror at ``place`` with normal ``side``.
+    """A matrix, mirrored at the plane through ``place`` with normal ``side``.
 
-    Rest axes of left and right are mirrored with x turned round, so the mirrored axes are, too.
+    Rest axes of left and right are mirrored with x negated, so the result's x is negated, too.
     """
     mirror = np.eye(3) - 2.0 * np.outer(side, side)
     turn = mirror @ np.array(matrix.to_3x3().normalized()) @ np.diag([-1.0, 1.0, 1.0])

@@ -1,8 +1,8 @@
-"""The body mesh: skinned as the engine skins it, with the expressions as shape keys.
+"""The body mesh: skinned as in the engine, with the expressions as shape keys.
 
-It is never rendered; the splats' node group reads it where the armature has put it. What one sets
-are the custom properties of the armature's bone ``face``, one per expression: plain drivers
-(no Python) carry them to the shape keys, so that one action of the armature holds pose and face.
+It is not rendered; the splats' node group reads its posed vertices. Expressions are custom
+properties of the armature's bone ``face``, which drive the shape keys without Python, so that one
+action of the armature holds pose and face.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ..rig.drivers import add_property, drive
 from .axes import points_to_blender
 
 WEIGHT_FLOOR = 1e-7
-"""Weights below this are left out; the rest is normalised by the Armature modifier."""
+"""Weights below this are dropped; the Armature modifier normalises the rest."""
 
 _KEY_RANGE = 10.0
-"""What Blender allows a shape key at most; the range that a user meets is the property's."""
+"""Blender's limit for shape keys; users see the range of the property."""
 
-_JOINTS_A_STEP = 14
-_KEYS_A_STEP = 13
+_JOINTS_PER_SLICE = 14
+_KEYS_PER_SLICE = 13
 
 
 def create_body(body: Body, name: str, armature: Any, collection: Any) -> Any:
-    """The body object: vertex groups, Armature modifier, shape keys, all at rest and neutral.
+    """Create the body object with vertex groups, Armature modifier and shape keys, at rest.
 
     The armature's bone ``face`` gets the expressions as properties.
     """
@@ -68,7 +68,7 @@ def create_body_steps(
 
 
 def set_expression(armature: Any, names: tuple[str, ...], values: FloatArray) -> None:
-    """Set the expressions ``names`` to ``values`` [E], widening sliders that end before them."""
+    """Set the expressions ``names`` to ``values`` [E], extending the sliders if needed."""
     holder = _holder(armature)
     for name, value in zip(names, np.asarray(values, np.float64).tolist()):
         if isinstance(holder, dict):
@@ -98,7 +98,7 @@ def expression_names(armature: Any) -> tuple[str, ...]:
     holder = _holder(armature)
     if isinstance(holder, dict):
         return tuple(holder)
-    # a script that sets 1 rather than 1.0 makes it a whole number; other kinds are not ours
+    # a script may have set 1 instead of 1.0; other types are not expressions
     names = holder.keys()
     return tuple(name for name in names if type(holder[name]) in (float, int))
 
@@ -134,7 +134,7 @@ def _add_uv(mesh: Any, body: Body) -> None:
 
 
 def _add_weights(obj: Any, weights: FloatArray) -> Generator[None, None, None]:
-    """A group per joint; vertices of the same weight together, because each call costs."""
+    """Add one vertex group per joint, with vertices of equal weight in one call, for speed."""
     for joint, name in enumerate(JOINT_NAMES):
         group = obj.vertex_groups.new(name=name)
         held = np.flatnonzero(weights[:, joint] > WEIGHT_FLOOR)
@@ -143,7 +143,7 @@ def _add_weights(obj: Any, weights: FloatArray) -> Generator[None, None, None]:
         members = np.split(held[order], np.flatnonzero(np.diff(which[order])) + 1)
         for value, vertices in zip(values.tolist(), members):
             group.add(vertices.tolist(), value, "REPLACE")
-        if joint % _JOINTS_A_STEP == 0:
+        if joint % _JOINTS_PER_SLICE == 0:
             yield
 
 
@@ -160,13 +160,13 @@ def _add_expressions(
         key.points.foreach_set("co", np.ascontiguousarray(at, np.float32).ravel())
         key.slider_min, key.slider_max = -_KEY_RANGE, _KEY_RANGE
         drive(key, "value", armature, _add_slider(bone, name))
-        if k % _KEYS_A_STEP == _KEYS_A_STEP - 1:
+        if k % _KEYS_PER_SLICE == _KEYS_PER_SLICE - 1:
             yield
     yield
 
 
 def _add_slider(bone: Any, name: str) -> str:
-    """A property at 0; ARKit's expressions run from 0 to 1, SMPL-X's are standard deviations."""
+    """Add a property at 0. ARKit's expressions are 0..1, SMPL-X's are standard deviations."""
     numbered = name.startswith("expression_")
     return add_property(
         bone,
@@ -176,12 +176,12 @@ def _add_slider(bone: Any, name: str) -> str:
         (-5.0, 5.0) if numbered else (0.0, 1.0),
         f"Expression axis {name.rpartition('_')[2]}, in standard deviations"
         if numbered
-        else f"Expression {name}: 0 is neutral, 1 the whole expression",
+        else f"Expression {name}: 0 is neutral, 1 the full expression",
     )
 
 
 def _hide(obj: Any) -> None:
-    """Out of every picture, but still evaluated for the splats."""
-    obj.hide_render = True  # EEVEE would draw it in spite of visible_camera = False
-    obj.display_type = "WIRE"  # what one sees who unhides it
+    """Hide the body from views and renders; it is still evaluated for the splats."""
+    obj.hide_render = True  # EEVEE draws it even with visible_camera = False
+    obj.display_type = "WIRE"  # display if it is unhidden
     obj.hide_set(True)

@@ -1,4 +1,4 @@
-"""Blender's own Gaussian splats (5.3 and later), carried along with the body.
+"""Blender's own Gaussian splats (5.3 and later), moved with the body.
 
 The same splats as :mod:`.node_group`'s, moved in the same way, become a point cloud of the kind
 that Blender draws as splats:
@@ -16,7 +16,7 @@ Softened axes are not perpendicular. With (u, v) = U S V' their principal axes a
 
     m1 = cos(t) u + sin(t) v, m2 = cos(t) v - sin(t) u, t = atan2(2 u.v, u.u - v.v) / 2
 
-Whether a Blender has such splats is found out by looking for the node, never by its version.
+Support is detected by the node, not by Blender's version.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ SH_C0 = 0.28209479177387814
 """The spherical harmonic of degree 0: 1 / (2 sqrt(pi))."""
 
 MIN_THICKNESS = 1e-3
-"""Of the longest axis. Cycles draws none thinner; a zero would spoil EEVEE's packing of all."""
+"""Times the longest axis. Cycles draws nothing thinner; zero would break EEVEE's packing."""
 
-_LEAST_SCALE = 1e-6  # metres
+_MIN_SCALE = 1e-6  # metres
 _NODE = "GeometryNodePointsSetType"
 _GROUP_NAME = "Likeness Native Splats"
 _VERSION = 1
@@ -63,16 +63,16 @@ def has_native_splats(types: Any = None) -> bool:
 
 
 def splat_kind(types: Any = None) -> PointCloudKind:
-    """The kind of point cloud that is drawn as Gaussian splats.
+    """The kind of point cloud that Blender draws as Gaussian splats.
 
     Raises:
-        LikenessError: this Blender has none, or none that can be told from the others.
+        LikenessError: This Blender has none, or it cannot be identified.
     """
     types = types or bpy.types
     if not has_native_splats(types):
         raise LikenessError(
-            f"Blender {bpy.app.version_string} has no splats of its own.",
-            "They came with Blender 5.3.",
+            f"Blender {bpy.app.version_string} does not support Gaussian splats.",
+            "Use Blender 5.3 or later.",
         )
     items = types.PointCloud.bl_rna.properties["type"].enum_items
     found = [
@@ -86,10 +86,10 @@ def splat_kind(types: Any = None) -> PointCloudKind:
 
 
 def set_menu_socket(socket: Any, kind: PointCloudKind) -> None:
-    """Set a menu socket; Blender 5 knows its items by their names, not their identifiers.
+    """Set a menu socket, whose items Blender 5 knows by their names, not their identifiers.
 
     Raises:
-        LikenessError: the menu has no such item.
+        LikenessError: The menu has no such item.
     """
     for word in (kind.name, kind.identifier):
         try:
@@ -104,7 +104,7 @@ def set_menu_socket(socket: Any, kind: PointCloudKind) -> None:
 def _unknown(what: str) -> LikenessError:
     return LikenessError(
         f"This Blender's splats are of an unknown kind ({what}).",
-        "Leave Native Splats off, and report Blender's version and this message.",
+        "Keep Native Splats off, and report Blender's version and this message.",
     )
 
 
@@ -115,16 +115,16 @@ def is_native(splats: Any) -> bool:
 
 
 def set_native(splats: Any, on: bool) -> None:
-    """Make the splats Blender's own, or ours again; the modifier's settings stay.
+    """Switch between Blender's splats and ours; the modifier's settings are kept.
 
     Raises:
-        LikenessError: this Blender has no native splats; then nothing has changed.
+        LikenessError: This Blender has no splats of its own; nothing is changed.
     """
     _use(splats, native_group(splat_kind()) if on else splat_group(), on)
 
 
 def _use(splats: Any, group: Any, native: bool) -> None:
-    """Give the splats' modifier a group, and the mesh what a native one reads."""
+    """Give the splats' modifier a group, and the mesh the attribute that a native one reads."""
     mesh = splats.data
     old = mesh.attributes.get(RADIANCE_ATTRIBUTE)
     if old is not None:
@@ -135,14 +135,13 @@ def _use(splats: Any, group: Any, native: bool) -> None:
 
 
 def _store_radiance(mesh: Any) -> None:
-    """Colour and opacity of every face as Blender's importers store them."""
+    """Store colour and opacity of each face as Blender's importers do."""
     colors = np.asarray(read_attribute(mesh, COLOR_ATTRIBUTE), np.float32)
     base = np.empty_like(colors)
     base[:, :3] = (linear_to_srgb(colors[:, :3]) - 0.5) / SH_C0
     base[:, 3] = np.clip(colors[:, 3], 0.0, 1.0)
     kinds = bpy.types.Attribute.bl_rna.properties["data_type"].enum_items
-    # Four plain numbers are what Cycles looks for. Where they do not exist nothing draws splats
-    # either, but the rest can still be tested.
+    # Cycles reads FLOAT4. Blenders without it draw no splats, but the rest can be tested there.
     kind, field = ("FLOAT4", "vector") if "FLOAT4" in kinds else ("FLOAT_COLOR", "color")
     attribute = mesh.attributes.new(RADIANCE_ATTRIBUTE, kind, "FACE")
     attribute.data.foreach_set(field, base.ravel())
@@ -150,10 +149,10 @@ def _store_radiance(mesh: Any) -> None:
 
 
 def native_group(kind: PointCloudKind | None) -> Any:
-    """The node group, shared by all avatars of the file: made on first use.
+    """The node group, shared by all avatars of the file; created on first use.
 
     Args:
-        kind: of :func:`splat_kind`; None leaves the points plain ones, which any Blender can.
+        kind: of :func:`splat_kind`; None makes plain points, which any Blender supports.
     """
     found = keys.find_own(bpy.data.node_groups, keys.NATIVE_VERSION, _VERSION)
     if found is not None:
@@ -199,7 +198,7 @@ def _build(tree: Any, kind: PointCloudKind | None) -> None:
         primary_axis="X",
         secondary_axis="Y",
     ).outputs["Rotation"]
-    longest = add.math("MAXIMUM", add.vector("LENGTH", first), _LEAST_SCALE)
+    longest = add.math("MAXIMUM", add.vector("LENGTH", first), _MIN_SCALE)
     least = add.math("MULTIPLY", longest, MIN_THICKNESS)
     middle = add.math("MAXIMUM", add.vector("LENGTH", second), least)
     thickness = add.switch(facing, thickness, (0.0, 0.0, 0.0), "VECTOR")
@@ -212,11 +211,11 @@ def _build(tree: Any, kind: PointCloudKind | None) -> None:
     points = _stored(add, points, "rotation", "QUATERNION", rotation)
     points = _stored(add, points, "scale", "FLOAT_VECTOR", scale)
     add.column()
-    # Left is what Blender's importers make, and nothing else.
+    # Keep only the attributes that Blender's importers make.
     for name in (*ATTRIBUTES, KEPT.thickness, COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, "radius"):
         points = add.remove(points, name)
     add.column()
-    # Without a material splats show their own colours.
+    # Without a material, splats show their own colours.
     points = add.node("GeometryNodeSetMaterial", {"Geometry": points}).outputs["Geometry"]
     if kind is not None:
         node = add.node(_NODE)
@@ -244,7 +243,7 @@ def _stored(add: _Builder, geometry: Any, name: str, kind: str, value: Any) -> A
 
 
 def _flat_to(add: _Builder, axis: Any, ray: Any, camera: _Camera) -> Any:
-    """An axis slid along the view ray into the plane of the mean that faces the camera.
+    """An axis, moved along the view ray into the plane through the mean that faces the camera.
 
     It covers the same pixels; see :mod:`.node_group`.
     """
@@ -257,7 +256,7 @@ def _flat_to(add: _Builder, axis: Any, ray: Any, camera: _Camera) -> Any:
 
 
 def _principal(add: _Builder, u: Any, v: Any) -> tuple[Any, Any]:
-    """The perpendicular axes, the longer first, of the Gaussian with axes u and v."""
+    """The perpendicular axes, the longer one first, of the Gaussian with axes u and v."""
     twice = add.math("MULTIPLY", add.vector("DOT_PRODUCT", u, v), 2.0)
     excess = add.math("SUBTRACT", add.vector("DOT_PRODUCT", u, u), add.vector("DOT_PRODUCT", v, v))
     angle = add.math("MULTIPLY", add.math("ARCTAN2", twice, excess), 0.5)

@@ -14,15 +14,15 @@ where axis_u and axis_v are first softened: see ``softening`` in ``engine/scene/
 In renders each splat is then turned flat to the active camera: its corners slide along their
 view rays to the depth of its mean. In the picture it covers the same pixels, but now a ray meets
 the splats in the order of their means, which is the engine's order and every splat renderer's.
-Left tilted, neighbours cut through one another, and Cycles draws pupils grey (24 dB instead of
-32 against the engine's picture of a 258,000-splat avatar).
+If they stay tilted, neighbours intersect, and Cycles draws pupils grey (24 dB instead of 32 against
+the engine's picture of a 258,000-splat avatar).
 
 EEVEE blends faces in the order in which they are stored, so for renders they are also sorted, back
 to front for the active camera. In the viewport the view is not known to a node group; there the
 splats get the mesh's second material, which is dithered and needs no order.
 
-All of it is stock nodes: no Python runs when the armature moves, so it works in renders, in
-linked files and without the extension.
+It uses stock nodes only: no Python runs when the armature moves, so it works in renders, in linked
+files and without the extension.
 """
 
 from __future__ import annotations
@@ -39,30 +39,30 @@ GROUP_NAME = "Likeness Splats"
 GROUP_VERSION = 4
 
 SIGMA_RANGE = (0.5, 2.0)
-"""As engine/gaussians/binding.py; a test holds the two to each other."""
+"""As in engine/gaussians/binding.py; a test compares them."""
 
 GROWTH_POWER = 0.55
-"""As engine/gaussians/lod.py, which loads numba; a test holds the two to each other."""
+"""As in engine/gaussians/lod.py, which loads numba; a test compares them."""
 
-_LEAST_DETAIL = 0.01
-"""Where the sliders end: with fewer splats nobody is recognised."""
+_MIN_DETAIL = 0.01
+"""Lower end of the sliders; with fewer splats people are not recognisable."""
 
 FAST_INPUT = "Fast Splats"
-"""The switch that leaves the viewport to ``addon/viewport``."""
+"""The switch that leaves drawing in the viewport to ``addon/viewport``."""
 
-_MOST_SLIDE = 0.5
-"""Farthest that a corner may slide along its ray to face the camera, in parts of its distance."""
+_MAX_SLIDE = 0.5
+"""Largest slide of a corner along its ray to face the camera, as a fraction of its distance."""
 
 
 class _Builder:
-    """Adds nodes to a tree and links them; positions them in columns by order of creation."""
+    """Adds and links nodes of a tree, and lays them out in columns in order of creation."""
 
     def __init__(self, tree: Any) -> None:
         self.tree = tree
         self._column, self._row = 0, 0
 
     def column(self) -> None:
-        """Go on in the next column."""
+        """Start the next column."""
         self._column, self._row = self._column + 1, 0
 
     def node(self, kind: str, inputs: dict[Any, Any] | None = None, **settings: Any) -> Any:
@@ -113,7 +113,7 @@ class _Builder:
         return made.outputs["Vector"]
 
     def capture(self, geometry: Any, **fields: Any) -> tuple[Any, list[Any]]:
-        """Evaluate vectors once per face, all in one go, so that they share their common parts."""
+        """Evaluate vectors once per face, together, so that common parts are shared."""
         made = self.node("GeometryNodeCaptureAttribute", domain="FACE")
         for name in fields:
             made.capture_items.new("VECTOR", name)
@@ -134,7 +134,7 @@ class _Builder:
 
 
 def splat_group() -> Any:
-    """The node group, shared by all avatars of the file: made on first use."""
+    """The node group, shared by all avatars of the file; created on first use."""
     found = keys.find_own(bpy.data.node_groups, keys.VERSION, GROUP_VERSION)
     if found is not None:
         return found
@@ -156,35 +156,34 @@ def _interface(tree: Any) -> None:
     socket("Geometry", "NodeSocketGeometry", "The splat mesh")
     socket("Body", "NodeSocketObject", "The body whose triangles carry the splats")
     details = {
-        "Viewport Detail": "Part of the splats shown while working: the most important ones, "
-        "grown to fill in",
-        "Render Detail": "Part of the splats rendered: the most important ones, grown to fill in",
+        "Viewport Detail": "Fraction of the splats drawn in the viewport: the most important ones, "
+        "enlarged to fill the gaps",
+        "Render Detail": "Fraction of the splats rendered: the most important ones, enlarged to "
+        "fill the gaps",
     }
     for name, description in details.items():
         detail = socket(name, "NodeSocketFloat", description)
         detail.subtype = "FACTOR"
-        detail.default_value, detail.min_value, detail.max_value = 1.0, _LEAST_DETAIL, 1.0
+        detail.default_value, detail.min_value, detail.max_value = 1.0, _MIN_DETAIL, 1.0
     softness = socket(
-        "Softness",
-        "NodeSocketFloat",
-        "1 looks as the avatar was made to look at the photo's resolution; less is sharper",
+        "Softness", "NodeSocketFloat", "1 matches the photo at its resolution; lower is sharper"
     )
     softness.subtype = "FACTOR"
     softness.default_value, softness.min_value, softness.max_value = 1.0, 0.0, 1.0
     switches = {
         "Sorted Viewport": (
             False,
-            "Blend splats smoothly while working, too; right only from the active camera, and "
-            "slower. Otherwise they are dithered, which is right from everywhere",
+            "Blend splats smoothly in the viewport, too: slower, and correct only from the active "
+            "camera. Otherwise they are dithered, which is correct from every view",
         ),
         "Face Camera": (
             True,
-            "In renders, turn splats flat to the active camera: overlaps are then exact",
+            "In renders, turn splats to face the active camera, so that overlaps are exact",
         ),
         FAST_INPUT: (
             False,
-            "While working, leave the splats to the extension Likeness, which draws them on the "
-            "graphics card. Without the extension they are then seen in renders only",
+            "Let the extension Likeness draw the splats in the viewport on the GPU. Without the "
+            "extension they are then visible in renders only",
         ),
     }
     for name, (default, description) in switches.items():
@@ -224,7 +223,7 @@ def _build(tree: Any) -> None:
         "GEOMETRY",
     )
     add.column()
-    for name in ATTRIBUTES:  # what nobody needs any more need not be sorted along
+    for name in ATTRIBUTES:  # unused attributes need not be sorted
         result = add.remove(result, name)
     add.column()
     dithered = add.node(
@@ -246,16 +245,16 @@ def _build(tree: Any) -> None:
 
 
 def _move(add: _Builder, group: Any, with_thickness: bool = False) -> tuple[Any, list[Any]]:
-    """The faces of the wanted splats, and their means and axes as fields on them.
+    """The faces of the drawn splats, and their means and axes as fields on them.
 
-    The axes u and v are softened, moved and grown. ``with_thickness`` adds a third axis' length,
-    as a vector of three times the same.
+    The axes u and v are softened, moved and enlarged. ``with_thickness`` adds the length of the
+    third axis, as a vector of three equal components.
     """
     body = add.node(
         "GeometryNodeObjectInfo", {"Object": group["Body"]}, transform_space="RELATIVE"
     ).outputs["Geometry"]
     splats = group["Geometry"]
-    for name in KEPT:  # nothing draws them: they need not come along
+    for name in KEPT:  # not needed for drawing
         if not (with_thickness and name == KEPT.thickness):
             splats = add.remove(splats, name)
     geometry, growth = _thin_out(add, group, splats)
@@ -297,7 +296,7 @@ def _move(add: _Builder, group: Any, with_thickness: bool = False) -> tuple[Any,
         add.attribute(name, "FLOAT_VECTOR")
         for name in (ATTRIBUTES.offset, ATTRIBUTES.axis_u, ATTRIBUTES.axis_v)
     )
-    # The larger a splat, the less of it is softness: sqrt(1 + blur / r^2) with r grown.
+    # Softness matters less for larger splats: sqrt(1 + blur / r^2) with the enlarged r.
     softness = add.math("DIVIDE", group["Softness"], add.math("MULTIPLY", growth, growth))
     axis_u, axis_v = _softened(add, axis_u, axis_v, softness)
     add.column()
@@ -313,10 +312,10 @@ def _move(add: _Builder, group: Any, with_thickness: bool = False) -> tuple[Any,
 
 
 def _thin_out(add: _Builder, group: Any, splats: Any) -> tuple[Any, Any]:
-    """The wanted part of the splats, and the factor by which their axes grow to fill in.
+    """The most important splats, and the factor by which their axes grow to fill the gaps.
 
-    The most important ones, as many as engine/gaussians/lod.py's ``avatar_at`` would keep, with
-    its ``growth``: max(1, lod_start / count) ^ GROWTH_POWER.
+    As ``simplify_avatar`` of engine/gaussians/lod.py, with its ``growth``:
+    max(1, lod_start / count) ^ GROWTH_POWER.
     """
     viewport = add.node("GeometryNodeIsViewport").outputs[0]
     detail = add.switch(viewport, group["Render Detail"], group["Viewport Detail"], "FLOAT")
@@ -379,9 +378,9 @@ def _facing(add: _Builder, geometry: Any, mean: Any, camera: _Camera) -> Any:
     )
     behind = add.vector("DOT_PRODUCT", add.vector("SUBTRACT", mean, position), camera.backward)
     along = add.math("DIVIDE", behind, add.vector("DOT_PRODUCT", ray, camera.backward))
-    # A splat at arm's length of the lens could reach behind it: it keeps its tilt there.
+    # A splat near the lens could reach behind it, so it keeps its tilt there.
     along = add.node(
-        "ShaderNodeClamp", {"Value": along, "Min": -_MOST_SLIDE, "Max": _MOST_SLIDE}
+        "ShaderNodeClamp", {"Value": along, "Min": -_MAX_SLIDE, "Max": _MAX_SLIDE}
     ).outputs["Result"]
     moved = add.node(
         "GeometryNodeSetPosition", {"Geometry": geometry, "Offset": add.scale(ray, along)}
@@ -390,7 +389,7 @@ def _facing(add: _Builder, geometry: Any, mean: Any, camera: _Camera) -> Any:
 
 
 def _sorted(add: _Builder, geometry: Any, mean: Any, camera: _Camera) -> Any:
-    """Faces back to front along the active camera's view axis: the farthest is drawn first."""
+    """Sort faces back to front along the active camera's view axis."""
     depth = add.vector("DOT_PRODUCT", mean, camera.backward)
     made = add.node(
         "GeometryNodeSortElements", {"Geometry": geometry, "Sort Weight": depth}, domain="FACE"

@@ -1,6 +1,6 @@
-"""Blender objects -> engine: the avatar they hold, where its body is, what the camera sees.
+"""Blender objects -> engine: the avatar, its posed body, the scene's camera.
 
-The meshes are the truth: splats that the user has deleted stay away, and no file is needed.
+The meshes are authoritative: deleted splats stay deleted, and no avatar file is needed.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _WIDTHS = {"FLOAT_VECTOR": 3, "FLOAT_COLOR": 4, "BYTE_COLOR": 4}
 
 
 def read_avatar(objects: AvatarObjects) -> Avatar:
-    """The avatar as its objects hold it, in the pose and expression that they show.
+    """Read an avatar from its objects, in their displayed pose and expression.
 
-    Its Gaussians come in the order of importance; colours in 256 steps.
+    Its Gaussians are ordered by importance; colours have 256 steps.
 
     Raises:
-        LikenessError: the objects are of an older version, or were changed beyond repair.
+        LikenessError: The objects are of an older version, or their data was edited incompatibly.
     """
     from ...engine.scene.files import unpack_avatar
 
@@ -72,8 +72,8 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
 
 @contextmanager
 def open_stored_mesh(obj: Any) -> Iterator[Any]:
-    """An object's mesh as one sees it. In Edit Mode Blender shows its attributes as empty, so that
-    a copy for the time stands in."""
+    """An object's current mesh. In Edit Mode a temporary copy, because Blender then shows the
+    mesh's attributes as empty."""
     if obj.mode != "EDIT":
         yield obj.data
         return
@@ -86,10 +86,10 @@ def open_stored_mesh(obj: Any) -> Iterator[Any]:
 
 
 def read_attribute(mesh: Any, name: str) -> FloatArray | IntArray:
-    """[n] or [n, width] of a mesh's attribute.
+    """[n] or [n, width] values of a mesh's attribute.
 
     Raises:
-        KeyError: there is none of that name.
+        KeyError: The mesh has no such attribute.
     """
     attribute = mesh.attributes[name]
     kind = attribute.data_type
@@ -101,7 +101,7 @@ def read_attribute(mesh: Any, name: str) -> FloatArray | IntArray:
 
 
 def splat_count(objects: AvatarObjects, detail: str) -> int:
-    """How many splats are drawn at the level of an input, ``Render Detail`` say."""
+    """Number of splats drawn at the level of an input such as ``Render Detail``."""
     modifier = objects.splats.modifiers.get(MODIFIER_NAME)
     total = len(objects.splats.data.polygons)
     part = 1.0 if modifier is None else float(get_input(modifier, detail))
@@ -109,20 +109,22 @@ def splat_count(objects: AvatarObjects, detail: str) -> int:
 
 
 def body_vertices(objects: AvatarObjects, depsgraph: Any, world: bool = True) -> FloatArray:
-    """[V, 3] where Blender has put the body's vertices, engine axes.
+    """[V, 3] the body's evaluated vertices in metres, engine axes.
 
     Args:
-        world: in Blender's world rather than in the armature's space.
+        objects: of the avatar.
+        depsgraph: in which the body is evaluated.
+        world: in world space, else in the armature's space.
 
     Raises:
-        LikenessError: a modifier has changed the number of vertices.
+        LikenessError: A modifier changes the number of vertices.
     """
     evaluated = objects.body.evaluated_get(depsgraph)
     mesh = evaluated.data
     if len(mesh.vertices) != len(objects.body.data.vertices):
         raise LikenessError(
             f"A modifier of '{objects.body.name}' changes the number of its vertices.",
-            "Switch off modifiers such as Subdivision Surface on it.",
+            "Disable modifiers such as Subdivision Surface on it.",
         )
     points = read_attribute(mesh, "position").astype(np.float64)
     matrix = np.array(evaluated.matrix_world, np.float64)
@@ -133,22 +135,22 @@ def body_vertices(objects: AvatarObjects, depsgraph: Any, world: bool = True) ->
 
 
 def read_placement(objects: AvatarObjects, depsgraph: Any) -> FloatArray:
-    """[4, 4] from the armature's space to the world, engine axes."""
+    """[4, 4] the armature's space to the world, engine axes."""
     return matrix_to_engine(np.array(objects.armature.evaluated_get(depsgraph).matrix_world))
 
 
 def scene_camera(scene: Any, depsgraph: Any) -> Camera:
-    """The scene's camera at the size of its renders.
+    """The scene's camera at the resolution of its renders.
 
     Raises:
-        LikenessError: there is none, or it isn't a perspective one.
+        LikenessError: The scene has no camera, or not a perspective one.
     """
     if scene.camera is None:
         raise LikenessError("The scene has no camera.", "Add one, or choose the photo's camera.")
     camera = scene.camera.evaluated_get(depsgraph)
     if camera.data.type != "PERSP":
         raise LikenessError(
-            f"The camera '{scene.camera.name}' is not a perspective one.",
+            f"The camera '{scene.camera.name}' is not a perspective camera.",
             "Choose Perspective in its properties.",
         )
     width, height = render_size(scene)

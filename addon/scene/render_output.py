@@ -1,4 +1,4 @@
-"""Where and on what ground the engine's pictures of a scene are drawn."""
+"""Output paths and background of the engine's renders of a scene."""
 
 from __future__ import annotations
 
@@ -15,26 +15,31 @@ SUFFIXES = {"PNG": ".png", "EXR": ".exr", "MP4": ".mp4"}
 
 
 def list_render_frames(scene: Any, animation: bool) -> list[int]:
-    """The numbers of the frames to draw: the scene's range and step, or the present one."""
+    """Numbers of the frames to render: the scene's range and step, or the current frame."""
     if not animation:
         return [scene.frame_current]
     return list(range(scene.frame_start, scene.frame_end + 1, scene.frame_step))
 
 
 def picture_paths(scene: Any, frames: list[int], kind: str) -> list[Path]:
-    """The files that Blender's own render of these frames would write, with our suffix.
+    """The paths of Blender's own renders of these frames, with the suffix of the format.
 
-    A video is one file, with the range in its name.
+    A video is one file, with the frame range in its name.
+
+    Args:
+        scene: of Blender.
+        frames: numbers of the frames.
+        kind: one of ``SUFFIXES``.
 
     Raises:
-        LikenessError: the output path is relative, and the .blend was never saved.
+        LikenessError: The output path is relative, and the .blend was never saved.
     """
     render = scene.render
     if render.filepath.startswith("//") and not bpy.data.is_saved:
         raise LikenessError(
-            f"The output path '{render.filepath}' counts from the .blend file, which has no "
-            "place yet.",
-            "Save the file first, or set another path in Output Properties.",
+            f"The output path '{render.filepath}' is relative to the .blend file, which was never "
+            "saved.",
+            "Save the file first, or set an absolute path in Output Properties.",
         )
     if kind == "MP4":
         given = Path(bpy.path.abspath(render.filepath))
@@ -55,35 +60,17 @@ def picture_paths(scene: Any, frames: list[int], kind: str) -> list[Path]:
     return paths
 
 
-_PICTURE_SUFFIXES = {
-    ".png",
-    ".exr",
-    ".jpg",
-    ".jpeg",
-    ".jp2",
-    ".tif",
-    ".tiff",
-    ".bmp",
-    ".tga",
-    ".rgb",
-    ".dpx",
-    ".cin",
-    ".hdr",
-    ".webp",
-    ".mp4",
-    ".mkv",
-    ".avi",
-    ".mov",
-    ".webm",
-    ".ogv",
-}
+_PICTURE_SUFFIXES = set(
+    ".png .exr .jpg .jpeg .jp2 .tif .tiff .bmp .tga .rgb .dpx .cin .hdr .webp .mp4 .mkv .avi .mov "
+    ".webm .ogv".split()
+)
 
 
 def get_background_color(scene: Any) -> list[float] | None:
-    """[3] sRGB of the plain background; None where the film is transparent.
+    """[3] sRGB of the plain background, 0..1; None if the film is transparent.
 
     Raises:
-        LikenessError: the world is more than one colour, which the engine does not draw.
+        LikenessError: The world is not a plain colour, which the engine cannot render.
     """
     if scene.render.film_transparent:
         return None
@@ -102,8 +89,7 @@ def get_background_color(scene: Any) -> list[float] | None:
             linear = np.array(color.default_value[:3]) * strength.default_value
         else:
             raise LikenessError(
-                f"The world '{world.name}' is more than a plain colour, which Likeness cannot "
-                "draw.",
-                "Switch on Film > Transparent and lay the picture over the background later.",
+                f"The world '{world.name}' is not a plain color, which Likeness cannot render.",
+                "Enable Film > Transparent, and composite the render over the background.",
             )
     return [float(c) for c in linear_to_srgb(np.clip(linear, 0.0, 1.0))]

@@ -1,7 +1,7 @@
-"""Render settings under which the splats look as the engine draws them, and a render call.
+"""Render settings under which splats look as the engine draws them, and a render call.
 
-What would change is known before it is done (:func:`plan_changes`), as a list that the user reads,
-and can be taken back (:func:`restore_settings`).
+:func:`plan_changes` lists the changes for the user, :func:`apply_changes` makes them, and
+:func:`restore_settings` reverts them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .. import compat, keys
 from .camera import photo_size, use_photo_size
 
 TRANSPARENT_BOUNCES = 256
-"""Splats that one ray may cross; the darkening of too few is plain at 32 (measured)."""
+"""Splats that one ray may cross; with 32 renders are visibly darker (measured)."""
 
 
 GROUPS: dict[str, str] = {
@@ -29,20 +29,19 @@ GROUPS: dict[str, str] = {
     "film": "Film",
     "camera": "Camera and size",
 }
-"""The parts of the setup that can be left alone, and what they are called."""
+"""Groups of settings that can be excluded -> label."""
 
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """What a user may choose.
+    """Options of the setup.
 
     Attributes:
         engine: ``CYCLES`` or ``EEVEE``.
-        samples: with one the picture is exact; more smooth its edges.
-        lit: other objects are in the scene, which need light that bounces and more samples:
-            sampling, bounces and denoising are left to the user. All layers of splats count.
-            The pixel filter sends each ray to another spot, so that detail finer than pixels
-            differs from seed to seed: 28 dB at 4 samples, 39 at 16, 49 at 64, lit or not.
+        samples: one renders splats exactly; more smooth the edges.
+        lit: whether other objects need light bounces and more samples. Then sampling, bounces and
+            denoising are kept. The pixel filter jitters rays, so detail finer than a pixel differs
+            from seed to seed: 28 dB at 4 samples, 39 at 16, 49 at 64, lit or not.
         groups: which of ``GROUPS`` to set.
     """
 
@@ -53,10 +52,14 @@ class RenderOptions:
 
 
 class SettingChange(NamedTuple):
-    """One setting that is not as it should be.
+    """The change of one setting.
 
-    ``path`` leads from the scene to it; ``old`` and ``new`` are numbers, words or, for the
-    camera, the name of an object. ``text`` says all of it to the user.
+    Attributes:
+        group: one of ``GROUPS``.
+        path: of the setting, from the scene.
+        old: a number, a text or, for the camera, the name of an object.
+        new: as ``old``.
+        text: describes the change to the user.
     """
 
     group: str
@@ -72,10 +75,12 @@ class SettingChange(NamedTuple):
 def plan_changes(
     scene: Any, setup: RenderOptions, camera: Any | None = None
 ) -> list[SettingChange]:
-    """What :func:`apply_changes` would change, in order; empty if all is as it should be.
+    """The changes that the setup needs, in order.
 
     Args:
-        camera: becomes the scene's camera, at its photo's size; None keeps the present one.
+        scene: of Blender.
+        setup: its options.
+        camera: becomes the scene's camera, at its photo's size; None keeps the current one.
     """
     compat.ensure_cycles()
     changes = []
@@ -87,15 +92,15 @@ def plan_changes(
         if path == "camera":
             old = old.name if old else ""
         if not _same(old, new):
-            changes.append(SettingChange(group, path, old, new, _told(owner, name, old, new)))
+            changes.append(SettingChange(group, path, old, new, _describe(owner, name, old, new)))
     return changes
 
 
 def apply_changes(scene: Any, changes: list[SettingChange]) -> None:
-    """Make the changes, and keep on the scene what was there before the first of them.
+    """Make the changes, and record the former settings on the scene.
 
     Raises:
-        LikenessError: one is impossible; then none is made.
+        LikenessError: A change is impossible; then none is made.
     """
     before = json.loads(scene.get(keys.SETTINGS_BEFORE, "{}"))
     for done, change in enumerate(changes):
@@ -111,11 +116,9 @@ def apply_changes(scene: Any, changes: list[SettingChange]) -> None:
 
 
 def restore_settings(scene: Any) -> list[SettingChange]:
-    """Put back what was there before the first :func:`apply_changes`; what it was since, and is
-    now.
+    """Restore the settings from before the first :func:`apply_changes`; returns the changes.
 
-    A setting that was changed by hand since then goes back as well. A camera that is gone stays
-    away.
+    Settings changed by hand since then are restored, too; a removed camera is not.
     """
     changes = []
     for path, old in json.loads(scene.get(keys.SETTINGS_BEFORE, "{}")).items():
@@ -126,7 +129,7 @@ def restore_settings(scene: Any) -> list[SettingChange]:
         if path == "camera":
             now = now.name if now else ""
         if not _same(now, old):
-            changes.append(SettingChange("", path, now, old, _told(owner, name, now, old)))
+            changes.append(SettingChange("", path, now, old, _describe(owner, name, now, old)))
             _set(scene, path, old)
     if keys.SETTINGS_BEFORE in scene:
         del scene[keys.SETTINGS_BEFORE]
@@ -134,12 +137,12 @@ def restore_settings(scene: Any) -> list[SettingChange]:
 
 
 def can_restore(scene: Any) -> bool:
-    """Whether a setup was made that can be taken back."""
+    """Whether the scene was set up."""
     return keys.SETTINGS_BEFORE in scene
 
 
 def has_other_objects(scene: Any, splats: list[Any]) -> bool:
-    """Whether something else than ``splats`` is rendered, which light falls on."""
+    """Whether objects other than ``splats`` are rendered that need light."""
     kinds = {"MESH", "CURVE", "CURVES", "SURFACE", "META", "FONT", "VOLUME", "POINTCLOUD"}
     return any(
         obj.type in kinds and not obj.hide_render and obj not in splats for obj in scene.objects
@@ -149,12 +152,14 @@ def has_other_objects(scene: Any, splats: list[Any]) -> bool:
 def set_up_render(
     scene: Any, camera: Any | None = None, engine: str = "CYCLES", samples: int = 1
 ) -> None:
-    """Prepare a scene for nothing but splats: exact in Cycles, sorted in EEVEE, colours as in
+    """Prepare a scene with nothing but splats: exact in Cycles, sorted in EEVEE, colours as in
     the photo, 8-bit PNG files with transparency.
 
     Args:
-        camera: becomes the scene's camera, at the photo's size; None keeps the present one.
+        scene: of Blender.
+        camera: becomes the scene's camera, at the photo's size; None keeps the current one.
         engine: ``CYCLES`` or ``EEVEE``.
+        samples: per pixel.
     """
     for change in plan_changes(scene, RenderOptions(engine, samples), camera):
         _set(scene, change.path, change.new)
@@ -171,15 +176,15 @@ def _wanted(setup: RenderOptions, camera: Any | None) -> list[tuple[str, str, An
     engine = "CYCLES" if in_cycles else compat.eevee_id()
     wanted: list[tuple[str, str, Any]] = [("engine", "render.engine", engine)]
     if in_cycles:
-        # Cycles composites the splats exactly and without noise when no transparent layer is
-        # left to chance. They emit, so that no bounce of light is needed for them.
+        # Cycles composites splats exactly and without noise if it traces all transparent layers.
+        # They emit light, so they need no bounces.
         wanted += [
             ("transparency", "cycles.transparent_max_bounces", TRANSPARENT_BOUNCES),
             ("transparency", "cycles.min_transparent_bounces", TRANSPARENT_BOUNCES),
         ]
         if not setup.lit:
-            # The first ray goes through the pixel's middle, as the engine's; more spread over
-            # the pixel, with a box no farther.
+            # The first ray goes through the pixel's centre, as in the engine; the box filter
+            # keeps further ones within the pixel.
             wanted += [
                 ("sampling", "cycles.samples", setup.samples),
                 ("sampling", "cycles.use_adaptive_sampling", False),
@@ -227,15 +232,15 @@ def _set(scene: Any, path: str, value: Any) -> None:
         value = bpy.data.objects.get(value) if value else None
     try:
         setattr(owner, name, value)
-    except TypeError as error:  # a studio's color configuration need not know Blender's names
+    except TypeError as error:  # a custom color configuration may lack Blender's names
         raise LikenessError(
             f"This Blender has no '{value}' for {owner.bl_rna.properties[name].name}.",
-            "Leave that group of settings alone in Set Up Scene for Splats.",
+            "Exclude that group of settings in Set Up Scene for Splats.",
         ) from error
 
 
-def _told(owner: Any, name: str, old: Any, new: Any) -> str:
-    """The change as Blender's own panels call it, with the part where the name says little."""
+def _describe(owner: Any, name: str, old: Any, new: Any) -> str:
+    """The change with Blender's own labels, or clearer ones where those are vague."""
     clearer = {
         "engine": "Render Engine",
         "look": "View Look",
@@ -267,13 +272,13 @@ def _shown(owner: Any, name: str, value: Any) -> str:
 
 
 def use_standard_colors(scene: Any) -> None:
-    """Show colours as they are stored: sRGB display, no film look."""
+    """Show colours as stored: sRGB display without a look."""
     colors = RenderOptions(groups=frozenset({"colors"}))
     for change in plan_changes(scene, colors):
         _set(scene, change.path, change.new)
 
 
 def render_png(scene: Any, path: Path) -> None:
-    """Render the scene's camera to a PNG file (blocks)."""
+    """Render the scene to a PNG file; blocks."""
     scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True, scene=scene.name)

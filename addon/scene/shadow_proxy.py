@@ -1,9 +1,9 @@
-"""An unseen body that casts the avatar's shadow.
+"""An invisible body that casts the avatar's shadow.
 
-Splats cast none: they are sheets of light. The proxy is the posed body, pushed out along its
-normals to where hair and clothes reach, by stock geometry nodes: it follows pose and face without
-the extension. The material shows itself to shadow rays only, because EEVEE knows no object that
-the camera does not see.
+Splats emit light and cast no shadows. The proxy is the posed body, pushed out along its normals to
+the surface of hair and clothes by stock geometry nodes, so it follows pose and face without the
+extension. Its material is opaque to shadow rays only, because EEVEE cannot hide an object from the
+camera.
 """
 
 from __future__ import annotations
@@ -24,26 +24,27 @@ from .splat_object import set_input
 PART = "shadow"
 MODIFIER_NAME = "Likeness Shadow"
 REACH_ATTRIBUTE = "splat_reach"
-"""POINT, on the body: metres along the normal to where its splats reach."""
+"""POINT, on the body: distance in metres along the normal that its splats reach."""
 
 _VERSION = 1
 _REACH_PERCENTILE = 80.0
 _SOLID = 0.5
-"""Splats fainter than this cast no shadow."""
+"""Splats of lower opacity cast no shadow."""
 
 
 def add_proxy(objects: AvatarObjects, catcher: bool = False) -> Any:
-    """The avatar's shadow proxy, made anew if there is one.
+    """Create the avatar's shadow proxy, replacing an existing one.
 
     Args:
-        catcher: seen by the camera as Cycles' shadow catcher.
+        objects: of the avatar.
+        catcher: make it a shadow catcher of Cycles that the camera sees.
 
     Raises:
-        LikenessError: the avatar is linked, or has no splats left.
+        LikenessError: The avatar is linked, or has no splats left.
     """
     mesh = objects.body.data
     if mesh.library is not None or mesh.override_library is not None:
-        # what is stored on the body's mesh would not be saved
+        # attributes of a linked mesh would not be saved
         raise LikenessError(
             f"'{objects.armature.name}' is linked from another file.",
             "Add the shadow proxy in that file.",
@@ -51,7 +52,7 @@ def add_proxy(objects: AvatarObjects, catcher: bool = False) -> Any:
     remove_proxy(objects)
     _store_reach(objects)
     mesh = bpy.data.meshes.new(f"{objects.armature.name} Shadow")
-    if not catcher:  # which shows Blender's plain surface
+    if not catcher:  # a catcher has Blender's default surface
         mesh.materials.append(_material())
     obj = bpy.data.objects.new(mesh.name, mesh)
     objects.collection.objects.link(obj)
@@ -78,7 +79,7 @@ def find_proxy(objects: AvatarObjects) -> Any | None:
 
 
 def remove_proxy(objects: AvatarObjects) -> None:
-    """Take the proxy away, if there is one."""
+    """Remove the proxy, if there is one."""
     obj = find_proxy(objects)
     if obj is not None:
         mesh = obj.data
@@ -90,10 +91,10 @@ def remove_proxy(objects: AvatarObjects) -> None:
 
 
 def _store_reach(objects: AvatarObjects) -> None:
-    """Give every vertex of the body the distance to which the splats around it reach.
+    """Store the distance that the splats around each vertex of the body reach.
 
-    Of the splats on a vertex's triangles the height that four in five stay under, never below the
-    skin, and smoothed over neighbours so that the surface stays whole.
+    It is the 80th percentile of the heights of the splats on the vertex's triangles, not below the
+    skin, and smoothed over neighbours to keep the surface closed.
     """
     body = objects.body.data
     with open_stored_mesh(objects.splats) as splats:
@@ -128,7 +129,7 @@ def _store_reach(objects: AvatarObjects) -> None:
 
 
 def _group() -> Any:
-    """Body -> body pushed out; shared by all avatars of the file."""
+    """The node group that pushes the body out; shared by all avatars of the file."""
     found = keys.find_own(bpy.data.node_groups, keys.SHADOW_VERSION, _VERSION)
     if found is not None:
         return found

@@ -71,8 +71,8 @@ def test_bad_files_say_so_and_leave_nothing(blender_lts, tmp_path: Path) -> None
         ("empty.glb", "is empty"),
         ("noise.glb", "cannot be opened"),
         ("noise.blend", "cannot be opened"),
-        ("notes.txt", "no kind of file"),
-        ("nowhere.glb", "no file"),
+        ("notes.txt", "not a supported"),
+        ("nowhere.glb", "does not exist"),
     ):
         folder = tmp_path / f"out-{name}"
         found = blender_lts(CHECKS, "read", path=str(tmp_path / name), folder=str(folder))
