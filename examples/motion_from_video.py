@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import likeness
+import numpy as np
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,7 +33,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("warning:", warning)
     avatar = likeness.load(args.avatar)
     options = likeness.ClipOptions(
-        motion=tracked.motion_file, camera="follow", width=args.size, height=args.size
+        motion=tracked.motion_file,
+        camera="follow",
+        width=args.size,
+        height=args.size,
+        background=np.full(3, 0.9),  # MP4 has no transparency
     )
     made = likeness.clip(avatar, args.out / "clip.mp4", options)
     for note in made.notes:

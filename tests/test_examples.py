@@ -65,7 +65,7 @@ def test_build_avatar(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_pose_and_render(avatar: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    options = ["-o", str(out), "--size", "64", "--yaw", "0", "90", "--expression", ""]
+    options = ["-o", str(out), "--size", "64", "--yaw", "0", "90"]
     script("pose_and_render")([str(avatar), *options])
     with Image.open(out / "+90.png") as picture:
         assert picture.size == (64, 64)
