@@ -1,4 +1,4 @@
-"""What a process opens once, however many portraits it builds: bodies, detectors, networks."""
+"""A cache of what a process opens once for many portraits: bodies, detectors, networks."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_kept: dict[str, tuple[Any, object, Any]] = {}
+_cached: dict[str, tuple[Any, object, Any]] = {}
 
 
 def get_or_load(kind: str, path: Path, load: Callable[[], T], of: object = None) -> T:
-    """What ``load`` gives for a file or a folder; as before, where that has not changed.
+    """Return ``load()``, or its cached result while the file or folder is unchanged.
 
-    One of a kind is kept. Whoever gets it must not change it.
+    One result of each kind is cached. Callers must not modify it.
 
     Args:
-        of: another thing that it is made from; only for the very same one is it kept.
+        kind: What it is, for instance ``body``.
+        path: The file or folder that it is loaded from.
+        load: Loads it.
+        of: Another object that it is made from; another one makes the cached result invalid.
     """
     key = (str(path.absolute()), _state(path))
-    if kind not in _kept or _kept[kind][0] != key or _kept[kind][1] is not of:
-        _kept.pop(kind, None)  # before the next is loaded: both might not fit
-        _kept[kind] = (key, of, load())
-    found: T = _kept[kind][2]
+    if kind not in _cached or _cached[kind][0] != key or _cached[kind][1] is not of:
+        _cached.pop(kind, None)  # first: both might not fit in memory
+        _cached[kind] = (key, of, load())
+    found: T = _cached[kind][2]
     return found
 
 
 def _state(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """Names, sizes and times of a file, or of the files in a folder; empty where it is none."""
+    """Return names, sizes and times of a file or of a folder's files; empty if it is missing."""
     try:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         stats = [(file.name, file.stat()) for file in files]

@@ -1,7 +1,7 @@
-"""Fetching weights, only when the user allows it.
+"""Downloads of weights, only with the user's permission.
 
-Files of the Hugging Face hub stay in the hub's own cache, where other programs find them, too, and
-where a transfer that broke off goes on; those of other addresses are put where the caller says.
+Files of the Hugging Face hub go to the hub's own cache, where other programs find them and broken
+transfers resume; files from other addresses go where the caller says.
 """
 
 from __future__ import annotations
@@ -20,36 +20,35 @@ from typing import Any, BinaryIO
 from ..core.types import LikenessError
 from .atomic import atomic_write
 from .digests import file_sha256
+from .stores import load_fsspec
 
 CONSENT = "LIKENESS_ALLOW_DOWNLOAD"
 YES = ("1", "true", "yes", "on")
 TIMEOUT = 30.0  # seconds without an answer
 CHUNK = 1 << 20
-STORES = ("file", "s3", "gs", "gcs", "az", "abfs", "hf", "sftp")
-"""Schemes of addresses that are read through fsspec."""
-
 FetchProgress = Callable[[float, str], None]
-"""Told how much of a file is there, 0..1, and the file's name."""
+"""``progress(fraction, name)``: the part of a file that has arrived, 0..1, and its name."""
 
 
 def downloads_allowed(explicit: bool | None = None) -> bool:
-    """Whether anything may be fetched: as said, or what ``LIKENESS_ALLOW_DOWNLOAD`` says."""
+    """Whether downloads are allowed: ``explicit`` if given, else ``LIKENESS_ALLOW_DOWNLOAD``."""
     if explicit is not None:
         return explicit
     return os.environ.get(CONSENT, "").strip().lower() in YES
 
 
 def check_file(path: Path, size: int | None, sha256: str) -> None:
-    """Compare a file with what is published of it.
+    """Compare a file with its published size and checksum.
 
     Args:
-        size: bytes; None if that is not known.
-        sha256: in hex, or its first digits; empty if it is not known.
+        path: The file.
+        size: Bytes; None if unknown.
+        sha256: SHA-256 in hex, or its first digits; empty if unknown.
 
     Raises:
-        LikenessError: it is another file, or cannot be read.
+        LikenessError: It differs, or cannot be read.
     """
-    remedy = "Take it away and get it again; it is damaged, or another file of the same name."
+    remedy = "Delete it and download it again; it is damaged, or another file of the same name."
     try:
         bytes_there = path.stat().st_size
         if size is not None and bytes_there != size:
@@ -64,7 +63,15 @@ def check_file(path: Path, size: int | None, sha256: str) -> None:
 
 
 def hub_copy(repository: str, names: Sequence[str]) -> Path | None:
-    """What the hub's cache on this computer has: the file, or the folder of several files."""
+    """Find files in the hub's cache on this computer.
+
+    Args:
+        repository: Name on the hub; may be empty.
+        names: Files in it.
+
+    Returns:
+        The file, or the folder of several files; None if one is missing.
+    """
     if not repository or importlib.util.find_spec("huggingface_hub") is None:
         return None
     import huggingface_hub
@@ -77,21 +84,22 @@ def hub_copy(repository: str, names: Sequence[str]) -> Path | None:
 
 
 SNAPSHOT_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja")
-"""Of a repository: what models and their tokenizers are read from; nothing that is unpickled."""
+"""Files of a repository that models and tokenizers are read from; none is unpickled."""
 
 
 def hub_snapshot(repository: str, download: bool) -> Path | None:
-    """The folder of a whole repository in the hub's cache.
+    """Return the folder of a whole repository in the hub's cache.
 
     Args:
-        download: fetch what is missing; the caller has asked whether that is allowed. A transfer
-            that broke off goes on.
+        repository: Name on the hub.
+        download: Fetch what is missing; the caller has checked that this is allowed. A broken
+            transfer resumes.
 
     Returns:
-        None when it is not all there, and not to be fetched.
+        None if it is incomplete and ``download`` is false.
 
     Raises:
-        LikenessError: the hub cannot be reached, or refuses; or there is no room.
+        LikenessError: The hub cannot be reached or refuses, or the disk is full.
     """
     try:
         import huggingface_hub
@@ -112,7 +120,7 @@ def hub_snapshot(repository: str, download: bool) -> Path | None:
 
 
 def missing_weight_files(folder: Path) -> list[str]:
-    """Weight files that the folder's own indices name and that are not there."""
+    """Return the weight files that the indices in a folder name and that are missing."""
     missing = []
     for index in sorted(folder.rglob("*.safetensors.index.json")):
         try:
@@ -126,17 +134,21 @@ def missing_weight_files(folder: Path) -> list[str]:
 
 
 def resolve_model(source: str, allow_download: bool | None = None) -> tuple[str, bool]:
-    """What ``transformers`` is to be asked for, and whether that is a folder on this computer.
+    """Resolve a model to what ``transformers`` can open.
 
-    A name on the hub is looked up in the hub's cache here: transformers asks the hub's server
-    about other things even when it is told to use local files only.
+    A name on the hub is looked up in the hub's cache here, because transformers contacts the hub
+    even with ``local_files_only``.
 
     Args:
-        source: a folder with ``config.json`` and ``model.safetensors``, or a name on the hub.
-        allow_download: see :func:`downloads_allowed`.
+        source: A folder with ``config.json`` and ``model.safetensors``, or a name on the hub.
+        allow_download: See :func:`downloads_allowed`.
+
+    Returns:
+        source: A folder, or a name on the hub.
+        local: Whether it is a folder on this computer.
 
     Raises:
-        LikenessError: it is not on this computer and may not be fetched.
+        LikenessError: It is not on this computer and must not be downloaded.
     """
     if Path(source).exists():
         return source, True
@@ -152,32 +164,21 @@ def resolve_model(source: str, allow_download: bool | None = None) -> tuple[str,
 
 
 def open_address(address: str) -> BinaryIO:
-    """What lies at an address, as a stream: ``https://``, or one of :data:`STORES` (fsspec).
+    """Open an ``https://`` address, or one of an object store (``stores.SCHEMES``), for reading.
 
-    No other program runs for it, and no shell.
+    It runs no other program and no shell.
 
     Raises:
-        OSError: it cannot be reached. LikenessError: another kind of address, or no fsspec.
+        OSError: It cannot be reached.
+        LikenessError: The scheme is not supported, or a package for it is missing.
     """
-    scheme = address.partition("://")[0].lower()
-    if scheme == "https":
+    if address.lower().startswith("https://"):
         answer: BinaryIO = _open_https(address)
         return answer
-    if scheme not in STORES:
-        raise LikenessError(
-            f"'{address}' is no address that is read.",
-            f"Give a file, or an address that begins with https:// or {', '.join(STORES)}://.",
-        )
-    try:
-        import fsspec
-    except ImportError as error:
-        raise LikenessError(
-            f"'{address}' needs the package 'fsspec', which is not installed.",
-            "Run 'pip install fsspec', or copy the file to this computer.",
-        ) from error
+    fsspec = load_fsspec(address, ["https"])
     try:
         stream: BinaryIO = fsspec.open(address, "rb").open()
-    except (ImportError, ValueError) as error:  # the store's own package is not there
+    except (ImportError, ValueError) as error:  # the store's own package is missing
         raise LikenessError(
             f"'{address}' cannot be opened: {error}.", "Install the package that it names."
         ) from error
@@ -185,9 +186,9 @@ def open_address(address: str) -> BinaryIO:
 
 
 def _open_https(address: str) -> Any:
-    """An answer from the web, only where neither the address nor a redirection is unencrypted."""
+    """Open a web address, unless it or a redirection is unencrypted."""
     if not address.lower().startswith("https://"):
-        raise OSError("it is no https address")
+        raise OSError("it is not an https address")
     answer = urllib.request.urlopen(address, timeout=TIMEOUT)  # redirections, too, end here
     if not answer.geturl().lower().startswith("https://"):
         answer.close()
@@ -204,18 +205,23 @@ def fetch_file(
     sha256: str,
     progress: FetchProgress | None = None,
 ) -> Path:
-    """Fetch one file and check it. The caller has asked whether that is allowed.
+    """Download one file and check it. The caller has checked that this is allowed.
 
     Args:
-        repository: on the hub; if empty, ``url`` is the address of the folder that holds it.
-        name: of the file.
-        folder: where a file from ``url`` goes, made when missing.
-        size, sha256: as for :func:`check_file`; a file without a published digest is let through
-            with a warning that says which one it has.
-        progress: told how much there is, of files from the web; of those of the hub at the end.
+        repository: Name on the hub; if empty, the file comes from ``url``.
+        url: Address of the folder that holds the file, with a trailing slash.
+        name: The file's name.
+        folder: Where a file from ``url`` goes; created if missing.
+        size: See :func:`check_file`.
+        sha256: See :func:`check_file`; a file without a published checksum is accepted with a
+            warning that reports its own.
+        progress: Reports a web file as it arrives, and a hub file at its end.
+
+    Returns:
+        The file.
 
     Raises:
-        LikenessError: no connection, no such file, no permission, or another file than expected.
+        LikenessError: No connection, no such file, no permission, or not the expected file.
     """
     if repository:
         path = _from_hub(repository, name)
@@ -226,8 +232,7 @@ def fetch_file(
         progress(1.0, name)
     if not sha256:
         warnings.warn(
-            f"Nobody has published a checksum of '{path}'; its SHA-256 is {file_sha256(path)}.",
-            stacklevel=3,
+            f"'{path}' has no published checksum; its SHA-256 is {file_sha256(path)}.", stacklevel=3
         )
     return path
 
@@ -245,7 +250,7 @@ def _from_hub(repository: str, name: str) -> Path:
 
 def _no_hub(repository: str) -> LikenessError:
     return LikenessError(
-        "Weights are fetched with the package 'huggingface-hub', which is not installed.",
+        "Downloading weights needs the package 'huggingface-hub', which is not installed.",
         "Install it where Likeness runs: pip install -e '.[train]' in the project's folder, or "
         "with the Python of the extension's preferences; or download "
         f"https://huggingface.co/{repository} yourself.",
@@ -254,7 +259,7 @@ def _no_hub(repository: str) -> LikenessError:
 
 def _not_fetched(what: str, repository: str, error: Exception) -> LikenessError:
     return LikenessError(
-        f"{what} cannot be fetched from https://huggingface.co/{repository}: {error}.",
+        f"{what} cannot be downloaded from https://huggingface.co/{repository}: {error}.",
         "Check the connection, and whether the page asks you to accept a licence and to log "
         "in; or download it yourself and give its path.",
     )
@@ -263,7 +268,7 @@ def _not_fetched(what: str, repository: str, error: Exception) -> LikenessError:
 def _copy(
     answer: Any, file: BinaryIO, size: int | None, name: str, progress: FetchProgress | None
 ) -> None:
-    """An answer from the web into a file, a megabyte at a time."""
+    """Copy an answer from the web into a file, a megabyte at a time."""
     said = answer.headers.get("Content-Length", "")
     whole = size or (int(said) if said.isdigit() else 0)
     done = 0
@@ -282,7 +287,7 @@ def _from_web(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LikenessError(
-            f"The folder '{folder}' cannot be made: {error.strerror or error}.",
+            f"The folder '{folder}' cannot be created: {error.strerror or error}.",
             "Set LIKENESS_WEIGHTS to a folder with the files.",
         ) from error
     with atomic_write(path) as scratch:
@@ -291,7 +296,7 @@ def _from_web(
                 _copy(answer, file, size, path.name, progress)
         except (OSError, http.client.HTTPException) as error:
             raise LikenessError(
-                f"'{address}' cannot be fetched: {error}.",
+                f"'{address}' cannot be downloaded: {error}.",
                 "Check the connection, or download the file yourself and give its path.",
             ) from error
         check_file(scratch, size, sha256)

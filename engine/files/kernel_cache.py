@@ -1,8 +1,8 @@
-"""Where compiled kernels are kept between processes.
+"""The cache of compiled kernels.
 
-numba stores a compiled function with the time and size of the one file that it stands in, and does
-not see that a function which it calls from another file has changed: it would go on with the old
-one. So each state of the sources has a folder of its own.
+numba stores a compiled function with the time and size of its own file only. If a function that it
+calls from another file changes, numba keeps running the old one. So each state of the sources has
+its own folder.
 """
 
 from __future__ import annotations
@@ -13,33 +13,34 @@ import shutil
 import time
 from pathlib import Path
 
-KEPT = 3
-"""Folders of other states that stay, so that changing between versions compiles nothing again."""
+MAX_OTHERS = 3
+"""Folders of other states that stay, so that switching between versions compiles nothing again."""
 MIN_AGE = 24 * 3600.0
-"""Seconds for which a folder stays in any case: a process may be at work with it."""
+"""Seconds that a folder always stays: a process may be using it."""
 
 
 def cache_folder(caches: Path, name: str, sources: Path) -> Path:
-    """The folder in ``caches`` for a package and its sources as they are.
+    """Return the folder in ``caches`` for the present state of a package's sources.
 
-    Made if it is not there; then the oldest folders of other states go.
+    It is created if missing; then the oldest folders of other states are removed.
 
     Args:
-        name: that the package runs under: numba's files name the module they belong to.
-        sources: the package's folder.
+        caches: The folder of all states.
+        name: The name that the package is imported by: numba's files contain module names.
+        sources: The package's folder.
     """
     prefix = name.replace(".", "_")
     folder = caches / f"{prefix}-{sources_digest(sources)}"
     try:
         folder.mkdir(parents=True)
         _tidy(caches, prefix, folder)
-    except OSError:  # it is there; or cannot be made, and numba finds another place
+    except OSError:  # it exists; or it cannot be created, and numba chooses another
         return folder
     return folder
 
 
 def sources_digest(sources: Path) -> str:
-    """A hash of all Python files that mention numba, names and contents."""
+    """Return a hash of the names and contents of all Python files that mention numba."""
     digest = hashlib.blake2b(digest_size=8)
     for folder, inside, names in os.walk(sources):
         inside.sort()
@@ -57,6 +58,6 @@ def sources_digest(sources: Path) -> str:
 def _tidy(caches: Path, prefix: str, own: Path) -> None:
     others = [path for path in caches.glob(f"{prefix}-*") if path != own]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in others[KEPT:]:
+    for path in others[MAX_OTHERS:]:
         if time.time() - path.stat().st_mtime > MIN_AGE:
             shutil.rmtree(path, ignore_errors=True)

@@ -1,7 +1,7 @@
 """Files at addresses (``s3://bucket/photos``) that the package fsspec reads and writes.
 
-An object appears whole or not at all: it is written under a name of its own and moved. On a disk
-the move is one step; object stores copy inside, and have no folders, locks or times to rely on.
+Objects appear atomically: each is written under a temporary name and moved. On a disk the move is
+one step; object stores copy, and have no folders, locks or times to rely on.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 from uuid import uuid4
 
 from ..core.types import LikenessError
 
 SCHEMES = ("file", "memory", "s3", "gs", "gcs", "az", "abfs", "hf", "sftp")
-"""Of addresses that are read and written."""
+"""Schemes of supported addresses."""
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a file or a folder lies, as a whole: it stands for a :class:`~pathlib.Path` where
-    either may be given.
+    """The address of a file or folder; it stands in for a :class:`~pathlib.Path`.
+
+    Attributes:
+        text: The whole address.
 
     >>> anna = Address("s3://cast/in") / "anna.jpg"
     >>> str(anna), anna.name, anna.stem, anna.suffix
@@ -68,38 +71,56 @@ def is_address(text: str) -> bool:
 
 
 def parse_place(text: str) -> Place:
-    """A path or an address."""
+    """Return a text as a path or an address."""
     return Address(text) if is_address(text) else Path(text)
+
+
+def load_fsspec(address: str, also: Sequence[str] = ()) -> Any:
+    """Import the package fsspec for an address.
+
+    Args:
+        address: What is to be read or written.
+        also: Schemes that the caller handles itself, for the error.
+
+    Raises:
+        LikenessError: Its scheme is not in :data:`SCHEMES`, or fsspec is not installed.
+    """
+    if address.partition("://")[0].lower() not in SCHEMES:
+        raise LikenessError(
+            f"'{address}' is not a supported address.",
+            f"Give a path, or an address that begins with {', '.join((*also, *SCHEMES))}://.",
+        )
+    try:
+        import fsspec
+    except ImportError as error:
+        raise LikenessError(
+            f"'{address}' needs the package 'fsspec', which is not installed.",
+            "Install the extra 'cluster' (pip install -e '.[cluster]' in the project's folder), "
+            "or copy the file to this computer.",
+        ) from error
+    return fsspec
 
 
 class RemoteStore:
     """The files below an address, by names with ``/`` between folders.
 
-    Every method raises a LikenessError where the store cannot be reached or refuses.
+    Attributes:
+        address: The address.
+
+    Raises:
+        LikenessError: Raised by every method if the store cannot be reached or refuses.
     """
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        scheme = str(address).partition("://")[0].lower()
-        if scheme not in SCHEMES:
-            raise LikenessError(
-                f"'{address}' is no address that is read and written.",
-                f"Give a path, or an address that begins with {', '.join(SCHEMES)}://.",
-            )
-        try:
-            import fsspec
-        except ImportError as error:
-            raise LikenessError(
-                f"'{address}' needs the package 'fsspec', which is not installed.",
-                "Install the extra 'cluster': pip install -e '.[cluster]' in the project's folder.",
-            ) from error
-        with self._told():
+        fsspec = load_fsspec(str(address))
+        with self._store_errors():
             self._system, root = fsspec.core.url_to_fs(str(address))
         self._root = str(root).rstrip("/")
 
     def sizes(self, folder: str = "") -> dict[str, int]:
-        """Bytes of every file below a folder; empty where there is none."""
-        with self._told():
+        """Return the bytes of every file below a folder, by name; empty without the folder."""
+        with self._store_errors():
             self._system.invalidate_cache()
             try:
                 found = self._system.find(self._path(folder), detail=True)
@@ -110,89 +131,89 @@ class RemoteStore:
             }
 
     def matches(self, pattern: str = "") -> list[Address]:
-        """The files that a pattern fits, of this address with ``pattern`` after it."""
-        with self._told():
+        """Return the files that match this address with ``pattern`` appended."""
+        with self._store_errors():
             found = self._system.glob(self._path(pattern))
             files = [path for path in found if self._system.isfile(path)]
             return [self.address / self._own(path) for path in sorted(map(str, files))]
 
     def is_file(self) -> bool:
-        """Whether the address is that of a file."""
-        with self._told():
+        """Whether the address is of a file."""
+        with self._store_errors():
             return bool(self._system.isfile(self._root))
 
     def read(self, name: str, most: int) -> bytes:
-        """What a file holds.
+        """Read a file.
 
         Raises:
-            LikenessError: it has more than ``most`` bytes.
+            LikenessError: It has more than ``most`` bytes.
         """
-        with self._told(), self._system.open(self._path(name), "rb") as file:
+        with self._store_errors(), self._system.open(self._path(name), "rb") as file:
             content: bytes = file.read(most + 1)
         if len(content) > most:
             raise LikenessError(f"'{self.address}' has more than {most:,} bytes.", "Check it.")
         return content
 
     def fetch(self, files: Mapping[str, Path]) -> None:
-        """Copy files here, several at a time; the folders are made."""
+        """Copy files to this computer in parallel; their folders are created."""
         if not files:
             return
         for path in files.values():
             path.parent.mkdir(parents=True, exist_ok=True)
-        with self._told():
+        with self._store_errors():
             self._system.get(
                 [self._path(name) for name in files], [str(path) for path in files.values()]
             )
 
     def put(self, path: Path, name: str) -> None:
-        """Copy a file there."""
+        """Copy a local file to ``name``."""
         own = self._path(f"{name}.part-{uuid4().hex[:12]}")
-        with self._told():
+        with self._store_errors():
             self._make_folder(name)
             self._system.put_file(str(path), own)
             self._system.mv(own, self._path(name))
 
     def write(self, name: str, content: bytes) -> None:
-        """Make a file of bytes."""
+        """Write ``content`` to ``name``."""
         own = self._path(f"{name}.part-{uuid4().hex[:12]}")
-        with self._told():
+        with self._store_errors():
             self._make_folder(name)
             self._system.pipe_file(own, content)
             self._system.mv(own, self._path(name))
 
     def move(self, old: str, new: str) -> None:
-        """Give a file another name."""
-        with self._told():
+        """Rename a file."""
+        with self._store_errors():
             self._make_folder(new)
             self._system.mv(self._path(old), self._path(new))
 
     def remove(self, names: Sequence[str]) -> None:
-        """Remove files; those that are not there are no error."""
-        with self._told():
+        """Remove files; missing ones are ignored."""
+        with self._store_errors():
             for name in names:
                 if self._system.isfile(self._path(name)):
                     self._system.rm_file(self._path(name))
 
     def remove_folder(self, name: str) -> None:
-        """Remove a folder and all in it, if it is there."""
-        with self._told():
+        """Remove a folder and its content, if it exists."""
+        with self._store_errors():
             if self._system.exists(self._path(name)):
                 self._system.rm(self._path(name), recursive=True)
 
     def _make_folder(self, name: str) -> None:
-        """Where there are folders; object stores have none."""
+        """Create a file's folder where the store has folders."""
         self._system.makedirs(self._path(name).rpartition("/")[0], exist_ok=True)
 
     def _own(self, path: str) -> str:
-        """The name of what the store calls ``path``."""
+        """Return the name of what the store calls ``path``."""
         return path[len(self._root) :].lstrip("/")
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Every store has errors of its own kind."""
+    def _store_errors(self) -> Iterator[None]:
+        """Turn the errors of any store into a LikenessError."""
         try:
             yield
         except LikenessError:
@@ -206,21 +227,26 @@ class RemoteStore:
 
 
 def open_store(address: Address) -> tuple[RemoteStore, str]:
-    """A file's store and its name in it."""
+    """Return a file's store and its name there."""
     folder, _, name = str(address).rpartition("/")
     return RemoteStore(Address(folder)), name
 
 
 def fetch_address(address: Address, path: Path, most: int) -> None:
-    """Copy one file here.
+    """Copy one file to this computer.
+
+    Args:
+        address: The file.
+        path: The copy.
+        most: Limit in bytes.
 
     Raises:
-        LikenessError: it is not there, or has more than ``most`` bytes.
+        LikenessError: The file does not exist, or has more than ``most`` bytes.
     """
     store, name = open_store(address)
     size = store.sizes(name).get(name)
     if size is None:
-        raise LikenessError(f"'{address}' is not there.", "Check the address.")
+        raise LikenessError(f"'{address}' does not exist.", "Check the address.")
     if size > most:
-        raise LikenessError(f"'{address}' has {size:,} bytes.", f"At most {most:,} are taken.")
+        raise LikenessError(f"'{address}' has {size:,} bytes.", f"The limit is {most:,}.")
     store.fetch({name: path})

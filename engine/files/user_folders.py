@@ -13,10 +13,10 @@ import platformdirs
 
 
 def cache_root() -> Path:
-    """The folder for what can be made again: assets, compiled kernels, downloads."""
+    """Return the folder for what can be made again: assets, compiled kernels, downloads."""
     return Path(os.environ.get("LIKENESS_CACHE") or platformdirs.user_cache_dir("likeness"))
 
 
 def data_root() -> Path:
-    """The folder for what the user keeps: weights and, outside Blender, its settings."""
+    """Return the folder for what the user keeps: weights and, outside Blender, its settings."""
     return Path(os.environ.get("LIKENESS_DATA") or platformdirs.user_data_dir("likeness"))

@@ -1,8 +1,8 @@
-"""Where assets and trained weights lie: the body, the detectors, the networks.
+"""The locations of assets and trained weights: the body, the detectors, the networks.
 
-Assets are looked up in this order: the folder named by ``LIKENESS_ASSETS``, the ``assets`` folder
-inside the package (an installed extension carries it), the user's cache, which ``build.py
-assets`` fills. For trained weights see :func:`find_weights`.
+Assets are searched for in the folder named by ``LIKENESS_ASSETS``, the ``assets`` folder inside the
+package (part of the installed extension) and the user's cache, which ``likeness assets`` fills.
+For trained weights see :func:`find_weights`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from .user_folders import cache_root, data_root
 ASSETS_VERSION = "2"
 PACKAGE_ASSETS = Path(__file__).resolve().parents[2] / "assets"
 BUNDLED_WEIGHTS = Path(__file__).resolve().parents[1] / "network" / "weights"
-"""Weights that come with Likeness, a folder for each name; part of the package, so that a clone and
-the extension have them as well (``likeness train --export-weights``)."""
+"""Weights that come with Likeness, one folder for each (``likeness train --export-weights``)."""
 
 ASSETS: dict[str, str] = {
     "body": "body.npz",
@@ -49,12 +48,12 @@ REMEDY = "Run 'likeness assets', or set LIKENESS_ASSETS to a folder that has it.
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One file.
+    """A file of trained weights, with what is published about it.
 
     Attributes:
-        name: without folders.
-        size: bytes; None where that is not published.
-        sha256: in hex, or its first digits where only those are published; empty without any.
+        name: Its name without folders.
+        size: Bytes; None if not published.
+        sha256: SHA-256 in hex, or its first digits; empty if not published.
     """
 
     name: str
@@ -67,14 +66,14 @@ class ModelWeights:
     """A trained network that Likeness can use.
 
     Attributes:
-        name: what :func:`find_weights` is asked for.
-        purpose: what Likeness does with it.
-        licence: of the weights, as their publishers say it; they are not Likeness's.
-        files: one, or the files of a folder called ``name``.
-        repository: on the Hugging Face hub; empty when it is not there.
-        url: of the folder on the web that holds the files, when there is no repository.
-        gigabytes: about how large the repository is, where all of it is needed: a model in
-            shards, or a pipeline of several; ``files`` then only name what it is known by.
+        name: Its name for :func:`find_weights`.
+        purpose: What Likeness uses it for.
+        licence: Licence of the weights according to their publishers.
+        files: One file, or the files of a folder called ``name``.
+        repository: Name on the Hugging Face hub; empty if it is not there.
+        url: Web address of the folder with the files, without a repository.
+        gigabytes: Approximate size of the repository if all of it is needed (a model in shards,
+            or a pipeline of several); then ``files`` only identify it.
     """
 
     name: str
@@ -87,11 +86,11 @@ class ModelWeights:
 
     @property
     def page(self) -> str:
-        """Where a person finds the files; empty when nowhere."""
+        """The web page of the files; empty if there is none."""
         return f"https://huggingface.co/{self.repository}" if self.repository else self.url
 
     def inside(self, folder: Path) -> Path | None:
-        """The file, or the folder of the files, below a folder of weights; None if not there."""
+        """Return the file, or the folder of several, below a folder of weights; None if missing."""
         own = folder / self.name
         if all((own / file.name).is_file() for file in self.files):
             if self.gigabytes:
@@ -224,44 +223,47 @@ WEIGHTS: dict[str, ModelWeights] = {
         ),
     )
 }
-"""Trained networks by name. Sizes and digests stand where they are published, and nowhere else."""
+"""Trained networks by name, with sizes and checksums where these are published."""
 
 
 def cache_assets_dir() -> Path:
-    """The folder that ``likeness assets`` fills, in the user's cache."""
+    """Return the folder in the user's cache that ``likeness assets`` fills."""
     return cache_root() / f"assets-{ASSETS_VERSION}"
 
 
 def assets_dirs() -> list[Path]:
-    """Every folder that is searched, first one first."""
+    """Return the folders to search for assets, in order."""
     named = os.environ.get("LIKENESS_ASSETS")
     return [*([Path(named)] if named else []), PACKAGE_ASSETS, cache_assets_dir()]
 
 
 def asset_path(name: str) -> Path:
-    """The file of the asset ``name``.
+    """Return the file of an asset.
+
+    Args:
+        name: A key of :data:`ASSETS`.
 
     Raises:
-        LikenessError: it is in none of the folders; says which command makes it.
+        LikenessError: No folder has it.
     """
     for folder in assets_dirs():
         path = folder / ASSETS[name]
         if path.is_file():
             return path
     searched = ", ".join(str(d) for d in assets_dirs())
-    raise LikenessError(f"The asset '{ASSETS[name]}' is missing (looked in {searched}).", REMEDY)
+    raise LikenessError(f"The asset '{ASSETS[name]}' is missing (searched {searched}).", REMEDY)
 
 
 def user_weights_dir() -> Path:
-    """Where downloads go and where a user may put weights; it need not exist."""
+    """Return the folder for downloaded and the user's own weights; it need not exist."""
     return data_root() / "weights"
 
 
 def weights_dirs(more: Sequence[Path] = ()) -> list[Path]:
-    """Every folder that is searched for weights, first one first.
+    """Return the folders to search for weights, in order.
 
     Args:
-        more: folders searched after those of ``LIKENESS_WEIGHTS``: the extension's own.
+        more: Folders to search after those of ``LIKENESS_WEIGHTS``, such as the extension's own.
     """
     named = os.environ.get("LIKENESS_WEIGHTS", "")
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -271,15 +273,19 @@ def weights_dirs(more: Sequence[Path] = ()) -> list[Path]:
         *more,
         user_weights_dir(),
         BUNDLED_WEIGHTS,
-        torch_home / "hub" / "checkpoints",  # where torchvision has put its own
+        torch_home / "hub" / "checkpoints",  # torchvision's downloads
     ]
 
 
 def find_local_weights(entry: ModelWeights, more: Sequence[Path] = ()) -> Path | None:
-    """Where weights of the table lie on this computer, unchecked; None when they don't.
+    """Find weights on this computer, without checking them.
 
     Args:
-        more: as in :func:`find_weights`.
+        entry: The weights.
+        more: See :func:`find_weights`.
+
+    Returns:
+        The file or folder; None if they are not on this computer.
     """
     for folder in weights_dirs(more):
         found = entry.inside(folder)
@@ -291,14 +297,20 @@ def find_local_weights(entry: ModelWeights, more: Sequence[Path] = ()) -> Path |
 
 
 NO_NETWORK, DEFAULT_NETWORK = "none", "default"
-"""What may be chosen instead of a trained network's folder."""
+"""Choices in place of a network's folder."""
 
 
 def find_network(choice: str) -> Path | None:
-    """Where the network lies that a user asks for (nothing said is the default); None for none.
+    """Return the folder of the network that the user chose.
+
+    Args:
+        choice: A folder, ``default`` (or empty), or ``none``.
+
+    Returns:
+        None for ``none``.
 
     Raises:
-        LikenessError: this copy of Likeness has no network.
+        LikenessError: This copy of Likeness has no network.
     """
     if choice == NO_NETWORK:
         return None
@@ -313,32 +325,32 @@ def find_weights(
     into: Path | None = None,
     progress: FetchProgress | None = None,
 ) -> Path:
-    """The file of trained weights, or their folder where they are several files.
+    """Return the file of trained weights, or the folder of several files.
 
-    Looked up in this order: a path that exists; the folders of ``LIKENESS_WEIGHTS`` (separated as
-    in ``PATH``), ``more``, the user's folder, what is bundled, torch's cache; the hub's cache;
-    and, only if that is allowed, the hub or the web. A file lies in such a folder directly or
-    below the weights' name. What has a published size or digest is checked.
+    The search order is: a path that exists; the folders of ``LIKENESS_WEIGHTS`` (separated as in
+    ``PATH``), ``more``, the user's folder, the bundled weights, torch's cache; the hub's cache;
+    and, only if allowed, the hub or the web. A file lies in such a folder directly or below the
+    weights' name. Published sizes and checksums are checked.
 
     Args:
-        wanted: a path; or a name in :data:`WEIGHTS`, the name of the file or of the repository.
-        allow_download: whether it may be fetched; None asks ``LIKENESS_ALLOW_DOWNLOAD``.
-        more: other folders; Blender's extension has one of its own.
-        into: where files from the web go; a folder of the weights' name is made in it. The
-            user's when left out.
-        progress: told how much of the files there is, where that can be told.
+        wanted: A path, or a name in :data:`WEIGHTS`, of the file or of the repository.
+        allow_download: Whether downloads are allowed; None asks ``LIKENESS_ALLOW_DOWNLOAD``.
+        more: More folders; Blender's extension has its own.
+        into: Where files from the web go, into a folder with the weights' name; the user's
+            folder by default.
+        progress: Reports downloads.
 
     Raises:
-        LikenessError: there is none, it is damaged, or it cannot be fetched.
+        LikenessError: The weights do not exist, are damaged, or cannot be downloaded.
     """
     entry = _entry(str(wanted))
     path = Path(wanted)
-    # A name of the table is no path, even where a folder happens to be called so.
+    # A name in the table wins over a folder of the same name.
     if str(wanted) not in WEIGHTS and path.exists():
         return path
     if entry is None:
         raise LikenessError(
-            f"There are no weights '{wanted}'.",
+            f"The weights '{wanted}' are unknown.",
             f"Give a path that exists, or one of: {', '.join(WEIGHTS)}.",
         )
     found = find_local_weights(entry, more)
@@ -346,8 +358,8 @@ def find_weights(
         return _checked(entry, found)
     if not entry.page:
         raise LikenessError(
-            f"No trained network is in this copy of Likeness ('{BUNDLED_WEIGHTS / entry.name}').",
-            "Get the copy whole, train one with 'likeness train' and give its folder, or use "
+            f"This copy of Likeness has no trained network ('{BUNDLED_WEIGHTS / entry.name}').",
+            "Get a complete copy, train one with 'likeness train' and give its folder, or use "
             "--network none.",
         )
     if not downloads_allowed(allow_download):
@@ -377,7 +389,7 @@ def find_weights(
 
 
 def _share(progress: FetchProgress | None, index: int, files: int) -> FetchProgress | None:
-    """The progress of one of several files, as that of all."""
+    """Turn the progress of one of several files into that of all."""
     if progress is None:
         return None
     return lambda fraction, name: progress((index + fraction) / files, name)
@@ -392,7 +404,7 @@ def _entry(wanted: str) -> ModelWeights | None:
 
 
 def _checked(entry: ModelWeights, found: Path) -> Path:
-    """``found``, a file or the folder of several, when it is what was published."""
+    """Check a file, or the folder of several, against what is published; return it."""
     for file in entry.files:
         path = found / file.name if len(entry.files) > 1 or entry.gigabytes else found
         check_file(path, file.size, file.sha256)

@@ -38,7 +38,7 @@ from ...files.digests import file_sha256
 from ...files.folders import check_output_folder, describe_error, safe_join
 from ...files.run_folder import Journal, exclusive_lock
 from ...files.stores import Place
-from ...files.untrusted import read_json
+from ...files.untrusted import parse_json, read_bytes, read_json
 from ..build_files import AVATAR_FILE
 from .units import PortraitUnit
 
@@ -106,16 +106,34 @@ def foreign_file_error(place: Place) -> LikenessError:
 def _result(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
     """What a result's file says, complete or not; None where there is none."""
     try:
-        said = read_json(folder / RESULT_FILE)
-        files = {str(name): dict(about) for name, about in said["files"].items()}
-        for name, about in files.items():
-            int(about["size"])
+        digest, files = parse_result(read_bytes(folder / RESULT_FILE))
+        for name in files:
             safe_join(folder, name)
-        return str(said["digest"]), files
+        return digest, files
     except OSError:
         return None
-    except (ValueError, KeyError, TypeError, AttributeError, LikenessError):
-        return "", {}  # somebody has been at it
+    except (ValueError, LikenessError):
+        return "", {}  # not as a batch wrote it
+
+
+def parse_result(content: bytes) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return the digest and the files of a ``batch.json``; nothing if it was tampered with."""
+    try:
+        about = parse_json(content)
+        files = {str(name): dict(facts) for name, facts in about["files"].items()}
+        valid = all(
+            int(facts["size"]) >= 0 and not set(name.split("/")) & {"", ".", ".."}
+            for name, facts in files.items()
+        )
+        return (str(about["digest"]), files) if valid else ("", {})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "", {}
+
+
+def format_result(name: str, digest: str, files: Mapping[str, Any]) -> str:
+    """Return the text of a ``batch.json``."""
+    content = {"version": 1, "name": name, "digest": digest, "files": files}
+    return json.dumps(content, indent=1) + "\n"
 
 
 def _name_of(folder: Path) -> str:
@@ -144,9 +162,8 @@ def write_result(folder: Path, name: str, digest: str) -> None:
 
 
 def _write_result(folder: Path, name: str, digest: str, files: Mapping[str, Any]) -> None:
-    content = {"version": 1, "name": name, "digest": digest, "files": files}
     with swap_file(folder / RESULT_FILE, durable=True) as scratch:
-        scratch.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        scratch.write_text(format_result(name, digest, files), encoding="utf-8")
 
 
 class BatchFolder:

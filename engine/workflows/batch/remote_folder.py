@@ -21,7 +21,6 @@ from uuid import uuid4
 from ...core.types import LikenessError, Progress
 from ...files.atomic import atomic_write_text
 from ...files.stores import Address, Place, RemoteStore, fetch_address, is_address
-from ...files.untrusted import parse_json
 from ...imaging.load import MAX_BYTES
 from ..build_files import AVATAR_FILE, REPORT_FILE
 from ..executor import FatalWorkerError
@@ -37,7 +36,9 @@ from .batch_folder import (
     BatchFolder,
     BatchPart,
     foreign_file_error,
+    format_result,
     open_batch_folder,
+    parse_result,
     write_result,
 )
 from .units import PortraitUnit
@@ -111,7 +112,7 @@ class RemoteBatchFolder(BatchFolder):
 
     def _known(self, unit: PortraitUnit) -> tuple[str, dict[str, dict[str, Any]]]:
         try:
-            return _told((self.result(unit.name) / RESULT_FILE).read_bytes())
+            return parse_result((self.result(unit.name) / RESULT_FILE).read_bytes())
         except OSError:
             return "", {}
 
@@ -132,7 +133,7 @@ class RemoteBatchFolder(BatchFolder):
         sizes = self._store.sizes(work)
         if f"{work}/{RESULT_FILE}" not in sizes:
             return None
-        digest, new = _told(self._store.read(f"{work}/{RESULT_FILE}", _MOST_RESULT))
+        digest, new = parse_result(self._store.read(f"{work}/{RESULT_FILE}", _MOST_RESULT))
         whole = all(sizes.get(f"{work}/{name}") == about["size"] for name, about in new.items())
         if not new or digest != unit.digest or not whole:
             return None
@@ -142,12 +143,12 @@ class RemoteBatchFolder(BatchFolder):
         files = {**kept, **new}
         place = f"{unit.name}/{RESULT_FILE}"
         # Until all is there it counts as incomplete, and as a batch's own.
-        self._store.write(place, _result(unit.name, "", {**before[1], **new}))
+        self._store.write(place, format_result(unit.name, "", {**before[1], **new}).encode())
         for name in new:
             self._store.move(f"{work}/{name}", f"{unit.name}/{name}")
             self._sizes[f"{unit.name}/{name}"] = new[name]["size"]
         self._store.remove([f"{unit.name}/{name}" for name in set(before[1]) - set(files)])
-        content = _result(unit.name, unit.digest, files)
+        content = format_result(unit.name, unit.digest, files).encode()
         self._store.write(place, content)
         self._sizes[place] = len(content)
         self._store.remove_folder(work)
@@ -181,25 +182,6 @@ class RemoteBatchFolder(BatchFolder):
             self._store.remove(sorted(old - set(names)))
         journal = self._hidden / JOURNAL
         self._store.put(journal, f"{HIDDEN}/journal-{self.run}.jsonl")
-
-
-def _told(content: bytes) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Digest and files of a ``batch.json``; nothing where somebody has been at it."""
-    try:
-        said = parse_json(content)
-        files = {str(name): dict(about) for name, about in said["files"].items()}
-        plain = all(
-            int(about["size"]) >= 0 and not set(name.split("/")) & {"", ".", ".."}
-            for name, about in files.items()
-        )
-        return (str(said["digest"]), files) if plain else ("", {})
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return "", {}
-
-
-def _result(name: str, digest: str, files: Mapping[str, Any]) -> bytes:
-    said = {"version": 1, "name": name, "digest": digest, "files": files}
-    return json.dumps(said, indent=1).encode() + b"\n"
 
 
 # In a worker --------------------------------------------------------------------------------

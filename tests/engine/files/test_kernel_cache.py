@@ -10,7 +10,7 @@ from pathlib import Path
 
 import likeness.engine
 import pytest
-from likeness.engine.files.kernel_cache import KEPT, cache_folder, sources_digest
+from likeness.engine.files.kernel_cache import MAX_OTHERS, cache_folder, sources_digest
 
 CALLEE = "import numba\n\n@numba.njit(cache=True)\ndef answer():\n    return {}\n"
 CALLER = (
@@ -20,7 +20,7 @@ CALLER = (
 ASK = """
 import os, sys
 from pathlib import Path
-from likeness.engine.kernel_cache import cache_folder
+from likeness.engine.files.kernel_cache import cache_folder
 sources, caches = Path(sys.argv[1]), Path(sys.argv[2])
 os.environ["NUMBA_CACHE_DIR"] = str(cache_folder(caches, "kernels", sources))
 sys.path.insert(0, str(sources.parent))
@@ -62,7 +62,7 @@ def test_only_files_with_kernels_count(sources: Path) -> None:
 
 def test_old_folders_go_and_fresh_ones_stay(sources: Path, tmp_path: Path) -> None:
     caches = tmp_path / "caches"
-    for age in range(KEPT + 4):  # two of today, the others of the days before
+    for age in range(MAX_OTHERS + 4):  # two of today, the others of the days before
         folder = caches / f"a_b-{age:016d}"
         folder.mkdir(parents=True)
         stamp = time.time() - age * 12 * 3600.0 - 60.0
@@ -71,7 +71,7 @@ def test_old_folders_go_and_fresh_ones_stay(sources: Path, tmp_path: Path) -> No
     own = cache_folder(caches, "a.b", sources)
     assert own.parent == caches
     left = {path.name for path in caches.iterdir()} - {own.name, "another-0"}
-    assert left == {f"a_b-{age:016d}" for age in range(KEPT)}
+    assert left == {f"a_b-{age:016d}" for age in range(MAX_OTHERS)}
     assert (caches / "another-0").is_dir()
     assert cache_folder(caches, "a.b", sources) == own
 

@@ -170,6 +170,6 @@ def test_without_the_bundled_weights_there_is_a_remedy(
     monkeypatch.setenv("LIKENESS_ASSETS", str(tmp_path))
     monkeypatch.setattr("likeness.engine.files.weights.user_weights_dir", lambda: tmp_path)
     monkeypatch.setattr("likeness.engine.files.weights.BUNDLED_WEIGHTS", tmp_path)
-    with pytest.raises(LikenessError, match="No trained network") as caught:
+    with pytest.raises(LikenessError, match="no trained network") as caught:
         resolve_network("default", lambda: person.body)
     assert "likeness train" in caught.value.remedy
