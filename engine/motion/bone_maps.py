@@ -20,14 +20,7 @@ FOLDER = Path(__file__).resolve().parent / "maps"
 
 NEEDED: tuple[str, ...] = (
     "pelvis",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
+    *(f"{s}_{n}" for n in ("hip", "knee", "shoulder", "elbow") for s in ("left", "right")),
 )
 """A skeleton without these is not accepted as a person's."""
 

@@ -103,10 +103,15 @@ def save_motion(
 def pose_arrays(
     full_pose: FloatArray, transl: FloatArray, expression: FloatArray, body: Body | None
 ) -> Arrays:
-    """SMPL-X's keys for frames: ``full_pose`` [T, 55, 3], ``transl`` [T, 3], ``expression`` [T, E].
+    """SMPL-X's keys for frames.
 
     AMASS's ``poses`` and ``trans``, which Blender's SMPL-X add-on reads, hold the same numbers.
-    Without a body the jaw joint is written as it is.
+
+    Args:
+        full_pose: [T, 55, 3] axis-angle.
+        transl: [T, 3] metres.
+        expression: [T, E] weights.
+        body: the body of the expressions; without it the jaw joint is written as it is.
     """
     rows = np.array(full_pose, np.float64)
     frames = len(rows)
@@ -126,7 +131,12 @@ def pose_arrays(
 
 
 def write_npz(arrays: Arrays, path: Path) -> None:
-    """Write a compressed .npz without pickled content, atomically."""
+    """Write a compressed .npz without pickled content, atomically.
+
+    Raises:
+        TypeError: an array holds objects.
+        LikenessError: the folder is missing, full or read-only.
+    """
     pickled = [key for key, array in arrays.items() if array.dtype.hasobject]
     if pickled:
         raise TypeError(f"arrays of objects would be pickled: {', '.join(pickled)}")
@@ -178,7 +188,13 @@ def _turned(axis_angle: FloatArray, by: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class PoseFrames:
-    """``full_pose`` [T, 55, 3], ``transl`` [T, 3], ``expression`` [T, E] of a file."""
+    """The poses of a file.
+
+    Attributes:
+        full_pose: [T, 55, 3] axis-angle.
+        transl: [T, 3] metres.
+        expression: [T, E] weights.
+    """
 
     full_pose: FloatArray
     transl: FloatArray
@@ -300,7 +316,11 @@ def load_motion(path: Path, num_expression: int) -> Motion:
 
 
 def motion_from_arrays(arrays: Arrays, path: Path, num_expression: int) -> Motion:
-    """:func:`load_motion` of a file's arrays."""
+    """Read a motion from a file's arrays, as :func:`load_motion` does.
+
+    Raises:
+        LikenessError: names the file and what is wrong with it.
+    """
     arrays, notes = standardize_keys(arrays, path)
     for note in notes:
         warnings.warn(note, stacklevel=3)

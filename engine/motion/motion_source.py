@@ -50,8 +50,8 @@ def read_motion(
     Args:
         num_expression: size of the avatar's expression basis; others are left out with a note.
         up: the file's axis that points up (``y``, ``z`` or ``-y``), or ``auto``.
-        hands: as for :func:`.motion_keys.standardize_keys`.
-        mean_hands: as for :func:`.motion_keys.standardize_keys`.
+        hands: as for :func:`.smplx_keys.standardize_keys`.
+        mean_hands: the same.
 
     Raises:
         LikenessError: names the file and what is wrong with it.
@@ -86,8 +86,16 @@ def read_motion(
 def measure_source_body(
     arrays: Arrays, path: Path, motion: Motion
 ) -> tuple[FloatArray, float | None]:
-    """Where the pelvis of the body that moved is at rest [3], and its leg length if it is known:
-    the file says so, or it is about the default body."""
+    """Find the rest pelvis and the leg length of the body that moved.
+
+    The file says so, or it is about the default body.
+
+    Returns:
+        The pelvis [3] at rest and the leg length, in metres; None when unknown.
+
+    Raises:
+        LikenessError: the file's pelvis is not a position.
+    """
     pelvis = np.asarray(arrays.get("pelvis", np.zeros(3)))
     if pelvis.shape != (3,) or pelvis.dtype.kind not in "iuf" or not np.isfinite(pelvis).all():
         raise LikenessError(

@@ -94,7 +94,16 @@ class TargetAvatar:
 def joints_over_time(
     full_pose: FloatArray, transl: FloatArray, joints: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """World rotations [T, 55, 3, 3] and positions [T, 55, 3] of poses [T, 55, 3], [T, 3]."""
+    """Pose the joints of all frames.
+
+    Args:
+        full_pose: [T, 55, 3] axis-angle.
+        transl: [T, 3] metres.
+        joints: [55, 3] metres, at rest.
+
+    Returns:
+        World rotations [T, 55, 3, 3] and positions [T, 55, 3].
+    """
     local = axis_angle_to_matrix(np.asarray(full_pose, np.float64))
     offsets = joints - joints[list(PARENTS)]
     offsets[0] = joints[0]
@@ -103,7 +112,7 @@ def joints_over_time(
 
 
 def sole_heights(R: FloatArray, heads: FloatArray, target: TargetAvatar) -> FloatArray:
-    """[T, 2] the lowest point of the left and of the right sole."""
+    """[T, 2] heights of the lowest point of the left and the right sole, metres."""
     lowest = []
     for side in ("left", "right"):
         points = []
@@ -116,7 +125,7 @@ def sole_heights(R: FloatArray, heads: FloatArray, target: TargetAvatar) -> Floa
 
 
 def floor_height(full_pose: FloatArray, transl: FloatArray, target: TargetAvatar) -> float:
-    """Height of what the lower foot stands on through most of the poses [T, 55, 3], [T, 3]."""
+    """Height, metres, of the floor under the lower foot in most poses [T, 55, 3], [T, 3]."""
     R, heads = joints_over_time(full_pose, transl, target.joints)
     return float(np.percentile(sole_heights(R, heads, target).min(1), ON_FLOOR))
 
@@ -143,7 +152,11 @@ def step_scale(motion: Motion, pelvis: FloatArray, target: TargetAvatar) -> floa
 
 
 def place_motion(source: MotionSource, target: TargetAvatar, place: str) -> MotionSource:
-    """The motion on the target, at one of ``PLACEMENTS``."""
+    """Place the motion on the target, by one of ``PLACEMENTS``.
+
+    Raises:
+        ValueError: ``place`` is not one of them.
+    """
     if place not in PLACEMENTS:
         raise ValueError(f"place must be one of {PLACEMENTS}")
     notes = list(source.notes)
@@ -206,9 +219,10 @@ def loop_motion(motion: Motion) -> Motion:
 
 
 def smooth_motion(motion: Motion, seconds: float) -> Motion:
-    """Without quick movements: every value is the weighted mean of those around it (Gaussian of
-    that standard deviation), as much before as after, so that nothing comes late. Not across cuts.
-    """
+    """Remove quick movements, except across cuts.
+
+    Every value becomes the mean of those around it, weighted by a Gaussian of that standard
+    deviation; it is symmetric in time, so nothing lags."""
     sigma = seconds * motion.frame_rate
     if sigma <= 0 or len(motion) < 3:
         return motion
@@ -246,7 +260,7 @@ def gaussian_blur(values: FloatArray, sigma: float) -> FloatArray:
 
 
 def align_quat_signs(quats: FloatArray) -> FloatArray:
-    """Quaternions [T, ..., 4] with the signs that are nearest from frame to frame."""
+    """Quaternions [T, ..., 4] with the signs that change least from frame to frame."""
     flips = np.ones(quats.shape[:-1])
     if len(quats) > 1:
         dots = (quats[1:] * quats[:-1]).sum(-1)
@@ -262,7 +276,7 @@ def foot_lock_offsets(
     transl_after: FloatArray,
     target: TargetAvatar,
 ) -> FloatArray:
-    """[T, 3] by how much to move poses so that the lower foot is where it was before."""
+    """Offsets [T, 3], metres, that put the lower foot back where it was before."""
     R, was = joints_over_time(pose_before, transl_before, target.joints)
     _, now = joints_over_time(pose_after, transl_after, target.joints)
     lower = sole_heights(R, was, target).argmin(1)

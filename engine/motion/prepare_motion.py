@@ -120,7 +120,7 @@ def retarget_skeleton(
 def motion_from_poses(
     full_pose: FloatArray, transl: FloatArray, num_expression: int, frame_rate: float
 ) -> Motion:
-    """Poses [T, 55, 3] and places [T, 3] as a motion of which nothing else is known."""
+    """Poses [T, 55, 3] and positions [T, 3] as a motion with defaults for everything else."""
     count = len(transl)
     return Motion(
         betas=np.zeros(0),
@@ -194,7 +194,17 @@ def save_prepared(source: MotionSource, path: Path) -> None:
 
 @dataclass(frozen=True)
 class PreparedMotion:
-    """What :func:`save_prepared` wrote: see there."""
+    """What :func:`save_prepared` wrote.
+
+    Attributes:
+        full_pose: [T, 55, 3] axis-angle.
+        transl: [T, 3] metres.
+        expression: [T, E] weights.
+        shot: [T] number of the shot.
+        known: [55] which joints move.
+        face: whether the expressions are the avatar's.
+        frame_rate: frames per second.
+    """
 
     full_pose: FloatArray
     transl: FloatArray

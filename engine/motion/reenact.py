@@ -33,14 +33,7 @@ UPRIGHT: dict[str, FloatArray] = {
 space of most programs that find SMPL-X bodies in pictures (x right, y down, z forward)."""
 
 _PER_FRAME = (
-    "full_pose",
-    "transl",
-    "expression",
-    "joint_confidence",
-    "frame_state",
-    "shot",
-    "face_error",
-    "pose_error",
+    "full_pose transl expression joint_confidence frame_state shot face_error pose_error".split()
 )
 
 
@@ -56,9 +49,10 @@ def trim(
     fps: float | None = None,
     speed: float = 1.0,
 ) -> Motion:
-    """Part of a motion, at another frame rate or speed.
+    """Cut a part out of a motion, at another frame rate or speed.
 
     Args:
+        motion: the motion.
         start: seconds, counted from the first frame.
         end: the same; None for the last frame.
         every: keep every n-th frame.
@@ -67,7 +61,7 @@ def trim(
         speed: 0.5 is half as fast.
 
     Raises:
-        LikenessError: nothing lies between ``start`` and ``end``.
+        LikenessError: there are no frames between ``start`` and ``end``, or too many in the result.
     """
     rate = motion.frame_rate
     seconds = len(motion) / rate
@@ -132,7 +126,7 @@ def _turned_part(full_pose: FloatArray, a: IntArray, b: IntArray, t: FloatArray)
 
 
 def leg_length(joints: FloatArray) -> float:
-    """Metres from hip over knee to ankle of rest joints [55, 3], mean of both legs."""
+    """Metres from hip over knee to ankle of rest joints [55, 3], the mean of both legs."""
     sides = []
     for side in ("left", "right"):
         hip, knee, ankle = (
@@ -158,7 +152,7 @@ def _turned_about_origin(motion: Motion, turn: FloatArray, pelvis: FloatArray) -
 
 
 def make_upright(motion: Motion, pelvis: FloatArray, up: str) -> Motion:
-    """A motion in our axes, y up, from those whose ``up`` axis (``UPRIGHT``) points up."""
+    """Turn a motion whose ``up`` axis (``UPRIGHT``) points up to y up."""
     return motion if up == "y" else _turned_about_origin(motion, UPRIGHT[up], pelvis)
 
 
@@ -168,7 +162,7 @@ def facing_direction(pose: Pose) -> FloatArray:
 
 
 def turn_to_heading(motion: Motion, pelvis: FloatArray, heading: FloatArray) -> Motion:
-    """The motion turned about y so that its first frame faces along ``heading`` [3]."""
+    """Turn the motion about y so that its first frame faces along ``heading`` [3]."""
     front = facing_direction(motion.pose(0))
     angle = np.arctan2(heading[0], heading[2]) - np.arctan2(front[0], front[2])
     turn = axis_angle_to_matrix(np.array([0.0, angle, 0.0]))
@@ -191,7 +185,7 @@ def place_on_avatar(
 
 
 def align_to_camera(motion: Motion, avatar: Avatar, pelvis: FloatArray, scale: float) -> Motion:
-    """The avatar where the motion's camera saw the person."""
+    """Put the avatar where the motion's camera saw the person."""
     return place_on_avatar(motion, avatar, pelvis, scale, camera_position(motion.camera))
 
 

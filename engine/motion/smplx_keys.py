@@ -20,15 +20,20 @@ from ..core.types import FloatArray, LikenessError
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
-ROWS: dict[str, slice] = {
-    "global_orient": slice(0, 1),
-    "body_pose": slice(1, 22),
-    "jaw_pose": slice(22, 23),
-    "leye_pose": slice(23, 24),
-    "reye_pose": slice(24, 25),
-    "left_hand_pose": slice(25, 40),
-    "right_hand_pose": slice(40, 55),
-}
+
+def _layout(text: str) -> dict[str, slice]:
+    """Consecutive slices from "name size ..."; a name "-" leaves columns out."""
+    words, out, start = text.split(), {}, 0
+    for name, size in zip(words[::2], words[1::2]):
+        out[name] = slice(start, start + int(size))
+        start += int(size)
+    return {name: part for name, part in out.items() if name != "-"}
+
+
+ROWS: dict[str, slice] = _layout(
+    "global_orient 1 body_pose 21 jaw_pose 1 leye_pose 1 reye_pose 1 left_hand_pose 15"
+    " right_hand_pose 15"
+)
 """Which rows of ``Pose.full_pose`` a key holds; in this order they are AMASS's ``poses``."""
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -43,63 +48,29 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "transl": ("translation", "root_transl", "root_trans"),
     "expression": ("expressions", "exp", "face_expr"),
     "betas": ("beta", "shape"),
-    "mocap_frame_rate": (
-        "mocap_framerate",
-        "mocap_fps",
-        "frame_rate",
-        "framerate",
-        "frameRate",
-        "fps",
-        "FPS",
+    "mocap_frame_rate": tuple(
+        "mocap_framerate mocap_fps frame_rate framerate frameRate fps FPS".split()
     ),
 }
 """Our name -> others' names for the same; ours goes first where a file has both."""
 
+_HEAD_FIRST = "jaw_pose 3 leye_pose 3 reye_pose 3 global_orient 3 body_pose 63"
 COLUMNS: dict[int, dict[str, slice]] = {
-    265: {
-        "jaw_pose": slice(0, 3),
-        "leye_pose": slice(3, 6),
-        "reye_pose": slice(6, 9),
-        "global_orient": slice(9, 12),
-        "body_pose": slice(12, 75),
-        "left_hand_pose": slice(75, 120),
-        "right_hand_pose": slice(120, 165),
-        "expression": slice(165, 265),
-    },
-    187: {
-        "jaw_pose": slice(0, 3),
-        "leye_pose": slice(3, 6),
-        "reye_pose": slice(6, 9),
-        "global_orient": slice(9, 12),
-        "body_pose": slice(12, 75),
-        "left_hand_pose": slice(75, 81),
-        "right_hand_pose": slice(81, 87),
-        "expression": slice(87, 187),
-    },
-    322: {
-        "global_orient": slice(0, 3),
-        "body_pose": slice(3, 66),
-        "left_hand_pose": slice(66, 111),
-        "right_hand_pose": slice(111, 156),
-        "jaw_pose": slice(156, 159),
-        "expression": slice(159, 209),
-        "transl": slice(309, 312),
-        "betas": slice(312, 322),
-    },
+    265: _layout(_HEAD_FIRST + " left_hand_pose 45 right_hand_pose 45 expression 100"),
+    187: _layout(_HEAD_FIRST + " left_hand_pose 6 right_hand_pose 6 expression 100"),
+    322: _layout(
+        "global_orient 3 body_pose 63 left_hand_pose 45 right_hand_pose 45 jaw_pose 3"
+        " expression 50 - 100 transl 3 betas 10"
+    ),
     **{size: {"poses": slice(0, size)} for size in (66, 72, 156, 165)},
 }
 """Number of columns of a plain array -> what they hold: TalkSHOW's 265, the same with six hand
 components each, Motion-X's 322, and poses alone."""
 
 _POSES: dict[int, dict[str, slice]] = {
-    22: {"global_orient": slice(0, 1), "body_pose": slice(1, 22)},
-    24: {"global_orient": slice(0, 1), "body_pose": slice(1, 22)},  # SMPL: two hand joints more
-    52: {
-        "global_orient": slice(0, 1),
-        "body_pose": slice(1, 22),
-        "left_hand_pose": slice(22, 37),
-        "right_hand_pose": slice(37, 52),
-    },
+    22: _layout("global_orient 1 body_pose 21"),
+    24: _layout("global_orient 1 body_pose 21"),  # SMPL: two hand joints more
+    52: _layout("global_orient 1 body_pose 21 left_hand_pose 15 right_hand_pose 15"),
     55: ROWS,
 }
 """Joints in ``poses`` -> what they are: SMPL without and with its hand joints, SMPL-H, SMPL-X."""
@@ -121,10 +92,10 @@ class HandModel:
 
     @staticmethod
     def from_arrays(arrays: Arrays, path: Path) -> HandModel:
-        """Take it from a model file (.npz).
+        """Take the hands from a model file's (.npz) arrays.
 
         Raises:
-            LikenessError: the file is not one.
+            LikenessError: it is not an SMPL-X model with hands.
         """
         keys = ("hands_meanl", "hands_meanr", "hands_componentsl", "hands_componentsr")
         shapes = [arrays[key].shape for key in keys if key in arrays]

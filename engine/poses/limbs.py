@@ -52,7 +52,11 @@ def degrees_to_axis_angle(degrees: Sequence[float]) -> FloatArray:
 
 
 def normalize(vector: Sequence[float] | FloatArray) -> FloatArray:
-    """A vector [3] at the length of one."""
+    """Scale a vector [3] to length one.
+
+    Raises:
+        LikenessError: it is not three finite numbers, or all are zero.
+    """
     v = np.asarray(vector, np.float64)
     length = float(np.linalg.norm(v))
     if v.shape != (3,) or not np.isfinite(length) or length < 1e-6:

@@ -63,11 +63,16 @@ class BodyPoints:
     def on_surface(
         body: Body, triangle: IntArray, bary: FloatArray, shift: FloatArray | None = None
     ) -> BodyPoints:
-        """Points at ``bary`` [N, 3] of the triangles [N], moved by ``shift`` [N, 3] metres in the
-        rest pose when given.
+        """Points on triangles.
 
         The jaw joint stays at zero in the fit (ARKit's actions open the mouth), so its weights
         count for the head, which is exact.
+
+        Args:
+            body: the body.
+            triangle: [N] rows of ``body.f``.
+            bary: [N, 3] barycentric coordinates.
+            shift: [N, 3] metres to move the points in the rest pose.
         """
         corners = np.asarray(body.f)[triangle]
         blend = np.asarray(bary, np.float64)[:, :, None] * body.weights[corners]
@@ -103,7 +108,13 @@ class BodyPoints:
 
     @staticmethod
     def on_joints(body: Body, joint: IntArray, offset: FloatArray) -> BodyPoints:
-        """Points that hang on joints [N] at ``offset`` [N, 3] in the joint's rest frame."""
+        """Points that hang on joints.
+
+        Args:
+            body: the body.
+            joint: [N] indices of joints.
+            offset: [N, 3] metres in the joint's rest frame.
+        """
         n = len(joint)
         return BodyPoints(
             n,
@@ -117,7 +128,11 @@ class BodyPoints:
         )
 
     def joined(self, other: BodyPoints) -> BodyPoints:
-        """These points and then the other's; both on joints, or both on surfaces."""
+        """Both sets of points, one after the other.
+
+        Raises:
+            ValueError: one set lies on the surface, the other hangs on joints.
+        """
         if self.attached != other.attached:
             raise ValueError("points on joints and on surfaces do not mix")
         return replace(
@@ -166,7 +181,16 @@ class BodyPoints:
         return out
 
     def jacobian(self, posed: PosedJoints, rows: FloatArray, unknowns: Unknowns) -> FloatArray:
-        """How ``rows @ P`` moves with the unknowns: rows [N, r, 3] -> [N, r, m]."""
+        """Derivatives of ``rows @ P`` by the unknowns.
+
+        Args:
+            posed: the joints.
+            rows: [N, r, 3] what is multiplied with each point.
+            unknowns: the m parameters.
+
+        Returns:
+            [N, r, m].
+        """
         n, r = rows.shape[:2]
         out = np.zeros((n, r, unknowns.size))
         out[:, :, :3] = rows

@@ -40,7 +40,18 @@ VIEWS = ("front", "side", "back")
 
 @dataclass(frozen=True)
 class FrameResult:
-    """One final frame; ``vector`` [n] of all parameters is NaN where the person is lost."""
+    """One final frame.
+
+    Attributes:
+        vector: [n] all parameters (:attr:`FitState.vector`); NaN where the person is lost.
+        confidence: [55] of the joints, 0..1.
+        state: index into ``FRAME_STATES``.
+        shot: number of the shot, from 0.
+        face_error: per cent of the inter-ocular distance, NaN without a face.
+        pose_error: pixels of a 512 picture, NaN without landmarks.
+        framing: index into ``FRAMINGS``.
+        view: index into ``VIEWS``.
+    """
 
     vector: FloatArray
     confidence: FloatArray

@@ -29,15 +29,19 @@ _BINS = 6
 
 @dataclass(frozen=True)
 class FrameSignature:
-    """A picture in short: ``structure`` [32, 32] with mean 0 and length 1, ``colours`` [216]
-    shares of colours that sum to 1."""
+    """A small description of a picture.
+
+    Attributes:
+        structure: [32, 32] grey values with mean 0 and length 1.
+        colours: [216] shares of colours that sum to 1.
+    """
 
     structure: FloatArray
     colours: FloatArray
 
     @staticmethod
     def of(rgb: FloatArray) -> FrameSignature:
-        """The look of a picture [H, W, 3]."""
+        """The signature of a picture [H, W, 3] in 0..1."""
         step = max(1, min(rgb.shape[:2]) // 128)
         small = resize(np.ascontiguousarray(rgb[::step, ::step]), _SIDE, _SIDE, "area")
         grey = gaussian_filter(small.astype(np.float64).mean(2), 1.0)

@@ -102,9 +102,9 @@ class Evidence:
         framing: ``head``, ``half`` or ``full``.
         pose_weight: [33] trust 0..1 in each pose landmark.
         iod: measured inter-ocular distance in pixels, None without a face.
-        face_scale: pixels per unit of error.
-        body_scale: pixels per unit of error.
-        hand_scale: pixels per unit of error.
+        face_scale: pixels per eye distance, the unit of face errors.
+        body_scale: pixels per shoulder width.
+        hand_scale: pixels per palm length.
         skin: where the face's skin is, where that can be determined.
         bare: where any skin shows.
         notes: what the user should know of what was left out.
@@ -134,6 +134,7 @@ class Evidence:
 
     @property
     def hands(self) -> tuple[Hand, ...]:
+        """The observed hands."""
         return self.observation.hands
 
     def hand_of(self, left: bool) -> Hand | None:
@@ -180,7 +181,7 @@ class Evidence:
         return [DepthTerm(points, face, S.contact_thickness, weight)]
 
     def pose_term(self, radius: float, rows: IntArray | None = None) -> list[FitTerm]:
-        """Body landmarks, of ``rows`` only when given."""
+        """Body landmarks, robust ``radius`` in shoulder widths; only ``rows`` [n] when given."""
         weight = (
             self.pose_weight
             if rows is None
@@ -243,7 +244,7 @@ class Evidence:
         )
 
     def hand_points(self, left: bool, rows: IntArray | None = None) -> BodyPoints:
-        """The 21 points of a hand (or ``rows`` of them)."""
+        """The 21 points of a hand, or ``rows`` [n] of them."""
         landmarks = self.body.landmarks
         assert landmarks is not None
         joint, offset = np.asarray(landmarks.hand_joint), np.asarray(landmarks.hand_offset)
@@ -454,7 +455,14 @@ def is_seen_from_behind(observation: Observation) -> bool:
 
 
 def face_points(body: Body) -> tuple[BodyPoints, FloatArray, IntArray]:
-    """The face's points, their weights and landmark numbers; those without weight left out."""
+    """The landmarks on the body's face that the fit uses.
+
+    Returns:
+        The N points, their weights [N], and their rows [N] in the 478 of an observation.
+
+    Raises:
+        ValueError: the body has no landmarks.
+    """
     landmarks = body.landmarks
     if landmarks is None:
         raise ValueError("the body has no landmarks")
@@ -481,8 +489,21 @@ def face_points(body: Body) -> tuple[BodyPoints, FloatArray, IntArray]:
 def face_turn(
     body: Body, index: IntArray, R: FloatArray, t: FloatArray
 ) -> tuple[FloatArray, float]:
-    """How the network sets the landmarks ``index`` [N] of a head at (R, t) elsewhere than those of
-    a frontal one: [N, 3] metres in the rest pose, and what trust is left (1: as from the front)."""
+    """How the network places landmarks of a turned head differently from a frontal one's.
+
+    Args:
+        body: with landmarks.
+        index: [N] which landmarks.
+        R: [3, 3] world rotation of the head.
+        t: [3] metres.
+
+    Returns:
+        Their shift [N, 3] in metres in the rest pose, and the trust that is left (1: as from
+        the front).
+
+    Raises:
+        ValueError: the body has no landmarks.
+    """
     landmarks = body.landmarks
     if landmarks is None:
         raise ValueError("the body has no landmarks")
@@ -500,8 +521,22 @@ def face_turn(
 
 
 def facing_trust(body: Body, index: IntArray, R: FloatArray, t: FloatArray) -> FloatArray:
-    """Trust [N] in face landmarks ``index`` [N] when the head stands at (R, t): those on the far
-    side of a turned head are guesses, and contours slide over the surface."""
+    """Trust in face landmarks by how they face the camera.
+
+    Those on the far side of a turned head are guesses, and contours slide over the surface.
+
+    Args:
+        body: with landmarks.
+        index: [N] which landmarks.
+        R: [3, 3] world rotation of the head.
+        t: [3] metres.
+
+    Returns:
+        [N] 0..1.
+
+    Raises:
+        ValueError: the body has no landmarks.
+    """
     landmarks = body.landmarks
     if landmarks is None:
         raise ValueError("the body has no landmarks")

@@ -40,7 +40,7 @@ def load_shifts() -> dict[tuple[int, int], tuple[float, float, float]]:
 
 
 def face_shift(rest: FloatArray) -> FloatArray:
-    """[N, 3] metres to add to the rest positions [N, 3] of the first N face landmarks."""
+    """Shifts [N, 3], metres, to add to the rest positions [N, 3] of the first N face landmarks."""
     out = np.zeros((len(rest), 3))
     for pair, (inwards, upwards, forwards) in load_shifts().items():
         for row in set(pair):

@@ -162,8 +162,17 @@ def _with_face(fitter: Fitter, state: FitState) -> FitState:
 def gather_evidence(
     observation: Observation, rgb: FloatArray | None, camera: Camera, body: Body
 ) -> tuple[Evidence, RigidPose | None]:
-    """The evidence with its scales, and the head's rigid pose when there is a face; without
-    ``rgb`` nothing is said about skin."""
+    """Turn an observation into evidence with its scales.
+
+    Args:
+        observation: in pixels of ``rgb``.
+        rgb: [H, W, 3] in 0..1; without it, skin is ignored.
+        camera: the photo's.
+        body: with landmarks.
+
+    Returns:
+        The evidence, and the head's rigid pose when there is a face.
+    """
     framing = choose_framing(observation, camera)
     focal = float(camera.K[0, 0])
     points, weight, index = face_points(body)

@@ -19,8 +19,14 @@ from ..core.types import NUM_JOINTS, FloatArray, IntArray, Pose
 
 @dataclass(frozen=True)
 class FitState:
-    """One estimate of everything: ``transl`` [3], ``full_pose`` [55, 3], ``betas`` [B],
-    ``expression`` [E]; units as in :class:`~..types.Pose`."""
+    """One estimate of all parameters; units as in :class:`~..core.types.Pose`.
+
+    Attributes:
+        transl: [3] metres.
+        full_pose: [55, 3] axis-angle.
+        betas: [B] identity coefficients.
+        expression: [E] weights, 0..1.
+    """
 
     transl: FloatArray
     full_pose: FloatArray
@@ -29,6 +35,7 @@ class FitState:
 
     @property
     def pose(self) -> Pose:
+        """The pose without the identity."""
         return Pose(self.full_pose, self.transl, self.expression)
 
     @property
@@ -87,6 +94,7 @@ class Unknowns:
 
     @property
     def size(self) -> int:
+        """Number m of unknowns."""
         return len(self.columns)
 
 

@@ -179,6 +179,7 @@ class Fitter:
     def solve(
         self, state: FitState, terms: list[FitTerm], unknowns: Unknowns, iterations: int
     ) -> FitState:
+        """Minimise the terms from ``state``, at most ``iterations`` steps."""
         return minimize(
             self.body, state, terms, unknowns, self.bounds, iterations, tolerance=1e-3
         ).state

@@ -87,8 +87,8 @@ class FrameFit:
     Attributes:
         state: of the personalised body (no betas).
         confidence: [55].
-        face_error: as in ``Track``, NaN without.
-        pose_error: as in ``Track``, NaN without.
+        face_error: as in ``Track``, NaN without a face.
+        pose_error: as in ``Track``, NaN without landmarks.
         observation: what was used of what was seen.
         evidence: for the smoother.
         trusted: whether the errors are those of a person who was found.
@@ -110,8 +110,8 @@ class FrameHistory:
     """What is known from earlier frames of the shot; plain arrays, so that it can be stored.
 
     Attributes:
-        last: vectors [n] of the last two fits; empty when there are none.
-        before: vectors [n] of the last two fits; empty when there are none.
+        last: [n] vector of the last fit; empty without one.
+        before: [n] vector of the fit before that.
         seen: [n] the vector with every joint as it was last seen.
         age: [55] seconds since each joint was seen.
         confidence: [55] then.

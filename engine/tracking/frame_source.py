@@ -100,8 +100,7 @@ class LookAhead:
         return frame, sighting, self._eye.snapshot()
 
     def search_again(self, state: dict[str, NDArray[Any]]) -> None:
-        """The person of the frame after which the eye had ``state`` was the wrong one: whatever
-        was seen since is forgotten and seen anew."""
+        """Look again at every frame since the eye had ``state``: it followed the wrong person."""
         done = [future.result() for future in self._pending]
         self._pending.clear()
         self._again.extendleft(reversed([seen[0] for seen in done if seen is not None]))

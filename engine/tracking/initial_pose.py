@@ -35,8 +35,13 @@ S = register_settings("tracking.start", StartSettings())
 
 @dataclass(frozen=True)
 class RigidPose:
-    """Where a rigid set of points stands: world = ``R`` [3, 3] @ point + ``t`` [3]; ``error`` is
-    the weighted mean distance of its projections in pixels."""
+    """Where a rigid set of points stands: world = R @ point + t.
+
+    Attributes:
+        R: [3, 3] rotation.
+        t: [3] metres.
+        error: weighted mean distance of the projections, pixels.
+    """
 
     R: FloatArray
     t: FloatArray
@@ -56,6 +61,7 @@ def fit_rigid_pose(
         model: [N, 3] metres.
         pixels: [N, 2].
         weight: [N].
+        camera: the photo's.
         scale: pixels per unit of the robust radius (the inter-ocular distance).
     """
     focal = float(camera.K[0, 0])
@@ -125,9 +131,15 @@ def _refine(
 
 
 def align_hand(body: Body, state: FitState, palm: FloatArray, left: bool) -> FitState:
-    """The forearm and wrist turned so that the hand has the world rotation ``palm`` [3, 3].
+    """Turn forearm and wrist so that the hand has a given rotation.
 
     The turn about the forearm is shared by elbow and wrist, as radius and ulna do it.
+
+    Args:
+        body: the body.
+        state: before.
+        palm: [3, 3] world rotation of the hand.
+        left: which hand.
     """
     side = "left" if left else "right"
     elbow, wrist = JOINT_INDEX[f"{side}_elbow"], JOINT_INDEX[f"{side}_wrist"]
@@ -140,11 +152,18 @@ def align_hand(body: Body, state: FitState, palm: FloatArray, left: bool) -> Fit
 
 
 def trunk_yaws(observation: Observation, head: FloatArray | None) -> list[float]:
-    """Radians about +y that the trunk may stand turned, the likeliest first.
+    """Guess how the trunk is turned, the likeliest guess first.
 
-    From the metric shoulders when seen, otherwise between them and the head [3, 3]; then what
-    else the hips and the head say, and without a face the other way round, for shoulders that
-    the detector mistook for each other.
+    The first is that of the metric shoulders when seen, otherwise between them and the head. Then
+    follow what else hips and head suggest and, without a face, the opposite of the shoulders,
+    which the detector may have mistaken for each other.
+
+    Args:
+        observation: what was seen.
+        head: [3, 3] world rotation of the head, None without a face.
+
+    Returns:
+        Radians about +y.
     """
     shoulders, hips = metric_yaw(observation, SHOULDERS), metric_yaw(observation, HIPS)
     visible = bool((observation.pose_visibility[SHOULDERS] > 0.5).all())
@@ -166,7 +185,7 @@ def trunk_yaws(observation: Observation, head: FloatArray | None) -> list[float]
 
 
 def angle_difference(a: float, b: float) -> float:
-    """The smaller turn from b to a, radians."""
+    """The smaller turn from ``b`` to ``a``, radians."""
     return float((a - b + np.pi) % (2 * np.pi) - np.pi)
 
 
@@ -242,7 +261,7 @@ def _well_seen(observation: Observation) -> IntArray:
 def lift_arm(
     observation: Observation, trunk: FloatArray, left: bool
 ) -> tuple[FloatArray, FloatArray]:
-    """Shoulder and elbow axis-angle [3] from the metric pose landmarks; trunk: its rotation."""
+    """Shoulder and elbow axis-angle [3] from the metric landmarks; trunk [3, 3] is turned."""
     shoulder, elbow, wrist = (11, 13, 15) if left else (12, 14, 16)
     world = observation.pose_world @ trunk  # into the trunk's frame
     return arm_rotations(world[elbow] - world[shoulder], world[wrist] - world[elbow], left)
@@ -251,7 +270,7 @@ def lift_arm(
 def lift_leg(
     observation: Observation, pelvis: FloatArray, left: bool
 ) -> tuple[FloatArray, FloatArray]:
-    """Hip and knee axis-angle [3] from the metric pose landmarks; pelvis: its rotation."""
+    """Hip and knee axis-angle [3] from the metric landmarks; pelvis [3, 3] is turned."""
     hip, knee, ankle = (23, 25, 27) if left else (24, 26, 28)
     world = observation.pose_world @ pelvis  # into the pelvis' frame
     return leg_rotations(world[knee] - world[hip], world[ankle] - world[knee], left)

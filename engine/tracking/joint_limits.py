@@ -81,12 +81,15 @@ def nearest_in_polygon(points: FloatArray, corners: FloatArray) -> FloatArray:
 _X, _Y, _Z = np.eye(3)
 
 
-def _limit(
-    axis: FloatArray, twist: tuple[float, float], *corners: tuple[float, float]
-) -> JointLimit:
+def _limit(axis: FloatArray, twist: tuple[float, float], corners: str | FloatArray) -> JointLimit:
     """From degrees; the swing's axes are the two others of x, y, z in that order.
 
     A bone that lies askew keeps y as its first swing axis.
+
+    Args:
+        axis: [3] of the bone.
+        twist: lowest and highest turn about it.
+        corners: [P, 2] of the swing, or as text, "x y, x y, ...".
     """
     axis = axis / np.linalg.norm(axis)
     if axis[1] > 0.9:
@@ -98,6 +101,8 @@ def _limit(
         first = first / np.linalg.norm(first)
         second = np.cross(axis, first)
     low, high = np.radians(twist)
+    if isinstance(corners, str):
+        corners = np.array([pair.split() for pair in corners.split(",")], np.float64)
     polygon = np.radians(corners)
     x, y = polygon.T
     if (x * np.roll(y, -1) - np.roll(x, -1) * y).sum() < 0:
@@ -112,13 +117,9 @@ def _box(
     second: tuple[float, float],
 ) -> JointLimit:
     """Limits of the two swing axes that do not depend on one another; degrees."""
-    corners = [
-        (first[0], second[0]),
-        (first[1], second[0]),
-        (first[1], second[1]),
-        (first[0], second[1]),
-    ]
-    return _limit(axis, twist, *corners)
+    corners = [(first[0], second[0]), (first[1], second[0])]
+    corners += [(first[1], second[1]), (first[0], second[1])]
+    return _limit(axis, twist, np.array(corners, np.float64))
 
 
 def _finger(degrees: float, twist: float, bend: float, stretch: float, spread: float) -> JointLimit:
@@ -128,16 +129,9 @@ def _finger(degrees: float, twist: float, bend: float, stretch: float, spread: f
     the hand's, and far bent fingers have room for either."""
     axis = np.array([np.cos(np.radians(degrees)), 0.0, np.sin(np.radians(degrees))])
     wide = spread + 22
-    return _limit(
-        axis,
-        (-twist, twist),
-        (-spread, stretch),
-        (spread, stretch),
-        (wide, -45),
-        (wide, -bend),
-        (-wide, -bend),
-        (-wide, -45),
-    )
+    half = [(spread, stretch), (wide, -45), (wide, -bend)]
+    corners = [(-spread, stretch), *half, (-wide, -bend), (-wide, -45)]
+    return _limit(axis, (-twist, twist), np.array(corners, np.float64))
 
 
 _FINGERS = {
@@ -156,152 +150,48 @@ LIMITS: dict[str, JointLimit] = {
     "left_hip": _limit(
         _Y,
         (-48, 62),
-        (32, -12),
-        (32, 28),
-        (8, 62),
-        (-45, 80),
-        (-105, 72),
-        (-140, 30),
-        (-140, -15),
-        (-90, -42),
-        (-20, -38),
-        (22, -26),
+        "32 -12, 32 28, 8 62, -45 80, -105 72, -140 30, -140 -15, -90 -42, -20 -38, 22 -26",
     ),
     "left_knee": _box(_Y, (-30, 38), (-8, 158), (-12, 12)),
     # Toes up -x, down +x; the sole turned inwards -z, outwards +z.
     "left_ankle": _box(_Y, (-32, 32), (-42, 62), (-40, 30)),
     "left_foot": _box(_Z, (-15, 15), (-80, 45), (-20, 20)),
     "spine1": _limit(
-        _Y,
-        (-20, 20),
-        (48, -12),
-        (48, 12),
-        (15, 25),
-        (-12, 25),
-        (-28, 10),
-        (-28, -10),
-        (-12, -25),
-        (15, -25),
+        _Y, (-20, 20), "48 -12, 48 12, 15 25, -12 25, -28 10, -28 -10, -12 -25, 15 -25"
     ),
     "spine2": _limit(
-        _Y,
-        (-25, 25),
-        (42, -12),
-        (42, 12),
-        (15, 25),
-        (-12, 25),
-        (-25, 10),
-        (-25, -10),
-        (-12, -25),
-        (15, -25),
+        _Y, (-25, 25), "42 -12, 42 12, 15 25, -12 25, -25 10, -25 -10, -12 -25, 15 -25"
     ),
     "spine3": _limit(
-        _Y,
-        (-28, 28),
-        (38, -12),
-        (38, 12),
-        (15, 25),
-        (-12, 25),
-        (-25, 10),
-        (-25, -10),
-        (-12, -25),
-        (15, -25),
+        _Y, (-28, 28), "38 -12, 38 12, 15 25, -12 25, -25 10, -25 -10, -12 -25, 15 -25"
     ),
-    "neck": _limit(
-        _Y,
-        (-50, 50),
-        (48, -12),
-        (48, 12),
-        (10, 34),
-        (-25, 34),
-        (-45, 15),
-        (-45, -15),
-        (-25, -34),
-        (10, -34),
-    ),
-    "head": _limit(
-        _Y,
-        (-60, 60),
-        (45, -15),
-        (45, 15),
-        (15, 34),
-        (-20, 34),
-        (-45, 15),
-        (-45, -15),
-        (-20, -34),
-        (15, -34),
-    ),
-    "jaw": _limit(_Z, (-8, 8), (-4, -12), (20, -12), (40, -3), (40, 3), (20, 12), (-4, 12)),
+    "neck": _limit(_Y, (-50, 50), "48 -12, 48 12, 10 34, -25 34, -45 15, -45 -15, -25 -34, 10 -34"),
+    "head": _limit(_Y, (-60, 60), "45 -15, 45 15, 15 34, -20 34, -45 15, -45 -15, -20 -34, 15 -34"),
+    "jaw": _limit(_Z, (-8, 8), "-4 -12, 20 -12, 40 -3, 40 3, 20 12, -4 12"),
     # Up -x, to the left +y.
     "left_eye_smplhf": _limit(
-        _Z,
-        (-12, 12),
-        (-42, -22),
-        (-42, 22),
-        (-22, 52),
-        (25, 52),
-        (52, 22),
-        (52, -22),
-        (25, -52),
-        (-22, -52),
+        _Z, (-12, 12), "-42 -22, -42 22, -22 52, 25 52, 52 22, 52 -22, 25 -52, -22 -52"
     ),
     # Clavicle: forwards -y, upwards +z.
     "left_collar": _limit(
-        _X,
-        (-35, 35),
-        (-32, -12),
-        (-12, -22),
-        (20, -22),
-        (35, -8),
-        (35, 15),
-        (20, 42),
-        (-20, 42),
-        (-38, 20),
+        _X, (-35, 35), "-32 -12, -12 -22, 20 -22, 35 -8, 35 15, 20 42, -20 42, -38 20"
     ),
     # The arm from the side: forwards -y, backwards +y, up +z, down -z; inward rotation +x.
     "left_shoulder": _limit(
         _X,
         (-115, 125),
-        (0, 110),
-        (-75, 105),
-        (-125, 60),
-        (-145, 5),
-        (-120, -70),
-        (-50, -115),
-        (0, -115),
-        (55, -95),
-        (85, -60),
-        (75, -10),
-        (60, 45),
-        (35, 90),
+        "0 110, -75 105, -125 60, -145 5, -120 -70, -50 -115, 0 -115, 55 -95, 85 -60, 75 -10, "
+        "60 45, 35 90",
     ),
     # Bending -y; the hand turned palm down (from the side: backwards) +x. Far bent, a forearm
     # beside the hinge's plane is a turn of the upper arm, so the hinge has more room there.
     "left_elbow": _limit(
-        _X,
-        (-100, 95),
-        (12, -15),
-        (12, 15),
-        (-80, 38),
-        (-130, 38),
-        (-158, 22),
-        (-158, -22),
-        (-130, -38),
-        (-80, -38),
+        _X, (-100, 95), "12 -15, 12 15, -80 38, -130 38, -158 22, -158 -22, -130 -38, -80 -38"
     ),
     # The wrist itself does not twist, but bodies of this rig turn the forearm's skin by it.
     # Towards the thumb -y, the little finger +y; palm -z, back of the hand +z.
     "left_wrist": _limit(
-        _X,
-        (-62, 62),
-        (-28, -40),
-        (-10, -92),
-        (22, -92),
-        (45, -40),
-        (45, 35),
-        (20, 85),
-        (-12, 85),
-        (-28, 40),
+        _X, (-62, 62), "-28 -40, -10 -92, 22 -92, 45 -40, 45 35, 20 85, -12 85, -28 40"
     ),
     **{
         f"left_{finger}{k}": _finger(*shape, bend, stretch, spread)

@@ -107,7 +107,7 @@ def _small_face(distance: float, rgb: FloatArray) -> str:
 
 
 def eye_distance(face: FloatArray) -> float:
-    """Pixels between the middles of the eyes (of their corners) of mesh points [468 or more, 2]."""
+    """Pixels between the middles of the eyes, from mesh points [468 or more, 2]."""
     right, left = face[[33, 133]].mean(0), face[[263, 362]].mean(0)
     return float(np.hypot(*(left - right)))
 
@@ -148,9 +148,14 @@ def is_face_of(face: FaceLandmarks, person: DetectedPerson) -> bool:
 
 
 def merge_face(pose: FloatArray, face: FaceLandmarks) -> FloatArray:
-    """Body landmarks [33, 2] with nose, eyes and mouth from the mesh, which sees them closer.
+    """Body landmarks with nose, eyes and mouth from the face mesh, which sees them better.
 
-    The ears, which the mesh doesn't have, move along.
+    Args:
+        pose: [33, 2] body landmarks, pixels.
+        face: the mesh; it has no ears, which move along.
+
+    Returns:
+        [33, 2] pixels.
     """
     mesh = face.landmarks
     merged = pose.copy()

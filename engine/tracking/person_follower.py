@@ -410,7 +410,15 @@ def _saved_look(saved: dict[str, NDArray[Any]], name: str) -> FrameSignature | N
 
 
 def appearance(rgb: FloatArray, landmarks: FloatArray) -> FloatArray:
-    """[6] mean colours of chest and face of the body with these landmarks [33, 2]."""
+    """Mean colours of chest and face, to recognise a person by.
+
+    Args:
+        rgb: [H, W, 3] in 0..1.
+        landmarks: [33, 2] body landmarks, pixels.
+
+    Returns:
+        [6] sRGB of the chest, then of the face.
+    """
     height, width = rgb.shape[:2]
     shoulders = landmarks[[11, 12]].mean(0)
     wide = max(float(np.hypot(*(landmarks[11] - landmarks[12]))), 4.0)

@@ -132,7 +132,7 @@ def mirror_name(name: str) -> str:
 
 
 def both_sides(table: dict[str, tuple[float, float, float]], sign: FloatArray) -> FloatArray:
-    """[55, 3] of a table for the left side, mirrored with ``sign`` to the right."""
+    """[55, 3] of a table for the left side; the right side is it times ``sign`` [3]."""
     out = np.zeros((NUM_JOINTS, 3))
     for name, value in table.items():
         out[JOINT_INDEX[name]] = value
@@ -168,9 +168,17 @@ def limb_starts(
 def arm_rotations(
     upper: FloatArray, forearm: FloatArray, left: bool
 ) -> tuple[FloatArray, FloatArray]:
-    """Shoulder and elbow axis-angle [3] from directions [3] in the collar's frame.
+    """Rotations of an arm's joints from its directions.
 
     The forearm bends in the upper arm's x-z plane about its y axis, as an elbow does.
+
+    Args:
+        upper: [3] direction of the upper arm in the collar's frame.
+        forearm: [3] direction of the forearm in the same frame.
+        left: which arm.
+
+    Returns:
+        Axis-angle [3] of shoulder and elbow.
     """
     side = np.array([1.0 if left else -1.0, 1.0, 1.0])
     x = upper * side / np.linalg.norm(upper)
@@ -187,9 +195,17 @@ def arm_rotations(
 
 
 def leg_rotations(thigh: FloatArray, shin: FloatArray, left: bool) -> tuple[FloatArray, FloatArray]:
-    """Hip and knee axis-angle [3] from directions [3] in the pelvis' frame.
+    """Rotations of a leg's joints from its directions.
 
     The shin bends backwards about the thigh's x axis, as a knee does.
+
+    Args:
+        thigh: [3] direction of the thigh in the pelvis' frame.
+        shin: [3] direction of the shin in the same frame.
+        left: which leg.
+
+    Returns:
+        Axis-angle [3] of hip and knee.
     """
     side = np.array([1.0 if left else -1.0, 1.0, 1.0])
     down = thigh * side / np.linalg.norm(thigh)

@@ -22,7 +22,15 @@ NEAR = 0.05  # metres in front of the camera; nearer points have no usable proje
 
 
 def project_rows(points: FloatArray, camera: Camera) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Pixels [N, 2], depths [N] and d(pixel)/d(point) [N, 2, 3] for the photo's camera."""
+    """Project points by the photo's camera.
+
+    Args:
+        points: [N, 3] metres in the camera's space.
+        camera: the photo's.
+
+    Returns:
+        Pixels [N, 2], depths [N] in metres, and d(pixel)/d(point) [N, 2, 3].
+    """
     focal_x, focal_y = camera.K[0, 0], camera.K[1, 1]
     x, y, depth = points[:, 0], points[:, 1], -points[:, 2]
     safe = np.maximum(depth, NEAR)
@@ -38,7 +46,11 @@ def project_rows(points: FloatArray, camera: Camera) -> tuple[FloatArray, FloatA
 
 
 def check_photo_camera(camera: Camera) -> None:
-    """The fit's world is the photo camera's own (``cameras.photo_camera``)."""
+    """Check that a camera is a photo's own (``cameras.photo_camera``), the fit's world.
+
+    Raises:
+        ValueError: it is not.
+    """
     if not np.allclose(camera.viewmat, PHOTO_VIEWMAT):
         raise ValueError("the fit works in camera-aligned space: use cameras.photo_camera")
 
@@ -69,6 +81,7 @@ class LandmarkTerm:
         return out
 
     def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
+        """The cost; adds derivatives to ``system`` when it is given."""
         pixels, depth, rows = project_rows(self.points.positions(posed), self.camera)
         if (depth < NEAR).any():
             return np.inf
@@ -89,8 +102,8 @@ class DirectionTerm:
     """Unit vectors between points of the body against given directions.
 
     Attributes:
-        start: Points of L each.
-        end: Points of L each.
+        start: L points.
+        end: L points.
         target: [L, 3] unit vectors in world axes.
         weight: [L, 3] per axis.
         radius: of the robust loss (length of the difference).
@@ -103,6 +116,7 @@ class DirectionTerm:
     radius: float = 1.0
 
     def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
+        """The cost; adds derivatives to ``system`` when it is given."""
         span = self.end.positions(posed) - self.start.positions(posed)
         length = np.linalg.norm(span, axis=1, keepdims=True)
         direction = span / np.maximum(length, 1e-6)
@@ -140,6 +154,7 @@ class DepthTerm:
     weight: FloatArray
 
     def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
+        """The cost; adds derivatives to ``system`` when it is given."""
         gap = self.points.positions(posed)[:, 2] - self.others.positions(posed)[:, 2]
         error = gap - self.nearer
         if system is not None:
@@ -167,6 +182,7 @@ class LevelTerm:
     radius: float
 
     def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
+        """The cost; adds derivatives to ``system`` when it is given."""
         error: FloatArray = (self.points.positions(posed) - self.others.positions(posed))[:, 1]
         loss, factor = geman_mcclure(error**2, self.radius)
         if system is not None:
@@ -184,8 +200,8 @@ class PriorTerm:
     Attributes:
         mean: [n].
         precision: [n, n] symmetric.
-        lower: [n] soft limits with limit_weight.
-        upper: [n] soft limits with limit_weight.
+        lower: [n] soft lower limits, with ``limit_weight``.
+        upper: [n] soft upper limits.
         slope: [n] cost per unit of parameters that cannot be negative (an L1 norm).
     """
 
@@ -197,6 +213,7 @@ class PriorTerm:
     slope: FloatArray
 
     def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
+        """The cost; adds derivatives to ``system`` when it is given."""
         vector = posed.state.vector
         away = vector - self.mean
         pull = self.precision @ away
@@ -233,6 +250,7 @@ class KeepOutTerm:
     seen: BoolArray
 
     def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
+        """The cost; adds derivatives to ``system`` when it is given."""
         R = posed.R[self.joint]
         local = np.einsum("nab,na->nb", R, self.points.positions(posed) - posed.p[self.joint])
         scaled = (local - self.centre) / self.radii
@@ -271,6 +289,7 @@ class MaskTerm:
     radius: float
 
     def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
+        """The cost; adds derivatives to ``system`` when it is given."""
         pixels, depth, rows = project_rows(self.points.positions(posed), self.camera)
         values = self.distance.values
         height, width = values.shape

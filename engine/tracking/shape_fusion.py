@@ -117,7 +117,16 @@ def _held(state: FitState, system: NormalEquations, fitter: Fitter) -> BoolArray
 def marginalize(
     system: NormalEquations, kept: BoolArray, free: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Matrix and gradient over the ``kept`` [m] unknowns when the ``free`` [m] ones follow."""
+    """Eliminate unknowns that follow others (Schur complement).
+
+    Args:
+        system: the normal equations of m unknowns.
+        kept: [m] bool, the k unknowns to keep.
+        free: [m] bool, those that follow.
+
+    Returns:
+        Matrix [k, k] and gradient [k] over the kept ones.
+    """
     a, b = np.flatnonzero(kept), np.flatnonzero(free)
     block = system.matrix[np.ix_(b, b)].copy()
     block[np.diag_indices(len(b))] += 1e-9 * block.diagonal().mean()

@@ -47,8 +47,6 @@ class OutlineSettings:
 
 S = register_settings("tracking.outline", OutlineSettings())
 
-# In shoulder widths: one standard deviation, the robust radius, and what clothes may stand off.
-# The same for skin, in inter-ocular distances.
 HAND_JOINTS = {True: range(25, 40), False: range(40, 55)}  # left, right
 LIMB_JOINTS = tuple(
     JOINT_INDEX[f"{side}_{part}"]
@@ -60,8 +58,15 @@ HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in ("head", "jaw", "left_eye_smplhf", "
 
 @dataclass(frozen=True)
 class Contour:
-    """N points of today's outline: where they are [N, 3], their normals [N, 3], the lengths of
-    outline they stand for [N] in pixels, the points themselves, and the joint that holds each."""
+    """N points of the current outline.
+
+    Attributes:
+        places: [N, 3] metres.
+        normals: [N, 3] unit vectors.
+        lengths: [N] pixels of outline that each stands for.
+        points: the points on the body.
+        holder: [N] the joint that holds each.
+    """
 
     places: FloatArray
     normals: FloatArray
@@ -86,8 +91,8 @@ class SilhouetteEdges:
 
     Attributes:
         edge: [E, 2] vertices.
-        left: [E] the triangles on both sides.
-        right: [E] the triangles on both sides.
+        left: [E] the triangle on one side.
+        right: [E] the triangle on the other side.
         holder: [E] the joint that holds the edge most.
     """
 
@@ -111,7 +116,7 @@ class SilhouetteEdges:
         return SilhouetteEdges(body, ends[twin], triangle[twin], triangle[twin + 1], holder)
 
     def terms(self, state: FitState, evidence: Evidence) -> list[FitTerm]:
-        """Terms for the outline of ``state``; to be re-made as the body moves."""
+        """Terms for the outline of ``state``; to be made again as the body moves."""
         mask = np.asarray(evidence.observation.person_mask)
         if mask.max() < 0.5:
             return []

@@ -54,7 +54,7 @@ def apply_step(x: FloatArray, step: FloatArray, joints: int) -> FloatArray:
 
 
 def step_between(a: FloatArray, b: FloatArray, joints: int) -> FloatArray:
-    """The step [m] with ``moved(a, step) == b``; rotations by the shorter way."""
+    """The step [m] with ``apply_step(a, step) == b``; rotations by the shorter way."""
     end = 3 + 3 * joints
     out: FloatArray = b - a
     turn = axis_angle_to_matrix(b[3:end].reshape(-1, 3)) @ np.swapaxes(

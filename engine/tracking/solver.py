@@ -21,7 +21,13 @@ from .fit_state import FitState, PosedJoints, Unknowns
 
 @dataclass
 class NormalEquations:
-    """Gradient [m] and Gauss-Newton matrix [m, m] over the unknowns, filled by the terms."""
+    """Normal equations over m unknowns, filled by the terms.
+
+    Attributes:
+        unknowns: the unknowns.
+        gradient: [m].
+        matrix: [m, m] Gauss-Newton matrix.
+    """
 
     unknowns: Unknowns
     gradient: FloatArray
@@ -29,11 +35,18 @@ class NormalEquations:
 
     @staticmethod
     def empty(unknowns: Unknowns) -> NormalEquations:
+        """All zero."""
         m = unknowns.size
         return NormalEquations(unknowns, np.zeros(m), np.zeros((m, m)))
 
     def add(self, jacobian: FloatArray, residual: FloatArray, weight: FloatArray) -> None:
-        """Add ``1/2 sum weight residual^2``: jacobian [N, m], residual [N], weight [N]."""
+        """Add ``1/2 sum weight residual^2``.
+
+        Args:
+            jacobian: [N, m].
+            residual: [N].
+            weight: [N].
+        """
         used = np.flatnonzero(jacobian.any(0))
         if 3 * len(used) < 2 * jacobian.shape[1]:  # a face moves with few of the joints
             jacobian = jacobian[:, used]
@@ -67,7 +80,12 @@ def geman_mcclure(squared: FloatArray, radius: float) -> tuple[FloatArray, Float
 
 @dataclass(frozen=True)
 class Bounds:
-    """Box over all parameters (:attr:`State.vector`): lower, upper [n]."""
+    """A box over all parameters (:attr:`FitState.vector`).
+
+    Attributes:
+        lower: [n].
+        upper: [n].
+    """
 
     lower: FloatArray
     upper: FloatArray
@@ -75,7 +93,13 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Solution:
-    """The best state found, its cost, and how many steps were tried."""
+    """The end of a minimisation.
+
+    Attributes:
+        state: the best state found.
+        cost: its cost.
+        iterations: steps tried.
+    """
 
     state: FitState
     cost: float

@@ -74,21 +74,22 @@ def track_video(
     Args:
         body: with landmarks.
         fov: degrees over the longer side of the frames, see :func:`~.fit.choose_camera`.
-        person: which one in the first frame with people, counted from the left from 0; the
-            largest by default.
+        person: index from the left, from 0, in the first frame with people; by default the
+            largest person.
         max_frames: stop after as many.
         start: seconds; the motion begins with the frame at ``start``.
-        end: seconds; the motion begins with the frame at ``start``.
+        end: seconds; None for the whole video.
         progress: stages ``shape`` and ``track``.
-        checkpoint: a file in which the work is kept every few seconds; a run of the same video
-            with the same options goes on from there, and removes it when it is done.
+        checkpoint: a file to save the work in every few seconds; a run of the same video with
+            the same options resumes from it and deletes it when done.
 
     Returns:
         The motion, its camera in pixels of the frames of ``VideoReader(path)``; its frame i is
         the frame of that reader whose number is i plus that of the first.
 
     Raises:
-        LikenessError: not a video, no frames, nobody in it, or an impossible field of view.
+        LikenessError: the file is not a video, has no frames or shows nobody, or the field of
+            view is impossible.
     """
     clip = VideoReader(path)
     first = max(0, round(start * clip.frame_rate))
@@ -114,7 +115,20 @@ def track_clip(
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Motion:
-    """Track the person that ``eye`` sees in ``clip``."""
+    """Track the person that ``eye`` sees in ``clip``.
+
+    Args:
+        clip: the frames.
+        body: with landmarks.
+        eye: finds the person in each frame.
+        fov: degrees over the longer side.
+        part: which frames.
+        progress: stages ``shape`` and ``track``.
+        checkpoint: where to save the work.
+
+    Raises:
+        LikenessError: the body has no landmarks, or nobody was found or followed.
+    """
     if body.landmarks is None:
         raise LikenessError(
             "This body file has no landmark correspondence, so no video can be fitted to it.",
@@ -151,8 +165,14 @@ def measure_key_frames(
     part: ClipRange,
     report: Progress,
 ) -> tuple[list[float], list[ShapeEvidence]]:
-    """What some frames spread over the clip say about the shape, each fitted as a photo, and
-    their times in seconds."""
+    """Fit some frames spread over the clip as photos, for the shape.
+
+    Returns:
+        Their times in seconds, and what each says about the shape.
+
+    Raises:
+        LikenessError: none of them shows a person.
+    """
     start = part.first / clip.frame_rate
     ends = [
         t

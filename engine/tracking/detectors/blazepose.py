@@ -110,8 +110,16 @@ class PoseDetector:
     def follow(
         self, rgb: FloatArray, roi: Roi, threshold: float = 0.5
     ) -> tuple[DetectedPerson, Roi] | None:
-        """The person whom the last frame of a video showed in ``roi``, without a mask, and where
-        to look in the next frame; None when they are not there any more."""
+        """Find the person of a video's last frame again, without a mask.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            roi: where the last frame showed them.
+            threshold: least score of the landmark network.
+
+        Returns:
+            The person and where to look in the next frame; None when they are gone.
+        """
         # Both looks are coarser than the picture: they share a copy of twice their size.
         factor = max(1, int(roi.size / (2 * self._landmark.width)))
         coarse = downsample(rgb, factor) if factor > 1 else rgb

@@ -30,7 +30,13 @@ _EYE_CROP_FACTOR = 2.3
 
 
 class FaceLandmarks(NamedTuple):
-    """``landmarks`` [478, 2] pixels, ``z`` [478] in pixels (negative is nearer), ``score`` 0..1."""
+    """Dense landmarks of one face.
+
+    Attributes:
+        landmarks: [478, 2] pixels: 468 of the mesh, then 5 of the right and 5 of the left iris.
+        z: [478] pixels, negative is nearer.
+        score: 0..1 that there is a face.
+    """
 
     landmarks: FloatArray
     z: FloatArray
@@ -121,8 +127,16 @@ class FaceMesher:
     def landmarks(
         self, rgb: FloatArray, roi: Roi, passes: int = 2, looks: int = len(_VARIATIONS)
     ) -> FaceLandmarks:
-        """Looks ``passes`` times, each time where the last one found the face, then ``looks``
-        times at slightly different crops, and at last at the eyes.
+        """Find the dense landmarks of a face.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            roi: where the face is.
+            passes: how many looks, each where the last one found the face.
+            looks: how many slightly different crops are averaged afterwards.
+
+        Returns:
+            The landmarks, those of the eyes refined by the iris network.
         """
         points, z, score = self._look(rgb, roi)
         for _ in range(passes - 1):

@@ -55,12 +55,12 @@ class Roi:
 
 
 def transform_points(matrix: FloatArray, points: FloatArray) -> FloatArray:
-    """[..., 2] points through a [2, 3] map."""
+    """Map points [..., 2] by an affine map [2, 3]."""
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
 
 
 def invert_affine(matrix: FloatArray) -> FloatArray:
-    """The [2, 3] map back."""
+    """The inverse [2, 3] of an affine map [2, 3]."""
     linear = np.linalg.inv(matrix[:, :2])
     return np.column_stack([linear, -linear @ matrix[:, 2]])
 
@@ -71,7 +71,7 @@ def letterbox_roi(width: int, height: int, factor: float = 1.0) -> Roi:
 
 
 def segment_angle(start: FloatArray, end: FloatArray) -> float:
-    """Angle of the way from ``start`` to ``end``, radians, clockwise on the screen.
+    """Angle from ``start`` [2] to ``end`` [2], radians, clockwise on the screen.
 
     >>> round(segment_angle(np.array([0.0, 0.0]), np.array([0.0, 2.0])), 4)
     1.5708
@@ -80,7 +80,13 @@ def segment_angle(start: FloatArray, end: FloatArray) -> float:
 
 
 def bounding_roi(points: FloatArray, angle: float, factor: float) -> Roi:
-    """The square, turned by ``angle``, around [N, 2] points, times ``factor``."""
+    """The smallest turned square around points.
+
+    Args:
+        points: [N, 2] pixels.
+        angle: radians, see :class:`Roi`.
+        factor: scale of the result.
+    """
     c, s = np.cos(angle), np.sin(angle)
     turn = np.array([[c, s], [-s, c]])
     turned = points @ turn.T

@@ -12,7 +12,13 @@ from .tflite_model import sigmoid
 
 @dataclass(frozen=True)
 class Detection:
-    """One found thing: ``box`` (x0, y0, x1, y1), ``keypoints`` [K, 2], ``score`` 0..1."""
+    """One detected object.
+
+    Attributes:
+        box: [4] x0, y0, x1, y1.
+        keypoints: [K, 2] in the same units.
+        score: 0..1.
+    """
 
     box: FloatArray
     keypoints: FloatArray

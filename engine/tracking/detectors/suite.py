@@ -77,7 +77,12 @@ class Detectors:
         return self._pose.find(rgb, [face.keypoints for face in found])
 
     def faces(self, rgb: FloatArray, people: list[DetectedPerson] | None = None) -> list[FaceBox]:
-        """All faces, the surest first; with ``people`` their heads are looked at closely."""
+        """All faces, the surest first.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            people: bodies whose heads are also searched closely.
+        """
         heads = [head_roi(person) for person in people or ()]
         return self._face.find(rgb, heads)
 
@@ -100,7 +105,12 @@ class Detectors:
         return self._mesher.landmarks(rgb, box if isinstance(box, Roi) else roi_from_box(box))
 
     def hands(self, rgb: FloatArray, around: list[Roi] | None = None) -> list[HandLandmarks]:
-        """All hands, the surest first; ``around``: regions to look at closely (wrists)."""
+        """All hands, the surest first.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            around: regions that are also searched closely, such as wrists.
+        """
         return self._hand.find(rgb, around)
 
     def follow_person(self, rgb: FloatArray, roi: Roi) -> tuple[DetectedPerson, Roi] | None:

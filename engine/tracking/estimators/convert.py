@@ -28,14 +28,25 @@ MIRROR_X: FloatArray = np.diag([-1.0, 1.0, 1.0])
 
 @dataclass(frozen=True)
 class PlacedBody:
-    """A body in the photo's space: root rotation ``R`` [3, 3] and root joint ``position`` [3]."""
+    """A body in the photo's space.
+
+    Attributes:
+        R: [3, 3] rotation of the root.
+        position: [3] metres, of the root joint; None when unknown.
+    """
 
     R: FloatArray
     position: FloatArray | None
 
 
 def narrow_camera(camera: Camera, focal: FloatArray, centre: FloatArray) -> Camera:
-    """The photo's camera with other ``focal`` [2] and principal point ``centre`` [2] in pixels."""
+    """The photo's camera with another focal length and principal point.
+
+    Args:
+        camera: the photo's.
+        focal: [2] pixels.
+        centre: [2] pixels.
+    """
     K = np.array([[focal[0], 0.0, centre[0]], [0.0, focal[1], centre[1]], [0.0, 0.0, 1.0]])
     return Camera(PHOTO_VIEWMAT.copy(), K, camera.width, camera.height)
 
@@ -58,7 +69,7 @@ def place_in_photo(
 
 
 def ray_rotation(pixel: FloatArray, camera: Camera) -> FloatArray:
-    """[3, 3] turn from the camera's axis to the line of sight of a pixel [2], in photo space."""
+    """[3, 3] rotation from the camera's axis to a pixel's [2] line of sight, in photo space."""
     ahead = np.array([0.0, 0.0, -1.0])
     centre = narrow_camera(camera, np.diag(camera.K)[:2], pixel)
     return transfer_position(ahead, centre, camera)[1]
@@ -68,8 +79,12 @@ def pixel_scale(dump: Dump, camera: Camera, image_size: tuple[int, int] | None) 
     """Pixels of ``camera`` for one pixel of the picture that the regressor saw.
 
     Args:
-        image_size: (width, height) of that picture; the dump's own ``img_size`` goes first, and
-            with neither it is the camera's.
+        dump: the regressor's output; its own ``img_size`` takes precedence.
+        camera: the photo's.
+        image_size: (width, height) of the regressor's picture; the camera's if neither is known.
+
+    Raises:
+        LikenessError: the picture's aspect ratio differs from the photo's.
     """
     if "img_size" in dump:
         width, height = dump.rows("img_size", 2)[0]
@@ -135,5 +150,5 @@ def read_model_file(path: Path) -> SmplxModelFile:
 
 
 def unproject_pixel(pixel: FloatArray, depth: float, camera: Camera) -> FloatArray:
-    """[3] the point at a pixel [2] and depth (metres) in photo space."""
+    """[3] point in photo space at a pixel [2] and depth in metres."""
     return unproject(np.asarray(pixel, np.float64), np.asarray(depth), camera)

@@ -64,7 +64,14 @@ class PoseEstimate:
         confidence: float | FloatArray,
         in_world: bool = False,
     ) -> PoseEstimate:
-        """A copy that knows the joints ``rows`` [n, 3], with one confidence or [n] of them."""
+        """A copy that knows some joints.
+
+        Args:
+            rows: indices of n joints.
+            axis_angle: [n, 3] radians.
+            confidence: 0..1, one value or [n].
+            in_world: whether the rotations are in the photo's axes.
+        """
         full_pose, known = self.full_pose.copy(), self.known.copy()
         world, trust = self.in_world.copy(), self.confidence.copy()
         full_pose[rows] = axis_angle

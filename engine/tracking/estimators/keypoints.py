@@ -83,8 +83,14 @@ def _better(hand: Hand, keypoints: KeypointEstimate, threshold: float) -> Hand:
 
 @dataclass(frozen=True)
 class NetworkCrop:
-    """A part of the picture, resized for a network: its corner [2] and size [2] in pixels (+0.5
-    centres), and the network's input ``height`` and ``width``."""
+    """A part of the picture, resized for a network.
+
+    Attributes:
+        corner: [2] upper left corner, pixels of the picture (+0.5 centres).
+        size: [2] pixels of the picture.
+        height: of the network's input, pixels.
+        width: of the network's input, pixels.
+    """
 
     corner: FloatArray
     size: FloatArray

@@ -157,6 +157,7 @@ class RotationPriorTerm:
         return matrix_to_axis_angle(np.swapaxes(self.wanted, 1, 2) @ here)
 
     def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
+        """The cost; adds derivatives to ``system`` when it is given."""
         error = self.errors(posed)
         loss, factor = geman_mcclure((error**2).sum(1), self.radius)
         if system is not None:
