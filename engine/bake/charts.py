@@ -23,8 +23,12 @@ class BodyMesh:
     """What the charts are cut from: the template in the T-pose.
 
     Attributes:
-        vertices: [V, 3]. f: [F, 3]. part: [F] rows of PART_NAMES. joints: [55, 3].
-        on_middle: [V] vertices of the middle line. left: [F] triangles at x > 0.
+        vertices: [V, 3].
+        f: [F, 3].
+        part: [F] rows of PART_NAMES.
+        joints: [55, 3].
+        on_middle: [V] vertices of the middle line.
+        left: [F] triangles at x > 0.
     """
 
     vertices: FloatArray
@@ -40,8 +44,10 @@ class Chart:
     """One flattened piece of the left side.
 
     Attributes:
-        name: what it shows. faces: [T] rows of the body's f.
-        corner: [T, 3] rows of uv. uv: [n, 2], u to the right, v up, without flipped triangles.
+        name: What it shows.
+        faces: [T] rows of the body's f.
+        corner: [T, 3] rows of uv.
+        uv: [n, 2], u to the right, v up, without flipped triangles.
         on_axis: [n] vertices with u = 0 that the mirrored piece shares.
     """
 
@@ -187,9 +193,9 @@ def flatten_chart(
     """Flatten triangles of the left side that form a disk, apart from holes.
 
     Args:
-        cuts: edges (smaller vertex first) along which the piece is slit open.
+        cuts: Edges (smaller vertex first) along which the piece is slit open.
         axis: [V] vertices of the middle line that stay joined to the mirrored piece.
-        scale: texel density by part name.
+        scale: Texel density by part name.
     """
     f = mesh.f[faces]
     corner = _corners(f, cuts or set())

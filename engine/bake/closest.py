@@ -63,7 +63,8 @@ def closest_on_mesh(
     """Nearest surface points by exhaustive search.
 
     Args:
-        points: [N, 3]. faces: the rows of ``f`` that may be chosen.
+        points: [N, 3].
+        faces: The rows of ``f`` that may be chosen.
 
     Returns:
         rows of ``f`` [N] and barycentric coordinates [N, 3].

@@ -25,8 +25,9 @@ class DiskPatch:
     """A disk-shaped piece of surface to flatten.
 
     Attributes:
-        f: [T, 3] into its own vertices. lengths: [T, 3] wanted edge lengths, opposite to each
-            corner. area_weight: [T] how much each triangle's distortion counts.
+        f: [T, 3] into its own vertices.
+        lengths: [T, 3] wanted edge lengths, opposite to each corner.
+        area_weight: [T] how much each triangle's distortion counts.
         outline: [B] the outer boundary loop, counter-clockwise.
         on_axis: [n] vertices that must keep u = 0 (the middle line of a symmetric piece).
     """

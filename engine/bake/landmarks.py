@@ -66,7 +66,7 @@ def bake_landmarks(body: Body, detectors_dir: Path, seed: int, progress: Progres
     """Look at ``body`` with the detectors in ``detectors_dir`` and locate all landmarks.
 
     Raises:
-        LikenessError: the detectors see no person in the pictures.
+        LikenessError: The detectors see no person in the pictures.
     """
     detectors = Detectors(detectors_dir)
     paint = PersonPaint(body)

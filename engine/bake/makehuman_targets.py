@@ -52,8 +52,10 @@ class TargetBasis:
     """Every target that a random adult can need, on all vertices of the base mesh.
 
     Attributes:
-        macro: [M, V, 3] metres; macro_values: for each the phenotype values it multiplies.
-        local: [L, 2, V, 3] metres, towards + and -; local_names: [L].
+        macro: [M, V, 3] metres.
+        macro_values: For each the phenotype values it multiplies.
+        local: [L, 2, V, 3] metres, towards + and -.
+        local_names: [L].
     """
 
     macro: FloatArray
@@ -151,7 +153,7 @@ def random_local(
     """[L] local changes of the head or of the rest of the body, the two sides nearly alike.
 
     Args:
-        sd: standard deviation of each change (1 is the full target).
+        sd: Standard deviation of each change (1 is the full target).
     """
     shared: dict[str, float] = {}
     out = np.zeros(len(names))

@@ -27,8 +27,10 @@ class BaseMesh:
     """MakeHuman's base mesh hm08: body, helpers for garments, joint cubes.
 
     Attributes:
-        vertices: [19158, 3] metres. uv: [T, 2], v up.
-        quads: group name -> [Q, 4] vertex indices; quad_uv: group name -> [Q, 4] rows of uv.
+        vertices: [19158, 3] metres.
+        uv: [T, 2], v up.
+        quads: Group name -> [Q, 4] vertex indices.
+        quad_uv: Group name -> [Q, 4] rows of uv.
         mirror: [19158] the vertex on the other side (itself on the middle line).
     """
 

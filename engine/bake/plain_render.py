@@ -54,7 +54,7 @@ class PersonPaint:
     """Colours that make the bare body look like a dressed person, fixed to its surface.
 
     Args:
-        body: its rest pose says where brows, irises and hairline lie.
+        body: Its rest pose says where brows, irises and hairline lie.
     """
 
     SKIN = (0.80, 0.63, 0.53)

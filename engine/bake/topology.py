@@ -47,8 +47,12 @@ class Topology:
 
     Attributes:
         base_index: [V] vertex of the base mesh that each of ours is.
-        mirror_vertex: [V] ours on the other side. mirror_face: [F] the mirrored triangle.
-        f: [F, 3]. vt: [T, 2], v up; ft: [F, 3]. group: [F] index into GROUPS.
+        mirror_vertex: [V] ours on the other side.
+        mirror_face: [F] the mirrored triangle.
+        f: [F, 3].
+        vt: [T, 2], v up.
+        ft: [F, 3].
+        group: [F] index into GROUPS.
     """
 
     base_index: IntArray
@@ -139,8 +143,10 @@ def label_parts(
     """[F] index into PART_NAMES.
 
     Args:
-        data_dir: holds ``mpfb2`` and ``segmentation``.
-        vertices: [V, 3], joints: [55, 3] of the template in the T-pose. weights: [V, 55].
+        data_dir: Holds ``mpfb2`` and ``segmentation``.
+        vertices: [V, 3].
+        joints: [55, 3] of the template in the T-pose.
+        weights: [V, 55].
     """
     uv = _of_quad(topology.vt[topology.ft].mean(1))
     picture = sample_uv_image(data_dir / "segmentation" / "body_parts_segmentation.png", uv)

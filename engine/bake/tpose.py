@@ -38,7 +38,8 @@ def tpose_rotations(joints: FloatArray, tips: FloatArray) -> FloatArray:
     """World rotation of every joint from the A-pose to the T-pose.
 
     Args:
-        joints: [55, 3] in the A-pose. tips: [10, 3] finger tips, left then right.
+        joints: [55, 3] in the A-pose.
+        tips: [10, 3] finger tips, left then right.
 
     Returns:
         [55, 3, 3]
@@ -96,7 +97,10 @@ def to_tpose(
     """Pose one body.
 
     Args:
-        vertices: [V, 3], joints: [55, 3], tips: [10, 3] in the A-pose. weights: [V, 55].
+        vertices: [V, 3].
+        joints: [55, 3].
+        tips: [10, 3] in the A-pose.
+        weights: [V, 55].
 
     Returns:
         vertices [V, 3] and joints [55, 3] in the T-pose, the pelvis at the origin.

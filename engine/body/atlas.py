@@ -46,7 +46,8 @@ def rasterize_atlas(
     """Which triangle covers each texel centre of a square atlas.
 
     Args:
-        atlas_vt: [A, 2], v down (row = v * size). atlas_ft: [F, 3].
+        atlas_vt: [A, 2], v down (row = v * size).
+        atlas_ft: [F, 3].
 
     Returns:
         triangle [size, size] (-1 where there is none; the first of overlapping ones),

@@ -21,11 +21,13 @@ class BodyPiece:
     """A skinned mesh beside the body's own. It has no shapes, expressions or pose correctives.
 
     Attributes:
-        name: of the part (``Body.part_names``). vertices: [n, 3] metres at rest.
+        name: Of the part (``Body.part_names``).
+        vertices: [n, 3] metres at rest.
         f: [m, 3] rows of ``vertices``, counter-clockwise seen from outside.
         weights: [n, 55], rows add up to one.
-        vt: [t, 2] places in the unit square of the atlas (v down) outside of
-            [0, ``corner``]², into which the body's own atlas goes. ft: [m, 3] rows of ``vt``.
+        vt: [t, 2] places in the unit square of the atlas (v down) outside of [0, ``corner``]², into
+            which the body's own atlas goes.
+        ft: [m, 3] rows of ``vt``.
         corner: 0..1.
     """
 
@@ -95,7 +97,8 @@ def unpose_points(points: FloatArray, weights: FloatArray, pose: Pose, body: Bod
     Inverts linear blend skinning: p = (sum w R) x + sum w t, solved for x.
 
     Args:
-        weights: [n, 55]. body: the person's own.
+        weights: [n, 55].
+        body: The person's own.
     """
     if weights.shape[1] != NUM_JOINTS:
         raise ValueError(f"weights for {weights.shape[1]} joints instead of {NUM_JOINTS}")

@@ -40,15 +40,19 @@ class Landmarks:
     """Where the detectors' landmarks lie on the body.
 
     Attributes:
-        face_triangle: [478] rows of ``Body.f``; face_bary: [478, 3]; face_weight: [478] 0..1,
-            lower where the landmark slides over the surface (silhouette points).
-        pose_joint: [33] joint index; pose_offset: [33, 3] metres in that joint's rest frame.
-        hand_joint: [21] joint index for the left hand; hand_offset: [21, 3] in the rest frame
-            (mirror x, and use the right hand's joints, for the right hand).
+        face_triangle: [478] rows of ``Body.f``.
+        face_bary: [478, 3].
+        face_weight: [478] 0..1, lower where the landmark slides over the surface (silhouette
+            points).
+        pose_joint: [33] joint index.
+        pose_offset: [33, 3] metres in that joint's rest frame.
+        hand_joint: [21] joint index for the left hand.
+        hand_offset: [21, 3] in the rest frame (mirror x, and use the right hand's joints, for the
+            right hand).
         turn_yaws: [K] degrees, ascending: how far the camera stands to the head's left.
-        turn_shifts: [K, 478, 3] metres in the rest frame by which the network sets the face
-            points elsewhere from there than from the front. turn_spread: [K] how much less
-            sure they are from there (1: as from the front).
+        turn_shifts: [K, 478, 3] metres in the rest frame by which the network sets the face points
+            elsewhere from there than from the front.
+        turn_spread: [K] how much less sure they are from there (1: as from the front).
     """
 
     face_triangle: IntArray
@@ -68,16 +72,22 @@ class Body:
     """A linear-blend-skinned body with shape and expression bases, at rest in the T-pose.
 
     Attributes:
-        v_template: [V, 3] metres. f: [F, 3]. weights: [V, 55].
-        shapedirs: [V, 3, S]; the first ``num_body_betas`` columns shape the whole body, the
-            others the head. One unit is one standard deviation.
-        exprdirs: [V, 3, E]; expression_names: E names (ARKit's for the default body).
-        J_template: [55, 3]; J_shapedirs: [55, 3, S].
+        v_template: [V, 3] metres.
+        f: [F, 3].
+        weights: [V, 55].
+        shapedirs: [V, 3, S]; the first ``num_body_betas`` columns shape the whole body, the others
+            the head. One unit is one standard deviation.
+        exprdirs: [V, 3, E].
+        expression_names: E names (ARKit's for the default body).
+        J_template: [55, 3].
+        J_shapedirs: [55, 3, S].
         posedirs: [V, 3, 486] or None.
-        vt: [T, 2], ft: [F, 3]: the texture atlas of the source, v up.
-        atlas_vt: [A, 2], atlas_ft: [F, 3]: the token-friendly atlas, v down (row = v * height).
+        vt: [T, 2].
+        ft: [F, 3]: the texture atlas of the source, v up.
+        atlas_vt: [A, 2].
+        atlas_ft: [F, 3]: the token-friendly atlas, v down (row = v * height).
         face_part: [F] index into part_names.
-        landmarks: or None for a body that has none.
+        landmarks: Or None for a body that has none.
     """
 
     v_template: FloatArray
@@ -203,7 +213,7 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
     """The inverse of :func:`body_to_arrays`; also takes SMPL-X's own arrays.
 
     Raises:
-        LikenessError: a key is missing or has the wrong shape; names ``source``.
+        LikenessError: A key is missing or has the wrong shape; names ``source``.
     """
     remedy = "Give an SMPL-X .npz model file, or leave the option out for the default body."
     missing = {"v_template", "f", "weights", "shapedirs"} - arrays.keys()
@@ -285,7 +295,7 @@ def load_body(path: Path) -> Body:
     """Read a body file (.npz, never unpickled).
 
     Raises:
-        LikenessError: no such file, not an npz, pickled content, or not a 55-joint body.
+        LikenessError: No such file, not an npz, pickled content, or not a 55-joint body.
     """
     remedy = "Give an SMPL-X .npz model file; a .pkl must be converted first."
     try:

@@ -16,7 +16,7 @@ def joint_transforms(
     Args:
         rotations: [J, 3, 3] of each joint relative to its parent.
         joints: [J, 3] rest positions in metres.
-        parents: parent index of each joint, -1 for the root; parents come before children.
+        parents: Parent index of each joint, -1 for the root; parents come before children.
 
     Returns:
         R [J, 3, 3] world rotation of each joint, t [J, 3] such that a rest point ``x`` held

@@ -24,9 +24,15 @@ class BodyTensors:
     """A body's arrays as tensors of one type on one device.
 
     Attributes:
-        v_template: [V, 3] metres. f: [F, 3] int64. weights: [V, 55]. J_template: [55, 3].
-        shapedirs: [V, 3, S]. J_shapedirs: [55, 3, S]. exprdirs: [V, 3, E].
-        posedirs: [V, 3, 486] or None. parents, expression_names: as in ``Body``.
+        v_template: [V, 3] metres.
+        f: [F, 3] int64.
+        weights: [V, 55].
+        J_template: [55, 3].
+        shapedirs: [V, 3, S].
+        J_shapedirs: [55, 3, S].
+        exprdirs: [V, 3, E].
+        posedirs: [V, 3, 486] or None.
+        parents, expression_names: As in ``Body``.
     """
 
     v_template: Tensor
@@ -107,7 +113,8 @@ def joint_transforms_torch(
     """Forward kinematics, as :func:`.skinning.joint_transforms`.
 
     Args:
-        rotations: [..., 55, 3, 3] relative to the parents. joints: [..., 55, 3] at rest.
+        rotations: [..., 55, 3, 3] relative to the parents.
+        joints: [..., 55, 3] at rest.
 
     Returns:
         R [..., 55, 3, 3], t [..., 55, 3] and the posed joints [..., 55, 3].
@@ -136,7 +143,9 @@ def body_vertices_torch(
     """Posed vertices [..., V, 3] and joints [..., 55, 3], as ``Body.vertices``.
 
     Args:
-        full_pose: [..., 55, 3] axis-angle. transl: [..., 3]. expression: [..., E].
+        full_pose: [..., 55, 3] axis-angle.
+        transl: [..., 3].
+        expression: [..., E].
         betas: [..., S]; the template's own shape when left out.
     """
     rotations = axis_angle_to_matrix_torch(full_pose)

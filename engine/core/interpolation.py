@@ -12,8 +12,8 @@ def smoothstep(x: FloatArray, low: float | FloatArray, high: float | FloatArray)
 
     Args:
         x: [...] any numbers.
-        low: where the result leaves 0; may be larger than ``high``.
-        high: where the result reaches 1.
+        low: Where the result leaves 0; may be larger than ``high``.
+        high: Where the result reaches 1.
 
     Returns:
         [...] in 0..1.

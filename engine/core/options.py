@@ -31,22 +31,22 @@ class OptionSpec:
     """One option, independent of what offers it.
 
     Attributes:
-        name: the field's name.
+        name: The field's name.
         kind: ``bool``, ``int``, ``float``, ``str`` or ``Path``; of a ``multiple`` option that of
             each value.
-        default: the value if none is given; ``...`` where one must be given.
-        help: a sentence or two that begin with a noun or an imperative.
-        unit: of the value, in lower case (``degrees``); empty without one.
-        metavar: what stands for the value in ``--help``; the unit in capitals if not given.
-        min: least value allowed, or None.
-        max: greatest value allowed, or None.
-        min_open: whether ``min`` itself is not allowed.
-        choices: every value allowed; empty for any.
-        flags: how the command line spells it, where that is not ``--name``; the first are short.
-        optional: whether None is allowed.
-        multiple: whether it may be given several times; the field is then a tuple.
-        show_default: whether ``--help`` names the default.
-        wanted: what the value must be, for messages, where :attr:`expected` would say too little.
+        default: The value if none is given; ``...`` where one must be given.
+        help: A sentence or two that begin with a noun or an imperative.
+        unit: Of the value, in lower case (``degrees``); empty without one.
+        metavar: What stands for the value in ``--help``; the unit in capitals if not given.
+        min: Least value allowed, or None.
+        max: Greatest value allowed, or None.
+        min_open: Whether ``min`` itself is not allowed.
+        choices: Every value allowed; empty for any.
+        flags: How the command line spells it, where that is not ``--name``; the first are short.
+        optional: Whether None is allowed.
+        multiple: Whether it may be given several times; the field is then a tuple.
+        show_default: Whether ``--help`` names the default.
+        wanted: What the value must be, for messages, where :attr:`expected` would say too little.
     """
 
     name: str
@@ -87,7 +87,7 @@ class OptionSpec:
         """The value as the field holds it; texts, as tables and command lines have them, are read.
 
         Raises:
-            ValueError: the value is not allowed; the text says what it must be.
+            ValueError: The value is not allowed; the text says what it must be.
 
         >>> OptionSpec("fov", float, None, unit="degrees", min=1, max=150).parse("40")
         40.0
@@ -167,7 +167,7 @@ def option_specs(cls: Any, exclude: Iterable[str] = ()) -> dict[str, OptionSpec]
     Fields that are not made with :func:`option` are left out, as are those named by ``exclude``.
 
     Raises:
-        TypeError: the annotation of an option is not of a kind that options can have.
+        TypeError: The annotation of an option is not of a kind that options can have.
     """
     specs = {}
     for one in fields(cls):
@@ -201,7 +201,7 @@ def parse_option(spec: OptionSpec, text: Any) -> Any:
     """The value of an option, as :meth:`OptionSpec.parse` reads it.
 
     Raises:
-        ValueError: the value is not allowed; the text says what it must be.
+        ValueError: The value is not allowed; the text says what it must be.
     """
     return spec.parse(text)
 
@@ -212,7 +212,7 @@ def check_options(options: Any) -> None:
     For ``__post_init__``.
 
     Raises:
-        LikenessError: a value is not allowed; the option and what it must be are named.
+        LikenessError: A value is not allowed; the option and what it must be are named.
     """
     for name, spec in option_specs(options).items():
         value = getattr(options, name)
@@ -230,7 +230,7 @@ def options_from_json(cls: type[_Options], values: Mapping[str, Any]) -> _Option
     """Options of a class from a request's ``options``.
 
     Raises:
-        LikenessError: a name is not known, or a value is not allowed.
+        LikenessError: A name is not known, or a value is not allowed.
     """
     try:
         return cls(**values)

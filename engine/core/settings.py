@@ -42,10 +42,10 @@ class Setting:
     """One tuning constant.
 
     Attributes:
-        name: dotted name, e.g. ``lift.texels.under_photo``.
-        value: the value that this process uses now.
-        default: the value in the source.
-        meaning: unit and meaning, from the field's comment or docstring; may be empty.
+        name: Dotted name, e.g. ``lift.texels.under_photo``.
+        value: The value that this process uses now.
+        default: The value in the source.
+        meaning: Unit and meaning, from the field's comment or docstring; may be empty.
     """
 
     name: str
@@ -58,12 +58,12 @@ def register_settings(stage: str, settings: _T) -> _T:
     """Register a stage's constants and return them.
 
     Args:
-        stage: dotted name of the stage, e.g. ``lift.texels``.
-        settings: instance of a frozen dataclass of scalars and flat tuples of scalars.
+        stage: Dotted name of the stage, e.g. ``lift.texels``.
+        settings: Instance of a frozen dataclass of scalars and flat tuples of scalars.
 
     Raises:
-        TypeError: a field holds something else.
-        ValueError: another class is already registered under that name.
+        TypeError: A field holds something else.
+        ValueError: Another class is already registered under that name.
     """
     known = _stages.get(stage)
     if known is not None and type(known).__qualname__ != type(settings).__qualname__:
@@ -82,7 +82,7 @@ def get_settings(stage: str) -> Any:
     """Return a stage's registered constants.
 
     Raises:
-        LikenessError: no stage has that name.
+        LikenessError: No stage has that name.
     """
     if stage not in _stages:
         raise LikenessError(f"Unknown stage {stage!r}.", _suggest(stage, _stages))
@@ -113,11 +113,11 @@ def override_settings(values: Mapping[str, Any]) -> None:
     """Change constants for this process: all of them, or none if one is refused.
 
     Args:
-        values: dotted names to values of the default's type. Text is parsed, so that the command
+        values: Dotted names to values of the default's type. Text is parsed, so that the command
             line can pass it on: ``0.01``, ``true``, and ``0.1,0.2`` for a tuple.
 
     Raises:
-        LikenessError: a name is unknown, or a value has the wrong type or is not finite.
+        LikenessError: A name is unknown, or a value has the wrong type or is not finite.
     """
     checked = []
     for name, value in values.items():
@@ -143,10 +143,10 @@ def overridden_settings(values: Mapping[str, Any]) -> Iterator[None]:
     """Override constants within a ``with`` block, then restore what was there before.
 
     Args:
-        values: as for ``override_settings``.
+        values: As for ``override_settings``.
 
     Raises:
-        LikenessError: as ``override_settings`` does.
+        LikenessError: As ``override_settings`` does.
     """
     before = {stage: dict(vars(settings)) for stage, settings in _stages.items()}
     override_settings(values)

@@ -78,8 +78,8 @@ class Pose:
     """One pose and expression of a body (the only pose type of the project).
 
     Attributes:
-        full_pose: [55, 3] axis-angle rotation of each joint relative to its parent, radians;
-            row 0 is the root (``global_orient``). Fingers rotate from the flat hand.
+        full_pose: [55, 3] axis-angle rotation of each joint relative to its parent, radians; row 0
+            is the root (``global_orient``). Fingers rotate from the flat hand.
         transl: [3] metres, added after skinning.
         expression: [E] weights of the body's expression basis; 0 is neutral.
 
@@ -188,8 +188,8 @@ class Observation:
     Attributes:
         pose: [33, 2] body landmarks, pixels.
         pose_visibility: [33] in 0..1.
-        pose_world: [33, 3] metres around the hips in engine axes (x to the body's left, y up,
-            z to the viewer).
+        pose_world: [33, 3] metres around the hips in engine axes (x to the body's left, y up, z to
+            the viewer).
         person_mask: [H, W] float32, soft probability of the person from both segmenters.
         face: [478, 2] face landmarks in pixels (468 of FaceMesh, then 5 + 5 of the irises, the
             person's right eye first as in MediaPipe); None if no face was found.
@@ -198,8 +198,8 @@ class Observation:
         person_index: Which of the people found this is, from 0.
         num_people: Number of people found.
         warnings: What the user should know.
-        people: [P, 4] left, top, right, bottom of every person in pixels, from left to right;
-            None if not reported.
+        people: [P, 4] left, top, right, bottom of every person in pixels, from left to right; None
+            if not reported.
     """
 
     pose: FloatArray
@@ -234,13 +234,13 @@ class Track:
 
     Attributes:
         betas: [B] coefficients of the body file's shape basis (body, then head identity).
-        pose: Pose and expression in the photo, in camera-aligned world space (the camera sits
-            at the origin and looks along -z; ``camera.viewmat`` is diag(1, -1, -1, 1)).
+        pose: Pose and expression in the photo, in camera-aligned world space (the camera sits at
+            the origin and looks along -z; ``camera.viewmat`` is diag(1, -1, -1, 1)).
         camera: The photo's camera, in pixels of ``Portrait.rgb``.
         framing: ``head``, ``half`` or ``full``.
         joint_confidence: [55] from 0 (unseen, from the prior) to 1 (seen).
-        face_error: Mean landmark error in per cent of the inter-ocular distance; None without
-            a face.
+        face_error: Mean landmark error in per cent of the inter-ocular distance; None without a
+            face.
         pose_error: Mean error of the visible body landmarks in pixels of a 512-pixel image.
         warnings: What the user should know.
         view: ``front``, ``side`` or ``back``: how the trunk faces the camera.
@@ -368,8 +368,8 @@ class BoundGaussians:
         bary: [N, 3] float32 barycentric coordinates.
         offset: [N, 3] float32 metres in the triangle's frame, at the rest pose's size.
         quats: [N, 4] float32 unit quaternions w, x, y, z in the triangle's frame.
-        scales: [N, 3] float32 metres at the rest pose's size; the third (along the splat's
-            normal) is at most a tenth of the others.
+        scales: [N, 3] float32 metres at the rest pose's size; the third (along the splat's normal)
+            is at most a tenth of the others.
         opacities: [N] float32 in 0..1.
         colors: [N, 3] float32 sRGB in 0..1.
         layer: [N] uint8 index into LAYERS.
@@ -410,8 +410,8 @@ class Avatar:
         camera: The photo's camera.
         framing: ``head``, ``half`` or ``full``.
         provenance: JSON-able: source file name and hash, versions, figures, seed, warnings.
-        lod_start: [N] float32 level of detail from which on each Gaussian grows
-            (gaussians/lod.py); None if they are not sorted by importance.
+        lod_start: [N] float32 level of detail from which on each Gaussian grows (gaussians/lod.py);
+            None if they are not sorted by importance.
     """
 
     body: Any  # engine.body.Body, which imports this module

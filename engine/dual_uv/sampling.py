@@ -39,8 +39,10 @@ class SurfaceSamples:
     """Points fixed on the body's surface, with their place in the UV grid (equation 1).
 
     Attributes:
-        triangle: [N] rows of ``Body.f``. bary: [N, 3]. row, col: [N] cells of the grid.
-        size: side of the square grid.
+        triangle: [N] rows of ``Body.f``.
+        bary: [N, 3].
+        row, col: [N] cells of the grid.
+        size: Side of the square grid.
     """
 
     triangle: IntArray
@@ -66,8 +68,10 @@ class UVMap:
     """Features in UV space.
 
     Attributes:
-        values: [S, S, C], zero where nothing was seen. mask: [S, S] whether a texel was seen.
-        seen: [N] which of the samples were seen. sampled: [N, C] their features (zero if unseen).
+        values: [S, S, C], zero where nothing was seen.
+        mask: [S, S] whether a texel was seen.
+        seen: [N] which of the samples were seen.
+        sampled: [N, C] their features (zero if unseen).
     """
 
     values: FloatArray
@@ -151,7 +155,8 @@ def core_points(
     """Where the photo's camera sees points of the body's surface (equation 2).
 
     Args:
-        vertices: [V, 3] the body as posed in the photo. samples: of its surface.
+        vertices: [V, 3] the body as posed in the photo.
+        samples: Of its surface.
     """
     buffer = rasterize_visibility(vertices, body.f, camera)
     normals = samples.points(vertex_normals(vertices, body.f), body.f)
@@ -190,7 +195,8 @@ def gather_features(
     """Features at seen points, averaged into the UV grid (equations 2 and 3).
 
     Args:
-        features: [h, w, C] of the photo, at any resolution. camera: the photo's camera.
+        features: [h, w, C] of the photo, at any resolution.
+        camera: The photo's camera.
     """
     height, width = features.shape[:2]
     seen = points.seen

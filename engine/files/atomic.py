@@ -124,8 +124,8 @@ def atomic_write_files(folder: Path) -> Iterator[Path]:
         The scratch folder.
 
     Raises:
-        LikenessError: ``folder`` is a file, full or read-only. An error of the block that names
-            the scratch folder is raised with ``folder`` in its place.
+        LikenessError: ``folder`` is a file, full or read-only. An error of the block that names the
+            scratch folder is raised with ``folder`` in its place.
     """
     check_output_folder(folder)
     folder = folder.absolute()

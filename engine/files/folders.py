@@ -36,8 +36,8 @@ def safe_join(folder: Path, name: str) -> Path:
         name: A relative path; a backslash separates folders, too.
 
     Raises:
-        LikenessError: The path would lie elsewhere: ``name`` is absolute, contains ``..`` or
-            leads out through a link.
+        LikenessError: The path would lie elsewhere: ``name`` is absolute, contains ``..`` or leads
+            out through a link.
     """
     parts = PurePosixPath(name.replace("\\", "/")).parts
     plain = parts and not any(part == ".." or "\0" in part or ":" in part for part in parts)

@@ -72,8 +72,8 @@ class ModelWeights:
         files: One file, or the files of a folder called ``name``.
         repository: Name on the Hugging Face hub; empty if it is not there.
         url: Web address of the folder with the files, without a repository.
-        gigabytes: Approximate size of the repository if all of it is needed (a model in shards,
-            or a pipeline of several); then ``files`` only identify it.
+        gigabytes: Approximate size of the repository if all of it is needed (a model in shards, or
+            a pipeline of several); then ``files`` only identify it.
     """
 
     name: str
@@ -336,8 +336,8 @@ def find_weights(
         wanted: A path, or a name in :data:`WEIGHTS`, of the file or of the repository.
         allow_download: Whether downloads are allowed; None asks ``LIKENESS_ALLOW_DOWNLOAD``.
         more: More folders; Blender's extension has its own.
-        into: Where files from the web go, into a folder with the weights' name; the user's
-            folder by default.
+        into: Where files from the web go, into a folder with the weights' name; the user's folder
+            by default.
         progress: Reports downloads.
 
     Raises:

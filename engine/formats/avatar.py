@@ -156,8 +156,7 @@ def load_avatar(path: Path) -> Avatar:
     """Read and check an avatar file.
 
     Raises:
-        LikenessError: The file does not exist, is not an avatar, has a newer version or is
-            damaged.
+        LikenessError: The file does not exist, is not an avatar, has a newer version or is damaged.
     """
     return _avatar(*_read(path), str(path))
 

@@ -57,7 +57,7 @@ def parse_version(text: str, path: str) -> tuple[int, int]:
     Warns where the file is of a newer minor version.
 
     Raises:
-        LikenessError: it says none, or a newer major one, or one of which no migration is known.
+        LikenessError: It says none, or a newer major one, or one of which no migration is known.
 
     >>> parse_version("1", "a.safetensors"), parse_version("1.1", "a.safetensors")
     ((1, 0), (1, 1))

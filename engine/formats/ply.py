@@ -86,7 +86,7 @@ def decode_gaussians(
     """The inverse of :func:`encode_gaussians`.
 
     Raises:
-        LikenessError: values that are no numbers; names the file.
+        LikenessError: Values that are no numbers; names the file.
     """
     length = np.linalg.norm(quats, axis=1, keepdims=True)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -107,10 +107,10 @@ def write_ply(gaussians: Gaussians, path: Path, up: str = "y") -> None:
     """Write RGB Gaussians to ``path``, whole or not at all.
 
     Args:
-        up: one of ``UPS``.
+        up: One of ``UPS``.
 
     Raises:
-        LikenessError: the folder cannot be written to.
+        LikenessError: The folder cannot be written to.
     """
     with atomic_write(path) as scratch:
         gsply.plywrite(scratch, *encode_gaussians(rotate_gaussians(gaussians, UPS[up])))
@@ -120,7 +120,8 @@ def check_ply_header(path: Path) -> None:
     """Read a PLY file's header, and see that the file holds the rows that it announces.
 
     Raises:
-        OSError: it cannot be opened. ValueError: what is wrong with it.
+        OSError: It cannot be opened.
+        ValueError: What is wrong with it.
     """
     size = file_size(path)
     with path.open("rb") as file:
@@ -154,10 +155,10 @@ def read_ply(path: Path, up: str = "y") -> Gaussians:
     Colours that depend on the view are reduced to their mean, with a warning.
 
     Args:
-        up: which axis of the file points up, one of ``UPS``.
+        up: Which axis of the file points up, one of ``UPS``.
 
     Raises:
-        LikenessError: no such file, or not Gaussians.
+        LikenessError: No such file, or not Gaussians.
     """
     remedy = "Give a PLY file of 3D Gaussians."
     try:

@@ -37,8 +37,10 @@ class Curves:
     """A pose, or T of them, as a skeleton's nodes take it.
 
     Attributes:
-        times: [T] seconds. root: [T, 3] place of the pelvis. quats: [T, 55, 4] w, x, y, z, each
-            turned from its parent, without jumps of sign. expression: [T, E].
+        times: [T] seconds.
+        root: [T, 3] place of the pelvis.
+        quats: [T, 55, 4] w, x, y, z, each turned from its parent, without jumps of sign.
+        expression: [T, E].
     """
 
     times: FloatArray

@@ -40,7 +40,7 @@ def write_spz(gaussians: Gaussians, path: Path) -> None:
     """Write RGB Gaussians to ``path``, whole or not at all.
 
     Raises:
-        LikenessError: the folder cannot be written to, or they lie too far from the origin.
+        LikenessError: The folder cannot be written to, or they lie too far from the origin.
     """
     far = float(np.abs(gaussians.means).max(initial=0.0))
     if far > MAX_METRES:
@@ -84,7 +84,7 @@ def read_spz(path: Path) -> Gaussians:
     Colours that depend on the view are reduced to their mean, with a warning.
 
     Raises:
-        LikenessError: no such file, not an SPZ file, or of a later version.
+        LikenessError: No such file, not an SPZ file, or of a later version.
     """
     remedy = "Give an SPZ file of version 1 to 3."
     try:

@@ -13,8 +13,9 @@ class SurfaceMesh:
     """A skinned mesh with the avatar's look.
 
     Attributes:
-        body: with the carried vertices as ``v_template``; pose it as any body.
-        uv: [T, 2] places in the texture, v down. uv_f: [F, 3] rows of ``uv``.
+        body: With the carried vertices as ``v_template``; pose it as any body.
+        uv: [T, 2] places in the texture, v down.
+        uv_f: [F, 3] rows of ``uv``.
         texture: [S, S, 3] float32 0..1, as stored in photos (sRGB).
         colors: [V, 3] float32 0..1, the texture's colours at the vertices.
     """

@@ -44,12 +44,12 @@ def write_usda(
     """Write splats, a rigged mesh, or both to ``path``; the mesh's texture beside it.
 
     Args:
-        pose: how the mesh stands; a motion becomes a SkelAnimation with time samples, one time
-            code a frame. The rest pose when left out.
+        pose: How the mesh stands; a motion becomes a SkelAnimation with time samples, one time code
+            a frame. The rest pose when left out.
         place: [4, 4] from the pose's space to the splats' world; the identity when left out.
 
     Raises:
-        LikenessError: the folder cannot be written to.
+        LikenessError: The folder cannot be written to.
     """
     if splats is None and mesh is None:
         raise ValueError("nothing to write")

@@ -21,7 +21,10 @@ class ColorModel:
     """A mixture of K Gaussians over D-dimensional features.
 
     Attributes:
-        weights: [K]. means: [K, D]. precisions: [K, D, D]. log_norms: [K].
+        weights: [K].
+        means: [K, D].
+        precisions: [K, D, D].
+        log_norms: [K].
     """
 
     weights: FloatArray

@@ -35,7 +35,7 @@ def write_exr(path: Path, channels: Mapping[str, NDArray[np.float16 | np.float32
     """Write channels [H, W], float16 or float32, all of one size; whole or not at all.
 
     Raises:
-        LikenessError: the folder is missing, full or read-only.
+        LikenessError: The folder is missing, full or read-only.
     """
     arrays = {name: np.ascontiguousarray(channels[name]) for name in sorted(channels)}
     sizes = {array.shape for array in arrays.values()}
@@ -64,7 +64,8 @@ def write_exr_frame(
 
     Args:
         rgb: [H, W, 3] sRGB with the weights in it, as ``render.rasterize`` draws it on black.
-        alpha: [H, W]. depth: [H, W] metres along the view axis.
+        alpha: [H, W].
+        depth: [H, W] metres along the view axis.
         covered: [H, W] where it is less than ``ALPHA_SEEN``, ``NO_DEPTH`` is written; None takes
             ``alpha``.
     """

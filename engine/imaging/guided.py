@@ -25,10 +25,10 @@ def guided_filter(
     Args:
         values: [H, W].
         guide: [H, W, 3] in 0..1.
-        radius: half side of the window in pixels.
-        epsilon: colour variance below which the filter averages.
-        full_guide: [H', W', 3] the same picture at a higher resolution; the linear function is
-            then applied there ("fast guided filter", He and Sun 2015).
+        radius: Half side of the window in pixels.
+        epsilon: Colour variance below which the filter averages.
+        full_guide: [H', W', 3] the same picture at a higher resolution; the linear function is then
+            applied there ("fast guided filter", He and Sun 2015).
 
     Returns:
         [H, W], or [H', W'] with ``full_guide``; float32.

@@ -65,7 +65,7 @@ def parse_numbered(out: Path) -> NumberedFiles | None:
     """The pictures that ``-o`` asks for: a folder or a pattern; None for a video's name.
 
     Raises:
-        LikenessError: neither; lists what there is.
+        LikenessError: Neither; lists what there is.
     """
     if out.is_dir() or not out.suffix:
         return NumberedFiles(out / "frame_%04d.png")
@@ -84,8 +84,10 @@ class ImageSequenceWriter:
     """Numbered PNG files that appear all together or not at all. Use it in a ``with`` block.
 
     Args:
-        names: what the files are called.
-        width, height: of the frames. alpha: they come as [H, W, 4] with straight alpha.
+        names: What the files are called.
+        width: Of the frames.
+        height: Of the frames.
+        alpha: They come as [H, W, 4] with straight alpha.
     """
 
     def __init__(

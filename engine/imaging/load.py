@@ -82,8 +82,8 @@ def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
     an animation the first frame is taken. The longer side is reduced to ``max_side`` pixels.
 
     Raises:
-        LikenessError: missing, a folder, empty, not a picture, cut off, smaller than
-            ``MIN_SIDE`` or larger than ``MAX_MEGAPIXELS``.
+        LikenessError: Missing, a folder, empty, not a picture, cut off, smaller than ``MIN_SIDE``
+            or larger than ``MAX_MEGAPIXELS``.
     """
     path = Path(path)
     image = _open(path)

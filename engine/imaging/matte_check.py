@@ -66,7 +66,7 @@ class BodyMap:
         likely: [h, w] where the trunk is, with its clothes, though its joints were not seen: the
             hips are below the picture, or behind a table.
         inside: [h, w] pixels to the body's outline, positive inside and negative outside.
-        shrink: pixels by which the body is shrunk to where it is certain.
+        shrink: Pixels by which the body is shrunk to where it is certain.
     """
 
     part: IntArray
@@ -85,8 +85,8 @@ class MatteLoss:
     """What a matte leaves out.
 
     Attributes:
-        share: 0..1 of the body's core. too_much: whether all in all, or of one part, it is more
-            than a healthy matte loses.
+        share: 0..1 of the body's core.
+        too_much: Whether all in all, or of one part, it is more than a healthy matte loses.
         where: [h, w] the core's pixels outside the matte.
     """
 
@@ -123,7 +123,8 @@ def body_parts(weights: FloatArray, confidence: FloatArray) -> IntArray:
     -1 on the trunk and -2 elsewhere.
 
     Args:
-        weights: [V, 55] skinning weights. confidence: [55] 0..1, as the fit gives it.
+        weights: [V, 55] skinning weights.
+        confidence: [55] 0..1, as the fit gives it.
     """
     part_of = np.zeros(len(JOINT_NAMES), np.int8)
     for joint, name in enumerate(JOINT_NAMES):
@@ -141,8 +142,10 @@ def map_body(vertices: FloatArray, f: IntArray, parts: IntArray, camera: Camera)
     """Draw the seen parts of a body, about ``CHECK_SIDE`` pixels large; None if it is not there.
 
     Args:
-        vertices: [V, 3] posed, world space, metres. f: [F, 3].
-        parts: [V] as :func:`body_parts` gives them. camera: the photo's.
+        vertices: [V, 3] posed, world space, metres.
+        f: [F, 3].
+        parts: [V] as :func:`body_parts` gives them.
+        camera: The photo's.
     """
     pixels, depth = project(vertices[parts >= 0], camera)
     pixels = pixels[depth > 0].clip(0, [camera.width, camera.height])
@@ -206,7 +209,8 @@ def repair_matte(
     body, and did not gain more beside the body than on it.
 
     Args:
-        first: what :func:`.matting.make_matte` made of the two. body: the fitted body in the photo.
+        first: What :func:`.matting.make_matte` made of the two.
+        body: The fitted body in the photo.
     """
     before = None if body is None else measure_loss(first.alpha, body)
     if body is None or before is None or not before.too_much:

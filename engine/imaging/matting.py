@@ -69,8 +69,8 @@ def make_matte(
     estimated by multi-level foreground estimation (Germer et al. 2020).
 
     Args:
-        body: [H, W] 0..1, how probably the fitted body is there, where the person mask is known
-            to have lost it: added to the mask, and certain foreground where it is 1.
+        body: [H, W] 0..1, how probably the fitted body is there, where the person mask is known to
+            have lost it: added to the mask, and certain foreground where it is 1.
     """
     rgb = np.asarray(portrait.rgb, np.float32)
     if portrait.alpha is not None and is_cutout(portrait.alpha, observation.person_mask):

@@ -22,7 +22,7 @@ def is_video(path: Path) -> bool:
     A True does not promise that the video can be read; whoever opens it finds that out.
 
     Raises:
-        LikenessError: missing, a folder, empty, or neither picture nor video by a picture's name.
+        LikenessError: Missing, a folder, empty, or neither picture nor video by a picture's name.
     """
     path = Path(path)
     if require_file(path, "Name a picture or a video.") > 0:

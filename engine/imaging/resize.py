@@ -26,8 +26,8 @@ def resize(image: FloatArray, width: int, height: int, method: str = "lanczos") 
     """A picture at another size, without aliasing. [H, W] or [H, W, C] -> float32 [h, w(, C)].
 
     Args:
-        method: ``lanczos`` (sharpest; overshoots are clipped to the input's range), ``bilinear``
-            or ``area``. All of them widen their support when they shrink.
+        method: ``lanczos`` (sharpest; overshoots are clipped to the input's range), ``bilinear`` or
+            ``area``. All of them widen their support when they shrink.
 
     >>> resize(np.array([[0.0, 1.0], [2.0, 3.0]]), 1, 1, "area")
     array([[1.5]], dtype=float32)
@@ -101,8 +101,9 @@ def affine_crop(
     Args:
         image: [H, W] or [H, W, C].
         matrix: [2, 3] from output pixels to input pixels.
-        width, height: size of the output.
-        edge: outside the picture repeat its border instead of zero.
+        width: Size of the output.
+        height: Size of the output.
+        edge: Outside the picture repeat its border instead of zero.
 
     Returns:
         float32 [height, width] or [height, width, C].

@@ -60,11 +60,11 @@ class VideoReader:
     :attr:`warnings`; what was read before stays valid.
 
     Attributes:
-        width, height: of the frames that are given out, after rotation.
-        frame_rate: frames per second of the even grid.
-        duration: seconds as the file says, or None.
-        num_frames: how many frames the file says it has, or None; damaged files have fewer.
-        warnings: what the user should know, known after an iteration.
+        width, height: Of the frames that are given out, after rotation.
+        frame_rate: Frames per second of the even grid.
+        duration: Seconds as the file says, or None.
+        num_frames: How many frames the file says it has, or None; damaged files have fewer.
+        warnings: What the user should know, known after an iteration.
     """
 
     def __init__(self, path: Path, max_side: int = MAX_SIDE) -> None:

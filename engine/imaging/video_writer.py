@@ -58,8 +58,9 @@ class VideoFormat:
     """How FFmpeg writes one kind of file.
 
     Attributes:
-        opaque: options for frames without alpha. alpha: with alpha; None where it cannot be.
-        even: width and height must be even.
+        opaque: Options for frames without alpha.
+        alpha: With alpha; None where it cannot be.
+        even: Width and height must be even.
     """
 
     opaque: tuple[str, ...]
@@ -86,7 +87,7 @@ def ffmpeg_program() -> str:
     """Path of FFmpeg's executable.
 
     Raises:
-        LikenessError: imageio-ffmpeg, or its program for this computer, is not installed.
+        LikenessError: Imageio-ffmpeg, or its program for this computer, is not installed.
     """
     try:
         import imageio_ffmpeg
@@ -108,13 +109,13 @@ class VideoWriter:
     """A video file that appears whole or not at all. Use it in a ``with`` block.
 
     Args:
-        path: its suffix is one of ``FORMATS``.
-        width, height: of the frames; where they must be even, the last row or column is repeated.
-        frame_rate: frames per second; kept exactly, as 30000/1001.
-        alpha: frames come as [H, W, 4] with straight alpha.
+        path: Its suffix is one of ``FORMATS``.
+        width, height: Of the frames; where they must be even, the last row or column is repeated.
+        frame_rate: Frames per second; kept exactly, as 30000/1001.
+        alpha: Frames come as [H, W, 4] with straight alpha.
 
     Raises:
-        LikenessError: the package is missing; a suffix that is unknown, or cannot hold alpha; the
+        LikenessError: The package is missing; a suffix that is unknown, or cannot hold alpha; the
             file cannot be written (with FFmpeg's own words).
     """
 

@@ -45,15 +45,17 @@ def rasterize(
     """Draw Gaussians for C cameras of one image size.
 
     Args:
-        gaussians: in world space; ``colors`` may have any number of channels.
-        viewmats: [C, 4, 4] world to camera (OpenCV). Ks: [C, 3, 3] in pixels, without skew.
-        width, height: pixels; pixel centres at +0.5.
+        gaussians: In world space; ``colors`` may have any number of channels.
+        viewmats: [C, 4, 4] world to camera (OpenCV).
+        Ks: [C, 3, 3] in pixels, without skew.
+        width: Pixels; pixel centres at +0.5.
+        height: Pixels; pixel centres at +0.5.
         background: [channels] or [C, channels]; black when left out.
-        backend: one of ``BACKENDS``.
+        backend: One of ``BACKENDS``.
 
     Raises:
-        LikenessError: an unknown back end, or one whose package is not installed; numbers or
-            shapes that cannot be drawn (:mod:`.checks`). No Gaussians at all can: they show the
+        LikenessError: An unknown back end, or one whose package is not installed; numbers or shapes
+            that cannot be drawn (:mod:`.checks`). No Gaussians at all can: they show the
             background.
     """
     job = check_inputs(gaussians, viewmats, Ks, width, height, background)

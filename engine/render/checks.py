@@ -53,7 +53,7 @@ def check_inputs(
     """Everything that ``rasterize`` is given; arguments as there.
 
     Raises:
-        LikenessError: names the field, counts what is wrong and says where it begins.
+        LikenessError: Names the field, counts what is wrong and says where it begins.
     """
     check_gaussians(gaussians)
     views, lenses = check_cameras(viewmats, Ks)

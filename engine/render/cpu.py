@@ -48,7 +48,8 @@ class ForwardState(NamedTuple):
     """What one camera's backward pass needs of its forward pass.
 
     Attributes:
-        splats, lists: of this camera. colors: [M, channels] in the splats' order.
+        splats, lists: Of this camera.
+        colors: [M, channels] in the splats' order.
         rest: [H, W] transmittance that is left for the background.
         end: [H, W] int32, the place in the tile's list at which the pixel was finished.
     """

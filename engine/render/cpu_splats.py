@@ -40,10 +40,12 @@ class ProjectedSplats(NamedTuple):
 
     Attributes:
         source: [M] int32, the Gaussian's row.
-        centre: [M, 2] float64 pixels. conic: [M, 3] float32, the inverse 2D covariance's xx, xy
-            and yy. depth: [M] float32 metres.
-        opacity: [M] float32. reach: [M] float32, the squared Mahalanobis distance at which alpha
-            falls under ``ALPHA_MIN``.
+        centre: [M, 2] float64 pixels.
+        conic: [M, 3] float32, the inverse 2D covariance's xx, xy and yy.
+        depth: [M] float32 metres.
+        opacity: [M] float32.
+        reach: [M] float32, the squared Mahalanobis distance at which alpha falls under
+            ``ALPHA_MIN``.
         box: [M, 4] int32 first and last pixel column, first and last row.
     """
 

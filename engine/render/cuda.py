@@ -58,7 +58,7 @@ def rasterize_gsplat(
     taken to the GPU; the results stay there.
 
     Raises:
-        LikenessError: no gsplat, none that draws by our rules, no GPU, or no kernels.
+        LikenessError: No gsplat, none that draws by our rules, no GPU, or no kernels.
     """
     gsplat = _gsplat()
     device = means.device if means.is_cuda else _DEVICE

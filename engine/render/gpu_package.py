@@ -11,7 +11,7 @@ def installed_version(name: str, has_gpu: bool) -> tuple[int, ...] | str:
     """The leading numbers of a package's version, or why nothing can be drawn with it.
 
     Args:
-        has_gpu: whether torch sees a CUDA device; the package is not imported where it doesn't.
+        has_gpu: Whether torch sees a CUDA device; the package is not imported where it doesn't.
     """
     if importlib.util.find_spec(name) is None:
         return f"{name} is not installed"

@@ -83,8 +83,9 @@ def rasterize_mesh(
     """Draw a mesh into a z-buffer.
 
     Args:
-        vertices: [V, 3] world space, metres. f: [F, 3], counter-clockwise seen from outside.
-        cull_back: leave out triangles that face away from the camera.
+        vertices: [V, 3] world space, metres.
+        f: [F, 3], counter-clockwise seen from outside.
+        cull_back: Leave out triangles that face away from the camera.
     """
     xy, z = project(np.asarray(vertices, np.float64), camera)
     xy = np.where((z > NEAR)[:, None], xy, 0.0)

@@ -64,7 +64,7 @@ def rasterize_mesh_cuda(
     """:func:`.mesh.rasterize_mesh`, drawn by nvdiffrast.
 
     Raises:
-        LikenessError: no nvdiffrast, none recent enough, no GPU, or no kernels.
+        LikenessError: No nvdiffrast, none recent enough, no GPU, or no kernels.
     """
     points = np.asarray(vertices, np.float64)
     z = points @ camera.viewmat[2, :3] + camera.viewmat[2, 3]

@@ -31,7 +31,9 @@ class RasterJob(NamedTuple):
     """Cameras and background of one drawing, checked and of one form.
 
     Attributes:
-        viewmats: [C, 4, 4] float64. Ks: [C, 3, 3] float64. width, height: pixels.
+        viewmats: [C, 4, 4] float64.
+        Ks: [C, 3, 3] float64.
+        width, height: Pixels.
         background: [C, channels].
     """
 
@@ -61,8 +63,12 @@ class Gradients(NamedTuple):
     """A loss's derivatives by what was drawn, float32, shapes as in ``Gaussians``.
 
     Attributes:
-        means: [N, 3]. quats: [N, 4], by the quaternion before it is made a unit. scales: [N, 3].
-        opacities: [N]. colors: [N, channels]. background: [C, channels].
+        means: [N, 3].
+        quats: [N, 4], by the quaternion before it is made a unit.
+        scales: [N, 3].
+        opacities: [N].
+        colors: [N, channels].
+        background: [C, channels].
     """
 
     means: FloatArray

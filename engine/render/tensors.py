@@ -43,7 +43,7 @@ def rasterize_tensors(
         the device of ``means``.
 
     Raises:
-        LikenessError: an unknown back end, or one that cannot be used here; with ``cpu``, numbers
+        LikenessError: An unknown back end, or one that cannot be used here; with ``cpu``, numbers
             that cannot be drawn, and cameras that want a derivative, which it has not got.
     """
     if backend not in BACKENDS:

@@ -26,13 +26,14 @@ def rasterize_visibility(
     """Draw a mesh into a z-buffer.
 
     Args:
-        vertices: [V, 3] world space, metres. f: [F, 3], counter-clockwise seen from outside.
-        cull_back: leave out triangles that face away from the camera.
+        vertices: [V, 3] world space, metres.
+        f: [F, 3], counter-clockwise seen from outside.
+        cull_back: Leave out triangles that face away from the camera.
         backend: ``cpu`` or ``cuda``; when left out, ``cuda`` where it can be used. Should it fail
             then, a warning says so and the CPU draws.
 
     Raises:
-        LikenessError: an unknown back end, or one asked for that cannot be used here.
+        LikenessError: An unknown back end, or one asked for that cannot be used here.
     """
     if backend not in (None, *MESH_BACKENDS):
         raise LikenessError(
