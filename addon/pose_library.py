@@ -1,10 +1,10 @@
 """The poses and expressions of ``engine/poses`` as a library of pose assets.
 
 :func:`write_library` makes a .blend with one action per pose and expression, Blender's catalogs
-beside it, and a picture for each. Actions turn bones and set properties of the bone ``face``; they
-move nothing, since people differ in size. A bone's own axes differ a little from person to person
-too: an asset is exact on the default body, and within about a degree on others. The panel's
-presets work out the same poses for the person at hand.
+beside it, and a picture for each. Actions rotate bones and set properties of the bone ``face``;
+they do not move bones, because people differ in size. Bone axes differ slightly as well: an asset
+is exact on the default body, and within about a degree on others. The panel's presets compute the
+poses for each person exactly.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ _SLOT = "Likeness"
 
 
 def catalog_id(catalog: str) -> str:
-    """The same at every build, so that files that refer to it keep doing so."""
+    """UUID of a catalog, the same in every build, because files refer to it."""
     return _place_id(CATALOGS[catalog])
 
 
 def write_library(path: Path) -> None:
-    """Make the library's .blend and its catalogs. Blender's present file is left empty.
+    """Write the library's .blend and its catalogs. Blender is left with an empty file.
 
     Args:
-        path: of the .blend, in a folder of its own.
+        path: of the .blend, in its own folder.
 
     Raises:
-        LikenessError: the default body or a picture is missing, or the folder cannot be written.
+        LikenessError: The default body or a picture is missing, or the folder cannot be written.
     """
     from ..engine.files.atomic import atomic_write, atomic_write_text
     from ..engine.poses import named_expressions, named_poses
@@ -73,19 +73,20 @@ def write_library(path: Path) -> None:
 
 
 def catalogs_text() -> str:
-    """The file that gives Blender's asset browser the names of the catalogs."""
+    """Content of the file that names the catalogs for Blender's asset browser."""
     lines = ["VERSION 1", ""]
     parents = {place.partition("/")[0]: None for place in CATALOGS.values()}
-    for place in (*parents, *CATALOGS.values()):  # without parents Blender finds it unsaved
+    for place in (*parents, *CATALOGS.values()):  # without parents Blender considers it unsaved
         lines.append(f"{_place_id(place)}:{place}:{place.replace('/', '-')}")
     return "\n".join([*lines, ""])
 
 
 def pose_action(pose: NamedPose, axes: FloatArray) -> Any:
-    """An action with one key of the bones that a pose is about.
+    """Create an action with one key of the bones in a pose.
 
     Args:
-        axes: [55, 3, 3] the bones' axes at rest, as :func:`motion.pose.get_rest_axes` gives them.
+        pose: of the library.
+        axes: [55, 3, 3] rest axes of the bones, from :func:`.motion.bone_pose.get_rest_axes`.
     """
     from .motion.bone_pose import bone_quaternions
 
@@ -100,14 +101,11 @@ def pose_action(pose: NamedPose, axes: FloatArray) -> Any:
 
 
 def expression_action(expression: NamedExpression) -> Any:
-    """An action with one key of the properties of the bone ``face`` it is about."""
+    """Create an action with one key of the ``face`` properties in an expression."""
     action, bag = _new_action(expression.label)
     for name, value in expression.all_weights().items():
         _key(bag, FACE, f'pose.bones["{FACE}"]["{name}"]', [value])
     return action
-
-
-# What is set by name ------------------------------------------------------------------------
 
 
 def blend_expression(
@@ -116,10 +114,13 @@ def blend_expression(
     """The expressions after a named one is set.
 
     Args:
-        now: what they are, by name.
-        strength: 0 leaves them, 1 sets the whole expression.
-        replaces: it takes the place of what its region shows; else it is added to that, as far
-            as 1.
+        now: current values by name.
+        name: of the library's expression.
+        strength: 0 changes nothing, 1 sets the full expression.
+        replaces: replace the current values in its region; else add to them, up to 1.
+
+    Raises:
+        LikenessError: The name is unknown, or the body lacks one of its expressions.
     """
     from ..engine.poses import find_expression
 
@@ -128,7 +129,7 @@ def blend_expression(
     if missing:
         raise LikenessError(
             f"This body has no expression '{missing[0]}'.",
-            "Named expressions need a body with ARKit's 52, as the default one is.",
+            "Named expressions need a body with ARKit's 52 expressions, such as the default body.",
         )
     out = dict(now)
     if replaces:
@@ -140,14 +141,11 @@ def blend_expression(
     return out
 
 
-# The user's asset libraries -----------------------------------------------------------------
-
-
 def library_folder() -> Path:
-    """Where the library lies.
+    """The folder of the library.
 
     Raises:
-        LikenessError: it was not made.
+        LikenessError: The library is missing.
     """
     from ..engine.files.weights import asset_path
 
@@ -155,7 +153,7 @@ def library_folder() -> Path:
 
 
 def find_library_entry(context: Any) -> Any | None:
-    """The preferences' entry of an asset library that is ours, or None."""
+    """The preferences' entry of our asset library, or None."""
     folder = library_folder()
     for entry in context.preferences.filepaths.asset_libraries:
         if entry.path and Path(bpy.path.abspath(entry.path)).resolve() == folder.resolve():
@@ -164,13 +162,12 @@ def find_library_entry(context: Any) -> Any | None:
 
 
 def add_library(context: Any) -> tuple[Any, bool]:
-    """List the library in Blender's preferences; the entry, and whether it is new.
+    """Add the library to Blender's preferences; returns the entry and whether it is new.
 
-    An entry of an older version of the extension, with our name and a folder that is gone, is
-    pointed here.
+    An entry of an older version, with our name and a missing folder, is updated.
 
     Raises:
-        LikenessError: the library was not made.
+        LikenessError: The library is missing.
     """
     found = find_library_entry(context)
     if found is not None:
@@ -183,9 +180,6 @@ def add_library(context: Any) -> tuple[Any, bool]:
         entry = libraries.new(name=LIBRARY_NAME, directory=str(folder))
     entry.path = str(folder)
     return entry, True
-
-
-# Helpers ------------------------------------------------------------------------------------
 
 
 def _place_id(place: str) -> str:
@@ -209,11 +203,11 @@ def _default_rest_axes() -> FloatArray:
 
 
 def _new_action(name: str) -> tuple[Any, Any]:
-    """An action with a slot for an object, and what takes its curves."""
+    """Create an action with a slot for objects; returns it and its channelbag."""
+    from .motion.actions import create_channelbag
+
     action = bpy.data.actions.new(name)
-    slot = action.slots.new(id_type="OBJECT", name=_SLOT)
-    strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
-    return action, strip.channelbag(slot, ensure=True)
+    return action, create_channelbag(action, _SLOT)[1]
 
 
 def _key(bag: Any, bone: str, path: str, values: Any) -> None:
@@ -227,7 +221,7 @@ def _key(bag: Any, bone: str, path: str, values: Any) -> None:
 
 
 def _mark(action: Any, entry: NamedPose | NamedExpression, picture: FloatArray) -> None:
-    """Make an action an asset with its text and picture [H, W, 3]."""
+    """Mark an action as an asset with its description and picture [H, W, 3]."""
     action.asset_mark()
     data = action.asset_data
     data.author, data.license = AUTHOR, LICENSE
@@ -239,5 +233,5 @@ def _mark(action: Any, entry: NamedPose | NamedExpression, picture: FloatArray) 
     height, width, _ = picture.shape
     preview.image_size = (width, height)
     pixels = np.ones((height, width, 4), np.float32)
-    pixels[..., :3] = picture[::-1]  # Blender's pictures begin below
+    pixels[..., :3] = picture[::-1]  # Blender's images start at the bottom
     preview.image_pixels_float.foreach_set(pixels.ravel())

@@ -1,4 +1,4 @@
-"""What leaves Blender: poses for the worker, and the rigged mesh through Blender's FBX exporter."""
+"""Export of poses for the worker, and of the rigged mesh by Blender's FBX exporter."""
 
 from __future__ import annotations
 
@@ -22,16 +22,22 @@ UV_NAME, COLOR_NAME, LOOK_NAME = "UVMap", "Color", "Look"
 
 
 def scene_frames(scene: Any) -> range:
-    """The frames of the scene's range, with its step."""
+    """The frames of the scene's range and step."""
     return range(scene.frame_start, scene.frame_end + 1, max(1, scene.frame_step))
 
 
 def record_poses(
     context: Any, objects: AvatarObjects, frames: Sequence[int], path: Path
 ) -> Generator[float, None, None]:
-    """Step through frames and write an avatar's poses as the worker's task ``export`` takes them.
+    """Step through frames and write an avatar's poses for the worker's task ``export``.
 
-    One frame a slice. The scene's present frame is restored.
+    One frame per slice; yields the fraction done. The scene's current frame is restored.
+
+    Args:
+        context: of Blender.
+        objects: of the avatar.
+        frames: numbers of the frames.
+        path: of the file.
     """
     scene = context.scene
     start, part = scene.frame_current, scene.frame_subframe
@@ -54,7 +60,7 @@ def write_photo_pose(objects: AvatarObjects, path: Path) -> None:
     """Write the pose of the avatar's photo.
 
     Raises:
-        LikenessError: the objects are of an older version.
+        LikenessError: An older version made the objects.
     """
     from ..engine.scene.files import unpack_avatar
 
@@ -78,21 +84,19 @@ def _write_poses(path: Path, poses: Sequence[Pose], places: Any, rate: float) ->
     )
 
 
-# The rigged mesh through Blender's exporter ---------------------------------------------------
-
-
 def write_fbx(objects: AvatarObjects, baked: Path, out: Path, frames: Sequence[int]) -> None:
-    """Write the avatar's armature and a copy of its body with the baked look as FBX.
+    """Write the avatar's armature and a copy of its body with the baked texture as FBX.
 
-    The armature goes into a scene of its own for the time, beside the copy; all that was made is
-    removed again, and nothing of the user's is changed. Blocks while Blender's exporter works.
+    Both are exported from a temporary scene, which is removed again. Blender's exporter blocks.
 
     Args:
-        baked: what the worker wrote: arrays, and a PNG of the same stem.
-        frames: none for the present pose; else those that are animated.
+        objects: of the avatar.
+        baked: arrays that the worker wrote, beside a PNG of the same stem.
+        out: the file to write.
+        frames: numbers of the animated frames; none for the current pose.
 
     Raises:
-        LikenessError: Blender cannot write the file.
+        LikenessError: The body was edited, or Blender cannot write the file.
     """
     scene = bpy.data.scenes.new(SCENE_NAME)
     made: list[Any] = []
@@ -114,8 +118,8 @@ def write_fbx(objects: AvatarObjects, baked: Path, out: Path, frames: Sequence[i
 
 
 class _Expressions:
-    """Gives the copy's keys the armature's expressions: Blender's exporter reads them there,
-    where drivers of a scene without a window do not reach."""
+    """Copies the armature's expressions to the copy's shape keys for Blender's exporter, because
+    drivers are not evaluated in a scene without a window."""
 
     def __init__(self, scene: Any, armature: Any, body: Any) -> None:
         self._scene, self._armature = scene.name, armature.name
@@ -141,14 +145,14 @@ def _copy_times(source: Any, scene: Any, frames: Sequence[int]) -> None:
 
 
 def _dressed_copy(objects: AvatarObjects, baked: Path, made: list[Any]) -> Any:
-    """A copy of the body, carried out to the splats, with their colours."""
+    """A copy of the body, moved out to the splats, with their colours."""
     with np.load(baked, allow_pickle=False) as file:
         arrays = {name: file[name] for name in ("vertices", "f", "uv", "uv_f", "colors", "rest")}
     mesh = objects.body.data.copy()
     made.append(mesh)
     if len(mesh.vertices) != len(arrays["vertices"]) or len(mesh.polygons) != len(arrays["f"]):
         raise LikenessError(
-            f"The body of '{objects.armature.name}' has been edited.",
+            f"The body of '{objects.armature.name}' was edited.",
             "Export glTF instead, or import the avatar again.",
         )
     body = bpy.data.objects.new(f"{objects.armature.name} Mesh", mesh)
@@ -172,10 +176,10 @@ def _dressed_copy(objects: AvatarObjects, baked: Path, made: list[Any]) -> Any:
 
 
 def _carry(mesh: Any, moves: Any) -> None:
-    """Move the rest shape and every shape key."""
+    """Move the rest shape and all shape keys."""
     blocks = [mesh.vertices]
     if mesh.shape_keys is not None:
-        mesh.shape_keys.animation_data_clear()  # the drivers: the values are set from outside
+        mesh.shape_keys.animation_data_clear()  # removes the drivers; _Expressions sets the values
         blocks += [key.points for key in mesh.shape_keys.key_blocks]
     for points in blocks:
         where = np.empty(moves.size, np.float32)
@@ -243,4 +247,4 @@ def _export_fbx(scene: Any, out: Path, moving: bool) -> None:
                 "Enable Blender's FBX add-on, or export glTF.",
             ) from error
         if not target.is_file():
-            raise LikenessError(f"Blender wrote no '{out}'.", "Export glTF instead.")
+            raise LikenessError(f"Blender did not write '{out}'.", "Export glTF instead.")

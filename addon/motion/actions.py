@@ -1,8 +1,7 @@
 """Poses -> an action on an avatar's armature, through slots and channelbags.
 
-One action, one slot: the joints' quaternions, the root's place, and the expressions as properties
-of the bone that carries them. Keys are written in bulk, and in slices, because a long clip has a
-hundred thousand of them.
+An action has one slot with the joints' quaternions, the root's location and the expressions. Keys
+are written in bulk and in slices, because a long clip has a hundred thousand of them.
 """
 
 from __future__ import annotations
@@ -22,24 +21,25 @@ from ..scene.body_object import expression_names
 from .bone_pose import ROOT, bone_quaternions, get_rest_axes
 
 CONSTANT, LINEAR = 0, 1
-"""Blender's numbers of key interpolations."""
+"""Blender's numbers of interpolation modes."""
 
 
-_ROWS = 200  # frames that are turned into quaternions in one slice
+_ROWS = 200  # frames that one slice converts to quaternions
 _SWITCHES = (f'["{IK}"]', f'["{LOOK}"]')
 _FIRST_RANGE = (1, 250)  # of a new scene
 
 
 @dataclass(frozen=True)
 class ActionOptions:
-    """What a user may choose.
+    """Options of a new action.
 
     Attributes:
-        start: frame of the first key. cyclic: the action goes on for ever.
+        start: frame of the first key.
+        cyclic: repeat the action forever.
         nla: push the action down into a strip of the NLA.
-        scene_range: ``auto`` (while it is a new scene's), ``always`` or ``never``: make the
-            scene's frame range the action's.
-        scene_rate: give the scene the motion's frame rate.
+        scene_range: set the scene's frame range to the action's: ``auto`` (if it is still the
+            default), ``always`` or ``never``.
+        scene_rate: set the scene's frame rate to the motion's.
     """
 
     start: int = 1
@@ -52,13 +52,19 @@ class ActionOptions:
 def write_action(
     armature: Any, motion: Any, name: str, options: ActionOptions, scene: Any
 ) -> Generator[None, None, Any]:
-    """Give an avatar's armature a new action; returns it. Slices of a few milliseconds.
+    """Give an avatar's armature a new action, in slices of a few milliseconds.
 
-    Closed before its end it leaves nothing behind. The action before stays in the file.
+    If the generator is closed early, nothing is left behind. The former action stays in the file.
 
     Args:
-        motion: ``engine.motion.prepare_motion.Prepared``, one frame of the scene each.
+        armature: of the avatar.
+        motion: ``engine.motion.prepare_motion.PreparedMotion``, at the scene's frame rate.
         name: of the action.
+        options: of the action.
+        scene: of Blender.
+
+    Returns:
+        The action, by the generator.
     """
     action = bpy.data.actions.new(name)
     try:
@@ -72,7 +78,7 @@ def write_action(
 
 
 def find_channelbag(action: Any, slot: Any) -> Any | None:
-    """Where the f-curves of a slot are; None when it has none."""
+    """The channelbag with the f-curves of a slot, or None."""
     for layer in action.layers:
         for strip in layer.strips:
             bag = strip.channelbag(slot)
@@ -82,7 +88,7 @@ def find_channelbag(action: Any, slot: Any) -> Any | None:
 
 
 def create_channelbag(action: Any, name: str) -> tuple[Any, Any]:
-    """(slot, channelbag) of a new action for an object."""
+    """Add a slot for objects to a new action; returns (slot, channelbag)."""
     slot = action.slots.new(id_type="OBJECT", name=name)
     strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
     return slot, strip.channelbag(slot, ensure=True)
@@ -137,7 +143,7 @@ def write_curves(
     kinds: Any,
     array: bool = True,
 ) -> None:
-    """New f-curves of a property: keys at ``frames`` [T] with ``values`` [T, n]."""
+    """Add f-curves of a property with keys at ``frames`` [T] and ``values`` [T, n]."""
     found = bag.groups.get(group) or bag.groups.new(group)
     for index in range(values.shape[1]):
         curve = bag.fcurves.new(path, index=index) if array else bag.fcurves.new(path)
@@ -146,7 +152,7 @@ def write_curves(
 
 
 def set_keys(curve: Any, frames: FloatArray, values: FloatArray, kinds: Any) -> None:
-    """The keys of an f-curve, in place of what it has."""
+    """Replace the keys of an f-curve."""
     points = curve.keyframe_points
     if len(points) != len(frames):
         points.clear()
@@ -159,12 +165,12 @@ def set_keys(curve: Any, frames: FloatArray, values: FloatArray, kinds: Any) -> 
 def _give(
     armature: Any, action: Any, name: str, motion: Any, options: ActionOptions, scene: Any
 ) -> None:
-    """Make the new action the armature's, and the timeline ready to play it."""
+    """Assign the new action to the armature, and set up the timeline."""
     from ..rig.controls import release_controls
 
     data = armature.animation_data_create()
     if data.action is not None:
-        data.action.use_fake_user = True  # what was there is not lost with the file
+        data.action.use_fake_user = True  # keeps the former action when the file is saved
     action.use_fake_user = True
     slot = action.slots[0]
     if options.nla:
@@ -179,7 +185,7 @@ def _give(
         data.action = action
         data.action_slot = slot
     for joint, known in zip(JOINT_NAMES, motion.known):
-        if known:  # the curves turn quaternions, whatever the user has posed with
+        if known:  # the curves are of quaternions, whatever mode the user has set
             armature.pose.bones[joint].rotation_mode = "QUATERNION"
     release_controls(armature)
     if options.scene_rate:
@@ -190,31 +196,28 @@ def _give(
         options.scene_range == "always" or (options.scene_range == "auto" and new)
     ):
         scene.frame_start = max(0, options.start)
-        # of a loop the last frame is the first one again
+        # the last frame of a loop equals the first
         scene.frame_end = last - options.cyclic
     scene.frame_set(options.start)
 
 
 def set_rate(scene: Any, rate: float) -> None:
-    """Frames a second of a scene, 29.97 and the like included."""
+    """Set a scene's frame rate, including fractional ones such as 29.97."""
     whole = max(1, round(rate))
     scene.render.fps = whole
     scene.render.fps_base = whole / rate
 
 
 def motion_name(path: Path) -> str:
-    """What an action of a file is called."""
+    """Name of an action from a file."""
     return path.stem or "Motion"
 
 
-# What an armature has -----------------------------------------------------------------------
-
-
 def find_current_channelbag(armature: Any) -> Any:
-    """The channelbag that the armature plays.
+    """The channelbag of the armature's current action.
 
     Raises:
-        LikenessError: it has no action, or an empty one.
+        LikenessError: The armature has no action, or an empty one.
     """
     data = armature.animation_data
     bag = None
@@ -228,18 +231,19 @@ def find_current_channelbag(armature: Any) -> Any:
 def smooth_action(
     armature: Any, sigma: float, keep_feet: bool, target: dict[str, Any]
 ) -> Generator[None, None, int]:
-    """Take quick movements out of what an avatar's action does, as much of what comes before as
-    of what comes after; the generator returns the number of curves. Cuts (keys that hold) and the
-    keys of switches are kept. Slices of some hundredths of a second; nothing may undo between
-    them, and it must be run to its end, because the last slices write.
+    """Smooth an avatar's action with a symmetric filter; the generator returns the curves' number.
+
+    Cuts (constant keys) and the keys of switches are kept. It runs in slices of some hundredths of
+    a second, between which nothing may be undone. It must run to its end: the last slices write.
 
     Args:
-        sigma: frames, standard deviation of the filter.
-        keep_feet: hold the foot on the floor where it was, by moving the root.
-        target: of :func:`.record.target_of`.
+        armature: of the avatar.
+        sigma: standard deviation of the filter in frames.
+        keep_feet: keep the standing foot in place by moving the root.
+        target: of :func:`.record.describe_target`.
 
     Raises:
-        LikenessError: there is nothing to smooth.
+        LikenessError: The armature has no animation, or fewer than three frames of it.
     """
     from ...engine.motion.placing import align_quat_signs, gaussian_blur
 
@@ -247,7 +251,7 @@ def smooth_action(
     first, last = armature.animation_data.action.frame_range
     frames = np.arange(round(first), round(last) + 1, dtype=np.float64)
     if len(frames) < 3:
-        raise LikenessError("The action has less than three frames.", "Choose a longer one.")
+        raise LikenessError("The action has fewer than three frames.", "Choose a longer one.")
     cuts = _cuts(bag, frames)
     kinds = np.where(np.isin(np.arange(len(frames)), cuts - 1), CONSTANT, LINEAR).astype(np.int32)
     groups: dict[str, dict[int, Any]] = {}
@@ -279,19 +283,19 @@ def smooth_action(
 
 
 def _cuts(bag: Any, frames: FloatArray) -> Any:
-    """Rows of ``frames`` that begin a new shot: the key before holds."""
+    """Rows of ``frames`` that start a new shot: the key before them is constant."""
     points = max((curve.keyframe_points for curve in bag.fcurves), key=len)
     kinds, co = np.empty(len(points), np.int32), np.empty(2 * len(points), np.float32)
     points.foreach_get("interpolation", kinds)
     points.foreach_get("co", co)
-    if len(points) < len(frames):  # keyed by hand: no shots
+    if len(points) < len(frames):  # keyed by hand, without shots
         return np.zeros(0, np.int64)
     held = co[::2][kinds == CONSTANT] + 1 - frames[0]
     return np.array([row for row in np.round(held).astype(int) if 0 < row < len(frames)], np.int64)
 
 
 def _sampled(curves: dict[int, Any], frames: FloatArray) -> FloatArray:
-    """[T, n] the curves of a property at each frame."""
+    """[T, n] values of a property's curves at each frame."""
     columns = []
     for index in sorted(curves):
         curve, points = curves[index], curves[index].keyframe_points
@@ -311,7 +315,7 @@ def _hold_feet(
     sigma: float,
     cuts: Any,
 ) -> Generator[None, None, None]:
-    """Move the root so that the lower foot stays where it was before."""
+    """Move the root so that the lower foot stays in place."""
     from ...engine.motion.placing import TargetAvatar, foot_lock_offsets, gaussian_blur
 
     path = f'pose.bones["{ROOT}"].location'
@@ -333,7 +337,7 @@ def _hold_feet(
 
 
 def _poses(armature: Any, values: dict[str, FloatArray], axes: FloatArray) -> Any:
-    """full_pose [T, 55, 3] and transl [T, 3] that curves stand for."""
+    """full_pose [T, 55, 3] in radians and transl [T, 3] in metres of curves."""
     from ..scene.axes import points_to_engine
     from .bone_pose import axis_angles
 

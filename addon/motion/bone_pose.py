@@ -5,8 +5,8 @@ body's at rest. A pose bone turns in its own rest axes ``M`` (its ``matrix_local
 rotation ``R`` (in Blender's axes) is the bone's ``M^T R M``; the pelvis bone carries ``transl``.
 The arithmetic needs no bpy, so that it can be tested alone.
 
-A pose that is set is what one sees, because what would change it is switched off; a pose that is
-read is what one sees, because it is read after everything that changes it.
+Setting a pose switches off everything that would change it, and reading evaluates everything that
+changes it, so both deal with the displayed pose.
 """
 
 from __future__ import annotations
@@ -34,10 +34,14 @@ ROOT = JOINT_NAMES[0]
 
 
 def bone_quaternions(full_pose: FloatArray, rest_axes: FloatArray) -> FloatArray:
-    """[55, 3] axis-angles -> [55, 4] pose-bone quaternions.
+    """Axis-angles -> pose-bone quaternions.
 
     Args:
+        full_pose: [..., 55, 3] radians, engine axes.
         rest_axes: [55, 3, 3] each bone's axes at rest as columns, in Blender's axes.
+
+    Returns:
+        [..., 55, 4] (w, x, y, z).
     """
     R = rotations_to_blender(axis_angle_to_matrix(np.asarray(full_pose, np.float64)))
     return matrix_to_quaternion(np.swapaxes(rest_axes, -1, -2) @ R @ rest_axes)
@@ -51,15 +55,20 @@ def axis_angles(quaternions: FloatArray, rest_axes: FloatArray) -> FloatArray:
 
 
 def get_rest_axes(armature: Any) -> FloatArray:
-    """[55, 3, 3] the rest axes of the armature object's bones, as columns, armature space."""
+    """[55, 3, 3] rest axes of the armature's bones as columns, armature space.
+
+    Raises:
+        LikenessError: A joint's bone is missing.
+    """
     check_joints(armature)
     return np.array([armature.data.bones[name].matrix_local.to_3x3() for name in JOINT_NAMES])
 
 
 def check_joints(armature: Any) -> None:
-    """
+    """Check that the armature has the bones of all joints.
+
     Raises:
-        LikenessError: a joint's bone is gone.
+        LikenessError: A joint's bone is missing.
     """
     gone = [name for name in JOINT_NAMES if name not in armature.data.bones]
     if gone:
@@ -70,9 +79,12 @@ def check_joints(armature: Any) -> None:
 
 
 def apply_pose(pose: Pose, armature: Any) -> None:
-    """Set the armature object's 55 pose bones to ``pose`` (joints and transl).
+    """Set the armature's 55 pose bones to ``pose`` (joints and transl).
 
-    IK, looking at targets and limits are switched off: they would show another pose than this.
+    IK, look-at and limits, which would change the displayed pose, are switched off.
+
+    Raises:
+        LikenessError: A joint's bone is missing.
     """
     from ..rig.controls import release_controls
 
@@ -89,9 +101,16 @@ def apply_pose(pose: Pose, armature: Any) -> None:
 
 
 def read_bone_pose(armature: Any, expression: FloatArray) -> Pose:
-    """The pose that one sees: constraints, IK and drivers included, in any rotation mode.
+    """The displayed pose, including constraints, IK and drivers, in any rotation mode.
 
-    Blender works out what has changed first, which takes as long as a redraw.
+    Blender evaluates pending changes first, which takes as long as a redraw.
+
+    Args:
+        armature: of the avatar.
+        expression: [E] of the result.
+
+    Raises:
+        LikenessError: A joint's bone is missing, or the armature is not in the view layer.
     """
     from ..rig.evaluated_pose import evaluate_armature
 
@@ -108,9 +127,12 @@ def read_bone_pose(armature: Any, expression: FloatArray) -> Pose:
 def pose_from_matrices(posed: FloatArray, rest: FloatArray, expression: FloatArray) -> Pose:
     """Matrices of the bones -> the pose.
 
+    Scale is dropped, and so is the location of all bones except the root.
+
     Args:
-        posed, rest: [55, 4, 4] of the 55 bones in armature space. Scale is left out, as a pose
-            has no room for it, and so is what moves a bone off its joint, except the root.
+        posed: [55, 4, 4] of the 55 bones, armature space.
+        rest: [55, 4, 4] of the 55 bones at rest, armature space.
+        expression: [E] of the result.
     """
     turns = nearest_orthonormal(posed[:, :3, :3]) @ np.swapaxes(rest[:, :3, :3], 1, 2)
     local = turns.copy()

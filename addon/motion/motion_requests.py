@@ -1,4 +1,4 @@
-"""What the worker is asked about motions, and what becomes of its answers."""
+"""Requests to the worker about motions, and the import of its results."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Request = Generator[float, None, dict[str, Any]]
 
 @dataclass(frozen=True)
 class MotionRequest:
-    """How a motion is to be used.
+    """Options for importing a motion.
 
     Attributes:
-        motion: options of the engine (``retarget.files.MotionOptions``) as plain values.
-        action: those of the action. scene_rate: keep the motion's own frame rate.
+        motion: options of the engine (``motion.prepare_motion.MotionOptions``) as plain values.
+        action: options of the action.
     """
 
     motion: Mapping[str, Any] = field(default_factory=dict)
@@ -47,25 +47,25 @@ class MotionRequest:
 
 
 def get_movable_avatar(context: Any) -> AvatarObjects:
-    """:func:`get_chosen_avatar`, if a motion can be given to it.
+    """:func:`get_chosen_avatar`, if it can be posed.
 
     Raises:
-        LikenessError: there is none, it is linked, or bones are missing.
+        LikenessError: There is no choice, or the avatar is linked or lacks bones.
     """
     from ..rig.pose_tools import find_posing_problem
 
     avatar = get_chosen_avatar(context)
     why = find_posing_problem(avatar.armature)
     if why:
-        raise LikenessError(f"'{avatar.armature.name}' cannot be moved.", f"{why}.")
+        raise LikenessError(f"'{avatar.armature.name}' cannot be animated.", f"{why}.")
     return avatar
 
 
 def file_request(context: Any, path: Path, avatar: AvatarObjects, wanted: MotionRequest) -> Any:
-    """The task ``motion`` for a file; a generator for FBX, which Blender reads.
+    """The request of the task ``motion`` for a file; a generator for FBX, which Blender reads.
 
     Raises:
-        LikenessError: no such file, or of no kind that is read.
+        LikenessError: The file does not exist.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
@@ -98,15 +98,21 @@ def _fbx_request(context: Any, path: Path, avatar: AvatarObjects, wanted: Motion
 def armature_request(
     context: Any, source: Any, avatar: AvatarObjects, wanted: MotionRequest
 ) -> Request:
-    """The task ``motion`` for what an armature of the scene does, an avatar's or any other.
+    """The request of the task ``motion`` for the motion of an armature in the scene.
+
+    Args:
+        context: of Blender.
+        source: the armature object, of an avatar or any other person.
+        avatar: to animate.
+        wanted: options.
 
     Raises:
-        LikenessError: it is no person's armature, or the avatar's own.
+        LikenessError: The source is not an armature of a person, or is the avatar's own.
     """
     from ...engine.motion.bone_maps import detect_bones, read_bone_map
 
     if source is None or source.type != "ARMATURE":
-        raise LikenessError("There is no such armature.", "Choose the armature to copy from.")
+        raise LikenessError("The source armature is missing.", "Choose the armature to copy from.")
     if source == avatar.armature:
         raise LikenessError(
             f"'{source.name}' is the avatar itself.", "Choose another armature to copy from."
@@ -135,14 +141,19 @@ def track_request(
     overlay: bool,
     motion_file: Path | None,
 ) -> dict[str, Any]:
-    """The task ``track`` for a photo or video.
+    """The request of the task ``track`` for a photo or video.
 
     Args:
-        tracking: fields of ``track_files.TrackOptions``.
-        motion_file: where to keep what was found; None for the folder of the user's avatars.
+        context: of Blender.
+        media: the photo or video.
+        avatar: to animate.
+        wanted: options of the import.
+        tracking: fields of ``TrackOptions``.
+        overlay: also write the media with the body drawn over it.
+        motion_file: to write; None for one in the user's avatar folder.
 
     Raises:
-        LikenessError: no such file.
+        LikenessError: The file does not exist.
     """
     if not media.is_file():
         raise LikenessError(f"'{media}' does not exist.", "Choose a video.")
@@ -164,7 +175,7 @@ def track_request(
 def export_request(
     context: Any, avatar: AvatarObjects, path: Path, frames: range, world: bool, up: str
 ) -> Request:
-    """The task ``export_motion`` for what an avatar does; without frames for its pose of now."""
+    """The request of the task ``export_motion``; without frames for the current pose."""
     recording = scratch_file("recording.npz")
     rate = get_frame_rate(context.scene) / (frames.step if len(frames) > 1 else 1)
     yield from record_avatar(avatar, frames, rate, recording, world)
@@ -174,10 +185,17 @@ def export_request(
 def import_motion_steps(
     context: Any, result: Mapping[str, Any], armature: str, source: str, wanted: MotionRequest
 ) -> Generator[None, None, None]:
-    """What a worker made ready onto the avatar, in slices.
+    """Add a motion that the worker has prepared to an avatar, in slices.
 
     Args:
-        armature: name of the avatar's. source: the file or object that the motion comes from.
+        context: of Blender.
+        result: of the worker.
+        armature: name of the avatar's armature.
+        source: the file or object of the motion.
+        wanted: options.
+
+    Raises:
+        LikenessError: The avatar is no longer in the scene, or the file cannot be read.
     """
     from ...engine.motion.prepare_motion import PreparedMotion
 
@@ -191,13 +209,13 @@ def import_motion_steps(
 
 
 def read_notes(armature: Any) -> list[str]:
-    """What was decided when the armature's present action was made."""
+    """The notes of the armature's current action: decisions made on import."""
     data = armature.animation_data
     action = data.action if data is not None else None
     if action is None or keys.MOTION_NOTES not in action:
         return []
     try:
         notes = json.loads(action[keys.MOTION_NOTES])
-    except (TypeError, ValueError):  # somebody else's property of that name
+    except (TypeError, ValueError):  # a foreign property of that name
         return []
     return [str(note) for note in notes] if isinstance(notes, list) else []

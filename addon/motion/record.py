@@ -1,8 +1,8 @@
-"""Armatures over time: what one sees of their bones, constraints and IK included, frame by frame.
+"""Recording of armatures: their displayed bones, including constraints and IK, frame by frame.
 
-The armature is evaluated in a scene of its own that lasts as long as the recording, so that
-neither the splats nor anything else is worked out for each frame, and the user's scene stays as it
-is. Generators with slices of a frame; nothing may undo between the slices.
+The armature is evaluated in a temporary scene, so that splats and other objects are not evaluated
+for each frame and the user's scene does not change. The generators run one frame per slice;
+nothing may be undone between the slices.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ Steps = Generator[float, None, None]
 
 @contextmanager
 def isolate_armature(armature: Any, scene: Any | None = None) -> Iterator[Callable[[float], Any]]:
-    """A function from a frame to the armature object as it is then, evaluated."""
+    """A function from a frame to the armature, evaluated at it.
+
+    Args:
+        armature: object.
+        scene: that contains only what is needed; a temporary one if None.
+    """
     own = scene is None
     if own:
         scene = bpy.data.scenes.new(SCENE_NAME)
@@ -52,7 +57,7 @@ def isolate_armature(armature: Any, scene: Any | None = None) -> Iterator[Callab
 
 
 def get_frame_rate(scene: Any) -> float:
-    """Frames a second."""
+    """A scene's frame rate in frames per second."""
     return float(scene.render.fps / scene.render.fps_base)
 
 
@@ -64,11 +69,15 @@ def record_skeleton(
     bones: Sequence[str],
     scene: Any | None = None,
 ) -> Steps:
-    """Write what an armature's bones do in the world as a skeleton file.
+    """Write the motion of an armature's bones in world space as a skeleton file.
 
     Args:
-        bones: those that are needed.
-        scene: one that holds nothing but what is needed; a new one for the time if None.
+        armature: object.
+        frames: numbers of the frames.
+        frame_rate: frames per second.
+        path: of the file.
+        bones: names of the bones to record.
+        scene: that contains only what is needed; a temporary one if None.
     """
     from ...engine.motion.prepare_motion import save_skeleton
     from ...engine.motion.skeleton import Skeleton, SkeletonMotion
@@ -85,7 +94,7 @@ def record_skeleton(
             yield (t + 1) / count
 
     def axes(matrices: Any) -> Any:
-        # Bones' own axes stay what they are: only the world's change.
+        # Bones keep their own axes: only the world's axes change.
         return _to_engine_left(nearest_orthonormal(matrices[..., :3, :3]))
 
     skeleton = Skeleton(
@@ -96,7 +105,7 @@ def record_skeleton(
 
 
 def _to_engine_left(R: Any) -> Any:
-    """Columns of Blender's world -> of the engine's."""
+    """Axes as columns, in Blender's world -> in the engine's."""
     return np.swapaxes(points_to_engine(np.swapaxes(R, -1, -2)), -1, -2)
 
 
@@ -107,11 +116,17 @@ def record_avatar(
     path: Path,
     world: bool = False,
 ) -> Steps:
-    """Write what an avatar does as a recording (engine/motion/recording.py).
+    """Write an avatar's motion as a recording (engine/motion/recording.py).
 
     Args:
-        frames: none for the pose of now, keyed or not.
-        world: in the world's axes and place instead of the armature object's.
+        objects: of the avatar.
+        frames: numbers of the frames; none for the current pose, keyed or not.
+        frame_rate: frames per second.
+        path: of the file.
+        world: in world space instead of the armature object's.
+
+    Raises:
+        LikenessError: A joint's bone is missing.
     """
     armature = objects.armature
     names = expression_names(armature)
@@ -151,12 +166,11 @@ def record_avatar(
     if kept is not None:
         arrays["person"] = np.frombuffer(bytes(kept), np.uint8)
     yield 1.0
-    np.savez(path, **arrays)  # not compressed, which would take its time
+    np.savez(path, **arrays)  # compression would be slow
 
 
 def describe_target(objects: AvatarObjects) -> dict[str, Any]:
-    """The avatar as the worker's motion tasks know it (``retarget.placing.Target``), standing as
-    it stands now."""
+    """The avatar in its current position, as ``engine.motion.placing.TargetAvatar`` in JSON."""
     from ...engine.motion.placing import TargetAvatar, floor_height
     from ...engine.motion.reenact import facing_direction
     from .bone_pose import read_bone_pose
@@ -181,7 +195,7 @@ def describe_target(objects: AvatarObjects) -> dict[str, Any]:
 
 
 def list_action_frames(armature: Any, scene: Any) -> range:
-    """The frames of an armature's action, or the scene's where it has none."""
+    """The frames of an armature's action, or of the scene if it has none."""
     data = armature.animation_data
     if data is not None and data.action is not None:
         first, last = (round(x) for x in data.action.frame_range)
@@ -190,15 +204,18 @@ def list_action_frames(armature: Any, scene: Any) -> range:
     return range(scene.frame_start, scene.frame_end + 1)
 
 
-# Other programs' files that Blender reads ---------------------------------------------------
-
-
 def record_fbx(path: Path, target: Path, bones: Path | None) -> Steps:
-    """Import an FBX file into a scene of its own, write its armature's motion as a skeleton file,
-    and remove all of it again. Blender's importer blocks while it reads.
+    """Write the motion in an FBX file as a skeleton file.
+
+    The file is imported into a temporary scene and removed again. Blender's importer blocks.
+
+    Args:
+        path: of the FBX file.
+        target: the file to write.
+        bones: a bone map, or None to detect the bones.
 
     Raises:
-        LikenessError: Blender cannot read it, or it has no animated person.
+        LikenessError: Blender cannot read the file, or it has no animated person.
     """
     from ...engine.motion.bone_maps import detect_bones, read_bone_map
 
@@ -212,15 +229,13 @@ def record_fbx(path: Path, target: Path, bones: Path | None) -> Steps:
         yield 0.0
         armatures = [o for o in scene.objects if o.type == "ARMATURE"]
         if not armatures:
-            raise LikenessError(
-                f"'{path}' holds no armature.", "Export it with its skeleton (With Skin or not)."
-            )
+            raise LikenessError(f"'{path}' contains no armature.", "Export it with its skeleton.")
         armature = max(armatures, key=lambda o: len(o.data.bones))
         names = [bone.name for bone in armature.data.bones]
         found = detect_bones(names, bone_map)
         data = armature.animation_data
         if data is None or data.action is None:
-            raise LikenessError(f"'{path}' holds no animation.", "Export it with animation.")
+            raise LikenessError(f"'{path}' contains no animation.", "Export it with animation.")
         used = [names[k] for k in found.bones.values()]
         frames = list_action_frames(armature, scene)
         rate = get_frame_rate(scene)  # the importer gives it the file's
@@ -244,20 +259,10 @@ def _import_fbx(path: Path, scene: Any) -> None:
 
 
 def _everything() -> dict[int, Any]:
-    """Session number -> block, of what an importer makes; shape keys go with their meshes."""
+    """Session number -> data block, of all kinds that importers make."""
     data = bpy.data
     kinds = (
-        data.objects,
-        data.armatures,
-        data.meshes,
-        data.actions,
-        data.materials,
-        data.images,
-        data.textures,
-        data.collections,
-        data.cameras,
-        data.lights,
-        data.curves,
-        data.node_groups,
+        "objects armatures meshes actions materials images textures collections cameras lights "
+        "curves node_groups"
     )
-    return {block.session_uid: block for kind in kinds for block in kind}
+    return {block.session_uid: block for kind in kinds.split() for block in getattr(data, kind)}

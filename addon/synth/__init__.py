@@ -1,1 +1,1 @@
-"""Synthetic people drawn by Cycles, and the run that makes thousands of them."""
+"""Synthetic people rendered by Cycles, and runs that make thousands of them."""

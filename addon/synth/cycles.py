@@ -1,4 +1,4 @@
-"""A photo studio in Cycles: one figure at a time, under its light, from any camera."""
+"""A studio in Cycles that renders one figure at a time, from any camera."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from ..scene.render_setup import render_png, use_standard_colors
 from .materials import UV_NAME, create_image, create_material
 
 NOISE = 0.06
-"""At which Cycles stops sampling a pixel: the denoiser does the rest."""
+"""Noise threshold at which Cycles stops sampling a pixel; the denoiser does the rest."""
 MIN_SAMPLES = 8
-MIN_DIRECTIONS = 512  # round the horizon, among which Cycles looks for light
+MIN_DIRECTIONS = 512  # around the horizon, in which Cycles samples the environment
 BOUNCES = 3
 MAX_CARD_LAYERS = 24
 
 
 class CyclesStudio:
-    """Draws figures in a scene of its own, which it keeps from view to view.
+    """Renders figures in its own scene, which stays open between views.
 
     Args:
-        samples: for each pixel, at most. threads: 0 for all cores.
-        read: gives the [H, W, 3] linear picture of an environment; :func:`read_picture` if left
-            out.
+        samples: maximum per pixel.
+        threads: 0 for all cores.
+        read: reads an environment as [H, W, 3] linear colours; :func:`read_picture` if None.
     """
 
     def __init__(
@@ -62,14 +62,18 @@ class CyclesStudio:
         self._folder.cleanup()
 
     def stage(self, figure: Figure, lighting: Lighting) -> None:
-        """Put somebody in, under their light; whoever was there goes."""
+        """Replace the figure and its lighting."""
         self._clear()
         for part in figure.parts:
             self._made += add_part(part, self.scene.collection)
         self._made += light_scene(self.scene, lighting, self._read)
 
     def draw(self, camera: Camera) -> FloatArray:
-        """[H, W, 4] float32: what a camera sees, straight alpha, nothing behind."""
+        """Render the view of a camera.
+
+        Returns:
+            [H, W, 4] float32 sRGB 0..1, straight alpha, transparent background.
+        """
         seen = place_camera(self._camera, camera)
         set_size(self.scene.render, *seen.resolution, seen.pixel_aspect)
         path = Path(self._folder.name) / "view.png"
@@ -82,12 +86,12 @@ class CyclesStudio:
     def _clear(self) -> None:
         if not self._made:
             return
-        # Objects first: what they use is free only then.
+        # Objects first, so that their data is unused.
         for made in sorted(self._made, key=lambda data: not isinstance(data, bpy.types.Object)):
             bpy.data.batch_remove([made])
         self._made = []
-        # Cycles knows its images by their addresses, which Blender gives to the next ones: a
-        # picture that keeps nothing makes it forget them.
+        # Cycles caches images by address, and Blender reuses addresses. A render without
+        # persistent data clears the cache.
         render = self.scene.render
         set_size(render, 4, 4, 1.0)
         render.use_persistent_data = False
@@ -127,7 +131,7 @@ def _settings(scene: Any, samples: int, threads: int) -> None:
 
 
 def add_part(part: MeshPart, collection: Any) -> list[Any]:
-    """A mesh object of a part; returns everything that was made for it."""
+    """Create the mesh object of a part; returns it and its data."""
     before = set(bpy.data.images)
     mesh = bpy.data.meshes.new(part.name)
     vertices = points_to_blender(np.asarray(part.vertices, np.float32))
@@ -150,18 +154,20 @@ def add_part(part: MeshPart, collection: Any) -> list[Any]:
 
 
 def read_picture(path: Path) -> FloatArray:
-    """[H, W, 3] linear colours of an HDR picture in any form that Blender reads, at most 1024
-    pixels wide.
+    """Read an HDR image in any format that Blender supports.
+
+    Returns:
+        [H, W, 3] linear colours, at most 1024 pixels wide.
 
     Raises:
-        LikenessError: Blender cannot read it.
+        LikenessError: Blender cannot read the file.
     """
     image = None
     try:
         image = bpy.data.images.load(str(path), check_existing=False)
         width, height = image.size
         if not width:
-            raise RuntimeError("it is no picture")
+            raise RuntimeError("it is not an image")
         if width > 1024:
             image.scale(1024, max(1, height * 1024 // width))
             width, height = image.size
@@ -170,7 +176,7 @@ def read_picture(path: Path) -> FloatArray:
     except RuntimeError as error:
         raise LikenessError(
             f"'{path}' cannot be read as an environment ({str(error).strip()}).",
-            "Give lat-long pictures that Blender opens (.exr, .hdr).",
+            "Give lat-long images that Blender can open (.exr, .hdr).",
         ) from error
     finally:
         if image is not None:
@@ -181,7 +187,7 @@ def read_picture(path: Path) -> FloatArray:
 def light_scene(
     scene: Any, lighting: Lighting, read: Callable[[Path], FloatArray] = read_picture
 ) -> list[Any]:
-    """The world and the key light; returns what was made."""
+    """Create the world and the key light of a scene; returns them and their data."""
     picture = environment_picture(lighting, read)
     rgba = np.ones((*picture.shape[:2], 4), np.float32)
     rgba[..., :3] = picture
@@ -196,7 +202,7 @@ def light_scene(
     output = nodes.new("ShaderNodeOutputWorld")
     links.new(texture.outputs["Color"], background.inputs["Color"])
     links.new(background.outputs["Background"], output.inputs["Surface"])
-    # What Blender chooses by itself is 4096 wide, and takes seconds for every person.
+    # Blender's default is 4096 wide, which takes seconds per person.
     world.cycles.sampling_method = "MANUAL"
     world.cycles.sample_map_resolution = max(MIN_DIRECTIONS, picture.shape[1])
     scene.world = world
@@ -216,7 +222,7 @@ def light_scene(
 
 
 def _pointing(towards: FloatArray) -> Matrix:
-    """A matrix whose z axis is ``towards``: a sun shines along its own -z."""
+    """A rotation [4, 4] whose z axis is ``towards``: suns shine along -z."""
     z = towards / np.linalg.norm(towards)
     x = np.cross([0.0, 1.0, 0.0] if abs(z[2]) > 0.9 else [0.0, 0.0, 1.0], z)
     x /= np.linalg.norm(x)

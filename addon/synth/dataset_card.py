@@ -1,4 +1,4 @@
-"""The card of a rendered set, and what a run says at its end."""
+"""The card of a rendered data set, and the summary of a run."""
 
 from __future__ import annotations
 
@@ -23,21 +23,31 @@ from .synth_run import SynthOutcome
 BLENDERS = "CC0 (comes with Blender)"
 
 LIMITS = (
-    "The people are made up: shapes, faces and skins of MakeHuman's model, varied by seed.",
-    "Hair is of textured cards, clothes follow the body's skinning; nothing is simulated.",
-    "Depth and labels are of the middle of each pixel; hair counts where it is more opaque than "
-    "not.",
-    "Ages 18 to 85; nobody is a child. Tones are steps of the Monk scale, dealt evenly.",
+    "The people are synthetic: shapes, faces and skins of MakeHuman's model, varied by seed.",
+    "Hair consists of textured cards, clothes follow the body's skinning; nothing is simulated.",
+    "Depth and labels are those at the centre of each pixel; hair counts where its opacity is over "
+    "one half.",
+    "Ages 18 to 85; no children. Skin tones are steps of the Monk scale, distributed evenly.",
 )
 
 
 def write_dataset_card(
     data: Path, options: Mapping[str, Any], command: str, version: str, outcome: SynthOutcome
 ) -> dict[str, Any]:
-    """Write the set's card and contact sheet; returns the card.
+    """Write the card and the contact sheet of a data set.
+
+    Args:
+        data: the folder.
+        options: of the run.
+        command: the command line.
+        version: of Likeness.
+        outcome: of the run.
+
+    Returns:
+        The card.
 
     Raises:
-        LikenessError: a shard cannot be read, or the folder not be written.
+        LikenessError: A shard cannot be read, or the folder cannot be written.
     """
     mix = count_subjects((stored.about for stored in iterate_stored(data)), MIX)["mix"]
     about = {
@@ -56,27 +66,26 @@ def write_dataset_card(
 
 
 def has_current_card(data: Path) -> bool:
-    """Whether card and sheet are of what lies in a folder: a run may be killed before it has
-    written them."""
+    """Whether card and contact sheet match the data: a killed run may not have written them."""
     try:
         card = read_json(data / CARD_FILE)
         index = read_json(data / INDEX_FILE)
-        told = int(card["subjects"])
+        recorded = int(card["subjects"])
         there = sum(int(shard["subjects"]) for shard in index["shards"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
-    return told == there and (data / SHEET_FILE).is_file()
+    return recorded == there and (data / SHEET_FILE).is_file()
 
 
 def _names(value: Any) -> Any:
-    """Paths as the names of their files: the card leaves this machine."""
+    """Values with paths reduced to file names, because the card is published."""
     if isinstance(value, list | tuple):
         return [_names(one) for one in value]
     return Path(value).name if isinstance(value, str) else value
 
 
 def _entries(options: Mapping[str, Any], mix: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The assets that are in the pictures, with their licences where a file tells."""
+    """The assets in the images, with the licences that their files name."""
     names = {name for what in WORN for name in mix[what]}
     lights = {Path(path).name: Path(path) for path in options.get("environments", ())}
     found = [lights[name] for name in mix["lights"] if name in lights]
@@ -92,7 +101,7 @@ def _entries(options: Mapping[str, Any], mix: Mapping[str, Any]) -> list[dict[st
 
 
 def format_summary(card: Mapping[str, Any], outcome: SynthOutcome) -> list[str]:
-    """Lines for the end of a run."""
+    """Summary of a run as lines."""
     mix = card["mix"]
     lines = [f"{card['subjects']} people, {card['views']} views, {card['bytes'] / 1e6:,.1f} MB"]
     if outcome.made:

@@ -1,4 +1,4 @@
-"""Files that a run takes from others: HDR pictures that light, motions whose frames are poses."""
+"""External files of a run: HDR images for lighting, motions for poses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...engine.core.types import LikenessError
 
 HDR_PICTURES = ("environments", (".exr", ".hdr"))
 MOTIONS = ("motions", (".npz",))
-"""What they are called and the ends of their names."""
+"""Name and suffixes of a kind of file."""
 
 
 def has_bpy() -> bool:
@@ -20,7 +20,7 @@ def has_bpy() -> bool:
 
 
 def bundled_environments() -> list[Path]:
-    """Blender's own, in the public domain; none where bpy is not installed."""
+    """Blender's bundled environments, which are CC0; none if bpy is not installed."""
     if not has_bpy():
         return []
     import bpy
@@ -30,10 +30,14 @@ def bundled_environments() -> list[Path]:
 
 
 def find_files(places: Sequence[Path], kind: tuple[str, Sequence[str]]) -> list[Path]:
-    """The files of a kind among files and in folders.
+    """The files of a kind among the given files and folders.
+
+    Args:
+        places: files and folders.
+        kind: ``HDR_PICTURES`` or ``MOTIONS``.
 
     Raises:
-        LikenessError: a place holds none.
+        LikenessError: A place contains no such file.
     """
     what, suffixes = kind
     out: list[Path] = []

@@ -12,18 +12,21 @@ from ...engine.synth.person_parts import Material
 from .. import compat
 
 SUBSURFACE_RADIUS = (1.0, 0.35, 0.18)
-"""How far red, green and blue light travel in skin, relative to each other."""
+"""Relative distances that red, green and blue light travel in skin."""
 SUBSURFACE_SCALE = 0.004  # metres that red light travels
 SUBSURFACE_WEIGHT = 0.18
 UV_NAME = "UVMap"
-THROUGH_HAIR = 0.35  # share of the light that goes through a card of hair
+THROUGH_HAIR = 0.35  # share of the light that passes through a hair card
 
 
 def create_image(name: str, pixels: FloatArray, data: bool = False, floats: bool = False) -> Any:
-    """A Blender image of [H, W, 4] values in 0..1.
+    """Create a Blender image.
 
     Args:
-        data: the values are no colours. floats: keep them as they are, not in 8 bits.
+        name: of the image.
+        pixels: [H, W, 4] values in 0..1.
+        data: whether the values are data instead of colours.
+        floats: store floats instead of 8 bits.
     """
     height, width = pixels.shape[:2]
     image = bpy.data.images.new(name, width, height, alpha=True, float_buffer=floats)
@@ -62,7 +65,7 @@ class _Tree:
 
 
 def create_material(name: str, material: Material) -> Any:
-    """A Blender material that looks in Cycles as ``material`` says."""
+    """Create a Blender material for Cycles."""
     out = bpy.data.materials.new(name)
     compat.enable_nodes(out)
     tree = _Tree(out, name)
@@ -94,7 +97,7 @@ def create_material(name: str, material: Material) -> Any:
     elif material.kind == "hair":
         inputs["Specular IOR Level"].default_value = 0.2
         inputs["Anisotropic"].default_value = 0.7
-        # Strands run along v and are round: their normals spread across them, along u.
+        # Strands run along v and are round: normals vary across them, along u.
         across = tree.node("ShaderNodeTangent", direction_type="UV_MAP", uv_map=UV_NAME)
         tree.link(across.outputs["Tangent"], inputs["Tangent"])
         last = _half_through(tree, shader, color)
@@ -106,7 +109,7 @@ def create_material(name: str, material: Material) -> Any:
 
 
 def _half_through(tree: _Tree, shader: Any, color: Any) -> Any:
-    """Hair lights up from behind."""
+    """Add translucency, so that hair is lit from behind."""
     through = tree.node("ShaderNodeBsdfTranslucent")
     tree.link(color.outputs["Color"], through.inputs["Color"])
     mix = tree.node("ShaderNodeMixShader")
@@ -126,7 +129,7 @@ def _with_alpha(tree: _Tree, last: Any, color: Any) -> Any:
 
 
 def _relief(tree: _Tree, material: Material, shader: Any) -> None:
-    """Normal map, then the texture's height, then the finest grain, one upon the other."""
+    """Add the normal map, the bump map and the grain, each on top of the former."""
     normal = None
     if material.normal is not None:
         pixels = np.ones((*material.normal.shape[:2], 4), np.float32)
@@ -156,7 +159,7 @@ def _relief(tree: _Tree, material: Material, shader: Any) -> None:
 
 
 def _bump(tree: _Tree, height: Any, reach: float, normal: Any) -> Any:
-    """Add relief; ``height`` in 0..1 stands for ``reach`` metres."""
+    """Add a bump node; ``height`` 0..1 corresponds to ``reach`` metres."""
     node = tree.node("ShaderNodeBump")
     node.inputs["Strength"].default_value = 1.0
     node.inputs["Distance"].default_value = reach

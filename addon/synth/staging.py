@@ -1,15 +1,14 @@
-"""The folder of a run: what it was begun with, and which subjects are there.
+"""The folder of a run: its options and its subjects.
 
 ::
 
-    DATA/synth.json                    what the set is made with, refuses another; what was left out
+    DATA/synth.json                    the options, which must not change; assets that were skipped
     DATA/.staging/person_000123.tar    a subject that waits for the others of its shard
     DATA/shard-000001.tar, shards.json the data (engine/dataset/shards.py)
-    DATA/.synth.lock                   held while a run goes on
+    DATA/.synth.lock                   locked during a run
 
-Every file appears whole, and a subject is staged before it is packed and packed before it is
-unstaged: a run that is killed at any moment loses at most the subjects in work, and none is there
-twice.
+Files are written atomically. A subject is staged, then packed, then unstaged, so a killed run loses
+at most the subjects in progress and duplicates none.
 """
 
 from __future__ import annotations
@@ -121,19 +120,23 @@ class SynthFolder(RunFolder):
 
 
 def stage_subject(data: Path, subject: Subject) -> None:
-    """Keep a subject until its shard is complete.
+    """Store a subject until its shard is complete.
 
     Raises:
-        LikenessError: the disk is full or read-only.
+        LikenessError: The disk is full or read-only.
     """
     write_members(data / STAGING / f"{subject.key}.tar", [(subject.key, subject.members())])
 
 
 class ShardAssembler:
-    """The subjects of a set, by the shards in which they belong.
+    """Packs the subjects of a data set into shards.
 
-    Args:
-        subjects: how many the set shall have. per_shard: in each shard but the last.
+    Attributes:
+        data: the folder.
+        subjects: number of subjects wanted.
+        per_shard: number of subjects in each shard except the last.
+        staged: numbers of the subjects that wait to be packed.
+        done: numbers of the subjects that are staged or packed.
     """
 
     def __init__(self, data: Path, subjects: int, per_shard: int) -> None:
@@ -145,7 +148,8 @@ class ShardAssembler:
         self._tidy(packed)
 
     def _listed(self) -> dict[int, set[int]]:
-        """What is in each shard; those that the index tells to be full are not opened."""
+        """Shard -> numbers of its subjects; shards that are complete by the index are not
+        opened."""
         index = json.loads(write_index(self.data).read_text(encoding="utf-8"))["shards"]
         counts = {entry["name"]: entry["subjects"] for entry in index}
         out = {}
@@ -165,7 +169,7 @@ class ShardAssembler:
         return {n for n in (parse_subject_number(path.stem) for path in paths) if n < self.subjects}
 
     def _tidy(self, packed: set[int]) -> None:
-        """Remove what a killed run has left: half-written files and subjects that are packed."""
+        """Remove leftovers of a killed run: partial files, and staged subjects that are packed."""
         for path in (self.data / STAGING).glob(".*.part.tar"):
             path.unlink(missing_ok=True)
         for number in packed:
@@ -180,19 +184,19 @@ class ShardAssembler:
         return range(first, min(first + self.per_shard, self.subjects))
 
     def missing(self) -> list[int]:
-        """Numbers of subjects that are still to be made."""
+        """Numbers of the subjects that are yet to be made."""
         return [number for number in range(self.subjects) if number not in self.done]
 
     def add(self, number: int) -> None:
-        """A worker has staged a subject."""
+        """Record that a worker has staged a subject."""
         self.staged.add(number)
         self.done.add(number)
 
     def pack(self, number: int, given_up: Mapping[int, str]) -> None:
-        """Write the shard of a subject if all of it are there, but for those given up.
+        """Write the shard of a subject if all its subjects are done or given up.
 
         Raises:
-            LikenessError: the disk is full or read-only.
+            LikenessError: The disk is full or read-only.
         """
         shard = number // self.per_shard
         fresh = sorted(self.staged.intersection(self.wanted(shard)))
@@ -206,13 +210,13 @@ class ShardAssembler:
         self.staged.difference_update(fresh)
 
     def _merged(self, path: Path, fresh: list[int]) -> Iterator[tuple[str, dict[str, bytes]]]:
-        """The subjects of a shard as it is, and those that are staged, in order."""
+        """The subjects of a shard, existing and staged, in order."""
         new = (one for number in fresh for one in read_members(self._path(number)))
         if not path.is_file():
             return new
         return heapq.merge(read_members(path), new, key=lambda one: parse_subject_number(one[0]))
 
     def close(self) -> None:
-        """Remove the staging folder when nothing waits in it."""
+        """Remove the staging folder if it is empty."""
         if not self.staged:
             shutil.rmtree(self.data / STAGING, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a worker of ``likeness synth`` does with a number: a person, drawn."""
+"""Makes and renders the person of a number, in a worker of ``likeness synth``."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from .subject_worker import SubjectMaker
 
 
 def synth_options(said: Mapping[str, Any]) -> SynthOptions:
-    """The options that came through JSON; Cycles has Blender's environments where none are
-    given."""
+    """Options from JSON. For Cycles, Blender's environments are the default."""
     names = {field.name for field in fields(SynthOptions)}
     values: dict[str, Any] = {name: said[name] for name in names if name in said}
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
@@ -32,10 +31,14 @@ def synth_options(said: Mapping[str, Any]) -> SynthOptions:
 def open_subject_maker(
     request: Mapping[str, Any], skipped: Callable[[Path, str], None]
 ) -> SubjectMaker:
-    """Open body, library, motions and studio once.
+    """Open body, library, motions and studio.
+
+    Args:
+        request: of the run.
+        skipped: called with each skipped asset and the reason.
 
     Raises:
-        LikenessError: something that was named cannot be used.
+        LikenessError: A file of the options cannot be used.
     """
     options = synth_options(request["options"])
     hold_out = int(request["options"].get("hold_out", 0))
@@ -55,7 +58,7 @@ Reader = Callable[[Path], FloatArray]
 
 
 def _reader(options: SynthOptions) -> Reader:
-    """Of environments: Blender where it is there, which reads more kinds of files."""
+    """Reader of environments: Blender's if available, which supports more formats."""
     if options.engine == "cycles" or (options.environments and has_bpy()):
         from .cycles import read_picture
 

@@ -1,8 +1,7 @@
-"""What a worker process of ``likeness synth`` does: numbers come, tar files go to the staging
-folder.
+"""The worker process of ``likeness synth``: takes numbers, writes tar files to the staging folder.
 
-The protocol is that of :mod:`..serving`. A unit is ``{"key": "12", "subject": 12}``; besides
-there is::
+The protocol is that of :mod:`..workers.serving`. A unit is ``{"key": "12", "subject": 12}``.
+Messages besides those of the protocol::
 
     {"type": "skipped", "asset": "…/hat.mhclo", "reason": "…"}
     {"type": "done", "key": "12", "seconds": {"looks": 1.2, "render": 8.1, "writing": 0.2}}
@@ -22,10 +21,10 @@ from ..workers import serving
 from .staging import stage_subject
 
 SubjectMaker = Callable[[int], tuple[Subject, Mapping[str, float]]]
-"""A subject by its number, and the seconds of each stage."""
+"""From a number to the subject and the seconds of each stage."""
 
 OpenSubjectMaker = Callable[[Mapping[str, Any], Callable[[Path, str], None]], SubjectMaker]
-"""A maker for a request; is told how to report assets that are left out."""
+"""From a request and a callback for skipped assets to a maker."""
 
 
 def serve_subjects(open_maker: OpenSubjectMaker) -> int:
@@ -34,7 +33,7 @@ def serve_subjects(open_maker: OpenSubjectMaker) -> int:
 
 
 def wrap_subject_maker(open_maker: OpenSubjectMaker) -> serving.OpenUnitMaker:
-    """A maker of subjects as one that puts them into the request's staging folder."""
+    """Wrap a maker so that it writes subjects to the request's staging folder."""
 
     def open_all(request: Mapping[str, Any], say: serving.SendEvent) -> serving.UnitMaker:
         make = open_maker(request, lambda asset, why: say("skipped", asset=str(asset), reason=why))
@@ -45,7 +44,7 @@ def wrap_subject_maker(open_maker: OpenSubjectMaker) -> serving.OpenUnitMaker:
             start = perf_counter()
             try:
                 stage_subject(data, subject)
-            except LikenessError as error:  # no other could be written
+            except LikenessError as error:  # the next ones would fail, too
                 raise FatalWorkerError(error.message, error.remedy) from error
             writing = seconds.get("writing", 0.0) + perf_counter() - start
             return {"seconds": {**seconds, "writing": writing}}

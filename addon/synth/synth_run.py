@@ -1,8 +1,7 @@
-"""Many synthetic people: gives numbers to workers, packs what they make, tells how it goes.
+"""Runs that make many synthetic people: deal numbers to workers, pack subjects, report progress.
 
-One subject is one unit of work, known by its number; what is made of it depends on that and the
-options alone. So any number of workers, in any order, killed at any moment and started again,
-make the same shards.
+A unit of work is one subject. It depends only on its number and the options, so any number of
+workers in any order, killed and restarted at any time, make the same shards.
 """
 
 from __future__ import annotations
@@ -23,16 +22,17 @@ from .staging import RUN_FILE, ShardAssembler, SynthFolder
 
 @dataclass(frozen=True)
 class SynthJob:
-    """What is asked of a run.
+    """The parameters of a run.
 
     Attributes:
-        data: the folder. subjects: how many it shall hold.
-        options: what the set is made with, JSON-able; the workers' own business. With other
-            options a folder is not gone on with.
-        per_shard: subjects in each tar file.
-        workers: processes. threads: of each; 0 shares the machine's cores among them.
-        recycle: subjects after which a worker is replaced (Blender keeps some memory of each).
-        cluster: whose machines have the workers; None is this one.
+        data: the folder.
+        subjects: number of subjects wanted.
+        options: for the workers, JSON-able. A folder can only be continued with the same options.
+        per_shard: subjects per tar file.
+        workers: number of processes.
+        threads: per worker; 0 shares the machine's cores among the workers.
+        recycle: subjects after which a worker is replaced, because Blender leaks some memory.
+        cluster: of the workers; None for this machine.
     """
 
     data: Path
@@ -46,17 +46,20 @@ class SynthJob:
 
     @property
     def shape(self) -> PoolConfig:
-        """Of the workers."""
+        """Configuration of the workers."""
         return PoolConfig(self.workers, self.threads, self.recycle)
 
 
 @dataclass
 class SynthOutcome:
-    """How a run went.
+    """The outcome of a run.
 
     Attributes:
-        made: subjects by this run. elapsed: seconds. seconds: of all workers, by stage.
-        given_up: reasons by number. skipped: reasons by asset, of earlier runs, too.
+        made: number of subjects made by this run.
+        elapsed: seconds.
+        seconds: of all workers, by stage.
+        given_up: reasons by number.
+        skipped: reasons by asset, including earlier runs.
     """
 
     made: int = 0
@@ -69,14 +72,16 @@ class SynthOutcome:
 def run_synth(
     job: SynthJob, progress: Progress | None = None, command: Sequence[str] | None = None
 ) -> SynthOutcome:
-    """Make what a folder lacks of its subjects.
+    """Make the subjects that a folder lacks.
 
     Args:
-        command: how a worker is started; as this process was when left out.
+        job: parameters of the run.
+        progress: called after each subject.
+        command: that starts a worker; the one of this process if None.
 
     Raises:
-        LikenessError: another run is at work in the folder or began it with other options, a
-            disk is full, or no worker can work.
+        LikenessError: Another run is active in the folder or began it with other options, a disk
+            is full, or no worker can work.
     """
     folder = SynthFolder(job.data)
     with folder.hold(f"Another run is writing to '{job.data}'."):
@@ -100,7 +105,7 @@ def run_synth(
 
 
 class _People:
-    """The subjects of a run: packs those that come, counts those that do not."""
+    """Packs the subjects of a run and counts those given up."""
 
     def __init__(self, job: SynthJob, shelf: ShardAssembler, progress: Progress | None) -> None:
         self.outcome = SynthOutcome()
@@ -108,8 +113,10 @@ class _People:
         self._begun = monotonic()
 
     def make(self, executor: Executor) -> None:
-        """Until every subject is made or given up."""
-        for number in sorted(self._shelf.staged):  # of whole shards that a kill left unpacked
+        """Run until every subject is made or given up."""
+        for number in sorted(
+            self._shelf.staged
+        ):  # of complete shards that a killed run left unpacked
             self._shelf.pack(number, {})
         units = [{"key": str(number), "subject": number} for number in self._shelf.missing()]
         for said in as_completed(executor, units):

@@ -1,5 +1,5 @@
-"""True splats in Blender's 3D view, drawn on the graphics card.
+"""Splats drawn on the GPU in Blender's 3D view.
 
-:mod:`.cloud` holds an avatar's splats and knows their order in depth, :mod:`.shader` draws them,
-:mod:`.fast` says which avatars and when. Renders do not come here.
+:mod:`.splat_cloud` has an avatar's splats and sorts them by depth, :mod:`.shader` draws them, and
+:mod:`.fast_splats` decides which avatars are drawn when. Renders do not use it.
 """

@@ -1,8 +1,8 @@
-"""Which avatars the graphics card draws, and when.
+"""Which avatars the GPU draws, and when.
 
 The switch is an input of the splats' modifier, so that it is saved, undone and copied with the
-avatar; while it is on, the node group shows nothing in the viewport. Saved files have it off, so
-that they show the avatar on computers without the extension, and remember to switch it on again.
+avatar; while it is on, the node group is empty in the viewport. In saved files it is off, so that
+they show the avatar without the extension, and a property records to switch it on again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .splat_cloud import SplatArrays, SplatCloud
 
 @dataclass
 class _Drawn:
-    """What is kept of an avatar between two pictures."""
+    """State of an avatar between two redraws."""
 
     cloud: SplatCloud
     picture: Any
@@ -42,14 +42,14 @@ class _Store:
 
 
 def find_fast_problem() -> str:
-    """Why fast splats cannot be had; empty if they can."""
+    """Why fast splats are not available; empty if they are."""
     if _Store.failed:
         return _Store.failed
     return "Blender runs without a window" if bpy.app.background else ""
 
 
 def is_fast(splats: Any) -> bool:
-    """Whether the splats are left to the graphics card."""
+    """Whether the GPU draws the splats."""
     modifier = splats.modifiers.get(MODIFIER_NAME)
     if modifier is None or FAST_INPUT not in input_names(modifier.node_group):
         return False
@@ -57,9 +57,9 @@ def is_fast(splats: Any) -> bool:
 
 
 def set_fast(splats: Any, on: bool) -> None:
-    """Leave the splats to the graphics card, or take them back.
+    """Switch drawing on the GPU on or off.
 
-    An avatar of an older file gets the present node group first.
+    An avatar of an older file gets the current node group first.
     """
     modifier = splats.modifiers[MODIFIER_NAME]
     if FAST_INPUT not in input_names(modifier.node_group):
@@ -68,14 +68,14 @@ def set_fast(splats: Any, on: bool) -> None:
 
 
 def read_cloud(splats: Any) -> SplatCloud:
-    """The splats of an avatar's mesh."""
+    """Read the splats of an avatar's mesh."""
     mesh = splats.data
 
     def read(name: str) -> Any:
         return read_attribute(mesh, name)
 
     bary_b, bary_c = read(ATTRIBUTES.bary_b), read(ATTRIBUTES.bary_c)
-    known = KEPT.thickness in mesh.attributes  # not in files of the first version
+    known = KEPT.thickness in mesh.attributes  # missing in files of version 1
     thickness = read(KEPT.thickness) if known else np.zeros(len(bary_b), np.float32)
     return SplatCloud(
         SplatArrays(
@@ -94,7 +94,7 @@ def read_cloud(splats: Any) -> SplatCloud:
 
 
 def posed_body(splats: Any, depsgraph: Any) -> tuple[FloatArray, FloatArray]:
-    """Vertices and normals [V, 3] of the body where the pose has put it, in the splats' space."""
+    """Vertices in metres and normals [V, 3] of the posed body, in the splats' space."""
     body = get_input(splats.modifiers[MODIFIER_NAME], "Body").evaluated_get(depsgraph)
     vertices = read_attribute(body.data, "position")
     normals = np.empty(3 * len(vertices), np.float32)
@@ -112,14 +112,18 @@ def posed_body(splats: Any, depsgraph: Any) -> tuple[FloatArray, FloatArray]:
 def draw_view(
     context: Any, view: Matrix, projection: Matrix, width: float, height: float, space: Any = None
 ) -> int:
-    """Draw every fast avatar that can be seen into the present frame buffer.
+    """Draw all visible fast avatars into the current frame buffer.
 
     Args:
-        view, projection: world to view, view to clip space. width, height: pixels.
-        space: the 3D viewport, whose local view and hidden collections count.
+        context: of Blender.
+        view: [4, 4] world to view space.
+        projection: [4, 4] view to clip space.
+        width: of the view in pixels.
+        height: of the view in pixels.
+        space: the 3D viewport, for its local view and hidden collections.
 
     Returns:
-        How many avatars were drawn.
+        Number of avatars drawn.
     """
     from . import shader
 
@@ -133,13 +137,13 @@ def draw_view(
     if _Store.shader is None:
         _Store.shader = shader.make_shader()
     depsgraph = context.evaluated_depsgraph_get()
-    # Farther avatars first; those that interlock cannot be told apart.
+    # Farther avatars first; overlapping ones are not sorted splat by splat.
     shown.sort(key=lambda obj: (view @ _middle(obj)).z)
     for obj in shown:
         drawn = _Store.drawn.get(obj.data.session_uid)
         if drawn is None or drawn.cloud.count != len(obj.data.polygons):
             if obj.mode == "EDIT" or not obj.data.polygons:
-                continue  # in Edit Mode a mesh shows its attributes as empty
+                continue  # in Edit Mode the attributes of a mesh appear empty
             cloud = read_cloud(obj)
             drawn = _Drawn(cloud, shader.GpuSplats(_Store.shader, cloud), np.empty((0, 3)))
             _Store.drawn[obj.data.session_uid] = drawn
@@ -160,8 +164,8 @@ def draw_view(
 
 
 def _knows_depth(space: Any) -> bool:
-    """Whether the depth of the scene's objects can be had: EEVEE and Cycles only write it for
-    the overlays. Without it the splats lie over everything."""
+    """Whether the depth buffer has the scene's objects: EEVEE and Cycles only write it for the
+    overlays. Without it splats are drawn over everything."""
     solid = space is None or space.shading.type in ("SOLID", "WIREFRAME")
     return solid or bool(space.overlay.show_overlays)
 
@@ -173,7 +177,7 @@ def _middle(obj: Any) -> Any:
 
 
 def _draw() -> None:
-    """Blender's callback for each 3D view."""
+    """Blender's draw callback for each 3D view."""
     context = bpy.context
     region, view = context.region, context.region_data
     try:
@@ -186,7 +190,7 @@ def _draw() -> None:
             context.space_data,
         )
     except Exception as error:
-        _Store.failed = f"The graphics card cannot draw fast splats: {error}"
+        _Store.failed = f"The GPU cannot draw fast splats: {error}"
         _remove_handler()
         raise
 
@@ -197,7 +201,7 @@ def _forget(*_: Any) -> None:
 
 @bpy.app.handlers.persistent
 def _changed(scene: Any, depsgraph: Any) -> None:
-    """A splat mesh that was edited is read anew."""
+    """Forget splat meshes that were edited, so that they are read again."""
     if _Store.drawn:
         for update in depsgraph.updates:
             if update.is_updated_geometry and isinstance(update.id, bpy.types.Mesh):
@@ -242,7 +246,7 @@ _HANDLERS = {
 
 
 def register() -> None:
-    """When the extension is enabled."""
+    """Called when the extension is enabled."""
     for name, handler in _HANDLERS.items():
         getattr(bpy.app.handlers, name).append(handler)
     if not bpy.app.background:
@@ -250,7 +254,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """When the extension is disabled: the node group shows the splats again."""
+    """Called when the extension is disabled: the node group draws the splats again."""
     _remove_handler()
     for name, handler in _HANDLERS.items():
         getattr(bpy.app.handlers, name).remove(handler)

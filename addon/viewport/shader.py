@@ -1,8 +1,8 @@
-"""Splats on the graphics card: placed on the body, projected and blended as the engine does it.
+"""Splats on the GPU: placed on the body, projected and blended as in the engine.
 
-One quad an instance, in the order of a texture. The vertex shader builds the triangle's frame
+Each instance is a quad, in the order of a texture. The vertex shader builds the triangle's frame
 (docs/CONVENTIONS.md), the projected covariance with gsplat's 0.3 square pixels, and the rectangle
-within which a splat is not under 1/255. Colours are linear, as Blender's own drawing expects.
+in which a splat's alpha is at least 1/255. Colours are linear, as Blender's drawing expects.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...engine.core.types import FloatArray, IntArray
 from .splat_cloud import SplatCloud
 
 _WIDTH = 2048
-"""Texels in a row of the textures."""
+"""Texels per row of the textures."""
 
 _VIEW = """
 struct SplatView {
@@ -117,7 +117,7 @@ void main()
 
 
 def make_shader() -> Any:
-    """The compiled shader; needs a graphics context."""
+    """Compile the shader; needs a GPU context."""
     from ...engine.render.raster_types import BLUR
     from ..scene.node_group import GROWTH_POWER, SIGMA_RANGE
 
@@ -134,7 +134,7 @@ def make_shader() -> Any:
     }
     for name, value in constants.items():
         info.define(name, str(value))
-    info.typedef_source(_VIEW)  # push constants may hold no more than 128 bytes
+    info.typedef_source(_VIEW)  # push constants are limited to 128 bytes
     info.uniform_buf(0, "SplatView", "seenBy")
     info.sampler(0, "FLOAT_2D", "splatTexture")
     info.sampler(1, "FLOAT_2D", "bodyTexture")
@@ -148,7 +148,7 @@ def make_shader() -> Any:
 
 
 class GpuSplats:
-    """What the graphics card holds of one avatar."""
+    """The GPU's data of one avatar."""
 
     def __init__(self, shader: Any, cloud: SplatCloud) -> None:
         self._shader, self._cloud = shader, cloud
@@ -159,25 +159,27 @@ class GpuSplats:
         self._order: Any = None
 
     def pose(self, vertices: FloatArray, normals: FloatArray) -> None:
-        """The body's posed vertices and normals [V, 3]."""
+        """Set the body's posed vertices and normals [V, 3]."""
         texels = np.zeros((len(vertices), 2, 4), np.float32)
         texels[:, 0, :3], texels[:, 1, :3] = vertices, normals
         self._body = _texture(texels.reshape(-1, 4))
 
     def sort(self, order: IntArray) -> None:
-        """Which splats are drawn, the farthest first."""
+        """Set the drawn splats [count], the farthest first."""
         self._shown = len(order)
         self._order = _texture(order.astype(np.float32)[:, None])
 
     def draw(
         self, model_view: Any, projection: Any, width: float, height: float, depth: bool = True
     ) -> None:
-        """Blend the splats over what is there.
+        """Blend the splats over the frame buffer.
 
         Args:
-            model_view, projection: mathutils' matrices, from the body's space to clip space.
-            width, height: of the picture in pixels.
-            depth: stay behind what is nearer.
+            model_view: [4, 4] the splats' space to view space.
+            projection: [4, 4] view to clip space.
+            width: of the view in pixels.
+            height: of the view in pixels.
+            depth: test against the depth buffer.
         """
         shader = self._shader
         shader.bind()
@@ -204,7 +206,7 @@ class GpuSplats:
 
 
 def _texture(texels: FloatArray) -> Any:
-    """[n, 1] or [n, 4] floats as a texture of rows of ``_WIDTH``."""
+    """A texture of [n, 1] or [n, 4] floats in rows of ``_WIDTH``."""
     count, channels = texels.shape
     rows = max(1, -(-count // _WIDTH))
     padded = np.zeros((rows * _WIDTH, channels), np.float32)

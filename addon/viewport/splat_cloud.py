@@ -1,15 +1,14 @@
-"""One avatar's splats as arrays: what the shader reads, and their order in depth.
+"""One avatar's splats as arrays for the shader, and their order in depth.
 
-The shader carries the splats along with the body itself; only the body's vertices go to the
-graphics card when the pose changes. What is left for the processor is the order, for which it
-needs one number per splat, its depth. With ``n_k`` the normals at a triangle's corners, ``e_k`` and
-``f_k`` the tangents that belong to them, and offset (x, y, z),
+The shader moves the splats with the body, so only the body's vertices go to the GPU when the pose
+changes. The CPU sorts the splats, for which it needs the depth of each. With ``n_k`` the normals at
+a triangle's corners, ``e_k`` and ``f_k`` the tangents that belong to them, and offset (x, y, z),
 
     depth ≈ view . sum_k b_k (corner_k + sigma (x e_k + y f_k + z n_k / |n|)),
     |n|^2 = 1 - 2 sum_{i<j} b_i b_j (1 - n_i . n_j)
 
-which is exact but for the tangents, and in which everything but the b's and the offset is worked
-out once per triangle rather than per splat.
+which is exact except for the tangents. Everything but the b's and the offset is computed once per
+triangle instead of per splat.
 """
 
 from __future__ import annotations
@@ -21,19 +20,26 @@ import numpy as np
 from ...engine.core.types import FloatArray, IntArray
 
 PARTS = 6
-"""Rows of four numbers that the shader reads of each splat."""
+"""Rows of four numbers per splat for the shader."""
 
 _LEVELS = 65535  # depth in 16 bits: numpy then sorts by counting, at a tenth of the time
 
 
 @dataclass(frozen=True)
 class SplatArrays:
-    """What the splat mesh holds of N splats; names as ``engine/scene/mesh.py`` has them.
+    """Data of N splats in the splat mesh; names as in ``engine/scene/mesh.py``.
 
     Attributes:
-        corners: [N, 3] vertices of the body. bary: [N, 3]. inverse_rest_area: [N].
-        offset, axis_u, axis_v: [N, 3]. thickness: [N]. colors: [N, 4] linear, opacity.
-        rank: [N]. lod_start: [N].
+        corners: [N, 3] rows of the body's vertices.
+        bary: [N, 3] barycentric coordinates.
+        inverse_rest_area: [N].
+        offset: [N, 3] metres, in the triangle's frame.
+        axis_u: [N, 3] metres, in the triangle's frame.
+        axis_v: [N, 3] metres, in the triangle's frame.
+        thickness: [N] metres.
+        colors: [N, 4] linear RGB, opacity.
+        rank: [N] by importance, 0 the most important.
+        lod_start: [N] number of splats below which the splat grows.
     """
 
     corners: IntArray
@@ -55,7 +61,7 @@ class SplatCloud:
     """The splats of one avatar, ready to be drawn at any level of detail.
 
     Attributes:
-        parts: [PARTS, N, 4] float32 for the shader, see there.
+        parts: [PARTS, N, 4] float32 for the shader.
     """
 
     def __init__(self, splats: SplatArrays) -> None:
@@ -78,8 +84,10 @@ class SplatCloud:
         """[count] int32: the most important splats, the farthest one first.
 
         Args:
-            vertices, normals: [V, 3] of the posed body. view: [3] direction of growing depth.
-            count: level of detail.
+            vertices: [V, 3] of the posed body, metres.
+            normals: [V, 3] of the posed body.
+            view: [3] direction of increasing depth.
+            count: number of splats to draw.
         """
         from ..scene.node_group import SIGMA_RANGE
 
@@ -113,7 +121,7 @@ class SplatCloud:
         return (order if rows is None else rows[order]).astype(np.int32)
 
     def _rows(self, count: int) -> IntArray | None:
-        """The splats of a level; None for all of them."""
+        """Rows of the ``count`` most important splats; None for all."""
         if count >= self.count:
             return None
         if self._level[0] != count:
