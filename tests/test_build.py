@@ -265,7 +265,7 @@ def bare(tmp_path: Path) -> Callable[..., list[str]]:
                 archive.writestr(name, "")
             for name, content in {"blender_manifest.toml": text, **(files or {})}.items():
                 archive.writestr(name, content)
-        found: list[str] = checks.faults(path, "linux-x64", "3.11", ["/home/me"])
+        found: list[str] = checks.find_faults(path, "linux-x64", "3.11", ["/home/me"])
         return found
 
     return check
