@@ -127,7 +127,7 @@ def test_counts_and_figures_are_those_of_the_avatar(built: BuildResult) -> None:
     assert report["face_error"] == pytest.approx(built.track.face_error, abs=0.006)
     assert 0 < report["face_error"] < 6
     assert report["input_view"] == input_view_metrics(built.avatar, built.matte)
-    assert report["input_view"]["foreground_psnr"] > 28.54 - 0.5  # today's figures less what noise may take
+    assert report["input_view"]["foreground_psnr"] > 28.54 - 0.5
     assert report["input_view"]["silhouette_iou"] > 0.996 - 0.01
     assert report["input_view"]["ssim"] > 0.968 - 0.01
 
