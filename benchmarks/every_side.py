@@ -21,7 +21,7 @@ faces60 (14)       portraits whose face the detectors find at 60 degrees to both
 landmarks45_pct (8)  key landmarks of FaceMesh on renders 45 degrees to both sides, from where the
                    model has them, in per cent of the distance between the eyes. Portraits where
                    it sees no face count as the worst.
-cross_view_*       ``--people``: made-up people (dressed from ``--assets``) whose avatars are built
+cross_view_*       ``--people``: synthetic people (dressed from ``--assets``) whose avatars are built
                    from their photo and compared with the truth 30, 60, 90 and 180 degrees around;
                    once with the true body, camera and matte (``lift``: the lift alone), once with
                    nothing but the photo (``photo``).
@@ -74,8 +74,7 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import load_avatar
 from likeness.engine.pipeline.build import build_avatar
 from likeness.engine.pipeline.options import BuildOptions
-from likeness.engine.synth.dress import load_dress_body
-from likeness.engine.synth.library import open_library
+from likeness.engine.synth.figure import SynthOptions, open_context
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.visual.sheet import save_image
 from portraits import QUICK_SECONDS, in_turn, portraits, rounded
@@ -99,18 +98,17 @@ def measure(
 def measure_people(
     number: int, assets: Path | None, detectors: Detectors, out: Path | None, end: float
 ) -> dict[str, dict[str, float]]:
-    """Avatars of made-up people beside the truth; stops before a person when ``end`` is past."""
-    dress = load_dress_body(asset_path("body"))
-    library = open_library(assets) if assets is not None else None
+    """Avatars of synthetic people beside the truth; stops before a person when ``end`` is past."""
+    world = open_context(SynthOptions(assets=str(assets) if assets else None), print)
     print(format_people_header())
     results = []
     for k in range(number):
         if time.perf_counter() > end:
             break
-        one = make_photo_subject(k, dress, library)
+        one = make_photo_subject(k, world)
         truth = render_truth_views(one)
         builds: dict[str, Callable[[], Avatar]] = {
-            "lift": partial(build_from_truth, one, dress.body, detectors),
+            "lift": partial(build_from_truth, one, world.dress.body, detectors),
             "photo": partial(build_from_photo, one),
         }
         for how, build in builds.items():
@@ -132,7 +130,7 @@ def main() -> int:
     parser.add_argument("--only", help="portraits whose name contains this")
     parser.add_argument("--out", type=Path, help="draw sheets into this folder")
     parser.add_argument("--refine", choices=("off", "fast"), default="off")
-    parser.add_argument("--people", type=int, help="how many made-up people (6; quick: 0)")
+    parser.add_argument("--people", type=int, help="how many synthetic people (6; quick: 0)")
     parser.add_argument("--assets", type=Path, help="an asset library in MakeHuman's layout")
     parser.add_argument("--against", type=Path, help="a folder of other avatar files")
     parser.add_argument("--quick", action="store_true", help="at most 50 seconds")

@@ -1,12 +1,12 @@
-"""The tracker against rendered people of whom everything is known.
+"""The tracker against rendered people with known ground truth.
 
     python benchmarks/tracking.py [--people 60] [--quick] [--assets DIR] [--seed 0] [--out DIR]
 
-Random people (``engine/evaluation/people``) are rendered before known cameras, with textures,
-hair and clothes from an asset library in MakeHuman's layout (``--assets``), painted without one.
-The tracker gets the picture and the true field of view. ``--quick`` stops after 45 seconds;
-framings and yaws come in turn, so that each has had its share. ``--out`` writes a sheet per
-person: photo, fitted mesh over it, true mesh over it.
+Synthetic people (``engine/synth``) are rendered in front of known cameras
+(``engine/evaluation/people``), with hair and clothes from an asset library in MakeHuman's layout
+(``--assets``), procedural without one. The tracker gets the picture and the true field of view.
+``--quick`` stops after 45 seconds; framings and yaws rotate, so that each gets its share.
+``--out`` writes a sheet per person: photo, fitted mesh over it, true mesh over it.
 
 The yaw is the head's from the camera. Figures (floors in brackets):
 
@@ -41,6 +41,7 @@ from pathlib import Path
 
 import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 import numpy as np
+from likeness.engine.body import Body
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import Camera, FloatArray, LikenessError, Portrait, Track
 from likeness.engine.evaluation.people.figures import PersonMetrics, measure_person
@@ -53,8 +54,7 @@ from likeness.engine.evaluation.people.person import (
 from likeness.engine.evaluation.people.person_render import Truth, render_person
 from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.synth.dress import DressBody, load_dress_body
-from likeness.engine.synth.library import Library, open_library
+from likeness.engine.synth.figure import SynthContext, SynthOptions, open_context
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.fit import fit_body
 from likeness.engine.tracking.joint_limits import limit_violations
@@ -109,15 +109,13 @@ class TrackingResult:
     error: str = ""
 
 
-def create_person(
-    number: int, seed: int, dress: DressBody, library: Library | None
-) -> RandomPerson:
-    """Person ``number``: framings in turn, then yaws."""
+def create_person(number: int, seed: int, world: SynthContext) -> RandomPerson:
+    """Person ``number``: framings rotate, then yaws."""
     rng = np.random.default_rng([seed, number])
     low, high = YAW_BANDS[(number // len(FRAMINGS)) % len(YAW_BANDS)]
     yaw = float(rng.choice([-1, 1]) * rng.uniform(low, high))
     framing = FRAMINGS[number % len(FRAMINGS)]
-    return random_person(dress.body, rng, library, framing=framing, yaw=yaw)
+    return random_person(world, rng, framing=framing, yaw=yaw)
 
 
 def measure_tracking(
@@ -125,14 +123,14 @@ def measure_tracking(
     person: RandomPerson,
     portrait: Portrait,
     truth: Truth,
-    dress: DressBody,
+    body: Body,
     detectors: Detectors,
 ) -> TrackingResult:
     """Track one person and compare."""
     start = time.perf_counter()
     try:
         observation = observe(portrait, detectors)
-        track = fit_body(observation, portrait, dress.body, fov=person.fov)
+        track = fit_body(observation, portrait, body, fov=person.fov)
     except LikenessError as error:
         return TrackingResult(number, person, error=str(error), seconds=time.perf_counter() - start)
     seconds = time.perf_counter() - start
@@ -140,7 +138,7 @@ def measure_tracking(
     return TrackingResult(
         number,
         person,
-        figures=measure_person(dress.body, person.camera, truth, observation, track),
+        figures=measure_person(body, person.camera, truth, observation, track),
         track=track,
         face_found=observation.face is not None,
         over_limits=int(beyond.sum()),
@@ -312,13 +310,13 @@ def overlay(rgb: FloatArray, vertices: FloatArray, f: FloatArray, camera: Camera
 
 
 def save_sheet(
-    folder: Path, result: TrackingResult, portrait: Portrait, truth: Truth, dress: DressBody
+    folder: Path, result: TrackingResult, portrait: Portrait, truth: Truth, body: Body
 ) -> None:
     """Photo, fitted mesh and true mesh side by side."""
-    f = dress.body.f
+    f = body.f
     tiles = [portrait.rgb]
     if result.track is not None:
-        fitted, _ = dress.body.vertices(result.track.pose, result.track.betas)
+        fitted, _ = body.vertices(result.track.pose, result.track.betas)
         tiles.append(overlay(portrait.rgb, fitted, f, result.track.camera))
     tiles.append(overlay(portrait.rgb, truth.vertices, f, result.person.camera))
     sheet = (np.clip(np.concatenate(tiles, 1), 0, 1) * 255).astype(np.uint8)
@@ -342,8 +340,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="folder for sheets")
     options = parser.parse_args()
     begin = time.perf_counter()
-    library = open_library(options.assets) if options.assets is not None else None
-    dress = load_dress_body(asset_path("body"))
+    assets = str(options.assets) if options.assets is not None else None
+    world = open_context(SynthOptions(assets=assets), print)
+    body = world.dress.body
     detectors = Detectors(asset_path("face_landmark").parent)
     if options.out is not None:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -354,13 +353,13 @@ def main() -> int:
         start = time.perf_counter()
         if options.quick and start - begin + longest > QUICK_SECONDS:
             break
-        person = create_person(number, options.seed, dress, library)
-        portrait, truth = render_person(dress, person, library)
-        result = measure_tracking(number, person, portrait, truth, dress, detectors)
+        person = create_person(number, options.seed, world)
+        portrait, truth = render_person(world, person)
+        result = measure_tracking(number, person, portrait, truth, body, detectors)
         results.append(result)
         print(format_result(result), flush=True)
         if options.out is not None:
-            save_sheet(options.out, result, portrait, truth, dress)
+            save_sheet(options.out, result, portrait, truth, body)
         if number > 0:  # the first compiles
             longest = max(longest, time.perf_counter() - start)
     print(table(results))
@@ -375,7 +374,7 @@ def main() -> int:
         json.dumps(
             {
                 "benchmark": "tracking",
-                "textured": library is not None,
+                "textured": assets is not None,
                 **{key: round_figure(v) for key, v in figures.items()},
             }
         )

@@ -1,9 +1,9 @@
-"""Made-up people from every side: an avatar of their photo beside what they truly look like there.
+"""Synthetic people from every side: the avatar of their photo beside the true view.
 
-The truth is drawn by cameras swung about the person. An avatar stands where the tracker put it,
-a few centimetres nearer or farther and a little larger or smaller, which one photo cannot tell;
-so the truth's cameras are carried over by the similarity that takes the true body to the fitted
-one best. What is left is the difference that one sees.
+The truth is drawn by cameras swung about the person. An avatar stands where the tracker put it:
+a few centimetres nearer or farther and a little larger or smaller, which one photo cannot show.
+So the truth's cameras are carried over by the similarity that best takes the true body to the
+fitted one. What is left is the visible difference.
 """
 
 from __future__ import annotations
@@ -23,20 +23,13 @@ from ...engine.core.alignment import fit_similarity
 from ...engine.core.cameras import orbit
 from ...engine.core.types import NUM_JOINTS, Avatar, Camera, FloatArray, Matte, Portrait, Track
 from ...engine.evaluation.people.person import FRAMINGS, RandomPerson, random_person
-from ...engine.evaluation.people.person_render import (
-    DressedScene,
-    Truth,
-    make_scene,
-    render_scene,
-    take_photo,
-)
+from ...engine.evaluation.people.person_render import PersonScene, Truth, make_scene, take_photo
 from ...engine.gaussians.lift import lift_photo
 from ...engine.gaussians.posing import pose_avatar
 from ...engine.pipeline.build import build_avatar
 from ...engine.pipeline.options import BuildOptions
 from ...engine.render import render_camera
-from ...engine.synth.dress import DressBody
-from ...engine.synth.library import Library
+from ...engine.synth.figure import SynthContext
 from ...engine.tracking.detectors import Detectors
 from ...engine.tracking.observation import observe
 from ...engine.visual.metrics import psnr, ssim
@@ -53,7 +46,7 @@ _EASY = ("standing", "wide", "contrapposto", "A-pose", "one hand on hip", "wavin
 
 @dataclass(frozen=True)
 class PhotoSubject:
-    """A made-up person whose photo was taken.
+    """A synthetic person whose photo was taken.
 
     Attributes:
         person, scene: who, and as drawn. portrait: the photo. truth: what is true in it.
@@ -61,32 +54,26 @@ class PhotoSubject:
     """
 
     person: RandomPerson
-    scene: DressedScene
+    scene: PersonScene
     portrait: Portrait
     truth: Truth
     matte: Matte
     centre: FloatArray
 
 
-def make_photo_subject(
-    number: int, dress: DressBody, library: Library | None, seed: int = 0
-) -> PhotoSubject:
-    """Person ``number``, from the front: full, half and head in turn, arms off the trunk."""
+def make_photo_subject(number: int, world: SynthContext, seed: int = 0) -> PhotoSubject:
+    """Person ``number``, from the front: full, half and head in rotation, arms off the trunk."""
     framing = ("full", "half", "head")[number % len(FRAMINGS)]
     for attempt in count():
         rng = np.random.default_rng([seed, number, attempt])
         yaw = float(rng.uniform(-_MAX_YAW, _MAX_YAW))
-        person = random_person(dress.body, rng, library, framing=framing, yaw=yaw, fov=_FOV)
+        person = random_person(world, rng, framing=framing, yaw=yaw, fov=_FOV)
         if person.anchor in _EASY:
             break
-    rng = np.random.default_rng(person.looks.seed)
-    scene = make_scene(dress, person, library, rng)
-    portrait, truth = take_photo(scene, person, rng)
-    camera = person.camera
-    nothing = np.zeros((camera.height, camera.width, 3))
-    light, alpha, _ = render_scene(scene, camera, nothing)
-    own = np.where(alpha[..., None] > 1e-3, light / np.maximum(alpha, 1e-3)[..., None], 0.0)
-    matte = Matte(alpha, np.clip(own, 0.0, 1.0).astype(np.float32))
+    scene = make_scene(world, person)
+    portrait, truth = take_photo(scene)
+    rgba = scene.draw(person.camera)
+    matte = Matte(rgba[..., 3], rgba[..., :3])
     seen = truth.vertices[truth.vertex_visible]
     # The side that is seen is the near half; the middle lies behind it.
     centre = (seen.min(0) + seen.max(0)) / 2
@@ -105,12 +92,11 @@ class TruthView(NamedTuple):
 def render_truth_views(sitter: PhotoSubject, yaws: Sequence[int] = YAWS) -> dict[int, TruthView]:
     """The person from the photo's camera, at its size, swung about them."""
     camera = sitter.person.camera
-    nothing = np.zeros((camera.height, camera.width, 3))
     out = {}
     for yaw in yaws:
         swung = orbit(camera, sitter.centre, yaw)
-        light, alpha, _ = render_scene(sitter.scene, swung, nothing)
-        out[yaw] = TruthView(swung, light, alpha)
+        rgba = sitter.scene.draw(swung)
+        out[yaw] = TruthView(swung, rgba[..., :3] * rgba[..., 3:], rgba[..., 3])
     return out
 
 

@@ -138,12 +138,12 @@ def list_shortfalls(figures: dict[str, Any]) -> list[str]:
 
 
 def format_people_header() -> str:
-    """The first line of the table of made-up people."""
+    """The first line of the table of synthetic people."""
     return f"{'no':>3} {'as':<6}{'from':<6}   cross-view dB / SSIM"
 
 
 def format_people_row(number: int, person: RandomPerson, how: str, views: CrossViewScores) -> str:
-    """One made-up person's line."""
+    """One synthetic person's line."""
     cells = "  ".join(f"{yaw}: {views.psnr[yaw]:.2f} / {views.ssim[yaw]:.3f}" for yaw in views.psnr)
     return f"{number:>3} {person.framing:<6}{how:<6}   {cells}"
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from scipy import sparse
 from scipy.ndimage import uniform_filter
 
-from ..core.types import FloatArray
+from ..core.types import FloatArray, IntArray
 from . import environment_light
-from .mesh_shading import smooth_values
 from .person_parts import LABEL, Lighting
 from .raster_scene import FAR_AWAY, RasterScene, project_parallel, run_in_threads, z_pass
 from .raster_textures import Textures
@@ -107,6 +107,18 @@ def _depth_map(
     return np.where(np.isfinite(depth), depth, view.z.max()) - FAR_AWAY
 
 
+def _smooth_values(values: FloatArray, f: IntArray, rounds: int) -> FloatArray:
+    """Means [V, C] over each vertex and its neighbours, ``rounds`` times."""
+    count = len(values)
+    here = np.concatenate([f.ravel(), np.arange(count)])
+    there = np.concatenate([f[:, [1, 2, 0]].ravel(), np.arange(count)])
+    near = sparse.csr_matrix((np.ones(len(here)), (here, there)), (count, count))
+    total = np.asarray(near.sum(1))
+    for _ in range(rounds):
+        values = (near @ values) / total
+    return np.asarray(values)
+
+
 def _mean_card(rest: FloatArray, found: tuple[environment_light.Beam, ...]) -> FloatArray:
     """[3] what a white card sends back, on the mean over how it stands."""
     beams = sum((beam.irradiance for beam in found), np.zeros(3))
@@ -155,7 +167,7 @@ def _sky(
     # What is nearly closed sends its light back and forth, and little of it out.
     lit = seen @ direct + open_share * ((1.0 - seen) @ returned)
     sky = np.concatenate([lit, open_share], 1)
-    sky = smooth_values(sky, scene.f, 2)
+    sky = _smooth_values(sky, scene.f, 2)
     hair = np.unique(scene.f[scene.label == LABEL["hair"]])
     if len(hair):  # light goes from strand to strand
         sky[hair] += THROUGH_HAIR * (sky[hair].mean(0) - sky[hair])

@@ -27,7 +27,7 @@ _HAIR = 0.2
 _LOWEST, _HIGHEST = -15.0, 30.0
 _STEEPEST_REFERENCE = 10.0
 _MET_EYES = 0.6  # share of references that the person looks at, where that can be
-_HEAD_JOINTS = ("neck", "head", "jaw", "left_eye_smplhf", "right_eye_smplhf")
+HEAD_JOINTS = ("neck", "head", "jaw", "left_eye_smplhf", "right_eye_smplhf")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _framed_rows(body: Body, vertices: FloatArray, joints: FloatArray, framing: 
         return np.arange(len(vertices))
     strongest = body.weights.argmax(1)
     if framing == "head":
-        rows = [JOINT_INDEX[name] for name in _HEAD_JOINTS]
+        rows = [JOINT_INDEX[name] for name in HEAD_JOINTS]
         return np.flatnonzero(np.isin(strongest, rows))
     return np.flatnonzero(vertices[:, 1] > joints[JOINT_INDEX["pelvis"], 1])
 
@@ -123,7 +123,7 @@ def plan_views(
     joints, R = _posed_frame(body, betas, pose)
     target = look_at_point(body, betas, pose, vertices, framing)
     shown = _with_room(body, vertices, joints, framing)
-    front = _heading(R[JOINT_INDEX["spine3"]])
+    front = heading_angle(R[JOINT_INDEX["spine3"]])
     out = []
     for number, (azimuth, pitch) in enumerate(_directions(rng, count)):
         focal = float(np.exp(rng.uniform(*np.log(_FOCAL[framing]))))
@@ -144,7 +144,8 @@ def _posed_frame(body: Body, betas: FloatArray, pose: Pose) -> tuple[FloatArray,
     return np.einsum("jab,jb->ja", R, rest) + t, R
 
 
-def _heading(R: FloatArray) -> float:
+def heading_angle(R: FloatArray) -> float:
+    """Degrees about +y to which a rotation [3, 3] turns the front (+z)."""
     return float(np.degrees(np.arctan2(R[0, 2], R[2, 2])))
 
 

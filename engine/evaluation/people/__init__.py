@@ -1,1 +1,1 @@
-"""People made up at random and drawn by the engine's own z-buffer: truth for the tracker."""
+"""Synthetic people whose pose, shape and visibility are known: ground truth for the tracker."""

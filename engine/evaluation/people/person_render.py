@@ -1,4 +1,4 @@
-"""A picture of a made-up person, and what is true in it."""
+"""A picture of a synthetic person, and the truth about it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...bake.plain_render import PersonPaint
 from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
-from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, IntArray, Portrait
+from ...core.types import BoolArray, Camera, FloatArray, IntArray, Portrait
 from ...dataset.backgrounds import random_background
 from ...render.mesh import rasterize_mesh
-from ...synth import mesh_shading
-from ...synth.dress import DressBody, PosedBody, garment_vertices, hidden_faces, pose_body
-from ...synth.library import Garment, Library, load_garment, load_texture
+from ...synth.dress import PosedBody, pose_body
+from ...synth.environment_light import environment_picture
+from ...synth.figure import SynthContext, dress_wearer
+from ...synth.person_parts import Wearer
+from ...synth.raster import PreparedFigure, draw_figure, prepare_figure, render_truth
 from .person import RandomPerson
 
 SUPERSAMPLING = 2
+TEXTURE_SIZE = 1024  # texels along a side of the body's atlas
 SURFACE_TOLERANCE = 0.006  # metres by which a vertex may lie behind the z-buffer and be seen
 HIDDEN_BEHIND = 0.08  # metres of another body part in front of a joint that hide it
 MIN_FACING = 0.05  # cosine between a vertex's normal and the line of sight
-EYE_CENTRE = (0.704, 0.298)  # of the upper eye in MakeHuman's eye textures, v down
-EYE_SCALE = 0.112 / 0.0058  # texture units per metre: the iris has the same size on everybody
 BODY_JOINTS = 22
-EYE_PARTS = ("eye", "eye_back")
-THIN, THICK = 0.0025, 0.012  # metres by which brows and hair win against the skin below
 SENSOR_NOISE = np.float32(0.008)
-EYES_OPEN = 0.6  # least share of light that reaches an eyeball: lids let light through
+_LIGHT, _BACKGROUND, _NOISE = range(12, 15)  # random numbers beside those of dress_wearer
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,8 @@ class Truth:
     """What is true in a picture.
 
     Attributes:
-        vertices: [V, 3] and joints [55, 3], metres, the photo camera's space.
+        vertices: [V, 3] metres, the photo camera's space.
+        joints: [55, 3] metres, the photo camera's space.
         rotations: [55, 3, 3] world rotation of each joint.
         alpha: [H, W] float32, how much of each pixel the person covers (hair and clothes too).
         vertex_visible: [V] in the frame, facing the camera, and hidden by nothing (z-buffer).
@@ -53,214 +51,87 @@ class Truth:
     joint_visible: BoolArray
 
 
-class _Textures:
-    """Pictures as rows of one array."""
-
-    def __init__(self) -> None:
-        self._rows: list[NDArray[np.uint8]] = []
-
-    def add(self, picture: NDArray[np.uint8]) -> int:
-        self._rows.append(picture)
-        return len(self._rows) - 1
-
-    def array(self) -> NDArray[np.uint8]:
-        return np.stack(self._rows) if self._rows else np.zeros((1, 1, 1, 4), np.uint8)
-
-
-def random_light(rng: np.random.Generator) -> mesh_shading.SceneLight:
-    """A key from before and above, a weaker fill from the other side, and sky light."""
-    angle, height = rng.uniform(-1.1, 1.1), rng.uniform(0.1, 0.9)
-    key = np.array([np.sin(angle) * np.cos(height), np.sin(height), np.cos(angle) * np.cos(height)])
-    other = -np.sign(angle) * rng.uniform(0.5, 1.3)
-    fill = np.array([np.sin(other), 0.2, np.cos(other)])
-    warm = rng.normal(0, 0.06)
-    tone = np.array([1 + warm, 1.0, 1 - warm])
-    strength = rng.uniform(0.45, 0.9)
-    return mesh_shading.SceneLight(
-        key,
-        fill / np.linalg.norm(fill),
-        strength * tone,
-        rng.uniform(0.1, 0.3) / tone,
-        (1.15 - 0.7 * strength) * np.ones(3),
-    )
-
-
-def _body_mesh(
-    posed: PosedBody, looks_skin: int, looks_eyes: int, library: Library | None, textures: _Textures
-) -> mesh_shading.Mesh:
-    """The skin, textured by MakeHuman's layout, and eyes by their place; painted (-1) without a
-    library. Teeth, tongue and the mouth's inside are always painted."""
-    body = posed.dress.body
-    count = len(body.f)
-    uv = np.zeros((count, 3, 2))
-    texture = np.full(count, -1, np.int64)
-    if library is not None and looks_skin >= 0:
-        uv = np.asarray(body.vt, np.float64)[body.ft] * [1.0, -1.0] + [0.0, 1.0]
-        painted = [
-            body.part_names.index(name) for name in ("eye", "eye_back", "mouth", "teeth", "tongue")
-        ]
-        texture[~np.isin(body.face_part, painted)] = textures.add(
-            load_texture(library.skins[looks_skin])
-        )
-        if looks_eyes >= 0:
-            eye = textures.add(load_texture(library.eyes[looks_eyes]))
-            corners = np.asarray(body.v_template, np.float64)[body.f]
-            parts = [body.part_names.index(name) for name in EYE_PARTS]
-            for name, side in (("left_eye_smplhf", 1.0), ("right_eye_smplhf", -1.0)):
-                own = np.isin(body.face_part, parts) & (side * corners.mean(1)[:, 0] > 0)
-                place = (corners[own] - body.J_template[JOINT_INDEX[name]])[..., :2]
-                # Past the ball's silhouette the texture would wrap round: stay on the white.
-                place = np.clip(place * EYE_SCALE, -0.2, 0.2)
-                uv[own] = np.array(EYE_CENTRE) + place * [1.0, -1.0]
-                texture[own] = eye
-    return mesh_shading.Mesh(posed.vertices, body.f, uv, texture, np.ones((count, 3)))
-
-
-def _garment_mesh(
-    garment: Garment, posed: PosedBody, tint: FloatArray, bias: float, textures: _Textures
-) -> mesh_shading.Mesh | None:
-    if garment.texture is None:
-        return None
-    count = len(garment.f)
-    row = textures.add(load_texture(garment.texture))
-    return mesh_shading.Mesh(
-        garment_vertices(garment, posed),
-        garment.f,
-        garment.uv,
-        np.full(count, row, np.int64),
-        np.tile(tint, (count, 1)),
-        bias,
-    )
-
-
 @dataclass(frozen=True)
-class DressedScene:
-    """A dressed person under lights, to be drawn from anywhere.
+class PersonScene:
+    """A dressed person under light, ready to be drawn from any camera.
 
     Attributes:
-        posed: the body. solid: skin, clothes and shoes as one mesh, the body's triangles that
-            nothing hides (``body_faces``) first. cards: brows, lashes and hair.
-        textures: [T, 512, 512, 4]. light: in the space of the photo's camera.
-        open_to: [V, 3] how much of key, fill and sky reaches the solid mesh's vertices.
-        behind: [H, W, 3] what stands behind the person in the photo.
+        person: who it is.
+        posed: the body.
+        prepared: body, clothes and hair with the light that reaches them.
+        behind: [H, W, 3] background of the person's photo, sRGB 0..1.
     """
 
+    person: RandomPerson
     posed: PosedBody
-    solid: mesh_shading.Mesh
-    body_faces: IntArray
-    cards: list[mesh_shading.Mesh]
-    textures: NDArray[np.uint8]
-    light: mesh_shading.SceneLight
-    open_to: FloatArray
+    prepared: PreparedFigure
     behind: FloatArray
 
+    def draw(self, camera: Camera) -> FloatArray:
+        """[H, W, 4] float32 what a camera sees: sRGB 0..1, straight alpha, no background."""
+        return draw_figure(self.prepared, camera, SUPERSAMPLING)
 
-def make_scene(
-    dress: DressBody, person: RandomPerson, library: Library | None, rng: np.random.Generator
-) -> DressedScene:
-    """Dress a person and put up the lights.
+    def draw_over(self, camera: Camera, behind: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The person over a background.
 
-    Args:
-        library: the one that ``person.looks`` refers to; None draws the painted body.
+        Args:
+            camera: any.
+            behind: [H, W, 3] of the camera's size, sRGB 0..1.
+
+        Returns:
+            The picture [H, W, 3] and the person's alpha [H, W], float32.
+        """
+        rgba = self.draw(camera)
+        alpha = rgba[..., 3:]
+        return np.asarray(alpha * rgba[..., :3] + (1.0 - alpha) * behind), alpha[..., 0]
+
+
+def make_scene(world: SynthContext, person: RandomPerson) -> PersonScene:
+    """Dress a person and light the scene; the same for the same person.
+
+    Raises:
+        LikenessError: an asset of the library is missing or broken.
     """
-    looks = person.looks
-    body = dress.body
-    posed = pose_body(dress, person.betas, person.pose)
-    textures = _Textures()
-    solid = [_body_mesh(posed, looks.skin, looks.eyes, library, textures)]
-    cards: list[mesh_shading.Mesh] = []
-    worn: list[Garment] = []
-    if library is not None:
-        blinks = [body.expression_index[name] for name in ("eyeBlinkLeft", "eyeBlinkRight")]
-        open_eyes = float(np.asarray(person.pose.expression)[blinks].max()) < 0.1
-        for row, files, bias, tint in (
-            (looks.outfit, library.outfits, None, looks.cloth_tint),
-            (looks.shoes, library.shoes, None, np.ones(3)),
-            (looks.brows, library.brows, THIN, np.clip(looks.hair_tint, 0.4, 1.2)),
-            # Lashes hang on helpers that expressions don't move.
-            (looks.lashes if open_eyes else -1, library.lashes, THIN, np.ones(3)),
-            (looks.hair, library.hair, THICK, looks.hair_tint),
-        ):
-            if row < 0:
-                continue
-            garment = load_garment(files[row])
-            mesh = _garment_mesh(garment, posed, tint, bias or 0.0, textures)
-            if mesh is not None:
-                (solid if bias is None else cards).append(mesh)
-                worn.append(garment)
-    hidden = hidden_faces(worn, dress)
-    solid[0] = _without(solid[0], hidden)
-    mesh = mesh_shading.join_meshes(solid)
-    light = random_light(rng)
-    behind = random_background(person.camera.height, person.camera.width, rng)
-    open_to = mesh_shading.ambient_occlusion(mesh, light, rng)
-    eyeballs = np.isin(body.face_part, [body.part_names.index(name) for name in EYE_PARTS])
-    rows = np.unique(body.f[eyeballs])
-    open_to[rows] = np.maximum(open_to[rows], EYES_OPEN)
-    body_faces = np.flatnonzero(~hidden)
-    return DressedScene(posed, mesh, body_faces, cards, textures.array(), light, open_to, behind)
 
+    def rng(step: int) -> np.random.Generator:
+        return np.random.default_rng([person.seed, step])
 
-def render_scene(
-    scene: DressedScene, camera: Camera, behind: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Draw a person over a picture ``behind`` [H, W, 3] of the camera's size.
-
-    Returns:
-        The picture [H, W, 3] and the person's alpha [H, W], and at twice that size the depth
-        of the nearest solid thing.
-    """
-    large = camera.resized(camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING)
-    mesh = scene.solid
-    buffer = rasterize_mesh(mesh.vertices, mesh.f, large)
-    covered = buffer.face >= 0
-    face, bary = buffer.face[covered], buffer.bary[covered].astype(np.float64)
-    colours = mesh_shading.sample_albedo(
-        face, bary, mesh.uv, mesh.texture, mesh.tint, scene.textures
+    posed = pose_body(world.dress, person.betas, person.pose)
+    expression = np.asarray(person.pose.expression)
+    wearer = Wearer(
+        world.dress, posed, person.traits, person.betas, expression, world.library, TEXTURE_SIZE
     )
-    painted = np.flatnonzero(mesh.texture[face] < 0)
-    paint = PersonPaint(scene.posed.dress.body)
-    colours[painted] = paint(scene.body_faces[face[painted]], bary[painted])
-    picture = np.repeat(np.repeat(behind, SUPERSAMPLING, 0), SUPERSAMPLING, 1).astype(np.float64)
-    picture[covered] = mesh_shading.shade_pixels(mesh, buffer, colours, scene.light, scene.open_to)
-    alpha = covered.astype(np.float64)
-    front = buffer.depth
-    if scene.cards:
-        front = mesh_shading.blend_cards(
-            picture, alpha, buffer.depth, scene.cards, scene.textures, large, scene.light
-        )
-    return _smaller(picture), _smaller(alpha[..., None])[..., 0], front
+    lighting = world.surroundings.random_lighting(rng(_LIGHT))
+    environment = environment_picture(lighting, world.surroundings.read)
+    prepared = prepare_figure(dress_wearer(wearer, rng), lighting, environment)
+    behind = random_background(person.camera.height, person.camera.width, rng(_BACKGROUND))
+    return PersonScene(person, posed, prepared, behind)
 
 
-def render_person(
-    dress: DressBody, person: RandomPerson, library: Library | None = None
-) -> tuple[Portrait, Truth]:
-    """Draw a person.
+def render_person(world: SynthContext, person: RandomPerson) -> tuple[Portrait, Truth]:
+    """Draw a person's photo; see :func:`take_photo`.
 
-    Args:
-        library: the one that ``person.looks`` refers to; None draws the painted body.
-
-    Returns:
-        The picture as if loaded from a file (without alpha), and the truth.
+    Raises:
+        LikenessError: an asset of the library is missing or broken.
     """
-    rng = np.random.default_rng(person.looks.seed)
-    return take_photo(make_scene(dress, person, library, rng), person, rng)
+    return take_photo(make_scene(world, person))
 
 
-def take_photo(
-    scene: DressedScene, person: RandomPerson, rng: np.random.Generator
-) -> tuple[Portrait, Truth]:
-    """The person's photo with a sensor's noise, and what is true in it."""
-    body, posed, camera = scene.posed.dress.body, scene.posed, person.camera
-    rgb, alpha, front = render_scene(scene, camera, scene.behind)
-    rgb += rng.standard_normal(rgb.shape, np.float32) * SENSOR_NOISE
+def take_photo(scene: PersonScene) -> tuple[Portrait, Truth]:
+    """The person's photo with a sensor's noise, as if loaded from a file (without alpha), and
+    the truth about it."""
+    person, posed, camera = scene.person, scene.posed, scene.person.camera
+    body = posed.dress.body
+    rgb, alpha = scene.draw_over(camera, scene.behind)
+    noise = np.random.default_rng([person.seed, _NOISE]).standard_normal(rgb.shape, np.float32)
     portrait = Portrait(
-        rgb=np.clip(rgb, 0.0, 1.0),
+        rgb=np.clip(rgb + noise * SENSOR_NOISE, 0.0, 1.0).astype(np.float32),
         alpha=None,
-        path=Path(f"person-{person.looks.seed}.png"),
+        path=Path(f"person-{person.seed}.png"),
         original_size=(camera.width, camera.height),
     )
     large = camera.resized(camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING)
+    front, _ = render_truth(scene.prepared, large)
     truth = Truth(
         vertices=posed.vertices,
         joints=posed.joints,
@@ -270,22 +141,6 @@ def take_photo(
         joint_visible=visible_joints(posed.vertices, posed.joints, body, large),
     )
     return portrait, truth
-
-
-def _without(mesh: mesh_shading.Mesh, hidden: BoolArray) -> mesh_shading.Mesh:
-    keep = ~hidden
-    return mesh_shading.Mesh(
-        mesh.vertices, mesh.f[keep], mesh.uv[keep], mesh.texture[keep], mesh.tint[keep]
-    )
-
-
-def _smaller(picture: FloatArray) -> FloatArray:
-    """[sH, sW, C] -> [H, W, C] float32, means of the samples."""
-    s = SUPERSAMPLING
-    height, width, channels = picture.shape
-    boxes = picture.reshape(height // s, s, width // s, s, channels)
-    total = sum(boxes[:, i, :, j] for i in range(s) for j in range(s))
-    return np.asarray(np.clip(total / s**2, 0.0, 1.0), np.float32)
 
 
 def _pixels(points: FloatArray, camera: Camera) -> tuple[IntArray, IntArray, FloatArray, BoolArray]:
@@ -301,7 +156,14 @@ def _pixels(points: FloatArray, camera: Camera) -> tuple[IntArray, IntArray, Flo
 def visible_vertices(
     vertices: FloatArray, f: IntArray, depth: FloatArray, camera: Camera
 ) -> BoolArray:
-    """[V] vertices in the frame that face the camera and lie at the z-buffer's depth."""
+    """[V] vertices in the frame that face the camera and lie at the z-buffer's depth.
+
+    Args:
+        vertices: [V, 3] metres, the camera's space (it stands at the origin).
+        f: [F, 3] triangles.
+        depth: [H, W] metres of the nearest surface, inf where there is none.
+        camera: of the depth.
+    """
     col, row, z, inside = _pixels(vertices, camera)
     sight = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
     facing = (vertex_normals(vertices, f) * sight).sum(1) > MIN_FACING
@@ -318,10 +180,13 @@ def visible_joints(
 
     A joint is seen when it lies in the frame and the bare body's first surface at its pixel is
     less than 8 cm in front of it, beyond the thickness of the flesh around the joint (its distance
-    to the nearest vertex at rest): an arm before the trunk hides the trunk's joints.
+    to the nearest vertex at rest): an arm in front of the trunk hides the trunk's joints.
 
     Args:
-        vertices: [V, 3] and joints [55, 3] of the posed person. body: that they are of.
+        vertices: [V, 3] metres, of the posed person.
+        joints: [55, 3] metres, of the posed person.
+        body: gives the triangles and the joints at rest.
+        camera: any, in the same space.
     """
     depth = rasterize_mesh(vertices, body.f, camera).depth
     col, row, z, inside = _pixels(joints[:BODY_JOINTS], camera)
