@@ -21,7 +21,7 @@ faces60 (14)       portraits whose face the detectors find at 60 degrees to both
 landmarks45_pct (8)  key landmarks of FaceMesh on renders 45 degrees to both sides, from where the
                    model has them, in per cent of the distance between the eyes. Portraits where
                    it sees no face count as the worst.
-cross_view_*       ``--people``: synthetic people (dressed from ``--assets``) whose avatars are built
+cross_view_*       ``--people``: synthetic people (clothes from ``--assets``); avatars are built
                    from their photo and compared with the truth 30, 60, 90 and 180 degrees around;
                    once with the true body, camera and matte (``lift``: the lift alone), once with
                    nothing but the photo (``photo``).

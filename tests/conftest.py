@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # ``build.py test`` fills this folder. The variables have to be set before the engine is imported,
 # and child processes inherit them.
@@ -15,6 +16,9 @@ if _HOME.is_dir():
 import pytest  # noqa: E402
 from likeness.engine.files.weights import cache_assets_dir  # noqa: E402
 
+if TYPE_CHECKING:
+    from likeness.engine.synth.figure import SynthContext
+
 
 @pytest.fixture(scope="session")
 def sample_portrait() -> Path:
@@ -23,3 +27,15 @@ def sample_portrait() -> Path:
     if not path.is_file():
         pytest.fail(f"The sample portrait {path} is missing. Run 'python build.py test'.")
     return path
+
+
+@pytest.fixture(scope="session")
+def synth_world() -> SynthContext:
+    """What synthetic people are made from, without an asset library."""
+    from likeness.engine.core.types import LikenessError
+    from likeness.engine.synth.figure import SynthOptions, open_context
+
+    try:
+        return open_context(SynthOptions(), print)
+    except LikenessError as error:
+        pytest.skip(str(error))

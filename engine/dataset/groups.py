@@ -1,4 +1,4 @@
-"""Who a made-up person is and how a view stands to the reference: by what figures are grouped."""
+"""Groups that figures are reported by: traits of the person, angle from the reference view."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def angle_bin(angle: float) -> str:
 
 
 def subject_groups(facts: Mapping[str, Any], framing: str) -> dict[str, str]:
-    """The groups that a person of a shard belongs to, as far as their facts tell.
+    """The groups that a person of a shard belongs to, as far as its facts say.
 
     >>> looks = {"hair": {"kind": "strands", "style": "curly crop"}}
     >>> traits = {"sex": "female", "age_band": "old", "tone": 7}

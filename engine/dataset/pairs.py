@@ -1,7 +1,7 @@
 """Which views teach which: the reference and the target views of one subject.
 
-Views of made-up people do not agree with each other perfectly (those that a generative model has
-made hardly do), so a less reliable view must not tell the network what a more reliable one looks
+Views of synthetic people do not agree with each other perfectly (those that a generative model has
+made hardly do), so a less reliable view must not teach the network what a more reliable one looks
 like. Supervision flows from the more reliable views to the less or equally reliable ones only:
 side to back and front to back, never back to front (section 3.2). So a photo from the front
 trains all views, one from the side those and the back, one from behind other views from behind.
@@ -24,13 +24,13 @@ KINDS = ("front", "side", "back")
 
 REFERENCE_SHARES: Mapping[str, float] = {"front": 0.6, "side": 0.25, "back": 0.15}
 """How often a reference is of each kind, among those that a subject has (ours: most photos show
-somebody from the front)."""
+a person from the front)."""
 
 
 @dataclass(frozen=True)
 class Pair:
     """Rows of a subject's views: the photo that the network is given, and what it is shown
-    beside it; fewer targets than were asked for where there are not so many."""
+    beside it; fewer targets where the subject has too few views."""
 
     reference: int
     targets: tuple[int, ...]
@@ -69,7 +69,7 @@ def can_supervise(reference: str, target: str, directed: bool = True) -> bool:
 
 
 def draw_references(kinds: Sequence[str], rng: np.random.Generator, number: int) -> tuple[int, ...]:
-    """Draw so many different views (at most all) as if they were references."""
+    """Draw this many different views (at most all) as if they were references."""
     shares = _reference_shares(kinds, range(len(kinds)))
     number = min(number, len(kinds))
     return tuple(int(row) for row in rng.choice(len(kinds), number, replace=False, p=shares))

@@ -32,9 +32,9 @@ no times or owners: the same subjects make the same bytes. ``shards.json`` lists
 ``name``, ``subjects``, ``bytes`` and ``sha256``; a reader needs no index, but notices with it what
 is missing. Nothing is ever unpickled.
 
-Whoever makes shards in several processes gives each process its own numbers (``write_shard``) and
-lists them all at the end (``write_index``). A shard that is there is whole: it appears under its
-name when it is complete.
+To make shards in several processes, give each process its own numbers (``write_shard``) and
+list them all at the end (``write_index``). A shard appears under its name only
+when it is complete.
 """
 
 from __future__ import annotations
@@ -118,12 +118,13 @@ def shard_name(number: int) -> str:
 
 
 class ShardWriter:
-    """Writes subjects into a folder, so many into a tar file, and the index at the end.
+    """Writes subjects into tar files of a fixed number each, and the index at the end.
 
     A context manager. Where the block fails, the shards that were complete stay, listed.
 
     Args:
-        folder: made if it is not there. per_shard: subjects in each tar file.
+        folder: made if it is not there.
+        per_shard: subjects in each tar file.
         first: number of the first tar file.
     """
 
@@ -300,7 +301,7 @@ def shard_files(
         source: a folder, a file, a pattern with ``*``, ``?`` or braces
             (``shard-{000000..000099}.tar``), an address that is streamed (``https://...``, or what
             fsspec knows: ``s3://...``), or several of those.
-        skipped: told which shards the index names that are not there or have another size.
+        skipped: called for each shard of the index that is missing or has another size.
 
     Raises:
         LikenessError: there are none.
@@ -311,7 +312,7 @@ def shard_files(
         found += _files_of(part, skipped or (lambda _: None))
     if not found:
         named = ", ".join(f"'{part}'" for part in parts)
-        raise LikenessError(f"There are no shards in {named}.", REMEDY)
+        raise LikenessError(f"No shards were found in {named}.", REMEDY)
     return sorted(set(found))
 
 

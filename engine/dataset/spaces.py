@@ -60,7 +60,8 @@ def crop_square(
     does not reach beyond that border. Beyond the others there is nothing, and it may.
 
     Args:
-        picture: RGBA, straight alpha. margin: around the person, a share of their longer side.
+        picture: RGBA, straight alpha.
+        margin: around the person, a share of their longer side.
 
     Returns:
         [size, size, 4] float32, straight alpha; and the camera.

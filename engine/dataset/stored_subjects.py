@@ -17,7 +17,7 @@ _REMEDY = "Remove it, or make it again."
 
 @dataclass(frozen=True)
 class StoredSubject:
-    """A subject in a local tar file, as its JSON tells; ``read`` gives a member's bytes."""
+    """A subject in a local tar file, as its JSON describes it; ``read`` gives a member's bytes."""
 
     key: str
     about: dict[str, Any]
@@ -73,7 +73,7 @@ def _content(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes
         file = tar.extractfile(member) if member.isreg() else None
         if file is not None:
             return file.read()
-        error: Exception = ValueError("it is no file")
+        error: Exception = ValueError("it is not a file")
     except (OSError, tarfile.TarError, ValueError) as problem:
         error = problem
     raise LikenessError(f"'{member.name}' in '{path}' cannot be read ({error}).", _REMEDY)

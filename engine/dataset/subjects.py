@@ -140,8 +140,10 @@ class Subject:
     Attributes:
         key: letters, digits, ``_``, ``-`` and ``/``: the stem of the files in the shard.
         source: ``rendered`` (all views are of one thing) or ``generated`` (nearly so).
-        framing: ``head``, ``half`` or ``full``. seed: that they were made from.
-        betas: [B]. full_pose: [P, 55, 3], transl: [P, 3], expression: [P, E]: P poses, as in
+        framing: ``head``, ``half`` or ``full``.
+        seed: that they were made from.
+        betas: [B].
+        full_pose: [P, 55, 3], transl: [P, 3], expression: [P, E]: P poses, as in
             :class:`~..types.Pose`, in one space with y up.
         views: V of them.
         facts: JSON-able: whatever else the maker knows (texts, assets); not used by training.
@@ -305,7 +307,9 @@ def _check_names(subject: Subject) -> None:
     elif not all(view.kind in KINDS for view in subject.views):
         wrong = f"a view's kind is none of {', '.join(KINDS)}"
     if wrong:
-        raise LikenessError(f"'{subject.key}' cannot be stored: {wrong}.", "Mend its maker.")
+        raise LikenessError(
+            f"'{subject.key}' cannot be stored: {wrong}.", "Fix the program that made it."
+        )
 
 
 def _about(members: Mapping[str, bytes]) -> dict[str, Any]:

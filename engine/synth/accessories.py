@@ -1,4 +1,4 @@
-"""What somebody wears besides clothes: glasses, a hat, jewellery, a scarf. Most have none."""
+"""Accessories: glasses, hats, jewellery, scarves. Most people wear none."""
 
 from __future__ import annotations
 

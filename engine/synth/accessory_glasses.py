@@ -18,6 +18,7 @@ from .accessory_shapes import (
 )
 from .hair_binding import BodySurface, bind_to_head, build_surface, part_rows
 from .person_parts import Material, MeshPart, Wearer
+from .tables import parse_colors
 
 SHAPES = {
     "round": (0.046, 0.045, 2.0),
@@ -56,15 +57,12 @@ def random_glasses(rng: np.random.Generator) -> GlassesLook:
     sun = rng.random() < 0.13
     metal = rng.random() < 0.42
     rim = str(rng.choice(["full", "half", "none"], p=[0.76, 0.14, 0.10]))
-    tones = [
-        (0.05, 0.05, 0.05),
-        (0.09, 0.06, 0.05),
-        (0.30, 0.17, 0.09),
-        (0.10, 0.12, 0.20),
-        (0.45, 0.07, 0.10),
-        (0.75, 0.72, 0.68),
-        (0.55, 0.42, 0.30),
-    ]
+    tones = parse_colors(
+        """
+        0.05 0.05 0.05, 0.09 0.06 0.05, 0.3 0.17 0.09, 0.1 0.12 0.2, 0.45 0.07 0.1, 0.75 0.72 0.68,
+        0.55 0.42 0.3
+        """
+    )
     metals = [(0.83, 0.68, 0.42), (0.78, 0.78, 0.80), (0.25, 0.25, 0.27), (0.80, 0.60, 0.52)]
     table = metals if metal else tones
     tints = [(0.06, 0.06, 0.07), (0.14, 0.09, 0.05), (0.05, 0.09, 0.08)]

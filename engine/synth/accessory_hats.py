@@ -25,17 +25,10 @@ from .hair_binding import HAT_TILT, bind_to_head, normalize, part_rows
 from .hair_strands import HeadShape, head_shape
 from .library import Garment, load_garment, load_texture
 from .person_parts import Material, MeshPart, Wearer
+from .tables import parse_names
 
-KINDS = (
-    "beanie",
-    "cap",
-    "bucket",
-    "sun hat",
-    "fedora",
-    "headscarf",
-    "hairband",
-    "headphones",
-    "library",
+KINDS = parse_names(
+    "beanie, cap, bucket, sun hat, fedora, headscarf, hairband, headphones, library"
 )
 THICK = 0.007  # metres between the skull and a hat: pressed hair and cloth
 COVERED = -10.0  # a height below everything: no hair is to be seen

@@ -118,7 +118,8 @@ def _round_the_neck(
     """[count, 3] a loop that lies on neck, shoulders and chest, from the front leftwards.
 
     Args:
-        behind, before: heights in metres at the nape and in front. margin: [count] metres.
+        behind, before: heights in metres at the nape and in front.
+        margin: [count] metres.
     """
     body = wearer.dress.body
     joints = body.shaped(wearer.betas)[1]

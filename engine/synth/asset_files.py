@@ -38,7 +38,8 @@ class Garment:
 
     Attributes:
         name: of the .mhclo file, for messages.
-        f: [F, 3] triangles. uv: [F, 3, 2] texture coordinates of their corners, v down.
+        f: [F, 3] triangles.
+        uv: [F, 3, 2] texture coordinates of their corners, v down.
         base: [G, 3] vertices of the base mesh; weight: [G, 3]; offset: [G, 3], see ``scale``.
         scale: per axis two base vertices and the distance between them, in the units of
             ``offset``: what the offset is measured against. None for an axis: decimetres.
@@ -62,10 +63,12 @@ class MaterialFile:
     """What a .mhmat file says, as far as it matters here.
 
     Attributes:
-        path: of the file. texture, normal, bump, displacement, occlusion: pictures, or None where
-            it names none or the file is missing; ``*_intensity``: factors on them.
+        path: of the file.
+        texture, normal, bump, displacement, occlusion: pictures, or None where it names none or the
+            file is missing; ``*_intensity``: factors on them.
         color: [3] 0..1 factor on the texture, or the colour where there is none.
-        transparent: its texture's alpha is meant. shininess: 0 dull to 1 mirror.
+        transparent: its texture's alpha is meant.
+        shininess: 0 dull to 1 mirror.
     """
 
     path: Path
@@ -175,7 +178,7 @@ def _load_obj(path: Path) -> tuple[IntArray, FloatArray, int]:
         table = np.array(corners, np.int64)
     except (ValueError, IndexError, OverflowError) as error:
         raise LikenessError(
-            f"'{path}' has lines that are no mesh with texture coordinates ({error}).", REMEDY
+            f"'{path}' is not a mesh with texture coordinates ({error}).", REMEDY
         ) from error
     if table.ndim != 3 or table.shape[2] != 2 or not uv:
         raise LikenessError(f"'{path}' has no faces with texture coordinates.", REMEDY)
@@ -242,7 +245,7 @@ def load_material(path: Path) -> MaterialFile:
             elif word == "diffuseColor":
                 said["color"] = (float(rest[0]), float(rest[1]), float(rest[2]))
     except (ValueError, IndexError) as error:
-        raise LikenessError(f"'{path}' is no material file ({error}).", REMEDY) from error
+        raise LikenessError(f"'{path}' is not a material file ({error}).", REMEDY) from error
     material = MaterialFile(path, **said)
     numbers = (*material.color, material.normal_intensity, material.bump_intensity)
     if not np.isfinite([*numbers, material.shininess]).all():
@@ -312,9 +315,9 @@ def load_garment(path: Path) -> Garment:
                 material = rest[0]
         names = _deleted(deleted)
     except (ValueError, IndexError) as error:
-        raise LikenessError(f"'{path}' is no garment file ({error}).", REMEDY) from error
+        raise LikenessError(f"'{path}' is not a garment file ({error}).", REMEDY) from error
     if not obj:
-        raise LikenessError(f"'{path}' is no garment file (it has no obj_file).", REMEDY)
+        raise LikenessError(f"'{path}' is not a garment file (it has no obj_file).", REMEDY)
     f, uv, count = _load_obj(path.parent / obj)
     if len(base) != count or len(f) == 0 or f.max() >= count:
         raise LikenessError(

@@ -45,7 +45,8 @@ class Charts:
     """A cloth's charts.
 
     Attributes:
-        chart: [F] of each triangle. limb: [charts] row of :data:`LIMBS`.
+        chart: [F] of each triangle.
+        limb: [charts] row of :data:`LIMBS`.
         across_up: [F, 3, 2] metres, of the triangles' corners.
         area: [charts] square metres.
     """

@@ -19,10 +19,13 @@ NEIGHBOURS = 10  # triangles by centre among which the nearest is looked for
 
 @dataclass(frozen=True)
 class Cloth:
-    """A garment on somebody in the T-pose, before it is posed and painted.
+    """A garment on a person in the T-pose, before it is posed and painted.
 
     Attributes:
-        name: for messages. rest: [V, 3] metres. skinning: [V, 55]. f: [F, 3].
+        name: for messages.
+        rest: [V, 3] metres.
+        skinning: [V, 55].
+        f: [F, 3].
         uv: [F, 3, 2] of the corners, v down, 0..1.
         label: [F] uint8 rows of :data:`~.model.LABELS`.
     """
@@ -213,8 +216,9 @@ class TriangleSurface:
     """Triangles of which the nearest point is asked for.
 
     Args:
-        vertices: [V, 3]. f: [F, 3] those that count. normals: [V, 3] of the whole mesh, if these
-            are only a part of it.
+        vertices: [V, 3].
+        f: [F, 3] those that count.
+        normals: [V, 3] of the whole mesh, if these are only a part of it.
     """
 
     def __init__(self, vertices: FloatArray, f: IntArray, normals: FloatArray | None = None):
@@ -258,7 +262,7 @@ def push_outside(
     points: FloatArray, surface: TriangleSurface, clearance: float, reach: float, rounds: int = 3
 ) -> FloatArray:
     """Points moved until they are ``clearance`` metres outside a surface, unless they lie deeper
-    in it than ``reach``: then another limb went through, which no cloth can mend."""
+    in it than ``reach``: then another limb went through, which no cloth can fix."""
     out = np.array(points, np.float64)
     rows = np.arange(len(out))
     for _ in range(rounds):

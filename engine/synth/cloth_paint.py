@@ -35,7 +35,7 @@ def classify_charts(
 ) -> IntArray:
     """[charts] rows of :data:`REGIONS`: which piece of clothing each chart of a garment is.
 
-    ``second`` are other pieces worn above the waist (a vest on a shirt), told by their colour in
+    ``second`` are other pieces worn above the waist (a vest on a shirt), found by their colour in
     the library's ``picture``; ``detail`` are buckles and buttons.
     """
     number = len(charts.area)
@@ -117,9 +117,11 @@ def paint_cloth(
     """Paint a garment.
 
     Args:
-        joints: [55, 3] of the person in the T-pose. fabrics: by :data:`REGIONS`; a region that is
-            missing keeps the source's colours. source: the library's material.
-        folds: [V] 0..1 how much the pose compresses the cloth. size: pixels along the sides.
+        joints: [55, 3] of the person in the T-pose.
+        fabrics: by :data:`REGIONS`; a region that is missing keeps the source's colours.
+        source: the library's material.
+        folds: [V] 0..1 how much the pose compresses the cloth.
+        size: pixels along the sides.
     """
     charts = flatten_cloth(cloth)
     picture = None if source is None or source.texture is None else _resized(source.texture, size)

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..core.types import FloatArray
 from .noise import fractal_noise
-
-Color = tuple[float, float, float]
+from .skin_look import Color
+from .tables import parse_names
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,8 @@ WEAVES = {
     "synthetic": Weave(0.55, 0.0006, 0.00004, 0.008),
     "leather": Weave(0.42, 0.0015, 0.00010, 0.020),
 }
-PATTERNS = (
-    "plain",
-    "stripes",
-    "thin stripes",
-    "checks",
-    "plaid",
-    "dots",
-    "herringbone",
-    "knit",
-    "blocks",
-    "camouflage",
+PATTERNS = parse_names(
+    "plain, stripes, thin stripes, checks, plaid, dots, herringbone, knit, blocks, camouflage"
 )
 MOTIFS = ("disc", "ring", "star", "blob", "band")
 
@@ -52,10 +43,12 @@ class Fabric:
     """What one piece of clothing is made of.
 
     Attributes:
-        weave: of :data:`WEAVES`. color, accent: 0..1 as stored.
+        weave: of :data:`WEAVES`.
+        color, accent: 0..1 as stored.
         pattern: of :data:`PATTERNS`; size: metres of its period; angle: degrees, 0 has stripes
             that run around the limb.
-        motif: printed on the chest, of :data:`MOTIFS`, or "". wear, dirt: 0..1.
+        motif: printed on the chest, of :data:`MOTIFS`, or "".
+        wear, dirt: 0..1.
     """
 
     weave: str
@@ -71,7 +64,7 @@ class Fabric:
 
 def pattern_value(pattern: str, across: FloatArray, up: FloatArray, size: float) -> FloatArray:
     """[N] how much of the accent a pattern shows, 0..1, at coordinates in metres; its period is
-    ``size``. ``blocks`` and ``camouflage`` are no periodic patterns: see :func:`paint`."""
+    ``size``. ``blocks`` and ``camouflage`` are not periodic: see :func:`paint`."""
     x, y = across / size, up / size
     soft = 0.0015 / size  # a thread and a half
 

@@ -7,39 +7,25 @@ import colorsys
 import numpy as np
 
 from .cloth_pattern import MOTIFS, Color, Fabric
+from .tables import parse_colors, parse_shares
 
-NEUTRALS = (
-    (0.07, 0.07, 0.08),
-    (0.13, 0.13, 0.14),
-    (0.23, 0.24, 0.25),
-    (0.45, 0.45, 0.46),
-    (0.66, 0.66, 0.65),
-    (0.90, 0.90, 0.88),
-    (0.86, 0.83, 0.76),
-    (0.10, 0.13, 0.23),
-    (0.16, 0.19, 0.30),
-    (0.62, 0.54, 0.42),
-    (0.40, 0.31, 0.23),
-    (0.28, 0.21, 0.17),
-    (0.32, 0.33, 0.24),
+NEUTRALS = parse_colors(
+    """
+    0.07 0.07 0.08, 0.13 0.13 0.14, 0.23 0.24 0.25, 0.45 0.45 0.46, 0.66 0.66 0.65, 0.9 0.9 0.88,
+    0.86 0.83 0.76, 0.1 0.13 0.23, 0.16 0.19 0.3, 0.62 0.54 0.42, 0.4 0.31 0.23, 0.28 0.21 0.17,
+    0.32 0.33 0.24
+    """
 )
-DENIMS = (
-    (0.24, 0.33, 0.46),
-    (0.16, 0.21, 0.32),
-    (0.38, 0.48, 0.60),
-    (0.55, 0.63, 0.71),
-    (0.11, 0.12, 0.15),
-    (0.35, 0.36, 0.38),
+DENIMS = parse_colors(
+    """
+    0.24 0.33 0.46, 0.16 0.21 0.32, 0.38 0.48 0.6, 0.55 0.63 0.71, 0.11 0.12 0.15, 0.35 0.36 0.38
+    """
 )
-LEATHERS = (
-    (0.08, 0.075, 0.07),
-    (0.20, 0.13, 0.09),
-    (0.36, 0.22, 0.13),
-    (0.52, 0.36, 0.22),
-    (0.14, 0.14, 0.16),
-    (0.88, 0.87, 0.85),
-    (0.55, 0.54, 0.52),
-    (0.12, 0.17, 0.30),
+LEATHERS = parse_colors(
+    """
+    0.08 0.075 0.07, 0.2 0.13 0.09, 0.36 0.22 0.13, 0.52 0.36 0.22, 0.14 0.14 0.16, 0.88 0.87 0.85,
+    0.55 0.54 0.52, 0.12 0.17 0.3
+    """
 )
 
 
@@ -76,7 +62,7 @@ def _shaken(color: Color, rng: np.random.Generator) -> Color:
 
 
 def _accent(color: Color, rng: np.random.Generator) -> Color:
-    """A second colour that can be told from the first."""
+    """A second colour that differs visibly from the first."""
     for _ in range(8):
         other = random_cloth_color(rng)
         if abs(sum(other) - sum(color)) > 0.5:
@@ -90,44 +76,34 @@ def _choice(rng: np.random.Generator, shares: dict[str, float]) -> str:
 
 
 _WEAVES = {
-    "top": {
-        "cotton": 0.62,
-        "synthetic": 0.16,
-        "wool": 0.08,
-        "silk": 0.07,
-        "denim": 0.05,
-        "leather": 0.02,
-    },
-    "bottom": {"denim": 0.42, "cotton": 0.33, "wool": 0.1, "synthetic": 0.12, "leather": 0.03},
-    "second": {"cotton": 0.5, "wool": 0.2, "leather": 0.15, "denim": 0.15},
+    "top": parse_shares(
+        """
+        cotton 0.62, synthetic 0.16, wool 0.08, silk 0.07, denim 0.05, leather 0.02
+        """
+    ),
+    "bottom": parse_shares("denim 0.42, cotton 0.33, wool 0.1, synthetic 0.12, leather 0.03"),
+    "second": parse_shares("cotton 0.5, wool 0.2, leather 0.15, denim 0.15"),
 }
 _OF_STYLE = {
-    "sweater": {"knit": 0.55, "wool": 0.2, "cotton": 0.25},
-    "jeans": {"denim": 1.0},
-    "leggings": {"synthetic": 0.8, "cotton": 0.2},
-    "tank top": {"cotton": 0.7, "synthetic": 0.3},
-    "trousers": {"cotton": 0.5, "wool": 0.35, "synthetic": 0.1, "leather": 0.05},
+    "sweater": parse_shares("knit 0.55, wool 0.2, cotton 0.25"),
+    "jeans": parse_shares("denim 1.0"),
+    "leggings": parse_shares("synthetic 0.8, cotton 0.2"),
+    "tank top": parse_shares("cotton 0.7, synthetic 0.3"),
+    "trousers": parse_shares("cotton 0.5, wool 0.35, synthetic 0.1, leather 0.05"),
 }
 _PATTERNS = {
-    "top": {
-        "plain": 0.5,
-        "stripes": 0.12,
-        "thin stripes": 0.08,
-        "checks": 0.05,
-        "plaid": 0.1,
-        "dots": 0.05,
-        "blocks": 0.06,
-        "camouflage": 0.01,
-        "herringbone": 0.03,
-    },
-    "bottom": {
-        "plain": 0.84,
-        "plaid": 0.04,
-        "thin stripes": 0.05,
-        "herringbone": 0.04,
-        "camouflage": 0.03,
-    },
-    "second": {"plain": 0.8, "herringbone": 0.1, "plaid": 0.1},
+    "top": parse_shares(
+        """
+        plain 0.5, stripes 0.12, thin stripes 0.08, checks 0.05, plaid 0.1, dots 0.05, blocks 0.06,
+        camouflage 0.01, herringbone 0.03
+        """
+    ),
+    "bottom": parse_shares(
+        """
+        plain 0.84, plaid 0.04, thin stripes 0.05, herringbone 0.04, camouflage 0.03
+        """
+    ),
+    "second": parse_shares("plain 0.8, herringbone 0.1, plaid 0.1"),
 }
 _SIZES = {
     "stripes": (0.015, 0.09),
@@ -145,7 +121,8 @@ def random_fabric(rng: np.random.Generator, region: str, style: str) -> Fabric:
     """What a piece of clothing is made of.
 
     Args:
-        region: ``top``, ``bottom`` or ``second``. style: of tailored clothes, or "".
+        region: ``top``, ``bottom`` or ``second``.
+        style: of tailored clothes, or "".
     """
     weave = _choice(rng, _OF_STYLE.get(style, _WEAVES[region]))
     pattern = _choice(rng, _PATTERNS[region])

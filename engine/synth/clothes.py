@@ -1,4 +1,4 @@
-"""Clothes and shoes of a made-up person: chosen, fitted to the pose, painted.
+"""Clothes and shoes of a synthetic person: chosen, fitted to the pose, painted.
 
 With a library most wear one of its outfits, repainted; the others, and everybody without a
 library, wear tailored clothes. Nobody is naked: where an outfit leaves chest or hips bare, a
@@ -49,15 +49,17 @@ _HIDEABLE = ("torso", "neck", "arm", "leg", "foot")
 
 @dataclass(frozen=True)
 class ClothesLook:
-    """What somebody wears; JSON-able.
+    """A person's clothes; JSON-able.
 
     Attributes:
-        seed: of cloth's folds and paint. outfit, shoes: paths of .mhclo files in the library's
-            folder, or "". material: which of the outfit's materials.
+        seed: of cloth's folds and paint.
+        outfit, shoes: paths of .mhclo files in the library's folder, or "".
+        material: which of the outfit's materials.
         top, bottom: tailored styles, worn where there is no outfit or it leaves skin bare.
         fabrics: by :data:`~.cloth_paint.REGIONS`; what is missing keeps the library's colours.
         spare_shoes: tailored style, or "" for bare feet; shoe_color, sole_color: 0..1.
-        loose: 0.4 to 1.8, factor on ease. folds: 0 to 1.5.
+        loose: 0.4 to 1.8, factor on ease.
+        folds: 0 to 1.5.
     """
 
     seed: int
@@ -77,7 +79,7 @@ class ClothesLook:
 def random_clothes(
     rng: np.random.Generator, traits: Traits, library: Library | None
 ) -> ClothesLook:
-    """Choose clothes and shoes for somebody."""
+    """Choose clothes and shoes at random."""
     female = traits.sex == "female"
     outfit, material, pair = "", 0, ""
     if library is not None:
@@ -154,7 +156,7 @@ def _suits(name: str, female: bool) -> bool:
 
 
 def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[MeshPart], BoolArray]:
-    """Dress somebody.
+    """Dress a person.
 
     Returns:
         Clothes and shoes, and which of the body's triangles [F] they hide.

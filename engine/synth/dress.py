@@ -13,6 +13,7 @@ from ..body.skinning import skin_vertices
 from ..core.types import BoolArray, FloatArray, IntArray, LikenessError, Pose
 from ..files.untrusted import read_npz
 from .library import DECIMETRE, Garment
+from .tables import parse_names
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class DressBody:
     Attributes:
         body: its vertices come first in the lists below, the garment helpers after them.
         row: [19158] of each base vertex, -1 where the file has none.
-        helper_template: [H, 3] metres, T-pose. helper_shapedirs: [H, 3, S].
+        helper_template: [H, 3] metres, T-pose.
+        helper_shapedirs: [H, 3, S].
         weights: [V + H, 55].
         turn: [V + H, 3, 3] rotation from the base mesh's A-pose to the T-pose.
     """
@@ -35,14 +37,9 @@ class DressBody:
     turn: FloatArray
 
 
-_KEYS = (
-    "base_vertex_index",
-    "helper_base_index",
-    "weights",
-    "helper_weights",
-    "bind_rotations",
-    "helper_v_template",
-    "helper_shapedirs",
+_KEYS = parse_names(
+    "base_vertex_index, helper_base_index, weights, helper_weights, bind_rotations, "
+    "helper_v_template, helper_shapedirs"
 )
 
 
@@ -50,7 +47,7 @@ def load_dress_body(path: Path) -> DressBody:
     """Read the default body's file with its garment helpers.
 
     Raises:
-        LikenessError: the file is no body, or has no garment helpers (a user's SMPL-X file).
+        LikenessError: the file is not a body, or has no garment helpers (a user's SMPL-X file).
     """
     body = load_body(path)
     remedy = "Use the default body: run 'python build.py assets'."
@@ -86,7 +83,8 @@ class PosedBody:
     """One person's body in a pose, ready to carry garments.
 
     Attributes:
-        rest: [V + H, 3] T-pose with shape and expression. R: [55, 3, 3], t: [55, 3].
+        rest: [V + H, 3] T-pose with shape and expression.
+        R: [55, 3, 3], t: [55, 3].
         vertices: [V, 3] and joints [55, 3] in the pose.
     """
 

@@ -1,7 +1,7 @@
 """Light around a person: environments drawn, read, turned and exposed; spherical harmonics.
 
 Environments are lat-long pictures [H, 2H, 3] of linear radiance, v down. u grows to the right for
-somebody who looks out from the middle. In engine axes **u = 0.5 is +x** (the body's left), u = 0.75
+a viewer in the middle. In engine axes **u = 0.5 is +x** (the body's left), u = 0.75
 is +z (before the body), u = 0.25 is -z; that is where Blender's environment texture has them when
 engine (x, y, z) is Blender's (x, -z, y) and nothing is turned.
 
@@ -36,7 +36,8 @@ class Beam:
     """Light from nearly one direction.
 
     Attributes:
-        direction: [3] towards the light, unit. irradiance: [3] linear, of a surface that faces it.
+        direction: [3] towards the light, unit.
+        irradiance: [3] linear, of a surface that faces it.
         angle: degrees across the light as seen from the person.
     """
 
@@ -70,7 +71,7 @@ def read_environment(path: Path) -> FloatArray:
     """
     if path.suffix.lower() != ".exr":
         raise LikenessError(
-            f"'{path}' is no .exr file, the only kind of environment that is read without Blender.",
+            f"'{path}' is not an .exr file; without Blender only those can be read.",
             "Use .exr files, or run the command in Blender (blender --command likeness synth).",
         )
     try:
@@ -96,11 +97,12 @@ def read_environment(path: Path) -> FloatArray:
 
 
 class EnvironmentPool:
-    """The HDR pictures of a set. Broken ones are found out and told when they are first met:
-    collections are large, and to read all of them takes minutes.
+    """The HDR pictures of a set. Broken ones are reported when first met: collections
+    are large, and reading all of them takes minutes.
 
     Args:
-        read: gives the [H, W, 3] linear picture of a file. skipped: told of broken ones.
+        read: gives the [H, W, 3] linear picture of a file.
+        skipped: called with each broken one and the reason.
     """
 
     def __init__(
@@ -118,7 +120,7 @@ class EnvironmentPool:
         """[H, W, 3] linear float32.
 
         Raises:
-            LikenessError: it is no picture twice as wide as high, or is black.
+            LikenessError: its shape is not H x 2H, or it is black.
         """
         if self._last is None or self._last[0] != path:
             self._last = path, _checked(self._read(path), path)
@@ -153,7 +155,7 @@ def environment_picture(
         read: gives the [H, W, 3] linear picture of a file.
 
     Raises:
-        LikenessError: the file is no picture twice as wide as high, or is black.
+        LikenessError: the file's shape is not H x 2H, or it is black.
     """
     if lighting.environment is None:
         picture = sky_picture(lighting.sky)
@@ -290,7 +292,7 @@ def _checked(picture: FloatArray, path: Path) -> FloatArray:
     clean = np.nan_to_num(picture[..., :3], nan=0.0, posinf=65504.0).clip(0.0) if good else None
     if clean is None or not clean.any():
         raise LikenessError(
-            f"'{path}' is no lat-long environment: its shape is {shape}"
+            f"'{path}' is not a lat-long environment: its shape is {shape}"
             + ("." if clean is None else " and it is black."),
             "Give pictures that are twice as wide as high and show the whole surroundings.",
         )

@@ -1,4 +1,4 @@
-"""A made-up person's eyes: irises, whites, and the eyeballs' mesh with them."""
+"""A synthetic person's eyes: irises, whites, and the eyeballs' mesh with them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,16 @@ COLORS: dict[str, tuple[tuple[float, float, float], float, float]] = {
 
 @dataclass(frozen=True)
 class EyesLook:
-    """What somebody's eyes look like.
+    """How a person's eyes look.
 
     Attributes:
-        picture: folder and file of the library's eye; None: procedural. seed: of noise.
-        iris: mean colour, sRGB. pupil: radius in metres. contrast: of the fibres.
-        ring: darkness of the iris' border. veins, yellow: of the white, 0..1.
+        picture: folder and file of the library's eye; None: procedural.
+        seed: of noise.
+        iris: mean colour, sRGB.
+        pupil: radius in metres.
+        contrast: of the fibres.
+        ring: darkness of the iris' border.
+        veins, yellow: of the white, 0..1.
     """
 
     picture: str | None

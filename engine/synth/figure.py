@@ -1,4 +1,4 @@
-"""One synthetic subject from its number: who, in which pose, wearing what, lit and seen how."""
+"""One synthetic subject from its number: person, pose, clothes, light and cameras."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ENGINES = ("cycles", "raster")
 _TRAITS, _BODY, _POSE, _FACE, _SKIN, _EYES, _HAIR, _CLOTHES, _WORN, _VIEWS, _LIGHT, _FRAMING = (
     range(12)
 )
-"""Every choice has random numbers of its own, so that a change to one leaves the others."""
+"""Every choice draws from a random stream of its own: a change to one leaves the others."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,16 @@ class SynthOptions:
     """What a set of synthetic people is made with; the same options make the same pixels.
 
     Attributes:
-        seed: of everything. size: pixels along the sides of the pictures. views: how many.
+        seed: of everything.
+        size: pixels along the sides of the pictures.
+        views: how many.
         framing: ``head``, ``half``, ``full``, or ``mix`` (:data:`FRAMINGS`).
-        engine: ``cycles`` or ``raster``. samples: of Cycles for each pixel, at most.
+        engine: ``cycles`` or ``raster``.
+        samples: of Cycles for each pixel, at most.
         texture_size: of the body's textures; 0 follows the pictures' size.
         assets: folder of an asset library in MakeHuman's form; None: procedural looks only.
-        motions: motion files whose frames are poses. environments: HDR pictures.
+        motions: motion files whose frames are poses.
+        environments: HDR pictures.
         characters: folders written by ``likeness convert``, which come first.
         depth, labels: also store them.
         split: one of :data:`.splits.SPLITS`: whom and what training may see.
@@ -71,11 +75,15 @@ class SynthOptions:
 
     def __post_init__(self) -> None:
         if self.framing not in (*FRAMINGS, "mix"):
-            raise LikenessError(f"There is no framing '{self.framing}'.", "head, half, full, mix.")
+            raise LikenessError(
+                f"'{self.framing}' is not a framing.", "Use head, half, full or mix."
+            )
         if self.engine not in ENGINES:
-            raise LikenessError(f"There is no engine '{self.engine}'.", "cycles or raster.")
+            raise LikenessError(f"'{self.engine}' is not an engine.", "Use cycles or raster.")
         if self.split not in splits.SPLITS:
-            raise LikenessError(f"There is no split '{self.split}'.", ", ".join(splits.SPLITS))
+            raise LikenessError(
+                f"'{self.split}' is not a split.", f"Use {' or '.join(splits.SPLITS)}."
+            )
 
     @property
     def texture(self) -> int:
@@ -99,8 +107,12 @@ class SynthSubject:
     """A subject that is ready to be drawn.
 
     Attributes:
-        betas: [B]. pose: with its expression. framing: ``head``, ``half`` or ``full``.
-        views: the cameras. facts: JSON-able provenance. seconds: by stage.
+        betas: [B].
+        pose: with its expression.
+        framing: ``head``, ``half`` or ``full``.
+        views: the cameras.
+        facts: JSON-able provenance.
+        seconds: by stage.
     """
 
     number: int
@@ -122,11 +134,11 @@ def open_context(
     """Open the body, the library and the motions.
 
     Args:
-        skipped: told of broken assets, which are left out.
+        skipped: called with each broken asset and the reason; the asset is left out.
         read: gives the [H, W, 3] linear picture of an environment's file.
 
     Raises:
-        LikenessError: something named cannot be used at all.
+        LikenessError: a library, motion file or body that the options name cannot be used.
     """
     body = asset_path("body")
     library = None
@@ -138,8 +150,8 @@ def open_context(
     environments = splits.split_paths(map(Path, options.environments), options.split)
     if options.environments and not environments:
         raise LikenessError(
-            f"None of the environments is of the split '{options.split}'.",
-            "Give more of them, or none: skies are made up then.",
+            f"None of the environments belongs to the split '{options.split}'.",
+            "Give more of them, or none to use procedural skies.",
         )
     surroundings = environment_light.EnvironmentPool(environments, read, skipped)
     return SynthContext(
@@ -148,8 +160,12 @@ def open_context(
 
 
 def make_subject(number: int, options: SynthOptions, world: SynthContext) -> SynthSubject:
-    """Make subject ``number`` of a seed up: the same in any process and after any other. The
-    first are the characters that the options name."""
+    """Make subject ``number`` of a seed: the same in any process and after any other. The first
+    are the characters that the options name.
+
+    Raises:
+        LikenessError: a character or an asset cannot be read.
+    """
     if number < len(options.characters):
         return make_converted_subject(number, options, world)
     start, seed = perf_counter(), splits.split_seed(options.seed, options.split)
@@ -195,7 +211,7 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
 
 
 def make_converted_subject(number: int, options: SynthOptions, world: SynthContext) -> SynthSubject:
-    """A character of the user's as it stands, seen and lit like everybody else.
+    """A character of the user's as it stands, with cameras and light like all others.
 
     Raises:
         LikenessError: its folder was not written by ``likeness convert``, or is broken.

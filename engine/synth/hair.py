@@ -1,4 +1,4 @@
-"""Hair, brows and lashes of a made-up person: which, in which colour and cut."""
+"""Hair, brows and lashes of a synthetic person: which, in which colour and cut."""
 
 from __future__ import annotations
 
@@ -37,20 +37,26 @@ _SHARES = {
 
 @dataclass(frozen=True)
 class HairLook:
-    """What grows on somebody's head.
+    """A person's hair, brows and lashes.
 
     Attributes:
         color: [3] sRGB 0..1 of the head of hair as a whole, grey included: scalp and beard take
-            after it. pigment: of strands that aren't grey; grey: share of those that are.
-            natural: the colour without dye, which brows keep.
+            after it.
+        pigment: of strands that aren't grey; grey: share of those that are.
+        natural: the colour without dye, which brows keep.
         ends, roots, streak: [3] sRGB of the tips, the hair next to the scalp, and a share
             ``streaks`` of the locks.
-        kind: ``library``, ``strands`` or ``bald``. style: the asset's or the style's name.
-            asset: row of the library's list, or -1.
-        length: 0..1, from the shortest cut of the style to the longest. volume: about 1.
-            part: metres by which the parting lies to the left. ruffle: metres. receding: 0..1.
-        brows, lashes: rows of the library's lists, -1: grown. brow_thickness: 0..1. lash_length:
-            about 1.
+        kind: ``library``, ``strands`` or ``bald``.
+        style: the asset's or the style's name.
+        asset: row of the library's list, or -1.
+        length: 0..1, from the shortest cut of the style to the longest.
+        volume: about 1.
+        part: metres by which the parting lies to the left.
+        ruffle: metres.
+        receding: 0..1.
+        brows, lashes: rows of the library's lists, -1: grown.
+        brow_thickness: 0..1.
+        lash_length: about 1.
         seed: of noise and strands.
     """
 
@@ -83,7 +89,7 @@ def _rgb(color: FloatArray) -> tuple[float, float, float]:
 
 
 def random_hair(rng: np.random.Generator, traits: Traits, library: Library | None) -> HairLook:
-    """Draw hair for somebody of these traits."""
+    """Choose hair at random for a person with these traits."""
     male = traits.sex == "male"
     natural = natural_color(rng, traits)
     dye = dyed_color(rng, traits)

@@ -118,7 +118,8 @@ def bind_to_skin(
     lashes, of the forehead for brows.
 
     Args:
-        rest: [V, 3] the body at rest with a neutral face. rows: the skin vertices that may carry.
+        rest: [V, 3] the body at rest with a neutral face.
+        rows: the skin vertices that may carry.
     """
     body = posed.dress.body
     gap, near = cKDTree(rest[rows]).query(points, min(NEIGHBOURS, len(rows)))

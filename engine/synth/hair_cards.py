@@ -37,9 +37,11 @@ def reshape_cards(
     """The cards' points [N, 3] at rest in another cut.
 
     Args:
-        centre: [3] of the head. jaw: height from which on hair hangs. length: factor on what
-            hangs below. volume: factor on the distance from the skull, about 1. ruffle: metres
-            by which noise moves the locks; roots stay.
+        centre: [3] of the head.
+        jaw: height from which on hair hangs.
+        length: factor on what hangs below.
+        volume: factor on the distance from the skull, about 1.
+        ruffle: metres by which noise moves the locks; roots stay.
     """
     height, normals = skin.height(points)
     loose = smoothstep(height, 0.002, 0.02)
@@ -119,7 +121,7 @@ def strand_maps(path: Path, size: int) -> tuple[FloatArray, FloatArray, FloatArr
     unit = size // 512 if size >= 512 else 1
     shown = alpha > 0.01
     fine = _ranks(_streaked(white, shown, dx, dy, LIC_STEPS), shown)
-    # Locks are wide: a quarter of the texture's size tells them.
+    # Locks are wide: at a quarter of the texture's size they still show.
     coarse = ndimage.gaussian_filter(rng.random((size // 4, size // 4), np.float32), 0.8)
     few = tuple(np.ascontiguousarray(v[2::4, 2::4]) for v in (shown, dx, dy))
     wide = Image.fromarray(_streaked(coarse, few[0], few[1], few[2], 3 * LIC_STEPS))
@@ -165,9 +167,9 @@ def recolor_texture(
     """[size, size, 4] a library's hair texture in other colours.
 
     Args:
-        color: [3] sRGB of strands with pigment; grey: the share of those without. ends: [3]
-            sRGB of the tips; end_share: [size, size] how far each texel is that. streak: [3] of
-            a share ``streaks`` of the locks.
+        color: [3] sRGB of strands with pigment; grey: the share of those without.
+        ends: [3] sRGB of the tips; end_share: [size, size] how far each texel is that.
+        streak: [3] of a share ``streaks`` of the locks.
     """
     shade, alpha, fine, locks = strand_maps(path, size)
     share = np.asarray(end_share, np.float32)[..., None]
@@ -190,8 +192,8 @@ def press_under_hat(
     """Hair with a hat on: what is above its rim is gone, and what nears it lies on the head.
 
     Args:
-        centre: [3] of the head. hat_below: rest height in metres of the rim at the temples, or
-            None: no hat.
+        centre: [3] of the head.
+        hat_below: rest height in metres of the rim at the temples, or None: no hat.
 
     Returns:
         The points [N, 3] and the rows of ``f`` that stay.

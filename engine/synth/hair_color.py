@@ -6,6 +6,7 @@ import numpy as np
 
 from ..core.types import FloatArray
 from .person_parts import Traits
+from .tables import parse_colors
 
 # Absorption of linear light by one unit of each melanin; the shape of the measured curves.
 EUMELANIN = np.array([0.55, 0.88, 1.28])
@@ -23,15 +24,11 @@ _EUROPEAN = (
     (0.05, 0.6, 1.6, 1.0, 1.8),
 )
 _ELSEWHERE = ((0.80, 5.5, 9.0, 0.1, 0.5), (0.20, 3.6, 5.5, 0.2, 0.6))
-_DYES = (
-    (0.62, 0.16, 0.14),
-    (0.74, 0.36, 0.46),
-    (0.36, 0.20, 0.44),
-    (0.16, 0.28, 0.52),
-    (0.12, 0.40, 0.40),
-    (0.83, 0.72, 0.50),
-    (0.45, 0.10, 0.14),
-    (0.80, 0.78, 0.76),
+_DYES = parse_colors(
+    """
+    0.62 0.16 0.14, 0.74 0.36 0.46, 0.36 0.2 0.44, 0.16 0.28 0.52, 0.12 0.4 0.4, 0.83 0.72 0.5,
+    0.45 0.1 0.14, 0.8 0.78 0.76
+    """
 )
 
 

@@ -21,7 +21,7 @@ THIN = 0.0025  # metres by which brows and lashes win against the skin below
 
 BROW_TURN, BROW_RISE = -0.02, 0.25
 """Slope of brows from the nose outwards, and how much of an asset's own is added: as they lie on a
-face they mostly rise outwards by 5 to 30 %, and whoever is at ease would frown."""
+face they mostly rise outwards by 5 to 30 %, and a relaxed face would frown."""
 BROW_DROP = 0.004  # metres below the brow landmarks' middle that brows may lie
 
 # Landmarks of the left side (the subject's), from the nose outwards.
@@ -34,7 +34,8 @@ def recolor_alpha(path: Path, color: FloatArray, strength: float) -> NDArray[np.
     """[512, 512, 4] a brow or lash texture of one colour, darker where it was painted so.
 
     Args:
-        color: [3] sRGB. strength: exponent that thins (over 1) or thickens the painted hairs.
+        color: [3] sRGB.
+        strength: exponent that thins (over 1) or thickens the painted hairs.
     """
     rgba = load_texture(path) / 255.0
     dark = rgba[..., :3].mean(-1, keepdims=True)
@@ -66,7 +67,7 @@ def _on_lids(points: FloatArray, upper: BoolArray, wearer: Wearer, rest: FloatAr
     """Lash points at rest that hang on the lid (upper or lower) that they grow from."""
     body = wearer.dress.body
     rows = part_rows(body, "eyelid")
-    # The lids' own sides, whoever has them: of the template.
+    # The lids' own sides, from the template.
     above = body.v_template[rows, 1] > body.J_template[JOINT_INDEX["left_eye_smplhf"], 1]
     out = np.array(points, np.float64)
     for high in (True, False):

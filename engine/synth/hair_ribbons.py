@@ -94,8 +94,9 @@ def strand_texture(
     """[256, 480, 4] tiles side by side, each a lock of strands from the roots (top) down.
 
     Args:
-        color: [3] sRGB of strands with pigment; grey: the share of those without. ends, roots:
-            [3] sRGB towards the tips and next to the scalp. streak: [3] of a share ``streaks``.
+        color: [3] sRGB of strands with pigment; grey: the share of those without.
+        ends, roots: [3] sRGB towards the tips and next to the scalp.
+        streak: [3] of a share ``streaks``.
         curl: 0..1, how the strands wind within a lock.
     """
     rng = np.random.default_rng([seed, 13])

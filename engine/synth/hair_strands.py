@@ -6,7 +6,7 @@ texture shows single strands that get thinner towards the ends.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -33,7 +33,9 @@ class Style:
         length: metres on top, and share of it at the sides and the back.
         ends: where hanging hair ends: a height in units from the chin (0) to the crown (1), or
             None: ``length`` says it all.
-        lift: metres of volume. gravity, curl: 0..1. fringe: whether one falls on the forehead.
+        lift: metres of volume.
+        gravity, curl: 0..1.
+        fringe: whether one falls on the forehead.
         knot: ``tail`` or ``bun``.
     """
 
@@ -51,6 +53,10 @@ class Style:
     width: float = 0.005
 
 
+_BOB = Style("part", (0.30, 0.34), lift=0.012, gravity=1.0, segments=11, width=0.006)
+_LONG = replace(_BOB, length=(0.50, 0.56), count=2200, segments=14, width=0.007)
+_WAVY = Style("part", (0.48, 0.54), lift=0.016, curl=0.45, count=1700, segments=32, width=0.009)
+_CURLY = Style("part", (0.30, 0.36), lift=0.022, curl=0.9, count=1500, segments=44, width=0.011)
 STYLES: dict[str, Style] = {
     "buzz": Style("crown", (0.006, 0.012), 0.8, lift=0.002, count=6500, segments=2, width=0.0042),
     "crop": Style("crown", (0.025, 0.045), 0.45, lift=0.008, gravity=0.2, count=3800, width=0.0045),
@@ -63,70 +69,12 @@ STYLES: dict[str, Style] = {
     "afro": Style(
         "up", (0.045, 0.085), 0.9, lift=0.02, curl=1.0, count=3000, segments=7, width=0.011
     ),
-    "bob": Style(
-        "part",
-        (0.30, 0.34),
-        ends=(-0.25, 0.1),
-        lift=0.012,
-        gravity=1.0,
-        count=2400,
-        segments=11,
-        width=0.006,
-    ),
-    "fringed bob": Style(
-        "part",
-        (0.30, 0.34),
-        ends=(-0.2, 0.1),
-        lift=0.012,
-        gravity=1.0,
-        fringe=True,
-        count=2600,
-        segments=11,
-        width=0.006,
-    ),
-    "long": Style(
-        "part",
-        (0.50, 0.56),
-        ends=(-1.3, -0.5),
-        lift=0.012,
-        gravity=1.0,
-        count=2200,
-        segments=14,
-        width=0.007,
-    ),
-    "wavy": Style(
-        "part",
-        (0.48, 0.54),
-        ends=(-1.1, -0.35),
-        lift=0.016,
-        gravity=1.0,
-        curl=0.45,
-        count=1700,
-        segments=32,
-        width=0.009,
-    ),
-    "fringed long": Style(
-        "part",
-        (0.50, 0.54),
-        ends=(-1.2, -0.5),
-        lift=0.012,
-        gravity=1.0,
-        fringe=True,
-        count=2400,
-        segments=14,
-        width=0.007,
-    ),
-    "curls": Style(
-        "part",
-        (0.30, 0.36),
-        ends=(-0.6, 0.0),
-        lift=0.022,
-        gravity=0.85,
-        curl=0.9,
-        count=1500,
-        segments=44,
-        width=0.011,
-    ),
+    "bob": replace(_BOB, ends=(-0.25, 0.1), count=2400),
+    "fringed bob": replace(_BOB, ends=(-0.2, 0.1), fringe=True),
+    "long": replace(_LONG, ends=(-1.3, -0.5)),
+    "wavy": replace(_WAVY, ends=(-1.1, -0.35), gravity=1.0),
+    "fringed long": replace(_LONG, length=(0.50, 0.54), ends=(-1.2, -0.5), fringe=True, count=2400),
+    "curls": replace(_CURLY, ends=(-0.6, 0.0), gravity=0.85),
     "ponytail": Style("tie", (0.2, 0.3), lift=0.004, gravity=1.0, knot="tail", segments=10),
     "bun": Style("tie", (0.2, 0.2), lift=0.004, knot="bun", segments=10),
 }
@@ -138,9 +86,13 @@ class HeadShape:
     """One person's head at rest, as hair needs it.
 
     Attributes:
-        vertices: [V, 3] of the body. scalp: [S] vertices. faces: [F, 3] triangles of the scalp.
-        hairline: the scalp's rim. skin: the head's and neck's surface; trunk: neck and torso.
-        centre, crown: [3]. chin, brow, ear: heights. radius: half the head's width.
+        vertices: [V, 3] of the body.
+        scalp: [S] vertices.
+        faces: [F, 3] triangles of the scalp.
+        hairline: the scalp's rim.
+        skin: the head's and neck's surface; trunk: neck and torso.
+        centre, crown: [3]. chin, brow, ear: heights.
+        radius: half the head's width.
     """
 
     vertices: FloatArray
@@ -265,8 +217,8 @@ def grow_hair(
     """Grow one head of hair.
 
     Args:
-        part: metres by which the parting lies to the head's left. length: 0..1 between the
-            shortest and the longest that the style knows.
+        part: metres by which the parting lies to the head's left.
+        length: 0..1 between the shortest and the longest that the style knows.
 
     Returns:
         Paths [N, K, 3] from the roots on, metres at rest, and each strip's width [N].

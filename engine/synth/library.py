@@ -1,7 +1,7 @@
 """An asset library in MakeHuman's folder layout: skins, eyes, brows, lashes, hair, clothes.
 
 Libraries are collected over years and hold broken files: :func:`open_library` reads every asset
-when it is told whom to tell, and leaves out, by name, what cannot be used.
+when given a callback for faults, and leaves out what cannot be used, by name.
 """
 
 from __future__ import annotations
@@ -80,11 +80,11 @@ def open_library(folder: Path, skipped: Callable[[Path, str], None] | None = Non
     """List a library.
 
     Args:
-        skipped: told the file and the reason of every asset that cannot be used, and these are
-            left out. None: nothing is read, a broken asset stays in the list.
+        skipped: called with the file and the reason for each unusable asset, which is left out.
+            None: nothing is read, a broken asset stays in the list.
 
     Raises:
-        LikenessError: there are no skins in it; when assets are checked, nothing usable at all.
+        LikenessError: it holds no skins or, when assets are checked, nothing usable.
     """
 
     def files(pattern: str) -> tuple[Path, ...]:
@@ -118,7 +118,7 @@ def open_library(folder: Path, skipped: Callable[[Path, str], None] | None = Non
     if skipped is None and not skins:
         raise LikenessError(f"'{folder}' holds no skins (skins/textures/*_diffuse*.png).", REMEDY)
     if not any((skins, library.hair, worn, library.brows, library.lashes, library.eyes)):
-        raise LikenessError(f"'{folder}' holds no asset that can be used.", REMEDY)
+        raise LikenessError(f"'{folder}' holds no usable asset.", REMEDY)
     return library
 
 

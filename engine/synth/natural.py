@@ -1,9 +1,9 @@
-"""Natural poses: they stand, balance and don't run into themselves.
+"""Natural poses: they stand, balance and do not intersect themselves.
 
-They are frames of motion files where the user gives some. Otherwise they are made up: mostly
-somebody who stands and talks with visible hands (the paper's subjects, supplement B.2), the rest
-from the anchors of :mod:`.poses`. Arms, trunk and head are drawn; the legs follow by
-:mod:`.balance`; what runs into itself is led outwards or drawn again (:mod:`.touching`).
+They are frames of motion files where the user gives some. Otherwise they are generated: mostly
+standing and talking with visible hands (the paper's subjects, supplement B.2), the rest from the
+anchors of :mod:`.random_poses`. Arms, trunk and head are random; the legs follow by
+:mod:`.balance`; limbs that intersect are led outwards or drawn again (:mod:`.intersection`).
 """
 
 from __future__ import annotations
@@ -61,29 +61,29 @@ class _Plan:
 def natural_pose(
     rng: np.random.Generator, dress: DressBody, betas: FloatArray, motions: PosePool | None
 ) -> tuple[Pose, dict[str, Any]]:
-    """A pose that somebody of this shape could hold: facing +z, the pelvis' joint at its rest
+    """A pose that a person of this shape could hold: facing +z, the pelvis' joint at its rest
     place, the expression neutral (see :func:`random_face`).
 
     Returns:
         The pose, and JSON-able facts: ``name`` (of the anchor or the motion file), ``frame`` (of
-        the file; -1: made up, also where MOTION_DRAWS frames in turn were unfit), ``support``
-        (``feet`` or ``seat``), ``ground`` (height of the lowest point, metres), ``outside``
-        (metres from the support's edge to the centre of mass, negative inside),
-        ``self_intersection`` (share
-        of a limb's points inside the rest) and ``tries``. A pose after all tries is the best of
-        them, which ``outside`` and ``self_intersection`` tell.
+        the file; -1: generated, also after MOTION_DRAWS unfit frames), ``support`` (``feet`` or
+        ``seat``), ``ground`` (height of the lowest point, metres), ``outside`` (metres from the
+        support's edge to the centre of mass, negative inside), ``sunk`` (share of a limb's points
+        inside the rest) and ``tries``. When all tries fail, the best of them is returned, with
+        its ``outside`` and ``sunk``.
     """
     # The shape is the same in all tries.
     body, betas = dress.body.personalised(betas), np.zeros(0)
     gaze = np.clip(rng.normal(0.0, (0.07, 0.15)), -_GAZE_LIMIT, _GAZE_LIMIT)
     best, least, tries = np.zeros((NUM_JOINTS, 3)), np.inf, 0
     facts: dict[str, Any] = {}
-    for full_pose, told in _candidates(rng, body, betas, motions):
+    for full_pose, found in _candidates(rng, body, betas, motions):
         tries += 1
-        allowed = MAX_IMBALANCE if told["frame"] < 0 else _SWAY
-        cost = max(told["sunk"] - MAX_SELF_INTERSECTION, 0.0) + max(told["outside"] - allowed, 0.0)
+        allowed = MAX_IMBALANCE if found["frame"] < 0 else _SWAY
+        sunk = max(found["sunk"] - MAX_SELF_INTERSECTION, 0.0)
+        cost = sunk + max(found["outside"] - allowed, 0.0)
         if cost < least:
-            best, least, facts = full_pose, cost, told
+            best, least, facts = full_pose, cost, found
         if least == 0.0:
             break
     for side in ("left", "right"):
@@ -95,7 +95,7 @@ def natural_pose(
 def _candidates(
     rng: np.random.Generator, body: Body, betas: FloatArray, motions: PosePool | None
 ) -> Iterator[tuple[FloatArray, dict[str, Any]]]:
-    """Poses and their facts, until somebody takes one."""
+    """Candidate poses and their facts; the caller stops at the first good one."""
     if motions is not None:
         for _ in range(MOTION_DRAWS):
             yield _taken(rng, body, betas, motions)
@@ -147,7 +147,7 @@ def _made(
 
 
 def _drawn(rng: np.random.Generator) -> _Plan:
-    """Somebody who talks, or one of the anchors that stand or sit."""
+    """A talking person, or one of the anchors that stand or sit."""
     if rng.random() < TALKING:
         arms = _talking_arms(rng)
         legs = str(rng.choice([*_STANDING[:3], "sit"], p=[0.3, 0.35, 0.25, 0.1]))
@@ -233,7 +233,7 @@ def _trunk(rng: np.random.Generator, legs: str) -> dict[str, FloatArray]:
 
 
 def _random_stance(rng: np.random.Generator, legs: str) -> Stance:
-    """Feet of somebody who stands: side by side, apart, on one leg mostly, or in a step."""
+    """Feet of a standing person: side by side, apart, on one leg mostly, or in a step."""
     wide = {
         "together": (0.13, 0.2),
         "apart": (0.24, 0.38),

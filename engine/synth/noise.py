@@ -69,8 +69,10 @@ def fractal_noise(points: FloatArray, seed: int, cell: float, octaves: int = 4) 
     """Gradient noise (Perlin 2002) in several octaves, each half as strong as the one before.
 
     Args:
-        points: [N, 3] in any unit. seed: 0 or more. cell: size of the coarsest octave's cells in
-            the points' unit; ``octaves`` cells of half the size follow in it.
+        points: [N, 3] in any unit.
+        seed: 0 or more.
+        cell: size of the coarsest octave's cells in the points' unit; ``octaves`` cells of half the
+            size follow in it.
 
     Returns:
         [N] float32 in -1..1, 0 on average, most of it between -0.6 and 0.6.

@@ -1,4 +1,4 @@
-"""What a made-up person is made of: meshes with materials, ready for any renderer."""
+"""The parts of a synthetic person: meshes with materials, ready for any renderer."""
 
 from __future__ import annotations
 
@@ -12,32 +12,15 @@ from numpy.typing import NDArray
 from ..core.types import FloatArray, IntArray
 from .dress import DressBody, PosedBody
 from .library import Library
+from .tables import parse_names
 
-LABELS = (
-    "background",
-    "face",
-    "scalp",
-    "neck",
-    "torso",
-    "arm",
-    "hand",
-    "leg",
-    "foot",
-    "eye",
-    "mouth",
-    "brow",
-    "hair",
-    "clothes",
-    "shoes",
-    "hat",
-    "glasses",
-    "jewellery",
-    "scarf",
-    "other",
+LABELS = parse_names(
+    "background, face, scalp, neck, torso, arm, hand, leg, foot, eye, mouth, brow, hair, clothes, "
+    "shoes, hat, glasses, jewellery, scarf, other"
 )
 """What a pixel of a label picture shows; its value is the row here. ``mouth`` is the inside with
 teeth and tongue; lips, lids and ears are ``face``; ``brow`` are brows and lashes, ``other``
-whatever a foreign character does not tell."""
+whatever a foreign character does not name."""
 LABEL = {name: row for row, name in enumerate(LABELS)}
 
 KINDS = ("skin", "eye", "hair", "cloth", "plain")
@@ -77,9 +60,9 @@ class MeshPart:
 
     Attributes:
         name: of the asset or the procedure, for messages.
-        vertices: [V, 3] metres, the person's space (y up). f: [F, 3] counter-clockwise from
-            outside. uv: [F, 3, 2] of the corners, u to the right, v **down**, 0..1; beyond, the
-            texture repeats.
+        vertices: [V, 3] metres, the person's space (y up).
+        f: [F, 3] counter-clockwise from outside.
+        uv: [F, 3, 2] of the corners, u to the right, v **down**, 0..1; beyond, the texture repeats.
         label: [F] uint8 rows of :data:`LABELS`.
         material: with alpha in its colours the part is seen through there.
         card: many thin sheets with alpha (hair, brows, lashes), drawn from both sides.
@@ -98,10 +81,11 @@ class MeshPart:
 
 @dataclass(frozen=True)
 class Traits:
-    """Who somebody is, as far as the data's mix is stated.
+    """The traits of a person that the data's mix is balanced over.
 
     Attributes:
-        sex: ``female`` or ``male``. age: years, 18 to 85.
+        sex: ``female`` or ``male``.
+        age: years, 18 to 85.
         tone: of the skin, 1 (lightest) to 10 (darkest), the Monk scale.
         origin: shares of MakeHuman's three faces (african, asian, caucasian), their sum 1.
     """
@@ -123,8 +107,11 @@ class Wearer:
     works on.
 
     Attributes:
-        dress: the default body with garment helpers. posed: it in its shape and pose.
-        traits: who they are. betas: [B]. expression: [E].
+        dress: the default body with garment helpers.
+        posed: it in its shape and pose.
+        traits: who they are.
+        betas: [B].
+        expression: [E].
         library: assets, or None for procedural looks only.
         texture_size: pixels along the sides of the textures that are made: of the body's atlas;
             garments and hair may take half of it.
@@ -156,9 +143,10 @@ class Lighting:
         sky: seed of a procedural sky or studio, used when there is no file.
         turn: degrees by which the environment is turned about y (counter-clockwise from above).
         strength: factor on it.
-        key: [3] direction towards a key light (unit), or None. key_color: [3] linear.
-        key_strength: irradiance from the key in units of the environment's mean radiance times
-            pi. key_angle: degrees across the key as seen from the person (its softness).
+        key: [3] direction towards a key light (unit), or None.
+        key_color: [3] linear.
+        key_strength: irradiance from the key in units of the environment's mean radiance times pi.
+        key_angle: degrees across the key as seen from the person (its softness).
     """
 
     environment: Path | None
@@ -179,7 +167,7 @@ class Figure:
         parts: the body's own first (those of its triangles that nothing hides), then clothes,
             accessories, and cards.
         posed: the body itself; None where there is none.
-        looks: what was chosen and made up, JSON-able: goes into the data's provenance.
+        looks: all random choices, JSON-able: goes into the data's provenance.
     """
 
     parts: tuple[MeshPart, ...]

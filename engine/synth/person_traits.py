@@ -1,4 +1,4 @@
-"""Who a made-up person is: traits dealt evenly, and the body and head that follow from them."""
+"""Traits of synthetic people, evenly distributed, and the body and head that follow from them."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ class ShapePrior:
 
     Attributes:
         features: K products of memberships (:func:`~..body.phenotype.feature_products`).
-        betas: [K, S] what each adds. spread: [S, S], turns unit normals into what a phenotype
-            leaves open. num_body: how many of the S shape the whole body.
+        betas: [K, S] what each adds.
+        spread: [S, S], turns unit normals into what a phenotype leaves open.
+        num_body: how many of the S shape the whole body.
     """
 
     features: tuple[str, ...]
@@ -120,7 +121,7 @@ def _random_origin(rng: np.random.Generator, tone: int) -> tuple[float, float, f
 
 
 def random_phenotype(rng: np.random.Generator, traits: Traits) -> dict[str, float]:
-    """MakeHuman's phenotype of somebody with these traits, the build left to chance.
+    """MakeHuman's phenotype of a person with these traits and a random build.
 
     Heights as in reality: men about 1.75 m, women 1.64 m, with 0.07 m, the old a little less.
     Muscles and firmness go with age, weight comes until about sixty.
@@ -146,7 +147,7 @@ def random_phenotype(rng: np.random.Generator, traits: Traits) -> dict[str, floa
 
 
 def random_betas(rng: np.random.Generator, traits: Traits, prior: ShapePrior) -> FloatArray:
-    """[S] shape coefficients of somebody with these traits: build and face as chance has it."""
+    """[S] shape coefficients of a person with these traits: random build and face."""
     mean = prior.mean(random_phenotype(rng, traits))
     body = np.arange(len(mean)) < prior.num_body
     chance = prior.spread @ np.clip(rng.normal(size=len(mean)), -2.0, 2.0)

@@ -1,4 +1,4 @@
-"""Poses out of motion files: frames in which somebody stands or sits upright."""
+"""Poses from motion files: frames in which the person stands or sits upright."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class PosePool:
 
     Attributes:
         full_pose: [T, 55, 3], the trunk facing +z, y up, within the joints' limits.
-        source: [T] row of ``names``. frame: [T] of the file.
+        source: [T] row of ``names``.
+        frame: [T] of the file.
     """
 
     names: tuple[str, ...]
@@ -44,11 +45,11 @@ class PosePool:
         """Read motion files: SMPL-X's keys or AMASS's ``poses``, y or z up.
 
         Args:
-            skipped: told of files that cannot be read, which are left out.
+            skipped: called with each unreadable file and the reason; the file is left out.
 
         Raises:
-            LikenessError: a file cannot be read and nobody is told, or no frame of all shows
-                somebody upright.
+            LikenessError: a file cannot be read and ``skipped`` is None, or no frame shows a person
+                upright.
         """
         poses, sources, frames = [np.zeros((0, NUM_JOINTS, 3))], [], []
         unread = None
@@ -69,7 +70,7 @@ class PosePool:
         if not sum(map(len, poses)):
             raise LikenessError(
                 f"No frame of {', '.join(str(path) for path in files) or 'no files'} shows "
-                "somebody upright.",
+                "a person upright.",
                 "Give motion of people who stand, walk, sit or gesture.",
             )
         return PosePool(

@@ -27,10 +27,11 @@ _AT_EASE = {"mouthSmile": 0.35, "browInnerUp": 0.12}
 
 @dataclass(frozen=True)
 class ThumbnailModel:
-    """Somebody who does not exist, and shows poses.
+    """A synthetic person who shows poses.
 
     Attributes:
-        number, seed: whom the generator of synthetic people makes up.
+        number: of the person among those of the seed.
+        seed: of the generator of synthetic people.
     """
 
     number: int = 5
@@ -55,7 +56,7 @@ class ThumbnailModel:
         from .figure import SynthOptions, open_context
 
         def skipped(path: Path, why: str) -> None:
-            raise LikenessError(f"'{path}': {why}", "Nothing of the kind is asked for.")
+            raise LikenessError(f"'{path}': {why}", "Thumbnails use no assets: report this.")
 
         return open_context(SynthOptions(seed=self.seed, engine="raster"), skipped)
 

@@ -66,72 +66,43 @@ ARMS: dict[str, Arm] = {
 }
 
 LEGS: dict[str, dict[str, Vector]] = {
-    "together": {},
-    "apart": {"left_hip": (0, 8, 9), "right_hip": (0, -8, -9)},
-    "contrapposto": {
-        "pelvis": (0, 0, 5),
-        "spine1": (0, 0, -4),
-        "spine2": (0, 0, -3),
-        "left_hip": (-12, 14, 2),
-        "left_knee": (26, 0, 0),
-        "left_ankle": (-6, 0, 0),
-        "right_hip": (0, -3, -5),
-    },
-    "step": {
-        "left_hip": (-24, 0, 0),
-        "left_knee": (8, 0, 0),
-        "left_ankle": (8, 0, 0),
-        "right_hip": (18, 0, 0),
-        "right_knee": (18, 0, 0),
-        "right_ankle": (-10, 0, 0),
-        "spine1": (0, 5, 0),
-        "spine3": (0, 6, 0),
-    },
-    "run": {
-        "left_hip": (-62, 0, 0),
-        "left_knee": (75, 0, 0),
-        "right_hip": (22, 0, 0),
-        "right_knee": (55, 0, 0),
-        "right_ankle": (18, 0, 0),
-        "pelvis": (12, 0, 0),
-        "spine3": (2, 10, 0),
-    },
-    "lunge": {
-        "left_hip": (-70, 4, 0),
-        "left_knee": (80, 0, 0),
-        "left_ankle": (-10, 0, 0),
-        "right_hip": (22, 0, 0),
-        "right_knee": (25, 0, 0),
-        "right_ankle": (-25, 0, 0),
-    },
-    "sit": {
-        "left_hip": (-88, 10, 4),
-        "right_hip": (-88, -10, -4),
-        "left_knee": (88, 0, 0),
-        "right_knee": (88, 0, 0),
-        "spine1": (6, 0, 0),
-        "spine2": (5, 0, 0),
-    },
-    "sit low": {
-        "left_hip": (-105, 14, 8),
-        "right_hip": (-98, -14, -6),
-        "left_knee": (112, 0, 0),
-        "right_knee": (100, 0, 0),
-        "spine1": (10, 0, 0),
-        "spine2": (8, 0, 0),
-        "pelvis": (-6, 0, 0),
-    },
-    "squat": {
-        "left_hip": (-112, 22, 14),
-        "right_hip": (-112, -22, -14),
-        "left_knee": (128, 0, 0),
-        "right_knee": (128, 0, 0),
-        "left_ankle": (-28, 0, 0),
-        "right_ankle": (-28, 0, 0),
-        "pelvis": (18, 0, 0),
-        "spine1": (10, 0, 0),
-    },
-    "one foot up": {"left_hip": (-48, 8, 2), "left_knee": (70, 0, 0), "right_hip": (0, -4, -3)},
+    name: {
+        joint: (float(x), float(y), float(z))
+        for joint, x, y, z in map(str.split, filter(None, turns.split(";")))
+    }
+    for name, turns in {
+        "together": "",
+        "apart": "left_hip 0 8 9; right_hip 0 -8 -9",
+        "contrapposto": (
+            "pelvis 0 0 5; spine1 0 0 -4; spine2 0 0 -3; left_hip -12 14 2; left_knee 26 0 0; "
+            "left_ankle -6 0 0; right_hip 0 -3 -5"
+        ),
+        "step": (
+            "left_hip -24 0 0; left_knee 8 0 0; left_ankle 8 0 0; right_hip 18 0 0; "
+            "right_knee 18 0 0; right_ankle -10 0 0; spine1 0 5 0; spine3 0 6 0"
+        ),
+        "run": (
+            "left_hip -62 0 0; left_knee 75 0 0; right_hip 22 0 0; right_knee 55 0 0; "
+            "right_ankle 18 0 0; pelvis 12 0 0; spine3 2 10 0"
+        ),
+        "lunge": (
+            "left_hip -70 4 0; left_knee 80 0 0; left_ankle -10 0 0; right_hip 22 0 0; "
+            "right_knee 25 0 0; right_ankle -25 0 0"
+        ),
+        "sit": (
+            "left_hip -88 10 4; right_hip -88 -10 -4; left_knee 88 0 0; right_knee 88 0 0; "
+            "spine1 6 0 0; spine2 5 0 0"
+        ),
+        "sit low": (
+            "left_hip -105 14 8; right_hip -98 -14 -6; left_knee 112 0 0; right_knee 100 0 0; "
+            "spine1 10 0 0; spine2 8 0 0; pelvis -6 0 0"
+        ),
+        "squat": (
+            "left_hip -112 22 14; right_hip -112 -22 -14; left_knee 128 0 0; right_knee 128 0 "
+            "0; left_ankle -28 0 0; right_ankle -28 0 0; pelvis 18 0 0; spine1 10 0 0"
+        ),
+        "one foot up": "left_hip -48 8 2; left_knee 70 0 0; right_hip 0 -4 -3",
+    }.items()
 }
 """Turns in degrees about x, then y, then z, by joint."""
 
@@ -290,7 +261,7 @@ def _draw(
     yaw, nod, tilt = rng.normal(0, (9.0, 6.0, 5.0))
     if rng.random() < 0.12:  # a glance to the side
         yaw += rng.choice([-1, 1]) * rng.uniform(20, 40)
-    nod -= 0.85 * lean  # whoever bends down still looks ahead
+    nod -= 0.85 * lean  # bent people still look ahead
     share = rng.uniform(0.35, 0.55)
     joints["neck"] = degrees_to_axis_angle((share * nod, share * yaw, share * tilt))
     joints["head"] = degrees_to_axis_angle(

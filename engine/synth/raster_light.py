@@ -33,11 +33,13 @@ class SurfaceLights(NamedTuple):
     Attributes:
         sky: [V, 28] float32: spherical harmonics (9 x 3) of the radiance that reaches each vertex
             of the scene past everything else, and the open share of its hemisphere.
-        towards, irradiance: [B, 3] of the beams. spread: [B] roughness that their width adds.
+        towards, irradiance: [B, 3] of the beams.
+        spread: [B] roughness that their width adds.
         axes: [B, 3, 3], centre: [3], scale: pixels per metre: the beams' parallel pictures.
         moments: [B, S, S, 2] float32 blurred depth (metres behind the centre) and its square.
-        mirror: [64, 128, 3] float32 all of the environment in a smooth surface. glossy: [2, 24, 48,
-            3] float32 the environment without the beams in surfaces of roughness 0.3 and 0.5.
+        mirror: [64, 128, 3] float32 all of the environment in a smooth surface.
+        glossy: [2, 24, 48, 3] float32 the environment without the beams in surfaces of roughness
+            0.3 and 0.5.
     """
 
     sky: FloatArray
@@ -83,7 +85,7 @@ def measure_lights(
 
 
 def _axes(towards: FloatArray) -> FloatArray:
-    """[3, 3] rows right, down, forward of somebody who looks from the light."""
+    """[3, 3] rows right, down, forward of a camera at the light."""
     up = np.array([0.0, 1.0, 0.0]) if abs(towards[1]) < 0.95 else np.array([0.0, 0.0, 1.0])
     right = np.cross(up, towards)
     right /= np.linalg.norm(right)

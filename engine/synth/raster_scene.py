@@ -24,13 +24,20 @@ class RasterScene(NamedTuple):
     """A figure's V vertices, F triangles and M materials.
 
     Attributes:
-        vertices: [V, 3] float64. normals: [V, 3] float64, of the smooth surface.
-        f: [F, 3]. uv: [F, 3, 2]. uv_area: [F] twice the triangle's area in uv.
+        vertices: [V, 3] float64.
+        normals: [V, 3] float64, of the smooth surface.
+        f: [F, 3].
+        uv: [F, 3, 2].
+        uv_area: [F] twice the triangle's area in uv.
         slope: [F, 2, 3] by which the surface's slopes along u and v tilt the normal: the gradients
             of u and v in space, or (for normal maps) their directions.
         along: [F, 3, 3] unit directions of a card's strands, where v grows, at the corners.
-        material: [F]. label: [F] uint8. bias: [F] metres. holes: [F] whether the texture has any.
-        kind: [M] rows of ``model.KINDS``. metallic: [M].
+        material: [F].
+        label: [F] uint8.
+        bias: [F] metres.
+        holes: [F] whether the texture has any.
+        kind: [M] rows of ``model.KINDS``.
+        metallic: [M].
     """
 
     vertices: FloatArray
@@ -207,8 +214,10 @@ def z_pass(scene, textures, view, first, last, solid, mips, depth, face):  # typ
     """Nearest triangles in the rows first .. last - 1 of a picture.
 
     Args:
-        solid: alpha that hides. mips: 1 to look at alpha in its mip level, 0 for full detail.
-        depth: [last - first, W] in and out, less the bias. face: [last - first, W] out.
+        solid: alpha that hides.
+        mips: 1 to look at alpha in its mip level, 0 for full detail.
+        depth: [last - first, W] in and out, less the bias.
+        face: [last - first, W] out.
     """
     xy, z = view.xy, view.z
     for i in range(scene.f.shape[0]):

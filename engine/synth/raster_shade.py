@@ -84,8 +84,11 @@ def shade_point(scene, textures, lights, i, b0, b1, b2, level, back, eye, work, 
     """Light towards the eye from a point of triangle ``i``.
 
     Args:
-        b0, b1, b2: barycentric. level: of the texture. back: the triangle is seen from behind.
-        eye: [3] the camera's position. work: [4, 28] scratch, its last row ``out``.
+        b0, b1, b2: barycentric.
+        level: of the texture.
+        back: the triangle is seen from behind.
+        eye: [3] the camera's position.
+        work: [4, 28] scratch, its last row ``out``.
         out: [4]: linear colours with alpha in them, and alpha.
     """
     s, c, spare = work[0], work[1], work[2]

@@ -22,10 +22,13 @@ class Textures(NamedTuple):
     """Textures of M materials, one row of texels after the other, level after level.
 
     Attributes:
-        texels: [N, 5] uint8: sRGB, straight alpha, roughness. relief: [R, 2] float32 slopes of the
-            surface along u and v; metres per unit of u or v for heights, plain for normal maps.
-        start: [M, LEVELS] first texel of a level. relief_start: the same, -1 without relief.
-        size: [M, LEVELS, 2] height and width. levels: [M].
+        texels: [N, 5] uint8: sRGB, straight alpha, roughness.
+        relief: [R, 2] float32 slopes of the surface along u and v; metres per unit of u or v for
+            heights, plain for normal maps.
+        start: [M, LEVELS] first texel of a level.
+        relief_start: the same, -1 without relief.
+        size: [M, LEVELS, 2] height and width.
+        levels: [M].
         linear: [256] linear values of the stored colours.
     """
 

@@ -1,4 +1,4 @@
-"""A made-up person's skin: what is chosen, and the body's mesh with it."""
+"""A synthetic person's skin: its random look, and the body's mesh with it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,10 @@ from .person_parts import LABEL, Material, MeshPart, Traits, Wearer
 from .skin_look import Color, SkinLook
 from .skin_paint import paint_skin
 from .skin_texels import MOUTH_PARTS, get_skin_texels
+from .tables import parse_colors, parse_names, parse_shares
 
-TONES = (
-    "dcbaa8",
-    "d9b39e",
-    "d5ad94",
-    "cda487",
-    "bf9475",
-    "a5795a",
-    "8b6148",
-    "724d3b",
-    "5c3e2f",
-    "4e362a",
+TONES = parse_names(
+    "dcbaa8, d9b39e, d5ad94, cda487, bf9475, a5795a, 8b6148, 724d3b, 5c3e2f, 4e362a"
 )
 """The mean colour of a bare face for each of the Monk scale's ten tones.
 
@@ -31,35 +23,24 @@ The scale's own swatches are colours on a screen: the lightest reflects 86 % of 
 darkest 2 %. Skin reflects between about 60 and 4 % (and more red than blue), so their order and
 hues are kept while the ends come closer.
 """
-BEARDS = {
-    "none": 0.34,
-    "shadow": 0.2,
-    "stubble": 0.2,
-    "moustache": 0.04,
-    "goatee": 0.06,
-    "circle": 0.05,
-    "short": 0.06,
-    "full": 0.05,
-}
-"""How often men wear one."""
-LIPSTICKS = (
-    (0.62, 0.12, 0.16),
-    (0.48, 0.08, 0.14),
-    (0.72, 0.30, 0.32),
-    (0.70, 0.24, 0.38),
-    (0.60, 0.32, 0.27),
-    (0.75, 0.20, 0.14),
-    (0.36, 0.10, 0.16),
-    (0.78, 0.42, 0.42),
+BEARDS = parse_shares(
+    """
+    none 0.34, shadow 0.2, stubble 0.2, moustache 0.04, goatee 0.06, circle 0.05, short 0.06,
+    full 0.05
+    """
 )
-SHADOWS = (
-    (0.36, 0.25, 0.20),
-    (0.50, 0.36, 0.30),
-    (0.28, 0.24, 0.26),
-    (0.42, 0.26, 0.32),
-    (0.30, 0.34, 0.44),
-    (0.62, 0.50, 0.42),
-    (0.25, 0.32, 0.28),
+"""How often men wear one."""
+LIPSTICKS = parse_colors(
+    """
+    0.62 0.12 0.16, 0.48 0.08 0.14, 0.72 0.3 0.32, 0.7 0.24 0.38, 0.6 0.32 0.27, 0.75 0.2 0.14,
+    0.36 0.1 0.16, 0.78 0.42 0.42
+    """
+)
+SHADOWS = parse_colors(
+    """
+    0.36 0.25 0.2, 0.5 0.36 0.3, 0.28 0.24 0.26, 0.42 0.26 0.32, 0.3 0.34 0.44, 0.62 0.5 0.42,
+    0.25 0.32 0.28
+    """
 )
 _WRONG_TONE = 8
 UNPAINTED = ("eye", "eye_back")
@@ -81,7 +62,7 @@ def tone_color(tone: int) -> FloatArray:
 
 
 def _fitting(traits: Traits, library: Library) -> list[Path]:
-    """The library's skins that suit somebody best, as their files' names tell; none where all
+    """The library's skins that suit a person best, judged by file name; none where all
     are of the other tone: recoloured ones look like nobody."""
 
     def misfit(path: Path) -> int:
@@ -197,7 +178,7 @@ def skin_parts(wearer: Wearer, look: SkinLook, hidden: BoolArray) -> list[MeshPa
 
 
 def _title(path: Path) -> str:
-    """Folder and name: many collections call every skin alike, and tell them by their folders."""
+    """Folder and name: many collections name every skin alike and differ in the folder."""
     return f"{path.parent.name}/{path.name}"
 
 

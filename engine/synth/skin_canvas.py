@@ -19,7 +19,9 @@ class Canvas:
     """What is painted on, one row for each texel [N].
 
     Attributes:
-        log: [N, 3] logarithm of linear colours. rough: [N] 0..1. height: [N] metres.
+        log: [N, 3] logarithm of linear colours.
+        rough: [N] 0..1.
+        height: [N] metres.
     """
 
     texels: SkinTexels

@@ -12,15 +12,28 @@ class SkinLook:
     """What one person's skin looks like; colours are sRGB 0..1, amounts 0..1 (or a little more).
 
     Attributes:
-        picture: folder and file of the library's skin; None: procedural. seed: of noise.
-        tone: mean colour of the bare face. undertone: -1 cool to 1 warm.
-        redness: of cheeks, nose, ears, knuckles. mottling: large soft patches. pores: relief.
-        oil: shine of the forehead and nose. freckles: amount. moles: how many. spots: of age.
-        ageing: wrinkles. circles: under the eyes. detail: how much of the picture's own contrast.
-        lips: how much redder than the skin. lipstick, shadow: colour; blush, liner and these
-        strengths are 0 for an unpainted face. foundation: evens the skin out.
-        beard: one of :data:`BEARDS`. beard_color. beard_amount: density.
-        scalp: colour of the hair's roots. scalp_amount: how densely they stand.
+        picture: folder and file of the library's skin; None: procedural.
+        seed: of noise.
+        tone: mean colour of the bare face.
+        undertone: -1 cool to 1 warm.
+        redness: of cheeks, nose, ears, knuckles.
+        mottling: large soft patches.
+        pores: relief.
+        oil: shine of the forehead and nose.
+        freckles: amount.
+        moles: how many.
+        spots: of age.
+        ageing: wrinkles.
+        circles: under the eyes.
+        detail: how much of the picture's own contrast.
+        lips: how much redder than the skin.
+        lipstick, shadow: colour; blush, liner and these
+        strengths are 0 for an unpainted face.
+        foundation: evens the skin out.
+        beard: one of :data:`BEARDS`. beard_color.
+        beard_amount: density.
+        scalp: colour of the hair's roots.
+        scalp_amount: how densely they stand.
         teeth: 0 white to 1 yellow.
     """
 

@@ -33,12 +33,16 @@ class SkinTexels:
     """The covered texels of the square maps over a body's atlas.
 
     Attributes:
-        size: of the maps. source: [size, size] int32 the entry below that a texel shows; outside
-            the charts the nearest one, so that no seam shows under any filter.
-        triangle: [N]. part: [N] row of ``names``. points: [N, 3] metres, the template's T-pose.
+        size: of the maps.
+        source: [size, size] int32 the entry below that a texel shows; outside the charts the
+            nearest one, so that no seam shows under any filter.
+        triangle: [N].
+        part: [N] row of ``names``.
+        points: [N, 3] metres, the template's T-pose.
         uv: [N, 2] in the source's layout, v down.
         zones: [N] float32 0..1 each, how much a texel belongs to one; ``jaw``: moves with it.
-        head: [H] entries of the head's skin. tree: of their points.
+        head: [H] entries of the head's skin.
+        tree: of their points.
         landmarks: [478, 3] metres.
         face_zones: [H] float32 0..1 each.
     """

@@ -1,4 +1,4 @@
-"""Procedural surroundings: studios, skies and rooms, made up from a seed."""
+"""Procedural surroundings: studios, skies and rooms, generated from a seed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def latlong_directions(height: int) -> FloatArray:
 
 
 def sky_picture(seed: int, height: int = 64) -> FloatArray:
-    """[H, 2H, 3] float32 linear radiance of made-up surroundings, exposed anyhow."""
+    """[H, 2H, 3] float32 linear radiance of procedural surroundings, exposure arbitrary."""
     rng = np.random.default_rng([seed, 0x5C1])
     make = KINDS[int(rng.integers(len(KINDS)))]
     return np.asarray(np.clip(make(rng, latlong_directions(height)), 0.0, None), np.float32)

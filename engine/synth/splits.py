@@ -2,7 +2,7 @@
 
 An asset belongs to the test split when a hash of its name says so, whatever else is in its library:
 a library that grows moves nothing from one side to the other. What a set has only of its own
-(made-up skins, hair, clothes, skies) comes from other random numbers in each split.
+(procedural skins, hair, clothes, skies) comes from other random numbers in each split.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A made-up person, drawn from all sides, as a subject of training data."""
+"""A synthetic person, drawn from all sides, as a subject of training data."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .views import PlannedView
 
 
 class RenderStudio(Protocol):
-    """Somewhere a figure is drawn: our own rasteriser, or Cycles (addon/synth/cycles.py)."""
+    """Draws figures: our own rasteriser, or Cycles (addon/synth/cycles.py)."""
 
     def stage(self, figure: Figure, lighting: Lighting) -> None:
-        """Put somebody in, under their light."""
+        """Set the figure to draw and its light."""
 
     def draw(self, camera: Camera) -> FloatArray:
         """[H, W, 4] float32: what a camera sees, straight alpha, nothing behind."""
@@ -44,7 +44,7 @@ class RasterStudio:
         self._read = read
 
     def stage(self, figure: Figure, lighting: Lighting) -> None:
-        """Put somebody in, under their light."""
+        """Set the figure to draw and its light."""
         environment = environment_picture(lighting, self._read)
         self.prepared = raster.prepare_figure(figure, lighting, environment)
 
@@ -74,13 +74,13 @@ def draw_subject(
     clock: StageClock,
     hold_out: int = 0,
 ) -> Subject:
-    """Draw a person from all their cameras, and what is true about each picture.
+    """Draw a person from all their cameras, with the ground truth of each picture.
 
     Args:
-        hold_out: every so many views one is kept from training, never the reference; 0: none.
+        hold_out: one view in this many is kept from training, never the reference; 0: none.
 
     Raises:
-        LikenessError: something stands too far from a camera to be stored.
+        LikenessError: a depth is too large to be stored.
     """
     with clock("scene"):
         studio.stage(made.figure, made.lighting)
@@ -155,8 +155,9 @@ def draw_people(
     """The first ``count`` people of a seed, drawn by our own rasteriser in this process.
 
     Args:
-        hold_out: as for :func:`draw_subject`. skipped: told of broken assets.
-        world: opened with the same options already.
+        hold_out: as for :func:`draw_subject`.
+        skipped: called with the path of each broken asset and the reason.
+        world: a context opened with the same options; opened here when None.
     """
     world = world or open_context(options, skipped or (lambda asset, reason: None))
     studio = RasterStudio(world.surroundings.read)

@@ -33,8 +33,8 @@ class GarmentCut:
         neck: half width, depth in front and behind, metres; None for what hangs on the waist.
         hem: metres of the lower edge under the pelvis joint; for trousers, minus the waist's
             height over it.
-        clearance: least distance from the skin, metres. ease: how much wider than the body at
-            trunk and thigh, metres.
+        clearance: least distance from the skin, metres.
+        ease: how much wider than the body at trunk and thigh, metres.
     """
 
     limb_length: float
@@ -67,7 +67,8 @@ def tailor_garment(style: str, rest: PosedBody, loose: float, seed: int) -> Clot
     """A garment of :data:`TOPS` or :data:`BOTTOMS`, or a skirt.
 
     Args:
-        rest: the person in the T-pose. loose: factor on the cut's ease, about 0.5 to 2.
+        rest: the person in the T-pose.
+        loose: factor on the cut's ease, about 0.5 to 2.
         seed: of where the cloth stands off.
     """
     if style == SKIRT:
@@ -129,7 +130,7 @@ def _waist_and_legs(p: FloatArray, joints: FloatArray, cut: GarmentCut) -> list[
 def _top_seams(p: FloatArray, joints: FloatArray, cut: GarmentCut) -> list[FloatArray]:
     shoulder = joints[JOINT_INDEX["left_shoulder"]]
     sleeves = np.abs(p[:, 0]) - shoulder[0] - 0.15 * (p[:, 1] - shoulder[1])
-    sleeves -= 2.0 * np.maximum(shoulder[1] - 0.14 - p[:, 1], 0.0)  # wide hips are no sleeve
+    sleeves -= 2.0 * np.maximum(shoulder[1] - 0.14 - p[:, 1], 0.0)  # wide hips are not a sleeve
     return [sleeves, p[:, 2] - shoulder[2] + 0.02]
 
 

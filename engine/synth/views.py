@@ -35,7 +35,8 @@ class PlannedView:
     """One picture to be taken.
 
     Attributes:
-        name: ``view_00`` and so on; the reference is the first. camera: in the person's space.
+        name: ``view_00`` and so on; the reference is the first.
+        camera: in the person's space.
         kind: ``front``, ``side`` or ``back``, and azimuth: degrees by which the camera stands to
             the left of where the trunk faces (:mod:`..training.pairs`).
         reference: whether it is the one that is like a portrait.
@@ -116,8 +117,10 @@ def plan_views(
     stands where the person looks.
 
     Args:
-        vertices: [V, 3] of the body in its pose. framing: ``head``, ``half`` or ``full``.
-        count: at least 1. size: pixels along each side.
+        vertices: [V, 3] of the body in its pose.
+        framing: ``head``, ``half`` or ``full``.
+        count: at least 1.
+        size: pixels along each side.
     """
     body, betas = body.personalised(betas), np.zeros(0)  # the shape is the same in all views
     joints, R = _posed_frame(body, betas, pose)

@@ -50,10 +50,12 @@ class PersonMetrics:
         hands_seen, hands_found: how many hands show their tips, and how many of them were found.
         outside_pct: fitted body in the frame that lies outside the true matte, per cent of it.
         uncovered_pct: true matte that the fitted body leaves free, per cent of it (hair, clothes).
-        head_deg: angle between the true and the fitted head. trunk_deg: of the chest (spine3).
+        head_deg: angle between the true and the fitted head.
+        trunk_deg: of the chest (spine3).
         depth_pct: error of the head's distance from the camera, per cent, signed.
         pve_mm: mean distance of the vertices that lie in the frame, hidden or not, after the body
-            was moved as for ``joints_mm``. pa_pve_mm: after the best similarity, of the same.
+            was moved as for ``joints_mm``.
+        pa_pve_mm: after the best similarity, of the same.
         gaze_deg: angle between where the true and the fitted eyes look from their heads, mean of
             both; where the face shows.
     """
@@ -117,7 +119,8 @@ def measure_person(
     """Compare a track with the truth.
 
     Args:
-        body: the default one. camera: the true one of the photo.
+        body: the default one.
+        camera: the true one of the photo.
     """
     at_512 = 512.0 / max(camera.width, camera.height)
     vertices, joints = body.vertices(track.pose, track.betas)

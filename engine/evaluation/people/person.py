@@ -132,12 +132,7 @@ def _framed(body: Body, joints: FloatArray, vertices: FloatArray, framing: str) 
 
 
 def _placed(
-    body: Body,
-    betas: FloatArray,
-    pose: Pose,
-    framing: str,
-    fov: float,
-    rng: np.random.Generator,
+    body: Body, betas: FloatArray, pose: Pose, framing: str, fov: float, rng: np.random.Generator
 ) -> tuple[Pose, Camera]:
     """Choose the picture's shape and move the person until it is filled as photos are."""
     vertices, joints = body.vertices(pose, betas)

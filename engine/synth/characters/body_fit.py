@@ -29,6 +29,7 @@ from ...tracking.priors import (
     relaxed_pose,
 )
 from ...tracking.solver import Bounds, FitTerm, minimize
+from ..tables import parse_names, parse_shares
 from .bones import joints_for_bones
 from .character import DRESSED, HAIRY, Character, CharacterSurface
 from .surface_scan import Landmarks3D, PointCloud, build_tree, voxel_downsample
@@ -37,36 +38,19 @@ from .terms import PlaneTerm, PointTerm
 POSE_NOISE, FACE_NOISE, HAND_NOISE = 0.025, 0.004, 0.009
 """Metres by which landmarks in space are usually off."""
 FACE_TOGETHER, HAND_TOGETHER = 5.0, 2.0
-JOINT_NOISE = {
-    "hip": 0.03,
-    "pelvis": 0.04,
-    "shoulder": 0.03,
-    "collar": 0.04,
-    "neck": 0.04,
-    "head": 0.04,
-    "foot": 0.025,
-    "knee": 0.02,
-    "ankle": 0.02,
-    "elbow": 0.015,
-    "wrist": 0.015,
-}
+JOINT_NOISE = parse_shares(
+    "hip 0.03, pelvis 0.04, shoulder 0.03, collar 0.04, neck 0.04, head 0.04, foot 0.025, "
+    "knee 0.02, ankle 0.02, elbow 0.015, wrist 0.015"
+)
 FINGER_NOISE = 0.007
 JAW = JOINT_INDEX["jaw"]
 
-COUNTS = {
-    "face": 700,
-    "lips": 120,
-    "eyelid": 160,
-    "ear": 160,
-    "eye": 40,
-    "scalp": 160,
-    "neck": 100,
-    "torso": 500,
-    "arm": 420,
-    "hand": 800,
-    "leg": 460,
-    "foot": 380,
-}
+COUNTS = dict(
+    zip(
+        parse_names("face, lips, eyelid, ear, eye, scalp, neck, torso, arm, hand, leg, foot"),
+        (700, 120, 160, 160, 40, 160, 100, 500, 420, 800, 460, 380),
+    )
+)
 """Points of the body that are matched with the surface, by part."""
 SURFACE_NOISE, TOGETHER = 0.003, 6.0
 """Metres; how many neighbouring points err together."""

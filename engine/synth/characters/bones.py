@@ -23,7 +23,8 @@ _SIDES = (
 )
 _MIDDLE = ("pelvis", "neck", "head")
 _EXACT = 15
-"""So many of SMPL-X's own names mean SMPL-X's own rig, whose 'shoulder' is no collar."""
+"""With this many of SMPL-X's own names it is SMPL-X's own rig, whose 'shoulder' is not a
+collar."""
 
 
 @lru_cache

@@ -15,6 +15,7 @@ from ...core.types import BoolArray, FloatArray, IntArray, LikenessError
 from ...files.untrusted import read_npz, wrap_parser_errors
 from ..parts_file import load_parts
 from ..person_parts import LABEL, MeshPart
+from ..tables import parse_names
 
 RIG_FILE = "rig.npz"
 LOWEST, HIGHEST = 0.4, 3.0
@@ -33,30 +34,9 @@ _WORDS = {
     "jewellery": ("earring", "necklace", "jewel"),
     "mouth": ("teeth", "tongue", "mouth", "gums"),
     "eye": ("eye", "eyes", "cornea", "iris", "sclera", "eyeball"),
-    "clothes": (
-        "cloth",
-        "shirt",
-        "pants",
-        "trousers",
-        "jeans",
-        "dress",
-        "skirt",
-        "jacket",
-        "coat",
-        "suit",
-        "top",
-        "tops",
-        "bottom",
-        "outfit",
-        "sweater",
-        "shorts",
-        "sock",
-        "vest",
-        "hoodie",
-        "uniform",
-        "glove",
-        "garment",
-        "apparel",
+    "clothes": parse_names(
+        "cloth, shirt, pants, trousers, jeans, dress, skirt, jacket, coat, suit, top, tops, "
+        "bottom, outfit, sweater, shorts, sock, vest, hoodie, uniform, glove, garment, apparel"
     ),
 }
 """Words in the names of meshes and materials, by label; the first label with one counts."""
@@ -64,7 +44,7 @@ _WITHIN = 4  # letters from which a word also counts inside a longer one
 
 
 def guess_label(*names: str) -> str:
-    """What a mesh or material of these names is, as far as they tell; ``other`` if not.
+    """What a mesh or material of these names is, as far as the names say; else ``other``.
 
     >>> [guess_label(x) for x in ("Wolf3D_Hair", "Ch36_Shirt", "Body", "eyelashes01")]
     ['hair', 'clothes', 'other', 'brow']
@@ -94,7 +74,9 @@ class Character:
     """A foreign figure, standing in engine axes (y up), posed as its file shows it.
 
     Attributes:
-        name: of the file. parts: meshes. rig: None for a bare mesh.
+        name: of the file.
+        parts: meshes.
+        rig: None for a bare mesh.
         scale: its units times this are the metres of ``parts`` and ``rig``.
         turn: [3, 3] how it was turned to stand upright.
         notes: what was assumed about it.
@@ -165,7 +147,7 @@ def save_rig(rig: CharacterRig, folder: Path) -> None:
 
 def scale_to_metres(character: Character) -> Character:
     """The character at a person's size; what was assumed is noted."""
-    # The longest side: who lies on the back is no dwarf, and who spreads the arms no giant.
+    # The longest side: a lying figure is not a dwarf, one with spread arms not a giant.
     height = float(np.ptp(_solid_vertices(character), axis=0).max())
     if not np.isfinite(height) or height <= 0:
         raise LikenessError(
@@ -179,7 +161,7 @@ def scale_to_metres(character: Character) -> Character:
             note = f"It is {height:.4g} units long, taken for {unit}."
             return character.moved(metres).noted(note)
     scale = ADULT / height
-    note = f"It is {height:.4g} units long, which is no unit of length: made {ADULT} m."
+    note = f"It is {height:.4g} units long, in an unknown unit; it was scaled to {ADULT} m."
     return character.moved(scale).noted(note)
 
 
@@ -192,7 +174,10 @@ class CharacterSurface:
     """All triangles that are not seen through, as one mesh.
 
     Attributes:
-        vertices: [V, 3] float64. f: [F, 3]. label: [F] uint8. part: [F] row of the parts.
+        vertices: [V, 3] float64.
+        f: [F, 3].
+        label: [F] uint8.
+        part: [F] row of the parts.
         row: [F] triangle of that part.
     """
 
@@ -284,5 +269,5 @@ def extract_surface(character: Character) -> CharacterSurface:
 
 
 HAIRY = tuple(LABEL[n] for n in ("hair", "brow", "hat", "glasses", "jewellery", "scarf"))
-"""Labels whose surface is no body's."""
+"""Labels of surfaces that do not belong to the body."""
 DRESSED = tuple(LABEL[n] for n in ("clothes", "shoes"))

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -48,7 +49,7 @@ SUBJECT_FILE, BODY_FILE, PREVIEW_FILE = "subject.json", "body.npz", "preview.png
 VERSION = 1
 _QUARTER = np.pi / 2
 TURNS = ((0.0, 0.0, 0.0), (-_QUARTER, 0.0, 0.0), (_QUARTER, 0.0, 0.0))
-"""Ways in which a file's upright may be told wrong, as axis-angle."""
+"""Ways in which a file may declare its up axis wrongly, as axis-angle."""
 SIZES = (0.8, 1.25)
 """Of the mean body's limbs, between which a character's size is kept."""
 ADULT_REACH = 0.9  # metres from an adult's middle to the farthest point, at least
@@ -103,8 +104,8 @@ def convert_character(
 def _seen_upright(
     character: Character, detectors: Detectors
 ) -> tuple[Character, SurfaceScanner, CharacterTarget]:
-    """The character as somebody is seen in it; turned if its file tells upright wrong, which is
-    so when that shows a face and its own upright shows none."""
+    """The character, turned if its file declares the up axis wrongly: when a face is found in
+    another attitude and none in its own."""
     best: tuple[Character, SurfaceScanner, Landmarks3D | None] | None = None
     most = -1
     for k, turn in enumerate(TURNS):
@@ -156,35 +157,13 @@ def limb_ratio(body: Body, target: CharacterTarget, start: FitState) -> float:
     posed = PosedJoints(body, start)
     own = {int(j): p for j, p in zip(target.joints, target.places)}
     if target.marks is not None:
-        rows = {
-            16: 11,
-            17: 12,
-            18: 13,
-            19: 14,
-            20: 15,
-            21: 16,
-            1: 23,
-            2: 24,
-            4: 25,
-            5: 26,
-            7: 27,
-            8: 28,
-        }
+        joints = (16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8)
+        rows = dict(zip(joints, (*range(11, 17), *range(23, 29))))
         for joint, row in rows.items():
             if target.marks.pose_weight[row] > 0:
                 own.setdefault(joint, target.marks.pose[row])
-    pairs = (
-        (16, 18),
-        (18, 20),
-        (17, 19),
-        (19, 21),
-        (1, 4),
-        (4, 7),
-        (2, 5),
-        (5, 8),
-        (16, 1),
-        (17, 2),
-    )
+    chains = ((16, 18, 20), (17, 19, 21), (1, 4, 7), (2, 5, 8), (16, 1), (17, 2))
+    pairs = tuple(pair for chain in chains for pair in pairwise(chain))
     known = [pair for pair in pairs if pair[0] in own and pair[1] in own]
     theirs = sum(float(np.linalg.norm(own[a] - own[b])) for a, b in known)
     mean = sum(float(np.linalg.norm(posed.p[a] - posed.p[b])) for a, b in known)
@@ -243,7 +222,7 @@ def load_subject(folder: Path) -> tuple[Figure, FloatArray, Pose]:
     """A converted character as a figure, with the betas and the pose of the body in it.
 
     Raises:
-        LikenessError: it is no subject, or one of its files is broken.
+        LikenessError: the folder is not a subject, or one of its files is broken.
     """
     remedy = "Make it again with 'likeness convert'."
     try:
@@ -255,7 +234,7 @@ def load_subject(folder: Path) -> tuple[Figure, FloatArray, Pose]:
         with wrap_parser_errors():
             numbers = {name: np.asarray(arrays[name], np.float64) for name in names}
     except (OSError, ValueError) as error:
-        raise LikenessError(f"'{folder}' is no subject ({error}).", remedy) from error
+        raise LikenessError(f"'{folder}' is not a subject ({error}).", remedy) from error
     if not about.get("fits"):
         raise LikenessError(
             f"The body in '{folder}' does not fit the character.",

@@ -56,7 +56,7 @@ def measure_fit(body: Body, state: FitState, target: CharacterTarget) -> dict[st
     )[1]
     straight = np.linalg.norm(vertices - cloud.points[found], axis=1)
     along = ((vertices - cloud.points[found]) * cloud.normals[found]).sum(1)
-    # The cloud's points are millimetres apart, which is no error of the fit.
+    # The cloud's points are millimetres apart, which is not an error of the fit.
     beside = np.sqrt(np.maximum(straight**2 - along**2, 0.0))
     distance = np.hypot(along, np.maximum(beside - 0.005, 0.0))
     of = {

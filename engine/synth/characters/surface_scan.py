@@ -44,7 +44,8 @@ class Landmarks3D:
     """Landmarks in space, metres; weights are 0 (not found) to 1.
 
     Attributes:
-        pose: [33, 3], pose_weight [33]. face: [478, 3], face_weight [478].
+        pose: [33, 3], pose_weight [33].
+        face: [478, 3], face_weight [478].
         hands: by side (True: left) [21, 3] and [21].
         views: how many pictures showed a body, a face, a left and a right hand.
     """
@@ -62,7 +63,9 @@ class PointCloud:
     """Points of what can be seen of a surface.
 
     Attributes:
-        points: [N, 3]. normals: [N, 3] unit, to whoever sees them. face: [N] triangle.
+        points: [N, 3].
+        normals: [N, 3] unit, towards the camera that sees them.
+        face: [N] triangle.
     """
 
     points: FloatArray
@@ -75,8 +78,8 @@ class SurfaceScanner:
     """Pictures of one surface, and the cloud of all that they show.
 
     Attributes:
-        size: of the figure, in units of an adult's. gamma: of the pictures' colours; under 1
-            they are brighter than the character.
+        size: of the figure, in units of an adult's.
+        gamma: of the pictures' colours; under 1 they are brighter than the character.
         triangles: [F] which of the whole surface's triangles these are; None: they are all.
         seen: the cloud's parts.
     """

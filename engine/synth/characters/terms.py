@@ -17,7 +17,9 @@ class PointTerm:
     """Points of the body against places in space, Geman-McClure.
 
     Attributes:
-        points: N points. target: [N, 3] metres. weight: [N] per square metre.
+        points: N points.
+        target: [N, 3] metres.
+        weight: [N] per square metre.
         radius: metres of the robust loss.
     """
 
@@ -46,8 +48,11 @@ class PlaneTerm:
     """Points of the body against planes, Geman-McClure: they may slide along the surface.
 
     Attributes:
-        points: N points. target: [N, 3] on the planes. normal: [N, 3] unit.
-        weight: [N] per square metre. radius: [N] metres of the robust loss.
+        points: N points.
+        target: [N, 3] on the planes.
+        normal: [N, 3] unit.
+        weight: [N] per square metre.
+        radius: [N] metres of the robust loss.
     """
 
     points: BodyPoints

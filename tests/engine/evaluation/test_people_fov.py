@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.core.cameras import canonical_fov, field_of_view, project
-from likeness.engine.core.types import JOINT_INDEX, LikenessError, Observation, Portrait
+from likeness.engine.core.types import JOINT_INDEX, Observation, Portrait
 from likeness.engine.evaluation.people.person import RandomPerson, random_person
 from likeness.engine.evaluation.people.person_render import Truth, render_person
 from likeness.engine.files.weights import asset_path
-from likeness.engine.synth.dress import DressBody, load_dress_body
+from likeness.engine.synth.figure import SynthContext
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.fit import fit_body
 from likeness.engine.tracking.observation import observe
@@ -21,28 +21,19 @@ HEAD = JOINT_INDEX["head"]
 LENSES = (20.0, 35.0, 60.0, 100.0)
 
 
-@pytest.fixture(scope="module")
-def dress() -> DressBody:
-    try:
-        asset_path("face_landmark")
-        return load_dress_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-
-
 Shot = tuple[RandomPerson, Portrait, Truth, Observation]
 
 
 @pytest.fixture(scope="module")
-def shots(dress: DressBody) -> dict[float, Shot]:
+def shots(synth_world: SynthContext) -> dict[float, Shot]:
     """The same person of nearly average build, down to the hips, through every lens."""
     detectors = Detectors(asset_path("face_landmark").parent)
     out = {}
     for fov in LENSES:
         rng = np.random.default_rng(4)
-        person = random_person(dress.body, rng, framing="half", yaw=12.0, fov=fov)
+        person = random_person(synth_world, rng, framing="half", yaw=12.0, fov=fov)
         person = replace(person, betas=0.3 * person.betas)
-        portrait, truth = render_person(dress, person)
+        portrait, truth = render_person(synth_world, person)
         out[fov] = (person, portrait, truth, observe(portrait, detectors))
     return out
 
@@ -53,11 +44,12 @@ def pixels_off(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fov", LENSES)
-def test_a_known_lens_gives_the_place(dress: DressBody, shots: dict, fov: float) -> None:
+def test_a_known_lens_gives_the_place(synth_world: SynthContext, shots: dict, fov: float) -> None:
     person, portrait, truth, observation = shots[fov]
+    body = synth_world.dress.body
     assert field_of_view(person.camera) == pytest.approx(fov, abs=0.01)
-    track = fit_body(observation, portrait, dress.body, fov=fov)
-    _, joints = dress.body.vertices(track.pose, track.betas)
+    track = fit_body(observation, portrait, body, fov=fov)
+    _, joints = body.vertices(track.pose, track.betas)
     true = truth.joints[HEAD]
     # One picture doesn't tell a small head nearby from a large one: heads differ by some per cent.
     assert -joints[HEAD, 2] == pytest.approx(-true[2], rel=0.08)
@@ -69,14 +61,17 @@ def test_a_known_lens_gives_the_place(dress: DressBody, shots: dict, fov: float)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fov", LENSES)
-def test_an_unknown_lens_only_scales_the_depth(dress: DressBody, shots: dict, fov: float) -> None:
+def test_an_unknown_lens_only_scales_the_depth(
+    synth_world: SynthContext, shots: dict, fov: float
+) -> None:
     _, portrait, truth, observation = shots[fov]
-    known = fit_body(observation, portrait, dress.body, fov=fov)
-    guessed = fit_body(observation, portrait, dress.body)
+    body = synth_world.dress.body
+    known = fit_body(observation, portrait, body, fov=fov)
+    guessed = fit_body(observation, portrait, body)
     heads, shown = [], []
     seen = np.flatnonzero(truth.vertex_visible)
     for track in (known, guessed):
-        vertices, joints = dress.body.vertices(track.pose, track.betas)
+        vertices, joints = body.vertices(track.pose, track.betas)
         heads.append(joints[HEAD])
         shown.append(project(vertices[seen], track.camera)[0])
     true_pixels = project(truth.vertices[seen], known.camera)[0]

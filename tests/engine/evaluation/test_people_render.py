@@ -8,44 +8,29 @@ import numpy as np
 import pytest
 from likeness.engine.core.cameras import project
 from likeness.engine.core.rotations import axis_angle_to_matrix
-from likeness.engine.core.types import (
-    JOINT_INDEX,
-    Hand,
-    LikenessError,
-    Observation,
-    Portrait,
-    Pose,
-    Track,
-)
+from likeness.engine.core.types import JOINT_INDEX, Hand, Observation, Portrait, Pose, Track
 from likeness.engine.evaluation.people.figures import (
     align_rigid,
     face_rows,
     fingertip_rows,
     measure_person,
 )
-from likeness.engine.evaluation.people.person import RandomPerson, heading_angle, random_person
+from likeness.engine.evaluation.people.person import RandomPerson, random_person
 from likeness.engine.evaluation.people.person_render import Truth, render_person
-from likeness.engine.files.weights import asset_path
-from likeness.engine.synth.dress import DressBody, load_dress_body
+from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.synth.figure import SynthContext
 from likeness.engine.synth.random_poses import ANCHORS, ARMS, arm_intersection, arm_joints
+from likeness.engine.synth.views import heading_angle
 from likeness.engine.tracking.joint_limits import limit_violations
 
 
 @pytest.fixture(scope="module")
-def dress() -> DressBody:
-    try:
-        return load_dress_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def shots(dress: DressBody) -> dict[str, tuple[RandomPerson, Portrait, Truth]]:
+def shots(synth_world: SynthContext) -> dict[str, tuple[RandomPerson, Portrait, Truth]]:
     """One person of each framing: from the front, from the side, from behind."""
     out = {}
     for k, (framing, yaw) in enumerate((("head", 10.0), ("half", -90.0), ("full", 175.0))):
-        person = random_person(dress.body, np.random.default_rng(k), framing=framing, yaw=yaw)
-        out[framing] = (person, *render_person(dress, person))
+        person = random_person(synth_world, np.random.default_rng(k), framing=framing, yaw=yaw)
+        out[framing] = (person, *render_person(synth_world, person))
     return out
 
 
@@ -59,16 +44,18 @@ def test_what_is_visible_lies_on_the_person(shots: dict, framing: str) -> None:
     assert (depth > 0.2).all()
     col, row = np.floor(pixels).astype(int).T
     assert ((col >= 0) & (col < person.camera.width)).all()
-    assert (truth.alpha[row, col] > 0.0).all()
+    assert (truth.alpha[row, col] > 0.0).mean() > 0.999
     joints, _ = project(truth.joints[:22][truth.joint_visible], person.camera)
     col, row = np.floor(joints).astype(int).T
-    assert (truth.alpha[row, col] == 1.0).all()
+    assert (truth.alpha[row, col] > 0.99).all()
 
 
 @pytest.mark.parametrize("framing", ["head", "half", "full"])
-def test_truth_is_the_body_in_its_pose(dress: DressBody, shots: dict, framing: str) -> None:
+def test_truth_is_the_body_in_its_pose(
+    synth_world: SynthContext, shots: dict, framing: str
+) -> None:
     person, _, truth = shots[framing]
-    vertices, joints = dress.body.vertices(person.pose, person.betas)
+    vertices, joints = synth_world.dress.body.vertices(person.pose, person.betas)
     np.testing.assert_allclose(truth.vertices, vertices, atol=1e-5)
     np.testing.assert_allclose(truth.joints, joints, atol=1e-6)
     head = truth.rotations[JOINT_INDEX["head"]]
@@ -76,33 +63,33 @@ def test_truth_is_the_body_in_its_pose(dress: DressBody, shots: dict, framing: s
     assert abs((heading_angle(head) - person.yaw + 180) % 360 - 180) < 8.0
 
 
-def test_the_alpha_is_the_silhouette(dress: DressBody, shots: dict) -> None:
-    person, portrait, truth = shots["full"]
-    pixels, _ = project(truth.vertices, person.camera)
-    low, high = pixels.min(0), pixels.max(0)
-    rows, cols = np.nonzero(truth.alpha > 0.5)
-    assert abs(cols.min() - low[0]) < 2.5
-    assert abs(cols.max() + 1 - high[0]) < 2.5
-    assert abs(rows.min() - low[1]) < 2.5
-    assert abs(rows.max() + 1 - high[1]) < 2.5
+@pytest.mark.parametrize("framing", ["head", "half", "full"])
+def test_the_alpha_covers_the_body_and_little_more(
+    synth_world: SynthContext, shots: dict, framing: str
+) -> None:
+    person, portrait, truth = shots[framing]
+    bare = rasterize_mesh(truth.vertices, synth_world.dress.body.f, person.camera).face >= 0
+    assert (truth.alpha[bare] > 0.5).mean() > 0.97
+    # Hair and clothes lie around the body.
+    assert 0.6 < bare.sum() / (truth.alpha > 0.5).sum() < 1.0
     edge = (truth.alpha > 0) & (truth.alpha < 1)
     assert 0 < edge.sum() < 0.1 * truth.alpha.size
     assert portrait.alpha is None
 
 
-def test_a_back_view_shows_no_face(dress: DressBody, shots: dict) -> None:
-    face = face_rows(dress.body)
+def test_a_back_view_shows_no_face(synth_world: SynthContext, shots: dict) -> None:
+    face = face_rows(synth_world.dress.body)
     shown = {name: truth.vertex_visible[face].mean() for name, (_, _, truth) in shots.items()}
     assert shown["head"] > 0.5
     assert 0.1 < shown["half"] < 0.6
     assert shown["full"] < 0.1
 
 
-def test_a_seed_draws_the_same_person_again(dress: DressBody) -> None:
+def test_a_seed_draws_the_same_person_again(synth_world: SynthContext) -> None:
     def draw(seed: int) -> tuple[RandomPerson, Portrait]:
-        person = random_person(dress.body, np.random.default_rng(seed), framing="head", yaw=0.0)
+        person = random_person(synth_world, np.random.default_rng(seed), framing="head", yaw=0.0)
         small = replace(person, camera=person.camera.resized(96, 128))
-        return person, render_person(dress, small)[0]
+        return person, render_person(synth_world, small)[0]
 
     (a, picture_a), (b, picture_b), (c, picture_c) = draw(5), draw(5), draw(6)
     np.testing.assert_array_equal(a.pose.full_pose, b.pose.full_pose)
@@ -133,24 +120,25 @@ def test_anchors_are_named_arms() -> None:
         assert often > 0
 
 
-def test_an_arm_through_the_trunk_overlaps(dress: DressBody) -> None:
-    rest = Pose.rest(dress.body.num_expression)
-    assert arm_intersection(dress.body, dress.body.vertices(rest)[0]) == 0.0
+def test_an_arm_through_the_trunk_overlaps(synth_world: SynthContext) -> None:
+    rest = Pose.rest(synth_world.dress.body.num_expression)
+    body = synth_world.dress.body
+    assert arm_intersection(body, body.vertices(rest)[0]) == 0.0
     # The upper arm down, the forearm bent sideways into the belly.
     through = rest.with_joints(left_shoulder=[0, 0, -1.5], left_elbow=[0, 0, -1.5])
-    assert arm_intersection(dress.body, dress.body.vertices(through)[0]) > 0.1
+    assert arm_intersection(body, body.vertices(through)[0]) > 0.1
 
 
-def test_people_stay_within_what_joints_can_do(dress: DressBody) -> None:
+def test_people_stay_within_what_joints_can_do(synth_world: SynthContext) -> None:
     beyond = []
     for seed in range(4):
-        person = random_person(dress.body, np.random.default_rng(seed))
+        person = random_person(synth_world, np.random.default_rng(seed))
         beyond.append(limit_violations(person.pose.full_pose)[1:].max())
     assert np.degrees(np.median(beyond)) < 5.0
     assert np.degrees(max(beyond)) < 30.0
 
 
-def test_the_true_pose_has_no_error(dress: DressBody, shots: dict) -> None:
+def test_the_true_pose_has_no_error(synth_world: SynthContext, shots: dict) -> None:
     person, portrait, truth = shots["head"]
     hand = Hand(True, np.zeros((21, 2)), np.zeros((21, 3)), 1.0)
     shape = portrait.rgb.shape[:2]
@@ -160,7 +148,7 @@ def test_the_true_pose_has_no_error(dress: DressBody, shots: dict) -> None:
 
     def figures(pose: Pose):
         track = Track(person.betas, pose, person.camera, "head", np.ones(55), None, None)
-        return measure_person(dress.body, person.camera, truth, observation, track)
+        return measure_person(synth_world.dress.body, person.camera, truth, observation, track)
 
     exact = figures(person.pose)
     assert exact.face_mm == pytest.approx(0.0, abs=1e-3)
@@ -193,9 +181,9 @@ def rng_points() -> np.ndarray:
     return np.random.default_rng(0).normal(0, 1, (50, 3))
 
 
-def test_fingertips_are_the_farthest_points_of_the_hand(dress: DressBody) -> None:
-    tips = fingertip_rows(dress.body)
-    v = dress.body.v_template
+def test_fingertips_are_the_farthest_points_of_the_hand(synth_world: SynthContext) -> None:
+    tips = fingertip_rows(synth_world.dress.body)
+    v = synth_world.dress.body.v_template
     for side, sign in (("left", 1.0), ("right", -1.0)):
         points = v[tips[side]]
         assert len(np.unique(tips[side])) == 5

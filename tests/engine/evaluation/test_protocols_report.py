@@ -15,7 +15,7 @@ from likeness.engine.core.cameras import orbit
 from likeness.engine.core.types import LikenessError
 from likeness.engine.dataset.shards import Subject, SubjectView, encode_rgba, write_shard
 from likeness.engine.evaluation.people.person import random_person
-from likeness.engine.evaluation.people.person_render import make_scene, render_scene
+from likeness.engine.evaluation.people.person_render import make_scene
 from likeness.engine.evaluation.protocols.items import MeasuredView, MeasureFailure
 from likeness.engine.evaluation.protocols.metric_summary import summarize_protocol
 from likeness.engine.evaluation.protocols.paper import TABLE
@@ -26,8 +26,7 @@ from likeness.engine.evaluation.protocols.report_folder import (
     write_report,
 )
 from likeness.engine.evaluation.protocols.report_page import compare_runs, write_page
-from likeness.engine.files.weights import asset_path
-from likeness.engine.synth.dress import load_dress_body
+from likeness.engine.synth.figure import SynthContext
 from PIL import Image
 
 PHOTO = np.zeros((8, 6, 3))
@@ -238,28 +237,23 @@ def test_what_cannot_be_measured(
 
 
 @pytest.fixture(scope="module")
-def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a shard of one painted person, from the front and from 40 degrees beside, and
-    a shard that is cut off."""
-    try:
-        dress = load_dress_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
+def shard(synth_world: SynthContext, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a shard of one synthetic person, seen from the front and from 40 degrees
+    aside, and a truncated shard."""
     rng = np.random.default_rng(5)
-    person = random_person(dress.body, rng, framing="half", yaw=0.0, fov=40.0)
+    person = random_person(synth_world, rng, framing="half", yaw=0.0, fov=40.0)
     small = person.camera.resized(person.camera.width // 2, person.camera.height // 2)
     person = replace(person, camera=small)
-    scene = make_scene(dress, person, None, rng)
+    scene = make_scene(synth_world, person)
     middle = np.asarray(scene.posed.joints[12])
     views = []
     for k, yaw in enumerate((0.0, 40.0)):
         camera = orbit(small, middle, yaw)
-        rgb, alpha, _ = render_scene(scene, camera, scene.behind)
-        picture = encode_rgba(np.concatenate([rgb, alpha[..., None]], -1))
+        picture = encode_rgba(scene.draw(camera))
         views.append(SubjectView(f"v{k}", 0, "front", yaw, camera, False, picture))
     pose = person.pose
     subject = Subject(
-        "painted",
+        "synthetic",
         "rendered",
         "half",
         5,

@@ -1,4 +1,4 @@
-"""From a clip and turned pictures of a made-up person to a subject, and what is refused.
+"""From a clip and turned pictures of a synthetic person to a subject, and what is refused.
 
 The clip's motion is given as the truth: following a person through a clip has its own tests, and
 takes a minute. Everything else is as in a run: detectors, the fit of the turned pictures, mattes,
@@ -18,7 +18,7 @@ from likeness.engine.core.cameras import project
 from likeness.engine.core.types import JOINT_INDEX, Camera, Motion, Track
 from likeness.engine.dataset.shards import read_subjects
 from likeness.engine.evaluation.people.person import RandomPerson, random_person
-from likeness.engine.evaluation.people.person_render import DressedScene, make_scene, render_scene
+from likeness.engine.evaluation.people.person_render import PersonScene, make_scene
 from likeness.engine.files.weights import asset_path
 from likeness.engine.generative import subject_tracking
 from likeness.engine.generative.clip_generation import write_clip
@@ -33,7 +33,7 @@ from likeness.engine.generative.subject_tracking import (
     make_tracked_subject,
 )
 from likeness.engine.generative.vocabulary import load_vocabulary
-from likeness.engine.synth.dress import load_dress_body
+from likeness.engine.synth.figure import SynthContext
 from likeness.engine.tracking.detectors import Detectors
 from PIL import Image
 
@@ -43,17 +43,17 @@ TURNED = {"right": -90.0, "back": 0.0}  # the "back" is none
 
 @dataclass
 class Filmed:
-    """A made-up person, the clip of them and pictures from the side."""
+    """A synthetic person, the clip of them and pictures from the side."""
 
     person: RandomPerson
-    scene: DressedScene
+    scene: PersonScene
     clip: Path
     turned: dict[str, Path]
     body: Body
     motion: Motion
 
 
-def swung(person: RandomPerson, scene: DressedScene, yaw: float) -> Camera:
+def swung(person: RandomPerson, scene: PersonScene, yaw: float) -> Camera:
     """The person's camera, carried about them by ``yaw`` degrees to their left."""
     a = np.radians(yaw)
     R = np.array([[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]])
@@ -65,20 +65,19 @@ def swung(person: RandomPerson, scene: DressedScene, yaw: float) -> Camera:
 
 
 @pytest.fixture(scope="module")
-def filmed(tmp_path_factory: pytest.TempPathFactory) -> Filmed:
+def filmed(synth_world: SynthContext, tmp_path_factory: pytest.TempPathFactory) -> Filmed:
     folder = tmp_path_factory.mktemp("filmed")
-    dress = load_dress_body(asset_path("body"))
     people = (
-        random_person(dress.body, rng, None, framing="half", yaw=0.0, fov=35.0)
+        random_person(synth_world, rng, framing="half", yaw=0.0, fov=35.0)
         for rng in (np.random.default_rng([5, number]) for number in range(50))
     )
     person = next(p for p in people if p.anchor in ("standing", "wide", "A-pose", "waving"))
-    scene = make_scene(dress, person, None, np.random.default_rng(1))
+    scene = make_scene(synth_world, person)
 
     def picture(yaw: float) -> np.ndarray:
         camera = swung(person, scene, yaw)
         behind = scene.behind[: camera.height, : camera.width]
-        rgb, _, _ = render_scene(scene, camera, behind)
+        rgb, _ = scene.draw_over(camera, behind)
         return np.rint(255 * np.clip(rgb, 0, 1)).astype(np.uint8)
 
     clip = folder / "clip.mp4"
@@ -108,7 +107,7 @@ def filmed(tmp_path_factory: pytest.TempPathFactory) -> Filmed:
         face_error=np.full(len(YAWS), 2.0),
         pose_error=np.full(len(YAWS), 3.0),
     )
-    return Filmed(person, scene, clip, turned, dress.body, motion)
+    return Filmed(person, scene, clip, turned, synth_world.dress.body, motion)
 
 
 @pytest.fixture(scope="module")
