@@ -37,9 +37,19 @@ WRAP = 1.4  # how much the front bends back towards the temples, per metre
 
 @dataclass(frozen=True)
 class GlassesLook:
-    """``shape`` of :data:`SHAPES`; ``rim``: ``full``, ``half`` or ``none``; ``thickness`` of the
-    rim in metres; ``metal`` or plastic of ``color`` [3]; lenses of ``tint`` [3] and ``alpha``,
-    ``gradient``: only above; ``size``: factor."""
+    """How a pair of glasses looks.
+
+    Attributes:
+        shape: of :data:`SHAPES`.
+        rim: ``full``, ``half`` or ``none``.
+        thickness: of the rim, metres.
+        metal: whether the frame is metal; else plastic.
+        color: [3] sRGB 0..1 of the frame.
+        tint: [3] sRGB 0..1 of the lenses.
+        alpha: of the lenses, 0..1.
+        gradient: whether only their upper part is tinted.
+        size: factor.
+    """
 
     shape: str
     rim: str

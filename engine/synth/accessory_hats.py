@@ -36,8 +36,15 @@ COVERED = -10.0  # a height below everything: no hair is to be seen
 
 @dataclass(frozen=True)
 class Hat:
-    """``kind`` of :data:`KINDS`; ``color`` and ``second`` [3] sRGB; ``asset``: row of the
-    library's hats or -1; ``depth``: 0..1 how far it is pulled down; ``seed`` of folds."""
+    """How a hat looks.
+
+    Attributes:
+        kind: of :data:`KINDS`.
+        color, second: [3] sRGB 0..1.
+        asset: row of the library's hats, or -1.
+        depth: 0..1 how far it is pulled down.
+        seed: of folds.
+    """
 
     kind: str
     color: tuple[float, float, float]

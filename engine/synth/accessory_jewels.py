@@ -28,9 +28,16 @@ CLOTH = 0.008  # metres by which chains and scarves clear the trunk, which is mo
 
 @dataclass(frozen=True)
 class Jewels:
-    """``earring``: ``stud``, ``hoop``, ``drop`` or none (""); ``earring_size`` metres;
-    ``necklace``: ``chain``, ``pendant``, ``pearls`` or none; ``drop``: metres by which it hangs
-    lower before; ``metal`` [3]; ``gem`` [3]."""
+    """Earrings and a necklace.
+
+    Attributes:
+        earring: ``stud``, ``hoop``, ``drop`` or "" for none.
+        earring_size: metres.
+        necklace: ``chain``, ``pendant``, ``pearls`` or "" for none.
+        drop: metres by which the necklace hangs lower in front.
+        metal: [3] sRGB 0..1.
+        gem: [3] sRGB 0..1.
+    """
 
     earring: str
     earring_size: float
@@ -42,9 +49,16 @@ class Jewels:
 
 @dataclass(frozen=True)
 class Scarf:
-    """``color`` and ``second`` [3] of its stripes; ``thickness`` metres; ``bind_hanging``: metres
-    of the end on the chest, 0 for none; ``pattern``: ``plain_texture`` or ``stripes``; ``seed`` of
-    folds."""
+    """A scarf.
+
+    Attributes:
+        color: [3] sRGB 0..1.
+        second: [3] sRGB 0..1 of its stripes.
+        thickness: metres.
+        hanging: metres of the end on the chest, 0 for none.
+        pattern: ``plain`` or ``stripes``.
+        seed: of folds.
+    """
 
     color: tuple[float, float, float]
     second: tuple[float, float, float]

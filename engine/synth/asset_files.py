@@ -40,7 +40,9 @@ class Garment:
         name: of the .mhclo file, for messages.
         f: [F, 3] triangles.
         uv: [F, 3, 2] texture coordinates of their corners, v down.
-        base: [G, 3] vertices of the base mesh; weight: [G, 3]; offset: [G, 3], see ``scale``.
+        base: [G, 3] vertices of the base mesh that each vertex hangs on.
+        weight: [G, 3] share of each of them.
+        offset: [G, 3] from their mean, see ``scale``.
         scale: per axis two base vertices and the distance between them, in the units of
             ``offset``: what the offset is measured against. None for an axis: decimetres.
         deleted: base vertices that the garment hides.
@@ -60,12 +62,13 @@ class Garment:
 
 @dataclass(frozen=True)
 class MaterialFile:
-    """What a .mhmat file says, as far as it matters here.
+    """The parts of a .mhmat file that matter here.
 
     Attributes:
         path: of the file.
-        texture, normal, bump, displacement, occlusion: pictures, or None where it names none or the
-            file is missing; ``*_intensity``: factors on them.
+        texture, normal, bump, displacement, occlusion: pictures, or None where the file names
+            none or it is missing.
+        normal_intensity, bump_intensity: factors on those pictures.
         color: [3] 0..1 factor on the texture, or the colour where there is none.
         transparent: its texture's alpha is meant.
         shininess: 0 dull to 1 mirror.

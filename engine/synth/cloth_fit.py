@@ -34,8 +34,9 @@ class FittedGarment:
     """A garment in the pose.
 
     Attributes:
-        cloth: it at rest, as fine as ``vertices`` [V, 3].
-        coarse: it at rest as it came, whose vertices are the first ones.
+        cloth: at rest, as fine as ``vertices``.
+        coarse: at rest and not refined; its vertices are the first ones.
+        vertices: [V, 3] metres, in the pose.
         folds: [V] 0..1 how much the pose presses it together.
     """
 

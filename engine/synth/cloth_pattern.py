@@ -14,8 +14,14 @@ from .tables import parse_names
 
 @dataclass(frozen=True)
 class Weave:
-    """How a fabric is woven: ``roughness`` 0..1, metres across a cell of its ``grain`` and their
-    ``depth``, and the ``mottle`` of its threads' colours as a share of them."""
+    """How a fabric is woven.
+
+    Attributes:
+        roughness: 0..1.
+        grain: metres across a cell.
+        depth: metres of the relief.
+        mottle: variation of the threads' colours, as a share of them.
+    """
 
     roughness: float
     grain: float
@@ -45,8 +51,9 @@ class Fabric:
     Attributes:
         weave: of :data:`WEAVES`.
         color, accent: 0..1 as stored.
-        pattern: of :data:`PATTERNS`; size: metres of its period; angle: degrees, 0 has stripes
-            that run around the limb.
+        pattern: of :data:`PATTERNS`.
+        size: metres of the pattern's period.
+        angle: degrees; at 0 stripes run around the limb.
         motif: printed on the chest, of :data:`MOTIFS`, or "".
         wear, dirt: 0..1.
     """

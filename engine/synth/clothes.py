@@ -57,7 +57,8 @@ class ClothesLook:
         material: which of the outfit's materials.
         top, bottom: tailored styles, worn where there is no outfit or it leaves skin bare.
         fabrics: by :data:`~.cloth_paint.REGIONS`; what is missing keeps the library's colours.
-        spare_shoes: tailored style, or "" for bare feet; shoe_color, sole_color: 0..1.
+        spare_shoes: tailored style, or "" for bare feet.
+        shoe_color, sole_color: [3] sRGB 0..1.
         loose: 0.4 to 1.8, factor on ease.
         folds: 0 to 1.5.
     """

@@ -83,9 +83,12 @@ class PosedBody:
     """One person's body in a pose, ready to carry garments.
 
     Attributes:
-        rest: [V + H, 3] T-pose with shape and expression.
-        R: [55, 3, 3], t: [55, 3].
-        vertices: [V, 3] and joints [55, 3] in the pose.
+        dress: the body in general.
+        rest: [V + H, 3] metres, T-pose with shape and expression.
+        R: [55, 3, 3] rotation of each joint's transform.
+        t: [55, 3] translation of each joint's transform, metres.
+        vertices: [V, 3] metres, in the pose.
+        joints: [55, 3] metres, in the pose.
     """
 
     dress: DressBody

@@ -107,10 +107,13 @@ class SynthSubject:
     """A subject that is ready to be drawn.
 
     Attributes:
-        betas: [B].
+        number: of the subject in its set.
+        figure: body, clothes and hair.
+        betas: [B] shape coefficients.
         pose: with its expression.
         framing: ``head``, ``half`` or ``full``.
         views: the cameras.
+        lighting: around the person.
         facts: JSON-able provenance.
         seconds: by stage.
     """

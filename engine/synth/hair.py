@@ -42,10 +42,13 @@ class HairLook:
     Attributes:
         color: [3] sRGB 0..1 of the head of hair as a whole, grey included: scalp and beard take
             after it.
-        pigment: of strands that aren't grey; grey: share of those that are.
+        pigment: [3] sRGB of strands that aren't grey.
+        grey: share of strands that are.
         natural: the colour without dye, which brows keep.
-        ends, roots, streak: [3] sRGB of the tips, the hair next to the scalp, and a share
-            ``streaks`` of the locks.
+        ends: [3] sRGB of the tips.
+        roots: [3] sRGB of the hair next to the scalp.
+        streak: [3] sRGB of some of the locks.
+        streaks: share of the locks with that colour.
         kind: ``library``, ``strands`` or ``bald``.
         style: the asset's or the style's name.
         asset: row of the library's list, or -1.

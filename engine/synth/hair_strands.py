@@ -30,13 +30,17 @@ class Style:
     Attributes:
         comb: the field that strands follow: ``crown`` (away from it), ``part``, ``back``,
             ``up`` (away from the scalp), ``tie`` (to a knot behind).
-        length: metres on top, and share of it at the sides and the back.
+        length: shortest and longest on top, metres.
+        sides: share of that length at the sides and the back.
         ends: where hanging hair ends: a height in units from the chin (0) to the crown (1), or
-            None: ``length`` says it all.
+            None: ``length`` decides.
         lift: metres of volume.
         gravity, curl: 0..1.
         fringe: whether one falls on the forehead.
-        knot: ``tail`` or ``bun``.
+        knot: ``tail``, ``bun`` or "" for none.
+        count: strips of strands.
+        segments: of a strip.
+        width: metres of a strip.
     """
 
     comb: str
@@ -87,11 +91,15 @@ class HeadShape:
 
     Attributes:
         vertices: [V, 3] of the body.
+        normals: [V, 3] of the body.
         scalp: [S] vertices.
         faces: [F, 3] triangles of the scalp.
         hairline: the scalp's rim.
-        skin: the head's and neck's surface; trunk: neck and torso.
-        centre, crown: [3]. chin, brow, ear: heights.
+        skin: the head's and neck's surface.
+        trunk: the neck's and torso's surface.
+        centre, crown: [3] metres.
+        chin, brow: heights, metres.
+        front: depth of the forehead, metres.
         radius: half the head's width.
     """
 

@@ -80,6 +80,7 @@ def open_library(folder: Path, skipped: Callable[[Path, str], None] | None = Non
     """List a library.
 
     Args:
+        folder: in MakeHuman's layout.
         skipped: called with the file and the reason for each unusable asset, which is left out.
             None: nothing is read, a broken asset stays in the list.
 

@@ -41,7 +41,8 @@ class Material:
         bump: [H, W] float32 height in metres, 0 in the middle, or None.
         normal: [H, W, 3] uint8 tangent-space normal map (OpenGL's green), or None.
         grain: metres across one cell of the finest procedural relief that a path tracer adds
-            (pores, weave), and ``grain_depth`` metres deep; 0: none. Too fine for a texture.
+            (pores, weave), too fine for a texture; 0: none.
+        grain_depth: metres of that relief.
     """
 
     kind: str

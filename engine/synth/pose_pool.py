@@ -27,7 +27,8 @@ class PosePool:
     """Frames of motion files that are natural poses.
 
     Attributes:
-        full_pose: [T, 55, 3], the trunk facing +z, y up, within the joints' limits.
+        names: of the motion files.
+        full_pose: [T, 55, 3] axis-angle, the trunk facing +z, y up, within the joints' limits.
         source: [T] row of ``names``.
         frame: [T] of the file.
     """

@@ -1,7 +1,7 @@
 """Random poses from anchors set by hand: how people stand, sit and hold their arms in photos.
 
-Written from looking at people, on purpose without the tracker's own priors, so that the tracker
-is not tested with what it assumes. Directions are in the chest's frame (x to the body's left, y
+Set by observing people, deliberately without the tracker's own priors, so that the tracker is not
+tested on its own assumptions. Directions are in the chest's frame (x to the body's left, y
 up, z to the front); arms are given for the left side and mirrored for the right.
 """
 
@@ -26,9 +26,16 @@ TRIES = 16
 
 @dataclass(frozen=True)
 class Arm:
-    """``upper`` and ``fore`` point along the upper arm and the forearm; ``turn`` twists the
-    forearm about itself (radians, positive turns the palm up); ``hand`` bends the wrist: towards
-    the palm, towards the thumb; ``collar`` lifts the shoulder; ``curl`` closes the fingers."""
+    """How the left arm is held, in the chest's frame.
+
+    Attributes:
+        upper: direction along the upper arm.
+        fore: direction along the forearm.
+        turn: radians by which the forearm twists about itself; positive turns the palm up.
+        hand: radians by which the wrist bends towards the palm and towards the thumb.
+        collar: radians by which the shoulder is lifted.
+        curl: how far the fingers close, radians at their first joints.
+    """
 
     upper: Vector
     fore: Vector

@@ -33,9 +33,12 @@ class SurfaceLights(NamedTuple):
     Attributes:
         sky: [V, 28] float32: spherical harmonics (9 x 3) of the radiance that reaches each vertex
             of the scene past everything else, and the open share of its hemisphere.
-        towards, irradiance: [B, 3] of the beams.
+        towards: [B, 3] unit directions to the beams.
+        irradiance: [B, 3] of the beams, linear.
         spread: [B] roughness that their width adds.
-        axes: [B, 3, 3], centre: [3], scale: pixels per metre: the beams' parallel pictures.
+        axes: [B, 3, 3] rows right, down, forward of the beams' parallel pictures.
+        centre: [3] metres, the middle of those pictures.
+        scale: pixels per metre of those pictures.
         moments: [B, S, S, 2] float32 blurred depth (metres behind the centre) and its square.
         mirror: [64, 128, 3] float32 all of the environment in a smooth surface.
         glossy: [2, 24, 48, 3] float32 the environment without the beams in surfaces of roughness

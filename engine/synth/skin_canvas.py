@@ -19,6 +19,7 @@ class Canvas:
     """What is painted on, one row for each texel [N].
 
     Attributes:
+        texels: where they lie on the body.
         log: [N, 3] logarithm of linear colours.
         rough: [N] 0..1.
         height: [N] metres.

@@ -27,10 +27,12 @@ class SkinLook:
         circles: under the eyes.
         detail: how much of the picture's own contrast.
         lips: how much redder than the skin.
-        lipstick, shadow: colour; blush, liner and these
-        strengths are 0 for an unpainted face.
+        lipstick, shadow: colours of make-up on lips and lids.
+        lipstick_amount, lipstick_gloss, shadow_amount, liner, blush: strengths of make-up; the
+            amounts are 0 for an unpainted face.
         foundation: evens the skin out.
-        beard: one of :data:`BEARDS`. beard_color.
+        beard: one of :data:`BEARDS`.
+        beard_color: of its hairs.
         beard_amount: density.
         scalp: colour of the hair's roots.
         scalp_amount: how densely they stand.

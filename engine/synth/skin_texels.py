@@ -38,6 +38,7 @@ class SkinTexels:
             nearest one, so that no seam shows under any filter.
         triangle: [N].
         part: [N] row of ``names``.
+        names: of the body's parts.
         points: [N, 3] metres, the template's T-pose.
         uv: [N, 2] in the source's layout, v down.
         zones: [N] float32 0..1 each, how much a texel belongs to one; ``jaw``: moves with it.

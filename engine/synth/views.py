@@ -32,14 +32,15 @@ HEAD_JOINTS = ("neck", "head", "jaw", "left_eye_smplhf", "right_eye_smplhf")
 
 @dataclass(frozen=True)
 class PlannedView:
-    """One picture to be taken.
+    """One planned picture.
 
     Attributes:
         name: ``view_00`` and so on; the reference is the first.
         camera: in the person's space.
-        kind: ``front``, ``side`` or ``back``, and azimuth: degrees by which the camera stands to
-            the left of where the trunk faces (:mod:`..training.pairs`).
-        reference: whether it is the one that is like a portrait.
+        kind: ``front``, ``side`` or ``back``.
+        azimuth: degrees by which the camera stands to the left of where the trunk faces
+            (:mod:`..dataset.pairs`).
+        reference: whether it is the portrait-like view.
     """
 
     name: str

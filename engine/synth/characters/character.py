@@ -174,9 +174,10 @@ class CharacterSurface:
     """All triangles that are not seen through, as one mesh.
 
     Attributes:
-        vertices: [V, 3] float64.
+        parts: of the character.
+        vertices: [V, 3] float64, metres.
         f: [F, 3].
-        label: [F] uint8.
+        label: [F] uint8 rows of :data:`~..person_parts.LABELS`.
         part: [F] row of the parts.
         row: [F] triangle of that part.
     """

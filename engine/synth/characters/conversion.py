@@ -58,8 +58,14 @@ NOBODY = "Give a whole person: head, trunk, arms and legs, standing, and nothing
 
 @dataclass(frozen=True)
 class Conversion:
-    """A converted character: ``character`` as it is in the subject, the fitted ``state``, the
-    ``report`` (JSON-able) and the ``preview`` [H, W, 3]."""
+    """A converted character.
+
+    Attributes:
+        character: as it is in the subject.
+        state: the fitted body.
+        report: JSON-able.
+        preview: [H, W, 3].
+    """
 
     character: Character
     state: FitState

@@ -44,9 +44,11 @@ class Landmarks3D:
     """Landmarks in space, metres; weights are 0 (not found) to 1.
 
     Attributes:
-        pose: [33, 3], pose_weight [33].
-        face: [478, 3], face_weight [478].
-        hands: by side (True: left) [21, 3] and [21].
+        pose: [33, 3] body landmarks.
+        pose_weight: [33].
+        face: [478, 3] face landmarks.
+        face_weight: [478].
+        hands: by side (True: left) landmarks [21, 3] and weights [21].
         views: how many pictures showed a body, a face, a left and a right hand.
     """
 
@@ -78,6 +80,8 @@ class SurfaceScanner:
     """Pictures of one surface, and the cloud of all that they show.
 
     Attributes:
+        surface: the character's.
+        detectors: of landmarks in its pictures.
         size: of the figure, in units of an adult's.
         gamma: of the pictures' colours; under 1 they are brighter than the character.
         triangles: [F] which of the whole surface's triangles these are; None: they are all.

@@ -40,7 +40,7 @@ def test_what_is_visible_lies_on_the_person(shots: dict, framing: str) -> None:
     assert portrait.rgb.shape == (person.camera.height, person.camera.width, 3)
     assert max(portrait.rgb.shape) >= 512
     pixels, depth = project(truth.vertices[truth.vertex_visible], person.camera)
-    assert truth.vertex_visible.sum() > 500
+    assert truth.vertex_visible.sum() > 100  # clothes and hair hide the rest
     assert (depth > 0.2).all()
     col, row = np.floor(pixels).astype(int).T
     assert ((col >= 0) & (col < person.camera.width)).all()
