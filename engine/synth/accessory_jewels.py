@@ -316,6 +316,7 @@ def random_jewels(rng: np.random.Generator, female: bool) -> Jewels:
 def random_scarf(
     rng: np.random.Generator, color: tuple[float, float, float], second: tuple[float, float, float]
 ) -> Scarf:
+    """Choose a scarf of these colours at random."""
     return Scarf(
         color,
         second,
