@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.types import BoolArray, IntArray, LikenessError, Pose
-from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.clothes import ClothesLook, clothes_parts, random_clothes
-from likeness.engine.synth.dress import DressBody, load_dress_body, pose_body
+from likeness.engine.synth.dress import DressBody, pose_body
 from likeness.engine.synth.library import Library, open_library
 from likeness.engine.synth.person_parts import LABEL, LABELS, MeshPart, Traits, Wearer
 from likeness.engine.synth.random_poses import winding_number
@@ -20,11 +19,6 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 TRAITS = Traits("female", 30.0, 4, (0.2, 0.3, 0.5))
-
-
-@pytest.fixture(scope="module")
-def dress() -> DressBody:
-    return load_dress_body(asset_path("body"))
 
 
 def write_garment(folder: Path, dress: DressBody, f: IntArray) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body.model import Body, load_body
+from likeness.engine.body.model import Body
 from likeness.engine.core.types import JOINT_INDEX, LikenessError
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.person_parts import Traits
@@ -22,14 +22,6 @@ from likeness.engine.synth.person_traits import (
 )
 
 AVERAGE = {"gender": 0.0, "age": 2 / 3, "height": 0.5}
-
-
-@pytest.fixture(scope="module")
-def body() -> Body:
-    try:
-        return load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.balance import centre_of_mass, distance_outside
-from likeness.engine.synth.dress import DressBody, load_dress_body
+from likeness.engine.synth.dress import DressBody
 from likeness.engine.synth.intersection import self_intersection
 from likeness.engine.synth.natural import PosePool, natural_pose, random_face
 from likeness.engine.synth.person_parts import Traits
@@ -42,14 +42,6 @@ SEGMENTS = {
 """Shares of a person's mass between two joints, after de Leva (J. Biomechanics 29, 1996)."""
 
 Somebody = tuple[np.ndarray, Pose, dict[str, object], np.ndarray, np.ndarray]
-
-
-@pytest.fixture(scope="module")
-def dress() -> DressBody:
-    try:
-        return load_dress_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ import pytest
 from likeness.engine.body.atlas import surface_points
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.types import LikenessError, Pose
-from likeness.engine.files.weights import asset_path
-from likeness.engine.synth.dress import load_dress_body, pose_body
+from likeness.engine.synth.dress import pose_body
 from likeness.engine.synth.library import open_library
 from likeness.engine.synth.person_parts import LABELS, Traits, Wearer
 from likeness.engine.synth.skin import BEARDS, TONES, random_skin, skin_parts, tone_color
@@ -31,11 +30,6 @@ MONK = (
     "292420",
 )
 HAIR = (0.3, 0.2, 0.1)
-
-
-@pytest.fixture(scope="module")
-def dress():
-    return load_dress_body(asset_path("body"))
 
 
 @pytest.fixture(scope="module")

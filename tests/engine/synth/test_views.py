@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.body.model import Body, load_body
+from likeness.engine.body.model import Body
 from likeness.engine.core.cameras import camera_position, project
-from likeness.engine.core.types import JOINT_INDEX, LikenessError, Pose
-from likeness.engine.files.weights import asset_path
+from likeness.engine.core.types import JOINT_INDEX, Pose
 from likeness.engine.synth.random_poses import posture
 from likeness.engine.synth.views import (
     FRONTAL,
@@ -21,14 +20,6 @@ from likeness.engine.synth.views import (
 
 SIZE = 256
 FRAMINGS = ("head", "half", "full")
-
-
-@pytest.fixture(scope="module")
-def body() -> Body:
-    try:
-        return load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
