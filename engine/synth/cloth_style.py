@@ -6,7 +6,8 @@ import colorsys
 
 import numpy as np
 
-from .cloth_pattern import MOTIFS, Color, Fabric
+from .cloth_pattern import MOTIFS, Fabric
+from .skin_look import Color
 from .tables import parse_colors, parse_shares
 
 NEUTRALS = parse_colors(
