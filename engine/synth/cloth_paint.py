@@ -21,10 +21,11 @@ from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .cloth_charts import Charts, flatten_cloth
 from .cloth_mesh import Cloth, border_distance
-from .cloth_pattern import WEAVES, Color, Fabric, Weave, motif_value, pattern_value
+from .cloth_pattern import WEAVES, Fabric, Weave, motif_value, pattern_value
 from .library import MaterialFile, load_picture
 from .noise import fractal_noise
 from .person_parts import Material
+from .skin_look import Color
 
 SEWN_ON = 0.02  # square metres; a smaller chart goes with the large one next to it
 REGIONS = ("top", "bottom", "second", "detail", "shoes")
