@@ -65,7 +65,7 @@ from likeness.engine.training.loop import train_network
 from likeness.engine.training.monitor import read_metrics
 from likeness.engine.training.samples import TrainingSample
 from likeness.engine.visual.metrics import ms_ssim, psnr, ssim
-from render import busy, machine, told
+from render import describe_machine, format_machine, read_system_load
 from scipy.stats import t as student
 
 QUICK = {
@@ -578,8 +578,8 @@ def measure_ablations(
 
 def main() -> int:
     options, config = parse_arguments()
-    here = machine()
-    print(f"{told(here)}; load {busy()} before")
+    here = describe_machine()
+    print(f"{format_machine(here)}; load {read_system_load()} before")
     with tempfile.TemporaryDirectory(prefix="likeness-ablations-") as scratch:
         out = options.out or Path(scratch) / "out"
         try:
@@ -588,7 +588,7 @@ def main() -> int:
             print(f"{error.message} {error.remedy}", file=sys.stderr)
             return 2
         print((out / "ablations.md").read_text(encoding="utf-8"))
-    print(f"load {busy()} after")
+    print(f"load {read_system_load()} after")
     print(
         json.dumps(
             {

@@ -40,7 +40,7 @@ from likeness.addon.workers.serving import SendEvent, UnitMaker, serve_units
 from likeness.engine.files.weights import cache_assets_dir
 from likeness.engine.workflows.batch.batch_folder import BatchFolder
 from likeness.engine.workflows.executor import Executor, Unit, as_completed
-from render import busy, machine
+from render import describe_machine, read_system_load
 
 SAMPLE = cache_assets_dir().parent / "downloads" / "astronaut.png"
 SETTLED = 3
@@ -116,7 +116,16 @@ def compare_stand_ins(cluster: ClusterConfig, units: int, share: float, turns: i
         )
     times = found["ray"]["per_hour"] / found["pool"]["per_hour"]
     print(f"Ray: {times:.2f} times the pool")
-    print(json.dumps({"machine": machine(), "busy": busy(), "runs": runs, "ray": round(times, 3)}))
+    print(
+        json.dumps(
+            {
+                "machine": describe_machine(),
+                "busy": read_system_load(),
+                "runs": runs,
+                "ray": round(times, 3),
+            }
+        )
+    )
 
 
 def time_batch(photo: Path, portraits: int, workers: int, options: list[str]) -> dict[str, Any]:
@@ -167,7 +176,16 @@ def compare_batches(
         )
     times = statistics.median(rates["ray"]) / statistics.median(rates["pool"])
     print(f"Ray: {times:.2f} times the pool")
-    print(json.dumps({"machine": machine(), "busy": busy(), "runs": runs, "ray": round(times, 3)}))
+    print(
+        json.dumps(
+            {
+                "machine": describe_machine(),
+                "busy": read_system_load(),
+                "runs": runs,
+                "ray": round(times, 3),
+            }
+        )
+    )
 
 
 def main() -> None:
@@ -202,7 +220,7 @@ def main() -> None:
             f"{one['workers']} workers: {one['per_hour']:7.1f} an hour, {times:.2f} times the "
             f"first; growth {one['growth_mb_per_100']} MB per 100 portraits"
         )
-    print(json.dumps({"machine": machine(), "busy": busy(), "runs": found}))
+    print(json.dumps({"machine": describe_machine(), "busy": read_system_load(), "runs": found}))
 
 
 if __name__ == "__main__":

@@ -77,8 +77,8 @@ from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.synth.figure import SynthOptions, open_context
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.visual.sheet import save_image
-from portraits import QUICK_SECONDS, in_turn, portraits, rounded
-from render import machine, told
+from portraits import QUICK_SECONDS, interleave_framings, list_portraits, round_figures
+from render import describe_machine, format_machine
 
 
 def measure(
@@ -136,15 +136,15 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
     options = parser.parse_args()
     begin = time.perf_counter()
-    paths = in_turn(portraits(options.folder, options.only))
+    paths = interleave_framings(list_portraits(options.folder, options.only))
     if not paths:
         parser.error(f"no such portraits in '{options.folder}'")
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
     detectors = Detectors(asset_path("face_landmark").parent)
     looks = QUICK_VIEW_ANGLES if options.quick else VIEW_ANGLES
-    here = machine()
-    print(told(here))
+    here = describe_machine()
+    print(format_machine(here))
     print(format_header())
     results: list[EverySide] = []
     others: list[EverySide] = []
@@ -197,7 +197,7 @@ def main() -> int:
         }
     said["short"] = list_shortfalls(figures)
     print("\n".join(f"short: {line}" for line in said["short"]) or "all floors are met")
-    print(json.dumps({**rounded(said), "machine": here}))
+    print(json.dumps({**round_figures(said), "machine": here}))
     return 1 if failed else 0
 
 

@@ -52,7 +52,7 @@ from likeness.engine.synth.figure import SynthOptions
 from likeness.engine.synth.subject import write_people
 from likeness.engine.training.checkpoint import checkpoint_folders
 from likeness.engine.training.monitor import read_metrics
-from render import busy, machine, median_seconds, told
+from render import describe_machine, format_machine, median_seconds, read_system_load
 
 EVERY = 6  # steps, to the next checkpoint
 TRAINING = {
@@ -252,8 +252,8 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="a folder for the files instead of a scratch one")
     options = parser.parse_args()
     torch.set_num_threads(numba.get_num_threads())
-    here = machine()
-    print(f"{told(here)}; load {busy()}")
+    here = describe_machine()
+    print(f"{format_machine(here)}; load {read_system_load()}")
     folder = options.keep or Path(tempfile.mkdtemp(prefix="likeness-network-"))
     folder.mkdir(parents=True, exist_ok=True)
     try:

@@ -22,7 +22,7 @@ import numba
 from likeness.engine.synth import raster
 from likeness.engine.synth.environment_light import environment_picture
 from likeness.engine.synth.figure import SynthOptions, SynthSubject, make_subject, open_context
-from render import busy, machine, told
+from render import describe_machine, format_machine, read_system_load
 
 QUICK_VIEWS = 4  # of the larger size
 
@@ -68,8 +68,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.threads:
         numba.set_num_threads(options.threads)
-    here = machine()
-    print(f"{told(here)}; load {busy()}\n")
+    here = describe_machine()
+    print(f"{format_machine(here)}; load {read_system_load()}\n")
     figures: dict[str, float | int] = {}
     for size in (256, 512):
         subject, seconds = make_timed_subject(options.number, size, options.assets)

@@ -49,8 +49,14 @@ from likeness.engine.pipeline.report import input_view_metrics
 from likeness.engine.render import best_backend
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.visual.sheet import SheetStudio, layout_tiles, save_image
-from portraits import QUICK_SECONDS, in_turn, kind_of_name, portraits, rounded
-from render import busy, machine, told
+from portraits import (
+    QUICK_SECONDS,
+    interleave_framings,
+    list_portraits,
+    parse_framing,
+    round_figures,
+)
+from render import describe_machine, format_machine, read_system_load
 
 SHEET_WIDTHS = {"body": 2200, "head": 1560}
 BACKDROPS = {"black": np.zeros(3), "green": np.array([0.0, 0.8, 0.2])}
@@ -138,7 +144,7 @@ def judge_portrait(
         results.append(
             RefineResult(
                 name=path.stem,
-                kind=kind_of_name(path) or avatar.framing,
+                kind=parse_framing(path) or avatar.framing,
                 level=level,
                 seconds=seconds,
                 build_seconds=start.seconds + seconds,
@@ -195,11 +201,11 @@ def main() -> int:
     if options.quick:
         levels = [level for level in levels if level != "full"] or levels
     begin = time.perf_counter()
-    paths = in_turn(portraits(options.folder, options.only))
+    paths = interleave_framings(list_portraits(options.folder, options.only))
     if not paths:
         parser.error(f"no such portraits in '{options.folder}'")
-    here = machine()
-    print(f"{told(here)}; load {busy()} before")
+    here = describe_machine()
+    print(f"{format_machine(here)}; load {read_system_load()} before")
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
     detectors = Detectors(asset_path("face_landmark").parent)
@@ -230,9 +236,9 @@ def main() -> int:
     print(format_summary(figures))
     short = list_shortfalls(figures)
     print("\n".join(f"short: {line}" for line in short) or "all floors are met")
-    print(f"load {busy()} after")
+    print(f"load {read_system_load()} after")
     said = {"benchmark": "refine", "failed": failed, "short": short}
-    print(json.dumps({**said, "levels": rounded(figures), "machine": here}))
+    print(json.dumps({**said, "levels": round_figures(figures), "machine": here}))
     return 1 if failed else 0
 
 

@@ -33,7 +33,7 @@ import numpy as np
 import psutil
 from likeness.engine.files.weights import cache_assets_dir
 from likeness.engine.workflows.batch.batch_folder import BatchFolder
-from render import busy, machine
+from render import describe_machine, read_system_load
 
 SAMPLE = cache_assets_dir().parent / "downloads" / "astronaut.png"
 SETTLED = 10
@@ -202,8 +202,8 @@ def main() -> int:
                 "more_files_or_threads": list(handles.values()),
                 "exit_code": process.returncode,
                 "refine": chosen.refine,
-                "machine": machine(),
-                "busy": busy(),
+                "machine": describe_machine(),
+                "busy": read_system_load(),
             }
         )
     )

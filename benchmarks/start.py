@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from likeness.engine.files.weights import cache_assets_dir
-from render import busy, machine
+from render import describe_machine, read_system_load
 
 SAMPLE = cache_assets_dir().parent / "downloads" / "astronaut.png"
 STAGES = ("load", "detect")
@@ -70,7 +70,16 @@ def main() -> None:
         f"--help {found['help']} s; a build reads the photo after {found['load']} s, looks for "
         f"the person after {found['detect']} s"
     )
-    print(json.dumps({"machine": machine(), "busy": busy(), "runs": runs, "seconds": found}))
+    print(
+        json.dumps(
+            {
+                "machine": describe_machine(),
+                "busy": read_system_load(),
+                "runs": runs,
+                "seconds": found,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
 from likeness.addon.synth.staging import stage_subject
 from likeness.addon.synth.subject_maker import open_subject_maker
 from likeness.engine.synth.figure import SynthOptions
-from render import busy, machine, told
+from render import describe_machine, format_machine, read_system_load
 
 QUICK = {"sizes": [128], "views": 4, "subjects": 1, "samples": 8}
 
@@ -83,8 +83,8 @@ def main() -> None:
         engines.remove("cycles")
     sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # Blender tells of every picture
-    here = machine()
-    print(f"{told(here)}; load {busy()} before")
+    here = describe_machine()
+    print(f"{format_machine(here)}; load {read_system_load()} before")
     results = [
         time_subjects(
             SynthOptions(
@@ -100,7 +100,7 @@ def main() -> None:
         for engine in engines
         for size in options.sizes
     ]
-    print(f"load {busy()} after")
+    print(f"load {read_system_load()} after")
     print(
         json.dumps(
             {

@@ -42,7 +42,7 @@ from likeness.engine.training.schedule import learning_rate
 from likeness.engine.training.sheets import draw_sample_sheet
 from likeness.engine.training.trainer import StepResult, Trainer
 from PIL import Image
-from render import busy, machine, told
+from render import describe_machine, format_machine, read_system_load
 
 QUICK = {"people": 2, "views": 8, "size": 192, "minutes": 0.4}
 HELD_OUT_EVERY = 4  # views, of each person
@@ -150,8 +150,8 @@ def parse_arguments() -> tuple[argparse.Namespace, TrainConfig]:
 
 def main() -> int:
     options, config = parse_arguments()
-    here = machine()
-    print(f"{told(here)}; load {busy()} before")
+    here = describe_machine()
+    print(f"{format_machine(here)}; load {read_system_load()} before")
     with tempfile.TemporaryDirectory(prefix="likeness-training-") as scratch:
         home = options.out or Path(scratch)
         home.mkdir(parents=True, exist_ok=True)
@@ -169,7 +169,7 @@ def main() -> int:
             f"{kind:<10}{found['views']:4} views  lift {found['lift_psnr']:.2f} dB  "
             f"network {found['network_psnr']:.2f} dB  gain {found['gain_db']:+.2f}"
         )
-    print(f"load {busy()} after")
+    print(f"load {read_system_load()} after")
     print(
         json.dumps(
             {
