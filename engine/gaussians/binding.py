@@ -14,15 +14,18 @@ from ..core.types import BoundGaussians, FloatArray, Gaussians, IntArray
 
 
 def place_gaussians(bound: BoundGaussians, vertices: FloatArray, body: Body) -> Gaussians:
-    """Bound Gaussians in world space on a posed body, float32.
+    """Place bound Gaussians on a posed body.
 
     Args:
         bound: N Gaussians on ``body.f``.
         vertices: [V, 3] posed, world space, metres.
-        body: the person's own; ``body.v_template`` is the rest.
+        body: the person's own; ``body.v_template`` is its rest pose.
+
+    Returns:
+        N Gaussians in world space, float32.
 
     Raises:
-        LikenessError: lengths that differ, or triangles or vertices that the body has not got.
+        LikenessError: lengths differ, or the body lacks triangles or vertices.
     """
     means, quats, scales = place_on_triangles(
         bound.triangle,
@@ -45,16 +48,18 @@ def bind_gaussians(
     vertices: FloatArray,
     body: Body,
 ) -> BoundGaussians:
-    """World Gaussians -> bound Gaussians; the inverse of :func:`place_gaussians` on the same posed
-    mesh.
+    """Bind world Gaussians: the inverse of :func:`place_gaussians` on the same posed mesh.
 
     Args:
-        gaussians: N in world space.
+        gaussians: N in world space, metres.
         triangle: [N] rows of ``body.f``.
-        bary: [N, 3].
+        bary: [N, 3] barycentric coordinates on them.
         layer: [N] index into ``LAYERS``.
-        vertices: [V, 3] posed.
+        vertices: [V, 3] posed, world space, metres.
         body: as for :func:`place_gaussians`.
+
+    Returns:
+        N Gaussians, offsets and scales in rest-pose metres; arrays float32.
     """
     frames = triangle_frames(vertices, body.f, body.v_template, triangle, bary)
     moved = np.asarray(gaussians.means, np.float64) - frames.origin

@@ -1,11 +1,11 @@
 """Level of detail: the order in which an avatar's Gaussians are stored, and how few of them draw.
 
-The first k Gaussians of an ordered avatar are its level of k. Those that are left out are made up
-for by their neighbours, whose tangent scales are multiplied by
+The first k Gaussians of an ordered avatar are its level of k. To compensate for the others, their
+neighbours' tangent scales are multiplied by
 
     growth(k) = max(1, lod_start / k) ^ 0.55
 
-so that one number per Gaussian, ``lod_start``, tells under which k its neighbourhood thins out.
+so that one number per Gaussian, ``lod_start``, says below which k its neighbourhood thins out.
 There its density goes as k, so an exponent of a half would keep the area; but neighbourhoods
 thin a little unevenly, and with a half, what is behind shows as dark cracks in a cheek.
 
@@ -81,7 +81,7 @@ _HILBERT_BITS = 16
 
 
 def growth(lod_start: FloatArray, count: int) -> FloatArray:
-    """[N] factor for the tangent scales of Gaussians when only the first ``count`` are drawn.
+    """Return the factors [N] of the tangent scales when only the first ``count`` are drawn.
 
     >>> growth(np.array([50.0, 200.0]), 50).round(3)
     array([1.   , 2.144])
@@ -91,10 +91,10 @@ def growth(lod_start: FloatArray, count: int) -> FloatArray:
 
 
 def simplify_avatar(avatar: Avatar, count: int) -> Avatar:
-    """The avatar with at most ``count`` Gaussians: its first ones, grown to fill in.
+    """Reduce an avatar to at most ``count`` Gaussians: its first ones, grown to fill in.
 
-    It is ordered in turn: a level of a level is the level itself. An avatar without an order (of
-    an older file) is ordered first, which takes seconds, and a warning says so.
+    The result is ordered as well: a level of a level is the level itself. An avatar without an
+    order (from an older file) is ordered first, with a warning; that takes seconds.
 
     Raises:
         LikenessError: ``count`` is not positive.
@@ -105,8 +105,8 @@ def simplify_avatar(avatar: Avatar, count: int) -> Avatar:
         return avatar
     if avatar.lod_start is None:
         warnings.warn(
-            "this avatar's Gaussians are not stored in order of importance (its file is of an "
-            "older version): they are ordered now",
+            "This avatar's file is of an older version and not in order of importance; its "
+            "Gaussians are ordered now.",
             stacklevel=2,
         )
         avatar = order_by_importance(avatar)
@@ -121,7 +121,7 @@ def simplify_avatar(avatar: Avatar, count: int) -> Avatar:
 
 
 def order_by_importance(avatar: Avatar) -> Avatar:
-    """The same Gaussians in the order of importance, with ``lod_start``; deterministic."""
+    """Sort an avatar's Gaussians by importance and set ``lod_start``; deterministic."""
     bound = avatar.gaussians
     if not len(bound):
         return replace(avatar, lod_start=np.zeros(0, np.float32))
@@ -142,7 +142,7 @@ def order_by_importance(avatar: Avatar) -> Avatar:
 
 
 def importance(avatar: Avatar) -> FloatArray:
-    """[N] how much each Gaussian shows, in square pixels of pictures from all around."""
+    """Measure how much [N] each Gaussian shows, in square pixels of pictures from all around."""
     total = np.zeros(len(avatar.gaussians))
     for gaussians, camera, weight in _views(avatar):
         scale = _UNIT_SIDE / max(camera.width, camera.height)
@@ -212,10 +212,10 @@ def _spacing(weight: FloatArray, colors: FloatArray, curve: IntArray) -> FloatAr
 
 
 def _widest(spacing: FloatArray) -> float:
-    """The spacing whose neighbourhoods keep LEAST_KEPT at half of all, if none has a wider one.
+    """The spacing whose neighbourhoods keep ``min_kept`` at half of all, if none has a wider one.
 
-    At the threshold t = LEAST_KEPT times it, the sum of min(1, t / spacing) has to be a half. It
-    grows with the widest spacing, so halving an interval finds it.
+    At the threshold t = ``min_kept`` times it, the mean of min(1, t / spacing) must be a half. It
+    grows with the widest spacing, so bisection finds it.
     """
     low, high = float(spacing.min()), float(spacing.max())
     for _ in range(40):

@@ -1,7 +1,7 @@
 """An avatar as a textured, skinned mesh: what programs without splats can show.
 
 The body's own mesh is carried out to where the avatar's splats lie (hair, clothes), and their
-colours are baked into a texture over the body's atlas (:mod:`.surface_colors`). One mesh follows
+colours are baked into a texture over the body's atlas (:mod:`.texture_baking`). One mesh follows
 the splats' mean surface, so fine hair, loose cloth and held objects come out as painted bulges:
 splats don't become a clean mesh.
 """
@@ -44,16 +44,19 @@ S = register_settings("mesh", MeshSettings())
 
 
 def extract_mesh(avatar: Avatar, size: int = TEXTURE_SIZE) -> SurfaceMesh:
-    """The avatar's mesh and its texture.
+    """Extract a mesh with a texture from an avatar.
 
     Args:
+        avatar: the avatar.
         size: pixels of the square texture's side, 64 to 8192.
 
     Raises:
-        LikenessError: a size out of range, or a body without a texture atlas.
+        LikenessError: the size is out of range, or the body has no texture atlas.
     """
     if not 64 <= size <= 8192:
-        raise LikenessError(f"A texture cannot be {size} pixels wide.", "Choose 64 to 8192.")
+        raise LikenessError(
+            f"A texture cannot be {size} pixels wide.", "Choose a size from 64 to 8192."
+        )
     body: Body = avatar.body
     uv, uv_f = texture_coordinates(body)
     dressed = replace(body, v_template=dressed_vertices(avatar))
@@ -62,7 +65,15 @@ def extract_mesh(avatar: Avatar, size: int = TEXTURE_SIZE) -> SurfaceMesh:
 
 
 def texture_coordinates(body: Body) -> tuple[FloatArray, IntArray]:
-    """[T, 2] v down and [F, 3]: the body's token atlas, else its source's."""
+    """Return texture coordinates: the body's token atlas, else its source's.
+
+    Returns:
+        uv: [T, 2] 0..1, v down.
+        uv_f: [F, 3] rows of ``uv``.
+
+    Raises:
+        LikenessError: the body has no texture atlas.
+    """
     if len(body.atlas_ft) == len(body.f):
         return np.asarray(body.atlas_vt, np.float64), np.asarray(body.atlas_ft, np.int64)
     if len(body.ft) == len(body.f):
@@ -73,10 +84,13 @@ def texture_coordinates(body: Body) -> tuple[FloatArray, IntArray]:
 
 
 def dressed_vertices(avatar: Avatar) -> FloatArray:
-    """[V, 3] rest vertices carried to the mean surface of the splats around them.
+    """Carry the rest vertices to the mean surface of the splats around them.
 
     A splat's offset from its triangle says how far; offsets are averaged per vertex, weighted by
     how much a splat hides, and smoothed over the mesh where splats are few or disagree.
+
+    Returns:
+        [V, 3] at rest, metres.
     """
     body: Body = avatar.body
     bound = avatar.gaussians
@@ -88,7 +102,7 @@ def dressed_vertices(avatar: Avatar) -> FloatArray:
     move = place_gaussians(bound, rest, body).means - home
     normals = vertex_normals(rest, body.f)
     along = np.einsum("na,na->n", move, normals[body.f[bound.triangle]].mean(1))
-    # What lies deep inside (the skin under cloth) or far off (held objects) tells of no surface.
+    # What lies deep inside (the skin under cloth) or far off (held objects) is not the surface.
     worth = bound.opacities.astype(np.float64) * bound.scales[:, :2].prod(1)
     worth *= (along > -S.max_inward) & (along < S.max_outward)
     worth *= np.where(bound.layer == 0, 0.2, 1.0)  # core: hidden wherever something is worn
@@ -147,10 +161,15 @@ def _groups(body: Body) -> IntArray:
 
 
 def floor_offset(vertices: FloatArray, pelvis: FloatArray) -> FloatArray:
-    """[3] to add so that a posed body stands on y = 0 with its pelvis [3] above the origin."""
+    """Return the shift [3] that puts a posed body on y = 0 with its pelvis above the origin.
+
+    Args:
+        vertices: [V, 3] posed, metres.
+        pelvis: [3] in the same space.
+    """
     return np.array([-pelvis[0], -np.asarray(vertices)[:, 1].min(), -pelvis[2]])
 
 
 def translate_pose(pose: Pose, by: FloatArray) -> Pose:
-    """The pose at another place."""
+    """Move a pose by ``by`` [3], metres."""
     return replace(pose, transl=np.asarray(pose.transl, np.float64) + by)

@@ -13,14 +13,14 @@ from ..core.types import Avatar, FloatArray, Gaussians, LikenessError, Pose
 from .binding import place_gaussians
 
 Expression = FloatArray | Mapping[str, float]
-"""Weights [E] of a body's expressions, or some by name; those without one are zero."""
+"""Weights [E] of a body's expressions, or some by name; all others are zero."""
 
 
 def expression_weights(body: Body, expression: Expression) -> FloatArray:
-    """[E] from either form.
+    """Return expression weights [E] from either form.
 
     Raises:
-        LikenessError: a name that the body has not got, or another count of weights.
+        LikenessError: the body lacks a name, or the number of weights differs.
     """
     if isinstance(expression, Mapping):
         return body.expression(**expression)
@@ -28,7 +28,7 @@ def expression_weights(body: Body, expression: Expression) -> FloatArray:
     if weights.shape != (body.num_expression,):
         raise LikenessError(
             f"The expression has the shape {list(weights.shape)}, not [{body.num_expression}].",
-            "Give a weight for each of the body's expressions, or names with weights.",
+            "Pass one weight for each of the body's expressions, or weights by name.",
         )
     return weights
 
@@ -36,11 +36,18 @@ def expression_weights(body: Body, expression: Expression) -> FloatArray:
 def pose_avatar(
     avatar: Avatar, pose: Pose | None = None, expression: Expression | None = None
 ) -> Gaussians:
-    """The avatar's Gaussians in world space, float32.
+    """Pose an avatar's Gaussians.
 
     Args:
-        pose: as in the photo when left out.
-        expression: takes the place of the pose's own, e.g. ``{"jawOpen": 0.5}``.
+        avatar: the avatar.
+        pose: the photo's when None.
+        expression: replaces the pose's own, e.g. ``{"jawOpen": 0.5}``.
+
+    Returns:
+        N Gaussians in world space, float32, metres.
+
+    Raises:
+        LikenessError: the body lacks a named expression, or the number of weights differs.
     """
     taken = avatar.pose if pose is None else pose
     if expression is not None:

@@ -1,10 +1,10 @@
 """The torch twin of posing: :func:`.posing.pose_avatar` with derivatives, for one pose or many.
 
-The triangle's frame is defined in :mod:`.binding`; a test holds this file to it. Everything is
+The triangle's frame is defined in ``core/geometry.py``; a test compares the two. Everything is
 differentiable in the pose, the expression and the bound attributes, and stays finite where a
 triangle has no area. Bodies are posed in float64, as in numpy: their smallest triangles measure
-0.03 mm, and float32 would turn those frames by degrees. What the Gaussians do in their frames is
-of their own type. Needs torch.
+0.03 mm, and float32 would turn those frames by degrees. Gaussians keep their own type within their
+frames. Needs torch.
 """
 
 from __future__ import annotations
@@ -21,12 +21,19 @@ from ..body.skinning_torch import BodyTensors, body_vertices_torch
 from ..core.geometry import SIGMA_MAX, SIGMA_MIN
 from ..core.types import Avatar, BoundGaussians, FloatArray, LikenessError, Pose
 
-_TINY = 1e-20  # as in binding.py
+_TINY = 1e-20  # as in core/geometry.py
 
 
 class GaussianTensors(NamedTuple):
-    """``Gaussians`` of one or many poses: means [..., N, 3], quats [..., N, 4], scales
-    [..., N, 3], opacities [N], colors [N, C]."""
+    """``Gaussians`` of one or many poses.
+
+    Attributes:
+        means: [..., N, 3] metres, world space.
+        quats: [..., N, 4].
+        scales: [..., N, 3] metres.
+        opacities: [N] 0..1.
+        colors: [N, C].
+    """
 
     means: Tensor
     quats: Tensor
@@ -36,7 +43,13 @@ class GaussianTensors(NamedTuple):
 
 
 class FrameTensors(NamedTuple):
-    """``binding.Frames``: origin [..., N, 3], R [..., N, 3, 3], sigma [..., N]."""
+    """``core.geometry.TriangleFrames`` as tensors.
+
+    Attributes:
+        origin: [..., N, 3] metres, world space.
+        R: [..., N, 3, 3] axes as columns.
+        sigma: [..., N] size over that at rest.
+    """
 
     origin: Tensor
     R: Tensor
@@ -45,8 +58,7 @@ class FrameTensors(NamedTuple):
 
 @dataclass(frozen=True)
 class BoundTensors:
-    """``BoundGaussians`` as tensors; replace the attributes that are fitted
-    (``dataclasses.replace``)."""
+    """``BoundGaussians`` as tensors; use ``dataclasses.replace`` for attributes that are fitted."""
 
     triangle: Tensor
     bary: Tensor
@@ -62,7 +74,7 @@ class BoundTensors:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> BoundTensors:
-        """Copies of the arrays; ``triangle`` int64."""
+        """Copy the arrays; ``triangle`` becomes int64."""
 
         def tensor(values: FloatArray) -> Tensor:
             return torch.tensor(np.asarray(values), dtype=dtype, device=device)
@@ -89,7 +101,7 @@ class AvatarTensors:
     def of(
         avatar: Avatar, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
     ) -> AvatarTensors:
-        """Copies of the avatar's arrays; ``dtype`` is the Gaussians'."""
+        """Copy an avatar's arrays; ``dtype`` is the Gaussians'."""
         return AvatarTensors(
             BodyTensors.of(avatar.body, torch.float64, device),
             BoundTensors.of(avatar.gaussians, dtype, device),
@@ -99,7 +111,7 @@ class AvatarTensors:
 def pose_tensors(
     pose: Pose, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """full_pose [55, 3], transl [3], expression [E] of a pose."""
+    """Return full_pose [55, 3] (radians), transl [3] (metres) and expression [E] of a pose."""
     full_pose, transl, expression = (
         torch.tensor(np.asarray(values), dtype=dtype, device=device)
         for values in (pose.full_pose, pose.transl, pose.expression)
@@ -113,16 +125,19 @@ def pose_avatar_torch(
     transl: Tensor,
     expression: Tensor | Mapping[str, float | Tensor],
 ) -> GaussianTensors:
-    """The avatar's Gaussians in world space, of the bound ones' type.
+    """Pose an avatar's Gaussians.
 
     Args:
-        full_pose: [..., 55, 3] axis-angle.
-        transl: [..., 3]. Of any floating type.
-        expression: [..., E], or names with weights (numbers or tensors [...]); those without a name
-            are zero.
+        avatar: the avatar.
+        full_pose: [..., 55, 3] axis-angle, radians, of any floating type.
+        transl: [..., 3] metres, of any floating type.
+        expression: [..., E], or weights by name (numbers or tensors [...]); all others are zero.
+
+    Returns:
+        Gaussians in world space, of the bound ones' type.
 
     Raises:
-        LikenessError: an expression that the body has not got.
+        LikenessError: the body lacks a named expression.
     """
     body = avatar.body
     if isinstance(expression, Mapping):
@@ -136,7 +151,7 @@ def pose_avatar_torch(
 def place_gaussians_torch(
     bound: BoundTensors, vertices: Tensor, body: BodyTensors
 ) -> GaussianTensors:
-    """:func:`.binding.place` for posed vertices [..., V, 3]."""
+    """:func:`.binding.place_gaussians` for posed vertices [..., V, 3]."""
     frames = triangle_frames_torch(vertices, body, bound.triangle, bound.bary)
     return apply_frames(
         frames, bound.offset, bound.quats, bound.scales, bound.opacities, bound.colors
@@ -151,7 +166,7 @@ def apply_frames(
     opacities: Tensor,
     colors: Tensor,
 ) -> GaussianTensors:
-    """Bound attributes [N, ...] in the world, where their triangles' frames are known."""
+    """Place bound attributes [N, ...] in world space by their triangles' frames."""
     own = offset.dtype
     moved = (frames.R.to(own) @ offset[..., None])[..., 0]
     sigma = frames.sigma.to(own)[..., None]
@@ -167,7 +182,7 @@ def apply_frames(
 def triangle_frames_torch(
     vertices: Tensor, body: BodyTensors, triangle: Tensor, bary: Tensor
 ) -> FrameTensors:
-    """:func:`.binding.triangle_frames` for posed vertices [..., V, 3]."""
+    """:func:`..core.geometry.triangle_frames` for posed vertices [..., V, 3]."""
     normals = vertex_normals_torch(vertices, body.f)
     corners = body.f[triangle]  # [N, 3]
     points = vertices[..., corners, :]  # [..., N, 3, 3]
@@ -194,7 +209,7 @@ def _growth(vertices: Tensor, body: BodyTensors) -> Tensor:
 
 
 def vertex_normals_torch(vertices: Tensor, f: Tensor) -> Tensor:
-    """:func:`.binding.vertex_normals` for [..., V, 3]; f [F, 3] int64."""
+    """:func:`..core.geometry.vertex_normals` for [..., V, 3]; f [F, 3] int64."""
     corners = vertices[..., f, :]  # [..., F, 3, 3]
     following = corners.roll(-1, -2) - corners
     preceding = corners.roll(1, -2) - corners

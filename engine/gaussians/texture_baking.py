@@ -33,14 +33,16 @@ def bake_colors(
     """Bake a texture and vertex colours.
 
     Args:
-        avatar: whose splats are looked at, at rest.
-        body: the surface, ``v_template`` [V, 3].
-        uv: [T, 2] v down, uv_f: [F, 3].
-        size: of the texture.
-        groups: [F] splats at home in one group only colour texels of the same.
+        avatar: whose splats are baked, at rest.
+        body: the surface, ``v_template`` [V, 3] in metres.
+        uv: [T, 2] 0..1, v down.
+        uv_f: [F, 3] rows of ``uv``.
+        size: pixels of the texture's side.
+        groups: [F] splats on triangles of one group only colour texels of the same.
 
     Returns:
-        texture [size, size, 3] and vertex colours [V, 3], float32 0..1.
+        texture: [size, size, 3] float32 0..1.
+        colors: [V, 3] float32 0..1, of the vertices.
     """
     triangle, bary, _ = rasterize_atlas(uv, uv_f, size)
     row, col = np.nonzero(triangle >= 0)

@@ -1,6 +1,6 @@
-"""An avatar made ready for Blender by the worker, in one file that is read in small steps.
+"""An avatar prepared for Blender by the worker, in one file that is read in small steps.
 
-Blender's window must not stand still: everything that takes long is done here, apart from it.
+Blender's window must not freeze, so everything slow happens here, in another process.
 """
 
 from __future__ import annotations
@@ -43,7 +43,11 @@ class SceneAvatar:
 
 
 def make_scene_avatar(avatar: Avatar, photo: Path | None = None) -> SceneAvatar:
-    """Make an avatar ready for Blender (two seconds for one of 262,144 Gaussians).
+    """Prepare an avatar for Blender (two seconds for 262,144 Gaussians).
+
+    Args:
+        avatar: the avatar.
+        photo: its portrait, to be packed with it.
 
     Raises:
         LikenessError: the photo cannot be read.
@@ -56,10 +60,14 @@ def make_scene_avatar(avatar: Avatar, photo: Path | None = None) -> SceneAvatar:
 
 
 def unpack_avatar(kept: bytes, source: str) -> Avatar:
-    """The avatar of :attr:`SceneAvatar.kept`, without Gaussians.
+    """Unpack the avatar of :attr:`SceneAvatar.kept`, without Gaussians.
+
+    Args:
+        kept: compressed bytes.
+        source: what error messages call it.
 
     Raises:
-        LikenessError: it is damaged; ``source`` is what the message calls it.
+        LikenessError: it is damaged.
     """
     try:
         data = decompress(kept, MAX_KEPT)
@@ -71,17 +79,21 @@ def unpack_avatar(kept: bytes, source: str) -> Avatar:
 
 
 def save_scene_avatar(scene: SceneAvatar, path: Path) -> None:
-    """Write it, whole or not at all."""
+    """Write a prepared avatar atomically."""
     arrays = {_FACE + name: values for name, values in scene.splats.faces.items()}
     arrays |= {"colors": scene.splats.colors, "corners": scene.splats.corners}
     arrays["kept"] = np.frombuffer(scene.kept, np.uint8)
     arrays["photo"] = np.frombuffer(scene.photo or b"", np.uint8)
     with atomic_write(path) as scratch, scratch.open("wb") as file:
-        np.savez(file, **arrays)  # not compressed: it is read at once and thrown away
+        np.savez(file, **arrays)  # not compressed: read at once, then deleted
 
 
 def load_scene_steps(path: Path) -> Generator[None, None, SceneAvatar]:
-    """Read what :func:`save_scene_avatar` wrote, an array at a time; the generator returns it."""
+    """Read what :func:`save_scene_avatar` wrote, one array a step; the generator returns it.
+
+    Raises:
+        LikenessError: the file is missing or damaged.
+    """
     arrays = {}
     try:
         for name, array in iter_npz(path):

@@ -1,9 +1,9 @@
-"""What Blender's splats need so that they look in the photo's camera as the engine draws them.
+"""Corrections that make Blender draw splats in the photo's camera as the engine does.
 
 Blender differs from the engine, and from every splat renderer, in two ways. It does not widen
-splats by a part of a pixel, and it mixes colours as light where splat renderers mix the numbers
+splats by a part of a pixel, and it mixes linear light where splat renderers mix the sRGB numbers
 stored in photographs, which makes fine dark lines too bright (30 dB on a striped shirt). Both are
-made up for once, when the avatar comes in, and then belong to the splats.
+compensated once, on import, in the splats themselves.
 """
 
 from __future__ import annotations
@@ -17,28 +17,33 @@ from ..core.color import srgb_to_linear
 from ..core.types import Camera, FloatArray, IntArray
 
 MIN_PIXELS = 0.5
-"""A splat seen edge-on in the photo is widened as if it were not thinner than this, at most 1.5
-times, lest it is too wide when it turns (48 dB against the engine's picture of a 258,000-splat
+"""A splat seen edge-on in the photo is widened as if it were at least this thick, at most 1.5
+times, or it would be too wide when it turns (48 dB against the engine's picture of a 258,000-splat
 avatar; 55 dB at 0.05)."""
 
 MAX_COLOR_CHANGE = 0.12
-"""How far a colour may move, in sRGB numbers, to make up for mixing as light."""
+"""Most that a colour may move, in sRGB numbers, to compensate for linear mixing."""
 
 ROUNDS = 3
-"""Rounds of making up: 29, 32, 34, 35 dB on a striped shirt, as much from 35 degrees aside."""
+"""Rounds of that: 29, 32, 34, 35 dB on a striped shirt, as much from 35 degrees aside."""
 
-_MOST_PAIRS = 12_000_000
-"""Splats times the pixels they touch; larger photos are worked on smaller (about two seconds)."""
+_MAX_PAIRS = 12_000_000
+"""Splats times the pixels they touch; larger photos are scaled down (about two seconds)."""
 
 _BAND_PIXELS = 1 << 16  # of an image worked on at a time: their numbers fit 16 bits
-_LEAST_WEIGHT = 2e-3  # contributions that cannot be seen
+_MIN_WEIGHT = 2e-3  # smaller contributions cannot be seen
 _NEAR = 0.01  # metres
 _DAMPING = 0.3  # pixels: splats that are hardly seen keep their colour
 
 
 class PhotoSplats(NamedTuple):
-    """N splats in a camera: ``centre`` [N, 2] pixels, ``axes`` [N, 2, 2] pixels per standard
-    deviation with the two axes as columns, ``depth`` [N] metres."""
+    """N splats in a camera.
+
+    Attributes:
+        centre: [N, 2] pixels.
+        axes: [N, 2, 2] pixels per standard deviation, the two axes as columns.
+        depth: [N] metres.
+    """
 
     centre: FloatArray
     axes: FloatArray
@@ -46,8 +51,14 @@ class PhotoSplats(NamedTuple):
 
 
 class SplatCoverage(NamedTuple):
-    """Who is seen where: ``pixel``, ``splat`` [P] and the part ``weight`` [P] of the pixel's
-    colour that is the splat's; ``pixels`` in all."""
+    """Which splats are seen in which pixels, as P pairs.
+
+    Attributes:
+        pixel: [P] number of the pixel, row by row.
+        splat: [P] number of the splat.
+        weight: [P] 0..1, the splat's part of the pixel's colour.
+        pixels: of the picture, in all.
+    """
 
     pixel: IntArray
     splat: IntArray
@@ -56,11 +67,12 @@ class SplatCoverage(NamedTuple):
 
 
 def project_splats(means: FloatArray, axes: FloatArray, camera: Camera) -> PhotoSplats:
-    """Splats as a camera sees them, by the affine approximation around their means.
+    """Project splats by the affine approximation around their means.
 
     Args:
-        means: [N, 3] world space, engine axes.
-        axes: [N, 3, 2] scaled by standard deviations.
+        means: [N, 3] metres, world space, engine axes.
+        axes: [N, 3, 2] metres, scaled by standard deviations.
+        camera: the camera.
     """
     view = np.asarray(camera.viewmat, np.float64)
     at = means @ view[:3, :3].T + view[:3, 3]
@@ -76,7 +88,7 @@ def project_splats(means: FloatArray, axes: FloatArray, camera: Camera) -> Photo
 
 
 def softening(axes: FloatArray, blur: float) -> FloatArray:
-    """[N, 2, 2] symmetric M by which each splat must grow to be drawn as the engine draws it.
+    """Compute the symmetric M [N, 2, 2] by which splats grow to be drawn as the engine draws them.
 
     With A [2, 2] the splat's axes on the photo, the engine draws the covariance A A^T + blur I.
     A M M A^T equals it for M = sqrt(I + blur (A^T A)^-1). The splat keeps M in any other view, as
@@ -94,7 +106,7 @@ def softening(axes: FloatArray, blur: float) -> FloatArray:
 
 
 def solve_linear_colors(colors: FloatArray, coverage: SplatCoverage) -> FloatArray:
-    """Linear colours [N, 3] that, mixed as light, give the photo's view as sRGB mixing gives it.
+    """Find linear colours [N, 3] whose linear mix gives the photo's view as sRGB mixing does.
 
     A few rounds of Richardson's iteration: the error of each pixel goes to the splats seen in it,
     by their weights.
@@ -129,13 +141,17 @@ def solve_linear_colors(colors: FloatArray, coverage: SplatCoverage) -> FloatArr
 def compute_coverage(
     splats: PhotoSplats, opacities: FloatArray, width: int, height: int, cut: float
 ) -> SplatCoverage:
-    """Which splats are seen in which pixels, front to back.
+    """Find which splats are seen in which pixels, front to back.
 
     Args:
+        splats: N splats in the camera.
+        opacities: [N] 0..1.
+        width: pixels of the picture.
+        height: pixels of the picture.
         cut: standard deviations at which splats end.
     """
     pairs = np.prod(2 * cut * _spread(splats.axes), axis=1).sum()
-    scale = min(1.0, float(np.sqrt(_MOST_PAIRS / max(pairs, 1.0))))
+    scale = min(1.0, float(np.sqrt(_MAX_PAIRS / max(pairs, 1.0))))
     width, height = max(1, round(width * scale)), max(1, round(height * scale))
     order = np.argsort(splats.depth)
     order = order[splats.depth[order] > _NEAR]
@@ -189,7 +205,7 @@ def _bands(
         by_pixel = np.argsort(pixel.astype(np.uint16), kind="stable")  # keeps nearest first
         splat, pixel, alpha = splat[by_pixel], pixel[by_pixel], alpha[by_pixel]
         weight = alpha * _transmittance(alpha, pixel)
-        seen = weight > _LEAST_WEIGHT
+        seen = weight > _MIN_WEIGHT
         yield pixel[seen] + top * width, splat[seen], weight[seen]
 
 

@@ -1,8 +1,8 @@
 """What Blender's scene shows, frame by frame, written for the worker and read by it.
 
-Blender only says where the bodies' vertices and the camera are; the Gaussians are placed here,
-apart from its window. A folder holds ``avatar_<k>.safetensors`` and ``vertices_<k>.npy``
-[T, V, 3] of each avatar, and ``frames.npz`` with the rest.
+Blender only records the bodies' vertices and the camera; the Gaussians are placed here, in another
+process. A folder holds ``avatar_<k>.safetensors`` and ``vertices_<k>.npy`` [T, V, 3] of each
+avatar, and ``frames.npz`` with the rest.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class SceneFrames:
         return len(self.frames)
 
     def camera(self, t: int) -> Camera:
-        """The camera of the t-th frame."""
+        """Return the camera of the t-th frame."""
         return Camera(self.viewmats[t], self.Ks[t], *self.size)
 
     def posed(self, k: int, t: int) -> Gaussians:
-        """The Gaussians of the k-th avatar in the t-th frame, world space."""
+        """Return the Gaussians of the k-th avatar in the t-th frame, world space."""
         from ..gaussians.binding import place_gaussians  # late: numba
 
         avatar = self.avatars[k]
@@ -63,7 +63,7 @@ class SceneFrames:
         )
 
     def gaussians(self, t: int) -> Gaussians:
-        """Those of all avatars together."""
+        """Return the Gaussians of all avatars in the t-th frame, world space."""
         parts = [self.posed(k, t) for k in range(len(self.avatars))]
         names = ("means", "quats", "scales", "opacities", "colors")
         return Gaussians(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
@@ -94,7 +94,7 @@ class SceneFrames:
             wanted = (len(arrays["frames"]), *avatar.body.v_template.shape)
             if places.shape != wanted or places.dtype.kind != "f":
                 raise LikenessError(
-                    f"'{folder / VERTICES_NAME.format(k)}' is {places.shape}, not {wanted}.",
+                    f"'{folder / VERTICES_NAME.format(k)}' has shape {places.shape}, not {wanted}.",
                     "Export again.",
                 )
         return SceneFrames(
@@ -133,7 +133,7 @@ def _checked(arrays: dict[str, Any]) -> IntArray:
 
 
 def transform_gaussians(gaussians: Gaussians, matrix: FloatArray) -> Gaussians:
-    """Gaussians carried by a similarity [4, 4]; of an uneven scale the mean is taken."""
+    """Transform Gaussians by a similarity [4, 4]; an uneven scale is averaged."""
     from ..core.alignment import nearest_orthonormal
     from ..core.rotations import matrix_to_quaternion, quaternion_multiply
 

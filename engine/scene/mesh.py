@@ -1,7 +1,7 @@
 """What Blender's splat mesh holds: one triangle per Gaussian, around its 3-sigma circle.
 
-The mesh stores where each Gaussian lives on the body (``addon/scene/node_group.py`` moves it) and
-how it looks. Everything is worked out here, apart from Blender, because it takes seconds.
+The mesh stores where each Gaussian lies on the body (``addon/scene/node_group.py`` moves it) and
+how it looks. Everything is computed here, outside Blender, because it takes seconds.
 
 A Gaussian's third axis, its normal, is not drawn: the avatar's Gaussians are flat by construction.
 Light to import: Blender's panels need the names.
@@ -36,7 +36,7 @@ class SplatAttributes(NamedTuple):
 
 
 class KeptAttributes(NamedTuple):
-    """Names of FACE attributes that nothing draws: they make the mesh an avatar again."""
+    """Names of FACE attributes that are not drawn, but needed to restore the avatar."""
 
     rgb: str = "splat_rgb"
     thickness: str = "splat_thickness"
@@ -47,7 +47,7 @@ ATTRIBUTES = SplatAttributes()
 KEPT = KeptAttributes()
 
 CUT_SIGMA = 3.0
-"""Splats end here, where a Gaussian has fallen to 1.1 %."""
+"""Standard deviations at which splats end: there a Gaussian has fallen to 1.1 %."""
 
 _ANGLES = np.radians([90.0, 210.0, 330.0])
 CORNERS: FloatArray = (2 * CUT_SIGMA * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], -1)).astype(
@@ -76,7 +76,7 @@ class SplatMesh:
 
 
 def stored_order(avatar: Avatar) -> IntArray:
-    """[N] the order in which the mesh holds the Gaussians: back to front in the photo.
+    """Return the order [N] in which the mesh holds the Gaussians: back to front in the photo.
 
     Without sorting EEVEE's picture is then nearly right from the front, and sorting for another
     camera is much faster than from a random order.
@@ -90,8 +90,8 @@ def stored_order(avatar: Avatar) -> IntArray:
 
 
 def make_splat_mesh(avatar: Avatar) -> SplatMesh:
-    """The mesh of an avatar, softened and coloured so that Blender draws the photo's view as the
-    engine does (:mod:`.scene_fit`)."""
+    """Make the mesh of an avatar, softened and coloured so that Blender draws the photo's view as
+    the engine does (:mod:`.fit`)."""
     from ..core.color import srgb_to_linear
     from ..core.rotations import quaternion_to_matrix
     from ..gaussians.binding import place_gaussians  # late: numba
@@ -134,9 +134,9 @@ def make_splat_mesh(avatar: Avatar) -> SplatMesh:
 def restore_gaussians(
     faces: dict[str, FloatArray | IntArray], opacities: FloatArray, f: IntArray
 ) -> BoundGaussians:
-    """The inverse of what :func:`make_splat_mesh` stores, in the mesh's order.
+    """Restore the Gaussians that :func:`make_splat_mesh` stored, in the mesh's order.
 
-    Colours come back in 256 steps. Faces that the user has deleted are simply not there.
+    Colours come back in 256 steps. Faces that the user deleted are missing.
 
     Args:
         faces: as :attr:`SplatMesh.faces`.
@@ -156,7 +156,7 @@ def restore_gaussians(
     at = np.minimum(np.searchsorted(keys[by_key], wanted), len(keys) - 1)
     triangle = by_key[at]
     if (keys[triangle] != wanted).any():
-        raise ValueError("splats lie on triangles that the body has not got")
+        raise ValueError("splats lie on triangles that the body does not have")
     u, v = (np.asarray(faces[name], np.float64) for name in (ATTRIBUTES.axis_u, ATTRIBUTES.axis_v))
     scale_u, scale_v = (np.maximum(np.linalg.norm(x, axis=1), 1e-12) for x in (u, v))
     R = np.empty((len(u), 3, 3))
@@ -212,14 +212,14 @@ def _bound(gaussians: BoundGaussians, avatar: Avatar) -> dict[str, FloatArray | 
 def _levels(avatar: Avatar) -> dict[str, FloatArray | IntArray]:
     """Each Gaussian's place in the order of importance, and from which level on it grows.
 
-    An avatar from before there was an order gets a shuffled one, as even as chance makes it.
+    An avatar whose file has no order gets a shuffled one.
     """
     count = len(avatar.gaussians)
     rank, start = np.arange(count), avatar.lod_start
     if start is None:
         warnings.warn(
-            "this avatar's file is older than levels of detail: with less detail its splats thin "
-            "out at random (build it again for the best ones)",
+            "This avatar's file is older than levels of detail: at lower detail its splats thin "
+            "out at random. Build it again for better ones.",
             stacklevel=2,
         )
         rank = np.random.default_rng(0).permutation(count)

@@ -41,10 +41,10 @@ _FACE = "face."
 
 
 def check_ply_fields(path: Path) -> None:
-    """See that a PLY file has what Gaussians need.
+    """Check that a PLY file has what Gaussians need.
 
     Raises:
-        LikenessError: no such file, no PLY file, or fields are missing; it names them.
+        LikenessError: the file is missing or not a PLY file, or lacks fields; it names them.
     """
     require_file(path, "Give a PLY file of 3D Gaussians.")
     try:
@@ -62,13 +62,13 @@ def check_ply_fields(path: Path) -> None:
     missing = [name for name in _FIELDS if name not in found]
     if missing and _PACKED not in found:
         raise LikenessError(
-            f"'{path}' holds no Gaussians: it has no {', '.join(missing)}.",
+            f"'{path}' does not hold Gaussians: it lacks {', '.join(missing)}.",
             "Give a PLY file of 3D Gaussians; for meshes and points use Blender's own import.",
         )
 
 
 def make_static_mesh(gaussians: Gaussians) -> SplatMesh:
-    """The mesh of Gaussians in engine axes; colours sRGB."""
+    """Make the mesh of Gaussians in engine axes with sRGB colours."""
     order = np.argsort(-np.asarray(gaussians.scales), axis=1)
     scales = np.maximum(
         np.take_along_axis(np.asarray(gaussians.scales, float), order, 1), _LEAST_SCALE
@@ -85,14 +85,18 @@ def make_static_mesh(gaussians: Gaussians) -> SplatMesh:
 
 
 def save_static(mesh: SplatMesh, path: Path) -> None:
-    """Write it for :func:`load_static_steps`."""
+    """Write a mesh for :func:`load_static_steps`."""
     arrays = {_FACE + name: values for name, values in mesh.faces.items()}
     with path.open("wb") as file:
         np.savez(file, colors=mesh.colors, corners=mesh.corners, **arrays)
 
 
 def load_static_steps(path: Path) -> Generator[None, None, SplatMesh]:
-    """Read what :func:`save_static` wrote, an array at a time; the generator returns it."""
+    """Read what :func:`save_static` wrote, one array a step; the generator returns it.
+
+    Raises:
+        LikenessError: the file is missing or damaged.
+    """
     arrays = {}
     try:
         for name, array in iter_npz(path):

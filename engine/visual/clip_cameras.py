@@ -30,7 +30,7 @@ FOLLOW_SECONDS = 0.5
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck")
 _REACH = 2.0  # standard deviations of a splat that are well seen
 _MAX_POINTS = 4000
-_STRAY = 4  # so many may stick out on each side: loose splats do not move the camera
+_STRAY = 4  # splats that may stick out on each side: loose ones do not move the camera
 
 Tell = Callable[[int], None]
 
@@ -39,8 +39,14 @@ Tell = Callable[[int], None]
 
 
 class FramingPoints(NamedTuple):
-    """``surface`` [N, 3] of the body, ``splats`` [M, 3] with ``radius`` [M] around it, and the
-    ``middle`` [3] of its trunk or head, in world space."""
+    """What a camera must show, in world space (metres).
+
+    Attributes:
+        surface: [N, 3] of the body.
+        splats: [M, 3] around it.
+        radius: [M] of the splats.
+        middle: [3] of the trunk or the head.
+    """
 
     surface: FloatArray
     splats: FloatArray
@@ -52,8 +58,9 @@ class AvatarOutline:
     """Points that stand for a part of an avatar in any pose.
 
     Args:
-        focus: ``head``, ``upper`` (down to the pelvis: arms that hang lower are cut off, for what
-            is below is not known of a half-length portrait) or ``full``.
+        avatar: the avatar.
+        focus: ``head``, ``upper`` (down to the pelvis, also where arms hang lower: a half-length
+            portrait does not show what is below) or ``full``.
     """
 
     def __init__(self, avatar: Avatar, focus: str) -> None:
@@ -68,7 +75,7 @@ class AvatarOutline:
         self._centre = ("head",) if focus == "head" else _TRUNK
 
     def points(self, pose: Pose) -> FramingPoints:
-        """Where they are in a pose."""
+        """Return the points in a pose."""
         body = self.avatar.body
         vertices, posed = body.vertices(pose)
         middle = posed[[JOINT_INDEX[name] for name in self._centre]].mean(0)
@@ -131,15 +138,16 @@ class FrameSpec:
 
     @property
     def focal(self) -> float:
+        """Focal length in pixels."""
         return float(min(self.width, self.height) / 2 / np.tan(np.radians(FOCUS_FOV / 2)))
 
     def bounds(self, inside: float) -> _Bounds:
-        """Of the middle part ``inside`` (0..1) of the picture."""
+        """Return the bounds of the middle part ``inside`` (0..1) of the picture."""
         return _Bounds(inside * self.width / 2 / self.focal, inside * self.height / 2 / self.focal)
 
     def camera(self, R: FloatArray, origin: FloatArray, place: FloatArray) -> Camera:
-        """The camera that looks along the rows of ``R`` [3, 3] from ``place_gaussians`` [3] (view
-        axes) beside the point ``origin`` [3]."""
+        """Return the camera that looks along the rows of ``R`` [3, 3] from ``place`` [3] (view
+        axes, metres) beside the point ``origin`` [3]."""
         viewmat = np.eye(4)
         viewmat[:3, :3] = R
         viewmat[:3, 3] = -R @ origin - place
@@ -213,8 +221,7 @@ def _smoothed(path: FloatArray, sigma: float) -> FloatArray:
 
 
 def turntable_yaws(count: int, turns: float, start: float = 0.0) -> FloatArray:
-    """[count] degrees. Whole turns end one step before they begin again, so that the clip loops;
-    others end where they should.
+    """Return yaws [count] in degrees. Whole turns end one step early, so that the clip loops.
 
     >>> turntable_yaws(4, 1.0), turntable_yaws(3, 0.5)
     (array([  0.,  90., 180., 270.]), array([  0.,  90., 180.]))
@@ -234,11 +241,17 @@ def render_frames(
     background: FloatArray | None,
     backend: str = "cpu",
 ) -> Iterator[NDArray[np.uint8]]:
-    """The pictures [H, W, 3] on a background [3] 0..1, or [H, W, 4] with straight alpha.
+    """Render one picture for each camera.
 
     Args:
+        avatar: the avatar.
         poses: one for each camera, or a single one for all.
+        cameras: the cameras.
+        background: [3] 0..1, or None for a transparent one.
         backend: of :func:`render.rasterize`.
+
+    Yields:
+        [H, W, 3] uint8, or [H, W, 4] with straight alpha.
     """
     gaussians = None
     for k, camera in enumerate(cameras):

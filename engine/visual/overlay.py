@@ -61,10 +61,12 @@ class OverlayPainter:
         *,
         skeleton: bool = False,
     ) -> FloatArray:
-        """The picture [H, W, 3] float32 0..1 with the body over it.
+        """Draw the body over a picture; returns [H, W, 3] float32 0..1.
 
         Args:
             rgb: [H, W, 3] 0..1, of the camera's size.
+            pose: of the body.
+            camera: of the picture.
             confidence: [55] 0 (unseen) .. 1 (seen) per joint; all seen when None.
             skeleton: also draw the joints and the bones between them.
         """
@@ -140,7 +142,7 @@ def draw_overlay(
     *,
     skeleton: bool = False,
 ) -> FloatArray:
-    """One picture with the fitted body over it; see :class:`OverlayPainter`."""
+    """Draw the fitted body over one picture; see :class:`OverlayPainter`."""
     return OverlayPainter(body, betas).draw(rgb, pose, camera, confidence, skeleton=skeleton)
 
 

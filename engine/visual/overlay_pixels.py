@@ -29,7 +29,7 @@ _NOTHING, _BODY, _EDGE, _RIM = range(4)
 def _kinds(face, depth, part, mouth, radius):  # type: ignore[no-untyped-def]
     """What each pixel is: nothing, body, body beside a step in depth, or rim around the body.
 
-    The depth of an open mouth is no step: its lips would be covered by their lines.
+    The depth of an open mouth does not count: its lips would be covered by their lines.
     """
     height, width = face.shape
     out = np.zeros((height, width), np.uint8)

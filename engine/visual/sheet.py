@@ -71,10 +71,11 @@ class Tile:
 
     @property
     def aspect(self) -> float:
+        """Width over height."""
         return self.box.width / self.box.height
 
     def draw(self, width: int, height: int) -> FloatArray:
-        """[height, width, 3]."""
+        """Draw the tile [height, width, 3]."""
         if self.gaussians is not None:
             shown = render_camera(self.gaussians, crop_to_box(self.camera, self.box, width, height))
             return self._before(shown.rgb, shown.alpha)
@@ -89,21 +90,21 @@ class Tile:
 
 
 def composite_over_checks(premultiplied: FloatArray, alpha: FloatArray) -> FloatArray:
-    """Colours times alpha [H, W, 3] over a light checkerboard. Returns [H, W, 3]."""
+    """Lay colours times alpha [H, W, 3] over a light checkerboard; returns [H, W, 3]."""
     rows, columns = np.indices(alpha.shape[:2]) // _CHECK_SIZE
     checks = np.where((rows + columns) % 2, *_CHECKS)[..., None]
     return np.asarray(np.clip(premultiplied + (1 - alpha[..., None]) * checks, 0, 1))
 
 
 def unpremultiply(render: RenderOutput) -> FloatArray:
-    """[H, W, 4] with straight alpha from a render over black."""
+    """Return a render over black as [H, W, 4] with straight alpha."""
     alpha = np.asarray(render.alpha)[..., None]
     rgb = np.where(alpha > 1e-4, render.rgb / np.maximum(alpha, 1e-4), 0.0)
     return np.concatenate([np.clip(rgb, 0, 1), alpha], -1)
 
 
 def save_image(picture: FloatArray, path: Path) -> None:
-    """Write [H, W, 3] or [H, W, 4] floats 0..1 in the format that the name's ending tells."""
+    """Write [H, W, 3] or [H, W, 4] floats 0..1 in the format of the file name's extension."""
     pixels = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     if path.suffix.lower() in (".jpg", ".jpeg"):
         Image.fromarray(pixels).save(path, quality=90, subsampling=0)
@@ -172,6 +173,7 @@ class SheetStudio:
 
     @cached_property
     def centre(self) -> FloatArray:
+        """[3] the point that cameras swing about."""
         return orbit_centre(self.still, self.camera)
 
     @cached_property
@@ -187,6 +189,7 @@ class SheetStudio:
         return visible_box(self.still, self.camera).bottom > 0.97 * self.camera.height
 
     def photo(self, caption: str, picture: FloatArray) -> Tile:
+        """Return a tile of a picture of the photo's size."""
         return Tile(caption, self.camera, self.box, picture=picture)
 
     @cached_property
@@ -203,9 +206,13 @@ class SheetStudio:
         gaussians: Gaussians | None = None,
         bring_in: bool = True,
     ) -> Tile:
-        """The photo's camera, swung about the person; wider where something reaches out.
+        """Return a tile of the photo's camera swung about the person, wider where needed.
 
-        ``bring_in``: a pose may bring in what the photo's frame cuts off: a hand, say.
+        Args:
+            caption: of the tile.
+            yaw: degrees about the person.
+            gaussians: what to draw; the avatar as in the photo when None.
+            bring_in: whether a pose may bring in what the photo's frame cuts off (a hand, say).
         """
         shown = gaussians or self.still
         camera = orbit(self.camera, self.centre, yaw)
@@ -219,14 +226,14 @@ class SheetStudio:
         return Tile(caption, camera, box, shown)
 
     def close_up(self, caption: str, yaw: float = 0.0, pose: Pose | None = None) -> Tile:
-        """The head, swung about its own middle."""
+        """Return a tile of the head, seen ``yaw`` degrees about its own middle."""
         shown = self.still if pose is None else pose_avatar(self.avatar, pose)
         centre, radius = head_ball(self.avatar, self.avatar.pose)
         camera = orbit(self.camera, centre, yaw)
         return Tile(caption, camera, ball_box(centre, radius, camera), shown)
 
     def expressive(self, weights: dict[str, float]) -> Pose | None:
-        """The photo's pose with at least these expression weights; None if the body lacks them."""
+        """Return the photo's pose with at least these weights; None if the body lacks them."""
         index = self.avatar.body.expression_index
         if not set(weights) <= set(index):
             return None
@@ -242,7 +249,7 @@ class SheetStudio:
         return painter.draw(self.portrait.rgb, self.avatar.pose, self.camera)
 
     def moving(self) -> list[Tile]:
-        """An arm raised, seen from two sides; where the photo shows none, the head turned."""
+        """Return tiles of an arm raised, from two sides; without an arm, of the head turned."""
         side, share = most_visible_arm(self.avatar)
         if share < _ARM_SHARE:
             turned = pose_avatar(self.avatar, turn_head(self.avatar))
@@ -254,13 +261,13 @@ class SheetStudio:
         return [self.view("arm raised", 0, raised), self.view("the same from 35", 35, raised)]
 
     def expressions(self, wanted: dict[str, dict[str, float]]) -> list[Tile]:
-        """One close-up for each expression that the body has."""
+        """Return a close-up for each expression that the body has."""
         poses = {name: self.expressive(weights) for name, weights in wanted.items()}
         return [self.close_up(name, pose=pose) for name, pose in poses.items() if pose]
 
 
 def most_visible_arm(avatar: Avatar) -> tuple[str, float]:
-    """``left`` or ``right``, whichever the photo shows more of, and its share of the photo."""
+    """Return the arm (``left`` or ``right``) that the photo shows most of, and its share 0..1."""
     triangles = avatar.gaussians.triangle[avatar.gaussians.layer == LAYERS.index("photo")]
     weights = avatar.body.weights[avatar.body.f[triangles, 0]]
     count = {
@@ -272,7 +279,7 @@ def most_visible_arm(avatar: Avatar) -> tuple[str, float]:
 
 
 def raise_arm(avatar: Avatar, side: str) -> Pose:
-    """The photo's pose with the ``left`` or ``right`` arm lifted sideways above the shoulder."""
+    """Return the photo's pose with the ``left`` or ``right`` arm lifted above the shoulder."""
     sign = 1.0 if side == "left" else -1.0
     return avatar.pose.with_joints(
         **{
@@ -284,7 +291,7 @@ def raise_arm(avatar: Avatar, side: str) -> Pose:
 
 
 def turn_head(avatar: Avatar) -> Pose:
-    """The photo's pose with the head tilted and turned to its left, or back if it looks there."""
+    """Return the photo's pose with the head tilted and turned left, or back if it looks left."""
     pose = avatar.pose
     neck = np.asarray(pose.full_pose)[JOINT_INDEX["neck"]]
     head = np.asarray(pose.full_pose)[JOINT_INDEX["head"]]
@@ -295,7 +302,7 @@ def turn_head(avatar: Avatar) -> Pose:
 
 
 def draw_preview(avatar: Avatar, portrait: Portrait, matte: Matte) -> FloatArray:
-    """The picture beside an avatar's file. Returns [H, PREVIEW_WIDTH, 3].
+    """Draw the preview [H, PREVIEW_WIDTH, 3] that is saved beside an avatar.
 
     The photo beside the same view of the avatar, a raised arm and a smile; below, the camera
     swung to both sides and behind.
@@ -321,7 +328,7 @@ def draw_preview(avatar: Avatar, portrait: Portrait, matte: Matte) -> FloatArray
 def draw_contact_sheet(
     avatar: Avatar, portrait: Portrait, matte: Matte, title: str = ""
 ) -> FloatArray:
-    """Every test view of an avatar. Returns [H, SHEET_WIDTH, 3]."""
+    """Draw every test view of an avatar [H, SHEET_WIDTH, 3]."""
     studio = SheetStudio(avatar, portrait, matte)
     cut_out = np.concatenate([matte.foreground, matte.alpha[..., None]], -1)
     expressions = {"smile with a wink": WINK, "open mouth": OPEN_MOUTH}

@@ -29,10 +29,12 @@ _HAIR_MARGIN = 0.28  # of the head's size: hair and hats stand out over the bare
 
 
 def visible_box(gaussians: Gaussians, camera: Camera, among: BoolArray | None = None) -> Box:
-    """Where most of the solid Gaussians lie in the image plane.
+    """Return the box in the image plane that holds most of the solid Gaussians.
 
     Args:
-        among: [N] the Gaussians to look at; those inside the image when left out.
+        gaussians: N Gaussians in world space.
+        camera: the camera.
+        among: [N] the Gaussians that count; those inside the image when None.
     """
     xy, z = project(np.asarray(gaussians.means, np.float64), camera)
     if among is None:
@@ -45,7 +47,7 @@ def visible_box(gaussians: Gaussians, camera: Camera, among: BoolArray | None = 
 
 
 def orbit_centre(gaussians: Gaussians, camera: Camera) -> FloatArray:
-    """[3] the middle of what the camera shows of the avatar, to swing the camera about."""
+    """Return the middle [3] of what a camera shows of an avatar, to swing the camera about."""
     box = visible_box(gaussians, camera)
     xy, z = project(np.asarray(gaussians.means, np.float64), camera)
     inside = (xy >= [box.left, box.top]).all(-1) & (xy <= [box.right, box.bottom]).all(-1)
@@ -55,7 +57,11 @@ def orbit_centre(gaussians: Gaussians, camera: Camera) -> FloatArray:
 
 
 def part_vertices(body: Body, focus: str) -> BoolArray:
-    """[V] the vertices of what ``focus`` names."""
+    """Return which vertices [V] belong to ``focus``.
+
+    Raises:
+        LikenessError: ``focus`` is not head, upper or full.
+    """
     weights: FloatArray = body.weights
     if focus == "head":
         return np.asarray(weights[:, [JOINT_INDEX[j] for j in _HEAD_JOINTS]].sum(1) > 0.6)
@@ -63,7 +69,7 @@ def part_vertices(body: Body, focus: str) -> BoolArray:
         return np.asarray(weights[:, [JOINT_INDEX[j] for j in _LEG_JOINTS]].sum(1) < 0.4)
     if focus == "full":
         return np.ones(len(weights), bool)
-    raise LikenessError(f"There is no focus '{focus}'.", "Choose head, upper or full.")
+    raise LikenessError(f"'{focus}' is not a focus.", "Choose head, upper or full.")
 
 
 def _posed_part(avatar: Avatar, pose: Pose, focus: str) -> FloatArray:
@@ -73,7 +79,7 @@ def _posed_part(avatar: Avatar, pose: Pose, focus: str) -> FloatArray:
 
 
 def head_ball(avatar: Avatar, pose: Pose) -> tuple[FloatArray, float]:
-    """Centre [3] and radius (metres) of a ball around the head with its hair."""
+    """Return centre [3] and radius (metres) of a ball around the head with its hair."""
     head = _posed_part(avatar, pose, "head")
     centre = (head.min(0) + head.max(0)) / 2
     radius = float(np.linalg.norm(head - centre, axis=1).max())
@@ -83,12 +89,19 @@ def head_ball(avatar: Avatar, pose: Pose) -> tuple[FloatArray, float]:
 def focus_camera(
     avatar: Avatar, pose: Pose, focus: str, yaw: float, pitch: float, width: int, height: int
 ) -> Camera:
-    """A camera that shows the head, the upper body or all of a posed avatar.
+    """Return a camera that shows the head, the upper body or all of a posed avatar.
 
     Args:
-        yaw, pitch: degrees as in :func:`cameras.look_at`; 0, 0 looks as the photo's camera does.
+        avatar: the avatar.
+        pose: its pose.
+        focus: ``head``, ``upper`` or ``full``.
+        yaw: degrees as in :func:`cameras.look_at`; 0 looks as the photo's camera does.
+        pitch: degrees, the same.
         width: pixels of the picture.
         height: pixels of the picture.
+
+    Raises:
+        LikenessError: ``focus`` is something else.
     """
     points = _posed_part(avatar, pose, focus)
     low, high = points.min(0), points.max(0)

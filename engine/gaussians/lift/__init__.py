@@ -1,13 +1,15 @@
 """The lift: from a photo and a fitted body to Gaussians, in closed form.
 
-The body's mesh is carried out to what is worn (``dressed.py``), and three sets share the budget
-on it: photo splats carry the sharpness (``photo.py``), core texels the skin and shell texels what
-is worn, all around (``texels.py``); what stands too far off the mesh gets a back of its own
-(``far_side.py``). All are bound to the body's triangles.
+The body's mesh is carried out to what is worn (``dressed_mesh.py``), and three sets share the
+budget on it: photo splats carry the sharpness (``photo_splats.py``), core texels the skin and shell
+texels what is worn, all around (``texels.py``); what stands too far off the mesh gets a back of its
+own (``far_side.py``). All are bound to the body's triangles.
 
-A skirt is a mesh of its own beside the body's (``skirt.py``), and glasses are taken off before all
-this and put on again after it (``glasses.py``). Ears, lids, eyes and mouth get a finish
-(``ears.py``, ``face.py``); last, the colours are calibrated (``calibrate.py``).
+A skirt is a mesh of its own beside the body's (``skirt.py``). Glasses are removed first and added
+last (``glasses.py``). Ears, lids, eyes and mouth are finished separately (``ears.py``,
+``face_finish.py``); finally the colours are calibrated (``calibrate.py``).
+
+Each stage's constants are one dataclass, registered under ``lift.<module>`` (``core/settings.py``).
 """
 
 from __future__ import annotations
@@ -64,13 +66,14 @@ S = register_settings("lift", LiftSettings())
 
 @dataclass(frozen=True)
 class LiftOptions:
-    """How the budget is spent.
+    """How the budget is spent; what the shares leave goes to the texels.
 
     Attributes:
         max_gaussians: never exceeded.
-        photo_share, loose_share, face_share: at most, of the budget, for the photo's pixels, the
-            far side of loose parts and the completed eyes and mouth; the rest goes to the texels.
-        region_pixels: size of the grid on which labels and depths are found.
+        photo_share: most of the budget (0..1) for the photo's pixels.
+        loose_share: the same for the far side of loose parts.
+        face_share: the same for the completed eyes and mouth.
+        region_pixels: pixels of the person on the grid that labels and depths are found on.
     """
 
     max_gaussians: int = MAX_GAUSSIANS
@@ -82,12 +85,12 @@ class LiftOptions:
 
 @dataclass(frozen=True)
 class LiftResult:
-    """What a photo gives.
+    """The result of lifting a photo.
 
     Attributes:
         gaussians: bound to ``body``.
         body: the person's own, with the skirt's mesh if there is one.
-        skirt: that mesh; None for everybody else.
+        skirt: that mesh, or None.
     """
 
     gaussians: BoundGaussians
@@ -111,11 +114,13 @@ def lift_photo(
         observation: of the portrait.
         track: of the portrait.
         body: the person's own (``Body.personalised(track.betas)``).
-        skirt: that another photo of the same person showed.
-        find_skirt: whether this one is looked at for a skirt if none is given.
+        options: how the budget is spent.
+        skirt: one that another photo of the same person showed.
+        find_skirt: whether to look for a skirt if none is given.
 
     Raises:
-        LikenessError: the matte shows no person, or misses the tracked body.
+        LikenessError: the budget is below ``MIN_GAUSSIANS``, the matte shows no person, or it
+            misses the tracked body.
     """
     if options.max_gaussians < MIN_GAUSSIANS:
         raise LikenessError(
@@ -191,7 +196,7 @@ def lift_photo(
 
 
 def _texels_within(body: Body, budget: int) -> SurfaceSamples:
-    """The finest atlas with at most so many texels."""
+    """Sample the finest atlas with at most ``budget`` texels."""
     coarse = sample_surface(body, 128)
     cover = len(coarse.triangle) / coarse.size**2
     samples = sample_surface(body, max(32, int(np.sqrt(budget / cover))))
@@ -202,10 +207,10 @@ def _texels_within(body: Body, budget: int) -> SurfaceSamples:
 
 
 def clean_rim(matte: Matte) -> Matte:
-    """The matte with its soft rim in the colours of solid pixels nearby.
+    """Return the matte with its soft rim in the colours of solid pixels nearby.
 
-    The estimate of a half transparent pixel's own colour is the least sure of all, and a rim
-    splat is seen from the side as a line.
+    A half-transparent pixel's own colour is the least certain of all, and from the side a rim
+    splat shows as a line.
     """
     solid = erode(matte.alpha > 0.97, max(1, round(min(matte.alpha.shape) / 500)))
     if not solid.any():
@@ -217,7 +222,7 @@ def clean_rim(matte: Matte) -> Matte:
 
 
 def _level_scales(rest: float, face: float, budget: int, side: int) -> tuple[float, float]:
-    """How much to shrink the photo for the body and for the face, given their pixels.
+    """Return the scales of the photo for the body and for the face, given their pixels.
 
     The face gets up to ``face_ratio`` times the body's resolution, as long as the body keeps that
     of a picture of ``body_side`` pixels. Neither gets more than the photo has.

@@ -53,14 +53,16 @@ def calibrate_colors(
     body: Body,
     grid_side: float,
 ) -> BoundGaussians:
-    """The same Gaussians with calibrated photo colours and a rim as soft as the photo's.
+    """Calibrate the photo's colours, and make the rim as soft as the photo's.
 
     Args:
+        bound: everything that the lift made.
         matte: of the portrait.
         camera: of the portrait.
-        vertices: [V, 3] in the photo's pose.
-        grid_side: longer side of the picture in which the photo splats are one pixel apart. Made
-            for a coarser picture, their colours would show rings from near.
+        vertices: [V, 3] in the photo's pose, world space, metres.
+        body: the person's own.
+        grid_side: longer side, in pixels, of the picture in which the photo splats are one pixel
+            apart. Colours made for a coarser picture would show rings from near.
     """
     height, width = matte.alpha.shape
     w, h = fit_size(width, height, round(float(np.clip(grid_side, *S.view_sides))))

@@ -59,17 +59,17 @@ def complete_texels(
     """Give every texel a colour.
 
     Args:
-        points: [N, 3] on the dressed surface, world axes of the photo's camera.
-        normals: [N, 3] on the dressed surface, world axes of the photo's camera.
-        label: [N] one of ``labels.LABELS``.
-        known: [N] the photo shows the texel squarely.
-        color: [N, 3] what it shows there.
+        points: [N, 3] metres on the dressed surface, world axes of the photo's camera.
+        normals: [N, 3] unit, in the same axes.
+        label: [N] index into ``labels.LABELS``.
+        known: [N] whether the photo shows the texel squarely.
+        color: [N, 3] 0..1, what it shows there.
         samples: the texels.
         body: the person's own.
         view: the photo.
 
     Returns:
-        [N, 3]; ``color`` where known.
+        [N, 3] 0..1; ``color`` where known.
     """
     corner = body.f[samples.triangle]
     rest = samples.points(body.v_template, body.f)
@@ -99,12 +99,21 @@ def estimate_light(
     facing: FloatArray,
     view: PhotoView,
 ) -> PhotoLight:
-    """The light of the photo, from its skin first of all."""
+    """Estimate the photo's light, mostly from its skin.
+
+    Args:
+        normals: [N, 3] unit, world axes of the photo's camera.
+        color: [N, 3] 0..1, as photographed.
+        label: [N] index into ``labels.LABELS``.
+        known: [N] whether the photo shows the texel squarely.
+        facing: [N] cosine to the camera.
+        view: the photo.
+    """
     weight = np.where(known, np.clip(facing, 0.0, 1.0), 0.0)
     say = np.zeros(len(LABELS))
     say[[SKIN, HAIR, UPPER, LOWER, SHOES, HAT]] = 1.0, 0.1, 0.35, 0.35, 0.1, 0.1
     weight = weight * say[label]
-    # Beards, lips and shadows are no light on skin.
+    # Beards, lips and shadows say nothing of the light on skin.
     skin = label == SKIN
     odd = np.abs(np.log((color + 0.03) / (view.regions.skin_color + 0.03))).mean(1) > 0.5
     weight = np.where(skin & odd, 0.1 * weight, weight)
@@ -122,11 +131,11 @@ def _trust(t: Texels, view: PhotoView) -> FloatArray:
     row = np.clip(t.xy[:, 1].astype(int), 0, view.alpha.shape[0] - 1)
     col = np.clip(t.xy[:, 0].astype(int), 0, view.alpha.shape[1] - 1)
     albedo = t.color / t.shade
-    # Hair before a shirt is no shirt.
+    # Hair in front of a shirt is not the shirt.
     agrees = regions.label[row, col] == t.label
     trust *= np.where(agrees, 1.0, S.doubted)
     for label in (UPPER, LOWER, SHOES, HAT):
-        # What shows something else there tells nothing of the cloth that goes round.
+        # A badge or a hand says nothing of the cloth that goes round.
         own = np.nonzero(t.known & (t.label == label) & agrees)[0]
         if len(own) > 0:
             # How square a limb's side is to the camera, however the surface leans along it.

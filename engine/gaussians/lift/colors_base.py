@@ -33,10 +33,10 @@ class BaseColorSettings:
     cloth_smooth: float = 12.0  # edges, squared, over which seen cloth is averaged
     cloth_drift: float = 0.03  # pull of unseen cloth to its usual colour, per unit of smoothing
     min_texels: int = 40  # texels from which on a limb tells a class's colour
-    other_stuff: float = 12.0  # L*a*b* units between two materials
+    material_gap: float = 12.0  # L*a*b* units between two materials
     candidates: int = 12  # most common colours that are tried
-    stuff: float = 10.0  # L*a*b* units that one material spans
-    mostly: float = 0.4  # share of a material that makes it the usual one
+    material_span: float = 10.0  # L*a*b* units that one material spans
+    majority: float = 0.4  # share of a material that makes it the usual one
     across: float = 0.02  # share of the flow between two materials
     seam_shade: float = 0.5  # most difference of cloth's log brightness at a seam
     seam_fade: float = 0.05  # its screening: how soon it fades
@@ -50,14 +50,21 @@ S = register_settings("lift.colors_base", BaseColorSettings())
 
 @dataclass(frozen=True)
 class Texels:
-    """What the steps of completion share; [N] each.
+    """What the steps of completion share of N texels.
 
     Attributes:
-        rest: [N, 3] on the body at rest.
-        group: limb.
+        points: [N, 3] metres on the dressed surface, world axes of the photo's camera.
+        normals: [N, 3] unit.
+        label: [N] index into ``labels.LABELS``.
+        known: [N] whether the photo shows the texel squarely.
+        color: [N, 3] 0..1, what it shows there.
+        corner: [N, 3] vertices of each texel's triangle.
+        bary: [N, 3] barycentric coordinates on it.
+        rest: [N, 3] metres on the body at rest.
+        group: [N] limb, index into ``regions.GROUPS``.
         xy: [N, 2] pixel in the photo's grid.
-        shade: [N, 3] light at the normal.
-        facing: cosine to the camera.
+        shade: [N, 3] light at the normal, a factor on the albedo.
+        facing: [N] cosine to the camera.
     """
 
     points: FloatArray
@@ -75,10 +82,16 @@ class Texels:
 
 
 def base_colors(t: Texels, trust: FloatArray, body: Body, view: PhotoView) -> FloatArray:
-    """[N, 3] low-frequency colour of every texel: smoothed albedo of its class, lit.
+    """Carry the smoothed albedo of each class over the surface, and light it.
 
     Args:
+        t: the texels.
         trust: [N] 0..1 how far a texel's seen colour may be carried.
+        body: the person's own.
+        view: the photo.
+
+    Returns:
+        [N, 3] low-frequency colour of every texel.
     """
     vertex_group = vertex_groups(body)
     albedo = np.clip(t.color / t.shade, 0.0, 1.5)
@@ -104,7 +117,7 @@ def base_colors(t: Texels, trust: FloatArray, body: Body, view: PhotoView) -> Fl
             fade = S.fade * (S.beard_fade / S.fade) ** _under_mouth(body)[mesh.vertices]
             base = base + mesh.diffuse(rest, weight, np.ones(len(link)), nothing, fade)
         elif label in (UPPER, LOWER):
-            # Cloth as well, as far as trusted and in brightness alone: a print is no shade.
+            # Cloth as well, as far as trusted and in brightness alone: a print is not shading.
             ratio = np.log((t.color[own].mean(1) + 0.05) / (base.mean(1) + 0.05))
             rest = np.repeat(np.clip(ratio, -S.seam_shade, S.seam_shade)[:, None], 3, axis=1)
             nothing = np.zeros((len(mesh.vertices), 3))
@@ -166,9 +179,11 @@ class _Patch:
         """[M, 3] values of the texels, smoothed and carried over the patch.
 
         Args:
-            values: [M, 3] and trust: [M] of the texels.
+            values: [M, 3] of the texels.
+            trust: [M] weight of each.
             link: [E] stiffness of the edges.
-            prior: [n, 3] of the vertices and its weight ``pull``, one or [n].
+            prior: [n, 3] of the vertices.
+            pull: its weight, one or [n].
         """
         n = len(self.vertices)
         weight = self.bary * trust[:, None]
@@ -199,7 +214,7 @@ def _middles(
     label: int,
     view: PhotoView,
 ) -> tuple[FloatArray, IntArray]:
-    """[limbs, 3] the usual colour of one class on each limb, and [limbs] which are of one stuff."""
+    """[limbs, 3] the usual colour of a class on each limb, and [limbs] which share a material."""
     middle = np.zeros((len(GROUPS), 3))
     known = np.zeros(len(GROUPS), bool)
     for g in range(len(GROUPS)):
@@ -219,26 +234,26 @@ def _middles(
     kind = np.arange(len(GROUPS))
     lab = rgb_to_lab(np.clip(middle, 0.0, 1.0))
     for g in range(len(GROUPS)):
-        alike = np.linalg.norm((lab[:g] - lab[g]) * [0.5, 1.0, 1.0], axis=1) < S.other_stuff
+        alike = np.linalg.norm((lab[:g] - lab[g]) * [0.5, 1.0, 1.0], axis=1) < S.material_gap
         if alike.any():
             kind[g] = kind[int(alike.argmax())]
     return middle, kind
 
 
 def _most_common(values: FloatArray, weight: FloatArray) -> FloatArray:
-    """[3] the colour that most of values [N, 3] are near to; their median if they have no such.
+    """[3] the colour that most of values [N, 3] are near to, or their median if there is none.
 
-    A black ring on an orange suit makes no brown back, but a print is as much of one colour as of
-    the other.
+    A black ring must not turn the back of an orange suit brown, but a print is as much of one
+    colour as of the other.
     """
     lab = rgb_to_lab(np.clip(values, 0.0, 1.0)) * [0.5, 1.0, 1.0]
     _, first, which = np.unique(
-        np.round(lab / S.stuff), axis=0, return_index=True, return_inverse=True
+        np.round(lab / S.material_span), axis=0, return_index=True, return_inverse=True
     )
     common = np.argsort(-np.bincount(which.ravel(), weight), kind="stable")[: S.candidates]
-    sets = [np.linalg.norm(lab - lab[k], axis=1) < 1.5 * S.stuff for k in first[common]]
+    sets = [np.linalg.norm(lab - lab[k], axis=1) < 1.5 * S.material_span for k in first[common]]
     near = max(sets, key=lambda own: float(weight[own].sum()))
-    if weight[near].sum() < S.mostly * weight.sum():
+    if weight[near].sum() < S.majority * weight.sum():
         return _median(values, weight)
     return _median(values[near], weight[near])
 
@@ -254,7 +269,7 @@ def _median(values: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 def default_albedo(label: int, view: PhotoView) -> FloatArray:
-    """[3] colour of a class that the photo does not show at all."""
+    """Return the colour [3] (0..1) of a class that the photo hardly shows, or not at all."""
     regions = view.regions
     if label == SKIN:
         return regions.skin_color
@@ -265,14 +280,14 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
     upper = _usual(view.colors[worn]) if worn.any() else np.array([0.35, 0.36, 0.4])
     if label not in (LOWER, SHOES):
         return upper
-    # Trousers that nobody saw: a darker, greyer tone of the upper wear; shoes darker still.
+    # Unseen trousers: a darker, greyer tone of the upper wear; shoes darker still.
     grey = upper.mean()
     tone: FloatArray = (0.45 if label == LOWER else 0.3) * (0.5 * upper + 0.5 * grey)
     return tone
 
 
 def _usual(colors: FloatArray) -> FloatArray:
-    """[3] mean of the most frequent kind of colour among [N, 3]: of two colours one, no mixture."""
+    """[3] mean of the most frequent kind of colour among [N, 3]: one of two, never a mixture."""
     cell = np.clip((colors * 8.0).astype(int), 0, 7)
     count = np.bincount(cell @ [64, 8, 1], minlength=512).reshape(8, 8, 8).astype(float)
     peak = np.unravel_index(int(ndimage.gaussian_filter(count, 0.7).argmax()), count.shape)

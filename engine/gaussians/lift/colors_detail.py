@@ -48,7 +48,18 @@ S = register_settings("lift.colors_detail", DetailSettings())
 def texture_colors(
     t: Texels, trust: FloatArray, base: FloatArray, body: Body, view: PhotoView
 ) -> FloatArray:
-    """[N, 3] fine texture of the unseen texels."""
+    """Give the unseen texels fine texture.
+
+    Args:
+        t: the texels.
+        trust: [N] 0..1 how far a texel's seen colour may be carried.
+        base: [N, 3] their low-frequency colours.
+        body: the person's own.
+        view: the photo.
+
+    Returns:
+        [N, 3] to add to ``base``; zero where the photo shows the texel.
+    """
     out = np.zeros_like(base)
     vertex_group = vertex_groups(body)
     for group in range(len(GROUPS)):
@@ -156,7 +167,7 @@ class _Cells:
 
     @staticmethod
     def over(height: FloatArray, arc: FloatArray, girth: float) -> _Cells:
-        """About as many cells as there are texels; arguments as of :class:`UnrolledLimb`."""
+        """Make about as many cells as there are texels; arguments as of :class:`UnrolledLimb`."""
         extent = max(float(np.ptp(height)), 0.02)
         cell = float(np.clip(1.2 * np.sqrt(extent * girth / len(height)), 0.002, 0.02))
         rows, columns = max(2, int(np.ceil(extent / cell))), max(8, int(np.ceil(girth / cell)))
@@ -221,7 +232,7 @@ class _Material:
     odd: float
 
     def subdue(self, texture: FloatArray, base: FloatArray) -> FloatArray:
-        """Texture [N, 3] kept within what this stuff shows."""
+        """Limit texture [N, 3] to what this material shows."""
         along = _lightness(texture, base)
         mixed = along + self.colourful * (texture - along)
         out: FloatArray = self.most * np.tanh(mixed / self.most)
@@ -278,7 +289,7 @@ def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoVi
     solid = erode(regions.mask & (view.alpha > 0.95), 1)
     depth = float(np.median(-t.points[mine, 2]))
     pixel = depth / float(view.camera.K[0, 0])
-    # A hat, or what shines through a fringe, is no hair.
+    # Leave out hats, and what shines through a fringe.
     usual = np.median(base[mine], axis=0)
     odd = np.linalg.norm(smooth_within(view.colors, regions.hair, 2.0) - usual, axis=-1)
     lightness = float(usual.mean())
@@ -299,7 +310,7 @@ def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoVi
     polar = np.arctan2(out_far, np.maximum(up, 0.0))
     fall = S.hair_round * polar + np.maximum(-up, 0.0)
     around = 1.2 * S.hair_round * np.arctan2(side, ahead)
-    # Hair is no comb: strands wander a little.
+    # Strands wander a little, unlike a comb's teeth.
     around = around + 0.006 * np.sin(fall * 45.0 + 3.0 * np.sin(around * 20.0))
     read = tile_texture(texture, fall / pixel, around / pixel)
     scale = np.clip(base[mine[todo]] / np.maximum(mean, 0.03), 0.4, 1.8)

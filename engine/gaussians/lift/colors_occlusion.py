@@ -1,8 +1,8 @@
 """How much of the surroundings each point of the body sees: the soft shadow in its folds.
 
-Ears, the underside of the chin, the gaps between fingers and the armpits are darker than the
-light alone tells. The share of unblocked directions around a point's normal, weighted by their
-cosine, is found by drawing the body at rest from all around and comparing depths.
+Ears, the underside of the chin, the gaps between fingers and the armpits are darker than light
+and normal alone explain. The share of unblocked directions around a point's normal, weighted by
+their cosine, is found by drawing the body at rest from all around and comparing depths.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ S = register_settings("lift.colors_occlusion", OcclusionSettings())
 
 
 def vertex_occlusion(body: Body) -> FloatArray:
-    """[V] 0..1, 1 where nothing blocks the view; of the body at rest.
+    """Compute how open [V] (0..1, 1: nothing blocks the view) each vertex is on the body at rest.
 
-    The head and each hand are drawn closer than the body as a whole, or their folds would be
-    smaller than a pixel.
+    The head and each hand are also drawn from nearer: otherwise their folds would be smaller than
+    a pixel.
     """
     vertices = np.asarray(body.v_template, np.float64)
     normals = vertex_normals(vertices, body.f)

@@ -36,14 +36,17 @@ _CELLS = (14, 32, 32)
 def wraparound_weights(
     albedo: FloatArray, facing: FloatArray, level: FloatArray, part: IntArray
 ) -> FloatArray:
-    """[N] 0..1: how much each seen point's colour belongs to what goes round its limb.
+    """Weigh how much each seen point's colour belongs to what goes round its limb.
 
     Args:
-        albedo: [N, 3].
-        facing: [N] cosine to the viewer, across the limb.
-        level: [N] 0..1 how far the normal is from the limb's own axis (a shoulder's top is no
-            flank).
+        albedo: [N, 3] 0..1.
+        facing: [N] cosine to the camera, across the limb.
+        level: [N] 0..1 how far the normal is from the limb's own axis (the top of a shoulder is
+            not a flank).
         part: [N] limb.
+
+    Returns:
+        [N] 0..1.
     """
     cell = _cells(albedo)
     out = np.ones(len(albedo))
@@ -80,10 +83,20 @@ def _density(cell: IntArray) -> FloatArray:
 def select_lit_hair(
     colors: FloatArray, alpha: FloatArray, hair: BoolArray, near_skin: BoolArray, deep: BoolArray
 ) -> BoolArray:
-    """[H, W] pixels that tell the hair's own colour.
+    """Select the pixels that show the hair's own colour.
 
-    Not the strands that shade into the skin beside the face, nor those at the outline that the
-    background shines through, nor the deepest shadow, nor a rim of light.
+    Strands that shade into the skin beside the face, those at the outline that the background
+    shines through, the deepest shadow and rim light are left out.
+
+    Args:
+        colors: [H, W, 3] 0..1.
+        alpha: [H, W] of the matte.
+        hair: [H, W] pixels of hair.
+        near_skin: [H, W] pixels beside skin.
+        deep: [H, W] pixels well inside the person.
+
+    Returns:
+        [H, W]; ``hair`` itself where too little is left.
     """
     good = hair & (alpha > 0.95) & ~near_skin & deep
     if good.sum() < 0.2 * hair.sum():

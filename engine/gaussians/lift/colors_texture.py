@@ -51,15 +51,17 @@ def triangle_wave(distance: FloatArray, length: FloatArray) -> FloatArray:
 def mirror_columns(
     known: BoolArray, step: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Where every cell of a grid of periodic rows finds its texture.
+    """Find where every cell of a grid of periodic rows takes its texture from.
 
     Args:
         known: [R, C] cells that have texture.
         step: [R] metres between columns.
 
     Returns:
-        left, right: [R, C] source column (fractional), -1 where the row has nothing usable on
-        that side; left_distance, right_distance: [R, C] metres from the seam.
+        left: [R, C] source column (fractional), -1 where the row has nothing usable on that side.
+        right: [R, C] the same on the other side.
+        left_distance: [R, C] metres from the seam on the left.
+        right_distance: [R, C] metres from the seam on the right.
     """
     n = known.shape[1]
     three = np.tile(known, (1, 3))
@@ -91,17 +93,17 @@ def mirror_columns(
 def hair_patch(
     colors: FloatArray, hair: BoolArray, least: float, coarsest: float
 ) -> tuple[FloatArray, FloatArray] | None:
-    """A square of the photo's hair.
+    """Cut a square of texture from the photo's hair.
 
     Args:
-        colors: [H, W, 3].
-        hair: [H, W] pixels of it.
-        least: pixels that its half side must have.
-        coarsest: deviation in pixels of the blur that takes locks and shading away.
+        colors: [H, W, 3] 0..1.
+        hair: [H, W] pixels of hair.
+        least: pixels that half its side must have.
+        coarsest: standard deviation in pixels of the blur that removes locks and shading.
 
     Returns:
-        Fine texture [S, S, 3] with strands running down its rows' direction (axis 0) at the
-        photo's pixel size, zero mean; and the mean colour [3]. None when there is too little.
+        Fine texture [S, S, 3] at the photo's pixel size with strands along axis 0 and zero mean,
+        and the mean colour [3]; None where there is too little hair.
     """
     room = distance_inside(hair) * hair
     radius = float(room.max())
@@ -109,7 +111,7 @@ def hair_patch(
         return None
     if coarsest < S.resolved or radius < S.smallest:
         return _combed(colors, hair, coarsest)
-    # Strands are told best by the largest patch; of equal ones take the more central.
+    # The largest patch shows strands best; of equal ones take the more central.
     y, x = np.unravel_index(int(room.argmax()), room.shape)
     grey = colors.mean(-1)
     smooth = ndimage.gaussian_filter(grey, 1.0)
@@ -133,16 +135,17 @@ def hair_patch(
         -1,
     )
     patch = ndimage.gaussian_filter1d(patch, 0.25 * min(coarsest, half), axis=0, mode="reflect")
-    # As much contrast as the hair has as a whole: its largest patch may lie in the shade.
+    # Give it the contrast of all hair: its largest patch may lie in the shade.
     contrast = float((colors - low)[hair].std()) / max(float(patch.std()), 1e-6)
     patch = patch * min(contrast, S.max_contrast)
     return patch - patch.mean((0, 1)), low[y, x]
 
 
 def _combed(colors: FloatArray, hair: BoolArray, coarsest: float) -> tuple[FloatArray, FloatArray]:
-    """Made-up strands with the contrast of the photo's hair, which is too coarse to show any.
+    """Synthesise strands with the contrast of the photo's hair, which is too coarse to show any.
 
-    Returns: as :func:`hair_patch`.
+    Returns:
+        As :func:`hair_patch`.
     """
     mean = np.median(colors[hair], axis=0)
     low = smooth_within(colors, hair, max(1.5, coarsest))
@@ -154,7 +157,7 @@ def _combed(colors: FloatArray, hair: BoolArray, coarsest: float) -> tuple[Float
 
 
 def sample_mirrored(patch: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
-    """[N, 3] from a patch [S, S, 3] that goes on to and fro beyond its edges (pixels)."""
+    """Read a patch [S, S, 3], mirrored beyond its edges, at ``row`` and ``column`` [N] (pixels)."""
     side = float(patch.shape[0] - 1)
     full = np.full(len(row), max(side, 1e-6))
     at = [triangle_wave(row, full), triangle_wave(column, full)]
@@ -164,12 +167,18 @@ def sample_mirrored(patch: FloatArray, row: FloatArray, column: FloatArray) -> F
 
 
 def tile_texture(patch: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
-    """[N, 3] texture without end from a zero-mean patch: three readings at different places,
-    changing over in blots so that no mirror line shows, their contrast kept.
+    """Read endless texture from a zero-mean patch.
+
+    Three readings at different places alternate in blots, so that no mirror line shows; contrast
+    is preserved.
 
     Args:
-        row: [N] pixels of the patch's own size.
-        column: [N] pixels of the patch's own size.
+        patch: [S, S, 3].
+        row: [N] in pixels of the patch.
+        column: [N] in pixels of the patch.
+
+    Returns:
+        [N, 3].
     """
     side = float(patch.shape[0])
     u, v = row / side, column / side

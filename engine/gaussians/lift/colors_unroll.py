@@ -61,7 +61,14 @@ class UnrolledLimb:
 
 
 def unroll_limb(rest: FloatArray, own: FloatArray, body: Body, group: int) -> UnrolledLimb:
-    """Unroll the points ``rest`` [N, 3] of a limb at rest; ``own`` [M, 3] are its vertices."""
+    """Unroll points of a limb.
+
+    Args:
+        rest: [N, 3] the points on the body at rest, metres.
+        own: [M, 3] the limb's vertices at rest.
+        body: the person's own.
+        group: the limb, index into ``regions.GROUPS``.
+    """
     axis = 0 if group in ARMS else 1
     height, angle, radius = _cylinder(own, body, group)
     low, high = height.min(), height.max() + 1e-6

@@ -43,8 +43,8 @@ class DepthSheet:
         group: 0 for the trunk (with head and legs), else the arm's index in GROUPS.
         visible: [H, W] pixels that show it.
         mask: [H, W] also where it goes on behind an arm.
-        front: [H, W] depth in metres along the view axis, on ``mask``.
-        back: [H, W] depth in metres along the view axis, on ``mask``.
+        front: [H, W] metres along the view axis, on ``mask``.
+        back: [H, W] the same of its far side.
         on_mesh: [H, W] 0..1: 1 where ``front`` is the dressed mesh's own surface, feathered.
         loose: [H, W] pixels too far beside the dressed mesh for it to be their back.
     """
@@ -61,10 +61,13 @@ class DepthSheet:
 def find_depth_sheets(
     regions: Regions, dressed: DressedMesh, groups: IntArray, camera: Camera
 ) -> tuple[DepthSheet, ...]:
-    """The sheets that the photo shows; the trunk comes first.
+    """Find the sheets that the photo shows, the trunk first.
 
     Args:
+        regions: of the photo, on the grid of ``camera``.
+        dressed: the worn surface in the photo's pose.
         groups: [V] the limb of each vertex.
+        camera: of the region grid.
     """
     arms = np.isin(regions.group, ARMS) & regions.mask
     of_face = groups[dressed.f[:, 0]]
@@ -175,7 +178,7 @@ def _loose(mask: BoolArray, covered: BoolArray, pixel: FloatArray) -> BoolArray:
 
 
 def composite_sheets(sheets: tuple[DepthSheet, ...], name: str) -> FloatArray:
-    """One map [H, W] of ``front``, ``back`` or ``on_mesh``: each pixel's visible sheet."""
+    """Compose one map [H, W] of each pixel's visible sheet; ``name``: front, back or on_mesh."""
     out = np.zeros(sheets[0].mask.shape)
     for sheet in sheets:
         out = np.where(sheet.visible, getattr(sheet, name), out)

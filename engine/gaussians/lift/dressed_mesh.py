@@ -1,10 +1,10 @@
 """The dressed mesh: the body's own mesh carried out to what is worn over it or grows on it.
 
 One offset per vertex, along smooth outward directions, closes hair and clothes around the person
-as the body's mesh closes the skin. The photo tells how far: where the mesh's outline should meet
-the matte's it is moved there, and what lies between the outlines (front, back and far side) takes
-the offsets of the outline harmonically over the surface. This is the paper's shell (section 3.1)
-with a distance of its own for every vertex instead of one for all.
+as the body's mesh closes the skin. The photo decides how far: the mesh's outline is moved to meet
+the matte's, and what lies between the outlines (front, back and far side) takes the outline's
+offsets harmonically over the surface. This is the paper's shell (section 3.1) with a distance of
+its own for every vertex instead of one for all.
 """
 
 from __future__ import annotations
@@ -100,7 +100,13 @@ class DressedMesh:
 def outward_directions(
     vertices: FloatArray, body: Body, laplacian: sparse.csr_matrix
 ) -> FloatArray:
-    """[V, 3] unit directions: the normals of the body without its folds."""
+    """Compute unit directions [V, 3] outwards: the normals of the body without its folds.
+
+    Args:
+        vertices: [V, 3] in the photo's pose, metres.
+        body: the person's own.
+        laplacian: [V, V] of its mesh.
+    """
     normals = vertex_normals(vertices, body.f)
     out = _smoothed(normals, laplacian, 30.0)
     # A deep fold's neighbours may face each other: what is left of their mean points nowhere.
@@ -120,7 +126,7 @@ def _solve(A: sparse.csr_matrix, b: FloatArray, start: FloatArray) -> FloatArray
     out: FloatArray
     out, unfinished = cg(A, b, x0=start, rtol=1e-4, maxiter=1000, M=scale)
     if unfinished:  # the last iterate is smooth, only not the smoothest
-        warnings.warn("The worn surface was smoothed in part only.", stacklevel=2)
+        warnings.warn("The worn surface is not fully smoothed.", stacklevel=2)
     return out
 
 
@@ -138,11 +144,13 @@ def fit_dressed_mesh(
 
     Args:
         regions: of the photo, on the grid of ``camera``.
-        vertices: [V, 3] in the photo's pose.
+        camera: of the region grid.
+        body: the person's own.
+        vertices: [V, 3] in the photo's pose, world space, metres.
         groups: [V] limb of each vertex.
-        worn: [V] 0..1.
-        hair: [V] what there is is hair, or a hat.
-        hat: [V] what there is is hair, or a hat.
+        worn: [V] 0..1: how likely something is worn there.
+        hair: [V] whether that is hair.
+        hat: [V] whether it is a hat.
     """
     V = len(vertices)
     laplacian = mesh_laplacian(body.f, V)
@@ -191,21 +199,21 @@ def fit_dressed_mesh(
             (head & hat, 1.0, S.full_hat),
             (head & ~hat, S.closer, S.full_hair),
         ):
-            told = own & (trust > 0.1)
-            if told.sum() > 9:
+            measured = own & (trust > 0.1)
+            if measured.sum() > 9:
                 height = body.v_template[:, 1]
-                prior[own] = share * _at_height(height[told], target[told], height[own])
+                prior[own] = share * _at_height(height[measured], target[measured], height[own])
                 pull[own] = weight
         for limb in ((TORSO,), (ARMS[0],), (ARMS[1],), (LEFT_LEG, RIGHT_LEG)):
             own = np.isin(groups, limb) & ~bare & ~head
-            told = own & (trust > 0.1)
-            if told.sum() > 9:
-                prior[own] = np.percentile(target[told], S.hangs)
+            measured = own & (trust > 0.1)
+            if measured.sum() > 9:
+                prior[own] = np.percentile(target[measured], S.hangs)
                 pull[own] = S.full_cloth
         A = edges + sparse.diags(trust + pull)
         offset = _solve(A.tocsr(), trust * target + pull * prior, offset)
         offset = np.clip(offset, limits.low, limits.high)
-    # A tuft of hair or a crease of the outline is no spike of the surface.
+    # A tuft of hair or a crease of the outline must not be a spike of the surface.
     offset = _smoothed(offset[:, None], edges, S.calm)[:, 0]
     offset = np.clip(offset, limits.low, limits.high)
     return DressedMesh(base + out * offset[:, None], offset, worn, f)
@@ -213,13 +221,13 @@ def fit_dressed_mesh(
 
 @dataclass(frozen=True)
 class _Limits:
-    """What is known of the offsets before the outline is looked at.
+    """What is known of the offsets without the outline.
 
     Attributes:
-        bare: [V] skin; the inside of mouth and eyes, which stays where it is.
-        inner: [V] skin; the inside of mouth and eyes, which stays where it is.
-        low: [V] metres.
-        high: [V] metres.
+        bare: [V] skin.
+        inner: [V] the inside of mouth and eyes, which stays where it is.
+        low: [V] least offset, metres.
+        high: [V] greatest offset, metres.
         prior: [V] metres where nothing is measured.
         pull: [V] its weight.
     """
@@ -261,7 +269,7 @@ def _limits(
 
 
 def vertex_area_ratio(body: Body, vertices: FloatArray) -> FloatArray:
-    """[V] size of the triangles around each vertex over that at rest."""
+    """Compute the size [V] of the triangles around each vertex over that at rest."""
 
     def areas(points: FloatArray) -> FloatArray:
         a, b, c = (points[body.f[:, k]] for k in range(3))
@@ -305,7 +313,7 @@ def _folds(body: Body) -> BoolArray:
 
 
 def _bends(body: Body) -> BoolArray:
-    """[V] the elbows and knees: a fold of theirs opens as the limb is stretched."""
+    """[V] the elbows and knees, whose folds open as the limb is stretched."""
     out = np.zeros(len(body.v_template), bool)
     for upper, lower in ((16, 18), (17, 19), (1, 4), (2, 5)):
         out |= np.minimum(body.weights[:, upper], body.weights[:, lower]) > 0.12
@@ -321,7 +329,7 @@ def _faces(f: IntArray, sheet_of: IntArray, sheet: int) -> BoolArray:
 def _cut_laplacian(
     f: IntArray, num_vertices: int, bare: BoolArray, across: FloatArray
 ) -> sparse.csr_matrix:
-    """Laplacian whose edges from bare to worn count as ``across`` [V] of either end says."""
+    """Laplacian whose edges from bare to worn weigh the lesser ``across`` [V] of their ends."""
     whole = mesh_laplacian(f, num_vertices).tocoo()
     i, j = whole.row, whole.col
     off = (i != j) & (bare[i] != bare[j])
@@ -372,7 +380,7 @@ def _outline(regions: Regions, sheet: int) -> _Outline | None:
 
 
 def _inside_distance(buffer: MeshBuffer) -> FloatArray:
-    """[H, W] pixels inside (positive) or outside of what is drawn; the border is no outline."""
+    """[H, W] pixels inside (positive) or outside of what is drawn; the border does not count."""
     drawn = np.pad(buffer.face >= 0, 1, mode="edge")
     if drawn.all() or not drawn.any():
         return np.zeros(buffer.face.shape)

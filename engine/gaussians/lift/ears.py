@@ -45,12 +45,14 @@ REDDER = np.array([1.0, 0.95, 0.93])  # of the cheeks' tone, for an ear of which
 def finish_ears(
     bound: BoundGaussians, body: Body, vertices: FloatArray, regions: Regions, camera: Camera
 ) -> BoundGaussians:
-    """Bare ears with calm colours where the photo does not show them squarely.
+    """Give bare ears calm colours where the photo does not show them squarely.
 
     Args:
         bound: everything that the lift made.
-        vertices: [V, 3] in the photo's pose.
+        body: the person's own.
+        vertices: [V, 3] in the photo's pose, world space, metres.
         regions: of the photo, on the grid of ``camera``.
+        camera: of the region grid.
     """
     part = np.array(body.part_names)[body.face_part]
     left = body.v_template[body.f].mean(1)[:, 0] > 0
@@ -100,8 +102,7 @@ def finish_ears(
 
 
 def _bare(faces: BoolArray, regions: Regions) -> bool:
-    """Whether the photo shows skin where an ear is drawn; of an ear out of sight nothing is told,
-    and it does not count as bare."""
+    """Whether the photo shows skin where an ear is drawn; an ear out of sight is not bare."""
     shown = (regions.body.face >= 0) & faces[regions.body.face] & regions.mask
     if shown.sum() < 4:
         return False
@@ -111,7 +112,7 @@ def _bare(faces: BoolArray, regions: Regions) -> bool:
 def _folds(body: Body, faces: BoolArray, corner: IntArray, bary: FloatArray) -> FloatArray:
     """[N] brightness of points of an ear: dark in its hollows, lighter where it faces up.
 
-    How far the rim around a point stands out over it, across the head, tells the hollow's depth.
+    A hollow is as deep as the rim around a point stands out over it, across the head.
     """
     rest = body.v_template.astype(np.float64)
     used = np.unique(body.f[faces])

@@ -76,7 +76,11 @@ def _eyeball_axes(face: FittedFace, side: str) -> tuple[FloatArray, FloatArray, 
 
 
 def make_eyeball(face: FittedFace, side: str) -> BoundGaussians | None:
-    """The whole front of an eyeball: the photo where it shows it, completed elsewhere."""
+    """Make the front of an eyeball: from the photo where it shows it, completed elsewhere.
+
+    Returns:
+        The Gaussians, or None where the iris does not lie on the fitted eyeball.
+    """
     axes = _eyeball_axes(face, side)
     if axes is None:
         return None
@@ -117,7 +121,7 @@ def _completed(
     light = photo.mean(1)
     white = seen & (angle > 1.15 * iris)
     skin = face.skin_tone()
-    # Eyes lie in the brows' shadow: the skin below them tells how bright their white can be.
+    # Eyes lie in the brows' shadow: their white can be as bright as the skin below them.
     below = face.points[list(EYE_RINGS[side][1:8])] + [0.0, 0.14 * face.unit]
     shade = float(np.median(bilinear(face.matte.foreground, below).mean(1)))
     tone = SCLERA * float(np.clip(0.85 * shade / SCLERA.mean(), 0.15, 0.95))
@@ -151,7 +155,7 @@ def _completed(
 
 
 def make_eye_socket(face: FittedFace, side: str) -> BoundGaussians:
-    """The wet lining between eyeball and lids, dim and reddish."""
+    """Make the wet lining between eyeball and lids, dim and reddish."""
     f = face.body.f
     spacing = face.coarseness * S.socket_spacing
     own = face.faces("eye_socket") & (face.left == (side == "left"))
@@ -235,15 +239,20 @@ def _in_opening(
 def rebind_eye_photo(
     face: FittedFace, closed: FloatArray, side: str, xy: FloatArray, world: Gaussians
 ) -> tuple[IntArray, FloatArray, FloatArray, BoolArray]:
-    """New homes for the photo's splats around one eye.
+    """Find new triangles for the photo's splats around one eye.
 
     Args:
-        xy: [N, 2] their pixels.
-        world: in the photo's pose.
+        face: the fitted face.
+        closed: [V, 3] the photo's pose with both eyes closed.
+        side: ``left`` or ``right``.
+        xy: [N, 2] the splats' pixels.
+        world: the splats in the photo's pose.
 
     Returns:
-        triangle [N] (-1: leave it), bary [N, 3], depth [N] metres along the camera's axis, and
-        whether the splat lies on the eyeball [N].
+        triangle: [N], -1 for splats that keep theirs.
+        bary: [N, 3].
+        depth: [N] metres along the camera's axis.
+        on_eye: [N] whether the splat lies on the eyeball.
     """
     count = len(xy)
     triangle = np.full(count, -1, np.int64)

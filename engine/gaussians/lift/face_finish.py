@@ -84,20 +84,21 @@ def finish_face(
     matte: Matte,
     budget: int | None = None,
 ) -> BoundGaussians:
-    """Lids, eyeballs and mouth of a lifted portrait put right.
+    """Complete and rebind the lids, eyeballs and mouth of a lifted portrait.
 
     A body without eyes, teeth and blinks, or a photo without a face, comes back as it is.
 
     Args:
         bound: everything that the lift made.
         body: the person's own.
-        vertices: [V, 3] in the photo's pose.
+        vertices: [V, 3] in the photo's pose, world space, metres.
         track: of the portrait.
         observation: of the portrait.
         matte: of the portrait.
+        budget: most Gaussians that are added; full density when None.
 
     Returns:
-        At most ``budget`` Gaussians more than ``bound``; at full density when it is None.
+        At most ``budget`` Gaussians more than ``bound``.
     """
     budget = S.full if budget is None else budget
     coarseness = max(1.0, float(np.sqrt(S.full / max(budget, 1))))

@@ -64,8 +64,8 @@ class FittedFace:
 
     Attributes:
         body: the person's own.
-        vertices: [V, 3] in the photo's pose.
-        joints: [55, 3].
+        vertices: [V, 3] in the photo's pose, world space, metres.
+        joints: [55, 3] in the same pose.
         registered: [V, 3] the vertices moved across the picture until the landmarks fit exactly:
             for finding out what a pixel shows. Splats are always bound to ``vertices``.
         track: of the portrait.
@@ -91,20 +91,21 @@ class FittedFace:
 
     @property
     def camera(self) -> Camera:
+        """The photo's camera."""
         return self.track.camera
 
     def faces(self, *parts: str) -> BoolArray:
-        """[F] triangles of these parts."""
+        """Return which triangles [F] belong to these parts."""
         out: BoolArray = np.isin(self.part, parts)
         return out
 
     def skin_tone(self) -> FloatArray:
-        """[3] of the cheeks."""
+        """Return the colour [3] (0..1) of the cheeks."""
         cheeks = self.points[[50, 280, 117, 346, 205, 425]]
         return np.asarray(np.median(bilinear(self.matte.foreground, cheeks), axis=0))
 
     def window(self, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The photo's colours [h, w, 3] between two pixels, and the pixel [2] of its corner."""
+        """Return the photo's colours [h, w, 3] between two pixels, and their first pixel [2]."""
         height, width = self.matte.alpha.shape
         left, top = np.clip(np.floor(low), 0, [width - 2, height - 2]).astype(int)
         right, bottom = np.clip(np.ceil(high), [left + 2, top + 2], [width, height]).astype(int)
@@ -112,7 +113,7 @@ class FittedFace:
         return self.matte.foreground[top:bottom, left:right], corner
 
     def lower(self) -> BoolArray:
-        """[F] triangles of the lips, the teeth and the mouth that go with the jaw.
+        """Return which triangles [F] of the lips, the teeth and the mouth go with the jaw.
 
         Lips by how far opening the jaw moves them, compared with others as far from the middle:
         near the corners both lips move half as much.
@@ -131,7 +132,7 @@ class FittedFace:
         return out
 
     def blinked(self) -> FloatArray:
-        """[V, 3] the photo's pose with both eyes closed."""
+        """Return the vertices [V, 3] in the photo's pose with both eyes closed."""
         pose = self.track.pose
         expression = np.array(pose.expression, np.float64)
         for name in BLINK.values():
@@ -148,7 +149,19 @@ def make_face(
     matte: Matte,
     coarseness: float = 1.0,
 ) -> FittedFace | None:
-    """None for a body without eyes, teeth, blinks or landmarks, or a photo without a face."""
+    """Gather what the face's finish needs.
+
+    Args:
+        body: the person's own.
+        vertices: [V, 3] in the photo's pose, world space, metres.
+        track: of the portrait.
+        observation: of the portrait.
+        matte: of the portrait.
+        coarseness: factor on the spacing of completed splats.
+
+    Returns:
+        None for a body without eyes, teeth, blinks or landmarks, or a photo without a face.
+    """
     needed = {"jawOpen", *BLINK.values()} <= set(body.expression_names)
     there = {body.part_names[k] for k in np.unique(body.face_part)}
     parts = {"eye", "eye_socket", "teeth", "tongue", "mouth", *OUTER_PARTS} <= there
@@ -202,9 +215,15 @@ def _misfit(body: Body, vertices: FloatArray, points: FloatArray, camera: Camera
 
 @dataclass(frozen=True)
 class RayHits:
-    """Where rays meet triangles: ``triangle`` [N], ``bary`` [N, 3] clamped, ``depth`` [N] metres,
-    whether the ray really ``met`` one [N], and how many pixels ``away`` [N] the nearest in the
-    picture is, which is taken if not."""
+    """Where N rays meet triangles; a ray that misses takes the nearest one in the picture.
+
+    Attributes:
+        triangle: [N] rows of ``body.f``.
+        bary: [N, 3], clamped to the triangle.
+        depth: [N] metres along the camera's axis.
+        met: [N] whether the ray really meets it.
+        away: [N] pixels to it in the picture.
+    """
 
     triangle: IntArray
     bary: FloatArray
@@ -214,11 +233,15 @@ class RayHits:
 
 
 def cast_rays(face: FittedFace, xy: FloatArray, faces: BoolArray) -> RayHits | None:
-    """The nearest of some registered triangles along the rays of pixels; None if out of sight.
+    """Find the nearest of some registered triangles along the rays of pixels.
 
     Args:
+        face: the fitted face.
         xy: [N, 2] pixels.
         faces: [F] the triangles that count.
+
+    Returns:
+        None where the triangles are out of sight.
     """
     vertices, body, camera = face.registered, face.body, face.camera
     rows = np.nonzero(faces)[0]
@@ -249,13 +272,13 @@ def cast_rays(face: FittedFace, xy: FloatArray, faces: BoolArray) -> RayHits | N
 
 
 def eye_triangles(face: FittedFace, side: str) -> BoolArray:
-    """[F] the eyeball's triangles."""
+    """Return which triangles [F] are the eyeball's."""
     out: BoolArray = face.faces("eye", "eye_back") & (face.left == (side == "left"))
     return out
 
 
 def inside_polygon(xy: FloatArray, polygon: FloatArray) -> tuple[BoolArray, FloatArray]:
-    """Whether points [N, 2] lie in a polygon [M, 2], and their distance to its edge [N]."""
+    """Return whether points [N, 2] lie in a polygon [M, 2], and their distance [N] to its edge."""
     a, b = polygon, np.roll(polygon, -1, axis=0)
     x, y = xy[:, :1], xy[:, 1:]
     spans = (a[:, 1] > y) != (b[:, 1] > y)
@@ -269,10 +292,17 @@ def inside_polygon(xy: FloatArray, polygon: FloatArray) -> tuple[BoolArray, Floa
 
 
 def spread_points(corners: FloatArray, spacing: float | FloatArray) -> tuple[IntArray, FloatArray]:
-    """Evenly spread points on triangles [K, 3, 3]: row [N] and barycentric coordinates [N, 3].
+    """Spread points evenly on triangles: one for each ``spacing``² of area.
 
-    ``spacing`` is metres, for all or for each triangle. One point for each ``spacing``² of area,
-    from the R2 sequence (Roberts 2018), so that the same triangles always carry the same points.
+    They come from the R2 sequence (Roberts 2018): the same triangles always carry the same points.
+
+    Args:
+        corners: [K, 3, 3] metres.
+        spacing: metres, for all or [K].
+
+    Returns:
+        row: [N] the triangle of each point.
+        bary: [N, 3].
     """
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     wanted = np.cumsum(0.5 * np.linalg.norm(across, axis=1) / spacing**2)
@@ -286,13 +316,13 @@ def spread_points(corners: FloatArray, spacing: float | FloatArray) -> tuple[Int
 
 
 def inner_lips(face: FittedFace) -> FloatArray:
-    """[20, 2] polygon between the lips."""
+    """Return the polygon [20, 2] between the lips, pixels."""
     return face.points[list(INNER_LIPS)]
 
 
 def lip_line(face: FittedFace, x: FloatArray) -> FloatArray:
-    """[N] the picture row of the line between the lips at columns ``x`` [N], a head upright or
-    tilted alike: the line is that of the inner lips' middles."""
+    """Return the picture rows [N] of the line between the lips at columns ``x`` [N]: through the
+    middles of the inner lips, so that a tilted head is no different."""
     middle = (face.points[list(UPPER_LIP)] + face.points[list(LOWER_LIP)]) / 2
     order = np.argsort(middle[:, 0])
     out: FloatArray = np.interp(x, middle[order, 0], middle[order, 1])

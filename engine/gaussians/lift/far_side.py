@@ -46,13 +46,19 @@ def loose_layer(
     homes: TriangleBinding,
     budget: int,
 ) -> list[BoundGaussians]:
-    """Back and rim of every loose patch; most people have none.
+    """Make the back and the rim of every loose patch; most people have none.
 
     Args:
-        colors: [H, W, 3] of the foreground, alpha: [H, W], on the grid of ``camera``.
+        sheets: the trunk and the arms, on the grid of ``camera``.
+        colors: [H, W, 3] 0..1 of the foreground.
+        alpha: [H, W] of the matte.
+        regions: of the photo.
+        camera: of the region grid.
+        homes: the body's triangles.
+        budget: most Gaussians in all.
     """
     per_pixel = sum(int(s.loose.sum()) for s in sheets)
-    # A coarser grid with larger splats when the budget asks for it; the rim takes a third.
+    # Use a coarser grid with larger splats where the budget is small; the rim takes a third.
     stride = max(1, int(np.ceil(np.sqrt(per_pixel / (0.66 * budget)))))
     parts = []
     for sheet in sheets:
@@ -73,7 +79,7 @@ def _far_colors(
 ) -> FloatArray:
     """[H, W, 3] the front's own colours, calmed, without the outline's doubt.
 
-    A coat's or a brim's two sides are of one stuff, and its pattern goes round.
+    The two sides of a coat or a brim are of one material, and its pattern goes round.
     """
     solid = erode(sheet.visible & (alpha > 0.95), S.fringe)
     if not solid.any():

@@ -1,9 +1,9 @@
 """Glasses that stand before the face and stay rigid.
 
-The photo shows their frame on the skin. Here it is taken off: what it hides is filled in from
-around it, so that skin, lids and brows are finished as if there were no glasses. Then the frame is
-put on again: its pixels on a smooth surface before the face, bound to parts of the head that no
-expression moves, and temples that lead from its ends to the ears.
+The photo shows their frame on the skin. First it is removed: what it hides is filled in from around
+it, so that skin, lids and brows are finished as if there were no glasses. Then the frame is added
+again: its pixels on a smooth surface before the face, bound to parts of the head that no expression
+moves, and temples that lead from its ends to the ears.
 """
 
 from __future__ import annotations
@@ -81,9 +81,15 @@ S = register_settings("lift.glasses", GlassesSettings())
 def remove_glasses(
     matte: Matte, glasses: DetectedGlasses | None
 ) -> tuple[Matte, FloatArray | None]:
-    """The portrait without the frame, and how much of each pixel was frame [H, W] 0..1.
+    """Paint the skin over the frame of glasses.
 
-    Without glasses: the matte itself, and None.
+    Args:
+        matte: of the portrait.
+        glasses: the frame, or None.
+
+    Returns:
+        matte: without the frame; itself where there are no glasses.
+        frame: [H, W] 0..1 how much of each pixel was frame; None where there are no glasses.
     """
     if glasses is None:
         return matte, None
@@ -139,7 +145,7 @@ def _share(rgb: FloatArray, skin: FloatArray, mask: FloatArray, unit: float) -> 
 
 
 def rigid_triangles(body: Body) -> IntArray:
-    """Rows of the head's outer triangles that neither an expression nor the jaw moves."""
+    """Return the rows [K] of the head's outer triangles that no expression or jaw moves."""
     moves = np.zeros(len(body.v_template))
     if body.num_expression:
         moves = np.abs(body.exprdirs).max(axis=(1, 2))
@@ -160,7 +166,7 @@ def add_glasses(
     track: Track,
     budget: int,
 ) -> BoundGaussians | None:
-    """Frame and temples as Gaussians of their own; None if there is nothing to put on.
+    """Make frame and temples as Gaussians of their own.
 
     Args:
         frame: [H, W] 0..1 from :func:`remove_glasses`.

@@ -1,13 +1,13 @@
-"""What a person holds, and other people's limbs, are no part of an avatar.
+"""Held things and other people's limbs, which do not belong to an avatar, are removed.
 
-Two things are looked for, on the pixels that a matte calls the person. Beyond a hand, where
+Two things are searched for on the pixels that a matte assigns to the person. Beyond a hand, where
 fingers close around something: colours that neither the skin nor the clothes nor the hair of
 this person have. And far beside the body, farther than clothes stand off: such colours, or skin
 that belongs to none of the person's own limbs. What stands before the person is painted over
-with what lies around it, what stands beside is cut from the matte.
+with what lies around it; what stands beside is cut from the matte.
 
-Colours that the person's clothes have as well are never taken; so a bag of the coat's leather
-stays. A mistake here would tear clothes, and a bag that stays does less harm.
+Colours that the person's clothes also have are never removed, so a bag of the coat's leather
+stays: a bag that stays does less harm than torn clothes.
 """
 
 from __future__ import annotations
@@ -71,10 +71,16 @@ _BONES = (
 def remove_held_objects(
     matte: Matte, observation: Observation, track: Track, body: Body
 ) -> tuple[Matte, tuple[str, ...]]:
-    """The matte without held things and others' limbs, and what the user should know.
+    """Remove held things and other people's limbs from a matte.
 
     Args:
+        matte: of the portrait.
+        observation: of the portrait.
+        track: of the portrait.
         body: the person's own (``Body.personalised(track.betas)``).
+
+    Returns:
+        The matte, and warnings for the user.
     """
     height, width = matte.alpha.shape
     area = float((matte.alpha > 0.5).sum())
@@ -94,8 +100,8 @@ def remove_held_objects(
         warnings.append(f"What the {' and the '.join(hands)} hand holds is left out of the avatar.")
     if beside.any():
         warnings.append(
-            "Something beside the person, held or somebody else's, is left out of the avatar: "
-            "check the preview."
+            "Something beside the person (held, or another person's) is left out of the avatar. "
+            "Check the preview."
         )
     if not warnings:
         return matte, ()
@@ -142,7 +148,7 @@ def _in_hands(
 
 
 def _whole(patch: BoolArray, regions: Regions, features: FloatArray) -> BoolArray:
-    """[H, W] a patch of strange colours with all that hangs together with it and has them."""
+    """[H, W] a patch of strange colours, grown over all connected pixels that have them."""
     for _ in range(S.growths):  # shading runs on from one round to the next
         if patch.sum() < LABELS_PIXELS.min_seeds:
             return patch

@@ -15,7 +15,7 @@ from .pixel_grids import nearest_known
 LABELS = ("none", "skin", "hair", "upper", "lower", "shoes", "glasses", "object", "hat")
 NONE, SKIN, HAIR, UPPER, LOWER, SHOES, GLASSES, OBJECT, HAT = range(len(LABELS))
 WORN = (HAIR, UPPER, LOWER, SHOES, HAT)
-"""Labels of what lies over the skin; glasses are no surface of their own."""
+"""Labels of what lies over the skin; glasses are not a surface of their own."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Places:
 
 
 def standard_rest(body: Body) -> FloatArray:
-    """[V, 3] the T-pose scaled to a common size: joints' heights make people comparable.
+    """Return the T-pose [V, 3] scaled by its joints' heights, so that people are comparable.
 
-    One for the height of the neck over the pelvis (0.49), one below for the ankle's (-0.895).
+    The neck then stands 0.49 above the pelvis, the ankles 0.895 below it (metres).
     """
     rest: FloatArray = np.asarray(body.v_template, np.float64) - body.J_template[0]
     up = (body.J_template[12] - body.J_template[0])[1]
@@ -65,8 +65,11 @@ def find_places(
     """Look up the body below, or beside, every pixel.
 
     Args:
+        buffer: the body's z-buffer [H, W].
         group: [H, W] limb of each pixel of the person, -1 outside.
-        face_group: [F].
+        face_group: [F] limb of each triangle.
+        body: the person's own.
+        camera: of the grid.
     """
     on_body = buffer.face >= 0
     rest = np.zeros((*on_body.shape, 3))
@@ -95,13 +98,13 @@ def find_places(
 
 
 def ramp(x: FloatArray, low: float, high: float) -> FloatArray:
-    """0 at ``low``, 1 at ``high``, straight between and flat beyond."""
+    """Ramp from 0 at ``low`` to 1 at ``high``, linear between and flat beyond."""
     out: FloatArray = np.clip((x - low) / (high - low), 0.0, 1.0)
     return out
 
 
 def place_prior(rest: FloatArray, part: IntArray, body: Body) -> FloatArray:
-    """[N, len(LABELS)] how often each label is met at places of the body.
+    """Return how often [N, len(LABELS)] each label is met at places of the body.
 
     Args:
         rest: [N, 3] as of :func:`standard_rest`.

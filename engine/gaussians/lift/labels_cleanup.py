@@ -1,5 +1,5 @@
-"""What labels must keep to whatever the colours say: no crumbs, hair hangs from the head, and a
-hat is no hair.
+"""Rules for labels that hold whatever the colours say: no crumbs, hair hangs from the head, and
+hats differ from hair.
 """
 
 from __future__ import annotations
@@ -38,10 +38,14 @@ S = register_settings("lift.labels_cleanup", CleanupSettings())
 
 
 def remove_crumbs(label: IntArray, unit: float) -> IntArray:
-    """[H, W] labels with small patches in the label around them.
+    """Give small patches the label around them.
 
     Args:
+        label: [H, W] index into ``labels.LABELS``.
         unit: pixels between the eyes.
+
+    Returns:
+        [H, W].
     """
     crumbs = np.zeros(label.shape, bool)
     for one in np.unique(label[label != NONE]):
@@ -58,9 +62,10 @@ def remove_crumbs(label: IntArray, unit: float) -> IntArray:
 
 
 def keep_attached_hair(label: IntArray, head: BoolArray) -> BoolArray:
-    """[H, W] the hair that hangs together with that of the head.
+    """Return the pixels [H, W] of hair that are connected to that of the head.
 
     Args:
+        label: [H, W] index into ``labels.LABELS``.
         head: [H, W] pixels of the head above the chin.
     """
     patches, _ = ndimage.label(ndimage.binary_dilation(label == HAIR, iterations=1))
@@ -72,10 +77,10 @@ def keep_attached_hair(label: IntArray, head: BoolArray) -> BoolArray:
 def find_hat(
     label: IntArray, lab: FloatArray, head: BoolArray, brow: float, unit: float
 ) -> IntArray:
-    """[H, W] labels in which a hat is told from the hair below it.
+    """Separate a hat from the hair below it.
 
     A hat is one compact thing on top of the head, of another colour than the hair that shows
-    below. One without hair to be seen stays what it was, hair; it sits as still on the head.
+    below. Without visible hair it stays labelled as hair, and sits as still on the head.
 
     Args:
         lab: [H, W, 3] L*a*b*.

@@ -53,11 +53,11 @@ BELOW_EYES = ((-0.75, -0.25, 0.18, 0.65), (0.25, 0.75, 0.18, 0.65))
 
 @dataclass(frozen=True)
 class DetectedGlasses:
-    """The frame of somebody's glasses.
+    """The frame of a person's glasses.
 
     Attributes:
         frame: [h, w] 0..1 in the upright face: eyes ``size`` apart, level, their middle at
-            (``wide`` / 2, UP) * ``size``.
+            (``wide`` / 2, ``up``) * ``size``.
         middle: [2] pixels of the photo between the eyes.
         across: [2] from the person's right eye to the left one, pixels.
     """
@@ -67,7 +67,7 @@ class DetectedGlasses:
     across: FloatArray
 
     def on_grid(self, height: int, width: int, scale: float) -> FloatArray:
-        """[height, width] 0..1 on a grid that is ``scale`` times the photo's size."""
+        """Draw the frame [height, width] 0..1 on a grid ``scale`` times the photo's size."""
         ys, xs = np.mgrid[:height, :width] + 0.5
         offset = np.stack([xs, ys], -1) / scale - self.middle
         upright = _to_upright(offset, self.across) - 0.5
@@ -140,11 +140,14 @@ def _dark_lines(lightness: FloatArray, shape: tuple[int, int]) -> FloatArray:
 
 
 def find_glasses(rgb: FloatArray, observation: Observation) -> DetectedGlasses | None:
-    """The frame of the person's glasses; None without any, or where the face is too small or too
-    far turned to tell.
+    """Find the frame of the person's glasses.
 
     Args:
         rgb: [H, W, 3] the photo, in pixels of ``observation``.
+        observation: of the photo.
+
+    Returns:
+        None without glasses, or where the face is too small or turned too far to decide.
     """
     face = observation.face
     if face is None:
@@ -171,7 +174,7 @@ def find_glasses(rgb: FloatArray, observation: Observation) -> DetectedGlasses |
 def _frame(
     lightness: FloatArray, paths: list[IntArray], along: FloatArray, points: FloatArray
 ) -> BoolArray:
-    """[h, w] the two rims, the bridge, and the dark lines that hang together with them."""
+    """[h, w] the two rims, the bridge, and the dark lines connected to them."""
     height, width = lightness.shape
     line = round(S.line * S.size)
     dark = np.maximum(_dark_lines(lightness, (line, 1)), _dark_lines(lightness, (1, line)))
@@ -182,8 +185,8 @@ def _frame(
     strong = dark > max(S.frame_share * usual, 2.5)
     # In shade a line is as dark against what surrounds it, not as many units darker.
     relative = dark / (lightness + dark + 12.0)
-    told = np.concatenate([relative[path[:, 0], path[:, 1]] for path in paths])
-    evidence = np.clip(relative / max(float(np.median(told)), 0.02), 0.0, 1.5)
+    typical = np.concatenate([relative[path[:, 0], path[:, 1]] for path in paths])
+    evidence = np.clip(relative / max(float(np.median(typical)), 0.02), 0.0, 1.5)
     evidence *= np.where(own, 0.25, 1.0)
     rims = np.zeros((height, width), bool)
     for side, path in zip(("right", "left"), paths[1:], strict=True):

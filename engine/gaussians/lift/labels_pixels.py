@@ -1,10 +1,10 @@
 """What each pixel of a person shows: skin, hair, a hat, upper or lower wear, shoes.
 
-Two witnesses are asked and their log likelihoods added, as in GrabCut: where on the fitted body
-the pixel lies (a scalp carries hair, a thigh trousers), and which colours that label has in this
-picture (mixtures in L*a*b*, first from the body's own parts, then from the labels themselves).
-The sum is smoothed over the picture with weights that vanish at colour edges (the quadratic form
-of the random walker: Grady 2006), so that regions decide, not pixels.
+Two log likelihoods are added, as in GrabCut: where on the fitted body the pixel lies (a scalp
+carries hair, a thigh trousers), and which colours that label has in this picture (mixtures in
+L*a*b*, first from the body's own parts, then from the labels themselves). The sum is smoothed over
+the picture with weights that vanish at colour edges (the quadratic form of the random walker:
+Grady 2006), so that regions decide, not pixels.
 """
 
 from __future__ import annotations
@@ -166,11 +166,17 @@ class _Smoother:
 
 
 def fine_texture(photo: FloatArray, height: int, width: int) -> FloatArray:
-    """[height, width] 0..1: how much lightness varies from pixel to pixel of the photo, against
-    its own. Strands do, where plain cloth of the same colour does not.
+    """Measure how much lightness varies from pixel to pixel, relative to itself.
+
+    In strands it does, in plain cloth of the same colour it does not.
 
     Args:
-        photo: [.., .., 3] at its own size.
+        photo: [.., .., 3] 0..1, at its own size.
+        height: pixels of the result.
+        width: pixels of the result.
+
+    Returns:
+        [height, width] 0..1.
     """
     lightness = rgb_to_lab(photo)[..., 0]
     fine = (lightness - ndimage.gaussian_filter(lightness, 1.5)) ** 2
@@ -191,12 +197,18 @@ def label_pixels(
     head: HeadCues,
     body: Body,
 ) -> IntArray:
-    """[H, W] index into LABELS for every pixel of ``mask``: skin, hair, upper, lower, shoes.
+    """Label every pixel of a person as skin, hair, upper wear, lower wear or shoes.
 
     Args:
         lab: [H, W, 3] L*a*b*.
         texture: [H, W] of :func:`fine_texture`, or zeros.
         mask: [H, W] pixels of the person.
+        places: where on the body each pixel lies.
+        head: what the face says about the head.
+        body: the person's own.
+
+    Returns:
+        [H, W] index into ``labels.LABELS``; none outside the mask.
     """
     out = np.zeros(mask.shape, np.int64)
     if not mask.any():
@@ -300,8 +312,8 @@ def _first_seeds(
     head: HeadCues,
     body: Body,
 ) -> tuple[dict[int, BoolArray], BoolArray]:
-    """Pixels whose place alone tells what they most likely are, less what is plainly skin; and
-    [N] all pixels that look like the hair of the scalp."""
+    """Pixels whose place alone decides their most likely label, less what is plainly skin; and [N]
+    all pixels that look like the hair of the scalp."""
     names = np.array(body.part_names)[places.part[mask]]
     y = places.rest[mask][:, 1]
     on = places.on_body[mask] & erode(mask, 1)[mask]
@@ -328,7 +340,7 @@ def _first_seeds(
     if lower.sum() < max(S.min_seeds, 0.25 * thigh.sum()):  # bare thighs, or none in the frame
         lower = hips & ~skin.alike(3.0)
     if seeds[UPPER].sum() >= S.min_seeds and lower.any():
-        # A shirt may end below the hips, and a dress does: what it is made of is no trousers.
+        # A shirt may end below the hips, and a dress does: their material is not trousers'.
         model = fit_colors(features[seeds[UPPER]], COMPONENTS[UPPER])
         usual = np.percentile(model.log_density(features[seeds[UPPER]]), 5)
         other = lower.copy()

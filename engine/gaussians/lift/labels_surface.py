@@ -58,14 +58,17 @@ class _Limb:
 
 
 def label_surface(regions: Regions, camera: Camera, body: Body, vertices: FloatArray) -> FloatArray:
-    """[V, len(LABELS)] share of each label over every vertex; rows add up to one.
-
-    Interpolated over triangles, the largest share draws smooth borders;
-    ``worn_probability`` sums those that lie over the skin.
+    """Label the body's surface: where the photo shows it, and completed elsewhere.
 
     Args:
+        regions: of the photo.
         camera: of the regions' grid.
-        vertices: [V, 3] of the body in the photo's pose.
+        body: the person's own.
+        vertices: [V, 3] of the body in the photo's pose, world space, metres.
+
+    Returns:
+        [V, len(LABELS)] share of each label over every vertex; rows add up to one. Interpolated
+        over triangles, the largest share draws smooth borders.
     """
     part = vertex_parts(body)
     label, weight = _seen_labels(regions, camera, body, vertices, part)
@@ -99,13 +102,13 @@ def label_surface(regions: Regions, camera: Camera, body: Body, vertices: FloatA
 
 
 def worn_probability(shares: FloatArray) -> FloatArray:
-    """[V] 0..1: how likely something lies over the skin, from ``label_surface``' shares."""
+    """Return how likely (0..1) something lies over the skin at each vertex [V], by its shares."""
     out: FloatArray = shares[:, list(WORN)].sum(1)
     return out
 
 
 def vertex_parts(body: Body) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
-    """[V] name of the part of each vertex (of the last triangle that holds it)."""
+    """Return the name [V] of each vertex's part (of the last triangle that holds it)."""
     part = np.zeros(len(body.v_template), np.int64)
     for k in range(3):
         part[body.f[:, k]] = body.face_part
@@ -198,7 +201,7 @@ def _complete_trunk(
     rest: FloatArray,
     part: np.ndarray[tuple[int], np.dtype[np.str_]],
 ) -> None:
-    """Unseen parts of the trunk: one waist all around; a neckline is no back."""
+    """Unseen parts of the trunk: one waist all around; a neckline does not bare the back."""
     limb = _Limb(part == "torso", -rest[:, 1], (SKIN, UPPER, SKIN, LOWER))
     # Skin between the shoulders' slopes is the neckline's; on the slopes it is a strap's.
     aside = (np.abs(rest[:, 0]) - S.neckline_x[0]) / (S.neckline_x[1] - S.neckline_x[0])
@@ -319,7 +322,7 @@ def _hair_beyond_face(
 ) -> bool:
     """Whether hair is seen right beside the far edge of a face that is turned away.
 
-    Then it hangs before the ear there, which nobody saw, whatever the near side looks like.
+    Then it hangs before the unseen ear there, whatever the near side looks like.
     """
     drawn = np.where(regions.body.face >= 0, part[body.f[regions.body.face, 0]], "")
     ear, face = drawn == "ear", regions.face & (drawn != "")
@@ -354,7 +357,13 @@ def _hair_tips(
 
 
 def labels_at(shares: FloatArray, corner: IntArray, bary: FloatArray) -> IntArray:
-    """[N] index into LABELS of points on triangles with corners [N, 3] and weights [N, 3]."""
+    """Return the labels [N] of points on the surface.
+
+    Args:
+        shares: [V, len(LABELS)] of :func:`label_surface`.
+        corner: [N, 3] vertices of each point's triangle.
+        bary: [N, 3] barycentric coordinates on it.
+    """
     here = np.einsum("nk,nkl->nl", bary, shares[corner])
     worn = list(WORN)
     over = np.array(worn)[here[:, worn].argmax(1)]

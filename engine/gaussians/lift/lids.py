@@ -71,7 +71,7 @@ S = register_settings("lift.lids", LidSettings())
 
 
 def lid_triangles(face: FittedFace, closed: FloatArray, side: str) -> tuple[BoolArray, FloatArray]:
-    """[F] the outer triangles that a blink unfolds, and how much it makes each grow [F]."""
+    """Return which outer triangles [F] a blink unfolds, and how much [F] it makes each grow."""
     f = face.body.f
     moves = np.abs(face.body.exprdirs[:, :, face.body.expression_index[BLINK[side]]]).max(1)
     moving = (moves[f] > S.moves).any(1) & face.faces("face", "eyelid")
@@ -92,8 +92,8 @@ class EyeOpening:
     Attributes:
         outer: [2] pixels of the outer corner.
         axes: [2, 2] rows u and v, pixels to pupil distances.
-        upper: [K, 2] u and v of the lids' edges, u rising.
-        lower: [K, 2] u and v of the lids' edges, u rising.
+        upper: [K, 2] u and v of the upper lid's edge, u rising.
+        lower: [K, 2] the same of the lower lid's.
     """
 
     outer: FloatArray
@@ -102,22 +102,22 @@ class EyeOpening:
     lower: FloatArray
 
     def place(self, xy: FloatArray) -> FloatArray:
-        """[N, 2] u and v of pixels."""
+        """Return u and v [N, 2] of pixels [N, 2]."""
         return np.asarray((xy - self.outer) @ self.axes.T)
 
     def above(self, xy: FloatArray) -> FloatArray:
-        """[N] how far pixels lie above the upper lid's edge."""
+        """Return how far [N] pixels [N, 2] lie above the upper lid's edge, pupil distances."""
         at = self.place(xy)
         return np.asarray(np.interp(at[:, 0], *self.upper.T) - at[:, 1])
 
     def below(self, xy: FloatArray) -> FloatArray:
-        """[N] how far pixels lie below the lower lid's edge."""
+        """Return how far [N] pixels [N, 2] lie below the lower lid's edge, pupil distances."""
         at = self.place(xy)
         return np.asarray(at[:, 1] - np.interp(at[:, 0], *self.lower.T))
 
 
 def find_eye_opening(face: FittedFace, side: str) -> EyeOpening:
-    """The opening of one eye as the landmarks have it."""
+    """Return the opening of the ``left`` or ``right`` eye by its landmarks."""
     ring = face.points[list(EYE_RINGS[side])]
     along = ring[8] - ring[0]
     along = along / np.linalg.norm(along)
@@ -133,11 +133,18 @@ def find_eye_opening(face: FittedFace, side: str) -> EyeOpening:
 
 
 def make_closed_lid(face: FittedFace, closed: FloatArray, side: str) -> BoundGaussians | None:
-    """Skin for the closed lids, bound to them as they lie closed; None where no lid unfolds, as
-    where the eye is closed in the photo.
+    """Make skin for closed lids, bound to them as they lie closed.
 
     A first layer stays under the photo and closes its gaps; a second one covers the photo's lid
     when the eye closes, and lies folded behind it when the eye is open.
+
+    Args:
+        face: the fitted face.
+        closed: [V, 3] the photo's pose with both eyes closed.
+        side: ``left`` or ``right``.
+
+    Returns:
+        None where no lid unfolds, as when the eye is closed in the photo.
     """
     f = face.body.f
     moving, _ = lid_triangles(face, closed, side)
@@ -199,8 +206,8 @@ def _reach(u: FloatArray, way: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def photo_depth(face: FittedFace, side: str, xy: FloatArray) -> FloatArray | None:
-    """[N] depth of the photo's splats around an eye, metres: just before the skin, and nowhere
-    behind the eyeball."""
+    """Return the depth [N] (metres) of the photo's splats around an eye: just before the skin, and
+    nowhere behind the eyeball; None where the skin is out of sight."""
     skin = cast_rays(face, xy, face.faces("face", "eyelid"))
     if skin is None:
         return None
@@ -274,7 +281,7 @@ def _lid_colors(
         known = solid & ~hole
     if not known.any():
         return np.tile(face.skin_tone(), (len(points), 1))
-    # Creases, hairs and highlights are none of the skin's tone.
+    # Leave out creases, hairs and highlights.
     light = rgb.mean(-1)
     usual = smooth_within(rgb, known, 0.12 * unit).mean(-1)
     even = known & (light > S.dark * usual) & (light < 1.3 * usual)
@@ -345,9 +352,20 @@ def _places(face: FittedFace, closed: FloatArray, side: str, line: EyeOpening) -
 def bind_lashes(
     face: FittedFace, closed: FloatArray, side: str, line: EyeOpening, xy: FloatArray
 ) -> tuple[IntArray, FloatArray] | None:
-    """Triangles [N] and barycentric [N, 3] that take pixels of the upper lashes to the closed
-    lid's edge: all the way down, and those that hang before the eyeball less far, so that they
-    end on the edge too."""
+    """Bind the upper lashes so that a blink takes them to the closed lid's edge.
+
+    Those that hang before the eyeball go less far down, so that they end on the edge too.
+
+    Args:
+        face: the fitted face.
+        closed: [V, 3] the photo's pose with both eyes closed.
+        side: ``left`` or ``right``.
+        line: the eye's opening.
+        xy: [N, 2] pixels of lashes.
+
+    Returns:
+        Triangles [N] and barycentric coordinates [N, 3]; None where there is nothing to bind.
+    """
     places = _places(face, closed, side, line)
     if places is None or len(xy) == 0:
         return None

@@ -1,9 +1,9 @@
 """Several photos of one person in one avatar: levelled, lifted one by one, and blended.
 
-Every photo is lifted in its own pose and bound to the same triangles, so that the lifts meet
-where no pose is. Each part of the body is then taken from the photo that looks at it most
-squarely (the paper's linear blend of what several photos say of a place in UV, weighted by
-visibility and angle). Colours and exposure are levelled first, so that no seam shows.
+Every photo is lifted in its own pose and bound to the same triangles, so that the lifts meet on
+the body at rest. Each body region is then taken from the most frontal view of it (the paper's
+linear blend in UV of what several photos show, weighted by visibility and angle). Colours and
+exposure are levelled first, so that no seam shows.
 """
 
 from __future__ import annotations
@@ -65,8 +65,14 @@ OPEN_FACE = ("face", "lips", "eyelid")
 
 @dataclass(frozen=True)
 class TrackedPhoto:
-    """One photo of the person: its matte, what was seen in it, the fitted body, and the name that
-    its errors carry."""
+    """One photo of the person.
+
+    Attributes:
+        matte: of the photo.
+        observation: what was detected in it.
+        track: the fitted body.
+        name: put before the messages of its errors.
+    """
 
     matte: Matte
     observation: Observation
@@ -75,14 +81,18 @@ class TrackedPhoto:
 
 
 def blend_weights(sights: Sequence[BodyVisibility], body: Body, face: int = 0) -> FloatArray:
-    """[K, V] what part each photo has in each vertex; they sum to 1.
+    """Compute each photo's share of each vertex, by visibility, angle and resolution.
 
-    By visibility, angle and resolution; smooth over the mesh, and carried from what is seen to
-    what no photo shows.
+    Shares are smooth over the mesh, and carried from what is seen to what no photo shows.
 
     Args:
-        face: the photo whose face it is: the open face is taken from it as long as it shows it,
-            eyes and mouth always. Expressions differ, and two halves of smiles make none.
+        sights: what K photos see of the body, the main one first.
+        body: the person's own.
+        face: number of the photo whose face is used: the open face comes from it where it shows
+            it, eyes and mouth always. Expressions differ, and two half smiles do not make one.
+
+    Returns:
+        [K, V], columns sum to 1.
     """
     finest = np.max([s.pixels_per_metre for s in sights], axis=0)
     score = np.stack(
@@ -96,7 +106,7 @@ def blend_weights(sights: Sequence[BodyVisibility], body: Body, face: int = 0) -
     open_face = np.unique(body.f[np.isin(part, OPEN_FACE)])
     score[face, open_face] *= S.own_face
     trust = S.feather * np.minimum(score.sum(0), 1.0)
-    sharp = score**2  # whoever sees a place much better has it nearly alone
+    sharp = score**2  # a photo that sees a place much better has it nearly alone
     target = sharp / np.maximum(sharp.sum(0), 1e-12)
     inner = np.unique(body.f[np.isin(part, INNER_PARTS)])
     target[:, inner] = np.eye(len(sights))[face][:, None]
@@ -109,7 +119,7 @@ def blend_weights(sights: Sequence[BodyVisibility], body: Body, face: int = 0) -
 
 
 def _fade(share: FloatArray) -> FloatArray:
-    """0..1 of a splat's opacity that is left at a place of which its photo has this share.
+    """Return how much (0..1) of a splat's opacity is left where its photo has this share.
 
     Where two photos meet both are solid for a while: two half transparent layers would be a hole.
     """
@@ -119,7 +129,7 @@ def _fade(share: FloatArray) -> FloatArray:
 
 
 def fade_gaussians(bound: BoundGaussians, share: FloatArray, body: Body) -> BoundGaussians:
-    """The Gaussians of one photo's lift, faded out where its ``share`` [V] of the blend ends."""
+    """Fade out the Gaussians of one photo's lift where its ``share`` [V] of the blend ends."""
     fade = _fade((share[body.f[bound.triangle]] * bound.bary).sum(1))
     opacities = (bound.opacities * fade).astype(np.float32)
     return replace(bound, opacities=opacities).take(fade > S.faded)
@@ -133,9 +143,9 @@ def pull_inside_outline(
     body: Body,
     leave_out: bool = False,
 ) -> BoundGaussians:
-    """The Gaussians of one photo without what would stand before another one's background.
+    """Draw in the Gaussians of one photo that would stand before another one's background.
 
-    Clothes hang differently in every photo, and fits err. What stands out is drawn in.
+    Clothes hang differently in every photo, and fits err.
 
     Args:
         inward: [N, 3] the unit way in, in the frames of the Gaussians' triangles.
@@ -173,8 +183,10 @@ def pull_inside_outline(
 
 
 def ray_directions(bound: BoundGaussians, sight: BodyVisibility, body: Body) -> FloatArray:
-    """[N, 3] the way in along the lines of sight of a photo, in the frames of the triangles: what
-    moves along it stays where it is in that photo."""
+    """Return the way in [N, 3] along the lines of sight of a photo, in the triangles' frames.
+
+    What moves along it stays where it is in that photo.
+    """
     frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
     points = np.asarray(place_gaussians(bound, sight.vertices, body).means, np.float64)
     ray = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
@@ -186,8 +198,14 @@ def ray_directions(bound: BoundGaussians, sight: BodyVisibility, body: Body) -> 
 def push_behind(
     bound: BoundGaussians, shown: BoundGaussians, sight: BodyVisibility, body: Body
 ) -> BoundGaussians:
-    """The Gaussians of other photos ``bound``, moved behind those that a photo shows: nothing can
-    stand before them there. What would have to move far is left out."""
+    """Move other photos' Gaussians behind those that a photo shows.
+
+    Args:
+        bound: the other photos' Gaussians; those that would have to move far are dropped.
+        shown: what the photo shows.
+        sight: of that photo.
+        body: the person's own.
+    """
     camera = sight.camera
     drawn = render_camera(place_gaussians(shown, sight.vertices, body), camera)
     points = np.asarray(place_gaussians(bound, sight.vertices, body).means, np.float64)
@@ -205,7 +223,7 @@ def push_behind(
 
 
 def thin_gaussians(bound: BoundGaussians, budget: int) -> BoundGaussians:
-    """At most ``budget`` of the Gaussians, left out evenly; those that stay grow to fill in."""
+    """Drop Gaussians evenly down to ``budget``; those that stay grow to fill in."""
     if len(bound) <= budget:
         return bound
     kept = bound.take(np.linspace(0, len(bound) - 1, budget).astype(int))
@@ -216,10 +234,19 @@ def thin_gaussians(bound: BoundGaussians, budget: int) -> BoundGaussians:
 def allocate_budgets(
     sights: Sequence[BodyVisibility], shares: FloatArray, body: Body, options: LiftOptions
 ) -> list[int]:
-    """How many Gaussians each photo is lifted to, so that what is kept of them fits together.
+    """Split the budget over the photos, such that what remains of their lifts fits it.
 
-    Of a lift that part is kept where its photo has its share: of the photo's splats by the
+    Of a lift that part remains where its photo has its share: of the photo's splats by the
     pixels of its body (the main one's all stay), of all others by the surface.
+
+    Args:
+        sights: what K photos see of the body, the main one first.
+        shares: [K, V] of the blend.
+        body: the person's own.
+        options: of the whole lift.
+
+    Returns:
+        K numbers of Gaussians to lift to.
     """
     f = body.f
     a, b, c = (body.v_template[f[:, k]] for k in range(3))
@@ -244,21 +271,22 @@ def merge_lifts(
     shares: FloatArray,
     body: Body,
 ) -> BoundGaussians:
-    """The lifts of several photos as one: each has its part of the body.
+    """Merge the lifts of several photos: each has its part of the body.
 
     What the main photo shows stays where it is there, and the others' fits in behind and within
     its outline. From the side its depth is a guess, which the others' outlines correct.
 
     Args:
         lifts: of K photos, the main one first.
-        mattes: of K photos, the main one first.
-        sights: of K photos, the main one first.
-        shares: [K, V].
+        mattes: of the photos.
+        sights: what each photo sees of the body.
+        shares: [K, V] of the blend.
+        body: the person's own.
     """
     own = lifts[0].layer == PHOTO
-    told = (mattes, sights, shares, body)
+    photos = (mattes, sights, shares, body)
     shown = lifts[0].take(own)
-    rest = blend_photo_colors(fade_gaussians(lifts[0].take(~own), shares[0], body), 0, *told)
+    rest = blend_photo_colors(fade_gaussians(lifts[0].take(~own), shares[0], body), 0, *photos)
     for matte, sight in zip(mattes[1:], sights[1:], strict=True):
         shown, rest = (
             pull_inside_outline(part, ray_directions(part, sights[0], body), matte, sight, body)
@@ -266,7 +294,7 @@ def merge_lifts(
         )
     parts = [rest, shown]
     for k in range(1, len(lifts)):
-        part = blend_photo_colors(fade_gaussians(lifts[k], shares[k], body), k, *told)
+        part = blend_photo_colors(fade_gaussians(lifts[k], shares[k], body), k, *photos)
         down = np.tile([0.0, 0.0, -1.0], (len(part), 1))
         for j in range(1, len(lifts)):
             if j != k:
@@ -278,7 +306,7 @@ def merge_lifts(
 
 @contextmanager
 def _naming(view: TrackedPhoto) -> Iterator[None]:
-    """Errors within say which photo they are about."""
+    """Put the photo's name before the messages of errors raised within."""
     try:
         yield
     except LikenessError as error:
@@ -293,12 +321,15 @@ def lift_multiview(
     """Turn several tracked photos of one person into one set of Gaussians.
 
     Args:
-        views: the main photo first; what is levelled gets its colours.
+        views: K photos, the main one first; the others are levelled to its colours.
         body: the person's own, shared by all tracks.
+        options: how the budget is spent.
 
     Returns:
-        The Gaussians; the levelled mattes; and those to which they can be refined, in which each
-        photo asks for its own part alone (:func:`.several_colors.make_refine_target`).
+        lifted: the Gaussians of all photos.
+        mattes: the K levelled mattes.
+        wanted: K mattes to refine to, in each of which only the photo's own part counts
+            (:func:`.multiview_colors.make_refine_target`).
 
     Raises:
         LikenessError: as for :func:`lift_photo`, with the photo's name.
@@ -315,7 +346,7 @@ def lift_multiview(
         first = lift_photo(mattes[0], views[0].observation, views[0].track, body, own[0])
     lifts = [first.gaussians]
     for view, matte, budget in zip(views[1:], mattes[1:], own[1:], strict=True):
-        # A skirt is the main photo's, or nobody's: all are bound to one body.
+        # Only the main photo's skirt counts: all are bound to one body.
         with _naming(view):
             other = lift_photo(
                 matte, view.observation, view.track, body, budget, first.skirt, find_skirt=False

@@ -1,4 +1,4 @@
-"""What the photo tells carried over the body's surface to where it shows nothing."""
+"""What the photo shows, carried over the body's surface to where it shows nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...core.types import FloatArray, IntArray
 
 
 def mesh_edges(f: IntArray) -> IntArray:
-    """[E, 2] the edges of triangles [F, 3], each once, the smaller vertex first."""
+    """Return the edges [E, 2] of triangles [F, 3], each once, the smaller vertex first."""
     if not len(f):
         return np.zeros((0, 2), f.dtype)
     edges = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]).astype(np.int64)
@@ -23,7 +23,7 @@ def mesh_edges(f: IntArray) -> IntArray:
 
 
 def mesh_laplacian(f: IntArray, num_vertices: int) -> sparse.csr_matrix:
-    """Graph Laplacian [V, V] of a mesh's edges."""
+    """Build the graph Laplacian [V, V] of the edges of triangles [F, 3]."""
     i, j = mesh_edges(f).T
     ones = np.ones(len(i))
     A = sparse.csr_matrix((ones, (i, j)), (num_vertices, num_vertices))
@@ -43,7 +43,9 @@ def diffuse_values(
     Minimises |grad x|² + weight |x - values|² + prior_weight |x - prior|².
 
     Args:
-        values: [V, C], weight: [V] trust in each (0 where unknown).
+        laplacian: [V, V] of the mesh.
+        values: [V, C].
+        weight: [V] trust in each, 0 where unknown.
         prior: [V, C] or [C].
         prior_weight: one, or [V].
 
@@ -58,6 +60,14 @@ def diffuse_values(
 
 
 def mirror_vertices(v_template: FloatArray, tolerance: float = 0.006) -> IntArray:
-    """[V] the vertex on the other side of the body at rest, -1 where there is none."""
+    """Find each vertex's mirror image on the body at rest.
+
+    Args:
+        v_template: [V, 3] metres.
+        tolerance: metres that it may lie off the exact place.
+
+    Returns:
+        [V] rows, -1 where there is none.
+    """
     distance, index = cKDTree(v_template).query(v_template * [-1, 1, 1])
     return np.where(distance < tolerance, index, -1)

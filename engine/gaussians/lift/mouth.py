@@ -58,7 +58,7 @@ DEEP = np.array([0.36, 0.12, 0.11])
 
 
 def _light(face: FittedFace) -> float:
-    """How bright the photo is, by the cheeks; dark skin counts half, for teeth are no darker."""
+    """How bright the photo is, by the cheeks; dark skin counts half: its teeth are as bright."""
     cheeks = face.points[[50, 280, 117, 346, 205, 425]]
     level = float(np.median(bilinear(face.matte.foreground, cheeks).max(1)))
     return float(np.clip(np.sqrt(level / 0.75), 0.5, 1.05))
@@ -121,7 +121,12 @@ def _dim(color: FloatArray, shade: FloatArray) -> FloatArray:
 
 
 def make_teeth(face: FittedFace, upper: bool) -> BoundGaussians:
-    """One arch: teeth told apart by their place along it, gums, shade at the back."""
+    """Make one arch: teeth separated by their place along it, gums, shade at the back.
+
+    Args:
+        face: the fitted face.
+        upper: whether it is the upper arch.
+    """
     lower = face.lower()
     own = face.faces("teeth") & (lower != upper)
     triangle, bary, points, normal = _spread(face, own, S.teeth_spacing)
@@ -184,7 +189,7 @@ def _along_arch(
 
 
 def make_tongue(face: FittedFace) -> BoundGaussians:
-    """Lit at the tip and on top, lost in the dark behind."""
+    """Make the tongue: lit at the tip and on top, lost in the dark behind."""
     triangle, bary, points, normal = _spread(face, face.faces("tongue"), S.tongue_spacing)
     front = points[:, 2].max()
     lips = _lip_tone(face)
@@ -205,7 +210,7 @@ def _lip_tone(face: FittedFace) -> FloatArray:
 
 
 def make_mouth_cavity(face: FittedFace) -> BoundGaussians:
-    """Cheeks' inside, palate and throat: dark red near the lips, nearly black in depth."""
+    """Make the cheeks' inside, palate and throat: dark red near the lips, black in depth."""
     rest = face.body.v_template
     lips = rest[face.body.f[face.faces("lips")]].reshape(-1, 3)
     ahead = float(lips[:, 2].max())
@@ -261,11 +266,18 @@ def _bind(
 def rebind_mouth_photo(
     face: FittedFace, xy: FloatArray, world: Gaussians
 ) -> tuple[IntArray, FloatArray, FloatArray, BoolArray]:
-    """New homes for the photo's splats on and between the lips.
+    """Find new triangles for the photo's splats on and between the lips.
+
+    Args:
+        face: the fitted face.
+        xy: [N, 2] the splats' pixels.
+        world: the splats in the photo's pose.
 
     Returns:
-        triangle [N] (-1: leave it), bary [N, 3], depth [N] metres along the camera's axis, and
-        whether the splat shows the inside of the mouth [N].
+        triangle: [N], -1 for splats that keep theirs.
+        bary: [N, 3].
+        depth: [N] metres along the camera's axis.
+        interior: [N] whether the splat shows the inside of the mouth.
     """
     count = len(xy)
     triangle = np.full(count, -1, np.int64)

@@ -1,4 +1,4 @@
-"""What can be seen of a mouth's inside: all that is left of it, so that no gap shows the rest."""
+"""Which part of a mouth's inside can be seen: only that is made, so that no gap shows the rest."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ INSIDE = ("mouth", "teeth", "tongue")
 
 
 def find_visible_mouth(body: Body) -> BoolArray:
-    """[F] the triangles of the mouth's inside that open lips show, and their neighbours.
+    """Return which triangles [F] of the mouth's inside open lips show, with their neighbours.
 
     All others lie behind cheeks and jaw for good: whatever gap the skin's splats may have, they
     cannot shine through it.

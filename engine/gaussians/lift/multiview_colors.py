@@ -56,7 +56,7 @@ class BodyVisibility:
 
     Attributes:
         camera: the photo's.
-        vertices: [V, 3] in its pose.
+        vertices: [V, 3] in its pose, world space, metres.
         facing: [V] cosine between normal and line of sight where the vertex is seen, else 0.
         pixels_per_metre: [V] of the photo at each vertex.
     """
@@ -68,9 +68,11 @@ class BodyVisibility:
 
 
 def measure_visibility(matte: Matte, track: Track, body: Body) -> BodyVisibility:
-    """Which vertices of the body a photo shows, and how squarely.
+    """Find which vertices of the body a photo shows, and how squarely.
 
     Args:
+        matte: of the photo.
+        track: of the photo.
         body: the person's own.
     """
     camera = track.camera
@@ -92,12 +94,17 @@ def measure_visibility(matte: Matte, track: Track, body: Body) -> BodyVisibility
 def match_exposure(
     mattes: Sequence[Matte], sights: Sequence[BodyVisibility], body: Body
 ) -> list[Matte]:
-    """The mattes with the light and exposure of the first one.
+    """Give all mattes the light and exposure of the first one.
 
     Where two photos both see the body, or one's part ends where the other's begins, they should
     show one colour. Each of the others gets a gain per channel from all such places, and then an
-    offset: what is left of the difference, smooth, and only near those places. Light falls
-    differently on somebody who turns around, and that is no error of the photo.
+    offset: the rest of the difference, smooth, and only near those places. Light falls differently
+    on a person who turns around, and that is not an error of the photo.
+
+    Args:
+        mattes: of K photos, the main one first.
+        sights: what each photo sees of the body.
+        body: the person's own.
     """
     laplacian = mesh_laplacian(body.f, len(body.v_template))
     colors = [_vertex_colors(m, s, laplacian) for m, s in zip(mattes, sights, strict=True)]
@@ -122,7 +129,7 @@ def match_exposure(
 
 
 def _trust(sight: BodyVisibility) -> FloatArray:
-    """[V] how much a photo tells of a vertex's colour."""
+    """[V] 0..1: how much a photo says of a vertex's colour."""
     return np.clip((sight.facing - S.min_facing) / (1.0 - S.min_facing), 0.0, 1.0)
 
 
@@ -148,7 +155,7 @@ def _vertex_colors(matte: Matte, sight: BodyVisibility, laplacian: sparse.csr_ma
 def _gain(wanted: FloatArray, own: FloatArray, weight: FloatArray) -> FloatArray:
     """[3] by which colours ``own`` [V, 3] are nearest to ``wanted``, drawn to 1 by a prior.
 
-    A weighted median in each channel; what is nearly black or white tells of no exposure.
+    A weighted median in each channel; what is nearly black or white says nothing of exposure.
     """
     both = np.concatenate([wanted, own], axis=1)
     usable = (both.min(1) > S.black) & (both.max(1) < S.white) & (weight > 0)
@@ -192,9 +199,19 @@ def _drawn(values: FloatArray, sight: BodyVisibility, body: Body) -> FloatArray:
 def make_refine_target(
     matte: Matte, bound: BoundGaussians, sight: BodyVisibility, share: FloatArray, body: Body
 ) -> Matte:
-    """What one of several photos asks of the avatar ``bound``: itself where it has the larger
-    ``share`` [V] of the blend, elsewhere what is there. Nobody stands twice in one way, and what
-    another photo shows better must not be pulled to where this one has it."""
+    """Make the picture that an avatar is refined to for one of several photos.
+
+    It is the photo where that has the larger share of the blend, and the avatar as it is elsewhere:
+    a person never stands twice in the same way, and what another photo shows better must not be
+    pulled to where this one has it.
+
+    Args:
+        matte: of the photo.
+        bound: the avatar's Gaussians.
+        sight: what the photo sees of the body.
+        share: [V] the photo's share of each vertex.
+        body: the person's own.
+    """
     height, width = matte.alpha.shape
     camera = sight.camera.resized(width, height)
     drawn = render_camera(place_gaussians(bound, sight.vertices, body), camera)
@@ -218,14 +235,18 @@ def blend_photo_colors(
     shares: FloatArray,
     body: Body,
 ) -> BoundGaussians:
-    """The Gaussians of one photo's lift with the colours of all that see their places.
+    """Blend the colours of one photo's lift with those of all photos that see its places.
 
-    The paper's linear blend: a place takes of each photo that shows it as much as that has of it.
-    Beyond the band where photos meet that is its own colour alone.
+    The paper's linear blend: a place takes of each photo that shows it as much as that photo's
+    share. Beyond the band where photos meet that is its own colour alone.
 
     Args:
-        photo: whose lift it is.
+        bound: the photo's Gaussians.
+        photo: its number.
+        mattes: of K photos, the main one first.
+        sights: what each photo sees of the body.
         shares: [K, V] of the blend.
+        body: the person's own.
     """
     corners = body.f[bound.triangle]
     own = np.einsum("knc,nc->kn", shares[:, corners], bound.bary)

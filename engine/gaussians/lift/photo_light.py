@@ -62,7 +62,7 @@ class PhotoLight:
     terms: FloatArray
 
     def shade(self, normals: FloatArray) -> FloatArray:
-        """[N, 3] factor on the albedo for unit normals [N, 3]; mean 1 over what was fitted."""
+        """Return the factor [N, 3] on the albedo at unit normals [N, 3]; mean 1 where fitted."""
         log = _terms(normals) @ self.terms
         # What faces the camera was measured; the rest keeps within what backs look like.
         seen = np.clip((normals[:, 2:] + 0.3) / 0.6, 0.0, 1.0)
@@ -91,8 +91,9 @@ def fit_light(
         surface: [N] which points share an albedo (0, 1, ...; -1 for those to leave out).
         weight: [N] trust in each.
 
-    With nothing to go by, the result is the prior: ambient light, a little more from above and
-    from the camera.
+    Returns:
+        The light; without enough points the prior: ambient light, a little more from above and
+        from the camera.
     """
     used = (surface >= 0) & (weight > 0)
     prior = np.zeros((9, 3))

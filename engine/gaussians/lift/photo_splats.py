@@ -71,7 +71,7 @@ def splat_sigma(grid_side: float) -> float:
 
 
 def crop_camera(camera: Camera, box: tuple[int, int, int, int]) -> Camera:
-    """The camera of the pixels left, top, right, bottom of ``camera``'s image."""
+    """Return the camera of the part ``box`` (left, top, right, bottom, pixels) of an image."""
     left, top, right, bottom = box
     K = np.array(camera.K, dtype=np.float64)
     K[0, 2] -= left
@@ -129,13 +129,19 @@ def front_layer(
     homes: TriangleBinding,
     dressed: DressedMesh,
 ) -> BoundGaussians:
-    """One splat per selected pixel of a grid.
+    """Make one splat per selected pixel of a grid.
 
     Args:
-        colors: [H, W, 3] foreground, alpha: [H, W] of the grid ``target`` (a camera of the same
-            view as ``source``, the regions' own).
+        colors: [H, W, 3] 0..1 of the foreground.
+        alpha: [H, W] of the matte.
+        target: camera of this grid, of the same view as ``source``.
         select: [H, W] pixels that get a splat.
         sigma: of a splat, in pixels of the grid.
+        regions: of the photo, on the grid of ``source``.
+        sheets: the trunk and the arms, on the same grid.
+        source: camera of the region grid.
+        homes: the body's triangles.
+        dressed: the worn surface in the photo's pose.
     """
     body, vertices = homes.body, homes.vertices
     rows, cols, _ = nearest_known(regions.mask)
@@ -216,7 +222,7 @@ def _thinned(alpha: FloatArray) -> FloatArray:
 def resize_rgba(
     colors: FloatArray, alpha: FloatArray, width: int, height: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Scale straight colours and alpha together, so that transparent pixels do not bleed in."""
+    """Scale straight colours [H, W, 3] and alpha [H, W] so that transparent pixels don't bleed."""
     if (width, height) == (alpha.shape[1], alpha.shape[0]):
         return colors, alpha
     # Both overshoot at an outline alike, and divide well only unclipped: the resampler clips to

@@ -11,12 +11,13 @@ from .regions import Regions
 
 @dataclass(frozen=True)
 class PhotoView:
-    """The photo on the region grid with what was found out about it.
+    """The photo on the region grid, with what was found in it.
 
     Attributes:
         camera: of the grid.
-        colors: [H, W, 3] foreground.
-        alpha: [H, W].
+        colors: [H, W, 3] 0..1 of the foreground.
+        alpha: [H, W] of the matte.
+        regions: labels and limbs of the pixels.
         sheets: trunk and arms.
     """
 

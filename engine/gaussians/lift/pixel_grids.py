@@ -22,8 +22,10 @@ def solve_poisson(
 
     Args:
         region: [H, W] unknown pixels.
-        known: [H, W] pixels outside the region that hold ``values`` [H, W] or [H, W, C]
-            (Dirichlet). Without it every pixel outside the region is a zero.
+        known: [H, W] pixels outside the region that hold ``values`` (Dirichlet). Without it every
+            pixel outside the region is a zero.
+        values: [H, W] or [H, W, C], zero when None.
+        rhs: the right-hand side, per square pixel.
         walls: [H, W] pixels outside the region that are neither: nothing flows through them
             (Neumann), as nothing does through the image border.
         vertical: weight of the up and down neighbours; below 1 values travel along rows.
@@ -84,7 +86,7 @@ def smooth_within(image: FloatArray, mask: BoolArray | FloatArray, sigma: float)
 
 
 def neighbour_links(mask: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """The pairs of neighbours, diagonal ones too, among the pixels of a mask.
+    """Return the pairs of neighbours, also diagonal ones, among the pixels of a mask.
 
     Returns:
         Their numbers [E] and [E], counted over ``mask[mask]``, and their distance [E] in pixels.
@@ -104,22 +106,22 @@ def neighbour_links(mask: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
 
 
 def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """For each pixel the row and column of the nearest ``known`` pixel, and the distance to it.
+    """Find the nearest ``known`` pixel to each pixel: row, column and distance [H, W] (pixels).
 
-    There must be one: without any the rows are -1.
+    There must be a known pixel: without one the rows are -1.
     """
     distance, (rows, cols) = ndimage.distance_transform_edt(~known, return_indices=True)
     return rows, cols, distance
 
 
 def distance_inside(mask: BoolArray) -> FloatArray:
-    """[H, W] pixels from each pixel of a mask to the outside; the image border is no outside."""
+    """Return the pixels [H, W] from each pixel of a mask to its outside, ignoring the border."""
     out: FloatArray = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
     return out
 
 
 def erode(mask: BoolArray, pixels: int) -> BoolArray:
-    """Shrink a mask; the image border does not eat into it (a person cut off by the frame)."""
+    """Shrink a mask, but not from the image border (a person may be cut off by the frame)."""
     if pixels <= 0:
         return mask
     out: BoolArray = ndimage.binary_erosion(mask, iterations=pixels, border_value=1)
@@ -127,7 +129,7 @@ def erode(mask: BoolArray, pixels: int) -> BoolArray:
 
 
 def dilate(mask: BoolArray, pixels: int) -> BoolArray:
-    """Grow a mask by so many pixels."""
+    """Grow a mask by a number of pixels."""
     if pixels <= 0:
         return mask
     out: BoolArray = ndimage.binary_dilation(mask, iterations=pixels)
@@ -135,8 +137,8 @@ def dilate(mask: BoolArray, pixels: int) -> BoolArray:
 
 
 def fill_polygon(points: FloatArray, height: int, width: int) -> BoolArray:
-    """Pixels [H, W] whose centres lie in the convex hull of ``points`` [N, 2]."""
-    # A line, a closed mouth for one, has no hull.
+    """Return the pixels [H, W] whose centres lie in the convex hull of ``points`` [N, 2]."""
+    # A line, such as a closed mouth, has no hull.
     if np.linalg.matrix_rank(points - points.mean(0), tol=0.5) < 2:
         return np.zeros((height, width), bool)
     hull = ConvexHull(points)
@@ -148,7 +150,7 @@ def fill_polygon(points: FloatArray, height: int, width: int) -> BoolArray:
 
 
 def drop_small_parts(mask: BoolArray, area: float) -> BoolArray:
-    """The connected parts of a mask with more than so many pixels."""
+    """Keep the connected parts of a mask with more than ``area`` pixels."""
     labels, count = ndimage.label(mask)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0

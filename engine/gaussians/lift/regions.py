@@ -68,11 +68,11 @@ _FOREHEAD = (9, 151, 108, 337)
 LIKE_SKIN = ((8.0, 95.0), (3.0, 35.0), (3.0, 45.0))
 """Bounds of L*, a* and b* of bare skin, from the darkest to the palest, in daylight and lamplight:
 what else is drawn where no face was found is hair or cloth."""
-UNSEEN_SKIN = np.array([0.70, 0.52, 0.42])  # of those who show none: neither pale nor dark
+UNSEEN_SKIN = np.array([0.70, 0.52, 0.42])  # where none is shown: neither pale nor dark
 
 
 def vertex_groups(body: Body) -> IntArray:
-    """[V] the limb (index into GROUPS) that holds each vertex most."""
+    """Return the limb [V] (index into GROUPS) that holds each vertex most."""
     share = np.zeros((len(body.v_template), len(GROUPS)))
     for group, joints in _GROUP_JOINTS.items():
         share[:, group] = body.weights[:, joints].sum(1)
@@ -198,8 +198,8 @@ def _hand_triangles(body: Body, joints: list[int]) -> BoolArray:
 def _without_hidden_hands(
     body: Body, whole: MeshBuffer, mask: BoolArray, to_skin: FloatArray, observation: Observation
 ) -> IntArray:
-    """[F, 3] the body's triangles, those of a hand collapsed that nobody saw: no detector, and no
-    skin where the fitted body has it."""
+    """[F, 3] the body's triangles, collapsed for unseen hands: not detected, and no skin where the
+    fitted body has them."""
     f = np.array(body.f)
     for joints, left in zip(_HANDS, (True, False), strict=True):
         if any(seen.left == left for seen in observation.hands):
@@ -381,11 +381,13 @@ def find_regions(
     """Label a pixel grid.
 
     Args:
-        rgb: [H, W, 3] foreground colours.
+        rgb: [H, W, 3] 0..1 foreground colours.
         mask: [H, W] the person.
         camera: of this grid.
-        vertices: [V, 3] the body in the photo's pose.
-        observation: the landmarks, in pixels of the portrait; ``scale`` takes them to this grid.
+        vertices: [V, 3] the body in the photo's pose, world space, metres.
+        body: the person's own.
+        observation: the landmarks, in pixels of the portrait.
+        scale: pixels of this grid per pixel of the portrait.
         photo: [.., .., 3] the portrait itself, to look for glasses, or None.
     """
     height, width = mask.shape
@@ -400,10 +402,10 @@ def find_regions(
     tone = _skin_tone(lab, mask, part, observation, scale, unit)
     # Lightness varies with shading three times as much as hue does.
     to_skin = (((lab - tone) / [26.0, 9.0, 10.0]) ** 2).sum(-1)
-    # From here on a hand that something hides is not there: a pocket's cloth is the leg's.
+    # From here on a hidden hand does not exist: a pocket's cloth belongs to the leg.
     f = _without_hidden_hands(body, whole, mask, to_skin, observation)
     whole = rasterize_mesh(vertices, f, camera)
-    # Each limb alone tells its own front and back, also where another stands before it.
+    # Drawn alone, each limb shows its own front and back, also behind another.
     limb = tuple(rasterize_mesh(vertices, f[face_group == g], camera) for g in range(len(GROUPS)))
     trunk = rasterize_mesh(vertices, f[~np.isin(face_group, ARMS)], camera)
     on_body = whole.face >= 0

@@ -2,8 +2,8 @@
 
 In front it covers exactly the pixels of its outline in the photo; behind it mirrors that, and it
 is as deep as cloth that stands off its legs to the sides must be. Its top lies on the dressed
-body, whose joints hold it there; lower down it goes with both legs, each side more with its own,
-so that it hangs together in a step and lies over the lap of somebody who sits.
+body, whose joints hold it there; lower down it follows both legs, each side more its own, so that
+it hangs together in a step and lies over the lap of a person who sits.
 """
 
 from __future__ import annotations
@@ -62,23 +62,23 @@ class Skirt:
 
     @property
     def under(self) -> FloatArray:
-        """[V] 0..1 whether the body's own vertices lie below it, feathered at the top."""
+        """[V] 0..1: whether the body's own vertices lie below it, feathered at the top."""
         inside = (self.depth > 0.0) & (self.depth < 1.0)
         return np.where(inside, np.clip(self.depth / S.fully, 0.0, 1.0), 0.0)
 
     def on(self, body: Body) -> Body:
-        """The person's body with the skirt."""
+        """Return the person's body with the skirt."""
         return extend_body(body, self.piece)
 
 
 def column_angles() -> FloatArray:
-    """[COLUMNS] of the columns, radians, 0 towards the photo's camera, growing to its right."""
+    """Return the columns' angles [COLUMNS], radians: 0 faces the camera, growing to its right."""
     out: FloatArray = np.arange(COLUMNS) * (2.0 * np.pi / COLUMNS)
     return out
 
 
 def skirt_faces() -> IntArray:
-    """[2 (RINGS - 1) COLUMNS, 3], counter-clockwise seen from outside."""
+    """Return the triangles [2 (RINGS - 1) COLUMNS, 3], counter-clockwise seen from outside."""
     r, c = np.mgrid[: RINGS - 1, :COLUMNS]
     a, b = r * COLUMNS + c, r * COLUMNS + (c + 1) % COLUMNS
     d, e = a + COLUMNS, b + COLUMNS
@@ -101,11 +101,15 @@ def _drawn_below(
 
 
 def depth_below(rest: FloatArray, body: Body) -> FloatArray:
-    """[V] how far down the skirt each vertex lies below it: 0 at its top and 1 at its hem, beyond
-    both in the same measure; far above (-inf) what a skirt never covers.
+    """Measure how far down the skirt each vertex of the body lies below it.
 
     Args:
-        rest: [RINGS, COLUMNS, 3] the skirt at rest.
+        rest: [RINGS, COLUMNS, 3] the skirt at rest, metres.
+        body: the person's own.
+
+    Returns:
+        [V] 0 at the skirt's top and 1 at its hem, beyond both in the same measure; -inf for what
+        a skirt never covers.
     """
     v = np.asarray(body.v_template, np.float64)
     centre = rest.mean((0, 1))
@@ -117,7 +121,13 @@ def depth_below(rest: FloatArray, body: Body) -> FloatArray:
 
 
 def tuck_under_skirt(dressed: DressedMesh, vertices: FloatArray, under: FloatArray) -> DressedMesh:
-    """The dressed body without the skirt's own stand-off: below it nothing is as wide as it."""
+    """Remove the skirt's stand-off from the dressed body, so that it stays inside the skirt.
+
+    Args:
+        dressed: the worn surface.
+        vertices: [V, 3] of the body in the photo's pose, metres.
+        under: [V] 0..1 whether each vertex lies below the skirt.
+    """
     offset = np.minimum(dressed.offset, S.under)
     share = np.where(
         np.abs(dressed.offset) > 1e-9,
@@ -134,12 +144,17 @@ def tuck_under_skirt(dressed: DressedMesh, vertices: FloatArray, under: FloatArr
 def fit_skirt(
     regions: Regions, camera: Camera, body: Body, pose: Pose, dressed: DressedMesh
 ) -> Skirt | None:
-    """The skirt that a photo shows, around the dressed body; None for trousers and bare legs.
+    """Fit the skirt that a photo shows around the dressed body.
 
     Args:
+        regions: of the photo.
         camera: of the regions' grid.
         body: the person's own.
         pose: of the photo.
+        dressed: the worn surface in that pose.
+
+    Returns:
+        None for trousers and bare legs.
     """
     vertices, joints = body.vertices(pose)
     outline = find_outline(regions, camera, joints)
@@ -158,7 +173,16 @@ def fit_skirt(
 
 
 def build_skirt_tube(outline: SkirtOutline, buffer: MeshBuffer, camera: Camera) -> FloatArray:
-    """[RINGS * COLUMNS, 3] the tube in the photo's pose."""
+    """Build the skirt's tube.
+
+    Args:
+        outline: of the skirt in the picture.
+        buffer: the dressed body's z-buffer, without arms.
+        camera: of the regions' grid.
+
+    Returns:
+        [RINGS * COLUMNS, 3] in the photo's pose, world space, metres.
+    """
     angle = column_angles()
     front = np.cos(angle) > -1e-9
     down, across = np.linspace(0.0, 1.0, RINGS), 0.5 + 0.5 * np.sin(angle)
@@ -230,10 +254,16 @@ def _thickness(
 
 
 def make_skirt_charts(grid: FloatArray, body: Body) -> tuple[FloatArray, IntArray, float]:
-    """Front and back unrolled in the atlas, as dense as the body's own charts.
+    """Unroll front and back in the atlas, as dense as the body's own charts.
+
+    Args:
+        grid: [RINGS, COLUMNS, 3] in the photo's pose, metres.
+        body: the person's own.
 
     Returns:
-        vt [t, 2], ft [m, 3], and the corner of the square that is left for the body.
+        vt: [t, 2] in the unit square.
+        ft: [m, 3] rows of ``vt``.
+        corner: 0..1, side of the square that is left for the body.
     """
     f, v = body.f, np.asarray(body.v_template, np.float64)
     surface = 0.5 * np.linalg.norm(

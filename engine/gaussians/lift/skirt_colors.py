@@ -45,13 +45,18 @@ def skirt_colors(
     label: int,
     view: PhotoView,
 ) -> FloatArray:
-    """[N, 3] colours of places on the skirt.
+    """Colour places on the skirt.
 
     Args:
-        triangle: [N] rows of ``faces`` [F, 3], which are :func:`.skirt.skirt_faces`.
+        triangle: [N] rows of ``faces``.
         bary: [N, 3].
-        points: [RINGS * COLUMNS, 3] the skirt in the photo's pose.
+        faces: [F, 3] of :func:`.skirt.skirt_faces`.
+        points: [RINGS * COLUMNS, 3] the skirt in the photo's pose, world space, metres.
         label: of the pixels that show it.
+        view: the photo.
+
+    Returns:
+        [N, 3] 0..1.
     """
     ring, turn = _places(triangle, bary, faces)
     grid = points.reshape(RINGS, COLUMNS, 3)
@@ -75,7 +80,7 @@ def skirt_colors(
 def hem_distance(
     triangle: IntArray, bary: FloatArray, faces: IntArray, points: FloatArray
 ) -> FloatArray:
-    """[N] metres from places on the skirt to its hem; arguments as of :func:`skirt_colors`."""
+    """Return the metres [N] from places on the skirt to its hem; as :func:`skirt_colors`."""
     ring, _ = _places(triangle, bary, faces)
     steps = np.linalg.norm(np.diff(points.reshape(RINGS, COLUMNS, 3), axis=0), axis=2).mean(1)
     down = np.concatenate([[0.0], np.cumsum(steps)])

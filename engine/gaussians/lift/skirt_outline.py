@@ -40,13 +40,15 @@ S = register_settings("lift.skirt_outline", SkirtOutlineSettings())
 class SkirtOutline:
     """The four sides of a skirt in the picture, in pixels of the regions' grid (centres at +0.5).
 
+    Corners are shared.
+
     Attributes:
         label: UPPER (a dress, a coat) or LOWER.
         left: [R, 2] from the waist to the hem.
         right: [R, 2] from the waist to the hem.
-        top: [S, 2] from left to right; the corners are shared.
-        hem: [S, 2] from left to right; the corners are shared.
-        pixels: [H, W] of the skirt that are seen.
+        top: [S, 2] from left to right.
+        hem: [S, 2] from left to right.
+        pixels: [H, W] visible pixels of the skirt.
     """
 
     label: int
@@ -57,11 +59,14 @@ class SkirtOutline:
     pixels: BoolArray
 
     def patch(self, down: FloatArray, across: FloatArray) -> FloatArray:
-        """[R, S, 2] pixels of a grid over the skirt (a Coons patch of its four sides).
+        """Lay a grid over the skirt (a Coons patch of its four sides).
 
         Args:
             down: [R] 0 at the waist, 1 at the hem.
             across: [S] 0 on the left, 1 on the right.
+
+        Returns:
+            [R, S, 2] pixels.
         """
         t, u = down[:, None, None], across[None, :, None]
         left, right = _along(self.left, down)[:, None], _along(self.right, down)[:, None]
@@ -78,11 +83,15 @@ def _along(side: FloatArray, at: FloatArray) -> FloatArray:
 
 
 def find_outline(regions: Regions, camera: Camera, joints: FloatArray) -> SkirtOutline | None:
-    """The outline of the skirt that the photo shows; None for trousers, shorts and bare legs.
+    """Find the outline of the skirt that the photo shows.
 
     Args:
+        regions: of the photo.
         camera: of the regions' grid.
-        joints: [55, 3] in the photo's pose.
+        joints: [55, 3] in the photo's pose, world space, metres.
+
+    Returns:
+        None for trousers, shorts and bare legs.
     """
     if not _legs_hang(joints, camera):
         return None
@@ -202,8 +211,8 @@ def _start(
             arms[row, max(ours.min() - 2, 0)],
             arms[row, min(ours.max() + 2, arms.shape[1] - 1)],
         ]
-        told = [o for o, arm in zip(off, beside, strict=True) if not arm]
-        if told and max(told) < S.stands_off:
+        seen = [o for o, arm in zip(off, beside, strict=True) if not arm]
+        if seen and max(seen) < S.stands_off:
             return row
     return max(highest, 0)
 
@@ -245,9 +254,9 @@ def _side(
     beyond = np.clip(outer[rows] + 2 * step, 0, arms.shape[1] - 1)
     hidden = arms[rows, beyond] | arms[rows, np.clip(beyond - step, 0, None)] | ~pixels[rows].any(1)
     if (~hidden).sum() >= 2:
-        told = np.interp(rows, rows[~hidden], x[~hidden])
+        straight = np.interp(rows, rows[~hidden], x[~hidden])
         # Behind the arm it lies at least as far out as what is seen.
-        x = np.where(hidden, np.maximum(step * told, step * x) * step, x)
+        x = np.where(hidden, np.maximum(step * straight, step * x) * step, x)
     x = ndimage.gaussian_filter1d(x, S.calm, mode="nearest")
     return np.stack([x, rows + 0.5], -1)
 

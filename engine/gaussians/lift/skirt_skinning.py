@@ -1,6 +1,6 @@
 """What holds a skirt: the trunk at its top, and below it both legs, each side more its own.
 
-So it hangs together in a step, and lies over the lap of somebody who sits.
+So it hangs together in a step, and lies over the lap of a person who sits.
 """
 
 from __future__ import annotations
@@ -39,16 +39,21 @@ S = register_settings("lift.skirt_skinning", SkirtSkinningSettings())
 
 
 def is_trunk_or_leg(body: Body) -> BoolArray:
-    """[V] trunk and legs."""
+    """Return which vertices [V] are held by trunk and legs."""
     out: BoolArray = body.weights[:, [*TRUNK, *LEGS[0], *LEGS[1]]].sum(1) > 0.5
     return out
 
 
 def skirt_weights(grid: FloatArray, body: Body, pose: Pose) -> FloatArray:
-    """[RINGS * COLUMNS, 55] what holds each place of the skirt; rows add up to one.
+    """Compute the skirt's skinning weights.
 
     Args:
-        grid: [RINGS, COLUMNS, 3] in the photo's pose.
+        grid: [RINGS, COLUMNS, 3] in the photo's pose, world space, metres.
+        body: the person's own.
+        pose: of the photo.
+
+    Returns:
+        [RINGS * COLUMNS, 55]; rows add up to one.
     """
     vertices, joints = body.vertices(pose)
     candidates = np.nonzero(is_trunk_or_leg(body))[0]
@@ -90,16 +95,16 @@ def skirt_weights(grid: FloatArray, body: Body, pose: Pose) -> FloatArray:
 
 
 def seated_shares(place: FloatArray, apart: float, thigh: float) -> tuple[FloatArray, FloatArray]:
-    """[R, C] shares of the shin and of the pelvis in what a leg holds.
+    """Compute the shares [R, C] of the shin and of the pelvis in what a leg holds.
 
-    Chosen so that the skirt of somebody who sits lies on the lap and close under the thighs: with
-    hips and knees bent by right angles, a place b before and a below the hip is carried to
-    height b by the thigh, to thigh - a by the shin (which hangs), and to -a by the pelvis.
+    They let the skirt of a seated person lie on the lap and close under the thighs: with hips and
+    knees bent by right angles, a place b before and a below the hip is carried to height b by the
+    thigh, to thigh - a by the shin (which hangs), and to -a by the pelvis.
 
     Args:
         place: [R, C, 3] from the middle of the hips, in the pelvis' frame (x to the left, y up).
         apart: metres from that middle to a hip.
-        thigh: length of a thigh.
+        thigh: metres, length of a thigh.
     """
     below = np.maximum(-place[..., 1], 0.0)
     aside = np.maximum(np.abs(place[..., 0]) - apart, 0.0)

@@ -1,4 +1,4 @@
-"""The person in the skirt: everything that the lift counts by vertex or triangle, with it."""
+"""The person in the skirt: everything that the lift counts by vertex or triangle, extended."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class SkirtWearer:
     Attributes:
         bare: the person's body without the skirt.
         skirt: what is worn over it.
-        points: [RINGS * COLUMNS, 3] the skirt in the photo's pose.
-        body: as in the lift, of the longer body.
-        vertices: as in the lift, of the longer body.
-        groups: as in the lift, of the longer body.
-        regions: as in the lift, of the longer body.
-        shares: as in the lift, of the longer body.
-        dressed: as in the lift, of the longer body.
+        points: [RINGS * COLUMNS, 3] the skirt in the photo's pose, world space, metres.
+        body: the body with the skirt, of V vertices.
+        vertices: [V, 3] in the photo's pose, world space, metres.
+        groups: [V] limb of each vertex.
+        regions: of the photo.
+        shares: [V, L] of the surface's labels.
+        dressed: the worn surface with the skirt.
     """
 
     bare: Body
@@ -65,13 +65,15 @@ class SkirtWearer:
 def attach_skirt(
     skirt: Skirt, body: Body, pose: Pose, regions: Regions, shares: FloatArray, dressed: DressedMesh
 ) -> SkirtWearer:
-    """Put the skirt on.
+    """Extend a person by the skirt.
 
     Args:
-        body: the person's own.
+        skirt: what is worn.
+        body: the person's own, without it.
         pose: of the photo.
+        regions: of the photo.
         shares: [V, L] of the surface's labels.
-        dressed: the body as dressed without the skirt.
+        dressed: the worn surface without the skirt.
     """
     longer = skirt.on(body)
     vertices, _ = longer.vertices(pose)
@@ -111,21 +113,26 @@ def _shares_below(skirt: Skirt, shares: FloatArray, cloth: FloatArray, body: Bod
     past = (skirt.depth - 1.0) * length
     out = np.array(shares)
     out[(skirt.depth > SKIRT.fully) & (skirt.depth < S.hem_shown)] = cloth
-    told = np.nonzero((past > S.hem_reach) & (past < S.hem_reach + S.hem_source))[0]
+    source = np.nonzero((past > S.hem_reach) & (past < S.hem_reach + S.hem_source))[0]
     near = np.nonzero((skirt.depth >= S.hem_shown) & (past <= S.hem_reach))[0]
-    if len(told) > 0 and len(near) > 0:
+    if len(source) > 0 and len(near) > 0:
         drop = (past[near] - (S.hem_reach + 0.5 * S.hem_source))[:, None] * [0.0, 1.0, 0.0]
-        out[near] = shares[told[cKDTree(v[told]).query(v[near] + drop)[1]]]
+        out[near] = shares[source[cKDTree(v[source]).query(v[near] + drop)[1]]]
     return out
 
 
 def settle_hem(
     sheets: tuple[DepthSheet, ...], wearer: SkirtWearer, camera: Camera
 ) -> tuple[DepthSheet, ...]:
-    """The sheets with the hem's pixels on the skirt and the legs' behind it.
+    """Move the hem's pixels onto the skirt and the legs' behind it.
 
     The mesh ends within a pixel or two of the hem. What is left over on either side would hang
     below the skirt at the legs' depth, or stand as skin on it.
+
+    Args:
+        sheets: the trunk and the arms, on the grid of ``camera``.
+        wearer: of the skirt.
+        camera: of the region grid.
     """
     trunk, regions = sheets[0], wearer.regions
     own = ~np.isin(wearer.groups[wearer.dressed.f[:, 0]], ARMS)

@@ -1,4 +1,4 @@
-"""Flat Gaussians (surfels) from points and tangents, and their homes on the body."""
+"""Flat Gaussians (surfels) from points and tangents, and their triangles on the body."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ def surfels_from_tangents(
     colors: FloatArray,
     opacities: FloatArray,
 ) -> Gaussians:
-    """Gaussians whose covariance is sigma² (du duᵀ + dv dvᵀ), flattened along du x dv.
+    """Make Gaussians whose covariance is sigma² (du duᵀ + dv dvᵀ), flattened along du x dv.
 
     Args:
         points: [N, 3] metres.
-        du: [N, 3] the steps to the neighbouring splats in metres.
-        dv: [N, 3] the steps to the neighbouring splats in metres.
+        du: [N, 3] metres, the step to the neighbouring splat on the right.
+        dv: [N, 3] metres, the step to the one below.
         sigma: standard deviation in units of one step.
+        colors: [N, 3] 0..1.
+        opacities: [N] 0..1.
     """
     length = np.maximum(np.linalg.norm(du, axis=1, keepdims=True), 1e-9)
     # Without a first step the second one, or any, gives the first axis.
@@ -71,7 +73,15 @@ def surfels_on_plane(
     colors: FloatArray,
     opacities: FloatArray,
 ) -> Gaussians:
-    """Round surfels: ``radius`` [N] is the standard deviation in metres."""
+    """Make round surfels.
+
+    Args:
+        points: [N, 3] metres.
+        normals: [N, 3] unit.
+        radius: [N] metres, the standard deviation.
+        colors: [N, 3] 0..1.
+        opacities: [N] 0..1.
+    """
     helper = np.eye(3)[np.abs(normals).argmin(1)]
     e1 = np.cross(normals, helper)
     e1 /= np.linalg.norm(e1, axis=1, keepdims=True)
@@ -137,7 +147,7 @@ class TriangleBinding:
             self._trees[int(g)] = (cKDTree(centroids[rows]), rows)
 
     def find(self, points: FloatArray, group: IntArray) -> tuple[IntArray, FloatArray]:
-        """points [N, 3] and their limbs [N] -> triangle [N] and barycentric [N, 3]."""
+        """Find triangles [N] and barycentrics [N, 3] of points [N, 3] of limbs ``group`` [N]."""
         triangle = np.zeros(len(points), np.int64)
         for g, (tree, rows) in self._trees.items():
             chosen = group == g
@@ -151,18 +161,19 @@ class TriangleBinding:
         return triangle, closest_barycentric(points, corners)
 
     def settle(self, world: Gaussians, group: IntArray, layer: int) -> BoundGaussians:
-        """Bind free Gaussians of the limbs ``group`` [N], all of one layer, to their homes."""
+        """Bind free Gaussians of the limbs ``group`` [N], all of one layer, to the body."""
         triangle, bary = self.find(world.means, group)
         layers = np.full(len(world), layer, np.uint8)
         return bind_gaussians(world, triangle, bary, layers, self.vertices, self.body)
 
 
 def has_near_neighbours(points: FloatArray, step: FloatArray) -> BoolArray:
-    """[N] which points [N, 3] of a picture's grid have neighbours in space, not only in it.
+    """Find the points of a picture's grid that also have neighbours in space.
 
     Where one limb ends before another a pixel's depth may belong to neither.
 
     Args:
+        points: [N, 3] metres.
         step: [N] metres that one step of the grid spans at each.
     """
     if len(points) <= S.neighbours:
@@ -177,7 +188,7 @@ INNER_PARTS = ("eye", "eye_back", "mouth", "teeth", "tongue", "lash")
 
 
 def closest_barycentric(points: FloatArray, corners: FloatArray) -> FloatArray:
-    """Barycentric coordinates [N, 3] of points [N, 3] dropped on triangles [N, 3, 3], clamped."""
+    """Drop points [N, 3] on triangles [N, 3, 3]; return barycentric coordinates [N, 3], clamped."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     ab, ac, ap = b - a, c - a, points - a
     d00, d01, d11 = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)
@@ -191,7 +202,7 @@ def closest_barycentric(points: FloatArray, corners: FloatArray) -> FloatArray:
 
 
 def pixel_centres(camera: Camera) -> FloatArray:
-    """[H, W, 2] x and y of every pixel's centre."""
+    """Return x and y [H, W, 2] of every pixel's centre."""
     xs, ys = np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5
     return np.stack(np.meshgrid(xs, ys), -1)
 
@@ -199,11 +210,15 @@ def pixel_centres(camera: Camera) -> FloatArray:
 def tangent_plane_steps(
     points: FloatArray, normals: FloatArray, size: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """How far a point of a plane moves for one pixel right and down, its stretch limited.
+    """Compute how far a point of a plane moves for one pixel right and down, at most stretched.
 
     Args:
-        points, normals: [..., 3] in the photo's camera space (world axes, camera at the origin).
+        points: [..., 3] metres in the photo's camera space (world axes, camera at the origin).
+        normals: [..., 3] unit, in the same axes.
         size: [...] metres that a pixel spans there.
+
+    Returns:
+        Two steps [..., 3] in metres.
     """
     ray = points / np.maximum(np.linalg.norm(points, axis=-1, keepdims=True), 1e-9)
     facing = np.minimum(np.einsum("...d,...d->...", normals, ray), -1.0 / S.stretch)[..., None]
@@ -218,17 +233,18 @@ def tangent_plane_steps(
 def grid_tangents(
     points: FloatArray, valid: BoolArray, label: IntArray, pixel_size: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Steps to the right and downward neighbours of a grid of points.
+    """Compute the steps to the right and downward neighbours of a grid of points.
 
     Args:
-        points: [H, W, 3].
-        valid: [H, W].
+        points: [H, W, 3] metres.
+        valid: [H, W] points that count.
         label: [H, W]; no step crosses two labels.
         pixel_size: [H, W] metres that a pixel spans there; a step longer than ``max_stretch`` of
             them is cut to that length, one longer than ``jump`` leads to another surface.
 
     Returns:
-        du, dv [H, W, 3]: the mean of the two steps there are, else one pixel facing the camera.
+        du: [H, W, 3] mean of the steps to the left and right, else one pixel facing the camera.
+        dv: [H, W, 3] the same up and down.
     """
     out = []
     for axis in (1, 0):

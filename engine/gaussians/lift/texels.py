@@ -108,12 +108,16 @@ def texel_layer(
     shares: FloatArray,
     wearer: SkirtWearer | None = None,
 ) -> BoundGaussians:
-    """Core and shell Gaussians, one per texel, with every colour completed.
+    """Make core and shell Gaussians, one per texel, with every colour completed.
 
     Args:
-        vertices: [V, 3] the body in the photo's pose.
+        view: the photo.
+        samples: the texels.
+        body: the person's own, with the skirt if there is one.
+        vertices: [V, 3] the body in the photo's pose, world space, metres.
         groups: [V] the limb of each vertex.
-        shares: [V, L] of ``surface_labels``.
+        dressed: the worn surface in that pose.
+        shares: [V, L] of :func:`.labels_surface.label_surface`.
         wearer: of a skirt, if there is one.
     """
     regions, f = view.regions, body.f
@@ -216,7 +220,7 @@ def texel_layer(
     opacity[at.inside & (metres < 0.3 * reach)] = 0.0
     points, moved = _behind_what_is_seen(points, hidden, radius, facing, at, view)
     opacity[moved > S.max_slide] = 0.0
-    # A hand goes as a whole or not at all: half a hand would fly beside the arm.
+    # Drop all of a hidden hand or none of it: half a hand would fly beside the arm.
     for side in ARMS:
         whole = hidden & (group == side)
         if whole.any() and (moved > S.max_slide)[whole].mean() > 0.1:

@@ -74,13 +74,19 @@ S = register_settings("refine", RefineSettings())
 
 
 LEVEL_STEPS = ((0.5, 6, 3), (0.5, 12, 8), (0.25, 24, 11))
-"""Parts of an ordered avatar, and at which steps they are drawn alone: every so many, counted
-from the end, the one at this place; of the schedule these compare with a photo."""
+"""Parts of an ordered avatar, and at which steps they are drawn alone: every so many steps,
+counted from the end, the one at this place. These steps compare with a photo."""
 
 
 @dataclass(frozen=True)
 class RefinePhoto:
-    """One photo of the person: its matte (straight colours), camera and posed body [V, 3]."""
+    """One photo of the person.
+
+    Attributes:
+        matte: straight colours.
+        camera: of the photo.
+        vertices: [V, 3] of the body in the photo's pose, world space, metres.
+    """
 
     matte: Matte
     camera: Camera
@@ -93,16 +99,18 @@ class RefineOptions:
 
     Attributes:
         steps: of Adam.
-        sides: pixels of the photo's longer side. Splats that are right at one size only ring at
-            another.
+        sides: pixels of the photo's longer side; several, because splats that are right at one
+            size only ring at another.
         head_side: the same of its head.
         yaws: degrees to cameras beside the photo's, if any; beyond ``carry`` nothing of the photo
             is carried there.
-        color_rate: Adam's first steps, in the units of ``parameters``.
-        opacity_rate: Adam's first steps, in the units of ``parameters``.
-        scale_rate: Adam's first steps, in the units of ``parameters``.
-        offset_rate: Adam's first steps, in the units of ``parameters``.
+        color_rate: Adam's first step of colours, in the units of ``parameters``.
+        opacity_rate: the same of opacities.
+        scale_rate: the same of scales.
+        offset_rate: the same of offsets.
         floor: part of the typical derivative below which steps shrink.
+        reach: how far splats may go from the lift.
+        weights: of the regularisers.
     """
 
     steps: int = 40
@@ -157,11 +165,12 @@ def refine_gaussians(
     Args:
         bound: what the lift made.
         photos: of the person, the main one first.
-        body: the person's.
+        body: the person's own.
+        options: how long and how freely to refine.
+        backend: of :func:`rasterize_vjp`.
+        progress: called after every step.
         lod_start: [N] of an ordered avatar (``lod``), whose lower levels are fitted too; without it
             only the whole is.
-        backend: of :func:`rasterize_vjp`.
-        progress: told the fraction done.
     """
     unit = pixel_sizes(bound, photos[0].vertices, body, photos[0].camera)
     shown: list[list[_View]] = []
@@ -258,8 +267,8 @@ def _differ(a: RefineView, b: RefineView) -> bool:
 
 
 def _schedule(shown: list[list[_View]], beside: list[_View], steps: int) -> list[_View]:
-    """Of three steps two compare with a photo, every other time with its first size and in turn
-    with the others, and one from beside; the last one with the main photo."""
+    """Of three steps two compare with a photo, alternating its first size with each of the others,
+    and one from beside; the last one compares with the main photo."""
     out: list[_View] = []
     turned = seen = 0
     for k in range(steps):

@@ -58,7 +58,7 @@ class ParameterRange:
 
 
 def initial_parameters(bound: BoundGaussians) -> NDArray[np.float32]:
-    """[N, 9] the lift's own numbers."""
+    """Return the lift's own numbers [N, 9]."""
     out = np.zeros((len(bound), COLUMNS), np.float32)
     out[:, COLORS] = bound.colors
     opacities = np.clip(bound.opacities, *S.logit_limits)
@@ -69,11 +69,12 @@ def initial_parameters(bound: BoundGaussians) -> NDArray[np.float32]:
 def parameter_bounds(
     start: FloatArray, solid: BoolArray, reach: ParameterRange
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """[N, 9] least and greatest numbers.
+    """Return the least and greatest numbers [N, 9].
 
     Args:
-        start: [N, 9].
+        start: [N, 9] the lift's.
         solid: [N] splats that lie where the photo is not mixed with background.
+        reach: how far they may go from the lift.
     """
     far = np.empty(COLUMNS, np.float32)
     far[COLORS], far[OPACITY] = reach.color, reach.opacity
@@ -88,7 +89,14 @@ def parameter_bounds(
 def pixel_sizes(
     bound: BoundGaussians, vertices: FloatArray, body: Body, camera: Camera
 ) -> NDArray[np.float32]:
-    """[N] metres, at the rest pose's size, that a pixel of a photo covers at each splat's depth."""
+    """Return the metres [N], at the rest pose's size, that a pixel covers at each splat's depth.
+
+    Args:
+        bound: N Gaussians on ``body.f``.
+        vertices: [V, 3] in the photo's pose, world space, metres.
+        body: the person's own.
+        camera: of the photo.
+    """
     frames = triangle_frames(vertices, body.f, body.v_template, bound.triangle, bound.bary)
     _, depth = project(frames.origin, camera)
     size = np.maximum(depth, S.min_depth) / float(camera.K[0, 0]) / frames.sigma
@@ -114,9 +122,10 @@ class PosedGaussians:
         self._unit = np.asarray(frames.sigma * unit, np.float32)
 
     def gaussians(self, numbers: FloatArray, level: FloatArray | None = None) -> Gaussians:
-        """World Gaussians with these numbers [N, 9].
+        """Return the world Gaussians with these numbers.
 
         Args:
+            numbers: [N, 9].
             level: [M] how much the first M have grown to stand for the others, which are left out;
                 all as they are when None.
         """
@@ -131,8 +140,8 @@ class PosedGaussians:
         return Gaussians(means, quats, scales, opacities, colors)
 
     def pull(self, gradients: Gradients, drawn: Gaussians) -> NDArray[np.float32]:
-        """[N, 9]: from derivatives by the world Gaussians ``drawn``, all or the first of them, to
-        those by the numbers."""
+        """Turn derivatives by the world Gaussians ``drawn``, all or the first of them, into
+        derivatives by the numbers [N, 9]."""
         out = np.zeros((len(self.base), COLUMNS), np.float32)
         _from_world(
             gradients.means,
@@ -151,7 +160,7 @@ class PosedGaussians:
 def apply_parameters(
     bound: BoundGaussians, numbers: FloatArray, unit: FloatArray
 ) -> BoundGaussians:
-    """The bound Gaussians with these numbers [N, 9]; ``unit`` as for :class:`PosedGaussians`."""
+    """Set the numbers [N, 9] of bound Gaussians; ``unit`` as for :class:`PosedGaussians`."""
     identity = np.repeat(np.eye(3, dtype=np.float32)[None], len(bound), 0)
     offset, scales, opacities = _to_world(
         bound.offset, bound.scales, identity, np.asarray(unit, np.float32), numbers
@@ -198,11 +207,21 @@ def _from_world(  # type: ignore[no-untyped-def]
 def adam_step(  # type: ignore[no-untyped-def]
     numbers, gradient, first, second, free, rates, floors, low, high, step, beta1, beta2
 ):
-    """One step of Adam (Kingma & Ba 2015), in place, inside the limits.
+    """Take one step of Adam (Kingma & Ba 2015), in place, within limits.
 
-    numbers, gradient, first, second, low, high: [N, 9]. free: [N, 9] 0..1 how freely each may
-    move. rates: [9]. floors: [9] added to the root of the second moment, so that what hardly
-    shows hardly moves. step: counted from 1.
+    Args:
+        numbers: [N, 9], changed.
+        gradient: [N, 9].
+        first: [N, 9] first moments, changed.
+        second: [N, 9] second moments, changed.
+        free: [N, 9] 0..1 how freely each may move.
+        rates: [9].
+        floors: [9] added to the root of the second moment: what hardly shows hardly moves.
+        low: [N, 9] least numbers.
+        high: [N, 9] greatest numbers.
+        step: counted from 1.
+        beta1: decay of the first moments.
+        beta2: decay of the second moments.
     """
     k1, k2 = 1.0 - beta1**step, 1.0 - beta2**step
     for i in numba.prange(numbers.shape[0]):

@@ -32,12 +32,15 @@ HANDS = tuple(
 
 @dataclass(frozen=True)
 class RegulariserWeights:
-    """Of the terms, against the mean squared difference of the pictures.
+    """Weights of the terms, against the mean squared difference of the pictures.
 
     Attributes:
-        color, opacity, scale, offset, depth: for leaving the lift (equations 8 and 9); the offset
-            along the surface, and off it. One view hardly tells the depth, but neighbours that
-            change places in depth turn fine patterns into dots at any other size.
+        color: for leaving the lift's colours.
+        opacity: for leaving its opacities.
+        scale: for leaving its scales (equation 9).
+        offset: for leaving its places along the surface (equation 8).
+        depth: for leaving them off the surface. One view hardly shows depth, but neighbours that
+            swap places in depth turn fine patterns into dots at any other size.
         isotropy: equation 10.
         patches: equation 13.
         hands: equation 12.
@@ -111,7 +114,7 @@ class Regularisers:
         return rows, self._patch[rows], known[apart.argmin(1)]
 
     def gradient(self, numbers: FloatArray, pixels: float) -> NDArray[np.float32]:
-        """[N, 9]: the derivatives of all terms.
+        """Return the derivatives [N, 9] of all terms.
 
         Args:
             numbers: [N, 9].

@@ -50,7 +50,7 @@ class RefineView:
         light: [H, W, 3] colours times alpha.
         alpha: [H, W].
         color_weight: [H, W] how much a pixel's colour counts.
-        cover_weight: how much alpha does.
+        cover_weight: how much alpha counts.
     """
 
     camera: Camera
@@ -63,12 +63,13 @@ class RefineView:
 def make_photo_target(
     matte: Matte, camera: Camera, side: int, box: IntArray | None = None
 ) -> RefineView:
-    """The photo, or the part ``box`` (left, top, right, bottom in pixels) of it.
+    """Make the target of a photo, or of a part of it.
 
     Args:
         matte: of the photo, straight colours.
         camera: of the photo.
         side: pixels along the picture's longer side, at most as many as the photo has.
+        box: left, top, right, bottom of the part, pixels; all of it when None.
     """
     alpha, colors = matte.alpha, matte.foreground
     if box is not None:
@@ -104,9 +105,10 @@ class PhotoSurface:
         self._f = _grid_triangles(solid, shown.depth, S.max_slope / float(camera.K[0, 0]))
 
     def target(self, camera: Camera, carried: bool) -> RefineView:
-        """The picture that another camera of the person should show.
+        """Return the picture that another camera of the person should show.
 
         Args:
+            camera: the other camera.
             carried: whether to carry the photo there, or to hold all to what the lift drew.
         """
         drawn = render_camera(self._lifted, camera)
@@ -139,7 +141,14 @@ def _grid_triangles(solid: BoolArray, depth: FloatArray, slope: float) -> IntArr
 
 
 def head_box(vertices: FloatArray, head: BoolArray, camera: Camera, margin: float) -> IntArray:
-    """[4] left, top, right, bottom of the head in the photo, in whole pixels inside it."""
+    """Return left, top, right, bottom [4] of the head in the photo, in whole pixels inside it.
+
+    Args:
+        vertices: [V, 3] posed, world space, metres.
+        head: [V] vertices of the head.
+        camera: of the photo.
+        margin: around the head, of its size.
+    """
     xy, _ = project(vertices[head], camera)
     low, high = xy.min(0), xy.max(0)
     pad = margin * float((high - low).max())
