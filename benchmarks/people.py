@@ -1,4 +1,4 @@
-"""One made-up person drawn by the engine's own rasteriser: the time of each stage.
+"""One synthetic person drawn by the engine's own rasteriser: the time of each stage.
 
     python benchmarks/people.py [--quick] [--assets DIR] [--number N] [--threads N]
 

@@ -66,7 +66,7 @@ def decode_depth(data: bytes, name: str, camera: Camera) -> FloatArray:
     """The inverse of :func:`encode_depth`, float32.
 
     Raises:
-        BadSample: the file is damaged, or no such picture.
+        InvalidSampleError: the file is damaged, or no such picture.
     """
     picture = decode_picture(data, name, camera)
     if picture.mode not in ("I;16", "I"):
@@ -84,7 +84,7 @@ def decode_labels(data: bytes, name: str, camera: Camera) -> NDArray[np.uint8]:
     """The inverse of :func:`encode_labels`.
 
     Raises:
-        BadSample: the file is damaged, or no such picture.
+        InvalidSampleError: the file is damaged, or no such picture.
     """
     picture = decode_picture(data, name, camera)
     if picture.mode != "L":
@@ -98,7 +98,7 @@ def decode_picture(data: bytes, name: str, camera: Camera) -> Image.Image:
     """A file as the picture that it holds.
 
     Raises:
-        BadSample: it is damaged, or not of the camera's size.
+        InvalidSampleError: it is damaged, or not of the camera's size.
     """
     try:
         picture = Image.open(io.BytesIO(data), formats=("PNG", "WEBP", "JPEG"))

@@ -65,7 +65,7 @@ class SubjectView:
         held_out: kept from training, for measuring.
         picture: a PNG or WebP file: the person, straight alpha, nothing behind them.
         background: a JPEG of the same size that may stand behind them, or None.
-        depth: a 16-bit PNG of the distance along the view axis (:mod:`.pictures`), or None.
+        depth: a 16-bit PNG of the distance along the view axis (:mod:`.picture_codec`), or None.
         labels: an 8-bit PNG of what each pixel shows, or None; the subject's facts name them.
     """
 
@@ -84,7 +84,7 @@ class SubjectView:
         """The picture, RGBA.
 
         Raises:
-            BadSample: it is damaged, or has no alpha.
+            InvalidSampleError: it is damaged, or has no alpha.
         """
         pixels = decode_picture(self.picture, self.name, self.camera)
         if pixels.mode != "RGBA":
@@ -97,7 +97,7 @@ class SubjectView:
         """[H, W, 4] float32, straight alpha.
 
         Raises:
-            BadSample: as :meth:`image`.
+            InvalidSampleError: as :meth:`image`.
         """
         return np.asarray(self.image(), np.float32) / np.float32(255.0)
 
@@ -105,7 +105,7 @@ class SubjectView:
         """[H, W, 3] float32: the background that comes with the view, if one does.
 
         Raises:
-            BadSample: it is damaged.
+            InvalidSampleError: it is damaged.
         """
         if self.background is None:
             return None
@@ -116,17 +116,18 @@ class SubjectView:
         """[H, W] float32 along the view axis, inf where nothing is; None when none is stored.
 
         Raises:
-            BadSample: it is damaged.
+            InvalidSampleError: it is damaged.
         """
         if self.depth is None:
             return None
         return decode_depth(self.depth, f"{self.name}.depth", self.camera)
 
     def label_rows(self) -> NDArray[np.uint8] | None:
-        """[H, W] what each pixel shows, 0 nothing (people.model.LABELS); None when none is stored.
+        """[H, W] what each pixel shows (rows of ``synth.person_parts.LABELS``, 0: nothing); None
+        when none is stored.
 
         Raises:
-            BadSample: it is damaged.
+            InvalidSampleError: it is damaged.
         """
         if self.labels is None:
             return None
@@ -243,7 +244,7 @@ class Subject:
             num_betas, num_expression: of the body that will be posed.
 
         Raises:
-            BadSample: what is missing, damaged, or does not belong to such a body.
+            InvalidSampleError: what is missing, damaged, or does not belong to such a body.
         """
         about = _about(members)
         for name, expected in about["crc32"].items():

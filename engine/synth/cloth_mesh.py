@@ -27,7 +27,7 @@ class Cloth:
         skinning: [V, 55].
         f: [F, 3].
         uv: [F, 3, 2] of the corners, v down, 0..1.
-        label: [F] uint8 rows of :data:`~.model.LABELS`.
+        label: [F] uint8 rows of :data:`.person_parts.LABELS`.
     """
 
     name: str

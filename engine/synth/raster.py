@@ -48,7 +48,7 @@ def prepare_figure(figure: Figure, lighting: Lighting, environment: FloatArray) 
     """Pack a figure's textures and measure what light reaches it.
 
     Args:
-        environment: [H, W, 3] as :func:`.light.environment_picture` makes it of ``lighting``.
+        environment: [H, W, 3] as :func:`.environment_light.environment_picture` makes it of ``lighting``.
     """
     scene, textures = flatten_figure(figure)
     return PreparedFigure(scene, textures, measure_lights(scene, textures, lighting, environment))
@@ -100,7 +100,7 @@ def render_truth(
 
     Returns:
         [H, W] depth in metres along the view axis, inf where there is nothing; [H, W] rows of
-        ``model.LABELS``.
+        :data:`.person_parts.LABELS`.
     """
     if isinstance(figure, PreparedFigure):
         scene, textures = figure.scene, figure.textures

@@ -36,7 +36,7 @@ class RasterScene(NamedTuple):
         label: [F] uint8.
         bias: [F] metres.
         holes: [F] whether the texture has any.
-        kind: [M] rows of ``model.KINDS``.
+        kind: [M] rows of :data:`.person_parts.KINDS`.
         metallic: [M].
     """
 

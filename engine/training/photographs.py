@@ -407,7 +407,7 @@ def make_photo(
     """The view before its background, or one that is drawn for it, photographed.
 
     Raises:
-        BadSample: the background is damaged.
+        InvalidSampleError: the background is damaged.
     """
     shown = subject.views[view]
     behind = shown.behind()

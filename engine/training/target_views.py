@@ -34,7 +34,7 @@ class TargetViews:
         """One view, ``size`` pixels wide and high, with ``margin`` (a share) around the person.
 
         Raises:
-            BadSample: its picture cannot be read.
+            InvalidSampleError: its picture cannot be read.
         """
         view, fit = self.subject.views[row], self.fit
         if view.pose not in self._posed:

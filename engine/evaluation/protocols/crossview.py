@@ -170,7 +170,7 @@ def load_true_view(view: SubjectView) -> ComparedImage:
     """A view of a shard, on grey, at the size at which it is compared.
 
     Raises:
-        BadSample: its picture is damaged.
+        InvalidSampleError: its picture is damaged.
     """
     rgba = view.rgba()
     size = comparison_size(view.camera.width, view.camera.height)

@@ -57,7 +57,7 @@ def observe_truth(subject: Subject, row: int, body: Body, detectors: Detectors) 
 
     Raises:
         LikenessError: the detectors find nobody, whose face the lift needs.
-        BadSample: the picture is damaged.
+        InvalidSampleError: the picture is damaged.
     """
     start = time.perf_counter()
     view = subject.views[row]
@@ -86,7 +86,7 @@ def make_portrait(subject: Subject, row: int) -> Portrait:
     """A view as a photo: before its own background, or one that is always the same for it.
 
     Raises:
-        BadSample: a picture is damaged.
+        InvalidSampleError: a picture is damaged.
     """
     view = subject.views[row]
     rgba, behind = view.rgba(), view.behind()

@@ -81,7 +81,7 @@ def true_person_in_photo(subject: Subject, row: int, body: Body) -> Truth:
     Where the view brings no depth, what clothes and hair hide counts as seen.
 
     Raises:
-        BadSample: a picture is damaged.
+        InvalidSampleError: a picture is damaged.
     """
     view = subject.views[row]
     own = body.personalised(subject.betas)

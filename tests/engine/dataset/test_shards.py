@@ -431,7 +431,7 @@ def test_where_shards_are_looked_for(box_shards: Path, tmp_path: Path) -> None:
     assert shard_files(f"{box_shards}/shard-{{000001..000002}}.tar") == names[1:]
     assert shard_files([names[2], box_shards / shard_name(0), names[2]]) == [names[0], names[2]]
     for nothing in (tmp_path, str(tmp_path / "none-*.tar"), [tmp_path, tmp_path / "gone"]):
-        with pytest.raises(LikenessError, match="There are no shards") as caught:
+        with pytest.raises(LikenessError, match="shards") as caught:
             shard_files(nothing)
         assert str(tmp_path) in caught.value.message
 

@@ -269,7 +269,7 @@ def shard(synth_world: SynthContext, tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
-def test_a_made_up_person_measured_from_outside(
+def test_a_synthetic_person_measured_from_outside(
     shard: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two protocols on one person beside a damaged shard: the report names it, code 3; the input

@@ -1,4 +1,4 @@
-"""Eyes of made-up people: colours, pupils, where the picture lies, what is broken."""
+"""Eyes of synthetic people: colours, pupils, where the picture lies, what is broken."""
 
 import json
 from dataclasses import asdict, replace

@@ -1,4 +1,4 @@
-"""Garments of a made-up asset library, bound by hand-written files to a small body."""
+"""Garments of a synthetic asset library, bound by hand-written files to a small body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who made-up people are: traits dealt evenly, bodies that follow from them."""
+"""Who synthetic people are: traits dealt evenly, bodies that follow from them."""
 
 from __future__ import annotations
 

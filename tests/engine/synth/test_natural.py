@@ -1,4 +1,4 @@
-"""Faces and poses of made-up people: within limits, balanced, and not through themselves."""
+"""Faces and poses of synthetic people: within limits, balanced, and not through themselves."""
 
 from __future__ import annotations
 
@@ -236,7 +236,9 @@ def test_motion_frames_upright_and_turned_to_the_front(dress: DressBody, tmp_pat
     assert facts["outside"] < 0.02
 
 
-def test_frames_that_fall_over_give_way_to_a_made_up_pose(dress: DressBody, tmp_path: Path) -> None:
+def test_frames_that_fall_over_give_way_to_a_generated_pose(
+    dress: DressBody, tmp_path: Path
+) -> None:
     leaning = np.zeros((1, NUM_JOINTS, 3))
     for name, value in posture("T", "T", "together").items():
         leaning[:, JOINT_INDEX[name]] = value

@@ -1,4 +1,4 @@
-"""Skin of made-up people: tones, seams, labels, what is hidden, what is broken."""
+"""Skin of synthetic people: tones, seams, labels, what is hidden, what is broken."""
 
 import json
 from dataclasses import asdict, replace

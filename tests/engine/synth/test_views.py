@@ -1,4 +1,4 @@
-"""Cameras around made-up people: aimed, framed and lensed as photos are."""
+"""Cameras around synthetic people: aimed, framed and lensed as photos are."""
 
 from __future__ import annotations
 
