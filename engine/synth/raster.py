@@ -48,7 +48,7 @@ def prepare_figure(figure: Figure, lighting: Lighting, environment: FloatArray) 
     """Pack a figure's textures and measure what light reaches it.
 
     Args:
-        environment: [H, W, 3] as :func:`.environment_light.environment_picture` makes it of ``lighting``.
+        environment: [H, W, 3] from :func:`.environment_light.environment_picture`.
     """
     scene, textures = flatten_figure(figure)
     return PreparedFigure(scene, textures, measure_lights(scene, textures, lighting, environment))

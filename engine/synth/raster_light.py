@@ -60,7 +60,11 @@ class SurfaceLights(NamedTuple):
 def measure_lights(
     scene: RasterScene, textures: Textures, lighting: Lighting, environment: FloatArray
 ) -> SurfaceLights:
-    """Measure how an environment (of :func:`.environment_light.environment_picture`) reaches a figure."""
+    """Measure how an environment reaches a figure.
+
+    Args:
+        environment: [H, W, 3] from :func:`.environment_light.environment_picture`.
+    """
     rest, found = environment_light.extract_beams(environment, lighting)
     low, high = scene.vertices.min(0), scene.vertices.max(0)
     centre, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2 + 0.02
