@@ -139,7 +139,7 @@ FINDINGS = (
     ("shell tokens help", BASE, "no_shell_tokens"),
     ("the UV position helps", BASE, "no_uv_position"),
     ("masking helps", BASE, "no_masking"),
-    ("mending the lift beats the paper's blank texels", BASE, "no_residual"),
+    ("correcting the lift beats the paper's blank texels", BASE, "no_residual"),
     ("keeping what the photo shows helps", BASE, "free"),
     ("directed pairs help", BASE, "undirected"),
     ("all people beat half", BASE, "data_half"),
@@ -478,8 +478,8 @@ def format_markdown(found: dict[str, Any], head: Sequence[str]) -> str:
             "",
             "## Findings",
             "",
-            "Differences of our runs, the better one by the paper less the other; then by how much "
-            "they have to differ to count.",
+            "Differences between our runs: the better one according to the paper minus the other, "
+            "then the margin a difference must exceed to count.",
             "",
             *_table(
                 [
@@ -494,10 +494,10 @@ def format_markdown(found: dict[str, Any], head: Sequence[str]) -> str:
             "",
             *same,
             *([""] if same else []),
-            "The paper's figures are of its own videos, network (8 layers of 1024) and days of "
-            "GPUs: only the signs of differences can be compared. It gives none for UV position, "
-            "masking, the lift and directed pairs. The labels of its rows about data are lost in "
-            "the text that we have; the order is taken to be falling.",
+            "The paper's figures come from its own videos, network (8 layers of 1024) and GPU-days "
+            "of training: only the signs of differences are comparable. It reports none for UV "
+            "position, masking, the lift and directed pairs. The labels of its rows about data are "
+            "missing from our copy of the text; they are assumed to be in descending order.",
             "",
         ]
     )

@@ -111,3 +111,16 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     public = (tmp_path / "site" / "reference" / "likeness.html").read_text(encoding="utf-8")
     assert "BuildOptions" in public
     assert (tmp_path / "site" / "index.html").stat().st_size > 10_000
+
+
+def test_the_workflow_runs_what_exists() -> None:
+    flow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    assert set(flow["jobs"]) == {"linux", "others"}
+    steps = [step for job in flow["jobs"].values() for step in job["steps"]]
+    commands = " ".join(step.get("run", "") for step in steps)
+    assert "build.py test" in commands
+    assert "build.py package" in commands
+    missing = [
+        name for name in re.findall(r"tests/[\w/.]+", commands) if not (ROOT / name).exists()
+    ]
+    assert not missing
