@@ -1,18 +1,18 @@
-"""Portrait -> avatar in the scene, as the operators use it: the worker's request, the import."""
+"""Requests to the worker for avatars and splats, and the import of its results."""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 
-from ..engine.core.types import MAX_GAUSSIANS
+from ..engine.pipeline.options import BuildOptions
 from ..engine.scene.files import load_scene_steps
 from ..engine.scene.static_splats import load_static_steps
 from .preferences import avatar_folder, get_preferences
@@ -21,52 +21,40 @@ from .scene.avatar_objects import AvatarObjects, build_scene_steps, run_to_end
 from .scene.view3d import look_at_avatar, show_splats
 
 
-@dataclass(frozen=True)
-class PortraitRequest:
-    """What the user asked for.
+def build_request(
+    context: Any,
+    photo: Path,
+    options: BuildOptions,
+    others: Sequence[tuple[Path, str]] = (),
+    body: str = "",
+    confirm: str = "never",
+) -> dict[str, Any]:
+    """The request of the task ``build``.
 
-    Attributes:
-        portrait: the photo. output: folder for the avatar and its report.
-        person: which of several people, 1 the leftmost; None lets the engine choose.
-        fov: field of view along the longer side in degrees; None when not known.
-        refine: how long the splats are fitted to the photo: off, fast or full.
-        network: what improves the lift: a folder, ``none``, or empty for what comes along.
-        body: an SMPL-X file of the user's own; empty for the preferences' choice.
-        others: more photos of the same person and what they show (back, side, ...).
-        confirm: when the fit is shown before it is used: never, doubt or always.
+    Args:
+        context: of Blender.
+        photo: of the person.
+        options: of the build.
+        others: more photos of the same person, each with its direction (``back``, ``side`` ...).
+        body: the user's SMPL-X file; empty for the one in the preferences.
+        confirm: when to show the fit: ``never``, ``doubt`` or ``always``.
     """
-
-    portrait: Path
-    output: Path
-    max_gaussians: int = MAX_GAUSSIANS
-    person: int | None = None
-    fov: float | None = None
-    refine: str = "fast"
-    network: str = ""
-    body: str = ""
-    others: tuple[tuple[Path, str], ...] = ()
-    confirm: str = "never"
-
-    def for_worker(self, context: Any) -> dict[str, Any]:
-        """The request of the task ``build``."""
-        body = self.body or get_preferences(context).body_file
-        names = ("max_gaussians", "person", "fov", "refine", "network")
-        options = {name: getattr(self, name) for name in names}
-        return {
-            "task": "build",
-            "portrait": str(self.portrait),
-            "output": str(self.output),
-            "preview": False,
-            "scene": str(scratch_file("scene.npz")),
-            "confirm": self.confirm,
-            "body": bpy.path.abspath(body) if body else None,
-            "others": [{"path": str(path), "direction": shown} for path, shown in self.others],
-            "options": {name: value for name, value in options.items() if value is not None},
-        }
+    body = body or get_preferences(context).body_file
+    return {
+        "task": "build",
+        "portrait": str(photo),
+        "output": str(output_folder(context, photo)),
+        "preview": False,
+        "scene": str(scratch_file("scene.npz")),
+        "confirm": confirm,
+        "body": bpy.path.abspath(body) if body else None,
+        "others": [{"path": str(path), "direction": direction} for path, direction in others],
+        "options": asdict(options),
+    }
 
 
 def open_request(avatar: Path, photo: Path | None = None) -> dict[str, Any]:
-    """The request of the task ``prepare``: an avatar's file made ready for the scene."""
+    """The request of the task ``prepare``, which prepares an avatar file for the scene."""
     return {
         "task": "prepare",
         "avatar": str(avatar),
@@ -76,16 +64,21 @@ def open_request(avatar: Path, photo: Path | None = None) -> dict[str, Any]:
 
 
 def splats_request(path: Path, up: str) -> dict[str, Any]:
-    """The request of the task ``splats``: a file of Gaussians made ready for the scene."""
+    """The request of the task ``splats``, which prepares a splat file for the scene."""
     output = str(scratch_file("splats.npz"))
     return {"task": "splats", "path": str(path), "up": up, "output": output}
 
 
 def import_splats_steps(context: Any, scene: Path, name: str) -> Generator[None, None, Any]:
-    """Bring splats that a worker made ready into the scene, in slices.
+    """Add splats that the worker has prepared to the scene, in slices.
 
     Args:
-        scene: the file that the worker made, which is removed.
+        context: of Blender.
+        scene: the worker's file, which is removed.
+        name: of the object.
+
+    Raises:
+        LikenessError: The file cannot be read.
     """
     try:
         splats = yield from load_static_steps(scene)
@@ -98,10 +91,14 @@ def import_splats_steps(context: Any, scene: Path, name: str) -> Generator[None,
 
 
 def add_body(context: Any, seed: int | None) -> Any:
-    """Add the body of the preferences, or the default one, with a random shape for a ``seed``.
+    """Add the body of the preferences, or the default one, to the scene.
+
+    Args:
+        context: of Blender.
+        seed: of a random shape; None for the mean shape.
 
     Raises:
-        LikenessError: its file cannot be read.
+        LikenessError: The body's file cannot be read.
     """
     from ..engine.body import load_body  # late, so that enabling the extension stays fast
     from ..engine.files.weights import asset_path
@@ -118,13 +115,13 @@ def _remove_scratch(file: Path) -> None:
 
 
 def scratch_file(name: str) -> Path:
-    """A file that nobody else uses, in the folder that Blender removes when it ends."""
+    """Path of a new temporary file, which Blender removes when it quits."""
     folder = tempfile.mkdtemp(prefix="likeness-", dir=bpy.app.tempdir or None)
     return Path(folder) / name
 
 
 def output_folder(context: Any, portrait: Path) -> Path:
-    """A folder of its own for the avatars of one photo, wherever the photo lies."""
+    """The folder for the avatar of a photo, unique for the photo's path."""
     digest = hashlib.sha256(str(portrait.absolute()).encode()).hexdigest()[:8]
     return avatar_folder(context) / f"{portrait.stem}-{digest}"
 
@@ -132,10 +129,16 @@ def output_folder(context: Any, portrait: Path) -> Path:
 def import_avatar_steps(
     context: Any, scene: Path, avatar: Path, name: str
 ) -> Generator[None, None, AvatarObjects]:
-    """Bring what a worker made ready into the scene, in slices, and let the views show it.
+    """Add an avatar that the worker has prepared to the scene, in slices, and show it.
 
     Args:
-        scene: the file that the worker made, which is removed. avatar: the avatar's own file.
+        context: of Blender.
+        scene: the worker's file, which is removed.
+        avatar: the avatar file.
+        name: of the objects.
+
+    Raises:
+        LikenessError: The worker's file cannot be read.
     """
     try:
         ready = yield from load_scene_steps(scene)

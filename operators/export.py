@@ -4,12 +4,14 @@
 import shutil
 import tempfile
 from collections.abc import Generator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import bpy
 
 from ..addon import scene_export
+from ..addon.option_properties import option_property
 from ..addon.scene.avatar_objects import (
     find_avatars,
     find_chosen_avatar,
@@ -18,6 +20,7 @@ from ..addon.scene.avatar_objects import (
 )
 from ..addon.scene.frame_recorder import record_frames
 from ..engine.core.types import LikenessError
+from ..engine.workflows.options import ExportOptions
 from .job_operator import JobOperator
 
 TEXTURE_SIZES = [
@@ -173,7 +176,9 @@ class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             (".spz", "SPZ", "A quarter of the size, with slightly less exact colors and sizes"),
         ],
     )
-    up: bpy.props.EnumProperty(  # type: ignore[valid-type]
+    up: option_property(  # type: ignore[valid-type]
+        ExportOptions,
+        "up",
         name="Up",
         description="Axis that points up in a PLY file",
         items=[
@@ -218,7 +223,7 @@ class ExportSplats(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             "task": "export",
             "folder": str(scratch),
             "out": str(out),
-            "options": {"up": self.up, "content": "splats"},
+            "options": asdict(ExportOptions("splats", self.up)),
         }
 
 
@@ -240,7 +245,9 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             (".usda", "USD", "A text file and a texture; splats as in OpenUSD 26.03"),
         ],
     )
-    content: bpy.props.EnumProperty(  # type: ignore[valid-type]
+    content: option_property(  # type: ignore[valid-type]
+        ExportOptions,
+        "content",
         name="Content",
         description="Content of the file",
         items=[
@@ -285,11 +292,9 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             "folder": str(scratch),
             "out": str(out),
             "poses": str(poses) if poses else None,
-            "options": {
-                "content": self.content,
-                "texture": int(self.texture),
-                "name": avatar.armature.name,
-            },
+            "options": asdict(
+                ExportOptions(self.content, texture=int(self.texture), name=avatar.armature.name)
+            ),
         }
 
 
@@ -326,7 +331,7 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             "task": "export",
             "folder": str(scratch),
             "out": str(scratch / "mesh.npz"),
-            "options": {"texture": int(self.texture)},
+            "options": asdict(ExportOptions(texture=int(self.texture))),
         }
 
     def done(self, context: Any, result: dict[str, Any]) -> None:

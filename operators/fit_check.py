@@ -58,11 +58,11 @@ class ChoosePerson(_Asked, bpy.types.Operator):  # type: ignore[misc]
     bl_label = "Choose Person"
 
     index: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Person", description="Counted from the left from 0", min=0
+        name="Person", description="Person, counted from the left from 1", default=1, min=1
     )
 
     def execute(self, context: Any) -> set[str]:
-        _answer(context, {"answer": "person", "index": self.index + 1})
+        _answer(context, {"answer": "person", "index": self.index})
         return {"FINISHED"}
 
 

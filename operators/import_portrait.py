@@ -12,9 +12,11 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import fit_preview, portrait
+from ..addon.option_properties import option_property, read_options
 from ..addon.photo_names import guess_direction, sort_main_first
 from ..addon.scene import fit_adjustment
 from ..engine.core.types import MAX_GAUSSIANS, LikenessError
+from ..engine.pipeline.options import BuildOptions
 from .job_operator import JobOperator
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
@@ -109,15 +111,17 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         default="STANDARD",
         update=_use_quality,
     )
-    max_gaussians: bpy.props.IntProperty(  # type: ignore[valid-type]
+    max_gaussians: option_property(  # type: ignore[valid-type]
+        BuildOptions,
+        "max_gaussians",
         name="Gaussians",
         description="Maximum number of splats; fewer are faster to pose and draw",
         default=QUALITIES["STANDARD"]["max_gaussians"],
-        min=5000,
-        max=MAX_GAUSSIANS,
         soft_min=20_000,
     )
-    refine: bpy.props.EnumProperty(  # type: ignore[valid-type]
+    refine: option_property(  # type: ignore[valid-type]
+        BuildOptions,
+        "refine",
         name="Refine",
         description="Time spent on fitting the splats to the photo",
         items=(
@@ -137,19 +141,18 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         ),
         default=QUALITIES["STANDARD"]["check_fit"],
     )
-    person: bpy.props.IntProperty(  # type: ignore[valid-type]
+    person: option_property(  # type: ignore[valid-type]
+        BuildOptions,
+        "person",
         name="Person",
-        description="Which of several people, counted from the left from 0; -1 takes the "
-        "largest, or asks",
-        default=-1,
-        min=-1,
+        description="Which of several people, counted from the left from 1; 0 for the largest, "
+        "or to be asked",
     )
-    fov: bpy.props.FloatProperty(  # type: ignore[valid-type]
+    fov: option_property(  # type: ignore[valid-type]
+        BuildOptions,
+        "fov",
         name="Field of View",
         description="Field of view along the longer side in degrees; 0 if unknown",
-        default=0.0,
-        min=0.0,
-        max=150.0,
     )
     body: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Body File",
@@ -158,10 +161,17 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         subtype="FILE_PATH",
         options={"SKIP_SAVE"},
     )
-    improve: bpy.props.BoolProperty(  # type: ignore[valid-type]
+    use_network: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Correct Hidden Sides",
         description="Let a network correct the colors of the sides that the photo does not show",
         default=True,
+    )
+    improve: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Correct Hidden Sides",
+        description="Former name of this property; deprecated",
+        options={"HIDDEN", "SKIP_SAVE"},
+        get=lambda self: self.use_network,
+        set=lambda self, value: setattr(self, "use_network", value),
     )
     network: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Network",
@@ -202,10 +212,10 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         header, more = layout.panel("likeness_import_portrait_more", default_closed=True)
         header.label(text="More")
         if more is not None:
-            for name in ("max_gaussians", "refine", "person", "fov", "body", "improve"):
+            for name in ("max_gaussians", "refine", "person", "fov", "body", "use_network"):
                 more.prop(self, name)
             own = more.row()
-            own.active = self.improve
+            own.active = self.use_network
             own.prop(self, "network")
 
     def photos(self) -> list[Path]:
@@ -225,18 +235,14 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         others = [(path, guess_direction(path)) for path in more]
         others += [(Path(bpy.path.abspath(o.path)), o.direction) for o in self.others]
         self.filepath = str(main)
-        return portrait.PortraitRequest(
-            portrait=main,
-            output=portrait.output_folder(context, main),
-            max_gaussians=self.max_gaussians,
-            person=self.person + 1 if self.person >= 0 else None,
-            fov=self.fov or None,
-            refine=self.refine,
-            network=bpy.path.abspath(self.network) if self.improve else "none",
-            body=self.body,
-            others=tuple(others),
-            confirm="never" if bpy.app.background else self.check_fit.lower(),
-        ).for_worker(context)
+        options = read_options(
+            BuildOptions,
+            self,
+            {name: name for name in ("max_gaussians", "person", "fov", "refine")},
+            network=bpy.path.abspath(self.network) if self.use_network else "none",
+        )
+        confirm = "never" if bpy.app.background else self.check_fit.lower()
+        return portrait.build_request(context, main, options, others, self.body, confirm)
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, Any]:
         return portrait.import_avatar_steps(

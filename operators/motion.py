@@ -10,12 +10,22 @@ import bpy
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..addon.motion import actions, motion_requests, record
+from ..addon.option_properties import option_property, read_options
 from ..addon.scene.avatar_objects import find_avatar, find_avatars, get_chosen_avatar, run_to_end
 from ..engine.core.types import LikenessError
+from ..engine.workflows.options import TrackOptions
 from .avatar_operator import format_count
 from .job_operator import JobOperator
 
 _SLICE_SECONDS = 0.03
+_TRACKING = {
+    "person": "person",
+    "fov": "fov",
+    "start": "begin_seconds",
+    "end": "end_seconds",
+    "resume": "resume",
+}
+"""Option of ``TrackOptions`` -> property."""
 
 _PLACES = (
     (
@@ -323,35 +333,37 @@ class AnimateFromVideo(_AvatarJob, _ActionOptions, bpy.types.Operator, ImportHel
         default=motion_requests.VIDEO_GLOB,
         options={"HIDDEN"},
     )
-    person: bpy.props.IntProperty(  # type: ignore[valid-type]
+    person: option_property(  # type: ignore[valid-type]
+        TrackOptions,
+        "person",
         name="Person",
-        description="Which of several people, from the left; 0 for the largest",
-        default=0,
-        min=0,
+        description="Which of several people, counted from the left from 1; 0 for the largest",
     )
-    fov: bpy.props.FloatProperty(  # type: ignore[valid-type]
+    fov: option_property(  # type: ignore[valid-type]
+        TrackOptions,
+        "fov",
         name="Field of View",
         description="Field of view along the longer side in degrees; 0 if unknown",
-        default=0.0,
-        min=0.0,
-        max=150.0,
     )
-    begin_seconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
+    begin_seconds: option_property(  # type: ignore[valid-type]
+        TrackOptions,
+        "start",
         name="From",
         description="Time to start at, in seconds",
-        default=0.0,
-        min=0.0,
         options={"SKIP_SAVE"},
     )
-    end_seconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
+    end_seconds: option_property(  # type: ignore[valid-type]
+        TrackOptions,
+        "end",
         name="To",
         description="Time to stop at, in seconds; 0 for the end of the video",
-        default=0.0,
-        min=0.0,
         options={"SKIP_SAVE"},
     )
-    resume: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Resume", description="Continue an earlier, cancelled run on this video", default=True
+    resume: option_property(  # type: ignore[valid-type]
+        TrackOptions,
+        "resume",
+        name="Resume",
+        description="Continue an earlier, cancelled run on this video",
     )
     overlay: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Overlay",
@@ -370,15 +382,7 @@ class AnimateFromVideo(_AvatarJob, _ActionOptions, bpy.types.Operator, ImportHel
     def draw(self, context: Any) -> None:
         layout = self.layout
         layout.use_property_split, layout.use_property_decorate = True, False
-        for name in [
-            "person",
-            "fov",
-            "begin_seconds",
-            "end_seconds",
-            "resume",
-            "overlay",
-            "motion_file",
-        ]:
+        for name in (*_TRACKING.values(), "overlay", "motion_file"):
             layout.prop(self, name)
         self.draw_action(layout)
 
@@ -386,13 +390,7 @@ class AnimateFromVideo(_AvatarJob, _ActionOptions, bpy.types.Operator, ImportHel
         media = Path(bpy.path.abspath(self.filepath))
         wanted = self.wanted(context)
         avatar = self.for_avatar(context, str(media), wanted)
-        tracking = {
-            "person": self.person or None,
-            "fov": self.fov or None,
-            "start": self.begin_seconds,
-            "end": self.end_seconds or None,
-            "resume": self.resume,
-        }
+        tracking = read_options(TrackOptions, self, _TRACKING)
         kept = Path(bpy.path.abspath(self.motion_file)) if self.motion_file else None
         return motion_requests.track_request(
             context, media, avatar, wanted, tracking, self.overlay, kept

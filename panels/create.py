@@ -62,11 +62,11 @@ def _draw_question(layout: Any, context: Any, question: dict[str, Any]) -> None:
     if people > 1:
         box.label(text=f"{people} people: which one?")
         row = box.row(align=True)
-        for k in range(people):
+        for number in range(1, people + 1):
             button = row.operator(
-                "likeness.choose_person", text=str(k + 1), depress=k + 1 == question["person"]
+                "likeness.choose_person", text=str(number), depress=number == question["person"]
             )
-            button.index = k
+            button.index = number
     for note in question["warnings"]:
         draw_wrapped(box.column(align=True), context, note, "INFO")
     row = box.row()

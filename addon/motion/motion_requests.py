@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...engine.core.types import LikenessError
+from ...engine.workflows.options import TrackOptions
 from .. import keys
 from ..portrait import output_folder, scratch_file
 from ..scene.avatar_objects import AvatarObjects, find_avatar, get_avatar_by_name, get_chosen_avatar
@@ -137,7 +138,7 @@ def track_request(
     media: Path,
     avatar: AvatarObjects,
     wanted: MotionRequest,
-    tracking: Mapping[str, Any],
+    tracking: TrackOptions,
     overlay: bool,
     motion_file: Path | None,
 ) -> dict[str, Any]:
@@ -148,7 +149,7 @@ def track_request(
         media: the photo or video.
         avatar: to animate.
         wanted: options of the import.
-        tracking: fields of ``TrackOptions``.
+        tracking: options of the tracking.
         overlay: also write the media with the body drawn over it.
         motion_file: to write; None for one in the user's avatar folder.
 
@@ -165,7 +166,7 @@ def track_request(
         "media": str(media),
         "output": str(kept),
         "overlay": str(drawn) if overlay else None,
-        "options": dict(tracking),
+        "options": asdict(tracking),
         "prepared": str(scratch_file("prepared.npz")),
         "target": describe_target(avatar),
         "motion": wanted.options(context.scene),

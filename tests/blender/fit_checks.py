@@ -123,7 +123,7 @@ def correct(folder: str) -> dict[str, Any]:
     bpy.ops.likeness.adjust_fit()
     bpy.ops.likeness.leave_adjusting()
     out["back"] = [contents() == before, len(job.answers)]
-    bpy.ops.likeness.choose_person(index=1)
+    bpy.ops.likeness.choose_person(index=2)
     bpy.ops.likeness.accept_fit()
     out["said"] = job.answers[-2:]
     picture = Path(folder) / "picture.png"
