@@ -25,6 +25,7 @@ from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.visual.metrics import psnr
 from PIL import Image
+from shared import block_names
 
 FRAMES = 3
 SIDE = 96
@@ -52,23 +53,6 @@ def animated(name: str = "Ann") -> AvatarObjects:
     return objects
 
 
-def contents() -> dict[str, list[str]]:
-    kinds = (
-        "objects",
-        "meshes",
-        "armatures",
-        "images",
-        "materials",
-        "scenes",
-        "actions",
-        "collections",
-        "shape_keys",
-        "cameras",
-        "node_groups",
-    )
-    return {kind: sorted(block.name for block in getattr(bpy.data, kind)) for kind in kinds}
-
-
 def world_splats(objects: AvatarObjects) -> Gaussians:
     """Where Blender has the splats now."""
     avatar = read_avatar(objects)
@@ -92,7 +76,7 @@ def splats(folder: str) -> dict[str, Any]:
     root = Path(folder)
     likeness.register()
     objects = animated()
-    before = contents()
+    before = block_names()
     expected = drawn(world_splats(objects))
     for kind, read in ((".ply", lambda p: read_ply(p, "-y")), (".spz", read_spz)):
         path = root / f"me{kind}"
@@ -111,7 +95,7 @@ def splats(folder: str) -> dict[str, Any]:
     first = people.random_avatar(3, 3000)
     out["photo_pose"] = float(np.abs(photo.pose.full_pose - first.pose.full_pose).max())
     out["splats"] = len(now.gaussians)
-    out["unchanged"] = contents() == before
+    out["unchanged"] = block_names() == before
     return out
 
 
@@ -120,7 +104,7 @@ def errors(folder: str) -> dict[str, Any]:
     likeness.register()
     root = Path(folder)
     objects = animated()
-    before = contents()
+    before = block_names()
     taken = root / "taken.ply"
     taken.mkdir()
     out = {
@@ -134,7 +118,7 @@ def errors(folder: str) -> dict[str, Any]:
     bpy.data.objects.remove(objects.armature)
     out["no_avatar"] = bool(bpy.ops.likeness.export_scene.poll())
     out["files"] = sorted(p.name for p in root.iterdir())
-    out["scenes"] = contents()["scenes"] == before["scenes"]
+    out["scenes"] = block_names()["scenes"] == before["scenes"]
     return out
 
 
@@ -152,7 +136,7 @@ def mesh(kind: str, folder: str) -> dict[str, Any]:
     likeness.register()
     objects = animated()
     scene = bpy.context.scene
-    before = contents()
+    before = block_names()
     pose_before = [tuple(bone.matrix_basis.col[0]) for bone in objects.armature.pose.bones]
     save_avatar(read_avatar(objects), Path(folder) / "me.safetensors")  # in half precision
     dressed = extract_mesh(load_avatar(Path(folder) / "me.safetensors"), 1024)
@@ -170,7 +154,7 @@ def mesh(kind: str, folder: str) -> dict[str, Any]:
     else:
         bpy.ops.likeness.export_scene(kind=f".{kind}", content="mesh", **chosen)
     pose_after = [tuple(bone.matrix_basis.col[0]) for bone in objects.armature.pose.bones]
-    out["unchanged"] = contents() == before and pose_before == pose_after
+    out["unchanged"] = block_names() == before and pose_before == pose_after
     out["unchanged"] &= scene.frame_current == 2 and bpy.context.scene == scene
     imported = _import(kind, path)
     data = imported.data

@@ -13,30 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import shared
+from shared import MODULE, Recorder, addon_utils, attempt, policy_warnings
 
 INSTALLED = True  # read by inside.py
-addon_utils = importlib.import_module("addon_utils")  # is there once bpy is
-
-MODULE = "bl_ext.user_default.likeness"
-
-
-class Recorder:
-    """A stand-in for ``UILayout`` that remembers what was drawn."""
-
-    def __init__(self, calls: list[str]) -> None:
-        self._calls = calls
-
-    def __getattr__(self, name: str) -> Any:
-        def call(*args: Any, **options: Any) -> Any:
-            said = [a for a in args if isinstance(a, str)] + [options.get("text") or ""]
-            self._calls.append(" ".join([name, *said]).strip())
-            return (
-                (Recorder(self._calls), Recorder(self._calls))
-                if name == "panel"
-                else (Recorder(self._calls))
-            )
-
-        return call
 
 
 def draw_panels() -> dict[str, list[str]]:
@@ -60,20 +40,6 @@ def draw_panels() -> dict[str, list[str]]:
     return shown
 
 
-def warnings() -> dict[str, Any]:
-    """Blender's complaints about extensions that break its rules."""
-    addon_utils._extensions_warnings_get._is_first = True
-    return {str(k): list(v) for k, v in addon_utils._extensions_warnings_get().items()}
-
-
-def attempt(operator: Any, **options: Any) -> str:
-    """An operator's result, or what it reports when it fails."""
-    try:
-        return next(iter(operator(**options)))
-    except RuntimeError as error:
-        return str(error).strip()
-
-
 def types() -> list[str]:
     """Registered classes of ours."""
     return sorted(n for n in dir(bpy.types) if "likeness" in n.lower())
@@ -88,15 +54,10 @@ def menu_entries() -> int:
 def install(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     """Install, enable, import an avatar, fail on a bad photo, disable, enable again."""
     answer: dict[str, Any] = {}
-    answer["installed"] = attempt(
-        bpy.ops.extensions.package_install_files,
-        filepath=zip_path,
-        repo="user_default",
-        enable_on_install=True,
-    )
+    answer["installed"] = shared.install(zip_path)
     answer["enabled"] = MODULE in bpy.context.preferences.addons
     answer["engine_loaded"] = [m for m in ("numba", "scipy") if m in sys.modules]
-    answer["warnings"] = warnings()
+    answer["warnings"] = policy_warnings()
     answer["types"] = types()
     answer["menu"] = menu_entries()
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
@@ -118,7 +79,7 @@ def install(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     person = api.load(avatar)
     splats = api.splats(person, api.pose(person, "wave"))
     answer["api"] = [len(person.gaussians), list(splats.means.shape)]
-    answer["warnings_after"] = warnings()
+    answer["warnings_after"] = policy_warnings()
     for _ in range(2):
         addon_utils.disable(MODULE, default_set=True)
         answer["types_after"], answer["menu_after"] = types(), menu_entries()
@@ -130,9 +91,7 @@ def install(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
 
 def build(zip_path: str, photo: str) -> dict[str, Any]:
     """The whole way inside an installed extension: portrait in, avatar in the scene."""
-    bpy.ops.extensions.package_install_files(
-        filepath=zip_path, repo="user_default", enable_on_install=True
-    )
+    shared.install(zip_path)
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
     result = attempt(
         bpy.ops.likeness.import_portrait, filepath=photo, max_gaussians=20_000, refine="off"
@@ -143,16 +102,14 @@ def build(zip_path: str, photo: str) -> dict[str, Any]:
         "result": result,
         "avatars": [a.armature.name for a in found],
         "splats": [len(a.splats.data.polygons) for a in found],
-        "warnings": warnings(),
+        "warnings": policy_warnings(),
     }
 
 
 def commands(zip_path: str, folder: str) -> dict[str, Any]:
     """``blender --command likeness ...``: people are made and portraits looked at by processes of
     their own, and a file without anybody is read in this one."""
-    bpy.ops.extensions.package_install_files(
-        filepath=zip_path, repo="user_default", enable_on_install=True
-    )
+    shared.install(zip_path)
     run = importlib.import_module(f"{MODULE}.addon.blender_command")._run
     cube, data = Path(folder) / "cube.glb", Path(folder) / "data"
     bpy.ops.export_scene.gltf(filepath=str(cube))
@@ -202,5 +159,5 @@ def commands(zip_path: str, folder: str) -> dict[str, Any]:
         "shards": [path.name for path in data.glob("*.tar")],
         "likeness": "likeness" in sys.modules,
         "enabled": MODULE in bpy.context.preferences.addons and menu_entries(),
-        "warnings": warnings(),
+        "warnings": policy_warnings(),
     }

@@ -16,6 +16,7 @@ from likeness.engine.pipeline.track import TrackedPortrait
 from likeness.engine.workflows.fit_check import save_shown_fit
 from people import random_avatar
 from PIL import Image
+from shared import block_names
 
 
 def tracked(folder: Path) -> TrackedPortrait:
@@ -55,21 +56,6 @@ class Asking:
         pass
 
 
-def contents() -> dict[str, list[str]]:
-    names = (
-        "scenes",
-        "objects",
-        "armatures",
-        "meshes",
-        "cameras",
-        "images",
-        "collections",
-        "actions",
-        "shape_keys",
-    )
-    return {name: sorted(block.name for block in getattr(bpy.data, name)) for name in names}
-
-
 def correct(folder: str) -> dict[str, Any]:
     """Enter, drag a ball, refit; enter again, turn a bone, use the pose; each leaves no trace."""
     bpy.ops.wm.read_homefile(app_template="")
@@ -83,7 +69,7 @@ def correct(folder: str) -> dict[str, Any]:
     under_way.part = "work"
     bpy.ops.mesh.primitive_cube_add()
     bpy.ops.object.mode_set(mode="EDIT")
-    home, before = bpy.context.scene.name, contents()
+    home, before = bpy.context.scene.name, block_names()
     out["enter"] = sorted(bpy.ops.likeness.adjust_fit())
     scene = fit_adjustment.find_fit_scene()
     balls = [o for o in scene.objects if keys.FIT_LANDMARK in o]
@@ -102,7 +88,7 @@ def correct(folder: str) -> dict[str, Any]:
     out["expected"] = (person.observation.pose[13] + [0.05 * camera.K[0, 0] / depth, 0.0]).tolist()
     bpy.ops.likeness.refit()
     out["refit"] = job.answers[-1]
-    out["trace"] = [contents() == before, bpy.context.scene.name == home]
+    out["trace"] = [block_names() == before, bpy.context.scene.name == home]
 
     bpy.ops.likeness.adjust_fit()
     scene = fit_adjustment.find_fit_scene()
@@ -118,11 +104,11 @@ def correct(folder: str) -> dict[str, Any]:
     out["others"] = float(
         np.abs(np.delete(told - person.track.pose.full_pose, JOINT_INDEX["left_elbow"], 0)).max()
     )
-    out["trace again"] = [contents() == before, bpy.context.scene.name == home]
+    out["trace again"] = [block_names() == before, bpy.context.scene.name == home]
 
     bpy.ops.likeness.adjust_fit()
     bpy.ops.likeness.leave_adjusting()
-    out["back"] = [contents() == before, len(job.answers)]
+    out["back"] = [block_names() == before, len(job.answers)]
     bpy.ops.likeness.choose_person(index=2)
     bpy.ops.likeness.accept_fit()
     out["said"] = job.answers[-2:]

@@ -20,6 +20,7 @@ from likeness.addon import running
 from likeness.engine.core.types import LikenessError
 from likeness.operators import import_avatar, import_portrait
 from likeness.operators.job_operator import JobOperator, _values
+from shared import Recorder
 
 SPEAK = """
 import json, os, sys, time
@@ -27,21 +28,6 @@ request = json.loads(sys.stdin.readline())
 def say(**content):
     print(json.dumps(content), flush=True)
 """
-
-
-class Recorder:
-    """A stand-in for ``UILayout`` that remembers what was drawn."""
-
-    def __init__(self, calls: list[str]) -> None:
-        self._calls = calls
-
-    def __getattr__(self, name: str) -> Any:
-        def call(*args: Any, **options: Any) -> Any:
-            said = [a for a in args if isinstance(a, str)] + [options.get("text") or ""]
-            self._calls.append(" ".join([name, *said]).strip())
-            return (Recorder(self._calls),) * 2 if name == "panel" else Recorder(self._calls)
-
-        return call
 
 
 class Event:
@@ -209,7 +195,7 @@ def life(folder: str) -> dict[str, Any]:
 
     worker(folder, hold)
     one = start(context)
-    os.kill(running.current_job().job._process.pid, signal.SIGKILL)
+    os.kill(running.current_job().job._process._process.pid, signal.SIGKILL)
     out["killed"] = [drive(one, context), one.reports, names()]
 
     worker(folder, 'say(type="result", name="made", warnings=["Small face."])')
@@ -228,16 +214,16 @@ def life(folder: str) -> dict[str, Any]:
 
     worker(folder, hold)
     one = start(context)
-    process = running.current_job().job._process
+    process = running.current_job().job._process._process
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
     out["loaded"] = [process.wait(10) is not None, drive(one, context), one.reports]
 
     one = start(context)
-    process = running.current_job().job._process
+    process = running.current_job().job._process._process
     one.cancel(context)
     out["window closed"] = [process.wait(10) is not None, running.current_job() is None]
     one = start(context)
-    process = running.current_job().job._process
+    process = running.current_job().job._process._process
     likeness.unregister()
     out["disabled"] = [process.wait(10) is not None, running.current_job() is None]
     out["handlers"] = [

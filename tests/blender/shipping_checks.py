@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from shared import MODULE, addon_utils, attempt, install, policy_warnings
 
 INSTALLED = True  # read by inside.py
-addon_utils = importlib.import_module("addon_utils")  # is there once bpy is
-
-MODULE = "bl_ext.user_default.likeness"
 
 HEAVY = (
     "numba",
@@ -44,33 +42,6 @@ BLENDERS_OWN = {"filepath", "directory", "files", "filename", "filter_glob", "ch
 
 def ours(module: str = "") -> Any:
     return importlib.import_module(f"{MODULE}.{module}" if module else MODULE)
-
-
-def install(zip_path: str, enable: bool = True) -> str:
-    if MODULE in bpy.context.preferences.addons:
-        addon_utils.disable(MODULE, default_set=True)  # by a check before this one
-    answer: str = next(
-        iter(
-            bpy.ops.extensions.package_install_files(
-                filepath=zip_path, repo="user_default", enable_on_install=enable
-            )
-        )
-    )
-    return answer
-
-
-def policy_warnings() -> dict[str, Any]:
-    """Blender's complaints about extensions that break its rules."""
-    addon_utils._extensions_warnings_get._is_first = True
-    return {str(k): list(v) for k, v in addon_utils._extensions_warnings_get().items()}
-
-
-def attempt(operator: Any, **options: Any) -> str:
-    """An operator's result, or what it reports when it fails."""
-    try:
-        return next(iter(operator(**options)))
-    except RuntimeError as error:
-        return str(error).strip()
 
 
 # What is left ---------------------------------------------------------------------------------

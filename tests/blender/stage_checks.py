@@ -16,6 +16,7 @@ from likeness.addon.workers.jobs import worker_command
 from likeness.engine.core.progress import estimate_seconds
 from likeness.operators import import_portrait
 from running_checks import Context, Event, modal
+from shared import block_names
 
 NO_MEMORY = """
 import sys
@@ -31,28 +32,12 @@ sys.exit(main([]))
 """
 
 
-def contents() -> list[str]:
-    kinds = (
-        "objects",
-        "meshes",
-        "armatures",
-        "cameras",
-        "images",
-        "materials",
-        "node_groups",
-        "collections",
-        "actions",
-        "scenes",
-    )
-    return sorted(f"{kind}/{b.name}" for kind in kinds for b in getattr(bpy.data, kind))
-
-
 def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
     """Kill, cancel and starve a build of memory at each stage; then let one through."""
     bpy.ops.wm.read_homefile(app_template="")
     likeness.register()
     order = [*estimate_seconds(), "done"]
-    before = contents()
+    before = block_names()
     out: dict[str, Any] = {}
 
     def build(end: str, stage: str) -> list[Any]:
@@ -91,7 +76,7 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
             if there and not done and end in ("kill", "cancel"):
                 done = True
                 if end == "kill":
-                    os.kill(under_way.job._process.pid, signal.SIGKILL)
+                    os.kill(under_way.job._process._process.pid, signal.SIGKILL)
                 else:
                     one.modal(context, Event("ESC", "PRESS"))
             time.sleep(0.002)
@@ -99,7 +84,7 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
         return [
             state,
             said,
-            contents() == before,
+            block_names() == before,
             running.current_job() is None,
             (Path(folder) / "out").exists(),
         ]

@@ -248,7 +248,7 @@ def kill_worker(ui: Any, photo: str) -> Steps:
     yield from fresh(ui)
     before = scene_names()
     yield from start_build(ui, photo, quality="DRAFT")
-    os.kill(running().job._process.pid, signal.SIGKILL)
+    os.kill(running().job._process._process.pid, signal.SIGKILL)
     yield lambda: running() is None
     problem = ours("addon.running").last_problem()
     yield from ui.shot("worker_killed")
@@ -380,7 +380,7 @@ def disable_while_running(ui: Any, photo: str) -> Steps:
     yield from fresh(ui)
     before = scene_names()
     yield from start_build(ui, photo, quality="DRAFT")
-    process = running().job._process
+    process = running().job._process._process
     addon_utils.disable(MODULE, default_set=True)
     yield 1.0
     ended = process.poll() is not None
@@ -396,7 +396,7 @@ def open_file_while_running(ui: Any, photo: str) -> Steps:
     """Another file is opened while the worker runs: it ends, and the panel says so."""
     yield from fresh(ui)
     yield from start_build(ui, photo, quality="DRAFT")
-    process = running().job._process
+    process = running().job._process._process
     with bpy.context.temp_override(window=ui.window):
         bpy.ops.wm.read_homefile(app_template="")
     yield 1.0
