@@ -47,9 +47,9 @@ def check_mesh(blender, kind: str, folder: Path) -> None:
 def test_what_is_refused(blender_lts, tmp_path: Path) -> None:
     found = blender_lts(EXPORT, "errors", folder=str(tmp_path))
     assert "does not exist" in found["folder"]
-    assert ".ply, .spz" in found["suffix"]
+    assert "me.obj" in found["suffix"]
     assert "is a folder" in found["taken"]
-    assert "No file" in found["nameless"]
+    assert "file name" in found["nameless"]
     assert found["edited"] != "done"
     assert not found["no_avatar"]
     assert found["files"] == ["taken.ply"]
