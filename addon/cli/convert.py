@@ -68,11 +68,11 @@ def format_fit_summary(report: dict[str, Any]) -> str:
 
 
 READ_SECONDS = 1800.0
-"""That Blender may take to open a character."""
+"""Time limit for opening a character in Blender."""
 
-LEAST_READ_MB, MB_FOR_EACH = 6144.0, 40.0
-"""Memory that it may take: for any file, and more for each MB of it. A broken file can announce
-more than any machine has, and Blender believes it."""
+MIN_READ_MB, MB_FOR_EACH = 6144.0, 40.0
+"""Its memory limit: for any file, and more for each MB of it. A damaged file can declare more than
+any machine has, and Blender tries to allocate that."""
 
 
 def read_in_blender(
@@ -81,11 +81,13 @@ def read_in_blender(
     """The character in a file, opened in this process if it is Blender, else in another.
 
     Args:
-        seconds, memory_mb: that the other process may take; what the file's size needs, at most
-            the machine's, if not given.
+        path: the character's file.
+        seconds: time limit of the other process.
+        memory_mb: its memory limit; what the file's size needs, at most the machine's, if not
+            given.
 
     Raises:
-        LikenessError: Blender is not there, cannot open the file, or takes more than it may.
+        LikenessError: Blender is not there, cannot open the file, or exceeds a limit.
     """
     from ...engine.synth.characters.character import load_character
     from ..characters import read_character
@@ -104,7 +106,7 @@ def read_in_blender(
         # A process of its own: bpy keeps one scene, and its exit is not always clean.
         command = [sys.executable, "-m", f"{__package__}.characters", str(path.absolute()), folder]
         if memory_mb is None:
-            needed = LEAST_READ_MB + MB_FOR_EACH * path.stat().st_size / 2**20
+            needed = MIN_READ_MB + MB_FOR_EACH * path.stat().st_size / 2**20
             memory_mb = min(compute_memory_share(1.0), needed)
         try:
             done = run_limited(command, seconds, memory_mb)

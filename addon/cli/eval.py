@@ -9,15 +9,12 @@ from typing import Any
 
 import click
 
-from ...engine.core.types import MAX_GAUSSIANS, LikenessError
+from ...engine.core.types import LikenessError
+from ...engine.evaluation.protocols.eval_options import PROTOCOLS, EvalOptions
 from .console import terminal_progress
-from .options import OutputFolder
+from .options import FILE, OutputFolder, body_option, options_from, out_option
 
 EXIT_SOME_FAILED, EXIT_LEAK = 3, 4
-PATH = click.Path(path_type=Path)
-PROTOCOLS = ("input", "crossview", "reenact", "tracking")
-"""As in engine/evaluation/protocols/eval_run.py, which is slow to load; a test holds the two to
-each other."""
 
 
 @click.command("eval", short_help="Measure avatars: photos, other views, videos, the tracker.")
@@ -29,86 +26,16 @@ each other."""
     required=True,
     help="input: photos beside their avatars. crossview: one view of synthetic people to all "
     "others. reenact: a video's first frame to the others. tracking: the tracker on synthetic "
-    "people. Several times, or all.",
+    "people. Repeatable.",
 )
-@click.option(
-    "--data",
-    metavar="PATH",
-    multiple=True,
-    required=True,
-    help="A photo, a video, a folder of them, or shards of 'likeness synth'. Several times.",
+@out_option(
+    "Folder of the report: index.html, report.json, items.jsonl; an earlier one is replaced.",
+    "REPORT",
+    OutputFolder(),
 )
+@options_from(EvalOptions)
 @click.option(
-    "-o",
-    "--out",
-    metavar="REPORT",
-    required=True,
-    type=OutputFolder(),
-    help="The report's folder: index.html, report.json, items.jsonl; an earlier one is replaced.",
-)
-@click.option(
-    "--network",
-    metavar="DIR|default|none",
-    default="none",
-    show_default=True,
-    help="Also measure a trained network that improves the lift.",
-)
-@click.option(
-    "--refine",
-    type=click.Choice(["off", "fast", "full"]),
-    default="off",
-    show_default=True,
-    help="Also measure the network's avatar (the lift's without a network) fitted to the photo.",
-)
-@click.option(
-    "--against",
-    metavar="REPORT",
-    type=PATH,
-    help="An earlier report to stand beside this one, with the differences.",
-)
-@click.option(
-    "--limit",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="At most so many photos, people or videos.",
-)
-@click.option(
-    "--views",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="At most so many views of each besides the reference; else all of synthetic people, 24 "
-    "frames of a video, and 2 for tracking.",
-)
-@click.option(
-    "--max-frames",
-    metavar="N",
-    type=click.IntRange(min=2),
-    help="Track at most so many of a video.",
-)
-@click.option(
-    "--tracked",
-    is_flag=True,
-    help="Give crossview no truth: our own tracker and matting look at the reference view.",
-)
-@click.option(
-    "--max-gaussians",
-    metavar="N",
-    type=click.IntRange(min=5000),
-    default=MAX_GAUSSIANS,
-    show_default=True,
-    help="At most so many splats.",
-)
-@click.option(
-    "--lpips",
-    type=click.Choice(["auto", "lpips-alex", "lpips-vgg", "none"]),
-    default="auto",
-    show_default=True,
-    help="LPIPS's backbone; auto takes what is there, or says why not.",
-)
-@click.option(
-    "--face-model",
-    metavar="ONNX|NAME",
-    help="A face-recognition network for the identity figure; else SFace, if it is there.",
+    "--against", metavar="REPORT", type=FILE, help="Earlier report to compare this one with."
 )
 @click.option(
     "--card",
@@ -116,7 +43,7 @@ each other."""
     help="Also write the figures into the network's card (card.json, card.md in its folder), and "
     "check whether any of these people, their assets or lights were trained on.",
 )
-@click.option("--body", metavar="NPZ", type=PATH, help="Another body file, with landmarks.")
+@body_option
 @click.pass_context
 def evaluation(
     context: click.Context,
@@ -130,12 +57,12 @@ def evaluation(
 ) -> None:
     """Measure avatars, and write figures (JSON) and a page of pictures (docs/evaluation.md).
 
-    Exit code 3: some of the data could not be measured; the report names it. 4: the network has
-    seen what should have judged it; its card says what.
+    Exit code 3: some of the data could not be measured; the report names it. Exit code 4: the
+    network was trained on data that it is measured on; its card says which.
     """
     if card:
         _check_card(chosen["network"])
-    from ...engine.evaluation.protocols.eval_run import EvalOptions, run_evaluation
+    from ...engine.evaluation.protocols.eval_run import run_evaluation
 
     named = PROTOCOLS if "all" in protocols else tuple(dict.fromkeys(protocols))
     options = EvalOptions(protocols=named, **chosen)
@@ -193,7 +120,7 @@ def _print(report: dict[str, Any]) -> None:
             click.echo(f"  {method:<16} {', '.join(known)}")
         for kind, of_kind in {"all": part, **part["kinds"]}.items():
             for method, gains in of_kind["gains"].items():
-                click.echo(f"  {method} beside the lift, {kind}: {_told(gains)}")
+                click.echo(f"  {method} beside the lift, {kind}: {_format_gains(gains)}")
     for name, part in report.get("against", {}).items():
         if isinstance(part, dict):
             for label, deltas in part["delta"].items():
@@ -201,7 +128,7 @@ def _print(report: dict[str, Any]) -> None:
                 click.echo(f"  {name}, {label} beside the other: {', '.join(known)}")
 
 
-def _told(gains: dict[str, Any]) -> str:
+def _format_gains(gains: dict[str, Any]) -> str:
     """A method's gains in the figures of the person, in a line."""
     said = []
     for name, found in gains.items():

@@ -18,9 +18,9 @@ view_option: Callable[[Callable[..., Any]], Callable[..., Any]] = click.option(
     "views",
     metavar="[NAME=]PHOTO",
     multiple=True,
-    help="One more photo of the same person, for what the first one does not show; several in "
-    "turn. Its name (front, back, left, right, side: the person's own left) helps where the "
-    "picture alone is not clear.",
+    help="Another photo of the same person, for what the first one does not show. Repeatable. Its "
+    "name (front, back, left, right, side: the person's own left) helps where the picture alone "
+    "is ambiguous.",
 )
 
 
@@ -28,7 +28,8 @@ def parse_extra_views(views: Sequence[str], photos: int = 1) -> list[ExtraView]:
     """The photos behind ``--view``.
 
     Args:
-        views: ``back=b.jpg`` or ``b.jpg`` each. photos: how many main photos the command has.
+        views: ``back=b.jpg`` or ``b.jpg`` each.
+        photos: number of main photos of the command.
 
     Raises:
         LikenessError: an unknown name, a name without a photo, or views of more than one main
@@ -52,7 +53,7 @@ def parse_extra_views(views: Sequence[str], photos: int = 1) -> list[ExtraView]:
             named_photo = ExtraView(Path(text)) if text else None
         if named_photo is None:
             raise LikenessError(
-                f"--view '{text}' does not say which photo shows what.",
+                f"--view '{text}' does not name a photo.",
                 "Write --view back=b.jpg, or --view b.jpg.",
             )
         out.append(named_photo)

@@ -4,120 +4,39 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ...engine.core.types import LikenessError
 from ...engine.core.version import VERSION
+from ...engine.synth.synth_options import SynthOptions
 from .console import get_command_line, terminal_progress
-from .options import OutputFolder, pool_options, pop_cluster
-
-if TYPE_CHECKING:
-    from ...engine.synth.figure import SynthOptions
+from .options import OutputFolder, options_from, out_option, pool_options, pop_cluster
 
 EXIT_GIVEN_UP = 3
-PATH = click.Path(path_type=Path)
-PLACES = ("assets", "motions", "environments", "characters")
+PLACES = ("motions", "environments", "characters")
 
 
 @click.command(short_help="Make synthetic people as training data.")
-@click.option(
-    "-o",
-    "--out",
-    "data",
-    metavar="DATA",
-    required=True,
-    type=OutputFolder(),
-    help="The folder of the data; the same command again goes on with it.",
+@out_option(
+    "Folder of the data; the same command again continues it.", "DATA", OutputFolder(), "data"
 )
 @click.option(
     "--subjects",
     metavar="N",
     required=True,
     type=click.IntRange(1, 1_000_000),
-    help="How many people DATA shall hold; a larger number later extends it.",
+    help="Number of people in DATA; a larger number later extends it.",
 )
-@click.option(
-    "--assets",
-    metavar="DIR",
-    type=PATH,
-    help="An asset library in MakeHuman's layout; without one everything is made up.",
-)
-@click.option(
-    "--characters",
-    metavar="DIR",
-    type=PATH,
-    multiple=True,
-    help="A character that 'likeness convert' has made; they come first. Several times.",
-)
-@click.option(
-    "--motions",
-    metavar="FILE|DIR",
-    type=PATH,
-    multiple=True,
-    help="Motion files whose frames are poses; else poses are made up. Several times.",
-)
-@click.option(
-    "--environments",
-    metavar="FILE|DIR",
-    type=PATH,
-    multiple=True,
-    help="HDR pictures that light; else Blender's own, and made-up skies. Several times.",
-)
-@click.option(
-    "--seed", metavar="N", type=click.IntRange(min=0), help="Of all that is random; 0 if not given."
-)
-@click.option(
-    "--split",
-    type=click.Choice(["all", "train", "test"]),
-    help="Only the people, assets and lights that training may see (train), or the others (test).",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["cycles", "raster"]),
-    default="cycles",
-    show_default=True,
-    help="What draws: Blender's path tracer, or our own rasteriser.",
-)
-@click.option(
-    "--size",
-    metavar="PIXELS",
-    type=click.IntRange(16, 4096),
-    help="Sides of the pictures; 512 if not given.",
-)
-@click.option(
-    "--views",
-    metavar="N",
-    type=click.IntRange(1, 100),
-    help="Pictures of each person; 12 if not given.",
-)
-@click.option(
-    "--framing",
-    type=click.Choice(["head", "half", "full", "mix"]),
-    help="What the pictures show; mix if not given.",
-)
-@click.option(
-    "--samples",
-    metavar="N",
-    type=click.IntRange(1, 65536),
-    help="Of Cycles for each pixel, at most; 48 if not given.",
-)
-@click.option(
-    "--texture-size",
-    metavar="PIXELS",
-    type=click.IntRange(64, 8192),
-    help="Sides of the skin's texture; follows --size if not given.",
-)
-@click.option("--depth/--no-depth", default=True, help="Also store depth (the default).")
-@click.option("--labels/--no-labels", default=True, help="Also store part labels (the default).")
+@options_from(SynthOptions, unset=("texture_size",))
 @click.option(
     "--hold-out",
     metavar="N",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Keep every Nth view from training, for measuring; 0 keeps none.",
+    help="Hold every Nth view back from training, for measuring; 0 for none.",
 )
 @click.option(
     "--per-shard",
@@ -128,8 +47,8 @@ PLACES = ("assets", "motions", "environments", "characters")
     help="People in each tar file.",
 )
 @pool_options(
-    workers="Processes that draw.",
-    recycle="People after which a process is replaced: Blender keeps some memory of each.",
+    workers="Number of processes that draw.",
+    recycle="People after which a process is replaced: Blender retains memory of each.",
 )
 @click.pass_context
 def synth(
@@ -184,8 +103,7 @@ def synth_worker(context: click.Context, /) -> None:
 
 
 def _options(chosen: dict[str, Any]) -> SynthOptions:
-    """What the people are made with; places as whole paths, since workers may stand elsewhere."""
-    from ...engine.synth.figure import SynthOptions
+    """What the people are made with; absolute paths, since workers may run elsewhere."""
     from ..synth.environments import HDR_PICTURES, MOTIONS, find_files, has_bpy
 
     if chosen["engine"] == "cycles" and not has_bpy():
@@ -194,19 +112,21 @@ def _options(chosen: dict[str, Any]) -> SynthOptions:
             "Run it in Blender (blender --command likeness synth ...), install bpy, or take "
             "--engine raster.",
         )
-    places = {name: chosen.pop(name) for name in PLACES}
-    for name, value in places.items():
-        for path in (value,) if isinstance(value, Path) else value or ():
+    assets = chosen.pop("assets")
+    places: dict[str, tuple[Path, ...]] = {"assets": () if assets is None else (Path(assets),)}
+    places |= {name: tuple(map(Path, chosen.pop(name))) for name in PLACES}
+    for name, paths in places.items():
+        for path in paths:
             if not path.exists():
-                raise LikenessError(f"--{name} '{path}' is not there.", "Give another place.")
+                raise LikenessError(f"--{name} '{path}' does not exist.", "Check the path.")
     for path in places["characters"]:
         if not (path / "subject.json").is_file():
             raise LikenessError(
-                f"--characters '{path}' is no folder that 'likeness convert' has written.",
+                f"--characters '{path}' is not a folder written by 'likeness convert'.",
                 "Convert the character first, and give its folder.",
             )
     return SynthOptions(
-        assets=None if places["assets"] is None else str(places["assets"].absolute()),
+        assets=next(iter(_absolute(places["assets"])), None),
         motions=_absolute(find_files(places["motions"], MOTIONS)),
         characters=_absolute(places["characters"]),
         environments=_absolute(find_files(places["environments"], HDR_PICTURES)),

@@ -1,11 +1,9 @@
 """Workers on the machines of a Ray cluster, from the side of who gives them work.
 
 A :class:`RayWorkerPool` is the :class:`~..engine.workflows.executor.Executor` of ``--cluster``.
-Each of its actors
-is a :class:`~.crew.WorkerPool` of one on the machine where Ray puts it: the same worker processes
-as on
-this machine, with the same limits, replaced as often. Only short texts go to and fro; photos and
-results stay in the folders or addresses that all machines see.
+Each of its actors is a :class:`.pool.WorkerPool` of one on the machine where Ray puts it: the same
+worker processes as on this machine, with the same limits, replaced as often. Only short texts are
+sent; photos and results stay in the folders or addresses that all machines see.
 
 A machine, actor or connection that is lost gives its unit back, as ``failed`` with ``lost``: it is
 tried again elsewhere.
@@ -34,11 +32,11 @@ from .process import GRACE_SECONDS
 from .ray_session import RaySession, check_ray
 
 PATIENCE_SECONDS = 60.0
-"""After so long without a worker it is told that the cluster has no room yet."""
+"""After this time without a worker, a warning reports that the cluster has no room yet."""
 
 ENDS = ("done", "failed")
 SECONDS_BETWEEN_WORDS = 1.0
-"""That what a worker says by the way may wait, so that it costs next to nothing."""
+"""How long other messages of a worker may wait, so that they cost next to nothing."""
 
 _LOST = "the worker was lost, with its machine, its actor or the connection"
 
@@ -134,7 +132,9 @@ def share_resources(
     would stand idle.
 
     Args:
-        machines: cores and GPUs of each. threads: of each worker, if that is fixed.
+        machines: cores and GPUs of each.
+        workers: number of workers.
+        threads: of each worker, if that is fixed.
 
     >>> share_resources([(16, 4.0)], 4), share_resources([(8, 0.0), (8, 0.0)], 3)
     ((4, 1.0), (4, 0.0))
@@ -153,7 +153,12 @@ def share_resources(
 
 
 class _Hand:
-    """An actor. unit: what it makes, or None. ready: it has answered."""
+    """An actor on some machine.
+
+    Attributes:
+        unit: that it makes, or None.
+        ready: whether it has answered.
+    """
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
@@ -176,8 +181,9 @@ class RayWorkerPool:
     ) -> None:
         """
         Args:
-            request, shape: as of a :class:`~.crew.WorkerPool`; the shape's ``memory_mb`` may be
-                None.
+            cluster: where the workers run.
+            request: as for :class:`.pool.WorkerPool`.
+            shape: as for :class:`.pool.WorkerPool`; its ``memory_mb`` may be None.
             worker: name of the hidden command that each machine runs.
             common: files and folders that every machine must see.
             command: run instead of ``worker``.

@@ -55,7 +55,7 @@ class BuildResult:
 
 @dataclass(frozen=True)
 class FitChange:
-    """What is to be done otherwise before a fit is used.
+    """A correction of a fit, before it is used.
 
     Attributes:
         person: another one of the people in the photo, counted from the left from 1.
@@ -67,7 +67,7 @@ class FitChange:
 
 
 FitCheck = Callable[[Sequence[TrackedPortrait]], FitChange | None]
-"""Looks at a fit of all photos, the main one first; None says that it is good."""
+"""Checks the fits of all photos, the main one first; None accepts them."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,10 @@ class LiftedPortrait:
     """An avatar before it is fitted to its photo.
 
     Attributes:
+        tracked: the main photo, and the body fitted to it.
+        matte: of the main photo, checked against the fitted body.
         avatar: its Gaussians in the order of importance; without provenance.
-        matte: of the photo, checked against the fitted body.
+        warnings: for the user.
         others: the other photos of the person, their mattes in the light of the main one, and
             the mattes to which the avatar is to be fitted.
         network: figures of the network that the lift went through, JSON-able; None without one.
@@ -159,14 +161,16 @@ def lift_portrait(
 
 
 def _network(choice: str, body_path: Path | None, warnings: list[str]) -> NetworkRuntime | None:
-    """What improves the lift. The network that comes with Likeness is for its own body: another
-    one does without, and a warning says so."""
+    """The network that improves the lift. The one that comes with Likeness fits only its own body:
+    for another body it is left out, with a warning."""
     try:
         return resolve_network(choice, lambda: load_fitting_body(body_path))
     except BodyMismatchError as error:
         if choice != DEFAULT_NETWORK:
             raise
-        warnings.append(f"What the photo does not show is the lift's own guess. {error.message}")
+        warnings.append(
+            f"What the photo does not show is not corrected by a network. {error.message}"
+        )
         return None
 
 
@@ -189,7 +193,11 @@ def refine_avatar(
     """A lifted avatar fitted to its photo; the order of its Gaussians stays.
 
     Args:
-        matte: of the photo. level: one of ``gaussians.refine.LEVELS``. backend: a rasteriser's.
+        avatar: as lifted.
+        matte: of the photo.
+        level: one of ``gaussians.refine.REFINE_LEVELS``.
+        backend: a rasteriser's.
+        progress: called with the stage, 0..1 and a message.
         others: as in :class:`LiftedPortrait`.
     """
     options = REFINE_LEVELS[level]
@@ -218,12 +226,15 @@ def build_avatar(
 
     Args:
         portrait: an image file; the avatar stands as in this one.
+        options: None for the defaults.
+        progress: called with the stage, 0..1 and a message.
         body_path: another body file than the default one; it must carry landmarks.
         others: more photos of the same person, for what this one does not show.
-        check: is shown every fit before it is used, and may have it changed.
+        check: called with every fit before it is used; may change it.
 
     Raises:
-        LikenessError: what is wrong with the file, and what to do.
+        LikenessError: a photo cannot be read or shows nobody, the face could not be followed, a
+            setting or the network is not known, or an asset is missing.
     """
     options = options or BuildOptions()
     with overridden_settings(options.settings):

@@ -65,6 +65,7 @@ class TrackedPortrait:
 
     @property
     def warnings(self) -> list[str]:
+        """Of the observation and the fit, for the user."""
         return [*self.observation.warnings, *self.track.warnings]
 
 

@@ -27,68 +27,12 @@ from . import (
 from .dress import DressBody, load_dress_body, pose_body
 from .library import Library, open_library
 from .person_parts import Figure, Lighting, Traits, Wearer
+from .synth_options import FRAMINGS, SynthOptions
 
-FRAMINGS = {"head": 0.2, "half": 0.55, "full": 0.25}
-"""Shares of a mixed set: as in the paper's, most views are of the upper body (section 4.1)."""
-
-ENGINES = ("cycles", "raster")
 _TRAITS, _BODY, _POSE, _FACE, _SKIN, _EYES, _HAIR, _CLOTHES, _WORN, _VIEWS, _LIGHT, _FRAMING = (
     range(12)
 )
 """Every choice draws from a random stream of its own: a change to one leaves the others."""
-
-
-@dataclass(frozen=True)
-class SynthOptions:
-    """What a set of synthetic people is made with; the same options make the same pixels.
-
-    Attributes:
-        seed: of everything.
-        size: pixels along the sides of the pictures.
-        views: how many.
-        framing: ``head``, ``half``, ``full``, or ``mix`` (:data:`FRAMINGS`).
-        engine: ``cycles`` or ``raster``.
-        samples: of Cycles for each pixel, at most.
-        texture_size: of the body's textures; 0 follows the pictures' size.
-        assets: folder of an asset library in MakeHuman's form; None: procedural looks only.
-        motions: motion files whose frames are poses.
-        environments: HDR pictures.
-        characters: folders written by ``likeness convert``, which come first.
-        depth, labels: also store them.
-        split: one of :data:`.splits.SPLITS`: whom and what training may see.
-    """
-
-    seed: int = 0
-    size: int = 512
-    views: int = 12
-    framing: str = "mix"
-    engine: str = "cycles"
-    samples: int = 48
-    texture_size: int = 0
-    assets: str | None = None
-    motions: tuple[str, ...] = ()
-    environments: tuple[str, ...] = ()
-    characters: tuple[str, ...] = ()
-    depth: bool = True
-    labels: bool = True
-    split: str = "all"
-
-    def __post_init__(self) -> None:
-        if self.framing not in (*FRAMINGS, "mix"):
-            raise LikenessError(
-                f"'{self.framing}' is not a framing.", "Use head, half, full or mix."
-            )
-        if self.engine not in ENGINES:
-            raise LikenessError(f"'{self.engine}' is not an engine.", "Use cycles or raster.")
-        if self.split not in splits.SPLITS:
-            raise LikenessError(
-                f"'{self.split}' is not a split.", f"Use {' or '.join(splits.SPLITS)}."
-            )
-
-    @property
-    def texture(self) -> int:
-        """Pixels along the sides of the body's textures: half as fine as the closest picture."""
-        return self.texture_size or int(np.clip(2 * self.size, 512, 2048))
 
 
 @dataclass(frozen=True)

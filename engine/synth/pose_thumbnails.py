@@ -53,7 +53,8 @@ class ThumbnailModel:
 
     @cached_property
     def _world(self) -> Any:
-        from .figure import SynthOptions, open_context
+        from .figure import open_context
+        from .synth_options import SynthOptions
 
         def skipped(path: Path, why: str) -> None:
             raise LikenessError(f"'{path}': {why}", "Thumbnails use no assets: report this.")

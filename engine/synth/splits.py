@@ -16,9 +16,6 @@ from typing import Any
 from ..core.types import LikenessError
 from .library import Library
 
-SPLITS = ("all", "train", "test")
-"""``all`` knows no split: it may be looked at, and neither trained on where a test set of the same
-library is to measure, nor measured with."""
 HELD_OUT_SHARE = 0.2
 SHARED = ("folder", "eyes", "brows", "lashes", "teeth", "tongues")
 """What both splits use of a library: small, few, and of the same make for everybody."""

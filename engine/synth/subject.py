@@ -16,8 +16,9 @@ from ..dataset.shards import ShardWriter
 from ..dataset.subjects import Subject, SubjectView, person_key
 from . import raster
 from .environment_light import environment_picture, read_environment
-from .figure import SynthContext, SynthOptions, SynthSubject, make_subject, open_context
+from .figure import SynthContext, SynthSubject, make_subject, open_context
 from .person_parts import LABELS, Figure, Lighting
+from .synth_options import SynthOptions
 from .views import PlannedView
 
 

@@ -48,20 +48,21 @@ def build(
 
     Args:
         photo: a picture file.
-        options: what may be chosen; None for the defaults.
+        options: None for the defaults.
         views: more photos of the same person: files, or what each shows (``front``, ``back``,
             ``left``, ``right``, ``side``; left is the person's own) and its file.
         out: a folder to write avatar.safetensors, report.json and preview.png to; nothing is
-            written without it. preview: whether the last of them is drawn.
+            written without it.
+        preview: whether preview.png is drawn.
         body: another body file (SMPL-X's npz keys, with landmarks) than the default one.
-        progress: is called with the name of the stage, 0..1 within it, and a message.
+        progress: called with the name of the stage, 0..1 within it, and a message.
 
     Returns:
         ``avatar``; ``report``, JSON-able, with ``warnings``, seconds and figures as in
         report.json; and what was seen and fitted on the way.
 
     Raises:
-        LikenessError: the photo cannot be read or shows nobody, an option cannot be, or the
+        LikenessError: the photo cannot be read or shows nobody, an option is not allowed, or the
             folder cannot be written to.
     """
     from ..files.atomic import atomic_write_files
@@ -94,7 +95,7 @@ def load(avatar: File) -> Avatar:
         avatar: the avatar.safetensors of a build.
 
     Raises:
-        LikenessError: there is no such file, or it is another, a newer or a damaged one.
+        LikenessError: the file does not exist, is not an avatar, is damaged, or is newer.
     """
     from ..formats.avatar import load_avatar
 
@@ -102,10 +103,10 @@ def load(avatar: File) -> Avatar:
 
 
 def save(avatar: Avatar, out: File) -> Path:
-    """Write an avatar file, whole or not at all; returns its path.
+    """Write an avatar file atomically; returns its path.
 
     Raises:
-        LikenessError: the folder is not there, or cannot be written to.
+        LikenessError: the folder does not exist, or cannot be written to.
     """
     from ..formats.avatar import save_avatar
 
@@ -143,7 +144,7 @@ def pose(
     expression: str | Mapping[str, float] | None = None,
     frame: int = 0,
 ) -> Pose:
-    """A pose of an avatar; as in the photo where nothing is said.
+    """A pose of an avatar; by default as in the photo.
 
     ``pose.with_joints(left_elbow=[0, -1, 0])`` turns single joints of what comes back.
 
@@ -151,14 +152,14 @@ def pose(
         name: one of the library's, as ``wave`` (in the photo's place and direction), or a pose or
             motion file (SMPL-X's npz keys; what has a suffix is a file).
         expression: of the library, the body's, or both, as ``smile``, ``smile=0.5,jawOpen=0.2``;
-            or weights by the body's names. It takes the place of the pose's own.
+            or weights by the body's names. It replaces the pose's own.
         frame: of a motion file, from 0.
 
     Returns:
         ``full_pose`` [55, 3] axis-angle, radians; ``transl`` [3] metres; ``expression`` [E].
 
     Raises:
-        LikenessError: there is no such file, frame, pose or expression.
+        LikenessError: the file, frame, pose or expression does not exist.
     """
     from .pose_choice import resolve_pose
 
@@ -194,12 +195,15 @@ def camera(
     """A camera that shows a posed avatar; the photo's own is ``avatar.camera``.
 
     Args:
-        pose: None as in the photo. focus: ``head``, ``upper`` or ``full``.
-        yaw: degrees; 30 shows more of the body's left side. pitch: degrees, from above.
-        width, height: pixels.
+        pose: None as in the photo.
+        focus: ``head``, ``upper`` or ``full``.
+        yaw: degrees; 30 shows more of the body's left side.
+        pitch: degrees, from above.
+        width: pixels.
+        height: pixels.
 
     Raises:
-        LikenessError: there is no such focus.
+        LikenessError: the focus is not known.
     """
     from ..visual.view_cameras import focus_camera
 
@@ -219,7 +223,8 @@ def render(
     """Draw an avatar.
 
     Args:
-        pose: None as in the photo. camera: None for the photo's (``camera()`` makes others).
+        pose: None as in the photo.
+        camera: None for the photo's (``camera()`` makes others).
         background: ``#rrggbb`` or a name as ``white``; None for transparency.
         out: a file to write as well (.png, .webp, .tif, .jpg).
         backend: ``cpu``, ``cuda`` (gsplat), or ``auto`` for the GPU where there is one.
@@ -228,7 +233,7 @@ def render(
         [H, W, 3] float32 0..1, sRGB; [H, W, 4] with straight alpha where there is no background.
 
     Raises:
-        LikenessError: no such colour or back end, or the file cannot be written.
+        LikenessError: the colour or back end is not known, or the file cannot be written.
     """
     from .still_files import check_still, draw_still, parse_color, save_still
 
@@ -274,15 +279,16 @@ def motion(
 
     Args:
         file: SMPL-X's or AMASS's npz keys, what ``likeness track`` wrote, or BVH.
-        fps: frames a second instead of the file's. frames: from the first up to, not with, the
-            last, counted from 0. expression: as for :func:`pose`; goes before the motion's own.
+        fps: frames a second instead of the file's.
+        frames: first (counted from 0) and last, which is not included.
+        expression: as for :func:`pose`; replaces the motion's own.
 
     Returns:
         ``full_pose`` [T, 55, 3], ``transl`` [T, 3], ``expression`` [T, E] and more; its
         ``pose(k)`` is one frame's.
 
     Raises:
-        LikenessError: what is wrong with the file, or there are no such frames.
+        LikenessError: the file cannot be read, is not a motion, or lacks the frames.
     """
     from .export_files import load_export_motion
     from .pose_choice import parse_expression
@@ -310,7 +316,7 @@ def export(
             a file for each frame, and ``out`` is then a name as ``me_%04d.ply``.
 
     Raises:
-        LikenessError: what is wrong with the name, a choice or the folder.
+        LikenessError: the name or an option is not allowed, or the folder cannot be written.
     """
     from .export_files import export_avatar
 
@@ -330,16 +336,17 @@ def track(
     """Find body, face and hands of a person in a photo or video, and write a motion file.
 
     Args:
-        media: which of both it is, its content tells; videos need the extra ``video``.
+        media: the file's content decides which of both it is; videos need the extra ``video``.
         out: the motion file, ``.npz`` (docs/MOTION.md).
         overlay: where to draw the fitted body: a picture for a photo, a video for a video.
-        body, progress: as for :func:`build`.
+        body: as for :func:`build`.
+        progress: as for :func:`build`.
 
     Returns:
         The files, the ``motion`` itself, and a ``report`` with ``warnings`` and figures.
 
     Raises:
-        LikenessError: what is wrong with the input or the place to write to.
+        LikenessError: the input cannot be read or shows nobody, or ``out`` cannot be written.
     """
     from .track_files import track_to_files
 

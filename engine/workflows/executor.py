@@ -18,24 +18,24 @@ Unit = Mapping[str, Any]
 
 
 class FatalWorkerError(LikenessError):
-    """Not this unit alone failed: none could be made now, as on a full disk."""
+    """No unit could be made now, as on a full disk."""
 
 
 MAX_TRIES = 2
-"""A unit at which a worker died or failed so often is given up."""
+"""A unit that failed, or at which a worker died, this often is given up."""
 
 
 @dataclass(frozen=True)
 class WorkerEvent:
-    """What has come of a unit, or what a worker says by the way.
+    """The outcome of a unit, or another message of a worker.
 
     Attributes:
         kind: ``done`` or ``failed``, which end a unit; ``again`` where it is tried once more; or
             any other word of the workers, such as ``progress``.
         key: the unit's, where it is about one.
-        content: of ``failed``: ``reason``, ``remedy``, and ``mendable`` where the user can mend it
-            and trying again would not help, and ``lost`` where nobody knows whether the worker has
-            ended. Of ``done``: the worker's answer.
+        content: of ``failed``: ``reason``, ``remedy``, and ``mendable`` where it is a user error
+            and trying again would not help, and ``lost`` where it is not known whether the worker
+            has ended. Of ``done``: the worker's answer.
     """
 
     kind: str
@@ -66,10 +66,10 @@ def as_completed(
     tries: int = MAX_TRIES,
     renew: Callable[[Unit], Unit] | None = None,
 ) -> Iterator[WorkerEvent]:
-    """Have units done, and hand on whatever is said, until every one is done or given up.
+    """Have units done, and pass on all messages, until every unit is done or given up.
 
     Args:
-        tries: how often a unit is begun that fails by no fault of the user.
+        tries: how often a unit is begun that fails through no fault of the user.
         renew: gives the unit for another try where a worker was lost and might still be at it.
 
     Raises:
@@ -122,7 +122,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_time_left(elapsed: float, made: float, left: float) -> str:
-    """How long the rest will take, as far as what is made tells.
+    """How long the rest will take, estimated from what is made.
 
     >>> format_time_left(60.0, 2, 4), format_time_left(5.0, 0, 4)
     ('about 2 min left', 'time left not known yet')

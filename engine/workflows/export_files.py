@@ -134,7 +134,12 @@ def write_scene(
     """Write a GLB or USD file of what ``options.content`` names.
 
     Args:
-        splats, mesh: called for what is wanted only. pose, place: of the mesh.
+        out: the file, .glb or .usda.
+        options: what it holds.
+        splats: gives the splats; called only if they are wanted.
+        mesh: gives the mesh; called only if it is wanted.
+        pose: of the mesh.
+        place: of the mesh.
 
     Returns:
         The files written.
@@ -207,11 +212,14 @@ def load_export_motion(
     """A motion file as this avatar does it, upright at the origin, and notes for the user.
 
     Args:
-        fps: frames a second instead of the file's. stretch: the frames [first, last) of them.
-        expression: weights by name that go before the motion's own.
+        avatar: that moves.
+        path: the motion file.
+        fps: frames a second instead of the file's.
+        stretch: the frames [first, last) of them.
+        expression: weights by name that replace the motion's own.
 
     Raises:
-        LikenessError: what is wrong with the file, or no such frames.
+        LikenessError: the file cannot be read, is not a motion, or lacks the frames.
     """
     from .clip_files import load_clip_motion
 

@@ -1,4 +1,4 @@
-"""The question whether a fit is right, put to a user between tracking and reconstruction.
+"""Asking the user whether a fit is right, between tracking and reconstruction.
 
 The worker sends::
 
@@ -43,7 +43,8 @@ class ShownFit:
 
     Attributes:
         avatar: without Gaussians; its body has the person's shape, its pose is the fit's.
-        landmarks: [33, 2] pixels of the photo. visibility: [33].
+        landmarks: [33, 2] pixels of the photo.
+        visibility: [33] 0..1.
         photo: as a JPEG file.
     """
 
@@ -71,18 +72,20 @@ def make_fit_check(
 
     Args:
         ask: sends a question of a kind with its content, and returns the answer.
-        way: one of ``WAYS``. person: that was chosen already.
+        way: when to ask, one of ``WAYS``.
+        person: that was chosen already, counted from 1; None for the largest.
         folder: for the question's files.
-        tell: sends a line of a kind with its content: ``seen`` with the picture, where the fit is
-            in no doubt and nobody is asked.
+        tell: sends a message of a kind with its content: ``seen`` with the picture, where the fit
+            is not doubtful and the user is not asked.
+
+    Returns:
+        None if the user is never asked.
 
     Raises:
-        LikenessError: there is no such way.
+        LikenessError: ``way`` is not known.
     """
     if way not in WAYS:
-        raise LikenessError(
-            f"There is no way to confirm called '{way}'.", f"Choose one of: {', '.join(WAYS)}."
-        )
+        raise LikenessError(f"'confirm' cannot be '{way}'.", f"Choose one of: {', '.join(WAYS)}.")
     if way == "never":
         return None
     asked = False
@@ -95,7 +98,7 @@ def make_fit_check(
         if not asked and way == "doubt" and not is_doubtful(tracked, person):
             tell("seen", picture=str(picture))
             return None
-        asked = True  # who has changed something wants to see what became of it
+        asked = True  # after a change, the result is shown
         observation, track = tracked.observation, tracked.track
         save_shown_fit(tracked, fit)
         answer = ask(

@@ -19,7 +19,7 @@ def test_ended_at_each_stage(blender_lts, sample_portrait: Path, tmp_path: Path)
     through = done.pop("through")
     assert through[0] == "FINISHED"
     assert not through[2]
-    words = {"kill": "ended by the system", "cancel": "Cancelled", "memory": "enough memory"}
+    words = {"kill": "system ended", "cancel": "Cancelled", "memory": "enough memory"}
     for name, (state, said, unchanged, free, files) in done.items():
         assert state == "CANCELLED", (name, said)
         assert words[name.split()[0]] in said, (name, said)

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ...core.progress import peak_memory_mb
-from ...core.types import MAX_GAUSSIANS, LikenessError, Progress
+from ...core.types import LikenessError, Progress
 from ...core.version import VERSION
 from ...dataset.groups import INPUT
 from ...dataset.shards import SkippedItem, local_shards, read_subjects, shard_files
 from ...dataset.stored_subjects import read_stored_subjects
 from ...dataset.subjects import Subject
-from ...files.weights import NO_NETWORK, asset_path
-from ...gaussians.refine import REFINE_LEVELS
+from ...files.weights import asset_path
 from ...imaging.media import PICTURE_SUFFIXES, is_video
 from ...network.apply import resolve_network
 from ...pipeline.track import load_fitting_body
@@ -27,6 +26,7 @@ from ...render import best_backend
 from ...tracking.detectors import Detectors
 from . import crossview, paper, portraits, reenactment, tracking
 from .compare import Comparer, load_face_model, load_lpips
+from .eval_options import PROTOCOLS, EvalOptions
 from .items import MeasureFailure
 from .methods import Methods
 from .metric_summary import summarize_protocol
@@ -35,44 +35,8 @@ from .report_folder import VERSION as REPORT_VERSION
 from .report_page import compare_runs, write_page
 
 CROSSVIEW, TRACKED = "crossview", "crossview-tracked"
-PROTOCOLS = (INPUT, CROSSVIEW, reenactment.REENACT, tracking.TRACKING)
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v", ".webm", ".avi")
 PACKAGES = ("numpy", "numba", "scipy", "Pillow", "onnxruntime", "ai-edge-litert", "torch", "av")
-
-
-@dataclass(frozen=True)
-class EvalOptions:
-    """What is measured, and how.
-
-    Attributes:
-        protocols: of :data:`PROTOCOLS`. data: files, folders, patterns of shards.
-        network, refine, max_gaussians: as for a build; ``refine`` also compares the last of lift
-            and network refined.
-        limit: at most so many photos, people or videos of each protocol.
-        views: at most so many views of each of them, besides the reference.
-        max_frames: of a video that are tracked.
-        tracked: whether ``crossview`` goes through our own tracker.
-        lpips: ``auto``, ``none`` or a backbone. face_model: a file or name; None for the usual.
-    """
-
-    protocols: tuple[str, ...]
-    data: tuple[str, ...]
-    network: str = NO_NETWORK
-    refine: str = "off"
-    max_gaussians: int = MAX_GAUSSIANS
-    limit: int | None = None
-    views: int | None = None
-    max_frames: int | None = None
-    tracked: bool = False
-    lpips: str = "auto"
-    face_model: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.refine not in REFINE_LEVELS:
-            raise LikenessError(
-                f"There is no way to refine called '{self.refine}'.",
-                f"Choose one of: {', '.join(REFINE_LEVELS)}.",
-            )
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from .batch_folder import BatchFolder
 from .units import PortraitUnit, find_duplicates, unit_to_json
 
 DONE, FAILED, LEFT = "done", "failed", "left"
-"""What became of a portrait; ``left`` is what a run that was stopped has not come to."""
+"""States of a portrait; ``left``: a run that was stopped has not come to it."""
 
 FACTS = ("seconds", "memory_mb", "worker", "held_mb")
-"""What a worker tells of each unit for the journal: its time, the most memory that the process
-ever held, the process, and what it holds afterwards."""
+"""What a worker reports of each unit for the journal: its time, the peak memory of the process,
+the process, and what it holds afterwards."""
 
 
 @dataclass
@@ -29,9 +29,15 @@ class BatchItem:
     """One portrait and what became of it.
 
     Attributes:
-        status: one of DONE, FAILED, LEFT. now: whether this run has made it.
-        tries: how often it was begun in this run. reason, remedy: of a failure.
-        warnings: what the user should know. report: the build's own report.
+        unit: the portrait's work.
+        status: one of DONE, FAILED, LEFT.
+        now: whether this run has made it.
+        tries: how often it was begun in this run.
+        seconds: that making it took.
+        reason: of a failure.
+        remedy: of a failure.
+        warnings: for the user.
+        report: the build's own report.
         files: of the result, by their names.
     """
 
@@ -54,7 +60,8 @@ class BatchRun:
     """A run over the portraits of a folder.
 
     Attributes:
-        items: by name, in order. elapsed: seconds of the run.
+        items: by name, in order.
+        elapsed: seconds of the run.
     """
 
     def __init__(
@@ -74,11 +81,12 @@ class BatchRun:
         tell: Tell | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Make what is not there.
+        """Make what is missing.
 
         Args:
-            executor: starts the workers; not called where nothing is to be made.
-            tell: is told of each portrait that is done or failed in this run.
+            executor: starts the workers; not called if there is nothing to make.
+            tell: called with each portrait that is done or failed in this run.
+            progress: called with the share that is done.
 
         Raises:
             LikenessError: the folder cannot be written, or no worker can work.

@@ -50,10 +50,12 @@ def find_portraits(
     elsewhere changes none.
 
     Args:
-        out: where the results go. options: of all of them.
+        inputs: files, folders, patterns, or addresses.
+        out: where the results go.
+        options: of all of them.
 
     Raises:
-        LikenessError: something is not there, is no plain file, or holds no pictures.
+        LikenessError: an input does not exist, is not a plain file, or holds no pictures.
     """
     found: dict[Place, PortraitSpec] = {}
     for given in inputs:
@@ -68,7 +70,7 @@ def find_portraits(
                 )
         if not some and len(found) == before:
             raise LikenessError(
-                f"There are no pictures in '{given}'.",
+                f"'{given}' contains no pictures.",
                 f"Pictures are files {', '.join(PICTURE_SUFFIXES)}.",
             )
     return list(found.values())
@@ -145,7 +147,7 @@ def _local(given: Path, out: Path | None) -> Iterator[tuple[Path, str]]:
             yield match, match.relative_to(base).with_suffix("").as_posix()
         else:
             raise LikenessError(
-                f"'{given}' is no plain file.", "Name picture files, folders or patterns."
+                f"'{given}' is not a plain file.", "Name picture files, folders or patterns."
             )
 
 
@@ -166,7 +168,7 @@ def _walk(folder: Path, out: Path | None) -> Iterator[tuple[Path, str]]:
     if left_out:
         kinds = ", ".join(f"{number} {suffix}" for suffix, number in sorted(left_out.items()))
         warnings.warn(
-            f"in '{folder}' pictures are left out that are not looked for: {kinds}."
+            f"in '{folder}' pictures of other formats are left out: {kinds}."
             " Export them as JPEG or PNG.",
             stacklevel=2,
         )

@@ -56,14 +56,15 @@ def make_local(
     """Make the files of a unit in the folder ``unit["work"]``, ``batch.json`` last.
 
     Args:
-        unit: as :func:`.units.as_json` gives it, with ``work``, ``formats``, ``preview``, and
+        unit: as :func:`.units.unit_to_json` gives it, with ``work``, ``formats``, ``preview``, and
             ``avatar``: an avatar that is there already, of which only other files are wanted.
 
     Returns:
         ``seconds`` and ``memory_mb``, the most that this process ever held.
 
     Raises:
-        LikenessError: what is wrong with the photos. OutputError: nothing can be written.
+        LikenessError: a photo cannot be used.
+        OutputError: the output cannot be written.
     """
     begun = time.perf_counter()
     work = Path(unit["work"])
@@ -117,7 +118,8 @@ def describe_output_error(error: BaseException, work: Path) -> tuple[str, str] |
         if _cannot_write(one, work):
             return (
                 f"Cannot write to '{work.parents[2]}': {getattr(one, 'strerror', None) or one}.",
-                "Make room, or mend it, and run the same command again: what is complete is kept.",
+                "Free some space, or correct the permissions, and run the same command again: "
+                "complete avatars are kept.",
             )
         one = one.__cause__ or one.__context__
     return None

@@ -193,10 +193,13 @@ def make_remote(
     """Make a unit whose photos, avatar or work folder may be at addresses.
 
     Args:
+        unit: as :func:`.units.unit_to_json` gives it.
         make: ``make(unit, progress)`` for a unit that is all on this machine.
+        progress: called with the stage, 0..1 and a message.
 
     Raises:
-        LikenessError: what is wrong with the photos. NoMoreError: the results cannot be written.
+        LikenessError: a photo cannot be used.
+        FatalWorkerError: the results cannot be written.
     """
     views = [path for _, path in unit["views"]]
     if not any(map(is_address, (unit["work"], unit["photo"], unit["avatar"], *views))):

@@ -33,10 +33,18 @@ class PortraitCard:
     """One portrait on the page.
 
     Attributes:
-        photo: paths of all its photos. state: ``done``, ``warnings``, ``failed`` or ``left``.
+        name: the portrait's.
+        photo: paths of all its photos.
+        state: ``done``, ``warnings``, ``failed`` or ``left``.
         folder: a link, or empty.
-        figures: names and values, as shown. files: captions and links.
-        seconds, quality: to sort by; -1 where they are not known.
+        pictures: of the avatar.
+        figures: names and values, as shown.
+        files: captions and links.
+        warnings: for the user.
+        reason: of a failure.
+        remedy: of a failure.
+        seconds: to sort by; -1 where not known.
+        quality: to sort by; -1 where not known.
     """
 
     name: str

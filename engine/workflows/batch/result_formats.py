@@ -11,7 +11,7 @@ RESULT_FORMATS = ("ply", "spz", "glb", "usda", "blend")
 
 
 def parse_formats(names: Sequence[str]) -> tuple[str, ...]:
-    """Formats as they are asked for, each once.
+    """Formats by their names, each once.
 
     Raises:
         LikenessError: one is not known.
@@ -23,7 +23,7 @@ def parse_formats(names: Sequence[str]) -> tuple[str, ...]:
     for name in out:
         if name not in RESULT_FORMATS:
             raise LikenessError(
-                f"There is no format '{name}' for a batch.",
-                f"Choose of: {', '.join(RESULT_FORMATS)}.",
+                f"'{name}' is not a format of a batch.",
+                f"Choose from: {', '.join(RESULT_FORMATS)}.",
             )
     return out

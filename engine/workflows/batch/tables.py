@@ -17,7 +17,7 @@ TOML has options for all, and one table for each portrait::
 
 A line of JSON Lines is an object with what a ``[[portrait]]`` has. A CSV file has a line of names
 first, in small or capital letters; ``front``, ``back``, ``left``, ``right``, ``side`` and ``any``
-are columns of more photos, and empty cells say nothing. Commas, semicolons or tabs part its cells,
+are columns of more photos, and empty cells are ignored. Commas, semicolons or tabs part its cells,
 as spreadsheets write them. Paths are relative to the table's folder; photos may be at addresses.
 """
 
@@ -55,14 +55,17 @@ def read_table(path: Path, defaults: Mapping[str, Any] | None = None) -> list[Po
     """The portraits of a table.
 
     Args:
-        defaults: options where the table says nothing.
+        path: the table.
+        defaults: options that the table does not set.
 
     Raises:
-        LikenessError: it cannot be read, or says what cannot be; the line is named.
+        LikenessError: it cannot be read, or holds a value that is not allowed; the line is named.
     """
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        raise LikenessError(f"'{path}' is no table.", f"Give a file {', '.join(_READERS)}.")
+        raise LikenessError(
+            f"'{path}' is not a supported table format.", f"Give a file {', '.join(_READERS)}."
+        )
     try:
         general, rows = read(path)
     except OSError as error:
@@ -72,7 +75,7 @@ def read_table(path: Path, defaults: Mapping[str, Any] | None = None) -> list[Po
     except CorruptFileError as error:
         if isinstance(error.__cause__, UnicodeDecodeError):
             raise _no_utf8(path, error.__cause__) from error
-        raise LikenessError(f"'{path}' cannot be read: {error}.", "Mend it.") from error
+        raise LikenessError(f"'{path}' cannot be read: {error}.", "Correct the file.") from error
     if not rows:
         raise LikenessError(f"'{path}' names no portraits.", "Give each a photo.")
     if len(rows) > MAX_PORTRAITS:
@@ -90,9 +93,9 @@ def is_table(path: Path) -> bool:
 
 
 def _no_utf8(path: Path, error: UnicodeDecodeError) -> LikenessError:
-    """What a table is refused with that a spreadsheet has saved in an older encoding."""
+    """The error of a table that a spreadsheet has saved in an older encoding."""
     content = bytes(error.object)
-    where, what = f", line {content[: error.start].count(10) + 1}", "has letters that are no UTF-8"
+    where, what = f", line {content[: error.start].count(10) + 1}", "is not UTF-8"
     if content.startswith(_UTF16):
         where, what = "", "is UTF-16"
     return LikenessError(
@@ -118,7 +121,7 @@ def _toml(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
 
 
 def _jsonl(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
-    lines = enumerate(read_text(path).split("\n"), 1)  # its texts may have other ends of lines
+    lines = enumerate(read_text(path).split("\n"), 1)  # texts may hold other line ends
     return {}, [(f"line {k}", _json_line(path, f"line {k}", t)) for k, t in lines if t.strip()]
 
 
@@ -151,7 +154,7 @@ def _csv(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
         except csv.Error as error:
             raise LikenessError(
                 f"'{path}', line {reader.line_num} cannot be read: {error}.",
-                "Mend the line; quotation marks come in pairs.",
+                "Correct the line; quotation marks come in pairs.",
             ) from error
     lines = [(number, cells) for number, cells in lines if cells]
     if not lines:
@@ -159,12 +162,14 @@ def _csv(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
     (first, names), *rest = lines
     names = [name.lower() for name in names]
     if len(set(names)) < len(names) - max(0, names.count("") - 1):
-        raise LikenessError(f"'{path}', line {first}: two columns have the same name.", "Mend it.")
+        raise LikenessError(
+            f"'{path}', line {first}: two columns have the same name.", "Correct the file."
+        )
     if "photo" not in names:
         there = ", ".join(repr(name) for name in names)
         raise LikenessError(
-            f"'{path}', line {first} must name the columns, and has no 'photo' but {there[:200]}.",
-            f"Known are: {', '.join(_FIELDS)}.",
+            f"'{path}', line {first} must name the columns: it has no 'photo' but {there[:200]}.",
+            f"Known columns: {', '.join(_FIELDS)}.",
         )
     rows: list[_Row] = []
     for number, cells in rest:
@@ -215,7 +220,7 @@ def _asked(
     photo = _path(row.get("photo"), folder, where, "photo")
     name = row.get("name", "")
     if not isinstance(name, str):
-        raise LikenessError(f"{where}: name must be a text, not {name!r}.", "Mend it.")
+        raise LikenessError(f"{where}: name must be a text, not {name!r}.", "Correct the file.")
     views = [*_views(row.get("views"), folder, where)]
     views += [(d, _path(row[d], folder, where, d)) for d in DIRECTIONS if d in row]
     rest = {key: value for key, value in row.items() if key not in _FIELDS[: -len(OPTIONS)]}
@@ -245,8 +250,7 @@ def _views(value: Any, folder: Path, where: str) -> Iterator[tuple[str, Place]]:
     for direction, path in said:
         if str(direction).lower() not in DIRECTIONS:
             raise LikenessError(
-                f"{where}: there is no view called '{direction}'.",
-                f"Choose one of: {', '.join(DIRECTIONS)}.",
+                f"{where}: '{direction}' is not a view.", f"Choose one of: {', '.join(DIRECTIONS)}."
             )
         yield str(direction).lower(), _path(path, folder, where, "views")
 

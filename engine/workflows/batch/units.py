@@ -26,8 +26,10 @@ class PortraitUnit:
     """One portrait's work.
 
     Attributes:
-        asked: what is asked for. digest: of the photos' bytes, the options and the program; empty
-            where a photo cannot be read. photos: hash of each photo, the main one first.
+        asked: the portrait and its options.
+        digest: of the photos' bytes, the options and the program; empty where a photo cannot be
+            read.
+        photos: hash of each photo, the main one first.
         trouble: why it cannot be begun, or None.
     """
 
@@ -38,6 +40,7 @@ class PortraitUnit:
 
     @property
     def name(self) -> str:
+        """Of its folder in the output."""
         return self.asked.name
 
 
@@ -47,7 +50,7 @@ def plan_units(
     """The portraits' units; every photo is read once for its hash.
 
     Raises:
-        LikenessError: a body file or a network that is asked for is not there.
+        LikenessError: a body file or a network does not exist.
     """
     named = _Named()
     out = []
@@ -85,7 +88,7 @@ def photo_sha256(path: Place) -> str:
     """The hash of a photo's file.
 
     Raises:
-        LikenessError: it is not there, cannot be read, is no plain file or far too large.
+        LikenessError: it does not exist, cannot be read, is not a plain file or is far too large.
     """
     if isinstance(path, Address):
         return _address_sha256(path)
@@ -166,7 +169,7 @@ def find_duplicates(units: Sequence[PortraitUnit]) -> dict[str, str]:
 
 
 def unit_to_json(unit: PortraitUnit, **more: Any) -> Mapping[str, Any]:
-    """A unit for a worker (:func:`.make.make`)."""
+    """A unit for a worker (:func:`.make.make_unit`)."""
     asked = unit.asked
     return {
         "key": unit.name,

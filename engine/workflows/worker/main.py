@@ -48,7 +48,8 @@ class Channel:
     def __init__(self, stream: TextIO, *, answered: bool = False) -> None:
         """
         Args:
-            stream: where the lines go. answered: whether somebody hands in :meth:`answer`.
+            stream: where the lines go.
+            answered: whether questions are answered through :meth:`answer`.
         """
         self._stream = stream
         self._lock = threading.Lock()
@@ -71,12 +72,12 @@ class Channel:
         """Send a question and wait for the answer.
 
         Raises:
-            LikenessError: nobody can answer, or not with a JSON object.
+            LikenessError: questions cannot be answered, or the answer is not a JSON object.
             SystemExit: the work was cancelled instead.
         """
         if self._answers is None:
             raise LikenessError(
-                "A question came up, and nobody is there to answer it.",
+                "The task asked a question that nothing can answer.",
                 "Leave 'confirm' out of the request, or send the request over stdin.",
             )
         self.send("question", kind=kind, **content)

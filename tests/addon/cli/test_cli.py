@@ -162,6 +162,28 @@ def test_the_level_of_refining_reaches_the_build(
     assert asked == [BuildOptions(refine=level or "fast")]
 
 
+def test_settings_reach_the_build_and_info_lists_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[BuildOptions] = []
+
+    def build(photo: Path, folder: Path, options: BuildOptions, **others: object) -> None:
+        given.append(options)
+        raise LikenessError("Far enough.")
+
+    monkeypatch.setattr(build_files, "build_to_folder", build)
+    command = ["build", "me.jpg", "-o", str(tmp_path / "out"), "--set"]
+    assert main([*command, "lift.a=1", "--set", "lift.b= 2,3", "--set", "lift.a=4"]) == 2
+    assert given[0].settings == {"lift.a": "4", "lift.b": "2,3"}
+    capsys.readouterr()
+    for wrong in ("lift.a", "=1", "lift.a="):
+        assert main([*command, wrong]) == 2
+        assert wrong in one_error(capsys)
+    assert main(["info", "--settings", "--json"]) == 0
+    assert {"default", "meaning"} == set(next(iter(json.loads(capsys.readouterr().out).values())))
+    assert main(["info"]) == 2
+
+
 @pytest.mark.parametrize("command", ["info", "export", "render"])
 @pytest.mark.parametrize("content", [None, b"", b"not an avatar"])
 def test_bad_avatar(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from likeness.addon.cli.main import main
-from likeness.addon.synth.staging import lock_folder
+from likeness.addon.synth.staging import SynthFolder
 from PIL import Image
 
 STAND_IN = Path(__file__).parents[1] / "synth_stand_in.py"
@@ -102,9 +102,9 @@ def test_errors_are_one_line_with_exit_code_2(
         assert synth("--subjects", "1", f"--{place}", str(tmp_path / "empty")) == 2
         assert f"holds no {place}" in capsys.readouterr().err
     assert synth("--subjects", "1", "--characters", str(tmp_path)) == 2
-    assert "'likeness convert' has written" in capsys.readouterr().err
+    assert "'likeness convert'" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
-    with lock_folder(tmp_path / "data"):
+    with SynthFolder(tmp_path / "data").hold("Another run is at work."):
         assert synth("--subjects", "1") == 2
     assert "Another run" in capsys.readouterr().err
     assert synth("--subjects", "0") == 2

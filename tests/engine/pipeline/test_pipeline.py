@@ -15,6 +15,7 @@ from likeness.engine.body.model import save_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.progress import estimate_seconds
+from likeness.engine.core.settings import list_settings
 from likeness.engine.core.types import (
     JOINT_NAMES,
     LAYERS,
@@ -327,6 +328,24 @@ def test_options_reach_the_stages(
     build_avatar(photo_file, options, body_path=body_file)
     assert asked == [1, 50.0]
     assert stages["lifted"][0][2].max_gaussians == 6_000
+
+
+def test_settings_hold_for_one_build_and_are_recorded(
+    stages: dict[str, Any], photo_file: Path, body_file: Path
+) -> None:
+    setting = list_settings()[0]
+    assert isinstance(setting.default, float)
+    changed = {setting.name: str(setting.default + 1.0)}
+    options = BuildOptions(refine="off", settings=changed)
+    result = build_avatar(photo_file, options, body_path=body_file)
+    assert result.report["settings"] == {setting.name: setting.default + 1.0}
+    assert result.avatar.provenance["options"]["settings"] == result.report["settings"]
+    assert list_settings()[0].value == setting.default
+    plain = build_avatar(photo_file, BuildOptions(refine="off"), body_path=body_file)
+    assert "settings" not in plain.report
+    assert "settings" not in plain.avatar.provenance["options"]
+    with pytest.raises(LikenessError, match=r"lift\.nothing"):
+        build_avatar(photo_file, BuildOptions(settings={"lift.nothing": 1}), body_path=body_file)
 
 
 @pytest.mark.parametrize("level", ["off", "fast", "full"])

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.synth import splits
-from likeness.engine.synth.figure import SynthOptions, make_subject, open_context
+from likeness.engine.synth.figure import make_subject, open_context
 from likeness.engine.synth.library import Library
 from likeness.engine.synth.person_traits import stratified_traits
 from likeness.engine.synth.skin import random_skin
+from likeness.engine.synth.synth_options import SPLITS, SynthOptions
 
 
 def library(count: int = 40) -> Library:
@@ -53,7 +54,7 @@ def test_the_same_number_is_another_person() -> None:
 
     made = {
         split: make_subject(3, options(split), open_context(options(split), print))
-        for split in splits.SPLITS
+        for split in SPLITS
     }
     assert made["test"].facts["split"] == "test"
     assert np.abs(made["train"].betas - made["test"].betas).max() > 0.1

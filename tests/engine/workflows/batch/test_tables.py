@@ -76,7 +76,7 @@ def test_columns_that_are_not_known_are_errors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("encoding", "where"),
     [
-        ("cp1252", "', line 2 cannot be read: it has letters that are no UTF-8."),
+        ("cp1252", "', line 2 cannot be read: it is not UTF-8."),
         ("utf-16", "' cannot be read: it is UTF-16."),
     ],
 )

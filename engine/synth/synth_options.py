@@ -1,0 +1,120 @@
+"""What can be chosen for a set of synthetic people. Light to import: the command line reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..core.options import option
+from ..core.types import LikenessError
+
+FRAMINGS = {"head": 0.2, "half": 0.55, "full": 0.25}
+"""Shares of a mixed set: as in the paper's, most views are of the upper body (section 4.1)."""
+
+ENGINES = ("cycles", "raster")
+
+SPLITS = ("all", "train", "test")
+"""``all`` knows no split: it may be looked at, and neither trained on where a test set of the same
+library is to measure, nor measured with."""
+
+
+@dataclass(frozen=True)
+class SynthOptions:
+    """What a set of synthetic people is made with; the same options make the same pixels.
+
+    Attributes:
+        assets: folder of an asset library in MakeHuman's form; None: procedural looks only.
+        characters: folders written by ``likeness convert``, which come first.
+        motions: motion files whose frames are poses.
+        environments: HDR pictures.
+        seed: of everything that is random.
+        split: one of ``SPLITS``: the people, assets and lights that training may see.
+        engine: ``cycles`` or ``raster``.
+        size: pixels along the sides of the pictures.
+        views: number of pictures of each person.
+        framing: ``head``, ``half``, ``full``, or ``mix`` (:data:`FRAMINGS`).
+        samples: of Cycles for each pixel, at most.
+        texture_size: pixels along the sides of the body's textures; 0 follows ``size``.
+        depth: whether depth is stored.
+        labels: whether part labels are stored.
+
+    Raises:
+        LikenessError: the framing, engine or split is not known.
+    """
+
+    seed: int = option(0, help="Random seed; 0 if not given.", metavar="N", min=0)
+    size: int = option(
+        512, help="Side of the pictures; 512 if not given.", unit="pixels", min=16, max=4096
+    )
+    views: int = option(
+        12, help="Pictures of each person; 12 if not given.", metavar="N", min=1, max=100
+    )
+    framing: str = option(
+        "mix",
+        help="Part of the body that the pictures show; mix if not given.",
+        choices=("head", "half", "full", "mix"),
+    )
+    engine: str = option(
+        "cycles",
+        help="Renderer: Blender's path tracer, or our own rasteriser.",
+        choices=ENGINES,
+        show_default=True,
+    )
+    samples: int = option(
+        48,
+        help="Samples of Cycles for each pixel, at most; 48 if not given.",
+        metavar="N",
+        min=1,
+        max=65536,
+    )
+    texture_size: int = option(
+        0,
+        help="Side of the skin's texture; follows --size if not given.",
+        unit="pixels",
+        min=64,
+        max=8192,
+    )
+    assets: str | None = option(
+        None,
+        help="Asset library in MakeHuman's layout; without one all looks are procedural.",
+        metavar="DIR",
+    )
+    motions: tuple[str, ...] = option(
+        (),
+        help="Motion files whose frames are poses; else poses are generated. Repeatable.",
+        metavar="FILE|DIR",
+    )
+    environments: tuple[str, ...] = option(
+        (),
+        help="HDR pictures that light; else Blender's own, and procedural skies. Repeatable.",
+        metavar="FILE|DIR",
+    )
+    characters: tuple[str, ...] = option(
+        (),
+        help="Character that 'likeness convert' has made; they come first. Repeatable.",
+        metavar="DIR",
+    )
+    depth: bool = option(True, help="Also store depth (the default).")
+    labels: bool = option(True, help="Also store part labels (the default).")
+    split: str = option(
+        "all",
+        help="Only the people, assets and lights that training may see (train), or the others "
+        "(test); all if not given.",
+        choices=SPLITS,
+    )
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("framing", (*FRAMINGS, "mix")),
+            ("engine", ENGINES),
+            ("split", SPLITS),
+        ):
+            if getattr(self, name) not in known:
+                raise LikenessError(
+                    f"'{getattr(self, name)}' is not a known {name}.",
+                    f"Choose one of: {', '.join(known)}.",
+                )
+
+    @property
+    def texture(self) -> int:
+        """Pixels along the sides of the body's textures: half as fine as the closest picture."""
+        return self.texture_size or min(max(2 * self.size, 512), 2048)
