@@ -26,14 +26,14 @@ FILE = click.Path(path_type=Path)
     metavar="DIR",
     required=True,
     type=OutputFolder(),
-    help="The subject's folder: subject.json, body.npz, parts.npz, textures, preview.png.",
+    help="Folder of the subject: subject.json, body.npz, parts.npz, textures, preview.png.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Also print the whole report as JSON.")
 def convert(character: Path, out: Path, verbose: bool) -> None:
     """Fit the body model to a foreign character (.blend, .glb, .gltf, .fbx, .obj).
 
-    The file may have a rig or none, and any scale. The subject holds the character as it is, in
-    its pose, and the body's parameters; the report says how far the one is from the other.
+    The file may be of any scale, with or without a rig. The subject holds the character unchanged,
+    in its pose, and the body's parameters; the report gives the distance between the two.
     """
     from ...engine.synth.characters.conversion import check_subject_folder, convert_to_folder
     from ..characters import check_source

@@ -96,5 +96,5 @@ def _stretch(text: str) -> tuple[int, int]:
     except ValueError:
         colon = ""
     if not colon or not 0 <= numbers[0] < numbers[1]:
-        raise LikenessError(f"'{text}' is no stretch of frames.", "Write --frames 0:100.")
+        raise LikenessError(f"'{text}' is not a range of frames.", "Write --frames 0:100.")
     return numbers

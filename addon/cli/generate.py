@@ -34,14 +34,14 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     metavar="DATA",
     required=True,
     type=OutputFolder(),
-    help="The folder of the data. The same command again goes on where a stopped run was.",
+    help="Folder of the data; the same command again continues it.",
 )
 @click.option(
     "--prompts",
     metavar="N",
     required=True,
     type=click.IntRange(1, 1_000_000),
-    help="How many scenes; a larger number later extends the set.",
+    help="Number of scenes; a larger number later extends the set.",
 )
 @click.option(
     "--seed",
@@ -49,20 +49,26 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Of all that is random.",
+    help="Random seed.",
 )
 @click.option(
     "--stage",
     type=click.Choice(STAGES),
     default="all",
     show_default=True,
-    help="Only this stage; prompts needs no models, no GPU and no packages.",
+    help="Stage to run; prompts needs no models, no GPU and no packages.",
 )
-@click.option("--show", metavar="K", type=click.IntRange(min=0), default=0, help="Print K prompts.")
+@click.option(
+    "--show",
+    metavar="K",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Number of prompts to print; 0 if not given.",
+)
 @click.option(
     "--rewrite/--no-rewrite",
     default=True,
-    help="Let a language model make the scenes fluent (the default), or film them as composed.",
+    help="Have a language model rewrite the scenes (the default), or film them as composed.",
 )
 @click.option(
     "--language-model", metavar="NAME|DIR", help=f"{MODEL}: a chat model of transformers."
@@ -74,7 +80,7 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     metavar="WxH",
     default="1280x704",
     show_default=True,
-    help="Pixels of the clips; multiples of 32.",
+    help="Size of the clips in pixels; multiples of 32.",
 )
 @click.option(
     "--frames",
@@ -83,7 +89,7 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     type=click.IntRange(min=5),
     default=121,
     show_default=True,
-    help="Of each clip, at 24 a second; one more than a multiple of 4.",
+    help="Frames of each clip, at 24 per second; one more than a multiple of 4.",
 )
 @click.option(
     "--video-steps",
@@ -91,7 +97,7 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     type=click.IntRange(min=1),
     default=50,
     show_default=True,
-    help="Of the video model's sampler: fewer are quicker and coarser.",
+    help="Sampling steps of the video model; fewer are faster and coarser.",
 )
 @click.option(
     "--image-steps",
@@ -99,7 +105,7 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     type=click.IntRange(min=1),
     default=50,
     show_default=True,
-    help="Of the image model's.",
+    help="Sampling steps of the image model.",
 )
 @click.option(
     "--views",
@@ -108,7 +114,7 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     type=click.IntRange(min=1),
     default=4,
     show_default=True,
-    help="Frames of each clip that become views, beside the sides and the back.",
+    help="Frames of each clip that become views, besides the sides and the back.",
 )
 @click.option(
     "--size",
@@ -116,7 +122,7 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     type=click.IntRange(64, 2048),
     default=512,
     show_default=True,
-    help="Pixels along each side of the views.",
+    help="Side of the views.",
 )
 @click.option(
     "--temperature",
@@ -124,7 +130,7 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     type=FiniteNumber(0.01, 2.0),
     default=0.7,
     show_default=True,
-    help="Of the language model: higher is freer.",
+    help="Sampling temperature of the language model; higher is more varied.",
 )
 @click.option(
     "--batch",
@@ -132,29 +138,29 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     type=click.IntRange(min=1),
     default=8,
     show_default=True,
-    help="Scenes that are rewritten at once.",
+    help="Scenes rewritten at once.",
 )
 @click.option(
     "--device",
     type=click.Choice(["cuda", "cpu"]),
     default="cuda",
     show_default=True,
-    help="cpu takes hours for one clip: for trying tiny models only.",
+    help="Device; cpu takes hours for one clip and is for tests with tiny models.",
 )
 @click.option(
     "--dtype",
     type=click.Choice(["bfloat16", "float16", "float32"]),
     default="bfloat16",
     show_default=True,
-    help="Numbers the models compute with.",
+    help="Number format of the models.",
 )
 @click.option(
-    "--offload", is_flag=True, help="Keep only the part at work on the GPU: slower, less memory."
+    "--offload", is_flag=True, help="Keep only the active part on the GPU: slower, less memory."
 )
 @click.option(
     "--allow-download",
     is_flag=True,
-    help="Fetch models that are missing (30, 34 and 58 GB); else LIKENESS_ALLOW_DOWNLOAD decides.",
+    help="Download missing models (30, 34 and 58 GB); else LIKENESS_ALLOW_DOWNLOAD decides.",
 )
 @click.option(
     "--per-shard",
@@ -165,17 +171,17 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     help="Scenes in each tar file.",
 )
 @pool_options(
-    workers="Processes, each with a model of its own, so at most one a GPU.",
-    recycle="Scenes after which a process is replaced, and opens the model again.",
+    workers="Number of processes, each with its own model, so at most one per GPU.",
+    recycle="Scenes after which a process is replaced and loads the model again.",
     after=1000,
 )
 @click.pass_context
 def generate(context: click.Context, /, data: Path, stage: str, show: int, **chosen: Any) -> None:
     """Make generated people as training data (docs/generate.md).
 
-    Scenes are composed from vocabularies, rewritten by a language model, filmed by a video model;
-    an image model turns one frame to the sides and the back. What the tracker follows well becomes
-    shards of the same form as those of 'likeness synth'. Exit code 3: some scenes were given up,
+    Scenes are composed from vocabularies, rewritten by a language model and filmed by a video
+    model; an image model turns one frame to the sides and the back. Clips that the tracker follows
+    well become shards in the format of 'likeness synth'. Exit code 3: some scenes were given up,
     the others are complete.
     """
     from ...engine.generative.generate_run import generate_people as run
@@ -213,7 +219,7 @@ def generate(context: click.Context, /, data: Path, stage: str, show: int, **cho
 @click.command("generate-worker", hidden=True)
 @click.pass_context
 def generate_worker(context: click.Context, /) -> None:
-    """Do a stage for scenes that come on stdin; 'likeness generate' starts this."""
+    """Run a stage for scenes from stdin; 'likeness generate' starts this."""
     from ...engine.generative.stage_makers import open_stage
     from ..workers.serving import serve_units
 
@@ -251,14 +257,14 @@ def _options(chosen: Mapping[str, Any]) -> GenerateOptions:
 
 
 def _whole(source: str) -> str:
-    """A model's name, or its folder as a whole path: workers may stand elsewhere."""
+    """A model's name, or its folder as an absolute path: workers may run elsewhere."""
     return str(Path(source).absolute()) if Path(source).is_dir() else source
 
 
 def _size(text: str) -> tuple[int, int]:
     found = re.fullmatch(r"(\d+)x(\d+)", text)
     if found is None:
-        raise LikenessError(f"--video-size '{text}' is no size.", "Write it as 1280x704.")
+        raise LikenessError(f"--video-size '{text}' is not a size.", "Write it as 1280x704.")
     return int(found.group(1)), int(found.group(2))
 
 

@@ -17,60 +17,65 @@ if TYPE_CHECKING:
 PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Train a network, or go on with its training.")
+@click.command(short_help="Train a network, or continue its training.")
 @click.option(
     "--data",
     metavar="SHARDS",
     multiple=True,
-    help="Required. A folder of shards, a pattern like 'shard-{000000..000099}.tar', or a file; "
-    "several in turn.",
+    help="Folder of shards, a pattern like 'shard-{000000..000099}.tar', or a file. Required; "
+    "repeatable.",
 )
-@click.option("-o", "--out", metavar="RUN", required=True, type=PATH, help="The run's folder.")
+@click.option("-o", "--out", metavar="RUN", required=True, type=PATH, help="Folder of the run.")
 @click.option(
     "--config",
     metavar="NAME|JSON",
-    help="paper, base, small, tiny, or a file as a run's config.json; else what RUN was begun "
-    "with.",
+    help="Configuration: paper, base, small, tiny, or a file like a run's config.json; if not "
+    "given, the one of RUN.",
 )
 @click.option(
     "--set",
     "changes",
     metavar="NAME=VALUE",
     multiple=True,
-    help="Another value for one setting, as in --set lr=2e-4 --set decoder.layers=4.",
+    help="Another value for a setting, as in --set lr=2e-4. Repeatable.",
 )
-@click.option("--steps", type=click.IntRange(min=1), help="As --set steps=N.")
-@click.option("--workers", type=click.IntRange(min=0), help="As --set workers=N.")
+@click.option("--steps", type=click.IntRange(min=1), help="Number of steps; same as --set steps=N.")
 @click.option(
-    "--validate", metavar="SHARDS", multiple=True, help="Other people, to judge the network on."
+    "--workers", type=click.IntRange(min=0), help="Number of data workers; same as --set workers=N."
+)
+@click.option(
+    "--validate",
+    metavar="SHARDS",
+    multiple=True,
+    help="Shards of other people, to validate the network on. Repeatable.",
 )
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where to compute. For several GPUs: torchrun --nproc-per-node N -m likeness train ...",
+    help="Device to train on. For several GPUs: torchrun --nproc-per-node N -m likeness train ...",
 )
 @click.option(
     "--references",
     metavar="DIR",
     type=PATH,
-    help="Where lifted photos are kept, for several runs on the same data; else in RUN.",
+    help="Folder of the lifted photos, for several runs on the same data; in RUN if not given.",
 )
 @click.option(
     "--lift-only",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Only lift the photos, in N processes, so that the run itself need not wait for it.",
+    help="Only lift the photos, in N processes, so that the run does not wait for it.",
 )
 @click.option(
-    "--onnx/--no-onnx", default=True, help="Also export the network at the end (the default)."
+    "--onnx/--no-onnx", default=True, help="Also export the network to ONNX (the default)."
 )
 @click.option(
     "--export-weights",
     metavar="DIR",
     type=PATH,
-    help="Train nothing; write RUN's network into DIR in the form that comes with Likeness.",
+    help="Write RUN's network into DIR in the form shipped with Likeness, and do not train.",
 )
 @click.option("--body", metavar="NPZ", type=PATH, help="Another body file.")
 def train(
@@ -91,7 +96,7 @@ def train(
     """Train a network on shards of people.
 
     RUN gets checkpoints, curves and sample sheets, and the network itself in RUN/network. The same
-    command again goes on where a stopped run was.
+    command again continues a stopped run.
     """
     if export_weights is not None:
         _export_weights(out, export_weights, body)
@@ -163,7 +168,7 @@ def _chosen(
     config = read_config(name) if name else run_config(run)
     if config is None:
         raise LikenessError(
-            f"'{run}' holds no run to go on with.",
+            f"'{run}' does not contain a run to continue.",
             "Choose what to train: --config paper, base, small, tiny, or a JSON file.",
         )
     settings = dict(_setting(text) for text in changes)
@@ -176,5 +181,5 @@ def _chosen(
 def _setting(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals and value):
-        raise LikenessError(f"--set '{text}' sets nothing.", "Write --set NAME=VALUE.")
+        raise LikenessError(f"--set '{text}' is not a setting.", "Write --set NAME=VALUE.")
     return name, value

@@ -27,7 +27,7 @@ def trained(run: Path, *options: str) -> int:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "holds no run to go on with"),
+        ([], "does not contain a run"),
         (["--config", "huge"], "paper, base, small, tiny"),
         (["--config", "none.json"], "'none.json' cannot be read: No such file"),
         (["--config", "tiny", "--set", "lr"], "Write --set NAME=VALUE"),
