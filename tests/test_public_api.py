@@ -329,7 +329,7 @@ def test_build_hands_on_what_it_is_given(
     (tmp_path / "taken").write_text("")
     with pytest.raises(likeness.LikenessError, match="a file, not a folder"):
         likeness.build("a.jpg", out=tmp_path / "taken")
-    with pytest.raises(likeness.LikenessError, match="no view called"):
+    with pytest.raises(likeness.LikenessError, match="above"):
         likeness.build("a.jpg", views={"above": "b.jpg"})
     assert len(asked) == 2
 

@@ -172,8 +172,8 @@ def test_errors_are_one_line_with_exit_code_2(
     for words, message in (
         ((), "Nothing to build"),
         ((tmp_path / "gone",), "does not exist"),
-        (("--job", tmp_path / "jobs.csv"), "line 2 has the field 'colour'"),
-        ((folder, "--format", "fbx"), "no format 'fbx'"),
+        (("--job", tmp_path / "jobs.csv"), "line 2 has the unknown field 'colour'"),
+        ((folder, "--format", "fbx"), "'fbx'"),
         ((folder, "--body", tmp_path / "gone.npz"), "gone.npz"),
     ):
         assert batch(*words) == 2
@@ -196,10 +196,11 @@ def test_the_worker_is_hidden(capsys: pytest.CaptureFixture[str]) -> None:
 
 RUNNER = """
 import json, signal, sys
-from likeness.addon import cli, crew
+from likeness.addon.cli import main as cli
+from likeness.addon.workers import executors
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells switch it off in background jobs
 also = json.dumps({"seconds": float(sys.argv[2])})
-crew.worker_command = lambda name: [sys.executable, sys.argv[1], also]
+executors.pool_worker_command = lambda name: [sys.executable, sys.argv[1], also]
 sys.exit(cli.main(["batch", *sys.argv[3:]]))
 """
 

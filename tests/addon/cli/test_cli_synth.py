@@ -157,10 +157,11 @@ def test_the_worker_is_hidden(capsys: pytest.CaptureFixture[str]) -> None:
 
 CTRL_C = """
 import json, signal, sys
-from likeness.addon import cli, crew
+from likeness.addon.cli import main as cli
+from likeness.addon.workers import executors
 signal.signal(signal.SIGINT, signal.default_int_handler)  # shells switch it off in background jobs
 also = json.dumps({"seconds": float(sys.argv[3])})
-crew.worker_command = lambda name: [sys.executable, sys.argv[2], also]
+executors.pool_worker_command = lambda name: [sys.executable, sys.argv[2], also]
 sys.exit(cli.main(
     ["synth", "-o", sys.argv[1], "--engine", "raster", "--subjects", "4", "--per-shard", "1"]))
 """

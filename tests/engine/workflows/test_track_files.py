@@ -171,7 +171,7 @@ def test_sapiens_keypoints_stand_in_for_the_detectors(
     module = ModuleType("sapiens")
     module.SapiensKeypoints = Model  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "likeness.engine.tracking.estimators.sapiens", module)
-    fit = track.fit
+    fit = track.fit_body
 
     def remember(observation: Any, *args: Any, **options: Any) -> Track:
         asked.append(observation)
