@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .types import FloatArray
+from .types import FloatArray, IntArray
 
 
-def smoothstep(x: FloatArray, low: float | FloatArray, high: float | FloatArray) -> FloatArray:
+def smoothstep(
+    x: FloatArray | IntArray, low: float | FloatArray, high: float | FloatArray
+) -> FloatArray:
     """Rise smoothly from 0 at ``low`` to 1 at ``high``.
 
     Args:

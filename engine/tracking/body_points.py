@@ -17,11 +17,22 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..body.model import Body
+from ..body.model import Body, Landmarks
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
 from .fit_state import PosedJoints, Unknowns
 
 MIN_WEIGHT = 1e-4  # skinning weights below this move a landmark by less than 0.1 mm
+
+
+def require_landmarks(body: Body) -> Landmarks:
+    """The body's landmarks.
+
+    Raises:
+        ValueError: the body has none.
+    """
+    if body.landmarks is None:
+        raise ValueError("the body has no landmarks")
+    return body.landmarks
 
 
 @lru_cache

@@ -11,7 +11,7 @@ from ..core.alignment import fit_rigid
 from ..core.interpolation import smoothstep
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Hand, IntArray, Observation
-from .body_points import BodyPoints
+from .body_points import BodyPoints, require_landmarks
 from .face_bias import face_shift
 from .fit_state import FitState, PosedJoints
 from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
@@ -116,9 +116,9 @@ class Evidence:
     framing: str
     pose_weight: FloatArray
     iod: float | None
-    face_scale: float
-    body_scale: float
-    hand_scale: float
+    face_scale: float = 1.0
+    body_scale: float = 1.0
+    hand_scale: float = 1.0
     skin: PixelMap | None = None
     face: BodyPoints | None = None
     face_weight: FloatArray = field(default_factory=lambda: np.zeros(0))
@@ -127,9 +127,7 @@ class Evidence:
     bare: PixelMap | None = None
 
     def __post_init__(self) -> None:
-        landmarks = self.body.landmarks
-        if landmarks is None:
-            raise ValueError("the body has no landmarks")
+        landmarks = require_landmarks(self.body)
         self.pose = BodyPoints.on_joints(self.body, landmarks.pose_joint, landmarks.pose_offset)
 
     @property
@@ -155,9 +153,9 @@ class Evidence:
     def contact_term(self) -> list[FitTerm]:
         """Hands that touch the face in the photo touch it in depth: the nearest pairs of
         landmarks stand equally far from the camera."""
-        landmarks = self.body.landmarks
-        if landmarks is None or self.observation.face is None or not self.hands:
+        if self.observation.face is None or not self.hands:
             return []
+        landmarks = require_landmarks(self.body)
         face_pixels = self.observation.face[self.face_index]
         hand_parts, face_rows = [], []
         for hand in self.hands:
@@ -237,16 +235,14 @@ class Evidence:
         ]
 
     def _pose_points(self, rows: IntArray) -> BodyPoints:
-        landmarks = self.body.landmarks
-        assert landmarks is not None
+        landmarks = require_landmarks(self.body)
         return BodyPoints.on_joints(
             self.body, landmarks.pose_joint[rows], landmarks.pose_offset[rows]
         )
 
     def hand_points(self, left: bool, rows: IntArray | None = None) -> BodyPoints:
         """The 21 points of a hand, or ``rows`` [n] of them."""
-        landmarks = self.body.landmarks
-        assert landmarks is not None
+        landmarks = require_landmarks(self.body)
         joint, offset = np.asarray(landmarks.hand_joint), np.asarray(landmarks.hand_offset)
         if not left:
             joint = np.where(joint >= 25, joint + 15, joint + 1)
@@ -463,9 +459,7 @@ def face_points(body: Body) -> tuple[BodyPoints, FloatArray, IntArray]:
     Raises:
         ValueError: the body has no landmarks.
     """
-    landmarks = body.landmarks
-    if landmarks is None:
-        raise ValueError("the body has no landmarks")
+    landmarks = require_landmarks(body)
     weight = np.asarray(landmarks.face_weight, np.float64).copy()
     # The bake saw closed lips, whose inner edges cover each other; open mouths show them well.
     lips = list(INNER_LIPS)
@@ -504,9 +498,7 @@ def face_turn(
     Raises:
         ValueError: the body has no landmarks.
     """
-    landmarks = body.landmarks
-    if landmarks is None:
-        raise ValueError("the body has no landmarks")
+    landmarks = require_landmarks(body)
     head = np.asarray(body.J_template)[JOINT_INDEX["head"]]
     sight = -R.T @ (R @ head + t)  # to the camera, from the head
     yaw = float(np.degrees(np.arctan2(sight[0], sight[2])))
@@ -537,9 +529,7 @@ def facing_trust(body: Body, index: IntArray, R: FloatArray, t: FloatArray) -> F
     Raises:
         ValueError: the body has no landmarks.
     """
-    landmarks = body.landmarks
-    if landmarks is None:
-        raise ValueError("the body has no landmarks")
+    landmarks = require_landmarks(body)
     corners = np.asarray(body.v_template, np.float64)[
         np.asarray(body.f)[np.asarray(landmarks.face_triangle)[index]]
     ]

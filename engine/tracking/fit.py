@@ -196,9 +196,7 @@ def gather_evidence(
             )
     trust = pose_weights(observation, camera, framing)
     if observation.face is None:
-        evidence = Evidence(
-            body, observation, camera, framing, trust, None, 1.0, 1.0, 1.0, notes=notes
-        )
+        evidence = Evidence(body, observation, camera, framing, trust, None, notes=notes)
         depth = -float(initial_state(body, observation, camera, None, None).transl[2])
         return _scaled(evidence, focal / depth), None
     weight = weight * facing_trust(body, index, head.R, head.t) * turned_trust
@@ -214,9 +212,6 @@ def gather_evidence(
         framing,
         trust,
         iod,
-        1.0,
-        1.0,
-        1.0,
         face=points,
         face_weight=weight,
         face_index=index,

@@ -200,13 +200,9 @@ class FrameFitter:
             framing,
             pose_weights(observation, self.camera, framing),
             iod,
-            1.0,
-            1.0,
-            1.0,
-            None,
-            points,
-            weight,
-            index,
+            face=points,
+            face_weight=weight,
+            face_index=index,
         )
         found = face_error_percent(state, evidence), pose_error_pixels(state, evidence)
         face_error, pose_error = (np.nan if error is None else error for error in found)

@@ -11,7 +11,7 @@ from ..core.alignment import nearest_orthonormal
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
-from .body_points import BodyPoints
+from .body_points import BodyPoints, require_landmarks
 from .evidence import HIPS, SHOULDERS, metric_yaw
 from .fit_state import FitState, PosedJoints
 from .priors import S as PRIORS
@@ -229,13 +229,11 @@ def _transl_from_pose(
     body: Body, observation: Observation, camera: Camera, state: FitState
 ) -> FloatArray:
     """Depth from the size of the visible landmarks against their metric copy, then their middle."""
-    if body.landmarks is None:
-        raise ValueError("the body has no landmarks")
     seen = _well_seen(observation)
     pixels = observation.pose[seen]
     depth = body_depth(observation, camera)
     focal = float(camera.K[0, 0])
-    landmarks = body.landmarks
+    landmarks = require_landmarks(body)
     points = BodyPoints.on_joints(body, landmarks.pose_joint[seen], landmarks.pose_offset[seen])
     here = points.positions(PosedJoints(body, state)).mean(0)
     offset = (pixels.mean(0) - camera.K[:2, 2]) * depth / focal

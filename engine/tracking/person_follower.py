@@ -17,6 +17,7 @@ from .cuts import FrameSignature
 from .cuts import S as CUTS
 from .detectors import DetectedPerson, Detectors, FaceLandmarks
 from .detectors.face_mesh import roi_from_box, roi_from_mesh
+from .detectors.hands import is_same_hand
 from .detectors.roi import Roi
 from .detectors.suite import head_roi, wrist_rois
 from .observation import (
@@ -315,7 +316,7 @@ class Follower:
             fitting = [h for h in assign_hands([seen], person) if h.left == left]
             if fitting or _at_wrist(seen.landmarks, person, left):
                 hands[left] = Hand(left, seen.landmarks, seen.world, seen.score)
-        if len(hands) == 2 and _same_place(hands[True], hands[False]):
+        if len(hands) == 2 and is_same_hand(hands[True], hands[False]):
             worse = min(hands, key=lambda left: hands[left].score)
             del hands[worse]
         missing = [left for left in (True, False) if left not in hands]
@@ -332,7 +333,7 @@ class Follower:
                     wanted.append(rois[0 if left else 1])
             found = self._detectors.hands_in(rgb, wanted) if wanted else []
             for hand in assign_hands(found, person):
-                if hand.left in missing and not any(_same_place(hand, h) for h in hands.values()):
+                if hand.left in missing and not any(is_same_hand(hand, h) for h in hands.values()):
                     hands[hand.left] = hand
         return tuple(hands[left] for left in sorted(hands, reverse=True))
 
@@ -480,8 +481,3 @@ def _at_wrist(points: FloatArray, person: DetectedPerson, left: bool) -> bool:
     """Whether a hand followed so far is still near the wrist of its side."""
     size = float(np.ptp(points, axis=0).max())
     return bool(np.hypot(*(person.landmarks[15 if left else 16] - points[0])) < 1.2 * size)
-
-
-def _same_place(a: Hand, b: Hand) -> bool:
-    size = max(float(np.ptp(h.landmarks, axis=0).max()) for h in (a, b))
-    return bool(np.hypot(*(a.landmarks - b.landmarks).T).mean() < 0.3 * size)

@@ -16,7 +16,7 @@ from ...core.settings import register_settings
 from ...core.types import FloatArray
 from ...imaging.resize import affine_crop, downsample
 from .roi import Roi, invert_affine, letterbox_roi, segment_angle, transform_points
-from .ssd import Detection, decode_boxes, make_anchors, map_detection, weighted_nms
+from .ssd import BoxScanner, Detection, make_anchors
 from .tflite_model import TFLiteModel, sigmoid
 
 
@@ -33,7 +33,6 @@ class PoseDetectorSettings:
 S = register_settings("tracking.pose_detector", PoseDetectorSettings())
 
 
-_STRIDES = (8, 16, 32, 32, 32)
 _MIRROR = [*POSE_MIRROR, 33, 34]
 """The 33 points and the two of the next crop as a mirror shows them."""
 
@@ -79,9 +78,9 @@ class PoseDetector:
     """Finds bodies. ``detection`` and ``landmark`` are the two model files."""
 
     def __init__(self, detection: Path, landmark: Path, threads: int = 1) -> None:
-        self._detection = TFLiteModel(detection, threads, value_range=(-1.0, 1.0))
+        model = TFLiteModel(detection, threads, value_range=(-1.0, 1.0))
+        self._detection = BoxScanner(model, make_anchors(model.width, (8, 16, 32, 32, 32)))
         self._landmark = TFLiteModel(landmark, threads)
-        self._anchors = make_anchors(self._detection.width, _STRIDES)
 
     def find(
         self, rgb: FloatArray, faces: list[FloatArray], threshold: float = 0.5
@@ -97,7 +96,7 @@ class PoseDetector:
         height, width = rgb.shape[:2]
         found: list[_Raw] = []
         for factor in (1.0, 1.6):
-            for detection in self._detect(rgb, letterbox_roi(width, height, factor)):
+            for detection in self._detection.scan(rgb, letterbox_roi(width, height, factor)):
                 self._add(rgb, _roi_from_detection(detection), threshold, found)
             if found:
                 break
@@ -138,14 +137,6 @@ class PoseDetector:
         """As :meth:`follow`, beginning under the face with these keypoints [6, 2]."""
         found = self.follow(rgb, _roi_from_face(keypoints), threshold)
         return None if found is None else self.follow(rgb, found[1], threshold)
-
-    def _detect(self, rgb: FloatArray, roi: Roi) -> list[Detection]:
-        pixels = self._detection.width
-        outputs = self._detection(roi.cut(rgb, pixels))
-        candidates = decode_boxes(
-            outputs["Identity"], outputs["Identity_1"], self._anchors, pixels, threshold=0.5
-        )
-        return [map_detection(d, roi.matrix(pixels), pixels) for d in weighted_nms(candidates)]
 
     def _add(self, rgb: FloatArray, roi: Roi, threshold: float, found: list[_Raw]) -> None:
         """Looks into ``roi``, again into what was found there, and keeps new people."""

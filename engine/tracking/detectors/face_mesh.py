@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import numpy as np
 from ...core.types import FloatArray
 from .eye_contours import LEFT_EYE, NUM_LID_POINTS, RIGHT_EYE
 from .roi import Roi, bounding_roi, letterbox_roi, segment_angle, transform_points
-from .ssd import Detection, decode_boxes, make_anchors, map_detection, weighted_nms
+from .ssd import BoxScanner, Detection, make_anchors, weighted_nms
 from .tflite_model import TFLiteModel, sigmoid
 
 FaceBox = Detection
@@ -43,34 +42,15 @@ class FaceLandmarks(NamedTuple):
     score: float
 
 
-@dataclass(frozen=True)
-class _Scanner:
-    model: TFLiteModel
-    anchors: FloatArray
-    regressors: str
-    scores: str
-
-    def scan(self, rgb: FloatArray, roi: Roi, threshold: float) -> list[FaceBox]:
-        pixels = self.model.width
-        outputs = self.model(roi.cut(rgb, pixels))
-        found = decode_boxes(
-            outputs[self.regressors], outputs[self.scores], self.anchors, pixels, threshold
-        )
-        return [map_detection(d, roi.matrix(pixels), pixels) for d in weighted_nms(found)]
-
-
 class FaceDetector:
     """Finds faces: ``short`` and ``full`` are the model files of the two ranges."""
 
     def __init__(self, short: Path, full: Path, threads: int = 1) -> None:
         near = TFLiteModel(short, threads, value_range=(-1.0, 1.0))
         far = TFLiteModel(full, threads, value_range=(-1.0, 1.0))
-        self._near = _Scanner(
-            near, make_anchors(near.width, (8, 16, 16, 16)), "regressors", "classificators"
-        )
-        self._far = _Scanner(
-            far, make_anchors(far.width, (4,), per_cell=1), "Identity", "Identity_1"
-        )
+        anchors = make_anchors(near.width, (8, 16, 16, 16))
+        self._near = BoxScanner(near, anchors, "regressors", "classificators")
+        self._far = BoxScanner(far, make_anchors(far.width, (4,), per_cell=1))
 
     def find(
         self, rgb: FloatArray, heads: list[Roi] | None = None, threshold: float = 0.5

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ...core.settings import register_settings
-from ...core.types import FloatArray
+from ...core.types import FloatArray, Hand
 from .roi import Roi, bounding_roi, letterbox_roi, segment_angle, transform_points
-from .ssd import Detection, decode_boxes, make_anchors, map_detection, weighted_nms
+from .ssd import BoxScanner, Detection, make_anchors, weighted_nms
 from .tflite_model import TFLiteModel
 
 
@@ -53,9 +53,9 @@ class HandDetector:
     """Finds hands: ``palm`` and ``landmark`` are the model files."""
 
     def __init__(self, palm: Path, landmark: Path, threads: int = 1) -> None:
-        self._palm = TFLiteModel(palm, threads)
+        model = TFLiteModel(palm, threads)
+        self._palm = BoxScanner(model, make_anchors(model.width, (8, 16, 16, 16)))
         self._landmark = TFLiteModel(landmark, threads)
-        self._anchors = make_anchors(self._palm.width, (8, 16, 16, 16))
 
     def find(
         self, rgb: FloatArray, around: list[Roi] | None = None, threshold: float = 0.5
@@ -81,7 +81,7 @@ class HandDetector:
         """All hands in these regions only, the best first."""
         palms: list[Detection] = []
         for roi in rois:
-            palms += self._palms(rgb, roi)
+            palms += self._palm.scan(rgb, roi)
         hands: list[HandLandmarks] = []
         for palm in weighted_nms(palms):
             hand, roi = self._look(rgb, _roi_from_palm(palm))
@@ -92,17 +92,9 @@ class HandDetector:
         hands.sort(key=lambda hand: -hand.score)
         distinct: list[HandLandmarks] = []
         for hand in hands:
-            if not any(_same_hand(hand, other) for other in distinct):
+            if not any(is_same_hand(hand, other) for other in distinct):
                 distinct.append(hand)
         return distinct
-
-    def _palms(self, rgb: FloatArray, roi: Roi) -> list[Detection]:
-        pixels = self._palm.width
-        outputs = self._palm(roi.cut(rgb, pixels))
-        candidates = decode_boxes(
-            outputs["Identity"], outputs["Identity_1"], self._anchors, pixels, threshold=0.5
-        )
-        return [map_detection(d, roi.matrix(pixels), pixels) for d in weighted_nms(candidates)]
 
     def _look(self, rgb: FloatArray, roi: Roi) -> tuple[HandLandmarks, Roi]:
         pixels = self._landmark.width
@@ -138,6 +130,7 @@ def _roi_from_hand(points: FloatArray) -> Roi:
     return roi.shifted(0.0, S.hand_shift).scaled(S.hand_factor)
 
 
-def _same_hand(a: HandLandmarks, b: HandLandmarks) -> bool:
+def is_same_hand(a: HandLandmarks | Hand, b: HandLandmarks | Hand) -> bool:
+    """Whether two detections lie on each other: on average within a third of a hand."""
     size = max(float(np.ptp(a.landmarks, axis=0).max()), float(np.ptp(b.landmarks, axis=0).max()))
     return bool(np.hypot(*(a.landmarks - b.landmarks).T).mean() < 0.3 * size)

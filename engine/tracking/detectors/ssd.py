@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.types import FloatArray
-from .tflite_model import sigmoid
+from .roi import Roi
+from .tflite_model import TFLiteModel, sigmoid
 
 
 @dataclass(frozen=True)
@@ -103,3 +104,29 @@ def map_detection(detection: Detection, matrix: FloatArray, pixels: int) -> Dete
     box = (corners @ matrix[:, :2].T + matrix[:, 2]).reshape(-1)
     keypoints = detection.keypoints * pixels @ matrix[:, :2].T + matrix[:, 2]
     return Detection(box, keypoints, detection.score)
+
+
+@dataclass(frozen=True)
+class BoxScanner:
+    """A detection network with its anchors.
+
+    Attributes:
+        model: the network.
+        anchors: [N, 2] of :func:`make_anchors`.
+        regressors: name of its output of boxes and keypoints.
+        scores: name of its output of logits.
+    """
+
+    model: TFLiteModel
+    anchors: FloatArray
+    regressors: str = "Identity"
+    scores: str = "Identity_1"
+
+    def scan(self, rgb: FloatArray, roi: Roi, threshold: float = 0.5) -> list[Detection]:
+        """Detections in a region of a picture [H, W, 3], in pixels of the picture."""
+        pixels = self.model.width
+        outputs = self.model(roi.cut(rgb, pixels))
+        found = decode_boxes(
+            outputs[self.regressors], outputs[self.scores], self.anchors, pixels, threshold
+        )
+        return [map_detection(d, roi.matrix(pixels), pixels) for d in weighted_nms(found)]

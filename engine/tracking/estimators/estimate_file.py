@@ -73,7 +73,8 @@ def load_estimate(
         image_size: (width, height) of the picture that the other program saw, when it is not
             said in the file and ``camera`` is for a smaller copy of the photo.
         smplx: the user's own SMPL-X model file; only OSX needs it.
-        person: which one of several in the file; None takes the nearest to the observed one.
+        person: which one of several, counted from 1 in the file's order (of HaMeR's hands, the
+            number in its ``person``); None for the one nearest to the observed person.
         frame: which one of a motion.
         observation: the person in the photo, in pixels of ``camera``.
 
@@ -96,12 +97,14 @@ def load_estimate(
         return hamer.from_hamer(dump, camera, image_size, person, observation)
     if person is None:
         scale = pixel_scale(dump, camera, image_size)
-        person, guess = choose_person(kind, dump, camera, scale, observation)
+        index, guess = choose_person(kind, dump, camera, scale, observation)
+    else:
+        index = person - 1
     if kind == "osx":
         model: SmplxModelFile | None = None if smplx is None else read_model_file(smplx)
-        estimate = osx.from_osx(dump, camera, image_size, model, person)
+        estimate = osx.from_osx(dump, camera, image_size, model, index)
     else:
-        estimate = _READERS[kind](dump, camera, image_size, person)
+        estimate = _READERS[kind](dump, camera, image_size, index)
     return replace(estimate, warnings=(*estimate.warnings, guess)) if guess else estimate
 
 

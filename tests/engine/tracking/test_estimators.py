@@ -227,7 +227,7 @@ def test_multi_hmr(tmp_path, with_K):
     path = save(tmp_path / "m.npz", **arrays, **({"K": K} if with_K else {}))
     camera = photo_camera(focal_length(60.0, WIDTH, HEIGHT), WIDTH, HEIGHT)
     for person in (0, 1):
-        estimate = load_estimate(path, camera, person=person)
+        estimate = load_estimate(path, camera, person=person + 1)
         assert estimate.source == "Multi-HMR"
         assert estimate.known.sum() == 53
         np.testing.assert_array_equal(estimate.full_pose[1:22], poses[person][1:22])
@@ -291,7 +291,7 @@ def test_the_observed_person_is_chosen(tmp_path):
     first = load_estimate(path, camera)
     np.testing.assert_array_equal(first.full_pose[1:22], rotvec[0, 1:22])
     assert any("3 people" in text for text in first.warnings)
-    assert not load_estimate(path, camera, person=2).warnings
+    assert not load_estimate(path, camera, person=3).warnings
 
     boxes = np.array([[20.0, 100, 100, 133], [300, 100, 150, 200]])
     body = np.random.default_rng(1).normal(scale=0.1, size=(2, 63))
@@ -357,7 +357,7 @@ def test_wrong_sizes_numbers_and_people_are_named(tmp_path):
         with pytest.raises(LikenessError, match=said):
             load_estimate(save(tmp_path / "x.npz", **{**good, key: value}), camera)
     with pytest.raises(LikenessError, match=r"person 6.*1 to 2"):
-        load_estimate(save(tmp_path / "x.npz", **good), camera, person=5)
+        load_estimate(save(tmp_path / "x.npz", **good), camera, person=6)
 
 
 def test_pixels_of_the_original_photo_are_scaled(tmp_path):
