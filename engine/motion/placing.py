@@ -45,7 +45,8 @@ class TargetAvatar:
     Attributes:
         joints: [55, 3] in its T-pose.
         sole: height of the lowest vertex in the T-pose.
-        pelvis: [3] where its pelvis is now, front: [3] where that looks.
+        pelvis: [3] where its pelvis is now.
+        front: [3] where that looks.
         floor: height of what it stands on now.
         expressions: the names of its expression basis.
     """

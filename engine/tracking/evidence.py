@@ -379,7 +379,7 @@ def choose_framing(observation: Observation, camera: Camera) -> str:
     """``full`` when a knee or an ankle is seen in the frame, ``half`` with hips, elbows or
     wrists, otherwise ``head``.
 
-    Close portraits of head and shoulders, where detectors dream elbows up in the hair, are
+    Close portraits of head and shoulders, where detectors hallucinate elbows in the hair, are
     ``head`` unless a hand is seen.
     """
     inside = in_frame(observation, camera)

@@ -51,7 +51,7 @@ class FitSettings:
     unsure_face_turn: float = 45.0  # degrees for an unsure face
     sure_face: float = 0.9  # score from which a face is sure
     certain: float = 4.0  # trust in a landmark set by hand; the best detected one has 1
-    many_landmarks: int = 8  # of the body's 33 that tell its distance
+    many_landmarks: int = 8  # of the body's 33 that give its distance
 
 
 S = register_settings("tracking.fit", FitSettings())
@@ -184,7 +184,7 @@ def gather_evidence(
         neutral = points.positions(PosedJoints(body, FitState.rest(body)))
         size = max(iod, 0.5 * float(np.linalg.norm(np.ptp(face[:468], axis=0))) / 2)
         head = fit_rigid_pose(neutral, face[index], weight, camera, size)
-        for _ in range(2):  # where the network sets its points depends on the turn they tell
+        for _ in range(2):  # where the network puts its points depends on the turn that they show
             shift, turned_trust = face_turn(body, index, head.R, head.t)
             head = fit_rigid_pose(neutral + shift, face[index], weight, camera, size)
         points = points.moved(shift)

@@ -165,7 +165,7 @@ class FrameFitter:
         found = self._fitted(observation, rgb)
         seen = int((observation.pose_visibility[BODY_POINTS] > S.seen).sum())
         if not found.trusted and observation.face is not None and seen >= S.enough_body:
-            # Rather the body alone than nothing.
+            # Better the body alone than nothing.
             found = self._fitted(replace(observation, face=None, face_score=0.0), rgb)
         if not found.trusted:
             return found

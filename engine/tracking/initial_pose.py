@@ -24,7 +24,7 @@ from .solver import geman_mcclure
 class StartSettings:
     """Where a fit begins."""
 
-    small_face: float = 12.0  # pixels between the irises below which the body tells the depth
+    small_face: float = 12.0  # pixels between the irises below which the body gives the depth
     other_yaw: float = 35.0  # degrees within which guesses of the trunk's yaw are one
     max_guessed_yaw: float = 85.0  # degrees of unseen shoulders that are believed
     guess_trust: float = 0.6  # 0..1, in unseen shoulders against the head

@@ -234,13 +234,7 @@ class _Stack:
 
     def take(self, joints: IntArray) -> _Stack:
         """The limits of some joints."""
-        return _Stack(
-            self.sign[joints],
-            self.frame[joints],
-            self.low[joints],
-            self.high[joints],
-            self.swing[joints],
-        )
+        return _Stack(*(getattr(self, name)[joints] for name in _Stack.__dataclass_fields__))
 
     def parts(self, axis_angle: FloatArray) -> FloatArray:
         """Twist and the two components of the swing [..., n, 3] of rotations [..., n, 3]."""

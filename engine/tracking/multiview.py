@@ -153,7 +153,7 @@ def _fit_alone(photo: ObservedPhoto, body: Body, may_lose_face: bool) -> _Alone:
         notes.append(FACE_LOST_NOTE)
         fitter, state = fitted(observation)
     sure = (observation.pose_visibility[_TRUNK] >= S.sure).all() or observation.face is not None
-    if sure or photo.direction == "front":  # without a face it is none
+    if sure or photo.direction == "front":  # without a face it is not the front
         return _Alone(evidence_from_fit(fitter, state), observation, notes)
     if contradicts_direction(photo.direction, camera_azimuth(state.pose)):
         turned = flip_front_back(observation)

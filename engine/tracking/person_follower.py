@@ -36,7 +36,7 @@ from .observation import S as OBSERVE
 class FollowSettings:
     """How one person is followed from frame to frame."""
 
-    search_every: float = 0.4  # seconds between full searches while nobody is found
+    search_every: float = 0.4  # seconds between full searches while no person is found
     hands_every: float = 0.1  # seconds between looks for a hand that is not followed
     face_every: float = 0.2  # seconds between looks for a face that is not followed
     face_looks: int = 3  # crops of a face whose landmarks are averaged
@@ -44,7 +44,7 @@ class FollowSettings:
     jump: float = 0.6  # person sizes that shoulders and head move between two frames at a cut
     hop: float = 0.33  # face sizes that a head moves until its body is in doubt
     still: float = 0.2  # face sizes that a face moves at most to be the same one
-    leave_speed: float = 8.0  # metres a second that nobody's trunk exceeds
+    leave_speed: float = 8.0  # metres a second: upper limit for a trunk
     quarter: float = 0.6  # metres of a quarter of a person's square
     place_weight: float = 0.3  # colour difference that one person size of distance weighs
 
@@ -157,11 +157,11 @@ class Follower:
 
     @property
     def _leap(self) -> float:
-        """How far nobody's trunk gets between two frames, in the unit of :func:`_apart`."""
+        """Upper limit of a trunk's way between two frames, in the unit of :func:`_apart`."""
         return max(S.jump, S.leave_speed / self._rate / S.quarter)
 
     def _in_doubt(self, person: DetectedPerson, before: DetectedPerson) -> bool:
-        """Whether the body may be somebody else's: several people are there, or its head moved by
+        """Whether the body may be someone else's: several people are there, or its head moved by
         a third of the face that was last seen."""
         if self._trail.face is None:
             return False

@@ -120,7 +120,7 @@ LEG_POSITIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, f
     "cross-legged": ((0.65, -0.25, 0.7), (-0.8, -0.45, 0.1)),
 }
 
-# Expressions that one photo cannot tell from the head's shape, or that the gaze already explains.
+# Expressions that one photo cannot separate from the head's shape, or that the gaze explains.
 NEVER = ("tongueOut",)
 VAGUE = {"cheekPuff": 4.0, "jawForward": 4.0, "mouthClose": 4.0, "mouthFunnel": 1.5}
 GAZE_PREFIX = "eyeLook"

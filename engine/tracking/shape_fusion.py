@@ -43,7 +43,8 @@ class ShapeEvidence:
 
     Attributes:
         betas: [B].
-        matrix: [B, B], gradient: [B]: without the prior.
+        matrix: [B, B] without the prior.
+        gradient: [B] without the prior.
         prior: [B] precision of the prior, whose mean is zero.
         trust: 0..1.
         framing: of the photo.

@@ -70,7 +70,8 @@ class FrameEvidence:
 
     Attributes:
         x: [m] the fit.
-        matrix: [m, m], gradient: [m]: over small steps (see :func:`apply_step`).
+        matrix: [m, m] over small steps (see :func:`apply_step`).
+        gradient: [m] over the same.
         lever: [3 J, m] metres that joints move, coordinate by coordinate, per unit of each step.
         own: [m] metres per unit that each unknown moves by itself (skin about a joint, a smile).
     """

@@ -42,18 +42,18 @@ from .shape_fusion import ShapeEvidence, fuse_shapes, shape_evidence
 
 @dataclass(frozen=True)
 class VideoSettings:
-    """Which frames of a clip tell the shape, and how often work is saved."""
+    """Which frames of a clip give the shape, and how often work is saved."""
 
     key_frames: int = 6  # frames from which the shape is taken, at most
     key_frames_per_second: int = 3  # the limit in very short clips
-    more_key_frames: int = 24  # frames to look at when none of them shows anybody
+    more_key_frames: int = 24  # frames to look at when none of them shows a person
     save_every: float = 5.0  # seconds between checkpoints
 
 
 S = register_settings("tracking.video", VideoSettings())
 
 
-NAMED = 5  # spans that a warning names
+MAX_NAMED = 5  # spans that a warning lists
 
 
 def track_video(
@@ -321,5 +321,5 @@ def _shots_of_others(
 
 
 def _named(places: list[str]) -> str:
-    more = f" and {len(places) - NAMED} more" if len(places) > NAMED else ""
-    return ", ".join(places[:NAMED]) + more
+    more = f" and {len(places) - MAX_NAMED} more" if len(places) > MAX_NAMED else ""
+    return ", ".join(places[:MAX_NAMED]) + more

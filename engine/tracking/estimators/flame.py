@@ -95,8 +95,8 @@ def _head(
             position = _eyes(vertices, cam, crop, camera)
     else:
         warnings = (
-            f"'{dump.path}' has no 'crop': a head away from the photo's middle is turned "
-            "a little too far.",
+            f"'{dump.path}' has no 'crop': a head away from the photo's centre is turned "
+            "slightly too far.",
         )
     whole = to_matrices(dump.row(pose_key, 3, person))
     estimate = PoseEstimate.nothing(source)

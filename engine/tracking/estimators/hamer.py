@@ -27,7 +27,7 @@ from .smplx_rows import S as REGRESSOR
 class HamerSettings:
     """Whose hands HaMeR's are."""
 
-    seen: float = 0.5  # visibility from which a wrist tells
+    seen: float = 0.5  # visibility from which a wrist decides
     max_distance: float = 1.0  # box sizes from the wrist to the box's middle
 
 
@@ -67,8 +67,8 @@ def from_hamer(
         centres = scale * dump.rows("box_center", 2)
     else:
         warnings = (
-            f"'{dump.path}' has no 'box_center': hands away from the photo's middle are "
-            "turned a little too far.",
+            f"'{dump.path}' has no 'box_center': hands away from the photo's centre are "
+            "turned slightly too far.",
         )
     estimate = PoseEstimate.nothing("HaMeR")
     for side, rows in (("left", LEFT_HAND), ("right", RIGHT_HAND)):

@@ -66,8 +66,8 @@ def from_osx(
     pelvis = _pelvis(dump, transl, model, person)
     if pelvis is None:
         warnings.append(
-            f"'{dump.path}' has no 'pelvis' and no SMPL-X file was given: OSX's distance is not "
-            "used."
+            f"'{dump.path}' has no 'pelvis' and no SMPL-X file was given, so OSX's distance is "
+            "ignored."
         )
     depth = float((transl if pelvis is None else pelvis)[2])
     dump.positive("cam_trans", depth)
@@ -96,8 +96,8 @@ def from_osx(
             estimate = estimate.with_rows(rows, curl, REGRESSOR.hand_trust)
     if model is None and any(key in dump for _, key, _ in hands):
         warnings.append(
-            "OSX counts fingers from SMPL-X's mean hand, which is licensed data: without your "
-            "own SMPL-X file they are left out."
+            "OSX's fingers are relative to SMPL-X's mean hand, which is licensed data: without "
+            "your own SMPL-X file they are ignored."
         )
     return replace(
         estimate, position=root.position, position_of=(PELVIS,), warnings=tuple(warnings)

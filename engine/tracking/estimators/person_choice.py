@@ -22,7 +22,7 @@ COUNTED = {
     "emica": ("globalpose", 3),
     "smirk": ("pose_params", 3),
 }
-"""The array, and its size for each person, that tells how many people a file has."""
+"""The array, and its size per person, that gives the number of people in a file."""
 
 
 def choose_person(
@@ -35,14 +35,14 @@ def choose_person(
     """
     key, size = COUNTED[kind]
     if key not in dump:
-        return 0, ""  # the reader says what is missing
+        return 0, ""  # the reader reports what is missing
     count = len(dump.rows(key, size))
     if count == 1:
         return 0, ""
     places = _places(kind, dump, camera, scale)
     target = None if observation is None else _target(kind, observation)
     if places is None or target is None or len(places) != count:
-        return 0, f"'{dump.path}' is about {count} people; the first one is taken."
+        return 0, f"'{dump.path}' has {count} people; the first one is used."
     return int(np.linalg.norm(places - target, axis=1).argmin()), ""
 
 

@@ -1,4 +1,4 @@
-"""Anatomical limits: natural poses are inside, impossible ones are not, clamping mends them."""
+"""Anatomical limits: natural poses are inside, impossible ones are not, clamping fixes them."""
 
 import numpy as np
 import pytest

@@ -15,7 +15,7 @@ JOINTS = 2
 M = 3 + 3 * JOINTS + 2
 
 
-def made_up(rng: np.random.Generator, count: int) -> list[FrameEvidence]:
+def synthetic_frames(rng: np.random.Generator, count: int) -> list[FrameEvidence]:
     """Frames that know most directions well, and every third one nothing at all."""
     frames = []
     for t in range(count):
@@ -63,14 +63,14 @@ def run(smoother: Smoother, frames: list[FrameEvidence]) -> FloatArray:
 
 def test_equals_a_dense_solve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smoothing, "S", replace(smoothing.S, passes=1))
-    frames = made_up(np.random.default_rng(0), 20)
+    frames = synthetic_frames(np.random.default_rng(0), 20)
     found = run(Smoother(JOINTS, 0.7, lag=30, batch=5), frames)
     np.testing.assert_allclose(found, dense(frames, 0.7), atol=1e-5)
 
 
 def test_in_pieces_with_enough_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(smoothing, "S", replace(smoothing.S, passes=1))
-    frames = made_up(np.random.default_rng(1), 40)
+    frames = synthetic_frames(np.random.default_rng(1), 40)
     smoother = Smoother(JOINTS, 1.5, lag=16, batch=4)
     out = []
     for frame in frames:
@@ -160,7 +160,7 @@ def test_nothing_seen_is_bridged() -> None:
 
 
 def test_shots_are_apart() -> None:
-    frames = made_up(np.random.default_rng(4), 12)
+    frames = synthetic_frames(np.random.default_rng(4), 12)
     smoother = Smoother(JOINTS, 0.7, lag=30, batch=5)
     first, second = run(smoother, frames[:6]), run(smoother, frames[6:])
     np.testing.assert_allclose(first, run(Smoother(JOINTS, 0.7, 30, 5), frames[:6]))
@@ -168,7 +168,7 @@ def test_shots_are_apart() -> None:
 
 
 def test_a_snapshot_goes_on_the_same() -> None:
-    frames = made_up(np.random.default_rng(5), 30)
+    frames = synthetic_frames(np.random.default_rng(5), 30)
     smoother = Smoother(JOINTS, 0.7, lag=6, batch=4)
     out = []
     for frame in frames[:17]:

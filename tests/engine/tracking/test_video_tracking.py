@@ -1,4 +1,4 @@
-"""A made-up person who moves before an eye that is told what to see: noise, gaps, cuts, hands."""
+"""A synthetic person seen by a scripted observer: noise, gaps, cuts, hands."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def photos(body: Body) -> tuple[list[float], list[ShapeEvidence]]:
-    eye = ToldEye(body)
+    eye = ScriptedEye(body)
     return track_video.measure_key_frames(
-        MadeClip(2), body, eye, CAMERA, ClipRange(0, 1), lambda *_: None
+        SyntheticClip(2), body, eye, CAMERA, ClipRange(0, 1), lambda *_: None
     )
 
 
@@ -119,7 +119,7 @@ def seen(body: Body, pose: Pose, rng: np.random.Generator, noise: float) -> Obse
 
 
 @dataclass
-class MadeClip:
+class SyntheticClip:
     """Empty pictures; ``absent``: numbers that the file lacks."""
 
     count: int
@@ -145,8 +145,8 @@ class MadeClip:
 
 
 @dataclass
-class ToldEye:
-    """Sees what ``pose_at`` says, without hands, people or the truth where it is told so."""
+class ScriptedEye:
+    """Sees what ``pose_at`` says, without hands, people or the truth where the script says so."""
 
     body: Body
     noise: float = 0.0
@@ -189,15 +189,15 @@ class ToldEye:
         self.count = int(saved["count"])
 
 
-def track(eye: ToldEye, count: int, absent: tuple[int, ...] = (), **options: Any) -> Motion:
-    return track_clip(MadeClip(count, absent), eye.body, eye, FOV, **options)
+def track(eye: ScriptedEye, count: int, absent: tuple[int, ...] = (), **options: Any) -> Motion:
+    return track_clip(SyntheticClip(count, absent), eye.body, eye, FOV, **options)
 
 
 def joints_of(body: Body, motion: Motion) -> FloatArray:
     return np.array([body.vertices(motion.pose(k), motion.betas)[1] for k in range(len(motion))])
 
 
-def true_joints(eye: ToldEye, count: int) -> FloatArray:
+def true_joints(eye: ScriptedEye, count: int) -> FloatArray:
     out = []
     for k in range(count):
         yaw = 0.3 + eye.turn * k + sum(0.8 for cut in eye.cuts if k >= cut)
@@ -205,7 +205,7 @@ def true_joints(eye: ToldEye, count: int) -> FloatArray:
     return np.array(out)
 
 
-def off(body: Body, motion: Motion, eye: ToldEye) -> FloatArray:
+def off(body: Body, motion: Motion, eye: ScriptedEye) -> FloatArray:
     """[T] mean error of the body's joints in metres, pelvis on pelvis."""
     found, truth = joints_of(body, motion), true_joints(eye, len(motion))
     gaps = (found - found[:, :1]) - (truth - truth[:, :1])
@@ -215,7 +215,7 @@ def off(body: Body, motion: Motion, eye: ToldEye) -> FloatArray:
 
 @pytest.mark.slow
 def test_follows_a_moving_person(body: Body) -> None:
-    eye = ToldEye(body, noise=1.5)
+    eye = ScriptedEye(body, noise=1.5)
     motion = track(eye, 24)
     assert len(motion) == 24
     assert (motion.frame_state == TRACKED).all()
@@ -233,7 +233,7 @@ def test_follows_a_moving_person(body: Body) -> None:
 @pytest.mark.usefixtures("known_shape")
 def test_gaps_are_bridged_or_marked(body: Body) -> None:
     short, long = tuple(range(6, 12)), tuple(range(16, 46))
-    eye = ToldEye(body, nobody=short + long)
+    eye = ScriptedEye(body, nobody=short + long)
     motion = track(eye, 50)
     expected = np.full(50, TRACKED)
     expected[list(short)], expected[list(long)] = BRIDGED, LOST
@@ -249,14 +249,14 @@ def test_gaps_are_bridged_or_marked(body: Body) -> None:
 
 @pytest.mark.usefixtures("known_shape")
 def test_frames_that_the_file_lacks_are_bridged(body: Body) -> None:
-    motion = track(ToldEye(body), 14, absent=(7, 8))
+    motion = track(ScriptedEye(body), 14, absent=(7, 8))
     assert len(motion) == 14
     assert np.flatnonzero(motion.frame_state == BRIDGED).tolist() == [7, 8]
 
 
 @pytest.mark.usefixtures("known_shape")
 def test_a_person_who_leaves_and_one_who_comes(body: Body) -> None:
-    motion = track(ToldEye(body, nobody=(*range(5), *range(14, 50))), 50)
+    motion = track(ScriptedEye(body, nobody=(*range(5), *range(14, 50))), 50)
     assert np.flatnonzero(motion.frame_state == TRACKED).tolist() == list(range(5, 14))
     assert (motion.frame_state[14:] == LOST).all()
     np.testing.assert_array_equal(motion.transl[40], motion.transl[13])
@@ -264,7 +264,7 @@ def test_a_person_who_leaves_and_one_who_comes(body: Body) -> None:
 
 @pytest.mark.usefixtures("known_shape")
 def test_cuts_break_the_motion(body: Body) -> None:
-    eye = ToldEye(body, noise=1.0, cuts=(9,))
+    eye = ScriptedEye(body, noise=1.0, cuts=(9,))
     motion = track(eye, 18)
     assert motion.shot.tolist() == [0] * 9 + [1] * 9
     assert off(body, motion, eye).max() < 0.05  # nothing of the jump is smeared
@@ -274,7 +274,7 @@ def test_cuts_break_the_motion(body: Body) -> None:
 @pytest.mark.usefixtures("known_shape")
 @pytest.mark.slow
 def test_turning_around_never_flips(body: Body) -> None:
-    eye = ToldEye(body, noise=1.0, turn=np.radians(9))
+    eye = ScriptedEye(body, noise=1.0, turn=np.radians(9))
     motion = track(eye, 40)
     joints = joints_of(body, motion)
     across = joints[:, JOINT_INDEX["left_shoulder"]] - joints[:, JOINT_INDEX["right_shoulder"]]
@@ -287,7 +287,7 @@ def test_turning_around_never_flips(body: Body) -> None:
 
 @pytest.mark.usefixtures("known_shape")
 def test_what_cannot_be_fitted_is_bridged_and_looked_for_again(body: Body) -> None:
-    eye = ToldEye(body, wild=(8, 9, 10))
+    eye = ScriptedEye(body, wild=(8, 9, 10))
     motion = track(eye, 18)
     assert set(np.flatnonzero(motion.frame_state != TRACKED)) <= {8, 9, 10}
     assert (motion.frame_state != LOST).all()
@@ -300,7 +300,7 @@ def test_what_cannot_be_fitted_is_bridged_and_looked_for_again(body: Body) -> No
 @pytest.mark.slow
 def test_a_hand_that_is_lost_relaxes_slowly(body: Body) -> None:
     gone = tuple(range(8, 28))
-    eye = ToldEye(body, no_left_hand=gone)
+    eye = ScriptedEye(body, no_left_hand=gone)
     motion = track(eye, 34)
     fingers = [JOINT_INDEX[f"left_{f}{k}"] for f in ("index", "middle", "ring") for k in (1, 2, 3)]
     curl = motion.full_pose[:, fingers, 2]
@@ -314,7 +314,7 @@ def test_a_hand_that_is_lost_relaxes_slowly(body: Body) -> None:
 
 def test_nobody_at_all(body: Body) -> None:
     with pytest.raises(LikenessError, match="No person"):
-        track(ToldEye(body, nobody=tuple(range(20))), 20)
+        track(ScriptedEye(body, nobody=tuple(range(20))), 20)
 
 
 class _Interrupted(Exception):
@@ -332,7 +332,7 @@ def test_going_on_gives_the_same(
         "cuts": (33,),
         "no_left_hand": tuple(range(5, 12)),
     }
-    whole = track(ToldEye(body, **told), 48)
+    whole = track(ScriptedEye(body, **told), 48)
     path = tmp_path / "half.npz"
 
     def kill(stage: str, fraction: float, message: str) -> None:
@@ -340,10 +340,10 @@ def test_going_on_gives_the_same(
             raise _Interrupted
 
     with pytest.raises(_Interrupted):
-        track(ToldEye(body, **told), 48, progress=kill, checkpoint=Checkpoint(path, "k", 0.0))
+        track(ScriptedEye(body, **told), 48, progress=kill, checkpoint=Checkpoint(path, "k", 0.0))
     assert path.is_file()
-    eye = ToldEye(body, **told)
-    monkeypatch.setattr(ToldEye, "photo", None)  # the shape is not measured again
+    eye = ScriptedEye(body, **told)
+    monkeypatch.setattr(ScriptedEye, "photo", None)  # the shape is not measured again
     motion = track(eye, 48, checkpoint=Checkpoint(path, "k", 1e9))
     for name in (
         "betas",
@@ -387,5 +387,5 @@ def test_memory_does_not_grow_with_the_clip(body: Body, monkeypatch: pytest.Monk
             assert sum(getattr(v, "nbytes", 0) for v in vars(result).values()) < 4096
 
     monkeypatch.setattr(ClipTracker, "_take", watched)
-    track(ToldEye(body), 40)
+    track(ScriptedEye(body), 40)
     assert max(waiting) < 31
