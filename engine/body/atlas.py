@@ -1,4 +1,4 @@
-"""Sampling the surface of a body through its texture atlas (Dual-UV's precomputed texels)."""
+"""Sampling of a body's surface through its texture atlas (Dual-UV's precomputed texels)."""
 
 from __future__ import annotations
 
@@ -43,15 +43,17 @@ def _cover(corners, size, triangle, bary, count):  # type: ignore[no-untyped-def
 def rasterize_atlas(
     atlas_vt: FloatArray, atlas_ft: IntArray, size: int
 ) -> tuple[IntArray, FloatArray, IntArray]:
-    """Which triangle covers each texel centre of a square atlas.
+    """Find the triangle that covers each texel centre of a square atlas.
 
     Args:
         atlas_vt: [A, 2], v down (row = v * size).
-        atlas_ft: [F, 3].
+        atlas_ft: [F, 3] rows of ``atlas_vt``.
+        size: Side of the atlas in texels.
 
     Returns:
-        triangle [size, size] (-1 where there is none; the first of overlapping ones),
-        bary [size, size, 3], and how many triangles cover each centre [size, size].
+        triangle: [size, size] int32, the first that covers a centre; -1 without one.
+        bary: [size, size, 3] float32 barycentric coordinates.
+        count: [size, size] int32 number of triangles that cover a centre.
     """
     corners = np.asarray(atlas_vt, np.float64)[atlas_ft] * size
     triangle = np.full((size, size), -1, np.int32)
@@ -62,11 +64,17 @@ def rasterize_atlas(
 
 
 def atlas_texels(body: Body, size: int) -> tuple[IntArray, FloatArray, IntArray, IntArray]:
-    """The surface points that a square map over the body's atlas shows.
+    """Return the surface points at the texel centres of a square map over the body's atlas.
+
+    Args:
+        body: The body.
+        size: Side of the map in texels.
 
     Returns:
-        One entry per covered texel centre, in row-major order: triangle [N] int32 (row of
-        ``body.f``), bary [N, 3] float32, row [N] int32, col [N] int32.
+        triangle: [N] int32 rows of ``body.f``, one for each covered texel in row-major order.
+        bary: [N, 3] float32 barycentric coordinates.
+        row: [N] int32 row of the texel.
+        col: [N] int32 column of the texel.
     """
     triangle, bary, _ = rasterize_atlas(body.atlas_vt, body.atlas_ft, size)
     row, col = np.nonzero(triangle >= 0)
@@ -86,10 +94,16 @@ def _blend(values, f, triangle, bary, out):  # type: ignore[no-untyped-def]
 def surface_points(
     vertices: FloatArray, f: IntArray, triangle: IntArray, bary: FloatArray
 ) -> FloatArray:
-    """Points [N, C] at barycentric coordinates bary [N, 3] of the triangles [N] of a mesh.
+    """Interpolate vertex values at points of a mesh's triangles.
 
     Args:
-        vertices: [V, C] positions, normals or any other values of the vertices.
+        vertices: [V, C] positions, normals or other values of the vertices.
+        f: [F, 3] triangles.
+        triangle: [N] rows of ``f``.
+        bary: [N, 3] barycentric coordinates.
+
+    Returns:
+        [N, C].
     """
     out = np.empty((len(triangle), vertices.shape[1]), np.result_type(vertices, np.float32))
     _blend(vertices, f, triangle, bary, out)

@@ -1,7 +1,7 @@
-"""A body with a piece of its own added: a skirt that hangs around both legs.
+"""A body with an additional piece: a skirt that hangs around both legs.
 
-The piece's vertices and triangles come after the body's, so that every index into the body's own
-stays true, and all that poses, saves, binds or draws a body takes the longer one as it is.
+The piece's vertices and triangles follow the body's, so that indices into the body stay valid and
+all code that poses, saves, binds or draws bodies accepts the extended one.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ from .skinning import joint_transforms
 
 @dataclass(frozen=True)
 class BodyPiece:
-    """A skinned mesh beside the body's own. It has no shapes, expressions or pose correctives.
+    """A skinned mesh beside the body's own, without shapes, expressions or pose correctives.
 
     Attributes:
-        name: Of the part (``Body.part_names``).
+        name: Name of its part (``Body.part_names``).
         vertices: [n, 3] metres at rest.
         f: [m, 3] rows of ``vertices``, counter-clockwise seen from outside.
         weights: [n, 55], rows add up to one.
-        vt: [t, 2] places in the unit square of the atlas (v down) outside of [0, ``corner``]², into
-            which the body's own atlas goes.
+        vt: [t, 2] coordinates in the unit square of the atlas (v down), outside [0, ``corner``]².
         ft: [m, 3] rows of ``vt``.
-        corner: 0..1.
+        corner: Side, 0..1, of the corner into which the body's own atlas shrinks.
     """
 
     name: str
@@ -41,10 +40,10 @@ class BodyPiece:
 
 
 def extend_body(body: Body, piece: BodyPiece) -> Body:
-    """The body with the piece's vertices and triangles after its own.
+    """Append a piece's vertices and triangles to a body.
 
-    The body's charts shrink into a corner of the atlas; in ``vt`` the piece lies in the next tile
-    (u from 1 to 2), so that textures made for the body stay where they are.
+    The body's charts shrink into a corner of the atlas. In ``vt`` the piece lies in the next tile
+    (u from 1 to 2), so that the body's textures stay valid.
     """
     n, m = len(piece.vertices), len(piece.f)
     names = body.part_names
@@ -79,12 +78,12 @@ def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:  # type: ignor
 
 
 def _or_nothing(triangles: IntArray, count: int) -> IntArray:
-    """A body without texture places: all corners of all triangles on the first place there is."""
+    """Texture triangles of a body; without any, all corners refer to the first coordinate."""
     return triangles if len(triangles) == count else np.zeros((count, 3), np.int32)
 
 
 def piece_triangles(body: Body, name: str) -> BoolArray:
-    """[F] the triangles of a part; none when the body has no such part."""
+    """Return the mask [F] of a part's triangles; empty if the body has no such part."""
     if name not in body.part_names:
         return np.zeros(len(body.f), bool)
     out: BoolArray = body.face_part == body.part_names.index(name)
@@ -92,13 +91,19 @@ def piece_triangles(body: Body, name: str) -> BoolArray:
 
 
 def unpose_points(points: FloatArray, weights: FloatArray, pose: Pose, body: Body) -> FloatArray:
-    """Rest places [n, 3] that the blended joints of a pose carry to ``points`` [n, 3].
-
-    Inverts linear blend skinning: p = (sum w R) x + sum w t, solved for x.
+    """Invert linear blend skinning: solve p = (sum w R) x + sum w t for x.
 
     Args:
-        weights: [n, 55].
-        body: The person's own.
+        points: [n, 3] metres, posed.
+        weights: [n, 55] skinning weights.
+        pose: The pose.
+        body: The person's own body.
+
+    Returns:
+        [n, 3] metres, at rest.
+
+    Raises:
+        ValueError: ``weights`` has another number of joints.
     """
     if weights.shape[1] != NUM_JOINTS:
         raise ValueError(f"weights for {weights.shape[1]} joints instead of {NUM_JOINTS}")

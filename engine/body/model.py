@@ -30,14 +30,14 @@ SMPLX_NUM_BETAS = 300
 SMPLX_NUM_EXPRESSION = 100
 
 MAX_VERTICES, MAX_COLUMNS = 2_000_000, 2_000
-"""Of a body; the default one has 13,718 vertices, SMPL-X 400 columns of shapes and expressions."""
+"""Limits; the default body has 13,718 vertices, SMPL-X 400 columns of shapes and expressions."""
 
 _FEATURES = (NUM_JOINTS - 1) * 9
 
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Where the detectors' landmarks lie on the body.
+    """Positions of the detectors' landmarks on the body.
 
     Attributes:
         face_triangle: [478] rows of ``Body.f``.
@@ -49,10 +49,10 @@ class Landmarks:
         hand_joint: [21] joint index for the left hand.
         hand_offset: [21, 3] in the rest frame (mirror x, and use the right hand's joints, for the
             right hand).
-        turn_yaws: [K] degrees, ascending: how far the camera stands to the head's left.
-        turn_shifts: [K, 478, 3] metres in the rest frame by which the network sets the face points
-            elsewhere from there than from the front.
-        turn_spread: [K] how much less sure they are from there (1: as from the front).
+        turn_yaws: [K] degrees, ascending: camera directions, positive to the head's left.
+        turn_shifts: [K, 478, 3] metres in the rest frame by which the network misplaces the face
+            points from each direction, relative to the front.
+        turn_spread: [K] uncertainty of the points from each direction, relative to the front.
     """
 
     face_triangle: IntArray
@@ -73,21 +73,24 @@ class Body:
 
     Attributes:
         v_template: [V, 3] metres.
-        f: [F, 3].
-        weights: [V, 55].
+        f: [F, 3] triangles, counter-clockwise seen from outside.
+        weights: [V, 55] skinning weights; rows add up to one.
         shapedirs: [V, 3, S]; the first ``num_body_betas`` columns shape the whole body, the others
             the head. One unit is one standard deviation.
-        exprdirs: [V, 3, E].
+        exprdirs: [V, 3, E] metres.
         expression_names: E names (ARKit's for the default body).
-        J_template: [55, 3].
-        J_shapedirs: [55, 3, S].
-        posedirs: [V, 3, 486] or None.
-        vt: [T, 2].
-        ft: [F, 3]: the texture atlas of the source, v up.
-        atlas_vt: [A, 2].
-        atlas_ft: [F, 3]: the token-friendly atlas, v down (row = v * height).
+        J_template: [55, 3] metres.
+        J_shapedirs: [55, 3, S] metres.
+        num_body_betas: Columns of ``shapedirs`` that shape the whole body.
+        posedirs: [V, 3, 486] metres, or None.
+        vt: [T, 2] texture coordinates of the source's atlas, v up.
+        ft: [F, 3] rows of ``vt``.
+        atlas_vt: [A, 2] coordinates of the token-friendly atlas, v down (row = v * height).
+        atlas_ft: [F, 3] rows of ``atlas_vt``.
         face_part: [F] index into part_names.
-        landmarks: Or None for a body that has none.
+        part_names: Names of the surface's parts.
+        landmarks: None for a body without landmarks.
+        parents: Parent of each joint, -1 for the root.
     """
 
     v_template: FloatArray
@@ -111,18 +114,25 @@ class Body:
 
     @property
     def num_betas(self) -> int:
+        """Number of shape coefficients."""
         return int(self.shapedirs.shape[2])
 
     @property
     def num_expression(self) -> int:
+        """Number of expression coefficients."""
         return int(self.exprdirs.shape[2])
 
     @cached_property
     def expression_index(self) -> dict[str, int]:
+        """Column of each expression by name."""
         return {name: i for i, name in enumerate(self.expression_names)}
 
     def expression(self, **weights: float) -> FloatArray:
-        """[E] expression coefficients from names, e.g. ``expression(jawOpen=0.5)``."""
+        """Return expression coefficients [E] from names, e.g. ``expression(jawOpen=0.5)``.
+
+        Raises:
+            LikenessError: The body has no expression of a name.
+        """
         out = np.zeros(self.num_expression)
         for name, value in weights.items():
             if name not in self.expression_index:
@@ -134,23 +144,42 @@ class Body:
         return out
 
     def shaped(self, betas: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Vertices [V, 3] and joints [55, 3] of the T-pose with these betas [S]."""
+        """Return vertices [V, 3] and joints [55, 3] of the T-pose with betas [S], metres."""
         return self.v_template + self.shapedirs @ betas, self.J_template + self.J_shapedirs @ betas
 
     def vertices(
         self, pose: Pose, betas: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        """Posed vertices [V, 3] and joints [55, 3] in metres, world space."""
+        """Pose the body.
+
+        Args:
+            pose: Pose and expression.
+            betas: [S] shape coefficients; zeros by default.
+
+        Returns:
+            vertices: [V, 3] metres, world space.
+            joints: [55, 3] metres, world space.
+        """
         v_rest, joints, R, t = self.rest_and_transforms(pose, betas)
         posed_joints = np.einsum("jab,jb->ja", R, joints) + t
-        # A place far away must not bend the body: float32 weights add up to one only nearly.
+        # Added last: float32 weights add up to one only nearly, and a large transl would show it.
         return skin_vertices(v_rest, self.weights, R, t - pose.transl) + pose.transl, posed_joints
 
     def rest_and_transforms(
         self, pose: Pose, betas: FloatArray | None = None
     ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """The unposed vertices with shape, expression and pose correctives [V, 3], the rest
-        joints [55, 3], and each joint's rigid motion R [55, 3, 3], t [55, 3] (transl included)."""
+        """Return what a pose's skinning blends.
+
+        Args:
+            pose: Pose and expression.
+            betas: [S] shape coefficients; zeros by default.
+
+        Returns:
+            v_rest: [V, 3] vertices at rest with shape, expression and pose correctives, metres.
+            joints: [55, 3] rest joints, metres.
+            R: [55, 3, 3] rotation of each joint's rigid motion.
+            t: [55, 3] its translation, including ``pose.transl``, metres.
+        """
         if betas is None:
             v, joints = self.v_template, self.J_template
         else:
@@ -166,7 +195,7 @@ class Body:
         return v, joints, R, t + pose.transl
 
     def personalised(self, betas: FloatArray) -> Body:
-        """This body with the betas baked in: no shape basis left, the rest is the person's."""
+        """Return the body of one person: betas [S] baked in, without a shape basis."""
         v, joints = self.shaped(betas)
         return replace(
             self,
@@ -182,7 +211,7 @@ _LANDMARK_KEYS = tuple(Landmarks.__dataclass_fields__)
 
 
 def body_to_arrays(body: Body) -> dict[str, np.ndarray[Any, Any]]:
-    """The body as plain arrays under the file's keys (also what an avatar file embeds)."""
+    """Return the body as arrays under the file's keys, which avatar files contain, too."""
     kintree = np.stack([np.array(body.parents), np.arange(NUM_JOINTS)]).astype(np.int64)
     out: dict[str, np.ndarray[Any, Any]] = {
         "v_template": body.v_template.astype(np.float32),
@@ -210,10 +239,14 @@ def body_to_arrays(body: Body) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Body:
-    """The inverse of :func:`body_to_arrays`; also takes SMPL-X's own arrays.
+    """Create a body from the arrays of a file, ours or SMPL-X's.
+
+    Args:
+        arrays: Arrays by key, as in the module's docstring.
+        source: Where they come from, for error messages.
 
     Raises:
-        LikenessError: A key is missing or has the wrong shape; names ``source``.
+        LikenessError: A key is missing or has the wrong shape, or the arrays are inconsistent.
     """
     remedy = "Give an SMPL-X .npz model file, or leave the option out for the default body."
     missing = {"v_template", "f", "weights", "shapedirs"} - arrays.keys()
@@ -224,7 +257,8 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
     columns = sum(arrays[k].shape[-1] for k in ("shapedirs", "exprdirs") if k in arrays)
     if not 0 < V <= MAX_VERTICES or not F or columns > MAX_COLUMNS:
         raise LikenessError(
-            f"{source} is no body: it has {V} vertices, {F} triangles and {columns} shapes.", remedy
+            f"{source} is not a body: it has {V} vertices, {F} triangles and {columns} shapes.",
+            remedy,
         )
     weights = arrays["weights"].astype(np.float32)
     shapedirs = arrays["shapedirs"].astype(np.float32)
@@ -234,7 +268,7 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
             remedy,
         )
     if f.min() < 0 or f.max() >= V:
-        raise LikenessError(f"{source} has faces that name vertices it lacks.", remedy)
+        raise LikenessError(f"{source} has faces with vertices that do not exist.", remedy)
     if "exprdirs" in arrays:
         exprdirs = arrays["exprdirs"].astype(np.float32)
         names = tuple(str(n) for n in arrays["expression_names"])
@@ -256,7 +290,7 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
     if kintree is not None:
         parents = (-1, *(int(p) for p in kintree[0][1:]))
         if parents != PARENTS:
-            raise LikenessError(f"{source} has another skeleton than SMPL-X.", remedy)
+            raise LikenessError(f"{source} does not have the skeleton of SMPL-X.", remedy)
     vt = arrays.get("vt", np.zeros((0, 2))).astype(np.float32)
     ft = arrays.get("ft", np.zeros((0, 3))).astype(np.int32)
     posedirs = arrays.get("posedirs")
@@ -287,7 +321,7 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
     )
     fault = find_fault(body)
     if fault:
-        raise LikenessError(f"{source} contradicts itself: {fault}.", remedy)
+        raise LikenessError(f"{source} is inconsistent: {fault}.", remedy)
     return body
 
 
@@ -295,11 +329,12 @@ def load_body(path: Path) -> Body:
     """Read a body file (.npz, never unpickled).
 
     Raises:
-        LikenessError: No such file, not an npz, pickled content, or not a 55-joint body.
+        LikenessError: The file does not exist, is not an npz, is pickled, or is not a 55-joint
+            body.
     """
     remedy = "Give an SMPL-X .npz model file; a .pkl must be converted first."
     try:
-        # SMPL-X files carry a few arrays of objects that we don't need.
+        # SMPL-X files have a few pickled arrays that we do not need.
         arrays = read_npz(path, skip_pickled=True)
         with wrap_parser_errors():
             return body_from_arrays(arrays, str(path))
@@ -308,13 +343,22 @@ def load_body(path: Path) -> Body:
 
 
 def save_body(body: Body, path: Path, **extra: np.ndarray[Any, Any]) -> None:
-    """Write the body, and ``extra`` arrays that only the bake knows, atomically."""
+    """Write a body atomically.
+
+    Args:
+        body: The body.
+        path: The file.
+        extra: More arrays, which only the bake uses.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     with swap_file(path) as scratch, open(scratch, "wb") as file:
         np.savez_compressed(file, **body_to_arrays(body), **extra)
 
 
 def find_fault(body: Body) -> str | None:
-    """What contradicts itself in a body, or None."""
+    """Describe an inconsistency of a body; None if there is none."""
     for name, shape in _shapes(body).items():
         array = getattr(body, name)
         if array is None and name == "posedirs":
@@ -324,7 +368,7 @@ def find_fault(body: Body) -> str | None:
         if array.dtype.kind not in "fiu":
             return f"{name} holds {array.dtype} instead of numbers"
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            return f"{name} has values that are no numbers"
+            return f"{name} has values that are not finite"
     for name, count in (
         ("f", len(body.v_template)),
         ("ft", len(body.vt)),
@@ -383,7 +427,7 @@ def _landmark_fault(body: Body) -> str | None:
         if array.shape != shape or array.dtype.kind not in kinds:
             return f"landmark_{name} is {array.dtype} {array.shape}"
         if kinds == "f" and not np.isfinite(array).all():
-            return f"landmark_{name} has values that are no numbers"
+            return f"landmark_{name} has values that are not finite"
     if not _within(marks.face_triangle, len(body.f)):
         return "landmark_face_triangle points at rows that do not exist"
     if not (_within(marks.pose_joint, NUM_JOINTS) and _within(marks.hand_joint, NUM_JOINTS)):

@@ -6,7 +6,7 @@ PART_NAMES = tuple(
     "face scalp ear neck torso arm hand leg foot eye eye_back eye_socket mouth teeth tongue lips"
     " eyelid".split()
 )
-"""What a triangle of the default body can be. ``eye`` is the front of the eyeball."""
+"""Parts of the default body's surface. ``eye`` is the front of the eyeball."""
 
 POSE_JOINTS: dict[int, str] = {
     k: f"{'left' if k % 2 else 'right'}_{joint}"
@@ -21,7 +21,7 @@ POSE_JOINTS: dict[int, str] = {
     }.items()
     for k in landmarks
 }
-"""The joint that holds each of the 33 body landmarks; those not named belong to the head."""
+"""The joint that each of the 33 body landmarks moves with; the others belong to the head."""
 
 POSE_MIRROR = (
     *(0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9),
@@ -33,7 +33,7 @@ HAND_JOINTS = (
     *("wrist", "thumb1", "thumb2", "thumb3", "thumb3"),
     *(f"{finger}{k}" for finger in ("index", "middle", "ring", "pinky") for k in (1, 2, 3, 3)),
 )
-"""The joint (without its side) that holds each of the 21 hand landmarks."""
+"""The joint (without its side) that each of the 21 hand landmarks moves with."""
 
 
 _MIDDLE = """

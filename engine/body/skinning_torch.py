@@ -1,8 +1,8 @@
 """The torch twin of linear blend skinning (:mod:`.skinning`, ``Body.vertices``), differentiable.
 
-``.skinning`` and ``Body`` say what is meant; a test holds this file to them. Poses may have any
-leading shape, and joints of one depth in the skeleton are turned together, so that a batch on a
-GPU costs ten small products and not fifty-five. Needs torch.
+A test holds this file to ``.skinning`` and ``Body``. Poses may have any leading shape. Joints of
+one depth in the skeleton are transformed together, so that a batch on a GPU costs ten small
+products instead of fifty-five. Needs torch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class BodyTensors:
         J_shapedirs: [55, 3, S].
         exprdirs: [V, 3, E].
         posedirs: [V, 3, 486] or None.
-        parents, expression_names: As in ``Body``.
+        parents: As in ``Body``.
+        expression_names: As in ``Body``.
     """
 
     v_template: Tensor
@@ -50,7 +51,7 @@ class BodyTensors:
     def of(
         body: Body, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
     ) -> BodyTensors:
-        """Copies of the body's arrays."""
+        """Copy a body's arrays."""
 
         def tensor(values: FloatArray) -> Tensor:
             return torch.tensor(np.asarray(values), dtype=dtype, device=device)
@@ -70,8 +71,8 @@ class BodyTensors:
 
     @cached_property
     def _levels(self) -> tuple[tuple[Tensor, Tensor], ...]:
-        """For every depth of the skeleton but the root's: its joints, and each one's parent's
-        place among those of the depth before."""
+        """For every depth of the skeleton below the root: its joints, and the index of each
+        one's parent among those of the depth above."""
         depth = [0] * len(self.parents)
         for joint, parent in enumerate(self.parents):
             depth[joint] = 0 if parent < 0 else depth[parent] + 1
@@ -87,13 +88,13 @@ class BodyTensors:
 
     @cached_property
     def _order(self) -> Tensor:
-        """Where each joint lies when the depths are put one behind another."""
+        """Index of each joint in the concatenation of all depths."""
         root = torch.zeros(1, dtype=torch.int64, device=self.f.device)
         return torch.argsort(torch.cat([root, *(joints for joints, _ in self._levels)]))
 
 
 def axis_angle_to_matrix_torch(axis_angle: Tensor) -> Tensor:
-    """Rodrigues' formula, [..., 3] radians -> [..., 3, 3]; its derivatives are finite at zero."""
+    """Convert [..., 3] radians to [..., 3, 3] by Rodrigues' formula, differentiable at zero."""
     angle2 = (axis_angle * axis_angle).sum(-1)[..., None, None]
     small = angle2 < 1e-8
     safe = torch.where(small, torch.ones_like(angle2), angle2).sqrt()
@@ -110,14 +111,16 @@ def axis_angle_to_matrix_torch(axis_angle: Tensor) -> Tensor:
 def joint_transforms_torch(
     body: BodyTensors, rotations: Tensor, joints: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Forward kinematics, as :func:`.skinning.joint_transforms`.
+    """Compute forward kinematics as :func:`.skinning.joint_transforms`.
 
     Args:
         rotations: [..., 55, 3, 3] relative to the parents.
         joints: [..., 55, 3] at rest.
 
     Returns:
-        R [..., 55, 3, 3], t [..., 55, 3] and the posed joints [..., 55, 3].
+        R: [..., 55, 3, 3] world rotations.
+        t: [..., 55, 3] metres.
+        posed: [..., 55, 3] metres, posed joints.
     """
     joints = joints.expand(*rotations.shape[:-3], -1, -1)
     turned, placed = [rotations[..., :1, :, :]], [joints[..., :1, :]]
@@ -140,7 +143,7 @@ def body_vertices_torch(
     expression: Tensor,
     betas: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Posed vertices [..., V, 3] and joints [..., 55, 3], as ``Body.vertices``.
+    """Return posed vertices [..., V, 3] and joints [..., 55, 3], as ``Body.vertices``.
 
     Args:
         full_pose: [..., 55, 3] axis-angle.

@@ -1,4 +1,4 @@
-"""A tiny made-up body of boxes, for tests of everything that takes a body."""
+"""A tiny synthetic body of boxes for tests."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _grid_atlas(num_faces: int) -> tuple[FloatArray, IntArray]:
 
 
 def make_synthetic_body(seed: int = 0) -> Body:
-    """About 300 vertices in closed boxes on the 55 joints, with every field of a body filled.
+    """Return a body of about 300 vertices in closed boxes on the 55 joints, with every field set.
 
     Rest pose, joints and units are like the default body's; shapes, expressions and the places
     of the face landmarks are random (``seed``). The left and right halves mirror each other.

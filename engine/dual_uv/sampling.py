@@ -3,8 +3,7 @@
 Core-UV: points on the body surface, seen by the camera (back faces culled, z-buffer), take the
 feature at the pixel they project to. Shell-UV: the body offset along its normals; only where it
 is visible and the body itself is not drawn ("shell-only region"). Both are scattered to a UV
-grid by a normalised kernel. The number of feature channels is free: colours today, an encoder's
-features tomorrow.
+grid by a normalised kernel. Features may have any number of channels.
 """
 
 from __future__ import annotations
@@ -36,12 +35,13 @@ MIN_FACING = 0.15
 
 @dataclass(frozen=True)
 class SurfaceSamples:
-    """Points fixed on the body's surface, with their place in the UV grid (equation 1).
+    """Points fixed on the body's surface, with their cells in the UV grid (equation 1).
 
     Attributes:
         triangle: [N] rows of ``Body.f``.
         bary: [N, 3].
-        row, col: [N] cells of the grid.
+        row: [N] row of the grid.
+        col: [N] column of the grid.
         size: Side of the square grid.
     """
 
@@ -52,12 +52,12 @@ class SurfaceSamples:
     size: int
 
     def points(self, vertices: FloatArray, f: IntArray) -> FloatArray:
-        """[N, 3]: where the samples lie on the mesh ``vertices`` [V, 3]."""
+        """Return the samples' positions [N, 3] on a mesh ``vertices`` [V, 3], ``f`` [F, 3]."""
         out: FloatArray = np.einsum("nk,nkd->nd", self.bary, vertices[f[self.triangle]])
         return out
 
     def take(self, chosen: BoolArray) -> SurfaceSamples:
-        """Some of the samples: chosen [N]."""
+        """Return the samples of a mask [N]."""
         return SurfaceSamples(
             self.triangle[chosen], self.bary[chosen], self.row[chosen], self.col[chosen], self.size
         )
@@ -81,7 +81,7 @@ class UVMap:
 
 
 def sample_surface(body: Body, size: int, per_side: int = 1) -> SurfaceSamples:
-    """One sample per covered texel of the atlas at ``size``, or ``per_side``² of them.
+    """Sample a body's surface at ``per_side``² points of each covered texel of its atlas.
 
     More than one sample a cell averages the features over it, as the paper's dense surface points
     do on its coarse token grid.
@@ -95,7 +95,18 @@ def scatter_mean(
 ) -> tuple[FloatArray, BoolArray]:
     """Average samples into a UV grid: sum of values over sum of weights + eps (equation 3).
 
-    The kernel is nearest-neighbour, as in the paper. values [N, C] -> [S, S, C] and a mask [S, S].
+    The kernel is nearest-neighbour, as in the paper.
+
+    Args:
+        values: [N, C].
+        row: [N] row of each sample.
+        col: [N] column of each sample.
+        size: Side S of the grid.
+        eps: Added to the weights.
+
+    Returns:
+        values: [S, S, C].
+        mask: [S, S] cells with samples.
     """
     cell = row * size + col
     weight = np.bincount(cell, minlength=size * size)
@@ -104,7 +115,7 @@ def scatter_mean(
 
 
 def scatter_matrix(cell: IntArray, count: int) -> csr_array:
-    """[count, N] ones where a sample is in a cell: times values [N, C], it adds them up by cell."""
+    """Return a matrix [count, N] that sums values [N, C] by the cells [N] of their samples."""
     shape = (len(cell), count)
     return csr_array((np.ones(len(cell)), cell, np.arange(len(cell) + 1)), shape=shape).T.tocsr()
 
@@ -112,9 +123,17 @@ def scatter_matrix(cell: IntArray, count: int) -> csr_array:
 def find_visible_points(
     points: FloatArray, normals: FloatArray, buffer: MeshBuffer, camera: Camera
 ) -> tuple[BoolArray, FloatArray]:
-    """Which surface points [N, 3] with normals [N, 3] the camera sees, and their pixels [N, 2].
+    """Find the surface points that a camera sees: in the frame, facing it, and not occluded.
 
-    Seen: inside the frame, facing the camera, and not behind the z-buffer ``buffer``.
+    Args:
+        points: [N, 3] metres, world space.
+        normals: [N, 3] unit vectors.
+        buffer: The z-buffer of what may occlude them.
+        camera: The camera.
+
+    Returns:
+        seen: [N].
+        xy: [N, 2] pixels.
     """
     xy, z = project(points, camera)
     inside = (
@@ -134,15 +153,19 @@ def find_visible_points(
 
 @dataclass(frozen=True)
 class SeenPoints:
-    """Where a camera sees surface points: ``seen`` [N], and ``xy`` [N, 2] their pixels (+0.5
-    centres; of those that are not seen they mean nothing)."""
+    """Where a camera sees surface points.
+
+    Attributes:
+        seen: [N].
+        xy: [N, 2] pixels (centres at +0.5), undefined for points that are not seen.
+    """
 
     seen: BoolArray
     xy: FloatArray
 
     def within(self, mask: BoolArray | None) -> SeenPoints:
-        """Without the points outside ``mask`` [camera.height, camera.width] (the paper's filter at
-        test time, supplement A.1)."""
+        """Return it without the points outside ``mask`` [camera.height, camera.width] (the
+        paper's filter at test time, supplement A.1)."""
         if mask is None:
             return self
         pixel = np.where(self.seen[:, None], self.xy, 0.0).astype(np.int64)
@@ -152,11 +175,13 @@ class SeenPoints:
 def core_points(
     camera: Camera, vertices: FloatArray, body: Body, samples: SurfaceSamples
 ) -> SeenPoints:
-    """Where the photo's camera sees points of the body's surface (equation 2).
+    """Find where the photo's camera sees points of the body's surface (equation 2).
 
     Args:
-        vertices: [V, 3] the body as posed in the photo.
-        samples: Of its surface.
+        camera: The photo's camera.
+        vertices: [V, 3] metres, the body as posed in the photo.
+        body: The body.
+        samples: Samples of its surface.
     """
     buffer = rasterize_visibility(vertices, body.f, camera)
     normals = samples.points(vertex_normals(vertices, body.f), body.f)
@@ -172,10 +197,14 @@ def shell_points(
     samples: SurfaceSamples,
     offset: float | FloatArray = SHELL_OFFSET,
 ) -> SeenPoints:
-    """Where it sees points of the shell, outside of the body's own projection (equation 4).
+    """Find where the photo's camera sees the shell outside the body's projection (equation 4).
 
-    Args: as :func:`core_points`; ``offset`` is the shell's distance in metres, one for all or one
-    per vertex [V].
+    Args:
+        camera: The photo's camera.
+        vertices: [V, 3] metres, the body as posed in the photo.
+        body: The body.
+        samples: Samples of its surface.
+        offset: Distance of the shell in metres, or one for each vertex, [V].
     """
     normals = vertex_normals(vertices, body.f)
     shell = vertices + normals * np.reshape(offset, (-1, 1))
@@ -192,11 +221,13 @@ def shell_points(
 def gather_features(
     features: FloatArray, points: SeenPoints, camera: Camera, samples: SurfaceSamples
 ) -> UVMap:
-    """Features at seen points, averaged into the UV grid (equations 2 and 3).
+    """Average the features at seen points into the UV grid (equations 2 and 3).
 
     Args:
         features: [h, w, C] of the photo, at any resolution.
+        points: Where the photo shows the samples.
         camera: The photo's camera.
+        samples: Samples of the surface.
     """
     height, width = features.shape[:2]
     seen = points.seen
@@ -217,7 +248,7 @@ def sample_core(
     samples: SurfaceSamples,
     mask: BoolArray | None = None,
 ) -> UVMap:
-    """Core-UV: :func:`core_points` inside ``mask``, gathered."""
+    """Gather Core-UV: features at :func:`core_points` inside ``mask`` [H, W]."""
     points = core_points(camera, vertices, body, samples).within(mask)
     return gather_features(features, points, camera, samples)
 
@@ -231,6 +262,6 @@ def sample_shell(
     mask: BoolArray | None = None,
     offset: float | FloatArray = SHELL_OFFSET,
 ) -> UVMap:
-    """Shell-UV: :func:`shell_points` inside ``mask``, gathered."""
+    """Gather Shell-UV: features at :func:`shell_points` inside ``mask`` [H, W]."""
     points = shell_points(camera, vertices, body, samples, offset).within(mask)
     return gather_features(features, points, camera, samples)

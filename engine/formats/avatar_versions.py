@@ -1,10 +1,10 @@
-"""Versions of avatar files: which are read, and how those of older programs are made new.
+"""Versions of avatar files: which are read, and how older files are migrated.
 
 A version is ``major.minor`` (docs/avatars.md has the rule for users):
 
-- A **minor** version adds what may be absent, such as a tensor or a key of the header. All files
-  of its major version are read: what an older one lacks has a meaning, and what a newer one adds
-  is left out, with a warning.
+- A **minor** version adds something optional, such as a tensor or a key of the header. All files
+  of its major version are read: what an older one lacks has a default, and what a newer one adds
+  is ignored with a warning.
 - A **major** version changes what was there. Files of a newer one are refused. Files of an older
   one are read through :data:`MIGRATIONS`, one step for each major version, and nowhere else.
 
@@ -35,15 +35,15 @@ Header = dict[str, Any]
 Migration = Callable[[Tensors, Header], tuple[Tensors, Header]]
 
 MIGRATIONS: dict[int, Migration] = {}
-"""Major version -> what makes a file's tensors and header those of the next major version. Empty
-while there is only one major version. A step takes all tensors of the file, also such as are not
-known any more, and raises KeyError or ValueError where the file is not what it should be."""
+"""Functions from a file's tensors and header to those of the next major version, by major version.
+Empty while there is only one. A step takes all tensors of the file, even those no longer known, and
+raises KeyError or ValueError if the file is not valid."""
 
 _TEXT = re.compile(r"(0|[1-9]\d{0,8})(?:\.(0|[1-9]\d{0,8}))?")
 
 
 def format_version(version: tuple[int, int]) -> str:
-    """A version as it stands in a file.
+    """Return a version as files contain it.
 
     >>> format_version((1, 1))
     '1.1'
@@ -52,12 +52,14 @@ def format_version(version: tuple[int, int]) -> str:
 
 
 def parse_version(text: str, path: str) -> tuple[int, int]:
-    """The version that a file says it has, if it can be read.
+    """Return a file's version if it can be read, with a warning for a newer minor version.
 
-    Warns where the file is of a newer minor version.
+    Args:
+        text: The version in the file.
+        path: The file, for messages.
 
     Raises:
-        LikenessError: It says none, or a newer major one, or one of which no migration is known.
+        LikenessError: It is not a version, has a newer major version, or one without a migration.
 
     >>> parse_version("1", "a.safetensors"), parse_version("1.1", "a.safetensors")
     ((1, 0), (1, 1))
@@ -65,7 +67,7 @@ def parse_version(text: str, path: str) -> tuple[int, int]:
     found = _TEXT.fullmatch(text)
     if found is None:
         raise LikenessError(
-            f"'{path}' does not say which version of avatar file it is ({text[:20]!r}).",
+            f"'{path}' does not have a valid version of avatar files ({text[:20]!r}).",
             "Copy it again, or build the avatar again.",
         )
     version = int(found[1]), int(found[2] or 0)
@@ -77,7 +79,7 @@ def parse_version(text: str, path: str) -> tuple[int, int]:
         )
     if any(major not in MIGRATIONS for major in range(version[0], VERSION[0])):
         raise LikenessError(
-            f"{told}, which this program does not read any more.", "Build the avatar again."
+            f"{told}, which this program no longer reads.", "Build the avatar again."
         )
     if version > VERSION:
         warnings.warn(
@@ -89,7 +91,7 @@ def parse_version(text: str, path: str) -> tuple[int, int]:
 
 
 def migrate(tensors: Tensors, header: Header, major: int) -> tuple[Tensors, Header]:
-    """The tensors and the header of a file of a major version, as today's files have them."""
+    """Migrate the tensors and the header of a file of major version ``major`` to today's."""
     for step in range(major, VERSION[0]):
         tensors, header = MIGRATIONS[step](tensors, header)
     return tensors, header

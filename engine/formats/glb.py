@@ -1,10 +1,10 @@
-"""glTF 2.0 binary files: splats (KHR_gaussian_splatting), and the rigged mesh that stands for them.
+"""glTF 2.0 binary files: splats (KHR_gaussian_splatting), and a rigged mesh of the same person.
 
 glTF's axes are the engine's: metres, y up, facing +z. Splats are points with the ratified
-extension's attributes (linear scale, opacity as it is, quaternions x, y, z, w, f_dc), and COLOR_0
-for readers that only know points. The mesh has 55 joints, four weights a vertex, the expressions
-as morph targets (named in ``extras.targetNames``), and a texture with the light of the photo in
-it, so its material is unlit. Both stand in scenes of their own, for they are the same person.
+extension's attributes (linear scale and opacity, quaternions x, y, z, w, f_dc), and COLOR_0 for
+readers that only support points. The mesh has 55 joints, four weights a vertex, the expressions as
+morph targets (named in ``extras.targetNames``), and an unlit material, because the photo's light
+is in the texture. Each has its own scene, for they are the same person.
 """
 
 from __future__ import annotations
@@ -52,14 +52,19 @@ def write_glb(
     name: str = "Avatar",
     place: FloatArray | None = None,
 ) -> None:
-    """Write splats, a rigged mesh, or both to ``path``, whole or not at all.
+    """Write splats, a rigged mesh, or both atomically.
 
     Args:
-        pose: How the mesh stands; a motion becomes an animation that starts from its first frame.
-            The rest pose when left out.
-        place: [4, 4] from the pose's space to the splats' world; the identity when left out.
+        path: The file.
+        splats: Gaussians in world space.
+        mesh: The textured surface.
+        pose: Pose of the mesh, by default the rest pose; a motion becomes an animation that
+            starts from its first frame.
+        name: Name of the nodes.
+        place: [4, 4] from the pose's space to the splats' world; the identity by default.
 
     Raises:
+        ValueError: There are neither splats nor a mesh.
         LikenessError: The folder cannot be written to.
     """
     if splats is None and mesh is None:
@@ -72,7 +77,7 @@ def write_glb(
         taken = Pose.rest(mesh.body.num_expression) if pose is None else pose
         scenes.append({"name": "Mesh", "nodes": _add_mesh(gltf, mesh, taken, name, place)})
     gltf.root["scenes"] = scenes
-    # What moves is shown first; splats stand still.
+    # The mesh moves and is shown first; splats stand still.
     gltf.root["scene"] = len(scenes) - 1 if isinstance(pose, Motion) else 0
     with atomic_write(path) as scratch:
         scratch.write_bytes(gltf.to_bytes())
@@ -115,7 +120,7 @@ class _Gltf:
         normalized: bool = False,
         bounds: bool = False,
     ) -> int:
-        """[N, ...] of a type that glTF has. Rows that are no multiple of four bytes get padding."""
+        """Add an array [N, ...] of a glTF type; rows are padded to multiples of four bytes."""
         array = np.ascontiguousarray(array)
         item = _head(array, bounds)
         if normalized:
@@ -124,7 +129,7 @@ class _Gltf:
         return self.add("accessors", item)
 
     def sparse(self, rows: IntArray, values: FloatArray, count: int) -> int:
-        """[count, 3] float32 that is zero but for ``values`` [n, 3] at the ascending ``rows``."""
+        """Add [count, 3] float32, zero except for ``values`` [n, 3] at the ascending ``rows``."""
         item: _Json = {"componentType": _FLOAT, "type": "VEC3", "count": count}
         inside = np.asarray(values, np.float32).reshape(-1, 3)
         everything = inside if len(rows) == count else np.concatenate([inside, np.zeros((1, 3))])
@@ -167,7 +172,7 @@ def _head(array: np.ndarray[Any, Any], bounds: bool) -> _Json:
 
 
 def _add_splats(gltf: _Gltf, splats: Gaussians, name: str) -> int:
-    """A node with the splats as points; returns its index."""
+    """Add a node with the splats as points; return its index."""
     gltf.use(SPLATS)
     gltf.use(UNLIT)
     colors = np.asarray(splats.colors, np.float64)
@@ -199,7 +204,7 @@ def _add_splats(gltf: _Gltf, splats: Gaussians, name: str) -> int:
 
 
 def _xyzw(quats: FloatArray) -> FloatArray:
-    """Unit quaternions w, x, y, z -> x, y, z, w, float32."""
+    """Return quaternions w, x, y, z as x, y, z, w, float32, normalised."""
     turned = np.roll(np.asarray(quats, np.float64), -1, axis=-1)
     unit: FloatArray = turned / np.linalg.norm(turned, axis=-1, keepdims=True)
     return unit.astype(np.float32)
@@ -215,7 +220,7 @@ def _add_mesh(
     name: str,
     place_in_world: FloatArray | None,
 ) -> list[int]:
-    """The skinned mesh, its skeleton and its animation; returns the scene's nodes."""
+    """Add the skinned mesh, its skeleton and its animation; return the scene's nodes."""
     taken = make_curves(mesh.body, pose)
     vertex, place, f = _split_at_seams(mesh)
     primitive: _Json = {
@@ -251,7 +256,7 @@ def _add_mesh(
 
 
 def _split_at_seams(mesh: SurfaceMesh) -> tuple[IntArray, IntArray, IntArray]:
-    """A vertex for each pair of vertex and texture place: rows of both [n], triangles [F, 3]."""
+    """Split vertices at texture seams: rows of vertices and coordinates [n], triangles [F, 3]."""
     pairs = np.stack([np.asarray(mesh.body.f).ravel(), mesh.uv_f.ravel()], 1)
     unique, f = np.unique(pairs, axis=0, return_inverse=True)
     return unique[:, 0], unique[:, 1], f.reshape(-1, 3)
@@ -273,7 +278,7 @@ def _mesh_attributes(
 
 
 def _targets(gltf: _Gltf, moves: FloatArray) -> list[_Json]:
-    """A morph target for each expression of ``moves`` [n, 3, E]."""
+    """Return a morph target for each expression of ``moves`` [n, 3, E]."""
     targets = []
     for e in range(moves.shape[2]):
         rows = np.flatnonzero(np.abs(moves[:, :, e]).max(1) > 1e-6)
@@ -299,14 +304,14 @@ def _material(gltf: _Gltf, texture: FloatArray) -> _Json:
 
 
 def encode_png(texture: FloatArray) -> bytes:
-    """A picture [H, W, 3] 0..1 as a PNG file."""
+    """Encode a picture [H, W, 3] in 0..1 as PNG."""
     out = io.BytesIO()
     Image.fromarray(np.round(np.clip(texture, 0, 1) * 255).astype(np.uint8)).save(out, "PNG")
     return out.getvalue()
 
 
 def _add_skeleton(gltf: _Gltf, mesh: SurfaceMesh, taken: Curves) -> list[int]:
-    """A node for each joint, in the first frame's pose."""
+    """Add a node for each joint, in the first frame's pose."""
     first = len(gltf.root.get("nodes", []))
     places = joint_offsets(mesh.body)
     places[0] = taken.root[0]
@@ -324,7 +329,7 @@ def _add_skeleton(gltf: _Gltf, mesh: SurfaceMesh, taken: Curves) -> list[int]:
 
 
 def _inverse_binds(joints: FloatArray) -> FloatArray:
-    """[55, 4, 4] as glTF stores matrices: column after column."""
+    """Return matrices [55, 4, 4] as glTF stores them: column by column."""
     out = np.tile(np.eye(4, dtype=np.float32), (len(joints), 1, 1))
     out[:, 3, :3] = -np.asarray(joints)
     return out

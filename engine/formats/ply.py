@@ -2,7 +2,7 @@
 
 The file stores ``scale_*`` as the natural logarithm of metres, ``opacity`` before the sigmoid,
 ``rot_*`` as w, x, y, z, and colours as the first spherical-harmonics coefficient:
-``f_dc = (rgb - 0.5) / 0.28209``. Files have no word for their axes: see :data:`UPS`.
+``f_dc = (rgb - 0.5) / 0.28209``. Files do not record their axes: see :data:`UPS`.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from ..files.untrusted import file_size, wrap_parser_errors
 SH_C0 = 0.28209479177387814
 """The constant spherical harmonic, 1 / (2 sqrt(pi))."""
 
-_LEAST_SCALE = 1e-9  # metres; zero has no logarithm
-_LEAST_OPACITY = 1e-6  # neither 0 nor 1 has a logit
+_MIN_SCALE = 1e-9  # metres; zero has no logarithm
+_MIN_OPACITY = 1e-6  # neither 0 nor 1 has a logit
 
 
 _HEADER_BYTES = 1 << 16
-_MOST_ROWS = 1 << 28
+_MAX_ROWS = 1 << 28
 _WIDTHS = {
     **dict.fromkeys(("char", "uchar", "int8", "uint8"), 1),
     **dict.fromkeys(("short", "ushort", "int16", "uint16"), 2),
     **dict.fromkeys(("int", "uint", "float", "int32", "uint32", "float32"), 4),
     **dict.fromkeys(("double", "float64", "int64", "uint64"), 8),
 }
-"""Bytes of a property."""
+"""Bytes of each property type."""
 
 UPS: dict[str, FloatArray] = {
     "y": np.eye(3),
     "-y": np.diag([1.0, -1.0, -1.0]),
     "z": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]),
 }
-"""Which axis of a file points up -> [3, 3] engine axes to the file's. ``y``: the engine's own,
-facing +z. ``-y``: facing -z, as files from photogrammetry have it and viewers of splats expect.
-``z``: facing -y, Blender's."""
+"""Rotations [3, 3] from the engine's axes to the file's, by the file's up axis. ``y``: the engine's
+own, facing +z. ``-y``: facing -z, common in photogrammetry and expected by splat viewers. ``z``:
+facing -y, Blender's."""
 
 
 def rotate_gaussians(gaussians: Gaussians, R: FloatArray) -> Gaussians:
-    """Gaussians of one colour from every side, turned by R [3, 3] about the origin."""
+    """Rotate Gaussians without view-dependent colour by R [3, 3] about the origin."""
     if np.array_equal(R, np.eye(3)):
         return gaussians
     quats = quaternion_multiply(matrix_to_quaternion(R), gaussians.quats.astype(np.float64))
@@ -59,15 +59,17 @@ def rotate_gaussians(gaussians: Gaussians, R: FloatArray) -> Gaussians:
 def encode_gaussians(
     gaussians: Gaussians,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """means, log scales, quaternions, logits and f_dc, float32, as files hold them."""
+    """Return means, log scales, quaternions, logits and f_dc, float32, as files store them.
+
+    Raises:
+        ValueError: The colours are not RGB.
+    """
     if gaussians.colors.shape[1] != 3:
         raise ValueError(f"the file holds RGB, not {gaussians.colors.shape[1]} channels")
-    opacity = np.clip(
-        np.asarray(gaussians.opacities, np.float64), _LEAST_OPACITY, 1 - _LEAST_OPACITY
-    )
+    opacity = np.clip(np.asarray(gaussians.opacities, np.float64), _MIN_OPACITY, 1 - _MIN_OPACITY)
     return (
         np.ascontiguousarray(gaussians.means, np.float32),
-        np.log(np.maximum(gaussians.scales, _LEAST_SCALE)).astype(np.float32),
+        np.log(np.maximum(gaussians.scales, _MIN_SCALE)).astype(np.float32),
         np.ascontiguousarray(gaussians.quats, np.float32),
         np.log(opacity / (1 - opacity)).astype(np.float32),
         ((np.asarray(gaussians.colors) - 0.5) / SH_C0).astype(np.float32),
@@ -83,10 +85,19 @@ def decode_gaussians(
     sh0: FloatArray,
     remedy: str,
 ) -> Gaussians:
-    """The inverse of :func:`encode_gaussians`.
+    """Invert :func:`encode_gaussians`.
+
+    Args:
+        path: The file, for messages.
+        means: [N, 3] metres.
+        scales: [N, 3] logarithms.
+        quats: [N, 4] as w, x, y, z, of any length.
+        opacities: [N] logits.
+        sh0: [N, 3] first spherical-harmonics coefficients.
+        remedy: Of the error.
 
     Raises:
-        LikenessError: Values that are no numbers; names the file.
+        LikenessError: Values are not finite.
     """
     length = np.linalg.norm(quats, axis=1, keepdims=True)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -99,15 +110,17 @@ def decode_gaussians(
         )
     for name in ("means", "quats", "scales", "opacities", "colors"):
         if not np.isfinite(getattr(gaussians, name)).all():
-            raise LikenessError(f"'{path}' has {name} that are no numbers.", remedy)
+            raise LikenessError(f"'{path}' has {name} that are not finite.", remedy)
     return gaussians
 
 
 def write_ply(gaussians: Gaussians, path: Path, up: str = "y") -> None:
-    """Write RGB Gaussians to ``path``, whole or not at all.
+    """Write RGB Gaussians atomically.
 
     Args:
-        up: One of ``UPS``.
+        gaussians: The Gaussians.
+        path: The file.
+        up: The file's up axis, one of ``UPS``.
 
     Raises:
         LikenessError: The folder cannot be written to.
@@ -117,11 +130,11 @@ def write_ply(gaussians: Gaussians, path: Path, up: str = "y") -> None:
 
 
 def check_ply_header(path: Path) -> None:
-    """Read a PLY file's header, and see that the file holds the rows that it announces.
+    """Check that a PLY file has the rows that its header announces.
 
     Raises:
         OSError: It cannot be opened.
-        ValueError: What is wrong with it.
+        ValueError: It is not valid.
     """
     size = file_size(path)
     with path.open("rb") as file:
@@ -138,27 +151,28 @@ def check_ply_header(path: Path) -> None:
             case ["element", _, number]:
                 needed += count * width
                 count, width = int(number) if number.isdigit() else -1, 0
-                if not 0 <= count <= _MOST_ROWS:
+                if not 0 <= count <= _MAX_ROWS:
                     raise ValueError(f"it announces {number[:20]} rows")
             case ["property", "list", *_] if count:
-                raise ValueError("it has faces, Gaussians have none")
+                raise ValueError("it has faces, unlike Gaussians")
             case ["property", kind, _]:
                 width += _WIDTHS.get(kind, 0)
     needed += count * width
     if needed > size:
-        raise ValueError(f"its header announces {needed:,} bytes, and {size:,} are there")
+        raise ValueError(f"its header announces {needed:,} bytes, but it has {size:,}")
 
 
 def read_ply(path: Path, up: str = "y") -> Gaussians:
-    """Read a Gaussian PLY file, also a compressed one.
+    """Read a Gaussian PLY file, compressed or not.
 
-    Colours that depend on the view are reduced to their mean, with a warning.
+    View-dependent colours are reduced to their mean, with a warning.
 
     Args:
-        up: Which axis of the file points up, one of ``UPS``.
+        path: The file.
+        up: The file's up axis, one of ``UPS``.
 
     Raises:
-        LikenessError: No such file, or not Gaussians.
+        LikenessError: The file does not exist, or does not hold Gaussians.
     """
     remedy = "Give a PLY file of 3D Gaussians."
     try:

@@ -1,4 +1,4 @@
-"""What skinned-mesh formats need of a body: four bones a vertex, joints as nodes, and curves."""
+"""A body as skinned-mesh formats need it: four bones a vertex, joints as nodes, and curves."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ BONES_PER_VERTEX = 4
 
 
 def bone_weights(body: Body) -> tuple[IntArray, FloatArray]:
-    """The four heaviest joints of each vertex [V, 4] uint8, and their weights [V, 4] float32,
-    which add up to one in float32; unused places are joint 0 with weight 0."""
+    """Reduce skinning weights to four joints a vertex.
+
+    Returns:
+        joints: [V, 4] uint8, the heaviest joints; unused entries are 0.
+        weights: [V, 4] float32, which add up to one in float32; unused entries are 0.
+    """
     weights = np.asarray(body.weights, np.float64)
     joints = np.argsort(-weights, axis=1, kind="stable")[:, :BONES_PER_VERTEX]
     kept = np.take_along_axis(weights, joints, 1)
@@ -26,7 +30,7 @@ def bone_weights(body: Body) -> tuple[IntArray, FloatArray]:
 
 
 def joint_offsets(body: Body) -> FloatArray:
-    """[55, 3] where each joint stands from its parent at rest; the first from the origin."""
+    """Return each joint's rest offset [55, 3] from its parent, or the origin, in metres."""
     joints = np.asarray(body.J_template, np.float64)
     parents = np.array(body.parents)
     return np.where(parents[:, None] >= 0, joints - joints[np.maximum(parents, 0)], joints)
@@ -34,12 +38,12 @@ def joint_offsets(body: Body) -> FloatArray:
 
 @dataclass(frozen=True)
 class Curves:
-    """A pose, or T of them, as a skeleton's nodes take it.
+    """T poses as curves of a skeleton's nodes.
 
     Attributes:
         times: [T] seconds.
-        root: [T, 3] place of the pelvis.
-        quats: [T, 55, 4] w, x, y, z, each turned from its parent, without jumps of sign.
+        root: [T, 3] metres, position of the pelvis.
+        quats: [T, 55, 4] as w, x, y, z, relative to the parents, without jumps of sign.
         expression: [T, E].
     """
 
@@ -50,7 +54,7 @@ class Curves:
 
 
 def make_curves(body: Body, poses: Pose | Motion, frame_rate: float = 30.0) -> Curves:
-    """A pose as one frame, or a motion at its own rate."""
+    """Return the curves of a pose (one frame) or of a motion at its own rate."""
     if isinstance(poses, Motion):
         full, transl, expression = poses.full_pose, poses.transl, poses.expression
         frame_rate = poses.frame_rate

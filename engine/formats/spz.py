@@ -1,9 +1,9 @@
 """Gaussian SPZ files, Niantic's compressed format, through gsply.
 
-Written as version 3: one gzip stream, positions in fixed point, rotations as the smallest three of
-a quaternion, scales, colours and opacities in a byte each. Axes are right, up, back, which are the
-engine's as a viewer sees them. What the bytes cost: scales are true to 3 %, colours to 1/270,
-positions to 8 micrometres.
+Files are of version 3: one gzip stream, positions in fixed point, rotations as the smallest three
+of a quaternion, scales, colours and opacities in a byte each. The axes are right, up, back, which
+are the engine's as a viewer sees them. Precision: 3 % in scale, 1/270 in colour, 8 micrometres in
+position.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ..files.untrusted import iter_decompressed, read_bytes, wrap_parser_errors
 from .ply import SH_C0, decode_gaussians, encode_gaussians
 
 FRACTION_BITS = 16
-"""Of the 24 bits of a coordinate: steps of 15 micrometres, places up to 127 m."""
+"""Of the 24 bits of a coordinate: steps of 15 micrometres, up to 127 m."""
 
 MAX_METRES = 2.0 ** (23 - FRACTION_BITS) - 1
 COLOR_RANGE = (0.5 - 0.5 / 0.15 * SH_C0, 0.5 + 0.5 / 0.15 * SH_C0)
-"""Colours outside of this are cut off; photos stay within 0..1."""
+"""Colours outside are clipped; photos stay within 0..1."""
 
 
 MAX_BYTES = 2 << 30
@@ -37,7 +37,11 @@ _EXTENSIONS = 1 << 20  # bytes that may follow
 
 
 def write_spz(gaussians: Gaussians, path: Path) -> None:
-    """Write RGB Gaussians to ``path``, whole or not at all.
+    """Write RGB Gaussians atomically.
+
+    Args:
+        gaussians: The Gaussians.
+        path: The file.
 
     Raises:
         LikenessError: The folder cannot be written to, or they lie too far from the origin.
@@ -57,8 +61,8 @@ def write_spz(gaussians: Gaussians, path: Path) -> None:
 
 
 def _check(data: bytes) -> None:
-    """Raise ValueError where the stream is not as long as its header says. It is unpacked for that
-    in small parts: a few bytes may stand for gigabytes."""
+    """Check that the stream is as long as its header says (ValueError). It is unpacked in small
+    parts, because a few bytes may expand to gigabytes."""
     parts = iter_decompressed(data)
     start = b""
     while len(start) < _HEADER.size and (part := next(parts, None)) is not None:
@@ -67,7 +71,7 @@ def _check(data: bytes) -> None:
         raise ValueError("it has no header")
     magic, version, points, degree = _HEADER.unpack_from(start)
     if magic != _MAGIC or version not in (1, 2, 3) or degree not in _HARMONICS:
-        raise ValueError("it is no SPZ file of version 1 to 3")
+        raise ValueError("it is not an SPZ file of version 1 to 3")
     size = _HEADER.size + points * (_POINT + (version == 3) + 3 * _HARMONICS[degree])
     found = len(start)
     for part in parts:
@@ -75,16 +79,16 @@ def _check(data: bytes) -> None:
         if found > size + _EXTENSIONS:
             break
     if not size <= found <= size + _EXTENSIONS:
-        raise ValueError(f"its {points:,} splats need {size:,} bytes, and others are there")
+        raise ValueError(f"its {points:,} splats need {size:,} bytes, which it does not have")
 
 
 def read_spz(path: Path) -> Gaussians:
     """Read an SPZ file of version 1 to 3.
 
-    Colours that depend on the view are reduced to their mean, with a warning.
+    View-dependent colours are reduced to their mean, with a warning.
 
     Raises:
-        LikenessError: No such file, not an SPZ file, or of a later version.
+        LikenessError: The file does not exist, is not an SPZ file, or has a later version.
     """
     remedy = "Give an SPZ file of version 1 to 3."
     try:

@@ -10,14 +10,14 @@ from ..core.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class SurfaceMesh:
-    """A skinned mesh with the avatar's look.
+    """A skinned mesh with the avatar's texture.
 
     Attributes:
-        body: With the carried vertices as ``v_template``; pose it as any body.
-        uv: [T, 2] places in the texture, v down.
+        body: The body whose ``v_template`` is the mesh; pose it as any body.
+        uv: [T, 2] texture coordinates, v down.
         uv_f: [F, 3] rows of ``uv``.
-        texture: [S, S, 3] float32 0..1, as stored in photos (sRGB).
-        colors: [V, 3] float32 0..1, the texture's colours at the vertices.
+        texture: [S, S, 3] float32 in 0..1, sRGB.
+        colors: [V, 3] float32 in 0..1, the texture's colours at the vertices.
     """
 
     body: Body

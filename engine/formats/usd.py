@@ -1,10 +1,10 @@
 """USD text files (.usda): splats as a ParticleField3DGaussianSplat, and the rigged mesh.
 
 Axes are the engine's: metres, y up, facing +z. The splats' schema is of OpenUSD 26.03; older
-readers pass over it. The mesh is a SkelRoot with 55 joints, four weights a vertex, the expressions
-as blend shapes, a texture beside the file, and linear vertex colours in ``displayColor``. Where a
-file holds both they are variants of one prim (variant set ``look``), with the mesh chosen, for
-they are the same person.
+readers ignore it. The mesh is a SkelRoot with 55 joints, four weights a vertex, the expressions as
+blend shapes, a texture beside the file, and linear vertex colours in ``displayColor``. If a file
+holds both, they are variants of one prim (variant set ``look``) with the mesh selected, for they
+are the same person.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REACH = 3.0  # standard deviations of a splat that its extent holds
 
 
 def texture_path(path: Path) -> Path:
-    """The picture that goes with a USD file of a mesh."""
+    """Return the path of the texture beside a USD file of a mesh."""
     return path.with_name(f"{path.stem}_texture.png")
 
 
@@ -41,14 +41,19 @@ def write_usda(
     name: str = "Avatar",
     place: FloatArray | None = None,
 ) -> None:
-    """Write splats, a rigged mesh, or both to ``path``; the mesh's texture beside it.
+    """Write splats, a rigged mesh, or both, and the mesh's texture beside the file.
 
     Args:
-        pose: How the mesh stands; a motion becomes a SkelAnimation with time samples, one time code
-            a frame. The rest pose when left out.
-        place: [4, 4] from the pose's space to the splats' world; the identity when left out.
+        path: The file.
+        splats: Gaussians in world space.
+        mesh: The textured surface.
+        pose: Pose of the mesh, by default the rest pose; a motion becomes a SkelAnimation with
+            one time code a frame.
+        name: Name of the root prim.
+        place: [4, 4] from the pose's space to the splats' world; the identity by default.
 
     Raises:
+        ValueError: There are neither splats nor a mesh.
         LikenessError: The folder cannot be written to.
     """
     if splats is None and mesh is None:
@@ -260,7 +265,7 @@ def _identifier(name: str) -> str:
 
 
 def _samples(attribute: str, values: list[str]) -> str:
-    """Of a still pose too: Blender reads no animation without a time."""
+    """Time samples, even of a still pose: Blender reads no animation without a time."""
     frames = "\n".join(f"{t}: {value}," for t, value in enumerate(values))
     return f"{attribute}.timeSamples = {{\n{_indent(frames)}\n}}"
 

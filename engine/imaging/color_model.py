@@ -1,4 +1,4 @@
-"""Gaussian mixtures of colours: what a person looks like, and what the rest does."""
+"""Gaussian mixtures of colours: the person's and the background's."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from scipy.special import logsumexp
 from ..core.types import FloatArray
 
 _FLOOR = 2e-4
-"""Least colour variance of a component (about 1/70 of the range): noise and gradients."""
+"""Minimum colour variance of a component (about 1/70 of the range): noise and gradients."""
 
 
-_PATH = ["einsum_path", (0, 1), (0, 1)]  # what numpy finds, each time again
+_PATH = ["einsum_path", (0, 1), (0, 1)]  # the path that numpy would search for every time
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,12 @@ class ColorModel:
     log_norms: FloatArray
 
     def log_density(self, features: FloatArray, equal: bool = True) -> FloatArray:
-        """[N, D] -> [N] log of the density, with all components of equal weight or their own.
+        """Return the log density [N] of features [N, D].
 
-        Equal, because a shoe that covers a hundredth of a person is no less theirs.
+        Args:
+            features: [N, D].
+            equal: Weigh all components equally: a shoe is small, but as much the person's as
+                their coat.
         """
         joint = self._joint(features)
         if equal:
@@ -43,7 +46,7 @@ class ColorModel:
         return np.asarray(logsumexp(joint, axis=1))
 
     def posterior(self, features: FloatArray) -> FloatArray:
-        """[N, D] -> [N, K] how likely each component made each of them."""
+        """Return the probability [N, K] that each component made each of the features [N, D]."""
         joint = self._joint(features)
         return np.asarray(np.exp(joint - logsumexp(joint, axis=1, keepdims=True)))
 
@@ -59,9 +62,12 @@ class ColorModel:
 
 
 def fit_colors(features: FloatArray, components: int = 8, rounds: int = 8) -> ColorModel:
-    """A mixture for [N, D] features by expectation maximisation, started by farthest points.
+    """Fit a mixture by expectation maximisation, started from farthest points; deterministic.
 
-    Deterministic: the same features give the same model.
+    Args:
+        features: [N, D].
+        components: Number of Gaussians.
+        rounds: Number of iterations.
     """
     data = np.asarray(features, np.float64)
     if len(data) > 6000:

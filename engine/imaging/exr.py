@@ -1,7 +1,7 @@
-"""OpenEXR files: colour, transparency and depth in one picture, as compositing programs want them.
+"""OpenEXR files with colour, transparency and depth, for compositing programs.
 
-Only what one picture needs: one part, scan lines, ZIP compression. Written here rather than by a
-library because Blender's Python brings none.
+They have one part, scan lines and ZIP compression. There is a writer here because Blender's Python
+has no library for them.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ..core.types import FloatArray
 from ..files.atomic import atomic_write
 
 NO_DEPTH = 1e10
-"""Depth where nothing is: Blender's number for it."""
+"""Depth of empty pixels, as Blender writes it."""
 
 ALPHA_SEEN = 1.0 / 255.0
-"""Below this a pixel has no depth."""
+"""Alpha below which a pixel has no depth."""
 
 DEPTH_CHANNEL = "Depth.Z"
 
@@ -32,9 +32,14 @@ _ZIP = 3
 
 
 def write_exr(path: Path, channels: Mapping[str, NDArray[np.float16 | np.float32]]) -> None:
-    """Write channels [H, W], float16 or float32, all of one size; whole or not at all.
+    """Write an OpenEXR file atomically.
+
+    Args:
+        path: The file.
+        channels: [H, W] float16 or float32 by name, all of one size.
 
     Raises:
+        ValueError: The channels differ in size.
         LikenessError: The folder is missing, full or read-only.
     """
     arrays = {name: np.ascontiguousarray(channels[name]) for name in sorted(channels)}
@@ -60,14 +65,18 @@ def write_exr_frame(
     depth: FloatArray,
     covered: FloatArray | None = None,
 ) -> None:
-    """A rasteriser's picture on black: linear light, alpha multiplied in (half), depth (float).
+    """Write a rasteriser's picture: premultiplied linear colour (half) and depth (float).
 
     Args:
-        rgb: [H, W, 3] sRGB with the weights in it, as ``render.rasterize`` draws it on black.
-        alpha: [H, W].
+        path: The file.
+        rgb: [H, W, 3] premultiplied sRGB, as ``render.rasterize`` draws it on black.
+        alpha: [H, W] in 0..1.
         depth: [H, W] metres along the view axis.
-        covered: [H, W] where it is less than ``ALPHA_SEEN``, ``NO_DEPTH`` is written; None takes
+        covered: [H, W] coverage; the depth below ``ALPHA_SEEN`` is ``NO_DEPTH``. None takes
             ``alpha``.
+
+    Raises:
+        LikenessError: The folder is missing, full or read-only.
     """
     covered = alpha if covered is None else covered
     straight = rgb / np.maximum(alpha, 1e-6)[..., None]

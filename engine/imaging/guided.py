@@ -20,7 +20,7 @@ def guided_filter(
     epsilon: float,
     full_guide: FloatArray | None = None,
 ) -> FloatArray:
-    """``values`` as a locally linear function of the guide's colours.
+    """Express ``values`` as a locally linear function of the guide's colours.
 
     Args:
         values: [H, W].

@@ -1,4 +1,4 @@
-"""Numbered pictures in a folder: a clip as compositing programs take it, with its transparency."""
+"""Numbered pictures in a folder: clips with transparency for compositing programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _COMPRESSION = 4  # zlib's; a third of the default's time for a twentieth more b
 
 
 class NumberedFiles:
-    """Names with a number in them, counted from 0: ``frame_%04d.png`` or ``frame_####.png``.
+    """File names with a frame number from 0: ``frame_%04d.png`` or ``frame_####.png``.
+
+    Attributes:
+        pattern: The path with the number's placeholder.
 
     >>> NumberedFiles(Path("out/a_##.png")).path(7).as_posix()
     'out/a_07.png'
@@ -41,12 +44,12 @@ class NumberedFiles:
         self._digits = digits
 
     def path(self, number: int) -> Path:
-        """The file of one frame."""
+        """Return the file of one frame."""
         name = f"{self._before}{number:0{self._digits}d}{self._after}"
         return self.pattern.with_name(name)
 
     def beyond(self, count: int) -> list[Path]:
-        """Files of the pattern that a clip of ``count`` frames would leave as they are."""
+        """Return the files of the pattern that a clip of ``count`` frames would not replace."""
         folder = self.pattern.absolute().parent
         if not folder.is_dir():
             return []
@@ -62,10 +65,16 @@ class NumberedFiles:
 
 
 def parse_numbered(out: Path) -> NumberedFiles | None:
-    """The pictures that ``-o`` asks for: a folder or a pattern; None for a video's name.
+    """Parse an output as numbered pictures: a folder or a pattern.
+
+    Args:
+        out: The value of ``-o``.
+
+    Returns:
+        None for a video's name.
 
     Raises:
-        LikenessError: Neither; lists what there is.
+        LikenessError: It is neither.
     """
     if out.is_dir() or not out.suffix:
         return NumberedFiles(out / "frame_%04d.png")
@@ -81,13 +90,13 @@ def parse_numbered(out: Path) -> NumberedFiles | None:
 
 
 class ImageSequenceWriter:
-    """Numbered PNG files that appear all together or not at all. Use it in a ``with`` block.
+    """Writes numbered PNG files, atomically, in a ``with`` block.
 
     Args:
-        names: What the files are called.
-        width: Of the frames.
-        height: Of the frames.
-        alpha: They come as [H, W, 4] with straight alpha.
+        names: Names of the files.
+        width: Width of the frames in pixels.
+        height: Height of the frames in pixels.
+        alpha: Frames are [H, W, 4] with straight alpha.
     """
 
     def __init__(
@@ -106,7 +115,15 @@ class ImageSequenceWriter:
         return self
 
     def write(self, picture: FloatArray | NDArray[np.uint8]) -> None:
-        """Append a frame, float 0..1 or uint8."""
+        """Append a frame.
+
+        Args:
+            picture: [H, W, 3] or, with ``alpha``, [H, W, 4]; float in 0..1 or uint8.
+
+        Raises:
+            ValueError: The frame has another shape.
+            LikenessError: It cannot be written.
+        """
         if picture.shape != self._shape:
             raise ValueError(f"expected {self._shape}, got {picture.shape}")
         target = self._scratch / self.names.path(self._written).name

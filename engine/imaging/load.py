@@ -1,4 +1,4 @@
-"""Reading a portrait from a file: upright, sRGB, float, bounded size."""
+"""Loading of portraits: upright, sRGB, float, of bounded size."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ MAX_MEGAPIXELS = 100
 """Larger files are refused before they are decoded (reading takes up to 35 bytes a pixel)."""
 
 MAX_BYTES = 1 << 30
-"""Larger files are no pictures."""
+"""Limit of a picture file in bytes."""
 
 MIN_SIDE = 64
-"""Pixels; nothing can be found in less."""
+"""Minimum side in pixels; detectors find nothing in less."""
 
 FULL_FRAME_DIAGONAL = 43.27
-"""Millimetres; what 35 mm equivalent focal lengths refer to."""
+"""Millimetres; 35 mm equivalent focal lengths refer to it."""
 
 _UNIT_MILLIMETRES = {2: 25.4, 3: 10.0, 4: 1.0, 5: 0.001}  # EXIF's inch, cm, mm, micrometre
 _SENSOR_DIAGONALS = (3.0, 120.0)  # millimetres, from phones to medium format
@@ -46,8 +46,8 @@ PICTURE_FORMATS = (
     "TGA",
     "PSD",
 )
-"""Of Pillow's, whose JPEG also opens MPO; what is left out is no photo, or is drawn by another
-program (PostScript)."""
+"""Pillow's formats for photos (its JPEG also opens MPO), without those that another program draws
+(PostScript)."""
 
 PICTURE_ERRORS = (
     OSError,
@@ -66,24 +66,28 @@ PICTURE_ERRORS = (
     zlib.error,
     Image.DecompressionBombError,
 )
-"""What Pillow raises of damaged files; its readers promise nothing."""
+"""What Pillow raises for damaged files; it documents nothing."""
 
-_MOST_VISITS = 10_000_000_000
-"""Pixels times passes of a JPEG, a few seconds' work; progressive photos have about ten passes."""
+_MAX_VISITS = 10_000_000_000
+"""Limit of pixels times passes of a JPEG, some seconds; progressive photos have about ten."""
 
 _SIXTEEN_BIT_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 
 
 def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
-    """The picture in ``path``, ready for the detectors.
+    """Load a portrait for the detectors.
 
-    Orientation from EXIF is applied, an embedded colour profile converted to sRGB, grey, palette,
-    CMYK and 16-bit pictures become RGB, and alpha is kept apart when any of it is not opaque. Of
-    an animation the first frame is taken. The longer side is reduced to ``max_side`` pixels.
+    The EXIF orientation is applied, embedded colour profiles are converted to sRGB, and grey,
+    palette, CMYK and 16-bit pictures to RGB. Alpha is separated unless all of it is opaque. An
+    animation gives its first frame.
+
+    Args:
+        path: The picture.
+        max_side: Longer pictures are reduced to this many pixels on the longer side.
 
     Raises:
-        LikenessError: Missing, a folder, empty, not a picture, cut off, smaller than ``MIN_SIDE``
-            or larger than ``MAX_MEGAPIXELS``.
+        LikenessError: The file is missing, a folder, empty, not a picture, truncated, smaller
+            than ``MIN_SIDE`` or larger than ``MAX_MEGAPIXELS``.
     """
     path = Path(path)
     image = _open(path)
@@ -104,7 +108,7 @@ def load_portrait(path: Path, max_side: int = 2048) -> Portrait:
 
 
 def _open(path: Path) -> Image.Image:
-    """The file's picture, not yet decoded, its size checked."""
+    """Open a picture without decoding it, and check its size."""
     size = require_file(path, "Name a picture file.")
     if size == 0:
         raise LikenessError(f"'{path}' is empty (0 bytes).", "Copy or export the picture again.")
@@ -140,16 +144,16 @@ def _open(path: Path) -> Image.Image:
             f"'{path}' is {width} x {height} pixels, too small to find a person in.",
             f"Use a picture of at least {MIN_SIDE} pixels on its shorter side, better 512.",
         )
-    if image.format in ("JPEG", "MPO") and _jpeg_scans(path) * width * height > _MOST_VISITS:
+    if image.format in ("JPEG", "MPO") and _jpeg_scans(path) * width * height > _MAX_VISITS:
         raise LikenessError(
-            f"'{path}' has more passes than a photo has, and would take minutes to read.",
-            "Open it elsewhere and save it again.",
+            f"'{path}' has more passes than photos have and would take minutes to read.",
+            "Open it in another program and save it again.",
         )
     return image
 
 
 def _jpeg_scans(path: Path) -> int:
-    """How often a JPEG begins a pass over the picture; each costs time, and hardly any bytes."""
+    """Count a JPEG's passes over the picture; each costs time and hardly any bytes."""
     scans, last = 0, b""
     with path.open("rb") as file:
         while part := file.read(1 << 24):
@@ -159,11 +163,10 @@ def _jpeg_scans(path: Path) -> int:
 
 
 def _focal_35mm(image: Image.Image) -> float | None:
-    """The 35 mm equivalent focal length that the camera wrote, in millimetres.
+    """Return the 35 mm equivalent focal length from EXIF in millimetres, or None.
 
-    Where it wrote only the lens's own focal length, the sensor's size follows from the pixels per
-    length of its surface, which most larger cameras write beside it. A lens without a sensor
-    tells nothing.
+    If the camera wrote only the lens's own focal length, the sensor's size follows from the pixel
+    density of its surface, which most larger cameras write as well.
     """
     tags = image.getexif().get_ifd(ExifTags.IFD.Exif)
     equivalent = _positive(tags.get(ExifTags.Base.FocalLengthIn35mmFilm))
@@ -177,7 +180,7 @@ def _focal_35mm(image: Image.Image) -> float | None:
 
 
 def _sensor_diagonal(tags: dict[int, Any], size: tuple[int, int]) -> float | None:
-    """Millimetres, from the resolution of the sensor and the size of the recorded picture."""
+    """Return the sensor's diagonal in millimetres from its pixel density and the picture's size."""
     unit = _UNIT_MILLIMETRES.get(tags.get(ExifTags.Base.FocalPlaneResolutionUnit, 2))
     across = _positive(tags.get(ExifTags.Base.FocalPlaneXResolution))
     down = _positive(tags.get(ExifTags.Base.FocalPlaneYResolution)) or across
@@ -191,7 +194,7 @@ def _sensor_diagonal(tags: dict[int, Any], size: tuple[int, int]) -> float | Non
 
 
 def _positive(value: Any) -> float | None:
-    """A positive number of a tag, which may be a ratio (of zeros, even), or None."""
+    """Return a tag's value if it is a positive number (it may be a ratio, even of zeros)."""
     try:
         number = float(value)
     except (TypeError, ValueError, ZeroDivisionError):
@@ -200,7 +203,7 @@ def _positive(value: Any) -> float | None:
 
 
 def _rgb_and_alpha(image: Image.Image) -> tuple[FloatArray, FloatArray | None]:
-    """Decoded picture -> upright float32 [H, W, 3] and [H, W] or None."""
+    """Return upright colours [H, W, 3] and alpha [H, W] or None, float32."""
     upright = ImageOps.exif_transpose(image)
     if upright.mode in _SIXTEEN_BIT_MODES:
         grey = np.array(upright, np.float32)
@@ -223,7 +226,7 @@ def _rgb_and_alpha(image: Image.Image) -> tuple[FloatArray, FloatArray | None]:
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """Through the embedded colour profile if there is a usable one, else by mode alone."""
+    """Convert by the embedded colour profile if it is usable, else by mode alone."""
     profile = image.info.get("icc_profile")
     plain = image if image.mode in ("RGB", "CMYK", "L") else image.convert("RGB")
     if profile:

@@ -1,7 +1,7 @@
-"""Whether the matte kept the whole person: held against the fitted body, and mended with it.
+"""A check of the matte against the fitted body, and its repair.
 
-The networks behind the matte now and then miss an arm before a shelf or half a trunk in dark
-cloth; the body, fitted to landmarks as well, still says where they are.
+The networks behind the matte sometimes miss an arm in front of a shelf or half a trunk in dark
+clothes; the body, which is also fitted to landmarks, still shows where they are.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ CHECK_SIDE = 384
 """Longer side in pixels at which the body is drawn for the comparison."""
 
 SHRUNK_BY = 0.02
-"""What a body stands off its outline where it counts, in square roots of its area: fits err, and
-the body's skin may lie outside narrow clothes."""
+"""Margin inside the body's outline that is ignored, in square roots of its area: fits err, and the
+body's skin may lie outside tight clothes."""
 
 LOST_SHARE = 0.1
-"""Share of the body outside the matte that is too much. Healthy mattes lost 2.2 % at most on 17
-portraits (0.6 % on all but one), 5.6 % where somebody holds a helmet before their arm."""
+"""Share of the body outside the matte that is too much. Good mattes lost at most 2.2 % on 17
+portraits (0.6 % on all but one), 5.6 % where a person holds a helmet in front of their arm."""
 
 LOST_PART, MIN_PART = 0.65, 0.025
-"""The same for one limb, head or trunk, if it is that much of the body: at most 38 % on the
-same portraits, a shoulder at the picture's edge; 4 % otherwise."""
+"""The same for one limb, head or trunk of at least that share of the body: at most 38 % on the
+same portraits (a shoulder at the picture's edge), 4 % otherwise."""
 
 SURE_LIMB = 0.5
-"""Confidence of a limb's joint from which it counts: an arm behind a table is a guess."""
+"""Minimum confidence of a limb's joint: an arm behind a table is a guess."""
 
 _BRANCHES = ("neck", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
 VISIBLE, FAR_OUTSIDE = 0.5, 0.08
-"""Visibility from which a body landmark must lie in the mask, and how far outside it is too far,
-in square roots of the mask's area: 0.043 at most on the healthy portraits, from 0.11 where half
-a mask was cut away."""
+"""Visibility from which a body landmark must lie in the mask, and the distance outside it that is
+too far, in square roots of the mask's area: at most 0.043 on the good portraits, from 0.11 where
+half of a mask was missing."""
 
 _BODY_POINTS = (11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 """Shoulders, elbows, wrists, hips, knees and ankles."""
@@ -59,12 +59,12 @@ _BODY_POINTS = (11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 
 @dataclass(frozen=True)
 class BodyMap:
-    """The seen parts of a fitted body in the photo.
+    """The visible parts of a fitted body in the photo.
 
     Attributes:
         part: [h, w] int8 number of the part at each pixel, negative where none was seen.
-        likely: [h, w] where the trunk is, with its clothes, though its joints were not seen: the
-            hips are below the picture, or behind a table.
+        likely: [h, w] the trunk and its clothes where its joints were not seen: the hips are
+            below the picture or behind a table.
         inside: [h, w] pixels to the body's outline, positive inside and negative outside.
         shrink: Pixels by which the body is shrunk to where it is certain.
     """
@@ -76,17 +76,17 @@ class BodyMap:
 
     @property
     def core(self) -> BoolArray:
-        """[h, w] where the person must be."""
+        """Return the mask [h, w] of pixels where the person must be."""
         return np.asarray(self.inside > self.shrink)
 
 
 @dataclass(frozen=True)
 class MatteLoss:
-    """What a matte leaves out.
+    """The part of a body that a matte lacks.
 
     Attributes:
-        share: 0..1 of the body's core.
-        too_much: Whether all in all, or of one part, it is more than a healthy matte loses.
+        share: Its share, 0..1, of the body's core.
+        too_much: Whether a good matte loses less, of the whole or of one part.
         where: [h, w] the core's pixels outside the matte.
     """
 
@@ -96,11 +96,11 @@ class MatteLoss:
 
 
 def filter_landmarks(observation: Observation) -> Observation:
-    """The observation for the fit: without its mask's outline where the mask lost the person.
+    """Replace a mask that lost part of the person, for the fit.
 
-    A fit that believes such a mask squeezes the body into it, and nothing would look missing
-    then. The mask says "anywhere" instead (1 everywhere), so that the landmarks alone decide.
-    An observation whose visible landmarks lie on the person is passed on as it is.
+    A fit to such a mask squeezes the body into it, and then nothing would seem to be missing. So
+    the mask becomes 1 everywhere, and the landmarks alone decide. An observation whose visible
+    landmarks lie in the mask is returned unchanged.
     """
     mask = observation.person_mask > 0.5
     points = observation.pose[list(_BODY_POINTS)]
@@ -119,12 +119,15 @@ def filter_landmarks(observation: Observation) -> Observation:
 
 
 def body_parts(weights: FloatArray, confidence: FloatArray) -> IntArray:
-    """[V] int8: 0 for the trunk, 1 for head and neck, 2 to 5 for the limbs; what was not seen is
-    -1 on the trunk and -2 elsewhere.
+    """Number the parts of a body by vertex.
 
     Args:
         weights: [V, 55] skinning weights.
-        confidence: [55] 0..1, as the fit gives it.
+        confidence: [55] in 0..1, the joints' confidence from the fit.
+
+    Returns:
+        [V] int8: 0 for the trunk, 1 for head and neck, 2 to 5 for the limbs; -1 where the trunk
+        was not seen, -2 elsewhere.
     """
     part_of = np.zeros(len(JOINT_NAMES), np.int8)
     for joint, name in enumerate(JOINT_NAMES):
@@ -139,13 +142,13 @@ def body_parts(weights: FloatArray, confidence: FloatArray) -> IntArray:
 
 
 def map_body(vertices: FloatArray, f: IntArray, parts: IntArray, camera: Camera) -> BodyMap | None:
-    """Draw the seen parts of a body, about ``CHECK_SIDE`` pixels large; None if it is not there.
+    """Draw the visible parts of a body at ``CHECK_SIDE`` pixels; None if none is in the picture.
 
     Args:
         vertices: [V, 3] posed, world space, metres.
         f: [F, 3].
         parts: [V] as :func:`body_parts` gives them.
-        camera: The photo's.
+        camera: The photo's camera.
     """
     pixels, depth = project(vertices[parts >= 0], camera)
     pixels = pixels[depth > 0].clip(0, [camera.width, camera.height])
@@ -161,7 +164,7 @@ def map_body(vertices: FloatArray, f: IntArray, parts: IntArray, camera: Camera)
         return None
     part = np.where(drawn, parts[seen[face, 0]], -1)
     trunk = rasterize_mesh(vertices, f[np.isin(parts[f], (0, -1)).all(1)], camera).face >= 0
-    # The picture's edge is no outline: the body goes on behind it.
+    # The picture's edge is not an outline: the body continues beyond it.
     inside = ndimage.distance_transform_edt(np.pad(drawn, 1, mode="edge"))[1:-1, 1:-1]
     outside = ndimage.distance_transform_edt(~drawn)
     shrink = max(2.0, SHRUNK_BY * float(np.sqrt(drawn.sum())))
@@ -171,7 +174,7 @@ def map_body(vertices: FloatArray, f: IntArray, parts: IntArray, camera: Camera)
 
 
 def _with_clothes(trunk: BoolArray, drawn: BoolArray, shrink: float) -> BoolArray:
-    """[h, w] the unseen trunk, and the gaps between it and the arms: a jacket fills them."""
+    """Mask [h, w] of the unseen trunk and of gaps between it and the arms, which a jacket fills."""
     if not trunk.any():
         return trunk
     reach = 4 * shrink
@@ -185,7 +188,7 @@ def _with_clothes(trunk: BoolArray, drawn: BoolArray, shrink: float) -> BoolArra
 
 
 def measure_loss(alpha: FloatArray, body: BodyMap) -> MatteLoss:
-    """What of the body lies where ``alpha`` [H, W] is below a half."""
+    """Measure which part of the body lies where ``alpha`` [H, W] is below a half."""
     height, width = body.part.shape
     core = body.core
     lost = core & (resize(np.asarray(alpha, np.float32), width, height, "area") < 0.5)
@@ -202,15 +205,21 @@ def measure_loss(alpha: FloatArray, body: BodyMap) -> MatteLoss:
 def repair_matte(
     portrait: Portrait, observation: Observation, first: Matte, body: BodyMap | None
 ) -> tuple[Matte, tuple[str, ...]]:
-    """The matte, mended where it lost the person, and what the user should know.
+    """Repair a matte that lost part of the person.
 
-    A matte that lost little is passed on as it is. Otherwise it is made again with the body given
-    as part of the person around what was lost. The second one is taken when it keeps more of the
-    body, and did not gain more beside the body than on it.
+    A matte that lost little is returned unchanged. Otherwise another one is made with the body
+    as a hint around what was lost. It is used if it covers more of the body and did not gain more
+    beside the body than on it.
 
     Args:
-        first: What :func:`.matting.make_matte` made of the two.
+        portrait: The photo.
+        observation: What the detectors found in it.
+        first: The matte that :func:`.matting.make_matte` made of them.
         body: The fitted body in the photo.
+
+    Returns:
+        matte: The first or the second one.
+        warnings: What the user should know.
     """
     before = None if body is None else measure_loss(first.alpha, body)
     if body is None or before is None or not before.too_much:
@@ -237,10 +246,10 @@ def repair_matte(
 
 
 def _help_from(body: BodyMap, lost: MatteLoss, shape: tuple[int, ...]) -> FloatArray:
-    """[H, W] probability of the person by the body, around what was lost; 0 elsewhere.
+    """Return the body's probability [H, W] around what was lost, 0 elsewhere.
 
-    1 in the core, a half on the outline, and 0 as far outside; where the trunk is only likely,
-    so little that colour decides.
+    It is 1 in the core, a half on the outline and 0 as far outside; where the trunk is only
+    likely, it is so low that colour decides.
     """
     distance = ndimage.distance_transform_edt(~lost.where)
     near = distance < 4 * body.shrink
@@ -251,7 +260,7 @@ def _help_from(body: BodyMap, lost: MatteLoss, shape: tuple[int, ...]) -> FloatA
 
 
 def _leaks(first: Matte, second: Matte, body: BodyMap) -> bool:
-    """Whether the second matte gained more beside the body than on it, clothes left aside."""
+    """Whether the second matte gained more beside the body and its clothes than on it."""
     height, width = body.part.shape
     gained = resize(np.clip(second.alpha - first.alpha, 0, 1), width, height, "area") > 0.5
     beside = gained & (body.inside < -6 * body.shrink)

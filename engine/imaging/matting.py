@@ -1,4 +1,4 @@
-"""Cutting the person out: alpha with hair detail, and colours free of the background."""
+"""Matting of the person: alpha with hair detail, and colours free of the background."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ REFINE_SIDE = 448
 
 _ROUNDS = 3
 _EVIDENCE_FOR, _EVIDENCE_AGAINST = 1.0, 2.2
-"""Most that colour may say for and against the person, as a log ratio: the background's colours
+"""Limits of colour's evidence for and against the person, as log ratios: the background's colours
 are seen right beside the doubtful pixel, while objects in the person's colours are common."""
 
 _NOISE = 2e-5
@@ -34,12 +34,12 @@ _PRIOR_WEIGHT = 1e-2
 
 
 _LIMBS = ((11, 12), (11, 13), (13, 15), (12, 14), (14, 16), (23, 25), (25, 27), (24, 26), (26, 28))
-"""Bones between body landmarks that run through the middle of what they move."""
+"""Bones between body landmarks that run through the middle of their limbs."""
 
 
 @dataclass(frozen=True)
 class _Window:
-    """The crop around the person: a box of the picture and its size when worked on."""
+    """The crop around the person: a box of the picture and its working size."""
 
     left: int
     top: int
@@ -60,17 +60,19 @@ class _Window:
 def make_matte(
     portrait: Portrait, observation: Observation, body: FloatArray | None = None
 ) -> Matte:
-    """Alpha and foreground colours of the observed person, at the portrait's size.
+    """Compute alpha and foreground colours of the observed person, at the portrait's size.
 
-    The file's own alpha is used when it cuts the person out. Otherwise the person mask is
-    refined by colour models, and alpha is solved in a band around its outline (closed-form
+    The file's own alpha is used if it cuts the person out. Otherwise colour models refine the
+    person mask, and alpha is solved in a band around its outline (closed-form
     matting, Levin et al. 2008) whose width follows the size of the person, wider around the
     head. Alpha is exactly 1 inside the band and exactly 0 outside it. Foreground colours are
     estimated by multi-level foreground estimation (Germer et al. 2020).
 
     Args:
-        body: [H, W] 0..1, how probably the fitted body is there, where the person mask is known to
-            have lost it: added to the mask, and certain foreground where it is 1.
+        portrait: The photo.
+        observation: What the detectors found in it.
+        body: [H, W] in 0..1, probability of the fitted body where the person mask is known to
+            have lost it; it is added to the mask, and 1 is certain foreground.
     """
     rgb = np.asarray(portrait.rgb, np.float32)
     if portrait.alpha is not None and is_cutout(portrait.alpha, observation.person_mask):
@@ -82,12 +84,12 @@ def make_matte(
 
 
 HAZE = 0.12
-"""Alpha below this, and above 1 minus this, is the solver's doubt before a busy background, seen
-as a veil around the head and as glassy ears; hair keeps its strands."""
+"""Alpha below this, or above 1 minus this, is the solver's doubt in front of a busy background,
+visible as haze around the head and glassy ears; it spares strands of hair."""
 
 
 def is_cutout(alpha: FloatArray, person_mask: FloatArray) -> bool:
-    """Whether a file's alpha keeps the person and leaves something else out."""
+    """Whether a file's alpha [H, W] keeps the person (mask [H, W]) and removes something else."""
     person = person_mask > 0.5
     kept = float(alpha[person].mean()) if person.any() else 0.0
     return kept > 0.8 and float((alpha < 0.1).mean()) > 0.02
@@ -103,7 +105,7 @@ def _only_person(alpha: FloatArray, person_mask: FloatArray) -> FloatArray:
 
 
 def _spread(rgb: FloatArray, known: BoolArray) -> FloatArray:
-    """Colours everywhere: where they aren't ``known``, those of the nearest known pixel."""
+    """Fill colours that are not ``known`` with those of the nearest known pixel."""
     rows, columns = ndimage.distance_transform_edt(
         ~known, return_distances=False, return_indices=True
     )
@@ -137,7 +139,7 @@ def _solve(rgb: FloatArray, observation: Observation, body: FloatArray | None) -
 
 
 def _window(mask: FloatArray) -> _Window:
-    """The box around the person with an eighth of its size as background around it."""
+    """Return the box around the person, with a margin of an eighth of its size."""
     height, width = mask.shape
     solid = mask > 0.3
     if not solid.any():
@@ -156,7 +158,7 @@ def _window(mask: FloatArray) -> _Window:
 
 
 def _reach(observation: Observation, window: _Window) -> FloatArray:
-    """[h, w] how far in pixels the outline may be off: little, and more around the head.
+    """Return how far [h, w] in pixels the outline may be off: little, but more around the head.
 
     Hair stands out by up to a third of the head; elsewhere the masks' own coarseness counts,
     about a hundredth of the person.
@@ -178,7 +180,7 @@ def _reach(observation: Observation, window: _Window) -> FloatArray:
 
 
 def _certain(observation: Observation, window: _Window) -> BoolArray:
-    """[h, w] what is the person by its landmarks, whatever its colour: the face, bones of the
+    """Return the mask [h, w] of what is the person whatever its colour: the face, bones of the
     hands, and the middle of visible limbs.
     """
     canvas = Image.new("1", (window.width, window.height))
@@ -204,7 +206,7 @@ def _certain(observation: Observation, window: _Window) -> BoolArray:
 
 
 def _refine_small(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArray:
-    """:func:`_refine` at ``REFINE_SIDE``, brought back along the edges of ``image``."""
+    """:func:`_refine` at ``REFINE_SIDE``, upsampled along the edges of ``image``."""
     height, width = mask.shape
     size = fit_size(width, height, REFINE_SIDE)
     coarse = [resize(x, *size, "area") for x in (image, mask, reach * size[0] / width)]
@@ -217,11 +219,11 @@ def _refine_small(image: FloatArray, mask: FloatArray, reach: FloatArray) -> Flo
 
 
 def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArray:
-    """The mask [h, w] with its outline moved to where the colours change.
+    """Move the outline of a mask [h, w] to where the colours change.
 
-    In turns, colour models are learned from both sides and each pixel near the outline asks
-    them; a guided filter makes neighbours of one colour agree. Far inside and outside the mask
-    stands.
+    Alternately, colour models are learned from both sides and applied to the pixels near the
+    outline; a guided filter makes neighbours of one colour agree. Far inside and outside, the
+    mask stays.
     """
     prior = np.clip(mask, 0.01, 0.99).astype(np.float64)
     refined = prior
@@ -238,7 +240,7 @@ def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArra
             break
         person, rest = fit_colors(features[sure_in]), fit_colors(features[sure_out])
         distance = np.where(refined > 0.5, inside, outside)
-        # How open the question is: near the outline, and wherever the networks were unsure.
+        # Doubt: near the outline, and wherever the networks were unsure.
         doubt = np.exp(-0.5 * (distance / (1.5 * reach)) ** 2)
         doubt = np.maximum(doubt, np.clip(1 - np.abs(2 * prior - 1) / 0.9, 0, 1))
         asked = doubt > 0.02
@@ -246,7 +248,7 @@ def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArra
         evidence[asked] = person.log_density(features[asked]) - rest.log_density(features[asked])
         evidence = np.clip(evidence, -_EVIDENCE_AGAINST, _EVIDENCE_FOR)
         evidence = guided_filter(evidence, image, 3, 1e-4)
-        # Colour may take away what the networks doubt, but adds only along their outline.
+        # Colour may remove what the networks doubt, but adds only along their outline.
         weight = np.where(evidence > 0, np.minimum(doubt, near_prior), doubt)
         logit = np.log(prior / (1 - prior)) * (1 - 0.5 * doubt) + weight * evidence
         refined = np.asarray(1 / (1 + np.exp(-logit)))
@@ -255,7 +257,7 @@ def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArra
 
 
 def _features(image: FloatArray) -> FloatArray:
-    """[h, w, 3] brightness and two colour differences, which matter more than shading."""
+    """Brightness and two colour differences [h, w, 3]; colour counts more than shading."""
     r, g, b = np.moveaxis(np.asarray(image, np.float64), -1, 0)
     light = 0.299 * r + 0.587 * g + 0.114 * b
     return np.stack([light, 1.5 * (r - light), 1.5 * (b - light)], -1)
@@ -264,9 +266,8 @@ def _features(image: FloatArray) -> FloatArray:
 def _closed(
     refined: FloatArray, prior: FloatArray, evidence: FloatArray, reach: FloatArray
 ) -> FloatArray:
-    """Doubtful holes in the person are filled.
-
-    Specks; holes that no network saw; and those, seen half, whose colours don't speak clearly.
+    """Fill doubtful holes in the person: specks, holes that no network saw, and half-seen ones
+    whose colours are not clear.
     """
     holes, count = ndimage.label(refined <= 0.5)
     if count == 0:
@@ -282,7 +283,7 @@ def _closed(
 
 
 def _band(refined: FloatArray, reach: FloatArray) -> BoolArray:
-    """[h, w] where alpha is unknown: around the outline of the refined mask."""
+    """Return the mask [h, w] of unknown alpha around the outline of the refined mask."""
     inside = ndimage.distance_transform_edt(refined > 0.5)
     outside = ndimage.distance_transform_edt(refined <= 0.5)
     # Hair is thin outside the mask; inside it the band needs less room.
@@ -328,7 +329,7 @@ def _solve_band(
 
 
 def _main_parts(alpha: FloatArray) -> FloatArray:
-    """Haze snapped to 0 and 1, and only what hangs together with the largest part kept."""
+    """Snap haze to 0 and 1, and remove what is not connected to the largest part."""
     snapped = np.clip((alpha - 0.06) / 0.9, 0, 1)
     labels, count = ndimage.label(snapped > 0.1, structure=np.ones((3, 3)))
     if count == 0:
@@ -341,7 +342,7 @@ def _main_parts(alpha: FloatArray) -> FloatArray:
 
 
 def _upsample(alpha: FloatArray, small: FloatArray, part: FloatArray) -> FloatArray:
-    """Alpha at the picture's own resolution; exact where it is 0 or 1 all around."""
+    """Upsample alpha to the picture's resolution; exact where it is 0 or 1 all around."""
     height, width = part.shape[:2]
     fine = np.clip(guided_filter(alpha, small, 2, 1e-5, part), 0, 1)
     soft = resize(alpha, width, height, "bilinear")
@@ -350,12 +351,12 @@ def _upsample(alpha: FloatArray, small: FloatArray, part: FloatArray) -> FloatAr
     fine = np.clip(fine, low, high)
     fine[(high <= 1e-4)] = 0
     fine[(low >= 1 - 1e-4)] = 1
-    # Where the guide has no edge the linear model carries nothing: keep the plain value.
+    # Without an edge in the guide the linear model is empty: use the plain value.
     return np.asarray(np.where(np.abs(fine - soft) > 0.5, soft, fine), np.float32)
 
 
 def foreground_colors(rgb: FloatArray, alpha: FloatArray) -> FloatArray:
-    """Colours of the person alone; the picture's own where alpha is 1."""
+    """Remove the background's colour from a photo [H, W, 3]; alpha [H, W] of 1 changes nothing."""
     from pymatting import estimate_foreground_ml
 
     solid = alpha > 0

@@ -1,4 +1,4 @@
-"""Photo or video: told by what is in the file, not by its name."""
+"""Tells photos from videos by content, not by file name."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _MOVING_FORMATS = ("MPEG",)  # known to Pillow by their first bytes, but not rea
 
 
 def is_video(path: Path) -> bool:
-    """Whether the file is to be read as a video; an animated GIF is one.
+    """Whether a file is to be read as a video; an animated GIF is one.
 
-    A True does not promise that the video can be read; whoever opens it finds that out.
+    The video may still turn out to be unreadable.
 
     Raises:
-        LikenessError: Missing, a folder, empty, or neither picture nor video by a picture's name.
+        LikenessError: The file is missing, a folder or empty, or has a picture's name and is
+            neither picture nor video.
     """
     path = Path(path)
     if require_file(path, "Name a picture or a video.") > 0:
@@ -38,7 +39,7 @@ def is_video(path: Path) -> bool:
             return False  # a picture, though a damaged or huge one
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         return True
-    # A picture's name, but no picture: perhaps a video of that name, else what a photo would say.
+    # A picture's name, but not a picture: perhaps a video; else raise a photo's error.
     try:
         VideoReader(path)
     except LikenessError:

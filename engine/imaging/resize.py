@@ -1,4 +1,4 @@
-"""Resampling of float32 pictures: the one implementation that every room uses.
+"""Resampling of float32 pictures, for all of the engine.
 
 Pixel centres lie at +0.5, so a point at (x, y) of a picture [H, W] lies at (x * w / W, y * h / H)
 of the same picture resized to [h, w].
@@ -19,13 +19,16 @@ _FILTERS = {
 }
 
 _MAX_SAMPLES = 8
-"""Most samples per output pixel and axis in :func:`affine_crop`."""
+"""Maximum samples per output pixel and axis in :func:`affine_crop`."""
 
 
 def resize(image: FloatArray, width: int, height: int, method: str = "lanczos") -> FloatArray:
-    """A picture at another size, without aliasing. [H, W] or [H, W, C] -> float32 [h, w(, C)].
+    """Resize a picture without aliasing.
 
     Args:
+        image: [H, W] or [H, W, C].
+        width: New width in pixels.
+        height: New height in pixels.
         method: ``lanczos`` (sharpest; overshoots are clipped to the input's range), ``bilinear`` or
             ``area``. All of them widen their support when they shrink.
 
@@ -46,7 +49,7 @@ def resize(image: FloatArray, width: int, height: int, method: str = "lanczos") 
 
 
 def fit_size(width: int, height: int, max_side: int) -> tuple[int, int]:
-    """(width, height) with the same aspect and the longer side at most ``max_side``.
+    """Return width and height of the same aspect with the longer side at most ``max_side``.
 
     >>> fit_size(4000, 3000, 2000), fit_size(640, 480, 2000)
     ((2000, 1500), (640, 480))
@@ -56,9 +59,9 @@ def fit_size(width: int, height: int, max_side: int) -> tuple[int, int]:
 
 
 def downsample(image: FloatArray, factor: int) -> FloatArray:
-    """Means of ``factor`` x ``factor`` pixels; rows and columns that are left over are dropped.
+    """Average blocks of ``factor`` x ``factor`` pixels of a picture [H, W, C].
 
-    The quick way to a coarse copy [H // factor, W // factor, C] of a picture [H, W, C].
+    Remaining rows and columns are dropped. It is fast.
 
     >>> downsample(np.arange(4.0).reshape(2, 2, 1), 2)
     array([[[1.5]]], dtype=float32)
@@ -84,7 +87,7 @@ def _block_means(image, factor, out):  # type: ignore[no-untyped-def]
 
 
 def crop_image(image: FloatArray, left: int, top: int, right: int, bottom: int) -> FloatArray:
-    """The part of [H, W(, C)] inside a box of pixels that may reach outside; zero there."""
+    """Crop [H, W(, C)] to a box of pixels; what lies outside the picture is zero."""
     height, width = image.shape[:2]
     cropped = np.zeros((bottom - top, right - left, *image.shape[2:]), np.float32)
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
@@ -96,14 +99,14 @@ def crop_image(image: FloatArray, left: int, top: int, right: int, bottom: int) 
 def affine_crop(
     image: FloatArray, matrix: FloatArray, width: int, height: int, edge: bool = False
 ) -> FloatArray:
-    """Samples a picture through an affine map, bilinear, averaging where it shrinks.
+    """Sample a picture through an affine map, bilinearly, averaging where it shrinks.
 
     Args:
         image: [H, W] or [H, W, C].
         matrix: [2, 3] from output pixels to input pixels.
         width: Size of the output.
         height: Size of the output.
-        edge: Outside the picture repeat its border instead of zero.
+        edge: Repeat the border outside the picture, instead of zero.
 
     Returns:
         float32 [height, width] or [height, width, C].
@@ -124,7 +127,7 @@ def affine_crop(
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
 def _sample_affine(image, m, samples, edge, out):  # type: ignore[no-untyped-def]
-    """Fills ``out`` [h, w, C] with the mean of samples² bilinear samples per pixel."""
+    """Fill ``out`` [h, w, C] with the mean of samples² bilinear samples per pixel."""
     in_h, in_w, channels = image.shape
     height, width, _ = out.shape
     share = np.float32(1.0 / (samples * samples))

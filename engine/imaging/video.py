@@ -1,9 +1,9 @@
 """Video files as pictures, through PyAV (FFmpeg); :mod:`.video_writer` writes.
 
-PyAV is an optional package, imported when a video is first opened. Frames are counted on an even
-time grid, ``number = round(time * frame_rate)``: clips of phones, whose frames come at uneven
-times, keep their timing; of two frames in one place the later is left out, and a number for which
-there is no frame is passed over.
+PyAV is an optional package, imported when a video is first opened. Frames are numbered on an even
+time grid, ``number = round(time * frame_rate)``, so that clips of phones, whose frames are unevenly
+spaced, keep their timing. Of two frames with one number the later is dropped, and numbers without
+a frame are skipped.
 """
 
 from __future__ import annotations
@@ -21,21 +21,26 @@ from ..files.untrusted import require_file
 from .resize import fit_size
 
 MAX_SIDE = 1280
-"""Pixels of the longer side: enough for the face of a standing person."""
+"""Limit of the longer side in pixels: enough for the face of a standing person."""
 
 MAX_MEGAPIXELS = 50
 """Larger frames are refused before they are decoded."""
 
 _MIN_SIDE = 16
 _PLAUSIBLE_RATES = (1.0, 240.0)
-_LONGEST_GAP = 60.0  # seconds; a longer jump of the timestamps is a fault of the file
-_MOST_FAULTS = 200  # bad packets in a row after which nothing more is expected
+_MAX_GAP = 60.0  # seconds; a longer jump of the timestamps is a fault of the file
+_MAX_FAULTS = 200  # bad packets in a row after which reading ends
 _NOT_VIDEOS = re.compile("image2|.*_pipe|tty")  # pictures, and text drawn as on a terminal
 
 
 class VideoFrame(NamedTuple):
-    """``number`` on the even grid from 0, ``time`` in seconds from the first frame, ``rgb``
-    [H, W, 3] float32 0..1 as stored."""
+    """A frame of a video.
+
+    Attributes:
+        number: Its number on the even grid, from 0.
+        time: Seconds from the first frame.
+        rgb: [H, W, 3] float32 in 0..1, as stored.
+    """
 
     number: int
     time: float
@@ -56,22 +61,24 @@ def _av() -> Any:
 class VideoReader:
     """The frames of a video file, upright, of bounded and constant size.
 
-    Every iteration starts anew and can be left early. What goes wrong while reading is kept in
-    :attr:`warnings`; what was read before stays valid.
+    Every iteration starts from the beginning and may end early. Faults while reading are collected
+    in :attr:`warnings`; frames before them stay valid.
 
     Attributes:
-        width, height: Of the frames that are given out, after rotation.
+        width: Width of the returned frames in pixels, after rotation.
+        height: Their height.
         frame_rate: Frames per second of the even grid.
-        duration: Seconds as the file says, or None.
-        num_frames: How many frames the file says it has, or None; damaged files have fewer.
-        warnings: What the user should know, known after an iteration.
+        duration: Seconds according to the file, or None.
+        num_frames: Number of frames according to the file, or None; damaged files have fewer.
+        warnings: What the user should know, complete after an iteration.
     """
 
     def __init__(self, path: Path, max_side: int = MAX_SIDE) -> None:
-        """Opens the file and reads its first frame.
+        """Open a file and read its first frame.
 
         Raises:
-            LikenessError: PyAV is missing; no such file, a folder, empty; not a video; no frame.
+            LikenessError: PyAV is not installed, or the file is missing, a folder, empty, not a
+                video, or without a readable frame.
         """
         self.path = Path(path)
         self.warnings: list[str] = []
@@ -102,13 +109,13 @@ class VideoReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing stays open between iterations."""
+        """Do nothing: no file stays open between iterations."""
 
     def __iter__(self) -> Iterator[VideoFrame]:
         return self.frames()
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[VideoFrame]:
-        """Frames with ``start <= number < stop``, in order; earlier ones are decoded unseen."""
+        """Yield frames with ``start <= number < stop`` in order; earlier ones are decoded, too."""
         self.warnings = []
         broken: list[float] = []
         sizes: set[tuple[int, int]] = set()
@@ -132,9 +139,9 @@ class VideoReader:
             self._tell(broken, sizes, ended if all_of_it else None)
 
     def at(self, times: list[float]) -> Iterator[VideoFrame]:
-        """One frame at or soon after each of the ``times`` (seconds), by seeking.
+        """Yield a frame at or soon after each of the ``times`` (seconds), by seeking.
 
-        Times that cannot be reached are passed over.
+        Times that cannot be reached are skipped.
         """
         av = _av()
         for time in times:
@@ -167,7 +174,7 @@ class VideoReader:
             if not container.streams.video or _NOT_VIDEOS.match(container.format.name):
                 raise not_video
             stream = container.streams.video[0]
-            if stream.codec_context is None:  # of a codec that nobody knows
+            if stream.codec_context is None:  # unknown codec
                 raise not_video
             stream.thread_type = "NONE"  # constant memory, and the fit wants the cores
             size = stream.width * stream.height
@@ -179,11 +186,11 @@ class VideoReader:
             yield container, stream
 
     def _decoded(self, container: Any, stream: Any, broken: list[float]) -> Iterator[Any]:
-        """Decoded frames; the times of places that cannot be decoded go to ``broken``."""
+        """Decode frames; the times of undecodable parts go to ``broken``."""
         av = _av()
         packets = container.demux(stream)
         reached, faults = 0.0, 0
-        while faults < _MOST_FAULTS:
+        while faults < _MAX_FAULTS:
             try:
                 packet = next(packets)
                 frames = packet.decode()
@@ -208,15 +215,15 @@ class VideoReader:
                 yield frame
 
     def _place(self, raw: Any, count: int, last: int) -> tuple[int, float]:
-        """Index on the grid and seconds from the start."""
+        """Return the number on the grid and the seconds from the start."""
         if not self._timed or raw.time is None:
             return max(count, last + 1), count / self.frame_rate
         time = raw.time - self._start
         index = round(time * self.frame_rate)
-        if last >= 0 and (index - last) / self.frame_rate > _LONGEST_GAP:
+        if last >= 0 and (index - last) / self.frame_rate > _MAX_GAP:
             self._timed = False
             self.warnings.append(
-                f"The times in '{self.path}' jump by more than {_LONGEST_GAP:.0f} seconds: its "
+                f"The times in '{self.path}' jump by more than {_MAX_GAP:.0f} seconds: its "
                 "frames are counted instead."
             )
             return max(count, last + 1), count / self.frame_rate
@@ -238,7 +245,7 @@ class VideoReader:
         return out
 
     def _tell(self, broken: list[float], sizes: set[tuple[int, int]], ended: float | None) -> None:
-        """Warn of what was met; ``ended``: seconds of the last frame, None when some is unread."""
+        """Add warnings; ``ended``: the last frame's time in seconds, None if stopped early."""
         if sizes:
             self.warnings.append(
                 f"The size of the frames of '{self.path}' changes: all were scaled to that of "
@@ -280,11 +287,11 @@ def _duration(container: Any, stream: Any) -> float | None:
 
 
 def _quarter_turns(raw: Any) -> int:
-    """How often the stored picture is turned counter-clockwise by 90 degrees to stand upright."""
+    """Count the counter-clockwise quarter turns that bring the stored picture upright."""
     return round((raw.rotation or 0) / 90) % 4
 
 
 def _square_pixels(raw: Any, aspect: float) -> tuple[int, int]:
-    """Width and height of a picture of square pixels, before rotation."""
+    """Return width and height with square pixels, before rotation."""
     wide = raw.width * (aspect if 0.1 < aspect < 10 else 1.0)
     return max(_MIN_SIDE, round(wide)), max(_MIN_SIDE, int(raw.height))

@@ -1,7 +1,7 @@
 """Moving pictures written through FFmpeg: MP4, MOV, MKV, WebM and GIF.
 
-FFmpeg comes with the optional package imageio-ffmpeg and runs as a process of its own that takes
-raw frames through a pipe: it encodes one frame while the next is drawn. :mod:`.video` reads.
+FFmpeg comes with the optional package imageio-ffmpeg. It runs as a process that receives raw frames
+through a pipe, so that it encodes one frame while the next is drawn. :mod:`.video` reads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..core.types import FloatArray, LikenessError
 from ..files.atomic import atomic_write
 
 GIF_MAX_RATE = 50.0
-"""Frames a second: GIF counts hundredths, and viewers slow down what is faster than two."""
+"""Frames a second: GIF counts in hundredths of a second, and viewers slow down delays below two."""
 
 _SRGB_IN_BT709 = (
     "-vf",
@@ -59,8 +59,8 @@ class VideoFormat:
 
     Attributes:
         opaque: Options for frames without alpha.
-        alpha: With alpha; None where it cannot be.
-        even: Width and height must be even.
+        alpha: Options for frames with alpha; None if the format has none.
+        even: Whether width and height must be even.
     """
 
     opaque: tuple[str, ...]
@@ -80,14 +80,14 @@ FORMATS: dict[str, VideoFormat] = {
         (*_LOSSLESS, "-pix_fmt", "bgr0"), alpha=(*_LOSSLESS, "-pix_fmt", "bgra"), even=False
     ),
 }
-"""By suffix. H.264 as every player takes it; with alpha ProRes 4444, VP9, or GIF's one bit."""
+"""Formats by suffix: H.264 for every player; with alpha ProRes 4444, VP9, or GIF's one bit."""
 
 
 def ffmpeg_program() -> str:
-    """Path of FFmpeg's executable.
+    """Return the path of FFmpeg's executable.
 
     Raises:
-        LikenessError: Imageio-ffmpeg, or its program for this computer, is not installed.
+        LikenessError: The package imageio-ffmpeg or its program for this computer is missing.
     """
     try:
         import imageio_ffmpeg
@@ -106,17 +106,18 @@ def ffmpeg_program() -> str:
 
 
 class VideoWriter:
-    """A video file that appears whole or not at all. Use it in a ``with`` block.
+    """Writes a video file, atomically, in a ``with`` block.
 
     Args:
         path: Its suffix is one of ``FORMATS``.
-        width, height: Of the frames; where they must be even, the last row or column is repeated.
-        frame_rate: Frames per second; kept exactly, as 30000/1001.
+        width: Width of the frames in pixels; where it must be even, the last column is repeated.
+        height: Height of the frames, likewise.
+        frame_rate: Frames per second; stored exactly, as 30000/1001.
         alpha: Frames come as [H, W, 4] with straight alpha.
 
     Raises:
-        LikenessError: The package is missing; a suffix that is unknown, or cannot hold alpha; the
-            file cannot be written (with FFmpeg's own words).
+        LikenessError: The package is missing; the suffix is unknown or does not support alpha; or
+            the file cannot be written (with FFmpeg's message).
     """
 
     def __init__(
@@ -169,7 +170,15 @@ class VideoWriter:
         return self
 
     def write(self, picture: FloatArray | NDArray[np.uint8]) -> None:
-        """Append a frame [H, W, 3] (with ``alpha`` [H, W, 4]), float 0..1 or uint8."""
+        """Append a frame.
+
+        Args:
+            picture: [H, W, 3] or, with ``alpha``, [H, W, 4]; float in 0..1 or uint8.
+
+        Raises:
+            ValueError: The frame has another shape.
+            LikenessError: FFmpeg failed.
+        """
         expected = (self.height, self.width, 4 if self.alpha else 3)
         if picture.shape != expected:
             raise ValueError(f"expected {expected}, got {picture.shape}")
@@ -191,7 +200,7 @@ class VideoWriter:
     ) -> None:
         with self._stack as stack:
             if error is not None:
-                # FFmpeg is ended, and the scratch files go.
+                # End FFmpeg and remove the scratch files.
                 stack.pop_all().__exit__(kind, error, trace)
                 return
             if not self._written:
@@ -244,7 +253,7 @@ class VideoWriter:
             self._pipe.close()
 
     def _write_gif(self) -> None:
-        """The best 256 colours of the whole clip, then the frames in them."""
+        """Find the best 256 colours of the whole clip, then write the frames in them."""
         with tempfile.TemporaryDirectory(prefix=".likeness-", dir=self.path.parent) as folder:
             colours = str(Path(folder) / "colours.png")
             reserve = int(self.alpha)
@@ -283,7 +292,7 @@ class VideoWriter:
     def _failed(self) -> LikenessError:
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        own = [line for line in lines if self._target.name not in line]  # a name nobody knows
+        own = [line for line in lines if self._target.name not in line]  # a scratch name
         told = "; ".join(own[-3:]) or f"FFmpeg ended with {self._process.returncode}"
         room = shutil.disk_usage(self.path.absolute().parent).free
         return LikenessError(
@@ -293,7 +302,11 @@ class VideoWriter:
 
 
 def check_video_format(path: Path, alpha: bool) -> tuple[str, ...]:
-    """FFmpeg's options for a file of this name; raises the error of one that cannot be."""
+    """Return FFmpeg's options for a file name.
+
+    Raises:
+        LikenessError: The suffix is unknown or does not support alpha.
+    """
     form = FORMATS.get(path.suffix.lower())
     if form is None:
         raise LikenessError(
@@ -311,7 +324,7 @@ def check_video_format(path: Path, alpha: bool) -> tuple[str, ...]:
 
 
 def to_uint8(picture: FloatArray | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Floats 0..1 as whole numbers 0..255."""
+    """Convert floats in 0..1 to 0..255; uint8 stays."""
     if picture.dtype == np.uint8:
         return np.asarray(picture, np.uint8)
     pixels: NDArray[np.uint8] = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)

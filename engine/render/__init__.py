@@ -1,8 +1,7 @@
 """Drawing: Gaussians with one function over several back ends, meshes with a z-buffer.
 
-``rasterize`` means what gsplat's function of that name means (pinhole cameras, expected depth).
-Back ends: ``cpu`` (numba, everywhere), ``cuda`` (gsplat, where there is a GPU) and ``reference``
-(torch, brute force, for tests).
+``rasterize`` draws by the rules of gsplat's function (pinhole cameras, expected depth). Back ends
+are ``cpu`` (numba, everywhere), ``cuda`` (gsplat, with a GPU) and ``reference`` (torch, for tests).
 """
 
 from __future__ import annotations
@@ -48,15 +47,14 @@ def rasterize(
         gaussians: In world space; ``colors`` may have any number of channels.
         viewmats: [C, 4, 4] world to camera (OpenCV).
         Ks: [C, 3, 3] in pixels, without skew.
-        width: Pixels; pixel centres at +0.5.
-        height: Pixels; pixel centres at +0.5.
-        background: [channels] or [C, channels]; black when left out.
+        width: Image width in pixels, whose centres lie at +0.5.
+        height: Image height in pixels.
+        background: [channels] or [C, channels]; black by default.
         backend: One of ``BACKENDS``.
 
     Raises:
-        LikenessError: An unknown back end, or one whose package is not installed; numbers or shapes
-            that cannot be drawn (:mod:`.checks`). No Gaussians at all can: they show the
-            background.
+        LikenessError: The back end is unknown, or its package is not installed; numbers or shapes
+            cannot be drawn (:mod:`.checks`). An empty set of Gaussians shows the background.
     """
     job = check_inputs(gaussians, viewmats, Ks, width, height, background)
     render: RenderOutput = _function(backend, f"rasterize_{backend}")(gaussians, job)
@@ -72,11 +70,15 @@ def rasterize_vjp(
     background: FloatArray | None = None,
     backend: str = "cpu",
 ) -> tuple[RenderOutput, Vjp]:
-    """:func:`rasterize`, and the function that goes back from its pictures' derivatives.
+    """Draw like :func:`rasterize`, and return its vector-Jacobian product as well.
 
-    Arguments and errors as there. The second result takes the loss's derivatives by ``rgb``,
-    ``alpha`` and ``depth``, and gives those by the Gaussians and the background. It reads the
-    arrays that went in and came out, so that they must still be what they were.
+    Arguments and errors are those of :func:`rasterize`.
+
+    Returns:
+        render: The pictures.
+        vjp: Maps the loss's derivatives with respect to ``rgb``, ``alpha`` and ``depth`` to those
+            with respect to the Gaussians and the background. It reads the input and output
+            arrays, which must not change before.
     """
     job = check_inputs(gaussians, viewmats, Ks, width, height, background)
     render: RenderOutput
@@ -100,7 +102,7 @@ def rasterize_vjp(
 
 
 def _function(backend: str, name: str) -> Callable[..., Any]:
-    """A function of the back end's own file, which is imported now: most need large packages."""
+    """Return a function of a back end's module, imported only now: most need large packages."""
     if backend not in BACKENDS:
         raise LikenessError(
             f"There is no rasteriser '{backend}'.", f"Choose one of: {', '.join(BACKENDS)}."
@@ -119,10 +121,9 @@ def _function(backend: str, name: str) -> Callable[..., Any]:
 
 
 def best_backend() -> str:
-    """``cuda`` where it can draw, else ``cpu``; the same pictures either way.
+    """Return ``cuda`` if it can draw here, else ``cpu``; both draw the same pictures.
 
-    A gsplat whose kernels cannot be built shows so only when it draws: then a warning says why
-    the CPU is used.
+    Whether gsplat's kernels can be built only shows when it draws; if not, a warning says so.
     """
     if any(importlib.util.find_spec(name) is None for name in ("torch", "gsplat")):
         return "cpu"
@@ -142,7 +143,11 @@ def best_backend() -> str:
 def render_camera(
     gaussians: Gaussians, camera: Camera, background: FloatArray | None = None, backend: str = "cpu"
 ) -> RenderOutput:
-    """:func:`rasterize` for one camera, without the leading dimension."""
+    """Draw like :func:`rasterize` for one camera, without the leading dimension.
+
+    Raises:
+        LikenessError: See :func:`rasterize`.
+    """
     views = rasterize(
         gaussians,
         camera.viewmat[None],

@@ -1,4 +1,4 @@
-"""Numpy in and out over a rasteriser in torch; its derivatives by torch's autograd. Needs torch."""
+"""A numpy interface to rasterisers in torch, with derivatives by autograd. Needs torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ tensors as in :func:`.reference.rasterize_torch`, which is one."""
 def draw_arrays(
     draw: Draw, gaussians: Gaussians, job: RasterJob, dtype: torch.dtype, device: str = "cpu"
 ) -> RenderOutput:
-    """Draw Gaussians with ``draw``, for their picture alone; the arrays keep its precision."""
+    """Draw Gaussians with ``draw``, without derivatives, in the precision ``dtype``."""
     with torch.no_grad():
         drawn, cameras, backdrop = _inputs(gaussians, job, dtype, device)
         return _render(draw(*drawn, *cameras, job.width, job.height, backdrop))
@@ -28,7 +28,7 @@ def draw_arrays(
 def draw_arrays_vjp(
     draw: Draw, gaussians: Gaussians, job: RasterJob, dtype: torch.dtype, device: str = "cpu"
 ) -> tuple[RenderOutput, Vjp]:
-    """:func:`draw_arrays`, and the way back; the function may be called many times."""
+    """Draw like :func:`draw_arrays`, and return the vector-Jacobian product, for repeated use."""
     drawn, cameras, backdrop = _inputs(gaussians, job, dtype, device)
     leaves = [leaf.requires_grad_() for leaf in (*drawn, backdrop)]
     outputs = draw(*drawn, *cameras, job.width, job.height, backdrop)
@@ -65,7 +65,7 @@ def draw_arrays_vjp(
 def _inputs(
     gaussians: Gaussians, job: RasterJob, dtype: torch.dtype, device: str
 ) -> tuple[list[Tensor], list[Tensor], Tensor]:
-    """Copies: means, quats, scales, opacities, colors; viewmats, Ks; background."""
+    """Copy means, quats, scales, opacities, colors; viewmats, Ks; background."""
 
     def tensor(values: FloatArray) -> Tensor:
         return torch.tensor(np.asarray(values), dtype=dtype, device=device)

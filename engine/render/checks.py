@@ -1,7 +1,7 @@
-"""What a rasteriser is given, looked over before anything is drawn.
+"""Checks of a rasteriser's input before anything is drawn.
 
 A NaN or a zero quaternion must not vanish silently, nor reach compiled loops that index with it.
-An empty set of Gaussians is no mistake: it draws the background and has gradients of no rows.
+An empty set of Gaussians is valid: it draws the background and has empty gradients.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ MAX_SIDE = 16_384
 """Pixels; a larger picture is a mistake in the units, and would not fit into memory."""
 
 OPACITY_TOLERANCE = 1e-3
-"""How far opacities may leave 0..1: rounding in files and optimisers."""
+"""Tolerance of opacities outside 0..1: rounding in files and optimisers."""
 
 RIGID_TOLERANCE = 1e-3
-"""How far a viewmat's R^T R may be from the identity: rotations multiplied in float32."""
+"""Tolerance of a viewmat's R^T R from the identity: rotations multiplied in float32."""
 
 MAX_DISTANCE = 1e6
 """Metres; places and sizes beyond are a mistake in the units, and leave single precision."""
 
 MAX_INTRINSIC = 1e7
-"""Focal lengths and principal points beyond see nothing that is true."""
+"""Limit of focal lengths and principal points."""
 
 MIN_FOCAL = 1e-3
 """A shorter focal length shows the whole half-space in one point."""
@@ -50,10 +50,10 @@ def check_inputs(
     height: int,
     background: FloatArray | None,
 ) -> RasterJob:
-    """Everything that ``rasterize`` is given; arguments as there.
+    """Check the arguments of ``rasterize``.
 
     Raises:
-        LikenessError: Names the field, counts what is wrong and says where it begins.
+        LikenessError: A field is wrong; the message counts the wrong rows and names the first.
     """
     check_gaussians(gaussians)
     views, lenses = check_cameras(viewmats, Ks)
@@ -64,7 +64,11 @@ def check_inputs(
 
 
 def check_gaussians(gaussians: Gaussians) -> None:
-    """Lengths, numbers, lengths of quaternions, signs of scales, range of opacities."""
+    """Check shapes, values, quaternion lengths, signs of scales and the range of opacities.
+
+    Raises:
+        LikenessError: A field is wrong.
+    """
     means = _numbers("means", gaussians.means)
     count = len(means) if means.ndim else 0
     shapes = {"means": (3,), "quats": (4,), "scales": (3,), "opacities": (), "colors": (None,)}
@@ -87,7 +91,7 @@ def check_gaussians(gaussians: Gaussians) -> None:
         lengths2.min() < ZERO_LENGTH**2,
         lambda: lengths2 < ZERO_LENGTH**2,
         "are zero",
-        "A quaternion (1, 0, 0, 0) does not turn; zero is no rotation.",
+        "A quaternion (1, 0, 0, 0) does not turn; zero is not a rotation.",
     )
     _check_rows(
         "scales",
@@ -108,11 +112,19 @@ def check_gaussians(gaussians: Gaussians) -> None:
 
 
 def check_cameras(viewmats: FloatArray, Ks: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Rigid motions and lenses without skew, at least one; returned as float64."""
+    """Check that cameras are rigid motions and lenses without skew, and at least one.
+
+    Returns:
+        viewmats: [C, 4, 4] float64.
+        Ks: [C, 3, 3] float64.
+
+    Raises:
+        LikenessError: They are not.
+    """
     views = _numbers("viewmats", viewmats).astype(np.float64)
     lenses = _numbers("Ks", Ks).astype(np.float64)
     if views.ndim == 3 and len(views) == 0:
-        raise LikenessError("viewmats: there is no camera.", "Give at least one.")
+        raise LikenessError("viewmats: no camera given.", "Give at least one.")
     _check_shape("viewmats", views, (None, 4, 4))
     _check_shape("Ks", lenses, (len(views), 3, 3))
     check_finite("viewmats", views)
@@ -127,7 +139,7 @@ def check_cameras(viewmats: FloatArray, Ks: FloatArray) -> tuple[FloatArray, Flo
         "viewmats",
         bent.any(),
         lambda: bent,
-        "are no rigid motion",
+        "are not rigid motions",
         "A viewmat is [R t; 0 0 0 1], world to camera; R turns, and neither scales nor mirrors.",
     )
     focal = lenses[:, [0, 1], [0, 1]]
@@ -152,13 +164,17 @@ def check_cameras(viewmats: FloatArray, Ks: FloatArray) -> tuple[FloatArray, Flo
 
 
 def check_size(width: int, height: int) -> None:
-    """Whole numbers of pixels, from 1 to ``MAX_SIDE``."""
+    """Check that both are whole numbers of pixels from 1 to ``MAX_SIDE``.
+
+    Raises:
+        LikenessError: They are not.
+    """
     for name, value in (("width", width), ("height", height)):
         try:
             pixels = operator.index(value)
         except TypeError:
             raise LikenessError(
-                f"{name}: {value!r} is no whole number of pixels.", "Round it."
+                f"{name}: {value!r} is not a whole number of pixels.", "Round it."
             ) from None
         if not 1 <= pixels <= MAX_SIDE:
             raise LikenessError(
@@ -167,7 +183,11 @@ def check_size(width: int, height: int) -> None:
 
 
 def check_background(background: FloatArray | None, cameras: int, channels: int) -> FloatArray:
-    """[C, channels] from nothing (black), [channels] or [C, channels]."""
+    """Expand a background of None (black), [channels] or [C, channels] to [C, channels].
+
+    Raises:
+        LikenessError: It has another shape, or values that cannot be drawn.
+    """
     if background is None:
         return np.zeros((cameras, channels), np.float32)
     values = _numbers("background", background)
@@ -187,7 +207,11 @@ def check_background(background: FloatArray | None, cameras: int, channels: int)
 def check_upstream(
     name: str, values: FloatArray | None, shape: tuple[int, ...]
 ) -> FloatArray | None:
-    """A loss's derivatives by ``rgb``, ``alpha`` or ``depth``, as an array; None is zero."""
+    """Check a loss's derivatives with respect to ``rgb``, ``alpha`` or ``depth``; None is zero.
+
+    Raises:
+        LikenessError: They have another shape, or are not finite.
+    """
     if values is None:
         return None
     array = _numbers(name, values)
@@ -197,8 +221,12 @@ def check_upstream(
 
 
 def check_finite(name: str, values: FloatArray) -> None:
-    """No NaN, and nothing that is infinite as a float32."""
-    # The extremes carry a NaN along and need no second array of this size.
+    """Check that no value is NaN, or infinite as a float32.
+
+    Raises:
+        LikenessError: One is.
+    """
+    # The extremes propagate NaN and need no second array of this size.
     if values.size == 0 or (values.min() >= -_LARGEST and values.max() <= _LARGEST):
         return
     bad = ~(np.abs(values) <= _LARGEST)
@@ -212,7 +240,11 @@ def check_finite(name: str, values: FloatArray) -> None:
 
 
 def check_largest(name: str, values: FloatArray, most: float, unit: str) -> None:
-    """No number beyond ``most`` to either side."""
+    """Check that no absolute value exceeds ``most``.
+
+    Raises:
+        LikenessError: One does.
+    """
     _check_rows(
         name,
         values.min() < -most or values.max() > most,
@@ -225,12 +257,12 @@ def check_largest(name: str, values: FloatArray, most: float, unit: str) -> None
 def _numbers(name: str, values: Any) -> FloatArray:
     array = np.asarray(values)
     if array.dtype.kind not in "fiub":
-        raise LikenessError(f"{name}: {array.dtype} are no numbers.", "Give an array of floats.")
+        raise LikenessError(f"{name}: {array.dtype} is not numeric.", "Give an array of floats.")
     return array
 
 
 def _check_shape(name: str, values: FloatArray, expected: tuple[int | None, ...]) -> None:
-    """``expected`` with None where any length from 1 will do."""
+    """Check a shape; None in ``expected`` stands for any length from 1."""
     fits = values.ndim == len(expected) and all(
         (have >= 1 if want is None else have == want) for have, want in zip(values.shape, expected)
     )

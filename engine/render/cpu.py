@@ -1,8 +1,8 @@
 """The rasteriser for computers without a GPU: numba, tiles of 16 x 16 pixels, several threads.
 
 Gaussians are projected, sorted and listed by tile (``cpu_splats``) and blended front to back
-(Kerbl et al. 2023, section 6); ``cpu_backward`` goes the same way back. The same numbers in the
-same order on any count of threads.
+(Kerbl et al. 2023, section 6); ``cpu_backward`` has the derivatives. Results do not depend on the
+number of threads.
 """
 
 from __future__ import annotations
@@ -45,13 +45,14 @@ _OPAQUE = np.float32(TRANSMITTANCE_MIN)
 
 
 class ForwardState(NamedTuple):
-    """What one camera's backward pass needs of its forward pass.
+    """What one camera's backward pass needs from its forward pass.
 
     Attributes:
-        splats, lists: Of this camera.
+        splats: The camera's splats.
+        lists: Their lists by tile.
         colors: [M, channels] in the splats' order.
-        rest: [H, W] transmittance that is left for the background.
-        end: [H, W] int32, the place in the tile's list at which the pixel was finished.
+        rest: [H, W] remaining transmittance for the background.
+        end: [H, W] int32, the index in the tile's list at which the pixel was finished.
     """
 
     splats: ProjectedSplats
@@ -72,7 +73,7 @@ _RAMP = np.uint64(LANES)  # behind the weights of LANES pixels: 0, 1, 2 ...
 def _draw_tile(  # type: ignore[no-untyped-def]
     splats, colors, listed, left, top, high, pixels, sums, row, lanes
 ):
-    """Blends the listed splats into one tile's buffers.
+    """Blend the listed splats into one tile's buffers.
 
     pixels: [16 * _STATE]. sums: [(channels + 1) * 16 * ROW] colours and depth by weight.
     row: [2 * LANES] weights, and the ramp. lanes: LANES_TOLD, where the form of this is explained.
@@ -80,7 +81,7 @@ def _draw_tile(  # type: ignore[no-untyped-def]
     _, centre, conic, depth, opacity, reach, box = splats
     channels = colors.shape[1]
     for position in range(listed.shape[0]):
-        # Looking after every splat would cost more than it saves.
+        # A check after every splat would cost more than it saves.
         if position % 32 == 31 and not _any_open(pixels, high):
             break
         i = listed[position]
@@ -180,7 +181,7 @@ def rasterize_cpu(gaussians: Gaussians, job: RasterJob) -> RenderOutput:
 
 
 def rasterize_cpu_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutput, Vjp]:
-    """:func:`rasterize_cpu`, and the function that goes back from the pictures' derivatives."""
+    """Draw like :func:`rasterize_cpu`, and return the vector-Jacobian product."""
     viewmats, Ks, width, height, background = job
     drawn: list[ForwardState] = []
     render = _draw_all(gaussians, job, drawn)
@@ -212,7 +213,7 @@ def rasterize_cpu_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutpu
             d_sum = np.zeros(size, np.float32)
             if depth is not None:
                 cover = render.alpha[c]
-                # Where there is nothing, the depth is 0 whatever the Gaussians do.
+                # In empty pixels the depth is 0 whatever the Gaussians do.
                 np.divide(depth[c], cover, out=d_sum, where=cover > 0)
                 d_alpha = d_alpha - d_sum * render.depth[c]
             d_out = np.ascontiguousarray(np.concatenate([d_rgb, d_sum[..., None]], 2), np.float32)
@@ -230,7 +231,7 @@ def rasterize_cpu_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutpu
 def _draw_all(
     gaussians: Gaussians, job: RasterJob, drawn: list[ForwardState] | None
 ) -> RenderOutput:
-    """The pictures of all cameras; fills ``drawn`` with what the way back needs."""
+    """Draw the pictures of all cameras; append what the backward pass needs to ``drawn``."""
     viewmats, Ks, width, height, background = job
     cameras = len(viewmats)
     colors = np.ascontiguousarray(gaussians.colors, np.float32)

@@ -1,9 +1,10 @@
-"""The way back through the cpu rasteriser: from pictures' derivatives to Gaussians'.
+"""The backward pass of the cpu rasteriser: from pictures' derivatives to Gaussians'.
 
-Pixels are walked back to front: dividing by 1 - alpha gives every splat the transmittance that it
-met, and one number per pixel, ``worth``, holds what a unit of light is worth behind it. Each pair
-of a tile and a splat gets its own sums, which are added in a fixed order: nothing depends on the
-threads. Derivations: Ye et al. 2024, "gsplat", appendix; here power = 1/2 d^T conic d.
+Pixels are processed back to front: dividing by 1 - alpha recovers the transmittance in front of
+each splat, and one number per pixel, ``worth``, holds the loss's derivative with respect to the
+light behind it. Each pair of a tile and a splat has its own sums, which are added in a fixed order:
+results do not depend on the threads. Derivations: Ye et al. 2024, "gsplat", appendix; here
+power = 1/2 d^T conic d.
 """
 
 from __future__ import annotations
@@ -169,7 +170,7 @@ def _blend_backward(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, parallel=True)
 def _reduce(pairs, start, members, count):  # type: ignore[no-untyped-def]
-    """Sums over tiles. A tile's list ascends, so each chunk of splats finds its own in it."""
+    """Sum over tiles. A tile's list ascends, so each chunk of splats finds its own in it."""
     sums = np.zeros((count, pairs.shape[1]), np.float64)
     for chunk in numba.prange(CHUNKS):
         first, beyond = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
@@ -207,7 +208,7 @@ def _rotation(q):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _rotation_backward(q, d):  # type: ignore[no-untyped-def]
-    """From the derivatives by a rotation's nine numbers to those by its quaternion's four."""
+    """Turn derivatives by a rotation matrix into those by its quaternion."""
     w, x, y, z = q
     dw = 2 * (x * (d[2, 1] - d[1, 2]) + y * (d[0, 2] - d[2, 0]) + z * (d[1, 0] - d[0, 1]))
     dx = 2 * (
@@ -353,11 +354,20 @@ def blend_backward(
     d_out: FloatArray,
     worth: FloatArray,
 ) -> FloatArray:
-    """The sums of every pair of a tile and a splat, [pairs, GEOMETRY + channels + 1].
+    """Return the sums of every pair of a tile and a splat.
 
     Args:
-        splats .. end: as in ``cpu.Drawn``. d_out: [H, W, channels + 1] the loss's derivatives by
-            the sums of weighted colours and depths. worth: [H, W] that by the transmittance.
+        splats: See ``cpu.ForwardState``.
+        lists: See ``cpu.ForwardState``.
+        colors: See ``cpu.ForwardState``.
+        rest: See ``cpu.ForwardState``.
+        end: See ``cpu.ForwardState``.
+        d_out: [H, W, channels + 1] the loss's derivatives with respect to the sums of weighted
+            colours and depths.
+        worth: [H, W] its derivatives with respect to the remaining transmittance.
+
+    Returns:
+        [pairs, GEOMETRY + channels + 1].
     """
     pairs = np.zeros((len(lists.members), GEOMETRY + d_out.shape[2]), np.float32)
     _blend_backward(
@@ -367,7 +377,7 @@ def blend_backward(
 
 
 def reduce_over_tiles(pairs: FloatArray, lists: TileLists, count: int) -> FloatArray:
-    """[count, columns] float64: the pairs' sums of each of ``count`` splats."""
+    """Sum the pairs of each of ``count`` splats; [count, columns] float64."""
     return np.asarray(_reduce(pairs, lists.start, lists.members, count))
 
 

@@ -1,8 +1,8 @@
 """Gaussians on one camera's image: projected, sorted by depth, listed by tile.
 
 EWA splatting's local affine approximation (Zwicker et al. 2001). A Gaussian's ellipse ends where
-alpha falls under ``ALPHA_MIN``, so that the lists leave nothing out. The same numbers in the same
-order on any count of threads.
+alpha falls below ``ALPHA_MIN``, so that the lists are complete. Results do not depend on the number
+of threads.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from .raster_types import ALPHA_MIN, BLUR, JACOBIAN_MARGIN, NEAR
 
 TILE_BITS = 4
 TILE = 1 << TILE_BITS
-LANES = 8  # pixels of a row that are worked on at once
+LANES = 8  # pixels of a row that are processed at once
 ROW = TILE + LANES  # of a tile's buffers: LANES pixels may begin anywhere in a row
-STRIDE = 61  # tiles are dealt to threads like cards: dense and empty ones in every hand
-CHUNKS = 16  # parts in which threads take the splats; the results do not depend on it
+STRIDE = 61  # tiles are dealt to threads like cards, so that each gets dense and empty ones
+CHUNKS = 16  # parts of the splats for threads; the results do not depend on it
 
 LANES_TOLD = np.uint64(LANES)
 """Given to kernels as an argument. The compiler makes vectors of a loop over LANES pixels only if
 
-- it does not know the number, else it writes the loop out, which it then no longer recognises;
+- it does not know the number, else it unrolls the loop and no longer recognises it;
 - indices are unsigned, else each might count from the end, as Python's do;
-- what is read and written lies in one or two arrays, at distances that it knows, else it would
-  have to check each against each for overlaps. So several rows share a flat array.
+- all data lies in one or two arrays at known distances, else it would have to check for overlaps.
+  So several rows share a flat array.
 
-Three times as fast as the plain loops, with the same numbers."""
+This is three times as fast as plain loops, with the same results."""
 
 _SLACK = 1e-3  # pixels added to an ellipse when tiles are listed; alpha decides at its ends
 
 
 class ProjectedSplats(NamedTuple):
-    """The M Gaussians that one camera sees, on its image, nearest first.
+    """The M Gaussians that one camera sees, projected, nearest first.
 
     Attributes:
         source: [M] int32, the Gaussian's row.
@@ -44,7 +44,7 @@ class ProjectedSplats(NamedTuple):
         conic: [M, 3] float32, the inverse 2D covariance's xx, xy and yy.
         depth: [M] float32 metres.
         opacity: [M] float32.
-        reach: [M] float32, the squared Mahalanobis distance at which alpha falls under
+        reach: [M] float32, the squared Mahalanobis distance at which alpha falls below
             ``ALPHA_MIN``.
         box: [M, 4] int32 first and last pixel column, first and last row.
     """
@@ -59,7 +59,12 @@ class ProjectedSplats(NamedTuple):
 
 
 class TileLists(NamedTuple):
-    """For tile t (row-major), the splats ``members[start[t]:start[t + 1]]``, nearest first."""
+    """The splats of each tile.
+
+    Attributes:
+        start: [T + 1]; tile t (row-major) has ``members[start[t]:start[t + 1]]``, nearest first.
+        members: Rows of :class:`ProjectedSplats`.
+    """
 
     start: IntArray
     members: IntArray
@@ -113,7 +118,7 @@ def _camera_covariance(q, s, R):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def slope_limits(focal, principal, size):  # type: ignore[no-untyped-def]
-    """Between which x / z (or y / z) the projection is linearised at the centre itself."""
+    """Bounds of x / z (or y / z) within which the projection is linearised at the centre."""
     margin = JACOBIAN_MARGIN * 0.5 * size / focal
     return -principal / focal - margin, (size - principal) / focal + margin
 
@@ -188,7 +193,7 @@ def _depth_order(depth, seen):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _ellipse_at(a, b, c, reach, dy):  # type: ignore[no-untyped-def]
-    """Left and right end of the ellipse on a row ``dy`` pixels under its centre."""
+    """Left and right end of the ellipse on a row ``dy`` pixels below its centre."""
     root = b * b * dy * dy - a * (c * dy * dy - reach)
     half = np.sqrt(max(root, 0.0))
     return (-b * dy - half) / a, (-b * dy + half) / a
@@ -225,7 +230,7 @@ def _tile_span(centre, conic, reach, box, i, tile_row):  # type: ignore[no-untyp
 
 @numba.njit(cache=True, parallel=True)
 def _gather(order, centre, conic, depth, opacity, reach, box):  # type: ignore[no-untyped-def]
-    """Rows of all arrays in ``order``: what is drawn together lies together from here on."""
+    """Sort the rows of all arrays by ``order``, so that what is drawn together lies together."""
     count = order.shape[0]
     out_centre, out_conic = np.empty((count, 2)), np.empty((count, 3), np.float32)
     out_depth, out_opacity = np.empty(count, np.float32), np.empty(count, np.float32)
@@ -244,7 +249,7 @@ def _gather(order, centre, conic, depth, opacity, reach, box):  # type: ignore[n
 
 @numba.njit(cache=True, parallel=True)
 def _list_tiles(centre, conic, reach, box, columns, rows):  # type: ignore[no-untyped-def]
-    """Counts, then writes, each chunk of splats on its own; a chunk's place in every tile's list
+    """Count, then write, each chunk of splats on its own; a chunk's place in every tile's list
     follows from the counts of those before it."""
     count, tiles = box.shape[0], columns * rows
     counts = np.zeros((CHUNKS, tiles), np.int64)
@@ -276,7 +281,18 @@ def _list_tiles(centre, conic, reach, box, columns, rows):  # type: ignore[no-un
 def project_gaussians(
     gaussians: Gaussians, viewmat: FloatArray, K: FloatArray, width: int, height: int
 ) -> ProjectedSplats:
-    """Gaussians -> the ellipses that show on an image of ``width`` x ``height`` pixels."""
+    """Project Gaussians to ellipses on an image of ``width`` x ``height`` pixels.
+
+    Args:
+        gaussians: In world space.
+        viewmat: [4, 4] world to camera.
+        K: [3, 3] intrinsics in pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
+
+    Returns:
+        Those that the camera sees.
+    """
     count = len(gaussians)
     centre, conic = np.zeros((count, 2)), np.zeros((count, 3), np.float32)
     depth, reach = np.zeros(count, np.float32), np.zeros(count, np.float32)
@@ -303,7 +319,7 @@ def project_gaussians(
 
 
 def list_tiles(splats: ProjectedSplats, width: int, height: int) -> TileLists:
-    """Which splats each tile has to draw, nearest first."""
+    """List the splats that each tile has to draw, nearest first."""
     columns, rows = -(-width // TILE), -(-height // TILE)
     return TileLists(
         *_list_tiles(splats.centre, splats.conic, splats.reach, splats.box, columns, rows)

@@ -1,4 +1,4 @@
-"""How much each Gaussian shows in a picture: drawing without colours, on the cpu."""
+"""The weight of each Gaussian in a picture: drawing without colours, on the cpu."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _MAX_ALPHA = np.float32(ALPHA_MAX)
 
 
 def blending_weights(gaussians: Gaussians, camera: Camera) -> FloatArray:
-    """[N] each Gaussian's weights in the picture's colours, summed over the pixels.
+    """Return each Gaussian's weight [N] in the picture's colours, summed over the pixels.
 
-    The derivative of the picture's sum by the Gaussian's colour, without the way back.
+    It is the derivative of the picture's sum with respect to the Gaussian's colour.
     """
     return _weights(gaussians, camera)[0]
 
 
 def painted_parts(gaussians: Gaussians, camera: Camera) -> FloatArray:
-    """[N] 0..1, how much of its own footprint each Gaussian paints; 0 outside the picture.
+    """Return the visible part [N], 0..1, of each Gaussian's footprint; 0 outside the picture.
 
-    The footprint is its opacity over all of its ellipse, with nothing before it.
+    The footprint is its opacity over its ellipse, with nothing in front of it.
     """
     weights, splats = _weights(gaussians, camera)
     a, b, c = np.asarray(splats.conic, np.float64).T
@@ -47,7 +47,7 @@ def _weights(gaussians: Gaussians, camera: Camera) -> tuple[FloatArray, Projecte
 
 @numba.njit(cache=True, parallel=True)
 def _weigh(splats, start, members, width, height, pairs):  # type: ignore[no-untyped-def]
-    """Summed weight of every splat in every tile's list: as drawing, without colours."""
+    """Sum the weight of every splat in every tile's list: drawing without colours."""
     columns = (width + TILE - 1) // TILE
     for tile in numba.prange(start.shape[0] - 1):
         left, top = tile % columns * TILE, tile // columns * TILE
@@ -63,7 +63,7 @@ def _weigh(splats, start, members, width, height, pairs):  # type: ignore[no-unt
 
 @numba.njit(cache=True)
 def _weigh_one(splats, i, light, left, top, high, sums):  # type: ignore[no-untyped-def]
-    """Loops over x take whole rows: that they are of fixed length makes them vectors."""
+    """Loops over x take whole rows, whose fixed length lets the compiler vectorise them."""
     _, centre, conic, _, opacity, reach, box = splats
     half = np.float32(0.5)
     zero, one = np.float32(0.0), np.float32(1.0)
@@ -83,7 +83,7 @@ def _weigh_one(splats, i, light, left, top, high, sums):  # type: ignore[no-unty
             after = row[x] * (one - alpha)
             ends = after <= _OPAQUE
             sums[x] += zero if ends else alpha * row[x]
-            row[x] = zero if ends else after  # a finished pixel lets nothing through
+            row[x] = zero if ends else after  # a finished pixel is opaque
     total = zero
     for x in range(TILE):
         total += sums[x]

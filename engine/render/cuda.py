@@ -1,9 +1,9 @@
-"""The rasteriser for NVIDIA GPUs: gsplat (Apache-2.0), with every number that matters said.
+"""The rasteriser for NVIDIA GPUs: gsplat (Apache-2.0), with all relevant parameters explicit.
 
-gsplat draws by the rules of :mod:`.common`: they are those of its releases 1.5. The release after
-them ends alpha at 0.99 instead of 0.999, so that an opaque splat lets a hundredth of what is
-behind it through; it is refused until it can be told otherwise. Needs torch; gsplat is imported
-when something is drawn, and builds its kernels then if its wheel has none.
+The rules of :mod:`.raster_types` are those of gsplat's releases 1.5. The next release limits alpha
+to 0.99 instead of 0.999, so that a hundredth of what is behind an opaque splat shows through; it is
+refused until that can be configured. Needs torch; gsplat is imported when something is drawn, and
+then builds its kernels if its wheel has none.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from .gpu_package import installed_version
 from .raster_types import BLUR, NEAR, RasterJob, RenderOutput, Vjp
 
 MIN_VERSION, END_VERSION = (1, 5), (1, 6)
-"""The gsplat releases that draw by our rules: from the first to before the second."""
+"""The gsplat releases that draw by our rules: from the first, before the second."""
 
-_CHANNELS_AT_ONCE = 32  # more do not fit into a block's registers; gsplat draws them in turns
+_CHANNELS_AT_ONCE = 32  # more do not fit into a block's registers; gsplat draws them in parts
 _DEVICE = "cuda"
 
 
 def why_unavailable() -> str | None:
-    """Why this back end cannot draw here, or None when it can.
+    """Return why this back end cannot draw here, or None if it can.
 
-    Says nothing about gsplat's kernels: whether they build shows when they are first needed.
+    Whether gsplat's kernels can be built only shows at their first use.
     """
     version = installed_version("gsplat", torch.cuda.is_available())
     if isinstance(version, str):
@@ -54,8 +54,8 @@ def rasterize_gsplat(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw Gaussians for C cameras in float32; differentiable in all but ``Ks``.
 
-    Arguments and results as in :func:`.reference.rasterize_torch`. Tensors that are elsewhere are
-    taken to the GPU; the results stay there.
+    Arguments and results are those of :func:`.reference.rasterize_torch`. Other devices' tensors
+    are copied to the GPU; the results stay there.
 
     Raises:
         LikenessError: No gsplat, none that draws by our rules, no GPU, or no kernels.
@@ -98,7 +98,7 @@ def rasterize_gsplat(
         )
     except (ImportError, AttributeError, OSError, SubprocessError, RuntimeError) as error:
         # Without a compiler gsplat calls None's functions; with one that fails, torch says which
-        # extension it could not build. Other errors are no matter of kernels.
+        # extension it could not build. Other errors do not concern kernels.
         if isinstance(error, RuntimeError) and "extension" not in str(error):
             raise
         raise LikenessError(
@@ -110,19 +110,19 @@ def rasterize_gsplat(
 
 
 def rasterize_cuda(gaussians: Gaussians, job: RasterJob) -> RenderOutput:
-    """:func:`rasterize_gsplat` on numpy arrays."""
+    """Draw numpy arrays with :func:`rasterize_gsplat`."""
     _gsplat()
     return draw_arrays(rasterize_gsplat, gaussians, job, torch.float32, _DEVICE)
 
 
 def rasterize_cuda_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutput, Vjp]:
-    """:func:`rasterize_cuda` and its derivatives, by gsplat's own backward pass."""
+    """Draw, and return the vector-Jacobian product by gsplat's own backward pass."""
     _gsplat()
     return draw_arrays_vjp(rasterize_gsplat, gaussians, job, torch.float32, _DEVICE)
 
 
 def _gsplat() -> Any:
-    """The module, if it can be used here."""
+    """Import the module if it can be used here."""
     reason = why_unavailable()
     if reason is not None:
         raise LikenessError(

@@ -1,4 +1,4 @@
-"""What the GPU offers: for people who ask why it is, or is not, used."""
+"""A report on the GPU, and why it is or is not used."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from .cuda import why_unavailable
 
 
 def gpu_report() -> dict[str, Any]:
-    """What torch and gsplat find here.
+    """Report what torch and gsplat find here.
+
+    Whether gsplat's kernels can be built only shows at their first use.
 
     Returns:
-        ``torch`` and ``cuda``: versions, ``cuda`` None in a torch without; ``device``: the GPU's
-        name, None without one; ``memory``: its bytes; ``why_not``: why the rasteriser does not
-        use it, None when it does. Whether gsplat's kernels can be built shows at their first use.
+        ``torch`` and ``cuda``: versions (``cuda`` is None in a torch without it); ``device``: the
+        GPU's name or None; ``memory``: its bytes; ``why_not``: why the rasteriser does not use
+        it, or None.
     """
     found = torch.cuda.is_available()
     why_not = why_unavailable()

@@ -1,4 +1,4 @@
-"""Packages that draw on NVIDIA GPUs: whether one is there, and which release."""
+"""Packages that draw on NVIDIA GPUs: whether one is installed, and which release."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import re
 
 
 def installed_version(name: str, has_gpu: bool) -> tuple[int, ...] | str:
-    """The leading numbers of a package's version, or why nothing can be drawn with it.
+    """Return the leading numbers of a package's version, or why it cannot draw.
 
     Args:
+        name: The package.
         has_gpu: Whether torch sees a CUDA device; the package is not imported where it doesn't.
     """
     if importlib.util.find_spec(name) is None:
@@ -25,7 +26,7 @@ def installed_version(name: str, has_gpu: bool) -> tuple[int, ...] | str:
 
 
 def parse_release(version: str) -> tuple[int, ...]:
-    """What a version's text begins with.
+    """Return the leading numbers of a version.
 
     >>> parse_release("1.5.3+pt24cu124"), parse_release("0.4.0rc1"), parse_release("1.6")
     ((1, 5, 3), (0, 4, 0), (1, 6))

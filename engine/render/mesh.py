@@ -10,19 +10,19 @@ import numpy as np
 from ..core.cameras import project
 from ..core.types import Camera, FloatArray, IntArray
 
-NEAR = 0.05  # metres; a triangle that reaches nearer is left out
-MARGIN = 1e-3  # pixels, and shares of a triangle's size
+NEAR = 0.05  # metres; triangles that reach nearer are not drawn
+MARGIN = 1e-3  # pixels, plus a share of a triangle's size
 
 
 @dataclass(frozen=True)
 class MeshBuffer:
-    """What a camera sees of a mesh.
+    """A camera's view of a mesh.
 
     Attributes:
-        face: [H, W] int32 row of the nearest triangle, -1 where there is none.
+        face: [H, W] int32 row of the nearest triangle, -1 without one.
         bary: [H, W, 3] float32 perspective-correct barycentric coordinates.
-        depth: [H, W] float32 metres along the view axis, inf where there is nothing.
-        back_depth: [H, W] float32 depth of the farthest surface, -inf where there is nothing.
+        depth: [H, W] float32 metres along the view axis, inf in empty pixels.
+        back_depth: [H, W] float32 depth of the farthest surface, -inf in empty pixels.
     """
 
     face: IntArray
@@ -48,7 +48,7 @@ def _raster(xy, z, f, height, width, cull):  # type: ignore[no-untyped-def]
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if abs(area) < 1e-9 or (cull and area > 0):
             continue
-        # Pixels whose middles lie inside, and MARGIN beyond: the test below is not exact either.
+        # Pixels whose centres lie inside, or within MARGIN: the test below is not exact either.
         low, high = min(x0, x1, x2), max(x0, x1, x2)
         reach = MARGIN * (1.0 + high - low)
         left = max(0, int(np.ceil(low - 0.5 - reach)))
@@ -84,8 +84,9 @@ def rasterize_mesh(
 
     Args:
         vertices: [V, 3] world space, metres.
-        f: [F, 3], counter-clockwise seen from outside.
-        cull_back: Leave out triangles that face away from the camera.
+        f: [F, 3] triangles, counter-clockwise seen from outside.
+        camera: The camera.
+        cull_back: Skip triangles that face away from the camera.
     """
     xy, z = project(np.asarray(vertices, np.float64), camera)
     xy = np.where((z > NEAR)[:, None], xy, 0.0)

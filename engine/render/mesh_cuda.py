@@ -1,8 +1,8 @@
 """The z-buffer on NVIDIA GPUs, by nvdiffrast (Laine et al. 2020): the maps of :mod:`.mesh`.
 
-nvdiffrast draws in OpenGL's clip space and fills pictures from the row where y is -1. Our y points
-down and our row 0 is the top one, so that neither is turned round. Needs torch; nvdiffrast is
-imported when a mesh is drawn.
+nvdiffrast draws in OpenGL's clip space and starts pictures at the row where y is -1. Our y points
+down and our row 0 is at the top, so that neither is flipped. Needs torch; nvdiffrast is imported
+when a mesh is drawn.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SLACK = 1e-3  # part of the depth by which the clip planes stand off the mesh
 
 
 def why_unavailable() -> str | None:
-    """Why this back end cannot draw here, or None when it can."""
+    """Return why this back end cannot draw here, or None if it can."""
     version = installed_version("nvdiffrast", torch.cuda.is_available())
     if isinstance(version, str):
         return version
@@ -39,10 +39,11 @@ def why_unavailable() -> str | None:
 
 
 def clip_matrix(camera: Camera, near: float, far: float) -> FloatArray:
-    """[4, 4] world to clip space: x / w and y / w are -1 and 1 at the picture's sides, z / w is
-    -1 at depth ``near`` and 1 at ``far``, and w is the depth.
+    """Return the matrix [4, 4] from world to clip space.
 
-    Pixel centres lie at +0.5 here as there, so that pixel x is where x / w = 2 x / width - 1.
+    x / w and y / w are -1 and 1 at the picture's sides, z / w is -1 at depth ``near`` and 1 at
+    ``far`` (metres), and w is the depth. Pixel centres lie at +0.5 in both, so that pixel x is at
+    x / w = 2 x / width - 1.
     """
     K, w, h = camera.K, camera.width, camera.height
     span = far - near
@@ -61,17 +62,17 @@ def clip_matrix(camera: Camera, near: float, far: float) -> FloatArray:
 def rasterize_mesh_cuda(
     vertices: FloatArray, f: IntArray, camera: Camera, *, cull_back: bool = False
 ) -> MeshBuffer:
-    """:func:`.mesh.rasterize_mesh`, drawn by nvdiffrast.
+    """Draw like :func:`.mesh.rasterize_mesh` with nvdiffrast.
 
     Raises:
         LikenessError: No nvdiffrast, none recent enough, no GPU, or no kernels.
     """
     points = np.asarray(vertices, np.float64)
     z = points @ camera.viewmat[2, :3] + camera.viewmat[2, 3]
-    rows = np.flatnonzero((z[f] >= NEAR).all(1))  # as there: the near plane cuts nothing in two
+    rows = np.flatnonzero((z[f] >= NEAR).all(1))  # as there: the near plane splits no triangle
     corners = np.asarray(f)[rows]
     near, far = (z[corners].min(), z[corners].max()) if len(rows) else (1.0, 1.0)
-    # Planes close to the mesh spend all of the depth's digits on it.
+    # Clip planes close to the mesh give it the depth's full precision.
     to_clip = clip_matrix(camera, near * (1 - _SLACK), far * (1 + _SLACK))
     clip = points @ to_clip[:, :3].T + to_clip[:, 3]
     if cull_back:
@@ -86,7 +87,7 @@ def rasterize_mesh_cuda(
             np.full(shape, np.inf, np.float32),
             np.full(shape, -np.inf, np.float32),
         )
-    # The second picture has near and far exchanged: what is nearest there is farthest here.
+    # The second picture has near and far swapped, and so shows the farthest surface.
     both = np.stack([clip, clip * [1, 1, -1, 1]]).astype(np.float32)
     pos = torch.tensor(both, device=_DEVICE)
     tri = torch.tensor(corners.astype(np.int32), device=_DEVICE)
@@ -102,8 +103,8 @@ def rasterize_mesh_cuda(
 
 
 def _maps(drawn: Tensor, tri: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """From one picture [H, W, 4] of u, v, z / w and the triangle's number counted from 1: its
-    row (-1 where there is none), barycentric coordinates, and depth."""
+    """Turn a picture [H, W, 4] of u, v, z / w and the triangle's number (from 1) into triangle
+    rows (-1 without one), barycentric coordinates, and depth."""
     triangle = drawn[..., 3].long() - 1
     some = triangle >= 0
     u, v = drawn[..., 0], drawn[..., 1]
@@ -113,17 +114,17 @@ def _maps(drawn: Tensor, tri: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, T
 
 
 def _faces_camera(clip: FloatArray) -> BoolArray:
-    """[N] whether triangles [N, 3, 4] in clip space are counter-clockwise as seen."""
+    """Return whether triangles [N, 3, 4] in clip space face the camera, [N]."""
     xy = clip[..., :2] / clip[..., 3:]
     first, second = xy[:, 1] - xy[:, 0], xy[:, 2] - xy[:, 0]
-    # y points down, which turns the sense of rotation round.
+    # y points down, which reverses the winding.
     out: BoolArray = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0] < 0
     return out
 
 
 @cache
 def _context() -> tuple[Any, Any]:
-    """nvdiffrast's module and one context for all; older releases build their kernels here."""
+    """Return nvdiffrast's module and a shared context; older releases build their kernels here."""
     try:
         dr = importlib.import_module("nvdiffrast.torch")
         return dr, dr.RasterizeCudaContext(device=_DEVICE)
@@ -135,7 +136,7 @@ def _context() -> tuple[Any, Any]:
 
 
 def _nvdiffrast() -> tuple[Any, Any]:
-    """The module and the context, if they can be used here."""
+    """Return the module and the context if they can be used here."""
     reason = why_unavailable()
     if reason is not None:
         raise LikenessError(

@@ -1,4 +1,4 @@
-"""What every rasteriser shares: its result and the numbers that gsplat (1.5) draws by."""
+"""What all rasterisers share: types, and the constants of gsplat 1.5."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ NEAR = 0.01
 """Metres; a Gaussian whose centre is nearer is not drawn."""
 
 BLUR = 0.3
-"""Pixels squared, added to the diagonal of the 2D covariance: nothing falls between pixels."""
+"""Pixels squared, added to the diagonal of the 2D covariance: no splat falls between pixels."""
 
 JACOBIAN_MARGIN = 0.3
-"""The projection is linearised no farther outside the image than this part of tan(fov / 2)."""
+"""The projection is linearised at most this part of tan(fov / 2) outside the image."""
 
 ALPHA_MIN = 1.0 / 255.0
-"""A contribution below this is left out; it is what ends a Gaussian (at 3.33 sigma when opaque)."""
+"""Smaller contributions are skipped, which bounds a Gaussian (at 3.33 sigma if opaque)."""
 
 ALPHA_MAX = 0.999
 
 TRANSMITTANCE_MIN = 1e-4
-"""A pixel is finished before the Gaussian that would bring its transmittance to this."""
+"""A pixel is finished before the Gaussian that would reduce its transmittance to this."""
 
 DEPTH_EPSILON = 1e-10
 
 
 class RasterJob(NamedTuple):
-    """Cameras and background of one drawing, checked and of one form.
+    """Checked cameras and background of one drawing.
 
     Attributes:
         viewmats: [C, 4, 4] float64.
         Ks: [C, 3, 3] float64.
-        width, height: Pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
         background: [C, channels].
     """
 
@@ -45,13 +46,13 @@ class RasterJob(NamedTuple):
 
 
 class RenderOutput(NamedTuple):
-    """What cameras see of Gaussians; C is missing for a single camera.
+    """Pictures of Gaussians by C cameras; a single camera has no C.
 
     Attributes:
-        rgb: [C, H, W, channels] colours times their weights, plus (1 - alpha) background.
-        alpha: [C, H, W] 0..1.
-        depth: [C, H, W] metres along the view axis: the mean of the Gaussians' depths by their
-            weight; 0 where there is nothing.
+        rgb: [C, H, W, channels] weighted colours plus (1 - alpha) background.
+        alpha: [C, H, W] in 0..1.
+        depth: [C, H, W] metres along the view axis: the weighted mean of the Gaussians' depths; 0
+            in empty pixels.
     """
 
     rgb: FloatArray
@@ -60,11 +61,11 @@ class RenderOutput(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """A loss's derivatives by what was drawn, float32, shapes as in ``Gaussians``.
+    """A loss's derivatives with respect to what was drawn, float32.
 
     Attributes:
         means: [N, 3].
-        quats: [N, 4], by the quaternion before it is made a unit.
+        quats: [N, 4], with respect to the quaternion before normalisation.
         scales: [N, 3].
         opacities: [N].
         colors: [N, channels].
@@ -80,5 +81,5 @@ class Gradients(NamedTuple):
 
 
 Vjp = Callable[..., Gradients]
-"""``vjp(rgb=None, alpha=None, depth=None)``: from the loss's derivatives by each field of a
-:class:`RenderOutput` (None: zero), of that field's shape, to those by what was drawn."""
+"""``vjp(rgb=None, alpha=None, depth=None)``: maps the loss's derivatives with respect to the fields
+of a :class:`RenderOutput` (None: zero) to those with respect to what was drawn."""

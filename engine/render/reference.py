@@ -1,7 +1,7 @@
-"""The rasteriser that the others are held to: brute force in torch, differentiable, any device.
+"""The reference rasteriser for tests: brute force in torch, differentiable, on any device.
 
-Every Gaussian meets every pixel: no tiles, no boxes, so nothing can be left out by mistake.
-Needs torch; ``rasterize`` imports this file only when it is asked for.
+Every Gaussian is evaluated at every pixel: without tiles and boxes nothing is skipped by mistake.
+Needs torch; ``rasterize`` imports this file on demand.
 """
 
 from __future__ import annotations
@@ -28,11 +28,16 @@ from .raster_types import (
     Vjp,
 )
 
-_PAIRS_AT_ONCE = 1 << 19  # Gaussians times pixels; more leave the caches and take far longer
+_PAIRS_AT_ONCE = 1 << 19  # Gaussians times pixels; more exceed the caches and are far slower
 
 
 def covariances(quats: Tensor, scales: Tensor) -> Tensor:
-    """R S S^T R^T: [N, 4] w, x, y, z (of any length) and [N, 3] -> [N, 3, 3]."""
+    """Return the covariances R S S^T R^T, [N, 3, 3].
+
+    Args:
+        quats: [N, 4] as w, x, y, z, of any length.
+        scales: [N, 3].
+    """
     w, x, y, z = torch.nn.functional.normalize(quats, dim=-1).unbind(-1)
     R = torch.stack(
         [
@@ -55,7 +60,7 @@ def covariances(quats: Tensor, scales: Tensor) -> Tensor:
 def project_ewa(
     means: Tensor, covars: Tensor, viewmat: Tensor, K: Tensor, width: int, height: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """EWA projection of one camera: centres [N, 2], 2D covariances [N, 2, 2], depths [N]."""
+    """EWA projection: return centres [N, 2], 2D covariances [N, 2, 2] and depths [N]."""
     R = viewmat[:3, :3]
     x, y, z = (means @ R.T + viewmat[:3, 3]).unbind(-1)
     fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
@@ -76,29 +81,33 @@ def project_ewa(
 def _blend(
     pixels: Tensor, centres: Tensor, conics: Tensor, opacities: Tensor, features: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Front to back over sorted splats.
+    """Blend sorted splats front to back: weighted sums [P, F] and transmittance [P].
 
-    pixels [P, 2], centres [N, 2], conics [N, 2, 2], opacities [N], features [N, F] ->
-    weighted sums [P, F] and transmittance [P].
+    Args:
+        pixels: [P, 2].
+        centres: [N, 2].
+        conics: [N, 2, 2].
+        opacities: [N].
+        features: [N, F].
     """
     dx, dy = (pixels[:, None] - centres).unbind(-1)
     xx, xy, yy = conics[:, 0, 0], conics[:, 0, 1], conics[:, 1, 1]
     power = 0.5 * (xx * dx * dx + yy * dy * dy) + xy * dx * dy
     alpha = (opacities * torch.exp(-power)).clamp(max=ALPHA_MAX)
     alpha = torch.where(alpha < ALPHA_MIN, torch.zeros_like(alpha), alpha)
-    # Transmittance only falls, so that what comes after a pixel's end is ended by the same test.
+    # Transmittance only falls, so the same test excludes all that follows a pixel's end.
     counts = torch.cumprod(1 - alpha, dim=1) > TRANSMITTANCE_MIN
     alpha = alpha * counts
     after = torch.cumprod(1 - alpha, dim=1)
     before = torch.cat([torch.ones_like(after[:, :1]), after[:, :-1]], dim=1)
-    # A copy: a view would keep all of ``after`` in memory until the picture is done.
+    # A copy: a view would hold all of ``after`` in memory until the picture is done.
     return (alpha * before) @ features, after[:, -1].clone()
 
 
 class _InParts(torch.autograd.Function):
-    """:func:`_blend` for some pixels at a time, drawn once more on the way back.
+    """:func:`_blend` in parts, which the backward pass draws again.
 
-    Kept until then, the pairs of 20,000 Gaussians and 256 x 256 pixels would take 100 GB.
+    Stored, the pairs of 20,000 Gaussians and 256 x 256 pixels would take 100 GB.
     """
 
     @staticmethod
@@ -123,7 +132,7 @@ class _InParts(torch.autograd.Function):
 
 
 def _split(rows: Tensor, splats: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """By pixels, so that each part has about ``_PAIRS_AT_ONCE`` pairs."""
+    """Split by pixels into parts of about ``_PAIRS_AT_ONCE`` pairs."""
     return torch.split(rows, max(1, _PAIRS_AT_ONCE // len(splats[0])))
 
 
@@ -142,11 +151,21 @@ def rasterize_torch(
     """Draw Gaussians for C cameras; differentiable in everything that is a float.
 
     Args:
-        means [N, 3], quats [N, 4], scales [N, 3], opacities [N], colors [N, F]: as in
-            ``Gaussians``. viewmats: [C, 4, 4]. Ks: [C, 3, 3]. background: [C, F].
+        means: [N, 3] metres.
+        quats: [N, 4] as w, x, y, z.
+        scales: [N, 3] metres.
+        opacities: [N] in 0..1.
+        colors: [N, F].
+        viewmats: [C, 4, 4] world to camera.
+        Ks: [C, 3, 3] in pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
+        background: [C, F].
 
     Returns:
-        rgb [C, H, W, F], alpha [C, H, W], depth [C, H, W]; the meaning is ``RenderOutput``'s.
+        rgb: [C, H, W, F], as in ``RenderOutput``.
+        alpha: [C, H, W].
+        depth: [C, H, W] metres.
     """
     ys, xs = torch.meshgrid(
         torch.arange(height, dtype=means.dtype, device=means.device) + 0.5,
@@ -185,10 +204,10 @@ def rasterize_torch(
 
 
 def rasterize_reference(gaussians: Gaussians, job: RasterJob) -> RenderOutput:
-    """:func:`rasterize_torch` on numpy arrays, in float64 on the CPU."""
+    """Draw numpy arrays with :func:`rasterize_torch` in float64 on the CPU."""
     return draw_arrays(rasterize_torch, gaussians, job, torch.float64)
 
 
 def rasterize_reference_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutput, Vjp]:
-    """:func:`rasterize_reference` and its derivatives, by torch's autograd in float64."""
+    """Draw, and return the vector-Jacobian product by autograd in float64."""
     return draw_arrays_vjp(rasterize_torch, gaussians, job, torch.float64)

@@ -1,7 +1,4 @@
-"""One rasteriser for torch, over all back ends: tensors in, tensors out, differentiable.
-
-For training and for whatever else is fitted with torch. Needs torch.
-"""
+"""A differentiable rasteriser for torch tensors over all back ends. Needs torch."""
 
 from __future__ import annotations
 
@@ -31,20 +28,27 @@ def rasterize_tensors(
     """Draw Gaussians for C cameras of one image size.
 
     Args:
-        means [N, 3], quats [N, 4] of any length, scales [N, 3], opacities [N], colors [N, F]: as
-            in ``Gaussians``, all of one floating type and on one device.
-        viewmats: [C, 4, 4] world to camera. Ks: [C, 3, 3].
-        background: [F] or [C, F]; black when left out.
+        means: [N, 3] metres. All tensors of Gaussians have one floating type and device.
+        quats: [N, 4] as w, x, y, z, of any length.
+        scales: [N, 3] metres.
+        opacities: [N] in 0..1.
+        colors: [N, F].
+        viewmats: [C, 4, 4] world to camera.
+        Ks: [C, 3, 3] in pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
+        background: [F] or [C, F]; black by default.
         backend: ``cpu`` (numba, float32) and ``cuda`` (gsplat, float32) for tensors on any
-            device, or ``reference`` (brute force, in the tensors' own type and place).
+            device, or ``reference`` (brute force, with the tensors' own type and device).
 
     Returns:
-        rgb [C, H, W, F], alpha [C, H, W], depth [C, H, W] as in ``Render``, of the type and on
-        the device of ``means``.
+        rgb: [C, H, W, F], as in ``RenderOutput``, of the type and on the device of ``means``.
+        alpha: [C, H, W].
+        depth: [C, H, W] metres.
 
     Raises:
-        LikenessError: An unknown back end, or one that cannot be used here; with ``cpu``, numbers
-            that cannot be drawn, and cameras that want a derivative, which it has not got.
+        LikenessError: The back end is unknown or cannot be used here; with ``cpu``, numbers that
+            cannot be drawn, or cameras that require a gradient, which it does not have.
     """
     if backend not in BACKENDS:
         raise LikenessError(

@@ -1,7 +1,7 @@
-"""Which part of a mesh a camera sees: our z-buffer, or nvdiffrast's where there is a GPU.
+"""The part of a mesh that a camera sees: our z-buffer, or nvdiffrast's on a GPU.
 
-The maps are the same, so that callers need not know who drew them. nvdiffrast is never asked for:
-its licence is for research only, and whoever has installed it has read that.
+Both give the same maps. Likeness never asks for nvdiffrast to be installed, because its licence is
+for research only.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ def rasterize_visibility(
 
     Args:
         vertices: [V, 3] world space, metres.
-        f: [F, 3], counter-clockwise seen from outside.
-        cull_back: Leave out triangles that face away from the camera.
-        backend: ``cpu`` or ``cuda``; when left out, ``cuda`` where it can be used. Should it fail
-            then, a warning says so and the CPU draws.
+        f: [F, 3] triangles, counter-clockwise seen from outside.
+        camera: The camera.
+        cull_back: Skip triangles that face away from the camera.
+        backend: ``cpu`` or ``cuda``; by default ``cuda`` if it can be used. If it then fails, a
+            warning says so and the CPU draws.
 
     Raises:
-        LikenessError: An unknown back end, or one asked for that cannot be used here.
+        LikenessError: The back end is unknown or cannot be used here.
     """
     if backend not in (None, *MESH_BACKENDS):
         raise LikenessError(

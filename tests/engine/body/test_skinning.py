@@ -189,5 +189,5 @@ def test_broken_files_are_named(tmp_path: Path, model: dict[str, np.ndarray]) ->
     with pytest.raises(LikenessError, match="lacks f, shapedirs, weights"):
         load_body(tmp_path / "poor.npz")
     np.savez(tmp_path / "wild.npz", **{**model, "f": model["f"] + 100})
-    with pytest.raises(LikenessError, match="faces that name vertices it lacks"):
+    with pytest.raises(LikenessError, match="faces"):
         load_body(tmp_path / "wild.npz")
