@@ -37,7 +37,7 @@ class Wheel:
 
     Attributes:
         requirement: Name and version, as pip takes them.
-        sha256: Of the wheel, in hex.
+        sha256: SHA-256 of the wheel, in hex.
         provides: What Likeness takes from it, with the licence.
         megabytes: Size of the download.
         tags: Pip's options that select the wheel.
@@ -74,24 +74,24 @@ SAMPLE_MEMBER = "skimage/data/astronaut.png"
 
 
 def downloads_folder() -> Path:
-    """Where downloaded wheels are cached."""
+    """Return the folder of downloaded wheels."""
     return cache_root() / "downloads"
 
 
 def sample_path() -> Path:
-    """Where :func:`ensure_sample` puts the sample portrait."""
+    """Return where :func:`ensure_sample` puts the sample portrait."""
     return downloads_folder() / Path(SAMPLE_MEMBER).name
 
 
 def find_wheel(wheel: Wheel, folder: Path) -> Path | None:
-    """The wheel in ``folder`` if it is there with the right checksum."""
+    """Return the wheel in ``folder`` if it exists with the right checksum."""
     name = wheel.requirement.split("==")[0].replace("-", "_")
     found = (path for path in sorted(folder.glob(f"{name}-*.whl")))
     return next((path for path in found if file_sha256(path) == wheel.sha256), None)
 
 
 def missing_wheels(*, sample: bool = False) -> list[Wheel]:
-    """The wheels that :func:`ensure_assets` (and :func:`ensure_sample`) would have to download."""
+    """Return the wheels that :func:`ensure_assets` (and :func:`ensure_sample`) would download."""
     wanted = [] if has_current_assets() else [DETECTORS, BODY]
     if sample and not sample_path().is_file():
         wanted.append(SAMPLE)
@@ -99,7 +99,7 @@ def missing_wheels(*, sample: bool = False) -> list[Wheel]:
 
 
 def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
-    """The wheel in ``folder``, downloaded with pip where it is missing.
+    """Return the wheel in ``folder``, downloaded with pip if it is missing.
 
     Raises:
         LikenessError: Pip is missing or fails, or the index served another file.
@@ -133,7 +133,7 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
 
 
 def assets_digest() -> str:
-    """SHA-256 over the assets' sources: both wheels and the code that bakes them."""
+    """Return the SHA-256 of the assets' sources: both wheels and the code that bakes them."""
     engine = Path(__file__).resolve().parents[1]
     sources = [*sorted((engine / "bake").glob("*.py")), *sorted((engine / "body").glob("*.py"))]
     digest = hashlib.sha256(f"{BODY.sha256} {DETECTORS.sha256}".encode())
@@ -151,7 +151,7 @@ def has_current_assets() -> bool:
 
 
 def ensure_assets(progress: Progress | None = None) -> Path:
-    """Make the assets in the user's cache where they are missing or out of date.
+    """Make the assets in the user's cache if they are missing or out of date.
 
     Safe to call from several processes at once: the others wait for the first.
 
@@ -203,7 +203,7 @@ def bake_assets(
         progress: Called with stage, fraction 0..1 and message.
 
     Raises:
-        LikenessError: A wheel does not hold what it should.
+        LikenessError: A wheel lacks expected data.
     """
     out.mkdir(parents=True)
     extract_detectors(detectors_wheel, out)
@@ -216,7 +216,7 @@ def bake_assets(
 
 
 def ensure_sample() -> Path:
-    """The sample portrait: a NASA photograph of an astronaut, in the public domain.
+    """Return the sample portrait, a public-domain NASA photograph, downloaded if missing.
 
     Raises:
         LikenessError: It cannot be downloaded.

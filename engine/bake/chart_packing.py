@@ -1,4 +1,4 @@
-"""Placing the charts in a square: the layout is drawn by hand, for one half, and mirrored."""
+"""Placement of the charts in a square: a manual layout of one half, mirrored."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ MAX_STRETCH = 1.25
 
 @dataclass(frozen=True)
 class ChartPlacement:
-    """Where a chart of the left side goes.
+    """The rectangle of a chart of the left side, in units of the square's side.
 
     Attributes:
-        x, y, width, height: A rectangle in the right half, in units of the square's side; x from
-            the middle line outwards, y from the top. x = 0 joins a symmetric chart to its mirror
+        x: Distance from the middle line to the right; 0 joins a symmetric chart to its mirror
             image.
+        y: Distance from the top.
+        width: Width.
+        height: Height.
         up: Direction on the body that points up in the map.
     """
 
@@ -55,7 +57,7 @@ LAYOUT: dict[str, ChartPlacement] = {
 
 
 def _oriented(chart: Chart, mesh: BodyMesh, up: tuple[float, float, float]) -> FloatArray:
-    """uv turned so that ``up`` on the body grows along v; halves only by half turns."""
+    """Rotate uv so that ``up`` on the body points along v; halves only by half turns."""
     corner = chart.corner.reshape(-1)
     height = np.zeros(len(chart.uv))
     height[corner] = mesh.vertices[mesh.f[chart.faces].reshape(-1)] @ np.array(up)
@@ -69,13 +71,13 @@ def _oriented(chart: Chart, mesh: BodyMesh, up: tuple[float, float, float]) -> F
 
 
 def _fitted(uv: FloatArray, place: ChartPlacement, joined: bool) -> FloatArray:
-    """uv (v up) scaled into its rectangle: columns (distance from the middle, row from the top)."""
+    """Scale uv (v up) into its rectangle: columns (distance from the middle, row from the top)."""
     out = uv * [1.0, -1.0]
     if joined and out[:, 0].mean() < 0:
         out = out * [-1.0, 1.0]
     low, high = out.min(0), out.max(0)
     if joined:
-        low[0] = 0.0  # the axis, not a border vertex that strays a hair across it
+        low[0] = 0.0  # the axis, not a border vertex slightly across it
     left = 0.0 if joined else MARGIN
     room = np.array([place.width - MARGIN - left, place.height - 2 * MARGIN])
     ratio = room / (high - low)
@@ -86,7 +88,7 @@ def _fitted(uv: FloatArray, place: ChartPlacement, joined: bool) -> FloatArray:
 
 
 def build_atlas(mesh: BodyMesh, mirror_face: IntArray) -> tuple[FloatArray, IntArray]:
-    """The token-friendly atlas: atlas_vt [A, 2] (v down) and atlas_ft [F, 3].
+    """Build the token-friendly atlas: atlas_vt [A, 2] (v down) and atlas_ft [F, 3].
 
     The body's left half lies in the right half of the square, as in a mirror; the other half
     is its exact mirror image about u = 0.5.

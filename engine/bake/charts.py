@@ -1,4 +1,4 @@
-"""Cutting the body into few large charts, all on its left side; the right side mirrors them."""
+"""Cutting of the body into a few large charts on its left side, which the right side mirrors."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from .flatten import DiskPatch, boundary_loops, slim, tutte
 from .topology import PART
 
 HEAD_SCALE = {"face": 1.0, "lips": 1.9, "eyelid": 1.9, "ear": 0.7, "scalp": 0.44, "neck": 0.46}
-"""Texels per metre against the face: more where it is looked at, less under the hair."""
+"""Texels per metre relative to the face: more where viewers look, less under the hair."""
 SCALE_SMOOTHING = 8
 FAN_WEIGHT = 0.05
 
 
 @dataclass(frozen=True)
 class BodyMesh:
-    """What the charts are cut from: the template in the T-pose.
+    """The template in the T-pose, from which the charts are cut.
 
     Attributes:
-        vertices: [V, 3].
+        vertices: [V, 3] metres.
         f: [F, 3].
         part: [F] rows of PART_NAMES.
-        joints: [55, 3].
+        joints: [55, 3] metres.
         on_middle: [V] vertices of the middle line.
         left: [F] triangles at x > 0.
     """
@@ -44,7 +44,7 @@ class Chart:
     """One flattened piece of the left side.
 
     Attributes:
-        name: What it shows.
+        name: Its part of the body.
         faces: [T] rows of the body's f.
         corner: [T, 3] rows of uv.
         uv: [n, 2], u to the right, v up, without flipped triangles.
@@ -73,9 +73,9 @@ def _edge_pairs(f: IntArray) -> tuple[IntArray, IntArray, IntArray]:
 
 
 def split_by_side(mesh: BodyMesh, faces: IntArray, axis: int, rounds: int = 4) -> BoolArray:
-    """[T] which of the triangles look along the + direction of an axis, in one piece per side.
+    """Return the mask [T] of triangles that face the + direction of an axis, one piece per side.
 
-    Normals are smoothed first, so that the border is short; islands go to what surrounds them.
+    Normals are smoothed first, so that the border is short; islands join their surroundings.
     """
     f = mesh.f[faces]
     corner = mesh.vertices[f]
@@ -113,7 +113,7 @@ def _sum_by(group: IntArray, values: FloatArray) -> FloatArray:
 def cut_path(
     mesh: BodyMesh, faces: IntArray, start: IntArray, end: IntArray, cost: FloatArray
 ) -> set[tuple[int, int]]:
-    """Edges of the cheapest path over the triangles from one vertex set to another.
+    """Find the edges of the cheapest path over the triangles from one vertex set to another.
 
     Args:
         cost: [V] factor on the length of edges at each vertex.
@@ -265,7 +265,7 @@ def _around(
 
 
 def cut_body(mesh: BodyMesh) -> list[Chart]:
-    """All charts of the left side; pieces with an axis are halves of symmetric charts."""
+    """Cut all charts of the left side; pieces with an axis are halves of symmetric charts."""
     v, joints = mesh.vertices, mesh.joints
     head = _parts(mesh, *HEAD_SCALE)
     torso, arm, leg = _parts(mesh, "torso"), _parts(mesh, "arm"), _parts(mesh, "leg")

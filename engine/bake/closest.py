@@ -60,14 +60,17 @@ def _search(points, corners, triangle, bary):  # type: ignore[no-untyped-def]
 def closest_on_mesh(
     points: FloatArray, vertices: FloatArray, f: IntArray, faces: IntArray
 ) -> tuple[IntArray, FloatArray]:
-    """Nearest surface points by exhaustive search.
+    """Find the nearest surface points by exhaustive search.
 
     Args:
-        points: [N, 3].
-        faces: The rows of ``f`` that may be chosen.
+        points: [N, 3] metres.
+        vertices: [V, 3] metres.
+        f: [F, 3] triangles.
+        faces: The rows of ``f`` to search.
 
     Returns:
-        rows of ``f`` [N] and barycentric coordinates [N, 3].
+        triangle: [N] rows of ``f``.
+        bary: [N, 3] barycentric coordinates.
     """
     corners = np.ascontiguousarray(np.asarray(vertices, np.float64)[f[faces]])
     triangle = np.zeros(len(points), np.int64)

@@ -1,4 +1,4 @@
-"""Flattening pieces of a surface without flipped triangles.
+"""Flattening of pieces of a surface without flipped triangles.
 
 A Tutte embedding (Tutte 1963; uniform weights, convex outline) gives a first map without flips;
 it is then improved towards an isometry with Rabinovich et al., "Scalable Locally Injective
@@ -16,7 +16,7 @@ from scipy.sparse.linalg import splu
 
 from ..core.types import BoolArray, FloatArray, IntArray, LikenessError
 
-SAFETY = 0.8  # part of the way to the first flip that a step may take
+SAFETY = 0.8  # limit of a step, as a part of the way to the first flip
 PROXIMAL = 1e-4
 
 
@@ -40,7 +40,11 @@ class DiskPatch:
 
 
 def boundary_loops(f: IntArray) -> list[IntArray]:
-    """The boundary loops of a triangle mesh, each in the direction of its triangles' edges."""
+    """Return the boundary loops of a mesh, each in the direction of its triangles' edges.
+
+    Raises:
+        LikenessError: A vertex lies on a boundary twice.
+    """
     edges = {(int(a), int(b)) for t in f for a, b in ((t[0], t[1]), (t[1], t[2]), (t[2], t[0]))}
     following: dict[int, int] = {}
     for a, b in edges:
@@ -62,7 +66,11 @@ def boundary_loops(f: IntArray) -> list[IntArray]:
 
 
 def tutte(piece: DiskPatch, count: int) -> FloatArray:
-    """[count, 2] with the outline on a circle, or on a half circle whose straight side is u = 0."""
+    """Map a patch to a circle, or to a half circle with its straight side at u = 0, [count, 2].
+
+    Raises:
+        LikenessError: The middle line is not in one piece.
+    """
     loop = piece.outline
     axis = piece.on_axis[loop]
     uv = np.zeros((count, 2))
@@ -116,7 +124,7 @@ def _gradients(
 
 
 def _largest_step(uv: FloatArray, step: FloatArray, f: IntArray) -> float:
-    """How far along ``step`` the first triangle collapses (inf if none does)."""
+    """Return the fraction of ``step`` at which the first triangle collapses, or inf."""
     p, d = uv[f], step[f]
     p1, p2, d1, d2 = p[:, 1] - p[:, 0], p[:, 2] - p[:, 0], d[:, 1] - d[:, 0], d[:, 2] - d[:, 0]
 
@@ -137,7 +145,7 @@ def _largest_step(uv: FloatArray, step: FloatArray, f: IntArray) -> float:
 def slim(
     piece: DiskPatch, uv: FloatArray, iterations: int = 40, tolerance: float = 1e-4
 ) -> FloatArray:
-    """Improve a map without flips [n, 2] towards the wanted lengths; stays without flips."""
+    """Improve a map [n, 2] without flips towards the wanted lengths, without adding flips."""
     count = len(uv)
     Dx, Dy, area = _gradients(piece, count)
     weight = area * piece.area_weight

@@ -1,9 +1,8 @@
-"""How the face network's landmarks slide as a head turns: measured on pictures of the baked head.
+"""The shift of the face network's landmarks as a head turns, measured on the baked head.
 
-From the side the network keeps its points nearer to where a frontal face has them, so a turned
-head seems less turned. Where the points land is the same on painted and on textured heads
-(correlation 0.9 at 60 degrees), so it is measured here once, and the fit looks for the points
-where the network will set them.
+From the side the network places its points closer to those of a frontal face, so that a turned head
+seems less turned. The shift is the same on painted and on textured heads (correlation 0.9 at 60
+degrees), so it is measured here once, and the fit expects the points where the network puts them.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ CLEAR_SCORE = 0.2  # of the network, which loses faces that look away
 def measure_turns(
     body: Body, landmarks: Landmarks, detectors: Detectors, seed: int, progress: Progress
 ) -> Landmarks:
-    """``landmarks`` with ``turn_yaws``, ``turn_shifts`` and ``turn_spread`` measured."""
+    """Return ``landmarks`` with measured ``turn_yaws``, ``turn_shifts`` and ``turn_spread``."""
     paint = PersonPaint(body)
     mirror = _mirrored_rows(body, landmarks)
     yaws, shifts, spreads = [], [], []
@@ -52,14 +51,14 @@ def measure_turns(
             for shift in (shift if sign > 0 else _mirror(shift, mirror),)
         ]
         if len(found) < HEADS:
-            break  # nobody sees faces from farther round
+            break  # no detector sees faces from farther round
         median = np.median(found, axis=0)
         if not yaw:
             median = 0.5 * (median + _mirror(median, mirror))
         yaws.append(yaw)
         shifts.append(median)
         spreads.append(float(np.median(np.linalg.norm(np.array(found) - median, axis=2))))
-    along = np.array(shifts) - shifts[0]  # the front is what the correspondence was made of
+    along = np.array(shifts) - shifts[0]  # the correspondence was made from the front
     behind = np.stack([_mirror(shift, mirror) for shift in along[:0:-1]])
     spread = np.maximum.accumulate(np.array(spreads) / max(spreads[0], 1e-6))
     return replace(

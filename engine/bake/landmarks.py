@@ -1,4 +1,4 @@
-"""Where the detectors' landmarks lie on the body: measured by looking at pictures of it.
+"""Positions of the detectors' landmarks on the body, measured on pictures of it.
 
 Face: landmarks found in many views are projected back onto the surface and carried to the rest
 pose, where each one's median is taken. Body and hands: the points lie inside, so they are
@@ -63,7 +63,7 @@ class _FaceHits:
 
 
 def bake_landmarks(body: Body, detectors_dir: Path, seed: int, progress: Progress) -> Landmarks:
-    """Look at ``body`` with the detectors in ``detectors_dir`` and locate all landmarks.
+    """Locate all landmarks on ``body`` with the detectors in ``detectors_dir``.
 
     Raises:
         LikenessError: The detectors see no person in the pictures.
@@ -159,7 +159,9 @@ def _nearest_allowed(
     Points on an edge (lids, lips) often fall a pixel beside it.
 
     Returns:
-        triangle [K], bary [K, 3], and whether there was one within SEARCH_RADIUS pixels.
+        triangle: [K] rows of ``Body.f``.
+        bary: [K, 3] barycentric coordinates.
+        found: [K] whether there was one within SEARCH_RADIUS pixels.
     """
     reach = SEARCH_RADIUS * SUPERSAMPLING
     window = np.arange(-reach, reach + 1)

@@ -33,12 +33,12 @@ _SIDE_BONES = {
     "eye_smplhf": "eye",
 }
 PELVIS_ABOVE_HIPS = 0.45
-"""The pelvis joint lies this part of the way from the hips' middle to spine1, as in SMPL-X."""
+"""Position of the pelvis joint between the hips' middle (0) and spine1 (1), as in SMPL-X."""
 
 
 @dataclass(frozen=True)
 class MakeHumanRig:
-    """Weights of the base mesh's vertices and where joints and finger tips lie.
+    """Skinning weights of the base mesh, and regressors of joints and finger tips.
 
     Attributes:
         weights: [19158, 55].
@@ -52,7 +52,7 @@ class MakeHumanRig:
 
 
 def joint_bones() -> dict[str, str]:
-    """SMPL-X joint name -> MakeHuman bone whose head it is (the pelvis has none)."""
+    """Return the MakeHuman bone whose head is each SMPL-X joint (the pelvis has none)."""
     out = dict(_MIDDLE_BONES)
     for side, letter in (("left", "L"), ("right", "R")):
         out |= {f"{side}_{joint}": f"{bone}.{letter}" for joint, bone in _SIDE_BONES.items()}
@@ -128,7 +128,7 @@ def load_rig(mpfb: Path, base: BaseMesh) -> MakeHumanRig:
 
 
 def mirror_joints() -> IntArray:
-    """[55] the joint on the other side of each."""
+    """Return the mirrored joint of each joint, [55]."""
     swapped = [
         name.replace("left_", "right_")
         if name.startswith("left_")

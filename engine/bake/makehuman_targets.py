@@ -43,8 +43,8 @@ LEFT_OUT_PREFIXES = (
     "torso-trans",
     "hip-trans",
 )
-"""Local changes that a clothed portrait cannot show, that most people never have, or that are a
-question of posture (the -trans ones shift a part beside its joint)."""
+"""Local changes that a clothed portrait cannot show, that are rare, or that are a matter of posture
+(the -trans ones shift a part beside its joint)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class TargetBasis:
 
     Attributes:
         macro: [M, V, 3] metres.
-        macro_values: For each the phenotype values it multiplies.
+        macro_values: The phenotype values of each macro target.
         local: [L, 2, V, 3] metres, towards + and -.
         local_names: [L].
     """
@@ -117,20 +117,20 @@ def load_targets(mpfb: Path, num_vertices: int) -> TargetBasis:
 
 
 def macro_coefficients(basis: TargetBasis, phenotype: dict[str, float]) -> FloatArray:
-    """[M] weights of the macro targets."""
+    """Return the weights [M] of the macro targets."""
     member = phenotype_memberships(phenotype)
     return np.array([np.prod([member[v] for v in values]) for values in basis.macro_values])
 
 
 def local_coefficients(values: FloatArray) -> FloatArray:
-    """[L] in -1..1 -> [2 L] weights of the + and - targets, in the order of ``local``."""
+    """Turn values [L] in -1..1 into weights [2 L] of the + and - targets, ordered as ``local``."""
     return np.asarray(np.stack([np.maximum(values, 0.0), np.maximum(-values, 0.0)], -1).ravel())
 
 
 def random_phenotype(rng: np.random.Generator) -> dict[str, float]:
-    """An adult of any build, gender and descent.
+    """Draw an adult of any build, gender and descent.
 
-    Heights come out as in reality: men 1.75 +- 0.07 m, women 1.64 +- 0.07 m. (MakeHuman's own
+    Heights are realistic: men 1.75 +- 0.07 m, women 1.64 +- 0.07 m. (MakeHuman's own
     middle is 1.91 and 1.77 m.)
     """
     races = rng.dirichlet([0.7, 0.7, 0.7])
@@ -150,9 +150,11 @@ def random_phenotype(rng: np.random.Generator) -> dict[str, float]:
 def random_local(
     names: tuple[str, ...], head: bool, sd: float, rng: np.random.Generator
 ) -> FloatArray:
-    """[L] local changes of the head or of the rest of the body, the two sides nearly alike.
+    """Draw local changes [L] of the head or of the rest of the body, nearly symmetric.
 
     Args:
+        names: Names of the L changes.
+        head: Whether to change the head or the rest.
         sd: Standard deviation of each change (1 is the full target).
     """
     shared: dict[str, float] = {}

@@ -1,6 +1,6 @@
-"""Reading MakeHuman's base mesh, targets, rig and UV masks (MPFB2 data, CC0).
+"""Readers of MakeHuman's base mesh, targets, rig and UV masks (MPFB2 data, CC0).
 
-All of it is published in decimetres with y up, the face towards +z and the left side at +x,
+The data are in decimetres with y up, the face towards +z and the left side at +x,
 so engine space needs only the factor 0.1.
 """
 
@@ -52,7 +52,7 @@ def _open_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file of the data folder."""
+    """Read a JSON file of the data folder."""
     return json.loads(_open_text(path))
 
 
@@ -89,7 +89,7 @@ def load_base_mesh(mpfb: Path) -> BaseMesh:
 
 
 def load_target(path: Path, num_vertices: int) -> NDArray[np.float32]:
-    """A target (lines of "vertex dx dy dz", plain or gzipped) as [num_vertices, 3] metres."""
+    """Read a target (lines of "vertex dx dy dz", plain or gzipped); [num_vertices, 3] metres."""
     lines = [s for s in _open_text(path).splitlines() if s.strip() and not s.startswith("#")]
     table = np.array(" ".join(lines).split(), dtype=np.float64).reshape(-1, 4)
     out = np.zeros((num_vertices, 3), np.float32)
@@ -98,7 +98,7 @@ def load_target(path: Path, num_vertices: int) -> NDArray[np.float32]:
 
 
 def sample_uv_image(path: Path, uv: FloatArray) -> NDArray[np.uint8]:
-    """The pixels of a UV mask at uv [N, 2] (v up): [N] for a grey picture, else [N, 3]."""
+    """Sample a UV mask at uv [N, 2] (v up): [N] for a grey picture, else [N, 3]."""
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image if image.mode == "L" else image.convert("RGB"))

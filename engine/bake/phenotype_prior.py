@@ -1,7 +1,7 @@
-"""How shape coefficients follow from who somebody is: least squares on people without chance.
+"""Shape coefficients by phenotype: least squares on people without random variation.
 
-The principal components mix sex, age, build and origin. Whoever makes people up wants to say
-"a woman of seventy" and get coefficients, the rest left to chance.
+The principal components mix sex, age, build and origin. Synthetic people are specified as "a woman
+of seventy", which this turns into coefficients; the rest is random.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ FEATURES: tuple[str, ...] = (
     *(f"female {' '.join(pair)}" for pair in product(_BREAST, ("", "old", *_BUILD))),
     *(" ".join(("female", *pair)) for pair in product(_BREAST[:2], _BREAST[2:])),
 )
-"""Products of memberships; the values left out (male, young, the averages, caucasian) are what
-remains of one."""
+"""Products of memberships; the missing values (male, young, the averages, caucasian) are the rest
+of one."""
 
 
 def phenotype_prior(

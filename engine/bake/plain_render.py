@@ -1,4 +1,4 @@
-"""Plainly shaded pictures of the body that the landmark detectors take for a person."""
+"""Simple shaded pictures of the body that the landmark detectors recognise as a person."""
 
 from __future__ import annotations
 
@@ -24,14 +24,18 @@ SUPERSAMPLING = 2
 def render_plain(
     vertices: FloatArray, f: IntArray, paint: Paint, camera: Camera, light: FloatArray
 ) -> tuple[FloatArray, MeshBuffer]:
-    """A Lambert-shaded picture on grey.
+    """Draw a Lambert-shaded picture on grey.
 
     Args:
+        vertices: [V, 3] metres, world space.
+        f: [F, 3] triangles.
         paint: ``paint(triangle [P], bary [P, 3]) -> colours [P, 3]`` in 0..1.
+        camera: The camera.
         light: [3] direction towards the light, world space.
 
     Returns:
-        rgb [H, W, 3] float32 and the z-buffer at SUPERSAMPLING times the size.
+        rgb: [H, W, 3] float32 in 0..1.
+        buffer: The z-buffer at SUPERSAMPLING times the size.
     """
     large = camera.resized(camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING)
     buffer = rasterize_mesh(vertices, f, large)
@@ -51,10 +55,10 @@ def render_plain(
 
 
 class PersonPaint:
-    """Colours that make the bare body look like a dressed person, fixed to its surface.
+    """Surface colours that make the bare body look like a dressed person.
 
     Args:
-        body: Its rest pose says where brows, irises and hairline lie.
+        body: Its rest pose gives the positions of brows, irises and hairline.
     """
 
     SKIN = (0.80, 0.63, 0.53)
@@ -72,7 +76,7 @@ class PersonPaint:
     HAIR = (0.20, 0.14, 0.10)
     IRIS = (0.35, 0.25, 0.16)
     PUPIL = (0.06, 0.04, 0.04)
-    IRIS_RADIUS = 0.0058  # metres; the one length that all adults share
+    IRIS_RADIUS = 0.0058  # metres; nearly the same in all adults
     PUPIL_RADIUS = 0.0022
 
     def __init__(self, body: Body) -> None:
@@ -88,7 +92,7 @@ class PersonPaint:
         self._table = table
 
     def __call__(self, face: IntArray, bary: FloatArray) -> FloatArray:
-        """Colours [P, 3] at surface points: triangle [P], barycentric coordinates [P, 3]."""
+        """Return colours [P, 3] at surface points: triangles [P], coordinates [P, 3]."""
         points = surface_points(self._points, self._f, face, bary)
         part = self._part[face]
         colours = self._table[part]
@@ -116,7 +120,7 @@ class PersonPaint:
 
 
 def is_scalp(points: FloatArray, eyes: FloatArray) -> BoolArray:
-    """Whether points [P, 3] of the head lie under the hair, by place against the eyes [2, 3].
+    """Whether points [P, 3] of the head lie under the hair, by their position to the eyes [2, 3].
 
     The hairline runs about 62 mm above the eyes and slopes back to just before the ears.
     """
@@ -130,15 +134,18 @@ def is_scalp(points: FloatArray, eyes: FloatArray) -> BoolArray:
 def triangulate(
     cameras: list[Camera], pixels: FloatArray, confidence: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """One 3D point from its pixels [C, 2] in several views, robustly.
+    """Triangulate a point robustly.
 
     Reweighted linear triangulation (Geman-McClure weights on the distance from point to ray).
 
     Args:
-        confidence: [C] 0..1.
+        cameras: C cameras.
+        pixels: [C, 2] its pixel in each.
+        confidence: [C] in 0..1.
 
     Returns:
-        point [3] and the distance [C] by which each view's ray misses it, metres.
+        point: [3] metres.
+        miss: [C] distance of each view's ray from it, metres.
     """
     weight = np.array(confidence, np.float64)
     point = np.zeros(3)

@@ -39,7 +39,7 @@ MAX_COLOR = 1e12
 ZERO_LENGTH = 1e-10
 """A quaternion shorter than this has no direction."""
 
-_LARGEST = float(np.finfo(np.float32).max)
+_MAX_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 def check_inputs(
@@ -227,9 +227,9 @@ def check_finite(name: str, values: FloatArray) -> None:
         LikenessError: One is.
     """
     # The extremes propagate NaN and need no second array of this size.
-    if values.size == 0 or (values.min() >= -_LARGEST and values.max() <= _LARGEST):
+    if values.size == 0 or (values.min() >= -_MAX_FLOAT32 and values.max() <= _MAX_FLOAT32):
         return
-    bad = ~(np.abs(values) <= _LARGEST)
+    bad = ~(np.abs(values) <= _MAX_FLOAT32)
     _check_rows(
         name,
         True,
