@@ -183,7 +183,7 @@ def _make_assets(folder: Path, progress: Progress | None) -> None:
         paths.append(fetch_wheel(wheel, downloads_folder()))
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         made = Path(scratch) / "assets"
-        bake_assets(*paths, made, progress)
+        bake_assets(paths[0], paths[1], made, progress)
         stamp = {"made_of": assets_digest()}
         (made / STAMP_FILE).write_text(json.dumps(stamp), encoding="utf-8")
         if folder.exists():

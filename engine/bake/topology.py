@@ -1,7 +1,7 @@
-"""Which part of MakeHuman's base mesh becomes the body, and what each triangle is.
+"""The part of MakeHuman's base mesh that becomes the body, and the part of each triangle.
 
-Taken over: the body with its mouth cavity and eye sockets, eyeballs, tongue and teeth.
-Left out: garment helpers, joint cubes, lashes, genitals.
+Included: the body with its mouth cavity and eye sockets, eyeballs, tongue and teeth.
+Omitted: garment helpers, joint cubes, lashes, genitals.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Topology:
     """The selected triangle mesh.
 
     Attributes:
-        base_index: [V] vertex of the base mesh that each of ours is.
-        mirror_vertex: [V] ours on the other side.
+        base_index: [V] each vertex's index in the base mesh.
+        mirror_vertex: [V] its mirrored vertex.
         mirror_face: [F] the mirrored triangle.
         f: [F, 3].
         vt: [T, 2], v up.
@@ -74,7 +74,7 @@ def _pair_quads(quads: IntArray, mirror: IntArray) -> IntArray:
 
 
 def _split_quad(quad: IntArray, vertices: FloatArray) -> int:
-    """Where to start a quad's first triangle so that it is cut along its shorter diagonal."""
+    """Return the corner at which to start a quad's first triangle, to cut its shorter diagonal."""
     a, b, c, d = vertices[quad]
     return 0 if np.linalg.norm(a - c) <= np.linalg.norm(b - d) else 1
 
@@ -121,7 +121,7 @@ def select_topology(base: BaseMesh) -> Topology:
 
 
 def _of_quad(values: FloatArray) -> FloatArray:
-    """Per-triangle values [F, ...] averaged over the two triangles of each quad.
+    """Average per-triangle values [F, ...] over the two triangles of each quad.
 
     Parts are decided by quads, so that their borders follow the mesh's own edge loops.
     """
@@ -140,13 +140,17 @@ def label_parts(
     joints: FloatArray,
     weights: FloatArray,
 ) -> IntArray:
-    """[F] index into PART_NAMES.
+    """Label the part of each triangle.
 
     Args:
-        data_dir: Holds ``mpfb2`` and ``segmentation``.
-        vertices: [V, 3].
-        joints: [55, 3] of the template in the T-pose.
-        weights: [V, 55].
+        data_dir: Contains ``mpfb2`` and ``segmentation``.
+        topology: The mesh.
+        vertices: [V, 3] metres, the template in the T-pose.
+        joints: [55, 3] metres, its joints.
+        weights: [V, 55] skinning weights.
+
+    Returns:
+        [F] index into PART_NAMES.
     """
     uv = _of_quad(topology.vt[topology.ft].mean(1))
     picture = sample_uv_image(data_dir / "segmentation" / "body_parts_segmentation.png", uv)

@@ -1,6 +1,6 @@
-"""Turning MakeHuman's relaxed A-pose into SMPL-X's T-pose, for each sampled body.
+"""Conversion of MakeHuman's relaxed A-pose to SMPL-X's T-pose, for each sampled body.
 
-Done before the shape basis is computed, so that the basis itself is at rest in the T-pose and
+It precedes the shape basis, so that the basis itself is at rest in the T-pose and
 SMPL-X's axis-angles mean the same: arms and middle fingers exactly along x, palms down, elbows
 and fingers straight, the elbows' hinge axis vertical, feet flat, legs a few degrees apart.
 """
@@ -35,14 +35,14 @@ def _to_frontal_angle(direction: FloatArray, angle: float, side: float) -> Float
 
 
 def tpose_rotations(joints: FloatArray, tips: FloatArray) -> FloatArray:
-    """World rotation of every joint from the A-pose to the T-pose.
+    """Compute the world rotation of every joint from the A-pose to the T-pose.
 
     Args:
-        joints: [55, 3] in the A-pose.
-        tips: [10, 3] finger tips, left then right.
+        joints: [55, 3] metres, in the A-pose.
+        tips: [10, 3] metres, finger tips, left then right.
 
     Returns:
-        [55, 3, 3]
+        [55, 3, 3].
     """
     R = np.tile(np.eye(3), (NUM_JOINTS, 1, 1))
     for side, sign in (("left", 1.0), ("right", -1.0)):
@@ -50,7 +50,7 @@ def tpose_rotations(joints: FloatArray, tips: FloatArray) -> FloatArray:
         along = np.array([sign, 0.0, 0.0])
         upper = joints[at["elbow"]] - joints[at["shoulder"]]
         fore = joints[at["wrist"]] - joints[at["elbow"]]
-        # The bend of the elbow tells how the upper arm is twisted: it must bend towards +z.
+        # The bend of the elbow shows the twist of the upper arm: it must bend towards +z.
         hinge = np.cross(upper, fore)
         R_shoulder = _frame(along, np.array([0.0, -sign, 0.0])) @ _frame(upper, hinge).T
         R_elbow = rotation_between(R_shoulder @ fore, along) @ R_shoulder
@@ -66,7 +66,7 @@ def tpose_rotations(joints: FloatArray, tips: FloatArray) -> FloatArray:
             points = np.stack([*joints[chain], tips[k + (0 if sign > 0 else 5)]])
             bones = np.diff(points, axis=0)
             flat = R_wrist @ bones[0]
-            flat[1] = 0.0  # keep the fingers' spread, take away their curl
+            flat[1] = 0.0  # keep the fingers' spread, remove their curl
             turned = R_wrist
             for joint, bone in zip(chain, bones):
                 turned = rotation_between(turned @ bone, flat) @ turned
@@ -94,16 +94,17 @@ def _forearm_twist(
 def to_tpose(
     vertices: FloatArray, joints: FloatArray, tips: FloatArray, weights: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Pose one body.
+    """Convert one body from the A-pose to the T-pose.
 
     Args:
-        vertices: [V, 3].
-        joints: [55, 3].
-        tips: [10, 3] in the A-pose.
-        weights: [V, 55].
+        vertices: [V, 3] metres.
+        joints: [55, 3] metres.
+        tips: [10, 3] metres, finger tips, left then right.
+        weights: [V, 55] skinning weights.
 
     Returns:
-        vertices [V, 3] and joints [55, 3] in the T-pose, the pelvis at the origin.
+        vertices: [V, 3] metres in the T-pose, the pelvis at the origin.
+        joints: [55, 3] metres.
     """
     R = tpose_rotations(joints, tips)
     posed = np.zeros_like(joints)
