@@ -86,8 +86,7 @@ def growth(lod_start: FloatArray, count: int) -> FloatArray:
     >>> growth(np.array([50.0, 200.0]), 50).round(3)
     array([1.   , 2.144])
     """
-    out: FloatArray = np.maximum(1.0, np.asarray(lod_start) / max(count, 1)) ** GROWTH_POWER
-    return out
+    return np.asarray(np.maximum(1.0, np.asarray(lod_start) / max(count, 1)) ** GROWTH_POWER)
 
 
 def simplify_avatar(avatar: Avatar, count: int) -> Avatar:
@@ -185,8 +184,7 @@ def _sees(gaussians: Gaussians, camera: Camera) -> BoolArray:
     """[N] whose middle is in the picture."""
     xy, z = project(gaussians.means.astype(np.float64), camera)
     inside = (xy >= 0).all(-1) & (xy <= [camera.width, camera.height]).all(-1)
-    out: BoolArray = inside & (z > 0) & (gaussians.opacities > 0.3)
-    return out
+    return np.asarray(inside & (z > 0) & (gaussians.opacities > 0.3))
 
 
 # Where it thins -------------------------------------------------------------------------------
@@ -199,16 +197,14 @@ def _spacing(weight: FloatArray, colors: FloatArray, curve: IntArray) -> FloatAr
     members = np.bincount(blocks)
 
     def mean(values: FloatArray) -> FloatArray:
-        out: FloatArray = (np.bincount(blocks, values) / members)[blocks]
-        return out
+        return np.asarray((np.bincount(blocks, values) / members)[blocks])
 
     detail = np.zeros(len(curve))
     for channel in np.asarray(colors, np.float64).T:
         detail += (channel - mean(channel)) ** 2
     # Half its own, half its neighbours': what stands out stays, and so does what is beside it.
     detail = 0.5 * (detail + mean(detail)) + S.min_detail
-    out: FloatArray = np.cbrt(1.0 / ((weight + S.min_weight) * detail))
-    return out
+    return np.asarray(np.cbrt(1.0 / ((weight + S.min_weight) * detail)))
 
 
 def _widest(spacing: FloatArray) -> float:
@@ -257,8 +253,7 @@ def _even_thinning(curve: IntArray, points: FloatArray, colors: FloatArray) -> F
 def _unlike(features: FloatArray, mean: FloatArray, apart: FloatArray) -> FloatArray:
     """How badly Gaussians stand for blocks: squared distance in place and colour."""
     error = (features - mean) ** 2
-    out: FloatArray = error[:, :3].sum(1) / apart + error[:, 3:].sum(1) / S.color_unit**2
-    return out
+    return np.asarray(error[:, :3].sum(1) / apart + error[:, 3:].sum(1) / S.color_unit**2)
 
 
 def _bit_reversed(count: int) -> FloatArray:
@@ -279,8 +274,7 @@ def _curve_place(points: FloatArray, layer: IntArray) -> IntArray:
     low = points.min(0)
     cell = max(float((points.max(0) - low).max()), 1e-9) / ((1 << _HILBERT_BITS) - 1)
     cells = ((points - low) / cell).astype(np.int64)
-    place_on: IntArray = _hilbert(cells) + (np.asarray(layer, np.int64) << 3 * _HILBERT_BITS)
-    return place_on
+    return np.asarray(_hilbert(cells) + (np.asarray(layer, np.int64) << 3 * _HILBERT_BITS))
 
 
 @numba.njit(cache=True)

@@ -118,8 +118,7 @@ def dressed_vertices(avatar: Avatar) -> FloatArray:
     laplacian = mesh_laplacian(body.f, len(rest))
     carried = diffuse_values(laplacian, mean[:, :3], trust, np.zeros(3), still)
     length = np.linalg.norm(carried, axis=1, keepdims=True)
-    out: FloatArray = rest + carried * np.minimum(1.0, S.max_outward / np.maximum(length, 1e-12))
-    return out
+    return np.asarray(rest + carried * np.minimum(1.0, S.max_outward / np.maximum(length, 1e-12)))
 
 
 def _vertex_means(

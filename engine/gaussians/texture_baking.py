@@ -236,5 +236,4 @@ def _vertex_colors(
 def _padded(texture: FloatArray, covered: BoolArray) -> FloatArray:
     """Charts grown over their borders, so that smaller mip levels show no seams."""
     _, (rows, cols) = ndimage.distance_transform_edt(~covered, return_indices=True)
-    out: FloatArray = texture[rows, cols]
-    return out
+    return np.asarray(texture[rows, cols])

@@ -101,8 +101,7 @@ def softening(axes: FloatArray, blur: float) -> FloatArray:
     """
     _, thickness, right = np.linalg.svd(axes)
     grow = np.sqrt(1.0 + blur / np.maximum(thickness, MIN_PIXELS) ** 2)
-    out: FloatArray = np.einsum("nka,nk,nkb->nab", right, grow, right)
-    return out
+    return np.asarray(np.einsum("nka,nk,nkb->nab", right, grow, right))
 
 
 def solve_linear_colors(colors: FloatArray, coverage: SplatCoverage) -> FloatArray:
@@ -167,8 +166,7 @@ def compute_coverage(
 
 def _spread(axes: FloatArray) -> FloatArray:
     """[N, 2] standard deviations along the picture's x and y."""
-    out: FloatArray = np.linalg.norm(axes, axis=2)
-    return out
+    return np.asarray(np.linalg.norm(axes, axis=2))
 
 
 def _bands(
@@ -217,5 +215,4 @@ def _transmittance(alpha: FloatArray, pixel: IntArray) -> FloatArray:
     before = np.concatenate([[0.0], through[:-1]])
     starts = np.concatenate([[True], pixel[1:] != pixel[:-1]])
     start = np.maximum.accumulate(np.where(starts, np.arange(len(pixel)), 0))
-    out: FloatArray = np.exp(before - before[start])
-    return out
+    return np.asarray(np.exp(before - before[start]))

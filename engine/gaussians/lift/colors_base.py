@@ -136,8 +136,7 @@ def _under_mouth(body: Body) -> FloatArray:
     below = np.clip((mouth[:, 1].mean() - rest[:, 1]) / S.jaw + 0.6, 0.0, 1.0)
     throat = np.clip((rest[:, 1] - neck[1]) / S.jaw, 0.0, 1.0)
     before = np.clip((rest[:, 2] - 0.5 * (head[2] + neck[2])) / S.jaw + 0.5, 0.0, 1.0)
-    out: FloatArray = below * throat * before
-    return out
+    return np.asarray(below * throat * before)
 
 
 @dataclass(frozen=True)
@@ -202,8 +201,7 @@ class _Patch:
         solved = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A").solve(
             total * self.share[:, None] + np.reshape(pull, (-1, 1)) * prior
         )
-        out: FloatArray = np.einsum("nk,nkc->nc", self.bary, solved[self.at])
-        return out
+        return np.asarray(np.einsum("nk,nkc->nc", self.bary, solved[self.at]))
 
 
 def _middles(
@@ -282,8 +280,7 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
         return upper
     # Unseen trousers: a darker, greyer tone of the upper wear; shoes darker still.
     grey = upper.mean()
-    tone: FloatArray = (0.45 if label == LOWER else 0.3) * (0.5 * upper + 0.5 * grey)
-    return tone
+    return np.asarray((0.45 if label == LOWER else 0.3) * (0.5 * upper + 0.5 * grey))
 
 
 def _usual(colors: FloatArray) -> FloatArray:
@@ -292,5 +289,4 @@ def _usual(colors: FloatArray) -> FloatArray:
     count = np.bincount(cell @ [64, 8, 1], minlength=512).reshape(8, 8, 8).astype(float)
     peak = np.unravel_index(int(ndimage.gaussian_filter(count, 0.7).argmax()), count.shape)
     near = np.abs(colors * 8.0 - 0.5 - np.array(peak)).max(1) < 1.5
-    out: FloatArray = colors[near if near.any() else slice(None)].mean(0)
-    return out
+    return np.asarray(colors[near if near.any() else slice(None)].mean(0))

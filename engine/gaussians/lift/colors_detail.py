@@ -213,8 +213,7 @@ class _Cells:
         )
         count = ndimage.gaussian_filter(self.count(chosen), wide, mode=("nearest", "wrap"))
         low /= np.maximum(count, 1e-6)[..., None]
-        out: FloatArray = low[self.row[chosen], self.column[chosen]]
-        return out
+        return np.asarray(low[self.row[chosen], self.column[chosen]])
 
 
 @dataclass(frozen=True)
@@ -235,16 +234,14 @@ class _Material:
         """Limit texture [N, 3] to what this material shows."""
         along = _lightness(texture, base)
         mixed = along + self.colourful * (texture - along)
-        out: FloatArray = self.most * np.tanh(mixed / self.most)
-        return out
+        return np.asarray(self.most * np.tanh(mixed / self.most))
 
 
 def _lightness(texture: FloatArray, base: FloatArray) -> FloatArray:
     """The part of texture [N, 3] that makes the base colour [N, 3] lighter or darker."""
     tint = base + 0.05
     tint = tint / np.linalg.norm(tint, axis=1, keepdims=True)
-    out: FloatArray = np.einsum("nc,nc->n", texture, tint)[:, None] * tint
-    return out
+    return np.asarray(np.einsum("nc,nc->n", texture, tint)[:, None] * tint)
 
 
 def _stuff(shown: FloatArray, base: FloatArray, label: int) -> _Material:

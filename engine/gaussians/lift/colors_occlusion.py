@@ -86,5 +86,4 @@ def _open_share(
         slope = radius * 2.0 / S.side / np.maximum(cosine, 0.1)
         open_ += cosine * (z < front + S.margin + slope)
         total += cosine
-    out: FloatArray = open_ / total
-    return out
+    return np.asarray(open_ / total)

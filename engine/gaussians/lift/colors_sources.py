@@ -69,15 +69,13 @@ def wraparound_weights(
 def _cells(albedo: FloatArray) -> IntArray:
     lab = rgb_to_lab(np.clip(albedo, 0.0, 1.0))
     index = np.floor(lab / _BIN + [0.5, _CELLS[1] / 2, _CELLS[2] / 2]).astype(np.int64)
-    out: IntArray = np.clip(index, 0, np.array(_CELLS) - 1)
-    return out
+    return np.asarray(np.clip(index, 0, np.array(_CELLS) - 1))
 
 
 def _density(cell: IntArray) -> FloatArray:
     flat = np.ravel_multi_index(tuple(cell.T), _CELLS)
     count = np.bincount(flat, minlength=int(np.prod(_CELLS))).reshape(_CELLS).astype(float)
-    out: FloatArray = ndimage.gaussian_filter(count, 0.9, mode="constant") / len(cell)
-    return out
+    return np.asarray(ndimage.gaussian_filter(count, 0.9, mode="constant") / len(cell))
 
 
 def select_lit_hair(
@@ -105,5 +103,4 @@ def select_lit_hair(
         return hair
     light = colors.mean(-1)
     low, high = np.percentile(light[good], [25, 85])
-    out: BoolArray = good & (light >= low) & (light <= high)
-    return out
+    return np.asarray(good & (light >= low) & (light <= high))

@@ -44,8 +44,7 @@ def triangle_wave(distance: FloatArray, length: FloatArray) -> FloatArray:
     array([0.5, 0.5, 0.5])
     """
     phase = np.mod(distance, 2.0 * length)
-    out: FloatArray = np.minimum(phase, 2.0 * length - phase)
-    return out
+    return np.asarray(np.minimum(phase, 2.0 * length - phase))
 
 
 def mirror_columns(
@@ -193,5 +192,4 @@ def tile_texture(patch: FloatArray, row: FloatArray, column: FloatArray) -> Floa
             patch, row + 0.37 * side * k, flip * column + (0.29 + 0.41 * k) * side
         )
         energy += weight**2
-    out: FloatArray = total / np.sqrt(energy)[:, None]
-    return out
+    return np.asarray(total / np.sqrt(energy)[:, None])

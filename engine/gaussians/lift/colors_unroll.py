@@ -128,5 +128,4 @@ def _outline(total: FloatArray, count: FloatArray) -> FloatArray:
     )
     wide = ndimage.gaussian_filter(filled[tuple(index)], (1.0, 2.0), mode="nearest")
     n = total.shape[1]
-    out: FloatArray = np.maximum(wide[:, n : 2 * n], 0.01)
-    return out
+    return np.asarray(np.maximum(wide[:, n : 2 * n], 0.01))

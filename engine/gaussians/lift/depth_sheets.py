@@ -110,8 +110,7 @@ def _middle(
         both = np.where(missing, np.where(torn, beside, carried), both)
     smooth = smooth_within(np.where(mask, both, 0.0), mask, 3.0)
     smooth = np.where(np.abs(smooth - both) < S.max_fold, smooth, both)
-    out: FloatArray = np.where(known, both, smooth)
-    return out
+    return np.asarray(np.where(known, both, smooth))
 
 
 def _sheet(
@@ -173,8 +172,7 @@ def _loose(mask: BoolArray, covered: BoolArray, pixel: FloatArray) -> BoolArray:
     labels, _ = ndimage.label(beside)
     far = np.unique(labels[beside & (away > S.loose)])
     patches = np.isin(labels, far[far > 0])
-    out: BoolArray = mask & dilate(patches, 2)
-    return out
+    return np.asarray(mask & dilate(patches, 2))
 
 
 def composite_sheets(sheets: tuple[DepthSheet, ...], name: str) -> FloatArray:

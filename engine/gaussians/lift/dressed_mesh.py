@@ -278,8 +278,7 @@ def vertex_area_ratio(body: Body, vertices: FloatArray) -> FloatArray:
         return np.asarray(around, np.float64)
 
     rest = np.maximum(areas(np.asarray(body.v_template, np.float64)), 1e-12)
-    out: FloatArray = np.sqrt(areas(vertices) / rest)
-    return out
+    return np.asarray(np.sqrt(areas(vertices) / rest))
 
 
 def _without_small_forms(
@@ -292,15 +291,13 @@ def _without_small_forms(
     move = weight[:, None] * (_smoothed(vertices, laplacian, 4.0) - vertices)
     length = np.linalg.norm(move, axis=1)
     most = np.where(np.isin(part, ["ear", "foot"]), S.max_smoothing_extremity, S.max_smoothing)
-    out: FloatArray = vertices + move * np.minimum(1.0, most / np.maximum(length, 1e-9))[:, None]
-    return out
+    return np.asarray(vertices + move * np.minimum(1.0, most / np.maximum(length, 1e-9))[:, None])
 
 
 def _at_height(known: FloatArray, values: FloatArray, wanted: FloatArray) -> FloatArray:
     """Values [K] known at heights [K], read at the heights ``wanted`` [N]: their mean nearby."""
     weight = np.exp(-0.5 * ((wanted[:, None] - known) / S.ring) ** 2) + 1e-9
-    out: FloatArray = (weight * values).sum(1) / weight.sum(1)
-    return out
+    return np.asarray((weight * values).sum(1) / weight.sum(1))
 
 
 def _folds(body: Body) -> BoolArray:
@@ -308,8 +305,7 @@ def _folds(body: Body) -> BoolArray:
     arm = body.weights[:, ARM_JOINTS].sum(1)
     below = vertex_normals(body.v_template, body.f)[:, 1] < S.armpit  # not the shoulder's top
     left, right = body.weights[:, 1], body.weights[:, 2]
-    out: BoolArray = ((arm > 0.1) & (arm < 0.9) & below) | (np.minimum(left, right) > 0.05)
-    return out
+    return np.asarray(((arm > 0.1) & (arm < 0.9) & below) | (np.minimum(left, right) > 0.05))
 
 
 def _bends(body: Body) -> BoolArray:
@@ -322,8 +318,7 @@ def _bends(body: Body) -> BoolArray:
 
 def _faces(f: IntArray, sheet_of: IntArray, sheet: int) -> BoolArray:
     """[F] triangles of one sheet: the trunk's (0), with the arms' roots, or an arm's."""
-    out: BoolArray = (sheet_of[f] == sheet).any(1)
-    return out
+    return np.asarray((sheet_of[f] == sheet).any(1))
 
 
 def _cut_laplacian(
@@ -385,8 +380,7 @@ def _inside_distance(buffer: MeshBuffer) -> FloatArray:
     if drawn.all() or not drawn.any():
         return np.zeros(buffer.face.shape)
     signed = ndimage.distance_transform_edt(drawn) - ndimage.distance_transform_edt(~drawn)
-    out: FloatArray = (signed - 0.5 * np.sign(signed))[1:-1, 1:-1]
-    return out
+    return np.asarray((signed - 0.5 * np.sign(signed))[1:-1, 1:-1])
 
 
 def _gaps(

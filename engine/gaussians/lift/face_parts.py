@@ -96,8 +96,7 @@ class FittedFace:
 
     def faces(self, *parts: str) -> BoolArray:
         """Return which triangles [F] belong to these parts."""
-        out: BoolArray = np.isin(self.part, parts)
-        return out
+        return np.asarray(np.isin(self.part, parts))
 
     def skin_tone(self) -> FloatArray:
         """Return the colour [3] (0..1) of the cheeks."""
@@ -273,8 +272,7 @@ def cast_rays(face: FittedFace, xy: FloatArray, faces: BoolArray) -> RayHits | N
 
 def eye_triangles(face: FittedFace, side: str) -> BoolArray:
     """Return which triangles [F] are the eyeball's."""
-    out: BoolArray = face.faces("eye", "eye_back") & (face.left == (side == "left"))
-    return out
+    return np.asarray(face.faces("eye", "eye_back") & (face.left == (side == "left")))
 
 
 def inside_polygon(xy: FloatArray, polygon: FloatArray) -> tuple[BoolArray, FloatArray]:
@@ -325,5 +323,4 @@ def lip_line(face: FittedFace, x: FloatArray) -> FloatArray:
     middles of the inner lips, so that a tilted head is no different."""
     middle = (face.points[list(UPPER_LIP)] + face.points[list(LOWER_LIP)]) / 2
     order = np.argsort(middle[:, 0])
-    out: FloatArray = np.interp(x, middle[order, 0], middle[order, 1])
-    return out
+    return np.asarray(np.interp(x, middle[order, 0], middle[order, 1]))

@@ -151,5 +151,4 @@ def _inward(mask: BoolArray) -> FloatArray:
     """[H, W, 2] unit direction (x, y in pixels) from the outline into the mask."""
     gy, gx = np.gradient(ndimage.gaussian_filter(mask.astype(float), 1.5, mode="nearest"))
     out = np.stack([gx, gy], -1)
-    unit: FloatArray = out / np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-9)
-    return unit
+    return np.asarray(out / np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-9))

@@ -153,8 +153,7 @@ def rigid_triangles(body: Body) -> IntArray:
     part = np.array(body.part_names)[body.face_part]
     outer = np.isin(part, ["face", "scalp", "ear"])
     still = (moves < S.still) & head
-    rows: IntArray = np.nonzero(outer & still[body.f].all(1))[0]
-    return rows
+    return np.asarray(np.nonzero(outer & still[body.f].all(1))[0])
 
 
 def add_glasses(

@@ -240,8 +240,7 @@ def _from_skeleton(observation: Observation, shape: tuple[int, ...], scale: floa
         col, row = line.astype(np.int64).T
         inside = (row >= 0) & (row < shape[0]) & (col >= 0) & (col < shape[1])
         clear[row[inside], col[inside]] = False
-    distance: FloatArray = ndimage.distance_transform_edt(clear)
-    return distance
+    return np.asarray(ndimage.distance_transform_edt(clear))
 
 
 def _without(matte: Matte, before: BoolArray, beside: BoolArray) -> Matte:

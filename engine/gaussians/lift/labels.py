@@ -99,8 +99,7 @@ def find_places(
 
 def ramp(x: FloatArray, low: float, high: float) -> FloatArray:
     """Ramp from 0 at ``low`` to 1 at ``high``, linear between and flat beyond."""
-    out: FloatArray = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return out
+    return np.asarray(np.clip((x - low) / (high - low), 0.0, 1.0))
 
 
 def place_prior(rest: FloatArray, part: IntArray, body: Body) -> FloatArray:
@@ -147,5 +146,4 @@ def place_prior(rest: FloatArray, part: IntArray, body: Body) -> FloatArray:
     put(name == "ear", skin=0.6, hair=0.4)
     put(name == "scalp", hair=0.8, skin=0.2, upper=0.01)
     put(~ground, skin=0.97, hair=0.03)  # the face and what is in it
-    shares: FloatArray = out / out.sum(1, keepdims=True)
-    return shares
+    return np.asarray(out / out.sum(1, keepdims=True))

@@ -70,8 +70,7 @@ def keep_attached_hair(label: IntArray, head: BoolArray) -> BoolArray:
     """
     patches, _ = ndimage.label(ndimage.binary_dilation(label == HAIR, iterations=1))
     held = np.unique(patches[(label == HAIR) & head])
-    out: BoolArray = (label == HAIR) & np.isin(patches, held[held > 0])
-    return out
+    return np.asarray((label == HAIR) & np.isin(patches, held[held > 0]))
 
 
 def find_hat(
@@ -126,5 +125,4 @@ def find_hat(
 def _nearer(colours: FloatArray, centres: FloatArray) -> BoolArray:
     """[N] whether a colour is nearer to the second of two."""
     to = np.linalg.norm(colours[:, None] - centres, axis=-1)
-    out: BoolArray = to[:, 1] < to[:, 0]
-    return out
+    return np.asarray(to[:, 1] < to[:, 0])

@@ -74,10 +74,11 @@ class DetectedGlasses:
         # Coarse grids average over the frame's thin lines.
         step = S.size / (np.linalg.norm(self.across) * scale)
         calm = ndimage.gaussian_filter(self.frame, 0.4 * step) if step > 1.0 else self.frame
-        out: FloatArray = ndimage.map_coordinates(
-            calm, [upright[..., 1], upright[..., 0]], order=1, mode="constant"
+        return np.asarray(
+            ndimage.map_coordinates(
+                calm, [upright[..., 1], upright[..., 0]], order=1, mode="constant"
+            )
         )
-        return out
 
 
 def _to_upright(offset: FloatArray, across: FloatArray) -> FloatArray:
@@ -85,8 +86,7 @@ def _to_upright(offset: FloatArray, across: FloatArray) -> FloatArray:
     apart = np.linalg.norm(across)
     x, y = across / apart, np.array([-across[1], across[0]]) / apart
     places = np.stack([offset @ x, offset @ y], -1) / apart
-    out: FloatArray = (places + np.array([S.wide / 2, S.up])) * S.size
-    return out
+    return np.asarray((places + np.array([S.wide / 2, S.up])) * S.size)
 
 
 def _upright(rgb: FloatArray, middle: FloatArray, across: FloatArray) -> FloatArray:
@@ -135,8 +135,7 @@ def _best_path(values: FloatArray) -> IntArray:
 
 
 def _dark_lines(lightness: FloatArray, shape: tuple[int, int]) -> FloatArray:
-    out: FloatArray = ndimage.grey_closing(lightness, shape) - lightness
-    return out
+    return np.asarray(ndimage.grey_closing(lightness, shape) - lightness)
 
 
 def find_glasses(rgb: FloatArray, observation: Observation) -> DetectedGlasses | None:
@@ -201,8 +200,7 @@ def _frame(
     level = np.abs(np.arange(height) + 0.5 - S.up * S.size) < 0.25 * S.size
     labels, _ = ndimage.label(strong & ~own & (near | (beside & level[:, None])), np.ones((3, 3)))
     held = np.unique(labels[dilate(rims, 2)])
-    out: BoolArray = dilate(rims, 1) | np.isin(labels, held[held > 0])
-    return out
+    return np.asarray(dilate(rims, 1) | np.isin(labels, held[held > 0]))
 
 
 def _closed_path(dark: FloatArray, middle: FloatArray) -> IntArray:

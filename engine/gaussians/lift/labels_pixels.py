@@ -141,8 +141,7 @@ def _pixel_prior(
     if head.bald:
         prior[:, HAIR] *= 0.01
     prior[:, [NONE, GLASSES, OBJECT, HAT]] = 0.0
-    out: FloatArray = prior / prior.sum(1, keepdims=True)
-    return out
+    return np.asarray(prior / prior.sum(1, keepdims=True))
 
 
 class _Smoother:
@@ -185,8 +184,7 @@ def fine_texture(photo: FloatArray, height: int, width: int) -> FloatArray:
     share = local / (ndimage.gaussian_filter(lightness, 3.0 * max(step)) + 8.0)
     rows = ((np.arange(height) + 0.5) * step[0]).astype(np.int64)
     cols = ((np.arange(width) + 0.5) * step[1]).astype(np.int64)
-    out: FloatArray = np.sqrt(np.clip(share[np.ix_(rows, cols)], 0.0, 1.0))
-    return out
+    return np.asarray(np.sqrt(np.clip(share[np.ix_(rows, cols)], 0.0, 1.0)))
 
 
 def label_pixels(

@@ -97,14 +97,12 @@ def label_surface(regions: Regions, camera: Camera, body: Body, vertices: FloatA
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)
-    out: FloatArray = shares / shares.sum(1, keepdims=True)
-    return out
+    return np.asarray(shares / shares.sum(1, keepdims=True))
 
 
 def worn_probability(shares: FloatArray) -> FloatArray:
     """Return how likely (0..1) something lies over the skin at each vertex [V], by its shares."""
-    out: FloatArray = shares[:, list(WORN)].sum(1)
-    return out
+    return np.asarray(shares[:, list(WORN)].sum(1))
 
 
 def vertex_parts(body: Body) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
@@ -190,8 +188,7 @@ def _ring_labels(limb: _Limb, votes: FloatArray, starts: FloatArray, habit: Floa
     cost = sure * (1.0 - share[:, list(limb.order)]) + S.habit * habit * (1.0 - sure)
     state = _in_order(cost)
     ring = np.clip(((limb.along - starts[0]) / S.bin).astype(int), 0, len(starts) - 1)
-    out: IntArray = np.array(limb.order)[state[ring]]
-    return out
+    return np.asarray(np.array(limb.order)[state[ring]])
 
 
 def _complete_trunk(
@@ -367,5 +364,4 @@ def labels_at(shares: FloatArray, corner: IntArray, bary: FloatArray) -> IntArra
     here = np.einsum("nk,nkl->nl", bary, shares[corner])
     worn = list(WORN)
     over = np.array(worn)[here[:, worn].argmax(1)]
-    out: IntArray = np.where(here[:, worn].sum(1) > 0.5, over, SKIN)
-    return out
+    return np.asarray(np.where(here[:, worn].sum(1) > 0.5, over, SKIN))

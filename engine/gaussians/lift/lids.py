@@ -192,8 +192,9 @@ def _lash_line(face: FittedFace, points: FloatArray, way: FloatArray, side: str)
     if upper.sum() < 24:
         return np.zeros(len(points))
     edge = np.interp(at[:, 0], *_reach(at[upper, 0], at[upper, 1]))
-    out: FloatArray = np.where(upper, np.clip(1.0 + (at[:, 1] - edge) / S.lash_line, 0.0, 1.0), 0.0)
-    return out
+    return np.asarray(
+        np.where(upper, np.clip(1.0 + (at[:, 1] - edge) / S.lash_line, 0.0, 1.0), 0.0)
+    )
 
 
 def _reach(u: FloatArray, way: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -124,8 +124,7 @@ def _fade(share: FloatArray) -> FloatArray:
     Where two photos meet both are solid for a while: two half transparent layers would be a hole.
     """
     t = np.clip((share - S.cut_from) / (S.cut_to - S.cut_from), 0.0, 1.0)
-    out: FloatArray = t * t * (3.0 - 2.0 * t)
-    return out
+    return np.asarray(t * t * (3.0 - 2.0 * t))
 
 
 def fade_gaussians(bound: BoundGaussians, share: FloatArray, body: Body) -> BoundGaussians:
@@ -191,8 +190,7 @@ def ray_directions(bound: BoundGaussians, sight: BodyVisibility, body: Body) -> 
     points = np.asarray(place_gaussians(bound, sight.vertices, body).means, np.float64)
     ray = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
     into = np.where(np.einsum("na,na->n", frames.R[:, :, 2], ray) > 0.0, -1.0, 1.0)
-    out: FloatArray = np.einsum("nab,na->nb", frames.R, ray * into[:, None])
-    return out
+    return np.asarray(np.einsum("nab,na->nb", frames.R, ray * into[:, None]))
 
 
 def push_behind(

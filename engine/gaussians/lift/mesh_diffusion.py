@@ -18,8 +18,7 @@ def mesh_edges(f: IntArray) -> IntArray:
     count = int(edges.max()) + 1
     # One number for each edge sorts ten times as fast as a pair.
     numbers = np.unique(edges.min(1) * count + edges.max(1))
-    out: IntArray = np.stack(np.divmod(numbers, count), 1).astype(f.dtype)
-    return out
+    return np.asarray(np.stack(np.divmod(numbers, count), 1).astype(f.dtype))
 
 
 def mesh_laplacian(f: IntArray, num_vertices: int) -> sparse.csr_matrix:

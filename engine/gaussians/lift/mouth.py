@@ -95,8 +95,7 @@ def _tooth_like(color: FloatArray, face: FittedFace) -> BoolArray:
     limit = float(np.clip(0.62 * (lips.max() - lips.min()) / lips.max(), 0.16, 0.40))
     top = color.max(1)
     pale = (top - color.min(1)) / np.maximum(top, 1e-3) < limit
-    out: BoolArray = pale & (top > 0.45 * _light(face))
-    return out
+    return np.asarray(pale & (top > 0.45 * _light(face)))
 
 
 def _spread(
@@ -116,8 +115,7 @@ def _spread(
 
 def _dim(color: FloatArray, shade: FloatArray) -> FloatArray:
     """Colours [N, 3] in the mouth's half-light [N]: what is dim there is red, not grey."""
-    out: FloatArray = color * np.clip(shade, 0.0, 1.0)[:, None] ** np.array([1.0, 1.3, 1.35])
-    return out
+    return np.asarray(color * np.clip(shade, 0.0, 1.0)[:, None] ** np.array([1.0, 1.3, 1.35]))
 
 
 def make_teeth(face: FittedFace, upper: bool) -> BoundGaussians:

@@ -67,5 +67,4 @@ def find_visible_mouth(body: Body) -> BoolArray:
     inside = np.isin(part, INSIDE)
     touched = np.zeros(len(rest), bool)
     touched[f[seen & inside]] = True
-    out: BoolArray = inside & touched[f].any(1)
-    return out
+    return np.asarray(inside & touched[f].any(1))

@@ -168,8 +168,7 @@ def _gain(wanted: FloatArray, own: FloatArray, weight: FloatArray) -> FloatArray
     middle = (share < 0.5 * share[-1]).sum(0)
     out = np.take_along_axis(ratio, np.take_along_axis(order, middle[None], 0), 0)[0]
     out = out * w.sum() / (w.sum() + S.level_prior * len(weight))
-    gain: FloatArray = np.exp(np.clip(out, -np.log(S.max_gain), np.log(S.max_gain)))
-    return gain
+    return np.asarray(np.exp(np.clip(out, -np.log(S.max_gain), np.log(S.max_gain))))
 
 
 def _corrected(

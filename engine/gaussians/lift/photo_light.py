@@ -69,15 +69,13 @@ class PhotoLight:
         low = np.log(S.darkest) + seen * (np.log(S.seen_darkest) - np.log(S.darkest))
         high = np.log(S.brightest) + seen * (np.log(S.seen_brightest) - np.log(S.brightest))
         away = np.clip(-normals[:, 2:], 0.0, 1.0)
-        out: FloatArray = np.exp(_soft_clip(log, low, high)) * (1.0 - S.back * away)
-        return out
+        return np.asarray(np.exp(_soft_clip(log, low, high)) * (1.0 - S.back * away))
 
 
 def _soft_clip(x: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     """x where it is small, approaching ``low`` < 0 and ``high`` > 0 smoothly."""
     bound = np.where(x < 0, -low, high)
-    out: FloatArray = bound * np.tanh(x / bound)
-    return out
+    return np.asarray(bound * np.tanh(x / bound))
 
 
 def fit_light(
@@ -118,8 +116,7 @@ def _robust_fit(
     def centred(x: FloatArray, w: FloatArray) -> FloatArray:
         total = np.maximum(np.bincount(kind, w, count), 1e-12)
         mean = np.stack([np.bincount(kind, w * c, count) for c in x.T], -1) / total[:, None]
-        out: FloatArray = x - mean[kind]
-        return out
+        return np.asarray(x - mean[kind])
 
     ridge = np.diag(S.ridge)
     w = trust.copy()

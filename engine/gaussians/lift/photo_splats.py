@@ -86,8 +86,7 @@ def _resample(image: FloatArray, source: Camera, target: Camera, order: int) -> 
     sy = (ys - target.K[1, 2]) / target.K[1, 1] * source.K[1, 1] + source.K[1, 2] - 0.5
     grid = np.meshgrid(sy, sx, indexing="ij")
     if image.ndim == 2:
-        out: FloatArray = ndimage.map_coordinates(image, grid, order=order, mode="nearest")
-        return out
+        return np.asarray(ndimage.map_coordinates(image, grid, order=order, mode="nearest"))
     return np.stack(
         [
             ndimage.map_coordinates(image[..., c], grid, order=order, mode="nearest")

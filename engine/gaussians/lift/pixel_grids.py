@@ -81,8 +81,7 @@ def smooth_within(image: FloatArray, mask: BoolArray | FloatArray, sigma: float)
         out /= total
         return out
     held = np.where(weight[..., None] > 0, image, 0.0) * weight[..., None]
-    many: FloatArray = ndimage.gaussian_filter(held, (sigma, sigma, 0)) / total[..., None]
-    return many
+    return np.asarray(ndimage.gaussian_filter(held, (sigma, sigma, 0)) / total[..., None])
 
 
 def neighbour_links(mask: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
@@ -116,24 +115,21 @@ def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
 
 def distance_inside(mask: BoolArray) -> FloatArray:
     """Return the pixels [H, W] from each pixel of a mask to its outside, ignoring the border."""
-    out: FloatArray = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
-    return out
+    return np.asarray(ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1])
 
 
 def erode(mask: BoolArray, pixels: int) -> BoolArray:
     """Shrink a mask, but not from the image border (a person may be cut off by the frame)."""
     if pixels <= 0:
         return mask
-    out: BoolArray = ndimage.binary_erosion(mask, iterations=pixels, border_value=1)
-    return out
+    return np.asarray(ndimage.binary_erosion(mask, iterations=pixels, border_value=1))
 
 
 def dilate(mask: BoolArray, pixels: int) -> BoolArray:
     """Grow a mask by a number of pixels."""
     if pixels <= 0:
         return mask
-    out: BoolArray = ndimage.binary_dilation(mask, iterations=pixels)
-    return out
+    return np.asarray(ndimage.binary_dilation(mask, iterations=pixels))
 
 
 def fill_polygon(points: FloatArray, height: int, width: int) -> BoolArray:
@@ -154,5 +150,4 @@ def drop_small_parts(mask: BoolArray, area: float) -> BoolArray:
     labels, count = ndimage.label(mask)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
-    out: BoolArray = (sizes > area)[labels]
-    return out
+    return np.asarray((sizes > area)[labels])

@@ -77,8 +77,7 @@ def vertex_groups(body: Body) -> IntArray:
     for group, joints in _GROUP_JOINTS.items():
         share[:, group] = body.weights[:, joints].sum(1)
     share[:, TORSO] = 1.0 - share[:, 1:].sum(1)
-    out: IntArray = share.argmax(1)
-    return out
+    return np.asarray(share.argmax(1))
 
 
 @dataclass(frozen=True)
@@ -185,14 +184,12 @@ def _beard(
     (left, right) = points[[172, 397], 0].min(), points[[172, 397], 0].max()  # the jaw's corners
     hanging = (rows > points[13, 1]) & (rows < chin + S.beard_length * unit)
     hanging &= (cols > left) & (cols < right)
-    out: BoolArray = (face | on_face | hanging) & (rows > nose)
-    return out
+    return np.asarray((face | on_face | hanging) & (rows > nose))
 
 
 def _hand_triangles(body: Body, joints: list[int]) -> BoolArray:
     """[F] the triangles that a hand's joints hold."""
-    held: BoolArray = (body.weights[:, joints].sum(1) > 0.5)[body.f[:, 0]]
-    return held
+    return np.asarray((body.weights[:, joints].sum(1) > 0.5)[body.f[:, 0]])
 
 
 def _without_hidden_hands(
@@ -240,8 +237,7 @@ def _skin_tone(
         lab[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].reshape(-1, 3)
         for x, y in pixel
     ]
-    tone: FloatArray = np.median(np.concatenate(patches), axis=0)
-    return tone
+    return np.asarray(np.median(np.concatenate(patches), axis=0))
 
 
 def _skin_color(rgb: FloatArray, skin: BoolArray, face: BoolArray, part: NamesArray) -> FloatArray:
@@ -281,8 +277,7 @@ class _Pixels:
     @property
     def head(self) -> BoolArray:
         """[H, W] pixels of the head."""
-        out: BoolArray = self.mask & (self.group == HEAD)
-        return out
+        return np.asarray(self.mask & (self.group == HEAD))
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,7 @@ class Skirt:
 
 def column_angles() -> FloatArray:
     """Return the columns' angles [COLUMNS], radians: 0 faces the camera, growing to its right."""
-    out: FloatArray = np.arange(COLUMNS) * (2.0 * np.pi / COLUMNS)
-    return out
+    return np.asarray(np.arange(COLUMNS) * (2.0 * np.pi / COLUMNS))
 
 
 def skirt_faces() -> IntArray:
@@ -83,8 +82,7 @@ def skirt_faces() -> IntArray:
     a, b = r * COLUMNS + c, r * COLUMNS + (c + 1) % COLUMNS
     d, e = a + COLUMNS, b + COLUMNS
     quads = np.stack([np.stack([a, d, b], -1), np.stack([b, d, e], -1)], 2)
-    out: IntArray = quads.reshape(-1, 3)
-    return out
+    return np.asarray(quads.reshape(-1, 3))
 
 
 def _drawn_below(
@@ -195,8 +193,7 @@ def build_skirt_tube(outline: SkirtOutline, buffer: MeshBuffer, camera: Camera) 
 
     def body_at(depth: FloatArray, places: FloatArray) -> FloatArray:
         rows, cols = np.clip(places[..., 1] - 0.5, 0, None), np.clip(places[..., 0] - 0.5, 0, None)
-        read: FloatArray = ndimage.map_coordinates(depth, [rows, cols], order=1, mode="nearest")
-        return read
+        return np.asarray(ndimage.map_coordinates(depth, [rows, cols], order=1, mode="nearest"))
 
     clear = S.seam + (S.clear - S.seam) * np.clip(6.0 * down, 0.0, 1.0)[:, None]
     on_body = np.clip(1.0 - 5.0 * down, 0.0, 1.0)[:, None]  # the top lies on the body all around

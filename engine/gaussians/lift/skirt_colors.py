@@ -84,8 +84,7 @@ def hem_distance(
     ring, _ = _places(triangle, bary, faces)
     steps = np.linalg.norm(np.diff(points.reshape(RINGS, COLUMNS, 3), axis=0), axis=2).mean(1)
     down = np.concatenate([[0.0], np.cumsum(steps)])
-    out: FloatArray = down[-1] - np.interp(ring, np.arange(RINGS), down)
-    return out
+    return np.asarray(down[-1] - np.interp(ring, np.arange(RINGS), down))
 
 
 def _places(triangle: IntArray, bary: FloatArray, faces: IntArray) -> tuple[FloatArray, FloatArray]:

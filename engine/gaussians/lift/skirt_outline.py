@@ -73,8 +73,7 @@ class SkirtOutline:
         top, hem = _along(self.top, across)[None], _along(self.hem, across)[None]
         a, b, c, d = self.top[0], self.top[-1], self.hem[0], self.hem[-1]
         flat = (1 - t) * ((1 - u) * a + u * b) + t * ((1 - u) * c + u * d)
-        out: FloatArray = (1 - u) * left + u * right + (1 - t) * top + t * hem - flat
-        return out
+        return np.asarray((1 - u) * left + u * right + (1 - t) * top + t * hem - flat)
 
 
 def _along(side: FloatArray, at: FloatArray) -> FloatArray:
@@ -225,23 +224,19 @@ def _main_piece(cloth: BoolArray) -> BoolArray:
     if count == 0:
         return np.zeros_like(cloth)
     main = labels == 1 + int(np.bincount(labels[labels > 0])[1:].argmax())
-    out: BoolArray = ndimage.binary_dilation(main, iterations=2) & tidy
-    return out
+    return np.asarray(ndimage.binary_dilation(main, iterations=2) & tidy)
 
 
 def _rows_of(cloth: BoolArray) -> BoolArray:
-    out: BoolArray = cloth.any(1)[:, None]
-    return out
+    return np.asarray(cloth.any(1)[:, None])
 
 
 def _first(pixels: BoolArray) -> IntArray:
-    out: IntArray = pixels.argmax(1)
-    return out
+    return np.asarray(pixels.argmax(1))
 
 
 def _last(pixels: BoolArray) -> IntArray:
-    out: IntArray = pixels.shape[1] - 1 - pixels[:, ::-1].argmax(1)
-    return out
+    return np.asarray(pixels.shape[1] - 1 - pixels[:, ::-1].argmax(1))
 
 
 def _side(

@@ -179,8 +179,7 @@ def has_near_neighbours(points: FloatArray, step: FloatArray) -> BoolArray:
     if len(points) <= S.neighbours:
         return np.ones(len(points), bool)
     away, _ = cKDTree(points).query(points, k=S.neighbours + 1)
-    out: BoolArray = away[:, -1] < S.alone * step
-    return out
+    return np.asarray(away[:, -1] < S.alone * step)
 
 
 INNER_PARTS = ("eye", "eye_back", "mouth", "teeth", "tongue", "lash")
@@ -197,8 +196,7 @@ def closest_barycentric(points: FloatArray, corners: FloatArray) -> FloatArray:
     v = (d11 * d20 - d01 * d21) / denominator
     w = (d00 * d21 - d01 * d20) / denominator
     bary = np.clip(np.stack([1 - v - w, v, w], -1), 0.0, None)
-    out: FloatArray = bary / np.maximum(bary.sum(1, keepdims=True), 1e-12)
-    return out
+    return np.asarray(bary / np.maximum(bary.sum(1, keepdims=True), 1e-12))
 
 
 def pixel_centres(camera: Camera) -> FloatArray:

@@ -257,8 +257,7 @@ def _room(
     """[N] metres from projected points to where they may not be; ``rooms`` [H, W] are those in
     pixels for everything and for the ``face`` [N]."""
     pixels = np.where(face, rooms[1][at.row, at.col], rooms[0][at.row, at.col])
-    out: FloatArray = np.maximum(pixels - 0.5, 0.0) * at.z / camera.K[0, 0]
-    return out
+    return np.asarray(np.maximum(pixels - 0.5, 0.0) * at.z / camera.K[0, 0])
 
 
 def _radii(
@@ -268,8 +267,7 @@ def _radii(
 
     def areas(mesh: FloatArray) -> FloatArray:
         a, b, c = (mesh[body.f[samples.triangle, k]] for k in range(3))
-        out: FloatArray = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
-        return out
+        return np.asarray(0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1))
 
     area = areas(vertices)
     # A texel stands for its own part of the atlas: where triangles are finer than texels, for

@@ -345,5 +345,4 @@ def _in_solid(base: Gaussians, target: RefineView) -> BoolArray:
     """[N] whether a splat lies where the photo is not mixed with the background."""
     xy, _ = project(np.asarray(base.means, np.float64), target.camera)
     solid = (target.color_weight >= 1.0).astype(np.float64)
-    out: BoolArray = bilinear(solid[..., None], xy)[:, 0] > 0.99
-    return out
+    return np.asarray(bilinear(solid[..., None], xy)[:, 0] > 0.99)

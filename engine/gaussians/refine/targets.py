@@ -154,5 +154,4 @@ def head_box(vertices: FloatArray, head: BoolArray, camera: Camera, margin: floa
     pad = margin * float((high - low).max())
     box = np.array([*(low - pad), *(high + pad)]).round()
     size = [camera.width, camera.height] * 2
-    out: IntArray = np.clip(box, 0, size).astype(int)
-    return out
+    return np.asarray(np.clip(box, 0, size).astype(int))

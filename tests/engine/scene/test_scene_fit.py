@@ -82,7 +82,7 @@ def test_splats_seen_edge_on_do_not_grow_without_bounds() -> None:
 
 
 def test_coverage_is_that_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scene_fit, "_LEAST_WEIGHT", 0.0)
+    monkeypatch.setattr(scene_fit, "_MIN_WEIGHT", 0.0)
     monkeypatch.setattr(scene_fit, "_BAND_PIXELS", 7 * WIDTH)  # bands end inside splats
     rng = np.random.default_rng(2)
     splats, opacities = some_splats(rng, 60)
@@ -98,7 +98,7 @@ def test_coverage_is_that_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> 
 def test_large_photos_are_worked_on_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     splats, opacities = some_splats(np.random.default_rng(3))
     full = compute_coverage(splats, opacities, WIDTH, HEIGHT, CUT)
-    monkeypatch.setattr(scene_fit, "_MOST_PAIRS", 5000)
+    monkeypatch.setattr(scene_fit, "_MAX_PAIRS", 5000)
     small = compute_coverage(splats, opacities, WIDTH, HEIGHT, CUT)
     assert small.pixels < full.pixels / 2
     assert len(small.splat) < len(full.splat)
