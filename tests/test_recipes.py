@@ -170,7 +170,7 @@ def test_commands_in_the_text_have_the_options_that_there_are(page: Path) -> Non
         if {"...", "…"} & {*words} or not words:
             continue
         name, *rest = words
-        command = cli.commands.get(name)
+        command = cli.get_command(click.Context(cli), name)
         assert command is not None, f"{page.name}: likeness {name}"
         try:
             command.make_context(name, rest)

@@ -10,7 +10,7 @@ from ...engine.core.types import LikenessError
 from .console import terminal_progress
 
 
-@click.command(short_help="Make the body and detectors, once per computer.")
+@click.command()
 @click.option("-y", "--yes", is_flag=True, help="Download without asking.")
 @click.option("--sample", is_flag=True, help="Also fetch a sample portrait, and print its path.")
 def assets(yes: bool, sample: bool) -> None:

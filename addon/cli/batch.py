@@ -60,7 +60,7 @@ class PartType(click.ParamType):  # type: ignore[type-arg]
         return BatchPart(int(found[1]), int(found[2]))
 
 
-@click.command(short_help="Build many avatars, and continue stopped runs.")
+@click.command()
 @click.argument("inputs", metavar="[INPUT]...", nargs=-1, type=PLACE)
 @out_option(
     "Folder of the results, or an address (s3://...); the same command again continues it.",

@@ -17,6 +17,9 @@ from ...engine.core.types import Progress
 
 SECONDS_BETWEEN_LINES = 20.0
 
+EXIT_ERROR = 2
+"""Exit code of a user error."""
+
 
 @contextmanager
 def terminal_progress() -> Iterator[Progress]:

@@ -18,7 +18,7 @@ from .options import OutputFolder
 FILE = click.Path(path_type=Path)
 
 
-@click.command(short_help="Fit the body to a character of your own.")
+@click.command()
 @click.argument("character", metavar="CHARACTER", type=FILE)
 @click.option(
     "-o",

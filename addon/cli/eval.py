@@ -17,7 +17,7 @@ from .options import FILE, OutputFolder, body_option, options_from, out_option
 EXIT_SOME_FAILED, EXIT_LEAK = 3, 4
 
 
-@click.command("eval", short_help="Measure avatars: photos, other views, videos, the tracker.")
+@click.command("eval")
 @click.option(
     "--protocol",
     "protocols",

@@ -13,7 +13,7 @@ from .console import terminal_progress
 from .options import FILE, check_frame, max_gaussians_option, options_from, out_option, pose_options
 
 
-@click.command(short_help="Write splats or a rigged mesh for other programs.")
+@click.command()
 @click.argument("avatar", type=FILE)
 @out_option(
     "A name ending in .ply or .spz (splats), .glb or .usda (splats, rigged mesh, or both).", "FILE"

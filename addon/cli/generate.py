@@ -26,7 +26,7 @@ other."""
 MODEL = "Another model, by a name that Likeness knows or its folder"
 
 
-@click.command(short_help="Make generated people: prompts, clips, side and back views, shards.")
+@click.command()
 @click.option(
     "-o",
     "--out",

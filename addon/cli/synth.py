@@ -18,7 +18,7 @@ EXIT_GIVEN_UP = 3
 PLACES = ("motions", "environments", "characters")
 
 
-@click.command(short_help="Make synthetic people as training data.")
+@click.command()
 @out_option(
     "Folder of the data; the same command again continues it.", "DATA", OutputFolder(), "data"
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PATH = click.Path(path_type=Path)
 
 
-@click.command(short_help="Train a network, or continue its training.")
+@click.command()
 @click.option(
     "--data",
     metavar="SHARDS",

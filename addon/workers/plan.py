@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 
 from ...engine.core.options import option
@@ -36,6 +35,8 @@ def list_gpus() -> list[str]:
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
+    import subprocess  # late: the command line reads this module for its help
+
     try:
         done = subprocess.run(
             [tool, "--query-gpu=uuid", "--format=csv,noheader"],
