@@ -43,6 +43,7 @@ ELSEWHERE = (
     "addon/__init__.py",
     "addon/blend_file.py",
     "addon/compat.py",
+    "addon/keys.py",
 )
 """Others, as patterns."""
 
