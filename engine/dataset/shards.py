@@ -288,7 +288,7 @@ def _index(folder: Path) -> dict[str, dict[str, Any]] | None:
             }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LikenessError(
-            f"'{path}' cannot be read ({error!r}).", "Remove it: shards can be read without."
+            f"'{path}' cannot be read ({error!r}).", "Remove it: no index is needed."
         ) from error
 
 
@@ -341,7 +341,7 @@ def _files_of(part: Path | str, skipped: Callable[[SkippedItem], None]) -> list[
         return [str(part)]
     if str(part).startswith("pipe:"):
         raise LikenessError(
-            f"'{part}' is a command, and none is run.",
+            f"'{part}' is a command; commands are not run.",
             "Give an address (https://, s3://, ...), or let the command write a file.",
         )
     out = []
@@ -405,7 +405,7 @@ def first_subject(shards: Sequence[str], num_betas: int, num_expression: int) ->
             return subject
     shown = "; ".join(str(reason) for reason in reasons[:3])
     raise LikenessError(
-        f"No subject in {len(shards)} shards can be used: '{shards[0]}'"
+        f"No subject in {len(shards)} shards is usable: '{shards[0]}'"
         f"{' and others' if len(shards) > 1 else ''} ({shown or 'they are empty'}).",
         REMEDY,
     )

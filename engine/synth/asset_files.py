@@ -188,7 +188,7 @@ def _load_obj(path: Path) -> tuple[IntArray, FloatArray, int]:
     if not np.isfinite(positions).all() or not np.isfinite(uv).all():
         raise LikenessError(f"'{path}' has coordinates that are not finite.", REMEDY)
     if table.min() < 0 or (table >= (len(positions), len(uv))).any():
-        raise LikenessError(f"'{path}' has faces of vertices that it does not have.", REMEDY)
+        raise LikenessError(f"'{path}' has faces that refer to missing vertices.", REMEDY)
     return table[..., 0], np.array(uv)[table[..., 1]], len(positions)
 
 
@@ -327,11 +327,11 @@ def load_garment(path: Path) -> Garment:
             f"'{path}' binds {len(base)} vertices, its mesh '{obj}' has {count}.", REMEDY
         )
     if np.min(base) < 0 or np.max(base) >= _MAX_ROWS:
-        raise LikenessError(f"'{path}' refers to vertices that there cannot be.", REMEDY)
+        raise LikenessError(f"'{path}' refers to vertices by invalid numbers.", REMEDY)
     if not np.isfinite(weight).all() or not np.isfinite(offset).all():
         raise LikenessError(f"'{path}' has weights or offsets that are not finite.", REMEDY)
     if (np.sum(weight, 1) < 0.5).any():
-        raise LikenessError(f"'{path}' binds vertices with no weight.", REMEDY)
+        raise LikenessError(f"'{path}' binds vertices without weight.", REMEDY)
     picture = path.parent / material
     return Garment(
         name=path.name,

@@ -53,11 +53,11 @@ def load_dress_body(path: Path) -> DressBody:
     remedy = "Use the default body: run 'python build.py assets'."
     file = read_npz(path, _KEYS, skip_pickled=True)
     if len(file) < len(_KEYS):
-        raise LikenessError(f"'{path}' does not say where MakeHuman's garments go.", remedy)
+        raise LikenessError(f"'{path}' has no helpers for MakeHuman's garments.", remedy)
     try:
         return _dress_body(body, file)
     except (ValueError, IndexError, TypeError) as error:
-        raise LikenessError(f"'{path}' contradicts itself: {error}.", remedy) from error
+        raise LikenessError(f"'{path}' is inconsistent ({error}).", remedy) from error
 
 
 def _dress_body(body: Body, file: dict[str, Any]) -> DressBody:

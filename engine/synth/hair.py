@@ -260,7 +260,7 @@ def _library_hair(
     if garment.texture is None:
         raise LikenessError(
             f"The hair '{wearer.library.hair[look.asset]}' has no texture.",
-            "Take it out of the library, or give its .mhmat a diffuseTexture that exists.",
+            "Remove it from the library, or give its .mhmat a diffuseTexture that exists.",
         )
     head = strands.head_shape(rest, wearer.dress.body)
     size = _size(wearer)

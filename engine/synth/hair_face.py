@@ -167,7 +167,7 @@ def _landmarks(body: Body, rest: FloatArray, rows: tuple[int, ...], side: float)
     """[len(rows), 3] landmarks of the left side at rest, or the same mirrored."""
     if body.landmarks is None:
         raise LikenessError(
-            "This body does not say where brows and lids are.",
+            "The body file lacks the places of brows and eyelids.",
             "Use the default body: run 'python build.py assets'.",
         )
     marks = body.landmarks

@@ -79,9 +79,7 @@ def load_prior(path: Path) -> ShapePrior:
     except (OSError, ValueError) as error:
         raise LikenessError(f"'{path}' cannot be read as a body ({error}).", _REMEDY) from error
     if wanted - arrays.keys():
-        raise LikenessError(
-            f"'{path}' does not say how a body follows from age, sex and build.", _REMEDY
-        )
+        raise LikenessError(f"'{path}' lacks the prior of bodies by age, sex and build.", _REMEDY)
     return ShapePrior(
         features=tuple(str(name) for name in arrays["phenotype_features"]),
         betas=np.asarray(arrays["phenotype_betas"], np.float64),

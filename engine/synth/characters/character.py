@@ -151,7 +151,7 @@ def scale_to_metres(character: Character) -> Character:
     height = float(np.ptp(_solid_vertices(character), axis=0).max())
     if not np.isfinite(height) or height <= 0:
         raise LikenessError(
-            f"'{character.name}' holds no body: its meshes have no size.",
+            f"'{character.name}' contains no body: its meshes have no extent.",
             "Give a file with a person's mesh.",
         )
     if LOWEST <= height <= HIGHEST:

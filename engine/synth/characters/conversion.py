@@ -255,7 +255,7 @@ def load_subject(folder: Path) -> tuple[Figure, FloatArray, Pose]:
     }
     for name, shape in shapes.items():
         if numbers[name].shape != shape or not np.isfinite(numbers[name]).all():
-            raise LikenessError(f"'{folder / BODY_FILE}' has no good {name}.", remedy)
+            raise LikenessError(f"'{folder / BODY_FILE}' has an invalid '{name}'.", remedy)
     pose = Pose(numbers["full_pose"], numbers["transl"], numbers["expression"])
     posed = pose_body(dress, numbers["betas"], pose)
     looks = {"character": about.get("source"), "sha256": about.get("sha256")}
@@ -266,9 +266,7 @@ def check_subject_folder(folder: Path) -> None:
     """Raise the error of a folder that a subject cannot take the place of."""
     check_output_folder(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / SUBJECT_FILE).is_file():
-        raise LikenessError(
-            f"'{folder}' is full of other things.", "Choose a new or an empty folder."
-        )
+        raise LikenessError(f"'{folder}' is not empty.", "Choose a new or empty folder.")
 
 
 @contextmanager

@@ -104,6 +104,6 @@ def test_broken_subjects(tmp_path: Path, broken: str) -> None:
 
 def test_folders_of_others_are_kept(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(LikenessError, match="other things"):
+    with pytest.raises(LikenessError, match="not empty"):
         check_subject_folder(tmp_path)
     check_subject_folder(tmp_path / "new")

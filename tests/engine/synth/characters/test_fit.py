@@ -171,7 +171,7 @@ def test_units(size: float, scale: float) -> None:
 
 
 def test_no_size_is_no_body() -> None:
-    with pytest.raises(LikenessError, match="no size"):
+    with pytest.raises(LikenessError, match="extent"):
         scale_to_metres(Character("c", (part(np.zeros((3, 3)), np.array([[0, 1, 2]])),), None))
 
 
