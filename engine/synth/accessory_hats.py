@@ -20,10 +20,10 @@ from .accessory_shapes import (
     revolve_profile,
     woven_texture,
 )
+from .asset_files import Garment, load_garment, load_texture
 from .dress import garment_vertices
 from .hair_binding import HAT_TILT, bind_to_head, normalize, part_rows
 from .hair_strands import HeadShape, head_shape
-from .library import Garment, load_garment, load_texture
 from .person_parts import Material, MeshPart, Wearer
 from .tables import parse_names
 

@@ -19,10 +19,10 @@ from scipy.spatial import cKDTree
 from ..body.atlas import rasterize_atlas
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from .asset_files import MaterialFile, load_picture
 from .cloth_charts import Charts, flatten_cloth
 from .cloth_mesh import Cloth, border_distance
 from .cloth_pattern import WEAVES, Fabric, Weave, motif_value, pattern_value
-from .library import MaterialFile, load_picture
 from .noise import fractal_noise
 from .person_parts import Material
 from .skin_look import Color

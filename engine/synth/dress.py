@@ -12,7 +12,7 @@ from ..body.model import Body, load_body
 from ..body.skinning import skin_vertices
 from ..core.types import BoolArray, FloatArray, IntArray, LikenessError, Pose
 from ..files.untrusted import read_npz
-from .library import DECIMETRE, Garment
+from .asset_files import DECIMETRE, Garment
 from .tables import parse_names
 
 

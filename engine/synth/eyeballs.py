@@ -14,7 +14,8 @@ from ..body.model import Body
 from ..core.color import rgb_to_lab
 from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, FloatArray
-from .library import Library, load_texture
+from .asset_files import load_texture
+from .library import Library
 from .noise import fractal_noise
 from .person_parts import LABEL, Material, MeshPart, Traits, Wearer
 

@@ -13,10 +13,11 @@ from . import hair_cards as cards
 from . import hair_face as face
 from . import hair_ribbons as ribbons
 from . import hair_strands as strands
+from .asset_files import load_garment
 from .dress import garment_vertices
 from .hair_binding import bind_hanging, build_surface
 from .hair_color import dyed_color, grey_share, melanin_color, mix_grey, natural_color
-from .library import Library, load_garment
+from .library import Library
 from .person_parts import LABEL, Material, MeshPart, Traits, Wearer
 
 THICK = 0.012  # metres by which hair wins against the skin below

@@ -15,9 +15,9 @@ from ..core.interpolation import smoothstep
 from ..core.types import BoolArray, Camera, FloatArray, IntArray
 from ..render.mesh import rasterize_mesh
 from . import noise
+from .asset_files import Garment, load_texture
 from .hair_binding import HAT_TILT, BodySurface
 from .hair_color import WHITE, to_linear, to_srgb
-from .library import Garment, load_texture
 
 LIC_STEPS = 14  # texels to each side along which a strand's shade stays the same
 PRESSED = 0.004  # metres that hair is thick under a hat

@@ -16,45 +16,26 @@ import numpy as np
 from ..core.types import LikenessError
 from .asset_files import (
     BASE_VERTICES,
-    DECIMETRE,
     REMEDY,
-    TEXTURE_SIZE,
-    Garment,
-    MaterialFile,
     list_materials,
     load_garment,
     load_material,
-    load_picture,
-    load_texture,
     missing_picture,
     picture_fault,
 )
 from .asset_layout import has_wrong_layout
-
-__all__ = [
-    "DECIMETRE",
-    "REMEDY",
-    "TEXTURE_SIZE",
-    "Garment",
-    "Library",
-    "MaterialFile",
-    "check_asset",
-    "list_materials",
-    "load_garment",
-    "load_material",
-    "load_picture",
-    "load_texture",
-    "open_library",
-]
 
 
 @dataclass(frozen=True)
 class Library:
     """The files of one library, sorted, so that a seed finds the same things again.
 
-    ``outfits`` are suits that dress from neck to feet or nearly, ``garments`` all other pieces of
-    clothing but ``shoes`` and ``hats``. The last four came later than published figures that
-    count on the order of the others.
+    Attributes:
+        folder: of the library.
+        skins, eyes: pictures.
+        brows, lashes, hair, shoes, hats, teeth, tongues: .mhclo files.
+        outfits: suits that dress from neck to feet or nearly.
+        garments: all other pieces of clothing but shoes and hats.
     """
 
     folder: Path

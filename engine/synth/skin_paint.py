@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from ..core.interpolation import smoothstep
 from ..core.types import FloatArray
-from .library import load_picture
+from .asset_files import load_picture
 from .noise import cell_noise, fractal_noise
 from .skin_beard import grow_beard, grow_roots
 from .skin_canvas import Canvas, log_color
