@@ -73,7 +73,7 @@ def test_a_cut_off_picture_is_left_out_by_name(tmp_path: Path) -> None:
 
 def test_nothing_usable(tmp_path: Path) -> None:
     asset(tmp_path / "hair" / "bad", obj=None)
-    with pytest.raises(LikenessError, match="no asset"):
+    with pytest.raises(LikenessError, match="usable asset"):
         open_library(tmp_path, lambda path, why: None)
 
 
