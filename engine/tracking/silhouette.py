@@ -236,7 +236,7 @@ def _reach_edge(
     scale = unit * float(mask.zoom[0])
     if not len(contour.places):
         return []
-    # The map's border is no edge of the person: continue the mask beyond it.
+    # The map's border is not an edge of the person: continue the mask beyond it.
     margin = np.pad(mask.values > 0.5, 1, mode="edge")
     distance: FloatArray = distance_transform_edt(margin)[1:-1, 1:-1]
     near = np.flatnonzero(
