@@ -46,7 +46,7 @@ def run_of(
         figures = {"psnr": value, "ssim": value / 40, "ms_ssim": value / 50}
         lift = {"psnr": 15.0, "ssim": 0.5, "ms_ssim": 0.5}
         records.append({"person": f"p{k}", "angle": "30-60", "lift": lift, "network": figures})
-    return ablations.Run(name, records, 0.5, 1000, 10)
+    return ablations.TrainingRun(name, records, 0.5, 1000, 10)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_the_table_has_ours_beside_the_papers(ablations: ModuleType) -> None:
     assert found["findings"][1]["paper"] == {"psnr": 0.03, "ssim": 0.0022, "lpips": -0.0166}
     mean = runs["base"].mean("psnr")
     assert found["runs"]["base"]["gain"]["psnr"] == pytest.approx(mean - 15, abs=1e-3)
-    text = ablations.markdown(found, ["head"])
+    text = ablations.format_markdown(found, ["head"])
     assert "20.35 / 0.7845 / 0.1801" in text
     assert "- layers_4 is base." in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("| ")}
@@ -105,7 +105,7 @@ def test_smaller_subsets_are_inside_larger_ones(
     with ShardWriter(tmp_path / "data", per_shard=3) as writer:
         for number in range(8):
             writer.write(make_person(number))
-    bench = object.__new__(ablations.Bench)
+    bench = object.__new__(ablations.AblationBench)
     bench.out, bench.data = tmp_path / "out", [str(path) for path in writer.paths]
 
     def people(share: float) -> set[str]:
@@ -114,7 +114,7 @@ def test_smaller_subsets_are_inside_larger_ones(
 
     assert people(0.25) < people(0.5)
     assert (len(people(0.25)), len(people(0.5))) == (2, 4)
-    again = object.__new__(ablations.Bench)
+    again = object.__new__(ablations.AblationBench)
     again.out, again.data = tmp_path / "other", bench.data
     first, bench = people(0.5), again
     assert people(0.5) == first
