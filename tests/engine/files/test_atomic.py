@@ -1,13 +1,14 @@
-"""Files of a folder appear together or not at all, on whichever disk the folder is."""
+"""Files and folders appear atomically, on any disk."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.files.atomic import atomic_write_files
+from likeness.engine.files.atomic import atomic_folder, atomic_write_files, atomic_write_json
 from likeness.engine.files.folders import check_output_folder, make_parents
 
 
@@ -85,3 +86,47 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_work(
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(LikenessError, match="Cannot write"):
         check_output_folder(tmp_path / "new")
+
+
+def test_json_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for content in ({"name": "Zoë"}, {"name": "\udcff"}):
+        atomic_write_json(path, content)
+        assert json.loads(path.read_text()) == content
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_failed_folder_leaves_the_one_before(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "network"
+    with atomic_folder(folder) as scratch:
+        (scratch / "a").write_text("first")
+
+    def half() -> None:
+        with atomic_folder(folder) as scratch:
+            (scratch / "b").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        half()
+    assert [str(p.relative_to(tmp_path)) for p in sorted(tmp_path.rglob("*"))] == [
+        *("deep", "deep/network", "deep/network/a")
+    ]
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "network"
+    with atomic_folder(folder) as scratch:
+        (scratch / "a").write_text("first")
+    rename = Path.rename
+
+    def full(path: Path, target: Path) -> Path:
+        if path.name == ".network.part":
+            raise OSError(28, os.strerror(28))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(LikenessError, match="network"), atomic_folder(folder) as scratch:
+        (scratch / "b").write_text("second")
+    assert [p.name for p in tmp_path.rglob("*")] == ["network", "a"]
