@@ -20,7 +20,13 @@ ROOMS = ("engine", "addon", "operators", "panels")
 MAY_IMPORT = {
     "engine": {"engine"},
     "addon": {"addon", "engine"},
-    "operators": {"operators", "addon", "engine.core.types"},
+    "operators": {
+        "operators",
+        "addon",
+        "engine.core.types",
+        "engine.pipeline.options",  # descriptions of options, light to import
+        "engine.workflows.options",
+    },
     "panels": {"panels", "addon", "engine.core.types"},
 }
 PRODUCT = (
