@@ -52,13 +52,12 @@ MAY = {
     "urllib.request.urlopen": {"engine/files/downloads.py"},
     "subprocess.run": {
         "addon/blend_file.py",
-        "addon/workers/pool.py",
+        "addon/workers/plan.py",
         "addon/scene_export.py",
         "build.py",
+        "engine/bake/assets.py",
     },
     "subprocess.Popen": {
-        "addon/workers/pool.py",
-        "addon/workers/jobs.py",
         "addon/workers/watchdog.py",
         "engine/imaging/video_writer.py",
     },

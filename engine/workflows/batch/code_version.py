@@ -44,6 +44,7 @@ ELSEWHERE = (
     "addon/blend_file.py",
     "addon/compat.py",
     "addon/keys.py",
+    "addon/keys.py",
 )
 """Others, as patterns."""
 
