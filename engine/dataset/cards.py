@@ -1,7 +1,7 @@
-"""What a folder of shards is, for those who have not made it: a card and a contact sheet.
+"""The card and contact sheet of a folder of shards, for readers who have not made it.
 
-``card.json`` counts what is there and how it is mixed; ``contact.jpg`` shows it. Both are read off
-the shards, so that they tell of what is stored rather than of what was meant.
+``card.json`` counts what is there and how it is mixed; ``contact.jpg`` shows it. Both are read from
+the shards, so that they describe what is stored rather than what was intended.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _HEAD = 2000  # characters of an asset's file in which its licence is looked for
 
 
 def get_path(facts: Mapping[str, Any], path: str) -> Any:
-    """What facts say under a dotted path; None when they don't.
+    """Get the value at a dotted path in facts; None where it is missing.
 
     >>> get_path({"traits": {"sex": "male"}}, "traits.sex")
     'male'
@@ -51,7 +51,12 @@ def get_path(facts: Mapping[str, Any], path: str) -> Any:
 
 
 def iterate_stored(data: Path) -> Iterator[StoredSubject]:
-    """Every subject in a folder's shards, in order; their ``read`` serves until the next."""
+    """Iterate over all subjects in a folder's shards, in order; their ``read`` is valid until the
+    next.
+
+    Raises:
+        LikenessError: A shard cannot be read.
+    """
     for path in local_shards(data):
         yield from read_stored_subjects(path)
 
@@ -61,18 +66,18 @@ def count_subjects(
     mix: Mapping[str, str | Callable[[Mapping[str, Any]], Any]],
     looks: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Count what the JSON of subjects tells.
+    """Count the properties of subjects.
 
     Args:
-        subjects: their ``about`` (:class:`.StoredSubject`), or as :meth:`.Subject.members` has it.
-        mix: what is counted: a dotted path into the facts, or a function of them. Lists count
-            each of their entries.
-        looks: paths whose values tell subjects apart; none: all facts.
+        subjects: Their ``about`` (:class:`.StoredSubject`), as :meth:`.Subject.members` writes it.
+        mix: What to count: a dotted path into the facts, or a function of them. Each entry of a
+            list counts.
+        looks: Paths whose values distinguish subjects; empty for all facts.
 
     Returns:
         ``subjects``, ``views``, ``sources``, ``framings``, ``kinds`` of views, ``held_out`` views,
-        ``mix`` (name: value: count), and ``alike``: groups of rows of subjects whose looks are
-        the same; it should be empty.
+            ``mix`` (name: value: count), and ``alike``: groups of rows of subjects with the same
+            looks, which should be empty.
     """
     views = held_out = number = 0
     found: dict[str, Counter[str]] = {
@@ -104,7 +109,7 @@ def count_subjects(
 
 
 def fingerprint(facts: Mapping[str, Any], looks: Sequence[str] = ()) -> str:
-    """A hash by which two subjects that look the same are noticed."""
+    """Hash the looks of a subject, so that duplicates are noticed."""
     parts = {path: get_path(facts, path) for path in looks} if looks else dict(facts)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -118,15 +123,17 @@ def write_data_card(
     """Write ``card.json`` of a folder of shards.
 
     Args:
-        about: what the shards themselves don't tell: ``title``, ``made_by`` (command, version,
+        data: The folder.
+        about: What the shards themselves do not say: ``title``, ``made_by`` (command, version,
             seed), ``assets`` and their licences, ``limits``, what was skipped.
-        mix, looks: as for :func:`count_subjects`.
+        mix: As for :func:`count_subjects`.
+        looks: As for :func:`count_subjects`.
 
     Returns:
         The card.
 
     Raises:
-        LikenessError: a shard cannot be read, or the folder not be written.
+        LikenessError: A shard cannot be read, or the folder cannot be written.
     """
     shards = local_shards(data)
     card = {
@@ -141,8 +148,12 @@ def write_data_card(
 
 
 def find_licence(asset: Path) -> str | None:
-    """The licence that the head of an asset's text file names (``.mhclo``, ``.mhmat``, ``.obj``,
-    a ``LICENSE``); None when it names none or is no text."""
+    """Find the licence named at the start of an asset's text file (``.mhclo``, ``.mhmat``,
+    ``.obj``, a ``LICENSE``).
+
+    Returns:
+        Its name; None where there is none, or the file is not text.
+    """
     try:
         with asset.open(encoding="utf-8") as file:
             found = _LICENCE.search(file.read(_HEAD))
@@ -152,7 +163,7 @@ def find_licence(asset: Path) -> str | None:
 
 
 def _names(material: Path, picture: str) -> bool:
-    """Whether a material's file tells of a picture of this name."""
+    """Whether a material's file names a picture."""
     try:
         words = re.split(r"[\s/\\]+", material.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
@@ -161,8 +172,11 @@ def _names(material: Path, picture: str) -> bool:
 
 
 def asset_entry(path: Path) -> dict[str, Any]:
-    """An asset's name, hash, and licence if a file beside it tells one, or else a material near
-    it that names it: pictures of skins lie in a folder of their own."""
+    """Describe an asset: name, hash, and licence.
+
+    The licence is that of a file beside it, or else of a nearby material that names it: pictures of
+    skins lie in a folder of their own.
+    """
     beside = [path, *sorted(path.parent.glob("*.mhmat")), *sorted(path.parent.glob("*.mhclo"))]
     if beside == [path]:
         near = sorted(path.parent.parent.glob("*/*.mhmat"))
@@ -179,10 +193,15 @@ def asset_entry(path: Path) -> dict[str, Any]:
 
 
 def write_contact_sheet(data: Path, most: int = 48) -> Path:
-    """Write ``contact.jpg``: the reference and other views of subjects spread over the shards.
+    """Write ``contact.jpg``: the reference and other views of subjects from all shards.
+
+    Args:
+        data: The folder.
+        most: Maximum number of subjects.
 
     Raises:
-        LikenessError: there is none, a shard cannot be read, or the folder not be written.
+        LikenessError: There are no subjects, a shard cannot be read, or the folder cannot be
+            written.
     """
     count = sum(1 for _ in iterate_stored(data))
     if not count:
@@ -221,7 +240,7 @@ def _strip(stored: StoredSubject) -> Image.Image:
 
 
 def shown_views(about: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The reference, then what there is nearest to the left side, the back and the right side."""
+    """Select the reference, then the views nearest to the left, the back and the right."""
     views: list[dict[str, Any]] = list(about["views"])
     named = [view for view in views if view["name"] == about["facts"].get("reference")]
     shown = [(named or views)[0]]

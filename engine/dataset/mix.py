@@ -1,4 +1,5 @@
-"""What made-up people are like and wear, counted from the facts of engine/synth/figure.py."""
+"""Traits, looks and clothes of synthetic people, counted from the facts of
+engine/synth/figure.py."""
 
 from __future__ import annotations
 
@@ -13,8 +14,7 @@ ASSETS = (".png", ".jpg", ".jpeg", ".mhclo", ".mhmat", ".obj", ".exr", ".hdr")
 Facts = Mapping[str, Any]
 
 WORN = ("skins", "hairs", "outfits", "shoes", "accessories", "lights")
-"""What of the mix is made of assets or by procedures."""
-
+"""Entries of the mix that come from assets or are procedural."""
 
 OWN = "a character's own"
 
@@ -25,7 +25,7 @@ def _skin(facts: Facts) -> list[str]:
 
 
 def _outfit(facts: Facts) -> list[str]:
-    """The library's outfit, or the styles that are tailored instead."""
+    """The library's outfit, or else the tailored styles."""
     clothes = get_path(facts, "looks.clothes")
     if clothes is None:
         return [OWN]
@@ -54,11 +54,11 @@ MIX: dict[str, str | Callable[[Facts], Any]] = {
     "pictures by": "engine",
     "splits": "split",
 }
-"""What the card counts, from the facts of engine/synth/figure.py."""
+"""Entries that a data card counts, from the facts of engine/synth/figure.py."""
 
 
 def used_assets(look: Any, nothing: str) -> list[str]:
-    """Names of the asset files in a look, each once; ``nothing`` when it has none.
+    """List the asset files in a look, without repeats; [``nothing``] where there are none.
 
     >>> used_assets({"top": "shirt.mhclo", "under": [{"file": "vest.mhclo"}], "hue": 0.2}, "bare")
     ['shirt.mhclo', 'vest.mhclo']

@@ -1,14 +1,14 @@
-"""Rendered people as a user's photos show them: blur, noise, JPEG, odd colours, a matte with
-errors, a body that is not quite right.
+"""Augmentation of rendered people into a user's photos: blur, noise, JPEG, colour casts, a matte
+with errors, a body that is slightly wrong.
 
-What befalls a view is drawn once, from (seed, subject, view), as a :class:`AugmentParams` of plain
-numbers; it is part of the name under which a lifted reference is kept. Lengths are shares of the
+Parameters are sampled once per view, from (seed, subject, view), as an :class:`AugmentParams` of
+plain numbers, which is part of the name of a cached lifted reference. Lengths are shares of the
 picture's longer side or of the person's height, so that they mean the same at every size.
 
-Exposure, white balance, contrast and saturation are one function of a pixel's colour, the same
-all over the picture (:class:`ColorJitter`), and what the network is to show has it as well: nobody
-can tell a red wall's light from a red face, and an avatar in the photo's colours is what a user
-expects. Blur, noise and JPEG are the photo's alone: the truth stays sharp and clean.
+Exposure, white balance, contrast and saturation are one function of a pixel's colour, the same all
+over the picture (:class:`ColorJitter`), and also apply to the target: a red wall's light cannot be
+told from a red face, and users expect an avatar in the photo's colours. Blur, noise and JPEG apply
+to the photo only: the target stays sharp and clean.
 """
 
 from __future__ import annotations
@@ -34,11 +34,15 @@ class Augmentation:
     """How far training's references are from clean renderings with a known body.
 
     Attributes:
-        strength: of the photo's and the matte's errors; 0 none, 1 as in ordinary photos.
-        tracked: share of the references whose matte, body and camera are found by our own matting
-            and tracker, as in use.
-        pose_noise: of the true body and lens of the others; 1 as our tracker's errors are.
-        seed: that all this is drawn from; another than the run's, so that runs share what is kept.
+        strength: Of errors in photo and matte; 0 for none, 1 as in ordinary photos.
+        tracked: Share of the references whose matte, body and camera come from our own matting and
+            tracker, as in use.
+        pose_noise: Of the other references' true body and lens; 1 for errors as large as our
+            tracker's.
+        seed: Of all this; independent of the run's seed, so that runs share cached references.
+
+    Raises:
+        LikenessError: A value is out of range.
     """
 
     strength: float = 0.0
@@ -61,19 +65,20 @@ CLEAN = Augmentation()
 """Renderings with a known body."""
 
 AS_IN_USE = Augmentation(strength=1.0, tracked=0.25)
-"""What a network for real photos is trained with: all errors of photos, and a quarter of them with
-the body and matte that we find. From other sides a wrong body is off by more than any detail, which
-teaches blur: with one in every sample, 1,000 steps of ``small`` gained 0.3 dB at 60 to 120 degrees
-and lost 0.1 dB behind."""
+"""For networks that shall work on real photos: all errors of photos, and a quarter of the
+references with the body and matte that we find. Seen from other sides a wrong body is off by more
+than any detail, which teaches blur: with one in every sample, 1,000 steps of ``small`` gained 0.3
+dB at 60 to 120 degrees and lost 0.1 dB behind."""
 
 
 @dataclass(frozen=True)
 class ColorJitter:
-    """One change of all colours of a picture, and of what it is compared with.
+    """A change of all colours of a picture, and of its targets.
 
     Attributes:
-        gains: of the three channels in linear light: exposure and white balance.
-        contrast: around middle grey, as stored. saturation: 0 is grey.
+        gains: Of the three channels in linear light: exposure and white balance.
+        contrast: Around middle grey, of stored values.
+        saturation: 0 is grey.
     """
 
     gains: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -81,7 +86,7 @@ class ColorJitter:
     saturation: float = 1.0
 
     def __call__(self, rgb: FloatArray) -> FloatArray:
-        """[..., 3] float32 in 0..1."""
+        """Apply it to [..., 3] colours in 0..1; returns float32."""
         rgb = np.asarray(rgb, np.float32)
         if self == ColorJitter():
             return rgb
@@ -94,16 +99,17 @@ class ColorJitter:
 
 @dataclass(frozen=True)
 class LensErrors:
-    """What blurs a photo, and what the sensor and the file add.
+    """Blur of a photo, and errors of the sensor and the file.
 
     Attributes:
-        blur: sigma in shares of the longer side. streak: the same along one direction (a moved
-            camera), at ``angle`` degrees.
-        reduced: the photo was once so much smaller; 1 is not at all.
-        shot, read: sigma of the noise at white, which falls with the root of the light, and of
-            that which is everywhere. grain: sigma in shares of the longer side by which noise is
-            smeared.
-        jpeg: quality; 0 is no JPEG.
+        blur: Sigma in shares of the longer side.
+        streak: Sigma of motion blur, in shares of the longer side.
+        angle: Its direction in degrees.
+        reduced: Factor to which the photo was once downscaled; 1 is not at all.
+        shot: Sigma of shot noise at white, which falls with the root of the light.
+        read: Sigma of read noise.
+        grain: Sigma in shares of the longer side by which noise is smeared.
+        jpeg: JPEG quality; 0 is no JPEG.
     """
 
     blur: float = 0.0
@@ -118,13 +124,15 @@ class LensErrors:
 
 @dataclass(frozen=True)
 class MatteErrors:
-    """What is wrong with a matte; lengths are shares of the person's height.
+    """Errors of a matte; lengths are shares of the person's height.
 
     Attributes:
-        shift: by which the border lies too far out (or in, below 0); waves: sigma of what comes
-            to that from place to place. soft: sigma by which the border is blurred.
-        holes: soft holes inside. lost: ends that are missing (a hand, hair). kept: bits of the
-            background beside the person. All as numbers of them.
+        shift: By which the border lies too far out, or in where negative.
+        waves: Sigma of its local variation.
+        soft: Sigma by which the border is blurred.
+        holes: Number of soft holes inside.
+        lost: Number of missing ends (a hand, hair).
+        kept: Number of background pieces beside the person.
     """
 
     shift: float = 0.0
@@ -137,13 +145,16 @@ class MatteErrors:
 
 @dataclass(frozen=True)
 class AugmentParams:
-    """What befalls one reference.
+    """Augmentation parameters of one reference.
 
     Attributes:
-        tracked: whether body, camera and matte are found by the tracker and the matting.
-        lens_known: whether that knows the lens (a phone writes it into the file).
-        noise: of the body's and the lens's errors, see :mod:`.augment_body`; 0 for tracked ones.
-        busy: whether something stands in the background.
+        look: Change of all colours.
+        lens: Errors of the photo.
+        matte: Errors of the matte.
+        tracked: Whether body, camera and matte come from the tracker and the matting.
+        lens_known: Whether the tracker knows the lens (a phone writes it into the file).
+        noise: Of the body's and the lens's errors, see :mod:`.augment_body`; 0 for tracked ones.
+        busy: Whether the background is cluttered.
     """
 
     look: ColorJitter = ColorJitter()
@@ -156,27 +167,37 @@ class AugmentParams:
 
     @property
     def clean(self) -> bool:
-        """Whether the reference is the rendering itself, with all that is true about it."""
+        """Whether the reference is the rendering itself, with the true body."""
         return self == AugmentParams()
 
 
 def make_rng(seed: int, subject: str, view: str, which: int) -> np.random.Generator:
-    """Random numbers that belong to one view of one subject."""
+    """Create the random generator of one view of one subject.
+
+    Args:
+        seed: Of the augmentation.
+        subject: Key of the subject.
+        view: Name of the view.
+        which: Number of the stream.
+    """
     return np.random.default_rng([seed, which, zlib.crc32(f"{subject}/{view}".encode())])
 
 
 def draw_params(
     augmentation: Augmentation, subject: str, view: str, movable: bool = True
 ) -> AugmentParams:
-    """What befalls a view as a reference.
+    """Sample the augmentation parameters of a view as a reference.
 
     Args:
-        subject, view: their names. movable: whether another body than the true one can be used
-            (there must be views in the same pose).
+        augmentation: Its strengths and seed.
+        subject: Key of the subject.
+        view: Name of the view.
+        movable: Whether a body other than the true one can be used (other views must share the
+            pose).
     """
     k = augmentation.strength
     rng = make_rng(augmentation.seed, subject, view, _TRACK)
-    chosen, known = rng.random(2)  # a smaller share keeps those that are tracked anyway
+    chosen, known = rng.random(2)  # a smaller share is a subset of a larger one
     tracked = movable and bool(chosen < augmentation.tracked)
     noise = augmentation.pose_noise if movable and not tracked else 0.0
     out = AugmentParams(
@@ -211,7 +232,7 @@ def _look(rng: np.random.Generator, k: float) -> ColorJitter:
 
 
 def _lens(rng: np.random.Generator, k: float) -> LensErrors:
-    """Half of the photos are sharp; one in ten is a bad one."""
+    """Half of the photos are sharp; one in ten is bad."""
     u = rng.random(8)
     blur = 0.0035 * k * u[0] ** 2 if _happens(rng, 0.5, k) else 0.0
     streak = 0.006 * k * u[1] if _happens(rng, 0.1, k) else 0.0
@@ -238,8 +259,15 @@ def _matte_errors(rng: np.random.Generator, k: float) -> MatteErrors:
 
 
 def blur_image(pixels: FloatArray, lens: LensErrors) -> FloatArray:
-    """[H, W, C] float32: what the lens, a moved camera and few pixels leave of [H, W, C]; the
-    same for colours and for the alpha that they are mixed by."""
+    """Blur a picture by lens, motion and downscaling; colours and alpha alike.
+
+    Args:
+        pixels: [H, W, C].
+        lens: The errors.
+
+    Returns:
+        [H, W, C] float32.
+    """
     out = np.asarray(pixels, np.float32)
     height, width = out.shape[:2]
     side = max(height, width)
@@ -254,7 +282,16 @@ def blur_image(pixels: FloatArray, lens: LensErrors) -> FloatArray:
 
 
 def add_sensor_noise(rgb: FloatArray, lens: LensErrors, rng: np.random.Generator) -> FloatArray:
-    """[H, W, 3] float32: a picture [H, W, 3] in 0..1 after the sensor and the file, in 8 bits."""
+    """Add the errors of sensor and file to a picture.
+
+    Args:
+        rgb: [H, W, 3] in 0..1.
+        lens: The errors.
+        rng: Of the noise.
+
+    Returns:
+        [H, W, 3] float32, quantised to 8 bits.
+    """
     out = np.asarray(rgb, np.float32)
     side = max(out.shape[:2])
     if lens.shot or lens.read:
@@ -273,7 +310,7 @@ def add_sensor_noise(rgb: FloatArray, lens: LensErrors, rng: np.random.Generator
 
 
 def _streaked(rgb: FloatArray, sigma: float, angle: float) -> FloatArray:
-    """Blurred along one direction."""
+    """Blur along one direction."""
     steps = np.arange(-math.ceil(2 * sigma), math.ceil(2 * sigma) + 1)
     weights = np.exp(-0.5 * (steps / max(sigma, 1e-6)) ** 2)
     along = np.array([math.sin(angle), math.cos(angle)])
@@ -291,7 +328,16 @@ def _resized(rgb: FloatArray, size: tuple[int, int]) -> FloatArray:
 
 
 def degrade_matte(alpha: FloatArray, errors: MatteErrors, rng: np.random.Generator) -> FloatArray:
-    """[H, W] float32: a true matte [H, W] with errors."""
+    """Add errors to a true matte.
+
+    Args:
+        alpha: [H, W] in 0..1.
+        errors: What to add.
+        rng: Of the places.
+
+    Returns:
+        [H, W] float32.
+    """
     true = np.asarray(alpha, np.float32)
     solid = true > 0.5
     if errors == MatteErrors() or not solid.any():
@@ -311,7 +357,7 @@ def degrade_matte(alpha: FloatArray, errors: MatteErrors, rng: np.random.Generat
         return np.asarray(out, np.float32)
     middle = np.argwhere(solid).mean(0)
     for _ in range(errors.holes):
-        # Rather near the border, where what is behind is like what is worn.
+        # Near the border rather, where the background resembles the clothes.
         at = ends[rng.integers(len(ends))]
         at = at + rng.uniform(0.1, 0.6) * (middle - at)
         spot = _spot(true.shape, at, height * rng.uniform(0.015, 0.05, 2), rng)
@@ -360,7 +406,7 @@ def _near_border(solid: BoolArray, reach: float) -> BoolArray:
 def _spot(
     shape: tuple[int, ...], at: FloatArray, radii: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """[H, W] 1 within an ellipse anywhere turned, 0 outside, soft between."""
+    """[H, W] 1 within an arbitrarily rotated ellipse, 0 outside, soft in between."""
     angle = rng.uniform(0.0, math.pi)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     offset = np.indices(shape).reshape(2, -1) - np.asarray(at, np.float64)[:, None]
@@ -374,8 +420,16 @@ def _unit(vector: FloatArray) -> FloatArray:
 
 
 def add_clutter(behind: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """[H, W, 3] float32: things before a plain background [H, W, 3]: boards, round things, a
-    texture over all, more or less out of focus. A matting must tell the person from them."""
+    """Draw boards, discs and a texture onto a plain background, more or less out of focus, from
+    which a matting must separate the person.
+
+    Args:
+        behind: [H, W, 3] in 0..1.
+        rng: Of the objects.
+
+    Returns:
+        [H, W, 3] float32.
+    """
     height, width = behind.shape[:2]
     side = max(height, width)
     ys, xs = np.indices((height, width)) / side
@@ -400,6 +454,6 @@ def add_clutter(behind: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def make_pixel_rngs(drawn_seed: int, subject: str, view: str) -> dict[str, np.random.Generator]:
-    """Generators for what is drawn pixel by pixel: ``sensor``, ``matte``, ``behind``, ``body``."""
+    """Create the generators of all per-pixel noise: ``sensor``, ``matte``, ``behind``, ``body``."""
     rows = {"sensor": _PHOTO, "matte": _ALPHA, "behind": _BACKDROP, "body": _NOISE}
     return {name: make_rng(drawn_seed, subject, view, 100 + which) for name, which in rows.items()}

@@ -1,8 +1,8 @@
-"""A true body with the errors that our tracker makes, without running it.
+"""A true body with the errors of our tracker, without running it.
 
 The figures are measured: 59 photos of 24 people of the test split (docs/training.md), tracked and
-held against the truth. Most of an error lies in depth, because the landmarks hold what a photo
-shows: a limb's direction in the picture and the trunk's place stay, as a tracker keeps them.
+compared with the truth. Most of an error lies in depth, because landmarks fix what a photo shows: a
+limb's direction in the picture and the trunk's place stay, as with a tracker.
 """
 
 from __future__ import annotations
@@ -43,31 +43,33 @@ _ERRORS = {
     "eye": (7.0, 9.6, 2.5),
     "jaw": (0.0, 0.0, 0.0),
 }
-"""Degrees: two thirds of a joint's errors are smaller, about the photo's x (to the right), y (up)
-and z (to the viewer), beside those of its parent."""
+"""Degrees: two thirds of a joint's errors are smaller, about the photo's x (right), y (up) and z
+(towards the viewer), on top of its parent's."""
 _FINGERS = (7.2, 6.1, 5.3)
 _LIMBS = {"shoulder": "elbow", "elbow": "wrist", "hip": "knee", "knee": "ankle"}
 _FACE = {"spine3": ("neck",), "neck": ("head",), "head": ("left_eye_smplhf", "right_eye_smplhf")}
-"""What holds a face where its dense landmarks are, to a few hundredths of the eyes' distance."""
-_FORGOTTEN = 0.95  # share of the betas' distance from the mean person that a photo does not tell
-_BODY_SHAPE, _HEAD_SHAPE = 0.23, 0.05  # what it tells wrongly
+"""Joints that keep a face at its dense landmarks, to a few hundredths of the eyes' distance."""
+_FORGOTTEN = 0.95  # share of the betas' distance from the mean person that a photo does not show
+_BODY_SHAPE, _HEAD_SHAPE = 0.23, 0.05  # sigma of the betas' errors
 _EXPRESSION = 0.07
 _HELD = ("pelvis", "left_hip", "right_hip", "left_shoulder", "right_shoulder", "neck", "head")
 _OUTSIDE = 0.03  # weight of a joint that the picture does not show
 _LEFT, _ROUGH = 0.2, 0.005
-"""What a tracker leaves of a limb's error in the picture, and what landmarks add to it, in shares
-of the longer side."""
+"""Remaining share of a limb's error in the picture, and noise of landmarks in shares of the longer
+side."""
 
 
 def noisy_track(
     body: Body, track: Track, rng: np.random.Generator, amount: float, lens_known: bool
 ) -> Track:
-    """A true track with errors.
+    """Add a tracker's errors to a true track.
 
     Args:
-        body: with the shape basis. track: the truth, in the photo camera's space.
-        amount: 1 for our tracker's errors. lens_known: otherwise the focal length is the one that
-            is assumed where a file does not tell it.
+        body: With the shape basis.
+        track: The truth, in the photo camera's space.
+        rng: Of the errors.
+        amount: 1 for our tracker's errors.
+        lens_known: Otherwise the default focal length is assumed, as for a file without one.
     """
     camera = track.camera
     if not lens_known:
@@ -134,8 +136,8 @@ def _part(name: str) -> str:
 def _reached(
     body: Body, noisy: Track, true: Track, rng: np.random.Generator, amount: float
 ) -> Pose:
-    """The pose with the limbs' ends nearly where the picture shows them; how far away they are
-    follows from a limb's length, as for a tracker."""
+    """The pose with the limbs' ends close to where the picture shows them; their depth follows from
+    a limb's length, as with a tracker."""
     _, rest, world, _ = body.rest_and_transforms(noisy.pose, noisy.betas)
     _, joints = body.vertices(noisy.pose, noisy.betas)
     _, wanted = body.vertices(true.pose, true.betas)
@@ -166,8 +168,8 @@ def _reached(
 
 
 def _along(start: FloatArray, bone: FloatArray, sight: FloatArray) -> FloatArray:
-    """[3] the bone from ``start`` that ends on a line of sight: of two, the one that is nearer to
-    how it was; of none, the one that comes closest."""
+    """[3] the bone from ``start`` that ends on a line of sight: of two solutions the one nearer to
+    the given bone; without a solution, the closest."""
     middle = float(sight @ start)
     square = middle**2 - float(start @ start) + float(bone @ bone)
     ends = [middle] if square <= 0 else [middle - np.sqrt(square), middle + np.sqrt(square)]
@@ -177,7 +179,7 @@ def _along(start: FloatArray, bone: FloatArray, sight: FloatArray) -> FloatArray
 
 
 def _after(joint: int) -> list[int]:
-    """A joint and all that hangs on it."""
+    """A joint and its descendants."""
     out = [joint]
     for k, parent in enumerate(PARENTS):
         if parent in out:
@@ -186,7 +188,7 @@ def _after(joint: int) -> list[int]:
 
 
 def _in_place(body: Body, noisy: Track, true: Track) -> FloatArray:
-    """[3] the translation with which trunk and head are seen where they truly are."""
+    """[3] the translation with which trunk and head appear where they truly are."""
     rows = [JOINT_INDEX[name] for name in _HELD]
     _, joints = body.vertices(noisy.pose, noisy.betas)
     _, wanted = body.vertices(true.pose, true.betas)
@@ -211,6 +213,6 @@ def _in_place(body: Body, noisy: Track, true: Track) -> FloatArray:
 
 
 def _sight(pixel: FloatArray, camera: Camera) -> tuple[float, float]:
-    """x and y of the line of sight through a pixel, a metre before the camera."""
+    """x and y of the line of sight through a pixel, one metre in front of the camera."""
     K = camera.K
     return float((pixel[0] - K[0, 2]) / K[0, 0]), float(-(pixel[1] - K[1, 2]) / K[1, 1])

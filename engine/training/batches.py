@@ -1,4 +1,4 @@
-"""Batches of a run, read beside the training or in between. Needs torch."""
+"""Batches of a run, read in worker processes or in between. Needs torch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,12 @@ Item = TrainingSample | LikenessError
 
 
 def data_options(config: TrainConfig, references: Path) -> DataOptions:
-    """How a configuration's samples are drawn; ``references``: where lifted photos are kept."""
+    """Get the options that a configuration's samples are drawn with.
+
+    Args:
+        config: Of the run.
+        references: Folder of cached lifted photos.
+    """
     return DataOptions(
         render_size=config.render_size,
         targets=config.targets,
@@ -42,10 +47,10 @@ def data_options(config: TrainConfig, references: Path) -> DataOptions:
 
 
 def iterate_batches(samples: SampleStream, trainer: Trainer) -> Iterator[StepBatch]:
-    """This process's share of each batch that is left, on its device, for ever.
+    """Iterate without end over this process's share of the remaining batches, on its device.
 
     Raises:
-        LikenessError: there is nothing to train on, or a reader was stopped from outside.
+        LikenessError: There is no data to train on, or a reader was killed from outside.
     """
     config = trainer.config
     size = config.batch // int(trainer.accelerator.num_processes)
@@ -79,9 +84,9 @@ def iterate_batches(samples: SampleStream, trainer: Trainer) -> Iterator[StepBat
 
 
 class _Stream(IterableDataset[Item]):
-    """Samples, and at the end the error that ends them.
+    """Samples, and finally the error that ends them.
 
-    DataLoader makes a traceback of an error in a worker; as an item it arrives as it is.
+    DataLoader turns an error in a worker into a traceback; as an item it arrives unchanged.
     """
 
     def __init__(self, samples: SampleStream) -> None:
@@ -106,7 +111,7 @@ def _collated(
 
 
 def _begin_worker(number: int) -> None:
-    """One thread for each worker; Ctrl-C is the training process's to answer."""
+    """One thread per worker; the training process handles Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
     numba.set_num_threads(1)

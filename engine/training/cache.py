@@ -1,4 +1,4 @@
-"""Cached results: by what code they were made."""
+"""The hash of the code that computed cached results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from pathlib import Path
 
 
 def code_digest(parts: Sequence[str]) -> str:
-    """A hash of code: files and folders (without those inside) of the engine."""
+    """Hash code of the engine.
+
+    Args:
+        parts: Paths in ``engine/``: files, or folders (without their subfolders).
+    """
     engine = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for part in parts:

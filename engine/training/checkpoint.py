@@ -1,10 +1,10 @@
-"""Checkpoints of a training run: whole or not at all, without pickle. Needs torch.
+"""Atomic checkpoints of a training run, without pickle. Needs torch.
 
-``RUN/checkpoints/step_000500/`` holds the network as :func:`..network.files.save_network` writes
-it, ``ema.safetensors``, ``optimizer.safetensors`` (``parameter|state``) and ``state.json``, with
-the step, the gradient scaler's state, and size and hash of every file, so that a damaged
-checkpoint is known as one. There is no random state: everything random is drawn from the seed and
-the number of the step or sample.
+``RUN/checkpoints/step_000500/`` holds the network as :func:`..network.network_files.save_network`
+writes it, ``ema.safetensors``, ``optimizer.safetensors`` (``parameter|state``) and ``state.json``,
+with the step, the gradient scaler's state, and size and hash of every file, so that a damaged
+checkpoint is detected. There is no random state: everything random is derived from the seed and the
+number of the step or sample.
 """
 
 from __future__ import annotations
@@ -46,11 +46,12 @@ _NAME = re.compile(r"step_(\d{6,})")
 
 @dataclass(frozen=True)
 class TrainState:
-    """How far a run has come, as ``state.json`` says it.
+    """Progress of a run, as in ``state.json``.
 
     Attributes:
-        step: steps done. scaler: the gradient scaler's numbers; empty without one.
-        notes: whatever else the run wants to find again.
+        step: Steps done.
+        scaler: State of the gradient scaler; empty without one.
+        notes: Whatever else the run stores.
     """
 
     step: int
@@ -59,7 +60,7 @@ class TrainState:
 
 
 def checkpoint_folders(run: Path) -> list[Path]:
-    """The checkpoints of a run, the newest first."""
+    """List the checkpoints of a run, newest first."""
     folder = run / FOLDER
     found = folder.iterdir() if folder.is_dir() else ()
     named = [(int(match[1]), path) for path in found if (match := _NAME.fullmatch(path.name))]
@@ -74,10 +75,21 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     max_checkpoints: int,
 ) -> Path:
-    """Write a checkpoint and take away all but the ``max_checkpoints`` newest.
+    """Write a checkpoint and remove all but the ``max_checkpoints`` newest.
+
+    Args:
+        run: The run's folder.
+        progressed: Its progress.
+        network: In training.
+        averaged: Its averaged weights.
+        optimizer: Its optimiser.
+        max_checkpoints: Number of checkpoints that are kept.
+
+    Returns:
+        The checkpoint's folder.
 
     Raises:
-        LikenessError: the disk is full or cannot be written to.
+        LikenessError: The disk is full or cannot be written.
     """
     name = _name(progressed.step)
     home = run / FOLDER
@@ -98,7 +110,7 @@ def save_checkpoint(
             "files": {path.name: _fingerprint(path) for path in sorted(scratch.iterdir())},
         }
         (scratch / STATE_FILE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
-        if final.exists():  # a damaged one that an earlier one was used for
+        if final.exists():  # damaged, so that an earlier one was restored
             final.rename(home / f".{name}.old.part")
         scratch.rename(final)
         remove_partial(run)
@@ -116,10 +128,10 @@ def save_checkpoint(
 def load_checkpoint(
     folder: Path, network: Network, averaged: AveragedWeights, optimizer: torch.optim.Optimizer
 ) -> TrainState:
-    """Put everything as it was; nothing is changed if anything is damaged.
+    """Restore a checkpoint; nothing changes if any of it is damaged.
 
     Raises:
-        LikenessError: a file is missing, damaged or of another network.
+        LikenessError: A file is missing, damaged or of another network.
     """
     state = _checked_state(folder)
     try:
@@ -138,10 +150,10 @@ def load_checkpoint(
 def load_latest(
     run: Path, network: Network, averaged: AveragedWeights, optimizer: torch.optim.Optimizer
 ) -> TrainState | None:
-    """The newest checkpoint that is whole; None without any. Damaged ones are warned of.
+    """Restore the newest intact checkpoint, with a warning for each damaged one; None without any.
 
     Raises:
-        LikenessError: there are checkpoints, and all are damaged.
+        LikenessError: There are checkpoints, and all are damaged.
     """
     folders = checkpoint_folders(run)
     for folder in folders:
@@ -158,13 +170,13 @@ def load_latest(
 
 
 def remove_partial(run: Path) -> None:
-    """Take away what a killed run has left half-written."""
+    """Remove what a killed run left half-written."""
     for path in (run / FOLDER).glob(".*.part"):
         shutil.rmtree(path)
 
 
 def optimizer_tensors(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimiser's tensors by name of the parameter and of the state."""
+    """Get the optimiser's tensors by names of parameter and state."""
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     return {
         f"{names[id(parameter)]}|{key}": value
@@ -176,7 +188,8 @@ def optimizer_tensors(network: nn.Module, optimizer: torch.optim.Optimizer) -> d
 def _optimizer_state(
     network: nn.Module, optimizer: torch.optim.Optimizer, held: Mapping[str, Tensor], where: Path
 ) -> dict[str, Any]:
-    """What ``optimizer.load_state_dict`` takes, which counts parameters instead of naming them."""
+    """The argument of ``optimizer.load_state_dict``, which numbers parameters instead of naming
+    them."""
     parameters = dict(network.named_parameters())
     order = [p for group in optimizer.param_groups for p in group["params"]]
     numbers = {id(parameter): number for number, parameter in enumerate(order)}
@@ -193,7 +206,7 @@ def _optimizer_state(
 
 
 def _checked_state(folder: Path) -> dict[str, Any]:
-    """``state.json``, once every file is as it says."""
+    """``state.json``, after every file was verified."""
     try:
         state = read_json(folder / STATE_FILE, nan=True)
         if state["format"] != FORMAT:

@@ -1,14 +1,14 @@
 """The stream of training samples: which subject, which views, in which order. Needs torch.
 
-Everything random comes from (seed, epoch, subject): the same settings give the same samples in
-the same order, on whatever machine. A reader is one worker of one process; in each epoch the
-shards are shuffled and dealt to the readers in turn (single subjects instead, where there are
-fewer shards than readers), and each reader shuffles its subjects in a small buffer.
+Everything random comes from (seed, epoch, subject): the same settings give the same samples in the
+same order on any machine. A reader is one worker of one process; in each epoch the shards are
+shuffled and dealt to the readers round-robin (single subjects where there are fewer shards than
+readers), and each reader shuffles its subjects in a small buffer.
 
-Batches are made inside the workers, and DataLoader takes them from its workers in turn: batch b
-comes from worker b % workers. So a run that stopped after b batches goes on with the same ones when
-each worker takes up the part of the one whose turn it would have been, and leaves out the
-samples that were taken (:meth:`Samples.resumed`). What is left out is not decoded or lifted.
+DataLoader takes batches from its workers round-robin: batch b comes from worker b % workers. So a
+run that stopped after b batches resumes with the same ones if each worker takes up the part of the
+worker whose turn it would have been, and skips the samples that were used
+(:meth:`SampleStream.resumed`). Skipped samples are neither decoded nor lifted.
 """
 
 from __future__ import annotations
@@ -45,17 +45,18 @@ class DataOptions:
     """How samples are drawn.
 
     Attributes:
-        render_size: pixels along each side of the views. targets: views besides the reference.
-        seed: of order, pairs, crops and the samples' own seeds.
-        cache: a folder to keep lifted references in; None lifts them again each time.
-        directed_pairs: False lets all views teach all (ablation).
-        shuffle: subjects in a reader's buffer, as they lie in the shards, undecoded.
-        draws: samples of each subject in an epoch.
-        references: views of each subject that are ever taken as a reference, so that less must
-            be lifted and kept; 0 takes them all.
-        augment: how the references differ from renderings with a known body.
-        seen: whether samples know what other views show (``TrainingSample.seen``).
-        recolor: how much the colours of samples differ each time (:mod:`.recolor`).
+        render_size: Pixels along each side of the views.
+        targets: Views besides the reference.
+        seed: Of order, pairs, crops and the samples' own seeds.
+        cache: Folder of cached lifted references; None lifts them again each time.
+        directed_pairs: False lets every view supervise every view (ablation).
+        shuffle: Subjects in a reader's buffer, undecoded as in the shards.
+        draws: Samples of each subject per epoch.
+        references: Views of each subject that may be a reference, so that fewer must be lifted and
+            cached; 0 is all.
+        augment: How the references differ from renderings with a known body.
+        seen: Whether samples know what other views show (``TrainingSample.seen``).
+        recolor: How much the colours of samples vary each time (:mod:`.recolor`).
     """
 
     render_size: int = 512
@@ -74,15 +75,19 @@ class DataOptions:
 class SampleStream(IterableDataset[TrainingSample]):
     """Endless training samples, for a DataLoader with any number of workers.
 
-    Held-out views are never used. Damaged shards and subjects, and references that the detectors
-    or the lift cannot use, are skipped; the next sample tells them (``TrainingSample.skipped``).
+    Held-out views are never used. Damaged shards and subjects, and references that the detectors or
+    the lift reject, are skipped; the next sample reports them (``TrainingSample.skipped``).
 
     Args:
-        shards: as :func:`.shards.shard_files` takes them. body: the default body.
-        rank, world: which of how many processes this is.
+        shards: As :func:`.shards.shard_files` takes them.
+        config: Of the network.
+        options: How samples are drawn.
+        body: The default body.
+        rank: Number of this process.
+        world: Number of processes.
 
     Raises:
-        LikenessError: there are no shards, or not one subject in them can be used.
+        LikenessError: There are no shards, or no usable subject in them.
     """
 
     def __init__(
@@ -109,8 +114,8 @@ class SampleStream(IterableDataset[TrainingSample]):
         self._batches, self._batch_size = 0, 1
 
     def resumed(self, batches: int, batch_size: int) -> SampleStream:
-        """The same samples after ``batches`` batches of ``batch_size`` were taken from a
-        DataLoader; the new one must have as many workers."""
+        """Get the same stream after ``batches`` batches of ``batch_size`` were taken from a
+        DataLoader; the new DataLoader must have as many workers."""
         other = object.__new__(SampleStream)
         other.__dict__.update(self.__dict__, _batches=batches, _batch_size=batch_size)
         return other
@@ -139,7 +144,7 @@ class SampleStream(IterableDataset[TrainingSample]):
                 found = True
                 if taken:
                     taken -= 1
-                    waiting.clear()  # told before the run stopped
+                    waiting.clear()  # reported before the run stopped
                 else:
                     assert isinstance(sample, TrainingSample)
                     yield replace(sample, skipped=tuple(waiting))
@@ -161,7 +166,7 @@ class SampleStream(IterableDataset[TrainingSample]):
         order = np.random.default_rng([options.seed, _ORDER, epoch]).permutation(len(self.shards))
         dealt = len(self.shards) >= readers
         rng = np.random.default_rng([options.seed, _BUFFER, epoch, reader])
-        # Where all readers read all shards, one of them tells what is wrong with those.
+        # Where all readers read all shards, only one reports their errors.
         tell = skip if dealt or reader == 0 else (lambda _: None)
         buffer: list[tuple[Subject, int]] = []
         number = 0
@@ -192,7 +197,7 @@ class SampleStream(IterableDataset[TrainingSample]):
         skip: Callable[[SkippedItem], None],
         make: bool,
     ) -> TrainingSample | bool | None:
-        """One sample, or None where there is none; only whether there is one if not ``make``."""
+        """One sample, or None where it cannot be made; without ``make`` only whether it can."""
         options = self.options
         rng = np.random.default_rng([options.seed, epoch, _name(subject), draw])
         rows, among = training_views(subject, options)
@@ -231,7 +236,7 @@ def training_views(subject: Subject, options: DataOptions) -> tuple[list[int], l
 
 
 def is_test_subject(subject: Subject) -> bool:
-    """Whether a subject was made to measure with (``likeness synth --split test``)."""
+    """Whether a subject belongs to the test split (``likeness synth --split test``)."""
     return subject.facts.get("split") == "test"
 
 
@@ -249,12 +254,16 @@ def assemble_sample(
     rng: np.random.Generator | None,
     skip: Callable[[SkippedItem], None],
 ) -> TrainingSample | None:
-    """The sample of one reference view and its targets, all in the reference's space.
+    """Assemble the sample of one reference view and its targets, all in the reference's space.
 
     Args:
-        reference, targets: rows of the subject's views. size: pixels along each side.
-        rng: of crops and seed; None cuts all views in the same way and has the seed 0.
-        skip: told why there is none, or one target fewer.
+        references: Makes the network's inputs.
+        subject: Whose views they are.
+        reference: Row of the reference view.
+        targets: Rows of the target views.
+        size: Pixels along each side.
+        rng: Of crops and seed; None crops all views alike and has the seed 0.
+        skip: Called with the reason for a missing sample or target.
     """
     name = f"{subject.key}/{subject.views[reference].name}"
     try:
@@ -289,11 +298,13 @@ def held_out_samples(
     body: Body,
     skip: Callable[[SkippedItem], None],
 ) -> Iterator[TrainingSample]:
-    """For measuring: each subject once, its most frontal training view as the reference, and all
-    its held-out views as targets, or, in shards that hold none out, all its other views.
+    """Iterate over samples for evaluation, one for each subject.
+
+    Its most frontal training view is the reference; all its held-out views are the targets, or, in
+    shards that hold none out, all its other views.
 
     Raises:
-        LikenessError: there are no shards.
+        LikenessError: There are no shards.
     """
     references = References(body, config, options.cache, options.augment)
     for shard in shard_files(shards, skip):

@@ -1,4 +1,4 @@
-"""Where a training runs: one device or several processes, through ``accelerate``. Needs torch."""
+"""The device or processes of a training, through ``accelerate``. Needs torch."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from ..core.types import LikenessError
 from .config import TrainConfig
 
 PATIENCE = timedelta(hours=2)
-"""For which processes wait for each other: one of them draws sheets, validates and exports."""
+"""How long processes wait for each other: one of them draws sheets, validates and exports."""
 
 
 def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
-    """accelerate's ``Accelerator``: device, precision, and the other processes that ``torchrun``
-    or ``accelerate launch`` has started.
+    """Create accelerate's ``Accelerator``: device, precision, and the other processes that
+    ``torchrun`` or ``accelerate launch`` started.
 
     Args:
+        config: Of the run.
         device: ``cpu``, ``cuda``, or ``auto`` for a GPU that CUDA knows, else the CPU.
 
     Raises:
-        LikenessError: accelerate is not installed, there is no such device, it cannot compute as
-            ``config.amp`` says, or the batch does not divide among the processes.
+        LikenessError: accelerate is not installed, the device is missing or does not support
+            ``config.amp``, or the batch does not divide among the processes.
     """
     try:
         from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
@@ -36,11 +37,11 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
             "Install it in the project's folder: pip install -e '.[train]'.",
         ) from error
     if device not in ("auto", "cpu", "cuda"):
-        raise LikenessError(f"There is no device '{device}'.", "Choose auto, cpu or cuda.")
+        raise LikenessError(f"The device '{device}' is unknown.", "Choose auto, cpu or cuda.")
     on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     if on_gpu and not torch.cuda.is_available():
         raise LikenessError(
-            "There is no GPU that torch can use.", "Train with --device cpu, or install a driver."
+            "torch finds no usable GPU.", "Train with --device cpu, or install a driver."
         )
     if config.amp == "fp16" and not on_gpu:
         raise LikenessError(
@@ -62,14 +63,14 @@ def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
             "processes.",
             "Set batch to a multiple.",
         )
-    if not on_gpu and accelerator.num_processes > 1:  # torch's threads are torchrun's to share out
+    if not on_gpu and accelerator.num_processes > 1:  # torchrun divides only torch's threads
         here = int(os.environ.get("LOCAL_WORLD_SIZE", accelerator.num_processes))
         numba.set_num_threads(max(1, numba.get_num_threads() // here))
     return accelerator
 
 
 def choose_backend(config: TrainConfig, device: torch.device) -> str:
-    """The back end that draws: the configuration's, or the one for the device."""
+    """Get the rasteriser: the configuration's, or the one for the device."""
     if config.backend == "auto":
         return "cuda" if device.type == "cuda" else "cpu"
     return config.backend

@@ -1,4 +1,4 @@
-"""Weights averaged over the steps of a training: what is judged and shipped. Needs torch."""
+"""Weights averaged over the steps of a training, which are evaluated and shipped. Needs torch."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..core.types import LikenessError
 class AveragedWeights:
     """An exponential moving average of the trained parameters of a module.
 
-    The decay of step k is at most (1 + k) / (10 + k), so that the average leaves the first,
-    random weights behind soon. Frozen parameters and buffers are not averaged.
+    The decay of step k is at most (1 + k) / (10 + k), so that the average soon leaves the random
+    initial weights behind. Frozen parameters and buffers are not averaged.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -25,16 +25,16 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights after step ``step``, counted from 0."""
+        """Include the weights after step ``step``, counted from 0."""
         share = 1 - min(self.decay, (1 + step) / (10 + step)) if self.decay else 1.0
         torch._foreach_lerp_(list(self.values.values()), list(self._live.values()), share)
 
     @torch.no_grad()
     def load(self, values: Mapping[str, Tensor]) -> None:
-        """Go on from saved values.
+        """Resume from saved values.
 
         Raises:
-            LikenessError: they are of another network.
+            LikenessError: They are of another network.
         """
         if {n: v.shape for n, v in values.items()} != {n: v.shape for n, v in self.values.items()}:
             raise LikenessError(
@@ -45,7 +45,7 @@ class AveragedWeights:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The module with the averaged weights inside the block, with its own after it."""
+        """Give the module the averaged weights inside the block, and its own after it."""
         own = {name: p.detach().clone() for name, p in self._live.items()}
         self._set(self.values)
         try:

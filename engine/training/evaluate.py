@@ -1,4 +1,5 @@
-"""How good a network is: its views of people beside the lift's, against the truth. Needs torch."""
+"""Evaluation of a network in training: its views of people and the lift's, against the truth. Needs
+torch."""
 
 from __future__ import annotations
 
@@ -26,13 +27,14 @@ _SHOWN = 0.5  # alpha from which a pixel counts as the person's
 
 @dataclass(frozen=True)
 class ComparedView:
-    """One view of a sample, drawn twice; pictures [H, W, 3] before grey.
+    """One view of a sample, drawn twice; pictures are [H, W, 3] before grey.
 
     Attributes:
         kind: ``reference`` for the view that the network was given, else the target's.
-        truth, lift, network: ``lift`` is what the network starts from.
-        mask: [H, W] where the truth or either drawing is; figures are of these pixels, the same
-            ones for both.
+        truth: The target.
+        lift: Drawn from what the network starts from.
+        network: Drawn from its result.
+        mask: [H, W] where the truth or either drawing is; the pixels of the figures.
     """
 
     kind: str
@@ -42,7 +44,7 @@ class ComparedView:
     mask: BoolArray
 
     def figures(self) -> dict[str, float]:
-        """PSNR in dB and SSIM of the lift and of the network."""
+        """Compute PSNR in dB and SSIM of the lift and of the network."""
         out = {}
         for name, drawn in (("lift", self.lift), ("network", self.network)):
             out[f"{name}_psnr"] = psnr(drawn, self.truth, self.mask)
@@ -53,10 +55,13 @@ class ComparedView:
 def compare_views(
     network: Network, sample: TrainingSample, body: Body, backend: str = "cpu"
 ) -> list[ComparedView]:
-    """All views of a sample, the reference first.
+    """Draw all views of a sample, the reference first.
 
     Args:
-        body: the base body; the sample brings its own shape. backend: a rasteriser.
+        network: In any mode.
+        sample: One person.
+        body: The default body; the sample has its own shape.
+        backend: A rasteriser.
     """
     own_body = replace(body, v_template=sample.v_template)
     lifted = sample.inputs.base
@@ -71,13 +76,19 @@ def compare_views(
 def evaluate_network(
     network: Network, samples: Iterable[TrainingSample], body: Body, backend: str = "cpu"
 ) -> dict[str, Any]:
-    """Mean figures over the target views of samples, before grey, where anything is.
+    """Compute mean figures over the target views of samples, before grey, within the mask.
+
+    Args:
+        network: In any mode.
+        samples: People.
+        body: The default body.
+        backend: A rasteriser.
 
     Returns:
         ``lift_psnr``, ``network_psnr`` and their difference ``gain_db``, ``lift_ssim``,
-        ``network_ssim``, ``views``: how many; the same again in ``by_kind``, for each kind of
-        target and for the ``reference``, which the rest does not count. Views that show nothing
-        have no figures.
+            ``network_ssim``, ``views``: their number; and ``by_kind``: the same for each kind of
+            target and for the ``reference``, which the rest does not include. Empty views have no
+            figures.
     """
     found: dict[str, list[dict[str, float]]] = {}
     for sample in samples:
@@ -92,7 +103,7 @@ def evaluate_network(
 def sheet_row(
     network: Network, sample: TrainingSample, body: Body, backend: str = "cpu"
 ) -> SheetRow:
-    """A sample as a sheet shows it, with the figures of each view."""
+    """Make the row of a sample in a sheet, with the figures of each view."""
     views = []
     for view in compare_views(network, sample, body, backend):
         notes = [f"{psnr(d, view.truth, view.mask):.1f} dB" for d in (view.lift, view.network)]
@@ -102,7 +113,7 @@ def sheet_row(
 
 @contextmanager
 def evaluation_mode(network: Network) -> Iterator[None]:
-    """The network as it is used: no derivatives, no training; afterwards as it was."""
+    """Put the network into evaluation mode without gradients, and afterwards back."""
     before = network.training
     network.eval()
     try:
@@ -143,7 +154,7 @@ def _draw(bound: BoundGaussians, view: TargetView, body: Body, backend: str) -> 
 
 
 def _means(figures: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Of every figure; without any, only that there are no views."""
+    """Mean of every figure; for no views, only their number."""
     out: dict[str, float] = {"views": len(figures)}
     if figures:
         for name in figures[0]:

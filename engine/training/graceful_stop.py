@@ -1,5 +1,5 @@
-"""Ctrl-C and SIGTERM while a training runs: the step is finished, a checkpoint saved, then it
-stops."""
+"""Ctrl-C and SIGTERM during training: the step is finished and a checkpoint saved before the
+stop."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from types import FrameType
 
 EXIT_TERMINATED = 143  # as a shell reports a process that SIGTERM ended
 SAME_STOP = 3.0
-"""Seconds in which a second signal is the same stop: ``torchrun`` passes on the Ctrl-C that its
-processes got from the terminal as well."""
+"""Seconds within which a second signal is the same stop: ``torchrun`` also forwards the Ctrl-C that
+its processes got from the terminal."""
 
 
 SAID = (
-    "  stopping: this step is finished and saved first, which may take minutes where photos are "
-    "lifted; Ctrl-C again stops at once, without what was learned since the last checkpoint"
+    "  stopping after this step and a checkpoint, which may take minutes while photos are "
+    "lifted; Ctrl-C again stops at once and loses the steps since the last checkpoint"
 )
 
 
 class StopRequest:
-    """Whether somebody has asked the run to stop, and how.
+    """Whether and how the run was asked to stop.
 
     Attributes:
-        say: is told so at once; the request itself waits for the end of a step.
+        signal: Number of the signal; 0 while there is none.
+        moment: When it came, seconds of ``time.monotonic``.
+        say: Called at once with a message; the stop itself waits for the end of the step.
     """
 
     def __init__(self) -> None:
@@ -38,7 +40,7 @@ class StopRequest:
         return self.signal != 0
 
     def exception(self) -> BaseException:
-        """What the run ends with, once it has saved its state."""
+        """Get the exception that ends the run once its state is saved."""
         if self.signal == signal.SIGTERM:
             return SystemExit(EXIT_TERMINATED)
         return KeyboardInterrupt()
@@ -46,9 +48,9 @@ class StopRequest:
 
 @contextmanager
 def graceful_shutdown() -> Iterator[StopRequest]:
-    """Note the first Ctrl-C or SIGTERM instead of raising it; a later one stops at once.
+    """Record the first Ctrl-C or SIGTERM instead of raising it; a later one stops at once.
 
-    Outside the main thread, where Python has no signals, nothing is noted.
+    Outside the main thread, where Python has no signals, it does nothing.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
@@ -58,7 +60,7 @@ def graceful_shutdown() -> Iterator[StopRequest]:
     def note(number: int, frame: FrameType | None) -> None:
         if not request:
             request.signal, request.moment = number, time.monotonic()
-            # Not here: this may have interrupted somebody who is writing to the same stream.
+            # Not here: this may have interrupted a write to the same stream.
             threading.Thread(target=request.say, args=(SAID,), daemon=True).start()
         elif time.monotonic() - request.moment > SAME_STOP:
             raise request.exception()

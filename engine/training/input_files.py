@@ -1,10 +1,10 @@
-"""A network's inputs on disk, small and quick to read: what the lift made of one photo.
+"""A network's inputs in a compact file that loads fast: what the lift made of one photo.
 
-A safetensors file. Numbers with a range lie in 16 bits between the least and the largest of their
+A safetensors file. Bounded numbers are stored in 16 bits between the minimum and maximum of their
 column: an offset of at most half a metre is off by at most 0.01 mm, colours, opacities, rotations
 and barycentric coordinates by at most 2e-5, scales (as logarithms) by 2e-4 of themselves. Pictures
-have the 8 bits that the photo had. Gaussians that do not depend on the photo (a network without
-a lift) are not stored. The body that all this was made with lies beside it, as it is.
+have the photo's 8 bits. Gaussians that do not depend on the photo (a network without a lift) are
+not stored. The body is stored beside them, unchanged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..network.inputs import NetworkInputs, PhotoInputs
 from .photographs import ReferenceFit
 
 VERSION = "2"
-"""Of the form of the file; raise it when that changes."""
+"""Of the file's layout; increase it when that changes."""
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -38,14 +38,16 @@ class CorruptFileError(ValueError):
 def save_inputs(
     inputs: NetworkInputs, path: Path, with_base: bool = True, fit: ReferenceFit | None = None
 ) -> None:
-    """Write a file, whole or not at all.
+    """Write a file atomically.
 
     Args:
-        with_base: whether the Gaussians are stored. They lie on the body's own triangles.
-        fit: the body, for :func:`load_fit`.
+        inputs: To store.
+        path: The file.
+        with_base: Whether to store the Gaussians. They lie on the body's own triangles.
+        fit: The body, for :func:`load_fit`.
 
     Raises:
-        LikenessError: the folder cannot be written.
+        LikenessError: The folder cannot be written.
     """
     out: Arrays = {}
     for k, photo in enumerate(inputs.photos):
@@ -61,7 +63,7 @@ def save_inputs(
             np.uint16 if base.triangle.max(initial=0) < 65_536 else np.uint32
         )
         out["layer"] = base.layer.astype(np.uint8)
-        _pack(out, "bary", base.bary[:, :2])  # the third is what is left of one
+        _pack(out, "bary", base.bary[:, :2])  # the three add up to one
         for name in _PLAIN:
             _pack(out, name, getattr(base, name))
         _pack(out, "scales", np.log(np.maximum(base.scales, 1e-9)))
@@ -74,14 +76,15 @@ def save_inputs(
 def load_inputs(
     path: Path, places: FloatArray, blank: BoundGaussians | None = None
 ) -> NetworkInputs:
-    """The inverse of :func:`save_inputs`.
+    """Read a file of :func:`save_inputs`.
 
     Args:
-        places: [F, 3, 2] where the corners of the body's triangles lie in the atlas
-            (``UVGrids.places``). blank: the Gaussians, where they are not stored.
+        path: The file.
+        places: [F, 3, 2] places of the triangles' corners in the atlas (``UVGrids.places``).
+        blank: The Gaussians, where they are not stored.
 
     Raises:
-        BadFile: it is damaged or of another version.
+        CorruptFileError: It is damaged or of another version.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -107,10 +110,10 @@ def load_inputs(
 
 
 def load_fit(path: Path) -> ReferenceFit:
-    """The body that the inputs in a file were made with.
+    """Read the body that the inputs in a file were computed with.
 
     Raises:
-        BadFile: it is damaged, or has none.
+        CorruptFileError: It is damaged, or has none.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -132,14 +135,14 @@ def _photo(arrays: Arrays, prefix: str) -> PhotoInputs:
 
 def _base(arrays: Arrays, triangles: int) -> BoundGaussians:
     values = {name: _unpacked(arrays, name) for name in _PLAIN}
-    # Rounding must not make a rotation a little longer than a rotation.
+    # Quantised rotations are not exactly of unit length.
     values["quats"] /= np.maximum(np.linalg.norm(values["quats"], axis=1, keepdims=True), 1e-9)
     bary = _unpacked(arrays, "bary")
     values["bary"] = np.concatenate([bary, 1.0 - bary.sum(1, keepdims=True)], 1)
     triangle, layer = arrays["triangle"].astype(np.int32), arrays["layer"]
     scales = np.exp(_unpacked(arrays, "scales"))
     if triangle.max(initial=0) >= triangles or layer.max(initial=0) >= len(LAYERS):
-        raise CorruptFileError("it names triangles or layers that there are not")
+        raise CorruptFileError("it names triangles or layers that do not exist")
     if len({len(v) for v in (triangle, layer, scales, *values.values())}) > 1:
         raise CorruptFileError("its parts do not belong together")
     return BoundGaussians(triangle=triangle, layer=layer, scales=scales, **values)

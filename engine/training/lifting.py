@@ -1,4 +1,4 @@
-"""Lifts all references of training data ahead of a run, so that its first epoch does not wait."""
+"""Lift all references of training data ahead of a run, so that its first epoch does not wait."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ _TASKS_PER_WORKER = 8  # so that they finish together
 
 @dataclass(frozen=True)
 class LiftCounts:
-    """How many references are kept now, how many cannot be used, and what could not be read.
+    """Numbers of lifted references.
 
     Attributes:
-        reasons: why they cannot be used, and how many of each.
+        usable: In the cache now.
+        refused: Unusable.
+        skipped: Shards and subjects that could not be read.
+        reasons: Why references are unusable, and how many for each reason.
     """
 
     usable: int
@@ -50,17 +53,22 @@ def lift_references(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> LiftCounts:
-    """Make the network's inputs of every view that a run with these options may take as a
-    reference, and keep them in ``options.cache``. What is kept already takes no time.
+    """Compute the network's inputs of every view that a run with these options may take as a
+    reference, and cache them in ``options.cache``. Cached ones take no time.
 
     Args:
-        workers: processes; 1 works in this one.
+        shards: As :func:`.shards.shard_files` takes them.
+        config: Of the network.
+        options: Of the run.
+        body: The default body.
+        workers: Processes; 1 works in this one.
+        progress: Called after each part.
 
     Raises:
-        LikenessError: there are no shards, or there is no folder to keep them in.
+        LikenessError: There are no shards, or no cache folder is given, or a process was killed.
     """
     if options.cache is None:
-        raise LikenessError("There is no folder to keep lifted photos in.", "Give one.")
+        raise LikenessError("Lifting ahead needs a folder for lifted photos.", "Give one.")
     early: list[SkippedItem] = []
     files = shard_files(shards, early.append)
     parts = max(1, -(-_TASKS_PER_WORKER * workers // len(files)))
@@ -96,7 +104,7 @@ def _results(
     except BrokenProcessPool as error:
         raise LikenessError(
             "A process that lifts photos was stopped from outside.",
-            "It may have run out of memory: use fewer. What was lifted is kept.",
+            "It may have run out of memory: use fewer. Lifted photos stay in the cache.",
         ) from error
 
 
@@ -135,7 +143,7 @@ def _done(task: _Task, references: References, options: DataOptions) -> _Result:
 
 
 def _kind(reason: str) -> str:
-    """A reason without what is only true of one photo.
+    """A reason without the details of one photo.
 
     >>> _kind("No person was found in 'person_000001.v3'.")
     'No person was found'

@@ -1,4 +1,4 @@
-"""A training run, from shards to a network that is ready for use. Needs torch and accelerate."""
+"""A training run, from shards to a usable network. Needs torch and accelerate."""
 
 from __future__ import annotations
 
@@ -41,13 +41,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run gave.
+    """Result of a run.
 
     Attributes:
-        network: the folder of the averaged network. steps: in all. seconds: of this go.
-        loss: of the last step; None where there was nothing left to do.
-        skipped: shards, subjects and views that could not be used, in this go.
-        main: whether this is the process that speaks for all.
+        network: Folder of the averaged network.
+        steps: Total of the run.
+        seconds: Of this session.
+        loss: Of the last step; None where no step was left.
+        skipped: Number of shards, subjects and views that could not be used in this session.
+        main: Whether this is the main process.
     """
 
     network: Path
@@ -60,7 +62,7 @@ class TrainResult:
 
 @dataclass
 class _Told:
-    """What could not be used, each told once."""
+    """Reports what could not be used, without repeats."""
 
     say: Say
     seen: set[SkippedItem] = field(default_factory=set)
@@ -83,22 +85,24 @@ def train_network(
     onnx: bool = True,
     say: Say = print,
 ) -> TrainResult:
-    """Train a network, or go on where the run in the folder ``run`` was stopped.
+    """Train a network, or resume the run in the folder ``run``.
 
-    Ctrl-C and SIGTERM end the step, save a checkpoint and are raised then.
+    Ctrl-C and SIGTERM end the step, save a checkpoint and are then raised.
 
     Args:
-        data, validate: shards, as :func:`.shards.shard_files` takes them.
+        config: Of the run.
+        run: Its folder.
+        data: Shards, as :func:`.shards.shard_files` takes them.
+        validate: Shards of other people, for validation.
         device: ``auto``, ``cpu`` or ``cuda``.
-        body_path: the body that the shards' shapes and poses are of; the default one if None.
-        references: a folder for lifted photos, which other runs may share; None keeps them in
-            the run's folder.
-        onnx: whether the network is exported at the end, for use without torch.
-        say: is given each line for the console.
+        body_path: The body that the shards' shapes and poses belong to; None for the default one.
+        references: Folder of lifted photos, which other runs may share; None uses the run's folder.
+        onnx: Whether to export the network at the end, for use without torch.
+        say: Called with each line for the console.
 
     Raises:
-        LikenessError: the folder holds another run, or one is at work in it; the data cannot be
-            used, something that is needed is not installed, or the loss is not finite any more.
+        LikenessError: The folder holds another run, or one is in progress there; the data cannot be
+            used, a package is missing, memory runs out, or the loss is not finite.
     """
     before = check_run(run, config)
     body = load_body(body_path or asset_path("body"))
@@ -107,7 +111,7 @@ def train_network(
         main = trainer.accelerator.is_main_process
         if main:
             held.enter_context(lock_run(run))
-        told = _Told(say)  # every process tells of its own data
+        told = _Told(say)  # every process reports its own data
         if not main:
             say = _silent
         request.say = say
@@ -128,7 +132,7 @@ def train_network(
                 record_data(run, trainer.steps_done, samples.shards)
         say(_heading(trainer, samples))
         if found is not None:
-            say(f"going on after step {found.step}")
+            say(f"resuming after step {found.step}")
             for line in _changes(before or config, found, trainer, samples):
                 say(f"  {line}")
         session = _Session(trainer, run, samples, data, validate, options, say, told, request)
@@ -158,10 +162,17 @@ def lift_ahead(
     """Lift every photo that the run will need, so that its first epoch does not wait.
 
     Args:
-        workers: processes. The others are :func:`train_network`'s.
+        config: Of the run.
+        run: Its folder.
+        data: Shards, as :func:`.shards.shard_files` takes them.
+        workers: Processes.
+        body_path: As for :func:`train_network`.
+        references: As for :func:`train_network`.
+        say: Called with each line for the console.
+        progress: Called after each part.
 
     Raises:
-        LikenessError: as :func:`train_network`.
+        LikenessError: As :func:`train_network`.
     """
     check_run(run, config)
     body = load_body(body_path or asset_path("body"))
@@ -181,7 +192,7 @@ def lift_ahead(
 
 
 class _Session:
-    """One go of a run."""
+    """One session of a run."""
 
     def __init__(
         self,
@@ -202,7 +213,7 @@ class _Session:
         self._shown: list[TrainingSample] | None = None
 
     def run_through(self, onnx: bool) -> TrainResult:
-        """All steps that are left, and what comes after them."""
+        """Do all remaining steps, then export and write the card."""
         trainer, config = self.trainer, self.config
         begin, last = time.perf_counter(), None
         if trainer.steps_done < config.steps:
@@ -273,7 +284,7 @@ class _Session:
         trainer.accelerator.wait_for_everyone()
 
     def _draw_sheet(self, monitor: Monitor, number: int) -> None:
-        """The averaged network on the same few people each time."""
+        """Draw the averaged network's views of the same few people each time."""
         if self._shown is None:
             from_where = self.validate or self.data
             self._shown = list(islice(self._held_out(from_where), ON_A_SHEET))
@@ -301,11 +312,11 @@ class _Session:
         )
 
     def _export(self) -> None:
-        """Make the network ready for ``likeness build`` without torch."""
+        """Export the network for ``likeness build`` without torch."""
         from ..network.onnx_export import export_onnx
 
         folder = self.run / NETWORK_FOLDER
-        if any(folder.glob("*.onnx")):  # of an earlier go that had come to the end
+        if any(folder.glob("*.onnx")):  # of an earlier session that finished
             return
         try:
             written = export_onnx(load_network(folder, self.trainer.body), folder)
@@ -316,7 +327,7 @@ class _Session:
             self.say(f"  ONNX: {', '.join(path.name for path in written)}")
 
     def _write_card(self, fresh: bool) -> None:
-        """What the network is and has learned from; one that is there may have figures."""
+        """Write the card, unless there is one of the same weights, which may have figures."""
         folder = self.run / NETWORK_FOLDER
         if not fresh and (folder / CARD_FILE).is_file():
             return
@@ -326,7 +337,7 @@ class _Session:
             self.say(f"  no card: {error}")
 
     def _everywhere(self, count: int) -> int:
-        """A count summed over the processes."""
+        """Sum a count over the processes."""
         accelerator = self.trainer.accelerator
         own = torch.tensor(count, device=accelerator.device)
         return int(accelerator.reduce(own, "sum").item())
@@ -335,17 +346,17 @@ class _Session:
 def _changes(
     before: TrainConfig, found: TrainState, trainer: Trainer, samples: SampleStream
 ) -> Iterator[str]:
-    """What will not be as it would have been without the stop."""
+    """Differences from a run without the stop."""
     config, readers = trainer.config, found.notes.get("readers")
     if found.notes.get("shards") != _which(samples):
-        yield "the shards are not those that it was begun with"
+        yield "the shards differ from those of the session before"
     if readers != _readers(trainer):
         yield f"{_readers(trainer)} readers instead of {readers}: samples come in another order"
     measure = _measure(trainer)
     if (earlier := found.notes.get("perceptual", measure)) != measure:
         yield f"pictures are compared by {measure or 'L1'} instead of {earlier or 'L1'}"
     if before.steps != config.steps and config.schedule == "cosine":
-        yield f"{config.steps} steps instead of {before.steps}: the rate falls to another end"
+        yield f"{config.steps} steps instead of {before.steps}: the learning rate changes"
 
 
 def _readers(trainer: Trainer) -> int:
@@ -353,12 +364,12 @@ def _readers(trainer: Trainer) -> int:
 
 
 def _measure(trainer: Trainer) -> str:
-    """What compares pictures beside L1; empty for nothing."""
+    """Name of the perceptual measure; empty for none."""
     return str(getattr(trainer.objective.perceptual, "name", ""))
 
 
 def _which(samples: SampleStream) -> str:
-    """A short name for the list of shards, wherever they lie."""
+    """A short name of the list of shards, wherever they are."""
     names = "/".join(Path(name).name for name in samples.shards)
     return f"{len(samples.shards)}-{zlib.crc32(names.encode()):08x}"
 
@@ -368,7 +379,7 @@ def _due(number: int, every: int) -> bool:
 
 
 def _silent(text: str) -> None:
-    """The other processes' lines are the main one's as well."""
+    """The other processes' lines are the main one's too."""
 
 
 def _heading(trainer: Trainer, samples: SampleStream) -> str:

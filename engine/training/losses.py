@@ -1,17 +1,17 @@
-"""What training minimises: the paper's objective (supplement A.2, equations 5 to 15). Needs torch.
+"""The training objective (supplement A.2, equations 5 to 15). Needs torch.
 
-Every term is a function of one sample and a mean over what it acts on, so that none of them
-depends on the size of the pictures, on how many Gaussians there are, or on padding.
+Every term is a function of one sample and a mean over what it acts on, so that no term depends on
+the size of the pictures, the number of Gaussians, or padding.
 
-The formulas and weights are missing from the text at hand. Equations 8 to 13 are read as they are
-when an avatar is refined (``gaussians/refine/regularisers.py``): where the network corrects the
-lift, distances count from the lift, its own long or large splats are allowed, and patches of
-opacity are only pulled up. Without a lift (``base`` None) they are the paper's own: from zero, one
-bound for all, to 0.8 from both sides. What differs from refining: terms are means instead of sums
-over the photo's pixels; a patch of a hand counts once, however many splats it has; hands that the
-photo shows count too, because other views supervise them; the offset's depth has no weight of its
-own, because there is more than one view to tell it; and equation 9 bounds the size instead of
-tying it to the lift's.
+The formulas and weights are missing from the available text. Equations 8 to 13 are implemented as
+for refining an avatar (``gaussians/refine/regularisers.py``): where the network corrects the lift,
+distances count from the lift, its own long or large splats are allowed, and patches of opacity are
+only pulled up. Without a lift (``base`` None) they are the paper's own: from zero, one bound for
+all, to 0.8 from both sides. Differences from refining: terms are means instead of sums over the
+photo's pixels; a patch of a hand counts once, however many splats it has; hands that the photo
+shows count too, because other views supervise them; the offset's depth has no weight of its own,
+because several views determine it; and equation 9 bounds the size instead of tying it to the
+lift's.
 """
 
 from __future__ import annotations
@@ -31,39 +31,43 @@ from ..gaussians.refine.regularisers import GLOVE, HANDS, MAX_RATIO, OPACITY_TAR
 from ..network.tensor_batch import GaussianAttributes
 
 MAX_SCALE = 0.02
-"""Metres of a splat's standard deviation before equation 9 begins to pull: LHM's clamp for the
-upper body. The lift's splats measure millimetres; more only where few have to cover a person."""
+"""Metres of a splat's standard deviation above which equation 9 pulls: LHM's clamp for the upper
+body. The lift's splats measure millimetres; more only where few have to cover a person."""
 
 _SMALLEST = 1e-6  # metres; a scale below it counts as this, so that its logarithm is finite
 
 T = TypeVar("T")
 Perceptual = Callable[[Tensor, Tensor], Tensor]
-"""Two sets of pictures [B, 3, H, W] in 0..1 to [B] distances (``perceptual.create_perceptual``)."""
+"""Maps two batches of pictures [B, 3, H, W] in 0..1 to [B] distances
+(``perceptual.create_perceptual``)."""
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Of the terms of equation 5. Zero leaves a term out, and it is not computed.
+    """Weights of the terms of equation 5. A term with weight 0 is not computed.
 
     "Measured" is ``tiny`` after 500 steps on 8 rendered people: held-out views against the lift.
 
     Attributes:
-        l1: pixels (equation 6). 1 in LHM and GUAVA.
-        perceptual: LPIPS or what stands in for it (equation 6). 1 in LHM, 0.025 to 0.05 in
-            GUAVA, half the squared error's in IDOL. Measured with multi-scale SSIM, beside a
-            silhouette of 0.5: +2.53 dB with 0.5, +2.57 with 1; more gains little.
-        silhouette: the drawn alpha against the matte. LHM's mask term, 1 there; the paper has
-            none. Before random backdrops the pixels tell as much: measured +2.57 dB with 0.5,
-            +2.62 without.
-        offset: equation 8, in square metres: 1 cm everywhere costs 0.001. 1 in IDOL, which
-            measures the same after 150 steps.
-        scale: equation 9. isotropy: equation 10. Ours: a splat one and a half times over the
-            bound costs 0.016.
-        hands: equation 12. Ours: a hand off by 0.1 in each channel costs 0.003.
-        colors: of Gaussians that the reference does not show, against what other views show at
-            their place (:mod:`.seen_colors`). The paper has none.
-        opacity: equation 13. Ours: patches at 0.5 cost 0.0045. Measured after 150 steps: 0.03 dB
+        l1: Pixels (equation 6). 1 in LHM and GUAVA.
+        perceptual: LPIPS or its substitute (equation 6). 1 in LHM, 0.025 to 0.05 in GUAVA, half the
+            squared error's in IDOL. Measured with multi-scale SSIM, beside a silhouette of 0.5:
+            +2.53 dB with 0.5, +2.57 with 1; more gains little.
+        silhouette: The drawn alpha against the matte. LHM's mask term, 1 there; the paper has none.
+            Before random backdrops the pixels are as informative: measured +2.57 dB with 0.5, +2.62
+            without.
+        offset: Equation 8, in square metres: 1 cm everywhere costs 0.001. 1 in IDOL, which measures
+            the same after 150 steps.
+        scale: Equation 9. Ours: a splat one and a half times over the bound costs 0.016.
+        isotropy: Equation 10. Ours, as for ``scale``.
+        hands: Equation 12. Ours: a hand off by 0.1 in each channel costs 0.003.
+        opacity: Equation 13. Ours: patches at 0.5 cost 0.0045. Measured after 150 steps: 0.03 dB
             less than without it.
+        colors: Of Gaussians that the reference does not show, against what other views show at
+            their place (:mod:`.seen_colors`). The paper has none.
+
+    Raises:
+        LikenessError: A weight is negative or not finite.
     """
 
     l1: float = 1.0
@@ -87,11 +91,13 @@ class LossWeights:
 
 
 class DrawnView(NamedTuple):
-    """One view of a sample as drawn and as it should be, before the same backdrop.
+    """One view of a sample as drawn and as in the truth, before the same backdrop.
 
     Attributes:
-        rgb: [H, W, 3] drawn over the backdrop. alpha: [H, W] drawn.
-        target: [H, W, 3] the truth over the backdrop. target_alpha: [H, W].
+        rgb: [H, W, 3] drawn over the backdrop.
+        alpha: [H, W] drawn.
+        target: [H, W, 3] the truth over the backdrop.
+        target_alpha: [H, W] the truth's.
     """
 
     rgb: Tensor
@@ -102,13 +108,16 @@ class DrawnView(NamedTuple):
 
 @dataclass(frozen=True)
 class SampleRegions:
-    """Where a sample's Gaussians lie, as the terms on attributes need it.
+    """Regions of a sample's N Gaussians, for the terms on attributes.
 
     Attributes:
-        patch: [N] int64 which cell of the atlas and layer, numbered 0 .. ``patches`` - 1.
-        hand: [N] bool: skin of the hands. face: [N] bool: on the face's triangles.
-        hand_patches, face_patches: [P], [Q] int64 the patches that have any of them.
-        valid: [N] bool: no padding.
+        patch: [N] int64 cell of the atlas and layer, from 0 to ``patches`` - 1.
+        patches: Their number.
+        hand: [N] bool: skin of the hands.
+        face: [N] bool: on the face's triangles.
+        hand_patches: [P] int64 the patches with any of the hands.
+        face_patches: [Q] int64 the patches with any of the face.
+        valid: [N] bool: not padding.
     """
 
     patch: Tensor
@@ -120,11 +129,11 @@ class SampleRegions:
     valid: Tensor
 
     def to(self, device: torch.device | str) -> SampleRegions:
-        """The same on a device."""
+        """Move them to a device."""
         return self._each(lambda values: values.to(device))
 
     def padded(self, count: int) -> SampleRegions:
-        """With rows for padding behind the others, ``count`` altogether."""
+        """Append rows for padding, up to ``count`` rows."""
         missing = count - len(self.patch)
         if missing == 0:
             return self
@@ -138,11 +147,12 @@ class SampleRegions:
 
 
 def sample_regions(body: Body, bound: BoundGaussians, uv: FloatArray) -> SampleRegions:
-    """The regions of a sample's Gaussians.
+    """Compute the regions of a sample's Gaussians.
 
     Args:
-        bound: the Gaussians that the network starts from. uv: [N, 2] their places in the atlas,
-            0..1 (``NetworkInputs.base`` and ``.uv``).
+        body: The default body.
+        bound: The Gaussians that the network starts from.
+        uv: [N, 2] their places in the atlas, 0..1 (``NetworkInputs.uv``).
     """
     cell = np.clip((np.asarray(uv, np.float64) * PATCHES).astype(np.int64), 0, PATCHES - 1)
     index = (bound.layer.astype(np.int64) * PATCHES + cell[:, 1]) * PATCHES + cell[:, 0]
@@ -166,7 +176,8 @@ def sample_regions(body: Body, bound: BoundGaussians, uv: FloatArray) -> SampleR
 
 
 def composite_over(rgba: Tensor, backdrop: Tensor) -> Tensor:
-    """A picture [..., 4] with straight alpha over a backdrop [3] or [..., 3]. Returns [..., 3]."""
+    """Composite a picture [..., 4] with straight alpha over a backdrop [3] or [..., 3] into [...,
+    3]."""
     alpha = rgba[..., 3:]
     return rgba[..., :3] * alpha + backdrop * (1.0 - alpha)
 
@@ -191,7 +202,8 @@ def offset_loss(offset: Tensor, valid: Tensor, start: Tensor | None = None) -> T
     """Equation 8: mean squared length of the offsets, square metres.
 
     Args:
-        offset: [N, 3] metres in the triangle's frame. valid: [N].
+        offset: [N, 3] metres in the triangle's frame.
+        valid: [N] bool.
         start: [N, 3] to count from; None for zero.
     """
     offset = _counted(offset, valid)
@@ -202,11 +214,13 @@ def offset_loss(offset: Tensor, valid: Tensor, start: Tensor | None = None) -> T
 def scale_loss(
     scales: Tensor, valid: Tensor, start: Tensor | None = None, largest: float = MAX_SCALE
 ) -> Tensor:
-    """Equation 9, compactness: mean squared logarithm of how far a splat is over a size.
+    """Equation 9, compactness: mean squared logarithm of a splat's excess over a size.
 
     Args:
-        scales: [N, 3] metres; the largest of the three counts. valid: [N].
-        start: [N, 3] scales that are allowed even where they are over ``largest`` metres.
+        scales: [N, 3] metres; the largest of the three counts.
+        valid: [N] bool.
+        start: [N, 3] scales that are allowed even above ``largest``.
+        largest: Metres.
     """
     size = _logarithm(_counted(scales, valid)).amax(-1)
     most = torch.full_like(size, math.log(largest))
@@ -218,11 +232,13 @@ def scale_loss(
 def isotropy_loss(
     scales: Tensor, valid: Tensor, start: Tensor | None = None, ratio: float = MAX_RATIO
 ) -> Tensor:
-    """Equation 10: mean squared logarithm of how far a splat is longer than ``ratio`` times wide.
+    """Equation 10: mean squared logarithm of a splat's excess over ``ratio`` of length to width.
 
     Args:
-        scales: [N, 3] metres; the third, the flat splat's normal, does not count. valid: [N].
-        start: [N, 3] scales whose own ratio is allowed even where it is beyond.
+        scales: [N, 3] metres; the third, the flat splat's normal, does not count.
+        valid: [N] bool.
+        start: [N, 3] scales whose own ratio is allowed even beyond it.
+        ratio: Length over width.
     """
     longer = _elongation(_counted(scales, valid))
     most = torch.full_like(longer, math.log(ratio))
@@ -232,15 +248,15 @@ def isotropy_loss(
 
 
 def hand_loss(colors: Tensor, regions: SampleRegions, start: Tensor | None = None) -> Tensor:
-    """Equation 12: mean over patches of the hands of the squared difference, summed over
-    channels, between their mean colour and that of the nearest patch of the face, which it does
-    not move.
+    """Equation 12: mean over patches of the hands of the squared difference, summed over channels,
+    between their mean colour and that of the nearest patch of the face, which it does not move.
 
     Args:
-        colors: [N, 3].
-        start: [N, 3] the colours that the network started from; a patch of a hand that lay there
-            farther than ``GLOVE`` from every patch of the face is no bare skin and is left alone.
-            None: all hands are bare.
+        colors: [N, 3] in 0..1.
+        regions: Of the N Gaussians.
+        start: [N, 3] the network's initial colours; a patch of a hand that was farther than
+            ``GLOVE`` from every patch of the face is not bare skin and is ignored. None: all hands
+            are bare.
     """
     colors = colors.float()
     if not len(regions.hand_patches) or not len(regions.face_patches):
@@ -256,16 +272,17 @@ def hand_loss(colors: Tensor, regions: SampleRegions, start: Tensor | None = Non
 
 
 def color_loss(colors: Tensor, seen: Tensor, regions: SampleRegions) -> Tensor:
-    """Mean over patches of the absolute difference of their mean colours to what is known, by how
-    much that counts.
+    """Mean over patches of the absolute difference between their mean colours and the known ones,
+    weighted.
 
-    Means, because the other views are coarse, and nobody knows where the threads of a cloth lie: a
-    network that is held to each Gaussian's colour takes the texture away. What counts less than
-    half is left to the pictures: the reference shows it too, and sharper than the others' mean.
+    Means, because the other views are coarse, and the threads of a cloth cannot be located: a
+    network that is tied to each Gaussian's colour removes the texture. Weights below one half are
+    left to the pictures: the reference shows those places too, and sharper than the others' mean.
 
     Args:
-        colors: [N, 3]. seen: [n, 4] colour and weight of the first n; what comes behind is padding.
-        regions: of n or more.
+        colors: [N, 3] in 0..1.
+        seen: [n, 4] colour and weight of the first n; the others are padding.
+        regions: Of n or more.
     """
     count = len(seen)
     weight = (2.0 * seen[:, 3] - 1.0).clamp(min=0.0)
@@ -282,8 +299,14 @@ def opacity_loss(
     target: float = OPACITY_TARGET,
     from_below: bool = False,
 ) -> Tensor:
-    """Equation 13: mean over patches of the squared difference between their mean opacity [N]
-    and the target; ``from_below``: only where it is less."""
+    """Equation 13: mean over patches of the squared difference between mean opacity and target.
+
+    Args:
+        opacities: [N] in 0..1.
+        regions: Of the N Gaussians.
+        target: The desired mean.
+        from_below: Whether only lower means count.
+    """
     means, size = _patch_means(opacities.float()[:, None], regions, regions.valid)
     off = means[:, 0] - target
     if from_below:
@@ -303,18 +326,21 @@ def total_loss(
     """Equations 5 to 15 for one sample.
 
     Args:
-        views: the reference first, then the targets. The two kinds count the same (equation 7):
-            the reference, and the mean of the targets.
-        attributes: what the network made, [N, ...], padding included.
-        base: the lift that it corrects, of the same shapes; None when it starts from blank
-            texels (``DecoderConfig.residual`` off).
-        regions: of N Gaussians, or of fewer, and the rest is padding.
-        perceptual: may be None only where its weight is 0.
+        views: The reference first, then the targets. The reference and the mean of the targets
+            count the same (equation 7).
+        attributes: [N, ...] of the network, possibly with padding.
+        base: [N, ...] that it started from; None without a lift.
+        regions: Of the Gaussians.
+        weights: Of the terms.
+        perceptual: A measure; may be None only where its weight is 0.
         seen: [N, 4] for :func:`color_loss`; may be None only where its weight is 0.
 
     Returns:
-        The weighted sum, and each term's value without its weight and detached, under the name
-        that it has in ``LossWeights``.
+        The weighted sum, and each term's detached value without its weight, under its name in
+            ``LossWeights``.
+
+    Raises:
+        ValueError: There is no view, or a weighted term lacks its input.
     """
     if not views:
         raise ValueError("a sample has at least its reference view")
@@ -356,7 +382,7 @@ def _given(value: T | None) -> T:
 
 
 def _perceptual_of_each(views: Sequence[DrawnView], measure: Perceptual) -> Sequence[Tensor]:
-    """Of every view; those of one size go through the measure together."""
+    """Distances of all views; those of one size are computed together."""
     if len({view.rgb.shape for view in views}) > 1:
         return [perceptual_distances(v.rgb[None], v.target[None], measure)[0] for v in views]
     drawn = torch.stack([view.rgb for view in views])
@@ -365,14 +391,14 @@ def _perceptual_of_each(views: Sequence[DrawnView], measure: Perceptual) -> Sequ
 
 
 def _mean(values: Tensor, counted: Tensor) -> Tensor:
-    """Mean of ``values`` [N] where ``counted`` [N]; 0 where nothing is."""
+    """Mean of ``values`` [N] where ``counted`` [N]; 0 where none is."""
     kept = torch.where(counted, values, torch.zeros_like(values))
     return kept.sum() / counted.sum().clamp(min=1)
 
 
 def _counted(values: Tensor, valid: Tensor) -> Tensor:
-    """``values`` [N, C] with ones for padding: what stands there has no influence, and a NaN
-    has none on the gradients either."""
+    """``values`` [N, C] with ones for padding, so that a NaN there has no influence on gradients
+    either."""
     values = values.float()
     return torch.where(valid[:, None], values, torch.ones_like(values))
 
@@ -388,8 +414,8 @@ def _elongation(scales: Tensor) -> Tensor:
 
 
 def _patch_means(values: Tensor, regions: SampleRegions, among: Tensor) -> tuple[Tensor, Tensor]:
-    """Means [patches, C] of values [N, C], and of how many Gaussians they are [patches]; only
-    those ``among`` [N] and valid count, and a patch without any has the mean 0."""
+    """Means [patches, C] of values [N, C], and numbers of their Gaussians [patches]; only valid
+    ones ``among`` [N] count, and an empty patch has the mean 0."""
     chosen = among & regions.valid
     kept = torch.where(chosen[:, None], values, torch.zeros_like(values))
     sums = values.new_zeros(regions.patches, values.shape[1]).index_add(0, regions.patch, kept)
@@ -400,14 +426,14 @@ def _patch_means(values: Tensor, regions: SampleRegions, among: Tensor) -> tuple
 def _means_of(
     values: Tensor, regions: SampleRegions, among: Tensor, patches: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Means [P, C] of some ``patches`` [P], and whether they have anything [P]."""
+    """Means [P, C] of some ``patches`` [P], and whether they are not empty [P]."""
     means, sizes = _patch_means(values, regions, among)
     return means[patches], sizes[patches] > 0
 
 
 def _nearest(points: Tensor, others: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
-    """For each of [P, 3] the least squared distance to [Q, 3] where ``allowed`` [Q], and which it
-    is; infinite where none is."""
+    """For each of [P, 3] the smallest squared distance to [Q, 3] where ``allowed`` [Q], and its
+    index; infinite where none is allowed."""
     apart = ((points[:, None] - others[None]) ** 2).sum(-1)
     least = apart.masked_fill(~allowed[None], math.inf).min(1)
     return least.values, least.indices

@@ -1,4 +1,4 @@
-"""What a run tells while it goes: curves, a line on the console, time and memory. Needs torch.
+"""Logs of a training run: curves, console lines, time and memory. Needs torch.
 
 ::
 
@@ -32,22 +32,30 @@ _FLUSH_SECONDS = 20
 
 
 class TimeSpans(NamedTuple):
-    """Seconds since a clock was last read: in all, and of each named span."""
+    """Seconds since a clock was last read.
+
+    Attributes:
+        total: Of everything.
+        spans: Of each named span.
+    """
 
     total: float
     spans: dict[str, float]
 
     @property
     def shares(self) -> dict[str, float]:
-        """0..1 of the whole."""
+        """Share of each span in the total, 0..1."""
         return {name: s / self.total if self.total > 0 else 0.0 for name, s in self.spans.items()}
 
 
 class SpanClock:
-    """Adds up the seconds of named spans of time.
+    """Adds up the seconds of named spans.
 
-    A GPU works on while Python goes ahead, so that its time is found in whatever waits for it
-    next. ``exact`` waits at both ends of each span, which is slower as a whole.
+    A GPU works asynchronously, so that its time appears in whatever waits for it next.
+
+    Args:
+        device: Of the tensors.
+        exact: Synchronise with the GPU at both ends of each span, which is slower overall.
     """
 
     def __init__(self, device: torch.device | str = "cpu", exact: bool = False) -> None:
@@ -58,7 +66,7 @@ class SpanClock:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Count what happens inside as ``name``."""
+        """Count the time inside as ``name``."""
         start = self._now()
         try:
             yield
@@ -66,7 +74,7 @@ class SpanClock:
             self._spans[name] = self._spans.get(name, 0.0) + self._now() - start
 
     def read(self) -> TimeSpans:
-        """What was spent since the last reading; begins anew."""
+        """Get the time since the last reading, and restart."""
         now = self._now()
         spent = TimeSpans(now - self._start, self._spans)
         self._spans, self._start = {}, now
@@ -79,7 +87,7 @@ class SpanClock:
 
 
 def peak_memory(device: torch.device | str = "cpu") -> int | None:
-    """Most MB that tensors held on a GPU, or this process on the CPU; None where nobody tells."""
+    """Get the peak MB of tensors on a GPU, or of this process on the CPU; None where unknown."""
     device = torch.device(device)
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device) / 2**20)
@@ -87,17 +95,19 @@ def peak_memory(device: torch.device | str = "cpu") -> int | None:
 
 
 class Monitor:
-    """Writes down how a run goes; one of its processes has one.
+    """Logs a run; only one of its processes has one.
 
     Args:
-        run: its folder, which exists. steps: of the whole run.
-        resumed: the step that it goes on after; whatever was written of later ones is cut, so
-            that no curve has two values.
-        tell: is given each line for the console. device: whose memory is told.
+        run: Its folder, which exists.
+        steps: Of the whole run.
+        resumed: Step after which it resumes; later log entries are cut, so that no curve has two
+            values.
+        tell: Called with each line for the console.
+        device: Whose memory is logged.
 
     Raises:
-        LikenessError: tensorboard is not installed, the folder cannot be written to, or the
-            figures that lie in it are not a run's.
+        LikenessError: tensorboard is not installed, the folder cannot be written, or its log is
+            damaged.
     """
 
     def __init__(
@@ -138,12 +148,19 @@ class Monitor:
         spent: TimeSpans,
         norm: float | None = None,
     ) -> None:
-        """Figures of the steps since the last time.
+        """Log the steps since the last time.
 
         Args:
-            step: how many are done. loss: the weighted sum. terms: of it, without weights.
-            samples: how many were worked on in ``spent``, by all processes.
-            norm: of the gradients before they were clipped.
+            step: Number of steps done.
+            loss: The weighted sum.
+            terms: Of the sum, without weights.
+            lr: The learning rate.
+            samples: Processed in ``spent``, by all processes.
+            spent: Time since the last time.
+            norm: Of the gradients before clipping.
+
+        Raises:
+            LikenessError: The log cannot be written.
         """
         rate = samples / spent.total if spent.total > 0 else 0.0
         memory = peak_memory(self._device)
@@ -162,14 +179,29 @@ class Monitor:
         self._tell(console_line(figures, self._steps))
 
     def judged(self, step: int, figures: Mapping[str, Any]) -> None:
-        """Figures of a validation: numbers, or groups of them by name."""
+        """Log the figures of a validation: numbers, or groups of them by name.
+
+        Raises:
+            LikenessError: The log cannot be written.
+        """
         self._append({"step": step, "validation": dict(figures)})
         self._curves("validation", figures, step)
         said = "  ".join(f"{k} {v:.4g}" for k, v in figures.items() if isinstance(v, float | int))
         self._tell(f"{_place(step, self._steps)}  validation  {said}")
 
     def sheet(self, step: int, picture: FloatArray) -> Path:
-        """Keep a sample sheet [H, W, 3] of 0..1. Returns its file."""
+        """Save a sample sheet.
+
+        Args:
+            step: Number of steps done.
+            picture: [H, W, 3] in 0..1.
+
+        Returns:
+            Its file.
+
+        Raises:
+            LikenessError: It cannot be written.
+        """
         pixels = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
         folder = self._run / SHEETS_FOLDER
         path = folder / f"step_{step:06d}.png"
@@ -185,7 +217,7 @@ class Monitor:
         return path
 
     def close(self) -> None:
-        """Write what is still held back."""
+        """Flush the curves."""
         self._writer.close()
 
     def _append(self, figures: dict[str, Any]) -> None:
@@ -207,7 +239,7 @@ class Monitor:
 
 
 def console_line(figures: Mapping[str, Any], steps: int) -> str:
-    """What :meth:`Monitor.log` tells of its figures.
+    """Format a line of the console from logged figures.
 
     >>> console_line({"step": 20, "loss": 0.0512, "terms": {"l1": 0.03, "offset": 1e-05},
     ...     "lr": 1e-4, "norm": None, "samples_per_s": 3.14, "memory_mb": None,
@@ -230,10 +262,10 @@ def console_line(figures: Mapping[str, Any], steps: int) -> str:
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's figures, oldest first; without the last where a kill has cut it short.
+    """Read a run's log, oldest line first; an incomplete last line is skipped.
 
     Raises:
-        LikenessError: there are none, or a line is not JSON.
+        LikenessError: It is missing, or a line is not JSON.
     """
     path = run / METRICS_FILE
     try:
@@ -251,14 +283,14 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
             int(figures["step"])
         except (ValueError, TypeError, KeyError) as error:
             raise LikenessError(
-                f"Line {number} of '{path}' holds no figures of a step.", "Move the file away."
+                f"Line {number} of '{path}' is not a log entry.", "Move the file away."
             ) from error
         out.append(figures)
     return out
 
 
 def _cut(path: Path, resumed: int) -> None:
-    """Take away the lines of steps after ``resumed``."""
+    """Remove the lines of steps after ``resumed``."""
     if not path.exists():
         return
     kept = [figures for figures in read_metrics(path.parent) if figures["step"] <= resumed]

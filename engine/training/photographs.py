@@ -1,13 +1,13 @@
-"""From a subject's view to a photo as users have them, and what is known of the person in it.
+"""From a subject's view to a user's photo, and what is known of the person in it.
 
-The part of a reference that costs the same whatever the lift's budget: background, detectors,
-tracker, matte. It is kept on disk by itself, so that lifts of several sizes share it.
+This part of a reference costs the same whatever the lift's budget: background, detectors, tracker,
+matte. It is cached by itself, so that lifts of several sizes share it.
 
-A tracked body stands elsewhere than the true one: one photo tells neither the person's size nor
-the lens. So the trunk that was found is laid over the true one by a similarity (of the bust, where
-the picture ends below it), and the other views' cameras go along. What an avatar is posed by is
-its body, not how that stood before the camera, so the trunk's own turn and size are no error that
-a network must mend; pose, shape and matte are.
+A tracked body stands elsewhere than the true one: one photo determines neither the person's size
+nor the lens. So the tracked trunk is aligned with the true one by a similarity (the bust, where the
+picture ends below it), and the other views' cameras follow. An avatar is posed by its body, not by
+how that stood before the camera, so the trunk's own rotation and size are not errors that a network
+must correct; pose, shape and matte are.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ from .augment_body import noisy_track
 from .cache import code_digest
 
 VERSION = "1"
-"""Of the files; raise it when what they hold changes for another reason than that of ``_CODE``."""
+"""Of the files; increase it when their content changes for a reason outside ``_CODE``."""
 
 _CODE = (
     "training/photographs.py",
@@ -88,23 +88,26 @@ _MIN_SEEN = 0.5  # confidence of a joint that is held against the truth
 _MAX_OFF = 0.20  # metres: mean over the seen joints; the worst of a hundred good fits has 0.12
 _MAX_TURNED = 60.0  # degrees of the trunk
 _MIN_OVERLAP = 0.85  # of the found matte and the true one; a user would see it in the preview
-_SIZES = (0.5, 2.0)  # of the person; a wrong lens is no error of this kind
+_SIZES = (0.5, 2.0)  # of the person; a wrong lens stays within this range
 
 
 class InvalidReferenceError(Exception):
-    """Why a view cannot be a reference: nobody is found in it, or the lift cannot use it."""
+    """Why a view cannot be a reference: nobody is found in it, or the lift rejects it."""
 
 
 @dataclass(frozen=True)
 class ReferenceFit:
-    """The body of a reference, and how the subject's other views stand to it.
+    """The body of a reference, and the subject's other views relative to it.
 
     Attributes:
-        betas: [B]. pose: in the photo camera's space. camera: the photo's.
-        framing, view: as in :class:`~..types.Track`.
-        motion: [4, 4] from the subject's space to that one; it may change sizes.
-        look: of the photo, which the truth is to have as well.
-        true: whether the body is the subject's own.
+        betas: [B].
+        pose: In the photo camera's space.
+        camera: The photo's.
+        framing: As in :class:`~..types.Track`.
+        view: As in :class:`~..types.Track`.
+        motion: [4, 4] from the subject's space to the photo camera's; may scale.
+        look: Colours of the photo, which also apply to the truth.
+        true: Whether the body is the subject's own.
     """
 
     betas: FloatArray
@@ -117,7 +120,7 @@ class ReferenceFit:
     true: bool
 
     def arrays(self) -> dict[str, Any]:
-        """Its numbers, to be stored, and by :meth:`of` read."""
+        """Convert it to arrays for a file; :meth:`of` is the inverse."""
         look = (*self.look.gains, self.look.contrast, self.look.saturation)
         return {
             "fit.betas": np.asarray(self.betas),
@@ -136,10 +139,11 @@ class ReferenceFit:
 
     @staticmethod
     def of(arrays: dict[str, Any]) -> ReferenceFit:
-        """The inverse of :meth:`arrays`.
+        """Convert the arrays of :meth:`arrays` back.
 
         Raises:
-            KeyError, ValueError: something is missing or no such thing.
+            KeyError: An array is missing.
+            ValueError: An array has another shape.
         """
         a = {name[4:]: value for name, value in arrays.items() if name.startswith("fit.")}
         width, height = (int(v) for v in a["size"])
@@ -156,14 +160,21 @@ class ReferenceFit:
         )
 
 
+def _fit_of(track: Track, motion: FloatArray, look: ColorJitter, true: bool) -> ReferenceFit:
+    body = (track.betas, track.pose, track.camera, track.framing, track.view)
+    return ReferenceFit(*body, motion, look, true)
+
+
 @dataclass(frozen=True)
 class Photograph:
     """A view as a photo.
 
     Attributes:
-        matte: of the photo. track: the body that the lift is given. fit: the same, and the way to
-            the other views. observation: what the detectors saw; None where nobody asked them.
-        note: a word about a kept file that had to be made anew.
+        matte: Of the photo.
+        track: The body that the lift gets.
+        fit: The same, and the transform to the other views.
+        observation: Of the detectors; None where they were not run.
+        note: A message about a cached file that was damaged and computed anew, or None.
     """
 
     matte: Matte
@@ -177,9 +188,10 @@ class Photographs:
     """Makes photos of subjects' views.
 
     Args:
-        body: the default body that the shards' betas are of.
-        observed: whether the detectors look at every photo (a lift needs their landmarks).
-        cache: a folder to keep the results in, or None. Several processes may share it.
+        body: The default body that the shards' betas belong to.
+        augmentation: How photos differ from renderings.
+        observed: Whether the detectors run on every photo (a lift needs their landmarks).
+        cache: Folder of the results, which several processes may share; None caches nothing.
     """
 
     def __init__(
@@ -189,15 +201,18 @@ class Photographs:
         self.cache = cache
 
     def drawn(self, subject: Subject, view: int) -> AugmentParams:
-        """What befalls a view. One that is the only one of its pose keeps the true body: another
-        one cannot be carried into the other views."""
+        """Get the augmentation parameters of a view.
+
+        A view that is the only one of its pose keeps the true body: another body cannot be carried
+        over to the other views.
+        """
         pose = subject.views[view].pose
         movable = any(v.pose == pose for k, v in enumerate(subject.views) if k != view)
         name = subject.views[view].name
         return draw_params(self.augmentation, subject.identity, name, movable)
 
     def name(self, subject: Subject, view: int) -> str:
-        """All that a photo depends on."""
+        """Name everything that a photo depends on."""
         said = json.dumps(asdict(self.drawn(subject, view)), sort_keys=True)
         seed = self.augmentation.seed if not self.drawn(subject, view).clean else 0
         return "/".join(
@@ -216,10 +231,10 @@ class Photographs:
         return Detectors(asset_path("pose_landmark").parent)
 
     def of(self, subject: Subject, view: int) -> Photograph:
-        """The photo of one view.
+        """Make or load the photo of one view.
 
         Raises:
-            Refused: the detectors find nobody, or the tracker found somebody else.
+            InvalidReferenceError: The detectors find nobody, or the tracker lost the person.
         """
         drawn = self.drawn(subject, view)
         if self.cache is None or not (self.observed or drawn.tracked):
@@ -231,7 +246,7 @@ class Photographs:
             try:
                 return _read(path)
             except (OSError, SafetensorError, KeyError, ValueError) as error:
-                note = f"the kept file '{path}' was damaged and is made anew ({error!r})"
+                note = f"the cached file '{path}' was damaged and is computed anew ({error!r})"
         made = self._make(subject, view, drawn)
         with atomic_write(path, shared=True, make_parent=True) as scratch:
             _write(made, scratch)
@@ -247,7 +262,7 @@ class Photographs:
             raise InvalidReferenceError(error.message) from error
 
     def _known(self, subject: Subject, view: int, drawn: AugmentParams) -> Photograph:
-        """With the true matte and body, or what errors make of them."""
+        """With the true matte and body, or with synthetic errors."""
         shown = subject.views[view]
         rgba = shown.rgba()
         random = make_pixel_rngs(self.augmentation.seed, subject.identity, shown.name)
@@ -268,16 +283,7 @@ class Photographs:
         observation = None
         if self.observed and portrait is not None:
             observation = observe(portrait, self._detectors)
-        fit = ReferenceFit(
-            track.betas,
-            track.pose,
-            track.camera,
-            track.framing,
-            track.view,
-            motion,
-            drawn.look,
-            true,
-        )
+        fit = _fit_of(track, motion, drawn.look, true)
         return Photograph(matte, track, fit, observation)
 
     def _with_noise(
@@ -288,7 +294,7 @@ class Photographs:
         return noisy, np.linalg.inv(laid) @ motion
 
     def _tracked(self, subject: Subject, view: int, drawn: AugmentParams) -> Photograph:
-        """With what matting and tracker find, as in use."""
+        """With matte and body from our matting and tracker, as in use."""
         # At importing, the pipeline would pull in all that a build needs.
         from ..pipeline.track import track_image, verify_matte
 
@@ -308,26 +314,18 @@ class Photographs:
         if wrong := error.failure():
             raise InvalidReferenceError(f"the tracker lost the person ({wrong})")
         track = found.track
-        fit = ReferenceFit(
-            track.betas,
-            track.pose,
-            track.camera,
-            track.framing,
-            track.view,
-            np.linalg.inv(laid) @ motion,
-            drawn.look,
-            False,
-        )
+        fit = _fit_of(track, np.linalg.inv(laid) @ motion, drawn.look, False)
         return Photograph(matte, track, fit, found.observation)
 
 
 @dataclass(frozen=True)
 class Misfit:
-    """How far a body is from the true one, once laid over it.
+    """Difference between an aligned body and the true one.
 
     Attributes:
-        joints: metres, the mean over the body's seen joints. turned: degrees by which the trunk
-            had to be turned, size: by which the body had to be made larger.
+        joints: Metres: the mean over the body's visible joints.
+        turned: Degrees by which the trunk was rotated.
+        size: Factor by which the body was scaled.
     """
 
     joints: float
@@ -335,7 +333,7 @@ class Misfit:
     size: float
 
     def failure(self) -> str | None:
-        """What is so wrong that it is no error of a fit but another fit."""
+        """Get the reason why this is a failed fit rather than an inaccurate one; None otherwise."""
         if self.joints > _MAX_OFF:
             return f"its joints are {100 * self.joints:.0f} cm off"
         if self.turned > _MAX_TURNED:
@@ -346,13 +344,15 @@ class Misfit:
 
 
 def align_body(body: Body, found: Track, truth: Track) -> tuple[Misfit, FloatArray]:
-    """Lay a body over the true one, both in the photo camera's space.
+    """Align a body with the true one, both in the photo camera's space.
 
     Args:
-        body: with the shape basis of both.
+        body: With the shape basis of both.
+        found: The body.
+        truth: The true one.
 
     Returns:
-        How well that went, and [4, 4] from the found body's space to the true one's.
+        The remaining difference, and [4, 4] from the found body's space to the true one's.
     """
     posed = [body.vertices(t.pose, t.betas) for t in (found, truth)]
     vertices, joints = ([np.asarray(p[k], np.float64) for p in posed] for k in (0, 1))
@@ -373,14 +373,18 @@ def _overlap(a: FloatArray, b: FloatArray) -> float:
 
 
 def _anchors(body: Body, framing: str) -> BoolArray:
-    """[V] vertices by which one body is laid over another."""
+    """[V] vertices by which bodies are aligned."""
     names = _BUST if framing == "head" else _TRUNK
     out: BoolArray = np.isin(body.weights.argmax(1), [JOINT_INDEX[name] for name in names])
     return out
 
 
 def true_track(subject: Subject, view: int, body: Body) -> tuple[Track, FloatArray]:
-    """The true body as a tracker would give it, and [4, 4] from the subject's space to its."""
+    """Get the true body as a tracker would return it.
+
+    Returns:
+        The track, and [4, 4] from the subject's space to the photo camera's.
+    """
     shown = subject.views[view]
     motion = photo_transform(shown.camera)
     pose = transform_pose(subject.pose(view), body.personalised(subject.betas), motion)
@@ -404,10 +408,17 @@ def make_photo(
     drawn: AugmentParams,
     random: dict[str, np.random.Generator],
 ) -> Portrait:
-    """The view before its background, or one that is drawn for it, photographed.
+    """Photograph a view before its background, or before a synthetic one.
+
+    Args:
+        subject: The person.
+        view: Row of the view.
+        rgba: [H, W, 4] of the view.
+        drawn: The augmentation parameters.
+        random: As :func:`.make_pixel_rngs` creates them.
 
     Raises:
-        InvalidSampleError: the background is damaged.
+        InvalidSampleError: The background is damaged.
     """
     shown = subject.views[view]
     behind = shown.behind()
@@ -427,7 +438,7 @@ def make_photo(
 
 
 def make_backdrop_rng(subject: Subject, view: str) -> np.random.Generator:
-    """Random numbers for what stands behind a view, always the same."""
+    """Create the random generator of a view's background, always the same."""
     seed = zlib.crc32(f"{subject.key}/{view}".encode())
     return np.random.default_rng([subject.seed & 0xFFFFFFFF, seed])
 
@@ -438,7 +449,7 @@ _SEEN = ("pose", "pose_visibility", "pose_world")
 
 
 def _in_bytes(made: Photograph) -> Photograph:
-    """With a matte in 8 bits, as it is kept, so that nothing depends on whether it was."""
+    """With the matte in 8 bits as in the cache, so that results do not depend on it."""
     alpha, colors = (_of_bytes(_bytes(v)) for v in (made.matte.alpha, made.matte.foreground))
     return replace(made, matte=Matte(alpha, colors))
 

@@ -1,9 +1,9 @@
-"""Other colours for a whole sample, drawn anew each time it is read.
+"""Random colours for a whole sample, sampled anew each time it is read.
 
-A few hundred people are soon known by heart: the network then paints the back that it remembers of
-a shirt instead of one that follows from what it is shown. With the light, the white balance and
-the strength of all colours changed together, in what it is given and in the truth, nobody looks
-the same twice (ours; the paper has a hundred times as many people).
+A network soon memorises a few hundred people: it then paints the back of a shirt as it remembers it
+instead of deriving it from the photo. With light, white balance and saturation changed together in
+the input and the truth, no person looks the same twice (ours; the paper has a hundred times as many
+people).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .augment import ColorJitter
 from .samples import TrainingSample
 
 EXPOSURE, BALANCE, CONTRAST, SATURATION = 0.30, 0.12, 0.12, 0.25
-"""Deviations of logarithms at a strength of 1."""
+"""Standard deviations of logarithms at a strength of 1."""
 
 
 def draw_color_jitter(rng: np.random.Generator, strength: float) -> ColorJitter:
-    """A change of colours; none at a strength of 0."""
+    """Sample a change of colours; none at a strength of 0."""
     gains = np.exp(strength * (EXPOSURE * rng.normal() + BALANCE * rng.normal(size=3)))
     contrast, saturation = np.exp(strength * rng.normal(0.0, [CONTRAST, SATURATION]))
     r, g, b = (float(v) for v in gains)
@@ -30,7 +30,7 @@ def draw_color_jitter(rng: np.random.Generator, strength: float) -> ColorJitter:
 
 
 def recolor_sample(sample: TrainingSample, look: ColorJitter) -> TrainingSample:
-    """The same person in other colours: photo, Gaussians, maps and truth alike."""
+    """Change the colours of a person: photo, Gaussians, maps and truth alike."""
     given = sample.inputs
     photos = tuple(replace(photo, image=_on_grey(photo.image, look)) for photo in given.photos)
     map_ = np.where(given.color_map[..., 3:] > 0, _colors(given.color_map, look), given.color_map)
@@ -52,6 +52,6 @@ def _colors(values: FloatArray, look: ColorJitter) -> FloatArray:
 
 
 def _on_grey(image: FloatArray, look: ColorJitter) -> FloatArray:
-    """[S, S, 3] the encoder's picture, whose backdrop stays as it is."""
+    """[S, S, 3] the encoder's picture, whose backdrop stays unchanged."""
     behind = (np.abs(image - BACKDROP) < 1e-3).all(-1, keepdims=True)
     return np.asarray(np.where(behind, image, look(image)), np.float32)

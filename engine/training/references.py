@@ -1,5 +1,7 @@
-"""From a subject and one of its views to what the network is given: made a photo of
-(:mod:`.photographs`), and lifted. Seconds of work, so it is kept on disk."""
+"""From a subject's view to the network's inputs: a photo of it (:mod:`.photographs`), lifted.
+
+That takes seconds, so the inputs are cached on disk.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +37,11 @@ from .target_views import TargetViews
 __all__ = ["InvalidReferenceError", "PreparedReference", "References"]
 
 VERSION = 2
-"""Raise it when the inputs change for another reason than those of ``_CODE``."""
+"""Increase it when the inputs change for a reason outside ``_CODE``."""
 
 _CODE = ("gaussians/lift", "dual_uv", "network/inputs.py", "network/uv_grids.py")
-"""Kept files are made anew when any of this code is another: a network that learns to mend one
-lift must not be shown what another one made."""
+"""Cached files become invalid when any of this code changes: a network that learns to correct one
+lift must not see another's results."""
 
 _SEEN = f"seen-{code_digest(('training/seen_colors.py', 'training/target_views.py'))[:12]}"
 _PIXELS_PER_GAUSSIAN = 0.5  # of the grid on which a small lift finds labels and depths
@@ -48,13 +50,14 @@ _MIN_PIXELS = 10_000
 
 @dataclass(frozen=True)
 class PreparedReference:
-    """What a photo was made into.
+    """The network's inputs from a photo.
 
     Attributes:
-        inputs: of the network. fit: the body that they were made with.
-        seen: [N, 4] what other views show where the photo shows nothing (:mod:`.seen_colors`);
-            None where nobody asked.
-        note: a word about a kept file that had to be made anew, or None.
+        inputs: Of the network.
+        fit: The body that they were computed with.
+        seen: [N, 4] what other views show where the photo shows nothing (:mod:`.seen_colors`); None
+            if not requested.
+        note: A message about a cached file that was damaged and computed anew, or None.
     """
 
     inputs: NetworkInputs
@@ -64,14 +67,14 @@ class PreparedReference:
 
 
 class References:
-    """Makes the network's inputs of subjects' views.
+    """Computes the network's inputs of subjects' views.
 
     Args:
-        body: the default body that the shards' betas are of.
-        config: of the network. cache: a folder to keep the results in, or None. Several
-            processes may share it.
-        augmentation: how the photos differ from renderings with a known body.
-        seen: whether to look up what other views show (``Made.seen``).
+        body: The default body that the shards' betas belong to.
+        config: Of the network.
+        cache: Folder of the results, which several processes may share; None caches nothing.
+        augmentation: How the photos differ from renderings with a known body.
+        seen: Whether to look up what other views show (:attr:`PreparedReference.seen`).
     """
 
     def __init__(
@@ -96,7 +99,7 @@ class References:
 
     @cached_property
     def _made_for(self) -> str:
-        """All that the inputs depend on besides the photo."""
+        """Hash of everything that the inputs depend on besides the photo."""
         decoder = self.config.decoder
         what = {
             "version": VERSION,
@@ -116,15 +119,19 @@ class References:
         return digest.hexdigest()
 
     def budget(self, subject: Subject, view: int) -> int:
-        """How many Gaussians the lift of one view may make: drawn from the network's range, as
-        many twice as large as half, always the same for the same view."""
+        """Get the number of Gaussians that the lift of one view may make.
+
+        It is sampled from the network's range, log-uniformly, and always the same for the same
+        view.
+        """
         fewest, most = self.config.budgets
         name = zlib.crc32(f"{subject.key}/{subject.views[view].name}/budget".encode())
         rng = np.random.default_rng([subject.seed & 0xFFFFFFFF, name])
         return round(float(np.exp(rng.uniform(np.log(fewest), np.log(most)))))
 
     def lift_options(self, subject: Subject, view: int) -> LiftOptions:
-        """Of one view. A small budget gets a coarser grid for labels and depths as well."""
+        """Get the options of one view's lift. A small budget gets a coarser grid of labels and
+        depths too."""
         budget = self.budget(subject, view)
         pixels = max(_MIN_PIXELS, round(_PIXELS_PER_GAUSSIAN * budget))
         return LiftOptions(
@@ -141,8 +148,8 @@ class References:
         return self.cache / name[:2] / f"{name}.safetensors"
 
     def refusal(self, subject: Subject, view: int) -> str | None:
-        """Why :meth:`inputs` gives nothing, or None where it does; quick for what has been made
-        before."""
+        """Get the reason why :meth:`inputs` fails, or None if it succeeds; fast for cached
+        results."""
         path = self._path(subject, view)
         if path is not None and path.is_file() and not (self.seen and _missing(path)):
             return None
@@ -153,10 +160,14 @@ class References:
         return None
 
     def inputs(self, subject: Subject, view: int) -> PreparedReference:
-        """What the network is given of one view.
+        """Get the network's inputs of one view.
+
+        Args:
+            subject: The person.
+            view: Row of the view.
 
         Raises:
-            Refused: it cannot be a reference.
+            InvalidReferenceError: The view cannot be a reference.
         """
         made = self._inputs(subject, view)
         if not self.seen:
@@ -171,7 +182,7 @@ class References:
         if path is not None and path.is_file():
             seen = _kept_colors(path, len(made.inputs.base))
             if seen is None:
-                note = note or f"the kept file '{path}' was damaged and is made anew"
+                note = note or f"the cached file '{path}' was damaged and is computed anew"
         if seen is None:
             seen = np.round(255.0 * self._looked_up(subject, view, made)).astype(np.uint8)
             if path is not None:
@@ -180,7 +191,8 @@ class References:
         return replace(made, seen=np.asarray(seen / np.float32(255.0), np.float32), note=note)
 
     def _looked_up(self, subject: Subject, reference: int, made: PreparedReference) -> FloatArray:
-        """Of a body that is not the true one, what lies where is not known well enough."""
+        """Colours from other views; nothing for a body that is not the true one, whose places are
+        not known well enough."""
         if not made.fit.true:
             return np.zeros((len(made.inputs.base), 4), np.float32)
         truth = TargetViews(self.body, subject, reference, made.fit)
@@ -206,7 +218,7 @@ class References:
                 try:
                     return self._read(path)
                 except CorruptFileError as error:
-                    note = f"the kept file '{path}' was damaged and is made anew ({error})"
+                    note = f"the cached file '{path}' was damaged and is computed anew ({error})"
         try:
             photo = self.photographs.of(subject, view)
             made = self._lifted(photo, self.lift_options(subject, view))
@@ -219,7 +231,7 @@ class References:
             return PreparedReference(made, photo.fit)
         with atomic_write(path, shared=True, make_parent=True) as scratch:
             save_inputs(made, scratch, self.residual, photo.fit)
-        # What was just made is read back, so that a run does not depend on what was kept before.
+        # The new file is read back, so that a run does not depend on what was cached before.
         return self._read(path, note or photo.note)
 
     def _read(self, path: Path, note: str | None = None) -> PreparedReference:
@@ -227,7 +239,7 @@ class References:
         return PreparedReference(inputs, load_fit(path), note=note)
 
     def _lifted(self, photo: Photograph, options: LiftOptions) -> NetworkInputs:
-        """The same for the same photo, whatever was made before."""
+        """The inputs of a photo, whatever was cached before."""
         own = self.body.personalised(photo.track.betas)
         try:
             lifted = None
@@ -243,12 +255,12 @@ class References:
 
 
 def _beside(path: Path) -> Path:
-    """Where the colours of kept inputs lie."""
+    """Path of the seen colours of cached inputs."""
     return path.with_name(f"{path.stem}.{_SEEN}.safetensors")
 
 
 def _kept_colors(path: Path, count: int) -> np.ndarray[Any, Any] | None:
-    """[count, 4] uint8 of a file; None where it is damaged."""
+    """[count, 4] uint8 from a file; None where it is damaged."""
     try:
         kept = load_file(path)["seen"]
     except (OSError, SafetensorError, KeyError):

@@ -1,4 +1,4 @@
-"""The folder of a training run: whose it is, and the network in it that is ready for use.
+"""The folder of a training run: whose it is, and the usable network in it.
 
 ::
 
@@ -6,7 +6,7 @@
     RUN/checkpoints/         what a killed run goes on from
     RUN/network/             the averaged network, for ``likeness build --network RUN/network``
     RUN/references/          lifted photos
-    RUN/data.json            what it has learned from (learned_from.py)
+    RUN/data.json            its training data (data_provenance.py)
     RUN/.train.lock          held while a run goes on
 """
 
@@ -30,57 +30,61 @@ SHOWN_FIELDS = 6
 
 
 def run_config(run: Path) -> TrainConfig | None:
-    """The configuration of a run that was begun; None where there is none.
+    """Read the configuration of a run; None where the folder has none.
 
     Raises:
-        LikenessError: its configuration cannot be read.
+        LikenessError: It cannot be read.
     """
     return load_config(TrainConfig, run) if (run / CONFIG_FILE).is_file() else None
 
 
 def check_run(run: Path, config: TrainConfig) -> TrainConfig | None:
-    """Raise the error of a folder that is not this run's, before anything is written.
+    """Check that a folder belongs to this run, before anything is written.
 
     Returns:
-        The configuration that the run goes on from, which may differ in FREE_FIELDS; None where
-        it begins.
+        The configuration that the run resumes from, which may differ in FREE_FIELDS; None where it
+            begins.
 
     Raises:
-        LikenessError: it is a file, holds a run of another configuration, or something else.
+        LikenessError: It is a file, or holds a run of another configuration, or something else.
     """
     check_output_folder(run)
     saved = run_config(run)
     if saved is None:
         if run.is_dir() and any(not path.name.startswith(".") for path in run.iterdir()):
             raise LikenessError(
-                f"'{run}' holds other files, and no training run.", "Choose a new folder."
+                f"'{run}' holds other files but not a training run.", "Choose a new folder."
             )
         return None
     if not checkpoint_folders(run):
-        return None  # begun, but nothing is learned yet: a setting may still be mended
+        return None  # begun, but nothing is learned yet: a setting may still be corrected
     if differing := incompatible_fields(saved, config):
         more = len(differing) - SHOWN_FIELDS
         said = "; ".join(differing[:SHOWN_FIELDS]) + (f"; and {more} more" if more > 0 else "")
         raise LikenessError(
             f"'{run}' holds a run of another configuration: {said}.",
-            "Go on with the configuration that it was begun with, or choose another folder.",
+            "Resume it with its own configuration, or choose another folder.",
         )
     return saved
 
 
 @contextmanager
 def lock_run(run: Path) -> Iterator[None]:
-    """Keep other trainings out of a run's folder; see :func:`..output.exclusive_lock`."""
-    taken = f"Another training is at work in '{run}'."
+    """Lock a run's folder against other trainings; see :func:`..files.folders.exclusive_lock`.
+
+    Raises:
+        LikenessError: Another training is in progress there.
+    """
+    taken = f"Another training is in progress in '{run}'."
     with exclusive_lock(run / LOCK_FILE, run / CONFIG_FILE, taken):
         yield
 
 
 def begin_run(run: Path, config: TrainConfig) -> None:
-    """Make the folder, with the configuration in it.
+    """Create the folder, with the configuration in it.
 
     Raises:
-        LikenessError: it cannot be written to.
+        LikenessError: It cannot be written.
     """
     with atomic_write_files(run) as scratch:
         save_config(config, scratch)

@@ -1,4 +1,4 @@
-"""What a training step works on: the network's inputs and the views that its output is held to."""
+"""A training sample: the network's inputs, and the views that supervise its output."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class TargetView:
 
     Attributes:
         rgba: [H, W, 4] float32, straight alpha, at the training's render size.
-        camera: of that size, in the space of the sample's reference view.
-        vertices: [V, 3] float32 metres: the person's body as posed in this view, in that space.
+        camera: Of that size, in the space of the sample's reference view.
+        vertices: [V, 3] float32 metres: the person's posed body in this view, in that space.
         kind: ``front``, ``side`` or ``back``.
     """
 
@@ -28,17 +28,17 @@ class TargetView:
 
 @dataclass(frozen=True)
 class TrainingSample:
-    """One person: what the network is given, and what it should give.
+    """One person: the network's inputs and the truth.
 
     Attributes:
         key: subject/reference/targets, for messages.
-        inputs: from the reference view alone.
-        v_template: [V, 3] the person's own body at rest.
-        views: the reference first, then the targets.
-        seed: of everything random about this sample (masking, backdrops).
+        inputs: From the reference view only.
+        v_template: [V, 3] metres: the person's own body at rest.
+        views: The reference first, then the targets.
+        seed: Of everything random about this sample (masking, backdrops).
         seen: [N, 4] true colours of what the reference does not show (:mod:`.seen_colors`), or
             None.
-        skipped: what could not be used since the sample before, to be told and counted.
+        skipped: What could not be used since the previous sample, to be reported and counted.
     """
 
     key: str

@@ -8,10 +8,14 @@ from .config import TrainConfig
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """The rate of step ``step``, counted from 0.
+    """Compute the learning rate of a step.
 
-    It grows in a straight line over ``warmup`` steps, then stays, or falls as half a cosine to
-    nothing after the last step.
+    It rises linearly over ``warmup`` steps, then stays constant, or falls as half a cosine to 0
+    after the last step.
+
+    Args:
+        config: Of the run.
+        step: Number of the step, from 0.
     """
     if step < config.warmup:
         return config.lr * (step + 1) / config.warmup

@@ -1,8 +1,8 @@
-"""The true colour of what a photo does not show, for each Gaussian that lies there.
+"""The true colour of what a photo does not show, for each Gaussian there.
 
-Pictures teach a few views of a sample, and each Gaussian through all that lie before and behind it.
-What the other views show at its place is known beforehand, from all sides at once: so colour is
-also taught directly (ours; the paper has pictures only).
+Pictures supervise a few views of a sample, and each Gaussian through all those before and behind
+it. The colours that other views show at its place are known in advance, from all sides at once: so
+colours are also supervised directly (ours; the paper has pictures only).
 """
 
 from __future__ import annotations
@@ -24,20 +24,23 @@ from .samples import TargetView
 SIZE, MARGIN = 160, 0.05  # pixels of the views; share around the person
 NEAR = 0.02  # metres behind the surface that a Gaussian of it may lie
 SOLID = 0.95  # alpha, drawn and true, from which a pixel shows the person alone
-GRAZING = 0.2  # cosine below which a view says nothing
+GRAZING = 0.2  # cosine below which a view does not count
 
 
 def seen_colors(
     bound: BoundGaussians, body: Body, reference: TargetView, others: Sequence[TargetView]
 ) -> FloatArray:
-    """What views show where the reference shows nothing.
+    """Look up what views show where the reference shows nothing.
 
     Args:
-        bound: N Gaussians on ``body.f``. body: the person's own.
+        bound: N Gaussians on ``body.f``.
+        body: The person's own.
+        reference: The view that the network sees.
+        others: Other views.
 
     Returns:
-        [N, 4] float32: the mean colour, and how much it counts, 0..1: nothing where the reference
-        shows the place, or no other view does.
+        [N, 4] float32: the mean colour, and its weight in 0..1, which is 0 where the reference
+            shows the place, or no other view does.
     """
     sums = np.zeros((len(bound), 4))
     for view in others:
@@ -55,7 +58,7 @@ def seen_colors(
 def _visible(bound: BoundGaussians, body: Body, view: TargetView) -> tuple[FloatArray, FloatArray]:
     """[N] how well a view shows each Gaussian, 0..1, and [N, 2] at which pixels."""
     gaussians = place_gaussians(bound, view.vertices, body)
-    # Most are to be solid: those of a network without a lift begin as hardly there.
+    # Most shall be solid: without a lift they begin almost transparent.
     usual = max(float(np.median(gaussians.opacities)), 1e-6)
     opacities = np.minimum(gaussians.opacities * np.float32(SOLID / usual), 0.99)
     drawn = render_camera(replace(gaussians, opacities=opacities), view.camera)
@@ -65,7 +68,7 @@ def _visible(bound: BoundGaussians, body: Body, view: TargetView) -> tuple[Float
     inside = (depth > 0.0) & (xy >= 0.0).all(1) & (xy < [width, height]).all(1)
     col, row = np.where(inside[:, None], xy, 0.0).astype(int).T
     solid = (drawn.alpha > SOLID) & (view.rgba[..., 3] > SOLID)
-    solid = ndimage.binary_erosion(solid)  # the border mixes with what is behind
+    solid = ndimage.binary_erosion(solid)  # the border mixes with the background
     at_surface = inside & solid[row, col] & (depth < drawn.depth[row, col] + NEAR)
     corners = view.vertices.astype(np.float64)[body.f[bound.triangle]]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

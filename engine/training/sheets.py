@@ -1,4 +1,4 @@
-"""Sample sheets of a training run: what it was given, what it should draw, and what it draws."""
+"""Sample sheets of a training run: the input, the truth, and the network's result."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @dataclass(frozen=True)
 class ShownView:
-    """One view of a sample, all pictures [H, W, 3] 0..1 before the same backdrop.
+    """One view of a sample; all pictures are [H, W, 3] in 0..1, before the same backdrop.
 
     Attributes:
-        kind: what stands over it. truth. before: the lift. after: the network.
-        before_note, after_note: stand behind the captions, "24.1 dB" for example.
+        kind: Its caption.
+        truth: The target.
+        before: The lift.
+        after: The network's result.
+        before_note: Added to the lift's caption, such as "24.1 dB".
+        after_note: Added to the network's caption.
     """
 
     kind: str
@@ -49,7 +53,13 @@ class ShownView:
 
 @dataclass(frozen=True)
 class SheetRow:
-    """One sample: its key, the photo [S, S, 3] that the network was given, and its views."""
+    """One sample.
+
+    Attributes:
+        key: Its title.
+        photo: [S, S, 3] the network's input.
+        views: Its views.
+    """
 
     key: str
     photo: FloatArray
@@ -57,15 +67,19 @@ class SheetRow:
 
 
 def draw_sample_sheet(rows: Sequence[SheetRow], height: int = 256, most: int = 2900) -> FloatArray:
-    """Samples below one another: the photo, then for each view the truth, the lift, the network
-    and the network's error.
+    """Draw samples one below the other: the photo, then for each view the truth, the lift, the
+    network and the network's error.
 
     Args:
-        height: pixels of every picture.
-        most: pixels of width from which views go on in another line.
+        rows: At least one sample.
+        height: Height of every picture, in pixels.
+        most: Width in pixels from which views wrap to another line.
 
     Returns:
-        [H, W, 3] float32 0..1.
+        [H, W, 3] float32 in 0..1.
+
+    Raises:
+        ValueError: There are no samples.
     """
     if not rows:
         raise ValueError("a sheet shows at least one sample")
@@ -80,7 +94,7 @@ def draw_sample_sheet(rows: Sequence[SheetRow], height: int = 256, most: int = 2
 
 
 def _band(row: SheetRow, height: int, most: int) -> Image.Image:
-    """A sample's key, under it the photo, and beside that the views with captions under them."""
+    """A sample's key, below it the photo, and beside that the captioned views."""
     font = ImageFont.load_default(size=_FONT)
     photo = _line([("photo", row.photo)], height, font)
     lines: list[list[Image.Image]] = [[]]
@@ -108,7 +122,7 @@ def _band(row: SheetRow, height: int, most: int) -> Image.Image:
 
 
 def _line(tiles: Sequence[tuple[str, FloatArray]], height: int, font: Font) -> Image.Image:
-    """Pictures side by side, with captions under them."""
+    """Pictures side by side, with captions below."""
     pictures = [_scaled(picture, height) for _, picture in tiles]
     width = _GAP + sum(picture.width + _GAP for picture in pictures)
     line = Image.new("RGB", (width, height + _CAPTION + 2 * _GAP), (_PAPER,) * 3)
@@ -123,14 +137,15 @@ def _line(tiles: Sequence[tuple[str, FloatArray]], height: int, font: Font) -> I
 
 
 def _fitting(text: str, width: int, font: Font) -> str:
-    """As much of a caption as has room under its picture."""
+    """As much of a caption as fits below its picture."""
     while text and font.getlength(text) > width:
         text = text[:-1]
     return text
 
 
 def _scaled(picture: FloatArray, height: int) -> Image.Image:
-    """At a height; enlarged ones keep their pixels, so that nothing looks smoother than it is."""
+    """Scaled to a height; enlarged pictures keep their pixels, so that nothing looks smoother than
+    it is."""
     image = Image.fromarray(np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8))
     width = max(1, round(image.width * height / image.height))
     larger = height > image.height

@@ -1,4 +1,4 @@
-"""One step's worth of samples: as tensors, masked, drawn and judged. Needs torch."""
+"""The samples of one step: as tensors, masked, drawn and compared with the truth. Needs torch."""
 
 from __future__ import annotations
 
@@ -35,17 +35,20 @@ from .tensor_packing import map_nested
 _MASKING, _BACKDROPS = 1, 2  # streams of a sample's seed
 
 PADDING = 2048
-"""Gaussians of a batch are a multiple of it; see :func:`..network.batch.collate`."""
+"""The Gaussians of a batch are a multiple of it; see :func:`..network.tensor_batch.collate`."""
 
 
 @dataclass(frozen=True)
 class ViewGroup:
-    """Views of a sample that share the body's posture and the picture's size.
+    """K views of a sample with the same body pose and picture size.
 
     Attributes:
-        frames: of the N Gaussians' triangles, float32. viewmats: [K, 4, 4]. Ks: [K, 3, 3].
-        rgba: [K, H, W, 4] straight alpha. backdrops: [K, 3]. order: where each stands among the
-            sample's views.
+        frames: Of the N Gaussians' triangles, float32.
+        viewmats: [K, 4, 4].
+        Ks: [K, 3, 3].
+        rgba: [K, H, W, 4] straight alpha.
+        backdrops: [K, 3].
+        order: Numbers of the views within the sample.
     """
 
     frames: FrameTensors
@@ -58,11 +61,13 @@ class ViewGroup:
 
 @dataclass(frozen=True)
 class StepSample:
-    """What is judged of a sample, beside what the network is given.
+    """What supervises a sample, besides the network's inputs.
 
     Attributes:
-        key: for messages. regions: of the N Gaussians. groups: all its views. seen: [N, 4], see
-            ``TrainingSample``, or None.
+        key: For messages.
+        regions: Of the N Gaussians.
+        groups: All its views.
+        seen: [N, 4] as in ``TrainingSample``, or None.
     """
 
     key: str
@@ -73,11 +78,13 @@ class StepSample:
 
 @dataclass(frozen=True)
 class StepBatch:
-    """What one process works on in one step.
+    """The share of one process in one step.
 
     Attributes:
-        inputs: for the network. hide: [B, Tc + Ts] tokens that are masked; None when nothing is.
-        samples: B of them. skipped: what could not be used since the batch before.
+        inputs: Of the network.
+        hide: [B, Tc + Ts] masked tokens; None without masking.
+        samples: B of them.
+        skipped: What could not be used since the previous batch.
     """
 
     inputs: NetworkBatch
@@ -87,10 +94,11 @@ class StepBatch:
 
     @property
     def keys(self) -> list[str]:
+        """Keys of the samples, for messages."""
         return [sample.key for sample in self.samples]
 
     def to(self, device: torch.device | str) -> StepBatch:
-        """The same on a device."""
+        """Move it to a device."""
         moved: StepBatch = map_nested(self, lambda tensor: tensor.to(device))
         return moved
 
@@ -98,10 +106,16 @@ class StepBatch:
 def make_step_batch(
     samples: Sequence[TrainingSample], body: Body, grids: UVGrids, config: DecoderConfig
 ) -> StepBatch:
-    """Samples as tensors, with their random backdrops and masks, on the CPU.
+    """Convert samples to tensors on the CPU, with random backdrops and masks.
 
-    Masking hides a share of the tokens between nothing and ``config.masking``, another share for
-    each sample (supplement A.1). Everything random comes from the samples' seeds.
+    Masking hides a share of the tokens between 0 and ``config.masking``, different for each sample
+    (supplement A.1). Everything random comes from the samples' seeds.
+
+    Args:
+        samples: B of them.
+        body: The default body.
+        grids: Of the network.
+        config: Of the decoder.
     """
     tokens = len(grids.core_cells) + len(grids.shell_cells)
     hide = None
@@ -118,7 +132,7 @@ def make_step_batch(
 
 
 def random_token_mask(seed: int, tokens: int, most: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """[tokens] bool which ones are hidden, a share of them from 0 to ``most``."""
+    """Sample the hidden tokens: [tokens] bool, a share of them from 0 to ``most``."""
     rng = np.random.default_rng((seed, _MASKING))
     share = rng.uniform(0.0, most)
     return rng.random(tokens) < share
@@ -136,8 +150,8 @@ def _step_sample(sample: TrainingSample, body: Body) -> StepSample:
 
 
 def _groups(sample: TrainingSample, body: Body, greys: np.ndarray[Any, Any]) -> list[ViewGroup]:
-    """Views by posture and size, so that each posture's triangles are placed once, by the reader:
-    what the network says of the Gaussians moves no triangle."""
+    """Views by pose and size, so that the reader places each pose's triangles once: the network's
+    output does not move them."""
     views, base = sample.views, sample.inputs.base
     left, out = list(range(len(views))), []
     while left:
@@ -168,7 +182,15 @@ def _alike(a: TargetView, b: TargetView) -> bool:
 
 
 class Objective:
-    """Draws the network's Gaussians as the truth shows them, and says how far off they are."""
+    """Draws the network's Gaussians as in the truth's views, and measures the difference.
+
+    Args:
+        weights: Of the losses.
+        residual: Whether the Gaussians start as the lift.
+        perceptual: Measure of the perceptual loss; None where its weight is 0.
+        backend: Rasteriser.
+        supersample: See :meth:`draw`.
+    """
 
     def __init__(
         self,
@@ -216,7 +238,7 @@ class Objective:
         attributes: GaussianAttributes,
         base: GaussianAttributes,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """:func:`.losses.total_loss` of one sample's attributes [N, ...]."""
+        """Compute :func:`.losses.total_loss` of one sample's attributes [N, ...]."""
         return total_loss(
             views,
             attributes,
@@ -229,8 +251,8 @@ class Objective:
 
 
 def parameter_groups(module: torch.nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """Trained parameters for the optimiser: matrices and kernels decay; biases, norms and learned
-    tokens do not."""
+    """Group trained parameters for the optimiser: matrices and kernels decay; biases, norms and
+    learned tokens do not."""
     decaying: list[Tensor] = []
     others: list[Tensor] = []
     for name, parameter in module.named_parameters():

@@ -1,4 +1,4 @@
-"""A subject's views as truth for what one of its photos was made into: posed, placed, cut out."""
+"""A subject's views as truth for one of its photos: posed, placed, cropped."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ class TargetViews:
     """The views of a subject in the space of one of its photos.
 
     Args:
-        body: the default body. reference: row of the photo among the subject's views.
-        fit: the body of the photo.
+        body: The default body.
+        subject: The person.
+        reference: Row of the photo among the subject's views.
+        fit: The body of the photo.
     """
 
     def __init__(self, body: Body, subject: Subject, reference: int, fit: ReferenceFit) -> None:
@@ -26,15 +28,20 @@ class TargetViews:
         self._posed = {subject.views[reference].pose: np.asarray(vertices, np.float32)}
 
     def usable(self, row: int) -> bool:
-        """Whether the body of a view is known: what another than the true one does in another
-        pose, nobody knows."""
+        """Whether the body of a view is known: a body other than the true one is unknown in other
+        poses."""
         return self.fit.true or self.subject.views[row].pose in self._posed
 
     def view(self, row: int, size: int, margin: float) -> TargetView:
-        """One view, ``size`` pixels wide and high, with ``margin`` (a share) around the person.
+        """Crop one view.
+
+        Args:
+            row: Of the view.
+            size: Width and height in pixels.
+            margin: Share around the person.
 
         Raises:
-            InvalidSampleError: its picture cannot be read.
+            InvalidSampleError: Its picture cannot be read.
         """
         view, fit = self.subject.views[row], self.fit
         if view.pose not in self._posed:

@@ -1,7 +1,7 @@
-"""Many tensors as one, for the way from a reader to the device. Needs torch.
+"""Many tensors packed as one, for the transfer from a reader to the device. Needs torch.
 
-Each tensor that a reader hands over takes a file descriptor, and each copy to a GPU a start of its
-own: a batch of some hundred would run out of the former and wait for the latter.
+Each tensor from a reader takes a file descriptor, and each copy to a GPU a launch: a batch of some
+hundred tensors would run out of the former and wait for the latter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ALIGNED = 16  # bytes
 
 @dataclass(frozen=True)
 class _Slot:
-    """Where a tensor lies among the bytes."""
+    """Place of a tensor among the bytes."""
 
     start: int
     shape: tuple[int, ...]
@@ -32,17 +32,18 @@ class _Slot:
 
 @dataclass(frozen=True)
 class PackedTensors:
-    """Dataclasses and tuples whose tensors lie in one.
+    """Dataclasses and tuples whose tensors share one buffer.
 
     Attributes:
-        bytes: uint8, one behind the other. layout: the value with places instead of tensors.
+        bytes: uint8, one tensor after the other.
+        layout: The value with slots instead of tensors.
     """
 
     bytes: Tensor
     layout: Any
 
     def unpack(self, device: torch.device | str) -> Any:
-        """The value that was packed, on a device; its tensors share their memory."""
+        """Restore the packed value on a device; its tensors share their memory."""
         data = self.bytes.to(device, non_blocking=True)
 
         def tensor(slot: _Slot) -> Tensor:
@@ -51,12 +52,12 @@ class PackedTensors:
         return map_nested(self.layout, tensor, _Slot)
 
     def pin_memory(self) -> PackedTensors:
-        """In memory that a GPU reads by itself; DataLoader calls it."""
+        """Move it to page-locked memory; DataLoader calls this."""
         return replace(self, bytes=self.bytes.pin_memory())
 
 
 def pack_tensors(value: Any) -> PackedTensors:
-    """Tensors on the CPU, in dataclasses and tuples, as one."""
+    """Pack CPU tensors in dataclasses and tuples into one."""
     tensors: list[tuple[_Slot, Tensor]] = []
 
     def place(tensor: Tensor) -> _Slot:
@@ -75,7 +76,7 @@ def pack_tensors(value: Any) -> PackedTensors:
 
 
 def map_nested(value: Any, change: Callable[[Any], Any], kind: type = Tensor) -> Any:
-    """Dataclasses and tuples with everything of a ``kind`` in them changed."""
+    """Replace everything of a ``kind`` in nested dataclasses and tuples."""
     if isinstance(value, kind):
         return change(value)
     if isinstance(value, tuple):

@@ -1,8 +1,8 @@
-"""A network in training: its steps, and its state on the disk. Needs torch and accelerate.
+"""A network in training: its steps, and its state on disk. Needs torch and accelerate.
 
-A run goes on exactly where a killed one was: the checkpoint holds weights, their average and the
-optimiser's state, and everything random is drawn from the seed and the number of the step or
-sample. Several processes share each batch, and average their gradients.
+A run resumes exactly where a killed one was: the checkpoint holds weights, their average and the
+optimiser's state, and everything random is derived from the seed and the number of the step or
+sample. Several processes share each batch and average their gradients.
 """
 
 from __future__ import annotations
@@ -33,17 +33,19 @@ from .schedule import learning_rate
 from .step import Objective, StepBatch, StepSample, parameter_groups
 
 MAX_SKIPPED = 20
-"""Steps in a row that half precision may overflow in: its scale begins too large, and halves each
-time."""
+"""Consecutive steps in which half precision may overflow: its scale begins too large, and halves
+each time."""
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step gave, means over the batch of all processes.
+    """Result of one step, means over the batch of all processes.
 
     Attributes:
-        loss: the weighted sum. terms: of it, without weights.
-        norm: of the gradients before clipping. stop: whether any process was asked to stop.
+        loss: The weighted sum.
+        terms: Of the sum, without weights.
+        norm: Of the gradients before clipping.
+        stop: Whether any process was asked to stop.
     """
 
     loss: float
@@ -53,11 +55,16 @@ class StepResult:
 
 
 class Trainer:
-    """A network with all that changes it.
+    """A network with its optimiser and losses.
 
     Args:
-        config: of the run. body: the default body. device: see
-            :func:`.devices.create_accelerator`. exact_clock: wait for a GPU at every span's end.
+        config: Of the run.
+        body: The default body.
+        device: See :func:`.devices.create_accelerator`.
+        exact_clock: Synchronise with the GPU at every span's end.
+
+    Raises:
+        LikenessError: The device or a package is missing, or the encoder's weights are.
     """
 
     def __init__(
@@ -94,13 +101,14 @@ class Trainer:
         return inner
 
     def step(self, batch: StepBatch, stop: bool = False) -> StepResult:
-        """One step of the optimiser on this process's share of the batch.
+        """Take one step of the optimiser on this process's share of the batch.
 
         Args:
-            stop: whether this process was asked to stop; all are told (``Step.stop``).
+            batch: The share.
+            stop: Whether this process was asked to stop; all learn it (``StepResult.stop``).
 
         Raises:
-            LikenessError: the loss or its gradients are not finite; nothing has changed then.
+            LikenessError: The loss or its gradients are not finite; the weights are unchanged then.
         """
         config, number = self.config, self.steps_done
         with self.clock("data"):
@@ -110,7 +118,7 @@ class Trainer:
         self.model.train()
         with self.clock("network"):
             attributes: GaussianAttributes = self.model(batch.inputs, batch.hide)
-        # The network's way back is gone once, after those of all samples.
+        # One backward pass through the network, after those of all samples.
         leaves = _leaves(attributes)
         values = self._judged(batch, GaussianAttributes(*leaves))
         with self.clock("network"):
@@ -133,14 +141,14 @@ class Trainer:
     def _judged(self, batch: StepBatch, attributes: GaussianAttributes) -> dict[str, Tensor]:
         """The means of loss and terms over the samples; fills the attributes' gradients.
 
-        Sample by sample, and the pictures apart from the rest, so that only one sample's
-        pictures need memory, and drawing and judging are timed apart.
+        Sample by sample, and the pictures apart from the rest, so that only one sample's pictures
+        need memory, and drawing and comparing are timed separately.
         """
         every: list[dict[str, Tensor]] = []
         for row, (sample, count) in enumerate(zip(batch.samples, batch.inputs.counts)):
             own, base = attributes.of(row, count), batch.inputs.base.of(row, count)
             values = self._sample(sample, own, base, len(batch.samples)) if _finite(own) else None
-            if values is None:  # the rasteriser takes only numbers, so they go on from here
+            if values is None:  # the rasteriser takes only finite numbers
                 for tensor in attributes:
                     tensor.grad = torch.full_like(tensor, math.nan)
                 return {"loss": torch.tensor(math.nan, device=self.device)}
@@ -150,7 +158,7 @@ class Trainer:
     def _sample(
         self, sample: StepSample, own: GaussianAttributes, base: GaussianAttributes, among: int
     ) -> dict[str, Tensor] | None:
-        """Loss and terms of one sample, with the way back; None where it is not finite."""
+        """Loss and terms of one sample, with backward pass; None where it is not finite."""
         with self.clock("raster"):
             views = self.objective.draw(sample, own)
         drawn = [picture for view in views for picture in (view.rgb, view.alpha)]
@@ -169,7 +177,7 @@ class Trainer:
         return {"loss": loss.detach(), **terms}
 
     def _means(self, values: dict[str, Tensor]) -> dict[str, float]:
-        """Scalars as numbers, averaged over the processes; a NaN anywhere is one for all."""
+        """Scalars as numbers, averaged over the processes; a NaN in one is a NaN in all."""
         names = ("loss", "stop", *(n for n, w in asdict(self.config.losses).items() if w))
         nothing = torch.tensor(math.nan, device=self.device)
         together = torch.stack([values.get(name, nothing).float() for name in names])
@@ -177,7 +185,7 @@ class Trainer:
         return dict(zip(names, together.tolist()))
 
     def _check(self, found: StepResult, batch: StepBatch) -> None:
-        """Stop a run whose numbers have left the finite; all processes stop together."""
+        """Stop a run whose numbers are not finite; all processes stop together."""
         if math.isfinite(found.loss) and math.isfinite(found.norm):
             return
         if self.accelerator.scaler is not None and self._skipped < MAX_SKIPPED:
@@ -193,7 +201,11 @@ class Trainer:
         )
 
     def save(self, run: Path, notes: dict[str, Any]) -> None:
-        """Write a checkpoint and the averaged network; the main process's work."""
+        """Write a checkpoint and the averaged network; only for the main process.
+
+        Raises:
+            LikenessError: The disk is full or cannot be written.
+        """
         scaler = self.accelerator.scaler
         state = {} if scaler is None else scaler.state_dict()
         progressed = TrainState(self.steps_done, state, notes)
@@ -209,7 +221,11 @@ class Trainer:
             save_network(self.network, scratch)
 
     def load(self, run: Path) -> TrainState | None:
-        """Go on from the newest checkpoint that is whole; None without any."""
+        """Resume from the newest intact checkpoint; None without any.
+
+        Raises:
+            LikenessError: There are checkpoints, and all are damaged.
+        """
         found = load_latest(run, self.network, self.averaged, self.plain_optimizer)
         if found is not None:
             self.steps_done = found.step
@@ -223,12 +239,12 @@ def _finite(tensors: Sequence[Tensor]) -> bool:
 
 
 def _leaves(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The same values where a way back ends, for those that have one."""
+    """The same values as new leaves of the graph, for those with gradients."""
     return [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in tensors]
 
 
 def _backward(tensors: Sequence[Tensor], leaves: Sequence[Tensor]) -> None:
-    """Carry on the way back with the gradients that have come to the ``leaves``."""
+    """Continue the backward pass with the gradients of the ``leaves``."""
     known = [
         (t, leaf.grad)
         for t, leaf in zip(tensors, leaves)

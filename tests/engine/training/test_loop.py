@@ -360,9 +360,9 @@ def test_what_changed_since_the_stop_is_said(
             onnx=False,
             say=said.append,
         )
-    assert "going on after step 1" in said
-    assert "  the shards are not those that it was begun with" in said
-    assert "  2 steps instead of 1: the rate falls to another end" in said
+    assert "resuming after step 1" in said
+    assert "  the shards differ from" in said
+    assert "  2 steps instead of 1" in said
 
 
 def test_another_measure_of_pictures_is_said(
@@ -502,7 +502,7 @@ def test_two_runs_in_one_folder_are_refused(
     config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    with lock_run(run), pytest.raises(LikenessError, match="Another training is at work"):
+    with lock_run(run), pytest.raises(LikenessError, match="Another training is in progress"):
         train_network(
             replace(config, steps=1),
             run,

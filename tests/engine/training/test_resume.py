@@ -103,7 +103,7 @@ def test_killed_and_begun_again(
     reached = max(losses(killed))
     assert 6 <= reached < STEPS
     said = finished(begun(tmp_path, box_shards, killed))
-    assert "going on after step" in said
+    assert "resuming after step" in said
     assert "instead of" not in said
     finished(whole)
     expected, found = losses(alone), losses(killed)

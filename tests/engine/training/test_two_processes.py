@@ -151,4 +151,4 @@ def test_the_command_runs_in_two_processes(settings: Path, box_shards: Path) -> 
     assert said.count("4 steps done") == 1
     assert [line["step"] for line in read_metrics(folder)] == [1, 2, 3, 4]
     assert (folder / "checkpoints" / "step_000004").is_dir()
-    assert "going on after step 4" in run([*torchrun(), *command, "--steps", "5"])
+    assert "resuming after step 4" in run([*torchrun(), *command, "--steps", "5"])
