@@ -1,4 +1,4 @@
-"""A portrait's lift through a network: what ``likeness build --network`` does."""
+"""A network applied to a portrait's lift, for ``likeness build --network``."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ from .runtime import NetworkRuntime, load_runtime
 
 
 def resolve_network(choice: str, body: Callable[[], Body]) -> NetworkRuntime | None:
-    """The network that a user asks for, loaded and held against the body; None for ``none``.
+    """Load the network that a user chooses, verified against the body.
 
     Args:
-        choice: a network's folder, ``default`` or ``none``.
-        body: gives the body that is fitted to photos; called only when there is a network.
+        choice: A network's folder, ``default`` or ``none``.
+        body: Returns the body that is fitted to photos; called only if there is a network.
+
+    Returns:
+        The network; None for ``none``.
 
     Raises:
-        LikenessError: there is no such network, it cannot be used, or it is another body's.
+        LikenessError: The network is missing, unusable, or of another body.
     """
     folder = find_network(choice)
     if folder is None:
@@ -36,11 +39,12 @@ def resolve_network(choice: str, body: Callable[[], Body]) -> NetworkRuntime | N
 
 
 def lift_budget(network: NetworkRuntime | None, max_gaussians: int) -> int:
-    """How many Gaussians a lift may make: no more than those for which the network was shown to
-    work (``NetworkConfig.largest_lift``).
+    """Get the maximum number of Gaussians of a lift: no more than the network was tested with
+    (``NetworkConfig.largest_lift``).
 
     Args:
-        max_gaussians: that the user allows.
+        network: That will be applied, or None.
+        max_gaussians: The user's limit.
     """
     if network is None or not network.config.decoder.residual:
         return max_gaussians
@@ -55,23 +59,25 @@ def apply_network(
     max_gaussians: int,
     progress: Progress | None = None,
 ) -> tuple[LiftResult, dict[str, Any]]:
-    """What a network makes of a lift.
+    """Apply a network to a lift.
 
-    A network without residual does not look at the lift's Gaussians: it makes its own on the
-    person's body, and a skirt's mesh is left away.
+    A network without residual ignores the lift's Gaussians: it creates its own on the person's
+    body, and a skirt's mesh is dropped.
 
     Args:
-        lifted: of all the photos. person: the body before the lift.
-        shots: the photos' mattes and fits; the avatar stands as in the first one.
-        max_gaussians: never exceeded.
-        progress: told of the network's steps.
+        lifted: Of all the photos.
+        network: To apply.
+        person: The body before the lift.
+        shots: The photos' mattes and fits; the avatar is posed as in the first one.
+        max_gaussians: Never exceeded.
+        progress: Called with the network's steps.
 
     Returns:
-        The lift with other Gaussians, and figures, JSON-able: what stands in the report and in
-        the avatar's provenance.
+        The lift with other Gaussians, and JSON-able figures for the report and the avatar's
+            provenance.
 
     Raises:
-        LikenessError: the network gave what are no numbers.
+        LikenessError: The network's output is not finite.
     """
     config = network.config
     if config.decoder.residual:
@@ -91,13 +97,13 @@ def apply_network(
 
 
 def mean_change(before: BoundGaussians, after: BoundGaussians) -> dict[str, float]:
-    """How far a network moved what it was given, on average over the Gaussians.
+    """Compute the mean change of the Gaussians by a network.
 
     Returns:
         ``color`` and ``opacity`` (0..1), ``offset_mm``, ``rotation_degrees``, and ``scale``: the
-        logarithm of the factor.
+            logarithm of the factor.
     """
-    # A quaternion and its opposite turn the same; the chord between them is exact for small turns.
+    # q and -q are the same rotation; the chord is accurate for small angles.
     chord = np.minimum(
         *(np.linalg.norm(after.quats + sign * before.quats, axis=1) for sign in (-1.0, 1.0))
     )

@@ -1,4 +1,4 @@
-"""What a network says of each Gaussian, and Gaussians with it applied."""
+"""Gaussians with a network's output applied."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from ..core.types import BoundGaussians, FloatArray, LikenessError
 def apply_outputs(
     base: BoundGaussians, said: dict[str, FloatArray], folder: Path
 ) -> BoundGaussians:
-    """The Gaussians with what a network said of them, by :data:`ATTRIBUTES`.
+    """Replace attributes of Gaussians by a network's output.
+
+    Args:
+        base: The Gaussians.
+        said: The output by :data:`.runtime.ATTRIBUTES`.
+        folder: The network's, for messages.
 
     Raises:
-        LikenessError: not all of it are numbers; ``folder`` is the network's.
+        LikenessError: The output is not finite.
     """
     for name, values in said.items():
         if not np.isfinite(values).all():
             bad = int((~np.isfinite(values)).sum())
             raise LikenessError(
-                f"The network in '{folder}' gave {bad:,} values of '{name}' that are no numbers.",
+                f"The network in '{folder}' gave {bad:,} values of '{name}' that are not finite.",
                 "Train it again from an earlier checkpoint, or use another network.",
             )
     changes: dict[str, Any] = {name: values.astype(np.float32) for name, values in said.items()}

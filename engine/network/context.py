@@ -1,8 +1,8 @@
-"""What the heads are told of a Gaussian's place and of the rest of the person. Without torch.
+"""Inputs of the heads about a Gaussian's place and the rest of the person. Without torch.
 
-What a photo does not show follows mostly from few things that it does: which colour the same limb
-has elsewhere, how bright the person is on the whole, and from where the light comes. A network
-that has to find these by attention needs far more people than one that is told (ours; measured in
+What a photo does not show follows mostly from a few things that it shows: the colour of the same
+limb elsewhere, the person's overall brightness, and the direction of the light. A network that must
+find these by attention needs far more people than one that gets them as inputs (ours; measured in
 docs/training.md).
 """
 
@@ -16,28 +16,28 @@ from .inputs import LIFT_CHANNELS, NetworkInputs, lift_channels
 from .uv_grids import LIMBS, UVGrids, means_by
 
 CONTEXT_CHANNELS = 3 + 3 + len(LIMBS) + 3 + 7 + 4 + 3 + 4 + 3 + 4
-"""Numbers of :func:`context_channels`."""
+"""Channels of :func:`context_channels`."""
 
-_COLORS = 3  # the first of lift_channels, which heads are not told
+_COLORS = 3  # the first of lift_channels, which the heads do not get
 
 HEAD_CHANNELS = LIFT_CHANNELS - _COLORS + CONTEXT_CHANNELS
-"""Numbers that the heads are told of each Gaussian."""
+"""Channels of the heads' inputs for each Gaussian."""
 
 AWAY = HEAD_CHANNELS - 1
-"""Which of these says how far away the nearest place is that the photo shows; 10 cm are one."""
+"""Channel with the distance to the nearest place that the photo shows, in units of 10 cm."""
 
-_FEW = 10  # Gaussians that tell nothing of a limb
+_FEW = 10  # Gaussians that are too few for a limb
 _PLACE = 2.0  # per metre
 _DARKEST = 0.05  # added to brightness before its logarithm
 _RIDGE = 1e-3
-_RING, _FEW_IN_RING = 0.04, 5  # metres along a limb; Gaussians that tell nothing of a ring
-_CELL = 0.02  # metres of the cells in which what is nearby is looked for
+_RING, _FEW_IN_RING = 0.04, 5  # metres along a limb; Gaussians that are too few for a ring
+_CELL = 0.02  # metres of the cells for neighbourhoods
 _AROUND, _NEAREST, _BETWEEN = 20, 64, 4  # cells
 _FAR, _NOWHERE = 0.1, 1.0  # metres: the unit of distances, and where nothing is shown at all
 _SOFT = 0.01  # metres within which the nearest ones count alike
 
-# Means and deviations over made-up people, rounded: numbers of one size are learned ten times as
-# fast. Of colours, brightness, a limb's deviations, the light, and the share that is shown.
+# Means and deviations over synthetic people, rounded: normalised numbers are learned ten times
+# faster. Of colours, brightness, a limb's deviations, the light, and the share that is shown.
 _COLOR, _BRIGHT, _SPREAD, _LIT, _SHARE = (
     (0.35, 0.18),
     (0.35, 0.12),
@@ -48,27 +48,34 @@ _COLOR, _BRIGHT, _SPREAD, _LIT, _SHARE = (
 
 
 def head_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
-    """[N, 56] float32: :func:`..inputs.lift_channels` but the colours, and
+    """Compute the heads' inputs: :func:`.inputs.lift_channels` without colours, and
     :func:`context_channels`.
 
-    A Gaussian's own colour is not told, only the mean around it: else the heads learn that what
-    is lighter than its surroundings should be darker, and patterns fade.
+    A Gaussian's own colour is left out, only the mean around it is included: otherwise the heads
+    learn to darken whatever is lighter than its surroundings, and patterns fade.
+
+    Returns:
+        [N, 56] float32.
     """
     own = lift_channels(inputs.base, inputs.facing)[:, _COLORS:]
     return np.concatenate([own, context_channels(inputs, grids)], -1)
 
 
 def context_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
-    """[N, 42] float32, in numbers of one size: place (3) and normal (3) on the template, limb (8);
-    the mean colour of that limb (3); what the photo shows of it: mean colour (3), deviation (3)
-    and whether it shows any (1); the photo's light (4: how the logarithm of brightness changes
-    with the normal, and a constant); the person's mean brightness, that of what the photo shows,
-    and its share of the Gaussians (3); the mean colour that the photo shows at the same height of
-    the limb, and whether there is any (4); the mean colour around (3); and of the places that the
-    photo shows, the nearest ones' colour, and how far away the nearest is (4).
+    """Compute the context of Gaussians, in numbers of similar size.
 
-    The last eleven change gradually over the surface, because what is said of it must: a border
-    between what is nearer to the one side and what is nearer to the other would be seen.
+    Returns:
+        [N, 42] float32: place (3) and normal (3) on the template, limb (8); the mean colour of that
+            limb (3); what the photo shows of it: mean colour (3), deviation (3) and whether it
+            shows any (1); the photo's light (4: how the logarithm of brightness changes with the
+            normal, and a constant); the person's mean brightness, that of what the photo shows, and
+            its share of the Gaussians (3); the mean colour that the photo shows at the same height
+            of the limb, and whether there is any (4); the mean colour around (3); and of the places
+            that the photo shows, the nearest ones' colour, and the distance of the nearest (4).
+
+    The last eleven change gradually over the surface, because the output must too: otherwise the
+    border between places that are nearer to one side and those nearer to the other would be
+    visible.
     """
     base = inputs.base
     count = len(base)
@@ -112,7 +119,7 @@ def _even(values: FloatArray, usual: tuple[float, float]) -> FloatArray:
 
 def _by_limb(colors: FloatArray, limb: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """[L, 3] means and [L, 3] deviations of colours [n, 3] by limb, zero where there are hardly
-    any, and [L] 0 or 1 where there are some."""
+    any, and [L] 0 or 1 whether there are some."""
     mean, number = means_by(colors, limb, len(LIMBS))
     square, _ = means_by(colors**2, limb, len(LIMBS))
     known = (number > _FEW).astype(np.float64)
@@ -121,8 +128,8 @@ def _by_limb(colors: FloatArray, limb: IntArray) -> tuple[FloatArray, FloatArray
 
 
 def _ring(place: FloatArray, limb: IntArray, colors: FloatArray, shown: BoolArray) -> FloatArray:
-    """[N, 4] the mean colour that is shown at the same height of the limb (of arms: as far from
-    the middle), and 0 or 1 whether there is any."""
+    """[N, 4] the mean colour shown at the same height of the limb (of arms: at the same distance
+    from the middle), and 0 or 1 whether there is any."""
     arms = np.isin(limb, [LIMBS.index("arm"), LIMBS.index("hand")])
     along = np.where(arms, np.abs(place[:, 0]), place[:, 1])
     ring, number = _numbered(np.stack([limb, np.floor(along / _RING).astype(np.int64)], 1))
@@ -135,9 +142,9 @@ def _ring(place: FloatArray, limb: IntArray, colors: FloatArray, shown: BoolArra
 def _gradual(
     place: FloatArray, ring: FloatArray, colors: FloatArray, shown: BoolArray
 ) -> FloatArray:
-    """[N, 11] what stands in ``ring`` [N, 4], the mean colour around, and colour and distance of
-    the nearest places that are shown. Looked for by cells of the template's space, so that finer
-    lifts say the same, and interpolated between these."""
+    """[N, 11]: ``ring`` [N, 4], the mean colour around, and colour and distance of the nearest
+    shown places. Computed in cells of the template's space, so that finer lifts give the same, and
+    interpolated between these."""
     if not len(place):
         return np.zeros((0, 11))
     cell, number = _numbered(np.floor(place / _CELL).astype(np.int64))
@@ -156,15 +163,15 @@ def _gradual(
 
 
 def _blended(values: FloatArray, away: FloatArray, which: IntArray) -> FloatArray:
-    """[n, K] the mean of values [C, K] at the rows ``which`` [n, m], by the inverse of their
-    distance ``away`` [n, m] to the fourth power."""
+    """[n, K] the mean of values [C, K] at the rows ``which`` [n, m], weighted by the inverse of
+    their distance ``away`` [n, m] to the fourth power."""
     weight = (away**2 + _SOFT**2) ** -2
     out: FloatArray = (weight[..., None] * values[which]).sum(1) / weight.sum(1)[:, None]
     return out
 
 
 def _numbered(keys: IntArray) -> tuple[IntArray, int]:
-    """[N] the number of each row of keys [N, K] among the different ones, and how many."""
+    """[N] the number of each row of keys [N, K] among the distinct ones, and their count."""
     keys = keys - keys.min(0, initial=0)
     flat = np.ravel_multi_index(tuple(keys.T), tuple(keys.max(0, initial=0) + 1))
     values, number = np.unique(flat, return_inverse=True)
@@ -172,16 +179,16 @@ def _numbered(keys: IntArray) -> tuple[IntArray, int]:
 
 
 def _nearest(places: FloatArray, points: FloatArray, most: int) -> tuple[FloatArray, IntArray]:
-    """[n, m] how far away the points [P, 3] nearest to each place [n, 3] are, in order, and which
-    they are; m is ``most``, or P where there are fewer."""
+    """[n, m] distances of the points [P, 3] nearest to each place [n, 3], in order, and their
+    indices; m is ``most``, or P where there are fewer."""
     most = min(most, len(points))
     away, which = cKDTree(points).query(places, most)
     return away.reshape(len(places), most), which.reshape(len(places), most)
 
 
 def _light(bright: FloatArray, normal: FloatArray, limb: IntArray) -> FloatArray:
-    """[4] how the logarithm of brightness, beside its limb's mean, changes with the normal on the
-    body at rest (3), and the constant: least squares over what the photo shows."""
+    """[4] least squares over what the photo shows: how the logarithm of brightness, relative to its
+    limb's mean, changes with the normal on the body at rest (3), and the constant."""
     if len(bright) <= _FEW:
         return np.zeros(4)
     level = np.log(bright + _DARKEST)

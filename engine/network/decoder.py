@@ -1,11 +1,11 @@
 """The decoder: UV features in, Gaussian attributes out (section 3.1, supplement A.1).
 
-Core and shell cells are tokens. The core's get a sinusoidal code of where they lie on the
-canonical body, the shell's are learned from Gaussian noise; both are projected to the model's
-width and pass self-attention layers together. Each core token then unfolds into a patch of the
-attribute map. Every Gaussian reads the map at its own place in the atlas, is told what it is
-before the network and what the rest of the person looks like (``context.py``), and heads of two
-layers say what to change (the last four only with ``DecoderConfig.shape``):
+Core and shell cells are tokens. The core's get a sinusoidal code of their places on the canonical
+body, the shell's are learned from Gaussian noise; both are projected to the model's width and pass
+self-attention layers together. Each core token then unfolds into a patch of the attribute map.
+Every Gaussian reads the map at its own place in the atlas; with that, its attributes before the
+network and the rest of the person's looks (``context.py``), heads of two layers compute the change
+(the last four only with ``DecoderConfig.shape``):
 
 =========  ==  ======================================================  =======================
 head       n   meaning of its numbers x                                 at the start (x = 0)
@@ -20,16 +20,15 @@ scale      2   base x ``max_growth`` ^ tanh x, below 0 x               the base'
                grows as the lesser of the two
 =========  ==  ======================================================  =======================
 
-Colours are multiplied, so that texture and borders of the lift stay what they are however little
-the network knows: what it learns of hidden sides is mostly how light they are (docs/training.md).
+Colours are multiplied, so that texture and borders of the lift stay however little the network
+knows: what it learns of hidden sides is mostly their brightness (docs/training.md).
 
-All last layers begin as zero, so a new network gives its base exactly. The base is the lift; in
-the ablation without it, blank texels (``inputs.blank_gaussians``), whose values are the usual
-initial biases.
+All last layers begin as zero, so a new network returns its base exactly. The base is the lift; in
+the ablation without it, blank texels (``inputs.blank_gaussians``) with the usual initial biases.
 
-What the photo shows needs no correction: all that a network can do there is to blur it, and it
-does, as real photos are sharper than what it learned from (docs/training.md). So the numbers x are
-taken times ``change_allowance``. Needs torch.
+What the photo shows needs no correction: a network could only blur it, and would, as real photos
+are sharper than its training data (docs/training.md). So the numbers x are multiplied by
+``change_allowance``. Needs torch.
 """
 
 from __future__ import annotations
@@ -53,10 +52,11 @@ SHAPE_HEADS = {"opacity": 1, "offset": 3, "rotation": 3, "scale": 2}
 
 
 class Decoder(nn.Module):
-    """See the module's text.
+    """The decoder, see the module's text.
 
     Args:
-        config: sizes and switches. grids: of the body; they are not saved with the weights.
+        config: Sizes and switches.
+        grids: Of the body; they are not saved with the weights.
     """
 
     position_code: Tensor
@@ -104,14 +104,17 @@ class Decoder(nn.Module):
         lift: Tensor,
         base: GaussianAttributes,
     ) -> GaussianAttributes:
-        """From features to attributes.
+        """Compute attributes from features.
 
         Args:
-            core: [B, Tc, C] scattered features, zero where nothing was seen; core_known: [B, Tc]
-                0 or 1. shell: [B, Ts, C], shell_known: [B, Ts].
-            patches: [B, Tc, p * p * 4]. uv: [B, N, 2] 0..1.
+            core: [B, Tc, C] scattered features, zero where nothing was seen.
+            core_known: [B, Tc] 0 or 1.
+            shell: [B, Ts, C], as ``core``.
+            shell_known: [B, Ts] 0 or 1.
+            patches: [B, Tc, p * p * 4].
+            uv: [B, N, 2] in 0..1.
             lift: [B, N, 56] of :func:`.context.head_channels`.
-            base: what the residuals count from, float32.
+            base: What the residuals count from, float32.
         """
         tokens = self.tokens(core, core_known, shell, shell_known, patches)
         maps = self.maps(tokens[:, : core.shape[1]])
@@ -132,7 +135,7 @@ class Decoder(nn.Module):
     def tokens(
         self, core: Tensor, core_known: Tensor, shell: Tensor, shell_known: Tensor, patches: Tensor
     ) -> Tensor:
-        """[B, Tc (+ Ts), width] after all layers."""
+        """Compute [B, Tc (+ Ts), width], the tokens after all layers."""
         if self.config.uv_position:
             core = core + self.position(self.position_code)
         x: Tensor = self.project(core) + self.patches(patches) + self.kind[0]
@@ -149,7 +152,8 @@ class Decoder(nn.Module):
         return out
 
     def maps(self, core: Tensor) -> Tensor:
-        """[B, map_channels, M, M] from the core's tokens [B, Tc, width]; zero where none is."""
+        """Unfold the core's tokens [B, Tc, width] into [B, map_channels, M, M]; zero in empty
+        cells."""
         side, patch, channels = self.config.core_grid, self.config.patch, self.config.map_channels
         texels: Tensor = self.unpatchify(self.norm(core))
         full = texels.new_zeros(texels.shape[0], side * side, texels.shape[2])
@@ -159,7 +163,7 @@ class Decoder(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Self-attention and a perceptron, each behind a norm and beside a short cut."""
+    """Self-attention and a perceptron, each with pre-normalisation and a residual connection."""
 
     def __init__(self, width: int, heads: int, ratio: float) -> None:
         super().__init__()
@@ -172,6 +176,7 @@ class DecoderLayer(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map tokens [B, T, width] to the same shape."""
         batch, count, width = x.shape
         qkv = self.qkv(self.before_attention(x))
         q, k, v = qkv.reshape(batch, count, 3, self.heads, width // self.heads).unbind(2)
@@ -192,14 +197,16 @@ class AttributeHead(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map [..., channels] to [..., count]."""
         said: Tensor = self.last(F.silu(self.first(x)))
         return said
 
 
 def sinusoids(position: Tensor, frequencies: int) -> Tensor:
-    """[..., 6 N] sine and cosine of positions [..., 3] (metres) at N frequencies: pi, 2 pi, 4 pi..
+    """Encode positions [..., 3] (metres) as [..., 6 N] sines and cosines at N frequencies: pi, 2
+    pi, 4 pi...
 
-    The lowest wave is 2 m long, about a person; the tenth 4 mm.
+    The longest wave is 2 m, about a person; the tenth 4 mm.
     """
     turns = math.pi * 2.0 ** torch.arange(frequencies, dtype=torch.float64)
     angles = position.double()[..., None] * turns
@@ -208,15 +215,23 @@ def sinusoids(position: Tensor, frequencies: int) -> Tensor:
 
 
 def head_sizes(config: DecoderConfig) -> dict[str, int]:
-    """How many numbers each head says."""
+    """Get the number of outputs of each head."""
     return COLOR_HEAD | SHAPE_HEADS if config.shape else COLOR_HEAD
 
 
 def change_allowance(lift: Tensor) -> Tensor:
-    """[..., 1] how much of a change Gaussians told as ``lift`` [..., 56] may take: none where the
-    photo shows their place, and the more, the farther away that is, because a border would be
-    seen. None again where nothing is shown far and wide: the hands and legs of a portrait's
-    person are in no picture of it, so nobody has taught what they look like."""
+    """Get the share of a change that Gaussians may take.
+
+    None where the photo shows their place, and more with growing distance from there, because a
+    border would be visible. None again far from everything shown: the hands and legs of a
+    portrait's person are in none of its pictures, so their looks were never supervised.
+
+    Args:
+        lift: [..., 56] of :func:`.context.head_channels`.
+
+    Returns:
+        [..., 1] in 0..1.
+    """
     away = lift[..., AWAY, None]
     near = (away / FREE_FROM).clamp(0.0, 1.0)
     return near * ((NEVER_FROM - away) / (NEVER_FROM - FREE_TO)).clamp(0.0, 1.0)
@@ -225,7 +240,7 @@ def change_allowance(lift: Tensor) -> Tensor:
 def apply_heads(
     said: dict[str, Tensor], base: GaussianAttributes, config: DecoderConfig
 ) -> GaussianAttributes:
-    """The base [B, N, ...] with what the heads said about it; see the module's table."""
+    """Apply the heads' outputs to the base [B, N, ...]; see the module's table."""
     gain = math.log(config.max_gain) * torch.tanh(said["color"][..., :1])
     gain = gain + math.log(config.max_tint) * torch.tanh(said["color"][..., 1:])
     relit = base._replace(colors=(base.colors * gain.exp()).clamp(max=1.0))
@@ -245,12 +260,13 @@ def apply_heads(
 
 
 def blend_toward(value: Tensor, share: Tensor) -> Tensor:
-    """From ``value`` in 0..1 by ``share`` of the way to 1, or, if it is negative, to 0."""
+    """Blend ``value`` in 0..1 by ``share`` towards 1, or towards 0 where that is negative."""
     return value + share * torch.where(share > 0.0, 1.0 - value, value)
 
 
 def rotate_quats(quats: Tensor, x: Tensor) -> Tensor:
-    """Quaternions [..., 4] (w, x, y, z) times the small turn (1, x) / norm, x [..., 3]."""
+    """Multiply quaternions [..., 4] (w, x, y, z) by the small rotation (1, x) / norm, x [...,
+    3]."""
     norm = torch.rsqrt(1.0 + (x * x).sum(-1, keepdim=True))
     w, v = quats[..., :1], quats[..., 1:]
     u = x * norm

@@ -17,7 +17,15 @@ EPS = 1e-6  # of equation 3, as in dual_uv/sampling.py
 
 
 class Network(nn.Module):
-    """From photos and the lift of B people to the attributes of their Gaussians."""
+    """From photos and lift of B people to the attributes of their Gaussians.
+
+    Args:
+        config: Sizes and switches.
+        grids: Of the body.
+
+    Raises:
+        LikenessError: The encoder's weights are missing.
+    """
 
     core_token: Tensor
     shell_token: Tensor
@@ -31,11 +39,12 @@ class Network(nn.Module):
             self.register_buffer(name, torch.from_numpy(getattr(grids, name)), persistent=False)
 
     def forward(self, batch: NetworkBatch, hide: Tensor | None = None) -> GaussianAttributes:
-        """Attributes [B, N, ...].
+        """Compute attributes [B, N, ...].
 
         Args:
-            hide: [B, Tc + Ts] whether a token's scattered features, and its texels' colours, are
-                withheld (training's masking, supplement A.1).
+            batch: The inputs.
+            hide: [B, Tc + Ts] bool: tokens whose scattered features, and texels' colours, are
+                masked (training's masking, supplement A.1).
         """
         features = self.encoder(batch.images.flatten(0, 1))
         core, core_known = self._scatter(
@@ -63,10 +72,10 @@ class Network(nn.Module):
     def _scatter(
         self, features: Tensor, xy: Tensor, seen: Tensor, token: Tensor, count: int
     ) -> tuple[Tensor, Tensor]:
-        """Features [B P, C, h, w] at points [B, P, n, 2], averaged by token over the points and
-        photos that show any (equations 2 and 3; several photos blend linearly, section 4.4).
+        """Features [B P, C, h, w] at points [B, P, n, 2], averaged by token over all seen points
+        and photos (equations 2 and 3; several photos blend linearly, section 4.4).
 
-        Returns [B, count, C] and whether a token got any [B, count].
+        Returns [B, count, C] and [B, count] whether a token got any.
         """
         people, photos, points = seen.shape
         grid = 2.0 * xy.flatten(0, 1)[:, None] - 1.0
@@ -83,13 +92,15 @@ class Network(nn.Module):
 
 
 def create_network(config: NetworkConfig, body: Body, seed: int = 0) -> Network:
-    """A network with its first weights, the same for the same seed.
+    """Create a network with initial weights, the same for the same seed.
 
     Args:
-        body: whose atlas the tokens lie in.
+        config: Sizes and switches.
+        body: The body with the tokens' atlas.
+        seed: Of the weights.
 
     Raises:
-        LikenessError: the encoder's weights are not at hand.
+        LikenessError: The encoder's weights are missing.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

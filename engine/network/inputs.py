@@ -1,4 +1,4 @@
-"""What the network is given, from a matte, a fitted body and its lift. Without torch."""
+"""The network's inputs, from a matte, a fitted body and its lift. Without torch."""
 
 from __future__ import annotations
 
@@ -37,17 +37,19 @@ from .uv_grids import UVGrids
 BACKDROP = 0.5  # behind the person in the encoder's picture: near the mean of what encoders know
 MARGIN = 0.06  # of the person's longer side that the square crop leaves around
 BLANK_COLOR, BLANK_OPACITY, BLANK_SCALE = 0.5, 0.1, float(np.exp(-5.0))
-"""Gaussians before a network without a lift: grey, faint, 6.7 mm (initial biases of relatives)."""
+"""Gaussians before a network without a lift: grey, faint, 6.7 mm (the usual initial biases)."""
 
 
 @dataclass(frozen=True)
 class PhotoInputs:
-    """One photo as the encoder and the projection need it.
+    """Inputs of the encoder and the projection from one photo.
 
     Attributes:
-        image: [S, S, 3] float32 0..1, a square crop with the person on grey.
-        core_xy: [Nc, 2], shell_xy: [Ns, 2] float32 in 0..1 of the crop: where the surface points
-            are seen. core_seen: [Nc], shell_seen: [Ns] which are.
+        image: [S, S, 3] float32 in 0..1, a square crop with the person on grey.
+        core_xy: [Nc, 2] float32 places of the core's surface points, in 0..1 of the crop.
+        core_seen: [Nc] bool: which of them are visible.
+        shell_xy: [Ns, 2] float32, the same of the shell.
+        shell_seen: [Ns] bool.
     """
 
     image: FloatArray
@@ -59,15 +61,16 @@ class PhotoInputs:
 
 @dataclass(frozen=True)
 class NetworkInputs:
-    """All that the network is given for one person.
+    """All inputs of the network for one person.
 
     Attributes:
-        photos: one or several. base: N Gaussians to begin with: the lift's, or blank ones.
+        photos: One or several.
+        base: N initial Gaussians: the lift's, or blank ones.
         uv: [N, 2] float32 their places in the atlas, 0..1, v down.
         facing: [N] float32 cosine between each one's triangle and the camera of the photo that it
             faces most.
         color_map: [M, M, 4] float32 colours in the atlas at the attribute maps' resolution, and
-            where there are any (0 or 1).
+            whether there are any (0 or 1).
     """
 
     photos: tuple[PhotoInputs, ...]
@@ -84,16 +87,17 @@ def network_inputs(
     body: Body,
     lifted: BoundGaussians | None,
 ) -> NetworkInputs:
-    """Make a person ready for the network.
+    """Prepare a person for the network.
 
     Args:
-        shots: the photos' mattes and fits; the avatar stands as in the first one.
-        body: the person's own, as the lift left it (it may have a skirt more than the grids').
-        lifted: the lift's Gaussians; None for a network that does without
-            (``decoder.residual`` off).
+        config: Of the network.
+        grids: Of the network.
+        shots: The photos' mattes and fits; the avatar is posed as in the first one.
+        body: The person's own, as the lift left it (it may have an additional skirt).
+        lifted: The lift's Gaussians; None for a network without them (``decoder.residual`` off).
 
     Raises:
-        LikenessError: the body is another than the grids'.
+        LikenessError: The body is not the grids', or a matte is empty.
     """
     own = len(grids.places)
     if len(body.f) < own or (lifted is None and len(body.f) > own):
@@ -130,8 +134,13 @@ def network_inputs(
 
 @dataclass(frozen=True)
 class SquareCrop:
-    """The person in a square: ``image`` [S, S, 3] on grey, ``camera`` of it, and ``person``
-    [S, S] the pixels that are the person's."""
+    """The person in a square.
+
+    Attributes:
+        image: [S, S, 3] in 0..1, on grey.
+        camera: Of the crop.
+        person: [S, S] bool: the person's pixels.
+    """
 
     image: FloatArray
     camera: Camera
@@ -139,7 +148,16 @@ class SquareCrop:
 
 
 def square_crop(matte: Matte, camera: Camera, size: int) -> SquareCrop:
-    """Cut the person out of a photo, for the encoder."""
+    """Crop the person from a photo, for the encoder.
+
+    Args:
+        matte: Of the photo.
+        camera: Of the photo.
+        size: Of the crop, in pixels.
+
+    Raises:
+        LikenessError: The matte is empty.
+    """
     ys, xs = np.nonzero(matte.alpha > 0.5)
     if not len(xs):
         raise LikenessError(
@@ -162,14 +180,14 @@ def square_crop(matte: Matte, camera: Camera, size: int) -> SquareCrop:
 
 
 def _shares(points: SeenPoints, crop: SquareCrop) -> tuple[FloatArray, BoolArray]:
-    """Places in 0..1 of the crop, in the middle for what is not seen, and what is."""
+    """Places in 0..1 of the crop, in the middle for invisible ones, and the visible ones."""
     size = np.array([crop.camera.width, crop.camera.height])
     xy = np.where(points.seen[:, None], points.xy / size, 0.5)
     return xy.astype(np.float32), points.seen
 
 
 def blank_gaussians(body: Body, config: DecoderConfig) -> BoundGaussians:
-    """One grey Gaussian per covered texel of the attribute map: the paper's own beginning."""
+    """Create one grey Gaussian per covered texel of the attribute map, as in the paper."""
     texels = sample_surface(body, config.map_size)
     count = len(texels.triangle)
     quats = np.zeros((count, 4), np.float32)
@@ -189,9 +207,12 @@ def blank_gaussians(body: Body, config: DecoderConfig) -> BoundGaussians:
 
 
 def atlas_places(bound: BoundGaussians, body: Body, grids: UVGrids) -> FloatArray:
-    """[N, 2] float32 where Gaussians lie in the body's atlas.
+    """Get the places of Gaussians in the body's atlas.
 
-    A skirt is not in it: what hangs on one gets the place of the nearest triangle at rest.
+    The atlas does not contain a skirt: its Gaussians get the place of the nearest triangle at rest.
+
+    Returns:
+        [N, 2] float32 in 0..1.
     """
     triangle, bary = np.asarray(bound.triangle, np.int64), np.asarray(bound.bary, np.float32)
     own = len(grids.places)
@@ -206,7 +227,7 @@ def atlas_places(bound: BoundGaussians, body: Body, grids: UVGrids) -> FloatArra
 
 
 def _facing(bound: BoundGaussians, body: Body, vertices: FloatArray, camera: Camera) -> FloatArray:
-    """[N] float32 cosine between the triangles' normals and the way to the camera."""
+    """[N] float32 cosine between the triangles' normals and the direction to the camera."""
     frames = triangle_frames(vertices, body.f, body.v_template, bound.triangle, bound.bary)
     ray = camera_position(camera) - frames.origin
     ray /= np.maximum(np.linalg.norm(ray, axis=1, keepdims=True), 1e-9)
@@ -223,7 +244,7 @@ def _color_map(base: BoundGaussians, uv: FloatArray, size: int) -> FloatArray:
 
 
 def _blend(maps: Sequence[FloatArray]) -> FloatArray:
-    """[M, M, 4] the mean of those of [M, M, 4] maps that show something."""
+    """[M, M, 4] the mean of those of [M, M, 4] maps that have a colour."""
     stack = np.stack(maps)
     weight = stack[..., 3:]
     total = weight.sum(0)
@@ -233,7 +254,7 @@ def _blend(maps: Sequence[FloatArray]) -> FloatArray:
 
 
 def color_patches(color_map: FloatArray, grids: UVGrids, patch: int) -> FloatArray:
-    """[Tc, patch * patch * 4] the texels of a colour map [M, M, 4] by core token."""
+    """Cut a colour map [M, M, 4] into the core tokens' texels [Tc, patch * patch * 4]."""
     side = grids.core.size
     cut = color_map.reshape(side, patch, side, patch, 4).transpose(0, 2, 1, 3, 4)
     out: FloatArray = cut.reshape(side * side, patch * patch * 4)[grids.core_cells]
@@ -241,17 +262,23 @@ def color_patches(color_map: FloatArray, grids: UVGrids, patch: int) -> FloatArr
 
 
 LIFT_CHANNELS = 17
-"""Numbers of :func:`lift_channels`."""
+"""Channels of :func:`lift_channels`."""
 
 
 def lift_channels(base: BoundGaussians, facing: FloatArray) -> FloatArray:
-    """[N, 17] float32: what a Gaussian is before the network, in numbers near one: colour (3),
-    opacity, logarithms of two scales, offset (3) in units of 5 cm, rotation (4), layer (3) and
-    facing.
+    """Describe Gaussians before the network, in numbers near one.
 
-    Scales are told relative to the lift's own, their median: a lift of four times as many
-    Gaussians, each half as large, says the same. So what was learned from small lifts holds for
-    larger ones (docs/training.md).
+    Scales are relative to the lift's median: a lift of four times as many Gaussians, each half as
+    large, gives the same. So what was learned from small lifts holds for larger ones
+    (docs/training.md).
+
+    Args:
+        base: N Gaussians.
+        facing: [N] of :class:`NetworkInputs`.
+
+    Returns:
+        [N, 17] float32: colour (3), opacity, logarithms of two scales, offset (3) in units of 5 cm,
+            rotation (4), layer (3) and facing.
     """
     logs = np.log(np.maximum(base.scales[:, :2], 1e-6))
     logs -= np.median(logs) if len(logs) else 0.0

@@ -1,7 +1,7 @@
 """A network's folder: ``config.json``, ``decoder.safetensors`` and ``encoder.safetensors``.
 
 An encoder that was never trained here (``encoder.frozen`` of another kind than our own) is not
-written: it is found by its source again. Needs torch.
+saved: it is found by its source again. Needs torch.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ DECODER_FILE, ENCODER_FILE = "decoder.safetensors", "encoder.safetensors"
 
 
 def keeps_encoder(config: EncoderConfig) -> bool:
-    """Whether the encoder's weights belong into the folder."""
+    """Whether the encoder's weights belong in the folder."""
     return config.kind == "own" or not config.frozen
 
 
 def save_network(network: Network, folder: Path) -> None:
-    """Write the network's files into ``folder``, all or none.
+    """Write the network's files into a folder atomically.
 
     Raises:
-        LikenessError: the folder cannot be written to.
+        LikenessError: The folder cannot be written.
     """
     with atomic_write_files(folder) as scratch:
         save_config(network.config, scratch)
@@ -40,10 +40,10 @@ def save_network(network: Network, folder: Path) -> None:
 
 
 def load_network(folder: Path, body: Body) -> Network:
-    """Read a network in evaluation mode.
+    """Read a network, in evaluation mode.
 
     Raises:
-        LikenessError: a file is missing or damaged, or does not fit the config or the body.
+        LikenessError: A file is missing or damaged, or does not fit the config or the body.
     """
     config = load_config(NetworkConfig, folder)
     network = create_network(config, body)
@@ -57,7 +57,7 @@ def load_weights(module: nn.Module, path: Path) -> None:
     """Fill a module from a safetensors file.
 
     Raises:
-        LikenessError: it is missing or damaged, or has other names or shapes.
+        LikenessError: It is missing or damaged, or has other names or shapes.
     """
     remedy = "Use the files as they were saved, or train the network again."
     try:

@@ -1,11 +1,11 @@
-"""A network as ONNX files for the run time without torch. Needs torch, onnx and onnxscript.
+"""A network as ONNX files, for use without torch. Needs torch, onnx and onnxscript.
 
     python -m likeness.engine.network.onnx_export FOLDER [BODY]
 
-writes ``decoder.onnx`` and, of an encoder of our own, ``encoder.onnx`` beside the weights of a
-network's folder. The number of Gaussians and the batch are free. Matrices and kernels are stored
-in half precision and cast where they are used, so that everything is computed in single; the
-rest, norms, biases and the code of the positions among it, stays single.
+writes ``decoder.onnx`` and, for our own encoder, ``encoder.onnx`` beside the weights in a network's
+folder. The number of Gaussians and the batch are free. Matrices and kernels are stored in half
+precision and cast where they are used, so that everything is computed in single precision; the
+rest, such as norms, biases and the positions' code, stays single.
 """
 
 from __future__ import annotations
@@ -48,18 +48,19 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET = 20  # the first with GridSample as torch means it for any rank; ONNX Runtime >= 1.17
-LARGE = 8192  # numbers of a tensor: what is smaller, as the heads are, would save nothing
+LARGE = 8192  # numbers of a tensor; smaller ones, such as the heads, would save nothing
 MAX_HALF = 65504.0
 
 
 class FlatDecoder(nn.Module):
-    """The decoder with nothing but tensors as arguments, in the order of :data:`DECODER_INPUTS`."""
+    """The decoder with only tensors as arguments, in the order of :data:`DECODER_INPUTS`."""
 
     def __init__(self, decoder: Decoder) -> None:
         super().__init__()
         self.decoder = decoder
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """Compute the attributes in the order of :data:`ATTRIBUTES`."""
         said: GaussianAttributes = self.decoder(*given[:7], GaussianAttributes(*given[7:]))
         return tuple(said)
 
@@ -68,13 +69,14 @@ def export_onnx(network: Network, folder: Path) -> list[Path]:
     """Write a network's ONNX files beside its weights.
 
     Args:
-        network: as saved in ``folder``. folder: that ``files.save_network`` wrote.
+        network: As saved in ``folder``.
+        folder: Written by :func:`.network_files.save_network`.
 
     Returns:
-        The files; of another program's encoder none is written.
+        The files; third-party encoders are not exported.
 
     Raises:
-        LikenessError: the exporter's packages are not installed, or nothing can be written.
+        LikenessError: The exporter's packages are not installed, or the folder cannot be written.
     """
     was_training = network.training
     network.eval()
@@ -97,10 +99,13 @@ def export_onnx(network: Network, folder: Path) -> list[Path]:
 def decoder_example(
     config: DecoderConfig, grids: UVGrids, batch: int, count: int
 ) -> tuple[Tensor, ...]:
-    """Random arguments of the decoder in the order of :data:`DECODER_INPUTS`.
+    """Create random arguments of the decoder in the order of :data:`DECODER_INPUTS`.
 
     Args:
-        batch: people. count: Gaussians of each.
+        config: Of the decoder.
+        grids: Of the network.
+        batch: Number of people.
+        count: Number of Gaussians of each.
     """
     core, shell = len(grids.core_cells), len(grids.shell_cells)
     draw = torch.Generator().manual_seed(0)
@@ -189,8 +194,8 @@ def _exported(
 
 
 def strip_source_paths(model: onnx.ModelProto) -> None:
-    """Take out where in the source each node is from: the exporter notes whole paths of the machine
-    that it runs on, and the files are passed on."""
+    """Remove the source location of each node: the exporter records absolute paths of this machine,
+    and the files are published."""
     for graph in (model.graph, *model.functions):
         for thing in (graph, *graph.node, *graph.value_info):
             del thing.metadata_props[:]
@@ -201,9 +206,9 @@ def strip_source_paths(model: onnx.ModelProto) -> None:
 
 
 def convert_to_half(model: onnx.ModelProto) -> None:
-    """Store what is multiplied by (matrices, kernels) in half precision, with a cast behind each.
+    """Store factors (matrices, kernels) in half precision, each followed by a cast.
 
-    A tensor with a number beyond half precision's range stays as it is.
+    A tensor with a number beyond half precision's range stays unchanged.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -240,7 +245,11 @@ def _note(model: onnx.ModelProto, note: dict[str, Any]) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Export the network of a folder; returns the exit code."""
+    """Export the network of a folder.
+
+    Returns:
+        The exit code.
+    """
     if len(argv) not in (1, 2):
         print(__doc__, file=sys.stderr)
         return 2

@@ -1,9 +1,9 @@
 """The network without torch: ONNX Runtime, numpy and scipy.
 
-``onnx_export.py`` writes ``encoder.onnx`` and ``decoder.onnx`` beside a network's weights. What
-lies between the two, the Dual-UV projection (paper equations 2-4), happens here as it does in
-``model.py``. A network without these files, which those with another program's encoder never
-have, runs in torch (``torch_runtime.py``) where torch is installed.
+``onnx_export.py`` writes ``encoder.onnx`` and ``decoder.onnx`` beside a network's weights. The
+Dual-UV projection between the two (paper equations 2-4) is computed here, as in
+``dual_uv_network.py``. A network without these files, which third-party encoders never have, runs
+in torch (``torch_runtime.py``) where that is installed.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ if TYPE_CHECKING:
 
 ENCODER_ONNX, DECODER_ONNX = "encoder.onnx", "decoder.onnx"
 NOTE = "likeness"
-"""Key of the files' metadata under which the export says what they were made from."""
+"""Key of the files' metadata under which the export describes their origin."""
 
 VERSION = 3
-"""Of the ONNX files: what their inputs mean (``context.head_channels`` among them). Raise it when
-that changes, so that a network is not given what it has not learned from."""
+"""Of the ONNX files: the meaning of their inputs (``context.head_channels`` among them). Increase
+it when that changes, so that a network does not get inputs that it was not trained with."""
 
 ATTRIBUTES = ("offset", "quats", "scales", "opacities", "colors")
-"""What the decoder changes: its outputs, and inputs with ``base_`` before their names."""
+"""Attributes that the decoder changes: its outputs, and inputs with the prefix ``base_``."""
 
 DECODER_INPUTS = (
     "core",
@@ -60,7 +60,7 @@ DECODER_INPUTS = (
     "lift",
     *(f"base_{name}" for name in ATTRIBUTES),
 )
-"""Of a decoder with all that the paper has; the export keeps their order."""
+"""Of a decoder with all features of the paper; the export keeps their order."""
 
 PER_GAUSSIAN = DECODER_INPUTS[5:]
 AT_ONCE = 131_072  # Gaussians: their heads take 200 MB; more would take as much more again
@@ -70,11 +70,15 @@ EXPORT_AGAIN = "Export the network again: python -m likeness.engine.network.onnx
 
 
 class NetworkRuntime(Protocol):
-    """A network that is ready to be used on one body.
+    """A network, ready to use on one body.
 
     Attributes:
-        folder: where it lies. config: what it is made of. grids: over the body.
-        backend: what runs it. sha256: of its files by name. warnings: what the user should know.
+        folder: Its files.
+        config: Its sizes and switches.
+        grids: Over the body.
+        backend: What runs it.
+        sha256: Of its files by name.
+        warnings: For the user.
     """
 
     folder: Path
@@ -85,13 +89,14 @@ class NetworkRuntime(Protocol):
     warnings: tuple[str, ...]
 
     def run(self, inputs: NetworkInputs, progress: Progress | None = None) -> BoundGaussians:
-        """The Gaussians ``inputs.base`` with the network's attributes.
+        """Compute new attributes of the Gaussians ``inputs.base``.
 
         Args:
-            progress: told of the steps, as parts of a stage "network".
+            inputs: Of one person.
+            progress: Called with the steps, as parts of a stage "network".
 
         Raises:
-            LikenessError: the network gave what are no numbers.
+            LikenessError: The network's output is not finite.
         """
 
 
@@ -99,11 +104,13 @@ class OnnxRuntime:
     """A :class:`NetworkRuntime` on the CPU.
 
     Args:
-        folder: with both ONNX files. config: the folder's. grids: over the body that is used.
-        threads: of ONNX Runtime; as many as numba's if None.
+        folder: With both ONNX files.
+        config: The folder's.
+        grids: Over the body in use.
+        threads: Of ONNX Runtime; None for numba's number.
 
     Raises:
-        LikenessError: a file is missing or damaged, or was made from other weights than those
+        LikenessError: A file is missing or damaged, or was exported from other weights than those
             beside it, for another config or another body.
     """
 
@@ -131,15 +138,15 @@ class OnnxRuntime:
         return self.decoded(inputs, features)
 
     def encoded(self, image: FloatArray) -> FloatArray:
-        """Features [C, h, w] of a picture [S, S, 3] 0..1."""
+        """Compute features [C, h, w] of a picture [S, S, 3] in 0..1."""
         picture = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
         out: FloatArray = self._encoder.run(["features"], {"images": picture})[0][0]
         return out
 
     def decoded(self, inputs: NetworkInputs, features: Sequence[FloatArray]) -> BoundGaussians:
-        """The Gaussians from each photo's features [C, h, w]."""
+        """Compute the Gaussians from each photo's features [C, h, w]."""
         all_fed = decoder_inputs(inputs, features, self.grids, self.config)
-        # What an ablation leaves out is no input of its decoder.
+        # The decoder of an ablation lacks some of the inputs.
         fed = {end.name: all_fed[end.name] for end in self._decoder.get_inputs()}
         parts = []
         for start in range(0, max(len(inputs.base), 1), AT_ONCE):
@@ -162,32 +169,32 @@ class OnnxRuntime:
         for end in ends:
             if end.name not in expected or list(end.shape[1:]) != expected[end.name]:
                 raise LikenessError(
-                    f"'{path}': '{end.name}' of size {list(end.shape[1:])} is not what "
-                    f"'{CONFIG_FILE}' and the body ask for.",
+                    f"'{path}': the size {list(end.shape[1:])} of '{end.name}' does not fit "
+                    f"'{CONFIG_FILE}' and the body.",
                     EXPORT_AGAIN,
                 )
         return session
 
 
 class BodyMismatchError(LikenessError):
-    """A network was made for another body than the one that is fitted."""
+    """A network was made for another body than the fitted one."""
 
 
 def load_runtime(folder: Path, body: Body, threads: int | None = None) -> NetworkRuntime:
-    """Make a network ready: in ONNX Runtime where it was exported, else in torch.
+    """Load a network: in ONNX Runtime where it was exported, else in torch.
 
     Args:
-        folder: as ``files.save_network`` and ``onnx_export.export_onnx`` wrote it.
-        body: that is fitted to photos; only its atlas counts.
-        threads: as for :class:`OnnxRuntime`.
+        folder: Written by :func:`.network_files.save_network` and :func:`.onnx_export.export_onnx`.
+        body: That is fitted to photos; only its atlas counts.
+        threads: As for :class:`OnnxRuntime`.
 
     Raises:
-        AnotherBodyError: the body has another atlas.
-        LikenessError: there is no network, it cannot be used, or not here.
+        BodyMismatchError: The body has another atlas.
+        LikenessError: The network is missing or unusable, or a package is missing.
     """
     if not folder.is_dir():
         raise LikenessError(
-            f"There is no network in '{folder}': it is no folder.",
+            f"'{folder}' is not a network's folder.",
             "Give the folder that training wrote, or use --network none.",
         )
     config = load_config(NetworkConfig, folder)
@@ -202,18 +209,18 @@ def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Networ
     if config.encoder.kind != "own":
         raise LikenessError(
             f"The network in '{folder}' needs torch, which is not installed: its encoder "
-            f"({config.encoder.kind}) is another program's.",
-            "Run pip install -e '.[encoders]' in the project's folder, or use a network with an "
-            "encoder of its own.",
+            f"({config.encoder.kind}) is not our own.",
+            "Run pip install -e '.[encoders]' in the project's folder, or use a network with our "
+            "own encoder.",
         )
-    raise LikenessError(f"'{folder}' has no {' and no '.join(missing)}.", EXPORT_AGAIN)
+    raise LikenessError(f"'{folder}' lacks {' and '.join(missing)}.", EXPORT_AGAIN)
 
 
 def import_onnx_runtime() -> Any:
-    """The package, which loads late.
+    """Import ONNX Runtime, which loads slowly.
 
     Raises:
-        LikenessError: it is not there, or not of this system.
+        LikenessError: It is missing, or not for this system.
     """
     try:
         import onnxruntime
@@ -226,19 +233,19 @@ def import_onnx_runtime() -> Any:
 
 
 def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """An ONNX file, ready to run on the CPU.
+    """Open an ONNX file on the CPU.
 
     Raises:
-        LikenessError: it is missing or damaged, or ONNX Runtime is.
+        LikenessError: It is missing or damaged, or ONNX Runtime is.
     """
     onnxruntime = import_onnx_runtime()
     if not path.is_file():
         raise LikenessError(f"'{path}' is missing.", EXPORT_AGAIN)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    # Threads that wait for work would take the cores from numba's loops after this.
+    # Spinning threads would take the cores from numba's loops.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_mem_pattern = False  # no two portraits have as many Gaussians
+    options.enable_mem_pattern = False  # the number of Gaussians differs between portraits
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -248,10 +255,12 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
 
 
 def export_note(config: NetworkConfig, grids: UVGrids, weights: str) -> dict[str, Any]:
-    """What the export writes into its files: what they are of.
+    """Describe the origin of exported files.
 
     Args:
-        weights: sha256 of the safetensors file that was exported.
+        config: Of the network.
+        grids: Of the network.
+        weights: SHA-256 of the exported safetensors file.
     """
     return {
         "version": VERSION,
@@ -263,7 +272,8 @@ def export_note(config: NetworkConfig, grids: UVGrids, weights: str) -> dict[str
 
 
 def cells_digest(grids: UVGrids) -> str:
-    """sha256 of which cells are tokens: what has to be the same where a network is used."""
+    """Compute the SHA-256 of the cells that are tokens, which must be the same where a network is
+    used."""
     both = (np.asarray(cells, "<i8").tobytes() for cells in (grids.core_cells, grids.shell_cells))
     return hashlib.sha256(b"|".join(both)).hexdigest()
 
@@ -332,10 +342,13 @@ def _expected_sizes(config: NetworkConfig, grids: UVGrids) -> dict[str, list[int
 def decoder_inputs(
     inputs: NetworkInputs, features: Sequence[FloatArray], grids: UVGrids, config: NetworkConfig
 ) -> dict[str, FloatArray]:
-    """What the decoder is given, by the names of its ONNX file; a batch of one.
+    """Compute the decoder's inputs, by the names of its ONNX file, for a batch of one.
 
     Args:
-        features: of each photo, [C, h, w].
+        inputs: Of one person.
+        features: Of each photo, [C, h, w].
+        grids: Of the network.
+        config: Of the network.
     """
     core = (grids.core_token, len(grids.core_cells))
     shell = (grids.shell_token, len(grids.shell_cells))
@@ -364,16 +377,18 @@ def average_tokens(
     token: IntArray,
     count: int,
 ) -> tuple[FloatArray, FloatArray]:
-    """Features at seen points, averaged by token (equations 2 and 3).
+    """Average features at visible points by token (equations 2 and 3).
 
-    Several photos blend linearly (paper section 4.4): each counts by the points that it shows.
+    Several photos blend linearly (paper section 4.4): each counts by its visible points.
 
     Args:
-        features: of each photo, [C, h, w]. seen_at: of each photo, places [n, 2] in 0..1 of it
-            and which of them are seen [n]. token: [n] that each point belongs to.
+        features: Of each photo, [C, h, w].
+        seen_at: Of each photo, places [n, 2] in 0..1 and [n] whether they are visible.
+        token: [n] token of each point.
+        count: Number of tokens.
 
     Returns:
-        [count, C] float32, zero where nothing was seen, and [count] 0 or 1 whether anything was.
+        [count, C] float32, zero where nothing was visible, and [count] 0 or 1 whether anything was.
     """
     sums = np.zeros((count, len(features[0])), np.float32)
     total = np.zeros(count)

@@ -20,8 +20,15 @@ from .uv_grids import UVGrids
 
 
 class GaussianAttributes(NamedTuple):
-    """What a network may change of Gaussians, as in ``BoundGaussians``: offset [..., N, 3],
-    quats [..., N, 4], scales [..., N, 3], opacities [..., N], colors [..., N, 3]."""
+    """Attributes of Gaussians that a network may change, as in ``BoundGaussians``.
+
+    Attributes:
+        offset: [..., N, 3].
+        quats: [..., N, 4].
+        scales: [..., N, 3].
+        opacities: [..., N].
+        colors: [..., N, 3].
+    """
 
     offset: Tensor
     quats: Tensor
@@ -30,20 +37,26 @@ class GaussianAttributes(NamedTuple):
     colors: Tensor
 
     def of(self, row: int, count: int) -> GaussianAttributes:
-        """Those of one person of a batch, without the padding."""
+        """Get one person of a batch, without padding."""
         return GaussianAttributes(*(values[row, :count] for values in self))
 
 
 @dataclass(frozen=True)
 class NetworkBatch:
-    """B people with P photos each and N Gaussians at most.
+    """B people with P photos each and at most N Gaussians; see ``PhotoInputs`` and
+    ``NetworkInputs``.
 
     Attributes:
-        images: [B, P, 3, S, S]. core_xy: [B, P, Nc, 2], core_seen: [B, P, Nc] 0 or 1;
-            shell_xy: [B, P, Ns, 2], shell_seen: [B, P, Ns]: see ``PhotoInputs``.
+        images: [B, P, 3, S, S].
+        core_xy: [B, P, Nc, 2].
+        core_seen: [B, P, Nc] 0 or 1.
+        shell_xy: [B, P, Ns, 2].
+        shell_seen: [B, P, Ns] 0 or 1.
         patches: [B, Tc, p * p * 4] colours of the tokens' texels.
-        uv: [B, N, 2]. lift: [B, N, 56], see ``head_channels``. base: what the residuals count
-            from. counts: how many of the N each person has; the rest is zero.
+        uv: [B, N, 2].
+        lift: [B, N, 56], see ``head_channels``.
+        base: What the residuals count from.
+        counts: Number of Gaussians of each person; the rest is zero.
     """
 
     images: Tensor
@@ -58,7 +71,7 @@ class NetworkBatch:
     counts: tuple[int, ...]
 
     def to(self, device: torch.device | str) -> NetworkBatch:
-        """The same on a device."""
+        """Move it to a device."""
         moved = {}
         for f in fields(self):
             value = getattr(self, f.name)
@@ -73,14 +86,17 @@ class NetworkBatch:
 def collate(
     people: Sequence[NetworkInputs], grids: UVGrids, config: DecoderConfig, padding: int = 1
 ) -> NetworkBatch:
-    """Put people into one batch, on the CPU.
+    """Collate people into a batch on the CPU.
 
     Args:
+        people: B of them.
+        grids: Of the network.
+        config: Of the decoder.
         padding: N is a multiple of it. Where no two batches are of one size, torch's kernels for
             bf16 on the CPU keep memory for each.
 
     Raises:
-        LikenessError: they have different numbers of photos.
+        LikenessError: They have different numbers of photos.
     """
     if len({len(person.photos) for person in people}) != 1:
         raise LikenessError(
@@ -119,7 +135,7 @@ def collate(
 
 
 def replace_attributes(base: BoundGaussians, attributes: GaussianAttributes) -> BoundGaussians:
-    """The Gaussians with one person's attributes [N, ...] instead of their own."""
+    """Replace the Gaussians' attributes by one person's attributes [N, ...]."""
     values = {
         name: value.detach().float().cpu().numpy() for name, value in attributes._asdict().items()
     }

@@ -1,4 +1,4 @@
-"""The network in torch, for what cannot be exported; on a GPU where there is one."""
+"""The network in torch, for what cannot be exported; on the GPU if there is one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from .tensor_batch import collate
 
 
 class TorchRuntime:
-    """A :class:`.runtime.Runtime` of the files that ``files.save_network`` writes.
+    """A :class:`.runtime.NetworkRuntime` of the files that :func:`.network_files.save_network`
+    writes.
 
     Args:
-        folder: the network's. body: whose atlas the tokens lie in.
-        device: a torch device; the GPU if None, where there is one.
+        folder: The network's.
+        body: The body with the tokens' atlas.
+        device: A torch device; None for the GPU if there is one, else the CPU.
 
     Raises:
-        LikenessError: as for :func:`.files.load_network`.
+        LikenessError: As for :func:`.network_files.load_network`.
     """
 
     backend = "torch"
@@ -45,7 +47,11 @@ class TorchRuntime:
         self.sha256 = {name: file_sha256(folder / name) for name in names}
 
     def run(self, inputs: NetworkInputs, progress: Progress | None = None) -> BoundGaussians:
-        """See :class:`.runtime.Runtime`."""
+        """See :meth:`.runtime.NetworkRuntime.run`.
+
+        Raises:
+            LikenessError: The output is not finite, or the GPU's memory is too small.
+        """
         if progress is not None:
             progress("network", 0.1, "improving the Gaussians")
         threads = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""The network's two UV grids over a body: which cells are tokens, and what lies in them."""
+"""The network's two UV grids over a body: the cells that are tokens, and the points in them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from ..gaussians.lift.pixel_grids import nearest_known
 from .config import DecoderConfig
 
 LIMBS = ("face", "scalp", "neck", "torso", "arm", "hand", "leg", "foot")
-"""What the surface is told apart into for the heads; ears go with the neck, eyes and the mouth with
-the face."""
+"""Segments of the surface for the heads; ears belong to the neck, eyes and mouth to the face."""
 
 _LIMB_OF = {"ear": "neck"} | dict.fromkeys(
     ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue", "lips", "eyelid"), "face"
@@ -23,19 +22,23 @@ _LIMB_OF = {"ear": "neck"} | dict.fromkeys(
 
 @dataclass(frozen=True)
 class UVGrids:
-    """What is the same for every photo of every person.
+    """What all photos of all people share.
 
     Attributes:
-        core, shell: surface points in the cells of the two grids; Nc and Ns of them.
-        core_cells: [Tc], shell_cells: [Ts] the cells that are tokens, counted row by row: those
-            that any texel of the attribute map lies in. The atlas leaves the others empty.
-        core_token: [Nc], shell_token: [Ns] the token that each surface point belongs to.
-        position: [Tc, 3] metres: where the core tokens lie on the template, the canonical
-            position map (supplement A.1).
-        places: [F, 3, 2] where the corners of the body's triangles lie in the atlas (v down).
-        texel_place: [M, M, 3] float32 metres, texel_normal: [M, M, 3] float32 and texel_limb:
-            [M, M] int8 index into LIMBS: the template at each texel of the attribute map; texels
-            beside all charts have the nearest one's.
+        core: Nc surface points in the cells of the core's grid.
+        shell: Ns surface points in the cells of the shell's grid.
+        core_cells: [Tc] cells that are tokens, numbered row by row: those with any texel of the
+            attribute map. The atlas leaves the others empty.
+        shell_cells: [Ts] the same of the shell.
+        core_token: [Nc] token of each surface point.
+        shell_token: [Ns] the same of the shell.
+        position: [Tc, 3] metres: places of the core tokens on the template, the canonical position
+            map (supplement A.1).
+        places: [F, 3, 2] places of the corners of the body's triangles in the atlas (v down).
+        texel_place: [M, M, 3] float32 metres: the template at each texel of the attribute map;
+            texels outside all charts have the nearest one's.
+        texel_normal: [M, M, 3] float32 its normals.
+        texel_limb: [M, M] int8 index into LIMBS.
     """
 
     core: SurfaceSamples
@@ -52,15 +55,16 @@ class UVGrids:
 
 
 def uv_grids(body: Body, config: DecoderConfig) -> UVGrids:
-    """The grids over a body's atlas.
+    """Compute the grids over a body's atlas.
 
     Args:
-        body: with its atlas; only the template's shape counts, so any person's will do.
+        body: With its atlas; only the template's shape counts, so any person's will do.
+        config: Of the decoder.
     """
     core = sample_surface(body, config.core_grid, config.samples_per_side)
     shell = sample_surface(body, config.shell_grid, config.samples_per_side)
     texels = sample_surface(body, config.map_size)
-    # A Gaussian at a chart's border reads the texels around it: those one beyond count as well.
+    # A Gaussian at a chart's border reads the texels around it, so those one beyond count too.
     used = np.zeros((config.core_grid, config.core_grid), bool)
     for down in (-1, 0, 1):
         for right in (-1, 0, 1):
@@ -108,8 +112,8 @@ def _texel_maps(body: Body, texels: SurfaceSamples) -> tuple[FloatArray, FloatAr
 
 
 def _means(points: FloatArray, token: IntArray, count: int) -> FloatArray:
-    """[count, 3] means of points by token. A token without a point, at the rim of a chart, lies
-    where the one before it does."""
+    """[count, 3] means of points by token. A token without a point, at the rim of a chart, gets the
+    place of the previous one."""
     means, number = means_by(points, token, count)
     filled = np.maximum.accumulate(np.where(number > 0, np.arange(count), -1))
     first = int(np.argmax(number > 0))
@@ -119,8 +123,11 @@ def _means(points: FloatArray, token: IntArray, count: int) -> FloatArray:
 
 
 def means_by(values: FloatArray, number: IntArray, count: int) -> tuple[FloatArray, IntArray]:
-    """[count, K] means of values [n, K] by their number [n], zero where there are none, and
-    [count] how many there are of each."""
+    """Compute means of values [n, K] by their number [n].
+
+    Returns:
+        [count, K] means, zero where there are no values, and [count] their counts.
+    """
     held = np.bincount(number, minlength=count)
     sums = [np.bincount(number, values[:, c], count) for c in range(values.shape[1])]
     return np.stack(sums, -1) / np.maximum(held, 1)[:, None], held

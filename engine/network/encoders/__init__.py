@@ -13,20 +13,20 @@ __all__ = ["Encoder", "create_encoder"]
 
 
 def create_encoder(config: EncoderConfig, allow_download: bool | None = None) -> Encoder:
-    """The encoder that a config describes.
+    """Create the encoder that a config describes.
 
     Our own one starts with random weights from torch's global generator, so seed that (as
-    ``create_network`` does) or load a state afterwards. The others come with their weights, from
-    a file or a folder; see :func:`~likeness.engine.files.weights.find_weights`.
+    ``create_network`` does) or load a state afterwards. The others come with their weights, from a
+    file or a folder; see :func:`~likeness.engine.files.weights.find_weights`.
 
     Args:
-        config: kind, sizes, source, and whether it is trained.
-        allow_download: whether weights that are not on this computer may be fetched; None asks
-            the environment (``LIKENESS_ALLOW_DOWNLOAD``).
+        config: Kind, sizes, source, and whether it is trained.
+        allow_download: Whether missing weights may be downloaded; None asks the environment
+            (``LIKENESS_ALLOW_DOWNLOAD``).
 
     Raises:
-        LikenessError: the weights are missing or damaged, are not of this kind, or do not fit
-            the config; a package is missing.
+        LikenessError: The weights are missing or damaged, are not of this kind, or do not fit the
+            config; or a package is missing.
     """
     if config.kind == "own":
         from .compact_encoder import CompactEncoder
@@ -41,5 +41,5 @@ def create_encoder(config: EncoderConfig, allow_download: bool | None = None) ->
 
         return HubEncoder(config, allow_download).frozen_if_wanted()
     raise LikenessError(
-        f"There is no encoder '{config.kind}'.", f"Choose one of: {', '.join(ENCODERS)}."
+        f"The encoder '{config.kind}' is unknown.", f"Choose one of: {', '.join(ENCODERS)}."
     )

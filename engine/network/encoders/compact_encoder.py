@@ -1,10 +1,9 @@
 """Our own encoder: small, trained together with the decoder, free to be shipped.
 
-Four stages of convolutional blocks at strides 4, 8, 16 and 32 (depthwise 7 x 7, then a channel
-MLP: Liu et al. 2022, "A ConvNet for the 2020s"), self-attention over the coarsest one, so that
-every place knows the whole person, and a way back up that adds the finer stages again
-(Lin et al. 2017, "Feature Pyramid Networks"), so that features at stride 8 still tell where
-things are to the pixel.
+Four stages of convolutional blocks at strides 4, 8, 16 and 32 (depthwise 7 x 7, then a channel MLP:
+Liu et al. 2022, "A ConvNet for the 2020s"), self-attention over the coarsest one, so that every
+place sees the whole person, and an upward path that adds the finer stages again (Lin et al. 2017,
+"Feature Pyramid Networks"), so that features at stride 8 still locate things to the pixel.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class ConvBlock(nn.Module):
         self.mlp = _mlp(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] the same form."""
+        """Map [B, C, H, W] to the same shape."""
         out: Tensor = self.mlp(self.norm(self.spread(x).permute(0, 2, 3, 1)))
         return x + out.permute(0, 3, 1, 2)
 
@@ -52,7 +51,7 @@ class AttentionBlock(nn.Module):
         self.mlp = _mlp(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] the same form."""
+        """Map [B, C, H, W] to the same shape."""
         height, width = x.shape[2:]
         tokens: Tensor = x.flatten(2).transpose(1, 2)
         heads = self.query_key_value(self.norm_attention(tokens)).unflatten(2, (3, HEADS, -1))
@@ -66,15 +65,18 @@ class AttentionBlock(nn.Module):
 class CompactEncoder(Encoder):
     """Convolutional pyramid with attention at its top; about 2 M parameters for ``base``.
 
+    Args:
+        config: Its sizes.
+
     Raises:
-        LikenessError: the picture's side does not divide by 32, or there is no such stride.
+        LikenessError: The picture's side is not a multiple of 32, or the stride is not available.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config, NORMAL)
         if config.stride not in STRIDES:
             raise LikenessError(
-                f"Our own encoder has no stride of {config.stride}.",
+                f"Our own encoder does not have a stride of {config.stride}.",
                 f"Set encoder.stride to one of: {', '.join(map(str, STRIDES))}.",
             )
         if config.image_size % STRIDES[-1]:
@@ -94,7 +96,7 @@ class CompactEncoder(Encoder):
             nn.Sequential(*(ConvBlock(w) for _ in range(config.depth))) for w in widths
         )
         self.attention = nn.Sequential(*(AttentionBlock(widths[-1]) for _ in range(config.depth)))
-        # The way back up has one width; it starts at the coarsest stage and ends at our stride.
+        # The upward path has one width, from the coarsest stage to our stride.
         first, top = STRIDES.index(config.stride), widths[2]
         self.laterals = nn.ModuleList(nn.Conv2d(w, top, 1) for w in widths[first:])
         self.wider = nn.ModuleList(ConvBlock(top) for _ in widths[first:-1])
@@ -103,7 +105,7 @@ class CompactEncoder(Encoder):
         self.apply(_first_weights)
 
     def features(self, images: Tensor) -> Tensor:
-        """[B, C, S / stride, S / stride] of normalised pictures [B, 3, S, S]."""
+        """Compute [B, C, S / stride, S / stride] of normalised pictures [B, 3, S, S]."""
         x = self.stem(images)
         levels = [self.stages[0](x)]
         for narrower, stage in zip(self.narrower, self.stages[1:], strict=True):
@@ -112,7 +114,7 @@ class CompactEncoder(Encoder):
         levels = levels[-len(self.laterals) :]
         x = self.laterals[-1](levels[-1])
         for i in range(len(self.wider) - 1, -1, -1):
-            # Nearest: its way back is deterministic on GPUs; the block after it smooths.
+            # Nearest: its backward pass is deterministic on GPUs; the block after it smooths.
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             x = self.wider[i](x + self.laterals[i](levels[i]))
         out: Tensor = self.head(self.norm(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
@@ -127,7 +129,7 @@ def _mlp(width: int) -> nn.Sequential:
 
 @torch.no_grad()
 def _first_weights(module: nn.Module) -> None:
-    """Keep the size of what passes: variance 1 / inputs, biases 0."""
+    """Preserve the variance of activations: variance 1 / inputs, biases 0."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         inputs = module.weight[0].numel()
         nn.init.trunc_normal_(module.weight, std=inputs**-0.5)

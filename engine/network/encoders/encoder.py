@@ -1,4 +1,4 @@
-"""What the encoders have in common, and the one place that chooses among them."""
+"""The base class of the encoders."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class Encoder(nn.Module, ABC):
     """From square pictures to features on a grid.
 
-    A frozen one stays in evaluation mode whatever :meth:`train` is told, its parameters take no
-    gradients, and it keeps no activations.
+    A frozen one always stays in evaluation mode, its parameters have no gradients, and it keeps no
+    activations.
 
     Args:
-        config: what it takes and gives.
-        normal: mean and deviation of each colour channel that the backbone expects.
+        config: Of its inputs and outputs.
+        normal: Mean and deviation of each colour channel that the backbone expects.
     """
 
     mean: Tensor
@@ -40,19 +40,19 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
-        """Features of normalised pictures, as :meth:`forward` gives them."""
+        """Compute features of normalised pictures, as :meth:`forward` returns them."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features [B, C, S / stride, S / stride] of pictures [B, 3, S, S], RGB in 0..1.
+        """Compute features [B, C, S / stride, S / stride] of pictures [B, 3, S, S], RGB in 0..1.
 
         Raises:
-            LikenessError: the pictures or the features are of another size than the config says.
+            LikenessError: The pictures or the features differ in size from the config.
         """
         config = self.config
         side = config.image_size
         if tuple(images.shape[1:]) != (3, side, side):
             raise LikenessError(
-                f"The encoder was given pictures {list(images.shape)}, not [B, 3, {side}, {side}].",
+                f"The encoder got pictures {list(images.shape)}, not [B, 3, {side}, {side}].",
                 "Crop and resize them to encoder.image_size.",
             )
         images = (images - self.mean) / self.deviation
@@ -67,17 +67,17 @@ class Encoder(nn.Module, ABC):
             raise LikenessError(
                 f"{where} gives features {list(found.shape)}, not "
                 f"[B, {config.channels}, {cells}, {cells}].",
-                "Set encoder.image_size, encoder.stride and encoder.channels to what it was made "
-                "for, or take other weights.",
+                "Set encoder.image_size, encoder.stride and encoder.channels to its own, or use "
+                "other weights.",
             )
         return found
 
     def train(self, mode: bool = True) -> Self:
-        """Training or evaluation mode; a frozen encoder stays in evaluation mode."""
+        """Set training or evaluation mode; a frozen encoder stays in evaluation mode."""
         return super().train(mode and not self.config.frozen)
 
     def frozen_if_wanted(self) -> Self:
-        """Itself, without gradients and in evaluation mode where the config says so."""
+        """Freeze it where the config says so; returns itself."""
         if self.config.frozen:
             self.requires_grad_(False)
         return self.train(self.training)

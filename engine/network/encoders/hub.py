@@ -18,18 +18,18 @@ from ..config import EncoderConfig
 from .encoder import IMAGENET, Encoder
 
 MODEL_TYPES = {"sapiens2": ("sapiens2",), "dinov2": ("dinov2", "dinov2_with_registers")}
-"""Encoder kind -> ``model_type`` of the configurations that it takes."""
+"""Encoder kind -> accepted values of ``model_type``."""
 
 
 class HubEncoder(Encoder):
-    """The last layer's patch tokens, normed, on their grid.
+    """The last layer's normalised patch tokens, on their grid.
 
-    Class and register tokens are left away. Both families take pictures of any size that divides
-    into patches: Sapiens2 knows places by rotary angles, DINOv2's table of places is resized.
+    Class and register tokens are dropped. Both families take pictures of any size that divides into
+    patches: Sapiens2 encodes places by rotary angles, DINOv2's table of places is resized.
 
     Args:
-        config: ``source`` is a folder, a name of the weights table or one on the hub.
-        allow_download: see ``create_encoder``.
+        config: Its ``source`` is a folder, a name of the weights table or one on the hub.
+        allow_download: See ``create_encoder``.
 
     Raises:
         LikenessError: ``transformers`` is missing, or see :func:`load_backbone`.
@@ -39,7 +39,7 @@ class HubEncoder(Encoder):
         super().__init__(config, IMAGENET)
         if not config.source:
             raise LikenessError(
-                f"The encoder '{config.kind}' has no source.",
+                f"The encoder '{config.kind}' needs a source.",
                 "Set encoder.source to a folder with config.json and model.safetensors, or to a "
                 "name on the hub.",
             )
@@ -50,14 +50,14 @@ class HubEncoder(Encoder):
         for name in ("pos_embed_shift", "pos_embed_jitter", "pos_embed_rescale"):
             if hasattr(self.backbone.config, name):
                 setattr(self.backbone.config, name, None)
-        # Only for masked pictures, which it is never given; trained on several GPUs it would be
-        # waited for.
+        # Only for masked pictures, which are not used here; training on several GPUs would wait
+        # for its gradient.
         mask = getattr(self.backbone.embeddings, "mask_token", None)
         if mask is not None:
             mask.requires_grad_(False)
 
     def features(self, images: Tensor) -> Tensor:
-        """Features [B, C, h, w] of normalised pictures [B, 3, S, S]."""
+        """Compute features [B, C, h, w] of normalised pictures [B, 3, S, S]."""
         tokens: Tensor = self.backbone(pixel_values=images).last_hidden_state
         cells = self.config.image_size // self.config.stride
         patches = tokens[:, tokens.shape[1] - cells * cells :]
@@ -65,11 +65,11 @@ class HubEncoder(Encoder):
 
 
 def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> Any:
-    """The model of ``transformers``, with all its weights.
+    """Load a model of ``transformers`` with all its weights.
 
     Raises:
-        LikenessError: ``transformers`` is missing or too old; there is no such model, it is of
-            another family, or weights are missing in it.
+        LikenessError: ``transformers`` is missing or too old; the model is missing or of another
+            family, or some of its weights are missing.
     """
     try:
         import transformers
@@ -82,7 +82,7 @@ def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> 
     source, offline = _source(config.source, allow_download)
     remedy = "Give a folder with config.json and model.safetensors, whole and as published."
     try:
-        # A folder's own program is never run, nor is anybody asked whether it may.
+        # A folder's own code is never run.
         made = transformers.AutoConfig.from_pretrained(
             source, local_files_only=offline, trust_remote_code=False
         )
@@ -110,7 +110,7 @@ def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> 
         raise LikenessError(
             f"The weights of '{config.source}' cannot be read: {_first_line(error)}.", remedy
         ) from error
-    # transformers itself would go on with random numbers in their place.
+    # transformers itself would silently use random numbers instead.
     missing = sorted(name for name in told["missing_keys"] if "mask_token" not in name)
     if missing:
         raise LikenessError(
@@ -121,7 +121,7 @@ def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> 
 
 
 def _source(source: str, allow_download: bool | None) -> tuple[str, bool]:
-    """What transformers is asked for, and whether that is a folder on this computer."""
+    """The argument for transformers, and whether it is a folder on this computer."""
     if source in WEIGHTS or source in {entry.repository for entry in WEIGHTS.values()}:
         return str(find_weights(source, allow_download)), True
     return resolve_model(source, allow_download)

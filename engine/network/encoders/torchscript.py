@@ -1,11 +1,11 @@
-"""Sapiens v1 as its authors released it for others to use: a TorchScript file.
+"""Sapiens v1 as its authors released it: a TorchScript file.
 
-``sapiens_1b_epoch_173_torchscript.pt2`` gives 1536 channels on 64 x 64 places of a picture of
-1024 x 1024 (patches of 16, after the last norm, without the class token), as a tuple of one
-tensor. The picture is to be normalised as in training (facebookresearch/sapiens, lite/demo).
+``sapiens_1b_epoch_173_torchscript.pt2`` returns 1536 channels on 64 x 64 places of a picture of
+1024 x 1024 (patches of 16, after the last norm, without the class token), as a tuple of one tensor.
+The picture is normalised as in training (facebookresearch/sapiens, lite/demo).
 
 Reading a TorchScript file unpickles no Python objects, but it holds a program, which runs in this
-process: use files of people you trust, and compare the digest where one is published.
+process: use files from people you trust, and compare the digest where one is published.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ NORMAL = ((123.5 / 255, 116.5 / 255, 103.5 / 255), (58.5 / 255, 57.0 / 255, 57.5
 
 
 class TorchScriptEncoder(Encoder):
-    """A TorchScript module that gives features [B, C, h, w], alone or in a tuple or list.
+    """A TorchScript module that returns features [B, C, h, w], alone or in a tuple or list.
 
     Args:
-        config: ``source`` is the file, or a name that ``find_weights`` knows.
-        allow_download: see ``create_encoder``.
+        config: Its ``source`` is the file, or a name that ``find_weights`` knows.
+        allow_download: See ``create_encoder``.
 
     Raises:
-        LikenessError: the file is missing or is no TorchScript.
+        LikenessError: The file is missing or not TorchScript.
     """
 
     def __init__(self, config: EncoderConfig, allow_download: bool | None = None) -> None:
         super().__init__(config, NORMAL)
         if not config.source:
             raise LikenessError(
-                "The encoder 'sapiens' has no file.",
+                "The encoder 'sapiens' needs a file.",
                 "Set encoder.source to the path of sapiens_1b_epoch_173_torchscript.pt2, or to "
                 "sapiens-1b.",
             )
@@ -49,7 +49,11 @@ class TorchScriptEncoder(Encoder):
         self.backbone = load_torchscript(self.path)
 
     def features(self, images: Tensor) -> Tensor:
-        """Features [B, C, h, w] of normalised pictures [B, 3, S, S]."""
+        """Compute features [B, C, h, w] of normalised pictures [B, 3, S, S].
+
+        Raises:
+            LikenessError: The module does not take these pictures, or returns something else.
+        """
         try:
             found = self.backbone(images)
         except RuntimeError as error:
@@ -61,20 +65,20 @@ class TorchScriptEncoder(Encoder):
                 "Set encoder.image_size to what the file was made for (1024 for Sapiens-1B).",
             ) from error
         if isinstance(found, Sequence) and found:
-            found = found[-1]  # the last layer's, where a file gives several
+            found = found[-1]  # the last layer's, of several
         if not isinstance(found, Tensor) or found.ndim != 4:
             raise LikenessError(
                 f"'{self.path}' gives {_said(found)}, not features [B, C, h, w].",
-                "Use a pretrained encoder; Sapiens' files for pose, parts or depth are others.",
+                "Use a pretrained encoder, not Sapiens' files for pose, parts or depth.",
             )
         return found
 
 
 def load_torchscript(path: Path) -> Any:
-    """A TorchScript module on the CPU.
+    """Load a TorchScript module on the CPU.
 
     Raises:
-        LikenessError: it is missing, damaged or another kind of file.
+        LikenessError: It is missing, damaged or another kind of file.
     """
     with warnings.catch_warnings():
         # Sapiens v1 exists in no form that torch still recommends.

@@ -28,7 +28,7 @@ def build(photo: Path, out: Path, *more: str) -> int:
     ("choice", "said", "remedy"),
     [
         ("nowhere", "nowhere", "Give the folder"),
-        ("photo.png", "no folder", "Give the folder"),
+        ("photo.png", "not a network's folder", "Give the folder"),
         ("empty", "config.json", "Use a folder"),
         ("damaged", "config.json", "Use a folder"),
         ("half", "decoder.safetensors", "Use the files"),

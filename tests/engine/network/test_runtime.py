@@ -277,7 +277,7 @@ def test_another_body_is_refused(person: SmallPerson, network: Path) -> None:
 
 
 def test_no_folder_is_no_network(person: SmallPerson, tmp_path: Path) -> None:
-    with pytest.raises(LikenessError, match="no folder") as caught:
+    with pytest.raises(LikenessError, match="not a network's folder") as caught:
         load_runtime(tmp_path / "nothing", person.body)
     assert "--network" in caught.value.remedy
 
@@ -308,7 +308,7 @@ def test_encoders_of_others_need_torch(
 
 def test_what_is_no_number_is_not_passed_on(person: SmallPerson, tmp_path: Path) -> None:
     folder = write_network(person, tmp_path / "net", nan=True)
-    with pytest.raises(LikenessError, match="'colors' that are no numbers"):
+    with pytest.raises(LikenessError, match="'colors' that are not finite"):
         load_runtime(folder, person.body).run(person.inputs)
 
 

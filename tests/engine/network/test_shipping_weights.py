@@ -88,7 +88,7 @@ def test_what_cannot_be_shipped(
     hub = create_network(person.config, person.body)
     hub.config = replace(hub.config, encoder=replace(hub.config.encoder, kind="sapiens"))
     monkeypatch.setattr(shipping, "load_network", lambda *_: hub)
-    with pytest.raises(LikenessError, match="is another's"):
+    with pytest.raises(LikenessError, match="not our own"):
         ship_network(trained, out, person.body)
     assert not out.exists()
 

@@ -186,7 +186,7 @@ def test_no_folder() -> None:
 
 
 def test_source_is_needed() -> None:
-    with pytest.raises(LikenessError, match="has no source"):
+    with pytest.raises(LikenessError, match="source"):
         create_encoder(EncoderConfig(kind="dinov2"))
 
 

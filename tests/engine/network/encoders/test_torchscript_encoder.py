@@ -90,7 +90,7 @@ def test_nothing_there() -> None:
     with pytest.raises(LikenessError, match="not on this computer") as error:
         create_encoder(NETWORKS["paper"].encoder)
     assert "huggingface.co/facebook/sapiens-pretrain-1b-torchscript" in error.value.remedy
-    with pytest.raises(LikenessError, match="has no file"):
+    with pytest.raises(LikenessError, match="needs a file"):
         create_encoder(replace(CONFIG, source=""))
 
 
