@@ -20,11 +20,18 @@ VIDEO, EDIT = 1, 2  # so that the seeds of a subject's clip and pictures differ
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """How clips are made; the model's own defaults.
+    """Options of clips; the defaults are the model's own.
 
     Attributes:
-        width, height: pixels, multiples of 32. frames: one more than a multiple of 4.
-        frame_rate: of the file. steps, guidance: of the sampler.
+        width: Pixels, a multiple of 32.
+        height: Pixels, a multiple of 32.
+        frames: One more than a multiple of 4.
+        frame_rate: Of the file, frames per second.
+        steps: Of the sampler.
+        guidance: Of the sampler.
+
+    Raises:
+        LikenessError: A value is not allowed.
     """
 
     width: int = 1280
@@ -47,11 +54,17 @@ class VideoOptions:
 
 
 Film = Callable[[Prompt], NDArray[np.uint8]]
-"""A prompt's frames, [T, H, W, 3]."""
+"""Generates a prompt's frames, [T, H, W, 3]."""
 
 
 def picture_seed(prompt: Prompt, kind: int, row: int = 0) -> int:
-    """Of the noise that a picture or clip of a prompt begins with."""
+    """Get the seed of the initial noise of a picture or clip of a prompt.
+
+    Args:
+        prompt: The scene.
+        kind: VIDEO or EDIT.
+        row: Number of the picture.
+    """
     words = np.random.SeedSequence([prompt.seed, prompt.number, kind, row]).generate_state(2)
     return int(words[0]) << 16 ^ int(words[1])
 
@@ -59,13 +72,18 @@ def picture_seed(prompt: Prompt, kind: int, row: int = 0) -> int:
 def open_video_model(
     source: str, placement: Placement, options: VideoOptions
 ) -> tuple[Film, dict[str, Any]]:
-    """A Wan pipeline as :data:`Film`, and what the records say.
+    """Load a Wan pipeline.
 
     Args:
-        source: as for :func:`.models.model_source`.
+        source: As for :func:`.models.resolve_model`.
+        placement: Where it runs.
+        options: Of the clips.
+
+    Returns:
+        The model as :data:`Film`, and its entry in records.
 
     Raises:
-        LikenessError: it is not there or does not load; later, that the memory is not enough.
+        LikenessError: It is missing or cannot be loaded; when called, memory is insufficient.
     """
     from .loading import load_video_pipeline, noise_generator, translate_errors
 
@@ -97,7 +115,11 @@ def open_video_model(
 
 
 def write_clip(path: Path, frames: NDArray[np.uint8], frame_rate: float) -> None:
-    """Frames [T, H, W, 3] as a video that appears whole or not at all."""
+    """Write frames [T, H, W, 3] as a video, atomically.
+
+    Raises:
+        LikenessError: It cannot be written.
+    """
     _, height, width, _ = frames.shape
     with VideoWriter(path, width, height, frame_rate) as writer:
         for frame in frames:

@@ -1,8 +1,8 @@
 """Scenes composed from the vocabularies: one prompt per number (paper, supplement B.2.2).
 
-Two kinds in turn: ``outfit`` names each garment, its colour and cloth; ``role`` names who somebody
-is, and lets the outfit follow from that. All else is drawn alike. Factors that contradict each
-other (sun at midnight, loose hair under a helmet, a bow tie on a jumper) are not drawn together.
+Two kinds alternate: ``outfit`` names each garment, its colour and cloth; ``role`` names a person's
+role and lets the outfit follow from it. All else is sampled alike. Contradictory factors (sun at
+midnight, loose hair under a helmet, a bow tie on a jumper) are not combined.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OPTIONAL: Mapping[str, float] = {
     "decoration": 0.6,
     "region": 0.8,
 }
-"""How often each of what may be missing is there."""
+"""Probability of each optional axis."""
 
 NUM_NEGATIVES = 8
 _REINFORCEMENTS = 2
@@ -41,12 +41,15 @@ class Prompt:
     """One scene.
 
     Attributes:
-        number, seed: what it was drawn from.
-        regime: one of :data:`REGIMES`.
-        factors: what was drawn, by axis; axes that are left out are missing.
-        template: the composed text. negative: what must not be seen.
-        text: what the video model is given: the template, or what the language model made of it.
-        rewriting: how ``text`` came to be (see :mod:`.rewrite`); empty: not rewritten yet.
+        number: Of the scene.
+        seed: Of the set.
+        regime: One of :data:`REGIMES`.
+        factors: Sampled values by axis; omitted axes are missing.
+        template: The composed text.
+        negative: The negative prompt.
+        text: For the video model: the template, or the language model's version of it.
+        rewriting: Record of how ``text`` was written (see :mod:`.rewrite`); empty: not rewritten
+            yet.
     """
 
     number: int
@@ -60,30 +63,30 @@ class Prompt:
 
     @property
     def key(self) -> str:
-        """Names its files, and the subject in the shards."""
+        """Name of its files, and of the subject in the shards."""
         return f"generated_{self.number:06d}"
 
     def line(self) -> str:
-        """As one line of JSON."""
+        """Format it as one line of JSON."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @staticmethod
     def of_line(line: str, where: str = "a prompt") -> Prompt:
-        """The inverse of :meth:`line`.
+        """Parse a line of :meth:`line`.
 
         Raises:
-            LikenessError: it is not one; says ``where``.
+            LikenessError: It is not a prompt; names ``where``.
         """
         try:
             return Prompt(**parse_json(line))
         except (ValueError, TypeError) as error:
             raise LikenessError(
-                f"{where} is not a prompt ({error}).", "Take the file away and begin again."
+                f"{where} is not a prompt ({error}).", "Remove the file and start again."
             ) from error
 
 
 def add_article(phrase: str) -> str:
-    """The phrase behind its indefinite article.
+    """Prefix a phrase with its indefinite article.
 
     >>> [add_article(x) for x in ("emerald coat", "uniform", "hourglass", "one-man band")]
     ['an emerald coat', 'a uniform', 'an hourglass', 'a one-man band']
@@ -96,7 +99,11 @@ def _sentence(text: str) -> str:
 
 
 def compose_prompt(number: int, seed: int, vocabulary: Vocabulary) -> Prompt:
-    """Scene ``number`` of a seed; the same whatever else is made."""
+    """Compose scene ``number`` of a seed, the same whatever else is made.
+
+    Raises:
+        LikenessError: The vocabulary lacks a suitable term.
+    """
     rng = np.random.default_rng([seed, number, _PROMPT])
     regime = REGIMES[number % len(REGIMES)]
     drawn = _Draw(rng, vocabulary)
@@ -134,7 +141,7 @@ def compose_prompt(number: int, seed: int, vocabulary: Vocabulary) -> Prompt:
 
 
 def _who(age: VocabularyTerm, gender: VocabularyTerm, region: str | None) -> str:
-    """Without its article: ``middle-aged woman from the Andes``."""
+    """Without article: ``middle-aged woman from the Andes``."""
     whose = next(iter(gender.tags))
     who = f"{gender} in {whose} {age}" if "decade" in age.tags else f"{age} {gender}"
     return f"{who} from {region}" if region else who
@@ -162,7 +169,7 @@ def _outfit(drawn: _Draw, factors: dict[str, str], style: VocabularyTerm) -> str
 
 
 def _decoration(drawn: _Draw, tags: frozenset[str]) -> str:
-    """Something on the top that suits its kind: prints on jersey, weaves on shirts."""
+    """A decoration that suits the kind of top: prints on jersey, weaves on shirts."""
     lists = ["patterns", "patterns", "colour_blocks", "embroideries"]
     if "jersey" in tags:
         lists += ["front_graphics", "front_graphics", "front_graphics", "wordmarks"]
@@ -175,7 +182,7 @@ def _decoration(drawn: _Draw, tags: frozenset[str]) -> str:
 def _circumstances(
     drawn: _Draw, factors: dict[str, str], role: VocabularyTerm | None
 ) -> tuple[str, str]:
-    """The sentence about time, light and shot, and what is said about the light at the end."""
+    """The sentence about time, light and shot, and the final lines about the light."""
     time = drawn.term("times")
     flag = "day" if "day" in time.tags else "night"
     place = (role.tags if role is not None else frozenset()) & {"in", "out"}
@@ -195,7 +202,7 @@ def _circumstances(
 
 
 class _Draw:
-    """Terms drawn at random."""
+    """Samples terms at random."""
 
     def __init__(self, rng: np.random.Generator, vocabulary: Vocabulary) -> None:
         self.rng, self._vocabulary = rng, vocabulary
@@ -221,7 +228,7 @@ class _Draw:
 def measure_diversity(
     prompts: Iterable[Prompt], vocabulary: Vocabulary
 ) -> dict[str, dict[str, int]]:
-    """How many different values each axis takes, and how many its vocabulary has."""
+    """Count the distinct values of each axis, and the terms of its vocabulary."""
     values: dict[str, set[str]] = {}
     for prompt in prompts:
         for axis, value in prompt.factors.items():
@@ -255,5 +262,5 @@ _LIST_OF: Mapping[str, str] = {
 
 
 def count_distinct(prompts: Sequence[Prompt]) -> int:
-    """How many different templates there are among the prompts."""
+    """Count the distinct templates among prompts."""
     return len({prompt.template for prompt in prompts})

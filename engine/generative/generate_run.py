@@ -1,4 +1,4 @@
-"""The stages one after the other; what is there already is not made again."""
+"""The stages one after the other; finished results are not made again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MADE: Mapping[str, tuple[str, str]] = {
     "views": ("views", ".json"),
     "shards": ("subjects", ".tar"),
 }
-"""What each stage with workers leaves of a prompt in the store."""
+"""Folder and suffix in the store of each stage's result for a prompt."""
 
 MIX: Mapping[str, str] = {
     "regime": "regime",
@@ -37,22 +37,27 @@ MIX: Mapping[str, str] = {
     "day or night": "factors.day_or_night",
     "rewriting": "rewriting.outcome",
 }
-"""What the card counts."""
+"""Entries that the card counts."""
 
 LIMITS = (
-    "Nobody in these clips exists. The pictures of one person agree with each other nearly, not "
-    "exactly: poses and details differ between the front and the turned views.",
+    "Nobody in these clips exists. The pictures of one person agree only approximately: poses and "
+    "details differ between the front and the turned views.",
     "Body, pose and camera are the tracker's, not the truth.",
-    "Video and image models have biases of their own beside those of the prompts, which are dealt "
-    "evenly; hands are their weakest part.",
+    "Video and image models have biases of their own, besides those of the prompts, which are "
+    "distributed evenly; hands are their weakest part.",
     "Adults only.",
 )
 
 
 @dataclass(frozen=True)
 class GenerateResult:
-    """What is there after a run: JSON-able figures, the shards, and by number why scenes were
-    given up."""
+    """Result of a run.
+
+    Attributes:
+        figures: JSON-able.
+        shards: The shards in the folder.
+        given_up: Number of a scene -> why it was given up.
+    """
 
     figures: dict[str, Any]
     shards: list[Path]
@@ -64,7 +69,7 @@ OpenExecutor = Callable[[Mapping[str, Any]], Executor]
 
 
 def resolve_stages(name: str) -> tuple[str, ...]:
-    """The stages that a choice stands for.
+    """Get the stages of a choice.
 
     >>> resolve_stages("all") == STAGES, resolve_stages("views")
     (True, ('views',))
@@ -72,7 +77,7 @@ def resolve_stages(name: str) -> tuple[str, ...]:
     if name == "all":
         return STAGES
     if name not in STAGES:
-        raise LikenessError(f"There is no stage '{name}'.", f"Stages: {', '.join(STAGES)}, all.")
+        raise LikenessError(f"Unknown stage '{name}'.", f"Stages: {', '.join(STAGES)}, all.")
     return (name,)
 
 
@@ -87,25 +92,28 @@ def generate_people(
     progress: Progress | None = None,
     command: str = "",
 ) -> GenerateResult:
-    """Make generated people in a folder.
+    """Generate people in a folder.
 
     Args:
-        stages: in their order; those before must have been run.
-        executor: starts workers for a request of :func:`.stages.open_stage`.
-        elsewhere: the workers are not on this computer, which then needs no GPU and no weights.
-        say: told what will be used, and what was made.
-        command: for the card.
+        data: The folder.
+        options: The user's choices.
+        stages: In order; the stages before them must be finished.
+        executor: Starts workers for a request of :func:`.stage_makers.open_stage`.
+        elsewhere: The workers are not on this computer, which then needs neither GPU nor weights.
+        say: Called with the models in use, and with results.
+        progress: Called with the progress of each stage.
+        command: For the card.
 
     Raises:
-        LikenessError: something is missing (all of it is said at once, before anything starts),
-            the folder was begun with other options, or a model does not work.
+        LikenessError: Requirements are missing (all are listed, before anything starts), the folder
+            was begun with other options, or a model does not work.
     """
     working = [s for s in stages if s != "rewrite" or options.rewrite]
     missing = [] if elsewhere else stage_needs(working, options)
     if missing:
         raise LikenessError(
             f"This cannot start. {' '.join(missing)}",
-            "'--stage prompts' works without models and GPU; docs/generate.md tells the rest.",
+            "'--stage prompts' works without models and GPU; see docs/generate.md.",
         )
     before = _stage_before(stages[0], options)
     if before and not (data / RUN_FILE).is_file():
@@ -141,10 +149,10 @@ def generate_people(
 
 @dataclass
 class _Run:
-    """The stages over a store: what is to be made goes to workers, stage by stage.
+    """The stages over a store: units go to workers, stage by stage.
 
     Attributes:
-        given_up: by number, why a scene was given up in this run; later stages leave it out.
+        given_up: Number of a scene -> why it was given up in this run; later stages skip it.
     """
 
     store: PromptStore
@@ -155,10 +163,10 @@ class _Run:
     given_up: dict[int, str] = field(default_factory=dict)
 
     def make(self, stage: str, prompts: Sequence[Prompt]) -> None:
-        """What a stage has not made yet.
+        """Make what a stage has not made yet.
 
         Raises:
-            LikenessError: no worker can work, or a prompt has not been through the stage before.
+            LikenessError: No worker works, or a prompt has not been through the stage before.
         """
         todo = self._todo(stage, prompts)
         if not todo:
@@ -208,7 +216,7 @@ class _Run:
             and p.number not in self.given_up
         ]
         if stage == "rewrite":
-            # Whole batches: an answer depends on those beside it, and must not on a kill.
+            # Whole batches: an answer depends on its batch, which a kill must not change.
             size = self.options.rewriting.batch
             batches = {prompt.number // size for prompt in todo}
             whole = [prompt for prompt in prompts if prompt.number // size in batches]
@@ -220,7 +228,7 @@ class _Run:
         return [[prompt] for prompt in todo]
 
     def final(self, prompt: Prompt) -> Prompt:
-        """The prompt as it is filmed, or as it was composed where it is not rewritten yet."""
+        """The prompt as it is filmed, or as composed where it is not rewritten yet."""
         if not self.store.has("rewritten", prompt):
             return prompt
         return final_text(self.store, prompt, self.options)
@@ -250,7 +258,7 @@ class _Run:
 
 
 def _stage_before(stage: str, options: GenerateOptions) -> str:
-    """Whose files a stage begins with; empty where prompts are enough."""
+    """The stage whose files a stage needs; empty where prompts are enough."""
     earlier = {"videos": "rewrite" if options.rewrite else "", "views": "videos", "shards": "views"}
     return earlier.get(stage, "")
 

@@ -1,4 +1,4 @@
-"""The GPU that the large models would run on."""
+"""The GPU for the large models."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def find_gpu() -> tuple[str, float] | None:
-    """Name and gigabytes of the GPU, if there is one."""
+    """Get name and memory (GB) of the GPU, or None without one."""
     if not torch.cuda.is_available():
         return None
     return torch.cuda.get_device_name(0), torch.cuda.get_device_properties(0).total_memory / 1e9

@@ -1,6 +1,6 @@
-"""Loading the models with torch, transformers and diffusers, and what else needs torch.
+"""Loading the models with torch, transformers and diffusers, and all else that needs torch.
 
-Everything loads from a folder on this computer (``local_files_only``), from safetensors only;
+Everything is loaded from a folder on this computer (``local_files_only``), from safetensors only;
 code that comes with a model is never run.
 """
 
@@ -22,16 +22,19 @@ EDITORS = ("QwenImageEditPipeline", "QwenImageEditPlusPipeline")
 
 @contextmanager
 def translate_errors(what: str) -> Iterator[None]:
-    """Errors of torch and of loading, in words.
+    """Translate errors of torch and of loading into user errors.
+
+    Args:
+        what: The model or step, for messages.
 
     Raises:
-        LikenessError: out of memory, or ``what`` does not load.
+        LikenessError: Memory is insufficient, or ``what`` cannot be loaded.
     """
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise LikenessError(
-            f"The GPU's memory is not enough for {what}.",
+            f"The GPU's memory is too small for {what}.",
             "Use --offload, a smaller --video-size or fewer --frames, or a larger GPU.",
         ) from error
     except (OSError, ValueError, KeyError, ImportError) as error:
@@ -43,29 +46,36 @@ def translate_errors(what: str) -> Iterator[None]:
 
 
 def noise_generator(seed: int) -> Any:
-    """A source of noise, on the CPU: the same on every device."""
+    """Create a source of noise on the CPU, the same for every device."""
     return torch.Generator("cpu").manual_seed(seed)
 
 
 @contextmanager
 def seeded_sampling(what: str, seed: int) -> Iterator[None]:
-    """Where torch samples without a generator of its own: seeded, without gradients, with errors
-    as in :func:`translate_errors`."""
+    """Seed torch's global sampling inside the block, without gradients, with errors as in
+    :func:`translate_errors`."""
     with translate_errors(what), torch.inference_mode():
         torch.manual_seed(seed)
         yield
 
 
 def _library(name: str) -> Any:
-    """A package; transformers and diffusers without their own progress bars, which would stand
-    across ours."""
+    """A package; transformers and diffusers without their progress bars, which would overlap
+    ours."""
     library = importlib.import_module(name)
     library.utils.logging.disable_progress_bar()
     return library
 
 
 def load_language_model(source: str, placement: Placement) -> tuple[Any, Any, dict[str, Any]]:
-    """A causal language model, its tokenizer, and what records say of it."""
+    """Load a causal language model.
+
+    Returns:
+        The model, its tokenizer, and its entry in records.
+
+    Raises:
+        LikenessError: It is missing or cannot be loaded.
+    """
     folder, about = resolve_model(source, placement)
     with translate_errors(f"the language model '{source}'"):
         transformers = _library("transformers")
@@ -85,8 +95,15 @@ def load_language_model(source: str, placement: Placement) -> tuple[Any, Any, di
 
 
 def load_video_pipeline(source: str, placement: Placement) -> tuple[Any, dict[str, Any]]:
-    """A ``WanPipeline``, and what records say of it. Its decoder stays in float32: in half
-    precision it bands and flickers."""
+    """Load a ``WanPipeline``. Its decoder stays in float32: in half precision it bands and
+    flickers.
+
+    Returns:
+        The pipeline, and its entry in records.
+
+    Raises:
+        LikenessError: It is missing or cannot be loaded.
+    """
     folder, about = resolve_model(source, placement)
     with translate_errors(f"the video model '{source}'"):
         diffusers = _library("diffusers")
@@ -108,7 +125,14 @@ def load_video_pipeline(source: str, placement: Placement) -> tuple[Any, dict[st
 
 
 def load_editing_pipeline(source: str, placement: Placement) -> tuple[Any, dict[str, Any]]:
-    """A ``QwenImageEditPipeline``, or ``...PlusPipeline`` where the folder's index says so."""
+    """Load a ``QwenImageEditPipeline``, or ``...PlusPipeline`` where the folder's index says so.
+
+    Returns:
+        The pipeline, and its entry in records.
+
+    Raises:
+        LikenessError: It is missing or cannot be loaded.
+    """
     folder, about = resolve_model(source, placement)
     with translate_errors(f"the image editing model '{source}'"):
         diffusers = _library("diffusers")

@@ -1,7 +1,6 @@
-"""The three large models of the generation branch: what they need, and where they are.
+"""The three large models of the generation branch: their requirements and their places.
 
-Fetching is :mod:`~..weights`' business and happens only with the user's consent; :mod:`.loading`
-loads them.
+:mod:`~..files.downloads` fetches them, only with the user's consent; :mod:`.loading` loads them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from ..files.downloads import downloads_allowed, missing_weight_files
 from ..files.weights import WEIGHTS, find_weights
 
 PACKAGES = ("torch", "transformers", "diffusers", "accelerate", "ftfy")
-"""Of the ``generative`` extra: what the stages with models import."""
+"""Of the ``generative`` extra: imported by the stages with models."""
 
 INSTALL = "pip install -e '.[generative]' in the project's folder"
 DTYPES = ("bfloat16", "float16", "float32")
@@ -30,10 +29,11 @@ class ModelSpec:
     """One of the models.
 
     Attributes:
-        stage: which needs it. weights: its name in ``weights.WEIGHTS``, taken by default.
-        memory, offloaded: gigabytes of GPU memory, all of it there or (``--offload``) one part of
-            the pipeline at a time; from the sizes of the parts in bfloat16 and room to work.
-        index: a file that its folder must have.
+        stage: That needs it.
+        weights: Its name in ``weights.WEIGHTS``, the default.
+        memory: Gigabytes of GPU memory, from the sizes of its parts in bfloat16 and working memory.
+        offloaded: The same with one part of the pipeline on the GPU at a time (``--offload``).
+        index: A file that its folder must have.
     """
 
     stage: str
@@ -52,12 +52,13 @@ MODELS: Mapping[str, ModelSpec] = {
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a model computes.
+    """Where a model runs.
 
     Attributes:
-        device: ``cuda`` or ``cpu``. dtype: one of :data:`DTYPES`.
-        offload: keep only the part of a pipeline that is at work on the GPU.
-        allow_download: as for :func:`~..weights.find_weights`.
+        device: ``cuda`` or ``cpu``.
+        dtype: One of :data:`DTYPES`.
+        offload: Keep only the active part of a pipeline on the GPU.
+        allow_download: As for :func:`~..files.weights.find_weights`.
     """
 
     device: str = "cuda"
@@ -69,10 +70,12 @@ class Placement:
 def missing_requirements(
     stages: Sequence[str], sources: Mapping[str, str], placement: Placement
 ) -> list[str]:
-    """What must be there before the stages can run, and is not; each a sentence.
+    """List what stages need and this computer lacks, a sentence for each.
 
     Args:
-        stages: names in :data:`MODELS`; others need no model. sources: see :func:`resolve_model`.
+        stages: Names in :data:`MODELS`; others need no model.
+        sources: Stage -> source, see :func:`resolve_model`.
+        placement: Where the models run.
     """
     wanted = [MODELS[stage] for stage in stages if stage in MODELS]
     if not wanted:
@@ -94,7 +97,7 @@ def _weights_needs(
         try:
             folder = _found(source, allow_download=False)
             if not (folder / model.index).is_file():
-                out.append(f"'{folder}' holds no model for {model.stage}: no {model.index}.")
+                out.append(f"'{folder}' is not a model for {model.stage}: it lacks {model.index}.")
         except LikenessError as error:
             entry = WEIGHTS.get(source)
             if entry is None:
@@ -120,7 +123,7 @@ def _weights_needs(
 
 
 def hub_folder() -> Path:
-    """Where downloads go (HF_HOME), or the nearest folder above that exists."""
+    """Get the folder of downloads (HF_HOME), or its nearest existing parent."""
     try:
         from huggingface_hub.constants import HF_HUB_CACHE
     except ImportError:
@@ -159,7 +162,7 @@ def _gpu_needs(wanted: Sequence[ModelSpec], placement: Placement) -> list[str]:
 def describe_models(
     stages: Sequence[str], sources: Mapping[str, str], placement: Placement
 ) -> list[str]:
-    """What will be used, one line a model: name, licence, size, where from."""
+    """Describe the models in use, one a line: name, licence, size, source."""
     out = []
     for stage in stages:
         if stage not in MODELS:
@@ -179,20 +182,24 @@ def describe_models(
 
 
 def resolve_model(source: str, placement: Placement) -> tuple[Path, dict[str, Any]]:
-    """The folder of a model on this computer, and what records say of it.
+    """Find the folder of a model on this computer.
 
     Args:
-        source: a name in ``WEIGHTS``, a repository of the hub that is there, or a folder.
+        source: A name in ``WEIGHTS``, a downloaded repository of the hub, or a folder.
+        placement: Where it runs.
+
+    Returns:
+        The folder, and the model's entry in records.
 
     Raises:
-        LikenessError: it is not there and may not be fetched, or is incomplete.
+        LikenessError: It is missing and may not be downloaded, or is incomplete.
     """
     folder = _found(source, placement.allow_download)
     missing = missing_weight_files(folder)
     if missing:
         raise LikenessError(
             f"'{folder}' is incomplete: {', '.join(missing[:3])} is missing.",
-            "Fetch it again; a transfer that broke off goes on.",
+            "Download it again; an interrupted transfer resumes.",
         )
     entry = WEIGHTS.get(source)
     index = next(
@@ -205,7 +212,7 @@ def resolve_model(source: str, placement: Placement) -> tuple[Path, dict[str, An
     )
     if index is None:
         raise LikenessError(
-            f"'{folder}' holds no model: it has neither model_index.json nor config.json.",
+            f"'{folder}' is not a model: it has neither model_index.json nor config.json.",
             "Give the folder of a diffusers pipeline or of a transformers model.",
         )
     about = {

@@ -1,4 +1,4 @@
-"""What a user may choose of a generated set."""
+"""Options of a generated set."""
 
 from __future__ import annotations
 
@@ -16,14 +16,21 @@ from .vocabulary import FOLDER
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """What a user may choose.
+    """Options of a generated set.
 
     Attributes:
-        prompts: how many scenes; more than before go on where the folder's set ended.
-        rewrite: whether the language model is used; else templates are filmed as they are.
-        models: by stage, a name in ``weights.WEIGHTS`` or a folder; else the defaults.
-        vocabulary: folder of another one.
-        frames: of a clip, how many become views. size: of the views. per_shard: prompts.
+        prompts: Number of scenes; a larger number continues the folder's set.
+        seed: Of everything.
+        rewrite: Whether the language model is used; else templates are filmed unchanged.
+        models: Stage -> name in ``weights.WEIGHTS`` or folder, where not the default.
+        placement: Where the models run.
+        rewriting: Of the language model.
+        video: Of the clips.
+        edit: Of the turned views.
+        vocabulary: Its folder.
+        frames: Frames of a clip that become views.
+        size: Of the views, in pixels.
+        per_shard: Prompts per shard.
     """
 
     prompts: int
@@ -40,7 +47,7 @@ class GenerateOptions:
     per_shard: int = 64
 
     def fixed(self, stages: Sequence[str]) -> dict[str, Any]:
-        """What must stay the same in one folder once these stages have begun, by stage."""
+        """Get what must stay the same in one folder once these stages have begun, by stage."""
         names = {k: Path(self.models.get(k, MODELS[k].weights)).name for k in MODELS}
         dtype = self.placement.dtype
         every = {
@@ -58,13 +65,13 @@ class GenerateOptions:
         return {stage: every[stage] for stage in ("prompts", *stages)}
 
     def as_json(self) -> dict[str, Any]:
-        """For workers, who may have the vocabulary that comes with Likeness elsewhere."""
+        """Convert to JSON for workers, which may have Likeness's own vocabulary elsewhere."""
         own = Path(self.vocabulary) == FOLDER
         return {**asdict(self), "vocabulary": "" if own else str(Path(self.vocabulary).absolute())}
 
 
 def parse_options(said: Mapping[str, Any]) -> GenerateOptions:
-    """What :meth:`Options.as_json` has written."""
+    """Parse the JSON of :meth:`GenerateOptions.as_json`."""
     return GenerateOptions(
         **{
             **said,

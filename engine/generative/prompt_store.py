@@ -1,4 +1,4 @@
-"""The folder of a run: what each stage has made of each prompt, one whole file each.
+"""The folder of a run: the result of each stage for each prompt, one file each, written atomically.
 
 ::
 
@@ -26,23 +26,26 @@ from ..core.types import LikenessError
 from ..dataset.shards import shard_name, write_index, write_members
 from ..dataset.stored_subjects import read_members, read_stored_subjects
 from ..dataset.subjects import Subject
-from ..files.atomic import atomic_write
+from ..files.atomic import atomic_write_json, atomic_write_text
 from ..files.folders import folder_write_error
-from ..files.run_folder import exclusive_lock
+from ..files.run_folder import RunFolder
 from ..files.untrusted import read_json
 from .compose import Prompt
 
-RUN_FILE, PROMPTS_FILE, REJECTED_FILE, LOCK_FILE = (
-    "generate.json",
-    "prompts.jsonl",
-    "rejected.json",
-    ".generate.lock",
-)
+RUN_FILE, LOCK_FILE = "generate.json", ".generate.lock"
+PROMPTS_FILE, REJECTED_FILE = "prompts.jsonl", "rejected.json"
 KINDS = ("rewritten", "clips", "views", "subjects", "rejected")
 
 
 class PromptStore:
-    """Files of a run by prompt. The folder is made."""
+    """Files of a run by prompt. The folder is created.
+
+    Args:
+        data: The folder.
+
+    Raises:
+        LikenessError: It cannot be written.
+    """
 
     def __init__(self, data: Path) -> None:
         self.data = Path(data)
@@ -53,31 +56,43 @@ class PromptStore:
             raise folder_write_error(self.data, error) from error
 
     def path(self, kind: str, prompt: Prompt, suffix: str) -> Path:
+        """Get the path of a prompt's file."""
         return self.data / "work" / kind / f"{prompt.key}{suffix}"
 
     def has(self, kind: str, prompt: Prompt, suffix: str = ".json") -> bool:
+        """Whether a prompt's file exists."""
         return self.path(kind, prompt, suffix).is_file()
 
     def read(self, kind: str, prompt: Prompt) -> dict[str, Any]:
-        """The JSON of a stage.
+        """Read the JSON of a stage.
 
         Raises:
-            LikenessError: it is missing or damaged.
+            LikenessError: It is missing or damaged.
         """
         return _read_json(self.path(kind, prompt, ".json"))
 
     def write(self, kind: str, prompt: Prompt, content: Mapping[str, Any]) -> None:
+        """Write the JSON of a stage.
+
+        Raises:
+            LikenessError: The folder cannot be written.
+        """
         _write_json(self.path(kind, prompt, ".json"), content)
 
     def reject(self, prompt: Prompt, stage: str, reason: str, detail: str) -> None:
+        """Record why a prompt gives no subject.
+
+        Raises:
+            LikenessError: The folder cannot be written.
+        """
         content = {"stage": stage, "reason": reason, "detail": detail}
         self.write("rejected", prompt, content)
 
     def begin(self, options: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write down what the stages make their part with, or hold the options to it.
+        """Record the stages' options, or check them against the recorded ones.
 
         Raises:
-            LikenessError: a stage was begun with others.
+            LikenessError: A stage was begun with other options.
         """
         path = self.data / RUN_FILE
         before = _read_json(path) if path.is_file() else {}
@@ -89,19 +104,26 @@ class PromptStore:
                 raise LikenessError(
                     f"The {stage} of '{self.data}' were begun with {name} {kept.get(name)!r}, not "
                     f"{wanted[name]!r}.",
-                    "Give the same options, or another folder.",
+                    "Give the same options, or choose another folder.",
                 )
         _write_json(path, before)
 
     def write_prompts(self, prompts: Sequence[Prompt]) -> Path:
-        """All prompts, one a line."""
+        """Write all prompts, one a line; returns the file.
+
+        Raises:
+            LikenessError: The folder cannot be written.
+        """
         path = self.data / PROMPTS_FILE
-        with atomic_write(path) as scratch:
-            scratch.write_text("".join(p.line() + "\n" for p in prompts), encoding="utf-8")
+        atomic_write_text(path, "".join(prompt.line() + "\n" for prompt in prompts))
         return path
 
     def rejections(self, prompts: Sequence[Prompt]) -> dict[str, Any]:
-        """Write and return why prompts gave no subject: counts by reason, and each one's detail."""
+        """Write and return why prompts gave no subject: counts by reason, and each one's detail.
+
+        Raises:
+            LikenessError: The folder cannot be written, or a file is damaged.
+        """
         told = {p.key: self.read("rejected", p) for p in prompts if self.has("rejected", p)}
         counts = Counter(entry["reason"] for entry in told.values())
         out = {"counts": dict(sorted(counts.items())), "prompts": told}
@@ -109,11 +131,20 @@ class PromptStore:
         return out
 
     def keep(self, prompt: Prompt, subject: Subject) -> None:
+        """Store an accepted subject.
+
+        Raises:
+            LikenessError: The folder cannot be written.
+        """
         members = [(subject.key, subject.members())]
         write_members(self.path("subjects", prompt, ".tar"), members)
 
     def pack(self, prompts: Sequence[Prompt], per_shard: int) -> list[Path]:
-        """The accepted subjects as shards; those that hold what they should are left alone."""
+        """Pack the accepted subjects into shards; complete shards are left alone.
+
+        Raises:
+            LikenessError: The folder cannot be written, or a subject's file is damaged.
+        """
         shards: dict[int, list[Prompt]] = {}
         for prompt in prompts:
             if self.has("subjects", prompt, ".tar"):
@@ -137,20 +168,18 @@ class PromptStore:
 
 @contextmanager
 def lock_store(data: Path) -> Iterator[PromptStore]:
-    """The store of a folder that no other run is working in.
+    """Lock the store of a folder against other runs.
 
     Raises:
-        LikenessError: one is, or the folder cannot be written.
+        LikenessError: Another run is in progress, or the folder cannot be written.
     """
-    with exclusive_lock(data / LOCK_FILE, data / RUN_FILE, f"Another run is working in '{data}'."):
+    folder = RunFolder(data, RUN_FILE, LOCK_FILE)
+    with folder.hold(f"Another run is in progress in '{data}'."):
         yield PromptStore(data)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    with atomic_write(path, shared=True) as scratch:
-        scratch.write_text(
-            json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+    atomic_write_json(path, content, shared=True, ensure_ascii=False)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -159,5 +188,5 @@ def _read_json(path: Path) -> dict[str, Any]:
         return dict(content)
     except (OSError, ValueError, TypeError) as error:
         raise LikenessError(
-            f"'{path}' cannot be read ({error}).", "Remove it: it is made again."
+            f"'{path}' cannot be read ({error}).", "Remove it; it will be made again."
         ) from error

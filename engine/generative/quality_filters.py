@@ -1,7 +1,7 @@
-"""What a generated picture must be to teach anything (the filter after tracking).
+"""Requirements of a generated picture (the filter after tracking).
 
-Video and image models fail in known ways: two people, a face turned away, hands that melt, a cut,
-another person's clothes after the turn. Each check has a name, and rejections are counted by it.
+Video and image models fail in known ways: two people, a face turned away, melting hands, a cut,
+other clothes after the turn. Each check has a name, and rejections are counted by it.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ TRACKED = FRAME_STATES.index("tracked")
 
 @dataclass(frozen=True)
 class FilterLimits:
-    """Where a picture or clip is refused; chosen on our own made-up people and to be watched in
-    the card's counts when a model changes.
+    """Limits of pictures and clips; chosen on our own synthetic people, and to be watched in the
+    card's counts when a model changes.
 
     Attributes:
-        tracked: least share of a clip's frames that were followed.
-        face_error: most, in per cent of the distance between the eyes.
-        pose_error, turned_pose_error: most, in pixels of a 512 picture, of a frame and of a
-            picture from the side or behind, where the detectors know less.
-        azimuth: most degrees from the direction that was asked for.
-        hand: least confidence of a hand that counts as seen.
-        area: least and most share of the picture that the person covers.
-        soft: most of the person's area that is neither there nor not.
-        beside: most of the person's area that lies far from the fitted body.
-        colours: most mean difference of the persons' colours, 0..1.
+        tracked: Minimum share of a clip's frames that were tracked.
+        face_error: Maximum, in per cent of the distance between the eyes.
+        pose_error: Maximum of a frame, in pixels of a 512 picture.
+        turned_pose_error: The same of a picture from the side or behind, where the detectors are
+            less reliable.
+        azimuth: Maximum degrees from the requested direction.
+        hand: Minimum confidence of a recognised hand.
+        area: Minimum and maximum share of the picture that the person covers.
+        soft: Maximum share of the person's area that is semi-transparent.
+        beside: Maximum share of the person's area far from the fitted body.
+        colours: Maximum mean difference of the persons' colours, 0..1.
     """
 
     tracked: float = 0.8
@@ -50,10 +51,11 @@ class FilterLimits:
 
 
 class RejectedSampleError(Exception):
-    """A picture or clip is not used.
+    """A picture or clip is rejected.
 
     Args:
-        reason: a word or two, to be counted. detail: with the figures.
+        reason: One or two words, to be counted.
+        detail: With the figures.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -62,7 +64,11 @@ class RejectedSampleError(Exception):
 
 
 def check_motion(motion: Motion, limits: FilterLimits) -> None:
-    """A whole clip."""
+    """Check a whole clip for cuts and lost frames.
+
+    Raises:
+        RejectedSampleError: It fails.
+    """
     if int(motion.shot.max()) > 0:
         raise RejectedSampleError("cut", f"{int(motion.shot.max()) + 1} shots")
     share = float((motion.frame_state == TRACKED).mean())
@@ -71,19 +77,31 @@ def check_motion(motion: Motion, limits: FilterLimits) -> None:
 
 
 def check_people(observation: Observation) -> None:
-    """One person, and nobody else."""
+    """Check that there is exactly one person.
+
+    Raises:
+        RejectedSampleError: It fails.
+    """
     if observation.num_people != 1:
         raise RejectedSampleError("people", f"{observation.num_people} were found")
 
 
 def check_face(observation: Observation) -> None:
-    """The face is seen, as it must be in a reference."""
+    """Check that the face is visible, as it must be in a reference.
+
+    Raises:
+        RejectedSampleError: It fails.
+    """
     if observation.face is None:
         raise RejectedSampleError("no face", "none was found in the picture")
 
 
 def check_errors(track: Track, limits: FilterLimits, turned: bool = False) -> None:
-    """The tracker's own figures."""
+    """Check the tracker's own figures.
+
+    Raises:
+        RejectedSampleError: It fails.
+    """
     face, pose = track.face_error, track.pose_error
     if not turned and face is not None and face > limits.face_error:
         raise RejectedSampleError("face error", f"{face:.1f} % of the distance between the eyes")
@@ -94,10 +112,15 @@ def check_errors(track: Track, limits: FilterLimits, turned: bool = False) -> No
 
 
 def check_hands(track: Track, joints: FloatArray, limits: FilterLimits) -> None:
-    """Where the fitted wrists are in the picture, at least one hand is seen to be one.
+    """Check that at least one of the hands in the picture is recognised.
 
     Args:
-        joints: [55, 3] of the fitted body, world.
+        track: The fitted body.
+        joints: [55, 3] metres, its joints in world space.
+        limits: Of the check.
+
+    Raises:
+        RejectedSampleError: It fails.
     """
     rows = [JOINT_INDEX["left_wrist"], JOINT_INDEX["right_wrist"]]
     pixels, depth = project(joints[rows], track.camera)
@@ -113,11 +136,16 @@ def check_hands(track: Track, joints: FloatArray, limits: FilterLimits) -> None:
 def check_matte(
     matte: Matte, seen: BodyMap | None, whole: BodyMap | None, limits: FilterLimits
 ) -> None:
-    """The cut-out holds the body, has an edge, and not much else.
+    """Check that the matte holds the body, has an edge, and not much else.
 
     Args:
-        seen: the fitted body's parts that were seen. whole: all of them; clothes and hair stand
-            off those that were only guessed, too.
+        matte: Of the picture.
+        seen: The visible parts of the fitted body.
+        whole: All its parts; clothes and hair surround invisible ones too.
+        limits: Of the check.
+
+    Raises:
+        RejectedSampleError: It fails.
     """
     alpha = matte.alpha
     solid = alpha > 0.5
@@ -142,7 +170,11 @@ def check_matte(
 
 
 def check_azimuth(side: str, azimuth: float, limits: FilterLimits) -> None:
-    """A turned picture shows the side that was asked for."""
+    """Check that a turned picture shows the requested side.
+
+    Raises:
+        RejectedSampleError: It fails.
+    """
     away = abs((azimuth - AZIMUTH[side] + 180.0) % 360.0 - 180.0)
     if away > limits.azimuth:
         raise RejectedSampleError(
@@ -151,15 +183,27 @@ def check_azimuth(side: str, azimuth: float, limits: FilterLimits) -> None:
 
 
 def check_colours(rgba: FloatArray, reference: FloatArray, limits: FilterLimits) -> None:
-    """The same clothes and hair: the colours of both cut-outs [H, W, 4] are spread alike."""
+    """Check for the same clothes and hair: both cut-outs [H, W, 4] have similar colours.
+
+    Raises:
+        RejectedSampleError: It fails.
+    """
     away = colour_distance(rgba, reference)
     if away > limits.colours:
         raise RejectedSampleError("colours", f"they differ by {away:.2f}")
 
 
 def colour_distance(a: FloatArray, b: FloatArray) -> float:
-    """Mean difference of the quantiles of brightness and of two colour differences, 0..1; where
-    the colours are in the pictures does not matter. 1 where one of them is empty."""
+    """Compute the mean difference of the quantiles of brightness and of two colour differences,
+    whatever their places; 1 where a picture is empty.
+
+    Args:
+        a: [H, W, 4] cut-out.
+        b: The same.
+
+    Returns:
+        A distance in 0..1.
+    """
     if min((a[..., 3] > 0.5).sum(), (b[..., 3] > 0.5).sum()) < 64:
         return 1.0
     return float(np.abs(_quantiles(a) - _quantiles(b)).mean())

@@ -1,8 +1,8 @@
 """A language model turns composed scenes into fluent ones (paper, supplement B.3).
 
-It may add what makes a scene plausible (a workplace, tools, pockets, seams), and must keep what
-was drawn. That is checked by the words; what fails is asked again with another seed, and after
-some rounds the template stays, with the reason in the record.
+It may add plausible detail (a workplace, tools, pockets, seams), and must keep the sampled factors.
+That is checked by words; failures are retried with another seed, and after some rounds the template
+stays, with the reason in the record.
 """
 
 from __future__ import annotations
@@ -51,45 +51,31 @@ KEPT: Mapping[str, float] = {
     "role": 0.6,
     "action": 0.4,
 }
-"""Share of a factor's words that must be found again. Movements and styles may be reworded."""
+"""Share of a factor's words that must be present. Movements and styles may be reworded."""
 
-_SMALL = (
-    "a",
-    "an",
-    "and",
-    "as",
-    "at",
-    "back",
-    "by",
-    "for",
-    "from",
-    "his",
-    "her",
-    "in",
-    "into",
-    "it",
-    "its",
-    "of",
-    "on",
-    "or",
-    "over",
-    "the",
-    "their",
-    "then",
-    "to",
-    "two",
-    "under",
-    "with",
+_SMALL = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and as at back by for from his her in into it its of on or over the their "
+        "then to two under with",
+    )
 )
 _META = re.compile(r"^\s*(here is|here's|sure|certainly|of course|rewritten|note:|[-*#\d])", re.I)
 
 Complete = Callable[[Sequence[str], int], list[str]]
-"""Scenes and a seed to the model's answers."""
+"""Maps scenes and a seed to the model's answers."""
 
 
 @dataclass(frozen=True)
 class RewriteOptions:
-    """How the language model is used; ``batch`` scenes at once."""
+    """Options of the language model.
+
+    Attributes:
+        temperature: Of sampling.
+        top_p: Of sampling.
+        batch: Scenes at once.
+        max_new_tokens: Of an answer.
+    """
 
     temperature: float = 0.7
     top_p: float = 0.9
@@ -98,7 +84,7 @@ class RewriteOptions:
 
 
 def find_objections(prompt: Prompt, text: str) -> list[str]:
-    """Why ``text`` cannot stand for the prompt; nothing when it can."""
+    """List why ``text`` cannot replace the prompt; empty if it can."""
     out = []
     count = len(text.split())
     if not MIN_WORDS <= count <= MAX_WORDS:
@@ -114,13 +100,13 @@ def find_objections(prompt: Prompt, text: str) -> list[str]:
 
 
 def _words(text: str) -> set[str]:
-    """Its words by their stems, without those that carry nothing."""
+    """Its words by their stems, without function words."""
     words = re.findall(r"[a-z]+", text.lower())
     return {_stem(word) for word in words if word not in _SMALL and len(word) > 1}
 
 
 def _stem(word: str) -> str:
-    """Rough, but the same on both sides.
+    """A rough stem, the same on both sides.
 
     >>> _stem("pockets") == _stem("pocket"), _stem("lowering") == _stem("lowers")
     (True, True)
@@ -134,11 +120,13 @@ def _stem(word: str) -> str:
 def rewrite_prompts(
     prompts: Sequence[Prompt], complete: Complete, about: Mapping[str, Any], batch: int = 8
 ) -> Iterator[Prompt]:
-    """Each prompt with the text that the video model gets, in their order.
+    """Rewrite prompts, in order.
 
     Args:
-        complete: the model. about: what the record says of it.
-        batch: prompts asked at once; batches are cut at its multiples.
+        prompts: To rewrite.
+        complete: The model.
+        about: Its entry in records.
+        batch: Prompts at once; batches are cut at its multiples.
     """
     for _, together in groupby(prompts, lambda prompt: prompt.number // batch):
         yield from _batch(list(together), complete, about)
@@ -167,26 +155,31 @@ def _batch(prompts: Sequence[Prompt], complete: Complete, about: Mapping[str, An
 
 
 def answer_seed(first: Prompt, attempt: int) -> int:
-    """Of the sampling of a batch that begins with ``first``."""
+    """Get the sampling seed of a batch that begins with ``first``."""
     return (first.seed * 1_000_003 + first.number * ROUNDS + attempt) % 2**63
 
 
 def open_language_model(
     source: str, placement: Placement, options: RewriteOptions | None = None
 ) -> tuple[Complete, dict[str, Any]]:
-    """A causal language model of ``transformers`` as :data:`Complete`, and what the records say.
+    """Load a causal language model of ``transformers``.
 
     Args:
-        source: as for :func:`.models.model_source`.
+        source: As for :func:`.models.resolve_model`.
+        placement: Where it runs.
+        options: Of sampling.
+
+    Returns:
+        The model as :data:`Complete`, and its entry in records.
 
     Raises:
-        LikenessError: it is not there, does not load, or has no chat template.
+        LikenessError: It is missing, cannot be loaded, or has no chat template.
     """
     from .loading import load_language_model, seeded_sampling
 
     options = options or RewriteOptions()
     model, tokenizer, about = load_language_model(source, placement)
-    tokenizer.padding_side = "left"  # answers begin where the question ends
+    tokenizer.padding_side = "left"  # so that answers follow their questions directly
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
 

@@ -1,8 +1,8 @@
-"""What a worker of ``likeness generate`` does: one stage, its model open, prompt by prompt.
+"""Worker side of ``likeness generate``: one stage, its model loaded, prompt by prompt.
 
-The request says which stage of which folder; a unit names its prompts by their numbers. What is
-there already is not made again, and every file appears whole, so that a unit may be begun again
-anywhere.
+The request names a stage and a folder; a unit names its prompts by their numbers. Finished results
+are not made again, and every file is written atomically, so that a unit can be restarted at any
+point.
 """
 
 from __future__ import annotations
@@ -37,14 +37,16 @@ Maker = Callable[[Unit], Mapping[str, Any]]
 
 
 def open_stage(request: Mapping[str, Any]) -> Maker:
-    """A maker of a stage's units, its model loaded.
+    """Open a stage, its model loaded.
 
     Args:
-        request: ``data``, the folder; ``stage``; ``options`` as ``asdict`` of
-            :class:`GenerateOptions`.
+        request: ``data``, the folder; ``stage``; ``options`` as :meth:`.GenerateOptions.as_json`.
+
+    Returns:
+        A maker of the stage's units.
 
     Raises:
-        LikenessError: this computer lacks something for the stage, or the model does not load.
+        LikenessError: Requirements are missing, or the model cannot be loaded.
     """
     options, stage = parse_options(request["options"]), str(request["stage"])
     missing = stage_needs([stage], options)
@@ -61,7 +63,7 @@ def open_stage(request: Mapping[str, Any]) -> Maker:
 
 
 def stage_needs(stages: Sequence[str], options: GenerateOptions) -> list[str]:
-    """What must be on a computer before the stages can run there, and is not; each a sentence."""
+    """List what stages need and this computer lacks, a sentence for each."""
     missing = missing_requirements(stages, options.models, options.placement)
     if set(stages) & {"videos", "views", "shards"}:
         packages = {"av": "av", "imageio_ffmpeg": "imageio-ffmpeg", "webdataset": "webdataset"}
@@ -74,7 +76,11 @@ def stage_needs(stages: Sequence[str], options: GenerateOptions) -> list[str]:
 
 
 def final_text(store: PromptStore, prompt: Prompt, options: GenerateOptions) -> Prompt:
-    """The prompt as it is filmed."""
+    """Get the prompt as it is filmed.
+
+    Raises:
+        LikenessError: Its rewritten text is missing or damaged.
+    """
     if not options.rewrite:
         return prompt
     kept = store.read("rewritten", prompt)
@@ -190,7 +196,7 @@ def _reject(store: PromptStore, prompt: Prompt, stage: str, error: RejectedSampl
 
 @contextmanager
 def _writing() -> Iterator[None]:
-    """What cannot be written now, no other file could be either."""
+    """An error of writing ends the worker: other files could not be written either."""
     try:
         yield
     except LikenessError as error:

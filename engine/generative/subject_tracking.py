@@ -1,4 +1,5 @@
-"""Clips and turned pictures tracked, filtered, and made a subject (paper, supplement C)."""
+"""Clips and turned pictures are tracked, filtered, and turned into a subject (paper, supplement
+C)."""
 
 from __future__ import annotations
 
@@ -65,12 +66,14 @@ _MARGIN = 1.08  # of the crop around the person
 
 @dataclass(frozen=True)
 class SubjectTracker:
-    """What tracking needs.
+    """Everything that tracking needs.
 
     Attributes:
-        body: the default body, with landmarks.
-        frames: how many frames of a clip become views, the reference with them.
-        size: pixels along each side of the views.
+        body: The default body, with landmarks.
+        detectors: Of people, faces and hands.
+        limits: Of the filters.
+        frames: Frames of a clip that become views, including the reference.
+        size: Pixels along each side of the views.
     """
 
     body: Body
@@ -82,7 +85,14 @@ class SubjectTracker:
 
 @dataclass(frozen=True)
 class TrackedPicture:
-    """A tracked picture that passed the checks: ``rgba`` [H, W, 4], straight alpha."""
+    """A tracked picture that passed the checks.
+
+    Attributes:
+        name: Of the view.
+        track: The fitted body.
+        rgba: [H, W, 4] straight alpha.
+        azimuth: Degrees.
+    """
 
     name: str
     track: Track
@@ -91,11 +101,14 @@ class TrackedPicture:
 
 
 def choose_reference(clip: Path, prompt: Prompt, detectors: Detectors) -> tuple[int, FloatArray]:
-    """A frame of a clip drawn at random that shows one person's face: its number and [H, W, 3].
+    """Choose a random frame of a clip that shows one person's face.
+
+    Returns:
+        Its number and [H, W, 3] picture.
 
     Raises:
-        Rejected: none of those that were looked at does.
-        LikenessError: the clip cannot be read.
+        RejectedSampleError: None of the examined frames does.
+        LikenessError: The clip cannot be read.
     """
     reader = VideoReader(clip)
     count = sum(1 for _ in reader.frames())
@@ -133,13 +146,18 @@ def make_tracked_subject(
     """Track a clip and the turned pictures of one of its frames.
 
     Args:
-        reference: number of that frame. turned: pictures by side. provenance: for the facts.
+        prompt: The scene.
+        clip: The clip's file.
+        reference: Number of that frame.
+        turned: Pictures by side.
+        tracker: Detectors, body and limits.
+        provenance: For the facts.
 
     Returns:
-        The subject, its first view the reference; and why other pictures were left out.
+        The subject, whose first view is the reference; and why other pictures were left out.
 
     Raises:
-        Rejected: the clip or the reference, or all but the reference.
+        RejectedSampleError: The clip or the reference fails, or all other pictures do.
     """
     try:
         motion = track_video(clip, tracker.body, tracker.detectors)
@@ -174,7 +192,8 @@ def make_tracked_subject(
 
 
 def choose_frames(motion: Motion, reference: int, count: int) -> list[int]:
-    """The reference, then frames that differ most in pose from those before, all followed."""
+    """Choose tracked frames: the reference, then those that differ most in pose from the chosen
+    ones."""
     known = np.flatnonzero(motion.frame_state == TRACKED)
     poses = motion.full_pose.reshape(len(motion), -1)
     chosen = [reference]
@@ -195,7 +214,7 @@ def _frame(
     person: Body,
     tracker: SubjectTracker,
 ) -> TrackedPicture:
-    """One frame of a clip; its pose is the smoothed one of the whole clip."""
+    """One frame of a clip; its pose is the clip's smoothed one."""
     observation = _seen(portrait, tracker.detectors)
     face, pose = float(motion.face_error[number]), float(motion.pose_error[number])
     track = Track(
@@ -242,12 +261,11 @@ def _turned(
 
 
 def fit_known_shape(photo: ObservedPhoto, person: Body) -> tuple[Track, Observation]:
-    """Fit the pose of a body whose shape is known to a picture whose direction is known.
+    """Fit the pose of a body of known shape to a picture from a known direction.
 
-    As :func:`~..tracking.several.fit_several` does it: a face that is lost is left out, and where
-    the detector mistook front and back for each other, its points are swapped. A picture of a
-    side is taken for an exact profile, in which dense facial landmarks tilt the head and are left
-    out (paper, supplement C.4).
+    As in :mod:`~..tracking.multiview`: a lost face is left out, and where the detector confused
+    front and back, its points are swapped. A picture of a side is treated as an exact profile, in
+    which dense facial landmarks tilt the head and are left out (paper, supplement C.4).
     """
     profile = photo.direction if photo.direction in ("left", "right") else ""
 
@@ -351,9 +369,15 @@ def _rounded(value: float | None) -> float | None:
 
 
 def crop_person(rgba: FloatArray, camera: Camera, size: int) -> tuple[FloatArray, Camera]:
-    """The square around the person, ``size`` pixels wide, and its camera.
+    """Crop the square around the person.
 
-    Where the square leaves the picture there is nothing.
+    Args:
+        rgba: [H, W, 4] straight alpha.
+        camera: Of the picture.
+        size: Of the square, in pixels.
+
+    Returns:
+        [size, size, 4], transparent beyond the picture, and its camera.
     """
     alpha = rgba[..., 3] > 0.02
     rows, columns = np.flatnonzero(alpha.any(1)), np.flatnonzero(alpha.any(0))

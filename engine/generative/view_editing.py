@@ -1,7 +1,7 @@
-"""The sides and the back of a person of whom one picture exists (paper, supplement B.5).
+"""The sides and the back of a person in a single picture (paper, supplement B.5).
 
-An image model turns the person. It knows one side better than the other, so one prompt serves for
-both: for the right side the reference is mirrored before and the result after.
+An image model turns the person. It turns better to one side, so one prompt serves both: for the
+right side the reference is mirrored before and the result after.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .models import Placement
 
 SIDES = ("left", "right", "back")
 AZIMUTH: Mapping[str, float] = {"left": 90.0, "right": -90.0, "back": 180.0}
-"""Degrees by which the camera stands to the left of where the person faces."""
+"""Degrees from the direction that the person faces to the camera, towards the person's left."""
 
 _SAME = (
     "Keep everything else of the photograph: who it is, the build and height, the hair with its "
@@ -44,22 +44,33 @@ NEGATIVE_PROMPT = "another person, two people, other clothes, other hair, face s
 
 @dataclass(frozen=True)
 class EditOptions:
-    """Of the sampler; the model's own defaults."""
+    """Options of the sampler; the defaults are the model's own.
+
+    Attributes:
+        steps: Of the sampler.
+        guidance: Of the sampler.
+    """
 
     steps: int = 50
     guidance: float = 4.0
 
 
 Edit = Callable[[Image.Image, str, int], Image.Image]
-"""A picture, what to do with it, and a seed, to another picture."""
+"""Maps a picture, an instruction and a seed to another picture."""
 
 
 def edit_side_views(
     reference: NDArray[np.uint8], prompt: Prompt, edit: Edit
 ) -> dict[str, NDArray[np.uint8]]:
-    """The person of a picture [H, W, 3] from the left, the right and the back.
+    """Create the views of a picture's person from the left, the right and the back.
 
-    ``left`` is the person's own left side.
+    Args:
+        reference: [H, W, 3].
+        prompt: The scene.
+        edit: The model.
+
+    Returns:
+        Pictures by side; ``left`` is the person's own left side.
     """
     front = Image.fromarray(reference)
     seeds = [picture_seed(prompt, EDIT, row) for row in range(len(SIDES))]
@@ -77,13 +88,18 @@ def _flipped(picture: Image.Image) -> Image.Image:
 def open_editing_model(
     source: str, placement: Placement, options: EditOptions
 ) -> tuple[Edit, dict[str, Any]]:
-    """A Qwen-Image-Edit pipeline as :data:`Edit`, and what the records say.
+    """Load a Qwen-Image-Edit pipeline.
 
     Args:
-        source: as for :func:`.models.model_source`.
+        source: As for :func:`.models.resolve_model`.
+        placement: Where it runs.
+        options: Of the sampler.
+
+    Returns:
+        The model as :data:`Edit`, and its entry in records.
 
     Raises:
-        LikenessError: it is not there or does not load; later, that the memory is not enough.
+        LikenessError: It is missing or cannot be loaded; when called, memory is insufficient.
     """
     from .loading import load_editing_pipeline, noise_generator, translate_errors
 

@@ -45,6 +45,7 @@ from ..dataset.backgrounds import random_background
 from ..dataset.spaces import photo_transform, transform_camera, transform_pose
 from ..dataset.subjects import InvalidSampleError, Subject
 from ..files.atomic import atomic_write
+from ..files.digests import code_sha256
 from ..files.weights import asset_path
 from ..imaging.matting import foreground_colors
 from ..tracking.detectors import Detectors
@@ -61,7 +62,6 @@ from .augment import (
     make_pixel_rngs,
 )
 from .augment_body import noisy_track
-from .cache import code_digest
 
 VERSION = "1"
 """Of the files; increase it when their content changes for a reason outside ``_CODE``."""
@@ -221,7 +221,7 @@ class Photographs:
 
     @cached_property
     def _made_for(self) -> str:
-        digest = hashlib.sha256(f"{VERSION}/{code_digest(_CODE)}/{self.observed}".encode())
+        digest = hashlib.sha256(f"{VERSION}/{code_sha256(_CODE)}/{self.observed}".encode())
         for name in ("v_template", "f", "shapedirs", "weights"):
             digest.update(np.ascontiguousarray(getattr(self.body, name)).tobytes())
         return digest.hexdigest()

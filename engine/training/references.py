@@ -22,12 +22,12 @@ from ..core.types import BoundGaussians, FloatArray, LikenessError
 from ..dataset.pairs import can_supervise
 from ..dataset.subjects import InvalidSampleError, Subject
 from ..files.atomic import atomic_write
+from ..files.digests import code_sha256
 from ..gaussians.lift import LiftOptions, lift_photo
 from ..network.config import NetworkConfig
 from ..network.inputs import NetworkInputs, blank_gaussians, network_inputs
 from ..network.uv_grids import UVGrids, uv_grids
 from .augment import CLEAN, Augmentation
-from .cache import code_digest
 from .input_files import VERSION as FILE_VERSION
 from .input_files import CorruptFileError, load_fit, load_inputs, save_inputs
 from .photographs import InvalidReferenceError, Photograph, Photographs, ReferenceFit
@@ -43,7 +43,7 @@ _CODE = ("gaussians/lift", "dual_uv", "network/inputs.py", "network/uv_grids.py"
 """Cached files become invalid when any of this code changes: a network that learns to correct one
 lift must not see another's results."""
 
-_SEEN = f"seen-{code_digest(('training/seen_colors.py', 'training/target_views.py'))[:12]}"
+_SEEN = f"seen-{code_sha256(('training/seen_colors.py', 'training/target_views.py'))[:12]}"
 _PIXELS_PER_GAUSSIAN = 0.5  # of the grid on which a small lift finds labels and depths
 _MIN_PIXELS = 10_000
 
@@ -103,7 +103,7 @@ class References:
         decoder = self.config.decoder
         what = {
             "version": VERSION,
-            "code": code_digest(_CODE),
+            "code": code_sha256(_CODE),
             "file": FILE_VERSION,
             "image_size": self.config.encoder.image_size,
             "core_grid": decoder.core_grid,

@@ -19,7 +19,7 @@ from pathlib import Path
 from ..core.types import LikenessError
 from ..files.atomic import atomic_write_files
 from ..files.folders import check_output_folder
-from ..files.run_folder import exclusive_lock
+from ..files.run_folder import RunFolder
 from ..network.config import CONFIG_FILE, load_config, save_config
 from .checkpoint import checkpoint_folders
 from .config import TrainConfig, incompatible_fields
@@ -70,13 +70,13 @@ def check_run(run: Path, config: TrainConfig) -> TrainConfig | None:
 
 @contextmanager
 def lock_run(run: Path) -> Iterator[None]:
-    """Lock a run's folder against other trainings; see :func:`..files.folders.exclusive_lock`.
+    """Lock a run's folder against other trainings; see :meth:`.RunFolder.hold`.
 
     Raises:
         LikenessError: Another training is in progress there.
     """
     taken = f"Another training is in progress in '{run}'."
-    with exclusive_lock(run / LOCK_FILE, run / CONFIG_FILE, taken):
+    with RunFolder(run, CONFIG_FILE, LOCK_FILE).hold(taken):
         yield
 
 

@@ -1,12 +1,13 @@
-"""Vocabularies: what can vary in a generated clip, in data files (paper, supplement B.2.1).
+"""Vocabularies of what varies in a generated clip, in data files (paper, supplement B.2.1).
 
-Each list of a file is made of families. A family has plain ``words``, or a ``form`` with slots
-that takes every combination of their words, so that a thousand outer garments can be read and
-mended in forty lines. ``tags`` say what goes with what. ``count`` is what a list comes to.
+Each list of a file consists of families. A family has plain ``words``, or a ``form`` with slots
+that takes every combination of their words, so that a thousand outer garments fit in forty lines
+that can be read and corrected. ``tags`` say what goes with what. ``count`` is the length of a list.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -45,12 +46,17 @@ LISTS = (
     "roles",
     "negatives",
 )
-"""What a set of files must hold together."""
+"""Lists that a set of files must contain."""
 
 
 @dataclass(frozen=True)
 class VocabularyTerm:
-    """A phrase, and what is known about it."""
+    """A phrase and its tags.
+
+    Attributes:
+        text: The phrase.
+        tags: What it goes with.
+    """
 
     text: str
     tags: frozenset[str] = frozenset()
@@ -67,8 +73,8 @@ def load_vocabulary(folder: Path = FOLDER) -> Vocabulary:
     """Read all ``.toml`` files of a folder.
 
     Raises:
-        LikenessError: a file is damaged, a list is missing, doubled, has another length than it
-            says, or has a term twice; names the file.
+        LikenessError: A file is damaged, a list is missing, repeated, of another length than its
+            ``count``, or repeats a term; names the file.
     """
     lists: dict[str, tuple[VocabularyTerm, ...]] = {}
     for path in sorted(folder.glob("*.toml")):
@@ -82,7 +88,7 @@ def load_vocabulary(folder: Path = FOLDER) -> Vocabulary:
             lists[name] = _terms(path, name, entry)
     missing = [name for name in LISTS if name not in lists]
     if missing:
-        raise _wrong(folder, f"there are no {', '.join(missing)}")
+        raise _wrong(folder, f"it lacks {', '.join(missing)}")
     return lists
 
 
@@ -95,14 +101,9 @@ def _terms(path: Path, name: str, entry: Any) -> tuple[VocabularyTerm, ...]:
     if len(terms) != count:
         raise _wrong(path, f"'{name}' has {len(terms)} terms and says {count}")
     texts = [term.text for term in terms]
-    twice = sorted({text for text in texts if texts.count(text) > 1}) if _doubled(texts) else []
-    if twice:
-        raise _wrong(path, f"'{name}' has '{twice[0]}' twice")
+    if twice := [text for text, times in Counter(texts).items() if times > 1]:
+        raise _wrong(path, f"'{name}' has '{min(twice)}' twice")
     return terms
-
-
-def _doubled(texts: list[str]) -> bool:
-    return len(set(texts)) < len(texts)
 
 
 def _family(family: Mapping[str, Any]) -> list[VocabularyTerm]:
@@ -116,4 +117,4 @@ def _family(family: Mapping[str, Any]) -> list[VocabularyTerm]:
 
 
 def _wrong(path: Path, what: str) -> LikenessError:
-    return LikenessError(f"The vocabulary '{path}' cannot be used: {what}.", "Mend the file.")
+    return LikenessError(f"The vocabulary '{path}' cannot be used: {what}.", "Fix the file.")

@@ -93,7 +93,7 @@ def test_wrong_options_are_said(
 def test_a_folder_without_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = "--stage", "rewrite", "--device", "cpu", "--language-model", str(tmp_path)
     assert generated(tmp_path / "data", *options) == 2
-    assert f"'{tmp_path}' holds no model for rewrite: no config.json" in one_error(capsys)
+    assert f"'{tmp_path}' is not a model for rewrite: it lacks config.json" in one_error(capsys)
     assert not (tmp_path / "data").exists()
 
 

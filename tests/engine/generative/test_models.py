@@ -224,7 +224,7 @@ def test_full_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         with translate_errors("filming"):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    with pytest.raises(LikenessError, match=r"not enough for filming.*--offload"):
+    with pytest.raises(LikenessError, match=r"too small for filming.*--offload"):
         full()
 
 

@@ -250,7 +250,7 @@ def test_stages_one_by_one(tmp_path: Path, stand_ins: dict[str, list[int]]) -> N
         generate(data, BASE, (before,))
     assert len(generate(data, BASE, ("shards",)).shards) == 2
     assert resolve_stages("all") == STAGES
-    with pytest.raises(LikenessError, match="no stage 'video'"):
+    with pytest.raises(LikenessError, match="stage 'video'"):
         resolve_stages("video")
 
 
@@ -274,7 +274,7 @@ def test_other_options_are_refused(tmp_path: Path, stand_ins: dict[str, list[int
 def test_one_run_at_a_time(tmp_path: Path, stand_ins: dict[str, list[int]]) -> None:
     with (
         lock_store(tmp_path / "data"),
-        pytest.raises(LikenessError, match="Another run is working"),
+        pytest.raises(LikenessError, match="Another run is in progress"),
     ):
         generate(tmp_path / "data", BASE)
 

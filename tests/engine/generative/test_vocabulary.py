@@ -85,7 +85,7 @@ def test_tags_leave_something_for_everything(vocabulary: Vocabulary) -> None:
         ("[ages]\ncount = 2\n[[ages.family]]\nwords = ['a', 'a']\n", "'a' twice"),
         ("[ages]\ncount = 2\n", "not built of families"),
         ("[ages]\ncount = 1\n[[ages.family]]\nform = '{x}'\n", "not built of families"),
-        ("[ages]\ncount = 1\n[[ages.family]]\nwords = ['a']\n", "there are no genders"),
+        ("[ages]\ncount = 1\n[[ages.family]]\nwords = ['a']\n", "lacks genders"),
     ],
 )
 def test_damaged_files_are_named(tmp_path: Path, text: str, said: str) -> None:
