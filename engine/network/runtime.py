@@ -169,7 +169,7 @@ class OnnxRuntime:
         for end in ends:
             if end.name not in expected or list(end.shape[1:]) != expected[end.name]:
                 raise LikenessError(
-                    f"'{path}': the size {list(end.shape[1:])} of '{end.name}' does not fit "
+                    f"'{path}': '{end.name}' of size {list(end.shape[1:])} does not fit "
                     f"'{CONFIG_FILE}' and the body.",
                     EXPORT_AGAIN,
                 )

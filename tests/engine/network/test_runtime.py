@@ -289,7 +289,7 @@ def test_without_torch_the_files_are_needed(
     folder = write_network(person, tmp_path / "net")
     (folder / name).unlink()
     without_torch(monkeypatch)
-    with pytest.raises(LikenessError, match=f"has no {name}"):
+    with pytest.raises(LikenessError, match=f"lacks {name}"):
         load_runtime(folder, person.body)
 
 

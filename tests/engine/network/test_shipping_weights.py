@@ -83,7 +83,7 @@ def test_what_cannot_be_shipped(
         ship_network(tmp_path, out, person.body)
     monkeypatch.setattr(shipping, "export_onnx", exported)
     monkeypatch.setattr(shipping, "MAX_BYTES", 1000)
-    with pytest.raises(LikenessError, match="MB as it would be shipped"):
+    with pytest.raises(LikenessError, match="MB in its shipped form"):
         ship_network(trained, out, person.body)
     hub = create_network(person.config, person.body)
     hub.config = replace(hub.config, encoder=replace(hub.config.encoder, kind="sapiens"))
