@@ -316,9 +316,9 @@ def test_torch_is_not_loaded(network: Path, person: SmallPerson) -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
         "from pathlib import Path\n"
-        "from likeness.engine.body.synthetic import synthetic_body\n"
+        "from likeness.engine.body.synthetic import make_synthetic_body\n"
         "from likeness.engine.network.apply import resolve_network\n"
-        "print(resolve_network(sys.argv[1], synthetic_body).backend)"
+        "print(resolve_network(sys.argv[1], make_synthetic_body).backend)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(network)], capture_output=True, text=True, check=False
