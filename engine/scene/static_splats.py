@@ -19,24 +19,12 @@ AXES = ("splat_axis_1", "splat_axis_2", "splat_axis_3")
 longest first; Blender's axes."""
 
 _FIELDS = (
-    "x",
-    "y",
-    "z",
-    "f_dc_0",
-    "f_dc_1",
-    "f_dc_2",
-    "opacity",
-    "scale_0",
-    "scale_1",
-    "scale_2",
-    "rot_0",
-    "rot_1",
-    "rot_2",
-    "rot_3",
+    *("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"),
+    *("scale_0", "scale_1", "scale_2", "rot_0", "rot_1", "rot_2", "rot_3"),
 )
 _PACKED = "packed_position"  # compressed files hold their fields otherwise
 _HEADER_BYTES = 1 << 16
-_LEAST_SCALE = 1e-7
+_MIN_SCALE = 1e-7
 _FACE = "face."
 
 
@@ -71,7 +59,7 @@ def make_static_mesh(gaussians: Gaussians) -> SplatMesh:
     """Make the mesh of Gaussians in engine axes with sRGB colours."""
     order = np.argsort(-np.asarray(gaussians.scales), axis=1)
     scales = np.maximum(
-        np.take_along_axis(np.asarray(gaussians.scales, float), order, 1), _LEAST_SCALE
+        np.take_along_axis(np.asarray(gaussians.scales, float), order, 1), _MIN_SCALE
     )
     R = quaternion_to_matrix(np.asarray(gaussians.quats, np.float64))
     axes = np.take_along_axis(R, order[:, None, :], 2) * scales[:, None, :]  # columns

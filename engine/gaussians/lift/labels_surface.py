@@ -21,7 +21,7 @@ from ...dual_uv.sampling import find_visible_points
 from .labels import GLASSES, HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, WORN, standard_rest
 from .mesh_diffusion import diffuse_values, mesh_laplacian, mirror_vertices
 from .pixel_grids import erode
-from .regions import ARMS, Regions, vertex_groups
+from .regions import ARMS, NamesArray, Regions, vertex_groups
 from .surfels import INNER_PARTS
 
 
@@ -105,7 +105,7 @@ def worn_probability(shares: FloatArray) -> FloatArray:
     return np.asarray(shares[:, list(WORN)].sum(1))
 
 
-def vertex_parts(body: Body) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
+def vertex_parts(body: Body) -> NamesArray:
     """Return the name [V] of each vertex's part (of the last triangle that holds it)."""
     part = np.zeros(len(body.v_template), np.int64)
     for k in range(3):
@@ -114,11 +114,7 @@ def vertex_parts(body: Body) -> np.ndarray[tuple[int], np.dtype[np.str_]]:
 
 
 def _seen_labels(
-    regions: Regions,
-    camera: Camera,
-    body: Body,
-    vertices: FloatArray,
-    part: np.ndarray[tuple[int], np.dtype[np.str_]],
+    regions: Regions, camera: Camera, body: Body, vertices: FloatArray, part: NamesArray
 ) -> tuple[IntArray, FloatArray]:
     """[V] label in the photo and [V] trust in it, 0 where it shows nothing of the vertex."""
     normals = vertex_normals(vertices, body.f)
@@ -192,11 +188,7 @@ def _ring_labels(limb: _Limb, votes: FloatArray, starts: FloatArray, habit: Floa
 
 
 def _complete_trunk(
-    ring: IntArray,
-    label: IntArray,
-    weight: FloatArray,
-    rest: FloatArray,
-    part: np.ndarray[tuple[int], np.dtype[np.str_]],
+    ring: IntArray, label: IntArray, weight: FloatArray, rest: FloatArray, part: NamesArray
 ) -> None:
     """Unseen parts of the trunk: one waist all around; a neckline does not bare the back."""
     limb = _Limb(part == "torso", -rest[:, 1], (SKIN, UPPER, SKIN, LOWER))
@@ -210,11 +202,7 @@ def _complete_trunk(
 
 
 def _complete_limbs(
-    ring: IntArray,
-    label: IntArray,
-    weight: FloatArray,
-    rest: FloatArray,
-    part: np.ndarray[tuple[int], np.dtype[np.str_]],
+    ring: IntArray, label: IntArray, weight: FloatArray, rest: FloatArray, part: NamesArray
 ) -> None:
     """Unseen parts of arms and legs: sleeves and trouser legs end in rings.
 
@@ -243,11 +231,7 @@ def _complete_limbs(
 
 
 def _complete_feet(
-    ring: IntArray,
-    label: IntArray,
-    weight: FloatArray,
-    rest: FloatArray,
-    part: np.ndarray[tuple[int], np.dtype[np.str_]],
+    ring: IntArray, label: IntArray, weight: FloatArray, rest: FloatArray, part: NamesArray
 ) -> None:
     """Soles and heels: shod if the foot is, or the other one; unseen feet wear shoes."""
     feet = part == "foot"
@@ -268,7 +252,7 @@ def _complete_head(
     label: IntArray,
     weight: FloatArray,
     rest: FloatArray,
-    part: np.ndarray[tuple[int], np.dtype[np.str_]],
+    part: NamesArray,
     regions: Regions,
     body: Body,
 ) -> None:
@@ -314,9 +298,7 @@ def _complete_head(
         ring[ears & ~seen & ~take] = HAIR
 
 
-def _hair_beyond_face(
-    regions: Regions, part: np.ndarray[tuple[int], np.dtype[np.str_]], body: Body
-) -> bool:
+def _hair_beyond_face(regions: Regions, part: NamesArray, body: Body) -> bool:
     """Whether hair is seen right beside the far edge of a face that is turned away.
 
     Then it hangs before the unseen ear there, whatever the near side looks like.
@@ -338,9 +320,7 @@ def _hair_beyond_face(
     return len(beside) > 0 and float(np.mean(beside)) > S.beside
 
 
-def _hair_tips(
-    regions: Regions, part: np.ndarray[tuple[int], np.dtype[np.str_]], rest: FloatArray
-) -> float | None:
+def _hair_tips(regions: Regions, part: NamesArray, rest: FloatArray) -> float | None:
     """Standard height down to which long hair falls; None for hair that ends above the neck."""
     neck = rest[part == "neck", 1]
     if not regions.hair.any() or len(neck) == 0:

@@ -179,8 +179,8 @@ def _trace(
     corner_left, corner_right = (rows - cols).argmax(), (rows + cols).argmax()
     sides = []
     for corner, outer, step in (
-        (corner_left, _first(pixels), -1),
-        (corner_right, _last(pixels), 1),
+        (corner_left, pixels.argmax(1), -1),
+        (corner_right, pixels.shape[1] - 1 - pixels[:, ::-1].argmax(1), 1),
     ):
         sides.append(_side(outer, rows[corner], start, step, pixels, arms))
     left, right = sides
@@ -218,25 +218,16 @@ def _start(
 
 def _main_piece(cloth: BoolArray) -> BoolArray:
     """The largest connected piece of the cloth, closed and without threads."""
-    tidy = ndimage.binary_fill_holes(ndimage.binary_closing(cloth, iterations=2)) & _rows_of(cloth)
+    tidy = (
+        ndimage.binary_fill_holes(ndimage.binary_closing(cloth, iterations=2))
+        & cloth.any(1)[:, None]
+    )
     open_ = ndimage.binary_opening(tidy, iterations=2)
     labels, count = ndimage.label(open_)
     if count == 0:
         return np.zeros_like(cloth)
     main = labels == 1 + int(np.bincount(labels[labels > 0])[1:].argmax())
     return np.asarray(ndimage.binary_dilation(main, iterations=2) & tidy)
-
-
-def _rows_of(cloth: BoolArray) -> BoolArray:
-    return np.asarray(cloth.any(1)[:, None])
-
-
-def _first(pixels: BoolArray) -> IntArray:
-    return np.asarray(pixels.argmax(1))
-
-
-def _last(pixels: BoolArray) -> IntArray:
-    return np.asarray(pixels.shape[1] - 1 - pixels[:, ::-1].argmax(1))
 
 
 def _side(
