@@ -540,11 +540,9 @@ class _Export(JobOperator):
         )
 
     def done(self, context: Any, result: dict[str, Any]) -> None:
-        self.report(
-            {"INFO"},
-            f"Saved {format_count(result['frames'], 'frame', 'frames')} in "
-            f"'{result['motion_file']}'",
-        )  # type: ignore[attr-defined]
+        frames = format_count(result["frames"], "frame", "frames")
+        message = f"Saved {frames} in '{result['motion_file']}'"
+        self.report({"INFO"}, message)  # type: ignore[attr-defined]
 
 
 class ExportPose(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[misc]
