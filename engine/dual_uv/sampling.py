@@ -57,7 +57,14 @@ class SurfaceSamples:
         return out
 
     def take(self, chosen: BoolArray) -> SurfaceSamples:
-        """Return the samples of a mask [N]."""
+        """Return some of the samples.
+
+        Args:
+            chosen: [N] which samples to keep.
+
+        Returns:
+            The M chosen samples.
+        """
         return SurfaceSamples(
             self.triangle[chosen], self.bary[chosen], self.row[chosen], self.col[chosen], self.size
         )
@@ -115,7 +122,12 @@ def scatter_mean(
 
 
 def scatter_matrix(cell: IntArray, count: int) -> csr_array:
-    """Return a matrix [count, N] that sums values [N, C] by the cells [N] of their samples."""
+    """Return a matrix [count, N] that sums values [N, C] by the cells of their samples.
+
+    Args:
+        cell: [N] cell of each sample, 0 .. count - 1.
+        count: How many cells there are.
+    """
     shape = (len(cell), count)
     return csr_array((np.ones(len(cell)), cell, np.arange(len(cell) + 1)), shape=shape).T.tocsr()
 
@@ -164,8 +176,13 @@ class SeenPoints:
     xy: FloatArray
 
     def within(self, mask: BoolArray | None) -> SeenPoints:
-        """Return it without the points outside ``mask`` [camera.height, camera.width] (the
-        paper's filter at test time, supplement A.1)."""
+        """Return the same points, those outside a mask marked as not seen (supplement A.1).
+
+        That is the paper's filter at test time.
+
+        Args:
+            mask: [camera.height, camera.width] pixels to keep; all of them when None.
+        """
         if mask is None:
             return self
         pixel = np.where(self.seen[:, None], self.xy, 0.0).astype(np.int64)
@@ -248,7 +265,16 @@ def sample_core(
     samples: SurfaceSamples,
     mask: BoolArray | None = None,
 ) -> UVMap:
-    """Gather Core-UV: features at :func:`core_points` inside ``mask`` [H, W]."""
+    """Gather Core-UV: the features at :func:`core_points`.
+
+    Args:
+        features: [h, w, C] of the photo, at any resolution.
+        camera: The photo's camera.
+        vertices: [V, 3] metres, the body as posed in the photo.
+        body: The body.
+        samples: Samples of its surface.
+        mask: [H, W] pixels of the photo to use; all of them when None.
+    """
     points = core_points(camera, vertices, body, samples).within(mask)
     return gather_features(features, points, camera, samples)
 
@@ -262,6 +288,16 @@ def sample_shell(
     mask: BoolArray | None = None,
     offset: float | FloatArray = SHELL_OFFSET,
 ) -> UVMap:
-    """Gather Shell-UV: features at :func:`shell_points` inside ``mask`` [H, W]."""
+    """Gather Shell-UV: the features at :func:`shell_points`.
+
+    Args:
+        features: [h, w, C] of the photo, at any resolution.
+        camera: The photo's camera.
+        vertices: [V, 3] metres, the body as posed in the photo.
+        body: The body.
+        samples: Samples of its surface.
+        mask: [H, W] pixels of the photo to use; all of them when None.
+        offset: Distance of the shell in metres, or one for each vertex, [V].
+    """
     points = shell_points(camera, vertices, body, samples, offset).within(mask)
     return gather_features(features, points, camera, samples)

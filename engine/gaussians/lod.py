@@ -83,6 +83,10 @@ _HILBERT_BITS = 16
 def growth(lod_start: FloatArray, count: int) -> FloatArray:
     """Return the factors [N] of the tangent scales when only the first ``count`` are drawn.
 
+    Args:
+        lod_start: [N] count from which each has its own size.
+        count: how many are drawn.
+
     >>> growth(np.array([50.0, 200.0]), 50).round(3)
     array([1.   , 2.144])
     """

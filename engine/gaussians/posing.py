@@ -1,5 +1,7 @@
-"""An avatar's Gaussians in any pose: skinning, triangle frames, placing. Its torch twin is
-:mod:`.posing_torch`."""
+"""An avatar's Gaussians in any pose: skinning, triangle frames, placing.
+
+Its torch twin is :mod:`.posing_torch`.
+"""
 
 from __future__ import annotations
 

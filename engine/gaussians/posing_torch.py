@@ -166,7 +166,16 @@ def apply_frames(
     opacities: Tensor,
     colors: Tensor,
 ) -> GaussianTensors:
-    """Place bound attributes [N, ...] in world space by their triangles' frames."""
+    """Place bound attributes in world space by their triangles' frames.
+
+    Args:
+        frames: [..., N] of the Gaussians' triangles.
+        offset: [..., N, 3] in the frames, in units of ``frames.sigma`` metres.
+        quats: [..., N, 4] in the frames.
+        scales: [..., N, 3] at rest, metres.
+        opacities: [..., N] 0..1.
+        colors: [..., N, 3] 0..1.
+    """
     own = offset.dtype
     moved = (frames.R.to(own) @ offset[..., None])[..., 0]
     sigma = frames.sigma.to(own)[..., None]
@@ -182,7 +191,17 @@ def apply_frames(
 def triangle_frames_torch(
     vertices: Tensor, body: BodyTensors, triangle: Tensor, bary: Tensor
 ) -> FrameTensors:
-    """:func:`..core.geometry.triangle_frames` for posed vertices [..., V, 3]."""
+    """:func:`..core.geometry.triangle_frames` for posed vertices.
+
+    Args:
+        vertices: [..., V, 3] metres, world space.
+        body: the body.
+        triangle: [N] rows of ``body.f``.
+        bary: [..., N, 3].
+
+    Returns:
+        Frames [..., N].
+    """
     normals = vertex_normals_torch(vertices, body.f)
     corners = body.f[triangle]  # [N, 3]
     points = vertices[..., corners, :]  # [..., N, 3, 3]
@@ -200,7 +219,7 @@ def triangle_frames_torch(
 
 
 def _growth(vertices: Tensor, body: BodyTensors) -> Tensor:
-    """sigma [..., F] of every triangle; one without an area at rest keeps its size."""
+    """The sigma [..., F] of every triangle; one without an area at rest keeps its size."""
     grown, rest = (_double_areas(v[..., body.f, :]) for v in (vertices, body.v_template))
     flat = rest <= 0
     ratio = grown / torch.where(flat, torch.ones_like(rest), rest)
@@ -209,7 +228,15 @@ def _growth(vertices: Tensor, body: BodyTensors) -> Tensor:
 
 
 def vertex_normals_torch(vertices: Tensor, f: Tensor) -> Tensor:
-    """:func:`..core.geometry.vertex_normals` for [..., V, 3]; f [F, 3] int64."""
+    """:func:`..core.geometry.vertex_normals` as a differentiable function.
+
+    Args:
+        vertices: [..., V, 3].
+        f: [F, 3] int64.
+
+    Returns:
+        [..., V, 3] unit vectors.
+    """
     corners = vertices[..., f, :]  # [..., F, 3, 3]
     following = corners.roll(-1, -2) - corners
     preceding = corners.roll(1, -2) - corners

@@ -105,13 +105,17 @@ def softening(axes: FloatArray, blur: float) -> FloatArray:
 
 
 def solve_linear_colors(colors: FloatArray, coverage: SplatCoverage) -> FloatArray:
-    """Find linear colours [N, 3] whose linear mix gives the photo's view as sRGB mixing does.
+    """Find linear colours whose linear mix gives the photo's view as sRGB mixing does.
 
     A few rounds of Richardson's iteration: the error of each pixel goes to the splats seen in it,
     by their weights.
 
     Args:
         colors: [N, 3] sRGB 0..1.
+        coverage: which splats are seen in which pixels.
+
+    Returns:
+        [N, 3] linear 0..1.
     """
     pixel, splat, weight = coverage.pixel, coverage.splat, coverage.weight
 

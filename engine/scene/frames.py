@@ -133,7 +133,12 @@ def _checked(arrays: dict[str, Any]) -> IntArray:
 
 
 def transform_gaussians(gaussians: Gaussians, matrix: FloatArray) -> Gaussians:
-    """Transform Gaussians by a similarity [4, 4]; an uneven scale is averaged."""
+    """Transform Gaussians by a similarity; an uneven scale is averaged.
+
+    Args:
+        gaussians: the Gaussians.
+        matrix: [4, 4] homogeneous, from their frame to the new one.
+    """
     from ..core.alignment import nearest_orthonormal
     from ..core.rotations import matrix_to_quaternion, quaternion_multiply
 

@@ -90,8 +90,10 @@ def stored_order(avatar: Avatar) -> IntArray:
 
 
 def make_splat_mesh(avatar: Avatar) -> SplatMesh:
-    """Make the mesh of an avatar, softened and coloured so that Blender draws the photo's view as
-    the engine does (:mod:`.fit`)."""
+    """Make the mesh of an avatar, so that Blender draws the photo's view as the engine does.
+
+    Its splats are softened and their colours solved for that (:mod:`.fit`).
+    """
     from ..core.color import srgb_to_linear
     from ..core.rotations import quaternion_to_matrix
     from ..gaussians.binding import place_gaussians  # late: numba

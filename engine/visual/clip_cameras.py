@@ -104,8 +104,11 @@ class _Bounds:
         self.most = np.full(4, -np.inf)
 
     def add(self, points: FloatArray, radius: FloatArray | float = 0.0, stray: int = 0) -> None:
-        """Balls around points [N, 3] in view axes, of which ``stray`` may stick out on each
-        side. A ball is within a side of the view where its middle is a radius within it."""
+        """Take in balls around points [N, 3] in view axes.
+
+        Up to ``stray`` of them may stick out on each side. A ball is within a side of the view if
+        its middle lies a radius within it.
+        """
         x, y, z = points[:, 0] / self.tx, points[:, 1] / self.ty, points[:, 2]
         wide, high = (radius * np.hypot(1.0, 1.0 / t) for t in (self.tx, self.ty))
         sides = np.stack([x - z + wide, -x - z + wide, y - z + high, -y - z + high])
@@ -146,8 +149,10 @@ class FrameSpec:
         return _Bounds(inside * self.width / 2 / self.focal, inside * self.height / 2 / self.focal)
 
     def camera(self, R: FloatArray, origin: FloatArray, place: FloatArray) -> Camera:
-        """Return the camera that looks along the rows of ``R`` [3, 3] from ``place`` [3] (view
-        axes, metres) beside the point ``origin`` [3]."""
+        """Return the camera that looks along the rows of ``R`` [3, 3].
+
+        It stands at ``place`` [3] (view axes, metres) from the point ``origin`` [3].
+        """
         viewmat = np.eye(4)
         viewmat[:3, :3] = R
         viewmat[:3, 3] = -R @ origin - place
@@ -169,16 +174,19 @@ def steady_cameras(
     follow: float | None = None,
     tell: Tell | None = None,
 ) -> list[Camera]:
-    """One camera for each frame, all at one distance, that hold all that happens in them.
+    """Return one camera for each frame, all at one distance, that hold everything in the frames.
 
     Args:
+        outline: the avatar's outline in any pose.
         poses: one for each frame, or a single one for all of them.
+        frame: the pictures' size and lens.
         yaws: degrees for each frame, as in :func:`cameras.look_at`. When they differ, the cameras
             circle about the upright axis through the trunk (or the head, where that is the focus),
             which stays in the middle of the picture.
-        follow: None for cameras that stay in place; or how many frames the smoothing of a camera
-            takes that goes along with the figure.
-        tell: called with the number of frames looked at.
+        pitch: degrees, as in :func:`cameras.look_at`.
+        follow: None for cameras that stay in place; else they go along with the figure, smoothed
+            over this many frames.
+        tell: called with the number of frames done.
     """
     circling = len(set(yaws)) > 1
     still = len(poses) == 1

@@ -148,7 +148,12 @@ def _halved(x: FloatArray) -> FloatArray:
 
 
 def silhouette_iou(alpha_a: FloatArray, alpha_b: FloatArray, threshold: float = 0.5) -> float:
-    """Compute the intersection over union of two silhouettes [H, W]; 1 when both are empty.
+    """Compute the intersection over union of two silhouettes; 1 when both are empty.
+
+    Args:
+        alpha_a: [H, W] 0..1.
+        alpha_b: [H, W] 0..1.
+        threshold: alpha above which a pixel belongs to a silhouette.
 
     >>> silhouette_iou(np.array([[1.0, 1.0, 0.0]]), np.array([[0.0, 0.9, 0.8]])).__round__(3)
     0.333

@@ -115,8 +115,11 @@ class OverlayPainter:
 
     @cached_property
     def _eyes(self) -> tuple[int, FloatArray]:
-        """The part that eyeballs are (-1: none), and for each its centre at rest, the direction of
-        its pupil, and the cosines of the half angles of iris and pupil."""
+        """The part that eyeballs are (-1: none), and for each eyeball [K, 8].
+
+        The eight numbers are its centre at rest, the direction of its pupil, and the cosines of the
+        half angles of iris and pupil.
+        """
         body, marks = self.body, self.body.landmarks
         if marks is None or len(marks.face_triangle) < 478 or "eye" not in body.part_names:
             return -1, np.zeros((0, 8))
@@ -142,7 +145,20 @@ def draw_overlay(
     *,
     skeleton: bool = False,
 ) -> FloatArray:
-    """Draw the fitted body over one picture; see :class:`OverlayPainter`."""
+    """Draw the fitted body over one picture; see :class:`OverlayPainter`.
+
+    Args:
+        rgb: [H, W, 3] 0..1, of the camera's size.
+        body: the body that was fitted.
+        pose: of the body.
+        betas: [S] the body's shape.
+        camera: of the picture.
+        confidence: [55] 0 (unseen) .. 1 (seen) per joint; all seen when None.
+        skeleton: also draw the joints and the bones between them.
+
+    Returns:
+        [H, W, 3] float32 0..1.
+    """
     return OverlayPainter(body, betas).draw(rgb, pose, camera, confidence, skeleton=skeleton)
 
 

@@ -148,16 +148,17 @@ def composite_overlay(
     """Mix the body into a part of the picture, in place.
 
     Args:
-        out: [h, w, 3] float32.
-        fine: how many pixels of the buffers are one of it.
+        out: [h, w, 3] float32 0..1, the part of the picture.
+        fine: how many pixels of the buffers span one pixel of the picture.
         corner: left and top of the buffers' first pixel in the whole fine picture, so that stripes
             stay where they are from frame to frame.
-        face: the z-buffer [h * fine, w * fine, ...].
-        bary: the z-buffer [h * fine, w * fine, ...].
-        depth: the z-buffer [h * fine, w * fine, ...].
+        face: [h * fine, w * fine] the z-buffer's triangles.
+        bary: [h * fine, w * fine, ...] the z-buffer's barycentric coordinates.
+        depth: [h * fine, w * fine] the z-buffer's depths.
         f: [F, 3].
-        part: [F] index into ``colours`` [P, 4] (red, green, blue, cover).
+        part: [F] rows of ``colours``.
         looks: [V, 3] light, shine and how much it was seen.
+        colours: [P, 4] red, green, blue, cover.
         rest: [V, 3] the T-pose.
         eyes: the part that eyeballs are, and [K, 8] centre, gaze, cosines of the half angles of
             iris and pupil.

@@ -90,7 +90,15 @@ class Tile:
 
 
 def composite_over_checks(premultiplied: FloatArray, alpha: FloatArray) -> FloatArray:
-    """Lay colours times alpha [H, W, 3] over a light checkerboard; returns [H, W, 3]."""
+    """Composite a picture over a light checkerboard.
+
+    Args:
+        premultiplied: [H, W, 3] colours times alpha.
+        alpha: [H, W] 0..1.
+
+    Returns:
+        [H, W, 3] 0..1.
+    """
     rows, columns = np.indices(alpha.shape[:2]) // _CHECK_SIZE
     checks = np.where((rows + columns) % 2, *_CHECKS)[..., None]
     return np.asarray(np.clip(premultiplied + (1 - alpha[..., None]) * checks, 0, 1))
@@ -104,7 +112,12 @@ def unpremultiply(render: RenderOutput) -> FloatArray:
 
 
 def save_image(picture: FloatArray, path: Path) -> None:
-    """Write [H, W, 3] or [H, W, 4] floats 0..1 in the format of the file name's extension."""
+    """Write a picture in the format of the file name's extension.
+
+    Args:
+        picture: [H, W, 3] or [H, W, 4] 0..1.
+        path: the file.
+    """
     pixels = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     if path.suffix.lower() in (".jpg", ".jpeg"):
         Image.fromarray(pixels).save(path, quality=90, subsampling=0)
@@ -189,7 +202,12 @@ class SheetStudio:
         return visible_box(self.still, self.camera).bottom > 0.97 * self.camera.height
 
     def photo(self, caption: str, picture: FloatArray) -> Tile:
-        """Return a tile of a picture of the photo's size."""
+        """Return a tile of a picture of the photo's size.
+
+        Args:
+            caption: what stands under it.
+            picture: [H, W, 3] or [H, W, 4] (straight alpha) 0..1, on the photo camera's full image.
+        """
         return Tile(caption, self.camera, self.box, picture=picture)
 
     @cached_property

@@ -198,10 +198,12 @@ class _Cells:
         return out
 
     def mean_around(self, values: FloatArray, chosen: IntArray, cells: float) -> FloatArray:
-        """[N, 3] the mean of ``values`` [N, 3] of the ``chosen`` [N] around each of them.
+        """[N, 3] the mean of the chosen texels' values around each of them.
 
         Args:
-            cells: standard deviation of what counts as around.
+            values: [N, 3] of the chosen texels.
+            chosen: [N] rows of the texels.
+            cells: standard deviation of the neighbourhood, in cells.
         """
         wide = (cells, cells)
         low = np.stack(

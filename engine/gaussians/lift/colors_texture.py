@@ -38,7 +38,14 @@ S = register_settings("lift.colors_texture", TextureSettings())
 
 
 def triangle_wave(distance: FloatArray, length: FloatArray) -> FloatArray:
-    """To and fro in 0..length: the triangle wave of a distance.
+    """Fold distances into 0..length, to and fro: a triangle wave.
+
+    Args:
+        distance: [N].
+        length: [N] in the same unit, positive.
+
+    Returns:
+        [N] in the same unit.
 
     >>> triangle_wave(np.array([0.5, 1.5, 2.5]), np.array([1.0, 1.0, 1.0]))
     array([0.5, 0.5, 0.5])
@@ -156,7 +163,16 @@ def _combed(colors: FloatArray, hair: BoolArray, coarsest: float) -> tuple[Float
 
 
 def sample_mirrored(patch: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
-    """Read a patch [S, S, 3], mirrored beyond its edges, at ``row`` and ``column`` [N] (pixels)."""
+    """Read a patch that is mirrored beyond its edges.
+
+    Args:
+        patch: [S, S, 3].
+        row: [N] in pixels of the patch.
+        column: [N] in pixels of the patch.
+
+    Returns:
+        [N, 3].
+    """
     side = float(patch.shape[0] - 1)
     full = np.full(len(row), max(side, 1e-6))
     at = [triangle_wave(row, full), triangle_wave(column, full)]

@@ -269,7 +269,15 @@ def _limits(
 
 
 def vertex_area_ratio(body: Body, vertices: FloatArray) -> FloatArray:
-    """Compute the size [V] of the triangles around each vertex over that at rest."""
+    """Compute how much larger than at rest the triangles around each vertex are.
+
+    Args:
+        body: the body.
+        vertices: [V, 3] posed, metres.
+
+    Returns:
+        [V] square root of the ratio of their areas.
+    """
 
     def areas(points: FloatArray) -> FloatArray:
         a, b, c = (points[body.f[:, k]] for k in range(3))

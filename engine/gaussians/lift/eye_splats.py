@@ -214,9 +214,12 @@ def _bind(
 def _in_opening(
     face: FittedFace, side: str, xy: FloatArray, light: FloatArray
 ) -> tuple[BoolArray, BoolArray]:
-    """Which pixels [N] lie between an eye's lids, and which of them turn with the eyeball.
+    """Which pixels [N] lie between an eye's lids, and which of them turn with the eyeball [N].
 
     Args:
+        face: the fitted face.
+        side: "left" or "right".
+        xy: [N, 2] pixels of the photo.
         light: [N] mean of the pixels' colours.
     """
     ring = face.points[list(EYE_RINGS[side])]

@@ -138,8 +138,10 @@ def finish_face(
 
 
 def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:
-    """Splats of the mouth's lining sunk behind the teeth that an open mouth shows in the photo;
-    without those of the lips that stand before them."""
+    """Sink the mouth's lining behind the teeth that an open mouth shows in the photo.
+
+    The lips' splats that stand before those teeth are dropped.
+    """
     if not is_mouth_open(face):
         return part
     world = place_gaussians(part, face.vertices, face.body)
@@ -169,8 +171,10 @@ def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:
 def _sink_behind_photo(
     face: FittedFace, completed: BoundGaussians, bound: BoundGaussians
 ) -> BoundGaussians:
-    """Completed splats that would show before the photo's, in its own view, set back behind them;
-    without those that would have to go ``max_sink`` or more."""
+    """Sink completed splats that would show before the photo's own in the photo's view.
+
+    Those that would have to move ``max_sink`` or more are dropped.
+    """
     head = face.faces(*OUTER_PARTS, *REPLACED)
     photo = bound.take(np.nonzero((bound.layer == PHOTO) & head[bound.triangle])[0])
     if len(photo) == 0 or len(completed) == 0:
@@ -196,8 +200,11 @@ def _sink_behind_photo(
 
 
 def _rim_faces(face: FittedFace) -> BoolArray:
-    """[F] lips, lids' edges and the skin next to them, where texels are too coarse: they would
-    reach over the lips' edge into the mouth, and over the lids into the eye."""
+    """[F] triangles of the lips, of the lids' edges and of the skin next to them.
+
+    Texels are too coarse there: they would reach over the lips' edge into the mouth, and over the
+    lids into the eye.
+    """
     rest, f = face.body.v_template, face.body.f
     rims = np.unique(f[face.faces("lips", "eyelid")])
     distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=S.rim_width)
@@ -205,8 +212,11 @@ def _rim_faces(face: FittedFace) -> BoolArray:
 
 
 def _rim_skin(face: FittedFace, faces: BoolArray) -> BoundGaussians | None:
-    """Fine skin under the photo there: its colours, and hidden lips like the nearest seen ones.
-    None where ``faces`` are too small for any."""
+    """Fine skin under the photo on some triangles ``faces`` [F], in the photo's colours.
+
+    Hidden lips look like the nearest lips that are seen. None where the triangles are too small
+    for any splat.
+    """
     f, vertices = face.body.f, face.vertices
     rest = face.body.v_template.astype(np.float64)
     rows = np.nonzero(faces)[0]

@@ -104,7 +104,12 @@ class FittedFace:
         return np.asarray(np.median(bilinear(self.matte.foreground, cheeks), axis=0))
 
     def window(self, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the photo's colours [h, w, 3] between two pixels, and their first pixel [2]."""
+        """Return the photo's colours [h, w, 3] between two pixels, and their first pixel [2].
+
+        Args:
+            low: [2] x and y of the top left corner, pixels.
+            high: [2] x and y of the bottom right corner, pixels.
+        """
         height, width = self.matte.alpha.shape
         left, top = np.clip(np.floor(low), 0, [width - 2, height - 2]).astype(int)
         right, bottom = np.clip(np.ceil(high), [left + 2, top + 2], [width, height]).astype(int)
@@ -276,7 +281,16 @@ def eye_triangles(face: FittedFace, side: str) -> BoolArray:
 
 
 def inside_polygon(xy: FloatArray, polygon: FloatArray) -> tuple[BoolArray, FloatArray]:
-    """Return whether points [N, 2] lie in a polygon [M, 2], and their distance [N] to its edge."""
+    """Return which points lie in a polygon, and how far each is from its edge.
+
+    Args:
+        xy: [N, 2] points.
+        polygon: [M, 2] corners, in the points' unit.
+
+    Returns:
+        inside: [N].
+        distance: [N] to the edge, in the same unit.
+    """
     a, b = polygon, np.roll(polygon, -1, axis=0)
     x, y = xy[:, :1], xy[:, 1:]
     spans = (a[:, 1] > y) != (b[:, 1] > y)
@@ -319,8 +333,14 @@ def inner_lips(face: FittedFace) -> FloatArray:
 
 
 def lip_line(face: FittedFace, x: FloatArray) -> FloatArray:
-    """Return the picture rows [N] of the line between the lips at columns ``x`` [N]: through the
-    middles of the inner lips, so that a tilted head is no different."""
+    """Return the rows [N] (pixels) of the line between the lips at some columns.
+
+    The line runs through the middles of the inner lips, so it also holds for a tilted head.
+
+    Args:
+        face: the fitted face.
+        x: [N] columns, pixels.
+    """
     middle = (face.points[list(UPPER_LIP)] + face.points[list(LOWER_LIP)]) / 2
     order = np.argsort(middle[:, 0])
     return np.asarray(np.interp(x, middle[order, 0], middle[order, 1]))

@@ -129,8 +129,11 @@ def remove_glasses(
 
 
 def _share(rgb: FloatArray, skin: FloatArray, mask: FloatArray, unit: float) -> FloatArray:
-    """[H, W] 0..1 how much of a pixel the frame covers: where its colour lies between that of the
-    skin behind and that of the frame's middle nearby."""
+    """[H, W] 0..1 how much of a pixel the frame covers.
+
+    Found from where the pixel's colour lies between that of the skin behind and that of the
+    frame's middle nearby.
+    """
     step = rgb - skin
     unlike = np.abs(step).max(-1) * (mask > 0.3)
     radius = max(1, round(S.pure * unit))
@@ -165,14 +168,19 @@ def add_glasses(
     track: Track,
     budget: int,
 ) -> BoundGaussians | None:
-    """Make frame and temples as Gaussians of their own.
+    """Build frame and temples as Gaussians of their own.
 
     Args:
         frame: [H, W] 0..1 from :func:`remove_glasses`.
         matte: with the glasses.
-        bare: without.
-        vertices: [V, 3] in the photo's pose.
+        bare: without the glasses.
+        body: the person's own.
+        vertices: [V, 3] in the photo's pose, world space, metres.
+        track: of the photo.
         budget: most Gaussians.
+
+    Returns:
+        The Gaussians, or None where too little of a frame or of a rigid face is seen.
     """
     rigid = rigid_triangles(body)
     height, width = frame.shape
@@ -262,11 +270,10 @@ def _homes(
 def _frame_depth(
     body: Body, vertices: FloatArray, camera: Camera, weight: FloatArray
 ) -> FloatArray:
-    """[H, W] depth of the frame: the smooth surface that is nearest to the face without touching
-    it, bent back at the sides.
+    """[H, W] depth of the frame (metres): a smooth surface close to the face, clear of it.
 
-    z = a + b x + c y + k x² (0 <= k <= ``bend``) as a linear programme: the least sum of gaps to
-    the face, none less than ``clearance``.
+    The surface is bent back at the sides: z = a + b x + c y + k x² (0 <= k <= ``bend``). A linear
+    programme finds the least sum of gaps to the face, none smaller than ``clearance``.
     """
     part = np.array(body.part_names)[body.face_part]
     head = np.isin(part, ["face", "scalp", "ear", "eye", "eyelid"])
@@ -358,8 +365,10 @@ def _as_seen(
     vertices: FloatArray,
     camera: Camera,
 ) -> BoundGaussians:
-    """A temple in the photo's colours where the photo shows it, and faint where the photo shows
-    skin or hair in its place."""
+    """A temple in the photo's colours where the photo shows it.
+
+    It is faint where the photo shows skin or hair instead.
+    """
     means = np.asarray(place_gaussians(temple, vertices, body).means, np.float64)
     xy, depth = project(means, camera)
     corner = np.floor(xy.min(0)) - 2.0
@@ -407,12 +416,16 @@ def _temple_path(
 def relabel_hidden_splats(
     bound: BoundGaussians, frame: FloatArray, body: Body, vertices: FloatArray, track: Track
 ) -> BoundGaussians:
-    """The photo's splats that a frame hides, as skin that no longer answers for the photo: else
-    its calibration would paint the frame's edges onto them.
+    """Turn the photo's splats that a frame hides into skin of the ``CORE`` layer.
+
+    Calibration would otherwise paint the frame's edges onto them.
 
     Args:
         bound: without the glasses.
         frame: [H, W] 0..1 from :func:`remove_glasses`.
+        body: the person's own.
+        vertices: [V, 3] in the photo's pose, world space, metres.
+        track: of the photo.
     """
     photo = np.nonzero(bound.layer == PHOTO)[0]
     means = place_gaussians(bound.take(photo), vertices, body).means

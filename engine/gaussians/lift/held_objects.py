@@ -167,6 +167,8 @@ def _familiar(regions: Regions, features: FloatArray, known: BoolArray) -> Float
     """[H, W] log density of each colour under the best of the person's own mixtures.
 
     Args:
+        regions: the labelled pixels.
+        features: [H, W, 3] colours of the pixels.
         known: [H, W] pixels that the mixtures are learned from.
     """
     best = np.full(known.shape, -np.inf)

@@ -98,16 +98,26 @@ def find_places(
 
 
 def ramp(x: FloatArray, low: float, high: float) -> FloatArray:
-    """Ramp from 0 at ``low`` to 1 at ``high``, linear between and flat beyond."""
+    """Ramp from 0 at ``low`` to 1 at ``high``, linear between and flat beyond.
+
+    Args:
+        x: [...] any shape, in the unit of ``low`` and ``high``.
+        low: where the ramp is 0.
+        high: where the ramp is 1; may be less than ``low``.
+
+    Returns:
+        [...] 0..1, of the shape of ``x``.
+    """
     return np.asarray(np.clip((x - low) / (high - low), 0.0, 1.0))
 
 
 def place_prior(rest: FloatArray, part: IntArray, body: Body) -> FloatArray:
-    """Return how often [N, len(LABELS)] each label is met at places of the body.
+    """Return how often [N, len(LABELS)] each label occurs at places of the body.
 
     Args:
         rest: [N, 3] as of :func:`standard_rest`.
         part: [N] index into ``body.part_names``.
+        body: the body.
     """
     out = np.full((len(rest), len(LABELS)), S.unlikely)
     name = np.array(body.part_names)[part]

@@ -1,5 +1,6 @@
-"""Rules for labels that hold whatever the colours say: no crumbs, hair hangs from the head, and
-hats differ from hair.
+"""Rules for labels that hold whatever the colours say.
+
+There are no crumbs, hair hangs from the head, and hats differ from hair.
 """
 
 from __future__ import annotations
@@ -78,14 +79,18 @@ def find_hat(
 ) -> IntArray:
     """Separate a hat from the hair below it.
 
-    A hat is one compact thing on top of the head, of another colour than the hair that shows
-    below. Without visible hair it stays labelled as hair, and sits as still on the head.
+    A hat is compact, lies on top of the head, and differs in colour from the hair that shows
+    below. Without visible hair it stays labelled as hair, which sits as still on the head.
 
     Args:
+        label: [H, W] labels of the pixels.
         lab: [H, W, 3] L*a*b*.
         head: [H, W] pixels of the head.
         brow: row of the brows.
         unit: pixels between the eyes.
+
+    Returns:
+        [H, W] the labels with the hat.
     """
     row = np.mgrid[: len(label), :1][0]
     hair = (label == HAIR) & head & (row < brow + S.rim_below_brows * unit)

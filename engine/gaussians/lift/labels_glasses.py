@@ -109,8 +109,10 @@ def _upright(rgb: FloatArray, middle: FloatArray, across: FloatArray) -> FloatAr
 
 
 def _darkest_path(dark: FloatArray, zone: tuple[float, float, float, float]) -> IntArray:
-    """[n, 2] row and column of the path from the zone's left to its right, at most two rows up or
-    down a column, along which the sum of ``dark`` is largest."""
+    """[n, 2] row and column of the darkest path from the zone's left to its right.
+
+    The path moves at most two rows up or down a column and has the largest sum of ``dark``.
+    """
     left, right, top, bottom = (round(s * S.size) for s in zone)
     rows = slice(top + round(S.up * S.size), bottom + round(S.up * S.size))
     cols = slice(left + round(S.wide / 2 * S.size), right + round(S.wide / 2 * S.size))
@@ -120,8 +122,10 @@ def _darkest_path(dark: FloatArray, zone: tuple[float, float, float, float]) -> 
 
 
 def _best_path(values: FloatArray) -> IntArray:
-    """[n] a place in each row of ``values`` [n, m], at most two from the one before, such that the
-    sum of the values there is largest."""
+    """[n] one column for each row of ``values`` [n, m], whose values have the largest sum.
+
+    Each is at most two from the one before.
+    """
     totals = [values[0]]
     for row in values[1:]:
         totals.append(ndimage.maximum_filter1d(totals[-1], 5) + row)

@@ -105,6 +105,10 @@ def _pixel_prior(
     """[N, L] the prior of every pixel of ``mask``, with what the face and the outline say.
 
     Args:
+        places: where the pixels lie on the body.
+        mask: [H, W] the person.
+        head: what the face says about the head.
+        body: the person's own.
         long: whether the hair may fall before the trunk.
     """
     prior = place_prior(places.rest[mask], places.part[mask], body)
@@ -310,8 +314,10 @@ def _first_seeds(
     head: HeadCues,
     body: Body,
 ) -> tuple[dict[int, BoolArray], BoolArray]:
-    """Pixels whose place alone decides their most likely label, less what is plainly skin; and [N]
-    all pixels that look like the hair of the scalp."""
+    """Pixels [N] whose place alone decides their label, and all that look like the scalp's hair.
+
+    Pixels of other labels that are plainly skin are left out of the first.
+    """
     names = np.array(body.part_names)[places.part[mask]]
     y = places.rest[mask][:, 1]
     on = places.on_body[mask] & erode(mask, 1)[mask]

@@ -101,7 +101,14 @@ def label_surface(regions: Regions, camera: Camera, body: Body, vertices: FloatA
 
 
 def worn_probability(shares: FloatArray) -> FloatArray:
-    """Return how likely (0..1) something lies over the skin at each vertex [V], by its shares."""
+    """Return how likely something worn covers the skin at each vertex.
+
+    Args:
+        shares: [V, L] 0..1 share of each label.
+
+    Returns:
+        [V] 0..1.
+    """
     return np.asarray(shares[:, list(WORN)].sum(1))
 
 
@@ -153,8 +160,10 @@ def _votes(limb: _Limb, label: IntArray, weight: FloatArray) -> tuple[FloatArray
 
 
 def _in_order(cost: FloatArray) -> IntArray:
-    """[B] state of each ring: the cheapest sequence through ``cost`` [B, S] in which the state
-    never falls; every change costs ``step_cost``."""
+    """[B] state of each ring: the cheapest sequence through ``cost`` [B, S] that never falls.
+
+    Every change of state costs ``step_cost``.
+    """
     rings, states = cost.shape
     total = cost[0].copy()
     came = np.zeros((rings, states), np.int64)
@@ -176,6 +185,9 @@ def _ring_labels(limb: _Limb, votes: FloatArray, starts: FloatArray, habit: Floa
     """[V] the label of the ring that each vertex lies in (undefined beside the limb).
 
     Args:
+        limb: the limb.
+        votes: [B, L] trust in each label, summed over each ring.
+        starts: [B] where each ring starts along the limb.
         habit: [B, S] cost of each state of ``limb.order`` where nothing was seen.
     """
     total = votes.sum(1, keepdims=True)

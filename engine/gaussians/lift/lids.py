@@ -71,7 +71,17 @@ S = register_settings("lift.lids", LidSettings())
 
 
 def lid_triangles(face: FittedFace, closed: FloatArray, side: str) -> tuple[BoolArray, FloatArray]:
-    """Return which outer triangles [F] a blink unfolds, and how much [F] it makes each grow."""
+    """Return which outer triangles a blink unfolds, and by how much each grows.
+
+    Args:
+        face: the fitted face.
+        closed: [V, 3] vertices with closed eyes, metres.
+        side: "left" or "right".
+
+    Returns:
+        unfolded: [F].
+        growth: [F] area closed over area open.
+    """
     f = face.body.f
     moves = np.abs(face.body.exprdirs[:, :, face.body.expression_index[BLINK[side]]]).max(1)
     moving = (moves[f] > S.moves).any(1) & face.faces("face", "eyelid")
@@ -86,8 +96,9 @@ def _areas(vertices: FloatArray, f: IntArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class EyeOpening:
-    """An eye's opening in the picture, along its own axes: u from the outer corner to the inner
-    one, v downwards, both in pupil distances.
+    """An eye's opening in the picture, in axes of its own (pupil distances).
+
+    u runs from the outer corner to the inner one, v downwards.
 
     Attributes:
         outer: [2] pixels of the outer corner.
@@ -102,16 +113,16 @@ class EyeOpening:
     lower: FloatArray
 
     def place(self, xy: FloatArray) -> FloatArray:
-        """Return u and v [N, 2] of pixels [N, 2]."""
+        """Return u and v [N, 2] of pixels ``xy`` [N, 2]."""
         return np.asarray((xy - self.outer) @ self.axes.T)
 
     def above(self, xy: FloatArray) -> FloatArray:
-        """Return how far [N] pixels [N, 2] lie above the upper lid's edge, pupil distances."""
+        """Return how far [N] pixels ``xy`` [N, 2] lie above the upper lid's edge (pupil distances)."""
         at = self.place(xy)
         return np.asarray(np.interp(at[:, 0], *self.upper.T) - at[:, 1])
 
     def below(self, xy: FloatArray) -> FloatArray:
-        """Return how far [N] pixels [N, 2] lie below the lower lid's edge, pupil distances."""
+        """Return how far [N] pixels ``xy`` [N, 2] lie below the lower lid's edge (pupil distances)."""
         at = self.place(xy)
         return np.asarray(at[:, 1] - np.interp(at[:, 0], *self.lower.T))
 
@@ -207,8 +218,18 @@ def _reach(u: FloatArray, way: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def photo_depth(face: FittedFace, side: str, xy: FloatArray) -> FloatArray | None:
-    """Return the depth [N] (metres) of the photo's splats around an eye: just before the skin, and
-    nowhere behind the eyeball; None where the skin is out of sight."""
+    """Return the depth of the photo's splats around an eye: just before the skin.
+
+    Nowhere behind the eyeball.
+
+    Args:
+        face: the fitted face.
+        side: "left" or "right".
+        xy: [N, 2] pixels of the photo.
+
+    Returns:
+        [N] metres, or None where the skin is out of sight.
+    """
     skin = cast_rays(face, xy, face.faces("face", "eyelid"))
     if skin is None:
         return None
@@ -245,9 +266,11 @@ def _lid_colors(
     """[N, 3] colours of a closed lid: the photo's skin around it carried across, in its own light.
 
     Args:
+        face: the fitted face.
         points: [N, 3] on the closed lid.
         normal: [N, 3] on the closed lid.
         way: [N] metres that the blink moves them.
+        side: "left" or "right".
     """
     xy, _ = project(points, face.camera)
     ring = face.points[list(EYE_RINGS[side])]
@@ -312,8 +335,11 @@ def _grain(face: FittedFace, xy: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class _Places:
-    """Where on the upper lid's skin a splat can be bound: ``u`` [M] along the eye and ``way`` [M]
-    that the blink takes it, both in metres; ``triangle`` [M], ``bary`` [M, 3]."""
+    """Where on the upper lid's skin a splat can be bound.
+
+    ``u`` [M] along the eye and ``way`` [M] that the blink moves it, both in metres; ``triangle``
+    [M], ``bary`` [M, 3].
+    """
 
     u: FloatArray
     way: FloatArray

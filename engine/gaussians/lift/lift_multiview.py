@@ -147,11 +147,13 @@ def pull_inside_outline(
     Clothes hang differently in every photo, and fits err.
 
     Args:
+        bound: the one photo's Gaussians.
         inward: [N, 3] the unit way in, in the frames of the Gaussians' triangles.
         matte: the other photo's.
         sight: the other photo's.
-        leave_out: what still stands out, instead of letting it stay where it was: far outside, it
-            may be right, and that photo's fit wrong.
+        body: the person's own.
+        leave_out: drop what still stands out, instead of letting it stay where it was: far
+            outside, it may be right, and that photo's fit wrong.
     """
     frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
     way = np.einsum("nab,nb->na", frames.R, inward)

@@ -11,7 +11,7 @@ from ...core.types import FloatArray, IntArray
 
 
 def mesh_edges(f: IntArray) -> IntArray:
-    """Return the edges [E, 2] of triangles [F, 3], each once, the smaller vertex first."""
+    """Return the edges [E, 2] of triangles ``f`` [F, 3], each once, the smaller vertex first."""
     if not len(f):
         return np.zeros((0, 2), f.dtype)
     edges = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]).astype(np.int64)
@@ -22,7 +22,12 @@ def mesh_edges(f: IntArray) -> IntArray:
 
 
 def mesh_laplacian(f: IntArray, num_vertices: int) -> sparse.csr_matrix:
-    """Build the graph Laplacian [V, V] of the edges of triangles [F, 3]."""
+    """Build the graph Laplacian [V, V] of the edges of triangles.
+
+    Args:
+        f: [F, 3] vertex rows.
+        num_vertices: V, including vertices without a triangle.
+    """
     i, j = mesh_edges(f).T
     ones = np.ones(len(i))
     A = sparse.csr_matrix((ones, (i, j)), (num_vertices, num_vertices))

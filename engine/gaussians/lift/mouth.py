@@ -161,8 +161,12 @@ def make_teeth(face: FittedFace, upper: bool) -> BoundGaussians:
 def _along_arch(
     points: FloatArray, normal: FloatArray, middle: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Distance along the arch from its middle [N] (metres, each side for itself), and how much
-    each point faces the lips rather than the tongue [N] 0..1."""
+    """Where points [N, 3] lie on the arch of the teeth.
+
+    Returns:
+        along: [N] metres along the arch from its middle, each side for itself.
+        facing: [N] 0..1 how much each point faces the lips rather than the tongue.
+    """
     x, z = np.abs(points[:, 0] - middle), points[:, 2]
     # The arch seen from above: the outermost points by angle around its centre, at the back.
     centre = z.min()
@@ -335,11 +339,11 @@ def rebind_mouth_photo(
 
 
 def _lower_jaw(face: FittedFace, xy: FloatArray, color: FloatArray) -> tuple[BoolArray, BoolArray]:
-    """[N] whether pixels between the lips go with the jaw: those below the upper teeth; and [N]
-    which of those show the lower lip's wet side.
+    """Which pixels [N] between the lips go with the jaw, and which show the lower lip's wet side.
 
-    The biting edge is sought column by column: the lowest tooth-like pixel, but not below a dark
-    gap that runs across the mouth. Without upper teeth everything but the top goes with the jaw.
+    The jaw's pixels lie below the upper teeth. The biting edge is sought column by column: the
+    lowest tooth-like pixel, but not below a dark gap that runs across the mouth. Without upper
+    teeth everything but the top goes with the jaw.
     """
     top = np.interp(xy[:, 0], *_curve(face, UPPER_LIP))
     bottom = np.interp(xy[:, 0], *_curve(face, LOWER_LIP))

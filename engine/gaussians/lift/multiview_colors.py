@@ -134,8 +134,10 @@ def _trust(sight: BodyVisibility) -> FloatArray:
 
 
 def _reach(sight: BodyVisibility, laplacian: sparse.csr_matrix) -> FloatArray:
-    """[V] the trust spread a few vertices beyond what is seen: a front and a back never see the
-    same place, but end beside each other."""
+    """[V] the trust, spread a few vertices beyond what is seen.
+
+    A front and a back never see the same place, but end beside each other.
+    """
     everywhere = np.full(len(sight.facing), S.spread)
     spread = diffuse_values(laplacian, _trust(sight)[:, None], everywhere, np.zeros(1), 0.0)[:, 0]
     return np.clip(spread, 0.0, 1.0)

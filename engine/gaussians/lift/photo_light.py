@@ -73,7 +73,7 @@ class PhotoLight:
 
 
 def _soft_clip(x: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
-    """x where it is small, approaching ``low`` < 0 and ``high`` > 0 smoothly."""
+    """Values near 0 unchanged, approaching ``low`` < 0 and ``high`` > 0 smoothly."""
     bound = np.where(x < 0, -low, high)
     return np.asarray(bound * np.tanh(x / bound))
 

@@ -37,8 +37,10 @@ from .surfels import (
 
 @dataclass(frozen=True)
 class PhotoSplatSettings:
-    """Splats of the photo's pixels; hair keeps them where it turns away: strands drawn out are
-    strands."""
+    """Splats of the photo's pixels.
+
+    Hair keeps them where it turns away: a stretched strand still looks like a strand.
+    """
 
     sigma: float = 0.50  # in steps of the grid: sharp where pixels are as fine as splats
     coarse_sigma: float = 0.62  # in steps of the grid: solid where looked at from near
@@ -221,7 +223,18 @@ def _thinned(alpha: FloatArray) -> FloatArray:
 def resize_rgba(
     colors: FloatArray, alpha: FloatArray, width: int, height: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Scale straight colours [H, W, 3] and alpha [H, W] so that transparent pixels don't bleed."""
+    """Scale colours and alpha so that transparent pixels do not bleed.
+
+    Args:
+        colors: [H, W, 3] straight, 0..1.
+        alpha: [H, W] 0..1.
+        width: of the result, pixels.
+        height: of the result, pixels.
+
+    Returns:
+        colors: [height, width, 3] straight, 0..1.
+        alpha: [height, width] 0..1.
+    """
     if (width, height) == (alpha.shape[1], alpha.shape[0]):
         return colors, alpha
     # Both overshoot at an outline alike, and divide well only unclipped: the resampler clips to

@@ -87,8 +87,13 @@ def smooth_within(image: FloatArray, mask: BoolArray | FloatArray, sigma: float)
 def neighbour_links(mask: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
     """Return the pairs of neighbours, also diagonal ones, among the pixels of a mask.
 
+    Args:
+        mask: [H, W].
+
     Returns:
-        Their numbers [E] and [E], counted over ``mask[mask]``, and their distance [E] in pixels.
+        first: [E] numbers, counted over ``mask[mask]``.
+        second: [E] numbers of their neighbours.
+        distance: [E] pixels.
     """
     height, width = mask.shape
     index = np.full((height, width), -1)
@@ -105,28 +110,51 @@ def neighbour_links(mask: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
 
 
 def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """Find the nearest ``known`` pixel to each pixel: row, column and distance [H, W] (pixels).
+    """Find the nearest known pixel to each pixel.
 
-    There must be a known pixel: without one the rows are -1.
+    Args:
+        known: [H, W] with at least one pixel: without one the rows are -1.
+
+    Returns:
+        row: [H, W] of the nearest known pixel.
+        column: [H, W] of the nearest known pixel.
+        distance: [H, W] to it, pixels.
     """
     distance, (rows, cols) = ndimage.distance_transform_edt(~known, return_indices=True)
     return rows, cols, distance
 
 
 def distance_inside(mask: BoolArray) -> FloatArray:
-    """Return the pixels [H, W] from each pixel of a mask to its outside, ignoring the border."""
+    """Return the distance from each pixel of a mask to its outside; the image border is not outside.
+
+    Args:
+        mask: [H, W].
+
+    Returns:
+        [H, W] pixels, 0 outside the mask.
+    """
     return np.asarray(ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1])
 
 
 def erode(mask: BoolArray, pixels: int) -> BoolArray:
-    """Shrink a mask, but not from the image border (a person may be cut off by the frame)."""
+    """Shrink a mask [H, W], but not from the image border (the frame may cut a person off).
+
+    Args:
+        mask: [H, W].
+        pixels: how far; the mask is returned as it is for 0 and less.
+    """
     if pixels <= 0:
         return mask
     return np.asarray(ndimage.binary_erosion(mask, iterations=pixels, border_value=1))
 
 
 def dilate(mask: BoolArray, pixels: int) -> BoolArray:
-    """Grow a mask by a number of pixels."""
+    """Grow a mask [H, W].
+
+    Args:
+        mask: [H, W].
+        pixels: how far; the mask is returned as it is for 0 and less.
+    """
     if pixels <= 0:
         return mask
     return np.asarray(ndimage.binary_dilation(mask, iterations=pixels))
@@ -146,7 +174,12 @@ def fill_polygon(points: FloatArray, height: int, width: int) -> BoolArray:
 
 
 def drop_small_parts(mask: BoolArray, area: float) -> BoolArray:
-    """Keep the connected parts of a mask with more than ``area`` pixels."""
+    """Keep the larger connected parts of a mask [H, W].
+
+    Args:
+        mask: [H, W].
+        area: pixels that a part must exceed to stay.
+    """
     labels, count = ndimage.label(mask)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0

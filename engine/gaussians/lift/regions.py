@@ -195,8 +195,10 @@ def _hand_triangles(body: Body, joints: list[int]) -> BoolArray:
 def _without_hidden_hands(
     body: Body, whole: MeshBuffer, mask: BoolArray, to_skin: FloatArray, observation: Observation
 ) -> IntArray:
-    """[F, 3] the body's triangles, collapsed for unseen hands: not detected, and no skin where the
-    fitted body has them."""
+    """[F, 3] the body's triangles, collapsed for unseen hands.
+
+    A hand is unseen if it was not detected and there is no skin where the fitted body has it.
+    """
     f = np.array(body.f)
     for joints, left in zip(_HANDS, (True, False), strict=True):
         if any(seen.left == left for seen in observation.hands):
@@ -216,8 +218,11 @@ def _skin_tone(
     scale: float,
     unit: float,
 ) -> FloatArray:
-    """[3] L*a*b* of the cheeks and the forehead. Where no face was found (it is small, dark or
-    turned away), of what is drawn as face; else of neck, ears and hands that look like skin."""
+    """[3] L*a*b* of the cheeks and the forehead.
+
+    Where no face was found (it is small, dark or turned away): of the pixels drawn as face, else
+    of neck, ears and hands that look like skin.
+    """
     if observation.face is None:
         bare = mask & (part == "face")
         for inner in (erode(bare, max(1, round(0.15 * unit))), bare):
@@ -332,11 +337,17 @@ def _face_outlines(
 def _look_at_head(
     p: _Pixels, drawn: BoolArray, observation: Observation, scale: float, face: _Outlines
 ) -> tuple[HeadCues, BoolArray]:
-    """What the face says about the head; [H, W] where the body's face or an ear is drawn below
-    the brows.
+    """What the face says about the head.
 
     Args:
+        p: the pixels.
         drawn: [H, W] where the body's head is drawn.
+        observation: of the photo.
+        scale: pixels of the grid for each pixel of the photo.
+        face: the outlines of the face.
+
+    Returns:
+        The cues, and [H, W] where the body's face or an ear is drawn below the brows.
     """
     height, unit = len(p.mask), p.unit
     chin = face.chin

@@ -88,8 +88,10 @@ def skirt_faces() -> IntArray:
 def _drawn_below(
     outline: SkirtOutline, vertices: FloatArray, body: Body, camera: Camera
 ) -> FloatArray:
-    """[V] 0..1: how far within the outline each vertex of trunk and legs is drawn; 1 from a short
-    way under its top."""
+    """[V] 0..1: how far within the outline each vertex of trunk and legs is drawn.
+
+    1 from a short way under its top.
+    """
     xy, _ = project(vertices, camera)
     top = float(outline.top[:, 1].mean())
     hem = np.interp(xy[:, 0], outline.hem[:, 0], outline.hem[:, 1])

@@ -80,7 +80,14 @@ def skirt_colors(
 def hem_distance(
     triangle: IntArray, bary: FloatArray, faces: IntArray, points: FloatArray
 ) -> FloatArray:
-    """Return the metres [N] from places on the skirt to its hem; as :func:`skirt_colors`."""
+    """Return the metres [N] from places on the skirt to its hem.
+
+    Args:
+        triangle: [N] rows of ``faces``.
+        bary: [N, 3].
+        faces: [F, 3] of :func:`.skirt.skirt_faces`.
+        points: [RINGS * COLUMNS, 3] the skirt, world space, metres.
+    """
     ring, _ = _places(triangle, bary, faces)
     steps = np.linalg.norm(np.diff(points.reshape(RINGS, COLUMNS, 3), axis=0), axis=2).mean(1)
     down = np.concatenate([[0.0], np.cumsum(steps)])
@@ -125,8 +132,12 @@ def _mirrored(ring: FloatArray, turn: FloatArray, grid: FloatArray) -> FloatArra
 
 
 def _front(grid: FloatArray, label: int, view: PhotoView) -> tuple[FloatArray, BoolArray]:
-    """The photo over rings and angles from cut to cut: colours [h, w, 3], and where it shows the
-    skirt itself [h, w]."""
+    """The photo over rings and angles from cut to cut.
+
+    Returns:
+        colors: [h, w, 3] 0..1.
+        known: [h, w] where the photo shows the skirt itself.
+    """
     height, width = S.fine * RINGS, S.fine * COLUMNS // 2
     ring = np.linspace(0.0, RINGS - 1, height)[:, None]
     column = np.mod(np.linspace(-S.cut, S.cut, width), 2 * np.pi) / (2 * np.pi) * COLUMNS

@@ -104,9 +104,11 @@ def attach_skirt(
 
 
 def _shares_below(skirt: Skirt, shares: FloatArray, cloth: FloatArray, body: Body) -> FloatArray:
-    """[V, L] labels below the skirt: cloth, so that a leg that comes through it shows no skin; but
-    at the hem what the legs wear farther down, for the photo's hem hides more of them than there
-    is below it."""
+    """[V, L] labels below the skirt: cloth, so that a leg that comes through it shows no skin.
+
+    At the hem it is what the legs wear farther down, since the photo's hem hides more of them than
+    there is below it.
+    """
     v = np.asarray(body.v_template, np.float64)
     rest = np.asarray(skirt.piece.vertices, np.float64).reshape(RINGS, COLUMNS, 3)
     length = float((rest[0] - rest[-1])[:, 1].mean())

@@ -170,11 +170,14 @@ class TriangleBinding:
 def has_near_neighbours(points: FloatArray, step: FloatArray) -> BoolArray:
     """Find the points of a picture's grid that also have neighbours in space.
 
-    Where one limb ends before another a pixel's depth may belong to neither.
+    Where one limb ends before another, a pixel's depth may belong to neither.
 
     Args:
         points: [N, 3] metres.
         step: [N] metres that one step of the grid spans at each.
+
+    Returns:
+        [N] whether each has neighbours.
     """
     if len(points) <= S.neighbours:
         return np.ones(len(points), bool)
@@ -187,7 +190,15 @@ INNER_PARTS = ("eye", "eye_back", "mouth", "teeth", "tongue", "lash")
 
 
 def closest_barycentric(points: FloatArray, corners: FloatArray) -> FloatArray:
-    """Drop points [N, 3] on triangles [N, 3, 3]; return barycentric coordinates [N, 3], clamped."""
+    """Drop points onto triangles.
+
+    Args:
+        points: [N, 3].
+        corners: [N, 3, 3] the corners of each point's triangle, in the same frame and unit.
+
+    Returns:
+        [N, 3] barycentric coordinates, clamped to the triangle.
+    """
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     ab, ac, ap = b - a, c - a, points - a
     d00, d01, d11 = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)

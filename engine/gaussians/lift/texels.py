@@ -240,8 +240,15 @@ def _behind_what_is_seen(
     at: _Lookup,
     view: PhotoView,
 ) -> tuple[FloatArray, FloatArray]:
-    """Points [N, 3] slid along their rays until none stands before a sheet that the photo shows
-    instead of its own (a hand in a pocket goes behind the cloth), and by how much [N]."""
+    """Slide points [N, 3] along their rays until they stand behind what the photo shows instead.
+
+    That is, no point stands before a sheet other than its own: a hand in a pocket goes behind the
+    cloth.
+
+    Returns:
+        points: [N, 3].
+        slid: [N] metres of depth that each moved.
+    """
     front = composite_sheets(view.sheets, "front")[at.row, at.col]
     # A disc that leans against the photo's surface must keep its edge behind it as well.
     lean = radius * np.sqrt(np.clip(1.0 - facing**2, 0.0, 1.0))
@@ -254,8 +261,10 @@ def _behind_what_is_seen(
 def _room(
     at: _Lookup, rooms: tuple[FloatArray, FloatArray], face: BoolArray, camera: Camera
 ) -> FloatArray:
-    """[N] metres from projected points to where they may not be; ``rooms`` [H, W] are those in
-    pixels for everything and for the ``face`` [N]."""
+    """[N] metres from projected points to where they must not be.
+
+    ``rooms`` [H, W] hold the distances in pixels: for everything, and for the ``face`` [N].
+    """
     pixels = np.where(face, rooms[1][at.row, at.col], rooms[0][at.row, at.col])
     return np.asarray(np.maximum(pixels - 0.5, 0.0) * at.z / camera.K[0, 0])
 

@@ -237,8 +237,12 @@ def _rates(options: RefineOptions) -> NDArray[np.float32]:
 def _targets(
     lifted: Gaussians, photo: RefinePhoto, body: Body, options: RefineOptions
 ) -> tuple[list[RefineView], list[RefineView]]:
-    """Pictures of the photo (whole in all sizes, and its head from nearer), and from cameras
-    beside them."""
+    """Pictures of the photo (whole in all sizes, and its head from nearer), and beside them.
+
+    Returns:
+        shown: of the photo.
+        beside: from cameras beside the photo's.
+    """
     wholes = [make_photo_target(photo.matte, photo.camera, options.sides[0])]
     for side in options.sides[1:]:
         other = make_photo_target(photo.matte, photo.camera, side)
@@ -267,8 +271,11 @@ def _differ(a: RefineView, b: RefineView) -> bool:
 
 
 def _schedule(shown: list[list[_View]], beside: list[_View], steps: int) -> list[_View]:
-    """Of three steps two compare with a photo, alternating its first size with each of the others,
-    and one from beside; the last one compares with the main photo."""
+    """The view of each step: of three steps two compare with a photo, one with a view from beside.
+
+    Photos alternate their first size with each of the others. The last step compares with the
+    main photo.
+    """
     out: list[_View] = []
     turned = seen = 0
     for k in range(steps):

@@ -140,8 +140,12 @@ class PosedGaussians:
         return Gaussians(means, quats, scales, opacities, colors)
 
     def pull(self, gradients: Gradients, drawn: Gaussians) -> NDArray[np.float32]:
-        """Turn derivatives by the world Gaussians ``drawn``, all or the first of them, into
-        derivatives by the numbers [N, 9]."""
+        """Turn derivatives by the world Gaussians into derivatives by the numbers [N, 9].
+
+        Args:
+            gradients: by the world Gaussians.
+            drawn: those Gaussians: all, or the first of them.
+        """
         out = np.zeros((len(self.base), COLUMNS), np.float32)
         _from_world(
             gradients.means,
@@ -160,7 +164,13 @@ class PosedGaussians:
 def apply_parameters(
     bound: BoundGaussians, numbers: FloatArray, unit: FloatArray
 ) -> BoundGaussians:
-    """Set the numbers [N, 9] of bound Gaussians; ``unit`` as for :class:`PosedGaussians`."""
+    """Set the numbers of bound Gaussians.
+
+    Args:
+        bound: the Gaussians.
+        numbers: [N, 9] in the columns of this module.
+        unit: [N] metres at the rest pose's size in which offsets are counted.
+    """
     identity = np.repeat(np.eye(3, dtype=np.float32)[None], len(bound), 0)
     offset, scales, opacities = _to_world(
         bound.offset, bound.scales, identity, np.asarray(unit, np.float32), numbers

@@ -92,8 +92,15 @@ class Regularisers:
     def _find_hands(
         self, bound: BoundGaussians, free: FloatArray, body: Body
     ) -> tuple[IntArray, IntArray, FloatArray]:
-        """Rows of bare hands' skin that the photo hardly shows, their patches, and the colour of
-        the nearest patch of the face to each (equation 12; the face is not moved by it)."""
+        """Rows of bare hands' skin that the photo hardly shows, and the colours they should have.
+
+        Equation 12; the face's own colours do not move.
+
+        Returns:
+            rows: [M] of the Gaussians.
+            patch: [M] patch of each.
+            color: [M, 3] of the patch of the face with the nearest colour.
+        """
         nothing = np.zeros(0, np.int64)
         if body.landmarks is None:
             return nothing, nothing, np.zeros((0, 3))

@@ -69,7 +69,7 @@ def make_photo_target(
         matte: of the photo, straight colours.
         camera: of the photo.
         side: pixels along the picture's longer side, at most as many as the photo has.
-        box: left, top, right, bottom of the part, pixels; all of it when None.
+        box: [4] left, top, right, bottom of the part, pixels; all of it when None.
     """
     alpha, colors = matte.alpha, matte.foreground
     if box is not None:
@@ -129,7 +129,9 @@ def _grid_triangles(solid: BoolArray, depth: FloatArray, slope: float) -> IntArr
     """[F, 3] triangles between neighbouring solid pixels whose depths belong together.
 
     Args:
-        slope: largest step in depth, in parts of the depth.
+        solid: [H, W] pixels to span.
+        depth: [H, W] metres.
+        slope: largest step in depth, as a fraction of the depth.
     """
     index = np.arange(solid.size).reshape(solid.shape)
     corners = [index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]]
