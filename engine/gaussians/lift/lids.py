@@ -117,12 +117,12 @@ class EyeOpening:
         return np.asarray((xy - self.outer) @ self.axes.T)
 
     def above(self, xy: FloatArray) -> FloatArray:
-        """Return how far [N] pixels ``xy`` [N, 2] lie above the upper lid's edge (pupil distances)."""
+        """Return how far [N] (pupil distances) ``xy`` [N, 2] lies above the upper lid's edge."""
         at = self.place(xy)
         return np.asarray(np.interp(at[:, 0], *self.upper.T) - at[:, 1])
 
     def below(self, xy: FloatArray) -> FloatArray:
-        """Return how far [N] pixels ``xy`` [N, 2] lie below the lower lid's edge (pupil distances)."""
+        """Return how far [N] (pupil distances) ``xy`` [N, 2] lies below the lower lid's edge."""
         at = self.place(xy)
         return np.asarray(at[:, 1] - np.interp(at[:, 0], *self.lower.T))
 

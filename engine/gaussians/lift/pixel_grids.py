@@ -125,7 +125,7 @@ def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
 
 
 def distance_inside(mask: BoolArray) -> FloatArray:
-    """Return the distance from each pixel of a mask to its outside; the image border is not outside.
+    """Return the distance from each pixel of a mask to its outside; ignores the border.
 
     Args:
         mask: [H, W].
