@@ -28,8 +28,10 @@ GLASSES, HATS, SCARVES, HEADPHONES = 0.25, 0.08, 0.05, 0.02  # shares of people
 
 @dataclass(frozen=True)
 class AccessoriesLook:
-    """What is worn; None where nothing is. ``hat`` may also be a headscarf, a hairband or
-    headphones."""
+    """What a person wears besides clothes; None where there is nothing.
+
+    ``hat`` may also be a headscarf, a hairband or headphones.
+    """
 
     glasses: GlassesLook | None
     hat: Hat | None

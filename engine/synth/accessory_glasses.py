@@ -110,7 +110,13 @@ def lens_outline(shape: str, size: float, count: int = 72) -> FloatArray:
 
 
 def glasses_parts(wearer: Wearer, look: GlassesLook, rest: FloatArray) -> list[MeshPart]:
-    """Frame and lenses, rigid on the head."""
+    """Make frame and lenses, rigid on the head.
+
+    Args:
+        wearer: the person who wears them.
+        look: how they look.
+        rest: [V, 3] the body's vertices in the T-pose, metres.
+    """
     body = wearer.dress.body
     eye = body.shaped(wearer.betas)[1][JOINT_INDEX["left_eye_smplhf"]]
     scale = look.size * float(np.clip(eye[0] / 0.0302, 0.9, 1.12))

@@ -40,7 +40,8 @@ class Hat:
 
     Attributes:
         kind: of :data:`KINDS`.
-        color, second: [3] sRGB 0..1.
+        color: [3] sRGB 0..1.
+        second: [3] sRGB 0..1.
         asset: row of the library's hats, or -1.
         depth: 0..1 how far it is pulled down.
         seed: of folds.
@@ -72,10 +73,15 @@ def hat_height(hat: Hat, head: HeadShape, wearer: Wearer) -> float | None:
 
 
 def hat_parts(wearer: Wearer, hat: Hat, rest: FloatArray) -> list[MeshPart]:
-    """The hat's parts, posed.
+    """Make the hat's parts, posed.
+
+    Args:
+        wearer: the person who wears it.
+        hat: how it looks.
+        rest: [V, 3] the body's vertices in the T-pose, metres.
 
     Raises:
-        LikenessError: a library's hat that cannot be read.
+        LikenessError: the library's hat cannot be read.
     """
     head = head_shape(rest, wearer.dress.body)
     if hat.kind == "library":
@@ -112,9 +118,11 @@ Piece = tuple[SimpleMesh, FloatArray, float, str]
 
 @dataclass(frozen=True)
 class _Block:
-    """What a hat is shaped on: an oval about (0, z) with half axes a (across) and b (along),
-    its rim at the temples at ``rim``, ``top`` the height of the crown; ``tilt``: how much lower
-    the rim is behind, per metre."""
+    """The shape under a hat: an oval about (0, z) with half axes a (across) and b (along).
+
+    ``rim`` is the height of its rim at the temples, ``top`` that of the crown; ``tilt`` is how much
+    lower the rim is behind, per metre.
+    """
 
     z: float
     a: float
@@ -152,8 +160,10 @@ def _block(hat: Hat, head: HeadShape, wearer: Wearer) -> _Block:
 
 
 def _dome(block: _Block, extra: float, flat: float, sides: int = 96, rows: int = 22) -> FloatArray:
-    """[rows, sides, 3] from the top down to the rim, in a block's coordinates. flat: 2 for a
-    ball, more for a flatter top."""
+    """[rows, sides, 3] from the top down to the rim, in a block's coordinates.
+
+    ``flat`` is 2 for a ball, more for a flatter top.
+    """
     height = block.top - block.rim + extra
     t = np.linspace(0.0, 1.0, rows)
     radius = np.sin(t * np.pi / 2) ** (2 / flat)

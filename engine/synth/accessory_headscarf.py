@@ -18,7 +18,14 @@ from .person_parts import Material, MeshPart, Wearer
 
 
 def make_headscarf(wearer: Wearer, color: FloatArray, seed: int, head: HeadShape) -> MeshPart:
-    """Cloth round head, neck and the top of the chest; the face is free."""
+    """Wrap cloth round head, neck and the top of the chest; the face is free.
+
+    Args:
+        wearer: the person who wears it.
+        color: [3] sRGB 0..1 of the cloth.
+        seed: of folds and weave.
+        head: the person's head at rest.
+    """
     opening = _Opening.of(head)
     grid_points = _wrapped(head, wearer)
     rows, columns = grid_points.shape[:2]
@@ -80,8 +87,10 @@ class _Opening:
 
 
 def _wrapped(head: HeadShape, wearer: Wearer) -> FloatArray:
-    """[36, 64, 3] round head, neck and shoulders, from the crown down: as far out as any of
-    them; hollows (ears, nape) are bridged."""
+    """[36, 64, 3] points round head, neck and shoulders, from the crown down.
+
+    They lie as far out as any of these; hollows (ears, nape) are bridged.
+    """
     skin = build_surface(head.vertices, wearer.dress.body, "scalp", "face", "ear", "neck", "torso")
     rows, columns = 36, 64
     azimuth = np.arange(columns) * 2 * np.pi / columns

@@ -69,7 +69,13 @@ class Scarf:
 
 
 def earring_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[MeshPart]:
-    """One on each lobe, rigid on the head."""
+    """Make one earring for each lobe, rigid on the head.
+
+    Args:
+        wearer: the person who wears them.
+        look: how they look.
+        rest: [V, 3] the body's vertices in the T-pose, metres.
+    """
     body = wearer.dress.body
     ears = rest[part_rows(body, "ear")]
     metal, gems = [], []
@@ -132,8 +138,12 @@ def _round_the_neck(
     """[count, 3] a loop that lies on neck, shoulders and chest, from the front leftwards.
 
     Args:
-        behind, before: heights in metres at the nape and in front.
-        margin: [count] metres.
+        wearer: the person who wears it.
+        rest: [V, 3] the body's vertices in the T-pose, metres.
+        behind: height at the nape, metres.
+        before: height in front, metres.
+        margin: [count] distance from the skin, metres.
+        count: points of the loop.
     """
     body = wearer.dress.body
     joints = body.shaped(wearer.betas)[1]
@@ -161,7 +171,13 @@ def _round_the_neck(
 
 
 def necklace_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[MeshPart]:
-    """A chain on neck and chest, perhaps with a pendant; or pearls."""
+    """Make a chain on neck and chest, perhaps with a pendant; or pearls.
+
+    Args:
+        wearer: the person who wears it.
+        look: how it looks.
+        rest: [V, 3] the body's vertices in the T-pose, metres.
+    """
     neck = wearer.dress.body.shaped(wearer.betas)[1][JOINT_INDEX["neck"]]
     pearls = look.necklace == "pearls"
     radius = 0.0034 if pearls else 0.0010
@@ -201,7 +217,13 @@ def necklace_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[MeshP
 
 
 def scarf_parts(wearer: Wearer, look: Scarf, rest: FloatArray) -> list[MeshPart]:
-    """Two loops of folded cloth round the neck, perhaps an end on the chest."""
+    """Make two loops of folded cloth round the neck, perhaps with an end on the chest.
+
+    Args:
+        wearer: the person who wears it.
+        look: how it looks.
+        rest: [V, 3] the body's vertices in the T-pose, metres.
+    """
     body = wearer.dress.body
     head = head_shape(rest, body)
     neck = body.shaped(wearer.betas)[1][JOINT_INDEX["neck"]]
@@ -246,8 +268,10 @@ def _folds(count: int, sides: int, radius: float, rng: np.random.Generator) -> F
 
 
 def _end(front: FloatArray, look: Scarf, skin: BodySurface, rng: np.random.Generator) -> SimpleMesh:
-    """An end that hangs from the loops over the chest: a pleated band, thick enough to be seen
-    from the side."""
+    """Make an end that hangs from the loops over the chest.
+
+    It is a pleated band, thick enough to be seen from the side.
+    """
     rows, columns = 28, 40
     t = np.linspace(0, 1, rows)[:, None]
     a = np.arange(columns)[None] * 2 * np.pi / columns

@@ -23,7 +23,15 @@ class SimpleMesh:
     def part(
         self, name: str, label: str, vertices: FloatArray, material: Material, bias: float = 0.0
     ) -> MeshPart:
-        """It as a part whose vertices are now ``vertices``."""
+        """Make a part of this mesh, posed.
+
+        Args:
+            name: of the part.
+            label: of :data:`~.person_parts.LABELS`, for all triangles.
+            vertices: [V, 3] the mesh's vertices in the pose, metres.
+            material: of the part.
+            bias: metres, see :class:`~.person_parts.MeshPart`.
+        """
         labels = np.full(len(self.f), LABEL[label], np.uint8)
         return MeshPart(name, vertices, self.f, self.uv, labels, material, bias=bias)
 
@@ -39,8 +47,14 @@ def join_shapes(shapes: list[SimpleMesh]) -> SimpleMesh:
 
 
 def make_grid(points: FloatArray, closed: tuple[bool, bool] = (False, False)) -> SimpleMesh:
-    """A sheet through points [A, B, 3], closed along either direction; outside is where
-    d/da x d/db points. u runs along b, v along a."""
+    """Make a sheet through a grid of points.
+
+    u runs along b, v along a; outside is where d/da x d/db points.
+
+    Args:
+        points: [A, B, 3] metres.
+        closed: whether it is closed along a and along b.
+    """
     a, b = points.shape[:2]
     rows, columns = a - (not closed[0]), b - (not closed[1])
     i, j = (x.ravel() for x in np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"))
@@ -67,11 +81,15 @@ def make_tube(
     up: FloatArray | None = None,
     flat: float = 1.0,
 ) -> SimpleMesh:
-    """A tube along a path [K, 3].
+    """Make a tube along a path.
 
     Args:
+        path: [K, 3] metres.
         radius: metres, of all, of each point [K], or of each point and side [K, sides].
+        closed: whether the path is a loop; else both ends are capped.
+        sides: of the section.
         up: [3] or [K, 3] across which ``flat`` scales the section (a band: flat < 1).
+        flat: factor on the section.
     """
     if closed:
         tangent = normalize(np.roll(path, -1, 0) - np.roll(path, 1, 0))
@@ -99,8 +117,12 @@ def _ends(path: FloatArray, size: FloatArray, ring: FloatArray) -> list[SimpleMe
 
 
 def make_fan(centre: FloatArray, rim: FloatArray) -> SimpleMesh:
-    """A disc from its middle [3] to a closed rim [K, 3]; outside is where it turns
-    counter-clockwise."""
+    """Make a disc from its middle to a closed rim.
+
+    Args:
+        centre: [3] metres.
+        rim: [K, 3] metres, counter-clockwise as seen from outside.
+    """
     count = len(rim)
     k = np.arange(count)
     f = np.stack([np.zeros(count, int), 1 + k, 1 + (k + 1) % count], 1)
@@ -108,8 +130,16 @@ def make_fan(centre: FloatArray, rim: FloatArray) -> SimpleMesh:
 
 
 def revolve_profile(radius: FloatArray, height: FloatArray, sides: int = 48) -> FloatArray:
-    """[K, sides, 3] points of a body turned about y from its profile, seen from outside when the
-    profile runs downwards: a grid closed along its second direction."""
+    """Turn a profile about y.
+
+    Args:
+        radius: [K] metres.
+        height: [K] metres; where it falls, the body is seen from outside.
+        sides: points around.
+
+    Returns:
+        [K, sides, 3] points, a grid closed along its second direction.
+    """
     angle = np.arange(sides) * 2 * np.pi / sides
     x = radius[:, None] * np.sin(angle)
     z = radius[:, None] * np.cos(angle)
@@ -117,20 +147,42 @@ def revolve_profile(radius: FloatArray, height: FloatArray, sides: int = 48) -> 
 
 
 def make_ball(centre: FloatArray, radius: float | FloatArray, sides: int = 14) -> SimpleMesh:
-    """A sphere, or an ellipsoid with radii [3]."""
+    """Make a sphere or an ellipsoid.
+
+    Args:
+        centre: [3] metres.
+        radius: metres, or [3] one for each axis.
+        sides: points around.
+    """
     polar = np.linspace(0.02, np.pi - 0.02, sides // 2 + 2)
     points = revolve_profile(np.sin(polar), np.cos(polar), sides)
     return make_grid(centre + points * radius, (False, True))
 
 
 def plain_texture(color: FloatArray, alpha: float = 1.0) -> NDArray[np.uint8]:
-    """[4, 4, 4] a picture of one colour [3] (sRGB 0..1)."""
+    """Make a picture of one colour.
+
+    Args:
+        color: [3] sRGB 0..1.
+        alpha: 0..1.
+
+    Returns:
+        [4, 4, 4] uint8 sRGB and alpha.
+    """
     rgba = np.rint(255 * np.clip([*color, alpha], 0, 1)).astype(np.uint8)
     return np.tile(rgba, (4, 4, 1))
 
 
 def woven_texture(color: FloatArray, seed: int) -> NDArray[np.uint8]:
-    """[128, 128, 4] cloth of a colour, a little uneven; it repeats without a seam."""
+    """Paint cloth of one colour, a little uneven; it repeats without a seam.
+
+    Args:
+        color: [3] sRGB 0..1.
+        seed: of the unevenness.
+
+    Returns:
+        [128, 128, 4] uint8 sRGB and alpha.
+    """
     rng = np.random.default_rng([seed, 31])
     rough = rng.normal(0, 0.035, (128, 128, 1)) + rng.normal(0, 0.02, (1, 128, 1))
     rgb = np.clip(np.asarray(color) * (1 + rough), 0, 1)

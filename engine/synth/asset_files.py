@@ -66,9 +66,13 @@ class MaterialFile:
 
     Attributes:
         path: of the file.
-        texture, normal, bump, displacement, occlusion: pictures, or None where the file names
-            none or it is missing.
-        normal_intensity, bump_intensity: factors on those pictures.
+        texture: picture, or None where the file names none or it is missing.
+        normal: the same.
+        bump: the same.
+        displacement: the same.
+        occlusion: the same.
+        normal_intensity: factor on ``normal``.
+        bump_intensity: factor on ``bump``.
         color: [3] 0..1 factor on the texture, or the colour where there is none.
         transparent: its texture's alpha is meant.
         shininess: 0 dull to 1 mirror.
@@ -117,11 +121,12 @@ def load_texture(path: Path) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=32)
 def load_picture(path: Path, limit: int = 2048) -> NDArray[np.uint8]:
-    """[H, W, 4] straight RGBA as stored, made smaller where a side is over ``limit``. Shared
-    between callers: don't write into it.
+    """[H, W, 4] straight RGBA as stored, made smaller where a side is over ``limit`` pixels.
+
+    Callers share the array: don't write into it.
 
     Raises:
-        LikenessError: not a picture.
+        LikenessError: the file is not a picture.
     """
     try:
         with _opened(path) as image:
@@ -258,8 +263,11 @@ def load_material(path: Path) -> MaterialFile:
 
 @lru_cache(maxsize=256)
 def list_materials(path: Path) -> tuple[Path, ...]:
-    """The .mhmat files of an asset (.mhclo): first the one that it names, then its variants,
-    which lie beside it or in a folder ``materials``. Only those that name a picture."""
+    """List the .mhmat files of an asset (.mhclo) that name a picture.
+
+    The one that the asset names comes first, then its variants, which lie beside it or in a folder
+    ``materials``.
+    """
     folder = path.parent
     named = [folder / line[1] for line in _lines(path) if line[0] == "material" and line[1:]]
     beside = sorted([*folder.glob("*.mhmat"), *folder.glob("materials/*.mhmat")])
@@ -269,8 +277,10 @@ def list_materials(path: Path) -> tuple[Path, ...]:
 
 
 def missing_picture(path: Path) -> Path | None:
-    """The picture that the material of an asset (.mhclo) is to have its colours from, and that is
-    not there; None where none is missing."""
+    """Name the missing picture that an asset's (.mhclo) material takes its colours from.
+
+    None where nothing is missing.
+    """
     named = [path.parent / line[1] for line in _lines(path) if line[0] == "material" and line[1:]]
     for material in filter(Path.is_file, named):
         for word, *rest in _lines(material):

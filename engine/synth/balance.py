@@ -37,21 +37,39 @@ class Stance:
 
 
 def part_rows(body: Body, names: tuple[str, ...]) -> IntArray:
-    """Vertices of the body's parts of these names."""
+    """[N] vertices of the body's parts of these names, ascending."""
     wanted = [body.part_names.index(name) for name in names]
     return np.asarray(np.unique(body.f[np.isin(body.face_part, wanted)]))
 
 
 def centre_of_mass(body: Body, vertices: FloatArray) -> FloatArray:
-    """[3] middle of the volume that the posed surface [V, 3] encloses: flesh has nearly the same
-    density everywhere (the lungs shift the truth by about a centimetre)."""
+    """Find the middle of the volume that the posed surface encloses.
+
+    Flesh has nearly the same density everywhere (the lungs shift the truth by about a centimetre).
+
+    Args:
+        body: whose triangles connect the vertices.
+        vertices: [V, 3] of the posed body, metres.
+
+    Returns:
+        [3] metres.
+    """
     corners = np.asarray(vertices, np.float64)[body.f]
     six_volumes = np.einsum("fc,fc->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2]))
     return np.asarray((six_volumes @ corners.sum(1)) / (4.0 * six_volumes.sum()))
 
 
 def support_points(body: Body, vertices: FloatArray, seated: bool) -> FloatArray:
-    """[K, 2] x and z of what bears the weight: soles near the ground, and a seat's underside."""
+    """Find what bears the weight: soles near the ground, and a seat's underside.
+
+    Args:
+        body: whose parts are searched.
+        vertices: [V, 3] of the posed body, metres.
+        seated: whether the seat bears weight too.
+
+    Returns:
+        [K, 2] x and z, metres.
+    """
     feet = vertices[part_rows(body, ("foot",))]
     found = [feet[feet[:, 1] < feet[:, 1].min() + CONTACT]]
     if seated:
@@ -82,7 +100,13 @@ def distance_outside(point: FloatArray, support: FloatArray) -> float:
 
 
 def imbalance(body: Body, vertices: FloatArray, seated: bool = False) -> float:
-    """Metres by which the centre of mass lies outside the support; negative inside."""
+    """Metres by which the centre of mass lies outside the support; negative inside.
+
+    Args:
+        body: whose pose is judged.
+        vertices: [V, 3] of the posed body, metres.
+        seated: whether the seat bears weight too.
+    """
     centre = centre_of_mass(body, vertices)[[0, 2]]
     return distance_outside(centre, support_points(body, vertices, seated))
 
@@ -93,10 +117,13 @@ def pose_standing(
     """[55, 3] the pose with legs that stand.
 
     The feet keep their places to one another and lie flat; they are shifted under the body until
-    its centre of mass is where the weight should be, and the knees bend as that asks for.
+    its centre of mass is where the weight should be, and the knees bend as that requires.
 
     Args:
-        full_pose: [55, 3] whose trunk, head and arms count; its legs are replaced.
+        body: whose legs stand.
+        betas: [B] shape coefficients.
+        full_pose: [55, 3] axis-angle, radians; its legs are replaced.
+        stance: where the feet stand.
     """
     rest = body.shaped(betas)[1]
     pelvis = axis_angle_to_matrix(full_pose[0])
@@ -123,11 +150,17 @@ def pose_standing(
 def pose_sitting(
     body: Body, betas: FloatArray, full_pose: FloatArray, stance: Stance, height: float
 ) -> FloatArray:
-    """[55, 3] the pose with legs that sit: flat feet on one ground, as far below the hips as
-    ``height`` times the shins are long, thighs forwards.
+    """[55, 3] the pose with legs that sit, flat feet on one ground and the thighs forwards.
 
     The stance's ``ankles`` count from the places under the knees of level thighs; its ``bend``
     and ``weight`` do not matter.
+
+    Args:
+        body: whose legs sit.
+        betas: [B] shape coefficients.
+        full_pose: [55, 3] axis-angle, radians; its legs are replaced.
+        stance: where the feet stand.
+        height: of the hips over the ground, in units of the shins' length.
     """
     rest = body.shaped(betas)[1]
     pelvis = axis_angle_to_matrix(full_pose[0])
@@ -152,8 +185,10 @@ def _legs(
     shift: FloatArray,
     ground: float | None = None,
 ) -> Mapping[str, FloatArray]:
-    """Axis-angle [3] of hips, knees and ankles that bring the ankles to the stance, at a height
-    that is given or as low as the knees' bend allows."""
+    """Axis-angle [3] of hips, knees and ankles that bring the ankles to the stance.
+
+    The ankles' height is ``ground``, or as low as the knees' bend allows.
+    """
     sides = ("left", "right")
     at = {name: rest[JOINT_INDEX[name]] for name in JOINT_INDEX}
     hips = [at["pelvis"] + pelvis @ (at[f"{s}_hip"] - at["pelvis"]) for s in sides]
@@ -185,8 +220,10 @@ def _legs(
 def _two_bones(
     bones: list[FloatArray], start: FloatArray, end: FloatArray, pole: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """World rotations of thigh and shin that lead from ``start`` to ``end``, the knee towards
-    ``pole``. ``bones``: hip, knee and ankle at rest."""
+    """World rotations [3, 3] of thigh and shin that lead from ``start`` to ``end``.
+
+    The knee points towards ``pole``. ``bones`` are hip, knee and ankle at rest.
+    """
     first, second = bones[1] - bones[0], bones[2] - bones[1]
     l1, l2 = np.linalg.norm(first), np.linalg.norm(second)
     line = end - start

@@ -61,6 +61,7 @@ def flatten_cloth(cloth: Cloth, chart: IntArray | None = None) -> Charts:
     """Lay a cloth flat.
 
     Args:
+        cloth: at rest.
         chart: [F] of each triangle; None: by the texture coordinates.
     """
     f = cloth.f

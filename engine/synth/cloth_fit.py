@@ -75,8 +75,11 @@ def fit_garment(
     """Pose a garment.
 
     Args:
+        cloth: at rest.
+        posed: the body that wears it.
         inner: posed surfaces that it must stay outside of: visible skin, clothes under it.
         folds: factor on the depth of its folds, 0 to about 1.5.
+        seed: of the folds.
     """
     stiff = cloth.label == LABEL["shoes"]
     fine = subdivide_cloth(cloth) if len(cloth.f) < FINE and not stiff.all() else cloth
@@ -143,8 +146,11 @@ def _relaxed(vertices: FloatArray, pressed: FloatArray, near: sparse.csr_matrix)
 
 
 def _folds(cloth: Cloth, pressed: FloatArray, seed: int) -> FloatArray:
-    """[V] metres outward: folds along the limbs where cloth hangs, around them where it is
-    pressed together, more of them near elbows, knees and waist."""
+    """[V] metres outward: the folds of a cloth.
+
+    They run along the limbs where cloth hangs, around them where it is pressed together; there are
+    more of them near elbows, knees and waist.
+    """
     p, limbs = cloth.rest, limb_shares(cloth.skinning)
     arms = limbs[:, 1] + limbs[:, 2]
     hang = np.zeros(len(p))

@@ -39,8 +39,10 @@ class Cloth:
 
 
 def _unique_edges(edges: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Edges without direction or repetition [U, 2], the row of each of ``edges`` [E, 2] among
-    them, and how often each occurs."""
+    """Edges [U, 2] without direction or repetition.
+
+    Also the row of each of ``edges`` [E, 2] among them, and how often each occurs.
+    """
     low, high = edges.min(1).astype(np.int64), edges.max(1).astype(np.int64)
     key, row, count = np.unique(low << 32 | high, return_inverse=True, return_counts=True)
     return np.stack([key >> 32, key & 0xFFFFFFFF], 1), row.reshape(-1), count
@@ -49,10 +51,12 @@ def _unique_edges(edges: IntArray) -> tuple[IntArray, IntArray, IntArray]:
 def split_triangles(
     points: FloatArray, f: IntArray, values: FloatArray
 ) -> tuple[FloatArray, IntArray, IntArray, BoolArray]:
-    """Cut triangles along the line where ``values`` [V] change their sign.
+    """Cut triangles along the line where ``values`` change their sign.
 
     Args:
         points: [V, K] whatever is interpolated along the edges.
+        f: [F, 3] triangles.
+        values: [V] whose sign decides.
 
     Returns:
         points [V', K] (the new ones last), triangles [F', 3], the row in ``f`` that each comes
@@ -83,14 +87,24 @@ def split_triangles(
 
 
 def compact_mesh(points: FloatArray, f: IntArray) -> tuple[FloatArray, IntArray]:
-    """Without the points that no triangle uses."""
+    """Drop the points that no triangle uses.
+
+    Args:
+        points: [V, K] whatever belongs to the vertices.
+        f: [F, 3] triangles.
+
+    Returns:
+        The used points [U, K], and the triangles [F, 3] in their rows.
+    """
     used, f_new = np.unique(f, return_inverse=True)
     return points[used], f_new.reshape(f.shape)
 
 
 def subdivide_cloth(cloth: Cloth) -> Cloth:
-    """Four triangles for one, the new vertices on a curved surface (Phong tessellation,
-    Boubekeur and Alexa 2008)."""
+    """Make four triangles of each, the new vertices on a curved surface.
+
+    Phong tessellation (Boubekeur and Alexa 2008).
+    """
     f, count = cloth.f, len(cloth.rest)
     normals = vertex_normals(cloth.rest, f)
     unique, row, _ = _unique_edges(f[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2))
@@ -128,7 +142,14 @@ def subdivide_cloth(cloth: Cloth) -> Cloth:
 
 
 def border_edges(f: IntArray) -> IntArray:
-    """[E, 2] edges that only one triangle has, as that triangle runs along them."""
+    """Find the edges that only one triangle has.
+
+    Args:
+        f: [F, 3] triangles.
+
+    Returns:
+        [E, 2] vertices, in the triangle's own direction.
+    """
     directed = f[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
     _, row, count = _unique_edges(directed)
     out: IntArray = directed[count[row] == 1]
@@ -136,8 +157,16 @@ def border_edges(f: IntArray) -> IntArray:
 
 
 def border_distance(points: FloatArray, f: IntArray, asked: FloatArray | None = None) -> FloatArray:
-    """Metres from each vertex of a mesh (or from points that are ``asked`` for, [N, 3]) to its
-    open edge; 10 where it has none."""
+    """Measure how far points are from a mesh's open edge.
+
+    Args:
+        points: [V, 3] the mesh's vertices, metres.
+        f: [F, 3] triangles.
+        asked: [N, 3] points to measure, metres; None: the mesh's vertices.
+
+    Returns:
+        [N] metres; 10 where the mesh has no open edge.
+    """
     asked = points if asked is None else asked
     edges = border_edges(f)
     if not len(edges):
@@ -147,8 +176,14 @@ def border_distance(points: FloatArray, f: IntArray, asked: FloatArray | None = 
 
 
 def neighbour_mean_matrix(f: IntArray, count: int, along_border: bool = True) -> sparse.csr_matrix:
-    """[V, V] takes values at vertices to the mean of their neighbours'. Vertices of an open edge
-    follow that edge only, so that it stays a smooth line."""
+    """[V, V] sparse: takes values at vertices to the mean of their neighbours'.
+
+    Args:
+        f: [F, 3] triangles.
+        count: number of vertices.
+        along_border: whether vertices of an open edge follow that edge only, so that it stays a
+            smooth line.
+    """
     edges = f[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
     border = border_edges(f)
     if along_border and len(border):
@@ -213,10 +248,10 @@ def _nearest(points, corners, candidates, far, size, closest, face, weights):  #
 
 
 class TriangleSurface:
-    """Triangles of which the nearest point is asked for.
+    """Triangles that can be searched for the nearest point.
 
     Args:
-        vertices: [V, 3].
+        vertices: [V, 3] metres.
         f: [F, 3] those that count.
         normals: [V, 3] of the whole mesh, if these are only a part of it.
     """
@@ -232,8 +267,16 @@ class TriangleSurface:
     def nearest(
         self, points: FloatArray, reach: float = np.inf
     ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Closest points [N, 3], the surface's normals there [N, 3], and how far outside of it
-        the points are [N] (negative inside, inf beyond ``reach``)."""
+        """Find the closest points of the surface.
+
+        Args:
+            points: [N, 3] metres.
+            reach: how far to search, metres.
+
+        Returns:
+            Closest points [N, 3], the surface's unit normals there [N, 3], and how far outside of
+            it the points are [N], metres (negative inside, inf beyond ``reach``).
+        """
         closest, normals = np.zeros((len(points), 3)), np.zeros((len(points), 3))
         signed = np.full(len(points), np.inf)
         if self._tree is None:
@@ -261,8 +304,19 @@ class TriangleSurface:
 def push_outside(
     points: FloatArray, surface: TriangleSurface, clearance: float, reach: float, rounds: int = 3
 ) -> FloatArray:
-    """Points moved until they are ``clearance`` metres outside a surface, unless they lie deeper
-    in it than ``reach``: then another limb went through, which no cloth can fix."""
+    """Move points until they lie outside a surface.
+
+    Args:
+        points: [N, 3] metres.
+        surface: to stay outside of.
+        clearance: least distance from it, metres.
+        reach: metres; points deeper inside stay: there another limb went through, which no cloth
+            can fix.
+        rounds: at most.
+
+    Returns:
+        [N, 3] metres.
+    """
     out = np.array(points, np.float64)
     rows = np.arange(len(out))
     for _ in range(rounds):
@@ -276,8 +330,19 @@ def push_outside(
 
 
 def is_covered(points: FloatArray, normals: FloatArray, cloth: Cloth, margin: float) -> BoolArray:
-    """[N] whether points of a surface (with its normals) lie under a cloth at rest, and not
-    within ``margin`` metres of its open edge, where one can look under it."""
+    """Find the points of a surface that lie under a cloth at rest.
+
+    Points near the cloth's open edge, where one can look under it, don't count.
+
+    Args:
+        points: [N, 3] metres.
+        normals: [N, 3] of the surface at the points.
+        cloth: at rest.
+        margin: distance from its open edge, metres.
+
+    Returns:
+        [N] whether each is covered.
+    """
     surface = TriangleSurface(cloth.rest, cloth.f)
     closest, n, signed = surface.nearest(points, 0.05)
     # In a shoe also what looks another way is covered: the skin between the toes.
@@ -292,9 +357,15 @@ def add_thickness(
 ) -> tuple[FloatArray, IntArray, FloatArray, IntArray]:
     """Turn the cloth's open edges in, so that it shows its thickness.
 
+    Args:
+        vertices: [V, 3] metres.
+        f: [F, 3] triangles.
+        uv: [F, 3, 2] texture coordinates of the corners.
+        thickness: metres.
+
     Returns:
-        vertices, triangles and corner coordinates with those of the turned edge last, and the
-        row in ``f`` that each triangle takes its label from.
+        vertices [V', 3], triangles [F', 3] and corner coordinates [F', 3, 2] with those of the
+        turned edge last, and the row [F'] in ``f`` that each triangle takes its label from.
     """
     corners = f[:, [[0, 1], [1, 2], [2, 0]]]
     _, row, count = _unique_edges(corners.reshape(-1, 2))

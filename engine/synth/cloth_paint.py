@@ -1,5 +1,4 @@
-"""What cloth is painted with: fabrics, colours, patterns, prints, wear; on a library's texture
-or on none.
+"""Painting cloth: fabrics, colours, patterns, prints and wear, with or without a texture.
 
 Everything is painted texel by texel in the chart's own metres (:mod:`.cloth_charts`) or at the
 place on the T-pose, so that it belongs to the cloth.
@@ -36,8 +35,14 @@ def classify_charts(
 ) -> IntArray:
     """[charts] rows of :data:`REGIONS`: which piece of clothing each chart of a garment is.
 
-    ``second`` are other pieces worn above the waist (a vest on a shirt), found by their colour in
-    the library's ``picture``; ``detail`` are buckles and buttons.
+    ``second`` are other pieces worn above the waist (a vest on a shirt), found by their colour;
+    ``detail`` are buckles and buttons.
+
+    Args:
+        cloth: at rest.
+        charts: of the cloth.
+        joints: [55, 3] of the person in the T-pose, metres.
+        picture: [H, W, 3 or more] the library's texture, 0..1, or None.
     """
     number = len(charts.area)
     face = np.asarray(cloth.rest)[cloth.f].mean(1)
@@ -118,11 +123,13 @@ def paint_cloth(
     """Paint a garment.
 
     Args:
-        joints: [55, 3] of the person in the T-pose.
+        cloth: at rest.
+        joints: [55, 3] of the person in the T-pose, metres.
         fabrics: by :data:`REGIONS`; a region that is missing keeps the source's colours.
         source: the library's material.
         folds: [V] 0..1 how much the pose compresses the cloth.
         size: pixels along the sides.
+        seed: of noise.
     """
     charts = flatten_cloth(cloth)
     picture = None if source is None or source.texture is None else _resized(source.texture, size)
@@ -200,8 +207,11 @@ def _accent(
 
 
 def _over(under: FloatArray, new: FloatArray, accent: FloatArray, fabric: Fabric) -> FloatArray:
-    """Recolour a library's texture: its folds and seams stay as lightness, what has another
-    colour than most of it (trims, prints) takes the accent."""
+    """Recolour a library's texture.
+
+    Its folds and seams stay as lightness; what has another colour than most of it (trims, prints)
+    takes the accent.
+    """
     light = under.mean(1)
     main = np.median(under[:: max(1, len(under) // 20000)], 0)
     chroma = (under - light[:, None]) - (main - main.mean())

@@ -46,16 +46,18 @@ MOTIFS = ("disc", "ring", "star", "blob", "band")
 
 @dataclass(frozen=True)
 class Fabric:
-    """What one piece of clothing is made of.
+    """The material of one piece of clothing.
 
     Attributes:
         weave: of :data:`WEAVES`.
-        color, accent: 0..1 as stored.
+        color: [3] sRGB 0..1 as stored.
+        accent: [3] sRGB 0..1 as stored.
         pattern: of :data:`PATTERNS`.
         size: metres of the pattern's period.
         angle: degrees; at 0 stripes run around the limb.
         motif: printed on the chest, of :data:`MOTIFS`, or "".
-        wear, dirt: 0..1.
+        wear: 0..1.
+        dirt: 0..1.
     """
 
     weave: str
@@ -70,8 +72,19 @@ class Fabric:
 
 
 def pattern_value(pattern: str, across: FloatArray, up: FloatArray, size: float) -> FloatArray:
-    """[N] how much of the accent a pattern shows, 0..1, at coordinates in metres; its period is
-    ``size``. ``blocks`` and ``camouflage`` are not periodic: see :func:`paint`."""
+    """How much of the accent a pattern shows.
+
+    ``blocks`` and ``camouflage`` are not periodic: :mod:`.cloth_paint` draws them.
+
+    Args:
+        pattern: of :data:`PATTERNS`.
+        across: [N] coordinates across the limb, metres.
+        up: [N] coordinates along the limb, metres.
+        size: period of the pattern, metres.
+
+    Returns:
+        [N] 0..1.
+    """
     x, y = across / size, up / size
     soft = 0.0015 / size  # a thread and a half
 
@@ -104,7 +117,17 @@ def pattern_value(pattern: str, across: FloatArray, up: FloatArray, size: float)
 
 
 def motif_value(motif: str, x: FloatArray, y: FloatArray, seed: int) -> FloatArray:
-    """[N] 1 inside a print, 0 outside, at metres from its middle on the chest."""
+    """Draw a print on the chest.
+
+    Args:
+        motif: of :data:`MOTIFS`.
+        x: [N] from the print's middle to the left, metres.
+        y: [N] from the print's middle upwards, metres.
+        seed: of its size and form.
+
+    Returns:
+        [N] 1 inside the print, 0 outside.
+    """
     rng = np.random.default_rng([seed, 77])
     radius, soft = rng.uniform(0.045, 0.085), 0.0012
     r, angle = np.hypot(x, y), np.arctan2(x, y)

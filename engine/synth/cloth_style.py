@@ -119,9 +119,10 @@ _SIZES = {
 
 
 def random_fabric(rng: np.random.Generator, region: str, style: str) -> Fabric:
-    """What a piece of clothing is made of.
+    """Choose the fabric of a piece of clothing.
 
     Args:
+        rng: random numbers.
         region: ``top``, ``bottom`` or ``second``.
         style: of tailored clothes, or "".
     """

@@ -54,12 +54,15 @@ class ClothesLook:
 
     Attributes:
         seed: of cloth's folds and paint.
-        outfit, shoes: paths of .mhclo files in the library's folder, or "".
+        outfit: path of a .mhclo file in the library's folder, or "".
+        shoes: path of a .mhclo file in the library's folder, or "".
         material: which of the outfit's materials.
-        top, bottom: tailored styles, worn where there is no outfit or it leaves skin bare.
+        top: tailored style, worn where there is no outfit or it leaves skin bare.
+        bottom: the same.
         fabrics: by :data:`~.cloth_paint.REGIONS`; what is missing keeps the library's colours.
         spare_shoes: tailored style, or "" for bare feet.
-        shoe_color, sole_color: [3] sRGB 0..1.
+        shoe_color: [3] sRGB 0..1.
+        sole_color: [3] sRGB 0..1.
         loose: 0.4 to 1.8, factor on ease.
         folds: 0 to 1.5.
     """
@@ -201,8 +204,15 @@ def _hidden(layers: list[ClothLayer], wearer: Wearer, rest: PosedBody) -> BoolAr
 
 @dataclass(frozen=True)
 class ClothLayer:
-    """A cloth, the library's garment and material that it comes from, and, for a piece of a
-    garment, the whole ``suit`` at rest and the rows of the cloth's vertices in it."""
+    """A cloth and where it comes from.
+
+    Attributes:
+        cloth: at rest.
+        garment: the library's, or None.
+        source: the library's material, or None.
+        suit: for a piece of a garment, the whole of it at rest.
+        rows: [V] vertices of the cloth in ``suit``.
+    """
 
     cloth: Cloth
     garment: Garment | None = None
@@ -212,8 +222,10 @@ class ClothLayer:
 
 
 def _apart(layers: list[ClothLayer]) -> list[ClothLayer]:
-    """The same, an outfit's trousers and shirt one after the other, and each outside of what is
-    under it at rest."""
+    """The same layers, an outfit's trousers and shirt one after the other.
+
+    Each lies outside of what is under it at rest.
+    """
     split: list[ClothLayer] = []
     for layer in layers:
         split.extend(_pieces(layer) if layer.garment is not None else [layer])
@@ -308,8 +320,10 @@ def _from_library(wearer: Wearer, name: str, rest: PosedBody, look: ClothesLook)
 
 
 def _named(garment: Garment, wearer: Wearer, rest: PosedBody, cloth: Cloth) -> BoolArray:
-    """[V] vertices that the garment's file hides, unless they are near an open edge: where the
-    cloth was loosened one could look in."""
+    """[V] vertices that the garment's file hides, unless they are near an open edge.
+
+    Where the cloth was loosened one could look in.
+    """
     rows = np.unique(wearer.dress.body.f[hidden_faces([garment], wearer.dress)])
     out = np.zeros(len(rest.vertices), bool)
     if len(rows):

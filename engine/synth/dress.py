@@ -100,7 +100,13 @@ class PosedBody:
 
 
 def pose_body(dress: DressBody, betas: FloatArray, pose: Pose) -> PosedBody:
-    """Shape and pose a body with its helpers."""
+    """Shape and pose a body with its helpers.
+
+    Args:
+        dress: the body with its garment helpers.
+        betas: [B] shape coefficients.
+        pose: with its expression.
+    """
     v, joints, R, t = dress.body.rest_and_transforms(pose, betas)
     helpers = dress.helper_template + dress.helper_shapedirs @ np.asarray(betas, np.float32)
     return PosedBody(

@@ -47,8 +47,11 @@ class Beam:
 
 
 def random_lighting(rng: np.random.Generator, environments: Sequence[Path]) -> Lighting:
-    """An environment (from the files, or a procedural sky's seed), its turn and strength, and
-    sometimes a key light from the front half."""
+    """Choose an environment, its turn and strength, and sometimes a key light.
+
+    The environment is one of the files or a procedural sky's seed; the key light comes from the
+    front half.
+    """
     from_file = len(environments) > 0 and rng.random() < FROM_FILES
     environment = environments[int(rng.integers(len(environments)))] if from_file else None
     sky, turn = int(rng.integers(2**31)), float(rng.uniform(0.0, 360.0))
@@ -97,10 +100,13 @@ def read_environment(path: Path) -> FloatArray:
 
 
 class EnvironmentPool:
-    """The HDR pictures of a set. Broken ones are reported when first met: collections
-    are large, and reading all of them takes minutes.
+    """The HDR pictures of a set.
+
+    Broken ones are reported when first met: collections are large, and reading all of them takes
+    minutes.
 
     Args:
+        paths: of the pictures.
         read: gives the [H, W, 3] linear picture of a file.
         skipped: called with each broken one and the reason.
     """
@@ -127,8 +133,10 @@ class EnvironmentPool:
         return self._last[1]
 
     def random_lighting(self, rng: np.random.Generator) -> Lighting:
-        """A :func:`random_lighting` with a picture that can be used: in the place of a broken one
-        stands the next, or a procedural sky when all are broken."""
+        """A :func:`random_lighting` with a picture that can be used.
+
+        The next picture replaces a broken one, or a procedural sky when all are broken.
+        """
         drawn = random_lighting(rng, self.paths)
         if drawn.environment is None:
             return drawn
@@ -152,6 +160,7 @@ def environment_picture(
     """[H, W, 3] float32 linear radiance around a person: turned and exposed (see above).
 
     Args:
+        lighting: with its environment or sky.
         read: gives the [H, W, 3] linear picture of a file.
 
     Raises:
@@ -173,8 +182,15 @@ def environment_picture(
 
 
 def key_irradiance(lighting: Lighting, picture: FloatArray) -> FloatArray:
-    """[3] linear irradiance of a surface that faces the key light, with the environment as
-    :func:`environment_picture` made it: the strength of a sun lamp in Blender. Zero without one."""
+    """Linear irradiance of a surface that faces the key light: a sun lamp's strength in Blender.
+
+    Args:
+        lighting: with or without a key light.
+        picture: [H, W, 3] linear radiance as :func:`environment_picture` made it.
+
+    Returns:
+        [3] zero without a key light.
+    """
     if lighting.key is None:
         return np.zeros(3)
     mean = float(mean_radiance(picture) @ LUMINANCE)
@@ -188,13 +204,28 @@ def solid_angles(height: int) -> FloatArray:
 
 
 def mean_radiance(picture: FloatArray) -> FloatArray:
-    """[3] over all directions."""
+    """Mean over all directions.
+
+    Args:
+        picture: [H, W, 3] linear radiance, lat-long.
+
+    Returns:
+        [3] linear.
+    """
     weight = solid_angles(len(picture))[..., None] * 2 * len(picture) / picture.shape[1]
     return np.asarray((picture * weight).sum((0, 1), dtype=np.float64) / (4 * np.pi))
 
 
 def downscale_picture(picture: FloatArray, height: int) -> FloatArray:
-    """[height, 2 height, 3] float64 by means over whole pixels; smaller pictures grow."""
+    """Resize a picture by means over whole pixels; smaller pictures grow.
+
+    Args:
+        picture: [H, W, 3].
+        height: of the result, pixels.
+
+    Returns:
+        [height, 2 height, 3] float64.
+    """
     rows = np.minimum(np.arange(len(picture)) * height // len(picture), height - 1)
     out = np.asarray(picture, np.float64)
     if len(picture) >= height:
@@ -234,6 +265,9 @@ def sh_coefficients(picture: FloatArray) -> FloatArray:
     """[9, 3] spherical harmonics of the irradiance: E(n) = ``sh_basis(n) @ coefficients``.
 
     Ramamoorthi and Hanrahan, An efficient representation for irradiance environment maps (2001).
+
+    Args:
+        picture: [H, W, 3] linear radiance, lat-long.
     """
     small = downscale_picture(picture, COARSE)
     weighted = small * solid_angles(COARSE)[..., None]
@@ -242,10 +276,11 @@ def sh_coefficients(picture: FloatArray) -> FloatArray:
 
 
 def extract_beams(picture: FloatArray, lighting: Lighting) -> tuple[FloatArray, tuple[Beam, ...]]:
-    """What is too sharp for spherical harmonics, taken out of an environment as beams.
+    """Take what is too sharp for spherical harmonics out of an environment, as beams.
 
     Args:
-        picture: as :func:`environment_picture` makes it.
+        picture: [H, W, 3] linear radiance as :func:`environment_picture` makes it.
+        lighting: with or without a key light.
 
     Returns:
         What is left of the environment, [64, 128, 3] float64, and the beams: the key light and up

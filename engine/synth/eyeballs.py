@@ -49,7 +49,8 @@ class EyesLook:
         pupil: radius in metres.
         contrast: of the fibres.
         ring: darkness of the iris' border.
-        veins, yellow: of the white, 0..1.
+        veins: of the white, 0..1.
+        yellow: of the white, 0..1.
     """
 
     picture: str | None
@@ -145,8 +146,10 @@ def eye_parts(wearer: Wearer, look: EyesLook) -> list[MeshPart]:
 
 
 def _placed(body: Body) -> tuple[NDArray[np.bool_], FloatArray]:
-    """[F] the eyeballs' triangles, and [E, 3, 2] their corners in the two eyes' picture, set by
-    their place before the eyes at rest, so that they turn with the gaze."""
+    """[F] the eyeballs' triangles, and [E, 3, 2] their corners in the two eyes' picture.
+
+    The corners are set by their place before the eyes at rest, so that they turn with the gaze.
+    """
     corners = np.asarray(body.v_template, np.float64)[body.f]
     own = np.isin(body.face_part, [body.part_names.index(name) for name in EYE_PARTS])
     corners = corners[own]

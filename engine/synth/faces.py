@@ -21,6 +21,8 @@ def random_face(
     """[E] a mild face as in photos: at ease, a smile, in speech, thoughtful, at times a blink.
 
     Args:
+        rng: random numbers.
+        body: whose expressions are weighted.
         traits: the old smile and speak with a little less of the face.
         pose: whose eyes the lids follow; without it the eyes look ahead.
     """

@@ -81,6 +81,7 @@ def open_context(
     """Open the body, the library and the motions.
 
     Args:
+        options: name the files.
         skipped: called with each broken asset and the reason; the asset is left out.
         read: gives the [H, W, 3] linear picture of an environment's file.
 
@@ -107,8 +108,9 @@ def open_context(
 
 
 def make_subject(number: int, options: SynthOptions, world: SynthContext) -> SynthSubject:
-    """Make subject ``number`` of a seed: the same in any process and after any other. The first
-    are the characters that the options name.
+    """Make subject ``number`` of a seed: the same in any process and after any other.
+
+    The first are the characters that the options name.
 
     Raises:
         LikenessError: a character or an asset cannot be read.
@@ -201,7 +203,8 @@ def dress_wearer(wearer: Wearer, rng: Callable[[int], np.random.Generator]) -> F
     """Give a body skin, eyes, clothes, accessories and hair.
 
     Args:
-        rng: the random numbers of each step.
+        wearer: the body in its pose.
+        rng: gives the random numbers of each step.
     """
     traits, library = wearer.traits, wearer.library
     hair_look = hair.random_hair(rng(_HAIR), traits, library)

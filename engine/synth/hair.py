@@ -41,8 +41,7 @@ class HairLook:
     """A person's hair, brows and lashes.
 
     Attributes:
-        color: [3] sRGB 0..1 of the head of hair as a whole, grey included: scalp and beard take
-            after it.
+        color: [3] sRGB 0..1 of all the hair, grey included; scalp and beard follow it.
         pigment: [3] sRGB of strands that aren't grey.
         grey: share of strands that are.
         natural: the colour without dye, which brows keep.
@@ -58,7 +57,8 @@ class HairLook:
         part: metres by which the parting lies to the left.
         ruffle: metres.
         receding: 0..1.
-        brows, lashes: rows of the library's lists, -1: grown.
+        brows: row of the library's list, -1: grown.
+        lashes: row of the library's list, -1: grown.
         brow_thickness: 0..1.
         lash_length: about 1.
         seed: of noise and strands.
@@ -189,9 +189,11 @@ def _receding(rng: np.random.Generator, traits: Traits) -> float:
 
 
 def hair_parts(wearer: Wearer, look: HairLook, hat_below: float | None) -> list[MeshPart]:
-    """Hair, brows and lashes as cards.
+    """Make hair, brows and lashes as cards.
 
     Args:
+        wearer: the person.
+        look: how they look.
         hat_below: rest height in metres above which a hat is, or None.
 
     Raises:

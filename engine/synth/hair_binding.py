@@ -24,26 +24,46 @@ TRUNK = ("spine1", "spine2", "spine3", "neck", "head", "pelvis")
 
 
 def part_rows(body: Body, *parts: str) -> IntArray:
-    """Vertices of the body's named parts, ascending."""
+    """[N] vertices of the body's named parts, ascending."""
     wanted = [body.part_names.index(name) for name in parts if name in body.part_names]
     return np.asarray(np.unique(body.f[np.isin(body.face_part, wanted)]))
 
 
 def normalize(v: FloatArray) -> FloatArray:
-    """Vectors [..., 3] of length one."""
+    """Scale vectors to length one.
+
+    Args:
+        v: [..., 3] any unit.
+
+    Returns:
+        [..., 3] unit vectors.
+    """
     return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9))
 
 
 @dataclass(frozen=True)
 class BodySurface:
-    """Points with normals on a closed surface, to tell inside from outside."""
+    """Points with normals on a closed surface, to distinguish inside from outside.
+
+    Attributes:
+        points: [N, 3] metres.
+        normals: [N, 3] unit, outwards.
+        tree: of the points.
+    """
 
     points: FloatArray
     normals: FloatArray
     tree: cKDTree
 
     def height(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """[N] metres above the surface (negative: inside) and the normals [N, 3] there."""
+        """Measure how far points lie above the surface.
+
+        Args:
+            points: [N, 3] metres.
+
+        Returns:
+            [N] metres (negative: inside), and the unit normals [N, 3] there.
+        """
         _, near = self.tree.query(points)
         normals = self.normals[near]
         return ((points - self.points[near]) * normals).sum(-1), normals
@@ -51,7 +71,16 @@ class BodySurface:
     def outside(
         self, points: FloatArray, margin: float | FloatArray, reach: float = REACH
     ) -> FloatArray:
-        """The points [N, 3], those less than ``margin`` above the surface lifted to it."""
+        """Lift points that lie too low.
+
+        Args:
+            points: [N, 3] metres.
+            margin: least height above the surface, metres, of all or of each point [N].
+            reach: metres from the surface beyond which points stay.
+
+        Returns:
+            [N, 3] metres.
+        """
         distance, near = self.tree.query(points)
         normals = self.normals[near]
         height = ((points - self.points[near]) * normals).sum(-1)
@@ -61,7 +90,13 @@ class BodySurface:
 
 
 def build_surface(vertices: FloatArray, body: Body, *parts: str) -> BodySurface:
-    """The parts' vertices and, as the trunk's are far apart, points between them."""
+    """Sample the surface of parts of the body: vertices, edges' and triangles' middles.
+
+    Args:
+        vertices: [V, 3] of the body, metres.
+        body: whose parts and triangles they are.
+        *parts: names of the body's parts.
+    """
     vertices = np.asarray(vertices, np.float64)
     wanted = [body.part_names.index(name) for name in parts]
     faces = body.f[np.isin(body.face_part, wanted)]
@@ -79,13 +114,18 @@ def bind_to_head(points: FloatArray, posed: PosedBody) -> FloatArray:
 
 
 def bind_hanging(points: FloatArray, rest: FloatArray, posed: PosedBody) -> FloatArray:
-    """Rest points [N, 3] of hair, cloth or chains about the head, neck and chest, posed.
+    """Pose points at rest of hair, cloth or chains about the head, neck and chest.
 
     Above the jaw they belong to the head; below they pass, within 10 cm, to whatever part of
     neck and trunk is near. Arms hold nothing: hair on a shoulder stays when the arm is lifted.
 
     Args:
-        rest: [V, 3] the body at rest.
+        points: [N, 3] at rest, metres.
+        rest: [V, 3] the body at rest, metres.
+        posed: the body in its pose.
+
+    Returns:
+        [N, 3] in the pose, metres.
     """
     dress = posed.dress
     y = float(posed_head_height(posed))
@@ -112,14 +152,19 @@ def posed_head_height(posed: PosedBody) -> float:
 def bind_to_skin(
     points: FloatArray, rest: FloatArray, posed: PosedBody, rows: IntArray
 ) -> FloatArray:
-    """Rest points [N, 3] that follow the skin's expressions and the head.
+    """Pose points at rest that follow the skin's expressions and the head.
 
     Each goes with the rigid motion that fits its nearest skin vertices best: those of lids for
     lashes, of the forehead for brows.
 
     Args:
-        rest: [V, 3] the body at rest with a neutral face.
-        rows: the skin vertices that may carry.
+        points: [N, 3] at rest, metres.
+        rest: [V, 3] the body at rest with a neutral face, metres.
+        posed: the body in its pose.
+        rows: [K] skin vertices that may carry the points.
+
+    Returns:
+        [N, 3] in the pose, metres.
     """
     body = posed.dress.body
     gap, near = cKDTree(rest[rows]).query(points, min(NEIGHBOURS, len(rows)))

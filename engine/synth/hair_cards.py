@@ -34,14 +34,20 @@ def reshape_cards(
     ruffle: float,
     seed: int,
 ) -> FloatArray:
-    """The cards' points [N, 3] at rest in another cut.
+    """Give cards of hair another cut.
 
     Args:
-        centre: [3] of the head.
-        jaw: height from which on hair hangs.
+        points: [N, 3] of the cards at rest, metres.
+        skin: the head's surface at rest.
+        centre: [3] of the head, metres.
+        jaw: height in metres from which on hair hangs.
         length: factor on what hangs below.
         volume: factor on the distance from the skull, about 1.
         ruffle: metres by which noise moves the locks; roots stay.
+        seed: of that noise.
+
+    Returns:
+        [N, 3] metres.
     """
     height, normals = skin.height(points)
     loose = smoothstep(height, 0.002, 0.02)
@@ -164,12 +170,17 @@ def recolor_texture(
     streak: FloatArray,
     streaks: float,
 ) -> NDArray[np.uint8]:
-    """[size, size, 4] a library's hair texture in other colours.
+    """[size, size, 4] a library's hair texture in other colours, uint8.
 
     Args:
-        color: [3] sRGB of strands with pigment; grey: the share of those without.
-        ends: [3] sRGB of the tips; end_share: [size, size] how far each texel is that.
-        streak: [3] of a share ``streaks`` of the locks.
+        path: of the texture.
+        size: pixels along the sides.
+        color: [3] sRGB of strands with pigment.
+        grey: share of strands without pigment.
+        ends: [3] sRGB of the tips.
+        end_share: [size, size] 0..1 how far each texel belongs to the tips.
+        streak: [3] sRGB of some of the locks.
+        streaks: share of those locks.
     """
     shade, alpha, fine, locks = strand_maps(path, size)
     share = np.asarray(end_share, np.float32)[..., None]
@@ -189,11 +200,14 @@ def recolor_texture(
 def press_under_hat(
     points: FloatArray, f: IntArray, skin: BodySurface, centre: FloatArray, hat_below: float | None
 ) -> tuple[FloatArray, IntArray]:
-    """Hair with a hat on: what is above its rim is gone, and what nears it lies on the head.
+    """Press hair under a hat: what is above its rim goes, and what nears it lies on the head.
 
     Args:
-        centre: [3] of the head.
-        hat_below: rest height in metres of the rim at the temples, or None: no hat.
+        points: [N, 3] of the hair at rest, metres.
+        f: [F, 3] triangles of the hair.
+        skin: the head's surface at rest.
+        centre: [3] of the head, metres.
+        hat_below: rest height in metres of the rim at the temples, or None: without a hat.
 
     Returns:
         The points [N, 3] and the rows of ``f`` that stay.

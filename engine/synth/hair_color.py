@@ -33,12 +33,26 @@ _DYES = parse_colors(
 
 
 def to_srgb(linear: FloatArray) -> FloatArray:
-    """Linear colours as sRGB by a power of 1/2.2, clipped to 0..1."""
+    """Encode linear colours by a power of 1/2.2, clipped to 0..1.
+
+    Args:
+        linear: [..., 3] 0..1.
+
+    Returns:
+        [..., 3] sRGB 0..1.
+    """
     return np.asarray(np.clip(linear, 0.0, 1.0) ** (1 / 2.2))
 
 
 def to_linear(srgb: FloatArray) -> FloatArray:
-    """sRGB as linear colours by a power of 2.2, clipped to 0..1."""
+    """Decode sRGB colours by a power of 2.2, clipped to 0..1.
+
+    Args:
+        srgb: [..., 3] 0..1.
+
+    Returns:
+        [..., 3] linear 0..1.
+    """
     return np.asarray(np.clip(srgb, 0.0, 1.0) ** 2.2)
 
 

@@ -34,7 +34,8 @@ def recolor_alpha(path: Path, color: FloatArray, strength: float) -> NDArray[np.
     """[512, 512, 4] a brow or lash texture of one colour, darker where it was painted so.
 
     Args:
-        color: [3] sRGB.
+        path: of the texture.
+        color: [3] sRGB 0..1.
         strength: exponent that thins (over 1) or thickens the painted hairs.
     """
     rgba = load_texture(path) / 255.0
@@ -86,7 +87,15 @@ def _eye(body: Body, betas: FloatArray) -> FloatArray:
 def library_brows(
     wearer: Wearer, rest: FloatArray, path: Path, color: FloatArray, strength: float
 ) -> MeshPart | None:
-    """A library's brows; None for one without a texture."""
+    """Make a library's brows; None for one without a texture.
+
+    Args:
+        wearer: the person.
+        rest: [V, 3] the body's vertices in the T-pose, metres.
+        path: of the .mhclo file.
+        color: [3] sRGB 0..1.
+        strength: exponent that thins (over 1) or thickens the painted hairs.
+    """
     garment = load_garment(path)
     if garment.texture is None:
         return None
@@ -119,7 +128,10 @@ def _at_ease(
     """Brow points [G, 3] at rest, moved up and turned within the face until they don't frown.
 
     Args:
+        points: [G, 3] metres.
         weight: [G] by which each counts in where the brow is.
+        wearer: the person.
+        rest: [V, 3] the body's vertices in the T-pose, metres.
     """
     body = wearer.dress.body
     eye = _eye(body, wearer.betas)
@@ -140,10 +152,15 @@ def _at_ease(
 def library_lashes(
     wearer: Wearer, rest: FloatArray, path: Path, color: FloatArray, strength: float, scale: float
 ) -> MeshPart | None:
-    """A library's lashes, on the lids; None for one without a texture.
+    """Make a library's lashes, on the lids; None for one without a texture.
 
     Args:
-        scale: of their length, which grows from the lid.
+        wearer: the person.
+        rest: [V, 3] the body's vertices in the T-pose, metres.
+        path: of the .mhclo file.
+        color: [3] sRGB 0..1.
+        strength: exponent that thins (over 1) or thickens the painted hairs.
+        scale: factor on their length, which grows from the lid.
     """
     garment: Garment = load_garment(path)
     if garment.texture is None:
@@ -209,10 +226,14 @@ def _line(points: FloatArray, t: FloatArray) -> FloatArray:
 def grow_brows(
     wearer: Wearer, rest: FloatArray, color: FloatArray, thickness: float, seed: int
 ) -> MeshPart:
-    """Brows of single hairs between the brow landmarks.
+    """Make brows of single hairs between the brow landmarks.
 
     Args:
+        wearer: the person.
+        rest: [V, 3] the body's vertices in the T-pose, metres.
+        color: [3] sRGB 0..1.
         thickness: 0..1, from plucked to bushy.
+        seed: of the hairs.
     """
     body = wearer.dress.body
     rng = np.random.default_rng([seed, 21])
@@ -251,7 +272,15 @@ def grow_brows(
 def grow_lashes(
     wearer: Wearer, rest: FloatArray, color: FloatArray, scale: float, seed: int
 ) -> MeshPart:
-    """Lashes of single hairs along the lids' rims; ``scale`` of their length."""
+    """Make lashes of single hairs along the lids' rims.
+
+    Args:
+        wearer: the person.
+        rest: [V, 3] the body's vertices in the T-pose, metres.
+        color: [3] sRGB 0..1.
+        scale: factor on their length.
+        seed: of the hairs.
+    """
     body = wearer.dress.body
     rng = np.random.default_rng([seed, 22])
     normals = vertex_normals(np.asarray(rest, np.float64), body.f)[part_rows(body, "eyelid")]
@@ -291,8 +320,15 @@ def grow_lashes(
 
 
 def brow_color(hair: FloatArray, grey: float) -> FloatArray:
-    """[3] sRGB of brows beside hair of this colour in youth: darker than blond hair, and grey
-    later."""
+    """Choose the colour of brows: darker than blond hair, and grey later.
+
+    Args:
+        hair: [3] sRGB 0..1 of the person's hair in youth.
+        grey: share of grey hair, 0..1.
+
+    Returns:
+        [3] sRGB.
+    """
     light = float(hair.mean())
     out = hair * np.interp(light, [0.1, 0.3, 0.7], [1.0, 0.85, 0.62])
     return np.asarray(out + 0.5 * float(smoothstep(np.array(grey), 0.3, 1.1)) * (0.72 - out))

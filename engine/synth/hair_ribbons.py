@@ -15,8 +15,18 @@ TILES, TILE_WIDTH, TILE_HEIGHT, STRANDS = 12, 40, 256, 11
 
 
 def make_undercoat(head: HeadShape, receding: float) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Two layers on the scalp, so that skin doesn't shine between the strips; the hairline's
-    surroundings stay free. Vertices, triangles and corners' coordinates as of ribbons."""
+    """Make two layers on the scalp, so that skin doesn't shine between the strips.
+
+    The hairline's surroundings stay free.
+
+    Args:
+        head: at rest.
+        receding: 0..1 how far the hairline recedes.
+
+    Returns:
+        Vertices [N, 3] in metres, triangles [F, 3] and the corners' texture coordinates
+        [F, 3, 2], as of ribbons.
+    """
     points, normals = head.vertices[head.faces], head.normals[head.faces]
     inside = head.hairline.query(points.reshape(-1, 3))[0].reshape(-1, 3).min(1) > 0.0085
     hairless = (baldness(points.reshape(-1, 3), head, receding) > -0.2).reshape(-1, 3).any(1)
@@ -36,7 +46,17 @@ def make_undercoat(head: HeadShape, receding: float) -> tuple[FloatArray, IntArr
 def make_flyaways(
     paths: FloatArray, head: HeadShape, rng: np.random.Generator, count: int = 90
 ) -> tuple[FloatArray, FloatArray]:
-    """A few single strands that leave the outline: copies of paths, bent outwards."""
+    """Make a few single strands that leave the outline: copies of paths, bent outwards.
+
+    Args:
+        paths: [N, K, 3] of the hair at rest, metres.
+        head: at rest.
+        rng: random numbers.
+        count: of strands.
+
+    Returns:
+        Paths [M, K, 3] and their widths [M], metres.
+    """
     chosen = paths[rng.choice(len(paths), min(count, len(paths)), replace=False)]
     s = np.linspace(0, 1, paths.shape[1])[None, :, None] ** 1.5
     away = normalize(chosen - head.centre)
@@ -48,11 +68,18 @@ def make_flyaways(
 def make_ribbons(
     paths: FloatArray, width: FloatArray, head: HeadShape, rng: np.random.Generator, twist: float
 ) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Flat strips along paths [N, K, 3] that lie on the head like scales.
+    """Make flat strips along paths that lie on the head like scales.
+
+    Args:
+        paths: [N, K, 3] from the roots on, metres at rest.
+        width: [N] metres.
+        head: at rest.
+        rng: random numbers.
+        twist: radians by which strips turn about their paths, standard deviation.
 
     Returns:
-        vertices [N * K * 2, 3], triangles, and the corners' texture coordinates: v runs from
-        the roots (0) to the ends (1), u across one of the texture's tiles.
+        vertices [N * K * 2, 3], triangles [F, 3], and the corners' texture coordinates
+        [F, 3, 2]: v runs from the roots (0) to the ends (1), u across one of the texture's tiles.
     """
     count, points = paths.shape[:2]
     tangent = normalize(np.gradient(paths, axis=1))
@@ -94,10 +121,14 @@ def strand_texture(
     """[256, 480, 4] tiles side by side, each a lock of strands from the roots (top) down.
 
     Args:
-        color: [3] sRGB of strands with pigment; grey: the share of those without.
-        ends, roots: [3] sRGB towards the tips and next to the scalp.
-        streak: [3] of a share ``streaks``.
+        color: [3] sRGB of strands with pigment.
+        grey: share of strands without pigment.
+        ends: [3] sRGB towards the tips.
+        roots: [3] sRGB next to the scalp.
+        streak: [3] sRGB of some of the locks.
+        streaks: share of those locks.
         curl: 0..1, how the strands wind within a lock.
+        seed: of the strands.
     """
     rng = np.random.default_rng([seed, 13])
     y = np.linspace(0, 1, TILE_HEIGHT)[:, None]

@@ -35,7 +35,8 @@ class Style:
         ends: where hanging hair ends: a height in units from the chin (0) to the crown (1), or
             None: ``length`` decides.
         lift: metres of volume.
-        gravity, curl: 0..1.
+        gravity: 0..1.
+        curl: 0..1.
         fringe: whether one falls on the forehead.
         knot: ``tail``, ``bun`` or "" for none.
         count: strips of strands.
@@ -97,8 +98,10 @@ class HeadShape:
         hairline: the scalp's rim.
         skin: the head's and neck's surface.
         trunk: the neck's and torso's surface.
-        centre, crown: [3] metres.
-        chin, brow: heights, metres.
+        centre: [3] metres.
+        crown: [3] metres.
+        chin: height, metres.
+        brow: height, metres.
         front: depth of the forehead, metres.
         radius: half the head's width.
     """
@@ -123,7 +126,12 @@ class HeadShape:
 
 
 def head_shape(vertices: FloatArray, body: Body) -> HeadShape:
-    """Measure a head at rest with a neutral face."""
+    """Measure a head at rest with a neutral face.
+
+    Args:
+        vertices: [V, 3] of the body in the T-pose, metres.
+        body: whose parts and triangles they are.
+    """
     vertices = np.asarray(vertices, np.float64)
     faces = body.f[body.face_part == body.part_names.index("scalp")]
     scalp = np.unique(faces)
@@ -160,8 +168,18 @@ def _rim(vertices: FloatArray, faces: IntArray) -> cKDTree:
 
 
 def baldness(points: FloatArray, head: HeadShape, receding: float) -> FloatArray:
-    """[N] how far inside the bald part scalp points are, in units of the head's size; negative:
-    hair grows. A hairline that recedes by 0..1 leaves the temples, then all but a wreath."""
+    """Measure how far inside the bald part scalp points are.
+
+    A hairline that recedes leaves the temples, then all but a wreath.
+
+    Args:
+        points: [N, 3] at rest, metres.
+        head: at rest.
+        receding: 0..1 how far the hairline recedes.
+
+    Returns:
+        [N] in units of the head's size; negative: hair grows.
+    """
     if receding <= 0.0:
         return np.full(len(points), -1.0)
     ahead = (points[:, 2] - head.crown[2]) / (head.front - head.crown[2])
@@ -225,11 +243,16 @@ def grow_hair(
     """Grow one head of hair.
 
     Args:
+        style: how it grows.
+        head: at rest.
         part: metres by which the parting lies to the head's left.
         length: 0..1 between the shortest and the longest that the style knows.
+        receding: 0..1 how far the hairline recedes.
+        seed: of roots and strands.
+        volume: factor on the style's lift, about 1.
 
     Returns:
-        Paths [N, K, 3] from the roots on, metres at rest, and each strip's width [N].
+        Paths [N, K, 3] from the roots on, metres at rest, and each strip's width [N], metres.
     """
     rng = np.random.default_rng([seed, 11])
     roots, normals = scalp_points(head, style.count, rng)
@@ -330,8 +353,10 @@ def _cut(paths: FloatArray, end: FloatArray) -> FloatArray:
 
 
 def _rounded(paths: FloatArray, times: int = 4) -> FloatArray:
-    """[N, (K - 1) times + 1, 3] the same paths with ``times`` as many steps, rounded at their
-    points (a uniform cubic B-spline)."""
+    """[N, (K - 1) times + 1, 3] the same paths with ``times`` as many steps.
+
+    They are rounded at their points (a uniform cubic B-spline).
+    """
     ends = [2 * paths[:, :1] - paths[:, 1:2], paths, 2 * paths[:, -1:] - paths[:, -2:-1]]
     p = np.concatenate(ends, 1)[:, :, None]
     a, b, c, d = p[:, :-3], p[:, 1:-2], p[:, 2:-1], p[:, 3:]
@@ -345,6 +370,8 @@ def _resampled(paths: FloatArray, count: int, bends: float = 0.0) -> FloatArray:
     """[N, count, 3] the same paths, points at equal distances.
 
     Args:
+        paths: [N, K, 3] metres.
+        count: points of each path.
         bends: metres of way that a turn by one radian counts as: points come closer there.
     """
     way = np.diff(paths, axis=1)

@@ -42,11 +42,16 @@ def _rows(body: Body, side: str, limb: str) -> tuple[IntArray, IntArray]:
 def self_intersection(
     body: Body, vertices: FloatArray, limbs: tuple[str, ...] = ("arm", "leg")
 ) -> float:
-    """The largest share of any limb's points that lie inside the rest of the posed body [V, 3].
+    """The largest share of any limb's points that lie inside the rest of the posed body.
 
     Forearms with hands against trunk, head, legs and the other arm; shins with feet against the
-    other leg. Points are taken for inside where the nearest vertex's normal points away from
-    them; a sample of those is confirmed by the winding number, which is exact and slow.
+    other leg. Points count as inside where the nearest vertex's normal points away from them; a
+    sample of those is confirmed by the winding number, which is exact and slow.
+
+    Args:
+        body: whose parts and triangles the vertices are.
+        vertices: [V, 3] of the posed body, metres.
+        limbs: ``arm``, ``leg`` or both.
     """
     normals = vertex_normals(vertices, body.f)
     worst = 0.0

@@ -32,8 +32,15 @@ class Library:
 
     Attributes:
         folder: of the library.
-        skins, eyes: pictures.
-        brows, lashes, hair, shoes, hats, teeth, tongues: .mhclo files.
+        skins: pictures.
+        eyes: pictures.
+        brows: .mhclo files.
+        lashes: .mhclo files.
+        hair: .mhclo files.
+        shoes: .mhclo files.
+        hats: .mhclo files.
+        teeth: .mhclo files.
+        tongues: .mhclo files.
         outfits: suits that dress from neck to feet or nearly.
         garments: all other pieces of clothing but shoes and hats.
     """
@@ -117,7 +124,7 @@ def _passes(path: Path, skipped: Callable[[Path, str], None]) -> bool:
 def _skins_of_materials(
     folder: Path, skipped: Callable[[Path, str], None] | None
 ) -> tuple[Path, ...]:
-    """The pictures of skins kept each in its own folder, as MPFB has them."""
+    """The pictures of skins, each in its own folder, as MPFB has them."""
     found = []
     for path in sorted(folder.glob("skins/**/*.mhmat")):
         if skipped is None or _passes(path, skipped):

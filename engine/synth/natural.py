@@ -47,9 +47,15 @@ _STIFF = ("T-pose", "A-pose")
 
 @dataclass(frozen=True)
 class _Plan:
-    """One person's posture before it is made to stand: ``arms`` left and right (given for the
-    left side), ``trunk`` joints, ``legs`` one of _STANDING or _SITTING, ``seeds`` of hands and
-    of legs."""
+    """One person's posture before the body is made to stand.
+
+    Attributes:
+        name: of the anchor.
+        arms: left and right, each given for the left side.
+        trunk: [3] axis-angle, radians, by joint.
+        legs: one of _STANDING or _SITTING.
+        seeds: of hands and of legs.
+    """
 
     name: str
     arms: tuple[Arm, Arm]
@@ -61,8 +67,16 @@ class _Plan:
 def natural_pose(
     rng: np.random.Generator, dress: DressBody, betas: FloatArray, motions: PosePool | None
 ) -> tuple[Pose, dict[str, Any]]:
-    """A pose that a person of this shape could hold: facing +z, the pelvis' joint at its rest
-    place, the expression neutral (see :func:`random_face`).
+    """Draw a pose that a person of this shape could hold.
+
+    It faces +z, the pelvis' joint at its rest place, the expression neutral (see
+    :func:`random_face`).
+
+    Args:
+        rng: random numbers.
+        dress: the body.
+        betas: [B] shape coefficients.
+        motions: frames to choose from, or None: all poses are generated.
 
     Returns:
         The pose, and JSON-able facts: ``name`` (of the anchor or the motion file), ``frame`` (of
@@ -191,8 +205,10 @@ def _talking_arms(rng: np.random.Generator) -> tuple[Arm, Arm]:
 
 
 def _gesture(rng: np.random.Generator) -> Arm:
-    """A hand before the trunk: the elbow near the waist, the forearm forwards and up, the palm
-    from nearly down (-1) over inwards (0) to nearly up (1)."""
+    """A hand before the trunk: the elbow near the waist, the forearm forwards and up.
+
+    The palm faces from nearly down (-1) over inwards (0) to nearly up (1).
+    """
     out, front = np.radians([rng.uniform(10, 40), rng.uniform(-8, 38)])
     up, aside = np.radians([rng.uniform(-20, 62), rng.normal(2, 20)])
     upper = np.sin(out), -np.cos(out) * np.cos(front), np.cos(out) * np.sin(front)
@@ -259,8 +275,10 @@ def _random_stance(rng: np.random.Generator, legs: str) -> Stance:
 def _taken(
     rng: np.random.Generator, body: Body, betas: FloatArray, motions: PosePool
 ) -> tuple[FloatArray, dict[str, Any]]:
-    """A frame of a motion, the hands at ease where it doesn't know them, tilted as a whole until
-    it balances."""
+    """A frame of a motion, tilted until it balances.
+
+    The hands are at ease where the motion doesn't know them.
+    """
     full_pose, name, frame = motions.random(rng)
     full_pose = np.array(full_pose)
     for side, rows in (("left", slice(25, 40)), ("right", slice(40, 55))):

@@ -71,8 +71,8 @@ def fractal_noise(points: FloatArray, seed: int, cell: float, octaves: int = 4) 
     Args:
         points: [N, 3] in any unit.
         seed: 0 or more.
-        cell: size of the coarsest octave's cells in the points' unit; ``octaves`` cells of half the
-            size follow in it.
+        cell: size of the coarsest octave's cells in the points' unit.
+        octaves: number of octaves; each has cells of half the size of the one before.
 
     Returns:
         [N] float32 in -1..1, 0 on average, most of it between -0.6 and 0.6.

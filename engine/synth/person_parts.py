@@ -104,18 +104,17 @@ class Traits:
 
 @dataclass(frozen=True)
 class Wearer:
-    """A body in its pose, about to be given skin, hair and clothes: what every maker of parts
-    works on.
+    """A body in its pose that is to get skin, hair and clothes.
 
     Attributes:
         dress: the default body with garment helpers.
-        posed: it in its shape and pose.
-        traits: who they are.
-        betas: [B].
-        expression: [E].
+        posed: the body in its shape and pose.
+        traits: of the person.
+        betas: [B] shape coefficients.
+        expression: [E] expression coefficients.
         library: assets, or None for procedural looks only.
-        texture_size: pixels along the sides of the textures that are made: of the body's atlas;
-            garments and hair may take half of it.
+        texture_size: pixels along the sides of the textures of the body's atlas; garments and
+            hair may take half of it.
     """
 
     dress: DressBody
@@ -127,8 +126,10 @@ class Wearer:
     texture_size: int = 1024
 
     def rest(self) -> PosedBody:
-        """The same person in the T-pose with a neutral face: where looks are painted, so that
-        they don't swim with the pose."""
+        """Pose the same person in the T-pose with a neutral face.
+
+        Looks are painted there, so that they don't swim with the pose.
+        """
         from ..core.types import Pose
         from .dress import pose_body
 

@@ -15,7 +15,7 @@ from ..motion.io import pose_frames, read_arrays
 from ..tracking.joint_limits import clamp_pose, limit_violations
 
 MAX_FRAMES_PER_FILE = 1500
-"""Frames of one file that are kept, evenly spaced: neighbours are nearly alike."""
+"""Frames taken of one file, evenly spaced: neighbours are nearly alike."""
 _UPRIGHT = {"pelvis": 35.0, "spine3": 50.0, "head": 60.0}
 """Degrees by which a joint may lean from upright."""
 _BEYOND = 0.3
@@ -46,6 +46,7 @@ class PosePool:
         """Read motion files: SMPL-X's keys or AMASS's ``poses``, y or z up.
 
         Args:
+            files: of motion.
             skipped: called with each unreadable file and the reason; the file is left out.
 
         Raises:

@@ -189,8 +189,10 @@ def _blend(a: Arm, b: Arm, share: float) -> Arm:
 
 
 def jitter_arm(arm: Arm, noise: float, away: float, rng: np.random.Generator) -> Arm:
-    """The arm with its directions off by about ``noise`` radians, and led outwards, to the front
-    and upwards by ``away``."""
+    """Shake an arm's directions by about ``noise`` radians.
+
+    ``away`` leads it outwards, to the front and upwards.
+    """
 
     def shake(direction: Vector, lead: Vector) -> Vector:
         v = np.array(direction) / np.linalg.norm(direction) + rng.normal(0, noise, 3)
@@ -209,7 +211,15 @@ def jitter_arm(arm: Arm, noise: float, away: float, rng: np.random.Generator) ->
 
 
 def pose_fingers(curl: float, rng: np.random.Generator) -> dict[str, FloatArray]:
-    """The left hand's fingers: from spread flat to closed, each a little different."""
+    """Draw the left hand's fingers: from spread flat to closed, each a little different.
+
+    Args:
+        curl: how far they close, radians at their first joints.
+        rng: random numbers.
+
+    Returns:
+        [3] axis-angle, radians, by joint.
+    """
     kind = rng.choice(["as the arm", "flat", "fist", "point"], p=[0.7, 0.14, 0.1, 0.06])
     curl = {"flat": 0.06, "fist": 1.25, "point": 1.1}.get(str(kind), curl + rng.normal(0, 0.1))
     curl = max(curl, 0.0)
@@ -285,8 +295,17 @@ def posture(left: str, right: str, legs: str) -> dict[str, FloatArray]:
 
 @numba.njit(cache=True)
 def winding_number(points, corners):  # type: ignore[no-untyped-def]
-    """Generalised winding number of triangles [F, 3, 3] about points: near 1 inside
-    (Van Oosterom and Strackee's solid angle)."""
+    """Generalised winding number of triangles about points.
+
+    It sums Van Oosterom and Strackee's solid angles.
+
+    Args:
+        points: [N, 3] metres.
+        corners: [F, 3, 3] of the triangles, metres.
+
+    Returns:
+        [N] near 1 inside, near 0 outside.
+    """
     out = np.zeros(len(points))
     for i in range(len(points)):
         total = 0.0
@@ -307,14 +326,21 @@ def winding_number(points, corners):  # type: ignore[no-untyped-def]
 
 
 def joint_vertices(body: Body, names: tuple[str, ...]) -> IntArray:
-    """Vertices whose strongest joint is one of these."""
+    """[N] vertices whose strongest joint is one of these."""
     strongest = body.weights.argmax(1)
     return np.flatnonzero(np.isin(strongest, [JOINT_INDEX[name] for name in names]))
 
 
 def arm_intersection(body: Body, vertices: FloatArray) -> float:
-    """The larger share of an arm's points (forearm and hand) that lie inside the rest of the
-    posed body [V, 3]: trunk, head, thighs and the other arm."""
+    """The larger share of an arm's points that lie inside the rest of the posed body.
+
+    The arm's points are those of forearm and hand; the rest is trunk, head, thighs and the other
+    arm.
+
+    Args:
+        body: whose parts and triangles the vertices are.
+        vertices: [V, 3] of the posed body, metres.
+    """
     own = body.weights.argmax(1)[body.f]
     solid = np.isin(body.face_part, [body.part_names.index(name) for name in SOLID])
     worst = 0.0
@@ -335,11 +361,18 @@ def arm_intersection(body: Body, vertices: FloatArray) -> float:
 
 
 def random_pose(body: Body, betas: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, str]:
-    """[55, 3] axis-angle of one pose of the body with these betas, facing +z, and the name of
-    its anchor.
+    """Draw a pose of the body, facing +z.
 
     Drawn again, the arms led further away and with less noise each time, until they are outside
     the rest of the body.
+
+    Args:
+        body: to pose.
+        betas: [B] shape coefficients.
+        rng: random numbers.
+
+    Returns:
+        [55, 3] axis-angle, radians, and the name of its anchor.
     """
     names = list(ANCHORS)
     often = np.array([ANCHORS[name][3] for name in names])

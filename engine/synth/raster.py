@@ -48,6 +48,8 @@ def prepare_figure(figure: Figure, lighting: Lighting, environment: FloatArray) 
     """Pack a figure's textures and measure what light reaches it.
 
     Args:
+        figure: to draw.
+        lighting: with or without a key light.
         environment: [H, W, 3] from :func:`.environment_light.environment_picture`.
     """
     scene, textures = flatten_figure(figure)
@@ -58,6 +60,8 @@ def draw_figure(prepared: PreparedFigure, camera: Camera, supersample: int = 2) 
     """[H, W, 4] float32: sRGB and straight alpha; clear pixels are black.
 
     Args:
+        prepared: the figure under its light.
+        camera: to draw it from.
         supersample: samples along each side of a pixel.
     """
     scene = prepared.scene
@@ -97,6 +101,7 @@ def render_truth(
 
     Args:
         figure: for many views, one that is prepared is faster.
+        camera: to look from.
 
     Returns:
         [H, W] depth in metres along the view axis, inf where there is nothing; [H, W] rows of
@@ -160,8 +165,11 @@ def _shade_at(scene, textures, lights, view, i, px, py, coarser, eye, work, one)
 
 @numba.njit(cache=True, nogil=True)
 def _veils(scene, textures, lights, view, order, rows, eye, depth, clear, light, work):  # type: ignore[no-untyped-def]
-    """Lay triangles with holes under each other, front to back. Each is shaded once for a pixel.
-    rows: first and last row of the strip, in samples, and samples along a pixel's side."""
+    """Lay triangles with holes under each other, front to back.
+
+    Each is shaded once for a pixel. ``rows`` holds the first and last row of the strip, in
+    samples, and samples along a pixel's side.
+    """
     first, last, times = rows
     one = work[3]
     for i in order:

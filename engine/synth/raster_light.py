@@ -63,6 +63,9 @@ def measure_lights(
     """Measure how an environment reaches a figure.
 
     Args:
+        scene: the figure.
+        textures: of the figure.
+        lighting: with or without a key light.
         environment: [H, W, 3] from :func:`.environment_light.environment_picture`.
     """
     rest, found = environment_light.extract_beams(environment, lighting)
@@ -246,8 +249,11 @@ def _glossy(rest: FloatArray) -> FloatArray:
 
 @numba.njit(cache=True, nogil=True)
 def beam_visibility(lights, k, x, y, z):  # type: ignore[no-untyped-def]
-    """How much of a beam reaches a point, 0..1: the share by Chebyshev's inequality (variance
-    shadow maps, Donnelly and Lauritzen 2006), with its low end cut off against leaks."""
+    """Share of beam ``k`` that reaches a point (x, y, z in metres), 0..1.
+
+    Chebyshev's inequality (variance shadow maps, Donnelly and Lauritzen 2006), with its low end cut
+    off against leaks.
+    """
     dx, dy, dz = x - lights.centre[0], y - lights.centre[1], z - lights.centre[2]
     A, size = lights.axes[k], lights.moments.shape[1]
     px = (A[0, 0] * dx + A[0, 1] * dy + A[0, 2] * dz) * lights.scale + size / 2 - 0.5

@@ -56,8 +56,16 @@ class RasterScene(NamedTuple):
 
 
 class ProjectedScene(NamedTuple):
-    """Vertices in a picture: xy [V, 2] pixels, z [V] depth; rows [F, 2] the first and last row
-    that each triangle touches (last < first: out of the picture)."""
+    """Vertices in a picture.
+
+    Attributes:
+        xy: [V, 2] pixels.
+        z: [V] depth, metres.
+        rows: [F, 2] first and last row that each triangle touches; last < first: out of the
+            picture.
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+    """
 
     xy: FloatArray
     z: FloatArray
@@ -67,8 +75,10 @@ class ProjectedScene(NamedTuple):
 
 
 def flatten_figure(figure: Figure, mips: bool = True) -> tuple[RasterScene, Textures]:
-    """A figure as flat arrays. Materials that parts share are stored once. Without ``mips`` the
-    textures are good for the z-buffer only."""
+    """Pack a figure into flat arrays; materials that parts share are stored once.
+
+    Without ``mips`` the textures are good for the z-buffer only.
+    """
     materials: list[Material] = []
     rows: dict[int, int] = {}
     columns: list[list[Any]] = [[] for _ in range(11)]
@@ -109,8 +119,10 @@ def flatten_figure(figure: Figure, mips: bool = True) -> tuple[RasterScene, Text
 
 
 def _soft_normals(part: MeshPart, vertices: FloatArray, f: IntArray) -> FloatArray:
-    """[V, 3] normals; those of hair cards lean to where the whole hair bulges, since their own
-    point anywhere."""
+    """[V, 3] normals of a part.
+
+    Those of hair cards lean to where the whole hair bulges, since their own point anywhere.
+    """
     normals = vertex_normals(vertices, f)
     if not (part.card and part.material.kind == "hair"):
         return normals
@@ -122,8 +134,11 @@ def _soft_normals(part: MeshPart, vertices: FloatArray, f: IntArray) -> FloatArr
 
 
 def _smooth_lines(along: FloatArray, f: IntArray, count: int) -> FloatArray:
-    """[F, 3, 3] lines of triangles [F, 3] at their corners, means over the triangles around: a
-    highlight would show every facet. Lines have no sign; a triangle's agree with its own."""
+    """[F, 3, 3] lines of triangles at their corners, means over the triangles around.
+
+    A highlight would show every facet otherwise. Lines have no sign; a triangle's agree with its
+    own.
+    """
     towards = np.empty((count, 3))
     towards[f.ravel()] = np.repeat(along, 3, axis=0)  # some triangle's
     each = np.repeat(along, 3, axis=0)
@@ -171,8 +186,15 @@ FAR_AWAY = 1e3  # metres at which a parallel camera stands; its perspective is t
 def project_parallel(
     scene: RasterScene, axes: FloatArray, centre: FloatArray, scale: float, size: int
 ) -> ProjectedScene:
-    """The vertices in a parallel picture: axes [3, 3] rows right, down, forward; scale in
-    pixels per metre."""
+    """Project the vertices in parallel.
+
+    Args:
+        scene: with the vertices.
+        axes: [3, 3] rows right, down, forward.
+        centre: [3] the picture's middle, metres.
+        scale: pixels per metre.
+        size: of the square picture, pixels.
+    """
     p = (scene.vertices - centre) @ axes.T
     return _with_rows(scene, p[:, :2] * scale + size / 2, p[:, 2] + FAR_AWAY, size, size)
 
@@ -202,8 +224,11 @@ def _rows_of(xy, z, f, height, width):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def mip_level(scene, textures, i, m, area, d, z3):  # type: ignore[no-untyped-def]
-    """The mip level whose texels are as large as a pixel; area: twice the triangle's in pixels,
-    d: depth of the pixel, z3: product of the corners' depths."""
+    """The mip level whose texels are as large as a pixel.
+
+    ``area`` is twice the triangle's in pixels, ``d`` the depth of the pixel, ``z3`` the product of
+    the corners' depths.
+    """
     texels = scene.uv_area[i] * textures.size[m, 0, 0] * textures.size[m, 0, 1]
     ratio = texels * d * d * d / (max(abs(area), 1e-9) * z3)
     return int(np.floor(0.5 * np.log2(max(ratio, 1e-9)) + 0.5))
@@ -211,13 +236,18 @@ def mip_level(scene, textures, i, m, area, d, z3):  # type: ignore[no-untyped-de
 
 @numba.njit(cache=True, nogil=True)
 def z_pass(scene, textures, view, first, last, solid, mips, depth, face):  # type: ignore[no-untyped-def]
-    """Nearest triangles in the rows first .. last - 1 of a picture.
+    """Find the nearest triangles in the rows first .. last - 1 of a picture.
 
     Args:
+        scene: the figure.
+        textures: of the figure.
+        view: the projected vertices.
+        first: row, pixels.
+        last: row, pixels, not included.
         solid: alpha that hides.
         mips: 1 to look at alpha in its mip level, 0 for full detail.
-        depth: [last - first, W] in and out, less the bias.
-        face: [last - first, W] out.
+        depth: [last - first, W] metres, in and out, less the bias.
+        face: [last - first, W] triangles, out.
     """
     xy, z = view.xy, view.z
     for i in range(scene.f.shape[0]):

@@ -84,10 +84,16 @@ def shade_point(scene, textures, lights, i, b0, b1, b2, level, back, eye, work, 
     """Light towards the eye from a point of triangle ``i``.
 
     Args:
-        b0, b1, b2: barycentric.
+        scene: the figure.
+        textures: of the figure.
+        lights: that reach it.
+        i: row of the triangle.
+        b0: barycentric coordinate of the first corner.
+        b1: barycentric coordinate of the second corner.
+        b2: barycentric coordinate of the third corner.
         level: of the texture.
         back: the triangle is seen from behind.
-        eye: [3] the camera's position.
+        eye: [3] the camera's position, metres.
         work: [4, 28] scratch, its last row ``out``.
         out: [4]: linear colours with alpha in them, and alpha.
     """

@@ -75,9 +75,19 @@ def pack_textures(materials: Sequence[Material], mips: bool = True) -> Textures:
 def mip_levels(
     color: NDArray[np.uint8], roughness: NDArray[np.uint8], most: int = LEVELS
 ) -> list[NDArray[np.uint8]]:
-    """[H, W, 5] and its halves down to one texel, at most ``most`` levels: means of the light
-    that comes off a texel, so weighted by alpha and in linear colours, of alpha, and of
-    roughness."""
+    """Make a texture's mip levels: the texture and its halves down to one texel.
+
+    Each texel is a mean of the light that comes off (so weighted by alpha, in linear colours), of
+    alpha, and of roughness.
+
+    Args:
+        color: [H, W, 4] uint8 sRGB and straight alpha.
+        roughness: [H, W] uint8 of 255ths.
+        most: levels, at most.
+
+    Returns:
+        [H, W, 5] uint8 each: sRGB, straight alpha, roughness.
+    """
     first = np.concatenate([color, roughness[..., None]], 2)
     if most == 1:
         return [first]

@@ -62,8 +62,10 @@ def tone_color(tone: int) -> FloatArray:
 
 
 def _fitting(traits: Traits, library: Library) -> list[Path]:
-    """The library's skins that suit a person best, judged by file name; none where all
-    are of the other tone: recoloured ones look like nobody."""
+    """The library's skins that suit a person best, judged by file name.
+
+    None where all are of the other tone: recoloured ones look like nobody.
+    """
 
     def misfit(path: Path) -> int:
         name = path.name.lower()
@@ -88,6 +90,9 @@ def random_skin(
     """Choose a skin.
 
     Args:
+        rng: random numbers.
+        traits: of the person.
+        library: assets, or None for a procedural skin.
         hair_color: sRGB 0..1 of the hair on the head; beard and roots follow it.
         bald: no hair hides the scalp; its roots are few or shaved.
     """
@@ -145,9 +150,11 @@ def random_skin(
 
 
 def skin_parts(wearer: Wearer, look: SkinLook, hidden: BoolArray) -> list[MeshPart]:
-    """The body without its eyes, and the mouth's inside, textured over the body's own atlas.
+    """Make the body without its eyes, and the mouth's inside, textured over the body's own atlas.
 
     Args:
+        wearer: the person.
+        look: how the skin looks.
         hidden: [F] triangles of the body that clothes cover; they are left out.
 
     Raises:

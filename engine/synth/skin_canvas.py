@@ -35,11 +35,24 @@ class Canvas:
         self.log[rows] -= amount[:, None] * pigment
 
     def cover(self, rows: IntArray | slice, color: FloatArray, amount: FloatArray) -> None:
-        """Lay an sRGB colour over the rows, 0..1 opaque."""
+        """Lay a colour over texels.
+
+        Args:
+            rows: [K] of the texels.
+            color: [3] or [K, 3] sRGB 0..1.
+            amount: [K] 0..1 how opaque it is.
+        """
         over = log_color(color)
         self.log[rows] += amount[:, None].astype(np.float32) * (over - self.log[rows])
 
 
 def log_color(srgb: FloatArray | tuple[float, float, float]) -> NDArray[np.float32]:
-    """Logarithm of the linear light of sRGB colours [..., 3] in 0..1."""
+    """Take the logarithm of the linear light of colours.
+
+    Args:
+        srgb: [..., 3] 0..1.
+
+    Returns:
+        [..., 3] float32.
+    """
     return np.asarray(np.log(np.maximum(srgb_to_linear(np.asarray(srgb)), LEAST)), np.float32)

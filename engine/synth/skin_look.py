@@ -27,9 +27,13 @@ class SkinLook:
         circles: under the eyes.
         detail: how much of the picture's own contrast.
         lips: how much redder than the skin.
-        lipstick, shadow: colours of make-up on lips and lids.
-        lipstick_amount, lipstick_gloss, shadow_amount, liner, blush: strengths of make-up; the
-            amounts are 0 for an unpainted face.
+        lipstick: colour of make-up on the lips.
+        lipstick_amount: 0 for an unpainted face.
+        lipstick_gloss: shine of the lips.
+        shadow: colour of make-up on the lids.
+        shadow_amount: 0 for an unpainted face.
+        liner: strength; 0 for an unpainted face.
+        blush: strength; 0 for an unpainted face.
         foundation: evens the skin out.
         beard: one of :data:`BEARDS`.
         beard_color: of its hairs.

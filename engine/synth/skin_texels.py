@@ -62,11 +62,18 @@ class SkinTexels:
     face_zones: dict[str, NDArray[np.float32]]
 
     def rows(self, *names: str) -> IntArray:
-        """The entries of these parts."""
+        """[K] entries of the parts of these names."""
         return np.flatnonzero(np.isin(self.part, [self.names.index(name) for name in names]))
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
-        """The values [N, ...] of the entries as a map [size, size, ...]."""
+        """Spread values of the entries over a map.
+
+        Args:
+            values: [N, ...] one for each entry.
+
+        Returns:
+            [size, size, ...].
+        """
         return np.asarray(values[self.source])
 
 
@@ -84,7 +91,7 @@ class _Identical:
 
 
 def get_skin_texels(body: Body, size: int) -> SkinTexels:
-    """The texels of one body, kept for the next caller."""
+    """The texels of one body, cached for the next caller."""
     return _texels(_Identical(body), size)
 
 
@@ -137,7 +144,16 @@ def _soft_parts(body: Body) -> NDArray[np.float32]:
 
 
 def gaussian_falloff(points: FloatArray, centres: FloatArray, radius: float) -> NDArray[np.float32]:
-    """[N] 1 at any of the centres [C, 3], falling to 0 as a Gaussian of that radius."""
+    """Weigh points by their distance from centres.
+
+    Args:
+        points: [N, 3] metres.
+        centres: [C, 3] or [3] metres.
+        radius: standard deviation, metres.
+
+    Returns:
+        [N] float32: 1 at any of the centres, falling to 0 as a Gaussian.
+    """
     out = np.zeros(len(points), np.float32)
     for centre in np.atleast_2d(centres):
         squared = ((points - centre) ** 2).sum(1) / radius**2
@@ -146,13 +162,28 @@ def gaussian_falloff(points: FloatArray, centres: FloatArray, radius: float) -> 
 
 
 def smooth_curve(control: FloatArray, count: int = 24) -> FloatArray:
-    """[count, 3] a smooth line through its control points [C, 3]."""
+    """Draw a smooth line through points.
+
+    Args:
+        control: [C, 3] metres.
+        count: points of the line.
+
+    Returns:
+        [count, 3] metres.
+    """
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(control, axis=0), axis=1))])
     return np.asarray(CubicSpline(along, control)(np.linspace(0.0, along[-1], count)))
 
 
 def mirror_points(points: FloatArray) -> FloatArray:
-    """The same points on the other side of the body."""
+    """Mirror points to the other side of the body.
+
+    Args:
+        points: [N, 3] metres.
+
+    Returns:
+        [N, 3] metres.
+    """
     return points * np.array([-1.0, 1.0, 1.0], points.dtype)
 
 

@@ -12,7 +12,7 @@ DAY, TUNGSTEN, SKY_BLUE = (1.0, 0.98, 0.95), (1.0, 0.72, 0.42), (0.55, 0.75, 1.0
 
 
 def latlong_directions(height: int) -> FloatArray:
-    """[H, 2H, 3] unit directions of a lat-long picture's pixel centres (see :mod:`.light`)."""
+    """[H, 2H, 3] unit directions of a lat-long picture's pixel centres (see :mod:`.environment_light`)."""
     phi = 2 * np.pi * ((np.arange(2 * height) + 0.5) / (2 * height) - 0.5)
     theta = np.pi * (np.arange(height) + 0.5) / height
     ring = np.sin(theta)[:, None]
@@ -66,7 +66,15 @@ def _layers(d: FloatArray, above: FloatArray, horizon: FloatArray, below: FloatA
 
 
 def studio(rng: np.random.Generator, d: FloatArray) -> FloatArray:
-    """Soft boxes around a dim room with a paper background."""
+    """Soft boxes around a dim room with a paper background.
+
+    Args:
+        rng: random numbers.
+        d: [H, W, 3] unit directions, y up.
+
+    Returns:
+        [H, W, 3] linear radiance.
+    """
     room = rng.uniform(0.05, 0.35)
     out = _layers(d, *(room * _colour(rng, (1.0, 1.0, 1.0), 0.06) for _ in range(3)))
     side = float(rng.choice([-1.0, 1.0]))
@@ -83,7 +91,15 @@ def studio(rng: np.random.Generator, d: FloatArray) -> FloatArray:
 
 
 def overcast_sky(rng: np.random.Generator, d: FloatArray) -> FloatArray:
-    """A grey sky, three times as bright overhead (the CIE's), above dull ground."""
+    """A grey sky, three times as bright overhead (the CIE's), above dull ground.
+
+    Args:
+        rng: random numbers.
+        d: [H, W, 3] unit directions, y up.
+
+    Returns:
+        [H, W, 3] linear radiance.
+    """
     bright = (1.0 + 2.0 * np.clip(d[..., 1:2], 0.0, 1.0)) / 3.0
     sky = bright * _colour(rng, (0.92, 0.97, 1.05), 0.05) * 3.0
     patch = _spot(d, _at(rng.uniform(0, 360), rng.uniform(30, 75)), 60.0) * rng.uniform(0.5, 4.0)
@@ -92,7 +108,15 @@ def overcast_sky(rng: np.random.Generator, d: FloatArray) -> FloatArray:
 
 
 def clear_sky(rng: np.random.Generator, d: FloatArray) -> FloatArray:
-    """A blue sky with the sun, a hazy ring around it, and lit ground."""
+    """A blue sky with the sun, a hazy ring around it, and lit ground.
+
+    Args:
+        rng: random numbers.
+        d: [H, W, 3] unit directions, y up.
+
+    Returns:
+        [H, W, 3] linear radiance.
+    """
     blue = _colour(rng, SKY_BLUE, 0.1)
     ground = rng.uniform(0.4, 1.2) * _colour(rng, (1.0, 0.92, 0.8), 0.12)
     out = _layers(d, 0.8 * blue, 1.6 * (0.5 * blue + 0.5), ground)
@@ -110,7 +134,15 @@ def _even(degrees: float) -> float:
 
 
 def indoor_room(rng: np.random.Generator, d: FloatArray) -> FloatArray:
-    """A room with a window to one side, perhaps a lamp, and a lit ceiling."""
+    """A room with a window to one side, perhaps a lamp, and a lit ceiling.
+
+    Args:
+        rng: random numbers.
+        d: [H, W, 3] unit directions, y up.
+
+    Returns:
+        [H, W, 3] linear radiance.
+    """
     wall = rng.uniform(0.25, 0.6) * _colour(rng, (1.0, 0.92, 0.82), 0.12)
     floor = rng.uniform(0.1, 0.35) * _colour(rng, (0.8, 0.6, 0.42), 0.25)
     out = _layers(d, wall * rng.uniform(0.9, 1.6), wall, floor)
@@ -125,7 +157,15 @@ def indoor_room(rng: np.random.Generator, d: FloatArray) -> FloatArray:
 
 
 def golden_hour(rng: np.random.Generator, d: FloatArray) -> FloatArray:
-    """A low warm sun, a glowing horizon and a cool sky above."""
+    """A low warm sun, a glowing horizon and a cool sky above.
+
+    Args:
+        rng: random numbers.
+        d: [H, W, 3] unit directions, y up.
+
+    Returns:
+        [H, W, 3] linear radiance.
+    """
     azimuth = rng.uniform(0, 360)
     toward = 0.5 + 0.5 * (d @ _at(azimuth, 0.0))[..., None]
     horizon = np.array([0.6, 0.55, 0.62]) + toward**2 * _colour(rng, (1.6, 0.8, 0.3), 0.15)
@@ -139,7 +179,15 @@ def golden_hour(rng: np.random.Generator, d: FloatArray) -> FloatArray:
 
 
 def night(rng: np.random.Generator, d: FloatArray) -> FloatArray:
-    """Lamps and signs of several colours in a dark street or bar."""
+    """Lamps and signs of several colours in a dark street or bar.
+
+    Args:
+        rng: random numbers.
+        d: [H, W, 3] unit directions, y up.
+
+    Returns:
+        [H, W, 3] linear radiance.
+    """
     dark = rng.uniform(0.04, 0.12) * _colour(rng, (0.7, 0.8, 1.2), 0.2)
     out = _layers(d, 0.5 * dark, dark, 0.7 * dark)
     for k in range(int(rng.integers(4, 8))):

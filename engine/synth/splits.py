@@ -60,6 +60,8 @@ def split_library(library: Library, split: str) -> Library:
 
 
 def split_seed(seed: int, split: str) -> int:
-    """A seed for numpy's generators: people of the test split are others than the same numbers
-    of the train split."""
+    """Choose the seed for numpy's generators.
+
+    People of the test split differ from the same numbers of the train split.
+    """
     return seed + _TEST_SEEDS if split == "test" else seed

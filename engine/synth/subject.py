@@ -78,7 +78,11 @@ def draw_subject(
     """Draw a person from all their cameras, with the ground truth of each picture.
 
     Args:
-        hold_out: one view in this many is kept from training, never the reference; 0: none.
+        made: the person.
+        options: of the set.
+        studio: draws the pictures.
+        clock: adds up the seconds of each stage.
+        hold_out: one view in this many is held out of training, never the reference; 0: none.
 
     Raises:
         LikenessError: a depth is too large to be stored.
@@ -153,9 +157,11 @@ def draw_people(
     skipped: Callable[[Path, str], None] | None = None,
     world: SynthContext | None = None,
 ) -> Iterator[Subject]:
-    """The first ``count`` people of a seed, drawn by our own rasteriser in this process.
+    """Draw the first ``count`` people of a seed with our own rasteriser, in this process.
 
     Args:
+        count: number of people.
+        options: of the set.
         hold_out: as for :func:`draw_subject`.
         skipped: called with the path of each broken asset and the reason.
         world: a context opened with the same options; opened here when None.

@@ -64,9 +64,10 @@ _WORN_ON = ("torso", "neck", "arm", "leg")
 
 
 def tailor_garment(style: str, rest: PosedBody, loose: float, seed: int) -> Cloth:
-    """A garment of :data:`TOPS` or :data:`BOTTOMS`, or a skirt.
+    """Tailor a garment of :data:`TOPS` or :data:`BOTTOMS`, or a skirt.
 
     Args:
+        style: of these.
         rest: the person in the T-pose.
         loose: factor on the cut's ease, about 0.5 to 2.
         seed: of where the cloth stands off.
@@ -143,8 +144,10 @@ def _trouser_seams(p: FloatArray, joints: FloatArray, cut: GarmentCut) -> list[F
 def _draped(
     points: FloatArray, f: IntArray, joints: FloatArray, cut: GarmentCut, loose: float, seed: int
 ) -> FloatArray:
-    """Carried outward, then hollows filled as by cloth under tension, bumps left; never nearer to
-    the skin than the clearance."""
+    """Points carried outward, then hollows filled as by cloth under tension, bumps left.
+
+    They never come nearer to the skin than the clearance.
+    """
     skin, normals = points[:, :3], points[:, 58:61]
     normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     near = neighbour_mean_matrix(f, len(skin))
@@ -245,8 +248,10 @@ def make_shoes(style: str, rest: PosedBody) -> Cloth:
 def _shoe(
     rest: PosedBody, foot: FloatArray, rows: IntArray, top: float
 ) -> tuple[FloatArray, FloatArray, IntArray]:
-    """Vertices, skinning and triangles of one shoe around the points of a foot [N, 3]: rings
-    around its hull from the ground to the opening, and a sole."""
+    """Vertices, skinning and triangles of one shoe around the points of a foot [N, 3].
+
+    Rings around its hull from the ground to the opening, and a sole.
+    """
     ground = float(foot[:, 1].min())
     hull = ConvexHull(foot).equations
     turn = np.linspace(0, 2 * np.pi, TURNS, endpoint=False)

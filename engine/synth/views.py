@@ -53,19 +53,26 @@ class PlannedView:
 def look_at_point(
     body: Body, betas: FloatArray, pose: Pose, vertices: FloatArray, framing: str
 ) -> FloatArray:
-    """[3] what the cameras look at, metres.
+    """[3] the point that the cameras look at, metres.
 
     The paper's rule (supplement B.1): horizontally a point from pelvis and head, vertically one
     from the lowest and the highest vertex, pelvis and head, which "biases the view toward the
     upper-body". Its equations 16 and 17 are not in the text that we have; these are ours, in that
     sense. With p the pelvis joint, h the head joint and y the vertices' height:
 
-        full   x, z = (p + h) / 2           y = 3/4 (min + max) / 2 + 1/4 (p + h) / 2
-        half   x, z = (p + 2 h) / 3         y = (p + top) / 2
-        head   x, z = h and the face        y = 0.6 h + 0.4 top
+            full   x, z = (p + h) / 2           y = 3/4 (min + max) / 2 + 1/4 (p + h) / 2
+            half   x, z = (p + 2 h) / 3         y = (p + top) / 2
+            head   x, z = h and the face        y = 0.6 h + 0.4 top
 
     where top is the highest vertex of the head (a raised arm does not move the picture of a
     face), and for a head the point lies in the middle between its joint and the eyes.
+
+    Args:
+        body: of the person.
+        betas: [B] shape coefficients.
+        pose: of the person.
+        vertices: [V, 3] of the body in its pose, metres.
+        framing: ``head``, ``half`` or ``full``.
     """
     joints = body.vertices(pose, betas)[1]
     pelvis, head = joints[JOINT_INDEX["pelvis"]], joints[JOINT_INDEX["head"]]
@@ -111,14 +118,18 @@ def plan_views(
     count: int,
     size: int,
 ) -> list[PlannedView]:
-    """Cameras all around: the reference near the front, the others evenly with some chance.
+    """Plan cameras all around: the reference near the front, the others evenly with some chance.
 
     Every camera has a focal length and a distance of its own that give the framing; what goes on
     below a head or a half figure is cut by the picture's border. In most subjects the reference
     stands where the person looks.
 
     Args:
-        vertices: [V, 3] of the body in its pose.
+        rng: random numbers.
+        body: of the person.
+        betas: [B] shape coefficients.
+        pose: of the person.
+        vertices: [V, 3] of the body in its pose, metres.
         framing: ``head``, ``half`` or ``full``.
         count: at least 1.
         size: pixels along each side.
@@ -149,7 +160,11 @@ def _posed_frame(body: Body, betas: FloatArray, pose: Pose) -> tuple[FloatArray,
 
 
 def heading_angle(R: FloatArray) -> float:
-    """Degrees about +y to which a rotation [3, 3] turns the front (+z)."""
+    """Degrees about +y to which a rotation turns the front (+z).
+
+    Args:
+        R: [3, 3] rotation.
+    """
     return float(np.degrees(np.arctan2(R[0, 2], R[2, 2])))
 
 
@@ -170,8 +185,10 @@ def _directions(rng: np.random.Generator, count: int) -> list[tuple[float, float
 def _met(
     joints: FloatArray, R: FloatArray, target: FloatArray, front: float, yaw: float, pitch: float
 ) -> tuple[float, float]:
-    """Yaw and pitch about the target of a camera that is looked at; those given where the eyes
-    look too far aside, up or down for a portrait."""
+    """Yaw and pitch about the target of a camera that is looked at.
+
+    Those given stay where the eyes look too far aside, up or down for a portrait.
+    """
     eyes = [JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]
     gaze = R[eyes, :, 2].mean(0)
     gaze = gaze / np.linalg.norm(gaze)
@@ -195,8 +212,10 @@ def _camera(
     fill: float,
     size: int,
 ) -> Camera:
-    """A camera of this focal length (a longer one where it would come too near) from which the
-    points ``shown`` take up ``fill`` of the picture."""
+    """A camera from which the points ``shown`` take up ``fill`` of the picture.
+
+    It has this focal length, or a longer one where it would come too near.
+    """
     while True:
         K = intrinsics(focal / FULL_FRAME * size, size, size)
         distance = _distance(shown, target, yaw, pitch, K, fill, size)
@@ -215,8 +234,11 @@ def _distance(
     fill: float,
     size: int,
 ) -> float:
-    """Metres from the target at which the farthest of ``points`` from the picture's middle is
-    at ``fill`` of the way to its border; exact, since each point asks for one distance."""
+    """Metres from the target at which all ``points`` lie within ``fill`` of the picture.
+
+    The farthest from its middle lies at ``fill`` of the way to the border; exact, since each point
+    requires one distance.
+    """
     turned = (points - target) @ look_at(target, 1.0, yaw, pitch)[:3, :3].T
     reach = np.abs(turned[:, :2]).max(1) * K[0, 0] / (0.5 * size * fill)
     return float((reach - turned[:, 2]).max())

@@ -84,8 +84,15 @@ BARE, CLOTHED, COVERED = 0, 1, 2
 
 @dataclass(frozen=True)
 class CharacterTarget:
-    """What the body is fitted to: ``marks`` (None: no person was seen), ``joints`` [n] with
-    ``places`` [n, 3] from the rig, and the seen surface with the kind of each point [N]."""
+    """What the body is fitted to.
+
+    Attributes:
+        marks: landmarks in space; None: no person was seen.
+        joints: [n] joints of the body that the rig has.
+        places: [n, 3] where the rig has them, metres.
+        cloud: the seen surface.
+        kind: [N] uint8 kind of each of its points.
+    """
 
     marks: Landmarks3D | None
     joints: IntArray
@@ -244,9 +251,20 @@ def sample_vertices(body: Body) -> tuple[IntArray, IntArray]:
 def expected_kind(
     kind: NDArray[np.uint8], face: BoolArray, scalp: BoolArray, away: FloatArray
 ) -> NDArray[np.uint8]:
-    """The kind [n] of surface at points of the body, given where these are: on faces and hands
-    a strange colour is make-up or shadow, or hair if it hangs well before them; on a scalp it is
-    hair. ``away`` [n]: metres by which the body is outside."""
+    """Correct the kinds of surface seen at points of the body by what the body has there.
+
+    On faces and hands a strange colour is make-up or shadow, or hair if it hangs well before them;
+    on a scalp it is hair.
+
+    Args:
+        kind: [n] uint8 kinds seen.
+        face: [n] whether the point lies on the face or a hand.
+        scalp: [n] whether it lies on the scalp.
+        away: [n] metres by which the body is outside.
+
+    Returns:
+        [n] uint8 kinds.
+    """
     out = kind.copy()
     strange = face & (kind == CLOTHED)
     out[strange] = np.where(away[strange] < -HANGING, COVERED, BARE)
@@ -315,8 +333,10 @@ class SurfaceMatcher:
         )
 
     def back_term(self, state: FitState, far: float, radius: float) -> PlaneTerm:
-        """Planes of the surface for the points of the body that they find: what of a character's
-        skin, and of its shoes, nothing of the body lies at."""
+        """Planes of the surface for the points of the body that they find.
+
+        They cover what the body does not yet reach of a character's skin and of its shoes.
+        """
         vertices, _ = self.body.vertices(state.pose, state.betas)
         normals = vertex_normals(vertices, self.body.f)[self.skin]
         here, cloud = vertices[self.skin], self.target.cloud

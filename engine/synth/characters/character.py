@@ -77,8 +77,8 @@ class Character:
         name: of the file.
         parts: meshes.
         rig: None for a bare mesh.
-        scale: its units times this are the metres of ``parts`` and ``rig``.
-        turn: [3, 3] how it was turned to stand upright.
+        scale: metres of ``parts`` and ``rig`` in one unit of the file.
+        turn: [3, 3] rotation by which it was turned upright.
         notes: what was assumed about it.
     """
 
@@ -95,7 +95,12 @@ class Character:
         return np.concatenate([part.vertices for part in self.parts])
 
     def moved(self, scale: float = 1.0, turn: FloatArray | None = None) -> Character:
-        """The same, larger or smaller about the origin and turned [3, 3]."""
+        """The same character, scaled about the origin and turned.
+
+        Args:
+            scale: factor on all lengths.
+            turn: [3, 3] rotation; None: not turned.
+        """
         R = np.eye(3) if turn is None else turn
 
         def there(points: FloatArray) -> FloatArray:
@@ -146,7 +151,11 @@ def save_rig(rig: CharacterRig, folder: Path) -> None:
 
 
 def scale_to_metres(character: Character) -> Character:
-    """The character at a person's size; what was assumed is noted."""
+    """The character at a person's size; its notes say what was assumed.
+
+    Raises:
+        LikenessError: the meshes have no extent.
+    """
     # The longest side: a lying figure is not a dwarf, one with spread arms not a giant.
     height = float(np.ptp(_solid_vertices(character), axis=0).max())
     if not np.isfinite(height) or height <= 0:
@@ -190,7 +199,15 @@ class CharacterSurface:
     row: IntArray
 
     def paint(self, face: IntArray, bary: FloatArray) -> FloatArray:
-        """Colours [P, 3] at points of triangles [P] with barycentric coordinates [P, 3]."""
+        """Look up the colours at points of the surface.
+
+        Args:
+            face: [P] triangles.
+            bary: [P, 3] barycentric coordinates.
+
+        Returns:
+            [P, 3] sRGB 0..1.
+        """
         out = np.zeros((len(face), 3))
         for k, part in enumerate(self.parts):
             mine = np.flatnonzero(self.part[face] == k)
@@ -200,7 +217,16 @@ class CharacterSurface:
 
 
 def sample_texels(part: MeshPart, face: IntArray, bary: FloatArray) -> FloatArray:
-    """RGBA [P, 4] in 0..1 of the nearest texels at points of a part."""
+    """Look up the nearest texels at points of a part.
+
+    Args:
+        part: with its texture.
+        face: [P] triangles of the part.
+        bary: [P, 3] barycentric coordinates.
+
+    Returns:
+        [P, 4] sRGB and alpha, 0..1.
+    """
     color = part.material.color
     height, width = color.shape[:2]
     uv = np.einsum("pk,pkc->pc", bary, part.uv[face])

@@ -64,7 +64,7 @@ class Conversion:
         character: as it is in the subject.
         state: the fitted body.
         report: JSON-able.
-        preview: [H, W, 3].
+        preview: [H, W, 3] sRGB 0..1.
     """
 
     character: Character
@@ -79,7 +79,10 @@ def convert_character(
     """Fit the body to a character.
 
     Args:
+        character: as read from its file.
         body: with landmarks.
+        detectors: of landmarks in pictures.
+        progress: called with the stage, its share done (0..1) and a message.
 
     Raises:
         LikenessError: no person was found in it.
@@ -110,8 +113,13 @@ def convert_character(
 def _seen_upright(
     character: Character, detectors: Detectors
 ) -> tuple[Character, SurfaceScanner, CharacterTarget]:
-    """The character, turned if its file declares the up axis wrongly: when a face is found in
-    another attitude and none in its own."""
+    """The character, turned upright if its file declares the up axis wrongly.
+
+    It is turned when a face is found in another attitude and none in its own.
+
+    Raises:
+        LikenessError: no person was found in it.
+    """
     best: tuple[Character, SurfaceScanner, Landmarks3D | None] | None = None
     most = -1
     for k, turn in enumerate(TURNS):
@@ -225,10 +233,13 @@ def save_subject(done: Conversion, report: dict[str, Any], folder: Path) -> None
 
 
 def load_subject(folder: Path) -> tuple[Figure, FloatArray, Pose]:
-    """A converted character as a figure, with the betas and the pose of the body in it.
+    """Load a converted character as a figure, with its body's shape and pose.
+
+    Returns:
+        The figure, the betas [B], and the pose.
 
     Raises:
-        LikenessError: the folder is not a subject, or one of its files is broken.
+        LikenessError: the folder is not a subject, its body does not fit, or a file is broken.
     """
     remedy = "Make it again with 'likeness convert'."
     try:
@@ -263,7 +274,11 @@ def load_subject(folder: Path) -> tuple[Figure, FloatArray, Pose]:
 
 
 def check_subject_folder(folder: Path) -> None:
-    """Raise the error of a folder that a subject cannot take the place of."""
+    """Check that a subject may be written to a folder.
+
+    Raises:
+        LikenessError: the folder holds something other than a subject.
+    """
     check_output_folder(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / SUBJECT_FILE).is_file():
         raise LikenessError(f"'{folder}' is not empty.", "Choose a new or empty folder.")
@@ -271,7 +286,11 @@ def check_subject_folder(folder: Path) -> None:
 
 @contextmanager
 def atomic_subject_folder(folder: Path) -> Iterator[Path]:
-    """A scratch folder that takes the place of ``folder`` when the block succeeds."""
+    """Yield a scratch folder that replaces ``folder`` when the block succeeds.
+
+    Raises:
+        LikenessError: the folder cannot be written.
+    """
     folder = folder.absolute()
     home = next(p for p in folder.parents if p.exists())
     try:

@@ -158,8 +158,10 @@ def fit_warnings(figures: dict[str, Any], target: CharacterTarget) -> list[str]:
 
 
 def render_fit_preview(looker: SurfaceScanner, body: Body, state: FitState) -> FloatArray:
-    """[H, W, 3] the character above, the fitted body over it below, from four sides; then the
-    head."""
+    """[H, W, 3] sRGB 0..1: the character above, the fitted body over it below.
+
+    From four sides; then the head from two.
+    """
     painter = OverlayPainter(body, state.betas)
     posed = PosedJoints(body, state)
     front = float(np.degrees(np.arctan2(posed.R[0, 0, 2], posed.R[0, 2, 2])))

@@ -103,7 +103,15 @@ class SurfaceScanner:
     def camera(
         self, target: FloatArray, reach: float, yaw: float, pitch: float, size: int
     ) -> Camera:
-        """A camera whose picture a sphere of ``reach`` metres about ``target`` fills."""
+        """A camera whose picture is filled by a sphere.
+
+        Args:
+            target: [3] the sphere's centre, metres.
+            reach: the sphere's radius, metres.
+            yaw: of the camera about the target, degrees.
+            pitch: of the camera about the target, degrees.
+            size: of the square picture, pixels.
+        """
         distance = 6.0 * reach
         focal = 0.48 * size * np.sqrt(distance**2 - reach**2) / reach
         return Camera(
@@ -111,7 +119,15 @@ class SurfaceScanner:
         )
 
     def picture(self, camera: Camera, keep: str = "") -> tuple[FloatArray, MeshBuffer]:
-        """The picture and its z-buffer at twice the size; ``keep``: also for the cloud."""
+        """Draw the surface.
+
+        Args:
+            camera: to draw it from.
+            keep: key of :data:`VOXEL` under which the points join the cloud, or "".
+
+        Returns:
+            [H, W, 3] the picture, sRGB 0..1, and its z-buffer at twice the size.
+        """
         position = camera_position(camera)
         light = (
             position
@@ -181,8 +197,16 @@ class SurfaceScanner:
 
 
 def voxel_downsample(points: FloatArray, cell: float, kind: IntArray | None = None) -> IntArray:
-    """Rows of the first point [N, 3] in each cell of a grid, ``cell`` metres wide; with ``kind``
-    [N] 0..7, of each kind in it."""
+    """Choose the first point in each cell of a grid.
+
+    Args:
+        points: [N, 3] metres.
+        cell: side of a cell, metres.
+        kind: [N] 0..7; with it the first point of each kind in a cell.
+
+    Returns:
+        [K] rows of the chosen points.
+    """
     place = np.floor((points - points.min(0)) / cell).astype(np.int64)
     size = place.max(0) + 1
     key = (place[:, 0] * size[1] + place[:, 1]) * size[2] + place[:, 2]
@@ -287,7 +311,11 @@ def _looks_back(pose: FloatArray) -> bool:
 
 
 def facing_yaw(pose: FloatArray) -> float:
-    """Degrees about +y to which the trunk faces, from shoulders and hips."""
+    """Degrees about +y to which the trunk faces, from shoulders and hips.
+
+    Args:
+        pose: [33, 3] body landmarks, metres.
+    """
     across = pose[11] - pose[12] + pose[23] - pose[24]
     return float(np.degrees(np.arctan2(-across[2], across[0])))
 
