@@ -50,7 +50,7 @@ class _Plan:
     """One person's posture before the body is made to stand.
 
     Attributes:
-        name: of the anchor.
+        name: of the anchor, or ``talking``.
         arms: left and right, each given for the left side.
         trunk: [3] axis-angle, radians, by joint.
         legs: one of _STANDING or _SITTING.

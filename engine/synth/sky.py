@@ -12,7 +12,10 @@ DAY, TUNGSTEN, SKY_BLUE = (1.0, 0.98, 0.95), (1.0, 0.72, 0.42), (0.55, 0.75, 1.0
 
 
 def latlong_directions(height: int) -> FloatArray:
-    """[H, 2H, 3] unit directions of a lat-long picture's pixel centres (see :mod:`.environment_light`)."""
+    """[H, 2H, 3] unit directions of a lat-long picture's pixel centres.
+
+    See :mod:`.environment_light` for the layout.
+    """
     phi = 2 * np.pi * ((np.arange(2 * height) + 0.5) / (2 * height) - 0.5)
     theta = np.pi * (np.arange(height) + 0.5) / height
     ring = np.sin(theta)[:, None]
