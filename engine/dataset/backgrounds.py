@@ -9,7 +9,16 @@ from ..core.types import FloatArray
 
 
 def random_background(height: int, width: int, rng: np.random.Generator) -> FloatArray:
-    """[H, W, 3] a wall, a gradient, or something out of focus."""
+    """Sample a background: a wall, a gradient, or something out of focus.
+
+    Args:
+        height: In pixels.
+        width: In pixels.
+        rng: Of its colours and shapes.
+
+    Returns:
+        [H, W, 3] sRGB, about 0..1.
+    """
     kind = rng.random()
     base = np.clip(rng.uniform(0.1, 0.9) + rng.normal(0, 0.1, 3), 0.03, 0.97)
     if kind < 0.3:

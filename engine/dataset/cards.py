@@ -51,8 +51,9 @@ def get_path(facts: Mapping[str, Any], path: str) -> Any:
 
 
 def iterate_stored(data: Path) -> Iterator[StoredSubject]:
-    """Iterate over all subjects in a folder's shards, in order; their ``read`` is valid until the
-    next.
+    """Iterate over all subjects in a folder's shards, in order.
+
+    The ``read`` of each is valid until the next.
 
     Raises:
         LikenessError: A shard cannot be read.
@@ -148,8 +149,9 @@ def write_data_card(
 
 
 def find_licence(asset: Path) -> str | None:
-    """Find the licence named at the start of an asset's text file (``.mhclo``, ``.mhmat``,
-    ``.obj``, a ``LICENSE``).
+    """Find the licence named at the start of an asset's text file.
+
+    Such files are ``.mhclo``, ``.mhmat``, ``.obj``, or a ``LICENSE``.
 
     Returns:
         Its name; None where there is none, or the file is not text.

@@ -28,7 +28,7 @@ _TIED = ("ponytail", "bun")
 
 
 def angle_magnitude(degrees: float) -> float:
-    """The size of an angle, 0 to 180.
+    """Compute the size of an angle, 0 to 180 degrees.
 
     >>> angle_magnitude(-350.0), angle_magnitude(190.0)
     (10.0, 170.0)
@@ -37,7 +37,8 @@ def angle_magnitude(degrees: float) -> float:
 
 
 def angle_bin(angle: float) -> str:
-    """
+    """Get the name of the bin in :data:`BINS` that holds an angle in degrees, 0 to 180.
+
     >>> angle_bin(29.9), angle_bin(30.0), angle_bin(180.0)
     ('0-30', '30-60', '120-180')
     """
@@ -45,7 +46,14 @@ def angle_bin(angle: float) -> str:
 
 
 def subject_groups(facts: Mapping[str, Any], framing: str) -> dict[str, str]:
-    """The groups that a person of a shard belongs to, as far as its facts say.
+    """Get the groups that a person belongs to, as far as the facts in its shard say.
+
+    Args:
+        facts: Of the subject.
+        framing: Of the subject.
+
+    Returns:
+        Kind of group (:data:`GROUPS`) -> group.
 
     >>> looks = {"hair": {"kind": "strands", "style": "curly crop"}}
     >>> traits = {"sex": "female", "age_band": "old", "tone": 7}
@@ -68,7 +76,14 @@ def subject_groups(facts: Mapping[str, Any], framing: str) -> dict[str, str]:
 
 
 def hair_group(kind: str, style: str) -> str:
-    """none, short, long, curly or tied, by a style's or an asset's name.
+    """Get the group of hair, by the name of a style or asset.
+
+    Args:
+        kind: Of the hair; ``bald`` is without.
+        style: The name.
+
+    Returns:
+        ``none``, ``short``, ``long``, ``curly`` or ``tied``.
 
     >>> [hair_group("library", name) for name in ("short03", "long01", "afro01", "ponytail01")]
     ['short', 'long', 'curly', 'tied']
@@ -82,7 +97,12 @@ def hair_group(kind: str, style: str) -> str:
 
 
 def percent_worse(figure: str, value: float, mean: float) -> float:
-    """Per cent by which a value is worse than a mean.
+    """Compute by how many per cent a value is worse than a mean.
+
+    Args:
+        figure: Name of the figure; of PSNR and SSIM, more is better.
+        value: The value.
+        mean: The mean.
 
     >>> percent_worse("psnr_fg", 18.0, 20.0), round(percent_worse("ssim_fg", 0.7, 0.8))
     (10.0, 50)

@@ -1,5 +1,4 @@
-"""Traits, looks and clothes of synthetic people, counted from the facts of
-engine/synth/figure.py."""
+"""Traits, looks and clothes of synthetic people, counted from engine/synth/figure.py's facts."""
 
 from __future__ import annotations
 

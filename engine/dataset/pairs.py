@@ -29,18 +29,31 @@ a person from the front)."""
 
 @dataclass(frozen=True)
 class Pair:
-    """Rows of a subject's views: the photo that the network is given, and what it is shown
-    beside it; fewer targets where the subject has too few views."""
+    """Views of a subject for one sample.
+
+    Attributes:
+        reference: Row of the photo, the network's input.
+        targets: Rows of the other views that supervise it; fewer where the subject has too few.
+    """
 
     reference: int
     targets: tuple[int, ...]
 
 
 def trunk_azimuth(body: Body, betas: FloatArray, pose: Pose, camera: Camera) -> float:
-    """Degrees by which a camera stands to the left of where the trunk faces, -180..180.
+    """Compute the angle by which a camera stands to the left of where the trunk faces.
 
-    The trunk is the chest, as in ``Track.view``; both directions are taken flat on the ground
+    The trunk is the chest, as in ``Track.view``; both directions are projected onto the ground
     (world y is up).
+
+    Args:
+        body: The default body.
+        betas: [B] shape of the person.
+        pose: Of the person, in the camera's world space.
+        camera: The camera.
+
+    Returns:
+        Degrees, -180..180.
     """
     _, joints, R, t = body.rest_and_transforms(pose, betas)
     chest = JOINT_INDEX["spine3"]
@@ -50,7 +63,7 @@ def trunk_azimuth(body: Body, betas: FloatArray, pose: Pose, camera: Camera) -> 
 
 
 def azimuth_kind(azimuth: float) -> str:
-    """``front``, ``side`` or ``back``, with the same bounds as the tracker's ``Track.view``.
+    """Classify an azimuth in degrees as ``front``, ``side`` or ``back``, as in ``Track.view``.
 
     >>> azimuth_kind(-20.0), azimuth_kind(90.0), azimuth_kind(-170.0)
     ('front', 'side', 'back')
@@ -60,7 +73,12 @@ def azimuth_kind(azimuth: float) -> str:
 
 
 def can_supervise(reference: str, target: str, directed: bool = True) -> bool:
-    """Whether a photo of one kind may train a view of another.
+    """Whether views of one kind may supervise a photo of another (section 3.2).
+
+    Args:
+        reference: Kind of the photo.
+        target: Kind of the view.
+        directed: False allows all pairs (ablation).
 
     >>> can_supervise("front", "back"), can_supervise("back", "front")
     (True, False)
@@ -69,14 +87,23 @@ def can_supervise(reference: str, target: str, directed: bool = True) -> bool:
 
 
 def draw_references(kinds: Sequence[str], rng: np.random.Generator, number: int) -> tuple[int, ...]:
-    """Draw this many different views (at most all) as if they were references."""
+    """Sample ``number`` different views (at most all) by their shares as references.
+
+    Args:
+        kinds: Kind of each view.
+        rng: Of the choice.
+        number: Of views.
+
+    Returns:
+        Their rows.
+    """
     shares = _reference_shares(kinds, range(len(kinds)))
     number = min(number, len(kinds))
     return tuple(int(row) for row in rng.choice(len(kinds), number, replace=False, p=shares))
 
 
 def _reference_shares(kinds: Sequence[str], among: Sequence[int]) -> FloatArray:
-    """[V] how likely each view is as a reference; 0 for those not in ``among``."""
+    """[V] probability of each view as a reference; 0 for those not in ``among``."""
     shares = np.zeros(len(kinds))
     present = [kinds[row] for row in among]
     for row in among:
@@ -91,13 +118,14 @@ def draw_pair(
     directed: bool = True,
     among: Sequence[int] | None = None,
 ) -> Pair:
-    """Draw a reference and its targets.
+    """Sample a reference and its targets.
 
     Args:
-        kinds: of each view that may be used, at least one.
-        targets: how many, all different and none of them the reference.
-        directed: False lets all views teach all (ablation).
-        among: rows that may be the reference; all when left out.
+        kinds: Kind of each usable view, at least one.
+        rng: Of the choice.
+        targets: Number of targets, all different and without the reference.
+        directed: False lets all views supervise all (ablation).
+        among: Rows that may be the reference; None for all.
     """
     shares = _reference_shares(kinds, range(len(kinds)) if among is None else among)
     reference = int(rng.choice(len(kinds), p=shares))

@@ -18,14 +18,14 @@ _DEEPEST = 65535
 
 
 class InvalidSampleError(ValueError):
-    """What is wrong with a stored subject; the reader skips it and counts it."""
+    """What is wrong with a stored subject; the reader skips and counts it."""
 
 
 def picture_format(picture: bytes) -> str:
-    """``png`` or ``webp``, by the first bytes.
+    """Detect ``png`` or ``webp`` by the first bytes.
 
     Raises:
-        LikenessError: neither.
+        LikenessError: It is neither.
     """
     if picture[:8] == b"\x89PNG\r\n\x1a\n":
         return "png"
@@ -37,7 +37,15 @@ def picture_format(picture: bytes) -> str:
 
 
 def encode_rgba(rgba: FloatArray, format: str = "png") -> bytes:
-    """A picture [H, W, 4] in 0..1, straight alpha, as a file without loss; clear pixels black."""
+    """Encode a picture losslessly; transparent pixels become black.
+
+    Args:
+        rgba: [H, W, 4] sRGB in 0..1, straight alpha.
+        format: ``png`` or ``webp``.
+
+    Returns:
+        The file's bytes.
+    """
     pixels = np.round(np.clip(rgba, 0.0, 1.0) * 255.0).astype(np.uint8)
     pixels[pixels[..., 3] == 0] = 0
     options: dict[str, Any] = {"lossless": True, "exact": False} if format == "webp" else {}
@@ -45,11 +53,16 @@ def encode_rgba(rgba: FloatArray, format: str = "png") -> bytes:
 
 
 def encode_depth(depth: FloatArray) -> bytes:
-    """Depth [H, W] in metres along the view axis, inf where nothing is, as a 16-bit PNG in
-    steps of :data:`DEPTH_UNIT`; 0 is nothing.
+    """Encode depth as a 16-bit PNG in steps of :data:`DEPTH_UNIT`; 0 is nothing.
+
+    Args:
+        depth: [H, W] metres along the view axis; infinite where there is nothing.
+
+    Returns:
+        The file's bytes.
 
     Raises:
-        LikenessError: something is behind the camera, or farther than 16 bits reach.
+        LikenessError: A depth is behind the camera or beyond the range of 16 bits.
     """
     seen = np.isfinite(depth)
     steps = np.round(np.where(seen, depth, 0.0) / DEPTH_UNIT)
@@ -63,10 +76,18 @@ def encode_depth(depth: FloatArray) -> bytes:
 
 
 def decode_depth(data: bytes, name: str, camera: Camera) -> FloatArray:
-    """The inverse of :func:`encode_depth`, float32.
+    """Decode a file of :func:`encode_depth`.
+
+    Args:
+        data: The file's bytes.
+        name: Of the picture, for messages.
+        camera: Of the same size.
+
+    Returns:
+        [H, W] float32, metres along the view axis; infinite where there is nothing.
 
     Raises:
-        InvalidSampleError: the file is damaged, or no such picture.
+        InvalidSampleError: The file is damaged, or not such a picture.
     """
     picture = decode_picture(data, name, camera)
     if picture.mode not in ("I;16", "I"):
@@ -76,15 +97,30 @@ def decode_depth(data: bytes, name: str, camera: Camera) -> FloatArray:
 
 
 def encode_labels(labels: NDArray[np.uint8]) -> bytes:
-    """Label rows [H, W] as an 8-bit grey PNG."""
+    """Encode labels as an 8-bit grey PNG.
+
+    Args:
+        labels: [H, W] rows of the subject's label names; 0 is nothing.
+
+    Returns:
+        The file's bytes.
+    """
     return _file(Image.fromarray(np.asarray(labels, np.uint8), "L"), "png")
 
 
 def decode_labels(data: bytes, name: str, camera: Camera) -> NDArray[np.uint8]:
-    """The inverse of :func:`encode_labels`.
+    """Decode a file of :func:`encode_labels`.
+
+    Args:
+        data: The file's bytes.
+        name: Of the picture, for messages.
+        camera: Of the same size.
+
+    Returns:
+        [H, W] uint8.
 
     Raises:
-        InvalidSampleError: the file is damaged, or no such picture.
+        InvalidSampleError: The file is damaged, or not such a picture.
     """
     picture = decode_picture(data, name, camera)
     if picture.mode != "L":
@@ -95,10 +131,15 @@ def decode_labels(data: bytes, name: str, camera: Camera) -> NDArray[np.uint8]:
 
 
 def decode_picture(data: bytes, name: str, camera: Camera) -> Image.Image:
-    """A file as the picture that it holds.
+    """Decode a PNG, WebP or JPEG file.
+
+    Args:
+        data: The file's bytes.
+        name: Of the picture, for messages.
+        camera: Of the same size.
 
     Raises:
-        InvalidSampleError: it is damaged, or not of the camera's size.
+        InvalidSampleError: It is damaged, or not of the camera's size.
     """
     try:
         picture = Image.open(io.BytesIO(data), formats=("PNG", "WEBP", "JPEG"))

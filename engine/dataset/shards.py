@@ -82,8 +82,13 @@ REMEDY = (
 
 @dataclass(frozen=True)
 class SkippedItem:
-    """Something in the data that could not be used: a shard, or a ``name`` in one; either may be
-    empty."""
+    """Something in the data that could not be used.
+
+    Attributes:
+        shard: The shard, or empty.
+        name: Name within the shard; empty for the whole shard.
+        reason: Why.
+    """
 
     shard: str
     name: str
@@ -94,10 +99,10 @@ class SkippedItem:
 
 
 def import_webdataset() -> Any:
-    """The package of that name.
+    """Import WebDataset.
 
     Raises:
-        LikenessError: it is not installed.
+        LikenessError: It is not installed.
     """
     try:
         import webdataset
@@ -110,7 +115,8 @@ def import_webdataset() -> Any:
 
 
 def shard_name(number: int) -> str:
-    """
+    """Get the file name of a shard.
+
     >>> shard_name(12)
     'shard-000012.tar'
     """
@@ -120,12 +126,12 @@ def shard_name(number: int) -> str:
 class ShardWriter:
     """Writes subjects into tar files of a fixed number each, and the index at the end.
 
-    A context manager. Where the block fails, the shards that were complete stay, listed.
+    A context manager. Where the block fails, the complete shards stay and are listed.
 
     Args:
-        folder: made if it is not there.
-        per_shard: subjects in each tar file.
-        first: number of the first tar file.
+        folder: Created if missing.
+        per_shard: Subjects in each tar file.
+        first: Number of the first tar file.
     """
 
     def __init__(self, folder: Path, per_shard: int = 64, first: int = 0) -> None:
@@ -140,11 +146,10 @@ class ShardWriter:
         return self
 
     def write(self, subject: Subject) -> None:
-        """Add one.
+        """Add a subject.
 
         Raises:
-            LikenessError: the folder is full or read-only, or the subject has names that the
-                format does not have.
+            LikenessError: The folder is full or read-only, or the subject does not fit the format.
         """
         members = subject.members()
         if self._shard is None:
@@ -184,10 +189,18 @@ class ShardWriter:
 
 
 def write_shard(folder: Path, number: int, subjects: Iterable[Subject]) -> Path:
-    """One tar file, whole or not at all; several processes may write several of them.
+    """Write one tar file atomically; several processes may each write theirs.
+
+    Args:
+        folder: Created if missing.
+        number: Of the shard.
+        subjects: In order.
+
+    Returns:
+        The file.
 
     Raises:
-        LikenessError: as :meth:`ShardWriter.write`.
+        LikenessError: As :meth:`ShardWriter.write`.
     """
     path = folder / shard_name(number)
     write_members(path, ((subject.key, subject.members()) for subject in subjects))
@@ -195,11 +208,14 @@ def write_shard(folder: Path, number: int, subjects: Iterable[Subject]) -> Path:
 
 
 def write_members(path: Path, subjects: Iterable[tuple[str, Mapping[str, bytes]]]) -> None:
-    """A tar file of keys and members (``Subject.members``), whole or not at all; the last wins
-    where several processes write the same.
+    """Write a tar file atomically; the last wins where several processes write the same one.
+
+    Args:
+        path: The file; its folder is created if missing.
+        subjects: Keys and members (``Subject.members``).
 
     Raises:
-        LikenessError: the folder is full or read-only.
+        LikenessError: The folder is full or read-only.
     """
     _made(path.parent)
     with atomic_write(path, shared=True) as scratch, _tar(scratch) as tar:
@@ -209,14 +225,16 @@ def write_members(path: Path, subjects: Iterable[tuple[str, Mapping[str, bytes]]
 
 @contextmanager
 def _tar(path: Path) -> Iterator[tarfile.TarFile]:
-    """A new tar file in the form that WebDataset writes (a test holds the two to each other);
-    to write, that package and the torch that it loads are not needed."""
+    """A new tar file in the form that WebDataset writes (a test compares the two).
+
+    Writing needs neither that package nor torch, which it imports.
+    """
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         yield tar
 
 
 def _add(tar: tarfile.TarFile, key: str, members: Mapping[str, bytes]) -> None:
-    """Add a subject with the same bytes at any time and for anybody."""
+    """Add a subject, with the same bytes at any time and for any user."""
     for name, data in sorted(members.items()):
         entry = tarfile.TarInfo(f"{key}.{name}")
         entry.size, entry.mode = len(data), 0o444
@@ -237,11 +255,15 @@ def write_index(folder: Path, fresh: Sequence[Path] = ()) -> Path:
     """List the folder's shards in ``shards.json``.
 
     Args:
-        fresh: those just written. Others keep their lines in the list that is there, as long as
+        folder: With the shards.
+        fresh: Shards that were just written. Others keep their entries in the present list while
             their size is the same, so that a terabyte is not read again for every new shard.
 
+    Returns:
+        The file.
+
     Raises:
-        LikenessError: a shard cannot be read, or the folder cannot be written.
+        LikenessError: A shard cannot be read, or the folder cannot be written.
     """
     known = _index(folder) or {}
     again = {path.name for path in fresh}
@@ -257,7 +279,7 @@ def write_index(folder: Path, fresh: Sequence[Path] = ()) -> Path:
 
 
 def local_shards(folder: Path) -> list[Path]:
-    """The tar files of a folder, but for hidden ones, which a killed writer leaves."""
+    """List the tar files of a folder, except hidden ones, which a killed writer leaves."""
     return sorted(path for path in folder.glob("*.tar") if not path.name.startswith("."))
 
 
@@ -272,10 +294,10 @@ def _entry(path: Path) -> dict[str, Any]:
 
 
 def _index(folder: Path) -> dict[str, dict[str, Any]] | None:
-    """The entries of ``shards.json`` by name; None when there is none.
+    """The entries of ``shards.json`` by name; None without the file.
 
     Raises:
-        LikenessError: it is damaged.
+        LikenessError: It is damaged.
     """
     path = folder / INDEX_FILE
     if not path.is_file():
@@ -295,16 +317,16 @@ def _index(folder: Path) -> dict[str, dict[str, Any]] | None:
 def shard_files(
     source: Path | str | Sequence[Path | str], skipped: Callable[[SkippedItem], None] | None = None
 ) -> list[str]:
-    """The tar files that a description of training data names, sorted, each once.
+    """List the tar files that a description of training data names, sorted and without repeats.
 
     Args:
-        source: a folder, a file, a pattern with ``*``, ``?`` or braces
+        source: A folder, a file, a pattern with ``*``, ``?`` or braces
             (``shard-{000000..000099}.tar``), an address that is streamed (``https://...``, or what
             fsspec knows: ``s3://...``), or several of those.
-        skipped: called for each shard of the index that is missing or has another size.
+        skipped: Called for each shard of the index that is missing or has another size.
 
     Raises:
-        LikenessError: there are none.
+        LikenessError: There are none, or a source is a command.
     """
     parts = [source] if isinstance(source, Path | str) else list(source)
     found: list[str] = []
@@ -363,12 +385,17 @@ def _is_address(name: str) -> bool:
 def read_subjects(
     shard: str, num_betas: int, num_expression: int, skipped: Callable[[SkippedItem], None]
 ) -> Iterator[Subject]:
-    """Stream one shard.
+    """Stream the subjects of one shard.
 
     Args:
-        num_betas, num_expression: of the body that will be posed.
-        skipped: told what is left out and why: the shard itself where it ends or breaks early,
-            and subjects that are damaged.
+        shard: Path or address.
+        num_betas: Of the body that will be posed.
+        num_expression: Of the body that will be posed.
+        skipped: Called with what is left out and why: the shard itself where it ends or breaks
+            early, and damaged subjects.
+
+    Raises:
+        LikenessError: WebDataset is not installed.
     """
     iterators = import_webdataset().tariterators
 
@@ -394,10 +421,15 @@ def read_subjects(
 
 
 def first_subject(shards: Sequence[str], num_betas: int, num_expression: int) -> Subject:
-    """The first subject that can be used, to know early that there is one.
+    """Get the first usable subject, to know early that there is one.
+
+    Args:
+        shards: As :func:`shard_files` returns them.
+        num_betas: Of the body that will be posed.
+        num_expression: Of the body that will be posed.
 
     Raises:
-        LikenessError: there is none; says what is wrong with the first few.
+        LikenessError: There is none; it says what is wrong with the first few.
     """
     reasons: list[SkippedItem] = []
     for shard in shards:

@@ -15,20 +15,31 @@ from ..core.types import Camera, FloatArray, Pose
 
 
 def photo_transform(camera: Camera) -> FloatArray:
-    """[4, 4] from a subject's space to the space in which this camera is the photo's: at the
-    origin, looking along -z (as in :class:`~..types.Track`)."""
+    """Get the transform from a subject's space to the space of one of its photos.
+
+    There, the photo's camera is at the origin and looks along -z (as in
+    :class:`~..types.Track`).
+
+    Args:
+        camera: The photo's, in the subject's space.
+
+    Returns:
+        [4, 4].
+    """
     out: FloatArray = np.linalg.inv(PHOTO_VIEWMAT) @ camera.viewmat
     return out
 
 
 def transform_pose(pose: Pose, body: Body, motion: FloatArray) -> Pose:
-    """The pose after a rigid motion [4, 4] of everything.
+    """Apply a rigid motion of the whole space to a pose.
 
     The body turns about its pelvis joint p (docs/CONVENTIONS.md): x = R (v - p) + p + transl. So
     with the motion x' = M x + m, R' = M R, and transl' = M (p + transl) + m - p.
 
     Args:
-        body: the person's own, whose joints do not depend on betas any more.
+        pose: Before the motion.
+        body: The person's own, whose joints no longer depend on betas.
+        motion: [4, 4], metres.
     """
     turn, shift = motion[:3, :3], motion[:3, 3]
     pelvis = np.asarray(body.J_template[0], np.float64)
@@ -39,10 +50,12 @@ def transform_pose(pose: Pose, body: Body, motion: FloatArray) -> Pose:
 
 
 def transform_camera(camera: Camera, motion: FloatArray) -> Camera:
-    """The camera that sees, after a rigid motion of everything, what it saw before.
+    """Apply a motion of the whole space to a camera, so that it sees the same as before.
 
-    The motion [4, 4] may change sizes, too: then the camera's space is as much larger or smaller,
-    which no picture shows.
+    Args:
+        camera: Before the motion.
+        motion: [4, 4], metres. It may scale: then the camera's space scales too, which no picture
+            shows.
     """
     viewmat = camera.viewmat @ np.linalg.inv(motion)
     size = np.cbrt(np.linalg.det(motion[:3, :3]))
@@ -54,17 +67,19 @@ def transform_camera(camera: Camera, motion: FloatArray) -> Camera:
 def crop_square(
     picture: Image.Image, camera: Camera, size: int, margin: float
 ) -> tuple[FloatArray, Camera]:
-    """The person in a square of ``size`` pixels, and its camera.
+    """Crop the square around the person.
 
-    Where the person is cut by the picture's border nobody knows how they go on, so the square
-    does not reach beyond that border. Beyond the others there is nothing, and it may.
+    Where the picture's border cuts the person off, their continuation is unknown, so the square
+    does not reach beyond that border. It may reach beyond the others, where there is nothing.
 
     Args:
         picture: RGBA, straight alpha.
-        margin: around the person, a share of their longer side.
+        camera: Of the picture.
+        size: Of the square, in pixels.
+        margin: Around the person, a share of their longer side.
 
     Returns:
-        [size, size, 4] float32, straight alpha; and the camera.
+        [size, size, 4] float32 sRGB in 0..1, straight alpha; and the square's camera.
     """
     width, height = picture.size
     left, top, right, bottom = picture.getchannel("A").getbbox() or (0, 0, width, height)
@@ -92,7 +107,7 @@ def crop_square(
 
 
 def _start(low: int, high: int, length: int, side: float) -> float:
-    """Where a stretch of ``side`` about low..high begins, inside the borders that are touched."""
+    """Where a square of ``side`` around low..high begins, within the borders that these touch."""
     start = (low + high - side) / 2
     if high == length:
         start = min(start, length - side)

@@ -17,7 +17,13 @@ _REMEDY = "Remove it, or make it again."
 
 @dataclass(frozen=True)
 class StoredSubject:
-    """A subject in a local tar file, as its JSON describes it; ``read`` gives a member's bytes."""
+    """A subject in a local tar file.
+
+    Attributes:
+        key: Of the subject.
+        about: Its JSON.
+        read: Returns the bytes of the member of a name.
+    """
 
     key: str
     about: dict[str, Any]
@@ -25,10 +31,10 @@ class StoredSubject:
 
 
 def read_stored_subjects(path: Path) -> Iterator[StoredSubject]:
-    """What is in a local shard, without reading its pictures.
+    """Iterate over the subjects of a local shard without reading their pictures.
 
     Raises:
-        LikenessError: it cannot be read.
+        LikenessError: It cannot be read.
     """
     for key, read, names in _groups(path):
         if "json" in names:
@@ -42,10 +48,12 @@ def read_stored_subjects(path: Path) -> Iterator[StoredSubject]:
 
 
 def read_members(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Keys and members of all subjects in a local shard, as :func:`write_members` takes them.
+    """Iterate over keys and members of all subjects in a local shard.
+
+    They are as :func:`write_members` takes them.
 
     Raises:
-        LikenessError: it cannot be read.
+        LikenessError: It cannot be read.
     """
     for key, read, names in _groups(path):
         yield key, {name: read(name) for name in names}

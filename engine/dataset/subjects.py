@@ -57,16 +57,16 @@ class SubjectView:
     """One picture of a subject.
 
     Attributes:
-        name: lower-case letters, digits, ``_`` and ``-``.
-        pose: row of the subject's poses.
-        kind: ``front``, ``side`` or ``back``: how the trunk stands to the camera.
-        azimuth: degrees by which the camera stands to the left of where the trunk faces.
-        camera: in the space of the subject's poses.
-        held_out: kept from training, for measuring.
-        picture: a PNG or WebP file: the person, straight alpha, nothing behind them.
-        background: a JPEG of the same size that may stand behind them, or None.
-        depth: a 16-bit PNG of the distance along the view axis (:mod:`.picture_codec`), or None.
-        labels: an 8-bit PNG of what each pixel shows, or None; the subject's facts name them.
+        name: Lower-case letters, digits, ``_`` and ``-``.
+        pose: Row of the subject's poses.
+        kind: ``front``, ``side`` or ``back``: the side of the trunk that the camera sees.
+        azimuth: Degrees by which the camera stands to the left of where the trunk faces.
+        camera: In the space of the subject's poses.
+        held_out: Kept from training, for measuring.
+        picture: A PNG or WebP file: the person, straight alpha, no background.
+        background: A JPEG file of the same size as a possible background, or None.
+        depth: A 16-bit PNG of the distance along the view axis (:mod:`.picture_codec`), or None.
+        labels: An 8-bit PNG of what each pixel shows, or None; the subject's facts name them.
     """
 
     name: str
@@ -81,10 +81,10 @@ class SubjectView:
     labels: bytes | None = None
 
     def image(self) -> Image.Image:
-        """The picture, RGBA.
+        """Decode the picture, RGBA.
 
         Raises:
-            InvalidSampleError: it is damaged, or has no alpha.
+            InvalidSampleError: It is damaged, or lacks alpha.
         """
         pixels = decode_picture(self.picture, self.name, self.camera)
         if pixels.mode != "RGBA":
@@ -94,18 +94,24 @@ class SubjectView:
         return pixels
 
     def rgba(self) -> FloatArray:
-        """[H, W, 4] float32, straight alpha.
+        """Decode the picture.
+
+        Returns:
+            [H, W, 4] float32 sRGB in 0..1, straight alpha.
 
         Raises:
-            InvalidSampleError: as :meth:`image`.
+            InvalidSampleError: As :meth:`image`.
         """
         return np.asarray(self.image(), np.float32) / np.float32(255.0)
 
     def behind(self) -> FloatArray | None:
-        """[H, W, 3] float32: the background that comes with the view, if one does.
+        """Decode the view's own background.
+
+        Returns:
+            [H, W, 3] float32 sRGB in 0..1; None if none is stored.
 
         Raises:
-            InvalidSampleError: it is damaged.
+            InvalidSampleError: It is damaged.
         """
         if self.background is None:
             return None
@@ -113,21 +119,28 @@ class SubjectView:
         return np.asarray(pixels.convert("RGB"), np.float32) / np.float32(255.0)
 
     def depth_metres(self) -> FloatArray | None:
-        """[H, W] float32 along the view axis, inf where nothing is; None when none is stored.
+        """Decode the depth.
+
+        Returns:
+            [H, W] float32 metres along the view axis, infinite where there is nothing; None if none
+            is stored.
 
         Raises:
-            InvalidSampleError: it is damaged.
+            InvalidSampleError: It is damaged.
         """
         if self.depth is None:
             return None
         return decode_depth(self.depth, f"{self.name}.depth", self.camera)
 
     def label_rows(self) -> NDArray[np.uint8] | None:
-        """[H, W] what each pixel shows (rows of ``synth.person_parts.LABELS``, 0: nothing); None
-        when none is stored.
+        """Decode the labels.
+
+        Returns:
+            [H, W] uint8 what each pixel shows (rows of ``synth.person_parts.LABELS``, 0: nothing);
+            None if none are stored.
 
         Raises:
-            InvalidSampleError: it is damaged.
+            InvalidSampleError: They are damaged.
         """
         if self.labels is None:
             return None
@@ -136,18 +149,20 @@ class SubjectView:
 
 @dataclass(frozen=True)
 class Subject:
-    """A person seen from several sides, with all that is true about them.
+    """A person seen from several sides, with the true body, poses and cameras.
 
     Attributes:
-        key: letters, digits, ``_``, ``-`` and ``/``: the stem of the files in the shard.
-        source: ``rendered`` (all views are of one thing) or ``generated`` (nearly so).
+        key: Letters, digits, ``_``, ``-`` and ``/``: the stem of the files in the shard.
+        source: ``rendered`` (all views agree exactly) or ``generated`` (they nearly do).
         framing: ``head``, ``half`` or ``full``.
-        seed: that they were made from.
+        seed: That the person was generated from.
         betas: [B].
-        full_pose: [P, 55, 3], transl: [P, 3], expression: [P, E]: P poses, as in
-            :class:`~..types.Pose`, in one space with y up.
+        full_pose: [P, 55, 3] radians: P poses in one space with y up, as in
+            :class:`~..types.Pose`; so are the next two.
+        transl: [P, 3] metres.
+        expression: [P, E].
         views: V of them.
-        facts: JSON-able: whatever else the maker knows (texts, assets); not used by training.
+        facts: Whatever else the maker knows (texts, assets), JSON-able; not used by training.
             ``reference`` names the view that was meant as the photo, ``labels`` are the names of
             the rows in label pictures.
     """
@@ -164,27 +179,30 @@ class Subject:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def pose(self, view: int) -> Pose:
-        """The pose in a view."""
+        """Get the pose in a view, by the view's row."""
         row = self.views[view].pose
         return Pose(self.full_pose[row], self.transl[row], self.expression[row])
 
     @property
     def reference(self) -> int:
-        """The row of the view that was meant as the photo; the first when its maker names none."""
+        """Row of the view that was meant as the photo; the first if the facts do not name one."""
         names = [view.name for view in self.views]
         named = self.facts.get("reference")
         return names.index(named) if named in names else 0
 
     @cached_property
     def identity(self) -> str:
-        """A hash of everything that is stored, to know the subject again."""
+        """Hash of everything that is stored, to recognise the subject."""
         return hashlib.sha256(self.members()[_JSON]).hexdigest()[:20]
 
     def members(self) -> dict[str, bytes]:
-        """The files of the subject in a shard, by what follows the key and a dot.
+        """Encode the subject as the files of a shard.
+
+        Returns:
+            Each file's bytes by what follows the key and a dot in its name.
 
         Raises:
-            LikenessError: a name, kind or shape that the format does not have.
+            LikenessError: A name, kind or picture does not fit the format.
         """
         _check_names(self)
         cameras = [view.camera for view in self.views]
@@ -238,13 +256,16 @@ class Subject:
     def of_members(
         key: str, members: Mapping[str, bytes], num_betas: int, num_expression: int
     ) -> Subject:
-        """The inverse of :meth:`members`. Pictures are decoded when they are asked for.
+        """Decode the files of :meth:`members`; pictures are decoded only when they are used.
 
         Args:
-            num_betas, num_expression: of the body that will be posed.
+            key: Of the subject.
+            members: The files.
+            num_betas: Of the body that will be posed.
+            num_expression: Of the body that will be posed.
 
         Raises:
-            InvalidSampleError: what is missing, damaged, or does not belong to such a body.
+            InvalidSampleError: A file is missing or damaged, or does not belong to such a body.
         """
         about = _about(members)
         for name, expected in about["crc32"].items():
@@ -286,7 +307,7 @@ class Subject:
 
 
 def person_key(number: int) -> str:
-    """The key of a person in a numbered set.
+    """Get the key of a person in a numbered set.
 
     >>> person_key(123)
     'person_000123'
@@ -314,7 +335,7 @@ def _check_names(subject: Subject) -> None:
 
 
 def _about(members: Mapping[str, bytes]) -> dict[str, Any]:
-    """The JSON with all that is read of it checked."""
+    """The JSON, after all fields that are read of it were checked."""
     if _JSON not in members:
         raise InvalidSampleError("it has no .json")
     try:
@@ -370,7 +391,7 @@ def _check_fields(values: dict[str, Any], wanted: Mapping[str, Any], where: str)
 def _arrays(
     members: Mapping[str, bytes], num_betas: int, num_expression: int, views: int
 ) -> dict[str, Any]:
-    """The arrays of the .npz, their shapes and values checked."""
+    """The arrays of the .npz, after their shapes and values were checked."""
     try:
         found = read_npz(io.BytesIO(members[_BODY]), _ARRAYS)
         arrays = {name: found[name] for name in _ARRAYS}

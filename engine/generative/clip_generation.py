@@ -115,7 +115,12 @@ def open_video_model(
 
 
 def write_clip(path: Path, frames: NDArray[np.uint8], frame_rate: float) -> None:
-    """Write frames [T, H, W, 3] as a video, atomically.
+    """Write frames as a video, atomically.
+
+    Args:
+        path: The file.
+        frames: [T, H, W, 3] sRGB in 0..255.
+        frame_rate: Frames per second.
 
     Raises:
         LikenessError: It cannot be written.

@@ -71,6 +71,12 @@ OpenExecutor = Callable[[Mapping[str, Any]], Executor]
 def resolve_stages(name: str) -> tuple[str, ...]:
     """Get the stages of a choice.
 
+    Args:
+        name: One of the stages, or ``all``.
+
+    Raises:
+        LikenessError: There is no such stage.
+
     >>> resolve_stages("all") == STAGES, resolve_stages("views")
     (True, ('views',))
     """

@@ -52,16 +52,22 @@ def noise_generator(seed: int) -> Any:
 
 @contextmanager
 def seeded_sampling(what: str, seed: int) -> Iterator[None]:
-    """Seed torch's global sampling inside the block, without gradients, with errors as in
-    :func:`translate_errors`."""
+    """Seed torch's global sampling inside the block, without gradients.
+
+    Args:
+        what: As for :func:`translate_errors`.
+        seed: Of the sampling.
+
+    Raises:
+        LikenessError: As for :func:`translate_errors`.
+    """
     with translate_errors(what), torch.inference_mode():
         torch.manual_seed(seed)
         yield
 
 
 def _library(name: str) -> Any:
-    """A package; transformers and diffusers without their progress bars, which would overlap
-    ours."""
+    """A package; transformers and diffusers without progress bars, which would overlap ours."""
     library = importlib.import_module(name)
     library.utils.logging.disable_progress_bar()
     return library
@@ -95,8 +101,13 @@ def load_language_model(source: str, placement: Placement) -> tuple[Any, Any, di
 
 
 def load_video_pipeline(source: str, placement: Placement) -> tuple[Any, dict[str, Any]]:
-    """Load a ``WanPipeline``. Its decoder stays in float32: in half precision it bands and
-    flickers.
+    """Load a ``WanPipeline``.
+
+    Its decoder stays in float32: in half precision it bands and flickers.
+
+    Args:
+        source: As for :func:`.models.resolve_model`.
+        placement: Where it runs.
 
     Returns:
         The pipeline, and its entry in records.
@@ -161,8 +172,8 @@ def _placed(pipeline: Any, placement: Placement) -> Any:
 def _picture_processor(folder: Path) -> Any:
     """Qwen2-VL's processor for text and pictures alone.
 
-    The library's own also wants a processor for videos, which needs torchvision; nobody here
-    shows the model a video, and pictures are prepared the same on every computer.
+    The library's own also needs a processor for videos, which needs torchvision. The model never
+    gets a video here, and pictures are prepared the same on every computer.
     """
     from transformers import AutoTokenizer, Qwen2VLProcessor
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil

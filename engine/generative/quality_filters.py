@@ -21,8 +21,9 @@ TRACKED = FRAME_STATES.index("tracked")
 
 @dataclass(frozen=True)
 class FilterLimits:
-    """Limits of pictures and clips; chosen on our own synthetic people, and to be watched in the
-    card's counts when a model changes.
+    """Limits of pictures and clips.
+
+    They were chosen on our own synthetic people; watch the card's counts when a model changes.
 
     Attributes:
         tracked: Minimum share of a clip's frames that were tracked.
@@ -183,7 +184,12 @@ def check_azimuth(side: str, azimuth: float, limits: FilterLimits) -> None:
 
 
 def check_colours(rgba: FloatArray, reference: FloatArray, limits: FilterLimits) -> None:
-    """Check for the same clothes and hair: both cut-outs [H, W, 4] have similar colours.
+    """Check that both pictures show the same clothes and hair: that their colours are similar.
+
+    Args:
+        rgba: [H, W, 4] in 0..1, a cut-out.
+        reference: [H, W, 4] in 0..1, the reference's.
+        limits: Of the check.
 
     Raises:
         RejectedSampleError: It fails.
@@ -194,15 +200,16 @@ def check_colours(rgba: FloatArray, reference: FloatArray, limits: FilterLimits)
 
 
 def colour_distance(a: FloatArray, b: FloatArray) -> float:
-    """Compute the mean difference of the quantiles of brightness and of two colour differences,
-    whatever their places; 1 where a picture is empty.
+    """Compute the distance of two pictures' colours, wherever they are in the pictures.
+
+    It is the mean difference of the quantiles of brightness and of two colour differences.
 
     Args:
-        a: [H, W, 4] cut-out.
-        b: The same.
+        a: [H, W, 4] in 0..1, a cut-out.
+        b: [H, W, 4] in 0..1, the other.
 
     Returns:
-        A distance in 0..1.
+        A distance in 0..1; 1 where a picture is empty.
     """
     if min((a[..., 3] > 0.5).sum(), (b[..., 3] > 0.5).sum()) < 64:
         return 1.0

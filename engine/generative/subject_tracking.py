@@ -1,5 +1,4 @@
-"""Clips and turned pictures are tracked, filtered, and turned into a subject (paper, supplement
-C)."""
+"""From clips and turned pictures to subjects: tracking and filters (paper, supplement C)."""
 
 from __future__ import annotations
 
@@ -192,8 +191,16 @@ def make_tracked_subject(
 
 
 def choose_frames(motion: Motion, reference: int, count: int) -> list[int]:
-    """Choose tracked frames: the reference, then those that differ most in pose from the chosen
-    ones."""
+    """Choose tracked frames: the reference, then those that differ most in pose.
+
+    Args:
+        motion: The tracked clip.
+        reference: Number of the reference frame.
+        count: Maximum number of frames.
+
+    Returns:
+        Numbers of the frames; each differs most from those before it.
+    """
     known = np.flatnonzero(motion.frame_state == TRACKED)
     poses = motion.full_pose.reshape(len(motion), -1)
     chosen = [reference]

@@ -39,8 +39,9 @@ def resolve_network(choice: str, body: Callable[[], Body]) -> NetworkRuntime | N
 
 
 def lift_budget(network: NetworkRuntime | None, max_gaussians: int) -> int:
-    """Get the maximum number of Gaussians of a lift: no more than the network was tested with
-    (``NetworkConfig.largest_lift``).
+    """Get the maximum number of Gaussians of a lift.
+
+    It does not exceed the number that the network was tested with (``NetworkConfig.largest_lift``).
 
     Args:
         network: That will be applied, or None.
@@ -99,9 +100,13 @@ def apply_network(
 def mean_change(before: BoundGaussians, after: BoundGaussians) -> dict[str, float]:
     """Compute the mean change of the Gaussians by a network.
 
+    Args:
+        before: The network's input.
+        after: Its output.
+
     Returns:
         ``color`` and ``opacity`` (0..1), ``offset_mm``, ``rotation_degrees``, and ``scale``: the
-            logarithm of the factor.
+        logarithm of the factor.
     """
     # q and -q are the same rotation; the chord is accurate for small angles.
     chord = np.minimum(

@@ -17,9 +17,13 @@ def apply_outputs(
     """Replace attributes of Gaussians by a network's output.
 
     Args:
-        base: The Gaussians.
-        said: The output by :data:`.runtime.ATTRIBUTES`.
+        base: N Gaussians.
+        said: The output by :data:`.runtime.ATTRIBUTES`: [N, 3], or [N, 4] for the quaternions and
+            [N] for the opacities, in the units of ``base``.
         folder: The network's, for messages.
+
+    Returns:
+        The Gaussians with float32 attributes.
 
     Raises:
         LikenessError: The output is not finite.

@@ -48,11 +48,15 @@ _COLOR, _BRIGHT, _SPREAD, _LIT, _SHARE = (
 
 
 def head_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
-    """Compute the heads' inputs: :func:`.inputs.lift_channels` without colours, and
-    :func:`context_channels`.
+    """Compute the heads' inputs.
 
-    A Gaussian's own colour is left out, only the mean around it is included: otherwise the heads
+    They are :func:`.inputs.lift_channels` without colours, and :func:`context_channels`. A
+    Gaussian's own colour is left out, only the mean around it is included: otherwise the heads
     learn to darken whatever is lighter than its surroundings, and patterns fade.
+
+    Args:
+        inputs: Of one person, N Gaussians.
+        grids: Of the network.
 
     Returns:
         [N, 56] float32.
@@ -64,18 +68,22 @@ def head_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
 def context_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
     """Compute the context of Gaussians, in numbers of similar size.
 
-    Returns:
-        [N, 42] float32: place (3) and normal (3) on the template, limb (8); the mean colour of that
-            limb (3); what the photo shows of it: mean colour (3), deviation (3) and whether it
-            shows any (1); the photo's light (4: how the logarithm of brightness changes with the
-            normal, and a constant); the person's mean brightness, that of what the photo shows, and
-            its share of the Gaussians (3); the mean colour that the photo shows at the same height
-            of the limb, and whether there is any (4); the mean colour around (3); and of the places
-            that the photo shows, the nearest ones' colour, and the distance of the nearest (4).
-
     The last eleven change gradually over the surface, because the output must too: otherwise the
     border between places that are nearer to one side and those nearer to the other would be
     visible.
+
+    Args:
+        inputs: Of one person, N Gaussians.
+        grids: Of the network.
+
+    Returns:
+        [N, 42] float32: place (3) and normal (3) on the template, limb (8); the mean colour of that
+        limb (3); what the photo shows of it: mean colour (3), deviation (3) and whether it shows
+        any (1); the photo's light (4: how the logarithm of brightness changes with the normal, and
+        a constant); the person's mean brightness, that of what the photo shows, and its share of
+        the Gaussians (3); the mean colour that the photo shows at the same height of the limb, and
+        whether there is any (4); the mean colour around (3); and of the places that the photo
+        shows, the nearest ones' colour, and the distance of the nearest (4).
     """
     base = inputs.base
     count = len(base)
@@ -118,8 +126,10 @@ def _even(values: FloatArray, usual: tuple[float, float]) -> FloatArray:
 
 
 def _by_limb(colors: FloatArray, limb: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """[L, 3] means and [L, 3] deviations of colours [n, 3] by limb, zero where there are hardly
-    any, and [L] 0 or 1 whether there are some."""
+    """Means [L, 3] and deviations [L, 3] of colours [n, 3] by limb, and [L] whether there are some.
+
+    They are zero where there are hardly any colours; the last is 0 or 1.
+    """
     mean, number = means_by(colors, limb, len(LIMBS))
     square, _ = means_by(colors**2, limb, len(LIMBS))
     known = (number > _FEW).astype(np.float64)
@@ -128,8 +138,10 @@ def _by_limb(colors: FloatArray, limb: IntArray) -> tuple[FloatArray, FloatArray
 
 
 def _ring(place: FloatArray, limb: IntArray, colors: FloatArray, shown: BoolArray) -> FloatArray:
-    """[N, 4] the mean colour shown at the same height of the limb (of arms: at the same distance
-    from the middle), and 0 or 1 whether there is any."""
+    """[N, 4] the mean colour shown at the same height of the limb, and 0 or 1 whether there is any.
+
+    Of arms: at the same distance from the middle.
+    """
     arms = np.isin(limb, [LIMBS.index("arm"), LIMBS.index("hand")])
     along = np.where(arms, np.abs(place[:, 0]), place[:, 1])
     ring, number = _numbered(np.stack([limb, np.floor(along / _RING).astype(np.int64)], 1))
@@ -142,9 +154,12 @@ def _ring(place: FloatArray, limb: IntArray, colors: FloatArray, shown: BoolArra
 def _gradual(
     place: FloatArray, ring: FloatArray, colors: FloatArray, shown: BoolArray
 ) -> FloatArray:
-    """[N, 11]: ``ring`` [N, 4], the mean colour around, and colour and distance of the nearest
-    shown places. Computed in cells of the template's space, so that finer lifts give the same, and
-    interpolated between these."""
+    """[N, 11] what changes gradually over the surface.
+
+    ``ring`` [N, 4], the mean colour around, and colour and distance of the nearest shown places.
+    Computed in cells of the template's space, so that finer lifts give the same, and interpolated
+    between these.
+    """
     if not len(place):
         return np.zeros((0, 11))
     cell, number = _numbered(np.floor(place / _CELL).astype(np.int64))
@@ -163,8 +178,10 @@ def _gradual(
 
 
 def _blended(values: FloatArray, away: FloatArray, which: IntArray) -> FloatArray:
-    """[n, K] the mean of values [C, K] at the rows ``which`` [n, m], weighted by the inverse of
-    their distance ``away`` [n, m] to the fourth power."""
+    """[n, K] the mean of values [C, K] at the rows ``which`` [n, m].
+
+    They are weighted by the inverse of their distance ``away`` [n, m] to the fourth power.
+    """
     weight = (away**2 + _SOFT**2) ** -2
     out: FloatArray = (weight[..., None] * values[which]).sum(1) / weight.sum(1)[:, None]
     return out
@@ -179,16 +196,21 @@ def _numbered(keys: IntArray) -> tuple[IntArray, int]:
 
 
 def _nearest(places: FloatArray, points: FloatArray, most: int) -> tuple[FloatArray, IntArray]:
-    """[n, m] distances of the points [P, 3] nearest to each place [n, 3], in order, and their
-    indices; m is ``most``, or P where there are fewer."""
+    """[n, m] distances and indices of the points [P, 3] nearest to each place [n, 3], in order.
+
+    m is ``most``, or P where there are fewer.
+    """
     most = min(most, len(points))
     away, which = cKDTree(points).query(places, most)
     return away.reshape(len(places), most), which.reshape(len(places), most)
 
 
 def _light(bright: FloatArray, normal: FloatArray, limb: IntArray) -> FloatArray:
-    """[4] least squares over what the photo shows: how the logarithm of brightness, relative to its
-    limb's mean, changes with the normal on the body at rest (3), and the constant."""
+    """[4] least squares over what the photo shows.
+
+    How the logarithm of brightness, relative to its limb's mean, changes with the normal on the
+    body at rest (3), and the constant.
+    """
     if len(bright) <= _FEW:
         return np.zeros(4)
     level = np.log(bright + _DARKEST)

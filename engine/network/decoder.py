@@ -111,10 +111,14 @@ class Decoder(nn.Module):
             core_known: [B, Tc] 0 or 1.
             shell: [B, Ts, C], as ``core``.
             shell_known: [B, Ts] 0 or 1.
-            patches: [B, Tc, p * p * 4].
-            uv: [B, N, 2] in 0..1.
+            patches: [B, Tc, p * p * 4] colours in 0..1 of the tokens' texels, and whether there are
+                any.
+            uv: [B, N, 2] in 0..1 of the atlas.
             lift: [B, N, 56] of :func:`.context.head_channels`.
-            base: What the residuals count from, float32.
+            base: [B, N, ...] what the residuals count from, float32.
+
+        Returns:
+            [B, N, ...] attributes, float32.
         """
         tokens = self.tokens(core, core_known, shell, shell_known, patches)
         maps = self.maps(tokens[:, : core.shape[1]])
@@ -135,7 +139,18 @@ class Decoder(nn.Module):
     def tokens(
         self, core: Tensor, core_known: Tensor, shell: Tensor, shell_known: Tensor, patches: Tensor
     ) -> Tensor:
-        """Compute [B, Tc (+ Ts), width], the tokens after all layers."""
+        """Compute the tokens after all layers.
+
+        Args:
+            core: [B, Tc, C] as for :meth:`forward`.
+            core_known: [B, Tc] 0 or 1.
+            shell: [B, Ts, C].
+            shell_known: [B, Ts] 0 or 1.
+            patches: [B, Tc, p * p * 4].
+
+        Returns:
+            [B, Tc, width], or [B, Tc + Ts, width] with shell tokens.
+        """
         if self.config.uv_position:
             core = core + self.position(self.position_code)
         x: Tensor = self.project(core) + self.patches(patches) + self.kind[0]
@@ -152,8 +167,14 @@ class Decoder(nn.Module):
         return out
 
     def maps(self, core: Tensor) -> Tensor:
-        """Unfold the core's tokens [B, Tc, width] into [B, map_channels, M, M]; zero in empty
-        cells."""
+        """Unfold the core's tokens into attribute maps.
+
+        Args:
+            core: [B, Tc, width].
+
+        Returns:
+            [B, map_channels, M, M]; zero in empty cells.
+        """
         side, patch, channels = self.config.core_grid, self.config.patch, self.config.map_channels
         texels: Tensor = self.unpatchify(self.norm(core))
         full = texels.new_zeros(texels.shape[0], side * side, texels.shape[2])
@@ -176,7 +197,14 @@ class DecoderLayer(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map tokens [B, T, width] to the same shape."""
+        """Apply the layer.
+
+        Args:
+            x: [B, T, width] tokens.
+
+        Returns:
+            [B, T, width].
+        """
         batch, count, width = x.shape
         qkv = self.qkv(self.before_attention(x))
         q, k, v = qkv.reshape(batch, count, 3, self.heads, width // self.heads).unbind(2)
@@ -197,16 +225,29 @@ class AttributeHead(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [..., channels] to [..., count]."""
+        """Compute the head's numbers.
+
+        Args:
+            x: [..., channels].
+
+        Returns:
+            [..., count].
+        """
         said: Tensor = self.last(F.silu(self.first(x)))
         return said
 
 
 def sinusoids(position: Tensor, frequencies: int) -> Tensor:
-    """Encode positions [..., 3] (metres) as [..., 6 N] sines and cosines at N frequencies: pi, 2
-    pi, 4 pi...
+    """Encode positions as sines and cosines at N frequencies: pi, 2 pi, 4 pi...
 
     The longest wave is 2 m, about a person; the tenth 4 mm.
+
+    Args:
+        position: [..., 3] metres.
+        frequencies: N.
+
+    Returns:
+        [..., 6 N] float32.
     """
     turns = math.pi * 2.0 ** torch.arange(frequencies, dtype=torch.float64)
     angles = position.double()[..., None] * turns
@@ -240,7 +281,16 @@ def change_allowance(lift: Tensor) -> Tensor:
 def apply_heads(
     said: dict[str, Tensor], base: GaussianAttributes, config: DecoderConfig
 ) -> GaussianAttributes:
-    """Apply the heads' outputs to the base [B, N, ...]; see the module's table."""
+    """Apply the heads' outputs to the base; see the module's table.
+
+    Args:
+        said: [B, N, n] the numbers x of each head.
+        base: [B, N, ...].
+        config: With the limits of each change.
+
+    Returns:
+        [B, N, ...].
+    """
     gain = math.log(config.max_gain) * torch.tanh(said["color"][..., :1])
     gain = gain + math.log(config.max_tint) * torch.tanh(said["color"][..., 1:])
     relit = base._replace(colors=(base.colors * gain.exp()).clamp(max=1.0))
@@ -260,13 +310,28 @@ def apply_heads(
 
 
 def blend_toward(value: Tensor, share: Tensor) -> Tensor:
-    """Blend ``value`` in 0..1 by ``share`` towards 1, or towards 0 where that is negative."""
+    """Blend values towards 1, or towards 0 where the share is negative.
+
+    Args:
+        value: [...] in 0..1.
+        share: [...] in -1..1.
+
+    Returns:
+        [...] in 0..1.
+    """
     return value + share * torch.where(share > 0.0, 1.0 - value, value)
 
 
 def rotate_quats(quats: Tensor, x: Tensor) -> Tensor:
-    """Multiply quaternions [..., 4] (w, x, y, z) by the small rotation (1, x) / norm, x [...,
-    3]."""
+    """Multiply quaternions by the small rotation (1, x) / norm.
+
+    Args:
+        quats: [..., 4] (w, x, y, z).
+        x: [..., 3].
+
+    Returns:
+        [..., 4].
+    """
     norm = torch.rsqrt(1.0 + (x * x).sum(-1, keepdim=True))
     w, v = quats[..., :1], quats[..., 1:]
     u = x * norm

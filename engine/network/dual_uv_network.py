@@ -39,12 +39,15 @@ class Network(nn.Module):
             self.register_buffer(name, torch.from_numpy(getattr(grids, name)), persistent=False)
 
     def forward(self, batch: NetworkBatch, hide: Tensor | None = None) -> GaussianAttributes:
-        """Compute attributes [B, N, ...].
+        """Compute attributes of B people.
 
         Args:
             batch: The inputs.
             hide: [B, Tc + Ts] bool: tokens whose scattered features, and texels' colours, are
                 masked (training's masking, supplement A.1).
+
+        Returns:
+            [B, N, ...] attributes.
         """
         features = self.encoder(batch.images.flatten(0, 1))
         core, core_known = self._scatter(
@@ -72,10 +75,10 @@ class Network(nn.Module):
     def _scatter(
         self, features: Tensor, xy: Tensor, seen: Tensor, token: Tensor, count: int
     ) -> tuple[Tensor, Tensor]:
-        """Features [B P, C, h, w] at points [B, P, n, 2], averaged by token over all seen points
-        and photos (equations 2 and 3; several photos blend linearly, section 4.4).
+        """Average features [B P, C, h, w] at seen points [B, P, n, 2] by token, over all photos.
 
-        Returns [B, count, C] and [B, count] whether a token got any.
+        Equations 2 and 3; several photos blend linearly (section 4.4). Returns [B, count, C] and
+        [B, count] whether a token got any.
         """
         people, photos, points = seen.shape
         grid = 2.0 * xy.flatten(0, 1)[:, None] - 1.0

@@ -211,8 +211,13 @@ def atlas_places(bound: BoundGaussians, body: Body, grids: UVGrids) -> FloatArra
 
     The atlas does not contain a skirt: its Gaussians get the place of the nearest triangle at rest.
 
+    Args:
+        bound: N Gaussians.
+        body: That they are bound to; it may have an additional skirt.
+        grids: Of the network.
+
     Returns:
-        [N, 2] float32 in 0..1.
+        [N, 2] float32 in 0..1, v down.
     """
     triangle, bary = np.asarray(bound.triangle, np.int64), np.asarray(bound.bary, np.float32)
     own = len(grids.places)
@@ -254,7 +259,16 @@ def _blend(maps: Sequence[FloatArray]) -> FloatArray:
 
 
 def color_patches(color_map: FloatArray, grids: UVGrids, patch: int) -> FloatArray:
-    """Cut a colour map [M, M, 4] into the core tokens' texels [Tc, patch * patch * 4]."""
+    """Cut a colour map into the core tokens' texels.
+
+    Args:
+        color_map: [M, M, 4] of :class:`NetworkInputs`.
+        grids: Of the network.
+        patch: Texels along each side of a token.
+
+    Returns:
+        [Tc, patch * patch * 4].
+    """
     side = grids.core.size
     cut = color_map.reshape(side, patch, side, patch, 4).transpose(0, 2, 1, 3, 4)
     out: FloatArray = cut.reshape(side * side, patch * patch * 4)[grids.core_cells]

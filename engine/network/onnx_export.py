@@ -60,7 +60,14 @@ class FlatDecoder(nn.Module):
         self.decoder = decoder
 
     def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
-        """Compute the attributes in the order of :data:`ATTRIBUTES`."""
+        """Compute the attributes.
+
+        Args:
+            *given: [B, ...] tensors in the order of :data:`DECODER_INPUTS`.
+
+        Returns:
+            [B, N, ...] tensors in the order of :data:`ATTRIBUTES`.
+        """
         said: GaussianAttributes = self.decoder(*given[:7], GaussianAttributes(*given[7:]))
         return tuple(said)
 
@@ -99,13 +106,16 @@ def export_onnx(network: Network, folder: Path) -> list[Path]:
 def decoder_example(
     config: DecoderConfig, grids: UVGrids, batch: int, count: int
 ) -> tuple[Tensor, ...]:
-    """Create random arguments of the decoder in the order of :data:`DECODER_INPUTS`.
+    """Create random arguments of the decoder.
 
     Args:
         config: Of the decoder.
         grids: Of the network.
-        batch: Number of people.
+        batch: B, the number of people.
         count: Number of Gaussians of each.
+
+    Returns:
+        [B, ...] tensors in the order of :data:`DECODER_INPUTS`.
     """
     core, shell = len(grids.core_cells), len(grids.shell_cells)
     draw = torch.Generator().manual_seed(0)
@@ -160,7 +170,7 @@ def _exported(
     outputs: Sequence[str],
     dynamic: tuple[Any, ...],
 ) -> onnx.ModelProto:
-    """torch's exporter, quietly."""
+    """Run torch's exporter quietly."""
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
@@ -194,8 +204,10 @@ def _exported(
 
 
 def strip_source_paths(model: onnx.ModelProto) -> None:
-    """Remove the source location of each node: the exporter records absolute paths of this machine,
-    and the files are published."""
+    """Remove the source location of each node.
+
+    The exporter records absolute paths of this machine, and the files are published.
+    """
     for graph in (model.graph, *model.functions):
         for thing in (graph, *graph.node, *graph.value_info):
             del thing.metadata_props[:]

@@ -127,7 +127,7 @@ class OnnxRuntime:
         self._encoder = self._opened(ENCODER_ONNX, threads)
 
     def run(self, inputs: NetworkInputs, progress: Progress | None = None) -> BoundGaussians:
-        """See :class:`NetworkRuntime`."""
+        """See :meth:`NetworkRuntime.run`."""
         features = []
         for k, photo in enumerate(inputs.photos):
             if progress is not None:
@@ -138,13 +138,31 @@ class OnnxRuntime:
         return self.decoded(inputs, features)
 
     def encoded(self, image: FloatArray) -> FloatArray:
-        """Compute features [C, h, w] of a picture [S, S, 3] in 0..1."""
+        """Compute features of a picture.
+
+        Args:
+            image: [S, S, 3] sRGB in 0..1.
+
+        Returns:
+            [C, h, w].
+        """
         picture = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
         out: FloatArray = self._encoder.run(["features"], {"images": picture})[0][0]
         return out
 
     def decoded(self, inputs: NetworkInputs, features: Sequence[FloatArray]) -> BoundGaussians:
-        """Compute the Gaussians from each photo's features [C, h, w]."""
+        """Compute the Gaussians from features.
+
+        Args:
+            inputs: Of one person.
+            features: [C, h, w] of each photo.
+
+        Returns:
+            The Gaussians ``inputs.base`` with new attributes.
+
+        Raises:
+            LikenessError: The network's output is not finite.
+        """
         all_fed = decoder_inputs(inputs, features, self.grids, self.config)
         # The decoder of an ablation lacks some of the inputs.
         fed = {end.name: all_fed[end.name] for end in self._decoder.get_inputs()}
@@ -272,8 +290,10 @@ def export_note(config: NetworkConfig, grids: UVGrids, weights: str) -> dict[str
 
 
 def cells_digest(grids: UVGrids) -> str:
-    """Compute the SHA-256 of the cells that are tokens, which must be the same where a network is
-    used."""
+    """Compute the SHA-256 of the cells that are tokens.
+
+    They must be the same where a network is used.
+    """
     both = (np.asarray(cells, "<i8").tobytes() for cells in (grids.core_cells, grids.shell_cells))
     return hashlib.sha256(b"|".join(both)).hexdigest()
 
@@ -346,9 +366,12 @@ def decoder_inputs(
 
     Args:
         inputs: Of one person.
-        features: Of each photo, [C, h, w].
+        features: [C, h, w] of each photo.
         grids: Of the network.
         config: Of the network.
+
+    Returns:
+        [1, ...] float32 arrays by :data:`DECODER_INPUTS`.
     """
     core = (grids.core_token, len(grids.core_cells))
     shell = (grids.shell_token, len(grids.shell_cells))
@@ -382,8 +405,8 @@ def average_tokens(
     Several photos blend linearly (paper section 4.4): each counts by its visible points.
 
     Args:
-        features: Of each photo, [C, h, w].
-        seen_at: Of each photo, places [n, 2] in 0..1 and [n] whether they are visible.
+        features: [C, h, w] of each photo.
+        seen_at: Of each photo, [n, 2] places in 0..1 and [n] whether they are visible.
         token: [n] token of each point.
         count: Number of tokens.
 

@@ -43,8 +43,9 @@ class GaussianAttributes(NamedTuple):
 
 @dataclass(frozen=True)
 class NetworkBatch:
-    """B people with P photos each and at most N Gaussians; see ``PhotoInputs`` and
-    ``NetworkInputs``.
+    """B people with P photos each and at most N Gaussians.
+
+    See ``PhotoInputs`` and ``NetworkInputs``.
 
     Attributes:
         images: [B, P, 3, S, S].

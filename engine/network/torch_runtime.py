@@ -17,8 +17,9 @@ from .tensor_batch import collate
 
 
 class TorchRuntime:
-    """A :class:`.runtime.NetworkRuntime` of the files that :func:`.network_files.save_network`
-    writes.
+    """A :class:`.runtime.NetworkRuntime` in torch.
+
+    It reads the files that :func:`.network_files.save_network` writes.
 
     Args:
         folder: The network's.

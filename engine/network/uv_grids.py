@@ -112,8 +112,10 @@ def _texel_maps(body: Body, texels: SurfaceSamples) -> tuple[FloatArray, FloatAr
 
 
 def _means(points: FloatArray, token: IntArray, count: int) -> FloatArray:
-    """[count, 3] means of points by token. A token without a point, at the rim of a chart, gets the
-    place of the previous one."""
+    """[count, 3] means of points by token.
+
+    A token without a point, at the rim of a chart, gets the place of the previous one.
+    """
     means, number = means_by(points, token, count)
     filled = np.maximum.accumulate(np.where(number > 0, np.arange(count), -1))
     first = int(np.argmax(number > 0))
@@ -123,7 +125,12 @@ def _means(points: FloatArray, token: IntArray, count: int) -> FloatArray:
 
 
 def means_by(values: FloatArray, number: IntArray, count: int) -> tuple[FloatArray, IntArray]:
-    """Compute means of values [n, K] by their number [n].
+    """Compute means of values by their number.
+
+    Args:
+        values: [n, K].
+        number: [n] in 0..count - 1.
+        count: Number of means.
 
     Returns:
         [count, K] means, zero where there are no values, and [count] their counts.

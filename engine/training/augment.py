@@ -1,5 +1,6 @@
-"""Augmentation of rendered people into a user's photos: blur, noise, JPEG, colour casts, a matte
-with errors, a body that is slightly wrong.
+"""Augmentation of rendered people into a user's photos.
+
+Blur, noise, JPEG, colour casts, a matte with errors, a body that is slightly wrong.
 
 Parameters are sampled once per view, from (seed, subject, view), as an :class:`AugmentParams` of
 plain numbers, which is part of the name of a cached lifted reference. Lengths are shares of the
@@ -86,7 +87,14 @@ class ColorJitter:
     saturation: float = 1.0
 
     def __call__(self, rgb: FloatArray) -> FloatArray:
-        """Apply it to [..., 3] colours in 0..1; returns float32."""
+        """Apply it to colours.
+
+        Args:
+            rgb: [..., 3] sRGB in 0..1.
+
+        Returns:
+            [..., 3] float32 in 0..1.
+        """
         rgb = np.asarray(rgb, np.float32)
         if self == ColorJitter():
             return rgb
@@ -420,8 +428,9 @@ def _unit(vector: FloatArray) -> FloatArray:
 
 
 def add_clutter(behind: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Draw boards, discs and a texture onto a plain background, more or less out of focus, from
-    which a matting must separate the person.
+    """Draw boards, discs and a texture onto a plain background, more or less out of focus.
+
+    A matting must separate the person from them.
 
     Args:
         behind: [H, W, 3] in 0..1.

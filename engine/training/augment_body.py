@@ -136,8 +136,10 @@ def _part(name: str) -> str:
 def _reached(
     body: Body, noisy: Track, true: Track, rng: np.random.Generator, amount: float
 ) -> Pose:
-    """The pose with the limbs' ends close to where the picture shows them; their depth follows from
-    a limb's length, as with a tracker."""
+    """The pose with the limbs' ends close to where the picture shows them.
+
+    Their depth follows from a limb's length, as with a tracker.
+    """
     _, rest, world, _ = body.rest_and_transforms(noisy.pose, noisy.betas)
     _, joints = body.vertices(noisy.pose, noisy.betas)
     _, wanted = body.vertices(true.pose, true.betas)
@@ -168,8 +170,10 @@ def _reached(
 
 
 def _along(start: FloatArray, bone: FloatArray, sight: FloatArray) -> FloatArray:
-    """[3] the bone from ``start`` that ends on a line of sight: of two solutions the one nearer to
-    the given bone; without a solution, the closest."""
+    """[3] the bone from ``start`` that ends on a line of sight.
+
+    Of two solutions the one nearer to the given bone; without a solution, the closest.
+    """
     middle = float(sight @ start)
     square = middle**2 - float(start @ start) + float(bone @ bone)
     ends = [middle] if square <= 0 else [middle - np.sqrt(square), middle + np.sqrt(square)]
@@ -213,6 +217,6 @@ def _in_place(body: Body, noisy: Track, true: Track) -> FloatArray:
 
 
 def _sight(pixel: FloatArray, camera: Camera) -> tuple[float, float]:
-    """x and y of the line of sight through a pixel, one metre in front of the camera."""
+    """Line of sight through a pixel: its x and y one metre in front of the camera."""
     K = camera.K
     return float((pixel[0] - K[0, 2]) / K[0, 0]), float(-(pixel[1] - K[1, 2]) / K[1, 1])

@@ -176,7 +176,15 @@ def remove_partial(run: Path) -> None:
 
 
 def optimizer_tensors(network: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Get the optimiser's tensors by names of parameter and state."""
+    """Get the optimiser's tensors.
+
+    Args:
+        network: Whose parameters it optimises.
+        optimizer: With its state.
+
+    Returns:
+        By ``parameter|state``, shaped [...] as the parameter, or [] for counters.
+    """
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     return {
         f"{names[id(parameter)]}|{key}": value
@@ -188,8 +196,10 @@ def optimizer_tensors(network: nn.Module, optimizer: torch.optim.Optimizer) -> d
 def _optimizer_state(
     network: nn.Module, optimizer: torch.optim.Optimizer, held: Mapping[str, Tensor], where: Path
 ) -> dict[str, Any]:
-    """The argument of ``optimizer.load_state_dict``, which numbers parameters instead of naming
-    them."""
+    """The argument of ``optimizer.load_state_dict``.
+
+    That numbers parameters instead of naming them.
+    """
     parameters = dict(network.named_parameters())
     order = [p for group in optimizer.param_groups for p in group["params"]]
     numbers = {id(parameter): number for number, parameter in enumerate(order)}

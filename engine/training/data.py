@@ -114,8 +114,14 @@ class SampleStream(IterableDataset[TrainingSample]):
         self._batches, self._batch_size = 0, 1
 
     def resumed(self, batches: int, batch_size: int) -> SampleStream:
-        """Get the same stream after ``batches`` batches of ``batch_size`` were taken from a
-        DataLoader; the new DataLoader must have as many workers."""
+        """Get the same stream after ``batches`` batches were taken from a DataLoader.
+
+        The new DataLoader must have as many workers.
+
+        Args:
+            batches: That were taken.
+            batch_size: Samples in each.
+        """
         other = object.__new__(SampleStream)
         other.__dict__.update(self.__dict__, _batches=batches, _batch_size=batch_size)
         return other
@@ -225,8 +231,15 @@ class SampleStream(IterableDataset[TrainingSample]):
 
 
 def training_views(subject: Subject, options: DataOptions) -> tuple[list[int], list[int]]:
-    """The rows of the views that are not held out, and which of those rows (by their place in
-    that list) may be references."""
+    """Get the rows of the views that are not held out, and which of them may be references.
+
+    Args:
+        subject: Whose views they are.
+        options: How samples are drawn.
+
+    Returns:
+        The rows, and the places in that list of those that may be references.
+    """
     rows = [row for row, view in enumerate(subject.views) if not view.held_out]
     if not rows or not options.references:
         return rows, list(range(len(rows)))

@@ -1,5 +1,6 @@
-"""The training data of a run: its shards, the people in them and their licences; and whether any of
-it leaks into the data that evaluates the network.
+"""The training data of a run: its shards, the people in them and their licences.
+
+Also, whether any of it leaks into the data that evaluates the network.
 
 ::
 
@@ -147,8 +148,9 @@ def seed_stream(about: Mapping[str, Any]) -> str:
 
 
 def find_leaks(training: Mapping[str, Any], test: Mapping[str, Any]) -> list[str]:
-    """Find training data in the test data: people, and assets and lights of the kinds that
-    splits separate.
+    """Find training data in the test data.
+
+    That is people, and assets and lights of the kinds that splits separate.
 
     Args:
         training: As :func:`describe_shards` returns it.

@@ -17,8 +17,9 @@ PATIENCE = timedelta(hours=2)
 
 
 def create_accelerator(config: TrainConfig, device: str = "auto") -> Any:
-    """Create accelerate's ``Accelerator``: device, precision, and the other processes that
-    ``torchrun`` or ``accelerate launch`` started.
+    """Create accelerate's ``Accelerator``: device, precision, and the other processes.
+
+    ``torchrun`` or ``accelerate launch`` started those.
 
     Args:
         config: Of the run.

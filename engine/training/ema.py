@@ -33,6 +33,9 @@ class AveragedWeights:
     def load(self, values: Mapping[str, Tensor]) -> None:
         """Resume from saved values.
 
+        Args:
+            values: [...] each by its parameter's name, shaped as that.
+
         Raises:
             LikenessError: They are of another network.
         """

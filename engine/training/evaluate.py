@@ -1,5 +1,7 @@
-"""Evaluation of a network in training: its views of people and the lift's, against the truth. Needs
-torch."""
+"""Evaluation of a network in training: its views of people and the lift's, against the truth.
+
+Needs torch.
+"""
 
 from __future__ import annotations
 

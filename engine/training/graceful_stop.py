@@ -1,5 +1,4 @@
-"""Ctrl-C and SIGTERM during training: the step is finished and a checkpoint saved before the
-stop."""
+"""Ctrl-C and SIGTERM during training: the step ends and a checkpoint is saved before the stop."""
 
 from __future__ import annotations
 
@@ -51,6 +50,10 @@ def graceful_shutdown() -> Iterator[StopRequest]:
     """Record the first Ctrl-C or SIGTERM instead of raising it; a later one stops at once.
 
     Outside the main thread, where Python has no signals, it does nothing.
+
+    Raises:
+        KeyboardInterrupt: Another signal came after Ctrl-C.
+        SystemExit: Another signal came after SIGTERM.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

@@ -53,8 +53,9 @@ def lift_references(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> LiftCounts:
-    """Compute the network's inputs of every view that a run with these options may take as a
-    reference, and cache them in ``options.cache``. Cached ones take no time.
+    """Compute and cache the network's inputs of all views that a run may take as a reference.
+
+    They are stored in ``options.cache``; those that are there already take no time.
 
     Args:
         shards: As :func:`.shards.shard_files` takes them.

@@ -176,24 +176,56 @@ def sample_regions(body: Body, bound: BoundGaussians, uv: FloatArray) -> SampleR
 
 
 def composite_over(rgba: Tensor, backdrop: Tensor) -> Tensor:
-    """Composite a picture [..., 4] with straight alpha over a backdrop [3] or [..., 3] into [...,
-    3]."""
+    """Composite pictures over a backdrop.
+
+    Args:
+        rgba: [..., 4] in 0..1, straight alpha.
+        backdrop: [3] or [..., 3] in 0..1.
+
+    Returns:
+        [..., 3] in 0..1.
+    """
     alpha = rgba[..., 3:]
     return rgba[..., :3] * alpha + backdrop * (1.0 - alpha)
 
 
 def photometric_l1(rendered: Tensor, target: Tensor) -> Tensor:
-    """Equation 6, first term: mean absolute difference of pictures [..., H, W, 3]."""
+    """Equation 6, first term: mean absolute difference of pictures.
+
+    Args:
+        rendered: [..., H, W, 3] in 0..1.
+        target: [..., H, W, 3] in 0..1.
+
+    Returns:
+        [] the mean.
+    """
     return (rendered.float() - target.float()).abs().mean()
 
 
 def silhouette_l1(alpha: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference of silhouettes [..., H, W]."""
+    """Mean absolute difference of silhouettes.
+
+    Args:
+        alpha: [..., H, W] in 0..1.
+        target: [..., H, W] in 0..1.
+
+    Returns:
+        [] the mean.
+    """
     return (alpha.float() - target.float()).abs().mean()
 
 
 def perceptual_distances(rendered: Tensor, target: Tensor, measure: Perceptual) -> Tensor:
-    """Equation 6, second term: distances [B] of pictures [B, H, W, 3] by ``measure``."""
+    """Equation 6, second term: perceptual distances of pictures.
+
+    Args:
+        rendered: [B, H, W, 3], clamped to 0..1.
+        target: [B, H, W, 3], clamped to 0..1.
+        measure: Compares [B, 3, H, W] pictures.
+
+    Returns:
+        [B] distances.
+    """
     pair = (image.float().clamp(0.0, 1.0).permute(0, 3, 1, 2) for image in (rendered, target))
     return measure(*pair)
 
@@ -205,6 +237,9 @@ def offset_loss(offset: Tensor, valid: Tensor, start: Tensor | None = None) -> T
         offset: [N, 3] metres in the triangle's frame.
         valid: [N] bool.
         start: [N, 3] to count from; None for zero.
+
+    Returns:
+        [] the mean.
     """
     offset = _counted(offset, valid)
     moved = offset if start is None else offset - start.float()
@@ -221,6 +256,9 @@ def scale_loss(
         valid: [N] bool.
         start: [N, 3] scales that are allowed even above ``largest``.
         largest: Metres.
+
+    Returns:
+        [] the mean.
     """
     size = _logarithm(_counted(scales, valid)).amax(-1)
     most = torch.full_like(size, math.log(largest))
@@ -239,6 +277,9 @@ def isotropy_loss(
         valid: [N] bool.
         start: [N, 3] scales whose own ratio is allowed even beyond it.
         ratio: Length over width.
+
+    Returns:
+        [] the mean.
     """
     longer = _elongation(_counted(scales, valid))
     most = torch.full_like(longer, math.log(ratio))
@@ -248,8 +289,10 @@ def isotropy_loss(
 
 
 def hand_loss(colors: Tensor, regions: SampleRegions, start: Tensor | None = None) -> Tensor:
-    """Equation 12: mean over patches of the hands of the squared difference, summed over channels,
-    between their mean colour and that of the nearest patch of the face, which it does not move.
+    """Equation 12: mean over patches of the hands of the squared difference from the face's colour.
+
+    The difference, summed over channels, is that between the patch's mean colour and that of the
+    nearest patch of the face, which it does not move.
 
     Args:
         colors: [N, 3] in 0..1.
@@ -257,6 +300,9 @@ def hand_loss(colors: Tensor, regions: SampleRegions, start: Tensor | None = Non
         start: [N, 3] the network's initial colours; a patch of a hand that was farther than
             ``GLOVE`` from every patch of the face is not bare skin and is ignored. None: all hands
             are bare.
+
+    Returns:
+        [] the mean.
     """
     colors = colors.float()
     if not len(regions.hand_patches) or not len(regions.face_patches):
@@ -272,8 +318,7 @@ def hand_loss(colors: Tensor, regions: SampleRegions, start: Tensor | None = Non
 
 
 def color_loss(colors: Tensor, seen: Tensor, regions: SampleRegions) -> Tensor:
-    """Mean over patches of the absolute difference between their mean colours and the known ones,
-    weighted.
+    """Weighted mean over patches of the absolute difference of mean colours from the known ones.
 
     Means, because the other views are coarse, and the threads of a cloth cannot be located: a
     network that is tied to each Gaussian's colour removes the texture. Weights below one half are
@@ -283,6 +328,9 @@ def color_loss(colors: Tensor, seen: Tensor, regions: SampleRegions) -> Tensor:
         colors: [N, 3] in 0..1.
         seen: [n, 4] colour and weight of the first n; the others are padding.
         regions: Of n or more.
+
+    Returns:
+        [] the mean.
     """
     count = len(seen)
     weight = (2.0 * seen[:, 3] - 1.0).clamp(min=0.0)
@@ -306,6 +354,9 @@ def opacity_loss(
         regions: Of the N Gaussians.
         target: The desired mean.
         from_below: Whether only lower means count.
+
+    Returns:
+        [] the mean.
     """
     means, size = _patch_means(opacities.float()[:, None], regions, regions.valid)
     off = means[:, 0] - target
@@ -397,8 +448,10 @@ def _mean(values: Tensor, counted: Tensor) -> Tensor:
 
 
 def _counted(values: Tensor, valid: Tensor) -> Tensor:
-    """``values`` [N, C] with ones for padding, so that a NaN there has no influence on gradients
-    either."""
+    """``values`` [N, C] with ones for padding.
+
+    So a NaN there has no influence on gradients either.
+    """
     values = values.float()
     return torch.where(valid[:, None], values, torch.ones_like(values))
 
@@ -414,8 +467,10 @@ def _elongation(scales: Tensor) -> Tensor:
 
 
 def _patch_means(values: Tensor, regions: SampleRegions, among: Tensor) -> tuple[Tensor, Tensor]:
-    """Means [patches, C] of values [N, C], and numbers of their Gaussians [patches]; only valid
-    ones ``among`` [N] count, and an empty patch has the mean 0."""
+    """Means [patches, C] of values [N, C], and numbers of their Gaussians [patches].
+
+    Only valid ones ``among`` [N] count, and an empty patch has the mean 0.
+    """
     chosen = among & regions.valid
     kept = torch.where(chosen[:, None], values, torch.zeros_like(values))
     sums = values.new_zeros(regions.patches, values.shape[1]).index_add(0, regions.patch, kept)
@@ -432,8 +487,10 @@ def _means_of(
 
 
 def _nearest(points: Tensor, others: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
-    """For each of [P, 3] the smallest squared distance to [Q, 3] where ``allowed`` [Q], and its
-    index; infinite where none is allowed."""
+    """For each of [P, 3] the smallest squared distance to [Q, 3], and its index.
+
+    Only those ``allowed`` [Q] count; the distance is infinite where none is.
+    """
     apart = ((points[:, None] - others[None]) ** 2).sum(-1)
     least = apart.masked_fill(~allowed[None], math.inf).min(1)
     return least.values, least.indices

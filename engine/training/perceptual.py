@@ -149,7 +149,15 @@ class LpipsMetric:
         self.name = str(self._module.name)
 
     def __call__(self, a: FloatArray, b: FloatArray) -> float:
-        """Compute the distance of two pictures [H, W, 3] in 0..1."""
+        """Compute the distance of two pictures.
+
+        Args:
+            a: [H, W, 3] sRGB in 0..1.
+            b: [H, W, 3] sRGB in 0..1.
+
+        Returns:
+            The distance; 0 for equal pictures.
+        """
         pair = [
             torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1)[None], np.float32))
             for x in (a, b)
@@ -168,7 +176,14 @@ class MultiScaleSSIM(nn.Module):
         self.register_buffer("window", torch.from_numpy(ssim_window()).float(), persistent=False)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Compute [B] distances of pictures [B, C, H, W] in 0..1.
+        """Compute distances of pictures.
+
+        Args:
+            a: [B, C, H, W] in 0..1.
+            b: [B, C, H, W] in 0..1.
+
+        Returns:
+            [B] distances.
 
         Raises:
             ValueError: The pictures differ in size, or are smaller than a window.
@@ -255,7 +270,14 @@ class LpipsLoss(nn.Module):
         self.register_buffer("std", torch.tensor(_STD)[:, None, None], persistent=False)
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Compute [B] distances of pictures [B, 3, H, W] in 0..1.
+        """Compute distances of pictures.
+
+        Args:
+            a: [B, 3, H, W] sRGB in 0..1.
+            b: [B, 3, H, W] sRGB in 0..1.
+
+        Returns:
+            [B] distances.
 
         Raises:
             ValueError: The pictures differ in size, or are smaller than MIN_LPIPS_SIDE.

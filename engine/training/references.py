@@ -130,8 +130,10 @@ class References:
         return round(float(np.exp(rng.uniform(np.log(fewest), np.log(most)))))
 
     def lift_options(self, subject: Subject, view: int) -> LiftOptions:
-        """Get the options of one view's lift. A small budget gets a coarser grid of labels and
-        depths too."""
+        """Get the options of one view's lift.
+
+        A small budget gets a coarser grid of labels and depths too.
+        """
         budget = self.budget(subject, view)
         pixels = max(_MIN_PIXELS, round(_PIXELS_PER_GAUSSIAN * budget))
         return LiftOptions(
@@ -148,8 +150,10 @@ class References:
         return self.cache / name[:2] / f"{name}.safetensors"
 
     def refusal(self, subject: Subject, view: int) -> str | None:
-        """Get the reason why :meth:`inputs` fails, or None if it succeeds; fast for cached
-        results."""
+        """Get the reason why :meth:`inputs` fails, or None if it succeeds.
+
+        It is fast for cached results.
+        """
         path = self._path(subject, view)
         if path is not None and path.is_file() and not (self.seen and _missing(path)):
             return None
@@ -191,8 +195,10 @@ class References:
         return replace(made, seen=np.asarray(seen / np.float32(255.0), np.float32), note=note)
 
     def _looked_up(self, subject: Subject, reference: int, made: PreparedReference) -> FloatArray:
-        """Colours from other views; nothing for a body that is not the true one, whose places are
-        not known well enough."""
+        """Colours from other views.
+
+        Zeros for a body that is not the true one, whose places are not known well enough.
+        """
         if not made.fit.true:
             return np.zeros((len(made.inputs.base), 4), np.float32)
         truth = TargetViews(self.body, subject, reference, made.fit)

@@ -41,7 +41,7 @@ class ShownView:
 
     @property
     def tiles(self) -> list[tuple[str, FloatArray]]:
-        """Captions and pictures, from left to right."""
+        """Captions and pictures [H, W, 3] in 0..1, from left to right."""
         error = np.clip(ERROR_GAIN * np.abs(self.after - self.truth), 0.0, 1.0)
         return [
             (f"{self.kind}: truth", self.truth),
@@ -67,8 +67,10 @@ class SheetRow:
 
 
 def draw_sample_sheet(rows: Sequence[SheetRow], height: int = 256, most: int = 2900) -> FloatArray:
-    """Draw samples one below the other: the photo, then for each view the truth, the lift, the
-    network and the network's error.
+    """Draw samples one below the other.
+
+    Each shows the photo, then for each view the truth, the lift, the network and the network's
+    error.
 
     Args:
         rows: At least one sample.
@@ -144,8 +146,10 @@ def _fitting(text: str, width: int, font: Font) -> str:
 
 
 def _scaled(picture: FloatArray, height: int) -> Image.Image:
-    """Scaled to a height; enlarged pictures keep their pixels, so that nothing looks smoother than
-    it is."""
+    """Scaled to a height.
+
+    Enlarged pictures keep their pixels, so that nothing looks smoother than it is.
+    """
     image = Image.fromarray(np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8))
     width = max(1, round(image.width * height / image.height))
     larger = height > image.height

@@ -150,8 +150,10 @@ def _step_sample(sample: TrainingSample, body: Body) -> StepSample:
 
 
 def _groups(sample: TrainingSample, body: Body, greys: np.ndarray[Any, Any]) -> list[ViewGroup]:
-    """Views by pose and size, so that the reader places each pose's triangles once: the network's
-    output does not move them."""
+    """Views by pose and size, so that the reader places each pose's triangles once.
+
+    The network's output does not move them.
+    """
     views, base = sample.views, sample.inputs.base
     left, out = list(range(len(views))), []
     while left:
@@ -251,8 +253,17 @@ class Objective:
 
 
 def parameter_groups(module: torch.nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
-    """Group trained parameters for the optimiser: matrices and kernels decay; biases, norms and
-    learned tokens do not."""
+    """Group trained parameters for the optimiser.
+
+    Matrices and kernels decay; biases, norms and learned tokens do not.
+
+    Args:
+        module: With the parameters.
+        config: Of the run.
+
+    Returns:
+        ``params`` and ``weight_decay`` of each group, as torch's optimisers take them.
+    """
     decaying: list[Tensor] = []
     others: list[Tensor] = []
     for name, parameter in module.named_parameters():

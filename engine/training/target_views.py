@@ -28,8 +28,10 @@ class TargetViews:
         self._posed = {subject.views[reference].pose: np.asarray(vertices, np.float32)}
 
     def usable(self, row: int) -> bool:
-        """Whether the body of a view is known: a body other than the true one is unknown in other
-        poses."""
+        """Whether the body of a view is known.
+
+        A body other than the true one is unknown in other poses.
+        """
         return self.fit.true or self.subject.views[row].pose in self._posed
 
     def view(self, row: int, size: int, margin: float) -> TargetView:

@@ -35,7 +35,14 @@ class ConvBlock(nn.Module):
         self.mlp = _mlp(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [B, C, H, W] to the same shape."""
+        """Apply the block.
+
+        Args:
+            x: [B, C, H, W].
+
+        Returns:
+            [B, C, H, W].
+        """
         out: Tensor = self.mlp(self.norm(self.spread(x).permute(0, 2, 3, 1)))
         return x + out.permute(0, 3, 1, 2)
 
@@ -51,7 +58,14 @@ class AttentionBlock(nn.Module):
         self.mlp = _mlp(width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map [B, C, H, W] to the same shape."""
+        """Apply the block.
+
+        Args:
+            x: [B, C, H, W].
+
+        Returns:
+            [B, C, H, W].
+        """
         height, width = x.shape[2:]
         tokens: Tensor = x.flatten(2).transpose(1, 2)
         heads = self.query_key_value(self.norm_attention(tokens)).unflatten(2, (3, HEADS, -1))
@@ -105,7 +119,14 @@ class CompactEncoder(Encoder):
         self.apply(_first_weights)
 
     def features(self, images: Tensor) -> Tensor:
-        """Compute [B, C, S / stride, S / stride] of normalised pictures [B, 3, S, S]."""
+        """Compute features of normalised pictures.
+
+        Args:
+            images: [B, 3, S, S].
+
+        Returns:
+            [B, C, S / stride, S / stride].
+        """
         x = self.stem(images)
         levels = [self.stages[0](x)]
         for narrower, stage in zip(self.narrower, self.stages[1:], strict=True):

@@ -40,10 +40,23 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
-        """Compute features of normalised pictures, as :meth:`forward` returns them."""
+        """Compute features of normalised pictures.
+
+        Args:
+            images: [B, 3, S, S], normalised by the backbone's mean and deviation.
+
+        Returns:
+            [B, C, S / stride, S / stride].
+        """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Compute features [B, C, S / stride, S / stride] of pictures [B, 3, S, S], RGB in 0..1.
+        """Compute features of pictures.
+
+        Args:
+            images: [B, 3, S, S] sRGB in 0..1.
+
+        Returns:
+            [B, C, S / stride, S / stride].
 
         Raises:
             LikenessError: The pictures or the features differ in size from the config.

@@ -57,7 +57,14 @@ class HubEncoder(Encoder):
             mask.requires_grad_(False)
 
     def features(self, images: Tensor) -> Tensor:
-        """Compute features [B, C, h, w] of normalised pictures [B, 3, S, S]."""
+        """Compute features of normalised pictures.
+
+        Args:
+            images: [B, 3, S, S].
+
+        Returns:
+            [B, C, S / stride, S / stride].
+        """
         tokens: Tensor = self.backbone(pixel_values=images).last_hidden_state
         cells = self.config.image_size // self.config.stride
         patches = tokens[:, tokens.shape[1] - cells * cells :]

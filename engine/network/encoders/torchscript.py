@@ -49,7 +49,13 @@ class TorchScriptEncoder(Encoder):
         self.backbone = load_torchscript(self.path)
 
     def features(self, images: Tensor) -> Tensor:
-        """Compute features [B, C, h, w] of normalised pictures [B, 3, S, S].
+        """Compute features of normalised pictures.
+
+        Args:
+            images: [B, 3, S, S].
+
+        Returns:
+            [B, C, h, w].
 
         Raises:
             LikenessError: The module does not take these pictures, or returns something else.
