@@ -68,8 +68,12 @@ class _Lines:
 
 
 def read_bvh(path: Path) -> SkeletonMotion:
-    """Read a skeleton and its motion, in the file's axes and units. End sites count as bones,
-    named ``<parent>.end``, so that the last bones have a direction.
+    """Read a skeleton and its motion, in the file's axes and units.
+
+    End sites count as bones, named ``<parent>.end``, so that the last bones have a direction.
+
+    Args:
+        path: the BVH file.
 
     Raises:
         LikenessError: names the file, the line and what is wrong with it.

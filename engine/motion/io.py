@@ -64,11 +64,14 @@ def save_motion(
     """Write a tracked motion atomically.
 
     Args:
+        motion: the motion.
+        path: the .npz file.
         body: the body that was fitted (its expressions, its identity, its rest pelvis).
         notes: short texts to store under their own names, such as ``source`` and ``lens``.
 
     Raises:
         LikenessError: the folder is missing, full or read-only.
+        ValueError: a note has the name of a motion key.
     """
     _, joints = body.shaped(np.asarray(motion.betas))
     camera = motion.camera
@@ -191,7 +194,7 @@ class PoseFrames:
     """The poses of a file.
 
     Attributes:
-        full_pose: [T, 55, 3] axis-angle.
+        full_pose: [T, 55, 3] axis-angle, radians.
         transl: [T, 3] metres.
         expression: [T, E] weights.
     """
@@ -241,6 +244,8 @@ def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
     Each array is flat, [J, 3], [T, n] or [T, J, 3]; one frame stands for all.
 
     Args:
+        arrays: the file's arrays by key.
+        path: the file, for messages.
         num_expression: size of the body's expression basis. An expression of another size
             belongs to another basis and is left out, with a warning; the jaw joint then opens
             the mouth.
@@ -306,6 +311,7 @@ def load_motion(path: Path, num_expression: int) -> Motion:
     second and, with a warning, a default camera.
 
     Args:
+        path: the .npz file.
         num_expression: as for :func:`pose_frames`.
 
     Raises:

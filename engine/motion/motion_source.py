@@ -48,10 +48,11 @@ def read_motion(
     """Read SMPL-X's, SMPL-H's or SMPL's poses from an .npz, or an .npy of a known layout.
 
     Args:
+        path: the file.
         num_expression: size of the avatar's expression basis; others are left out with a note.
         up: the file's axis that points up (``y``, ``z`` or ``-y``), or ``auto``.
         hands: as for :func:`.smplx_keys.standardize_keys`.
-        mean_hands: the same.
+        mean_hands: as for :func:`.smplx_keys.standardize_keys`.
 
     Raises:
         LikenessError: names the file and what is wrong with it.

@@ -43,11 +43,11 @@ class TargetAvatar:
     """The avatar that is to move.
 
     Attributes:
-        joints: [55, 3] in its T-pose.
-        sole: height of the lowest vertex in the T-pose.
-        pelvis: [3] where its pelvis is now.
-        front: [3] where that looks.
-        floor: height of what it stands on now.
+        joints: [55, 3] in its T-pose, metres.
+        sole: height of the lowest vertex in the T-pose, metres.
+        pelvis: [3] where its pelvis is now, metres.
+        front: [3] the direction its pelvis faces now.
+        floor: height of what it stands on now, metres.
         expressions: the names of its expression basis.
     """
 
@@ -63,7 +63,7 @@ class TargetAvatar:
         """The inverse of :meth:`to_json`.
 
         Raises:
-            LikenessError: it is not complete.
+            LikenessError: the data are incomplete.
         """
         try:
             target = TargetAvatar(
@@ -113,7 +113,16 @@ def joints_over_time(
 
 
 def sole_heights(R: FloatArray, heads: FloatArray, target: TargetAvatar) -> FloatArray:
-    """[T, 2] heights of the lowest point of the left and the right sole, metres."""
+    """Heights of the lowest points of both soles.
+
+    Args:
+        R: [T, 55, 3, 3] world rotations of the joints.
+        heads: [T, 55, 3] joint positions, metres, y up.
+        target: the avatar.
+
+    Returns:
+        [T, 2] metres, left and right.
+    """
     lowest = []
     for side in ("left", "right"):
         points = []
@@ -126,14 +135,28 @@ def sole_heights(R: FloatArray, heads: FloatArray, target: TargetAvatar) -> Floa
 
 
 def floor_height(full_pose: FloatArray, transl: FloatArray, target: TargetAvatar) -> float:
-    """Height, metres, of the floor under the lower foot in most poses [T, 55, 3], [T, 3]."""
+    """Height of the floor, metres: where the lower foot stands in most poses.
+
+    Args:
+        full_pose: [T, 55, 3] axis-angle, radians.
+        transl: [T, 3] metres.
+        target: the avatar.
+    """
     R, heads = joints_over_time(full_pose, transl, target.joints)
     return float(np.percentile(sole_heights(R, heads, target).min(1), ON_FLOOR))
 
 
 def step_scale(motion: Motion, pelvis: FloatArray, target: TargetAvatar) -> float:
-    """Factor on the path at which the foot on the floor slides least on the target's legs; 1
-    where the motion stays in place."""
+    """Factor on the path that makes the foot on the floor slide least.
+
+    Args:
+        motion: the motion.
+        pelvis: [3] rest pelvis of the body that moved, metres.
+        target: the avatar, whose legs are used.
+
+    Returns:
+        The factor; 1 where the motion stays in place.
+    """
     R, heads = joints_over_time(motion.full_pose, 0 * motion.transl, target.joints)
     lower = sole_heights(R, heads, target).argmin(1)
     feet = heads[:, [JOINT_INDEX["left_foot"], JOINT_INDEX["right_foot"]]]
@@ -196,8 +219,9 @@ def _facing(motion: Motion, pelvis: FloatArray, front: FloatArray) -> Motion:
 
 
 def loop_motion(motion: Motion) -> Motion:
-    """Blend the end of a motion into its beginning: the last frame becomes the first one again,
-    farther along the path.
+    """Blend the end of a motion into its beginning.
+
+    The last frame becomes the first one again, farther along the path.
 
     Raises:
         LikenessError: the motion is too short.
@@ -223,7 +247,8 @@ def smooth_motion(motion: Motion, seconds: float) -> Motion:
     """Remove quick movements, except across cuts.
 
     Every value becomes the mean of those around it, weighted by a Gaussian of that standard
-    deviation; it is symmetric in time, so nothing lags."""
+    deviation; it is symmetric in time, so nothing lags.
+    """
     sigma = seconds * motion.frame_rate
     if sigma <= 0 or len(motion) < 3:
         return motion
@@ -243,7 +268,15 @@ def smooth_motion(motion: Motion, seconds: float) -> Motion:
 
 
 def gaussian_blur(values: FloatArray, sigma: float) -> FloatArray:
-    """``values`` [T, ...] under a Gaussian of ``sigma`` frames; ends go on as they came."""
+    """Blur values over time with a Gaussian; both ends are extrapolated.
+
+    Args:
+        values: [T, ...] in any unit.
+        sigma: standard deviation in frames.
+
+    Returns:
+        [T, ...] in the same unit.
+    """
     count = len(values)
     reach = max(1, min(int(np.ceil(4 * sigma)), count - 1))
     if count < 3:
@@ -261,7 +294,14 @@ def gaussian_blur(values: FloatArray, sigma: float) -> FloatArray:
 
 
 def align_quat_signs(quats: FloatArray) -> FloatArray:
-    """Quaternions [T, ..., 4] with the signs that change least from frame to frame."""
+    """Flip quaternions so that their signs change least from frame to frame.
+
+    Args:
+        quats: [T, ..., 4].
+
+    Returns:
+        [T, ..., 4].
+    """
     flips = np.ones(quats.shape[:-1])
     if len(quats) > 1:
         dots = (quats[1:] * quats[:-1]).sum(-1)
@@ -277,7 +317,18 @@ def foot_lock_offsets(
     transl_after: FloatArray,
     target: TargetAvatar,
 ) -> FloatArray:
-    """Offsets [T, 3], metres, that put the lower foot back where it was before."""
+    """Offsets that put the lower foot back where it was before.
+
+    Args:
+        pose_before: [T, 55, 3] axis-angle, radians.
+        transl_before: [T, 3] metres.
+        pose_after: [T, 55, 3] axis-angle, radians.
+        transl_after: [T, 3] metres.
+        target: the avatar.
+
+    Returns:
+        [T, 3] metres.
+    """
     R, was = joints_over_time(pose_before, transl_before, target.joints)
     _, now = joints_over_time(pose_after, transl_after, target.joints)
     lower = sole_heights(R, was, target).argmin(1)

@@ -21,6 +21,8 @@ def save_pose(pose: Pose, path: Path, body: Body | None = None) -> None:
     """Write one frame under SMPL-X's keys, [1, n] each, float32.
 
     Args:
+        pose: the pose.
+        path: the .npz file.
         body: whose expressions these are; they are then named in the file, and ``jaw_pose`` also
             opens for what the jaw expressions do, which other SMPL-X readers expect.
     """
@@ -33,9 +35,10 @@ def load_pose(path: Path, num_expression: int, frame: int = 0) -> Pose:
     """Read one frame; what the file lacks stays at rest.
 
     Args:
+        path: the file.
         num_expression: size of the body's expression basis. An expression of another size
             belongs to another basis and is left out, with a warning.
-        frame: which frame of a sequence.
+        frame: which frame of a sequence, from 0.
 
     Raises:
         LikenessError: no such file or frame, or arrays of a wrong size.

@@ -120,7 +120,14 @@ def retarget_skeleton(
 def motion_from_poses(
     full_pose: FloatArray, transl: FloatArray, num_expression: int, frame_rate: float
 ) -> Motion:
-    """Poses [T, 55, 3] and positions [T, 3] as a motion with defaults for everything else."""
+    """A motion of the given poses, with defaults for everything else.
+
+    Args:
+        full_pose: [T, 55, 3] axis-angle, radians.
+        transl: [T, 3] metres.
+        num_expression: size of the expression basis; all weights are zero.
+        frame_rate: frames per second.
+    """
     count = len(transl)
     return Motion(
         betas=np.zeros(0),

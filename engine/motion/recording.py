@@ -36,7 +36,7 @@ def export_recording(recording: Arrays, up: str = "y") -> Arrays:
             [T, 3], ``joints`` [55, 3] of the T-pose, all in engine axes, ``expression`` [T, E]
             with ``expression_names`` and ``frame_rate``; ``person``, the bytes of the avatar
             without its splats, where the scene has them.
-        up: ``z`` turns it all so that z points up, as in AMASS.
+        up: ``z`` turns everything so that z points up, as in AMASS.
     """
     joints = np.asarray(recording["joints"], np.float64)
     pelvis = joints[0]

@@ -54,14 +54,14 @@ def trim(
     Args:
         motion: the motion.
         start: seconds, counted from the first frame.
-        end: the same; None for the last frame.
+        end: seconds, likewise; None for the last frame.
         every: keep every n-th frame.
         fps: frames per second of the result. Its poses are interpolated; the motion keeps its
             speed.
         speed: 0.5 is half as fast.
 
     Raises:
-        LikenessError: there are no frames between ``start`` and ``end``, or too many in the result.
+        LikenessError: no frames lie between ``start`` and ``end``, or the result has too many.
     """
     rate = motion.frame_rate
     seconds = len(motion) / rate
@@ -152,7 +152,13 @@ def _turned_about_origin(motion: Motion, turn: FloatArray, pelvis: FloatArray) -
 
 
 def make_upright(motion: Motion, pelvis: FloatArray, up: str) -> Motion:
-    """Turn a motion whose ``up`` axis (``UPRIGHT``) points up to y up."""
+    """Turn a motion whose ``up`` axis points up so that y points up.
+
+    Args:
+        motion: the motion.
+        pelvis: [3] rest pelvis of the body that moved, metres.
+        up: a key of ``UPRIGHT``.
+    """
     return motion if up == "y" else _turned_about_origin(motion, UPRIGHT[up], pelvis)
 
 
@@ -162,7 +168,13 @@ def facing_direction(pose: Pose) -> FloatArray:
 
 
 def turn_to_heading(motion: Motion, pelvis: FloatArray, heading: FloatArray) -> Motion:
-    """Turn the motion about y so that its first frame faces along ``heading`` [3]."""
+    """Turn the motion about y so that its first frame faces along a heading.
+
+    Args:
+        motion: the motion, y up.
+        pelvis: [3] rest pelvis of the body that moved, metres.
+        heading: [3] direction; only x and z count.
+    """
     front = facing_direction(motion.pose(0))
     angle = np.arctan2(heading[0], heading[2]) - np.arctan2(front[0], front[2])
     turn = axis_angle_to_matrix(np.array([0.0, angle, 0.0]))
@@ -175,17 +187,26 @@ def place_on_avatar(
     """The motion's pelvis path for the avatar: scaled about a point, its own pelvis on it.
 
     Args:
-        pelvis: [3] the pelvis at rest of the body that moved, to which ``transl`` is added.
+        motion: the motion.
+        avatar: the avatar that is to move.
+        pelvis: [3] rest pelvis of the body that moved, metres; ``transl`` is added to it.
         scale: the avatar's leg length over that body's.
-        about: [3] the point that stays. Scaled about a camera, the pelvis keeps its pixel and the
-            legs their length in the picture.
+        about: [3] the fixed point, metres. Scaled about a camera, the pelvis keeps its pixel and
+            the legs their length in the picture.
     """
     path = about + scale * (motion.transl + pelvis - about)
     return replace(motion, transl=path - avatar.body.J_template[0])
 
 
 def align_to_camera(motion: Motion, avatar: Avatar, pelvis: FloatArray, scale: float) -> Motion:
-    """Put the avatar where the motion's camera saw the person."""
+    """Put the avatar where the motion's camera saw the person.
+
+    Args:
+        motion: the motion, with its camera.
+        avatar: the avatar that is to move.
+        pelvis: [3] rest pelvis of the body that moved, metres.
+        scale: the avatar's leg length over that body's.
+    """
     return place_on_avatar(motion, avatar, pelvis, scale, camera_position(motion.camera))
 
 

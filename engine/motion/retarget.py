@@ -94,11 +94,14 @@ def retarget_motion(
     """Retarget a source motion to SMPL-X.
 
     Args:
-        joints: [55, 3] the target's joints in its T-pose, engine axes.
+        source: the skeleton's motion.
+        match: which bone is which joint.
+        joints: [55, 3] the target's joints in its T-pose, metres, engine axes.
         rest: one of ``RESTS``.
 
     Raises:
         LikenessError: the source's bones have no length.
+        ValueError: ``rest`` is not one of ``RESTS``.
     """
     if rest not in RESTS:
         raise ValueError(f"rest must be one of {RESTS}")
@@ -156,8 +159,10 @@ def _axis_name(axis: FloatArray) -> str:
 
 
 def _facing(heads: dict[str, FloatArray]) -> FloatArray:
-    """[3, 3] our T-pose's axes to how the source stands at rest: about the upright axis alone
-    where it stands, else all of it."""
+    """[3, 3] from our T-pose's axes to how the source stands at rest.
+
+    A turn about the upright axis alone where it stands, else the whole rotation.
+    """
     left = heads["left_hip"] - heads["right_hip"]
     if np.linalg.norm(left) < 1e-9:
         left = heads["left_shoulder"] - heads["right_shoulder"]

@@ -45,7 +45,11 @@ class SkeletonMotion:
         return len(self.R)
 
     def turned(self, turn: FloatArray) -> SkeletonMotion:
-        """All of it, rest included, turned by [3, 3]."""
+        """The motion and its rest pose, turned.
+
+        Args:
+            turn: [3, 3] rotation in the skeleton's axes.
+        """
         rest = self.skeleton
         return SkeletonMotion(
             Skeleton(rest.names, rest.parents, rest.heads @ turn.T, turn @ rest.R),
@@ -68,7 +72,8 @@ def forward_kinematics(
 
     Args:
         offsets: [N, 3] or [T, N, 3] from the parent's joint; of roots, from the origin.
-        local: [T, N, 3, 3] relative to the parent.
+        parents: index of each bone's parent, -1 without; parents come first.
+        local: [T, N, 3, 3] rotations relative to the parent.
 
     Returns:
         R [T, N, 3, 3] and heads [T, N, 3] in the world.

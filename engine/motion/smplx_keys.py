@@ -114,9 +114,11 @@ class HandModel:
 def standardize_keys(
     arrays: Arrays, path: Path, hands: HandModel | None = None, mean_hands: bool = False
 ) -> tuple[Arrays, tuple[str, ...]]:
-    """The arrays under the names of :data:`ROWS`, and what the user should know.
+    """The arrays under the names of :data:`ROWS`, and notes for the user.
 
     Args:
+        arrays: the file's arrays by key.
+        path: the file, for messages.
         hands: for hands as components, or counted from the mean hand.
         mean_hands: the file's hand rotations are added to the mean hand (``flat_hand_mean=False``
             of the smplx package). They become absolute ones, from the flat hand.
@@ -209,7 +211,14 @@ def _hand(
 
 
 def columns_to_arrays(values: np.ndarray[Any, Any], path: Path) -> Arrays:
-    """The keys of a plain array [T, n], or [T, J, 3] of whole poses.
+    """Split a plain array of poses into keys.
+
+    Args:
+        values: [T, n], or [T, J, 3] of whole poses.
+        path: the file, for messages.
+
+    Returns:
+        [T, n] by key.
 
     Raises:
         LikenessError: the number of columns is not that of a known layout.

@@ -124,11 +124,12 @@ def build_pose(name: str, body: Any, place: Pose | None = None) -> Pose:
     """One of :func:`named_poses` with a neutral expression, at the origin and facing +z.
 
     Args:
+        name: of the pose.
         body: the :class:`Body` it is for.
         place: take position, direction and expression from this pose instead (say, the photo's).
 
     Raises:
-        LikenessError: no pose of that name; lists those there are.
+        LikenessError: the library has no pose of that name; lists those it has.
     """
     entry = find_pose(name)
     start = Pose.rest(body.num_expression)
@@ -147,7 +148,7 @@ def find_pose(name: str) -> NamedPose:
     """One of :func:`named_poses`.
 
     Raises:
-        LikenessError: no pose of that name; lists those there are.
+        LikenessError: the library has no pose of that name; lists those it has.
     """
     found: NamedPose = _of(named_poses(), name, "pose")
     return found
@@ -157,14 +158,14 @@ def find_expression(name: str) -> NamedExpression:
     """One of :func:`named_expressions`.
 
     Raises:
-        LikenessError: no expression of that name; lists those there are.
+        LikenessError: the library has no expression of that name; lists those it has.
     """
     found: NamedExpression = _of(named_expressions(), name, "expression")
     return found
 
 
 def build_expression(name: str, body: Any) -> FloatArray:
-    """[E] the weights of one of :func:`named_expressions`, for the :class:`Body` it is for.
+    """[E] weights, 0..1, of one of :func:`named_expressions`, for the given :class:`Body`.
 
     Raises:
         LikenessError: no expression of that name, or a body that lacks one of ARKit's names.
@@ -202,7 +203,7 @@ def _both_hands(entry: Mapping[str, Any]) -> dict[str, FloatArray]:
 def _body_joints(
     entry: Mapping[str, Any], hands: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, FloatArray]:
-    """Axis-angles [3] of all joints but the face's; joints that nothing is said about are zero."""
+    """Axis-angles [3] of all joints but the face's; joints not listed are zero."""
     out = {name: np.zeros(3) for name in JOINT_NAMES if name not in FACE_JOINTS}
     for name in TRUNK:
         if name in entry:
@@ -227,8 +228,10 @@ def _body_joints(
 
 
 def _both_sides(weights: Mapping[str, float]) -> dict[str, float]:
-    """``mouthSmile`` stands for ``mouthSmileLeft`` and ``mouthSmileRight``; a side given by
-    itself takes its place there."""
+    """Expand names without a side: ``mouthSmile`` is ``mouthSmileLeft`` and ``mouthSmileRight``.
+
+    A side given by its own name takes precedence.
+    """
     out: dict[str, float] = {}
     for name, value in weights.items():
         if name not in ARKIT_EXPRESSIONS:

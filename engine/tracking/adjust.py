@@ -65,11 +65,17 @@ class Adjustment:
 
     @staticmethod
     def from_answer(answer: Mapping[str, Any], track: Track) -> Adjustment:
-        """Of the JSON ``{"landmarks": {"left_elbow": [x, y]}}`` or ``{"pose": {"full_pose":
-        [[x, y, z], ...], "transl": [x, y, z]}}``; the expression stays the track's.
+        """Read the corrections from JSON.
+
+        ``{"landmarks": {"left_elbow": [x, y]}}`` or ``{"pose": {"full_pose": [[x, y, z], ...],
+        "transl": [x, y, z]}}``; the expression stays the track's.
+
+        Args:
+            answer: the decoded JSON.
+            track: the fit that was corrected.
 
         Raises:
-            LikenessError: it is neither.
+            LikenessError: the JSON is neither.
         """
         try:
             points = {
@@ -102,11 +108,14 @@ def apply_adjustment(
     adjustment: Adjustment,
     fov: float | None = None,
 ) -> tuple[Track, Observation]:
-    """The track and the observation with what the user corrected.
+    """The track and the observation with the user's corrections.
 
     Args:
         track: the fit that was corrected.
+        observation: what that fit was made from.
+        portrait: the photo.
         body: with its shape basis, or, to keep the shape, personalised.
+        adjustment: the corrections.
         fov: as for the fit before.
 
     Raises:
@@ -122,11 +131,17 @@ def apply_adjustment(
 def override_landmarks(
     observation: Observation, track: Track, body: Body, landmarks: Mapping[int, FloatArray]
 ) -> Observation:
-    """An observation that sees the ``landmarks`` for sure, where the user has put them.
+    """An observation that sees landmarks with certainty where the user put them.
 
     The metric landmarks, which give the limbs' directions, follow: a limb with a moved end spans
-    what the picture shows sideways and, towards or away from the camera as before, whatever its
-    length leaves in depth. A hand that was not found at its corrected wrist is dropped.
+    sideways what the picture shows; the rest of its length goes into depth, towards or away from
+    the camera as before. A hand that was not found at its corrected wrist is dropped.
+
+    Args:
+        observation: before the correction.
+        track: the fit that was corrected.
+        body: with its shape basis, or personalised.
+        landmarks: number of a body landmark -> its place [2] in pixels of ``Portrait.rgb``.
     """
     pose, visibility = observation.pose.copy(), observation.pose_visibility.copy()
     world = observation.pose_world.copy()
@@ -161,7 +176,7 @@ def override_landmarks(
 def _posed(
     track: Track, observation: Observation, portrait: Portrait, body: Body, pose: Pose
 ) -> Track:
-    """The track of a body that stands as the user has put it."""
+    """The track of a body that stands where the user put it."""
     evidence, _ = gather_evidence(observation, portrait.rgb, track.camera, body)
     betas = track.betas[: body.num_betas]
     state = FitState(pose.transl, pose.full_pose, betas, pose.expression)

@@ -161,7 +161,11 @@ class BodyPoints:
         return replace(self, rest=self.rest + self.weight[:, None] * shift[self.point])
 
     def take(self, index: IntArray) -> BodyPoints:
-        """The points at ``index`` (unique), in its order."""
+        """A selection of the points, in the order of the indices.
+
+        Args:
+            index: [n] unique indices of points.
+        """
         order = np.full(self.count, -1)
         order[index] = np.arange(len(index))
         rows = np.flatnonzero(order[self.point] >= 0)

@@ -28,8 +28,8 @@ class Checkpoint:
 
     Args:
         path: the file.
-        key: says what the work is of; a file with another key is not used.
-        every: seconds between two writings.
+        key: identifies the work; a file with another key is not used.
+        every: seconds between two writes.
     """
 
     def __init__(self, path: Path, key: str, every: float = 5.0) -> None:

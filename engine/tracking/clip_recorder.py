@@ -76,12 +76,13 @@ class _Waiting:
 
 
 class Recorder:
-    """Takes the frames of a clip in order: :meth:`seen`, :meth:`missing`, :meth:`cut`; then
-    :meth:`finish`.
+    """Takes the frames of a clip in order.
+
+    Call :meth:`seen`, :meth:`missing` or :meth:`cut` for each, and :meth:`finish` at the end.
 
     Attributes:
         results: the frames that are final.
-        shot: number of the present one.
+        shot: number of the current shot.
     """
 
     def __init__(self, fitter: FrameFitter, frame_rate: float) -> None:
@@ -187,7 +188,7 @@ class Recorder:
             )
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Everything, as plain arrays."""
+        """The whole state as plain arrays, [...] each, by name."""
         out: dict[str, NDArray[Any]] = {"state": np.array([self.shot, self._gap])}
         if self.results:
             for name in FrameResult.__dataclass_fields__:
@@ -206,7 +207,11 @@ class Recorder:
         return out
 
     def restore(self, saved: dict[str, NDArray[Any]]) -> None:
-        """Go back to a :meth:`snapshot`."""
+        """Go back to a :meth:`snapshot`.
+
+        Args:
+            saved: the snapshot's arrays, [...] each, by name.
+        """
         self.shot, self._gap = (int(v) for v in saved["state"])
         columns = [
             saved[f"result_{n}"] for n in FrameResult.__dataclass_fields__ if f"result_{n}" in saved

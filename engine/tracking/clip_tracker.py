@@ -121,7 +121,7 @@ class ClipTracker:
         self.recorder.missing()
 
     def snapshot(self) -> Sections:
-        """Everything that the next frame depends on."""
+        """Everything that the next frame depends on, as arrays in sections."""
         counts = [self.number, self.people, self._absent, self._failed]
         memory = self.fitter.memory
         kept: dict[str, NDArray[Any]] = {

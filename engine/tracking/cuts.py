@@ -41,7 +41,11 @@ class FrameSignature:
 
     @staticmethod
     def of(rgb: FloatArray) -> FrameSignature:
-        """The signature of a picture [H, W, 3] in 0..1."""
+        """The signature of a picture.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+        """
         step = max(1, min(rgb.shape[:2]) // 128)
         small = resize(np.ascontiguousarray(rgb[::step, ::step]), _SIDE, _SIDE, "area")
         grey = gaussian_filter(small.astype(np.float64).mean(2), 1.0)

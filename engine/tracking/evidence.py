@@ -151,8 +151,10 @@ class Evidence:
         return [LandmarkTerm(points, target, weight, self.camera, self.face_scale, radius)]
 
     def contact_term(self) -> list[FitTerm]:
-        """Hands that touch the face in the photo touch it in depth: the nearest pairs of
-        landmarks stand equally far from the camera."""
+        """Hands that touch the face in the photo touch it in depth.
+
+        The nearest pairs of landmarks stand equally far from the camera.
+        """
         if self.observation.face is None or not self.hands:
             return []
         landmarks = require_landmarks(self.body)
@@ -179,7 +181,12 @@ class Evidence:
         return [DepthTerm(points, face, S.contact_thickness, weight)]
 
     def pose_term(self, radius: float, rows: IntArray | None = None) -> list[FitTerm]:
-        """Body landmarks, robust ``radius`` in shoulder widths; only ``rows`` [n] when given."""
+        """Body landmarks.
+
+        Args:
+            radius: of the robust loss, in shoulder widths.
+            rows: [n] numbers of the landmarks to use; all by default.
+        """
         weight = (
             self.pose_weight
             if rows is None
@@ -241,7 +248,12 @@ class Evidence:
         )
 
     def hand_points(self, left: bool, rows: IntArray | None = None) -> BodyPoints:
-        """The 21 points of a hand, or ``rows`` [n] of them."""
+        """The points of a hand on the body.
+
+        Args:
+            left: which hand.
+            rows: [n] which of its 21 points; all by default.
+        """
         landmarks = require_landmarks(self.body)
         joint, offset = np.asarray(landmarks.hand_joint), np.asarray(landmarks.hand_offset)
         if not left:
@@ -353,8 +365,11 @@ class Evidence:
 
 
 def trunk_ellipsoids(body: Body) -> list[tuple[int, FloatArray, FloatArray]]:
-    """Joint, centre [3] and radii [3] (metres, the joint's rest frame) of chest and belly, as
-    wide and deep as the body is there, with half a forearm around them."""
+    """Ellipsoids of chest and belly, as wide and deep as the body, plus half a forearm.
+
+    Returns:
+        Joint, centre [3] and radii [3] of each, in metres, in the joint's rest frame.
+    """
     spine = [JOINT_INDEX[name] for name in ("pelvis", "spine1", "spine2", "spine3")]
     sides = [JOINT_INDEX[name] for name in ("left_collar", "right_collar")]
     of_trunk = np.asarray(body.weights)[:, spine + sides].sum(1) > 0.7
@@ -376,11 +391,11 @@ def trunk_ellipsoids(body: Body) -> list[tuple[int, FloatArray, FloatArray]]:
 
 
 def choose_framing(observation: Observation, camera: Camera) -> str:
-    """``full`` when a knee or an ankle is seen in the frame, ``half`` with hips, elbows or
-    wrists, otherwise ``head``.
+    """How much of the person the picture shows: ``full``, ``half`` or ``head``.
 
-    Close portraits of head and shoulders, where detectors hallucinate elbows in the hair, are
-    ``head`` unless a hand is seen.
+    ``full`` when a knee or an ankle is seen in the frame, ``half`` with hips, elbows or wrists,
+    otherwise ``head``. Close portraits of head and shoulders, where detectors hallucinate elbows
+    in the hair, are ``head`` unless a hand is seen.
     """
     inside = in_frame(observation, camera)
     seen = inside & (observation.pose_visibility > 0.35)
@@ -437,8 +452,12 @@ def pose_weights(observation: Observation, camera: Camera, framing: str) -> Floa
 
 
 def metric_yaw(observation: Observation, pair: IntArray) -> float:
-    """Radians about +y that a left and a right metric landmark stand turned, 0 facing the
-    camera."""
+    """Turn about +y of a left and a right metric landmark, radians, 0 facing the camera.
+
+    Args:
+        observation: with the metric landmarks.
+        pair: [2] numbers of the left and the right landmark.
+    """
     across = observation.pose_world[pair[0]] - observation.pose_world[pair[1]]
     return float(np.arctan2(-across[2], across[0]))
 

@@ -25,8 +25,10 @@ TABLE = Path(__file__).with_name("face_bias.csv")
 
 @lru_cache
 def load_shifts() -> dict[tuple[int, int], tuple[float, float, float]]:
-    """Right and left landmark (twice the same in the middle of the face): millimetres towards the
-    middle of the face, upwards, and forwards, in the rest pose."""
+    """Shifts by pair of right and left landmark (the same twice in the middle of the face).
+
+    Millimetres towards the middle of the face, upwards, and forwards, in the rest pose.
+    """
     with TABLE.open(newline="") as file:
         rows = list(csv.DictReader(file))
     return {
@@ -40,7 +42,14 @@ def load_shifts() -> dict[tuple[int, int], tuple[float, float, float]]:
 
 
 def face_shift(rest: FloatArray) -> FloatArray:
-    """Shifts [N, 3], metres, to add to the rest positions [N, 3] of the first N face landmarks."""
+    """Shifts of the first N face landmarks.
+
+    Args:
+        rest: [N, 3] metres, their positions in the rest pose.
+
+    Returns:
+        [N, 3] metres to add to them.
+    """
     out = np.zeros((len(rest), 3))
     for pair, (inwards, upwards, forwards) in load_shifts().items():
         for row in set(pair):

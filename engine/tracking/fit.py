@@ -64,6 +64,7 @@ def choose_camera(portrait: Portrait, fov: float | None) -> Camera:
     """The photo's camera.
 
     Args:
+        portrait: the photo.
         fov: angle in degrees that the longer side of the photo spans; otherwise from EXIF's
             35 mm equivalent (which refers to the diagonal), otherwise
             ``cameras.DEFAULT_FOCAL_FACTOR`` longer sides.
@@ -103,10 +104,12 @@ def fit_body(
 
     Args:
         observation: in pixels of ``portrait.rgb``.
+        portrait: the photo.
         body: with landmarks.
         fov: degrees over the longer side, see :func:`choose_camera`.
-        estimators: give the pose to begin with and to stay near; of each joint the last one that
-            knows it counts.
+        progress: receives the stage, the fraction done and a message.
+        estimators: give the initial pose, which the fit stays near; for each joint the last
+            estimator that knows it counts.
         profile: ``left`` or ``right``, the person's own, if the photo is known to show exactly
             that side.
         certain: numbers of the body landmarks that the user has set by hand.
@@ -148,8 +151,10 @@ def fit_body(
 
 
 def _with_face(fitter: Fitter, state: FitState) -> FitState:
-    """The refined ``state``, or, when it lost the face to the body's landmarks, the better one of
-    it and a fit from where the face alone says that the head is."""
+    """The refined ``state``, or a better fit that starts from the face alone.
+
+    The second is tried when the body's landmarks have pulled the refined one off the face.
+    """
     evidence = fitter.evidence
     error = face_error_percent(state, evidence)
     if error is None or evidence.iod is None or not face_failed(error, evidence.iod):
@@ -223,8 +228,11 @@ def gather_evidence(
 
 
 def _contradicts_body(head: RigidPose, observation: Observation) -> bool:
-    """Whether the dense landmarks were found on something else than the face: an unsure one
-    that looks another way than the body's ears, or a sure one that looks quite elsewhere."""
+    """Whether the dense landmarks were found on something other than the face.
+
+    That is an unsure face turned differently from the body's ears, or a sure one turned very
+    differently.
+    """
     yaw = float(np.arctan2(head.R[0, 2], head.R[2, 2]))
     ears = angle_difference(yaw, metric_yaw(observation, EARS))
     unsure = observation.face_score < S.sure_face

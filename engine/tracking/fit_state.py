@@ -23,7 +23,7 @@ class FitState:
 
     Attributes:
         transl: [3] metres.
-        full_pose: [55, 3] axis-angle.
+        full_pose: [55, 3] axis-angle, radians.
         betas: [B] identity coefficients.
         expression: [E] weights, 0..1.
     """
@@ -44,7 +44,11 @@ class FitState:
         return np.concatenate([self.transl, self.full_pose.ravel(), self.betas, self.expression])
 
     def with_vector(self, vector: FloatArray) -> FitState:
-        """The inverse of :attr:`vector`."""
+        """The inverse of :attr:`vector`.
+
+        Args:
+            vector: [n] all parameters: transl, pose, betas, expression.
+        """
         first, second = 3 + 3 * NUM_JOINTS, 3 + 3 * NUM_JOINTS + len(self.betas)
         return FitState(
             vector[:3],
@@ -54,7 +58,12 @@ class FitState:
         )
 
     def with_joint(self, joint: int, axis_angle: FloatArray) -> FitState:
-        """A copy with one joint's rotation replaced."""
+        """A copy with one joint's rotation replaced.
+
+        Args:
+            joint: which one.
+            axis_angle: [3] radians, relative to the parent.
+        """
         full_pose = self.full_pose.copy()
         full_pose[joint] = axis_angle
         return replace(self, full_pose=full_pose)
@@ -84,7 +93,7 @@ class Unknowns:
 
     @cached_property
     def columns(self) -> IntArray:
-        """[m] where the unknowns stand in :attr:`State.vector`."""
+        """[m] indices of the unknowns in :attr:`FitState.vector`."""
         pose = 3 + 3 * self.joints[:, None] + np.arange(3)
         betas = 3 + 3 * NUM_JOINTS + self.betas
         expression = 3 + 3 * NUM_JOINTS + self.num_betas + self.expression
@@ -101,7 +110,11 @@ class Unknowns:
 def left_jacobian(axis_angle: FloatArray) -> FloatArray:
     """J_l of SO(3): exp(theta + d) = exp(J_l(theta) d) exp(theta) to first order.
 
-    [..., 3] -> [..., 3, 3].
+    Args:
+        axis_angle: [..., 3] theta, radians.
+
+    Returns:
+        [..., 3, 3].
 
     >>> left_jacobian(np.zeros(3))
     array([[1., 0., 0.],
@@ -125,9 +138,9 @@ class PosedJoints:
 
     Attributes:
         state: what was posed.
-        rest: [55, 3] joints of the T-pose with the state's betas.
+        rest: [55, 3] joints of the T-pose with the state's betas, metres.
         R: [55, 3, 3] world rotation of each joint.
-        p: [55, 3] its world position.
+        p: [55, 3] its world position, metres.
     """
 
     def __init__(self, body: Body, state: FitState) -> None:

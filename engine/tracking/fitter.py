@@ -75,14 +75,25 @@ def arm_joints(left: bool) -> tuple[str, ...]:
 
 
 def head_precision(iod: float | None) -> float:
-    """Of the head identity's coefficients: small faces (inter-ocular distance in pixels) say
-    little of whose they are, and what they seem to say is the network's habit."""
+    """Precision of the head identity's coefficients.
+
+    Small faces reveal little of the identity; what they seem to show is the network's habit.
+
+    Args:
+        iod: inter-ocular distance in pixels, None without a face.
+    """
     return S.head_precision if iod is None else max(S.head_precision, (S.large_face / iod) ** 2)
 
 
 def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[FitTerm]:
-    """Everything that landmarks say, with robust radii in shoulder widths, eye distances and
-    palms, and what joints can do."""
+    """The terms of all landmarks, and the joint limits.
+
+    Args:
+        ev: the evidence.
+        pose: robust radius of the body landmarks, in shoulder widths.
+        face: robust radius of the face landmarks, in eye distances.
+        hand: robust radius of the hand landmarks, in palm lengths.
+    """
     limbs = OTHER_LIMBS + HEAD_LIMBS + ARM_LIMBS[True] + ARM_LIMBS[False]
     return [
         *ev.face_term(face),
@@ -98,10 +109,12 @@ def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[FitT
 
 
 def profile_term(body: Body, side: str) -> DirectionTerm:
-    """Ears, shoulders and hips lie one behind the other, as in an exact picture of a side
-    (paper, supplement C.4); the eyes stand for the ears, whose line is parallel.
+    """Ears, shoulders and hips lie one behind the other, as in an exact profile.
+
+    Paper, supplement C.4; the eyes stand for the ears, whose line is parallel.
 
     Args:
+        body: the body.
         side: ``left`` or ``right``, the person's own, which the camera sees.
     """
     left, right = (
@@ -120,7 +133,7 @@ class Fitter:
     """The stages over one set of evidence.
 
     Attributes:
-        estimate: where to begin and to stay near.
+        estimate: the initial pose, which the fit stays near.
         profile: ``left`` or ``right`` if the photo shows exactly that side, else empty.
     """
 
@@ -195,7 +208,7 @@ class Fitter:
         return state
 
     def find_trunk(self, state: FitState) -> tuple[FitState, float]:
-        """Head, trunk and legs from one start, and what is left of the cost."""
+        """Head, trunk and legs from one start, and the remaining cost."""
         ev = self.evidence
         no_arms = np.setdiff1d(np.arange(33), np.concatenate([ARM_POINTS[True], ARM_POINTS[False]]))
         trunk = self.unknowns(TRUNK + LEGS)
@@ -240,8 +253,10 @@ class Fitter:
         stages: list[list[FitTerm]],
         unknowns: Unknowns,
     ) -> FitState:
-        """The cheapest end of a limb's trials, each taken through the stages' terms while the
-        body is held where ``state`` has it."""
+        """The cheapest result of a limb's trials.
+
+        Each trial goes through the stages' terms while the body is held where ``state`` has it.
+        """
         held = Bounds(self.bounds.lower.copy(), self.bounds.upper.copy())
         held.lower[:3], held.upper[:3] = state.transl, state.transl
         best, best_cost = state, np.inf
@@ -254,7 +269,7 @@ class Fitter:
         return best
 
     def find_arm(self, state: FitState, left: bool) -> FitState:
-        """The best of several positions of one arm, and of what the metric landmarks say."""
+        """The best of several positions of one arm, that of the metric landmarks among them."""
         ev = self.evidence
         names = arm_joints(left)[1:]
         unknowns = self.unknowns(names)

@@ -160,7 +160,8 @@ class FrameFitter:
         """Fit the next frame.
 
         Args:
-            observation: in pixels of ``rgb`` [H, W, 3].
+            observation: in pixels of ``rgb``.
+            rgb: [H, W, 3] in 0..1.
         """
         found = self._fitted(observation, rgb)
         seen = int((observation.pose_visibility[BODY_POINTS] > S.seen).sum())
@@ -209,7 +210,12 @@ class FrameFitter:
         return face_error, pose_error
 
     def evidence_between(self, x: FloatArray, like: FitState) -> FrameEvidence:
-        """Nothing seen at the unknowns ``x`` [m], the other parameters those of ``like``."""
+        """The evidence of a frame in which nothing was seen.
+
+        Args:
+            x: [m] the unknowns.
+            like: gives the other parameters.
+        """
         vector = like.vector
         vector[self.unknowns.columns] = x
         m = self.unknowns.size
@@ -367,8 +373,10 @@ class FrameFitter:
         system.gradient[held] = 0.0
 
     def _levers(self, posed: PosedJoints, tangent: bool) -> FloatArray:
-        """[165, m] how far joints move, weighted by their share; per step of a rotation, or per
-        unit of its axis-angle components."""
+        """[165, m] how far joints move, weighted by their share.
+
+        Per step of a rotation, or per unit of its axis-angle components.
+        """
         rows = np.tile(np.eye(3), (NUM_JOINTS, 1, 1)) * self._share[:, None, None]
         out = self._all_joints.jacobian(posed, rows, self.unknowns)
         out = out.reshape(3 * NUM_JOINTS, -1)

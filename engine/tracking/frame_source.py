@@ -39,14 +39,14 @@ class FrameSource(Protocol):
 
 
 class PersonObserver(Protocol):
-    """What sees a person in frame after frame (``following.Follower``)."""
+    """Sees a person in frame after frame (:class:`.person_follower.Follower`)."""
 
     def see(self, frame: VideoFrame) -> Sighting:
         """The next frame."""
         ...
 
     def search_again(self) -> None:
-        """What was followed was not the person."""
+        """Drop what was followed, which was not the person."""
         ...
 
     def photo(self, frame: VideoFrame) -> Observation | None:
@@ -54,11 +54,15 @@ class PersonObserver(Protocol):
         ...
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Everything the next look depends on."""
+        """Everything the next look depends on, as arrays [...] by name."""
         ...
 
     def restore(self, saved: dict[str, NDArray[Any]]) -> None:
-        """Go back to a snapshot."""
+        """Go back to a :meth:`snapshot`.
+
+        Args:
+            saved: the snapshot's arrays, [...] each, by name.
+        """
         ...
 
 
@@ -83,7 +87,7 @@ class LookAhead:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def __iter__(self) -> Iterator[SeenFrame]:
-        """Frame, what it shows, and the eye's state after it."""
+        """Frame, what it shows, and the observer's snapshot after it."""
         while True:
             while len(self._pending) <= AHEAD:
                 self._pending.append(self._pool.submit(self._see_next))
@@ -100,7 +104,11 @@ class LookAhead:
         return frame, sighting, self._eye.snapshot()
 
     def search_again(self, state: dict[str, NDArray[Any]]) -> None:
-        """Look again at every frame since the eye had ``state``: it followed the wrong person."""
+        """Look again at every frame since a snapshot: the observer followed the wrong person.
+
+        Args:
+            state: the observer's snapshot, arrays [...] by name.
+        """
         done = [future.result() for future in self._pending]
         self._pending.clear()
         self._again.extendleft(reversed([seen[0] for seen in done if seen is not None]))

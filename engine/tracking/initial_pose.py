@@ -197,12 +197,15 @@ def initial_state(
     face: BodyPoints | None,
     yaw: float | None = None,
 ) -> FitState:
-    """Trunk upright with its yaw, head turned as the face says, arms at ease, placed in depth.
+    """Trunk upright with its yaw, head turned with the face, arms at ease, placed in depth.
 
     Args:
-        yaw: of the trunk, in radians about +y; the likeliest when not given.
+        body: the body to be fitted.
+        observation: what was seen.
+        camera: the photo's.
         head: the pose of the neutral face's points, when there is a face.
         face: those points.
+        yaw: of the trunk, in radians about +y; the likeliest by default.
     """
     if yaw is None:
         yaw = trunk_yaws(observation, None if head is None else head.R)[0]

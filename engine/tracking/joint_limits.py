@@ -55,10 +55,14 @@ class JointLimit:
 
 
 def nearest_in_polygon(points: FloatArray, corners: FloatArray) -> FloatArray:
-    """Points [..., 2] -> [..., 2], those outside moved to the nearest point of the polygon.
+    """Move points outside a convex polygon to its nearest point; others stay.
 
     Args:
+        points: [..., 2].
         corners: [..., P, 2] of convex polygons, counter-clockwise; corners may repeat.
+
+    Returns:
+        [..., 2].
 
     >>> square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1.0]])
     >>> nearest_in_polygon(np.array([[3.0, 0.5], [0.2, 0.3], [2.0, 2.0]]), square)
@@ -123,10 +127,13 @@ def _box(
 
 
 def _finger(degrees: float, twist: float, bend: float, stretch: float, spread: float) -> JointLimit:
-    """A finger's joint: bending -z to ``bend``, back to ``stretch``, sideways ``spread`` when
-    straight. The hinges of ring and little finger stand askew in the hand, while rigs often bend
-    all fingers about one axis: ``degrees`` lies between the finger's own direction at rest and
-    the hand's, and far bent fingers have room for either."""
+    """Limits of a finger's joint, in degrees.
+
+    It bends about -z to ``bend``, back to ``stretch``, and sideways by ``spread`` when straight.
+    The hinges of ring and little finger are askew in the hand, while rigs often bend all fingers
+    about one axis: ``degrees`` lies between the finger's own direction at rest and the hand's, and
+    strongly bent fingers have room for either.
+    """
     axis = np.array([np.cos(np.radians(degrees)), 0.0, np.sin(np.radians(degrees))])
     wide = spread + 22
     half = [(spread, stretch), (wide, -45), (wide, -bend)]
@@ -207,8 +214,15 @@ LIMITS: dict[str, JointLimit] = {
 
 @dataclass(frozen=True)
 class _Stack:
-    """The limits of n joints as arrays: ``sign`` [n, 3] that makes them left ones, ``frame``
-    [n, 3, 3], ``low`` and ``high`` [n] of the twist, ``swing`` [n, P, 2]."""
+    """The limits of n joints as arrays.
+
+    Attributes:
+        sign: [n, 3] that makes them left joints.
+        frame: [n, 3, 3] as in :class:`JointLimit`.
+        low: [n] least twist, radians.
+        high: [n] greatest twist, radians.
+        swing: [n, P, 2] polygons, radians.
+    """
 
     sign: FloatArray
     frame: FloatArray
@@ -218,7 +232,7 @@ class _Stack:
 
     @staticmethod
     def of_all() -> _Stack:
-        """All 55 joints; one without limits gets some that nothing passes."""
+        """All 55 joints; those without limits get limits that nothing exceeds."""
         most = max(len(limit.swing) for limit in LIMITS.values())
         free = _box(_Y, (-1e4, 1e4), (-1e4, 1e4), (-1e4, 1e4))
         rows = [LIMITS.get(name.replace("right_", "left_", 1), free) for name in JOINT_NAMES]
@@ -275,9 +289,15 @@ def _checked(full_pose: FloatArray) -> FloatArray:
 
 
 def limit_violations(full_pose: FloatArray) -> FloatArray:
-    """How far joints are beyond their limits: [..., 55, 3] axis-angle -> [..., 55] radians.
+    """How far joints are beyond their limits: 0 inside.
 
-    0 inside; outside, the length of what twist and swing must give up to be inside.
+    Outside, the length of what twist and swing must give up to be inside.
+
+    Args:
+        full_pose: [..., 55, 3] axis-angle, radians.
+
+    Returns:
+        [..., 55] radians.
 
     >>> from likeness.engine.core.types import JOINT_INDEX
     >>> pose = np.zeros((55, 3))
@@ -296,8 +316,11 @@ def clamp_pose(full_pose: FloatArray, joints: BoolArray | None = None) -> FloatA
     to the limit of its hinge and keeps its twist.
 
     Args:
-        full_pose: [..., 55, 3] axis-angle.
+        full_pose: [..., 55, 3] axis-angle, radians.
         joints: [55] which joints to look at; all by default.
+
+    Returns:
+        [..., 55, 3] axis-angle, radians.
     """
     pose = _checked(full_pose)
     parts = _ALL.parts(pose)
@@ -314,10 +337,10 @@ STEP = 1e-5  # radians, of the differences that give the term's slope
 
 @dataclass
 class LimitTerm:
-    """A cost on joints beyond their limits: half ``weight`` (per square radian) times the squared
-    violation, zero inside.
+    """A cost on joints beyond their limits.
 
-    Unlike limits of single components, it lets a bent forearm turn as far as a straight one.
+    Half ``weight`` (per square radian) times the squared violation, zero inside. Unlike limits of
+    single components, it lets a bent forearm turn as far as a straight one.
     """
 
     weight: float

@@ -80,8 +80,11 @@ def classify_view(state: FitState, ev: Evidence) -> str:
 
 
 def face_error_percent(state: FitState, ev: Evidence) -> float | None:
-    """Mean distance of the 468 landmarks (those with weight) on the skinned mesh, in per cent of
-    the inter-ocular distance; None without a face."""
+    """Mean distance of the face landmarks on the skinned mesh from those seen.
+
+    Over those of the 468 that have weight, in per cent of the inter-ocular distance; None without
+    a face.
+    """
     if ev.face is None or ev.observation.face is None or ev.iod is None:
         return None
     pixels, _ = project(ev.face.positions(PosedJoints(ev.body, state)), ev.camera)

@@ -99,7 +99,7 @@ def fit_multiview(
     Args:
         photos: the main one first.
         body: with landmarks.
-        progress: told the fraction done of the stage ``fit_body``.
+        progress: receives the fraction done of the stage ``fit_body``.
 
     Returns:
         A track for each photo, all with the same betas.
@@ -131,7 +131,7 @@ def fit_multiview(
 
 @dataclass
 class _Alone:
-    """A photo fitted by itself: what it says of the shape, and what of it is used."""
+    """A photo fitted by itself: its evidence of the shape, and which part of the photo is used."""
 
     evidence: ShapeEvidence
     observation: Observation
@@ -167,8 +167,11 @@ def _fit_alone(photo: ObservedPhoto, body: Body, may_lose_face: bool) -> _Alone:
 
 
 def flip_front_back(observation: Observation) -> Observation:
-    """Swap left and right, near and far: the network mistook a person's front for their back,
-    which leaves the points right in the picture."""
+    """Swap left and right, near and far.
+
+    For a network that mistook a person's front for their back, which leaves the points right in
+    the picture.
+    """
     swap = np.array(POSE_MIRROR)
     return replace(
         observation,
@@ -200,8 +203,9 @@ def classify_direction(angle: float) -> str:
 
 
 def camera_azimuth(pose: Pose) -> float:
-    """Degrees around the trunk at which the photo's camera stands, -180..180: 0 sees the front,
-    90 the person's left side.
+    """Degrees around the trunk at which the photo's camera stands, -180..180.
+
+    0 sees the front, 90 the person's left side.
 
     >>> turned = Pose.rest(0).with_joints(pelvis=[0, np.radians(-90), 0])
     >>> round(camera_azimuth(replace(turned, transl=np.array([0, 0, -3.0]))))

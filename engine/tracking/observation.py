@@ -107,13 +107,22 @@ def _small_face(distance: float, rgb: FloatArray) -> str:
 
 
 def eye_distance(face: FloatArray) -> float:
-    """Pixels between the middles of the eyes, from mesh points [468 or more, 2]."""
+    """Distance between the middles of the eyes, pixels.
+
+    Args:
+        face: [468 or more, 2] mesh points, pixels.
+    """
     right, left = face[[33, 133]].mean(0), face[[263, 362]].mean(0)
     return float(np.hypot(*(left - right)))
 
 
 def find_candidates(rgb: FloatArray, detectors: Detectors) -> list[Candidate]:
-    """Find everyone with a face or with a body that scores high enough, from left to right."""
+    """Find everyone with a face or a body that scores high enough, from left to right.
+
+    Args:
+        rgb: [H, W, 3] in 0..1.
+        detectors: the landmark detectors.
+    """
     boxes = detectors.faces(rgb)
     people = detectors.people(rgb, boxes)
     boxes = detectors.faces(rgb, people)

@@ -64,7 +64,7 @@ class Sighting:
     Attributes:
         observation: of the person, None when they are not found.
         cut: whether a new shot begins here.
-        people: how many there are to choose from; 1 when the choice was made.
+        people: how many there are to choose from; 1 once one has been chosen.
     """
 
     observation: Observation | None
@@ -161,8 +161,10 @@ class Follower:
         return max(S.jump, S.leave_speed / self._rate / S.quarter)
 
     def _in_doubt(self, person: DetectedPerson, before: DetectedPerson) -> bool:
-        """Whether the body may be someone else's: several people are there, or its head moved by
-        a third of the face that was last seen."""
+        """Whether the body may be someone else's.
+
+        Several people are there, or its head moved by a third of the face that was last seen.
+        """
         if self._trail.face is None:
             return False
         step = np.hypot(*(person.landmarks[:11] - before.landmarks[:11]).mean(0))
@@ -172,8 +174,10 @@ class Follower:
     def _by_face(
         self, rgb: FloatArray, person: DetectedPerson
     ) -> tuple[DetectedPerson, FaceLandmarks | None]:
-        """The person whose face is still where the last frame showed it, and that face;
-        ``person`` when there is none or it has no body."""
+        """The person whose face is still where the last frame showed it, and that face.
+
+        ``person`` when there is no such face or it has no body.
+        """
         last = self._trail.face
         if last is None:
             return person, None
@@ -338,7 +342,7 @@ class Follower:
         return tuple(hands[left] for left in sorted(hands, reverse=True))
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """Everything the next look depends on, as plain arrays."""
+        """Everything the next look depends on, as plain arrays, [...] each, by name."""
         trail, person = self._trail, self._trail.person
         out: dict[str, NDArray[Any]] = {
             "counts": np.array(
@@ -371,7 +375,11 @@ class Follower:
         return {name: np.array(value) for name, value in out.items()}
 
     def restore(self, saved: dict[str, NDArray[Any]]) -> None:
-        """Go back to a :meth:`snapshot`."""
+        """Go back to a :meth:`snapshot`.
+
+        Args:
+            saved: the snapshot's arrays, [...] each, by name.
+        """
         search, hands, face, people = (int(n) for n in saved["counts"])
         person = None
         if "landmarks" in saved:

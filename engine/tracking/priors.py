@@ -236,8 +236,16 @@ def prior_term(
     expression_slope: float,
     head_freedom: float = 1.0,
 ) -> PriorTerm:
-    """The prior over all parameters (:attr:`State.vector`); ``head_freedom`` scales how far head
-    and neck turn."""
+    """The prior over all parameters (:attr:`.fit_state.FitState.vector`).
+
+    Args:
+        body: the body to be fitted.
+        body_shape_precision: of each body beta.
+        head_shape_precision: of each head beta.
+        expression_precision: of each expression weight.
+        expression_slope: cost per unit of expression, an L1 norm.
+        head_freedom: factor on how far head and neck turn.
+    """
     B, E = body.num_betas, body.num_expression
     n = POSE_START + 3 * NUM_JOINTS + B + E
     mean, lower, upper, slope = np.zeros(n), np.full(n, -np.inf), np.full(n, np.inf), np.zeros(n)
@@ -295,7 +303,7 @@ def _couple(precision: FloatArray, pairs: list[tuple[int, int]], weight: float) 
 
 
 def _couple_neck(precision: FloatArray) -> None:
-    """Neck and head share a turn as NECK_SHARE to the rest."""
+    """Neck and head share a turn as ``PRIORS.neck_share`` to the rest."""
     ratio, weight = S.neck_share / (1 - S.neck_share), 1 / 0.12**2
     for k in range(3):
         neck = POSE_START + 3 * JOINT_INDEX["neck"] + k

@@ -160,8 +160,12 @@ def fuse_shapes(
     Photos that failed, or that seem to show someone else, are left out.
 
     Args:
+        photos: what each photo shows of the shape.
         one_person: all show the same person. Photos from different sides may differ as much as
             photos of two people.
+
+    Returns:
+        The betas [B], and which of the N photos were used [N].
     """
     used = np.array([photo.trust > 0 for photo in photos])
     if not used.any():

@@ -75,7 +75,11 @@ class Contour:
     holder: IntArray
 
     def take(self, rows: IntArray) -> Contour:
-        """Some of the points."""
+        """A selection of the points.
+
+        Args:
+            rows: [n] indices of points.
+        """
         return Contour(
             self.places[rows],
             self.normals[rows],
@@ -173,8 +177,11 @@ class SilhouetteEdges:
     def _contour(
         self, vertices: FloatArray, evidence: Evidence, among: BoolArray, samples: int
     ) -> Contour | None:
-        """Edges ``among`` [E] the given that lie between triangles which face the camera and
-        such that do not, in the frame; evenly sampled along their length."""
+        """Points of the outline, evenly sampled along its length in the frame; None without any.
+
+        Outline edges are those ``among`` [E] that lie between a triangle facing the camera and one
+        facing away.
+        """
         f = np.asarray(self.body.f)
         corners = vertices[f]
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

@@ -69,7 +69,11 @@ class PixelMap:
         return out
 
     def with_values(self, values: FloatArray) -> PixelMap:
-        """Other values at the same place."""
+        """Other values at the same place.
+
+        Args:
+            values: [h, w].
+        """
         return PixelMap(values, self.origin, self.zoom)
 
 
@@ -158,8 +162,10 @@ def _log_chroma(colours: FloatArray) -> FloatArray:
 
 
 def _colour_of(skin: FloatArray) -> tuple[FloatArray, FloatArray] | None:
-    """Median [3] and inverse covariance [3, 3] of skin pixels [N, 3], shadows left out; None
-    when they have no colour."""
+    """Median [3] and inverse covariance [3, 3] of skin pixels [N, 3], shadows left out.
+
+    None when they have no colour.
+    """
     space = _log_chroma(skin)
     centre = np.median(space, axis=0)
     brightness = np.abs(space[:, 0] - centre[0])

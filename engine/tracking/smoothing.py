@@ -103,7 +103,7 @@ class Smoother:
     """Frames of one shot go in, smooth ones come out some frames later.
 
     Args:
-        joints: how many rotations the unknowns hold, after the translation.
+        joints: number of rotations in the unknowns, after the translation.
         noise: metres of a joint's second difference that are ordinary (one standard deviation).
         lag: later frames that a frame waits for.
         batch: frames that are given out together.
@@ -129,13 +129,16 @@ class Smoother:
         return self._give(self._batch)
 
     def finish(self) -> list[FloatArray]:
-        """The rest; the next frame begins a new shot."""
+        """The remaining frames, [m] each; the next frame begins a new shot."""
         out = self._give(len(self._frames))
         self._frames, self._head = [], None
         return out
 
     def snapshot(self) -> dict[str, NDArray[Any]]:
-        """What waits, as plain arrays; the levers follow from the poses and are left out."""
+        """The waiting frames as plain arrays, [...] each, by name.
+
+        The levers follow from the poses and are left out.
+        """
         out: dict[str, NDArray[Any]] = {}
         if self._frames:
             for name in ("x", "matrix", "gradient"):
@@ -147,7 +150,15 @@ class Smoother:
     def restore(
         self, saved: dict[str, NDArray[Any]], levers: list[FrameEvidence]
     ) -> list[FrameEvidence]:
-        """Go back to a :meth:`snapshot`; ``levers``: the waiting frames, for their levers."""
+        """Go back to a :meth:`snapshot`.
+
+        Args:
+            saved: the snapshot's arrays, [...] each, by name.
+            levers: the waiting frames, of which only the levers are used.
+
+        Returns:
+            The waiting frames.
+        """
         self._frames = [
             replace(frame, x=x, matrix=matrix, gradient=gradient)
             for frame, x, matrix, gradient in zip(

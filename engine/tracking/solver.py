@@ -125,6 +125,11 @@ def minimize(
     """Walk down from ``state``; never returns a worse one.
 
     Args:
+        body: the body.
+        state: where to begin.
+        terms: whose sum is the cost.
+        unknowns: the parameters that may change.
+        bounds: of all parameters.
         iterations: how many steps at most, rejected ones included.
         tolerance: stop when a step lowers the cost by less than this fraction.
     """

@@ -72,11 +72,13 @@ def track_video(
     """Track one person through a video.
 
     Args:
+        path: the video file.
         body: with landmarks.
+        detectors: the landmark detectors.
         fov: degrees over the longer side of the frames, see :func:`~.fit.choose_camera`.
         person: index from the left, from 0, in the first frame with people; by default the
             largest person.
-        max_frames: stop after as many.
+        max_frames: stop after this many frames.
         start: seconds; the motion begins with the frame at ``start``.
         end: seconds; None for the whole video.
         progress: stages ``shape`` and ``track``.

@@ -134,7 +134,13 @@ class PoseDetector:
     def under_face(
         self, rgb: FloatArray, keypoints: FloatArray, threshold: float = 0.5
     ) -> tuple[DetectedPerson, Roi] | None:
-        """As :meth:`follow`, beginning under the face with these keypoints [6, 2]."""
+        """As :meth:`follow`, beginning under a face.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            keypoints: [6, 2] of the face, pixels, as a :data:`FaceBox` has them.
+            threshold: least score of the landmark network.
+        """
         found = self.follow(rgb, _roi_from_face(keypoints), threshold)
         return None if found is None else self.follow(rgb, found[1], threshold)
 

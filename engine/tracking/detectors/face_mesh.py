@@ -55,10 +55,12 @@ class FaceDetector:
     def find(
         self, rgb: FloatArray, heads: list[Roi] | None = None, threshold: float = 0.5
     ) -> list[FaceBox]:
-        """All faces of a picture [H, W, 3], the best first.
+        """All faces of a picture, the best first.
 
         Args:
-            heads: also look into these, where a body's landmarks say that a head is.
+            rgb: [H, W, 3] in 0..1.
+            heads: regions that are also searched, where body landmarks place a head.
+            threshold: least score of a face.
         """
         height, width = rgb.shape[:2]
         whole = letterbox_roi(width, height)
@@ -66,7 +68,13 @@ class FaceDetector:
         return self.find_in(rgb, rois, threshold)
 
     def find_in(self, rgb: FloatArray, rois: list[Roi], threshold: float = 0.5) -> list[FaceBox]:
-        """All faces in these regions only, the best first."""
+        """All faces in the given regions only, the best first.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            rois: the regions.
+            threshold: least score of a face.
+        """
         found: list[FaceBox] = []
         for roi in rois:
             for scanner in (self._near, self._far):
@@ -168,8 +176,10 @@ class FaceMesher:
 
 
 def face_keypoints(face: FaceLandmarks) -> FloatArray:
-    """[6, 2] the points of a :data:`FaceBox` from the mesh: eyes, nose tip, mouth, cheeks by the
-    ears."""
+    """[6, 2] pixels, the points of a :data:`FaceBox` taken from the mesh.
+
+    The middles of right and left eye, nose tip, mouth, and the cheeks by the right and left ear.
+    """
     points = face.landmarks
     return np.stack(
         [

@@ -60,10 +60,12 @@ class HandDetector:
     def find(
         self, rgb: FloatArray, around: list[Roi] | None = None, threshold: float = 0.5
     ) -> list[HandLandmarks]:
-        """All hands of a picture [H, W, 3], the best first.
+        """All hands of a picture, the best first.
 
         Args:
-            around: also look into these, where a body's wrists are.
+            rgb: [H, W, 3] in 0..1.
+            around: regions that are also searched, such as a body's wrists.
+            threshold: least score of a hand.
         """
         height, width = rgb.shape[:2]
         return self.find_in(rgb, [letterbox_roi(width, height), *(around or ())], threshold)
@@ -71,14 +73,26 @@ class HandDetector:
     def follow(
         self, rgb: FloatArray, points: FloatArray, threshold: float = 0.5
     ) -> HandLandmarks | None:
-        """The hand that has its landmarks near ``points`` [21, 2], or None."""
+        """The hand near its last landmarks, or None.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            points: [21, 2] pixels, where the hand was.
+            threshold: least score of a hand.
+        """
         hand, _ = self._look(rgb, _roi_from_hand(points))
         return hand if hand.score >= threshold else None
 
     def find_in(
         self, rgb: FloatArray, rois: list[Roi], threshold: float = 0.5
     ) -> list[HandLandmarks]:
-        """All hands in these regions only, the best first."""
+        """All hands in the given regions only, the best first.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            rois: the regions.
+            threshold: least score of a hand.
+        """
         palms: list[Detection] = []
         for roi in rois:
             palms += self._palm.scan(rgb, roi)

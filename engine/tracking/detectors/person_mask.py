@@ -43,7 +43,9 @@ def person_mask(
 
     Args:
         rgb: [H, W, 3] in 0..1.
+        person: the body, with the body network's mask.
         others: the other people of the picture, whose pixels are left out.
+        selfie: the selfie network.
     """
     height, width = rgb.shape[:2]
     small_width, small_height = fit_size(width, height, S.work_side)

@@ -36,7 +36,17 @@ class Roi:
     def cut(
         self, image: FloatArray, pixels: int, mirrored: bool = False, edge: bool = False
     ) -> FloatArray:
-        """The crop [pixels, pixels, C] of a picture [H, W, C]."""
+        """Resample the square to a crop.
+
+        Args:
+            image: [H, W, C].
+            pixels: side of the crop.
+            mirrored: flip the crop left to right.
+            edge: repeat the border outside the picture, instead of zero.
+
+        Returns:
+            [pixels, pixels, C] float32.
+        """
         return affine_crop(image, self.matrix(pixels, mirrored), pixels, pixels, edge)
 
     def scaled(self, factor: float) -> Roi:
@@ -55,12 +65,24 @@ class Roi:
 
 
 def transform_points(matrix: FloatArray, points: FloatArray) -> FloatArray:
-    """Map points [..., 2] by an affine map [2, 3]."""
+    """Transform points by an affine map.
+
+    Args:
+        matrix: [2, 3].
+        points: [..., 2].
+
+    Returns:
+        [..., 2].
+    """
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
 
 
 def invert_affine(matrix: FloatArray) -> FloatArray:
-    """The inverse [2, 3] of an affine map [2, 3]."""
+    """The inverse [2, 3] of an affine map.
+
+    Args:
+        matrix: [2, 3].
+    """
     linear = np.linalg.inv(matrix[:, :2])
     return np.column_stack([linear, -linear @ matrix[:, 2]])
 

@@ -19,12 +19,27 @@ class SelfieSegmenter:
         self._model = TFLiteModel(model, threads)
 
     def look(self, rgb: FloatArray, roi: Roi) -> FloatArray:
-        """[256, 256] float32 0..1: the mask of the crop ``roi`` of a picture [H, W, 3]."""
+        """The mask of one crop.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            roi: the crop.
+
+        Returns:
+            [256, 256] float32, 0..1.
+        """
         crop = roi.cut(rgb, self._model.width, edge=True)
         return np.clip(self._model(crop)["activation_10"][..., 0], 0, 1)
 
     def mask(self, rgb: FloatArray) -> FloatArray:
-        """[H, W, 3] in 0..1 -> [H, W] float32 0..1. The whole picture is seen at once."""
+        """The mask of a whole picture, from a single crop.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+
+        Returns:
+            [H, W] float32, 0..1.
+        """
         height, width = rgb.shape[:2]
         roi = letterbox_roi(width, height)
         seen = self.look(rgb, roi)

@@ -52,7 +52,9 @@ def decode_boxes(
     Args:
         raw: [N, 4 + 2K] offsets from the anchors in input pixels: centre, size, keypoints.
         logits: [N] or [N, 1].
-        anchors: [N, 2].
+        anchors: [N, 2] centres, 0..1.
+        input_size: side of the network's input, pixels.
+        threshold: least score.
     """
     scores = sigmoid(np.asarray(logits).reshape(-1))
     found = []
@@ -66,7 +68,12 @@ def decode_boxes(
 
 
 def box_iou(a: FloatArray, b: FloatArray) -> float:
-    """Intersection over union of two boxes (x0, y0, x1, y1)."""
+    """Intersection over union of two boxes, 0..1.
+
+    Args:
+        a: [4] x0, y0, x1, y1.
+        b: [4] in the same units.
+    """
     size = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
     if (size <= 0).any():
         return 0.0
@@ -123,7 +130,13 @@ class BoxScanner:
     scores: str = "Identity_1"
 
     def scan(self, rgb: FloatArray, roi: Roi, threshold: float = 0.5) -> list[Detection]:
-        """Detections in a region of a picture [H, W, 3], in pixels of the picture."""
+        """Detections in a region of a picture, in pixels of the picture.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            roi: the region.
+            threshold: least score.
+        """
         pixels = self.model.width
         outputs = self.model(roi.cut(rgb, pixels))
         found = decode_boxes(

@@ -71,7 +71,8 @@ class Detectors:
         """All people, the surest first.
 
         Args:
-            faces: what :meth:`faces` found, when it ran already.
+            rgb: [H, W, 3] in 0..1.
+            faces: the result of :meth:`faces`, if it has already run.
         """
         found = self.faces(rgb) if faces is None else faces
         return self._pose.find(rgb, [face.keypoints for face in found])
@@ -92,6 +93,7 @@ class Detectors:
         """Dense landmarks: 468 of the mesh, then 5 of the right and 5 of the left iris.
 
         Args:
+            rgb: [H, W, 3] in 0..1.
             box: a found face, a region, or None for the surest face of the picture.
 
         Returns:
@@ -114,39 +116,81 @@ class Detectors:
         return self._hand.find(rgb, around)
 
     def follow_person(self, rgb: FloatArray, roi: Roi) -> tuple[DetectedPerson, Roi] | None:
-        """The person in ``roi``, and where to look for them in a video's next frame."""
+        """The person in ``roi``, and where to look for them in a video's next frame.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            roi: where the last frame showed them.
+        """
         return self._pose.follow(rgb, roi)
 
     def follow_person_of(
         self, rgb: FloatArray, face: FaceLandmarks
     ) -> tuple[DetectedPerson, Roi] | None:
-        """The person under a face, and where to look for them in a video's next frame."""
+        """The person under a face, and where to look for them in a video's next frame.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            face: the face.
+        """
         return self._pose.under_face(rgb, face_keypoints(face))
 
     def faces_in(self, rgb: FloatArray, rois: list[Roi]) -> list[FaceBox]:
-        """Faces in these regions only."""
+        """Faces in the given regions only.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            rois: the regions.
+        """
         return self._face.find_in(rgb, rois)
 
     def follow_face(self, rgb: FloatArray, roi: Roi, passes: int, looks: int) -> FaceLandmarks:
-        """Dense landmarks in ``roi`` with fewer looks than :meth:`face_landmarks` takes."""
+        """Dense landmarks in ``roi`` with fewer looks than :meth:`face_landmarks` takes.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            roi: where the face is.
+            passes: how many looks, each where the last one found the face.
+            looks: how many slightly different crops are averaged afterwards.
+        """
         return self._mesher.landmarks(rgb, roi, passes, looks)
 
     def follow_hand(self, rgb: FloatArray, points: FloatArray) -> HandLandmarks | None:
-        """The hand near the landmarks ``points`` [21, 2], or None."""
+        """The hand near its last landmarks, or None.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            points: [21, 2] pixels, where the hand was.
+        """
         return self._hand.follow(rgb, points)
 
     def hands_in(self, rgb: FloatArray, rois: list[Roi]) -> list[HandLandmarks]:
-        """Hands in these regions only."""
+        """Hands in the given regions only.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            rois: the regions.
+        """
         return self._hand.find_in(rgb, rois)
 
     def selfie_mask(self, rgb: FloatArray) -> FloatArray:
-        """[H, W] float32 soft mask of the person filling this picture."""
+        """[H, W] float32 soft mask, 0..1, of the person filling this picture.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+        """
         return self._selfie.mask(rgb)
 
     def person_mask(
         self, rgb: FloatArray, person: DetectedPerson, others: list[DetectedPerson]
     ) -> FloatArray:
-        """[H, W] float32 soft mask of ``person`` alone, from both segmenters."""
+        """[H, W] float32 soft mask, 0..1, of ``person`` alone, from both segmenters.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            person: the person.
+            others: the other people of the picture, whose pixels are left out.
+        """
         return person_mask(rgb, person, others, self._selfie)
 
 

@@ -58,6 +58,12 @@ class TFLiteModel:
 def sigmoid(logits: FloatArray) -> FloatArray:
     """1 / (1 + exp(-x)), clipped like the detectors' training (|x| <= 100).
 
+    Args:
+        logits: [...] x.
+
+    Returns:
+        [...] 0..1.
+
     >>> float(sigmoid(np.array(0.0)))
     0.5
     """

@@ -54,13 +54,15 @@ def narrow_camera(camera: Camera, focal: FloatArray, centre: FloatArray) -> Came
 def place_in_photo(
     R: FloatArray, position: FloatArray | None, middle: FloatArray, theirs: Camera, ours: Camera
 ) -> PlacedBody:
-    """A body of OpenCV's frame and camera ``theirs``, in the photo's space before ``ours``.
+    """Move a body from OpenCV's frame and the camera ``theirs`` to the photo's space and camera.
 
     Args:
         R: [3, 3] root rotation in OpenCV's frame.
-        position: [3] of the root joint, or None.
-        middle: [3] in OpenCV's frame: the body's visible middle, which keeps its pixel and size
-            (``cameras.carried_over``), and about which the body turns with the line of sight.
+        position: [3] metres, of the root joint in OpenCV's frame, or None.
+        middle: [3] metres, in OpenCV's frame: the body's visible middle, which keeps its pixel and
+            size (:func:`transfer_position`) and about which the body turns with the line of sight.
+        theirs: the camera the body was estimated with.
+        ours: the photo's camera.
     """
     pivot = TO_PHOTO @ middle
     there, turn = transfer_position(pivot, theirs, ours)
@@ -104,12 +106,26 @@ def pixel_scale(dump: Dump, camera: Camera, image_size: tuple[int, int] | None) 
 
 
 def to_matrices(axis_angle: FloatArray) -> FloatArray:
-    """[..., 3] -> [..., 3, 3] in float64."""
+    """Rotation matrices in float64.
+
+    Args:
+        axis_angle: [..., 3] radians.
+
+    Returns:
+        [..., 3, 3].
+    """
     return axis_angle_to_matrix(np.asarray(axis_angle, np.float64))
 
 
 def to_axis_angles(R: FloatArray) -> FloatArray:
-    """[..., 3, 3] -> [..., 3]; matrices that networks gave are made orthonormal first."""
+    """Axis-angle vectors of matrices, which are made orthonormal first.
+
+    Args:
+        R: [..., 3, 3] matrices of a network, nearly rotations.
+
+    Returns:
+        [..., 3] radians.
+    """
     return matrix_to_axis_angle(nearest_rotation(R))
 
 

@@ -35,9 +35,12 @@ def from_emica(
     """The estimate of one person's head from EMICA's (or EMOCA's, or DECA's) codes.
 
     Args:
-        dump: ``globalpose`` [N, 3], ``jawpose`` [N, 3], and if there ``cam`` [N, 3], ``crop``
+        dump: ``globalpose`` [N, 3], ``jawpose`` [N, 3], and if present ``cam`` [N, 3], ``crop``
             [N, 3] (x and y of its middle and its size, pixels of the photo) and ``verts``
             [N, 5023, 3]; ``--save_codes`` writes a folder of such .npy files for each picture.
+        camera: the photo's.
+        image_size: (width, height) of the picture that the estimator saw; None for the camera's.
+        person: index of the person in the dump.
 
     Raises:
         LikenessError: names the file and what is wrong with it.
@@ -53,9 +56,12 @@ def from_smirk(
     """The estimate of one person's head from SMIRK's (or TEASER's) encoder.
 
     Args:
-        dump: ``pose_params`` [N, 3], ``jaw_params`` [N, 3], and if there ``eyelid_params``
+        dump: ``pose_params`` [N, 3], ``jaw_params`` [N, 3], and if present ``eyelid_params``
             [N, 2] (left, right), ``cam`` [N, 3], ``crop`` [N, 3] and ``vertices`` [N, 5023, 3]
             as for :func:`from_emica`.
+        camera: the photo's.
+        image_size: (width, height) of the picture that the estimator saw; None for the camera's.
+        person: index of the person in the dump.
 
     Raises:
         LikenessError: names the file and what is wrong with it.

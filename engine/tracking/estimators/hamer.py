@@ -49,11 +49,13 @@ def from_hamer(
 
     Args:
         dump: for N hands ``global_orient`` [N, 1, 3, 3], ``hand_pose`` [N, 15, 3, 3], ``right``
-            [N] (1 or 0), and if there ``box_center`` [N, 2], ``box_size`` [N] and ``img_size``
+            [N] (1 or 0), and if present ``box_center`` [N, 2], ``box_size`` [N] and ``img_size``
             [N, 2] in pixels, ``person`` [N] whose hand each is.
+        camera: the photo's.
+        image_size: (width, height) of the picture that HaMeR saw; None for the camera's.
         person: takes the hands of that ``person`` only.
-        observation: the person in the photo. Of several hands of a side the one nearest to the
-            seen wrist counts, and none whose box is quite elsewhere.
+        observation: the person in the photo. Of several hands of a side, the one nearest to the
+            seen wrist counts; hands whose boxes are far from it do not.
 
     Raises:
         LikenessError: names the file and what is wrong with it.

@@ -42,7 +42,13 @@ def goliath_hand(left: bool) -> tuple[int, ...]:
 
 
 def from_goliath(points: FloatArray, confidence: FloatArray, source: str) -> KeypointEstimate:
-    """Points [K, 2] in pixels and [K] confidence, K at least 63, in our numbering."""
+    """Goliath keypoints in our numbering.
+
+    Args:
+        points: [K, 2] pixels, K at least 63.
+        confidence: [K] 0..1.
+        source: name of the estimator.
+    """
     pose, trust = np.zeros((NUM_POSE, 2)), np.zeros(NUM_POSE)
     for ours, theirs in GOLIATH_POSE.items():
         pose[ours], trust[ours] = points[theirs], confidence[theirs]
@@ -56,12 +62,14 @@ def from_goliath(points: FloatArray, confidence: FloatArray, source: str) -> Key
 def merge_keypoints(
     observation: Observation, keypoints: KeypointEstimate, threshold: float = 0.3
 ) -> Observation:
-    """The observation with the keypoints' pixels where they are sure of them.
+    """The observation with the pixels of those keypoints that are sure.
 
     Metric landmarks stay those of the detectors, since keypoints are flat: a hand that the
-    detectors have not found stays unseen. A whole hand counts, by its mean confidence.
+    detectors have not found stays unseen. Each hand counts as one, by its mean confidence.
 
     Args:
+        observation: what the detectors saw.
+        keypoints: in the same pixels.
         threshold: confidence from which a keypoint counts.
     """
     sure = keypoints.pose_confidence > threshold
@@ -99,8 +107,14 @@ class NetworkCrop:
 
     @staticmethod
     def around(box: FloatArray, height: int, width: int, padding: float = 1.25) -> NetworkCrop:
-        """The smallest crop of the input's aspect ratio that holds ``box`` [4] (x0, y0, x1, y1),
-        ``padding`` times as large."""
+        """The smallest crop of the input's aspect ratio that holds a box.
+
+        Args:
+            box: [4] x0, y0, x1, y1, pixels of the picture.
+            height: of the network's input, pixels.
+            width: of the network's input, pixels.
+            padding: factor on the box's size.
+        """
         middle = 0.5 * (box[:2] + box[2:])
         w, h = padding * (box[2:] - box[:2])
         w, h = max(w, h * width / height), max(h, w * height / width)
@@ -118,7 +132,16 @@ class NetworkCrop:
         return out
 
     def to_picture(self, points: FloatArray, height: int, width: int) -> FloatArray:
-        """Places [..., 2] in a map of the crop (indices, ``height`` x ``width``) in the picture."""
+        """Convert places in a map of the crop to pixels of the picture.
+
+        Args:
+            points: [..., 2] x, y indices in the map.
+            height: rows of the map.
+            width: columns of the map.
+
+        Returns:
+            [..., 2] pixels of the picture.
+        """
         out: FloatArray = points / np.array([width - 1, height - 1]) * self.size + self.corner
         return out
 
@@ -144,10 +167,16 @@ PEAK_REACH = 2
 
 
 def find_peaks(heatmaps: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The highest places [K, 2] (x, y indices, between pixels) and values [K] of maps [K, h, w].
+    """Find the highest place of each map, between pixels.
 
     Around the highest pixel a heatmap is a Gaussian, whose logarithm is a parabola: three values
     ``PEAK_REACH`` pixels apart give its top.
+
+    Args:
+        heatmaps: [K, h, w].
+
+    Returns:
+        Places [K, 2] (x, y indices) and values [K].
 
     >>> x, y = np.meshgrid(np.arange(32), np.arange(24))
     >>> place, value = find_peaks(np.exp(-((x - 10.3) ** 2 + (y - 7.8) ** 2) / 18.0)[None])

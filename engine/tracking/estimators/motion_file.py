@@ -17,10 +17,12 @@ from .smplx_rows import JAW, PELVIS
 def from_motion(path: Path, camera: Camera, frame: int = 0) -> PoseEstimate:
     """One frame of a motion or pose file.
 
-    A file with a camera (``likeness track`` writes one) gives the place, too, for the camera at
-    hand; one without lies in some world of its own, so only the joints below the pelvis count.
+    A file with a camera (``likeness track`` writes one) also gives the place, for the given
+    camera. One without is in a world of its own, so only the joints below the pelvis count.
 
     Args:
+        path: the file.
+        camera: the photo's.
         frame: which one, counted from 0.
 
     Raises:

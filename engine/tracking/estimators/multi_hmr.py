@@ -53,10 +53,11 @@ def from_multi_hmr(
     """The estimate of one person.
 
     Args:
-        dump: ``rotvec`` [N, 53, 3], ``transl_pelvis`` [N, 3], and if there ``transl`` [N, 3] (of
-            the head), ``scores`` [N], ``K`` [3, 3], ``square``, ``fov``.
+        dump: ``rotvec`` [N, 53, 3], ``transl_pelvis`` [N, 3], and if present ``transl`` [N, 3]
+            (of the head), ``scores`` [N], ``K`` [3, 3], ``square``, ``fov``.
         camera: the photo's.
-        image_size: of the photo that the regressor saw (not the square).
+        image_size: (width, height) of the photo that the regressor saw (not the square).
+        person: index of the person in the dump.
 
     Raises:
         LikenessError: names the file and what is wrong with it.

@@ -42,12 +42,13 @@ def from_osx(
 
     Args:
         dump: ``smplx_root_pose`` [N, 3], ``smplx_body_pose`` [N, 63], ``cam_trans`` [N, 3],
-            ``bbox`` [N, 4] (x, y, width, height, as ``process_bbox`` returns it), and if there
+            ``bbox`` [N, 4] (x, y, width, height, as ``process_bbox`` returns it), and if present
             ``smplx_lhand_pose``, ``smplx_rhand_pose`` [N, 45], ``smplx_jaw_pose`` [N, 3],
             ``smplx_shape`` [N, 10], ``pelvis`` [N, 3] (of the mesh, ``cam_trans`` included).
         camera: the photo's.
-        image_size: of the picture that OSX saw.
+        image_size: (width, height) of the picture that OSX saw.
         model: the user's SMPL-X, for the hands and for the pelvis where the dump has none.
+        person: index of the person in the dump.
 
     Raises:
         LikenessError: names the file and what is wrong with it.

@@ -31,7 +31,11 @@ def choose_person(
     """Index of the person in the dump, and a warning (or nothing) when that is a guess.
 
     Args:
+        kind: the estimator, a key of ``COUNTED``.
+        dump: its output.
+        camera: the photo's.
         scale: pixels of ``camera`` for one of the dump's.
+        observation: the person in the photo, None when unknown.
     """
     key, size = COUNTED[kind]
     if key not in dump:

@@ -24,7 +24,7 @@ _JAW_ACTIONS = (("jawOpen", 0), ("jawLeft", 1), ("jawRight", 1))
 
 
 def clamp_estimate(estimate: PoseEstimate) -> PoseEstimate:
-    """The estimate with joints that no one can bend so far brought back to their limits.
+    """The estimate with joints beyond anatomical limits brought back to them.
 
     Networks do not know anatomy: a hidden elbow may come out bent backwards.
     """
@@ -35,7 +35,7 @@ def clamp_estimate(estimate: PoseEstimate) -> PoseEstimate:
 def init_from_estimate(
     body: Body, estimate: PoseEstimate, start: FitState, hold: int | None = None
 ) -> FitState:
-    """The state to begin with: the estimate's joints, and of all others those of ``start``.
+    """The initial state: the estimate's joints, and those of ``start`` where it has none.
 
     Joints that the estimate knows in world axes turn their neighbours, too: a head shares its
     turn with the neck, a hand with the forearm, unless the estimate knows those by themselves.
@@ -43,8 +43,11 @@ def init_from_estimate(
     Impossible joints are brought back to their limits.
 
     Args:
+        body: the body to be fitted.
+        estimate: of its pose.
+        start: the state without the estimate.
         hold: a joint that stays where it is in ``start``, and as it is turned there unless the
-            estimate knows that in world axes (the head, where a face was found: landmarks tell
+            estimate knows that in world axes (the head, where a face was found: landmarks locate
             it better than a body's regressor). Without it the estimate's position counts, and
             where there is none the head stays in its place.
     """
@@ -75,6 +78,10 @@ def _turned(
     """``state`` with the joint's world rotation ``wanted`` [3, 3].
 
     Args:
+        body: the body.
+        state: before.
+        joint: which one.
+        wanted: [3, 3] rotation in world axes.
         alone: a head's turn may be shared with the neck.
     """
     posed = PosedJoints(body, state)
@@ -107,8 +114,15 @@ def _expression(body: Body, estimate: PoseEstimate, start: FloatArray) -> FloatA
 
 
 def inverse_left_jacobian(rotvec: FloatArray) -> FloatArray:
-    """Inverse of :func:`~..skeleton.left_jacobian`, [..., 3] -> [..., 3, 3] (Sola et al.,
-    "A micro Lie theory", eq. 146), for angles below a full turn.
+    """Inverse of :func:`.fit_state.left_jacobian`, for angles below a full turn.
+
+    Sola et al., "A micro Lie theory", eq. 146.
+
+    Args:
+        rotvec: [..., 3] rotation vectors, radians.
+
+    Returns:
+        [..., 3, 3].
 
     >>> v = np.array([0.3, -1.2, 0.8])
     >>> (inverse_left_jacobian(v) @ left_jacobian(v)).round(9) + 0.0
@@ -189,12 +203,13 @@ def rotation_prior_term(
 ) -> RotationPriorTerm:
     """The pull towards an estimate (the regulariser of the paper's eq. 19).
 
+    The jaw is left out: the fit opens mouths by expression.
+
     Args:
+        estimate: of the pose.
         spread: radians by which an estimate of confidence 1 is usually off.
         radius: radians beyond which the estimate no longer pulls: then it is about something
             else, a swapped leg or another person's hand.
-
-    The jaw is left out: the fit opens mouths by expression.
     """
     estimate = clamp_estimate(estimate)
     joint = np.flatnonzero(estimate.known & (np.arange(len(estimate.known)) != JAW))
