@@ -39,7 +39,7 @@ class SurfaceSamples:
 
     Attributes:
         triangle: [N] rows of ``Body.f``.
-        bary: [N, 3].
+        bary: [N, 3] barycentric coordinates.
         row: [N] row of the grid.
         col: [N] column of the grid.
         size: Side of the square grid.
@@ -90,8 +90,8 @@ class UVMap:
 def sample_surface(body: Body, size: int, per_side: int = 1) -> SurfaceSamples:
     """Sample a body's surface at ``per_side``² points of each covered texel of its atlas.
 
-    More than one sample a cell averages the features over it, as the paper's dense surface points
-    do on its coarse token grid.
+    Several samples a cell average the features over it, as the paper's dense surface points do on
+    its coarse token grid.
     """
     triangle, bary, row, col = atlas_texels(body, size * per_side)
     return SurfaceSamples(triangle, bary, row // per_side, col // per_side, size)
@@ -105,14 +105,14 @@ def scatter_mean(
     The kernel is nearest-neighbour, as in the paper.
 
     Args:
-        values: [N, C].
+        values: [N, C] of the samples.
         row: [N] row of each sample.
         col: [N] column of each sample.
         size: Side S of the grid.
         eps: Added to the weights.
 
     Returns:
-        values: [S, S, C].
+        values: [S, S, C] means, zero in cells without samples.
         mask: [S, S] cells with samples.
     """
     cell = row * size + col
@@ -144,7 +144,7 @@ def find_visible_points(
         camera: The camera.
 
     Returns:
-        seen: [N].
+        seen: [N] whether the camera sees each.
         xy: [N, 2] pixels.
     """
     xy, z = project(points, camera)
@@ -168,7 +168,7 @@ class SeenPoints:
     """Where a camera sees surface points.
 
     Attributes:
-        seen: [N].
+        seen: [N] whether the camera sees each.
         xy: [N, 2] pixels (centres at +0.5), undefined for points that are not seen.
     """
 

@@ -18,8 +18,8 @@ w d g^2 (what is left out of a smooth function grows with the square of the area
 loss for a given number is where g goes as (w d)^(-1/3).
 
 **Even thinning.** Gaussians of one layer are put on a Hilbert curve; neighbours on it play a
-knock-out tournament. Each round keeps of every pair the one that is more like the mean of its
-block in place and colour. So every block of the curve, however long, keeps its share.
+knock-out tournament. Each round keeps of every pair the Gaussian closer to the mean of its block in
+place and colour. So every block of the curve, however long, keeps its share.
 """
 
 from __future__ import annotations

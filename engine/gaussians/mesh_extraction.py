@@ -170,5 +170,5 @@ def floor_offset(vertices: FloatArray, pelvis: FloatArray) -> FloatArray:
 
 
 def translate_pose(pose: Pose, by: FloatArray) -> Pose:
-    """Move a pose by ``by`` [3], metres."""
+    """Return a pose moved by ``by`` [3], metres."""
     return replace(pose, transl=np.asarray(pose.transl, np.float64) + by)

@@ -29,10 +29,10 @@ class GaussianTensors(NamedTuple):
 
     Attributes:
         means: [..., N, 3] metres, world space.
-        quats: [..., N, 4].
+        quats: [..., N, 4] unit quaternions w, x, y, z.
         scales: [..., N, 3] metres.
         opacities: [N] 0..1.
-        colors: [N, C].
+        colors: [N, C] 0..1.
     """
 
     means: Tensor
@@ -58,7 +58,7 @@ class FrameTensors(NamedTuple):
 
 @dataclass(frozen=True)
 class BoundTensors:
-    """``BoundGaussians`` as tensors; use ``dataclasses.replace`` for attributes that are fitted."""
+    """``BoundGaussians`` as tensors; set fitted attributes by ``dataclasses.replace``."""
 
     triangle: Tensor
     bary: Tensor
@@ -151,7 +151,16 @@ def pose_avatar_torch(
 def place_gaussians_torch(
     bound: BoundTensors, vertices: Tensor, body: BodyTensors
 ) -> GaussianTensors:
-    """:func:`.binding.place_gaussians` for posed vertices [..., V, 3]."""
+    """:func:`.binding.place_gaussians` in torch, with derivatives.
+
+    Args:
+        bound: N Gaussians on ``body.f``.
+        vertices: [..., V, 3] posed, world space, metres.
+        body: the person's own.
+
+    Returns:
+        Gaussians [..., N] in world space, of the bound ones' type.
+    """
     frames = triangle_frames_torch(vertices, body, bound.triangle, bound.bary)
     return apply_frames(
         frames, bound.offset, bound.quats, bound.scales, bound.opacities, bound.colors
@@ -170,9 +179,9 @@ def apply_frames(
 
     Args:
         frames: [..., N] of the Gaussians' triangles.
-        offset: [..., N, 3] in the frames, in units of ``frames.sigma`` metres.
-        quats: [..., N, 4] in the frames.
-        scales: [..., N, 3] at rest, metres.
+        offset: [..., N, 3] metres in the frames, at the rest pose's size.
+        quats: [..., N, 4] unit quaternions w, x, y, z in the frames.
+        scales: [..., N, 3] metres at the rest pose's size.
         opacities: [..., N] 0..1.
         colors: [..., N, 3] 0..1.
     """
@@ -197,7 +206,7 @@ def triangle_frames_torch(
         vertices: [..., V, 3] metres, world space.
         body: the body.
         triangle: [N] rows of ``body.f``.
-        bary: [..., N, 3].
+        bary: [..., N, 3] barycentric coordinates.
 
     Returns:
         Frames [..., N].
@@ -231,7 +240,7 @@ def vertex_normals_torch(vertices: Tensor, f: Tensor) -> Tensor:
     """:func:`..core.geometry.vertex_normals` as a differentiable function.
 
     Args:
-        vertices: [..., V, 3].
+        vertices: [..., V, 3] metres.
         f: [F, 3] int64.
 
     Returns:
@@ -296,7 +305,7 @@ def _across(n: Tensor) -> Tensor:
 def _quaternions(R: Tensor) -> Tensor:
     """Unit quaternions [..., 4] of rotations [..., 3, 3] (Shepperd's method).
 
-    The largest of the four forms is taken: it is the one that divides by nothing small, also in
+    The largest of the four forms is taken: it divides by nothing small, also in
     its derivatives.
     """
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = (row.unbind(-1) for row in R.unbind(-2))

@@ -88,7 +88,7 @@ def project_splats(means: FloatArray, axes: FloatArray, camera: Camera) -> Photo
 
 
 def softening(axes: FloatArray, blur: float) -> FloatArray:
-    """Compute the symmetric M [N, 2, 2] by which splats grow to be drawn as the engine draws them.
+    """Compute the symmetric M by which splats grow to be drawn as the engine draws them.
 
     With A [2, 2] the splat's axes on the photo, the engine draws the covariance A A^T + blur I.
     A M M A^T equals it for M = sqrt(I + blur (A^T A)^-1). The splat keeps M in any other view, as
@@ -96,8 +96,11 @@ def softening(axes: FloatArray, blur: float) -> FloatArray:
     et al. 2024, section 5.1).
 
     Args:
-        axes: [N, 2, 2] pixels.
+        axes: [N, 2, 2] pixels, the axes as columns.
         blur: square pixels.
+
+    Returns:
+        [N, 2, 2].
     """
     _, thickness, right = np.linalg.svd(axes)
     grow = np.sqrt(1.0 + blur / np.maximum(thickness, MIN_PIXELS) ** 2)

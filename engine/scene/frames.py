@@ -29,7 +29,7 @@ class SceneFrames:
         avatars: [A]; of their poses only the bodies and Gaussians count.
         vertices: A arrays [T, V, 3], each in its own armature's space.
         places: [A, T, 4, 4] from an armature's space to the world.
-        viewmats: [T, 4, 4].
+        viewmats: [T, 4, 4] from the world to the camera.
         Ks: [T, 3, 3]: the scene's camera, for pictures of ``size``.
         size: (width, height) in pixels.
         frame_rate: frames per second.

@@ -142,7 +142,7 @@ def restore_gaussians(
 
     Args:
         faces: as :attr:`SplatMesh.faces`.
-        opacities: [N].
+        opacities: [N] 0..1.
         f: [F, 3] the body's triangles.
 
     Raises:

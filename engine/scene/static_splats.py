@@ -29,10 +29,11 @@ _FACE = "face."
 
 
 def check_ply_fields(path: Path) -> None:
-    """Check that a PLY file has what Gaussians need.
+    """Check that a PLY file has the fields that Gaussians need.
 
     Raises:
-        LikenessError: the file is missing or not a PLY file, or lacks fields; it names them.
+        LikenessError: the file is missing, is not a PLY file, or lacks fields (the error names
+            them).
     """
     require_file(path, "Give a PLY file of 3D Gaussians.")
     try:

@@ -149,9 +149,12 @@ class FrameSpec:
         return _Bounds(inside * self.width / 2 / self.focal, inside * self.height / 2 / self.focal)
 
     def camera(self, R: FloatArray, origin: FloatArray, place: FloatArray) -> Camera:
-        """Return the camera that looks along the rows of ``R`` [3, 3].
+        """Return the camera that looks along the third row of ``R``.
 
-        It stands at ``place`` [3] (view axes, metres) from the point ``origin`` [3].
+        Args:
+            R: [3, 3] rotation from the world's axes to the view's.
+            origin: [3] a point in world space, metres.
+            place: [3] the camera's place from there, view axes, metres.
         """
         viewmat = np.eye(4)
         viewmat[:3, :3] = R

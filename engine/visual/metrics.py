@@ -81,8 +81,8 @@ def ssim(a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = Non
 def ms_ssim(a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = None) -> float:
     """Compute the multi-scale structural similarity (Wang et al. 2003), mean over channels.
 
-    Windows and constants as in :func:`ssim`, scales as in :func:`scale_weights`, pictures halved by
-    means of 2 x 2 pixels. :class:`..training.perceptual.MultiScaleSSIM` is one minus this.
+    Windows and constants as in :func:`ssim`, scales as in :func:`scale_weights`; pictures are
+    halved by means of 2 x 2 pixels. :class:`..training.perceptual.MultiScaleSSIM` is one minus this.
 
     Args:
         a: [H, W] or [H, W, C] in 0..1, at least 11 pixels each way.

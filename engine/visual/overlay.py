@@ -38,12 +38,12 @@ _FINE_PIXELS = 1600  # pictures up to this side are drawn at twice the size
 
 
 class OverlayPainter:
-    """Draws one person's body over pictures; what all frames share is computed once.
+    """Draws one person's body over pictures, computing once what all frames share.
 
     Args:
         body: the body that was fitted.
         betas: [S] its shape.
-        smooth: draw at twice the size, but for large pictures; without, four times as fast.
+        smooth: draw at twice the size, except for large pictures; four times as slow.
     """
 
     def __init__(self, body: Body, betas: FloatArray, smooth: bool = True) -> None:
@@ -61,7 +61,7 @@ class OverlayPainter:
         *,
         skeleton: bool = False,
     ) -> FloatArray:
-        """Draw the body over a picture; returns [H, W, 3] float32 0..1.
+        """Draw the body over a picture.
 
         Args:
             rgb: [H, W, 3] 0..1, of the camera's size.
@@ -69,6 +69,9 @@ class OverlayPainter:
             camera: of the picture.
             confidence: [55] 0 (unseen) .. 1 (seen) per joint; all seen when None.
             skeleton: also draw the joints and the bones between them.
+
+        Returns:
+            [H, W, 3] float32 0..1.
         """
         out = np.array(rgb, np.float32)
         vertices, joints = self.body.vertices(pose)

@@ -152,14 +152,14 @@ def composite_overlay(
         fine: how many pixels of the buffers span one pixel of the picture.
         corner: left and top of the buffers' first pixel in the whole fine picture, so that stripes
             stay where they are from frame to frame.
-        face: [h * fine, w * fine] the z-buffer's triangles.
-        bary: [h * fine, w * fine, ...] the z-buffer's barycentric coordinates.
-        depth: [h * fine, w * fine] the z-buffer's depths.
-        f: [F, 3].
+        face: [h * fine, w * fine] the z-buffer's triangles, -1 for none.
+        bary: [h * fine, w * fine, 3] the z-buffer's barycentric coordinates.
+        depth: [h * fine, w * fine] the z-buffer's depths, metres.
+        f: [F, 3] the triangles.
         part: [F] rows of ``colours``.
         looks: [V, 3] light, shine and how much it was seen.
         colours: [P, 4] red, green, blue, cover.
-        rest: [V, 3] the T-pose.
+        rest: [V, 3] metres, the T-pose.
         eyes: the part that eyeballs are, and [K, 8] centre, gaze, cosines of the half angles of
             iris and pupil.
         mouth: [P] the mouth's parts.

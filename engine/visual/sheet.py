@@ -56,10 +56,11 @@ class Tile:
 
     Attributes:
         caption: what stands under it.
+        camera: the camera that it is seen by.
         box: part of ``camera``'s image plane to show.
         gaussians: drawn over a checkerboard; or None, and ``picture`` is shown instead.
-        picture: [H, W, 3] or [H, W, 4] (straight alpha) on the camera's full image.
-        backdrop: [3] a colour to stand before instead of the checkerboard.
+        picture: [H, W, 3] or [H, W, 4] (straight alpha) 0..1, on the camera's full image.
+        backdrop: [3] 0..1, a colour behind them instead of the checkerboard.
     """
 
     caption: str
@@ -75,7 +76,7 @@ class Tile:
         return self.box.width / self.box.height
 
     def draw(self, width: int, height: int) -> FloatArray:
-        """Draw the tile [height, width, 3]."""
+        """Draw the tile [height, width, 3], 0..1."""
         if self.gaussians is not None:
             shown = render_camera(self.gaussians, crop_to_box(self.camera, self.box, width, height))
             return self._before(shown.rgb, shown.alpha)
@@ -105,7 +106,7 @@ def composite_over_checks(premultiplied: FloatArray, alpha: FloatArray) -> Float
 
 
 def unpremultiply(render: RenderOutput) -> FloatArray:
-    """Return a render over black as [H, W, 4] with straight alpha."""
+    """Return a render over black as [H, W, 4], 0..1 with straight alpha."""
     alpha = np.asarray(render.alpha)[..., None]
     rgb = np.where(alpha > 1e-4, render.rgb / np.maximum(alpha, 1e-4), 0.0)
     return np.concatenate([np.clip(rgb, 0, 1), alpha], -1)
@@ -139,7 +140,16 @@ def _cut(picture: FloatArray, box: Box, width: int, height: int) -> FloatArray:
 
 
 def layout_tiles(rows: Sequence[Sequence[Tile]], width: int, title: str = "") -> FloatArray:
-    """Draw rows of tiles, each row as wide as the sheet, with captions. Returns [H, width, 3]."""
+    """Draw rows of tiles with captions, each row as wide as the sheet.
+
+    Args:
+        rows: the tiles of each row.
+        width: of the sheet, pixels.
+        title: above the rows; none when empty.
+
+    Returns:
+        [H, width, 3] 0..1.
+    """
     sizes = []
     for row in rows:
         room = width - _GAP * (len(row) + 1)

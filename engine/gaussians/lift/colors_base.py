@@ -267,7 +267,7 @@ def _median(values: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 def default_albedo(label: int, view: PhotoView) -> FloatArray:
-    """Return the colour [3] (0..1) of a class that the photo hardly shows, or not at all."""
+    """Return the colour [3] (0..1) of a class that the photo hardly shows, if it does."""
     regions = view.regions
     if label == SKIN:
         return regions.skin_color

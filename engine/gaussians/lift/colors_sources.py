@@ -88,7 +88,7 @@ def select_lit_hair(
 
     Args:
         colors: [H, W, 3] 0..1.
-        alpha: [H, W] of the matte.
+        alpha: [H, W] 0..1 of the matte.
         hair: [H, W] pixels of hair.
         near_skin: [H, W] pixels beside skin.
         deep: [H, W] pixels well inside the person.

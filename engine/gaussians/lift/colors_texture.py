@@ -41,7 +41,7 @@ def triangle_wave(distance: FloatArray, length: FloatArray) -> FloatArray:
     """Fold distances into 0..length, to and fro: a triangle wave.
 
     Args:
-        distance: [N].
+        distance: [N] in any unit.
         length: [N] in the same unit, positive.
 
     Returns:
@@ -166,7 +166,7 @@ def sample_mirrored(patch: FloatArray, row: FloatArray, column: FloatArray) -> F
     """Read a patch that is mirrored beyond its edges.
 
     Args:
-        patch: [S, S, 3].
+        patch: [S, S, 3] as of :func:`hair_patch`.
         row: [N] in pixels of the patch.
         column: [N] in pixels of the patch.
 
@@ -188,7 +188,7 @@ def tile_texture(patch: FloatArray, row: FloatArray, column: FloatArray) -> Floa
     is preserved.
 
     Args:
-        patch: [S, S, 3].
+        patch: [S, S, 3] as of :func:`hair_patch`.
         row: [N] in pixels of the patch.
         column: [N] in pixels of the patch.
 

@@ -176,7 +176,12 @@ def _loose(mask: BoolArray, covered: BoolArray, pixel: FloatArray) -> BoolArray:
 
 
 def composite_sheets(sheets: tuple[DepthSheet, ...], name: str) -> FloatArray:
-    """Compose one map [H, W] of each pixel's visible sheet; ``name``: front, back or on_mesh."""
+    """Compose one map [H, W] of each pixel's visible sheet.
+
+    Args:
+        sheets: the trunk and the arms.
+        name: ``front``, ``back`` or ``on_mesh``.
+    """
     out = np.zeros(sheets[0].mask.shape)
     for sheet in sheets:
         out = np.where(sheet.visible, getattr(sheet, name), out)

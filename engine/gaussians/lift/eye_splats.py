@@ -246,14 +246,14 @@ def rebind_eye_photo(
 
     Args:
         face: the fitted face.
-        closed: [V, 3] the photo's pose with both eyes closed.
+        closed: [V, 3] metres, the photo's pose with both eyes closed.
         side: ``left`` or ``right``.
         xy: [N, 2] the splats' pixels.
         world: the splats in the photo's pose.
 
     Returns:
         triangle: [N], -1 for splats that keep theirs.
-        bary: [N, 3].
+        bary: [N, 3] on those triangles.
         depth: [N] metres along the camera's axis.
         on_eye: [N] whether the splat lies on the eyeball.
     """

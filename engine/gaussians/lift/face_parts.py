@@ -65,7 +65,7 @@ class FittedFace:
     Attributes:
         body: the person's own.
         vertices: [V, 3] in the photo's pose, world space, metres.
-        joints: [55, 3] in the same pose.
+        joints: [55, 3] in the same pose, world space, metres.
         registered: [V, 3] the vertices moved across the picture until the landmarks fit exactly:
             for finding out what a pixel shows. Splats are always bound to ``vertices``.
         track: of the portrait.
@@ -288,7 +288,7 @@ def inside_polygon(xy: FloatArray, polygon: FloatArray) -> tuple[BoolArray, Floa
         polygon: [M, 2] corners, in the points' unit.
 
     Returns:
-        inside: [N].
+        inside: [N] whether each lies within.
         distance: [N] to the edge, in the same unit.
     """
     a, b = polygon, np.roll(polygon, -1, axis=0)
@@ -314,7 +314,7 @@ def spread_points(corners: FloatArray, spacing: float | FloatArray) -> tuple[Int
 
     Returns:
         row: [N] the triangle of each point.
-        bary: [N, 3].
+        bary: [N, 3] on that triangle.
     """
     across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     wanted = np.cumsum(0.5 * np.linalg.norm(across, axis=1) / spacing**2)

@@ -51,7 +51,7 @@ def loose_layer(
     Args:
         sheets: the trunk and the arms, on the grid of ``camera``.
         colors: [H, W, 3] 0..1 of the foreground.
-        alpha: [H, W] of the matte.
+        alpha: [H, W] 0..1 of the matte.
         regions: of the photo.
         camera: of the region grid.
         homes: the body's triangles.

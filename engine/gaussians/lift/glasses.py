@@ -180,7 +180,7 @@ def add_glasses(
         budget: most Gaussians.
 
     Returns:
-        The Gaussians, or None where too little of a frame or of a rigid face is seen.
+        The Gaussians, or None if the frame covers hardly a pixel or the head has no rigid part.
     """
     rigid = rigid_triangles(body)
     height, width = frame.shape

@@ -207,9 +207,9 @@ def _beside(
 
 
 def _only_beside(regions: Regions, features: FloatArray, far: BoolArray) -> BoolArray:
-    """[H, W] pixels of ``far`` with colours that are hardly met on the body itself.
+    """[H, W] pixels of ``far`` with colours that hardly occur on the body itself.
 
-    A skirt's and a coat's are met there as well; those of a bag at the hand are not.
+    A skirt's and a coat's colours occur there too; those of a bag in the hand do not.
     """
     out = np.zeros_like(far)
     if far.sum() < LABELS_PIXELS.min_seeds:

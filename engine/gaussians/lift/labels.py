@@ -1,4 +1,4 @@
-"""The labels of a person's pixels and surface, and where on the body each of them is met."""
+"""The labels of a person's pixels and surface, and where on the body each of them occurs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WORN = (HAIR, UPPER, LOWER, SHOES, HAT)
 
 @dataclass(frozen=True)
 class LabelSettings:
-    """Where on the body labels are met."""
+    """Where on the body labels occur."""
 
     unlikely: float = 1e-3  # prior of a label where it is not expected
 
@@ -35,7 +35,7 @@ class Places:
     Attributes:
         rest: [H, W, 3] metres in the T-pose of the default build (y up, pelvis at 0).
         part: [H, W] index into ``Body.part_names``.
-        on_body: [H, W].
+        on_body: [H, W] whether the body is drawn there.
         beside: [H, W] metres to the body's outline, 0 on the body.
         from_head: [H, W] metres to where the head is drawn.
     """

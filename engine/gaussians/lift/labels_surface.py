@@ -349,7 +349,7 @@ def labels_at(shares: FloatArray, corner: IntArray, bary: FloatArray) -> IntArra
     """Return the labels [N] of points on the surface.
 
     Args:
-        shares: [V, len(LABELS)] of :func:`label_surface`.
+        shares: [V, len(LABELS)] 0..1 of :func:`label_surface`.
         corner: [N, 3] vertices of each point's triangle.
         bary: [N, 3] barycentric coordinates on it.
     """

@@ -79,7 +79,7 @@ def lid_triangles(face: FittedFace, closed: FloatArray, side: str) -> tuple[Bool
         side: "left" or "right".
 
     Returns:
-        unfolded: [F].
+        unfolded: [F] whether a blink unfolds it.
         growth: [F] area closed over area open.
     """
     f = face.body.f
@@ -151,7 +151,7 @@ def make_closed_lid(face: FittedFace, closed: FloatArray, side: str) -> BoundGau
 
     Args:
         face: the fitted face.
-        closed: [V, 3] the photo's pose with both eyes closed.
+        closed: [V, 3] metres, the photo's pose with both eyes closed.
         side: ``left`` or ``right``.
 
     Returns:
@@ -220,7 +220,7 @@ def _reach(u: FloatArray, way: FloatArray) -> tuple[FloatArray, FloatArray]:
 def photo_depth(face: FittedFace, side: str, xy: FloatArray) -> FloatArray | None:
     """Return the depth of the photo's splats around an eye: just before the skin.
 
-    Nowhere behind the eyeball.
+    It never lies behind the eyeball.
 
     Args:
         face: the fitted face.
@@ -267,8 +267,8 @@ def _lid_colors(
 
     Args:
         face: the fitted face.
-        points: [N, 3] on the closed lid.
-        normal: [N, 3] on the closed lid.
+        points: [N, 3] metres, on the closed lid.
+        normal: [N, 3] unit, on the closed lid.
         way: [N] metres that the blink moves them.
         side: "left" or "right".
     """
@@ -385,7 +385,7 @@ def bind_lashes(
 
     Args:
         face: the fitted face.
-        closed: [V, 3] the photo's pose with both eyes closed.
+        closed: [V, 3] metres, the photo's pose with both eyes closed.
         side: ``left`` or ``right``.
         line: the eye's opening.
         xy: [N, 2] pixels of lashes.

@@ -128,7 +128,13 @@ def _fade(share: FloatArray) -> FloatArray:
 
 
 def fade_gaussians(bound: BoundGaussians, share: FloatArray, body: Body) -> BoundGaussians:
-    """Fade out the Gaussians of one photo's lift where its ``share`` [V] of the blend ends."""
+    """Fade out the Gaussians of one photo's lift where its share of the blend ends.
+
+    Args:
+        bound: the photo's Gaussians.
+        share: [V] 0..1 the photo's share of each vertex.
+        body: the person's own.
+    """
     fade = _fade((share[body.f[bound.triangle]] * bound.bary).sum(1))
     opacities = (bound.opacities * fade).astype(np.float32)
     return replace(bound, opacities=opacities).take(fade > S.faded)
@@ -241,7 +247,7 @@ def allocate_budgets(
 
     Args:
         sights: what K photos see of the body, the main one first.
-        shares: [K, V] of the blend.
+        shares: [K, V] 0..1 of the blend.
         body: the person's own.
         options: of the whole lift.
 
@@ -280,7 +286,7 @@ def merge_lifts(
         lifts: of K photos, the main one first.
         mattes: of the photos.
         sights: what each photo sees of the body.
-        shares: [K, V] of the blend.
+        shares: [K, V] 0..1 of the blend.
         body: the person's own.
     """
     own = lifts[0].layer == PHOTO

@@ -48,7 +48,7 @@ def diffuse_values(
 
     Args:
         laplacian: [V, V] of the mesh.
-        values: [V, C].
+        values: [V, C] to smooth.
         weight: [V] trust in each, 0 where unknown.
         prior: [V, C] or [C].
         prior_weight: one, or [V].

@@ -277,7 +277,7 @@ def rebind_mouth_photo(
 
     Returns:
         triangle: [N], -1 for splats that keep theirs.
-        bary: [N, 3].
+        bary: [N, 3] on those triangles.
         depth: [N] metres along the camera's axis.
         interior: [N] whether the splat shows the inside of the mouth.
     """

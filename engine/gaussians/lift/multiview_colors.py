@@ -210,7 +210,7 @@ def make_refine_target(
         matte: of the photo.
         bound: the avatar's Gaussians.
         sight: what the photo sees of the body.
-        share: [V] the photo's share of each vertex.
+        share: [V] 0..1 the photo's share of each vertex.
         body: the person's own.
     """
     height, width = matte.alpha.shape
@@ -246,7 +246,7 @@ def blend_photo_colors(
         photo: its number.
         mattes: of K photos, the main one first.
         sights: what each photo sees of the body.
-        shares: [K, V] of the blend.
+        shares: [K, V] 0..1 of the blend.
         body: the person's own.
     """
     corners = body.f[bound.triangle]

@@ -62,7 +62,11 @@ class PhotoLight:
     terms: FloatArray
 
     def shade(self, normals: FloatArray) -> FloatArray:
-        """Return the factor [N, 3] on the albedo at unit normals [N, 3]; mean 1 where fitted."""
+        """Return the light [N, 3], a factor on the albedo; mean 1 where fitted.
+
+        Args:
+            normals: [N, 3] unit, world axes of the photo's camera.
+        """
         log = _terms(normals) @ self.terms
         # What faces the camera was measured; the rest keeps within what backs look like.
         seen = np.clip((normals[:, 2:] + 0.3) / 0.6, 0.0, 1.0)

@@ -134,7 +134,7 @@ def front_layer(
 
     Args:
         colors: [H, W, 3] 0..1 of the foreground.
-        alpha: [H, W] of the matte.
+        alpha: [H, W] 0..1 of the matte.
         target: camera of this grid, of the same view as ``source``.
         select: [H, W] pixels that get a splat.
         sigma: of a splat, in pixels of the grid.

@@ -16,7 +16,7 @@ class PhotoView:
     Attributes:
         camera: of the grid.
         colors: [H, W, 3] 0..1 of the foreground.
-        alpha: [H, W] of the matte.
+        alpha: [H, W] 0..1 of the matte.
         regions: labels and limbs of the pixels.
         sheets: trunk and arms.
     """

@@ -73,7 +73,16 @@ def solve_poisson(
 
 
 def smooth_within(image: FloatArray, mask: BoolArray | FloatArray, sigma: float) -> FloatArray:
-    """Gaussian blur of ``image`` [H, W] or [H, W, C] that only mixes pixels of ``mask`` [H, W]."""
+    """Blur an image so that only the pixels of a mask mix.
+
+    Args:
+        image: [H, W] or [H, W, C].
+        mask: [H, W] the pixels, or weights of them.
+        sigma: standard deviation of the Gaussian, pixels.
+
+    Returns:
+        As ``image``.
+    """
     weight = np.asarray(mask, dtype=np.float64)
     total = np.maximum(ndimage.gaussian_filter(weight, sigma), 1e-6)
     if image.ndim == 2:
@@ -88,7 +97,7 @@ def neighbour_links(mask: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
     """Return the pairs of neighbours, also diagonal ones, among the pixels of a mask.
 
     Args:
-        mask: [H, W].
+        mask: [H, W] the pixels.
 
     Returns:
         first: [E] numbers, counted over ``mask[mask]``.
@@ -125,10 +134,10 @@ def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
 
 
 def distance_inside(mask: BoolArray) -> FloatArray:
-    """Return the distance from each pixel of a mask to its outside; ignores the border.
+    """Return how far each pixel of a mask is from its outside; ignores the image border.
 
     Args:
-        mask: [H, W].
+        mask: [H, W] the pixels.
 
     Returns:
         [H, W] pixels, 0 outside the mask.
@@ -140,7 +149,7 @@ def erode(mask: BoolArray, pixels: int) -> BoolArray:
     """Shrink a mask [H, W], but not from the image border (the frame may cut a person off).
 
     Args:
-        mask: [H, W].
+        mask: [H, W] the pixels.
         pixels: how far; the mask is returned as it is for 0 and less.
     """
     if pixels <= 0:
@@ -152,7 +161,7 @@ def dilate(mask: BoolArray, pixels: int) -> BoolArray:
     """Grow a mask [H, W].
 
     Args:
-        mask: [H, W].
+        mask: [H, W] the pixels.
         pixels: how far; the mask is returned as it is for 0 and less.
     """
     if pixels <= 0:
@@ -161,7 +170,13 @@ def dilate(mask: BoolArray, pixels: int) -> BoolArray:
 
 
 def fill_polygon(points: FloatArray, height: int, width: int) -> BoolArray:
-    """Return the pixels [H, W] whose centres lie in the convex hull of ``points`` [N, 2]."""
+    """Return the pixels [H, W] whose centres lie in the convex hull of some points.
+
+    Args:
+        points: [N, 2] x and y, pixels.
+        height: H.
+        width: W.
+    """
     # A line, such as a closed mouth, has no hull.
     if np.linalg.matrix_rank(points - points.mean(0), tol=0.5) < 2:
         return np.zeros((height, width), bool)
@@ -177,7 +192,7 @@ def drop_small_parts(mask: BoolArray, area: float) -> BoolArray:
     """Keep the larger connected parts of a mask [H, W].
 
     Args:
-        mask: [H, W].
+        mask: [H, W] the pixels.
         area: pixels that a part must exceed to stay.
     """
     labels, count = ndimage.label(mask)

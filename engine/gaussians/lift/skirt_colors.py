@@ -49,7 +49,7 @@ def skirt_colors(
 
     Args:
         triangle: [N] rows of ``faces``.
-        bary: [N, 3].
+        bary: [N, 3] on those triangles.
         faces: [F, 3] of :func:`.skirt.skirt_faces`.
         points: [RINGS * COLUMNS, 3] the skirt in the photo's pose, world space, metres.
         label: of the pixels that show it.
@@ -84,7 +84,7 @@ def hem_distance(
 
     Args:
         triangle: [N] rows of ``faces``.
-        bary: [N, 3].
+        bary: [N, 3] on those triangles.
         faces: [F, 3] of :func:`.skirt.skirt_faces`.
         points: [RINGS * COLUMNS, 3] the skirt, world space, metres.
     """

@@ -47,7 +47,7 @@ class SkirtWearer:
         vertices: [V, 3] in the photo's pose, world space, metres.
         groups: [V] limb of each vertex.
         regions: of the photo.
-        shares: [V, L] of the surface's labels.
+        shares: [V, L] 0..1 of the surface's labels.
         dressed: the worn surface with the skirt.
     """
 
@@ -72,7 +72,7 @@ def attach_skirt(
         body: the person's own, without it.
         pose: of the photo.
         regions: of the photo.
-        shares: [V, L] of the surface's labels.
+        shares: [V, L] 0..1 of the surface's labels.
         dressed: the worn surface without the skirt.
     """
     longer = skirt.on(body)

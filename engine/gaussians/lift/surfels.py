@@ -116,7 +116,7 @@ class TriangleBinding:
 
     Attributes:
         body: whose triangles they are.
-        vertices: [V, 3] of it in the photo's pose.
+        vertices: [V, 3] of it in the photo's pose, world space, metres.
         steady: [F] triangles that what lies over them may hang on.
         on_arm: [F] those that rise with an arm.
     """
@@ -147,7 +147,16 @@ class TriangleBinding:
             self._trees[int(g)] = (cKDTree(centroids[rows]), rows)
 
     def find(self, points: FloatArray, group: IntArray) -> tuple[IntArray, FloatArray]:
-        """Find triangles [N] and barycentrics [N, 3] of points [N, 3] of limbs ``group`` [N]."""
+        """Find the triangle that each point belongs to.
+
+        Args:
+            points: [N, 3] metres, the photo's pose, world space.
+            group: [N] the limb of each point.
+
+        Returns:
+            triangle: [N] rows of ``body.f``.
+            bary: [N, 3] barycentric coordinates on them.
+        """
         triangle = np.zeros(len(points), np.int64)
         for g, (tree, rows) in self._trees.items():
             chosen = group == g
@@ -161,7 +170,13 @@ class TriangleBinding:
         return triangle, closest_barycentric(points, corners)
 
     def settle(self, world: Gaussians, group: IntArray, layer: int) -> BoundGaussians:
-        """Bind free Gaussians of the limbs ``group`` [N], all of one layer, to the body."""
+        """Bind free Gaussians, all of one layer, to the body.
+
+        Args:
+            world: N Gaussians in the photo's pose.
+            group: [N] the limb of each.
+            layer: index into ``LAYERS``.
+        """
         triangle, bary = self.find(world.means, group)
         layers = np.full(len(world), layer, np.uint8)
         return bind_gaussians(world, triangle, bary, layers, self.vertices, self.body)
@@ -193,8 +208,8 @@ def closest_barycentric(points: FloatArray, corners: FloatArray) -> FloatArray:
     """Drop points onto triangles.
 
     Args:
-        points: [N, 3].
-        corners: [N, 3, 3] the corners of each point's triangle, in the same frame and unit.
+        points: [N, 3] in any frame and unit.
+        corners: [N, 3, 3] the corners of each point's triangle, in the same.
 
     Returns:
         [N, 3] barycentric coordinates, clamped to the triangle.

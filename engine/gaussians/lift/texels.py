@@ -117,7 +117,7 @@ def texel_layer(
         vertices: [V, 3] the body in the photo's pose, world space, metres.
         groups: [V] the limb of each vertex.
         dressed: the worn surface in that pose.
-        shares: [V, L] of :func:`.labels_surface.label_surface`.
+        shares: [V, L] 0..1 of :func:`.labels_surface.label_surface`.
         wearer: of a skirt, if there is one.
     """
     regions, f = view.regions, body.f
@@ -246,7 +246,7 @@ def _behind_what_is_seen(
     cloth.
 
     Returns:
-        points: [N, 3].
+        points: [N, 3] metres.
         slid: [N] metres of depth that each moved.
     """
     front = composite_sheets(view.sheets, "front")[at.row, at.col]

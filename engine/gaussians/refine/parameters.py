@@ -109,7 +109,7 @@ class PosedGaussians:
 
     Args:
         bound: N Gaussians on ``body.f``.
-        vertices: [V, 3] posed.
+        vertices: [V, 3] posed, world space, metres.
         unit: [N] metres at the rest pose's size in which offsets are counted.
     """
 
@@ -125,7 +125,7 @@ class PosedGaussians:
         """Return the world Gaussians with these numbers.
 
         Args:
-            numbers: [N, 9].
+            numbers: [N, 9] in the columns of this module.
             level: [M] how much the first M have grown to stand for the others, which are left out;
                 all as they are when None.
         """
@@ -221,11 +221,11 @@ def adam_step(  # type: ignore[no-untyped-def]
 
     Args:
         numbers: [N, 9], changed.
-        gradient: [N, 9].
+        gradient: [N, 9] derivatives by the numbers.
         first: [N, 9] first moments, changed.
         second: [N, 9] second moments, changed.
         free: [N, 9] 0..1 how freely each may move.
-        rates: [9].
+        rates: [9] first step of each column.
         floors: [9] added to the root of the second moment: what hardly shows hardly moves.
         low: [N, 9] least numbers.
         high: [N, 9] greatest numbers.

@@ -124,7 +124,7 @@ class Regularisers:
         """Return the derivatives [N, 9] of all terms.
 
         Args:
-            numbers: [N, 9].
+            numbers: [N, 9] in the columns of ``parameters``.
             pixels: of the person in the photo; the terms are means over them.
         """
         weights = self._weights

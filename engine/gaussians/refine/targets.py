@@ -47,8 +47,8 @@ class RefineView:
 
     Attributes:
         camera: of the picture.
-        light: [H, W, 3] colours times alpha.
-        alpha: [H, W].
+        light: [H, W, 3] sRGB 0..1 times alpha.
+        alpha: [H, W] 0..1.
         color_weight: [H, W] how much a pixel's colour counts.
         cover_weight: how much alpha counts.
     """
