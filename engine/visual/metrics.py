@@ -82,7 +82,8 @@ def ms_ssim(a: FloatArray, b: FloatArray, mask: FloatArray | BoolArray | None = 
     """Compute the multi-scale structural similarity (Wang et al. 2003), mean over channels.
 
     Windows and constants as in :func:`ssim`, scales as in :func:`scale_weights`; pictures are
-    halved by means of 2 x 2 pixels. :class:`..training.perceptual.MultiScaleSSIM` is one minus this.
+    halved by means of 2 x 2 pixels. One minus this is
+    :class:`..training.perceptual.MultiScaleSSIM`.
 
     Args:
         a: [H, W] or [H, W, C] in 0..1, at least 11 pixels each way.
