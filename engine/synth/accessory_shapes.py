@@ -14,7 +14,13 @@ from .person_parts import LABEL, Material, MeshPart
 
 @dataclass(frozen=True)
 class SimpleMesh:
-    """A mesh at rest: vertices [V, 3], f [F, 3] counter-clockwise from outside, uv [F, 3, 2]."""
+    """A mesh at rest.
+
+    Attributes:
+        vertices: [V, 3] metres.
+        f: [F, 3] counter-clockwise from outside.
+        uv: [F, 3, 2] texture coordinates of the corners.
+    """
 
     vertices: FloatArray
     f: IntArray

@@ -85,7 +85,12 @@ def _seat_rows(body: Body) -> IntArray:
 
 
 def distance_outside(point: FloatArray, support: FloatArray) -> float:
-    """Metres from a point [2] to the convex hull of ``support`` [K, 2]; negative inside."""
+    """Metres from a point to the convex hull of others; negative inside.
+
+    Args:
+        point: [2] metres.
+        support: [K, 2] metres.
+    """
     try:
         hull = ConvexHull(support)
     except QhullError:  # fewer than three points, or all in a line: nothing to stand on

@@ -36,7 +36,14 @@ LIMB_OF_JOINT = np.array([_limb_of_joint(name) for name in JOINT_NAMES])
 
 
 def limb_shares(skinning: FloatArray) -> FloatArray:
-    """[V, 5] how much each of :data:`LIMBS` holds a vertex, from its skinning [V, 55]."""
+    """How much each of :data:`LIMBS` holds each vertex.
+
+    Args:
+        skinning: [V, 55] weights.
+
+    Returns:
+        [V, 5] shares.
+    """
     return np.stack([skinning[:, k == LIMB_OF_JOINT].sum(1) for k in range(len(LIMBS))], 1)
 
 

@@ -47,7 +47,14 @@ class FittedGarment:
 
 
 def loosen_cloth(cloth: Cloth, joints: FloatArray, metres: float, seed: int) -> Cloth:
-    """Stand a tight garment off the body, less at its collar; joints: [55, 3] at rest."""
+    """Stand a tight garment off the body, less at its collar.
+
+    Args:
+        cloth: at rest.
+        joints: [55, 3] of the person at rest, metres.
+        metres: by which it stands off.
+        seed: of noise.
+    """
     limbs = limb_shares(cloth.skinning)
     much = limbs @ np.array([1.0, 0.6, 0.6, 0.9, 0.9])
     # Only collars stay: a hem that lay closer than what is under it would be pierced.
@@ -62,7 +69,12 @@ def loosen_cloth(cloth: Cloth, joints: FloatArray, metres: float, seed: int) -> 
 
 
 def skin_surface(posed: PosedBody, visible: BoolArray) -> TriangleSurface:
-    """The skin that can be seen, of the parts that clothes may meet; visible: [F]."""
+    """The skin that can be seen, of the parts that clothes may meet.
+
+    Args:
+        posed: the body.
+        visible: [F] whether each triangle is seen.
+    """
     body = posed.dress.body
     parts = [body.part_names.index(name) for name in _CLOTHED if name in body.part_names]
     f = body.f[visible & np.isin(body.face_part, parts)]

@@ -130,7 +130,10 @@ def garment_vertices(garment: Garment, posed: PosedBody) -> FloatArray:
 
 
 def garment_rest(garment: Garment, posed: PosedBody) -> tuple[FloatArray, FloatArray]:
-    """The garment on the same person in the T-pose, [G, 3] metres, and its skinning [G, 55].
+    """Put a garment on the same person in the T-pose.
+
+    Returns:
+        Its vertices [G, 3], metres, and their skinning [G, 55].
 
     Raises:
         LikenessError: the garment refers to base vertices that the body file lacks.

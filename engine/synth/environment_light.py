@@ -242,7 +242,14 @@ def downscale_picture(picture: FloatArray, height: int) -> FloatArray:
 
 
 def sh_basis(directions: FloatArray) -> FloatArray:
-    """[..., 9] real spherical harmonics of the bands 0 to 2 at unit directions [..., 3]."""
+    """Real spherical harmonics of the bands 0 to 2.
+
+    Args:
+        directions: [..., 3] unit.
+
+    Returns:
+        [..., 9].
+    """
     x, y, z = np.moveaxis(np.asarray(directions, np.float64), -1, 0)
     one = np.ones_like(x)
     return np.stack(

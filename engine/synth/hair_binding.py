@@ -109,7 +109,15 @@ def build_surface(vertices: FloatArray, body: Body, *parts: str) -> BodySurface:
 
 
 def bind_to_head(points: FloatArray, posed: PosedBody) -> FloatArray:
-    """Rest points [N, 3] that move rigidly with the head."""
+    """Pose points at rest that move rigidly with the head.
+
+    Args:
+        points: [N, 3] at rest, metres.
+        posed: the body in its pose.
+
+    Returns:
+        [N, 3] in the pose, metres.
+    """
     return np.asarray(points @ posed.R[HEAD].T + posed.t[HEAD])
 
 

@@ -147,7 +147,16 @@ def strand_maps(path: Path, size: int) -> tuple[FloatArray, FloatArray, FloatArr
 
 
 def paint_heights(garment: Garment, heights: FloatArray, size: int) -> FloatArray:
-    """[size, size] the rest heights [G] of the cards' vertices, painted into the texture."""
+    """Paint the rest heights of the cards' vertices into the texture.
+
+    Args:
+        garment: the cards.
+        heights: [G] of its vertices, metres.
+        size: pixels along the sides.
+
+    Returns:
+        [size, size] metres.
+    """
     flat = np.concatenate([garment.uv.reshape(-1, 2), np.ones((3 * len(garment.f), 1))], 1)
     camera = Camera(np.eye(4), np.array([[size, 0, 0], [0, size, 0], [0, 0, 1.0]]), size, size)
     seen = rasterize_mesh(flat, np.arange(len(flat)).reshape(-1, 3), camera)

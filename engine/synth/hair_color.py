@@ -86,5 +86,13 @@ def dyed_color(rng: np.random.Generator, traits: Traits) -> FloatArray | None:
 
 
 def mix_grey(color: FloatArray, grey: float) -> FloatArray:
-    """[3] sRGB seen from afar of strands of ``color``, a share ``grey`` of them white."""
+    """The colour of strands seen from afar when some of them are white.
+
+    Args:
+        color: [3] sRGB 0..1 of strands with pigment.
+        grey: share of white strands, 0..1.
+
+    Returns:
+        [3] sRGB 0..1.
+    """
     return to_srgb((1.0 - grey) * to_linear(color) + grey * to_linear(WHITE))

@@ -198,7 +198,11 @@ def baldness(points: FloatArray, head: HeadShape, receding: float) -> FloatArray
 def scalp_points(
     head: HeadShape, count: int, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """``count`` points evenly over the scalp [N, 3], and the normals there."""
+    """Scatter points evenly over the scalp.
+
+    Returns:
+        ``count`` points [N, 3], metres, and the unit normals [N, 3] there.
+    """
     a, b, c = (head.vertices[head.faces[:, k]] for k in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     # Even: one random place in each of ``count`` equal shares of the area.

@@ -106,6 +106,11 @@ def _cells(points, seed, cell, distance, chance):  # type: ignore[no-untyped-def
 def cell_noise(points: FloatArray, seed: int, cell: float) -> tuple[FloatArray, FloatArray]:
     """Spots scattered in space, one in each cube of a lattice (Worley 1996).
 
+    Args:
+        points: [N, 3] in any unit.
+        seed: 0 or more.
+        cell: side of the cubes in the points' unit.
+
     Returns:
         [N] float32 distance to the nearest spot in units of ``cell``, and [N] float32 a random
         number in 0..1 of that spot, the same for all points that are nearest to it.

@@ -83,7 +83,11 @@ class PosePool:
         )
 
     def random(self, rng: np.random.Generator) -> tuple[FloatArray, str, int]:
-        """A pose [55, 3], the name of its file and the number of its frame."""
+        """Draw a frame.
+
+        Returns:
+            The pose [55, 3] in axis-angle radians, the name of its file and its frame's number.
+        """
         row = int(rng.integers(len(self)))
         return self.full_pose[row], self.names[int(self.source[row])], int(self.frame[row])
 

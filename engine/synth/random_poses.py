@@ -149,7 +149,11 @@ ANCHORS: dict[str, tuple[str, str, tuple[str, ...], float]] = {
 
 
 def arm_joints(arm: Arm) -> dict[str, FloatArray]:
-    """Axis-angle [3] of the left arm's joints; the collar takes part of a lift."""
+    """Turn an arm into joint rotations; the collar takes part of a lift.
+
+    Returns:
+        [3] axis-angle, radians, by joint of the left arm.
+    """
     collar = axis_angle_to_matrix(np.array([0.0, 0.0, arm.collar]))
     x = collar.T @ np.array(arm.upper)
     x = x / np.linalg.norm(x)
@@ -288,7 +292,11 @@ def _draw(
 
 
 def posture(left: str, right: str, legs: str) -> dict[str, FloatArray]:
-    """Axis-angle [3] by joint of one of ``ARMS`` for each side and one of ``LEGS``, exactly."""
+    """Combine one of ``ARMS`` for each side and one of ``LEGS``, exactly.
+
+    Returns:
+        [3] axis-angle, radians, by joint.
+    """
     stance = {name: degrees_to_axis_angle(degrees) for name, degrees in LEGS[legs].items()}
     return stance | arm_joints(ARMS[left]) | mirror_limbs(arm_joints(ARMS[right]))
 

@@ -249,10 +249,17 @@ def _glossy(rest: FloatArray) -> FloatArray:
 
 @numba.njit(cache=True, nogil=True)
 def beam_visibility(lights, k, x, y, z):  # type: ignore[no-untyped-def]
-    """Share of beam ``k`` that reaches a point (x, y, z in metres), 0..1.
+    """Share of a beam that reaches a point, 0..1.
 
     Chebyshev's inequality (variance shadow maps, Donnelly and Lauritzen 2006), with its low end cut
     off against leaks.
+
+    Args:
+        lights: with the beams.
+        k: row of the beam.
+        x: metres.
+        y: metres.
+        z: metres.
     """
     dx, dy, dz = x - lights.centre[0], y - lights.centre[1], z - lights.centre[2]
     A, size = lights.axes[k], lights.moments.shape[1]

@@ -226,8 +226,14 @@ def _rows_of(xy, z, f, height, width):  # type: ignore[no-untyped-def]
 def mip_level(scene, textures, i, m, area, d, z3):  # type: ignore[no-untyped-def]
     """The mip level whose texels are as large as a pixel.
 
-    ``area`` is twice the triangle's in pixels, ``d`` the depth of the pixel, ``z3`` the product of
-    the corners' depths.
+    Args:
+        scene: the figure.
+        textures: of the figure.
+        i: row of the triangle.
+        m: row of its material.
+        area: twice the triangle's, square pixels.
+        d: depth of the pixel, metres.
+        z3: product of the corners' depths, cubic metres.
     """
     texels = scene.uv_area[i] * textures.size[m, 0, 0] * textures.size[m, 0, 1]
     ratio = texels * d * d * d / (max(abs(area), 1e-9) * z3)

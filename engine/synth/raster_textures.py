@@ -190,7 +190,15 @@ def _corners(height, width, u, v):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def sample_alpha(textures, m, u, v, level):  # type: ignore[no-untyped-def]
-    """Bilinear alpha in 0..1 of a material's texture; repeats."""
+    """Bilinear alpha in 0..1 of a material's texture; repeats.
+
+    Args:
+        textures: of the figure.
+        m: row of the material.
+        u: to the right, 0..1.
+        v: down, 0..1.
+        level: of the mips.
+    """
     k = min(max(level, 0), textures.levels[m] - 1)
     s = textures.start[m, k]
     a, b, c, d, fx, fy = _corners(textures.size[m, k, 0], textures.size[m, k, 1], u, v)
@@ -202,7 +210,16 @@ def sample_alpha(textures, m, u, v, level):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)
 def sample_texture(textures, m, u, v, level, out):  # type: ignore[no-untyped-def]
-    """Everything at (u, v) of a material, bilinear, into ``out`` [CHANNELS]."""
+    """Sample everything at a point of a material, bilinear; repeats.
+
+    Args:
+        textures: of the figure.
+        m: row of the material.
+        u: to the right, 0..1.
+        v: down, 0..1.
+        level: of the mips.
+        out: [7] takes linear colours, alpha and roughness (0..1), and slopes along u and v.
+    """
     k = min(max(level, 0), textures.levels[m] - 1)
     s = textures.start[m, k]
     a, b, c, d, fx, fy = _corners(textures.size[m, k, 0], textures.size[m, k, 1], u, v)

@@ -31,7 +31,13 @@ class Canvas:
     height: NDArray[np.float32]
 
     def stain(self, rows: IntArray | slice, pigment: FloatArray, amount: FloatArray) -> None:
-        """Absorb: more (or less) of a pigment [3] by an amount for each of the rows."""
+        """Absorb: more (or less) of a pigment.
+
+        Args:
+            rows: [K] of the texels.
+            pigment: [3] absorption: taken from the logarithm of linear colours.
+            amount: [K] factor on it.
+        """
         self.log[rows] -= amount[:, None] * pigment
 
     def cover(self, rows: IntArray | slice, color: FloatArray, amount: FloatArray) -> None:

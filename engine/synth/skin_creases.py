@@ -26,7 +26,13 @@ STEPS = 24
 
 @dataclass(frozen=True)
 class Crease:
-    """A line [P, 3] on the surface, ``width`` and ``depth`` in metres."""
+    """A line on the surface.
+
+    Attributes:
+        line: [P, 3] metres.
+        width: metres.
+        depth: metres.
+    """
 
     line: FloatArray
     width: float

@@ -36,7 +36,13 @@ PICTURE = 1024  # pixels: of a larger picture's detail the atlas would show litt
 
 @dataclass(frozen=True)
 class SkinMaps:
-    """[S, S, 4] uint8 sRGB, [S, S] uint8 roughness in 255ths, [S, S] float32 metres."""
+    """Square maps of a skin.
+
+    Attributes:
+        color: [S, S, 4] uint8 sRGB.
+        roughness: [S, S] uint8 of 255ths.
+        bump: [S, S] float32 height, metres.
+    """
 
     color: NDArray[np.uint8]
     roughness: NDArray[np.uint8]

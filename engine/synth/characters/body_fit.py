@@ -102,7 +102,11 @@ class CharacterTarget:
 
 
 def rig_joints(character: Character) -> tuple[IntArray, FloatArray]:
-    """Joints that the character's bones name [n], and where these begin [n, 3]."""
+    """Find the body's joints among a character's bones.
+
+    Returns:
+        Joints that the bones name [n], and where these bones begin [n, 3], metres.
+    """
     if character.rig is None:
         return np.zeros(0, np.int64), np.zeros((0, 3))
     rows = joints_for_bones(character.rig.names)
@@ -226,7 +230,11 @@ def landmark_terms(
 
 
 def sample_vertices(body: Body) -> tuple[IntArray, IntArray]:
-    """Vertices that are matched, evenly by area [n], and the part of each [n]; the same always."""
+    """Choose the vertices that are matched, evenly by area; the same always.
+
+    Returns:
+        The vertices [n], and the part of each [n].
+    """
     rng = np.random.default_rng(0)
     rows: list[IntArray] = []
     parts: list[IntArray] = []

@@ -62,7 +62,13 @@ def guess_label(*names: str) -> str:
 
 @dataclass(frozen=True)
 class CharacterRig:
-    """Bones: names, and where their heads and tails are in the shown pose [B, 3]."""
+    """Bones in the shown pose.
+
+    Attributes:
+        names: of the bones.
+        heads: [B, 3] where they begin, in the parts' unit.
+        tails: [B, 3] where they end, in the parts' unit.
+    """
 
     names: tuple[str, ...]
     heads: FloatArray
