@@ -73,7 +73,7 @@ def calibrate_colors(
     photo = bound.layer == PHOTO
     gaussians = _thin_rim(place_gaussians(bound, vertices, body), photo, alpha, view)
     xy, depth = project(gaussians.means[photo], view)
-    # Splats finer than the picture, as the face's are, answer for less of what it shows.
+    # Splats finer than the picture, as the face's are, take a smaller part of the residual.
     spacing = gaussians.scales[photo, :2].min(1) / PHOTO_SPLATS.sigma * view.K[0, 0] / depth
     gain = S.gain * np.clip(spacing, 0.0, 1.0) ** 2
     pixel = np.clip(xy.astype(int), 0, [w - 1, h - 1])
@@ -84,7 +84,7 @@ def calibrate_colors(
     for _ in range(S.steps):
         drawn = render_camera(replace(gaussians, colors=colors), view).rgb
         residual = np.where(solid[..., None], truth - drawn, 0.0)
-        # What one splat cannot show (finer than the view) would only ring.
+        # Detail finer than a splat would only ring.
         residual = ndimage.gaussian_filter(residual, (0.35, 0.35, 0.0))
         step = bilinear(residual, xy) * (gain * inside)[:, None]
         colors[photo] = np.clip(_hue_kept(first, colors[photo] + step), low, high)

@@ -39,7 +39,7 @@ class ColorSettings:
 
     other_tone: float = 20.0  # a*b* units from the face's skin beyond which nothing is skin
     doubted: float = 0.003  # trust (0..1) in colours that are carried only for lack of others
-    skin_folds: float = 0.6  # share of light lost on skin that sees nothing of its surroundings
+    skin_folds: float = 0.6  # share of light lost on fully occluded skin
     cloth_folds: float = 0.25  # the same on everything else
 
 
@@ -113,7 +113,7 @@ def estimate_light(
     say = np.zeros(len(LABELS))
     say[[SKIN, HAIR, UPPER, LOWER, SHOES, HAT]] = 1.0, 0.1, 0.35, 0.35, 0.1, 0.1
     weight = weight * say[label]
-    # Beards, lips and shadows say nothing of the light on skin.
+    # Beards, lips and shadows do not show the light on skin.
     skin = label == SKIN
     odd = np.abs(np.log((color + 0.03) / (view.regions.skin_color + 0.03))).mean(1) > 0.5
     weight = np.where(skin & odd, 0.1 * weight, weight)
@@ -135,7 +135,7 @@ def _trust(t: Texels, view: PhotoView) -> FloatArray:
     agrees = regions.label[row, col] == t.label
     trust *= np.where(agrees, 1.0, S.doubted)
     for label in (UPPER, LOWER, SHOES, HAT):
-        # A badge or a hand says nothing of the cloth that goes round.
+        # A badge or a hand does not show the cloth that goes round.
         own = np.nonzero(t.known & (t.label == label) & agrees)[0]
         if len(own) > 0:
             # How square a limb's side is to the camera, however the surface leans along it.

@@ -32,7 +32,7 @@ class BaseColorSettings:
 
     cloth_smooth: float = 12.0  # edges, squared, over which seen cloth is averaged
     cloth_drift: float = 0.03  # pull of unseen cloth to its usual colour, per unit of smoothing
-    min_texels: int = 40  # texels from which on a limb tells a class's colour
+    min_texels: int = 40  # texels of a class that a limb needs to show its colour
     material_gap: float = 12.0  # L*a*b* units between two materials
     candidates: int = 12  # most common colours that are tried
     material_span: float = 10.0  # L*a*b* units that one material spans
@@ -110,7 +110,7 @@ def base_colors(t: Texels, trust: FloatArray, body: Body, view: PhotoView) -> Fl
         solved = mesh.diffuse(albedo[own], trust[own], stiff * link, middle[limb], drift)
         base = solved * t.shade[own]
         if label == SKIN:
-            # Where the photo ends its colour goes over into the completed one.
+            # Where the photo ends its colour fades into the completed one.
             rest = np.clip(t.color[own] - base, -0.6, 0.25)
             weight = 4.0 * t.known[own]
             nothing = np.zeros((len(mesh.vertices), 3))
@@ -132,7 +132,7 @@ def _under_mouth(body: Body) -> FloatArray:
     neck, head = joints[JOINT_INDEX["neck"]], joints[JOINT_INDEX["head"]]
     lips = body.face_part == body.part_names.index("lips") if "lips" in body.part_names else []
     mouth = rest[body.f[lips]].reshape(-1, 3) if np.any(lips) else head[None]
-    # Towards the ears a beard's edge rises, and nowhere is it a line.
+    # A beard's edge rises towards the ears and is soft everywhere.
     below = np.clip((mouth[:, 1].mean() - rest[:, 1]) / S.jaw + 0.6, 0.0, 1.0)
     throat = np.clip((rest[:, 1] - neck[1]) / S.jaw, 0.0, 1.0)
     before = np.clip((rest[:, 2] - 0.5 * (head[2] + neck[2])) / S.jaw + 0.5, 0.0, 1.0)

@@ -82,7 +82,7 @@ def _open_share(
         row = np.clip(xy[:, 1].astype(int), 0, S.side - 1)
         cosine = np.clip(-normals[rows] @ camera.viewmat[2, :3], 0.0, 1.0)
         front = np.where(depth.face[row, col] >= 0, depth.depth[row, col], np.inf)
-        # A slope falls off within its pixel.
+        # A slope's depth changes within its pixel.
         slope = radius * 2.0 / S.side / np.maximum(cosine, 0.1)
         open_ += cosine * (z < front + S.margin + slope)
         total += cosine

@@ -102,7 +102,7 @@ def _middle(
         rows, cols, away = nearest_known(source)
         beside = both[rows, cols]
         carried = solve_poisson(missing, source & mask, both)
-        # A patch that touches no known pixel has nothing to be harmonic with; and a rim is as deep
+        # A patch that touches no known pixel has no boundary values; and a rim is as deep
         # as what it is the rim of: not in mid air between a hand and the elbow behind it.
         carried = np.where(carried > 0.2, carried, beside)
         off = np.abs(carried - beside)

@@ -361,7 +361,7 @@ class _Outline:
 
 def _outline(regions: Regions, sheet: int) -> _Outline | None:
     arms = np.isin(regions.group, ARMS) & regions.mask
-    # What an arm hides of the trunk is not outside of it.
+    # The part of the trunk that an arm hides is not outside of it.
     mask = regions.mask if sheet == 0 else regions.mask & (regions.group == sheet)
     if mask.sum() < 9:
         return None
@@ -410,7 +410,7 @@ def _gaps(
     read = bilinear(both, xy[rows])
     # A vertex grazed by the view within the silhouette (a fold, a nose) is on no outline.
     at_edge = np.abs(read[:, 1]) < 3.0 + 0.02 * min(height, width)
-    # Nor is one behind an arm or another limb.
+    # Neither is one behind an arm or another limb.
     front = z[rows] < whole.depth[r, c] + 0.08
     along = -np.einsum("nd,nd->n", outline.way[r, c], ahead[rows])
     ok = at_edge & front & outline.counts[r, c] & (along > S.agrees)

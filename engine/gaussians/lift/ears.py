@@ -39,7 +39,7 @@ class EarSettings:
 S = register_settings("lift.ears", EarSettings())
 
 
-REDDER = np.array([1.0, 0.95, 0.93])  # of the cheeks' tone, for an ear of which nothing is seen
+REDDER = np.array([1.0, 0.95, 0.93])  # of the cheeks' tone, for an ear that is not seen
 
 
 def finish_ears(
@@ -90,7 +90,7 @@ def finish_ears(
             calm = calm * (1.0 - share[:, None]) + near * share[:, None]
         rows = own[core]
         colors[rows] = calm[core]
-        # Hair that hangs on an ear's triangles stands off it, and is none of its skin.
+        # Hair bound to an ear's triangles stands off it and is not its skin.
         skin = photo & on_skin & (np.linalg.norm(bound.offset[own], axis=1) < S.skin_deep)
         rows = own[skin]
         opacities[rows] = opacities[rows] * trust[skin]

@@ -148,7 +148,7 @@ def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:
     means = np.asarray(world.means, np.float64)
     xy, depth = project(means, face.camera)
     inside, edge = inside_polygon(xy, inner_lips(face))
-    # A splat reaches beyond its centre; a lip's edge is allowed to, for the photo covers it.
+    # A splat reaches beyond its centre; a lip's edge may, since the photo covers it.
     outer = face.faces(*OUTER_PARTS)[part.triangle]
     reach = world.scales[:, 0] * face.camera.K[0, 0] / depth * np.where(outer, 0.8, 2.5)
     inside |= edge < reach
@@ -271,7 +271,7 @@ def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:
     rims = np.unique(f[face.faces("lips", "eyelid")])
     distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=S.sink_reach)
     near = face.faces("face", "lips", "eyelid") & (distance < S.sink_reach)
-    # Texels that were slid aside stand behind the outline of something: they stay there.
+    # Texels slid aside stand behind some outline: they stay there.
     # (The smooth normal along which texels are sunk leans against the triangle's own.)
     lean = S.lean * np.abs(bound.offset[:, 2])
     straight = np.linalg.norm(bound.offset[:, :2], axis=1) < 5e-4 + lean
@@ -294,7 +294,7 @@ def _rebind_photo(face: FittedFace, closed: FloatArray, bound: BoundGaussians) -
         return bound
     world = place_gaussians(bound.take(photo), face.vertices, face.body)
     xy, old_depth = project(np.asarray(world.means, np.float64), face.camera)
-    # Hair and hands before the face are none of its skin.
+    # Hair and hands before the face are not its skin.
     skin = cast_rays(face, xy, face.faces(*OUTER_PARTS))
     if skin is None:
         return bound

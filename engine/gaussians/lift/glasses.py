@@ -49,7 +49,7 @@ from .surfels import (
 
 @dataclass(frozen=True)
 class GlassesSettings:
-    """Glasses taken off and put on again."""
+    """Glasses removed from the photo and added again."""
 
     fill_unit: float = 110.0  # pixels between the pupils at which the skin behind a frame is filled
     rim_room: float = 0.022  # pupil distances beside a frame that its shadow and blur may reach
@@ -119,7 +119,7 @@ def remove_glasses(
     behind = np.where(missed[..., None], calm[near_rows, near_cols], behind)
     skin = np.clip(resize(behind, w, h), 0.0, 1.0)
     weight = _share(rgb, skin, part, unit)
-    # What merely lies beside the frame, a lens' bright edge or a shadow, is still the photo's.
+    # Pixels beside the frame (a lens' bright edge, a shadow) stay as photographed.
     gone = np.clip(2.0 * ndimage.maximum_filter(weight, 3), 0.0, 1.0)[..., None]
     foreground = np.array(matte.foreground)
     foreground[window] = (1.0 - gone) * rgb + gone * skin
@@ -246,7 +246,7 @@ def _as_opaque_as(world: Gaussians, weight: FloatArray, camera: Camera) -> Gauss
         ratio = wanted / np.log(1.0 - np.clip(drawn, 0.01, 0.999))
         power = bilinear(np.clip(ratio, 0.3, 2.0)[..., None], xy)[:, 0]
         clear = np.clip(clear**power, 1.0 - S.opacity, 0.999)
-    # What is all frame stays solid from near, too.
+    # Pixels that are all frame stay solid in close-ups, too.
     clear = np.minimum(clear, 1.0 - S.solid * bilinear(weight[..., None], xy)[:, 0] ** 3)
     keep = clear < 0.98
     return Gaussians(
@@ -294,7 +294,7 @@ def _frame_depth(
     r, c = sample[:, 0], sample[:, 1]
     design = np.stack([np.ones(len(r)), x[r, c], y[r, c], x[r, c] ** 2], -1)
     limit = skin[r, c] - S.clearance
-    # Most gap is least depth sum: maximise the plane below the limit.
+    # The least sum of gaps is the greatest sum of depths below the limit.
     bounds = [(None, None), (-0.4, 0.4), (-0.5, 0.5), (0.0, S.bend)]
     found = linprog(-design.sum(0), A_ub=design, b_ub=limit, bounds=bounds)
     if not found.success:

@@ -223,7 +223,7 @@ def label_pixels(
     beside = ~places.on_body[mask] & head.below_chin[mask] & head.near[mask]
     long = (strands & beside).sum() > S.long_hair * head.unit**2
     prior = _pixel_prior(places, mask, head, body, long)
-    # Where the place alone decides there are eyes, brows and beards: no colours to learn from.
+    # Where place alone decides there are eyes, brows and beards: not colours to learn from.
     given = prior.max(1) > 0.999
     seeds = first
     label = np.full(len(features), NONE)
@@ -248,7 +248,7 @@ def label_pixels(
     out[mask] = label
     if _no_border(out, lab):
         out[out == LOWER] = UPPER
-    # What looks like hair but does not hang from the head is what comes next.
+    # What looks like hair but does not hang from the head takes its next likely label.
     loose = (out == HAIR) & ~keep_attached_hair(out, head.near & ~head.below_chin)
     smooth[:, SOLVED.index(HAIR)] = -np.inf
     out[loose] = np.array(SOLVED)[smooth.argmax(1)][loose[mask]]
@@ -256,7 +256,7 @@ def label_pixels(
 
 
 def _no_border(label: IntArray, lab: FloatArray) -> bool:
-    """Whether what is called lower wear goes on in the upper one: a coat, a dress, a tunic."""
+    """Whether lower wear and upper wear are one piece: a coat, a dress, a tunic."""
     lower, upper = label == LOWER, label == UPPER
     calm = smooth_within(lab, lower | upper, 1.0)
     steps = []
@@ -337,7 +337,7 @@ def _first_seeds(
         other = seeds[UPPER] & ~strands
         if other.sum() > 0.25 * seeds[UPPER].sum():
             seeds[UPPER] = other
-    # What of the chest looks like skin is mostly skin: a neckline, or a hand before it.
+    # Pixels of the chest that look like skin mostly are: a neckline, or a hand before it.
     if skin.alike(2.2)[seeds[UPPER]].sum() < S.neckline * seeds[UPPER].sum():
         seeds[UPPER] &= ~skin.alike(2.2)
     lower = thigh & ~skin.alike(3.0)

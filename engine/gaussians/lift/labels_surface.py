@@ -79,7 +79,7 @@ def label_surface(regions: Regions, camera: Camera, body: Body, vertices: FloatA
     _complete_limbs(ring, label, weight, rest, part)
     _complete_feet(ring, label, weight, rest, part)
     hands = part == "hand"
-    for side in ARMS:  # gloves come in pairs, and whole
+    for side in ARMS:  # a glove covers the whole hand
         seen = hands & (groups == side) & (weight > 0)
         gloved = weight[seen & (label == UPPER)].sum() > max(0.6 * weight[seen].sum(), 3 * S.few)
         ring[hands & (groups == side)] = UPPER if gloved else SKIN
@@ -274,7 +274,7 @@ def _complete_head(
     seen = weight > 0
     hairs = np.isin(label, [HAIR, HAT])
     share = weight[scalp & hairs].sum() / max(weight[scalp].sum(), 1e-9)
-    # Seen from the front only the hairline may show of a scalp: count what stands beside too.
+    # From the front a scalp may show its hairline only: count what stands beside it too.
     hairy = share > S.hairy or regions.hair.sum() > 0.5 * regions.unit**2
     ring[scalp] = HAIR if hairy else SKIN
     if (regions.label == HAT).any():  # a hat's rim is level: at the back it lies over the ears

@@ -151,7 +151,7 @@ def make_teeth(face: FittedFace, upper: bool) -> BoundGaussians:
     shade *= np.exp(-np.maximum(front - points[:, 2] - 0.004, 0.0) / 0.012)
     shade *= 0.45 + 0.55 * outward
     color = _dim(color, shade)
-    # Biting edges are not a ruler: corners of the teeth are cut off.
+    # Biting edges are not straight: the teeth's corners are rounded.
     notch = (gap < 0.0007) & (root * (high - low) < 0.0011) & (outward > 0.3)
     # Roots stay behind the lips, and the arch's back behind its front.
     keep = ~notch & (root < 0.85) & (front - points[:, 2] < 0.032)
@@ -316,7 +316,7 @@ def rebind_mouth_photo(
     interior[rows] = True
     color = np.asarray(world.colors[rows], np.float64)
     on_lower, wet = _lower_jaw(face, xy[rows], color)
-    # By the majority around each: a single pixel that goes another way is seen as a speck.
+    # By the majority around each: a single pixel that moves differently shows as a speck.
     count = min(S.neighbours, len(rows))
     around = cKDTree(xy[rows]).query(xy[rows], k=count)[1].reshape(len(rows), count)
     on_lower = on_lower[around].mean(1) > 0.5

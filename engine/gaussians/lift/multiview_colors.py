@@ -32,10 +32,10 @@ class MultiviewColorSettings:
     """Several photos' exposure levelled."""
 
     body_side: int = 512  # pixels of the picture on which visibility is decided
-    min_facing: float = 0.2  # cosine below which a photo says nothing of another's exposure
+    min_facing: float = 0.2  # cosine below which a photo does not count for another's exposure
     spread: float = 0.5  # pull of a photo's evidence to its place, against spreading
-    black: float = 0.04  # 0..1; darker colours say nothing of the exposure
-    white: float = 0.97  # 0..1; nor do lighter ones
+    black: float = 0.04  # 0..1; darker colours do not show the exposure
+    white: float = 0.97  # 0..1; neither do lighter ones
     level_prior: float = 7e-4  # share of shared vertices, as sure as "no correction"
     max_gain: float = 1.6  # times by which a photo may be brighter than the main one
     max_offset: float = 0.06  # 0..1, by which the light may differ from place to place
@@ -157,7 +157,7 @@ def _vertex_colors(matte: Matte, sight: BodyVisibility, laplacian: sparse.csr_ma
 def _gain(wanted: FloatArray, own: FloatArray, weight: FloatArray) -> FloatArray:
     """[3] by which colours ``own`` [V, 3] are nearest to ``wanted``, drawn to 1 by a prior.
 
-    A weighted median in each channel; what is nearly black or white says nothing of exposure.
+    A weighted median in each channel; nearly black or white colours do not count.
     """
     both = np.concatenate([wanted, own], axis=1)
     usable = (both.min(1) > S.black) & (both.max(1) < S.white) & (weight > 0)
@@ -203,7 +203,7 @@ def make_refine_target(
     """Make the picture that an avatar is refined to for one of several photos.
 
     It is the photo where that has the larger share of the blend, and the avatar as it is elsewhere:
-    a person never stands twice in the same way, and what another photo shows better must not be
+    a person never stands the same way twice, and what another photo shows better must not be
     pulled to where this one has it.
 
     Args:

@@ -237,8 +237,8 @@ def resize_rgba(
     """
     if (width, height) == (alpha.shape[1], alpha.shape[0]):
         return colors, alpha
-    # Both overshoot at an outline alike, and divide well only unclipped: the resampler clips to
-    # the range of its input, which two plain channels make wide.
+    # Both overshoot alike at an outline, so their ratio is right only unclipped. The resampler
+    # clips to the range of its input, which two constant channels widen.
     wide = np.broadcast_to([-1.0, 2.0], (*alpha.shape, 2))
     both = resize(
         np.concatenate([colors * alpha[..., None], alpha[..., None], wide], -1), width, height

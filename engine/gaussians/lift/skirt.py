@@ -212,7 +212,7 @@ def build_skirt_tube(outline: SkirtOutline, buffer: MeshBuffer, camera: Camera) 
         floor = np.maximum(body_at(far, seen) - middle + clear, 0.0)
         behind = _thickness(bulge, floor, on_body, ~front, side)
     back = np.stack([base[..., 0], places[..., 1], base[..., 2] - behind], -1)
-    # Not below the front's hem in the picture: nothing was seen there.
+    # Not below the front's hem in the picture, where nothing was seen.
     limit = unproject(pixels, middle + behind, camera)[..., 1]
     back[..., 1] = np.maximum(back[..., 1], limit)
     return np.where(front[:, None], places, back).reshape(-1, 3)
@@ -242,7 +242,7 @@ def _middle(
 def _thickness(
     bulge: FloatArray, floor: FloatArray, on_body: FloatArray, own: BoolArray, side: BoolArray
 ) -> FloatArray:
-    """[R, C] metres from the middle plane: round, but nowhere within the body."""
+    """[R, C] metres from the middle plane: round, and outside the body everywhere."""
     floor = np.where(own | side, floor, 0.0)
     thick = np.maximum(bulge, floor)
     smooth = ndimage.gaussian_filter(thick, (1.5, 1.5), mode=("nearest", "wrap"))

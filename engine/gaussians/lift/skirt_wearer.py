@@ -27,8 +27,8 @@ class SkirtWearerSettings:
 
     hem_shown: float = 0.8  # of the skirt's length from which on what legs wear below may be seen
     hem_reach: float = 0.10  # metres below the hem that are labelled from farther down
-    hem_source: float = 0.07  # metres farther down that say so
-    hem_pixels: int = 3  # of the regions' grid beside the mesh's hem that are looked at
+    hem_source: float = 0.07  # metres farther down that those labels are read from
+    hem_pixels: int = 3  # of the regions' grid beside the mesh's hem that are searched
     hem_step: float = 0.03  # metres from which on a pixel lies on another surface
 
 

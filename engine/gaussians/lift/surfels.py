@@ -102,7 +102,7 @@ class SurfelSettings:
     max_stretch: float = 5.0  # longest step between neighbouring splats, in widths of a pixel
     jump: float = 15.0  # the same from which on it leads to another surface
     alone: float = 8.0  # steps of its grid to the last neighbour: farther is in mid air
-    neighbours: int = 6  # that are looked at
+    neighbours: int = 6  # that each point is compared with
 
 
 S = register_settings("lift.surfels", SurfelSettings())
@@ -132,8 +132,8 @@ class TriangleBinding:
             body.face_part, [i for i, name in enumerate(body.part_names) if name in INNER_PARTS]
         )
         self.steady = still & outer
-        # Nor the folds of the armpits: they open when the arm is raised, and would scatter what
-        # hangs on them from afar. The texels below close the gap.
+        # Leave out the armpits' folds too: they open when the arm is raised, and would scatter
+        # what hangs on them from afar. The texels below close the gap.
         arm = body.weights[:, ARM_JOINTS].sum(1)[body.f].mean(1)
         outer &= (arm < 0.15) | (arm > 0.85)
         self.on_arm = arm > 0.1

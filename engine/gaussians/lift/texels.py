@@ -191,7 +191,7 @@ def texel_layer(
         radius[cloth] = np.minimum(radius[cloth], np.maximum(room, 0.3 * radius[cloth]))
         other = regions.label[at.row, at.col] != wearer.skirt.label
         shown = at.visible & regions.mask[at.row, at.col]
-        opacity[cloth & other & shown & (facing > 0.0)] = 0.0  # legs are seen there
+        opacity[cloth & other & shown & (facing > 0.0)] = 0.0  # the photo shows legs there
         opacity[at_hem & shown & (facing > S.hem_facing)] = 0.0  # the photo's splats are enough
     # Texels under photo splats step back, or their blur would show through.
     over = at.visible & regions.mask[at.row, at.col] & ~hidden
@@ -220,7 +220,7 @@ def texel_layer(
     opacity[at.inside & (metres < 0.3 * reach)] = 0.0
     points, moved = _behind_what_is_seen(points, hidden, radius, facing, at, view)
     opacity[moved > S.max_slide] = 0.0
-    # Drop all of a hidden hand or none of it: half a hand would fly beside the arm.
+    # Drop all of a hidden hand or nothing: half a hand would float beside the arm.
     for side in ARMS:
         whole = hidden & (group == side)
         if whole.any() and (moved > S.max_slide)[whole].mean() > 0.1:
