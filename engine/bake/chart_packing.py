@@ -88,10 +88,18 @@ def _fitted(uv: FloatArray, place: ChartPlacement, joined: bool) -> FloatArray:
 
 
 def build_atlas(mesh: BodyMesh, mirror_face: IntArray) -> tuple[FloatArray, IntArray]:
-    """Build the token-friendly atlas: atlas_vt [A, 2] (v down) and atlas_ft [F, 3].
+    """Build the token-friendly atlas.
 
     The body's left half lies in the right half of the square, as in a mirror; the other half
     is its exact mirror image about u = 0.5.
+
+    Args:
+        mesh: The template.
+        mirror_face: [F] the mirrored triangle of each triangle.
+
+    Returns:
+        atlas_vt: [A, 2] coordinates, v down.
+        atlas_ft: [F, 3] rows of ``atlas_vt``.
     """
     vt: list[FloatArray] = []
     ft = np.full(mesh.f.shape, -1, np.int64)

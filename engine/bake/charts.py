@@ -73,9 +73,18 @@ def _edge_pairs(f: IntArray) -> tuple[IntArray, IntArray, IntArray]:
 
 
 def split_by_side(mesh: BodyMesh, faces: IntArray, axis: int, rounds: int = 4) -> BoolArray:
-    """Return the mask [T] of triangles that face the + direction of an axis, one piece per side.
+    """Find the triangles that face the + direction of an axis, one piece per side.
 
     Normals are smoothed first, so that the border is short; islands join their surroundings.
+
+    Args:
+        mesh: The template.
+        faces: [T] rows of ``mesh.f``.
+        axis: 0, 1 or 2 for x, y or z.
+        rounds: Rounds of smoothing.
+
+    Returns:
+        [T] bool.
     """
     f = mesh.f[faces]
     corner = mesh.vertices[f]
@@ -116,7 +125,14 @@ def cut_path(
     """Find the edges of the cheapest path over the triangles from one vertex set to another.
 
     Args:
+        mesh: The template.
+        faces: [T] rows of ``mesh.f``.
+        start: [n] vertices, one of which the path starts at.
+        end: [m] vertices, one of which it ends at.
         cost: [V] factor on the length of edges at each vertex.
+
+    Returns:
+        Pairs of vertices, the smaller first.
     """
     edges = np.unique(np.sort(_directed_edges(mesh.f[faces]), axis=1), axis=0)
     length = np.linalg.norm(mesh.vertices[edges[:, 0]] - mesh.vertices[edges[:, 1]], axis=1)
@@ -193,6 +209,9 @@ def flatten_chart(
     """Flatten triangles of the left side that form a disk, apart from holes.
 
     Args:
+        mesh: The template.
+        name: Name of the chart.
+        faces: [T] rows of ``mesh.f``.
         cuts: Edges (smaller vertex first) along which the piece is slit open.
         axis: [V] vertices of the middle line that stay joined to the mirrored piece.
         scale: Texel density by part name.

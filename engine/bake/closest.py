@@ -66,7 +66,7 @@ def closest_on_mesh(
         points: [N, 3] metres.
         vertices: [V, 3] metres.
         f: [F, 3] triangles.
-        faces: The rows of ``f`` to search.
+        faces: [n] rows of ``f`` to search.
 
     Returns:
         triangle: [N] rows of ``f``.

@@ -40,7 +40,13 @@ class DiskPatch:
 
 
 def boundary_loops(f: IntArray) -> list[IntArray]:
-    """Return the boundary loops of a mesh, each in the direction of its triangles' edges.
+    """Return the boundary loops of a mesh, the longest first.
+
+    Args:
+        f: [T, 3] triangles.
+
+    Returns:
+        [B] vertices of each loop, in the direction of its triangles' edges.
 
     Raises:
         LikenessError: A vertex lies on a boundary twice.
@@ -66,7 +72,14 @@ def boundary_loops(f: IntArray) -> list[IntArray]:
 
 
 def tutte(piece: DiskPatch, count: int) -> FloatArray:
-    """Map a patch to a circle, or to a half circle with its straight side at u = 0, [count, 2].
+    """Map a patch to a circle, or to a half circle with its straight side at u = 0.
+
+    Args:
+        piece: The patch.
+        count: n, the number of its vertices.
+
+    Returns:
+        [n, 2].
 
     Raises:
         LikenessError: The middle line is not in one piece.
@@ -145,7 +158,17 @@ def _largest_step(uv: FloatArray, step: FloatArray, f: IntArray) -> float:
 def slim(
     piece: DiskPatch, uv: FloatArray, iterations: int = 40, tolerance: float = 1e-4
 ) -> FloatArray:
-    """Improve a map [n, 2] without flips towards the wanted lengths, without adding flips."""
+    """Improve a map towards the wanted lengths, without flipping triangles.
+
+    Args:
+        piece: The patch.
+        uv: [n, 2] a map without flips.
+        iterations: Maximum number of steps.
+        tolerance: Relative decrease of the energy below which it stops.
+
+    Returns:
+        [n, 2].
+    """
     count = len(uv)
     Dx, Dy, area = _gradients(piece, count)
     weight = area * piece.area_weight

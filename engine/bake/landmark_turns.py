@@ -58,7 +58,7 @@ def measure_turns(
         yaws.append(yaw)
         shifts.append(median)
         spreads.append(float(np.median(np.linalg.norm(np.array(found) - median, axis=2))))
-    along = np.array(shifts) - shifts[0]  # the correspondence was made from the front
+    along = np.array(shifts) - shifts[0]  # the correspondence comes from the front
     behind = np.stack([_mirror(shift, mirror) for shift in along[:0:-1]])
     spread = np.maximum.accumulate(np.array(spreads) / max(spreads[0], 1e-6))
     return replace(
@@ -77,8 +77,11 @@ def _look(
     yaw: float,
     rng: np.random.Generator,
 ) -> list[FloatArray]:
-    """[478, 3] metres from each point to where the network set it in one picture of a random
-    head, in the picture's plane and the rest frame; empty when it saw no face."""
+    """Return the shifts of the landmarks in one picture of a random head; empty if it saw no face.
+
+    Each is [478, 3] metres from a point to where the network set it, in the picture's plane and
+    the rest frame.
+    """
     betas = SHAPE_SPREAD * rng.normal(size=body.num_betas)
     expression = body.expression(jawOpen=float(rng.choice([0.0, 0.0, 0.2])))
     pose = replace(Pose.rest(body.num_expression), expression=expression)

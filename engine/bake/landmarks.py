@@ -138,8 +138,12 @@ def _face_hits(
     camera: Camera,
     light: FloatArray,
 ) -> tuple[FloatArray, FloatArray] | None:
-    """The landmarks of one view on the surface in the rest pose [468, 3], and how much the
-    surface there faces the camera [468]; None when no face is seen."""
+    """Project the landmarks of one view onto the surface; None if no face is seen.
+
+    Returns:
+        points: [468, 3] metres in the rest pose.
+        facing: [468] how much the surface there faces the camera.
+    """
     picture, buffer = render_plain(vertices, body.f, paint, camera, light)
     # The face fills about 200 pixels around the middle of these pictures.
     face = detectors.face_landmarks(picture, Roi((256.0, 256.0), 300.0))

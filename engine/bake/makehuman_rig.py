@@ -128,7 +128,7 @@ def load_rig(mpfb: Path, base: BaseMesh) -> MakeHumanRig:
 
 
 def mirror_joints() -> IntArray:
-    """Return the mirrored joint of each joint, [55]."""
+    """Return the mirrored joint [55] of each joint."""
     swapped = [
         name.replace("left_", "right_")
         if name.startswith("left_")

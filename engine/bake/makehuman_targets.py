@@ -117,13 +117,28 @@ def load_targets(mpfb: Path, num_vertices: int) -> TargetBasis:
 
 
 def macro_coefficients(basis: TargetBasis, phenotype: dict[str, float]) -> FloatArray:
-    """Return the weights [M] of the macro targets."""
+    """Return the weights of the macro targets.
+
+    Args:
+        basis: The targets.
+        phenotype: Features in 0..1; missing ones are 0.5, races are equal.
+
+    Returns:
+        [M] in 0..1.
+    """
     member = phenotype_memberships(phenotype)
     return np.array([np.prod([member[v] for v in values]) for values in basis.macro_values])
 
 
 def local_coefficients(values: FloatArray) -> FloatArray:
-    """Turn values [L] in -1..1 into weights [2 L] of the + and - targets, ordered as ``local``."""
+    """Turn local changes into weights of the + and - targets, ordered as ``local``.
+
+    Args:
+        values: [L] in -1..1.
+
+    Returns:
+        [2 L] in 0..1.
+    """
     return np.asarray(np.stack([np.maximum(values, 0.0), np.maximum(-values, 0.0)], -1).ravel())
 
 
@@ -150,12 +165,16 @@ def random_phenotype(rng: np.random.Generator) -> dict[str, float]:
 def random_local(
     names: tuple[str, ...], head: bool, sd: float, rng: np.random.Generator
 ) -> FloatArray:
-    """Draw local changes [L] of the head or of the rest of the body, nearly symmetric.
+    """Draw local changes of the head or of the rest of the body, nearly symmetric.
 
     Args:
         names: Names of the L changes.
         head: Whether to change the head or the rest.
         sd: Standard deviation of each change (1 is the full target).
+        rng: The random numbers.
+
+    Returns:
+        [L] in -1..1.
     """
     shared: dict[str, float] = {}
     out = np.zeros(len(names))

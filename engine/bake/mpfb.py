@@ -89,7 +89,15 @@ def load_base_mesh(mpfb: Path) -> BaseMesh:
 
 
 def load_target(path: Path, num_vertices: int) -> NDArray[np.float32]:
-    """Read a target (lines of "vertex dx dy dz", plain or gzipped); [num_vertices, 3] metres."""
+    """Read a target: lines of "vertex dx dy dz", plain or gzipped.
+
+    Args:
+        path: The file.
+        num_vertices: V, the number of vertices of the base mesh.
+
+    Returns:
+        [V, 3] metres.
+    """
     lines = [s for s in _open_text(path).splitlines() if s.strip() and not s.startswith("#")]
     table = np.array(" ".join(lines).split(), dtype=np.float64).reshape(-1, 4)
     out = np.zeros((num_vertices, 3), np.float32)
@@ -98,7 +106,18 @@ def load_target(path: Path, num_vertices: int) -> NDArray[np.float32]:
 
 
 def sample_uv_image(path: Path, uv: FloatArray) -> NDArray[np.uint8]:
-    """Sample a UV mask at uv [N, 2] (v up): [N] for a grey picture, else [N, 3]."""
+    """Sample a UV mask at points.
+
+    Args:
+        path: The picture.
+        uv: [N, 2] in 0..1, v up.
+
+    Returns:
+        [N] for a grey picture, else [N, 3].
+
+    Raises:
+        LikenessError: The picture cannot be read.
+    """
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image if image.mode == "L" else image.convert("RGB"))

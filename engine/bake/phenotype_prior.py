@@ -51,14 +51,22 @@ def phenotype_prior(
     basis: ShapeBasis,
     seed: int,
 ) -> dict[str, NDArray[Any]]:
-    """Arrays for the body file.
+    """Fit the prior and return its arrays for the body file.
+
+    Args:
+        base: The base mesh.
+        rig: Its rig.
+        targets: The targets.
+        selected: [V] the body's vertices as indices into the base mesh.
+        basis: The shape basis.
+        seed: Of the random people.
 
     Returns:
         ``phenotype_features`` [K], the names of FEATURES; ``phenotype_betas`` [K, S], what each
         adds to the coefficients; ``phenotype_spread`` [S, S], a symmetric matrix that turns
         independent unit normals into what phenotypes leave open (local changes of the body, the
-        shape of the head); ``phenotype_held_out_mm``, the root mean square vertex error of the
-        foretold shapes of people that were not fitted, without local changes.
+        shape of the head); ``phenotype_held_out_mm`` [], the root mean square vertex error of the
+        predicted shapes of people that were not fitted, without local changes.
     """
     rng = np.random.default_rng(seed)
     people = [random_phenotype(rng) for _ in range(NUM_FITTED + NUM_UNSEEN)]
@@ -81,8 +89,11 @@ def phenotype_prior(
 
 
 def _scores_of(offsets: FloatArray, dirs: FloatArray, on_head: FloatArray) -> FloatArray:
-    """[N, S] body coefficients of offsets [N, V, 3], then those of what they leave over in the
-    head; the directions [V, 3, S] of each of the two are at right angles to one another."""
+    """Return the body and head coefficients [N, S] of offsets [N, V, 3].
+
+    The head's are those of what the body's leave over in the head. The directions [V, 3, S] of each
+    of the two are orthogonal.
+    """
 
     def along(data: FloatArray, some: FloatArray) -> FloatArray:
         flat = some.reshape(-1, some.shape[2]).astype(np.float64)
@@ -95,8 +106,10 @@ def _scores_of(offsets: FloatArray, dirs: FloatArray, on_head: FloatArray) -> Fl
 
 
 def _spread(basis: ShapeBasis, betas: FloatArray) -> FloatArray:
-    """[S, S] the symmetric root of the covariance of what phenotypes don't explain of the
-    bodies and heads that the basis was made of."""
+    """Return the symmetric root [S, S] of the covariance that phenotypes do not explain.
+
+    It is that of the bodies and heads from which the basis was computed.
+    """
     X = np.stack([feature_products(person, FEATURES) for person in basis.phenotypes])
     left = basis.scores - X @ betas
     covariance = left.T @ left / len(left)

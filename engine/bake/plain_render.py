@@ -120,9 +120,16 @@ class PersonPaint:
 
 
 def is_scalp(points: FloatArray, eyes: FloatArray) -> BoolArray:
-    """Whether points [P, 3] of the head lie under the hair, by their position to the eyes [2, 3].
+    """Whether points of the head lie under the hair, by their position relative to the eyes.
 
     The hairline runs about 62 mm above the eyes and slopes back to just before the ears.
+
+    Args:
+        points: [P, 3] metres, at rest.
+        eyes: [2, 3] metres, at rest.
+
+    Returns:
+        [P] bool.
     """
     above = points[:, 1] - eyes[:, 1].mean()
     behind = eyes[:, 2].mean() - points[:, 2]

@@ -1,5 +1,7 @@
-"""Corrections of the sampled template: lips that meet, teeth that show, a plain chest; and a
-sparse joint regressor for readers of SMPL-X's schema."""
+"""Corrections of the sampled template: lips that meet, teeth that show, a plain chest.
+
+Also a sparse joint regressor for readers of SMPL-X's schema.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,17 @@ NIPPLES = ((1762, 1794), (8434, 8466))
 def close_mouth(
     mean: FloatArray, joints: FloatArray, weights: FloatArray, base: BaseMesh
 ) -> FloatArray:
-    """The mean base mesh [V, 3] with its lips together, and teeth that an open mouth shows."""
+    """Close the lips of the mean base mesh, and move its teeth so that an open mouth shows them.
+
+    Args:
+        mean: [V, 3] metres.
+        joints: [55, 3] metres.
+        weights: [V, 55] skinning weights.
+        base: The base mesh.
+
+    Returns:
+        [V, 3] metres.
+    """
     jaw = JOINT_INDEX["jaw"]
     R = axis_angle_to_matrix(np.array([-JAW_CLOSING, 0.0, 0.0]))
     turned = (mean - joints[jaw]) @ R.T + joints[jaw]
@@ -39,9 +51,17 @@ def close_mouth(
 
 
 def fair_patch(values: FloatArray, f: IntArray, patch: IntArray) -> FloatArray:
-    """Values [V, ...] with those of ``patch`` replaced by a smooth fill from around it.
+    """Replace the values of a patch of vertices by a smooth fill from around it.
 
     Solves the uniform Laplace equation, which is linear: the same fill suits means and bases.
+
+    Args:
+        values: [V, ...] of each vertex.
+        f: [F, 3] triangles.
+        patch: [P] vertices to fill.
+
+    Returns:
+        [V, ...].
     """
     count = len(values)
     pairs = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]])
@@ -59,7 +79,14 @@ def fair_patch(values: FloatArray, f: IntArray, patch: IntArray) -> FloatArray:
 
 
 def nipple_patch(base_index: IntArray) -> IntArray:
-    """Rows of the selected vertices [V] that ``NIPPLES`` names."""
+    """Return the rows of the selected vertices that ``NIPPLES`` names.
+
+    Args:
+        base_index: [V] each selected vertex's index in the base mesh.
+
+    Returns:
+        [P] rows of ``base_index``.
+    """
     wanted = np.concatenate([np.arange(*r) for r in NIPPLES])
     return np.flatnonzero(np.isin(base_index, wanted))
 
@@ -72,9 +99,20 @@ def joint_regressor(
     weights: FloatArray,
     seed: int,
 ) -> FloatArray:
-    """[55, V] non-negative sparse weights that give the joints from the shaped vertices.
+    """Fit non-negative sparse weights that give the joints from the shaped vertices.
 
-    Fitted to random shapes of the basis; only for readers that know no ``J_shapedirs``.
+    Fitted to random shapes of the basis; only for readers that do not know ``J_shapedirs``.
+
+    Args:
+        mean: [V, 3] metres.
+        dirs: [V, 3, S] metres.
+        joint_mean: [55, 3] metres.
+        joint_dirs: [55, 3, S] metres.
+        weights: [V, 55] skinning weights.
+        seed: Of the random shapes.
+
+    Returns:
+        [55, V], rows add up to one.
     """
     rng = np.random.default_rng(seed)
     betas = rng.normal(size=(120, dirs.shape[2]))

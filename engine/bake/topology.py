@@ -80,7 +80,11 @@ def _split_quad(quad: IntArray, vertices: FloatArray) -> int:
 
 
 def select_topology(base: BaseMesh) -> Topology:
-    """Cut the body out of the base mesh, as triangles in mirrored pairs."""
+    """Cut the body out of the base mesh, as triangles in mirrored pairs.
+
+    Raises:
+        LikenessError: The base mesh is not mirror symmetric, or has faces across its middle line.
+    """
     quads = np.concatenate([base.quads[g] for g in GROUPS])
     quad_uv = np.concatenate([base.quad_uv[g] for g in GROUPS])
     group = np.concatenate([np.full(len(base.quads[g]), i) for i, g in enumerate(GROUPS)])

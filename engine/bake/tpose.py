@@ -81,8 +81,10 @@ def tpose_rotations(joints: FloatArray, tips: FloatArray) -> FloatArray:
 def _forearm_twist(
     vertices: FloatArray, joints: FloatArray, R: FloatArray, side: str
 ) -> FloatArray:
-    """[V] radians about x by which the forearm turns at each vertex, from 0 at the elbow to the
-    twist between elbow and wrist at the wrist."""
+    """Return the angles [V] in radians about x by which the forearm turns at each vertex.
+
+    They rise from 0 at the elbow to the twist between elbow and wrist at the wrist.
+    """
     elbow, wrist = (joints[JOINT_INDEX[f"{side}_{j}"]] for j in ("elbow", "wrist"))
     bone = wrist - elbow
     part = np.clip((vertices - elbow) @ bone / (bone @ bone), 0.0, 1.0)

@@ -83,7 +83,15 @@ def _or_nothing(triangles: IntArray, count: int) -> IntArray:
 
 
 def piece_triangles(body: Body, name: str) -> BoolArray:
-    """Return the mask [F] of a part's triangles; empty if the body has no such part."""
+    """Return the mask of a part's triangles; empty if the body has no such part.
+
+    Args:
+        body: The body.
+        name: Name of the part.
+
+    Returns:
+        [F] bool.
+    """
     if name not in body.part_names:
         return np.zeros(len(body.f), bool)
     out: BoolArray = body.face_part == body.part_names.index(name)

@@ -128,7 +128,13 @@ class Body:
         return {name: i for i, name in enumerate(self.expression_names)}
 
     def expression(self, **weights: float) -> FloatArray:
-        """Return expression coefficients [E] from names, e.g. ``expression(jawOpen=0.5)``.
+        """Return expression coefficients from names, e.g. ``expression(jawOpen=0.5)``.
+
+        Args:
+            weights: Weight of each expression by name; 0 for the others.
+
+        Returns:
+            [E].
 
         Raises:
             LikenessError: The body has no expression of a name.
@@ -144,7 +150,15 @@ class Body:
         return out
 
     def shaped(self, betas: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return vertices [V, 3] and joints [55, 3] of the T-pose with betas [S], metres."""
+        """Shape the body in the T-pose.
+
+        Args:
+            betas: [S] shape coefficients.
+
+        Returns:
+            vertices: [V, 3] metres.
+            joints: [55, 3] metres.
+        """
         return self.v_template + self.shapedirs @ betas, self.J_template + self.J_shapedirs @ betas
 
     def vertices(
@@ -195,7 +209,11 @@ class Body:
         return v, joints, R, t + pose.transl
 
     def personalised(self, betas: FloatArray) -> Body:
-        """Return the body of one person: betas [S] baked in, without a shape basis."""
+        """Return the body of one person, without a shape basis.
+
+        Args:
+            betas: [S] shape coefficients to bake in.
+        """
         v, joints = self.shaped(betas)
         return replace(
             self,
@@ -211,7 +229,14 @@ _LANDMARK_KEYS = tuple(Landmarks.__dataclass_fields__)
 
 
 def body_to_arrays(body: Body) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the body as arrays under the file's keys, which avatar files contain, too."""
+    """Return the body as arrays under the file's keys, which avatar files contain, too.
+
+    Args:
+        body: The body.
+
+    Returns:
+        Arrays by key, with shapes as in the module's docstring: ``v_template`` [V, 3] and so on.
+    """
     kintree = np.stack([np.array(body.parents), np.arange(NUM_JOINTS)]).astype(np.int64)
     out: dict[str, np.ndarray[Any, Any]] = {
         "v_template": body.v_template.astype(np.float32),
@@ -242,7 +267,8 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
     """Create a body from the arrays of a file, ours or SMPL-X's.
 
     Args:
-        arrays: Arrays by key, as in the module's docstring.
+        arrays: Arrays by key, with shapes as in the module's docstring: ``v_template`` [V, 3] and
+            so on.
         source: Where they come from, for error messages.
 
     Raises:
@@ -348,7 +374,7 @@ def save_body(body: Body, path: Path, **extra: np.ndarray[Any, Any]) -> None:
     Args:
         body: The body.
         path: The file.
-        extra: More arrays, which only the bake uses.
+        extra: [...] more arrays by key, which only the bake uses.
 
     Raises:
         OSError: The file cannot be written.

@@ -47,7 +47,14 @@ def phenotype_memberships(phenotype: Mapping[str, float]) -> dict[str, float]:
 
 
 def feature_products(phenotype: Mapping[str, float], features: Sequence[str]) -> FloatArray:
-    """Return the products [K] of the memberships that each feature names ('' is 1).
+    """Return the products of the memberships that each feature names.
+
+    Args:
+        phenotype: Features in 0..1; missing ones are 0.5, races are equal.
+        features: K texts of space-separated phenotype values; an empty one gives 1.
+
+    Returns:
+        [K] in 0..1.
 
     >>> feature_products({"gender": 1.0, "age": 5 / 6}, ["", "female old", "male old"]).round(3)
     array([1. , 0.5, 0. ])

@@ -1,6 +1,6 @@
 """The torch twin of linear blend skinning (:mod:`.skinning`, ``Body.vertices``), differentiable.
 
-A test holds this file to ``.skinning`` and ``Body``. Poses may have any leading shape. Joints of
+A test compares this file with ``.skinning`` and ``Body``. Poses may have any leading shape. Joints of
 one depth in the skeleton are transformed together, so that a batch on a GPU costs ten small
 products instead of fifty-five. Needs torch.
 """
@@ -71,8 +71,10 @@ class BodyTensors:
 
     @cached_property
     def _levels(self) -> tuple[tuple[Tensor, Tensor], ...]:
-        """For every depth of the skeleton below the root: its joints, and the index of each
-        one's parent among those of the depth above."""
+        """Return the joints of every depth of the skeleton below the root, and their parents.
+
+        The parents are indices among the joints of the depth above.
+        """
         depth = [0] * len(self.parents)
         for joint, parent in enumerate(self.parents):
             depth[joint] = 0 if parent < 0 else depth[parent] + 1
@@ -94,7 +96,14 @@ class BodyTensors:
 
 
 def axis_angle_to_matrix_torch(axis_angle: Tensor) -> Tensor:
-    """Convert [..., 3] radians to [..., 3, 3] by Rodrigues' formula, differentiable at zero."""
+    """Convert axis-angle to matrices by Rodrigues' formula, differentiable at zero.
+
+    Args:
+        axis_angle: [..., 3] radians.
+
+    Returns:
+        [..., 3, 3].
+    """
     angle2 = (axis_angle * axis_angle).sum(-1)[..., None, None]
     small = angle2 < 1e-8
     safe = torch.where(small, torch.ones_like(angle2), angle2).sqrt()
@@ -114,8 +123,9 @@ def joint_transforms_torch(
     """Compute forward kinematics as :func:`.skinning.joint_transforms`.
 
     Args:
+        body: The body.
         rotations: [..., 55, 3, 3] relative to the parents.
-        joints: [..., 55, 3] at rest.
+        joints: [..., 55, 3] metres, at rest.
 
     Returns:
         R: [..., 55, 3, 3] world rotations.
@@ -143,13 +153,18 @@ def body_vertices_torch(
     expression: Tensor,
     betas: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return posed vertices [..., V, 3] and joints [..., 55, 3], as ``Body.vertices``.
+    """Pose the body as ``Body.vertices`` does.
 
     Args:
-        full_pose: [..., 55, 3] axis-angle.
-        transl: [..., 3].
-        expression: [..., E].
-        betas: [..., S]; the template's own shape when left out.
+        body: The body.
+        full_pose: [..., 55, 3] axis-angle, radians.
+        transl: [..., 3] metres.
+        expression: [..., E] expression coefficients.
+        betas: [..., S] shape coefficients; the template's own shape by default.
+
+    Returns:
+        vertices: [..., V, 3] metres, world space.
+        joints: [..., 55, 3] metres, world space.
     """
     rotations = axis_angle_to_matrix_torch(full_pose)
     v, joints = body.v_template, body.J_template

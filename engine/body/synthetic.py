@@ -107,7 +107,7 @@ def _box(start: FloatArray, end: FloatArray, half: float) -> FloatArray:
 
 
 def _grid_atlas(num_faces: int) -> tuple[FloatArray, IntArray]:
-    """Every pair of triangles in a cell of its own: atlas_vt [3 F, 2], atlas_ft [F, 3]."""
+    """Each pair of triangles in its own cell: atlas_vt [3 F, 2], atlas_ft [F, 3]."""
     cells = int(np.ceil(np.sqrt(num_faces / 2)))
     pair = np.arange(num_faces) // 2
     corner = np.stack([pair % cells, pair // cells], 1)[:, None].astype(np.float64)

@@ -43,12 +43,26 @@ def fit_rigid(points: FloatArray, target: FloatArray) -> tuple[FloatArray, Float
 
 
 def nearest_rotation(matrices: FloatArray) -> FloatArray:
-    """Return the rotations [..., D, D] nearest to matrices [..., D, D], never reflections."""
+    """Return the rotations nearest to matrices, never reflections.
+
+    Args:
+        matrices: [..., D, D].
+
+    Returns:
+        [..., D, D].
+    """
     return _rotation_and_spread(matrices)[0]
 
 
 def nearest_orthonormal(matrices: FloatArray) -> FloatArray:
-    """Return the orthonormal matrices [..., M, N] nearest to matrices; a reflection stays one."""
+    """Return the orthonormal matrices nearest to matrices; a reflection stays one.
+
+    Args:
+        matrices: [..., M, N].
+
+    Returns:
+        [..., M, N].
+    """
     U, _, Vt = np.linalg.svd(np.asarray(matrices, np.float64), full_matrices=False)
     return np.asarray(U @ Vt)
 

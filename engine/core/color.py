@@ -17,13 +17,27 @@ _WHITE = np.array([0.95047, 1.0, 1.08883])  # D65
 
 
 def srgb_to_linear(rgb: FloatArray) -> FloatArray:
-    """Undo the sRGB transfer curve of values in 0..1, of any shape."""
+    """Undo the sRGB transfer curve.
+
+    Args:
+        rgb: [...] sRGB in 0..1.
+
+    Returns:
+        [...] linear RGB in 0..1.
+    """
     rgb = np.asarray(rgb)
     return np.where(rgb <= 0.04045, rgb / 12.92, ((np.maximum(rgb, 0.0) + 0.055) / 1.055) ** 2.4)
 
 
 def linear_to_srgb(linear: FloatArray) -> FloatArray:
-    """Apply the sRGB transfer curve, the inverse of :func:`srgb_to_linear`; clips at 0."""
+    """Apply the sRGB transfer curve, the inverse of :func:`srgb_to_linear`.
+
+    Args:
+        linear: [...] linear RGB in 0..1; negative values count as 0.
+
+    Returns:
+        [...] sRGB in 0..1.
+    """
     linear = np.maximum(linear, 0.0)
     return np.asarray(
         np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -31,7 +45,13 @@ def linear_to_srgb(linear: FloatArray) -> FloatArray:
 
 
 def rgb_to_lab(rgb: FloatArray) -> FloatArray:
-    """Convert sRGB [..., 3] in 0..1 to CIE L*a*b* (D65), with L in 0..100.
+    """Convert sRGB to CIE L*a*b* (D65).
+
+    Args:
+        rgb: [..., 3] sRGB in 0..1.
+
+    Returns:
+        [..., 3] L*, a* and b*, with L* in 0..100.
 
     >>> np.round(rgb_to_lab(np.array([1.0, 1.0, 1.0])), 1) + 0.0
     array([100.,   0.,   0.])

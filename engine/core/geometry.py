@@ -2,7 +2,7 @@
 
 GUAVA (section 3.3) binds each Gaussian to a triangle: mu' = sigma R dmu + t, r' = R r,
 s' = sigma s. The Blender node group (``addon/scene``) builds the same frame from the deformed
-mesh, and ``gaussians/posing_torch`` is the twin in torch; tests hold them to each other. For a
+mesh, and ``gaussians/posing_torch`` is its twin in torch; tests check that all three agree. For a
 Gaussian on triangle (a, b, c) of the posed mesh with barycentric coordinates (u, v, w):
 
 * origin ``t = u a + v b + w c``
@@ -334,7 +334,14 @@ def _doubles(values: FloatArray) -> FloatArray:
 
 
 def as_float32(values: FloatArray) -> FloatArray:
-    """Return the values as a contiguous float32 array."""
+    """Return an array as a contiguous float32 array.
+
+    Args:
+        values: [...] any numbers.
+
+    Returns:
+        [...] float32.
+    """
     return np.ascontiguousarray(values, np.float32)
 
 

@@ -14,8 +14,8 @@ def smoothstep(
 
     Args:
         x: [...] any numbers.
-        low: Where the result leaves 0; may be larger than ``high``.
-        high: Where the result reaches 1.
+        low: Scalar or [...]: where the result leaves 0; may be larger than ``high``.
+        high: Scalar or [...]: where the result reaches 1.
 
     Returns:
         [...] in 0..1.

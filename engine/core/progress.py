@@ -108,6 +108,12 @@ class StageTimer:
 
     @contextmanager
     def __call__(self, stage: str, message: str) -> Iterator[None]:
+        """Time the stage that runs in a ``with`` block, and report its beginning and end.
+
+        Args:
+            stage: The stage.
+            message: What it does.
+        """
         self.tell(stage, 0.0, message)
         start = time.perf_counter()
         yield
@@ -115,7 +121,13 @@ class StageTimer:
         self.tell(stage, 1.0, "")
 
     def tell(self, stage: str, fraction: float, message: str) -> None:
-        """Report progress within a stage, 0..1."""
+        """Report progress within a stage.
+
+        Args:
+            stage: The stage at work.
+            fraction: Its progress in 0..1.
+            message: What is being done.
+        """
         if self._progress is not None:
             self._progress(stage, fraction, message)
 

@@ -41,9 +41,13 @@ def axis_angle_to_matrix(axis_angle: FloatArray) -> FloatArray:
 
 
 def skew(v: FloatArray) -> FloatArray:
-    """Return the cross-product matrices [..., 3, 3] of vectors [..., 3].
+    """Return cross-product matrices: ``skew(a) @ b`` equals ``np.cross(a, b)``.
 
-    ``skew(a) @ b`` equals ``np.cross(a, b)``.
+    Args:
+        v: [..., 3].
+
+    Returns:
+        [..., 3, 3].
     """
     v = np.asarray(v)
     K = np.zeros((*v.shape[:-1], 3, 3), dtype=v.dtype)

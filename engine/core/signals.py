@@ -12,6 +12,11 @@ def reraise_interrupts() -> Iterator[None]:
 
     A signal's handler that raises while one of numba's functions returns becomes the cause of a
     ``SystemError``, or of several around each other.
+
+    Raises:
+        KeyboardInterrupt: It caused the block's ``SystemError``.
+        SystemExit: It caused the block's ``SystemError``.
+        SystemError: The block raised one with another cause.
     """
     try:
         yield

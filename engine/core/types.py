@@ -351,7 +351,11 @@ class Gaussians:
         return len(self.means)
 
     def take(self, rows: IntArray | BoolArray) -> Gaussians:
-        """Return those at ``rows``, an index or a mask."""
+        """Return some of the Gaussians.
+
+        Args:
+            rows: [M] indices, or an [N] mask.
+        """
         return Gaussians(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
@@ -388,7 +392,11 @@ class BoundGaussians:
         return len(self.triangle)
 
     def take(self, index: IntArray | BoolArray | slice) -> BoundGaussians:
-        """Return the Gaussians at ``index``, in its order."""
+        """Return some of the Gaussians, in the order of ``index``.
+
+        Args:
+            index: [M] indices, an [N] mask, or a slice.
+        """
         return BoundGaussians(*(getattr(self, field.name)[index] for field in fields(self)))
 
     @staticmethod

@@ -1,1 +1,1 @@
-"""Files on disk and elsewhere: safe reading, whole writing, folders, locks, downloads, weights."""
+"""Files on disk and elsewhere: safe reading, atomic writing, folders, locks, downloads, weights."""

@@ -26,8 +26,8 @@ from .folders import (
 def swap_file(path: Path, *, shared: bool = False, durable: bool = False) -> Iterator[Path]:
     """Yield a path beside ``path``, with its suffix, that replaces it when the block succeeds.
 
-    The form of :func:`atomic_write` for callers with error messages of their own: the system's
-    errors pass through.
+    The form of :func:`atomic_write` for callers with their own error messages: the system's errors
+    pass through.
 
     Args:
         path: The file to write.

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from ..core.types import LikenessError
 
 WRITE_ERRORS = (OSError, SafetensorError)
-"""What a full or read-only disk raises: safetensors has an error of its own for it."""
+"""What a full or read-only disk raises: safetensors has its own error for it."""
 
 
 def describe_error(error: Exception) -> str:

@@ -67,7 +67,7 @@ class RunFolder:
             raise folder_write_error(self.folder, error) from error
 
     def check_options(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-        """Hold a resumed run to the options that it was begun with.
+        """Check that a resumed run has the options that the folder was begun with.
 
         Args:
             before: What :meth:`read` returned.

@@ -44,17 +44,21 @@ class Address:
 
     @property
     def name(self) -> str:
+        """Return the last part of the address."""
         return PurePosixPath(self.text).name
 
     @property
     def stem(self) -> str:
+        """Return the name without its suffix."""
         return PurePosixPath(self.text).stem
 
     @property
     def suffix(self) -> str:
+        """Return the suffix of the name, with its dot."""
         return PurePosixPath(self.text).suffix
 
     def absolute(self) -> Address:
+        """Return the address itself, which is always absolute."""
         return self
 
 

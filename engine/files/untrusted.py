@@ -230,7 +230,22 @@ def read_npz(
     skip_pickled: bool = False,
     never_skip: Container[str] = (),
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Read the arrays of an .npz by name; see :func:`iter_npz`."""
+    """Read the arrays of an .npz by name. Nothing is unpickled.
+
+    Args:
+        source: The file.
+        only: Names of the arrays to read; None reads all.
+        most: Limit of their uncompressed size in bytes.
+        skip_pickled: Skip arrays of objects, which some files carry, instead of refusing them.
+        never_skip: Names of arrays of objects that are refused even so.
+
+    Returns:
+        [...] arrays of any type and shape by name.
+
+    Raises:
+        OSError: It cannot be opened.
+        CorruptFileError: It is larger, inconsistent or not an .npz.
+    """
     return dict(iter_npz(source, only, most, skip_pickled, never_skip))
 
 
@@ -248,10 +263,11 @@ def iter_npz(
         only: Names of the arrays to read; None reads all.
         most: Limit of their uncompressed size in bytes.
         skip_pickled: Skip arrays of objects, which some files carry, instead of refusing them.
-        never_skip: Names of arrays that are refused even so.
+        never_skip: Names of arrays of objects that are refused even so.
 
     Yields:
-        Name and array.
+        name: The array's name.
+        array: [...] of any type and shape.
 
     Raises:
         OSError: It cannot be opened.
@@ -288,6 +304,12 @@ def _members(
 
 def mmap_npy(path: Path) -> np.ndarray[Any, Any]:
     """Memory-map the array of an .npy file. Nothing is unpickled.
+
+    Args:
+        path: The file.
+
+    Returns:
+        [...] array of any type and shape, read-only.
 
     Raises:
         OSError: It cannot be opened.

@@ -48,7 +48,7 @@ REMEDY = "Run 'likeness assets', or set LIKENESS_ASSETS to a folder that has it.
 
 @dataclass(frozen=True)
 class WeightFile:
-    """A file of trained weights, with what is published about it.
+    """A file of trained weights, with its published size and checksum.
 
     Attributes:
         name: Its name without folders.

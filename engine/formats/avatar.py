@@ -142,8 +142,10 @@ def avatar_to_bytes(avatar: Avatar) -> bytes:
 
 
 def _metadata_in_order(data: bytes) -> bytes:
-    """Sort a safetensors file's metadata: safetensors writes them in random order, and the same
-    avatar must give the same bytes."""
+    """Sort a safetensors file's metadata.
+
+    safetensors writes them in random order, and the same avatar must give the same bytes.
+    """
     size = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))

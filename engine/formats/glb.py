@@ -304,7 +304,11 @@ def _material(gltf: _Gltf, texture: FloatArray) -> _Json:
 
 
 def encode_png(texture: FloatArray) -> bytes:
-    """Encode a picture [H, W, 3] in 0..1 as PNG."""
+    """Encode a picture as PNG.
+
+    Args:
+        texture: [H, W, 3] sRGB in 0..1.
+    """
     out = io.BytesIO()
     Image.fromarray(np.round(np.clip(texture, 0, 1) * 255).astype(np.uint8)).save(out, "PNG")
     return out.getvalue()

@@ -46,7 +46,12 @@ facing -y, Blender's."""
 
 
 def rotate_gaussians(gaussians: Gaussians, R: FloatArray) -> Gaussians:
-    """Rotate Gaussians without view-dependent colour by R [3, 3] about the origin."""
+    """Rotate Gaussians without view-dependent colour about the origin.
+
+    Args:
+        gaussians: The Gaussians.
+        R: [3, 3] rotation.
+    """
     if np.array_equal(R, np.eye(3)):
         return gaussians
     quats = quaternion_multiply(matrix_to_quaternion(R), gaussians.quats.astype(np.float64))
@@ -59,7 +64,17 @@ def rotate_gaussians(gaussians: Gaussians, R: FloatArray) -> Gaussians:
 def encode_gaussians(
     gaussians: Gaussians,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return means, log scales, quaternions, logits and f_dc, float32, as files store them.
+    """Return the values of RGB Gaussians as files store them.
+
+    Args:
+        gaussians: The Gaussians.
+
+    Returns:
+        means: [N, 3] float32 metres.
+        scales: [N, 3] float32 logarithms of metres.
+        quats: [N, 4] float32 as w, x, y, z.
+        opacities: [N] float32 logits.
+        sh0: [N, 3] float32 first spherical-harmonics coefficients.
 
     Raises:
         ValueError: The colours are not RGB.

@@ -16,6 +16,9 @@ BONES_PER_VERTEX = 4
 def bone_weights(body: Body) -> tuple[IntArray, FloatArray]:
     """Reduce skinning weights to four joints a vertex.
 
+    Args:
+        body: The body.
+
     Returns:
         joints: [V, 4] uint8, the heaviest joints; unused entries are 0.
         weights: [V, 4] float32, which add up to one in float32; unused entries are 0.
@@ -30,7 +33,14 @@ def bone_weights(body: Body) -> tuple[IntArray, FloatArray]:
 
 
 def joint_offsets(body: Body) -> FloatArray:
-    """Return each joint's rest offset [55, 3] from its parent, or the origin, in metres."""
+    """Return each joint's rest offset from its parent, or from the origin.
+
+    Args:
+        body: The body.
+
+    Returns:
+        [55, 3] metres.
+    """
     joints = np.asarray(body.J_template, np.float64)
     parents = np.array(body.parents)
     return np.where(parents[:, None] >= 0, joints - joints[np.maximum(parents, 0)], joints)

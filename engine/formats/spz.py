@@ -61,8 +61,13 @@ def write_spz(gaussians: Gaussians, path: Path) -> None:
 
 
 def _check(data: bytes) -> None:
-    """Check that the stream is as long as its header says (ValueError). It is unpacked in small
-    parts, because a few bytes may expand to gigabytes."""
+    """Check that the stream is as long as its header says.
+
+    It is unpacked in small parts, because a few bytes may expand to gigabytes.
+
+    Raises:
+        ValueError: It is not.
+    """
     parts = iter_decompressed(data)
     start = b""
     while len(start) < _HEADER.size and (part := next(parts, None)) is not None:

@@ -33,12 +33,15 @@ class ColorModel:
     log_norms: FloatArray
 
     def log_density(self, features: FloatArray, equal: bool = True) -> FloatArray:
-        """Return the log density [N] of features [N, D].
+        """Return the log density of features.
 
         Args:
             features: [N, D].
             equal: Weigh all components equally: a shoe is small, but as much the person's as
                 their coat.
+
+        Returns:
+            [N].
         """
         joint = self._joint(features)
         if equal:
@@ -46,7 +49,14 @@ class ColorModel:
         return np.asarray(logsumexp(joint, axis=1))
 
     def posterior(self, features: FloatArray) -> FloatArray:
-        """Return the probability [N, K] that each component made each of the features [N, D]."""
+        """Return the probability that each component produced each of the features.
+
+        Args:
+            features: [N, D].
+
+        Returns:
+            [N, K] in 0..1.
+        """
         joint = self._joint(features)
         return np.asarray(np.exp(joint - logsumexp(joint, axis=1, keepdims=True)))
 

@@ -188,7 +188,12 @@ def _with_clothes(trunk: BoolArray, drawn: BoolArray, shrink: float) -> BoolArra
 
 
 def measure_loss(alpha: FloatArray, body: BodyMap) -> MatteLoss:
-    """Measure which part of the body lies where ``alpha`` [H, W] is below a half."""
+    """Measure which part of the body a matte lacks: where its alpha is below a half.
+
+    Args:
+        alpha: [H, W] in 0..1, at any resolution.
+        body: The fitted body in the photo.
+    """
     height, width = body.part.shape
     core = body.core
     lost = core & (resize(np.asarray(alpha, np.float32), width, height, "area") < 0.5)

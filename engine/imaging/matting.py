@@ -89,7 +89,12 @@ visible as haze around the head and glassy ears; it spares strands of hair."""
 
 
 def is_cutout(alpha: FloatArray, person_mask: FloatArray) -> bool:
-    """Whether a file's alpha [H, W] keeps the person (mask [H, W]) and removes something else."""
+    """Whether a file's alpha keeps the person and removes something else.
+
+    Args:
+        alpha: [H, W] in 0..1.
+        person_mask: [H, W] probability of the person.
+    """
     person = person_mask > 0.5
     kept = float(alpha[person].mean()) if person.any() else 0.0
     return kept > 0.8 and float((alpha < 0.1).mean()) > 0.02
@@ -180,8 +185,9 @@ def _reach(observation: Observation, window: _Window) -> FloatArray:
 
 
 def _certain(observation: Observation, window: _Window) -> BoolArray:
-    """Return the mask [h, w] of what is the person whatever its colour: the face, bones of the
-    hands, and the middle of visible limbs.
+    """Return the mask [h, w] of what is the person whatever its colour.
+
+    These are the face, the bones of the hands, and the middle of visible limbs.
     """
     canvas = Image.new("1", (window.width, window.height))
     draw = ImageDraw.Draw(canvas)
@@ -266,8 +272,9 @@ def _features(image: FloatArray) -> FloatArray:
 def _closed(
     refined: FloatArray, prior: FloatArray, evidence: FloatArray, reach: FloatArray
 ) -> FloatArray:
-    """Fill doubtful holes in the person: specks, holes that no network saw, and half-seen ones
-    whose colours are not clear.
+    """Fill doubtful holes in the person.
+
+    These are specks, holes that no network saw, and half-seen ones whose colours are not clear.
     """
     holes, count = ndimage.label(refined <= 0.5)
     if count == 0:
@@ -356,7 +363,15 @@ def _upsample(alpha: FloatArray, small: FloatArray, part: FloatArray) -> FloatAr
 
 
 def foreground_colors(rgb: FloatArray, alpha: FloatArray) -> FloatArray:
-    """Remove the background's colour from a photo [H, W, 3]; alpha [H, W] of 1 changes nothing."""
+    """Remove the background's colour from a photo; an alpha of 1 changes nothing.
+
+    Args:
+        rgb: [H, W, 3] sRGB in 0..1.
+        alpha: [H, W] in 0..1.
+
+    Returns:
+        [H, W, 3] sRGB in 0..1.
+    """
     from pymatting import estimate_foreground_ml
 
     solid = alpha > 0

@@ -32,6 +32,9 @@ def resize(image: FloatArray, width: int, height: int, method: str = "lanczos") 
         method: ``lanczos`` (sharpest; overshoots are clipped to the input's range), ``bilinear`` or
             ``area``. All of them widen their support when they shrink.
 
+    Returns:
+        [height, width] or [height, width, C] float32.
+
     >>> resize(np.array([[0.0, 1.0], [2.0, 3.0]]), 1, 1, "area")
     array([[1.5]], dtype=float32)
     """
@@ -59,9 +62,14 @@ def fit_size(width: int, height: int, max_side: int) -> tuple[int, int]:
 
 
 def downsample(image: FloatArray, factor: int) -> FloatArray:
-    """Average blocks of ``factor`` x ``factor`` pixels of a picture [H, W, C].
+    """Average square blocks of pixels, fast; remaining rows and columns are dropped.
 
-    Remaining rows and columns are dropped. It is fast.
+    Args:
+        image: [H, W, C].
+        factor: Side of a block in pixels.
+
+    Returns:
+        [H // factor, W // factor, C] float32.
 
     >>> downsample(np.arange(4.0).reshape(2, 2, 1), 2)
     array([[[1.5]]], dtype=float32)
@@ -87,7 +95,18 @@ def _block_means(image, factor, out):  # type: ignore[no-untyped-def]
 
 
 def crop_image(image: FloatArray, left: int, top: int, right: int, bottom: int) -> FloatArray:
-    """Crop [H, W(, C)] to a box of pixels; what lies outside the picture is zero."""
+    """Crop a picture to a box of pixels; what lies outside the picture is zero.
+
+    Args:
+        image: [H, W] or [H, W, C].
+        left: First column; may be negative.
+        top: First row; may be negative.
+        right: Column after the last; may exceed W.
+        bottom: Row after the last; may exceed H.
+
+    Returns:
+        [bottom - top, right - left] float32, with C if ``image`` has it.
+    """
     height, width = image.shape[:2]
     cropped = np.zeros((bottom - top, right - left, *image.shape[2:]), np.float32)
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
@@ -104,12 +123,12 @@ def affine_crop(
     Args:
         image: [H, W] or [H, W, C].
         matrix: [2, 3] from output pixels to input pixels.
-        width: Size of the output.
-        height: Size of the output.
+        width: Width of the output in pixels.
+        height: Height of the output in pixels.
         edge: Repeat the border outside the picture, instead of zero.
 
     Returns:
-        float32 [height, width] or [height, width, C].
+        [height, width] or [height, width, C] float32.
 
     >>> affine_crop(np.arange(4.0).reshape(2, 2), np.array([[1.0, 0, 0], [0, 1, 0]]), 2, 2)
     array([[0., 1.],

@@ -116,8 +116,9 @@ class VideoWriter:
         alpha: Frames come as [H, W, 4] with straight alpha.
 
     Raises:
-        LikenessError: The package is missing; the suffix is unknown or does not support alpha; or
-            the file cannot be written (with FFmpeg's message).
+        ValueError: A size or the frame rate is not positive.
+        LikenessError: The package is missing; the suffix is unknown or does not support alpha or
+            the frame rate; or the file cannot be written (with FFmpeg's message).
     """
 
     def __init__(
@@ -324,7 +325,14 @@ def check_video_format(path: Path, alpha: bool) -> tuple[str, ...]:
 
 
 def to_uint8(picture: FloatArray | NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert floats in 0..1 to 0..255; uint8 stays."""
+    """Convert a picture to bytes; uint8 stays.
+
+    Args:
+        picture: [...] floats in 0..1 (clipped), or uint8.
+
+    Returns:
+        [...] uint8.
+    """
     if picture.dtype == np.uint8:
         return np.asarray(picture, np.uint8)
     pixels: NDArray[np.uint8] = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)

@@ -72,13 +72,23 @@ def rasterize_vjp(
 ) -> tuple[RenderOutput, Vjp]:
     """Draw like :func:`rasterize`, and return its vector-Jacobian product as well.
 
-    Arguments and errors are those of :func:`rasterize`.
+    Args:
+        gaussians: See :func:`rasterize`.
+        viewmats: [C, 4, 4] world to camera (OpenCV).
+        Ks: [C, 3, 3] in pixels, without skew.
+        width: Image width in pixels.
+        height: Image height in pixels.
+        background: [channels] or [C, channels]; black by default.
+        backend: One of ``BACKENDS``.
 
     Returns:
         render: The pictures.
         vjp: Maps the loss's derivatives with respect to ``rgb``, ``alpha`` and ``depth`` to those
             with respect to the Gaussians and the background. It reads the input and output
             arrays, which must not change before.
+
+    Raises:
+        LikenessError: See :func:`rasterize`.
     """
     job = check_inputs(gaussians, viewmats, Ks, width, height, background)
     render: RenderOutput
@@ -144,6 +154,12 @@ def render_camera(
     gaussians: Gaussians, camera: Camera, background: FloatArray | None = None, backend: str = "cpu"
 ) -> RenderOutput:
     """Draw like :func:`rasterize` for one camera, without the leading dimension.
+
+    Args:
+        gaussians: In world space; ``colors`` may have any number of channels.
+        camera: The camera.
+        background: [channels]; black by default.
+        backend: One of ``BACKENDS``.
 
     Raises:
         LikenessError: See :func:`rasterize`.

@@ -52,6 +52,14 @@ def check_inputs(
 ) -> RasterJob:
     """Check the arguments of ``rasterize``.
 
+    Args:
+        gaussians: Any number, also none.
+        viewmats: [C, 4, 4] world to camera.
+        Ks: [C, 3, 3] in pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
+        background: [channels] or [C, channels]; None is black.
+
     Raises:
         LikenessError: A field is wrong; the message counts the wrong rows and names the first.
     """
@@ -112,7 +120,11 @@ def check_gaussians(gaussians: Gaussians) -> None:
 
 
 def check_cameras(viewmats: FloatArray, Ks: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Check that cameras are rigid motions and lenses without skew, and at least one.
+    """Check that there are cameras, and that they are rigid motions and lenses without skew.
+
+    Args:
+        viewmats: [C, 4, 4] world to camera.
+        Ks: [C, 3, 3] in pixels.
 
     Returns:
         viewmats: [C, 4, 4] float64.
@@ -183,7 +195,15 @@ def check_size(width: int, height: int) -> None:
 
 
 def check_background(background: FloatArray | None, cameras: int, channels: int) -> FloatArray:
-    """Expand a background of None (black), [channels] or [C, channels] to [C, channels].
+    """Expand a background to all cameras.
+
+    Args:
+        background: [channels] or [C, channels]; None is black.
+        cameras: C, the number of cameras.
+        channels: Number of colour channels.
+
+    Returns:
+        [C, channels].
 
     Raises:
         LikenessError: It has another shape, or values that cannot be drawn.
@@ -207,7 +227,15 @@ def check_background(background: FloatArray | None, cameras: int, channels: int)
 def check_upstream(
     name: str, values: FloatArray | None, shape: tuple[int, ...]
 ) -> FloatArray | None:
-    """Check a loss's derivatives with respect to ``rgb``, ``alpha`` or ``depth``; None is zero.
+    """Check a loss's derivatives with respect to a picture.
+
+    Args:
+        name: ``rgb``, ``alpha`` or ``depth``.
+        values: [C, H, W, ...] of shape ``shape``; None is zero.
+        shape: Shape of the picture.
+
+    Returns:
+        [C, H, W, ...], or None.
 
     Raises:
         LikenessError: They have another shape, or are not finite.
@@ -222,6 +250,10 @@ def check_upstream(
 
 def check_finite(name: str, values: FloatArray) -> None:
     """Check that no value is NaN, or infinite as a float32.
+
+    Args:
+        name: Name of the values, for the message.
+        values: [N, ...].
 
     Raises:
         LikenessError: One is.
@@ -241,6 +273,12 @@ def check_finite(name: str, values: FloatArray) -> None:
 
 def check_largest(name: str, values: FloatArray, most: float, unit: str) -> None:
     """Check that no absolute value exceeds ``most``.
+
+    Args:
+        name: Name of the values, for the message.
+        values: [N, ...].
+        most: The limit.
+        unit: Unit of the values, for the message; may be empty.
 
     Raises:
         LikenessError: One does.

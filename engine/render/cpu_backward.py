@@ -357,11 +357,11 @@ def blend_backward(
     """Return the sums of every pair of a tile and a splat.
 
     Args:
-        splats: See ``cpu.ForwardState``.
-        lists: See ``cpu.ForwardState``.
-        colors: See ``cpu.ForwardState``.
-        rest: See ``cpu.ForwardState``.
-        end: See ``cpu.ForwardState``.
+        splats: The camera's M splats.
+        lists: Their lists by tile.
+        colors: [M, channels] in the splats' order.
+        rest: [H, W] remaining transmittance.
+        end: [H, W] int32, the index in the tile's list at which the pixel was finished.
         d_out: [H, W, channels + 1] the loss's derivatives with respect to the sums of weighted
             colours and depths.
         worth: [H, W] its derivatives with respect to the remaining transmittance.
@@ -377,7 +377,16 @@ def blend_backward(
 
 
 def reduce_over_tiles(pairs: FloatArray, lists: TileLists, count: int) -> FloatArray:
-    """Sum the pairs of each of ``count`` splats; [count, columns] float64."""
+    """Sum the pairs of each splat.
+
+    Args:
+        pairs: [pairs, columns] from :func:`blend_backward`.
+        lists: The splats' lists by tile.
+        count: Number of splats.
+
+    Returns:
+        [count, columns] float64.
+    """
     return np.asarray(_reduce(pairs, lists.start, lists.members, count))
 
 
@@ -391,7 +400,18 @@ def project_backward(
     sums: FloatArray,
     out: Gradients,
 ) -> None:
-    """Add one camera's part to the Gaussians' gradients ``out``."""
+    """Add one camera's part to the Gaussians' gradients.
+
+    Args:
+        gaussians: In world space.
+        viewmat: [4, 4] world to camera.
+        K: [3, 3] intrinsics in pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
+        splats: The camera's M splats.
+        sums: [M, GEOMETRY + channels + 1] from :func:`reduce_over_tiles`.
+        out: The gradients to add to.
+    """
     _project_backward(
         np.ascontiguousarray(gaussians.means, np.float32),
         np.ascontiguousarray(gaussians.quats, np.float32),

@@ -249,8 +249,10 @@ def _gather(order, centre, conic, depth, opacity, reach, box):  # type: ignore[n
 
 @numba.njit(cache=True, parallel=True)
 def _list_tiles(centre, conic, reach, box, columns, rows):  # type: ignore[no-untyped-def]
-    """Count, then write, each chunk of splats on its own; a chunk's place in every tile's list
-    follows from the counts of those before it."""
+    """Count, then write, each chunk of splats on its own.
+
+    A chunk's place in every tile's list follows from the counts of those before it.
+    """
     count, tiles = box.shape[0], columns * rows
     counts = np.zeros((CHUNKS, tiles), np.int64)
     for chunk in numba.prange(CHUNKS):

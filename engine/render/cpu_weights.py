@@ -14,17 +14,31 @@ _MAX_ALPHA = np.float32(ALPHA_MAX)
 
 
 def blending_weights(gaussians: Gaussians, camera: Camera) -> FloatArray:
-    """Return each Gaussian's weight [N] in the picture's colours, summed over the pixels.
+    """Return each Gaussian's weight in the picture's colours, summed over the pixels.
 
     It is the derivative of the picture's sum with respect to the Gaussian's colour.
+
+    Args:
+        gaussians: In world space.
+        camera: The camera.
+
+    Returns:
+        [N].
     """
     return _weights(gaussians, camera)[0]
 
 
 def painted_parts(gaussians: Gaussians, camera: Camera) -> FloatArray:
-    """Return the visible part [N], 0..1, of each Gaussian's footprint; 0 outside the picture.
+    """Return the visible part of each Gaussian's footprint; 0 outside the picture.
 
     The footprint is its opacity over its ellipse, with nothing in front of it.
+
+    Args:
+        gaussians: In world space.
+        camera: The camera.
+
+    Returns:
+        [N] in 0..1.
     """
     weights, splats = _weights(gaussians, camera)
     a, b, c = np.asarray(splats.conic, np.float64).T

@@ -54,8 +54,24 @@ def rasterize_gsplat(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw Gaussians for C cameras in float32; differentiable in all but ``Ks``.
 
-    Arguments and results are those of :func:`.reference.rasterize_torch`. Other devices' tensors
-    are copied to the GPU; the results stay there.
+    Other devices' tensors are copied to the GPU; the results stay there.
+
+    Args:
+        means: [N, 3] metres.
+        quats: [N, 4] as w, x, y, z, of any length.
+        scales: [N, 3] metres.
+        opacities: [N] in 0..1.
+        colors: [N, F].
+        viewmats: [C, 4, 4] world to camera.
+        Ks: [C, 3, 3] in pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
+        background: [C, F].
+
+    Returns:
+        rgb: [C, H, W, F], as in ``RenderOutput``.
+        alpha: [C, H, W].
+        depth: [C, H, W] metres.
 
     Raises:
         LikenessError: No gsplat, none that draws by our rules, no GPU, or no kernels.

@@ -39,11 +39,19 @@ def why_unavailable() -> str | None:
 
 
 def clip_matrix(camera: Camera, near: float, far: float) -> FloatArray:
-    """Return the matrix [4, 4] from world to clip space.
+    """Return the matrix from world to clip space.
 
     x / w and y / w are -1 and 1 at the picture's sides, z / w is -1 at depth ``near`` and 1 at
-    ``far`` (metres), and w is the depth. Pixel centres lie at +0.5 in both, so that pixel x is at
+    ``far``, and w is the depth. Pixel centres lie at +0.5 in both, so that pixel x is at
     x / w = 2 x / width - 1.
+
+    Args:
+        camera: The camera.
+        near: Metres along the view axis.
+        far: Metres along the view axis.
+
+    Returns:
+        [4, 4].
     """
     K, w, h = camera.K, camera.width, camera.height
     span = far - near
@@ -63,6 +71,12 @@ def rasterize_mesh_cuda(
     vertices: FloatArray, f: IntArray, camera: Camera, *, cull_back: bool = False
 ) -> MeshBuffer:
     """Draw like :func:`.mesh.rasterize_mesh` with nvdiffrast.
+
+    Args:
+        vertices: [V, 3] world space, metres.
+        f: [F, 3] triangles, counter-clockwise seen from outside.
+        camera: The camera.
+        cull_back: Skip triangles that face away from the camera.
 
     Raises:
         LikenessError: No nvdiffrast, none recent enough, no GPU, or no kernels.
@@ -103,8 +117,13 @@ def rasterize_mesh_cuda(
 
 
 def _maps(drawn: Tensor, tri: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Turn a picture [H, W, 4] of u, v, z / w and the triangle's number (from 1) into triangle
-    rows (-1 without one), barycentric coordinates, and depth."""
+    """Turn a picture [H, W, 4] of u, v, z / w and triangle numbers (from 1) into maps.
+
+    Returns:
+        triangle: [H, W] rows of ``tri``, -1 without one.
+        bary: [H, W, 3] barycentric coordinates.
+        depth: [H, W] metres.
+    """
     triangle = drawn[..., 3].long() - 1
     some = triangle >= 0
     u, v = drawn[..., 0], drawn[..., 1]

@@ -32,11 +32,14 @@ _PAIRS_AT_ONCE = 1 << 19  # Gaussians times pixels; more exceed the caches and a
 
 
 def covariances(quats: Tensor, scales: Tensor) -> Tensor:
-    """Return the covariances R S S^T R^T, [N, 3, 3].
+    """Return the covariances R S S^T R^T.
 
     Args:
         quats: [N, 4] as w, x, y, z, of any length.
-        scales: [N, 3].
+        scales: [N, 3] metres.
+
+    Returns:
+        [N, 3, 3] square metres.
     """
     w, x, y, z = torch.nn.functional.normalize(quats, dim=-1).unbind(-1)
     R = torch.stack(
@@ -60,7 +63,21 @@ def covariances(quats: Tensor, scales: Tensor) -> Tensor:
 def project_ewa(
     means: Tensor, covars: Tensor, viewmat: Tensor, K: Tensor, width: int, height: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """EWA projection: return centres [N, 2], 2D covariances [N, 2, 2] and depths [N]."""
+    """Project Gaussians by EWA splatting's local affine approximation.
+
+    Args:
+        means: [N, 3] metres, world space.
+        covars: [N, 3, 3] square metres, world space.
+        viewmat: [4, 4] world to camera.
+        K: [3, 3] intrinsics in pixels.
+        width: Image width in pixels.
+        height: Image height in pixels.
+
+    Returns:
+        centres: [N, 2] pixels.
+        covariances: [N, 2, 2] pixels squared, with ``BLUR``.
+        depths: [N] metres along the view axis.
+    """
     R = viewmat[:3, :3]
     x, y, z = (means @ R.T + viewmat[:3, 3]).unbind(-1)
     fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
