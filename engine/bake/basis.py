@@ -214,7 +214,7 @@ def held_out_error(
         targets: The targets.
         selected: [n] indices of the base mesh vertices to fit and compare.
         basis: The basis to measure.
-        seed: Of the random bodies; different from the basis's.
+        seed: Of the random bodies; must differ from the basis's.
         count: Number of bodies.
     """
     bodies, _ = random_bodies(base, rig, targets, count, np.random.default_rng(seed))

@@ -51,7 +51,7 @@ def measure_turns(
             for shift in (shift if sign > 0 else _mirror(shift, mirror),)
         ]
         if len(found) < HEADS:
-            break  # no detector sees faces from farther round
+            break  # no detector sees faces from farther to the side
         median = np.median(found, axis=0)
         if not yaw:
             median = 0.5 * (median + _mirror(median, mirror))

@@ -113,7 +113,7 @@ def _spread(basis: ShapeBasis, betas: FloatArray) -> FloatArray:
     X = np.stack([feature_products(person, FEATURES) for person in basis.phenotypes])
     left = basis.scores - X @ betas
     covariance = left.T @ left / len(left)
-    # Local changes of the body and of the head are drawn apart.
+    # Local changes of the body and of the head are drawn independently.
     covariance[:NUM_BODY, NUM_BODY:] = covariance[NUM_BODY:, :NUM_BODY] = 0.0
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)

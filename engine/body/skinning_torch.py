@@ -1,7 +1,7 @@
 """The torch twin of linear blend skinning (:mod:`.skinning`, ``Body.vertices``), differentiable.
 
-A test compares this file with ``.skinning`` and ``Body``. Poses may have any leading shape. Joints of
-one depth in the skeleton are transformed together, so that a batch on a GPU costs ten small
+A test compares this file with ``.skinning`` and ``Body``. Poses may have any leading shape. Joints
+of one depth in the skeleton are transformed together, so that a batch on a GPU costs ten small
 products instead of fifty-five. Needs torch.
 """
 

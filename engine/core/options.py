@@ -1,6 +1,6 @@
 """Options described once: the fields of a frozen dataclass, with their help, unit and range.
 
-Whatever offers an option makes it from this description: the command line (addon/cli/options.py),
+Everything that offers options reads these descriptions: the command line (addon/cli/options.py),
 the columns of a batch table, the worker's requests, and Blender's properties. Light to import::
 
     @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def option(
 def option_specs(cls: Any, exclude: Iterable[str] = ()) -> dict[str, OptionSpec]:
     """The options that a dataclass (or an instance) describes, by name, in the fields' order.
 
-    Fields that are not made with :func:`option` are left out, as are those named by ``exclude``.
+    Fields without :func:`option` are left out, as are those named by ``exclude``.
 
     Raises:
         TypeError: The annotation of an option is not of a kind that options can have.

@@ -110,7 +110,7 @@ def changed_settings() -> dict[str, Any]:
 
 
 def override_settings(values: Mapping[str, Any]) -> None:
-    """Change constants for this process: all of them, or none if one is refused.
+    """Change constants for this process; if one value is refused, none changes.
 
     Args:
         values: Dotted names to values of the default's type. Text is parsed, so that the command

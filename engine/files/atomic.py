@@ -1,4 +1,4 @@
-"""Atomic writes: a file, several files or a whole folder appear complete or not at all."""
+"""Atomic writes of a file, several files or a whole folder."""
 
 from __future__ import annotations
 

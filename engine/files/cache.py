@@ -20,7 +20,7 @@ def get_or_load(kind: str, path: Path, load: Callable[[], T], of: object = None)
         kind: What it is, for instance ``body``.
         path: The file or folder that it is loaded from.
         load: Loads it.
-        of: Another object that it is made from; another one makes the cached result invalid.
+        of: Another object that it depends on; a different one invalidates the cached result.
     """
     key = (str(path.absolute()), _state(path))
     if kind not in _cached or _cached[kind][0] != key or _cached[kind][1] is not of:

@@ -13,7 +13,7 @@ import platformdirs
 
 
 def cache_root() -> Path:
-    """Return the folder for what can be made again: assets, compiled kernels, downloads."""
+    """Return the folder for what can be recreated: assets, compiled kernels, downloads."""
     return Path(os.environ.get("LIKENESS_CACHE") or platformdirs.user_cache_dir("likeness"))
 
 

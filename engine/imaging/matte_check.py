@@ -212,7 +212,7 @@ def repair_matte(
 ) -> tuple[Matte, tuple[str, ...]]:
     """Repair a matte that lost part of the person.
 
-    A matte that lost little is returned unchanged. Otherwise another one is made with the body
+    A matte that lost little is returned unchanged. Otherwise another one is computed with the body
     as a hint around what was lost. It is used if it covers more of the body and did not gain more
     beside the body than on it.
 

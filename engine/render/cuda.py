@@ -89,7 +89,7 @@ def rasterize_gsplat(
     try:
         drawn, alpha, _ = gsplat.rasterization(
             means=single(means),  # [N, 3]
-            quats=single(quats),  # [N, 4], made units in the kernel
+            quats=single(quats),  # [N, 4], normalised in the kernel
             scales=single(scales),  # [N, 3], linear
             opacities=single(opacities),  # [N]
             colors=single(colors),  # [N, F], as they are: no harmonics

@@ -113,7 +113,7 @@ class _OnCpu(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
         like = next((g for g in upstream if g is not None), None)
-        if like is None:  # whatever was made of the pictures has no derivative
+        if like is None:  # what was computed from the pictures has no derivative
             return (None,) * 10
         given = (None if g is None else g.numpy(force=True) for g in upstream)
         wanted = ctx.needs_input_grad[:6]
