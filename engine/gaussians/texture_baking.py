@@ -20,7 +20,7 @@ from .binding import place_gaussians
 from .lift.mesh_diffusion import diffuse_values, mesh_laplacian
 
 CELL = 0.008  # metres: side of a grid cell
-OUT, IN = 0.035, 0.020  # metres of a ray before and behind the surface
+OUT, IN = 0.035, 0.020  # metres of a ray in front of and behind the surface
 REACH = 2.6  # standard deviations: as far as a splat counts
 MAX_PER_RAY = 96
 SOLID = 0.6  # alpha above which a texel is trusted

@@ -215,7 +215,7 @@ def _bands(
 
 
 def _transmittance(alpha: FloatArray, pixel: IntArray) -> FloatArray:
-    """What the splats before each one in its pixel let through."""
+    """What the splats in front of each one in its pixel let through."""
     if not len(alpha):
         return alpha
     through = np.cumsum(np.log1p(-alpha))

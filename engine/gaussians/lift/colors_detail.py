@@ -269,7 +269,7 @@ def _stuff(shown: FloatArray, base: FloatArray, label: int) -> _Material:
 def _read(maps: FloatArray, row: IntArray, col: FloatArray) -> FloatArray:
     """[N, C] from maps [R, C, C'] at whole rows and fractional, periodic columns.
 
-    Between two columns whose pixels lie far apart (an arm before the trunk) nothing is mixed.
+    Between two columns whose pixels lie far apart (an arm in front of the trunk) nothing is mixed.
     """
     n = maps.shape[1]
     low = np.floor(col).astype(int)

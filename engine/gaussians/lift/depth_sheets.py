@@ -24,11 +24,11 @@ from .regions import ARMS, HEAD, Regions
 class SheetSettings:
     """Front and back as depth maps."""
 
-    max_fold: float = 0.02  # metres; a larger step of depth is one limb before another
+    max_fold: float = 0.02  # metres; a larger step of depth is one limb in front of another
     max_rise: float = 0.25  # metres from the middle to the front or back
     unsupported_roundness: float = 0.7  # of sqrt(u) without any body: a strip's is 1.41 radii
     another: float = 0.06  # metres; a patch between limbs that far apart joins the nearer one
-    lock: float = 0.35  # inter-ocular distances; smaller patches of hair before a face lie on it
+    lock: float = 0.35  # inter-ocular distances; smaller patches of hair over a face lie on it
     loose: float = 0.02  # metres off the dressed mesh from which on a part gets its own back
 
 
@@ -72,7 +72,7 @@ def find_depth_sheets(
     arms = np.isin(regions.group, ARMS) & regions.mask
     of_face = groups[dressed.f[:, 0]]
     whole = rasterize_mesh(dressed.vertices, dressed.f, camera)
-    # Loose hair before a cheek or beyond it: the face is not what is seen there.
+    # Loose hair in front of a cheek or beyond it: the photo does not show the face there.
     bare = dressed.worn[dressed.f].mean(1) < 0.5
     loose_hair = regions.hair & (whole.face >= 0) & (bare & (of_face == HEAD))[whole.face]
     loose_hair = drop_small_parts(loose_hair, (S.lock * regions.unit) ** 2)

@@ -44,7 +44,7 @@ class EyeSettings:
     under: float = 0.00025  # metres that completed splats lie below the photo's
     wholly: float = 0.1  # inter-ocular distances around an eye: as deep as its lids
     hardly: float = 0.3  # and beyond which: as deep as the fit
-    lash_hover: float = 0.0016  # metres that the photo's lashes stand before the fit
+    lash_hover: float = 0.0016  # metres that the photo's lashes stand in front of the fit
     outline: float = 0.04  # pupil distances past the fitted outline where the face still shows
     stays: float = 0.0008  # metres that a blink moves skin that keeps the photo's splats
     turns: float = 0.06  # radians, the same

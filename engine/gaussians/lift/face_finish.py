@@ -66,7 +66,7 @@ class FaceSettings:
     behind_photo: float = 0.0004  # metres that completed splats stay behind the photo's
     max_sink: float = 0.004  # metres; splats that would have to move farther are dropped
     full: int = 21_000  # completed splats at full density
-    before_face: float = 0.008  # metres before the skin from which a splat shows something else
+    before_face: float = 0.008  # metres off the skin from which on a splat shows something else
 
 
 S = register_settings("lift.face_finish", FaceSettings())
@@ -140,7 +140,7 @@ def finish_face(
 def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:
     """Sink the mouth's lining behind the teeth that an open mouth shows in the photo.
 
-    The lips' splats that stand before those teeth are dropped.
+    The lips' splats that stand in front of those teeth are dropped.
     """
     if not is_mouth_open(face):
         return part
@@ -171,7 +171,7 @@ def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:
 def _sink_behind_photo(
     face: FittedFace, completed: BoundGaussians, bound: BoundGaussians
 ) -> BoundGaussians:
-    """Sink completed splats that would show before the photo's own in the photo's view.
+    """Sink completed splats that would show in front of the photo's own in the photo's view.
 
     Those that would have to move ``max_sink`` or more are dropped.
     """
@@ -294,7 +294,7 @@ def _rebind_photo(face: FittedFace, closed: FloatArray, bound: BoundGaussians) -
         return bound
     world = place_gaussians(bound.take(photo), face.vertices, face.body)
     xy, old_depth = project(np.asarray(world.means, np.float64), face.camera)
-    # Hair and hands before the face are not its skin.
+    # Hair and hands in front of the face are not its skin.
     skin = cast_rays(face, xy, face.faces(*OUTER_PARTS))
     if skin is None:
         return bound

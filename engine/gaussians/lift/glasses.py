@@ -1,9 +1,9 @@
-"""Glasses that stand before the face and stay rigid.
+"""Glasses that stand in front of the face and stay rigid.
 
 The photo shows their frame on the skin. First it is removed: what it hides is filled in from around
 it, so that skin, lids and brows are finished as if there were no glasses. Then the frame is added
-again: its pixels on a smooth surface before the face, bound to parts of the head that no expression
-moves, and temples that lead from its ends to the ears.
+again: its pixels on a smooth surface in front of the face, bound to parts of the head that no
+expression moves, and temples that lead from its ends to the ears.
 """
 
 from __future__ import annotations
@@ -57,8 +57,10 @@ class GlassesSettings:
     unlike: tuple[float, float] = (0.03, 0.12)
     """Difference (0..1) from the skin: starts to be, and is, the frame's."""
 
-    clearance: float = 0.002  # metres that the frame stands before brows, nose and cheeks, at least
-    wrap: float = 0.016  # metres before the skin at most: beside the lenses the frame bends back
+    clearance: float = 0.002  # metres, least distance of the frame from brows, nose and cheeks
+    wrap: float = (
+        0.016  # metres, most distance from the skin: beside the lenses the frame bends back
+    )
     bend: float = 3.0  # 1/metre: most that a frame's ends curve back, as x² of it
     still: float = 2e-4  # metres that any expression may move what carries glasses
     sigma: float = 0.5  # of a frame's splat, in steps of its grid

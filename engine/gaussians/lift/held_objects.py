@@ -1,9 +1,9 @@
 """Held things and other people's limbs, which do not belong to an avatar, are removed.
 
 Two things are searched for on the pixels that a matte assigns to the person. Beyond a hand, where
-fingers close around something: colours that neither the skin nor the clothes nor the hair of
-this person have. And far beside the body, farther than clothes stand off: such colours, or skin
-that belongs to none of the person's own limbs. What stands before the person is painted over
+fingers close around something: colours that this person's skin, clothes and hair do not have. And
+far beside the body, farther than clothes stand off: such colours, or skin that does not belong to
+the person's own limbs. What stands in front of the person is painted over
 with what lies around it; what stands beside is cut from the matte.
 
 Colours that the person's clothes also have are never removed, so a bag of the coat's leather
@@ -37,7 +37,7 @@ class HeldSettings:
 
     pixels: int = 24_000  # of the person on the grid that is searched
     reach: float = 2.2  # palms (wrist to middle knuckle) around a hand where it holds something
-    wrist: float = 0.3  # palms beyond the wrist: before it there are cuffs and watches
+    wrist: float = 0.3  # palms beyond the wrist: up to there are cuffs and watches
     touch: float = 0.5  # palms between a hand's points and what it holds, at most
     min_held: float = 0.12  # squared palms of the smallest held thing
     thick: float = 0.1  # palms that an opening removes

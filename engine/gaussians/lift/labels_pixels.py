@@ -109,7 +109,7 @@ def _pixel_prior(
         mask: [H, W] the person.
         head: what the face says about the head.
         body: the person's own.
-        long: whether the hair may fall before the trunk.
+        long: whether the hair may fall in front of the trunk.
     """
     prior = place_prior(places.rest[mask], places.part[mask], body)
     beside = places.beside[mask]
@@ -219,7 +219,7 @@ def label_pixels(
     smoother = _Smoother(lab, mask)
     skin = _SkinTone.fitted(features, head.skin[mask], _far_from_face(places, mask, body))
     first, strands = _first_seeds(features, skin, mask, places, head, body)
-    # Hair that falls below the chin beside the neck may lie before the trunk as well.
+    # Hair that falls below the chin beside the neck may lie in front of the trunk as well.
     beside = ~places.on_body[mask] & head.below_chin[mask] & head.near[mask]
     long = (strands & beside).sum() > S.long_hair * head.unit**2
     prior = _pixel_prior(places, mask, head, body, long)
@@ -337,7 +337,7 @@ def _first_seeds(
         other = seeds[UPPER] & ~strands
         if other.sum() > 0.25 * seeds[UPPER].sum():
             seeds[UPPER] = other
-    # Pixels of the chest that look like skin mostly are: a neckline, or a hand before it.
+    # Pixels of the chest that look like skin mostly are: a neckline, or a hand in front of it.
     if skin.alike(2.2)[seeds[UPPER]].sum() < S.neckline * seeds[UPPER].sum():
         seeds[UPPER] &= ~skin.alike(2.2)
     lower = thigh & ~skin.alike(3.0)

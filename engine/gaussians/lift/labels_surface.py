@@ -138,7 +138,7 @@ def _seen_labels(
     ray = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
     facing = np.einsum("vd,vd->v", normals, ray)
     weight = np.where(seen & ~hidden, np.clip(2.0 * facing, 0.0, 1.0), 0.0)
-    # Hair before the side of a head covers what lies behind it, whichever way that faces.
+    # Hair in front of the side of a head covers what lies behind it, whichever way that faces.
     xy, z = project(vertices, camera)
     inside = (z > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
     col, row = np.where(inside[:, None], xy, 0.0).astype(np.int64).T
@@ -313,7 +313,7 @@ def _complete_head(
 def _hair_beyond_face(regions: Regions, part: NamesArray, body: Body) -> bool:
     """Whether hair is seen right beside the far edge of a face that is turned away.
 
-    Then it hangs before the unseen ear there, whatever the near side looks like.
+    Then it hangs in front of the unseen ear there, whatever the near side looks like.
     """
     drawn = np.where(regions.body.face >= 0, part[body.f[regions.body.face, 0]], "")
     ear, face = drawn == "ear", regions.face & (drawn != "")

@@ -2,9 +2,9 @@
 
 A blink unfolds some 8 mm of skin from the few millimetres of upper lid that a photo of open eyes
 shows. The closed lid therefore has splats of its own, bound where they lie when it is closed. It
-then bulges a millimetre before the photo's lid, which stays where it is: the seam is a soft edge
-of the closed lid over the photo, wherever the photo's make-up or shadow ends. Only the photo's
-lashes go down with the lid's edge.
+then bulges a millimetre in front of the photo's lid, which stays where it is: the seam is a soft
+edge of the closed lid over the photo, wherever the photo's make-up or shadow ends. Only the
+photo's lashes go down with the lid's edge.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from .surfels import CORE, surfels_on_plane
 class LidSettings:
     """Lids that close as skin."""
 
-    hover: float = 0.0004  # metres that the photo's splats around an eye stand before the fit
+    hover: float = 0.0004  # metres that the photo's splats around an eye stand in front of the fit
     lid_spacing: float = 0.0007  # metres between a closed lid's splats
     cover: float = 0.9  # radius of a splat in spacings
     under: float = 0.0006
     """Metres that lid skin lies below the photo where a blink does not lift it."""
 
-    over: float = 0.0003  # metres that it stands before the photo where the blink does lift it
+    over: float = 0.0003  # metres that it stands in front of the photo where the blink does lift it
     folded: float = 0.0005  # metres that it lies behind the photo while the eye is open, at least
     min_growth: float = 0.4  # least growth of a triangle that carries lashes in a blink
     max_growth: float = 1.6  # and most
@@ -218,7 +218,7 @@ def _reach(u: FloatArray, way: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def photo_depth(face: FittedFace, side: str, xy: FloatArray) -> FloatArray | None:
-    """Return the depth of the photo's splats around an eye: just before the skin.
+    """Return the depth of the photo's splats around an eye: just in front of the skin.
 
     It never lies behind the eyeball.
 
@@ -233,7 +233,7 @@ def photo_depth(face: FittedFace, side: str, xy: FloatArray) -> FloatArray | Non
     skin = cast_rays(face, xy, face.faces("face", "eyelid"))
     if skin is None:
         return None
-    # Lids' edges stand out: nothing completed may show before them.
+    # Lids' edges stand out: nothing completed may show in front of them.
     inside, edge = inside_polygon(xy, face.points[list(EYE_RINGS[side])])
     near = np.where(inside, 1.0, np.clip(1.0 - edge / (S.edge * face.unit), 0.0, 1.0))
     line = find_eye_opening(face, side)
@@ -248,7 +248,7 @@ def photo_depth(face: FittedFace, side: str, xy: FloatArray) -> FloatArray | Non
 def _rise(
     face: FittedFace, side: str, points: FloatArray, opened: FloatArray, normal: FloatArray
 ) -> FloatArray:
-    """[N] metres off the closed lid: before the photo when closed, behind it when open."""
+    """[N] metres off the closed lid: in front of the photo when closed, behind it when open."""
     shut_xy, shut = project(points, face.camera)
     open_xy, unfolded = project(opened, face.camera)
     before, behind = photo_depth(face, side, shut_xy), photo_depth(face, side, open_xy)
@@ -381,7 +381,7 @@ def bind_lashes(
 ) -> tuple[IntArray, FloatArray] | None:
     """Bind the upper lashes so that a blink takes them to the closed lid's edge.
 
-    Those that hang before the eyeball go less far down, so that they end on the edge too.
+    Those that hang in front of the eyeball go less far down, so that they end on the edge too.
 
     Args:
         face: the fitted face.

@@ -148,7 +148,7 @@ def pull_inside_outline(
     body: Body,
     leave_out: bool = False,
 ) -> BoundGaussians:
-    """Draw in the Gaussians of one photo that would stand before another one's background.
+    """Draw in the Gaussians of one photo that would stand in front of another one's background.
 
     Clothes hang differently in every photo, and fits err.
 

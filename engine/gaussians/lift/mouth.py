@@ -38,7 +38,7 @@ class MouthSettings:
     thin: float = 0.0085  # metres under the skin that the lining keeps, where it can
     columns: int = 24  # across the mouth, in which the upper teeth's edge is sought
     outline: float = 0.04  # pupil distances past the fitted outline where the face still shows
-    hover: float = 0.0010  # metres that the photo's splats stand before the completed skin
+    hover: float = 0.0010  # metres that the photo's splats stand in front of the completed skin
     open_mouth: float = 0.035  # pupil distances between the inner lips: the photo shows the inside
     neighbours: int = 13  # splats whose majority decides for each
     wet: float = 0.6  # of the lips' brightness, from which the lower lip's wet side is seen

@@ -152,7 +152,7 @@ def front_layer(
     buffer = rasterize_mesh(dressed.vertices, dressed.f, target)
     drawn = buffer.face >= 0
     exact = np.where(drawn, buffer.depth, front)
-    # The mesh's surface only where it is the pixel's own: not an arm before or behind it.
+    # The mesh's surface only where it is the pixel's own: not an arm in front of it or behind.
     weight = weight * drawn * (np.abs(exact - front) < 0.04)
     depth = weight * exact + (1.0 - weight) * front
 

@@ -203,7 +203,7 @@ def build_skirt_tube(outline: SkirtOutline, buffer: MeshBuffer, camera: Camera) 
     floor = np.maximum(middle - body_at(near, pixels) + clear, 0.0)
     ahead = _thickness(bulge, floor, on_body, front, side)
     places = unproject(pixels, np.broadcast_to(middle - ahead, pixels.shape[:2]), camera)
-    # Behind: the same heights as before it, and straight behind the outline's own plane.
+    # Behind: the same heights as in front, and straight behind the outline's own plane.
     base = unproject(pixels, np.broadcast_to(middle, pixels.shape[:2]), camera)
     behind = bulge
     for _ in range(3):

@@ -185,7 +185,7 @@ class TriangleBinding:
 def has_near_neighbours(points: FloatArray, step: FloatArray) -> BoolArray:
     """Find the points of a picture's grid that also have neighbours in space.
 
-    Where one limb ends before another, a pixel's depth may belong to neither.
+    Where one limb ends in front of another, a pixel's depth may belong to neither.
 
     Args:
         points: [N, 3] metres.

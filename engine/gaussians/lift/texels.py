@@ -178,7 +178,7 @@ def texel_layer(
 
     radius = _radii(samples, body, vertices, dressed.vertices)
     opacity = np.full(len(points), S.opacity)
-    if wearer is not None:  # the hem is an edge before the legs
+    if wearer is not None:  # the hem is an edge in front of the legs
         cloth = samples.triangle >= len(wearer.bare.f)
         room = hem_distance(
             samples.triangle[cloth] - len(wearer.bare.f),
@@ -242,8 +242,8 @@ def _behind_what_is_seen(
 ) -> tuple[FloatArray, FloatArray]:
     """Slide points [N, 3] along their rays until they stand behind what the photo shows instead.
 
-    That is, no point stands before a sheet other than its own: a hand in a pocket goes behind the
-    cloth.
+    That is, no point stands in front of a sheet other than its own: a hand in a pocket goes
+    behind the cloth.
 
     Returns:
         points: [N, 3] metres.

@@ -115,7 +115,7 @@ class PhotoSurface:
         light, weight = drawn.rgb, np.full(drawn.alpha.shape, S.held_weight, np.float32)
         if carried:
             seen = rasterize_mesh(self._points, self._f, camera, cull_back=True)
-            # Only where nothing that the photo doesn't show stands before it.
+            # Only where nothing that the photo doesn't show stands in front of it.
             valid = (seen.face >= 0) & (np.abs(seen.depth - drawn.depth) < S.depth_tolerance)
             valid = erode(valid & (drawn.alpha > S.solid), 1)
             corners = self._pixels[self._f[seen.face[valid]]]
