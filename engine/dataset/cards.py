@@ -1,4 +1,4 @@
-"""The card and contact sheet of a folder of shards, for readers who have not made it.
+"""The card and contact sheet of a folder of shards, for readers who did not make it.
 
 ``card.json`` counts what is there and how it is mixed; ``contact.jpg`` shows it. Both are read from
 the shards, so that they describe what is stored rather than what was intended.

@@ -15,7 +15,7 @@ BINS: tuple[tuple[str, float, float], ...] = (
 """Degrees between a view and the reference view: name, from, to; 180 belongs to the last."""
 
 FAR = ("30-60", "60-120", "120-180")
-"""The bins that count as views that the photo does not show."""
+"""The bins of views that the photo does not show."""
 
 TONES = (("light", 3), ("medium", 6), ("dark", 10))
 """Groups of the Monk scale of skin tones: name, and the last tone that belongs to it."""

@@ -1,10 +1,10 @@
-"""Which views teach which: the reference and the target views of one subject.
+"""Which views supervise which: the reference and the target views of one subject.
 
-Views of synthetic people do not agree with each other perfectly (those that a generative model has
-made hardly do), so a less reliable view must not teach the network what a more reliable one looks
-like. Supervision flows from the more reliable views to the less or equally reliable ones only:
-side to back and front to back, never back to front (section 3.2). So a photo from the front
-trains all views, one from the side those and the back, one from behind other views from behind.
+Views of synthetic people do not agree perfectly, those of generative models least of all, so a less
+reliable view must not teach the network what a more reliable one looks like. Supervision flows only
+from more reliable views to less or equally reliable ones: side to back and front to back, never
+back to front (section 3.2). So a photo from the front trains all views, one from the side trains
+side and back views, and one from behind only other views from behind.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ KINDS = ("front", "side", "back")
 """From the most reliable to the least."""
 
 REFERENCE_SHARES: Mapping[str, float] = {"front": 0.6, "side": 0.25, "back": 0.15}
-"""How often a reference is of each kind, among those that a subject has (ours: most photos show
-a person from the front)."""
+"""Share of references of each kind, among those that a subject has (ours: most photos show a person
+from the front)."""
 
 
 @dataclass(frozen=True)

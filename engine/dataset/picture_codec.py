@@ -1,4 +1,4 @@
-"""The pictures of a stored subject: how colours, depth and labels become files, and back."""
+"""The pictures of a stored subject: colours, depth and labels to files, and back."""
 
 from __future__ import annotations
 

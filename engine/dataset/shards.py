@@ -1,8 +1,8 @@
 """Training data as shards: tar files of subjects, in WebDataset's form.
 
 A folder of data holds ``shard-000000.tar``, ``shard-000001.tar``, ... and ``shards.json``. One
-sample is one subject: members that stand one behind the other and share a key, the part of their
-names before the first dot.
+sample is one subject: consecutive members that share a key, the part of their names before
+the first dot.
 
 ==============================  ===================================================================
 ``KEY.json``                    see below
@@ -11,11 +11,11 @@ names before the first dot.
                                 ``Ks`` [V, 3, 3] float64; ``sizes`` [V, 2] (width, height),
                                 ``view_pose`` [V] int32 (row of the poses)
 ``KEY.VIEW.png`` or ``.webp``   the person in that view, RGBA, straight alpha, without background
-``KEY.VIEW.background.jpg``     may be missing: a background of the same size
-``KEY.VIEW.depth.png``          may be missing: 16-bit grey, the distance along the view axis in
+``KEY.VIEW.background.jpg``     optional: a background of the same size
+``KEY.VIEW.depth.png``          optional: 16-bit grey, the distance along the view axis in
                                 quarters of a millimetre (1 is 0.25 mm, so up to 16.38 m); 0 is
-                                nothing. Not antialiased: of what the middle of the pixel shows
-``KEY.VIEW.labels.png``         may be missing: 8-bit grey, what the middle of the pixel shows:
+                                nothing. Not antialiased: taken at the middle of the pixel
+``KEY.VIEW.labels.png``         optional: 8-bit grey, what the middle of the pixel shows:
                                 rows of ``facts.labels`` in the JSON; 0 is nothing
 ==============================  ===================================================================
 
@@ -24,17 +24,16 @@ holds ``version`` (1), ``source`` (rendered or generated), ``framing`` (head, ha
 ``facts`` (anything else that the maker knows), ``crc32`` (checksum of each other member) and
 ``views``, in the order of the arrays: ``name``, ``kind`` (front, side, back), ``azimuth`` (degrees
 of the camera to the left of where the trunk faces), ``held_out`` (kept from training),
-``picture`` and ``background`` (names of members, or null), and where they are there ``depth`` and
+``picture`` and ``background`` (names of members, or null), and where they exist ``depth`` and
 ``labels``. ``facts.reference`` may name the view that was meant as the photo.
 
-Pictures have no background of their own so that training may put any behind them. Members carry
-no times or owners: the same subjects make the same bytes. ``shards.json`` lists each tar file's
-``name``, ``subjects``, ``bytes`` and ``sha256``; a reader needs no index, but notices with it what
-is missing. Nothing is ever unpickled.
+Pictures have transparent backgrounds so that training can put any behind them. Members carry no
+times or owners: the same subjects give the same bytes. ``shards.json`` lists each tar file's
+``name``, ``subjects``, ``bytes`` and ``sha256``; a reader needs no index, but with one it notices
+missing shards. Nothing is ever unpickled.
 
-To make shards in several processes, give each process its own numbers (``write_shard``) and
-list them all at the end (``write_index``). A shard appears under its name only
-when it is complete.
+To make shards in several processes, give each process its own numbers (``write_shard``), and list
+them all at the end (``write_index``). A shard appears under its name only when it is complete.
 """
 
 from __future__ import annotations
@@ -180,7 +179,7 @@ class ShardWriter:
         try:
             if error is None:
                 self._close()
-            elif self._shard is not None:  # nothing of the broken one stays
+            elif self._shard is not None:  # the incomplete one is removed
                 self.paths.pop()
                 self._shard.__exit__(kind, error, trace)
         finally:

@@ -90,12 +90,12 @@ def crop_square(
     x, y = _start(left, right, width, side), _start(top, bottom, height, side)
     box = (floor(x), floor(y), ceil(x + side), ceil(y + side))
     if not (box[0] >= 0 and box[1] >= 0 and box[2] <= width and box[3] <= height):
-        picture = picture.crop(box)  # clear where there is nothing
+        picture = picture.crop(box)  # transparent beyond the picture
         within = (x - box[0], y - box[1], x - box[0] + side, y - box[1] + side)
     else:
         within = (x, y, x + side, y + side)
     k = side / size
-    # Pillow weighs colours by alpha. What shrinks becomes means, without a box filter's jumps.
+    # Pillow weighs colours by alpha. Shrinking averages, without a box filter's jumps.
     kind = Image.Resampling.HAMMING if k > 1.0 else Image.Resampling.BILINEAR
     pixels = picture.resize((size, size), kind, box=within)
     K = np.array(camera.K, np.float64)

@@ -1,4 +1,4 @@
-"""What lies in a local shard, read without its pictures: for cards, sheets and packing."""
+"""The content of a local shard, read without decoding pictures: for cards, sheets and packing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One person of the training data, and what is stored of them in a shard."""
+"""A person of the training data, and its form in a shard."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SOURCES = ("rendered", "generated")
 FRAMINGS = ("head", "half", "full")
 PERSON = "person_"
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # WebDataset takes a leading _ for its own
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")  # WebDataset reserves a leading _
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_/-]*")
 _ARRAYS = {
     "betas": 1,

@@ -99,7 +99,12 @@ def _sentence(text: str) -> str:
 
 
 def compose_prompt(number: int, seed: int, vocabulary: Vocabulary) -> Prompt:
-    """Compose scene ``number`` of a seed, the same whatever else is made.
+    """Compose a scene, the same whatever else is composed.
+
+    Args:
+        number: Of the scene.
+        seed: Of the set.
+        vocabulary: With the terms of all axes.
 
     Raises:
         LikenessError: The vocabulary lacks a suitable term.

@@ -100,6 +100,11 @@ def check_face(observation: Observation) -> None:
 def check_errors(track: Track, limits: FilterLimits, turned: bool = False) -> None:
     """Check the tracker's own figures.
 
+    Args:
+        track: The fitted body.
+        limits: Of the check.
+        turned: Whether the picture is from the side or behind.
+
     Raises:
         RejectedSampleError: It fails.
     """
@@ -172,6 +177,11 @@ def check_matte(
 
 def check_azimuth(side: str, azimuth: float, limits: FilterLimits) -> None:
     """Check that a turned picture shows the requested side.
+
+    Args:
+        side: The requested one.
+        azimuth: Degrees, of the fitted body.
+        limits: Of the check.
 
     Raises:
         RejectedSampleError: It fails.

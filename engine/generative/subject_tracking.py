@@ -102,8 +102,13 @@ class TrackedPicture:
 def choose_reference(clip: Path, prompt: Prompt, detectors: Detectors) -> tuple[int, FloatArray]:
     """Choose a random frame of a clip that shows one person's face.
 
+    Args:
+        clip: The clip's file.
+        prompt: The scene, which seeds the choice.
+        detectors: Of people and faces.
+
     Returns:
-        Its number and [H, W, 3] picture.
+        Its number and [H, W, 3] picture, sRGB in 0..1.
 
     Raises:
         RejectedSampleError: None of the examined frames does.

@@ -8,8 +8,8 @@ picture's longer side or of the person's height, so that they mean the same at e
 
 Exposure, white balance, contrast and saturation are one function of a pixel's colour, the same all
 over the picture (:class:`ColorJitter`), and also apply to the target: a red wall's light cannot be
-told from a red face, and users expect an avatar in the photo's colours. Blur, noise and JPEG apply
-to the photo only: the target stays sharp and clean.
+distinguished from a red face, and users expect an avatar in the photo's colours. Blur, noise and
+JPEG apply to the photo only: the target stays sharp and clean.
 """
 
 from __future__ import annotations
@@ -463,6 +463,12 @@ def add_clutter(behind: FloatArray, rng: np.random.Generator) -> FloatArray:
 
 
 def make_pixel_rngs(drawn_seed: int, subject: str, view: str) -> dict[str, np.random.Generator]:
-    """Create the generators of all per-pixel noise: ``sensor``, ``matte``, ``behind``, ``body``."""
+    """Create the generators of all per-pixel noise: ``sensor``, ``matte``, ``behind``, ``body``.
+
+    Args:
+        drawn_seed: Seed of the augmentation.
+        subject: Key of the subject.
+        view: Name of the view.
+    """
     rows = {"sensor": _PHOTO, "matte": _ALPHA, "behind": _BACKDROP, "body": _NOISE}
     return {name: make_rng(drawn_seed, subject, view, 100 + which) for name, which in rows.items()}

@@ -130,6 +130,15 @@ def load_checkpoint(
 ) -> TrainState:
     """Restore a checkpoint; nothing changes if any of it is damaged.
 
+    Args:
+        folder: The checkpoint's.
+        network: To fill.
+        averaged: Its averaged weights, to fill.
+        optimizer: Its optimiser, to fill.
+
+    Returns:
+        The run's progress.
+
     Raises:
         LikenessError: A file is missing, damaged or of another network.
     """
@@ -150,7 +159,16 @@ def load_checkpoint(
 def load_latest(
     run: Path, network: Network, averaged: AveragedWeights, optimizer: torch.optim.Optimizer
 ) -> TrainState | None:
-    """Restore the newest intact checkpoint, with a warning for each damaged one; None without any.
+    """Restore the newest intact checkpoint, with a warning for each damaged one.
+
+    Args:
+        run: The run's folder.
+        network: As for :func:`load_checkpoint`.
+        averaged: As for :func:`load_checkpoint`.
+        optimizer: As for :func:`load_checkpoint`.
+
+    Returns:
+        The run's progress; None without any checkpoint.
 
     Raises:
         LikenessError: There are checkpoints, and all are damaged.

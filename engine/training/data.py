@@ -316,6 +316,13 @@ def held_out_samples(
     Its most frontal training view is the reference; all its held-out views are the targets, or, in
     shards that hold none out, all its other views.
 
+    Args:
+        shards: As :func:`.shards.shard_files` takes them.
+        config: Of the network.
+        options: How samples are drawn.
+        body: The default body.
+        skip: Called with what cannot be used, and why.
+
     Raises:
         LikenessError: There are no shards.
     """

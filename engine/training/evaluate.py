@@ -29,13 +29,13 @@ _SHOWN = 0.5  # alpha from which a pixel counts as the person's
 
 @dataclass(frozen=True)
 class ComparedView:
-    """One view of a sample, drawn twice; pictures are [H, W, 3] before grey.
+    """One view of a sample, drawn twice.
 
     Attributes:
         kind: ``reference`` for the view that the network was given, else the target's.
-        truth: The target.
-        lift: Drawn from what the network starts from.
-        network: Drawn from its result.
+        truth: [H, W, 3] in 0..1 before grey: the target.
+        lift: [H, W, 3] drawn from what the network starts from.
+        network: [H, W, 3] drawn from its result.
         mask: [H, W] where the truth or either drawing is; the pixels of the figures.
     """
 
@@ -105,7 +105,14 @@ def evaluate_network(
 def sheet_row(
     network: Network, sample: TrainingSample, body: Body, backend: str = "cpu"
 ) -> SheetRow:
-    """Make the row of a sample in a sheet, with the figures of each view."""
+    """Make the row of a sample in a sheet, with the figures of each view.
+
+    Args:
+        network: In any mode.
+        sample: One person.
+        body: The default body.
+        backend: A rasteriser.
+    """
     views = []
     for view in compare_views(network, sample, body, backend):
         notes = [f"{psnr(d, view.truth, view.mask):.1f} dB" for d in (view.lift, view.network)]

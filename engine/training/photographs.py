@@ -382,6 +382,11 @@ def _anchors(body: Body, framing: str) -> BoolArray:
 def true_track(subject: Subject, view: int, body: Body) -> tuple[Track, FloatArray]:
     """Get the true body as a tracker would return it.
 
+    Args:
+        subject: The person.
+        view: Row of the view that is the photo.
+        body: The default body.
+
     Returns:
         The track, and [4, 4] from the subject's space to the photo camera's.
     """

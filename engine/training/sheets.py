@@ -21,13 +21,13 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @dataclass(frozen=True)
 class ShownView:
-    """One view of a sample; all pictures are [H, W, 3] in 0..1, before the same backdrop.
+    """One view of a sample; all pictures are before the same backdrop.
 
     Attributes:
         kind: Its caption.
-        truth: The target.
-        before: The lift.
-        after: The network's result.
+        truth: [H, W, 3] in 0..1, the target.
+        before: [H, W, 3] in 0..1, the lift.
+        after: [H, W, 3] in 0..1, the network's result.
         before_note: Added to the lift's caption, such as "24.1 dB".
         after_note: Added to the network's caption.
     """

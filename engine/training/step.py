@@ -132,7 +132,16 @@ def make_step_batch(
 
 
 def random_token_mask(seed: int, tokens: int, most: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Sample the hidden tokens: [tokens] bool, a share of them from 0 to ``most``."""
+    """Sample the hidden tokens.
+
+    Args:
+        seed: Of the sample.
+        tokens: Number of tokens.
+        most: Maximum share of hidden ones.
+
+    Returns:
+        [tokens] bool, a share of them from 0 to ``most``.
+    """
     rng = np.random.default_rng((seed, _MASKING))
     share = rng.uniform(0.0, most)
     return rng.random(tokens) < share
@@ -206,10 +215,14 @@ class Objective:
         self.perceptual, self.backend, self.supersample = perceptual, backend, supersample
 
     def draw(self, sample: StepSample, attributes: GaussianAttributes) -> list[DrawnView]:
-        """Draw the views of one sample, in their order, from its attributes [N, ...].
+        """Draw the views of one sample, in their order.
 
         They are drawn ``supersample`` times larger and averaged: the rasteriser widens every splat
         by half a pixel, which hides holes between small ones and makes a network thin them out.
+
+        Args:
+            sample: What supervises it.
+            attributes: [N, ...] of the network.
         """
         bound = [values.float() for values in attributes]
         views: dict[int, DrawnView] = {}
@@ -240,7 +253,17 @@ class Objective:
         attributes: GaussianAttributes,
         base: GaussianAttributes,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Compute :func:`.losses.total_loss` of one sample's attributes [N, ...]."""
+        """Compute :func:`.losses.total_loss` of one sample.
+
+        Args:
+            sample: What supervises it.
+            views: As :meth:`draw` returns them.
+            attributes: [N, ...] of the network.
+            base: [N, ...] that it started from.
+
+        Returns:
+            The weighted sum, and each term without its weight.
+        """
         return total_loss(
             views,
             attributes,

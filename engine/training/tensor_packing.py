@@ -35,7 +35,7 @@ class PackedTensors:
     """Dataclasses and tuples whose tensors share one buffer.
 
     Attributes:
-        bytes: uint8, one tensor after the other.
+        bytes: [n] uint8, one tensor after the other.
         layout: The value with slots instead of tensors.
     """
 
