@@ -1,1 +1,1 @@
-"""How good an avatar is: figures, and pictures for the eye."""
+"""Quality of avatars: figures and pictures."""

@@ -1,4 +1,4 @@
-"""Portrait to avatar: the one entry that the command line, the worker and the tests share."""
+"""Portrait to avatar: the entry point that the command line, the worker and the tests share."""
 
 from __future__ import annotations
 
@@ -42,7 +42,12 @@ class BuildResult:
     """An avatar and how it came to be.
 
     Attributes:
+        avatar: the avatar.
         report: JSON-able; keys as in ``report.json``.
+        portrait: the photo.
+        observation: what the detectors saw.
+        matte: of the photo.
+        track: the fit.
     """
 
     avatar: Avatar
@@ -58,7 +63,7 @@ class FitChange:
     """A correction of a fit, before it is used.
 
     Attributes:
-        person: another one of the people in the photo, counted from the left from 1.
+        person: another of the people in the photo, counted from the left from 1.
         adjustment: corrections of the main photo's fit.
     """
 
@@ -77,11 +82,11 @@ class LiftedPortrait:
     Attributes:
         tracked: the main photo, and the body fitted to it.
         matte: of the main photo, checked against the fitted body.
-        avatar: its Gaussians in the order of importance; without provenance.
+        avatar: its Gaussians in order of importance; without provenance.
         warnings: for the user.
         others: the other photos of the person, their mattes in the light of the main one, and
             the mattes to which the avatar is to be fitted.
-        network: figures of the network that the lift went through, JSON-able; None without one.
+        network: figures of the network applied to the lift, JSON-able; None without one.
     """
 
     tracked: TrackedPortrait
@@ -101,9 +106,18 @@ def lift_portrait(
     others: Sequence[ExtraView] = (),
     check: FitCheck | None = None,
 ) -> LiftedPortrait:
-    """Everything before refining: the stages load, detect, fit, matte, lift, network and order.
+    """Do all that precedes refining: load, detect, fit, matte, lift, network and order.
 
-    Arguments and errors as for :func:`build_avatar`.
+    Args:
+        portrait: an image file.
+        options: None for the defaults.
+        body_path: as for :func:`build_avatar`.
+        stages: times the stages and reports progress.
+        others: as for :func:`build_avatar`.
+        check: as for :func:`build_avatar`.
+
+    Raises:
+        LikenessError: as for :func:`build_avatar`.
     """
     options = options or BuildOptions()
     stage = stages or StageTimer(None)
@@ -161,8 +175,11 @@ def lift_portrait(
 
 
 def _network(choice: str, body_path: Path | None, warnings: list[str]) -> NetworkRuntime | None:
-    """The network that improves the lift. The one that comes with Likeness fits only its own body:
-    for another body it is left out, with a warning."""
+    """The network that improves the lift.
+
+    The one that comes with Likeness fits only its own body: for another body it is left out, with
+    a warning.
+    """
     try:
         return resolve_network(choice, lambda: load_fitting_body(body_path))
     except BodyMismatchError as error:
@@ -190,13 +207,13 @@ def refine_avatar(
     progress: Progress | None = None,
     others: Sequence[tuple[TrackedPortrait, Matte, Matte]] = (),
 ) -> Avatar:
-    """A lifted avatar fitted to its photo; the order of its Gaussians stays.
+    """Fit a lifted avatar to its photo; the order of its Gaussians stays.
 
     Args:
         avatar: as lifted.
         matte: of the photo.
         level: one of ``gaussians.refine.REFINE_LEVELS``.
-        backend: a rasteriser's.
+        backend: a rasteriser's name.
         progress: called with the stage, 0..1 and a message.
         others: as in :class:`LiftedPortrait`.
     """
@@ -228,13 +245,13 @@ def build_avatar(
         portrait: an image file; the avatar stands as in this one.
         options: None for the defaults.
         progress: called with the stage, 0..1 and a message.
-        body_path: another body file than the default one; it must carry landmarks.
+        body_path: a body file to use instead of the default one; it must carry landmarks.
         others: more photos of the same person, for what this one does not show.
         check: called with every fit before it is used; may change it.
 
     Raises:
         LikenessError: a photo cannot be read or shows nobody, the face could not be followed, a
-            setting or the network is not known, or an asset is missing.
+            setting or the network is unknown, or an asset is missing.
     """
     options = options or BuildOptions()
     with overridden_settings(options.settings):
@@ -259,7 +276,7 @@ def _build_avatar(
         "generator": f"Likeness {VERSION}",
         "source": portrait.name,
         "sha256": file_sha256(portrait),
-        # Avatars are passed on: no folders of this computer in them.
+        # Avatars are shared: they name no folders of this computer.
         "options": options.as_provenance(),
     }
     if others:

@@ -1,4 +1,4 @@
-"""What can be chosen for a build. Light to import: command line and Blender read it."""
+"""The options of a build. Light to import: the command line and Blender read them."""
 
 from __future__ import annotations
 
@@ -90,8 +90,10 @@ class BuildOptions:
         check_options(self)
 
     def as_provenance(self) -> dict[str, Any]:
-        """The options as an avatar records them, JSON-able: without folders of this computer, and
-        with ``settings`` only where some were changed."""
+        """The options as an avatar records them, JSON-able.
+
+        They name no folders of this computer, and have ``settings`` only where some changed.
+        """
         options = {**asdict(self), "network": Path(self.network).name}
         if not self.settings:
             del options["settings"]

@@ -1,4 +1,4 @@
-"""What a build's report says of each photo's own view: how well the avatar shows it."""
+"""How well the avatar shows each photo's own view, for the report of a build."""
 
 from __future__ import annotations
 
@@ -18,13 +18,20 @@ from ..visual.metrics import psnr, silhouette_iou, ssim
 if TYPE_CHECKING:
     from .track import TrackedPortrait
 
-REPORT_SIDE = 512  # pixels: the figures of the input view are measured at this size
+REPORT_SIDE = 512  # pixels of the longer side at which the input view is measured
 
 
 def input_view_metrics(avatar: Avatar, matte: Matte) -> dict[str, float]:
     """Foreground PSNR, SSIM and silhouette IoU of the photo's own view.
 
     Measured at 512 pixels on the longer side, on white; the truth is the photo through its matte.
+
+    Args:
+        avatar: in the pose and with the camera of the photo.
+        matte: of the photo, alpha [H, W] and foreground [H, W, 3], 0..1.
+
+    Returns:
+        ``foreground_psnr`` in dB, ``ssim`` and ``silhouette_iou``, rounded.
     """
     height, width = matte.alpha.shape
     w, h = fit_size(width, height, REPORT_SIDE)
@@ -42,7 +49,17 @@ def input_view_metrics(avatar: Avatar, matte: Matte) -> dict[str, float]:
 def extra_view_metrics(
     avatar: Avatar, other: TrackedPortrait, matte: Matte, direction: str
 ) -> dict[str, Any]:
-    """What the report says of another photo of the person."""
+    """The report's entry for another photo of the person.
+
+    Args:
+        avatar: the built avatar.
+        other: the photo, and the body fitted to it.
+        matte: of that photo.
+        direction: the direction that the user gave for it.
+
+    Returns:
+        JSON-able; angles in degrees, errors as in ``report.json``.
+    """
     track = other.track
     shown = replace(avatar, pose=track.pose, camera=track.camera)
     return {
@@ -58,5 +75,5 @@ def extra_view_metrics(
 
 
 def round_or_none(value: float | None, digits: int) -> float | None:
-    """A figure for a report; None stays None."""
+    """Round a figure for a report; None stays None."""
     return None if value is None else round(float(value), digits)

@@ -1,4 +1,4 @@
-"""A photo, what is seen in it, and the body that is fitted to it: the build's first stages."""
+"""A photo, what is seen in it, and the body fitted to it: the first stages of a build."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class ExtraView:
     """One more photo of the same person.
 
     Attributes:
-        path: an image file. direction: what it is said to show, one of
-            ``core.types.DIRECTIONS``; ``any`` says nothing.
+        path: an image file.
+        direction: the side that it shows, one of ``core.types.DIRECTIONS``; ``any`` leaves it open.
 
     Raises:
-        LikenessError: there is no such direction.
+        LikenessError: the direction is unknown.
     """
 
     path: Path
@@ -53,8 +53,11 @@ class TrackedPortrait:
     """A photo, what was seen in it, and the body that was fitted.
 
     Attributes:
+        portrait: the photo.
+        observation: what the detectors saw.
+        track: the fit.
         body: the body file's, with its shape basis.
-        lens: where the focal length is from: ``given``, ``file`` or ``assumed``.
+        lens: source of the focal length: ``given``, ``file`` or ``assumed``.
     """
 
     portrait: Portrait
@@ -65,12 +68,15 @@ class TrackedPortrait:
 
     @property
     def warnings(self) -> list[str]:
-        """Of the observation and the fit, for the user."""
+        """Warnings of the observation and the fit, for the user."""
         return [*self.observation.warnings, *self.track.warnings]
 
 
 def load_fitting_body(path: Path | None) -> Body:
-    """The body to fit: the default one, or the user's own.
+    """Load the body to fit: the default one, or the user's own.
+
+    Args:
+        path: the user's body file; None for the default one.
 
     Raises:
         LikenessError: it cannot be read, or carries no landmarks.
@@ -82,10 +88,10 @@ def load_fitting_body(path: Path | None) -> Body:
 
 
 def open_detectors() -> Detectors:
-    """The detectors, which stay open from one portrait to the next.
+    """Open the detectors, which stay open from one portrait to the next.
 
     Raises:
-        LikenessError: they are not there.
+        LikenessError: their files are missing.
     """
     folder = asset_path("pose_landmark").parent
     return get_or_load("detectors", folder, lambda: Detectors(folder))
@@ -106,13 +112,17 @@ def track_portrait(
     Args:
         portrait: an image file.
         person: as in :class:`.options.BuildOptions`, counted from 1.
-        fov: as in :class:`.options.BuildOptions`.
-        body_path: another body file than the default one; it must carry landmarks.
+        fov: as in :class:`.options.BuildOptions`, in degrees.
+        body_path: a body file to use instead of the default one; it must carry landmarks.
+        stages: times the stages and reports progress.
         estimators: other programs' poses to begin with, see :func:`.tracking.fit.fit_body`.
         keypoints: another detector, whose body and hand points are used where it is sure.
 
+    Returns:
+        The photo, what was seen in it, and the fit.
+
     Raises:
-        LikenessError: what is wrong with the file, or that its face could not be followed.
+        LikenessError: the file cannot be used, or its face could not be followed.
     """
     stage = stages or StageTimer(None)
     with stage("load", "reading the photo"):
@@ -143,7 +153,18 @@ def track_image(
 ) -> TrackedPortrait:
     """Fit a body to one person in a picture that has been read: the stages detect and fit.
 
-    Arguments and errors as for :func:`track_portrait`.
+    Args:
+        photo: the picture.
+        body: with its shape basis and landmarks.
+        detectors: as :func:`open_detectors` opens them.
+        person: counted from 1; None for the largest.
+        fov: field of view along the longer side in degrees, if known.
+        stages: as for :func:`track_portrait`.
+        estimators: as for :func:`track_portrait`.
+        keypoints: as for :func:`track_portrait`.
+
+    Raises:
+        LikenessError: nobody is seen, or the face could not be followed.
     """
     stage = stages or StageTimer(None)
     with stage("detect", "looking for the person"):
@@ -172,14 +193,18 @@ def track_photos(
     """Fit one shape to several photos of one person: the stages load, detect and fit.
 
     Args:
-        portrait: the main photo, which ``person`` is about; of the others the largest is taken.
-        fov: of the main photo's lens, and of the others' where their files do not tell it.
+        portrait: the main photo, to which ``person`` refers.
+        others: more photos; the largest person in each is used.
+        person: counted from 1; None for the largest.
+        fov: of the main photo's lens in degrees, and of the others' where their files lack it.
+        body_path: as for :func:`track_portrait`.
+        stages: as for :func:`track_portrait`.
 
     Returns:
         The main photo and the others. Their warnings name their files.
 
     Raises:
-        LikenessError: as for :func:`track_portrait`; the file that is wrong is named.
+        LikenessError: as for :func:`track_portrait`, naming the file; or a photo is given twice.
     """
     stage = stages or StageTimer(None)
     paths = [portrait, *(other.path for other in others)]
@@ -222,10 +247,13 @@ def track_photos(
 def refit(
     tracked: TrackedPortrait, adjustment: Adjustment, fov: float | None, keep_shape: bool
 ) -> TrackedPortrait:
-    """A fit with the user's corrections.
+    """Repeat a fit with the user's corrections.
 
     Args:
-        keep_shape: the shape is that of several photos.
+        tracked: the fit to correct.
+        adjustment: the corrections.
+        fov: field of view along the longer side in degrees, if the user gave it.
+        keep_shape: whether the shape comes from several photos, and stays.
     """
     track, photo = tracked.track, tracked.portrait
     body = tracked.body.personalised(track.betas) if keep_shape else tracked.body
@@ -245,7 +273,12 @@ def refit(
 
 
 def verify_matte(tracked: TrackedPortrait, person: Body) -> tuple[Matte, tuple[str, ...]]:
-    """The matte of a photo, held against the body that was fitted to it, and warnings."""
+    """The matte of a photo, checked against the body fitted to it, and warnings.
+
+    Args:
+        tracked: the photo and its fit.
+        person: the body in the person's shape.
+    """
     photo, observation, track = tracked.portrait, tracked.observation, tracked.track
     parts = body_parts(person.weights, track.joint_confidence)
     fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)

@@ -1,1 +1,1 @@
-"""What users ask for: build, track, render, export and batch, from files to files."""
+"""What users run: build, track, render, export and batch, from files to files."""

@@ -1,12 +1,12 @@
 """The functions of ``import likeness``: portraits to avatars, and what can be done with them.
 
-Each is a door to the engine and no more: what it does is done by the same code that the command
-line and Blender use. Everything heavy is imported inside the functions. The list of public names is
-in the package's ``__init__.py``, and docs/automation.md has recipes.
+Each only calls the engine: the command line and Blender use the same code. Everything heavy is
+imported inside the functions. The list of public names is in the package's ``__init__.py``, and
+docs/automation.md has recipes.
 
-Units are metres, radians and sRGB as in docs/CONVENTIONS.md, unless a name says degrees. Whatever a
-user can mend is a :class:`~.types.LikenessError` with a message and a remedy, and nothing has been
-written then.
+Units are metres, radians and sRGB as in docs/CONVENTIONS.md, unless a name says degrees. Errors
+that a user can fix are raised as :class:`~.types.LikenessError` with a message and a remedy, before
+anything is written.
 """
 
 from __future__ import annotations
@@ -49,12 +49,13 @@ def build(
     Args:
         photo: a picture file.
         options: None for the defaults.
-        views: more photos of the same person: files, or what each shows (``front``, ``back``,
-            ``left``, ``right``, ``side``; left is the person's own) and its file.
+        views: more photos of the same person: files, or a mapping from the side that each shows
+            (``front``, ``back``, ``left``, ``right``, ``side``; left is the person's own) to its
+            file.
         out: a folder to write avatar.safetensors, report.json and preview.png to; nothing is
             written without it.
         preview: whether preview.png is drawn.
-        body: another body file (SMPL-X's npz keys, with landmarks) than the default one.
+        body: a body file (SMPL-X's npz keys, with landmarks) to use instead of the default one.
         progress: called with the name of the stage, 0..1 within it, and a message.
 
     Returns:
@@ -103,7 +104,14 @@ def load(avatar: File) -> Avatar:
 
 
 def save(avatar: Avatar, out: File) -> Path:
-    """Write an avatar file atomically; returns its path.
+    """Write an avatar file atomically.
+
+    Args:
+        avatar: the avatar.
+        out: the file.
+
+    Returns:
+        The file's path.
 
     Raises:
         LikenessError: the folder does not exist, or cannot be written to.
@@ -118,6 +126,7 @@ def simplify(avatar: Avatar, max_gaussians: int) -> Avatar:
     """Reduce an avatar to its most important Gaussians, grown to fill in for the others.
 
     Args:
+        avatar: the avatar.
         max_gaussians: upper limit of the number of Gaussians.
 
     Raises:
@@ -130,6 +139,10 @@ def simplify(avatar: Avatar, max_gaussians: int) -> Avatar:
 
 def level(avatar: Avatar, count: int) -> Avatar:
     """Deprecated name of :func:`simplify`.
+
+    Args:
+        avatar: the avatar.
+        count: upper limit of the number of Gaussians.
 
     Raises:
         LikenessError: ``count`` is less than one.
@@ -146,13 +159,14 @@ def pose(
 ) -> Pose:
     """A pose of an avatar; by default as in the photo.
 
-    ``pose.with_joints(left_elbow=[0, -1, 0])`` turns single joints of what comes back.
+    ``pose.with_joints(left_elbow=[0, -1, 0])`` turns single joints of the result.
 
     Args:
-        name: one of the library's, as ``wave`` (in the photo's place and direction), or a pose or
-            motion file (SMPL-X's npz keys; what has a suffix is a file).
-        expression: of the library, the body's, or both, as ``smile``, ``smile=0.5,jawOpen=0.2``;
-            or weights by the body's names. It replaces the pose's own.
+        avatar: the avatar.
+        name: a pose of the library, such as ``wave`` (at the photo's place and direction), or a
+            pose or motion file (SMPL-X's npz keys; a name with a suffix is a file).
+        expression: one of the library, of the body, or both, such as ``smile`` or
+            ``smile=0.5,jawOpen=0.2``; or weights by the body's names. It replaces the pose's own.
         frame: of a motion file, from 0.
 
     Returns:
@@ -171,6 +185,7 @@ def splats(avatar: Avatar, pose: Pose | None = None) -> Gaussians:
     """An avatar's Gaussians in world space; ``avatar.body.vertices(pose)`` gives its mesh.
 
     Args:
+        avatar: the avatar.
         pose: how it stands; None as in the photo.
 
     Returns:
@@ -195,6 +210,7 @@ def camera(
     """A camera that shows a posed avatar; the photo's own is ``avatar.camera``.
 
     Args:
+        avatar: the avatar.
         pose: None as in the photo.
         focus: ``head``, ``upper`` or ``full``.
         yaw: degrees; 30 shows more of the body's left side.
@@ -203,7 +219,7 @@ def camera(
         height: pixels.
 
     Raises:
-        LikenessError: the focus is not known.
+        LikenessError: the focus is unknown.
     """
     from ..visual.view_cameras import focus_camera
 
@@ -223,9 +239,10 @@ def render(
     """Draw an avatar.
 
     Args:
+        avatar: the avatar.
         pose: None as in the photo.
         camera: None for the photo's (``camera()`` makes others).
-        background: ``#rrggbb`` or a name as ``white``; None for transparency.
+        background: ``#rrggbb`` or a name such as ``white``; None for transparency.
         out: a file to write as well (.png, .webp, .tif, .jpg).
         backend: ``cpu``, ``cuda`` (gsplat), or ``auto`` for the GPU where there is one.
 
@@ -233,7 +250,7 @@ def render(
         [H, W, 3] float32 0..1, sRGB; [H, W, 4] with straight alpha where there is no background.
 
     Raises:
-        LikenessError: the colour or back end is not known, or the file cannot be written.
+        LikenessError: the colour or back end is unknown, or the file cannot be written.
     """
     from .still_files import check_still, draw_still, parse_color, save_still
 
@@ -251,14 +268,17 @@ def clip(avatar: Avatar, out: File, options: ClipOptions, progress: Progress | N
     """Draw a clip: of a motion file, a turntable, or both at once.
 
     Args:
+        avatar: the avatar.
         out: .mp4, .mov, .webm, .gif or .mkv (extra ``video``), or numbered PNG files: a folder,
-            or a name as ``frame_%04d.png``.
+            or a name such as ``frame_%04d.png``.
+        options: what the clip shows, and how.
+        progress: called with the name of the stage, 0..1 within it, and a message.
 
     Returns:
         What was written, and ``notes`` about choices that were made.
 
     Raises:
-        LikenessError: what is wrong with the motion, the options or the place to write to.
+        LikenessError: the motion, an option or the output path cannot be used.
     """
     from .clip_files import render_clip
 
@@ -278,14 +298,15 @@ def motion(
     Warns (:class:`UserWarning`) about choices that were made.
 
     Args:
+        avatar: the avatar.
         file: SMPL-X's or AMASS's npz keys, what ``likeness track`` wrote, or BVH.
         fps: frames a second instead of the file's.
         frames: first (counted from 0) and last, which is not included.
         expression: as for :func:`pose`; replaces the motion's own.
 
     Returns:
-        ``full_pose`` [T, 55, 3], ``transl`` [T, 3], ``expression`` [T, E] and more; its
-        ``pose(k)`` is one frame's.
+        ``full_pose`` [T, 55, 3] radians, ``transl`` [T, 3] metres, ``expression`` [T, E] and more;
+        its ``pose(k)`` is one frame's.
 
     Raises:
         LikenessError: the file cannot be read, is not a motion, or lacks the frames.
@@ -307,13 +328,19 @@ def export(
     options: ExportOptions | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Write an avatar for other programs; returns the files.
+    """Write an avatar for other programs.
 
     Args:
+        avatar: the avatar.
         out: a name ending in .ply or .spz (splats), .glb or .usda (splats, a rigged and textured
             mesh, or both).
-        pose: how it stands; None as in the photo. A motion animates the mesh; of splats it makes
-            a file for each frame, and ``out`` is then a name as ``me_%04d.ply``.
+        pose: how it stands; None as in the photo. A motion animates the mesh; for splats it makes
+            a file for each frame, and ``out`` is then a name such as ``me_%04d.ply``.
+        options: None for the defaults.
+        progress: called with the name of the stage, 0..1 within it, and a message.
+
+    Returns:
+        The files written.
 
     Raises:
         LikenessError: the name or an option is not allowed, or the folder cannot be written.
@@ -333,11 +360,12 @@ def track(
     body: File | None = None,
     progress: Progress | None = None,
 ) -> TrackFiles:
-    """Find body, face and hands of a person in a photo or video, and write a motion file.
+    """Track the body, face and hands of a person in a photo or video, and write a motion file.
 
     Args:
-        media: the file's content decides which of both it is; videos need the extra ``video``.
+        media: a photo or a video, told apart by content; videos need the extra ``video``.
         out: the motion file, ``.npz`` (docs/MOTION.md).
+        options: None for the defaults.
         overlay: where to draw the fitted body: a picture for a photo, a video for a video.
         body: as for :func:`build`.
         progress: as for :func:`build`.

@@ -1,8 +1,8 @@
-"""What a build writes: whole or not at all.
+"""The files that a build writes, atomically.
 
 The command line and the worker process both go through :func:`build_to_folder`. Nothing is
-written before the avatar exists; the files are made in a hidden folder and moved to their place
-when all are complete, so that an error leaves what was there untouched.
+written before the avatar exists; the files are made in a hidden folder and moved into place
+when all are complete, so that an error leaves earlier files untouched.
 """
 
 from __future__ import annotations
@@ -30,8 +30,14 @@ REPORT_FILE = "report.json"
 
 @dataclass(frozen=True)
 class BuildFiles:
-    """What a build wrote: the files (``draw_preview`` None when it was not wanted) and the
-    report."""
+    """What a build wrote, and its report.
+
+    Attributes:
+        avatar: the avatar file.
+        report_file: the report as JSON.
+        preview: the preview; None when it was not wanted.
+        report: JSON-able.
+    """
 
     avatar: Path
     report_file: Path
@@ -50,14 +56,20 @@ def build_to_folder(
     others: Sequence[ExtraView] = (),
     check: FitCheck | None = None,
 ) -> BuildFiles:
-    """Build the avatar of ``portrait`` and write it to ``folder``.
+    """Build the avatar of a photo and write its files to a folder.
 
     Args:
+        portrait: an image file.
+        folder: where the files go.
         options: None for the defaults.
-        preview: also draw preview.png (input, orbit, a raised arm, a smile).
-        body_path: a body file of the user's own instead of the default body.
+        preview: whether preview.png (input, orbit, a raised arm, a smile) is drawn too.
+        body_path: a body file to use instead of the default one.
+        progress: called with the stage, 0..1 and a message.
         others: more photos of the same person.
         check: as for :func:`.pipeline.build_avatar`.
+
+    Raises:
+        LikenessError: as for :func:`.pipeline.build_avatar`, or the folder cannot be written to.
     """
     from ..pipeline.build import build_avatar
 

@@ -1,7 +1,7 @@
 """Clips of an avatar as files: a motion, a turntable, or both at once.
 
-The command line goes through :func:`render_clip`. Files appear whole or not at all, and what can
-be known to fail is said before the first frame is drawn.
+The command line goes through :func:`render_clip`. Files are written atomically, and predictable
+errors are raised before the first frame is drawn.
 """
 
 from __future__ import annotations
@@ -51,13 +51,21 @@ MAX_SIDE = 1280
 TURNTABLE_RATE = 30.0
 
 MIN_RATE = 1 / 60
-"""Frames a second; with fewer something is wrong, in the options or in the motion file."""
+"""Frames a second; a lower rate means an error in the options or in the motion file."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What was written: to where, how many frames of which size at how many a second, and what
-    the user may want to know about choices that were made."""
+    """What was written.
+
+    Attributes:
+        out: the file, or the pattern of the numbered files.
+        frames: how many.
+        width: pixels.
+        height: pixels.
+        frame_rate: frames a second.
+        notes: for the user, about choices that were made.
+    """
 
     out: Path
     frames: int
@@ -73,11 +81,14 @@ def render_clip(
     """Draw a clip of an avatar.
 
     Args:
+        avatar: the avatar.
         out: a name with a suffix of ``video_writer.FORMATS``, or, for numbered PNG files, a
             folder or a name with the number's place in it (``frame_%04d.png``).
+        options: what the clip shows, and how.
+        progress: called with the stage, 0..1 and a message.
 
     Raises:
-        LikenessError: what is wrong with the motion or the place to write to, and what to do.
+        LikenessError: the motion or the output path cannot be used; it says what to do.
     """
     notes: list[str] = []
     names = parse_numbered(out)
@@ -157,7 +168,17 @@ def _with_expression(pose: Pose, avatar: Avatar, weights: dict[str, float] | Non
 
 
 def load_clip_motion(avatar: Avatar, path: Path, options: ClipOptions, notes: list[str]) -> Motion:
-    """A motion file as this avatar does it, where the camera of ``options`` expects it."""
+    """A motion file as this avatar does it, where the camera of ``options`` expects it.
+
+    Args:
+        avatar: the avatar.
+        path: the motion file.
+        options: the stretch, rate, speed, up axis and camera.
+        notes: receives notes for the user.
+
+    Raises:
+        LikenessError: the file cannot be read, is not a motion, or lacks the camera wanted.
+    """
     arrays: Arrays = {}
     if path.suffix.lower() == ".bvh":
         motion = _of_bvh(avatar, path, arrays, notes)

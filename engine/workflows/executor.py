@@ -1,8 +1,7 @@
-"""Units of work, and whoever does them: processes of this machine (addon/workers/pool.py), or
-others.
+"""Units of work and their executors: processes of this machine (addon/workers/pool.py) or others.
 
-A unit is a JSON-able mapping with a ``key`` of its own. An :class:`Executor` takes units and says
-what comes of them; :func:`as_completed` is the loop around it that every run shares.
+A unit is a JSON-able mapping with a ``key`` of its own. An :class:`Executor` takes units and
+reports their outcomes; :func:`as_completed` is the loop around it that every run shares.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ Unit = Mapping[str, Any]
 
 
 class FatalWorkerError(LikenessError):
-    """No unit could be made now, as on a full disk."""
+    """No unit can be made at present, for example because the disk is full."""
 
 
 MAX_TRIES = 2
-"""A unit that failed, or at which a worker died, this often is given up."""
+"""How often a unit may fail, or its worker die, before it is given up."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class WorkerEvent:
 
     Attributes:
         kind: ``done`` or ``failed``, which end a unit; ``again`` where it is tried once more; or
-            any other word of the workers, such as ``progress``.
-        key: the unit's, where it is about one.
+            any other message of the workers, such as ``progress``.
+        key: the unit's, where the message concerns one.
         content: of ``failed``: ``reason``, ``remedy``, and ``mendable`` where it is a user error
             and trying again would not help, and ``lost`` where it is not known whether the worker
             has ended. Of ``done``: the worker's answer.
@@ -47,10 +46,10 @@ class Executor(Protocol):
     """Does units, in any order, several at a time."""
 
     def submit(self, unit: Unit, soon: bool = False) -> None:
-        """Take a unit to be done; ``soon``: before those that wait."""
+        """Queue a unit; with ``soon``, ahead of those that wait."""
 
     def take(self, timeout: float) -> WorkerEvent | None:
-        """The next word of the workers; None when there is none within so many seconds.
+        """The workers' next message; None when none comes within ``timeout`` seconds.
 
         Raises:
             LikenessError: no worker can work.
@@ -69,8 +68,13 @@ def as_completed(
     """Have units done, and pass on all messages, until every unit is done or given up.
 
     Args:
+        executor: does the units.
+        units: each with a ``key`` of its own.
         tries: how often a unit is begun that fails through no fault of the user.
         renew: gives the unit for another try where a worker was lost and might still be at it.
+
+    Yields:
+        Every message of the workers.
 
     Raises:
         LikenessError: no worker can work.
@@ -101,7 +105,7 @@ def as_completed(
 
 
 def to_sentence(words: str) -> str:
-    """Words as a sentence, after which another may follow.
+    """Turn words into a sentence, with a capital and a full stop.
 
     >>> to_sentence("it took longer than 40 s"), to_sentence("OSError()")
     ('It took longer than 40 s.', 'OSError().')
@@ -111,7 +115,7 @@ def to_sentence(words: str) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """A length of time for people.
+    """Format a duration for people to read.
 
     >>> format_duration(40), format_duration(200), format_duration(9000)
     ('40 s', '3 min', '2.5 h')
@@ -122,7 +126,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_time_left(elapsed: float, made: float, left: float) -> str:
-    """How long the rest will take, estimated from what is made.
+    """Estimate how long the rest will take, from what is made.
 
     >>> format_time_left(60.0, 2, 4), format_time_left(5.0, 0, 4)
     ('about 2 min left', 'time left not known yet')

@@ -1,7 +1,7 @@
 """Avatars as files for other programs: splats, rigged meshes, and sequences of splats.
 
-The command line and Blender's worker go through here. Files appear whole or not at all, and what
-can be known to fail is said before the work.
+The command line and Blender's worker go through here. Files are written atomically, and
+predictable errors are raised before the work.
 """
 
 from __future__ import annotations
@@ -39,10 +39,15 @@ _ELSEWHERE = {
 
 
 def check_export_format(out: Path, options: ExportOptions, moving: bool) -> None:
-    """Raise the error of a name or a choice that cannot be, before the work.
+    """Check a name and its options, before the work.
+
+    Args:
+        out: the file.
+        options: what it holds.
+        moving: whether a motion is exported.
 
     Raises:
-        LikenessError: names the file and what there is instead.
+        LikenessError: names the file, and the alternatives.
     """
     suffix = out.suffix.lower()
     if suffix not in SUFFIXES:
@@ -67,6 +72,9 @@ def check_export_format(out: Path, options: ExportOptions, moving: bool) -> None
 
 def parse_sequence_name(out: Path) -> NumberedFiles:
     """The files of a sequence.
+
+    Args:
+        out: a name with a place for the number, such as ``me_%04d.ply``.
 
     Raises:
         LikenessError: the name has no place for a number.
@@ -99,11 +107,19 @@ def write_sequence(
     """Write one PLY or SPZ file for each of ``count`` frames, all or none.
 
     Args:
+        frame: gives the Gaussians of a frame, counted from 0.
+        count: number of frames.
+        out: a name with a place for the number.
+        options: of the format.
+        progress: called with the stage, 0..1 and a message.
         numbers: [count] ascending, of the files; from 0 when left out.
 
+    Returns:
+        The files written.
+
     Raises:
-        LikenessError: no place for a number in the name, or files of a longer sequence that
-            would be left among these.
+        LikenessError: the name has no place for a number, or files of a longer sequence would be
+            left among these.
     """
     names = parse_sequence_name(out)
     numbers = range(count) if numbers is None else numbers
@@ -139,7 +155,8 @@ def write_scene(
         splats: gives the splats; called only if they are wanted.
         mesh: gives the mesh; called only if it is wanted.
         pose: of the mesh.
-        place: of the mesh.
+        place: [4, 4] from the pose's space to the splats' world, metres; the identity by default.
+        progress: called with the stage, 0..1 and a message.
 
     Returns:
         The files written.
@@ -169,14 +186,21 @@ def export_avatar(
     options: ExportOptions | None = None,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Write an avatar for other programs, by the suffix of ``out``; returns the files.
+    """Write an avatar for other programs, in the format of ``out``'s suffix.
 
     Args:
+        avatar: the avatar.
+        out: the file.
         pose: how it stands. A motion gives an animated mesh, with the splats in its first frame;
             in formats of splats, one file for each frame.
+        options: None for the defaults.
+        progress: called with the stage, 0..1 and a message.
+
+    Returns:
+        The files written.
 
     Raises:
-        LikenessError: what is wrong with the name, a choice or the folder, and what to do.
+        LikenessError: the name, an option or the folder cannot be used; it says what to do.
     """
     options = options or ExportOptions()
     moving = isinstance(pose, Motion)
@@ -212,10 +236,10 @@ def load_export_motion(
     """A motion file as this avatar does it, upright at the origin, and notes for the user.
 
     Args:
-        avatar: that moves.
+        avatar: the avatar that moves.
         path: the motion file.
         fps: frames a second instead of the file's.
-        stretch: the frames [first, last) of them.
+        stretch: the frames [first, last) to keep.
         expression: weights by name that replace the motion's own.
 
     Raises:
@@ -252,7 +276,7 @@ def load_export_motion(
 
 
 def place_pose(avatar: Avatar, pose: Pose | Motion, place: str) -> Pose | Motion:
-    """The pose or motion where ``place`` says; a motion by its first frame."""
+    """A pose or motion moved to a place, one of ``PLACES``; a motion by its first frame."""
     if place == "photo":
         return pose
     first = pose.pose(0) if isinstance(pose, Motion) else pose
@@ -287,8 +311,9 @@ def apply_object_motion(motion: Motion, places: FloatArray, joints: FloatArray) 
     """A motion whose armature itself moves, as one in the space of its first frame.
 
     Args:
-        places: [T, 4, 4] from the motion's space to the world, without changes of scale.
-        joints: [55, 3] at rest: the pelvis is what the motion turns about.
+        motion: in the armature's space.
+        places: [T, 4, 4] from the motion's space to the world, without changes of scale; metres.
+        joints: [55, 3] metres at rest; the motion turns about the pelvis.
     """
     from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 

@@ -8,7 +8,7 @@ The worker sends::
 and waits for one of ``{"answer": "continue"}``, ``{"answer": "person", "index": 2}`` (counted from
 the left from 1), ``{"answer": "adjust", "landmarks": {...}}`` or ``{"answer": "adjust", "pose":
 {...}}``, see :meth:`.tracking.adjust.Adjustment.from_answer`. After any but the first it fits
-again and asks again. ``picture`` shows the body over the photo, everybody numbered; ``fit`` is
+again and asks again. ``picture`` shows the body over the photo, each person numbered; ``fit`` is
 what :func:`load_shown_fit` reads, for a scene in which the fit is corrected.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 WAYS = ("never", "doubt", "always")
 PICTURE_SIDE = 640
-DOUBTFUL_POSE = 14.0  # pixels of a 512 picture that the body's landmarks are off
+DOUBTFUL_POSE = 14.0  # pixels at 512 by which the body's landmarks are off
 
 _FRAME, _OTHER = (64, 156, 255), (255, 255, 255)
 
@@ -68,21 +68,22 @@ def make_fit_check(
     folder: Path,
     tell: Callable[..., None],
 ) -> FitCheck | None:
-    """The check that asks a user.
+    """Make the check that asks a user.
 
     Args:
         ask: sends a question of a kind with its content, and returns the answer.
         way: when to ask, one of ``WAYS``.
-        person: that was chosen already, counted from 1; None for the largest.
+        person: the one already chosen, counted from 1; None for the largest.
         folder: for the question's files.
         tell: sends a message of a kind with its content: ``seen`` with the picture, where the fit
             is not doubtful and the user is not asked.
 
     Returns:
-        None if the user is never asked.
+        The check; None if the user is never asked.
 
     Raises:
-        LikenessError: ``way`` is not known.
+        LikenessError: ``way`` is unknown; the check itself raises it for an answer that it cannot
+            use.
     """
     if way not in WAYS:
         raise LikenessError(f"'confirm' cannot be '{way}'.", f"Choose one of: {', '.join(WAYS)}.")
@@ -137,8 +138,14 @@ def _change(answer: dict[str, Any], track: Track, people: int) -> FitChange | No
 
 
 def draw_fit(tracked: TrackedPortrait) -> FloatArray:
-    """[h, w, 3] 0..1, at most ``PICTURE_SIDE`` high and wide: the body over the photo, and a
-    numbered frame around everybody when there are several."""
+    """The body over the photo, with a numbered frame around each person when there are several.
+
+    Args:
+        tracked: the photo and its fit.
+
+    Returns:
+        [h, w, 3] float32 sRGB 0..1, at most ``PICTURE_SIDE`` pixels high and wide.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
     from ..visual.overlay import draw_overlay
@@ -157,7 +164,7 @@ def draw_fit(tracked: TrackedPortrait) -> FloatArray:
         track.camera.resized(*size),
         track.joint_confidence,
     )
-    # The body translucent: whether it is right is seen by the photo under it.
+    # The body is translucent, so that it can be compared with the photo under it.
     out = Image.fromarray(np.round(255 * (0.25 * small + 0.75 * drawn)).astype(np.uint8))
     people = tracked.observation.people
     if people is not None and len(people) > 1:
@@ -209,7 +216,7 @@ def save_shown_fit(tracked: TrackedPortrait, path: Path) -> None:
 
 
 def load_shown_fit(path: Path) -> ShownFit:
-    """What the worker wrote for the question."""
+    """Read the fit that the worker wrote for the question."""
     file = read_npz(path)
     avatar = avatar_from_bytes(file["avatar"].tobytes(), str(path))
     return ShownFit(avatar, file["landmarks"], file["visibility"], file["photo"].tobytes())

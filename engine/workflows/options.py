@@ -26,15 +26,15 @@ class TrackOptions:
     Attributes:
         person: which of several people, counted from the left from 1; the largest if None.
         fov: field of view along the longer side in degrees, if it is known.
-        start: of a video, second at which to begin.
-        end: of a video, second at which to stop; its end if None.
-        max_frames: of a video, upper limit of the frames tracked.
-        resume: go on where an earlier run of a video was stopped.
-        estimates: of a photo, other programs' poses to begin with (docs/ESTIMATORS.md); of each
-            joint the last file that knows it counts.
+        start: second at which to begin with a video.
+        end: second at which to stop a video; its end if None.
+        max_frames: upper limit of the frames tracked in a video.
+        resume: continue a video where an earlier run was stopped.
+        estimates: other programs' poses to begin with, for a photo (docs/ESTIMATORS.md); for each
+            joint the last file that has it counts.
         smplx: the user's own SMPL-X model file, which some of them need.
-        sapiens: of a photo, folder of a Sapiens2 pose model whose keypoints are used.
-        others: of a photo, more photos of the same person, for their shape.
+        sapiens: folder of a Sapiens2 pose model whose keypoints are used for a photo.
+        others: more photos of the same person, for their shape.
 
     Raises:
         LikenessError: a value is not allowed; the option and what it must be are named.
@@ -81,16 +81,16 @@ class ClipOptions:
     Attributes:
         motion: a motion file; None for a turntable of a standing figure.
         turntable: whether the camera circles.
-        turns: how often it does; negative: the other way round.
+        turns: number of circles; negative: the other way round.
         seconds: duration of a turntable without a motion.
         start: second of the motion at which to begin, as in :func:`.motion.reenact.trim_motion`.
         end: second of the motion at which to stop; None for its end.
-        every: take one frame in so many of the motion.
+        every: keep one frame of the motion in this many.
         fps: frames a second of the clip; None for the motion's own, or 30.
         speed: 0.5 is slow motion.
-        up: ``y``, ``z`` or ``-y``, or ``auto`` for what the motion looks like.
-        camera: one of ``CAMERAS``: a fixed one that holds the whole clip, one that goes along,
-            the photo's, or the motion's own.
+        up: ``y``, ``z`` or ``-y``, or ``auto`` to guess it from the motion.
+        camera: one of ``CAMERAS``: a fixed one that holds the whole clip, one that follows, the
+            photo's, or the motion's own.
         yaw: degrees by which a ``fixed`` or ``follow`` camera stands to the body's left.
         pitch: degrees by which it stands above.
         focus: what it shows: ``head``, ``upper`` or ``full``; None: what the photo shows.
@@ -196,11 +196,11 @@ class ExportOptions:
     """What a user may choose for an export.
 
     Attributes:
-        content: of files that can hold both: ``splats``, the rigged ``mesh``, or ``both``.
-        up: of PLY files, one of ``formats.ply.UPS``.
-        place: ``floor``: the person stands on the floor at the origin. ``photo``: where it was
-            photographed, from a camera at the origin.
-        texture: pixels of the mesh's texture's side.
+        content: ``splats``, the rigged ``mesh``, or ``both``, for files that can hold both.
+        up: axis of PLY files that points up, one of ``formats.ply.UPS``.
+        place: ``floor``: the person stands on the floor at the origin. ``photo``: where the photo
+            was taken, with the camera at the origin.
+        texture: side of the mesh's texture in pixels.
         name: of the objects in the file.
     """
 
@@ -229,12 +229,12 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What is made of each portrait of a batch, and how often.
+    """What a batch makes of each portrait.
 
     Attributes:
         formats: files besides the avatar, of ``batch.result_formats.RESULT_FORMATS``.
         preview: also draw preview.png.
-        force: make even what is complete.
+        force: make portraits again even if they are complete.
         tries: how often a unit is begun that fails through no fault of the user.
     """
 

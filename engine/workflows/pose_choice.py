@@ -1,4 +1,4 @@
-"""The pose that is asked for by names: of a file or the library, with an expression by name."""
+"""A pose chosen by name: of a file or the library, with an expression by name."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from ..poses import build_pose, named_expressions
 
 
 def parse_expression(asked: str | Mapping[str, float]) -> dict[str, float]:
-    """Weights from ``NAME[=V],...``: expressions of the body, and of the library by name; or
-    weights by the body's names, as they are.
+    """Weights of an expression, from a text or a mapping.
 
-    What stands later wins; V of a named expression is its strength.
+    The text is ``NAME[=V],...`` with expressions of the body, and of the library by name; a
+    mapping by the body's names is returned as it is. Later parts win; V of a named expression is
+    its strength.
 
     Raises:
         LikenessError: a part is neither.
@@ -55,15 +56,16 @@ def resolve_pose(
     expression: str | Mapping[str, float] | None = None,
     frame: int = 0,
 ) -> Pose:
-    """The pose of a file or of the library, and an expression; the photo's where nothing is said.
+    """A pose of a file or of the library, with an expression; both default to the photo's.
 
     Args:
-        pose: a pose or motion file (what has a suffix), or a name as ``wave``.
+        avatar: the avatar.
+        pose: a pose or motion file (a name with a suffix), or a name such as ``wave``.
         expression: as for :func:`parse_expression`.
-        frame: of a motion file.
+        frame: of a motion file, from 0.
 
     Raises:
-        LikenessError: no such file, frame, pose or expression.
+        LikenessError: the file, frame, pose or expression does not exist.
     """
     posed = avatar.pose
     if pose is not None and Path(pose).suffix:

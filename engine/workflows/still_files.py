@@ -1,4 +1,4 @@
-"""Pictures of an avatar, and as files: what ``likeness render`` and the Python API draw."""
+"""Pictures of an avatar, in memory and as files, for ``likeness render`` and the Python API."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _WITHOUT_ALPHA = (".jpg", ".jpeg")
 
 
 def parse_color(text: str | None) -> FloatArray | None:
-    """[3] 0..1 of ``#rrggbb`` or a name; None of None and of ``transparent``.
+    """Parse ``#rrggbb`` or a colour's name to [3] sRGB 0..1; None for None and ``transparent``.
 
     Raises:
-        LikenessError: it is no colour, or a half transparent one.
+        LikenessError: the text is not a colour, or a half transparent one.
 
     >>> parse_color("#ff8000").round(2)
     array([1. , 0.5, 0. ])
@@ -42,10 +42,14 @@ def parse_color(text: str | None) -> FloatArray | None:
 
 
 def check_still(out: Path, transparent: bool) -> None:
-    """Raise the error of a name that a picture cannot have, before it is drawn.
+    """Check that a picture can have this name, before it is drawn.
+
+    Args:
+        out: the file.
+        transparent: whether the picture needs an alpha channel.
 
     Raises:
-        LikenessError: it is a clip's, a folder's or no picture's, or of a format without alpha.
+        LikenessError: the name is a clip's, a folder's or no picture's, or its format lacks alpha.
     """
     suffix = out.suffix.lower()
     if suffix in FORMATS:
@@ -73,11 +77,14 @@ def draw_still(
     """An avatar as a camera sees it, float32 0..1 in steps of 1/255.
 
     Args:
-        background: [3] 0..1, or None for transparency.
+        avatar: the avatar.
+        pose: how it stands.
+        camera: in world space.
+        background: [3] sRGB 0..1, or None for transparency.
         backend: of :func:`.render.rasterize`, or ``auto``: the GPU where gsplat can use one.
 
     Returns:
-        [H, W, 3], or [H, W, 4] with straight alpha where there is no background.
+        [H, W, 3] sRGB, or [H, W, 4] with straight alpha where there is no background.
     """
     backend = best_backend() if backend == "auto" else backend
     (picture,) = render_frames(avatar, [pose], [camera], background, backend)
@@ -86,7 +93,11 @@ def draw_still(
 
 
 def save_still(picture: FloatArray, out: Path) -> None:
-    """Write a picture [H, W, 3] or [H, W, 4], whole or not at all.
+    """Write a picture atomically.
+
+    Args:
+        picture: [H, W, 3] or, with straight alpha, [H, W, 4]; sRGB 0..1.
+        out: the file; its suffix sets the format.
 
     Raises:
         LikenessError: the folder cannot be written to.

@@ -1,8 +1,8 @@
-"""What tracking writes: a motion file and, if wanted, a picture or video of the fitted body.
+"""The files that tracking writes: a motion and, if wanted, a picture or video of the fitted body.
 
-The command line goes through :func:`track_to_files`, for photos and videos alike. Files appear
-whole or not at all; an error leaves what was there untouched. A video keeps what it has in a
-checkpoint beside the motion file, from which the next run goes on.
+The command line goes through :func:`track_to_files`, for photos and videos alike. Files are
+written atomically; an error leaves earlier files untouched. Tracking a video keeps a checkpoint
+beside the motion file, from which the next run goes on.
 """
 
 from __future__ import annotations
@@ -44,7 +44,14 @@ _VIEWS = {"front": "from the front", "side": "from the side", "back": "from behi
 
 @dataclass(frozen=True)
 class TrackFiles:
-    """What was written, the motion itself, and the figures about it (JSON-able)."""
+    """What tracking wrote.
+
+    Attributes:
+        motion_file: the motion's file.
+        overlay: the picture or video of the fitted body; None when it was not wanted.
+        motion: the motion itself.
+        report: figures about it, JSON-able.
+    """
 
     motion_file: Path
     overlay: Path | None
@@ -61,15 +68,18 @@ def track_to_files(
     body_path: Path | None = None,
     progress: Progress | None = None,
 ) -> TrackFiles:
-    """Track the person in a photo or video.
+    """Track the person in a photo or video, and write the motion.
 
     Args:
-        media: which of both it is, the file's content tells.
+        media: a photo or a video, told apart by content.
         out: the motion file, ``.npz``.
+        options: None for the defaults.
         overlay: where to draw the fitted body over the photo (a picture) or video (a video).
+        body_path: a body file to use instead of the default one.
+        progress: called with the stage, 0..1 and a message.
 
     Raises:
-        LikenessError: what is wrong with the input or the place to write to, and what to do.
+        LikenessError: the input or the output path cannot be used; it says what to do.
     """
     options = options or TrackOptions()
     media, out = Path(media), Path(out)
@@ -166,7 +176,7 @@ def _track_video(
     from ..tracking.track_video import track_video
 
     with stages("load", "opening the video"):
-        reader = VideoReader(media)  # says at once what is wrong with it
+        reader = VideoReader(media)  # raises at once if it cannot be read
         body = load_fitting_body(body_path)
     checkpoint = out.with_name(f"{out.stem}.resume.npz")
     if not options.resume:
@@ -185,7 +195,7 @@ def _track_video(
             checkpoint=checkpoint,
         )
     lens = "assumed" if options.fov is None else "given"
-    # Before the overlay: hours of work are not to be lost for a picture of them.
+    # Before the overlay, so that hours of work do not depend on drawing it.
     save_motion(motion, out, body, _notes(media, lens))
     if overlay is not None:
         first = max(0, round(options.start * reader.frame_rate))
@@ -212,11 +222,18 @@ def draw_tracked_video(
     first: int = 0,
     progress: Progress | None = None,
 ) -> None:
-    """What was tracked of the video again, with the fitted body over it.
+    """Draw the tracked stretch of a video again, with the fitted body over it.
 
-    The motion begins with the video's frame ``first``. In bridged frames the whole body has the
-    tint of what was not seen; lost frames stay as they are. A frame that the video lacks repeats
-    the one before it, so that the timing stays.
+    In bridged frames the whole body has the tint of what was not seen; lost frames stay as they
+    are. A frame that the video lacks repeats the one before it, so that the timing stays.
+
+    Args:
+        media: the video.
+        motion: its track.
+        body: with its shape basis.
+        target: the video to write.
+        first: number of the video's frame with which the motion begins.
+        progress: called with the stage, 0..1 and a message.
     """
     painter = OverlayPainter(body, motion.betas, smooth=False)
     reader = VideoReader(media, max(motion.camera.width, motion.camera.height))
@@ -259,7 +276,7 @@ def summarize_track(files: TrackFiles) -> str:
 
 
 def _paired(parts: list[str]) -> list[str]:
-    """``legs`` for a left and a right leg."""
+    """Join a left and a right leg to ``legs``."""
     out = []
     for part in parts:
         side, _, what = part.partition(" ")
@@ -311,7 +328,7 @@ def _notes(media: Path, lens: str) -> dict[str, str]:
 
 
 def _check_targets(media: Path, out: Path, overlay: Path | None, video: bool) -> None:
-    """What can be known to fail is said before the work."""
+    """Raise predictable errors before the work."""
     if out.suffix.lower() != ".npz":
         raise LikenessError(f"'{out}' is no motion file.", "Choose a name that ends in .npz.")
     kinds = VIDEO_SUFFIXES if video else PICTURE_SUFFIXES

@@ -47,17 +47,18 @@ class PersonMetrics:
         joints_px: mean distance of the same in the picture, at 512 pixels.
         hands_px: mean distance in the picture of the visible finger tips, at 512 pixels, over
             hands that show at least 3 tips and were found.
-        hands_seen, hands_found: how many hands show their tips, and how many of them were found.
+        hands_seen: number of hands that show their tips.
+        hands_found: number of those that were found.
         outside_pct: fitted body in the frame that lies outside the true matte, per cent of it.
         uncovered_pct: true matte that the fitted body leaves free, per cent of it (hair, clothes).
         head_deg: angle between the true and the fitted head.
-        trunk_deg: of the chest (spine3).
+        trunk_deg: angle between the true and the fitted chest (spine3).
         depth_pct: error of the head's distance from the camera, per cent, signed.
         pve_mm: mean distance of the vertices that lie in the frame, hidden or not, after the body
             was moved as for ``joints_mm``.
-        pa_pve_mm: after the best similarity, of the same.
-        gaze_deg: angle between where the true and the fitted eyes look from their heads, mean of
-            both; where the face shows.
+        pa_pve_mm: the same after the best similarity.
+        gaze_deg: angle between the true and the fitted gaze relative to the head, mean of both
+            eyes; where the face shows.
     """
 
     face_mm: float | None
@@ -79,14 +80,16 @@ class PersonMetrics:
 
 
 def face_rows(body: Body) -> IntArray:
-    """Vertices of the open face: no ears, scalp, neck, eyeballs or mouth cavity."""
+    """Rows [R] of the open face's vertices: no ears, scalp, neck, eyeballs or mouth cavity."""
     parts = [body.part_names.index(name) for name in FACE_PARTS if name in body.part_names]
     return np.asarray(np.unique(body.f[np.isin(body.face_part, parts)]))
 
 
 def fingertip_rows(body: Body) -> dict[str, IntArray]:
-    """[5] vertices at the ends of thumb .. little finger, for ``left`` and ``right``: the
-    farthest of the last joint's along the finger, at rest."""
+    """Vertices [5] at the ends of thumb .. little finger, for ``left`` and ``right``.
+
+    Each is the vertex of the last joint that lies farthest along the finger, at rest.
+    """
     strongest = body.weights.argmax(1)
     out = {}
     for side in ("left", "right"):
@@ -102,13 +105,23 @@ def fingertip_rows(body: Body) -> dict[str, IntArray]:
 
 
 def align_rigid(points: FloatArray, target: FloatArray) -> FloatArray:
-    """``points`` [N, 3] turned and moved onto ``target`` [N, 3] (least squares, no scale)."""
+    """Points [N, 3] rotated and moved onto others (least squares, no scale).
+
+    Args:
+        points: [N, 3] the points to move.
+        target: [N, 3] their counterparts.
+    """
     R, shift = fit_rigid(points, target)
     return np.asarray(points @ R.T + shift)
 
 
 def angle_between(A: FloatArray, B: FloatArray) -> float:
-    """Degrees between two rotations [3, 3]."""
+    """Degrees between two rotations.
+
+    Args:
+        A: [3, 3] one rotation.
+        B: [3, 3] the other.
+    """
     cosine = (np.trace(A @ B.T) - 1.0) / 2.0
     return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
@@ -121,6 +134,9 @@ def measure_person(
     Args:
         body: the default one.
         camera: the true one of the photo.
+        truth: what is true in the picture.
+        observation: what the detectors saw in it.
+        track: the fit to compare.
     """
     at_512 = 512.0 / max(camera.width, camera.height)
     vertices, joints = body.vertices(track.pose, track.betas)
@@ -202,14 +218,16 @@ def _in_frame(points: FloatArray, camera: Camera) -> BoolArray:
 
 
 def _gaze_between(ours: FloatArray, true: FloatArray, eye: int) -> float:
-    """Degrees between two looks out of the head, by world rotations [55, 3, 3]."""
+    """Degrees between two gazes relative to the head, by world rotations [55, 3, 3]."""
     a, b = (R[HEAD].T @ R[eye, :, 2] for R in (ours, true))
     return float(np.degrees(np.arccos(np.clip(a @ b, -1.0, 1.0))))
 
 
 def _tip_seen(body: Body, truth: Truth, tips: IntArray) -> BoolArray:
-    """[5] whether any vertex within 8 mm of each tip is seen: a tip points away from the camera
-    as often as not."""
+    """[5] whether any vertex within 8 mm of each tip is seen.
+
+    A tip points away from the camera as often as not.
+    """
     near = np.linalg.norm(truth.vertices[None] - truth.vertices[tips][:, None], axis=2) < 0.008
     out: BoolArray = (near & truth.vertex_visible).any(1)
     return out

@@ -75,12 +75,12 @@ def random_person(
 ) -> RandomPerson:
     """Draw a person, a pose and a camera at random.
 
-    Poses come from the anchors of :mod:`...synth.random_poses`, which know nothing of the
+    Poses come from the anchors of :mod:`...synth.random_poses`, which are independent of the
     tracker's priors.
 
     Args:
         world: body and shape prior.
-        rng: of everything; clothes, hair and light follow from the person's ``seed``.
+        rng: source of all choices; clothes, hair and light follow from the person's ``seed``.
         framing: ``head``, ``half`` or ``full`` instead of a random one.
         yaw: of the head, degrees, instead of a random one.
         fov: degrees over the longer side, instead of a random one.
@@ -119,7 +119,7 @@ def _turned(body: Body, pose: Pose, yaw: float, pitch: float, roll: float) -> Po
 
 
 def _framed(body: Body, joints: FloatArray, vertices: FloatArray, framing: str) -> IntArray:
-    """Vertices that the picture is about: the head, down to the hips without arms, or all."""
+    """Rows of the vertices to frame: the head, down to the hips without arms, or all."""
     if framing == "full":
         return np.arange(len(vertices))
     strongest = body.weights.argmax(1)
@@ -134,7 +134,7 @@ def _framed(body: Body, joints: FloatArray, vertices: FloatArray, framing: str) 
 def _placed(
     body: Body, betas: FloatArray, pose: Pose, framing: str, fov: float, rng: np.random.Generator
 ) -> tuple[Pose, Camera]:
-    """Choose the picture's shape and move the person until it is filled as photos are."""
+    """Choose the picture's shape and move the person until they fill it as in photos."""
     vertices, joints = body.vertices(pose, betas)
     rows = _framed(body, joints, vertices, framing)
     low, high = vertices[rows].min(0), vertices[rows].max(0)

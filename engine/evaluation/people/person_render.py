@@ -68,11 +68,11 @@ class PersonScene:
     behind: FloatArray
 
     def draw(self, camera: Camera) -> FloatArray:
-        """[H, W, 4] float32 what a camera sees: sRGB 0..1, straight alpha, no background."""
+        """Draw what a camera sees: [H, W, 4] float32 sRGB 0..1, straight alpha, no background."""
         return draw_figure(self.prepared, camera, SUPERSAMPLING)
 
     def draw_over(self, camera: Camera, behind: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The person over a background.
+        """Draw the person over a background.
 
         Args:
             camera: any.
@@ -118,8 +118,10 @@ def render_person(world: SynthContext, person: RandomPerson) -> tuple[Portrait, 
 
 
 def take_photo(scene: PersonScene) -> tuple[Portrait, Truth]:
-    """The person's photo with a sensor's noise, as if loaded from a file (without alpha), and
-    the truth about it."""
+    """The person's photo with a sensor's noise, and the truth about it.
+
+    The photo is as if loaded from a file, without alpha.
+    """
     person, posed, camera = scene.person, scene.posed, scene.person.camera
     body = posed.dress.body
     rgb, alpha = scene.draw_over(camera, scene.behind)

@@ -1,1 +1,1 @@
-"""What ``likeness eval`` measures and how it is shown: docs/evaluation.md."""
+"""The measurements of ``likeness eval`` and their report: docs/evaluation.md."""

@@ -19,7 +19,7 @@ from .face_identity import FaceModel
 
 GREY = 0.5  # of the backdrop
 SIDE = 512  # pixels of the longer side of photos and frames that are compared
-MAX_DB = 100.0  # of pictures that are equal: JSON knows no infinity
+MAX_DB = 100.0  # of equal pictures: JSON has no infinity
 
 _SHOWN = 0.5  # alpha from which a pixel counts as the person's
 _FACE_SCORE = 0.5
@@ -47,7 +47,12 @@ FIGURES: dict[str, tuple[str, int, bool]] = {
 
 
 class ComparedImage(NamedTuple):
-    """What is seen: ``rgb`` [H, W, 3] on grey, 0..1, and ``alpha`` [H, W]."""
+    """A picture to compare.
+
+    Attributes:
+        rgb: [H, W, 3] on grey, sRGB 0..1.
+        alpha: [H, W] 0..1.
+    """
 
     rgb: FloatArray
     alpha: FloatArray
@@ -61,20 +66,32 @@ class ComparedImage(NamedTuple):
     def of_cutout(
         straight: FloatArray, alpha: FloatArray, width: int, height: int
     ) -> ComparedImage:
-        """A cut-out person, straight [H, W, 3], on grey at another size."""
+        """A cut-out person, placed on grey at another size.
+
+        Args:
+            straight: [H, W, 3] colours, not multiplied by alpha, sRGB 0..1.
+            alpha: [H, W] 0..1.
+            width: pixels of the result.
+            height: pixels of the result.
+        """
         small = np.clip(resize(alpha, width, height), 0.0, 1.0)
         solid = resize(straight * alpha[..., None], width, height)
         return ComparedImage(np.clip(solid + GREY * (1.0 - small[..., None]), 0.0, 1.0), small)
 
 
 def comparison_size(width: int, height: int) -> tuple[int, int]:
-    """The size at which pictures of this size are compared: never larger."""
+    """The size at which pictures of this size are compared, never larger."""
     return fit_size(width, height, SIDE)
 
 
 @dataclass(frozen=True)
 class DetectedFace:
-    """A face in a picture: ``landmarks`` [478, 2], and its ``vector`` where there is a network."""
+    """A face in a picture.
+
+    Attributes:
+        landmarks: [478, 2] pixels.
+        vector: [D] of the face network; None without one.
+    """
 
     landmarks: FloatArray
     vector: FloatArray | None
@@ -84,8 +101,9 @@ class Comparer:
     """Compares drawings with the truth.
 
     Args:
-        detectors: find faces. lpips: a measure of two pictures, or None. faces: a network that
-            tells faces apart, or None.
+        detectors: find faces.
+        lpips: a distance between two pictures, or None.
+        faces: a network that tells faces apart, or None.
     """
 
     def __init__(
@@ -97,7 +115,7 @@ class Comparer:
         self._detectors, self._lpips, self._faces = detectors, lpips, faces
 
     def face(self, sight: ComparedImage) -> DetectedFace | None:
-        """The surest face of a picture, if there is one."""
+        """The face with the highest score in a picture, if there is one."""
         found = self._detectors.face_landmarks(sight.rgb)
         if found is None or found.score < _FACE_SCORE:
             return None
@@ -108,10 +126,12 @@ class Comparer:
     def figures(
         self, drawn: ComparedImage, truth: ComparedImage, true_face: DetectedFace | None = None
     ) -> dict[str, float | None]:
-        """All figures of a drawing; a figure that there is none of is None.
+        """All figures of a drawing; None for a figure that cannot be measured.
 
         Args:
-            true_face: of the truth; faces are compared where there is one.
+            drawn: the drawing.
+            truth: what it should show.
+            true_face: the face in the truth; faces are compared where there is one.
         """
         person = (truth.alpha > _SHOWN) | (drawn.alpha > _SHOWN)
         out: dict[str, float | None] = {
@@ -152,18 +172,27 @@ def identity_similarity(face: DetectedFace | None, truth: DetectedFace | None) -
 
 
 def difference_image(drawn: FloatArray, truth: FloatArray) -> FloatArray:
-    """[H, W, 3] three times the absolute difference, on black."""
+    """Three times the absolute difference of two pictures, [H, W, 3] on black.
+
+    Args:
+        drawn: [H, W, 3] 0..1.
+        truth: [H, W, 3] 0..1.
+    """
     return np.asarray(np.clip(3.0 * np.abs(drawn - truth), 0.0, 1.0))
 
 
 def load_lpips(kind: str) -> tuple[Callable[[FloatArray, FloatArray], float] | None, str, str]:
-    """LPIPS if it can be had: the measure, its name, and why there is none.
+    """Load LPIPS if available.
 
     Args:
         kind: ``auto``, ``none``, or a backbone: ``lpips-alex`` or ``lpips-vgg``.
 
+    Returns:
+        A function from two pictures [H, W, 3] to their distance, or None; its name; and the reason
+        if there is none.
+
     Raises:
-        LikenessError: a backbone was asked for and is not there.
+        LikenessError: a requested backbone is missing.
     """
     if kind == "none":
         return None, "", "it was not asked for"
@@ -186,13 +215,13 @@ def load_lpips(kind: str) -> tuple[Callable[[FloatArray, FloatArray], float] | N
 
 
 def load_face_model(source: str | None) -> tuple[FaceModel | None, str]:
-    """The face-recognition network if it can be had, and why there is none.
+    """Load the face-recognition network if available; the reason if not.
 
     Args:
-        source: a file or a name; None takes the usual one if it is there.
+        source: a file or a name; None takes the usual one if it is installed.
 
     Raises:
-        LikenessError: one was asked for and is not there or cannot be used.
+        LikenessError: the requested one is missing or cannot be used.
     """
     try:
         return (FaceModel() if source is None else FaceModel(source)), ""

@@ -1,10 +1,10 @@
-"""One view of a made-up person to all their other views, whose truth is known.
+"""From one view of a synthetic person to all their other views, whose truth is known.
 
 With the true body (as in training) the views are drawn as they are. With our own tracker the
-fitted body stands elsewhere: one photo tells neither the person's size nor the lens. So the fitted
-trunk and head, as far as the frame shows them, are laid over the true ones by a similarity, and
-everything else goes with them. Their place, size and turn are forgiven; what is left are the errors
-of the other joints, of shape, matte and lift.
+fitted body stands elsewhere: one photo shows neither the person's size nor the lens. So a
+similarity aligns the fitted trunk and head, as far as the frame shows them, with the true ones, and
+everything else moves with them. Their place, size and rotation do not count; the remaining errors
+are those of the other joints, of shape, matte and lift.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ ANCHORS: dict[str, tuple[str, ...]] = {
 }
 """Joints whose vertices are laid over the true ones, by what the frame shows."""
 
-FACE_UP_TO = 75.0  # degrees from the front: beyond it no face is looked for
+FACE_UP_TO = 75.0  # degrees from the front up to which faces are compared
 
 
 def measure_subject(
@@ -54,10 +54,17 @@ def measure_subject(
     """Draw one person's views from their reference view, and compare.
 
     Args:
-        protocol: what the items are called. tracked: whether our tracker and matting look at the
-            reference view, or the true body and matte are given.
-        views: at most so many besides the reference, spread around; None for all.
-        give: takes the items. refuse: is told of views that cannot be measured.
+        protocol: name of the protocol in the items.
+        subject: the person and their views.
+        tracked: whether our tracker and matting process the reference view; otherwise the true
+            body and matte are given.
+        views: upper limit of the views besides the reference, spread around; None for all.
+        body: the body to fit.
+        detectors: of faces and landmarks.
+        methods: make the avatars.
+        comparer: compares drawings with the truth.
+        give: receives the items.
+        refuse: receives views that cannot be measured.
     """
     row = subject.reference
     name = f"{subject.key}/{subject.views[row].name}"
@@ -116,10 +123,13 @@ def measure_subject(
 
 
 class SubjectPlacement:
-    """Where a person and the cameras around them stand.
+    """Position of a person and of the cameras around them.
 
     Args:
-        row: of the reference view. tracked: how our tracker sees it; None for the true body.
+        subject: the person and their views.
+        row: of the reference view.
+        body: the body to fit.
+        tracked: how our tracker sees it; None for the true body.
     """
 
     def __init__(
@@ -140,7 +150,7 @@ class SubjectPlacement:
         return self._true_pose(row) if self._tracked is None else self._tracked.track.pose
 
     def camera(self, view: SubjectView) -> Camera:
-        """The camera that sees the avatar as the view's own sees the person."""
+        """The camera that sees the avatar as the view's own camera sees the person."""
         camera = resize_camera(transform_camera(view.camera, self._motion))
         return camera if self._laid is None else pullback_camera(camera, *self._laid)
 
@@ -151,7 +161,13 @@ class SubjectPlacement:
 def pullback_camera(camera: Camera, scale: float, turn: FloatArray, shift: FloatArray) -> Camera:
     """The camera that sees of x what ``camera`` sees of scale * turn x + shift.
 
-    In its space all is 1 / scale as large and as far, which no picture shows.
+    In its space everything is 1 / scale as large and as far, which no picture shows.
+
+    Args:
+        camera: the camera to carry over.
+        scale: of the similarity.
+        turn: [3, 3] rotation of the similarity.
+        shift: [3] translation of the similarity, metres.
     """
     viewmat = np.eye(4)
     viewmat[:3, :3] = camera.viewmat[:3, :3] @ turn
@@ -195,12 +211,12 @@ def pick_evenly(rows: Sequence[int], count: int | None) -> list[int]:
 
 
 def build_metrics(made: BuiltAvatar) -> Figures:
-    """What is the same in all views of an avatar."""
+    """Figures that are the same in all views of an avatar."""
     return {"seconds": round(made.seconds, 3), "gaussians": float(len(made.avatar.gaussians))}
 
 
 def _said(subject: Subject, shot: ObservedPhoto) -> dict[str, Any]:
-    """What an item says besides figures."""
+    """An item's entries besides figures."""
     split = subject.facts.get("split")
     out: dict[str, Any] = {"framing": subject.framing}
     if isinstance(split, str):

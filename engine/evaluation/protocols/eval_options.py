@@ -1,4 +1,4 @@
-"""What can be chosen for a measurement. Light to import: the command line reads it."""
+"""The options of a measurement. Light to import: the command line reads them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class EvalOptions:
         limit: upper limit of the photos, people or videos of each protocol.
         views: upper limit of the views of each of them, besides the reference.
         max_frames: upper limit of the frames tracked in a video.
-        tracked: whether ``crossview`` goes through our own tracker.
+        tracked: whether ``crossview`` uses our own tracker.
         max_gaussians: as for a build.
         lpips: ``auto``, ``none`` or a backbone.
         face_model: a file or name; None for the usual.
 
     Raises:
-        LikenessError: ``refine`` is not known.
+        LikenessError: ``refine`` is unknown.
     """
 
     protocols: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""``likeness eval``: measures what is asked for, one item after the other, and writes a report."""
+"""``likeness eval``: measures one item after the other, and writes a report."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PACKAGES = ("numpy", "numba", "scipy", "Pillow", "onnxruntime", "ai-edge-litert"
 
 @dataclass(frozen=True)
 class EvalResult:
-    """What a run wrote: the page, the report, and what could not be measured."""
+    """A run's output: the page, the report, and the failures."""
 
     page: Path
     report: dict[str, Any]
@@ -50,14 +50,14 @@ class EvalResult:
 
 @dataclass
 class EvalSources:
-    """What data there is, by kind."""
+    """The data by kind."""
 
     photos: list[Path] = field(default_factory=list)
     videos: list[Path] = field(default_factory=list)
     shards: list[str] = field(default_factory=list)
 
     def of(self, protocol: str) -> list[Any]:
-        """What a protocol measures."""
+        """The data that a protocol measures."""
         if protocol == INPUT:
             return list(self.photos)
         return list(self.videos if protocol == reenactment.REENACT else self.shards)
@@ -80,17 +80,19 @@ def run_evaluation(
     progress: Progress | None = None,
     command: str = "",
 ) -> EvalResult:
-    """Measure, and write a report's folder, whole or not at all.
+    """Measure, and write a report's folder atomically.
 
     Args:
-        out: the folder; an earlier report there is replaced. against: an earlier report, beside
-            which this one is shown.
-        body_path: another body file than the default one.
+        options: what is measured, and how.
+        out: the folder; an earlier report there is replaced.
+        against: an earlier report to compare with.
+        body_path: a body file to use instead of the default one.
+        progress: called with the stage, 0..1 and a message.
         command: what the user wrote, for the report.
 
     Raises:
-        LikenessError: there is nothing to measure, nothing could be measured, or what was asked
-            for is missing.
+        LikenessError: there is nothing to measure, nothing could be measured, or a requested tool
+            is missing.
     """
     begun = time.perf_counter()
     other = None if against is None else EarlierReport(against)
@@ -176,13 +178,14 @@ def run_evaluation(
 
 
 def find_sources(data: tuple[str, ...], told: list[SkippedItem]) -> EvalSources:
-    """Sort what was given by kind; folders are looked into, not below.
+    """Sort the given data by kind; folders are searched, their subfolders are not.
 
     Args:
-        told: gets what an index of shards lists and is not there.
+        data: files, folders and patterns of shards.
+        told: receives items that an index of shards lists and that are missing.
 
     Raises:
-        LikenessError: something is not there, or a folder holds nothing of use.
+        LikenessError: something does not exist, or a folder holds nothing of use.
     """
     out = EvalSources()
     for part in data:
@@ -192,7 +195,7 @@ def find_sources(data: tuple[str, ...], told: list[SkippedItem]) -> EvalSources:
             photos = [p for p in files if p.suffix.lower() in PICTURE_SUFFIXES]
             videos = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES]
             if local_shards(path):
-                # A set's folder: its contact sheet is no photo.
+                # A set's folder: its contact sheet is not a photo.
                 out.shards += shard_files(path, told.append)
             elif photos or videos:
                 out.photos += photos
@@ -333,14 +336,14 @@ class _Run:
 
 
 def _count(shards: list[str]) -> int:
-    """How many people local shards hold, as far as they can be read; 0 for others."""
+    """Number of people in local shards, as far as they can be read; 0 for others."""
     count = 0
     for shard in shards:
         if Path(shard).is_file():
             try:
                 count += sum(1 for _ in read_stored_subjects(Path(shard)))
             except (OSError, LikenessError):
-                continue  # reading it tells what is wrong
+                continue  # the error is reported when it is read
     return count
 
 

@@ -2,7 +2,7 @@
 
 The network is an ONNX file that takes a face [1, 3, 112, 112] in RGB, 0 to 255, its five points
 where ArcFace has them, and gives a vector; SFace of the OpenCV Zoo (Apache-2.0) is one. Likeness
-does not come with it: :mod:`...weights` says where it is looked for.
+does not include it: :mod:`...weights` says where it is searched for.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class FaceModel:
         source: an ONNX file, or a name in ``weights.WEIGHTS``.
 
     Raises:
-        LikenessError: it is not on this computer, or no such network.
+        LikenessError: the file is missing, or is not such a network.
     """
 
     def __init__(self, source: Path | str = DEFAULT_FACE_MODEL) -> None:
@@ -58,7 +58,7 @@ class FaceModel:
             self._session = onnxruntime.InferenceSession(
                 self.path, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # of its own kinds, which have no base in common
+        except Exception as error:  # ONNX Runtime's errors have no common base
             reason = str(error).strip().splitlines()[0]
             raise LikenessError(f"'{self.path}' cannot be read: {reason}", REMEDY) from error
         inputs = self._session.get_inputs()
@@ -70,7 +70,11 @@ class FaceModel:
         self._input, self._output = inputs[0].name, self._session.get_outputs()[0].name
 
     def vector(self, rgb: FloatArray, landmarks: FloatArray) -> FloatArray:
-        """[D] of length one: the face of a picture [H, W, 3] with dense landmarks [478, 2].
+        """Unit vector [D] of a face.
+
+        Args:
+            rgb: [H, W, 3] the picture, sRGB 0..1.
+            landmarks: [478, 2] dense landmarks, pixels.
 
         Raises:
             LikenessError: the network gives no vector.
@@ -85,16 +89,27 @@ class FaceModel:
 
 
 def five_points(landmarks: FloatArray) -> FloatArray:
-    """[5, 2] of dense landmarks [478, 2]: as :data:`ARCFACE_POINTS`, in the picture's pixels."""
+    """Five points [5, 2] like :data:`ARCFACE_POINTS`, in the picture's pixels.
+
+    Args:
+        landmarks: [478, 2] dense landmarks, pixels.
+    """
     rows = [_RIGHT_IRIS, _LEFT_IRIS, _NOSE, _RIGHT_CORNER, _LEFT_CORNER]
     return np.asarray(landmarks, np.float64)[rows]
 
 
 def align_face(rgb: FloatArray, landmarks: FloatArray) -> FloatArray:
-    """[112, 112, 3] the face turned, moved and scaled so that its points lie where ArcFace has
-    them, as well as a similarity can."""
+    """Crop a face so that its points lie at ArcFace's, by the best similarity.
+
+    Args:
+        rgb: [H, W, 3] the picture, sRGB 0..1.
+        landmarks: [478, 2] dense landmarks, pixels.
+
+    Returns:
+        [112, 112, 3] sRGB 0..1.
+    """
     points = five_points(landmarks)
-    # Our centres lie at +0.5, ArcFace's and Pillow's way of counting is by corners of pixels.
+    # Our pixel centres lie at +0.5; ArcFace and Pillow count by the corners of pixels.
     scale, R, shift = fit_similarity(ARCFACE_POINTS + 0.5, points)
     matrix = np.column_stack([scale * R, shift])
     picture = Image.fromarray(np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""What a protocol gives: one measured view after another, and what could not be measured."""
+"""The results of a protocol: one measured view after another, and the failures."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class MeasuredView:
 
     Attributes:
         protocol: of which it is part.
-        key: of the item, its own within the protocol; the same in every run on the same data.
+        key: of the item, unique within the protocol; the same in every run on the same data.
         person: whose; a person's items count as one in the means.
         kind: what the view is called in tables (a bin of angles, for instance).
         counts: whether the view counts in the means of the protocol; the input view beside new
             ones does not.
-        about: JSON-able: angle, size, state, whatever else is known.
+        about: JSON-able: angle, size, state and other facts.
         groups: by what figures are grouped: kind of group -> group.
         figures: method -> figure -> value.
         pictures: name -> [H, W, 3] 0..1: ``reference``, ``truth``, each method, and
-            ``METHOD difference``; others by what they are called.
+            ``METHOD difference``; others by their names.
     """
 
     protocol: str
@@ -44,7 +44,7 @@ class MeasuredView:
 
 @dataclass(frozen=True)
 class MeasureFailure:
-    """What could not be measured: its name, and why."""
+    """A view, photo or video that could not be measured: its name, and the reason."""
 
     protocol: str
     key: str
@@ -55,7 +55,7 @@ class MeasureFailure:
 
     @staticmethod
     def of(protocol: str, key: str, error: LikenessError) -> MeasureFailure:
-        """From an error that names its remedy."""
+        """Make one from an error with a remedy."""
         return MeasureFailure(protocol, key, str(error))
 
 

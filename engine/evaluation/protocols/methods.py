@@ -36,12 +36,13 @@ class BuiltAvatar:
 
 
 class Methods:
-    """Makes the avatars that are compared.
+    """Makes the avatars to compare.
 
     Args:
-        network: ready to be used, or None. max_gaussians: of the lift, never exceeded.
+        network: an opened network, or None.
+        max_gaussians: of the lift, never exceeded.
         refine: a level of ``gaussians.refine.LEVELS``; ``off`` compares nothing refined.
-        backend: that draws and refines.
+        backend: draws and refines.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Methods:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the methods, in the order of the tables; the last one is what is judged."""
+        """Names of the methods, in the order of the tables; the last one is judged."""
         plain = [LIFT]
         if self.network is not None:
             plain += [SMALL_LIFT] if self._budget < self.max_gaussians else []

@@ -28,12 +28,12 @@ FAR_KIND = "30-180"
 
 
 def summarize_protocol(records: Sequence[Record]) -> dict[str, Any]:
-    """Of one protocol.
+    """Summary of one protocol.
 
     Returns:
         ``items`` and ``people``: how many counted; ``mean``: method -> figure -> mean;
         ``gains``: see :func:`method_gains`;
-        ``kinds``: the same for each kind of view, those that do not count in ``mean`` as well;
+        ``kinds``: the same for each kind of view, including those that do not count in ``mean``;
         ``groups``: kind of group -> group -> the same; ``worst``: see :func:`worst_groups`.
     """
     counted = [record for record in records if record["counts"]]
@@ -114,10 +114,10 @@ def _gain(
 
 
 def worst_groups(whole: Mapping[str, Any], groups: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """For each method, figure and kind of group the worst group beside the mean.
+    """For each method, figure and kind of group: the worst group and the mean.
 
-    ``worse_by_pct`` is how much worse: of a distance or LPIPS the group's over the mean; of SSIM
-    the same of 1 - SSIM; of PSNR the share of the mean's decibels that is missing.
+    ``worse_by_pct`` says how much worse: the group's distance or LPIPS relative to the mean; for
+    SSIM the same with 1 - SSIM; for PSNR the share of the mean's decibels that is missing.
     """
     out: list[dict[str, Any]] = []
     for method, figures in whole["mean"].items():

@@ -1,4 +1,4 @@
-"""Pictures of people with a body in them, as the lift takes them: true ones and tracked ones."""
+"""Pictures with a body fitted to the person, as the lift takes them: true and tracked ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ class ObservedPhoto:
     """A picture, and what is known of the person in it.
 
     Attributes:
-        person: their own body. seconds: that it took to find this out.
+        portrait: the picture.
+        observation: what the detectors saw.
+        matte: of the person.
+        track: the fit, or the truth.
+        person: their own body.
+        seconds: time that finding this out took.
         find_skirt: whether the lift looks for a skirt, as it does in a user's photo; training's
             references are lifted without.
     """
@@ -39,7 +44,12 @@ class ObservedPhoto:
 
 
 def observe_photo(portrait: Portrait, body: Body, detectors: Detectors) -> ObservedPhoto:
-    """A picture as a user's photo is taken: detected, fitted, matted.
+    """Process a picture like a user's photo: detect, fit and matte.
+
+    Args:
+        portrait: the picture.
+        body: the body to fit.
+        detectors: of faces and landmarks.
 
     Raises:
         LikenessError: nobody is found, or the face could not be followed.
@@ -53,7 +63,13 @@ def observe_photo(portrait: Portrait, body: Body, detectors: Detectors) -> Obser
 
 
 def observe_truth(subject: Subject, row: int, body: Body, detectors: Detectors) -> ObservedPhoto:
-    """A view of a made-up person with the true body, camera and matte, as training's references.
+    """A synthetic person's view with the true body, camera and matte, as in training.
+
+    Args:
+        subject: the person and their views.
+        row: of the view.
+        body: the default body.
+        detectors: of faces and landmarks.
 
     Raises:
         LikenessError: the detectors find nobody, whose face the lift needs.
@@ -83,7 +99,7 @@ def observe_truth(subject: Subject, row: int, body: Body, detectors: Detectors) 
 
 
 def make_portrait(subject: Subject, row: int) -> Portrait:
-    """A view as a photo: before its own background, or one that is always the same for it.
+    """A view as a photo: on its own background, or on one that is always the same for it.
 
     Raises:
         InvalidSampleError: a picture is damaged.

@@ -1,4 +1,4 @@
-"""The paper's figures, and what ours are measured on instead."""
+"""The paper's figures, and the data on which ours are measured instead."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ class Row(NamedTuple):
     """A line of the paper's table 1.
 
     Attributes:
-        setting: the test set. data: what it is, as the paper says. method: whose figures.
+        setting: the test set.
+        data: what it is, as the paper says.
+        method: whose figures.
         nearest: our protocol that is most like it.
     """
 

@@ -1,4 +1,4 @@
-"""Photos: the avatar seen as the photo sees the person, and turned, where there is no truth."""
+"""Photos: the avatar in the photo's own view, and turned, where there is no truth."""
 
 from __future__ import annotations
 
@@ -50,7 +50,13 @@ def measure_photo(
     """Build one photo's avatars, and compare their input view with the photo.
 
     Args:
-        give: takes the item. refuse: is told why there is none.
+        path: the photo.
+        body: the body to fit.
+        detectors: of faces and landmarks.
+        methods: make the avatars.
+        comparer: compares drawings with the photo.
+        give: receives the item.
+        refuse: receives the reason if there is none.
     """
     try:
         portrait = load_portrait(path)
@@ -107,7 +113,7 @@ def _recognised(
     camera: Camera,
     centre: FloatArray,
 ) -> float | None:
-    """Mean likeness of the avatar's face, turned, to the photo's; None where no face is found."""
+    """Mean similarity of the avatar's face, turned, to the photo's; None where no face is found."""
     found = []
     for yaw in RECOGNISED:
         turned = comparer.face(methods.draw(gaussians, orbit(camera, centre, yaw)))

@@ -1,7 +1,7 @@
 """Videos: the avatar of the first frame, moved as the person moves, beside the other frames.
 
 Shape, camera and poses are those of the tracked clip, as in the papers: the first frame gives the
-looks, not the track. The truth is a frame through our matting, on grey.
+appearance, not the track. The truth is a frame through our matting, on grey.
 """
 
 from __future__ import annotations
@@ -43,9 +43,16 @@ def measure_video(
     """Track a video, build the avatar of its first frame, and compare the other frames.
 
     Args:
-        views: at most so many frames besides the first, spread over the video. max_frames: of
-            the video that are tracked.
-        give: takes the items. refuse: is told of frames, or of the video, that cannot be used.
+        path: the video.
+        views: upper limit of the frames besides the first, spread over the video.
+        max_frames: upper limit of the frames tracked.
+        body: the body to fit.
+        detectors: of faces and landmarks.
+        methods: make the avatars.
+        comparer: compares drawings with the frames.
+        give: receives the items.
+        refuse: receives frames, or the video, that cannot be used.
+        progress: called with the stage, 0..1 and a message.
     """
     try:
         motion = track_video(path, body, detectors, max_frames=max_frames, progress=progress)
@@ -78,7 +85,7 @@ def measure_video(
             if first:
                 return
             continue
-        if reference is None:  # the reader gave no such frame this time
+        if reference is None:  # the reader gave no such frame
             refuse(
                 MeasureFailure(REENACT, path.name, "its first tracked frame cannot be read again")
             )

@@ -1,4 +1,4 @@
-"""A report's folder: written whole or not at all, and read again to be compared with."""
+"""A report's folder: written atomically, and read again for comparisons."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def replace_report(folder: Path) -> Iterator[Path]:
 
 
 class ReportWriter:
-    """Takes items as they come: pictures go to files, the rest is kept.
+    """Receives items one by one: pictures go to files, the rest is kept.
 
     Args:
-        folder: that exists.
+        folder: an existing folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -94,7 +94,7 @@ class ReportWriter:
         self.failed.append(failed)
 
     def _saved(self, name: str, picture: FloatArray, number: str) -> str:
-        """The file of a picture; the same picture as in the item before is not written twice."""
+        """The file of a picture; a picture equal to the last item's is not written twice."""
         last = self._last.get(name)
         if last is not None and last[0] is picture:
             return last[1]
@@ -107,14 +107,14 @@ class ReportWriter:
         return path
 
     def write_items(self) -> None:
-        """``items.jsonl``: one line for each."""
+        """Write ``items.jsonl``, one line for each item."""
         lines = [json.dumps(record, allow_nan=False) for record in self.records]
         text = "\n".join(lines) + "\n" if lines else ""
         (self.folder / ITEMS_FILE).write_text(text, encoding="utf-8")
 
 
 def write_report(report: dict[str, Any], folder: Path) -> None:
-    """``report.json``."""
+    """Write ``report.json``."""
     text = json.dumps(report, indent=1, allow_nan=False)
     (folder / REPORT_FILE).write_text(text + "\n", encoding="utf-8")
 
@@ -123,7 +123,9 @@ class EarlierReport:
     """An earlier report.
 
     Attributes:
-        folder: of it. report: its ``report.json``. records: its items by protocol and key.
+        folder: the report's folder.
+        report: its ``report.json``.
+        records: its items by protocol and key.
 
     Raises:
         LikenessError: there is none, or it is damaged.
@@ -150,15 +152,23 @@ class EarlierReport:
 
     @property
     def name(self) -> str:
+        """The name of its folder."""
         return self.folder.resolve().name
 
     def copied(self, record: Record, into: Path) -> dict[str, str]:
-        """The pictures of a record, copied beside another page; those that are gone are left
-        out."""
+        """Copy a record's pictures beside another page; missing ones are left out.
+
+        Args:
+            record: one of this report's.
+            into: the folder of the other page.
+
+        Returns:
+            Paths relative to ``into``, by the pictures' names.
+        """
         out = {}
         for name, path in record["pictures"].items():
             source = self.folder / path
-            # Only files of that report: what a report says is not to be trusted with others.
+            # Only files of that report: its paths are not trusted beyond its own folder.
             if source.resolve().parent != (self.folder / PICTURES).resolve():
                 continue
             if not source.is_file():
@@ -172,7 +182,7 @@ class EarlierReport:
 
 
 def _check(record: Record) -> None:
-    """Raise for a record that is none."""
+    """Raise ValueError for a malformed record."""
     for name, kind in (
         ("protocol", str),
         ("key", str),

@@ -36,7 +36,12 @@ _MAX_IN_A_ROW = 6  # pictures
 
 @dataclass(frozen=True)
 class Cell:
-    """``text``, and how it is marked: ``better``, ``worse``, ``worst`` or nothing."""
+    """A cell of a table.
+
+    Attributes:
+        text: as shown.
+        mark: ``better``, ``worse``, ``worst`` or nothing.
+    """
 
     text: str
     mark: str = ""
@@ -44,7 +49,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a table: what it is of, cells, and whether it is a difference."""
+    """A row of a table: its name, cells, and whether it is a difference."""
 
     name: str
     cells: list[Cell]
@@ -81,7 +86,7 @@ class ViewCard:
 
 @dataclass(frozen=True)
 class Section:
-    """One protocol."""
+    """One protocol on the page."""
 
     name: str
     title: str
@@ -101,8 +106,10 @@ def write_page(
     """Write the page of a report.
 
     Args:
-        report: as in ``report.json``. records: as in ``items.jsonl``.
-        other: a report to stand beside; its pictures are copied to where the page is.
+        path: the HTML file.
+        report: as in ``report.json``.
+        records: as in ``items.jsonl``.
+        other: a report to compare with; its pictures are copied to the page's folder.
     """
     import jinja2
 
@@ -128,8 +135,11 @@ def write_page(
 
 
 def compare_runs(records: Sequence[Record], other: EarlierReport) -> dict[str, Any]:
-    """What ``report.json`` says about two runs: over the views that both have, protocol by
-    protocol, the means of either and this one's less the other's."""
+    """The comparison of two runs for ``report.json``.
+
+    For each protocol, over the views that both have: the means of either, and this run's less the
+    other's.
+    """
     out: dict[str, Any] = {}
     for name in dict.fromkeys(record["protocol"] for record in records):
         ours, theirs = _shared(name, records, other)
@@ -224,8 +234,10 @@ def _more_is_better(name: str) -> bool:
 
 
 def _lines(this: Means, other: Means | None, names: Sequence[str]) -> list[Line]:
-    """A line for each method of this report, then of the other, then the differences. A method
-    that is the same in both is not shown twice."""
+    """Lines of this report's methods, then of the other's, then the differences.
+
+    A method that is the same in both is shown once.
+    """
     out = [
         Line(method, [Cell(_text(n, figures.get(n))) for n in names])
         for method, figures in this.items()
@@ -255,7 +267,7 @@ def _lines(this: Means, other: Means | None, names: Sequence[str]) -> list[Line]
 def _pairs(
     this: Means, other: Means
 ) -> list[tuple[str, Mapping[str, float | None], Mapping[str, float | None]]]:
-    """What is compared: methods of the same name, and the last of either, which is judged."""
+    """Methods to compare: those of the same name, and the last of either, which is judged."""
     out: list[tuple[str, Mapping[str, float | None], Mapping[str, float | None]]] = [
         (method, this[method], other[method]) for method in this if method in other
     ]
@@ -382,7 +394,7 @@ def _group_table(
 
 
 def _badness(record: Record, figure: str, more: bool) -> tuple[bool, float, str]:
-    """Sorts the worst of the method that is judged first; without the figure is worst."""
+    """Key that sorts the judged method's worst first; a record without the figure is worst."""
     methods = list(record["figures"])
     value = record["figures"][methods[-1]].get(figure) if methods else None
     if value is None:
@@ -433,7 +445,7 @@ def _card(
 def _settings(
     report: Mapping[str, Any], other: EarlierReport | None
 ) -> Iterable[tuple[str, str, str]]:
-    """Name, value, and the other report's where it is another."""
+    """Name, value, and the other report's value where it differs."""
     theirs = {} if other is None else other.report.get("settings", {})
     for name, value in report["settings"].items():
         text = _plain(value)

@@ -1,4 +1,4 @@
-"""The tracker against made-up people of whom everything is known, in their shards.
+"""The tracker against synthetic people in shards, of whom everything is known.
 
 ``benchmarks/tracking.py`` measures the same figures on people that it draws itself.
 """
@@ -59,11 +59,16 @@ def measure_tracking(
 ) -> None:
     """Track the reference view of a person and some others, and compare with the truth.
 
-    The tracker is not told the lens. The reference view stands first; bins are of the angle from
+    The tracker does not get the lens. The reference view comes first; bins are of the angle from
     the front.
 
     Args:
-        views: besides the reference, spread around; 2 when None.
+        subject: the person and their views.
+        views: number of views besides the reference, spread around; 2 when None.
+        body: the body to fit.
+        detectors: of faces and landmarks.
+        give: receives the items.
+        refuse: receives views that cannot be measured.
     """
     row = subject.reference
     others = [k for k in range(len(subject.views)) if k != row]
@@ -76,9 +81,9 @@ def measure_tracking(
 
 
 def true_person_in_photo(subject: Subject, row: int, body: Body) -> Truth:
-    """What is true in a view of a shard, in the space of its camera.
+    """The truth in a view of a shard, in the space of its camera.
 
-    Where the view brings no depth, what clothes and hair hide counts as seen.
+    Where the view has no depth, what clothes and hair hide counts as seen.
 
     Raises:
         InvalidSampleError: a picture is damaged.

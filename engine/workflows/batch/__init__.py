@@ -1,1 +1,1 @@
-"""Many portraits at once: what is asked, what of it is there, what came of the rest."""
+"""Many portraits at once: inputs, existing results, and the outcome of the rest."""

@@ -1,4 +1,4 @@
-"""The output folder of a batch: what of it is complete, and how a result gets there.
+"""The output folder of a batch: which results are complete, and how they get there.
 
 ::
 
@@ -7,17 +7,17 @@
     OUT/report/, summary.json, items.jsonl
     OUT/.likeness-batch/journal.jsonl  a line for each end of a unit, and for each run
     OUT/.likeness-batch/work/          half-made results, one folder each
-    OUT/.likeness-batch/failed/        what is seen of photos that failed
+    OUT/.likeness-batch/failed/        pictures of photos that failed
     OUT/.likeness-batch/lock           held while a run goes on
-    OUT/.likeness-batch/part-3-of-10/  all of the same, and the summary, of a run of a part alone
+    OUT/.likeness-batch/part-3-of-10/  the same, and the summary, for a run of one part
 
-What counts is ``batch.json``: a result is complete when its digest is the unit's and all files that
-it lists are there in their sizes. A worker makes a result in the work folder, ``batch.json`` last;
-only the run that holds the lock puts it in its place, a new one by a single rename. So a run that
-is killed at any moment leaves each result either complete, or not there, and what was complete in
-the work folder is taken up by the next run. Parts of a batch may be at work in one folder at
-once, each with its own lock; a run of all is refused while one is. The journal tells people what
-happened, and the reasons of failures; it may lose its last line.
+``batch.json`` decides: a result is complete when its digest is the unit's and all files that it
+lists exist in their sizes. A worker makes a result in the work folder, ``batch.json`` last; only
+the run that holds the lock moves it to its place, a new one by a single rename. So a run that is
+killed at any moment leaves each result either complete or absent, and complete results in the
+work folder are used by the next run. Parts of a batch may run in one folder at once, each with
+its own lock; a run of all is refused meanwhile. The journal records the events, and the reasons
+of failures; it may lose its last line.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ SUMMARY_FILE, ITEMS_FILE, REPORT_FOLDER = "summary.json", "items.jsonl", "report
 
 @dataclass(frozen=True)
 class BatchPart:
-    """Which part of a batch, from 1, and of how many."""
+    """A part of a batch: ``number`` from 1, of ``of`` parts."""
 
     number: int
     of: int
@@ -67,7 +67,7 @@ def result_files(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
     """The digest and the files of a result; None where there is none, or it is incomplete.
 
     Returns:
-        Each file's ``size`` and ``sha256`` by its name, with ``/`` between folders.
+        The digest, and each file's ``size`` and ``sha256`` by its name, with ``/`` between folders.
     """
     said = _result(folder)
     if said is None or not said[0]:
@@ -96,7 +96,7 @@ def is_summary(path: Path) -> bool:
 
 
 def foreign_file_error(place: Place) -> LikenessError:
-    """The error of a file or folder that stands where a batch writes."""
+    """The error for a file or folder in the way of a batch's output."""
     return LikenessError(
         f"'{place}' is there already, and no batch has made it.",
         "Move it away, or choose another place.",
@@ -117,7 +117,7 @@ def _result(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
 
 
 def parse_result(content: bytes) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return the digest and the files of a ``batch.json``; nothing if it was tampered with."""
+    """The digest and the files of a ``batch.json``; empty if it was altered."""
     try:
         about = parse_json(content)
         files = {str(name): dict(facts) for name, facts in about["files"].items()}
@@ -131,7 +131,7 @@ def parse_result(content: bytes) -> tuple[str, dict[str, dict[str, Any]]]:
 
 
 def format_result(name: str, digest: str, files: Mapping[str, Any]) -> str:
-    """Return the text of a ``batch.json``."""
+    """The text of a ``batch.json``."""
     content = {"version": 1, "name": name, "digest": digest, "files": files}
     return json.dumps(content, indent=1) + "\n"
 
@@ -142,12 +142,14 @@ def _name_of(folder: Path) -> str:
 
 
 def write_result(folder: Path, name: str, digest: str) -> None:
-    """Say that a folder's files, all of them, are the result of a unit.
+    """Record a folder's files, all of them, as the result of a unit.
 
     They are on the disk when this returns.
 
     Args:
-        name, digest: the unit's.
+        folder: the result's folder.
+        name: the unit's name.
+        digest: the unit's digest.
 
     Raises:
         OSError: the disk is full, or the folder is gone.
@@ -170,7 +172,9 @@ class BatchFolder:
     """The output folder of the run that holds its lock.
 
     Attributes:
-        out: the folder. run: a name of this run alone. told: where its summary lies.
+        out: the folder.
+        run: a name of this run alone.
+        told: where its summary lies.
     """
 
     def __init__(self, out: Path, part: BatchPart | None = None) -> None:
@@ -183,7 +187,7 @@ class BatchFolder:
         self.failed = self._hidden / "failed"
 
     def common(self) -> list[Path]:
-        """What every machine must see that has workers."""
+        """The folders that every machine with workers must see."""
         return [self._journal.path.absolute()]
 
     def result(self, name: str) -> Path:
@@ -192,6 +196,10 @@ class BatchFolder:
 
     def begin(self, units: Sequence[PortraitUnit], about: Mapping[str, Any]) -> None:
         """Tidy up what an earlier run has left, and begin a new one in the journal.
+
+        Args:
+            units: all units of the run.
+            about: the run's entry in the journal.
 
         Raises:
             LikenessError: the folder cannot be written, or a result's place is taken.
@@ -207,7 +215,7 @@ class BatchFolder:
         self.note("run", run=self.run, **about)
 
     def _check_own(self) -> None:
-        """Nobody else's report and summary are written over."""
+        """Refuse to overwrite a report or summary that no batch has written."""
         if any(self.out.glob(f"{HIDDEN}/**/{JOURNAL}")) or is_summary(self.out / SUMMARY_FILE):
             return
         for name in (SUMMARY_FILE, ITEMS_FILE, REPORT_FOLDER):
@@ -226,7 +234,7 @@ class BatchFolder:
             if not os.path.lexists(place):
                 continue
             ours = place.is_dir() and (_result(place) is not None or not any(place.iterdir()))
-            # Folders between: cast/ of cast/anna is nobody's.
+            # Folders between: cast/ of cast/anna belongs to no result.
             if not ours:
                 raise foreign_file_error(place)
 
@@ -256,7 +264,14 @@ class BatchFolder:
         return (self.result(unit.name) / AVATAR_FILE).absolute()
 
     def place(self, unit: PortraitUnit, folder: Place) -> dict[str, dict[str, Any]]:
-        """Put what a worker has made where it belongs; returns the result's files.
+        """Move a worker's result to its place.
+
+        Args:
+            unit: the unit.
+            folder: where the worker has made it.
+
+        Returns:
+            The result's files.
 
         Raises:
             LikenessError: it is not complete, or the output folder cannot be written.
@@ -299,8 +314,10 @@ class BatchFolder:
         return files
 
     def keep_failed(self, unit: PortraitUnit, folder: Place) -> None:
-        """Keep the picture of a photo that has failed, for the report, and its avatar if only a
-        file for other programs failed; remove the rest."""
+        """Keep what the report shows of a photo that has failed, and remove the rest.
+
+        That is its picture, and its avatar if only a file for other programs failed.
+        """
         assert isinstance(folder, Path)
         said = result_files(folder)
         with self._writing():
@@ -327,15 +344,15 @@ class BatchFolder:
             self._journal.append(event, **content)
 
     def history(self) -> list[dict[str, Any]]:
-        """Return all readable lines of the journal, the oldest first."""
+        """All readable lines of the journal, the oldest first."""
         return self._journal.read()
 
     def close(self) -> None:
-        """Remove the work folder, which holds nothing any more."""
+        """Remove the work folder, which is empty by now."""
         _remove(self._work)
 
     def is_there(self) -> bool:
-        """Whether nobody has removed it."""
+        """Whether the output folder still exists."""
         return self._journal.is_begun()
 
     def _check_there(self) -> None:
@@ -360,7 +377,7 @@ def _gone(out: Path) -> LikenessError:
 
 
 def batch_write_error(out: Path, error: Exception) -> LikenessError:
-    """The error of a folder that is full or read-only."""
+    """The error for a folder that is full or read-only."""
     return LikenessError(
         f"Cannot write to '{out}': {describe_error(error)}.",
         "Make room, or mend it, and run the same command again: what is complete is kept.",
@@ -380,11 +397,17 @@ PARTS_WAIT_SECONDS = 30.0
 
 @contextmanager
 def open_batch_folder(out: Path, part: BatchPart | None = None) -> Iterator[BatchFolder]:
-    """The output folder, made if it is not there, and kept from other batches; the system lets
-    go of it when the process dies. What nothing was begun in is left as it was.
+    """Open the output folder, made if it is missing, and lock it against other batches.
+
+    The system releases the lock when the process dies. A folder in which nothing was begun is left
+    as it was.
 
     Args:
-        part: of the batch, and of how many: parts of the same number may be at work at once.
+        out: the output folder.
+        part: of the batch: parts of the same count may be at work at once.
+
+    Yields:
+        The folder.
 
     Raises:
         LikenessError: another batch is at work there, or it cannot be written.

@@ -33,7 +33,7 @@ class BatchItem:
         status: one of DONE, FAILED, LEFT.
         now: whether this run has made it.
         tries: how often it was begun in this run.
-        seconds: that making it took.
+        seconds: time that making it took.
         reason: of a failure.
         remedy: of a failure.
         warnings: for the user.
@@ -148,7 +148,7 @@ class BatchRun:
         return work
 
     def _elsewhere(self, unit: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The unit with another place to work in: a lost worker may still write to the first."""
+        """The unit with another work folder: a lost worker may still write to the first."""
         folder = self._works[str(unit["key"])] = self.folder.work_folder()
         return {**unit, "work": str(folder)}
 

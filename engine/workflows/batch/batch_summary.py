@@ -1,5 +1,4 @@
-"""What a batch says at its end, for machines: summary.json, and items.jsonl with a line for each
-portrait."""
+"""A batch's outcome for machines: summary.json, and items.jsonl with a line a portrait."""
 
 from __future__ import annotations
 
@@ -46,13 +45,13 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def build_time(item: BatchItem) -> float | None:
-    """Seconds that a portrait took, in this run or in the one that made it."""
+    """Seconds that a portrait took, in this run or in an earlier one."""
     seconds = item.seconds or _mapping(item.report.get("seconds")).get("total")
     return float(seconds) if isinstance(seconds, int | float) else None
 
 
 def summarize_batch(batch: BatchRun, command: str) -> dict[str, Any]:
-    """The whole batch; JSON-able."""
+    """Summary of the whole batch; JSON-able."""
     items = list(batch.items.values())
     now = [item for item in items if item.now and item.status == DONE]
     counts = batch.counts()

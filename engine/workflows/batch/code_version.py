@@ -1,9 +1,8 @@
-"""Which code a result was made by: its digest takes the place of a number that somebody would have
-to raise when results change.
+"""The digest of the code that made a result, in place of a version number raised by hand.
 
-Whole rooms count, with comments: what is left out by mistake would keep old results as if they were
-new ones, and what counts too much only makes portraits again, which happens to who works on
-Likeness, not to who uses it. tests/test_layers.py holds the list to what a build imports.
+Whole packages count, with comments: a file left out by mistake would keep outdated results, and a
+file too many only makes portraits again, for developers of Likeness, not for users.
+tests/test_layers.py checks the list against what a build imports.
 """
 
 from __future__ import annotations

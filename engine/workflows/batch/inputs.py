@@ -42,12 +42,12 @@ def find_portraits(
 ) -> list[PortraitSpec]:
     """The portraits that ``inputs`` name, each file once, in order.
 
-    A folder gives all picture files in it and in its folders, but for hidden ones, ``out``, and
-    what any batch has made; links to folders are not followed. A pattern (``*``, ``?``, ``[]``,
-    ``**``) gives the files and folders that fit. A file that is named itself is taken whatever its
-    name ends in. Addresses are folders, patterns or files as paths are. Names tell the folders
-    below the one that was given, or below a pattern's last folder without a sign: another photo
-    elsewhere changes none.
+    A folder gives all picture files in it and in its folders, except hidden ones, ``out``, and
+    the output of any batch; links to folders are not followed. A pattern (``*``, ``?``, ``[]``,
+    ``**``) gives the files and folders that match. A file that is named itself is used whatever its
+    suffix. Addresses are folders, patterns or files, as paths are. A name holds the folders below
+    the one that was given, or below a pattern's last folder without a wildcard, so that photos
+    elsewhere do not change it.
 
     Args:
         inputs: files, folders, patterns, or addresses.
@@ -77,14 +77,14 @@ def find_portraits(
 
 
 def _same(photo: Place) -> Place:
-    """What is equal for the same file."""
+    """A key that is equal for the same file."""
     if isinstance(photo, Address):
         return photo
     return Path(os.path.realpath(photo))
 
 
 def _files(given: Place, out: Place) -> Iterator[tuple[Place, str]]:
-    """Picture files and the names that they shall have."""
+    """Picture files and the names that their results get."""
     if isinstance(given, Address):
         yield from _stored(given, out)
     else:

@@ -1,4 +1,4 @@
-"""One unit of a batch, made in a folder of its own: what a worker does."""
+"""The work of a worker: one unit of a batch, made in a folder of its own."""
 
 from __future__ import annotations
 
@@ -45,8 +45,20 @@ _FULL_WORDS = tuple(f"os error {number})" for number in _FULL)
 def make_unit(
     unit: Mapping[str, Any], write_blend: WriteBlend, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Make the files of a unit, whose photos and work folder may be at addresses; see
-    :func:`make_local`."""
+    """Make the files of a unit, whose photos and work folder may be at addresses.
+
+    Args:
+        unit: as for :func:`make_local`.
+        write_blend: as for :func:`make_local`.
+        progress: called with the stage, 0..1 and a message.
+
+    Returns:
+        As of :func:`make_local`.
+
+    Raises:
+        LikenessError: a photo cannot be used.
+        OutputError: the output cannot be written.
+    """
     return make_remote(unit, lambda own, tell: make_local(own, write_blend, tell), progress)
 
 
@@ -57,7 +69,9 @@ def make_local(
 
     Args:
         unit: as :func:`.units.unit_to_json` gives it, with ``work``, ``formats``, ``preview``, and
-            ``avatar``: an avatar that is there already, of which only other files are wanted.
+            ``avatar``: an existing avatar, of which only other files are wanted.
+        write_blend: writes an avatar as a .blend file.
+        progress: called with the stage, 0..1 and a message.
 
     Returns:
         ``seconds`` and ``memory_mb``, the most that this process ever held.
@@ -103,11 +117,11 @@ def _opened(unit: Mapping[str, Any], work: Path) -> Path | None:
 
 
 class OutputError(FatalWorkerError):
-    """The output folder cannot be written: no unit could be made now."""
+    """The output folder cannot be written, so that no unit can be made at present."""
 
 
 def describe_output_error(error: BaseException, work: Path) -> tuple[str, str] | None:
-    """Message and remedy where an error is of the disk or the output folder, not of one photo."""
+    """Message and remedy of an error of the disk or the output folder; None for other errors."""
     if not work.parent.is_dir():
         return (
             f"'{work.parents[2]}' was removed or emptied while the batch was at work.",
@@ -205,8 +219,10 @@ def _drawn(tile: Tile) -> Any:
 
 
 def trunk_yaw(avatar: Avatar) -> float:
-    """Degrees by which the trunk is turned from the camera to the picture's right, as a camera
-    must be swung to look at it; 0 where the photo is about straight."""
+    """Degrees by which the trunk is turned from the camera to the picture's right.
+
+    A camera must swing by as much to face it; 0 where the photo is about straight.
+    """
     ahead = axis_angle_to_matrix(np.asarray(avatar.pose.full_pose)[0]) @ np.array([0.0, 0.0, 1.0])
     degrees = math.degrees(math.atan2(ahead[0], ahead[2]))
     return degrees if abs(degrees) > _STRAIGHT else 0.0

@@ -1,4 +1,4 @@
-"""What is to be built of one portrait, given on the command line or in a table."""
+"""One portrait's specification, given on the command line or in a table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PortraitSpec:
         photo: the main photo's file.
         views: direction and file of others of the same person.
         name: of its folder in the output, with ``/`` between folders.
-        options: of ``BuildOptions``, those that are given, and ``body``, a body file.
+        options: those of ``BuildOptions`` that are given, and ``body``, a body file.
         where: the table's file and line, for messages; empty for a photo given as a file.
     """
 
@@ -46,11 +46,11 @@ def read_options(said: Mapping[str, Any], folder: Path, where: str) -> dict[str,
 
     Args:
         said: the table's fields.
-        folder: the table's, which its paths are relative to.
+        folder: the table's, to which its paths are relative.
         where: file and line, for messages.
 
     Raises:
-        LikenessError: an option is not known or cannot have its value.
+        LikenessError: an option is unknown, or its value is not allowed.
     """
     out: dict[str, Any] = {}
     for name, value in said.items():

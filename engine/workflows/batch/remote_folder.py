@@ -2,9 +2,9 @@
 
 The layout is that of :mod:`.folder`. A worker makes a result on its own disk and copies it to the
 work folder there; the run moves it to its place, ``batch.json`` last, without which it counts as
-not there. An object store has no locks: two batches at one address make some results twice, and
-whole ones stay whole. What lies in the work folder after a run was killed is made again, and stays
-until it is removed there. Small files (reports, pictures for the page, the journal) are worked on
+missing. An object store has no locks: two batches at one address make some results twice, and
+complete ones stay complete. Results in the work folder of a killed run are made again, and stay
+until they are removed there. Small files (reports, pictures for the page, the journal) are kept
 in a folder of this machine and copied when the run ends.
 """
 
@@ -49,7 +49,14 @@ _MOST_AVATAR = 8 << 30
 
 @contextmanager
 def open_batch_output(out: Place, part: BatchPart | None = None) -> Iterator[BatchFolder]:
-    """The output folder of a batch, wherever it is.
+    """Open the output folder of a batch, wherever it is.
+
+    Args:
+        out: a folder or an address.
+        part: of the batch.
+
+    Yields:
+        The folder.
 
     Raises:
         LikenessError: it cannot be written, or another batch is at work there.
@@ -79,9 +86,19 @@ class RemoteBatchFolder(BatchFolder):
         self._sizes: dict[str, int] = {}
 
     def common(self) -> list[Path]:
+        """Nothing: workers see the address itself."""
         return []
 
     def begin(self, units: Sequence[PortraitUnit], about: Mapping[str, Any]) -> None:
+        """Check the address for files of others, fetch the small files, and begin a run.
+
+        Args:
+            units: all units of the run.
+            about: the run's entry in the journal.
+
+        Raises:
+            LikenessError: a file or folder of others is in the way, or the address cannot be read.
+        """
         self._sizes = self._store.sizes()
         ours = any(name.startswith(f"{HIDDEN}/") for name in self._sizes)
         for name in () if ours else (SUMMARY_FILE, ITEMS_FILE, f"{REPORT_FOLDER}/index.html"):
@@ -103,6 +120,7 @@ class RemoteBatchFolder(BatchFolder):
         self._store.fetch(there)
 
     def complete(self, unit: PortraitUnit) -> dict[str, dict[str, Any]] | None:
+        """The files of a unit's result; None where it is still to be made."""
         digest, files = self._known(unit)
         whole = all(self._there(unit, name, about) for name, about in files.items())
         return files if unit.digest and digest == unit.digest and whole else None
@@ -117,12 +135,26 @@ class RemoteBatchFolder(BatchFolder):
             return "", {}
 
     def work_folder(self) -> Address:
+        """A place at the address for a worker to copy a result to."""
         return self._store.address / f"{HIDDEN}/work/{self.run}-{uuid4().hex[:12]}"
 
     def avatar_of(self, unit: PortraitUnit) -> Address:
+        """Where a worker finds the avatar of a unit that is complete."""
         return self._store.address / f"{unit.name}/{AVATAR_FILE}"
 
     def place(self, unit: PortraitUnit, folder: Place) -> dict[str, dict[str, Any]]:
+        """Move a worker's result to its place.
+
+        Args:
+            unit: the unit.
+            folder: where the worker has copied it to.
+
+        Returns:
+            The result's files.
+
+        Raises:
+            LikenessError: it is not complete, or the address cannot be written.
+        """
         files = self._take(unit, self._name(folder))
         if files is None:
             raise LikenessError(f"The result of '{unit.name}' is not complete.", "Run it again.")
@@ -156,6 +188,7 @@ class RemoteBatchFolder(BatchFolder):
         return files
 
     def keep_failed(self, unit: PortraitUnit, folder: Place) -> None:
+        """Keep a failed photo's picture, and its result if complete; remove the rest."""
         work = self._name(folder)
         picture = f"{work}/{VIEWS}/{PICTURES[0]}.jpg"
         if self._store.sizes(work).get(picture, 1 << 40) < 1e8:

@@ -1,4 +1,4 @@
-"""The report of a batch: a page of pictures and figures that opens from the disk, offline."""
+"""The report of a batch: a page of pictures and figures that opens offline, from the disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ PICTURE_FOLDER = "pictures"
 
 @dataclass(frozen=True)
 class CaptionedLink:
-    """``path`` is a link of the page; ``caption`` stands under it."""
+    """A link of the page.
+
+    Attributes:
+        path: its target.
+        caption: shown under it.
+    """
 
     path: str
     caption: str
@@ -43,8 +48,8 @@ class PortraitCard:
         warnings: for the user.
         reason: of a failure.
         remedy: of a failure.
-        seconds: to sort by; -1 where not known.
-        quality: to sort by; -1 where not known.
+        seconds: to sort by; -1 if unknown.
+        quality: to sort by; -1 if unknown.
     """
 
     name: str
@@ -93,7 +98,7 @@ def write_batch_report(batch: BatchRun, command: str) -> Path:
 
 
 def _remove_others(folder: Path, cards: Sequence[PortraitCard]) -> None:
-    """Remove earlier reports' pictures: people that this page does not show are not sent along."""
+    """Remove pictures of earlier reports: people that this page does not show are not shared."""
     shown = {Path(picture.path).name for card in cards for picture in card.pictures}
     for path in folder.glob(f"{'[0-9]' * 5}_*.jpg"):
         if path.name not in shown:
@@ -133,7 +138,7 @@ def _shown(item: BatchItem) -> list[str]:
 
 
 def _pictures(batch: BatchRun, number: int, item: BatchItem, result: Path) -> list[CaptionedLink]:
-    """The small pictures, brought into the report's own folder, which can then be sent away."""
+    """The small pictures, copied into the report's own folder, which can then be shared."""
     if item.status == DONE:
         sources = {name: result / VIEWS / f"{name}.jpg" for name in PICTURES}
     else:

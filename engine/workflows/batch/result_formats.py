@@ -1,4 +1,4 @@
-"""Which files a result may have besides the avatar. Light to import."""
+"""The files that a result may have besides the avatar. Light to import."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def parse_formats(names: Sequence[str]) -> tuple[str, ...]:
     """Formats by their names, each once.
 
     Raises:
-        LikenessError: one is not known.
+        LikenessError: one is unknown.
 
     >>> parse_formats(["PLY", " glb", ".ply", ""])
     ('ply', 'glb')

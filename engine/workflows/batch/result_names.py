@@ -24,9 +24,9 @@ _WINDOWS = {"con", "prn", "aux", "nul", *_PORTS}
 
 
 def safe_part(text: str) -> str:
-    """One folder's name that every system takes, as near to ``text`` as can be.
+    r"""One folder's name that every system accepts, as near to ``text`` as can be.
 
-    >>> [safe_part(text) for text in ("me\\n2", " Zoë? ", "...", "aux", ".a")]
+    >>> [safe_part(text) for text in ("me\n2", " Zoë? ", "...", "aux", ".a")]
     ['me_2', 'Zoë_', 'portrait', 'aux_', 'a']
     """
     whole = unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
@@ -54,11 +54,17 @@ def safe_name(text: str) -> str:
 
 
 def assign_names(portraits: Sequence[PortraitSpec], out: Place) -> list[PortraitSpec]:
-    """The portraits with safe names; those that would be the same, or lie in another's folder, get
-    their files' endings, and numbers where that is not enough.
+    """Give all portraits safe names, no two the same.
+
+    Those that would be the same, or lie in another's folder, get their files' suffixes, and
+    numbers where that is not enough.
+
+    Args:
+        portraits: as given.
+        out: the output folder.
 
     Raises:
-        LikenessError: a name of a table leads out of ``out``, or two cannot be together.
+        LikenessError: a name in a table leads out of ``out``, or two names collide.
     """
     given = {k for k, one in enumerate(portraits) if one.where and one.name}
     for k in sorted(given):
@@ -122,5 +128,5 @@ def _check_apart(portraits: Sequence[PortraitSpec]) -> None:
 
 
 def _place(one: PortraitSpec) -> str:
-    """Where a portrait was asked for."""
+    """Where a portrait was given."""
     return one.where or f"'{one.photo}'"

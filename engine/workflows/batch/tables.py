@@ -17,8 +17,9 @@ TOML has options for all, and one table for each portrait::
 
 A line of JSON Lines is an object with what a ``[[portrait]]`` has. A CSV file has a line of names
 first, in small or capital letters; ``front``, ``back``, ``left``, ``right``, ``side`` and ``any``
-are columns of more photos, and empty cells are ignored. Commas, semicolons or tabs part its cells,
-as spreadsheets write them. Paths are relative to the table's folder; photos may be at addresses.
+are columns of more photos, and empty cells are ignored. Commas, semicolons or tabs separate its
+cells, as spreadsheets write them. Paths are relative to the table's folder; photos may be at
+addresses.
 """
 
 from __future__ import annotations
@@ -88,12 +89,12 @@ def read_table(path: Path, defaults: Mapping[str, Any] | None = None) -> list[Po
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file's name is one of a table."""
+    """Whether a file has a table's suffix."""
     return path.suffix.lower() in _READERS
 
 
 def _no_utf8(path: Path, error: UnicodeDecodeError) -> LikenessError:
-    """The error of a table that a spreadsheet has saved in an older encoding."""
+    """The error for a table that a spreadsheet has saved in an older encoding."""
     content = bytes(error.object)
     where, what = f", line {content[: error.start].count(10) + 1}", "is not UTF-8"
     if content.startswith(_UTF16):
@@ -114,7 +115,7 @@ def _toml(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
         raise CorruptFileError("it must have [options] and [[portrait]]")
     lines = enumerate(read_text(path).split("\n"), 1)
     heads = [f"line {number}, " for number, line in lines if _PORTRAIT.match(line)]
-    if len(heads) != len(portraits):  # written in another way, as portrait = [...]
+    if len(heads) != len(portraits):  # written in another way, such as portrait = [...]
         heads = [""] * len(portraits)
     places = [f"{head}portrait {k}" for k, head in enumerate(heads, 1)]
     return options, [(where, _object(path, where, row)) for where, row in zip(places, portraits)]
@@ -128,7 +129,7 @@ def _jsonl(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
 def _json_line(path: Path, where: str, text: str) -> Mapping[str, Any]:
     try:
         said = _object(path, where, parse_json(text))
-        # Bytes of a file's name that are no UTF-8 may be escaped as Python does it; nothing else.
+        # Bytes of a file's name that are not UTF-8 may be escaped as Python does it; nothing else.
         json.dumps(said, ensure_ascii=False).encode("utf-8", "surrogateescape")
         return said
     except UnicodeEncodeError as error:
@@ -185,7 +186,7 @@ def _csv(path: Path) -> tuple[Mapping[str, Any], list[_Row]]:
 
 
 def _delimiter(text: str) -> str:
-    """What parts the names in a CSV file's first line, which have none of them in themselves."""
+    """The delimiter of a CSV file, found in its first line, whose names contain none."""
     lines = io.StringIO(text, newline=None)
     first = next((line for line in lines if line.strip()), "")
     return max(_SEPARATORS, key=first.count)

@@ -1,4 +1,4 @@
-"""Units of work, known by what they are made from: equal bytes and options are the same work."""
+"""Units of work, identified by their sources: equal bytes and options are the same work."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PortraitUnit:
 
     @property
     def name(self) -> str:
-        """Of its folder in the output."""
+        """The name of its folder in the output."""
         return self.asked.name
 
 
@@ -48,6 +48,10 @@ def plan_units(
     portraits: Sequence[PortraitSpec], progress: Progress | None = None
 ) -> list[PortraitUnit]:
     """The portraits' units; every photo is read once for its hash.
+
+    Args:
+        portraits: the portraits.
+        progress: called with the stage, 0..1 and a message.
 
     Raises:
         LikenessError: a body file or a network does not exist.
@@ -145,7 +149,7 @@ def _file(path: Path) -> str:
 
 
 def _folder(folder: Path) -> str:
-    """Of all files in a folder, by their names."""
+    """The hash of all files in a folder and their names."""
     digest = hashlib.sha256()
     try:
         files: Iterator[Path] = iter(sorted(path for path in folder.iterdir() if path.is_file()))
@@ -159,7 +163,7 @@ def _folder(folder: Path) -> str:
 
 
 def find_duplicates(units: Sequence[PortraitUnit]) -> dict[str, str]:
-    """Names of units whose work is that of an earlier one, and the earlier one's name."""
+    """Units whose work is that of an earlier one: their names, with the earlier one's name."""
     first: dict[str, str] = {}
     again: dict[str, str] = {}
     for unit in units:
@@ -169,7 +173,7 @@ def find_duplicates(units: Sequence[PortraitUnit]) -> dict[str, str]:
 
 
 def unit_to_json(unit: PortraitUnit, **more: Any) -> Mapping[str, Any]:
-    """A unit for a worker (:func:`.make.make_unit`)."""
+    """A unit as JSON-able mapping for a worker (:func:`.make.make_unit`)."""
     asked = unit.asked
     return {
         "key": unit.name,

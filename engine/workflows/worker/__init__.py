@@ -1,1 +1,1 @@
-"""The worker process: one task apart from Blender, answered in JSON lines."""
+"""The worker process: one task outside Blender, answered in JSON lines."""

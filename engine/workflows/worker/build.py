@@ -43,7 +43,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
-    """Stage -> about how long it takes, for the progress bar."""
+    """Stage -> rough seconds, for the progress bar."""
     options = request["options"]
     return estimate_seconds(
         options.get("refine", "fast"),
@@ -56,7 +56,11 @@ def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """Build the avatar and write it to the folder; see the module."""
+    """Build the avatar and write it to the folder; see the module.
+
+    Raises:
+        LikenessError: the request is wrong, or the photo cannot be used.
+    """
     from ...formats.avatar import load_avatar
     from ...pipeline.options import BuildOptions
     from ...pipeline.track import ExtraView

@@ -1,4 +1,4 @@
-"""Fetch a model of the table, when the user has accepted its licence.
+"""Fetch a model of the table once the user has accepted its licence.
 
 Request::
 
@@ -24,7 +24,11 @@ DEFAULTS: dict[str, Any] = {"model": ..., "folder": ..., "accepted": ...}
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """Fetch and check it; see the module."""
+    """Fetch and check the model; see the module.
+
+    Raises:
+        LikenessError: the model is unknown, or its licence was not accepted.
+    """
     from ...files.weights import WEIGHTS, find_weights
 
     name = request["model"]

@@ -13,7 +13,7 @@ the fastest one if null. Result::
 
     {"files": ["shot_0001.exr"], "size": [1280, 720]}
 
-Each picture appears whole. Those that were drawn before a stop stay, as in Blender's own renders.
+Each picture is written atomically. Those drawn before a stop stay, as in Blender's own renders.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the Python that the worker runs in has: the engine's packages, torch, a GPU.
+"""What the worker's Python has: the engine's packages, torch, a GPU.
 
 Request::
 
@@ -48,7 +48,7 @@ EXTRAS = {"torch": "torch", "gsplat": "gsplat", "huggingface-hub": "huggingface_
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """Look around; see the module."""
+    """Report on the packages and the GPU; see the module."""
     channel.progress("environment", 0.1, "looking for packages")
     everything = PACKAGES | EXTRAS
     there = {name for name, module in everything.items() if importlib.util.find_spec(module)}

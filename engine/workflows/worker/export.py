@@ -6,8 +6,7 @@ Request::
      "options": {"content": "both", "up": "-y", "texture": 2048, "name": "Avatar"}}
 
 ``folder`` holds what ``addon/scene/frame_recorder.py`` wrote, ``poses`` (or null) the poses of the
-frames
-that the mesh is animated with: ``full_pose`` [T, 55, 3], ``transl`` [T, 3], ``expression`` [T, E],
+frames that animate the mesh: ``full_pose`` [T, 55, 3], ``transl`` [T, 3], ``expression`` [T, E],
 ``places`` [T, 4, 4] and ``frame_rate``. ``options`` are fields of ``ExportOptions``. An ``out``
 that ends in ``.npz`` is the rigged mesh for Blender itself; one in ``.safetensors`` is the avatar,
 with the first of the poses as its own. Result::

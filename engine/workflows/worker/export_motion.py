@@ -1,4 +1,4 @@
-"""What Blender recorded of an avatar as a motion file that others can read, for Blender.
+"""Blender's recording of an avatar to a motion file that other programs read.
 
 Request::
 
@@ -21,7 +21,11 @@ DEFAULTS: dict[str, Any] = {"recording": ..., "output": ..., "up": "y"}
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """Turn the axes and write; see the module."""
+    """Turn the axes and write the motion; see the module.
+
+    Raises:
+        LikenessError: the output's suffix or the axis is not allowed.
+    """
     from ...motion.io import read_arrays, write_npz
     from ...motion.recording import export_recording
 

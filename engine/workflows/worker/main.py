@@ -1,4 +1,4 @@
-"""The worker process: does one task apart from Blender, and talks in JSON lines.
+"""The worker process: does one task outside Blender, and communicates in JSON lines.
 
 Started with the engine loaded under any package name; call :func:`main`. One request comes as
 the first line on stdin (or as the only argument)::
@@ -17,8 +17,8 @@ The modules of :mod:`.registry` say what each task takes and answers; without ``
 A question waits for its answer, one JSON object a line on stdin: ``{"answer": "continue"}``.
 Only requests that ask for it (``"confirm"``) lead to questions (:mod:`.fit_check`).
 
-Exactly one result or error ends the stream. The exit code is 0, 2 for what the user can mend, 1
-for a fault of the program, and 143 after cancelling: SIGTERM, or stdin closing, stops the work
+Exactly one result or error ends the stream. The exit code is 0, 2 for errors that the user can fix,
+1 for a fault of the program, and 143 after cancelling: SIGTERM, or stdin closing, stops the work
 and leaves no half-written files.
 """
 
@@ -43,14 +43,14 @@ EXIT_USER_ERROR, EXIT_FAULT, EXIT_CANCELLED = 2, 1, 143
 
 
 class Channel:
-    """Writes JSON lines; safe to call from several threads."""
+    """Writes JSON lines; safe to call from several threads.
+
+    Args:
+        stream: where the lines go.
+        answered: whether questions are answered through :meth:`answer`.
+    """
 
     def __init__(self, stream: TextIO, *, answered: bool = False) -> None:
-        """
-        Args:
-            stream: where the lines go.
-            answered: whether questions are answered through :meth:`answer`.
-        """
         self._stream = stream
         self._lock = threading.Lock()
         self._answers: queue.SimpleQueue[str | None] | None = None
@@ -58,7 +58,7 @@ class Channel:
             self._answers = queue.SimpleQueue()
 
     def send(self, kind: str, /, **content: Any) -> None:
-        """Write one line; a reader that has gone away is no error, its stdin closes too."""
+        """Write one line; a reader that has gone away is not an error, its stdin closes too."""
         line = json.dumps({"type": kind, **content})
         with self._lock:
             self._stream.write(line + "\n")
@@ -93,7 +93,7 @@ class Channel:
         return answer
 
     def answer(self, line: str | None) -> None:
-        """Hand in the line that answers the question; None for there will be none."""
+        """Pass on the line that answers the question; None if no answer will come."""
         if self._answers is not None:
             self._answers.put(line)
 
@@ -102,10 +102,10 @@ _REMEDY = "Send one line with a JSON object, as Likeness' own programs do."
 
 
 def parse_request(line: str) -> tuple[str, dict[str, Any]]:
-    """The task and the request of a JSON line, checked for what it must and may contain.
+    """The task and the request of a JSON line, checked for required and unknown keys.
 
     Raises:
-        LikenessError: it is not a request, or of a task that is not known.
+        LikenessError: it is not a request, or the task is unknown.
     """
     from ...files.untrusted import parse_json  # late: it brings numpy
 

@@ -1,4 +1,4 @@
-"""A motion file for one avatar, for Blender: what has to be keyed.
+"""A motion file prepared for one avatar, as keys for Blender.
 
 Request::
 
@@ -80,7 +80,7 @@ def parse_motion_options(values: dict[str, Any]) -> Any:
 
 
 def write_prepared(source: Any, output: Path, notes: tuple[str, ...]) -> dict[str, Any]:
-    """Write what is keyed; the result of the job."""
+    """Write the keys of a motion; returns the result of the job."""
     from ...motion.prepare_motion import save_prepared
 
     save_prepared(source, output)

@@ -1,4 +1,4 @@
-"""Avatar file to what Blender reads in small steps.
+"""Avatar file to a file that Blender reads in small steps.
 
 Request::
 
@@ -22,12 +22,12 @@ DEFAULTS: dict[str, Any] = {"avatar": ..., "photo": None, "output": ...}
 
 
 def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
-    """Stage -> about how long it takes, for the progress bar."""
+    """Stage -> rough seconds, for the progress bar."""
     return {"start": 0.7, "prepare": 2.5}
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """Read the avatar, work out its splat mesh, write it; see the module."""
+    """Read the avatar, compute its splat mesh, write it; see the module."""
     from ...formats.avatar import load_avatar
     from ...scene.files import make_scene_avatar, save_scene_avatar
 

@@ -1,13 +1,12 @@
-"""What lies on this computer: models, caches, a body file. And taking caches away.
+"""What this computer has: models, caches, a body file; and clearing caches.
 
 Request::
 
     {"task": "setup", "weights": ["folder"], "caches": {"numba": "folder"}, "clear": false,
      "body": null}
 
-``weights`` are folders that are searched besides the usual ones; ``caches`` folders whose sizes
-are wanted, and with ``clear`` whose contents are deleted; ``body`` is a file to be looked into.
-Result::
+``weights`` are folders to search besides the usual ones; ``caches`` folders to measure, and with
+``clear`` to empty; ``body`` is a file to check. Result::
 
     {"models": {"default": {"state": "missing", "path": "", "bytes": 0}},
      "caches": {"numba": {"bytes": 1048576, "files": 12}},
@@ -33,7 +32,7 @@ DEFAULTS: dict[str, Any] = {"weights": [], "caches": {}, "clear": False, "body":
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """Look around; see the module."""
+    """Report on models, caches and the body file; see the module."""
     from ...files.weights import PACKAGE_ASSETS, WEIGHTS, find_local_weights
 
     folders = [Path(folder) for folder in request["weights"]]

@@ -1,4 +1,4 @@
-"""Splat file of any program to what Blender reads in small steps.
+"""Splat file of any program to a file that Blender reads in small steps.
 
 Request::
 
@@ -25,12 +25,16 @@ DEFAULTS: dict[str, Any] = {"path": ..., "output": ..., "up": "-y"}
 
 
 def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
-    """Stage -> about how long it takes, for the progress bar."""
+    """Stage -> rough seconds, for the progress bar."""
     return {"start": 0.7, "read": 1.5, "prepare": 1.5}
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """Read the file, work out the mesh, write it; see the module."""
+    """Read the file, compute the mesh, write it; see the module.
+
+    Raises:
+        LikenessError: the axis is unknown, or the file cannot be read or holds no Gaussians.
+    """
     from ...formats.ply import UPS, read_ply
     from ...formats.spz import read_spz
     from ...scene.static_splats import check_ply_fields, make_static_mesh, save_static

@@ -8,10 +8,9 @@ Request::
      "prepared": "prepared.npz", "target": {...}, "motion": {"frame_rate": 24.0}}
 
 Only ``media`` and ``output`` are needed. ``options`` are fields of ``track_files.TrackOptions``.
-With ``write_prepared``, the motion is made ready for an avatar, as :mod:`.motion` does, with
-``motion``
-as its options. Result: ``{"motion_file": "…", "overlay": null, "report": {…}, "warnings": []}``
-and what :mod:`.motion` answers.
+With ``write_prepared``, the motion is prepared for an avatar, as :mod:`.motion` does, with
+``motion`` as its options. Result: ``{"motion_file": "…", "overlay": null, "report": {…},
+"warnings": []}`` and the answer of :mod:`.motion`.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
-    """Track, write, and make ready; see the module."""
+    """Track, write and prepare the motion; see the module."""
     from ...motion.placing import TargetAvatar
     from ...motion.prepare_motion import load_retargeted
     from ..options import TrackOptions
