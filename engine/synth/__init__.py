@@ -1,5 +1,5 @@
-"""Synthetic people: who they are, what they wear, their meshes and textures, and a quick picture.
+"""Synthetic people: their traits, clothes, meshes and textures, and a fast rasteriser.
 
-Whatever draws them (Cycles in ``addon/synth``, our own rasteriser here) gets the same meshes with
-the same textures, so a person looks and measures the same in both.
+Both renderers (Cycles in ``addon/synth``, our own rasteriser here) get the same meshes with the
+same textures, so a person looks and measures the same in both.
 """

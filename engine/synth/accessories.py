@@ -101,10 +101,10 @@ def hat_hair_limit(wearer: Wearer, look: AccessoriesLook) -> float | None:
 
 
 def accessory_parts(wearer: Wearer, look: AccessoriesLook) -> list[MeshPart]:
-    """Everything that is worn, posed.
+    """Make everything that is worn, posed.
 
     Raises:
-        LikenessError: a library's hat cannot be read.
+        LikenessError: the library's hat cannot be read.
     """
     rest = _rest(wearer)
     parts: list[MeshPart] = []

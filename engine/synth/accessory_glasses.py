@@ -63,7 +63,7 @@ class GlassesLook:
 
 
 def random_glasses(rng: np.random.Generator) -> GlassesLook:
-    """Mostly clear ones; one in eight are sunglasses."""
+    """Choose glasses at random: mostly clear ones; one in eight are sunglasses."""
     sun = rng.random() < 0.13
     metal = rng.random() < 0.42
     rim = str(rng.choice(["full", "half", "none"], p=[0.76, 0.14, 0.10]))
@@ -126,7 +126,7 @@ def glasses_parts(wearer: Wearer, look: GlassesLook, rest: FloatArray) -> list[M
     skin = build_surface(rest, body, "face", "lips", "eyelid", "scalp", "eye")
     rims = [_bent(centre + flat, side) for side in (1.0, -1.0)]
     bridge = _bridge(rims[0], look, scale)
-    # The front moves ahead until nothing of it is in nose, brows or lids.
+    # The front moves ahead until it clears nose, brows and lids.
     trial = np.concatenate([*rims, bridge, *[0.8 * r + 0.2 * r.mean(0) for r in rims]])
     ahead = float(rest[part_rows(body, "eyelid"), 2].max()) + 0.004
     for _ in range(24):

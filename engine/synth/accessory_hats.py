@@ -31,7 +31,7 @@ KINDS = parse_names(
     "beanie, cap, bucket, sun hat, fedora, headscarf, hairband, headphones, library"
 )
 THICK = 0.007  # metres between the skull and a hat: pressed hair and cloth
-COVERED = -10.0  # a height below everything: no hair is to be seen
+COVERED = -10.0  # a height below everything: all hair is hidden
 
 
 @dataclass(frozen=True)

@@ -156,8 +156,8 @@ def _round_the_neck(
     start = np.array([0.0, 0.0, float(neck[2]) + 0.012])
     out = start + 0.028 * rays
     out[:, 1] = y
-    # From the inside outwards, until it is clear of the skin; on the slope of the shoulders and
-    # the chest it is gravity that pulls it out.
+    # From the inside outwards, until it clears the skin; on the slope of the shoulders and the
+    # chest gravity pulls it out.
     for _ in range(60):
         height, _ = neck_skin.height(out)
         lack = np.maximum(margin - height, 0.0)
@@ -309,7 +309,7 @@ def _scarf_cloth(look: Scarf) -> NDArray[np.uint8]:
 
 
 def random_jewels(rng: np.random.Generator, female: bool) -> Jewels:
-    """Earrings for three in ten women and one man in 25; a necklace for one in eight."""
+    """Draw earrings for three in ten women and one man in 25, a necklace for one in eight."""
     earring = ""
     if rng.random() < (0.30 if female else 0.04):
         earring = str(rng.choice(["stud", "hoop", "drop"], p=[0.45, 0.33, 0.22]))

@@ -43,7 +43,7 @@ class SimpleMesh:
 
 
 def join_shapes(shapes: list[SimpleMesh]) -> SimpleMesh:
-    """All shapes as one."""
+    """Join shapes into one."""
     starts = np.cumsum([0, *(len(s.vertices) for s in shapes)])
     return SimpleMesh(
         np.concatenate([s.vertices for s in shapes]),

@@ -45,7 +45,7 @@ class Garment:
         offset: [G, 3] from their mean, see ``scale``.
         scale: per axis two base vertices and the distance between them, in the units of
             ``offset``: what the offset is measured against. None for an axis: decimetres.
-        deleted: base vertices that the garment hides.
+        deleted: [K] base vertices that the garment hides.
         texture: its picture, or None.
     """
 
@@ -74,7 +74,7 @@ class MaterialFile:
         normal_intensity: factor on ``normal``.
         bump_intensity: factor on ``bump``.
         color: [3] 0..1 factor on the texture, or the colour where there is none.
-        transparent: its texture's alpha is meant.
+        transparent: whether its texture's alpha counts.
         shininess: 0 dull to 1 mirror.
     """
 
@@ -93,7 +93,7 @@ class MaterialFile:
 
 @lru_cache(maxsize=4096)
 def picture_fault(path: Path, changed: float) -> str:
-    """What is wrong with a picture, "" if nothing. ``changed``: when it was written."""
+    """Say what is wrong with a picture, "" if nothing; ``changed`` is when it was written."""
     try:
         with _opened(path) as image:
             image.load()
@@ -107,7 +107,7 @@ def load_texture(path: Path) -> NDArray[np.uint8]:
     """[512, 512, 4] straight RGBA.
 
     Raises:
-        LikenessError: not a picture.
+        LikenessError: the file is not a picture.
     """
     try:
         with _opened(path) as image:
@@ -237,7 +237,7 @@ def load_material(path: Path) -> MaterialFile:
     """Read a .mhmat file.
 
     Raises:
-        LikenessError: unreadable; names the file.
+        LikenessError: the file cannot be read; the message names it.
     """
     said: dict[str, Any] = {}
     try:
@@ -295,7 +295,8 @@ def load_garment(path: Path) -> Garment:
     """Read a .mhclo file with its .obj and .mhmat.
 
     Raises:
-        LikenessError: unreadable, or the binding does not fit the mesh; names the file.
+        LikenessError: a file cannot be read, or the binding does not fit the mesh; the message
+            names it.
     """
     scale: dict[str, tuple[int, int, float]] = {}
     base, weight, offset, deleted = [], [], [], []

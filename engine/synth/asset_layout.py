@@ -16,12 +16,15 @@ from .asset_files import Garment, load_picture
 
 SIZE = 256  # pixels: enough to see whole pieces
 SAME, OTHER = 3, 60  # of 255: as good as the ground's colour; clearly another
-MIXED = (0.15, 0.85)  # share of ground in a chart that neither is all cloth nor of its colour
+MIXED = (
+    0.15,
+    0.85,
+)  # share of ground in a chart that is neither all cloth nor of the ground's colour
 WRONG = 0.25  # of the garment's texels in mixed charts
 
 
 def has_wrong_layout(garment: Garment) -> bool:
-    """Whether charts of a garment run over the empty ground of its picture; False without one."""
+    """Whether a garment's charts run over the empty ground of its picture; False without one."""
     if garment.texture is None:
         return False
     uv = garment.uv - np.floor(garment.uv.mean(1, keepdims=True))

@@ -24,9 +24,9 @@ class Stance:
     """Where the feet stand to one another.
 
     Attributes:
-        ankles: [2, 2] x and z of the left and the right one, metres.
+        ankles: [2, 2] x and z of the left and the right ankle, metres.
         yaw: [2] degrees by which each foot points to the body's left.
-        bend: [2] degrees, the least that each knee is bent.
+        bend: [2] least bend of each knee, degrees.
         weight: share of the weight on the left foot.
     """
 

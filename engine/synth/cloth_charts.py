@@ -121,7 +121,7 @@ def flatten_cloth(cloth: Cloth, chart: IntArray | None = None) -> Charts:
 
 
 def pack_charts(charts: Charts) -> FloatArray:
-    """[F, 3, 2] texture coordinates (v down): all charts at one scale on shelves of a square."""
+    """[F, 3, 2] texture coordinates (v down): all charts at one scale, on shelves of a square."""
     number = int(charts.chart.max()) + 1
     low = np.full((number, 2), np.inf)
     high = np.full((number, 2), -np.inf)

@@ -104,7 +104,7 @@ def fit_garment(
         normals = vertex_normals(vertices, fine.f)
         for _ in range(3):
             normals = near @ normals
-        # The same at an edge as elsewhere: what is sewn on (pockets) must not sink in.
+        # Edges get the same depth: what is sewn on (pockets) must not sink in.
         depth = folds * _folds(fine, pressed, seed)
         depth[np.unique(fine.f[stiff])] = 0.0
         vertices = vertices + normals * depth[:, None]

@@ -14,7 +14,7 @@ from ..core.geometry import vertex_normals
 from ..core.types import BoolArray, FloatArray, IntArray
 from .person_parts import LABEL
 
-NEIGHBOURS = 10  # triangles by centre among which the nearest is looked for
+NEIGHBOURS = 10  # triangles, nearest by centre, that are searched for the closest point
 
 
 @dataclass(frozen=True)

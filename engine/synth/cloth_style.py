@@ -31,7 +31,7 @@ LEATHERS = parse_colors(
 
 
 def random_cloth_color(rng: np.random.Generator) -> Color:
-    """A cloth's colour: neutral in half of all cases, muted in most others, seldom loud."""
+    """Choose a cloth's colour: neutral in half of all cases, muted in most others, seldom loud."""
     kind = rng.random()
     if kind < 0.5:
         return _shaken(NEUTRALS[int(rng.integers(len(NEUTRALS)))], rng)
@@ -162,7 +162,7 @@ def random_fabric(rng: np.random.Generator, region: str, style: str) -> Fabric:
 
 
 def shoe_color(rng: np.random.Generator) -> tuple[Color, Color]:
-    """Of the upper and of the sole."""
+    """Choose the colours of the upper and the sole."""
     upper = _shaken(LEATHERS[int(rng.integers(len(LEATHERS)))], rng)
     if rng.random() < 0.25:
         upper = random_cloth_color(rng)

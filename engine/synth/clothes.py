@@ -1,9 +1,9 @@
 """Clothes and shoes of a synthetic person: chosen, fitted to the pose, painted.
 
-With a library most wear one of its outfits, repainted; the others, and everybody without a
-library, wear tailored clothes. Nobody is naked: where an outfit leaves chest or hips bare, a
-tailored piece completes it. A skirt in a pose with bent hips would tear; trousers replace it there
-(the parts' names say what is really worn).
+With a library most people wear one of its outfits, repainted; the others, and all people without
+a library, wear tailored clothes. Nobody is naked: where an outfit leaves chest or hips bare, a
+tailored piece completes it. A skirt would tear in a pose with bent hips; trousers replace it there
+(the parts' names say what is worn).
 """
 
 from __future__ import annotations
@@ -161,13 +161,13 @@ def _suits(name: str, female: bool) -> bool:
 
 
 def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[MeshPart], BoolArray]:
-    """Dress a person.
+    """Make a person's clothes and shoes, fitted and painted.
 
     Returns:
         Clothes and shoes, and which of the body's triangles [F] they hide.
 
     Raises:
-        LikenessError: the look's garment is missing, broken, or made for another base mesh.
+        LikenessError: a garment of the look is missing, broken, or for another base mesh.
     """
     rest = wearer.rest()
     layers = _apart(_layers(wearer, look, rest))

@@ -24,7 +24,7 @@ from .person_parts import Lighting
 from .sky import latlong_directions, sky_picture
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
-COARSE = 64  # rows that are enough for everything but mirrors
+COARSE = 64  # rows; enough for everything but mirrors
 FROM_FILES = 0.6  # share of people under an environment from a file, where there are any
 WITH_KEY = 0.4  # share of people with a key light
 MAX_BEAMS, BEAM_RADIUS, MIN_BEAM = 3, 18.0, 0.08  # degrees; share of a mean environment's light
@@ -70,7 +70,8 @@ def read_environment(path: Path) -> FloatArray:
     """[H, W, 3] linear float32 of an OpenEXR file, without Blender.
 
     Raises:
-        LikenessError: no .exr (only Blender reads .hdr), unreadable, or no OpenEXR package.
+        LikenessError: the file is not a readable .exr (only Blender reads .hdr), or the OpenEXR
+            package is missing.
     """
     if path.suffix.lower() != ".exr":
         raise LikenessError(
@@ -123,7 +124,7 @@ class EnvironmentPool:
         self._broken: set[Path] = set()
 
     def read(self, path: Path) -> FloatArray:
-        """[H, W, 3] linear float32.
+        """[H, W, 3] linear float32 of a picture.
 
         Raises:
             LikenessError: its shape is not H x 2H, or it is black.

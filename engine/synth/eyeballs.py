@@ -93,7 +93,7 @@ def random_eyes(rng: np.random.Generator, traits: Traits, library: Library | Non
     """Choose eyes.
 
     Raises:
-        LikenessError: a picture of the library's eyes cannot be read; names it.
+        LikenessError: a picture of the library's eyes cannot be read; the message names it.
     """
     odds = np.array([light if traits.tone <= 4 else dark for _, light, dark in COLORS.values()])
     mean = list(COLORS.values())[int(rng.choice(len(COLORS), p=odds / odds.sum()))][0]
@@ -120,10 +120,10 @@ def random_eyes(rng: np.random.Generator, traits: Traits, library: Library | Non
 
 
 def eye_parts(wearer: Wearer, look: EyesLook) -> list[MeshPart]:
-    """Both eyeballs, one picture beside the other.
+    """Make both eyeballs, with one picture beside the other.
 
     Raises:
-        LikenessError: the library's picture cannot be read; names it.
+        LikenessError: the library's picture cannot be read; the message names it.
     """
     body = wearer.dress.body
     size = int(np.clip(wearer.texture_size // 4, 128, 512))

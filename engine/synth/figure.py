@@ -160,7 +160,7 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
 
 
 def make_converted_subject(number: int, options: SynthOptions, world: SynthContext) -> SynthSubject:
-    """A character of the user's as it stands, with cameras and light like all others.
+    """Make a subject of a user's character as it stands, with cameras and light like all others.
 
     Raises:
         LikenessError: its folder was not written by ``likeness convert``, or is broken.

@@ -1,4 +1,4 @@
-"""How hair and what is worn on the head follow a body: lids, brows, head, neck and shoulders."""
+"""Binding hair and headwear to a body: to lids, brows, head, neck and shoulders."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def _ranks(values: FloatArray, shown: BoolArray) -> FloatArray:
 
 @lru_cache(maxsize=16)
 def strand_maps(path: Path, size: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """What a hair texture says of its strands, whatever their colour.
+    """Read the strands of a hair texture, whatever their colour.
 
     Returns:
         [size, size] float32 each: shade (linear light over the mean), alpha with ends in
@@ -134,7 +134,7 @@ def strand_maps(path: Path, size: int) -> tuple[FloatArray, FloatArray, FloatArr
     locks = _ranks(np.asarray(wide.resize((size, size), Image.Resampling.BILINEAR)), shown)
     mean = float(light[alpha > 0.5].mean()) if (alpha > 0.5).any() else 0.1
     around = ndimage.gaussian_filter(light, 40.0 * unit, truncate=1.5)
-    # Half of the painted shine stays; the rest is the light's business.
+    # Half of the painted shine stays; the renderer's light adds the rest.
     base = np.sqrt(np.maximum(around, 1e-4) * mean)
     shade = np.exp(np.clip(0.75 * np.log((light + 0.006) / (base + 0.006)), -1.2, 0.5))
     soft = ndimage.gaussian_filter(alpha, 2.5 * unit)

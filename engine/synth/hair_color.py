@@ -1,4 +1,4 @@
-"""Colours of hair: two melanins, grey by age, and what is done to it."""
+"""Colours of hair: two melanins, grey by age, and dye."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def to_linear(srgb: FloatArray) -> FloatArray:
 
 
 def melanin_color(eumelanin: float, pheomelanin: float) -> FloatArray:
-    """[3] sRGB of a head of hair with so much black-brown and red-yellow pigment."""
+    """[3] sRGB of hair with these amounts of black-brown and red-yellow pigment."""
     absorbed = eumelanin * EUMELANIN + pheomelanin * PHEOMELANIN
     return to_srgb(WHITEST * np.exp(-absorbed) + SHEEN)
 
@@ -71,12 +71,12 @@ def natural_color(rng: np.random.Generator, traits: Traits) -> FloatArray:
 
 
 def grey_share(rng: np.random.Generator, age: float) -> float:
-    """How many of the strands are white: half of them at 55, on average."""
+    """Draw the share of white strands: half of them at 55, on average."""
     return float(1.0 / (1.0 + np.exp(-(age - 55.0 - rng.normal(0.0, 8.0)) / 5.0)))
 
 
 def dyed_color(rng: np.random.Generator, traits: Traits) -> FloatArray | None:
-    """[3] sRGB, or None for those who don't dye: most."""
+    """[3] sRGB of dyed hair, or None for most people, who don't dye."""
     if rng.random() > (0.16 if traits.sex == "female" else 0.03):
         return None
     if rng.random() < (0.85 if traits.age < 55 else 0.97):  # a natural colour, only not their own

@@ -37,7 +37,7 @@ class Style:
         lift: metres of volume.
         gravity: 0..1.
         curl: 0..1.
-        fringe: whether one falls on the forehead.
+        fringe: whether a fringe falls on the forehead.
         knot: ``tail``, ``bun`` or "" for none.
         count: strips of strands.
         segments: of a strip.
@@ -91,8 +91,8 @@ class HeadShape:
     """One person's head at rest, as hair needs it.
 
     Attributes:
-        vertices: [V, 3] of the body.
-        normals: [V, 3] of the body.
+        vertices: [V, 3] of the body, metres.
+        normals: [V, 3] of the body, unit.
         scalp: [S] vertices.
         faces: [F, 3] triangles of the scalp.
         hairline: the scalp's rim.
@@ -103,7 +103,7 @@ class HeadShape:
         chin: height, metres.
         brow: height, metres.
         front: depth of the forehead, metres.
-        radius: half the head's width.
+        radius: half the head's width, metres.
     """
 
     vertices: FloatArray

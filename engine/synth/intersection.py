@@ -1,4 +1,4 @@
-"""Whether limbs run into the rest of a posed body."""
+"""Finding limbs that run into the rest of a posed body."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIMBS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "arm": (("elbow", *_HAND), ("collar", "shoulder", "elbow", *_HAND)),
     "leg": (("knee", "ankle", "foot"), ("hip", "knee", "ankle", "foot")),
 }
-"""The joints whose points are looked at, and those whose surface belongs to the same limb."""
+"""The joints whose points are tested, and those whose surface belongs to the same limb."""
 
 
 def _joints(side: str, names: tuple[str, ...]) -> list[int]:

@@ -112,7 +112,7 @@ def open_library(folder: Path, skipped: Callable[[Path, str], None] | None = Non
 
 
 def _passes(path: Path, skipped: Callable[[Path, str], None]) -> bool:
-    """Whether an asset can be used; says why not."""
+    """Whether an asset can be used; the callback hears why not."""
     try:
         check_asset(path)
     except LikenessError as error:
@@ -138,7 +138,7 @@ def check_asset(path: Path) -> None:
     """Read an asset (.mhclo, .mhmat or a picture) with all files that it names.
 
     Raises:
-        LikenessError: it cannot be used; the message names the file and says why.
+        LikenessError: it cannot be used; the message names the file and the reason.
     """
     if path.suffix == ".mhclo":
         garment = load_garment(path)

@@ -119,7 +119,7 @@ def _candidates(
             full_pose, facts = _made(body, betas, plan, 0.5 * k / TRIES)
             yield full_pose, facts
             if facts["sunk"] <= MAX_SELF_INTERSECTION:
-                break  # not the arms are to blame: only another pose helps
+                break  # the arms are not to blame: only another pose helps
 
 
 def _facts(

@@ -34,8 +34,8 @@ class Material:
 
     Attributes:
         kind: one of :data:`KINDS`.
-        color: [H, W, 4] uint8 base colours as stored (sRGB), straight alpha; any size, square
-            not needed. Everything that varies (tone, pattern, make-up) is painted in here.
+        color: [H, W, 4] uint8 base colours as stored (sRGB), straight alpha; any size, not
+            necessarily square. Everything that varies (tone, pattern, make-up) is painted in here.
         roughness: 0..1, of the whole surface, or [H, W] uint8 of 255ths.
         metallic: 0 or 1.
         bump: [H, W] float32 height in metres, 0 in the middle, or None.
@@ -65,7 +65,7 @@ class MeshPart:
         f: [F, 3] counter-clockwise from outside.
         uv: [F, 3, 2] of the corners, u to the right, v **down**, 0..1; beyond, the texture repeats.
         label: [F] uint8 rows of :data:`LABELS`.
-        material: with alpha in its colours the part is seen through there.
+        material: where its colours have alpha, the part is see-through.
         card: many thin sheets with alpha (hair, brows, lashes), drawn from both sides.
         bias: metres by which a card wins against the surface it lies on, in the rasteriser.
     """
@@ -82,7 +82,7 @@ class MeshPart:
 
 @dataclass(frozen=True)
 class Traits:
-    """The traits of a person that the data's mix is balanced over.
+    """The traits of a person over which the data is balanced.
 
     Attributes:
         sex: ``female`` or ``male``.
@@ -141,10 +141,10 @@ class Lighting:
     """Light around a person.
 
     Attributes:
-        environment: an HDR picture of the surroundings (file), or None where ``sky`` says it.
+        environment: file of an HDR picture of the surroundings, or None: ``sky`` is used.
         sky: seed of a procedural sky or studio, used when there is no file.
         turn: degrees by which the environment is turned about y (counter-clockwise from above).
-        strength: factor on it.
+        strength: factor on the environment.
         key: [3] direction towards a key light (unit), or None.
         key_color: [3] linear.
         key_strength: irradiance from the key in units of the environment's mean radiance times pi.
@@ -169,7 +169,7 @@ class Figure:
         parts: the body's own first (those of its triangles that nothing hides), then clothes,
             accessories, and cards.
         posed: the body itself; None where there is none.
-        looks: all random choices, JSON-able: goes into the data's provenance.
+        looks: all random choices, JSON-able, for the data's provenance.
     """
 
     parts: tuple[MeshPart, ...]

@@ -35,8 +35,8 @@ _ORIGINS = {
 HEAD_LIMIT, BODY_LIMIT = 2.0, 3.2
 """Standard deviations beyond which no coefficient goes: traits lead the body's far."""
 _HEAD_CHANCE, _BODY_CHANCE = 0.55, 0.7
-"""Shares of the bake's spread that are left to chance. The basis was drawn to cover everybody; a
-crowd drawn with all of it has too many odd heads."""
+"""Shares of the bake's spread that are left to chance. The basis covers everybody; a crowd
+drawn with all of it has too many odd heads."""
 _TALL = 0.06
 """Of the height axis: between MakeHuman's faces of different origin lie 19 cm, of which this takes
 back most."""
@@ -51,7 +51,7 @@ class ShapePrior:
         features: K products of memberships (:func:`~..body.phenotype.feature_products`).
         betas: [K, S] what each adds.
         spread: [S, S], turns unit normals into what a phenotype leaves open.
-        num_body: how many of the S shape the whole body.
+        num_body: number of the S coefficients that shape the whole body.
     """
 
     features: tuple[str, ...]
@@ -89,7 +89,7 @@ def load_prior(path: Path) -> ShapePrior:
 
 
 def stratified_traits(number: int, seed: int) -> Traits:
-    """The traits of person ``number``.
+    """Draw the traits of person ``number``.
 
     People are dealt in blocks of 60, each combination of sex, age band and tone once. Within a
     block every ten people have every tone once, and sex and age band go round: the first people
@@ -119,7 +119,7 @@ def _random_origin(rng: np.random.Generator, tone: int) -> tuple[float, float, f
 
 
 def random_phenotype(rng: np.random.Generator, traits: Traits) -> dict[str, float]:
-    """MakeHuman's phenotype of a person with these traits and a random build.
+    """Draw MakeHuman's phenotype of a person with these traits and a random build.
 
     Heights as in reality: men about 1.75 m, women 1.64 m, with 0.07 m, the old a little less.
     Muscles and firmness go with age, weight comes until about sixty.

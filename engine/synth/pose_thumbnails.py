@@ -109,7 +109,7 @@ def draw_thumbnails(names: Sequence[str], folder: Path = FOLDER) -> Iterator[Pat
 
 
 def draw_thumbnail_sheet(path: Path, columns: int = 11) -> None:
-    """A picture of the whole library, each entry under its name on the command line.
+    """Draw the whole library in one picture, each entry under its name on the command line.
 
     Raises:
         LikenessError: a picture is missing.

@@ -1,7 +1,7 @@
 """Random poses from anchors set by hand: how people stand, sit and hold their arms in photos.
 
-Set by observing people, deliberately without the tracker's own priors, so that the tracker is not
-tested on its own assumptions. Directions are in the chest's frame (x to the body's left, y
+They come from observing people, deliberately without the tracker's own priors, so that the tracker
+is not tested on its own assumptions. Directions are in the chest's frame (x to the body's left, y
 up, z to the front); arms are given for the left side and mirrored for the right.
 """
 

@@ -1,7 +1,7 @@
 """Synthetic people drawn by our own z-buffer: textures with mip levels, soft light, cards of hair.
 
-About a hundred times as fast as a path tracer, and less true: light bounces once on the mean,
-skin scatters by a formula, shadows are blurred depth maps. Geometry is exact.
+About a hundred times as fast as a path tracer, and less accurate: light bounces once, on the
+mean; skin scatters by a formula; shadows are blurred depth maps. Geometry is exact.
 """
 
 from __future__ import annotations

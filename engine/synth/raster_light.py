@@ -16,7 +16,7 @@ from .raster_scene import FAR_AWAY, RasterScene, project_parallel, run_in_thread
 from .raster_textures import Textures
 from .sky import latlong_directions
 
-DIRECTIONS, SKY_MAP = 40, 256  # from which the sky is looked at; pixels of each depth map
+DIRECTIONS, SKY_MAP = 40, 256  # directions that sample the sky; pixels of each depth map
 GLOSSY = 24  # rows of the blurred environments
 BEAM_MAP, STRIPS = 1024, 8  # pixels of a beam's depth map; strips that it is drawn in
 SURFACE_OFFSET = 0.006  # metres off the surface, so that it doesn't shade itself
@@ -28,7 +28,7 @@ CUTOUT = 0.5  # alpha that throws a shadow
 
 
 class SurfaceLights(NamedTuple):
-    """Light as the shading asks for it.
+    """Light in the form that the shading needs.
 
     Attributes:
         sky: [V, 28] float32: spherical harmonics (9 x 3) of the radiance that reaches each vertex
@@ -145,13 +145,13 @@ def _sky(
     centre: FloatArray,
     radius: float,
 ) -> FloatArray:
-    """Lights.sky."""
+    """SurfaceLights.sky."""
     directions = _all_round(DIRECTIONS)
     radiance, solid = _cells(rest, directions)
     seen = np.zeros((len(scene.vertices), DIRECTIONS), np.float32)
     frames = [(centre, radius, np.arange(len(scene.vertices)))]
     face = scene.vertices[np.unique(scene.f[np.isin(scene.label, FACE)])]
-    if len(face):  # its folds are finer than the body's, and people look at them
+    if len(face):  # its folds are finer than the body's, and seen more
         middle = (face.min(0) + face.max(0)) / 2
         reach = float(np.linalg.norm(face - middle, axis=1).max()) + 0.03
         near = np.linalg.norm(scene.vertices - middle, axis=1) < reach
@@ -223,7 +223,7 @@ def _passing(depth, xy, z, texel):  # type: ignore[no-untyped-def]
 
 
 def _mirror(environment: FloatArray, lighting: Lighting) -> FloatArray:
-    """Lights.mirror: the environment and the key light's disc."""
+    """SurfaceLights.mirror: the environment and the key light's disc."""
     sharp = environment_light.downscale_picture(environment, environment_light.COARSE)
     key = environment_light.key_irradiance(lighting, environment)
     if lighting.key is not None and key.max() > 0:
@@ -234,7 +234,7 @@ def _mirror(environment: FloatArray, lighting: Lighting) -> FloatArray:
 
 
 def _glossy(rest: FloatArray) -> FloatArray:
-    """Lights.glossy: means over the lobes of rough surfaces."""
+    """SurfaceLights.glossy: means over the lobes of rough surfaces."""
     coarse = environment_light.downscale_picture(rest, GLOSSY)
     directions = latlong_directions(GLOSSY).reshape(-1, 3)
     cosine = directions @ directions.T

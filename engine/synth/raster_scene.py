@@ -1,4 +1,4 @@
-"""All parts of a figure in flat arrays, and a z-buffer over them that heeds textures' alpha."""
+"""All parts of a figure in flat arrays, and a z-buffer over them that respects textures' alpha."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from .person_parts import KINDS, Figure, Material, MeshPart
 from .raster_textures import Textures, pack_textures, sample_alpha
 
 SOLID = 0.9  # alpha from which a texel hides what is behind it
-OPAQUE = 250  # of 255: a texture with less somewhere is looked at pixel by pixel
+OPAQUE = 250  # of 255: a texture with less somewhere is tested pixel by pixel
 
 
 class RasterScene(NamedTuple):
     """A figure's V vertices, F triangles and M materials.
 
     Attributes:
-        vertices: [V, 3] float64.
+        vertices: [V, 3] float64, metres.
         normals: [V, 3] float64, of the smooth surface.
-        f: [F, 3].
-        uv: [F, 3, 2].
+        f: [F, 3] triangles.
+        uv: [F, 3, 2] texture coordinates of the corners.
         uv_area: [F] twice the triangle's area in uv.
         slope: [F, 2, 3] by which the surface's slopes along u and v tilt the normal: the gradients
             of u and v in space, or (for normal maps) their directions.
         along: [F, 3, 3] unit directions of a card's strands, where v grows, at the corners.
-        material: [F].
-        label: [F] uint8.
+        material: [F] rows of the materials.
+        label: [F] uint8 rows of :data:`.person_parts.LABELS`.
         bias: [F] metres.
         holes: [F] whether the texture has any.
         kind: [M] rows of :data:`.person_parts.KINDS`.
-        metallic: [M].
+        metallic: [M] 0 or 1.
     """
 
     vertices: FloatArray
@@ -170,7 +170,7 @@ def _slopes(
 
 
 def project_scene(scene: RasterScene, camera: Camera, times: int = 1) -> ProjectedScene:
-    """The vertices in a camera's picture that is ``times`` as wide and high."""
+    """Project the vertices into a camera's picture, ``times`` as wide and high."""
     p = scene.vertices @ camera.viewmat[:3, :3].T + camera.viewmat[:3, 3]
     z = p[:, 2]
     safe = np.maximum(z, NEAR)

@@ -26,9 +26,9 @@ class Textures(NamedTuple):
         relief: [R, 2] float32 slopes of the surface along u and v; metres per unit of u or v for
             heights, plain for normal maps.
         start: [M, LEVELS] first texel of a level.
-        relief_start: the same, -1 without relief.
+        relief_start: [M, LEVELS] the same for ``relief``, -1 without relief.
         size: [M, LEVELS, 2] height and width.
-        levels: [M].
+        levels: [M] number of levels.
         linear: [256] linear values of the stored colours.
     """
 
@@ -46,7 +46,7 @@ _STORED = np.round(linear_to_srgb((np.arange(8192) + 0.5) / 8192) * 255.0).astyp
 
 
 def pack_textures(materials: Sequence[Material], mips: bool = True) -> Textures:
-    """The textures of the materials, in their order; without ``mips`` only what alpha needs."""
+    """Pack the materials' textures, in their order; without ``mips`` only what alpha needs."""
     texels: list[NDArray[np.uint8]] = []
     reliefs: list[NDArray[np.float32]] = [np.zeros((1, 2), np.float32)]
     count = len(materials)

@@ -21,7 +21,7 @@ TONES = parse_names(
 
 The scale's own swatches are colours on a screen: the lightest reflects 86 % of the light, the
 darkest 2 %. Skin reflects between about 60 and 4 % (and more red than blue), so their order and
-hues are kept while the ends come closer.
+hues stay while the ends come closer.
 """
 BEARDS = parse_shares(
     """
@@ -64,7 +64,7 @@ def tone_color(tone: int) -> FloatArray:
 def _fitting(traits: Traits, library: Library) -> list[Path]:
     """The library's skins that suit a person best, judged by file name.
 
-    None where all are of the other tone: recoloured ones look like nobody.
+    None where all are of the other tone: recoloured ones look unnatural.
     """
 
     def misfit(path: Path) -> int:
@@ -158,7 +158,7 @@ def skin_parts(wearer: Wearer, look: SkinLook, hidden: BoolArray) -> list[MeshPa
         hidden: [F] triangles of the body that clothes cover; they are left out.
 
     Raises:
-        LikenessError: the library's picture of the skin cannot be read; names it.
+        LikenessError: the library's picture of the skin cannot be read; the message names it.
     """
     body = wearer.dress.body
     names = np.array(body.part_names)[body.face_part]

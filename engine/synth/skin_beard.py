@@ -69,7 +69,7 @@ def grow_beard(canvas: Canvas, look: SkinLook) -> None:
 
 
 def grow_roots(canvas: Canvas, look: SkinLook) -> None:
-    """The hair's roots, so that thin hair does not show a bare skull."""
+    """Paint the hair's roots, so that thin hair does not show a bare skull."""
     texels = canvas.texels
     zone = texels.face_zones["scalp"]
     near = np.flatnonzero(zone > 0.01)

@@ -16,7 +16,7 @@ LEAST = 0.004  # of linear light, before a logarithm
 
 @dataclass
 class Canvas:
-    """What is painted on, one row for each texel [N].
+    """The maps under the brush, one row for each texel [N].
 
     Attributes:
         texels: where they lie on the body.

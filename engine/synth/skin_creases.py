@@ -75,7 +75,7 @@ def _press(points, lines, widths, depths, out):  # type: ignore[no-untyped-def]
 
 
 def make_creases(texels: SkinTexels, ageing: float, rng: np.random.Generator) -> list[Crease]:
-    """The folds of a face whose skin has aged by 0 (none) to 1 (85 years in the sun)."""
+    """Make the folds of a face whose skin has aged by 0 (none) to 1 (85 years in the sun)."""
     at = texels.landmarks.astype(np.float64)
     out: list[Crease] = []
 

@@ -1,4 +1,4 @@
-"""What one synthetic person's skin looks like."""
+"""The look of one synthetic person's skin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Color = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class SkinLook:
-    """What one person's skin looks like; colours are sRGB 0..1, amounts 0..1 (or a little more).
+    """The look of one person's skin; colours are sRGB 0..1, amounts 0..1 (or a little more).
 
     Attributes:
         picture: folder and file of the library's skin; None: procedural.

@@ -25,7 +25,7 @@ CROWN = 0.0098  # metres from a tooth's edge to the gum
 
 
 def paint_mouth(canvas: Canvas, look: SkinLook) -> None:
-    """Paint over whatever the skin's picture has there."""
+    """Paint the mouth's inside over the skin's picture."""
     texels = canvas.texels
     lips = float(texels.landmarks[13, 2])
     for name, color, rough in (("mouth", GUM, 0.28), ("tongue", TONGUE, 0.36)):

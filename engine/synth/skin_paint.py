@@ -50,10 +50,10 @@ class SkinMaps:
 
 
 def paint_skin(texels: SkinTexels, look: SkinLook, picture: Path | None) -> SkinMaps:
-    """The maps of one person's skin.
+    """Paint the maps of one person's skin.
 
     Raises:
-        LikenessError: ``picture`` cannot be read; names it.
+        LikenessError: ``picture`` cannot be read; the message names it.
     """
     count = len(texels.points)
     canvas = Canvas(

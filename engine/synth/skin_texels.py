@@ -36,7 +36,7 @@ class SkinTexels:
         size: of the maps.
         source: [size, size] int32 the entry below that a texel shows; outside the charts the
             nearest one, so that no seam shows under any filter.
-        triangle: [N].
+        triangle: [N] of the body.
         part: [N] row of ``names``.
         names: of the body's parts.
         points: [N, 3] metres, the template's T-pose.
@@ -91,7 +91,7 @@ class _Identical:
 
 
 def get_skin_texels(body: Body, size: int) -> SkinTexels:
-    """The texels of one body, cached for the next caller."""
+    """Get the texels of one body, cached for the next caller."""
     return _texels(_Identical(body), size)
 
 
@@ -112,7 +112,7 @@ def _texels(key: _Identical, size: int) -> SkinTexels:
     jaw = surface_points(held, body.f, triangle, bary)
     part = body.face_part[triangle]
     lm = body.landmarks
-    assert lm is not None  # the default body, which Wearer asks for, has them
+    assert lm is not None  # the default body, which Wearer needs, has them
     landmarks = surface_points(template, body.f, lm.face_triangle, lm.face_bary)
     soft = _soft_parts(body)
     head = np.flatnonzero(np.isin(part, [body.part_names.index(name) for name in HEAD_PARTS]))

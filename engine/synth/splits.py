@@ -1,8 +1,8 @@
-"""Which people and assets training may see.
+"""The people and assets that training may see.
 
 An asset belongs to the test split when a hash of its name says so, whatever else is in its library:
-a library that grows moves nothing from one side to the other. What a set has only of its own
-(procedural skins, hair, clothes, skies) comes from other random numbers in each split.
+a library that grows moves nothing from one side to the other. What is procedural
+(skins, hair, clothes, skies) comes from other random numbers in each split.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def is_held_out(name: str) -> bool:
 
 
 def split_paths(paths: Iterable[Path], split: str) -> tuple[Path, ...]:
-    """Those of ``paths`` that a split may use."""
+    """The ``paths`` that a split may use."""
     if split == "all":
         return tuple(paths)
     return tuple(path for path in paths if is_held_out(path.stem) == (split == "test"))
@@ -43,7 +43,7 @@ def split_library(library: Library, split: str) -> Library:
     """A library with the skins, hair, hats, clothes and shoes of one split.
 
     Raises:
-        LikenessError: nothing is left of what it had of hair or of skins.
+        LikenessError: none of its hair or none of its skins belong to the split.
     """
     kept: dict[str, Any] = {
         name: split_paths(paths, split)

@@ -62,7 +62,7 @@ class StageClock:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Count what happens inside as ``stage``."""
+        """Count the seconds of the block as ``stage``."""
         start = perf_counter()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + perf_counter() - start
@@ -181,7 +181,7 @@ def write_people(
     per_shard: int = 64,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Draw :func:`draw_people` into shards; returns the tar files.
+    """Write the subjects of :func:`draw_people` into shards; returns the tar files.
 
     Raises:
         LikenessError: the folder cannot be written.

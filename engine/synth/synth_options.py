@@ -1,4 +1,4 @@
-"""What can be chosen for a set of synthetic people. Light to import: the command line reads it."""
+"""Options of a set of synthetic people. Light to import: the command line reads them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ FRAMINGS = {"head": 0.2, "half": 0.55, "full": 0.25}
 ENGINES = ("cycles", "raster")
 
 SPLITS = ("all", "train", "test")
-"""``all`` knows no split: it may be looked at, and neither trained on where a test set of the same
-library is to measure, nor measured with."""
+"""``all`` has no split: it is for looking at. Where a test set of the same library measures, don't
+train on it; never measure with it."""
 
 
 @dataclass(frozen=True)
 class SynthOptions:
-    """What a set of synthetic people is made with; the same options make the same pixels.
+    """Options of a set of synthetic people; the same options make the same pixels.
 
     Attributes:
         assets: folder of an asset library in MakeHuman's form; None: procedural looks only.
@@ -27,7 +27,7 @@ class SynthOptions:
         motions: motion files whose frames are poses.
         environments: HDR pictures.
         seed: of everything that is random.
-        split: one of ``SPLITS``: the people, assets and lights that training may see.
+        split: of ``SPLITS``, the people, assets and lights to draw from.
         engine: ``cycles`` or ``raster``.
         size: pixels along the sides of the pictures.
         views: number of pictures of each person.

@@ -26,7 +26,7 @@ _HAIR = 0.2
 """Room around the head for hair and hats, in units of its own size."""
 _LOWEST, _HIGHEST = -15.0, 30.0
 _STEEPEST_REFERENCE = 10.0
-_MET_EYES = 0.6  # share of references that the person looks at, where that can be
+_MET_EYES = 0.6  # share of references that the person looks at, where possible
 HEAD_JOINTS = ("neck", "head", "jaw", "left_eye_smplhf", "right_eye_smplhf")
 
 
@@ -90,7 +90,7 @@ def look_at_point(
 
 
 def _framed_rows(body: Body, vertices: FloatArray, joints: FloatArray, framing: str) -> IntArray:
-    """Vertices that a picture is about: all; head, trunk and hands above the pelvis; the head."""
+    """Vertices that a picture frames: all; head, trunk and hands above the pelvis; the head."""
     if framing == "full":
         return np.arange(len(vertices))
     strongest = body.weights.argmax(1)

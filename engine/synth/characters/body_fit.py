@@ -79,7 +79,7 @@ unnamed surface is taken for skin."""
 HANGING = 0.008  # metres
 BARE_PARTS = ("face", "lips", "eyelid", "eye", "hand")
 BARE, CLOTHED, COVERED = 0, 1, 2
-"""Skin; clothes, which the body lies under; hair and the like, which says hardly anything."""
+"""Skin; clothes, under which the body lies; hair and the like, which say little about it."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def classify_points(
 
 
 def initial_state(body: Body, target: CharacterTarget) -> FitState:
-    """A state from the directions of trunk and limbs, of the mean body."""
+    """Start the mean body from the directions of trunk and limbs."""
     places = {JOINT_NAMES[j]: p for j, p in zip(target.joints, target.places)}
     if target.marks is not None:
         rows = {
@@ -203,7 +203,7 @@ def landmark_terms(
         out.append(PointTerm(points, target.places, trust / noise**2, radius))
     if marks is None or known is None:
         return out
-    # Where the rig says it, it is not guessed from pictures.
+    # Where the rig has it, pictures are not used.
     named = {int(j) for j in target.joints}
     weight = np.where([int(j) in named for j in known.pose_joint], 0.2, 1.0) * marks.pose_weight
     weight[17:23] *= 0.2  # hands have landmarks of their own
@@ -282,7 +282,7 @@ def expected_kind(
 
 @dataclass
 class SurfaceMatcher:
-    """Matches the body with the cloud, again and again."""
+    """Matches the body with the cloud, as often as the body moves."""
 
     body: Body
     target: CharacterTarget
@@ -304,7 +304,7 @@ class SurfaceMatcher:
         self.face = np.isin(self.parts, [names.index(n) for n in BARE_PARTS])
 
     def term(self, state: FitState, far: float, radius: float) -> PlaneTerm:
-        """Planes for the points that found a surface no further away than ``far`` metres."""
+        """Planes for the points that found a surface at most ``far`` metres away."""
         vertices, _ = self.body.vertices(state.pose, state.betas)
         normals = vertex_normals(vertices, self.body.f)[self.rows]
         here = vertices[self.rows]
@@ -329,7 +329,7 @@ class SurfaceMatcher:
             if covering == COVERED:
                 weight[mine] *= 0.3
         use = np.flatnonzero(weight > 0)
-        # A body that pokes through clothes is wrong however far it does.
+        # A body that pokes through clothes is wrong, however far.
         loose = np.where((kind != BARE) & (away > 0), 3.0 * radius, radius)
         scale = 1.0 / (SURFACE_NOISE**2 * TOGETHER)
         return PlaneTerm(
@@ -372,7 +372,7 @@ class SurfaceMatcher:
 
 
 def fit_body(body: Body, target: CharacterTarget) -> FitState:
-    """Betas, pose, place and expression of the body that lies in the target's surface."""
+    """Fit betas, pose, place and expression of the body to the target's surface."""
     state = initial_state(body, target)
     n = len(state.vector)
     bounds = Bounds(np.full(n, -np.inf), np.full(n, np.inf))

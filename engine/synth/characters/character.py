@@ -19,7 +19,7 @@ from ..tables import parse_names
 
 RIG_FILE = "rig.npz"
 LOWEST, HIGHEST = 0.4, 3.0
-"""Metres between which a character's height is taken for what it is."""
+"""Metres between which a character's height is left as it is."""
 UNITS = {"centimetres": 0.01, "millimetres": 0.001, "inches": 0.0254, "decimetres": 0.1}
 ADULT = 1.7
 SEEN_THROUGH = 0.5  # mean alpha below which a triangle does not count as a surface
@@ -44,7 +44,7 @@ _WITHIN = 4  # letters from which a word also counts inside a longer one
 
 
 def guess_label(*names: str) -> str:
-    """What a mesh or material of these names is, as far as the names say; else ``other``.
+    """Guess the label of a mesh or material from its names; ``other`` where they don't say.
 
     >>> [guess_label(x) for x in ("Wolf3D_Hair", "Ch36_Shirt", "Body", "eyelashes01")]
     ['hair', 'clothes', 'other', 'brow']
@@ -83,7 +83,7 @@ class Character:
         name: of the file.
         parts: meshes.
         rig: None for a bare mesh.
-        scale: metres of ``parts`` and ``rig`` in one unit of the file.
+        scale: factor from the file's units to those of ``parts`` and ``rig``.
         turn: [3, 3] rotation by which it was turned upright.
         notes: what was assumed about it.
     """
@@ -119,7 +119,7 @@ class Character:
         return replace(self, parts=parts, rig=rig, scale=self.scale * scale, turn=R @ self.turn)
 
     def noted(self, note: str) -> Character:
-        """The same with another note."""
+        """The same character with another note."""
         return replace(self, notes=(*self.notes, note))
 
 
@@ -127,7 +127,7 @@ def load_character(folder: Path, name: str) -> Character:
     """Read what ``addon/characters.py`` took out of a user's file.
 
     Raises:
-        LikenessError: there is nothing in it that a person could be made of.
+        LikenessError: it holds nothing that a person could consist of.
     """
     parts = load_parts(folder)
     rig = None
@@ -186,7 +186,7 @@ def _solid_vertices(character: Character) -> FloatArray:
 
 @dataclass(frozen=True)
 class CharacterSurface:
-    """All triangles that are not seen through, as one mesh.
+    """All opaque triangles, as one mesh.
 
     Attributes:
         parts: of the character.
@@ -253,7 +253,7 @@ def opaque_faces(part: MeshPart) -> BoolArray:
 
 
 def split_cards(parts: Sequence[MeshPart]) -> tuple[MeshPart, ...]:
-    """Parts whose triangles are all solid, and cards with all that let one see through them.
+    """Split parts into solid triangles and cards that one can see through.
 
     Characters often keep lashes or hair in the mesh of the body, with one picture for all.
     """
@@ -287,7 +287,7 @@ def split_cards(parts: Sequence[MeshPart]) -> tuple[MeshPart, ...]:
 
 
 def extract_surface(character: Character) -> CharacterSurface:
-    """What of a character cameras see as solid."""
+    """Extract the surface that cameras see as solid."""
     kept = [np.flatnonzero(opaque_faces(part)) for part in character.parts]
     starts = np.cumsum([0, *(len(part.vertices) for part in character.parts)])
     pairs = list(zip(character.parts, kept))

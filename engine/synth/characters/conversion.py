@@ -51,7 +51,7 @@ _QUARTER = np.pi / 2
 TURNS = ((0.0, 0.0, 0.0), (-_QUARTER, 0.0, 0.0), (_QUARTER, 0.0, 0.0))
 """Ways in which a file may declare its up axis wrongly, as axis-angle."""
 SIZES = (0.8, 1.25)
-"""Of the mean body's limbs, between which a character's size is kept."""
+"""Sizes, in units of the mean body's limbs, between which a character is not rescaled."""
 ADULT_REACH = 0.9  # metres from an adult's middle to the farthest point, at least
 NOBODY = "Give a whole person: head, trunk, arms and legs, standing, and nothing else in the file."
 
@@ -199,7 +199,8 @@ def convert_to_folder(
         The report.
 
     Raises:
-        LikenessError: nobody was found, or the folder cannot be written; nothing is left then.
+        LikenessError: no person was found, or the folder cannot be written; then it stays
+            unchanged.
     """
     check_subject_folder(folder)
     body = load_dress_body(asset_path("body")).body

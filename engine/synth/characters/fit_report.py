@@ -121,7 +121,7 @@ def _joint_errors(body: Body, state: FitState, target: CharacterTarget) -> dict[
 
 
 def fit_warnings(figures: dict[str, Any], target: CharacterTarget) -> list[str]:
-    """What the user should know before they use the character."""
+    """Warn of what the user should know before using the character."""
     out = []
     if not figures["fits"]:
         lost = [name for name, r in figures["regions"].items() if r["alone"] >= MAX_UNMATCHED]

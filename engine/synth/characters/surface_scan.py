@@ -1,4 +1,4 @@
-"""Looking at a character from all around: the detectors' landmarks in space, and its surface.
+"""Scanning a character from all around: the detectors' landmarks in space, and its surface.
 
 The character is drawn by our own z-buffer, so each pixel's place is known: face landmarks are put
 back onto the surface; those of body and hands, which lie inside, are triangulated.
@@ -62,10 +62,10 @@ class Landmarks3D:
 
 @dataclass(frozen=True)
 class PointCloud:
-    """Points of what can be seen of a surface.
+    """Points of the visible surface.
 
     Attributes:
-        points: [N, 3].
+        points: [N, 3] metres.
         normals: [N, 3] unit, towards the camera that sees them.
         face: [N] triangle.
     """
@@ -142,7 +142,7 @@ class SurfaceScanner:
         return (rgb if self.gamma == 1.0 else rgb**self.gamma), buffer
 
     def glance(self, camera: Camera, keep: str) -> None:
-        """Only for the cloud."""
+        """Add a view to the cloud only."""
         large = camera.resized(camera.width * SUPERSAMPLING, camera.height * SUPERSAMPLING)
         self._keep(
             camera, rasterize_mesh(self.surface.vertices, self.surface.f, large), VOXEL[keep]
@@ -171,7 +171,7 @@ class SurfaceScanner:
         self.seen.append(PointCloud(points[good], normals[good], row))
 
     def bared(self, gamma: float = 1.0) -> SurfaceScanner:
-        """One that does not see what is named as hair, hat or glasses; the cloud is shared."""
+        """A scanner that ignores what is named hair, hat or glasses; the cloud is shared."""
         keep = ~np.isin(self.surface.label, HAIRY)
         if not keep.any():
             return replace(self, gamma=gamma)
@@ -186,7 +186,7 @@ class SurfaceScanner:
         return replace(self, surface=surface, gamma=gamma, triangles=np.flatnonzero(keep))
 
     def cloud(self) -> PointCloud:
-        """All that was seen, what several pictures show once."""
+        """Join all that was seen; what several pictures show counts once."""
         points = np.concatenate([c.points for c in self.seen])
         normals = np.concatenate([c.normals for c in self.seen])
         face = np.concatenate([c.face for c in self.seen])
@@ -216,7 +216,7 @@ def voxel_downsample(points: FloatArray, cell: float, kind: IntArray | None = No
 
 
 def detect_landmarks(looker: SurfaceScanner) -> Landmarks3D | None:
-    """Find body, face and hands in pictures from all sides; None when nobody is seen."""
+    """Find body, face and hands in pictures from all sides; None when no person is seen."""
     best: Landmarks3D | None = None
     # A second look where hair hid the face, or the picture was dark.
     for eyes in (looker, looker.bared(BRIGHTER)):
@@ -258,7 +258,7 @@ def _bodies(looker: SurfaceScanner) -> list[tuple[Camera, Candidate]]:
 
 
 def complete_cloud(looker: SurfaceScanner) -> None:
-    """What level views do not see: from above and below, and under hair that is named as such."""
+    """Add what level views miss: from above and below, and under what is named hair."""
     for pitch in (50.0, -50.0):
         for yaw in (0, 60, 120, 180, 240, 300):
             looker.glance(looker.camera(looker.centre, looker.reach, yaw, pitch, PICTURE), "body")
@@ -413,5 +413,5 @@ def _hand_points(
 
 
 def build_tree(cloud: PointCloud, turn_weight: float) -> cKDTree:
-    """For nearest points whose normals agree: ``turn_weight`` metres for a unit of normal."""
+    """A tree for nearest points whose normals agree: ``turn_weight`` metres per unit of normal."""
     return cKDTree(np.concatenate([cloud.points, turn_weight * cloud.normals], 1))
