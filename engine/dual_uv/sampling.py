@@ -52,7 +52,15 @@ class SurfaceSamples:
     size: int
 
     def points(self, vertices: FloatArray, f: IntArray) -> FloatArray:
-        """Return the samples' positions [N, 3] on a mesh ``vertices`` [V, 3], ``f`` [F, 3]."""
+        """Return the samples' positions on a mesh.
+
+        Args:
+            vertices: [V, 3] metres, or other values of the vertices.
+            f: [F, 3] the mesh's triangles.
+
+        Returns:
+            [N, 3] in the vertices' frame.
+        """
         out: FloatArray = np.einsum("nk,nkd->nd", self.bary, vertices[f[self.triangle]])
         return out
 
@@ -92,6 +100,11 @@ def sample_surface(body: Body, size: int, per_side: int = 1) -> SurfaceSamples:
 
     Several samples a cell average the features over it, as the paper's dense surface points do on
     its coarse token grid.
+
+    Args:
+        body: The body.
+        size: Side of the square grid, texels.
+        per_side: Samples along each side of a texel.
     """
     triangle, bary, row, col = atlas_texels(body, size * per_side)
     return SurfaceSamples(triangle, bary, row // per_side, col // per_side, size)

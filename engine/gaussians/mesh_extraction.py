@@ -89,6 +89,9 @@ def dressed_vertices(avatar: Avatar) -> FloatArray:
     A splat's offset from its triangle says how far; offsets are averaged per vertex, weighted by
     how much a splat hides, and smoothed over the mesh where splats are few or disagree.
 
+    Args:
+        avatar: the avatar.
+
     Returns:
         [V, 3] at rest, metres.
     """
@@ -170,5 +173,10 @@ def floor_offset(vertices: FloatArray, pelvis: FloatArray) -> FloatArray:
 
 
 def translate_pose(pose: Pose, by: FloatArray) -> Pose:
-    """Return a pose moved by ``by`` [3], metres."""
+    """Return a pose moved across space.
+
+    Args:
+        pose: the pose.
+        by: [3] metres, world space.
+    """
     return replace(pose, transl=np.asarray(pose.transl, np.float64) + by)

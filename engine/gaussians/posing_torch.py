@@ -58,7 +58,17 @@ class FrameTensors(NamedTuple):
 
 @dataclass(frozen=True)
 class BoundTensors:
-    """``BoundGaussians`` as tensors; set fitted attributes by ``dataclasses.replace``."""
+    """``BoundGaussians`` as tensors; set fitted attributes by ``dataclasses.replace``.
+
+    Attributes:
+        triangle: [N] int64 rows of the body's triangles.
+        bary: [N, 3] barycentric coordinates.
+        offset: [N, 3] metres in the triangle's frame, at the rest pose's size.
+        quats: [N, 4] unit quaternions w, x, y, z in the triangle's frame.
+        scales: [N, 3] metres at the rest pose's size.
+        opacities: [N] 0..1.
+        colors: [N, 3] sRGB 0..1.
+    """
 
     triangle: Tensor
     bary: Tensor
@@ -74,7 +84,7 @@ class BoundTensors:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> BoundTensors:
-        """Copy the arrays; ``triangle`` becomes int64."""
+        """Copy the arrays; ``triangle`` becomes int64, all others become ``dtype``."""
 
         def tensor(values: FloatArray) -> Tensor:
             return torch.tensor(np.asarray(values), dtype=dtype, device=device)
@@ -92,7 +102,12 @@ class BoundTensors:
 
 @dataclass(frozen=True)
 class AvatarTensors:
-    """What posing needs of an avatar."""
+    """What posing needs of an avatar.
+
+    Attributes:
+        body: the person's own.
+        gaussians: bound to its triangles.
+    """
 
     body: BodyTensors
     gaussians: BoundTensors
@@ -151,7 +166,7 @@ def pose_avatar_torch(
 def place_gaussians_torch(
     bound: BoundTensors, vertices: Tensor, body: BodyTensors
 ) -> GaussianTensors:
-    """:func:`.binding.place_gaussians` in torch, with derivatives.
+    """Place Gaussians as :func:`.binding.place_gaussians` does, with derivatives.
 
     Args:
         bound: N Gaussians on ``body.f``.
@@ -200,7 +215,7 @@ def apply_frames(
 def triangle_frames_torch(
     vertices: Tensor, body: BodyTensors, triangle: Tensor, bary: Tensor
 ) -> FrameTensors:
-    """:func:`..core.geometry.triangle_frames` for posed vertices.
+    """Compute frames as :func:`..core.geometry.triangle_frames` does, with derivatives.
 
     Args:
         vertices: [..., V, 3] metres, world space.
@@ -237,11 +252,11 @@ def _growth(vertices: Tensor, body: BodyTensors) -> Tensor:
 
 
 def vertex_normals_torch(vertices: Tensor, f: Tensor) -> Tensor:
-    """:func:`..core.geometry.vertex_normals` as a differentiable function.
+    """Compute normals as :func:`..core.geometry.vertex_normals` does, with derivatives.
 
     Args:
         vertices: [..., V, 3] metres.
-        f: [F, 3] int64.
+        f: [F, 3] int64 triangles.
 
     Returns:
         [..., V, 3] unit vectors.

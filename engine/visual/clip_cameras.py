@@ -232,7 +232,12 @@ def _smoothed(path: FloatArray, sigma: float) -> FloatArray:
 
 
 def turntable_yaws(count: int, turns: float, start: float = 0.0) -> FloatArray:
-    """Return yaws [count] in degrees. Whole turns end one step early, so that the clip loops.
+    """Return the yaws [count] of a turntable, degrees; whole turns end one step early, to loop.
+
+    Args:
+        count: how many frames.
+        turns: how many turns they make.
+        start: degrees of the first frame.
 
     >>> turntable_yaws(4, 1.0), turntable_yaws(3, 0.5)
     (array([  0.,  90., 180., 270.]), array([  0.,  90., 180.]))

@@ -181,7 +181,13 @@ def _reasonable(box: Box) -> Box:
 
 
 class SheetStudio:
-    """Everything that the tiles of one avatar's sheet share."""
+    """Everything that the tiles of one avatar's sheet share.
+
+    Args:
+        avatar: the avatar.
+        portrait: its photo.
+        matte: of the portrait.
+    """
 
     def __init__(self, avatar: Avatar, portrait: Portrait, matte: Matte) -> None:
         self.avatar = avatar
@@ -330,10 +336,15 @@ def turn_head(avatar: Avatar) -> Pose:
 
 
 def draw_preview(avatar: Avatar, portrait: Portrait, matte: Matte) -> FloatArray:
-    """Draw the preview [H, PREVIEW_WIDTH, 3] that is saved beside an avatar.
+    """Draw the preview [H, PREVIEW_WIDTH, 3] (0..1) that is saved beside an avatar.
 
     The photo beside the same view of the avatar, a raised arm and a smile; below, the camera
     swung to both sides and behind.
+
+    Args:
+        avatar: the avatar.
+        portrait: its photo.
+        matte: of the portrait.
     """
     studio = SheetStudio(avatar, portrait, matte)
     return layout_tiles(
@@ -356,7 +367,14 @@ def draw_preview(avatar: Avatar, portrait: Portrait, matte: Matte) -> FloatArray
 def draw_contact_sheet(
     avatar: Avatar, portrait: Portrait, matte: Matte, title: str = ""
 ) -> FloatArray:
-    """Draw every test view of an avatar [H, SHEET_WIDTH, 3]."""
+    """Draw every test view of an avatar [H, SHEET_WIDTH, 3], 0..1.
+
+    Args:
+        avatar: the avatar.
+        portrait: its photo.
+        matte: of the portrait.
+        title: above the views; none when empty.
+    """
     studio = SheetStudio(avatar, portrait, matte)
     cut_out = np.concatenate([matte.foreground, matte.alpha[..., None]], -1)
     expressions = {"smile with a wink": WINK, "open mouth": OPEN_MOUTH}

@@ -58,9 +58,7 @@ class GlassesSettings:
     """Difference (0..1) from the skin: starts to be, and is, the frame's."""
 
     clearance: float = 0.002  # metres, least distance of the frame from brows, nose and cheeks
-    wrap: float = (
-        0.016  # metres, most distance from the skin: beside the lenses the frame bends back
-    )
+    wrap: float = 0.016  # metres, most distance from the skin: the frame bends back at its ends
     bend: float = 3.0  # 1/metre: most that a frame's ends curve back, as x² of it
     still: float = 2e-4  # metres that any expression may move what carries glasses
     sigma: float = 0.5  # of a frame's splat, in steps of its grid

@@ -67,7 +67,16 @@ class DetectedGlasses:
     across: FloatArray
 
     def on_grid(self, height: int, width: int, scale: float) -> FloatArray:
-        """Draw the frame [height, width] 0..1 on a grid ``scale`` times the photo's size."""
+        """Draw the frame on a grid of the whole photo.
+
+        Args:
+            height: rows of the grid.
+            width: columns of the grid.
+            scale: pixels of the grid for each pixel of the photo.
+
+        Returns:
+            [height, width] 0..1.
+        """
         ys, xs = np.mgrid[:height, :width] + 0.5
         offset = np.stack([xs, ys], -1) / scale - self.middle
         upright = _to_upright(offset, self.across) - 0.5

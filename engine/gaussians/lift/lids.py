@@ -113,16 +113,28 @@ class EyeOpening:
     lower: FloatArray
 
     def place(self, xy: FloatArray) -> FloatArray:
-        """Return u and v [N, 2] of pixels ``xy`` [N, 2]."""
+        """Return u and v [N, 2] of pixels (pupil distances).
+
+        Args:
+            xy: [N, 2] pixels of the photo.
+        """
         return np.asarray((xy - self.outer) @ self.axes.T)
 
     def above(self, xy: FloatArray) -> FloatArray:
-        """Return how far [N] (pupil distances) ``xy`` [N, 2] lies above the upper lid's edge."""
+        """Return how far [N] pixels lie above the upper lid's edge (pupil distances).
+
+        Args:
+            xy: [N, 2] pixels of the photo.
+        """
         at = self.place(xy)
         return np.asarray(np.interp(at[:, 0], *self.upper.T) - at[:, 1])
 
     def below(self, xy: FloatArray) -> FloatArray:
-        """Return how far [N] (pupil distances) ``xy`` [N, 2] lies below the lower lid's edge."""
+        """Return how far [N] pixels lie below the lower lid's edge (pupil distances).
+
+        Args:
+            xy: [N, 2] pixels of the photo.
+        """
         at = self.place(xy)
         return np.asarray(at[:, 1] - np.interp(at[:, 0], *self.lower.T))
 

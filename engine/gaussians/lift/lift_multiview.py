@@ -190,9 +190,14 @@ def pull_inside_outline(
 
 
 def ray_directions(bound: BoundGaussians, sight: BodyVisibility, body: Body) -> FloatArray:
-    """Return the way in [N, 3] along the lines of sight of a photo, in the triangles' frames.
+    """Return the way in [N, 3] along a photo's lines of sight, unit, in the triangles' frames.
 
     What moves along it stays where it is in that photo.
+
+    Args:
+        bound: N Gaussians on ``body.f``.
+        sight: what the photo sees of the body.
+        body: the person's own.
     """
     frames = triangle_frames(sight.vertices, body.f, body.v_template, bound.triangle, bound.bary)
     points = np.asarray(place_gaussians(bound, sight.vertices, body).means, np.float64)

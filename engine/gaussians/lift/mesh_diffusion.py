@@ -11,7 +11,11 @@ from ...core.types import FloatArray, IntArray
 
 
 def mesh_edges(f: IntArray) -> IntArray:
-    """Return the edges [E, 2] of triangles ``f`` [F, 3], each once, the smaller vertex first."""
+    """Return the edges [E, 2] of triangles, each once, the smaller vertex first.
+
+    Args:
+        f: [F, 3] vertex rows.
+    """
     if not len(f):
         return np.zeros((0, 2), f.dtype)
     edges = np.concatenate([f[:, [0, 1]], f[:, [1, 2]], f[:, [2, 0]]]).astype(np.int64)

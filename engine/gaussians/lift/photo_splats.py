@@ -61,10 +61,10 @@ FADE = {"skin": (0.08, 0.25), "hair": (0.0, 0.02), "hat": (0.0, 0.02)}
 
 
 def splat_sigma(grid_side: float) -> float:
-    """Standard deviation of a photo splat in steps of its grid.
+    """Return the standard deviation of a photo splat in steps of its grid.
 
     Args:
-        grid_side: longer side of the whole picture at the grid's resolution.
+        grid_side: pixels, longer side of the whole picture at the grid's resolution.
 
     >>> splat_sigma(1200.0), splat_sigma(100.0)
     (0.5, 0.62)
