@@ -195,7 +195,7 @@ def _sees(gaussians: Gaussians, camera: Camera) -> BoolArray:
 
 
 def _spacing(weight: FloatArray, colors: FloatArray, curve: IntArray) -> FloatArray:
-    """[N] (w d)^(-1/3): the area that each Gaussian may stand for, in no unit."""
+    """[N] (w d)^(-1/3): the area that each Gaussian may stand for, unitless."""
     blocks = np.empty(len(curve), np.int64)
     blocks[curve] = np.arange(len(curve)) // S.block
     members = np.bincount(blocks)

@@ -19,7 +19,7 @@ from .sheet import unpremultiply
 from .view_cameras import FOCUS_FOV, part_vertices
 
 DEFAULT_FOCUS = {"head": "head", "half": "upper", "full": "full"}
-"""What to show of an avatar by its photo's framing: not what the photo doesn't know."""
+"""What to show of an avatar by its photo's framing, leaving out what the photo does not show."""
 
 MARGIN = {"head": 0.2, "upper": 0.06, "full": 0.06}
 """Of the picture's half size, left free on each side of what moves, by focus."""
@@ -44,7 +44,7 @@ class FramingPoints(NamedTuple):
     Attributes:
         surface: [N, 3] of the body.
         splats: [M, 3] around it.
-        radius: [M] of the splats.
+        radius: [M] of the splats, metres.
         middle: [3] of the trunk or the head.
     """
 

@@ -1,8 +1,8 @@
 """The fitted body drawn over the picture it was fitted to, for the eye.
 
-Parts that were seen are light blue clay; parts that were not seen, and so stand as the prior
-has them, are striped orange. Eyeballs, irises and lips are coloured, so that gaze and mouth can be
-judged against the picture, and lines follow the outline of each limb.
+Parts that were seen are light blue clay; unseen parts, which the prior placed, are striped orange.
+Eyeballs, irises and lips are coloured, so that gaze and mouth can be judged against the picture,
+and lines follow the outline of each limb.
 """
 
 from __future__ import annotations

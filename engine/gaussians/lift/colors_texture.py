@@ -184,7 +184,7 @@ def sample_mirrored(patch: FloatArray, row: FloatArray, column: FloatArray) -> F
 def tile_texture(patch: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
     """Read endless texture from a zero-mean patch.
 
-    Three readings at different places alternate in blots, so that no mirror line shows; contrast
+    Three readings at different places alternate in patches, so that no mirror line shows; contrast
     is preserved.
 
     Args:

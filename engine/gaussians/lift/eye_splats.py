@@ -1,4 +1,4 @@
-"""Eyes that turn, from a photo that shows them through a slit.
+"""Eyes that turn, from a photo that shows only a slit of them.
 
 The eyeball is completed from what the slit shows: the iris by its radial profile, the white by
 its tone. The photo's splats around an eye are given to the part that they show.
@@ -194,7 +194,7 @@ def _lid_tone(face: FittedFace, side: str, xy: FloatArray) -> FloatArray:
 
 
 def _ahead(face: FittedFace) -> FloatArray:
-    """[3] unit vector out of the face: from between the ears' side to the nose."""
+    """[3] unit vector out of the face: from the head's joint to the nose, level with the eyes."""
     rest = face.body.v_template
     nose = int(np.argmax(np.where(np.abs(rest[:, 0]) < 0.02, rest[:, 2], -np.inf)))
     eyes = face.joints[[JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]]

@@ -164,7 +164,7 @@ def make_face(
         coarseness: factor on the spacing of completed splats.
 
     Returns:
-        None for a body without eyes, teeth, blinks or landmarks, or a photo without a face.
+        The face, or None if the body lacks eyes, teeth, blinks or landmarks, or the photo a face.
     """
     needed = {"jawOpen", *BLINK.values()} <= set(body.expression_names)
     there = {body.part_names[k] for k in np.unique(body.face_part)}
@@ -245,7 +245,7 @@ def cast_rays(face: FittedFace, xy: FloatArray, faces: BoolArray) -> RayHits | N
         faces: [F] the triangles that count.
 
     Returns:
-        None where the triangles are out of sight.
+        The hits, or None where the triangles are out of sight.
     """
     vertices, body, camera = face.registered, face.body, face.camera
     rows = np.nonzero(faces)[0]

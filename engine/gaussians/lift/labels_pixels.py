@@ -63,7 +63,7 @@ S = register_settings("lift.labels_pixels", PixelSettings())
 
 
 OUTLIERS = {SKIN: -8.0, HAIR: -6.0, UPPER: -3.0, LOWER: -3.0, SHOES: -3.0}
-"""Log density of any colour at all: the face and the scalp show what skin and hair look like, but
+"""Log density of any colour: the face and the scalp show what skin and hair look like, but
 sleeves may have another colour than the chest."""
 COMPONENTS = {SKIN: 4, HAIR: 4, UPPER: 6, LOWER: 4, SHOES: 3}
 PALER = np.array([*(np.array([14.0, 6.0, 8.0]) / COLOUR_SCALE), 0.03])

@@ -167,7 +167,7 @@ def make_closed_lid(face: FittedFace, closed: FloatArray, side: str) -> BoundGau
         side: ``left`` or ``right``.
 
     Returns:
-        None where no lid unfolds, as when the eye is closed in the photo.
+        The skin, or None if no lid unfolds, as when the eye is closed in the photo.
     """
     f = face.body.f
     moving, _ = lid_triangles(face, closed, side)

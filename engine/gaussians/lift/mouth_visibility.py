@@ -1,4 +1,4 @@
-"""Which part of a mouth's inside can be seen: only that is made, so that no gap shows the rest."""
+"""Which part of a mouth's inside can be seen: only that is built, so that no gap shows the rest."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def fit_skirt(
         dressed: the worn surface in that pose.
 
     Returns:
-        None for trousers and bare legs.
+        The skirt, or None for trousers and bare legs.
     """
     vertices, joints = body.vertices(pose)
     outline = find_outline(regions, camera, joints)

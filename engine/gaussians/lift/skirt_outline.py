@@ -90,7 +90,7 @@ def find_outline(regions: Regions, camera: Camera, joints: FloatArray) -> SkirtO
         joints: [55, 3] in the photo's pose, world space, metres.
 
     Returns:
-        None for trousers, shorts and bare legs.
+        The outline, or None for trousers, shorts and bare legs.
     """
     if not _legs_hang(joints, camera):
         return None

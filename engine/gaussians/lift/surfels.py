@@ -117,7 +117,7 @@ class TriangleBinding:
     Attributes:
         body: whose triangles they are.
         vertices: [V, 3] of it in the photo's pose, world space, metres.
-        steady: [F] triangles that what lies over them may hang on.
+        steady: [F] triangles that may hold what lies over them.
         on_arm: [F] those that rise with an arm.
     """
 

@@ -74,8 +74,8 @@ S = register_settings("refine", RefineSettings())
 
 
 LEVEL_STEPS = ((0.5, 6, 3), (0.5, 12, 8), (0.25, 24, 11))
-"""Parts of an ordered avatar, and at which steps they are drawn alone: every so many steps,
-counted from the end, the one at this place. These steps compare with a photo."""
+"""Parts of an ordered avatar and when they are drawn alone: (part, period in steps, offset in it),
+counted from the end. These steps compare with a photo."""
 
 
 @dataclass(frozen=True)
@@ -291,10 +291,10 @@ def _schedule(shown: list[list[_View]], beside: list[_View], steps: int) -> list
 
 
 def _levels(lod_start: FloatArray | None, steps: int) -> list[NDArray[np.float32] | None]:
-    """For each step how much the Gaussians that are drawn have grown; None for all of them.
+    """How much the drawn Gaussians have grown in each step; None where all of them are drawn.
 
     Fitting the whole makes neighbours lean on each other. A prefix of the order, in which half of
-    them are missing, has to be drawn now and then if it is to stay good.
+    them are missing, has to be drawn now and then to stay good.
     """
     out: list[NDArray[np.float32] | None] = [None] * steps
     if lod_start is None:

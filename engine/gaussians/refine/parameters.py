@@ -105,7 +105,7 @@ def pixel_sizes(
 
 
 class PosedGaussians:
-    """Bound Gaussians in one photo's pose, with changes: to world space and back.
+    """Bound Gaussians with changes, taken to world space and back in one photo's pose.
 
     Args:
         bound: N Gaussians on ``body.f``.

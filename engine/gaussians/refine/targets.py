@@ -1,6 +1,6 @@
-"""What a refined avatar has to look like: the photo, and the photo as it would be from beside.
+"""What a refined avatar has to look like: the photo, and the photo as seen from beside.
 
-The input view alone is a bad target: it is matched best by splats that are right from nowhere
+The input view alone is a bad target: the splats that match it best are wrong from everywhere
 else. So the photo is also carried by the lift's own depth to cameras a little to the side; what
 it does not show there is held to what the lift drew.
 """
