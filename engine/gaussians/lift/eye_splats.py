@@ -194,7 +194,7 @@ def _lid_tone(face: FittedFace, side: str, xy: FloatArray) -> FloatArray:
 
 
 def _ahead(face: FittedFace) -> FloatArray:
-    """[3] unit vector out of the face: from the head's joint to the nose, level with the eyes."""
+    """[3] unit vector out of the face, head joint to nose, square to the line between the eyes."""
     rest = face.body.v_template
     nose = int(np.argmax(np.where(np.abs(rest[:, 0]) < 0.02, rest[:, 2], -np.inf)))
     eyes = face.joints[[JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]]
