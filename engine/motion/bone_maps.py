@@ -43,7 +43,7 @@ class BoneMatch:
     Attributes:
         label: of the map.
         bones: joint -> index of the bone.
-        unused: names of bones that stand for nothing.
+        unused: names of bones that match no joint.
     """
 
     label: str
@@ -56,7 +56,7 @@ class BoneMatch:
         return tuple(name for name in _BODY if name not in self.bones)
 
     def report(self) -> str:
-        """What was found, in a sentence or two."""
+        """The result in a sentence or two."""
         fingers = sum(1 for name in self.bones if JOINT_INDEX[name] >= 25)
         parts = [f"{self.label}: {len(self.bones)} bones used"]
         parts.append(f"{fingers} of them for fingers" if fingers else "no fingers")
@@ -67,7 +67,7 @@ class BoneMatch:
 
 
 MAX_BYTES = 1 << 20
-"""Of a map file; ours are a thousandth of it."""
+"""Bytes of a map file; ours take a thousandth."""
 
 
 def read_bone_map(path: Path) -> BoneMap:
@@ -112,7 +112,7 @@ def _sided(bone: str, sides: Mapping[str, Sequence[str]], side: int | None, path
 
 
 def builtin_bone_maps() -> dict[str, BoneMap]:
-    """Every map that comes with Likeness, by the name of its file."""
+    """Every map that comes with Likeness, by file name."""
     return {path.stem: read_bone_map(path) for path in sorted(FOLDER.glob("*.toml"))}
 
 

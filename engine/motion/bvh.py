@@ -36,7 +36,7 @@ class _Joint:
 
 
 class _Lines:
-    """The words of a file line by line; says where a fault is."""
+    """The words of a file line by line; reports where a fault is."""
 
     def __init__(self, text: str, path: Path) -> None:
         self.path = path
@@ -168,13 +168,13 @@ def _header(lines: _Lines) -> tuple[int, float]:
     (seconds,) = lines.numbers(words[2:], 1, "Frame Time")
     if not 1e-4 < seconds < 100:
         raise lines.fault(f"frames cannot last {seconds:g} seconds")
-    # files round the time of a frame: 0.008333 is meant as 120 a second
+    # files round the time of a frame: 0.008333 means 120 a second
     rate = 1 / seconds
     return frames, float(round(rate)) if abs(rate - round(rate)) < 0.005 * rate else rate
 
 
 def _values(lines: _Lines, frames: int, width: int) -> FloatArray:
-    """[frames, width] the numbers; frames may be broken into lines as they like."""
+    """[frames, width] numbers; frames may be broken into lines anywhere."""
     rest = lines.rest()
     try:
         values = np.array(" ".join(rest).split(), np.float64)
@@ -185,7 +185,7 @@ def _values(lines: _Lines, frames: int, width: int) -> FloatArray:
             raise lines.fault(f"a value exceeds {MAX_VALUE:,.0f}")
         return values.reshape(frames, width)
     found = 0
-    for line in rest:  # where is it wrong?
+    for line in rest:  # find the faulty line
         lines.number += 1
         words = line.split()
         if words:

@@ -1,7 +1,7 @@
 """Motion files: SMPL-X's npz keys, with the camera and how surely each joint was seen.
 
-docs/MOTION.md describes every key. :mod:`.pose` reads and writes one frame through this module,
-so that there is one table of keys. Files are never unpickled.
+docs/MOTION.md describes every key. :mod:`.pose_file` reads and writes one frame through this
+module, so that there is one table of keys. Files are never unpickled.
 
 One thing is converted at this border, the jaw. Our faces open the mouth by ARKit's jaw actions,
 as weights of ``expression``, and keep the jaw joint still. Readers that know SMPL-X but not these
@@ -49,7 +49,7 @@ _REMEDY = (
 )
 
 MAX_BYTES = 2 << 30
-"""Of an unpacked file; an hour of motion is a tenth of it."""
+"""Bytes of an unpacked file; an hour of motion takes a tenth."""
 
 MAX_FRAMES = 300_000
 MAX_VALUE = 1e6  # metres and radians; larger values cannot be drawn
@@ -148,7 +148,7 @@ def write_npz(arrays: Arrays, path: Path) -> None:
 
 
 def jaw_from_expression(body: Body) -> FloatArray:
-    """[E, 3] axis-angle of the jaw joint that one unit of each expression stands for.
+    """[E, 3] axis-angle, radians, of the jaw joint that one unit of each expression stands for.
 
     The turn about the joint (jawOpen about x, jawLeft and jawRight about y) that moves the
     vertices of the jaw, weighted by its skinning weights, most nearly as the action does; zero
@@ -172,7 +172,7 @@ def jaw_from_expression(body: Body) -> FloatArray:
 def body_digest(body: Body) -> str:
     """SHA-256 of what ``betas`` and ``expression`` refer to: two bodies of one digest share them.
 
-    Personalised bodies have lost their shape basis and so have another digest.
+    Personalised bodies lack a shape basis and so have another digest.
     """
     digest = hashlib.sha256()
     for array in (body.v_template, body.shapedirs, body.exprdirs, body.J_template):
@@ -208,7 +208,7 @@ def read_hand_model(path: Path) -> HandModel:
     """The hands of a user's SMPL-X model file (.npz).
 
     Raises:
-        LikenessError: the file is not one.
+        LikenessError: the file is not an SMPL-X model with hands.
     """
     return HandModel.from_arrays(read_arrays(path), path)
 
@@ -217,7 +217,7 @@ def read_arrays(path: Path) -> Arrays:
     """Every array of an npz that needs no unpickling, or the named columns of an npy.
 
     Raises:
-        LikenessError: no such file, or not one of those.
+        LikenessError: the file is missing or neither of the two.
     """
     require_file(path, _REMEDY)
     if path.suffix.lower() in (".pkl", ".pickle"):

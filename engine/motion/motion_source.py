@@ -24,9 +24,9 @@ class MotionSource:
         motion: poses of the body that moved.
         known: [55] which joints the file holds; the others are at rest in ``motion``.
         face: whether it holds expressions of the avatar's basis.
-        pelvis: [3] where that body's pelvis is at rest: ``transl`` is added to it.
-        legs: metres of that body's legs, None when the file does not say.
-        notes: what was decided or left out, for the user.
+        pelvis: [3] metres, rest pelvis of that body: ``transl`` is added to it.
+        legs: metres of that body's legs, None when unknown.
+        notes: for the user, about what was decided or left out.
     """
 
     motion: Motion
@@ -89,10 +89,11 @@ def measure_source_body(
 ) -> tuple[FloatArray, float | None]:
     """Find the rest pelvis and the leg length of the body that moved.
 
-    The file says so, or it is about the default body.
+    The legs are the file's or, where it refers to the default body, those of its betas.
 
     Returns:
-        The pelvis [3] at rest and the leg length, in metres; None when unknown.
+        The pelvis [3] at rest (zero when the file lacks it) and the leg length (None when
+        unknown), in metres.
 
     Raises:
         LikenessError: the file's pelvis is not a position.
@@ -118,7 +119,7 @@ def measure_source_body(
 
 
 def resample_motion(source: MotionSource, fps: float) -> MotionSource:
-    """The same at another frame rate, at the same speed."""
+    """The same motion at another frame rate, at the same speed."""
     motion = source.motion
     if len(motion) == 1 or abs(motion.frame_rate - fps) < 1e-6:
         return replace(source, motion=replace(motion, frame_rate=fps))

@@ -24,10 +24,10 @@ from .motion_source import MotionSource
 from .skeleton import forward_kinematics
 
 PLACEMENTS = ("stand", "in_place", "file")
-"""Begin where the avatar stands; the same without the path along the floor; as the file says."""
+"""Begin where the avatar stands; likewise, without the path along the floor; as in the file."""
 
 ON_FLOOR = 10.0
-"""Per cent of the frames in which the lower foot may be below the floor: feet that roll dip in."""
+"""Per cent of the frames in which the lower foot may be below the floor: rolling feet dip in."""
 
 LOOP_SECONDS = 0.4
 """The end of a loop blends into its beginning over this time, or over a quarter of it."""

@@ -1,6 +1,6 @@
 """Poses: one frame of a motion file. Poses by name are in :mod:`..poses`.
 
-Files have SMPL-X's npz keys, as :mod:`.motion` reads and writes them: ``global_orient``,
+Files have SMPL-X's npz keys, as :mod:`.io` reads and writes them: ``global_orient``,
 ``body_pose``, ``left_hand_pose``, ``right_hand_pose``, ``jaw_pose``, ``leye_pose``, ``reye_pose``,
 ``expression`` and ``transl`` (what the smplx package calls them), each flat or with a leading axis
 of frames, or AMASS's ``poses`` [165] with ``trans``. Angles are axis-angle in radians; hands are

@@ -24,7 +24,7 @@ from .retarget import retarget_motion
 from .skeleton import Skeleton, SkeletonMotion
 
 SUFFIXES = (".npz", ".npy", ".bvh")
-"""Of what is read here; Blender reads FBX."""
+"""File types read here; Blender reads FBX."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class MotionOptions:
 
 
 def load_retargeted(path: Path, target: TargetAvatar, options: MotionOptions) -> MotionSource:
-    """The motion of a file as the target does it.
+    """The motion of a file, retargeted to the target.
 
     Raises:
         LikenessError: names the file and what is wrong with it.
@@ -103,7 +103,7 @@ def retarget_skeleton(
     """A skeleton's motion on the target's joints.
 
     Raises:
-        LikenessError: its bones are not recognised, or the map file is not one.
+        LikenessError: the bones are not recognised, or the map file is not a bone map.
     """
     found = detect_bones(
         moved.skeleton.names, read_bone_map(options.bones) if options.bones else None
@@ -150,9 +150,9 @@ def motion_from_poses(
 
 
 def save_skeleton(moved: SkeletonMotion, path: Path) -> None:
-    """Write it as an .npz."""
+    """Write a skeleton's motion as an .npz."""
     rest = moved.skeleton
-    np.savez(  # for a while only: neither compressed nor made atomic
+    np.savez(  # temporary: neither compressed nor atomic
         path,
         **{
             "names": np.array(rest.names, dtype=np.str_),
@@ -183,7 +183,7 @@ def load_skeleton(path: Path) -> SkeletonMotion:
 
 
 def save_prepared(source: MotionSource, path: Path) -> None:
-    """Write what is keyed: poses, places, expressions, which joints, cuts, frame rate."""
+    """Write what gets keyed: poses, places, expressions, which joints, cuts, frame rate."""
     motion = source.motion
     write_npz(
         {
@@ -201,10 +201,10 @@ def save_prepared(source: MotionSource, path: Path) -> None:
 
 @dataclass(frozen=True)
 class PreparedMotion:
-    """What :func:`save_prepared` wrote.
+    """A motion as :func:`save_prepared` writes it.
 
     Attributes:
-        full_pose: [T, 55, 3] axis-angle.
+        full_pose: [T, 55, 3] axis-angle, radians.
         transl: [T, 3] metres.
         expression: [T, E] weights.
         shot: [T] number of the shot.
@@ -226,7 +226,7 @@ class PreparedMotion:
 
     @staticmethod
     def load(path: Path) -> PreparedMotion:
-        """Read it back."""
+        """Read what :func:`save_prepared` wrote."""
         arrays = read_arrays(path)
         keys = ("full_pose", "transl", "expression", "shot", "known")
         full_pose, transl, expression, shot, known = (arrays[key] for key in keys)

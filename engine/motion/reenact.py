@@ -22,7 +22,7 @@ from ..core.rotations import (
 from ..core.types import JOINT_INDEX, Avatar, FloatArray, IntArray, LikenessError, Motion, Pose
 
 MAX_FRAMES = 1_000_000
-"""Of a motion at another frame rate: nine hours at 30 frames a second."""
+"""Frames of a motion at another frame rate: nine hours at 30 frames a second."""
 
 UPRIGHT: dict[str, FloatArray] = {
     "y": np.eye(3),
@@ -65,7 +65,7 @@ def trim(
     """
     rate = motion.frame_rate
     seconds = len(motion) / rate
-    # A frame lasts until the next one; times of frames are met despite rounding.
+    # A frame lasts until the next one; rounding must not miss a frame's time.
     first = int(np.ceil(start * rate - 1e-6))
     last = len(motion) if end is None else min(len(motion), int(np.ceil(end * rate - 1e-6)))
     if first >= last:
@@ -126,7 +126,11 @@ def _turned_part(full_pose: FloatArray, a: IntArray, b: IntArray, t: FloatArray)
 
 
 def leg_length(joints: FloatArray) -> float:
-    """Metres from hip over knee to ankle of rest joints [55, 3], the mean of both legs."""
+    """Metres from hip over knee to ankle, the mean of both legs.
+
+    Args:
+        joints: [55, 3] metres, at rest.
+    """
     sides = []
     for side in ("left", "right"):
         hip, knee, ankle = (

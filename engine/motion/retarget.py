@@ -1,12 +1,12 @@
 """A skeleton's motion as SMPL-X poses.
 
-Rotations are taken over in the world, counted from a rest pose that both skeletons share: of each
+Rotations are transferred in the world, counted from a rest pose that both skeletons share: of each
 limb, the turn from our T-pose to where the source's limb points at rest comes first, then the
 source's own turn from its rest. So it does not matter how the source's bones are rolled or whether
 it rests in a T, an A, or with its arms down. Trunk, head, collars and feet of a standing figure are
 taken to be at ease in both, although no two skeletons' bones point alike there.
 
-The path of the hips grows with the legs, so that feet that stand still go on doing so.
+The path of the hips grows with the legs, so that feet that stand still stay still.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .bone_maps import BoneMatch
 from .skeleton import SkeletonMotion
 
 RESTS = ("auto", "t_pose", "a_pose", "first_frame")
-"""What the source's rest pose is: found from its bones, given, or its first frame instead."""
+"""The source's rest pose: detected from its bones, given, or its first frame instead."""
 
 AT_EASE = np.radians(35.0)
 """Up to here a difference between two trunks or feet at rest is the skeletons', not the pose's."""
@@ -76,7 +76,7 @@ class RetargetResult:
     """A motion of the target.
 
     Attributes:
-        full_pose: [T, 55, 3] axis-angle.
+        full_pose: [T, 55, 3] axis-angle, radians.
         transl: [T, 3] metres.
         known: [55] which joints the source moves.
         notes: for the user.

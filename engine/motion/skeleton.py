@@ -28,7 +28,7 @@ class Skeleton:
 
 @dataclass(frozen=True)
 class SkeletonMotion:
-    """What a skeleton does, in the same axes and units.
+    """A skeleton's motion, in the skeleton's axes and units.
 
     Attributes:
         R: [T, N, 3, 3] the bones' own axes.
@@ -59,7 +59,7 @@ class SkeletonMotion:
         )
 
     def with_rest_of_frame(self, frame: int) -> SkeletonMotion:
-        """As if this frame were the rest pose."""
+        """The motion with the pose of this frame as rest pose."""
         rest = self.skeleton
         rest = Skeleton(rest.names, rest.parents, self.heads[frame], self.R[frame])
         return SkeletonMotion(rest, self.R, self.heads, self.frame_rate)

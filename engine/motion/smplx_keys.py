@@ -83,7 +83,7 @@ class HandModel:
     """The hands of a user's SMPL-X file.
 
     Attributes:
-        mean: [2, 15, 3] axis-angle, left and right.
+        mean: [2, 15, 3] axis-angle, radians, left and right.
         components: [2, 45, 45] principal components, one a row.
     """
 
@@ -95,7 +95,7 @@ class HandModel:
         """Take the hands from a model file's (.npz) arrays.
 
         Raises:
-            LikenessError: it is not an SMPL-X model with hands.
+            LikenessError: the arrays are not an SMPL-X model with hands.
         """
         keys = ("hands_meanl", "hands_meanr", "hands_componentsl", "hands_componentsr")
         shapes = [arrays[key].shape for key in keys if key in arrays]
@@ -147,7 +147,7 @@ def standardize_keys(
 
 
 def _split(out: Arrays, name: str, parts: Mapping[str, slice]) -> None:
-    """Cut one array into its parts, unless the file has them by themselves."""
+    """Cut one array into its parts, unless the file has the parts as well."""
     array = out.get(name)
     if array is None or array.ndim == 0:
         return
@@ -204,7 +204,7 @@ def _hand(
     if components:
         values = values @ hands.components[side, :size]
     if values.size % 45:
-        return  # the size is wrong, which is said where sizes are checked
+        return  # a wrong size, reported where sizes are checked
     # the smplx package adds the mean to the axis-angle vectors
     turned = values.reshape(-1, 15, 3) + hands.mean[side] * float(components or mean_hands)
     out[key] = matrix_to_axis_angle(axis_angle_to_matrix(turned)).reshape(-1, 45)

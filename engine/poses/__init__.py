@@ -1,7 +1,7 @@
 """Named poses and named expressions: one library for the command line and for Blender.
 
-The data are ``poses.toml`` and ``expressions.toml`` beside this file; they say how they are
-written. Poses turn joints and move nothing, because people differ in size.
+The data are ``poses.toml`` and ``expressions.toml`` beside this file, which explain their
+format. Poses turn joints and move nothing, because people differ in size.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class NamedPose:
         catalog: ``Body`` or ``Hands``.
         tags: words to search by.
         description: one sentence.
-        work_out: gives ``joints``. A list of poses that is drawn at every redraw does not need it.
+        work_out: computes ``joints``. A list of poses redrawn often does not need it.
     """
 
     name: str
@@ -55,7 +55,7 @@ class NamedPose:
 
     @cached_property
     def joints(self) -> dict[str, FloatArray]:
-        """Axis-angle [3] by joint, relative to the T-pose, of every joint that it is about."""
+        """Axis-angle [3], radians, relative to the T-pose, of every joint that the pose sets."""
         found = self.work_out()
         return {name: found[name] for name in JOINT_NAMES if name in found}
 
@@ -66,7 +66,7 @@ class NamedExpression:
 
     Attributes:
         catalog: ``Expressions`` or ``Visemes``.
-        region: what it is about, of :data:`REGIONS`.
+        region: of the face, one of :data:`REGIONS`.
         weights: 0..1 by name, of those that are not zero.
     """
 
@@ -79,7 +79,7 @@ class NamedExpression:
     weights: dict[str, float]
 
     def all_weights(self, names: tuple[str, ...] = ARKIT_EXPRESSIONS) -> dict[str, float]:
-        """The weights of all of ``names`` that it is about, those at zero too."""
+        """The weights of all of ``names`` in the expression's region, those at zero too."""
         starts = REGIONS[self.region]
         return {n: self.weights.get(n, 0.0) for n in names if n.startswith(starts)}
 

@@ -52,7 +52,13 @@ def degrees_to_axis_angle(degrees: Sequence[float]) -> FloatArray:
 
 
 def normalize(vector: Sequence[float] | FloatArray) -> FloatArray:
-    """Scale a vector [3] to length one.
+    """Scale a vector to length one.
+
+    Args:
+        vector: [3].
+
+    Returns:
+        [3].
 
     Raises:
         LikenessError: it is not three finite numbers, or all are zero.
@@ -65,7 +71,7 @@ def normalize(vector: Sequence[float] | FloatArray) -> FloatArray:
 
 
 def _across(vector: FloatArray, axis: FloatArray) -> FloatArray:
-    """The part of a vector at right angles to a unit axis, at the length of one."""
+    """The part of a vector at right angles to a unit axis, scaled to length one."""
     return normalize(vector - (vector @ axis) * axis)
 
 
@@ -77,13 +83,13 @@ def _bone_frame(along: FloatArray, hinge: FloatArray) -> FloatArray:
 
 
 def solve_arm(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
-    """The left arm's joints [3] from directions in the chest's frame.
+    """The left arm's joints [3], axis-angle in radians, from directions in the chest's frame.
 
     Args:
         spec: ``upper`` and ``fore``: where upper arm and forearm point. ``fingers`` and ``palm``:
-            where the straight hand points and what its palm looks at; without them the hand goes
-            on as the forearm does. ``collar``: degrees [up, forwards] of the shoulder.
-            ``hollow``: what the elbow's hollow looks at while the arm is straight.
+            where the straight hand points and its palm faces; without them the hand continues the
+            forearm. ``collar``: degrees [up, forwards] of the shoulder. ``hollow``: what the
+            elbow's hollow faces while the arm is straight.
     """
     up, forwards = spec.get("collar", (0.0, 0.0))
     collar = euler_matrix((0.0, -forwards, up))
@@ -111,13 +117,13 @@ def solve_arm(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
 
 
 def solve_leg(spec: Mapping[str, Any], pelvis: FloatArray) -> dict[str, FloatArray]:
-    """The left leg's joints [3] from directions in the frame of the floor.
+    """The left leg's joints [3], axis-angle in radians, from directions in the floor's frame.
 
     Args:
-        spec: ``thigh`` and ``shin``: where they point. ``toes``: where the foot points; about
-            level, its sole is down, else it goes on as the shin does. ``instep``: what the foot's
-            upper side looks at instead. ``ankle``: turns in degrees instead of these.
-            ``bend``: degrees by which the toes are bent up.
+        spec: ``thigh`` and ``shin``: where they point. ``toes``: where the foot points; when about
+            level, its sole is down, else it continues the shin. ``instep``: what the foot's upper
+            side faces instead. ``ankle``: turns in degrees instead of these. ``bend``: degrees by
+            which the toes are bent up.
         pelvis: [3, 3] the pelvis's own turn, for the left side.
     """
     thigh, shin, toes = (
@@ -168,10 +174,13 @@ def solve_hand(spec: Mapping[str, Any]) -> dict[str, FloatArray]:
 
 
 def mirror_limbs(joints: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """Swap left and right joints and mirror all of them, those of the middle, too.
+    """Swap left and right joints and mirror all of them, including those of the middle.
 
     Args:
-        joints: axis-angle [3] by joint name.
+        joints: axis-angle [3], radians, by joint name.
+
+    Returns:
+        Axis-angle [3], radians, by joint name.
     """
     other = {"left": "right", "right": "left"}
     out = {}

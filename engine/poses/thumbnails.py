@@ -21,12 +21,12 @@ BACKGROUND = 0.19
 
 
 def thumbnail_path(name: str) -> Path:
-    """Where the picture of a pose or an expression lies."""
+    """Path of the picture of a pose or an expression."""
     return FOLDER / f"{name}.webp"
 
 
 def read_thumbnail(name: str) -> FloatArray:
-    """[SIZE, SIZE, 3] float32, sRGB 0..1.
+    """The picture of a pose or an expression, [SIZE, SIZE, 3] float32, sRGB 0..1.
 
     Raises:
         LikenessError: the picture is missing.

@@ -33,7 +33,7 @@ from .fit_state import FitState
 from .measure import make_track
 
 TURNED = np.radians(0.5)
-"""A joint turned by less was not touched by the user."""
+"""Radians; a joint turned by less was not touched by the user."""
 
 _LIMBS = {
     limb: (f"{'left' if left else 'right'}_{upper}", f"{'left' if left else 'right'}_{lower}")

@@ -55,10 +55,10 @@ class BodyPoints:
         point: [M].
         joint: [M].
         weight: [M] W_j.
-        rest: [M, 3] a_j of the mean body (for an attached point without J_j: its offset).
+        rest: [M, 3] a_j of the mean body, metres (for an attached point without J_j: its offset).
         basis: [M, 3, B + E] how a_j moves with betas and expression.
         attached: [M] True where the point hangs on the joint at a fixed offset.
-        ancestors: [55, 55].
+        ancestors: [55, 55] 1 where the column's joint is the row's joint or its ancestor.
     """
 
     count: int
@@ -157,7 +157,11 @@ class BodyPoints:
         )
 
     def moved(self, shift: FloatArray) -> BodyPoints:
-        """The points moved by ``shift`` [N, 3] metres in the rest pose."""
+        """The points moved in the rest pose.
+
+        Args:
+            shift: [N, 3] metres.
+        """
         return replace(self, rest=self.rest + self.weight[:, None] * shift[self.point])
 
     def take(self, index: IntArray) -> BodyPoints:
@@ -191,7 +195,7 @@ class BodyPoints:
         return turned + self.weight[:, None] * posed.p[self.joint]
 
     def positions(self, posed: PosedJoints) -> FloatArray:
-        """[N, 3] world positions."""
+        """[N, 3] world positions, metres."""
         out: FloatArray = np.add.reduceat(self._parts(posed), _starts(self.point))
         return out
 

@@ -16,7 +16,7 @@ from ..files.atomic import atomic_write
 from ..files.untrusted import iter_npz, read_npz
 
 VERSION = 1
-"""Of the contents; other versions are not read."""
+"""Version of the contents; others are not read."""
 
 MAX_SHARE = 0.05  # of the time that writing may take
 
@@ -40,7 +40,7 @@ class Checkpoint:
     def of_video(
         path: Path, video: Path, body: Body, options: tuple[object, ...], every: float
     ) -> Checkpoint:
-        """For a video file: same size and time of change, same body and same options."""
+        """A checkpoint of a video: same file size and modification time, body and options."""
         file = video.stat()
         identity = json.dumps([VERSION, file.st_size, file.st_mtime_ns, list(options)])
         digest = hashlib.sha256(identity.encode())

@@ -135,7 +135,7 @@ class ClipTracker:
         }
 
     def restore(self, saved: Sections) -> None:
-        """Go on from a :meth:`snapshot`."""
+        """Go back to a :meth:`snapshot`."""
         counts = (int(n) for n in saved["run"]["counts"])
         self.number, self.people, self._absent, self._failed = counts
         self.fitter.memory = FrameHistory(**saved["memory"])

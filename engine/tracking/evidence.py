@@ -96,7 +96,7 @@ PALM_POINTS = np.array([0, 5, 9, 13, 17])
 
 @dataclass
 class Evidence:
-    """What the photo says, ready to be turned into terms.
+    """The evidence of a photo, ready to be turned into terms.
 
     Attributes:
         framing: ``head``, ``half`` or ``full``.
@@ -107,7 +107,7 @@ class Evidence:
         hand_scale: pixels per palm length.
         skin: where the face's skin is, where that can be determined.
         bare: where any skin shows.
-        notes: what the user should know of what was left out.
+        notes: for the user, about what was left out.
     """
 
     body: Body
@@ -511,8 +511,8 @@ def face_turn(
         t: [3] metres.
 
     Returns:
-        Their shift [N, 3] in metres in the rest pose, and the trust that is left (1: as from
-        the front).
+        Their shift [N, 3] in metres in the rest pose, and the remaining trust (1: as from the
+        front).
 
     Raises:
         ValueError: the body has no landmarks.

@@ -4,10 +4,10 @@ The landmark correspondence of the body file was found on renders of one bald he
 brows and hairline. On photographs the same network puts every point a little elsewhere, the same
 way for different people: medians over one half of 16 frontal photographs, taken as a correction,
 lower the other half's face error from 1.5 to 1.2 % of the inter-ocular distance. Left alone, the
-fit would explain it by odd shapes and by the same grimace on everybody.
+fit would explain it by odd shapes and by the same grimace on everyone.
 
 ``face_bias.csv`` holds the medians, measured by ``benchmarks/face_bias.py``; a bake that paints
-the head otherwise needs it measured again.
+the head differently needs new measurements.
 """
 
 from __future__ import annotations

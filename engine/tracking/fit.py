@@ -57,9 +57,6 @@ class FitSettings:
 S = register_settings("tracking.fit", FitSettings())
 
 
-# Degrees between the head of the dense landmarks and the body's ears: more is a mistake.
-
-
 def choose_camera(portrait: Portrait, fov: float | None) -> Camera:
     """The photo's camera.
 

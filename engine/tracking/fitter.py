@@ -167,7 +167,7 @@ class Fitter:
         self.bounds.upper[n - self.body.num_expression :] = 1.0
 
     def starts(self) -> list[FitState]:
-        """A state for each way the trunk may stand, the likeliest first."""
+        """A state for each likely turn of the trunk, the likeliest first."""
         ev, head = self.evidence, self.head
         yaws = trunk_yaws(ev.observation, None if head is None else head.R)
         starts = [
@@ -176,7 +176,7 @@ class Fitter:
         if self.estimate is not None:
             hold = None if head is None else JOINT_INDEX["head"]
             told = [init_from_estimate(self.body, self.estimate, start, hold) for start in starts]
-            # Where it knows how the trunk stands, the others are for the case that it is wrong.
+            # Where it knows how the trunk stands, the others are there in case it is wrong.
             starts = [told[0], *starts] if self.estimate.known[JOINT_INDEX["pelvis"]] else told
         return starts
 

@@ -54,13 +54,13 @@ class FrameSettings:
     failed_pose_error: float = 30.0  # pixels of a 512 picture
     worse: float = 1.8  # times the usual error at which a frame is tried again
     min_face_error: float = 3.0  # per cent: a smaller error is never worth another try
-    min_pose_error: float = 6.0  # pixels: the same
+    min_pose_error: float = 6.0  # pixels, likewise
     own_body: float = 0.06  # metres of skin about a joint
     own_finger: float = 0.015  # metres
     own_eye: float = 0.02  # metres
     own_expression: float = 0.015  # metres that an expression moves
     body_share: float = 1 / 8  # of a joint's acceleration in the sum over joints
-    finger_share: float = 1 / 40  # the same of a finger joint
+    finger_share: float = 1 / 40  # likewise of a finger joint
 
 
 S = register_settings("tracking.frame", FrameSettings())
@@ -69,12 +69,10 @@ S = register_settings("tracking.frame", FrameSettings())
 NEAR_STAGES = ((0.6, 0.5, 1.0, 3), (0.3, 0.1, 0.3, 5))
 """Robust radii of pose, face and hands (in their scales), and steps, from the last frame."""
 WIDE_STAGES = ((2.0, 1.0, 2.0, 6), (0.6, 0.3, 0.6, 6), (0.3, 0.1, 0.3, 6))
-"""The same when the last frame turns out to be far away."""
+"""The same when the pose turns out to be far from the last frame."""
 
-# Of the 33 pose landmarks; what it takes for a fit without a face.
+# Of the 33 pose landmarks, those that a fit without a face needs.
 BODY_POINTS = slice(11, 29)
-
-# Metres: skin about a joint, an expression.
 
 FINGERS = fingers(True) + fingers(False)
 ALL_JOINTS = TRUNK + LEGS + arm_joints(True)[1:] + arm_joints(False)[1:] + FINGERS + EYES
@@ -86,10 +84,10 @@ class FrameFit:
 
     Attributes:
         state: of the personalised body (no betas).
-        confidence: [55].
+        confidence: [55] of the joints, 0..1.
         face_error: as in ``Track``, NaN without a face.
         pose_error: as in ``Track``, NaN without landmarks.
-        observation: what was used of what was seen.
+        observation: the part of the observation that was used.
         evidence: for the smoother.
         trusted: whether the errors are those of a person who was found.
     """
@@ -114,7 +112,7 @@ class FrameHistory:
         before: [n] vector of the fit before that.
         seen: [n] the vector with every joint as it was last seen.
         age: [55] seconds since each joint was seen.
-        confidence: [55] then.
+        confidence: [55] of each joint when it was last seen, 0..1.
         errors: [k, 2] face and pose errors of the last frames.
     """
 
@@ -153,7 +151,7 @@ class FrameFitter:
         self.memory = FrameHistory()
 
     def forget(self) -> None:
-        """A new shot, or the person was lost: the next frame is fitted like a photo."""
+        """Forget earlier frames (new shot or lost person): the next is fitted like a photo."""
         self.memory = FrameHistory()
 
     def fit(self, observation: Observation, rgb: FloatArray) -> FrameFit:
@@ -294,7 +292,7 @@ class FrameFitter:
         return replace(last, transl=last.transl + step)
 
     def _stay_term(self, last: FitState) -> PriorTerm:
-        """Joints move about ``SPEED``; holds what the frame alone leaves open."""
+        """Joints move at about ``S.speed``; holds what the frame alone leaves open."""
         n = len(last.vector)
         lever = self._levers(PosedJoints(self.person, last), tangent=False)
         pull = (lever**2).sum(0) + self._own**2
@@ -340,7 +338,7 @@ class FrameFitter:
         )
 
     def _quadratic(self, state: FitState, terms: list[FitTerm]) -> FrameEvidence:
-        """Gauss-Newton in steps of rotations (see ``smoothing.moved``) instead of components."""
+        """Gauss-Newton in steps of rotations (``smoothing.apply_step``) instead of components."""
         posed = PosedJoints(self.person, state)
         system = NormalEquations.empty(self.unknowns)
         for term in terms:

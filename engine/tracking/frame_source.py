@@ -15,7 +15,7 @@ from ..imaging.video import VideoFrame
 from .person_follower import Sighting
 
 AHEAD = 2
-"""Frames that are seen while one is fitted: more would only cost memory."""
+"""Frames looked at ahead while one is fitted: more would only cost memory."""
 
 
 class FrameSource(Protocol):

@@ -60,7 +60,7 @@ def fit_rigid_pose(
     Args:
         model: [N, 3] metres.
         pixels: [N, 2].
-        weight: [N].
+        weight: [N] of each point's squared error.
         camera: the photo's.
         scale: pixels per unit of the robust radius (the inter-ocular distance).
     """
@@ -262,7 +262,16 @@ def _well_seen(observation: Observation) -> IntArray:
 def lift_arm(
     observation: Observation, trunk: FloatArray, left: bool
 ) -> tuple[FloatArray, FloatArray]:
-    """Shoulder and elbow axis-angle [3] from the metric landmarks; trunk [3, 3] is turned."""
+    """Rotations of an arm from the metric landmarks.
+
+    Args:
+        observation: with the metric landmarks.
+        trunk: [3, 3] world rotation of the trunk.
+        left: which arm.
+
+    Returns:
+        Axis-angle [3] of shoulder and elbow, radians.
+    """
     shoulder, elbow, wrist = (11, 13, 15) if left else (12, 14, 16)
     world = observation.pose_world @ trunk  # into the trunk's frame
     return arm_rotations(world[elbow] - world[shoulder], world[wrist] - world[elbow], left)
@@ -271,7 +280,16 @@ def lift_arm(
 def lift_leg(
     observation: Observation, pelvis: FloatArray, left: bool
 ) -> tuple[FloatArray, FloatArray]:
-    """Hip and knee axis-angle [3] from the metric landmarks; pelvis [3, 3] is turned."""
+    """Rotations of a leg from the metric landmarks.
+
+    Args:
+        observation: with the metric landmarks.
+        pelvis: [3, 3] world rotation of the pelvis.
+        left: which leg.
+
+    Returns:
+        Axis-angle [3] of hip and knee, radians.
+    """
     hip, knee, ankle = (23, 25, 27) if left else (24, 26, 28)
     world = observation.pose_world @ pelvis  # into the pelvis' frame
     return leg_rotations(world[knee] - world[hip], world[ankle] - world[knee], left)

@@ -1,7 +1,7 @@
 """Several photos of one person, fitted together: one shape, and a pose and a camera for each.
 
 As with the key frames of a clip (``shape_fusion``), each photo is first fitted alone for what it
-says about the shape. Each is then fitted again with the shape on which they agree best, so a photo
+shows of the shape. Each is then fitted again with the shape on which they agree best, so a photo
 from behind gets the face's shape from the others.
 """
 

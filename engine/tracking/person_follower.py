@@ -328,7 +328,7 @@ class Follower:
             trail.since_hands = 0
             height, width = rgb.shape[:2]
             rois = wrist_rois(person)
-            if before is None:  # as thoroughly as in a photo
+            if before is None:  # as thorough as for a photo
                 return assign_hands(self._detectors.hands(rgb, rois), person)
             wanted = []
             for left in missing:

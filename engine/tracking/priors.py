@@ -28,7 +28,7 @@ class PriorSettings:
 S = register_settings("tracking.priors", PriorSettings())
 
 
-POSE_START = 3  # where the joints begin in State.vector
+POSE_START = 3  # where the joints begin in FitState.vector
 
 FINGERS = ("index", "middle", "pinky", "ring", "thumb")
 
@@ -132,7 +132,15 @@ def mirror_name(name: str) -> str:
 
 
 def both_sides(table: dict[str, tuple[float, float, float]], sign: FloatArray) -> FloatArray:
-    """[55, 3] of a table for the left side; the right side is it times ``sign`` [3]."""
+    """Extend a table for the left side to both.
+
+    Args:
+        table: three numbers by joint name.
+        sign: [3] factors that make them those of the right side.
+
+    Returns:
+        [55, 3], zero for joints not in the table.
+    """
     out = np.zeros((NUM_JOINTS, 3))
     for name, value in table.items():
         out[JOINT_INDEX[name]] = value
@@ -142,7 +150,7 @@ def both_sides(table: dict[str, tuple[float, float, float]], sign: FloatArray) -
 
 
 def relaxed_pose(body: Body) -> FloatArray:
-    """[55, 3] axis-angle of a person standing at ease, the fingers nearly together."""
+    """[55, 3] axis-angle, radians, of a person standing at ease, the fingers nearly together."""
     pose = both_sides(RELAXED, MIRROR)
 
     def spread(finger: str) -> float:

@@ -274,8 +274,7 @@ class MaskTerm:
 
     Attributes:
         points: N points.
-        distance: how far the mask is, in pixels of the map, 0 inside; beyond the map nothing is
-            asked.
+        distance: how far the mask is, in pixels of the map, 0 inside; no cost beyond the map.
         weight: [N].
         scale: pixels of the map per unit of error.
         radius: of the robust loss.

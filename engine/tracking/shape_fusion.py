@@ -1,9 +1,9 @@
-"""One shape for all frames (paper, supplement C), from what several photos of a person say.
+"""One shape for all frames (paper, supplement C), from several photos of a person.
 
 Each photo is fitted alone. Near its solution it knows the shape as a quadratic, what is left of
 its normal equations when pose, place and expression are free (their Schur complement). The sum of
 the quadratics, with the prior counted once, has its minimum at the shared shape: a photo that shows
-the face from the side says little about its width, and counts little there.
+the face from the side reveals little of its width, and counts little there.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ S = register_settings("tracking.shape", ShapeSettings())
 
 @dataclass(frozen=True)
 class ShapeEvidence:
-    """What one photo says of the betas: ``1/2 (b - betas)' matrix (b - betas) + gradient' b``.
+    """The betas by one photo: ``1/2 (b - betas)' matrix (b - betas) + gradient' b``.
 
     Attributes:
         betas: [B].
@@ -61,14 +61,19 @@ class ShapeEvidence:
 def shape_evidence(
     observation: Observation, portrait: Portrait, body: Body, camera: Camera
 ) -> ShapeEvidence:
-    """Fit a photo and keep what it says about the shape."""
+    """Fit a photo and keep what it shows of the shape."""
     evidence, head = gather_evidence(observation, portrait.rgb, camera, body)
     fitter = Fitter(body, evidence, head)
     return evidence_from_fit(fitter, fitter.refine(fitter.find_pose()))
 
 
 def evidence_from_fit(fitter: Fitter, state: FitState) -> ShapeEvidence:
-    """What a fitted photo says about the shape; ``state`` is where the fit ended."""
+    """What a fitted photo shows of the shape.
+
+    Args:
+        fitter: of the photo.
+        state: where the fit ended.
+    """
     body, evidence = fitter.body, fitter.evidence
     hands = tuple(n for hand in evidence.hands for n in fingers(hand.left))
     names = TRUNK + LEGS + arm_joints(True)[1:] + arm_joints(False)[1:] + hands
@@ -193,7 +198,12 @@ def _fused(photos: list[ShapeEvidence]) -> FloatArray:
 
 
 def shape_distance(photo: ShapeEvidence, betas: FloatArray) -> float:
-    """Mean squared distance of the photo's shape from ``betas`` [B], in its standard deviations."""
+    """Mean squared distance of a photo's shape from another, in its standard deviations.
+
+    Args:
+        photo: what the photo shows of the shape.
+        betas: [B] the other shape.
+    """
     away = betas - photo.betas
     known = photo.matrix + np.diag(photo.prior)
     return float(away @ known @ away) / len(away)

@@ -24,7 +24,7 @@ from .solver import FitTerm
 
 @dataclass(frozen=True)
 class OutlineSettings:
-    """How outlines pull; lengths are shoulder widths unless said otherwise."""
+    """How outlines pull; lengths are shoulder widths unless noted."""
 
     map_size: int = 384  # pixels of the distance map's longer side
     samples: int = 400  # points of the body's outline, and a third of that of the head's
@@ -120,7 +120,7 @@ class SilhouetteEdges:
         return SilhouetteEdges(body, ends[twin], triangle[twin], triangle[twin + 1], holder)
 
     def terms(self, state: FitState, evidence: Evidence) -> list[FitTerm]:
-        """Terms for the outline of ``state``; to be made again as the body moves."""
+        """Terms for the outline of ``state``; call again as the body moves."""
         mask = np.asarray(evidence.observation.person_mask)
         if mask.max() < 0.5:
             return []

@@ -1,7 +1,7 @@
 """Which pixels around a face are skin: the colour of this face, grown from its middle.
 
-Used to pull the head's outline (cheeks, ears, neck) outwards to where the skin ends; dense
-landmarks say little there.
+Used to pull the head's outline (cheeks, ears, neck) outwards to where the skin ends, where dense
+landmarks are vague.
 """
 
 from __future__ import annotations
@@ -64,7 +64,14 @@ class PixelMap:
     zoom: FloatArray
 
     def place(self, pixels: FloatArray) -> FloatArray:
-        """Photo pixels [N, 2] -> map coordinates [N, 2], whole numbers at pixel centres."""
+        """Convert photo pixels to map coordinates.
+
+        Args:
+            pixels: [N, 2] pixels of the photo.
+
+        Returns:
+            [N, 2] map coordinates, whole numbers at pixel centres.
+        """
         out: FloatArray = (np.asarray(pixels) - self.origin) * self.zoom - 0.5
         return out
 
@@ -81,9 +88,9 @@ def skin_map(rgb: FloatArray, face: FloatArray, person_mask: FloatArray) -> Pixe
     """1 on the skin that is connected with the face, 0 elsewhere.
 
     Args:
-        rgb: [H, W, 3].
+        rgb: [H, W, 3] sRGB 0..1.
         face: [478, 2] landmarks in its pixels.
-        person_mask: [H, W].
+        person_mask: [H, W] 0..1.
 
     Returns:
         None when the face has too few pixels or no colour of its own.
@@ -118,13 +125,13 @@ def skin_map(rgb: FloatArray, face: FloatArray, person_mask: FloatArray) -> Pixe
 def bare_map(rgb: FloatArray, face: FloatArray, person_mask: FloatArray) -> PixelMap | None:
     """1 where the person's skin shows anywhere in the photo, by the chroma of the face.
 
-    Shadows and lights fall otherwise on arms and legs than on the face, so brightness counts
-    little; what is left of specks is dropped.
+    Arms and legs are lit differently from the face, so brightness counts little; remaining specks
+    are dropped.
 
     Args:
-        rgb: [H, W, 3].
+        rgb: [H, W, 3] sRGB 0..1.
         face: [478, 2] landmarks in its pixels.
-        person_mask: [H, W].
+        person_mask: [H, W] 0..1.
 
     Returns:
         None when the face has too few pixels or no colour of its own.

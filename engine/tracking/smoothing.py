@@ -43,7 +43,16 @@ S = register_settings("tracking.smooth", SmoothSettings())
 
 
 def apply_step(x: FloatArray, step: FloatArray, joints: int) -> FloatArray:
-    """``x`` [m] (translation, ``joints`` axis-angle vectors, the rest) changed by ``step`` [m]."""
+    """Change unknowns by a step.
+
+    Args:
+        x: [m] translation, axis-angle vectors, the rest.
+        step: [m].
+        joints: number of axis-angle vectors in ``x``.
+
+    Returns:
+        [m].
+    """
     end = 3 + 3 * joints
     out: FloatArray = x + step
     turned = axis_angle_to_matrix(step[3:end].reshape(-1, 3)) @ axis_angle_to_matrix(
@@ -54,7 +63,13 @@ def apply_step(x: FloatArray, step: FloatArray, joints: int) -> FloatArray:
 
 
 def step_between(a: FloatArray, b: FloatArray, joints: int) -> FloatArray:
-    """The step [m] with ``apply_step(a, step) == b``; rotations by the shorter way."""
+    """The step [m] with ``apply_step(a, step) == b``; rotations by the shorter way.
+
+    Args:
+        a: [m] translation, axis-angle vectors, the rest.
+        b: [m] likewise.
+        joints: number of axis-angle vectors.
+    """
     end = 3 + 3 * joints
     out: FloatArray = b - a
     turn = axis_angle_to_matrix(b[3:end].reshape(-1, 3)) @ np.swapaxes(

@@ -1,6 +1,6 @@
 """Levenberg-Marquardt with iteratively reweighted (Geman-McClure) terms and box bounds.
 
-A term adds its cost and, when asked, its gradient and Gauss-Newton matrix. The robust loss is
+A term adds its cost and, on request, its gradient and Gauss-Newton matrix. The robust loss is
 ``rho(e) = s^2 e^2 / (s^2 + e^2)`` with radius s: quadratic near zero, flat beyond s, so that
 outliers stop pulling; its reweighting factor is ``(s^2 / (s^2 + e^2))^2``.
 """
@@ -43,7 +43,7 @@ class NormalEquations:
         """Add ``1/2 sum weight residual^2``.
 
         Args:
-            jacobian: [N, m].
+            jacobian: [N, m] of the residuals by the unknowns.
             residual: [N].
             weight: [N].
         """
@@ -68,7 +68,14 @@ class FitTerm(Protocol):
 
 
 def geman_mcclure(squared: FloatArray, radius: float) -> tuple[FloatArray, FloatArray]:
-    """Loss and reweighting factor of squared errors, both of the input's shape.
+    """Loss and reweighting factor of squared errors.
+
+    Args:
+        squared: [...] squared errors, in the unit of the squared radius.
+        radius: of the loss.
+
+    Returns:
+        Loss [...] and factor [...], 0..1.
 
     >>> loss, factor = geman_mcclure(np.array([0.0, 1.0]), 1.0)
     >>> loss, factor

@@ -24,7 +24,7 @@ def unseen_parts(confidence: FloatArray) -> tuple[str, ...]:
     """List the parts of which no joint was seen.
 
     Args:
-        confidence: [55] or [T, 55]; a part seen in any frame counts as seen.
+        confidence: [55] or [T, 55], 0..1; a part seen in any frame counts as seen.
 
     >>> seen = np.ones(55)
     >>> seen[25:40] = 0
@@ -40,18 +40,22 @@ def unseen_parts(confidence: FloatArray) -> tuple[str, ...]:
 
 
 def mean_joint_confidence(confidence: FloatArray) -> dict[str, float]:
-    """Mean confidence of each joint by name, from [55] or [T, 55]."""
+    """Mean confidence of each joint by name.
+
+    Args:
+        confidence: [55] or [T, 55], 0..1.
+    """
     mean = np.asarray(confidence, np.float64).reshape(-1, len(JOINT_NAMES)).mean(0)
     return {name: round(float(value), 3) for name, value in zip(JOINT_NAMES, mean)}
 
 
 def lens_source(camera: Camera, fov: float | None, focal_35mm: float | None) -> str:
-    """Where a photo's camera has its focal length from: ``given``, ``file`` or ``assumed``.
+    """Where a photo's focal length comes from: ``given``, ``file`` or ``assumed``.
 
     Args:
-        camera: what :func:`.fit.choose_camera` chose.
-        fov: what the user gave.
-        focal_35mm: what the photo's file says, which is left out when it is not plausible.
+        camera: as :func:`.fit.choose_camera` chose it.
+        fov: the user's.
+        focal_35mm: from the photo's file; ignored when it is not plausible.
     """
     if fov is not None:
         return "given"

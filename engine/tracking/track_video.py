@@ -1,9 +1,9 @@
 """A clip tracked: one shape and one camera, a pose for every frame (paper, supplement C.3).
 
-The shape comes from some frames spread over the clip, fitted as photos are (``identity``). Then
-frame follows frame: what the last one showed says where to look (``following``) and where the fit
-starts (``frame_fit``); what is found is smoothed a little later (``smoothing``), gaps are bridged
-or marked (``recording``).
+The shape comes from some frames spread over the clip, fitted as photos are (``shape_fusion``). Then
+frame follows frame: the last one shows where to look (``person_follower``) and where the fit starts
+(``frame_fit``); results are smoothed a little later (``smoothing``), gaps are bridged or marked
+(``clip_recorder``).
 """
 
 from __future__ import annotations

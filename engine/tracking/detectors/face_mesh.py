@@ -202,6 +202,10 @@ def roi_from_box(face: FaceBox) -> Roi:
 
 
 def roi_from_mesh(points: FloatArray) -> Roi:
-    """The crop for the next look, from mesh points [468 or more, 2]."""
+    """The crop for the next look.
+
+    Args:
+        points: [468 or more, 2] mesh points, pixels.
+    """
     angle = segment_angle(points[RIGHT_EYE_CORNERS[0]], points[LEFT_EYE_CORNERS[0]])
     return bounding_roi(points[:NUM_MESH_POINTS], angle, _CROP_FACTOR)

@@ -29,7 +29,7 @@ S = register_settings("tracking.hand_detector", HandDetectorSettings())
 
 
 _KNUCKLES = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]
-"""Wrist and the two lowest joints of the fingers: what the next crop is made around."""
+"""Wrist and the two lowest joints of the fingers, around which the next crop is taken."""
 
 
 @dataclass(frozen=True)

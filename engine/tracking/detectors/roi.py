@@ -93,7 +93,11 @@ def letterbox_roi(width: int, height: int, factor: float = 1.0) -> Roi:
 
 
 def segment_angle(start: FloatArray, end: FloatArray) -> float:
-    """Angle from ``start`` [2] to ``end`` [2], radians, clockwise on the screen.
+    """Angle of a segment, radians, clockwise on the screen.
+
+    Args:
+        start: [2] pixels.
+        end: [2] pixels.
 
     >>> round(segment_angle(np.array([0.0, 0.0]), np.array([0.0, 2.0])), 4)
     1.5708

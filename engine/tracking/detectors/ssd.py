@@ -105,7 +105,13 @@ def weighted_nms(candidates: list[Detection], threshold: float = 0.3) -> list[De
 
 
 def map_detection(detection: Detection, matrix: FloatArray, pixels: int) -> Detection:
-    """A detection in a crop (0..1) as one in the picture; ``matrix`` is the crop's [2, 3] map."""
+    """Move a detection from a crop to the picture.
+
+    Args:
+        detection: in units of the crop's side, 0..1.
+        matrix: [2, 3] from pixels of the crop to pixels of the picture.
+        pixels: side of the crop.
+    """
     corners = detection.box.reshape(2, 2) * pixels
     # Crops for detection are upright, so two corners stay two corners.
     box = (corners @ matrix[:, :2].T + matrix[:, 2]).reshape(-1)

@@ -16,7 +16,7 @@ class TFLiteModel:
     Args:
         path: the .tflite file.
         threads: CPU threads of the interpreter.
-        value_range: what the network wants pixel values in; pictures here are 0..1.
+        value_range: the network's range of pixel values; pictures here are 0..1.
     """
 
     def __init__(

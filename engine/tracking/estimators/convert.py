@@ -71,7 +71,12 @@ def place_in_photo(
 
 
 def ray_rotation(pixel: FloatArray, camera: Camera) -> FloatArray:
-    """[3, 3] rotation from the camera's axis to a pixel's [2] line of sight, in photo space."""
+    """[3, 3] rotation from the camera's axis to a pixel's line of sight, in photo space.
+
+    Args:
+        pixel: [2].
+        camera: the photo's.
+    """
     ahead = np.array([0.0, 0.0, -1.0])
     centre = narrow_camera(camera, np.diag(camera.K)[:2], pixel)
     return transfer_position(ahead, centre, camera)[1]
@@ -131,10 +136,10 @@ def to_axis_angles(R: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class SmplxModelFile:
-    """What converting regressors' outputs needs of the user's own SMPL-X file.
+    """The parts of a user's SMPL-X file that converting regressors' outputs needs.
 
     Attributes:
-        hand_mean: [30, 3] axis-angle, left then right.
+        hand_mean: [30, 3] axis-angle, radians, left then right.
         pelvis: [3] metres, of the mean body at rest.
         pelvis_shapedirs: [3, B] how betas move it.
     """
@@ -145,10 +150,10 @@ class SmplxModelFile:
 
 
 def read_model_file(path: Path) -> SmplxModelFile:
-    """Read an SMPL-X .npz (licensed: users have their own; none is part of this project).
+    """Read an SMPL-X .npz (licensed: users have their own; this project includes none).
 
     Raises:
-        LikenessError: the file is not one.
+        LikenessError: the file is not an SMPL-X model.
     """
     dump = read_dump(path)
     dump.require(
@@ -166,5 +171,11 @@ def read_model_file(path: Path) -> SmplxModelFile:
 
 
 def unproject_pixel(pixel: FloatArray, depth: float, camera: Camera) -> FloatArray:
-    """[3] point in photo space at a pixel [2] and depth in metres."""
+    """[3] point at a pixel and a depth, metres, in photo space.
+
+    Args:
+        pixel: [2].
+        depth: metres.
+        camera: the photo's.
+    """
     return unproject(np.asarray(pixel, np.float64), np.asarray(depth), camera)

@@ -32,7 +32,7 @@ class Dump:
         return key in self.arrays
 
     def require(self, kind: str, keys: tuple[str, ...]) -> None:
-        """Check that all of ``keys`` are there.
+        """Check that the dump has all of ``keys``.
 
         Raises:
             LikenessError: names the file and what it lacks.

@@ -88,11 +88,11 @@ class PoseEstimate:
 def merge_estimates(estimates: Sequence[PoseEstimate]) -> PoseEstimate:
     """One estimate of several, each joint from the last that knows it.
 
-    So a body, then hands, then a head: of OSX, HaMeR and EMICA, say. The position is the first
-    one's that has one.
+    So a body, then hands, then a head: of OSX, HaMeR and EMICA, say. The position is that of the
+    first estimate that has one.
 
     Raises:
-        ValueError: there are none.
+        ValueError: ``estimates`` is empty.
     """
     if not estimates:
         raise ValueError("nothing to merge")
@@ -121,7 +121,7 @@ class KeypointEstimate:
     Attributes:
         source: the estimator.
         pose: [33, 2] body landmarks.
-        pose_confidence: [33] 0..1, 0 for those it has not.
+        pose_confidence: [33] 0..1, 0 for landmarks the estimator lacks.
         hands: by side ("left", "right"): ([21, 2] pixels, [21] confidence).
         face: [478, 2] dense face landmarks with ``face_confidence`` 0..1, or None.
     """
@@ -135,7 +135,7 @@ class KeypointEstimate:
 
 
 class Estimator(Protocol):
-    """Something that looks at a portrait and says how the person in it stands."""
+    """Looks at a portrait and estimates the pose of the person in it."""
 
     def estimate(
         self, portrait: Portrait, observation: Observation, camera: Camera
@@ -151,7 +151,7 @@ class Estimator(Protocol):
 
 
 class KeypointEstimator(Protocol):
-    """Something that finds the observed person's keypoints."""
+    """Finds the observed person's keypoints."""
 
     def keypoints(self, portrait: Portrait, observation: Observation) -> KeypointEstimate | None:
         """The keypoints in pixels of ``portrait.rgb``, None when there are none."""

@@ -30,10 +30,10 @@ S = register_settings("tracking.lifter", LifterSettings())
 
 @dataclass(frozen=True)
 class LandmarkLifter:
-    """An :class:`~.estimate.Estimator`: what :mod:`~..start` makes of the detectors' landmarks.
+    """An :class:`~.estimate.Estimator`: the initial pose from the detectors' landmarks.
 
-    The head's pose is a perspective-n-point of the dense face, the trunk's direction and the
-    arms come from the metric body landmarks. What isn't seen isn't known.
+    See :mod:`..initial_pose`. The head's pose is a perspective-n-point of the dense face; the
+    trunk's direction and the arms come from the metric body landmarks. Unseen joints are unknown.
 
     Attributes:
         body: the body to be fitted, with landmarks.

@@ -146,13 +146,13 @@ def inverse_left_jacobian(rotvec: FloatArray) -> FloatArray:
 class RotationPriorTerm:
     """Rotations that stay near an estimate's: half a weighted sum of squared angles, robust.
 
-    The residual is the rotation vector from the wanted to the present rotation, relative to the
-    parent or, for joints known in world axes, in the world, so that half turns (people seen from
-    behind) are no cliff as they are for axis-angle vectors.
+    The residual is the rotation vector from the wanted to the current rotation, relative to the
+    parent or, for joints known in world axes, in the world. Unlike
+    axis-angle vectors, it does not jump at half turns (people seen from behind).
 
     Attributes:
-        joint: [N].
-        wanted: [N, 3, 3].
+        joint: [N] indices of joints.
+        wanted: [N, 3, 3] rotations.
         in_world: [N] bool.
         weight: [N] per square radian.
         radius: radians of the Geman-McClure loss.
@@ -165,7 +165,7 @@ class RotationPriorTerm:
     radius: float
 
     def errors(self, posed: PosedJoints) -> FloatArray:
-        """[N, 3] rotation vectors."""
+        """[N, 3] rotation vectors, radians."""
         local = axis_angle_to_matrix(np.asarray(posed.state.full_pose, np.float64)[self.joint])
         here = np.where(self.in_world[:, None, None], posed.R[self.joint], local)
         return matrix_to_axis_angle(np.swapaxes(self.wanted, 1, 2) @ here)
@@ -207,9 +207,9 @@ def rotation_prior_term(
 
     Args:
         estimate: of the pose.
-        spread: radians by which an estimate of confidence 1 is usually off.
-        radius: radians beyond which the estimate no longer pulls: then it is about something
-            else, a swapped leg or another person's hand.
+        spread: typical error, in radians, of an estimate of confidence 1.
+        radius: radians beyond which the estimate no longer pulls: a swapped leg, say, or another
+            person's hand.
     """
     estimate = clamp_estimate(estimate)
     joint = np.flatnonzero(estimate.known & (np.arange(len(estimate.known)) != JAW))

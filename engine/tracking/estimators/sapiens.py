@@ -62,9 +62,9 @@ class SapiensKeypoints:
 
     Args:
         model: a local folder, or a name on the hub such as ``facebook/sapiens2-pose-0.4b``.
-        device: where torch runs; ``auto`` is a GPU where there is one.
+        device: where torch runs; ``auto`` is a GPU where one is available.
         flip: look at the mirrored crop, too, and take the mean (twice the time).
-        allow_download: whether a model that is not on this computer may be fetched.
+        allow_download: whether a model that is not on this computer may be downloaded.
 
     Raises:
         LikenessError: see :func:`load_model`.
