@@ -159,7 +159,7 @@ def detect_bones(names: Sequence[str], bone_map: BoneMap | None = None) -> BoneM
     """The map that knows most of a skeleton's bones, or how a given one fits it.
 
     Raises:
-        LikenessError: the skeleton lacks limbs; says which.
+        LikenessError: the skeleton lacks limbs; names them.
     """
     maps = [bone_map] if bone_map is not None else list(builtin_bone_maps().values())
     found = max((match_bones(names, m) for m in maps), key=_coverage)

@@ -111,7 +111,7 @@ def pose_arrays(
     AMASS's ``poses`` and ``trans``, which Blender's SMPL-X add-on reads, hold the same numbers.
 
     Args:
-        full_pose: [T, 55, 3] axis-angle.
+        full_pose: [T, 55, 3] axis-angle, radians.
         transl: [T, 3] metres.
         expression: [T, E] weights.
         body: the body of the expressions; without it the jaw joint is written as it is.

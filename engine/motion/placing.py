@@ -98,7 +98,7 @@ def joints_over_time(
     """Pose the joints of all frames.
 
     Args:
-        full_pose: [T, 55, 3] axis-angle.
+        full_pose: [T, 55, 3] axis-angle, radians.
         transl: [T, 3] metres.
         joints: [55, 3] metres, at rest.
 

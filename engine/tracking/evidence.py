@@ -57,7 +57,7 @@ class EvidenceSettings:
     keep_out_weight: float = 100.0  # of squared depths inside the trunk
     seen_wrist: float = 0.4  # trust from which a wrist lies in front of the trunk
     upright_noise: tuple[float, float] = (0.1, 0.06)  # of the trunk, sideways and in depth
-    upright_noise_full: tuple[float, float] = (0.2, 0.1)  # the same in pictures of the whole body
+    upright_noise_full: tuple[float, float] = (0.2, 0.1)  # likewise in pictures of the whole body
 
 
 S = register_settings("tracking.evidence", EvidenceSettings())
@@ -488,7 +488,7 @@ def face_points(body: Body) -> tuple[BodyPoints, FloatArray, IntArray]:
     weight[sides] = np.where(weight[sides] > 0, np.maximum(weight[sides], S.outline_weight), 0.0)
     weight[list(LIPS)] *= S.sharp_weight
     weight[list(EYES)] *= S.sharp_weight
-    # The middle of the iris says where the eye looks; its rim only repeats it.
+    # The middle of the iris shows where the eye looks; its rim only repeats that.
     iris = np.array([S.iris_weight, *[S.iris_weight / 5] * 4] * 2)
     weight[IRISES] = np.where(weight[IRISES] > 0, iris, 0.0)
     used = np.flatnonzero(weight > 0)

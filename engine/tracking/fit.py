@@ -203,7 +203,7 @@ def gather_evidence(
         return _scaled(evidence, focal / depth), None
     weight = weight * facing_trust(body, index, head.R, head.t) * turned_trust
     if iod < START.small_face and (observation.pose_visibility > 0.5).sum() >= S.many_landmarks:
-        # Half a pixel of such a face is metres: the ray stays, the body says how far.
+        # Half a pixel of such a face is metres: the ray stays, the body gives the distance.
         away = -float((head.R @ neutral.mean(0) + head.t)[2])
         head = replace(head, t=head.t * body_depth(observation, camera) / max(away, 0.1))
     depth = max(-float(head.t[2] + (head.R @ neutral.mean(0))[2]), 0.1)

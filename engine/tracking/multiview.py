@@ -65,7 +65,7 @@ class ObservedPhoto:
     """One of several photos of a person.
 
     Attributes:
-        direction: one of ``DIRECTIONS``, as the user says.
+        direction: one of ``DIRECTIONS``, from the user.
         fov: degrees over the longer side, if it is known.
     """
 

@@ -29,12 +29,12 @@ class OutlineSettings:
     map_size: int = 384  # pixels of the distance map's longer side
     samples: int = 400  # points of the body's outline, and a third of that of the head's
     outside_noise: float = 0.04  # one standard deviation of points outside the mask
-    outside_radius: float = 0.4  # robust radius of the same
+    outside_radius: float = 0.4  # their robust radius
     inside_noise: float = 0.12  # of points inside the mask
     inside_radius: float = 0.12  # of points inside the mask
     allowance: float = 0.03  # that clothes may stand off
     bare_noise: float = 0.07  # where the photo shows skin and nothing stands off
-    bare_radius: float = 0.15  # the same
+    bare_radius: float = 0.15  # likewise
     bare_around: float = 0.08  # looked at around a point
     bare_share: float = 0.5  # how much of it is skin
     together: float = 0.15  # outline that errs together

@@ -3,7 +3,7 @@
 Its conventions, from its public code (``model.py``, ``blocks/smpl_layer.py``, ``demo.py``):
 OpenCV's frame; 53 rotation vectors (root, 21 body, 15 left hand, 15 right hand, jaw), hands from
 the flat hand as ours; the root turns about the pelvis outside the body model and the body is
-hung up by its head afterwards, so that only ``transl_pelvis`` says where the pelvis is; one
+hung up by its head afterwards, so that only ``transl_pelvis`` gives the place of the pelvis; one
 perspective camera for the square, letterboxed picture, 60 degrees wide by default; no eyes.
 """
 
