@@ -1,15 +1,15 @@
 #!/usr/bin/env python3.11
-"""The one task runner. Needs Python 3.11 and nothing else.
+"""The task runner. Needs only Python 3.11.
 
     python build.py demo [--portrait PHOTO] [--out DIR]    a first avatar, in out/
     python build.py test [pytest arguments]                every test
     python build.py assets                                 body, detectors and pose library
     python build.py pictures [NAME ...]                    pictures of the library's poses
-    python build.py messages                               texts to be translated
+    python build.py messages                               texts to translate
     python build.py package [--out DIR] [--all]            the Blender extension
 
 Each makes the environment .venv with the versions of requirements/ and fills the user's cache
-with the assets; what is there already is reused. The parts are in tasks/.
+with the assets; both are reused. The parts are in tasks/.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 
 
 def build_demo(portrait: Path | None, out: Path | None) -> None:
-    """A first avatar, from the sample portrait or from one's own."""
+    """Build a first avatar, from the sample portrait or from one's own."""
     python = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
     ensure_system_libraries(python)
     ensure_assets(python)
@@ -80,7 +80,7 @@ def ensure_test_cache(assets: Path, sample: Path) -> None:
 
 
 def run_tests(arguments: Sequence[str]) -> int:
-    """Every test; returns pytest's exit code."""
+    """Run every test; returns pytest's exit code."""
     python = ensure_environment(VENV, REQUIREMENTS / "dev.txt", editable=True)
     ensure_environment(VENV_BPY50, REQUIREMENTS / "bpy50.txt", editable=False)
     ensure_system_libraries(python, software_gl=True)
@@ -88,8 +88,8 @@ def run_tests(arguments: Sequence[str]) -> int:
     ensure_library(python, folder)
     ensure_test_cache(folder, ensure_assets(python, sample=True))
     print_step("Running the tests")
-    # Threads that wait for one another while turning in circles stop a machine that has more
-    # of them than cores, as with two files of tests at a time.
+    # Threads that spin while they wait stall a machine with fewer cores than threads, as with two
+    # files of tests at a time.
     env = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
     command = [python, "-m", "pytest", *PARALLEL, *arguments]
     return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
@@ -98,7 +98,7 @@ def run_tests(arguments: Sequence[str]) -> int:
 def build_packages(
     out: Path, targets: Sequence[str], pythons: Sequence[str], index: bool
 ) -> list[Path]:
-    """The extension, one zip per platform and Python of Blender; and an index of the folder."""
+    """Build the extension, one zip per platform and Python of Blender; and the folder's index."""
     own = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
     folder = ensure_assets(own)
     ensure_library(own, folder)
@@ -113,7 +113,11 @@ def build_packages(
 
 
 def rerun_in_python_311(argv: Sequence[str]) -> int | None:
-    """Run this script again in Python 3.11 where another version started it."""
+    """Run this script again in Python 3.11 where another version started it.
+
+    Raises:
+        BuildError: Python 3.11 is missing.
+    """
     if sys.version_info[:2] == PYTHON:
         return None
     found = shutil.which("python3.11")

@@ -1,4 +1,4 @@
-"""The paper's ablations as short, equal trainings, and which of its findings they bear out.
+"""The paper's ablations as short, equal trainings, and which of its findings they confirm.
 
     python benchmarks/ablations.py --out OUT [--quick] [--data SHARDS]... [--test SHARDS]...
                                    [--config NAME|JSON] [--set NAME=VALUE]... [--steps N]
@@ -10,20 +10,20 @@ layers, no shell tokens, no UV position, no masking, no residual to the lift, un
 and a quarter of the people (subsets by person, each within the larger one). Every run has the same
 number of steps and the same order of samples, and is judged on the same held-out people: from
 their most frontal view to all others, whole squares around the person on grey. Without ``--data``
-and ``--test`` both sets are made by our own rasteriser, of their own splits.
+and ``--test`` our own rasteriser draws both sets, from their own splits.
 
-A run is ``likeness train``'s: whatever is killed goes on with the same command. The shards are
-noted at the first start, so that a set that grows meanwhile does not make runs unequal. Lifted
-photos are kept once for all runs that can share them.
+A run is ``likeness train``'s: after a kill, the same command resumes it. The shards are listed
+at the first start, so that a set that grows meanwhile does not make runs unequal. Lifted photos
+are kept once for all runs that can share them.
 
 A finding is *confirmed* when the difference goes the paper's way by more than the yardstick in at
 least one figure and in none against it, *not confirmed* the other way round, else *too close to
 call*. The yardstick is the larger of two: how far the base's seeds are apart, and the 95 % interval
-of the difference over people (paired, Student's t). Short runs on little data say what holds there:
-layers and data pay late.
+of the difference over people (paired, Student's t). Short runs on little data show what holds
+there: more layers and more data pay off late.
 
-``OUT/ablations.md`` and ``OUT/ablations.json`` have the tables. ``--quick`` makes a step of each of
-four runs: it shows that it runs, not what is true.
+``OUT/ablations.md`` and ``OUT/ablations.json`` have the tables. ``--quick`` makes one step of each
+of four runs: it shows that the benchmark runs, its figures mean nothing.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 import numpy as np
 from likeness.engine.body import Body, load_body
 from likeness.engine.core.cameras import camera_position
@@ -85,13 +85,13 @@ BASE = "base"
 FIGURES = ("psnr", "ssim", "ms_ssim")
 HEADS = {"psnr": "PSNR", "ssim": "SSIM", "ms_ssim": "MS-SSIM"}
 DIGITS = {"psnr": 3, "ssim": 4, "ms_ssim": 4}
-NOT_TRAINING = ("data", "saving", "judging")  # shares of a step's time that tell of other things
+NOT_TRAINING = ("data", "saving", "judging")  # shares of a step's time that do not count
 VERDICTS = ("confirmed", "not confirmed", "too close to call")
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """What is changed: settings of the base, and the share of its people."""
+    """One change: settings of the base, and the share of its people."""
 
     what: str
     settings: dict[str, str]
@@ -129,8 +129,8 @@ PAPER = {
     "data_half": (20.33, 0.7855, 0.1801),
     "data_quarter": (20.25, 0.7827, 0.1888),
 }
-"""Table 2: PSNR, SSIM, LPIPS. The labels of its rows about data are lost in the text that we have;
-they are taken to fall from all to a quarter. Its base has 8 layers."""
+"""Table 2: PSNR, SSIM, LPIPS. Our text lacks the labels of its rows about data; they are assumed to
+fall from all to a quarter. Its base has 8 layers."""
 
 FINDINGS = (
     ("8 layers beat 4", "layers_8", "layers_4"),
@@ -145,7 +145,7 @@ FINDINGS = (
     ("all people beat half", BASE, "data_half"),
     ("half of the people beat a quarter", "data_half", "data_quarter"),
 )
-"""What, the run that should be better, and the one that should be worse."""
+"""The finding, the run that should be better, and the one that should be worse."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,8 @@ class TrainingRun:
     Attributes:
         records: one for each view: ``person``, ``angle``, and ``lift`` and ``network`` with the
             figures.
-        seconds: of one step, without waiting for data. parameters: that are trained or frozen.
+        seconds: of one step, without waiting for data.
+        parameters: number of parameters, trained or frozen.
     """
 
     name: str
@@ -165,7 +166,7 @@ class TrainingRun:
     steps: int
 
     def mean(self, figure: str, way: str = "network", angle: str | None = None) -> float:
-        """Over the means of people; nan without any view."""
+        """Mean over the means of people; nan without any view."""
         people = self.people(figure, way, angle)
         return float(np.mean(list(people.values()))) if people else float("nan")
 
@@ -190,7 +191,7 @@ class AblationBench:
         self.data, self.test = self._frozen()
 
     def _frozen(self) -> tuple[list[str], list[str]]:
-        """The shards to learn from and to judge on, as they were at the first start."""
+        """The shards for training and for judging, as they were at the first start."""
         path = self.out / "shards.json"
         if path.is_file():
             kept = json.loads(path.read_text(encoding="utf-8"))
@@ -233,7 +234,7 @@ class AblationBench:
                 yield name, with_settings(self.base, ablation.settings), ablation.share
 
     def run(self, name: str, config: TrainConfig, share: float) -> TrainingRun:
-        """Train, or go on, and judge; what is judged already is read."""
+        """Train, or continue, and judge; a result that exists is read."""
         folder = self.out / "runs" / name
         data = self.data if share == 1.0 else self._subset(share)
         kept, known = folder / "figures.json", self._key(config, data)
@@ -264,7 +265,7 @@ class AblationBench:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
 
     def _judging(self, config: TrainConfig) -> Iterator[TrainingSample]:
-        # Of the base's own seed: what people look like must not depend on a run's.
+        # From the base's own seed: people must not look different in another run.
         options = replace(data_options(config, self.references), seed=self.base.seed)
         seen: set[str] = set()
 
@@ -276,8 +277,10 @@ class AblationBench:
         return held_out_samples(self.test, config.network, options, self.body, skip)
 
     def _views(self, network: Any, sample: TrainingSample) -> Iterator[dict[str, Any]]:
-        """The figures of a person's views but the reference; whole squares, so that they are of
-        the same pixels in every run."""
+        """The figures of a person's views except the reference.
+
+        They are of whole squares, so that they count the same pixels in every run.
+        """
         compared = compare_views(network, sample, self.body, best_backend())
         directions = [yaw_of(view) for view in sample.views]
         for view, yaw in list(zip(compared, directions))[1:]:
@@ -307,7 +310,7 @@ class AblationBench:
 
     @cached_property
     def _ranked(self) -> list[tuple[str, str]]:
-        """Shard and key of all people, in an order that only depends on who they are."""
+        """Shard and key of all people, in an order that depends only on who they are."""
         found = []
         for shard in self.data:
             for stored in read_stored_subjects(Path(shard)):
@@ -323,7 +326,7 @@ def yaw_of(view: Any) -> float:
 
 
 def compare_pictures(drawn: Any, truth: Any) -> dict[str, float]:
-    """Of two pictures [H, W, 3]."""
+    """Figures of two pictures [H, W, 3]."""
     found = (psnr(drawn, truth), ssim(drawn, truth), ms_ssim(drawn, truth))
     return {name: round(min(float(value), 99.0), 6) for name, value in zip(FIGURES, found)}
 
@@ -348,7 +351,7 @@ def _fields(run: TrainingRun) -> dict[str, Any]:
 
 
 def verdict(better: TrainingRun, worse: TrainingRun, spread: dict[str, float]) -> dict[str, Any]:
-    """Whether a run is better than another by more than chance may make it."""
+    """Whether a run is better than another by more than chance explains."""
     out: dict[str, Any] = {"difference": {}, "yardstick": {}}
     votes = set()
     for figure in FIGURES:
@@ -365,8 +368,7 @@ def verdict(better: TrainingRun, worse: TrainingRun, spread: dict[str, float]) -
 
 
 def confidence_half_width(differences: Any) -> float:
-    """Half of the interval in which the mean of so many people's differences lies in 19 of 20
-    draws of people; infinite for one."""
+    """Half of the 95 % interval of the mean of people's differences; infinite for one person."""
     count = len(differences)
     if count < 2:
         return float("inf")
@@ -382,7 +384,7 @@ def seed_spread(runs: dict[str, TrainingRun]) -> dict[str, float]:
 
 
 def compute_gains(run: TrainingRun, base: TrainingRun) -> dict[str, float]:
-    """Over the lift that the base begins from: a run without one has none of its own."""
+    """Gains over the lift from which the base starts: a run without one has none of its own."""
     return {figure: run.mean(figure) - base.mean(figure, "lift") for figure in FIGURES}
 
 
@@ -543,7 +545,7 @@ def parse_arguments() -> tuple[argparse.Namespace, TrainConfig]:
 def measure_ablations(
     options: argparse.Namespace, config: TrainConfig, out: Path
 ) -> dict[str, Any]:
-    """All runs, and both files."""
+    """Do all runs, and write both files."""
     bench = AblationBench(options, config, out)
     leaked = find_leaks(describe_shards(bench.data), describe_shards(bench.test))
     for leak in leaked:
@@ -565,7 +567,7 @@ def measure_ablations(
             continue
         known[wanted, share] = name
         runs[name] = bench.run(name, wanted, share)
-        # After every run, so that a long row of them tells what it knows when it is stopped.
+        # After every run, so that an interrupted series still reports its results.
         found = {**summary(runs, alias), "leaks": leaked}
         for path, text in (
             (out / "ablations.json", json.dumps(found, indent=1)),

@@ -1,23 +1,22 @@
-"""A batch of real portraits: how many an hour with one worker and with more, and whether memory
-grows.
+"""A batch of real portraits: rate with one worker and with more, and growth of memory.
 
     python benchmarks/batch.py [--quick] [--photo FILE] [--portraits N] [--workers N ...]
                                [--refine off|fast|full] [--recycle N]
                                [--cluster auto|ADDRESS] [--turns N] [--stand-ins N] [--counting X]
 
-Builds the same photo ``--portraits`` times, as so many portraits of different fields of view, once
-for each number of ``--workers`` (1 2), all cores shared among them. Rates are of the whole command,
-its start included. ``growth`` is how many MB more a worker holds after its last portrait than after
-its third, for each 100 portraits: the first ones fill what is kept on purpose. ``--quick`` builds
-four small ones with each. On a busy machine the rates say little.
+Builds the same photo ``--portraits`` times with different fields of view, once for each number of
+``--workers`` (1 2), all cores shared among them. Rates are of the whole command, its start
+included. ``growth`` is how many MB more a worker holds after its last portrait than after its
+third, for each 100 portraits: the first ones fill the caches. ``--quick`` builds four small ones
+with each. On a busy machine the rates mean little.
 
 ``--cluster`` compares pool and Ray: both build the portraits with the last of ``--workers``, in
 turn and ``--turns`` times (3), and the medians are compared: the same portraits take a shared
 machine up to a third longer at one time than at another. ``--stand-ins`` builds no portraits: pool
-and Ray have two workers each do N units of half a second, in turn as well; of that ``--counting``
-(0.5) is work and the rest waiting, so that 0 tells what the hand-over costs even where other
-programs have the cores. What is compared are the units an hour from the first that is done to the
-last; the start is told apart, and the whole run's rate with it.
+and Ray each have two workers do N units of half a second, in turn as well; ``--counting`` (0.5) of
+that is work and the rest waiting, so that 0 measures the hand-over even where other programs use
+the cores. The units an hour are compared from the first that is done to the last; the start is
+reported separately, with the rate of the whole run.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ STAND_IN, UNIT_SECONDS = "--stand-in-worker", 0.5
 
 
 def open_stand_in(request: Mapping[str, Any], say: SendEvent) -> UnitMaker:
-    """A maker of units that wait and count."""
+    """Open a maker of units that wait and count."""
 
     def make(unit: Unit) -> Mapping[str, Any]:
         for step in range(5):
@@ -64,7 +63,7 @@ def open_stand_in(request: Mapping[str, Any], say: SendEvent) -> UnitMaker:
 
 
 def calibrate_count(seconds: float) -> int:
-    """How far this machine counts, as units do, in a fifth of so many seconds."""
+    """How far this machine counts, as units do, in a fifth of ``seconds``."""
     if not seconds:
         return 0
     start, numbers = time.process_time(), 300_000
@@ -99,7 +98,7 @@ def time_stand_ins(
 
 
 def compare_stand_ins(cluster: ClusterConfig, units: int, share: float, turns: int) -> None:
-    """Pool and Ray in turn."""
+    """Time pool and Ray in turn."""
     count = calibrate_count(UNIT_SECONDS * share)
     runs: dict[str, list[dict[str, float]]] = {"pool": [], "ray": []}
     for _ in range(turns):
@@ -162,7 +161,7 @@ def time_batch(photo: Path, portraits: int, workers: int, options: list[str]) ->
 def compare_batches(
     photo: Path, portraits: int, workers: int, options: list[str], on_ray: list[str], turns: int
 ) -> None:
-    """Pool and Ray in turn, by real portraits."""
+    """Time pool and Ray in turn, with real portraits."""
     ways = {"pool": options, "ray": on_ray}
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     for _ in range(turns):

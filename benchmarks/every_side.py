@@ -8,14 +8,14 @@ holds means over the portraits for holes and faces, medians else, and the worst:
 
 holes_pct (0.2)    background seen through the posed body's projection: mean of 1 - alpha, 12 looks
                    at the whole body and 12 at the head, six poses. A centimetre of the projection's
-                   rim is left out, and hands that the avatar has not got, which the last column
+                   rim is left out, and hands that the avatar lacks, which the last column
                    names. Pictures are small (384 and 288 pixels: 5.5 and 1.5 mm).
 stray_pct (0.5)    share of the drawn alpha that is farther than 6 cm from the posed body in space;
                    12 cm at the head or the legs where the photo itself shows hair or cloth that
                    stands off by 4 (last column), and for skirts. "photo" is the photo's own
-                   share: a wide gown or a big hat cannot but count.
+                   share: a wide gown or a big hat always counts.
 mouth_pct          share of the drawn alpha, from beside and behind, that is the mouth's inside
-                   and shows through skin that is not there. 0 is right.
+                   and shows through missing skin. 0 is right.
 faces60 (14)       portraits whose face the detectors find at 60 degrees to both sides of where it
                    looks; faces30 (17) at 30. The table says at how many of the two sides.
 landmarks45_pct (8)  key landmarks of FaceMesh on renders 45 degrees to both sides, from where the
@@ -27,8 +27,8 @@ cross_view_*       ``--people``: synthetic people (clothes from ``--assets``); a
                    nothing but the photo (``photo``).
 
 ``--out`` draws a sheet for each portrait: 12 views, 6 poses, 4 expressions. ``--against`` takes a
-folder of avatar files of the same names, from another version, say: measures them as well, and
-draws both sheets side by side in an order that only key.json tells.
+folder of avatar files of the same names, for example from another version: measures them as well,
+and draws both sheets side by side, in an order that only key.json reveals.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 from likeness.benchmarks.figures.every_side import (
     QUICK_VIEW_ANGLES,
     VIEW_ANGLES,
@@ -98,7 +98,7 @@ def measure(
 def measure_people(
     number: int, assets: Path | None, detectors: Detectors, out: Path | None, end: float
 ) -> dict[str, dict[str, float]]:
-    """Avatars of synthetic people beside the truth; stops before a person when ``end`` is past."""
+    """Avatars of synthetic people compared with the truth; starts no person after ``end``."""
     world = open_context(SynthOptions(assets=str(assets) if assets else None), print)
     print(format_people_header())
     results = []

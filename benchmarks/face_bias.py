@@ -1,9 +1,9 @@
-"""Measure where the face network sets its landmarks on photographs, against the baked head.
+"""Measure where the face network places its landmarks on photos, relative to the baked head.
 
     python benchmarks/face_bias.py DIR [--rounds 3] [--hold-out] [--write] [--quick]
 
-Every portrait of the folder that shows its face from the front is fitted; what the landmarks are
-off by in the same way on all of them (the median, made symmetric) is added to the correction of
+Every portrait of the folder that shows its face from the front is fitted; the common offset of the
+landmarks on all of them (the median, made symmetric) is added to the correction of
 ``engine/tracking/face_bias.csv``, and the portraits are fitted again. ``--write`` replaces the
 table. ``--hold-out`` measures on every other portrait and reports the rest. The last line is JSON
 with the median face error in per cent of the inter-ocular distance before and after.
@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 import numpy as np
 from likeness.engine.body import Body, load_body
 from likeness.engine.body.atlas import surface_points
@@ -41,8 +41,11 @@ Seen = tuple[Portrait, Observation]
 
 
 def measure_residual(seen: Seen, body: Body) -> tuple[FloatArray, float] | None:
-    """[478, 2] millimetres (to the head's left, up) by which a fitted face's landmarks are off,
-    NaN where unused, and the face error; None for turned heads."""
+    """Offsets of the landmarks from a fitted face, and the face error; None for turned heads.
+
+    Returns:
+        [478, 2] millimetres (to the head's left, up), NaN where unused, and the error.
+    """
     portrait, observation = seen
     track = fit_body(observation, portrait, body)
     found, head = gather_evidence(observation, portrait.rgb, track.camera, body)
@@ -60,7 +63,7 @@ def measure_residual(seen: Seen, body: Body) -> tuple[FloatArray, float] | None:
 
 
 def pair_landmarks(body: Body) -> tuple[IntArray, FloatArray]:
-    """[478] the landmark on the other side, and the rest positions [478, 3]."""
+    """The mirrored landmark of each [478], and the rest positions [478, 3] in metres."""
     marks = body.landmarks
     assert marks is not None
     corners = np.asarray(body.v_template, np.float64)
@@ -70,7 +73,11 @@ def pair_landmarks(body: Body) -> tuple[IntArray, FloatArray]:
 
 
 def use_shift(shift: FloatArray) -> None:
-    """Let the fit correct by ``shift`` [478, 3] in this process."""
+    """Make the fit correct by a shift in this process.
+
+    Args:
+        shift: [478, 3] metres.
+    """
     evidence.face_shift = lambda _: shift  # type: ignore[assignment]
 
 
@@ -96,14 +103,19 @@ def measure_shift(people: list[Seen], body: Body, rounds: int) -> FloatArray:
 
 
 def write_table(shift: FloatArray, body: Body) -> None:
-    """Replace the table."""
+    """Replace the table.
+
+    Args:
+        shift: [478, 3] metres.
+        body: the default one.
+    """
     mirror, rest = pair_landmarks(body)
     with face_bias.TABLE.open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["right", "left", "inwards", "upwards", "forwards"])
         for row in range(468):
             if rest[row, 0] > rest[mirror[row], 0] or mirror[mirror[row]] != row:
-                continue  # its partner's row says it
+                continue  # covered by its partner's row
             inwards = -np.sign(rest[row, 0]) * shift[row, 0] * (mirror[row] != row)
             values = 1e3 * np.array([inwards, *shift[row, 1:]])
             if np.abs(values).max() >= LEAST:

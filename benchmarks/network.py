@@ -1,14 +1,13 @@
-"""The network's figures: sizes, what a new one does, its ONNX files, resuming, time.
+"""The network's figures: sizes, the output of a new one, its ONNX files, resuming, time.
 
     python benchmarks/network.py [--quick] [--gaussians N] [--steps N] [--keep FOLDER]
 
 - ``paper_params_m``: parameters of the ``paper`` decoder, in millions; its encoder is Sapiens.
   ``base_params_m``: of ``base``, encoder and decoder.
-- ``init_residual``: the most that a new ``base`` changes any attribute of the Gaussians that it
-  is given.
+- ``init_residual``: the most that a new ``base`` changes any attribute of its input Gaussians.
 - ``onnx_err``: the most that the ONNX files, in half precision on the disk, differ from torch in
-  any attribute (metres, factors of scales, 0..1, quaternions), with last layers filled as torch
-  fills new layers: a network that says something.
+  any attribute (metres, factors of scales, 0..1, quaternions); the last layers are initialised as
+  torch does by default, so that the network's output is not zero.
 - ``resume_err``: a small training is killed with SIGKILL and started again; the most that the
   losses of the steps after its last checkpoint differ.
 - ``forward_base_s``: one pass of ``base``'s decoder in ONNX Runtime; the encoder's is printed.
@@ -66,11 +65,11 @@ TRAINING = {
     "schedule": "constant",
 }
 SUBJECT_OPTIONS = SynthOptions(seed=7, size=256, views=4, framing="half", engine="raster")
-SECONDS = 120  # that the training may take to get so far
+SECONDS = 120  # limit for the training to reach the step
 
 
 def make_subject_inputs(body: Body, count: int) -> tuple[BoundGaussians, Matte, Track]:
-    """Random Gaussians all over a body, their picture, and where they stand in it."""
+    """Random Gaussians all over a body, their picture, and their pose in it."""
     avatar = cover_body(body, count)
     drawn = render_camera(pose_avatar(avatar, avatar.pose), avatar.camera)
     matte = Matte(drawn.alpha, drawn.rgb / np.maximum(drawn.alpha, 1e-3)[..., None])
@@ -81,7 +80,7 @@ def make_subject_inputs(body: Body, count: int) -> tuple[BoundGaussians, Matte, 
 
 
 def max_differences(a: BoundGaussians, b: BoundGaussians) -> dict[str, float]:
-    """The largest of each attribute; of scales, of their ratio to one."""
+    """The largest difference of each attribute; for scales, of their ratio to one."""
     out = {
         name: float(np.abs(np.asarray(getattr(a, name), np.float64) - getattr(b, name)).max())
         for name in ATTRIBUTES
@@ -91,7 +90,7 @@ def max_differences(a: BoundGaussians, b: BoundGaussians) -> dict[str, float]:
 
 
 def measure_sizes(body: Body, base: Network) -> dict[str, float]:
-    """Millions of parameters."""
+    """Numbers of parameters, in millions."""
     grids = uv_grids(body, NETWORKS["paper"].decoder)
     paper = Decoder(NETWORKS["paper"].decoder, grids)
     counts = [sum(p.numel() for p in m.parameters()) / 1e6 for m in (paper, base.encoder, base)]
@@ -109,7 +108,7 @@ def measure_sizes(body: Body, base: Network) -> dict[str, float]:
 def measure_parity(
     network: Network, inputs: NetworkInputs, folder: Path
 ) -> tuple[OnnxRuntime, dict[str, float]]:
-    """``init_residual`` and ``onnx_err``, and the files that were measured, made ready."""
+    """``init_residual`` and ``onnx_err``, and the measured ONNX files, opened."""
     network.eval()
     new = max_differences(run_torch(network, inputs), inputs.base)
     with torch.random.fork_rng(devices=[]):
@@ -136,14 +135,14 @@ def measure_parity(
 
 
 def run_torch(network: Network, inputs: NetworkInputs) -> BoundGaussians:
-    """What torch says."""
+    """The output of torch."""
     with torch.inference_mode():
         said = network(collate([inputs], network.grids, network.config.decoder))
     return replace_attributes(inputs.base, said.of(0, len(inputs.base)))
 
 
 def time_pass(runtime: OnnxRuntime, inputs: NetworkInputs, repeats: int) -> dict[str, float]:
-    """Of one pass."""
+    """Times of one pass."""
     image = inputs.photos[0].image
     features = [runtime.encoded(image)]
     encoder = median_seconds(lambda: runtime.encoded(image), repeats)
@@ -189,14 +188,16 @@ class TrainingProcess:
             )
 
     def losses(self) -> dict[int, float]:
-        """Of each step that was logged."""
+        """The loss of each step that was logged."""
         if not (self.run / "metrics.jsonl").is_file():
             return {}
         return {row["step"]: row["loss"] for row in read_metrics(self.run) if "loss" in row}
 
     def kill_after(self, step: int, beyond: int = 0) -> dict[int, float]:
-        """Wait for a step, or one ``beyond`` a checkpoint after it, and kill the process while it
-        works on the next one."""
+        """Wait for a step, or one ``beyond`` a checkpoint after it, and kill the process.
+
+        It is at work on the next step then.
+        """
         end = time.monotonic() + SECONDS
         while (last := max(self.losses(), default=0)) < step or last % EVERY < beyond:
             if self.process.poll() is not None or time.monotonic() > end:
@@ -206,17 +207,17 @@ class TrainingProcess:
         return self.losses()
 
     def kill(self) -> None:
-        """With SIGKILL: it has no time for anything."""
+        """Kill it with SIGKILL, so that it cannot clean up."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def saved(self) -> int:
-        """Steps of the newest checkpoint."""
+        """Number of steps in the newest checkpoint."""
         return max(int(path.name.split("_")[-1]) for path in checkpoint_folders(self.run))
 
 
 def paper_on_gpu(body: Body) -> dict[str, float]:
-    """Milliseconds and memory of one pass of the ``paper`` decoder; nothing without a GPU."""
+    """Milliseconds and memory of one pass of the ``paper`` decoder; empty without a GPU."""
     if not torch.cuda.is_available():
         print("paper on a GPU: none is here")
         return {}
@@ -271,7 +272,7 @@ def main() -> int:
 
 
 def measure(folder: Path, count: int, steps: int, repeats: int) -> dict[str, float]:
-    """All figures. The training goes on while the files are written; times are taken after it."""
+    """All figures; the training runs while the files are written, times are taken after it."""
     body = load_body(asset_path("body"))
     write_people(folder / "shards", 1, SUBJECT_OPTIONS)
     training = TrainingProcess(folder / "shards", folder / "run")

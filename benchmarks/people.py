@@ -2,7 +2,7 @@
 
     python benchmarks/people.py [--quick] [--assets DIR] [--number N] [--threads N]
 
-Makes subject ``--number`` of seed 0 up, prepares it under its light, and draws its 12 views with
+Creates subject ``--number`` of seed 0, prepares it under its light, and draws its 12 views with
 depth and labels at 512 pixels and at 256 (``--quick``: at 256 only, and four views more at 512),
 as ``likeness synth --engine raster`` does. Times of drawing are medians over the views, after a
 first drawing that compiles. The last line is JSON.
@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 import numba
 from likeness.engine.synth import raster
 from likeness.engine.synth.environment_light import environment_picture
@@ -32,7 +32,7 @@ def print_skipped(path: Path, why: str) -> None:
 
 
 def make_timed_subject(number: int, size: int, assets: Path | None) -> tuple[SynthSubject, float]:
-    """A subject, and the seconds that it took to make it up."""
+    """A subject, and the seconds that creating it took."""
     options = SynthOptions(size=size, engine="raster", assets=str(assets) if assets else None)
     world = open_context(options, print_skipped)
     start = time.perf_counter()
@@ -40,7 +40,7 @@ def make_timed_subject(number: int, size: int, assets: Path | None) -> tuple[Syn
 
 
 def measure_subject(subject: SynthSubject, views: int) -> dict[str, float]:
-    """Seconds: preparing, and the medians of drawing a view and of its depth and labels."""
+    """Seconds of preparing, and medians of drawing a view and of its depth and labels."""
     environment = environment_picture(subject.lighting)
     cameras = [planned.camera for planned in subject.views]
     warm = raster.prepare_figure(subject.figure, subject.lighting, environment)

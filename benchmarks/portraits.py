@@ -51,7 +51,7 @@ def list_portraits(folder: Path, only: str | None) -> list[Path]:
 
 
 def interleave_framings(paths: list[Path]) -> list[Path]:
-    """Half, full, head, half, …: whatever is cut off at the end, each framing had its turn."""
+    """Half, full, head, half, …: wherever the list is cut, each framing has had its turn."""
     groups = [[p for p in paths if parse_framing(p) == kind] for kind in ("half", "full", "head")]
     others = [p for p in paths if not parse_framing(p)]
     mixed = chain.from_iterable(zip_longest(*groups, others))
@@ -79,7 +79,7 @@ def measure_figures(
 
 
 def round_figures(figures: dict[str, Any]) -> dict[str, Any]:
-    """Figures with as many digits as mean something; JSON knows no infinity, so None for that."""
+    """Figures rounded to meaningful digits; infinity becomes None, which JSON can hold."""
     return {
         key: round_figures(value)
         if isinstance(value, dict)

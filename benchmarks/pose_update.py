@@ -2,8 +2,8 @@
 
     python benchmarks/pose_update.py [AVATAR] [--quick]
 
-For each number: a new pose set, evaluated and read back; the import, whose longest slice is what
-Blender's window stands still for; and the size of the compressed .blend. Without AVATAR the
+For each number: a new pose set, evaluated and read back; the import, whose longest slice is the
+time that Blender's window freezes; and the size of the compressed .blend. Without AVATAR the
 default body carries as many random splats as an avatar may have.
 """
 
@@ -37,7 +37,7 @@ def pose_times(
 ) -> list[float]:
     """Milliseconds of ``repeats`` random poses, from setting bones to evaluated splats.
 
-    With the photo's expression, or with all expressions used at once and other ones each time.
+    With the photo's expression, or with all expressions at once, different ones each time.
     """
     rng = np.random.default_rng(1)
     times = []
@@ -55,7 +55,7 @@ def pose_times(
         evaluated = objects.splats.evaluated_get(bpy.context.evaluated_depsgraph_get())
         assert len(evaluated.data.vertices)
         times.append(1000 * (time.perf_counter() - start))
-    return times[2:]  # the first ones allocate
+    return times[2:]  # without the first ones, which allocate
 
 
 def time_import_slices(avatar: Avatar, folder: Path) -> tuple[AvatarObjects, list[float]]:

@@ -1,13 +1,13 @@
-"""What refining does to every portrait of a folder: gains in the photo, harm anywhere else.
+"""What refining does to every portrait of a folder: gains in the photo, harm elsewhere.
 
     python benchmarks/refine.py DIR [--quick] [--refine off,fast,full] [--only NAME] [--out OUT]
                                 [--cache CACHE]
 
-Each portrait is tracked and lifted once; every level starts from that lift. Measured, and held
-to the lift (docs/PERFORMANCE.md says how): the input view, FaceMesh landmarks from beside, rims,
-speckles, other views. ``--out`` also draws a sheet for each portrait, all levels on black and on
-green. ``--cache`` keeps the lifts, so that another run begins with refining; it is made anew when
-the files change that lead to a lift. ``--quick`` takes portraits of each framing in turn, for as
+Each portrait is tracked and lifted once; every level starts from that lift. Measured, and compared
+with the lift (docs/PERFORMANCE.md says how): the input view, FaceMesh landmarks from the side,
+rims, speckles, other views. ``--out`` also draws a sheet for each portrait, all levels on black and
+on green. ``--cache`` keeps the lifts, so that another run begins with refining; it is made anew
+when the code that makes a lift changes. ``--quick`` takes portraits of each framing in turn, for as
 long as 50 seconds allow.
 """
 
@@ -63,7 +63,7 @@ BACKDROPS = {"black": np.zeros(3), "green": np.array([0.0, 0.8, 0.2])}
 
 
 class TimedLift(NamedTuple):
-    """A portrait before refining. ``seconds``: what it took to come so far."""
+    """A portrait before refining; ``seconds`` that it took so far."""
 
     avatar: Avatar
     portrait: Portrait
@@ -79,7 +79,7 @@ def lift_timed(path: Path) -> TimedLift:
 
 
 def _way_to_a_lift() -> str:
-    """A short name for the code that makes a lift."""
+    """A short digest of the code that makes a lift."""
     engine = Path(likeness.engine.__file__).parent
     folders = ("body", "dual_uv", "gaussians/lift", "tracking")
     files = [f for folder in folders for f in sorted((engine / folder).rglob("*.py"))]
@@ -98,7 +98,7 @@ def load_or_lift(path: Path, cache: Path | None) -> TimedLift:
     if not array_file.exists():
         made = lift_timed(path)
         save_avatar(made.avatar, body_file)
-        # The avatar's file rounds to half precision; refining is to start from the lift itself.
+        # The avatar's file rounds to half precision; refining has to start from the lift itself.
         exact = {name: getattr(made.avatar.gaussians, name) for name in names}
         with atomic_write(array_file) as scratch, scratch.open("wb") as file:
             np.savez(
@@ -124,7 +124,7 @@ def refine_to_level(start: TimedLift, level: str) -> tuple[Avatar, float]:
 
 
 def half_loss(avatar: Avatar, matte: Matte, psnr: float) -> float:
-    """dB of the input view that the less important half of the splats is worth."""
+    """Loss in dB of the input view without the less important half of the splats."""
     half = simplify_avatar(avatar, len(avatar.gaussians) // 2)
     return psnr - input_view_metrics(half, matte)["foreground_psnr"]
 
@@ -132,7 +132,7 @@ def half_loss(avatar: Avatar, matte: Matte, psnr: float) -> float:
 def judge_portrait(
     path: Path, start: TimedLift, levels: list[str], detectors: Detectors, with_half: bool = True
 ) -> tuple[list[RefineResult], dict[str, Avatar]]:
-    """All levels of one portrait."""
+    """Judge all levels of one portrait."""
     lift_still = pose_avatar(start.avatar)
     before = measure_lift(start.avatar, lift_still, clean_rim(start.matte), detectors)
     results, avatars = [], {}
@@ -160,7 +160,7 @@ def judge_portrait(
 
 
 def draw_sheets(path: Path, start: TimedLift, avatars: dict[str, Avatar]) -> dict[str, np.ndarray]:
-    """Levels below one another, on black and on green: the body and the head from all sides."""
+    """Levels below each other, on black and on green: the body and the head from all sides."""
     studio = SheetStudio(start.avatar, start.portrait, start.matte)
     cut_out = np.concatenate([start.matte.foreground, start.matte.alpha[..., None]], -1)
     yaws = {"body": (0, -20, 20, -40, 40, 90, 180), "head": (0, -40, 40, 90)}

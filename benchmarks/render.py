@@ -1,4 +1,4 @@
-"""The rasterisers: the fast ones held to the reference, then timed.
+"""The rasterisers: the fast ones compared with the reference, then timed.
 
     python benchmarks/render.py [--quick] [--threads N]
 
@@ -38,7 +38,7 @@ QUICK_ROWS = 2  # of the reference's picture
 
 
 def describe_machine() -> dict[str, str | int]:
-    """What the times were taken on."""
+    """The machine of the measurements."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -58,7 +58,7 @@ def format_machine(here: dict[str, str | int]) -> str:
 
 
 def read_system_load() -> str:
-    """The machine's load beside us, where the system tells it."""
+    """The machine's other load, where the system reports it."""
     return f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
 
 
@@ -74,7 +74,7 @@ def median_seconds(call: Callable[[], object], repeats: int, warm_up: int = 1) -
 
 
 def create_square_camera(side: int) -> Camera:
-    """The camera that person-sized Gaussians stand before."""
+    """The camera in front of the person-sized Gaussians."""
     return photo_camera(1.2 * side, side, side)
 
 
@@ -111,7 +111,7 @@ def make_forward_backward(
 
 
 def measure_errors(backend: str) -> tuple[float, float]:
-    """Prints a line per scene; the worst relative error of pictures, and of gradients."""
+    """The worst relative error of pictures, and of gradients; prints a line per scene."""
     print(f"\n{backend} against reference, relative errors (worst array), largest of one pixel")
     print(f"{'scene':<28}{'pictures':>10}{'gradients':>11}{'pixel':>10}")
     worst = [0.0, 0.0]
@@ -128,7 +128,7 @@ def measure_errors(backend: str) -> tuple[float, float]:
 
 
 def measure_speedups(rows: int, repeats: int) -> dict[str, float]:
-    """Reference over cpu: forward, and forward with backward."""
+    """Time of the reference over that of cpu: forward, and forward with backward."""
     gaussians, camera = person_sized_cloud(SPEEDUP_COUNT), create_square_camera(SPEEDUP_SIDE)
     K = camera.K.copy()
     K[1, 2] -= (camera.height - rows) / 2  # a strip across the middle
@@ -152,7 +152,7 @@ def measure_speedups(rows: int, repeats: int) -> dict[str, float]:
 
 
 def measure_scaling(quick: bool, repeats: int) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Seconds over counts at one size, and over sizes at the full count; exponents of each."""
+    """Seconds by count at one size, and by size at the full count; exponents of each."""
     seconds: dict[str, list[float]] = {}
     exponents = {}
     print(f"\n{'Gaussians':>10}{'side':>6}{'forward':>12}{'forward + backward':>22}")

@@ -28,7 +28,7 @@ def gpu_name() -> str:
 
 
 def frames_per_second(call: Callable[[int], object], device: str, frames: int) -> float:
-    """``call`` gets the number of the frame."""
+    """Frames per second; ``call`` gets the number of the frame."""
     times = []
     for k in range(min(WARM_UP, frames) + frames):
         start = time.perf_counter()

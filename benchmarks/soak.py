@@ -4,15 +4,15 @@
                               [--photos FOLDER] [--max-gaussians N] [--out DIR]
 
 Builds the photos of a folder (the sample portrait if none is given) over and over with other
-fields of view and numbers of splats, as one batch; one in 25 is no photo at all, so that failures
-are soaked, too. Whoever runs it looks on: every two seconds at the memory, open files and threads
-of the command and of its workers.
+fields of view and numbers of splats, as one batch; one in 25 is not a photo, so that failures
+are soaked, too. Every two seconds it samples the memory, open files and threads of the command and
+of its workers.
 
 The growth is the median slope between all pairs of portraits (Theil and Sen), in MB for each 100
-portraits, once a worker has made ten: the first ones fill what is kept on purpose. Prints one line
-of JSON; exit code 1 where a worker or the command grows by more than ``--floor`` (50), holds more
-and more files or threads, or a portrait fails that should not. ``--out`` keeps the results; with
-the same folder the run goes on where it was stopped, and counts only what is made now.
+portraits, once a worker has made ten: the first ones fill the caches. Prints one line of JSON; exit
+code 1 where a worker or the command grows by more than ``--floor`` (50), holds more and more files
+or threads, or a portrait fails that should not. ``--out`` keeps the results; with the same folder
+the run continues where it was stopped, and counts only new portraits.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def slope_per_100(held: Sequence[float], settled: int = SETTLED) -> float | None
 
 
 def write_table(table: Path, photos: Sequence[Path], count: int, most: int) -> int:
-    """The portraits to build; returns how many of them are no photos."""
+    """Write the table of portraits to build; returns how many of them are not photos."""
     broken = table.with_name("broken.jpg")
     broken.write_bytes(b"no photo")
     rows: list[dict[str, Any]] = []
@@ -79,7 +79,7 @@ def write_table(table: Path, photos: Sequence[Path], count: int, most: int) -> i
 
 
 def watch_process(process: subprocess.Popen[bytes]) -> dict[int, list[tuple[float, int, int]]]:
-    """MB, open files and threads of the command and of all that it starts, until it ends."""
+    """MB, open files and threads of the command and its child processes, until it ends."""
     own = psutil.Process(process.pid)
     seen: dict[int, list[tuple[float, int, int]]] = defaultdict(list)
     while process.poll() is None:
@@ -159,7 +159,7 @@ def main() -> int:
             ],
             stdout=subprocess.DEVNULL,
         )
-        stack.callback(process.terminate)  # where this is stopped before it has ended
+        stack.callback(process.terminate)  # if this is stopped before the command ends
         seen = watch_process(process)
         seconds = time.perf_counter() - begun
         held: dict[int, list[float]] = defaultdict(list)
@@ -171,7 +171,7 @@ def main() -> int:
             again += line["event"] == "again"
     made = sum(len(of) for of in held.values())
     command = [mb for mb, _, _ in seen.get(process.pid, [])]
-    per_portrait = max(1, round(len(command) / max(made, 1)))  # looks for each portrait
+    per_portrait = max(1, round(len(command) / max(made, 1)))  # samples for each portrait
     growths = {pid: slope_per_100(of, chosen.settled) for pid, of in held.items()}
     own = slope_per_100(command[::per_portrait], chosen.settled)
     handles = {

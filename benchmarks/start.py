@@ -2,7 +2,7 @@
 
     python benchmarks/start.py [--quick] [--photo FILE] [--runs N]
 
-A build is ended when it tells of its stage ``detect``, by which it has opened body and detectors.
+A build is ended when it reports its stage ``detect``, by which it has opened body and detectors.
 Times are medians, after a run that fills the caches, from the start of the process.
 """
 

@@ -5,7 +5,7 @@
 
 Everything that ``likeness synth`` does for a subject, in this process: body and pose, looks, the
 scene, a picture from each camera, depth and labels, encoding and writing. The seconds are of one
-subject, means over ``--subjects``, after another one that compiles what is compiled. Without
+subject, means over ``--subjects``, after a first one that compiles the loops. Without
 ``--assets`` looks are procedural. ``--quick`` draws four small views of one subject (at most 50
 seconds); without Blender's module bpy only the rasteriser is timed.
 """
@@ -23,7 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 from likeness.addon.synth.staging import stage_subject
 from likeness.addon.synth.subject_maker import open_subject_maker
 from likeness.engine.synth.figure import SynthOptions
@@ -33,7 +33,7 @@ QUICK = {"sizes": [128], "views": 4, "subjects": 1, "samples": 8}
 
 
 def time_subjects(options: SynthOptions, subjects: int) -> dict[str, Any]:
-    """Mean seconds of a subject and of its stages, and what it takes on disk."""
+    """Mean seconds of a subject and of its stages, and its size on disk."""
     request = {"options": asdict(options), "threads": 0}
     make = open_subject_maker(request, lambda asset, why: print(f"  skipped {asset}: {why}"))
     make(subjects)
@@ -82,7 +82,7 @@ def main() -> None:
         print("no bpy: Cycles is not timed")
         engines.remove("cycles")
     sys.stdout = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # Blender tells of every picture
+    os.dup2(2, 1)  # Blender prints a line for every picture
     here = describe_machine()
     print(f"{format_machine(here)}; load {read_system_load()} before")
     results = [

@@ -39,7 +39,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 import numpy as np
 from likeness.engine.body import Body
 from likeness.engine.core.geometry import vertex_normals
@@ -110,7 +110,7 @@ class TrackingResult:
 
 
 def create_person(number: int, seed: int, world: SynthContext) -> RandomPerson:
-    """Person ``number``: framings rotate, then yaws."""
+    """Create person ``number``: framings rotate, then yaws."""
     rng = np.random.default_rng([seed, number])
     low, high = YAW_BANDS[(number // len(FRAMINGS)) % len(YAW_BANDS)]
     yaw = float(rng.choice([-1, 1]) * rng.uniform(low, high))
@@ -231,7 +231,7 @@ def format_joint_errors(results: list[TrackingResult]) -> str:
 
 
 def format_worst(results: list[TrackingResult], count: int = 10) -> str:
-    """The people farthest beyond the floors, and in what."""
+    """The people farthest beyond the floors, and by which figures."""
     found = []
     for r in results:
         if r.figures is None:
@@ -298,7 +298,14 @@ def summary(results: list[TrackingResult]) -> dict[str, object]:
 
 
 def overlay(rgb: FloatArray, vertices: FloatArray, f: FloatArray, camera: Camera) -> FloatArray:
-    """A shaded grey mesh laid over the photo, half transparent."""
+    """A shaded grey mesh laid over the photo, half transparent.
+
+    Args:
+        rgb: [H, W, 3] the photo, sRGB 0..1.
+        vertices: [V, 3] metres, world space.
+        f: [F, 3] triangles.
+        camera: the photo's.
+    """
     buffer = rasterize_mesh(vertices, f, camera)
     covered = buffer.face >= 0
     normals = vertex_normals(vertices, f)[f[buffer.face[covered]]]

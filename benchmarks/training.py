@@ -1,18 +1,17 @@
-"""A network trained on a few rendered people, and how much better than the lift it is on views of
-them that it never saw.
+"""A network trained on a few rendered people, compared with the lift on held-out views.
 
     python benchmarks/training.py [--quick] [--people N] [--minutes M] [--data SHARDS]
                                   [--assets ASSETS] [--config NAME|JSON] [--set NAME=VALUE]...
                                   [--device cpu] [--out OUT]
 
-The people are drawn by our own rasteriser (engine/synth/subject.py), dressed from ``--assets``
-or made up, unless ``--data`` has them; a fourth of their views is held out. Training ends with
-the minutes, lifting the photos included, or with the configuration's steps. Then the averaged
-network is judged on every person's held-out views, from their most frontal other view: PSNR and
-SSIM of lift and network where anything is drawn, means over the views. ``shares`` are of the time
-of training; on a GPU they count what was waited for. ``--out`` keeps shards, lifted photos, the
-network and a sheet; with the same folder again, people and lifts are there already. ``--quick``
-takes two people and half a minute: it shows that it runs, not how well.
+The people are drawn by our own rasteriser (engine/synth/subject.py), with clothes from
+``--assets`` or procedural ones, unless ``--data`` has them; a quarter of their views is held out.
+Training ends after the minutes, lifting the photos included, or after the configuration's steps.
+Then the averaged network is judged on every person's held-out views, from their most frontal other
+view: PSNR and SSIM of lift and network where anything is drawn, means over the views. ``shares``
+are of the time of training; on a GPU they count waiting times. ``--out`` keeps shards, lifted
+photos, the network and a sheet; the same folder reuses people and lifts. ``--quick`` takes two
+people and half a minute: it shows that the benchmark runs, not how well the network does.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 from likeness.engine.body import load_body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path
@@ -45,7 +44,7 @@ from PIL import Image
 from render import describe_machine, format_machine, read_system_load
 
 QUICK = {"people": 2, "views": 8, "size": 192, "minutes": 0.4}
-HELD_OUT_EVERY = 4  # views, of each person
+HELD_OUT_EVERY = 4  # one view in this many of each person
 TOLD_EVERY = 20.0  # seconds
 ON_THE_SHEET = 8
 
@@ -70,7 +69,7 @@ def ensure_people(folder: Path, options: argparse.Namespace) -> Path:
 def train_for(
     trainer: Trainer, samples: SampleStream, seconds: float
 ) -> tuple[StepResult, TimeSpans]:
-    """The last step, and where the time went."""
+    """The last step, and how the time was spent."""
     config = trainer.config
     batches = iterate_batches(samples, trainer)
     trainer.clock.read()

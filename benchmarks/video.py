@@ -22,7 +22,7 @@ import json
 import time
 from pathlib import Path
 
-import likeness.engine  # noqa: F401, first of all: it keeps numpy to one thread
+import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 import numpy as np
 from likeness.benchmarks.figures.motion_metrics import count_flips, find_still_frames, jitter_mm
 from likeness.engine.body.model import Body, load_body

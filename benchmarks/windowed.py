@@ -4,8 +4,8 @@
 
 Everything happens in a fresh profile: the extension is installed, one build warms the compiled
 loops, the next is measured. A 10 ms timer inside Blender finds the longest time in which the
-window answered nobody, with and without a job; every call of the extension is timed, too, because
-software GL makes the drawing itself slow. See docs/gui_tests.md for what EXE may be.
+window did not respond, with and without a job; every call of the extension is timed, too, because
+software GL makes the drawing itself slow. See docs/gui_tests.md for the choices of EXE.
 """
 
 from __future__ import annotations

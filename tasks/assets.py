@@ -14,6 +14,9 @@ def ensure_assets(python: Path, *, sample: bool = False) -> Path:
     Args:
         python: of the environment in which Likeness is installed.
         sample: also fetch the sample portrait and return its path instead.
+
+    Raises:
+        BuildError: it fails.
     """
     print_step("Making sure of the assets (likeness assets)")
     command = [python, "-m", "likeness", "assets", "--yes", *(["--sample"] if sample else [])]
@@ -24,7 +27,7 @@ def ensure_assets(python: Path, *, sample: bool = False) -> Path:
 
 
 def assets_digest(python: Path) -> str:
-    """What the assets are made of, as ``likeness.engine.bake.assets`` has it."""
+    """Digest of the assets' sources, from ``likeness.engine.bake.assets``."""
     code = "from likeness.engine.bake.assets import assets_digest; print(assets_digest())"
     done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
     return done.stdout.strip()

@@ -9,16 +9,20 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class BuildError(Exception):
-    """Something that the caller can mend; printed as one line."""
+    """An error that the caller can fix; printed as one line."""
 
 
 def print_step(text: str) -> None:
-    """Say what happens next."""
+    """Announce the next step."""
     print(f"==> {text}", flush=True)
 
 
 def run_command(*command: str | Path, **options: object) -> None:
-    """Run a command that has to succeed."""
+    """Run a command that has to succeed.
+
+    Raises:
+        BuildError: it fails.
+    """
     words = [str(word) for word in command]
     code = subprocess.run(words, check=False, **options).returncode  # type: ignore[call-overload]
     if code:
@@ -26,7 +30,11 @@ def run_command(*command: str | Path, **options: object) -> None:
 
 
 def run_quietly(what: str, *command: str | Path) -> None:
-    """Run a command whose output matters only when it fails."""
+    """Run a command whose output matters only when it fails.
+
+    Raises:
+        BuildError: it fails; the end of its output is in the message.
+    """
     words = [str(word) for word in command]
     done = subprocess.run(words, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:

@@ -45,7 +45,7 @@ def read_pins(path: Path, seen: frozenset[Path] = frozenset()) -> list[str]:
 def ensure_environment(folder: Path, pins: Path, *, editable: bool) -> Path:
     """A virtual environment with the versions of ``pins``; returns its interpreter.
 
-    A stamp in the folder names what was installed, so a second call does nothing.
+    A stamp in the folder records what was installed, so a second call does nothing.
     """
     python = venv_python(folder)
     pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8") if editable else ""
@@ -104,7 +104,7 @@ def bpy_missing_libraries(python: Path) -> list[str]:
 
 
 def software_gl_missing() -> list[str]:
-    """Packages that drawing without a graphics card needs (Mesa's software renderer)."""
+    """Missing packages that drawing without a graphics card needs (Mesa's software renderer)."""
     if sys.platform != "linux":
         return []
     missing = [] if ctypes.util.find_library("EGL") else ["libegl1"]
@@ -114,7 +114,11 @@ def software_gl_missing() -> list[str]:
 
 
 def ensure_system_libraries(python: Path, *, software_gl: bool = False) -> None:
-    """Install what Blender needs from the system, or say in one line what is missing."""
+    """Install what Blender needs from the system, where it can be done.
+
+    Raises:
+        BuildError: libraries are still missing; it names them and the command that installs them.
+    """
     libraries = bpy_missing_libraries(python)
     packages = [DEBIAN_PACKAGES.get(name, name) for name in libraries]
     if software_gl:

@@ -50,11 +50,11 @@ SYS_PLATFORMS = {"linux-x64": "linux", "windows-x64": "win32", "macos-arm64": "d
 
 @dataclass(frozen=True)
 class BlenderRange:
-    """The Blenders that have a Python.
+    """The Blender versions with one Python.
 
     Attributes:
         first: the first of them.
-        end: the first that has another Python; empty while that is not known.
+        end: the first with another Python; empty while unknown.
         label: in the zip's name.
     """
 
@@ -81,7 +81,11 @@ _MARKER = re.compile(r'(sys_platform|python_version) (==|<|>=) "([\w.]+)"')
 
 
 def detect_platform() -> str:
-    """Blender's name of the machine that this runs on."""
+    """Blender's name of this machine's platform.
+
+    Raises:
+        BuildError: no extension is made for it.
+    """
     names = {python: blender for blender, python in SYS_PLATFORMS.items()}
     if sys.platform not in names:
         raise BuildError(f"No extension is made for {sys.platform}. Choose one with --platform.")
@@ -168,7 +172,7 @@ def extension_manifest(source: str, wheels: Sequence[str], target: str, python: 
 
 
 def stage_extension(folder: Path, assets: Path) -> None:
-    """Copy the runtime files and the assets to where the zip is made from."""
+    """Copy the runtime files and the assets to the folder that becomes the zip."""
     ignore = shutil.ignore_patterns("__pycache__", "*.nbi", "*.nbc", "*.blend[0-9]", ".*")
     for name in RUNTIME:
         source = ROOT / name
@@ -180,7 +184,7 @@ def stage_extension(folder: Path, assets: Path) -> None:
 
 
 def extension_tool(python: Path) -> Path:
-    """Blender's own builder of extensions, out of the bpy module."""
+    """Blender's own builder of extensions, from the bpy module."""
     code = "import importlib.util as u; print(u.find_spec('bpy').submodule_search_locations[0])"
     done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
     (tool,) = Path(done.stdout.strip()).glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py")
@@ -188,13 +192,13 @@ def extension_tool(python: Path) -> Path:
 
 
 def find_tags_file(tool: Path) -> Path:
-    """The file of the tags that Blender's extension platform knows."""
+    """The file with the tags that Blender's extension platform accepts."""
     scripts = next(path for path in tool.parents if path.name == "scripts")
     return scripts / "modules" / "_bpy_internal" / "extensions" / "tags.py"
 
 
 def zip_name(version: str, target: str, python: str) -> str:
-    """What the zip of a platform and a Python is called.
+    """The name of the zip for a platform and a Python.
 
     >>> zip_name("1.0.0", "linux-x64", "3.13")
     'likeness-1.0.0-blender-5.1-up-linux-x64.zip'
@@ -210,7 +214,12 @@ def build_extension(
     Args:
         interpreter: the environment's, which has pip and bpy.
         assets: the folder that ``build.py assets`` fills.
-        python: that of the Blenders it is for, a key of :data:`BLENDER_RANGES`.
+        target: Blender's name of the platform.
+        out: the folder for the zip.
+        python: of the Blenders that it is for, a key of :data:`BLENDER_RANGES`.
+
+    Raises:
+        BuildError: the manifest lacks a version, or the zip must not be shipped.
     """
     manifest = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
     version = re.search(r'^version = "(.+)"', manifest, re.MULTILINE)
@@ -246,10 +255,10 @@ def build_extension(
 
 
 def write_index(interpreter: Path, folder: Path) -> Path:
-    """The index of a folder of zips, which makes it a repository that Blender can install from.
+    """Write the index of a folder of zips, from which Blender can install as from a repository.
 
     Returns:
-        ``index.json``; users give Blender its address on the server that the folder is put on.
+        ``index.json``; users give Blender its address on the server that hosts the folder.
     """
     print_step(f"Writing the index of {folder}")
     run_quietly(

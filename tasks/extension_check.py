@@ -1,5 +1,7 @@
-"""What must be true of a finished zip. Blender passes over keys that it does not know, and does
-not look whether what a manifest lists is there."""
+"""Checks of a finished zip.
+
+Blender ignores unknown keys, and does not check that the files in a manifest exist.
+"""
 
 from __future__ import annotations
 
@@ -71,11 +73,12 @@ PYTHON_PREFIX = {"linux-x64": ("manylinux",), "windows-x64": ("win_",), "macos-a
 
 
 def find_faults(path: Path, target: str, python: str, private: Sequence[str] = ()) -> list[str]:
-    """What is wrong with a zip, one line each; nothing where it can be shipped.
+    """Find the faults of a zip, one line each; none where it can be shipped.
 
     Args:
-        target: Blender's name of the platform that it is for.
-        python: as in "3.11".
+        path: the zip.
+        target: Blender's name of its platform.
+        python: its Python, such as "3.11".
         private: folders of this machine, which no text in it may name.
     """
     with zipfile.ZipFile(path) as archive:
@@ -114,7 +117,7 @@ def _texts(archive: zipfile.ZipFile, names: Sequence[str], private: Sequence[str
 
 
 def find_manifest_faults(manifest: dict[str, Any]) -> list[str]:
-    """What is wrong with a manifest itself; also with the one that lies in the tree."""
+    """Find the faults of a manifest itself; also of the one in the source tree."""
     wrong = [f"the manifest lacks {key}" for key in sorted(REQUIRED - set(manifest))]
     wrong += [
         f"Blender does not know the manifest's {key}"

@@ -19,7 +19,7 @@ STAMP_FILE = "stamp.json"
 
 
 def library_stamp(python: Path) -> str:
-    """What the library is made of: the poses, their pictures, the body and the code."""
+    """Digest of the library's sources: the poses, their pictures, the body and the code."""
     folder = ROOT / "engine" / "poses"
     sources = [p for p in sorted(folder.rglob("*")) if p.suffix in (".py", ".toml", ".webp")]
     code = ("pose_library.py", "motion/bone_pose.py", "scene/armature.py", "scene/axes.py")
@@ -37,13 +37,16 @@ def ensure_library(python: Path, assets: Path) -> Path:
     Args:
         python: of an environment with bpy; the oldest Blender that is to open the library.
         assets: the folder that :func:`.assets.ensure_assets` fills.
+
+    Raises:
+        BuildError: the library is too large.
     """
     folder = assets / "poses"
     wanted = {"made_of": library_stamp(python)}
     if _is_current(folder, wanted):
         return folder
     print_step(f"Making the pose library in {folder}")
-    # Beside the assets: what lies among them goes into the extension.
+    # Beside the assets: all files among them go into the extension.
     with tempfile.TemporaryDirectory(dir=assets.parent) as scratch:
         made = Path(scratch) / "poses"
         made.mkdir()
@@ -69,7 +72,7 @@ def _is_current(folder: Path, wanted: dict[str, str]) -> bool:
 
 
 def write_library(path: Path) -> None:
-    """Runs in the environment, where the engine and bpy are installed."""
+    """Write the library; runs in the environment, where the engine and bpy are installed."""
     from likeness.addon.pose_library import write_library as write
 
     write(path)
@@ -77,7 +80,12 @@ def write_library(path: Path) -> None:
 
 def draw_pictures(python: Path, names: Sequence[str]) -> None:
     """Draw the pictures of poses and expressions anew, in the source tree; all without names.
-    The sheet of all of them in the documentation, too."""
+
+    The documentation's sheet of all of them is drawn too.
+
+    Raises:
+        BuildError: the pictures could not be drawn.
+    """
     print_step("Drawing the pictures of the poses")
     code = (
         "import sys\n"

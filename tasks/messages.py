@@ -1,7 +1,7 @@
 """The texts that users see, collected from the source, and their translations.
 
-``addon/messages.json`` holds ``{text: {language: translation}}``. What is new in the source is
-added to it, what has gone is taken out, and translations stay; those that are missing are listed.
+``addon/messages.json`` holds ``{text: {language: translation}}``. New texts of the source are added
+to it, old ones removed, and translations stay; missing ones are listed.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _files(root: Path, places: tuple[str, ...]) -> Iterator[Path]:
 def extract_texts(source: str) -> set[str]:
     """Labels, tooltips, and whatever else looks like a text for people, in a module.
 
-    Parts of f-strings are none, nor is what is drawn with ``translate=False``, raised or compared.
+    Parts of f-strings do not count, nor texts drawn with ``translate=False``, raised or compared.
 
     >>> source = "class A(Operator):\\n 'Do it'\\n bl_idname = 'a'\\nlabel(text='Yes', icon='ADD')"
     >>> sorted(extract_texts(source))
@@ -107,7 +107,7 @@ def extract_texts(source: str) -> set[str]:
 
 
 def _is_item(node: ast.Tuple) -> bool:
-    """An item of an enum: what it is called in the program, its label, its tooltip."""
+    """Whether it is an item of an enum: its identifier, its label, its tooltip."""
     strings = [e.value for e in node.elts[:3] if isinstance(e, ast.Constant)]
     if len(strings) < 3 or not all(isinstance(text, str) for text in strings):
         return False
@@ -115,7 +115,7 @@ def _is_item(node: ast.Tuple) -> bool:
 
 
 def _is_operator(node: ast.ClassDef) -> bool:
-    """Mixins of operators have docstrings for programmers, and no ``bl_idname``."""
+    """Whether a class is an operator; mixins have no ``bl_idname``, and other docstrings."""
     named = any(
         isinstance(line, ast.Assign)
         and any(
@@ -132,7 +132,7 @@ def _untranslated(node: ast.Call) -> bool:
 
 
 def _looks_shown(node: ast.AST) -> bool:
-    """Lists of labels and the like: texts that begin with a capital and are no names."""
+    """Whether it lists labels or the like: texts that begin with a capital and are not names."""
     return (
         isinstance(node, ast.Constant)
         and isinstance(node.value, str)
@@ -142,7 +142,7 @@ def _looks_shown(node: ast.AST) -> bool:
 
 
 def extract_stages(source: str) -> set[str]:
-    """What the worker says that it does, as it is shown.
+    """The worker's stages, as they are shown.
 
     >>> extract_stages('with stage("load", "reading the photo"): pass')
     {'Reading the photo'}
@@ -166,7 +166,7 @@ def extract_stages(source: str) -> set[str]:
 
 
 def read_messages() -> dict[str, dict[str, str]]:
-    """Text -> language -> translation."""
+    """Texts and their translations: text -> language -> translation."""
     if not FILE.is_file():
         return {}
     out: dict[str, dict[str, str]] = json.loads(FILE.read_text(encoding="utf-8"))
@@ -179,7 +179,7 @@ def find_untranslated(messages: dict[str, dict[str, str]], language: str) -> lis
 
 
 def update_messages() -> None:
-    """Bring the file up to date with the source, and say what is to be translated."""
+    """Bring the file up to date with the source, and list the missing translations."""
     before = read_messages()
     messages = {text: before.get(text, {}) for text in collect_messages()}
     FILE.write_text(

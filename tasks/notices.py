@@ -1,4 +1,4 @@
-"""Who made what the extension brings along, and under which licences."""
+"""Authors and licences of the software and data in the extension."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PAGES = ("homepage", "home", "repository", "source", "source code", "documentat
 
 
 def format_notices(wheels: Sequence[Path]) -> str:
-    """A page of the data and of every wheel, out of what each says of itself."""
+    """A page on the data and every wheel, from the wheels' own metadata."""
     return _HEAD + "".join(map(_row, sorted(wheels, key=lambda wheel: wheel.name.lower())))
 
 
@@ -44,7 +44,7 @@ def _row(wheel: Path) -> str:
 
 
 def licence_of(facts: Message) -> str:
-    """The licence that a package's metadata name; they have three ways of doing so.
+    """The licence in a package's metadata, which have three ways to state it.
 
     >>> facts = Message()
     >>> facts["Classifier"] = "License :: OSI Approved :: BSD License"

@@ -1,8 +1,8 @@
-"""Whether an avatar is closed and clean from every side, in poses that its photo does not show.
+"""Whether an avatar is closed and clean from every side, in poses other than its photo's.
 
 Two figures come from drawings of the whole body and of the head from all around. A *hole* is
 background inside the posed body's own projection. A *stray* splat is drawn farther from the posed
-body than what a person wears.
+body than anything that a person wears.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ NEAR, LOOSE = 0.06, 0.12
 
 _BODY_SIZE, _HEAD_SIZE = (288, 384), (288, 288)  # pixels; the body's are 5-6 mm, the head's 1.5
 _HAND_SEEN = 0.2  # share of a hand's area that carries splats; below it the hand is left out
-_INNER = ("mouth", "teeth", "tongue")  # parts of the body that nobody sees from beside
+_INNER = ("mouth", "teeth", "tongue")  # parts of the body that are not visible from the side
 _SAMPLING = 0.013  # metres
-_SOLID = 0.3  # opacity of a splat that counts as one
+_SOLID = 0.3  # opacity from which a splat counts
 _SHOWN = 0.5  # of the matte's alpha
-_MATTE_SIDE = 320  # pixels of the longer side on which loose things are looked for
-_MAX_HAIR, _MAX_CLOTH = 0.0006, 0.012  # square metres off the body from which on it is loose
+_MATTE_SIDE = 320  # pixels of the longer side for detecting loose hair and cloth
+_MAX_HAIR, _MAX_CLOTH = 0.0006, 0.012  # square metres off the body from which it counts as loose
 _GAP = 0.04  # metres beside the body where short hair and trousers do not reach
 
 _HAIR_JOINTS = (
@@ -69,7 +69,7 @@ _CLOTH_JOINTS = (
 
 
 class ViewAngle(NamedTuple):
-    """One camera about the posed avatar: ``focus`` as in :func:`.views.focus_camera`, degrees."""
+    """One camera about the posed avatar, degrees; ``focus`` as in :func:`.views.focus_camera`."""
 
     focus: str
     yaw: float
@@ -123,9 +123,9 @@ class SurfaceCoverage:
         holes: by pose, mean of 1 - alpha over the body's projection in all views.
         stray: by pose, share of the drawn alpha that belongs to stray splats.
         mouth: by pose, share of the drawn alpha, from beside and behind, that is the mouth's
-            inside, seen through skin that is not there.
-        left_out: hands that the avatar does not have; they are no holes.
-        loose: what of ``hair`` and ``cloth`` may stand off up to ``LOOSE``, not ``NEAR``.
+            inside, seen through missing skin.
+        left_out: hands that the avatar lacks; they do not count as holes.
+        loose: which of ``hair`` and ``cloth`` may stand off up to ``LOOSE``, not ``NEAR``.
         photo_stray: share of the photo's own person that is as far off the fitted body.
     """
 
@@ -155,15 +155,18 @@ def measure_coverage(
     looks: Sequence[ViewAngle] = VIEW_ANGLES,
     poses: dict[str, Callable[[Avatar], Pose]] = POSES,
 ) -> SurfaceCoverage:
-    """Look at an avatar from all around in every pose.
+    """Examine an avatar from all around in every pose.
 
-    A projection's rim of ``EDGE`` metres is left out of the holes: the fitted body's outline is
+    A projection's rim of ``EDGE`` metres is excluded from the holes: the fitted body's outline is
     off the person's by as much in the photo itself, and an outline is soft. Strays are measured
-    in space, to the nearest point of the posed body's surface, and weighed by how much of the
-    drawing they make up.
+    in space, to the nearest point of the posed body's surface, and weighed by their share of the
+    drawing.
 
     Args:
-        matte: of the photo, which tells whether there is long hair or a skirt.
+        avatar: the avatar.
+        matte: of the photo, which shows whether there is long hair or a skirt.
+        looks: the cameras.
+        poses: by name.
     """
     own = _own_triangles(avatar)
     f, missing = _without_missing_hands(avatar, own)
@@ -200,7 +203,7 @@ def measure_coverage(
 
 
 def _inside(body: MeshBuffer, camera: Camera) -> BoolArray:
-    """[H, W] the body's projection without its rim, of two pixels at least."""
+    """[H, W] the body's projection without its rim of two pixels or more."""
     covered = body.face >= 0
     if not covered.any():
         return covered
@@ -212,9 +215,15 @@ def _inside(body: MeshBuffer, camera: Camera) -> BoolArray:
 def surface_distance(
     points: FloatArray, vertices: FloatArray, f: IntArray, most: float
 ) -> FloatArray:
-    """[N] metres from points [N, 3] to a mesh's surface; inf beyond ``most``.
+    """Distance [N] in metres to a mesh's surface; inf beyond ``most``.
 
     To the nearest of samples ``_SAMPLING`` apart: at 6 cm it is too large by 0.5 mm at most.
+
+    Args:
+        points: [N, 3] metres.
+        vertices: [V, 3] metres, the same space.
+        f: [F, 3] triangles.
+        most: metres up to which distances are searched.
     """
     corners = np.asarray(vertices, np.float64)[f]
     edges = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2).max(1)
@@ -247,10 +256,9 @@ def _own_triangles(avatar: Avatar) -> IntArray:
 
 
 def _without_missing_hands(avatar: Avatar, own: IntArray) -> tuple[IntArray, tuple[str, ...]]:
-    """[F, 3] the body's ``own`` triangles (its first) without the hands that carry no splats, and
-    which these are.
+    """[F, 3] the body's ``own`` triangles without hands that carry no splats, and those hands.
 
-    The lift leaves out a hand that a pocket or an arm hides: nobody knows what it looks like.
+    The lift leaves out a hand that a pocket or an arm hides, as its appearance is unknown.
     """
     f = own
     corners = np.asarray(avatar.body.v_template, np.float64)[f]
@@ -276,10 +284,11 @@ def _held(avatar: Avatar, joints: tuple[str, ...]) -> BoolArray:
 
 
 class _Outline(NamedTuple):
-    """The photo's person beside the fitted body, by pixel [H, W].
+    """The photo's person compared with the fitted body, by pixel [H, W].
 
     Attributes:
-        area: square metres of the person. away: metres to the body's projection.
+        area: square metres of the person.
+        away: metres to the body's projection.
         nearest: vertex of the body at the nearest place of it.
     """
 
@@ -325,8 +334,11 @@ def detect_loose_parts(avatar: Avatar, matte: Matte) -> tuple[str, ...]:
 
 
 def off_body_pct(avatar: Avatar, matte: Matte) -> float:
-    """Per cent of the photo's own person that is off the body's projection by more than ``NEAR``,
-    or ``LOOSE`` where things are loose: as much cannot but count as stray."""
+    """Per cent of the photo's own person that is off the body's projection.
+
+    That is, by more than ``NEAR``, or ``LOOSE`` where hair or cloth is loose: as much of an avatar
+    must count as stray.
+    """
     outline = _outline(avatar, matte)
     if outline is None:
         return 100.0
@@ -337,7 +349,7 @@ def off_body_pct(avatar: Avatar, matte: Matte) -> float:
 
 
 def _vertex_limits(avatar: Avatar, loose: tuple[str, ...]) -> FloatArray:
-    """[V] metres from the body beyond which what lives at each vertex is stray."""
+    """[V] metres from the body beyond which splats attached to each vertex are stray."""
     limit = np.full(len(avatar.body.v_template), NEAR)
     for name, joints in (("hair", _HAIR_JOINTS), ("cloth", _CLOTH_JOINTS)):
         if name in loose:

@@ -1,4 +1,4 @@
-"""Whether the face holds from the side: detectors and landmarks on renders of an avatar."""
+"""Quality of the face from the side: detectors and landmarks on renders of an avatar."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ KEY_LANDMARKS = (
 
 @dataclass(frozen=True)
 class FaceMetrics:
-    """How the face is seen from the side.
+    """How well the face is seen from the side.
 
     Attributes:
-        found: by yaw in degrees from where the face looks, whether the detectors find it.
+        found: by yaw in degrees from the face's direction, whether the detectors find it.
         landmarks: by yaw, mean distance of the key landmarks from the model's own, in per cent
             of the distance between the eyes; None where the network sees no face.
     """
@@ -77,7 +77,7 @@ def front_yaw(avatar: Avatar) -> float:
 
 
 def project_key_landmarks(avatar: Avatar, camera: Camera) -> FloatArray:
-    """[21, 2] pixels where the key landmarks of the photo's pose lie, as the model says.
+    """Pixels [21, 2] of the key landmarks in the photo's pose, by the body model.
 
     Raises:
         ValueError: the body carries no landmarks.
@@ -93,7 +93,7 @@ def project_key_landmarks(avatar: Avatar, camera: Camera) -> FloatArray:
 
 
 def measure_face(avatar: Avatar, detectors: Detectors) -> FaceMetrics:
-    """Look at an avatar's face, as in the photo, from both sides of where it looks."""
+    """Examine an avatar's face, posed as in the photo, from both sides of its direction."""
     front = front_yaw(avatar)
     centre, radius = head_ball(avatar, avatar.pose)
     cameras = {}

@@ -1,9 +1,9 @@
-"""Synthetic people from every side: the avatar of their photo beside the true view.
+"""Synthetic people from every side: the avatar of their photo compared with the true view.
 
 The truth is drawn by cameras swung about the person. An avatar stands where the tracker put it:
 a few centimetres nearer or farther and a little larger or smaller, which one photo cannot show.
-So the truth's cameras are carried over by the similarity that best takes the true body to the
-fitted one. What is left is the visible difference.
+So the truth's cameras are moved by the similarity that best takes the true body to the fitted
+one. The rest is the visible difference.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from ...engine.visual.sheet import save_image
 YAWS = (30, -30, 60, -60, 90, -90, 180)
 """Degrees by which the camera is swung about the person; their sizes are reported."""
 
-_GREY = 0.5  # of the background: neither the dark nor the bright hair vanishes on it
+_GREY = 0.5  # background on which neither dark nor bright hair vanishes
 _SHOWN = 0.5  # alpha
 _MAX_YAW, _FOV = 12.0, 35.0  # degrees of a portrait
 _EASY = ("standing", "wide", "contrapposto", "A-pose", "one hand on hip", "waving")
@@ -49,8 +49,12 @@ class PhotoSubject:
     """A synthetic person whose photo was taken.
 
     Attributes:
-        person, scene: who, and as drawn. portrait: the photo. truth: what is true in it.
-        matte: the true one. centre: [3] about which the cameras swing.
+        person: who it is.
+        scene: the person as drawn.
+        portrait: the photo.
+        truth: what is true in it.
+        matte: the true one.
+        centre: [3] metres, about which the cameras swing.
     """
 
     person: RandomPerson
@@ -75,14 +79,19 @@ def make_photo_subject(number: int, world: SynthContext, seed: int = 0) -> Photo
     rgba = scene.draw(person.camera)
     matte = Matte(rgba[..., 3], rgba[..., :3])
     seen = truth.vertices[truth.vertex_visible]
-    # The side that is seen is the near half; the middle lies behind it.
+    # The visible side is the near half; the middle lies behind it.
     centre = (seen.min(0) + seen.max(0)) / 2
     centre[2] = float(np.median(truth.vertices[truth.vertex_visible][:, 2])) - 0.05
     return PhotoSubject(person, scene, portrait, truth, matte, centre)
 
 
 class TruthView(NamedTuple):
-    """The truth from one side: ``light`` [H, W, 3] colour times alpha, and ``alpha`` [H, W]."""
+    """The truth from one side.
+
+    Attributes:
+        light: [H, W, 3] colours times alpha, 0..1.
+        alpha: [H, W] 0..1.
+    """
 
     camera: Camera
     light: FloatArray
@@ -90,7 +99,7 @@ class TruthView(NamedTuple):
 
 
 def render_truth_views(sitter: PhotoSubject, yaws: Sequence[int] = YAWS) -> dict[int, TruthView]:
-    """The person from the photo's camera, at its size, swung about them."""
+    """The person by the photo's camera, at its size, swung about them."""
     camera = sitter.person.camera
     out = {}
     for yaw in yaws:
@@ -101,8 +110,7 @@ def render_truth_views(sitter: PhotoSubject, yaws: Sequence[int] = YAWS) -> dict
 
 
 def build_from_truth(sitter: PhotoSubject, body: Body, detectors: Detectors) -> Avatar:
-    """The lift alone: it is given the true body, pose, camera and matte; only the landmarks are
-    what the detectors see.
+    """The lift alone, from the true body, pose, camera and matte; landmarks are detected.
 
     Raises:
         LikenessError: nobody is found in the photo.
@@ -117,7 +125,7 @@ def build_from_truth(sitter: PhotoSubject, body: Body, detectors: Detectors) -> 
 
 
 def build_from_photo(sitter: PhotoSubject) -> Avatar:
-    """The whole build but for refining; it is given the photo's file and the field of view.
+    """The whole build except refining, from the photo's file and the field of view.
 
     Raises:
         LikenessError: as :func:`..pipeline.build_avatar`.
@@ -129,7 +137,14 @@ def build_from_photo(sitter: PhotoSubject) -> Avatar:
 
 
 def transport_camera(camera: Camera, s: float, R: FloatArray, t: FloatArray) -> Camera:
-    """The camera that sees s R p + t where ``camera`` sees p."""
+    """The camera that sees s R p + t where ``camera`` sees p.
+
+    Args:
+        camera: the camera to carry over.
+        s: scale.
+        R: [3, 3] rotation.
+        t: [3] translation, metres.
+    """
     turn = camera.viewmat[:3, :3] @ R.T
     viewmat = np.eye(4)
     viewmat[:3, :3] = turn
@@ -139,10 +154,11 @@ def transport_camera(camera: Camera, s: float, R: FloatArray, t: FloatArray) -> 
 
 @dataclass(frozen=True)
 class CrossViewScores:
-    """How an avatar looks beside the truth.
+    """How an avatar compares with the truth.
 
     Attributes:
-        psnr, ssim: by size of the yaw in degrees, on grey, where either of them is (dB, 0..1).
+        psnr: dB by size of the yaw in degrees, on grey, where either of them is.
+        ssim: the same, 0..1.
         picture: [2 H, n W, 3] all views, the truth above the avatar.
     """
 

@@ -1,4 +1,4 @@
-"""The figures of many avatars from every side: one table, means, medians and the worst."""
+"""The figures of many avatars from every side: a table, means, medians and the worst."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FACES30, FACES60 = 1.0, 14 / 17
 
 @dataclass(frozen=True)
 class EverySide:
-    """One avatar; ``seconds`` that its build took, 0 when it was read from a file."""
+    """One avatar's results; ``seconds`` of its build, 0 when it was read from a file."""
 
     name: str
     coverage: SurfaceCoverage
@@ -118,7 +118,7 @@ def format_summary(title: str, figures: dict[str, Any]) -> str:
 
 
 def list_shortfalls(figures: dict[str, Any]) -> list[str]:
-    """What misses its floor, in words."""
+    """The figures that miss their floors, in words."""
     if not figures["portraits"]:
         return ["no portraits"]
     out = [
@@ -149,7 +149,7 @@ def format_people_row(number: int, person: RandomPerson, how: str, views: CrossV
 
 
 def summarize_people(results: Sequence[tuple[str, CrossViewScores]]) -> dict[str, dict[str, float]]:
-    """Means over the people by how they were built: of each yaw, and of all yaws together."""
+    """Means over the people by the way they were built: of each yaw, and of all yaws together."""
     out: dict[str, dict[str, float]] = {}
     for how in dict.fromkeys(how for how, _ in results):
         views = [v for name, v in results if name == how]

@@ -17,7 +17,7 @@ WIDTH = 2100
 VIEW_YAWS = tuple(range(0, 360, 30))
 HEAD_YAWS = (0, 60, 120, 180, 240, 300)
 POSE_YAWS = (0, 150, 40, -40, 30, 210)
-"""From where each pose is looked at, degrees: somebody sitting shows most from the side."""
+"""Degrees from which each pose is shown: a sitting person shows most from the side."""
 
 EXPRESSIONS = {
     "smile": SMILE,
@@ -38,8 +38,8 @@ _POSE_SIZE = (600, 800)
 
 
 def draw_every_side_sheet(avatar: Avatar, portrait: Portrait, title: str = "") -> FloatArray:
-    """Draw the sheet. Returns [H, WIDTH, 3]."""
-    matte = Matte(np.ones(portrait.rgb.shape[:2], np.float32), portrait.rgb)  # it is not drawn
+    """Draw the sheet: [H, WIDTH, 3] sRGB 0..1."""
+    matte = Matte(np.ones(portrait.rgb.shape[:2], np.float32), portrait.rgb)  # not drawn
     studio = SheetStudio(avatar, portrait, matte)
     views = [studio.view(f"{yaw:+d}" if yaw else "input view", yaw) for yaw in VIEW_YAWS]
     heads = [studio.close_up(f"head {yaw:+d}", yaw) for yaw in HEAD_YAWS]
@@ -68,7 +68,7 @@ def _posed(avatar: Avatar, name: str, pose: Pose, yaw: float) -> Tile:
 
 
 def place_side_by_side(left: FloatArray, right: FloatArray) -> FloatArray:
-    """Two sheets [H, W, 3] beside one another, the shorter one padded below."""
+    """Place two sheets [H, W, 3] side by side, the shorter one padded below."""
     height = max(len(left), len(right))
     padded = [
         np.pad(sheet, ((0, height - len(sheet)), (0, 0), (0, 0)), mode="edge")

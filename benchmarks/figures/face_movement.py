@@ -1,4 +1,4 @@
-"""Whether a face stays where it was: landmarks of two avatars' renders, from the same cameras."""
+"""How far a face moves: landmarks of two avatars' renders, from the same cameras."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ FACE_YAWS = (-40, -20, 20, 40)
 
 SIDE = 512  # pixels of a render of the head
 _BACKDROP = 0.9
-_SURE = 0.5  # score of the landmarks from which a face is one
+_SURE = 0.5  # score of the landmarks from which a face counts
 
 
 class FaceView(NamedTuple):
-    """A camera before the head, and where the detector saw the face in its picture.
+    """A camera in front of the head, and where the detector saw the face in its picture.
 
     Attributes:
-        camera: of the render. roi: the region to look at first.
-        landmarks: [468, 2] pixels. score: 0..1.
+        camera: of the render.
+        roi: the region to examine first.
+        landmarks: [468, 2] pixels.
+        score: 0..1.
     """
 
     camera: Camera
@@ -39,7 +41,7 @@ class FaceView(NamedTuple):
 
 
 def head_cameras(avatar: Avatar, yaws: tuple[int, ...] = FACE_YAWS) -> dict[int, Camera]:
-    """The photo's camera swung about the head and cut to it."""
+    """The photo's camera swung about the head and cropped to it."""
     centre, radius = head_ball(avatar, avatar.pose)
     cameras = {}
     for yaw in yaws:
@@ -49,7 +51,7 @@ def head_cameras(avatar: Avatar, yaws: tuple[int, ...] = FACE_YAWS) -> dict[int,
 
 
 def eye_distance(avatar: Avatar, camera: Camera) -> float:
-    """Pixels between the eyes if they were side by side before a camera at the head's place.
+    """Pixels between the eyes if they were side by side in front of a camera at the head's place.
 
     Between the middles of the eyeballs, so that it does not shrink when the head turns.
     """
@@ -62,10 +64,12 @@ def eye_distance(avatar: Avatar, camera: Camera) -> float:
 def find_faces(
     gaussians: Gaussians, cameras: dict[int, Camera], detectors: Detectors
 ) -> dict[int, FaceView | None]:
-    """The face in a render for each camera; None where there is none for the detectors.
+    """The face in a render for each camera; None where the detectors find none.
 
     Args:
         gaussians: in world space.
+        cameras: by yaw in degrees.
+        detectors: of faces and landmarks.
     """
     found: dict[int, FaceView | None] = {}
     for yaw, camera in cameras.items():
@@ -82,10 +86,13 @@ def find_faces(
 def find_photo_face(
     matte: Matte, camera: Camera, head_camera: Camera, detectors: Detectors
 ) -> FaceView | None:
-    """The face in the photo itself, cut out as a render by ``head_camera`` would be.
+    """The face in the photo itself, cropped like a render by ``head_camera``.
 
     Args:
-        matte: of the photo. camera: of the photo. head_camera: of :func:`head_cameras` at yaw 0.
+        matte: of the photo.
+        camera: of the photo.
+        head_camera: of :func:`head_cameras` at yaw 0.
+        detectors: of faces and landmarks.
     """
     scale = np.diag(camera.K)[:2] / np.diag(head_camera.K)[:2]
     offset = camera.K[:2, 2] - scale * head_camera.K[:2, 2]
@@ -105,10 +112,13 @@ def measure_movement(
 ) -> float | None:
     """How far the face moved since ``before``: % of the eyes' distance, median of 468 points.
 
-    None when the face is lost: the detector no longer takes what it sees there for one.
+    None when the face is lost: the detector no longer recognises a face there.
 
     Args:
-        gaussians: the other avatar's, in world space. eye_pixels: of :func:`eye_distance`.
+        gaussians: the other avatar's, in world space.
+        before: the face in the first avatar's render.
+        eye_pixels: of :func:`eye_distance`.
+        detectors: of faces and landmarks.
     """
     picture = _picture(gaussians, before.camera)
     after = _view(before.camera, before.roi, detectors.face_landmarks(picture, before.roi))
@@ -120,10 +130,9 @@ def measure_movement(
 def measure_noise(
     gaussians: Gaussians, before: FaceView, eye_pixels: float, detectors: Detectors
 ) -> float | None:
-    """:func:`measure_movement` of the very same avatar, drawn a third of a pixel aside and 2 %
-    smaller.
+    """:func:`measure_movement` of the same avatar, a third of a pixel aside and 2 % smaller.
 
-    What the detector alone makes of other pixels: smaller movements mean nothing.
+    This is the detector's own noise on other pixels: smaller movements mean nothing.
     """
     scale, aside = 0.98, 1 / 3
     K = before.camera.K.copy()

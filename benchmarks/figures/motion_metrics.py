@@ -1,4 +1,4 @@
-"""Figures of a tracked motion: how still it is at rest, and whether it ever flips."""
+"""Figures of a tracked motion: jitter at rest, and flips."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TRACKED = FRAME_STATES.index("tracked")
 
 
 def joint_positions(motion: Motion, body: Body) -> FloatArray:
-    """[T, 55, 3] metres."""
+    """Joints of every frame, [T, 55, 3] metres."""
     person = body.personalised(motion.betas)
     out = np.empty((len(motion), len(JOINT_INDEX), 3))
     for k in range(len(motion)):
@@ -30,8 +30,11 @@ def joint_positions(motion: Motion, body: Body) -> FloatArray:
 
 
 def find_still_frames(landmarks: list[FloatArray | None]) -> BoolArray:
-    """[T]: the observed landmarks (each [N, 2] pixels, None: not seen) hardly move from the frame
-    before to the one after."""
+    """Frames [T] in which the observed landmarks hardly move from one neighbour to the other.
+
+    Args:
+        landmarks: of each frame [N, 2] pixels, or None where not seen.
+    """
     moves = np.full(len(landmarks) + 1, np.inf)
     for k, (a, b) in enumerate(pairwise(landmarks)):
         if a is not None and b is not None and len(a) == len(b):
@@ -44,7 +47,9 @@ def jitter_mm(motion: Motion, body: Body, still: BoolArray | None = None) -> flo
     """Mean length of the joints' second differences in millimetres.
 
     Args:
-        still: [T] at which frames (as the middle of three); all when None.
+        motion: the tracked motion.
+        body: its body.
+        still: [T] the frames that count (as the middle of three); all when None.
 
     Returns:
         NaN when no three tracked frames of one shot are left.
@@ -59,7 +64,7 @@ def jitter_mm(motion: Motion, body: Body, still: BoolArray | None = None) -> flo
 
 
 def count_flips(motion: Motion) -> int:
-    """Between how many neighbouring frames of a shot pelvis, chest or head turn impossibly."""
+    """Number of neighbouring frames of a shot with impossible turns of pelvis, chest or head."""
     turns = axis_angle_to_matrix(np.asarray(motion.full_pose, np.float64))
     chain = ("pelvis", "spine1", "spine2", "spine3", "neck", "head")
     R, world = np.eye(3), []

@@ -1,9 +1,9 @@
-"""How far two rasterisers are apart: relative errors of pictures and of gradients.
+"""How far two rasterisers differ: relative errors of pictures and of gradients.
 
 The error of an array is the Euclidean norm of the difference over the norm of the truth, the
 whole array at once: a gradient near zero in one row is not divided by itself. The error of a
-scene is its worst array's, and that of a back end its worst scene's. An array that is zero in
-truth must be zero: anything else is infinitely wrong.
+scene is its worst array's, and that of a back end its worst scene's. Where the true array is zero,
+any other has an infinite error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ from ...engine.core.types import FloatArray
 
 
 class ParityGap(NamedTuple):
-    """``relative``: error of each array by its name. ``largest``: biggest single difference."""
+    """The difference between two results.
+
+    Attributes:
+        relative: error of each array by its name.
+        largest: biggest single difference.
+    """
 
     relative: dict[str, float]
     largest: dict[str, float]
@@ -37,10 +42,15 @@ def relative_error(ours: FloatArray, truth: FloatArray) -> float:
 
 
 def measure_gap(ours: Any, truth: Any, names: Iterable[str] | None = None) -> ParityGap:
-    """Two named tuples of arrays (``Render`` or ``Gradients``), field by field.
+    """Compare two named tuples of arrays (``Render`` or ``Gradients``), field by field.
 
     Args:
+        ours: the one to judge.
+        truth: the reference.
         names: the fields to compare; all when left out.
+
+    Raises:
+        ValueError: the shapes of a field differ.
     """
     pairs = {n: (getattr(ours, n), getattr(truth, n)) for n in names or truth._fields}
     for name, (a, b) in pairs.items():

@@ -1,4 +1,4 @@
-"""The figures of many portraits: which faces hold from the side, medians, one table."""
+"""The figures of many portraits: faces found from the side, medians, one table."""
 
 from __future__ import annotations
 
@@ -21,19 +21,24 @@ FRAMINGS = ("full", "half", "head")
 FACE_YAWS = (0, -20, 20, -30, 30)
 """Degrees at which a render has to be recognised as a face by the detector."""
 
-_RENDER_SIDE = 1024  # pixels of the longer side of a render that the detector looks at
+_RENDER_SIDE = 1024  # pixels of the longer side of a render for the detector
 
 
 @dataclass(frozen=True)
 class PortraitMetrics:
-    """What one portrait gave.
+    """The results of one portrait.
 
     Attributes:
-        kind: its framing. error: why there is no avatar, or "".
-        face_error: % of the inter-ocular distance. pose_error: pixels at 512.
-        psnr, ssim, iou: the input view's foreground PSNR (dB), SSIM and silhouette overlap.
+        kind: its framing.
+        error: why there is no avatar, or "".
+        face_error: % of the inter-ocular distance.
+        pose_error: pixels at 512.
+        psnr: dB, of the input view's foreground.
+        ssim: of the input view.
+        iou: overlap of the silhouettes.
         faces: yaw in degrees -> whether the render shows a face.
-        seconds, memory_mb: of the build.
+        seconds: of the build.
+        memory_mb: of the build.
     """
 
     name: str
@@ -56,6 +61,9 @@ def find_side_faces(
     """Whether the face detectors find the face, at its place, in renders from the sides.
 
     Args:
+        avatar: the avatar.
+        detectors: of faces and landmarks.
+        yaws: degrees.
         front: degrees at which the yaws begin: 0 is where the photo was taken from.
     """
     gaussians = pose_avatar(avatar)

@@ -1,4 +1,4 @@
-"""Twenty random scenes on which the rasterisers are held to each other, from plain to awkward."""
+"""Twenty random scenes, from plain to awkward, to compare the rasterisers with each other."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from ...engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray,
 
 
 class SplatScene(NamedTuple):
-    """What ``rasterize`` takes, and the derivatives of an imaginary loss by what it gives.
+    """The inputs of ``rasterize``, and derivatives of an imaginary loss by its outputs.
 
     Attributes:
         gaussians: N, float32; quaternions are of any length.
-        viewmats: [C, 4, 4]. Ks: [C, 3, 3]. width, height: pixels. background: [C, channels].
+        viewmats: [C, 4, 4].
+        Ks: [C, 3, 3].
+        width: pixels.
+        height: pixels.
+        background: [C, channels].
     """
 
     name: str
@@ -29,7 +33,7 @@ class SplatScene(NamedTuple):
 
     @property
     def arguments(self) -> tuple[Gaussians, FloatArray, FloatArray, int, int, FloatArray]:
-        """In the order of ``rasterize``."""
+        """The inputs in the order of ``rasterize``."""
         return self[1:]
 
     def upstream(self) -> dict[str, FloatArray]:
@@ -62,7 +66,7 @@ def random_cloud(
 
 
 def person_sized_cloud(count: int, seed: int = 0) -> Gaussians:
-    """Flat Gaussians on an ellipsoid of a person's size, 2.5 m before the photo's camera."""
+    """Flat Gaussians on an ellipsoid of a person's size, 2.5 m in front of the photo's camera."""
     rng = np.random.default_rng(seed)
     normals = rng.normal(size=(count, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
@@ -80,7 +84,7 @@ def person_sized_cloud(count: int, seed: int = 0) -> Gaussians:
 
 
 def cover_body(body: Body, count: int, seed: int = 0) -> Avatar:
-    """A body in its T-pose, 3 m before the camera, with ``count`` random Gaussians on it."""
+    """A body in its T-pose, 3 m in front of the camera, with ``count`` random Gaussians on it."""
     rng = np.random.default_rng(seed)
     quats = rng.normal(size=(count, 4))
     gaussians = BoundGaussians(
@@ -98,7 +102,7 @@ def cover_body(body: Body, count: int, seed: int = 0) -> Avatar:
 
 
 def make_scenes() -> list[SplatScene]:
-    """The twenty, each from a seed of its own: the same on every computer."""
+    """The twenty scenes, each from a seed of its own: the same on every computer."""
     return [make(np.random.default_rng(seed)) for seed, make in enumerate(_SCENES)]
 
 

@@ -1,4 +1,4 @@
-"""What refining gained before the photo's camera, and what it cost anywhere else."""
+"""What refining gains in the photo's view, and what it costs in all others."""
 
 from __future__ import annotations
 
@@ -48,14 +48,17 @@ MAX_PALE = 0.3
 
 @dataclass(frozen=True)
 class LiftBaseline:
-    """The lift, drawn once: what every level of refining is compared with.
+    """The lift, drawn once: every level of refining is compared with it.
 
     Attributes:
-        views: by yaw. pale: yaw -> paleness of its rim, or of the photo's own rim if that is
-            paler: light along an edge is to be copied.
+        views: by yaw.
+        pale: yaw -> paleness of its rim, or of the photo's own rim if that is paler: light along
+            an edge should be copied.
         faces: by yaw, None where the detectors saw none.
-        eye_pixels: between the eyes in the faces' renders. noise: by yaw, % of that.
-        photo: the face in the photo. off_photo: how far the lift's is from it, % of the same.
+        eye_pixels: distance between the eyes in the faces' renders.
+        noise: by yaw, % of that.
+        photo: the face in the photo.
+        off_photo: how far the lift's face is from it, % of the same.
     """
 
     views: dict[int, RenderedView]
@@ -72,14 +75,20 @@ class RefineResult:
     """One portrait at one level.
 
     Attributes:
-        kind: framing. seconds: of refining alone. build_seconds: of the whole build.
-        psnr, ssim, iou: of the input view's foreground, as in :func:`input_view_figures`.
+        kind: framing.
+        seconds: of refining alone.
+        build_seconds: of the whole build.
+        psnr: of the input view's foreground, as in :func:`input_view_figures`.
+        ssim: of the input view.
+        iou: of the input view's silhouette.
         moved: yaw -> % of the eyes' distance that the face moved; None where it was lost.
-        noise: the same for the unchanged avatar in other pixels. unseen: yaws without a face
-            before refining.
-        rims: yaw -> its rim. pale: yaw -> paler than the lift's (in the
-            photo's view: than the photo's own) by so many % of white.
-        speckle: yaw -> energy of lone pixels over the lift's. change: yaw -> dB to the lift.
+        noise: the same for the unchanged avatar in other pixels.
+        unseen: yaws without a face before refining.
+        rims: yaw -> its rim.
+        pale: yaw -> how much paler than the lift's (in the photo's view: than the photo's own),
+            in % of white.
+        speckle: yaw -> energy of lone pixels over the lift's.
+        change: yaw -> dB to the lift.
         off_photo: % of the eyes' distance between the landmarks in the photo and in its view, of
             the lift and of this avatar: a face that moved may have moved to its place.
         half_loss: dB of the input view that half of the splats lose, if that was measured.
@@ -104,7 +113,7 @@ class RefineResult:
 
     @property
     def most_moved(self) -> float | None:
-        """Of the worst view; infinite when a face was lost, None when there was none."""
+        """Movement in the worst view; infinite when a face was lost, None when there was none."""
         if not self.moved:
             return None
         return max(float("inf") if m is None else m for m in self.moved.values())
@@ -115,7 +124,7 @@ class RefineResult:
 
     @property
     def most_speckled(self) -> float | None:
-        """Of the views beside the photo's; in its own, detail is gained."""
+        """Speckle of the worst view except the photo's; in the photo's own, detail is gained."""
         return max((s for yaw, s in self.speckle.items() if yaw), default=None)
 
 
@@ -125,7 +134,10 @@ def measure_lift(
     """Draw the lift from all sides.
 
     Args:
-        still: the avatar's Gaussians in the photo's pose. matte: of the photo.
+        avatar: as lifted.
+        still: its Gaussians in the photo's pose.
+        matte: of the photo.
+        detectors: of faces and landmarks.
     """
     cameras = head_cameras(avatar)
     faces = find_faces(still, cameras, detectors)
@@ -153,7 +165,11 @@ def measure_sides(
     """The fields of :class:`RefineResult` from ``moved`` to ``view_psnr``.
 
     Args:
-        lift, refined: in the photo's pose, in world space.
+        avatar: as lifted.
+        lift: its Gaussians in the photo's pose, in world space.
+        refined: the refined Gaussians, in the same pose and space.
+        before: the lift's figures.
+        detectors: of faces and landmarks.
     """
     # About the lift's centre, so that the cameras are the same.
     after = render_turned(refined, avatar.camera, orbit_centre(lift, avatar.camera))
@@ -180,7 +196,7 @@ def measure_sides(
 
 
 def summarize(results: Sequence[RefineResult]) -> dict[str, Any]:
-    """JSON-able: by level medians of each framing, and the worst portrait of what may not hurt."""
+    """JSON-able medians of each framing by level, and the worst portrait of each harm."""
     out: dict[str, Any] = {}
     for level in REFINE_LEVELS:
         some = [r for r in results if r.level == level]

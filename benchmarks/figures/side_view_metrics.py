@@ -1,8 +1,8 @@
-"""What an optimiser may spoil where the photo does not look: rims, speckles, other views.
+"""What an optimiser may spoil outside the photo's view: rims, speckles, other views.
 
-All pictures are drawn over nothing: ``light`` [H, W, 3] is colour times alpha. Over any
-background b the picture is light + (1 - alpha) b, so a rim that is brighter than its place is
-brighter by the same amount on black, on green and on white: the background cancels out.
+All pictures are drawn without background: ``light`` [H, W, 3] is colour times alpha. Over any
+background b the picture is light + (1 - alpha) b, so a rim that is too bright is too bright by the
+same amount on black, on green and on white: the background cancels out.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ YAWS = (-180, -90, -40, 0, 40, 90)
 
 RIM = 3.0  # pixels to either side of the outline
 FOG = 8.0  # pixels outside the outline: farther than the rim there should be nothing
-_REACH = 10.0  # pixels; a strand of hair that has no inside nearer is not judged
-_PLAIN = 0.1  # of white: an excess that one sees
+_REACH = 10.0  # pixels; a strand of hair without an inside as near is not judged
+_PLAIN = 0.1  # of white: a visible excess
 
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
 
@@ -39,7 +39,7 @@ class RimMetrics(NamedTuple):
         pale: by how much of white the rim is brighter than the nearest inside, where it is.
         share: of the rim's pixels that are brighter by a tenth of white or more.
         fog: mean alpha 3 to 8 pixels outside the outline.
-        holes: mean of 1 - alpha 3 or more pixels inside it: what a green background shines
+        holes: mean of 1 - alpha 3 or more pixels inside it, where a green background shows
             through.
     """
 
@@ -50,15 +50,16 @@ class RimMetrics(NamedTuple):
 
 
 def measure_rim(light: FloatArray, alpha: FloatArray) -> RimMetrics:
-    """How the outline (alpha 0.5) of something drawn looks beside its inside.
+    """How the outline (alpha 0.5) of a drawing looks compared with its inside.
 
     The rim is the band of ``RIM`` pixels to either side. The colour that belongs there is that
     of the nearest place farther inside, lightly smoothed; drawn with the pixel's own alpha it
-    would be as bright as alpha times that. What is above it is pale. Light along an edge is
-    in many photos, so compare with the lift's figure or the photo's own.
+    would be as bright as alpha times that. Any excess is pale. Light along an edge is in many
+    photos, so compare with the lift's figure or the photo's own.
 
     Args:
-        light: [H, W, 3] colours times alpha. alpha: [H, W]. The outline ends at the border.
+        light: [H, W, 3] colours times alpha, 0..1.
+        alpha: [H, W] 0..1. The outline ends at the border.
     """
     solid = np.asarray(alpha) > 0.5
     inside = _distance(solid)
@@ -90,7 +91,8 @@ def measure_speckle(light: FloatArray, alpha: FloatArray) -> float:
     the inside of what is drawn; fine cloth has some, so compare with the lift's figure.
 
     Args:
-        light: [H, W, 3] colours times alpha. alpha: [H, W].
+        light: [H, W, 3] colours times alpha, 0..1.
+        alpha: [H, W] 0..1.
     """
     core = _distance(np.asarray(alpha) > 0.5) > RIM
     lone = light - median_filter(light, size=(3, 3, 1), mode="nearest")
@@ -100,7 +102,14 @@ def measure_speckle(light: FloatArray, alpha: FloatArray) -> float:
 def view_psnr(
     light: FloatArray, alpha: FloatArray, other_light: FloatArray, other_alpha: FloatArray
 ) -> float:
-    """PSNR in dB between two drawings on grey, where either of them is solid."""
+    """PSNR in dB between two drawings on grey, where either of them is solid.
+
+    Args:
+        light: [H, W, 3] colours times alpha of the one, 0..1.
+        alpha: [H, W] of the one, 0..1.
+        other_light: [H, W, 3] of the other.
+        other_alpha: [H, W] of the other.
+    """
     either = (alpha > 0.5) | (other_alpha > 0.5)
     grey, other_grey = (
         light_ + 0.5 * (1 - alpha_)[..., None]
@@ -110,7 +119,12 @@ def view_psnr(
 
 
 class RenderedView(NamedTuple):
-    """One drawing over nothing: ``light`` [H, W, 3] colour times alpha, ``alpha`` [H, W]."""
+    """One drawing without background.
+
+    Attributes:
+        light: [H, W, 3] colours times alpha, 0..1.
+        alpha: [H, W] 0..1.
+    """
 
     light: FloatArray
     alpha: FloatArray
@@ -119,10 +133,13 @@ class RenderedView(NamedTuple):
 def render_turned(
     gaussians: Gaussians, camera: Camera, centre: FloatArray, yaws: tuple[int, ...] = YAWS
 ) -> dict[int, RenderedView]:
-    """Drawings by cameras swung about ``centre`` [3], ``SIDE`` pixels along the longer side.
+    """Drawings by cameras swung about a point, ``SIDE`` pixels along the longer side.
 
     Args:
-        gaussians: in world space. camera: the photo's.
+        gaussians: in world space.
+        camera: the photo's.
+        centre: [3] metres, world space.
+        yaws: degrees.
     """
     small = camera.resized(*fit_size(camera.width, camera.height, SIDE))
     views = {}
@@ -135,7 +152,8 @@ def render_turned(
 def _distance(mask: BoolArray) -> FloatArray:
     """[H, W] pixels from each place of a mask to the nearest outside it, 0 outside the mask.
 
-    The picture's border is no edge. The outline runs between pixels, half a pixel nearer.
+    The picture's border does not count as an edge. The outline runs between pixels, half a pixel
+    nearer.
     """
     if mask.all():
         return np.full(mask.shape, np.inf)

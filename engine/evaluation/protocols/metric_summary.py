@@ -20,7 +20,7 @@ JUDGED = ("psnr_fg", "ssim_fg", "lpips", "joints_mm", "face_mm")
 """Figures by which a group may be worse than the rest."""
 
 GAINS = ("psnr", "psnr_fg", "ssim", "ssim_fg", "ms_ssim", "ms_ssim_fg", "lpips", "identity")
-"""Figures of which a method's gain over the lift is told."""
+"""Figures for which a method's gain over the lift is reported."""
 
 _DIGITS = 5
 _BASE = "lift"

@@ -300,7 +300,7 @@ class BatchFolder:
         # and until all is there it counts as incomplete.
         before = _result(target) or ("", {})
         kept = before[1] if before[0] == unit.digest else {}
-        # Another program's file that somebody has taken away, or changed, is no result any more.
+        # A file for another program that was removed or changed no longer counts as a result.
         kept = {name: about for name, about in kept.items() if _there(target / name, about)}
         files = {**kept, **new}
         _write_result(target, unit.name, "", {**before[1], **new})
