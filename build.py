@@ -46,7 +46,7 @@ from tasks.messages import update_messages
 
 PYTHON = (3, 11)
 PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
-"""A file of tests shares what its fixtures made; ``-n 0`` after them is one test at a time."""
+"""A file of tests shares its fixtures; ``-n 0`` after these options runs one test at a time."""
 
 
 def build_demo(portrait: Path | None, out: Path | None) -> None:

@@ -43,7 +43,7 @@ from render import describe_machine, read_system_load
 
 SAMPLE = cache_assets_dir().parent / "downloads" / "astronaut.png"
 SETTLED = 3
-"""Portraits after which a worker has opened and compiled what it needs."""
+"""Portraits after which a worker has opened and compiled everything that it needs."""
 
 
 STAND_IN, UNIT_SECONDS = "--stand-in-worker", 0.5

@@ -1,4 +1,4 @@
-"""Time what an animator waits for in Blender, at several numbers of splats.
+"""Time the waits of an animator in Blender, at several numbers of splats.
 
     python benchmarks/pose_update.py [AVATAR] [--quick]
 

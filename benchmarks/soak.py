@@ -37,12 +37,12 @@ from render import describe_machine, read_system_load
 
 SAMPLE = cache_assets_dir().parent / "downloads" / "astronaut.png"
 SETTLED = 10
-"""Portraits after which a worker has opened and compiled what it needs."""
+"""Portraits after which a worker has opened and compiled everything that it needs."""
 
 BROKEN_EVERY = 25
 SAMPLE_SECONDS = 2.0
 MORE_HANDLES = 8
-"""Open files or threads more at the end than when settled, beyond which something is not closed."""
+"""Open files or threads gained after settling, above which something is not closed."""
 
 
 def slope_per_100(held: Sequence[float], settled: int = SETTLED) -> float | None:

@@ -1,4 +1,4 @@
-"""How long commands take before they work: ``--help``, and a build before its first stages.
+"""Start-up times of commands: ``--help``, and a build before its first stages.
 
     python benchmarks/start.py [--quick] [--photo FILE] [--runs N]
 

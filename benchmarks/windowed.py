@@ -1,4 +1,4 @@
-"""Time what a user waits for in Blender's window, from a photo dropped to an avatar posed.
+"""Time the waits of a user in Blender's window, from dropping a photo to posing the avatar.
 
     python benchmarks/windowed.py --blender EXE [--photo PHOTO] [--zip ZIP] [--quality DRAFT]
 

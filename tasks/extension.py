@@ -32,7 +32,7 @@ RUNTIME = (
     "panels",
     "presets",
 )
-"""What of the tree goes into the extension, besides the manifest, wheels and assets."""
+"""Files of the source tree in the extension, besides the manifest, wheels and assets."""
 
 NOTICES = "THIRD_PARTY.md"
 
@@ -68,7 +68,7 @@ BLENDER_RANGES = {
     "3.13": BlenderRange("5.1.0", "", "blender-5.1-up"),
     "3.14": BlenderRange("5.1.0", "", "blender-5.1-up-python-3.14"),
 }
-"""Python version -> the Blenders that have it."""
+"""Python version -> the Blender versions that have it."""
 
 DEFAULT_PYTHONS = ("3.11", "3.13")
 """Those of the Blender Foundation's builds."""

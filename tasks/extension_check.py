@@ -14,7 +14,7 @@ from typing import Any
 
 MAX_ZIP_BYTES = 200_000_000
 MAX_REASON = 64
-"""Characters that Blender shows of a permission's reason, and of the tagline."""
+"""Upper limit of characters in a permission's reason, and in the tagline."""
 
 REQUIRED = {
     "schema_version",

@@ -60,7 +60,7 @@ def ensure_library(python: Path, assets: Path) -> Path:
                 folder.replace(Path(scratch) / "old")
             made.replace(folder)
         except OSError:
-            if not _is_current(folder, wanted):  # else another run was faster
+            if not _is_current(folder, wanted):  # otherwise another run was faster
                 raise
     return folder
 

@@ -36,11 +36,11 @@ WORKER_SOURCES = (
     "engine/workflows/worker",
     "engine/workflows/track_files.py",
 )
-"""Where it is said what the worker does; shown with a capital."""
+"""Sources of the worker's stages, which are shown with a capital."""
 
 _SHOWN = re.compile(r"[A-Z][^\W_]*([ ,.:;'()/>&%-].*)?", re.DOTALL)
 _HIDDEN = re.compile(r"[A-Z][A-Z0-9_]*|[A-Z]\w*[A-Z_]\w*|Likeness")
-"""Icons, names of classes and the program's own."""
+"""Icons, names of classes and of the program itself."""
 _TEXTS = {"name", "description", "text", "heading", "title", "confirm_text", "message"}
 _LABELS = {"bl_label", "bl_description"}
 

@@ -36,10 +36,10 @@ from ...engine.synth.random_poses import posture
 from ...engine.visual.view_cameras import focus_camera
 
 EDGE = 0.01
-"""Metres of a projection's rim that are not looked at: the body is never exactly the person."""
+"""Metres of a projection's rim that are excluded: the body never fits the person exactly."""
 
 NEAR, LOOSE = 0.06, 0.12
-"""Metres from the body at which tight and loose things (long hair, skirts) count as stray."""
+"""Metres from the body at which tight and loose parts (long hair, skirts) count as stray."""
 
 _BODY_SIZE, _HEAD_SIZE = (288, 384), (288, 288)  # pixels; the body's are 5-6 mm, the head's 1.5
 _HAND_SEEN = 0.2  # share of a hand's area that carries splats; below it the hand is left out
@@ -112,7 +112,7 @@ POSES: dict[str, Callable[[Avatar], Pose]] = {
     "sitting": _upright(posture("on thigh", "on thigh", "sit")),
     "head turned": _upright(posture("on hip", "down", "contrapposto") | _HEAD_TURNED),
 }
-"""The six poses in which an avatar is looked at."""
+"""The six poses in which an avatar is examined."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def measure_coverage(
         vertices, _ = avatar.body.vertices(pose)
         posed = pose_avatar(avatar, pose)
         off = surface_distance(posed.means, vertices, own, LOOSE) > limit
-        # The rasteriser blends any channels: one that is 1 on strays tells their part of alpha.
+        # The rasteriser blends any channels: one that is 1 on strays gives their part of alpha.
         marked = replace(posed, colors=np.stack([off, inner], axis=1).astype(np.float32))
         area = open_ = drawn = strayed = beside = shown_inside = 0.0
         for focus, yaw, pitch in looks:

@@ -42,7 +42,7 @@ KEY_LANDMARKS = (
     70,
     300,
 )
-"""FaceMesh's nose, eyes, mouth, chin and brows: what tells a face's shape."""
+"""FaceMesh's nose, eyes, mouth, chin and brows, which define a face's shape."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ...engine.visual.view_cameras import head_ball, orbit_centre
 
 FRAMINGS = ("full", "half", "head")
 FACE_YAWS = (0, -20, 20, -30, 30)
-"""Degrees at which a render has to be recognised as a face by the detector."""
+"""Degrees at which the detector has to find a face in a render."""
 
 _RENDER_SIDE = 1024  # pixels of the longer side of a render for the detector
 

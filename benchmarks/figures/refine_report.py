@@ -43,7 +43,7 @@ MAX_MOVED = 2.0
 MAX_HALF_LOSS = 1.5
 """dB of the input view, of any portrait, that the less important half of the splats is worth."""
 MAX_PALE = 0.3
-"""% of white by which a rim may grow paler than the lift's in any view: less is not seen."""
+"""% of white by which a rim may grow paler than the lift's in any view: less is invisible."""
 
 
 @dataclass(frozen=True)

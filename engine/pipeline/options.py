@@ -41,7 +41,7 @@ def person_index(person: int | None) -> int | None:
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What a user may choose; nothing in a build is random but the order of a GPU's sums.
+    """The options of a build; nothing in it is random except the order of a GPU's sums.
 
     Attributes:
         max_gaussians: upper limit of the number of Gaussians.

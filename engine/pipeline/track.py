@@ -261,7 +261,7 @@ def refit(
     again, seen_now = apply_adjustment(track, seen, photo, body, adjustment, fov)
     if keep_shape:
         again = replace(again, betas=track.betas)
-    # What the matte is made of stays as it was seen.
+    # The matte's inputs stay as they were observed.
     observation = replace(
         tracked.observation,
         pose=seen_now.pose,

@@ -1,4 +1,4 @@
-"""The functions of ``import likeness``: portraits to avatars, and what can be done with them.
+"""The functions of ``import likeness``: portraits to avatars, and the uses of avatars.
 
 Each only calls the engine: the command line and Blender use the same code. Everything heavy is
 imported inside the functions. The list of public names is in the package's ``__init__.py``, and

@@ -84,7 +84,7 @@ def as_completed(
     for unit in open_units.values():
         executor.submit(unit)
     while open_units:
-        said = executor.take(0.5)  # so that Ctrl-C comes through
+        said = executor.take(0.5)  # short, so that Ctrl-C is handled
         if said is None:
             continue
         if said.kind == "failed":

@@ -1,4 +1,4 @@
-"""The options of tracking, clips, exports and batches. Light to import: the command line does."""
+"""The options of tracking, clips, exports and batches. Light to import, for the command line."""
 
 from __future__ import annotations
 

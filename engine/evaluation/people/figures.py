@@ -1,4 +1,4 @@
-"""How far a track is from the truth of a rendered person.
+"""Errors of a track against the truth of a rendered person.
 
 All errors are of the fitted mesh against the true one; both have the same vertices.
 """

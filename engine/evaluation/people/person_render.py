@@ -27,7 +27,7 @@ HIDDEN_BEHIND = 0.08  # metres of another body part in front of a joint that hid
 MIN_FACING = 0.05  # cosine between a vertex's normal and the line of sight
 BODY_JOINTS = 22
 SENSOR_NOISE = np.float32(0.008)
-_LIGHT, _BACKGROUND, _NOISE = range(12, 15)  # random numbers beside those of dress_wearer
+_LIGHT, _BACKGROUND, _NOISE = range(12, 15)  # random streams besides those of dress_wearer
 
 
 @dataclass(frozen=True)

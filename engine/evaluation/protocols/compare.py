@@ -43,7 +43,7 @@ FIGURES: dict[str, tuple[str, int, bool]] = {
     "seconds": ("seconds", 2, False),
     "gaussians": ("Gaussians", 0, True),
 }
-"""Name -> how it is called, digits, and whether more is better."""
+"""Name -> title, digits, and whether more is better."""
 
 
 class ComparedImage(NamedTuple):

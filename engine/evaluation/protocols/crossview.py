@@ -33,7 +33,7 @@ ANCHORS: dict[str, tuple[str, ...]] = {
     "half": ("spine1", "spine2", "spine3", *_BUST),
     "head": _BUST,
 }
-"""Joints whose vertices are laid over the true ones, by what the frame shows."""
+"""Framing -> joints whose vertices are aligned with the true ones."""
 
 FACE_UP_TO = 75.0  # degrees from the front up to which faces are compared
 
@@ -176,7 +176,7 @@ def pullback_camera(camera: Camera, scale: float, turn: FloatArray, shift: Float
 
 
 def anchor_rows(body: Body, framing: str) -> BoolArray:
-    """[V] vertices by which the fitted body is laid over the true one (:data:`ANCHORS`)."""
+    """[V] vertices that align the fitted body with the true one (:data:`ANCHORS`)."""
     joints = [JOINT_INDEX[name] for name in ANCHORS[framing]]
     out: BoolArray = np.isin(body.weights.argmax(1), joints)
     return out

@@ -1,4 +1,4 @@
-"""The ways to an avatar that are compared: the lift, a network on it, and either refined."""
+"""The methods to compare: the lift, a network on it, and either refined."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .observed_photos import ObservedPhoto
 
 LIFT, NETWORK = "lift", "network"
 SMALL_LIFT = "lift-small"
-"""The lift at the size that a network takes, where that is less than what is allowed."""
+"""The lift at the network's size, where that is below the limit."""
 
 
 @dataclass(frozen=True)

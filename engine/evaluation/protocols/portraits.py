@@ -34,7 +34,7 @@ TURNED = (-60, 60, 180)
 """Degrees of the pictures around the avatar, for the eye; 0 is the photo's."""
 
 RECOGNISED = (-30, 30)
-"""Degrees from which a face-recognition network is asked whether it is the same person."""
+"""Degrees from which a face-recognition network compares the avatar with the person."""
 
 
 def measure_photo(

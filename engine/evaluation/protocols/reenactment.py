@@ -1,4 +1,4 @@
-"""Videos: the avatar of the first frame, moved as the person moves, beside the other frames.
+"""Videos: the avatar of the first frame, moved like the person, compared with the other frames.
 
 Shape, camera and poses are those of the tracked clip, as in the papers: the first frame gives the
 appearance, not the track. The truth is a frame through our matting, on grey.

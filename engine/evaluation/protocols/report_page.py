@@ -1,4 +1,4 @@
-"""The page of a report: one HTML file, with the pictures beside it, that needs no network."""
+"""The page of a report: one HTML file that works offline, with the pictures beside it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Table:
 
 @dataclass(frozen=True)
 class PageImage:
-    """A picture's file and what stands under it."""
+    """A picture's file and its caption."""
 
     path: str
     caption: str
@@ -76,7 +76,7 @@ class PageImage:
 
 @dataclass(frozen=True)
 class ViewCard:
-    """One view: what it is, figures, pictures."""
+    """One view: title, figures, pictures."""
 
     key: str
     about: str

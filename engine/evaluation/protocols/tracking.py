@@ -45,7 +45,7 @@ FIGURES: dict[str, tuple[str, int, bool]] = {
     "uncovered_pct": ("person beside the body, %", 2, False),
     "seconds": ("seconds", 2, False),
 }
-"""Name -> how it is called, digits, and whether more is better."""
+"""Name -> title, digits, and whether more is better."""
 
 
 def measure_tracking(

@@ -104,7 +104,7 @@ def foreign_file_error(place: Place) -> LikenessError:
 
 
 def _result(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
-    """What a result's file says, complete or not; None where there is none."""
+    """The content of a result's file, complete or not; None where there is none."""
     try:
         digest, files = parse_result(read_bytes(folder / RESULT_FILE))
         for name in files:
@@ -113,7 +113,7 @@ def _result(folder: Path) -> tuple[str, dict[str, dict[str, Any]]] | None:
     except OSError:
         return None
     except (ValueError, LikenessError):
-        return "", {}  # not as a batch wrote it
+        return "", {}  # altered since a batch wrote it
 
 
 def parse_result(content: bytes) -> tuple[str, dict[str, dict[str, Any]]]:
@@ -239,7 +239,7 @@ class BatchFolder:
                 raise foreign_file_error(place)
 
     def _take_up(self, work: Path, units: Mapping[str, PortraitUnit]) -> None:
-        """Put complete results of an earlier run in their places; remove what is not."""
+        """Move complete results of an earlier run to their places; remove the others."""
         for folder in sorted(work.iterdir()):
             said = result_files(folder)
             unit = units.get(_name_of(folder)) if said is not None else None
@@ -392,7 +392,7 @@ def _remove(path: Path) -> None:
 
 
 PARTS_WAIT_SECONDS = 30.0
-"""So long a part waits for others that begin at the same moment."""
+"""Time for which a part waits for others that begin at the same moment."""
 
 
 @contextmanager

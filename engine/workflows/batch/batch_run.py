@@ -1,4 +1,4 @@
-"""A batch: deals units to an executor, puts results in their places, keeps the journal."""
+"""A run of a batch: passes units to an executor, moves results into place, keeps the journal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .batch_folder import BatchFolder
 from .units import PortraitUnit, find_duplicates, unit_to_json
 
 DONE, FAILED, LEFT = "done", "failed", "left"
-"""States of a portrait; ``left``: a run that was stopped has not come to it."""
+"""States of a portrait; ``left``: the run was stopped before it."""
 
 FACTS = ("seconds", "memory_mb", "worker", "held_mb")
 """What a worker reports of each unit for the journal: its time, the peak memory of the process,
@@ -120,7 +120,7 @@ class BatchRun:
             self.elapsed = monotonic() - begun
 
     def _plan(self, tell: Tell | None) -> list[Mapping[str, Any]]:
-        """What is to be made, as units for workers."""
+        """The missing results, as units for workers."""
         work = []
         for item in self.items.values():
             unit = item.unit

@@ -33,7 +33,7 @@ ROOMS = (
     "addon/rig",
     "addon/scene",
 )
-"""Whose modules and tables decide what a build writes; not what only other commands use."""
+"""Packages whose modules and tables determine a build's files; not those of other commands."""
 
 ELSEWHERE = (
     "engine/*.py",
@@ -45,7 +45,7 @@ ELSEWHERE = (
     "addon/keys.py",
     "addon/keys.py",
 )
-"""Others, as patterns."""
+"""Other files, as patterns."""
 
 SUFFIXES = (".py", ".toml", ".csv")
 

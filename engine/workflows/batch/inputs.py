@@ -33,8 +33,7 @@ OTHER_PICTURES = (
     ".orf",
     ".rw2",
 )
-"""Kinds of photos that a folder may hold and that are not taken out of it; some are read where
-they are named."""
+"""Kinds of photos that are skipped in folders; some are read where they are named."""
 
 
 def find_portraits(
@@ -180,7 +179,7 @@ def _walk(folder: Path, out: Path | None) -> Iterator[tuple[Path, str]]:
 
 
 def _is_made(folder: Path, out: Path | None) -> bool:
-    """Whether a batch has made a folder: a result, a report, or where this one writes to."""
+    """Whether a folder is a batch's: a result, a report, or the output of this one."""
     if is_result(folder) or (folder.name == REPORT_FOLDER and (folder.parent / HIDDEN).is_dir()):
         return True
     return out is not None and _same(folder) == _same(out)

@@ -33,7 +33,7 @@ from .units import photo_sha256
 
 VIEW_HEIGHT = 360
 SIDE_DEGREES = 75.0
-_STRAIGHT = 25.0  # degrees; who is turned less stands as in the photo
+_STRAIGHT = 25.0  # degrees; a smaller turn is left as in the photo
 
 WriteBlend = Callable[[Path, Path, Path], None]
 """``write_blend(avatar, target, photo)``: addon/blend_file.py."""

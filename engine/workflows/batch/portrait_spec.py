@@ -36,7 +36,7 @@ SPECS = {
     **option_specs(BuildOptions),
     "body": OptionSpec("body", Path, None, "Another body file, with landmarks.", metavar="NPZ"),
 }
-"""What can be chosen for each portrait; ``network`` and ``body`` may be paths."""
+"""The options of each portrait; ``network`` and ``body`` may be paths."""
 
 OPTIONS = tuple(SPECS)
 

@@ -113,7 +113,7 @@ class RemoteBatchFolder(BatchFolder):
         super().begin(units, about)
 
     def _fetch_small(self, names: Sequence[str]) -> None:
-        """What the run and its report read of results."""
+        """Fetch the files of results that the run and its report read."""
         small = (RESULT_FILE, REPORT_FILE, *(f"{VIEWS}/{picture}.jpg" for picture in PICTURES))
         wanted = [f"{name}/{file}" for name in names for file in small]
         there = {name: self.out / name for name in wanted if self._sizes.get(name, 1 << 40) < 1e8}
@@ -253,7 +253,7 @@ def make_remote(
 
 
 def _brought(unit: Mapping[str, Any], scratch: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """The unit with what it needs on this machine; and the addresses by their files here."""
+    """The unit with its files copied to this machine; and the addresses by their files here."""
     names: dict[str, str] = {}
     given = [unit["photo"], *(path for _, path in unit["views"])]
 
@@ -287,7 +287,7 @@ def _renamed(text: str, names: Mapping[str, str]) -> str:
 
 
 def _say_addresses(work: Path, unit: Mapping[str, Any], names: Mapping[str, str]) -> None:
-    """In the report of a build stands where its photo was read."""
+    """Put the photos' addresses into the report of a build."""
     report = work / REPORT_FILE
     if not report.is_file():
         return
@@ -299,7 +299,7 @@ def _say_addresses(work: Path, unit: Mapping[str, Any], names: Mapping[str, str]
 
 
 def _copy(work: Path, target: str) -> None:
-    """Copy what was made to where it belongs, the file that says that it is complete last."""
+    """Copy the files of a result to its place, the file that marks it as complete last."""
     if not is_address(target) or not work.is_dir():
         return
     files = [path for path in work.rglob("*") if path.is_file()]

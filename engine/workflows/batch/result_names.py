@@ -17,7 +17,7 @@ MAX_NAME_BYTES = 100
 """Bytes of one folder's name; file systems allow 255, and files in it have names as well."""
 
 RESERVED = ("report", "summary.json", "items.jsonl")
-"""What the batch writes itself beside the results."""
+"""Names of the batch's own files beside the results."""
 
 _PORTS = (f"{kind}{k}" for kind in ("com", "lpt") for k in range(10))
 _WINDOWS = {"con", "prn", "aux", "nul", *_PORTS}

@@ -41,10 +41,10 @@ PACKAGES = {
     "platformdirs": "platformdirs",
     "filelock": "filelock",
 }
-"""What the engine cannot do without: pip's name -> the module's."""
+"""The packages that the engine requires: pip's name -> the module's."""
 
 EXTRAS = {"torch": "torch", "gsplat": "gsplat", "huggingface-hub": "huggingface_hub"}
-"""What it can do more with."""
+"""The optional packages."""
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
@@ -72,5 +72,5 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
 def _version(name: str) -> str:
     try:
         return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:  # put there by hand, without its metadata
+    except importlib.metadata.PackageNotFoundError:  # copied by hand, without its metadata
         return "unknown"

@@ -1,4 +1,4 @@
-"""Files for other programs out of Blender's scene: splats, sequences of them, rigged meshes.
+"""Files for other programs from Blender's scene: splats, sequences of them, rigged meshes.
 
 Request::
 

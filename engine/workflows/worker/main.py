@@ -107,7 +107,7 @@ def parse_request(line: str) -> tuple[str, dict[str, Any]]:
     Raises:
         LikenessError: it is not a request, or the task is unknown.
     """
-    from ...files.untrusted import parse_json  # late: it brings numpy
+    from ...files.untrusted import parse_json  # late: it imports numpy
 
     try:
         request = parse_json(line)
@@ -137,10 +137,10 @@ def _cancel(signum: int, frame: FrameType | None) -> None:
 
 
 def _listen(stdin: TextIO, channel: Channel) -> None:
-    """Hand on answers until the parent closes our stdin, then stop as SIGTERM would."""
+    """Pass on answers until the parent closes our stdin, then stop as SIGTERM would."""
     while line := stdin.readline():
         channel.answer(line)
-    channel.answer(None)  # who waits for an answer does not notice the signal
+    channel.answer(None)  # a thread that waits for an answer does not notice the signal
     signal.raise_signal(signal.SIGTERM)
 
 

@@ -58,7 +58,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
 
 
 def _size(path: Path) -> tuple[int, int]:
-    """Bytes and files of a file or a folder; links are followed, as the hub's cache has them."""
+    """Bytes and files of a file or a folder; links are followed, as in the hub's cache."""
     if path.is_file():
         return path.stat().st_size, 1
     found = [Path(base, name) for base, _, names in os.walk(path) for name in names]
@@ -67,7 +67,7 @@ def _size(path: Path) -> tuple[int, int]:
 
 
 def _clear(folder: Path) -> None:
-    """Delete what is in a cache folder, not the folder: it may be a link to another disk."""
+    """Empty a cache folder, but keep it: it may be a link to another disk."""
     import shutil
 
     if not folder.is_dir():
