@@ -7,6 +7,7 @@ inside it, so that ``--help`` is fast.
 from __future__ import annotations
 
 import importlib
+import logging
 import warnings
 from collections.abc import Sequence
 
@@ -65,9 +66,22 @@ class _LazyGroup(click.Group):
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning"]),
+    default="warning",
+    show_default=True,
+    envvar="LIKENESS_LOG",
+    help="Least severe messages of the engine's log to print; LIKENESS_LOG sets it too.",
+)
 @click.version_option(VERSION, message="Likeness %(version)s")
-def cli() -> None:
+def cli(log_level: str) -> None:
     """One portrait in, an animatable 3D Gaussian avatar out."""
+    handler = logging.StreamHandler()  # to stderr as it is now
+    handler.setFormatter(logging.Formatter("  %(levelname)s %(name)s: %(message)s"))
+    log = logging.getLogger(__name__.partition(".addon.")[0])
+    log.handlers = [handler]
+    log.setLevel(log_level.upper())
 
 
 # Entry --------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ from ..files.user_folders import cache_root
 from ..files.weights import cache_assets_dir
 from ..tracking.extract_detectors import extract_detectors
 from .bake import bake_body
+
+_log = logging.getLogger(__name__)
 
 STAMP_FILE = "stamp.json"
 
@@ -107,6 +110,7 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
     found = find_wheel(wheel, folder)
     if found is not None:
         return found
+    _log.info("downloading %s", wheel.requirement)
     folder.mkdir(parents=True, exist_ok=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
     with tempfile.TemporaryDirectory(dir=folder) as scratch:

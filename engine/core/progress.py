@@ -5,12 +5,15 @@ Light to import, because Blender's panel reads the shares.
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from .types import Progress
+
+_log = logging.getLogger(__name__)
 
 _SECONDS = {
     "start": 1.5,
@@ -118,6 +121,7 @@ class StageTimer:
         start = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 3)
+        _log.info("%s took %.2f s", stage, self.seconds[stage])
         self.tell(stage, 1.0, "")
 
     def tell(self, stage: str, fraction: float, message: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -24,6 +27,7 @@ def get_or_load(kind: str, path: Path, load: Callable[[], T], of: object = None)
     """
     key = (str(path.absolute()), _state(path))
     if kind not in _cached or _cached[kind][0] != key or _cached[kind][1] is not of:
+        _log.debug("loading %s from %s", kind, path)
         _cached.pop(kind, None)  # first: both might not fit in memory
         _cached[kind] = (key, of, load())
     found: T = _cached[kind][2]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import json
+import logging
 import os
 import re
 import urllib.request
@@ -21,6 +22,8 @@ from ..core.types import LikenessError
 from .atomic import atomic_write
 from .digests import file_sha256
 from .stores import load_fsspec
+
+_log = logging.getLogger(__name__)
 
 CONSENT = "LIKENESS_ALLOW_DOWNLOAD"
 YES = ("1", "true", "yes", "on")
@@ -223,6 +226,7 @@ def fetch_file(
     Raises:
         LikenessError: No connection, no such file, no permission, or not the expected file.
     """
+    _log.info("downloading %s from %s", name, repository or url)
     if repository:
         path = _from_hub(repository, name)
         check_file(path, size, sha256)

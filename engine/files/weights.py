@@ -7,6 +7,7 @@ For trained weights see :func:`find_weights`.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from .downloads import (
     hub_snapshot,
 )
 from .user_folders import cache_root, data_root
+
+_log = logging.getLogger(__name__)
 
 ASSETS_VERSION = "2"
 PACKAGE_ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -355,6 +358,7 @@ def find_weights(
         )
     found = find_local_weights(entry, more)
     if found is not None:
+        _log.info("weights %s: %s", entry.name, found)
         return _checked(entry, found)
     if not entry.page:
         raise LikenessError(

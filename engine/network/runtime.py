@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -38,6 +39,8 @@ from .uv_grids import UVGrids, uv_grids
 
 if TYPE_CHECKING:
     import onnxruntime
+
+_log = logging.getLogger(__name__)
 
 ENCODER_ONNX, DECODER_ONNX = "encoder.onnx", "decoder.onnx"
 NOTE = "likeness"
@@ -218,6 +221,7 @@ def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Networ
     config = load_config(NetworkConfig, folder)
     grids = uv_grids(body, config.decoder)
     missing = [n for n in (DECODER_ONNX, ENCODER_ONNX) if not (folder / n).is_file()]
+    _log.info("network %s, %s", folder, "torch" if missing else "ONNX Runtime")
     if not missing:
         return OnnxRuntime(folder, config, grids, threads)
     if importlib.util.find_spec("torch") is not None:

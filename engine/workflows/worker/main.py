@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
 import queue
 import signal
@@ -151,6 +152,8 @@ def main(argv: list[str] | None = None) -> int:
     protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
     channel = Channel(protocol, answered=not arguments)
     os.dup2(2, 1)
+    # The parent keeps the end of stderr as the log of its problem report.
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGTERM, _cancel)
     stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     try:

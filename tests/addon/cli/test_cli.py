@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.addon.cli.main import main
+from likeness.engine.core.progress import StageTimer
 from likeness.engine.core.types import LikenessError
 from likeness.engine.core.version import VERSION
 from likeness.engine.gaussians.lift import MIN_GAUSSIANS
@@ -277,3 +279,14 @@ def test_build_render_export_info(
     assert 0 < facts["gaussians"] <= 20_000
     assert facts["ordered"]
     assert sum(facts["layers"].values()) == facts["gaussians"]
+
+
+def test_the_log_level_is_that_of_the_engines_log(capsys: pytest.CaptureFixture[str]) -> None:
+    log = logging.getLogger("likeness.engine.core.progress")
+    for level, printed in (("warning", False), ("info", True)):
+        assert main(["--log-level", level, "info", "--settings"]) == 0
+        with StageTimer(None)("lift", "lifting"):
+            pass
+        assert ("lift took" in capsys.readouterr().err) is printed
+    assert log.isEnabledFor(logging.INFO)
+    assert main(["--log-level", "loud", "info", "--settings"]) == 2
