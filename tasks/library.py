@@ -89,12 +89,12 @@ def draw_pictures(python: Path, names: Sequence[str]) -> None:
     print_step("Drawing the pictures of the poses")
     code = (
         "import sys\n"
-        "from likeness.engine.poses import expressions, poses\n"
+        "from likeness.engine.poses import named_expressions, named_poses\n"
         "from pathlib import Path\n"
-        "from likeness.engine.poses.thumbnails import contact_sheet, draw_pictures\n"
-        "for path in draw_pictures(sys.argv[1:] or [*poses(), *expressions()]):\n"
+        "from likeness.engine.synth.pose_thumbnails import draw_thumbnail_sheet, draw_thumbnails\n"
+        "for path in draw_thumbnails(sys.argv[1:] or [*named_poses(), *named_expressions()]):\n"
         "    print(path.name, flush=True)\n"
-        f"contact_sheet(Path({str(SHEET)!r}))\n"
+        f"draw_thumbnail_sheet(Path({str(SHEET)!r}))\n"
     )
     if subprocess.run([python, "-c", code, *names], check=False).returncode:
         raise BuildError("The pictures could not be drawn.")

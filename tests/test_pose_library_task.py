@@ -40,7 +40,8 @@ def test_the_library_is_made_once_and_whenever_it_is_out_of_date(tmp_path, monke
         for name in library.FILES:
             (path.parent / name).write_bytes(b"x" * 10)
 
-    monkeypatch.setattr(library, "run", run)
+    monkeypatch.setattr(library, "run_command", run)
+    monkeypatch.setattr(library, "assets_digest", lambda python: "digest")
     assets = tmp_path / "assets"
     assets.mkdir()
     folder = library.ensure_library(Path("python"), assets)
@@ -60,7 +61,7 @@ def test_a_library_that_is_too_large_is_refused(tmp_path, monkeypatch) -> None:
     library = task()
     monkeypatch.setattr(library, "MAX_BYTES", 5)
     monkeypatch.setattr(
-        library, "run", lambda *command: Path(str(command[-1])).write_bytes(b"x" * 10)
+        library, "run_command", lambda *command: Path(str(command[-1])).write_bytes(b"x" * 10)
     )
     (tmp_path / "assets").mkdir()
     with pytest.raises(library.BuildError, match="MB"):

@@ -104,7 +104,8 @@ def read_in_blender(
                 "Run 'pip install bpy==4.5.15', or 'blender --command likeness convert ...'.",
             )
         # A process of its own: bpy keeps one scene, and its exit is not always clean.
-        command = [sys.executable, "-m", f"{__package__}.characters", str(path.absolute()), folder]
+        module = f"{__package__.rpartition('.')[0]}.characters"
+        command = [sys.executable, "-m", module, str(path.absolute()), folder]
         if memory_mb is None:
             needed = MIN_READ_MB + MB_FOR_EACH * path.stat().st_size / 2**20
             memory_mb = min(compute_memory_share(1.0), needed)

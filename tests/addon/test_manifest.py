@@ -25,13 +25,13 @@ def load(name: str) -> ModuleType:
 
 
 def test_keys_and_texts_fit_blenders_rules() -> None:
-    assert load("extension_check").manifest_faults(MANIFEST) == []
+    assert load("extension_check").find_manifest_faults(MANIFEST) == []
     assert MANIFEST["schema_version"] == "1.0.0"
 
 
 def test_a_slip_is_found() -> None:
     wrong = {**MANIFEST, "blender_version_mim": "4.5.0", "permissions": {"files": "Reads."}}
-    said = load("extension_check").manifest_faults(wrong)
+    said = load("extension_check").find_manifest_faults(wrong)
     assert len(said) == 2
     assert "blender_version_mim" in said[0]
     assert "'Reads.'" in said[1]

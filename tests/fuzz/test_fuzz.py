@@ -47,7 +47,7 @@ def test_what_is_wrong_is_found() -> None:
     code = """
 import os, sys, time
 from pathlib import Path
-from likeness.engine.types import LikenessError
+from likeness.engine.core.types import LikenessError
 from tests.fuzz import __main__ as runner, mutate
 from tests.fuzz.targets import Target
 

@@ -233,18 +233,18 @@ def test_without_ray_it_says_what_to_install(
 NODES = """
 import json, os, sys, time
 from pathlib import Path
-from likeness.addon.crew import Shape
-from likeness.addon.ray_crew import RayCrew, spread
-from likeness.addon.ray_session import Cluster as Where
-from likeness.engine.executor import finished
+from likeness.addon.workers.plan import ClusterConfig, PoolConfig
+from likeness.addon.workers.ray_pool import RayWorkerPool
+from likeness.engine.workflows.executor import as_completed
 from ray.cluster_utils import Cluster
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
 other = cluster.add_node(num_cpus=1)
 cluster.wait_for_nodes()
-crew = RayCrew(Where(cluster.address), {}, Shape(2, 1), "", [], json.loads(sys.argv[1]))
+where = ClusterConfig(cluster.address)
+crew = RayWorkerPool(where, {}, PoolConfig(2, 1), "", [], json.loads(sys.argv[1]))
 kinds = []
-for said in finished(crew, [{"key": "a", "seconds": 8}, {"key": "b", "seconds": 8}]):
+for said in as_completed(crew, [{"key": "a", "seconds": 8}, {"key": "b", "seconds": 8}]):
     kinds.append(said.kind)
     if kinds.count("progress") == 2 and other is not None:
         cluster.remove_node(other, allow_graceful=False)

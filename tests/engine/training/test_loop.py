@@ -513,7 +513,7 @@ def test_two_runs_in_one_folder_are_refused(
             say=lambda _: None,
         )
     assert not run.exists()  # nothing was begun
-    with pytest.raises(LikenessError, match="no shards"):
+    with pytest.raises(LikenessError, match="No shards"):
         train_network(config, run, [str(tmp_path / "*.tar")], device="cpu", body_path=body_file)
     assert not run.exists()
 

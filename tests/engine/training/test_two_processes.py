@@ -27,8 +27,8 @@ from pathlib import Path
 from likeness.engine.body import load_body
 from likeness.engine.network.config import load_config
 from likeness.engine.training.config import TrainConfig
-from likeness.engine.training.data import DataOptions, Samples
-from likeness.engine.training.step import step_batch
+from likeness.engine.training.data import DataOptions, SampleStream
+from likeness.engine.training.step import make_step_batch
 from likeness.engine.training.trainer import Trainer
 
 folder, shards, out = (Path(name) for name in sys.argv[1:])
@@ -36,11 +36,11 @@ config, body = load_config(TrainConfig, folder), load_body(folder / "body.npz")
 trainer = Trainer(config, body, "cpu")
 rank, world = trainer.accelerator.process_index, trainer.accelerator.num_processes
 options = DataOptions(render_size=config.render_size, targets=config.targets)
-stream = iter(Samples(shards, config.network, options, body))
+stream = iter(SampleStream(shards, config.network, options, body))
 losses = []
 for number in range(config.steps):
     share = list(islice(stream, config.batch))[rank::world]
-    batch = step_batch(share, body, trainer.network.grids, config.network.decoder)
+    batch = make_step_batch(share, body, trainer.network.grids, config.network.decoder)
     step = trainer.step(batch, stop=number == 2 and rank == world - 1)
     assert step.stop == (number == 2), "every process is told that one was asked to stop"
     losses.append(step.loss)

@@ -97,7 +97,7 @@ def test_pictures_that_cannot_be_read_are_not_passed_over(tmp_path: Path) -> Non
     tree(tmp_path, "in/a.jpg", "in/b.heic", "in/c.dng", "in/notes.txt")
     (tmp_path / "in" / "lost.jpg").symlink_to(tmp_path / "gone.jpg")
     os.mkfifo(tmp_path / "in" / "pipe.jpg")
-    with pytest.warns(UserWarning, match=r"left out .* 1 \.dng, 1 \.heic"):
+    with pytest.warns(UserWarning, match=r"1 \.dng, 1 \.heic"):
         found = find_portraits([tmp_path / "in"], tmp_path / "out")
     assert [one.name for one in found] == ["a", "lost", "pipe"]
     troubles = [unit.trouble for unit in plan_units(assign_names(found, tmp_path / "out"))]
