@@ -78,7 +78,7 @@ def main() -> int:
         triangles = sum(len(part.f) for part in subject.figure.parts)
         whole = seconds + times["prepare_s"] + 12 * (times["draw_s"] + times["truth_s"])
         print(
-            f"{size} pixels, {triangles} triangles, {subject.framing}: made up {seconds:.2f} s, "
+            f"{size} pixels, {triangles} triangles, {subject.framing}: built in {seconds:.2f} s, "
             f"prepared {times['prepare_s']:.2f} s, a view {times['draw_s']:.3f} s, its depth and "
             f"labels {times['truth_s']:.3f} s; 12 views {whole:.1f} s"
         )

@@ -73,7 +73,7 @@ def _title(avatar_path: Path, photo_path: Path | None) -> str:
 
 
 def main(argv: list[str]) -> int:
-    """AVATAR OUT [PHOTO]; 0 when the file is written, 2 for what the user can mend."""
+    """AVATAR OUT [PHOTO]; 0 when the file is written, 2 for a user error."""
     if len(argv) not in (2, 3):
         print(
             "usage: python -m likeness.addon.scene.blend_writer AVATAR OUT [PHOTO]", file=sys.stderr

@@ -242,7 +242,7 @@ def repair_matte(
             "help: check the preview, or use a photo whose background is already removed.",
         )
     warning = (
-        f"The background removal had lost {lost}; the fitted body was used to mend it: "
+        f"The background removal had lost {lost}; the fitted body was used to repair it: "
         "check the preview."
     )
     if after.too_much:

@@ -20,7 +20,7 @@ from shared import block_names
 
 
 def tracked(folder: Path) -> TrackedPortrait:
-    """A made-up person, as tracking would leave it."""
+    """A synthetic person, as tracking would leave it."""
     avatar = random_avatar(3)
     height, width = avatar.camera.height, avatar.camera.width
     landmarks = np.random.default_rng(0).uniform(5, [width - 5, height - 5], (33, 2))

@@ -359,7 +359,7 @@ MIXAMO = {
 
 def stranger(avatar: Avatar, scale: float, seed: int) -> Any:
     """An armature of Mixamo's names, with the avatar's proportions, arms half down at rest, every
-    bone rolled at random, and 20 frames of made-up animation by Blender."""
+    bone rolled at random, and 20 frames of synthetic animation by Blender."""
     rng = np.random.default_rng(seed)
     from likeness.addon.scene.axes import points_to_blender
 

@@ -1,4 +1,4 @@
-"""Small made-up avatars, and what Blender made of them."""
+"""Small synthetic avatars, and what Blender made of them."""
 
 from __future__ import annotations
 

@@ -65,14 +65,14 @@ DIFFERS: dict[str, tuple[str, ...]] = {
     ),
     "crossview": (
         "The paper has no such protocol; its supplement shows such views without figures. Our "
-        "people are made up and drawn ('likeness synth'), so that every side is known.",
+        "people are synthetic and rendered ('likeness synth'), so that every side is known.",
         "Angles are between a view and the reference view, about the vertical.",
     ),
     "crossview-true": (
         "The reference is given with the true body, camera and matte, as to training.",
     ),
     "crossview-tracked": (
-        "As the other protocol of made-up people, but through our own tracker.",
+        "As the other protocol of synthetic people, but through our own tracker.",
         "The reference is seen by our own tracker and matting, which do not know the lens. The "
         "fitted body is laid over the true one by a similarity of the vertices of trunk and head "
         "(without the pelvis at half length, without the trunk where only the head is in the "

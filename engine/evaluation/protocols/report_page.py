@@ -19,10 +19,10 @@ TEMPLATE = Path(__file__).with_name("page.html")
 
 TITLES = {
     "input": "Input view of photos",
-    "crossview": "Other views of made-up people",
-    "crossview-tracked": "Other views of made-up people, through our own tracker",
+    "crossview": "Other views of synthetic people",
+    "crossview-tracked": "Other views of synthetic people, through our own tracker",
     "reenact": "Reenactment of videos",
-    "tracking": "Tracking of made-up people",
+    "tracking": "Tracking of synthetic people",
 }
 
 _LEADING = {"tracking": ("joints_mm", False)}

@@ -380,7 +380,7 @@ def batch_write_error(out: Path, error: Exception) -> LikenessError:
     """The error for a folder that is full or read-only."""
     return LikenessError(
         f"Cannot write to '{out}': {describe_error(error)}.",
-        "Make room, or mend it, and run the same command again: what is complete is kept.",
+        "Make room, or fix the problem, and run the same command again: completed portraits stay.",
     )
 
 

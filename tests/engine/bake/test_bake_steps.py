@@ -1,4 +1,4 @@
-"""The bake's single steps on small made-up data."""
+"""The bake's single steps on small synthetic data."""
 
 from __future__ import annotations
 

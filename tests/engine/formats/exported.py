@@ -1,4 +1,4 @@
-"""A made-up person under splats whose colours are known everywhere, and a plain glTF reader."""
+"""A synthetic person under splats whose colours are known everywhere, and a plain glTF reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A made-up body, photographed with a z-buffer: shots of which the whole truth is known."""
+"""A synthetic body, photographed with a z-buffer: shots of which the whole truth is known."""
 
 from __future__ import annotations
 

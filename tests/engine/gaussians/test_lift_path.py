@@ -1,4 +1,4 @@
-"""The whole lift on a made-up body that is photographed with a z-buffer: the truth is known."""
+"""The whole lift on a synthetic body that is photographed with a z-buffer: the truth is known."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_an_arms_splats_go_with_the_arm(shots: Shots, lifted: dict[str, BoundGau
 
 
 def test_skin_is_bound_to_the_triangle_that_the_photo_shows(shots: Shots) -> None:
-    # The made-up landmarks lie anywhere on the face, those of the lips too: leave them out.
+    # The synthetic landmarks lie anywhere on the face, those of the lips too: leave them out.
     unseen = replace(shots["head"].observation, face=None)
     shot = replace(shots["head"], observation=unseen)
     camera = shot.track.camera

@@ -132,7 +132,7 @@ def test_a_unit_of_offset_is_a_pixel_of_the_photo(body: Body, bound: BoundGaussi
 
 @pytest.mark.parametrize("seed", range(2))
 def test_derivatives_by_the_numbers(body: Body, bound: BoundGaussians, seed: int) -> None:
-    """Against central differences of a made-up function of the world Gaussians.
+    """Against central differences of a synthetic function of the world Gaussians.
 
     The third scale is not in it: it follows the others, and a tenth of them hardly shows.
     """

@@ -1,4 +1,4 @@
-"""The matte against the fitted body, on a made-up person whose mask lost something."""
+"""The matte against the fitted body, on a synthetic person whose mask lost something."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def test_what_the_mask_lost_comes_back(
 ) -> None:
     seen = person.seen_without(getattr(person, gone))
     first = make_matte(person.portrait, seen)
-    mended, warnings = repair_matte(person.portrait, seen, first, body)
-    before, after = overlap(first.alpha, person.solid), overlap(mended.alpha, person.solid)
+    repaired, warnings = repair_matte(person.portrait, seen, first, body)
+    before, after = overlap(first.alpha, person.solid), overlap(repaired.alpha, person.solid)
     assert before < 0.9
     assert after > 0.96
     core = body.core
@@ -111,7 +111,7 @@ def test_what_the_mask_lost_comes_back(
     assert true_share > least
     (warning,) = warnings
     assert f"had lost {round(true_share)} % of the person" in warning
-    assert "mend" in warning
+    assert "repair" in warning
     assert "preview" in warning
     assert "still" not in warning
 
@@ -255,6 +255,6 @@ def test_a_build_mends_what_the_networks_lost(
     lost = make_matte(result.portrait, result.observation).alpha
     truth = good.matte.alpha > 0.5
     assert any("in part only" in w for w in result.report["warnings"])
-    assert any("used to mend it" in w for w in result.report["warnings"])
+    assert any("used to repair it" in w for w in result.report["warnings"])
     assert overlap(result.matte.alpha, truth) > overlap(lost, truth) + 0.1
     assert overlap(result.matte.alpha, truth) > 0.85

@@ -1,4 +1,4 @@
-"""A made-up person small enough for a network on the CPU in milliseconds."""
+"""A synthetic person small enough for a network on the CPU in milliseconds."""
 
 from __future__ import annotations
 

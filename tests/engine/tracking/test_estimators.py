@@ -1,7 +1,7 @@
 """Adapters of other programs' outputs against bodies posed and projected by hand.
 
 The truth is made here with explicit matrices in each program's own frame and camera: joints of
-the made-up body, moved by plain loops, projected by their camera. What comes out must put the
+the synthetic body, moved by plain loops, projected by their camera. What comes out must put the
 same joints at the same pixels with our camera.
 """
 

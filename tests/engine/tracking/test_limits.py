@@ -118,19 +118,19 @@ def test_what_nobody_does(joint, degrees):
     beyond = limit_violations(pose)
     assert beyond[JOINT_INDEX[joint]] > np.radians(15)
     assert (beyond > 0).sum() == 1
-    mended = clamp_pose(pose)
-    assert not limit_violations(mended).any()
+    clamped = clamp_pose(pose)
+    assert not limit_violations(clamped).any()
 
 
 def test_clamping_is_final_and_moves_as_far_as_the_violation_says():
     poses = random_poses()
     beyond = limit_violations(poses)
     assert (beyond > 0).mean() > 0.3
-    mended = clamp_pose(poses)
-    assert not limit_violations(mended).any()
-    np.testing.assert_array_equal(clamp_pose(mended), mended)
+    clamped = clamp_pose(poses)
+    assert not limit_violations(clamped).any()
+    np.testing.assert_array_equal(clamp_pose(clamped), clamped)
     inside = beyond == 0
-    np.testing.assert_array_equal(mended[inside], poses[inside])
+    np.testing.assert_array_equal(clamped[inside], poses[inside])
     # One hinge alone: the turn that clamping takes away is the violation.
     pose = posed(left_knee=[-50, 0, 0])
     j = JOINT_INDEX["left_knee"]
@@ -150,9 +150,9 @@ def test_only_chosen_joints_are_clamped():
     pose = posed(left_knee=[-50, 0, 0], head=[0, 150, 0])
     chosen = np.zeros(55, bool)
     chosen[JOINT_INDEX["head"]] = True
-    mended = clamp_pose(pose, chosen)
-    np.testing.assert_array_equal(mended[JOINT_INDEX["left_knee"]], pose[JOINT_INDEX["left_knee"]])
-    assert limit_violations(mended)[JOINT_INDEX["head"]] == 0
+    clamped = clamp_pose(pose, chosen)
+    np.testing.assert_array_equal(clamped[JOINT_INDEX["left_knee"]], pose[JOINT_INDEX["left_knee"]])
+    assert limit_violations(clamped)[JOINT_INDEX["head"]] == 0
 
 
 def test_every_joint_but_the_pelvis_has_limits():

@@ -25,7 +25,7 @@ LEFT_RIGHT = [(11, 12), (13, 14), (23, 24), (31, 32), (2, 5), (9, 10)]
 
 
 def photo(degrees: float, betas: np.ndarray, name: str = "a.png") -> ObservedPhoto:
-    """What detectors would tell of the made-up body turned by so many degrees; no face."""
+    """What detectors would tell of the synthetic body turned by so many degrees; no face."""
     body = make_synthetic_body()
     pose = Pose.rest(body.num_expression).with_joints(**HANGING, pelvis=[0, np.radians(degrees), 0])
     pose = replace(pose, transl=np.array([0, 0.1, -3.0]))

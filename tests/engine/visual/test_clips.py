@@ -26,7 +26,7 @@ from likeness.engine.visual.sheet import unpremultiply
 
 @pytest.fixture(scope="module")
 def person() -> Avatar:
-    """One splat in the middle of each triangle of the made-up body."""
+    """One splat in the middle of each triangle of the synthetic body."""
     body = make_synthetic_body().personalised(np.zeros(4))
     n = len(body.f)
     rng = np.random.default_rng(0)
