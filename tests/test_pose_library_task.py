@@ -60,6 +60,7 @@ def test_the_library_is_made_once_and_whenever_it_is_out_of_date(tmp_path, monke
 def test_a_library_that_is_too_large_is_refused(tmp_path, monkeypatch) -> None:
     library = task()
     monkeypatch.setattr(library, "MAX_BYTES", 5)
+    monkeypatch.setattr(library, "assets_digest", lambda python: "digest")
     monkeypatch.setattr(
         library, "run_command", lambda *command: Path(str(command[-1])).write_bytes(b"x" * 10)
     )

@@ -112,7 +112,7 @@ def test_converts_a_rigged_dressed_character(blender_lts, tmp_path: Path) -> Non
     assert rms_mm(out, truth(3, posed=True)) < 8.0
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
-    with pytest.raises(LikenessError, match="other things"):
+    with pytest.raises(LikenessError, match="not empty"):
         CliRunner().invoke(
             convert, [str(file), "-o", str(tmp_path / "full")], catch_exceptions=False
         )

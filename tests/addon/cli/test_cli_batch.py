@@ -227,13 +227,13 @@ def test_ctrl_c_stops_and_says_how_to_go_on(folder: Path, tmp_path: Path) -> Non
     while "portraits" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=20)[1]
+    said = process.communicate(timeout=3000)[1]
     assert process.returncode == 130
     assert "the same command goes on" in said
     assert items(out)["b"]["status"] == "left"
     assert "left" in (out / "report" / "index.html").read_text(encoding="utf-8")
     again = started(folder, out, 0.0)
-    again.communicate(timeout=30)
+    again.communicate(timeout=300)
     assert again.returncode == 3
     assert items(out)["b"]["status"] == "done"
 
@@ -246,7 +246,7 @@ def kill_at_random(tmp_path: Path, kills: int, seed: int) -> None:
     for k in range(20):
         (folder / f"p{k:02d}.jpg").write_text(f"person {k}")
     process = started(folder, whole, 0.0, "--workers", "2", "--no-report")
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == 0
     chance = random.Random(seed)
     words = ("--workers", "2", "--no-report", "--retries", "100")
@@ -271,7 +271,7 @@ def kill_at_random(tmp_path: Path, kills: int, seed: int) -> None:
                 del placed[name]
         process.communicate()
     process = started(folder, out, 0.0, *words)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == 0
     look(out, placed)
     assert len(placed) == 20

@@ -131,7 +131,7 @@ def test_an_actor_that_is_killed_gives_its_unit_to_another(cluster: None, tmp_pa
                 actor = worker.parent()
                 assert actor is not None
                 os.kill(actor.pid, signal.SIGKILL)
-                worker.wait(10)
+                worker.wait(300)
     finally:
         crew.end()
     assert [one.kind for one in found] == ["progress", "again", "progress", "done"]

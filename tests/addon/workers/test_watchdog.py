@@ -40,7 +40,7 @@ def test_too_much_memory_of_what_it_has_started(tmp_path: Path) -> None:
     with pytest.raises(ResourceLimitError, match="more than 300 MB"):
         run_limited([sys.executable, "-c", EATER, str(tmp_path / "pid")], 60, 300)
     child = int((tmp_path / "pid").read_text())
-    end = time.monotonic() + 10
+    end = time.monotonic() + 300
     while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < end
         time.sleep(0.05)

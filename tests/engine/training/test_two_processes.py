@@ -18,7 +18,7 @@ from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.monitor import read_metrics
 from safetensors.torch import load_file
 
-PATIENCE = 150.0  # seconds
+PATIENCE = 900.0  # seconds
 
 SCRIPT = """
 import json, sys

@@ -43,7 +43,7 @@ def ask(request: object) -> tuple[int, list[dict]]:
     worker.stdin.flush()
     assert worker.stdout
     answers = [json.loads(answer) for answer in worker.stdout]
-    code = worker.wait(60)
+    code = worker.wait(300)
     worker.communicate()
     return code, answers
 
@@ -81,7 +81,7 @@ def test_a_broken_request_is_an_error(request_line: str, complaint: str) -> None
 def test_the_request_may_be_an_argument(tmp_path: Path) -> None:
     request = {"portrait": str(tmp_path / "nobody.jpg"), "output": str(tmp_path / "out")}
     worker = start(json.dumps(request))
-    stdout, _ = worker.communicate(timeout=60)
+    stdout, _ = worker.communicate(timeout=300)
     assert worker.returncode == 2
     assert json.loads(stdout.splitlines()[-1])["type"] == "error"
 
@@ -133,7 +133,7 @@ def test_cancelling_leaves_nothing(way: str, sample_portrait: Path, tmp_path: Pa
         worker.terminate()
     else:
         worker.stdin.close()
-    assert worker.wait(60) == 143
+    assert worker.wait(300) == 143
     worker.stdout.close()
     assert worker.stderr
     worker.stderr.close()
