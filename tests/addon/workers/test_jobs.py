@@ -26,7 +26,7 @@ def job(tmp_path: Path, body: str, **request: object) -> WorkerJob:
     return WorkerJob(request, command=[sys.executable, "-I", str(script)])
 
 
-def wait(running: WorkerJob, seconds: float = 20.0) -> JobState:
+def wait(running: WorkerJob, seconds: float = 300.0) -> JobState:
     end = time.monotonic() + seconds
     while running.poll() is JobState.RUNNING:
         assert time.monotonic() < end, "the job does not end"

@@ -17,7 +17,7 @@ from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.monitor import read_metrics
 
 STEPS = 14
-PATIENCE = 120.0  # seconds
+PATIENCE = 900.0  # seconds
 
 
 def command(folder: Path, shards: Path, run: Path) -> list[str]:
