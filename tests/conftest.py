@@ -39,3 +39,9 @@ def synth_world() -> SynthContext:
         return open_context(SynthOptions(), print)
     except LikenessError as error:
         pytest.skip(str(error))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, beside which the others run."""
+    longest = ("tests/test_package.py", "tests/engine/training/test_resume.py")
+    items.sort(key=lambda item: not item.nodeid.startswith(longest))
