@@ -53,8 +53,8 @@ def build_demo(portrait: Path | None, out: Path | None) -> None:
     """Build a first avatar, from the sample portrait or from one's own."""
     python = ensure_environment(VENV, REQUIREMENTS / "bpy45.txt", editable=True)
     ensure_system_libraries(python)
-    ensure_assets(python)
-    portrait = portrait or ensure_assets(python, sample=True)
+    made = ensure_assets(python, sample=portrait is None)
+    portrait = portrait or made
     out = out or ROOT / "out" / portrait.stem
     print_step(f"Building the avatar of {portrait.name}")
     run_command(venv_script(VENV, "likeness"), "build", portrait.absolute(), "-o", out.absolute())

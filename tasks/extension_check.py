@@ -147,7 +147,7 @@ def _wheels(
     for name in sorted(there):
         parts = name.removeprefix("wheels/").removesuffix(".whl").split("-")
         if len(parts) not in (5, 6):
-            yield f"{name} is no wheel's name"
+            yield f"{name} is not a wheel's name"
             continue
         package, (interpreter, abi, tags) = parts[0].lower(), parts[-3:]
         if package in packages:

@@ -189,7 +189,7 @@ class RayWorkerPool:
             command: run instead of ``worker``.
 
         Raises:
-            LikenessError: Ray is not installed, or this is no installed Python package.
+            LikenessError: Ray is not installed, or this is not an installed Python package.
         """
         check_ray()
         self._cluster, self._shape = cluster, shape

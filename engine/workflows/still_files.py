@@ -36,7 +36,7 @@ def parse_color(text: str | None) -> FloatArray | None:
             raise ValueError("half transparent")
     except ValueError as error:
         raise LikenessError(
-            f"'{text}' is no colour.", "Write '#rrggbb', a name as white, or transparent."
+            f"'{text}' is not a colour.", "Write '#rrggbb', a name such as white, or transparent."
         ) from error
     return np.array([red, green, blue], np.float64) / 255
 

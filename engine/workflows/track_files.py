@@ -330,7 +330,7 @@ def _notes(media: Path, lens: str) -> dict[str, str]:
 def _check_targets(media: Path, out: Path, overlay: Path | None, video: bool) -> None:
     """Raise predictable errors before the work."""
     if out.suffix.lower() != ".npz":
-        raise LikenessError(f"'{out}' is no motion file.", "Choose a name that ends in .npz.")
+        raise LikenessError(f"'{out}' is not a motion file.", "Choose a name that ends in .npz.")
     kinds = VIDEO_SUFFIXES if video else PICTURE_SUFFIXES
     if overlay is not None and overlay.suffix.lower() not in kinds:
         what, example = ("video", ".mp4") if video else ("photo", ".png")

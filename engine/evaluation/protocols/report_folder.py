@@ -198,11 +198,11 @@ def _check(record: Record) -> None:
             raise ValueError(f"an item has no good '{name}'")
     paths = record["pictures"].values()
     if not all(isinstance(path, str) and "\0" not in path for path in paths):
-        raise ValueError(f"'{record['key']}' has a picture that is no path")
+        raise ValueError(f"'{record['key']}' has a picture that is not a path")
     for figures in record["figures"].values():
         for value in figures.values():
             if value is not None and not isinstance(value, int | float):
-                raise ValueError(f"'{record['key']}' has a figure that is no number")
+                raise ValueError(f"'{record['key']}' has a figure that is not a number")
 
 
 def _rounded(value: float | None) -> float | None:

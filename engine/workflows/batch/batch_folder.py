@@ -228,7 +228,7 @@ class BatchFolder:
             for parent in [parent for parent in place.parents if self.out in parent.parents]:
                 if os.path.lexists(parent) and not parent.is_dir():
                     raise LikenessError(
-                        f"'{parent}' is no folder, and '{unit.name}' must be in one.",
+                        f"'{parent}' is not a folder, and '{unit.name}' must be in one.",
                         "Move it away, or choose another folder.",
                     )
             if not os.path.lexists(place):

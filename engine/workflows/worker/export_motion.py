@@ -31,7 +31,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
 
     output = Path(request["output"])
     if output.suffix.lower() != ".npz":
-        raise LikenessError(f"'{output}' is no motion file.", "Choose a name that ends in .npz.")
+        raise LikenessError(f"'{output}' is not a motion file.", "Choose a name that ends in .npz.")
     if request["up"] not in ("y", "z"):
         raise LikenessError(f"There is no axis '{request['up']}'.", "Choose y or z.")
     recording = read_arrays(Path(request["recording"]))

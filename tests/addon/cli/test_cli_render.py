@@ -281,7 +281,7 @@ def test_colours() -> None:
     np.testing.assert_allclose(parse_color("white"), [1, 1, 1])
     np.testing.assert_allclose(parse_color("#ff0000ff"), [1, 0, 0])
     for text in ("#12", "", "#ff000033"):
-        with pytest.raises(LikenessError, match="no colour"):
+        with pytest.raises(LikenessError, match="not a colour"):
             parse_color(text)
 
 
@@ -296,7 +296,7 @@ def test_colours() -> None:
         (["-o", "a.png", "--turntable"], "frame_%04d.png"),
         (["-o", "a_%d_%d.png", "--turntable"], "frame_%04d.png"),
         (["-o", "a.mp4", "--turntable", "--background", "transparent"], "no alpha"),
-        (["-o", "a.mp4", "--turntable", "--background", "no such"], "no colour"),
+        (["-o", "a.mp4", "--turntable", "--background", "no such"], "not a colour"),
         (["-o", "a.gif", "--turntable", "--fps", "60"], "GIF ends at 50"),
         (["-o", "a.mp4", "--turntable", "--pose", "no_such"], "no_such"),
         (["-o", "a.mp4", "--turntable", "--expression", "noSuch=1"], "noSuch"),

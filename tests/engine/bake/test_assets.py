@@ -64,7 +64,7 @@ def test_assets_are_made_once_and_again_when_the_bake_changes(cache: Path, monke
 
     def bake(detectors: Path, body: Path, out: Path, progress: object = None) -> None:
         made.append(digest[0])
-        out.mkdir()
+        assert not list(out.iterdir())
         (out / "body.npz").write_text(digest[0])
 
     monkeypatch.setattr(assets, "assets_digest", lambda: digest[0])

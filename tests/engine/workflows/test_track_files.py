@@ -200,7 +200,7 @@ def test_sapiens_without_torch_says_so(
 @pytest.mark.parametrize(
     ("out", "overlay", "message"),
     [
-        ("m.json", None, "no motion file"),
+        ("m.json", None, "not a motion file"),
         ("m.npz", "o.mp4", "overlay of a photo"),
         ("m.npz", "o", "overlay of a photo"),
         ("m.npz", "me.png", "the input itself"),
