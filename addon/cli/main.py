@@ -36,7 +36,12 @@ COMMANDS = {
 }
 """Name -> one line of help. Each stands in a module of its name."""
 
-WORKERS = {"batch-worker": "batch", "generate-worker": "generate", "synth-worker": "synth"}
+WORKERS = {
+    "batch-worker": "batch",
+    "generate-worker": "generate",
+    "synth-worker": "synth",
+    "atlas-worker": "synth",
+}
 """Hidden command -> its module."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,8 +14,13 @@ from ...engine.synth.synth_options import SynthOptions
 from .console import get_command_line, terminal_progress
 from .options import OutputFolder, options_from, out_option, pool_options, pop_cluster
 
+if TYPE_CHECKING:
+    from ..synth.synth_run import SynthJob
+
 EXIT_GIVEN_UP = 3
 PLACES = ("motions", "environments", "characters")
+ATLAS_OPTIONS = ("seed", "split", "framing", "texture_size", "assets", "motions")
+ATLAS_TEXTURE = 256  # pixels along a texture's sides, as fine as the atlas
 
 
 @click.command()
@@ -46,6 +51,11 @@ PLACES = ("motions", "environments", "characters")
     show_default=True,
     help="People in each tar file.",
 )
+@click.option(
+    "--atlas",
+    is_flag=True,
+    help="Instead of pictures, store what covers each texel of the body's atlas.",
+)
 @pool_options(
     workers="Number of processes that draw.",
     recycle="People after which a process is replaced: Blender retains memory of each.",
@@ -58,6 +68,7 @@ def synth(
     subjects: int,
     hold_out: int,
     per_shard: int,
+    atlas: bool,
     workers: int,
     threads: int,
     recycle: int,
@@ -73,8 +84,13 @@ def synth(
     from ..synth.synth_run import SynthJob, run_synth
 
     cluster = pop_cluster(chosen)
+    if atlas:
+        chosen = _atlas_options(context, chosen)
     options = {**asdict(_options(chosen)), "hold_out": hold_out}
     job = SynthJob(data, subjects, options, per_shard, workers, threads, recycle, cluster)
+    if atlas:
+        _run_atlas(context, job)
+        return
     try:
         with terminal_progress() as progress:
             outcome = run_synth(job, progress)
@@ -92,6 +108,37 @@ def synth(
         context.exit(EXIT_GIVEN_UP)
 
 
+def _atlas_options(context: click.Context, chosen: dict[str, Any]) -> dict[str, Any]:
+    """The options of people over the atlas; those of pictures may not be given."""
+    given = [
+        name
+        for name in [*chosen, "hold_out", "per_shard"]
+        if name not in ATLAS_OPTIONS
+        and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        names = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise LikenessError(f"--atlas makes no pictures; {names} does not apply.", "Leave it out.")
+    size = chosen["texture_size"] or ATLAS_TEXTURE
+    return {**chosen, "engine": "raster", "texture_size": size}
+
+
+def _run_atlas(context: click.Context, job: SynthJob) -> None:
+    from ..synth.atlas_run import run_atlas
+
+    try:
+        with terminal_progress() as progress:
+            outcome = run_atlas(job, progress)
+    except KeyboardInterrupt:
+        click.echo(f"  stopped; the same command goes on with '{job.data}'.", err=True)
+        raise
+    for number, reason in sorted(outcome.given_up.items()):
+        click.echo(f"  person {number} was given up: {reason}", err=True)
+    click.echo(str(job.data))
+    if outcome.given_up:
+        context.exit(EXIT_GIVEN_UP)
+
+
 @click.command("synth-worker", hidden=True)
 @click.pass_context
 def synth_worker(context: click.Context, /) -> None:
@@ -100,6 +147,16 @@ def synth_worker(context: click.Context, /) -> None:
     from ..synth.subject_worker import serve_subjects
 
     context.exit(serve_subjects(open_subject_maker))
+
+
+@click.command("atlas-worker", hidden=True)
+@click.pass_context
+def atlas_worker(context: click.Context, /) -> None:
+    """Make people over the atlas by numbers that come on stdin."""
+    from ..synth.atlas_run import open_atlas_maker
+    from ..workers.serving import serve_units
+
+    context.exit(serve_units(open_atlas_maker))
 
 
 def _options(chosen: dict[str, Any]) -> SynthOptions:

@@ -34,6 +34,9 @@ _TRAITS, _BODY, _POSE, _FACE, _SKIN, _EYES, _HAIR, _CLOTHES, _WORN, _VIEWS, _LIG
 )
 """Every choice draws from a random stream of its own: a change to one leaves the others."""
 
+FIGURE_STEPS = {"body": _BODY, "pose": _POSE, "face": _FACE, "views": _VIEWS, "framing": _FRAMING}
+"""Random streams that whoever makes the same person again draws from."""
+
 
 @dataclass(frozen=True)
 class SynthContext:
@@ -128,7 +131,7 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
     pose, posture = natural.natural_pose(rng(_POSE), world.dress, betas, world.motions)
     pose = replace(pose, expression=natural.random_face(rng(_FACE), body, traits, pose))
     posed = pose_body(world.dress, betas, pose)
-    framing = _framing(rng(_FRAMING), options.framing)
+    framing = random_framing(rng(_FRAMING), options.framing)
     planned = views.plan_views(
         rng(_VIEWS), body, betas, pose, posed.vertices, framing, options.views, options.size
     )
@@ -174,7 +177,7 @@ def make_converted_subject(number: int, options: SynthOptions, world: SynthConte
         return np.random.default_rng([seed, number, step])
 
     vertices = pose_body(world.dress, betas, pose).vertices
-    framing = _framing(rng(_FRAMING), options.framing)
+    framing = random_framing(rng(_FRAMING), options.framing)
     planned = views.plan_views(
         rng(_VIEWS), world.dress.body, betas, pose, vertices, framing, options.views, options.size
     )
@@ -233,7 +236,13 @@ def dress_wearer(wearer: Wearer, rng: Callable[[int], np.random.Generator]) -> F
     return Figure(parts, wearer.posed, {name: _json(look) for name, look in looks.items()})
 
 
-def _framing(rng: np.random.Generator, wanted: str) -> str:
+def random_framing(rng: np.random.Generator, wanted: str) -> str:
+    """Draw the framing of a subject's pictures, unless one is wanted.
+
+    Args:
+        rng: random numbers.
+        wanted: ``head``, ``half``, ``full`` or ``mix``.
+    """
     if wanted != "mix":
         return wanted
     return str(rng.choice(list(FRAMINGS), p=list(FRAMINGS.values())))
