@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -306,33 +310,58 @@ def _solve_band(
     The prior grows towards the band's outer rim: before a busy background the Laplacian alone
     leaves haze there.
     """
-    # Imported here: pymatting's kernels take a second to load.
-    from pymatting.laplacian.cf_laplacian import cf_laplacian
-    from pymatting.preconditioner.ichol import ichol
-    from pymatting.solver.cg import cg
-
     alpha = (refined > 0.5).astype(np.float64)
     unknown = band.ravel()
     if not unknown.any():
         return alpha.astype(np.float32)
-    laplacian = cf_laplacian(
-        image.astype(np.float64), epsilon=_NOISE, radius=1, is_known=~unknown
-    ).tocsr()
+    laplacian = (
+        _pymatting("laplacian.cf_laplacian")
+        .cf_laplacian(image.astype(np.float64), epsilon=_NOISE, radius=1, is_known=~unknown)
+        .tocsr()
+    )
     rows = laplacian[unknown]
     distance = ndimage.distance_transform_edt(refined <= 0.5) / reach
     prior = _PRIOR_WEIGHT * (1 + 24 * distance.ravel()[unknown] ** 2)
     inner = rows[:, unknown] + diags(prior)
     right = prior * refined.ravel()[unknown] - rows[:, ~unknown] @ alpha.ravel()[~unknown]
-    solution = cg(
+    preconditioner = _pymatting("preconditioner.ichol").ichol(inner.tocsc(), discard_threshold=1e-4)
+    solution = _pymatting("solver.cg").cg(
         inner.tocsr(),
         right,
         x0=refined.ravel()[unknown].astype(np.float64),
-        M=ichol(inner.tocsc(), discard_threshold=1e-4),
+        M=preconditioner,
         rtol=1e-5,
         maxiter=400,
     )
     alpha.ravel()[unknown] = np.clip(solution, 0, 1)
     return alpha.astype(np.float32)
+
+
+def _pymatting(name: str) -> ModuleType:
+    """Import one module of pymatting, when it is needed: its kernels take a second to load.
+
+    ``import pymatting`` compiles every method it has, which takes half a minute the first time;
+    this leaves its packages' ``__init__`` out.
+
+    Args:
+        name: The module's name below ``pymatting``.
+
+    Raises:
+        ModuleNotFoundError: pymatting is not installed.
+    """
+    full = f"pymatting.{name}"
+    if full not in sys.modules:
+        package = importlib.util.find_spec("pymatting")
+        if package is None or not package.submodule_search_locations:
+            raise ModuleNotFoundError("No module named 'pymatting'", name="pymatting")
+        folder = Path(package.submodule_search_locations[0])
+        path = folder.joinpath(*name.split(".")).with_suffix(".py")
+        spec = importlib.util.spec_from_file_location(full, path)
+        assert spec
+        assert spec.loader
+        sys.modules[full] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[full])
+    return sys.modules[full]
 
 
 def _main_parts(alpha: FloatArray) -> FloatArray:
@@ -372,8 +401,6 @@ def foreground_colors(rgb: FloatArray, alpha: FloatArray) -> FloatArray:
     Returns:
         [H, W, 3] sRGB in 0..1.
     """
-    from pymatting import estimate_foreground_ml
-
     solid = alpha > 0
     if not solid.any():
         return rgb
@@ -381,7 +408,8 @@ def foreground_colors(rgb: FloatArray, alpha: FloatArray) -> FloatArray:
     top, bottom = max(0, rows[0] - 8), rows[-1] + 9
     left, right = max(0, columns[0] - 8), columns[-1] + 9
     part, opacity = rgb[top:bottom, left:right], alpha[top:bottom, left:right]
-    colours = estimate_foreground_ml(part.astype(np.float32), opacity.astype(np.float32))
+    estimate = _pymatting("foreground.estimate_foreground_ml").estimate_foreground_ml
+    colours = estimate(part.astype(np.float32), opacity.astype(np.float32))
     colours = np.where(opacity[..., None] >= 1, part, np.clip(colours, 0, 1))
     result = _spread(rgb, _inside(alpha.shape, top, bottom, left, right))
     result[top:bottom, left:right] = colours
