@@ -24,6 +24,7 @@ from ...core.types import (
     MAX_GAUSSIANS,
     BoundGaussians,
     Camera,
+    FloatArray,
     LikenessError,
     Matte,
     Observation,
@@ -91,11 +92,13 @@ class LiftResult:
         gaussians: bound to ``body``.
         body: the person's own, with the skirt's mesh if there is one.
         skirt: that mesh, or None.
+        label_shares: [V, len(LABELS)] 0..1, the labels of ``body``'s vertices; None if unknown.
     """
 
     gaussians: BoundGaussians
     body: Body
     skirt: Skirt | None = None
+    label_shares: FloatArray | None = None
 
 
 def lift_photo(
@@ -192,7 +195,7 @@ def lift_photo(
         everything = relabel_hidden_splats(everything, frame, body, vertices, track)
         everything = BoundGaussians.concatenate([everything, worn])
     everything = calibrate_colors(everything, portrait, track.camera, vertices, body, grid_side)
-    return LiftResult(everything, body, skirt)
+    return LiftResult(everything, body, skirt, shares)
 
 
 def _texels_within(body: Body, budget: int) -> SurfaceSamples:
