@@ -44,7 +44,6 @@ TO_LIFT = np.array([LABELS.index("upper" if name == "outer" else name) for name 
 
 _FACING = 0.3  # normal's z at rest from which a place is front, or behind
 _SHOULDERS = 0.2  # metres above the pelvis from which a place is in a head's frame
-_MAX_AREA = 1e-4  # square metres of a texel: in the seams of charts it seems larger
 _SOLID = 0.3  # opacity of a splat whose colour shows
 _OFFSET = 0.02  # of 1, so that black has a ratio
 
@@ -172,7 +171,7 @@ def find_regions(samples: SurfaceSamples, person: Body, framing: str) -> dict[st
 def texel_areas(samples: SurfaceSamples, person: Body) -> FloatArray:
     """Return the area [N] in square metres that each sample stands for, at rest."""
 
-    def twice(corners: FloatArray) -> FloatArray:
+    def twice(corners: FloatArray) -> FloatArray:  # of triangles, in space or in the atlas
         a, b = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         if corners.shape[2] == 2:
             return np.asarray(np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]))
@@ -180,7 +179,7 @@ def texel_areas(samples: SurfaceSamples, person: Body) -> FloatArray:
 
     surface = twice(np.asarray(person.v_template, np.float64)[person.f[samples.triangle]])
     chart = twice(np.asarray(person.atlas_vt, np.float64)[person.atlas_ft[samples.triangle]])
-    return np.minimum(0.5 * surface / np.maximum(0.5 * chart * samples.size**2, 1e-9), _MAX_AREA)
+    return surface / np.maximum(chart * samples.size**2, 1e-12)
 
 
 def texel_colors(gaussians: BoundGaussians, body: Body) -> tuple[FloatArray, BoolArray]:
