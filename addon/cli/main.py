@@ -33,8 +33,9 @@ COMMANDS = {
     "synth": "Make synthetic people as training data.",
     "track": "Find body, face and hands of a person in a photo or video.",
     "train": "Train a network, or continue its training.",
+    "train-labels": "Train the network that labels what a photo does not show.",
 }
-"""Name -> one line of help. Each stands in a module of its name."""
+"""Name -> one line of help. Each stands in a module of its name, with _ for -."""
 
 WORKERS = {
     "batch-worker": "batch",
@@ -54,7 +55,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS and cmd_name not in WORKERS:
             return None
-        module = importlib.import_module(f".{WORKERS.get(cmd_name, cmd_name)}", __package__)
+        file = WORKERS.get(cmd_name, cmd_name).replace("-", "_")
+        module = importlib.import_module(f".{file}", __package__)
         name = "evaluation" if cmd_name == "eval" else cmd_name.replace("-", "_")
         command: click.Command = getattr(module, name)
         return command

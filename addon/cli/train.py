@@ -138,7 +138,7 @@ def train(
 
 
 def _export_weights(run: Path, folder: Path, body: Path | None) -> None:
-    _need_torch()
+    need_torch()
     from ...engine.body import load_body
     from ...engine.files.weights import asset_path
     from ...engine.network.shipping import ship_network
@@ -149,7 +149,12 @@ def _export_weights(run: Path, folder: Path, body: Path | None) -> None:
         click.echo(f"{path} ({path.stat().st_size / 1e6:.2f} MB)")
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Check that torch is installed.
+
+    Raises:
+        LikenessError: It is not.
+    """
     if importlib.util.find_spec("torch") is None:
         raise LikenessError(
             "Training needs torch, which is not installed.",
@@ -161,7 +166,7 @@ def _chosen(
     run: Path, name: str | None, changes: tuple[str, ...], steps: int | None, workers: int | None
 ) -> TrainConfig:
     """The configuration that the options describe."""
-    _need_torch()
+    need_torch()
     from ...engine.training.config import read_config, with_settings
     from ...engine.training.run_folder import run_config
 

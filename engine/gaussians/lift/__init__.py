@@ -130,32 +130,11 @@ def lift_photo(
             f"--max-gaussians {options.max_gaussians} is too few for a person.",
             f"Allow at least {MIN_GAUSSIANS}.",
         )
-    matte = clean_rim(matte)
-    height, width = matte.alpha.shape
     vertices, _ = body.vertices(track.pose)
     groups = vertex_groups(body)
-    area = float((matte.alpha > 0.5).sum())
-    if area < 200:
-        raise LikenessError(
-            "The person could not be separated from the background.",
-            "Use a photo where the person stands out, or one with an alpha channel.",
-        )
-
-    scale = min(1.0, float(np.sqrt(options.region_pixels / area)))
-    w, h = max(8, round(width * scale)), max(8, round(height * scale))
-    camera = track.camera.resized(w, h)
-    colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
-    regions = find_regions(
-        colors, alpha > 0.5, camera, vertices, body, observation, w / width, matte.foreground
-    )
-    if (regions.mask & (regions.body.face >= 0)).sum() < S.min_overlap * regions.mask.sum():
-        raise LikenessError(
-            "The fitted body lies beside the person in the photo.",
-            "Use a photo that shows the person larger, upright and from the front.",
-        )
-    portrait, (matte, frame) = matte, remove_glasses(matte, regions.glasses)
-    if frame is not None:
-        colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
+    found = label_photo(matte, observation, track, body, vertices, options.region_pixels)
+    matte, camera, regions, frame = found.matte, found.camera, found.regions, found.frame
+    portrait, colors, alpha = found.portrait, found.colors, found.alpha
     shares = label_surface(regions, camera, body, vertices)
     hair, hat = shares[:, HAIR] > 0.5, shares[:, HAT] > 0.5
     dressed = fit_dressed_mesh(
@@ -196,6 +175,77 @@ def lift_photo(
         everything = BoundGaussians.concatenate([everything, worn])
     everything = calibrate_colors(everything, portrait, track.camera, vertices, body, grid_side)
     return LiftResult(everything, body, skirt, shares)
+
+
+@dataclass(frozen=True)
+class LabelledPhoto:
+    """A photo whose pixels are labelled.
+
+    Attributes:
+        matte: with a clean rim, without glasses.
+        portrait: the same with glasses.
+        frame: [H, W] 0..1 how much of each pixel of the portrait was a frame of glasses, or None.
+        regions: on the grid.
+        camera: of the grid.
+        colors: [H, W, 3] sRGB 0..1, on the grid.
+        alpha: [H, W] 0..1, on the grid.
+    """
+
+    matte: Matte
+    portrait: Matte
+    frame: FloatArray | None
+    regions: Regions
+    camera: Camera
+    colors: FloatArray
+    alpha: FloatArray
+
+
+def label_photo(
+    matte: Matte,
+    observation: Observation,
+    track: Track,
+    body: Body,
+    vertices: FloatArray,
+    region_pixels: int = LiftOptions.region_pixels,
+) -> LabelledPhoto:
+    """Label the photo's pixels, and remove glasses.
+
+    Args:
+        matte: of the portrait.
+        observation: of the portrait.
+        track: of the portrait.
+        body: the person's own.
+        vertices: [V, 3] of the body in the photo's pose, world space, metres.
+        region_pixels: of the person, on the grid.
+
+    Raises:
+        LikenessError: the matte shows no person, or it misses the tracked body.
+    """
+    matte = clean_rim(matte)
+    height, width = matte.alpha.shape
+    area = float((matte.alpha > 0.5).sum())
+    if area < 200:
+        raise LikenessError(
+            "The person could not be separated from the background.",
+            "Use a photo where the person stands out, or one with an alpha channel.",
+        )
+
+    scale = min(1.0, float(np.sqrt(region_pixels / area)))
+    w, h = max(8, round(width * scale)), max(8, round(height * scale))
+    camera = track.camera.resized(w, h)
+    colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
+    regions = find_regions(
+        colors, alpha > 0.5, camera, vertices, body, observation, w / width, matte.foreground
+    )
+    if (regions.mask & (regions.body.face >= 0)).sum() < S.min_overlap * regions.mask.sum():
+        raise LikenessError(
+            "The fitted body lies beside the person in the photo.",
+            "Use a photo that shows the person larger, upright and from the front.",
+        )
+    without, frame = remove_glasses(matte, regions.glasses)
+    if frame is not None:
+        colors, alpha = resize_rgba(without.foreground, without.alpha, w, h)
+    return LabelledPhoto(without, matte, frame, regions, camera, colors, alpha)
 
 
 def _texels_within(body: Body, budget: int) -> SurfaceSamples:

@@ -70,8 +70,9 @@ def label_surface(regions: Regions, camera: Camera, body: Body, vertices: FloatA
         [V, len(LABELS)] share of each label over every vertex; rows add up to one. Interpolated
         over triangles, the largest share draws smooth borders.
     """
-    part = vertex_parts(body)
-    label, weight = _seen_labels(regions, camera, body, vertices, part)
+    points = surface_vertices(regions, body, vertices)
+    part = points.part
+    label, weight = find_seen_labels(regions, camera, points)
     rest = standard_rest(body)
     groups = vertex_groups(body)
     ring = np.full(len(vertices), SKIN)
@@ -120,31 +121,71 @@ def vertex_parts(body: Body) -> NamesArray:
     return np.array(body.part_names)[part]
 
 
-def _seen_labels(
-    regions: Regions, camera: Camera, body: Body, vertices: FloatArray, part: NamesArray
-) -> tuple[IntArray, FloatArray]:
-    """[V] label in the photo and [V] trust in it, 0 where it shows nothing of the vertex."""
-    normals = vertex_normals(vertices, body.f)
-    seen, xy = find_visible_points(vertices, normals, regions.body, camera)
-    pixel = np.where(seen[:, None], xy, 0.0).astype(np.int64)
-    row, col = pixel[:, 1], pixel[:, 0]
-    groups = vertex_groups(body)
-    same = regions.group[row, col] == groups
-    same |= ~np.isin(groups, ARMS) & ~np.isin(regions.group[row, col], ARMS)
-    label = np.where(regions.label == GLASSES, SKIN, regions.label)[row, col]
-    seen &= same & erode(regions.mask, 1)[row, col] & np.isin(label, [SKIN, *WORN])
+@dataclass(frozen=True)
+class SurfacePoints:
+    """N points of the body's surface, as posed in the photo.
+
+    Attributes:
+        points: [N, 3] world space, metres.
+        normals: [N, 3] unit.
+        groups: [N] limb, index into ``regions.GROUPS``.
+        part: [N] name of the body's part.
+        hidden: [N] whether something hides the hand that it belongs to.
+    """
+
+    points: FloatArray
+    normals: FloatArray
+    groups: IntArray
+    part: NamesArray
+    hidden: BoolArray
+
+
+def surface_vertices(regions: Regions, body: Body, vertices: FloatArray) -> SurfacePoints:
+    """Return all vertices as points of the surface.
+
+    Args:
+        regions: of the photo.
+        body: the person's own.
+        vertices: [V, 3] of the body in the photo's pose, world space, metres.
+    """
     hidden = np.zeros(len(vertices), bool)
     hidden[body.f[regions.hidden]] = True
-    ray = -vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
-    facing = np.einsum("vd,vd->v", normals, ray)
-    weight = np.where(seen & ~hidden, np.clip(2.0 * facing, 0.0, 1.0), 0.0)
+    return SurfacePoints(
+        vertices, vertex_normals(vertices, body.f), vertex_groups(body), vertex_parts(body), hidden
+    )
+
+
+def find_seen_labels(
+    regions: Regions, camera: Camera, at: SurfacePoints
+) -> tuple[IntArray, FloatArray]:
+    """Look up the labels of points that the photo shows.
+
+    Args:
+        regions: of the photo.
+        camera: of the regions' grid.
+        at: the points.
+
+    Returns:
+        label: [N] row of ``LABELS`` in the photo.
+        weight: [N] 0..1 trust in it, 0 where the photo shows nothing of the point.
+    """
+    seen, xy = find_visible_points(at.points, at.normals, regions.body, camera)
+    pixel = np.where(seen[:, None], xy, 0.0).astype(np.int64)
+    row, col = pixel[:, 1], pixel[:, 0]
+    same = regions.group[row, col] == at.groups
+    same |= ~np.isin(at.groups, ARMS) & ~np.isin(regions.group[row, col], ARMS)
+    label = np.where(regions.label == GLASSES, SKIN, regions.label)[row, col]
+    seen &= same & erode(regions.mask, 1)[row, col] & np.isin(label, [SKIN, *WORN])
+    ray = -at.points / np.linalg.norm(at.points, axis=1, keepdims=True)
+    facing = np.einsum("vd,vd->v", at.normals, ray)
+    weight = np.where(seen & ~at.hidden, np.clip(2.0 * facing, 0.0, 1.0), 0.0)
     # Hair in front of the side of a head covers what lies behind it, whichever way that faces.
-    xy, z = project(vertices, camera)
+    xy, z = project(at.points, camera)
     inside = (z > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
     col, row = np.where(inside[:, None], xy, 0.0).astype(np.int64).T
-    below = inside & regions.hair[row, col] & np.isin(part, ["face", "ear", "neck"])
+    below = inside & regions.hair[row, col] & np.isin(at.part, ["face", "ear", "neck"])
     label, weight = np.where(below, HAIR, label), np.where(below, 1.0, weight)
-    return label, np.where(np.isin(part, INNER_PARTS), 0.0, weight)
+    return label, np.where(np.isin(at.part, INNER_PARTS), 0.0, weight)
 
 
 def _votes(limb: _Limb, label: IntArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
