@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tasks.assets import ensure_assets
@@ -45,8 +46,9 @@ from tasks.library import draw_pictures, ensure_library, write_library
 from tasks.messages import update_messages
 
 PYTHON = (3, 11)
-PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
-"""A file of tests shares its fixtures; ``-n 0`` after these options runs one test at a time."""
+PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
+"""A file of tests shares its fixtures, and tests/conftest.py says which files come first;
+``-n 0`` after these options runs one test at a time."""
 
 
 def build_demo(portrait: Path | None, out: Path | None) -> None:
@@ -81,12 +83,15 @@ def ensure_test_cache(assets: Path, sample: Path) -> None:
 
 def run_tests(arguments: Sequence[str]) -> int:
     """Run every test; returns pytest's exit code."""
-    python = ensure_environment(VENV, REQUIREMENTS / "dev.txt", editable=True)
-    ensure_environment(VENV_BPY50, REQUIREMENTS / "bpy50.txt", editable=False)
-    ensure_system_libraries(python, software_gl=True)
-    folder = ensure_assets(python)
-    ensure_library(python, folder)
-    ensure_test_cache(folder, ensure_assets(python, sample=True))
+    with ThreadPoolExecutor(1) as beside:
+        pins = REQUIREMENTS / "bpy50.txt"
+        other = beside.submit(ensure_environment, VENV_BPY50, pins, editable=False)
+        python = ensure_environment(VENV, REQUIREMENTS / "dev.txt", editable=True)
+        ensure_system_libraries(python, software_gl=True)
+        folder = ensure_assets(python)
+        ensure_library(python, folder)
+        ensure_test_cache(folder, ensure_assets(python, sample=True))
+        other.result()
     print_step("Running the tests")
     # Threads that spin while they wait stall a machine with fewer cores than threads, as with two
     # files of tests at a time.

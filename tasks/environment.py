@@ -58,7 +58,8 @@ def ensure_environment(folder: Path, pins: Path, *, editable: bool) -> Path:
         run_quietly("Making the environment", sys.executable, "-m", "venv", "--clear", folder)
     names = ", ".join(p for p in read_pins(pins) if p.startswith(("bpy=", "torch="))) or "the core"
     print_step(f"Installing {pins.relative_to(ROOT)} ({names}) into {folder.name}")
-    pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
+    # Without --no-compile, pip compiles all of torch's and Blender's thousands of modules first.
+    pip = (python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile")
     run_quietly("Installing", *pip, "-r", pins)
     if editable:
         run_quietly("Installing likeness", *pip, "--no-deps", "--editable", ROOT)

@@ -15,6 +15,7 @@ if _HOME.is_dir():
 
 import pytest  # noqa: E402
 from likeness.engine.files.weights import cache_assets_dir  # noqa: E402
+from PIL import Image  # noqa: E402
 
 if TYPE_CHECKING:
     from likeness.engine.synth.figure import SynthContext
@@ -30,6 +31,15 @@ def sample_portrait() -> Path:
 
 
 @pytest.fixture(scope="session")
+def small_portrait(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample portrait at 320 pixels: enough for a build whose picture is not measured."""
+    path = tmp_path_factory.mktemp("portrait") / "small.png"
+    with Image.open(sample_portrait) as photo:
+        photo.convert("RGB").resize((320, 320)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def synth_world() -> SynthContext:
     """What synthetic people are made from, without an asset library."""
     from likeness.engine.core.types import LikenessError
@@ -41,7 +51,23 @@ def synth_world() -> SynthContext:
         pytest.skip(str(error))
 
 
+_FIRST = (
+    "tests/test_package.py",  # the longest, with a cache of its own; meanwhile, ...
+    "tests/engine/training/test_training_people.py",  # this compiles most kernels once for all
+    "tests/blender/test_extension.py",
+    "tests/blender/test_characters.py",
+    "tests/blender/test_stages.py",
+    "tests/engine/workflows/worker/test_worker.py",
+    "tests/engine/training/test_resume.py",
+    "tests/engine/training/test_two_processes.py",
+    "tests/engine/generative/test_tracked.py",
+    "tests/engine/evaluation/test_people_fov.py",
+    "tests/test_examples.py",
+    "tests/fuzz/test_fuzz.py",
+)
+"""The longest files, so that none is left over when all others have ended."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files, beside which the others run."""
-    longest = ("tests/test_package.py", "tests/engine/training/test_resume.py")
-    items.sort(key=lambda item: not item.nodeid.startswith(longest))
+    place = {file: index for index, file in enumerate(_FIRST)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(_FIRST)))

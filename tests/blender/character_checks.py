@@ -161,9 +161,23 @@ def write(
         bpy.ops.wm.obj_export(filepath=path, apply_modifiers=True)
 
 
-def read(path: str, folder: str) -> dict:
-    """What the reader says of a file."""
-    Path(folder).mkdir(exist_ok=True)
+def write_and_read(files: list[str], seed: int) -> dict[str, dict]:
+    """A character in several kinds of files, and what the reader says of each."""
+    for path in files:
+        write(path, seed)
+    return {path: read(path) for path in files}
+
+
+def read_bad(files: list[str]) -> dict[str, dict]:
+    """What the reader says of each file; the first is one without a mesh."""
+    write_cube(files[0], empty=True)
+    return {path: read(path) for path in files}
+
+
+def read(path: str) -> dict:
+    """What the reader says of a file, with a folder beside it for what it finds."""
+    folder = f"{path}-out"
+    Path(folder).mkdir()
     try:
         read_character(Path(path), Path(folder))
     except LikenessError as error:

@@ -106,13 +106,14 @@ def build(zip_path: str, photo: str) -> dict[str, Any]:
     }
 
 
-def commands(zip_path: str, folder: str) -> dict[str, Any]:
+def commands(zip_path: str, folder: str, names: list[str]) -> dict[str, Any]:
     """``blender --command likeness ...``: people are made and portraits looked at by processes of
-    their own, and a file without anybody is read in this one."""
+    their own, and a file without anything to see is read in this one."""
     shared.install(zip_path)
     run = importlib.import_module(f"{MODULE}.addon.blender_command")._run
-    cube, data = Path(folder) / "cube.glb", Path(folder) / "data"
-    bpy.ops.export_scene.gltf(filepath=str(cube))
+    empty, data = Path(folder) / "empty.glb", Path(folder) / "data"
+    bpy.ops.wm.read_homefile(app_template="", use_empty=True)
+    bpy.ops.export_scene.gltf(filepath=str(empty))
     said: dict[str, Any] = {}
     picture = bpy.data.images.new("nobody", 320, 240)
     picture.filepath_raw, picture.file_format = str(Path(folder) / "nobody.png"), "PNG"
@@ -147,8 +148,10 @@ def commands(zip_path: str, folder: str) -> dict[str, Any]:
                 "head",
             ],
         ),
-        ("convert", ["convert", str(cube), "-o", str(Path(folder) / "nobody")]),
+        ("convert", ["convert", str(empty), "-o", str(Path(folder) / "nobody")]),
     ):
+        if name not in names:
+            continue
         heard = io.StringIO()
         with redirect_stderr(heard), redirect_stdout(heard):
             code = run(argv)

@@ -39,13 +39,24 @@ def truth(seed: int, posed: bool) -> FloatArray:
     return BODY.vertices(pose, betas)[0]
 
 
+@pytest.fixture(scope="module")
+def figures(blender, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a character's files, and of each what is read of it."""
+    folder = tmp_path_factory.mktemp("figures")
+    found = blender(
+        CHECKS,
+        "write_and_read",
+        files=[str(folder / f"person.{suffix}") for suffix in ("blend", "glb")],
+        seed=3,
+    )
+    assert [one["error"] for one in found.values()] == [None, None]
+    return folder
+
+
 @pytest.mark.parametrize("suffix", ["blend", "glb"])
-def test_reads_meshes_as_shown_and_the_rig(blender, tmp_path: Path, suffix: str) -> None:
-    file = tmp_path / f"person.{suffix}"
-    blender(CHECKS, "write", path=str(file), seed=3)
-    found = blender(CHECKS, "read", path=str(file), folder=str(tmp_path / "out"))
-    assert found["error"] is None
-    character = load_character(tmp_path / "out", file.name)
+def test_reads_meshes_as_shown_and_the_rig(figures: Path, suffix: str) -> None:
+    file = figures / f"person.{suffix}"
+    character = load_character(figures / f"{file.name}-out", file.name)
     assert character.rig is not None
     assert "mixamorig:LeftForeArm" in character.rig.names
     clothes = [p for p in character.parts if (p.label == LABEL["clothes"]).all()]
@@ -61,22 +72,21 @@ def test_reads_meshes_as_shown_and_the_rig(blender, tmp_path: Path, suffix: str)
 
 
 def test_bad_files_say_so_and_leave_nothing(blender_lts, tmp_path: Path) -> None:
-    blender_lts(CHECKS, "write_cube", path=str(tmp_path / "none.glb"), empty=True)
     (tmp_path / "empty.glb").write_bytes(b"")
     (tmp_path / "noise.glb").write_bytes(b"glTF not at all")
     (tmp_path / "noise.blend").write_bytes(b"BLENDER not at all")
     (tmp_path / "notes.txt").write_text("hello")
-    for name, said in (
-        ("none.glb", "no mesh"),
-        ("empty.glb", "is empty"),
-        ("noise.glb", "cannot be opened"),
-        ("noise.blend", "cannot be opened"),
-        ("notes.txt", "not a supported"),
-        ("nowhere.glb", "does not exist"),
-    ):
-        folder = tmp_path / f"out-{name}"
-        found = blender_lts(CHECKS, "read", path=str(tmp_path / name), folder=str(folder))
-        assert said in found["error"]
+    words = {
+        "none.glb": "no mesh",
+        "empty.glb": "is empty",
+        "noise.glb": "cannot be opened",
+        "noise.blend": "cannot be opened",
+        "notes.txt": "not a supported",
+        "nowhere.glb": "does not exist",
+    }
+    files = [str(tmp_path / name) for name in words]
+    for path, found in blender_lts(CHECKS, "read_bad", files=files).items():
+        assert words[Path(path).name] in found["error"]
         assert found["remedy"]
         assert found["files"] == []
 

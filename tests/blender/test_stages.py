@@ -12,9 +12,9 @@ STAGES = ("load", "detect", "fit", "matte", "lift", "order", "check")
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_ended_at_each_stage(blender_lts, sample_portrait: Path, tmp_path: Path) -> None:
+def test_ended_at_each_stage(blender_lts, small_portrait: Path, tmp_path: Path) -> None:
     done = blender_lts(
-        "stage_checks", "each", photo=str(sample_portrait), folder=str(tmp_path), stages=STAGES
+        "stage_checks", "each", photo=str(small_portrait), folder=str(tmp_path), stages=STAGES
     )
     through = done.pop("through")
     assert through[0] == "FINISHED"

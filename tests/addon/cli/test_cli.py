@@ -243,12 +243,12 @@ def test_help_is_fast() -> None:
 
 @pytest.mark.slow
 def test_build_render_export_info(
-    sample_portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_portrait: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A real portrait the whole way, with few Gaussians."""
     out = tmp_path / "out"
     options = ["--no-blend", "--max-gaussians", "20000", "--refine", "off"]
-    assert main(["build", str(sample_portrait), "-o", str(out), *options]) == 0
+    assert main(["build", str(small_portrait), "-o", str(out), *options]) == 0
     assert {p.name for p in out.iterdir()} == {"avatar.safetensors", "preview.png", "report.json"}
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))

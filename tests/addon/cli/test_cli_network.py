@@ -65,7 +65,7 @@ def test_networks_that_cannot_be_used(
 
 
 @pytest.mark.slow
-def test_a_portrait_is_built_through_a_network(sample_portrait: Path, tmp_path: Path) -> None:
+def test_a_portrait_is_built_through_a_network(small_portrait: Path, tmp_path: Path) -> None:
     folder = tmp_path / "net"
     decoder = replace(NETWORKS["tiny"].decoder, keep_shown=False)
     config = replace(NETWORKS["tiny"], decoder=decoder)
@@ -76,8 +76,8 @@ def test_a_portrait_is_built_through_a_network(sample_portrait: Path, tmp_path: 
     save_network(network, folder)
     export_onnx(network, folder)
     options = ("--max-gaussians", "12000", "--refine", "off")
-    assert build(sample_portrait, tmp_path / "with", *options, "--network", str(folder)) == 0
-    assert build(sample_portrait, tmp_path / "without", *options, "--network", "none") == 0
+    assert build(small_portrait, tmp_path / "with", *options, "--network", str(folder)) == 0
+    assert build(small_portrait, tmp_path / "without", *options, "--network", "none") == 0
     made, plain = (
         load_avatar(tmp_path / name / "avatar.safetensors") for name in ("with", "without")
     )

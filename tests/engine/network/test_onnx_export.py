@@ -134,10 +134,8 @@ def test_matrices_are_stored_in_half_precision(person: SmallPerson, exported: Pa
 @pytest.mark.parametrize(
     "changes",
     [
-        {"shell_tokens": False, "uv_position": False},
-        {"checkpointing": True, "layers": 1},
-        {"shape": False},
-        {"keep_shown": False},
+        {"shell_tokens": False, "uv_position": False, "checkpointing": True, "layers": 1},
+        {"shape": False, "keep_shown": False},
     ],
 )
 def test_a_new_network_gives_the_lift_exactly_and_so_do_ablations(

@@ -28,7 +28,7 @@ from likeness.engine.core.types import (
     Pose,
     Track,
 )
-from likeness.engine.files.weights import BUNDLED_WEIGHTS, asset_path
+from likeness.engine.files.weights import BUNDLED_WEIGHTS
 from likeness.engine.gaussians.lift import LiftResult
 from likeness.engine.gaussians.refine import REFINE_LEVELS
 from likeness.engine.network.config import NETWORKS
@@ -47,19 +47,6 @@ NPY = b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '<f8', 'fortran_order': False, 'sh
 NPY += b"\n" + bytes(8)  # one bare array
 STAGES = ("load", "detect", "fit", "matte", "lift", "network", "order", "refine", "check")
 OFF = BuildOptions(refine="off", network="none")
-
-
-@pytest.fixture(scope="module")
-def small_portrait(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample portrait at 320 pixels, where the assets are there."""
-    try:
-        asset_path("body")
-        asset_path("pose_landmark")
-    except LikenessError as error:
-        pytest.skip(str(error))
-    path = tmp_path_factory.mktemp("portrait") / "small.png"
-    Image.open(sample_portrait).convert("RGB").resize((320, 320)).save(path)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -169,10 +169,10 @@ def test_what_is_kept_follows_its_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-def test_two_real_portraits(sample_portrait: Path, tmp_path: Path) -> None:
+def test_two_real_portraits(small_portrait: Path, tmp_path: Path) -> None:
     """One worker makes both; its second has everything open already."""
     (tmp_path / "jobs.csv").write_text(
-        f"photo,name,fov\n{sample_portrait},a,\n{sample_portrait},b,30\n"
+        f"photo,name,fov\n{small_portrait},a,\n{small_portrait},b,30\n"
     )
     out = tmp_path / "out"
     command = [

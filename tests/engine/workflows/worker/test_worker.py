@@ -12,14 +12,15 @@ import pytest
 
 ENGINE = Path(__file__).resolve().parents[4] / "engine"
 
+# By the name that Blender's worker has: compiled once for both.
 BOOT = """
 import importlib, importlib.util, sys
 folder = sys.argv.pop(1)
 spec = importlib.util.spec_from_file_location(
-    "private_engine", folder + "/__init__.py", submodule_search_locations=[folder])
-sys.modules["private_engine"] = module = importlib.util.module_from_spec(spec)
+    "likeness_worker_engine", folder + "/__init__.py", submodule_search_locations=[folder])
+sys.modules["likeness_worker_engine"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-sys.exit(importlib.import_module("private_engine.workflows.worker.main").main())
+sys.exit(importlib.import_module("likeness_worker_engine.workflows.worker.main").main())
 """
 
 
@@ -93,16 +94,16 @@ def test_the_worker_compiles_into_a_cache_of_its_own_name() -> None:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     theirs, ours = Path(done.stdout.strip()), Path(os.environ["NUMBA_CACHE_DIR"])
     assert theirs.parent == ours.parent
-    assert theirs.name.startswith("private_engine-")
+    assert theirs.name.startswith("likeness_worker_engine-")
     assert ours.name.startswith("likeness_engine-")
 
 
 @pytest.mark.slow
-def test_a_portrait_is_built_and_progress_told(sample_portrait: Path, tmp_path: Path) -> None:
+def test_a_portrait_is_built_and_progress_told(small_portrait: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code, answers = ask(
         {
-            "portrait": str(sample_portrait),
+            "portrait": str(small_portrait),
             "output": str(out),
             "preview": False,
             "options": {"max_gaussians": 20_000, "refine": "off"},
