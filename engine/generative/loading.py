@@ -181,7 +181,7 @@ def _picture_processor(folder: Path) -> Any:
 
     base: Any = ProcessorMixin
 
-    class PictureProcessor(Qwen2VLProcessor):
+    class PictureProcessor(Qwen2VLProcessor):  # type: ignore[misc]
         def __init__(
             self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None
         ) -> None:
