@@ -80,15 +80,25 @@ def complete_texels(
     xy, _ = project(points, view.camera)
     open_ = np.einsum("nk,nk->n", samples.bary, vertex_occlusion(body)[corner])
     depth = np.where(label == SKIN, S.skin_folds, S.cloth_folds)
-    shade = light.shade(normals) * (1.0 - depth * (1.0 - open_))[:, None]
+    row, col = _pixels(xy, view)
+    agrees = view.regions.label[row, col] == label  # hair in front of a shirt is not the shirt
+    lit = light.all_around(normals, label, known * agrees * np.clip(facing, 0.0, 1.0))
+    shade = lit * (1.0 - depth * (1.0 - open_))[:, None]
     texels = Texels(
         points, normals, label, known, color, corner, samples.bary, rest, group, xy, shade, facing
     )
-    trust = _trust(texels, view)
-    base = base_colors(texels, trust, body, view)
-    detail = texture_colors(texels, trust, base, body, view)
-    out = np.where(known[:, None], color, np.clip(base + detail, 0.0, 1.0))
-    return out
+    trust = _trust(texels, agrees, view)
+    seen = np.where(known & agrees, np.clip((facing - 0.25) / 0.3, 0.1, 1.0), 0.0)
+    base, stuff = base_colors(texels, trust, seen, body, view)
+    detail = texture_colors(texels, trust, base, stuff, body, view)
+    return np.where(known[:, None], color, np.clip(base + detail, 0.0, 1.0))
+
+
+def _pixels(xy: FloatArray, view: PhotoView) -> tuple[IntArray, IntArray]:
+    """[N] row and [N] column of places [N, 2] in the photo, the nearest inside."""
+    height, width = view.alpha.shape
+    col, row = np.clip(xy.astype(int), 0, [width - 1, height - 1]).T
+    return row, col
 
 
 def estimate_light(
@@ -124,15 +134,12 @@ def estimate_light(
     return fit_light(normals, color, np.where(known, label, -1), weight)
 
 
-def _trust(t: Texels, view: PhotoView) -> FloatArray:
+def _trust(t: Texels, agrees: BoolArray, view: PhotoView) -> FloatArray:
     """[N] 0..1: how far a texel's seen colour may be carried to unseen ones."""
     trust = np.where(t.known, np.clip((t.facing - 0.25) / 0.3, 0.1, 1.0), 0.0)
     regions = view.regions
-    row = np.clip(t.xy[:, 1].astype(int), 0, view.alpha.shape[0] - 1)
-    col = np.clip(t.xy[:, 0].astype(int), 0, view.alpha.shape[1] - 1)
+    row, col = _pixels(t.xy, view)
     albedo = t.color / t.shade
-    # Hair in front of a shirt is not the shirt.
-    agrees = regions.label[row, col] == t.label
     trust *= np.where(agrees, 1.0, S.doubted)
     for label in (UPPER, LOWER, SHOES, HAT):
         # A badge or a hand does not show the cloth that goes round.

@@ -1,4 +1,8 @@
-"""The low-frequency colours of what the photo does not show: albedo carried over the surface."""
+"""The low-frequency colours of what the photo does not show.
+
+Clothes have one robust albedo for each stuff (``stuffs.py``), all around; what the photo shows
+beside a seam fades into it within a few centimetres. Skin and hair carry theirs over the surface.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +17,14 @@ from ...body import Body
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
-from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
+from .labels import HAIR, LOWER, SHOES, SKIN
 from .mesh_diffusion import mesh_edges
-from .regions import GROUPS, HEAD, vertex_groups
+from .photo_light import weighted_median
+from .regions import HEAD
+from .stuffs import find_stuffs
 
 if TYPE_CHECKING:
     from .photo_view import PhotoView
-
-# Of each class: how far (in edges, squared) seen colours are averaged before they are carried, and
-# how strongly unseen ones drift to the class's usual colour.
-_SMOOTH = {SKIN: 2.0, HAIR: 25.0, SHOES: 4.0}
-_DRIFT = {SKIN: 0.01, HAIR: 0.05}
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,17 @@ class BaseColorSettings:
     """Low-frequency colours carried over the surface."""
 
     cloth_smooth: float = 12.0  # edges, squared, over which seen cloth is averaged
-    cloth_drift: float = 0.03  # pull of unseen cloth to its usual colour, per unit of smoothing
-    min_texels: int = 40  # texels of a class that a limb needs to show its colour
-    material_gap: float = 12.0  # L*a*b* units between two materials
+    cloth_fade: float = 1.3  # its screening where nothing is seen: faded after three edges
+    cloth_hold: float = 0.05  # and where it is
+    most: float = 0.7  # most that seen cloth differs from its stuff, of the logarithm
+    skin_smooth: float = 2.0  # edges, squared, over which seen skin is averaged
+    skin_drift: float = 0.01  # pull of unseen skin to the usual tone, per unit of smoothing
+    hair_smooth: float = 25.0  # the same of hair
+    hair_drift: float = 0.05
+    min_texels: int = 40  # texels of a class that show its colour
     candidates: int = 12  # most common colours that are tried
     material_span: float = 10.0  # L*a*b* units that one material spans
     majority: float = 0.4  # share of a material that makes it the usual one
-    across: float = 0.02  # share of the flow between two materials
-    seam_shade: float = 0.5  # most difference of cloth's log brightness at a seam
-    seam_fade: float = 0.05  # its screening: how soon it fades
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same under the mouth: after fifteen
     jaw: float = 0.04  # metres over which one fade passes into the other
@@ -81,49 +84,59 @@ class Texels:
     facing: FloatArray
 
 
-def base_colors(t: Texels, trust: FloatArray, body: Body, view: PhotoView) -> FloatArray:
-    """Carry the smoothed albedo of each class over the surface, and light it.
+def base_colors(
+    t: Texels, trust: FloatArray, seen: FloatArray, body: Body, view: PhotoView
+) -> tuple[FloatArray, IntArray]:
+    """Find the smooth colour of every texel, lit.
 
     Args:
         t: the texels.
         trust: [N] 0..1 how far a texel's seen colour may be carried.
+        seen: [N] 0..1 how surely it shows its own class.
         body: the person's own.
         view: the photo.
 
     Returns:
-        [N, 3] low-frequency colour of every texel.
+        base: [N, 3] low-frequency colour of every texel.
+        stuff: [N] number of its stuff within its class.
     """
-    vertex_group = vertex_groups(body)
     albedo = np.clip(t.color / t.shade, 0.0, 1.5)
     out = np.zeros_like(t.color)
+    stuff = np.zeros(len(out), np.int64)
     edges = mesh_edges(body.f)
     for label in np.unique(t.label):
         own = np.nonzero(t.label == label)[0]
         mesh = _Patch.of(t, own, edges, len(body.v_template))
-        middle, kind = _middles(albedo, trust, own, t.group, int(label), view)
-        limb = vertex_group[mesh.vertices]
-        # A sleeve of another colour than the vest ends where the arm does.
-        i, j = mesh.edges.T
-        link = np.where(kind[limb[i]] == kind[limb[j]], 1.0, S.across)
-        stiff = _SMOOTH.get(int(label), S.cloth_smooth)
-        drift = stiff * _DRIFT.get(int(label), S.cloth_drift)
-        solved = mesh.diffuse(albedo[own], trust[own], stiff * link, middle[limb], drift)
-        base = solved * t.shade[own]
-        if label == SKIN:
-            # Where the photo ends its colour fades into the completed one.
-            rest = np.clip(t.color[own] - base, -0.6, 0.25)
-            weight = 4.0 * t.known[own]
-            nothing = np.zeros((len(mesh.vertices), 3))
-            fade = S.fade * (S.beard_fade / S.fade) ** _under_mouth(body)[mesh.vertices]
-            base = base + mesh.diffuse(rest, weight, np.ones(len(link)), nothing, fade)
-        elif label in (UPPER, LOWER):
-            # Cloth as well, as far as trusted and in brightness alone: a print is not shading.
-            ratio = np.log((t.color[own].mean(1) + 0.05) / (base.mean(1) + 0.05))
-            rest = np.repeat(np.clip(ratio, -S.seam_shade, S.seam_shade)[:, None], 3, axis=1)
-            nothing = np.zeros((len(mesh.vertices), 3))
-            base = base * np.exp(mesh.diffuse(rest, trust[own], 8.0 * link, nothing, S.seam_fade))
+        if label in (SKIN, HAIR):
+            smooth, drift = (
+                (S.skin_smooth, S.skin_drift) if label == SKIN else (S.hair_smooth, S.hair_drift)
+            )
+            middle = _usual_albedo(albedo, trust, own, int(label), view)
+            solved = mesh.diffuse(albedo[own], trust[own], smooth, middle, smooth * drift)
+            base = solved * t.shade[own]
+            if label == SKIN:
+                # Where the photo ends its colour fades into the completed one.
+                rest = np.clip(t.color[own] - base, -0.6, 0.25)
+                fade = S.fade * (S.beard_fade / S.fade) ** _under_mouth(body)[mesh.vertices]
+                base = base + mesh.diffuse(rest, 4.0 * t.known[own], 1.0, np.zeros(3), fade)
+        else:
+            default = default_albedo(int(label), view)
+            found = find_stuffs(
+                albedo[own], seen[own], trust[own], t.rest[own], t.group[own], default
+            )
+            stuff[own] = np.where(seen[own] > 0.3, found.stuff, found.around)
+            plain = found.colors[stuff[own]] + _DARK
+            rest = np.clip(np.log((albedo[own] + _DARK) / plain), -S.most, S.most)
+            # A hand's print on a shirt does not stain it all around.
+            hold = trust[own] * (found.stuff == stuff[own])
+            pull = S.cloth_hold + S.cloth_fade * (1.0 - mesh.at_vertices(np.minimum(hold, 1.0)))
+            near = mesh.diffuse(rest, hold, S.cloth_smooth, np.zeros(3), pull)
+            base = np.maximum(plain * np.exp(near) - _DARK, 0.0) * t.shade[own]
         out[own] = base
-    return out
+    return out, stuff
+
+
+_DARK = 0.03  # added to colours before their logarithm: black cloth's noise is no shade
 
 
 def _under_mouth(body: Body) -> FloatArray:
@@ -167,11 +180,17 @@ class _Patch:
         density = np.bincount(at.ravel(), bary.ravel(), len(vertices))
         return _Patch(vertices, inner, at, bary, 1.0 / np.maximum(density, 1e-6))
 
+    def at_vertices(self, values: FloatArray) -> FloatArray:
+        """[n] the mean of the texels' values [M] around each vertex."""
+        n = len(self.vertices)
+        total = np.bincount(self.at.ravel(), (self.bary * values[:, None]).ravel(), n)
+        return np.asarray(total * self.share)
+
     def diffuse(
         self,
         values: FloatArray,
         trust: FloatArray,
-        link: FloatArray,
+        link: float,
         prior: FloatArray,
         pull: float | FloatArray,
     ) -> FloatArray:
@@ -180,8 +199,8 @@ class _Patch:
         Args:
             values: [M, 3] of the texels.
             trust: [M] weight of each.
-            link: [E] stiffness of the edges.
-            prior: [n, 3] of the vertices.
+            link: stiffness of the edges.
+            prior: [3] of all vertices.
             pull: its weight, one or [n].
         """
         n = len(self.vertices)
@@ -195,7 +214,7 @@ class _Patch:
         )
         known = np.bincount(self.at.ravel(), weight.ravel(), n) * self.share
         i, j = self.edges.T
-        A = sparse.coo_matrix((link, (i, j)), (n, n)).tocsr()
+        A = sparse.coo_matrix((np.full(len(i), link), (i, j)), (n, n)).tocsr()
         A = A + A.T
         system = sparse.diags(np.asarray(A.sum(1)).ravel() + known + pull) - A
         solved = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A").solve(
@@ -204,38 +223,14 @@ class _Patch:
         return np.asarray(np.einsum("nk,nkc->nc", self.bary, solved[self.at]))
 
 
-def _middles(
-    albedo: FloatArray,
-    trust: FloatArray,
-    own: IntArray,
-    group: IntArray,
-    label: int,
-    view: PhotoView,
-) -> tuple[FloatArray, IntArray]:
-    """[limbs, 3] the usual colour of a class on each limb, and [limbs] which share a material."""
-    middle = np.zeros((len(GROUPS), 3))
-    known = np.zeros(len(GROUPS), bool)
-    for g in range(len(GROUPS)):
-        if label == HAIR:  # all of one colour, whatever it falls over
-            break
-        rows = own[(group[own] == g) & (trust[own] > 0.3)]
-        known[g] = len(rows) > S.min_texels
-        if known[g]:
-            middle[g] = _most_common(albedo[rows], trust[rows])
+def _usual_albedo(
+    albedo: FloatArray, trust: FloatArray, own: IntArray, label: int, view: PhotoView
+) -> FloatArray:
+    """[3] the usual colour of a class: one person has one skin, and one hair."""
     rows = own[trust[own] > 0.3]
-    whole = (
-        _most_common(albedo[rows], trust[rows])
-        if len(rows) > S.min_texels
-        else default_albedo(label, view)
-    )
-    middle[~known] = whole
-    kind = np.arange(len(GROUPS))
-    lab = rgb_to_lab(np.clip(middle, 0.0, 1.0))
-    for g in range(len(GROUPS)):
-        alike = np.linalg.norm((lab[:g] - lab[g]) * [0.5, 1.0, 1.0], axis=1) < S.material_gap
-        if alike.any():
-            kind[g] = kind[int(alike.argmax())]
-    return middle, kind
+    if len(rows) > S.min_texels:
+        return _most_common(albedo[rows], trust[rows])
+    return default_albedo(label, view)
 
 
 def _most_common(values: FloatArray, weight: FloatArray) -> FloatArray:
@@ -252,18 +247,8 @@ def _most_common(values: FloatArray, weight: FloatArray) -> FloatArray:
     sets = [np.linalg.norm(lab - lab[k], axis=1) < 1.5 * S.material_span for k in first[common]]
     near = max(sets, key=lambda own: float(weight[own].sum()))
     if weight[near].sum() < S.majority * weight.sum():
-        return _median(values, weight)
-    return _median(values[near], weight[near])
-
-
-def _median(values: FloatArray, weight: FloatArray) -> FloatArray:
-    """[3] weighted median of each channel of values [N, 3]."""
-    out = np.zeros(values.shape[1])
-    for c in range(values.shape[1]):
-        order = np.argsort(values[:, c])
-        mass = np.cumsum(weight[order])
-        out[c] = values[order[np.searchsorted(mass, 0.5 * mass[-1])], c]
-    return out
+        return weighted_median(values, weight)
+    return weighted_median(values[near], weight[near])
 
 
 def default_albedo(label: int, view: PhotoView) -> FloatArray:

@@ -10,15 +10,14 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ...body import Body
-from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .colors_base import Texels
-from .colors_texture import S as COLORS_TEXTURE
-from .colors_texture import hair_patch, mirror_columns, tile_texture
 from .colors_unroll import UnrolledLimb, unroll_limb
+from .hair_texture import draw_strands, measure_hair
 from .labels import HAIR, SKIN
 from .pixel_grids import erode, smooth_within
+from .quilt import quilt_texture
 from .regions import GROUPS, HEAD, vertex_groups
 
 if TYPE_CHECKING:
@@ -29,15 +28,12 @@ if TYPE_CHECKING:
 class DetailSettings:
     """Fine texture of what the photo does not show."""
 
-    max_hair_detail: float = 0.3  # 0..1, most of hair's texture
-    max_skin_detail: float = 0.04  # 0..1, most of skin's texture
-    max_cloth_detail: float = 0.2  # most of plain cloth's texture, of its lightness
-    locks: float = 0.015  # metres: coarser structure in hair is shading, not strands
-    calm: float = 0.05  # metres over which texture averages to nothing
-    plain: float = 0.035  # deviation of cloth's second hue up to which it is plain
-    printed: float = 0.06  # and from which it is a print
-    washed: float = 0.15  # deviation of cloth's first hue up to which it is folds
-    striped: float = 0.20  # and from which it is two colours
+    max_skin_detail: float = 0.06  # most of skin's texture, of its logarithm
+    calm: float = 0.05  # metres over which folds average to nothing
+    calm_print: float = 0.10  # the same of prints
+    printed: float = 0.08  # deviation of cloth's second hue from which it is a print
+    striped: float = 0.20  # the same of the first
+    placket: float = 0.03  # metres beside the middle of the front: buttons, zips, ties
     flank: float = 0.75  # cosine to the camera below which a surface shows what goes round
     hair_round: float = 0.10  # metres: radius at which hair falls around the head
 
@@ -46,7 +42,7 @@ S = register_settings("lift.colors_detail", DetailSettings())
 
 
 def texture_colors(
-    t: Texels, trust: FloatArray, base: FloatArray, body: Body, view: PhotoView
+    t: Texels, trust: FloatArray, base: FloatArray, stuff: IntArray, body: Body, view: PhotoView
 ) -> FloatArray:
     """Give the unseen texels fine texture.
 
@@ -54,6 +50,7 @@ def texture_colors(
         t: the texels.
         trust: [N] 0..1 how far a texel's seen colour may be carried.
         base: [N, 3] their low-frequency colours.
+        stuff: [N] number of the stuff within its class.
         body: the person's own.
         view: the photo.
 
@@ -69,9 +66,13 @@ def texture_colors(
         unrolled = unroll_limb(t.rest[own], body.v_template[vertex_group == group], body, group)
         rows = np.nonzero(own)[0]
         for label in np.unique(t.label[own]):
+            if label == HAIR or (label == SKIN and group == HEAD):
+                continue
             mine = rows[t.label[rows] == label]
-            if label != HAIR and not (label == SKIN and group == HEAD):
-                out[mine] = _around(t, mine, rows, unrolled, trust, base, int(label), view)
+            grid = LimbGrid.over(unrolled, np.searchsorted(rows, mine))
+            for kind in np.unique(stuff[mine]):
+                of_kind = stuff[mine] == kind
+                out[mine] += _quilted(t, mine, of_kind, grid, trust, base, int(label))
     hair = np.nonzero(t.label == HAIR)[0]
     if len(hair) > 0:
         out[hair] = _hair(t, hair, base, body, view)
@@ -82,242 +83,221 @@ def texture_colors(
     return out
 
 
-def _around(
+def _quilted(
     t: Texels,
     mine: IntArray,
-    rows: IntArray,
-    unrolled: UnrolledLimb,
+    of_kind: BoolArray,
+    grid: LimbGrid,
     trust: FloatArray,
     base: FloatArray,
     label: int,
-    view: PhotoView,
 ) -> FloatArray:
-    """[len(mine), 3] texture of one class on one limb, mirrored at its seams."""
+    """[len(mine), 3] texture of one stuff on one limb, to add to the base; zero elsewhere."""
     out = np.zeros((len(mine), 3))
-    place = np.searchsorted(rows, mine)
-    height, arc = unrolled.height[place], unrolled.arc[place]
-    girth = float(np.median(unrolled.girth[place]))
-    shown = t.color[mine] - base[mine]
-    source = (trust[mine] > 0.4) & t.known[mine]
-    if source.sum() < 30 or source.all():
+    tint = base[mine] + 0.03
+    shown = np.log((t.color[mine] + 0.03) / tint)
+    known = t.known[mine] & of_kind
+    todo = of_kind & ~t.known[mine]
+    sure = known & (trust[mine] > 0.4)
+    if sure.sum() < 30 or not todo.any():
         return out
-    flank = source & (t.facing[mine] < S.flank)
-    judge = flank if flank.sum() >= 60 else source
-    stuff = _stuff(shown[judge], base[mine][judge], label)
-    source &= np.linalg.norm(shown, axis=1) < stuff.odd
-    if source.sum() < 30:
+    flank = sure & (t.facing[mine] < S.flank)
+    stuff = _judge(shown[flank if flank.sum() >= 60 else sure], label)
+    sure &= np.abs(shown - np.median(shown[sure], axis=0)).max(1) < stuff.odd
+    if sure.sum() < 30:
         return out
-    alien = t.known[mine] & (trust[mine] < 0.2) & (t.facing[mine] > S.flank)
-    cells = _Cells.over(height, arc, girth)
-    known = cells.known(source, alien)
-    if known.sum() < 20:
+    source = grid.covers(sure)
+    # What does not go round, and buttons and zips in the middle of the front, stay where they are.
+    badge = known & (trust[mine] < 0.2) & (t.facing[mine] > S.flank)
+    source &= ~ndimage.binary_dilation(grid.count(badge | (known & ~sure)) > 0)
+    if not stuff.print:
+        source &= ~grid.front(S.placket)
+    texture = grid.mean(shown, sure)
+    calm = S.calm_print if stuff.print else S.calm
+    texture = texture - grid.smooth(texture, source, calm)
+    if not stuff.print:
+        texture = np.repeat(texture.mean(2, keepdims=True), 3, axis=2)
+    texture = stuff.most * np.tanh(texture / stuff.most)
+    rng = np.random.default_rng([label, int(t.group[mine[0]])])
+    shows = grid.count(known) > 0
+    wants = ndimage.binary_dilation(grid.count(todo) > 0)
+    filled = quilt_texture(texture, source, shows, wants, grid.step, not stuff.print, rng)
+    if filled is None:
         return out
-    n_rows = len(known)
-    weight = cells.count(source)
-    index = ndimage.distance_transform_edt(weight == 0, return_distances=False, return_indices=True)
-    held = np.column_stack([t.xy[mine], base[mine]])[source]
-    maps = np.stack([cells.total(v, source) / np.maximum(weight, 1e-9) for v in held.T], -1)[
-        tuple(index)
-    ]
-    left, right, left_d, right_d = mirror_columns(known, np.full(n_rows, cells.step))
-    # Rows without texture borrow the nearest that have some, to and fro.
-    good = (left >= 0).any(1) | (right >= 0).any(1)
-    if not good.any():
-        return out
-    near = ndimage.distance_transform_edt(~good, return_distances=False, return_indices=True)[0]
-    todo = np.nonzero(~t.known[mine])[0]
-    row, col = cells.row[todo], cells.column[todo]
-    beyond = np.clip(2 * near[row] - row, 0, n_rows - 1)
-    row = np.where(good[row], row, np.where(good[beyond], beyond, near[row]))
-    parts = []
-    for source_col in (left, right):
-        at = source_col[row, col]
-        ok = at >= 0
-        read = _read(maps, row, np.maximum(at, 0.0))
-        texture = bilinear(view.colors, read[:, :2]) - read[:, 2:]
-        scale = np.clip(base[mine[todo]] / np.maximum(read[:, 2:], 0.03), 0.3, 1.6)
-        parts.append((np.where(ok[:, None], texture * scale, 0.0), ok))
-    dl, dr = left_d[row, col], right_d[row, col]
-    share = np.clip(0.5 + (dr - dl) / (2 * COLORS_TEXTURE.blend), 0.0, 1.0)
-    share = np.where(parts[0][1] & parts[1][1], share, parts[0][1].astype(float))
-    mixed = share[:, None] * parts[0][0] + (1.0 - share[:, None]) * parts[1][0]
-    mixed = stuff.subdue(mixed, base[mine[todo]])
-    # At the seam the texture goes on as it is; farther on it only varies about the base colour.
-    calm = S.calm * (0.5 + 0.5 * stuff.colourful)
-    far = np.clip(np.minimum(dl, dr) / (2 * calm), 0.0, 1.0)[:, None]
-    out[todo] = mixed - far * cells.mean_around(mixed, todo, calm / cells.step)
+    place = np.stack([grid.u[todo], grid.v[todo]], -1)
+    out[todo] = tint[todo] * (np.exp(read_wrapped(filled, place)) - 1.0)
     return out
 
 
 @dataclass(frozen=True)
-class _Cells:
-    """Texels [M] sorted into a grid over a limb; its columns go around.
+class LimbGrid:
+    """Texels [M] on a grid over their unrolled limb; its columns go around.
 
     Attributes:
-        row: [M] cell of each.
-        column: [M] cell of each.
+        v: [M] row of each, fractional.
+        u: [M] column of each, fractional.
         shape: rows and columns.
-        step: metres between columns.
+        step: metres between rows and columns.
     """
 
-    row: IntArray
-    column: IntArray
+    v: FloatArray
+    u: FloatArray
     shape: tuple[int, int]
     step: float
 
     @staticmethod
-    def over(height: FloatArray, arc: FloatArray, girth: float) -> _Cells:
-        """Make about as many cells as there are texels; arguments as of :class:`UnrolledLimb`."""
-        extent = max(float(np.ptp(height)), 0.02)
-        cell = float(np.clip(1.2 * np.sqrt(extent * girth / len(height)), 0.002, 0.02))
-        rows, columns = max(2, int(np.ceil(extent / cell))), max(8, int(np.ceil(girth / cell)))
-        row = np.clip(((height - height.min()) / cell).astype(int), 0, rows - 1)
-        column = np.clip((arc * columns).astype(int), 0, columns - 1)
-        return _Cells(row, column, (rows, columns), girth / columns)
+    def over(unrolled: UnrolledLimb, chosen: IntArray) -> LimbGrid:
+        """Make about as many cells as there are texels.
 
-    def total(self, values: FloatArray, chosen: BoolArray | IntArray) -> FloatArray:
-        """[R, C] sum of values of the chosen texels in each cell."""
-        flat = (self.row * self.shape[1] + self.column)[chosen]
+        Args:
+            unrolled: all texels of the limb.
+            chosen: [M] rows of those in the grid.
+        """
+        height, arc = unrolled.height[chosen], unrolled.arc[chosen]
+        girth = float(np.median(unrolled.girth[chosen]))
+        extent = max(float(np.ptp(height)), 0.02)
+        area = float(np.ptp(unrolled.height)) * float(np.median(unrolled.girth))
+        cell = float(np.clip(np.sqrt(area / len(unrolled.height)), 0.002, 0.02))
+        rows, columns = max(2, int(np.ceil(extent / cell)) + 1), max(8, round(girth / cell))
+        return LimbGrid((height - height.min()) / cell, arc * columns, (rows, columns), cell)
+
+    def _total(self, values: FloatArray, chosen: BoolArray) -> FloatArray:
+        row = np.clip(self.v[chosen].astype(int), 0, self.shape[0] - 1)
+        flat = row * self.shape[1] + np.mod(self.u[chosen].astype(int), self.shape[1])
         size = self.shape[0] * self.shape[1]
         return np.bincount(flat, values, size).astype(float).reshape(self.shape)
 
-    def count(self, chosen: BoolArray | IntArray) -> FloatArray:
-        """[R, C] how many of the chosen texels each cell has."""
-        return self.total(np.ones(len(self.row[chosen])), chosen)
+    def count(self, chosen: BoolArray) -> FloatArray:
+        """Count the chosen [M] texels in each cell [R, C]."""
+        return self._total(np.ones(int(chosen.sum())), chosen)
 
-    def known(self, source: BoolArray, alien: BoolArray) -> BoolArray:
-        """[R, C] cells that mostly hold ``source`` [M] texels, and none of ``alien`` [M] near."""
-        weight, every = self.count(source), self.count(np.ones(len(source), bool))
-        seen, there = (
-            ndimage.gaussian_filter(m, 1.5, mode=("nearest", "wrap")) for m in (weight, every)
+    def covers(self, chosen: BoolArray) -> BoolArray:
+        """Return the cells [R, C] in and around which most texels are among the chosen [M]."""
+        own, every = self.count(chosen), self.count(np.ones(len(chosen), bool))
+        soft = [ndimage.gaussian_filter(m, 1.0, mode=("nearest", "wrap")) for m in (own, every)]
+        return np.asarray((soft[0] > 0.8 * soft[1]) & ndimage.binary_dilation(own > 0))
+
+    def front(self, metres: float) -> BoolArray:
+        """Return the cells [R, C] up to so far beside the middle of the front."""
+        column = np.arange(self.shape[1])
+        aside = np.minimum(column, self.shape[1] - column) * self.step
+        return np.broadcast_to(aside < metres, self.shape)
+
+    def mean(self, values: FloatArray, chosen: BoolArray) -> FloatArray:
+        """Return the mean [R, C, K] of the chosen [M] texels' values [M, K], carried to all."""
+        count = self.count(chosen)
+        total = np.stack([self._total(v, chosen) for v in values[chosen].T], -1)
+        index = ndimage.distance_transform_edt(
+            count == 0, return_distances=False, return_indices=True
         )
-        out: BoolArray = seen > 0.6 * np.maximum(there, 1e-6)
-        out &= ndimage.binary_dilation(weight > 0, iterations=1)
-        # Pixels beside a badge are half of it.
-        out &= ~ndimage.binary_dilation(self.count(alien) > 0)
-        return out
+        return np.asarray((total / np.maximum(count, 1e-9)[..., None])[tuple(index)])
 
-    def mean_around(self, values: FloatArray, chosen: IntArray, cells: float) -> FloatArray:
-        """[N, 3] the mean of the chosen texels' values around each of them.
-
-        Args:
-            values: [N, 3] of the chosen texels.
-            chosen: [N] rows of the texels.
-            cells: standard deviation of the neighbourhood, in cells.
-        """
-        wide = (cells, cells)
-        low = np.stack(
+    def smooth(self, values: FloatArray, among: BoolArray, metres: float) -> FloatArray:
+        """Blur values [R, C, K] among some cells [R, C]; ``metres`` is the deviation."""
+        wide = (metres / self.step, metres / self.step)
+        soft = ndimage.gaussian_filter(among.astype(float), wide, mode=("nearest", "wrap"))
+        return np.stack(
             [
-                ndimage.gaussian_filter(self.total(v, chosen), wide, mode=("nearest", "wrap"))
-                for v in values.T
+                ndimage.gaussian_filter(v * among, wide, mode=("nearest", "wrap"))
+                / np.maximum(soft, 1e-3)
+                for v in np.moveaxis(values, -1, 0)
             ],
             -1,
         )
-        count = ndimage.gaussian_filter(self.count(chosen), wide, mode=("nearest", "wrap"))
-        low /= np.maximum(count, 1e-6)[..., None]
-        return np.asarray(low[self.row[chosen], self.column[chosen]])
+
+
+def read_wrapped(grid: FloatArray, place: FloatArray) -> FloatArray:
+    """Read a grid whose columns wrap.
+
+    Args:
+        grid: [R, C, K].
+        place: [N, 2] column and row of each, the middle of the first cell at 0.5, 0.5.
+
+    Returns:
+        [N, K] bilinear.
+    """
+    at = [place[:, 1] - 0.5, place[:, 0] - 0.5]
+    wide = np.concatenate([grid, grid[:, :2]], axis=1)
+    at[1] = np.mod(at[1], grid.shape[1])
+    return np.stack(
+        [
+            ndimage.map_coordinates(wide[..., k], at, order=1, mode="nearest")
+            for k in range(grid.shape[2])
+        ],
+        -1,
+    )
 
 
 @dataclass(frozen=True)
 class _Material:
-    """How a material varies about its smoothed colour.
+    """How a material varies about its smoothed colour, in the logarithm.
 
     Attributes:
         most: soft limit of texture.
-        colourful: 0 plain, only lightness varies; 1 a print.
+        print: whether its hue varies too: stripes, checks, flowers.
         odd: deviation from which on something is not the material.
     """
 
     most: float
-    colourful: float
+    print: bool
     odd: float
 
-    def subdue(self, texture: FloatArray, base: FloatArray) -> FloatArray:
-        """Limit texture [N, 3] to what this material shows."""
-        along = _lightness(texture, base)
-        mixed = along + self.colourful * (texture - along)
-        return np.asarray(self.most * np.tanh(mixed / self.most))
 
-
-def _lightness(texture: FloatArray, base: FloatArray) -> FloatArray:
-    """The part of texture [N, 3] that makes the base colour [N, 3] lighter or darker."""
-    tint = base + 0.05
-    tint = tint / np.linalg.norm(tint, axis=1, keepdims=True)
-    return np.asarray(np.einsum("nc,nc->n", texture, tint)[:, None] * tint)
-
-
-def _stuff(shown: FloatArray, base: FloatArray, label: int) -> _Material:
+def _judge(shown: FloatArray, label: int) -> _Material:
     """Judge a material by its deviations [M, 3] from the base colour where it is seen well."""
-    if label == SKIN or len(shown) < 30:
-        return _Material(S.max_skin_detail, 0.0, 3.0 * S.max_skin_detail)
-    along = _lightness(shown, base)
-    hues = shown - along
-    hue = float(np.median(np.linalg.norm(hues, axis=1)))
+    if label == SKIN:
+        return _Material(S.max_skin_detail, False, 3.0 * S.max_skin_detail)
+    light = shown.mean(1, keepdims=True)
     # Folds and highlights wash a colour out, which is one direction; a print has several hues.
-    _, axes = np.linalg.eigh(np.cov(np.clip(hues, -0.3, 0.3).T))
+    hues = np.clip(shown - light, -0.5, 0.5)
+    _, axes = np.linalg.eigh(np.cov(hues.T))
     second, first = 1.48 * np.median(np.abs(hues @ axes[:, 1:]), axis=0)
-    light = float(np.median(np.linalg.norm(along, axis=1)))
-    several = (second - S.plain) / (S.printed - S.plain)
-    two = (first - S.washed) / (S.striped - S.washed)
-    colourful = float(np.clip(max(several, two), 0.0, 1.0))
-    plain = min(1.3 * light, S.max_cloth_detail * float(base.mean()) + 0.02)
-    most = max(plain + 2.5 * colourful * light, 4.0 * hue * colourful, 0.01)
-    odd = 3.5 * max(np.hypot(hue, light), 0.015)
-    return _Material(most, colourful, float(odd + 10.0 * max(colourful - 0.5, 0.0)))
-
-
-def _read(maps: FloatArray, row: IntArray, col: FloatArray) -> FloatArray:
-    """[N, C] from maps [R, C, C'] at whole rows and fractional, periodic columns.
-
-    Between two columns whose pixels lie far apart (an arm in front of the trunk) nothing is mixed.
-    """
-    n = maps.shape[1]
-    low = np.floor(col).astype(int)
-    part = (col - low)[:, None]
-    a, b = maps[row, low % n], maps[row, (low + 1) % n]
-    apart = np.linalg.norm(a[:, :2] - b[:, :2], axis=1) > 6.0
-    out: FloatArray = (1.0 - part) * a + part * b
-    out[apart] = np.where(part < 0.5, a, b)[apart]
-    return out
+    several = bool(second > S.printed or first > S.striped)
+    deviation = 1.48 * float(np.median(np.abs(light - np.median(light))))
+    most = max(2.5 * deviation, 0.02) * (2.0 if several else 1.0)
+    return _Material(most, several, 6.0 * most if several else max(4.0 * deviation, 0.15))
 
 
 def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoView) -> FloatArray:
     """[len(mine), 3] strands for the hair that is not seen."""
     out = np.zeros((len(mine), 3))
+    todo = np.nonzero(~t.known[mine])[0]
+    if len(todo) == 0:
+        return out
     regions = view.regions
     solid = erode(regions.mask & (view.alpha > 0.95), 1)
-    depth = float(np.median(-t.points[mine, 2]))
-    pixel = depth / float(view.camera.K[0, 0])
+    pixel = float(np.median(-t.points[mine, 2])) / float(view.camera.K[0, 0])
     # Leave out hats, and what shines through a fringe.
     usual = np.median(base[mine], axis=0)
     odd = np.linalg.norm(smooth_within(view.colors, regions.hair, 2.0) - usual, axis=-1)
-    lightness = float(usual.mean())
-    alike = regions.hair & solid & (odd < 0.06 + 0.5 * lightness)
-    patch = hair_patch(view.colors, alike, 0.12 * regions.unit, S.locks / pixel)
-    todo = np.nonzero(~t.known[mine])[0]
-    if patch is None or len(todo) == 0:
-        return out
-    texture, mean = patch
+    alike = regions.hair & solid & (odd < 0.06 + 0.5 * float(usual.mean()))
+    bands = measure_hair(view.colors, alike, pixel)
+    around, fall = hair_fall(t.rest[mine[todo]], body)
+    strands = np.exp(draw_strands(around, fall, 2.0 * np.pi * S.hair_round, bands)) - 1.0
+    out[todo] = base[mine[todo]] * strands[:, None]
+    return out
+
+
+def hair_fall(rest: FloatArray, body: Body) -> tuple[FloatArray, FloatArray]:
+    """Place points on the fall of hair from the crown.
+
+    Args:
+        rest: [N, 3] metres on the body at rest.
+        body: the person's own.
+
+    Returns:
+        around: [N] metres across the fall.
+        fall: [N] metres along it.
+    """
     head = body.J_template[JOINT_INDEX["head"]]
-    centre = head + np.array([0.0, 0.06, 0.0])
-    d = t.rest[mine[todo]] - centre
+    d = rest - (head + np.array([0.0, 0.06, 0.0]))
     # The crown lies behind the top; strands leave it all around, then fall.
     crown = np.array([0.0, np.cos(0.45), -np.sin(0.45)])
     front = np.array([0.0, np.sin(0.45), np.cos(0.45)])
     up, ahead, side = d @ crown, d @ front, d[:, 0]
-    out_far = np.hypot(ahead, side)
-    polar = np.arctan2(out_far, np.maximum(up, 0.0))
+    polar = np.arctan2(np.hypot(ahead, side), np.maximum(up, 0.0))
     fall = S.hair_round * polar + np.maximum(-up, 0.0)
-    around = 1.2 * S.hair_round * np.arctan2(side, ahead)
-    # Strands wander a little, unlike a comb's teeth.
-    around = around + 0.006 * np.sin(fall * 45.0 + 3.0 * np.sin(around * 20.0))
-    read = tile_texture(texture, fall / pixel, around / pixel)
-    scale = np.clip(base[mine[todo]] / np.maximum(mean, 0.03), 0.4, 1.8)
-    strands = read * scale
-    strands = 0.5 * (strands + _lightness(strands, base[mine[todo]]))
-    most = min(S.max_hair_detail, 0.05 + 0.6 * lightness)
-    out[todo] = most * np.tanh(strands / most)
-    return out
+    return S.hair_round * np.arctan2(side, ahead), fall
 
 
 def _mirrored(t: Texels, mine: IntArray, trust: FloatArray, base: FloatArray) -> FloatArray:

@@ -5,9 +5,10 @@ expansion of order 2 (nine terms, as Ramamoorthi and Hanrahan 2001 show to hold 
 surface's irradiance to a percent; in the logarithm here, so that it stays positive and the fit is
 linear). Every surface class has an unknown albedo of its own, found in the same least squares.
 
-Only normals that face the camera are seen. Behind them the expansion is not extrapolated: the
-part of the normal along the view axis ends at zero, so that a back is lit as the rim is, and a
-little less.
+Only normals that face the camera are seen, and only there does the expansion hold: it is not
+extrapolated. Over the rim the light passes into the one that the same class has in front, its
+median (:meth:`PhotoLight.all_around`): on rendered people a back is 0.97 times as bright as the
+front, give or take 0.4, so that nothing is a better guess than the front itself.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from ...core.settings import register_settings
 from ...core.types import FloatArray, IntArray
+from .labels import ramp
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,13 @@ class LightSettings:
     prior: tuple[float, float] = (0.06, 0.10)
     """First-order terms of the prior: from above, from the camera."""
 
-    darkest: float = 0.86  # least shade of what is never seen
-    brightest: float = 1.12  # and most
-    seen_darkest: float = 0.45  # least shade of what is seen
-    seen_brightest: float = 1.6  # and most
+    darkest: float = 0.45  # least shade
+    brightest: float = 1.6  # and most
     rounds: int = 6  # of the robust fit
-    back: float = 0.18  # by which backs are darker: photographers stand with the light
+    rim: tuple[float, float] = (0.25, -0.35)
+    """Cosines to the camera between which the fitted light passes into the front's usual one."""
+
+    few: int = 50  # seen points that speak for a class's light
 
 
 S = register_settings("lift.photo_light", LightSettings())
@@ -68,15 +71,43 @@ class PhotoLight:
             normals: [N, 3] unit, world axes of the photo's camera.
         """
         log = _terms(normals) @ self.terms
-        # What faces the camera was measured; the rest keeps within what backs look like.
-        seen = np.clip((normals[:, 2:] + 0.3) / 0.6, 0.0, 1.0)
-        low = np.log(S.darkest) + seen * (np.log(S.seen_darkest) - np.log(S.darkest))
-        high = np.log(S.brightest) + seen * (np.log(S.seen_brightest) - np.log(S.brightest))
-        away = np.clip(-normals[:, 2:], 0.0, 1.0)
-        return np.asarray(np.exp(_soft_clip(log, low, high)) * (1.0 - S.back * away))
+        return np.asarray(np.exp(_soft_clip(log, np.log(S.darkest), np.log(S.brightest))))
+
+    def all_around(self, normals: FloatArray, surface: IntArray, weight: FloatArray) -> FloatArray:
+        """Return the light [N, 3] also where normals face away.
+
+        Args:
+            normals: [N, 3] unit, world axes of the photo's camera.
+            surface: [N] class of each point.
+            weight: [N] how much each shows of the light of its class; 0 where it is not seen.
+        """
+        out = self.shade(normals)
+        away = ramp(normals[:, 2:], *S.rim)
+        every = weighted_median(out, weight) if weight.any() else np.ones(3)
+        for kind in np.unique(surface):
+            own = surface == kind
+            seen = own & (weight > 0)
+            level = every if seen.sum() < S.few else weighted_median(out[seen], weight[seen])
+            out[own] += away[own] * (level - out[own])
+        return out
 
 
-def _soft_clip(x: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+def weighted_median(values: FloatArray, weight: FloatArray) -> FloatArray:
+    """Compute the median [C] of each channel.
+
+    Args:
+        values: [N, C].
+        weight: [N] at least one positive.
+    """
+    out = np.zeros(values.shape[1])
+    for c in range(values.shape[1]):
+        order = np.argsort(values[:, c])
+        mass = np.cumsum(weight[order])
+        out[c] = values[order[np.searchsorted(mass, 0.5 * mass[-1])], c]
+    return out
+
+
+def _soft_clip(x: FloatArray, low: float, high: float) -> FloatArray:
     """Values near 0 unchanged, approaching ``low`` < 0 and ``high`` > 0 smoothly."""
     bound = np.where(x < 0, -low, high)
     return np.asarray(bound * np.tanh(x / bound))
@@ -100,7 +131,7 @@ def fit_light(
     used = (surface >= 0) & (weight > 0)
     prior = np.zeros((9, 3))
     prior[2], prior[3] = S.prior
-    if used.sum() < 50:
+    if used.sum() < S.few:
         return PhotoLight(_centred(prior, np.array([[0.0, 0.0, 1.0]]), np.ones(1)))
     terms = _terms(normals[used])[:, 1:]
     value = np.log(colors[used] + S.floor)

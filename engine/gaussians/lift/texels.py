@@ -29,6 +29,7 @@ from .regions import ARMS, HEAD
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
+from .trust import facing_ramp, find_limb_borders
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,6 @@ class TexelSettings:
     draw_in_steps: int = 6  # steps of drawing in
     hem_facing: float = 0.5  # cosine from which on photo splats alone make a skirt's hem
     min_facing: float = 0.25  # cosine below which the photo's colour smears over too much surface
-    squarely: float = 0.3  # cosine from which on a texel keeps the photo's colour
 
 
 S = register_settings("lift.texels", TexelSettings())
@@ -101,24 +101,31 @@ def _look_up(points: FloatArray, group: IntArray, view: PhotoView) -> _Lookup:
 def texel_layer(
     view: PhotoView,
     samples: SurfaceSamples,
+    side: IntArray,
     body: Body,
     vertices: FloatArray,
     groups: IntArray,
     dressed: DressedMesh,
     shares: FloatArray,
     wearer: SkirtWearer | None = None,
-) -> BoundGaussians:
+) -> tuple[BoundGaussians, BoolArray, IntArray]:
     """Make core and shell Gaussians, one per texel, with every colour completed.
 
     Args:
         view: the photo.
         samples: the texels.
+        side: [N] texels along a side of the atlas that each is from.
         body: the person's own, with the skirt if there is one.
         vertices: [V, 3] the body in the photo's pose, world space, metres.
         groups: [V] the limb of each vertex.
         dressed: the worn surface in that pose.
         shares: [V, L] 0..1 of :func:`.labels_surface.label_surface`.
         wearer: of a skirt, if there is one.
+
+    Returns:
+        texels: the Gaussians.
+        completed: [N] those whose colour the photo does not show.
+        label: [N] index into ``labels.LABELS``.
     """
     regions, f = view.regions, body.f
     corner = f[samples.triangle]
@@ -145,7 +152,9 @@ def texel_layer(
     seen = np.where(is_shell, maps[1].seen, maps[0].seen) & at.visible & (facing > S.min_facing)
     seen &= ~hidden
     sampled = np.where(is_shell[:, None], maps[1].sampled, maps[0].sampled)
-    known = seen & ~inner & (facing > S.squarely)
+    head = group == HEAD
+    known = seen & ~inner & (facing_ramp(facing, label, head) >= 1.0)
+    known &= ~find_limb_borders(view).behind[at.row, at.col]
     if wearer is None:
         color = complete_texels(points, normal, label, known, sampled, samples, body, view)
     else:
@@ -176,7 +185,7 @@ def texel_layer(
     eye = seen & (part == "eye")
     color[eye] = sampled[eye]
 
-    radius = _radii(samples, body, vertices, dressed.vertices)
+    radius = _radii(samples, side, body, vertices, dressed.vertices)
     opacity = np.full(len(points), S.opacity)
     if wearer is not None:  # the hem is an edge in front of the legs
         cloth = samples.triangle >= len(wearer.bare.f)
@@ -229,7 +238,8 @@ def texel_layer(
     keep = (opacity > 0) & (part != "lash")
     world = surfels_on_plane(points[keep], normal[keep], radius[keep], color[keep], opacity[keep])
     layer = np.where(is_shell[keep], SHELL, CORE).astype(np.uint8)
-    return bind_gaussians(world, samples.triangle[keep], samples.bary[keep], layer, vertices, body)
+    bound = bind_gaussians(world, samples.triangle[keep], samples.bary[keep], layer, vertices, body)
+    return bound, ~known[keep] & ~inner[keep], label[keep]
 
 
 def _behind_what_is_seen(
@@ -270,7 +280,7 @@ def _room(
 
 
 def _radii(
-    samples: SurfaceSamples, body: Body, vertices: FloatArray, shell: FloatArray
+    samples: SurfaceSamples, side: IntArray, body: Body, vertices: FloatArray, shell: FloatArray
 ) -> FloatArray:
     """[N] standard deviation of each texel's splat in metres, from the surface it stands for."""
 
@@ -283,7 +293,7 @@ def _radii(
     # more of the surface than the triangle that it lies in.
     a, b, c = (body.atlas_vt[body.atlas_ft[samples.triangle, k]] for k in range(3))
     (x, y), (u, v) = (b - a).T, (c - a).T
-    texels = 0.5 * np.abs(x * v - y * u) * samples.size**2
+    texels = 0.5 * np.abs(x * v - y * u) * side**2.0
     share = area / np.maximum(texels, 1e-9)
     grown = np.sqrt(np.clip(areas(shell) / np.maximum(area, 1e-12), 1.0, 9.0))
     radius: FloatArray = S.spacing * np.sqrt(share) * grown

@@ -1,0 +1,155 @@
+"""Texture for what the photo does not show, quilted from patches of what it shows.
+
+The unseen part of a grid is filled patch by patch, outwards from the seen part. Each patch is the
+window of the seen texture that fits best to what lies around it already (after Efros and Freeman
+2001); what is left of the misfit fades into the patch, so that no border shows. Grids are limbs
+unrolled (``colors_unroll.py``): rows along the limb, columns around it, which wrap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ...core.settings import register_settings
+from ...core.types import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class QuiltSettings:
+    """Patches of texture."""
+
+    patch: float = 0.065  # metres along a side
+    overlap: float = 0.3  # share of a patch that overlaps its neighbours
+    least: int = 5  # cells along the side of the smallest patch
+    cover: float = 0.97  # share of a window that must be seen
+    candidates: int = 80  # windows that are compared for a patch
+    along: float = 0.5  # cost, in variances, of a window from 30 cm farther along the limb
+    again: float = 0.6  # the same of a window for each time that it was taken before
+    fade: float = 0.012  # metres over which a misfit fades into a patch
+
+
+S = register_settings("lift.quilt", QuiltSettings())
+
+
+def quilt_texture(
+    texture: FloatArray,
+    source: BoolArray,
+    shown: BoolArray,
+    wanted: BoolArray,
+    cell: float,
+    flip: bool,
+    rng: np.random.Generator,
+) -> FloatArray | None:
+    """Fill a grid with texture.
+
+    Args:
+        texture: [R, C, K] zero-mean, where ``source`` or ``shown``.
+        source: [R, C] cells that windows may be made of.
+        shown: [R, C] cells whose texture the result must join.
+        wanted: [R, C] cells to fill; the columns wrap.
+        cell: metres of a cell's side.
+        flip: whether windows may be mirrored: folds may, prints may not.
+        rng: draws the candidates.
+
+    Returns:
+        [R, C, K], zero where neither shown nor wanted; None where no window has enough of the
+        source.
+    """
+    side = max(S.least, round(S.patch / cell))
+    side = min(side, *source.shape)
+    origins = _windows(source, side)
+    while len(origins) < 8 and side > S.least:
+        side = max(S.least, int(0.75 * side))
+        origins = _windows(source, side)
+    if len(origins) == 0:
+        return None
+    rows, columns = source.shape
+    out = np.where(shown[..., None], texture, 0.0)
+    filled = shown.copy()
+    variance = max(float(texture[source].var(0).sum()), 1e-9)
+    hole = _holes_closed(texture, source)
+    taken = np.zeros(len(origins))
+    step = max(1, side - max(1, round(S.overlap * side)))
+    for r0, c0 in _order(wanted & ~shown, shown, step, side):
+        r = np.arange(r0, r0 + side)
+        c = np.mod(np.arange(c0, c0 + side), columns)
+        inside = (r >= 0) & (r < rows)
+        at = np.ix_(np.clip(r, 0, rows - 1), c)
+        todo = wanted[at] & ~filled[at] & inside[:, None]
+        if not todo.any():
+            continue
+        held = filled[at] & inside[:, None]
+        pick = rng.choice(len(origins), min(S.candidates, len(origins)), replace=False)
+        window = _cut(hole, origins[pick], side)
+        if flip:
+            window = np.concatenate([window, window[:, :, ::-1]])
+            pick = np.concatenate([pick, pick])
+        far = np.abs(origins[pick, 0] - r0) * cell / 0.3
+        cost = variance * (S.along * far**2 + S.again * taken[pick])
+        if held.any():
+            misfit = ((window[:, held] - out[at][held]) ** 2).sum(2).mean(1)
+            cost = cost + 4.0 * misfit
+        best = int(cost.argmin())
+        taken[_near(origins, origins[pick[best]], side)] += 1.0
+        out[at] = np.where(todo[..., None], _joined(window[best], out[at], held, cell), out[at])
+        filled[at] |= todo
+    return out
+
+
+def _windows(source: BoolArray, side: int) -> IntArray:
+    """[M, 2] first row and column of every window of the source; columns wrap."""
+    rows = source.shape[0]
+    wide = np.pad(source.astype(float), ((0, 0), (0, side)), mode="wrap")
+    total = np.pad(wide.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    seen = (
+        total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    )[: rows - side + 1, : source.shape[1]]
+    return np.argwhere(seen >= S.cover * side * side)
+
+
+def _near(origins: IntArray, one: IntArray, side: int) -> BoolArray:
+    """[M] windows that share more than half of their side with ``one`` [2]."""
+    return np.asarray(np.abs(origins - one).max(1) < 0.5 * side)
+
+
+def _holes_closed(texture: FloatArray, source: BoolArray) -> FloatArray:
+    """[R, C, K] the source, its few missing cells taken from beside them."""
+    index = ndimage.distance_transform_edt(~source, return_distances=False, return_indices=True)
+    return np.asarray(texture[tuple(index)])
+
+
+def _cut(texture: FloatArray, origins: IntArray, side: int) -> FloatArray:
+    """[M, side, side, K] windows; columns wrap."""
+    r = origins[:, 0, None, None] + np.arange(side)[None, :, None]
+    c = np.mod(origins[:, 1, None, None] + np.arange(side)[None, None, :], texture.shape[1])
+    return texture[r, c]
+
+
+def _order(wanted: BoolArray, shown: BoolArray, step: int, side: int) -> list[tuple[int, int]]:
+    """First rows and columns of the patches that cover ``wanted``, from what is shown outwards."""
+    rows, columns = wanted.shape
+    three = np.tile(shown, (1, 3))
+    away = np.zeros(wanted.shape)
+    if shown.any():
+        away = ndimage.distance_transform_edt(~three)[:, columns : 2 * columns]
+    out = []
+    for r0 in range(-(side - step) // 2, rows, step):
+        for c0 in range(0, columns, step):
+            r = np.clip(np.arange(r0, r0 + side), 0, rows - 1)
+            at = np.ix_(r, np.mod(np.arange(c0, c0 + side), columns))
+            if wanted[at].any():
+                out.append((float(away[at][wanted[at]].mean()), r0, c0))
+    return [(r0, c0) for _, r0, c0 in sorted(out)]
+
+
+def _joined(window: FloatArray, around: FloatArray, held: BoolArray, cell: float) -> FloatArray:
+    """[s, s, K] a window, its misfit to what is ``held`` around it faded into it."""
+    if not held.any():
+        return window
+    distance, index = ndimage.distance_transform_edt(~held, return_indices=True)
+    misfit = (around - window)[tuple(index)]
+    misfit = ndimage.gaussian_filter(misfit, (1.0, 1.0, 0.0), mode="nearest")
+    return np.asarray(window + misfit * np.exp(-distance * cell / S.fade)[..., None])

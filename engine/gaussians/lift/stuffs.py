@@ -1,0 +1,203 @@
+"""The stuffs that a person's clothes are of: one robust colour each, and where each goes round.
+
+A garment's label says "upper wear"; a coat over a shirt, a belt or a striped sleeve are several
+stuffs under one label. Seen colours are clustered; clusters that interleave are one print. Then
+every height along a limb votes which stuff goes round it there, so that hems, belts and blocks of
+colour continue behind at the height where the photo's outline has them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ...core.color import rgb_to_lab
+from ...core.settings import register_settings
+from ...core.types import FloatArray, IntArray
+from .photo_light import weighted_median
+from .regions import ARMS, GROUPS, LEFT_LEG, RIGHT_LEG
+
+
+@dataclass(frozen=True)
+class StuffSettings:
+    """Stuffs of clothes."""
+
+    span: float = 15.0  # L*a*b* units (half of L*) around its colour that one stuff spans
+    reach: float = 25.0  # and up to which a colour may still be of it
+    max_stuffs: int = 5  # of one label
+    least: float = 0.05  # share of the label's seen surface that makes a stuff
+    min_texels: int = 40  # seen texels that make one
+    patch: float = 0.04  # metres of a patch in which stuffs that mix are a print
+    hue: float = 20.0  # a*b* units between two shades of one stuff
+    valley: float = 0.35  # density between two colours, of the smaller one's, that makes them one
+    mixed: tuple[float, float] = (0.1, 0.5)
+    """Shares of two stuffs, the less and the more mixed one, that lie in patches of both."""
+
+    bin: float = 0.01  # metres along a limb
+    near: float = 1.0  # bins over which votes for a stuff are smoothed
+    far: float = 8.0  # the same where the limb's own bins say nothing
+    habit: float = 0.05  # weight of those, and of what the whole label is of
+
+
+S = register_settings("lift.stuffs", StuffSettings())
+
+_SCALE = np.array([0.5, 1.0, 1.0])
+_MIRRORED = {ARMS[0]: ARMS[1], ARMS[1]: ARMS[0], LEFT_LEG: RIGHT_LEG, RIGHT_LEG: LEFT_LEG}
+
+
+@dataclass(frozen=True)
+class Stuffs:
+    """The stuffs of one label.
+
+    Attributes:
+        colors: [K, 3] 0..1 albedo of each.
+        stuff: [N] of each texel: as seen where the photo shows it, else what goes round there.
+        around: [N] what goes round there, wherever it is.
+    """
+
+    colors: FloatArray
+    stuff: IntArray
+    around: IntArray
+
+
+def find_stuffs(
+    albedo: FloatArray,
+    seen: FloatArray,
+    trust: FloatArray,
+    rest: FloatArray,
+    group: IntArray,
+    default: FloatArray,
+) -> Stuffs:
+    """Find the stuffs of one label's texels.
+
+    Args:
+        albedo: [N, 3] 0..1; counts where ``seen``.
+        seen: [N] 0..1 how surely a texel shows its own colour.
+        trust: [N] 0..1 how far its colour goes round its limb.
+        rest: [N, 3] metres on the body at rest.
+        group: [N] limb.
+        default: [3] colour of a label that the photo hardly shows.
+    """
+    count = len(albedo)
+    lab = rgb_to_lab(np.clip(albedo, 0.0, 1.0)) * _SCALE
+    own = _clusters(lab, seen)
+    kinds = int(own.max()) + 1
+    if kinds == 0:
+        nothing = np.zeros(count, np.int64)
+        return Stuffs(np.asarray(default, float)[None], nothing, nothing)
+    own = _prints_joined(own, rest, seen)
+    kinds = int(own.max()) + 1
+    colors = np.stack(
+        [weighted_median(albedo[own == k], seen[own == k] + 1e-9) for k in range(kinds)]
+    )
+    around = _around(own, kinds, trust, rest, group)
+    return Stuffs(colors, np.where(own >= 0, own, around), around)
+
+
+def _clusters(lab: FloatArray, seen: FloatArray) -> IntArray:
+    """[N] cluster of each seen colour [N, 3], the commonest first; -1 for odd and unseen ones."""
+    out = np.full(len(lab), -1)
+    rows = np.nonzero(seen > 0.3)[0]
+    if len(rows) < S.min_texels:
+        return out
+    left, centres = rows, []
+    while len(left) and len(centres) < S.max_stuffs:
+        cells, which = np.unique(np.round(lab[left] / (0.7 * S.span)), axis=0, return_inverse=True)
+        mass = np.bincount(which.ravel(), seen[left], len(cells))
+        centre = np.average(
+            lab[left[which.ravel() == mass.argmax()]],
+            axis=0,
+            weights=seen[left[which.ravel() == mass.argmax()]],
+        )
+        for _ in range(4):  # to the middle of its neighbourhood
+            near = np.linalg.norm(lab[left] - centre, axis=1) < S.span
+            if not near.any():
+                break
+            centre = np.average(lab[left[near]], axis=0, weights=seen[left[near]])
+        near = np.linalg.norm(lab[left] - centre, axis=1) < S.span
+        if near.sum() < S.min_texels or seen[left[near]].sum() < S.least * seen[rows].sum():
+            break
+        centres.append(centre)
+        left = left[~near]
+    if not centres:
+        centres = [np.median(lab[rows], axis=0)]
+    distance = np.linalg.norm(lab[rows, None] - np.stack(centres)[None], axis=2)
+    name = _shades_joined(lab[rows], seen[rows], np.stack(centres))
+    out[rows] = np.where(distance.min(1) < S.reach, name[distance.argmin(1)], -1)
+    return out
+
+
+def _shades_joined(lab: FloatArray, weight: FloatArray, centres: FloatArray) -> IntArray:
+    """[K] new number of each cluster: no valley of density lies between shades of one stuff."""
+
+    def density(at: FloatArray) -> float:
+        return float(weight[np.linalg.norm(lab - at, axis=1) < 0.5 * S.span].sum())
+
+    name = np.arange(len(centres))
+    own = [density(c) for c in centres]
+    for j in range(1, len(centres)):
+        for i in np.unique(name[:j]):
+            if np.linalg.norm((centres[i] - centres[j])[1:]) > S.hue:
+                continue
+            between = [density((1.0 - t) * centres[i] + t * centres[j]) for t in (0.25, 0.5, 0.75)]
+            if min(between) > S.valley * min(own[i], own[j]):
+                name[j] = i
+                break
+    return np.unique(name, return_inverse=True)[1]
+
+
+def _prints_joined(own: IntArray, rest: FloatArray, seen: FloatArray) -> IntArray:
+    """[N] clusters, those that interleave within patches joined: stripes and flowers.
+
+    Of a stuff that also occurs alone (white sleeves on a flowered dress) only what lies in mixed
+    patches joins the print.
+    """
+    kinds = int(own.max()) + 1
+    rows = np.nonzero(own >= 0)[0]
+    _, patch = np.unique(np.floor(rest[rows] / S.patch), axis=0, return_inverse=True)
+    patch = patch.ravel()
+    count = np.zeros((int(patch.max()) + 1, kinds))
+    np.add.at(count, (patch, own[rows]), seen[rows])
+    share = count / np.maximum(count.sum(1, keepdims=True), 1e-9)
+    out = own.copy()
+    for j in range(1, kinds):
+        for i in range(j):
+            both = (share[:, i] > 0.15) & (share[:, j] > 0.15)
+            mixed = [count[both, k].sum() / max(count[:, k].sum(), 1e-9) for k in (i, j)]
+            if min(mixed) < S.mixed[0] or max(mixed) < S.mixed[1]:
+                continue
+            print_of = i if mixed[0] >= mixed[1] else j
+            other = j if print_of == i else i
+            joins = (own[rows] == other) & both[patch]
+            if min(mixed) > S.mixed[1]:
+                joins = own[rows] == other
+            out[rows[joins]] = out[rows[own[rows] == print_of][0]]
+    joined = np.unique(out[rows], return_inverse=True)[1]
+    out[rows] = joined.ravel()
+    return out
+
+
+def _around(
+    own: IntArray, kinds: int, trust: FloatArray, rest: FloatArray, group: IntArray
+) -> IntArray:
+    """[N] which of ``kinds`` stuffs goes round the limb at each texel's height."""
+    along = np.where(np.isin(group, ARMS), np.abs(rest[:, 0]), -rest[:, 1])
+    bins = np.floor((along - along.min()) / S.bin).astype(np.int64)
+    length = int(bins.max()) + 1
+    votes = np.zeros((len(GROUPS), kinds, length))
+    known = (own >= 0) & (trust > 0)
+    np.add.at(votes, (group[known], own[known], bins[known]), trust[known])
+    whole = votes.sum((0, 2)) + 1e-6
+    out = np.zeros(len(own), np.int64)
+    for limb in np.unique(group):
+        mine = votes[limb] + S.habit * votes[_MIRRORED.get(int(limb), limb)]
+        local = ndimage.gaussian_filter1d(mine, S.near, axis=1, mode="constant")
+        # Where few texels are seen, what the limb shows nearby speaks, and last the whole label.
+        wide = ndimage.gaussian_filter1d(mine, S.far, axis=1, mode="constant")
+        habit = mine.sum(1) / max(mine.sum(), 1e-9) + S.habit * whole / whole.sum()
+        score = local + S.habit * wide + S.habit * habit[:, None]
+        rows = group == limb
+        out[rows] = score.argmax(0)[bins[rows]]
+    return out

@@ -1,0 +1,198 @@
+"""How far the photo's pixels are trusted: what grazes a surface, and what borders on another limb.
+
+A pixel at the edge of a limb shows two things at once, and where the surface turns away one pixel
+covers centimetres of it. From the photo's own side neither is seen; from any other side both are
+stripes of the wrong colour. Such texels count as unseen, and such splats of the photo take their
+colours from the completed texels beside them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from ...body import Body
+from ...core.cameras import project
+from ...core.color import rgb_to_lab
+from ...core.rotations import quaternion_to_matrix
+from ...core.settings import register_settings
+from ...core.types import BoolArray, BoundGaussians, FloatArray, IntArray
+from ..binding import place_gaussians
+from .depth_sheets import composite_sheets
+from .labels import HAIR, HAT, LABELS, SKIN
+from .photo_view import PhotoView
+from .regions import HEAD
+
+
+@dataclass(frozen=True)
+class TrustSettings:
+    """Pixels and texels that are not trusted.
+
+    The pairs are cosines to the camera between which a colour passes from the completed texels'
+    to the photo's.
+    """
+
+    cloth: tuple[float, float] = (0.20, 0.50)
+    hair: tuple[float, float] = (0.15, 0.55)
+    skin: tuple[float, float] = (0.15, 0.45)
+    face: tuple[float, float] = (0.15, 0.35)
+    jump: float = 0.035  # metres of depth between neighbours that are two surfaces
+    border: int = 2  # pixels of the region grid beside such a jump that may show either
+    reach: float = 0.02  # metres from a splat to the texels that it takes its colour from
+    hair_reach: float = 0.15  # the same of hair, which hangs loose
+    neighbours: int = 4  # of them
+    strange: float = 12.0  # L*a*b* units nearer to the other limb's colour than to its own
+
+
+S = register_settings("lift.trust", TrustSettings())
+
+
+def facing_ramp(facing: FloatArray, label: IntArray, on_head: BoolArray) -> FloatArray:
+    """Return how far the photo's colour counts [N] (0..1) on a surface that turns away.
+
+    Args:
+        facing: [N] cosine to the camera.
+        label: [N] index into ``labels.LABELS``.
+        on_head: [N] whether it lies on the head.
+    """
+    bounds = np.array([S.cloth] * len(LABELS))
+    bounds[[HAIR, HAT]], bounds[SKIN] = S.hair, S.skin
+    low, high = np.where(((label == SKIN) & on_head)[:, None], S.face, bounds[label]).T
+    return np.asarray(np.clip((facing - low) / (high - low), 0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class LimbBorders:
+    """Pixels [H, W] beside a jump of depth.
+
+    Attributes:
+        behind: on the farther surface: it may show the nearer one.
+        nearer: [H, W, 2] row and column of the nearest pixel of that.
+    """
+
+    behind: BoolArray
+    nearer: IntArray
+
+
+def find_limb_borders(view: PhotoView) -> LimbBorders:
+    """Find where one surface ends in front of another."""
+    depth = np.where(view.regions.mask, composite_sheets(view.sheets, "front"), 1e3)
+    size = 2 * S.border + 1
+    before = ndimage.minimum_filter(depth, size)
+    behind = view.regions.mask & (depth - before > S.jump)
+    edge = view.regions.mask & ~behind
+    nearer = np.stack(ndimage.distance_transform_edt(~edge, return_indices=True)[1], -1)
+    return LimbBorders(behind, nearer)
+
+
+def repaint_photo(
+    photo: BoundGaussians,
+    texels: BoundGaussians,
+    completed: BoolArray,
+    label: IntArray,
+    view: PhotoView,
+    vertices: FloatArray,
+    groups: IntArray,
+    body: Body,
+) -> BoundGaussians:
+    """Give splats of the photo that are not trusted the colours of the texels beside them.
+
+    Args:
+        photo: splats of the photo's pixels.
+        texels: the texel splats.
+        completed: [M] texels whose colour is completed, not seen.
+        label: [M] of each texel, index into ``labels.LABELS``.
+        view: the photo.
+        vertices: [V, 3] the body in the photo's pose, world space, metres.
+        groups: [V] the limb of each vertex.
+        body: the person's own.
+    """
+    if not completed.any() or len(photo) == 0:
+        return photo
+    world = place_gaussians(photo, vertices, body)
+    means = np.asarray(world.means, np.float64)
+    normal = quaternion_to_matrix(np.asarray(world.quats, np.float64))[:, :, 2]
+    ray = means / np.linalg.norm(means, axis=1, keepdims=True)
+    facing = np.abs(np.einsum("nd,nd->n", normal, ray))
+    height, width = view.alpha.shape
+    col, row = np.clip(project(means, view.camera)[0].astype(int), 0, [width - 1, height - 1]).T
+    limb = groups[body.f[photo.triangle, 0]]
+    kind = view.regions.label[row, col]
+    weight = facing_ramp(facing, kind, limb == HEAD)
+    borders = find_limb_borders(view)
+    doubt = borders.behind[row, col]
+    rows = np.nonzero((weight < 1.0) | doubt)[0]
+    beside = _Completed.of(texels, completed, label, vertices, groups, body)
+    fresh, usable = beside.colors(means[rows], limb[rows], kind[rows])
+    first = np.asarray(photo.colors, np.float64)[rows]
+    keep = np.where(usable, weight[rows], 1.0)
+    # What an outline's pixels print on the surface behind it is neither's colour.
+    at = np.nonzero(doubt[rows])[0]
+    own, found = beside.colors(means[rows[at]], limb[rows[at]])
+    far_row, far_col = borders.nearer[row[rows[at]], col[rows[at]]].T
+    shown = rgb_to_lab(first[at])
+    to_own = np.linalg.norm(shown - rgb_to_lab(own), axis=1)
+    to_other = np.linalg.norm(shown - rgb_to_lab(view.colors[far_row, far_col]), axis=1)
+    stranger = at[found & (to_own > S.strange + to_other)]
+    fresh[stranger] = own[found & (to_own > S.strange + to_other)]
+    keep[stranger] = 0.0
+    colors = np.array(photo.colors)
+    colors[rows] = keep[:, None] * first + (1.0 - keep[:, None]) * fresh
+    return replace(photo, colors=colors)
+
+
+@dataclass(frozen=True)
+class _Completed:
+    """The texels whose colour is completed.
+
+    Attributes:
+        tree: over their places, limbs apart.
+        tree_of_kind: the same, labels apart too.
+        rgb: [M, 3] their colours.
+    """
+
+    tree: cKDTree
+    tree_of_kind: cKDTree
+    rgb: FloatArray
+
+    @staticmethod
+    def of(
+        texels: BoundGaussians,
+        completed: BoolArray,
+        label: IntArray,
+        vertices: FloatArray,
+        groups: IntArray,
+        body: Body,
+    ) -> _Completed:
+        own = texels.take(completed)
+        means = np.asarray(place_gaussians(own, vertices, body).means, np.float64)
+        limb = groups[body.f[own.triangle, 0]]
+        places = _apart(means, limb)
+        kinds = _apart(means, limb, label[completed])
+        return _Completed(cKDTree(places), cKDTree(kinds), np.asarray(own.colors, np.float64))
+
+    def colors(
+        self, means: FloatArray, limb: IntArray, kind: IntArray | None = None
+    ) -> tuple[FloatArray, BoolArray]:
+        """[N, 3] the colour beside each place on its limb (and of its label), [N] if any is."""
+        tree = self.tree if kind is None else self.tree_of_kind
+        reach = np.full(len(means), S.reach)
+        if kind is not None:
+            reach[kind == HAIR] = S.hair_reach
+        distance, index = tree.query(
+            _apart(means, limb, kind), k=S.neighbours, distance_upper_bound=S.hair_reach
+        )
+        share = np.where(distance < reach[:, None], 1.0 / (distance + 1e-4), 0.0)
+        found = share.sum(1) > 0
+        share /= np.maximum(share.sum(1, keepdims=True), 1e-9)
+        out = np.einsum("nk,nkc->nc", share, self.rgb[np.minimum(index, len(self.rgb) - 1)])
+        return out, found
+
+
+def _apart(means: FloatArray, limb: IntArray, kind: IntArray | None = None) -> FloatArray:
+    """[N, 5] places whose limbs, and labels, lie a metre apart."""
+    other = np.zeros(len(means)) if kind is None else kind
+    return np.column_stack([means, limb, other])
