@@ -30,7 +30,7 @@ class HairTextureSettings:
     min_pixels: int = 60  # of hair that show its texture
     lattice: int = 256  # cells of the noise along the fall
     wander: float = 0.5  # cells that strands wander aside
-    kept: float = 0.7  # of noise's deviation that a cubic spline through it keeps
+    kept: float = 0.85  # of noise's deviation that a cubic spline through it keeps
 
 
 S = register_settings("lift.hair_texture", HairTextureSettings())

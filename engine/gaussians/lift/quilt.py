@@ -74,16 +74,15 @@ def quilt_texture(
     taken = np.zeros(len(origins))
     step = max(1, side - max(1, round(S.overlap * side)))
     for r0, c0 in _order(wanted & ~shown, shown, step, side):
-        r = np.arange(r0, r0 + side)
-        c = np.mod(np.arange(c0, c0 + side), columns)
-        inside = (r >= 0) & (r < rows)
-        at = np.ix_(np.clip(r, 0, rows - 1), c)
-        todo = wanted[at] & ~filled[at] & inside[:, None]
+        r = np.arange(max(r0, 0), min(r0 + side, rows))
+        part = slice(r[0] - r0, r[-1] - r0 + 1)  # of a patch that reaches over the limb's end
+        at = np.ix_(r, np.mod(np.arange(c0, c0 + side), columns))
+        held = filled[at]
+        todo = wanted[at] & ~held
         if not todo.any():
             continue
-        held = filled[at] & inside[:, None]
         pick = rng.choice(len(origins), min(S.candidates, len(origins)), replace=False)
-        window = _cut(hole, origins[pick], side)
+        window = _cut(hole, origins[pick], side)[:, part]
         if flip:
             window = np.concatenate([window, window[:, :, ::-1]])
             pick = np.concatenate([pick, pick])

@@ -79,11 +79,13 @@ class LimbBorders:
 
 def find_limb_borders(view: PhotoView) -> LimbBorders:
     """Find where one surface ends in front of another."""
-    depth = np.where(view.regions.mask, composite_sheets(view.sheets, "front"), 1e3)
+    mask = view.regions.mask
+    front = composite_sheets(view.sheets, "front")
     size = 2 * S.border + 1
-    before = ndimage.minimum_filter(depth, size)
-    behind = view.regions.mask & (depth - before > S.jump)
-    edge = view.regions.mask & ~behind
+    before = ndimage.minimum_filter(np.where(mask, front, np.inf), size)
+    beyond = ndimage.maximum_filter(np.where(mask, front, -np.inf), size)
+    behind = mask & (front > before + S.jump)
+    edge = mask & ~behind & (front < beyond - S.jump)
     nearer = np.stack(ndimage.distance_transform_edt(~edge, return_indices=True)[1], -1)
     return LimbBorders(behind, nearer)
 

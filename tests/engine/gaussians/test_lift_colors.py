@@ -16,17 +16,14 @@ from likeness.engine.dual_uv.sampling import SurfaceSamples
 from likeness.engine.gaussians.lift.colors import complete_texels
 from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
 from likeness.engine.gaussians.lift.colors_sources import select_lit_hair, wraparound_weights
-from likeness.engine.gaussians.lift.colors_texture import (
-    hair_patch,
-    mirror_columns,
-    tile_texture,
-    triangle_wave,
-)
 from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
+from likeness.engine.gaussians.lift.hair_texture import HairBand, draw_strands, measure_hair
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
-from likeness.engine.gaussians.lift.photo_light import S as PHOTO_LIGHT
 from likeness.engine.gaussians.lift.photo_light import fit_light
+from likeness.engine.gaussians.lift.quilt import quilt_texture
 from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.stuffs import find_stuffs
+from scipy import ndimage
 
 SKIN_TONE = np.array([0.8, 0.6, 0.5])
 
@@ -57,16 +54,21 @@ def test_light_is_found_on_a_sphere_of_two_albedos() -> None:
     assert np.abs(light.shade(normals[seen]).mean(0) - 1.0).max() < 0.03
 
 
-def test_light_of_what_is_not_seen_keeps_its_side_and_its_bounds() -> None:
+def test_a_back_is_lit_as_its_own_front_is() -> None:
     normals = sphere(4000)
-    colors = SKIN_TONE * np.exp(1.4 * normals[:, :1])  # far too strong to be carried behind
+    kind = (normals[:, 1] > 0).astype(int)
+    colors = SKIN_TONE * np.exp(0.6 * normals[:, :1] + 0.4 * normals[:, 1:2])
     weight = np.where(normals[:, 2] > 0.3, 1.0, 0.0)
-    shade = fit_light(normals, colors, np.zeros(4000, int), weight).shade(normals)
-    behind = normals[:, 2] < -0.35
-    assert shade[behind].min() > PHOTO_LIGHT.darkest * (1.0 - PHOTO_LIGHT.back) - 1e-9
-    assert shade[behind].max() < PHOTO_LIGHT.brightest + 1e-9
-    left, right = behind & (normals[:, 0] > 0.5), behind & (normals[:, 0] < -0.5)
-    assert shade[left].mean() > shade[right].mean() + 0.1
+    light = fit_light(normals, colors, kind, weight)
+    out = light.all_around(normals, kind, weight)
+    np.testing.assert_array_equal(out[weight > 0], light.shade(normals[weight > 0]))
+    for k in (0, 1):
+        behind = (kind == k) & (normals[:, 2] < -0.4)
+        front = np.median(light.shade(normals[(kind == k) & (weight > 0)]), axis=0)
+        np.testing.assert_allclose(out[behind], np.tile(front, (behind.sum(), 1)), rtol=1e-2)
+    # A class that the photo does not show has the light of all others.
+    unseen = light.all_around(normals, np.where(weight > 0, 0, 5), weight)
+    assert np.isfinite(unseen).all()
 
 
 def test_beards_and_prints_do_not_bend_the_light() -> None:
@@ -86,23 +88,92 @@ def test_without_anything_seen_light_comes_from_above() -> None:
     assert 1.3 > up > down > 0.7
 
 
-def test_fold_runs_to_and_fro() -> None:
-    out = triangle_wave(np.array([0.0, 1.0, 3.0, 4.0, 6.5]), np.full(5, 3.0))
-    np.testing.assert_allclose(out, [0.0, 1.0, 3.0, 2.0, 0.5])
+def cloth(count: int, seed: int = 0) -> tuple[FloatArray, FloatArray]:
+    """Places [N, 3] on a trunk's front and back, and [N] 1 for those in front."""
+    rng = np.random.default_rng(seed)
+    rest = rng.uniform([-0.2, -0.3, -0.1], [0.2, 0.3, 0.1], (count, 3))
+    return rest, (rest[:, 2] > 0).astype(float)
 
 
-def test_columns_are_mirrored_at_both_seams_and_around() -> None:
-    known = np.zeros((2, 40), bool)
-    known[0, 10:20] = True
-    known[1, 10:12] = True  # too short to be repeated
-    left, right, left_d, right_d = mirror_columns(known, np.full(2, 0.01))
-    np.testing.assert_allclose(left[0, 20:24], [19, 18, 17, 16])
-    np.testing.assert_allclose(right[0, [9, 8, 7]], [10, 11, 12])
-    np.testing.assert_allclose(left[0, 5], 14)  # 26 columns around the back: once to and fro
-    np.testing.assert_allclose(left_d[0, [20, 22, 0]], [0.01, 0.03, 0.21])
-    np.testing.assert_allclose(right_d[0, [9, 39]], [0.01, 0.11])
-    assert (left[1] == -1).all()
-    assert (right[1] == -1).all()
+def stuffs_of(albedo: FloatArray, rest: FloatArray, seen: FloatArray):  # type: ignore[no-untyped-def]
+    noise = np.random.default_rng(1).normal(0, 0.01, albedo.shape)
+    group = np.zeros(len(rest), int)
+    return find_stuffs(albedo + noise, seen, seen, rest, group, np.full(3, 0.5))
+
+
+def test_a_band_of_another_stuff_goes_round_at_its_height() -> None:
+    rest, seen = cloth(8000)
+    band = np.abs(rest[:, 1]) < 0.05
+    albedo = np.where(band[:, None], [0.1, 0.1, 0.1], [0.8, 0.3, 0.2])
+    found = stuffs_of(albedo, rest, seen)
+    assert len(found.colors) == 2
+    clear = np.abs(np.abs(rest[:, 1]) - 0.05) > 0.02
+    behind = (seen == 0) & clear
+    np.testing.assert_allclose(found.colors[found.around[behind]], albedo[behind], atol=0.03)
+
+
+def test_stripes_are_one_stuff_and_a_plain_part_beside_them_another() -> None:
+    rest, seen = cloth(20000)
+    stripe = np.mod(rest[:, 1], 0.04) < 0.02
+    plain = rest[:, 1] < -0.1
+    albedo = np.where((stripe | plain)[:, None], [0.9, 0.9, 0.9], [0.1, 0.15, 0.5])
+    found = stuffs_of(albedo, rest, seen)
+    inside, below = np.abs(rest[:, 1] - 0.1) < 0.16, rest[:, 1] < -0.14
+    assert len(np.unique(found.around[inside])) == 1
+    assert len(np.unique(found.around[below])) == 1
+    assert found.around[inside][0] != found.around[below][0]
+
+
+def test_shades_of_one_stuff_are_no_two() -> None:
+    rest, seen = cloth(6000)
+    light = np.random.default_rng(2).uniform(0.45, 1.0, 6000)[:, None]
+    found = stuffs_of(light * [0.95, 0.75, 0.2], rest, seen)
+    assert len(found.colors) == 1
+
+
+def test_an_unseen_label_has_the_default_colour() -> None:
+    rest, seen = cloth(500)
+    found = stuffs_of(np.zeros((500, 3)), rest, 0.0 * seen)
+    np.testing.assert_array_equal(found.colors, [[0.5, 0.5, 0.5]])
+
+
+def quilted(picture: FloatArray, shown: np.ndarray, flip: bool = False) -> FloatArray:
+    out = quilt_texture(
+        picture[..., None], shown, shown, ~shown, 0.005, flip, np.random.default_rng(0)
+    )
+    assert out is not None
+    return out[..., 0]
+
+
+def test_stripes_go_on_in_phase_around_a_limb() -> None:
+    v, _ = np.mgrid[:80, :100]
+    stripes = np.where(np.mod(v, 8) < 4, 1.0, -1.0)
+    shown = np.zeros((80, 100), bool)
+    shown[:, 25:75] = True
+    out = quilted(np.where(shown, stripes, 9.0), shown)
+    assert np.abs(out).max() < 3  # nothing of what is not shown
+    assert np.corrcoef(out[~shown], stripes[~shown])[0, 1] > 0.95
+
+
+def test_folds_keep_their_contrast_and_meet_what_is_shown() -> None:
+    rng = np.random.default_rng(4)
+    wave = ndimage.gaussian_filter(rng.standard_normal((90, 120)), 3, mode="wrap")
+    wave /= wave.std()
+    shown = np.zeros((90, 120), bool)
+    shown[:, 30:90] = True
+    out = quilted(np.where(shown, wave, 9.0), shown, flip=True)
+    assert 0.7 < out[~shown].std() < 1.3
+    across = np.abs(np.diff(out, axis=1))
+    assert across[:, [29, 89]].mean() < 2.0 * across.mean()  # no border where the photo ends
+    assert np.abs(out[:, 0] - out[:, -1]).mean() < 2.0 * across.mean()  # nor where columns wrap
+    np.testing.assert_array_equal(out[shown], wave[shown])
+
+
+def test_without_a_window_there_is_no_texture() -> None:
+    shown = np.zeros((30, 30), bool)
+    shown[::2] = True
+    grid = np.zeros((30, 30, 1))
+    assert quilt_texture(grid, shown, shown, ~shown, 0.01, True, np.random.default_rng(0)) is None
 
 
 def test_a_badge_does_not_go_round_and_stripes_do() -> None:
@@ -141,32 +212,39 @@ def test_neither_a_rim_of_light_nor_what_shines_through_tells_the_hairs_colour()
     assert not thin[20:23].any()
 
 
-def test_hair_patch_turns_strands_upright() -> None:
-    y, x = np.mgrid[:120, :120].astype(float)
-    across = np.cos(0.5) * x + np.sin(0.5) * y  # strands run at a right angle to this
-    picture = 0.4 + 0.2 * np.sin(across * 1.2)[..., None] * np.ones(3)
-    found = hair_patch(picture, np.hypot(x - 60, y - 60) < 45, 5.0, 6.0)
-    assert found is not None
-    patch, mean = found
-    assert np.abs(np.diff(patch, axis=0)).mean() < 0.1 * np.abs(np.diff(patch, axis=1)).mean()
-    np.testing.assert_allclose(mean, 0.4, atol=0.05)
-    assert hair_patch(picture, np.hypot(x - 60, y - 60) < 3, 5.0, 6.0) is None
-    # Read without end it keeps its contrast, and no blot of it grows over the range it has.
-    far = tile_texture(patch, np.linspace(0, 900, 4000), np.linspace(0, 1400, 4000))
-    assert 0.7 < far.std() / patch.std() < 1.4
-
-
-def test_hair_too_small_to_show_strands_gets_made_up_ones() -> None:
+def hair_picture(stretch: float, contrast: float) -> FloatArray:
     rng = np.random.default_rng(3)
-    picture = np.array([0.4, 0.3, 0.2]) * (1.0 + 0.3 * rng.standard_normal((60, 60, 1)))
-    y, x = np.mgrid[:60, :60]
-    found = hair_patch(picture, np.hypot(x - 30, y - 30) < 20, 3.0, 3.0)
-    assert found is not None
-    patch, mean = found
-    np.testing.assert_allclose(mean, [0.4, 0.3, 0.2], atol=0.03)
-    assert np.abs(np.diff(patch, axis=0)).mean() < 0.4 * np.abs(np.diff(patch, axis=1)).mean()
-    assert 0.3 < patch.mean(-1).std() / (0.3 * 0.3) < 1.1
-    assert (patch.std((0, 1))[:2] > patch.std((0, 1))[1:]).all()  # in the hair's own colour
+    noise = ndimage.gaussian_filter(rng.standard_normal((160, 160)), (3.0 * stretch, 3.0))
+    light = np.exp(contrast * noise / noise.std())
+    return np.array([0.4, 0.3, 0.2]) * light[..., None]
+
+
+def test_straight_hair_measures_longer_than_curls_and_bold_hair_bolder() -> None:
+    hair = np.ones((160, 160), bool)
+    curls, straight, faint = (
+        measure_hair(hair_picture(*kind), hair, 0.001) for kind in ((1, 0.2), (6, 0.2), (6, 0.05))
+    )
+    of_width = [band.width for band in curls].index(0.006)
+    assert straight[of_width].stretch > 2.0 * curls[of_width].stretch
+    ratio = straight[of_width].contrast / faint[of_width].contrast
+    assert 3.0 < ratio < 5.0
+    few = measure_hair(hair_picture(1, 0.2), hair & (np.mgrid[:160, :160].sum(0) < 5), 0.001)
+    assert all(band.contrast > 0 for band in few)
+
+
+def test_strands_have_their_bands_contrast_and_close_around_the_head() -> None:
+    rng = np.random.default_rng(0)
+    around, fall = rng.uniform(0, 0.6, 20000), rng.uniform(0, 0.3, 20000)
+    bands = (HairBand(0.006, 0.2, 8.0),)
+    out = draw_strands(around, fall, 0.6, bands)
+    assert out.std() == pytest.approx(0.2, rel=0.2)
+    assert abs(out.mean()) < 0.05
+    np.testing.assert_allclose(draw_strands(around + 0.6, fall, 0.6, bands), out, atol=1e-9)
+    # Along the fall it changes more slowly than across it.
+    step = 0.002
+    along = np.abs(draw_strands(around, fall + step, 0.6, bands) - out).mean()
+    across = np.abs(draw_strands(around + step, fall, 0.6, bands) - out).mean()
+    assert along < 0.4 * across
 
 
 def tube(

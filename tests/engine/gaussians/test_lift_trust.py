@@ -1,0 +1,100 @@
+"""Pixels that are not trusted: at grazing angles, and at the outline of another limb."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from likeness.engine.body.synthetic import make_synthetic_body
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import BoundGaussians
+from likeness.engine.gaussians.binding import bind_gaussians
+from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
+from likeness.engine.gaussians.lift.regions import vertex_groups
+from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, surfels_on_plane
+from likeness.engine.gaussians.lift.trust import facing_ramp, find_limb_borders, repaint_photo
+
+RED, BLUE, SKIN_TONE = [0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.8, 0.6, 0.5]
+
+
+def test_squarely_seen_counts_and_grazed_does_not() -> None:
+    facing = np.array([0.0, 0.1, 0.3, 0.9])
+    for label, head in ((SKIN, True), (SKIN, False), (HAIR, True), (UPPER, False)):
+        ramp = facing_ramp(facing, np.full(4, label), np.full(4, head))
+        assert ramp[0] == ramp[1] == 0.0
+        assert 0.0 < ramp[2] < 1.0
+        assert ramp[3] == 1.0
+
+
+def two_planes(width: int = 40) -> SimpleNamespace:
+    """A view of a far plane on the left and one 10 cm nearer on the right."""
+    camera = photo_camera(100.0, width, width)
+    near = np.zeros((width, width), bool)
+    near[:, width // 2 :] = True
+    mask = np.ones_like(near)
+    mask[:3] = False
+    depth = np.where(near, 1.9, 2.0)
+    sheet = SimpleNamespace(visible=mask, mask=mask, front=depth, group=0)
+    regions = SimpleNamespace(mask=mask, label=np.where(mask, UPPER, 0))
+    colors = np.where(near[..., None], SKIN_TONE, RED)
+    return SimpleNamespace(
+        camera=camera, colors=colors, alpha=mask.astype(float), regions=regions, sheets=(sheet,)
+    )
+
+
+def test_the_farther_surface_is_doubted_within_two_pixels_of_the_nearer() -> None:
+    view = two_planes()
+    borders = find_limb_borders(view)
+    assert borders.behind[10:, 18:20].all()
+    assert not borders.behind[:, :18].any()
+    assert not borders.behind[:, 20:].any()
+    assert (borders.nearer[20, 18] == [20, 20]).all()
+
+
+@pytest.fixture
+def scene():  # type: ignore[no-untyped-def]
+    """A plane of red photo splats before completed blue texels, on one triangle of the trunk."""
+    body = make_synthetic_body().personalised(np.zeros(4))
+    view = two_planes()
+    vertices = body.v_template + np.array([0.0, 0.0, -2.0])
+    groups = vertex_groups(body)
+    triangle = int(np.argmin(np.linalg.norm(body.v_template[body.f].mean(1), axis=1)))
+
+    def splats(columns: np.ndarray, tilt: float, color: list[float], layer: int) -> BoundGaussians:
+        x = (columns + 0.5 - view.camera.K[0, 2]) / view.camera.K[0, 0] * 2.0
+        points = np.stack([x, np.zeros_like(x), np.full_like(x, -2.0)], -1)
+        normals = np.tile([np.cos(tilt), 0.0, np.sin(tilt)], (len(x), 1))
+        count = len(x)
+        flat = surfels_on_plane(
+            points, normals, np.full(count, 0.01), np.tile(color, (count, 1)), np.ones(count)
+        )
+        home = np.full(count, triangle)
+        third = np.full((count, 3), 1.0 / 3.0)
+        layers = np.full(count, layer, np.uint8)
+        return bind_gaussians(flat, home, third, layers, vertices, body)
+
+    def painted(columns: list[float], degrees: float, color: list[float]) -> np.ndarray:
+        own = np.array(columns, float)
+        texels = splats(np.arange(0.0, 20.0, 0.25), np.pi / 2, BLUE, CORE)
+        every = np.ones(len(texels), bool)
+        label = np.full(len(texels), UPPER)
+        photo = splats(own, np.radians(degrees), color, PHOTO)
+        out = repaint_photo(photo, texels, every, label, view, vertices, groups, body)
+        return np.asarray(out.colors)
+
+    return painted
+
+
+def test_what_grazes_takes_the_completed_colour(scene) -> None:  # type: ignore[no-untyped-def]
+    np.testing.assert_allclose(scene([5, 8], 90, RED), [RED, RED], atol=1e-6)
+    np.testing.assert_allclose(scene([8], 4, RED), [BLUE], atol=1e-6)
+    between = scene([8], 20, RED)[0]
+    assert BLUE[0] < between[0] < RED[0]
+
+
+def test_another_limbs_colour_at_its_outline_is_repainted(scene) -> None:  # type: ignore[no-untyped-def]
+    np.testing.assert_allclose(scene([19], 90, SKIN_TONE), [BLUE], atol=1e-6)
+    # Elsewhere, or in a colour that is not the other limb's, it stays.
+    np.testing.assert_allclose(scene([10], 90, SKIN_TONE), [SKIN_TONE], atol=1e-6)
+    np.testing.assert_allclose(scene([19], 90, BLUE), [BLUE], atol=1e-6)
