@@ -32,8 +32,11 @@ class BaseColorSettings:
     """Low-frequency colours carried over the surface."""
 
     cloth_smooth: float = 12.0  # edges, squared, over which seen cloth is averaged
-    cloth_fade: float = 1.3  # its screening where nothing is seen: faded after three edges
+    cloth_fade: float = 0.025  # metres after which seen cloth's deviations have faded
     cloth_hold: float = 0.05  # and where it is
+    squarest: float = (
+        1.15  # less the cosine to the camera, squared: a texel's vote for what goes round
+    )
     most: float = 0.7  # most that seen cloth differs from its stuff, of the logarithm
     skin_smooth: float = 2.0  # edges, squared, over which seen skin is averaged
     skin_drift: float = 0.01  # pull of unseen skin to the usual tone, per unit of smoothing
@@ -121,15 +124,16 @@ def base_colors(
                 base = base + mesh.diffuse(rest, 4.0 * t.known[own], 1.0, np.zeros(3), fade)
         else:
             default = default_albedo(int(label), view)
-            found = find_stuffs(
-                albedo[own], seen[own], trust[own], t.rest[own], t.group[own], default
-            )
+            # What is seen nearest to the outline goes round; the middle of the front may not.
+            aside = trust[own] * np.clip(S.squarest - t.facing[own], 0.0, 1.0) ** 2
+            found = find_stuffs(albedo[own], seen[own], aside, t.rest[own], t.group[own], default)
             stuff[own] = np.where(seen[own] > 0.3, found.stuff, found.around)
             plain = found.colors[stuff[own]] + _DARK
             rest = np.clip(np.log((albedo[own] + _DARK) / plain), -S.most, S.most)
             # A hand's print on a shirt does not stain it all around.
             hold = trust[own] * (found.stuff == stuff[own])
-            pull = S.cloth_hold + S.cloth_fade * (1.0 - mesh.at_vertices(np.minimum(hold, 1.0)))
+            fade = S.cloth_smooth * (mesh.edge_lengths(body.v_template) / S.cloth_fade) ** 2
+            pull = S.cloth_hold + fade * (1.0 - mesh.at_vertices(np.minimum(hold, 1.0)))
             near = mesh.diffuse(rest, hold, S.cloth_smooth, np.zeros(3), pull)
             base = np.maximum(plain * np.exp(near) - _DARK, 0.0) * t.shade[own]
         out[own] = base
@@ -179,6 +183,14 @@ class _Patch:
         inner = index[edges[(index[edges] >= 0).all(1)]]
         density = np.bincount(at.ravel(), bary.ravel(), len(vertices))
         return _Patch(vertices, inner, at, bary, 1.0 / np.maximum(density, 1e-6))
+
+    def edge_lengths(self, vertices: FloatArray) -> FloatArray:
+        """[n] mean length in metres of the edges at each vertex of the patch."""
+        i, j = self.edges.T
+        length = np.linalg.norm(np.diff(vertices[self.vertices][self.edges], axis=1)[:, 0], axis=1)
+        n = len(self.vertices)
+        total = np.bincount(i, length, n) + np.bincount(j, length, n)
+        return total / np.maximum(np.bincount(i, minlength=n) + np.bincount(j, minlength=n), 1)
 
     def at_vertices(self, values: FloatArray) -> FloatArray:
         """[n] the mean of the texels' values [M] around each vertex."""

@@ -30,10 +30,12 @@ class DetailSettings:
 
     max_skin_detail: float = 0.06  # most of skin's texture, of its logarithm
     calm: float = 0.05  # metres over which folds average to nothing
+    fold: float = 0.012  # metres over which darkness of more than folds is judged
     calm_print: float = 0.10  # the same of prints
     printed: float = 0.08  # deviation of cloth's second hue from which it is a print
     striped: float = 0.20  # the same of the first
     placket: float = 0.03  # metres beside the middle of the front: buttons, zips, ties
+    few: int = 30  # texels that show a texture
     flank: float = 0.75  # cosine to the camera below which a surface shows what goes round
     hair_round: float = 0.10  # metres: radius at which hair falls around the head
 
@@ -59,20 +61,26 @@ def texture_colors(
     """
     out = np.zeros_like(base)
     vertex_group = vertex_groups(body)
+    cloths: dict[tuple[int, int], list[_Cloth]] = {}
     for group in range(len(GROUPS)):
-        own = t.group == group
-        if not own.any():
+        rows = np.nonzero(t.group == group)[0]
+        if len(rows) == 0:
             continue
-        unrolled = unroll_limb(t.rest[own], body.v_template[vertex_group == group], body, group)
-        rows = np.nonzero(own)[0]
-        for label in np.unique(t.label[own]):
+        unrolled = unroll_limb(t.rest[rows], body.v_template[vertex_group == group], body, group)
+        for label in np.unique(t.label[rows]):
             if label == HAIR or (label == SKIN and group == HEAD):
                 continue
             mine = rows[t.label[rows] == label]
             grid = LimbGrid.over(unrolled, np.searchsorted(rows, mine))
             for kind in np.unique(stuff[mine]):
                 of_kind = stuff[mine] == kind
-                out[mine] += _quilted(t, mine, of_kind, grid, trust, base, int(label))
+                cloth = _Cloth.of(t, mine, of_kind, grid, trust, base, int(label))
+                cloths.setdefault((int(label), int(kind)), []).append(cloth)
+    for (label, _), limbs in cloths.items():
+        for k, cloth in enumerate(limbs):
+            # The other leg is more like this one than the trunk is.
+            others = sorted(limbs[:k] + limbs[k + 1 :], key=lambda c: -int(c.source.sum()))
+            out[cloth.todo] += cloth.quilted(base, label, [(c.texture, c.source) for c in others])
     hair = np.nonzero(t.label == HAIR)[0]
     if len(hair) > 0:
         out[hair] = _hair(t, hair, base, body, view)
@@ -83,50 +91,87 @@ def texture_colors(
     return out
 
 
-def _quilted(
-    t: Texels,
-    mine: IntArray,
-    of_kind: BoolArray,
-    grid: LimbGrid,
-    trust: FloatArray,
-    base: FloatArray,
-    label: int,
-) -> FloatArray:
-    """[len(mine), 3] texture of one stuff on one limb, to add to the base; zero elsewhere."""
-    out = np.zeros((len(mine), 3))
-    tint = base[mine] + 0.03
-    shown = np.log((t.color[mine] + 0.03) / tint)
-    known = t.known[mine] & of_kind
-    todo = of_kind & ~t.known[mine]
-    sure = known & (trust[mine] > 0.4)
-    if sure.sum() < 30 or not todo.any():
-        return out
-    flank = sure & (t.facing[mine] < S.flank)
-    stuff = _judge(shown[flank if flank.sum() >= 60 else sure], label)
-    sure &= np.abs(shown - np.median(shown[sure], axis=0)).max(1) < stuff.odd
-    if sure.sum() < 30:
-        return out
-    source = grid.covers(sure)
-    # What does not go round, and buttons and zips in the middle of the front, stay where they are.
-    badge = known & (trust[mine] < 0.2) & (t.facing[mine] > S.flank)
-    source &= ~ndimage.binary_dilation(grid.count(badge | (known & ~sure)) > 0)
-    if not stuff.print:
-        source &= ~grid.front(S.placket)
-    texture = grid.mean(shown, sure)
-    calm = S.calm_print if stuff.print else S.calm
-    texture = texture - grid.smooth(texture, source, calm)
-    if not stuff.print:
-        texture = np.repeat(texture.mean(2, keepdims=True), 3, axis=2)
-    texture = stuff.most * np.tanh(texture / stuff.most)
-    rng = np.random.default_rng([label, int(t.group[mine[0]])])
-    shows = grid.count(known) > 0
-    wants = ndimage.binary_dilation(grid.count(todo) > 0)
-    filled = quilt_texture(texture, source, shows, wants, grid.step, not stuff.print, rng)
-    if filled is None:
-        return out
-    place = np.stack([grid.u[todo], grid.v[todo]], -1)
-    out[todo] = tint[todo] * (np.exp(read_wrapped(filled, place)) - 1.0)
-    return out
+@dataclass(frozen=True)
+class _Cloth:
+    """One stuff on one limb.
+
+    Attributes:
+        grid: its texels unrolled.
+        wanted: [M] those of the grid whose texture is to be found.
+        todo: the same as rows of all texels.
+        texture: [R, C, 3] logarithm of the colour over the base.
+        source: [R, C] cells that may be repeated.
+        shown: [R, C] cells that the photo shows.
+        flip: whether patches may be mirrored: folds may, prints may not.
+    """
+
+    grid: LimbGrid
+    wanted: BoolArray
+    todo: IntArray
+    texture: FloatArray
+    source: BoolArray
+    shown: BoolArray
+    flip: bool
+
+    @staticmethod
+    def of(
+        t: Texels,
+        mine: IntArray,
+        of_kind: BoolArray,
+        grid: LimbGrid,
+        trust: FloatArray,
+        base: FloatArray,
+        label: int,
+    ) -> _Cloth:
+        shown = np.log((t.color[mine] + _DARK) / (base[mine] + _DARK))
+        known = t.known[mine] & of_kind
+        wanted = of_kind & ~t.known[mine]
+        texture = np.zeros((*grid.shape, 3))
+        source = np.zeros(grid.shape, bool)
+        sure = known & (trust[mine] > 0.4)
+        material = _Material(0.0, False, 0.0)
+        if sure.sum() >= S.few:
+            flank = sure & (t.facing[mine] < S.flank)
+            material = _judge(shown[flank if flank.sum() >= 2 * S.few else sure], label)
+            sure &= np.abs(shown - np.median(shown[sure], axis=0)).max(1) < material.odd
+        if sure.sum() >= S.few:
+            # What does not go round stays where it is, and buttons, zips and ties do.
+            badge = known & ((trust[mine] < 0.2) & (t.facing[mine] > S.flank) | ~sure)
+            source = grid.covers(sure) & ~ndimage.binary_dilation(grid.count(badge) > 0)
+            if not material.print:
+                source &= ~grid.front(S.placket)
+            texture = grid.mean(shown, sure)
+            texture -= grid.smooth(texture, source, S.calm_print if material.print else S.calm)
+            if not material.print:
+                texture = np.repeat(texture.mean(2, keepdims=True), 3, axis=2)
+                # A deep shadow between the legs is no fold.
+                broad = grid.smooth(texture, source, S.fold)[..., 0]
+                source &= np.abs(broad) < 0.75 * material.most
+            texture = material.most * np.tanh(texture / material.most)
+        return _Cloth(
+            grid, wanted, mine[wanted], texture, source, grid.count(known) > 0, not material.print
+        )
+
+    def quilted(
+        self, base: FloatArray, label: int, others: list[tuple[FloatArray, BoolArray]]
+    ) -> FloatArray:
+        """[len(todo), 3] texture to add to the base [N, 3]."""
+        out = np.zeros((len(self.todo), 3))
+        if len(self.todo) == 0:
+            return out
+        wants = ndimage.binary_dilation(self.grid.count(self.wanted) > 0)
+        rng = np.random.default_rng([label, len(self.todo)])
+        filled = quilt_texture(
+            self.texture, self.source, self.shown, wants, self.grid.step, self.flip, rng, others
+        )
+        if filled is None:
+            return out
+        place = np.stack([self.grid.u[self.wanted], self.grid.v[self.wanted]], -1)
+        tint = base[self.todo] + _DARK
+        return np.asarray(tint * (np.exp(read_wrapped(filled, place)) - 1.0))
+
+
+_DARK = 0.03  # added to colours before their logarithm: black cloth's noise is no texture
 
 
 @dataclass(frozen=True)
@@ -254,8 +299,10 @@ def _judge(shown: FloatArray, label: int) -> _Material:
     second, first = 1.48 * np.median(np.abs(hues @ axes[:, 1:]), axis=0)
     several = bool(second > S.printed or first > S.striped)
     deviation = 1.48 * float(np.median(np.abs(light - np.median(light))))
-    most = max(2.5 * deviation, 0.02) * (2.0 if several else 1.0)
-    return _Material(most, several, 6.0 * most if several else max(4.0 * deviation, 0.15))
+    if several:
+        most = max(5.0 * deviation, 0.04)
+        return _Material(most, True, 6.0 * most)
+    return _Material(max(2.0 * deviation, 0.02), False, max(3.0 * deviation, 0.12))
 
 
 def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoView) -> FloatArray:

@@ -44,7 +44,7 @@ class SurfaceSettings:
     beside_neck: tuple[float, float] = (0.045, 0.10)
     """Metres beside the spine where a collar crosses the shoulders."""
 
-    neckline_y: tuple[float, float] = (0.475, 0.515)
+    neckline_y: tuple[float, float] = (0.480, 0.560)
     """Standard heights, lowest and highest, of a collar's edge behind."""
 
     long_hair_x: float = 0.13  # metres beside the spine that long hair covers behind
@@ -258,12 +258,17 @@ def _complete_trunk(
     low = -starts < S.waist
     habit = np.stack([np.ones(len(starts)), 1.0 * low, np.ones(len(starts)), 1.0 * ~low], -1)
     ring[limb.own] = _ring_labels(limb, votes, starts, habit)[limb.own]
-    # A collar lies as high behind as where it crosses the shoulders beside the neck.
+    above = rest[:, 1] > _neckline(label, weight, rest)
+    ring[limb.own & above & (np.abs(rest[:, 0]) < S.beside_neck[1])] = SKIN
+
+
+def _neckline(label: IntArray, weight: FloatArray, rest: FloatArray) -> float:
+    """Standard height of the collar's edge behind: where it crosses the shoulders, or a hood."""
     beside = (np.abs(rest[:, 0]) > S.beside_neck[0]) & (np.abs(rest[:, 0]) < S.beside_neck[1])
     worn = beside & (weight > 0) & (label == UPPER) & (rest[:, 1] > S.neckline_y[0])
-    edge = np.percentile(rest[worn, 1], 90) if weight[worn].sum() > S.few else S.neckline_y[0]
-    above = rest[:, 1] > np.clip(edge, *S.neckline_y)
-    ring[limb.own & above & (np.abs(rest[:, 0]) < S.beside_neck[1])] = SKIN
+    if weight[worn].sum() < S.few:
+        return S.neckline_y[0]
+    return float(np.clip(np.percentile(rest[worn, 1], 90), *S.neckline_y))
 
 
 def _complete_limbs(
@@ -340,6 +345,7 @@ def _complete_head(
     front = neck & seen & ~nape
     collar = weight[front & (label == UPPER)].sum() > 0.5 * max(weight[front].sum(), 1e-9)
     ring[neck] = UPPER if collar and front.any() else SKIN
+    ring[nape & (rest[:, 1] < _neckline(label, weight, rest))] = UPPER
     if collar and front.any():  # it stands up all around
         up = (part == "torso") & (rest[:, 1] > S.neckline_y[0])
         ring[up & (np.abs(rest[:, 0]) < S.beside_neck[1]) & (ring == SKIN)] = UPPER

@@ -8,6 +8,7 @@ unrolled (``colors_unroll.py``): rows along the limb, columns around it, which w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ class QuiltSettings:
     overlap: float = 0.3  # share of a patch that overlaps its neighbours
     least: int = 5  # cells along the side of the smallest patch
     cover: float = 0.97  # share of a window that must be seen
+    few: int = 8  # windows below which they are cut smaller, or from another limb
     candidates: int = 80  # windows that are compared for a patch
     along: float = 0.5  # cost, in variances, of a window from 30 cm farther along the limb
     again: float = 0.6  # the same of a window for each time that it was taken before
@@ -42,6 +44,7 @@ def quilt_texture(
     cell: float,
     flip: bool,
     rng: np.random.Generator,
+    others: Sequence[tuple[FloatArray, BoolArray]] = (),
 ) -> FloatArray | None:
     """Fill a grid with texture.
 
@@ -53,24 +56,26 @@ def quilt_texture(
         cell: metres of a cell's side.
         flip: whether windows may be mirrored: folds may, prints may not.
         rng: draws the candidates.
+        others: texture and source of other limbs in the same stuff, for want of windows here.
 
     Returns:
         [R, C, K], zero where neither shown nor wanted; None where no window has enough of the
         source.
     """
+    grids = [(texture, source), *others]
     side = max(S.least, round(S.patch / cell))
-    side = min(side, *source.shape)
-    origins = _windows(source, side)
-    while len(origins) < 8 and side > S.least:
+    origins = _all_windows(grids, side)
+    while len(origins) < S.few and side > S.least:
         side = max(S.least, int(0.75 * side))
-        origins = _windows(source, side)
+        origins = _all_windows(grids, side)
     if len(origins) == 0:
         return None
     rows, columns = source.shape
     out = np.where(shown[..., None], texture, 0.0)
     filled = shown.copy()
-    variance = max(float(texture[source].var(0).sum()), 1e-9)
-    hole = _holes_closed(texture, source)
+    every = np.concatenate([t[m] for t, m in grids])
+    variance = max(float(every.var(0).sum()), 1e-9)
+    closed = [_holes_closed(t, m) if m.any() else t for t, m in grids]
     taken = np.zeros(len(origins))
     step = max(1, side - max(1, round(S.overlap * side)))
     for r0, c0 in _order(wanted & ~shown, shown, step, side):
@@ -82,11 +87,11 @@ def quilt_texture(
         if not todo.any():
             continue
         pick = rng.choice(len(origins), min(S.candidates, len(origins)), replace=False)
-        window = _cut(hole, origins[pick], side)[:, part]
+        window = _cut(closed, origins[pick], side)[:, part]
         if flip:
             window = np.concatenate([window, window[:, :, ::-1]])
             pick = np.concatenate([pick, pick])
-        far = np.abs(origins[pick, 0] - r0) * cell / 0.3
+        far = np.abs(origins[pick, 1] - r0) * cell / 0.3
         cost = variance * (S.along * far**2 + S.again * taken[pick])
         if held.any():
             misfit = ((window[:, held] - out[at][held]) ** 2).sum(2).mean(1)
@@ -98,20 +103,33 @@ def quilt_texture(
     return out
 
 
+def _all_windows(grids: Sequence[tuple[FloatArray, BoolArray]], side: int) -> IntArray:
+    """[M, 3] grid, first row and column of every window; of the first grid if it has enough."""
+    out = np.zeros((0, 3), np.int64)
+    for k, (_, source) in enumerate(grids):
+        found = _windows(source, side)
+        out = np.concatenate([out, np.insert(found, 0, k, axis=1)])
+        if k == 0 and len(out) >= S.few:
+            break
+    return out
+
+
 def _windows(source: BoolArray, side: int) -> IntArray:
-    """[M, 2] first row and column of every window of the source; columns wrap."""
-    rows = source.shape[0]
+    """[M, 2] first row and column of every window of one grid's source; columns wrap."""
+    rows, columns = source.shape
+    if min(rows, columns) < side:
+        return np.zeros((0, 2), np.int64)
     wide = np.pad(source.astype(float), ((0, 0), (0, side)), mode="wrap")
     total = np.pad(wide.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    seen = (
-        total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
-    )[: rows - side + 1, : source.shape[1]]
+    seen = total[side:, side:] - total[:-side, side:] - total[side:, :-side]
+    seen = (seen + total[:-side, :-side])[: rows - side + 1, :columns]
     return np.argwhere(seen >= S.cover * side * side)
 
 
 def _near(origins: IntArray, one: IntArray, side: int) -> BoolArray:
-    """[M] windows that share more than half of their side with ``one`` [2]."""
-    return np.asarray(np.abs(origins - one).max(1) < 0.5 * side)
+    """[M] windows that share more than half of their side with ``one`` [3]."""
+    same = origins[:, 0] == one[0]
+    return np.asarray(same & (np.abs(origins - one)[:, 1:].max(1) < 0.5 * side))
 
 
 def _holes_closed(texture: FloatArray, source: BoolArray) -> FloatArray:
@@ -120,11 +138,15 @@ def _holes_closed(texture: FloatArray, source: BoolArray) -> FloatArray:
     return np.asarray(texture[tuple(index)])
 
 
-def _cut(texture: FloatArray, origins: IntArray, side: int) -> FloatArray:
+def _cut(textures: Sequence[FloatArray], origins: IntArray, side: int) -> FloatArray:
     """[M, side, side, K] windows; columns wrap."""
-    r = origins[:, 0, None, None] + np.arange(side)[None, :, None]
-    c = np.mod(origins[:, 1, None, None] + np.arange(side)[None, None, :], texture.shape[1])
-    return texture[r, c]
+    out = np.empty((len(origins), side, side, textures[0].shape[2]))
+    for k in np.unique(origins[:, 0]):
+        own = origins[:, 0] == k
+        r = origins[own, 1, None, None] + np.arange(side)[None, :, None]
+        c = origins[own, 2, None, None] + np.arange(side)[None, None, :]
+        out[own] = textures[k][r, np.mod(c, textures[k].shape[1])]
+    return out
 
 
 def _order(wanted: BoolArray, shown: BoolArray, step: int, side: int) -> list[tuple[int, int]]:

@@ -15,9 +15,9 @@ from scipy import ndimage
 
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
-from ...core.types import FloatArray, IntArray
+from ...core.types import BoolArray, FloatArray, IntArray
 from .photo_light import weighted_median
-from .regions import ARMS, GROUPS, LEFT_LEG, RIGHT_LEG
+from .regions import ARMS, GROUPS, LEFT_LEG, RIGHT_LEG, TORSO
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,23 @@ class StuffSettings:
     least: float = 0.05  # share of the label's seen surface that makes a stuff
     min_texels: int = 40  # seen texels that make one
     patch: float = 0.04  # metres of a patch in which stuffs that mix are a print
-    hue: float = 20.0  # a*b* units between two shades of one stuff
-    valley: float = 0.35  # density between two colours, of the smaller one's, that makes them one
+    hue: float = 28.0  # degrees between the hues of two shades of one stuff
+    grey: tuple[float, float] = (5.0, 0.2)
+    """Chroma below which a stuff has no hue: at least, and over its lightness."""
+
+    near_grey: float = 12.0  # a*b* units between two shades of a grey
+    shadow: float = 0.35  # lightness of a hue's shade over its own, down to which it is one stuff
+    valley: float = 0.12  # density between two shades, of the smaller one's, that makes them one
     mixed: tuple[float, float] = (0.1, 0.5)
     """Shares of two stuffs, the less and the more mixed one, that lie in patches of both."""
 
     bin: float = 0.01  # metres along a limb
-    near: float = 1.0  # bins over which votes for a stuff are smoothed
+    side: tuple[float, float] = (0.35, 0.75)
+    """Shares of the trunk's half width between which its middle passes into its side."""
+
+    near: float = 1.5  # bins over which votes for a stuff are smoothed
     far: float = 8.0  # the same where the limb's own bins say nothing
-    habit: float = 0.05  # weight of those, and of what the whole label is of
+    habit: float = 0.1  # weight of those, and of what the limb is of, to the fullest bin's votes
 
 
 S = register_settings("lift.stuffs", StuffSettings())
@@ -139,13 +147,31 @@ def _shades_joined(lab: FloatArray, weight: FloatArray, centres: FloatArray) -> 
     own = [density(c) for c in centres]
     for j in range(1, len(centres)):
         for i in np.unique(name[:j]):
-            if np.linalg.norm((centres[i] - centres[j])[1:]) > S.hue:
+            one, other = centres[i], centres[j]
+            if not _same_hue(one, other):
                 continue
+            darker = min(one[0], other[0]) / max(one[0], other[0], 1e-6)
+            if _has_hue(one) and _has_hue(other) and darker > S.shadow:
+                name[j] = i
+                break
             between = [density((1.0 - t) * centres[i] + t * centres[j]) for t in (0.25, 0.5, 0.75)]
             if min(between) > S.valley * min(own[i], own[j]):
                 name[j] = i
                 break
     return np.unique(name, return_inverse=True)[1]
+
+
+def _has_hue(color: FloatArray) -> bool:
+    """Whether a colour [3] (L*a*b*, half of L*) is not a grey; shadows have little chroma."""
+    return bool(np.hypot(*color[1:]) > max(S.grey[0], S.grey[1] * color[0] / _SCALE[0]))
+
+
+def _same_hue(a: FloatArray, b: FloatArray) -> bool:
+    """Whether two colours [3] may be one in light and in shade."""
+    if not (_has_hue(a) and _has_hue(b)):
+        return bool(np.linalg.norm((a - b)[1:]) < S.near_grey)
+    turn = np.arctan2(a[2], a[1]) - np.arctan2(b[2], b[1])
+    return bool(abs(np.degrees(np.angle(np.exp(1j * turn)))) < S.hue)
 
 
 def _prints_joined(own: IntArray, rest: FloatArray, seen: FloatArray) -> IntArray:
@@ -190,14 +216,44 @@ def _around(
     known = (own >= 0) & (trust > 0)
     np.add.at(votes, (group[known], own[known], bins[known]), trust[known])
     whole = votes.sum((0, 2)) + 1e-6
+    votes[TORSO] = _trunk_votes(own, kinds, trust, rest, bins, known & (group == TORSO), length)
     out = np.zeros(len(own), np.int64)
     for limb in np.unique(group):
-        mine = votes[limb] + S.habit * votes[_MIRRORED.get(int(limb), limb)]
+        mine = votes[limb]
+        if mine.sum() < S.min_texels * S.habit:
+            mine = mine + S.habit * votes[_MIRRORED.get(int(limb), limb)]
         local = ndimage.gaussian_filter1d(mine, S.near, axis=1, mode="constant")
-        # Where few texels are seen, what the limb shows nearby speaks, and last the whole label.
         wide = ndimage.gaussian_filter1d(mine, S.far, axis=1, mode="constant")
-        habit = mine.sum(1) / max(mine.sum(), 1e-9) + S.habit * whole / whole.sum()
-        score = local + S.habit * wide + S.habit * habit[:, None]
+        # A stuff that is rare on the limb, and in the label, needs more votes than its usual one.
+        usual = (mine.sum(1) + 1e-9) / (mine.sum() + 1e-9 * kinds)
+        usual = usual + S.habit * whole / whole.sum()
+        level = S.habit * local.sum(0).max() + 1e-9
+        score = local + level * (usual[:, None] + wide / np.maximum(wide.sum(0).max(), 1e-9))
         rows = group == limb
         out[rows] = score.argmax(0)[bins[rows]]
     return out
+
+
+def _trunk_votes(
+    own: IntArray,
+    kinds: int,
+    trust: FloatArray,
+    rest: FloatArray,
+    bins: IntArray,
+    known: BoolArray,
+    length: int,
+) -> FloatArray:
+    """[kinds, length] votes of the trunk: what both of its sides show, not its middle alone."""
+    aside = np.abs(rest[:, 0])
+    width = np.full(length, 1e-6)
+    np.maximum.at(width, bins, aside)
+    width = ndimage.maximum_filter1d(width, 5)
+    low, high = S.side
+    weight = trust * np.clip((aside / width[bins] - low) / (high - low), 0.05, 1.0)
+    sides = np.zeros((2, kinds, length))
+    at = (rest[:, 0] > 0).astype(np.int64)
+    np.add.at(sides, (at[known], own[known], bins[known]), weight[known])
+    sides = ndimage.gaussian_filter1d(sides, S.near, axis=2, mode="constant")
+    if sides.sum((1, 2)).min() < 0.1 * sides.sum((1, 2)).max():  # seen from one side
+        return np.asarray(sides.sum(0))
+    return np.asarray(2.0 * np.sqrt(sides[0] * sides[1]))
