@@ -19,20 +19,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
-from ...core.cameras import project
 from ...core.settings import register_settings
 from ...core.types import (
     MAX_GAUSSIANS,
     BoundGaussians,
     Camera,
     FloatArray,
-    IntArray,
     LikenessError,
     Matte,
     Observation,
     Track,
 )
-from ...dual_uv.sampling import SurfaceSamples, sample_surface
 from .calibrate import calibrate_colors
 from .depth_sheets import DepthSheet, find_depth_sheets
 from .dressed_mesh import DressedMesh, fit_dressed_mesh
@@ -45,10 +42,11 @@ from .labels_surface import label_surface, worn_probability
 from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
 from .pixel_grids import dilate, erode, nearest_known
-from .regions import HEAD, Regions, find_regions, vertex_groups
+from .regions import Regions, find_regions, vertex_groups
 from .skirt import Skirt, fit_skirt
 from .skirt_wearer import attach_skirt, settle_hem
 from .surfels import TriangleBinding
+from .texel_samples import sample_texels, texel_fineness
 from .texels import texel_layer
 from .trust import repaint_photo
 
@@ -62,9 +60,6 @@ class LiftSettings:
     face_ratio: float = 2.0  # most times that the face's splats are finer than the body's
     body_side: int = 640  # pixels of the picture whose resolution the body keeps at least
     min_alpha: float = 0.2  # 0..1, of a pixel that gets a splat: fainter ones are often haze
-    finer_head: float = 1.6  # times finer than the body's that a head's texels are
-    coarser_outside: float = 0.5  # the same of what the photo's frame cuts off
-    beyond: float = 0.1  # of the frame's sides beyond them that still counts as inside
     min_overlap: float = 0.1  # share of the person that the fitted body must cover
 
 
@@ -166,7 +161,7 @@ def lift_photo(
     loose = loose_layer(sheets, colors, alpha, regions, camera, homes, loose_budget)
     face_budget = int(options.face_share * options.max_gaussians)
     spent = sum(len(part) for part in (*photo, *loose))
-    fineness = _texel_fineness(body, vertices, groups, track.camera)
+    fineness = texel_fineness(body, vertices, groups, track.camera)
     samples, side = sample_texels(body, options.max_gaussians - spent - face_budget, fineness)
     view = PhotoView(camera, colors, alpha, regions, sheets)
     texels, completed, label = texel_layer(
@@ -259,60 +254,6 @@ def label_photo(
     if frame is not None:
         colors, alpha = resize_rgba(without.foreground, without.alpha, w, h)
     return LabelledPhoto(without, matte, frame, regions, camera, colors, alpha)
-
-
-def _texel_fineness(
-    body: Body, vertices: FloatArray, groups: IntArray, camera: Camera
-) -> FloatArray:
-    """[F] how many times finer than the usual each triangle's texels are, along a side.
-
-    What the photo's frame cuts off needs fewer, a head more: hair has the finest texture.
-    """
-    xy, depth = project(vertices, camera)
-    size = np.array([camera.width, camera.height])
-    inside = (depth > 0) & (xy > -S.beyond * size).all(1) & (xy < (1.0 + S.beyond) * size).all(1)
-    of_vertex = np.where(groups == HEAD, S.finer_head, 1.0)
-    of_vertex = np.where(inside, of_vertex, S.coarser_outside)
-    return np.asarray(of_vertex[body.f].max(1))
-
-
-def sample_texels(body: Body, budget: int, fineness: FloatArray) -> tuple[SurfaceSamples, IntArray]:
-    """Sample the finest atlases with at most ``budget`` texels in all.
-
-    Args:
-        body: the person's own.
-        budget: texels.
-        fineness: [F] of each triangle's texels along a side, relative to each other.
-
-    Returns:
-        samples: the texels.
-        side: [N] texels along a side of the atlas that each is from.
-    """
-    levels = np.unique(fineness)
-    coarse = sample_surface(body, 128)
-    share = (
-        np.bincount(np.searchsorted(levels, fineness[coarse.triangle]), minlength=len(levels))
-        / 128**2
-    )
-    usual = float(np.sqrt(budget / (share * levels**2).sum()))
-    while True:
-        parts = []
-        for level in levels:
-            every = sample_surface(body, max(8, int(usual * level)))
-            parts.append(every.take(fineness[every.triangle] == level))
-        count = sum(len(part.triangle) for part in parts)
-        if count <= budget or usual * levels.max() <= 8:
-            break
-        usual = min(usual - 1.0, usual * float(np.sqrt(budget / count)))
-    side = np.concatenate([np.full(len(part.triangle), part.size) for part in parts])
-    joined = SurfaceSamples(
-        *(
-            np.concatenate([getattr(p, k) for p in parts])
-            for k in ("triangle", "bary", "row", "col")
-        ),
-        max(part.size for part in parts),
-    )
-    return joined, side
 
 
 def clean_rim(matte: Matte) -> Matte:

@@ -190,7 +190,8 @@ class _Patch:
         length = np.linalg.norm(np.diff(vertices[self.vertices][self.edges], axis=1)[:, 0], axis=1)
         n = len(self.vertices)
         total = np.bincount(i, length, n) + np.bincount(j, length, n)
-        return total / np.maximum(np.bincount(i, minlength=n) + np.bincount(j, minlength=n), 1)
+        count = np.bincount(i, minlength=n) + np.bincount(j, minlength=n)
+        return np.asarray(total / np.maximum(count, 1))
 
     def at_vertices(self, values: FloatArray) -> FloatArray:
         """[n] the mean of the texels' values [M] around each vertex."""

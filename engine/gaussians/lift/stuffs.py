@@ -110,7 +110,8 @@ def _clusters(lab: FloatArray, seen: FloatArray) -> IntArray:
     rows = np.nonzero(seen > 0.3)[0]
     if len(rows) < S.min_texels:
         return out
-    left, centres = rows, []
+    left = rows
+    centres: list[FloatArray] = []
     while len(left) and len(centres) < S.max_stuffs:
         cells, which = np.unique(np.round(lab[left] / (0.7 * S.span)), axis=0, return_inverse=True)
         mass = np.bincount(which.ravel(), seen[left], len(cells))
@@ -158,7 +159,7 @@ def _shades_joined(lab: FloatArray, weight: FloatArray, centres: FloatArray) -> 
             if min(between) > S.valley * min(own[i], own[j]):
                 name[j] = i
                 break
-    return np.unique(name, return_inverse=True)[1]
+    return np.asarray(np.unique(name, return_inverse=True)[1])
 
 
 def _has_hue(color: FloatArray) -> bool:

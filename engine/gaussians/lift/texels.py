@@ -230,8 +230,8 @@ def texel_layer(
     points, moved = _behind_what_is_seen(points, hidden, radius, facing, at, view)
     opacity[moved > S.max_slide] = 0.0
     # Drop all of a hidden hand or nothing: half a hand would float beside the arm.
-    for side in ARMS:
-        whole = hidden & (group == side)
+    for arm in ARMS:
+        whole = hidden & (group == arm)
         if whole.any() and (moved > S.max_slide)[whole].mean() > 0.1:
             opacity[whole] = 0.0
 
