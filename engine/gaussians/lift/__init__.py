@@ -30,6 +30,7 @@ from ...core.types import (
     Observation,
     Track,
 )
+from ...imaging.resize import fit_size
 from .calibrate import calibrate_colors
 from .depth_sheets import DepthSheet, find_depth_sheets
 from .dressed_mesh import DressedMesh, fit_dressed_mesh
@@ -60,6 +61,7 @@ class LiftSettings:
     face_ratio: float = 2.0  # most times that the face's splats are finer than the body's
     body_side: int = 640  # pixels of the picture whose resolution the body keeps at least
     min_alpha: float = 0.2  # 0..1, of a pixel that gets a splat: fainter ones are often haze
+    texture_factor: int = 3  # times finer than that of labels the grid of textures is, along a side
     min_overlap: float = 0.1  # share of the person that the fitted body must cover
 
 
@@ -161,9 +163,12 @@ def lift_photo(
     loose = loose_layer(sheets, colors, alpha, regions, camera, homes, loose_budget)
     face_budget = int(options.face_share * options.max_gaussians)
     spent = sum(len(part) for part in (*photo, *loose))
-    fineness = texel_fineness(body, vertices, groups, track.camera)
+    fineness = texel_fineness(body, dressed.vertices, groups, regions, camera)
     samples, side = sample_texels(body, options.max_gaussians - spent - face_budget, fineness)
-    view = PhotoView(camera, colors, alpha, regions, sheets)
+    h, w = matte.alpha.shape
+    fine = fit_size(w, h, S.texture_factor * max(alpha.shape))
+    texture, _ = resize_rgba(matte.foreground, matte.alpha, *fine)
+    view = PhotoView(camera, colors, alpha, regions, sheets, texture)
     texels, completed, label = texel_layer(
         view, samples, side, body, vertices, groups, dressed, shares, wearer
     )

@@ -52,6 +52,7 @@ def complete_texels(
     label: IntArray,
     known: BoolArray,
     color: FloatArray,
+    radius: FloatArray,
     samples: SurfaceSamples,
     body: Body,
     view: PhotoView,
@@ -64,6 +65,7 @@ def complete_texels(
         label: [N] index into ``labels.LABELS``.
         known: [N] whether the photo shows the texel squarely.
         color: [N, 3] 0..1, what it shows there.
+        radius: [N] metres, standard deviation of each texel's splat.
         samples: the texels.
         body: the person's own.
         view: the photo.
@@ -85,7 +87,19 @@ def complete_texels(
     lit = light.all_around(normals, label, known * agrees * np.clip(facing, 0.0, 1.0))
     shade = lit * (1.0 - depth * (1.0 - open_))[:, None]
     texels = Texels(
-        points, normals, label, known, color, corner, samples.bary, rest, group, xy, shade, facing
+        points,
+        normals,
+        label,
+        known,
+        color,
+        corner,
+        samples.bary,
+        rest,
+        group,
+        xy,
+        shade,
+        facing,
+        radius,
     )
     trust = _trust(texels, agrees, view)
     seen = np.where(known & agrees, np.clip((facing - 0.25) / 0.3, 0.1, 1.0), 0.0)

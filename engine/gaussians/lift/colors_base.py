@@ -71,6 +71,7 @@ class Texels:
         xy: [N, 2] pixel in the photo's grid.
         shade: [N, 3] light at the normal, a factor on the albedo.
         facing: [N] cosine to the camera.
+        radius: [N] metres, standard deviation of their splats.
     """
 
     points: FloatArray
@@ -85,6 +86,7 @@ class Texels:
     xy: FloatArray
     shade: FloatArray
     facing: FloatArray
+    radius: FloatArray
 
 
 def base_colors(

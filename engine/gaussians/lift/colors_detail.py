@@ -14,7 +14,7 @@ from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .colors_base import Texels
 from .colors_unroll import UnrolledLimb, unroll_limb
-from .hair_texture import draw_strands, measure_hair
+from .hair_texture import HAIR_FLOOR, draw_strands, measure_hair
 from .labels import HAIR, SKIN
 from .pixel_grids import erode, smooth_within
 from .quilt import quilt_texture
@@ -30,11 +30,16 @@ class DetailSettings:
 
     max_skin_detail: float = 0.06  # most of skin's texture, of its logarithm
     calm: float = 0.05  # metres over which folds average to nothing
-    fold: float = 0.012  # metres over which darkness of more than folds is judged
+    fold: float = 0.012  # metres: coarser structure is folds, finer is weave
+    folds: float = 0.8  # of the seen folds' contrast that quilted ones have: they repeat
+    variety: float = 1.5  # times the seen share of a limb's cloth: their contrast for want of it
+    weave: float = 2.0  # deviations of the weave beyond which it is an edge
     calm_print: float = 0.10  # the same of prints
     printed: float = 0.08  # deviation of cloth's second hue from which it is a print
     striped: float = 0.20  # the same of the first
     placket: float = 0.03  # metres beside the middle of the front: buttons, zips, ties
+    blur: float = 0.8  # cells: the blur of splats and of the grid, which is made up for
+    sharpen: float = 0.7  # times what that takes away
     few: int = 30  # texels that show a texture
     flank: float = 0.75  # cosine to the camera below which a surface shows what goes round
     hair_round: float = 0.10  # metres: radius at which hair falls around the head
@@ -145,9 +150,18 @@ class _Cloth:
             if not material.print:
                 texture = np.repeat(texture.mean(2, keepdims=True), 3, axis=2)
                 # A deep shadow between the legs is no fold.
-                broad = grid.smooth(texture, source, S.fold)[..., 0]
-                source &= np.abs(broad) < 0.75 * material.most
-            texture = material.most * np.tanh(texture / material.most)
+                broad = grid.smooth(texture, source, S.fold)
+                source &= np.abs(broad[..., 0]) < 0.75 * material.most
+                weave = texture - broad
+                usual = float(np.median(np.abs(weave[source]))) if source.any() else 0.0
+                most = max(1.48 * S.weave * usual, 0.01)
+                # The fewer there are to choose from, the more plainly folds repeat.
+                variety = source.sum() / max(np.count_nonzero(grid.count(wanted)), 1)
+                folds = S.folds * float(np.clip(S.variety * variety, 0.2, 1.0))
+                broad = folds * material.most * np.tanh(broad / material.most)
+                texture = broad + most * np.tanh(weave / most)
+            else:
+                texture = material.most * np.tanh(texture / material.most)
         return _Cloth(
             grid, wanted, mine[wanted], texture, source, grid.count(known) > 0, not material.print
         )
@@ -166,6 +180,10 @@ class _Cloth:
         )
         if filled is None:
             return out
+        blurred = ndimage.gaussian_filter(
+            filled, (S.blur, S.blur, 0.0), mode=("nearest", "wrap", "nearest")
+        )
+        filled = filled + S.sharpen * (filled - blurred)
         place = np.stack([self.grid.u[self.wanted], self.grid.v[self.wanted]], -1)
         tint = base[self.todo] + _DARK
         return np.asarray(tint * (np.exp(read_wrapped(filled, place)) - 1.0))
@@ -302,7 +320,7 @@ def _judge(shown: FloatArray, label: int) -> _Material:
     if several:
         most = max(5.0 * deviation, 0.04)
         return _Material(most, True, 6.0 * most)
-    return _Material(max(2.0 * deviation, 0.02), False, max(3.0 * deviation, 0.12))
+    return _Material(max(1.5 * deviation, 0.02), False, max(3.0 * deviation, 0.12))
 
 
 def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoView) -> FloatArray:
@@ -313,15 +331,26 @@ def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoVi
         return out
     regions = view.regions
     solid = erode(regions.mask & (view.alpha > 0.95), 1)
-    pixel = float(np.median(-t.points[mine, 2])) / float(view.camera.K[0, 0])
+    shape = view.fine.shape[:2]
+    finer = shape[1] / view.camera.width
+    pixel = float(np.median(-t.points[mine, 2])) / float(view.camera.K[0, 0]) / finer
     # Leave out hats, and what shines through a fringe.
     usual = np.median(base[mine], axis=0)
     odd = np.linalg.norm(smooth_within(view.colors, regions.hair, 2.0) - usual, axis=-1)
     alike = regions.hair & solid & (odd < 0.06 + 0.5 * float(usual.mean()))
-    bands = measure_hair(view.colors, alike, pixel)
+    rows = ((np.arange(shape[0]) + 0.5) / finer).astype(int).clip(0, alike.shape[0] - 1)
+    cols = ((np.arange(shape[1]) + 0.5) / finer).astype(int).clip(0, alike.shape[1] - 1)
+    bands = measure_hair(view.fine, alike[np.ix_(rows, cols)], pixel)
     around, fall = hair_fall(t.rest[mine[todo]], body)
-    strands = np.exp(draw_strands(around, fall, 2.0 * np.pi * S.hair_round, bands)) - 1.0
-    out[todo] = base[mine[todo]] * strands[:, None]
+    blur = float(np.median(t.radius[mine[todo]]))
+    girth = 2.0 * np.pi * S.hair_round
+    strands = np.exp(draw_strands(around, fall, girth, bands, blur)) - 1.0
+    tint = base[mine[todo]]
+    # The contrast was measured over a little light: black hair has highlights, too.
+    lift = (tint.mean(1, keepdims=True) + HAIR_FLOOR) / np.maximum(
+        tint.mean(1, keepdims=True), 0.02
+    )
+    out[todo] = tint * strands[:, None] * np.minimum(lift, 3.0)
     return out
 
 

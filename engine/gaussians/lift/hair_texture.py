@@ -28,12 +28,17 @@ class HairTextureSettings:
     max_contrast: float = 0.25  # of one band
     max_stretch: float = 14.0  # length over width of straight hair's structures
     min_pixels: int = 60  # of hair that show its texture
+    sharpest: float = 0.4  # least share of a band's contrast left by the splats that is made up for
     lattice: int = 256  # cells of the noise along the fall
     wander: float = 0.5  # cells that strands wander aside
     kept: float = 0.85  # of noise's deviation that a cubic spline through it keeps
 
 
 S = register_settings("lift.hair_texture", HairTextureSettings())
+
+
+HAIR_FLOOR = 0.05
+"""Added to the brightness of hair before its logarithm: the noise of black hair is no contrast."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def measure_hair(colors: FloatArray, hair: BoolArray, pixel: float) -> tuple[Hai
     """
     if hair.sum() < S.min_pixels:
         return tuple(HairBand(w, S.usual, 0.5 * S.max_stretch) for w in S.widths)
-    light = np.log(colors.mean(-1) + 0.05)
+    light = np.log(colors.mean(-1) + HAIR_FLOOR)
     out: list[HairBand] = []
     for width in reversed(S.widths):
         sigma = 0.5 * width / pixel
@@ -91,7 +96,12 @@ def _stretch(band: FloatArray, hair: BoolArray, sigma: float) -> float:
 
 
 def draw_strands(
-    around: FloatArray, fall: FloatArray, girth: float, bands: tuple[HairBand, ...], seed: int = 0
+    around: FloatArray,
+    fall: FloatArray,
+    girth: float,
+    bands: tuple[HairBand, ...],
+    blur: float = 0.0,
+    seed: int = 0,
 ) -> FloatArray:
     """Draw hair.
 
@@ -100,6 +110,7 @@ def draw_strands(
         fall: [N] metres along it.
         girth: metres after which ``around`` is back at its beginning.
         bands: of :func:`measure_hair`.
+        blur: metres, standard deviation of the splats, whose blur is made up for.
         seed: of the noise.
 
     Returns:
@@ -113,5 +124,7 @@ def draw_strands(
         down = fall / (2.0 * band.width * band.stretch)
         across = around / girth * columns + S.wander * np.sin(1.7 * down + 9.0 * rng.random())
         noise = ndimage.map_coordinates(grid, [down, across], order=3, mode="grid-wrap")
-        out += band.contrast / S.kept * noise
+        # Splats blur what is hardly wider than they are.
+        sharp = np.exp(-0.5 * (np.pi * blur / (2.0 * band.width)) ** 2)
+        out += band.contrast / S.kept / max(sharp, S.sharpest) * noise
     return out

@@ -19,6 +19,7 @@ class PhotoView:
         alpha: [H, W] 0..1 of the matte.
         regions: labels and limbs of the pixels.
         sheets: trunk and arms.
+        fine: [h, w, 3] 0..1 the foreground on a finer grid of the same view, for texture.
     """
 
     camera: Camera
@@ -26,3 +27,4 @@ class PhotoView:
     alpha: FloatArray
     regions: Regions
     sheets: tuple[DepthSheet, ...]
+    fine: FloatArray

@@ -22,14 +22,14 @@ from ...core.types import BoolArray, FloatArray, IntArray
 class QuiltSettings:
     """Patches of texture."""
 
-    patch: float = 0.065  # metres along a side
+    patch: float = 0.08  # metres along a side
     overlap: float = 0.3  # share of a patch that overlaps its neighbours
     least: int = 5  # cells along the side of the smallest patch
     cover: float = 0.97  # share of a window that must be seen
     few: int = 8  # windows below which they are cut smaller, or from another limb
     candidates: int = 80  # windows that are compared for a patch
     along: float = 0.5  # cost, in variances, of a window from 30 cm farther along the limb
-    again: float = 0.6  # the same of a window for each time that it was taken before
+    again: float = 1.0  # the same of a window for each time that it was taken before
     fade: float = 0.012  # metres over which a misfit fades into a patch
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
+from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples, sample_core
@@ -42,6 +43,7 @@ class TexelSettings:
     spacing: float = 0.75  # standard deviation in widths of a texel
     under_hair: float = 0.5  # cosine below which skin may have to give way to hair beside it
     surfaces: float = 0.15  # cosine below which texels lie at the surface: photo splats end there
+    crisp: float = 0.85  # of that where no photo splats lie over them: sharp, and just closed
     min_radius: float = 2e-4  # metres
     max_radius: float = 0.012  # metres
     inset: float = 0.6  # of a texel's standard deviation that worn ones lie below the surface
@@ -153,10 +155,15 @@ def texel_layer(
     seen &= ~hidden
     sampled = np.where(is_shell[:, None], maps[1].sampled, maps[0].sampled)
     head = group == HEAD
+    xy, _ = project(points[seen], view.camera)
+    finer = np.array(view.fine.shape[1::-1]) / [view.camera.width, view.camera.height]
+    sampled[seen] = bilinear(view.fine, xy * finer)
     known = seen & ~inner & (facing_ramp(facing, label, head) >= 1.0)
     known &= ~find_limb_borders(view).behind[at.row, at.col]
+    radius = _radii(samples, side, body, vertices, dressed.vertices)
+    radius[~known & ~inner] *= S.crisp
     if wearer is None:
-        color = complete_texels(points, normal, label, known, sampled, samples, body, view)
+        color = complete_texels(points, normal, label, known, sampled, radius, samples, body, view)
     else:
         own = samples.triangle < len(wearer.bare.f)
         color = np.empty((len(points), 3))
@@ -166,6 +173,7 @@ def texel_layer(
             label[own],
             known[own],
             sampled[own],
+            radius[own],
             samples.take(own),
             wearer.bare,
             view,
@@ -185,7 +193,6 @@ def texel_layer(
     eye = seen & (part == "eye")
     color[eye] = sampled[eye]
 
-    radius = _radii(samples, side, body, vertices, dressed.vertices)
     opacity = np.full(len(points), S.opacity)
     if wearer is not None:  # the hem is an edge in front of the legs
         cloth = samples.triangle >= len(wearer.bare.f)

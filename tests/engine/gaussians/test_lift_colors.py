@@ -390,7 +390,12 @@ def dressed_person(
         unit=8.0,
     )
     view = SimpleNamespace(
-        camera=camera, colors=picture, alpha=mask.astype(float), regions=regions, sheets=()
+        camera=camera,
+        colors=picture,
+        alpha=mask.astype(float),
+        regions=regions,
+        sheets=(),
+        fine=picture,
     )
     return {
         "points": points,
@@ -414,6 +419,7 @@ def test_a_back_continues_the_front_without_its_badge(body: Body, samples: Surfa
         person["label"],
         person["known"],
         person["color"],
+        np.full(len(samples.triangle), 0.004),
         samples,
         body,
         view,
@@ -446,6 +452,7 @@ def test_what_nobody_saw_gets_a_colour_of_its_kind(body: Body, samples: SurfaceS
         person["label"],
         known,
         person["color"],
+        np.full(len(samples.triangle), 0.004),
         samples,
         body,
         view,
