@@ -30,7 +30,7 @@ from ...core.types import (
     Observation,
     Track,
 )
-from ...imaging.resize import fit_size
+from ...imaging.resize import fit_size, resize
 from .calibrate import calibrate_colors
 from .depth_sheets import DepthSheet, find_depth_sheets
 from .dressed_mesh import DressedMesh, fit_dressed_mesh
@@ -167,8 +167,7 @@ def lift_photo(
     samples, side = sample_texels(body, options.max_gaussians - spent - face_budget, fineness)
     h, w = matte.alpha.shape
     fine = fit_size(w, h, S.texture_factor * max(alpha.shape))
-    texture, _ = resize_rgba(matte.foreground, matte.alpha, *fine)
-    view = PhotoView(camera, colors, alpha, regions, sheets, texture)
+    view = PhotoView(camera, colors, alpha, regions, sheets, resize(matte.foreground, *fine))
     texels, completed, label = texel_layer(
         view, samples, side, body, vertices, groups, dressed, shares, wearer
     )

@@ -22,6 +22,7 @@ class HairTextureSettings:
     """Bands of hair."""
 
     widths: tuple[float, ...] = (0.003, 0.006, 0.012, 0.024)  # metres
+    finest: float = 0.0012  # metres that a pixel need not fall below
     resolved: float = 0.7  # pixels of a band's half width below which the photo does not show it
     finer: float = 0.8  # contrast of such a band over that of the next wider one
     usual: float = 0.10  # contrast of hair of which too little is seen, of the logarithm
@@ -66,7 +67,15 @@ def measure_hair(colors: FloatArray, hair: BoolArray, pixel: float) -> tuple[Hai
     """
     if hair.sum() < S.min_pixels:
         return tuple(HairBand(w, S.usual, 0.5 * S.max_stretch) for w in S.widths)
-    light = np.log(colors.mean(-1) + HAIR_FLOOR)
+    # What the bands cannot show, and what is not hair, costs time only.
+    stride = max(1, int(S.finest / pixel))
+    ys, xs = np.nonzero(hair)
+    pad = int(2.0 * S.widths[-1] / pixel)
+    box = np.s_[
+        max(ys.min() - pad, 0) : ys.max() + pad + 1, max(xs.min() - pad, 0) : xs.max() + pad + 1
+    ]
+    hair, pixel = hair[box][::stride, ::stride], pixel * stride
+    light = np.log(colors[box][::stride, ::stride].mean(-1) + HAIR_FLOOR)
     out: list[HairBand] = []
     for width in reversed(S.widths):
         sigma = 0.5 * width / pixel

@@ -31,7 +31,6 @@ class SkirtColorSettings:
 
     cut: float = float(np.radians(77.0))  # radians around at which the photo's colours turn back
     fine: int = 6  # columns and rings of the colour grid for each of the mesh's
-    back: float = 0.94  # brightness of the far side
 
 
 S = register_settings("lift.skirt_colors", SkirtColorSettings())
@@ -72,9 +71,7 @@ def skirt_colors(
     height, width = known.shape
     x = (source + S.cut) / (2 * S.cut) * (width - 1) + 0.5
     y = ring / (RINGS - 1) * (height - 1) + 0.5
-    out = bilinear(shown, np.stack([x, y], -1))
-    away = np.clip((np.abs(turn) - S.cut) / np.radians(40.0), 0.0, 1.0)[:, None]
-    return np.asarray(out * (1.0 - (1.0 - S.back) * away))
+    return np.asarray(bilinear(shown, np.stack([x, y], -1)))
 
 
 def hem_distance(

@@ -29,16 +29,14 @@ from .regions import HEAD
 
 @dataclass(frozen=True)
 class TrustSettings:
-    """Pixels and texels that are not trusted.
+    """Pixels and texels that are not trusted."""
 
-    The pairs are cosines to the camera between which a colour passes from the completed texels'
-    to the photo's.
-    """
+    cloth: tuple[float, float] = (0.12, 0.36)
+    """Cosines to the camera between which completed colours pass into the photo's."""
 
-    cloth: tuple[float, float] = (0.20, 0.50)
-    hair: tuple[float, float] = (0.15, 0.55)
-    skin: tuple[float, float] = (0.15, 0.45)
-    face: tuple[float, float] = (0.15, 0.35)
+    hair: tuple[float, float] = (0.10, 0.40)  # the same of hair and hats
+    skin: tuple[float, float] = (0.10, 0.35)  # the same of skin
+    face: tuple[float, float] = (0.10, 0.28)  # the same of the head's skin
     jump: float = 0.035  # metres of depth between neighbours that are two surfaces
     border: int = 2  # pixels of the region grid beside such a jump that may show either
     reach: float = 0.02  # metres from a splat to the texels that it takes its colour from

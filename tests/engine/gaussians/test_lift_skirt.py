@@ -292,7 +292,14 @@ def test_a_photo_that_shows_nothing_of_it_takes_its_usual_colour(
     hidden = replace(scene.regions, label=np.where(scene.regions.label == LOWER, UPPER, SKIN))
     colors = np.full((height, width, 3), [0.2, 0.3, 0.6])
     colors[~scene.regions.mask] = [1.0, 0.0, 1.0]
-    view = PhotoView(scene.camera, colors, hidden.mask * 1.0, hidden, (Visible(scene),))  # type: ignore[arg-type]
+    view = PhotoView(
+        scene.camera,
+        colors,
+        hidden.mask * 1.0,
+        hidden,
+        (Visible(scene),),  # type: ignore[arg-type]
+        colors,
+    )
     faces = skirt_faces()
     points = posed(scene, skirt).reshape(-1, 3)
     bary = np.full((len(faces), 3), 1 / 3)
@@ -314,7 +321,14 @@ def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
     )
     x = np.broadcast_to(np.linspace(0, 1, 260)[None, :, None], (270, 260, 3)).copy()
     x[..., 1] = np.linspace(0, 1, 270)[:, None]
-    view = PhotoView(scene.camera, x, scene.regions.mask * 1.0, scene.regions, (Visible(scene),))  # type: ignore[arg-type]
+    view = PhotoView(
+        scene.camera,
+        x,
+        scene.regions.mask * 1.0,
+        scene.regions,
+        (Visible(scene),),  # type: ignore[arg-type]
+        x,
+    )
     faces = skirt_faces()
     triangle = np.arange(len(faces))
     bary = np.full((len(faces), 3), 1 / 3)

@@ -19,7 +19,7 @@ RED, BLUE, SKIN_TONE = [0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.8, 0.6, 0.5]
 
 
 def test_squarely_seen_counts_and_grazed_does_not() -> None:
-    facing = np.array([0.0, 0.1, 0.3, 0.9])
+    facing = np.array([0.0, 0.1, 0.2, 0.9])
     for label, head in ((SKIN, True), (SKIN, False), (HAIR, True), (UPPER, False)):
         ramp = facing_ramp(facing, np.full(4, label), np.full(4, head))
         assert ramp[0] == ramp[1] == 0.0
@@ -89,7 +89,7 @@ def scene():  # type: ignore[no-untyped-def]
 def test_what_grazes_takes_the_completed_colour(scene) -> None:  # type: ignore[no-untyped-def]
     np.testing.assert_allclose(scene([5, 8], 90, RED), [RED, RED], atol=1e-6)
     np.testing.assert_allclose(scene([8], 4, RED), [BLUE], atol=1e-6)
-    between = scene([8], 20, RED)[0]
+    between = scene([8], 14, RED)[0]
     assert BLUE[0] < between[0] < RED[0]
 
 
