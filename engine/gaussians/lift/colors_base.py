@@ -34,14 +34,12 @@ class BaseColorSettings:
     cloth_smooth: float = 12.0  # edges, squared, over which seen cloth is averaged
     cloth_fade: float = 0.025  # metres after which seen cloth's deviations have faded
     cloth_hold: float = 0.05  # and where it is
-    squarest: float = (
-        1.15  # less the cosine to the camera, squared: a texel's vote for what goes round
-    )
+    squarest: float = 1.15  # less the cosine to the camera: how much a texel says of the back
     most: float = 0.7  # most that seen cloth differs from its stuff, of the logarithm
     skin_smooth: float = 2.0  # edges, squared, over which seen skin is averaged
     skin_drift: float = 0.01  # pull of unseen skin to the usual tone, per unit of smoothing
     hair_smooth: float = 25.0  # the same of hair
-    hair_drift: float = 0.05
+    hair_drift: float = 0.05  # the same of hair
     min_texels: int = 40  # texels of a class that show its colour
     candidates: int = 12  # most common colours that are tried
     material_span: float = 10.0  # L*a*b* units that one material spans
