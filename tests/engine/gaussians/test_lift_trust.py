@@ -88,8 +88,8 @@ def scene():  # type: ignore[no-untyped-def]
 
 def test_what_grazes_takes_the_completed_colour(scene) -> None:  # type: ignore[no-untyped-def]
     np.testing.assert_allclose(scene([5, 8], 90, RED), [RED, RED], atol=1e-6)
-    np.testing.assert_allclose(scene([8], 2, RED), [BLUE], atol=1e-6)
-    between = scene([8], 14, RED)[0]
+    np.testing.assert_allclose(scene([8], -6, RED), [BLUE], atol=1e-6)
+    between = scene([8], 7, RED)[0]
     assert BLUE[0] < between[0] < RED[0]
 
 
