@@ -1,7 +1,8 @@
 """Colours of everything the photo does not show.
 
-    photo colour = albedo x light  ->  albedo carried over the surface  ->  x light at the normal
-                 + fine texture  ->  mirrored at the seam, or laid along the fall of the hair
+    photo colour = albedo x light  ->  one albedo for each stuff, or carried over the surface
+                 -> x light: the fitted one in front, the front's usual one behind
+                 -> + texture: quilted folds and prints, bands of hair, mirrored skin
 
 Every surface class (skin, hair, upper and lower wear, shoes) is completed by itself, so that
 hems and hairlines stay crisp. Where the photo shows a texel squarely its colour stays as it is.

@@ -52,6 +52,7 @@ class StuffSettings:
 S = register_settings("lift.stuffs", StuffSettings())
 
 _SCALE = np.array([0.5, 1.0, 1.0])
+_DARK = 0.03  # added to colours before their logarithm
 _MIRRORED = {ARMS[0]: ARMS[1], ARMS[1]: ARMS[0], LEFT_LEG: RIGHT_LEG, RIGHT_LEG: LEFT_LEG}
 
 
@@ -95,13 +96,23 @@ def find_stuffs(
     if kinds == 0:
         nothing = np.zeros(count, np.int64)
         return Stuffs(np.asarray(default, float)[None], nothing, nothing)
+    single = own
     own = _prints_joined(own, rest, seen)
     kinds = int(own.max()) + 1
-    colors = np.stack(
-        [weighted_median(albedo[own == k], seen[own == k] + 1e-9) for k in range(kinds)]
-    )
+    colors = np.stack([_color_of(albedo, seen, own == k, single) for k in range(kinds)])
     around = _around(own, kinds, trust, rest, group)
     return Stuffs(colors, np.where(own >= 0, own, around), around)
+
+
+def _color_of(
+    albedo: FloatArray, seen: FloatArray, mine: BoolArray, single: IntArray
+) -> FloatArray:
+    """[3] a plain stuff's median, a print's mean: its pattern varies about that."""
+    weight = seen[mine] + 1e-9
+    if len(np.unique(single[mine])) == 1:
+        return weighted_median(albedo[mine], weight)
+    mean = np.average(np.log(albedo[mine] + _DARK), axis=0, weights=weight)
+    return np.asarray(np.exp(mean) - _DARK)
 
 
 def _clusters(lab: FloatArray, seen: FloatArray) -> IntArray:
@@ -225,6 +236,11 @@ def _around(
             mine = mine + S.habit * votes[_MIRRORED.get(int(limb), limb)]
         local = ndimage.gaussian_filter1d(mine, S.near, axis=1, mode="constant")
         wide = ndimage.gaussian_filter1d(mine, S.far, axis=1, mode="constant")
+        # Beyond what is seen of a limb it goes on as it ended.
+        blank = local.sum(0) < 1e-3 * max(local.sum(0).max(), 1e-9)
+        if not blank.all():
+            end = ndimage.distance_transform_edt(blank, return_distances=False, return_indices=True)
+            local = np.where(blank, wide[:, end[0]], local)
         # A stuff that is rare on the limb, and in the label, needs more votes than its usual one.
         usual = (mine.sum(1) + 1e-9) / (mine.sum() + 1e-9 * kinds)
         usual = usual + S.habit * whole / whole.sum()

@@ -460,3 +460,14 @@ def test_what_nobody_saw_gets_a_colour_of_its_kind(body: Body, samples: SurfaceS
     assert np.isfinite(out).all()
     own = ~known & (person["label"] == SKIN)
     assert np.abs(np.median(out[own], axis=0) - 0.75 * SKIN_TONE).max() < 0.2
+
+
+def test_below_the_frame_a_limb_goes_on_as_it_ended() -> None:
+    """A little of light jeans under a long black shirt whose label is theirs as well."""
+    rest, _ = cloth(8000)
+    seen = ((rest[:, 2] > 0) & (rest[:, 1] > -0.05)).astype(float)
+    jeans = rest[:, 1] < 0.03
+    albedo = np.where(jeans[:, None], [0.5, 0.6, 0.75], [0.05, 0.05, 0.05])
+    found = stuffs_of(albedo, rest, seen)
+    below = rest[:, 1] < -0.08
+    np.testing.assert_allclose(found.colors[found.around[below]], albedo[below], atol=0.05)
