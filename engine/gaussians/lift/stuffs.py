@@ -237,7 +237,7 @@ def _around(
         local = ndimage.gaussian_filter1d(mine, S.near, axis=1, mode="constant")
         wide = ndimage.gaussian_filter1d(mine, S.far, axis=1, mode="constant")
         # Beyond what is seen of a limb it goes on as it ended.
-        blank = local.sum(0) < 1e-3 * max(local.sum(0).max(), 1e-9)
+        blank = local.sum(0) < S.habit * max(local.sum(0).max(), 1e-9)
         if not blank.all():
             end = ndimage.distance_transform_edt(blank, return_distances=False, return_indices=True)
             local = np.where(blank, wide[:, end[0]], local)
