@@ -26,8 +26,8 @@ class StuffSettings:
 
     span: float = 15.0  # L*a*b* units (half of L*) around its colour that one stuff spans
     reach: float = 25.0  # and up to which a colour may still be of it
-    max_stuffs: int = 5  # of one label
-    least: float = 0.05  # share of the label's seen surface that makes a stuff
+    max_stuffs: int = 6  # of one label
+    least: float = 0.015  # share of the label's seen surface that makes a stuff
     min_texels: int = 40  # seen texels that make one
     patch: float = 0.04  # metres of a patch in which stuffs that mix are a print
     hue: float = 28.0  # degrees between the hues of two shades of one stuff
@@ -35,7 +35,7 @@ class StuffSettings:
     """Chroma below which a stuff has no hue: at least, and over its lightness."""
 
     near_grey: float = 12.0  # a*b* units between two shades of a grey
-    shadow: float = 0.35  # lightness of a hue's shade over its own, down to which it is one stuff
+    shadow: float = 0.35  # lightness of a stuff's shade over its own, at least
     valley: float = 0.12  # density between two shades, of the smaller one's, that makes them one
     mixed: tuple[float, float] = (0.1, 0.5)
     """Shares of two stuffs, the less and the more mixed one, that lie in patches of both."""
@@ -160,10 +160,10 @@ def _shades_joined(lab: FloatArray, weight: FloatArray, centres: FloatArray) -> 
     for j in range(1, len(centres)):
         for i in np.unique(name[:j]):
             one, other = centres[i], centres[j]
-            if not _same_hue(one, other):
-                continue
             darker = min(one[0], other[0]) / max(one[0], other[0], 1e-6)
-            if _has_hue(one) and _has_hue(other) and darker > S.shadow:
+            if not _same_hue(one, other) or darker < S.shadow:
+                continue
+            if _has_hue(one) and _has_hue(other):
                 name[j] = i
                 break
             between = [density((1.0 - t) * centres[i] + t * centres[j]) for t in (0.25, 0.5, 0.75)]
@@ -234,6 +234,8 @@ def _around(
         mine = votes[limb]
         if mine.sum() < S.min_texels * S.habit:
             mine = mine + S.habit * votes[_MIRRORED.get(int(limb), limb)]
+        if mine.sum() < S.min_texels * S.habit and limb in (LEFT_LEG, RIGHT_LEG):
+            mine = votes[TORSO]  # along the same axis: trousers go on down from the hips
         local = ndimage.gaussian_filter1d(mine, S.near, axis=1, mode="constant")
         wide = ndimage.gaussian_filter1d(mine, S.far, axis=1, mode="constant")
         # Beyond what is seen of a limb it goes on as it ended.
