@@ -17,6 +17,7 @@ from .colors_unroll import UnrolledLimb, unroll_limb
 from .hair_texture import HAIR_FLOOR, draw_strands, measure_hair
 from .labels import HAIR, SKIN
 from .pixel_grids import erode, smooth_within
+from .quilt import S as QUILT
 from .quilt import quilt_texture
 from .regions import GROUPS, HEAD, vertex_groups
 
@@ -31,7 +32,7 @@ class DetailSettings:
     max_skin_detail: float = 0.06  # most of skin's texture, of its logarithm
     calm: float = 0.05  # metres over which folds average to nothing
     fold: float = 0.012  # metres: coarser structure is folds, finer is weave
-    folds: float = 0.8  # of the seen folds' contrast that quilted ones have: they repeat
+    folds: float = 0.65  # of the seen folds' contrast that quilted ones have: they repeat
     variety: float = 1.5  # times the seen share of a limb's cloth: their contrast for want of it
     weave: float = 2.0  # deviations of the weave beyond which it is an edge
     calm_print: float = 0.10  # the same of prints
@@ -156,7 +157,8 @@ class _Cloth:
                 usual = float(np.median(np.abs(weave[source]))) if source.any() else 0.0
                 most = max(1.48 * S.weave * usual, 0.01)
                 # The fewer there are to choose from, the more plainly folds repeat.
-                variety = source.sum() / max(np.count_nonzero(grid.count(wanted)), 1)
+                usable = ndimage.binary_opening(source, np.ones((grid.cells(QUILT.patch),) * 2))
+                variety = usable.sum() / max(np.count_nonzero(grid.count(wanted)), 1)
                 folds = S.folds * float(np.clip(S.variety * variety, 0.2, 1.0))
                 broad = folds * material.most * np.tanh(broad / material.most)
                 texture = broad + most * np.tanh(weave / most)
@@ -229,6 +231,10 @@ class LimbGrid:
         flat = row * self.shape[1] + np.mod(self.u[chosen].astype(int), self.shape[1])
         size = self.shape[0] * self.shape[1]
         return np.bincount(flat, values, size).astype(float).reshape(self.shape)
+
+    def cells(self, metres: float) -> int:
+        """Return how many cells side by side measure so much."""
+        return max(1, round(metres / self.step))
 
     def count(self, chosen: BoolArray) -> FloatArray:
         """Count the chosen [M] texels in each cell [R, C]."""

@@ -27,7 +27,8 @@ class StuffSettings:
     span: float = 15.0  # L*a*b* units (half of L*) around its colour that one stuff spans
     reach: float = 25.0  # and up to which a colour may still be of it
     max_stuffs: int = 6  # of one label
-    least: float = 0.015  # share of the label's seen surface that makes a stuff
+    least: float = 0.015  # share of the label's seen surface that makes a lighter stuff
+    sure: float = 0.05  # and one of any lightness
     min_texels: int = 40  # seen texels that make one
     patch: float = 0.04  # metres of a patch in which stuffs that mix are a print
     hue: float = 28.0  # degrees between the hues of two shades of one stuff
@@ -137,10 +138,14 @@ def _clusters(lab: FloatArray, seen: FloatArray) -> IntArray:
                 break
             centre = np.average(lab[left[near]], axis=0, weights=seen[left[near]])
         near = np.linalg.norm(lab[left] - centre, axis=1) < S.span
-        if near.sum() < S.min_texels or seen[left[near]].sum() < S.least * seen[rows].sum():
+        share = seen[left[near]].sum() / seen[rows].sum()
+        # Little that is darker than the rest is its shadow; jeans under a shirt are lighter.
+        shadow = len(centres) > 0 and share < S.sure and centre[0] < centres[0][0]
+        if near.sum() < S.min_texels or share < S.least:
             break
-        centres.append(centre)
         left = left[~near]
+        if not shadow:
+            centres.append(centre)
     if not centres:
         centres = [np.median(lab[rows], axis=0)]
     distance = np.linalg.norm(lab[rows, None] - np.stack(centres)[None], axis=2)
