@@ -36,7 +36,7 @@ Check = Callable[..., Any]
 _AS_EXECUTABLE = (("-b", "--factory-startup", "--python-use-system-env", "-P"), ("--",))
 """What stands before and after the script's name."""
 
-_LONGEST = 300
+_LONGEST = 1200
 """Seconds after which a check has hung. The longest take one minute on two slow cores."""
 
 VERSIONS = ["4.5", "5.0", *(["BLENDER"] if os.environ.get("BLENDER") else [])]

@@ -163,7 +163,7 @@ def life(folder: str) -> dict[str, Any]:
 
     worker(folder, hold)
     one = start(context)
-    seen = time.monotonic() + 300
+    seen = time.monotonic() + 900
     while running.current_job().job.stage != "prepare" and time.monotonic() < seen:
         one.modal(context, Event("TIMER"))
         time.sleep(0.01)
@@ -216,16 +216,16 @@ def life(folder: str) -> dict[str, Any]:
     one = start(context)
     process = running.current_job().job._process._process
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
-    out["loaded"] = [process.wait(300) is not None, drive(one, context), one.reports]
+    out["loaded"] = [process.wait(900) is not None, drive(one, context), one.reports]
 
     one = start(context)
     process = running.current_job().job._process._process
     one.cancel(context)
-    out["window closed"] = [process.wait(300) is not None, running.current_job() is None]
+    out["window closed"] = [process.wait(900) is not None, running.current_job() is None]
     one = start(context)
     process = running.current_job().job._process._process
     likeness.unregister()
-    out["disabled"] = [process.wait(300) is not None, running.current_job() is None]
+    out["disabled"] = [process.wait(900) is not None, running.current_job() is None]
     out["handlers"] = [
         handler.__module__
         for handlers in (bpy.app.handlers.undo_pre, bpy.app.handlers.load_pre)
