@@ -55,6 +55,7 @@ class LabelTrainConfig:
         decay: of AdamW.
         average: decay of the averaged weights.
         seen: weight of seen cells in the loss; hidden ones have 1.
+        bfloat16: whether convolutions run in bfloat16, a third faster on CPUs that have it.
     """
 
     seed: int = 0
@@ -65,6 +66,7 @@ class LabelTrainConfig:
     decay: float = 0.01
     average: float = 0.995
     seen: float = 0.45
+    bfloat16: bool = True
 
 
 def train_labels(
@@ -152,7 +154,8 @@ class LabelTrainer:
             batch = random_batch(self.cells, people, lifted, self.config.batch, rng)
             for group in self._optimiser.param_groups:
                 group["lr"] = self.config.rate * rate_at(self.step, steps, self.config)
-            loss = label_loss(self.network, batch, self.cells, self.config.seen)
+            with torch.autocast("cpu", torch.bfloat16, self.config.bfloat16):
+                loss = label_loss(self.network, batch, self.cells, self.config.seen)
             self._optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -273,7 +276,7 @@ def label_loss(network: LabelNetwork, batch: LabelBatch, cells: AtlasCells, seen
         torch.from_numpy(cells.samples.row).long(),
         torch.from_numpy(cells.samples.col).long(),
     )
-    logits = logits[:, :, row, col]
+    logits = logits[:, :, row, col].float()
     truth = torch.from_numpy(batch.truth)
     weight = torch.where(torch.from_numpy(batch.seen), seen, 1.0) * (truth != UNKNOWN)
     classes = torch.tensor(CLASS_WEIGHTS)
