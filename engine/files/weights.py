@@ -121,6 +121,12 @@ WEIGHTS: dict[str, ModelWeights] = {
             CONFIG_AND_ONNX,
         ),
         ModelWeights(
+            "labels",
+            "labels what a photo does not show, unless --network none",
+            "as Likeness",
+            (WeightFile("labels.onnx"),),
+        ),
+        ModelWeights(
             "sapiens-1b",
             "the paper's encoder (section 3.1), frozen",
             "CC BY-NC 4.0: not for commercial use",

@@ -98,7 +98,7 @@ def export_onnx(network: Network, folder: Path) -> list[Path]:
         for name, model in models.items():
             convert_to_half(model)
             digest = file_sha256(folder / weights[name])
-            _note(model, export_note(network.config, network.grids, digest))
+            add_note(model, export_note(network.config, network.grids, digest))
             (scratch / name).write_bytes(model.SerializeToString())
     return [folder / name for name in models]
 
@@ -148,7 +148,7 @@ def _decoder(network: Network) -> onnx.ModelProto:
         {0: "batch", 1: "gaussians"} if name in PER_GAUSSIAN else {0: "batch"}
         for name in DECODER_INPUTS
     ]
-    return _exported(
+    return export_module(
         FlatDecoder(network.decoder),
         decoder_example(network.config.decoder, network.grids, 2, 5),
         DECODER_INPUTS,
@@ -160,17 +160,28 @@ def _decoder(network: Network) -> onnx.ModelProto:
 def _encoder(network: Network) -> onnx.ModelProto:
     side = network.config.encoder.image_size
     picture = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
-    return _exported(network.encoder, (picture,), ("images",), ("features",), ({0: "batch"},))
+    return export_module(network.encoder, (picture,), ("images",), ("features",), ({0: "batch"},))
 
 
-def _exported(
+def export_module(
     module: nn.Module,
     example: tuple[Tensor, ...],
     inputs: Sequence[str],
     outputs: Sequence[str],
     dynamic: tuple[Any, ...],
 ) -> onnx.ModelProto:
-    """Run torch's exporter quietly."""
+    """Run torch's exporter quietly.
+
+    Args:
+        module: In evaluation mode.
+        example: Its arguments.
+        inputs: Their names.
+        outputs: Names of the results.
+        dynamic: Free sizes, as torch.onnx.export takes them.
+
+    Raises:
+        LikenessError: The packages of training are not installed.
+    """
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
@@ -251,7 +262,13 @@ def convert_to_half(model: onnx.ModelProto) -> None:
     graph.node.extend(nodes)
 
 
-def _note(model: onnx.ModelProto, note: dict[str, Any]) -> None:
+def add_note(model: onnx.ModelProto, note: dict[str, Any]) -> None:
+    """Add JSON to a model's metadata.
+
+    Args:
+        model: to change.
+        note: JSON-able.
+    """
     entry = model.metadata_props.add()
     entry.key, entry.value = NOTE, json.dumps(note)
 

@@ -23,6 +23,7 @@ from ..core.sampling import bilinear_matrix
 from ..core.types import BoolArray, BoundGaussians, FloatArray, IntArray, LikenessError, Progress
 from ..dual_uv.sampling import scatter_matrix
 from ..files.digests import file_sha256
+from ..files.onnx_session import open_session
 from ..files.untrusted import parse_json
 from .attributes import apply_outputs
 from .config import (
@@ -182,7 +183,7 @@ class OnnxRuntime:
 
     def _opened(self, name: str, threads: int) -> onnxruntime.InferenceSession:
         path = self.folder / name
-        session = open_session(path, threads)
+        session = open_session(path, threads, EXPORT_AGAIN)
         self.sha256[name] = file_sha256(path)
         _check_note(path, session, self.config, self.grids)
         ends = (*session.get_inputs(), *session.get_outputs())
@@ -236,44 +237,6 @@ def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Networ
             "own encoder.",
         )
     raise LikenessError(f"'{folder}' lacks {' and '.join(missing)}.", EXPORT_AGAIN)
-
-
-def import_onnx_runtime() -> Any:
-    """Import ONNX Runtime, which loads slowly.
-
-    Raises:
-        LikenessError: It is missing, or not for this system.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise LikenessError(
-            f"ONNX Runtime, which runs networks, cannot be loaded: {error}.",
-            "Install it with: pip install onnxruntime",
-        ) from error
-    return onnxruntime
-
-
-def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """Open an ONNX file on the CPU.
-
-    Raises:
-        LikenessError: It is missing or damaged, or ONNX Runtime is.
-    """
-    onnxruntime = import_onnx_runtime()
-    if not path.is_file():
-        raise LikenessError(f"'{path}' is missing.", EXPORT_AGAIN)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    # Spinning threads would take the cores from numba's loops.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_mem_pattern = False  # the number of Gaussians differs between portraits
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # of its own kinds, which have no base in common
-        reason = str(error).strip().splitlines()[0]
-        raise LikenessError(f"'{path}' cannot be read: {reason}", EXPORT_AGAIN) from error
 
 
 def export_note(config: NetworkConfig, grids: UVGrids, weights: str) -> dict[str, Any]:

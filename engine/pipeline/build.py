@@ -13,9 +13,11 @@ from ..core.progress import StageTimer, peak_memory_mb
 from ..core.settings import changed_settings, overridden_settings
 from ..core.types import LAYERS, Avatar, Matte, Observation, Portrait, Progress, Track
 from ..core.version import VERSION
+from ..files.cache import get_or_load
 from ..files.digests import file_sha256
-from ..files.weights import DEFAULT_NETWORK
+from ..files.weights import DEFAULT_NETWORK, NO_NETWORK, WEIGHTS, find_local_weights
 from ..gaussians.lift import LiftOptions, lift_photo
+from ..gaussians.lift.labels_network import LabelNetworkRuntime, OtherBodyError
 from ..gaussians.lift.lift_multiview import TrackedPhoto, lift_multiview
 from ..gaussians.lod import order_by_importance
 from ..gaussians.refine import REFINE_LEVELS, RefinePhoto, refine_gaussians
@@ -123,6 +125,7 @@ def lift_portrait(
     stage = stages or StageTimer(None)
     warnings: list[str] = []
     network = _network(options.network, body_path, warnings)
+    labels = _label_network(options.network, body_path, warnings)
     chosen: dict[str, Any] = {
         "person": options.person,
         "fov": options.fov,
@@ -154,9 +157,11 @@ def lift_portrait(
                 TrackedPhoto(matte, one.observation, one.track, one.portrait.path.name)
                 for matte, one in zip(mattes, all_tracked, strict=True)
             ]
-            lifted, mattes, wanted = lift_multiview(views, person, budget)
+            lifted, mattes, wanted = lift_multiview(views, person, budget, labels)
         else:
-            lifted = lift_photo(mattes[0], tracked.observation, track, person, budget)
+            lifted = lift_photo(
+                mattes[0], tracked.observation, track, person, budget, labels=labels
+            )
             wanted = mattes
     figures = None
     if network is not None:
@@ -189,6 +194,26 @@ def _network(choice: str, body_path: Path | None, warnings: list[str]) -> Networ
             f"What the photo does not show is not corrected by a network. {error.message}"
         )
         return None
+
+
+def _label_network(
+    choice: str, body_path: Path | None, warnings: list[str]
+) -> LabelNetworkRuntime | None:
+    """The network that labels what the photo does not show; None: the rules of dress do."""
+    path = None if choice == NO_NETWORK else find_local_weights(WEIGHTS["labels"])
+    if path is None:
+        if choice != NO_NETWORK:
+            warnings.append("This copy of Likeness has no label network. " + BY_RULES)
+        return None
+    body = load_fitting_body(body_path)
+    try:
+        return get_or_load("labels", path, lambda: LabelNetworkRuntime(path, body), of=body)
+    except OtherBodyError as error:
+        warnings.append(f"{error.message} {BY_RULES}")
+        return None
+
+
+BY_RULES = "Rules of dress say what covers the body where the photo does not show it."
 
 
 def _tracked(

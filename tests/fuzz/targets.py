@@ -335,9 +335,9 @@ def _environment(path: Path, out: Path) -> None:
 
 
 def _network(path: Path, out: Path) -> None:
-    from likeness.engine.network.runtime import open_session
+    from likeness.engine.files.onnx_session import open_session
 
-    open_session(path, 1)
+    open_session(path, 1, "Export it again.")
 
 
 PICTURES = {

@@ -15,8 +15,8 @@ from PIL import Image
 from ...core.alignment import fit_similarity
 from ...core.types import FloatArray, LikenessError
 from ...files.digests import file_sha256
+from ...files.onnx_session import import_onnx_runtime
 from ...files.weights import find_weights
-from ...network.runtime import import_onnx_runtime
 
 DEFAULT_FACE_MODEL = "sface"
 SIDE = 112

@@ -39,6 +39,7 @@ from .face_finish import finish_face
 from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .labels import HAIR, HAT
+from .labels_network import LabelNetworkRuntime
 from .labels_surface import label_surface, worn_probability
 from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
@@ -112,6 +113,7 @@ def lift_photo(
     options: LiftOptions = LiftOptions(),
     skirt: Skirt | None = None,
     find_skirt: bool = True,
+    labels: LabelNetworkRuntime | None = None,
 ) -> LiftResult:
     """Turn a tracked portrait into Gaussians bound to the person's body.
 
@@ -123,6 +125,7 @@ def lift_photo(
         options: how the budget is spent.
         skirt: one that another photo of the same person showed.
         find_skirt: whether to look for a skirt if none is given.
+        labels: says what covers the body where the photo does not show it; None: rules alone.
 
     Raises:
         LikenessError: the budget is below ``MIN_GAUSSIANS``, the matte shows no person, or it
@@ -138,7 +141,10 @@ def lift_photo(
     found = label_photo(matte, observation, track, body, vertices, options.region_pixels)
     matte, camera, regions, frame = found.matte, found.camera, found.regions, found.frame
     portrait, colors, alpha = found.portrait, found.colors, found.alpha
-    shares = label_surface(regions, camera, body, vertices)
+    hidden = None
+    if labels is not None:
+        hidden = labels.hidden_labels(regions, camera, body, vertices, colors)
+    shares = label_surface(regions, camera, body, vertices, hidden)
     hair, hat = shares[:, HAIR] > 0.5, shares[:, HAT] > 0.5
     dressed = fit_dressed_mesh(
         regions, camera, body, vertices, groups, worn_probability(shares), hair, hat

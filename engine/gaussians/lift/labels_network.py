@@ -1,21 +1,37 @@
 """What a network says of labels that a photo does not show.
 
-The photo's labels and colours are carried to the cells of the body's atlas
-(:mod:`.atlas_cells`).
+The photo's labels and colours are carried to the cells of the body's atlas (:mod:`.atlas_cells`),
+``labels.onnx`` completes them there, and its probabilities go to the vertices. It needs ONNX
+Runtime only, and fits the default body only. Training: ``engine/training/atlas_labels``.
 """
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
-from ...core.types import Camera, FloatArray, IntArray
-from .atlas_cells import CELL_LABELS, NOT_SEEN, SEEN_LABELS, AtlasCells
-from .labels import LABELS, NONE
+from ...core.types import Camera, FloatArray, IntArray, LikenessError
+from ...files.digests import file_sha256
+from ...files.onnx_session import open_session
+from ...files.untrusted import parse_json
+from .atlas_cells import CELL_LABELS, NOT_SEEN, SEEN_LABELS, AtlasCells, atlas_cells, label_inputs
+from .labels import LABELS, NONE, standard_rest
 from .labels_surface import SurfacePoints, find_seen_labels, labels_at
 from .regions import Regions, vertex_groups
+
+LABELS_ONNX = "labels.onnx"
+NOTE = "likeness"
+"""Key of the file's metadata under which the export describes it."""
+VERSION = 1
+"""Of the file: the meaning of its inputs."""
+_REMEDY = "Get a complete copy of Likeness, or use --network none."
 
 _TO_SEEN = np.array([SEEN_LABELS.index(n) if n in SEEN_LABELS else NOT_SEEN for n in LABELS])
 _TO_LIFT = np.array([LABELS.index("upper" if n == "outer" else n) for n in CELL_LABELS])
@@ -77,3 +93,124 @@ def labels_of_cells(shares: FloatArray, body: Body, cells: AtlasCells) -> IntArr
     label = labels_at(shares, body.f[samples.triangle], samples.bary)
     rows = np.array([SEEN_LABELS.index(n) if n in SEEN_LABELS else 0 for n in LABELS])
     return np.asarray(rows[np.where(label == NONE, LABELS.index("skin"), label)])
+
+
+def cells_digest(cells: AtlasCells) -> str:
+    """Return the SHA-256 of where the cells lie; they must be those of the training."""
+    samples = cells.samples
+    rows = np.stack([samples.triangle, samples.row, samples.col]).astype("<i4")
+    return hashlib.sha256(rows.tobytes()).hexdigest()
+
+
+class OtherBodyError(LikenessError):
+    """A label network was trained on another body than the fitted one."""
+
+
+class LabelNetworkRuntime:
+    """A label network, ready to use.
+
+    Args:
+        path: of ``labels.onnx``.
+        body: the body that is fitted to photos.
+        threads: of ONNX Runtime.
+
+    Attributes:
+        path: of the file.
+        sha256: of the file.
+
+    Raises:
+        OtherBodyError: The file was trained on another body.
+        LikenessError: The file is missing or damaged.
+    """
+
+    def __init__(self, path: Path, body: Body, threads: int = 1) -> None:
+        self.path = path
+        self._session = open_session(path, threads, _REMEDY)
+        self.sha256 = file_sha256(path)
+        note = _read_note(path, self._session)
+        if note.get("version") != VERSION:
+            raise LikenessError(f"'{path}' is of another version of Likeness.", _REMEDY)
+        if note.get("cells") != cells_digest(atlas_cells(body)):
+            raise OtherBodyError(
+                f"'{path}' was trained on another body.", "Use the default body, or --network none."
+            )
+
+    def probabilities(self, cells: AtlasCells, label: IntArray, color: FloatArray) -> FloatArray:
+        """Complete the labels of cells.
+
+        Args:
+            cells: over the person's body.
+            label: [M] rows of ``SEEN_LABELS``, or ``NOT_SEEN``.
+            color: [M, 3] sRGB 0..1 in the photo.
+
+        Returns:
+            [M, len(CELL_LABELS)] 0..1, rows add up to one.
+
+        Raises:
+            LikenessError: The network's output is not finite.
+        """
+        grid, numbers = label_inputs(cells, label, color)
+        given = {"grids": grid[None], "numbers": numbers[None]}
+        (out,) = self._session.run(["logits"], given)
+        logits = np.asarray(out)[0][:, cells.samples.row, cells.samples.col].T.astype(np.float64)
+        if not np.isfinite(logits).all():
+            raise LikenessError(f"'{self.path}' does not give numbers.", _REMEDY)
+        likely = np.exp(logits - logits.max(1, keepdims=True))
+        return np.asarray(likely / likely.sum(1, keepdims=True))
+
+    def hidden_labels(
+        self, regions: Regions, camera: Camera, body: Body, vertices: FloatArray, colors: FloatArray
+    ) -> FloatArray:
+        """Say what covers each vertex, for those that the photo does not show.
+
+        Args:
+            regions: of the photo.
+            camera: of the regions' grid.
+            body: the person's own.
+            vertices: [V, 3] of the body in the photo's pose, world space, metres.
+            colors: [H, W, 3] sRGB 0..1, of the regions' grid.
+
+        Returns:
+            [V, len(LABELS)] 0..1, rows add up to one.
+
+        Raises:
+            LikenessError: The network's output is not finite.
+        """
+        cells = atlas_cells(body)
+        label, weight, color = observe_cells(regions, camera, body, vertices, cells, colors)
+        label = np.where(weight >= MIN_WEIGHT, label, NOT_SEEN)
+        return cells_to_vertices(self.probabilities(cells, label, color), body, cells)
+
+
+MIN_WEIGHT = 0.6  # trust of a cell that counts as seen: a cosine of 0.3, as in training
+
+
+def cells_to_vertices(values: FloatArray, body: Body, cells: AtlasCells) -> FloatArray:
+    """Carry the cells' probabilities to the body's vertices.
+
+    Args:
+        values: [M, len(CELL_LABELS)] 0..1.
+        body: the person's own.
+        cells: over the body.
+
+    Returns:
+        [V, len(LABELS)] means over the three nearest cells on the same side of the surface.
+    """
+    rest = standard_rest(body)
+    normals = vertex_normals(rest, body.f)
+    points = np.concatenate([rest, 0.05 * normals], 1)
+    around = np.concatenate([cells.place, 0.05 * cells.normal], 1)
+    distance, index = cKDTree(around).query(points, k=3)
+    weight = 1.0 / (distance + 1e-3)
+    weight /= weight.sum(1, keepdims=True)
+    out = np.zeros((len(rest), len(LABELS)))
+    np.add.at(out.T, _TO_LIFT, np.einsum("vk,vkl->vl", weight, values[index]).T)
+    return out
+
+
+def _read_note(path: Path, session: Any) -> dict[str, Any]:
+    said = session.get_modelmeta().custom_metadata_map.get(NOTE, "{}")
+    try:
+        return dict(parse_json(said.encode()))
+    except (ValueError, TypeError) as error:
+        raise LikenessError(f"'{path}' is damaged ({error}).", _REMEDY) from error

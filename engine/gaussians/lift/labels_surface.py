@@ -47,6 +47,8 @@ class SurfaceSettings:
     neckline_y: tuple[float, float] = (0.480, 0.560)
     """Standard heights, lowest and highest, of a collar's edge behind."""
 
+    rules: float = 0.12  # share of trust that the rules of dress have beside a network
+    rules_hat: float = 0.9  # the same where they say hat: one that is seen goes on behind
     long_hair_x: float = 0.13  # metres beside the spine that long hair covers behind
     hair_round: float = 0.05  # metres by which its ends are higher there than over the spine
 
@@ -63,7 +65,13 @@ class _Limb:
     order: tuple[int, ...]
 
 
-def label_surface(regions: Regions, camera: Camera, body: Body, vertices: FloatArray) -> FloatArray:
+def label_surface(
+    regions: Regions,
+    camera: Camera,
+    body: Body,
+    vertices: FloatArray,
+    hidden: FloatArray | None = None,
+) -> FloatArray:
     """Label the body's surface: where the photo shows it, and completed elsewhere.
 
     Args:
@@ -71,6 +79,9 @@ def label_surface(regions: Regions, camera: Camera, body: Body, vertices: FloatA
         camera: of the regions' grid.
         body: the person's own.
         vertices: [V, 3] of the body in the photo's pose, world space, metres.
+        hidden: [V, len(LABELS)] probability of each label where nothing is seen, as of
+            :meth:`.labels_network.LabelNetworkRuntime.hidden_labels`; the rules of dress are then
+            its prior. None: the rules alone.
 
     Returns:
         [V, len(LABELS)] share of each label over every vertex; rows add up to one. Interpolated
@@ -93,18 +104,36 @@ def label_surface(regions: Regions, camera: Camera, body: Body, vertices: FloatA
     _complete_head(ring, label, weight, rest, part, regions, body)
 
     trust = np.where(weight > 0, 3.0 * weight, 0.0)
+    target = np.eye(len(LABELS))[ring]
+    if hidden is not None:
+        target = mix_with_rules(hidden, ring)
     values = np.eye(len(LABELS))[np.where(weight > 0, label, NONE)]
     shares = diffuse_values(
         mesh_laplacian(body.f, len(vertices)),
         values,
         trust,
-        np.eye(len(LABELS))[ring],
+        target,
         np.where(weight > 0, 0.05, 1.0),
     )
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)
     return np.asarray(shares / shares.sum(1, keepdims=True))
+
+
+def mix_with_rules(hidden: FloatArray, ring: IntArray) -> FloatArray:
+    """Multiply probabilities of labels with the prior of the rules of dress.
+
+    Args:
+        hidden: [N, len(LABELS)] 0..1.
+        ring: [N] label by the rules, row of ``LABELS``.
+
+    Returns:
+        [N, len(LABELS)] probabilities; rows add up to one.
+    """
+    trust = np.where(ring == HAT, S.rules_hat, S.rules)[:, None]
+    mixed = hidden * (trust * np.eye(len(LABELS))[ring] + (1.0 - trust) / len(LABELS))
+    return np.asarray(mixed / np.maximum(mixed.sum(1, keepdims=True), 1e-12))
 
 
 def worn_probability(shares: FloatArray) -> FloatArray:

@@ -22,6 +22,7 @@ from ...core.types import BoundGaussians, FloatArray, LikenessError, Matte, Obse
 from ...render import render_camera
 from ..binding import place_gaussians
 from . import MIN_GAUSSIANS, LiftOptions, LiftResult, lift_photo
+from .labels_network import LabelNetworkRuntime
 from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .multiview_colors import (
     BodyVisibility,
@@ -327,7 +328,10 @@ def _naming(view: TrackedPhoto) -> Iterator[None]:
 
 
 def lift_multiview(
-    views: Sequence[TrackedPhoto], body: Body, options: LiftOptions | None = None
+    views: Sequence[TrackedPhoto],
+    body: Body,
+    options: LiftOptions | None = None,
+    labels: LabelNetworkRuntime | None = None,
 ) -> tuple[LiftResult, list[Matte], list[Matte]]:
     """Turn several tracked photos of one person into one set of Gaussians.
 
@@ -335,6 +339,7 @@ def lift_multiview(
         views: K photos, the main one first; the others are levelled to its colours.
         body: the person's own, shared by all tracks.
         options: how the budget is spent.
+        labels: as for :func:`lift_photo`.
 
     Returns:
         lifted: the Gaussians of all photos.
@@ -354,13 +359,22 @@ def lift_multiview(
         replace(options, max_gaussians=n) for n in allocate_budgets(sights, shares, body, options)
     ]
     with _naming(views[0]):
-        first = lift_photo(mattes[0], views[0].observation, views[0].track, body, own[0])
+        first = lift_photo(
+            mattes[0], views[0].observation, views[0].track, body, own[0], labels=labels
+        )
     lifts = [first.gaussians]
     for view, matte, budget in zip(views[1:], mattes[1:], own[1:], strict=True):
         # Only the main photo's skirt counts: all are bound to one body.
         with _naming(view):
             other = lift_photo(
-                matte, view.observation, view.track, body, budget, first.skirt, find_skirt=False
+                matte,
+                view.observation,
+                view.track,
+                body,
+                budget,
+                first.skirt,
+                find_skirt=False,
+                labels=labels,
             )
         lifts.append(other.gaussians)
     if first.skirt is not None:

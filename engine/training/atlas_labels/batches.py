@@ -10,7 +10,7 @@ import numpy as np
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...gaussians.lift.atlas_cells import NOT_SEEN, AtlasCells, label_inputs
-from .garments import paint_garment, random_garment, recolor_stuffs
+from .garments import HAT, paint_garment, random_garment, recolor_stuffs
 from .lifted import LiftedCells
 from .noise import confuse_labels, cut_holes, light_colors, shift_visible
 from .people import UNKNOWN, CellPerson, CellSample, view_sample, visible_labels
@@ -22,11 +22,13 @@ TAILS = ("ponytail", "braid")
 class BatchSettings:
     """What a batch is made of."""
 
-    lifted: float = 0.33  # share of samples from real lifts, where there are any
+    lifted: float = 0.33  # most share of samples from real lifts
+    often: float = 0.0033  # most share of samples from each of them: a few are soon known by heart
     two_views: float = 0.06  # share of the others that two photos show
     facing: tuple[float, float] = (0.3, 0.55)  # least cosine at which a cell counts as seen
     tails: float = 0.35  # of people with a ponytail or a braid that are taken: a library has too
     # many of them, and one that is not there is worse than one that is missing
+    hatless: float = 0.5  # of people without a hat that are taken: hats are rare
     fewest: int = 150  # seen cells of a sample
 
 
@@ -68,15 +70,18 @@ def random_batch(
     """
     by_name = {person.name: person for person in people} if lifted else {}
     known = sorted(by_name.keys() & lifted.keys())
+    share = min(S.lifted, S.often * len(known))
     samples: list[CellSample] = []
     while len(samples) < count:
-        if known and rng.random() < S.lifted:
+        if known and rng.random() < share:
             name = str(rng.choice(known))
             sample = lifted_sample(cells, by_name[name], lifted[name], rng)
         else:
             person = people[rng.integers(len(people))]
             tail = any(name.startswith(TAILS) for name in person.stuffs)
             if tail and rng.random() > S.tails:
+                continue
+            if not (person.label == HAT).any() and rng.random() > S.hatless:
                 continue
             sample = random_sample(cells, person, rng)
         if sample.seen.sum() >= S.fewest:

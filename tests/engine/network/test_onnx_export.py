@@ -11,7 +11,8 @@ import onnx
 import pytest
 import torch
 from likeness.engine.core.types import BoundGaussians, LikenessError
-from likeness.engine.network import onnx_export, runtime
+from likeness.engine.files.onnx_session import open_session
+from likeness.engine.network import onnx_export
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.dual_uv_network import Network, create_network
 from likeness.engine.network.network_files import (
@@ -96,7 +97,7 @@ def test_batch_and_number_of_gaussians_are_free(
 ) -> None:
     network = load_network(exported, person.body)
     given = decoder_example(network.config.decoder, network.grids, batch, count)
-    session = runtime.open_session(exported / DECODER_ONNX, 1)
+    session = open_session(exported / DECODER_ONNX, 1, "")
     fed = {name: value.numpy() for name, value in zip(DECODER_INPUTS, given, strict=True)}
     got = session.run(list(ATTRIBUTES), fed)
     with torch.no_grad():
@@ -104,7 +105,7 @@ def test_batch_and_number_of_gaussians_are_free(
     for name, values in zip(ATTRIBUTES, got, strict=True):
         np.testing.assert_allclose(values, getattr(expected, name), atol=PARITY)
     images = torch.rand(batch, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-    session = runtime.open_session(exported / ENCODER_ONNX, 1)
+    session = open_session(exported / ENCODER_ONNX, 1, "")
     (features,) = session.run(None, {"images": images.numpy()})
     with torch.no_grad():
         np.testing.assert_allclose(features, network.encoder(images), atol=5 * PARITY)

@@ -1,0 +1,54 @@
+"""ONNX files on the CPU. Light to import: ONNX Runtime loads with the first file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.types import LikenessError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+def import_onnx_runtime() -> Any:
+    """Import ONNX Runtime, which loads slowly.
+
+    Raises:
+        LikenessError: It is missing, or not for this system.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise LikenessError(
+            f"ONNX Runtime, which runs networks, cannot be loaded: {error}.",
+            "Install it with: pip install onnxruntime",
+        ) from error
+    return onnxruntime
+
+
+def open_session(path: Path, threads: int, remedy: str) -> onnxruntime.InferenceSession:
+    """Open an ONNX file on the CPU.
+
+    Args:
+        path: The file.
+        threads: Of ONNX Runtime.
+        remedy: What to do if the file cannot be used.
+
+    Raises:
+        LikenessError: It is missing or damaged, or ONNX Runtime is.
+    """
+    onnxruntime = import_onnx_runtime()
+    if not path.is_file():
+        raise LikenessError(f"'{path}' is missing.", remedy)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # Spinning threads would take the cores from numba's loops.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = False  # the number of Gaussians differs between portraits
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of its own kinds, which have no base in common
+        reason = str(error).strip().splitlines()[0]
+        raise LikenessError(f"'{path}' cannot be read: {reason}", remedy) from error
