@@ -2,6 +2,7 @@
 
     python benchmarks/hidden_sides.py [DIR] [--quick] [--only NAME] [--avatars AVATARS ...]
                                       [--sheet OUT] [--blind] [--people N] [--assets ASSETS]
+                                      [--rules]
 
 Portraits: each photo is built with ``--refine off``, or its avatar is taken from ``--avatars``, a
 folder of a batch (NAME/avatar.safetensors) or of files NAME.safetensors. Several folders are
@@ -64,6 +65,7 @@ from likeness.benchmarks.figures.hidden_sides_sheet import draw_sides_sheet
 from likeness.engine.core.types import Avatar, LikenessError
 from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import load_avatar
+from likeness.engine.gaussians.lift.labels_network import load_label_network
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.pipeline.build import build_avatar
 from likeness.engine.pipeline.options import BuildOptions
@@ -113,8 +115,9 @@ def draw_sheet(photo: Path, avatars: dict[str, Avatar], out: Path, blind: bool) 
     return order
 
 
-def measure_people(number: int, assets: Path | None, end: float) -> dict[str, Any]:
+def measure_people(number: int, assets: Path | None, end: float, rules: bool) -> dict[str, Any]:
     """Compare the lifts of synthetic people with the truth; starts no person after ``end``."""
+    labels = None if rules else load_label_network()
     options = SynthOptions(
         seed=7,
         split="test",
@@ -134,7 +137,7 @@ def measure_people(number: int, assets: Path | None, end: float) -> dict[str, An
         if scores and time.perf_counter() > end:
             break
         try:
-            scores.append(score_person(k, options, context, maker, detectors))
+            scores.append(score_person(k, options, context, maker, detectors, labels))
         except LikenessError as error:
             failed += 1
             print(f"{k:<12}FAILED: {error}", flush=True)
@@ -153,6 +156,7 @@ def main() -> int:
     parser.add_argument("--sheet", type=Path, help="draw sheets into this folder")
     parser.add_argument("--blind", action="store_true", help="rows of the sheets in random order")
     parser.add_argument("--people", type=int, default=0, help="how many synthetic people (0)")
+    parser.add_argument("--rules", action="store_true", help="people without the label network")
     parser.add_argument("--assets", type=Path, help="an asset library in MakeHuman's layout")
     parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
     options = parser.parse_args()
@@ -200,7 +204,7 @@ def main() -> int:
         said["sets"] = sets
     if options.people:
         end = begin + QUICK_SECONDS - 15 if options.quick else float("inf")
-        said |= measure_people(options.people, options.assets, end)
+        said |= measure_people(options.people, options.assets, end, options.rules)
     print(json.dumps({**round_figures(said), "machine": here}))
     return 1 if failed else 0
 

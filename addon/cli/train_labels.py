@@ -50,6 +50,18 @@ PATH = click.Path(path_type=Path)
     help="Do not train: measure RUN's network on the people of --data, which should be of the "
     "test split, and on their --lifts.",
 )
+@click.option(
+    "--export",
+    metavar="DIR",
+    type=PATH,
+    help="Do not train: write RUN's network into DIR in the form shipped with Likeness.",
+)
+@click.option(
+    "--about",
+    metavar="JSON",
+    type=PATH,
+    help="With --export: what the card says of data, commands, figures and limits.",
+)
 def train_labels(
     data: Path,
     out: Path,
@@ -58,6 +70,8 @@ def train_labels(
     lifts: Path | None,
     make_lifts: int | None,
     measure: bool,
+    export: Path | None,
+    about: Path | None,
 ) -> None:
     """Train the network that labels what a photo does not show.
 
@@ -80,6 +94,12 @@ def train_labels(
     from ...engine.files.weights import asset_path
 
     body = load_body(asset_path("body"))
+    if export is not None:
+        from ...engine.training.atlas_labels.export import export_labels, read_about
+
+        for path in export_labels(out, export, body, read_about(about)):
+            click.echo(f"{path} ({path.stat().st_size / 1e6:.2f} MB)")
+        return
     if measure:
         from ...engine.training.atlas_labels.measure import format_accuracy, measure_run
 

@@ -27,6 +27,7 @@ from ...engine.dual_uv.sampling import SurfaceSamples, sample_surface
 from ...engine.evaluation.protocols.observed_photos import ObservedPhoto, observe_truth
 from ...engine.gaussians.lift import LiftResult, lift_photo
 from ...engine.gaussians.lift.labels import LABELS
+from ...engine.gaussians.lift.labels_network import LabelNetworkRuntime
 from ...engine.gaussians.lift.labels_surface import labels_at
 from ...engine.synth.atlas_truth import AtlasTruthMaker
 from ...engine.synth.figure import SynthContext, make_subject
@@ -70,6 +71,7 @@ def score_person(
     context: SynthContext,
     maker: AtlasTruthMaker,
     detectors: Detectors,
+    labels: LabelNetworkRuntime | None = None,
 ) -> HiddenScore:
     """Make a person and their photo, lift it from the true body and matte, and compare.
 
@@ -79,6 +81,7 @@ def score_person(
         context: opened with them.
         maker: of the truth, opened with them.
         detectors: of faces and landmarks.
+        labels: as for :func:`lift_shot`.
 
     Raises:
         LikenessError: nobody is found in the photo, or it cannot be lifted.
@@ -87,17 +90,28 @@ def score_person(
     subject = draw_subject(made, options, RasterStudio(context.surroundings.read), StageClock())
     body = context.dress.body
     shot = observe_truth(subject, 0, body, detectors)
-    return score_lift(maker.make(number), lift_shot(shot), shot.person, body, subject.framing)
+    return score_lift(
+        maker.make(number), lift_shot(shot, labels), shot.person, body, subject.framing
+    )
 
 
-def lift_shot(shot: ObservedPhoto) -> LiftResult:
+def lift_shot(shot: ObservedPhoto, labels: LabelNetworkRuntime | None = None) -> LiftResult:
     """Lift a photo of a known body.
+
+    Args:
+        shot: the photo.
+        labels: the network that completes labels; None: the rules of dress do.
 
     Raises:
         LikenessError: it cannot be lifted.
     """
     return lift_photo(
-        shot.matte, shot.observation, shot.track, shot.person, find_skirt=shot.find_skirt
+        shot.matte,
+        shot.observation,
+        shot.track,
+        shot.person,
+        find_skirt=shot.find_skirt,
+        labels=labels,
     )
 
 

@@ -13,11 +13,10 @@ from ..core.progress import StageTimer, peak_memory_mb
 from ..core.settings import changed_settings, overridden_settings
 from ..core.types import LAYERS, Avatar, Matte, Observation, Portrait, Progress, Track
 from ..core.version import VERSION
-from ..files.cache import get_or_load
 from ..files.digests import file_sha256
-from ..files.weights import DEFAULT_NETWORK, NO_NETWORK, WEIGHTS, find_local_weights
+from ..files.weights import DEFAULT_NETWORK, NO_NETWORK
 from ..gaussians.lift import LiftOptions, lift_photo
-from ..gaussians.lift.labels_network import LabelNetworkRuntime, OtherBodyError
+from ..gaussians.lift.labels_network import LabelNetworkRuntime, load_label_network
 from ..gaussians.lift.lift_multiview import TrackedPhoto, lift_multiview
 from ..gaussians.lod import order_by_importance
 from ..gaussians.refine import REFINE_LEVELS, RefinePhoto, refine_gaussians
@@ -200,17 +199,15 @@ def _label_network(
     choice: str, body_path: Path | None, warnings: list[str]
 ) -> LabelNetworkRuntime | None:
     """The network that labels what the photo does not show; None: the rules of dress do."""
-    path = None if choice == NO_NETWORK else find_local_weights(WEIGHTS["labels"])
-    if path is None:
-        if choice != NO_NETWORK:
-            warnings.append("This copy of Likeness has no label network. " + BY_RULES)
+    if choice == NO_NETWORK:
         return None
-    body = load_fitting_body(body_path)
-    try:
-        return get_or_load("labels", path, lambda: LabelNetworkRuntime(path, body), of=body)
-    except OtherBodyError as error:
-        warnings.append(f"{error.message} {BY_RULES}")
+    network = load_label_network()
+    if network is None:
+        warnings.append(f"This copy of Likeness has no label network. {BY_RULES}")
+    elif not network.fits(load_fitting_body(body_path)):
+        warnings.append(f"The label network was trained on another body. {BY_RULES}")
         return None
+    return network
 
 
 BY_RULES = "Rules of dress say what covers the body where the photo does not show it."

@@ -10,6 +10,7 @@ import numpy as np
 from ...core.types import Avatar, Camera, Gaussians, Pose
 from ...gaussians import place_gaussians
 from ...gaussians.lift import LiftOptions, LiftResult, lift_photo
+from ...gaussians.lift.labels_network import load_label_network
 from ...network.apply import apply_network, lift_budget
 from ...network.runtime import NetworkRuntime
 from ...pipeline.build import refine_avatar
@@ -109,6 +110,7 @@ class Methods:
             shot.person,
             LiftOptions(max_gaussians=budget),
             find_skirt=shot.find_skirt,
+            labels=None if self.network is None else load_label_network(),
         )
         return lifted, time.perf_counter() - start
 

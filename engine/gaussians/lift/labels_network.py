@@ -18,9 +18,11 @@ from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.types import Camera, FloatArray, IntArray, LikenessError
+from ...files.cache import get_or_load
 from ...files.digests import file_sha256
 from ...files.onnx_session import open_session
 from ...files.untrusted import parse_json
+from ...files.weights import WEIGHTS, find_local_weights
 from .atlas_cells import CELL_LABELS, NOT_SEEN, SEEN_LABELS, AtlasCells, atlas_cells, label_inputs
 from .labels import LABELS, NONE, standard_rest
 from .labels_surface import SurfacePoints, find_seen_labels, labels_at
@@ -102,16 +104,11 @@ def cells_digest(cells: AtlasCells) -> str:
     return hashlib.sha256(rows.tobytes()).hexdigest()
 
 
-class OtherBodyError(LikenessError):
-    """A label network was trained on another body than the fitted one."""
-
-
 class LabelNetworkRuntime:
     """A label network, ready to use.
 
     Args:
         path: of ``labels.onnx``.
-        body: the body that is fitted to photos.
         threads: of ONNX Runtime.
 
     Attributes:
@@ -119,21 +116,25 @@ class LabelNetworkRuntime:
         sha256: of the file.
 
     Raises:
-        OtherBodyError: The file was trained on another body.
-        LikenessError: The file is missing or damaged.
+        LikenessError: The file is missing or damaged, or of another version.
     """
 
-    def __init__(self, path: Path, body: Body, threads: int = 1) -> None:
+    def __init__(self, path: Path, threads: int = 1) -> None:
         self.path = path
         self._session = open_session(path, threads, _REMEDY)
         self.sha256 = file_sha256(path)
         note = _read_note(path, self._session)
         if note.get("version") != VERSION:
             raise LikenessError(f"'{path}' is of another version of Likeness.", _REMEDY)
-        if note.get("cells") != cells_digest(atlas_cells(body)):
-            raise OtherBodyError(
-                f"'{path}' was trained on another body.", "Use the default body, or --network none."
-            )
+        self._cells = note.get("cells")
+
+    def fits(self, body: Body) -> bool:
+        """Return whether it was trained on this body, in whatever shape.
+
+        Args:
+            body: that is fitted to photos.
+        """
+        return self._cells == cells_digest(atlas_cells(body))
 
     def probabilities(self, cells: AtlasCells, label: IntArray, color: FloatArray) -> FloatArray:
         """Complete the labels of cells.
@@ -174,9 +175,13 @@ class LabelNetworkRuntime:
             [V, len(LABELS)] 0..1, rows add up to one.
 
         Raises:
-            LikenessError: The network's output is not finite.
+            LikenessError: It was trained on another body, or its output is not finite.
         """
         cells = atlas_cells(body)
+        if self._cells != cells_digest(cells):
+            raise LikenessError(
+                f"'{self.path}' was trained on another body.", "Use the default body."
+            )
         label, weight, color = observe_cells(regions, camera, body, vertices, cells, colors)
         label = np.where(weight >= MIN_WEIGHT, label, NOT_SEEN)
         return cells_to_vertices(self.probabilities(cells, label, color), body, cells)
@@ -206,6 +211,16 @@ def cells_to_vertices(values: FloatArray, body: Body, cells: AtlasCells) -> Floa
     out = np.zeros((len(rest), len(LABELS)))
     np.add.at(out.T, _TO_LIFT, np.einsum("vk,vkl->vl", weight, values[index]).T)
     return out
+
+
+def load_label_network() -> LabelNetworkRuntime | None:
+    """Load the label network of this computer; None where it has none.
+
+    Raises:
+        LikenessError: It is damaged, or of another version.
+    """
+    path = find_local_weights(WEIGHTS["labels"])
+    return None if path is None else get_or_load("labels", path, lambda: LabelNetworkRuntime(path))
 
 
 def _read_note(path: Path, session: Any) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def export_labels(run: Path, out: Path, body: Body, about: dict[str, Any]) -> li
                 f"{MAX_BYTES / 1e6:.0f} MB.",
                 "Train a narrower one.",
             )
-        LabelNetworkRuntime(path, body)  # a test that it can be read
+        LabelNetworkRuntime(path)  # a test that it can be read
         card = {
             "version": 1,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),

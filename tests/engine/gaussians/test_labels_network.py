@@ -34,7 +34,6 @@ from likeness.engine.gaussians.lift.labels_network import (  # noqa: E402
     NOTE,
     VERSION,
     LabelNetworkRuntime,
-    OtherBodyError,
     cells_digest,
     cells_to_vertices,
     labels_of_cells,
@@ -85,7 +84,7 @@ def write_network(path: Path, cells: AtlasCells, version: int = VERSION, scale: 
 
 
 def test_probabilities_are_the_networks(average: Body, cells: AtlasCells, tmp_path: Path) -> None:
-    network = LabelNetworkRuntime(write_network(tmp_path / LABELS_ONNX, cells), average)
+    network = LabelNetworkRuntime(write_network(tmp_path / LABELS_ONNX, cells))
     label = np.full(len(cells.place), NOT_SEEN)
     front = cells.normal[:, 2] > 0.3
     label[front & (cells.part == "torso")] = CELL_LABELS.index("upper")
@@ -103,19 +102,22 @@ def test_a_network_of_something_else_is_refused(
     average: Body, box_body: Body, cells: AtlasCells, tmp_path: Path
 ) -> None:
     path = write_network(tmp_path / LABELS_ONNX, cells)
-    with pytest.raises(OtherBodyError, match="another body"):
-        LabelNetworkRuntime(path, box_body)
+    network = LabelNetworkRuntime(path)
+    shape = np.linspace(-1, 1, average.num_betas)
+    assert network.fits(average)
+    assert network.fits(average.personalised(shape))
+    assert not network.fits(box_body)
     with pytest.raises(LikenessError, match="another version"):
-        LabelNetworkRuntime(write_network(path, cells, VERSION + 1), average)
-    endless = LabelNetworkRuntime(write_network(path, cells, scale=np.inf), average)
+        LabelNetworkRuntime(write_network(path, cells, VERSION + 1))
+    endless = LabelNetworkRuntime(write_network(path, cells, scale=np.inf))
     nothing = np.full(len(cells.place), NOT_SEEN)
     with pytest.raises(LikenessError, match="does not give numbers"):
         endless.probabilities(cells, nothing, np.zeros((len(nothing), 3)))
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(LikenessError, match="cannot be read"):
-        LabelNetworkRuntime(path, average)
+        LabelNetworkRuntime(path)
     with pytest.raises(LikenessError, match="is missing"):
-        LabelNetworkRuntime(tmp_path / "none.onnx", average)
+        LabelNetworkRuntime(tmp_path / "none.onnx")
 
 
 def test_cells_see_what_the_vertices_beside_them_see(
