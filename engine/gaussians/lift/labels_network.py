@@ -36,7 +36,8 @@ VERSION = 1
 _REMEDY = "Get a complete copy of Likeness, or use --network none."
 
 _TO_SEEN = np.array([SEEN_LABELS.index(n) if n in SEEN_LABELS else NOT_SEEN for n in LABELS])
-_TO_LIFT = np.array([LABELS.index("upper" if n == "outer" else n) for n in CELL_LABELS])
+TO_LIFT = np.array([LABELS.index("upper" if n == "outer" else n) for n in CELL_LABELS])
+"""Row of ``LABELS`` for each of ``CELL_LABELS``."""
 
 
 def observe_cells(
@@ -208,8 +209,20 @@ def cells_to_vertices(values: FloatArray, body: Body, cells: AtlasCells) -> Floa
     distance, index = cKDTree(around).query(points, k=3)
     weight = 1.0 / (distance + 1e-3)
     weight /= weight.sum(1, keepdims=True)
-    out = np.zeros((len(rest), len(LABELS)))
-    np.add.at(out.T, _TO_LIFT, np.einsum("vk,vkl->vl", weight, values[index]).T)
+    return to_lift_labels(np.einsum("vk,vkl->vl", weight, values[index]))
+
+
+def to_lift_labels(values: FloatArray) -> FloatArray:
+    """Add up probabilities of what the lift calls the same.
+
+    Args:
+        values: [N, len(CELL_LABELS)] 0..1.
+
+    Returns:
+        [N, len(LABELS)] 0..1.
+    """
+    out = np.zeros((len(values), len(LABELS)))
+    np.add.at(out.T, TO_LIFT, values.T)
     return out
 
 

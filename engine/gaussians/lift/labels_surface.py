@@ -49,7 +49,7 @@ class SurfaceSettings:
 
     rules: float = 0.12  # share of trust that the rules of dress have beside a network
     rules: float = 0.08  # share of trust that the rules of dress have beside a network
-    rules_hat: float = 0.9  # the same where they say hat: one that is seen goes on behind
+    rules_hat: float = 0.99  # the same where they say hat: one that is seen goes on behind
     long_hair_x: float = 0.13  # metres beside the spine that long hair covers behind
     hair_round: float = 0.05  # metres by which its ends are higher there than over the spine
 

@@ -16,7 +16,16 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.types import BoolArray, FloatArray, IntArray
-from ...gaussians.lift.atlas_cells import CELL_LABELS, HEAD, AtlasCells, atlas_cells, label_inputs
+from ...gaussians.lift.atlas_cells import (
+    CELL_LABELS,
+    HEAD,
+    SEEN_LABELS,
+    AtlasCells,
+    atlas_cells,
+    label_inputs,
+)
+from ...gaussians.lift.labels_network import TO_LIFT, to_lift_labels
+from ...gaussians.lift.labels_surface import mix_with_rules
 from .lifted import LiftedCells, read_lifted_folder
 from .model import LabelNetwork
 from .people import UNKNOWN, CellPerson, CellSample, PeopleFolder, view_sample, visible_labels
@@ -198,11 +207,15 @@ def _count(
     framing: str,
     more: Mapping[str, IntArray],
 ) -> None:
-    said = {
-        "nearest": nearest_labels(cells, sample),
-        **more,
-        "network": network_logits(network, cells, sample).argmax(1),
-    }
+    logits = network_logits(network, cells, sample)
+    likely = np.exp(logits - logits.max(1, keepdims=True))
+    likely = to_lift_labels(likely / likely.sum(1, keepdims=True))
+    told = TO_LIFT[: len(SEEN_LABELS)]
+    network_says = likely[:, told].argmax(1)
+    said = {"nearest": nearest_labels(cells, sample), **more, "network": network_says}
+    if "rules" in more:
+        mixed = mix_with_rules(likely, TO_LIFT[more["rules"]])[:, told]
+        said["mixed"] = np.where(sample.seen, sample.label, mixed.argmax(1))
     count_hidden(accuracy, cells, sample, framing, said)
 
 
