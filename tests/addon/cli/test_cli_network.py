@@ -65,7 +65,10 @@ def test_networks_that_cannot_be_used(
 
 
 @pytest.mark.slow
-def test_a_portrait_is_built_through_a_network(small_portrait: Path, tmp_path: Path) -> None:
+def test_a_portrait_is_built_through_a_network(
+    small_portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likeness.engine.pipeline.build.load_label_network", lambda: None)
     folder = tmp_path / "net"
     decoder = replace(NETWORKS["tiny"].decoder, keep_shown=False)
     config = replace(NETWORKS["tiny"], decoder=decoder)

@@ -185,7 +185,9 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         warnings=("from the detectors",),
     )
 
-    def lift(matte: Matte, seen: Any, track: Track, person: Any, options: Any) -> LiftResult:
+    def lift(
+        matte: Matte, seen: Any, track: Track, person: Any, options: Any, labels: Any
+    ) -> LiftResult:
         result["lifted"].append((track, person, options))
         return LiftResult(one_gaussian(), person)
 
@@ -226,7 +228,8 @@ def test_the_default_budget_and_the_persons_body(
     assert track is stages["track"]
     expected, _ = make_synthetic_body().shaped(betas)
     np.testing.assert_allclose(person.v_template, expected, atol=1e-6)
-    assert result.report["warnings"][1:] == ["from the detectors", "from the fit"]
+    assert "label network" in result.report["warnings"][1]  # it is of another body, too
+    assert result.report["warnings"][2:] == ["from the detectors", "from the fit"]
     assert result.report["gaussians"] == {"total": 1, "core": 1, "shell": 0, "photo": 0}
 
 
@@ -385,7 +388,7 @@ def test_other_photos_of_the_person(
         asked.extend(shown)
         return [stages["track"], replace(stages["track"], pose=turned, view="back")]
 
-    def lift_several(views: Any, person: Any, options: Any) -> Any:
+    def lift_several(views: Any, person: Any, options: Any, labels: Any) -> Any:
         assert [view.track.view for view in views] == ["front", "back"]
         grey = [Matte(view.matte.alpha, 0.5 * view.matte.foreground) for view in views]
         return LiftResult(one_gaussian(), person), grey, grey
