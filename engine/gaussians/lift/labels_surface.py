@@ -47,7 +47,6 @@ class SurfaceSettings:
     neckline_y: tuple[float, float] = (0.480, 0.560)
     """Standard heights, lowest and highest, of a collar's edge behind."""
 
-    rules: float = 0.12  # share of trust that the rules of dress have beside a network
     rules: float = 0.08  # share of trust that the rules of dress have beside a network
     rules_hat: float = 0.99  # the same where they say hat: one that is seen goes on behind
     long_hair_x: float = 0.13  # metres beside the spine that long hair covers behind
