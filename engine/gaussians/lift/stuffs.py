@@ -45,6 +45,7 @@ class StuffSettings:
     side: tuple[float, float] = (0.35, 0.75)
     """Shares of the trunk's half width between which its middle passes into its side."""
 
+    one_side: float = 0.1  # share of a side's votes that it has for the other side of the trunk
     near: float = 1.5  # bins over which votes for a stuff are smoothed
     far: float = 8.0  # the same where the limb's own bins say nothing
     habit: float = 0.1  # weight of those, and of what the limb is of, to the fullest bin's votes
@@ -280,4 +281,6 @@ def _trunk_votes(
     sides = ndimage.gaussian_filter1d(sides, S.near, axis=2, mode="constant")
     if sides.sum((1, 2)).min() < 0.1 * sides.sum((1, 2)).max():  # seen from one side
         return np.asarray(sides.sum(0))
-    return np.asarray(2.0 * np.sqrt(sides[0] * sides[1]))
+    # An arm may hide one side: what only the other shows counts less, but counts.
+    some = S.one_side * sides.sum(0)
+    return np.asarray(2.0 * np.sqrt((sides[0] + some) * (sides[1] + some)))

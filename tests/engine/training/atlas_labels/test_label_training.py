@@ -132,7 +132,12 @@ def train_part(people: Path, out: Path, body: Body, steps: int):
         stop.signal = int(step + 1 == steps)
 
     trainer._average.update = update  # type: ignore[method-assign]
-    trainer.run(4, 1.0, stop, print)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as train_labels does: sums in another order would differ
+    try:
+        trainer.run(4, 1.0, stop, print)
+    finally:
+        torch.set_num_threads(threads)
     return trainer
 
 
