@@ -3,7 +3,7 @@
 An avatar is drawn by the photo's camera and by the same camera swung behind it, both without
 background and at ``PIXEL`` metres a pixel. Nothing here uses the lift's labels: a change of the
 labels must not change the measure. Parts are those of the body's triangles that carry the splats;
-skin is told from cloth by the face's colour.
+skin is distinguished from cloth by the face's colour.
 """
 
 from __future__ import annotations

@@ -177,11 +177,10 @@ def lift_photo(
     texels, completed, label = texel_layer(
         view, samples, side, body, vertices, groups, dressed, shares, wearer
     )
-    photo = [
-        repaint_photo(part, texels, completed, label, view, vertices, groups, body)
-        for part in photo
-    ]
-    everything = BoundGaussians.concatenate([texels, *loose, *photo])
+    front = repaint_photo(
+        BoundGaussians.concatenate(photo), texels, completed, label, view, vertices, groups, body
+    )
+    everything = BoundGaussians.concatenate([texels, *loose, front])
     everything = finish_ears(everything, body, vertices, regions, camera)
     worn = None
     if frame is not None:

@@ -19,6 +19,7 @@ from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .labels import HAIR, LOWER, SHOES, SKIN
 from .mesh_diffusion import mesh_edges
+from .photo_light import S as LIGHT
 from .photo_light import weighted_median
 from .regions import HEAD
 from .stuffs import find_stuffs
@@ -127,20 +128,17 @@ def base_colors(
             # What is seen nearest to the outline goes round; the middle of the front may not.
             aside = trust[own] * np.clip(S.squarest - t.facing[own], 0.0, 1.0) ** 2
             found = find_stuffs(albedo[own], seen[own], aside, t.rest[own], t.group[own], default)
-            stuff[own] = np.where(seen[own] > 0.3, found.stuff, found.around)
-            plain = found.colors[stuff[own]] + _DARK
-            rest = np.clip(np.log((albedo[own] + _DARK) / plain), -S.most, S.most)
+            stuff[own] = np.where(found.seen >= 0, found.seen, found.around)
+            plain = found.colors[stuff[own]] + LIGHT.floor
+            rest = np.clip(np.log((albedo[own] + LIGHT.floor) / plain), -S.most, S.most)
             # A hand's print on a shirt does not stain it all around.
-            hold = trust[own] * (found.stuff == stuff[own])
+            hold = trust[own] * (found.seen >= 0)
             fade = S.cloth_smooth * (mesh.edge_lengths(body.v_template) / S.cloth_fade) ** 2
             pull = S.cloth_hold + fade * (1.0 - mesh.at_vertices(np.minimum(hold, 1.0)))
             near = mesh.diffuse(rest, hold, S.cloth_smooth, np.zeros(3), pull)
-            base = np.maximum(plain * np.exp(near) - _DARK, 0.0) * t.shade[own]
+            base = np.maximum(plain * np.exp(near) - LIGHT.floor, 0.0) * t.shade[own]
         out[own] = base
     return out, stuff
-
-
-_DARK = 0.03  # added to colours before their logarithm: black cloth's noise is no shade
 
 
 def _under_mouth(body: Body) -> FloatArray:

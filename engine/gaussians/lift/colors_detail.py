@@ -16,6 +16,7 @@ from .colors_base import Texels
 from .colors_unroll import UnrolledLimb, unroll_limb
 from .hair_texture import HAIR_FLOOR, draw_strands, measure_hair
 from .labels import HAIR, SKIN
+from .photo_light import S as LIGHT
 from .pixel_grids import erode, smooth_within
 from .quilt import S as QUILT
 from .quilt import quilt_texture
@@ -31,16 +32,16 @@ class DetailSettings:
 
     max_skin_detail: float = 0.06  # most of skin's texture, of its logarithm
     calm: float = 0.05  # metres over which folds average to nothing
+    calm_print: float = 0.10  # the same of prints
     fold: float = 0.012  # metres: coarser structure is folds, finer is weave
     folds: float = 0.65  # of the seen folds' contrast that quilted ones have: they repeat
-    variety: float = 1.5  # times the seen share of a limb's cloth: their contrast for want of it
+    variety: float = 1.5  # factor of the share of a limb's cloth that patches can be cut from
     weave: float = 2.0  # deviations of the weave beyond which it is an edge
-    calm_print: float = 0.10  # the same of prints
     printed: float = 0.08  # deviation of cloth's second hue from which it is a print
-    striped: float = 0.20  # the same of the first
+    striped: float = 0.20  # deviation of its first hue from which it is one
     placket: float = 0.03  # metres beside the middle of the front: buttons, zips, ties
-    blur: float = 0.8  # cells: the blur of splats and of the grid, which is made up for
-    sharpen: float = 0.7  # times what that takes away
+    blur: float = 0.8  # cells: the blur of splats and of the grid
+    sharpen: float = 0.7  # how many times the detail lost to it is added
     few: int = 30  # texels that show a texture
     flank: float = 0.75  # cosine to the camera below which a surface shows what goes round
     hair_round: float = 0.10  # metres: radius at which hair falls around the head
@@ -129,7 +130,7 @@ class _Cloth:
         base: FloatArray,
         label: int,
     ) -> _Cloth:
-        shown = np.log((t.color[mine] + _DARK) / (base[mine] + _DARK))
+        shown = np.log((t.color[mine] + LIGHT.floor) / (base[mine] + LIGHT.floor))
         known = t.known[mine] & of_kind
         wanted = of_kind & ~t.known[mine]
         texture = np.zeros((*grid.shape, 3))
@@ -150,7 +151,7 @@ class _Cloth:
             texture -= grid.smooth(texture, source, S.calm_print if material.print else S.calm)
             if not material.print:
                 texture = np.repeat(texture.mean(2, keepdims=True), 3, axis=2)
-                # A deep shadow between the legs is no fold.
+                # Deep shadow, as between the legs, is not a fold to repeat.
                 broad = grid.smooth(texture, source, S.fold)
                 source &= np.abs(broad[..., 0]) < 0.75 * material.most
                 weave = texture - broad
@@ -187,11 +188,8 @@ class _Cloth:
         )
         filled = filled + S.sharpen * (filled - blurred)
         place = np.stack([self.grid.u[self.wanted], self.grid.v[self.wanted]], -1)
-        tint = base[self.todo] + _DARK
+        tint = base[self.todo] + LIGHT.floor
         return np.asarray(tint * (np.exp(read_wrapped(filled, place)) - 1.0))
-
-
-_DARK = 0.03  # added to colours before their logarithm: black cloth's noise is no texture
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class SheetSettings:
     unsupported_roundness: float = 0.7  # of sqrt(u) without any body: a strip's is 1.41 radii
     another: float = 0.06  # metres; a patch between limbs that far apart joins the nearer one
     lock: float = 0.35  # inter-ocular distances; smaller patches of hair over a face lie on it
+    jump: float = 0.035  # metres of depth between neighbours that are two surfaces
+    border: int = 2  # pixels beside such a jump that may show either
     loose: float = 0.02  # metres off the dressed mesh from which on a part gets its own back
 
 
@@ -186,3 +188,33 @@ def composite_sheets(sheets: tuple[DepthSheet, ...], name: str) -> FloatArray:
     for sheet in sheets:
         out = np.where(sheet.visible, getattr(sheet, name), out)
     return out
+
+
+@dataclass(frozen=True)
+class LimbBorders:
+    """Pixels [H, W] beside a jump of depth.
+
+    Attributes:
+        behind: on the farther surface: it may show the nearer one.
+        nearer: [H, W, 2] row and column of the nearest pixel of that one.
+    """
+
+    behind: BoolArray
+    nearer: IntArray
+
+
+def find_limb_borders(sheets: tuple[DepthSheet, ...], mask: BoolArray) -> LimbBorders:
+    """Find where one surface ends in front of another.
+
+    Args:
+        sheets: the trunk and the arms.
+        mask: [H, W] pixels of the person.
+    """
+    front = composite_sheets(sheets, "front")
+    size = 2 * S.border + 1
+    before = ndimage.minimum_filter(np.where(mask, front, np.inf), size)
+    beyond = ndimage.maximum_filter(np.where(mask, front, -np.inf), size)
+    behind = mask & (front > before + S.jump)
+    edge = mask & ~behind & (front < beyond - S.jump)
+    nearer = np.stack(ndimage.distance_transform_edt(~edge, return_indices=True)[1], -1)
+    return LimbBorders(behind, nearer)

@@ -29,7 +29,7 @@ class HairTextureSettings:
     max_contrast: float = 0.25  # of one band
     max_stretch: float = 14.0  # length over width of straight hair's structures
     min_pixels: int = 60  # of hair that show its texture
-    sharpest: float = 0.4  # least share of a band's contrast left by the splats that is made up for
+    sharpest: float = 0.4  # least share of a band's contrast that splats are taken to leave
     lattice: int = 256  # cells of the noise along the fall
     wander: float = 0.5  # cells that strands wander aside
     kept: float = 0.85  # of noise's deviation that a cubic spline through it keeps
@@ -39,7 +39,7 @@ S = register_settings("lift.hair_texture", HairTextureSettings())
 
 
 HAIR_FLOOR = 0.05
-"""Added to the brightness of hair before its logarithm: the noise of black hair is no contrast."""
+"""Added to the brightness of hair before its logarithm, to keep noise in black hair small."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def draw_strands(
         fall: [N] metres along it.
         girth: metres after which ``around`` is back at its beginning.
         bands: of :func:`measure_hair`.
-        blur: metres, standard deviation of the splats, whose blur is made up for.
+        blur: metres, standard deviation of the splats; contrast is raised against their blur.
         seed: of the noise.
 
     Returns:

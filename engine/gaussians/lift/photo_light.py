@@ -26,7 +26,7 @@ from .labels import ramp
 class LightSettings:
     """The light in the photo."""
 
-    floor: float = 0.03  # added to colours before their logarithm: black cloth's noise is no shade
+    floor: float = 0.03  # added to colours before their logarithm: keeps noise in black cloth small
     ridge: tuple[float, ...] = (0.0054, 0.0054, 0.0108, 0.036, 0.036, 0.036, 0.036, 0.036)
     """Prior weight of each term but the first, per unit of sample weight."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from ...core.types import Camera, FloatArray
-from .depth_sheets import DepthSheet
+from .depth_sheets import DepthSheet, LimbBorders, find_limb_borders
 from .regions import Regions
 
 
@@ -28,3 +29,8 @@ class PhotoView:
     regions: Regions
     sheets: tuple[DepthSheet, ...]
     fine: FloatArray
+
+    @cached_property
+    def borders(self) -> LimbBorders:
+        """Where one of the person's surfaces ends in front of another."""
+        return find_limb_borders(self.sheets, self.regions.mask)

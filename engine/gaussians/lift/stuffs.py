@@ -16,6 +16,7 @@ from scipy import ndimage
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
+from .photo_light import S as LIGHT
 from .photo_light import weighted_median
 from .regions import ARMS, GROUPS, LEFT_LEG, RIGHT_LEG, TORSO
 
@@ -54,7 +55,6 @@ class StuffSettings:
 S = register_settings("lift.stuffs", StuffSettings())
 
 _SCALE = np.array([0.5, 1.0, 1.0])
-_DARK = 0.03  # added to colours before their logarithm
 _MIRRORED = {ARMS[0]: ARMS[1], ARMS[1]: ARMS[0], LEFT_LEG: RIGHT_LEG, RIGHT_LEG: LEFT_LEG}
 
 
@@ -64,12 +64,12 @@ class Stuffs:
 
     Attributes:
         colors: [K, 3] 0..1 albedo of each.
-        stuff: [N] of each texel: as seen where the photo shows it, else what goes round there.
-        around: [N] what goes round there, wherever it is.
+        seen: [N] which one the photo shows at each texel; -1 where it shows none of them.
+        around: [N] which one goes round the limb at the texel's height.
     """
 
     colors: FloatArray
-    stuff: IntArray
+    seen: IntArray
     around: IntArray
 
 
@@ -91,19 +91,16 @@ def find_stuffs(
         group: [N] limb.
         default: [3] colour of a label that the photo hardly shows.
     """
-    count = len(albedo)
     lab = rgb_to_lab(np.clip(albedo, 0.0, 1.0)) * _SCALE
     own = _clusters(lab, seen)
     kinds = int(own.max()) + 1
     if kinds == 0:
-        nothing = np.zeros(count, np.int64)
-        return Stuffs(np.asarray(default, float)[None], nothing, nothing)
+        return Stuffs(np.asarray(default, float)[None], own, np.zeros(len(albedo), np.int64))
     single = own
     own = _prints_joined(own, rest, seen)
     kinds = int(own.max()) + 1
     colors = np.stack([_color_of(albedo, seen, own == k, single) for k in range(kinds)])
-    around = _around(own, kinds, trust, rest, group)
-    return Stuffs(colors, np.where(own >= 0, own, around), around)
+    return Stuffs(colors, own, _around(own, kinds, trust, rest, group))
 
 
 def _color_of(
@@ -113,8 +110,8 @@ def _color_of(
     weight = seen[mine] + 1e-9
     if len(np.unique(single[mine])) == 1:
         return weighted_median(albedo[mine], weight)
-    mean = np.average(np.log(albedo[mine] + _DARK), axis=0, weights=weight)
-    return np.asarray(np.exp(mean) - _DARK)
+    mean = np.average(np.log(albedo[mine] + LIGHT.floor), axis=0, weights=weight)
+    return np.asarray(np.exp(mean) - LIGHT.floor)
 
 
 def _clusters(lab: FloatArray, seen: FloatArray) -> IntArray:

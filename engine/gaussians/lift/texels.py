@@ -30,7 +30,7 @@ from .regions import ARMS, HEAD
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
-from .trust import facing_ramp, find_limb_borders
+from .trust import facing_ramp
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def texel_layer(
     finer = np.array(view.fine.shape[1::-1]) / [view.camera.width, view.camera.height]
     sampled[seen] = bilinear(view.fine, xy * finer)
     known = seen & ~inner & (facing_ramp(facing, label, head) >= 1.0)
-    known &= ~find_limb_borders(view).behind[at.row, at.col]
+    known &= ~view.borders.behind[at.row, at.col]
     radius = _radii(samples, side, body, vertices, dressed.vertices)
     radius[~known & ~inner] *= S.crisp
     if wearer is None:

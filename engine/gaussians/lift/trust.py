@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ...body import Body
@@ -21,7 +20,6 @@ from ...core.rotations import quaternion_to_matrix
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, FloatArray, IntArray
 from ..binding import place_gaussians
-from .depth_sheets import composite_sheets
 from .labels import HAIR, HAT, LABELS, SKIN
 from .photo_view import PhotoView
 from .regions import HEAD
@@ -37,8 +35,6 @@ class TrustSettings:
     hair: tuple[float, float] = (0.10, 0.40)  # the same of hair and hats
     skin: tuple[float, float] = (0.10, 0.35)  # the same of skin
     face: tuple[float, float] = (0.10, 0.28)  # the same of the head's skin
-    jump: float = 0.035  # metres of depth between neighbours that are two surfaces
-    border: int = 2  # pixels of the region grid beside such a jump that may show either
     reach: float = 0.02  # metres from a splat to the texels that it takes its colour from
     hair_reach: float = 0.15  # the same of hair, which hangs loose
     neighbours: int = 4  # of them
@@ -60,32 +56,6 @@ def facing_ramp(facing: FloatArray, label: IntArray, on_head: BoolArray) -> Floa
     bounds[[HAIR, HAT]], bounds[SKIN] = S.hair, S.skin
     low, high = np.where(((label == SKIN) & on_head)[:, None], S.face, bounds[label]).T
     return np.asarray(np.clip((facing - low) / (high - low), 0.0, 1.0))
-
-
-@dataclass(frozen=True)
-class LimbBorders:
-    """Pixels [H, W] beside a jump of depth.
-
-    Attributes:
-        behind: on the farther surface: it may show the nearer one.
-        nearer: [H, W, 2] row and column of the nearest pixel of that.
-    """
-
-    behind: BoolArray
-    nearer: IntArray
-
-
-def find_limb_borders(view: PhotoView) -> LimbBorders:
-    """Find where one surface ends in front of another."""
-    mask = view.regions.mask
-    front = composite_sheets(view.sheets, "front")
-    size = 2 * S.border + 1
-    before = ndimage.minimum_filter(np.where(mask, front, np.inf), size)
-    beyond = ndimage.maximum_filter(np.where(mask, front, -np.inf), size)
-    behind = mask & (front > before + S.jump)
-    edge = mask & ~behind & (front < beyond - S.jump)
-    nearer = np.stack(ndimage.distance_transform_edt(~edge, return_indices=True)[1], -1)
-    return LimbBorders(behind, nearer)
 
 
 def repaint_photo(
@@ -122,7 +92,7 @@ def repaint_photo(
     limb = groups[body.f[photo.triangle, 0]]
     kind = view.regions.label[row, col]
     weight = facing_ramp(facing, kind, limb == HEAD)
-    borders = find_limb_borders(view)
+    borders = view.borders
     doubt = borders.behind[row, col]
     rows = np.nonzero((weight < 1.0) | doubt)[0]
     beside = _Completed.of(texels, completed, label, vertices, groups, body)

@@ -10,10 +10,11 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoundGaussians
 from likeness.engine.gaussians.binding import bind_gaussians
+from likeness.engine.gaussians.lift.depth_sheets import find_limb_borders
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.regions import vertex_groups
 from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, surfels_on_plane
-from likeness.engine.gaussians.lift.trust import facing_ramp, find_limb_borders, repaint_photo
+from likeness.engine.gaussians.lift.trust import facing_ramp, repaint_photo
 
 RED, BLUE, SKIN_TONE = [0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.8, 0.6, 0.5]
 
@@ -39,13 +40,17 @@ def two_planes(width: int = 40) -> SimpleNamespace:
     regions = SimpleNamespace(mask=mask, label=np.where(mask, UPPER, 0))
     colors = np.where(near[..., None], SKIN_TONE, RED)
     return SimpleNamespace(
-        camera=camera, colors=colors, alpha=mask.astype(float), regions=regions, sheets=(sheet,)
+        camera=camera,
+        colors=colors,
+        alpha=mask.astype(float),
+        regions=regions,
+        borders=find_limb_borders((sheet,), mask),  # type: ignore[arg-type]
     )
 
 
 def test_the_farther_surface_is_doubted_within_two_pixels_of_the_nearer() -> None:
     view = two_planes()
-    borders = find_limb_borders(view)
+    borders = view.borders
     assert borders.behind[10:, 18:20].all()
     assert not borders.behind[:, :18].any()
     assert not borders.behind[:, 20:].any()
