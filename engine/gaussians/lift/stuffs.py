@@ -46,7 +46,7 @@ class StuffSettings:
     side: tuple[float, float] = (0.35, 0.75)
     """Shares of the trunk's half width between which its middle passes into its side."""
 
-    one_side: float = 0.1  # share of a side's votes that it has for the other side of the trunk
+    one_side: float = 0.2  # share of a side's votes for the usual stuff that the other side has
     near: float = 1.5  # bins over which votes for a stuff are smoothed
     far: float = 8.0  # the same where the limb's own bins say nothing
     habit: float = 0.1  # weight of those, and of what the limb is of, to the fullest bin's votes
@@ -278,6 +278,7 @@ def _trunk_votes(
     sides = ndimage.gaussian_filter1d(sides, S.near, axis=2, mode="constant")
     if sides.sum((1, 2)).min() < 0.1 * sides.sum((1, 2)).max():  # seen from one side
         return np.asarray(sides.sum(0))
-    # An arm may hide one side: what only the other shows counts less, but counts.
-    some = S.one_side * sides.sum(0)
+    # An arm may hide one side: the trunk's usual stuff then goes on behind it, others do not.
+    usual = sides.sum((0, 2)) / max(float(sides.sum()), 1e-9)
+    some = S.one_side * usual[:, None] * sides.sum(0)
     return np.asarray(2.0 * np.sqrt((sides[0] + some) * (sides[1] + some)))
