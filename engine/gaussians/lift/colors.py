@@ -104,8 +104,8 @@ def complete_texels(
     )
     trust = _trust(texels, agrees, view)
     seen = np.where(known & agrees, np.clip((facing - 0.25) / 0.3, 0.1, 1.0), 0.0)
-    base, stuff = base_colors(texels, trust, seen, body, view)
-    detail = texture_colors(texels, trust, base, stuff, body, view)
+    base, stuff, printed = base_colors(texels, trust, seen, body, view)
+    detail = texture_colors(texels, trust, base, stuff, printed, body, view)
     return np.where(known[:, None], color, np.clip(base + detail, 0.0, 1.0))
 
 

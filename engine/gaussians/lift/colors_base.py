@@ -52,6 +52,8 @@ class BaseColorSettings:
 
 S = register_settings("lift.colors_base", BaseColorSettings())
 
+UNSEEN_HAIR = np.array([0.20, 0.15, 0.12])  # where none is shown: not the clothes' colour
+
 
 @dataclass(frozen=True)
 class Texels:
@@ -90,7 +92,7 @@ class Texels:
 
 def base_colors(
     t: Texels, trust: FloatArray, seen: FloatArray, body: Body, view: PhotoView
-) -> tuple[FloatArray, IntArray]:
+) -> tuple[FloatArray, IntArray, BoolArray]:
     """Find the smooth colour of every texel, lit.
 
     Args:
@@ -103,10 +105,12 @@ def base_colors(
     Returns:
         base: [N, 3] low-frequency colour of every texel.
         stuff: [N] number of its stuff within its class.
+        printed: [N] whether that has a pattern of several colours.
     """
     albedo = np.clip(t.color / t.shade, 0.0, 1.5)
     out = np.zeros_like(t.color)
     stuff = np.zeros(len(out), np.int64)
+    printed = np.zeros(len(out), bool)
     edges = mesh_edges(body.f)
     for label in np.unique(t.label):
         own = np.nonzero(t.label == label)[0]
@@ -129,6 +133,7 @@ def base_colors(
             aside = trust[own] * np.clip(S.squarest - t.facing[own], 0.0, 1.0) ** 2
             found = find_stuffs(albedo[own], seen[own], aside, t.rest[own], t.group[own], default)
             stuff[own] = np.where(found.seen >= 0, found.seen, found.around)
+            printed[own] = found.printed[stuff[own]]
             plain = found.colors[stuff[own]] + LIGHT.floor
             rest = np.clip(np.log((albedo[own] + LIGHT.floor) / plain), -S.most, S.most)
             # A hand's print on a shirt does not stain it all around.
@@ -138,7 +143,7 @@ def base_colors(
             near = mesh.diffuse(rest, hold, S.cloth_smooth, np.zeros(3), pull)
             base = np.maximum(plain * np.exp(near) - LIGHT.floor, 0.0) * t.shade[own]
         out[own] = base
-    return out, stuff
+    return out, stuff, printed
 
 
 def _under_mouth(body: Body) -> FloatArray:
@@ -270,6 +275,8 @@ def default_albedo(label: int, view: PhotoView) -> FloatArray:
     shown = regions.mask & (regions.label == label)
     if shown.sum() > S.min_texels:
         return _usual(view.colors[shown])
+    if label == HAIR:
+        return UNSEEN_HAIR
     worn = regions.mask & ~regions.skin & (regions.group != HEAD)
     upper = _usual(view.colors[worn]) if worn.any() else np.array([0.35, 0.36, 0.4])
     if label not in (LOWER, SHOES):

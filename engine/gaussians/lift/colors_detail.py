@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ...body import Body
+from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .colors_base import Texels
@@ -37,8 +38,7 @@ class DetailSettings:
     folds: float = 0.65  # of the seen folds' contrast that quilted ones have: they repeat
     variety: float = 1.5  # factor of the share of a limb's cloth that patches can be cut from
     weave: float = 2.0  # deviations of the weave beyond which it is an edge
-    printed: float = 0.08  # deviation of cloth's second hue from which it is a print
-    striped: float = 0.20  # deviation of its first hue from which it is one
+    printed: float = 5.0  # a*b* units of deviation in cloth's second hue that make it a print
     placket: float = 0.03  # metres beside the middle of the front: buttons, zips, ties
     blur: float = 0.8  # cells: the blur of splats and of the grid
     sharpen: float = 0.7  # how many times the detail lost to it is added
@@ -51,7 +51,13 @@ S = register_settings("lift.colors_detail", DetailSettings())
 
 
 def texture_colors(
-    t: Texels, trust: FloatArray, base: FloatArray, stuff: IntArray, body: Body, view: PhotoView
+    t: Texels,
+    trust: FloatArray,
+    base: FloatArray,
+    stuff: IntArray,
+    printed: BoolArray,
+    body: Body,
+    view: PhotoView,
 ) -> FloatArray:
     """Give the unseen texels fine texture.
 
@@ -60,6 +66,7 @@ def texture_colors(
         trust: [N] 0..1 how far a texel's seen colour may be carried.
         base: [N, 3] their low-frequency colours.
         stuff: [N] number of the stuff within its class.
+        printed: [N] whether that has a pattern of several colours.
         body: the person's own.
         view: the photo.
 
@@ -81,7 +88,8 @@ def texture_colors(
             grid = LimbGrid.over(unrolled, np.searchsorted(rows, mine))
             for kind in np.unique(stuff[mine]):
                 of_kind = stuff[mine] == kind
-                cloth = _Cloth.of(t, mine, of_kind, grid, trust, base, int(label))
+                pattern = bool(printed[mine][of_kind][0])
+                cloth = _Cloth.of(t, mine, of_kind, grid, trust, base, int(label), pattern)
                 cloths.setdefault((int(label), int(kind)), []).append(cloth)
     for (label, _), limbs in cloths.items():
         for k, cloth in enumerate(limbs):
@@ -106,7 +114,8 @@ class _Cloth:
         grid: its texels unrolled.
         wanted: [M] those of the grid whose texture is to be found.
         todo: the same as rows of all texels.
-        texture: [R, C, 3] logarithm of the colour over the base.
+        texture: [R, C, 3] logarithm of the colour over the base, as patches have it.
+        whole: [R, C, 3] the same as it is seen.
         source: [R, C] cells that may be repeated.
         shown: [R, C] cells that the photo shows.
         flip: whether patches may be mirrored: folds may, prints may not.
@@ -116,6 +125,7 @@ class _Cloth:
     wanted: BoolArray
     todo: IntArray
     texture: FloatArray
+    whole: FloatArray
     source: BoolArray
     shown: BoolArray
     flip: bool
@@ -129,17 +139,21 @@ class _Cloth:
         trust: FloatArray,
         base: FloatArray,
         label: int,
+        printed: bool,
     ) -> _Cloth:
         shown = np.log((t.color[mine] + LIGHT.floor) / (base[mine] + LIGHT.floor))
         known = t.known[mine] & of_kind
         wanted = of_kind & ~t.known[mine]
-        texture = np.zeros((*grid.shape, 3))
+        texture = whole = np.zeros((*grid.shape, 3))
         source = np.zeros(grid.shape, bool)
         sure = known & (trust[mine] > 0.4)
         material = _Material(0.0, False, 0.0)
         if sure.sum() >= S.few:
             flank = sure & (t.facing[mine] < S.flank)
-            material = _judge(shown[flank if flank.sum() >= 2 * S.few else sure], label)
+            flank = flank if flank.sum() >= 2 * S.few else sure
+            seen, plain = (np.clip(c[mine][flank], 0.0, 1.0) for c in (t.color, base))
+            hue = (rgb_to_lab(seen) - rgb_to_lab(plain))[:, 1:]
+            material = _judge(shown[flank], hue, label, printed)
             sure &= np.abs(shown - np.median(shown[sure], axis=0)).max(1) < material.odd
         if sure.sum() >= S.few:
             # What does not go round stays where it is, and buttons, zips and ties do.
@@ -161,13 +175,13 @@ class _Cloth:
                 usable = ndimage.binary_opening(source, np.ones((grid.cells(QUILT.patch),) * 2))
                 variety = usable.sum() / max(np.count_nonzero(grid.count(wanted)), 1)
                 folds = S.folds * float(np.clip(S.variety * variety, 0.2, 1.0))
-                broad = folds * material.most * np.tanh(broad / material.most)
-                texture = broad + most * np.tanh(weave / most)
+                broad = material.most * np.tanh(broad / material.most)
+                weave = most * np.tanh(weave / most)
+                texture, whole = folds * broad + weave, broad + weave
             else:
-                texture = material.most * np.tanh(texture / material.most)
-        return _Cloth(
-            grid, wanted, mine[wanted], texture, source, grid.count(known) > 0, not material.print
-        )
+                texture = whole = material.most * np.tanh(texture / material.most)
+        shows, flip = grid.count(known) > 0, not material.print
+        return _Cloth(grid, wanted, mine[wanted], texture, whole, source, shows, flip)
 
     def quilted(
         self, base: FloatArray, label: int, others: list[tuple[FloatArray, BoolArray]]
@@ -179,7 +193,15 @@ class _Cloth:
         wants = ndimage.binary_dilation(self.grid.count(self.wanted) > 0)
         rng = np.random.default_rng([label, len(self.todo)])
         filled = quilt_texture(
-            self.texture, self.source, self.shown, wants, self.grid.step, self.flip, rng, others
+            self.texture,
+            self.source,
+            self.shown,
+            wants,
+            self.grid.step,
+            self.flip,
+            rng,
+            others,
+            self.grid.turned_over(self.whole, self.source),
         )
         if filled is None:
             return out
@@ -250,6 +272,21 @@ class LimbGrid:
         aside = np.minimum(column, self.shape[1] - column) * self.step
         return np.broadcast_to(aside < metres, self.shape)
 
+    def turned_over(
+        self, values: FloatArray, among: BoolArray
+    ) -> tuple[FloatArray, BoolArray] | None:
+        """Mirror values [R, C, K] of some cells [R, C] to the other side of the limb.
+
+        What goes round meets itself at the sides, and no view shows both copies whole.
+        """
+        turn = np.exp(2j * np.pi * np.arange(self.shape[1]) / self.shape[1])
+        middle = np.angle((among @ turn).sum()) / (2 * np.pi) * self.shape[1]
+        if not among.any():
+            return None
+        over = self.shape[1] // 2 + round(2 * middle) - np.arange(self.shape[1])
+        over = np.mod(over, self.shape[1])
+        return values[:, over], among[:, over]
+
     def mean(self, values: FloatArray, chosen: BoolArray) -> FloatArray:
         """Return the mean [R, C, K] of the chosen [M] texels' values [M, K], carried to all."""
         count = self.count(chosen)
@@ -310,18 +347,23 @@ class _Material:
     odd: float
 
 
-def _judge(shown: FloatArray, label: int) -> _Material:
-    """Judge a material by its deviations [M, 3] from the base colour where it is seen well."""
+def _judge(shown: FloatArray, hue: FloatArray, label: int, printed: bool) -> _Material:
+    """Judge a material where it is seen well.
+
+    Args:
+        shown: [M, 3] logarithm of its colours over the base.
+        hue: [M, 2] a*b* of its colours less the base's.
+        label: index into ``labels.LABELS``.
+        printed: whether its colours are several by themselves.
+    """
     if label == SKIN:
         return _Material(S.max_skin_detail, False, 3.0 * S.max_skin_detail)
     light = shown.mean(1, keepdims=True)
-    # Folds and highlights wash a colour out, which is one direction; a print has several hues.
-    hues = np.clip(shown - light, -0.5, 0.5)
-    _, axes = np.linalg.eigh(np.cov(hues.T))
-    second, first = 1.48 * np.median(np.abs(hues @ axes[:, 1:]), axis=0)
-    several = bool(second > S.printed or first > S.striped)
     deviation = 1.48 * float(np.median(np.abs(light - np.median(light))))
-    if several:
+    # Folds and highlights wash a colour out, which is one direction; flowers have several.
+    _, axes = np.linalg.eigh(np.cov(hue.T))
+    second = hue @ axes[:, 0]
+    if printed or 1.48 * np.median(np.abs(second - np.median(second))) > S.printed:
         most = max(5.0 * deviation, 0.04)
         return _Material(most, True, 6.0 * most)
     return _Material(max(1.5 * deviation, 0.02), False, max(3.0 * deviation, 0.12))

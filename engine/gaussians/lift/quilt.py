@@ -28,9 +28,12 @@ class QuiltSettings:
     cover: float = 0.97  # share of a window that must be seen
     few: int = 8  # windows below which they are cut smaller, or from another limb
     candidates: int = 80  # windows that are compared for a patch
+    print_candidates: int = 400  # the same of prints, which must go on in phase
     along: float = 0.5  # cost, in variances, of a window from 30 cm farther along the limb
     again: float = 1.0  # the same of a window for each time that it was taken before
     fade: float = 0.012  # metres over which a misfit fades into a patch
+    print_fade: float = 0.003  # the same of prints, whose colours do not mix
+    join: float = 0.03  # metres between what is shown and what is laid, for patches to join them
 
 
 S = register_settings("lift.quilt", QuiltSettings())
@@ -45,6 +48,7 @@ def quilt_texture(
     flip: bool,
     rng: np.random.Generator,
     others: Sequence[tuple[FloatArray, BoolArray]] = (),
+    laid: tuple[FloatArray, BoolArray] | None = None,
 ) -> FloatArray | None:
     """Fill a grid with texture.
 
@@ -57,6 +61,8 @@ def quilt_texture(
         flip: whether windows may be mirrored: folds may, prints may not.
         rng: draws the candidates.
         others: texture and source of other limbs in the same stuff, for want of windows here.
+        laid: texture [R, C, K] and cells [R, C] where it is laid as a whole before any patch,
+            short of what is shown.
 
     Returns:
         [R, C, K], zero where neither shown nor wanted; None where no window has enough of the
@@ -73,12 +79,17 @@ def quilt_texture(
     rows, columns = source.shape
     out = np.where(shown[..., None], texture, 0.0)
     filled = shown.copy()
+    if laid is not None:
+        own = laid[1] & wanted & ~_widened(shown, S.join / cell)
+        out[own] = laid[0][own]
+        filled |= own
     every = np.concatenate([t[m] for t, m in grids])
     variance = max(float(every.var(0).sum()), 1e-9)
     closed = [_holes_closed(t, m) if m.any() else t for t, m in grids]
     taken = np.zeros(len(origins))
+    fade = S.fade if flip else S.print_fade
     step = max(1, side - max(1, round(S.overlap * side)))
-    for r0, c0 in _order(wanted & ~shown, shown, step, side):
+    for r0, c0 in _order(wanted & ~filled, shown, step, side):
         r = np.arange(max(r0, 0), min(r0 + side, rows))
         part = slice(r[0] - r0, r[-1] - r0 + 1)  # of a patch that reaches over the limb's end
         at = np.ix_(r, np.mod(np.arange(c0, c0 + side), columns))
@@ -86,19 +97,22 @@ def quilt_texture(
         todo = wanted[at] & ~held
         if not todo.any():
             continue
-        pick = rng.choice(len(origins), min(S.candidates, len(origins)), replace=False)
+        most = S.candidates if flip else S.print_candidates
+        pick = rng.choice(len(origins), min(most, len(origins)), replace=False)
         window = _cut(closed, origins[pick], side)[:, part]
         if flip:
             window = np.concatenate([window, window[:, :, ::-1]])
             pick = np.concatenate([pick, pick])
         far = np.abs(origins[pick, 1] - r0) * cell / 0.3
-        cost = variance * (S.along * far**2 + S.again * taken[pick])
+        cost = variance * (S.along * far**2 + (S.again if flip else 0.0) * taken[pick])
         if held.any():
             misfit = ((window[:, held] - out[at][held]) ** 2).sum(2).mean(1)
             cost = cost + 4.0 * misfit
         best = int(cost.argmin())
         taken[_near(origins, origins[pick[best]], side)] += 1.0
-        out[at] = np.where(todo[..., None], _joined(window[best], out[at], held, cell), out[at])
+        out[at] = np.where(
+            todo[..., None], _joined(window[best], out[at], held, cell, fade), out[at]
+        )
         filled[at] |= todo
     return out
 
@@ -124,6 +138,15 @@ def _windows(source: BoolArray, side: int) -> IntArray:
     seen = total[side:, side:] - total[:-side, side:] - total[side:, :-side]
     seen = (seen + total[:-side, :-side])[: rows - side + 1, :columns]
     return np.argwhere(seen >= S.cover * side * side)
+
+
+def _widened(cells: BoolArray, radius: float) -> BoolArray:
+    """[R, C] cells and those up to so many cells beside them; columns wrap."""
+    if not cells.any():
+        return cells
+    n = cells.shape[1]
+    away = ndimage.distance_transform_edt(~np.tile(cells, (1, 3)))
+    return np.asarray(away[:, n : 2 * n] <= radius)
 
 
 def _near(origins: IntArray, one: IntArray, side: int) -> BoolArray:
@@ -166,11 +189,13 @@ def _order(wanted: BoolArray, shown: BoolArray, step: int, side: int) -> list[tu
     return [(r0, c0) for _, r0, c0 in sorted(out)]
 
 
-def _joined(window: FloatArray, around: FloatArray, held: BoolArray, cell: float) -> FloatArray:
+def _joined(
+    window: FloatArray, around: FloatArray, held: BoolArray, cell: float, fade: float
+) -> FloatArray:
     """[s, s, K] a window, its misfit to what is ``held`` around it faded into it."""
     if not held.any():
         return window
     distance, index = ndimage.distance_transform_edt(~held, return_indices=True)
     misfit = (around - window)[tuple(index)]
     misfit = ndimage.gaussian_filter(misfit, (1.0, 1.0, 0.0), mode="nearest")
-    return np.asarray(window + misfit * np.exp(-distance * cell / S.fade)[..., None])
+    return np.asarray(window + misfit * np.exp(-distance * cell / fade)[..., None])

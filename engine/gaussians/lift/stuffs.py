@@ -66,11 +66,13 @@ class Stuffs:
         colors: [K, 3] 0..1 albedo of each.
         seen: [N] which one the photo shows at each texel; -1 where it shows none of them.
         around: [N] which one goes round the limb at the texel's height.
+        printed: [K] whether it has a pattern of several colours.
     """
 
     colors: FloatArray
     seen: IntArray
     around: IntArray
+    printed: BoolArray
 
 
 def find_stuffs(
@@ -95,12 +97,14 @@ def find_stuffs(
     own = _clusters(lab, seen)
     kinds = int(own.max()) + 1
     if kinds == 0:
-        return Stuffs(np.asarray(default, float)[None], own, np.zeros(len(albedo), np.int64))
+        nowhere = np.zeros(len(albedo), np.int64)
+        return Stuffs(np.asarray(default, float)[None], own, nowhere, np.zeros(1, bool))
     single = own
     own = _prints_joined(own, rest, seen)
     kinds = int(own.max()) + 1
     colors = np.stack([_color_of(albedo, seen, own == k, single) for k in range(kinds)])
-    return Stuffs(colors, own, _around(own, kinds, trust, rest, group))
+    printed = np.array([len(np.unique(single[own == k])) > 1 for k in range(kinds)])
+    return Stuffs(colors, own, _around(own, kinds, trust, rest, group), printed)
 
 
 def _color_of(

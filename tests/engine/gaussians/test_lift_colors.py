@@ -20,7 +20,6 @@ from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
 from likeness.engine.gaussians.lift.hair_texture import HairBand, draw_strands, measure_hair
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_light import fit_light
-from likeness.engine.gaussians.lift.quilt import quilt_texture
 from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.stuffs import find_stuffs
 from scipy import ndimage
@@ -131,49 +130,19 @@ def test_shades_of_one_stuff_are_no_two() -> None:
     assert len(found.colors) == 1
 
 
+def test_only_a_stuff_of_several_colours_is_printed() -> None:
+    rest, seen = cloth(20000)
+    stripe = (np.mod(rest[:, 1], 0.04) < 0.02)[:, None]
+    printed = stuffs_of(np.where(stripe, [0.7, 0.55, 0.3], [0.3, 0.12, 0.2]), rest, seen)
+    assert printed.printed.tolist() == [True]
+    light = np.random.default_rng(2).uniform(0.45, 1.0, 20000)[:, None]
+    assert not stuffs_of(light * [0.95, 0.75, 0.2], rest, seen).printed.any()
+
+
 def test_an_unseen_label_has_the_default_colour() -> None:
     rest, seen = cloth(500)
     found = stuffs_of(np.zeros((500, 3)), rest, 0.0 * seen)
     np.testing.assert_array_equal(found.colors, [[0.5, 0.5, 0.5]])
-
-
-def quilted(picture: FloatArray, shown: np.ndarray, flip: bool = False) -> FloatArray:
-    out = quilt_texture(
-        picture[..., None], shown, shown, ~shown, 0.005, flip, np.random.default_rng(0)
-    )
-    assert out is not None
-    return out[..., 0]
-
-
-def test_stripes_go_on_in_phase_around_a_limb() -> None:
-    v, _ = np.mgrid[:80, :100]
-    stripes = np.where(np.mod(v, 8) < 4, 1.0, -1.0)
-    shown = np.zeros((80, 100), bool)
-    shown[:, 25:75] = True
-    out = quilted(np.where(shown, stripes, 9.0), shown)
-    assert np.abs(out).max() < 3  # nothing of what is not shown
-    assert np.corrcoef(out[~shown], stripes[~shown])[0, 1] > 0.95
-
-
-def test_folds_keep_their_contrast_and_meet_what_is_shown() -> None:
-    rng = np.random.default_rng(4)
-    wave = ndimage.gaussian_filter(rng.standard_normal((90, 120)), 3, mode="wrap")
-    wave /= wave.std()
-    shown = np.zeros((90, 120), bool)
-    shown[:, 30:90] = True
-    out = quilted(np.where(shown, wave, 9.0), shown, flip=True)
-    assert 0.7 < out[~shown].std() < 1.3
-    across = np.abs(np.diff(out, axis=1))
-    assert across[:, [29, 89]].mean() < 2.0 * across.mean()  # no border where the photo ends
-    assert np.abs(out[:, 0] - out[:, -1]).mean() < 2.0 * across.mean()  # nor where columns wrap
-    np.testing.assert_array_equal(out[shown], wave[shown])
-
-
-def test_without_a_window_there_is_no_texture() -> None:
-    shown = np.zeros((30, 30), bool)
-    shown[::2] = True
-    grid = np.zeros((30, 30, 1))
-    assert quilt_texture(grid, shown, shown, ~shown, 0.01, True, np.random.default_rng(0)) is None
 
 
 def test_a_badge_does_not_go_round_and_stripes_do() -> None:
