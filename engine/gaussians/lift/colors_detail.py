@@ -1,4 +1,4 @@
-"""Fine texture over the base colours: cloth around its limb, hair along its fall, mirrored skin."""
+"""Fine texture over the base colours: cloth around its limb, hair in patches, mirrored skin."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from scipy.spatial import cKDTree
 from ...body import Body
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
-from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
 from .colors_unroll import UnrolledLimb, unroll_limb
-from .hair_texture import HAIR_FLOOR, draw_strands, measure_hair
+from .hair_patches import draw_hair
 from .labels import HAIR, SKIN
 from .photo_light import S as LIGHT
-from .pixel_grids import erode, smooth_within
 from .quilt import S as QUILT
 from .quilt import quilt_texture
 from .regions import GROUPS, HEAD, vertex_groups
@@ -44,7 +43,6 @@ class DetailSettings:
     sharpen: float = 0.7  # how many times the detail lost to it is added
     few: int = 30  # texels that show a texture
     flank: float = 0.75  # cosine to the camera below which a surface shows what goes round
-    hair_round: float = 0.10  # metres: radius at which hair falls around the head
 
 
 S = register_settings("lift.colors_detail", DetailSettings())
@@ -98,7 +96,7 @@ def texture_colors(
             out[cloth.todo] += cloth.quilted(base, label, [(c.texture, c.source) for c in others])
     hair = np.nonzero(t.label == HAIR)[0]
     if len(hair) > 0:
-        out[hair] = _hair(t, hair, base, body, view)
+        out[hair] = draw_hair(t, hair, base, body, view)
     skull = np.nonzero((t.label == SKIN) & (t.group == HEAD))[0]
     if len(skull) > 0:
         out[skull] = _mirrored(t, skull, trust, base)
@@ -367,59 +365,6 @@ def _judge(shown: FloatArray, hue: FloatArray, label: int, printed: bool) -> _Ma
         most = max(5.0 * deviation, 0.04)
         return _Material(most, True, 6.0 * most)
     return _Material(max(1.5 * deviation, 0.02), False, max(3.0 * deviation, 0.12))
-
-
-def _hair(t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoView) -> FloatArray:
-    """[len(mine), 3] strands for the hair that is not seen."""
-    out = np.zeros((len(mine), 3))
-    todo = np.nonzero(~t.known[mine])[0]
-    if len(todo) == 0:
-        return out
-    regions = view.regions
-    solid = erode(regions.mask & (view.alpha > 0.95), 1)
-    shape = view.fine.shape[:2]
-    finer = shape[1] / view.camera.width
-    pixel = float(np.median(-t.points[mine, 2])) / float(view.camera.K[0, 0]) / finer
-    # Leave out hats, and what shines through a fringe.
-    usual = np.median(base[mine], axis=0)
-    odd = np.linalg.norm(smooth_within(view.colors, regions.hair, 2.0) - usual, axis=-1)
-    alike = regions.hair & solid & (odd < 0.06 + 0.5 * float(usual.mean()))
-    rows = ((np.arange(shape[0]) + 0.5) / finer).astype(int).clip(0, alike.shape[0] - 1)
-    cols = ((np.arange(shape[1]) + 0.5) / finer).astype(int).clip(0, alike.shape[1] - 1)
-    bands = measure_hair(view.fine, alike[np.ix_(rows, cols)], pixel)
-    around, fall = hair_fall(t.rest[mine[todo]], body)
-    blur = float(np.median(t.radius[mine[todo]]))
-    girth = 2.0 * np.pi * S.hair_round
-    strands = np.exp(draw_strands(around, fall, girth, bands, blur)) - 1.0
-    tint = base[mine[todo]]
-    # The contrast was measured over a little light: black hair has highlights, too.
-    lift = (tint.mean(1, keepdims=True) + HAIR_FLOOR) / np.maximum(
-        tint.mean(1, keepdims=True), 0.02
-    )
-    out[todo] = tint * strands[:, None] * np.minimum(lift, 3.0)
-    return out
-
-
-def hair_fall(rest: FloatArray, body: Body) -> tuple[FloatArray, FloatArray]:
-    """Place points on the fall of hair from the crown.
-
-    Args:
-        rest: [N, 3] metres on the body at rest.
-        body: the person's own.
-
-    Returns:
-        around: [N] metres across the fall.
-        fall: [N] metres along it.
-    """
-    head = body.J_template[JOINT_INDEX["head"]]
-    d = rest - (head + np.array([0.0, 0.06, 0.0]))
-    # The crown lies behind the top; strands leave it all around, then fall.
-    crown = np.array([0.0, np.cos(0.45), -np.sin(0.45)])
-    front = np.array([0.0, np.sin(0.45), np.cos(0.45)])
-    up, ahead, side = d @ crown, d @ front, d[:, 0]
-    polar = np.arctan2(np.hypot(ahead, side), np.maximum(up, 0.0))
-    fall = S.hair_round * polar + np.maximum(-up, 0.0)
-    return S.hair_round * np.arctan2(side, ahead), fall
 
 
 def _mirrored(t: Texels, mine: IntArray, trust: FloatArray, base: FloatArray) -> FloatArray:

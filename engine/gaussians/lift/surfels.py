@@ -72,8 +72,10 @@ def surfels_on_plane(
     radius: FloatArray,
     colors: FloatArray,
     opacities: FloatArray,
+    way: FloatArray | None = None,
+    slender: FloatArray | float = 1.0,
 ) -> Gaussians:
-    """Make round surfels.
+    """Make round surfels, or long ones of the same area.
 
     Args:
         points: [N, 3] metres.
@@ -81,13 +83,17 @@ def surfels_on_plane(
         radius: [N] metres, the standard deviation.
         colors: [N, 3] 0..1.
         opacities: [N] 0..1.
+        way: [N, 3] unit tangents along which they are long; None if they are round.
+        slender: [N] or one: square root of length over width.
     """
-    helper = np.eye(3)[np.abs(normals).argmin(1)]
-    e1 = np.cross(normals, helper)
-    e1 /= np.linalg.norm(e1, axis=1, keepdims=True)
+    e1 = way
+    if e1 is None:
+        e1 = np.cross(normals, np.eye(3)[np.abs(normals).argmin(1)])
+        e1 /= np.linalg.norm(e1, axis=1, keepdims=True)
     e2 = np.cross(normals, e1)
+    long, wide = radius * slender, radius / slender
     return surfels_from_tangents(
-        points, e1 * radius[:, None], e2 * radius[:, None], 1.0, colors, opacities
+        points, e1 * long[:, None], e2 * wide[:, None], 1.0, colors, opacities
     )
 
 

@@ -22,7 +22,8 @@ from ..binding import bind_gaussians
 from .colors import complete_texels
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
-from .labels import SKIN
+from .hair_field import hair_directions
+from .labels import HAIR, HAT, SKIN
 from .labels_surface import labels_at
 from .photo_view import PhotoView
 from .pixel_grids import distance_inside, erode
@@ -30,7 +31,7 @@ from .regions import ARMS, HEAD
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
-from .trust import facing_ramp
+from .trust import facing_ramp, find_pale_rim
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,9 @@ class TexelSettings:
     draw_in: float = 0.024  # metres that a texel may be drawn in to the outline
     draw_in_steps: int = 6  # steps of drawing in
     hem_facing: float = 0.5  # cosine from which on photo splats alone make a skirt's hem
+    deep_hair: float = 0.5  # cosine from which on hair shows its usual colour
+    rounded: float = 0.75  # share of the way from a flat triangle to a round one that hair lies
+    slender_hair: float = 1.45  # square root of length over width of unseen hair's splats
     min_facing: float = 0.25  # cosine below which the photo's colour smears over too much surface
 
 
@@ -84,6 +88,36 @@ class _Lookup:
     z: FloatArray
     inside: BoolArray
     visible: BoolArray
+
+
+def _pale_hair(
+    sampled: FloatArray, hair: BoolArray, facing: FloatArray, at: _Lookup, view: PhotoView
+) -> FloatArray:
+    """[N] 0..1: how surely a texel of seen ``hair`` [N] shows the background or light behind."""
+    inside = distance_inside(view.regions.mask)[at.row, at.col] / view.regions.unit
+    out = np.zeros(len(facing))
+    deep = hair & (facing > S.deep_hair)
+    if deep.any():
+        deep &= inside >= np.median(inside[deep])
+        usual = np.median(sampled[deep], axis=0)
+        out[hair] = find_pale_rim(sampled[hair], usual, inside[hair])
+    return out
+
+
+def _sag(
+    points: FloatArray,
+    vertices: FloatArray,
+    normals: FloatArray,
+    corner: IntArray,
+    bary: FloatArray,
+) -> FloatArray:
+    """[N, 3] how far points of triangles lie below the smooth surface (Phong tessellation)."""
+    out = np.zeros_like(points)
+    for k in range(3):
+        n = normals[corner[:, k]]
+        deep = np.einsum("nd,nd->n", points - vertices[corner[:, k]], n)
+        out += (S.rounded * bary[:, k] * deep)[:, None] * n
+    return out
 
 
 def _look_up(points: FloatArray, group: IntArray, view: PhotoView) -> _Lookup:
@@ -132,9 +166,12 @@ def texel_layer(
     regions, f = view.regions, body.f
     corner = f[samples.triangle]
     points = samples.points(dressed.vertices, f)
-    normal = samples.points(vertex_normals(dressed.vertices, f), f)
+    normals = vertex_normals(dressed.vertices, f)
+    normal = samples.points(normals, f)
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     label = labels_at(shares, corner, samples.bary)
+    round_ = np.isin(label, [HAIR, HAT])
+    points[round_] -= _sag(points, dressed.vertices, normals, corner, samples.bary)[round_]
     is_shell = label != SKIN
     group = groups[corner[:, 0]]
     part = np.array(body.part_names)[body.face_part[samples.triangle]]
@@ -158,7 +195,8 @@ def texel_layer(
     xy, _ = project(points[seen], view.camera)
     finer = np.array(view.fine.shape[1::-1]) / [view.camera.width, view.camera.height]
     sampled[seen] = bilinear(view.fine, xy * finer)
-    known = seen & ~inner & (facing_ramp(facing, label, head) >= 1.0)
+    pale = _pale_hair(sampled, seen & (label == HAIR), facing, at, view)
+    known = seen & ~inner & (facing_ramp(facing, label, head, pale) >= 1.0)
     known &= ~view.borders.behind[at.row, at.col]
     radius = _radii(samples, side, body, vertices, dressed.vertices)
     radius[~known & ~inner] *= S.crisp
@@ -243,7 +281,18 @@ def texel_layer(
             opacity[whole] = 0.0
 
     keep = (opacity > 0) & (part != "lash")
-    world = surfels_on_plane(points[keep], normal[keep], radius[keep], color[keep], opacity[keep])
+    hair = label == HAIR
+    way = hair_directions(points, normal, samples.points(body.v_template, f), head & hair, body)
+    slender = np.where(hair & ~known, S.slender_hair, 1.0)
+    world = surfels_on_plane(
+        points[keep],
+        normal[keep],
+        radius[keep],
+        color[keep],
+        opacity[keep],
+        way[keep],
+        slender[keep],
+    )
     layer = np.where(is_shell[keep], SHELL, CORE).astype(np.uint8)
     bound = bind_gaussians(world, samples.triangle[keep], samples.bary[keep], layer, vertices, body)
     return bound, ~known[keep] & ~inner[keep], label[keep]

@@ -22,6 +22,7 @@ from ...core.types import BoolArray, BoundGaussians, FloatArray, IntArray
 from ..binding import place_gaussians
 from .labels import HAIR, HAT, LABELS, SKIN
 from .photo_view import PhotoView
+from .pixel_grids import distance_inside
 from .regions import HEAD
 
 
@@ -35,6 +36,14 @@ class TrustSettings:
     hair: tuple[float, float] = (0.10, 0.40)  # the same of hair and hats
     skin: tuple[float, float] = (0.10, 0.35)  # the same of skin
     face: tuple[float, float] = (0.10, 0.28)  # the same of the head's skin
+    rim: float = 1.0  # inter-ocular distances inside the outline that the background shines through
+    pale: tuple[float, float] = (12.0, 30.0)
+    """L*a*b* units from the usual colour, darker ones left out, between which a rim's pixel becomes
+    one that the background or a light behind shines through."""
+
+    pale_shift: tuple[float, float] = (0.3, 0.5)
+    """What such pixels add to the cosines above."""
+
     reach: float = 0.02  # metres from a splat to the texels that it takes its colour from
     hair_reach: float = 0.15  # the same of hair, which hangs loose
     neighbours: int = 4  # of them
@@ -44,18 +53,41 @@ class TrustSettings:
 S = register_settings("lift.trust", TrustSettings())
 
 
-def facing_ramp(facing: FloatArray, label: IntArray, on_head: BoolArray) -> FloatArray:
+def facing_ramp(
+    facing: FloatArray, label: IntArray, on_head: BoolArray, pale: FloatArray | float = 0.0
+) -> FloatArray:
     """Return how far the photo's colour counts [N] (0..1) on a surface that turns away.
 
     Args:
         facing: [N] cosine to the camera.
         label: [N] index into ``labels.LABELS``.
         on_head: [N] whether it lies on the head.
+        pale: [N] or one, of :func:`find_pale_rim`.
     """
     bounds = np.array([S.cloth] * len(LABELS))
     bounds[[HAIR, HAT]], bounds[SKIN] = S.hair, S.skin
     low, high = np.where(((label == SKIN) & on_head)[:, None], S.face, bounds[label]).T
+    low, high = low + S.pale_shift[0] * pale, high + S.pale_shift[1] * pale
     return np.asarray(np.clip((facing - low) / (high - low), 0.0, 1.0))
+
+
+def find_pale_rim(colors: FloatArray, usual: FloatArray, inside: FloatArray) -> FloatArray:
+    """Return how surely [N] (0..1) a rim's colours are not only the surface's own.
+
+    Loose hair lets the background shine through, and light from behind makes a rim pale. From the
+    photo's side that is right; from any other it is a band of the wrong colour.
+
+    Args:
+        colors: [N, 3] 0..1, what the photo shows.
+        usual: [N, 3] or [3] 0..1, the colours beside it.
+        inside: [N] inter-ocular distances from the outline.
+    """
+    lab, own = rgb_to_lab(colors), rgb_to_lab(usual)
+    shadow = np.minimum(1.0, lab[:, :1] / np.maximum(own[..., :1], 1e-3))
+    away = lab - shadow * own  # the darker is shadow
+    low, high = S.pale
+    odd = np.clip((np.linalg.norm(away, axis=1) - low) / (high - low), 0.0, 1.0)
+    return np.asarray(odd * np.clip(2.0 - 2.0 * inside / S.rim, 0.0, 1.0))
 
 
 def repaint_photo(
@@ -91,14 +123,20 @@ def repaint_photo(
     col, row = np.clip(project(means, view.camera)[0].astype(int), 0, [width - 1, height - 1]).T
     limb = groups[body.f[photo.triangle, 0]]
     kind = view.regions.label[row, col]
-    weight = facing_ramp(facing, kind, limb == HEAD)
+    on_head = limb == HEAD
+    loose = (kind == HAIR) | ((kind == SKIN) & on_head)
+    inside = distance_inside(view.regions.mask)[row, col] / view.regions.unit
     borders = view.borders
     doubt = borders.behind[row, col]
-    rows = np.nonzero((weight < 1.0) | doubt)[0]
+    doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt
+    doubtful |= loose & (inside < S.rim) & (facing_ramp(facing, kind, on_head, 1.0) < 1.0)
+    rows = np.nonzero(doubtful)[0]
     beside = _Completed.of(texels, completed, label, vertices, groups, body)
     fresh, usable = beside.colors(means[rows], limb[rows], kind[rows])
     first = np.asarray(photo.colors, np.float64)[rows]
-    keep = np.where(usable, weight[rows], 1.0)
+    pale = loose[rows] * find_pale_rim(first, fresh, inside[rows])
+    weight = facing_ramp(facing[rows], kind[rows], on_head[rows], pale)
+    keep = np.where(usable, weight, 1.0)
     # What an outline's pixels print on the surface behind it is neither's colour.
     at = np.nonzero(doubt[rows])[0]
     own, found = beside.colors(means[rows[at]], limb[rows[at]])

@@ -17,7 +17,6 @@ from likeness.engine.gaussians.lift.colors import complete_texels
 from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
 from likeness.engine.gaussians.lift.colors_sources import select_lit_hair, wraparound_weights
 from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
-from likeness.engine.gaussians.lift.hair_texture import HairBand, draw_strands, measure_hair
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_light import fit_light
 from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
@@ -179,41 +178,6 @@ def test_neither_a_rim_of_light_nor_what_shines_through_tells_the_hairs_colour()
     thin = select_lit_hair(colors, alpha, hair, np.ones_like(skin), deep)
     assert thin.any()
     assert not thin[20:23].any()
-
-
-def hair_picture(stretch: float, contrast: float) -> FloatArray:
-    rng = np.random.default_rng(3)
-    noise = ndimage.gaussian_filter(rng.standard_normal((160, 160)), (3.0 * stretch, 3.0))
-    light = np.exp(contrast * noise / noise.std())
-    return np.array([0.4, 0.3, 0.2]) * light[..., None]
-
-
-def test_straight_hair_measures_longer_than_curls_and_bold_hair_bolder() -> None:
-    hair = np.ones((160, 160), bool)
-    curls, straight, faint = (
-        measure_hair(hair_picture(*kind), hair, 0.001) for kind in ((1, 0.2), (6, 0.2), (6, 0.05))
-    )
-    of_width = [band.width for band in curls].index(0.006)
-    assert straight[of_width].stretch > 2.0 * curls[of_width].stretch
-    ratio = straight[of_width].contrast / faint[of_width].contrast
-    assert 3.0 < ratio < 5.0
-    few = measure_hair(hair_picture(1, 0.2), hair & (np.mgrid[:160, :160].sum(0) < 5), 0.001)
-    assert all(band.contrast > 0 for band in few)
-
-
-def test_strands_have_their_bands_contrast_and_close_around_the_head() -> None:
-    rng = np.random.default_rng(0)
-    around, fall = rng.uniform(0, 0.6, 20000), rng.uniform(0, 0.3, 20000)
-    bands = (HairBand(0.006, 0.2, 8.0),)
-    out = draw_strands(around, fall, 0.6, bands)
-    assert out.std() == pytest.approx(0.2, rel=0.2)
-    assert abs(out.mean()) < 0.05
-    np.testing.assert_allclose(draw_strands(around + 0.6, fall, 0.6, bands), out, atol=1e-9)
-    # Along the fall it changes more slowly than across it.
-    step = 0.002
-    along = np.abs(draw_strands(around, fall + step, 0.6, bands) - out).mean()
-    across = np.abs(draw_strands(around + step, fall, 0.6, bands) - out).mean()
-    assert along < 0.4 * across
 
 
 def tube(

@@ -37,7 +37,7 @@ def two_planes(width: int = 40) -> SimpleNamespace:
     mask[:3] = False
     depth = np.where(near, 1.9, 2.0)
     sheet = SimpleNamespace(visible=mask, mask=mask, front=depth, group=0)
-    regions = SimpleNamespace(mask=mask, label=np.where(mask, UPPER, 0))
+    regions = SimpleNamespace(mask=mask, label=np.where(mask, UPPER, 0), unit=5.0)
     colors = np.where(near[..., None], SKIN_TONE, RED)
     return SimpleNamespace(
         camera=camera,

@@ -1,0 +1,232 @@
+"""Hair that the photo does not show, in patches of the hair that it shows.
+
+Anchors stand a lock apart all over the unseen hair. Each has a patch of the photo's hair, turned
+so that its strands lie along the hair's direction there (lapped textures, Praun et al. 2000).
+Patches are longer than wide and pass into each other, at the contrast that they have themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from ...body import Body
+from ...core.settings import register_settings
+from ...core.types import BoolArray, FloatArray, IntArray
+from .colors_base import Texels
+from .hair_field import StrandImage, continued_directions, hair_directions, strand_image
+from .pixel_grids import distance_inside, erode, smooth_within
+from .regions import HEAD
+
+if TYPE_CHECKING:
+    from .photo_view import PhotoView
+
+
+@dataclass(frozen=True)
+class HairPatchSettings:
+    """Patches of hair."""
+
+    odd: tuple[float, float] = (0.06, 0.5)
+    """Distance of smoothed colours (0..1) from the usual one beyond which it is not hair: at least,
+    and per unit of brightness."""
+
+    floor: float = 0.02  # added to colours before their logarithm
+    radius: tuple[float, float] = (0.004, 0.035)
+    """Metres: with less hair around a pixel there are no patches; more is not taken."""
+
+    beyond: float = 1.6  # radii of a place's hair that a patch is long: locks are slender
+    squarest: float = 0.6  # share of the widest places' radius that a patch's place must have
+    spacing: float = 0.7  # radii between anchors
+    slender: float = 0.45  # width over length of a patch
+    level: float = 0.02  # metres over which the patches' own brightness is taken out
+    gap: float = 0.004  # metres of holes between strands that are hair all the same
+    drawn_out: float = 2.5  # times that straight strands are drawn out: seen from the front they
+    # are shortened, and locks are longer than patches
+    most: float = 1.6  # times the 80th percentile of its contrast that a patch's is held below
+    hue: float = 0.10  # most of it, of the logarithm, in hue: skin shines through short hair
+    neighbours: int = 4  # patches that a point may lie in
+    sharpen: float = 0.7  # how many times the detail lost to splats is added
+
+
+S = register_settings("lift.hair_patches", HairPatchSettings())
+
+
+def draw_hair(
+    t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoView
+) -> FloatArray:
+    """Give the hair that is not seen the texture of the hair that is.
+
+    Args:
+        t: the texels.
+        mine: [M] rows of hair.
+        base: [N, 3] low-frequency colours of all texels.
+        body: the person's own.
+        view: the photo.
+
+    Returns:
+        [M, 3] to add to the base; zero where the photo shows the hair, or shows next to none.
+    """
+    out = np.zeros((len(mine), 3))
+    unseen = ~t.known[mine]
+    if not unseen.any():
+        return out
+    size = np.array(view.fine.shape[1::-1])
+    finer = size[0] / view.camera.width
+    depth = float(np.median(-t.points[mine, 2]))
+    pixel = depth / float(view.camera.K[0, 0]) / finer
+    hair = _own_hair(np.median(base[mine], axis=0), view)
+    strands = strand_image(np.log(view.fine.mean(-1) + S.floor), hair, pixel)
+    own, shown = mine[unseen], mine[~unseen]
+    blur = float(np.median(t.radius[own]))
+    patches = cut_patches(view.fine, hair, strands, pixel, blur)
+    if patches is None:
+        return out
+    way = hair_directions(
+        t.points[mine], t.normals[mine], t.rest[mine], t.group[mine] == HEAD, body
+    )
+    at = hair_anchors(t.points[own], S.spacing * patches.radius)
+    put = own[at]
+    way = continued_directions(
+        t.points[put],
+        t.normals[put],
+        way[unseen][at],
+        t.points[shown],
+        t.normals[shown],
+        strands,
+        np.clip((t.xy[shown] * finer).astype(int), 0, size - 1)[:, ::-1],
+    )
+    drawn = lap_patches(t.points[own], t.points[put], t.normals[put], way, patches)
+    out[unseen] = (base[own] + S.floor) * (np.exp(drawn) - 1.0)
+    return out
+
+
+def _own_hair(usual: FloatArray, view: PhotoView) -> BoolArray:
+    """[h, w] pixels of the fine photo that show hair: no hat, nor what shines through a fringe."""
+    regions = view.regions
+    solid = erode(regions.mask & (view.alpha > 0.95), 1)
+    odd = np.linalg.norm(smooth_within(view.colors, regions.hair, 2.0) - usual, axis=-1)
+    alike = regions.hair & solid & (odd < S.odd[0] + S.odd[1] * float(usual.mean()))
+    grid = [
+        ((np.arange(n) + 0.5) * m / n).astype(int)
+        for n, m in zip(view.fine.shape, alike.shape, strict=False)
+    ]
+    return np.asarray(alike[np.ix_(*grid)])
+
+
+@dataclass(frozen=True)
+class HairPatches:
+    """What a photo has for patches.
+
+    Attributes:
+        texture: [H, W, 3] logarithm of the hair's colour over its surroundings'.
+        places: [M, 2] row and column of pixels in the midst of hair.
+        angle: [M] radians of the strands there, from x to y (down).
+        radius: metres of hair around each place.
+        pixel: metres that a pixel spans.
+    """
+
+    texture: FloatArray
+    places: IntArray
+    angle: FloatArray
+    stretch: FloatArray
+    radius: float
+    pixel: float
+
+
+def cut_patches(
+    colors: FloatArray, hair: BoolArray, strands: StrandImage, pixel: float, blur: float
+) -> HairPatches | None:
+    """Find the patches that a photo's hair has; None if there is too little of it.
+
+    Args:
+        colors: [H, W, 3] 0..1.
+        hair: [H, W] pixels that show hair well.
+        strands: directions in the same picture.
+        pixel: metres that a pixel spans there.
+        blur: metres, standard deviation of the splats that will show them.
+    """
+    closed = ndimage.binary_closing(hair, iterations=max(1, round(0.5 * S.gap / pixel)))
+    inside = distance_inside(closed) * pixel
+    widest = float(inside.max(initial=0.0))
+    if widest < S.radius[0]:
+        return None
+    radius = min(S.beyond * widest, S.radius[1])
+    places = np.argwhere(inside >= S.squarest * min(widest, radius))
+    log = np.log(colors + S.floor)
+    texture = log - smooth_within(log, hair, S.level / pixel)
+    soft = smooth_within(texture, closed, max(blur / pixel, 0.5))
+    texture += S.sharpen * (texture - soft)
+    texture -= np.median(texture[closed], axis=0)
+    light = texture.mean(2, keepdims=True)
+    most = max(S.most * float(np.percentile(np.abs(light[closed]), 80.0)), 1e-3)
+    texture = most * np.tanh(light / most) + S.hue * np.tanh((texture - light) / S.hue)
+    index = ndimage.distance_transform_edt(~closed, return_distances=False, return_indices=True)
+    x, y = strands.along[tuple(places.T)].T
+    stretch = 1.0 + S.drawn_out * strands.coherence[tuple(places.T)] ** 2
+    return HairPatches(texture[tuple(index)], places, np.arctan2(y, x), stretch, radius, pixel)
+
+
+def hair_anchors(points: FloatArray, spacing: float) -> IntArray:
+    """Choose rows of points [N, 3] that lie about ``spacing`` metres apart: one for each cube."""
+    cell = np.floor(points / spacing)
+    _, which = np.unique(cell, axis=0, return_inverse=True)
+    away = np.linalg.norm(points / spacing - cell - 0.5, axis=1)
+    order = np.lexsort((away, which.ravel()))
+    return np.asarray(order[np.unique(which.ravel()[order], return_index=True)[1]])
+
+
+def lap_patches(
+    points: FloatArray,
+    anchors: FloatArray,
+    normals: FloatArray,
+    way: FloatArray,
+    patches: HairPatches,
+    seed: int = 0,
+) -> FloatArray:
+    """Draw hair.
+
+    Args:
+        points: [N, 3] metres, where it is wanted.
+        anchors: [K, 3] metres, where patches are put.
+        normals: [K, 3] unit, of the surface there.
+        way: [K, 3] unit tangents along the strands.
+        patches: of the photo.
+        seed: of the patches' choice.
+
+    Returns:
+        [N, 3] logarithm of the colour over the base.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(len(patches.places), size=len(anchors))
+    flip = rng.choice([-1.0, 1.0], (2, len(anchors)))
+    across = np.cross(normals, way)
+    k = min(S.neighbours, len(anchors))
+    _, near = cKDTree(anchors).query(points, k=[*range(1, k + 1)])
+    off = points[:, None] - anchors[near]
+    stretch = patches.stretch[chosen][near]
+    u = np.einsum("nkd,nkd->nk", off, way[near]) / stretch
+    v = np.einsum("nkd,nkd->nk", off, across[near])
+    r = patches.radius
+    far = (u / r) ** 2 + (v / (S.slender * r)) ** 2
+    # Sharp borders between patches, whose form is that of locks.
+    weight = np.exp(-2.0 * (far - far.min(1, keepdims=True)))
+    weight /= np.sqrt((weight**2).sum(1, keepdims=True))
+    # What lies beyond a patch's own hair is that hair again, mirrored.
+    u, v = (_folded(x, r) / patches.pixel * s[near] for x, s in zip((u, v), flip, strict=True))
+    cos, sin = np.cos(patches.angle[chosen])[near], np.sin(patches.angle[chosen])[near]
+    col = patches.places[chosen, 1][near] + u * cos - v * sin
+    row = patches.places[chosen, 0][near] + u * sin + v * cos
+    out = np.zeros((len(points), 3))
+    for c in range(3):
+        read = ndimage.map_coordinates(patches.texture[..., c], [row, col], order=1, mode="nearest")
+        out[:, c] = (weight * read).sum(1)
+    return out
+
+
+def _folded(x: FloatArray, most: float) -> FloatArray:
+    """Lengths beyond ``most`` (either way) mirrored back inside."""
+    return np.asarray(most - np.abs(np.mod(x + most, 4.0 * most) - 2.0 * most))

@@ -1,0 +1,155 @@
+"""Hair that the photo does not show: which way it lies, and patches of what is seen on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.core.types import FloatArray
+from likeness.engine.gaussians.lift.hair_field import (
+    StrandImage,
+    continued_directions,
+    hair_directions,
+    head_rotation,
+    strand_image,
+    tangents,
+)
+from likeness.engine.gaussians.lift.hair_patches import cut_patches, hair_anchors, lap_patches
+from likeness.engine.gaussians.lift.surfels import surfels_on_plane
+from likeness.engine.gaussians.lift.trust import facing_ramp, find_pale_rim
+from scipy.spatial.transform import Rotation
+
+PIXEL = 0.001
+WAVE = 0.008  # metres of one light and one dark strand
+
+
+def striped(degrees: float, side: int = 120) -> FloatArray:
+    """[side, side, 3] strands that rise so steeply from the right, in a wave across them."""
+    y, x = np.mgrid[:side, :side] * PIXEL
+    turn = np.radians(degrees)
+    across = x * np.sin(turn) + y * np.cos(turn)
+    light = 0.3 * np.exp(0.25 * np.sin(2.0 * np.pi * across / WAVE))
+    return np.repeat(light[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 35.0, 90.0, 140.0])
+def test_strands_are_found_along_the_stripes(degrees: float) -> None:
+    hair = np.ones((120, 120), bool)
+    found = strand_image(np.log(striped(degrees)[..., 0]), hair, PIXEL)
+    truth = np.array([np.cos(np.radians(degrees)), -np.sin(np.radians(degrees))])
+    middle = np.s_[30:90, 30:90]
+    assert np.abs(found.along[middle] @ truth).min() > 0.99
+    assert found.coherence[middle].min() > 0.9
+
+
+def test_noise_has_no_direction() -> None:
+    noise = np.random.default_rng(0).normal(size=(120, 120))
+    found = strand_image(noise, np.ones((120, 120), bool), PIXEL)
+    assert found.coherence[20:100, 20:100].mean() < 0.4
+
+
+def test_hair_leaves_the_crown_all_around_and_hangs_below_it(average: Body) -> None:
+    rng = np.random.default_rng(1)
+    normals = rng.normal(size=(4000, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    middle = average.J_template[15] + [0.0, 0.06, 0.0]
+    rest = middle + 0.1 * normals
+    turn = Rotation.from_euler("yxz", [50, 20, -10], degrees=True).as_matrix()
+    points = 1.4 * (rest - rest.mean(0)) @ turn.T + [0.3, 1.0, -2.0]  # fuller, turned, elsewhere
+    np.testing.assert_allclose(head_rotation(points, rest), turn, atol=1e-6)
+    way = hair_directions(points, normals @ turn.T, rest, np.ones(4000, bool), average) @ turn
+    np.testing.assert_allclose(np.linalg.norm(way, axis=1), 1.0, atol=1e-9)
+    np.testing.assert_allclose((way * normals).sum(1), 0.0, atol=1e-6)
+    behind = np.array([0.0, np.cos(0.45), -np.sin(0.45)])  # where the crown is
+    near = normals @ behind > 0.9
+    assert ((way @ behind)[near] < 0.0).all()
+    aside = (np.abs(normals[:, 0]) > 0.8) & (np.abs(normals[:, 1]) < 0.5)
+    assert (way[aside, 1] < -0.5).all()
+
+
+def test_hair_goes_on_as_the_photo_shows_it_beside_it() -> None:
+    rng = np.random.default_rng(2)
+    normals = np.tile([0.0, 0.0, 1.0], (400, 1))
+    seen = np.column_stack([rng.uniform(-0.1, 0.1, (400, 2)), np.full(400, -2.0)])
+    way = np.tile([0.0, -1.0, 0.0], (2, 1))
+    points = np.array([[0.0, 0.0, -2.0], [0.0, 0.9, -2.0]])  # amid them, and far away
+    flat = np.array([np.cos(0.8), -np.sin(0.8)])  # up to the right in the photo
+    image = StrandImage(np.tile(flat, (10, 10, 1)), np.ones((10, 10)))
+    pixel = np.zeros((400, 2), np.int64)
+    out = continued_directions(points, normals[:2], way, seen, normals, image, pixel)
+    truth = -np.array([np.cos(0.8), np.sin(0.8), 0.0])  # of the sign that goes down
+    assert out[0] @ truth > 0.9 > way[0] @ truth
+    np.testing.assert_allclose(out[1], way[1], atol=1e-3)
+
+
+def test_patches_carry_the_photos_strands_along_the_hair() -> None:
+    colors = striped(90.0)
+    hair = np.ones((120, 120), bool)
+    strands = strand_image(np.log(colors[..., 0]), hair, PIXEL)
+    patches = cut_patches(colors, hair, strands, PIXEL, 0.0)
+    assert patches is not None
+    rng = np.random.default_rng(3)
+    points = np.column_stack([rng.uniform(-0.1, 0.1, (20000, 2)), np.zeros(20000)])
+    anchors = points[hair_anchors(points, 0.7 * patches.radius)]
+    normals = np.tile([0.0, 0.0, 1.0], (len(anchors), 1))
+    way = np.tile([1.0, 0.0, 0.0], (len(anchors), 1))
+    drawn = lap_patches(points, anchors, normals, way, patches)[:, 0]
+    assert drawn.std() == pytest.approx(0.25 / np.sqrt(2.0), rel=0.35)
+    assert abs(drawn.mean()) < 0.05
+
+    def change(step: FloatArray) -> float:
+        moved = lap_patches(points + step, anchors, normals, way, patches)[:, 0]
+        return float(np.abs(moved - drawn).mean())
+
+    # Half a wave across is another strand; as far along it is the same one.
+    assert change(np.array([0.0, WAVE / 2, 0.0])) > 2.5 * change(np.array([WAVE / 2, 0.0, 0.0]))
+
+
+def test_too_little_hair_has_no_patches() -> None:
+    hair = np.zeros((120, 120), bool)
+    hair[60:64, 20:100] = True
+    colors = striped(90.0)
+    strands = strand_image(np.log(colors[..., 0]), hair, PIXEL)
+    assert cut_patches(colors, hair, strands, PIXEL, 0.001) is None
+
+
+def test_anchors_cover_the_hair_a_lock_apart() -> None:
+    points = np.random.default_rng(4).uniform(0.0, 0.3, (5000, 3)) * [1.0, 1.0, 0.0]
+    at = hair_anchors(points, 0.02)
+    assert len(np.unique(at)) == len(at)
+    away = np.linalg.norm(points[:, None] - points[at][None], axis=2).min(1)
+    assert away.max() < 0.03
+    assert 0.5 * 15**2 <= len(at) <= 2.0 * 15**2
+
+
+def test_a_pale_rim_of_hair_is_doubted_and_neither_shadow_nor_what_lies_deep() -> None:
+    usual = np.array([0.3, 0.2, 0.15])
+    colors = np.array(
+        [[0.85, 0.8, 0.75], [0.85, 0.8, 0.75], [0.02, 0.01, 0.01], [0.33, 0.22, 0.16]]
+    )
+    pale = find_pale_rim(colors, usual, np.array([0.1, 3.0, 0.1, 0.1]))
+    np.testing.assert_allclose(pale, [1.0, 0.0, 0.0, 0.0], atol=1e-9)
+    facing = np.full(2, 0.45)
+    hair = np.full(2, 1)
+    plain, doubted = facing_ramp(facing, hair, np.ones(2, bool), np.array([0.0, 1.0]))
+    assert doubted < plain
+
+
+def test_long_surfels_lie_along_their_way_and_cover_as_much() -> None:
+    rng = np.random.default_rng(5)
+    normals = rng.normal(size=(50, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    way = tangents(rng.normal(size=(50, 3)), normals)
+    args = np.zeros((50, 3)), normals, np.full(50, 0.01), np.zeros((50, 3)), np.ones(50)
+    round_, long = surfels_on_plane(*args), surfels_on_plane(*args, way, 1.5)
+    covariance = [_covariance(one) for one in (round_, long)]
+    main = np.linalg.eigh(covariance[1])[1][:, :, 2]
+    np.testing.assert_allclose(np.abs((main * way).sum(1)), 1.0, atol=1e-5)
+    areas = [np.sort(np.linalg.eigvalsh(c), axis=1)[:, 1:].prod(1) for c in covariance]
+    np.testing.assert_allclose(areas[0], areas[1], rtol=1e-4)
+
+
+def _covariance(gaussians: object) -> FloatArray:
+    quats, scales = gaussians.quats, gaussians.scales  # type: ignore[attr-defined]
+    turn = Rotation.from_quat(np.asarray(quats)[:, [1, 2, 3, 0]]).as_matrix()
+    return np.einsum("nij,nj,nkj->nik", turn, np.asarray(scales, float) ** 2, turn)
