@@ -21,7 +21,6 @@ from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_light import fit_light
 from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.stuffs import find_stuffs
-from scipy import ndimage
 
 SKIN_TONE = np.array([0.8, 0.6, 0.5])
 
