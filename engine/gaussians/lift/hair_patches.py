@@ -35,6 +35,7 @@ class HairPatchSettings:
     and per unit of brightness."""
 
     floor: float = 0.02  # added to colours before their logarithm
+    finest: float = 0.001  # metres that a pixel need not fall below
     radius: tuple[float, float] = (0.004, 0.035)
     """Metres: with less hair around a pixel there are no patches; more is not taken."""
 
@@ -74,15 +75,13 @@ def draw_hair(
     unseen = ~t.known[mine]
     if not unseen.any():
         return out
-    size = np.array(view.fine.shape[1::-1])
-    finer = size[0] / view.camera.width
-    depth = float(np.median(-t.points[mine, 2]))
-    pixel = depth / float(view.camera.K[0, 0]) / finer
-    hair = _own_hair(np.median(base[mine], axis=0), view)
-    strands = strand_image(np.log(view.fine.mean(-1) + S.floor), hair, pixel)
+    photo = _crop_hair(np.median(base[mine], axis=0), float(np.median(-t.points[mine, 2])), view)
+    if photo is None:
+        return out
+    strands = strand_image(np.log(photo.colors.mean(-1) + S.floor), photo.hair, photo.pixel)
     own, shown = mine[unseen], mine[~unseen]
     blur = float(np.median(t.radius[own]))
-    patches = cut_patches(view.fine, hair, strands, pixel, blur)
+    patches = cut_patches(photo.colors, photo.hair, strands, photo.pixel, blur)
     if patches is None:
         return out
     way = hair_directions(
@@ -97,24 +96,65 @@ def draw_hair(
         t.points[shown],
         t.normals[shown],
         strands,
-        np.clip((t.xy[shown] * finer).astype(int), 0, size - 1)[:, ::-1],
+        photo.place(t.xy[shown]),
     )
     drawn = lap_patches(t.points[own], t.points[put], t.normals[put], way, patches)
     out[unseen] = (base[own] + S.floor) * (np.exp(drawn) - 1.0)
     return out
 
 
-def _own_hair(usual: FloatArray, view: PhotoView) -> BoolArray:
-    """[h, w] pixels of the fine photo that show hair: no hat, nor what shines through a fringe."""
+@dataclass(frozen=True)
+class _HairPhoto:
+    """The part of the photo that shows hair.
+
+    Attributes:
+        colors: [h, w, 3] 0..1.
+        hair: [h, w] pixels of hair: no hat, nor what shines through a fringe.
+        pixel: metres that a pixel spans.
+        corner: [2] x and y of its first pixel on the grid of labels.
+        scale: its pixels per one of that grid.
+    """
+
+    colors: FloatArray
+    hair: BoolArray
+    pixel: float
+    corner: FloatArray
+    scale: float
+
+    def place(self, xy: FloatArray) -> IntArray:
+        """[N, 2] row and column of places on the grid of labels, the nearest inside."""
+        last = np.array(self.hair.shape[::-1]) - 1
+        return np.clip(((xy - self.corner) * self.scale).astype(int), 0, last)[:, ::-1]
+
+
+def _crop_hair(usual: FloatArray, depth: float, view: PhotoView) -> _HairPhoto | None:
+    """The photo's hair, around the usual colour [3], at so many metres; None if it shows none."""
     regions = view.regions
     solid = erode(regions.mask & (view.alpha > 0.95), 1)
     odd = np.linalg.norm(smooth_within(view.colors, regions.hair, 2.0) - usual, axis=-1)
     alike = regions.hair & solid & (odd < S.odd[0] + S.odd[1] * float(usual.mean()))
-    grid = [
-        ((np.arange(n) + 0.5) * m / n).astype(int)
-        for n, m in zip(view.fine.shape, alike.shape, strict=False)
-    ]
-    return np.asarray(alike[np.ix_(*grid)])
+    if not alike.any():
+        return None
+    ys, xs = np.nonzero(alike)
+    top, bottom, left, right = ys.min(), ys.max() + 1, xs.min(), xs.max() + 1
+    finer = view.fine.shape[1] / view.camera.width
+    pixel = depth / float(view.camera.K[0, 0]) / finer
+    # What splats cannot show costs time only.
+    stride = max(1, int(S.finest / pixel))
+    rows = np.arange(round(top * finer), round(bottom * finer), stride)
+    cols = np.arange(round(left * finer), round(right * finer), stride)
+    last = np.array(alike.shape) - 1
+    of_row, of_col = (
+        np.minimum(((at + 0.5) / finer).astype(int), n)
+        for at, n in zip((rows, cols), last, strict=True)
+    )
+    return _HairPhoto(
+        view.fine[np.ix_(rows, cols)],
+        alike[np.ix_(of_row, of_col)],
+        pixel * stride,
+        np.array([left, top]),
+        finer / stride,
+    )
 
 
 @dataclass(frozen=True)
