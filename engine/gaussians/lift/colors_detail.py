@@ -16,6 +16,7 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
 from .colors_unroll import UnrolledLimb, unroll_limb
 from .hair_patches import draw_hair
+from .hairline import find_hairline
 from .labels import HAIR, SKIN
 from .photo_light import S as LIGHT
 from .quilt import S as QUILT
@@ -94,14 +95,31 @@ def texture_colors(
             # The other leg is more like this one than the trunk is.
             others = sorted(limbs[:k] + limbs[k + 1 :], key=lambda c: -int(c.source.sum()))
             out[cloth.todo] += cloth.quilted(base, label, [(c.texture, c.source) for c in others])
-    hair = np.nonzero(t.label == HAIR)[0]
-    if len(hair) > 0:
-        out[hair] = draw_hair(t, hair, base, body, view)
     skull = np.nonzero((t.label == SKIN) & (t.group == HEAD))[0]
     if len(skull) > 0:
         out[skull] = _mirrored(t, skull, trust, base)
+    _add_hair(out, t, base, body, view)
     out[t.known] = 0.0
     return out
+
+
+def _add_hair(out: FloatArray, t: Texels, base: FloatArray, body: Body, view: PhotoView) -> None:
+    """Add strands to the hair of ``out`` [N, 3], and to the skin beside it: hair ends unevenly."""
+    line = find_hairline(t, body)
+    hair = np.union1d(np.nonzero(t.label == HAIR)[0], line.rows)
+    if len(hair) == 0:
+        return
+    bare = line.inside < 0.0
+    ground = base.copy()
+    ground[line.rows[bare]] = base[line.other[bare]]
+    strands = draw_hair(t, hair, ground, body, view)
+    skin = np.where(bare[:, None], (base + out)[line.rows], base[line.other])
+    own = t.label[hair] == HAIR
+    out[hair[own]] = strands[own]
+    added = strands[np.searchsorted(hair, line.rows)]
+    share = line.share(added.mean(1) / (ground[line.rows].mean(1) + LIGHT.floor))[:, None]
+    grown = share * (ground[line.rows] + added) + (1.0 - share) * skin
+    out[line.rows] = grown - base[line.rows]
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ class PhotoSplatSettings:
     coarse_side: int = 600  # pixels of the picture around which one passes into the other
     front_opacity: float = 0.985  # 0..1
     squeezed: float = 0.75  # size of a triangle over that at rest, below which it is a fold
+    wisps: float = 0.03  # metres in depth, either way, over which hair beside the mesh spreads
+    wisp: float = 0.003  # metres: width of one wisp
     fold_reach: float = 0.03  # metres; what stands farther off a fold is dropped
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
@@ -187,8 +189,9 @@ def front_layer(
     ys, xs = np.nonzero(select)
     kept = has_near_neighbours(points[ys, xs], pixel_size[ys, xs])
     ys, xs = ys[kept], xs[kept]
+    loose = ((label == HAIR) & (group == HEAD) & ~drawn)[ys, xs]
     world = surfels_from_tangents(
-        points[ys, xs],
+        _spread_wisps(points[ys, xs], loose),
         du[ys, xs],
         dv[ys, xs],
         sigma,
@@ -210,6 +213,19 @@ def front_layer(
     # What stands off a squeezed fold would stick out when the limb is stretched.
     folded = vertex_area_ratio(body, vertices)[body.f[triangle]].mean(1) < S.squeezed
     return bound.take(~(folded & (np.linalg.norm(bound.offset, axis=1) > S.fold_reach)))
+
+
+def _spread_wisps(points: FloatArray, loose: BoolArray) -> FloatArray:
+    """[N, 3] points moved along their rays where hair is ``loose`` [N], wisp by wisp.
+
+    At one depth a tuft would stand on the head like a comb, seen from the side.
+    """
+    lattice = np.random.default_rng(0).uniform(-S.wisps, S.wisps, (64, 64))
+    # Wisps are upright rather than not, and wander.
+    across = points[:, 0] / S.wisp + 0.6 * np.sin(points[:, 1] / (4.0 * S.wisp))
+    grid = [points[:, 1] / (10.0 * S.wisp), across]
+    move = loose * ndimage.map_coordinates(lattice, grid, order=1, mode="grid-wrap")
+    return np.asarray(points * (1.0 - move / points[:, 2])[:, None])
 
 
 def _thinned(alpha: FloatArray) -> FloatArray:

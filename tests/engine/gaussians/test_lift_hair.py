@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from likeness.engine.body import Body
@@ -15,6 +17,8 @@ from likeness.engine.gaussians.lift.hair_field import (
     tangents,
 )
 from likeness.engine.gaussians.lift.hair_patches import cut_patches, hair_anchors, lap_patches
+from likeness.engine.gaussians.lift.hairline import Hairline, find_hairline
+from likeness.engine.gaussians.lift.labels import HAIR, SKIN
 from likeness.engine.gaussians.lift.surfels import surfels_on_plane
 from likeness.engine.gaussians.lift.trust import facing_ramp, find_pale_rim
 from scipy.spatial.transform import Rotation
@@ -133,6 +137,32 @@ def test_a_pale_rim_of_hair_is_doubted_and_neither_shadow_nor_what_lies_deep() -
     hair = np.full(2, 1)
     plain, doubted = facing_ramp(facing, hair, np.ones(2, bool), np.array([0.0, 1.0]))
     assert doubted < plain
+
+
+def test_hair_thins_out_over_the_skin_and_longer_where_its_strands_are_bright() -> None:
+    inside = np.array([-0.012, -0.004, 0.0, 0.004, 0.012])
+    line = Hairline(np.arange(5), inside, np.arange(5))
+    share = line.share(np.zeros(5))
+    assert (np.diff(share) > 0).all()
+    assert share[0] < 0.1
+    assert share[2] == pytest.approx(0.5)
+    assert share[4] > 0.9
+    uneven = line.share(np.array([1.0, -1.0, 1.0, -1.0, 1.0]))
+    assert (np.sign(uneven - share) == [1, -1, 1, -1, 1]).all()
+
+
+def test_only_the_unseen_border_of_hair_and_skin_is_a_hairline(average: Body) -> None:
+    y = np.linspace(-0.05, 0.05, 101)
+    points = np.column_stack([np.zeros(101), y, np.full(101, -2.0)])
+    rest = points + np.array([0.0, average.J_template[15, 1] + 0.06, 2.0])
+    known = y > 0.008
+    texels = SimpleNamespace(
+        points=points, rest=rest, label=np.where(y > 1e-9, HAIR, SKIN), known=known
+    )
+    line = find_hairline(texels, average)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(line.rows, np.nonzero((y > -0.0125) & ~known)[0])
+    np.testing.assert_allclose(line.inside, y[line.rows], atol=0.0011)
+    assert ((y[line.other] > 1e-9) != (y[line.rows] > 1e-9)).all()
 
 
 def test_long_surfels_lie_along_their_way_and_cover_as_much() -> None:
