@@ -171,8 +171,9 @@ def lift_portrait(
             )
             warnings += network.warnings
     with stage("order", "ordering the Gaussians"):
+        pose = lifted.pose or track.pose
         avatar = order_by_importance(
-            Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
+            Avatar(lifted.body, lifted.gaussians, pose, track.camera, track.framing)
         )
     beside = tuple(zip(all_tracked[1:], mattes[1:], wanted[1:], strict=True))
     return LiftedPortrait(tracked, mattes[0], avatar, warnings, beside, figures)

@@ -14,7 +14,7 @@ Each stage's constants are one dataclass, registered under ``lift.<module>`` (``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from ...core.types import (
     LikenessError,
     Matte,
     Observation,
+    Pose,
     Track,
 )
 from ...imaging.resize import fit_size, resize
@@ -38,6 +39,7 @@ from .ears import finish_ears
 from .face_finish import finish_face
 from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
+from .hidden_hands import tuck_hidden_hands
 from .labels import HAIR, HAT
 from .labels_network import LabelNetworkRuntime
 from .labels_surface import label_surface, worn_probability
@@ -97,12 +99,14 @@ class LiftResult:
         body: the person's own, with the skirt's mesh if there is one.
         skirt: that mesh, or None.
         label_shares: [V, len(LABELS)] 0..1, the labels of ``body``'s vertices; None if unknown.
+        pose: the photo's, with the hands that it does not show out of sight; None if unknown.
     """
 
     gaussians: BoundGaussians
     body: Body
     skirt: Skirt | None = None
     label_shares: FloatArray | None = None
+    pose: Pose | None = None
 
 
 def lift_photo(
@@ -141,6 +145,8 @@ def lift_photo(
     found = label_photo(matte, observation, track, body, vertices, options.region_pixels)
     matte, camera, regions, frame = found.matte, found.camera, found.regions, found.frame
     portrait, colors, alpha = found.portrait, found.colors, found.alpha
+    track = replace(track, pose=tuck_hidden_hands(regions, camera, body, track.pose))
+    vertices, _ = body.vertices(track.pose)
     hidden = None
     if labels is not None:
         hidden = labels.hidden_labels(regions, camera, body, vertices, colors)
@@ -159,7 +165,7 @@ def lift_photo(
     sheets = find_depth_sheets(regions, dressed, groups, camera)
     if wearer is not None:
         sheets = settle_hem(sheets, wearer, camera)
-    homes = TriangleBinding(body, vertices, groups[body.f[:, 0]])
+    homes = TriangleBinding(body, vertices, groups[body.f[:, 0]], regions.hidden)
 
     photo_budget = int(options.photo_share * options.max_gaussians)
     photo, grid_side = _photo_levels(
@@ -191,7 +197,7 @@ def lift_photo(
         everything = relabel_hidden_splats(everything, frame, body, vertices, track)
         everything = BoundGaussians.concatenate([everything, worn])
     everything = calibrate_colors(everything, portrait, track.camera, vertices, body, grid_side)
-    return LiftResult(everything, body, skirt, shares)
+    return LiftResult(everything, body, skirt, shares, track.pose)
 
 
 @dataclass(frozen=True)

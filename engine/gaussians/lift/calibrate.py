@@ -26,6 +26,7 @@ from ..binding import place_gaussians
 from .labels import ramp
 from .photo_splats import S as PHOTO_SPLATS
 from .pixel_grids import erode
+from .regions import TRUNK_AND_LEGS, hidden_below, vertex_groups
 from .surfels import PHOTO
 
 
@@ -77,7 +78,9 @@ def calibrate_colors(
     truth = resize(matte.foreground, w, h)
     solid = erode(alpha > 0.95, 1)
     photo = bound.layer == PHOTO
-    gaussians = _thin_rim(place_gaussians(bound, vertices, body), photo, alpha, view)
+    gaussians = place_gaussians(bound, vertices, body)
+    kept = _below_person(gaussians, bound, alpha > 0.5, view, vertices, body)
+    gaussians = _thin_rim(gaussians, photo, kept, alpha, view)
     xy, depth = project(gaussians.means[photo], view)
     # Splats finer than the picture, as the face's are, take a smaller part of the residual.
     spacing = gaussians.scales[photo, :2].min(1) / PHOTO_SPLATS.sigma * view.K[0, 0] / depth
@@ -117,17 +120,39 @@ def _hue_kept(first: FloatArray, colors: FloatArray) -> FloatArray:
     return np.asarray(first + light + tint * np.minimum(1.0, S.tint / np.maximum(most, S.tint)))
 
 
-def _thin_rim(gaussians: Gaussians, photo: BoolArray, alpha: FloatArray, view: Camera) -> Gaussians:
+def _below_person(
+    gaussians: Gaussians,
+    bound: BoundGaussians,
+    mask: BoolArray,
+    view: Camera,
+    vertices: FloatArray,
+    body: Body,
+) -> BoolArray:
+    """[N] splats of the trunk and the legs that something below the person hides."""
+    groups = vertex_groups(body)
+    below = hidden_below(mask, view, vertices, groups)
+    xy, depth = project(gaussians.means, view)
+    inside = (depth > 0) & (xy >= 0).all(1) & (xy < [view.width, view.height]).all(1)
+    own = inside & np.isin(groups, TRUNK_AND_LEGS)[body.f[bound.triangle, 0]]
+    col, row = xy[own].astype(int).T
+    own[own] = below[row, col]
+    return own
+
+
+def _thin_rim(
+    gaussians: Gaussians, photo: BoolArray, kept: BoolArray, alpha: FloatArray, view: Camera
+) -> Gaussians:
     """Lower opacities on the soft rim until the drawn outline is as soft as the matte's.
 
     With 1 - alpha the product of all 1 - o k along a ray, raising every 1 - o to the power
     log(1 - wanted) / log(1 - drawn) gives the wanted alpha. Only ever downwards; for the
     ``photo`` [N] splats by themselves, and for the texels that stand beyond the outline. The other
-    texels there are the sides of the person, which other views look at squarely: they stay whole.
+    texels there are the sides of the person, which other views look at squarely: they stay whole,
+    as do those that are ``kept`` [N].
     """
     xy, _ = project(gaussians.means, view)
     inside = (xy >= 0).all(1) & (xy < [view.width, view.height]).all(1)
-    beyond = inside & ~photo
+    beyond = inside & ~photo & ~kept
     beyond[beyond] = bilinear(alpha[..., None], xy[beyond])[:, 0] < S.beyond
     opacities = np.array(gaussians.opacities, np.float64)
     wanted = np.clip(alpha, 0.002, 0.999)

@@ -88,7 +88,7 @@ class DressedMesh:
         vertices: [V, 3] world space, metres; the body's own where it is bare.
         offset: [V] metres from the body along the way out.
         worn: [V] 0..1: how likely something is worn over (or grows from) each vertex.
-        f: [F, 3] the triangles; those of a hidden hand have no area.
+        f: [F, 3] the triangles; those of a hidden hand are the cap of its arm's end.
     """
 
     vertices: FloatArray
@@ -158,8 +158,7 @@ def fit_dressed_mesh(
     limits = _limits(body, vertices, groups, worn, out)
     bare, inner = limits.bare, limits.inner
     base = _without_small_forms(body, vertices, worn, laplacian)
-    f = np.array(body.f)
-    f[regions.hidden] = f[regions.hidden][:, :1]
+    f = _capped(body.f, regions.hidden, groups)
     outlines = [_outline(regions, sheet) for sheet in (0, *ARMS)]
     sheet_of = np.where(np.isin(groups, ARMS), groups, 0)
     prior, pull = limits.prior.copy(), limits.pull.copy()
@@ -217,6 +216,17 @@ def fit_dressed_mesh(
     offset = _smoothed(offset[:, None], edges, S.calm)[:, 0]
     offset = np.clip(offset, limits.low, limits.high)
     return DressedMesh(base + out * offset[:, None], offset, worn, f)
+
+
+def _capped(f: IntArray, hidden: BoolArray, groups: IntArray) -> IntArray:
+    """[F, 3] with the arms closed where their ``hidden`` [F] hands are left out."""
+    out = np.array(f)
+    for arm in ARMS:
+        own = np.nonzero(hidden & (groups[f[:, 0]] == arm))[0]
+        ring = np.isin(f[own], f[~hidden])
+        if ring.any():
+            out[own] = np.where(ring, f[own], f[own][ring][0])
+    return out
 
 
 @dataclass(frozen=True)

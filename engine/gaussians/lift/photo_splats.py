@@ -203,7 +203,7 @@ def front_layer(
     triangle, bary = homes.find(world.means, np.where(hair & np.isin(limb, ARMS), TORSO, limb))
     # Bare skin moves with its own triangle, what is worn with a steady one.
     bare = (dressed.worn[body.f].mean(1) < 0.5) | homes.steady
-    own = on_mesh[ys, xs] & bare[buffer.face[ys, xs]]
+    own = on_mesh[ys, xs] & (bare & homes.usable)[buffer.face[ys, xs]]
     # Hair that falls over a shoulder does not go up with the arm.
     own &= ~(hair & homes.on_arm[buffer.face[ys, xs]])
     triangle[own] = buffer.face[ys, xs][own]

@@ -27,6 +27,7 @@ NamesArray = np.ndarray[Any, np.dtype[np.str_]]
 GROUPS = ("torso", "left_arm", "right_arm", "head", "left_leg", "right_leg")
 TORSO, LEFT_ARM, RIGHT_ARM, HEAD, LEFT_LEG, RIGHT_LEG = range(6)
 ARMS = (LEFT_ARM, RIGHT_ARM)
+TRUNK_AND_LEGS = (TORSO, LEFT_LEG, RIGHT_LEG)
 _GROUP_JOINTS = {
     LEFT_ARM: [16, 18, 20, *range(25, 40)],
     RIGHT_ARM: [17, 19, 21, *range(40, 55)],
@@ -36,7 +37,8 @@ _GROUP_JOINTS = {
 }
 
 _EYE_JOINTS = [23, 24]
-_HANDS = ([20, *range(25, 40)], [21, *range(40, 55)])
+HANDS = ([20, *range(25, 40)], [21, *range(40, 55)])
+"""Joints of the left and the right hand, the wrist first."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class RegionSettings:
     between_eyes: float = 0.063  # metres, of a body whose face was not found
     eyes_to_brows: float = 0.028  # metres, the same
     few_pixels: int = 12  # fewer show no tone
+    legs_shown: float = 0.3  # of the legs' vertices: with more in the frame, it shows them
 
 
 S = register_settings("lift.regions", RegionSettings())
@@ -78,6 +81,26 @@ def vertex_groups(body: Body) -> IntArray:
         share[:, group] = body.weights[:, joints].sum(1)
     share[:, TORSO] = 1.0 - share[:, 1:].sum(1)
     return np.asarray(share.argmax(1))
+
+
+def hidden_below(
+    mask: BoolArray, camera: Camera, vertices: FloatArray, groups: IntArray
+) -> BoolArray:
+    """Return the pixels [H, W] below a half-length person, where a table, say, hides the trunk.
+
+    Empty where the frame shows the legs: then the person ends there.
+
+    Args:
+        mask: [H, W] the person.
+        camera: of this grid.
+        vertices: [V, 3] in the photo's pose, world space, metres.
+        groups: [V] the limb of each vertex.
+    """
+    xy, depth = project(vertices[np.isin(groups, (LEFT_LEG, RIGHT_LEG))], camera)
+    shown = (depth > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
+    if not len(shown) or shown.mean() > S.legs_shown:
+        return np.zeros_like(mask)
+    return np.asarray(mask.any(0) & ~np.logical_or.accumulate(mask[::-1], axis=0)[::-1])
 
 
 @dataclass(frozen=True)
@@ -200,7 +223,7 @@ def _without_hidden_hands(
     A hand is unseen if it was not detected and there is no skin where the fitted body has it.
     """
     f = np.array(body.f)
-    for joints, left in zip(_HANDS, (True, False), strict=True):
+    for joints, left in zip(HANDS, (True, False), strict=True):
         if any(seen.left == left for seen in observation.hands):
             continue
         hand = _hand_triangles(body, joints)

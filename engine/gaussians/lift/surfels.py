@@ -124,11 +124,19 @@ class TriangleBinding:
         body: whose triangles they are.
         vertices: [V, 3] of it in the photo's pose, world space, metres.
         steady: [F] triangles that may hold what lies over them.
+        usable: [F] triangles that may hold anything.
         on_arm: [F] those that rise with an arm.
     """
 
-    def __init__(self, body: Body, vertices: FloatArray, face_group: IntArray) -> None:
+    def __init__(
+        self,
+        body: Body,
+        vertices: FloatArray,
+        face_group: IntArray,
+        hidden: BoolArray | None = None,
+    ) -> None:
         self.body, self.vertices = body, vertices
+        self.usable = np.ones(len(body.f), bool) if hidden is None else ~hidden
         centroids = vertices[body.f].mean(1)
         moves = np.zeros(len(vertices))
         if body.num_expression:
@@ -137,6 +145,7 @@ class TriangleBinding:
         outer = ~np.isin(
             body.face_part, [i for i, name in enumerate(body.part_names) if name in INNER_PARTS]
         )
+        outer &= self.usable
         self.steady = still & outer
         # Leave out the armpits' folds too: they open when the arm is raised, and would scatter
         # what hangs on them from afar. The texels below close the gap.
@@ -146,7 +155,7 @@ class TriangleBinding:
         self._trees: dict[int, tuple[cKDTree, IntArray]] = {}
         for g in np.unique(face_group):
             own = face_group == g
-            for wanted in (own & still & outer, own & outer, own):
+            for wanted in (own & still & outer, own & outer, own & self.usable, own):
                 rows = np.nonzero(wanted)[0]
                 if len(rows) > 0:
                     break

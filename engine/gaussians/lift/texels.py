@@ -27,7 +27,7 @@ from .labels import HAIR, HAT, SKIN
 from .labels_surface import labels_at
 from .photo_view import PhotoView
 from .pixel_grids import distance_inside, erode
-from .regions import ARMS, HEAD
+from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
@@ -269,17 +269,14 @@ def texel_layer(
         outside = outside[metres[outside] < 0.3 * reach[outside]]
         if len(outside) == 0:
             break
+    # Whom a table hides below goes on all the same.
+    below = hidden_below(view.alpha > 0.6, view.camera, vertices, groups)[at.row, at.col]
+    beyond = at.inside & ~(below & np.isin(group, TRUNK_AND_LEGS))
     fits = np.minimum(1.0, np.maximum(metres / reach, 0.3))
-    radius = np.where(at.inside, radius * fits, radius)
-    opacity[at.inside & (metres < 0.3 * reach)] = 0.0
+    radius = np.where(beyond, radius * fits, radius)
+    opacity[beyond & (metres < 0.3 * reach)] = 0.0
     points, moved = _behind_what_is_seen(points, hidden, radius, facing, at, view)
     opacity[moved > S.max_slide] = 0.0
-    # Drop all of a hidden hand or nothing: half a hand would float beside the arm.
-    for arm in ARMS:
-        whole = hidden & (group == arm)
-        if whole.any() and (moved > S.max_slide)[whole].mean() > 0.1:
-            opacity[whole] = 0.0
-
     keep = (opacity > 0) & (part != "lash")
     hair = label == HAIR
     way = hair_directions(points, normal, samples.points(body.v_template, f), head & hair, body)

@@ -327,7 +327,7 @@ def test_thinning_the_rim_only_lowers_opacities(
     # Opaque everywhere: the drawn outline is fatter than the matte's.
     fat = replace(gaussians, opacities=np.full(len(gaussians), 0.95))
     every = np.ones(len(fat), bool)
-    thin = _thin_rim(fat, every, alpha, camera)
+    thin = _thin_rim(fat, every, ~every, alpha, camera)
     assert (thin.opacities <= fat.opacities + 1e-6).all()
     assert thin.opacities.min() >= 0
     rim = (alpha > 0.02) & (alpha < 0.9)
