@@ -136,7 +136,7 @@ def _below_person(
     own = inside & np.isin(groups, TRUNK_AND_LEGS)[body.f[bound.triangle, 0]]
     col, row = xy[own].astype(int).T
     own[own] = below[row, col]
-    return own
+    return np.asarray(own)
 
 
 def _thin_rim(

@@ -342,10 +342,12 @@ def test_thinning_the_rim_only_lowers_opacities(
     np.testing.assert_allclose(thin.opacities[deep], 0.95, atol=1e-6)
     # Where too little is drawn, nothing is added.
     faint = replace(gaussians, opacities=np.full(len(gaussians), 0.05))
-    assert (_thin_rim(faint, every, alpha, camera).opacities <= 0.05 + 1e-9).all()
+    assert (_thin_rim(faint, every, ~every, alpha, camera).opacities <= 0.05 + 1e-9).all()
     # Texels within the outline are somebody's side, and stay whole.
-    kept = _thin_rim(fat, ~every, alpha, camera).opacities
+    kept = _thin_rim(fat, ~every, ~every, alpha, camera).opacities
     read = ndimage.map_coordinates(alpha, xy.T[::-1] - 0.5, order=1, mode="nearest")
     np.testing.assert_allclose(kept[(read > 0.5) & (xy >= 0).all(1)], 0.95, atol=1e-6)
-    beyond = _thin_rim(fat, ~every, np.zeros_like(alpha), camera).opacities
+    nowhere = np.zeros_like(alpha)
+    beyond = _thin_rim(fat, ~every, ~every, nowhere, camera).opacities
+    assert (_thin_rim(fat, ~every, every, nowhere, camera).opacities == fat.opacities).all()
     assert np.median(beyond) < 0.5
