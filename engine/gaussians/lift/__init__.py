@@ -175,7 +175,7 @@ def lift_photo(
     loose = loose_layer(sheets, colors, alpha, regions, camera, homes, loose_budget)
     face_budget = int(options.face_share * options.max_gaussians)
     spent = sum(len(part) for part in (*photo, *loose))
-    fineness = texel_fineness(body, dressed.vertices, groups, regions, camera)
+    fineness = texel_fineness(body, dressed.vertices, regions, camera)
     samples, side = sample_texels(body, options.max_gaussians - spent - face_budget, fineness)
     h, w = matte.alpha.shape
     fine = fit_size(w, h, S.texture_factor * max(alpha.shape))

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.color import rgb_to_lab
+from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
@@ -37,11 +38,12 @@ class DetailSettings:
     fold: float = 0.012  # metres: coarser structure is folds, finer is weave
     folds: float = 0.65  # of the seen folds' contrast that quilted ones have: they repeat
     variety: float = 1.5  # factor of the share of a limb's cloth that patches can be cut from
-    weave: float = 2.0  # deviations of the weave beyond which it is an edge
+    weave: float = 4.0  # deviations of the weave beyond which it is an edge
     printed: float = 5.0  # a*b* units of deviation in cloth's second hue that make it a print
     placket: float = 0.03  # metres beside the middle of the front: buttons, zips, ties
-    blur: float = 0.8  # cells: the blur of splats and of the grid
-    sharpen: float = 0.7  # how many times the detail lost to it is added
+    blur: float = 0.5  # cells: the blur of splats and of the grid
+    sharpen: float = 4.0  # how many times the detail lost to it is added
+    spread: float = 1.5  # cells over which places in the photo are smoothed
     few: int = 30  # texels that show a texture
     flank: float = 0.75  # cosine to the camera below which a surface shows what goes round
 
@@ -88,7 +90,7 @@ def texture_colors(
             for kind in np.unique(stuff[mine]):
                 of_kind = stuff[mine] == kind
                 pattern = bool(printed[mine][of_kind][0])
-                cloth = _Cloth.of(t, mine, of_kind, grid, trust, base, int(label), pattern)
+                cloth = _Cloth.of(t, mine, of_kind, grid, trust, base, int(label), pattern, view)
                 cloths.setdefault((int(label), int(kind)), []).append(cloth)
     for (label, _), limbs in cloths.items():
         for k, cloth in enumerate(limbs):
@@ -156,6 +158,7 @@ class _Cloth:
         base: FloatArray,
         label: int,
         printed: bool,
+        view: PhotoView,
     ) -> _Cloth:
         shown = np.log((t.color[mine] + LIGHT.floor) / (base[mine] + LIGHT.floor))
         known = t.known[mine] & of_kind
@@ -177,7 +180,7 @@ class _Cloth:
             source = grid.covers(sure) & ~ndimage.binary_dilation(grid.count(badge) > 0)
             if not material.print:
                 source &= ~grid.front(S.placket)
-            texture = grid.mean(shown, sure)
+            texture = _photographed(t, mine, sure, grid, base, view)
             texture -= grid.smooth(texture, source, S.calm_print if material.print else S.calm)
             if not material.print:
                 texture = np.repeat(texture.mean(2, keepdims=True), 3, axis=2)
@@ -228,6 +231,24 @@ class _Cloth:
         place = np.stack([self.grid.u[self.wanted], self.grid.v[self.wanted]], -1)
         tint = base[self.todo] + LIGHT.floor
         return np.asarray(tint * (np.exp(read_wrapped(filled, place)) - 1.0))
+
+
+def _photographed(
+    t: Texels, mine: IntArray, sure: BoolArray, grid: LimbGrid, base: FloatArray, view: PhotoView
+) -> FloatArray:
+    """[R, C, 3] logarithm of the photo's colour over the base, at the cells around ``sure`` [M].
+
+    Read from the photo itself: the texels below its splats are coarser than those behind.
+    """
+    values = np.concatenate([t.xy[mine], np.log(base[mine] + LIGHT.floor)], 1)
+    places, plain = np.split(grid.spread(values, sure), [2], axis=2)
+    down, across = np.gradient(places, axis=(0, 1))
+    finer = np.array(view.fine.shape[1::-1]) / [view.camera.width, view.camera.height]
+    color = np.zeros_like(plain)
+    for i, j in ((-1, -1), (-1, 1), (1, -1), (1, 1)):  # the middles of a cell's quarters
+        xy = (places + 0.25 * (i * down + j * across)) * finer
+        color += 0.25 * bilinear(view.fine, xy.reshape(-1, 2)).reshape(color.shape)
+    return np.asarray(np.log(color + LIGHT.floor) - plain)
 
 
 @dataclass(frozen=True)
@@ -303,14 +324,17 @@ class LimbGrid:
         over = np.mod(over, self.shape[1])
         return values[:, over], among[:, over]
 
-    def mean(self, values: FloatArray, chosen: BoolArray) -> FloatArray:
-        """Return the mean [R, C, K] of the chosen [M] texels' values [M, K], carried to all."""
-        count = self.count(chosen)
-        total = np.stack([self._total(v, chosen) for v in values[chosen].T], -1)
-        index = ndimage.distance_transform_edt(
-            count == 0, return_distances=False, return_indices=True
-        )
-        return np.asarray((total / np.maximum(count, 1e-9)[..., None])[tuple(index)])
+    def spread(self, values: FloatArray, chosen: BoolArray) -> FloatArray:
+        """Return the chosen [M] texels' smooth values [M, K] at all cells [R, C, K]."""
+        sums = [self._total(v, chosen) for v in values[chosen].T]
+        soft = [
+            ndimage.gaussian_filter(v, S.spread, mode=("nearest", "wrap"))
+            for v in (*sums, self.count(chosen))
+        ]
+        known = soft[-1] > 0.01
+        near = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+        means = np.stack(soft[:-1], -1) / np.maximum(soft[-1], 1e-9)[..., None]
+        return np.asarray(means[tuple(near)])
 
     def smooth(self, values: FloatArray, among: BoolArray, metres: float) -> FloatArray:
         """Blur values [R, C, K] among some cells [R, C]; ``metres`` is the deviation."""

@@ -1,4 +1,4 @@
-"""Where texel splats lie: finer on the head, coarser where the photo's frame cuts the body off."""
+"""Where texel splats lie: evenly over the body, finer on the head, coarser outside the frame."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from ...core.geometry import vertex_normals
 from ...core.settings import register_settings
 from ...core.types import Camera, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples, sample_surface
-from .regions import HEAD, Regions
+from .regions import Regions
 
 
 @dataclass(frozen=True)
 class TexelSampleSettings:
     """Where the budget of texels goes."""
 
-    finer_head: float = 1.6  # times finer than the body's that a head's texels are: hair is fine
-    coarser_outside: float = 0.5  # the same of what the photo's frame cuts off
+    coarser_outside: float = 0.5  # times finer that texels are which the photo's frame cuts off
     coarser_below: float = 0.6  # the same below the photo's splats
     squarely: float = 0.6  # cosine to the camera from which on these are all that is seen
     beyond: float = 0.1  # of the frame's sides beyond them that still counts as inside
@@ -28,16 +27,32 @@ class TexelSampleSettings:
 
 S = register_settings("lift.texel_samples", TexelSampleSettings())
 
+PART_SPACING = {
+    "foot": 0.9,
+    "hand": 0.5,
+    "neck": 0.5,
+    "scalp": 0.45,
+    "ear": 0.4,
+    "teeth": 0.35,
+    "face": 0.33,
+    "eye": 0.2,
+    "lips": 0.2,
+    "eyelid": 0.15,
+}
+"""Distance between texels over that of the trunk's and the limbs': hair and lids are fine."""
+_STEP = np.sqrt(2.0)  # between levels of fineness: each is an atlas of its own
+
 
 def texel_fineness(
-    body: Body, vertices: FloatArray, groups: IntArray, regions: Regions, camera: Camera
+    body: Body, vertices: FloatArray, regions: Regions, camera: Camera
 ) -> FloatArray:
     """Return how many times finer than usual each triangle's texels [F] are, along a side.
+
+    The atlas shows a face larger than a leg, which is undone here.
 
     Args:
         body: the person's own.
         vertices: [V, 3] dressed, in the photo's pose, world space, metres.
-        groups: [V] the limb of each vertex.
         regions: of the photo.
         camera: of the regions' grid.
     """
@@ -50,9 +65,23 @@ def texel_fineness(
     col, row = np.clip(xy.astype(int), 0, size - 1).T
     shown = inside & regions.mask[row, col] & (facing > S.squarely)
     of_vertex = np.where(shown, S.coarser_below, 1.0)
-    of_vertex = of_vertex * np.where(groups == HEAD, S.finer_head, 1.0)
     of_vertex = np.where(inside, of_vertex, S.coarser_outside)
-    return np.asarray(of_vertex[body.f].max(1))
+    return np.asarray(of_vertex[body.f].max(1) * _part_fineness(body)[body.face_part])
+
+
+def _part_fineness(body: Body) -> FloatArray:
+    """[P] how many times finer than usual the atlas is to be sampled for each part, in steps."""
+    a, b, c = (body.v_template[body.f[:, k]] for k in range(3))
+    metres = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    a, b, c = (body.atlas_vt[body.atlas_ft[:, k]] for k in range(3))
+    (x, y), (u, v) = (b - a).T, (c - a).T
+    atlas = np.abs(x * v - y * u)
+    count = len(body.part_names)
+    of_part = np.bincount(body.face_part, metres, count), np.bincount(body.face_part, atlas, count)
+    stretch = np.sqrt((of_part[0] + 1e-12) / (of_part[1] + 1e-12))
+    wanted = np.array([PART_SPACING.get(name, 1.0) for name in body.part_names])
+    finer = stretch / np.sqrt(metres.sum() / atlas.sum()) / wanted
+    return np.asarray(_STEP ** np.round(np.log(finer) / np.log(_STEP)))
 
 
 def sample_texels(body: Body, budget: int, fineness: FloatArray) -> tuple[SurfaceSamples, IntArray]:

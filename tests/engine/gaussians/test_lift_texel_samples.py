@@ -6,10 +6,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.gaussians.lift.regions import HEAD, vertex_groups
-from likeness.engine.gaussians.lift.texel_samples import S, sample_texels, texel_fineness
+from likeness.engine.dual_uv.sampling import SurfaceSamples
+from likeness.engine.gaussians.lift.texel_samples import (
+    PART_SPACING,
+    S,
+    sample_texels,
+    texel_fineness,
+)
 
 
 @pytest.mark.parametrize("budget", [2_000, 20_000])
@@ -27,17 +33,26 @@ def test_the_budget_is_kept_and_used(budget: int) -> None:
     assert fine.sum() / (~fine).sum() == pytest.approx(4 * share / (1 - share), rel=0.25)
 
 
-def test_heads_are_finer_and_what_the_frame_cuts_off_coarser() -> None:
+def metres_apart(body: Body, samples: SurfaceSamples, part: str) -> float:
+    """Distance between a part's texels, from its area and their number."""
+    own = body.face_part == body.part_names.index(part)
+    a, b, c = (body.v_template[body.f[own, k]] for k in range(3))
+    area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1).sum()
+    return float(np.sqrt(area / own[samples.triangle].sum()))
+
+
+def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside() -> None:
     body = make_synthetic_body().personalised(np.zeros(4))
     vertices = body.v_template + np.array([0.0, -0.4, -2.0])
-    camera = photo_camera(400.0, 300, 300)
-    groups = vertex_groups(body)
     nothing = SimpleNamespace(mask=np.zeros((300, 300), bool))
-    fineness = texel_fineness(body, vertices, groups, nothing, camera)  # type: ignore[arg-type]
-    _, row = project(vertices, camera)[0].T
+    wide, narrow = photo_camera(50.0, 300, 300), photo_camera(400.0, 300, 300)
+    fineness = texel_fineness(body, vertices, nothing, wide)  # type: ignore[arg-type]
+    samples, _ = sample_texels(body, 20_000, fineness)
+    torso, leg, hand = (metres_apart(body, samples, name) for name in ("torso", "leg", "hand"))
+    assert leg == pytest.approx(torso, rel=0.35)  # the atlas is sampled in steps
+    assert hand / torso == pytest.approx(PART_SPACING["hand"], rel=0.35)
+    cut = texel_fineness(body, vertices, nothing, narrow)  # type: ignore[arg-type]
+    _, row = project(vertices, narrow)[0].T
     below = (row[body.f] > 300 * (1 + S.beyond) + 1).all(1)
-    head = (groups[body.f] == HEAD).all(1) & (row[body.f] > 0).all(1)
     assert below.any()
-    assert head.any()
-    assert (fineness[below] == S.coarser_outside).all()
-    assert (fineness[head] == S.finer_head).all()
+    np.testing.assert_allclose(cut[below], S.coarser_outside * fineness[below])
