@@ -34,6 +34,7 @@ COMMANDS = {
     "track": "Find body, face and hands of a person in a photo or video.",
     "train": "Train a network, or continue its training.",
     "train-labels": "Train the network that labels what a photo does not show.",
+    "train-parser": "Train the network that labels what a photo shows.",
 }
 """Name -> one line of help. Each stands in a module of its name, with _ for -."""
 

@@ -95,7 +95,8 @@ def train_labels(
 
     body = load_body(asset_path("body"))
     if export is not None:
-        from ...engine.training.atlas_labels.export import export_labels, read_about
+        from ...engine.training.atlas_labels.export import export_labels
+        from ...engine.training.small_cards import read_about
 
         for path in export_labels(out, export, body, read_about(about)):
             click.echo(f"{path} ({path.stat().st_size / 1e6:.2f} MB)")

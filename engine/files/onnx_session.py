@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.types import LikenessError
+from .untrusted import parse_json
 
 if TYPE_CHECKING:
     import onnxruntime
+
+NOTE = "likeness"
+"""Key of a file's metadata under which an export describes it."""
 
 
 def import_onnx_runtime() -> Any:
@@ -52,3 +56,21 @@ def open_session(path: Path, threads: int, remedy: str) -> onnxruntime.Inference
     except Exception as error:  # of its own kinds, which have no base in common
         reason = str(error).strip().splitlines()[0]
         raise LikenessError(f"'{path}' cannot be read: {reason}", remedy) from error
+
+
+def read_note(path: Path, session: Any, remedy: str) -> dict[str, Any]:
+    """Return what the export says of a file; nothing where it says nothing.
+
+    Args:
+        path: Of the file.
+        session: Of ONNX Runtime.
+        remedy: What to do if it cannot be read.
+
+    Raises:
+        LikenessError: It is damaged.
+    """
+    said = session.get_modelmeta().custom_metadata_map.get(NOTE, "{}")
+    try:
+        return dict(parse_json(said.encode()))
+    except (ValueError, TypeError) as error:
+        raise LikenessError(f"'{path}' is damaged ({error}).", remedy) from error

@@ -127,6 +127,12 @@ WEIGHTS: dict[str, ModelWeights] = {
             (WeightFile("labels.onnx"),),
         ),
         ModelWeights(
+            "parser",
+            "labels what a photo shows, unless --network none",
+            "as Likeness",
+            (WeightFile("parser.onnx"),),
+        ),
+        ModelWeights(
             "sapiens-1b",
             "the paper's encoder (section 3.1), frozen",
             "CC BY-NC 4.0: not for commercial use",

@@ -144,7 +144,7 @@ class AtlasTruthMaker:
         body, samples = posed.dress.body, self.samples
         parts = [part for part in figure.parts if len(part.f)]
         scene, textures = flatten_figure(replace(figure, parts=tuple(parts)))
-        names, stuff_of, label_of = _name_stuffs(parts, posed)
+        names, stuff_of, label_of = name_stuffs(parts, posed)
         vertices = np.asarray(posed.vertices, np.float64)
         normals = vertex_normals(vertices, body.f)
         points = np.concatenate([samples.points(vertices, body.f), vertices])
@@ -264,7 +264,7 @@ _SKIN = [LABEL[k] for k in ("face", "scalp", "neck", "torso", "arm", "hand", "le
 _FIXED = {"hair": HAIR, "shoes": SHOES, "hat": HAT}
 
 
-def _name_stuffs(parts: list[MeshPart], posed: PosedBody) -> tuple[list[str], IntArray, IntArray]:
+def name_stuffs(parts: list[MeshPart], posed: PosedBody) -> tuple[list[str], IntArray, IntArray]:
     """The stuffs' names, and of each triangle its stuff (from 1) and label; 0: nobody's."""
     joints = posed.joints
     pelvis, head = (joints[JOINT_INDEX[name], 1] for name in ("pelvis", "head"))

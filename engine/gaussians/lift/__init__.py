@@ -42,6 +42,7 @@ from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .hidden_hands import tuck_hidden_hands
 from .labels import HAIR, HAT
 from .labels_network import LabelNetworkRuntime
+from .labels_parser import ParserRuntime
 from .labels_surface import label_surface, worn_probability
 from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
@@ -118,6 +119,7 @@ def lift_photo(
     skirt: Skirt | None = None,
     find_skirt: bool = True,
     labels: LabelNetworkRuntime | None = None,
+    parser: ParserRuntime | None = None,
 ) -> LiftResult:
     """Turn a tracked portrait into Gaussians bound to the person's body.
 
@@ -130,6 +132,7 @@ def lift_photo(
         skirt: one that another photo of the same person showed.
         find_skirt: whether to look for a skirt if none is given.
         labels: says what covers the body where the photo does not show it; None: rules alone.
+        parser: says what the photo shows, together with rules; None: rules alone.
 
     Raises:
         LikenessError: the budget is below ``MIN_GAUSSIANS``, the matte shows no person, or it
@@ -142,7 +145,7 @@ def lift_photo(
         )
     vertices, _ = body.vertices(track.pose)
     groups = vertex_groups(body)
-    found = label_photo(matte, observation, track, body, vertices, options.region_pixels)
+    found = label_photo(matte, observation, track, body, vertices, options.region_pixels, parser)
     matte, camera, regions, frame = found.matte, found.camera, found.regions, found.frame
     portrait, colors, alpha = found.portrait, found.colors, found.alpha
     track = replace(track, pose=tuck_hidden_hands(regions, camera, body, track.pose))
@@ -230,6 +233,7 @@ def label_photo(
     body: Body,
     vertices: FloatArray,
     region_pixels: int = LiftOptions.region_pixels,
+    parser: ParserRuntime | None = None,
 ) -> LabelledPhoto:
     """Label the photo's pixels, and remove glasses.
 
@@ -240,6 +244,7 @@ def label_photo(
         body: the person's own.
         vertices: [V, 3] of the body in the photo's pose, world space, metres.
         region_pixels: of the person, on the grid.
+        parser: as for :func:`lift_photo`.
 
     Raises:
         LikenessError: the matte shows no person, or it misses the tracked body.
@@ -258,7 +263,15 @@ def label_photo(
     camera = track.camera.resized(w, h)
     colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
     regions = find_regions(
-        colors, alpha > 0.5, camera, vertices, body, observation, w / width, matte.foreground
+        colors,
+        alpha > 0.5,
+        camera,
+        vertices,
+        body,
+        observation,
+        w / width,
+        matte.foreground,
+        parser,
     )
     if (regions.mask & (regions.body.face >= 0)).sum() < S.min_overlap * regions.mask.sum():
         raise LikenessError(

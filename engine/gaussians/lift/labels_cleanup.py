@@ -13,7 +13,8 @@ from scipy import ndimage
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .labels import HAIR, HAT, NONE
-from .pixel_grids import nearest_known
+from .labels_parser import PARSED
+from .pixel_grids import nearest_known, smooth_within
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class CleanupSettings:
     hat_top: float = 0.95  # share of the head's top that is hat
     hat_size: float = 1.5  # squared eyes' distances that a hat covers at least
     rim_below_brows: float = 1.2  # eyes' distances down to which a hat may reach
+    parsed_hat: float = 0.6  # the parser's share of hat in hat and hair, where there is one
 
 
 S = register_settings("lift.labels_cleanup", CleanupSettings())
@@ -125,6 +127,28 @@ def find_hat(
     patches, _ = ndimage.label(whole & hair)
     held = np.unique(patches[crown & whole])
     return np.where(hair & np.isin(patches, held[held > 0]), HAT, label)
+
+
+def find_parsed_hat(label: IntArray, parsed: FloatArray, head: BoolArray, unit: float) -> IntArray:
+    """Separate a hat from the hair where the parser sees one.
+
+    Args:
+        label: [H, W] labels of the pixels.
+        parsed: [H, W, len(PARSED)] the parser's probabilities.
+        head: [H, W] pixels of the head.
+        unit: pixels between the eyes.
+
+    Returns:
+        [H, W] the labels with the hat.
+    """
+    hat, hair = parsed[..., PARSED.index("hat")], parsed[..., PARSED.index("hair")]
+    share = hat / np.maximum(hat + hair, 1e-9)
+    worn = (label == HAIR) & head
+    found = worn & (smooth_within(share, worn, max(0.5, 0.1 * unit)) > S.parsed_hat)
+    patches, _ = ndimage.label(found)
+    sizes = np.bincount(patches.ravel())
+    sizes[0] = 0
+    return np.where((sizes > S.hat_size * unit**2)[patches], HAT, label)
 
 
 def _nearer(colours: FloatArray, centres: FloatArray) -> BoolArray:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -20,8 +19,7 @@ from ...core.geometry import vertex_normals
 from ...core.types import Camera, FloatArray, IntArray, LikenessError
 from ...files.cache import get_or_load
 from ...files.digests import file_sha256
-from ...files.onnx_session import open_session
-from ...files.untrusted import parse_json
+from ...files.onnx_session import open_session, read_note
 from ...files.weights import WEIGHTS, find_local_weights
 from .atlas_cells import CELL_LABELS, NOT_SEEN, SEEN_LABELS, AtlasCells, atlas_cells, label_inputs
 from .labels import LABELS, NONE, standard_rest
@@ -29,8 +27,6 @@ from .labels_surface import SurfacePoints, find_seen_labels, labels_at
 from .regions import Regions, vertex_groups
 
 LABELS_ONNX = "labels.onnx"
-NOTE = "likeness"
-"""Key of the file's metadata under which the export describes it."""
 VERSION = 1
 """Of the file: the meaning of its inputs."""
 _REMEDY = "Get a complete copy of Likeness, or use --network none."
@@ -124,7 +120,7 @@ class LabelNetworkRuntime:
         self.path = path
         self._session = open_session(path, threads, _REMEDY)
         self.sha256 = file_sha256(path)
-        note = _read_note(path, self._session)
+        note = read_note(path, self._session, _REMEDY)
         if note.get("version") != VERSION:
             raise LikenessError(f"'{path}' is of another version of Likeness.", _REMEDY)
         self._cells = note.get("cells")
@@ -234,11 +230,3 @@ def load_label_network() -> LabelNetworkRuntime | None:
     """
     path = find_local_weights(WEIGHTS["labels"])
     return None if path is None else get_or_load("labels", path, lambda: LabelNetworkRuntime(path))
-
-
-def _read_note(path: Path, session: Any) -> dict[str, Any]:
-    said = session.get_modelmeta().custom_metadata_map.get(NOTE, "{}")
-    try:
-        return dict(parse_json(said.encode()))
-    except (ValueError, TypeError) as error:
-        raise LikenessError(f"'{path}' is damaged ({error}).", _REMEDY) from error

@@ -36,6 +36,7 @@ from .labels import (
 )
 from .labels import S as LABELS
 from .labels_cleanup import keep_attached_hair, remove_crumbs
+from .labels_parser import PARSED
 from .pixel_grids import erode, neighbour_links, smooth_within
 
 SOLVED = (SKIN, HAIR, UPPER, LOWER, SHOES)  # labels that the random walker decides between
@@ -57,6 +58,10 @@ class PixelSettings:
     long_hair: float = 0.15  # squared eyes' distances of hair beside the neck that make it long
     min_seeds: int = 30  # pixels from which on a label's colours are learned
     neckline: float = 0.45  # most of the trunk's front that may be skin beside clothes
+    parser: float = 1.0  # weight of the parser's log probabilities
+    rules: float = 0.5  # weight of the rules beside them
+    doubt: float = 0.02  # probability that the parser leaves every label
+    sure: float = 0.9  # the parser's probability of pixels that teach a label's colours
 
 
 S = register_settings("lift.labels_pixels", PixelSettings())
@@ -198,6 +203,7 @@ def label_pixels(
     places: Places,
     head: HeadCues,
     body: Body,
+    parsed: FloatArray | None = None,
 ) -> IntArray:
     """Label every pixel of a person as skin, hair, upper wear, lower wear or shoes.
 
@@ -208,6 +214,7 @@ def label_pixels(
         places: where on the body each pixel lies.
         head: what the face says about the head.
         body: the person's own.
+        parsed: [H, W, len(PARSED)] the parser's probabilities; None: the rules alone.
 
     Returns:
         [H, W] index into ``labels.LABELS``; none outside the mask.
@@ -221,6 +228,13 @@ def label_pixels(
     first, strands = _first_seeds(features, skin, mask, places, head, body)
     # Hair that falls below the chin beside the neck may lie in front of the trunk as well.
     beside = ~places.on_body[mask] & head.below_chin[mask] & head.near[mask]
+    if parsed is not None:
+        likely = _solved_probabilities(parsed[mask])
+        hairy, open_ = likely[:, SOLVED.index(HAIR)] > 0.5, likely.max(1) < 0.5
+        strands = np.where(open_, strands, hairy)
+        for k, one in enumerate(SOLVED):
+            first[one] = (likely[:, k] > S.sure) | (first[one] & open_)
+        first[SKIN] |= head.skin[mask]
     long = (strands & beside).sum() > S.long_hair * head.unit**2
     prior = _pixel_prior(places, mask, head, body, long)
     # Where place alone decides there are eyes, brows and beards: not colours to learn from.
@@ -237,6 +251,8 @@ def label_pixels(
             if known == SKIN:
                 tone = np.maximum(tone, skin.elsewhere)
             score[:, column] += S.colour_trust * tone
+        if parsed is not None:
+            score = S.rules * score + S.parser * np.log(likely)
         score = np.maximum(score, score.max(1, keepdims=True) - S.surest)
         smooth = smoother(score - score.mean(1, keepdims=True))
         label = np.array(SOLVED)[smooth.argmax(1)]
@@ -246,13 +262,27 @@ def label_pixels(
         seeds = {known: (label == known) & (learnt | first[known]) for known in SOLVED}
         seeds[SKIN] |= head.skin[mask]
     out[mask] = label
-    if _no_border(out, lab):
+    lower = label == LOWER
+    told = parsed is not None and lower.any()
+    told = told and float(np.median(likely[lower, SOLVED.index(LOWER)])) > 0.5
+    if not told and _no_border(out, lab):
         out[out == LOWER] = UPPER
     # What looks like hair but does not hang from the head takes its next likely label.
     loose = (out == HAIR) & ~keep_attached_hair(out, head.near & ~head.below_chin)
     smooth[:, SOLVED.index(HAIR)] = -np.inf
     out[loose] = np.array(SOLVED)[smooth.argmax(1)][loose[mask]]
     return remove_crumbs(out, head.unit)
+
+
+def _solved_probabilities(parsed: FloatArray) -> FloatArray:
+    """[N, len(SOLVED)] of pixels [N, len(PARSED)]; none says nothing, glasses lie on skin."""
+    of = {name: parsed[:, PARSED.index(name)] for name in PARSED}
+    likely = np.stack(
+        [of["skin"] + of["glasses"], of["hair"] + of["hat"], of["upper"], of["lower"], of["shoes"]],
+        -1,
+    )
+    likely += (of["none"] / len(SOLVED))[:, None] + S.doubt
+    return np.asarray(likely / likely.sum(1, keepdims=True))
 
 
 def _no_border(label: IntArray, lab: FloatArray) -> bool:

@@ -23,6 +23,7 @@ from ...render import render_camera
 from ..binding import place_gaussians
 from . import MIN_GAUSSIANS, LiftOptions, LiftResult, lift_photo
 from .labels_network import LabelNetworkRuntime
+from .labels_parser import ParserRuntime
 from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .multiview_colors import (
     BodyVisibility,
@@ -332,6 +333,7 @@ def lift_multiview(
     body: Body,
     options: LiftOptions | None = None,
     labels: LabelNetworkRuntime | None = None,
+    parser: ParserRuntime | None = None,
 ) -> tuple[LiftResult, list[Matte], list[Matte]]:
     """Turn several tracked photos of one person into one set of Gaussians.
 
@@ -340,6 +342,7 @@ def lift_multiview(
         body: the person's own, shared by all tracks.
         options: how the budget is spent.
         labels: as for :func:`lift_photo`.
+        parser: as for :func:`lift_photo`.
 
     Returns:
         lifted: the Gaussians of all photos.
@@ -360,7 +363,13 @@ def lift_multiview(
     ]
     with _naming(views[0]):
         first = lift_photo(
-            mattes[0], views[0].observation, views[0].track, body, own[0], labels=labels
+            mattes[0],
+            views[0].observation,
+            views[0].track,
+            body,
+            own[0],
+            labels=labels,
+            parser=parser,
         )
     lifts = [first.gaussians]
     for view, matte, budget in zip(views[1:], mattes[1:], own[1:], strict=True):
@@ -375,6 +384,7 @@ def lift_multiview(
                 first.skirt,
                 find_skirt=False,
                 labels=labels,
+                parser=parser,
             )
         lifts.append(other.gaussians)
     if first.skirt is not None:

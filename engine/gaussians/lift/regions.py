@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .face_parts import INNER_LIPS
 from .labels import GLASSES, HAIR, HAT, SKIN, Places, find_places
-from .labels_cleanup import find_hat
+from .labels_cleanup import find_hat, find_parsed_hat
 from .labels_glasses import DetectedGlasses, find_glasses
+from .labels_parser import PARSED, ParserRuntime
 from .labels_pixels import HeadCues, fine_texture, label_pixels
 from .pixel_grids import dilate, erode, fill_polygon, nearest_known, neighbour_links
 
@@ -193,6 +194,12 @@ def _is_bald(scalp: FloatArray, to_skin: FloatArray, skin: FloatArray, found: bo
     if not found:
         return distance < S.bald_afar
     return distance < S.bald or (distance < S.stubble[0] and min(a, b) > S.stubble[1])
+
+
+def _is_hairy(parsed: FloatArray, scalp: BoolArray) -> bool:
+    """Whether the parser sees hair or a hat on the pixels of a scalp [H, W]."""
+    over = parsed[..., PARSED.index("hair")] + parsed[..., PARSED.index("hat")]
+    return bool(scalp.any()) and float(np.median(over[scalp])) > 0.5
 
 
 def _beard(
@@ -406,6 +413,7 @@ def find_regions(
     observation: Observation,
     scale: float,
     photo: FloatArray | None = None,
+    parser: ParserRuntime | None = None,
 ) -> Regions:
     """Label a pixel grid.
 
@@ -418,6 +426,10 @@ def find_regions(
         observation: the landmarks, in pixels of the portrait.
         scale: pixels of this grid per pixel of the portrait.
         photo: [.., .., 3] the portrait itself, to look for glasses, or None.
+        parser: labels the photo together with the rules; None: the rules alone.
+
+    Raises:
+        LikenessError: the parser's output is not finite.
     """
     height, width = mask.shape
     lab = rgb_to_lab(rgb)
@@ -445,10 +457,17 @@ def find_regions(
     part = np.where(on_body, names[body.face_part[whole.face]], "")
     pixels = _Pixels(mask, lab, tone, to_skin, part, group, match, face, unit)
     head, on_face = _look_at_head(pixels, heads, observation, scale, outlines)
+    parsed = None
+    if parser is not None and photo is not None and mask.any():
+        parsed = parser.parse(photo, mask, camera, body, vertices)
+        head = replace(head, bald=head.bald and not _is_hairy(parsed, head.scalp))
     places = find_places(whole, group, face_group, body, camera)
     texture = np.zeros(mask.shape) if photo is None else fine_texture(photo, height, width)
-    label = label_pixels(lab, texture, mask, places, head, body)
-    label = find_hat(label, lab, pixels.head, outlines.brow, unit)
+    label = label_pixels(lab, texture, mask, places, head, body, parsed)
+    if parsed is not None:
+        label = find_parsed_hat(label, parsed, pixels.head, unit)
+    if not (label == HAT).any():
+        label = find_hat(label, lab, pixels.head, outlines.brow, unit)
     glasses = None if photo is None else find_glasses(photo, observation)
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match

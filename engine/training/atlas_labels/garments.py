@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
-from ...gaussians.lift.atlas_cells import CELL_LABELS, AtlasCells
+from ...gaussians.lift.atlas_cells import CELL_LABELS
+from ...gaussians.lift.regions import NamesArray
 from .people import UNKNOWN, CellSample
 
 SKIN, HAIR, UPPER, LOWER, SHOES, HAT, OUTER = range(len(CELL_LABELS))
@@ -30,6 +32,7 @@ class GarmentSettings:
     bare_back: float = 0.04
     scarf: float = 0.03
     hood: float = 0.04
+    cap: float = 0.06
     socks: float = 0.04
     gloves: float = 0.03
     long_hair: float = 0.10
@@ -38,10 +41,26 @@ class GarmentSettings:
 S = register_settings("training.atlas_garments", GarmentSettings())
 
 
+class Surface(Protocol):
+    """M places of a body that can be painted: cells of its atlas, or pixels."""
+
+    @property
+    def place(self) -> FloatArray:
+        """[M, 3] metres, as of :func:`~.labels.standard_rest`."""
+
+    @property
+    def normal(self) -> FloatArray:
+        """[M, 3] unit, at rest."""
+
+    @property
+    def part(self) -> NamesArray:
+        """[M] names of the body's parts."""
+
+
 class _Canvas:
     """A sample's cells while it is painted."""
 
-    def __init__(self, cells: AtlasCells, sample: CellSample) -> None:
+    def __init__(self, cells: Surface, sample: CellSample) -> None:
         self.x, self.y = np.abs(cells.place[:, 0]), cells.place[:, 1]
         self.place, self.front = cells.place, cells.normal[:, 2]
         self.truth, self.color = sample.truth.copy(), sample.color.copy()
@@ -151,6 +170,17 @@ def _hood(c: _Canvas, rng: np.random.Generator) -> None:
         c.wear(low | c.on("neck") & (c.front < 0.2) & c.free, UPPER, color, rng)
 
 
+def _cap(c: _Canvas, rng: np.random.Generator) -> None:
+    """Whatever sits on a head: a cap, a beanie, a helmet; its rim is level, or lower behind."""
+    head = c.on("scalp", "ear", "face")
+    top = c.on("scalp")
+    if not top.any():
+        return
+    low, high = c.y[top].min(), c.y[top].max()
+    rim = low + rng.uniform(0.15, 0.6) * (high - low) + rng.uniform(0, 0.05) * c.front
+    c.wear(head & (c.y > rim) & (top | (c.front < 0.9)), HAT, random_color(rng), rng)
+
+
 def _socks(c: _Canvas, rng: np.random.Generator) -> None:
     own = c.on("leg", "foot") & (c.y < rng.uniform(-0.86, -0.5)) & (c.truth == SKIN)
     c.wear(own, SHOES, random_color(rng), rng)
@@ -182,6 +212,7 @@ _PAINTERS: dict[str, Callable[[_Canvas, np.random.Generator], None]] = {
     "bare_back": _bare_back,
     "scarf": _scarf,
     "hood": _hood,
+    "cap": _cap,
     "socks": _socks,
     "gloves": _gloves,
     "long_hair": _long_hair,
@@ -190,7 +221,7 @@ GARMENTS = tuple(_PAINTERS)
 
 
 def paint_garment(
-    cells: AtlasCells, sample: CellSample, rng: np.random.Generator, name: str
+    cells: Surface, sample: CellSample, rng: np.random.Generator, name: str
 ) -> CellSample:
     """Dress a sample otherwise; what is visible of it is not changed here.
 

@@ -17,6 +17,7 @@ from ...files.run_folder import RunFolder
 from ...gaussians.lift import label_photo
 from ...gaussians.lift.atlas_cells import AtlasCells, atlas_cells
 from ...gaussians.lift.labels_network import labels_of_cells, observe_cells
+from ...gaussians.lift.labels_parser import ParserRuntime, load_parser
 from ...gaussians.lift.labels_surface import label_surface
 from ...synth.figure import SynthContext, make_subject, open_context
 from ...synth.subject import RasterStudio, StageClock, draw_subject
@@ -37,12 +38,17 @@ class PeopleLifter:
         options: of the people; those of their truth over the atlas, and the pictures' size.
         context: opened with them.
         augmentation: how photos differ from renderings.
+        parser: labels the photos together with the rules; None: the rules alone.
     """
 
     def __init__(
-        self, options: SynthOptions, context: SynthContext, augmentation: Augmentation = CLEAN
+        self,
+        options: SynthOptions,
+        context: SynthContext,
+        augmentation: Augmentation = CLEAN,
+        parser: ParserRuntime | None = None,
     ) -> None:
-        self.options, self.context = options, context
+        self.options, self.context, self.parser = options, context, parser
         self._studio = RasterStudio(context.surroundings.read)
         self._photos = Photographs(context.dress.body, augmentation, True, None)
 
@@ -71,7 +77,9 @@ class PeopleLifter:
         assert photo.observation is not None
         body = self.context.dress.body.personalised(photo.track.betas)
         vertices, _ = body.vertices(photo.track.pose)
-        found = label_photo(photo.matte, photo.observation, photo.track, body, vertices)
+        found = label_photo(
+            photo.matte, photo.observation, photo.track, body, vertices, parser=self.parser
+        )
         cells: AtlasCells = atlas_cells(body)
         label, weight, color = observe_cells(
             found.regions, found.camera, body, vertices, cells, found.colors
@@ -107,7 +115,8 @@ def lift_people(
     with atlas_run(data).parsing():
         options = options_from_json(SynthOptions, atlas_run(data).read()["options"])
     options = replace(options, size=size, texture_size=size, views=1, depth=False, labels=False)
-    lifter = PeopleLifter(options, open_context(options, lambda asset, why: None))
+    context = open_context(options, lambda asset, why: None)
+    lifter = PeopleLifter(options, context, parser=load_parser())
     for path in atlas_person_paths(data)[:count]:
         if (out / path.name).is_file() or (out / f"{path.stem}.skipped").is_file():
             continue

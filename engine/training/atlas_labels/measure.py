@@ -159,7 +159,7 @@ def measure_run(out: Path, data: Path, body: Body, lifts: Path | None) -> dict[s
         LikenessError: A folder cannot be read.
     """
     cells = atlas_cells(body)
-    network = load_label_network(out, cells)
+    network, _ = load_label_network(out, cells)
     people = PeopleFolder(data, cells).refresh()
     clean = Accuracy()
     for person in people:

@@ -12,6 +12,7 @@ onnx = pytest.importorskip("onnx")
 
 from likeness.engine.body import Body  # noqa: E402
 from likeness.engine.core.types import LikenessError  # noqa: E402
+from likeness.engine.files.onnx_session import NOTE  # noqa: E402
 from likeness.engine.gaussians.lift.atlas_cells import (  # noqa: E402
     CELL_LABELS,
     CHANNELS,
@@ -31,7 +32,6 @@ from likeness.engine.gaussians.lift.labels import (  # noqa: E402
 )
 from likeness.engine.gaussians.lift.labels_network import (  # noqa: E402
     LABELS_ONNX,
-    NOTE,
     VERSION,
     LabelNetworkRuntime,
     cells_digest,

@@ -23,16 +23,13 @@ from likeness.engine.gaussians.lift.labels_network import (  # noqa: E402
     LABELS_ONNX,
     LabelNetworkRuntime,
 )
-from likeness.engine.training.atlas_labels.export import (  # noqa: E402
-    MAX_BYTES,
-    export_labels,
-    read_about,
-)
+from likeness.engine.training.atlas_labels.export import MAX_BYTES, export_labels  # noqa: E402
 from likeness.engine.training.atlas_labels.train import (  # noqa: E402
-    CHECKPOINT,
     load_label_network,
     place_grid,
 )
+from likeness.engine.training.small_cards import read_about  # noqa: E402
+from likeness.engine.training.small_runs import CHECKPOINT  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 
@@ -66,7 +63,7 @@ def test_an_export_is_the_network_and_small(box_body: Body, tmp_path: Path) -> N
     color = rng.random((len(label), 3))
     grid, numbers = label_inputs(cells, label, color)
     with torch.no_grad():
-        logits = load_label_network(run, cells)(
+        logits = load_label_network(run, cells)[0](
             torch.from_numpy(grid)[None], torch.from_numpy(numbers)[None]
         )
     expected = logits.softmax(1)[0].numpy()[:, cells.samples.row, cells.samples.col].T

@@ -36,12 +36,11 @@ from likeness.engine.training.atlas_labels.measure import (  # noqa: E402
 )
 from likeness.engine.training.atlas_labels.people import PeopleFolder, view_sample  # noqa: E402
 from likeness.engine.training.atlas_labels.train import (  # noqa: E402
-    CHECKPOINT,
     LabelTrainConfig,
     load_label_network,
-    read_checkpoint,
     train_labels,
 )
+from likeness.engine.training.small_runs import CHECKPOINT, read_checkpoint  # noqa: E402
 
 SMALL = LabelTrainConfig(batch=2, warm_up=5, average=0.9)
 
@@ -106,7 +105,7 @@ def test_a_resumed_run_ends_as_an_unbroken_one(
     train_labels(people, tmp_path / "one", box_body, 4, config=SMALL)
     assert train_part(people, tmp_path / "two", box_body, 2).step == 2
     assert train_labels(people, tmp_path / "two", box_body, 4, config=SMALL).step == 4
-    one, two = (read_checkpoint(tmp_path / name) for name in ("one", "two"))
+    one, two = (read_checkpoint(tmp_path / name, "Train.") for name in ("one", "two"))
     assert one.keys() == two.keys()
     for name in one:
         assert torch.equal(one[name], two[name]), name

@@ -110,7 +110,10 @@ def test_painted_garments_stay_on_the_body(
         assert ((made.truth == UNKNOWN) == (holes.truth == UNKNOWN)).all()
         assert np.isfinite(made.color).all()
         changed = made.truth != holes.truth
-        if name not in ("hood", "long_hair"):
+        if name == "cap":
+            assert set(made.truth[changed]) == {HAT}
+            assert np.isin(cells.part[changed], ["scalp", "ear", "face"]).all()
+        if name not in ("hood", "cap", "long_hair"):
             assert (made.truth[holes.truth == HAIR] == HAIR).all()
         if name == "gloves":
             assert (made.truth[cells.part == "hand"] == UPPER).all()
