@@ -23,6 +23,7 @@ from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussia
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ..binding import place_gaussians
+from ..squareness import photo_trust
 from .labels import ramp
 from .photo_splats import S as PHOTO_SPLATS
 from .pixel_grids import erode
@@ -84,7 +85,8 @@ def calibrate_colors(
     xy, depth = project(gaussians.means[photo], view)
     # Splats finer than the picture, as the face's are, take a smaller part of the residual.
     spacing = gaussians.scales[photo, :2].min(1) / PHOTO_SPLATS.sigma * view.K[0, 0] / depth
-    gain = S.gain * np.clip(spacing, 0.0, 1.0) ** 2
+    trust = photo_trust(gaussians.take(photo), view)
+    gain = S.gain * np.clip(spacing, 0.0, 1.0) ** 2 * trust
     pixel = np.clip(xy.astype(int), 0, [w - 1, h - 1])
     inside = solid[pixel[:, 1], pixel[:, 0]]
     colors = np.array(bound.colors)

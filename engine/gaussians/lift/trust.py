@@ -35,7 +35,7 @@ class TrustSettings:
 
     hair: tuple[float, float] = (0.10, 0.40)  # the same of hair and hats
     skin: tuple[float, float] = (0.10, 0.35)  # the same of skin
-    face: tuple[float, float] = (0.10, 0.28)  # the same of the head's skin
+    face: tuple[float, float] = (0.15, 0.40)  # the same of the head's skin
     rim: float = 1.0  # inter-ocular distances inside the outline that the background shines through
     pale: tuple[float, float] = (12.0, 30.0)
     """L*a*b* units from the usual colour, darker ones left out, between which a rim's pixel becomes

@@ -30,6 +30,7 @@ from ...core.types import (
 from ...render import Gradients, rasterize_vjp
 from ...render.cpu_weights import painted_parts
 from ..lod import growth
+from ..squareness import photo_trust
 from .parameters import (
     COLORS,
     COLUMNS,
@@ -175,13 +176,14 @@ def refine_gaussians(
     unit = pixel_sizes(bound, photos[0].vertices, body, photos[0].camera)
     shown: list[list[_View]] = []
     beside: list[_View] = []
-    solid = np.zeros(len(bound), bool)
+    solid, trust = np.zeros(len(bound), bool), np.zeros(len(bound))
     for photo in photos:
         posed = PosedGaussians(bound, photo.vertices, body, unit)
         seen, turned = _targets(posed.base, photo, body, options)
         shown.append([_View(target, posed) for target in seen])
         beside.extend(_View(target, posed) for target in turned)
         solid |= _in_solid(posed.base, seen[0])
+        trust = np.maximum(trust, photo_trust(posed.base, photo.camera))
     start = initial_parameters(bound)
     seen_part = _seen_part([view for views in shown for view in views])
     freedom = _ramp(seen_part, *S.seen)
@@ -191,7 +193,7 @@ def refine_gaussians(
     # The far side shows faintly through a soft rim, and has to thin out with it.
     free[~solid, OPACITY] = _ramp(seen_part[~solid], *S.shimmer)
     free[regularisers.unseen_hands, COLORS] = S.hand_freedom
-    low, high = parameter_bounds(start, solid, options.reach)
+    low, high = parameter_bounds(start, solid, trust, options.reach)
     rates = _rates(options)
     numbers = np.clip(start, low, high)
     first, second = np.zeros_like(numbers), np.zeros_like(numbers)

@@ -67,13 +67,14 @@ def initial_parameters(bound: BoundGaussians) -> NDArray[np.float32]:
 
 
 def parameter_bounds(
-    start: FloatArray, solid: BoolArray, reach: ParameterRange
+    start: FloatArray, solid: BoolArray, trust: FloatArray, reach: ParameterRange
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the least and greatest numbers [N, 9].
 
     Args:
         start: [N, 9] the lift's.
         solid: [N] splats that lie where the photo is not mixed with background.
+        trust: [N] 0..1 how far their colours may be the photo's; completed ones are to stay.
         reach: how far they may go from the lift.
     """
     far = np.empty(COLUMNS, np.float32)
@@ -81,6 +82,7 @@ def parameter_bounds(
     far[SCALES], far[OFFSET] = np.log(reach.scale), reach.offset
     room = np.repeat(far[None], len(start), 0)
     room[~solid, COLORS] = reach.rim_color
+    room[:, COLORS] *= trust[:, None]
     low, high = start - room, start + room
     low[:, COLORS], high[:, COLORS] = np.maximum(low[:, COLORS], 0), np.minimum(high[:, COLORS], 1)
     return low.astype(np.float32), high.astype(np.float32)

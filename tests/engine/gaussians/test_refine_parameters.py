@@ -9,6 +9,7 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import orbit, photo_camera, project
 from likeness.engine.core.types import NUM_JOINTS, BoundGaussians, Gaussians, Pose
 from likeness.engine.gaussians import place_gaussians, triangle_frames
+from likeness.engine.gaussians.lift.surfels import surfels_on_plane
 from likeness.engine.gaussians.refine.parameters import (
     COLORS,
     COLUMNS,
@@ -23,6 +24,7 @@ from likeness.engine.gaussians.refine.parameters import (
     parameter_bounds,
     pixel_sizes,
 )
+from likeness.engine.gaussians.squareness import cosine_to_camera, photo_trust
 from likeness.engine.render import Gradients
 
 FIELDS = ("means", "quats", "scales", "opacities", "colors")
@@ -177,7 +179,7 @@ def test_limits_hold_the_rim_and_the_range_of_colours(bound: BoundGaussians) -> 
     reach = ParameterRange(color=0.4, rim_color=0.02, opacity=2.0, scale=1.5, offset=0.7)
     start = initial_parameters(bound)
     solid = np.arange(COUNT) % 2 == 0
-    low, high = parameter_bounds(start, solid, reach)
+    low, high = parameter_bounds(start, solid, np.ones(COUNT), reach)
     room = np.array([0.4, 0.4, 0.4, 2.0, np.log(1.5), np.log(1.5), 0.7, 0.7, 0.7])
     np.testing.assert_allclose(low[solid, 3:], (start - room)[solid, 3:], atol=1e-5)
     np.testing.assert_allclose(high[:, 3:], (start + room)[:, 3:], atol=1e-5)
@@ -185,6 +187,23 @@ def test_limits_hold_the_rim_and_the_range_of_colours(bound: BoundGaussians) -> 
     np.testing.assert_allclose(high[~solid, COLORS], np.minimum(start[~solid, COLORS] + 0.02, 1))
     assert (low <= start).all()
     assert (start <= high).all()
+    low, high = parameter_bounds(start, solid, np.zeros(COUNT), reach)
+    np.testing.assert_array_equal(low[:, COLORS], start[:, COLORS])
+    np.testing.assert_array_equal(high[:, COLORS], start[:, COLORS])
+
+
+def test_a_photo_says_nothing_about_splats_that_it_grazes() -> None:
+    camera = photo_camera(300.0, 100, 100)
+    angles = np.radians([0.0, 40.0, 85.0, 180.0])
+    means = np.tile([0.1, 0.0, -2.0], (4, 1))
+    ahead = -means[0] / np.linalg.norm(means[0])
+    side = np.cross([0.0, 1.0, 0.0], ahead)
+    normals = np.cos(angles)[:, None] * ahead + np.sin(angles)[:, None] * side
+    np.testing.assert_allclose(cosine_to_camera(means, normals, camera), np.cos(angles), atol=1e-12)
+    flat = surfels_on_plane(means, normals, np.full(4, 0.01), np.full((4, 3), 0.5), np.ones(4))
+    trust = photo_trust(flat, camera)
+    np.testing.assert_allclose(trust[[0, 1, 3]], 1.0)
+    assert trust[2] == 0.0
 
 
 def step_once(

@@ -1,0 +1,48 @@
+"""How squarely a photo shows splats: what it shows at a grazing angle it does not tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.rotations import quaternion_to_matrix
+from ..core.settings import register_settings
+from ..core.types import Camera, FloatArray, Gaussians
+
+
+@dataclass(frozen=True)
+class SquarenessSettings:
+    """What fitting colours to a photo may change."""
+
+    grazing: float = 0.15  # cosine to the camera below which a splat's colour is not the photo's
+    square: float = 0.4  # and from which it is
+
+
+S = register_settings("squareness", SquarenessSettings())
+
+
+def cosine_to_camera(points: FloatArray, normals: FloatArray, camera: Camera) -> FloatArray:
+    """Return the cosines [N] between normals and the directions to a camera.
+
+    Args:
+        points: [N, 3] world space, metres.
+        normals: [N, 3] unit.
+        camera: that looks at them.
+    """
+    R, t = camera.viewmat[:3, :3], camera.viewmat[:3, 3]
+    toward = -R.T @ t - points
+    toward = toward / np.maximum(np.linalg.norm(toward, axis=1, keepdims=True), 1e-9)
+    return np.asarray(np.einsum("nd,nd->n", normals, toward))
+
+
+def photo_trust(gaussians: Gaussians, camera: Camera) -> FloatArray:
+    """Return how far [N] (0..1) flat splats may take the colours of a photo.
+
+    Args:
+        gaussians: in the photo's pose, world space; the third axis is their normal.
+        camera: of the photo.
+    """
+    normals = quaternion_to_matrix(np.asarray(gaussians.quats, np.float64))[:, :, 2]
+    cosine = np.abs(cosine_to_camera(np.asarray(gaussians.means, np.float64), normals, camera))
+    return np.asarray(np.clip((cosine - S.grazing) / (S.square - S.grazing), 0.0, 1.0))
