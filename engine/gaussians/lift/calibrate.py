@@ -41,7 +41,7 @@ class CalibrateSettings:
     steps: int = 5  # residual steps of the colours
     gain: float = 1.0  # of a residual that one step adds
     clamp: float = 0.15  # 0..1, most that a colour changes
-    grazing: tuple[float, float] = (0.2, 0.65)
+    grazing: tuple[float, float] = (0.15, 0.5)
     """Cosines to the camera between which a splat's colour may start to, and fully, change: what
     grazes the view hides behind its neighbours, and would turn white from the side."""
 

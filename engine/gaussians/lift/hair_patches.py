@@ -48,7 +48,7 @@ class HairPatchSettings:
     drawn_out: float = 2.5  # times that straight strands are drawn out: seen from the front they
     # are shortened, and locks are longer than patches
     most: float = 1.6  # times the 80th percentile of its contrast that a patch's is held below
-    hue: float = 0.10  # most of it, of the logarithm, in hue: skin shines through short hair
+    hue: float = 0.05  # most of it, of the logarithm, in hue: skin shines through short hair
     neighbours: int = 4  # patches that a point may lie in
     sharpen: float = 0.4  # how many times the detail lost to splats is added
 
