@@ -47,7 +47,7 @@ class PhotoSplatSettings:
     coarse_side: int = 600  # pixels of the picture around which one passes into the other
     front_opacity: float = 0.985  # 0..1
     squeezed: float = 0.75  # size of a triangle over that at rest, below which it is a fold
-    wisps: float = 0.03  # metres in depth, either way, over which hair beside the mesh spreads
+    wisps: float = 0.025  # metres in depth, either way, over which hair beside the mesh spreads
     wisp: float = 0.003  # metres: width of one wisp
     fold_reach: float = 0.03  # metres; what stands farther off a fold is dropped
     fade_face: tuple[float, float] = (0.12, 0.33)
@@ -224,7 +224,7 @@ def _spread_wisps(points: FloatArray, loose: BoolArray) -> FloatArray:
     # Wisps are upright rather than not, and wander.
     across = points[:, 0] / S.wisp + 0.6 * np.sin(points[:, 1] / (4.0 * S.wisp))
     grid = [points[:, 1] / (10.0 * S.wisp), across]
-    move = loose * ndimage.map_coordinates(lattice, grid, order=1, mode="grid-wrap")
+    move = loose * ndimage.map_coordinates(lattice, grid, order=0, mode="grid-wrap")
     return np.asarray(points * (1.0 - move / points[:, 2])[:, None])
 
 

@@ -37,7 +37,7 @@ class TrustSettings:
     skin: tuple[float, float] = (0.10, 0.35)  # the same of skin
     face: tuple[float, float] = (0.15, 0.40)  # the same of the head's skin
     rim: float = 1.0  # inter-ocular distances inside the outline that the background shines through
-    pale: tuple[float, float] = (12.0, 30.0)
+    pale: tuple[float, float] = (8.0, 24.0)
     """L*a*b* units from the usual colour, darker ones left out, between which a rim's pixel becomes
     one that the background or a light behind shines through."""
 
