@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..body import Body
 from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
-from ..core.types import Camera, FloatArray, Gaussians
+from ..core.types import Camera, FloatArray, Gaussians, IntArray
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,19 @@ def cosine_to_camera(points: FloatArray, normals: FloatArray, camera: Camera) ->
     return np.asarray(np.einsum("nd,nd->n", normals, toward))
 
 
-def photo_trust(gaussians: Gaussians, camera: Camera) -> FloatArray:
+def photo_trust(gaussians: Gaussians, camera: Camera, triangle: IntArray, body: Body) -> FloatArray:
     """Return how far [N] (0..1) flat splats may take the colours of a photo.
+
+    Hair may anyhow: it has no surface that turns away.
 
     Args:
         gaussians: in the photo's pose, world space; the third axis is their normal.
         camera: of the photo.
+        triangle: [N] of the body, which holds each.
+        body: the person's own.
     """
     normals = quaternion_to_matrix(np.asarray(gaussians.quats, np.float64))[:, :, 2]
     cosine = np.abs(cosine_to_camera(np.asarray(gaussians.means, np.float64), normals, camera))
-    return np.asarray(np.clip((cosine - S.grazing) / (S.square - S.grazing), 0.0, 1.0))
+    hair = np.array([name == "scalp" for name in body.part_names])[body.face_part[triangle]]
+    square = np.clip((cosine - S.grazing) / (S.square - S.grazing), 0.0, 1.0)
+    return np.asarray(np.where(hair, 1.0, square))

@@ -85,7 +85,7 @@ def calibrate_colors(
     xy, depth = project(gaussians.means[photo], view)
     # Splats finer than the picture, as the face's are, take a smaller part of the residual.
     spacing = gaussians.scales[photo, :2].min(1) / PHOTO_SPLATS.sigma * view.K[0, 0] / depth
-    trust = photo_trust(gaussians.take(photo), view)
+    trust = photo_trust(gaussians.take(photo), view, bound.triangle[photo], body)
     gain = S.gain * np.clip(spacing, 0.0, 1.0) ** 2 * trust
     pixel = np.clip(xy.astype(int), 0, [w - 1, h - 1])
     inside = solid[pixel[:, 1], pixel[:, 0]]

@@ -183,7 +183,7 @@ def refine_gaussians(
         shown.append([_View(target, posed) for target in seen])
         beside.extend(_View(target, posed) for target in turned)
         solid |= _in_solid(posed.base, seen[0])
-        trust = np.maximum(trust, photo_trust(posed.base, photo.camera))
+        trust = np.maximum(trust, photo_trust(posed.base, photo.camera, bound.triangle, body))
     start = initial_parameters(bound)
     seen_part = _seen_part([view for views in shown for view in views])
     freedom = _ramp(seen_part, *S.seen)

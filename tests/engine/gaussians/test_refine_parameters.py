@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from likeness.engine.body import Body
@@ -192,7 +194,7 @@ def test_limits_hold_the_rim_and_the_range_of_colours(bound: BoundGaussians) -> 
     np.testing.assert_array_equal(high[:, COLORS], start[:, COLORS])
 
 
-def test_a_photo_says_nothing_about_splats_that_it_grazes() -> None:
+def test_a_photo_says_nothing_about_splats_that_it_grazes_but_hair(body: Body) -> None:
     camera = photo_camera(300.0, 100, 100)
     angles = np.radians([0.0, 40.0, 85.0, 180.0])
     means = np.tile([0.1, 0.0, -2.0], (4, 1))
@@ -201,9 +203,11 @@ def test_a_photo_says_nothing_about_splats_that_it_grazes() -> None:
     normals = np.cos(angles)[:, None] * ahead + np.sin(angles)[:, None] * side
     np.testing.assert_allclose(cosine_to_camera(means, normals, camera), np.cos(angles), atol=1e-12)
     flat = surfels_on_plane(means, normals, np.full(4, 0.01), np.full((4, 3), 0.5), np.ones(4))
-    trust = photo_trust(flat, camera)
-    np.testing.assert_allclose(trust[[0, 1, 3]], 1.0)
-    assert trust[2] == 0.0
+    plain = replace(body, part_names=["torso"], face_part=np.zeros(len(body.f), int))
+    at = np.zeros(4, int)
+    np.testing.assert_array_equal(photo_trust(flat, camera, at, plain), [1, 1, 0, 1])
+    hair = replace(plain, part_names=["scalp"])
+    np.testing.assert_array_equal(photo_trust(flat, camera, at, hair), 1.0)
 
 
 def step_once(
