@@ -328,9 +328,9 @@ def find_strangers(avatar: Avatar, shown: Shown) -> tuple[FloatArray, FloatArray
             lab[sure][np.minimum(near, len(sure) - 1)] - lab[mine][:, None], axis=2
         )
         difference = np.sort(np.where(np.isfinite(away), difference, np.inf), axis=1)
-        to_own[mine] = difference[:, _LIKE - 1]
-    known = np.isfinite(to_own)
-    return rows, border & known & (to_own > UNLIKE) & (to_other < ALIKE)
+        enough = np.isfinite(difference[:, _NEIGHBOURS - 1])
+        to_own[mine] = np.where(enough, difference[:, _LIKE - 1], 0.0)
+    return rows, border & (to_own > UNLIKE) & (to_other < ALIKE)
 
 
 def measure_poses(name: str, avatar: Avatar, yaws: Sequence[float] = YAWS) -> PoseFigures:

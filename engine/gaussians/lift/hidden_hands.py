@@ -25,14 +25,14 @@ from .regions import HANDS, Regions
 class HiddenHandSettings:
     """The search for a pose that hides a hand."""
 
-    bends: tuple[float, ...] = (0, -20, 20, -40, 40, -60, 60, -80, 80)  # degrees, to palm or back
-    twists: tuple[float, ...] = (0, -30, 30, -60, 60, -90, 90)  # degrees about the forearm
-    tilts: tuple[float, ...] = (0, -25, 25)  # degrees, to the thumb or the little finger
+    bend: tuple[float, int] = (85.0, 17)  # most degrees to palm or back, and steps
+    twist: tuple[float, int] = (90.0, 7)  # the same about the forearm
+    tilt: tuple[float, int] = (40.0, 5)  # the same to the thumb or the little finger
     curl: float = 1.2  # radians of each finger joint of a closed hand
-    margin: float = 0.03  # metres behind the body's surface that are out of sight
+    margin: float = 0.01  # metres behind the body's surface that are out of sight
     beyond: float = 0.04  # of the frame's sides beyond them that still count: splats reach over
     deepest: float = 0.15  # metres in front of it from which on more is no worse
-    effort: float = 1e-4  # metres that a degree is worth: the smallest turn of equals
+    effort: float = 5e-5  # metres that a degree is worth: the smallest turn of equals
     stride: int = 3  # every so many vertices are looked at
 
 
@@ -94,9 +94,8 @@ def _tuck(
 
 def _turns() -> tuple[FloatArray, FloatArray]:
     """[K, 3, 3] rotations of a wrist, and [K] how many degrees each turns in all."""
-    twist, bend, tilt = (
-        np.stack(np.meshgrid(S.twists, S.bends, S.tilts, indexing="ij"), -1).reshape(-1, 3).T
-    )
+    angles = [np.linspace(-most, most, steps) for most, steps in (S.twist, S.bend, S.tilt)]
+    twist, bend, tilt = np.stack(np.meshgrid(*angles, indexing="ij"), -1).reshape(-1, 3).T
     about = [
         axis_angle_to_matrix(np.radians(angle)[:, None] * axis)
         for angle, axis in zip((twist, bend, tilt), np.eye(3)[[0, 2, 1]], strict=True)

@@ -152,7 +152,10 @@ def front_layer(
     front = _carried_depth(sheets, source, target, group)
     weight = _resample(composite_sheets(sheets, "on_mesh"), source, target, 1)
     buffer = rasterize_mesh(dressed.vertices, dressed.f, target)
-    drawn = buffer.face >= 0
+    sheet = np.where(np.isin(group, ARMS), group, 0)
+    # A forearm or hand before what the pixel shows; at the shoulder both are one surface.
+    other = homes.on_forearm[buffer.face] & (homes.face_group[buffer.face] != sheet)
+    drawn = (buffer.face >= 0) & ~other
     exact = np.where(drawn, buffer.depth, front)
     # The mesh's surface only where it is the pixel's own: not an arm in front of it or behind.
     weight = weight * drawn * (np.abs(exact - front) < 0.04)
@@ -161,7 +164,6 @@ def front_layer(
     points = unproject(pixel_centres(target), depth, target)
     pixel_size = depth / target.K[0, 0]
     valid = dilate(select, 1) & (depth > 0)
-    sheet = np.where(np.isin(group, ARMS), group, 0)
     du, dv = grid_tangents(points, valid, sheet, pixel_size)
     # On the mesh the normal is known: steps along its tangent plane leave no gaps where the
     # cheek turns away.

@@ -98,6 +98,7 @@ def surfels_on_plane(
 
 
 ARM_JOINTS = [16, 17, 18, 19, 20, 21, *range(25, 55)]
+FOREARM_JOINTS = [18, 19, 20, 21, *range(25, 55)]
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,9 @@ class TriangleBinding:
         vertices: [V, 3] of it in the photo's pose, world space, metres.
         steady: [F] triangles that may hold what lies over them.
         usable: [F] triangles that may hold anything.
+        face_group: [F] the limb of each.
         on_arm: [F] those that rise with an arm.
+        on_forearm: [F] those below an elbow.
     """
 
     def __init__(
@@ -135,7 +138,7 @@ class TriangleBinding:
         face_group: IntArray,
         hidden: BoolArray | None = None,
     ) -> None:
-        self.body, self.vertices = body, vertices
+        self.body, self.vertices, self.face_group = body, vertices, face_group
         self.usable = np.ones(len(body.f), bool) if hidden is None else ~hidden
         centroids = vertices[body.f].mean(1)
         moves = np.zeros(len(vertices))
@@ -152,6 +155,7 @@ class TriangleBinding:
         arm = body.weights[:, ARM_JOINTS].sum(1)[body.f].mean(1)
         outer &= (arm < 0.15) | (arm > 0.85)
         self.on_arm = arm > 0.1
+        self.on_forearm = body.weights[:, FOREARM_JOINTS].sum(1)[body.f].mean(1) > 0.6
         self._trees: dict[int, tuple[cKDTree, IntArray]] = {}
         for g in np.unique(face_group):
             own = face_group == g

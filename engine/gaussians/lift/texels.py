@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body import Body
-from ...core.cameras import project
+from ...core.cameras import project, unproject
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
@@ -26,7 +26,7 @@ from .hair_field import hair_directions
 from .labels import HAIR, HAT, SKIN
 from .labels_surface import labels_at
 from .photo_view import PhotoView
-from .pixel_grids import distance_inside, erode
+from .pixel_grids import dilate, distance_inside, erode, nearest_known
 from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
@@ -39,7 +39,11 @@ class TexelSettings:
     """Texel splats below the photo's and all around."""
 
     under_photo: float = 0.006  # metres that texels lie below the photo splats
-    max_slide: float = 0.06  # metres that a texel may be pushed behind what the photo shows
+    max_shift: float = 0.02  # metres that a texel of an arm may be shifted off another limb
+    max_slide: float = 0.06  # metres that a hidden hand may be pushed behind what the photo shows
+    nearly_all: float = 90.0  # percentile of a hand's texels that it is pushed for
+    wrist: float = 0.05  # metres over which an arm passes into a pushed hand
+    dent: float = 0.01  # metres that a texel may be pushed farther than its hand
     opacity: float = 0.95  # 0..1
     spacing: float = 0.75  # standard deviation in widths of a texel
     under_hair: float = 0.5  # cosine below which skin may have to give way to hair beside it
@@ -275,8 +279,11 @@ def texel_layer(
     fits = np.minimum(1.0, np.maximum(metres / reach, 0.3))
     radius = np.where(beyond, radius * fits, radius)
     opacity[beyond & (metres < 0.3 * reach)] = 0.0
-    points, moved = _behind_what_is_seen(points, hidden, radius, facing, at, view)
-    opacity[moved > S.max_slide] = 0.0
+    points = _beside_other_limbs(points, group, hidden | (part == "hand"), view)
+    at = _look_up(points, group, view)
+    along = np.abs(samples.points(body.v_template, f)[:, 0])
+    points, shows = _behind_what_is_seen(points, hidden, group, along, radius, facing, at, view)
+    opacity[shows] = 0.0
     keep = (opacity > 0) & (part != "lash")
     hair = label == HAIR
     way = hair_directions(points, normal, samples.points(body.v_template, f), head & hair, body)
@@ -295,30 +302,82 @@ def texel_layer(
     return bound, ~known[keep] & ~inner[keep], label[keep]
 
 
+def _beside_other_limbs(
+    points: FloatArray, group: IntArray, fixed: BoolArray, view: PhotoView
+) -> FloatArray:
+    """Shift an arm's points [N, 3] that cover what the photo shows of another limb beside it.
+
+    They go below the nearest pixel that shows the arm, unless they are ``fixed`` [N] or it is far.
+    """
+    points = np.array(points)
+    front = composite_sheets(view.sheets, "front")
+    for sheet in view.sheets:
+        rows = np.nonzero((group == sheet.group) & ~fixed)[0]
+        if sheet.group not in ARMS or len(rows) == 0 or not sheet.visible.any():
+            continue
+        xy, z = project(points[rows], view.camera)
+        height, width = view.alpha.shape
+        inside = (z > 0) & (xy >= 0).all(1) & (xy < [width, height]).all(1)
+        col, row = np.clip(xy.astype(int), 0, [width - 1, height - 1]).T
+        another = view.regions.mask & ~sheet.visible
+        beside = dilate(another, 1)  # discs reach over their pixel
+        if not (sheet.visible & ~beside).any():
+            continue
+        wrong = inside & beside[row, col]
+        wrong &= ~another[row, col] | (z < front[row, col] + S.under_photo)
+        near_row, near_col, away = nearest_known(sheet.visible & ~beside)
+        wrong &= away[row, col] * z / view.camera.K[0, 0] < S.max_shift
+        to_row, to_col = near_row[row, col][wrong], near_col[row, col][wrong]
+        below = front[to_row, to_col] + S.under_photo
+        depth = np.where(below < z[wrong] + S.max_shift, np.maximum(z[wrong], below), z[wrong])
+        target = np.stack([to_col, to_row], -1) + 0.5
+        points[rows[wrong]] = unproject(target, depth, view.camera)
+    return points
+
+
 def _behind_what_is_seen(
     points: FloatArray,
     hidden: BoolArray,
+    group: IntArray,
+    along: FloatArray,
     radius: FloatArray,
     facing: FloatArray,
     at: _Lookup,
     view: PhotoView,
-) -> tuple[FloatArray, FloatArray]:
-    """Slide points [N, 3] along their rays until they stand behind what the photo shows instead.
+) -> tuple[FloatArray, BoolArray]:
+    """Slide points of hidden hands along their rays behind what the photo shows instead.
 
-    That is, no point stands in front of a sheet other than its own: a hand in a pocket goes
-    behind the cloth.
+    A hand keeps its form: beyond the wrist, all of it moves as far as nearly all of it must.
+
+    Args:
+        points: [N, 3] metres.
+        hidden: [N] those of a hidden hand.
+        group: [N] limb.
+        along: [N] metres along the arms at rest.
+        radius: [N] metres.
+        facing: [N] cosine to the camera.
+        at: where the photo shows them.
+        view: the photo.
 
     Returns:
         points: [N, 3] metres.
-        slid: [N] metres of depth that each moved.
+        shows: [N] those that stand out all the same.
     """
     front = composite_sheets(view.sheets, "front")[at.row, at.col]
     # A disc that leans against the photo's surface must keep its edge behind it as well.
     lean = radius * np.sqrt(np.clip(1.0 - facing**2, 0.0, 1.0))
-    other = at.inside & view.regions.mask[at.row, at.col] & hidden
-    depth = np.where(other, np.maximum(at.z, front + 0.004 + 1.5 * lean), at.z)
-    slide = np.where(other, depth / np.maximum(at.z, 1e-6), 1.0)
-    return points * slide[:, None], np.abs(depth - at.z)  # the camera is at the origin
+    over = at.inside & view.regions.mask[at.row, at.col] & hidden
+    needed = np.where(over, np.maximum(front + 0.004 + 1.5 * lean - at.z, 0.0), 0.0)
+    slide = np.zeros(len(points))
+    for arm in ARMS:
+        own = np.nonzero(hidden & (group == arm))[0]
+        if len(own):
+            common = min(float(np.percentile(needed[own], S.nearly_all)), S.max_slide)
+            bend = np.clip((along[own] - along[own].min()) / S.wrist, 0.0, 1.0)
+            slide[own] = common * bend
+    slide = np.maximum(slide, np.minimum(needed, slide + S.dent))
+    shows = needed > slide + S.dent
+    return points * (1.0 + slide / np.maximum(at.z, 1e-6))[:, None], shows  # camera at the origin
 
 
 def _room(

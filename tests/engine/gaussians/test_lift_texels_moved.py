@@ -1,0 +1,75 @@
+"""Texels that would stand before what the photo shows: hidden hands, and arms fitted beside it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from likeness.engine.core.cameras import photo_camera, project, unproject
+from likeness.engine.gaussians.lift.regions import LEFT_ARM
+from likeness.engine.gaussians.lift.surfels import pixel_centres
+from likeness.engine.gaussians.lift.texels import S, _behind_what_is_seen, _beside_other_limbs
+
+CAMERA = photo_camera(100.0, 40, 30)
+"""A pixel spans a centimetre at a metre."""
+
+
+def view(arm: Any, front: float) -> Any:
+    """A person who fills the picture; ``arm`` [30, 40] shows the left arm, at a metre."""
+    depth = np.where(arm, 1.0, front)
+    shows = [(0, ~arm), (LEFT_ARM, arm)]
+    sheets = [SimpleNamespace(group=g, visible=v, mask=v, front=depth) for g, v in shows]
+    regions = SimpleNamespace(mask=np.ones((30, 40), bool))
+    return SimpleNamespace(
+        camera=CAMERA, alpha=np.ones((30, 40)), regions=regions, sheets=tuple(sheets)
+    )
+
+
+def test_an_arms_texels_before_the_trunk_go_to_the_arm_beside_it() -> None:
+    arm = np.zeros((30, 40), bool)
+    arm[:, 20:] = True
+    points = unproject(pixel_centres(CAMERA).reshape(-1, 2), np.full(1200, 1.0), CAMERA)
+    group = np.full(1200, LEFT_ARM)
+    before = project(points, CAMERA)[0][:, 0]
+    fixed = np.zeros(1200, bool)
+    moved = _beside_other_limbs(points, group, fixed, view(arm, 1.2))
+    after = project(moved, CAMERA)[0][:, 0]
+    near = (before > 20 - 100 * S.max_shift + 1) & (before < 20)
+    assert near.any()
+    assert (after[near] > 20).all()
+    far = before < 20 - 100 * S.max_shift - 1
+    np.testing.assert_array_equal(moved[far], points[far])
+    np.testing.assert_array_equal(moved[before > 22], points[before > 22])
+    # Behind the trunk, or fixed, they stay.
+    np.testing.assert_array_equal(
+        _beside_other_limbs(points, group, ~fixed, view(arm, 1.2)), points
+    )
+    behind = _beside_other_limbs(points, group, fixed, view(arm, 0.9))
+    np.testing.assert_array_equal(behind[before < 19], points[before < 19])
+
+
+def test_a_hidden_hand_is_pushed_back_as_a_whole() -> None:
+    n = 100
+    along = np.linspace(0.7, 0.9, n)
+    xy = np.column_stack([np.linspace(2.0, 38.0, n), np.full(n, 15.5)])
+    # The trunk's surface lies 2 cm behind half of the hand, and before the other half.
+    z = np.where(np.arange(n) % 2, 1.0, 1.05)
+    at = SimpleNamespace(
+        row=xy[:, 1].astype(int), col=xy[:, 0].astype(int), z=z, inside=np.ones(n, bool)
+    )
+    hidden, group = np.ones(n, bool), np.full(n, LEFT_ARM)
+    points = unproject(xy, z, CAMERA)
+    nowhere = view(np.zeros((30, 40), bool), 1.02)
+    args = group, along, np.zeros(n), np.ones(n), at, nowhere
+    pushed, shows = _behind_what_is_seen(points, hidden, *args)
+    depth = project(pushed, CAMERA)[1]
+    hand = along > along[0] + S.wrist
+    assert not shows[hand].any()
+    np.testing.assert_allclose(depth[hand] - z[hand], 0.024, atol=1e-6)
+    assert depth[0] - z[0] < 1e-9
+    assert (np.diff((depth - z)[::2]) >= -1e-9).all()
+    # What is not hidden stays, and what cannot be hidden is reported.
+    np.testing.assert_array_equal(_behind_what_is_seen(points, ~hidden, *args)[0], points)
+    deep = view(np.zeros((30, 40), bool), 1.3)
+    assert _behind_what_is_seen(points, hidden, *args[:-1], deep)[1][hand].all()
