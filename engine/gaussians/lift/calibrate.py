@@ -15,8 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...body import Body
-from ...core.cameras import camera_position, project
-from ...core.rotations import quaternion_to_matrix
+from ...core.cameras import project
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
@@ -24,7 +23,6 @@ from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ..binding import place_gaussians
 from ..squareness import photo_trust
-from .labels import ramp
 from .photo_splats import S as PHOTO_SPLATS
 from .pixel_grids import erode
 from .regions import TRUNK_AND_LEGS, hidden_below, vertex_groups
@@ -41,10 +39,6 @@ class CalibrateSettings:
     steps: int = 5  # residual steps of the colours
     gain: float = 1.0  # of a residual that one step adds
     clamp: float = 0.15  # 0..1, most that a colour changes
-    grazing: tuple[float, float] = (0.15, 0.5)
-    """Cosines to the camera between which a splat's colour may start to, and fully, change: what
-    grazes the view hides behind its neighbours, and would turn white from the side."""
-
     tint: float = 0.05  # 0..1, most that it changes in hue: hardly seen splats would turn red
     rim_steps: int = 4  # steps of the rim's opacities
     beyond: float = 0.1  # alpha of the matte below which nothing of the person should be
@@ -91,7 +85,8 @@ def calibrate_colors(
     inside = solid[pixel[:, 1], pixel[:, 0]]
     colors = np.array(bound.colors)
     first = colors[photo]
-    most = S.clamp * ramp(_facing(gaussians.take(photo), view), *S.grazing)[:, None]
+    # What hides behind its neighbours would turn white, step by step, and show it from the side.
+    most = S.clamp * trust[:, None]
     low, high = np.maximum(first - most, 0.0), np.minimum(first + most, 1.0)
     for _ in range(S.steps):
         drawn = render_camera(replace(gaussians, colors=colors), view).rgb
@@ -103,14 +98,6 @@ def calibrate_colors(
     return replace(
         bound, colors=colors.astype(np.float32), opacities=gaussians.opacities.astype(np.float32)
     )
-
-
-def _facing(gaussians: Gaussians, camera: Camera) -> FloatArray:
-    """[N] cosine between flat splats' normals and the ray to the camera, of either sign."""
-    normal = quaternion_to_matrix(np.asarray(gaussians.quats, np.float64))[:, :, 2]
-    ray = np.asarray(gaussians.means, np.float64) - camera_position(camera)
-    ray /= np.maximum(np.linalg.norm(ray, axis=1, keepdims=True), 1e-9)
-    return np.asarray(np.abs(np.einsum("nd,nd->n", normal, ray)))
 
 
 def _hue_kept(first: FloatArray, colors: FloatArray) -> FloatArray:

@@ -22,7 +22,7 @@ from .depth_sheets import DepthSheet, composite_sheets
 from .depth_sheets import S as DEPTH_SHEETS
 from .dressed_mesh import DressedMesh, vertex_area_ratio
 from .labels import HAIR, HAT, LABELS, SKIN
-from .pixel_grids import dilate, nearest_known
+from .pixel_grids import dilate, distance_inside, nearest_known
 from .regions import ARMS, HEAD, TORSO, Regions
 from .surfels import (
     PHOTO,
@@ -47,8 +47,11 @@ class PhotoSplatSettings:
     coarse_side: int = 600  # pixels of the picture around which one passes into the other
     front_opacity: float = 0.985  # 0..1
     squeezed: float = 0.75  # size of a triangle over that at rest, below which it is a fold
-    wisps: float = 0.025  # metres in depth, either way, over which hair beside the mesh spreads
-    wisp: float = 0.003  # metres: width of one wisp
+    lean: tuple[float, float] = (0.5, 2.5)
+    """How far behind its foot a tuft beside the mesh stands, per its height: least and most."""
+
+    leans: float = 0.025  # metres behind its foot that it stands at most
+    tuft: float = 0.02  # metres: width of what leans alike
     fold_reach: float = 0.03  # metres; what stands farther off a fold is dropped
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
@@ -191,9 +194,9 @@ def front_layer(
     ys, xs = np.nonzero(select)
     kept = has_near_neighbours(points[ys, xs], pixel_size[ys, xs])
     ys, xs = ys[kept], xs[kept]
-    loose = ((label == HAIR) & (group == HEAD) & ~drawn)[ys, xs]
+    tall = np.where((label == HAIR) & (group == HEAD), distance_inside(~drawn) * pixel_size, 0.0)
     world = surfels_from_tangents(
-        _spread_wisps(points[ys, xs], loose),
+        lean_back(points[ys, xs], tall[ys, xs]),
         du[ys, xs],
         dv[ys, xs],
         sigma,
@@ -217,16 +220,20 @@ def front_layer(
     return bound.take(~(folded & (np.linalg.norm(bound.offset, axis=1) > S.fold_reach)))
 
 
-def _spread_wisps(points: FloatArray, loose: BoolArray) -> FloatArray:
-    """[N, 3] points moved along their rays where hair is ``loose`` [N], wisp by wisp.
+def lean_back(points: FloatArray, tall: FloatArray) -> FloatArray:
+    """Lean tufts of hair backwards: at one depth they would stand on the head like a comb.
 
-    At one depth a tuft would stand on the head like a comb, seen from the side.
+    Args:
+        points: [N, 3] metres, world axes, the camera at the origin.
+        tall: [N] metres that each stands off the mesh; 0 where nothing is to move.
+
+    Returns:
+        [N, 3] the points, moved along their rays.
     """
-    lattice = np.random.default_rng(0).uniform(-S.wisps, S.wisps, (64, 64))
-    # Wisps are upright rather than not, and wander.
-    across = points[:, 0] / S.wisp + 0.6 * np.sin(points[:, 1] / (4.0 * S.wisp))
-    grid = [points[:, 1] / (10.0 * S.wisp), across]
-    move = loose * ndimage.map_coordinates(lattice, grid, order=0, mode="grid-wrap")
+    lattice = np.random.default_rng(0).uniform(*S.lean, (64, 64))
+    grid = [points[:, k] / S.tuft for k in (1, 0)]
+    lean = ndimage.map_coordinates(lattice, grid, order=1, mode="grid-wrap")
+    move = np.minimum(lean * tall, S.leans)
     return np.asarray(points * (1.0 - move / points[:, 2])[:, None])
 
 

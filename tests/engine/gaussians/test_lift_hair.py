@@ -19,6 +19,7 @@ from likeness.engine.gaussians.lift.hair_field import (
 from likeness.engine.gaussians.lift.hair_patches import cut_patches, hair_anchors, lap_patches
 from likeness.engine.gaussians.lift.hairline import Hairline, find_hairline
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN
+from likeness.engine.gaussians.lift.photo_splats import lean_back
 from likeness.engine.gaussians.lift.surfels import surfels_on_plane
 from likeness.engine.gaussians.lift.trust import facing_ramp, find_pale_rim
 from scipy.spatial.transform import Rotation
@@ -149,6 +150,18 @@ def test_hair_thins_out_over_the_skin_and_longer_where_its_strands_are_bright() 
     assert share[4] > 0.9
     uneven = line.share(np.array([1.0, -1.0, 1.0, -1.0, 1.0]))
     assert (np.sign(uneven - share) == [1, -1, 1, -1, 1]).all()
+
+
+def test_tufts_lean_back_by_their_height_and_stay_where_the_photo_shows_them() -> None:
+    rng = np.random.default_rng(6)
+    points = np.column_stack([rng.uniform(-0.2, 0.2, (500, 2)), rng.uniform(-2.2, -1.8, 500)])
+    tall = np.repeat([0.0, 0.002, 0.5], [100, 200, 200])
+    moved = lean_back(points, tall)
+    np.testing.assert_allclose(moved[:, :2] / moved[:, 2:], points[:, :2] / points[:, 2:])
+    back = points[:, 2] - moved[:, 2]
+    np.testing.assert_allclose(back[:100], 0.0, atol=1e-12)
+    assert ((back[100:300] >= 0.001 - 1e-9) & (back[100:300] <= 0.005 + 1e-9)).all()
+    np.testing.assert_allclose(back[300:], 0.025)
 
 
 def test_only_the_unseen_border_of_hair_and_skin_is_a_hairline(average: Body) -> None:
