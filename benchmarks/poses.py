@@ -11,7 +11,7 @@ portraits and poses:
 holes_pct        share of the posed body's silhouette, without a rim of 1.2 cm, through which the
                  background shows (alpha below 0.7), or where the first splats lie 5 cm behind the
                  body. The body is without legs where the photo is not full-length.
-stray_pct        share of splats farther than 12 cm off their own limb.
+stray_pct        share of splats farther than 12 cm off their own limb; on the head, 20 cm.
 strangers_pct    share of the surface that has the colour of another limb beside which the photo
                  shows it (within 3 cm in the picture; CIE Lab distance below 8), and is unlike its
                  own limb within 12 cm (above 14). Hands are left out. The same in all poses.

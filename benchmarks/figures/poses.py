@@ -30,7 +30,7 @@ from ...engine.core.types import (
     Pose,
 )
 from ...engine.gaussians.binding import place_gaussians
-from ...engine.gaussians.lift.regions import vertex_groups
+from ...engine.gaussians.lift.regions import HEAD, vertex_groups
 from ...engine.gaussians.lift.skirt import PART as SKIRT
 from ...engine.poses import build_pose, find_pose
 from ...engine.poses.limbs import mirror_limbs, solve_arm
@@ -51,6 +51,9 @@ TORN = 0.05
 
 STRAY = 0.12
 """Metres off its own limb's surface from which a splat is stray."""
+
+STRAY_HAIR = 0.20
+"""The same on the head: hair stands off."""
 
 BESIDE = 0.03
 """Metres in the picture from another limb within which a splat may have that limb's colour."""
@@ -263,7 +266,8 @@ def measure_stray(avatar: Avatar, placed: Gaussians, vertices: FloatArray, shown
         corners = vertices[np.unique(avatar.body.f[shown.limb == own])]
         surface = surface_points(vertices, avatar.body.f, homes.triangle, homes.bary)
         away, _ = cKDTree(np.concatenate([corners, surface])).query(
-            placed.means[count & (limb == own)], distance_upper_bound=STRAY
+            placed.means[count & (limb == own)],
+            distance_upper_bound=STRAY_HAIR if own == HEAD else STRAY,
         )
         stray += int(np.isinf(away).sum())
     return 100.0 * stray / max(int(count.sum()), 1)
