@@ -313,13 +313,17 @@ def most_visible_arm(avatar: Avatar) -> tuple[str, float]:
 
 
 def raise_arm(avatar: Avatar, side: str) -> Pose:
-    """Return the photo's pose with the ``left`` or ``right`` arm lifted above the shoulder."""
+    """Return the photo's pose with the ``left`` or ``right`` arm lifted above the shoulder.
+
+    The wrist is straight: a hand that the photo does not show may be bent out of its sight.
+    """
     sign = 1.0 if side == "left" else -1.0
     return avatar.pose.with_joints(
         **{
             f"{side}_collar": [0.0, 0.0, 0.15 * sign],
             f"{side}_shoulder": [0.0, 0.0, 0.5 * sign],
             f"{side}_elbow": [0.0, -0.35 * sign, 0.0],
+            f"{side}_wrist": [0.0, 0.0, 0.0],
         }
     )
 
