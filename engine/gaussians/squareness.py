@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body import Body
+from ..core.cameras import camera_position
 from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
 from ..core.types import Camera, FloatArray, Gaussians, IntArray
@@ -22,17 +23,20 @@ class SquarenessSettings:
 
 S = register_settings("squareness", SquarenessSettings())
 
+_ORIGIN = np.zeros(3)
 
-def cosine_to_camera(points: FloatArray, normals: FloatArray, camera: Camera) -> FloatArray:
+
+def cosine_to_camera(
+    points: FloatArray, normals: FloatArray, position: FloatArray = _ORIGIN
+) -> FloatArray:
     """Return the cosines [N] between normals and the directions to a camera.
 
     Args:
         points: [N, 3] world space, metres.
         normals: [N, 3] unit.
-        camera: that looks at them.
+        position: [3] of the camera; a photo's stands at the origin.
     """
-    R, t = camera.viewmat[:3, :3], camera.viewmat[:3, 3]
-    toward = -R.T @ t - points
+    toward = position - points
     toward = toward / np.maximum(np.linalg.norm(toward, axis=1, keepdims=True), 1e-9)
     return np.asarray(np.einsum("nd,nd->n", normals, toward))
 
@@ -49,7 +53,8 @@ def photo_trust(gaussians: Gaussians, camera: Camera, triangle: IntArray, body: 
         body: the person's own.
     """
     normals = quaternion_to_matrix(np.asarray(gaussians.quats, np.float64))[:, :, 2]
-    cosine = np.abs(cosine_to_camera(np.asarray(gaussians.means, np.float64), normals, camera))
+    means = np.asarray(gaussians.means, np.float64)
+    cosine = np.abs(cosine_to_camera(means, normals, camera_position(camera)))
     hair = np.array([name == "scalp" for name in body.part_names])[body.face_part[triangle]]
     square = np.clip((cosine - S.grazing) / (S.square - S.grazing), 0.0, 1.0)
     return np.asarray(np.where(hair, 1.0, square))

@@ -21,6 +21,7 @@ from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples
+from ..squareness import cosine_to_camera
 from .colors_base import Texels, base_colors
 from .colors_detail import texture_colors
 from .colors_occlusion import vertex_occlusion
@@ -77,8 +78,7 @@ def complete_texels(
     corner = body.f[samples.triangle]
     rest = samples.points(body.v_template, body.f)
     group = vertex_groups(body)[corner[np.arange(len(corner)), samples.bary.argmax(1)]]
-    ray = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
-    facing = -np.einsum("nd,nd->n", normals, ray)
+    facing = cosine_to_camera(points, normals)
     light = estimate_light(normals, color, label, known, facing, view)
     xy, _ = project(points, view.camera)
     open_ = np.einsum("nk,nk->n", samples.bary, vertex_occlusion(body)[corner])

@@ -23,6 +23,7 @@ from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
+from ..squareness import cosine_to_camera
 from .labels_surface import vertex_parts
 from .mesh_diffusion import mesh_laplacian
 from .pixel_grids import nearest_known
@@ -172,9 +173,7 @@ def fit_dressed_mesh(
         target, trust = np.zeros(V), np.zeros(V)
         surface = base + out * offset[:, None]
         normals = vertex_normals(surface, f)
-        ray = camera_position(camera) - surface
-        ray /= np.linalg.norm(ray, axis=1, keepdims=True)
-        facing = np.einsum("vd,vd->v", normals, ray)
+        facing = cosine_to_camera(surface, normals, camera_position(camera))
         xy, z = project(surface, camera)
         step, _ = project(surface + 1e-3 * out, camera)
         ahead = step - xy

@@ -16,6 +16,7 @@ from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
+from ..squareness import cosine_to_camera
 from .regions import Regions
 from .surfels import CORE, PHOTO
 
@@ -67,8 +68,7 @@ def finish_ears(
         at = np.einsum("nk,nkd->nd", bary, vertices[corner])
         normal = np.einsum("nk,nkd->nd", bary, vertex_normals(vertices, body.f)[corner])
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-        toward = -at / np.linalg.norm(at, axis=1, keepdims=True)
-        square = np.einsum("nd,nd->n", normal, toward)
+        square = cosine_to_camera(at, normal)
         trust = np.clip((square - S.square[0]) / (S.square[1] - S.square[0]), 0.0, 1.0)
         xy, _ = project(at, camera)
         col = np.clip(xy.astype(int), 0, [camera.width - 1, camera.height - 1])

@@ -18,6 +18,7 @@ from ...core.geometry import vertex_normals
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import find_visible_points
+from ..squareness import cosine_to_camera
 from .labels import GLASSES, HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, WORN, standard_rest
 from .mesh_diffusion import diffuse_values, mesh_laplacian, mirror_vertices
 from .pixel_grids import erode
@@ -211,8 +212,7 @@ def find_seen_labels(
     same |= ~np.isin(at.groups, ARMS) & ~np.isin(regions.group[row, col], ARMS)
     label = np.where(regions.label == GLASSES, SKIN, regions.label)[row, col]
     seen &= same & erode(regions.mask, 1)[row, col] & np.isin(label, [SKIN, *WORN])
-    ray = -at.points / np.linalg.norm(at.points, axis=1, keepdims=True)
-    facing = np.einsum("vd,vd->v", at.normals, ray)
+    facing = cosine_to_camera(at.points, at.normals)
     weight = np.where(seen & ~at.hidden, np.clip(2.0 * facing, 0.0, 1.0), 0.0)
     # Hair in front of the side of a head covers what lies behind it, whichever way that faces.
     xy, z = project(at.points, camera)

@@ -21,6 +21,7 @@ from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, FloatArray, IntArray
 from ..binding import bind_gaussians
+from ..squareness import cosine_to_camera
 from .face_parts import (
     BLINK,
     BROWS,
@@ -266,8 +267,7 @@ def _rise(
     before, behind = photo_depth(face, side, shut_xy), photo_depth(face, side, open_xy)
     if before is None or behind is None:
         return np.zeros(len(points))
-    toward = -points / np.linalg.norm(points, axis=1, keepdims=True)
-    facing = np.maximum(np.einsum("nd,nd->n", normal, toward), 0.3)
+    facing = np.maximum(cosine_to_camera(points, normal), 0.3)
     wanted = np.clip((shut - before + S.over) / facing, 0.0, S.max_clearance)
     return np.asarray(np.minimum(wanted, unfolded - behind - S.folded))
 

@@ -23,6 +23,7 @@ from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ...render.mesh import rasterize_mesh
 from ..binding import place_gaussians
+from ..squareness import cosine_to_camera
 from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .pixel_grids import erode, nearest_known
 
@@ -85,8 +86,7 @@ def measure_visibility(matte: Matte, track: Track, body: Body) -> BodyVisibility
     inside = (depth > 0) & (xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1)
     safe = np.where(inside[:, None], xy, 0.0)
     shown = bilinear(matte.alpha[..., None], safe)[:, 0]
-    ray = vertices / np.maximum(np.linalg.norm(vertices, axis=1, keepdims=True), 1e-9)
-    facing = np.clip(-(normals * ray).sum(1), 0.0, 1.0)
+    facing = np.clip(cosine_to_camera(vertices, normals), 0.0, 1.0)
     facing = np.where(seen & inside, facing * np.clip(2.0 * shown - 0.5, 0.0, 1.0), 0.0)
     return BodyVisibility(camera, vertices, facing, camera.K[0, 0] / np.maximum(depth, 0.05))
 

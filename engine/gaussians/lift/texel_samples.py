@@ -12,6 +12,7 @@ from ...core.geometry import vertex_normals
 from ...core.settings import register_settings
 from ...core.types import Camera, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples, sample_surface
+from ..squareness import cosine_to_camera
 from .regions import Regions
 
 
@@ -60,8 +61,7 @@ def texel_fineness(
     size = np.array([camera.width, camera.height])
     inside = (depth > 0) & (xy > -S.beyond * size).all(1) & (xy < (1.0 + S.beyond) * size).all(1)
     normals = vertex_normals(vertices, body.f)
-    ray = vertices / np.maximum(np.linalg.norm(vertices, axis=1, keepdims=True), 1e-9)
-    facing = -np.einsum("vd,vd->v", normals, ray)
+    facing = cosine_to_camera(vertices, normals)
     col, row = np.clip(xy.astype(int), 0, size - 1).T
     shown = inside & regions.mask[row, col] & (facing > S.squarely)
     of_vertex = np.where(shown, S.coarser_below, 1.0)

@@ -19,6 +19,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples, sample_core
 from ..binding import bind_gaussians
+from ..squareness import cosine_to_camera
 from .colors import complete_texels
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
@@ -182,8 +183,7 @@ def texel_layer(
     inner = np.isin(part, INNER_PARTS)
     hidden = regions.hidden[samples.triangle]
     at = _look_up(points, group, view)
-    ray = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
-    facing = -np.einsum("nd,nd->n", normal, ray)
+    facing = cosine_to_camera(points, normal)
 
     # Core-UV of the dressed body, once from the pixels of skin and once from the others, so that
     # worn texels do not take skin, nor skin what is worn.

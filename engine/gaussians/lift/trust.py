@@ -20,6 +20,7 @@ from ...core.rotations import quaternion_to_matrix
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, FloatArray, IntArray
 from ..binding import place_gaussians
+from ..squareness import cosine_to_camera
 from .labels import HAIR, HAT, LABELS, SKIN
 from .photo_view import PhotoView
 from .pixel_grids import distance_inside
@@ -117,8 +118,7 @@ def repaint_photo(
     world = place_gaussians(photo, vertices, body)
     means = np.asarray(world.means, np.float64)
     normal = quaternion_to_matrix(np.asarray(world.quats, np.float64))[:, :, 2]
-    ray = means / np.linalg.norm(means, axis=1, keepdims=True)
-    facing = np.abs(np.einsum("nd,nd->n", normal, ray))
+    facing = np.abs(cosine_to_camera(means, normal))
     height, width = view.alpha.shape
     col, row = np.clip(project(means, view.camera)[0].astype(int), 0, [width - 1, height - 1]).T
     limb = groups[body.f[photo.triangle, 0]]
