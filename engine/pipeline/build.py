@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..core.cameras import field_of_view
 from ..core.progress import StageTimer, peak_memory_mb
@@ -17,6 +17,7 @@ from ..files.digests import file_sha256
 from ..files.weights import DEFAULT_NETWORK, NO_NETWORK
 from ..gaussians.lift import LiftOptions, lift_photo
 from ..gaussians.lift.labels_network import LabelNetworkRuntime, load_label_network
+from ..gaussians.lift.labels_parser import ParserRuntime, load_parser
 from ..gaussians.lift.lift_multiview import TrackedPhoto, lift_multiview
 from ..gaussians.lod import order_by_importance
 from ..gaussians.refine import REFINE_LEVELS, RefinePhoto, refine_gaussians
@@ -125,6 +126,7 @@ def lift_portrait(
     warnings: list[str] = []
     network = _network(options.network, body_path, warnings)
     labels = _label_network(options.network, body_path, warnings)
+    parser = _parser(options.network, body_path, warnings)
     chosen: dict[str, Any] = {
         "person": options.person,
         "fov": options.fov,
@@ -156,10 +158,10 @@ def lift_portrait(
                 TrackedPhoto(matte, one.observation, one.track, one.portrait.path.name)
                 for matte, one in zip(mattes, all_tracked, strict=True)
             ]
-            lifted, mattes, wanted = lift_multiview(views, person, budget, labels)
+            lifted, mattes, wanted = lift_multiview(views, person, budget, labels, parser)
         else:
             lifted = lift_photo(
-                mattes[0], tracked.observation, track, person, budget, labels=labels
+                mattes[0], tracked.observation, track, person, budget, labels=labels, parser=parser
             )
             wanted = mattes
     figures = None
@@ -202,16 +204,33 @@ def _label_network(
     """The network that labels what the photo does not show; None: the rules of dress do."""
     if choice == NO_NETWORK:
         return None
-    network = load_label_network()
+    return _fitting(load_label_network(), "label network", BY_DRESS, body_path, warnings)
+
+
+def _parser(choice: str, body_path: Path | None, warnings: list[str]) -> ParserRuntime | None:
+    """The network that checks the rules' labels of what the photo shows; None: they alone do."""
+    if choice == NO_NETWORK:
+        return None
+    return _fitting(load_parser(), "parser", BY_COLOUR, body_path, warnings)
+
+
+BY_DRESS = "Rules of dress say what covers the body where the photo does not show it."
+BY_COLOUR = "Rules of place and colour alone say what the photo shows."
+
+
+_Network = TypeVar("_Network", LabelNetworkRuntime, ParserRuntime)
+
+
+def _fitting(
+    network: _Network | None, name: str, instead: str, body_path: Path | None, warnings: list[str]
+) -> _Network | None:
+    """The network if there is one and it fits the body, else None and a warning."""
     if network is None:
-        warnings.append(f"This copy of Likeness has no label network. {BY_RULES}")
+        warnings.append(f"This copy of Likeness has no {name}. {instead}")
     elif not network.fits(load_fitting_body(body_path)):
-        warnings.append(f"The label network was trained on another body. {BY_RULES}")
+        warnings.append(f"The {name} was trained on another body. {instead}")
         return None
     return network
-
-
-BY_RULES = "Rules of dress say what covers the body where the photo does not show it."
 
 
 def _tracked(

@@ -11,6 +11,7 @@ from ...core.types import Avatar, Camera, Gaussians, Pose
 from ...gaussians import place_gaussians
 from ...gaussians.lift import LiftOptions, LiftResult, lift_photo
 from ...gaussians.lift.labels_network import load_label_network
+from ...gaussians.lift.labels_parser import load_parser
 from ...network.apply import apply_network, lift_budget
 from ...network.runtime import NetworkRuntime
 from ...pipeline.build import refine_avatar
@@ -111,6 +112,7 @@ class Methods:
             LiftOptions(max_gaussians=budget),
             find_skirt=shot.find_skirt,
             labels=None if self.network is None else load_label_network(),
+            parser=None if self.network is None else load_parser(),
         )
         return lifted, time.perf_counter() - start
 

@@ -34,7 +34,7 @@ class CleanupSettings:
     hat_top: float = 0.95  # share of the head's top that is hat
     hat_size: float = 1.5  # squared eyes' distances that a hat covers at least
     rim_below_brows: float = 1.2  # eyes' distances down to which a hat may reach
-    parsed_hat: float = 0.6  # the parser's share of hat in hat and hair, where there is one
+    parsed_hat: float = 0.9  # the parser's share of hat in hat and hair, where there is one
 
 
 S = register_settings("lift.labels_cleanup", CleanupSettings())

@@ -2,8 +2,8 @@
 
 ``parser.onnx`` reads a square around the person: colours, the mask, and what the tracked body says
 of each pixel. The body's layers let a small network that has seen synthetic people only work on
-photos. Its log probabilities join the rules (:mod:`.labels_pixels`) as one more likelihood. It
-needs ONNX Runtime only, and fits the default body only. Training: ``engine/training/pixel_labels``.
+photos. Where the rules (:mod:`.labels_pixels`) see bare skin, it may say otherwise. It needs ONNX
+Runtime only, and fits the default body only. Training: ``engine/training/pixel_labels``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import numpy as np
 
 from ...body import Body
 from ...core.cameras import project
+from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
-from ...core.types import BoolArray, Camera, FloatArray, LikenessError
+from ...core.types import BoolArray, Camera, FloatArray, IntArray, LikenessError
 from ...files.cache import get_or_load
 from ...files.digests import file_sha256
 from ...files.onnx_session import open_session, read_note
@@ -34,7 +35,8 @@ PARSED = ("none", "skin", "hair", "upper", "lower", "shoes", "hat", "glasses")
 """What the network tells apart; none is what is not the person's, though the matte shows it."""
 SIDE = 192  # pixels of the square
 BODY_CHANNELS = 8
-CHANNELS = 4 + BODY_CHANNELS
+COLOUR_CHANNELS = 9
+CHANNELS = 4 + BODY_CHANNELS + COLOUR_CHANNELS
 _REMEDY = "Get a complete copy of Likeness, or use --network none."
 _HEAD = ("face", "scalp", "ear")
 
@@ -48,6 +50,10 @@ class ParserSettings:
     closer: float = 1.5  # times that the person's square is larger where the head gets its own
     head_weight: float = 2.0  # of the closer look against the other
     beside: float = 0.06  # metres beside the body at which the trust in its places is 1 / e
+    few: int = 12  # fewer pixels have no colour
+    chest: tuple[float, float] = (0.12, 0.40)  # standard heights of the chest, metres
+    spread: tuple[float, float, float] = (26.0, 9.0, 10.0)  # L*a*b* units that count as one
+    most: float = 3.0  # of these units that a colour differs at most
 
 
 S = register_settings("lift.labels_parser", ParserSettings())
@@ -121,7 +127,7 @@ def head_square(body: Body, vertices: FloatArray, camera: Camera) -> Square | No
 
 def body_layers(
     rest: FloatArray, body: Body, vertices: FloatArray, camera: Camera
-) -> tuple[FloatArray, BoolArray]:
+) -> tuple[FloatArray, IntArray]:
     """Compute what the body says of each pixel.
 
     Args:
@@ -134,13 +140,14 @@ def body_layers(
         layers: [BODY_CHANNELS, H, W] float32: place at rest of the nearest pixel of the body
             (metres), whether the body is drawn here, trust in that place, and the normal in the
             camera's space. Zero where the picture shows nothing of the body.
-        on_body: [H, W].
+        part: [H, W] index into ``body.part_names``, -1 beside the body.
     """
     buffer = rasterize_mesh(vertices, body.f, camera)
     on = buffer.face >= 0
     out = np.zeros((BODY_CHANNELS, *on.shape), np.float32)
+    part = np.where(on, body.face_part[buffer.face], -1)
     if not on.any():
-        return out, on
+        return out, part
     corners = rest[body.f[buffer.face[on]]]
     out[:3, on] = np.einsum("nk,nkd->dn", buffer.bary[on], corners)
     out[3] = on
@@ -152,21 +159,39 @@ def body_layers(
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-12)
     out[5:, on] = normal[buffer.face[on]].T
     out[:3] = out[:3, row, col]
-    return out, on
+    return out, part
 
 
-def stack_inputs(rgb: FloatArray, mask: BoolArray, layers: FloatArray) -> FloatArray:
+def stack_inputs(
+    rgb: FloatArray, mask: BoolArray, layers: FloatArray, part: IntArray, body: Body
+) -> FloatArray:
     """Return the network's input [CHANNELS, H, W] float32.
+
+    The last channels are differences to the colours of the face, the scalp and the chest: whatever
+    the light, bare arms look like the face.
 
     Args:
         rgb: [H, W, 3] sRGB 0..1; ignored outside the mask.
         mask: [H, W] the person.
         layers: [BODY_CHANNELS, H, W] of :func:`body_layers`.
+        part: [H, W] of the same.
+        body: the person's own.
     """
-    out = np.empty((CHANNELS, *mask.shape), np.float32)
+    out = np.zeros((CHANNELS, *mask.shape), np.float32)
     out[:3] = (np.moveaxis(rgb, -1, 0) - 0.5) * mask
     out[3] = mask
-    out[4:] = layers
+    out[4 : 4 + BODY_CHANNELS] = layers
+    face, scalp, trunk = (
+        mask & (part == body.part_names.index(name)) for name in ("face", "scalp", "torso")
+    )
+    chest = trunk & (layers[1] > S.chest[0]) & (layers[1] < S.chest[1])
+    lab = rgb_to_lab(rgb[mask])
+    at = 4 + BODY_CHANNELS
+    for own in (face, scalp, chest):
+        if own.sum() >= S.few:
+            apart = (lab - np.median(lab[own[mask]], axis=0)) / S.spread
+            out[at : at + 3, mask] = np.clip(apart / S.most, -1.0, 1.0).T
+        at += 3
     return out
 
 
@@ -258,8 +283,8 @@ class ParserRuntime:
         for square, weight in looks:
             rgb = affine_crop(photo, square.matrix(scale), SIDE, SIDE, edge=True)
             seen = affine_crop(mask.astype(np.float32), square.matrix(), SIDE, SIDE) > 0.5
-            layers, _ = body_layers(rest, body, vertices, square.camera(camera))
-            said = self.run(stack_inputs(rgb, seen, layers))
+            layers, part = body_layers(rest, body, vertices, square.camera(camera))
+            said = self.run(stack_inputs(rgb, seen, layers, part, body))
             # Towards the edge of a square less is seen of what goes on there.
             edge = np.minimum(np.arange(SIDE) + 1, SIDE - np.arange(SIDE)) / (0.15 * SIDE)
             fade = np.minimum.outer(np.minimum(edge, 1.0), np.minimum(edge, 1.0))[..., None]

@@ -4,7 +4,8 @@ Two log likelihoods are added, as in GrabCut: where on the fitted body the pixel
 carries hair, a thigh trousers), and which colours that label has in this picture (mixtures in
 L*a*b*, first from the body's own parts, then from the labels themselves). The sum is smoothed over
 the picture with weights that vanish at colour edges (the quadratic form of the random walker:
-Grady 2006), so that regions decide, not pixels.
+Grady 2006), so that regions decide, not pixels. Where that leaves bare skin, the parser's word may
+be added as a third (:mod:`.labels_parser`).
 """
 
 from __future__ import annotations
@@ -58,10 +59,10 @@ class PixelSettings:
     long_hair: float = 0.15  # squared eyes' distances of hair beside the neck that make it long
     min_seeds: int = 30  # pixels from which on a label's colours are learned
     neckline: float = 0.45  # most of the trunk's front that may be skin beside clothes
-    parser: float = 1.0  # weight of the parser's log probabilities
-    rules: float = 0.5  # weight of the rules beside them
+    parser: float = 2.0  # weight of the parser's log probabilities
     doubt: float = 0.02  # probability that the parser leaves every label
-    sure: float = 0.9  # the parser's probability of pixels that teach a label's colours
+    sure: float = 0.8  # the parser's probability of what it may deny to be skin
+    missed: float = 0.5  # of a label's pixels that are as sure and called skin: the rules missed it
 
 
 S = register_settings("lift.labels_pixels", PixelSettings())
@@ -70,6 +71,9 @@ S = register_settings("lift.labels_pixels", PixelSettings())
 OUTLIERS = {SKIN: -8.0, HAIR: -6.0, UPPER: -3.0, LOWER: -3.0, SHOES: -3.0}
 """Log density of any colour: the face and the scalp show what skin and hair look like, but
 sleeves may have another colour than the chest."""
+OVER_SKIN = (HAIR, LOWER, SHOES)
+"""What the parser may make of pixels that the rules call skin. On real photos it errs where it
+contradicts them elsewhere: it takes bare arms for sleeves, and a dress for a skirt."""
 COMPONENTS = {SKIN: 4, HAIR: 4, UPPER: 6, LOWER: 4, SHOES: 3}
 PALER = np.array([*(np.array([14.0, 6.0, 8.0]) / COLOUR_SCALE), 0.03])
 """Deviation of the skin elsewhere from the face's: shins are paler, hands redder; texture."""
@@ -228,44 +232,51 @@ def label_pixels(
     first, strands = _first_seeds(features, skin, mask, places, head, body)
     # Hair that falls below the chin beside the neck may lie in front of the trunk as well.
     beside = ~places.on_body[mask] & head.below_chin[mask] & head.near[mask]
-    if parsed is not None:
-        likely = _solved_probabilities(parsed[mask])
-        hairy, open_ = likely[:, SOLVED.index(HAIR)] > 0.5, likely.max(1) < 0.5
-        strands = np.where(open_, strands, hairy)
-        for k, one in enumerate(SOLVED):
-            first[one] = (likely[:, k] > S.sure) | (first[one] & open_)
-        first[SKIN] |= head.skin[mask]
     long = (strands & beside).sum() > S.long_hair * head.unit**2
     prior = _pixel_prior(places, mask, head, body, long)
     # Where place alone decides there are eyes, brows and beards: not colours to learn from.
     given = prior.max(1) > 0.999
-    seeds = first
-    label = np.full(len(features), NONE)
-    for _ in range(S.rounds):
-        score = np.log(prior[:, SOLVED] + 1e-9)
-        for column, known in enumerate(SOLVED):
-            tone = np.full(len(features), OUTLIERS[known])
-            if seeds[known].sum() >= S.min_seeds:
-                model = fit_colors(features[seeds[known]], COMPONENTS[known])
-                tone = np.logaddexp(model.log_density(features, equal=False), OUTLIERS[known])
-            if known == SKIN:
-                tone = np.maximum(tone, skin.elsewhere)
-            score[:, column] += S.colour_trust * tone
-        if parsed is not None:
-            score = S.rules * score + S.parser * np.log(likely)
-        score = np.maximum(score, score.max(1, keepdims=True) - S.surest)
-        smooth = smoother(score - score.mean(1, keepdims=True))
-        label = np.array(SOLVED)[smooth.argmax(1)]
-        best = np.sort(smooth, axis=1)
-        learnt = (best[:, -1] - best[:, -2] > 1.0) & (score.argmax(1) == smooth.argmax(1)) & ~given
-        # The labels' own pixels teach the next round.
-        seeds = {known: (label == known) & (learnt | first[known]) for known in SOLVED}
-        seeds[SKIN] |= head.skin[mask]
+
+    def solve(first: dict[int, BoolArray], said: FloatArray | float) -> tuple[IntArray, FloatArray]:
+        """Labels [N], and the smooth scores [N, len(SOLVED)], with ``said`` beside the rules."""
+        seeds, label = first, np.full(len(features), NONE)
+        for _ in range(S.rounds):
+            score = np.log(prior[:, SOLVED] + 1e-9) + said
+            for column, known in enumerate(SOLVED):
+                tone = np.full(len(features), OUTLIERS[known])
+                if seeds[known].sum() >= S.min_seeds:
+                    model = fit_colors(features[seeds[known]], COMPONENTS[known])
+                    tone = np.logaddexp(model.log_density(features, equal=False), OUTLIERS[known])
+                if known == SKIN:
+                    tone = np.maximum(tone, skin.elsewhere)
+                score[:, column] += S.colour_trust * tone
+            score = np.maximum(score, score.max(1, keepdims=True) - S.surest)
+            smooth = smoother(score - score.mean(1, keepdims=True))
+            label = np.array(SOLVED)[smooth.argmax(1)]
+            best = np.sort(smooth, axis=1)
+            learnt = best[:, -1] - best[:, -2] > 1.0
+            learnt &= (score.argmax(1) == smooth.argmax(1)) & ~given
+            # The labels' own pixels teach the next round.
+            seeds = {known: (label == known) & (learnt | first[known]) for known in SOLVED}
+            seeds[SKIN] |= head.skin[mask]
+        return label, smooth
+
+    label, smooth = solve(first, 0.0)
+    if parsed is not None:
+        likely = _solved_probabilities(parsed[mask])
+        denied = {k: (label == SKIN) & (likely[:, SOLVED.index(k)] > S.sure) for k in OVER_SKIN}
+        least = {k: max(S.min_seeds, S.missed * (label == k).sum()) for k in OVER_SKIN}
+        denied = {k: own for k, own in denied.items() if own.sum() >= least[k]}
+        if denied:
+            taught = {k: (label == k) & first[k] | denied.get(k, False) for k in SOLVED}
+            taught[SKIN] = (label == SKIN) & (likely[:, SOLVED.index(SKIN)] > 0.5)
+            taught[SKIN] |= head.skin[mask]
+            said = np.where((label == SKIN)[:, None], S.parser * np.log(likely), 0.0)
+            again, changed = solve(taught, said)
+            take = (label == SKIN) & np.isin(again, list(denied))
+            label, smooth = np.where(take, again, label), np.where(take[:, None], changed, smooth)
     out[mask] = label
-    lower = label == LOWER
-    told = parsed is not None and lower.any()
-    told = told and float(np.median(likely[lower, SOLVED.index(LOWER)])) > 0.5
-    if not told and _no_border(out, lab):
+    if _no_border(out, lab):
         out[out == LOWER] = UPPER
     # What looks like hair but does not hang from the head takes its next likely label.
     loose = (out == HAIR) & ~keep_attached_hair(out, head.near & ~head.below_chin)

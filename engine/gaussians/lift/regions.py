@@ -56,6 +56,7 @@ class RegionSettings:
     """The same, wider, and least a*b* over the face's: stubble is greyer."""
 
     bald_afar: float = 0.2  # the same without a face: the scalp may lie over the forehead
+    hairy: float = 0.85  # the parser's probability of hair over a scalp that is not bald then
     between_eyes: float = 0.063  # metres, of a body whose face was not found
     eyes_to_brows: float = 0.028  # metres, the same
     few_pixels: int = 12  # fewer show no tone
@@ -199,7 +200,7 @@ def _is_bald(scalp: FloatArray, to_skin: FloatArray, skin: FloatArray, found: bo
 def _is_hairy(parsed: FloatArray, scalp: BoolArray) -> bool:
     """Whether the parser sees hair or a hat on the pixels of a scalp [H, W]."""
     over = parsed[..., PARSED.index("hair")] + parsed[..., PARSED.index("hat")]
-    return bool(scalp.any()) and float(np.median(over[scalp])) > 0.5
+    return bool(scalp.any()) and float(np.median(over[scalp])) > S.hairy
 
 
 def _beard(

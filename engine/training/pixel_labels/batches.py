@@ -51,7 +51,7 @@ class ParserBatchSettings:
     wrong: tuple[float, float] = (0.5, 1.4)  # of the tracker's errors
     no_body: float = 0.04  # share of samples that get no body
     closer: float = 0.3  # share of the head's squares
-    part: float = 0.25  # share of squares of any other part
+    part: float = 0.15  # share of squares of any other part
     painted: float = 0.6  # factor on how often a garment is painted
 
 
@@ -235,10 +235,10 @@ def random_sample(
     rgb = spoil_colors(rgb, rng)
     row = 0 if rng.random() < S.true_body else int(rng.integers(len(posed.bodies)))
     rest, vertices, camera = posed.bodies[row]
-    layers, _ = body_layers(rest, body, vertices, square.camera(camera))
+    layers, part = body_layers(rest, body, vertices, square.camera(camera))
     if rng.random() < S.no_body:
-        layers[:] = 0.0
-    inputs = stack_inputs(rgb, mask, layers)
+        layers[:], part[:] = 0.0, -1
+    inputs = stack_inputs(rgb, mask, layers, part, body)
     if rng.random() < 0.5:
         inputs, label = (MIRROR * inputs)[:, :, ::-1], label[:, ::-1]
     return ParserSample(inputs, label.astype(np.uint8))

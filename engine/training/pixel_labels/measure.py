@@ -43,8 +43,8 @@ def measure_parser(parser: ParserRuntime, data: Path, body: Body) -> dict[str, F
         mask = cut.alpha > 0.5
         asked = mask & (cut.label != UNKNOWN)
         for name, (rest, vertices, camera) in zip(BODIES, posed.bodies, strict=True):
-            layers, _ = body_layers(rest, body, vertices, square.camera(camera))
-            said = parser.run(stack_inputs(cut.rgb, mask, layers)).argmax(-1)
+            layers, part = body_layers(rest, body, vertices, square.camera(camera))
+            said = parser.run(stack_inputs(cut.rgb, mask, layers, part, body)).argmax(-1)
             np.add.at(counts[name], (cut.label[asked].astype(int), said[asked]), 1)
     return counts
 

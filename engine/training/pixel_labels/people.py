@@ -104,15 +104,20 @@ def _split_suits(
 
 
 def draw_pictures(
-    number: int, options: SynthOptions, context: SynthContext, studio: RasterStudio
+    number: int,
+    options: SynthOptions,
+    context: SynthContext,
+    studio: RasterStudio,
+    count: int = VIEWS,
 ) -> list[dict[str, Any]]:
-    """Draw a person from :data:`VIEWS` sides: as photographed, framed otherwise, and from aside.
+    """Draw a person from some sides: as photographed, framed otherwise, and from aside.
 
     Args:
         number: of the person.
         options: of the people.
         context: opened with them.
         studio: draws.
+        count: of pictures.
 
     Returns:
         Of each picture, the arrays of its file.
@@ -123,7 +128,7 @@ def draw_pictures(
     posed = made.figure.posed
     assert posed is not None
     planned = [(made.framing, made.views[0])]
-    for k in range(1, VIEWS):
+    for k in range(1, count):
         rng = np.random.default_rng([seed, number, _VIEW_STEP + k])
         framing = random_framing(rng, "mix")
         found = views.plan_views(

@@ -27,19 +27,19 @@ class PhotoErrorSettings:
     """How often (0..1) and how far pictures are changed."""
 
     recolor: float = 0.6  # of pieces of clothing that get another colour
-    like_skin: float = 0.08  # of those, colours close to the person's skin
+    like_skin: float = 0.05  # of those, colours close to the person's skin
     like_hair: float = 0.05  # the same, to the hair
     plain: float = 0.28  # the same, white, grey or black
     pattern: float = 0.2  # of pieces that get a pattern
     other_hair: float = 0.5
-    other_skin: float = 0.5
+    other_skin: float = 0.4
     held: float = 0.15  # of pictures with something in front of the person
     spill: float = 0.2  # of pictures whose mask holds some of the background
     gaps: float = 0.1  # of pictures whose mask lacks parts of the person
-    rim: float = 3.0  # pixels by which a mask's border may lie off, at most
-    blur: float = 0.35
-    noise: float = 0.5
-    jpeg: float = 0.5
+    rim: float = 2.0  # pixels by which a mask's border may lie off, at most
+    blur: float = 0.25
+    noise: float = 0.3
+    jpeg: float = 0.35
 
 
 S = register_settings("training.photo_errors", PhotoErrorSettings())
@@ -242,17 +242,17 @@ def spoil_colors(rgb: FloatArray, rng: np.random.Generator) -> FloatArray:
     side = len(rgb)
     if rng.random() < 0.3:  # light from one side
         rgb = rgb * np.exp(0.3 * smooth_noise(rng, side, 3))[..., None]
-    rgb = np.clip(rgb, 0, 1) ** np.exp(rng.normal(0, 0.25))
-    rgb = rgb * np.exp(rng.normal(0, 0.2) + rng.normal(0, 0.08, 3))
+    rgb = np.clip(rgb, 0, 1) ** np.exp(rng.normal(0, 0.15))
+    rgb = rgb * np.exp(rng.normal(0, 0.15) + rng.normal(0, 0.05, 3))
     rgb = 0.5 + np.exp(rng.normal(0, 0.15)) * (rgb - 0.5)
     grey = rgb.mean(-1, keepdims=True)
-    saturation = 0.0 if rng.random() < 0.04 else np.exp(rng.normal(0, 0.25))
+    saturation = 0.0 if rng.random() < 0.02 else np.exp(rng.normal(0, 0.15))
     rgb = grey + saturation * (rgb - grey)
     if rng.random() < S.blur:
         sigma = rng.uniform(0.3, 1.6)
         rgb = ndimage.gaussian_filter(rgb, (sigma, sigma, 0))
     if rng.random() < S.noise:
-        noise = rng.standard_normal(rgb.shape, dtype=np.float32) * rng.uniform(0.005, 0.06)
+        noise = rng.standard_normal(rgb.shape, dtype=np.float32) * rng.uniform(0.005, 0.04)
         if rng.random() < 0.5:
             noise = ndimage.gaussian_filter(noise, (0.7, 0.7, 0)) * 2.0
         rgb = rgb + noise

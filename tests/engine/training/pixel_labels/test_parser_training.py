@@ -148,8 +148,8 @@ def clean_batch(pictures: Path, body: Body) -> tuple[FloatArray, IntArray]:
     square = person_square(posed.picture.rgba[..., 3] > 127)
     cut = cut_square(posed.picture, square)
     rest, vertices, camera = posed.bodies[0]
-    layers, _ = body_layers(rest, body, vertices, square.camera(camera))
-    inputs = stack_inputs(cut.rgb, cut.alpha > 0.5, layers)
+    layers, part = body_layers(rest, body, vertices, square.camera(camera))
+    inputs = stack_inputs(cut.rgb, cut.alpha > 0.5, layers, part, body)
     return inputs[None], np.where(cut.alpha > 0.5, cut.label, UNKNOWN)[None]
 
 
