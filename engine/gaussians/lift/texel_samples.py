@@ -30,17 +30,22 @@ S = register_settings("lift.texel_samples", TexelSampleSettings())
 
 PART_SPACING = {
     "foot": 0.9,
+    "mouth": 0.7,
+    "eye_socket": 0.5,
+    "eye_back": 0.5,
     "hand": 0.5,
     "neck": 0.5,
     "scalp": 0.45,
+    "tongue": 0.45,
     "ear": 0.4,
-    "teeth": 0.35,
-    "face": 0.33,
+    "face": 0.25,
+    "teeth": 0.3,
     "eye": 0.2,
     "lips": 0.2,
     "eyelid": 0.15,
 }
-"""Distance between texels over that of the trunk's and the limbs': hair and lids are fine."""
+"""Distance between texels over that of the trunk's and the limbs': hair and lids are fine, and what
+lies inside the head must not stand out of it."""
 _STEP = np.sqrt(2.0)  # between levels of fineness: each is an atlas of its own
 
 
