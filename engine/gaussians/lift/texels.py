@@ -111,6 +111,22 @@ def _pale_hair(
     return out
 
 
+def near_seam(body: Body, corner: IntArray, bary: FloatArray) -> BoolArray:
+    """Find the texels whose nearest vertex lies on a seam of the atlas.
+
+    Args:
+        body: the person's own.
+        corner: [N, 3] vertices of each texel's triangle.
+        bary: [N, 3] barycentric coordinates on it.
+
+    Returns:
+        [N] whether it does.
+    """
+    pairs = np.stack([body.f.ravel(), np.asarray(body.atlas_ft).ravel()], 1)
+    places = np.bincount(np.unique(pairs, axis=0)[:, 0], minlength=len(body.v_template))
+    return np.asarray((places > 1)[corner[np.arange(len(corner)), bary.argmax(1)]])
+
+
 def _sag(
     points: FloatArray,
     vertices: FloatArray,
@@ -205,7 +221,9 @@ def texel_layer(
     known = seen & ~inner & (facing_ramp(facing, label, head, pale) >= 1.0)
     known &= ~view.borders.behind[at.row, at.col]
     radius = _radii(samples, side, body, vertices, dressed.vertices)
-    radius[~known & ~inner] *= S.crisp
+    # Texels lie farther apart there; at the outline larger ones would stand over it.
+    at_seam = near_seam(body, corner, samples.bary) & (facing < -S.min_facing)
+    radius[~known & ~inner & ~at_seam] *= S.crisp
     if wearer is None:
         color = complete_texels(points, normal, label, known, sampled, radius, samples, body, view)
     else:

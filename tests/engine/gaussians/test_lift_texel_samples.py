@@ -16,6 +16,7 @@ from likeness.engine.gaussians.lift.texel_samples import (
     sample_texels,
     texel_fineness,
 )
+from likeness.engine.gaussians.lift.texels import near_seam
 
 
 @pytest.mark.parametrize("budget", [2_000, 20_000])
@@ -56,3 +57,26 @@ def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside(
     below = (row[body.f] > 300 * (1 + S.beyond) + 1).all(1)
     assert below.any()
     np.testing.assert_allclose(cut[below], S.coarser_outside * fineness[below])
+
+
+def test_seams_of_the_atlas_are_where_its_charts_end_within_the_body(average: Body) -> None:
+    corner = np.tile(average.f[:, :1], (1, 3))
+    seam = np.zeros(len(average.v_template), bool)
+    seam[average.f[:, 0]] = near_seam(average, corner, np.full(corner.shape, 1.0 / 3.0))
+
+    def border(faces: np.ndarray) -> np.ndarray:
+        """Corners of the edges that only one triangle has."""
+        edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1)
+        rows, count = np.unique(edges, axis=0, return_counts=True)
+        return np.unique(rows[count == 1])
+
+    of_place = np.zeros(int(average.atlas_ft.max()) + 1, int)
+    of_place[average.atlas_ft.ravel()] = average.f.ravel()
+    ends = np.zeros_like(seam)
+    ends[of_place[border(average.atlas_ft)]] = True
+    assert 0 < seam.sum() < 0.5 * len(seam)
+    assert ends[seam].all()
+    ends[border(average.f)] = False  # the body's own openings are no seams
+    first = np.zeros_like(seam)
+    first[average.f[:, 0]] = True
+    assert seam[ends & first].mean() > 0.95
