@@ -21,7 +21,7 @@ from .labels import HAIR, LOWER, SHOES, SKIN
 from .mesh_diffusion import mesh_edges
 from .photo_light import S as LIGHT
 from .photo_light import weighted_median
-from .regions import HEAD
+from .regions import HEAD, LEFT_LEG, RIGHT_LEG
 from .stuffs import find_stuffs
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ def base_colors(
                 base = base + mesh.diffuse(rest, 4.0 * t.known[own], 1.0, np.zeros(3), fade)
         else:
             default = default_albedo(int(label), view)
+            if label == LOWER and not (seen[own] > 0.3).any():
+                default = _on_legs(t, albedo, seen, default)
             # What is seen nearest to the outline goes round; the middle of the front may not.
             aside = trust[own] * np.clip(S.squarest - t.facing[own], 0.0, 1.0) ** 2
             found = find_stuffs(albedo[own], seen[own], aside, t.rest[own], t.group[own], default)
@@ -265,6 +267,14 @@ def _most_common(values: FloatArray, weight: FloatArray) -> FloatArray:
     if weight[near].sum() < S.majority * weight.sum():
         return weighted_median(values, weight)
     return weighted_median(values[near], weight[near])
+
+
+def _on_legs(t: Texels, albedo: FloatArray, seen: FloatArray, default: FloatArray) -> FloatArray:
+    """[3] the commonest colour that clothes show on the legs, whatever they were called."""
+    legs = np.isin(t.group, (LEFT_LEG, RIGHT_LEG)) & (t.label != SKIN) & (seen > 0.3)
+    if legs.sum() < S.min_texels:
+        return default
+    return _most_common(albedo[legs], seen[legs])
 
 
 def default_albedo(label: int, view: PhotoView) -> FloatArray:

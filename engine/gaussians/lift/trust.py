@@ -42,7 +42,7 @@ class TrustSettings:
     """L*a*b* units from the usual colour, darker ones left out, between which a rim's pixel becomes
     one that the background or a light behind shines through."""
 
-    pale_shift: tuple[float, float] = (0.3, 0.5)
+    pale_shift: tuple[float, float] = (0.04, 0.12)
     """What such pixels add to the cosines above."""
 
     reach: float = 0.02  # metres from a splat to the texels that it takes its colour from

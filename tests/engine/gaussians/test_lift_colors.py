@@ -394,6 +394,28 @@ def test_what_nobody_saw_gets_a_colour_of_its_kind(body: Body, samples: SurfaceS
     assert np.abs(np.median(out[own], axis=0) - 0.75 * SKIN_TONE).max() < 0.2
 
 
+def test_unseen_trousers_are_of_what_the_legs_show(body: Body, samples: SurfaceSamples) -> None:
+    """Where the frame ends at the thighs, jeans may have been taken for more of the shirt."""
+    person, view = dressed_person(body, samples)
+    truth, label = person["truth"], person["label"].copy()
+    legs = label == LOWER
+    below = legs & (person["rest"][:, 1] < np.median(person["rest"][legs, 1]))
+    label[legs & ~below] = UPPER
+    view.regions.label[view.regions.label == LOWER] = UPPER
+    out = complete_texels(
+        person["points"],
+        person["normals"],
+        label,
+        person["known"] & ~below,
+        person["color"],
+        np.full(len(samples.triangle), 0.004),
+        samples,
+        body,
+        view,
+    )
+    assert np.abs(np.median(out[below], axis=0) - np.median(truth[below], axis=0)).max() < 0.1
+
+
 def test_below_the_frame_a_limb_goes_on_as_it_ended() -> None:
     """A little of light jeans under a long black shirt whose label is theirs as well."""
     rest, _ = cloth(8000)
