@@ -16,7 +16,7 @@ from ...core.cameras import project, unproject
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
-from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
+from ...core.types import JOINT_INDEX, BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples, sample_core
 from ..binding import bind_gaussians
 from ..squareness import cosine_to_camera
@@ -302,6 +302,8 @@ def texel_layer(
     along = np.abs(samples.points(body.v_template, f)[:, 0])
     points, shows = _behind_what_is_seen(points, hidden, group, along, radius, facing, at, view)
     opacity[shows] = 0.0
+    cuff = shows & _at_wrist(along, at, view, body)
+    opacity[cuff], color[cuff] = S.opacity, view.colors[at.row, at.col][cuff]
     keep = (opacity > 0) & (part != "lash")
     hair = label == HAIR
     way = hair_directions(points, normal, samples.points(body.v_template, f), head & hair, body)
@@ -396,6 +398,16 @@ def _behind_what_is_seen(
     slide = np.maximum(slide, np.minimum(needed, slide + S.dent))
     shows = needed > slide + S.dent
     return points * (1.0 + slide / np.maximum(at.z, 1e-6))[:, None], shows  # camera at the origin
+
+
+def _at_wrist(along: FloatArray, at: _Lookup, view: PhotoView, body: Body) -> BoolArray:
+    """[N] texels of a hidden hand that get a cuff of what the photo shows instead of them.
+
+    Without it a gap would part the hand from its sleeve in other poses.
+    """
+    wrists = body.J_template[[JOINT_INDEX["left_wrist"], JOINT_INDEX["right_wrist"]], 0]
+    near = along < np.abs(wrists).mean() + S.wrist
+    return np.asarray(near & at.inside & view.regions.mask[at.row, at.col])
 
 
 def _room(

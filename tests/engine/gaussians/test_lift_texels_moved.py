@@ -6,10 +6,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project, unproject
+from likeness.engine.core.types import JOINT_INDEX
 from likeness.engine.gaussians.lift.regions import LEFT_ARM
 from likeness.engine.gaussians.lift.surfels import pixel_centres
-from likeness.engine.gaussians.lift.texels import S, _behind_what_is_seen, _beside_other_limbs
+from likeness.engine.gaussians.lift.texels import (
+    S,
+    _at_wrist,
+    _behind_what_is_seen,
+    _beside_other_limbs,
+)
 
 CAMERA = photo_camera(200.0, 40, 30)
 """A pixel spans half a centimetre at a metre."""
@@ -73,3 +80,19 @@ def test_a_hidden_hand_is_pushed_back_as_a_whole() -> None:
     np.testing.assert_array_equal(_behind_what_is_seen(points, ~hidden, *args)[0], points)
     deep = view(np.zeros((30, 40), bool), 1.3)
     assert _behind_what_is_seen(points, hidden, *args[:-1], deep)[1][hand].all()
+
+
+def test_what_cannot_be_hidden_of_a_wrist_becomes_a_cuff(average: Body) -> None:
+    wrist = float(np.abs(average.J_template[JOINT_INDEX["left_wrist"], 0]))
+    along = np.linspace(wrist - 0.02, wrist + 2 * S.wrist, 40)
+    inside = np.arange(40) % 2 == 0
+    at = SimpleNamespace(row=np.full(40, 15), col=np.arange(40), inside=inside)
+    photo = view(np.zeros((30, 40), bool), 1.0)
+    photo.regions.mask[:, 6:8] = False
+    cuff = _at_wrist(along, at, photo, average)
+    near = inside & (along < wrist + 0.99 * S.wrist)
+    near[6:8] = False
+    assert cuff[near].all()
+    assert not cuff[~inside].any()
+    assert not cuff[6:8].any()
+    assert not cuff[along > wrist + 1.01 * S.wrist].any()
