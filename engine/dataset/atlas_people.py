@@ -24,13 +24,13 @@ ATLAS_SIZE = 256  # texels along a side
 ATLAS_LABELS = ("none", "skin", "hair", "upper", "lower", "shoes", "hat", "outer")
 """What covers a texel, by value. ``none``: no texel, or inside the head. ``outer`` is worn over
 another upper garment; the lift calls both ``upper``."""
-VERSION = 1
+VERSION = 2
 MAX_BYTES = 1 << 26
 
 _GRID = (ATLAS_SIZE, ATLAS_SIZE)
 _TYPES: dict[str, tuple[str, tuple[int | None, ...]]] = {
     "label": ("u1", _GRID),
-    "stuff": ("u1", _GRID),
+    "piece": ("u1", _GRID),
     "albedo": ("u1", (*_GRID, 3)),
     "offset": ("f2", _GRID),
     "facing": ("u1", (None, *_GRID)),
@@ -48,8 +48,8 @@ class AtlasPerson:
 
     Attributes:
         label: [S, S] uint8 rows of :data:`ATLAS_LABELS`.
-        stuff: [S, S] uint8, which piece of clothing, hair or skin; 0 where the label is ``none``,
-            else 1 and a row of ``facts["stuffs"]``.
+        piece: [S, S] uint8, which piece of clothing, hair or skin; 0 where the label is ``none``,
+            else 1 and a row of ``facts["pieces"]``.
         albedo: [S, S, 3] uint8 sRGB, unlit.
         offset: [S, S] float16 metres from the body along its normal to what is seen of it.
         facing: [K, S, S] uint8, 255ths of the cosine at which a view sees the texel; 0: not seen.
@@ -58,11 +58,11 @@ class AtlasPerson:
         expression: [K, E] of each view.
         viewmats: [K, 4, 4] world to camera, metres.
         Ks: [K, 3, 3] intrinsics, pixels, of square pictures of ``facts["size"]`` pixels.
-        facts: JSON-able: ``number``, ``seed``, ``split``, ``framings``, ``stuffs``, ``size``.
+        facts: JSON-able: ``number``, ``seed``, ``split``, ``framings``, ``pieces``, ``size``.
     """
 
     label: NDArray[np.uint8]
-    stuff: NDArray[np.uint8]
+    piece: NDArray[np.uint8]
     albedo: NDArray[np.uint8]
     offset: NDArray[np.float16]
     facing: NDArray[np.uint8]

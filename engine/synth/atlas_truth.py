@@ -51,7 +51,7 @@ class AtlasTruthSettings:
     waist: float = 0.22  # metres above the pelvis over which clothes of the legs do not reach
     hip: float = 0.02  # metres under the pelvis below which a chart's middle is a leg's
     piece_area: float = 0.02  # square metres; smaller charts go with the garment's largest
-    other_color: float = 0.13  # of 1; charts that differ more are another stuff
+    other_color: float = 0.13  # of 1; charts that differ more are another piece
     over: float = 0.003  # metres by which an outer garment lies outside the one below it
     outer_share: float = 0.3  # of the trunk that an outer garment covers at least
     inner_share: float = 0.01  # of the trunk that the one below it shows at least
@@ -124,7 +124,7 @@ class AtlasTruthMaker:
             "number": number,
             "seed": self.options.seed,
             "split": self.options.split,
-            "stuffs": maps.pop("stuffs"),
+            "pieces": maps.pop("pieces"),
             "framings": seen.pop("framings"),
             "size": S.size,
         }
@@ -138,13 +138,13 @@ class AtlasTruthMaker:
             posed: its body.
 
         Returns:
-            ``label``, ``stuff``, ``albedo`` and ``offset`` of :class:`AtlasPerson`, and the list
-            ``stuffs``; [V] metres from the body's vertices to what covers them.
+            ``label``, ``piece``, ``albedo`` and ``offset`` of :class:`AtlasPerson`, and the list
+            ``pieces``; [V] metres from the body's vertices to what covers them.
         """
         body, samples = posed.dress.body, self.samples
         parts = [part for part in figure.parts if len(part.f)]
         scene, textures = flatten_figure(replace(figure, parts=tuple(parts)))
-        names, stuff_of, label_of = name_stuffs(parts, posed)
+        names, piece_of, label_of = name_pieces(parts, posed)
         vertices = np.asarray(posed.vertices, np.float64)
         normals = vertex_normals(vertices, body.f)
         points = np.concatenate([samples.points(vertices, body.f), vertices])
@@ -175,21 +175,21 @@ class AtlasTruthMaker:
         face = hits.face[:count]
         hit = (face >= 0) & self.shown
         label = np.where(hit, label_of[np.maximum(face, 0)], NONE)
-        stuff = np.where(hit, stuff_of[np.maximum(face, 0)], 0)
+        piece = np.where(hit, piece_of[np.maximum(face, 0)], 0)
         texels = RayHits(hits.distance[:count], np.where(hit, face, -1), hits.bary[:count])
         color = linear_to_srgb(hit_colors(texels, scene, textures, S.width))
         distance = np.where(hit, texels.distance, 0.0)
-        label = _find_outer(label, stuff, distance, posed, samples)
-        label = _split_suits(label, stuff, distance, posed, samples)
+        label = _find_outer(label, piece, distance, posed, samples)
+        label = _split_suits(label, piece, distance, posed, samples)
         used = [
-            int(np.bincount(label[stuff == k + 1], minlength=1).argmax()) for k in range(len(names))
+            int(np.bincount(label[piece == k + 1], minlength=1).argmax()) for k in range(len(names))
         ]
         maps = {
             "label": self._grid(label, np.uint8),
-            "stuff": self._grid(stuff, np.uint8),
+            "piece": self._grid(piece, np.uint8),
             "albedo": self._grid(np.round(255 * np.clip(color, 0, 1)), np.uint8),
             "offset": self._grid(distance, np.float16),
-            "stuffs": [{"name": name, "label": ATLAS_LABELS[k]} for name, k in zip(names, used)],
+            "pieces": [{"name": name, "label": ATLAS_LABELS[k]} for name, k in zip(names, used)],
         }
         face = hits.face[count:]
         worn = (face >= 0) & (label_of[np.maximum(face, 0)] > SKIN)
@@ -264,12 +264,12 @@ _SKIN = [LABEL[k] for k in ("face", "scalp", "neck", "torso", "arm", "hand", "le
 _FIXED = {"hair": HAIR, "shoes": SHOES, "hat": HAT}
 
 
-def name_stuffs(parts: list[MeshPart], posed: PosedBody) -> tuple[list[str], IntArray, IntArray]:
-    """The stuffs' names, and of each triangle its stuff (from 1) and label; 0: nobody's."""
+def name_pieces(parts: list[MeshPart], posed: PosedBody) -> tuple[list[str], IntArray, IntArray]:
+    """The pieces' names, and of each triangle its piece (from 1) and label; 0: nobody's."""
     joints = posed.joints
     pelvis, head = (joints[JOINT_INDEX[name], 1] for name in ("pelvis", "head"))
     names: list[str] = []
-    stuffs, labels = [], []
+    pieces, labels = [], []
     for part in parts:
         label = np.where(np.isin(part.label, _SKIN), SKIN, NONE)
         for name, own in _FIXED.items():
@@ -277,21 +277,21 @@ def name_stuffs(parts: list[MeshPart], posed: PosedBody) -> tuple[list[str], Int
         top = part.vertices[:, 1].max()
         scarf, cloth = part.label == LABEL["scarf"], part.label == LABEL["clothes"]
         label[scarf] = HAT if top > head + 0.08 else UPPER
-        stuff = np.ones(len(part.f), np.int64)
+        piece = np.ones(len(part.f), np.int64)
         if cloth.any():
             chart, middle = _charts(part)
             alone = sum(other.name == part.name for other in parts) == 1
             legs = alone & (middle[chart] < pelvis - S.hip)  # of overalls, not of a long coat
             label[cloth] = np.where(legs | (top < pelvis + S.waist), LOWER, UPPER)[cloth]
-            stuff += _pieces(part, chart)
-        stuff = 2 * stuff + (label == SHOES)  # an outfit may bring its shoes along
+            piece += _pieces(part, chart)
+        piece = 2 * piece + (label == SHOES)  # an outfit may bring its shoes along
         shown = label > NONE
-        for one in np.unique(stuff[shown]):
+        for one in np.unique(piece[shown]):
             names.append(part.name)
-            stuff[shown & (stuff == one)] = -len(names)
-        stuffs.append(np.where(shown, -stuff, 0))
+            piece[shown & (piece == one)] = -len(names)
+        pieces.append(np.where(shown, -piece, 0))
         labels.append(label)
-    return names, np.concatenate(stuffs), np.concatenate(labels)
+    return names, np.concatenate(pieces), np.concatenate(labels)
 
 
 def _charts(part: MeshPart) -> tuple[IntArray, FloatArray]:
@@ -308,7 +308,7 @@ def _charts(part: MeshPart) -> tuple[IntArray, FloatArray]:
 
 
 def _pieces(part: MeshPart, chart: IntArray) -> IntArray:
-    """[F] 0 for the stuff of the largest chart, 1 for large charts of another mean colour."""
+    """[F] 0 for the piece of the largest chart, 1 for large charts of another mean colour."""
     corners = part.vertices[part.f]
     area = np.linalg.norm(
         np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
@@ -326,7 +326,7 @@ def _pieces(part: MeshPart, chart: IntArray) -> IntArray:
 
 def _find_outer(
     label: IntArray,
-    stuff: IntArray,
+    piece: IntArray,
     distance: FloatArray,
     posed: PosedBody,
     samples: SurfaceSamples,
@@ -334,10 +334,10 @@ def _find_outer(
     """Labels with the outer one of two upper garments that both show on the trunk."""
     body = posed.dress.body
     trunk = body.face_part[samples.triangle] == body.part_names.index("torso")
-    upper = np.unique(stuff[trunk & (label == UPPER)])
-    share = {int(k): float((stuff[trunk] == k).mean()) for k in upper}
+    upper = np.unique(piece[trunk & (label == UPPER)])
+    share = {int(k): float((piece[trunk] == k).mean()) for k in upper}
     shows = [
-        (float(np.median(distance[trunk & (stuff == k)])), k)
+        (float(np.median(distance[trunk & (piece == k)])), k)
         for k in share
         if share[k] > S.inner_share
     ]
@@ -346,12 +346,12 @@ def _find_outer(
     (below, _), (above, outer) = min(shows), max(shows)
     if above < below + S.over or share[outer] < S.outer_share:
         return label
-    return np.where((stuff == outer) & (label == UPPER), OUTER, label)
+    return np.where((piece == outer) & (label == UPPER), OUTER, label)
 
 
 def _split_suits(
     label: IntArray,
-    stuff: IntArray,
+    piece: IntArray,
     distance: FloatArray,
     posed: PosedBody,
     samples: SurfaceSamples,
@@ -364,10 +364,10 @@ def _split_suits(
     normals = samples.points(vertex_normals(posed.vertices, body.f), body.f)
     leg = body.face_part[samples.triangle] == body.part_names.index("leg")
     inner = leg & (normals[:, 0] * np.sign(points[:, 0]) < -0.7)
-    for suit in np.unique(stuff[leg & np.isin(label, (UPPER, OUTER))]):
-        worn = inner & (stuff == suit)
+    for suit in np.unique(piece[leg & np.isin(label, (UPPER, OUTER))]):
+        worn = inner & (piece == suit)
         if worn.sum() > 0.3 * inner.sum() and np.median(distance[worn]) < 0.025:
             low = points[:, 1] < joints[JOINT_INDEX["pelvis"], 1] + S.hip
             central = np.abs(points[:, 0]) < 0.4  # not the hands
-            label = np.where((stuff == suit) & low & central, LOWER, label)
+            label = np.where((piece == suit) & low & central, LOWER, label)
     return label

@@ -1,6 +1,6 @@
 """Colours of everything the photo does not show.
 
-    photo colour = albedo x light  ->  one albedo for each stuff, or carried over the surface
+    photo colour = albedo x light  ->  one albedo for each fabric, or carried over the surface
                  -> x light: the fitted one in front, the front's usual one behind
                  -> + texture: quilted folds and prints, patches of hair, mirrored skin
 
@@ -104,8 +104,8 @@ def complete_texels(
     )
     trust = _trust(texels, agrees, view)
     seen = np.where(known & agrees, np.clip((facing - 0.25) / 0.3, 0.1, 1.0), 0.0)
-    base, stuff, printed = base_colors(texels, trust, seen, body, view)
-    detail = texture_colors(texels, trust, base, stuff, printed, body, view)
+    base, fabric, printed = base_colors(texels, trust, seen, body, view)
+    detail = texture_colors(texels, trust, base, fabric, printed, body, view)
     return np.where(known[:, None], color, np.clip(base + detail, 0.0, 1.0))
 
 

@@ -1,6 +1,6 @@
 """The low-frequency colours of what the photo does not show.
 
-Clothes have one robust albedo for each stuff (``stuffs.py``), all around; what the photo shows
+Clothes have one robust albedo for each fabric (``fabrics.py``), all around; what the photo shows
 beside a seam fades into it within a few centimetres. Skin and hair carry theirs over the surface.
 """
 
@@ -17,12 +17,12 @@ from ...body import Body
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from .fabrics import find_fabrics
 from .labels import HAIR, LOWER, SHOES, SKIN
 from .mesh_diffusion import mesh_edges
 from .photo_light import S as LIGHT
 from .photo_light import weighted_median
 from .regions import HEAD, LEFT_LEG, RIGHT_LEG
-from .stuffs import find_stuffs
 
 if TYPE_CHECKING:
     from .photo_view import PhotoView
@@ -36,7 +36,7 @@ class BaseColorSettings:
     cloth_fade: float = 0.025  # metres after which seen cloth's deviations have faded
     cloth_hold: float = 0.05  # and where it is
     squarest: float = 1.15  # less the cosine to the camera: how much a texel says of the back
-    most: float = 0.7  # most that seen cloth differs from its stuff, of the logarithm
+    most: float = 0.7  # most that seen cloth differs from its fabric, of the logarithm
     skin_smooth: float = 2.0  # edges, squared, over which seen skin is averaged
     skin_drift: float = 0.01  # pull of unseen skin to the usual tone, per unit of smoothing
     hair_smooth: float = 25.0  # the same of hair
@@ -104,12 +104,12 @@ def base_colors(
 
     Returns:
         base: [N, 3] low-frequency colour of every texel.
-        stuff: [N] number of its stuff within its class.
+        fabric: [N] number of its fabric within its class.
         printed: [N] whether that has a pattern of several colours.
     """
     albedo = np.clip(t.color / t.shade, 0.0, 1.5)
     out = np.zeros_like(t.color)
-    stuff = np.zeros(len(out), np.int64)
+    fabric = np.zeros(len(out), np.int64)
     printed = np.zeros(len(out), bool)
     edges = mesh_edges(body.f)
     for label in np.unique(t.label):
@@ -133,10 +133,10 @@ def base_colors(
                 default = _on_legs(t, albedo, seen, default)
             # What is seen nearest to the outline goes round; the middle of the front may not.
             aside = trust[own] * np.clip(S.squarest - t.facing[own], 0.0, 1.0) ** 2
-            found = find_stuffs(albedo[own], seen[own], aside, t.rest[own], t.group[own], default)
-            stuff[own] = np.where(found.seen >= 0, found.seen, found.around)
-            printed[own] = found.printed[stuff[own]]
-            plain = found.colors[stuff[own]] + LIGHT.floor
+            found = find_fabrics(albedo[own], seen[own], aside, t.rest[own], t.group[own], default)
+            fabric[own] = np.where(found.seen >= 0, found.seen, found.around)
+            printed[own] = found.printed[fabric[own]]
+            plain = found.colors[fabric[own]] + LIGHT.floor
             rest = np.clip(np.log((albedo[own] + LIGHT.floor) / plain), -S.most, S.most)
             # A hand's print on a shirt does not stain it all around.
             hold = trust[own] * (found.seen >= 0)
@@ -145,7 +145,7 @@ def base_colors(
             near = mesh.diffuse(rest, hold, S.cloth_smooth, np.zeros(3), pull)
             base = np.maximum(plain * np.exp(near) - LIGHT.floor, 0.0) * t.shade[own]
         out[own] = base
-    return out, stuff, printed
+    return out, fabric, printed
 
 
 def _under_mouth(body: Body) -> FloatArray:

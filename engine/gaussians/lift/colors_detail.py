@@ -55,7 +55,7 @@ def texture_colors(
     t: Texels,
     trust: FloatArray,
     base: FloatArray,
-    stuff: IntArray,
+    fabric: IntArray,
     printed: BoolArray,
     body: Body,
     view: PhotoView,
@@ -66,7 +66,7 @@ def texture_colors(
         t: the texels.
         trust: [N] 0..1 how far a texel's seen colour may be carried.
         base: [N, 3] their low-frequency colours.
-        stuff: [N] number of the stuff within its class.
+        fabric: [N] number of the fabric within its class.
         printed: [N] whether that has a pattern of several colours.
         body: the person's own.
         view: the photo.
@@ -87,8 +87,8 @@ def texture_colors(
                 continue
             mine = rows[t.label[rows] == label]
             grid = LimbGrid.over(unrolled, np.searchsorted(rows, mine))
-            for kind in np.unique(stuff[mine]):
-                of_kind = stuff[mine] == kind
+            for kind in np.unique(fabric[mine]):
+                of_kind = fabric[mine] == kind
                 pattern = bool(printed[mine][of_kind][0])
                 cloth = _Cloth.of(t, mine, of_kind, grid, trust, base, int(label), pattern, view)
                 cloths.setdefault((int(label), int(kind)), []).append(cloth)
@@ -126,7 +126,7 @@ def _add_hair(out: FloatArray, t: Texels, base: FloatArray, body: Body, view: Ph
 
 @dataclass(frozen=True)
 class _Cloth:
-    """One stuff on one limb.
+    """One fabric on one limb.
 
     Attributes:
         grid: its texels unrolled.

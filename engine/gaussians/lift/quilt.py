@@ -60,7 +60,7 @@ def quilt_texture(
         cell: metres of a cell's side.
         flip: whether windows may be mirrored: folds may, prints may not.
         rng: draws the candidates.
-        others: texture and source of other limbs in the same stuff, for want of windows here.
+        others: texture and source of other limbs in the same fabric, for want of windows here.
         laid: texture [R, C, K] and cells [R, C] where it is laid as a whole before any patch,
             short of what is shown.
 

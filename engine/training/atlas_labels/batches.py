@@ -10,7 +10,7 @@ import numpy as np
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...gaussians.lift.atlas_cells import NOT_SEEN, AtlasCells, label_inputs
-from .garments import HAT, paint_garment, random_garment, recolor_stuffs
+from .garments import HAT, paint_garment, random_garment, recolor_pieces
 from .lifted import LiftedCells
 from .noise import confuse_labels, cut_holes, light_colors, shift_visible
 from .people import UNKNOWN, CellPerson, CellSample, view_sample, visible_labels
@@ -78,7 +78,7 @@ def random_batch(
             sample = lifted_sample(cells, by_name[name], lifted[name], rng)
         else:
             person = people[rng.integers(len(people))]
-            tail = any(name.startswith(TAILS) for name in person.stuffs)
+            tail = any(name.startswith(TAILS) for name in person.pieces)
             if tail and rng.random() > S.tails:
                 continue
             if not (person.label == HAT).any() and rng.random() > S.hatless:
@@ -104,12 +104,12 @@ def random_sample(cells: AtlasCells, person: CellPerson, rng: np.random.Generato
         rng: random numbers.
     """
     view, facing = int(rng.integers(len(person.facing))), float(rng.uniform(*S.facing))
-    sample, stuff = view_sample(person, view, facing), person.stuff
+    sample, piece = view_sample(person, view, facing), person.piece
     seen = sample.seen
     if rng.random() < S.two_views:
         other = int(rng.integers(len(person.facing)))
         seen = seen | view_sample(person, other, facing).seen
-    sample = replace(sample, color=recolor_stuffs(sample, stuff, rng))
+    sample = replace(sample, color=recolor_pieces(sample, piece, rng))
     if rng.random() < 0.5:
         sample, seen = mirrored(cells, sample), seen[cells.mirror]
     garment = random_garment(rng)

@@ -246,18 +246,18 @@ def random_garment(rng: np.random.Generator) -> str | None:
     return None
 
 
-def recolor_stuffs(sample: CellSample, stuff: IntArray, rng: np.random.Generator) -> FloatArray:
+def recolor_pieces(sample: CellSample, pieces: IntArray, rng: np.random.Generator) -> FloatArray:
     """Give pieces of clothing, hair and skin other colours [M, 3], sRGB 0..1.
 
     Args:
         sample: of a person.
-        stuff: [M] which piece a cell shows.
+        pieces: [M] which piece a cell shows.
         rng: random numbers.
     """
     color = sample.color.copy()
     for label in range(len(CELL_LABELS)):
-        for piece in np.unique(stuff[sample.truth == label]):
-            own = (sample.truth == label) & (stuff == piece)
+        for piece in np.unique(pieces[sample.truth == label]):
+            own = (sample.truth == label) & (pieces == piece)
             cloth = label not in (SKIN, HAIR)
             if rng.random() > (0.6 if cloth else 0.25):
                 continue

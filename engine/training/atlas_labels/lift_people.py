@@ -65,7 +65,7 @@ class PeopleLifter:
         """
         made = make_subject(number, self.options, self.context)
         worn = {part.name for part in made.figure.parts}
-        if not {stuff["name"] for stuff in person.facts["stuffs"]} <= worn:
+        if not {piece["name"] for piece in person.facts["pieces"]} <= worn:
             raise OtherClothesError(
                 f"Person {number} wears other clothes in this pose.", "Leave it out."
             )

@@ -29,20 +29,20 @@ class CellPerson:
     Attributes:
         name: of the person's file.
         label: [M] int8 rows of ``CELL_LABELS``, or :data:`UNKNOWN`.
-        stuff: [M] uint8 pieces of clothing.
+        piece: [M] uint8 pieces of clothing.
         color: [M, 3] uint8 sRGB, unlit.
         facing: [K, M] uint8, 255ths of the cosine to each view, 0: not seen.
         framings: of the views.
-        stuffs: names of the pieces; piece k of ``stuff`` is row k - 1.
+        pieces: names of the pieces; piece k of ``piece`` is row k - 1.
     """
 
     name: str
     label: IntArray
-    stuff: IntArray
+    piece: IntArray
     color: IntArray
     facing: IntArray
     framings: tuple[str, ...]
-    stuffs: tuple[str, ...]
+    pieces: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ def person_cells(name: str, person: AtlasPerson, cells: AtlasCells) -> CellPerso
     return CellPerson(
         name,
         _ROWS[person.label[at]].astype(np.int8),
-        person.stuff[at],
+        person.piece[at],
         person.albedo[at],
         person.facing[:, best_row, best_col],
         tuple(person.facts["framings"]),
-        tuple(stuff["name"] for stuff in person.facts["stuffs"]),
+        tuple(piece["name"] for piece in person.facts["pieces"]),
     )
 
 

@@ -24,7 +24,7 @@ from ...files.untrusted import read_npz
 from ...gaussians.lift.labels import standard_rest
 from ...gaussians.lift.labels_parser import PARSED
 from ...synth import raster, splits, views
-from ...synth.atlas_truth import name_stuffs
+from ...synth.atlas_truth import name_pieces
 from ...synth.figure import SynthContext, SynthSubject, make_subject, open_context, random_framing
 from ...synth.person_parts import LABEL, MeshPart
 from ...synth.subject import RasterStudio
@@ -69,7 +69,7 @@ def triangle_labels(made: SynthSubject) -> tuple[IntArray, IntArray]:
     parts = [part for part in made.figure.parts if len(part.f)]
     posed = made.figure.posed
     assert posed is not None
-    _, piece, atlas = name_stuffs(parts, posed)
+    _, piece, atlas = name_pieces(parts, posed)
     rows = [PARSED.index(n) if n in PARSED else UNKNOWN for n in ATLAS_LABELS]
     label = np.array(rows)[atlas]
     own = np.concatenate([part.label for part in parts])

@@ -17,10 +17,10 @@ from likeness.engine.gaussians.lift.colors import complete_texels
 from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
 from likeness.engine.gaussians.lift.colors_sources import select_lit_hair, wraparound_weights
 from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
+from likeness.engine.gaussians.lift.fabrics import find_fabrics
 from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_light import fit_light
 from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
-from likeness.engine.gaussians.lift.stuffs import find_stuffs
 
 SKIN_TONE = np.array([0.8, 0.6, 0.5])
 
@@ -92,54 +92,54 @@ def cloth(count: int, seed: int = 0) -> tuple[FloatArray, FloatArray]:
     return rest, (rest[:, 2] > 0).astype(float)
 
 
-def stuffs_of(albedo: FloatArray, rest: FloatArray, seen: FloatArray):  # type: ignore[no-untyped-def]
+def fabrics_of(albedo: FloatArray, rest: FloatArray, seen: FloatArray):  # type: ignore[no-untyped-def]
     noise = np.random.default_rng(1).normal(0, 0.01, albedo.shape)
     group = np.zeros(len(rest), int)
-    return find_stuffs(albedo + noise, seen, seen, rest, group, np.full(3, 0.5))
+    return find_fabrics(albedo + noise, seen, seen, rest, group, np.full(3, 0.5))
 
 
-def test_a_band_of_another_stuff_goes_round_at_its_height() -> None:
+def test_a_band_of_another_fabric_goes_round_at_its_height() -> None:
     rest, seen = cloth(8000)
     band = np.abs(rest[:, 1]) < 0.05
     albedo = np.where(band[:, None], [0.1, 0.1, 0.1], [0.8, 0.3, 0.2])
-    found = stuffs_of(albedo, rest, seen)
+    found = fabrics_of(albedo, rest, seen)
     assert len(found.colors) == 2
     clear = np.abs(np.abs(rest[:, 1]) - 0.05) > 0.02
     behind = (seen == 0) & clear
     np.testing.assert_allclose(found.colors[found.around[behind]], albedo[behind], atol=0.03)
 
 
-def test_stripes_are_one_stuff_and_a_plain_part_beside_them_another() -> None:
+def test_stripes_are_one_fabric_and_a_plain_part_beside_them_another() -> None:
     rest, seen = cloth(20000)
     stripe = np.mod(rest[:, 1], 0.04) < 0.02
     plain = rest[:, 1] < -0.1
     albedo = np.where((stripe | plain)[:, None], [0.9, 0.9, 0.9], [0.1, 0.15, 0.5])
-    found = stuffs_of(albedo, rest, seen)
+    found = fabrics_of(albedo, rest, seen)
     inside, below = np.abs(rest[:, 1] - 0.1) < 0.16, rest[:, 1] < -0.14
     assert len(np.unique(found.around[inside])) == 1
     assert len(np.unique(found.around[below])) == 1
     assert found.around[inside][0] != found.around[below][0]
 
 
-def test_shades_of_one_stuff_are_no_two() -> None:
+def test_shades_of_one_fabric_are_no_two() -> None:
     rest, seen = cloth(6000)
     light = np.random.default_rng(2).uniform(0.45, 1.0, 6000)[:, None]
-    found = stuffs_of(light * [0.95, 0.75, 0.2], rest, seen)
+    found = fabrics_of(light * [0.95, 0.75, 0.2], rest, seen)
     assert len(found.colors) == 1
 
 
-def test_only_a_stuff_of_several_colours_is_printed() -> None:
+def test_only_a_fabric_of_several_colours_is_printed() -> None:
     rest, seen = cloth(20000)
     stripe = (np.mod(rest[:, 1], 0.04) < 0.02)[:, None]
-    printed = stuffs_of(np.where(stripe, [0.7, 0.55, 0.3], [0.3, 0.12, 0.2]), rest, seen)
+    printed = fabrics_of(np.where(stripe, [0.7, 0.55, 0.3], [0.3, 0.12, 0.2]), rest, seen)
     assert printed.printed.tolist() == [True]
     light = np.random.default_rng(2).uniform(0.45, 1.0, 20000)[:, None]
-    assert not stuffs_of(light * [0.95, 0.75, 0.2], rest, seen).printed.any()
+    assert not fabrics_of(light * [0.95, 0.75, 0.2], rest, seen).printed.any()
 
 
 def test_an_unseen_label_has_the_default_colour() -> None:
     rest, seen = cloth(500)
-    found = stuffs_of(np.zeros((500, 3)), rest, 0.0 * seen)
+    found = fabrics_of(np.zeros((500, 3)), rest, 0.0 * seen)
     np.testing.assert_array_equal(found.colors, [[0.5, 0.5, 0.5]])
 
 
@@ -422,6 +422,6 @@ def test_below_the_frame_a_limb_goes_on_as_it_ended() -> None:
     seen = ((rest[:, 2] > 0) & (rest[:, 1] > -0.05)).astype(float)
     jeans = rest[:, 1] < 0.03
     albedo = np.where(jeans[:, None], [0.5, 0.6, 0.75], [0.05, 0.05, 0.05])
-    found = stuffs_of(albedo, rest, seen)
+    found = fabrics_of(albedo, rest, seen)
     below = rest[:, 1] < -0.08
     np.testing.assert_allclose(found.colors[found.around[below]], albedo[below], atol=0.05)

@@ -140,9 +140,9 @@ def test_a_shirt_covers_the_trunk_and_nothing_else(maker: AtlasTruthMaker, bare:
     trunk = (at == "torso") & (label == UPPER)
     assert abs(np.median(maps["offset"][trunk].astype(float)) - 0.012) < 0.001
     assert np.abs(maps["albedo"][trunk].astype(int) - [20, 40, 200]).max() <= 1
-    stuffs = maps["stuffs"]
-    assert [s["label"] for s in stuffs] == ["skin", "upper", "lower", "hair"]
-    assert set(np.unique(maps["stuff"][trunk])) == {2}
+    pieces = maps["pieces"]
+    assert [s["label"] for s in pieces] == ["skin", "upper", "lower", "hair"]
+    assert set(np.unique(maps["piece"][trunk])) == {2}
     on_trunk = np.unique(body.f[part == "torso"])
     assert abs(np.median(offset[on_trunk]) - 0.012) < 0.001
 
@@ -153,7 +153,7 @@ def test_a_person_keeps_what_a_folder_stores(maker: AtlasTruthMaker, tmp_path: P
     write_atlas_person(path, person)
     assert path.stat().st_size < 500_000
     (again,) = read_atlas_people(path.parent)
-    for name in ("label", "stuff", "albedo", "offset", "facing", "full_pose", "viewmats"):
+    for name in ("label", "piece", "albedo", "offset", "facing", "full_pose", "viewmats"):
         np.testing.assert_array_equal(getattr(again, name), getattr(person, name))
     assert again.facts == person.facts
     # The view's own maps follow from pose, camera and betas.

@@ -69,7 +69,7 @@ def store_person(folder: Path, body: Body, number: int) -> None:
         np.zeros((1, 2), np.float32),
         np.eye(4, dtype=np.float32)[None],
         np.eye(3, dtype=np.float32)[None],
-        {"number": number, "framings": ["full"], "stuffs": [{"name": "a"}] * 4, "size": 64},
+        {"number": number, "framings": ["full"], "pieces": [{"name": "a"}] * 4, "size": 64},
     )
     write_atlas_person(atlas_person_path(folder, number), person)
 

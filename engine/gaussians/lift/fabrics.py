@@ -1,8 +1,8 @@
-"""The stuffs that a person's clothes are of: one robust colour each, and where each goes round.
+"""The fabrics that a person's clothes are of: one robust colour each, and where each goes round.
 
 A garment's label says "upper wear"; a coat over a shirt, a belt or a striped sleeve are several
-stuffs under one label. Seen colours are clustered; clusters that interleave are one print. Then
-every height along a limb votes which stuff goes round it there, so that hems, belts and blocks of
+fabrics under one label. Seen colours are clustered; clusters that interleave are one print. Then
+every height along a limb votes which fabric goes round it there, so that hems, belts and blocks of
 colour continue behind at the height where the photo's outline has them.
 """
 
@@ -22,45 +22,45 @@ from .regions import ARMS, GROUPS, LEFT_LEG, RIGHT_LEG, TORSO
 
 
 @dataclass(frozen=True)
-class StuffSettings:
-    """Stuffs of clothes."""
+class FabricSettings:
+    """Fabrics of clothes."""
 
-    span: float = 15.0  # L*a*b* units (half of L*) around its colour that one stuff spans
+    span: float = 15.0  # L*a*b* units (half of L*) around its colour that one fabric spans
     reach: float = 25.0  # and up to which a colour may still be of it
-    max_stuffs: int = 6  # of one label
-    least: float = 0.015  # share of the label's seen surface that makes a lighter stuff
+    max_fabrics: int = 6  # of one label
+    least: float = 0.015  # share of the label's seen surface that makes a lighter fabric
     sure: float = 0.05  # and one of any lightness
     min_texels: int = 40  # seen texels that make one
-    patch: float = 0.04  # metres of a patch in which stuffs that mix are a print
-    hue: float = 28.0  # degrees between the hues of two shades of one stuff
+    patch: float = 0.04  # metres of a patch in which fabrics that mix are a print
+    hue: float = 28.0  # degrees between the hues of two shades of one fabric
     grey: tuple[float, float] = (5.0, 0.2)
-    """Chroma below which a stuff has no hue: at least, and over its lightness."""
+    """Chroma below which a fabric has no hue: at least, and over its lightness."""
 
     near_grey: float = 12.0  # a*b* units between two shades of a grey
-    shadow: float = 0.35  # lightness of a stuff's shade over its own, at least
+    shadow: float = 0.35  # lightness of a fabric's shade over its own, at least
     valley: float = 0.12  # density between two shades, of the smaller one's, that makes them one
     mixed: tuple[float, float] = (0.1, 0.5)
-    """Shares of two stuffs, the less and the more mixed one, that lie in patches of both."""
+    """Shares of two fabrics, the less and the more mixed one, that lie in patches of both."""
 
     bin: float = 0.01  # metres along a limb
     side: tuple[float, float] = (0.35, 0.75)
     """Shares of the trunk's half width between which its middle passes into its side."""
 
-    one_side: float = 0.2  # share of a side's votes for the usual stuff that the other side has
-    near: float = 1.5  # bins over which votes for a stuff are smoothed
+    one_side: float = 0.2  # share of a side's votes for the usual fabric that the other side has
+    near: float = 1.5  # bins over which votes for a fabric are smoothed
     far: float = 8.0  # the same where the limb's own bins say nothing
     habit: float = 0.1  # weight of those, and of what the limb is of, to the fullest bin's votes
 
 
-S = register_settings("lift.stuffs", StuffSettings())
+S = register_settings("lift.fabrics", FabricSettings())
 
 _SCALE = np.array([0.5, 1.0, 1.0])
 _MIRRORED = {ARMS[0]: ARMS[1], ARMS[1]: ARMS[0], LEFT_LEG: RIGHT_LEG, RIGHT_LEG: LEFT_LEG}
 
 
 @dataclass(frozen=True)
-class Stuffs:
-    """The stuffs of one label.
+class Fabrics:
+    """The fabrics of one label.
 
     Attributes:
         colors: [K, 3] 0..1 albedo of each.
@@ -75,15 +75,15 @@ class Stuffs:
     printed: BoolArray
 
 
-def find_stuffs(
+def find_fabrics(
     albedo: FloatArray,
     seen: FloatArray,
     trust: FloatArray,
     rest: FloatArray,
     group: IntArray,
     default: FloatArray,
-) -> Stuffs:
-    """Find the stuffs of one label's texels.
+) -> Fabrics:
+    """Find the fabrics of one label's texels.
 
     Args:
         albedo: [N, 3] 0..1; counts where ``seen``.
@@ -98,19 +98,19 @@ def find_stuffs(
     kinds = int(own.max()) + 1
     if kinds == 0:
         nowhere = np.zeros(len(albedo), np.int64)
-        return Stuffs(np.asarray(default, float)[None], own, nowhere, np.zeros(1, bool))
+        return Fabrics(np.asarray(default, float)[None], own, nowhere, np.zeros(1, bool))
     single = own
     own = _prints_joined(own, rest, seen)
     kinds = int(own.max()) + 1
     colors = np.stack([_color_of(albedo, seen, own == k, single) for k in range(kinds)])
     printed = np.array([len(np.unique(single[own == k])) > 1 for k in range(kinds)])
-    return Stuffs(colors, own, _around(own, kinds, trust, rest, group), printed)
+    return Fabrics(colors, own, _around(own, kinds, trust, rest, group), printed)
 
 
 def _color_of(
     albedo: FloatArray, seen: FloatArray, mine: BoolArray, single: IntArray
 ) -> FloatArray:
-    """[3] a plain stuff's median, a print's mean: its pattern varies about that."""
+    """[3] a plain fabric's median, a print's mean: its pattern varies about that."""
     weight = seen[mine] + 1e-9
     if len(np.unique(single[mine])) == 1:
         return weighted_median(albedo[mine], weight)
@@ -126,7 +126,7 @@ def _clusters(lab: FloatArray, seen: FloatArray) -> IntArray:
         return out
     left = rows
     centres: list[FloatArray] = []
-    while len(left) and len(centres) < S.max_stuffs:
+    while len(left) and len(centres) < S.max_fabrics:
         cells, which = np.unique(np.round(lab[left] / (0.7 * S.span)), axis=0, return_inverse=True)
         mass = np.bincount(which.ravel(), seen[left], len(cells))
         centre = np.average(
@@ -157,7 +157,7 @@ def _clusters(lab: FloatArray, seen: FloatArray) -> IntArray:
 
 
 def _shades_joined(lab: FloatArray, weight: FloatArray, centres: FloatArray) -> IntArray:
-    """[K] new number of each cluster: no valley of density lies between shades of one stuff."""
+    """[K] new number of each cluster: no valley of density lies between shades of one fabric."""
 
     def density(at: FloatArray) -> float:
         return float(weight[np.linalg.norm(lab - at, axis=1) < 0.5 * S.span].sum())
@@ -196,7 +196,7 @@ def _same_hue(a: FloatArray, b: FloatArray) -> bool:
 def _prints_joined(own: IntArray, rest: FloatArray, seen: FloatArray) -> IntArray:
     """[N] clusters, those that interleave within patches joined: stripes and flowers.
 
-    Of a stuff that also occurs alone (white sleeves on a flowered dress) only what lies in mixed
+    Of a fabric that also occurs alone (white sleeves on a flowered dress) only what lies in mixed
     patches joins the print.
     """
     kinds = int(own.max()) + 1
@@ -227,7 +227,7 @@ def _prints_joined(own: IntArray, rest: FloatArray, seen: FloatArray) -> IntArra
 def _around(
     own: IntArray, kinds: int, trust: FloatArray, rest: FloatArray, group: IntArray
 ) -> IntArray:
-    """[N] which of ``kinds`` stuffs goes round the limb at each texel's height."""
+    """[N] which of ``kinds`` fabrics goes round the limb at each texel's height."""
     along = np.where(np.isin(group, ARMS), np.abs(rest[:, 0]), -rest[:, 1])
     bins = np.floor((along - along.min()) / S.bin).astype(np.int64)
     length = int(bins.max()) + 1
@@ -250,7 +250,7 @@ def _around(
         if not blank.all():
             end = ndimage.distance_transform_edt(blank, return_distances=False, return_indices=True)
             local = np.where(blank, wide[:, end[0]], local)
-        # A stuff that is rare on the limb, and in the label, needs more votes than its usual one.
+        # A fabric that is rare on the limb, and in the label, needs more votes than its usual one.
         usual = (mine.sum(1) + 1e-9) / (mine.sum() + 1e-9 * kinds)
         usual = usual + S.habit * whole / whole.sum()
         level = S.habit * local.sum(0).max() + 1e-9
@@ -282,7 +282,7 @@ def _trunk_votes(
     sides = ndimage.gaussian_filter1d(sides, S.near, axis=2, mode="constant")
     if sides.sum((1, 2)).min() < 0.1 * sides.sum((1, 2)).max():  # seen from one side
         return np.asarray(sides.sum(0))
-    # An arm may hide one side: the trunk's usual stuff then goes on behind it, others do not.
+    # An arm may hide one side: the trunk's usual fabric then goes on behind it, others do not.
     usual = sides.sum((0, 2)) / max(float(sides.sum()), 1e-9)
     some = S.one_side * usual[:, None] * sides.sum(0)
     return np.asarray(2.0 * np.sqrt((sides[0] + some) * (sides[1] + some)))
