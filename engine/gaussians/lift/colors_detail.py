@@ -44,6 +44,8 @@ class DetailSettings:
     blur: float = 0.5  # cells: the blur of splats and of the grid
     sharpen: float = 4.0  # how many times the detail lost to it is added
     spread: float = 1.5  # cells over which places in the photo are smoothed
+    cover: float = 0.8  # share of the texels around a cell that make it one of a fabric
+    print_cover: float = 0.3  # the same of prints, whose other colours may count as other fabrics
     few: int = 30  # texels that show a texture
     flank: float = 0.75  # cosine to the camera below which a surface shows what goes round
 
@@ -177,7 +179,8 @@ class _Cloth:
         if sure.sum() >= S.few:
             # What does not go round stays where it is, and buttons, zips and ties do.
             badge = known & ((trust[mine] < 0.2) & (t.facing[mine] > S.flank) | ~sure)
-            source = grid.covers(sure) & ~ndimage.binary_dilation(grid.count(badge) > 0)
+            share = S.print_cover if material.print else S.cover
+            source = grid.covers(sure, share) & ~ndimage.binary_dilation(grid.count(badge) > 0)
             if not material.print:
                 source &= ~grid.front(S.placket)
             texture = _photographed(t, mine, sure, grid, base, view)
@@ -297,11 +300,11 @@ class LimbGrid:
         """Count the chosen [M] texels in each cell [R, C]."""
         return self._total(np.ones(int(chosen.sum())), chosen)
 
-    def covers(self, chosen: BoolArray) -> BoolArray:
-        """Return the cells [R, C] in and around which most texels are among the chosen [M]."""
+    def covers(self, chosen: BoolArray, share: float) -> BoolArray:
+        """Return the cells [R, C] in and around which such a share is among the chosen [M]."""
         own, every = self.count(chosen), self.count(np.ones(len(chosen), bool))
         soft = [ndimage.gaussian_filter(m, 1.0, mode=("nearest", "wrap")) for m in (own, every)]
-        return np.asarray((soft[0] > 0.8 * soft[1]) & ndimage.binary_dilation(own > 0))
+        return np.asarray((soft[0] > share * soft[1]) & ndimage.binary_dilation(own > 0))
 
     def front(self, metres: float) -> BoolArray:
         """Return the cells [R, C] up to so far beside the middle of the front."""
