@@ -50,6 +50,7 @@ class SurfaceSettings:
 
     rules: float = 0.08  # share of trust that the rules of dress have beside a network
     rules_hat: float = 0.99  # the same where they say hat: one that is seen goes on behind
+    rules_hair: float = 0.9  # the same where they say hair: the network has seen little long hair
     long_hair_x: float = 0.13  # metres beside the spine that long hair covers behind
     hair_round: float = 0.05  # metres by which its ends are higher there than over the spine
 
@@ -132,7 +133,7 @@ def mix_with_rules(hidden: FloatArray, ring: IntArray) -> FloatArray:
     Returns:
         [N, len(LABELS)] probabilities; rows add up to one.
     """
-    trust = np.where(ring == HAT, S.rules_hat, S.rules)[:, None]
+    trust = np.select([ring == HAT, ring == HAIR], [S.rules_hat, S.rules_hair], S.rules)[:, None]
     mixed = hidden * (trust * np.eye(len(LABELS))[ring] + (1.0 - trust) / len(LABELS))
     return np.asarray(mixed / np.maximum(mixed.sum(1, keepdims=True), 1e-12))
 
