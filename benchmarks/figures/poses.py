@@ -276,7 +276,7 @@ def measure_stray(avatar: Avatar, placed: Gaussians, vertices: FloatArray, shown
 def find_strangers(avatar: Avatar, shown: Shown) -> tuple[FloatArray, FloatArray]:
     """Find the splats that carry the colour of another limb beside which the photo shows them.
 
-    Hands are no candidates: their skin is often unlike the rest of the arm, and like the face.
+    Hands are left out: their skin often differs from the rest of the arm, and resembles the face.
 
     Returns:
         rows: [M] splats that are compared.

@@ -1,4 +1,4 @@
-"""How squarely a photo shows splats: what it shows at a grazing angle it does not tell."""
+"""How squarely a photo shows splats: at a grazing angle its colours are unreliable."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ..core.types import Camera, FloatArray, Gaussians, IntArray
 
 @dataclass(frozen=True)
 class SquarenessSettings:
-    """What fitting colours to a photo may change."""
+    """Which splats may take their colours from a photo."""
 
-    grazing: float = 0.15  # cosine to the camera below which a splat's colour is not the photo's
-    square: float = 0.4  # and from which it is
+    grazing: float = 0.15  # cosine to the camera below which a splat takes no colour from the photo
+    square: float = 0.4  # cosine from which it takes all of it
 
 
 S = register_settings("squareness", SquarenessSettings())
@@ -44,7 +44,7 @@ def cosine_to_camera(
 def photo_trust(gaussians: Gaussians, camera: Camera, triangle: IntArray, body: Body) -> FloatArray:
     """Return how far [N] (0..1) flat splats may take the colours of a photo.
 
-    Hair may anyhow: it has no surface that turns away.
+    Hair always may: its splats do not form a surface that turns away.
 
     Args:
         gaussians: in the photo's pose, world space; the third axis is their normal.

@@ -228,7 +228,7 @@ def load_average(out: Path, network: nn.Module, remedy: str) -> int:
         The steps that the run has done.
 
     Raises:
-        LikenessError: There is no checkpoint, or one of another network.
+        LikenessError: The checkpoint is missing, or belongs to another network.
     """
     tensors = read_checkpoint(out, remedy)
     try:

@@ -37,7 +37,7 @@ class HairPatchSettings:
     floor: float = 0.02  # added to colours before their logarithm
     finest: float = 0.001  # metres that a pixel need not fall below
     radius: tuple[float, float] = (0.004, 0.035)
-    """Metres: with less hair around a pixel there are no patches; more is not taken."""
+    """Least and greatest radius of a patch, metres: a pixel with less hair around it gets none."""
 
     beyond: float = 1.6  # radii of a place's hair that a patch is long: locks are slender
     squarest: float = 0.6  # share of the widest places' radius that a patch's place must have

@@ -31,7 +31,7 @@ class HiddenHandSettings:
     curl: float = 1.2  # radians of each finger joint of a closed hand
     margin: float = 0.01  # metres behind the body's surface that are out of sight
     beyond: float = 0.04  # of the frame's sides beyond them that still count: splats reach over
-    deepest: float = 0.15  # metres in front of it from which on more is no worse
+    deepest: float = 0.15  # metres in front of it beyond which the cost stops rising
     effort: float = 5e-5  # metres that a degree is worth: the smallest turn of equals
     stride: int = 3  # every so many vertices are looked at
 

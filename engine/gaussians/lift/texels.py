@@ -41,7 +41,9 @@ class TexelSettings:
 
     under_photo: float = 0.006  # metres that texels lie below the photo splats
     max_shift: float = 0.02  # metres that a texel of an arm may be shifted off another limb
-    max_slide: float = 0.012  # metres that a hidden hand may be pushed back: more scatters fists
+    max_slide: float = (
+        0.012  # metres that a hidden hand may be pushed back; more tears a fist apart
+    )
     nearly_all: float = 90.0  # percentile of a hand's texels that it is pushed for
     wrist: float = 0.05  # metres over which an arm passes into a pushed hand
     dent: float = 0.01  # metres that a texel may be pushed farther than its hand
@@ -291,7 +293,7 @@ def texel_layer(
         outside = outside[metres[outside] < 0.3 * reach[outside]]
         if len(outside) == 0:
             break
-    # Whom a table hides below goes on all the same.
+    # The trunk and legs continue behind a table that hides them.
     below = hidden_below(view.alpha > 0.6, view.camera, vertices, groups)[at.row, at.col]
     beyond = at.inside & ~(below & np.isin(group, TRUNK_AND_LEGS))
     fits = np.minimum(1.0, np.maximum(metres / reach, 0.3))

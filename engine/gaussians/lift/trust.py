@@ -39,8 +39,8 @@ class TrustSettings:
     face: tuple[float, float] = (0.15, 0.40)  # the same of the head's skin
     rim: float = 1.0  # inter-ocular distances inside the outline that the background shines through
     pale: tuple[float, float] = (8.0, 24.0)
-    """L*a*b* units from the usual colour, darker ones left out, between which a rim's pixel becomes
-    one that the background or a light behind shines through."""
+    """L*a*b* distances from the usual colour, shadows left out, between which a rim's pixel turns
+    from hair into background or backlight that shines through."""
 
     pale_shift: tuple[float, float] = (0.04, 0.12)
     """What such pixels add to the cosines above."""

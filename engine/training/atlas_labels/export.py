@@ -36,7 +36,7 @@ def export_labels(run: Path, out: Path, body: Body, about: dict[str, Any]) -> li
         The files.
 
     Raises:
-        LikenessError: There is no checkpoint, the file is too large, or the exporter's packages
+        LikenessError: The run has no checkpoint, the file is too large, or the exporter's packages
             are not installed.
     """
     cells = atlas_cells(body)

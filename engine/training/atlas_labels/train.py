@@ -116,7 +116,7 @@ def load_label_network(out: Path, cells: AtlasCells) -> tuple[LabelNetwork, int]
         cells: of the default body.
 
     Raises:
-        LikenessError: There is no checkpoint, or one of another network.
+        LikenessError: The checkpoint is missing, or belongs to another network.
     """
     network = LabelNetwork(place_grid(cells))
     steps = load_average(out, network, REMEDY)

@@ -42,7 +42,7 @@ def export_parser(run: Path, out: Path, body: Body, about: dict[str, Any]) -> li
         The files.
 
     Raises:
-        LikenessError: There is no checkpoint, the file is too large, or the exporter's packages
+        LikenessError: The run has no checkpoint, the file is too large, or the exporter's packages
             are not installed.
     """
     network, steps = load_parser_network(run)

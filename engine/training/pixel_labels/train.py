@@ -102,7 +102,7 @@ def load_parser_network(out: Path) -> tuple[ParserNetwork, int]:
         out: the run's folder.
 
     Raises:
-        LikenessError: There is no checkpoint, or one of another network.
+        LikenessError: The checkpoint is missing, or belongs to another network.
     """
     network = ParserNetwork()
     steps = load_average(out, network, REMEDY)

@@ -76,7 +76,7 @@ def test_seams_of_the_atlas_are_where_its_charts_end_within_the_body(average: Bo
     ends[of_place[border(average.atlas_ft)]] = True
     assert 0 < seam.sum() < 0.5 * len(seam)
     assert ends[seam].all()
-    ends[border(average.f)] = False  # the body's own openings are no seams
+    ends[border(average.f)] = False  # openings of the body itself are not seams
     first = np.zeros_like(seam)
     first[average.f[:, 0]] = True
     assert seam[ends & first].mean() > 0.95
