@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.types import LikenessError
+from .digests import file_sha256
 from .untrusted import parse_json
 
 if TYPE_CHECKING:
@@ -58,19 +60,39 @@ def open_session(path: Path, threads: int, remedy: str) -> onnxruntime.Inference
         raise LikenessError(f"'{path}' cannot be read: {reason}", remedy) from error
 
 
-def read_note(path: Path, session: Any, remedy: str) -> dict[str, Any]:
-    """Return what the export says of a file; nothing where it says nothing.
+@dataclass(frozen=True)
+class NotedSession:
+    """An open ONNX file that our own export wrote.
+
+    Attributes:
+        run: The session of ONNX Runtime.
+        sha256: Of the file.
+        note: What the export wrote about it.
+    """
+
+    run: onnxruntime.InferenceSession
+    sha256: str
+    note: dict[str, Any]
+
+
+def open_noted_session(path: Path, threads: int, version: int, remedy: str) -> NotedSession:
+    """Open an ONNX file that our own export wrote, on the CPU.
 
     Args:
-        path: Of the file.
-        session: Of ONNX Runtime.
-        remedy: What to do if it cannot be read.
+        path: The file.
+        threads: Of ONNX Runtime.
+        version: That the file must have.
+        remedy: What to do if the file cannot be used.
 
     Raises:
-        LikenessError: It is damaged.
+        LikenessError: It is missing, damaged or of another version, or ONNX Runtime is missing.
     """
-    said = session.get_modelmeta().custom_metadata_map.get(NOTE, "{}")
+    session = open_session(path, threads, remedy)
+    text = session.get_modelmeta().custom_metadata_map.get(NOTE, "{}")
     try:
-        return dict(parse_json(said.encode()))
+        note = dict(parse_json(text.encode()))
     except (ValueError, TypeError) as error:
         raise LikenessError(f"'{path}' is damaged ({error}).", remedy) from error
+    if note.get("version") != version:
+        raise LikenessError(f"'{path}' belongs to another version of Likeness.", remedy)
+    return NotedSession(session, file_sha256(path), note)

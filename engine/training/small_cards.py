@@ -7,70 +7,83 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from torch import nn
 
 from ..core.types import LikenessError
 from ..core.version import VERSION as LIKENESS_VERSION
 from ..files.atomic import atomic_write_files, atomic_write_json, atomic_write_text
 from ..files.digests import file_sha256
-
-if TYPE_CHECKING:
-    import onnx
+from ..network.onnx_export import add_note, convert_to_half, export_module
 
 CARD_FILES = ("card.json", "card.md")
 
 
 @dataclass(frozen=True)
-class CardHead:
-    """What a card says of every training of its kind.
+class SmallNetwork:
+    """What all trainings of one kind of network ship alike.
 
     Attributes:
+        file: name of the ONNX file.
+        max_bytes: that it may have.
+        inputs: names of its inputs; the first dimension of each is the batch.
+        open: reads the file, as users will.
         model: name of the model, for catalogues.
         title: of the card.
-        purpose: what the network does, one paragraph.
+        purpose: what the network does, one paragraph of the card.
     """
 
+    file: str
+    max_bytes: int
+    inputs: tuple[str, ...]
+    open: Callable[[Path], object]
     model: str
     title: str
     purpose: str
 
 
-def ship_network(
-    model: onnx.ModelProto,
+def ship_small_network(
+    kind: SmallNetwork,
+    network: nn.Module,
+    example: tuple[torch.Tensor, ...],
+    note: dict[str, Any],
     out: Path,
-    name: str,
-    most: int,
-    test: Callable[[Path], object],
-    head: CardHead,
     facts: dict[str, Any],
 ) -> list[Path]:
-    """Write a network's file and card.
+    """Write a network in half precision, and its card.
 
     Args:
-        model: ready to be written.
+        kind: of the network.
+        network: trained, in evaluation mode; its output becomes ``logits``.
+        example: of its inputs.
+        note: for the file's metadata, JSON-able.
         out: the new folder.
-        name: of the file.
-        most: bytes that it may have.
-        test: reads the file, as users will.
-        head: of the card.
-        facts: for the card, JSON-able, with ``parameters`` and ``steps``.
+        facts: for the card, JSON-able, with ``steps``.
 
     Returns:
         The files.
 
     Raises:
-        LikenessError: The file is too large, or the folder cannot be written.
+        LikenessError: The file is too large, the folder cannot be written, or the exporter's
+            packages are not installed.
     """
+    fixed: tuple[dict[int, str], ...] = ({},) * len(example)
+    model = export_module(network, example, kind.inputs, ("logits",), fixed)
+    convert_to_half(model)
+    add_note(model, note)
     with atomic_write_files(out) as scratch:
-        path = scratch / name
+        path = scratch / kind.file
         path.write_bytes(model.SerializeToString())
         size = path.stat().st_size
-        if size > most:
+        if size > kind.max_bytes:
             raise LikenessError(
-                f"The network has {size / 1e6:.1f} MB; the maximum is {most / 1e6:.0f} MB.",
+                f"The network has {size / 1e6:.1f} MB; "
+                f"the maximum is {kind.max_bytes / 1e6:.0f} MB.",
                 "Train a narrower one.",
             )
-        test(path)
+        kind.open(path)
         card = {
             "version": 1,
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -78,29 +91,30 @@ def ship_network(
             "bytes": size,
             "sha256": file_sha256(path),
             "licence": "CC0-1.0",
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
             **facts,
         }
         atomic_write_json(scratch / CARD_FILES[0], card)
-        atomic_write_text(scratch / CARD_FILES[1], format_card(card, head))
-    return [out / file for file in (name, *CARD_FILES)]
+        atomic_write_text(scratch / CARD_FILES[1], format_card(card, kind))
+    return [out / file for file in (kind.file, *CARD_FILES)]
 
 
-def format_card(card: dict[str, Any], head: CardHead) -> str:
+def format_card(card: dict[str, Any], kind: SmallNetwork) -> str:
     """Return a card as Markdown.
 
     Args:
         card: as in ``card.json``.
-        head: of the card.
+        kind: of the network.
     """
     lines = [
         "---",
         "license: cc0-1.0",
-        f"model_name: {head.model}",
+        f"model_name: {kind.model}",
         "---",
         "",
-        f"# {head.title}",
+        f"# {kind.title}",
         "",
-        head.purpose,
+        kind.purpose,
         "",
         f"{card['parameters'] / 1e6:.2f} M parameters, {card['steps']:,} steps, "
         f"{card['bytes']:,} bytes, SHA-256 {card['sha256']}.",

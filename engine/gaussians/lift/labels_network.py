@@ -18,8 +18,7 @@ from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.types import Camera, FloatArray, IntArray, LikenessError
 from ...files.cache import get_or_load
-from ...files.digests import file_sha256
-from ...files.onnx_session import open_session, read_note
+from ...files.onnx_session import open_noted_session
 from ...files.weights import WEIGHTS, find_local_weights
 from .atlas_cells import CELL_LABELS, NOT_SEEN, SEEN_LABELS, AtlasCells, atlas_cells, label_inputs
 from .labels import LABELS, NONE, standard_rest
@@ -118,12 +117,9 @@ class LabelNetworkRuntime:
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         self.path = path
-        self._session = open_session(path, threads, _REMEDY)
-        self.sha256 = file_sha256(path)
-        note = read_note(path, self._session, _REMEDY)
-        if note.get("version") != VERSION:
-            raise LikenessError(f"'{path}' is of another version of Likeness.", _REMEDY)
-        self._cells = note.get("cells")
+        opened = open_noted_session(path, threads, VERSION, _REMEDY)
+        self._session, self.sha256 = opened.run, opened.sha256
+        self._cells = opened.note.get("cells")
 
     def fits(self, body: Body) -> bool:
         """Return whether it was trained on this body, in whatever shape.

@@ -20,8 +20,7 @@ from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, LikenessError
 from ...files.cache import get_or_load
-from ...files.digests import file_sha256
-from ...files.onnx_session import open_session, read_note
+from ...files.onnx_session import open_noted_session
 from ...files.weights import WEIGHTS, find_local_weights
 from ...imaging.resize import affine_crop
 from ...render.mesh import rasterize_mesh
@@ -217,12 +216,9 @@ class ParserRuntime:
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         self.path = path
-        self._session = open_session(path, threads, _REMEDY)
-        self.sha256 = file_sha256(path)
-        note = read_note(path, self._session, _REMEDY)
-        if note.get("version") != VERSION:
-            raise LikenessError(f"'{path}' is of another version of Likeness.", _REMEDY)
-        self._body = note.get("body")
+        opened = open_noted_session(path, threads, VERSION, _REMEDY)
+        self._session, self.sha256 = opened.run, opened.sha256
+        self._body = opened.note.get("body")
 
     def fits(self, body: Body) -> bool:
         """Return whether it was trained on this body, in whatever shape.

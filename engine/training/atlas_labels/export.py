@@ -10,12 +10,14 @@ import torch
 from ...body import Body
 from ...gaussians.lift.atlas_cells import CHANNELS, GRID, NUMBERS, atlas_cells
 from ...gaussians.lift.labels_network import LABELS_ONNX, VERSION, LabelNetworkRuntime, cells_digest
-from ...network.onnx_export import add_note, convert_to_half, export_module
-from ..small_cards import CardHead, ship_network
+from ..small_cards import SmallNetwork, ship_small_network
 from .train import load_label_network
 
-MAX_BYTES = 3_000_000
-CARD = CardHead(
+LABEL_NETWORK = SmallNetwork(
+    LABELS_ONNX,
+    3_000_000,
+    ("grids", "numbers"),
+    LabelNetworkRuntime,
     "Likeness, labels behind",
     "The label network",
     "It says what covers the body (skin, hair, upper, lower, shoes, hat, outer) where a photo does "
@@ -42,9 +44,5 @@ def export_labels(run: Path, out: Path, body: Body, about: dict[str, Any]) -> li
     cells = atlas_cells(body)
     network, steps = load_label_network(run, cells)
     example = (torch.randn(1, CHANNELS, GRID, GRID), torch.randn(1, NUMBERS))
-    model = export_module(network, example, ("grids", "numbers"), ("logits",), ({}, {}))
-    convert_to_half(model)
-    add_note(model, {"version": VERSION, "cells": cells_digest(cells)})
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    facts = {"parameters": parameters, "steps": steps, **about}
-    return ship_network(model, out, LABELS_ONNX, MAX_BYTES, LabelNetworkRuntime, CARD, facts)
+    note = {"version": VERSION, "cells": cells_digest(cells)}
+    return ship_small_network(LABEL_NETWORK, network, example, note, out, {"steps": steps, **about})

@@ -16,12 +16,14 @@ from ...gaussians.lift.labels_parser import (
     ParserRuntime,
     body_digest,
 )
-from ...network.onnx_export import add_note, convert_to_half, export_module
-from ..small_cards import CardHead, ship_network
+from ..small_cards import SmallNetwork, ship_small_network
 from .train import load_parser_network
 
-MAX_BYTES = 5_000_000
-CARD = CardHead(
+PARSER = SmallNetwork(
+    PARSER_ONNX,
+    5_000_000,
+    ("picture",),
+    ParserRuntime,
     "Likeness, parser",
     "The parser",
     "It says what each pixel of a person shows (skin, hair, upper, lower, shoes, hat, glasses, or "
@@ -47,9 +49,5 @@ def export_parser(run: Path, out: Path, body: Body, about: dict[str, Any]) -> li
     """
     network, steps = load_parser_network(run)
     example = (torch.randn(1, CHANNELS, SIDE, SIDE),)
-    model = export_module(network, example, ("picture",), ("logits",), ({},))
-    convert_to_half(model)
-    add_note(model, {"version": VERSION, "body": body_digest(body)})
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    facts = {"parameters": parameters, "steps": steps, **about}
-    return ship_network(model, out, PARSER_ONNX, MAX_BYTES, ParserRuntime, CARD, facts)
+    note = {"version": VERSION, "body": body_digest(body)}
+    return ship_small_network(PARSER, network, example, note, out, {"steps": steps, **about})

@@ -23,7 +23,7 @@ from likeness.engine.gaussians.lift.labels_network import (  # noqa: E402
     LABELS_ONNX,
     LabelNetworkRuntime,
 )
-from likeness.engine.training.atlas_labels.export import MAX_BYTES, export_labels  # noqa: E402
+from likeness.engine.training.atlas_labels.export import LABEL_NETWORK, export_labels  # noqa: E402
 from likeness.engine.training.atlas_labels.train import (  # noqa: E402
     load_label_network,
     place_grid,
@@ -51,7 +51,7 @@ def test_an_export_is_the_network_and_small(box_body: Body, tmp_path: Path) -> N
     files = export_labels(run, tmp_path / "out", box_body, read_about(about))
     path = tmp_path / "out" / LABELS_ONNX
     assert path in files
-    assert path.stat().st_size <= MAX_BYTES
+    assert path.stat().st_size <= LABEL_NETWORK.max_bytes
     assert str(tmp_path).encode() not in path.read_bytes()
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert (card["steps"], card["sha256"]) == (12, file_sha256(path))

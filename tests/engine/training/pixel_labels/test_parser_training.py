@@ -36,7 +36,7 @@ from likeness.engine.training.pixel_labels.batches import (  # noqa: E402
     cut_square,
     random_sample,
 )
-from likeness.engine.training.pixel_labels.export import MAX_BYTES, export_parser  # noqa: E402
+from likeness.engine.training.pixel_labels.export import PARSER, export_parser  # noqa: E402
 from likeness.engine.training.pixel_labels.measure import (  # noqa: E402
     format_counts,
     measure_parser,
@@ -168,7 +168,7 @@ def test_it_learns_and_ships(
     files = export_parser(tmp_path / "run", tmp_path / "out", average, {"limits": "All."})
     path = tmp_path / "out" / PARSER_ONNX
     assert path in files
-    assert path.stat().st_size <= MAX_BYTES
+    assert path.stat().st_size <= PARSER.max_bytes
     assert str(tmp_path).encode() not in path.read_bytes()
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert (card["steps"], card["sha256"]) == (40, file_sha256(path))
