@@ -47,6 +47,7 @@ from pathlib import Path
 from typing import Any
 
 import likeness.engine  # noqa: F401, first: it limits numpy to one thread
+from finished_avatars import add_portrait_options, choose_portraits, each_portrait
 from likeness.benchmarks.figures.hidden_labels import (
     HiddenScore,
     format_labels,
@@ -64,42 +65,17 @@ from likeness.benchmarks.figures.hidden_sides import (
 from likeness.benchmarks.figures.hidden_sides_sheet import draw_sides_sheet
 from likeness.engine.core.types import Avatar, LikenessError
 from likeness.engine.files.weights import asset_path
-from likeness.engine.formats.avatar import load_avatar
 from likeness.engine.gaussians.lift.labels_network import load_label_network
 from likeness.engine.imaging.load import load_portrait
-from likeness.engine.pipeline.build import build_avatar
-from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.synth.atlas_truth import AtlasTruthMaker
 from likeness.engine.synth.figure import open_context
 from likeness.engine.synth.synth_options import SynthOptions
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.visual.sheet import save_image
-from portraits import QUICK_SECONDS, interleave_framings, list_portraits, round_figures
+from portraits import QUICK_SECONDS, round_figures
 from render import describe_machine, format_machine
 
-BUILT = "built"
 """Name of the avatars that this run builds."""
-
-
-def find_avatars(photo: Path, folders: list[Path]) -> dict[str, Avatar]:
-    """Build a photo's avatar, or load it from each folder that has it.
-
-    Raises:
-        LikenessError: it cannot be built or read, or no folder has it.
-    """
-    if not folders:
-        return {BUILT: build_avatar(photo, BuildOptions(refine="off")).avatar}
-    out = {}
-    for folder in folders:
-        files = folder / photo.stem / "avatar.safetensors", folder / f"{photo.stem}.safetensors"
-        if file := next((file for file in files if file.is_file()), None):
-            out[str(folder)] = load_avatar(file)
-    if not out:
-        raise LikenessError(
-            f"No folder has an avatar of '{photo.name}'.",
-            f"Name it {photo.stem}/avatar.safetensors or {photo.stem}.safetensors.",
-        )
-    return out
 
 
 def draw_sheet(photo: Path, avatars: dict[str, Avatar], out: Path, blind: bool) -> list[str]:
@@ -150,48 +126,29 @@ def measure_people(number: int, assets: Path | None, end: float, rules: bool) ->
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?", help="of photos")
-    parser.add_argument("--only", help="portraits whose name contains this")
+    add_portrait_options(parser)
     parser.add_argument("--avatars", type=Path, nargs="+", default=[], help="folders of avatars")
-    parser.add_argument("--sheet", type=Path, help="draw sheets into this folder")
     parser.add_argument("--blind", action="store_true", help="rows of the sheets in random order")
-    parser.add_argument("--people", type=int, default=0, help="how many synthetic people (0)")
     parser.add_argument("--rules", action="store_true", help="people without the label network")
-    parser.add_argument("--assets", type=Path, help="an asset library in MakeHuman's layout")
-    parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
     options = parser.parse_args()
     begin = time.perf_counter()
-    paths = list_portraits(options.folder, options.only) if options.folder else []
-    if options.folder and not paths:
-        parser.error(f"no such portraits in '{options.folder}'")
-    if not paths and not options.people:
-        parser.error("give a folder of portraits, or --people")
-    if options.sheet:
-        options.sheet.mkdir(parents=True, exist_ok=True)
+    paths = choose_portraits(parser, options)
     here = describe_machine()
     print(format_machine(here))
     if paths:
         print(format_header())
     results: dict[str, list[HiddenSides]] = {str(folder): [] for folder in options.avatars}
-    failed, key, longest = [], {}, 0.0
+    failed: list[str] = []
+    key = {}
     seconds = QUICK_SECONDS / 2 if options.people else QUICK_SECONDS
-    for path in interleave_framings(paths):
-        start = time.perf_counter()
-        if options.quick and start - begin + longest > seconds:
-            break
-        try:
-            avatars = find_avatars(path, options.avatars)
-        except LikenessError as error:
-            failed.append(path.stem)
-            print(f"{path.stem:<30}FAILED: {error}", flush=True)
-            continue
+    until = begin + seconds if options.quick else float("inf")
+    for path, avatars in each_portrait(paths, options.avatars, failed, until):
         for k, (name, avatar) in enumerate(avatars.items()):
             found = measure_hidden_sides(path.stem, avatar)
             results.setdefault(name, []).append(found)
             print(format_row(f"  {Path(name).name}" if k else path.stem, found), flush=True)
         if options.sheet:
             key[path.stem] = draw_sheet(path, avatars, options.sheet, options.blind)
-        longest = max(longest, time.perf_counter() - start)
     if options.sheet and options.blind:
         text = json.dumps({"rows from above": key}, indent=1)
         (options.sheet / "key.json").write_text(text, encoding="utf-8")

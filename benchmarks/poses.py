@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import likeness.engine  # noqa: F401, first: it limits numpy to one thread
-from hidden_sides import find_avatars
+from finished_avatars import add_portrait_options, choose_portraits, each_portrait
 from likeness.benchmarks.figures.poses import (
     PoseFigures,
     format_header,
@@ -54,7 +54,7 @@ from likeness.engine.synth.figure import open_context
 from likeness.engine.synth.synth_options import SynthOptions
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.visual.sheet import save_image
-from portraits import QUICK_SECONDS, interleave_framings, list_portraits, round_figures
+from portraits import QUICK_SECONDS, round_figures
 from render import describe_machine, format_machine
 
 QUICK_YAWS = (0.0, 180.0)
@@ -93,40 +93,22 @@ def measure_people(number: int, poses: int, assets: Path | None, end: float) -> 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?", help="of photos")
-    parser.add_argument("--only", help="portraits whose name contains this")
+    add_portrait_options(parser)
     parser.add_argument("--avatars", type=Path, help="a folder of avatars")
-    parser.add_argument("--sheet", type=Path, help="draw sheets into this folder")
-    parser.add_argument("--people", type=int, default=0, help="how many synthetic people (0)")
     parser.add_argument("--poses", type=int, default=3, help="other poses of each (3)")
-    parser.add_argument("--assets", type=Path, help="an asset library in MakeHuman's layout")
-    parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
     options = parser.parse_args()
     begin = time.perf_counter()
-    paths = list_portraits(options.folder, options.only) if options.folder else []
-    if options.folder and not paths:
-        parser.error(f"no such portraits in '{options.folder}'")
-    if not paths and not options.people:
-        parser.error("give a folder of portraits, or --people")
-    if options.sheet:
-        options.sheet.mkdir(parents=True, exist_ok=True)
+    paths = choose_portraits(parser, options)
     here = describe_machine()
     print(format_machine(here))
     if paths:
         print(format_header())
     found: list[PoseFigures] = []
-    failed, longest = [], 0.0
+    failed: list[str] = []
     seconds = QUICK_SECONDS * (0.6 if options.people else 1.0)
-    for path in interleave_framings(paths):
-        start = time.perf_counter()
-        if options.quick and start - begin + longest > seconds:
-            break
-        try:
-            avatars = find_avatars(path, [options.avatars] if options.avatars else [])
-        except LikenessError as error:
-            failed.append(path.stem)
-            print(f"{path.stem:<30}FAILED: {error}", flush=True)
-            continue
+    until = begin + seconds if options.quick else float("inf")
+    folders = [options.avatars] if options.avatars else []
+    for path, avatars in each_portrait(paths, folders, failed, until):
         avatar = next(iter(avatars.values()))
         yaws = {"yaws": QUICK_YAWS} if options.quick else {}
         found.append(measure_poses(path.stem, avatar, **yaws))
@@ -134,7 +116,6 @@ def main() -> int:
         if options.sheet:
             sheet = draw_poses_sheet(avatar, path.stem)
             save_image(sheet, options.sheet / f"{path.stem}.png")
-        longest = max(longest, time.perf_counter() - start)
     said: dict[str, Any] = {"benchmark": "poses", "failed": failed, **summarize(found)}
     if options.people:
         end = begin + QUICK_SECONDS - 20 if options.quick else float("inf")

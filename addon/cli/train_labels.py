@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
+from .small_runs import PATH, export_options, print_files, print_progress, run_options
 from .train import need_torch
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command()
@@ -20,18 +19,7 @@ PATH = click.Path(path_type=Path)
     help="Folder of people that 'likeness synth --atlas' fills; it may still grow.",
 )
 @click.option("-o", "--out", metavar="RUN", required=True, type=PATH, help="Folder of the run.")
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    default=30_000,
-    show_default=True,
-    help="Number of steps of the whole run, 8 samples each.",
-)
-@click.option(
-    "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Stop after this time; the same command goes on.",
-)
+@run_options(steps=30_000)
 @click.option(
     "--lifts",
     metavar="DIR",
@@ -50,18 +38,7 @@ PATH = click.Path(path_type=Path)
     help="Do not train: measure RUN's network on the people of --data, which should be of the "
     "test split, and on their --lifts.",
 )
-@click.option(
-    "--export",
-    metavar="DIR",
-    type=PATH,
-    help="Do not train: write RUN's network into DIR in the form shipped with Likeness.",
-)
-@click.option(
-    "--about",
-    metavar="JSON",
-    type=PATH,
-    help="With --export: what the card says of data, commands, figures and limits.",
-)
+@export_options
 def train_labels(
     data: Path,
     out: Path,
@@ -78,17 +55,13 @@ def train_labels(
     RUN gets a checkpoint; the same command again continues a stopped run, with people that were
     added to ATLAS since. One process uses one thread.
     """
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
-
     need_torch()
     if make_lifts is not None:
         from ...engine.training.atlas_labels.lift_people import lift_people
 
         if lifts is None:
             raise click.UsageError("--make-lifts needs --lifts.")
-        click.echo(f"{lift_people(data, lifts, make_lifts, say=say)} lifts in {lifts}")
+        click.echo(f"{lift_people(data, lifts, make_lifts, say=print_progress)} lifts in {lifts}")
         return
     from ...engine.body import load_body
     from ...engine.files.weights import asset_path
@@ -98,8 +71,7 @@ def train_labels(
         from ...engine.training.atlas_labels.export import export_labels
         from ...engine.training.small_cards import read_about
 
-        for path in export_labels(out, export, body, read_about(about)):
-            click.echo(f"{path} ({path.stat().st_size / 1e6:.2f} MB)")
+        print_files(export_labels(out, export, body, read_about(about)))
         return
     if measure:
         from ...engine.training.atlas_labels.measure import format_accuracy, measure_run
@@ -109,5 +81,5 @@ def train_labels(
     from ...engine.training.atlas_labels.train import train_labels as train_network
 
     limit = float("inf") if minutes is None else minutes
-    train_network(data, out, body, steps, minutes=limit, lifts=lifts, say=say)
+    train_network(data, out, body, steps, minutes=limit, lifts=lifts, say=print_progress)
     click.echo(str(out))

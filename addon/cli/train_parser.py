@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
+from .small_runs import PATH, export_options, print_files, print_progress, run_options
 from .train import need_torch
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command()
@@ -20,18 +19,7 @@ PATH = click.Path(path_type=Path)
     help="Folder of labelled pictures; it may still grow.",
 )
 @click.option("-o", "--out", metavar="RUN", type=PATH, help="Folder of the run.")
-@click.option(
-    "--steps",
-    type=click.IntRange(min=1),
-    default=4_000,
-    show_default=True,
-    help="Number of steps of the whole run, 8 samples each.",
-)
-@click.option(
-    "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Stop after this time; the same command goes on.",
-)
+@run_options(steps=4_000)
 @click.option(
     "--make-pictures",
     metavar="N",
@@ -59,18 +47,7 @@ PATH = click.Path(path_type=Path)
     help="Do not train: measure the parser that Likeness uses on --data, which should be of the "
     "test split.",
 )
-@click.option(
-    "--export",
-    metavar="DIR",
-    type=PATH,
-    help="Do not train: write RUN's network into DIR in the form shipped with Likeness.",
-)
-@click.option(
-    "--about",
-    metavar="JSON",
-    type=PATH,
-    help="With --export: what the card says of data, commands, figures and limits.",
-)
+@export_options
 def train_parser(
     data: Path,
     out: Path | None,
@@ -89,16 +66,13 @@ def train_parser(
     RUN gets a checkpoint; the same command again continues a stopped run, with pictures that were
     added to --data since. One process uses one thread.
     """
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
-
     if make_pictures is not None:
         from ...engine.synth.synth_options import SynthOptions
         from ...engine.training.pixel_labels.people import make_people
 
         options = SynthOptions(assets=assets, split=split, seed=seed)
-        click.echo(f"{make_people(data, make_pictures, options, say)} pictures in {data}")
+        count = make_people(data, make_pictures, options, print_progress)
+        click.echo(f"{count} pictures in {data}")
         return
     from ...engine.body import load_body
     from ...engine.files.weights import asset_path
@@ -120,11 +94,10 @@ def train_parser(
         from ...engine.training.pixel_labels.export import export_parser
         from ...engine.training.small_cards import read_about
 
-        for path in export_parser(out, export, body, read_about(about)):
-            click.echo(f"{path} ({path.stat().st_size / 1e6:.2f} MB)")
+        print_files(export_parser(out, export, body, read_about(about)))
         return
     from ...engine.training.pixel_labels.train import train_parser as train_network
 
     limit = float("inf") if minutes is None else minutes
-    train_network(data, out, body, steps, minutes=limit, say=say)
+    train_network(data, out, body, steps, minutes=limit, say=print_progress)
     click.echo(str(out))
