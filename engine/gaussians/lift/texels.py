@@ -41,9 +41,7 @@ class TexelSettings:
 
     under_photo: float = 0.006  # metres that texels lie below the photo splats
     max_shift: float = 0.02  # metres that a texel of an arm may be shifted off another limb
-    max_slide: float = (
-        0.012  # metres that a hidden hand may be pushed back; more tears a fist apart
-    )
+    max_slide: float = 0.012  # metres that a hidden hand may be pushed back; more tears fists
     nearly_all: float = 90.0  # percentile of a hand's texels that it is pushed for
     wrist: float = 0.05  # metres over which an arm passes into a pushed hand
     dent: float = 0.01  # metres that a texel may be pushed farther than its hand
