@@ -131,6 +131,17 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         ),
         default=QUALITIES["STANDARD"]["refine"],
     )
+    below: option_property(  # type: ignore[valid-type]
+        BuildOptions,
+        "below",
+        name="Below the Photo",
+        description="What follows where the photo's frame ends",
+        items=(
+            ("full", "Whole Person", "Continue the clothes down to the shoes"),
+            ("fade", "Soft End", "Fade out below the photo's lower edge"),
+            ("cut", "Bust", "Cut cleanly below the photo's lower edge, and close the cut"),
+        ),
+    )
     check_fit: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Check the Fit",
         description="When to show the fitted body over the photo and ask before continuing",
@@ -208,6 +219,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
             row.label(text=Path(other.path).name, icon="IMAGE_REFERENCE", translate=False)
             row.prop(other, "direction", text="")
         layout.prop(self, "quality", expand=True)
+        layout.prop(self, "below")
         layout.prop(self, "check_fit")
         header, more = layout.panel("likeness_import_portrait_more", default_closed=True)
         header.label(text="More")
@@ -238,7 +250,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         options = read_options(
             BuildOptions,
             self,
-            {name: name for name in ("max_gaussians", "person", "fov", "refine")},
+            {name: name for name in ("max_gaussians", "person", "fov", "refine", "below")},
             network=bpy.path.abspath(self.network) if self.use_network else "none",
         )
         confirm = "never" if bpy.app.background else self.check_fit.lower()

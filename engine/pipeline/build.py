@@ -15,6 +15,7 @@ from ..core.types import LAYERS, Avatar, Matte, Observation, Portrait, Progress,
 from ..core.version import VERSION
 from ..files.digests import file_sha256
 from ..files.weights import DEFAULT_NETWORK, NO_NETWORK
+from ..gaussians.frame_end import end_avatar
 from ..gaussians.lift import LiftOptions, lift_photo
 from ..gaussians.lift.labels_network import LabelNetworkRuntime, load_label_network
 from ..gaussians.lift.labels_parser import ParserRuntime, load_parser
@@ -165,18 +166,17 @@ def lift_portrait(
             )
             wanted = mattes
     figures = None
+    shots = [(matte, one.track) for matte, one in zip(mattes, all_tracked, strict=True)]
     if network is not None:
         with stage("network", "improving the lift"):
-            shots = [(matte, one.track) for matte, one in zip(mattes, all_tracked, strict=True)]
             lifted, figures = apply_network(
                 lifted, network, person, shots, options.max_gaussians, stage.within("network")
             )
             warnings += network.warnings
     with stage("order", "ordering the Gaussians"):
         pose = lifted.pose or track.pose
-        avatar = order_by_importance(
-            Avatar(lifted.body, lifted.gaussians, pose, track.camera, track.framing)
-        )
+        avatar = Avatar(lifted.body, lifted.gaussians, pose, track.camera, track.framing)
+        avatar = order_by_importance(end_avatar(avatar, shots, options.below))
     beside = tuple(zip(all_tracked[1:], mattes[1:], wanted[1:], strict=True))
     return LiftedPortrait(tracked, mattes[0], avatar, warnings, beside, figures)
 

@@ -13,6 +13,7 @@ from ..core.types import MAX_GAUSSIANS, LikenessError
 MIN_GAUSSIANS = 5000
 REFINE_CHOICES = ("off", "fast", "full")
 """The names of ``gaussians.refine.REFINE_LEVELS``."""
+BELOW_CHOICES = ("full", "fade", "cut")
 
 
 def person_option() -> Any:
@@ -48,6 +49,7 @@ class BuildOptions:
         person: which of several people, counted from the left from 1; the largest if None.
         fov: field of view along the photo's longer side in degrees, if it is known.
         refine: how long the lift is fitted to the photo: one of ``REFINE_CHOICES``.
+        below: what follows below the photo's last row of pixels: one of ``BELOW_CHOICES``.
         network: what improves the lift: a network's folder, ``default`` for the one that comes
             with Likeness (also if empty), or ``none``.
         settings: tuning constants to override for this build, by their dotted names
@@ -73,6 +75,13 @@ class BuildOptions:
         help="Time spent on fitting the splats to the photo: none, about 15 seconds, or about 45, "
         "on two idle cores.",
         choices=REFINE_CHOICES,
+        show_default=True,
+    )
+    below: str = option(
+        "full",
+        help="What follows where the photo's frame ends: the whole person, a soft end, or a clean "
+        "cut as of a bust.",
+        choices=BELOW_CHOICES,
         show_default=True,
     )
     network: str = option(

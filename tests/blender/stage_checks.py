@@ -59,6 +59,7 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
             person=0,
             fov=0.0,
             refine="off",
+            below="full",
             use_network=True,
             network="",
             body="",
