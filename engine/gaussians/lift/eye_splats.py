@@ -25,7 +25,7 @@ from .face_parts import (
     inside_polygon,
     spread_points,
 )
-from .lids import S as LIDS
+from .lid_colors import measure_lid_tone
 from .lids import bind_lashes, find_eye_opening, photo_depth
 from .surfels import CORE, closest_barycentric, surfels_on_plane
 
@@ -44,13 +44,15 @@ class EyeSettings:
     under: float = 0.00025  # metres that completed splats lie below the photo's
     wholly: float = 0.1  # inter-ocular distances around an eye: as deep as its lids
     hardly: float = 0.3  # and beyond which: as deep as the fit
-    lash_hover: float = 0.0016  # metres that the photo's lashes stand in front of the fit
+    lash_hover: float = 0.0002  # metres that the photo's lashes stand in front of the lid
     outline: float = 0.04  # pupil distances past the fitted outline where the face still shows
     stays: float = 0.0008  # metres that a blink moves skin that keeps the photo's splats
     turns: float = 0.06  # radians, the same
-    lashes: float = 0.012  # pupil distances above the upper lid's edge that go down with it
-    dark_lashes: float = 0.03  # the same for dark pixels
-    lash: float = 0.55  # brightness of a lash, of the skin's
+    rim_height: float = 0.04
+    """Pupil distances above the upper lid's edge that its dark rim goes down with it."""
+
+    corner_gap: float = 0.04  # pupil distances between the lids: in the corners it stays
+    rim: float = 0.85  # brightness of that rim, of the skin's
     iris_radius: float = 0.0059  # metres, hardly different between people
 
 
@@ -308,15 +310,18 @@ def rebind_eye_photo(
     line = find_eye_opening(face, side)
     height = line.above(xy[rest])
     u = line.place(xy[rest])[:, 0]
-    span = (u > line.upper[0, 0]) & (u < line.upper[-1, 0])
+    gap = np.interp(u, *line.lower.T) - np.interp(u, *line.upper.T)
+    span = (u > line.upper[0, 0]) & (u < line.upper[-1, 0]) & (gap > S.corner_gap)
     upper_half = height > line.below(xy[rest])
-    dark = light[~eye] < S.lash * face.skin_tone().mean()
-    upper = span & ~off & (height < np.where(dark, S.dark_lashes, S.lashes))
+    tone = measure_lid_tone(face, line, side)
+    share = light[~eye] / np.maximum(tone.even(line.place(xy[rest])).mean(1), 0.02)
+    upper = span & ~off & (share < S.rim) & (height < S.rim_height)
     upper &= np.where(inside[~eye], upper_half, height > 0)
-    homes = bind_lashes(face, closed, side, line, xy[rest[upper]])
+    hanging = depth[rest[upper]] - S.lash_hover
+    homes = bind_lashes(face, closed, side, line, xy[rest[upper]], hanging)
     if homes is not None:
         triangle[rest[upper]], bary[rest[upper]] = homes
-        depth[rest[upper]] -= S.lash_hover - LIDS.hover
+        depth[rest[upper]] = hanging
     return triangle, bary, depth, on_eye
 
 

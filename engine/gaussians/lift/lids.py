@@ -1,10 +1,10 @@
 """Lids that close as skin.
 
 A blink unfolds some 8 mm of skin from the few millimetres of upper lid that a photo of open eyes
-shows. The closed lid therefore has splats of its own, bound where they lie when it is closed. It
-then bulges a millimetre in front of the photo's lid, which stays where it is: the seam is a soft
-edge of the closed lid over the photo, wherever the photo's make-up or shadow ends. Only the
-photo's lashes go down with the lid's edge.
+shows. The closed lid therefore has splats of its own, bound where they lie when it is closed: from
+the lid's crease, where it fades into the photo's skin, down to the edge of the lower lid, where a
+dark line of lashes ends it. The photo's lid stays where it is, below the closed one; only its
+lashes go down with the lid's edge.
 """
 
 from __future__ import annotations
@@ -13,26 +13,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import cKDTree
 
-from ...core.cameras import project
-from ...core.geometry import vertex_normals
+from ...core.cameras import project, unproject
+from ...core.geometry import TriangleFrames, triangle_frames, vertex_normals
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
-from ...core.types import BoolArray, BoundGaussians, FloatArray, IntArray
-from ..binding import bind_gaussians
-from ..squareness import cosine_to_camera
+from ...core.types import BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
+from ..binding import bind_gaussians, place_gaussians
 from .face_parts import (
     BLINK,
-    BROWS,
     EYE_RINGS,
+    LID_CREASES,
     FittedFace,
     cast_rays,
     eye_triangles,
     inside_polygon,
     spread_points,
 )
-from .pixel_grids import fill_polygon, nearest_known, smooth_within, solve_poisson
+from .lid_colors import EyeOpening, lid_colors, measure_lid_tone
 from .surfels import CORE, surfels_on_plane
 
 
@@ -41,31 +39,42 @@ class LidSettings:
     """Lids that close as skin."""
 
     hover: float = 0.0004  # metres that the photo's splats around an eye stand in front of the fit
-    lid_spacing: float = 0.0007  # metres between a closed lid's splats
+    lid_spacing: float = 0.00055  # metres between a closed lid's splats
     cover: float = 0.9  # radius of a splat in spacings
     under: float = 0.0006
     """Metres that lid skin lies below the photo where a blink does not lift it."""
 
     over: float = 0.0003  # metres that it stands in front of the photo where the blink does lift it
-    folded: float = 0.0005  # metres that it lies behind the photo while the eye is open, at least
-    min_growth: float = 0.4  # least growth of a triangle that carries lashes in a blink
-    max_growth: float = 1.6  # and most
-    max_clearance: float = 0.0028  # metres that lid skin may stand off its mesh
-    lash_line: float = 0.0007  # metres of the closed lid's edge that the lashes darken
-    lash_tone: float = 0.38  # brightness there, of the skin's
+    bulge: float = 0.0012  # metres more over the eye itself
+    max_clearance: float = 0.005  # metres that lid skin may stand off its mesh
     appears: tuple[float, float] = (0.0005, 0.0015)
     """Metres of a blink's way: lid starts to cover the photo, and covers it."""
 
     unfolds: float = 1.15  # growth of a triangle from which it is laid out on the closed lid
     moves: float = 0.0004  # metres that a blink moves a lid
-    window: int = 180  # pixels across the picture in which a closed lid is painted
-    clear_of_lashes: float = 0.045  # pupil distances around the eye that lashes may darken
-    calm: float = 0.05  # pupil distances over which the colours beside a lid are averaged
-    hair: float = 0.5  # of the brightness of most of the surroundings: hair over the brow
-    dark: float = 0.72  # of the brightness around it: a lash, a crease or a hair
-    edge: float = 0.02  # pupil distances beside the eye where lids' edges stand out
-    edge_hover: float = 0.0008  # metres more than ``hover`` there
+    edge: float = 0.06  # pupil distances above the eye over which the upper lid's rim stands out
+    edge_hover: float = 0.0009  # metres more than ``hover`` at the upper rim
+    low_hover: float = 0.0003  # the same at the lower one
     intrudes: float = 0.006  # pupil distances that a lid's edge may hang into the open eye
+    meets: float = 0.003  # pupil distances that the closed lid reaches over the lower lid's edge
+    stretch: tuple[float, float] = (0.5, 1.6)  # of the fit's closed lid, so that it ends there
+    fade: tuple[float, float] = (0.3, 1.2)
+    """Of the crease's height over the open eye: the closed lid covers, and has faded out."""
+
+    min_fade: tuple[float, float] = (0.02, 0.09)  # pupil distances, the same at least
+    corner: float = 0.03  # pupil distances beside the eye's corners over which it fades
+    line_spacing: float = 0.0003  # metres between the splats of the line of lashes
+    line_width: float = 0.00032  # metres, the standard deviation across it
+    line_over: float = 0.0003  # metres that it stands in front of the closed lid
+    tuck: float = 0.02  # pupil distances above the closed lid's edge where the photo's lashes end
+    behind: float = 0.0015  # metres that the rim between the lashes lies behind the photo's lid
+    near: float = 0.003  # metres from where a closed lid's splat lies to where it is bound
+    shallow: float = 0.0002  # metres that it may show in front of the photo while the eye is open
+    folded: float = 0.0006  # metres that it should lie behind the photo then
+    clear: float = 0.015  # pupil distances that it should stay off the open eye then
+    clear_pixels: float = 1.5  # the same, pixels of the photo more
+    grid: int = 64  # rays, along a side, that find the photo's depth around an eye
+    places: int = 600  # where on the lid a lash may be bound, at most
 
 
 S = register_settings("lift.lids", LidSettings())
@@ -95,51 +104,6 @@ def _areas(vertices: FloatArray, f: IntArray) -> FloatArray:
     return np.asarray(0.5 * np.linalg.norm(across, axis=1))
 
 
-@dataclass(frozen=True)
-class EyeOpening:
-    """An eye's opening in the picture, in axes of its own (pupil distances).
-
-    u runs from the outer corner to the inner one, v downwards.
-
-    Attributes:
-        outer: [2] pixels of the outer corner.
-        axes: [2, 2] rows u and v, pixels to pupil distances.
-        upper: [K, 2] u and v of the upper lid's edge, u rising.
-        lower: [K, 2] the same of the lower lid's.
-    """
-
-    outer: FloatArray
-    axes: FloatArray
-    upper: FloatArray
-    lower: FloatArray
-
-    def place(self, xy: FloatArray) -> FloatArray:
-        """Return u and v [N, 2] of pixels (pupil distances).
-
-        Args:
-            xy: [N, 2] pixels of the photo.
-        """
-        return np.asarray((xy - self.outer) @ self.axes.T)
-
-    def above(self, xy: FloatArray) -> FloatArray:
-        """Return how far [N] pixels lie above the upper lid's edge (pupil distances).
-
-        Args:
-            xy: [N, 2] pixels of the photo.
-        """
-        at = self.place(xy)
-        return np.asarray(np.interp(at[:, 0], *self.upper.T) - at[:, 1])
-
-    def below(self, xy: FloatArray) -> FloatArray:
-        """Return how far [N] pixels lie below the lower lid's edge (pupil distances).
-
-        Args:
-            xy: [N, 2] pixels of the photo.
-        """
-        at = self.place(xy)
-        return np.asarray(at[:, 1] - np.interp(at[:, 0], *self.lower.T))
-
-
 def find_eye_opening(face: FittedFace, side: str) -> EyeOpening:
     """Return the opening of the ``left`` or ``right`` eye by its landmarks."""
     ring = face.points[list(EYE_RINGS[side])]
@@ -150,17 +114,177 @@ def find_eye_opening(face: FittedFace, side: str) -> EyeOpening:
         down = -down
     axes = np.stack([along, down]) / face.unit
     at = (ring - ring[0]) @ axes.T
+    crease = (face.points[list(LID_CREASES[side])] - ring[0]) @ axes.T
     edges = []
-    for rows in (at[[0, *range(15, 7, -1)]], at[:9]):
+    for rows in (at[[0, *range(15, 7, -1)]], at[:9], crease):
         edges.append(rows[np.argsort(rows[:, 0], kind="stable")])
-    return EyeOpening(ring[0], axes, edges[0], edges[1])
+    return EyeOpening(ring[0], axes, *edges)
+
+
+@dataclass(frozen=True)
+class _ClosedLid:
+    """Points of a lid's skin, and where they lie once it is closed.
+
+    Attributes:
+        triangle: [N] rows of ``body.f``.
+        bary: [N, 3] on them.
+        way: [N] metres that the blink moves them.
+        points: [N, 3] metres, on the closed lid, over the photo.
+        normal: [N, 3] unit, on the closed lid.
+        xy: [N, 2] pixels of ``points``.
+        low: [N] pupil distances that they lie above the lower lid's edge.
+        height: [N] pupil distances above the open eye.
+        crease: [N] of the crease above the open eye, the same.
+        before: [N] metres along the camera's axis, of the photo's splats there.
+    """
+
+    triangle: IntArray
+    bary: FloatArray
+    way: FloatArray
+    points: FloatArray
+    normal: FloatArray
+    xy: FloatArray
+    low: FloatArray
+    height: FloatArray
+    crease: FloatArray
+    before: FloatArray
+
+
+def _close_lid(
+    face: FittedFace, closed: FloatArray, side: str, line: EyeOpening, spacing: float
+) -> _ClosedLid | None:
+    """Lay out the lid's skin so that it ends on the lower lid's edge, as landmarks see it."""
+    f = face.body.f
+    rows = np.nonzero(lid_triangles(face, closed, side)[0])[0]
+    row, bary = spread_points(closed[f[rows]], spacing)
+    if not len(row):
+        return None
+    triangle = rows[row]
+    points = np.einsum("nk,nkd->nd", bary, closed[f[triangle]])
+    opened = np.einsum("nk,nkd->nd", bary, face.vertices[f[triangle]])
+    normal = np.einsum("nk,nkd->nd", bary, vertex_normals(closed, f)[f[triangle]])
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    way = np.linalg.norm(points - opened, axis=1)
+    xy, depth = project(points, face.camera)
+    u, v = line.place(xy).T
+    top = np.interp(u, *line.crease.T)
+    end = np.interp(u, *line.lower.T) + S.meets
+    far = (way > 0.5 * way.max()) & (v > top)
+    if far.sum() >= 24:
+        reach = np.maximum(np.interp(u, *_reach(u[far], v[far])), top + 1e-3)
+        stretch = np.clip((end - top) / (reach - top), *S.stretch)
+        v = np.where(v > top, np.minimum(top + (v - top) * stretch, end), v)
+    xy = line.pixels(np.stack([u, v], -1))
+    before = photo_depth(face, side, xy)
+    if before is None:
+        return None
+    edge = np.interp(u, *line.upper.T)
+    inner = np.minimum(u - line.upper[0, 0], line.upper[-1, 0] - u) / S.corner
+    bulge = S.bulge * np.clip(inner, 0.0, 1.0) * np.clip((v - top) / S.corner, 0.0, 1.0)
+    over = np.clip(before - S.over - bulge, depth - S.max_clearance, depth)
+    return _ClosedLid(
+        triangle=triangle,
+        bary=bary,
+        way=way,
+        points=unproject(xy, over, face.camera),
+        normal=normal,
+        xy=xy,
+        low=end - v,
+        height=edge - v,
+        crease=edge - top,
+        before=before - bulge,
+    )
+
+
+def _reach(u: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The largest ``v`` in each bin of ``u``: middles [K] and values [K], smooth."""
+    bins = np.linspace(u.min(), u.max() + 1e-9, 25)
+    which = np.digitize(u, bins) - 1
+    own = [k for k in range(24) if (which == k).any()]
+    reach = np.array([np.quantile(v[which == k], 0.97) for k in own])
+    return ((bins[:-1] + bins[1:]) / 2)[own], ndimage.gaussian_filter1d(reach, 1.0, mode="nearest")
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Places on a lid where splats can be bound, and how a blink carries what is bound there.
+
+    Attributes:
+        triangle: [M] rows of ``body.f``.
+        bary: [M, 3] on them.
+        opened: frames of the open eye.
+        shut: frames of the closed one.
+    """
+
+    triangle: IntArray
+    bary: FloatArray
+    opened: TriangleFrames
+    shut: TriangleFrames
+
+    def open(self, points: FloatArray) -> FloatArray:
+        """Where points [N, 3] of the closed lid lie when it opens, by place: [N, M, 3]."""
+        return _carry(points, self.shut, self.opened)
+
+    def close(self, points: FloatArray) -> FloatArray:
+        """Where points [N, 3] of the open lid lie when it closes, by place: [N, M, 3]."""
+        return _carry(points, self.opened, self.shut)
+
+
+def _carry(points: FloatArray, old: TriangleFrames, new: TriangleFrames) -> FloatArray:
+    turn = (new.sigma / old.sigma)[:, None, None] * np.einsum("mab,mcb->mac", new.R, old.R)
+    moved = points[:, None] - old.origin
+    return np.asarray(new.origin + np.einsum("mab,nmb->nma", turn, moved))
+
+
+def _places(face: FittedFace, closed: FloatArray, side: str, *parts: str) -> _Places | None:
+    """Some places all over what a blink moves of some parts."""
+    body = face.body
+    way = np.linalg.norm(closed - face.vertices, axis=1)[body.f].mean(1)
+    own = face.faces(*parts) & (face.left == (side == "left")) & (way > S.appears[1])
+    rows = np.nonzero(own)[0]
+    row, bary = spread_points(closed[body.f[rows]], S.lid_spacing)
+    if len(row) < 24:
+        return None
+    some = np.linspace(0, len(row) - 1, min(len(row), S.places)).astype(int)
+    triangle, bary = rows[row[some]], bary[some]
+    frames = [
+        triangle_frames(vertices, body.f, body.v_template, triangle, bary)
+        for vertices in (face.vertices, closed)
+    ]
+    return _Places(triangle, bary, *frames)
+
+
+def _fold_away(
+    face: FittedFace, side: str, line: EyeOpening, places: _Places, points: FloatArray
+) -> IntArray:
+    """The place [N] for each point [N, 3] of the closed lid that hides it when the eye is open.
+
+    It lies behind the photo's splats then, and not in the eye's opening; of such places it is the
+    nearest one.
+    """
+    ring = face.points[list(EYE_RINGS[side])]
+    low, high = ring.min(0) - 0.4 * face.unit, ring.max(0) + 0.4 * face.unit
+    xs, ys = (np.linspace(a, b, S.grid) for a, b in zip(low, high, strict=True))
+    grid = photo_depth(face, side, np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2))
+    away = ((points[:, None] - places.shut.origin) ** 2).sum(-1)
+    cost = away / S.near**2
+    if grid is None:
+        return np.asarray(cost.argmin(1))
+    xy, depth = project(places.open(points).reshape(-1, 3), face.camera)
+    cell = (xy - low) / (high - low) * (S.grid - 1) + 0.5
+    before = bilinear(grid.reshape(S.grid, S.grid, 1), cell)[:, 0]
+    cost += (np.maximum(before + S.folded - depth, 0.0) / S.shallow).reshape(cost.shape) ** 2
+    within = np.minimum(-line.above(xy), -line.below(xy)) + S.clear + S.clear_pixels / face.unit
+    cost += (np.maximum(within, 0.0) / S.intrudes).reshape(cost.shape) ** 2
+    return np.asarray(cost.argmin(1))
 
 
 def make_closed_lid(face: FittedFace, closed: FloatArray, side: str) -> BoundGaussians | None:
     """Make skin for closed lids, bound to them as they lie closed.
 
     A first layer stays under the photo and closes its gaps; a second one covers the photo's lid
-    when the eye closes, and lies folded behind it when the eye is open.
+    when the eye closes, and lies folded behind it when the eye is open. The third is the line of
+    lashes on its edge.
 
     Args:
         face: the fitted face.
@@ -170,70 +294,85 @@ def make_closed_lid(face: FittedFace, closed: FloatArray, side: str) -> BoundGau
     Returns:
         The skin, or None if no lid unfolds, as when the eye is closed in the photo.
     """
-    f = face.body.f
-    moving, _ = lid_triangles(face, closed, side)
-    rows = np.nonzero(moving)[0]
-    spacing = face.coarseness * S.lid_spacing
-    row, bary = spread_points(closed[f[rows]], spacing)
-    if not len(row):
-        return None
-    triangle = rows[row]
-    points = np.einsum("nk,nkd->nd", bary, closed[f[triangle]])
-    normal = np.einsum("nk,nkd->nd", bary, vertex_normals(closed, f)[f[triangle]])
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    opened = np.einsum("nk,nkd->nd", bary, face.vertices[f[triangle]])
-    way = np.linalg.norm(points - opened, axis=1)
-    color = _lid_colors(face, points, normal, way, side)
-    # Nor may it cover the open eye in the photo's own view.
-    inside, edge = inside_polygon(
-        project(opened, face.camera)[0], face.points[list(EYE_RINGS[side])]
-    )
-    shown = ~inside | (edge < S.intrudes * face.unit)
-    covers = np.clip((way - S.appears[0]) / (S.appears[1] - S.appears[0]), 0.0, 1.0)
-    color *= (1.0 - (1.0 - S.lash_tone) * _lash_line(face, points, way, side))[:, None]
-    rise = _rise(face, side, points, opened, normal)
-    parts = []
-    for height, opacity in ((np.minimum(-S.under, rise), np.ones(len(points))), (rise, covers)):
-        keep = shown & (opacity > 0.02)
-        world = surfels_on_plane(
-            (points + height[:, None] * normal)[keep],
-            normal[keep],
-            np.full(int(keep.sum()), S.cover * spacing),
-            color[keep],
-            0.97 * opacity[keep],
-        )
-        layer = np.full(int(keep.sum()), CORE, np.uint8)
-        parts.append(bind_gaussians(world, triangle[keep], bary[keep], layer, closed, face.body))
-    return BoundGaussians.concatenate(parts)
-
-
-def _lash_line(face: FittedFace, points: FloatArray, way: FloatArray, side: str) -> FloatArray:
-    """[N] 1 on the closed lid's edge, falling to 0 above it."""
     line = find_eye_opening(face, side)
-    xy, depth = project(points, face.camera)
-    at = line.place(xy) * float(np.median(depth)) / face.camera.K[0, 0] * face.unit
-    upper = way > 0.003
-    if upper.sum() < 24:
-        return np.zeros(len(points))
-    edge = np.interp(at[:, 0], *_reach(at[upper, 0], at[upper, 1]))
-    return np.asarray(
-        np.where(upper, np.clip(1.0 + (at[:, 1] - edge) / S.lash_line, 0.0, 1.0), 0.0)
+    spacing = face.coarseness * S.lid_spacing
+    lid = _close_lid(face, closed, side, line, spacing)
+    if lid is None:
+        return None
+    color = lid_colors(face, line, measure_lid_tone(face, line, side), lid.xy)
+    covers = np.clip((lid.way - S.appears[0]) / (S.appears[1] - S.appears[0]), 0.0, 1.0)
+    full, gone = (
+        np.maximum(share * lid.crease, least)
+        for share, least in zip(S.fade, S.min_fade, strict=True)
     )
+    faded = np.clip((lid.height - full) / (gone - full), 0.0, 1.0)
+    covers *= 1.0 - faded**2 * (3.0 - 2.0 * faded)
+    u = line.place(lid.xy)[:, 0]
+    beside = np.maximum(line.upper[0, 0] - u, u - line.upper[-1, 0])
+    covers *= np.clip(1.0 - beside / S.corner, 0.0, 1.0)
+    under = unproject(lid.xy, lid.before + S.under, face.camera)
+    layer = np.full(len(covers), CORE, np.uint8)
+    radius = np.full(len(covers), S.cover * spacing)
+    world = surfels_on_plane(under, lid.normal, radius, color, np.full(len(covers), 0.97))
+    parts = [bind_gaussians(world, lid.triangle, lid.bary, layer, closed, face.body)]
+    places = _places(face, closed, side, "face", "eyelid")
+    if places is not None:
+        world = surfels_on_plane(lid.points, lid.normal, radius, color, 0.97 * covers)
+        sheet = [world.take(covers > 0.02), _lash_line(face, side, line, lid)]
+        for world in sheet:
+            best = _fold_away(face, side, line, places, np.asarray(world.means, np.float64))
+            layer = np.full(len(best), CORE, np.uint8)
+            parts.append(
+                bind_gaussians(
+                    world, places.triangle[best], places.bary[best], layer, closed, face.body
+                )
+            )
+    skin = BoundGaussians.concatenate(parts)
+    # It may not cover the open eye in the photo's own view.
+    opened = place_gaussians(skin, face.vertices, face.body).means
+    xy, _ = project(np.asarray(opened, np.float64), face.camera)
+    inside, edge = inside_polygon(xy, face.points[list(EYE_RINGS[side])])
+    return skin.take(~inside | (edge < S.intrudes * face.unit))
 
 
-def _reach(u: FloatArray, way: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The largest ``way`` in each bin of ``u``: middles [K] and values [K], smooth."""
-    bins = np.linspace(u.min(), u.max() + 1e-9, 25)
-    which = np.digitize(u, bins) - 1
-    own = [k for k in range(24) if (which == k).any()]
-    reach = np.array([np.quantile(way[which == k], 0.97) for k in own])
-    return ((bins[:-1] + bins[1:]) / 2)[own], ndimage.gaussian_filter1d(reach, 1.0, mode="nearest")
+def _lash_line(face: FittedFace, side: str, line: EyeOpening, lid: _ClosedLid) -> Gaussians:
+    """The dark line on the closed lid's edge, as dark as the photo's lashes, in world space."""
+    first, last = line.lower[0, 0], line.lower[-1, 0]
+    metre = float(np.median(lid.before)) / face.camera.K[0, 0] * face.unit
+    count = max(3, int((last - first) * metre / (face.coarseness * S.line_spacing)))
+    along = np.linspace(first, last, count)
+    xy = line.pixels(np.stack([along, np.interp(along, *line.lower.T)], -1))
+    before = photo_depth(face, side, xy)
+    if before is None:
+        before = np.full(count, np.median(lid.before))
+    share = np.linspace(0.0, 1.0, count)
+    ends = np.clip(np.minimum(share, 1.0 - share) / 0.15, 0.0, 1.0)
+    points = unproject(xy, before - S.over - ends * S.bulge - S.line_over, face.camera)
+    way = np.gradient(points, axis=0)
+    normal = -points / np.linalg.norm(points, axis=1, keepdims=True)
+    way -= (way * normal).sum(1, keepdims=True) * normal
+    way /= np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9)
+    long, wide = 1.2 * face.coarseness * S.line_spacing, face.coarseness * S.line_width
+    rim = line.pixels(line.upper)
+    dark = bilinear(face.matte.foreground, rim)
+    tone = np.median(dark[dark.mean(1) <= np.quantile(dark.mean(1), 0.6)], axis=0)
+    tone = np.minimum(0.8 * tone, 0.4 * face.skin_tone())
+    return surfels_on_plane(
+        points,
+        normal,
+        np.full(count, np.sqrt(long * wide)),
+        np.tile(tone, (count, 1)),
+        0.5 + 0.45 * ends,
+        way,
+        np.sqrt(long / wide),
+    )
 
 
 def photo_depth(face: FittedFace, side: str, xy: FloatArray) -> FloatArray | None:
     """Return the depth of the photo's splats around an eye: just in front of the skin.
 
-    It never lies behind the eyeball.
+    It never lies behind the eyeball. The upper lid's rim stands out, so that the closed lid lies
+    folded behind it while the eye is open.
 
     Args:
         face: the fitted face.
@@ -246,175 +385,56 @@ def photo_depth(face: FittedFace, side: str, xy: FloatArray) -> FloatArray | Non
     skin = cast_rays(face, xy, face.faces("face", "eyelid"))
     if skin is None:
         return None
-    # Lids' edges stand out: nothing completed may show in front of them.
-    inside, edge = inside_polygon(xy, face.points[list(EYE_RINGS[side])])
-    near = np.where(inside, 1.0, np.clip(1.0 - edge / (S.edge * face.unit), 0.0, 1.0))
     line = find_eye_opening(face, side)
-    near[line.above(xy) > 0.0] = 0.0  # but the closed lid, above the open eye
-    depth = skin.depth - S.hover - near * S.edge_hover
+    above, below = line.above(xy), line.below(xy)
+    u = line.place(xy)[:, 0]
+    beside = np.maximum(line.upper[0, 0] - u, u - line.upper[-1, 0])
+    fall = np.clip(1.0 - np.maximum(np.maximum(above, below), beside) / S.edge, 0.0, 1.0)
+    share = np.clip(0.5 + 0.5 * (above - below) / np.maximum(np.abs(above + below), 1e-3), 0, 1)
+    depth = skin.depth - S.hover
+    depth -= fall * (share * S.edge_hover + (1.0 - share) * S.low_hover)
     ball = cast_rays(face, xy, eye_triangles(face, side))
     if ball is not None:
         depth = np.minimum(depth, np.where(ball.met, ball.depth - S.hover, np.inf))
     return depth
 
 
-def _rise(
-    face: FittedFace, side: str, points: FloatArray, opened: FloatArray, normal: FloatArray
-) -> FloatArray:
-    """[N] metres off the closed lid: in front of the photo when closed, behind it when open."""
-    shut_xy, shut = project(points, face.camera)
-    open_xy, unfolded = project(opened, face.camera)
-    before, behind = photo_depth(face, side, shut_xy), photo_depth(face, side, open_xy)
-    if before is None or behind is None:
-        return np.zeros(len(points))
-    facing = np.maximum(cosine_to_camera(points, normal), 0.3)
-    wanted = np.clip((shut - before + S.over) / facing, 0.0, S.max_clearance)
-    return np.asarray(np.minimum(wanted, unfolded - behind - S.folded))
-
-
-def _lid_colors(
-    face: FittedFace, points: FloatArray, normal: FloatArray, way: FloatArray, side: str
-) -> FloatArray:
-    """[N, 3] colours of a closed lid: the photo's skin around it carried across, in its own light.
-
-    Args:
-        face: the fitted face.
-        points: [N, 3] metres, on the closed lid.
-        normal: [N, 3] unit, on the closed lid.
-        way: [N] metres that the blink moves them.
-        side: "left" or "right".
-    """
-    xy, _ = project(points, face.camera)
-    ring = face.points[list(EYE_RINGS[side])]
-    pad = 0.35 * face.unit
-    low = np.floor(np.minimum(ring.min(0), xy.min(0)) - pad)
-    high = np.ceil(np.maximum(ring.max(0), xy.max(0)) + pad)
-    scale = min(1.0, S.window / float((high - low).max()))
-    width, height = np.maximum(np.ceil((high - low) * scale), 8).astype(int)
-    xs, ys = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    pixels = np.stack([xs, ys], -1).reshape(-1, 2) / scale + low
-    window, origin = face.window(low, high)
-    blur = 0.4 / scale
-    photo = ndimage.gaussian_filter(window, (blur, blur, 0.0))
-    rgb = bilinear(photo, pixels - origin).reshape(height, width, 3)
-    solid = (bilinear(face.matte.alpha[..., None], pixels) > 0.9).reshape(height, width)
-
-    # The closed lid in the picture, with the lashes' reach around the open eye.
-    lid = np.zeros((height, width), bool)
-    at = ((xy - low) * scale).astype(int)
-    moved = way > S.appears[0]
-    lid[np.clip(at[moved, 1], 0, height - 1), np.clip(at[moved, 0], 0, width - 1)] = True
-    lid = ndimage.binary_closing(np.pad(lid, 4), iterations=3)[4:-4, 4:-4]
-    eye = fill_polygon((ring - low) * scale, height, width)
-    unit = face.unit * scale
-    lashes = ndimage.distance_transform_edt(~eye) < S.clear_of_lashes * unit
-    brow = np.zeros((height, width), bool)
-    brow |= fill_polygon((face.points[list(BROWS[side])] - low) * scale, height, width)
-    brow = ndimage.distance_transform_edt(~brow) < 0.03 * unit
-    hole = lid | lashes
-    known = solid & ~hole & ~brow
-    if known.sum() < 20:
-        known = solid & ~hole
-    if not known.any():
-        return np.tile(face.skin_tone(), (len(points), 1))
-    # Leave out creases, hairs and highlights.
-    light = rgb.mean(-1)
-    usual = smooth_within(rgb, known, 0.12 * unit).mean(-1)
-    even = known & (light > S.dark * usual) & (light < 1.3 * usual)
-    even &= light > S.hair * np.quantile(light[known], 0.75)
-    known = even if even.sum() >= 20 else known
-    calm = smooth_within(rgb, known, max(1.0, S.calm * unit))
-    rows, cols, away = nearest_known(known)
-    near = known | (away < 1.5)
-    calm = np.where(known[..., None], calm, calm[rows, cols])
-    fill = solve_poisson(~near, near, calm)
-    picture = np.where(near[..., None], calm, fill)
-    color = bilinear(picture, (xy - low) * scale)
-    upward = np.clip(normal[:, 1], -1.0, 1.0)[:, None]
-    color = color * (0.97 + 0.06 * upward)
-    # The skin's grain, from as far below the eye as the lid point lies above its lower edge.
-    mirrored = np.column_stack([xy[:, 0], 2 * (ring[:, 1].max() + 0.04 * face.unit) - xy[:, 1]])
-    return np.asarray(np.clip(color + _grain(face, mirrored), 0.0, 1.0))
-
-
-def _grain(face: FittedFace, xy: FloatArray) -> FloatArray:
-    """[N, 3] the photo's fine detail at pixels, small."""
-    window, low = face.window(xy.min(0) - face.unit, xy.max(0) + face.unit)
-    sigma = 0.05 * face.unit
-    detail = window - ndimage.gaussian_filter(window, (sigma, sigma, 0.0))
-    return np.clip(0.45 * bilinear(detail, xy - low), -0.05, 0.05)
-
-
-@dataclass(frozen=True)
-class _Places:
-    """Where on the upper lid's skin a splat can be bound.
-
-    ``u`` [M] along the eye and ``way`` [M] that the blink moves it, both in metres; ``triangle``
-    [M], ``bary`` [M, 3].
-    """
-
-    u: FloatArray
-    way: FloatArray
-    triangle: IntArray
-    bary: FloatArray
-
-
-def _places(face: FittedFace, closed: FloatArray, side: str, line: EyeOpening) -> _Places | None:
-    """Points all over what a blink moves down, also where it is folded away."""
-    f = face.body.f
-    step = np.linalg.norm(closed - face.vertices, axis=1)
-    growth = lid_triangles(face, closed, side)[1]
-    rows = np.nonzero(
-        face.faces("face", "eyelid")
-        & (face.left == (side == "left"))
-        & (step[f].max(1) > S.appears[0])
-        & (growth > S.min_growth)
-        & (growth < S.max_growth)
-    )[0]
-    if len(rows) == 0:
-        return None
-    row, bary = spread_points(closed[f[rows]], 0.5 * S.lid_spacing)
-    triangle = rows[row]
-    points = np.einsum("nk,nkd->nd", bary, face.registered[f[triangle]])
-    moved = np.einsum("nk,nkd->nd", bary, (closed - face.vertices)[f[triangle]])
-    from_xy, depth = project(points, face.camera)
-    to_xy, _ = project(points + moved, face.camera)
-    metres = float(np.median(depth)) / face.camera.K[0, 0] * face.unit
-    down = (line.place(to_xy) - line.place(from_xy))[:, 1] * metres
-    keep = down > S.appears[0]
-    if not keep.any():
-        return None
-    u = line.place(from_xy)[:, 0] * metres
-    return _Places(u[keep], down[keep], triangle[keep], bary[keep])
-
-
 def bind_lashes(
-    face: FittedFace, closed: FloatArray, side: str, line: EyeOpening, xy: FloatArray
+    face: FittedFace,
+    closed: FloatArray,
+    side: str,
+    line: EyeOpening,
+    xy: FloatArray,
+    depth: FloatArray,
 ) -> tuple[IntArray, FloatArray] | None:
-    """Bind the upper lashes so that a blink takes them to the closed lid's edge.
+    """Bind the dark rim of the upper lid so that a blink takes it behind the closed lid's edge.
 
-    Those that hang in front of the eyeball go less far down, so that they end on the edge too.
+    Squeezed as it is there, it would show as a broken comb; the line of lashes takes its place.
+
+    Of all places on the lid and its lining, each takes the one whose frame carries it there.
 
     Args:
         face: the fitted face.
         closed: [V, 3] metres, the photo's pose with both eyes closed.
         side: ``left`` or ``right``.
         line: the eye's opening.
-        xy: [N, 2] pixels of lashes.
+        xy: [N, 2] pixels of the rim.
+        depth: [N] metres of them along the camera's axis.
 
     Returns:
         Triangles [N] and barycentric coordinates [N, 3]; None where there is nothing to bind.
     """
-    places = _places(face, closed, side, line)
+    places = _places(face, closed, side, "face", "eyelid", "eye_socket")
     if places is None or len(xy) == 0:
         return None
-    hit_depth = float(
-        np.median(project(face.vertices[face.body.f[places.triangle, 0]], face.camera)[1])
-    )
-    metres = hit_depth / face.camera.K[0, 0] * face.unit
-    u = line.place(xy)[:, 0] * metres
-    reach = np.interp(u, *_reach(places.u, places.way))
-    wanted = reach + np.minimum(line.above(xy) * metres, 0.0)
-    tree = cKDTree(np.stack([places.u, places.way], -1))
-    nearest = tree.query(np.stack([u, wanted], -1))[1]
-    return places.triangle[nearest], places.bary[nearest]
+    # Those on the rim keep their height over it; those that hang into the eye end on the edge.
+    at = line.place(xy)
+    target = np.interp(at[:, 0], *line.lower.T) - S.tuck - np.maximum(line.above(xy), 0.0)
+    target_xy = line.pixels(np.stack([at[:, 0], target], -1))
+    before = photo_depth(face, side, target_xy)
+    if before is None:
+        return None
+    goal = unproject(target_xy, before + S.behind, face.camera)
+    ends = places.close(unproject(xy, depth, face.camera))
+    best = ((ends - goal[:, None]) ** 2).sum(-1).argmin(1)
+    return places.triangle[best], places.bary[best]

@@ -324,6 +324,29 @@ def test_closed_lids_are_skin_all_over(head: Head):
 
 
 @pytest.mark.slow
+def test_a_closed_lid_ends_in_a_dark_line_on_the_lower_lid(head: Head):
+    drawn = head.draw(head.pose(eyeBlinkLeft=1.0, eyeBlinkRight=1.0)).mean(-1)
+    assert head.observation.face is not None
+    for ring in EYE_RINGS.values():
+        lower = head.observation.face[list(ring[2:7])]
+        for x in np.linspace(lower[:, 0].min(), lower[:, 0].max(), 7):
+            order = np.argsort(lower[:, 0])
+            y = np.interp(x, *lower[order].T)
+            column = drawn[int(y) - 12 : int(y) + 8, int(x)]
+            assert abs(column.argmin() - 12) <= 2
+            assert column.min() < 0.8 * np.mean(SKIN)
+
+
+@pytest.mark.slow
+def test_no_gaze_shows_through_closed_lids(head: Head):
+    shut = head.pose(eyeBlinkLeft=1.0, eyeBlinkRight=1.0)
+    ahead = head.draw(shut)
+    for turn in ([0.0, 0.45, 0.0], [0.0, -0.45, 0.0], [0.35, 0.0, 0.0], [-0.35, 0.0, 0.0]):
+        drawn = head.draw(shut.with_joints(left_eye_smplhf=turn, right_eye_smplhf=turn))
+        assert np.abs(drawn - ahead).max() < 0.1, turn
+
+
+@pytest.mark.slow
 def test_eyes_closed_in_the_photo_need_no_lids(head: Head):
     """Nothing unfolds then."""
     pose = head.pose(eyeBlinkLeft=1.0, eyeBlinkRight=1.0)
