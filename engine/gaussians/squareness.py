@@ -17,8 +17,8 @@ from ..core.types import Camera, FloatArray, Gaussians, IntArray
 class SquarenessSettings:
     """Which splats may take their colours from a photo."""
 
-    grazing: float = 0.15  # cosine to the camera below which a splat takes no colour from the photo
-    square: float = 0.4  # cosine from which it takes all of it
+    grazing: float = 0.25  # cosine to the camera below which a splat takes no colour from the photo
+    square: float = 0.6  # cosine from which it takes all of it
 
 
 S = register_settings("squareness", SquarenessSettings())

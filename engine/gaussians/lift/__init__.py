@@ -39,7 +39,7 @@ from .ears import finish_ears
 from .face_finish import finish_face
 from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
-from .hidden_hands import tuck_hidden_hands
+from .hidden_hands import reach_shown_hands, tuck_hidden_hands
 from .labels import HAIR, HAT
 from .labels_network import LabelNetworkRuntime
 from .labels_parser import ParserRuntime
@@ -146,6 +146,13 @@ def lift_photo(
     vertices, _ = body.vertices(track.pose)
     groups = vertex_groups(body)
     found = label_photo(matte, observation, track, body, vertices, options.region_pixels, parser)
+    pose = reach_shown_hands(found.regions, found.camera, body, track.pose)
+    if pose is not track.pose:
+        track = replace(track, pose=pose)
+        vertices, _ = body.vertices(pose)
+        found = label_photo(
+            matte, observation, track, body, vertices, options.region_pixels, parser
+        )
     matte, camera, regions, frame = found.matte, found.camera, found.regions, found.frame
     portrait, colors, alpha = found.portrait, found.colors, found.alpha
     track = replace(track, pose=tuck_hidden_hands(regions, camera, body, track.pose))

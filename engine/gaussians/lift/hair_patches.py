@@ -41,11 +41,11 @@ class HairPatchSettings:
 
     beyond: float = 1.6  # radii of a place's hair that a patch is long: locks are slender
     squarest: float = 0.6  # share of the widest places' radius that a patch's place must have
-    spacing: float = 0.7  # radii between anchors
-    slender: float = 0.38  # width over length of a patch
-    level: float = 0.03  # metres over which the patches' own brightness is taken out
+    spacing: float = 0.5  # radii between anchors
+    slender: float = 0.12  # width over length of a patch
+    level: float = 0.01  # metres over which the patches' own brightness is taken out
     gap: float = 0.004  # metres of holes between strands that are hair all the same
-    drawn_out: float = 4.0  # times that straight strands are drawn out: seen from the front they
+    drawn_out: float = 8.0  # times that straight strands are drawn out: seen from the front they
     # are shortened, and locks are longer than patches
     most: float = 1.6  # times the 80th percentile of its contrast that a patch's is held below
     hue: float = 0.05  # most of it, of the logarithm, in hue: skin shines through short hair

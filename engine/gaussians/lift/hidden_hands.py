@@ -1,9 +1,9 @@
-"""Hands that the photo does not show are moved out of sight, so that they can be kept whole.
+"""Hands that the photo hides are moved out of sight, so that they can be kept whole.
 
 The fit knows nothing of a hand in a pocket, behind the back or under the other arm, and leaves it
 somewhere in front of what the photo shows. Its splats would have to be dropped there, and the arm
 would have no hand in any pose. Where it truly is nobody knows, so the wrist turns it and the
-fingers close until the person hides it.
+fingers close until the person hides it. Where some of its skin shows, the hand is laid there.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import ndimage
 
 from ...body import Body
 from ...core.cameras import project
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.settings import register_settings
-from ...core.types import Camera, FloatArray, IntArray, Pose
+from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
+from .hand_pixels import Hand, settle_hand_pixels
+from .labels import SKIN
 from .pixel_grids import nearest_known
-from .regions import HANDS, Regions
+from .regions import ARMS, HANDS, Regions, hand_triangles, vertex_groups
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,30 @@ class HiddenHandSettings:
     deepest: float = 0.15  # metres in front of it beyond which the cost stops rising
     effort: float = 5e-5  # metres that a degree is worth: the smallest turn of equals
     stride: int = 3  # every so many vertices are looked at
+    least: float = 4e-4  # square metres of skin that show a hand
+    beside: float = 0.01  # metres off the drawn arm from which on skin is its hand's
+    uncovered: float = 6.0  # metres of exposure that a metre from the shown skin is worth
+    poor: float = 0.05  # cost from which on a hand is not laid to its skin
+    farthest: float = 0.1  # metres from it beyond which that stops rising
+    looked_at: int = 60  # pixels of it
 
 
 S = register_settings("lift.hidden_hands", HiddenHandSettings())
+
+
+def reach_shown_hands(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Pose:
+    """Return the pose with hands that are hidden but for some of their skin laid where it shows.
+
+    Args:
+        regions: of the photo.
+        camera: of their grid.
+        body: the person's own.
+        pose: the photo's.
+
+    Returns:
+        ``pose`` itself where there is no such hand; otherwise the regions are to be found anew.
+    """
+    return _search(regions, camera, body, pose, shown=True)
 
 
 def tuck_hidden_hands(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Pose:
@@ -48,30 +72,93 @@ def tuck_hidden_hands(regions: Regions, camera: Camera, body: Body, pose: Pose) 
         body: the person's own.
         pose: the photo's.
     """
+    return _search(regions, camera, body, pose, shown=False)
+
+
+def _search(regions: Regions, camera: Camera, body: Body, pose: Pose, shown: bool) -> Pose:
+    """The pose with hidden hands moved: to their skin that is ``shown``, or out of sight."""
     drawn = regions.body.face >= 0
     if not regions.hidden.any() or not drawn.any():
         return pose
     rows, cols, _ = nearest_known(drawn)
     front = regions.body.depth[rows, cols]
-    for wrist, *fingers in HANDS:
-        hand = np.asarray(body.weights[:, [wrist, *fingers]].sum(1) > 0.5)[body.f[:, 0]]
-        if (regions.hidden & hand).any():
+    skins = _shown_skin(regions, camera, body, pose) if shown else {}
+    for arm, (wrist, *fingers) in zip(ARMS, HANDS, strict=True):
+        hand = hand_triangles(body, [wrist, *fingers])
+        skin = skins.get(arm, np.zeros_like(drawn))
+        if (regions.hidden & hand).any() and skin.any() == shown:
             own = np.unique(body.f[hand])[:: S.stride]
-            pose = _tuck(pose, wrist, fingers, own, front, regions, camera, body)
+            scene = _Scene(front, regions.mask, skin, camera)
+            found, cost = _find_turn(pose, wrist, fingers, own, scene, body)
+            if not shown or cost < S.poor:
+                pose = found
     return pose
 
 
-def _tuck(
-    pose: Pose,
-    wrist: int,
-    fingers: list[int],
-    own: IntArray,
-    front: FloatArray,
-    regions: Regions,
-    camera: Camera,
-    body: Body,
-) -> Pose:
-    """The pose in which least of the vertices ``own`` of one hand shows."""
+def _shown_skin(regions: Regions, camera: Camera, body: Body, pose: Pose) -> dict[int, BoolArray]:
+    """Arm -> [H, W] skin off its drawn surface that is its hand's, though that is hidden."""
+    vertices, _ = body.vertices(pose)
+    of_face = vertex_groups(body)[body.f[:, 0]]
+    hands = [
+        Hand.of(arm, joints, regions.limb[arm], body.f[of_face == arm], body, vertices, camera)
+        for arm, joints in zip(ARMS, HANDS, strict=True)
+    ]
+    group = settle_hand_pixels(
+        regions.group, regions.label, regions.places.part, hands, regions.limb, camera, body
+    )
+    out = {}
+    for arm in ARMS:
+        limb = regions.limb[arm]
+        drawn = limb.face >= 0
+        if drawn.any():
+            metre = camera.K[0, 0] / float(np.median(limb.depth[drawn]))
+            away = ndimage.distance_transform_edt(~drawn) > S.beside * metre
+            skin = (group == arm) & (regions.label == SKIN) & away
+            if skin.sum() > S.least * metre**2:
+                out[arm] = skin
+    return out
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What a hand must not stand before, and what it should cover.
+
+    Attributes:
+        front: [H, W] depth of the body's surface, metres.
+        mask: [H, W] pixels of the person.
+        skin: [H, W] those that show the hand.
+        camera: of the grid.
+    """
+
+    front: FloatArray
+    mask: BoolArray
+    skin: BoolArray
+    camera: Camera
+
+    def cost(self, points: FloatArray) -> float:
+        """Metres that the points [N, 3] of a hand are out of place, on average."""
+        xy, z = project(points, self.camera)
+        height, width = self.mask.shape
+        size = np.array([width, height])
+        inside = (xy > -S.beyond * size).all(1) & (xy < (1.0 + S.beyond) * size).all(1)
+        col, row = np.clip(xy.astype(int), 0, size - 1).T
+        before = np.clip(self.front[row, col] + S.margin - z, 0.0, S.deepest)
+        before = np.where(self.mask[row, col], before, S.deepest)
+        out = float(np.where(inside & ~self.skin[row, col], before, 0.0).mean())
+        if not self.skin.any():
+            return out
+        rows, cols = np.nonzero(self.skin)
+        some = np.linspace(0, len(rows) - 1, S.looked_at).astype(int)
+        pixels = np.stack([cols[some], rows[some]], -1) + 0.5
+        away = np.sqrt(((pixels[:, None] - xy) ** 2).sum(-1).min(1))
+        metres = np.minimum(away * float(np.median(z)) / self.camera.K[0, 0], S.farthest)
+        return out + S.uncovered * float(metres.mean())
+
+
+def _find_turn(
+    pose: Pose, wrist: int, fingers: list[int], own: IntArray, scene: _Scene, body: Body
+) -> tuple[Pose, float]:
+    """The pose in which the vertices ``own`` of one hand are least out of place, and the cost."""
     best, found = np.inf, pose
     for closed in (False, True):
         full = np.array(pose.full_pose, np.float64)
@@ -85,11 +172,11 @@ def _tuck(
         about = (vertices[own] - joints[wrist]) @ forearm
         for turn, effort in zip(*_turns(), strict=True):
             points = joints[wrist] + about @ (forearm @ turn).T
-            cost = float(_exposed(points, front, regions, camera).mean()) + S.effort * effort
+            cost = scene.cost(points) + S.effort * effort
             if cost < best:
                 full[wrist] = matrix_to_axis_angle(turn)
                 best, found = cost, replace(pose, full_pose=full.copy())
-    return found
+    return found, best
 
 
 def _turns() -> tuple[FloatArray, FloatArray]:
@@ -101,14 +188,3 @@ def _turns() -> tuple[FloatArray, FloatArray]:
         for angle, axis in zip((twist, bend, tilt), np.eye(3)[[0, 2, 1]], strict=True)
     ]
     return about[0] @ about[1] @ about[2], np.abs(twist) + np.abs(bend) + np.abs(tilt)
-
-
-def _exposed(points: FloatArray, front: FloatArray, regions: Regions, camera: Camera) -> FloatArray:
-    """[N] metres that points stand before what the photo shows; beside the person, the most."""
-    xy, z = project(points, camera)
-    height, width = regions.mask.shape
-    size = np.array([width, height])
-    inside = (xy > -S.beyond * size).all(1) & (xy < (1.0 + S.beyond) * size).all(1)
-    col, row = np.clip(xy.astype(int), 0, size - 1).T
-    before = np.clip(front[row, col] + S.margin - z, 0.0, S.deepest)
-    return np.where(inside, np.where(regions.mask[row, col], before, S.deepest), 0.0)

@@ -16,6 +16,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .face_parts import INNER_LIPS
+from .hand_pixels import Hand, settle_hand_pixels
 from .labels import GLASSES, HAIR, HAT, SKIN, Places, find_places
 from .labels_cleanup import find_hat, find_parsed_hat
 from .labels_glasses import DetectedGlasses, find_glasses
@@ -218,8 +219,13 @@ def _beard(
     return np.asarray((face | on_face | hanging) & (rows > nose))
 
 
-def _hand_triangles(body: Body, joints: list[int]) -> BoolArray:
-    """[F] the triangles that a hand's joints hold."""
+def hand_triangles(body: Body, joints: list[int]) -> BoolArray:
+    """Return the triangles [F] that a hand's joints hold.
+
+    Args:
+        body: the body.
+        joints: of the hand, one of ``HANDS``.
+    """
     return np.asarray((body.weights[:, joints].sum(1) > 0.5)[body.f[:, 0]])
 
 
@@ -234,7 +240,7 @@ def _without_hidden_hands(
     for joints, left in zip(HANDS, (True, False), strict=True):
         if any(seen.left == left for seen in observation.hands):
             continue
-        hand = _hand_triangles(body, joints)
+        hand = hand_triangles(body, joints)
         drawn = mask & (whole.face >= 0) & hand[whole.face]
         if drawn.sum() > 20 and (to_skin[drawn] < 5.0).mean() < S.visible_hand:
             f[hand] = f[hand][:, :1]  # no area: drawn nowhere, and the rows keep their numbers
@@ -475,6 +481,13 @@ def find_regions(
     # Hair hangs from the head and lies on the shoulders; no arm takes it along.
     near_head = ~on_body & (places.from_head < S.hair_of_head)
     group = np.where(hair & np.isin(group, ARMS), np.where(near_head, HEAD, TORSO), group)
+    hidden = f[:, 0] == f[:, 1]
+    hands = [
+        Hand.of(arm, joints, limb[arm], f[face_group == arm], body, vertices, camera)
+        for arm, joints in zip(ARMS, HANDS, strict=True)
+        if not (hidden & hand_triangles(body, joints)).any()
+    ]
+    group = settle_hand_pixels(group, label, places.part, hands, limb, camera, body)
     if glasses is not None:  # thin as they are, the skin's surface goes on below them
         frame = glasses.on_grid(height, width, scale) > S.frame_cover
         label[frame & mask & (face | on_face) & ~hair] = GLASSES
@@ -486,7 +499,7 @@ def find_regions(
         face=face & mask,
         mouth=dilate(outlines.mouth, 1) & mask,
         hair=hair,
-        hidden=f[:, 0] == f[:, 1],
+        hidden=hidden,
         body=whole,
         limb=limb,
         trunk=trunk,

@@ -7,11 +7,32 @@ from dataclasses import dataclass, replace
 import numpy as np
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.core.types import BoolArray, Pose
-from likeness.engine.gaussians.lift.hidden_hands import tuck_hidden_hands
-from likeness.engine.gaussians.lift.regions import HANDS
+from likeness.engine.core.types import BoolArray, IntArray, Pose
+from likeness.engine.gaussians.lift.hidden_hands import reach_shown_hands, tuck_hidden_hands
+from likeness.engine.gaussians.lift.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.regions import GROUPS, HANDS, hand_triangles, vertex_groups
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
+
+
+@dataclass(frozen=True)
+class PartStub:
+    """What the search reads of the places."""
+
+    part: IntArray
+
+
+@dataclass(frozen=True)
+class LabelledStub:
+    """What the search for shown hands reads of the regions."""
+
+    body: MeshBuffer
+    mask: BoolArray
+    hidden: BoolArray
+    group: IntArray
+    label: IntArray
+    places: PartStub
+    limb: tuple[MeshBuffer, ...]
 
 
 @dataclass(frozen=True)
@@ -49,3 +70,46 @@ def test_a_hand_before_a_thigh_that_is_not_seen_goes_behind_its_surface(average:
     assert set(np.nonzero(moved)[0]) <= set(HANDS[1])
     nothing = replace(regions, hidden=np.zeros(len(average.f), bool))
     assert tuck_hidden_hands(nothing, camera, average, pose) is pose  # type: ignore[arg-type]
+
+
+def test_a_hand_goes_where_some_of_its_skin_shows(average: Body) -> None:
+    """The photo's hand is bent at the wrist; the fit has it straight, where there is only cloth."""
+    fitted = build_pose("relaxed", average)
+    fitted = replace(fitted, transl=np.array([0.0, 0.1, -2.6]))
+    full = np.array(fitted.full_pose)
+    wrist = HANDS[1][0]
+    full[wrist] = [0.0, 0.0, 0.6]
+    camera = photo_camera(420.0, 240, 260)
+    hand = hand_triangles(average, HANDS[1])
+    groups = vertex_groups(average)[average.f[:, 0]]
+    true = rasterize_mesh(average.vertices(replace(fitted, full_pose=full))[0], average.f, camera)
+    skin = (true.face >= 0) & hand[true.face]
+
+    vertices, _ = average.vertices(fitted)
+    f = np.array(average.f)
+    f[hand] = f[hand][:, :1]
+    body = rasterize_mesh(vertices, f, camera)
+    mask = (body.face >= 0) | skin
+    group = np.where(body.face >= 0, groups[body.face], 0)
+    group[skin] = 0  # the fit knows no hand there
+    torso = average.part_names.index("torso")
+    regions = LabelledStub(
+        body,
+        mask,
+        hand,
+        np.where(mask, group, -1),
+        np.where(skin, SKIN, UPPER),
+        PartStub(np.full(mask.shape, torso)),
+        tuple(rasterize_mesh(vertices, f[groups == g], camera) for g in range(len(GROUPS))),
+    )
+    reached = reach_shown_hands(regions, camera, average, fitted)  # type: ignore[arg-type]
+
+    def covered(pose: Pose) -> float:
+        drawn = rasterize_mesh(average.vertices(pose)[0], average.f[hand], camera).face >= 0
+        return float((drawn & skin).sum() / (drawn | skin).sum())
+
+    assert skin.sum() > 30
+    assert covered(fitted) < 0.4
+    assert covered(reached) > 0.7
+    unlabelled = replace(regions, label=np.full(mask.shape, UPPER))
+    assert reach_shown_hands(unlabelled, camera, average, fitted) is fitted  # type: ignore[arg-type]

@@ -1,0 +1,183 @@
+"""Whose the pixels round hands are: a bare hand's skin is its own, and cloth is not.
+
+The fit seldom lays a hand exactly where the photo shows it. Fingers tucked under an arm then count
+as that sleeve's, and the sleeve between two fingers as the hand's; when the limbs part, the one
+carries skin and the other cloth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from ...body import Body
+from ...core.cameras import project
+from ...core.settings import register_settings
+from ...core.types import Camera, FloatArray, IntArray
+from ...render.mesh import MeshBuffer
+from .labels import LOWER, SKIN, UPPER
+from .pixel_grids import nearest_known
+
+_ON_LIMBS = (0, 1, 2, 4, 5)  # all groups but the head
+
+
+@dataclass(frozen=True)
+class HandPixelSettings:
+    """Whose the pixels round hands are."""
+
+    largest: float = 0.02  # square metres of a patch of skin that is no more than a hand
+    smallest: float = 5e-5  # square metres below which a patch is noise
+    reach: float = 0.06  # metres from a fitted hand up to which skin may be its
+    nearly_all: float = 90.0  # percentile of a patch's pixels that lie so near
+    nearer: float = 0.05  # metres that another's hand is nearer than one's own
+    bare: float = 0.4  # share of a hand's pixels that show skin, if it wears no glove
+    sleeve: float = 0.035  # metres beyond the wrist that a sleeve may reach over a bare hand
+
+
+S = register_settings("lift.hand_pixels", HandPixelSettings())
+
+
+@dataclass(frozen=True)
+class Hand:
+    """A hand of the fitted body in the picture.
+
+    Attributes:
+        group: index of its arm in ``regions.GROUPS``.
+        distance: [H, W] metres from each pixel to it.
+        beyond: [H, W] metres beyond its wrist, along the forearm, of the arm's drawn surface; 0
+            where none is drawn.
+    """
+
+    group: int
+    distance: FloatArray
+    beyond: FloatArray
+
+    @staticmethod
+    def of(
+        group: int,
+        joints: list[int],
+        buffer: MeshBuffer,
+        f: IntArray,
+        body: Body,
+        vertices: FloatArray,
+        camera: Camera,
+    ) -> Hand:
+        """Find a hand in the picture.
+
+        Args:
+            group: of its arm.
+            joints: of the hand, the wrist first.
+            buffer: of the arm alone.
+            f: [F, 3] the arm's triangles, which that was drawn of.
+            body: the person's own.
+            vertices: [V, 3] in the photo's pose, world space, metres.
+            camera: of the grid.
+        """
+        own = body.weights[:, joints].sum(1) > 0.5
+        xy, z = project(np.asarray(vertices, np.float64)[own], camera)
+        rows, cols = np.mgrid[: camera.height, : camera.width]
+        pixels = np.stack([cols.ravel(), rows.ravel()], -1) + 0.5
+        distance = cKDTree(xy).query(pixels)[0].reshape(rows.shape)
+        metre = camera.K[0, 0] / max(float(np.median(z)), 1e-6)
+        wrist = body.J_template[joints[0]]
+        along = wrist - body.J_template[body.parents[joints[0]]]
+        past = (body.v_template - wrist) @ (along / np.linalg.norm(along))
+        past = np.where(own, past, 0.0)
+        beyond = np.where(buffer.face >= 0, past[f[buffer.face]].mean(-1), 0.0)
+        return Hand(group, distance / metre, beyond)
+
+
+def settle_hand_pixels(
+    group: IntArray,
+    label: IntArray,
+    part: IntArray,
+    hands: list[Hand],
+    limb: tuple[MeshBuffer, ...],
+    camera: Camera,
+    body: Body,
+) -> IntArray:
+    """Return the limbs [H, W] of the pixels, with those round the hands where they belong.
+
+    Args:
+        group: [H, W] limb of each pixel, -1 outside the person.
+        label: [H, W] index into ``labels.LABELS``.
+        part: [H, W] index into ``body.part_names``.
+        hands: of the fitted body.
+        limb: one z-buffer for each limb alone.
+        camera: of the grid.
+        body: the person's own.
+    """
+    return _without_cloth(
+        _with_skin(group, label, part, hands, limb, camera, body), label, hands, limb
+    )
+
+
+def _with_skin(
+    group: IntArray,
+    label: IntArray,
+    part: IntArray,
+    hands: list[Hand],
+    limb: tuple[MeshBuffer, ...],
+    camera: Camera,
+    body: Body,
+) -> IntArray:
+    """[H, W] the limbs, patches of skin beside a hand given to it."""
+    out = group.copy()
+    skin = (label == SKIN) & np.isin(group, _ON_LIMBS)
+    drawn = np.concatenate([b.depth[b.face >= 0] for b in limb])
+    if not skin.any() or not len(drawn):
+        return out
+    pixel = (float(np.median(drawn)) / camera.K[0, 0]) ** 2  # square metres
+    bust = np.isin(part, [body.part_names.index(n) for n in ("face", "scalp", "ear", "neck")])
+    bust &= label == SKIN
+    patches, count = ndimage.label(skin | bust)
+    at = ndimage.find_objects(patches)
+    for k in range(count):
+        rows, cols = at[k]
+        patch = patches[rows, cols] == k + 1
+        area = patch.sum() * pixel
+        if not S.smallest < area < S.largest or (patch & bust[rows, cols]).any():
+            continue
+        distance = np.stack([h.distance[rows, cols][patch] for h in hands], -1)
+        owner = int(np.percentile(distance, S.nearly_all, axis=0).argmin())
+        if np.percentile(distance[:, owner], S.nearly_all) > S.reach:
+            continue
+        # Where two hands meet, each pixel that may be either's stays as it was.
+        least = np.zeros(len(distance))
+        for h, hand in enumerate(hands):
+            mine = group[rows, cols][patch] == hand.group
+            least[mine] = distance[mine, h]
+        arms = np.isin(group[rows, cols][patch], [h.group for h in hands])
+        moves = ~arms | (least > distance[:, owner] + S.nearer)
+        new = group[rows, cols][patch]
+        new[moves] = hands[owner].group
+        out[rows, cols][patch] = new
+    return out
+
+
+def _without_cloth(
+    group: IntArray, label: IntArray, hands: list[Hand], limb: tuple[MeshBuffer, ...]
+) -> IntArray:
+    """[H, W] the limbs, cloth on bare hands given to what lies behind them."""
+    out = group.copy()
+    for hand in hands:
+        own = (group == hand.group) & (hand.beyond > 0.0)
+        if not own.any() or (label[own] == SKIN).mean() < S.bare:
+            continue
+        cloth = own & (hand.beyond > S.sleeve) & np.isin(label, [UPPER, LOWER])
+        others = (group >= 0) & (group != hand.group)
+        if not cloth.any() or not others.any():
+            continue
+        # The nearest limb that is drawn there; where there is none, what the pixels beside show.
+        behind = np.full(group.shape, -1)
+        depth = np.full(group.shape, np.inf)
+        for g, buffer in enumerate(limb):
+            nearer = (buffer.face >= 0) & (buffer.depth < depth) & (g != hand.group)
+            behind[nearer], depth[nearer] = g, buffer.depth[nearer]
+        rows, cols, _ = nearest_known(others)
+        behind = np.where(behind >= 0, behind, group[rows, cols])
+        out[cloth] = behind[cloth]
+    return out
