@@ -50,6 +50,7 @@ import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 from finished_avatars import add_portrait_options, choose_portraits, each_portrait
 from likeness.benchmarks.figures.hidden_labels import (
     HiddenScore,
+    LiftNetworks,
     format_labels,
     format_labels_header,
     score_person,
@@ -65,7 +66,6 @@ from likeness.benchmarks.figures.hidden_sides import (
 from likeness.benchmarks.figures.hidden_sides_sheet import draw_sides_sheet
 from likeness.engine.core.types import Avatar, LikenessError
 from likeness.engine.files.weights import asset_path
-from likeness.engine.gaussians.lift.labels_network import load_label_network
 from likeness.engine.imaging.load import load_portrait
 from likeness.engine.synth.atlas_truth import AtlasTruthMaker
 from likeness.engine.synth.figure import open_context
@@ -93,7 +93,7 @@ def draw_sheet(photo: Path, avatars: dict[str, Avatar], out: Path, blind: bool) 
 
 def measure_people(number: int, assets: Path | None, end: float, rules: bool) -> dict[str, Any]:
     """Compare the lifts of synthetic people with the truth; starts no person after ``end``."""
-    labels = None if rules else load_label_network()
+    networks = None if rules else LiftNetworks.load()
     options = SynthOptions(
         seed=7,
         split="test",
@@ -113,7 +113,7 @@ def measure_people(number: int, assets: Path | None, end: float, rules: bool) ->
         if scores and time.perf_counter() > end:
             break
         try:
-            scores.append(score_person(k, options, context, maker, detectors, labels))
+            scores.append(score_person(k, options, context, maker, detectors, networks))
         except LikenessError as error:
             failed += 1
             print(f"{k:<12}FAILED: {error}", flush=True)
@@ -129,7 +129,7 @@ def main() -> int:
     add_portrait_options(parser)
     parser.add_argument("--avatars", type=Path, nargs="+", default=[], help="folders of avatars")
     parser.add_argument("--blind", action="store_true", help="rows of the sheets in random order")
-    parser.add_argument("--rules", action="store_true", help="people without the label network")
+    parser.add_argument("--rules", action="store_true", help="people without the small networks")
     options = parser.parse_args()
     begin = time.perf_counter()
     paths = choose_portraits(parser, options)

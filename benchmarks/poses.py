@@ -24,6 +24,9 @@ from the photo's side and +-45 degrees.
 cross_pose_db    PSNR of the person in the other poses.
 same_pose_db     the same in the photo's own pose.
 
+Both come with SSIM, MS-SSIM and, as ``..._parts_db``, the PSNR where the true body shows its hands,
+arms, armpits, neck and mouth.
+
 ``--quick`` takes at most 50 seconds. ``--sheet`` draws all poses of each portrait into a folder.
 """
 
@@ -38,6 +41,7 @@ from typing import Any
 
 import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 from finished_avatars import add_portrait_options, choose_portraits, each_portrait
+from likeness.benchmarks.figures.hidden_labels import LiftNetworks
 from likeness.benchmarks.figures.poses import (
     PoseFigures,
     format_header,
@@ -45,11 +49,10 @@ from likeness.benchmarks.figures.poses import (
     measure_poses,
     summarize,
 )
-from likeness.benchmarks.figures.poses_people import PoseScore, score_person, summarize_people
+from likeness.benchmarks.figures.poses_people import ViewScore, score_person, summarize_people
 from likeness.benchmarks.figures.poses_sheet import draw_poses_sheet
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path
-from likeness.engine.gaussians.lift.labels_network import load_label_network
 from likeness.engine.synth.figure import open_context
 from likeness.engine.synth.synth_options import SynthOptions
 from likeness.engine.tracking.detectors import Detectors
@@ -62,7 +65,7 @@ QUICK_YAWS = (0.0, 180.0)
 
 def measure_people(number: int, poses: int, assets: Path | None, end: float) -> dict[str, Any]:
     """Compare synthetic people's avatars with the truth; starts no person after ``end``."""
-    labels = load_label_network()
+    networks = LiftNetworks.load()
     options = SynthOptions(
         seed=7,
         split="test",
@@ -74,21 +77,23 @@ def measure_people(number: int, poses: int, assets: Path | None, end: float) -> 
     )
     context = open_context(options, lambda asset, why: None)
     detectors = Detectors(asset_path("face_landmark").parent)
-    scores: list[PoseScore] = []
-    failed = 0
+    scores: list[ViewScore] = []
+    measured = failed = 0
     for k in range(number):
         if scores and time.perf_counter() > end:
             break
         try:
-            scores.append(score_person(k, poses, options, context, detectors, labels))
+            views = score_person(k, poses, options, context, detectors, networks)
         except LikenessError as error:
             failed += 1
             print(f"person {k:<23}FAILED: {error}", flush=True)
             continue
-        figures = summarize_people(scores[-1:])
+        measured += 1
+        scores += views
+        figures = summarize_people(views)
         same, cross = figures["same_pose_db"], figures["cross_pose_db"]
         print(f"person {k:<23}same pose {same:.2f} dB, others {cross:.2f} dB", flush=True)
-    return {**summarize_people(scores), "people_failed": failed}
+    return {"people": measured, "people_failed": failed, **summarize_people(scores)}
 
 
 def main() -> int:

@@ -27,7 +27,8 @@ from ...engine.dual_uv.sampling import SurfaceSamples, sample_surface
 from ...engine.evaluation.protocols.observed_photos import ObservedPhoto, observe_truth
 from ...engine.gaussians.lift import LiftResult, lift_photo
 from ...engine.gaussians.lift.labels import LABELS
-from ...engine.gaussians.lift.labels_network import LabelNetworkRuntime
+from ...engine.gaussians.lift.labels_network import LabelNetworkRuntime, load_label_network
+from ...engine.gaussians.lift.labels_parser import ParserRuntime, load_parser
 from ...engine.gaussians.lift.labels_surface import labels_at
 from ...engine.synth.atlas_truth import AtlasTruthMaker
 from ...engine.synth.figure import SynthContext, make_subject
@@ -71,7 +72,7 @@ def score_person(
     context: SynthContext,
     maker: AtlasTruthMaker,
     detectors: Detectors,
-    labels: LabelNetworkRuntime | None = None,
+    networks: LiftNetworks | None = None,
 ) -> HiddenScore:
     """Make a person and their photo, lift it from the true body and matte, and compare.
 
@@ -81,7 +82,7 @@ def score_person(
         context: opened with them.
         maker: of the truth, opened with them.
         detectors: of faces and landmarks.
-        labels: as for :func:`lift_shot`.
+        networks: as for :func:`lift_shot`.
 
     Raises:
         LikenessError: nobody is found in the photo, or it cannot be lifted.
@@ -91,16 +92,28 @@ def score_person(
     body = context.dress.body
     shot = observe_truth(subject, 0, body, detectors)
     return score_lift(
-        maker.make(number), lift_shot(shot, labels), shot.person, body, subject.framing
+        maker.make(number), lift_shot(shot, networks), shot.person, body, subject.framing
     )
 
 
-def lift_shot(shot: ObservedPhoto, labels: LabelNetworkRuntime | None = None) -> LiftResult:
+class LiftNetworks(NamedTuple):
+    """The small networks of the lift."""
+
+    labels: LabelNetworkRuntime
+    parser: ParserRuntime
+
+    @staticmethod
+    def load() -> LiftNetworks:
+        """Load those of the product."""
+        return LiftNetworks(load_label_network(), load_parser())
+
+
+def lift_shot(shot: ObservedPhoto, networks: LiftNetworks | None = None) -> LiftResult:
     """Lift a photo of a known body.
 
     Args:
         shot: the photo.
-        labels: the network that completes labels; None: the rules of dress do.
+        networks: that say what covers the body; None: the rules alone.
 
     Raises:
         LikenessError: it cannot be lifted.
@@ -111,7 +124,8 @@ def lift_shot(shot: ObservedPhoto, labels: LabelNetworkRuntime | None = None) ->
         shot.track,
         shot.person,
         find_skirt=shot.find_skirt,
-        labels=labels,
+        labels=networks.labels if networks else None,
+        parser=networks.parser if networks else None,
     )
 
 

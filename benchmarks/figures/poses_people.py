@@ -11,15 +11,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...engine.body import Body
 from ...engine.core.cameras import orbit
-from ...engine.core.types import JOINT_INDEX, Avatar, Camera, FloatArray, Pose
+from ...engine.core.types import JOINT_INDEX, Avatar, BoolArray, Camera, FloatArray, Pose
 from ...engine.dataset.spaces import photo_transform, transform_camera, transform_pose
 from ...engine.evaluation.protocols.observed_photos import observe_truth
-from ...engine.gaussians.lift.labels_network import LabelNetworkRuntime
 from ...engine.gaussians.posing import pose_avatar
 from ...engine.render import render_camera
+from ...engine.render.mesh import rasterize_mesh
 from ...engine.synth import raster
-from ...engine.synth.dress import pose_body
+from ...engine.synth.dress import PosedBody, pose_body
 from ...engine.synth.environment_light import environment_picture
 from ...engine.synth.figure import SynthContext, SynthSubject, dress_wearer, make_subject
 from ...engine.synth.natural import natural_pose
@@ -29,27 +30,35 @@ from ...engine.synth.splits import split_seed
 from ...engine.synth.subject import RasterStudio, StageClock, draw_subject
 from ...engine.synth.synth_options import SynthOptions
 from ...engine.tracking.detectors import Detectors
-from ...engine.visual.metrics import psnr
-from .hidden_labels import lift_shot
+from ...engine.visual.metrics import ms_ssim, psnr, ssim
+from .hidden_labels import LiftNetworks, lift_shot
 
 YAWS = (0.0, 45.0, -45.0)
 """Degrees from the photo's camera."""
 
+PARTS = ("hands", "arms", "armpits", "neck", "mouth")
+
 _GREY = 0.5  # background on which neither dark nor bright clothes vanish
 _SHOWN = 0.5  # alpha
+_FEW = 30  # pixels of a part that count
 _STREAM = 1000  # of random numbers, beside those that make the person
 
 
-class PoseScore(NamedTuple):
-    """One person's figures.
+REACH = 0.09
+"""Metres around an armpit that count as it."""
+
+
+class ViewScore(NamedTuple):
+    """One view's figures.
 
     Attributes:
-        same_db: PSNR of the person in the photo's own pose, one for each view.
-        cross_db: the same of the other poses.
+        own_pose: whether the person stands as in the photo.
+        figures: name -> value: ``db``, ``ssim`` and ``ms_ssim`` of the person, and ``db`` of each
+            part that the view shows.
     """
 
-    same_db: list[float]
-    cross_db: list[float]
+    own_pose: bool
+    figures: dict[str, float]
 
 
 def score_person(
@@ -58,8 +67,8 @@ def score_person(
     options: SynthOptions,
     context: SynthContext,
     detectors: Detectors,
-    labels: LabelNetworkRuntime | None = None,
-) -> PoseScore:
+    networks: LiftNetworks | None = None,
+) -> list[ViewScore]:
     """Make a person, lift their photo, and compare the avatar with them in other poses.
 
     Args:
@@ -68,7 +77,7 @@ def score_person(
         options: of the people, with one view.
         context: opened with them.
         detectors: of faces and landmarks.
-        labels: as for :func:`hidden_labels.lift_shot`.
+        networks: as for :func:`hidden_labels.lift_shot`.
 
     Raises:
         LikenessError: nobody is found in the photo, or it cannot be lifted.
@@ -76,22 +85,55 @@ def score_person(
     made = make_subject(number, options, context)
     subject = draw_subject(made, options, RasterStudio(context.surroundings.read), StageClock())
     shot = observe_truth(subject, 0, context.dress.body, detectors)
-    lifted = lift_shot(shot, labels)
+    lifted = lift_shot(shot, networks)
     track = shot.track
     avatar = Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
     motion = photo_transform(made.views[0].camera)
-    scores = PoseScore([], [])
+    scores = []
     for pose in (made.pose, *other_poses(made, poses, options, context)):
-        drawn = pose_truth(made, pose, options, context)
+        posed, drawn = pose_truth(made, pose, options, context)
         driven = pose_avatar(avatar, transform_pose(pose, shot.person, motion))
         for camera, truth in drawn:
             shown = render_camera(driven, transform_camera(camera, motion), np.full(3, _GREY))
             alpha = truth[..., 3:]
             wanted = truth[..., :3] * alpha + (1.0 - alpha) * _GREY
             person = (alpha[..., 0] > _SHOWN) | (np.asarray(shown.alpha) > _SHOWN)
-            found = psnr(np.clip(shown.rgb, 0.0, 1.0), wanted, person)
-            (scores.same_db if pose is made.pose else scores.cross_db).append(found)
+            found = np.clip(shown.rgb, 0.0, 1.0)
+            figures = {
+                "db": psnr(found, wanted, person),
+                "ssim": ssim(found, wanted, person),
+                "ms_ssim": ms_ssim(found, wanted, person),
+            }
+            for name, mask in show_parts(posed, context.dress.body, camera).items():
+                if (mask & person).sum() >= _FEW:
+                    figures[name] = psnr(found, wanted, mask & person)
+            scores.append(ViewScore(pose is made.pose, figures))
     return scores
+
+
+def show_parts(posed: PosedBody, body: Body, camera: Camera) -> dict[str, BoolArray]:
+    """Return where a camera sees each part of a person: name -> [H, W].
+
+    Args:
+        posed: the true body.
+        body: the default body.
+        camera: in the same space.
+    """
+    buffer = rasterize_mesh(posed.vertices, body.f, camera)
+    drawn = buffer.face >= 0
+    part = np.array(body.part_names)[body.face_part]
+    centres = posed.vertices[body.f].mean(1)
+    shoulders = posed.joints[[JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"]]]
+    below = shoulders + 0.4 * (posed.joints[JOINT_INDEX["spine3"]] - shoulders)
+    near = np.linalg.norm(centres[:, None] - below, axis=-1).min(1) < REACH
+    faces = {
+        "hands": part == "hand",
+        "arms": part == "arm",
+        "armpits": near & np.isin(part, ["torso", "arm"]),
+        "neck": part == "neck",
+        "mouth": np.isin(part, ["lips", "mouth", "teeth", "tongue"]),
+    }
+    return {name: drawn & own[buffer.face] for name, own in faces.items()}
 
 
 def _random(made: SynthSubject, options: SynthOptions, step: int) -> np.random.Generator:
@@ -112,8 +154,8 @@ def other_poses(
 
 def pose_truth(
     made: SynthSubject, pose: Pose, options: SynthOptions, context: SynthContext
-) -> list[tuple[Camera, FloatArray]]:
-    """Draw a person in a pose: cameras, and what they see [H, W, 4], straight alpha."""
+) -> tuple[PosedBody, list[tuple[Camera, FloatArray]]]:
+    """Draw a person in a pose: the body, cameras, and what they see [H, W, 4], straight alpha."""
     posed = pose_body(context.dress, made.betas, pose)
     wearer = Wearer(
         context.dress,
@@ -129,15 +171,20 @@ def pose_truth(
     prepared = raster.prepare_figure(figure, made.lighting, environment)
     centre = posed.joints[JOINT_INDEX["head" if made.framing == "head" else "spine2"]]
     cameras = [orbit(made.views[0].camera, centre, yaw) for yaw in YAWS]
-    return [(camera, raster.draw_figure(prepared, camera)) for camera in cameras]
+    return posed, [(camera, raster.draw_figure(prepared, camera)) for camera in cameras]
 
 
-def summarize_people(scores: Sequence[PoseScore]) -> dict[str, Any]:
-    """Return JSON-able means; None without anybody."""
-    same = [value for score in scores for value in score.same_db]
-    cross = [value for score in scores for value in score.cross_db]
-    return {
-        "people": len(scores),
-        "same_pose_db": float(np.mean(same)) if same else None,
-        "cross_pose_db": float(np.mean(cross)) if cross else None,
-    }
+def summarize_people(scores: Sequence[ViewScore]) -> dict[str, Any]:
+    """Return JSON-able means over the views; empty without any."""
+    out: dict[str, Any] = {}
+    for kind, own in (("same_pose", True), ("cross_pose", False)):
+        views = [score.figures for score in scores if score.own_pose == own]
+        for name in ("db", "ssim", "ms_ssim"):
+            values = [figures[name] for figures in views]
+            out[f"{kind}_{name}"] = float(np.mean(values)) if values else None
+        out[f"{kind}_parts_db"] = {
+            name: float(np.mean(values))
+            for name in PARTS
+            if (values := [figures[name] for figures in views if name in figures])
+        }
+    return out

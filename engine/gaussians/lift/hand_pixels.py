@@ -105,14 +105,15 @@ def settle_hand_pixels(
         group: [H, W] limb of each pixel, -1 outside the person.
         label: [H, W] index into ``labels.LABELS``.
         part: [H, W] index into ``body.part_names``.
-        hands: of the fitted body.
+        hands: of the fitted body, those that the photo shows.
         limb: one z-buffer for each limb alone.
         camera: of the grid.
         body: the person's own.
     """
-    return _without_cloth(
-        _with_skin(group, label, part, hands, limb, camera, body), label, hands, limb
-    )
+    if not hands:
+        return group
+    out = _with_skin(group, label, part, hands, limb, camera, body)
+    return _without_cloth(out, label, hands, limb)
 
 
 def _with_skin(

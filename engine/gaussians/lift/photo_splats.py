@@ -53,6 +53,7 @@ class PhotoSplatSettings:
     leans: float = 0.025  # metres behind its foot that it stands at most
     tuft: float = 0.02  # metres: width of what leans alike
     fold_reach: float = 0.03  # metres; what stands farther off a fold is dropped
+    arm_reach: float = 0.12  # metres; the same off an arm: wide sleeves stand so far off
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
 
@@ -217,7 +218,10 @@ def front_layer(
     bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
     # What stands off a squeezed fold would stick out when the limb is stretched.
     folded = vertex_area_ratio(body, vertices)[body.f[triangle]].mean(1) < S.squeezed
-    return bound.take(~(folded & (np.linalg.norm(bound.offset, axis=1) > S.fold_reach)))
+    # And what stands far off an arm swings through the air with it.
+    reach = np.where(np.isin(limb, ARMS) & ~hair, S.arm_reach, np.inf)
+    reach = np.where(folded, S.fold_reach, reach)
+    return bound.take(np.linalg.norm(bound.offset, axis=1) <= reach)
 
 
 def lean_back(points: FloatArray, tall: FloatArray) -> FloatArray:

@@ -25,6 +25,7 @@ from .labels import HAIR, HAT, LABELS, SKIN
 from .photo_view import PhotoView
 from .pixel_grids import distance_inside
 from .regions import HEAD
+from .surfels import CORE, SHELL
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class TrustSettings:
     hair_reach: float = 0.15  # the same of hair, which hangs loose
     neighbours: int = 4  # of them
     strange: float = 12.0  # L*a*b* units nearer to the other limb's colour than to its own
+    gap: float = 0.75  # of its own lightness below which it is the dark gap between both
 
 
 S = register_settings("lift.trust", TrustSettings())
@@ -128,7 +130,8 @@ def repaint_photo(
     inside = distance_inside(view.regions.mask)[row, col] / view.regions.unit
     borders = view.borders
     doubt = borders.behind[row, col]
-    doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt
+    shaded = view.shaded[row, col]
+    doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt | shaded
     doubtful |= loose & (inside < S.rim) & (facing_ramp(facing, kind, on_head, 1.0) < 1.0)
     rows = np.nonzero(doubtful)[0]
     beside = _Completed.of(texels, completed, label, vertices, groups, body)
@@ -136,20 +139,25 @@ def repaint_photo(
     first = np.asarray(photo.colors, np.float64)[rows]
     pale = loose[rows] * find_pale_rim(first, fresh, inside[rows])
     weight = facing_ramp(facing[rows], kind[rows], on_head[rows], pale)
-    keep = np.where(usable, weight, 1.0)
+    keep = np.where(usable, np.where(shaded[rows], 0.0, weight), 1.0)
     # What an outline's pixels print on the surface behind it is neither's colour.
     at = np.nonzero(doubt[rows])[0]
     own, found = beside.colors(means[rows[at]], limb[rows[at]])
     far_row, far_col = borders.nearer[row[rows[at]], col[rows[at]]].T
-    shown = rgb_to_lab(first[at])
-    to_own = np.linalg.norm(shown - rgb_to_lab(own), axis=1)
+    shown, usual = rgb_to_lab(first[at]), rgb_to_lab(own)
+    to_own = np.linalg.norm(shown - usual, axis=1)
     to_other = np.linalg.norm(shown - rgb_to_lab(view.colors[far_row, far_col]), axis=1)
-    stranger = at[found & (to_own > S.strange + to_other)]
-    fresh[stranger] = own[found & (to_own > S.strange + to_other)]
-    keep[stranger] = 0.0
+    dark = shown[:, 0] < S.gap * usual[:, 0]
+    strange = found & (dark | (to_own > S.strange + to_other))
+    fresh[at[strange]] = own[strange]
+    keep[at[strange]] = 0.0
+    # Wholly painted ones are the photo's no more: calibration would bring its colours back.
+    painted = rows[(keep == 0.0) & (shaded | doubt)[rows]]
+    layer = np.array(photo.layer)
+    layer[painted] = np.where(kind[painted] == SKIN, CORE, SHELL)
     colors = np.array(photo.colors)
     colors[rows] = keep[:, None] * first + (1.0 - keep[:, None]) * fresh
-    return replace(photo, colors=colors)
+    return replace(photo, colors=colors, layer=layer)
 
 
 @dataclass(frozen=True)

@@ -126,3 +126,10 @@ def test_cloth_on_a_bare_hand_is_what_lies_behind(scene: Scene) -> None:
     assert (out[hand & ~far] == LEFT_ARM).all()
     label[hand] = UPPER  # a glove
     assert (scene.settle(scene.group, label)[hand] == LEFT_ARM).all()
+
+
+def test_a_photo_that_shows_no_hand_changes_nothing(scene: Scene) -> None:
+    out = settle_hand_pixels(
+        scene.group, scene.label, scene.part, [], scene.limb, scene.camera, scene.body
+    )
+    np.testing.assert_array_equal(out, scene.group)

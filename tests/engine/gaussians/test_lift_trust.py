@@ -45,6 +45,7 @@ def two_planes(width: int = 40) -> SimpleNamespace:
         alpha=mask.astype(float),
         regions=regions,
         borders=find_limb_borders((sheet,), mask),  # type: ignore[arg-type]
+        shaded=np.zeros_like(mask),
     )
 
 
@@ -79,7 +80,10 @@ def scene():  # type: ignore[no-untyped-def]
         layers = np.full(count, layer, np.uint8)
         return bind_gaussians(flat, home, third, layers, vertices, body)
 
-    def painted(columns: list[float], degrees: float, color: list[float]) -> np.ndarray:
+    def painted(
+        columns: list[float], degrees: float, color: list[float], shaded: bool = False
+    ) -> np.ndarray:
+        view.shaded[:] = shaded
         own = np.array(columns, float)
         texels = splats(np.arange(0.0, 20.0, 0.25), np.pi / 2, BLUE, CORE)
         every = np.ones(len(texels), bool)
@@ -103,3 +107,8 @@ def test_another_limbs_colour_at_its_outline_is_repainted(scene) -> None:  # typ
     # Elsewhere, or in a colour that is not the other limb's, it stays.
     np.testing.assert_allclose(scene([10], 90, SKIN_TONE), [SKIN_TONE], atol=1e-6)
     np.testing.assert_allclose(scene([19], 90, BLUE), [BLUE], atol=1e-6)
+
+
+def test_shadows_and_gaps_beside_a_limb_are_repainted(scene) -> None:  # type: ignore[no-untyped-def]
+    np.testing.assert_allclose(scene([19], 90, [0.03, 0.03, 0.1]), [BLUE], atol=1e-6)
+    np.testing.assert_allclose(scene([10], 90, RED, shaded=True), [BLUE], atol=1e-6)

@@ -1,0 +1,83 @@
+"""Shadows that one limb throws on another beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from likeness.engine.core.types import BoolArray, FloatArray, IntArray
+from likeness.engine.gaussians.lift.contact_shadows import find_contact_shadows
+from likeness.engine.gaussians.lift.depth_sheets import DepthSheet, find_limb_borders
+from likeness.engine.gaussians.lift.labels import HAIR, UPPER
+from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO
+
+SIDE, ARM = 120, slice(50, 70)
+SHIRT = np.array([0.75, 0.6, 0.2])
+
+
+@dataclass(frozen=True)
+class PlacesStub:
+    from_head: FloatArray
+
+
+@dataclass(frozen=True)
+class RegionsStub:
+    """What the search reads of the regions."""
+
+    mask: BoolArray
+    group: IntArray
+    label: IntArray
+    unit: float
+    places: PlacesStub
+
+
+def find(colors: FloatArray, arm_depth: float = 1.9, label: int = UPPER) -> BoolArray:
+    """Shadows on a flat trunk at 2 m, behind an upright arm at ``arm_depth``."""
+    mask = np.ones((SIDE, SIDE), bool)
+    arm = np.zeros_like(mask)
+    arm[:, ARM] = True
+    flat = np.ones(mask.shape)
+    sheets = (
+        DepthSheet(0, ~arm, mask, 2.0 * flat, 2.2 * flat, flat, ~mask),
+        DepthSheet(LEFT_ARM, arm, arm, arm_depth * arm, (arm_depth + 0.1) * arm, flat, ~mask),
+    )
+    regions = RegionsStub(
+        mask,
+        np.where(arm, LEFT_ARM, TORSO),
+        np.full(mask.shape, label),
+        20.0,
+        PlacesStub(np.ones(mask.shape)),
+    )
+    borders = find_limb_borders(sheets, mask)
+    return find_contact_shadows(colors, regions, sheets, borders)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def shirt() -> FloatArray:
+    noise = np.random.default_rng(0).normal(0.0, 0.01, (SIDE, SIDE, 1))
+    return np.clip(np.broadcast_to(SHIRT, (SIDE, SIDE, 3)) + noise, 0.0, 1.0)
+
+
+def test_what_is_darker_beside_a_limb_is_its_shadow(shirt: FloatArray) -> None:
+    assert not find(shirt).any()
+    band = np.zeros((SIDE, SIDE), bool)
+    band[30:90, 70:75] = True
+    shirt[band] *= 0.5
+    found = find(shirt)
+    assert found[band].mean() > 0.95
+    row, col = np.nonzero(found & ~band)
+    assert (col >= 70).all(), "nothing on the arm itself"
+    assert (np.abs(row - 60) <= 32).all()
+
+
+def test_neither_far_nor_other_things_nor_what_stands_as_near(shirt: FloatArray) -> None:
+    far = shirt.copy()
+    far[30:90, 95:100] *= 0.5  # a fold
+    assert not find(far).any()
+    phone = shirt.copy()
+    phone[30:90, 70:75] = 0.3  # of another hue
+    assert not find(phone).any()
+    shirt[30:90, 70:75] *= 0.5
+    assert not find(shirt, arm_depth=1.995).any()
+    assert not find(shirt, label=HAIR).any()
