@@ -27,7 +27,7 @@ PHOTO_POSE = "likeness_photo_pose"
 PERSON = "likeness_person"
 """The avatar without its Gaussians, as bytes packed by ``engine/scene/files.py``."""
 OWN_VERTICES = "likeness_own_vertices"
-"""Number of vertices of the body itself; those of a skirt follow."""
+"""Number of vertices of the body itself; those of pieces that the lift adds follow."""
 
 # On camera objects.
 CAMERA_OF = "likeness_camera_of"

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ...engine.body.extension import NAPE
 from ...engine.core.types import NUM_JOINTS, Avatar, LikenessError, Pose
 from .. import keys
 from ..scene.axes import points_to_blender
 from .bone_shapes import add_shapes
 
-_CLOTHES = ("skirt",)
+_PIECES = ("skirt", NAPE)
 
 
 def fit_rig(avatar: Avatar, armature: Any, body_object: Any) -> None:
@@ -27,9 +28,9 @@ def fit_rig(avatar: Avatar, armature: Any, body_object: Any) -> None:
 
 
 def count_own_vertices(avatar: Avatar) -> int:
-    """Number of vertices before those of clothes."""
+    """Number of vertices before those of pieces that the lift added."""
     body = avatar.body
-    parts = [k for k, name in enumerate(body.part_names) if name in _CLOTHES]
+    parts = [k for k, name in enumerate(body.part_names) if name in _PIECES]
     worn = np.unique(body.f[np.isin(body.face_part, parts)])
     return int(worn.min()) if len(worn) else len(body.v_template)
 

@@ -1,6 +1,6 @@
-"""A body with an additional piece: a skirt that hangs around both legs.
+"""A body with additional pieces: a skirt that hangs around both legs, and what holds loose hair.
 
-The piece's vertices and triangles follow the body's, so that indices into the body stay valid and
+A piece's vertices and triangles follow the body's, so that indices into the body stay valid and
 all code that poses, saves, binds or draws bodies accepts the extended one.
 """
 
@@ -14,6 +14,9 @@ from ..core.rotations import axis_angle_to_matrix
 from ..core.types import NUM_JOINTS, BoolArray, FloatArray, IntArray, Pose
 from .model import Body
 from .skinning import joint_transforms
+
+NAPE = "nape"
+"""The piece inside the neck that loose hair hangs from; nothing shows it."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..body import Body
+from ..body.extension import NAPE, piece_triangles
 from ..core.geometry import vertex_normals
 from ..core.settings import register_settings
-from ..core.types import Avatar, FloatArray, IntArray, LikenessError, Pose
+from ..core.types import Avatar, BoundGaussians, FloatArray, IntArray, LikenessError, Pose
 from ..formats.surface_mesh import SurfaceMesh
 from .binding import place_gaussians
 from .lift.mesh_diffusion import diffuse_values, mesh_laplacian
@@ -101,15 +103,17 @@ def dressed_vertices(avatar: Avatar) -> FloatArray:
     part = _vertex_share(body, INSIDE_PARTS)
     if not len(bound):
         return rest
-    home = np.einsum("nk,nka->na", bound.bary.astype(np.float64), rest[body.f[bound.triangle]])
-    move = place_gaussians(bound, rest, body).means - home
+    means = place_gaussians(bound, rest, body).means
+    triangle, bary = _on_skin(bound, means, body)
+    home = np.einsum("nk,nka->na", bary, rest[body.f[triangle]])
+    move = means - home
     normals = vertex_normals(rest, body.f)
-    along = np.einsum("na,na->n", move, normals[body.f[bound.triangle]].mean(1))
+    along = np.einsum("na,na->n", move, normals[body.f[triangle]].mean(1))
     # What lies deep inside (the skin under cloth) or far off (held objects) is not the surface.
     worth = bound.opacities.astype(np.float64) * bound.scales[:, :2].prod(1)
     worth *= (along > -S.max_inward) & (along < S.max_outward)
     worth *= np.where(bound.layer == 0, 0.2, 1.0)  # core: hidden wherever something is worn
-    corners, share = body.f[bound.triangle], bound.bary.astype(np.float64)
+    corners, share = body.f[triangle], bary
     total, mean = _vertex_means(move, along, worth, corners, share, len(rest))
     # Once more without those below the mean: the surface is where the outer ones are.
     outer = along >= np.einsum("nk,nk->n", share, mean[corners, 3])
@@ -122,6 +126,19 @@ def dressed_vertices(avatar: Avatar) -> FloatArray:
     carried = diffuse_values(laplacian, mean[:, :3], trust, np.zeros(3), still)
     length = np.linalg.norm(carried, axis=1, keepdims=True)
     return np.asarray(rest + carried * np.minimum(1.0, S.max_outward / np.maximum(length, 1e-12)))
+
+
+def _on_skin(bound: BoundGaussians, means: FloatArray, body: Body) -> tuple[IntArray, FloatArray]:
+    """Triangles [N] and barycentric [N, 3]: the nearest skin's for hair that the nape holds."""
+    triangle, bary = np.array(bound.triangle), bound.bary.astype(np.float64)
+    inside = piece_triangles(body, NAPE)
+    hair = np.flatnonzero(inside[triangle])
+    if len(hair):
+        skin = np.flatnonzero(~inside)
+        middles = np.asarray(body.v_template, np.float64)[body.f[skin]].mean(1)
+        triangle[hair] = skin[cKDTree(middles).query(means[hair])[1]]
+        bary[hair] = 1.0 / 3.0
+    return triangle, bary
 
 
 def _vertex_means(

@@ -44,6 +44,7 @@ from .labels import HAIR, HAT
 from .labels_network import LabelNetworkRuntime
 from .labels_parser import ParserRuntime
 from .labels_surface import label_surface, worn_probability
+from .nape import add_nape
 from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
 from .pixel_grids import dilate, erode, nearest_known
@@ -143,6 +144,7 @@ def lift_photo(
             f"--max-gaussians {options.max_gaussians} is too few for a person.",
             f"Allow at least {MIN_GAUSSIANS}.",
         )
+    body = add_nape(body)
     vertices, _ = body.vertices(track.pose)
     groups = vertex_groups(body)
     found = label_photo(matte, observation, track, body, vertices, options.region_pixels, parser)
@@ -196,6 +198,7 @@ def lift_photo(
     front = repaint_photo(
         BoundGaussians.concatenate(photo), texels, completed, label, view, vertices, groups, body
     )
+    texels = homes.nape.hang_again(texels, label == HAIR, vertices)
     everything = BoundGaussians.concatenate([texels, *loose, front])
     everything = finish_ears(everything, body, vertices, regions, camera)
     worn = None

@@ -119,7 +119,7 @@ def _back(
     world = surfels_from_tangents(
         points[at], du[at], dv[at], S.back_sigma * stride, far[at], opacity
     )
-    return homes.settle(world, _home_group(sheet, regions)[at], SHELL)
+    return homes.settle(world, _home_group(sheet, regions)[at], SHELL, regions.hair[at])
 
 
 def _rim(
@@ -144,7 +144,8 @@ def _rim(
     through = np.stack([zero, zero, -np.maximum(gap / count, step)[owner]], -1)
     opacity = np.full(len(owner), S.rim_opacity)
     world = surfels_from_tangents(points, along, through, S.rim_sigma, far[at][owner], opacity)
-    return homes.settle(world, _home_group(sheet, regions)[at][owner], SHELL)
+    group, hair = _home_group(sheet, regions)[at][owner], regions.hair[at][owner]
+    return homes.settle(world, group, SHELL, hair)
 
 
 def _inward(mask: BoolArray) -> FloatArray:

@@ -387,7 +387,7 @@ def lift_multiview(
                 parser=parser,
             )
         lifts.append(other.gaussians)
-    if first.skirt is not None:
+    if len(first.body.f) != len(body.f):
         sights = [measure_visibility(view.matte, view.track, first.body) for view in views]
         shares = blend_weights(sights, first.body, face)
     everything = merge_lifts(lifts, mattes, sights, shares, first.body)

@@ -212,8 +212,11 @@ def front_layer(
     own = on_mesh[ys, xs] & (bare & homes.usable)[buffer.face[ys, xs]]
     # Hair that falls over a shoulder does not go up with the arm.
     own &= ~(hair & homes.on_arm[buffer.face[ys, xs]])
+    # Nor does hair that lies on a cheek go with the jaw.
+    own &= ~(hair & ~homes.steady[buffer.face[ys, xs]])
     triangle[own] = buffer.face[ys, xs][own]
     bary[own] = buffer.bary[ys, xs][own]
+    triangle[hair], bary[hair] = homes.nape.hang(world.means[hair], triangle[hair], bary[hair])
     layer = np.full(len(ys), PHOTO, np.uint8)
     bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
     # What stands off a squeezed fold would stick out when the limb is stretched.

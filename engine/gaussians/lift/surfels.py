@@ -8,10 +8,21 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...body import Body
+from ...body.extension import NAPE
 from ...core.rotations import matrix_to_quaternion
 from ...core.settings import register_settings
-from ...core.types import LAYERS, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
+from ...core.types import (
+    JOINT_INDEX,
+    LAYERS,
+    BoolArray,
+    BoundGaussians,
+    Camera,
+    FloatArray,
+    Gaussians,
+    IntArray,
+)
 from ..binding import bind_gaussians
+from .nape import Nape
 
 CORE, SHELL, PHOTO = (LAYERS.index(name) for name in ("core", "shell", "photo"))
 
@@ -129,6 +140,7 @@ class TriangleBinding:
         face_group: [F] the limb of each.
         on_arm: [F] those that rise with an arm.
         on_forearm: [F] those below an elbow.
+        nape: what holds hair beside the neck.
     """
 
     def __init__(
@@ -144,7 +156,8 @@ class TriangleBinding:
         moves = np.zeros(len(vertices))
         if body.num_expression:
             moves = np.abs(body.exprdirs).max(axis=(1, 2))
-        still = moves[body.f].max(1) < 0.003
+        jaw = body.weights[:, JOINT_INDEX["jaw"]][body.f].max(1)
+        still = (moves[body.f].max(1) < 0.003) & (jaw < 0.02)
         outer = ~np.isin(
             body.face_part, [i for i, name in enumerate(body.part_names) if name in INNER_PARTS]
         )
@@ -164,6 +177,7 @@ class TriangleBinding:
                 if len(rows) > 0:
                     break
             self._trees[int(g)] = (cKDTree(centroids[rows]), rows)
+        self.nape = Nape(body, vertices)
 
     def find(self, points: FloatArray, group: IntArray) -> tuple[IntArray, FloatArray]:
         """Find the triangle that each point belongs to.
@@ -188,15 +202,19 @@ class TriangleBinding:
         corners = self.vertices[self.body.f[triangle]]
         return triangle, closest_barycentric(points, corners)
 
-    def settle(self, world: Gaussians, group: IntArray, layer: int) -> BoundGaussians:
+    def settle(
+        self, world: Gaussians, group: IntArray, layer: int, hair: BoolArray
+    ) -> BoundGaussians:
         """Bind free Gaussians, all of one layer, to the body.
 
         Args:
             world: N Gaussians in the photo's pose.
             group: [N] the limb of each.
             layer: index into ``LAYERS``.
+            hair: [N] which of them are hair.
         """
         triangle, bary = self.find(world.means, group)
+        triangle[hair], bary[hair] = self.nape.hang(world.means[hair], triangle[hair], bary[hair])
         layers = np.full(len(world), layer, np.uint8)
         return bind_gaussians(world, triangle, bary, layers, self.vertices, self.body)
 
@@ -219,7 +237,7 @@ def has_near_neighbours(points: FloatArray, step: FloatArray) -> BoolArray:
     return np.asarray(away[:, -1] < S.alone * step)
 
 
-INNER_PARTS = ("eye", "eye_back", "mouth", "teeth", "tongue", "lash")
+INNER_PARTS = ("eye", "eye_back", "mouth", "teeth", "tongue", "lash", NAPE)
 """Parts of the body that nothing worn can be attached to."""
 
 

@@ -87,6 +87,7 @@ def _part_fineness(body: Body) -> FloatArray:
     stretch = np.sqrt((of_part[0] + 1e-12) / (of_part[1] + 1e-12))
     wanted = np.array([PART_SPACING.get(name, 1.0) for name in body.part_names])
     finer = stretch / np.sqrt(metres.sum() / atlas.sum()) / wanted
+    finer[of_part[1] < 1e-12] = 1.0  # parts without a place in the atlas have no texels
     return np.asarray(_STEP ** np.round(np.log(finer) / np.log(_STEP)))
 
 

@@ -66,7 +66,9 @@ def test_a_loose_patch_gets_a_back_and_a_rim(budget: int) -> None:
     mask[20:50, 40:60] = True
     front, back = np.where(mask, 2.9, 0.0), np.where(mask, 3.1, 0.0)
     sheet = DepthSheet(0, mask, mask, front, back, np.zeros(mask.shape), mask)
-    regions = SimpleNamespace(unit=10.0, group=np.where(mask, TORSO, -1), mask=mask)
+    regions = SimpleNamespace(
+        unit=10.0, group=np.where(mask, TORSO, -1), mask=mask, hair=np.zeros_like(mask)
+    )
     colors, alpha = np.where(mask[..., None], [0.1, 0.5, 0.7], 1.0), mask.astype(float)
     homes = TriangleBinding(body, vertices, vertex_groups(body)[body.f[:, 0]])
 

@@ -24,6 +24,7 @@ from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, lift_photo
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
+from likeness.engine.gaussians.lift.nape import add_nape
 from likeness.engine.gaussians.lift.photo_view import PhotoView
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.skirt import PART, Skirt, fit_skirt, skirt_faces
@@ -84,7 +85,7 @@ def cone(hem: float, width: float, depth: float) -> tuple[FloatArray, IntArray]:
 def photograph(
     worn: str = "skirt", width: float = 0.36, yaw: float = 0.0, label: int = LOWER
 ) -> Scene:
-    body = make_synthetic_body().personalised(np.zeros(4))
+    body = add_nape(make_synthetic_body().personalised(np.zeros(4)))
     pose = Pose.rest(body.num_expression).with_joints(
         left_shoulder=[0, 0, -0.9], right_shoulder=[0, 0, 0.9], pelvis=[0, yaw, 0]
     )
