@@ -36,12 +36,20 @@ class MouthSettings:
     cavity_spacing: float = 0.0026  # metres between splats
     cover: float = 0.8  # radius of a splat in spacings
     thin: float = 0.0085  # metres under the skin that the lining keeps, where it can
+    deepest: float = 0.15  # brightness of the throat, over that of the mouth's front
     columns: int = 24  # across the mouth, in which the upper teeth's edge is sought
     outline: float = 0.04  # pupil distances past the fitted outline where the face still shows
     hover: float = 0.0010  # metres that the photo's splats stand in front of the completed skin
-    open_mouth: float = 0.035  # pupil distances between the inner lips: the photo shows the inside
+    parted: float = 0.035  # pupil distances between the inner lips: the photo may show the inside
+    open_mouth: float = 0.06  # and shows it
     neighbours: int = 13  # splats whose majority decides for each
     wet: float = 0.6  # of the lips' brightness, from which the lower lip's wet side is seen
+    before_teeth: float = 0.0035  # metres of lip in front of the teeth
+    max_forward: float = 0.005  # metres that teeth are moved forward at most, so that it is so
+    bite: tuple[float, float] = (-0.0038, 0.0)
+    """Metres over the line between closed lips where upper and lower front teeth end."""
+
+    ivory: float = 0.6  # share of a tooth's usual hue in that of the photo's teeth
     tooth_depth: float = 0.0015  # metres that the photo's teeth lie behind the lips, at least
 
 
@@ -65,9 +73,27 @@ def _light(face: FittedFace) -> float:
 
 
 def is_mouth_open(face: FittedFace) -> bool:
-    """Whether the photo shows what lies between the lips."""
+    """Whether the photo shows what lies between the lips.
+
+    Landmarks of full lips that are closed lie apart, too: a narrow gap must show teeth or the dark.
+    """
     gap = face.points[list(LOWER_LIP[1:-1])] - face.points[list(UPPER_LIP[1:-1])]
-    return bool(np.linalg.norm(gap, axis=1).mean() > S.open_mouth * face.unit)
+    wide = float(np.linalg.norm(gap, axis=1).mean()) / face.unit
+    if not S.parted < wide < S.open_mouth:
+        return wide >= S.open_mouth
+    color = _between_lips(face)
+    inside = _tooth_like(color, face) | (color.mean(1) < S.wet * _lip_tone(face).mean())
+    return bool(inside.mean() > 0.5)
+
+
+def _between_lips(face: FittedFace) -> FloatArray:
+    """[N, 3] the photo's colours between the inner lips."""
+    polygon = inner_lips(face)
+    low, high = polygon.min(0), polygon.max(0)
+    xs, ys = np.meshgrid(np.linspace(low[0], high[0], 80), np.linspace(low[1], high[1], 40))
+    xy = np.column_stack([xs.ravel(), ys.ravel()])
+    xy = xy[inside_polygon(xy, polygon)[0]]
+    return np.asarray(bilinear(face.matte.foreground, xy))
 
 
 def _tooth_tone(face: FittedFace) -> FloatArray:
@@ -75,17 +101,13 @@ def _tooth_tone(face: FittedFace) -> FloatArray:
     ivory = IVORY * _light(face)
     if not is_mouth_open(face):
         return ivory
-    polygon = inner_lips(face)
-    low, high = polygon.min(0), polygon.max(0)
-    xs, ys = np.meshgrid(np.linspace(low[0], high[0], 80), np.linspace(low[1], high[1], 40))
-    xy = np.column_stack([xs.ravel(), ys.ravel()])
-    xy = xy[inside_polygon(xy, polygon)[0]]
-    color = bilinear(face.matte.foreground, xy)
+    color = _between_lips(face)
     teeth = color[_tooth_like(color, face)]
     if len(teeth) < 0.08 * len(color):
         return ivory
-    # Not the brightest: those are highlights.
+    # Not the brightest: those are highlights. Blurred with the lips, small teeth are too red.
     tone = np.median(teeth[teeth.mean(1) >= np.median(teeth.mean(1))], axis=0)
+    tone = S.ivory * ivory * tone.mean() / ivory.mean() + (1.0 - S.ivory) * tone
     return np.asarray(np.clip(tone, 0.5 * ivory, 1.1 * ivory))
 
 
@@ -155,7 +177,31 @@ def make_teeth(face: FittedFace, upper: bool) -> BoundGaussians:
     notch = (gap < 0.0007) & (root * (high - low) < 0.0011) & (outward > 0.3)
     # Roots stay behind the lips, and the arch's back behind its front.
     keep = ~notch & (root < 0.85) & (front - points[:, 2] < 0.032)
-    return _bind(face, triangle[keep], bary[keep], color[keep], S.teeth_spacing)
+    move = _to_lips(face, points, upper)
+    keep &= _to_skin(face, points + move) > S.thin
+    return _bind(face, triangle[keep], bary[keep], color[keep], S.teeth_spacing, move=move)
+
+
+def _to_lips(face: FittedFace, points: FloatArray, upper: bool) -> FloatArray:
+    """[3] metres at rest that bring an arch ``points`` [N, 3] close behind the lips.
+
+    A relaxed upper lip leaves the upper front teeth's edges free; they meet the lower ones there.
+    """
+    rest, f = face.body.v_template.astype(np.float64), face.body.f
+    lip = rest[np.unique(f[face.faces("lips") & ~face.lower()])]
+    middle = np.median(lip[:, 0])
+    lip = lip[np.abs(lip[:, 0] - middle) < 0.003]
+    line = lip[lip[:, 1].argmin()]
+    front = points[points[:, 2] > points[:, 2].max() - 0.006]
+    edge = front[:, 1].min() if upper else front[:, 1].max()
+    forward = line[2] - S.before_teeth - points[:, 2].max()
+    return np.array(
+        [
+            0.0,
+            line[1] + S.bite[0 if upper else 1] - edge,
+            float(np.clip(forward - (0.0 if upper else 0.0015), 0.0, S.max_forward)),
+        ]
+    )
 
 
 def _along_arch(
@@ -227,7 +273,7 @@ def make_mouth_cavity(face: FittedFace) -> BoundGaussians:
     ):
         triangle, bary, points, _ = _spread(face, own & chosen, spacing)
         depth = np.maximum(ahead - points[:, 2] - 0.008, 0.0)
-        color = near * np.exp(-depth / 0.016)[:, None]
+        color = near * (S.deepest + (1.0 - S.deepest) * np.exp(-depth / 0.016))[:, None]
         # Thin cheeks and a thin jaw: the lining keeps clear of their skin.
         inward = np.where(depth > 0.006, S.thin - _to_skin(face, points), 0.0)
         inward = np.clip(inward, 0.0, S.thin / 2)
@@ -248,10 +294,11 @@ def _bind(
     color: FloatArray,
     spacing: float,
     inward: float | FloatArray = 0.0,
+    move: float | FloatArray = 0.0,
 ) -> BoundGaussians:
     """Round surfels on the rest pose's surface, so that their size is the rest's.
 
-    ``inward`` [N] is metres along the normals, which point into the mouth.
+    ``inward`` [N] is metres along the normals, which point into the mouth; ``move`` [3] metres.
     """
     rest, f = face.body.v_template.astype(np.float64), face.body.f
     normals = vertex_normals(rest, f)
@@ -260,7 +307,7 @@ def _bind(
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     n = len(points)
     radius = np.full(n, S.cover * face.coarseness * spacing)
-    points = points + np.reshape(inward, (-1, 1)) * normal
+    points = points + np.reshape(inward, (-1, 1)) * normal + move
     world = surfels_on_plane(points, normal, radius, np.clip(color, 0.0, 1.0), np.full(n, 0.98))
     return bind_gaussians(world, triangle, bary, np.full(n, CORE, np.uint8), rest, face.body)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,12 +35,17 @@ from likeness.engine.gaussians.lift.face_finish import (
 )
 from likeness.engine.gaussians.lift.face_parts import (
     EYE_RINGS,
+    INNER_LIPS,
+    LOWER_LIP,
+    UPPER_LIP,
     inside_polygon,
     make_face,
     spread_points,
 )
 from likeness.engine.gaussians.lift.lids import make_closed_lid
+from likeness.engine.gaussians.lift.mouth import is_mouth_open, make_teeth
 from likeness.engine.gaussians.lift.mouth_visibility import INSIDE, find_visible_mouth
+from likeness.engine.gaussians.lift.pixel_grids import fill_polygon
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
@@ -290,6 +296,51 @@ def test_open_lips_show_the_front_teeth_but_not_everything(head: Head):
     front = (part == "teeth") & (centre[:, 2] > centre[part == "teeth"][:, 2].max() - 0.004)
     assert seen[front].mean() > 0.5
     assert seen[inside].mean() < 0.95
+
+
+@pytest.mark.slow
+def test_an_open_mouth_shows_upper_teeth_and_only_the_lower_ones_go_with_the_jaw(head: Head):
+    vertices, _ = head.body.vertices(head.track.pose)
+    face = make_face(head.body, vertices, head.track, head.observation, head.matte)
+    assert face is not None
+    wide = head.body.vertices(head.pose(jawOpen=0.8))[0]
+    moved = []
+    for upper in (True, False):
+        teeth = make_teeth(face, upper)
+        before, after = (place_gaussians(teeth, v, head.body).means for v in (vertices, wide))
+        moved.append(np.linalg.norm(after - before, axis=1))
+    assert moved[0].max() < 1e-4
+    assert moved[1].min() > 0.008
+    # Below the upper lip: brighter than the dark behind, and paler than lips, skin and tongue.
+    drawn = head.draw(head.pose(jawOpen=0.8))
+    assert head.observation.face is not None
+    lip = head.observation.face[13].astype(int)
+    column = drawn[lip[1] - 6 : lip[1] + 10, lip[0] - 6 : lip[0] + 7]
+    pale = (column.min(-1) > 0.72 * column.max(-1)) & (column.max(-1) > 0.4)
+    assert pale.any(0).mean() > 0.8
+
+
+@pytest.mark.slow
+def test_full_lips_that_are_closed_are_not_an_open_mouth(head: Head):
+    """Their landmarks lie apart; as long as that is little, what lies between them decides."""
+    vertices, _ = head.body.vertices(head.track.pose)
+    face = make_face(head.body, vertices, head.track, head.observation, head.matte)
+    assert face is not None
+    points = face.points.copy()
+    points[list(LOWER_LIP)] = points[list(UPPER_LIP)] + [0.0, 0.05 * face.unit]
+    lips = replace(face, points=points, matte=_between(face.matte, points, LIP))
+    assert not is_mouth_open(lips)
+    assert is_mouth_open(replace(lips, matte=_between(face.matte, points, [0.1, 0.04, 0.04])))
+    points[list(LOWER_LIP[1:-1]), 1] += 0.1 * face.unit
+    assert is_mouth_open(replace(lips, points=points))
+
+
+def _between(matte: Matte, points: FloatArray, color: Sequence[float]) -> Matte:
+    """A photo with a colour between the inner lips."""
+    rgb = np.array(matte.foreground)
+    height, width = matte.alpha.shape
+    rgb[fill_polygon(points[list(INNER_LIPS)], height, width)] = color
+    return replace(matte, foreground=rgb)
 
 
 @pytest.mark.slow
