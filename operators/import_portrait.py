@@ -142,6 +142,16 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
             ("cut", "Bust", "Cut cleanly below the photo's lower edge, and close the cut"),
         ),
     )
+    held: option_property(  # type: ignore[valid-type]
+        BuildOptions,
+        "held",
+        name="Held Objects",
+        description="What becomes of a thing in a hand",
+        items=(
+            ("keep", "Keep", "It stays with the hand that holds it"),
+            ("remove", "Remove", "It goes, and what it hid is completed"),
+        ),
+    )
     check_fit: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Check the Fit",
         description="When to show the fitted body over the photo and ask before continuing",
@@ -224,7 +234,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         header, more = layout.panel("likeness_import_portrait_more", default_closed=True)
         header.label(text="More")
         if more is not None:
-            for name in ("max_gaussians", "refine", "person", "fov", "body", "use_network"):
+            for name in ("max_gaussians", "refine", "held", "person", "fov", "body", "use_network"):
                 more.prop(self, name)
             own = more.row()
             own.active = self.use_network
@@ -250,7 +260,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         options = read_options(
             BuildOptions,
             self,
-            {name: name for name in ("max_gaussians", "person", "fov", "refine", "below")},
+            {name: name for name in ("max_gaussians", "person", "fov", "refine", "below", "held")},
             network=bpy.path.abspath(self.network) if self.use_network else "none",
         )
         confirm = "never" if bpy.app.background else self.check_fit.lower()

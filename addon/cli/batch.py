@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 EXIT_SOME_FAILED = 3
 MAX_LISTED_FAILURES = 20  # failures at the end of a run on a terminal; the report has all of them
 PLACE = PathOrAddress()
-OF_ALL = ("max_gaussians", "refine", "below", "network")
+OF_ALL = ("max_gaussians", "refine", "below", "held", "network")
 """Options of a build that the command line gives to all portraits; tables have all options."""
 
 
@@ -108,6 +108,7 @@ class PartType(click.ParamType):  # type: ignore[type-arg]
         "max_gaussians": "Upper limit of the number of splats, unless a table gives one.",
         "refine": "Time spent on fitting the splats, unless a table says; fast if not given.",
         "below": "What follows where a photo's frame ends, unless a table says; full if not given.",
+        "held": "Whether a thing in a hand stays with it, unless a table says; keep if not given.",
         "network": "Network that corrects hidden sides, unless a table names one; default if not "
         "given.",
     },

@@ -222,10 +222,16 @@ class Matte:
     Attributes:
         alpha: [H, W] in 0..1.
         foreground: [H, W, 3] sRGB in 0..1, free of the background's colour.
+        held: [H, W] uint8 index into ``HELD``, what each pixel shows; None: only the person.
     """
 
     alpha: FloatArray
     foreground: FloatArray
+    held: IntArray | None = None
+
+
+HELD = ("person", "in the left hand", "in the right hand", "removed")
+"""What a matte's pixel shows: the person, a thing in a hand, or what a removed thing hid."""
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def lift_portrait(
     mattes = []
     with stage("matte", "separating the person"):
         for k, one in enumerate(all_tracked):
-            matte, notes = verify_matte(one, person)
+            matte, notes = verify_matte(one, person, options.held)
             mattes.append(matte)
             name = f"{one.portrait.path.name}: " if k else ""
             warnings += [*one.warnings, *(name + note for note in notes)]

@@ -14,6 +14,7 @@ MIN_GAUSSIANS = 5000
 REFINE_CHOICES = ("off", "fast", "full")
 """The names of ``gaussians.refine.REFINE_LEVELS``."""
 BELOW_CHOICES = ("full", "fade", "cut")
+HELD_CHOICES = ("keep", "remove")
 
 
 def person_option() -> Any:
@@ -50,6 +51,7 @@ class BuildOptions:
         fov: field of view along the photo's longer side in degrees, if it is known.
         refine: how long the lift is fitted to the photo: one of ``REFINE_CHOICES``.
         below: what follows below the photo's last row of pixels: one of ``BELOW_CHOICES``.
+        held: what becomes of a thing in a hand: one of ``HELD_CHOICES``.
         network: what improves the lift: a network's folder, ``default`` for the one that comes
             with Likeness (also if empty), or ``none``.
         settings: tuning constants to override for this build, by their dotted names
@@ -82,6 +84,12 @@ class BuildOptions:
         help="What follows where the photo's frame ends: the whole person, a soft end, or a clean "
         "cut as of a bust.",
         choices=BELOW_CHOICES,
+        show_default=True,
+    )
+    held: str = option(
+        "keep",
+        help="Whether a thing in a hand (a phone, a mug) stays with that hand, or is removed.",
+        choices=HELD_CHOICES,
         show_default=True,
     )
     network: str = option(

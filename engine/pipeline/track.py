@@ -13,7 +13,7 @@ from ..core.progress import StageTimer
 from ..core.types import LikenessError, Matte, Observation, Portrait, Track
 from ..files.cache import get_or_load
 from ..files.weights import asset_path
-from ..gaussians.lift.held_objects import remove_held_objects
+from ..gaussians.lift.held_objects import separate_held_objects
 from ..imaging.load import load_portrait
 from ..imaging.matte_check import body_parts, filter_landmarks, map_body, repair_matte
 from ..imaging.matting import make_matte as make_matte
@@ -272,18 +272,21 @@ def refit(
     return replace(tracked, track=again, observation=observation)
 
 
-def verify_matte(tracked: TrackedPortrait, person: Body) -> tuple[Matte, tuple[str, ...]]:
+def verify_matte(
+    tracked: TrackedPortrait, person: Body, held: str = "keep"
+) -> tuple[Matte, tuple[str, ...]]:
     """The matte of a photo, checked against the body fitted to it, and warnings.
 
     Args:
         tracked: the photo and its fit.
         person: the body in the person's shape.
+        held: ``keep`` or ``remove`` what hands hold.
     """
     photo, observation, track = tracked.portrait, tracked.observation, tracked.track
     parts = body_parts(person.weights, track.joint_confidence)
     fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
     matte, warnings = repair_matte(photo, observation, make_matte(photo, observation), fitted)
-    alone, more = remove_held_objects(matte, observation, track, person)
+    alone, more = separate_held_objects(matte, observation, track, person, held)
     return alone, (*warnings, *more)
 
 

@@ -304,7 +304,7 @@ class Photographs:
         truth, motion = true_track(subject, view, self.body)
         fov = field_of_view(truth.camera) if drawn.lens_known else None
         found = track_image(portrait, self.body, self._detectors, fov=fov)
-        matte, _ = verify_matte(found, self.body.personalised(found.track.betas))
+        matte, _ = verify_matte(found, self.body.personalised(found.track.betas), "remove")
         overlap = _overlap(matte.alpha, rgba[..., 3])
         if overlap < _MIN_OVERLAP:
             raise InvalidReferenceError(

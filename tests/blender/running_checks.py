@@ -316,11 +316,13 @@ def qualities() -> dict[str, Any]:
     original = import_portrait.ImportPortrait.execute
 
     def execute(self: Any, context: Any) -> set[str]:
-        keep.append(_values(self.properties))
+        keep.append({**_values(self.properties), "options": self.request(context)["options"]})
         return {"FINISHED"}
 
     import_portrait.ImportPortrait.execute = execute
-    bpy.ops.likeness.import_portrait(filepath="/a.png", quality="DRAFT", max_gaussians=20_000)
+    bpy.ops.likeness.import_portrait(
+        filepath="/a.png", quality="DRAFT", max_gaussians=20_000, below="cut", held="remove"
+    )
     bpy.ops.likeness.import_portrait(
         filepath="/a.png", others=[{"name": "", "path": "/b.png", "direction": "back"}]
     )

@@ -60,6 +60,7 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
             fov=0.0,
             refine="off",
             below="full",
+            held="keep",
             use_network=True,
             network="",
             body="",

@@ -94,4 +94,6 @@ def test_what_is_asked(blender) -> None:
 def test_a_quality_sets_what_is_not_said(blender) -> None:
     draft, several = blender(CHECKS, "qualities")["values"]
     assert (draft["quality"], draft["refine"], draft["max_gaussians"]) == ("DRAFT", "off", 20_000)
+    assert (draft["options"]["below"], draft["options"]["held"]) == ("cut", "remove")
+    assert (several["options"]["below"], several["options"]["held"]) == ("full", "keep")
     assert several["others"] == [{"name": "", "path": "/b.png", "direction": "back"}]

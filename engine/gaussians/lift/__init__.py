@@ -39,6 +39,7 @@ from .ears import finish_ears
 from .face_finish import finish_face
 from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
+from .held_objects import mark_held_objects, removed_pixels
 from .hidden_hands import reach_shown_hands, tuck_hidden_hands
 from .labels import HAIR, HAT
 from .labels_network import LabelNetworkRuntime
@@ -288,6 +289,7 @@ def label_photo(
             "The fitted body lies beside the person in the photo.",
             "Use a photo that shows the person larger, upright and from the front.",
         )
+    regions = mark_held_objects(regions, matte.held)
     without, frame = remove_glasses(matte, regions.glasses)
     if frame is not None:
         colors, alpha = resize_rgba(without.foreground, without.alpha, w, h)
@@ -306,7 +308,7 @@ def clean_rim(matte: Matte) -> Matte:
     rows, cols, _ = nearest_known(solid)
     trust = np.clip((matte.alpha - 0.5) / 0.5, 0.0, 1.0)[..., None] ** 2
     near = matte.foreground[rows, cols]
-    return Matte(matte.alpha, trust * matte.foreground + (1.0 - trust) * near)
+    return replace(matte, foreground=trust * matte.foreground + (1.0 - trust) * near)
 
 
 def _level_scales(rest: float, face: float, budget: int, side: int) -> tuple[float, float]:
@@ -361,6 +363,7 @@ def _photo_levels(
         camera = track.camera.resized(w, h)
         colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
         near = dilate(regions.mask, max(1, round(0.25 * regions.unit)))  # wisps of hair
+        near &= ~removed_pixels(regions)
         ys = np.minimum((np.arange(h) + 0.5) / h * source.height, source.height - 1).astype(int)
         xs = np.minimum((np.arange(w) + 0.5) / w * source.width, source.width - 1).astype(int)
         select = (alpha > S.min_alpha) & near[np.ix_(ys, xs)]

@@ -16,6 +16,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
+from .labels import OBJECT
 from .pixel_grids import dilate, drop_small_parts, nearest_known, smooth_within, solve_poisson
 from .regions import ARMS, HEAD, Regions
 
@@ -31,6 +32,8 @@ class SheetSettings:
     lock: float = 0.35  # inter-ocular distances; smaller patches of hair over a face lie on it
     jump: float = 0.035  # metres of depth between neighbours that are two surfaces
     border: int = 2  # pixels beside such a jump that may show either
+    holder: int = 3  # pixels around a held thing whose depth it takes
+    thing: float = 0.012  # metres that it is thick
     loose: float = 0.02  # metres off the dressed mesh from which on a part gets its own back
 
 
@@ -162,9 +165,23 @@ def _sheet(
         across = solve_poisson(inner, mask & ~inner, front)
         front = np.where(inner, across + 0.002, front)
         weight = np.where(inner, 0.0, weight)
+    # A held thing is a card that faces the camera, at the depth of what holds it.
+    for thing in _patches(visible & (regions.label == OBJECT)):
+        holder = visible & drawn & (regions.label != OBJECT)
+        beside = holder & dilate(thing, S.holder)
+        if beside.any() or holder.any():
+            front[thing] = np.median(front[beside if beside.any() else holder])
+            back[thing] = front[thing] + S.thing
+            weight[thing] = 0.0
     back = np.maximum(back, front + 0.002)
     front, back = np.where(mask, front, 0.0), np.where(mask, back, 0.0)
     return DepthSheet(group, visible, mask, front, back, weight, _loose(mask, covered, pixel))
+
+
+def _patches(mask: BoolArray) -> list[BoolArray]:
+    """The connected patches [H, W] of a mask."""
+    numbers, count = ndimage.label(mask)
+    return [numbers == k for k in range(1, count + 1)]
 
 
 def _loose(mask: BoolArray, covered: BoolArray, pixel: FloatArray) -> BoolArray:

@@ -24,6 +24,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ..squareness import cosine_to_camera
+from .labels import OBJECT
 from .labels_surface import vertex_parts
 from .mesh_diffusion import mesh_laplacian
 from .pixel_grids import nearest_known
@@ -379,8 +380,8 @@ def _outline(regions: Regions, sheet: int) -> _Outline | None:
     outside, (ro, co) = ndimage.distance_transform_edt(~pad, return_indices=True)
     distance = np.where(pad, inside - 0.5, 0.5 - outside)
     rows, cols = np.where(pad, ri, ro), np.where(pad, ci, co)
-    # The pixel of the mask at the nearest outline, and whose it is.
-    own = np.where(arms, regions.group, 0)
+    # The pixel of the mask at the nearest outline, and whose it is; a held thing is no sleeve.
+    own = np.where(regions.label == OBJECT, -1, np.where(arms, regions.group, 0))
     nearest_r, nearest_c, _ = nearest_known(mask)
     owner = np.pad(own[nearest_r, nearest_c], 1, mode="edge")
     counts = owner[rows, cols] == sheet

@@ -15,9 +15,17 @@ from ...core.cameras import unproject
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from .depth_sheets import DepthSheet
+from .labels import OBJECT
 from .pixel_grids import erode, nearest_known, smooth_within
 from .regions import ARMS, Regions
-from .surfels import SHELL, TriangleBinding, grid_tangents, pixel_centres, surfels_from_tangents
+from .surfels import (
+    IN_HAND,
+    SHELL,
+    TriangleBinding,
+    grid_tangents,
+    pixel_centres,
+    surfels_from_tangents,
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,7 @@ def _far_colors(
 def _home_group(sheet: DepthSheet, regions: Regions) -> IntArray:
     """[H, W] the limb that a pixel of the sheet belongs to, also where an arm hides it."""
     if sheet.group:
-        return np.full(sheet.mask.shape, sheet.group)
+        return np.asarray(sheet.group + IN_HAND * (regions.label == OBJECT))
     known = sheet.visible & ~np.isin(regions.group, ARMS)
     rows, cols, _ = nearest_known(known if known.any() else sheet.mask)
     return np.maximum(regions.group[rows, cols], 0)

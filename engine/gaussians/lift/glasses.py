@@ -125,7 +125,7 @@ def remove_glasses(
     foreground[window] = (1.0 - gone) * rgb + gone * skin
     frame = np.zeros((height, width))
     frame[window] = weight
-    return Matte(matte.alpha, foreground.astype(matte.foreground.dtype)), frame
+    return replace(matte, foreground=foreground.astype(matte.foreground.dtype)), frame
 
 
 def _share(rgb: FloatArray, skin: FloatArray, mask: FloatArray, unit: float) -> FloatArray:

@@ -1,34 +1,48 @@
-"""Held things and other people's limbs, which do not belong to an avatar, are removed.
+"""Held things and other people's limbs, which do not belong to an avatar's body.
 
 Two things are searched for on the pixels that a matte assigns to the person. Beyond a hand, where
-fingers close around something: colours that this person's skin, clothes and hair do not have. And
-far beside the body, farther than clothes stand off: such colours, or skin that does not belong to
-the person's own limbs. What stands in front of the person is painted over
-with what lies around it; what stands beside is cut from the matte.
+fingers close around something: colours that this person's skin, clothes and hair do not have, or
+that are unlike everything around the hand. And far beside the body, farther than clothes stand
+off: such colours, or skin that does not belong to the person's own limbs.
 
-Colours that the person's clothes also have are never removed, so a bag of the coat's leather
+What a hand holds stays in the matte, marked, and follows that hand; or it goes. Nothing that it hid
+is trusted then: in the matte it is painted over with what lies around it, or cut away beside the
+body, and the lift completes the surfaces. What stands beside the person goes.
+
+Colours that the person's clothes also have are never taken, so a bag of the coat's leather
 stays: a bag that stays does less harm than torn clothes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
-from ...core.types import BoolArray, Camera, FloatArray, Matte, Observation, Track
+from ...core.types import (
+    HELD,
+    BoolArray,
+    Camera,
+    FloatArray,
+    Hand,
+    IntArray,
+    Matte,
+    Observation,
+    Track,
+)
 from ...imaging.color_model import fit_colors
 from ...imaging.resize import resize
-from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
+from .labels import HAIR, LOWER, NONE, OBJECT, SHOES, SKIN, UPPER
 from .labels_pixels import COLOUR_SCALE, COMPONENTS
 from .labels_pixels import S as LABELS_PIXELS
 from .photo_splats import resize_rgba
 from .pixel_grids import dilate, nearest_known, smooth_within
-from .regions import HEAD, Regions, find_regions
+from .regions import ARMS, HEAD, TORSO, Regions, find_regions
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,28 @@ class HeldSettings:
     """Things in hands and beside the person."""
 
     pixels: int = 24_000  # of the person on the grid that is searched
+    min_palm: float = 4.0  # pixels from wrist to middle knuckle: smaller hands show nothing
     reach: float = 2.2  # palms (wrist to middle knuckle) around a hand where it holds something
+    near: float = 1.3  # palms from its bones: the same for colours unlike those around it
+    unlike: float = 9.0  # L*a*b* units from every colour around a hand: surely another thing
+    unlike_rim: float = 5.0  # the same up to which that thing goes on
+    rounds: int = 2  # in which its colours and those of the rest are learned
+    min_unlike: float = 0.5  # squared palms of the smallest such thing
+    finger: float = 0.14  # palms from a bone that are the hand itself
+    off_hand: float = 0.4  # share of such a thing beside the bones
+    grasp: float = 0.2  # palms between it and a bone, at most
+    ring: tuple[float, float, float] = (0.5, 1.3, 3.0)
+    """Palms from any hand's bones, and least and most from the hand's own: what is around it."""
+
+    on_bone: float = 0.1  # palms from a bone where a hand shows its own colours
+    skin: float = 16.0  # L*a*b* units from the face's skin within which these are skin
+    redder: tuple[float, ...] = (0.75, 1.0, 1.3, 1.6)  # chroma of its skin over the face's
+    brighter: float = 1.15  # lightness of its brightest skin over the face's
+    common: float = 0.012  # share of pixels from which on a colour is one of those around
+    color_step: float = 6.0  # L*a*b* units between colours that are told apart
+    shade: float = 0.35  # least lightness of a shaded colour, over its usual one
+    skin_shade: float = 0.65  # the same of skin whose colour no bone of a hand shows
+    calm: float = 0.7  # pixels over which colours are smoothed
     wrist: float = 0.3  # palms beyond the wrist: up to there are cuffs and watches
     touch: float = 0.5  # palms between a hand's points and what it holds, at most
     min_held: float = 0.12  # squared palms of the smallest held thing
@@ -54,6 +89,14 @@ class HeldSettings:
 S = register_settings("lift.held_objects", HeldSettings())
 
 
+REMOVED = HELD.index("removed")
+
+_FINGERS = (
+    *((0, 1), (0, 5), (5, 9), (9, 13), (13, 17), (0, 17)),
+    *((k, k + 1) for first in (1, 5, 9, 13, 17) for k in range(first, first + 3)),
+)
+"""Pairs of a hand's landmarks."""
+
 _BONES = (
     (11, 13),
     (13, 15),
@@ -68,16 +111,17 @@ _BONES = (
 )
 
 
-def remove_held_objects(
-    matte: Matte, observation: Observation, track: Track, body: Body
+def separate_held_objects(
+    matte: Matte, observation: Observation, track: Track, body: Body, held: str = "keep"
 ) -> tuple[Matte, tuple[str, ...]]:
-    """Remove held things and other people's limbs from a matte.
+    """Mark what hands hold in a matte, or remove it; remove other people's limbs.
 
     Args:
         matte: of the portrait.
         observation: of the portrait.
         track: of the portrait.
         body: the person's own (``Body.personalised(track.betas)``).
+        held: ``keep`` or ``remove`` what hands hold.
 
     Returns:
         The matte, and warnings for the user.
@@ -92,59 +136,237 @@ def remove_held_objects(
     colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
     vertices, _ = body.vertices(track.pose)
     regions = find_regions(colors, alpha > 0.5, camera, vertices, body, observation, w / width)
-    features = rgb_to_lab(colors) / COLOUR_SCALE
-    held, hands = _in_hands(regions, features, observation, w / width)
-    beside = dilate(_beside(regions, features, observation, camera, w / width), 1) & regions.mask
+    lab = rgb_to_lab(colors)
+    in_hands = _in_hands(regions, lab, observation, w / width)
+    alone = _beside(regions, lab / COLOUR_SCALE, observation, camera, w / width)
+    beside = dilate(alone, 1) & regions.mask
+    for k, (hand, _) in enumerate(in_hands):  # a bag that hangs beside a hand is held
+        patches, _ = ndimage.label(alone | hand)
+        reaching = np.unique(patches[hand])
+        own = np.isin(patches, reaching[reaching > 0]) & alone
+        in_hands[k] = hand | own, in_hands[k][1]
+        beside &= ~dilate(own, 1)
+    names = sorted({name for _, name in in_hands})
+    held_at = np.zeros(regions.mask.shape, np.uint8)
+    for hand, name in in_hands:
+        rim = dilate(hand, 1) & regions.mask & (held_at == 0) & (regions.label != SKIN)
+        held_at[rim] = REMOVED
+        held_at[hand] = HELD.index(f"in the {name} hand") if held == "keep" else REMOVED
+    gone = held_at == REMOVED
     warnings = []
-    if held.any():
-        warnings.append(f"What the {' and the '.join(hands)} hand holds is left out of the avatar.")
+    if names and held != "keep":
+        warnings.append(f"What the {' and the '.join(names)} hand holds is left out of the avatar.")
     if beside.any():
         warnings.append(
             "Something beside the person (held, or another person's) is left out of the avatar. "
             "Check the preview."
         )
-    if not warnings:
+    if not names and not beside.any():
         return matte, ()
-    before = held & (regions.body.face >= 0)
-    return _without(matte, before, (held | beside) & ~before), tuple(warnings)
+    before = gone & (regions.body.face >= 0)
+    out = _without(matte, before, (gone | beside) & ~before)
+    if not names:
+        return out, tuple(warnings)
+    fine = np.zeros((height, width), np.uint8)
+    for what in range(1, len(HELD)):
+        wide = (held_at == what).astype(np.float32)
+        fine[resize(wide, width, height, "bilinear") > 0.5] = what
+    return replace(out, held=fine), tuple(warnings)
+
+
+def mark_held_objects(regions: Regions, held: IntArray | None) -> Regions:
+    """Label held things as objects of their arms, and removed ones as none of the person.
+
+    Args:
+        regions: of the photo.
+        held: of its matte, at any size.
+    """
+    if held is None:
+        return regions
+    rows, cols = (np.arange(n) * m // n for n, m in zip(regions.mask.shape, held.shape))
+    here = np.where(regions.mask, held[np.ix_(rows, cols)], 0)
+    kept = (here > 0) & (here != REMOVED)
+    group = np.where(kept, np.array([TORSO, *ARMS, TORSO])[here], regions.group)
+    label = np.where(kept, OBJECT, np.where(here == REMOVED, NONE, regions.label))
+    own = here == 0
+    return replace(
+        regions,
+        group=group,
+        label=label,
+        skin=regions.skin & own,
+        face=regions.face & own,
+        hair=regions.hair & own,
+    )
+
+
+def removed_pixels(regions: Regions) -> BoolArray:
+    """Return the pixels [H, W] of the person where something was removed."""
+    return np.asarray(regions.mask & (regions.label == NONE))
 
 
 def _in_hands(
-    regions: Regions, features: FloatArray, observation: Observation, scale: float
-) -> tuple[BoolArray, list[str]]:
-    """[H, W] what seen hands hold, and whose: ``left``, ``right``."""
-    height, width = regions.mask.shape
-    places = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), -1)
-    out, names = np.zeros((height, width), bool), []
-    for hand in observation.hands:
+    regions: Regions, lab: FloatArray, observation: Observation, scale: float
+) -> list[tuple[BoolArray, str]]:
+    """[H, W] what seen hands hold, and whose: ``left``, ``right``.
+
+    Args:
+        regions: the labelled pixels.
+        lab: [H, W, 3] L*a*b* of the pixels.
+        observation: of the photo.
+        scale: pixels of the grid for each pixel of the photo.
+    """
+    features = lab / COLOUR_SCALE
+    hands = [_SeenHand.of(hand, observation, regions, scale) for hand in observation.hands]
+    hands = [hand for hand in hands if hand.palm >= S.min_palm]
+    to_any = np.minimum.reduce([np.full(regions.mask.shape, np.inf), *(h.to_bone for h in hands)])
+    open_ = ~regions.face & (regions.group != HEAD) & regions.mask
+    out = []
+    for hand in hands:
+        zone = hand.to_point < S.reach
+        theirs = _familiar(regions, features, ~zone & regions.mask)
+        strange = zone & open_ & (theirs < S.strange) & (regions.label != SKIN) & hand.beyond
+        thin = max(1, round(S.thick * hand.palm))
+        found = np.zeros_like(zone)
+        for patch in _patches(ndimage.binary_opening(strange, iterations=thin)):
+            if patch.sum() > S.min_held * hand.palm**2 and hand.to_point[patch].min() < S.touch:
+                patch = _whole(patch, regions, features)
+                rim = dilate(patch, max(1, round(S.rim * hand.palm))) & (regions.label != SKIN)
+                found |= (patch | rim) & regions.mask
+        unlike = np.where(
+            (hand.to_bone < S.near) & open_ & hand.beyond, _unlike(regions, lab, hand, to_any), 0.0
+        )
+        seeds = ndimage.binary_opening(unlike > S.unlike)
+        for patch in _patches(ndimage.binary_opening(unlike > S.unlike_rim)):
+            large = patch.sum() > S.min_unlike * hand.palm**2 and (patch & seeds).any()
+            off_hand = float((to_any[patch] > S.finger).mean())
+            if large and off_hand > S.off_hand and hand.to_bone[patch].min() < S.grasp:
+                found |= _apart_from(patch, zone & open_, features)
+        if found.any():
+            out.append((found, "left" if hand.left else "right"))
+    return _of_one_hand(out)
+
+
+def _of_one_hand(found: list[tuple[BoolArray, str]]) -> list[tuple[BoolArray, str]]:
+    """What hands hold, where a thing in two hands is in the one that has more of it."""
+    if len(found) < 2:
+        return found
+    whole = np.zeros((len(found), *found[0][0].shape), bool)
+    for patch in _patches(np.logical_or.reduce([hand for hand, _ in found])):
+        whole[int(np.argmax([(patch & hand).sum() for hand, _ in found]))] |= patch
+    return [(own, name) for own, (_, name) in zip(whole, found, strict=True) if own.any()]
+
+
+def _patches(mask: BoolArray) -> list[BoolArray]:
+    """The connected patches [H, W] of a mask."""
+    numbers, count = ndimage.label(mask)
+    return [numbers == k for k in range(1, count + 1)]
+
+
+def _apart_from(patch: BoolArray, zone: BoolArray, features: FloatArray) -> BoolArray:
+    """[H, W] a patch, grown and shrunk to the pixels of a zone whose colours are more its own."""
+    for _ in range(S.rounds):
+        others = zone & ~dilate(patch, 1)
+        if min(patch.sum(), others.sum()) < LABELS_PIXELS.min_seeds:
+            return patch
+        own, rest = (
+            fit_colors(features[pixels], 4).log_density(features[zone])
+            for pixels in (patch, others)
+        )
+        alike = np.zeros_like(zone)
+        alike[zone] = own > rest
+        numbers, _ = ndimage.label(ndimage.binary_opening(alike))
+        inside = np.bincount(numbers[patch], minlength=2)
+        inside[0] = 0
+        if not inside.any():
+            return patch
+        patch = ndimage.binary_fill_holes(numbers == inside.argmax())
+    return patch
+
+
+@dataclass(frozen=True)
+class _SeenHand:
+    """A detected hand on the grid.
+
+    Attributes:
+        left: whether it is the left one.
+        palm: pixels from wrist to middle knuckle.
+        to_point: [H, W] palms to its nearest landmark.
+        to_bone: [H, W] palms to its nearest bone.
+        beyond: [H, W] beyond its wrist.
+    """
+
+    left: bool
+    palm: float
+    to_point: FloatArray
+    to_bone: FloatArray
+    beyond: BoolArray
+
+    @staticmethod
+    def of(hand: Hand, observation: Observation, regions: Regions, scale: float) -> _SeenHand:
+        height, width = regions.mask.shape
+        places = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), -1)
         points = hand.landmarks * scale
         wrist = points[0]
-        palm = float(np.linalg.norm(points[9] - wrist))
+        palm = max(float(np.linalg.norm(points[9] - wrist)), 1e-6)
+        steps = np.linspace(0.0, 1.0, 9)[:, None]
+        bones = np.concatenate([points[a] + (points[b] - points[a]) * steps for a, b in _FINGERS])
+        to_point, to_bone = (
+            cKDTree(own).query(places.reshape(-1, 2))[0].reshape(height, width) / palm
+            for own in (points, bones)
+        )
         elbow = observation.pose[13 if hand.left else 14] * scale
-        if palm < 4.0:
-            continue
         forearm = float(np.linalg.norm(wrist - elbow))
         beyond = np.linalg.norm(places - wrist, axis=-1) > S.wrist * palm
         # A forearm that points at the camera has no direction in the picture.
-        if forearm > 1.5 * palm and observation.pose_visibility[13 if hand.left else 14] > S.sure:
+        seen = observation.pose_visibility[13 if hand.left else 14] > S.sure
+        if forearm > 1.5 * palm and seen:
             beyond = (places - wrist) @ ((wrist - elbow) / forearm) > S.wrist * palm
-        to_hand = np.linalg.norm(places[..., None, :] - points, axis=-1).min(-1)
-        zone = regions.mask & (to_hand < S.reach * palm)
-        theirs = _familiar(regions, features, ~zone & regions.mask)
-        strange = zone & (theirs < S.strange) & ~regions.face & (regions.group != HEAD)
-        strange &= regions.label != SKIN
-        strange &= beyond
-        thin = max(1, round(S.thick * palm))
-        strange = ndimage.binary_opening(strange, iterations=thin)
-        patches, count = ndimage.label(strange)
-        for k in range(1, count + 1):
-            patch = patches == k
-            if patch.sum() > S.min_held * palm**2 and to_hand[patch].min() < S.touch * palm:
-                patch = _whole(patch, regions, features)
-                rim = dilate(patch, max(1, round(S.rim * palm))) & (regions.label != SKIN)
-                out |= (patch | rim) & regions.mask
-                names.append("left" if hand.left else "right")
-    return out, sorted(set(names))
+        return _SeenHand(hand.left, palm, to_point, to_bone, beyond)
+
+
+def _unlike(regions: Regions, lab: FloatArray, hand: _SeenHand, to_any: FloatArray) -> FloatArray:
+    """[H, W] how unlike (L*a*b* units) colours are to those around a hand, and to skin.
+
+    What is common around the hand may also lie in the shade, and is paler in chroma there.
+
+    Args:
+        regions: the labelled pixels.
+        lab: [H, W, 3] of them.
+        hand: the hand.
+        to_any: [H, W] palms to the nearest bone of any hand.
+    """
+    around = regions.mask & ~regions.face & (to_any > S.ring[0])
+    around &= (hand.to_bone > S.ring[1]) & (hand.to_bone < S.ring[2])
+    # Hands are often redder than faces, and paler where the light grazes them.
+    tones = rgb_to_lab(regions.skin_color) * [[S.brighter, c, c] for c in S.redder]
+    on_bone = lab[regions.mask & (to_any < S.on_bone)]
+    fingers = on_bone[_shaded_distance(on_bone, tones, S.shade) < S.skin]
+    palette = np.concatenate([_common_colors(lab[around]), _common_colors(fingers)])
+    smooth = ndimage.gaussian_filter(lab, (S.calm, S.calm, 0.0)).reshape(-1, 3)
+    # Dark skin beside no hand of that colour is hardly skin.
+    away = np.minimum(
+        _shaded_distance(smooth, palette, S.shade), _shaded_distance(smooth, tones, S.skin_shade)
+    )
+    return away.reshape(lab.shape[:2])
+
+
+def _common_colors(lab: FloatArray) -> FloatArray:
+    """[K, 3] the colours, in steps, that a share of the pixels [N, 3] have."""
+    steps, count = np.unique(np.round(lab / S.color_step), axis=0, return_counts=True)
+    return np.asarray(steps[count >= max(3.0, S.common * len(lab))] * S.color_step)
+
+
+def _shaded_distance(lab: FloatArray, palette: FloatArray, shade: float) -> FloatArray:
+    """[N] distances of colours [N, 3] to a palette [K, 3] in shades down to a share."""
+    out = np.full(len(lab), np.inf)
+    for color in palette:
+        light = lab[:, 0] / max(color[0], 5.0)
+        chroma = lab[:, 1:] - np.clip(light, shade, 1.0)[:, None] * color[1:]
+        over = np.maximum(0.0, lab[:, 0] - 1.1 * color[0] - 4.0)
+        under = np.maximum(0.0, 1.1 * shade * color[0] - lab[:, 0])
+        away = np.sqrt((chroma**2).sum(1) + (0.5 * over) ** 2 + (0.5 * under) ** 2)
+        out = np.minimum(out, away)
+    return out
 
 
 def _whole(patch: BoolArray, regions: Regions, features: FloatArray) -> BoolArray:
@@ -262,4 +484,4 @@ def _without(matte: Matte, before: BoolArray, beside: BoolArray) -> Matte:
         ring = max(2.0, 0.004 * max(height, width))
         calm = smooth_within(filled, matte.alpha > 0.9, ring)
         colors = np.where(gone[..., None], calm, colors).astype(np.float32)
-    return Matte(np.asarray(alpha, np.float32), colors)
+    return replace(matte, alpha=np.asarray(alpha, np.float32), foreground=colors)

@@ -178,7 +178,7 @@ def _corrected(
 ) -> Matte:
     """The matte's colours times ``gain`` [3] plus ``offset`` [V, 3] of the body drawn there."""
     foreground = np.clip(matte.foreground * gain + _drawn(offset, sight, body), 0.0, 1.0)
-    return Matte(matte.alpha, foreground.astype(np.float32))
+    return replace(matte, foreground=foreground.astype(np.float32))
 
 
 def _drawn(values: FloatArray, sight: BodyVisibility, body: Body) -> FloatArray:

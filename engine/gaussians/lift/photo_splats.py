@@ -21,10 +21,11 @@ from ..binding import bind_gaussians
 from .depth_sheets import DepthSheet, composite_sheets
 from .depth_sheets import S as DEPTH_SHEETS
 from .dressed_mesh import DressedMesh, vertex_area_ratio
-from .labels import HAIR, HAT, LABELS, SKIN
+from .labels import HAIR, HAT, LABELS, OBJECT, SKIN
 from .pixel_grids import dilate, distance_inside, nearest_known
 from .regions import ARMS, HEAD, TORSO, Regions
 from .surfels import (
+    IN_HAND,
     PHOTO,
     TriangleBinding,
     grid_tangents,
@@ -205,11 +206,12 @@ def front_layer(
         S.front_opacity * (_thinned(alpha) * fade)[ys, xs],
     )
     hair = np.isin(label[ys, xs], [HAIR, HAT])
-    limb = group[ys, xs]
+    held = label[ys, xs] == OBJECT
+    limb = group[ys, xs] + IN_HAND * held
     triangle, bary = homes.find(world.means, np.where(hair & np.isin(limb, ARMS), TORSO, limb))
     # Bare skin moves with its own triangle, what is worn with a steady one.
     bare = (dressed.worn[body.f].mean(1) < 0.5) | homes.steady
-    own = on_mesh[ys, xs] & (bare & homes.usable)[buffer.face[ys, xs]]
+    own = on_mesh[ys, xs] & ~held & (bare & homes.usable)[buffer.face[ys, xs]]
     # Hair that falls over a shoulder does not go up with the arm.
     own &= ~(hair & homes.on_arm[buffer.face[ys, xs]])
     # Nor does hair that lies on a cheek go with the jaw.
@@ -221,9 +223,9 @@ def front_layer(
     bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
     # What stands off a squeezed fold would stick out when the limb is stretched.
     folded = vertex_area_ratio(body, vertices)[body.f[triangle]].mean(1) < S.squeezed
-    # And what stands far off an arm swings through the air with it.
+    # And what stands far off an arm swings through the air with it; held things may.
     reach = np.where(np.isin(limb, ARMS) & ~hair, S.arm_reach, np.inf)
-    reach = np.where(folded, S.fold_reach, reach)
+    reach = np.where(folded & ~held, S.fold_reach, reach)
     return bound.take(np.linalg.norm(bound.offset, axis=1) <= reach)
 
 

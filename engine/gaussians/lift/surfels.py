@@ -112,6 +112,11 @@ ARM_JOINTS = [16, 17, 18, 19, 20, 21, *range(25, 55)]
 FOREARM_JOINTS = [18, 19, 20, 21, *range(25, 55)]
 
 
+WRIST_JOINTS = {1: 20, 2: 21}  # of the groups of the left and the right arm
+IN_HAND = 100
+"""Added to an arm's group: what its hand holds, on one triangle of the palm or its back."""
+
+
 @dataclass(frozen=True)
 class SurfelSettings:
     """Steps between neighbouring splats."""
@@ -177,6 +182,9 @@ class TriangleBinding:
                 if len(rows) > 0:
                     break
             self._trees[int(g)] = (cKDTree(centroids[rows]), rows)
+        for arm, wrist in WRIST_JOINTS.items():
+            steadiest = body.weights[:, wrist][body.f].min(1).argmax(keepdims=True)
+            self._trees[IN_HAND + arm] = (cKDTree(centroids[steadiest]), steadiest)
         self.nape = Nape(body, vertices)
 
     def find(self, points: FloatArray, group: IntArray) -> tuple[IntArray, FloatArray]:
@@ -184,7 +192,7 @@ class TriangleBinding:
 
         Args:
             points: [N, 3] metres, the photo's pose, world space.
-            group: [N] the limb of each point.
+            group: [N] the limb of each point; ``IN_HAND`` more for what a hand holds.
 
         Returns:
             triangle: [N] rows of ``body.f``.

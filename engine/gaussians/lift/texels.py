@@ -24,7 +24,7 @@ from .colors import complete_texels
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
 from .hair_field import hair_directions
-from .labels import HAIR, HAT, SKIN
+from .labels import HAIR, HAT, NONE, OBJECT, SKIN
 from .labels_surface import labels_at
 from .photo_view import PhotoView
 from .pixel_grids import dilate, distance_inside, erode, nearest_known
@@ -209,7 +209,7 @@ def texel_layer(
         for pixels in (regions.skin, ~regions.skin)
     ]
     seen = np.where(is_shell, maps[1].seen, maps[0].seen) & at.visible & (facing > S.min_facing)
-    seen &= ~hidden
+    seen &= ~hidden & ~np.isin(regions.label[at.row, at.col], [NONE, OBJECT])
     sampled = np.where(is_shell[:, None], maps[1].sampled, maps[0].sampled)
     head = group == HEAD
     xy, _ = project(points[seen], view.camera)
@@ -271,6 +271,7 @@ def texel_layer(
         opacity[at_hem & shown & (facing > S.hem_facing)] = 0.0  # the photo's splats are enough
     # Texels under photo splats step back, or their blur would show through.
     over = at.visible & regions.mask[at.row, at.col] & ~hidden
+    over &= regions.label[at.row, at.col] != NONE
     sink = np.where(part == "eye", 0.25, np.where(inner, 0.0, 1.0)) * S.under_photo
     sink = sink * np.clip((facing - S.surfaces) / 0.35, 0.0, 1.0) * over
     # A disc's visible edge lies beyond its middle: worn discs stand in by part of their radius.

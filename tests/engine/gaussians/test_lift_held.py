@@ -1,4 +1,4 @@
-"""Held things are left out, and nothing else is."""
+"""Held things stay with their hand or are left out, and nothing else is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import (
+    HELD,
     JOINT_INDEX,
     BoolArray,
+    BoundGaussians,
     FloatArray,
     Hand,
     Matte,
@@ -18,7 +20,9 @@ from likeness.engine.core.types import (
     Pose,
     Track,
 )
-from likeness.engine.gaussians.lift.held_objects import remove_held_objects
+from likeness.engine.gaussians import place_gaussians
+from likeness.engine.gaussians.lift import LiftOptions, lift_photo
+from likeness.engine.gaussians.lift.held_objects import separate_held_objects
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 
@@ -34,7 +38,14 @@ class Sitter:
     track: Track
 
     def leave_out(self, matte: Matte) -> tuple[Matte, tuple[str, ...]]:
-        return remove_held_objects(matte, self.observation, self.track, self.body)
+        return self.separate(matte, "remove")
+
+    def separate(self, matte: Matte, held: str) -> tuple[Matte, tuple[str, ...]]:
+        return separate_held_objects(matte, self.observation, self.track, self.body, held)
+
+    def lift(self, matte: Matte) -> BoundGaussians:
+        options = LiftOptions(max_gaussians=20_000)
+        return lift_photo(matte, self.observation, self.track, self.body, options).gaussians
 
 
 @pytest.fixture(scope="module")
@@ -95,10 +106,64 @@ def palm(sitter: Sitter) -> tuple[FloatArray, float]:
     return points[[8, 12, 16]].mean(0), float(np.linalg.norm(points[9] - points[0]))
 
 
-def test_somebody_with_empty_hands_stays_as_they_are(sitter: Sitter) -> None:
-    matte, warnings = sitter.leave_out(sitter.matte)
+@pytest.mark.parametrize("held", ["keep", "remove"])
+def test_somebody_with_empty_hands_stays_as_they_are(sitter: Sitter, held: str) -> None:
+    matte, warnings = sitter.separate(sitter.matte, held)
     assert warnings == ()
     assert matte is sitter.matte
+
+
+def test_a_ball_in_the_hand_stays_with_it(sitter: Sitter) -> None:
+    """Held before the leg, so that it could be taken for cloth."""
+    (x, y), size = palm(sitter)
+    matte, ball = with_thing(sitter, x, y, 0.9 * size)
+    out, warnings = sitter.separate(matte, "keep")
+    assert warnings == ()
+    assert out.held is not None
+    assert (out.held[ball] == HELD.index("in the left hand")).mean() > 0.8
+    assert (out.held[~ndimage.binary_dilation(ball, iterations=6)] == 0).all()
+    inner = ndimage.binary_erosion(ball, iterations=3)
+    np.testing.assert_array_equal(out.foreground[inner], matte.foreground[inner])
+    lifted = sitter.lift(out)
+    green = np.abs(lifted.colors - THING).max(-1) < 0.12
+    assert green.sum() > 50
+    before = sitter.track.pose
+    hand = before.with_joints(left_elbow=[0.2, -1.2, 0.5], left_wrist=[0.6, 0.2, -0.4])
+    placed, wrists = [], []
+    for pose in (before, hand):
+        vertices, joints = sitter.body.vertices(pose)
+        own = place_gaussians(lifted.take(green), vertices, sitter.body)
+        placed.append(np.asarray(own.means, np.float64))
+        wrists.append(joints[JOINT_INDEX["left_wrist"]])
+    assert np.linalg.norm(wrists[1] - wrists[0]) > 0.15
+    # A rigid thing: it keeps its form, and its distance from the wrist.
+    form = [np.linalg.norm(p - p.mean(0), axis=1) for p in placed]
+    np.testing.assert_allclose(form[1], form[0], atol=0.01)
+    apart = [np.linalg.norm(p - w, axis=1) for p, w in zip(placed, wrists, strict=True)]
+    np.testing.assert_allclose(apart[1], apart[0], atol=0.02)
+
+
+def test_nothing_of_a_removed_ball_is_lifted(sitter: Sitter) -> None:
+    (x, y), size = palm(sitter)
+    matte, _ = with_thing(sitter, x, y, 0.9 * size)
+    out, _ = sitter.leave_out(matte)
+    lifted = sitter.lift(out)
+    assert (np.abs(lifted.colors - THING).max(-1) < 0.2).mean() < 0.001
+
+
+def test_a_thing_unlike_what_is_around_the_hand_is_found(sitter: Sitter) -> None:
+    """Green as the shoes are, but held: no colour that is foreign to the person."""
+    tips, size = palm(sitter)
+    wrist = sitter.observation.hands[0].landmarks[0]
+    x, y = tips + 0.5 * size * (tips - wrist) / np.linalg.norm(tips - wrist)
+    green = np.array([0.15, 0.5, 0.4])
+    matte, ball = with_thing(sitter, x, y, 0.6 * size)
+    feet = np.mgrid[:HEIGHT, :WIDTH][0] > sitter.observation.pose[27:29, 1].min() - 20
+    colors = np.where((ball | feet)[..., None], green, matte.foreground).astype(np.float32)
+    out, _ = sitter.separate(Matte(matte.alpha, colors), "keep")
+    assert out.held is not None
+    assert (out.held[ball] == HELD.index("in the left hand")).mean() > 0.6
+    assert (out.held[feet] == 0).all()
 
 
 def test_a_ball_in_the_hand_goes(sitter: Sitter) -> None:

@@ -224,6 +224,30 @@ def test_options_reach_the_stages(
     assert stages["lifted"][0][2].max_gaussians == 6_000
 
 
+def test_below_and_held_reach_their_stages(
+    stages: dict[str, Any], photo_file: Path, body_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def separate(matte: Matte, seen: Any, track: Track, person: Any, held: str) -> Any:
+        asked.append(held)
+        return matte, ()
+
+    def end(avatar: Any, shots: Any, below: str) -> Any:
+        asked.append(below)
+        assert [track for _, track in shots] == [stages["track"]]
+        return avatar
+
+    monkeypatch.setattr(tracked, "separate_held_objects", separate)
+    monkeypatch.setattr(pipeline, "end_avatar", end)
+    options = BuildOptions(refine="off", network="none", below="fade", held="remove")
+    result = build_avatar(photo_file, options, body_path=body_file)
+    assert asked == ["remove", "fade"]
+    assert result.avatar.provenance["options"]["below"] == "fade"
+    build_avatar(photo_file, OFF, body_path=body_file)
+    assert asked[2:] == ["keep", "full"]
+
+
 def test_settings_hold_for_one_build_and_are_recorded(
     stages: dict[str, Any], photo_file: Path, body_file: Path
 ) -> None:
