@@ -65,7 +65,7 @@ class LidSettings:
     corner: float = 0.03  # pupil distances beside the eye's corners over which it fades
     line_spacing: float = 0.0003  # metres between the splats of the line of lashes
     line_width: float = 0.00032  # metres, the standard deviation across it
-    line_over: float = 0.0003  # metres that it stands in front of the closed lid
+    line_over: float = 0.0008  # metres that it stands in front of the closed lid
     tuck: float = 0.02  # pupil distances above the closed lid's edge where the photo's lashes end
     behind: float = 0.0015  # metres that the rim between the lashes lies behind the photo's lid
     near: float = 0.003  # metres from where a closed lid's splat lies to where it is bound
