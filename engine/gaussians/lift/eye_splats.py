@@ -53,6 +53,8 @@ class EyeSettings:
 
     corner_gap: float = 0.04  # pupil distances between the lids: in the corners it stays
     rim: float = 0.85  # brightness of that rim, of the skin's
+    limbus: float = 1.1  # of the iris' radius, from which on the eye is white
+    shadow: tuple[float, float] = (0.6, 0.85)  # brightness of a shadow there, of the white's
     iris_radius: float = 0.0059  # metres, hardly different between people
 
 
@@ -105,6 +107,10 @@ def make_eyeball(face: FittedFace, side: str) -> BoundGaussians | None:
     color = _completed(face, side, photo, seen, angle, iris)
     # The photo's own pixels, feathered into the completion at the lids.
     trust = np.where(seen, np.clip((edge / face.unit - 0.04) / 0.03, 0.0, 1.0), 0.0)[:, None]
+    # What is dark on the white of the eye is a lash or its shadow: it does not turn with the eye.
+    light = photo.mean(1) / np.maximum(color.mean(1), 0.02)
+    white = angle > S.limbus * iris
+    trust[white] *= np.clip((light[white, None] - S.shadow[0]) / np.ptp(S.shadow), 0.0, 1.0)
     color = trust * photo + (1.0 - trust) * color
     world = surfels_on_plane(
         points - 2 * S.under * out,

@@ -33,6 +33,7 @@ class LidColorSettings:
     strip: tuple[float, float] = (0.04, 0.09)
     """Pupil distances above the upper lid's edge and below the lower one's: skin to join."""
 
+    tint: float = 0.5  # share of its hue that a closed lid takes
     made_up: tuple[float, float] = (0.72, 1.12)
     """Least and most brightness of it over that of even skin: it may lie in shadow."""
 
@@ -108,8 +109,8 @@ class LidTone:
         low: [3] darkest of what was measured.
         high: [3] brightest of it.
         along: [K] u, pupil distances.
-        above: [K] brightness of the skin above the lid's rim at ``along``, over the plane's.
-        below: [K] the same below the lower lashes.
+        above: [K, 3] colours of the skin above the lid's rim at ``along``, over the plane's.
+        below: [K, 3] the same below the lower lashes.
     """
 
     plane: FloatArray
@@ -135,10 +136,12 @@ class LidTone:
             at: [N, 2] u and v, pupil distances.
             down: [N] 0 at the upper join and 1 at the lower one.
         """
-        share = np.clip(down, 0.0, 1.0)
-        above = np.interp(at[:, 0], self.along, self.above)
-        below = np.interp(at[:, 0], self.along, self.below)
-        return np.asarray(self.even(at) * (above * (1.0 - share) + below * share)[:, None])
+        share = np.clip(down, 0.0, 1.0)[:, None]
+        above, below = (
+            np.stack([np.interp(at[:, 0], self.along, strip[:, c]) for c in range(3)], -1)
+            for strip in (self.above, self.below)
+        )
+        return np.asarray(self.even(at) * (above * (1.0 - share) + below * share))
 
 
 def measure_lid_tone(face: FittedFace, line: EyeOpening, side: str) -> LidTone:
@@ -160,25 +163,27 @@ def measure_lid_tone(face: FittedFace, line: EyeOpening, side: str) -> LidTone:
     skin = clear & (edge > S.around[0] * face.unit) & (edge < S.around[1] * face.unit)
     skin &= line.above(pixels) < line.above(brow).mean()
     along = np.linspace(line.upper[0, 0], line.upper[-1, 0], S.columns)
+    usual = np.ones((S.columns, 3))
     if skin.sum() < 20:
         plane = np.stack([face.skin_tone(), np.zeros(3), np.zeros(3)])
-        return LidTone(plane, plane[0], plane[0], along, np.ones(S.columns), np.ones(S.columns))
+        return LidTone(plane, plane[0], plane[0], along, usual, usual)
     plane, low, high = _fit_plane(at[skin], rgb[skin])
-    tone = LidTone(plane, low, high, along, np.ones(S.columns), np.ones(S.columns))
-    share = rgb.mean(1) / np.maximum(tone.even(at).mean(1), 0.02)
+    share = rgb / np.maximum(LidTone(plane, low, high, along, usual, usual).even(at), 0.02)
+    light = share.mean(1, keepdims=True)
+    share = light + S.tint * (share - light)
     strips = []
     for height in (line.above(pixels), line.below(pixels)):
         own = clear & (height > S.strip[0]) & (height < S.strip[1])
-        own &= share > S.made_up[0]
+        own &= light[:, 0] > S.made_up[0]
         strips.append(_smooth_columns(at[own, 0], share[own], along))
     return LidTone(plane, low, high, along, *strips)
 
 
 def _smooth_columns(u: FloatArray, share: FloatArray, along: FloatArray) -> FloatArray:
-    """[K] the usual ``share`` [N] near each place ``along`` [K]; 1 where there is none."""
+    """[K, 3] the usual ``share`` [N, 3] near each place ``along`` [K]; 1 where there is none."""
     width = 2.0 * (along[1] - along[0])
     weight = np.exp(-0.5 * ((u - along[:, None]) / width) ** 2)
-    total = weight.sum(1) + 1.0
+    total = weight.sum(1, keepdims=True) + 1.0
     return np.asarray(np.clip((weight @ share + 1.0) / total, *S.made_up))
 
 
