@@ -75,7 +75,7 @@ def lift_timed(path: Path) -> TimedLift:
     """``lift_portrait``, timed."""
     start = time.perf_counter()
     made = lift_portrait(path)
-    return TimedLift(made.avatar, made.tracked.portrait, made.matte, time.perf_counter() - start)
+    return TimedLift(made.avatar, made.tracked.portrait, made.wanted, time.perf_counter() - start)
 
 
 def _way_to_a_lift() -> str:

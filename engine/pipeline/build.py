@@ -85,6 +85,7 @@ class LiftedPortrait:
     Attributes:
         tracked: the main photo, and the body fitted to it.
         matte: of the main photo, checked against the fitted body.
+        wanted: the same, to which the avatar is to be fitted.
         avatar: its Gaussians in order of importance; without provenance.
         warnings: for the user.
         others: the other photos of the person, their mattes in the light of the main one, and
@@ -94,6 +95,7 @@ class LiftedPortrait:
 
     tracked: TrackedPortrait
     matte: Matte
+    wanted: Matte
     avatar: Avatar
     warnings: list[str]
     others: tuple[tuple[TrackedPortrait, Matte, Matte], ...] = ()
@@ -164,7 +166,7 @@ def lift_portrait(
             lifted = lift_photo(
                 mattes[0], tracked.observation, track, person, budget, labels=labels, parser=parser
             )
-            wanted = mattes
+            wanted = [lifted.wanted or mattes[0]]
     figures = None
     shots = [(matte, one.track) for matte, one in zip(mattes, all_tracked, strict=True)]
     if network is not None:
@@ -178,7 +180,7 @@ def lift_portrait(
         avatar = Avatar(lifted.body, lifted.gaussians, pose, track.camera, track.framing)
         avatar = order_by_importance(end_avatar(avatar, shots, options.below))
     beside = tuple(zip(all_tracked[1:], mattes[1:], wanted[1:], strict=True))
-    return LiftedPortrait(tracked, mattes[0], avatar, warnings, beside, figures)
+    return LiftedPortrait(tracked, mattes[0], wanted[0], avatar, warnings, beside, figures)
 
 
 def _network(choice: str, body_path: Path | None, warnings: list[str]) -> NetworkRuntime | None:
@@ -253,7 +255,7 @@ def refine_avatar(
 
     Args:
         avatar: as lifted.
-        matte: of the photo.
+        matte: of the photo, as the avatar is to show it.
         level: one of ``gaussians.refine.REFINE_LEVELS``.
         backend: a rasteriser's name.
         progress: called with the stage, 0..1 and a message.
@@ -336,7 +338,12 @@ def _build_avatar(
     if backend is not None:
         with stage("refine", "fitting to the photo"):
             avatar = refine_avatar(
-                avatar, matte, options.refine, backend, stage.within("refine"), lifted.others
+                avatar,
+                lifted.wanted,
+                options.refine,
+                backend,
+                stage.within("refine"),
+                lifted.others,
             )
     gaussians = avatar.gaussians
     with stage("check", "comparing with the photo"):

@@ -33,6 +33,7 @@ from ...core.types import (
 )
 from ...imaging.resize import fit_size, resize
 from .calibrate import calibrate_colors
+from .contact_shadows import find_contact_shadows, relight
 from .depth_sheets import DepthSheet, find_depth_sheets
 from .dressed_mesh import DressedMesh, fit_dressed_mesh
 from .ears import finish_ears
@@ -103,6 +104,8 @@ class LiftResult:
         skirt: that mesh, or None.
         label_shares: [V, len(LABELS)] 0..1, the labels of ``body``'s vertices; None if unknown.
         pose: the photo's, with the hands that it does not show out of sight; None if unknown.
+        wanted: the matte that the Gaussians should show: the photo's without shadows that limbs
+            throw on others; None if unknown.
     """
 
     gaussians: BoundGaussians
@@ -110,6 +113,7 @@ class LiftResult:
     skirt: Skirt | None = None
     label_shares: FloatArray | None = None
     pose: Pose | None = None
+    wanted: Matte | None = None
 
 
 def lift_photo(
@@ -156,6 +160,7 @@ def lift_photo(
         found = label_photo(
             matte, observation, track, body, vertices, options.region_pixels, parser
         )
+    given = matte
     matte, camera, regions, frame = found.matte, found.camera, found.regions, found.frame
     portrait, colors, alpha = found.portrait, found.colors, found.alpha
     track = replace(track, pose=tuck_hidden_hands(regions, camera, body, track.pose))
@@ -178,6 +183,9 @@ def lift_photo(
     sheets = find_depth_sheets(regions, dressed, groups, camera)
     if wearer is not None:
         sheets = settle_hem(sheets, wearer, camera)
+    gain = find_contact_shadows(colors, regions, sheets)
+    matte, portrait = relight(matte, gain), relight(portrait, gain)
+    colors = np.clip(colors * gain[..., None], 0.0, 1.0)
     homes = TriangleBinding(body, vertices, groups[body.f[:, 0]], regions.hidden)
 
     photo_budget = int(options.photo_share * options.max_gaussians)
@@ -211,7 +219,7 @@ def lift_photo(
         everything = relabel_hidden_splats(everything, frame, body, vertices, track)
         everything = BoundGaussians.concatenate([everything, worn])
     everything = calibrate_colors(everything, portrait, track.camera, vertices, body, grid_side)
-    return LiftResult(everything, body, skirt, shares, track.pose)
+    return LiftResult(everything, body, skirt, shares, track.pose, relight(given, gain))
 
 
 @dataclass(frozen=True)

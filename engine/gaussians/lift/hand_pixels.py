@@ -78,16 +78,19 @@ class Hand:
         """
         own = body.weights[:, joints].sum(1) > 0.5
         xy, z = project(np.asarray(vertices, np.float64)[own], camera)
-        rows, cols = np.mgrid[: camera.height, : camera.width]
-        pixels = np.stack([cols.ravel(), rows.ravel()], -1) + 0.5
-        distance = cKDTree(xy).query(pixels)[0].reshape(rows.shape)
-        metre = camera.K[0, 0] / max(float(np.median(z)), 1e-6)
+        shown = z > 0.0
+        distance = np.full((camera.height, camera.width), np.inf)
+        if shown.any():
+            rows, cols = np.mgrid[: camera.height, : camera.width]
+            pixels = np.stack([cols.ravel(), rows.ravel()], -1) + 0.5
+            distance = cKDTree(xy[shown]).query(pixels)[0].reshape(rows.shape)
+            distance *= float(np.median(z[shown])) / camera.K[0, 0]
         wrist = body.J_template[joints[0]]
         along = wrist - body.J_template[body.parents[joints[0]]]
         past = (body.v_template - wrist) @ (along / np.linalg.norm(along))
         past = np.where(own, past, 0.0)
         beyond = np.where(buffer.face >= 0, past[f[buffer.face]].mean(-1), 0.0)
-        return Hand(group, distance / metre, beyond)
+        return Hand(group, distance, beyond)
 
 
 def settle_hand_pixels(

@@ -392,7 +392,7 @@ def lift_multiview(
         shares = blend_weights(sights, first.body, face)
     everything = merge_lifts(lifts, mattes, sights, shares, first.body)
     everything = thin_gaussians(everything, options.max_gaussians)
-    wanted = [mattes[0]] + [
+    wanted = [first.wanted or mattes[0]] + [
         make_refine_target(matte, everything, sight, share, first.body)
         for matte, sight, share in zip(mattes[1:], sights[1:], shares[1:], strict=True)
     ]

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...core.types import BoolArray, Camera, FloatArray
-from .contact_shadows import find_contact_shadows
+from ...core.types import Camera, FloatArray
 from .depth_sheets import DepthSheet, LimbBorders, find_limb_borders
 from .regions import Regions
 
@@ -35,8 +34,3 @@ class PhotoView:
     def borders(self) -> LimbBorders:
         """Where one of the person's surfaces ends in front of another."""
         return find_limb_borders(self.sheets, self.regions.mask)
-
-    @cached_property
-    def shaded(self) -> BoolArray:
-        """Pixels [H, W] that a limb in front of them shades."""
-        return find_contact_shadows(self.colors, self.regions, self.sheets, self.borders)

@@ -217,7 +217,7 @@ def texel_layer(
     sampled[seen] = bilinear(view.fine, xy * finer)
     pale = _pale_hair(sampled, seen & (label == HAIR), facing, at, view)
     known = seen & ~inner & (facing_ramp(facing, label, head, pale) >= 1.0)
-    known &= ~(view.borders.behind | view.shaded)[at.row, at.col]
+    known &= ~view.borders.behind[at.row, at.col]
     radius = _radii(samples, side, body, vertices, dressed.vertices)
     # Texels lie farther apart there; at the outline larger ones would stand over it.
     at_seam = near_seam(body, corner, samples.bary) & (facing < -S.min_facing)

@@ -24,7 +24,7 @@ from ..squareness import cosine_to_camera
 from .labels import HAIR, HAT, LABELS, SKIN
 from .photo_view import PhotoView
 from .pixel_grids import distance_inside
-from .regions import HEAD
+from .regions import HANDS, HEAD, hand_triangles
 from .surfels import CORE, SHELL
 
 
@@ -51,6 +51,10 @@ class TrustSettings:
     neighbours: int = 4  # of them
     strange: float = 12.0  # L*a*b* units nearer to the other limb's colour than to its own
     gap: float = 0.75  # of its own lightness below which it is the dark gap between both
+    stain: float = 20.0  # L*a*b* units off a hand's usual skin that make background of it
+    paler: float = 15.0  # of them lighter
+    bare: float = 0.5  # share of a hand's texels that are skin if it wears no glove
+    few: int = 30  # splats that show a hand's skin
 
 
 S = register_settings("lift.trust", TrustSettings())
@@ -130,8 +134,7 @@ def repaint_photo(
     inside = distance_inside(view.regions.mask)[row, col] / view.regions.unit
     borders = view.borders
     doubt = borders.behind[row, col]
-    shaded = view.shaded[row, col]
-    doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt | shaded
+    doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt
     doubtful |= loose & (inside < S.rim) & (facing_ramp(facing, kind, on_head, 1.0) < 1.0)
     rows = np.nonzero(doubtful)[0]
     beside = _Completed.of(texels, completed, label, vertices, groups, body)
@@ -139,7 +142,7 @@ def repaint_photo(
     first = np.asarray(photo.colors, np.float64)[rows]
     pale = loose[rows] * find_pale_rim(first, fresh, inside[rows])
     weight = facing_ramp(facing[rows], kind[rows], on_head[rows], pale)
-    keep = np.where(usable, np.where(shaded[rows], 0.0, weight), 1.0)
+    keep = np.where(usable, weight, 1.0)
     # What an outline's pixels print on the surface behind it is neither's colour.
     at = np.nonzero(doubt[rows])[0]
     own, found = beside.colors(means[rows[at]], limb[rows[at]])
@@ -152,12 +155,47 @@ def repaint_photo(
     fresh[at[strange]] = own[strange]
     keep[at[strange]] = 0.0
     # Wholly painted ones are the photo's no more: calibration would bring its colours back.
-    painted = rows[(keep == 0.0) & (shaded | doubt)[rows]]
+    painted = rows[(keep == 0.0) & doubt[rows]]
     layer = np.array(photo.layer)
     layer[painted] = np.where(kind[painted] == SKIN, CORE, SHELL)
-    colors = np.array(photo.colors)
+    colors = np.array(photo.colors, np.float64)
     colors[rows] = keep[:, None] * first + (1.0 - keep[:, None]) * fresh
-    return replace(photo, colors=colors, layer=layer)
+    for joints in HANDS:
+        hand = hand_triangles(body, joints)
+        bare = label[hand[texels.triangle]] == SKIN
+        if len(bare) and bare.mean() > S.bare:
+            at = np.nonzero(hand[photo.triangle])[0]
+            stained, clean = _clean_hand(means[at], colors[at], kind[at] == SKIN)
+            colors[at[stained]], layer[at[stained]] = clean, CORE
+    return replace(photo, colors=colors.astype(photo.colors.dtype), layer=layer)
+
+
+def _clean_hand(
+    means: FloatArray, colors: FloatArray, skin: BoolArray
+) -> tuple[BoolArray, FloatArray]:
+    """Clean a bare hand of the background that the photo shows between its fingers.
+
+    Args:
+        means: [N, 3] metres, its splats.
+        colors: [N, 3] 0..1.
+        skin: [N] whether their pixels are labelled as skin.
+
+    Returns:
+        stained: [N] those to clean.
+        clean: [their count, 3] the skin's colour beside them.
+    """
+    nothing = np.zeros(len(means), bool)
+    if skin.sum() < S.few:
+        return nothing, np.zeros((0, 3))
+    lab = rgb_to_lab(colors)
+    usual = np.median(lab[skin], axis=0)
+    stained = skin & (np.linalg.norm(lab - usual, axis=1) > S.stain)
+    stained &= lab[:, 0] > usual[0] + S.paler
+    clean = skin & ~stained
+    if not stained.any() or clean.sum() < S.few:
+        return nothing, np.zeros((0, 3))
+    _, near = cKDTree(means[clean]).query(means[stained], k=S.neighbours)
+    return stained, np.asarray(colors[clean][near].mean(1))
 
 
 @dataclass(frozen=True)

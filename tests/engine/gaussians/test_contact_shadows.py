@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from likeness.engine.core.types import BoolArray, FloatArray, IntArray
-from likeness.engine.gaussians.lift.contact_shadows import find_contact_shadows
-from likeness.engine.gaussians.lift.depth_sheets import DepthSheet, find_limb_borders
+from likeness.engine.core.types import BoolArray, FloatArray, IntArray, Matte
+from likeness.engine.gaussians.lift.contact_shadows import find_contact_shadows, relight
+from likeness.engine.gaussians.lift.depth_sheets import DepthSheet
 from likeness.engine.gaussians.lift.labels import HAIR, UPPER
 from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO
 
@@ -32,7 +32,7 @@ class RegionsStub:
     places: PlacesStub
 
 
-def find(colors: FloatArray, arm_depth: float = 1.9, label: int = UPPER) -> BoolArray:
+def find(colors: FloatArray, arm_depth: float = 1.9, label: int = UPPER) -> FloatArray:
     """Shadows on a flat trunk at 2 m, behind an upright arm at ``arm_depth``."""
     mask = np.ones((SIDE, SIDE), bool)
     arm = np.zeros_like(mask)
@@ -49,8 +49,7 @@ def find(colors: FloatArray, arm_depth: float = 1.9, label: int = UPPER) -> Bool
         20.0,
         PlacesStub(np.ones(mask.shape)),
     )
-    borders = find_limb_borders(sheets, mask)
-    return find_contact_shadows(colors, regions, sheets, borders)  # type: ignore[arg-type]
+    return find_contact_shadows(colors, regions, sheets)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -60,24 +59,34 @@ def shirt() -> FloatArray:
 
 
 def test_what_is_darker_beside_a_limb_is_its_shadow(shirt: FloatArray) -> None:
-    assert not find(shirt).any()
+    assert (find(shirt) == 1.0).all()
     band = np.zeros((SIDE, SIDE), bool)
     band[30:90, 70:75] = True
     shirt[band] *= 0.5
-    found = find(shirt)
-    assert found[band].mean() > 0.95
-    row, col = np.nonzero(found & ~band)
+    gain = find(shirt)
+    np.testing.assert_allclose(gain[32:88, 71:74], 2.0, atol=0.2)
+    row, col = np.nonzero(gain > 1.0)
     assert (col >= 70).all(), "nothing on the arm itself"
-    assert (np.abs(row - 60) <= 32).all()
+    assert (np.abs(row - 60) <= 34).all()
 
 
 def test_neither_far_nor_other_things_nor_what_stands_as_near(shirt: FloatArray) -> None:
     far = shirt.copy()
     far[30:90, 95:100] *= 0.5  # a fold
-    assert not find(far).any()
+    assert (find(far) == 1.0).all()
     phone = shirt.copy()
     phone[30:90, 70:75] = 0.3  # of another hue
-    assert not find(phone).any()
+    assert (find(phone) == 1.0).all()
     shirt[30:90, 70:75] *= 0.5
-    assert not find(shirt, arm_depth=1.995).any()
-    assert not find(shirt, label=HAIR).any()
+    assert (find(shirt, arm_depth=1.995) == 1.0).all()
+    assert (find(shirt, label=HAIR) == 1.0).all()
+
+
+def test_a_matte_is_lit_on_its_own_grid() -> None:
+    matte = Matte(np.ones((40, 60), np.float32), np.full((40, 60, 3), 0.3, np.float32))
+    gain = np.ones((20, 30))
+    gain[:, 20:] = 2.0
+    lit = relight(matte, gain)
+    np.testing.assert_allclose(lit.foreground[:, :36], 0.3, atol=1e-6)
+    np.testing.assert_allclose(lit.foreground[:, 44:], 0.6, atol=1e-6)
+    assert lit.alpha is matte.alpha

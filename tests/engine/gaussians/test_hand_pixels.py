@@ -133,3 +133,12 @@ def test_a_photo_that_shows_no_hand_changes_nothing(scene: Scene) -> None:
         scene.group, scene.label, scene.part, [], scene.limb, scene.camera, scene.body
     )
     np.testing.assert_array_equal(out, scene.group)
+
+
+def test_a_hand_behind_the_camera_is_nowhere(scene: Scene) -> None:
+    own = scene.body.f[scene.face_group == LEFT_ARM]
+    behind = scene.vertices + np.array([0.0, 0.0, 6.0])
+    empty = rasterize_mesh(behind, own, scene.camera)
+    hand = Hand.of(LEFT_ARM, HANDS[0], empty, own, scene.body, behind, scene.camera)
+    assert np.isinf(hand.distance).all()
+    assert (hand.beyond == 0.0).all()

@@ -45,7 +45,6 @@ def two_planes(width: int = 40) -> SimpleNamespace:
         alpha=mask.astype(float),
         regions=regions,
         borders=find_limb_borders((sheet,), mask),  # type: ignore[arg-type]
-        shaded=np.zeros_like(mask),
     )
 
 
@@ -80,10 +79,7 @@ def scene():  # type: ignore[no-untyped-def]
         layers = np.full(count, layer, np.uint8)
         return bind_gaussians(flat, home, third, layers, vertices, body)
 
-    def painted(
-        columns: list[float], degrees: float, color: list[float], shaded: bool = False
-    ) -> np.ndarray:
-        view.shaded[:] = shaded
+    def painted(columns: list[float], degrees: float, color: list[float]) -> np.ndarray:
         own = np.array(columns, float)
         texels = splats(np.arange(0.0, 20.0, 0.25), np.pi / 2, BLUE, CORE)
         every = np.ones(len(texels), bool)
@@ -109,6 +105,5 @@ def test_another_limbs_colour_at_its_outline_is_repainted(scene) -> None:  # typ
     np.testing.assert_allclose(scene([19], 90, BLUE), [BLUE], atol=1e-6)
 
 
-def test_shadows_and_gaps_beside_a_limb_are_repainted(scene) -> None:  # type: ignore[no-untyped-def]
+def test_the_dark_gap_beside_a_limb_is_repainted(scene) -> None:  # type: ignore[no-untyped-def]
     np.testing.assert_allclose(scene([19], 90, [0.03, 0.03, 0.1]), [BLUE], atol=1e-6)
-    np.testing.assert_allclose(scene([10], 90, RED, shaded=True), [BLUE], atol=1e-6)
