@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .rotations import rotation_between
-from .types import Camera, FloatArray
+from .types import BoolArray, Camera, FloatArray
 
 PHOTO_VIEWMAT: FloatArray = np.diag([1.0, -1.0, -1.0, 1.0])
 """[4, 4] world to camera of the photo's camera: at the origin, looking along -z, y up."""
@@ -70,6 +70,15 @@ def project(points: FloatArray, camera: Camera) -> tuple[FloatArray, FloatArray]
         x = (K[0, 0] * p[..., 0] + K[0, 1] * p[..., 1]) / z + K[0, 2]
         y = K[1, 1] * p[..., 1] / z + K[1, 2]
     return np.stack([x, y], -1), z
+
+
+def in_picture(xy: FloatArray, camera: Camera) -> BoolArray:
+    """Return which places [N, 2] (pixels) lie in a camera's picture [N].
+
+    >>> in_picture(np.array([[0.5, 3.9], [4.0, 1.0]]), photo_camera(5.0, 4, 4)).tolist()
+    [True, False]
+    """
+    return np.asarray((xy >= 0).all(1) & (xy < [camera.width, camera.height]).all(1))
 
 
 def unproject(pixels: FloatArray, depth: FloatArray, camera: Camera) -> FloatArray:

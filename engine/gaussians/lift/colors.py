@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...body import Body
-from ...core.cameras import project
+from ...core.cameras import in_picture, project
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
@@ -28,6 +28,7 @@ from .colors_occlusion import vertex_occlusion
 from .colors_sources import select_lit_hair, wraparound_weights
 from .labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
 from .photo_light import PhotoLight, fit_light
+from .photo_light import S as LIGHT
 from .pixel_grids import dilate, distance_inside
 from .regions import ARMS, vertex_groups
 
@@ -41,6 +42,7 @@ class ColorSettings:
 
     other_tone: float = 20.0  # a*b* units from the face's skin beyond which nothing is skin
     doubted: float = 0.003  # trust (0..1) in colours that are carried only for lack of others
+    seen_light: tuple[float, float] = (5.0, 95.0)  # percentiles of light that holds on beyond it
     skin_folds: float = 0.6  # share of light lost on fully occluded skin
     cloth_folds: float = 0.25  # the same on everything else
 
@@ -86,6 +88,8 @@ def complete_texels(
     row, col = _pixels(xy, view)
     agrees = view.regions.label[row, col] == label  # hair in front of a shirt is not the shirt
     lit = light.all_around(normals, label, known * agrees * np.clip(facing, 0.0, 1.0))
+    beyond = ~in_picture(xy, view.camera)
+    lit[beyond] = _within_seen(lit, label, known & agrees, beyond)
     shade = lit * (1.0 - depth * (1.0 - open_))[:, None]
     texels = Texels(
         points,
@@ -107,6 +111,19 @@ def complete_texels(
     base, fabric, printed = base_colors(texels, trust, seen, body, view)
     detail = texture_colors(texels, trust, base, fabric, printed, body, view)
     return np.where(known[:, None], color, np.clip(base + detail, 0.0, 1.0))
+
+
+def _within_seen(
+    lit: FloatArray, label: IntArray, seen: BoolArray, beyond: BoolArray
+) -> FloatArray:
+    """[M, 3] the light on texels ``beyond`` [N] the frame, no stronger or weaker than is seen."""
+    out = lit[beyond]
+    for kind in np.unique(label[beyond]):
+        shown = lit[seen & (label == kind)]
+        if len(shown) >= LIGHT.few:
+            own = label[beyond] == kind
+            out[own] = np.clip(out[own], *np.percentile(shown, S.seen_light, axis=0))
+    return np.asarray(out)
 
 
 def _pixels(xy: FloatArray, view: PhotoView) -> tuple[IntArray, IntArray]:

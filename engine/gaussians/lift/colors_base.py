@@ -14,6 +14,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
 
 from ...body import Body
+from ...core.cameras import in_picture
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
@@ -35,6 +36,9 @@ class BaseColorSettings:
     cloth_smooth: float = 12.0  # edges, squared, over which seen cloth is averaged
     cloth_fade: float = 0.025  # metres after which seen cloth's deviations have faded
     cloth_hold: float = 0.05  # and where it is
+    end_fade: float = 0.09  # metres after which they have, where the frame cuts cloth off
+    end_hold: float = 30.0  # trust in what is seen right there
+    end_rim: float = 0.35  # inter-ocular distances from the frame within which it counts
     squarest: float = 1.15  # less the cosine to the camera: how much a texel says of the back
     most: float = 0.7  # most that seen cloth differs from its fabric, of the logarithm
     skin_smooth: float = 2.0  # edges, squared, over which seen skin is averaged
@@ -140,12 +144,24 @@ def base_colors(
             rest = np.clip(np.log((albedo[own] + LIGHT.floor) / plain), -S.most, S.most)
             # A hand's print on a shirt does not stain it all around.
             hold = trust[own] * (found.seen >= 0)
-            fade = S.cloth_smooth * (mesh.edge_lengths(body.v_template) / S.cloth_fade) ** 2
+            # But where the frame cuts a thing off, it goes on for a while as it is there.
+            ends = _frame_ends(t.xy[own], view)
+            hold = np.maximum(hold, S.end_hold * ends * seen[own])
+            beyond = mesh.at_vertices(1.0 * ~in_picture(t.xy[own], view.camera))
+            length = S.cloth_fade + (S.end_fade - S.cloth_fade) * beyond
+            fade = S.cloth_smooth * (mesh.edge_lengths(body.v_template) / length) ** 2
             pull = S.cloth_hold + fade * (1.0 - mesh.at_vertices(np.minimum(hold, 1.0)))
             near = mesh.diffuse(rest, hold, S.cloth_smooth, np.zeros(3), pull)
             base = np.maximum(plain * np.exp(near) - LIGHT.floor, 0.0) * t.shade[own]
         out[own] = base
     return out, fabric, printed
+
+
+def _frame_ends(xy: FloatArray, view: PhotoView) -> FloatArray:
+    """[N] 0..1: how near the frame's sides and lower edge places [N, 2] in the picture lie."""
+    size = np.array([view.camera.width, view.camera.height])
+    to_edge = np.minimum(xy[:, 0], (size - xy).min(1)) / view.regions.unit
+    return np.asarray(np.clip(1.0 - to_edge / S.end_rim, 0.0, 1.0) * in_picture(xy, view.camera))
 
 
 def _under_mouth(body: Body) -> FloatArray:

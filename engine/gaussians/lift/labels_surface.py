@@ -20,6 +20,7 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import find_visible_points
 from ..squareness import cosine_to_camera
 from .labels import GLASSES, HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, WORN, standard_rest
+from .labels_hidden import clothe_below, level_waist, smooth_sleeves
 from .mesh_diffusion import diffuse_values, mesh_laplacian, mirror_vertices
 from .pixel_grids import erode
 from .regions import ARMS, NamesArray, Regions, vertex_groups
@@ -108,7 +109,10 @@ def label_surface(
     trust = np.where(weight > 0, 3.0 * weight, 0.0)
     target = np.eye(len(LABELS))[ring]
     if hidden is not None:
-        target = mix_with_rules(hidden, ring)
+        below = project(vertices, camera)[0][:, 1] >= camera.height
+        hidden = clothe_below(hidden, below & (part == "torso"), rest, regions)
+        target = smooth_sleeves(mix_with_rules(hidden, ring), body, part)
+        target = level_waist(target, below, rest, part)
     values = np.eye(len(LABELS))[np.where(weight > 0, label, NONE)]
     shares = diffuse_values(
         mesh_laplacian(body.f, len(vertices)),

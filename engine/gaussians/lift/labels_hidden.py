@@ -1,0 +1,104 @@
+"""What is said of clothes where the photo shows nothing, made plausible.
+
+A network labels every vertex by itself, and the mesh is coarser than a hem: hems come out as saws,
+sleeves with holes, and shoulders bare below a collar that the frame cuts off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ...body import Body
+from ...core.settings import register_settings
+from ...core.types import BoolArray, FloatArray
+from .labels import LABELS, LOWER, SKIN, UPPER
+from .mesh_diffusion import diffuse_values, mesh_laplacian
+from .regions import NamesArray, Regions
+
+
+@dataclass(frozen=True)
+class HiddenLabelSettings:
+    """Labels of what the photo does not show."""
+
+    clothed: float = 0.2  # share of upper wear in the last row from which on no shoulder is bare
+    bare_below: float = 0.05  # factor of a network's probability of skin there
+    neckline: float = 0.06  # metres beside the spine within which a neckline may go on
+    ring: float = 0.01  # metres of height that share one label
+    sleeve: float = 4.0  # edges over which what is said of unseen arms is smoothed
+    waist_rings: float = 1.5  # rings over which what is said of one height is averaged
+    waist_band: float = 0.10  # metres of height over which one label passes into the other
+    least: float = 1e-3  # probability at which it is not sure
+
+
+S = register_settings("lift.labels_hidden", HiddenLabelSettings())
+
+
+def clothe_below(
+    hidden: FloatArray, below: BoolArray, rest: FloatArray, regions: Regions
+) -> FloatArray:
+    """Doubt bare shoulders and chests below a frame whose last row of pixels shows clothes.
+
+    Args:
+        hidden: [V, len(LABELS)] probabilities.
+        below: [V] vertices of the trunk below the frame.
+        rest: [V, 3] as of :func:`.labels.standard_rest`.
+        regions: of the photo.
+    """
+    last = regions.mask[-1]
+    if not last.any() or (regions.label[-1][last] == UPPER).mean() < S.clothed:
+        return hidden
+    out = hidden.copy()
+    # In the middle a neckline may go on.
+    out[below & (np.abs(rest[:, 0]) > S.neckline), SKIN] *= S.bare_below
+    return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-12))
+
+
+def smooth_sleeves(mixed: FloatArray, body: Body, part: NamesArray) -> FloatArray:
+    """Smooth what is said of unseen arms along the surface: no sleeve has holes.
+
+    Args:
+        mixed: [V, len(LABELS)] probabilities.
+        body: the person's own.
+        part: [V] name of each vertex's part.
+    """
+    arm = part == "arm"
+    log = np.log(np.maximum(mixed, S.least))
+    trust = 1.0 * arm / S.sleeve**2
+    laplacian = mesh_laplacian(body.f, len(mixed))
+    log = diffuse_values(laplacian, log, trust, np.zeros(len(LABELS)), 1e-6)
+    even = np.exp(log)
+    return np.asarray(np.where(arm[:, None], even / even.sum(1, keepdims=True), mixed))
+
+
+def level_waist(
+    mixed: FloatArray, below: BoolArray, rest: FloatArray, part: NamesArray
+) -> FloatArray:
+    """Give upper wear that ends below the frame one level hem.
+
+    Args:
+        mixed: [V, len(LABELS)] probabilities.
+        below: [V] vertices below the frame.
+        rest: [V, 3] as of :func:`.labels.standard_rest`.
+        part: [V] name of each vertex's part.
+    """
+    column = np.nonzero(below & np.isin(part, ["torso", "leg"]))[0]
+    if len(column) == 0:
+        return mixed
+    height = rest[column, 1]
+    ring = ((height.max() - height) / S.ring).astype(int)
+    more = np.bincount(ring, mixed[column, LOWER] - mixed[column, UPPER])
+    lower = ndimage.gaussian_filter1d(more, S.waist_rings) > 0.0
+    if lower.all() or not lower.any():
+        return mixed
+    waist = height.max() - S.ring * (int(lower.argmax()) + 0.5)
+    # Straight across the triangles of the mesh, which are coarser than a hem.
+    share = np.clip(0.5 + (waist - height) / S.waist_band, 0.0, 1.0)
+    near = np.abs(waist - height) < S.waist_band
+    at = column[near]
+    both = mixed[at, UPPER] + mixed[at, LOWER]
+    out = mixed.copy()
+    out[at, LOWER], out[at, UPPER] = both * share[near], both * (1.0 - share[near])
+    return out

@@ -1,0 +1,120 @@
+"""What goes on below a frame: level hems, sleeves without holes, and colours without a step."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+from likeness.engine.core.cameras import in_picture, photo_camera, project
+from likeness.engine.core.geometry import vertex_normals
+from likeness.engine.core.types import JOINT_INDEX
+from likeness.engine.dual_uv.sampling import sample_surface
+from likeness.engine.gaussians.lift.colors_base import Texels, base_colors
+from likeness.engine.gaussians.lift.labels import LABELS, LOWER, SKIN, UPPER, standard_rest
+from likeness.engine.gaussians.lift.labels_hidden import clothe_below, level_waist, smooth_sleeves
+from likeness.engine.gaussians.lift.labels_surface import vertex_parts
+
+
+def said(count: int, **shares: np.ndarray) -> np.ndarray:
+    """[count, labels] probabilities that add up to one."""
+    out = np.full((count, len(LABELS)), 0.01)
+    for name, share in shares.items():
+        out[:, LABELS.index(name)] = share
+    return out / out.sum(1, keepdims=True)
+
+
+def test_a_hem_below_the_frame_is_level() -> None:
+    """A network's hem that wanders by 4 cm around its mean at -0.05 m."""
+    rng = np.random.default_rng(0)
+    rest = rng.uniform([-0.2, -0.5, -0.15], [0.2, 0.4, 0.15], (4000, 3))
+    angle = np.arctan2(rest[:, 0], rest[:, 2])
+    lower = 1.0 / (1.0 + np.exp((rest[:, 1] + 0.05 + 0.04 * np.sin(3.0 * angle)) / 0.03))
+    mixed = said(4000, upper=1.0 - lower, lower=lower)
+    part = np.where(rest[:, 1] > -0.1, "torso", "leg")
+    below = rest[:, 2] < 0.1
+    out = level_waist(mixed, below, rest, part)
+    np.testing.assert_array_equal(out[~below], mixed[~below])
+    np.testing.assert_allclose(out.sum(1), 1.0)
+    wears = out[:, LOWER] > out[:, UPPER]
+    top, bottom = rest[below & wears, 1].max(), rest[below & ~wears, 1].min()
+    assert abs(top - bottom) < 0.005
+    assert abs(top + 0.05) < 0.02
+    dress = said(4000, upper=np.full(4000, 0.9))
+    assert level_waist(dress, below, rest, part) is dress
+
+
+def test_a_sleeve_has_no_holes_and_nothing_else_changes(average) -> None:
+    part = vertex_parts(average)
+    arm = np.nonzero(part == "arm")[0]
+    bare = np.zeros(len(part))
+    middle = np.abs(average.v_template[arm, 0] - 0.3).argmin()
+    bare[arm[middle]] = 0.9
+    mixed = said(len(part), upper=1.0 - bare, skin=bare)
+    out = smooth_sleeves(mixed, average, part)
+    assert (out[arm, UPPER] > out[arm, SKIN]).all()
+    np.testing.assert_array_equal(out[part != "arm"], mixed[part != "arm"])
+
+
+def test_shoulders_below_a_seen_collar_are_clothed(average) -> None:
+    rest = standard_rest(average)
+    count = len(rest)
+    mixed = said(count, skin=np.full(count, 0.7), upper=np.full(count, 0.3))
+    below = (vertex_parts(average) == "torso") & (rest[:, 1] < 0.5)
+    for worn, clothed in ((0.5, True), (0.0, False)):
+        label = np.full((4, 20), SKIN)
+        label[-1, : int(20 * worn)] = UPPER
+        regions = SimpleNamespace(mask=np.ones((4, 20), bool), label=label)
+        out = clothe_below(mixed, below, rest, regions)
+        aside = below & (np.abs(rest[:, 0]) > 0.12)
+        assert (out[aside, UPPER] > out[aside, SKIN]).all() == clothed
+        np.testing.assert_allclose(out[~below], mixed[~below])
+
+
+def test_colours_pass_the_frames_end_without_a_step(average) -> None:
+    """A trunk that gets darker towards the photo's lower edge, at the chest, begins so below it."""
+    samples = sample_surface(average, 128)
+    parts = np.array(average.part_names)[average.face_part[samples.triangle]]
+    samples = samples.take(parts == "torso")
+    f, rest = average.f, samples.points(average.v_template, average.f)
+    end = float(average.J_template[JOINT_INDEX["spine3"], 1])
+    camera = photo_camera(500.0, 300, 300)
+    depth = 3.0
+    points = rest - [0.0, end + 150.0 / 500.0 * depth, depth]  # the last row is at the spine's end
+    normals = samples.points(vertex_normals(average.v_template, f), f)
+    xy, z = project(points, camera)
+    known = in_picture(xy, camera) & (normals[:, 2] > 0.3)
+    above = (300 - xy[:, 1]) * z / 500.0
+    light = 1.0 - 0.6 * np.clip(1.0 - above / 0.06, 0.0, 1.0)
+    plain = np.array([0.2, 0.4, 0.6])
+    count = len(points)
+    label = np.full(count, UPPER)
+    texels = Texels(
+        points=points,
+        normals=normals,
+        label=label,
+        known=known,
+        color=np.where(known[:, None], plain * light[:, None], 0.0),
+        corner=f[samples.triangle],
+        bary=samples.bary,
+        rest=rest,
+        group=np.zeros(count, int),
+        xy=xy,
+        shade=np.ones((count, 3)),
+        facing=normals[:, 2],
+        radius=np.full(count, 0.003),
+    )
+    regions = SimpleNamespace(
+        mask=np.ones((300, 300), bool), label=np.full((300, 300), UPPER), unit=10.0
+    )
+    colors = np.broadcast_to(plain, (300, 300, 3))
+    view = SimpleNamespace(camera=camera, regions=regions, colors=colors)
+    trust = np.where(known, 0.2, 0.0)
+    base, *_ = base_colors(texels, trust, 1.0 * known, average, view)
+    share = base[:, 2] / plain[2]
+    front = normals[:, 2] > 0.6
+    edge = share[front & known & (above < 0.01)].mean()
+    under = share[front & (above < 0.0) & (above > -0.02)].mean()
+    far = share[front & (above < -0.25)].mean()
+    assert edge < 0.7
+    assert under < edge + 0.12
+    assert far > 0.85
