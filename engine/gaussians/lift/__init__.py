@@ -33,7 +33,7 @@ from ...core.types import (
 )
 from ...imaging.resize import fit_size, resize
 from .calibrate import calibrate_colors
-from .contact_shadows import find_contact_shadows, relight
+from .contact_shadows import find_contact_shadows
 from .depth_sheets import DepthSheet, find_depth_sheets
 from .dressed_mesh import DressedMesh, fit_dressed_mesh
 from .ears import finish_ears
@@ -183,9 +183,11 @@ def lift_photo(
     sheets = find_depth_sheets(regions, dressed, groups, camera)
     if wearer is not None:
         sheets = settle_hem(sheets, wearer, camera)
-    gain = find_contact_shadows(colors, regions, sheets)
-    matte, portrait = relight(matte, gain), relight(portrait, gain)
-    colors = np.clip(colors * gain[..., None], 0.0, 1.0)
+    shadows = find_contact_shadows(colors, regions, sheets)
+    given, matte, portrait = (
+        replace(m, foreground=shadows.lighten(m.foreground)) for m in (given, matte, portrait)
+    )
+    colors = shadows.lighten(colors)
     homes = TriangleBinding(body, vertices, groups[body.f[:, 0]], regions.hidden)
 
     photo_budget = int(options.photo_share * options.max_gaussians)
@@ -219,7 +221,7 @@ def lift_photo(
         everything = relabel_hidden_splats(everything, frame, body, vertices, track)
         everything = BoundGaussians.concatenate([everything, worn])
     everything = calibrate_colors(everything, portrait, track.camera, vertices, body, grid_side)
-    return LiftResult(everything, body, skirt, shares, track.pose, relight(given, gain))
+    return LiftResult(everything, body, skirt, shares, track.pose, given)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from likeness.engine.core.types import BoolArray, FloatArray, IntArray, Matte
-from likeness.engine.gaussians.lift.contact_shadows import find_contact_shadows, relight
+from likeness.engine.core.types import BoolArray, FloatArray, IntArray
+from likeness.engine.gaussians.lift.contact_shadows import ContactShadows, find_contact_shadows
 from likeness.engine.gaussians.lift.depth_sheets import DepthSheet
 from likeness.engine.gaussians.lift.labels import HAIR, UPPER
 from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO
@@ -32,7 +32,7 @@ class RegionsStub:
     places: PlacesStub
 
 
-def find(colors: FloatArray, arm_depth: float = 1.9, label: int = UPPER) -> FloatArray:
+def find(colors: FloatArray, arm_depth: float = 1.9, label: int = UPPER) -> ContactShadows:
     """Shadows on a flat trunk at 2 m, behind an upright arm at ``arm_depth``."""
     mask = np.ones((SIDE, SIDE), bool)
     arm = np.zeros_like(mask)
@@ -58,35 +58,47 @@ def shirt() -> FloatArray:
     return np.clip(np.broadcast_to(SHIRT, (SIDE, SIDE, 3)) + noise, 0.0, 1.0)
 
 
+def none_in(shadows: ContactShadows) -> bool:
+    return bool((shadows.gain == 1.0).all() and (shadows.hidden == 0.0).all())
+
+
 def test_what_is_darker_beside_a_limb_is_its_shadow(shirt: FloatArray) -> None:
-    assert (find(shirt) == 1.0).all()
+    assert none_in(find(shirt))
     band = np.zeros((SIDE, SIDE), bool)
     band[30:90, 70:75] = True
-    shirt[band] *= 0.5
-    gain = find(shirt)
-    np.testing.assert_allclose(gain[32:88, 71:74], 2.0, atol=0.2)
-    row, col = np.nonzero(gain > 1.0)
+    dark = shirt.copy()
+    dark[band] *= 0.5
+    shadows = find(dark)
+    np.testing.assert_allclose(shadows.gain[32:88, 71:74], 2.0, atol=0.2)
+    np.testing.assert_allclose(shadows.lighten(dark)[32:88, 71:74], shirt[32:88, 71:74], atol=0.08)
+    row, col = np.nonzero(shadows.gain > 1.0)
     assert (col >= 70).all(), "nothing on the arm itself"
     assert (np.abs(row - 60) <= 34).all()
+
+
+def test_a_deep_shadow_takes_the_usual_colour(shirt: FloatArray) -> None:
+    dark = shirt.copy()
+    dark[30:90, 70:75] *= 0.04
+    lit = find(dark).lighten(dark)[35:85, 71:74]
+    np.testing.assert_allclose(lit, np.broadcast_to(SHIRT, lit.shape), atol=0.05)
 
 
 def test_neither_far_nor_other_things_nor_what_stands_as_near(shirt: FloatArray) -> None:
     far = shirt.copy()
     far[30:90, 95:100] *= 0.5  # a fold
-    assert (find(far) == 1.0).all()
+    assert none_in(find(far))
     phone = shirt.copy()
     phone[30:90, 70:75] = 0.3  # of another hue
-    assert (find(phone) == 1.0).all()
+    assert none_in(find(phone))
     shirt[30:90, 70:75] *= 0.5
-    assert (find(shirt, arm_depth=1.995) == 1.0).all()
-    assert (find(shirt, label=HAIR) == 1.0).all()
+    assert none_in(find(shirt, arm_depth=1.995))
+    assert none_in(find(shirt, label=HAIR))
 
 
-def test_a_matte_is_lit_on_its_own_grid() -> None:
-    matte = Matte(np.ones((40, 60), np.float32), np.full((40, 60, 3), 0.3, np.float32))
+def test_a_finer_picture_is_lit_at_the_same_places() -> None:
     gain = np.ones((20, 30))
     gain[:, 20:] = 2.0
-    lit = relight(matte, gain)
-    np.testing.assert_allclose(lit.foreground[:, :36], 0.3, atol=1e-6)
-    np.testing.assert_allclose(lit.foreground[:, 44:], 0.6, atol=1e-6)
-    assert lit.alpha is matte.alpha
+    shadows = ContactShadows(gain, np.zeros((20, 30, 3)), np.zeros((20, 30)))
+    lit = shadows.lighten(np.full((40, 60, 3), 0.3))
+    np.testing.assert_allclose(lit[:, :36], 0.3, atol=1e-6)
+    np.testing.assert_allclose(lit[:, 44:], 0.6, atol=1e-6)
