@@ -44,6 +44,8 @@ class EyeSettings:
     under: float = 0.00025  # metres that completed splats lie below the photo's
     wholly: float = 0.1  # inter-ocular distances around an eye: as deep as its lids
     hardly: float = 0.3  # and beyond which: as deep as the fit
+    near: float = 0.005  # metres from a splat on a lid to what holds it
+    unlike: float = 0.001  # metres that brows move that otherwise than the lid
     lash_hover: float = 0.0002  # metres that the photo's lashes stand in front of the lid
     outline: float = 0.04  # pupil distances past the fitted outline where the face still shows
     stays: float = 0.0008  # metres that a blink moves skin that keeps the photo's splats
@@ -60,6 +62,16 @@ class EyeSettings:
 
 S = register_settings("lift.eye_splats", EyeSettings())
 
+
+BROW_EXPRESSIONS = (
+    "browInnerUp",
+    *(
+        f"{name}{side}"
+        for name in ("browDown", "browOuterUp", "cheekSquint", "noseSneer")
+        for side in ("Left", "Right")
+    ),
+)
+"""What moves the skin around an eye, and lids with it, without closing them."""
 
 LINING = np.array([0.72, 0.62, 0.60])  # of the lid's tone: dim and a little red
 SCLERA = np.array([0.84, 0.81, 0.79])
@@ -302,8 +314,11 @@ def rebind_eye_photo(
     if taken.any() and steady.any():
         rows = np.nonzero(steady)[0]
         points = unproject(xy[rest[taken]], here.depth[taken], face.camera)
-        found, coordinates = _closest(points, face.registered[f[rows]])
-        triangle[rest[taken]], bary[rest[taken]] = rows[found], coordinates
+        motion = brow_motion(face)
+        wanted = np.einsum("nk,nkm->nm", here.bary[taken], motion[f[here.triangle[taken]]])
+        found = _alike(points, wanted, face.registered[f[rows]], motion[f[rows]].mean(1))
+        triangle[rest[taken]] = rows[found]
+        bary[rest[taken]] = closest_barycentric(points, face.registered[f[rows[found]]])
     before = photo_depth(face, side, xy[rest])
     if before is not None:
         # Far from the lids a splat keeps its depth: where a temple turns away, a little more of
@@ -331,16 +346,28 @@ def rebind_eye_photo(
     return triangle, bary, depth, on_eye
 
 
-def _closest(points: FloatArray, corners: FloatArray) -> tuple[IntArray, FloatArray]:
-    """The nearest of triangles [K, 3, 3] to points [N, 3]: row [N] and barycentric [N, 3]."""
-    best = np.full(len(points), np.inf)
-    row = np.zeros(len(points), np.int64)
-    bary = np.zeros((len(points), 3))
-    order = np.argsort(np.linalg.norm(points[:, None] - corners.mean(1), axis=2), axis=1)[:, :8]
-    for k in range(order.shape[1]):
-        triangle = corners[order[:, k]]
-        b = closest_barycentric(points, triangle)
-        away = np.linalg.norm(np.einsum("nk,nkd->nd", b, triangle) - points, axis=1)
-        better = away < best
-        best[better], row[better], bary[better] = away[better], order[better, k], b[better]
-    return row, bary
+def brow_motion(face: FittedFace) -> FloatArray:
+    """Return how the brows and cheeks move each vertex [V, 3 M], metres, at rest."""
+    index = face.body.expression_index
+    columns = [index[name] for name in BROW_EXPRESSIONS if name in index]
+    return np.asarray(face.body.exprdirs[:, :, columns]).reshape(len(face.vertices), -1)
+
+
+def _alike(
+    points: FloatArray, wanted: FloatArray, corners: FloatArray, motion: FloatArray
+) -> IntArray:
+    """The triangle [N] for each point that moves as it should, and is near.
+
+    Args:
+        points: [N, 3] metres.
+        wanted: [N, M] motion of each.
+        corners: [K, 3, 3] the triangles' corners, metres.
+        motion: [K, M] theirs.
+    """
+    middles = corners.mean(1)
+    best = np.zeros(len(points), np.int64)
+    for part in np.array_split(np.arange(len(points)), max(1, len(points) // 500)):
+        away = ((points[part, None] - middles) ** 2).sum(-1) / S.near**2
+        differs = ((wanted[part, None] - motion) ** 2).sum(-1) / S.unlike**2
+        best[part] = (away + differs).argmin(1)
+    return best
