@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ...core.cameras import project, unproject
 from ...core.geometry import vertex_normals
@@ -25,8 +26,9 @@ from .face_parts import (
     inside_polygon,
     spread_points,
 )
-from .lid_colors import measure_lid_tone
-from .lids import bind_lashes, find_eye_opening, photo_depth
+from .lid_colors import find_eye_opening, measure_lid_tone
+from .lid_places import photo_depth
+from .lids import bind_lashes
 from .surfels import CORE, closest_barycentric, surfels_on_plane
 
 
@@ -46,6 +48,7 @@ class EyeSettings:
     hardly: float = 0.3  # and beyond which: as deep as the fit
     near: float = 0.005  # metres from a splat on a lid to what holds it
     unlike: float = 0.001  # metres that brows move that otherwise than the lid
+    among: int = 40  # nearest triangles that are compared
     lash_hover: float = 0.0002  # metres that the photo's lashes stand in front of the lid
     outline: float = 0.04  # pupil distances past the fitted outline where the face still shows
     stays: float = 0.0008  # metres that a blink moves skin that keeps the photo's splats
@@ -364,10 +367,9 @@ def _alike(
         corners: [K, 3, 3] the triangles' corners, metres.
         motion: [K, M] theirs.
     """
-    middles = corners.mean(1)
-    best = np.zeros(len(points), np.int64)
-    for part in np.array_split(np.arange(len(points)), max(1, len(points) // 500)):
-        away = ((points[part, None] - middles) ** 2).sum(-1) / S.near**2
-        differs = ((wanted[part, None] - motion) ** 2).sum(-1) / S.unlike**2
-        best[part] = (away + differs).argmin(1)
-    return best
+    count = min(S.among, len(corners))
+    away, near = cKDTree(corners.mean(1)).query(points, k=count)
+    away, near = away.reshape(-1, count), near.reshape(-1, count)
+    differs = ((wanted[:, None] - motion[near]) ** 2).sum(-1)
+    best = ((away / S.near) ** 2 + differs / S.unlike**2).argmin(1)
+    return np.asarray(near[np.arange(len(points)), best])

@@ -11,7 +11,7 @@ from scipy.spatial import ConvexHull
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import FloatArray
-from .face_parts import BROWS, EYE_RINGS, FittedFace, inside_polygon
+from .face_parts import BROWS, EYE_RINGS, LID_CREASES, FittedFace, inside_polygon
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,23 @@ class EyeOpening:
         """
         at = self.place(xy)
         return np.asarray(at[:, 1] - np.interp(at[:, 0], *self.lower.T))
+
+
+def find_eye_opening(face: FittedFace, side: str) -> EyeOpening:
+    """Return the opening of the ``left`` or ``right`` eye by its landmarks."""
+    ring = face.points[list(EYE_RINGS[side])]
+    along = ring[8] - ring[0]
+    along = along / np.linalg.norm(along)
+    down = np.array([-along[1], along[0]])
+    if down[1] < 0:
+        down = -down
+    axes = np.stack([along, down]) / face.unit
+    at = (ring - ring[0]) @ axes.T
+    crease = (face.points[list(LID_CREASES[side])] - ring[0]) @ axes.T
+    edges = []
+    for rows in (at[[0, *range(15, 7, -1)]], at[:9], crease):
+        edges.append(rows[np.argsort(rows[:, 0], kind="stable")])
+    return EyeOpening(ring[0], axes, *edges)
 
 
 @dataclass(frozen=True)

@@ -15,22 +15,15 @@ import numpy as np
 from scipy import ndimage
 
 from ...core.cameras import project, unproject
-from ...core.geometry import TriangleFrames, triangle_frames, vertex_normals
+from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
 from ..binding import bind_gaussians, place_gaussians
-from .face_parts import (
-    BLINK,
-    EYE_RINGS,
-    LID_CREASES,
-    FittedFace,
-    cast_rays,
-    eye_triangles,
-    inside_polygon,
-    spread_points,
-)
-from .lid_colors import EyeOpening, lid_colors, measure_lid_tone
+from .face_parts import BLINK, EYE_RINGS, FittedFace, inside_polygon, spread_points
+from .lid_colors import EyeOpening, find_eye_opening, lid_colors, measure_lid_tone
+from .lid_places import S as PLACES
+from .lid_places import close_with, find_places, fold_away, photo_depth
 from .surfels import CORE, surfels_on_plane
 
 
@@ -38,7 +31,6 @@ from .surfels import CORE, surfels_on_plane
 class LidSettings:
     """Lids that close as skin."""
 
-    hover: float = 0.0004  # metres that the photo's splats around an eye stand in front of the fit
     lid_spacing: float = 0.00055  # metres between a closed lid's splats
     cover: float = 0.9  # radius of a splat in spacings
     under: float = 0.0006
@@ -52,9 +44,6 @@ class LidSettings:
 
     unfolds: float = 1.15  # growth of a triangle from which it is laid out on the closed lid
     moves: float = 0.0004  # metres that a blink moves a lid
-    edge: float = 0.06  # pupil distances above the eye over which the upper lid's rim stands out
-    edge_hover: float = 0.0009  # metres more than ``hover`` at the upper rim
-    low_hover: float = 0.0003  # the same at the lower one
     intrudes: float = 0.006  # pupil distances that a lid's edge may hang into the open eye
     meets: float = 0.003  # pupil distances that the closed lid reaches over the lower lid's edge
     stretch: tuple[float, float] = (0.5, 1.6)  # of the fit's closed lid, so that it ends there
@@ -68,13 +57,6 @@ class LidSettings:
     line_over: float = 0.0008  # metres that it stands in front of the closed lid
     tuck: float = 0.02  # pupil distances above the closed lid's edge where the photo's lashes end
     behind: float = 0.0015  # metres that the rim between the lashes lies behind the photo's lid
-    near: float = 0.003  # metres from where a closed lid's splat lies to where it is bound
-    shallow: float = 0.0002  # metres that it may show in front of the photo while the eye is open
-    folded: float = 0.0006  # metres that it should lie behind the photo then
-    clear: float = 0.015  # pupil distances that it should stay off the open eye then
-    clear_pixels: float = 1.5  # the same, pixels of the photo more
-    grid: int = 64  # rays, along a side, that find the photo's depth around an eye
-    places: int = 600  # where on the lid a lash may be bound, at most
 
 
 S = register_settings("lift.lids", LidSettings())
@@ -102,23 +84,6 @@ def lid_triangles(face: FittedFace, closed: FloatArray, side: str) -> tuple[Bool
 def _areas(vertices: FloatArray, f: IntArray) -> FloatArray:
     across = np.cross(vertices[f[:, 1]] - vertices[f[:, 0]], vertices[f[:, 2]] - vertices[f[:, 0]])
     return np.asarray(0.5 * np.linalg.norm(across, axis=1))
-
-
-def find_eye_opening(face: FittedFace, side: str) -> EyeOpening:
-    """Return the opening of the ``left`` or ``right`` eye by its landmarks."""
-    ring = face.points[list(EYE_RINGS[side])]
-    along = ring[8] - ring[0]
-    along = along / np.linalg.norm(along)
-    down = np.array([-along[1], along[0]])
-    if down[1] < 0:
-        down = -down
-    axes = np.stack([along, down]) / face.unit
-    at = (ring - ring[0]) @ axes.T
-    crease = (face.points[list(LID_CREASES[side])] - ring[0]) @ axes.T
-    edges = []
-    for rows in (at[[0, *range(15, 7, -1)]], at[:9], crease):
-        edges.append(rows[np.argsort(rows[:, 0], kind="stable")])
-    return EyeOpening(ring[0], axes, *edges)
 
 
 @dataclass(frozen=True)
@@ -205,80 +170,6 @@ def _reach(u: FloatArray, v: FloatArray) -> tuple[FloatArray, FloatArray]:
     return ((bins[:-1] + bins[1:]) / 2)[own], ndimage.gaussian_filter1d(reach, 1.0, mode="nearest")
 
 
-@dataclass(frozen=True)
-class _Places:
-    """Places on a lid where splats can be bound, and how a blink carries what is bound there.
-
-    Attributes:
-        triangle: [M] rows of ``body.f``.
-        bary: [M, 3] on them.
-        opened: frames of the open eye.
-        shut: frames of the closed one.
-    """
-
-    triangle: IntArray
-    bary: FloatArray
-    opened: TriangleFrames
-    shut: TriangleFrames
-
-    def open(self, points: FloatArray) -> FloatArray:
-        """Where points [N, 3] of the closed lid lie when it opens, by place: [N, M, 3]."""
-        return _carry(points, self.shut, self.opened)
-
-    def close(self, points: FloatArray) -> FloatArray:
-        """Where points [N, 3] of the open lid lie when it closes, by place: [N, M, 3]."""
-        return _carry(points, self.opened, self.shut)
-
-
-def _carry(points: FloatArray, old: TriangleFrames, new: TriangleFrames) -> FloatArray:
-    turn = (new.sigma / old.sigma)[:, None, None] * np.einsum("mab,mcb->mac", new.R, old.R)
-    moved = points[:, None] - old.origin
-    return np.asarray(new.origin + np.einsum("mab,nmb->nma", turn, moved))
-
-
-def _places(face: FittedFace, closed: FloatArray, side: str, *parts: str) -> _Places | None:
-    """Some places all over what a blink moves of some parts."""
-    body = face.body
-    way = np.linalg.norm(closed - face.vertices, axis=1)[body.f].mean(1)
-    own = face.faces(*parts) & (face.left == (side == "left")) & (way > S.appears[1])
-    rows = np.nonzero(own)[0]
-    row, bary = spread_points(closed[body.f[rows]], S.lid_spacing)
-    if len(row) < 24:
-        return None
-    some = np.linspace(0, len(row) - 1, min(len(row), S.places)).astype(int)
-    triangle, bary = rows[row[some]], bary[some]
-    frames = [
-        triangle_frames(vertices, body.f, body.v_template, triangle, bary)
-        for vertices in (face.vertices, closed)
-    ]
-    return _Places(triangle, bary, *frames)
-
-
-def _fold_away(
-    face: FittedFace, side: str, line: EyeOpening, places: _Places, points: FloatArray
-) -> IntArray:
-    """The place [N] for each point [N, 3] of the closed lid that hides it when the eye is open.
-
-    It lies behind the photo's splats then, and not in the eye's opening; of such places it is the
-    nearest one.
-    """
-    ring = face.points[list(EYE_RINGS[side])]
-    low, high = ring.min(0) - 0.4 * face.unit, ring.max(0) + 0.4 * face.unit
-    xs, ys = (np.linspace(a, b, S.grid) for a, b in zip(low, high, strict=True))
-    grid = photo_depth(face, side, np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2))
-    away = ((points[:, None] - places.shut.origin) ** 2).sum(-1)
-    cost = away / S.near**2
-    if grid is None:
-        return np.asarray(cost.argmin(1))
-    xy, depth = project(places.open(points).reshape(-1, 3), face.camera)
-    cell = (xy - low) / (high - low) * (S.grid - 1) + 0.5
-    before = bilinear(grid.reshape(S.grid, S.grid, 1), cell)[:, 0]
-    cost += (np.maximum(before + S.folded - depth, 0.0) / S.shallow).reshape(cost.shape) ** 2
-    within = np.minimum(-line.above(xy), -line.below(xy)) + S.clear + S.clear_pixels / face.unit
-    cost += (np.maximum(within, 0.0) / S.intrudes).reshape(cost.shape) ** 2
-    return np.asarray(cost.argmin(1))
-
-
 def make_closed_lid(face: FittedFace, closed: FloatArray, side: str) -> BoundGaussians | None:
     """Make skin for closed lids, bound to them as they lie closed.
 
@@ -315,12 +206,12 @@ def make_closed_lid(face: FittedFace, closed: FloatArray, side: str) -> BoundGau
     radius = np.full(len(covers), S.cover * spacing)
     world = surfels_on_plane(under, lid.normal, radius, color, np.full(len(covers), 0.97))
     parts = [bind_gaussians(world, lid.triangle, lid.bary, layer, closed, face.body)]
-    places = _places(face, closed, side, "face", "eyelid")
+    places = find_places(face, closed, side, PLACES.places, "face", "eyelid")
     if places is not None:
         world = surfels_on_plane(lid.points, lid.normal, radius, color, 0.97 * covers)
         sheet = [world.take(covers > 0.02), _lash_line(face, side, line, lid)]
         for world in sheet:
-            best = _fold_away(face, side, line, places, np.asarray(world.means, np.float64))
+            best = fold_away(face, side, line, places, np.asarray(world.means, np.float64))
             layer = np.full(len(best), CORE, np.uint8)
             parts.append(
                 bind_gaussians(
@@ -368,37 +259,6 @@ def _lash_line(face: FittedFace, side: str, line: EyeOpening, lid: _ClosedLid) -
     )
 
 
-def photo_depth(face: FittedFace, side: str, xy: FloatArray) -> FloatArray | None:
-    """Return the depth of the photo's splats around an eye: just in front of the skin.
-
-    It never lies behind the eyeball. The upper lid's rim stands out, so that the closed lid lies
-    folded behind it while the eye is open.
-
-    Args:
-        face: the fitted face.
-        side: "left" or "right".
-        xy: [N, 2] pixels of the photo.
-
-    Returns:
-        [N] metres, or None where the skin is out of sight.
-    """
-    skin = cast_rays(face, xy, face.faces("face", "eyelid"))
-    if skin is None:
-        return None
-    line = find_eye_opening(face, side)
-    above, below = line.above(xy), line.below(xy)
-    u = line.place(xy)[:, 0]
-    beside = np.maximum(line.upper[0, 0] - u, u - line.upper[-1, 0])
-    fall = np.clip(1.0 - np.maximum(np.maximum(above, below), beside) / S.edge, 0.0, 1.0)
-    share = np.clip(0.5 + 0.5 * (above - below) / np.maximum(np.abs(above + below), 1e-3), 0, 1)
-    depth = skin.depth - S.hover
-    depth -= fall * (share * S.edge_hover + (1.0 - share) * S.low_hover)
-    ball = cast_rays(face, xy, eye_triangles(face, side))
-    if ball is not None:
-        depth = np.minimum(depth, np.where(ball.met, ball.depth - S.hover, np.inf))
-    return depth
-
-
 def bind_lashes(
     face: FittedFace,
     closed: FloatArray,
@@ -424,7 +284,7 @@ def bind_lashes(
     Returns:
         Triangles [N] and barycentric coordinates [N, 3]; None where there is nothing to bind.
     """
-    places = _places(face, closed, side, "face", "eyelid", "eye_socket")
+    places = find_places(face, closed, side, PLACES.rim_places, "face", "eyelid", "eye_socket")
     if places is None or len(xy) == 0:
         return None
     # Those on the rim keep their height over it; those that hang into the eye end on the edge.
@@ -435,6 +295,5 @@ def bind_lashes(
     if before is None:
         return None
     goal = unproject(target_xy, before + S.behind, face.camera)
-    ends = places.close(unproject(xy, depth, face.camera))
-    best = ((ends - goal[:, None]) ** 2).sum(-1).argmin(1)
+    best = close_with(face, line, places, unproject(xy, depth, face.camera), goal)
     return places.triangle[best], places.bary[best]

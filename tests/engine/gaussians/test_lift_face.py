@@ -389,6 +389,19 @@ def test_a_closed_lid_ends_in_a_dark_line_on_the_lower_lid(head: Head):
 
 
 @pytest.mark.slow
+def test_a_half_closed_lid_covers_the_upper_part_of_the_eye_only(head: Head):
+    drawn = head.draw(head.pose(eyeBlinkLeft=0.5, eyeBlinkRight=0.5))
+    assert head.observation.face is not None
+    for ring in EYE_RINGS.values():
+        upper, lower = (head.observation.face[list(ring[k])] for k in (slice(10, 15), slice(2, 7)))
+        top, bottom = upper.mean(0), lower.mean(0)
+        for share, covered in ((0.2, True), (0.8, False)):
+            x, y = ((1 - share) * top + share * bottom).astype(int)
+            row = drawn[y, x - 4 : x + 5]
+            assert ((row[:, 0] < row[:, 2]).mean() < 0.1) == covered, share  # the iris is blue
+
+
+@pytest.mark.slow
 def test_no_gaze_shows_through_closed_lids(head: Head):
     shut = head.pose(eyeBlinkLeft=1.0, eyeBlinkRight=1.0)
     ahead = head.draw(shut)
