@@ -32,7 +32,7 @@ from ...core.types import (
     Track,
 )
 from ...imaging.resize import fit_size, resize
-from .calibrate import calibrate_colors
+from .calibrate import calibrate_colors, fill_removed
 from .contact_shadows import find_contact_shadows
 from .depth_sheets import DepthSheet, find_depth_sheets
 from .dressed_mesh import DressedMesh, fit_dressed_mesh
@@ -220,8 +220,11 @@ def lift_photo(
     if frame is not None and worn is not None:
         everything = relabel_hidden_splats(everything, frame, body, vertices, track)
         everything = BoundGaussians.concatenate([everything, worn])
+    photographed = (everything, track.camera, vertices, body)
+    portrait = fill_removed(portrait, *photographed)
+    wanted = fill_removed(given, *photographed)
     everything = calibrate_colors(everything, portrait, track.camera, vertices, body, grid_side)
-    return LiftResult(everything, body, skirt, shares, track.pose, given)
+    return LiftResult(everything, body, skirt, shares, track.pose, wanted)
 
 
 @dataclass(frozen=True)

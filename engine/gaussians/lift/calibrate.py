@@ -18,7 +18,7 @@ from ...body import Body
 from ...core.cameras import project
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
-from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
+from ...core.types import HELD, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
 from ...imaging.resize import fit_size, resize
 from ...render import render_camera
 from ..binding import place_gaussians
@@ -45,6 +45,27 @@ class CalibrateSettings:
 
 
 S = register_settings("lift.calibrate", CalibrateSettings())
+
+
+def fill_removed(
+    matte: Matte, bound: BoundGaussians, camera: Camera, vertices: FloatArray, body: Body
+) -> Matte:
+    """Return the matte with what the lift shows in the place of things that were removed.
+
+    Args:
+        matte: of the portrait.
+        bound: everything that the lift made.
+        camera: of the portrait.
+        vertices: [V, 3] in the photo's pose, world space, metres.
+        body: the person's own.
+    """
+    if matte.held is None or not (gone := matte.held == HELD.index("removed")).any():
+        return matte
+    drawn = render_camera(place_gaussians(bound, vertices, body), camera)
+    alpha = np.asarray(drawn.alpha)[..., None]
+    shown = np.clip(drawn.rgb / np.maximum(alpha, 1e-3), 0.0, 1.0)
+    colors = np.where(gone[..., None] & (alpha > 0.5), shown, matte.foreground)
+    return replace(matte, foreground=colors.astype(np.float32))
 
 
 def calibrate_colors(

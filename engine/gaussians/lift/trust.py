@@ -21,7 +21,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, FloatArray, IntArray
 from ..binding import place_gaussians
 from ..squareness import cosine_to_camera
-from .labels import HAIR, HAT, LABELS, SKIN
+from .labels import HAIR, HAT, LABELS, OBJECT, SKIN
 from .photo_view import PhotoView
 from .pixel_grids import distance_inside
 from .regions import HANDS, HEAD, hand_triangles
@@ -133,7 +133,7 @@ def repaint_photo(
     loose = (kind == HAIR) | ((kind == SKIN) & on_head)
     inside = distance_inside(view.regions.mask)[row, col] / view.regions.unit
     borders = view.borders
-    doubt = borders.behind[row, col]
+    doubt = borders.behind[row, col] & (kind != OBJECT)
     doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt
     doubtful |= loose & (inside < S.rim) & (facing_ramp(facing, kind, on_head, 1.0) < 1.0)
     rows = np.nonzero(doubtful)[0]
