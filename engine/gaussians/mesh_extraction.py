@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..body import Body
@@ -20,7 +22,7 @@ from ..core.settings import register_settings
 from ..core.types import Avatar, BoundGaussians, FloatArray, IntArray, LikenessError, Pose
 from ..formats.surface_mesh import SurfaceMesh
 from .binding import place_gaussians
-from .lift.mesh_diffusion import diffuse_values, mesh_laplacian
+from .lift.mesh_diffusion import diffuse_values, mesh_edges, mesh_laplacian
 from .texture_baking import bake_colors
 
 INSIDE_PARTS = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
@@ -39,6 +41,9 @@ class MeshSettings:
     max_outward: float = 0.10  # metres that a vertex may be carried out of the body
     max_inward: float = 0.012  # metres that it may be carried in
     stiff: float = 8.0  # trust in the body's own shape at lips and lids
+    solid: float = 0.3  # opacity of splats that count where an avatar ends
+    bare: float = 0.04  # metres from them beyond which it has ended
+    few: int = 12  # vertices that are an end and no gap
     trust: float = 4.0  # in a vertex with as many splats as the median one, against bending
 
 
@@ -63,7 +68,41 @@ def extract_mesh(avatar: Avatar, size: int = TEXTURE_SIZE) -> SurfaceMesh:
     uv, uv_f = texture_coordinates(body)
     dressed = replace(body, v_template=dressed_vertices(avatar))
     texture, colors = bake_colors(avatar, dressed, uv, uv_f, size, _groups(body))
+    if avatar.provenance.get("options", {}).get("below", "full") != "full":
+        dressed = close_ends(dressed, avatar)
     return SurfaceMesh(dressed, uv, uv_f, texture, colors)
+
+
+def close_ends(dressed: Body, avatar: Avatar) -> Body:
+    """Draw the body together where an avatar ends (``--below``): there it has no more splats.
+
+    All vertices beyond an end move to the middle of its section and follow its joints, so the
+    mesh keeps its triangles, and those in the section close it.
+
+    Args:
+        dressed: the body at the surface of the splats.
+        avatar: the avatar.
+    """
+    bound = avatar.gaussians.take(avatar.gaussians.opacities > S.solid)
+    rest = np.asarray(avatar.body.v_template, np.float64)
+    if not len(bound):
+        return dressed
+    placed = place_gaussians(bound, rest, avatar.body)
+    gone = cKDTree(placed.means).query(rest)[0] > S.bare
+    edges = mesh_edges(dressed.f)
+    inner = edges[gone[edges].all(1)]
+    links = sparse.csr_matrix((np.ones(len(inner)), inner.T), (len(rest), len(rest)))
+    count, piece = connected_components(links, directed=False)
+    size = np.bincount(piece[gone], minlength=count)
+    vertices, weights = np.array(dressed.v_template), np.array(dressed.weights)
+    for k in np.nonzero(size >= S.few)[0]:
+        own = gone & (piece == k)
+        beside = edges[own[edges].sum(1) == 1]
+        rim = np.unique(beside[~own[beside]])
+        if len(rim):
+            vertices[own] = vertices[rim].mean(0)
+            weights[own] = weights[rim].mean(0)
+    return replace(dressed, v_template=vertices, weights=weights)
 
 
 def texture_coordinates(body: Body) -> tuple[FloatArray, IntArray]:

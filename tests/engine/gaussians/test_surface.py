@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.atlas import rasterize_atlas, surface_points
+from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.geometry import vertex_normals
-from likeness.engine.core.types import LikenessError
+from likeness.engine.core.types import JOINT_INDEX, Avatar, BoundGaussians, LikenessError, Pose
 from likeness.engine.gaussians.mesh_extraction import S as MESH_EXTRACTION
-from likeness.engine.gaussians.mesh_extraction import extract_mesh
+from likeness.engine.gaussians.mesh_extraction import close_ends, extract_mesh
 
 _spec = importlib.util.spec_from_file_location(
     "exported", Path(__file__).parents[1] / "formats" / "exported.py"
@@ -62,6 +63,37 @@ def test_what_nobody_sees_takes_its_neighbours_color(avatar) -> None:
     none = extract_mesh(replace(avatar, gaussians=bound.take(np.zeros(0, int))), 128)
     assert np.ptp(none.texture) < 1e-6
     np.testing.assert_array_equal(none.body.v_template, avatar.body.v_template)
+
+
+def test_a_cut_avatars_mesh_ends_where_it_does(average) -> None:
+    """Splats above a height alone: the mesh keeps its triangles, and nothing hangs below."""
+    body = average
+    height = body.J_template[JOINT_INDEX["spine2"], 1]
+    at = body.v_template[body.f].mean(1)
+    triangle = np.nonzero(at[:, 1] > height)[0].astype(np.int32)
+    count = len(triangle)
+    bound = BoundGaussians(
+        triangle,
+        np.full((count, 3), 1 / 3, np.float32),
+        np.zeros((count, 3), np.float32),
+        np.tile([1, 0, 0, 0], (count, 1)).astype(np.float32),
+        np.tile([0.01, 0.01, 0.001], (count, 1)).astype(np.float32),
+        np.full(count, 0.95, np.float32),
+        np.full((count, 3), 0.5, np.float32),
+        np.ones(count, np.uint8),
+    )
+    pose = Pose.rest(body.num_expression)
+    whole = Avatar(body, bound, pose, photo_camera(120.0, 96, 128), "head")
+    cut = replace(whole, provenance={"options": {"below": "cut"}})
+    ended = close_ends(body, cut)
+    np.testing.assert_array_equal(ended.f, body.f)
+    assert ended.v_template[:, 1].min() > height - 0.06
+    np.testing.assert_allclose(ended.weights.sum(1), 1.0, atol=1e-6)
+    knees = [JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"]]
+    assert ended.weights[:, knees].max() < 0.01
+    low = [extract_mesh(one, 64).body.v_template[:, 1].min() for one in (whole, cut)]
+    assert low[0] < height - 0.5
+    assert low[1] > height - 0.15
 
 
 def test_the_same_twice_and_sizes(avatar, mesh) -> None:
