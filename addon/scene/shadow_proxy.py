@@ -12,6 +12,7 @@ from typing import Any
 
 import bpy
 import numpy as np
+from mathutils.kdtree import KDTree
 
 from ...engine.core.types import LikenessError
 from ...engine.scene.mesh import ATTRIBUTES
@@ -24,12 +25,15 @@ from .splat_object import set_input
 PART = "shadow"
 MODIFIER_NAME = "Likeness Shadow"
 REACH_ATTRIBUTE = "splat_reach"
-"""POINT, on the body: distance in metres along the normal that its splats reach."""
+"""POINT, on the body: distance in metres along the normal that its splats reach; -1 where the
+avatar has none (a bust's legs): nothing casts a shadow there."""
 
-_VERSION = 1
+_VERSION = 2
 _REACH_PERCENTILE = 80.0
 _SOLID = 0.5
 """Splats of lower opacity cast no shadow."""
+_GAP = 0.1
+"""Metres from the next splat up to which the body is part of the avatar: splats have gaps."""
 
 
 def add_proxy(objects: AvatarObjects, catcher: bool = False) -> Any:
@@ -122,6 +126,15 @@ def _store_reach(objects: AvatarObjects) -> None:
     for _ in range(3):
         mean = np.bincount(both[:, 0], reach[both[:, 1]], count) / neighbours
         reach = 0.5 * (reach + mean)
+    covered = np.flatnonzero(number)
+    tree = KDTree(len(covered))
+    for vertex in covered:
+        tree.insert(body.vertices[vertex].co, vertex)
+    tree.balance()
+    for vertex in np.flatnonzero(number == 0):
+        distance = tree.find(body.vertices[vertex].co)[2]
+        if distance is None or distance > _GAP:
+            reach[vertex] = -1.0
     attribute = body.attributes.get(REACH_ATTRIBUTE)
     attribute = attribute or body.attributes.new(REACH_ATTRIBUTE, "FLOAT", "POINT")
     attribute.data.foreach_set("value", reach.astype(np.float32))
@@ -162,6 +175,9 @@ def _group() -> Any:
     normal = node("GeometryNodeInputNormal", 1)
     times = node("ShaderNodeMath", 2, operation="MULTIPLY")
     out = node("ShaderNodeVectorMath", 3, operation="SCALE")
+    ended = node("ShaderNodeMath", 2, operation="LESS_THAN")
+    ended.inputs[1].default_value = -0.5
+    there = node("GeometryNodeDeleteGeometry", 3, domain="POINT")
     moved = node("GeometryNodeSetPosition", 4)
     painted = node("GeometryNodeSetMaterial", 5)
     output = node("NodeGroupOutput", 6)
@@ -170,7 +186,10 @@ def _group() -> Any:
     link(given["Thickness"], times.inputs[1])
     link(normal.outputs[0], out.inputs[0])
     link(times.outputs[0], out.inputs["Scale"])
-    link(body.outputs["Geometry"], moved.inputs["Geometry"])
+    link(reach.outputs["Attribute"], ended.inputs[0])
+    link(body.outputs["Geometry"], there.inputs["Geometry"])
+    link(ended.outputs[0], there.inputs["Selection"])
+    link(there.outputs["Geometry"], moved.inputs["Geometry"])
     link(out.outputs["Vector"], moved.inputs["Offset"])
     link(moved.outputs["Geometry"], painted.inputs["Geometry"])
     link(given["Material"], painted.inputs["Material"])

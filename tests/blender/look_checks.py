@@ -337,6 +337,10 @@ def shadows() -> dict[str, Any]:
     out["removed"] = shadow_proxy.find_proxy(objects) is None
     left = [attribute.name for attribute in objects.body.data.attributes]
     out["left"] = [name for name in left if "reach" in name]
+    legs = [k for k, name in enumerate(avatar.body.part_names) if name in ("leg", "foot")]
+    shown = ~np.isin(avatar.body.face_part[avatar.gaussians.triangle], legs)
+    bust = build_scene(replace(avatar, gaussians=avatar.gaussians.take(shown)), "Bust")
+    out["bust"] = _span(bust.body), _span(shadow_proxy.add_proxy(bust))
     return out
 
 

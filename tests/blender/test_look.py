@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 LOOK = "look_checks"
@@ -76,6 +77,9 @@ def test_shadow_proxy(blender_lts) -> None:
     assert all(0 <= far - bare < 0.1 for bare, far in zip(made["bare"], made["reach"]))
     assert made["one"] == 1
     assert made["removed"]
+    whole, bust = made["bust"]
+    up = int(np.argmax(whole))
+    assert 0.2 * whole[up] < bust[up] < 0.75 * whole[up]
     assert made["left"] == []
 
 
