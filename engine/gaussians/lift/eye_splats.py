@@ -36,7 +36,7 @@ from .surfels import CORE, closest_barycentric, surfels_on_plane
 class EyeSettings:
     """Eyeballs, sockets and the photo's splats around them."""
 
-    eye_spacing: float = 0.0006  # metres between splats of an eyeball
+    eye_spacing: float = 0.00065  # metres between splats of an eyeball
     socket_spacing: float = 0.0015  # metres between splats of its socket
     cover: float = 0.9  # radius of a splat in spacings: no gaps in the R2 sequence
     corners: tuple[float, float] = (0.06, 0.035)

@@ -31,7 +31,7 @@ from .surfels import CORE, surfels_on_plane
 class LidSettings:
     """Lids that close as skin."""
 
-    lid_spacing: float = 0.00055  # metres between a closed lid's splats
+    lid_spacing: float = 0.00065  # metres between a closed lid's splats
     cover: float = 0.9  # radius of a splat in spacings
     under: float = 0.0006
     """Metres that lid skin lies below the photo where a blink does not lift it."""

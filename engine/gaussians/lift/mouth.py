@@ -33,7 +33,9 @@ class MouthSettings:
 
     teeth_spacing: float = 0.0010  # metres between splats
     tongue_spacing: float = 0.0020  # metres between splats
-    cavity_spacing: float = 0.0026  # metres between splats
+    cavity_spacing: float = 0.0030  # metres between splats
+    lip_spacing: float = 0.0018  # metres between those of the lips' inside, beside the teeth
+    behind_lips: float = 0.018  # metres behind the lips' front that they reach
     cover: float = 0.8  # radius of a splat in spacings
     thin: float = 0.0085  # metres under the skin that the lining keeps, where it can
     deepest: float = 0.15  # brightness of the throat, over that of the mouth's front
@@ -243,9 +245,13 @@ def make_tongue(face: FittedFace) -> BoundGaussians:
     lips = _lip_tone(face)
     tone = 0.5 * TONGUE * _light(face) + 0.5 * lips
     depth = np.maximum(front - points[:, 2], 0.0)
-    shade = np.exp(-depth / 0.013) * (0.72 + 0.28 * np.clip(normal[:, 1], -1.0, 1.0))
-    groove = np.exp(-((points[:, 0] / 0.0022) ** 2)) * np.clip(normal[:, 1], 0.0, 1.0)
-    shade *= 1.0 - 0.16 * groove
+    up = np.clip(normal[:, 1], -1.0, 1.0)
+    shade = np.exp(-depth / 0.016) * (0.74 + 0.26 * up)
+    across = points[:, 0] / np.maximum(np.abs(points[:, 0]).max(), 1e-6)
+    groove = np.exp(-((points[:, 0] / 0.0022) ** 2)) * np.maximum(up, 0.0)
+    shade *= (1.0 - 0.2 * groove) * (1.08 - 0.3 * across**2)
+    # Papillae: a little uneven.
+    shade *= 1.0 + 0.05 * np.sin(2400.0 * points[:, 0]) * np.sin(2100.0 * points[:, 2])
     return _bind(
         face, triangle, bary, _dim(np.tile(tone, (len(points), 1)), shade), S.tongue_spacing
     )
@@ -268,7 +274,8 @@ def make_mouth_cavity(face: FittedFace) -> BoundGaussians:
     parts = []
     own = face.faces("mouth")
     for chosen, spacing in (
-        (behind < 0.04, S.cavity_spacing),
+        (behind < S.behind_lips, S.lip_spacing),
+        ((behind >= S.behind_lips) & (behind < 0.04), S.cavity_spacing),
         (behind >= 0.04, 2 * S.cavity_spacing),
     ):
         triangle, bary, points, _ = _spread(face, own & chosen, spacing)
