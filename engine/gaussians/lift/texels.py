@@ -301,7 +301,10 @@ def texel_layer(
     points = _beside_other_limbs(points, group, hidden | (part == "hand"), view)
     at = _look_up(points, group, view)
     along = np.abs(samples.points(body.v_template, f)[:, 0])
-    points, shows = _behind_what_is_seen(points, hidden, group, along, radius, facing, at, view)
+    hand = part == "hand"
+    points, shows = _behind_what_is_seen(
+        points, hidden, hand, group, along, radius, facing, at, view
+    )
     opacity[shows] = 0.0
     cuff = shows & _at_wrist(along, at, view, body)
     opacity[cuff] = S.opacity
@@ -360,6 +363,7 @@ def _beside_other_limbs(
 def _behind_what_is_seen(
     points: FloatArray,
     hidden: BoolArray,
+    hand: BoolArray,
     group: IntArray,
     along: FloatArray,
     radius: FloatArray,
@@ -367,13 +371,15 @@ def _behind_what_is_seen(
     at: _Lookup,
     view: PhotoView,
 ) -> tuple[FloatArray, BoolArray]:
-    """Slide points of hidden hands along their rays behind what the photo shows instead.
+    """Slide points of hands along their rays behind what the photo shows instead.
 
-    A hand keeps its form: beyond the wrist, all of it moves as far as nearly all of it must.
+    A hidden hand keeps its form: beyond the wrist, all of it moves as far as nearly all of it must.
+    Of a seen one only what was fitted beside it moves, and not far.
 
     Args:
         points: [N, 3] metres.
         hidden: [N] those of a hidden hand.
+        hand: [N] those of any hand.
         group: [N] limb.
         along: [N] metres along the arms at rest.
         radius: [N] metres.
@@ -388,7 +394,8 @@ def _behind_what_is_seen(
     front = composite_sheets(view.sheets, "front")[at.row, at.col]
     # A disc that leans against the photo's surface must keep its edge behind it as well.
     lean = radius * np.sqrt(np.clip(1.0 - facing**2, 0.0, 1.0))
-    over = at.inside & view.regions.mask[at.row, at.col] & hidden
+    over = at.inside & view.regions.mask[at.row, at.col]
+    over &= hidden | (hand & ~at.visible)
     needed = np.where(over, np.maximum(front + 0.004 + 1.5 * lean - at.z, 0.0), 0.0)
     slide = np.zeros(len(points))
     for arm in ARMS:
@@ -397,8 +404,8 @@ def _behind_what_is_seen(
             common = min(float(np.percentile(needed[own], S.nearly_all)), S.max_slide)
             bend = np.clip((along[own] - along[own].min()) / S.wrist, 0.0, 1.0)
             slide[own] = common * bend
-    slide = np.maximum(slide, np.minimum(needed, slide + S.dent))
-    shows = needed > slide + S.dent
+    slide = np.maximum(slide, np.minimum(needed, slide + np.where(hidden, S.dent, S.max_shift)))
+    shows = hidden & (needed > slide + S.dent)
     return points * (1.0 + slide / np.maximum(at.z, 1e-6))[:, None], shows  # camera at the origin
 
 

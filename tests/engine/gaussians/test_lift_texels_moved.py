@@ -63,12 +63,16 @@ def test_a_hidden_hand_is_pushed_back_as_a_whole() -> None:
     # The trunk's surface lies 5 mm behind half of the hand, and before the other half.
     z = np.where(np.arange(n) % 2, 1.0, 1.05)
     at = SimpleNamespace(
-        row=xy[:, 1].astype(int), col=xy[:, 0].astype(int), z=z, inside=np.ones(n, bool)
+        row=xy[:, 1].astype(int),
+        col=xy[:, 0].astype(int),
+        z=z,
+        inside=np.ones(n, bool),
+        visible=np.arange(n) < 50,
     )
     hidden, group = np.ones(n, bool), np.full(n, LEFT_ARM)
     points = unproject(xy, z, CAMERA)
     nowhere = view(np.zeros((30, 40), bool), 1.005)
-    args = group, along, np.zeros(n), np.ones(n), at, nowhere
+    args = np.ones(n, bool), group, along, np.zeros(n), np.ones(n), at, nowhere
     pushed, shows = _behind_what_is_seen(points, hidden, *args)
     depth = project(pushed, CAMERA)[1]
     hand = along > along[0] + S.wrist
@@ -76,8 +80,13 @@ def test_a_hidden_hand_is_pushed_back_as_a_whole() -> None:
     np.testing.assert_allclose(depth[hand] - z[hand], 0.009, atol=1e-6)
     assert depth[0] - z[0] < 1e-9
     assert (np.diff((depth - z)[::2]) >= -1e-9).all()
-    # What is not hidden stays, and what cannot be hidden is reported.
-    np.testing.assert_array_equal(_behind_what_is_seen(points, ~hidden, *args)[0], points)
+    # Of a seen hand only what lies where the photo shows another limb goes back.
+    moved, shows = _behind_what_is_seen(points, ~hidden, *args)
+    np.testing.assert_array_equal(moved[:50], points[:50])
+    depth = project(moved[50:], CAMERA)[1]
+    np.testing.assert_allclose(depth, np.maximum(z[50:], 1.009), atol=1e-6)
+    assert not shows.any()
+    # What cannot be hidden is reported.
     deep = view(np.zeros((30, 40), bool), 1.3)
     assert _behind_what_is_seen(points, hidden, *args[:-1], deep)[1][hand].all()
 
