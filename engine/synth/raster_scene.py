@@ -269,9 +269,19 @@ def z_pass(scene, textures, view, first, last, solid, mips, depth, face):  # typ
         right = min(view.width - 1, int(np.ceil(max(x0, x1, x2))))
         za, zb, zc = z[a], z[b], z[c]
         m, z3 = scene.material[i], za * zb * zc
+        # Cheap tests with a margin come first: most pixels fail one of them.
+        side, outside = 1.0 if area > 0 else -1.0, -2e-6 * abs(area)
+        nearest = min(za, zb, zc) - 3e-6 * (max(za, zb, zc) - min(za, zb, zc)) - 1e-9
+        nearest -= scene.bias[i]
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
+                if nearest >= depth[y - first, x]:
+                    continue
                 px, py = x + 0.5, y + 0.5
+                if side * ((x1 - px) * (y2 - py) - (x2 - px) * (y1 - py)) < outside:
+                    continue
+                if side * ((x2 - px) * (y0 - py) - (x0 - px) * (y2 - py)) < outside:
+                    continue
                 w0 = ((x1 - px) * (y2 - py) - (x2 - px) * (y1 - py)) / area
                 w1 = ((x2 - px) * (y0 - py) - (x0 - px) * (y2 - py)) / area
                 w2 = 1.0 - w0 - w1
