@@ -17,7 +17,14 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .labels import OBJECT
-from .pixel_grids import dilate, drop_small_parts, nearest_known, smooth_within, solve_poisson
+from .pixel_grids import (
+    connected_patches,
+    dilate,
+    drop_small_parts,
+    nearest_known,
+    smooth_within,
+    solve_poisson,
+)
 from .regions import ARMS, HEAD, Regions
 
 
@@ -166,7 +173,7 @@ def _sheet(
         front = np.where(inner, across + 0.002, front)
         weight = np.where(inner, 0.0, weight)
     # A held thing is a card that faces the camera, at the depth of what holds it.
-    for thing in _patches(visible & (regions.label == OBJECT)):
+    for thing in connected_patches(visible & (regions.label == OBJECT)):
         holder = visible & drawn & (regions.label != OBJECT)
         beside = holder & dilate(thing, S.holder)
         if beside.any() or holder.any():
@@ -176,12 +183,6 @@ def _sheet(
     back = np.maximum(back, front + 0.002)
     front, back = np.where(mask, front, 0.0), np.where(mask, back, 0.0)
     return DepthSheet(group, visible, mask, front, back, weight, _loose(mask, covered, pixel))
-
-
-def _patches(mask: BoolArray) -> list[BoolArray]:
-    """The connected patches [H, W] of a mask."""
-    numbers, count = ndimage.label(mask)
-    return [numbers == k for k in range(1, count + 1)]
 
 
 def _loose(mask: BoolArray, covered: BoolArray, pixel: FloatArray) -> BoolArray:

@@ -41,7 +41,7 @@ from .labels import HAIR, LOWER, NONE, OBJECT, SHOES, SKIN, UPPER
 from .labels_pixels import COLOUR_SCALE, COMPONENTS
 from .labels_pixels import S as LABELS_PIXELS
 from .photo_splats import resize_rgba
-from .pixel_grids import dilate, nearest_known, smooth_within
+from .pixel_grids import connected_patches, dilate, nearest_known, smooth_within
 from .regions import ARMS, HEAD, TORSO, Regions, find_regions
 
 
@@ -227,7 +227,7 @@ def _in_hands(
         strange = zone & open_ & (theirs < S.strange) & (regions.label != SKIN) & hand.beyond
         thin = max(1, round(S.thick * hand.palm))
         found = np.zeros_like(zone)
-        for patch in _patches(ndimage.binary_opening(strange, iterations=thin)):
+        for patch in connected_patches(ndimage.binary_opening(strange, iterations=thin)):
             if patch.sum() > S.min_held * hand.palm**2 and hand.to_point[patch].min() < S.touch:
                 patch = _whole(patch, regions, features)
                 rim = dilate(patch, max(1, round(S.rim * hand.palm))) & (regions.label != SKIN)
@@ -236,7 +236,7 @@ def _in_hands(
             (hand.to_bone < S.near) & open_ & hand.beyond, _unlike(regions, lab, hand, to_any), 0.0
         )
         seeds = ndimage.binary_opening(unlike > S.unlike)
-        for patch in _patches(ndimage.binary_opening(unlike > S.unlike_rim)):
+        for patch in connected_patches(ndimage.binary_opening(unlike > S.unlike_rim)):
             large = patch.sum() > S.min_unlike * hand.palm**2 and (patch & seeds).any()
             off_hand = float((to_any[patch] > S.finger).mean())
             if large and off_hand > S.off_hand and hand.to_bone[patch].min() < S.grasp:
@@ -251,15 +251,9 @@ def _of_one_hand(found: list[tuple[BoolArray, str]]) -> list[tuple[BoolArray, st
     if len(found) < 2:
         return found
     whole = np.zeros((len(found), *found[0][0].shape), bool)
-    for patch in _patches(np.logical_or.reduce([hand for hand, _ in found])):
+    for patch in connected_patches(np.logical_or.reduce([hand for hand, _ in found])):
         whole[int(np.argmax([(patch & hand).sum() for hand, _ in found]))] |= patch
     return [(own, name) for own, (_, name) in zip(whole, found, strict=True) if own.any()]
-
-
-def _patches(mask: BoolArray) -> list[BoolArray]:
-    """The connected patches [H, W] of a mask."""
-    numbers, count = ndimage.label(mask)
-    return [numbers == k for k in range(1, count + 1)]
 
 
 def _apart_from(patch: BoolArray, zone: BoolArray, features: FloatArray) -> BoolArray:

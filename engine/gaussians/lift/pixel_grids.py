@@ -188,6 +188,12 @@ def fill_polygon(points: FloatArray, height: int, width: int) -> BoolArray:
     return inside
 
 
+def connected_patches(mask: BoolArray) -> list[BoolArray]:
+    """Return the connected patches, each [H, W], of a mask [H, W]."""
+    numbers, count = ndimage.label(mask)
+    return [numbers == k for k in range(1, count + 1)]
+
+
 def drop_small_parts(mask: BoolArray, area: float) -> BoolArray:
     """Keep the larger connected parts of a mask [H, W].
 
