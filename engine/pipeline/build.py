@@ -368,6 +368,8 @@ def _build_avatar(
         },
         "network": lifted.network,
         "refine": {"level": options.refine, "backend": backend},
+        "below": options.below,
+        "held": options.held,
         "face_error": round_or_none(track.face_error, 2),
         "pose_error": round_or_none(track.pose_error, 2),
         "joint_confidence": mean_joint_confidence(track.joint_confidence),

@@ -232,9 +232,8 @@ def _in_hands(
                 patch = _whole(patch, regions, features)
                 rim = dilate(patch, max(1, round(S.rim * hand.palm))) & (regions.label != SKIN)
                 found |= (patch | rim) & regions.mask
-        unlike = np.where(
-            (hand.to_bone < S.near) & open_ & hand.beyond, _unlike(regions, lab, hand, to_any), 0.0
-        )
+        close = (hand.to_bone < S.near) & open_ & hand.beyond
+        unlike = _unlike(close, regions, lab, hand, to_any)
         seeds = ndimage.binary_opening(unlike > S.unlike)
         for patch in connected_patches(ndimage.binary_opening(unlike > S.unlike_rim)):
             large = patch.sum() > S.min_unlike * hand.palm**2 and (patch & seeds).any()
@@ -318,12 +317,15 @@ class _SeenHand:
         return _SeenHand(hand.left, palm, to_point, to_bone, beyond)
 
 
-def _unlike(regions: Regions, lab: FloatArray, hand: _SeenHand, to_any: FloatArray) -> FloatArray:
+def _unlike(
+    close: BoolArray, regions: Regions, lab: FloatArray, hand: _SeenHand, to_any: FloatArray
+) -> FloatArray:
     """[H, W] how unlike (L*a*b* units) colours are to those around a hand, and to skin.
 
     What is common around the hand may also lie in the shade, and is paler in chroma there.
 
     Args:
+        close: [H, W] the pixels that are asked for; 0 elsewhere.
         regions: the labelled pixels.
         lab: [H, W, 3] of them.
         hand: the hand.
@@ -336,12 +338,13 @@ def _unlike(regions: Regions, lab: FloatArray, hand: _SeenHand, to_any: FloatArr
     on_bone = lab[regions.mask & (to_any < S.on_bone)]
     fingers = on_bone[_shaded_distance(on_bone, tones, S.shade) < S.skin]
     palette = np.concatenate([_common_colors(lab[around]), _common_colors(fingers)])
-    smooth = ndimage.gaussian_filter(lab, (S.calm, S.calm, 0.0)).reshape(-1, 3)
+    smooth = ndimage.gaussian_filter(lab, (S.calm, S.calm, 0.0))[close]
     # Dark skin beside no hand of that colour is hardly skin.
-    away = np.minimum(
+    out = np.zeros(close.shape)
+    out[close] = np.minimum(
         _shaded_distance(smooth, palette, S.shade), _shaded_distance(smooth, tones, S.skin_shade)
     )
-    return away.reshape(lab.shape[:2])
+    return out
 
 
 def _common_colors(lab: FloatArray) -> FloatArray:

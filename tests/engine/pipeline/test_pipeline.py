@@ -243,7 +243,8 @@ def test_below_and_held_reach_their_stages(
     options = BuildOptions(refine="off", network="none", below="fade", held="remove")
     result = build_avatar(photo_file, options, body_path=body_file)
     assert asked == ["remove", "fade"]
-    assert result.avatar.provenance["options"]["below"] == "fade"
+    assert result.avatar.provenance["options"]["below"] == result.report["below"] == "fade"
+    assert result.report["held"] == "remove"
     build_avatar(photo_file, OFF, body_path=body_file)
     assert asked[2:] == ["keep", "full"]
 

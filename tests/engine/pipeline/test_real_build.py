@@ -54,6 +54,8 @@ def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Pa
         "joint_confidence",
         "unseen",
         "refine",
+        "below",
+        "held",
         "others",
         "network",
     }
