@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,22 @@ def synth_world() -> SynthContext:
         return open_context(SynthOptions(), print)
     except LikenessError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def quick_people() -> Iterator[None]:
+    """Synthetic people in a third of the time: small textures, and light from few directions.
+
+    For tests that measure where somebody is, not how the light falls on skin and cloth.
+    """
+    from likeness.engine.evaluation.people import person_render
+    from likeness.engine.synth import raster_light
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(raster_light, "DIRECTIONS", 12)
+        patch.setattr(raster_light, "SKY_MAP", 128)
+        patch.setattr(person_render, "TEXTURE_SIZE", 256)
+        yield
 
 
 _FIRST = (

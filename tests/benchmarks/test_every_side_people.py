@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
+import pytest
 from likeness.benchmarks.figures.every_side_people import (
     PhotoSubject,
     TruthView,
@@ -77,6 +78,7 @@ def test_an_avatar_that_is_the_truth_elsewhere_is_without_error() -> None:
     assert score_cross_views(grey, sitter, truth).psnr[30] < 20.0
 
 
+@pytest.mark.usefixtures("quick_people")
 def test_a_scene_is_the_same_person_from_behind(synth_world: SynthContext) -> None:
     rng = np.random.default_rng(5)
     person = random_person(synth_world, rng, framing="full", yaw=0.0)

@@ -17,6 +17,7 @@ from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.fit import fit_body
 from likeness.engine.tracking.observation import observe
 
+pytestmark = pytest.mark.usefixtures("quick_people")
 HEAD = JOINT_INDEX["head"]
 LENSES = (20.0, 35.0, 60.0, 100.0)
 

@@ -23,6 +23,8 @@ from likeness.engine.synth.random_poses import ANCHORS, ARMS, arm_intersection, 
 from likeness.engine.synth.views import heading_angle
 from likeness.engine.tracking.joint_limits import limit_violations
 
+pytestmark = pytest.mark.usefixtures("quick_people")
+
 
 @pytest.fixture(scope="module")
 def shots(synth_world: SynthContext) -> dict[str, tuple[RandomPerson, Portrait, Truth]]:

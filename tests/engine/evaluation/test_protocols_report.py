@@ -29,6 +29,8 @@ from likeness.engine.evaluation.protocols.report_page import compare_runs, write
 from likeness.engine.synth.figure import SynthContext
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("quick_people")
+
 PHOTO = np.zeros((8, 6, 3))
 NASTY = '<script>alert("&")</script>'
 

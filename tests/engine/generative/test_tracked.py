@@ -37,6 +37,8 @@ from likeness.engine.synth.figure import SynthContext
 from likeness.engine.tracking.detectors import Detectors
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("quick_people")
+
 YAWS = (-4.0, 0.0, 5.0)  # of the clip's frames
 TURNED = {"right": -90.0, "back": 0.0}  # the "back" is none
 

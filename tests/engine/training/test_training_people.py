@@ -28,6 +28,7 @@ from likeness.engine.synth.subject import (
 from likeness.engine.training.data import DataOptions, SampleStream
 from scipy.ndimage import binary_erosion
 
+pytestmark = pytest.mark.usefixtures("quick_people")
 SMALL = SynthOptions(seed=3, size=96, views=8, framing="full", engine="raster", texture_size=128)
 BARE = [LABEL[name] for name in ("face", "neck", "hand")]
 
