@@ -55,6 +55,7 @@ class PhotoSplatSettings:
     tuft: float = 0.02  # metres: width of what leans alike
     fold_reach: float = 0.03  # metres; what stands farther off a fold is dropped
     arm_reach: float = 0.12  # metres; the same off an arm: wide sleeves stand so far off
+    off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
 
@@ -214,8 +215,11 @@ def front_layer(
     own = on_mesh[ys, xs] & ~held & (bare & homes.usable)[buffer.face[ys, xs]]
     # Hair that falls over a shoulder does not go up with the arm.
     own &= ~(hair & homes.on_arm[buffer.face[ys, xs]])
-    # Nor does hair that lies on a cheek go with the jaw.
-    own &= ~(hair & ~homes.steady[buffer.face[ys, xs]])
+    # Nor does hair that lies on a cheek go with the jaw, nor anything that stands off it.
+    face = buffer.face[ys, xs]
+    skin = np.einsum("nk,nkd->nd", buffer.bary[ys, xs], vertices[body.f[face]])
+    loose = hair | (np.linalg.norm(world.means - skin, axis=1) > S.off_face)
+    own &= ~(loose & ~homes.steady[face])
     triangle[own] = buffer.face[ys, xs][own]
     bary[own] = buffer.bary[ys, xs][own]
     triangle[hair], bary[hair] = homes.nape.hang(world.means[hair], triangle[hair], bary[hair])

@@ -126,6 +126,8 @@ class SurfelSettings:
     jump: float = 15.0  # the same from which on it leads to another surface
     alone: float = 8.0  # steps of its grid to the last neighbour: farther is in mid air
     neighbours: int = 6  # that each point is compared with
+    turn: float = 0.005  # radians that they turn it: what stands off it would sway
+    still: float = 0.001  # metres that expressions move a triangle that holds what lies over it
 
 
 S = register_settings("lift.surfels", SurfelSettings())
@@ -162,7 +164,7 @@ class TriangleBinding:
         if body.num_expression:
             moves = np.abs(body.exprdirs).max(axis=(1, 2))
         jaw = body.weights[:, JOINT_INDEX["jaw"]][body.f].max(1)
-        still = (moves[body.f].max(1) < 0.003) & (jaw < 0.02)
+        still = (moves[body.f].max(1) < S.still) & (jaw < 0.02) & (_turns(body) < S.turn)
         outer = ~np.isin(
             body.face_part, [i for i, name in enumerate(body.part_names) if name in INNER_PARTS]
         )
@@ -243,6 +245,19 @@ def has_near_neighbours(points: FloatArray, step: FloatArray) -> BoolArray:
         return np.ones(len(points), bool)
     away, _ = cKDTree(points).query(points, k=S.neighbours + 1)
     return np.asarray(away[:, -1] < S.alone * step)
+
+
+def _turns(body: Body) -> FloatArray:
+    """[F] radians that an expression turns each triangle, at most."""
+    turn = np.zeros(len(body.f))
+    if not body.num_expression:
+        return turn
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        first, last = body.f[:, a], body.f[:, b]
+        edge = np.linalg.norm(body.v_template[last] - body.v_template[first], axis=1)
+        moved = np.linalg.norm(body.exprdirs[last] - body.exprdirs[first], axis=1).max(1)
+        turn = np.maximum(turn, moved / np.maximum(edge, 1e-9))
+    return turn
 
 
 INNER_PARTS = ("eye", "eye_back", "mouth", "teeth", "tongue", "lash", NAPE)
