@@ -93,8 +93,7 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
 
     for stage in stages:
         out[f"kill {stage}"] = build("kill", stage)
-    for stage in (stages[0], "lift", stages[-1]):  # one place catches it, whatever the stage
-        out[f"memory {stage}"] = build("memory", stage)
+    out["memory fit"] = build("memory", "fit")  # one place catches it, whatever the stage
     out["cancel lift"] = build("cancel", "lift")
     out["through"] = build("", "done")
     return out
