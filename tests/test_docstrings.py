@@ -47,8 +47,9 @@ def names_errors(node: Function) -> bool | None:
 
 
 def test_arrays_have_shapes_and_errors_are_listed() -> None:
+    functions = list(public_functions())
     for check in (names_arrays, names_errors):
-        found = {place: check(node) for place, node in public_functions()}
+        found = {place: check(node) for place, node in functions}
         judged = {place: good for place, good in found.items() if good is not None}
         missing = [place for place, good in judged.items() if not good]
         assert len(judged) > 200
