@@ -46,9 +46,14 @@ from tasks.library import draw_pictures, ensure_library, write_library
 from tasks.messages import update_messages
 
 PYTHON = (3, 11)
-PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
-"""A file of tests shares its fixtures, and tests/conftest.py says which files come first;
-``-n 0`` after these options runs one test at a time."""
+PARALLEL = (
+    f"--numprocesses={min((os.cpu_count() or 1) + 1, 4)}",
+    "--dist=loadfile",
+    "--no-loadscope-reorder",
+)
+"""One more than there are cores: tests often wait, for processes of their own. A file of tests
+shares its fixtures, and tests/conftest.py says which files come first; ``-n 0`` after these options
+runs one test at a time."""
 
 
 def build_demo(portrait: Path | None, out: Path | None) -> None:

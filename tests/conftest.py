@@ -73,14 +73,22 @@ _FIRST = (
     "tests/engine/training/test_training_people.py",  # this compiles most kernels once for all
     "tests/blender/test_extension.py",
     "tests/blender/test_characters.py",
-    "tests/blender/test_stages.py",
-    "tests/engine/workflows/worker/test_worker.py",
-    "tests/engine/training/test_resume.py",
     "tests/engine/training/test_two_processes.py",
-    "tests/engine/generative/test_tracked.py",
-    "tests/engine/evaluation/test_people_fov.py",
-    "tests/test_examples.py",
+    "tests/blender/test_export.py",
     "tests/fuzz/test_fuzz.py",
+    "tests/blender/test_stages.py",
+    "tests/engine/training/test_resume.py",
+    "tests/test_lint.py",
+    "tests/blender/test_shipping.py",
+    "tests/engine/evaluation/test_people_render.py",
+    "tests/test_examples.py",
+    "tests/engine/workflows/worker/test_worker.py",
+    "tests/engine/evaluation/test_protocols_report.py",
+    "tests/engine/generative/test_tracked.py",
+    "tests/addon/cli/test_cli_network.py",
+    "tests/engine/evaluation/test_people_fov.py",
+    "tests/test_docs.py",
+    "tests/engine/tracking/test_video_tracking.py",
 )
 """The longest files, so that none is left over when all others have ended."""
 
