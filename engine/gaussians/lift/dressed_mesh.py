@@ -60,6 +60,8 @@ class DressSettings:
     closer: float = 0.75  # of that thickness: hair lies closer in front and behind
     full_cloth: float = 0.01  # weight of the outline's thickness on the rest of a limb's cloth
     hangs: float = 65.0  # percentile of that thickness: cloth hangs off a chest
+    max_below: float = 0.03  # metres that it stands off legs at most below the frame
+    taper: float = 0.05  # metres below it over which it comes down to that
     ring: float = 0.012  # metres of height that share one thickness
     cut: float = 0.15  # weight of an edge from bare to worn
     soft_cut: float = 0.4  # the same on the head
@@ -215,6 +217,12 @@ def fit_dressed_mesh(
     # A tuft of hair or a crease of the outline must not be a spike of the surface.
     offset = _smoothed(offset[:, None], edges, S.calm)[:, 0]
     offset = np.clip(offset, limits.low, limits.high)
+    # The legs that a frame cuts off below a wide dress are no wider than trousers.
+    xy, z = project(base, camera)
+    below = (xy[:, 1] - camera.height) * z / float(camera.K[1, 1])
+    tapering = S.max_below * (1.0 + 4.0 * np.exp(-below / S.taper))
+    legs = (below > 0.0) & np.isin(groups, (LEFT_LEG, RIGHT_LEG))
+    offset = np.where(legs, np.minimum(offset, tapering), offset)
     return DressedMesh(base + out * offset[:, None], offset, worn, f)
 
 

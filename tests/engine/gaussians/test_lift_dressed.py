@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import BoolArray, Camera, FloatArray, Observation, Pose
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh, fit_dressed_mesh
@@ -16,6 +16,8 @@ from likeness.engine.gaussians.lift.dressed_mesh import S as DRESSED_MESH
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
     HEAD,
+    LEFT_LEG,
+    RIGHT_LEG,
     TORSO,
     Regions,
     find_regions,
@@ -120,6 +122,22 @@ def test_nothing_is_drawn_out_to_an_outline_that_an_arm_makes(sitter: Sitter) ->
     worn = np.where(np.isin(groups, [TORSO, *ARMS]), 1.0, 0.0)
     found, _ = fitted(hanging, np.zeros(len(worn)), worn)
     assert np.percentile(found.offset[groups == TORSO], 95) < 0.03
+
+
+def test_legs_below_a_frame_do_not_go_on_as_a_wide_dress(sitter: Sitter) -> None:
+    """Cloth of 8 cm on hips and thighs, cut off above the knees."""
+    height = 250
+    camera = replace(sitter.camera, height=height)
+    cut = replace(sitter, camera=camera)
+    on_legs = np.isin(vertex_groups(sitter.body), (LEFT_LEG, RIGHT_LEG))
+    found, _ = fitted(cut, np.where(on_legs, 0.08, 0.01), np.ones(len(on_legs)))
+    xy, z = project(sitter.vertices, camera)
+    below = (xy[:, 1] - height) * z / camera.K[1, 1]
+    shown, far = on_legs & (below < -0.02), on_legs & (below > 0.2)
+    assert shown.sum() > 100
+    assert far.sum() > 100
+    assert found.offset[shown].max() > 1.5 * DRESSED_MESH.max_below
+    assert found.offset[far].max() < 1.1 * DRESSED_MESH.max_below
 
 
 def test_a_hand_that_something_hides_is_not_drawn(sitter: Sitter) -> None:
