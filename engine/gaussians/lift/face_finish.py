@@ -55,6 +55,7 @@ class FaceSettings:
 
     sink: float = 0.0020  # metres that skin texels may lie under the photo near lids and lips
     sink_reach: float = 0.03  # metres around lids and lips
+    sink_fade: float = 0.018  # metres before that in which others pass into these
     lean: float = 0.3  # of a texel's depth under the skin that it may lie aside
     rim_width: float = 0.004  # metres beside lids and lips with fine skin
     rim_spacing: float = 0.0011  # metres between its splats
@@ -269,8 +270,8 @@ def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:
     """
     rest, f = face.body.v_template, face.body.f
     rims = np.unique(f[face.faces("lips", "eyelid")])
-    distance, _ = cKDTree(rest[rims]).query(rest[f].mean(1), distance_upper_bound=S.sink_reach)
-    near = face.faces("face", "lips", "eyelid") & (distance < S.sink_reach)
+    distance, _ = cKDTree(rest[rims]).query(rest)
+    near = face.faces("face", "lips", "eyelid") & (distance[f].min(1) < S.sink_reach)
     # Texels slid aside stand behind some outline: they stay there.
     # (The smooth normal along which texels are sunk leans against the triangle's own.)
     lean = S.lean * np.abs(bound.offset[:, 2])
@@ -281,8 +282,11 @@ def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:
     step = np.einsum("nk,nkd->nd", bary, (face.registered - face.vertices)[f[triangle]])
     aside = np.einsum("nab,na->nb", frames.R, step) / frames.sigma[:, None]
     aside[:, 2] = np.maximum(bound.offset[chosen, 2], -S.sink)
+    # A step between them and the others would be a slit from the side.
+    away = np.einsum("nk,nk->n", bary, distance[f[triangle]])
+    share = np.clip((S.sink_reach - away) / S.sink_fade, 0.0, 1.0)[:, None]
     offset = np.array(bound.offset)
-    offset[chosen] = aside
+    offset[chosen] = share * aside + (1.0 - share) * offset[chosen]
     return replace(bound, offset=offset)
 
 
