@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -138,7 +139,12 @@ def sources(*rooms: str) -> list[Path]:
     return [path for room in rooms for path in sorted((ROOT / room).rglob("*.py"))]
 
 
-ALL = [i for path in sources(*ROOMS) for i in imports(path)]
+@cache
+def all_imports() -> list[Import]:
+    """Every import of every room; seconds, which collecting the tests need not take."""
+    return [i for path in sources(*ROOMS) for i in imports(path)]
+
+
 TOP = [i for name in ("__init__.py", "__main__.py") for i in imports(ROOT / name)]
 
 
@@ -152,14 +158,14 @@ def where(found: list[Import]) -> str:
 
 def test_there_is_something_to_check():
     assert len(sources("engine")) > 10
-    assert any(i.relative and i.module == "engine.core.types" for i in ALL)
+    assert any(i.relative and i.module == "engine.core.types" for i in all_imports())
 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_top_rooms_import_only_what_they_may(room):
     wrong = [
         i
-        for i in ALL
+        for i in all_imports()
         if i.file.startswith(room + "/")
         and i.relative
         and not any(within(i.module, allowed) for allowed in MAY_IMPORT[room])
@@ -176,7 +182,7 @@ def engine_room(path: str) -> str:
 def imported_files() -> dict[str, set[str]]:
     """Every file of the package with the files that it imports."""
     graph: dict[str, set[str]] = {p.relative_to(ROOT).as_posix(): set() for p in sources(*ROOMS)}
-    for one in ALL:
+    for one in all_imports():
         path = one.module.replace(".", "/")
         target = f"{path}.py" if f"{path}.py" in graph else f"{path}/__init__.py"
         if one.relative and target in graph and target != one.file:
@@ -253,13 +259,17 @@ def test_a_build_loads_nothing_of_the_training_wing():
 
 
 def test_the_engine_does_not_know_blender():
-    wrong = [i for i in ALL if i.file.startswith("engine/") and i.module.split(".")[0] in BLENDER]
+    wrong = [
+        i
+        for i in all_imports()
+        if i.file.startswith("engine/") and i.module.split(".")[0] in BLENDER
+    ]
     assert not wrong, where(wrong)
 
 
 def test_inside_the_package_imports_are_relative():
     own = {"likeness", *ROOMS}
-    wrong = [i for i in [*ALL, *TOP] if not i.relative and i.module.split(".")[0] in own]
+    wrong = [i for i in [*all_imports(), *TOP] if not i.relative and i.module.split(".")[0] in own]
     assert not wrong, where(wrong)
 
 
@@ -276,7 +286,7 @@ def may_need_torch(file: str) -> bool:
 def test_torch_only_where_the_file_says_so_and_some_packages_nowhere():
     wrong = [
         i
-        for i in ALL
+        for i in all_imports()
         if i.module.split(".")[0] in NEVER
         or (i.module.split(".")[0] == "torch" and not may_need_torch(i.file))
     ]
@@ -285,9 +295,9 @@ def test_torch_only_where_the_file_says_so_and_some_packages_nowhere():
 
 def test_torch_is_imported_only_when_asked_for():
     """Loading a file loads what it imports at its top, and what that imports at its top."""
-    needing = {i.file for i in ALL if i.at_top and i.module.split(".")[0] == "torch"}
+    needing = {i.file for i in all_imports() if i.at_top and i.module.split(".")[0] == "torch"}
     assert needing
-    at_top = [i for i in ALL if i.relative and i.at_top]
+    at_top = [i for i in all_imports() if i.relative and i.at_top]
     while True:
         more = {
             i.file

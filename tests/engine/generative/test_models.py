@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-pytest.importorskip("diffusers")
-
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import WEIGHTS
 from likeness.engine.generative import models
@@ -34,6 +32,9 @@ from likeness.engine.generative.view_editing import (
 )
 from likeness.engine.generative.vocabulary import load_vocabulary
 from PIL import Image
+
+# Imported by what is tested: collecting the tests need not take its seconds.
+pytestmark = pytest.mark.skipif(find_spec("diffusers") is None, reason="needs diffusers")
 
 CPU = Placement("cpu", "float32", allow_download=False)
 
