@@ -47,6 +47,8 @@ from .mouth_visibility import find_visible_mouth
 from .surfels import CORE, PHOTO, surfels_from_tangents, surfels_on_plane, tangent_plane_steps
 
 REPLACED = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
+HOLDERS = (*OUTER_PARTS, *REPLACED, "scalp", "ear")
+"""What the lift may have bound pixels of eyes and mouth to: itself, or what no expression moves."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def _sink_behind_photo(
 
     Those that would have to move ``max_sink`` or more are dropped.
     """
-    head = face.faces(*OUTER_PARTS, *REPLACED)
+    head = face.faces(*HOLDERS)
     photo = bound.take(np.nonzero((bound.layer == PHOTO) & head[bound.triangle])[0])
     if len(photo) == 0 or len(completed) == 0:
         return completed
@@ -292,7 +294,7 @@ def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:
 
 def _rebind_photo(face: FittedFace, closed: FloatArray, bound: BoundGaussians) -> BoundGaussians:
     """The photo's splats around eyes and mouth, moved along their rays to the part they show."""
-    head = face.faces(*OUTER_PARTS, *REPLACED)
+    head = face.faces(*HOLDERS)
     photo = np.nonzero((bound.layer == PHOTO) & head[bound.triangle])[0]
     if len(photo) == 0:
         return bound

@@ -17,7 +17,7 @@ from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArra
 from .depth_sheets import DepthSheet
 from .labels import OBJECT
 from .pixel_grids import erode, nearest_known, smooth_within
-from .regions import ARMS, Regions
+from .regions import ARMS, HEAD, Regions
 from .surfels import (
     IN_HAND,
     SHELL,
@@ -127,7 +127,8 @@ def _back(
     world = surfels_from_tangents(
         points[at], du[at], dv[at], S.back_sigma * stride, far[at], opacity
     )
-    return homes.settle(world, _home_group(sheet, regions)[at], SHELL, regions.hair[at])
+    group = _home_group(sheet, regions)[at]
+    return homes.settle(world, group, SHELL, regions.hair[at] | (group == HEAD))
 
 
 def _rim(
@@ -152,8 +153,8 @@ def _rim(
     through = np.stack([zero, zero, -np.maximum(gap / count, step)[owner]], -1)
     opacity = np.full(len(owner), S.rim_opacity)
     world = surfels_from_tangents(points, along, through, S.rim_sigma, far[at][owner], opacity)
-    group, hair = _home_group(sheet, regions)[at][owner], regions.hair[at][owner]
-    return homes.settle(world, group, SHELL, hair)
+    group = _home_group(sheet, regions)[at][owner]
+    return homes.settle(world, group, SHELL, regions.hair[at][owner] | (group == HEAD))
 
 
 def _inward(mask: BoolArray) -> FloatArray:

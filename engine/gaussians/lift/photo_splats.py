@@ -65,6 +65,9 @@ class PhotoSplatSettings:
 S = register_settings("lift.photo_splats", PhotoSplatSettings())
 
 
+OF_FACE = ("eye", "eye_back", "eye_socket", "eyelid", "lips", "mouth", "teeth", "tongue")
+"""Parts that a face shows in its openings, and around them."""
+
 FADE = {"skin": (0.08, 0.25), "hair": (0.0, 0.02), "hat": (0.0, 0.02)}
 
 
@@ -222,7 +225,10 @@ def front_layer(
     own &= ~(loose & ~homes.steady[face])
     triangle[own] = buffer.face[ys, xs][own]
     bary[own] = buffer.bary[ys, xs][own]
-    triangle[hair], bary[hair] = homes.nape.hang(world.means[hair], triangle[hair], bary[hair])
+    # Earrings, a long beard and what else hangs from the head do so as hair does; lips do not.
+    of_face = np.isin(np.array(body.part_names)[body.face_part[face]], OF_FACE) & drawn[ys, xs]
+    hangs = hair | ((limb == HEAD) & loose & ~own & ~of_face)
+    triangle[hangs], bary[hangs] = homes.nape.hang(world.means[hangs], triangle[hangs], bary[hangs])
     layer = np.full(len(ys), PHOTO, np.uint8)
     bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
     # What stands off a squeezed fold would stick out when the limb is stretched.

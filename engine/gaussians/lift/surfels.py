@@ -221,7 +221,7 @@ class TriangleBinding:
             world: N Gaussians in the photo's pose.
             group: [N] the limb of each.
             layer: index into ``LAYERS``.
-            hair: [N] which of them are hair.
+            hair: [N] which of them are hair, or hang from the head like it.
         """
         triangle, bary = self.find(world.means, group)
         triangle[hair], bary[hair] = self.nape.hang(world.means[hair], triangle[hair], bary[hair])
