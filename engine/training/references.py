@@ -250,9 +250,15 @@ class References:
         try:
             lifted = None
             if photo.observation is not None and self.residual:
-                # A skirt would be a mesh of its own, which a batch's bodies do not have.
+                # Skirt and nape would be meshes of their own, which a batch's bodies do not have.
                 lifted = lift_photo(
-                    photo.matte, photo.observation, photo.track, own, options, find_skirt=False
+                    photo.matte,
+                    photo.observation,
+                    photo.track,
+                    own,
+                    options,
+                    find_skirt=False,
+                    nape=False,
                 ).gaussians
             shots = [(photo.matte, photo.track)]
             return network_inputs(self.config, self._grids, shots, own, lifted)

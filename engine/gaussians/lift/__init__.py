@@ -126,6 +126,7 @@ def lift_photo(
     find_skirt: bool = True,
     labels: LabelNetworkRuntime | None = None,
     parser: ParserRuntime | None = None,
+    nape: bool = True,
 ) -> LiftResult:
     """Turn a tracked portrait into Gaussians bound to the person's body.
 
@@ -139,6 +140,7 @@ def lift_photo(
         find_skirt: whether to look for a skirt if none is given.
         labels: says what covers the body where the photo does not show it; None: rules alone.
         parser: says what the photo shows, together with rules; None: rules alone.
+        nape: whether the body gets the piece that holds hair beside the neck.
 
     Raises:
         LikenessError: the budget is below ``MIN_GAUSSIANS``, the matte shows no person, or it
@@ -149,7 +151,7 @@ def lift_photo(
             f"--max-gaussians {options.max_gaussians} is too few for a person.",
             f"Allow at least {MIN_GAUSSIANS}.",
         )
-    body = add_nape(body)
+    body = add_nape(body) if nape else body
     vertices, _ = body.vertices(track.pose)
     groups = vertex_groups(body)
     found = label_photo(matte, observation, track, body, vertices, options.region_pixels, parser)

@@ -152,8 +152,8 @@ def head() -> Head:
         face_score=1.0,
     )
     track = Track(np.zeros(0), pose, camera, "head", np.ones(55), 1.0, 1.0)
-    bound = lift_photo(matte, observation, track, body, LiftOptions(max_gaussians=BUDGET)).gaussians
-    return Head(body, matte, observation, track, bound)
+    lifted = lift_photo(matte, observation, track, body, LiftOptions(max_gaussians=BUDGET))
+    return Head(lifted.body, matte, observation, track, lifted.gaussians)
 
 
 @pytest.mark.slow
