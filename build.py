@@ -101,6 +101,8 @@ def run_tests(arguments: Sequence[str]) -> int:
     # Threads that spin while they wait stall a machine with fewer cores than threads, as with two
     # files of tests at a time.
     env = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    # Containers often set this; each of some hundred processes would compile torch and numba again.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [python, "-m", "pytest", *PARALLEL, *arguments]
     return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
 
