@@ -62,7 +62,9 @@ class Shot:
 
     def lift(self, max_gaussians: int = 10_000) -> BoundGaussians:
         options = LiftOptions(max_gaussians=max_gaussians)
-        return lift_photo(self.matte, self.observation, self.track, self.body, options).gaussians
+        return lift_photo(
+            self.matte, self.observation, self.track, self.body, options, nape=False
+        ).gaussians
 
     def draw(
         self, bound: BoundGaussians, pose: Pose | None = None, camera: Camera | None = None

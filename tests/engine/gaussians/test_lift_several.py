@@ -286,7 +286,8 @@ def test_a_photo_from_behind_gives_the_back_its_colors(shots: Shots, pair: Any) 
     alone = front.lift(12_000)
 
     def error(bound: BoundGaussians, shot: Any, matte: Matte) -> float:
-        drawn = front.draw(bound, shot.track.pose, shot.track.camera)
+        whole = replace(front, body=lifted.body)
+        drawn = whole.draw(bound, shot.track.pose, shot.track.camera)
         return float(np.abs(drawn.rgb - matte.foreground)[matte.alpha > 0.99].mean())
 
     assert error(lifted.gaussians, back, mattes[1]) < 0.5 * error(alone, back, mattes[1])
