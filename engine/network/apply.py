@@ -87,6 +87,9 @@ def apply_network(
         given = network_inputs(config, network.grids, shots, person, None)
         lifted = LiftResult(given.base, person)
     out = network.run(given, progress)
+    if config.decoder.residual:
+        share = np.float32(config.strength)
+        out = replace(out, colors=(1 - share) * given.base.colors + share * out.colors)
     figures = {
         "name": config.name,
         "folder": str(network.folder),

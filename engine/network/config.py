@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..core.types import LikenessError
 from ..files.untrusted import read_json
@@ -140,7 +140,11 @@ class NetworkConfig:
             any size.
         usable_gaussians: Of the largest lift that it may be given afterwards; 0 is
             ``max_gaussians``.
+        strength: Share (0..1) of its change to a lift's colours that avatars get; training and
+            exports do not depend on it.
     """
+
+    LATER_FIELDS: ClassVar[dict[str, Any]] = {"strength": 1.0}
 
     name: str = "base"
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -148,6 +152,7 @@ class NetworkConfig:
     max_gaussians: int = 100_000
     fewest_gaussians: int = 0
     usable_gaussians: int = 0
+    strength: float = 1.0
 
     @property
     def budgets(self) -> tuple[int, int]:
@@ -168,6 +173,8 @@ class NetworkConfig:
                 f"({self.max_gaussians}).",
                 "Give at most max_gaussians, or 0 for lifts of one size.",
             )
+        if not 0.0 <= self.strength <= 1.0:
+            raise LikenessError(f"strength is {self.strength}.", "Give a share between 0 and 1.")
         if encoder.kind not in ENCODERS:
             raise LikenessError(
                 f"The encoder '{encoder.kind}' is unknown.",
@@ -268,7 +275,8 @@ def config_from_dict(kind: type[T], values: Any, where: str) -> T:
     """Build a config dataclass from the dictionary that :func:`config_to_dict` returned.
 
     Args:
-        kind: The dataclass; its FORMER_NAMES, if any, are accepted too.
+        kind: The dataclass; its FORMER_NAMES, if any, are accepted too, and its LATER_FIELDS may
+            be missing.
         values: The dictionary, not validated yet.
         where: The file, for messages.
 
@@ -278,6 +286,7 @@ def config_from_dict(kind: type[T], values: Any, where: str) -> T:
     if not isinstance(values, dict):
         raise LikenessError(f"'{where}' does not hold settings.", "Use the file that was saved.")
     values = rename_former_keys(values, getattr(kind, "FORMER_NAMES", {}), where)
+    values = {**getattr(kind, "LATER_FIELDS", {}), **values}
     blank: Any = kind()
     known = {f.name for f in fields(blank)}
     unknown, missing = sorted(set(values) - known), sorted(known - set(values))

@@ -12,6 +12,7 @@ import hashlib
 import importlib.util
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -281,7 +282,8 @@ def _check_note(
             f"'{path}' is of version {note['version']}; this Likeness knows {VERSION}.",
             "Use a network that was trained with this version, or the Likeness that made it.",
         )
-    differing = diff_configs(config_from_dict(NetworkConfig, note["config"], str(path)), config)
+    exported = config_from_dict(NetworkConfig, note["config"], str(path))
+    differing = diff_configs(replace(exported, strength=config.strength), config)
     if differing:
         raise LikenessError(
             f"'{path}' is of another network than '{CONFIG_FILE}' ({'; '.join(differing[:4])}).",

@@ -76,6 +76,17 @@ def test_the_lift_is_changed_and_told(person: SmallPerson) -> None:
     assert {v for k, v in figures["change"].items() if k != "color"} == {0.0}
 
 
+def test_a_network_may_be_taken_by_half(person: SmallPerson) -> None:
+    network = Darker(person)
+    network.config = replace(person.config, strength=0.5)
+    shots = [(person.matte, person.track)]
+    lifted = LiftResult(person.lifted, person.body)
+    out, _ = apply_network(lifted, network, person.body, shots, 600)
+    np.testing.assert_allclose(out.gaussians.colors, 0.75 * person.lifted.colors, atol=1e-6)
+    with pytest.raises(LikenessError, match=r"2\.0"):
+        replace(person.config, strength=2.0)
+
+
 def test_a_lift_is_as_large_as_the_network_knows_it(person: SmallPerson) -> None:
     network = Darker(person)
     assert network.config.max_gaussians == 600
