@@ -34,7 +34,7 @@ from ...core.types import (
 from ...imaging.resize import fit_size, resize
 from .calibrate import calibrate_colors, fill_removed
 from .contact_shadows import find_contact_shadows
-from .depth_sheets import DepthSheet, find_depth_sheets
+from .depth_sheets import DepthSheet, find_depth_sheets, find_limb_borders
 from .dressed_mesh import DressedMesh, fit_dressed_mesh
 from .ears import finish_ears
 from .face_finish import finish_face
@@ -185,7 +185,8 @@ def lift_photo(
     sheets = find_depth_sheets(regions, dressed, groups, camera)
     if wearer is not None:
         sheets = settle_hem(sheets, wearer, camera)
-    shadows = find_contact_shadows(colors, regions, sheets)
+    borders = find_limb_borders(sheets, regions.mask)
+    shadows = find_contact_shadows(colors, regions, sheets, borders)
     given, matte, portrait = (
         replace(m, foreground=shadows.lighten(m.foreground)) for m in (given, matte, portrait)
     )
@@ -204,14 +205,16 @@ def lift_photo(
     samples, side = sample_texels(body, options.max_gaussians - spent - face_budget, fineness)
     h, w = matte.alpha.shape
     fine = fit_size(w, h, S.texture_factor * max(alpha.shape))
-    view = PhotoView(camera, colors, alpha, regions, sheets, resize(matte.foreground, *fine))
+    view = PhotoView(
+        camera, colors, alpha, regions, sheets, borders, resize(matte.foreground, *fine)
+    )
     texels, completed, label = texel_layer(
         view, samples, side, body, vertices, groups, dressed, shares, wearer
     )
     front = repaint_photo(
         BoundGaussians.concatenate(photo), texels, completed, label, view, vertices, groups, body
     )
-    texels = homes.nape.hang_again(texels, label == HAIR, vertices)
+    texels = homes.nape.rebind_hair(texels, label == HAIR, vertices)
     everything = BoundGaussians.concatenate([texels, *loose, front])
     everything = finish_ears(everything, body, vertices, regions, camera)
     worn = None

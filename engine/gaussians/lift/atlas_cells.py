@@ -15,8 +15,7 @@ from ...core.geometry import vertex_normals
 from ...core.settings import register_settings
 from ...core.types import FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples, sample_surface
-from .labels import standard_rest
-from .regions import NamesArray
+from .labels import NamesArray, standard_rest
 from .surfels import INNER_PARTS
 
 GRID = 128  # cells along a side of the atlas

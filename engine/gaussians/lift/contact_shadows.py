@@ -13,7 +13,7 @@ from scipy import ndimage
 from ...core.settings import register_settings
 from ...core.types import FloatArray
 from ...imaging.resize import resize
-from .depth_sheets import DepthSheet, composite_sheets, find_limb_borders
+from .depth_sheets import DepthSheet, LimbBorders, composite_sheets
 from .labels import LOWER, SKIN, UPPER
 from .pixel_grids import smooth_within
 from .regions import HEAD, Regions
@@ -70,7 +70,7 @@ class ContactShadows:
 
 
 def find_contact_shadows(
-    colors: FloatArray, regions: Regions, sheets: tuple[DepthSheet, ...]
+    colors: FloatArray, regions: Regions, sheets: tuple[DepthSheet, ...], borders: LimbBorders
 ) -> ContactShadows:
     """Find what limbs in front shade.
 
@@ -78,10 +78,10 @@ def find_contact_shadows(
         colors: [H, W, 3] 0..1 of the foreground.
         regions: of the photo.
         sheets: the trunk and the arms.
+        borders: where they end in front of each other.
     """
     shape = regions.mask.shape
     front = composite_sheets(sheets, "front")
-    borders = find_limb_borders(sheets, regions.mask)
     row, col = np.moveaxis(borders.nearer, -1, 0)
     rows, cols = np.mgrid[: shape[0], : shape[1]]
     away = np.hypot(row - rows, col - cols) / regions.unit

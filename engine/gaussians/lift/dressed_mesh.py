@@ -217,7 +217,7 @@ def fit_dressed_mesh(
     # A tuft of hair or a crease of the outline must not be a spike of the surface.
     offset = _smoothed(offset[:, None], edges, S.calm)[:, 0]
     offset = np.clip(offset, limits.low, limits.high)
-    # The legs that a frame cuts off below a wide dress are no wider than trousers.
+    # Below a cropped dress, keep the legs' clothes as narrow as trousers.
     xy, z = project(base, camera)
     below = (xy[:, 1] - camera.height) * z / float(camera.K[1, 1])
     tapering = S.max_below * (1.0 + 4.0 * np.exp(-below / S.taper))
@@ -388,7 +388,7 @@ def _outline(regions: Regions, sheet: int) -> _Outline | None:
     outside, (ro, co) = ndimage.distance_transform_edt(~pad, return_indices=True)
     distance = np.where(pad, inside - 0.5, 0.5 - outside)
     rows, cols = np.where(pad, ri, ro), np.where(pad, ci, co)
-    # The pixel of the mask at the nearest outline, and whose it is; a held thing is no sleeve.
+    # The mask's pixel at the nearest outline, and its limb. Held things must not widen a sleeve.
     own = np.where(regions.label == OBJECT, -1, np.where(arms, regions.group, 0))
     nearest_r, nearest_c, _ = nearest_known(mask)
     owner = np.pad(own[nearest_r, nearest_c], 1, mode="edge")

@@ -1,4 +1,4 @@
-"""Whose the pixels round hands are: a bare hand's skin is its own, and cloth is not.
+"""Which limb each pixel around a hand belongs to.
 
 The fit seldom lays a hand exactly where the photo shows it. Fingers tucked under an arm then count
 as that sleeve's, and the sleeve between two fingers as the hand's; when the limbs part, the one
@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from ...body import Body
 from ...core.cameras import project
 from ...core.settings import register_settings
-from ...core.types import Camera, FloatArray, IntArray
+from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
 from .labels import LOWER, SKIN, UPPER
 from .pixel_grids import nearest_known
@@ -26,9 +26,9 @@ _ON_LIMBS = (0, 1, 2, 4, 5)  # all groups but the head
 
 @dataclass(frozen=True)
 class HandPixelSettings:
-    """Whose the pixels round hands are."""
+    """Which limb each pixel around a hand belongs to."""
 
-    largest: float = 0.02  # square metres of a patch of skin that is no more than a hand
+    largest: float = 0.02  # square metres of the largest patch of skin that may be a hand
     smallest: float = 5e-5  # square metres below which a patch is noise
     reach: float = 0.06  # metres from a fitted hand up to which skin may be its
     nearly_all: float = 90.0  # percentile of a patch's pixels that lie so near
@@ -49,11 +49,13 @@ class Hand:
         distance: [H, W] metres from each pixel to it.
         beyond: [H, W] metres beyond its wrist, along the forearm, of the arm's drawn surface; 0
             where none is drawn.
+        pixel: metres that a pixel spans there; infinite behind the camera.
     """
 
     group: int
     distance: FloatArray
     beyond: FloatArray
+    pixel: float
 
     @staticmethod
     def of(
@@ -79,70 +81,71 @@ class Hand:
         own = body.weights[:, joints].sum(1) > 0.5
         xy, z = project(np.asarray(vertices, np.float64)[own], camera)
         shown = z > 0.0
-        distance = np.full((camera.height, camera.width), np.inf)
+        distance, pixel = np.full((camera.height, camera.width), np.inf), np.inf
         if shown.any():
+            pixel = float(np.median(z[shown])) / camera.K[0, 0]
             rows, cols = np.mgrid[: camera.height, : camera.width]
-            pixels = np.stack([cols.ravel(), rows.ravel()], -1) + 0.5
-            distance = cKDTree(xy[shown]).query(pixels)[0].reshape(rows.shape)
-            distance *= float(np.median(z[shown])) / camera.K[0, 0]
+            centres = np.stack([cols.ravel(), rows.ravel()], -1) + 0.5
+            distance = cKDTree(xy[shown]).query(centres)[0].reshape(rows.shape)
+            distance *= pixel
         wrist = body.J_template[joints[0]]
         along = wrist - body.J_template[body.parents[joints[0]]]
         past = (body.v_template - wrist) @ (along / np.linalg.norm(along))
         past = np.where(own, past, 0.0)
         beyond = np.where(buffer.face >= 0, past[f[buffer.face]].mean(-1), 0.0)
-        return Hand(group, distance, beyond)
+        return Hand(group, distance, beyond, pixel)
 
 
 def settle_hand_pixels(
     group: IntArray,
     label: IntArray,
-    part: IntArray,
+    bust: BoolArray,
     hands: list[Hand],
     limb: tuple[MeshBuffer, ...],
-    camera: Camera,
-    body: Body,
 ) -> IntArray:
-    """Return the limbs [H, W] of the pixels, with those round the hands where they belong.
+    """Assign the pixels around hands to the limbs that they show.
 
     Args:
         group: [H, W] limb of each pixel, -1 outside the person.
         label: [H, W] index into ``labels.LABELS``.
-        part: [H, W] index into ``body.part_names``.
+        bust: [H, W] pixels of :func:`find_bust`, whose skin never belongs to a hand.
         hands: of the fitted body, those that the photo shows.
         limb: one z-buffer for each limb alone.
-        camera: of the grid.
-        body: the person's own.
+
+    Returns:
+        [H, W] limb of each pixel.
     """
     if not hands:
         return group
-    out = _with_skin(group, label, part, hands, limb, camera, body)
-    return _without_cloth(out, label, hands, limb)
+    return _without_cloth(_with_skin(group, label, bust, hands), label, hands, limb)
 
 
-def _with_skin(
-    group: IntArray,
-    label: IntArray,
-    part: IntArray,
-    hands: list[Hand],
-    limb: tuple[MeshBuffer, ...],
-    camera: Camera,
-    body: Body,
-) -> IntArray:
-    """[H, W] the limbs, patches of skin beside a hand given to it."""
+def find_bust(part: IntArray, body: Body) -> BoolArray:
+    """Return which pixels lie on the head or neck.
+
+    Args:
+        part: [H, W] index into ``body.part_names``.
+        body: the body.
+
+    Returns:
+        [H, W] mask.
+    """
+    names = ("face", "scalp", "ear", "neck")
+    return np.isin(part, [body.part_names.index(name) for name in names])
+
+
+def _with_skin(group: IntArray, label: IntArray, bust: BoolArray, hands: list[Hand]) -> IntArray:
+    """Return the limbs [H, W], with patches of skin beside a hand assigned to it."""
     out = group.copy()
     skin = (label == SKIN) & np.isin(group, _ON_LIMBS)
-    drawn = np.concatenate([b.depth[b.face >= 0] for b in limb])
-    if not skin.any() or not len(drawn):
-        return out
-    pixel = (float(np.median(drawn)) / camera.K[0, 0]) ** 2  # square metres
-    bust = np.isin(part, [body.part_names.index(n) for n in ("face", "scalp", "ear", "neck")])
-    bust &= label == SKIN
+    bust = bust & (label == SKIN)
+    area_of_pixel = min(hand.pixel for hand in hands) ** 2
     patches, count = ndimage.label(skin | bust)
     at = ndimage.find_objects(patches)
     for k in range(count):
         rows, cols = at[k]
         patch = patches[rows, cols] == k + 1
-        area = patch.sum() * pixel
+        area = patch.sum() * area_of_pixel
         if not S.smallest < area < S.largest or (patch & bust[rows, cols]).any():
             continue
         distance = np.stack([h.distance[rows, cols][patch] for h in hands], -1)
@@ -165,7 +168,7 @@ def _with_skin(
 def _without_cloth(
     group: IntArray, label: IntArray, hands: list[Hand], limb: tuple[MeshBuffer, ...]
 ) -> IntArray:
-    """[H, W] the limbs, cloth on bare hands given to what lies behind them."""
+    """Return the limbs [H, W], with cloth on bare hands assigned to what lies behind them."""
     out = group.copy()
     for hand in hands:
         own = (group == hand.group) & (hand.beyond > 0.0)

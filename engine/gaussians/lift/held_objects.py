@@ -68,7 +68,7 @@ class HeldSettings:
     redder: tuple[float, ...] = (0.75, 1.0, 1.3, 1.6)  # chroma of its skin over the face's
     brighter: float = 1.15  # lightness of its brightest skin over the face's
     common: float = 0.012  # share of pixels from which on a colour is one of those around
-    color_step: float = 6.0  # L*a*b* units between colours that are told apart
+    color_step: float = 6.0  # L*a*b* units between colours that count as different
     shade: float = 0.35  # least lightness of a shaded colour, over its usual one
     skin_shade: float = 0.65  # the same of skin whose colour no bone of a hand shows
     calm: float = 0.7  # pixels over which colours are smoothed

@@ -18,7 +18,7 @@ from ...core.cameras import project
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
-from .hand_pixels import Hand, settle_hand_pixels
+from .hand_pixels import Hand, find_bust, settle_hand_pixels
 from .labels import SKIN
 from .pixel_grids import nearest_known
 from .regions import ARMS, HANDS, Regions, hand_triangles, vertex_groups
@@ -58,7 +58,7 @@ def reach_shown_hands(regions: Regions, camera: Camera, body: Body, pose: Pose) 
         pose: the photo's.
 
     Returns:
-        ``pose`` itself where there is no such hand; otherwise the regions are to be found anew.
+        ``pose`` itself if no hand moves. Otherwise the caller must label the photo again.
     """
     return _search(regions, camera, body, pose, shown=True)
 
@@ -104,7 +104,7 @@ def _shown_skin(regions: Regions, camera: Camera, body: Body, pose: Pose) -> dic
         for arm, joints in zip(ARMS, HANDS, strict=True)
     ]
     group = settle_hand_pixels(
-        regions.group, regions.label, regions.places.part, hands, regions.limb, camera, body
+        regions.group, regions.label, find_bust(regions.places.part, body), hands, regions.limb
     )
     out = {}
     for arm in ARMS:

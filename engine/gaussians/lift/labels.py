@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
 from .pixel_grids import nearest_known
+
+NamesArray = np.ndarray[Any, np.dtype[np.str_]]
 
 LABELS = ("none", "skin", "hair", "upper", "lower", "shoes", "glasses", "object", "hat")
 NONE, SKIN, HAIR, UPPER, LOWER, SHOES, GLASSES, OBJECT, HAT = range(len(LABELS))

@@ -1,7 +1,7 @@
-"""What is said of clothes where the photo shows nothing, made plausible.
+"""Corrections to the labels of clothes that the photo does not show.
 
-A network labels every vertex by itself, and the mesh is coarser than a hem: hems come out as saws,
-sleeves with holes, and shoulders bare below a collar that the frame cuts off.
+The label network judges every vertex separately, and the mesh is coarser than a hem. Uncorrected,
+hems are jagged, sleeves have holes, and shoulders below a cropped collar are bare.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from scipy import ndimage
 from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray
-from .labels import LABELS, LOWER, SKIN, UPPER
+from .labels import LABELS, LOWER, SKIN, UPPER, NamesArray
 from .mesh_diffusion import diffuse_values, mesh_laplacian
-from .regions import NamesArray, Regions
+from .regions import Regions
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class HiddenLabelSettings:
     bare_below: float = 0.05  # factor of a network's probability of skin there
     neckline: float = 0.06  # metres beside the spine within which a neckline may go on
     ring: float = 0.01  # metres of height that share one label
-    sleeve: float = 4.0  # edges over which what is said of unseen arms is smoothed
-    waist_rings: float = 1.5  # rings over which what is said of one height is averaged
+    sleeve: float = 4.0  # edges over which labels of unseen arms are smoothed
+    waist_rings: float = 1.5  # rings over which the labels of one height are averaged
     waist_band: float = 0.10  # metres of height over which one label passes into the other
     least: float = 1e-3  # probability at which it is not sure
 
@@ -57,7 +57,7 @@ def clothe_below(
 
 
 def smooth_sleeves(mixed: FloatArray, body: Body, part: NamesArray) -> FloatArray:
-    """Smooth what is said of unseen arms along the surface: no sleeve has holes.
+    """Smooth the labels of unseen arms along the surface, which closes holes in sleeves.
 
     Args:
         mixed: [V, len(LABELS)] probabilities.

@@ -19,11 +19,24 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import find_visible_points
 from ..squareness import cosine_to_camera
-from .labels import GLASSES, HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, WORN, standard_rest
+from .labels import (
+    GLASSES,
+    HAIR,
+    HAT,
+    LABELS,
+    LOWER,
+    NONE,
+    SHOES,
+    SKIN,
+    UPPER,
+    WORN,
+    NamesArray,
+    standard_rest,
+)
 from .labels_hidden import clothe_below, level_waist, smooth_sleeves
 from .mesh_diffusion import diffuse_values, mesh_laplacian, mirror_vertices
 from .pixel_grids import erode
-from .regions import ARMS, NamesArray, Regions, vertex_groups
+from .regions import ARMS, Regions, vertex_groups
 from .surfels import INNER_PARTS
 
 

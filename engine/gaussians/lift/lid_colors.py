@@ -34,7 +34,7 @@ class LidColorSettings:
     """Pupil distances above the upper lid's edge and below the lower one's: skin to join."""
 
     tint: float = 0.5  # share of its hue that a closed lid takes
-    made_up: tuple[float, float] = (0.72, 1.12)
+    brightness: tuple[float, float] = (0.72, 1.12)
     """Least and most brightness of it over that of even skin: it may lie in shadow."""
 
     bulge: float = 0.05  # how much brighter the middle of a closed lid is
@@ -191,7 +191,7 @@ def measure_lid_tone(face: FittedFace, line: EyeOpening, side: str) -> LidTone:
     strips = []
     for height in (line.above(pixels), line.below(pixels)):
         own = clear & (height > S.strip[0]) & (height < S.strip[1])
-        own &= light[:, 0] > S.made_up[0]
+        own &= light[:, 0] > S.brightness[0]
         strips.append(_smooth_columns(at[own, 0], share[own], along))
     return LidTone(plane, low, high, along, *strips)
 
@@ -201,7 +201,7 @@ def _smooth_columns(u: FloatArray, share: FloatArray, along: FloatArray) -> Floa
     width = 2.0 * (along[1] - along[0])
     weight = np.exp(-0.5 * ((u - along[:, None]) / width) ** 2)
     total = weight.sum(1, keepdims=True) + 1.0
-    return np.asarray(np.clip((weight @ share + 1.0) / total, *S.made_up))
+    return np.asarray(np.clip((weight @ share + 1.0) / total, *S.brightness))
 
 
 def lid_colors(face: FittedFace, line: EyeOpening, tone: LidTone, xy: FloatArray) -> FloatArray:

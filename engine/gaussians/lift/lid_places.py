@@ -144,7 +144,7 @@ def _astray(
     return np.asarray(((at - (start + end)[:, None] / 2) ** 2).sum(-1) / S.astray**2)
 
 
-def fold_away(
+def choose_hidden_places(
     face: FittedFace, side: str, line: EyeOpening, places: LidPlaces, points: FloatArray
 ) -> IntArray:
     """Find where to bind a closed lid, so that it comes down as one and is hidden by an open eye.
@@ -183,7 +183,7 @@ def fold_away(
     return np.asarray(cost.argmin(1))
 
 
-def close_with(
+def choose_closing_places(
     face: FittedFace, line: EyeOpening, places: LidPlaces, points: FloatArray, goal: FloatArray
 ) -> IntArray:
     """Find where to bind what an open lid shows, so that a blink takes it to its goal.

@@ -23,7 +23,7 @@ from ..binding import bind_gaussians, place_gaussians
 from .face_parts import BLINK, EYE_RINGS, FittedFace, inside_polygon, spread_points
 from .lid_colors import EyeOpening, find_eye_opening, lid_colors, measure_lid_tone
 from .lid_places import S as PLACES
-from .lid_places import close_with, find_places, fold_away, photo_depth
+from .lid_places import choose_closing_places, choose_hidden_places, find_places, photo_depth
 from .surfels import CORE, surfels_on_plane
 
 
@@ -211,7 +211,9 @@ def make_closed_lid(face: FittedFace, closed: FloatArray, side: str) -> BoundGau
         world = surfels_on_plane(lid.points, lid.normal, radius, color, 0.97 * covers)
         sheet = [world.take(covers > 0.02), _lash_line(face, side, line, lid)]
         for world in sheet:
-            best = fold_away(face, side, line, places, np.asarray(world.means, np.float64))
+            best = choose_hidden_places(
+                face, side, line, places, np.asarray(world.means, np.float64)
+            )
             layer = np.full(len(best), CORE, np.uint8)
             parts.append(
                 bind_gaussians(
@@ -295,5 +297,5 @@ def bind_lashes(
     if before is None:
         return None
     goal = unproject(target_xy, before + S.behind, face.camera)
-    best = close_with(face, line, places, unproject(xy, depth, face.camera), goal)
+    best = choose_closing_places(face, line, places, unproject(xy, depth, face.camera), goal)
     return places.triangle[best], places.bary[best]

@@ -83,7 +83,7 @@ class Nape:
         frames = triangle_frames(vertices, body.f, body.v_template, self.rows, centre)
         self.origin, self.up = frames.origin, frames.R[:, :, 2]
 
-    def hang(
+    def bind_hair(
         self, points: FloatArray, triangle: IntArray, bary: FloatArray
     ) -> tuple[IntArray, FloatArray]:
         """Give hair beside the neck to the rope, each slice to the triangle at its own height.
@@ -110,7 +110,7 @@ class Nape:
         triangle = np.where(fine, triangle, self.rows[level])
         return triangle, np.where(fine[:, None], bary, 1.0 / 3.0)
 
-    def hang_again(
+    def rebind_hair(
         self, bound: BoundGaussians, hair: BoolArray, vertices: FloatArray
     ) -> BoundGaussians:
         """Give bound hair that stands off the skin to the rope, in the same way.
@@ -125,7 +125,7 @@ class Nape:
             return bound
         own = bound.take(rows)
         world = place_gaussians(own, vertices, self.body)
-        triangle, bary = self.hang(np.asarray(world.means, np.float64), own.triangle, own.bary)
+        triangle, bary = self.bind_hair(np.asarray(world.means, np.float64), own.triangle, own.bary)
         again = bind_gaussians(world, triangle, bary, own.layer, vertices, self.body)
         kept = np.ones(len(bound), bool)
         kept[rows] = False

@@ -228,7 +228,9 @@ def front_layer(
     # Earrings, a long beard and what else hangs from the head do so as hair does; lips do not.
     of_face = np.isin(np.array(body.part_names)[body.face_part[face]], OF_FACE) & drawn[ys, xs]
     hangs = hair | ((limb == HEAD) & loose & ~own & ~of_face)
-    triangle[hangs], bary[hangs] = homes.nape.hang(world.means[hangs], triangle[hangs], bary[hangs])
+    triangle[hangs], bary[hangs] = homes.nape.bind_hair(
+        world.means[hangs], triangle[hangs], bary[hangs]
+    )
     layer = np.full(len(ys), PHOTO, np.uint8)
     bound = bind_gaussians(world, triangle, bary, layer, vertices, body)
     # What stands off a squeezed fold would stick out when the limb is stretched.

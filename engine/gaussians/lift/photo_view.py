@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from ...core.types import Camera, FloatArray
-from .depth_sheets import DepthSheet, LimbBorders, find_limb_borders
+from .depth_sheets import DepthSheet, LimbBorders
 from .regions import Regions
 
 
@@ -20,6 +19,7 @@ class PhotoView:
         alpha: [H, W] 0..1 of the matte.
         regions: labels and limbs of the pixels.
         sheets: trunk and arms.
+        borders: where one of the person's surfaces ends in front of another.
         fine: [h, w, 3] 0..1 the foreground on a finer grid of the same view, for texture.
     """
 
@@ -28,9 +28,5 @@ class PhotoView:
     alpha: FloatArray
     regions: Regions
     sheets: tuple[DepthSheet, ...]
+    borders: LimbBorders
     fine: FloatArray
-
-    @cached_property
-    def borders(self) -> LimbBorders:
-        """Where one of the person's surfaces ends in front of another."""
-        return find_limb_borders(self.sheets, self.regions.mask)

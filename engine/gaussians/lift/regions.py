@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy import ndimage, sparse
@@ -16,15 +15,15 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .face_parts import INNER_LIPS
-from .hand_pixels import Hand, settle_hand_pixels
-from .labels import GLASSES, HAIR, HAT, SKIN, Places, find_places
+from .hand_pixels import Hand, find_bust, settle_hand_pixels
+from .labels import GLASSES, HAIR, HAT, SKIN, NamesArray, Places, find_places
 from .labels_cleanup import find_hat, find_parsed_hat
 from .labels_glasses import DetectedGlasses, find_glasses
 from .labels_parser import PARSED, ParserRuntime
 from .labels_pixels import HeadCues, fine_texture, label_pixels
 from .pixel_grids import dilate, erode, fill_polygon, nearest_known, neighbour_links
-
-NamesArray = np.ndarray[Any, np.dtype[np.str_]]
+from .skin_tone import S as SKIN_TONE
+from .skin_tone import find_skin_color, measure_skin_tone
 
 GROUPS = ("torso", "left_arm", "right_arm", "head", "left_leg", "right_leg")
 TORSO, LEFT_ARM, RIGHT_ARM, HEAD, LEFT_LEG, RIGHT_LEG = range(6)
@@ -60,21 +59,10 @@ class RegionSettings:
     hairy: float = 0.85  # the parser's probability of hair over a scalp that is not bald then
     between_eyes: float = 0.063  # metres, of a body whose face was not found
     eyes_to_brows: float = 0.028  # metres, the same
-    few_pixels: int = 12  # fewer show no tone
     legs_shown: float = 0.3  # of the legs' vertices: with more in the frame, it shows them
 
 
 S = register_settings("lift.regions", RegionSettings())
-
-
-# FaceMesh landmarks on cheeks and nose: skin in every portrait, also with glasses or a beard.
-_CHEEKS = (50, 280, 4, 195, 117, 346, 187, 411, 205, 425)
-_FOREHEAD = (9, 151, 108, 337)
-
-LIKE_SKIN = ((8.0, 95.0), (3.0, 35.0), (3.0, 45.0))
-"""Bounds of L*, a* and b* of bare skin, from the darkest to the palest, in daylight and lamplight:
-what else is drawn where no face was found is hair or cloth."""
-UNSEEN_SKIN = np.array([0.70, 0.52, 0.42])  # where none is shown: neither pale nor dark
 
 
 def vertex_groups(body: Body) -> IntArray:
@@ -124,7 +112,7 @@ class Regions:
         trunk: for all but arms.
         places: where on the body each pixel lies.
         glasses: their frame, finer than this grid; None if there are none.
-        skin_color: [3] median of the face's skin, see :func:`_skin_color`.
+        skin_color: [3] median of the face's skin, see :func:`.skin_tone.find_skin_color`.
         unit: pixels of one inter-ocular distance.
     """
 
@@ -190,7 +178,7 @@ def _label_groups(
 
 def _is_bald(scalp: FloatArray, to_skin: FloatArray, skin: FloatArray, found: bool) -> bool:
     """Whether the pixels of a scalp ([N, 3] L*a*b*, [N] distances) are skin of the tone [3]."""
-    if len(scalp) < S.few_pixels:
+    if len(scalp) < SKIN_TONE.few_pixels:
         return True
     distance, (_, a, b) = float(np.median(to_skin)), np.median(scalp, axis=0) - skin
     if not found:
@@ -245,49 +233,6 @@ def _without_hidden_hands(
         if drawn.sum() > 20 and (to_skin[drawn] < 5.0).mean() < S.visible_hand:
             f[hand] = f[hand][:, :1]  # no area: drawn nowhere, and the rows keep their numbers
     return f
-
-
-def _skin_tone(
-    lab: FloatArray,
-    mask: BoolArray,
-    part: NamesArray,
-    observation: Observation,
-    scale: float,
-    unit: float,
-) -> FloatArray:
-    """[3] L*a*b* of the cheeks and the forehead.
-
-    Where no face was found (it is small, dark or turned away): of the pixels drawn as face, else
-    of neck, ears and hands that look like skin.
-    """
-    if observation.face is None:
-        bare = mask & (part == "face")
-        for inner in (erode(bare, max(1, round(0.15 * unit))), bare):
-            if inner.sum() >= S.few_pixels:
-                return np.asarray(np.median(lab[inner], axis=0))
-        bare = mask & np.isin(part, ["neck", "ear", "hand"])
-        for channel, (least, most) in enumerate(LIKE_SKIN):
-            bare &= (lab[..., channel] > least) & (lab[..., channel] < most)
-        return (
-            np.median(lab[bare], axis=0) if bare.sum() >= S.few_pixels else rgb_to_lab(UNSEEN_SKIN)
-        )
-    height, width = lab.shape[:2]
-    places = observation.face[list(_CHEEKS + _FOREHEAD)] * scale
-    pixel = np.clip(places.astype(int), 0, [width - 1, height - 1])
-    reach = max(1, int(0.06 * unit))
-    patches = [
-        lab[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1].reshape(-1, 3)
-        for x, y in pixel
-    ]
-    return np.asarray(np.median(np.concatenate(patches), axis=0))
-
-
-def _skin_color(rgb: FloatArray, skin: BoolArray, face: BoolArray, part: NamesArray) -> FloatArray:
-    """[3] median of the skin in the face; of the drawn face, or all skin, where none was found."""
-    for seen in (skin & face, skin & (part == "face"), skin):
-        if seen.any():
-            return np.asarray(np.median(rgb[seen], axis=0))
-    return UNSEEN_SKIN
 
 
 @dataclass(frozen=True)
@@ -447,7 +392,7 @@ def find_regions(
     heads = mask & (whole.face >= 0) & (face_group[whole.face] == HEAD)
     names = np.array(body.part_names)
     part = np.where(whole.face >= 0, names[body.face_part[whole.face]], "")
-    tone = _skin_tone(lab, mask, part, observation, scale, unit)
+    tone = measure_skin_tone(lab, mask, part, observation, scale, unit)
     # Lightness varies with shading three times as much as hue does.
     to_skin = (((lab - tone) / [26.0, 9.0, 10.0]) ** 2).sum(-1)
     # From here on a hidden hand does not exist: a pocket's cloth belongs to the leg.
@@ -487,7 +432,7 @@ def find_regions(
         for arm, joints in zip(ARMS, HANDS, strict=True)
         if not (hidden & hand_triangles(body, joints)).any()
     ]
-    group = settle_hand_pixels(group, label, places.part, hands, limb, camera, body)
+    group = settle_hand_pixels(group, label, find_bust(places.part, body), hands, limb)
     if glasses is not None:  # thin as they are, the skin's surface goes on below them
         frame = glasses.on_grid(height, width, scale) > S.frame_cover
         label[frame & mask & (face | on_face) & ~hair] = GLASSES
@@ -505,6 +450,6 @@ def find_regions(
         trunk=trunk,
         places=places,
         glasses=glasses,
-        skin_color=_skin_color(rgb, skin, face, part),
+        skin_color=find_skin_color(rgb, skin, face, part),
         unit=unit,
     )

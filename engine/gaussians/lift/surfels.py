@@ -224,7 +224,9 @@ class TriangleBinding:
             hair: [N] which of them are hair, or hang from the head like it.
         """
         triangle, bary = self.find(world.means, group)
-        triangle[hair], bary[hair] = self.nape.hang(world.means[hair], triangle[hair], bary[hair])
+        triangle[hair], bary[hair] = self.nape.bind_hair(
+            world.means[hair], triangle[hair], bary[hair]
+        )
         layers = np.full(len(world), layer, np.uint8)
         return bind_gaussians(world, triangle, bary, layers, self.vertices, self.body)
 

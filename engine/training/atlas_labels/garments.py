@@ -16,7 +16,7 @@ import numpy as np
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...gaussians.lift.atlas_cells import CELL_LABELS
-from ...gaussians.lift.regions import NamesArray
+from ...gaussians.lift.labels import NamesArray
 from .people import UNKNOWN, CellSample
 
 SKIN, HAIR, UPPER, LOWER, SHOES, HAT, OUTER = range(len(CELL_LABELS))

@@ -14,7 +14,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, LikenessError
 from ...dataset.backgrounds import random_background
 from ...gaussians.lift.atlas_cells import CELL_LABELS
-from ...gaussians.lift.labels import standard_rest
+from ...gaussians.lift.labels import NamesArray, standard_rest
 from ...gaussians.lift.labels_parser import (
     MIRROR,
     PARSED,
@@ -26,7 +26,6 @@ from ...gaussians.lift.labels_parser import (
     stack_inputs,
 )
 from ...gaussians.lift.pixel_grids import nearest_known
-from ...gaussians.lift.regions import NamesArray
 from ...imaging.resize import affine_crop
 from ...render.mesh import rasterize_mesh
 from ..atlas_labels.garments import paint_garment, random_garment

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray
 from likeness.engine.gaussians.lift.contact_shadows import ContactShadows, find_contact_shadows
-from likeness.engine.gaussians.lift.depth_sheets import DepthSheet
+from likeness.engine.gaussians.lift.depth_sheets import DepthSheet, find_limb_borders
 from likeness.engine.gaussians.lift.labels import HAIR, UPPER
 from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO
 
@@ -49,7 +49,8 @@ def find(colors: FloatArray, arm_depth: float = 1.9, label: int = UPPER) -> Cont
         20.0,
         PlacesStub(np.ones(mask.shape)),
     )
-    return find_contact_shadows(colors, regions, sheets)  # type: ignore[arg-type]
+    borders = find_limb_borders(sheets, mask)
+    return find_contact_shadows(colors, regions, sheets, borders)  # type: ignore[arg-type]
 
 
 @pytest.fixture

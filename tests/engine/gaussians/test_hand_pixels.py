@@ -9,7 +9,7 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoolArray, Camera, FloatArray, IntArray
-from likeness.engine.gaussians.lift.hand_pixels import Hand, settle_hand_pixels
+from likeness.engine.gaussians.lift.hand_pixels import Hand, find_bust, settle_hand_pixels
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
@@ -44,6 +44,7 @@ class Scene:
             drawn, body.face_part[whole.face], body.part_names.index("torso")
         )
         self.label: IntArray = np.where(drawn, UPPER, 0)
+        self.bust = find_bust(self.part, body)
         self.label[self.named("face", "scalp", "ear", "neck", "hand")] = SKIN
         self.hands = [
             Hand.of(
@@ -64,9 +65,7 @@ class Scene:
         return np.asarray(np.isin(self.part, index) & (self.group >= 0))
 
     def settle(self, group: IntArray, label: IntArray) -> IntArray:
-        return settle_hand_pixels(
-            group, label, self.part, self.hands, self.limb, self.camera, self.body
-        )
+        return settle_hand_pixels(group, label, self.bust, self.hands, self.limb)
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +128,7 @@ def test_cloth_on_a_bare_hand_is_what_lies_behind(scene: Scene) -> None:
 
 
 def test_a_photo_that_shows_no_hand_changes_nothing(scene: Scene) -> None:
-    out = settle_hand_pixels(
-        scene.group, scene.label, scene.part, [], scene.limb, scene.camera, scene.body
-    )
+    out = settle_hand_pixels(scene.group, scene.label, scene.bust, [], scene.limb)
     np.testing.assert_array_equal(out, scene.group)
 
 

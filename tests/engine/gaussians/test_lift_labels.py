@@ -35,7 +35,8 @@ from likeness.engine.gaussians.lift.labels_surface import (
     vertex_parts,
     worn_probability,
 )
-from likeness.engine.gaussians.lift.regions import UNSEEN_SKIN, Regions, find_regions
+from likeness.engine.gaussians.lift.regions import Regions, find_regions
+from likeness.engine.gaussians.lift.skin_tone import UNSEEN_SKIN
 from likeness.engine.gaussians.lift.surfels import INNER_PARTS
 from likeness.engine.render.mesh import rasterize_mesh
 

@@ -34,7 +34,7 @@ def _moved(body: Body, points: FloatArray, pose: Pose) -> FloatArray:
     middles = rest[body.f[skin]].mean(1)
     nearest = skin[((points[:, None] - middles) ** 2).sum(-1).argmin(1)]
     thirds = np.full((len(points), 3), 1 / 3)
-    triangle, bary = Nape(body, rest).hang(points, nearest, thirds)
+    triangle, bary = Nape(body, rest).bind_hair(points, nearest, thirds)
     n = len(points)
     world = Gaussians(
         points, np.tile([1.0, 0, 0, 0], (n, 1)), np.full((n, 3), 1e-3), np.ones(n), np.ones((n, 3))

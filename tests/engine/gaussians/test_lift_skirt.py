@@ -22,6 +22,7 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, lift_photo
+from likeness.engine.gaussians.lift.depth_sheets import LimbBorders
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.labels import LOWER, NONE, SKIN, UPPER
 from likeness.engine.gaussians.lift.nape import add_nape
@@ -38,6 +39,8 @@ from scipy import ndimage
 
 WAIST, HEM = 0.05, -0.62  # metres over the pelvis
 TOP = 0.18  # half as wide as it is at the waist: the box of the trunk fits in
+
+NO_BORDERS = LimbBorders(np.zeros((270, 260), bool), np.zeros((270, 260, 2), int))
 
 
 @dataclass(frozen=True)
@@ -299,6 +302,7 @@ def test_a_photo_that_shows_nothing_of_it_takes_its_usual_colour(
         hidden.mask * 1.0,
         hidden,
         (Visible(scene),),  # type: ignore[arg-type]
+        NO_BORDERS,
         colors,
     )
     faces = skirt_faces()
@@ -328,6 +332,7 @@ def test_colours_go_round(scene: Scene, skirt: Skirt) -> None:
         scene.regions.mask * 1.0,
         scene.regions,
         (Visible(scene),),  # type: ignore[arg-type]
+        NO_BORDERS,
         x,
     )
     faces = skirt_faces()

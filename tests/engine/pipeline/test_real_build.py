@@ -20,14 +20,14 @@ STAGES = ("load", "detect", "fit", "matte", "lift", "network", "order", "refine"
 
 
 @pytest.fixture(scope="module")
-def told() -> list[tuple[str, float, str]]:
+def reported() -> list[tuple[str, float, str]]:
     return []
 
 
 @pytest.fixture(scope="module")
-def built(small_portrait: Path, told: list[tuple[str, float, str]]) -> BuildResult:
+def built(small_portrait: Path, reported: list[tuple[str, float, str]]) -> BuildResult:
     def progress(stage: str, fraction: float, message: str) -> None:
-        told.append((stage, fraction, message))
+        reported.append((stage, fraction, message))
 
     return build_avatar(small_portrait, BuildOptions(max_gaussians=20_000), progress)
 
@@ -112,11 +112,13 @@ def test_the_avatar_is_the_persons_own(built: BuildResult, small_portrait: Path)
 
 @pytest.mark.slow
 def test_progress_names_every_stage_in_turn(
-    built: BuildResult, told: list[tuple[str, float, str]]
+    built: BuildResult, reported: list[tuple[str, float, str]]
 ) -> None:
     for end in (0.0, 1.0):  # the network tells several times that it is at its beginning
-        assert list(dict.fromkeys(s for s, fraction, _ in told if fraction == end)) == list(STAGES)
-    assert all(message for _, fraction, message in told if fraction == 0.0)
+        assert list(dict.fromkeys(s for s, fraction, _ in reported if fraction == end)) == list(
+            STAGES
+        )
+    assert all(message for _, fraction, message in reported if fraction == 0.0)
 
 
 # Failures, with the slow stages replaced: what matters is what the pipeline makes of them.
