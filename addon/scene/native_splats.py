@@ -31,7 +31,7 @@ from ...engine.core.types import LikenessError
 from ...engine.scene.mesh import ATTRIBUTES, KEPT
 from .. import keys
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE
-from .node_group import FAST_INPUT, _Builder, _Camera, _interface, _move, splat_group
+from .node_group import FAST_INPUT, _Builder, _Camera, _interface, _move, shared_group, splat_group
 from .read_back import read_attribute
 from .splat_object import MODIFIER_NAME, use_group
 
@@ -154,19 +154,12 @@ def native_group(kind: PointCloudKind | None) -> Any:
     Args:
         kind: of :func:`splat_kind`; None makes plain points, which any Blender supports.
     """
-    found = keys.find_own(bpy.data.node_groups, keys.NATIVE_VERSION, _VERSION)
-    if found is not None:
-        return found
-    tree = bpy.data.node_groups.new(_GROUP_NAME, "GeometryNodeTree")
-    try:
-        tree.is_modifier = True
+
+    def fill(tree: Any) -> None:
         _interface(tree)
         _build(tree, kind)
-    except BaseException:
-        bpy.data.node_groups.remove(tree)
-        raise
-    tree[keys.NATIVE_VERSION] = _VERSION
-    return tree
+
+    return shared_group(_GROUP_NAME, keys.NATIVE_VERSION, _VERSION, fill)
 
 
 def _build(tree: Any, kind: PointCloudKind | None) -> None:

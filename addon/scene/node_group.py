@@ -27,6 +27,7 @@ files and without the extension.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import bpy
@@ -135,14 +136,30 @@ class _Builder:
 
 def splat_group() -> Any:
     """The node group, shared by all avatars of the file; created on first use."""
-    found = keys.find_own(bpy.data.node_groups, keys.VERSION, GROUP_VERSION)
+
+    def fill(tree: Any) -> None:
+        _interface(tree)
+        _build(tree)
+
+    return shared_group(GROUP_NAME, keys.VERSION, GROUP_VERSION, fill)
+
+
+def shared_group(name: str, key: str, version: int, fill: Callable[[Any], None]) -> Any:
+    """The file's node group whose property ``key`` is ``version``; created on first use.
+
+    It gets that property only when ``fill`` has built it: a half-built one is removed.
+    """
+    found = keys.find_own(bpy.data.node_groups, key, version)
     if found is not None:
         return found
-    tree = bpy.data.node_groups.new(GROUP_NAME, "GeometryNodeTree")
-    tree[keys.VERSION] = GROUP_VERSION
+    tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
     tree.is_modifier = True
-    _interface(tree)
-    _build(tree)
+    try:
+        fill(tree)
+    except BaseException:
+        bpy.data.node_groups.remove(tree)
+        raise
+    tree[key] = version
     return tree
 
 

@@ -19,6 +19,7 @@ from ...engine.scene.mesh import ATTRIBUTES
 from .. import compat, keys
 from .avatar_objects import AvatarObjects
 from .material import COLOR_ATTRIBUTE
+from .node_group import shared_group
 from .read_back import open_stored_mesh, read_attribute
 from .splat_object import set_input
 
@@ -143,12 +144,10 @@ def _store_reach(objects: AvatarObjects) -> None:
 
 def _group() -> Any:
     """The node group that pushes the body out; shared by all avatars of the file."""
-    found = keys.find_own(bpy.data.node_groups, keys.SHADOW_VERSION, _VERSION)
-    if found is not None:
-        return found
-    tree = bpy.data.node_groups.new(MODIFIER_NAME, "GeometryNodeTree")
-    tree[keys.SHADOW_VERSION] = _VERSION
-    tree.is_modifier = True
+    return shared_group(MODIFIER_NAME, keys.SHADOW_VERSION, _VERSION, _build)
+
+
+def _build(tree: Any) -> None:
     socket = tree.interface.new_socket
     socket("Geometry", description="The proxy", in_out="OUTPUT", socket_type="NodeSocketGeometry")
     socket("Body", description="The avatar's body", socket_type="NodeSocketObject")
@@ -194,7 +193,6 @@ def _group() -> Any:
     link(moved.outputs["Geometry"], painted.inputs["Geometry"])
     link(given["Material"], painted.inputs["Material"])
     link(painted.outputs["Geometry"], output.inputs[0])
-    return tree
 
 
 def _material() -> Any:

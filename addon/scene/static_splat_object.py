@@ -17,25 +17,26 @@ from ...engine.scene.mesh import SplatMesh
 from ...engine.scene.static_splats import AXES, MEAN
 from .. import keys
 from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
-from .node_group import _Builder, _Camera, _sorted
+from .node_group import _Builder, _Camera, _sorted, shared_group
 from .selection import enter_object_mode, select_only
 from .splat_object import splat_mesh_steps
 
 MODIFIER_NAME = "Static Splats"
-_GROUP_NAME, _GROUP_VERSION = "Likeness Static Splats", 1
+_GROUP_NAME, _GROUP_VERSION = "Likeness Static Splats", 2
 
 
 def add_static_splats_steps(
     splats: SplatMesh, name: str, context: Any
 ) -> Generator[None, None, Any]:
     """Add the object to the context's collection, selected and active; the generator returns it."""
+    group = static_group()  # first: if it fails, nothing is left behind
     mesh = yield from splat_mesh_steps(splats, name)
     enter_object_mode(context)
     obj = bpy.data.objects.new(name, mesh)
     obj[keys.STATIC_SPLATS] = True
     obj.visible_shadow = obj.visible_diffuse = False
     modifier = obj.modifiers.new(MODIFIER_NAME, "NODES")
-    modifier.node_group = static_group()
+    modifier.node_group = group
     context.collection.objects.link(obj)
     select_only(obj, context)
     return obj
@@ -43,12 +44,10 @@ def add_static_splats_steps(
 
 def static_group() -> Any:
     """The node group of all static splats of the file; created on first use."""
-    found = keys.find_own(bpy.data.node_groups, keys.STATIC_VERSION, _GROUP_VERSION)
-    if found is not None:
-        return found
-    tree = bpy.data.node_groups.new(_GROUP_NAME, "GeometryNodeTree")
-    tree[keys.STATIC_VERSION] = _GROUP_VERSION
-    tree.is_modifier = True
+    return shared_group(_GROUP_NAME, keys.STATIC_VERSION, _GROUP_VERSION, _build)
+
+
+def _build(tree: Any) -> None:
     new = tree.interface.new_socket
     new(
         "Geometry",
@@ -65,15 +64,12 @@ def static_group() -> Any:
     )
     detail.subtype = "FACTOR"
     detail.default_value, detail.min_value, detail.max_value = 1.0, 0.0, 1.0
-    _build(tree)
-    return tree
-
-
-def _build(tree: Any) -> None:
     add = _Builder(tree)
     group = add.node("NodeGroupInput").outputs
     viewport = add.node("GeometryNodeIsViewport").outputs[0]
-    some = add.node("FunctionNodeRandomValue", data_type="FLOAT").outputs[1]
+    # Up to 5.1 the node has one output for each type, from 5.2 one that changes its type.
+    random = add.node("FunctionNodeRandomValue", data_type="FLOAT").outputs
+    some = next(output for output in random if output.type == "VALUE")
     chosen = add.math("LESS_THAN", some, group["Viewport Detail"])
     kept = add.node(
         "GeometryNodeSeparateGeometry",

@@ -15,6 +15,7 @@ from likeness.engine.core.types import Gaussians
 from likeness.engine.formats.ply import write_ply
 from likeness.engine.formats.spz import write_spz
 from likeness.engine.render import render_camera
+from shared import attempt, block_names
 
 
 def some() -> Gaussians:
@@ -43,6 +44,7 @@ def static(folder: str) -> dict[str, Any]:
     ply, spz = Path(folder) / "some.ply", Path(folder) / "some.spz"
     write_ply(gaussians, ply, "-y")
     write_spz(gaussians, spz)
+    out["left behind"] = left_behind(ply)
     out["ply"] = sorted(bpy.ops.likeness.import_splats(filepath=str(ply)))
     obj = bpy.context.object
     out["object"] = [obj.name, len(obj.data.polygons)]
@@ -95,6 +97,27 @@ def static(folder: str) -> dict[str, Any]:
             out[path.stem] = str(error)
     out["unchanged"] = len(bpy.data.objects) == count
     return out
+
+
+def left_behind(ply: Path) -> list[str]:
+    """What is in the file after an import that fails while the node group is built."""
+    from likeness.addon.scene import static_splat_object
+
+    built = static_splat_object._build
+
+    def fail(tree: Any) -> None:
+        built(tree)
+        raise IndexError("no such socket")
+
+    before = block_names()
+    static_splat_object._build = fail
+    try:
+        result = attempt(bpy.ops.likeness.import_splats, filepath=str(ply))
+    finally:
+        static_splat_object._build = built
+    after = block_names()
+    more = [f"{kind}: {name}" for kind in after for name in set(after[kind]) - set(before[kind])]
+    return [*more, *([] if "no such socket" in result else [result])]
 
 
 def body(path: str) -> dict[str, Any]:

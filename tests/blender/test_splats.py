@@ -14,6 +14,7 @@ CHECKS = "splats_checks"
 def test_files_of_splats(blender, tmp_path: Path) -> None:
     done = blender(CHECKS, "static", folder=str(tmp_path))
     assert (done["ply"], done["spz"]) == (["FINISHED"], ["FINISHED"])
+    assert done["left behind"] == []
     assert done["object"] == ["some", 9]
     assert done["place"] < 1e-5
     assert done["spz place"] < 1e-3
