@@ -254,7 +254,7 @@ class PhotoBackground(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
         return ""
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:
-        show_photo(avatar.camera, not shows_photo(avatar.camera))
+        show_photo(context.scene, avatar.camera, not shows_photo(avatar.camera))
 
 
 class AddShadowProxy(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]

@@ -155,7 +155,6 @@ def _fill(
         context.scene.camera = camera
         use_photo_size(context.scene, camera)
     select_only(armature, context)
-    camera.hide_set(True)  # it would hide the face in the 3D view
     return objects
 
 

@@ -20,7 +20,7 @@ def create_camera(camera: Camera, name: str, armature: Any, collection: Any) -> 
     collection.objects.link(obj)
     set_camera(obj, camera, armature)
     data.clip_start, data.clip_end = 0.01, 100.0
-    data.display_size = 0.2
+    data.display_size = 0.05  # small: it stands before the face
     return obj
 
 
@@ -85,10 +85,10 @@ def add_photo(obj: Any, jpeg: bytes, name: str) -> Any:
     image.source = "FILE"
     background = obj.data.background_images.new()
     background.image = image
-    background.frame_method = "STRETCH"
     background.display_depth = "BACK"
     background.alpha = 1.0
     obj.data.show_background_images = True
+    _fit_photo(bpy.context.scene, obj)
     return image
 
 
@@ -112,18 +112,36 @@ def toggle_camera_view(scene: Any, obj: Any, space: Any) -> bool:
         space.use_local_camera = True
         space.camera = obj
     view.view_perspective = "CAMERA"
+    _fit_photo(scene, obj)
+    obj.hide_set(False)  # Blender draws no photo behind a hidden camera; old files have it hidden
     return True
+
+
+def _fit_photo(scene: Any, obj: Any) -> None:
+    """Let the photo show, in its own proportions, where the avatar stands in the camera's view.
+
+    The camera's lens holds for one side of the picture, so the photo fills that side, whatever the
+    scene's resolution is.
+    """
+    if keys.RESOLUTION not in obj:
+        return
+    wider = _photo_shape(scene, obj) > 1
+    fits = wider == (obj.data.sensor_fit == "VERTICAL")
+    for background in obj.data.background_images:
+        background.frame_method = "FIT" if fits else "CROP"
+
+
+def _photo_shape(scene: Any, obj: Any) -> float:
+    """Aspect ratio of renders in units of the photo's; 1 where they agree."""
+    width, height, aspect_x, aspect_y = photo_size(obj)
+    render = scene.render
+    shape = render.resolution_x * render.pixel_aspect_x * height * aspect_y
+    return float(shape / (render.resolution_y * render.pixel_aspect_y * width * aspect_x))
 
 
 def has_photo_shape(scene: Any, obj: Any) -> bool:
     """Whether renders have the aspect ratio of the camera's photo."""
-    if keys.RESOLUTION not in obj:
-        return True
-    width, height, aspect_x, aspect_y = photo_size(obj)
-    render = scene.render
-    shape = render.resolution_x * render.pixel_aspect_x * height * aspect_y
-    other = render.resolution_y * render.pixel_aspect_y * width * aspect_x
-    return bool(abs(shape / other - 1) < 0.01)
+    return keys.RESOLUTION not in obj or abs(_photo_shape(scene, obj) - 1) < 0.01
 
 
 def shows_photo(obj: Any) -> bool:
@@ -131,6 +149,9 @@ def shows_photo(obj: Any) -> bool:
     return bool(obj.data.show_background_images)
 
 
-def show_photo(obj: Any, show: bool) -> None:
+def show_photo(scene: Any, obj: Any, show: bool) -> None:
     """Show or hide the photo behind the camera's view."""
     obj.data.show_background_images = show
+    if show:
+        _fit_photo(scene, obj)
+        obj.hide_set(False)

@@ -365,3 +365,24 @@ def photo_view() -> dict[str, Any]:
     out["cameras"] = [other.name, objects.camera.name]
     out["scene_camera"] = scene.camera.name
     return out
+
+
+def photo_behind(photo: str) -> dict[str, Any]:
+    """How the photo lies behind its camera's view, for three shapes of the scene."""
+    likeness.register()
+    bpy.ops.wm.read_factory_settings()
+    avatar = people.random_avatar(1, count=50)
+    objects = build_scene(avatar, "Person", Path(photo))
+    space = next(a for a in bpy.context.window.screen.areas if a.type == "VIEW_3D").spaces.active
+    out: dict[str, Any] = {"hidden": objects.camera.hide_get(), "methods": {}}
+    camera, scene = objects.camera, bpy.context.scene
+    for method, sides in {"wide": (1600, 900), "tall": (900, 1600)}.items():
+        scene.render.resolution_x, scene.render.resolution_y = sides
+        camera.hide_set(True)
+        toggle_camera_view(scene, camera, space)
+        toggle_camera_view(scene, camera, space)
+        background = camera.data.background_images[0]
+        out["methods"][method] = [background.frame_method, camera.hide_get()]
+    out["shown"] = camera.data.show_background_images
+    out["photo"] = [*objects.camera.data.background_images[0].image.size, camera.data.sensor_fit]
+    return out

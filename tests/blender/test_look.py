@@ -90,3 +90,13 @@ def test_photo_view_and_back(blender_lts) -> None:
     assert made["back"][0] == "PERSP"
     assert made["scene_camera"] == scene
     assert not made["shape"]
+
+
+def test_photo_behind_splats_is_seen_in_its_own_proportions(blender, photo: Path) -> None:
+    made = blender(LOOK, "photo_behind", photo=str(photo))
+    width, height, side = made["photo"]
+    assert (width < height, side) == (True, "VERTICAL")
+    assert not made["hidden"]
+    assert made["shown"]
+    # The photo's height is the camera's: what is left or right of it stays empty, or is cut off.
+    assert made["methods"] == {"wide": ["FIT", False], "tall": ["CROP", False]}
