@@ -64,6 +64,7 @@ from likeness.engine.training.evaluate import compare_views
 from likeness.engine.training.loop import train_network
 from likeness.engine.training.monitor import read_metrics
 from likeness.engine.training.samples import TrainingSample
+from likeness.engine.training.train_options import TrainOptions
 from likeness.engine.visual.metrics import ms_ssim, psnr, ssim
 from render import describe_machine, format_machine, read_system_load
 from scipy.stats import t as student
@@ -246,11 +247,13 @@ class AblationBench:
         train_network(
             config,
             folder,
-            data,
-            device=self.options.device,
-            references=self.references,
-            onnx=False,
-            say=lambda text: print(f"  {text}", flush=True),
+            TrainOptions(
+                tuple(map(str, data)),
+                device=self.options.device,
+                references=self.references,
+                onnx=False,
+            ),
+            lambda text: print(f"  {text}", flush=True),
         )
         network = load_network(folder / "network", self.body)
         records = [r for sample in self._judging(config) for r in self._views(network, sample)]

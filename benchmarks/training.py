@@ -60,8 +60,9 @@ def ensure_people(folder: Path, options: argparse.Namespace) -> Path:
         views=options.views,
         engine="raster",
         assets=options.assets and str(options.assets),
+        hold_out=HELD_OUT_EVERY,
     )
-    write_people(folder, options.people, made, hold_out=HELD_OUT_EVERY)
+    write_people(folder, options.people, made)
     print(f"{options.people} people drawn in {time.perf_counter() - begin:.0f} s", flush=True)
     return folder
 

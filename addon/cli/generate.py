@@ -11,49 +11,30 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...engine.core.types import LikenessError
+from ...engine.generative.clip_generation import VideoOptions
+from ...engine.generative.models import Placement
+from ...engine.generative.options import STAGES, GenerateOptions, ModelSources
+from ...engine.generative.rewrite import RewriteOptions
+from ...engine.generative.view_editing import EditOptions
 from .console import terminal_progress
-from .options import FiniteNumber, OutputFolder, pool_options, pop_cluster
+from .options import OutputFolder, options_from, out_option, pool_options, pop_cluster, pop_options
 
 if TYPE_CHECKING:
     from ...engine.generative.generate_run import GenerateResult
-    from ...engine.generative.options import GenerateOptions
     from ...engine.workflows.executor import Executor
 
 EXIT_GIVEN_UP = 3
-STAGES = ("prompts", "rewrite", "videos", "views", "shards", "all")
-"""As in engine/generative/generate_run.py, which loads the tracker; a test holds the two to each
-other."""
-MODEL = "Another model, by a name that Likeness knows or its folder"
+SCENES = ("prompts", "seed", "rewrite")
 
 
 @click.command()
-@click.option(
-    "-o",
-    "--out",
-    "data",
-    metavar="DATA",
-    required=True,
-    type=OutputFolder(),
-    help="Folder of the data; the same command again continues it.",
+@out_option(
+    "Folder of the data; the same command again continues it.", "DATA", OutputFolder(), "data"
 )
-@click.option(
-    "--prompts",
-    metavar="N",
-    required=True,
-    type=click.IntRange(1, 1_000_000),
-    help="Number of scenes; a larger number later extends the set.",
-)
-@click.option(
-    "--seed",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Random seed.",
-)
+@options_from(GenerateOptions, only=SCENES)
 @click.option(
     "--stage",
-    type=click.Choice(STAGES),
+    type=click.Choice([*STAGES, "all"]),
     default="all",
     show_default=True,
     help="Stage to run; prompts needs no models, no GPU and no packages.",
@@ -65,16 +46,7 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     default=0,
     help="Number of prompts to print; 0 if not given.",
 )
-@click.option(
-    "--rewrite/--no-rewrite",
-    default=True,
-    help="Have a language model rewrite the scenes (the default), or film them as composed.",
-)
-@click.option(
-    "--language-model", metavar="NAME|DIR", help=f"{MODEL}: a chat model of transformers."
-)
-@click.option("--video-model", metavar="NAME|DIR", help=f"{MODEL}: a WanPipeline.")
-@click.option("--image-model", metavar="NAME|DIR", help=f"{MODEL}: a QwenImageEdit(Plus)Pipeline.")
+@options_from(ModelSources, prefix="source_")
 @click.option(
     "--video-size",
     metavar="WxH",
@@ -82,94 +54,11 @@ MODEL = "Another model, by a name that Likeness knows or its folder"
     show_default=True,
     help="Size of the clips in pixels; multiples of 32.",
 )
-@click.option(
-    "--frames",
-    "video_frames",
-    metavar="N",
-    type=click.IntRange(min=5),
-    default=121,
-    show_default=True,
-    help="Frames of each clip, at 24 per second; one more than a multiple of 4.",
-)
-@click.option(
-    "--video-steps",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=50,
-    show_default=True,
-    help="Sampling steps of the video model; fewer are faster and coarser.",
-)
-@click.option(
-    "--image-steps",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=50,
-    show_default=True,
-    help="Sampling steps of the image model.",
-)
-@click.option(
-    "--views",
-    "frames",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=4,
-    show_default=True,
-    help="Frames of each clip that become views, besides the sides and the back.",
-)
-@click.option(
-    "--size",
-    metavar="PIXELS",
-    type=click.IntRange(64, 2048),
-    default=512,
-    show_default=True,
-    help="Side of the views.",
-)
-@click.option(
-    "--temperature",
-    metavar="X",
-    type=FiniteNumber(0.01, 2.0),
-    default=0.7,
-    show_default=True,
-    help="Sampling temperature of the language model; higher is more varied.",
-)
-@click.option(
-    "--batch",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=8,
-    show_default=True,
-    help="Scenes rewritten at once.",
-)
-@click.option(
-    "--device",
-    type=click.Choice(["cuda", "cpu"]),
-    default="cuda",
-    show_default=True,
-    help="Device; cpu takes hours for one clip and is for tests with tiny models.",
-)
-@click.option(
-    "--dtype",
-    type=click.Choice(["bfloat16", "float16", "float32"]),
-    default="bfloat16",
-    show_default=True,
-    help="Number format of the models.",
-)
-@click.option(
-    "--offload", is_flag=True, help="Keep only the active part on the GPU: slower, less memory."
-)
-@click.option(
-    "--allow-download",
-    is_flag=True,
-    help="Download missing models (30, 34 and 58 GB); else LIKENESS_ALLOW_DOWNLOAD decides.",
-)
-@click.option(
-    "--per-shard",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Scenes in each tar file.",
-)
+@options_from(VideoOptions, prefix="video_")
+@options_from(EditOptions, prefix="image_")
+@options_from(GenerateOptions, exclude=SCENES)
+@options_from(RewriteOptions)
+@options_from(Placement)
 @pool_options(
     workers="Number of processes, each with its own model, so at most one per GPU.",
     recycle="Scenes after which a process is replaced and loads the model again.",
@@ -191,7 +80,7 @@ def generate(context: click.Context, /, data: Path, stage: str, show: int, **cho
     from ..workers.plan import PoolConfig
 
     cluster = pop_cluster(chosen)
-    shape = PoolConfig(chosen["workers"], chosen["threads"], chosen["recycle"])
+    shape = PoolConfig(**pop_options(PoolConfig, chosen))
     options = _options(chosen)
 
     def executor(request: Mapping[str, Any]) -> Executor:
@@ -226,39 +115,16 @@ def generate_worker(context: click.Context, /) -> None:
     context.exit(serve_units(lambda request, say: open_stage(request)))
 
 
-def _options(chosen: Mapping[str, Any]) -> GenerateOptions:
-    from ...engine.generative.clip_generation import VideoOptions
-    from ...engine.generative.models import Placement
-    from ...engine.generative.options import GenerateOptions
-    from ...engine.generative.rewrite import RewriteOptions
-    from ...engine.generative.view_editing import EditOptions
-
-    given = {
-        "rewrite": chosen["language_model"],
-        "videos": chosen["video_model"],
-        "views": chosen["image_model"],
-    }
-    width, height = _size(chosen["video_size"])
+def _options(chosen: dict[str, Any]) -> GenerateOptions:
+    width, height = _size(chosen.pop("video_size"))
     return GenerateOptions(
-        prompts=chosen["prompts"],
-        seed=chosen["seed"],
-        rewrite=chosen["rewrite"],
-        models={stage: _whole(name) for stage, name in given.items() if name},
-        placement=Placement(
-            chosen["device"], chosen["dtype"], chosen["offload"], chosen["allow_download"] or None
-        ),
-        rewriting=RewriteOptions(temperature=chosen["temperature"], batch=chosen["batch"]),
-        video=VideoOptions(width, height, chosen["video_frames"], steps=chosen["video_steps"]),
-        edit=EditOptions(steps=chosen["image_steps"]),
-        frames=chosen["frames"],
-        size=chosen["size"],
-        per_shard=chosen["per_shard"],
+        models=ModelSources(**pop_options(ModelSources, chosen, "source_")).by_stage(),
+        placement=Placement(**pop_options(Placement, chosen)),
+        rewriting=RewriteOptions(**pop_options(RewriteOptions, chosen)),
+        video=VideoOptions(width, height, **pop_options(VideoOptions, chosen, "video_")),
+        edit=EditOptions(**pop_options(EditOptions, chosen, "image_")),
+        **chosen,
     )
-
-
-def _whole(source: str) -> str:
-    """A model's name, or its folder as an absolute path: workers may run elsewhere."""
-    return str(Path(source).absolute()) if Path(source).is_dir() else source
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -98,6 +99,7 @@ def options_from(
     unset: Collection[str] | bool = (),
     helps: Mapping[str, str] | None = None,
     defaults: Mapping[str, Any] | None = None,
+    prefix: str = "",
 ) -> Decorator[Any]:
     """Decorate a command with the options that a dataclass describes, in the fields' order.
 
@@ -108,6 +110,8 @@ def options_from(
         unset: names of options whose value is None where none is given; True for all.
         helps: other help texts by name.
         defaults: other defaults by name.
+        prefix: begins the parameters' names, and those of flags that are not given, where two
+            dataclasses have fields of one name; :func:`pop_options` takes them apart.
     """
     specs = [s for s in option_specs(cls, exclude).values() if not only or s.name in only]
     unset = [spec.name for spec in specs] if unset is True else unset or ()
@@ -118,10 +122,16 @@ def options_from(
             if spec.name in unset:
                 default = None
             help = (helps or {}).get(spec.name, spec.help)
-            command = _click_option(spec, default, help)(command)
+            named = replace(spec, name=prefix + spec.name)
+            command = _click_option(named, default, help)(command)
         return command
 
     return decorate
+
+
+def pop_options(cls: type, chosen: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Take the values of a dataclass's options out of a command's; name -> value."""
+    return {name: chosen.pop(prefix + name) for name in option_specs(cls)}
 
 
 def _click_option(spec: OptionSpec, default: Any, help: str) -> Decorator[Any]:

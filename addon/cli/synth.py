@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ...engine.core.types import LikenessError
 from ...engine.core.version import VERSION
 from ...engine.synth.synth_options import SynthOptions
+from ..synth.synth_run import SynthJob
+from ..workers.plan import PoolConfig
 from .console import get_command_line, terminal_progress
-from .options import OutputFolder, options_from, out_option, pool_options, pop_cluster
-
-if TYPE_CHECKING:
-    from ..synth.synth_run import SynthJob
+from .options import OutputFolder, options_from, out_option, pool_options, pop_cluster, pop_options
 
 EXIT_GIVEN_UP = 3
 PLACES = ("motions", "environments", "characters")
@@ -27,30 +26,9 @@ ATLAS_TEXTURE = 256  # pixels along a texture's sides, as fine as the atlas
 @out_option(
     "Folder of the data; the same command again continues it.", "DATA", OutputFolder(), "data"
 )
-@click.option(
-    "--subjects",
-    metavar="N",
-    required=True,
-    type=click.IntRange(1, 1_000_000),
-    help="Number of people in DATA; a larger number later extends it.",
-)
+@options_from(SynthJob, only=("subjects",))
 @options_from(SynthOptions, unset=("texture_size",))
-@click.option(
-    "--hold-out",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Hold every Nth view back from training, for measuring; 0 for none.",
-)
-@click.option(
-    "--per-shard",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="People in each tar file.",
-)
+@options_from(SynthJob, only=("per_shard",))
 @click.option(
     "--atlas",
     is_flag=True,
@@ -61,19 +39,7 @@ ATLAS_TEXTURE = 256  # pixels along a texture's sides, as fine as the atlas
     recycle="People after which a process is replaced: Blender retains memory of each.",
 )
 @click.pass_context
-def synth(
-    context: click.Context,
-    /,
-    data: Path,
-    subjects: int,
-    hold_out: int,
-    per_shard: int,
-    atlas: bool,
-    workers: int,
-    threads: int,
-    recycle: int,
-    **chosen: Any,
-) -> None:
+def synth(context: click.Context, /, data: Path, atlas: bool, **chosen: Any) -> None:
     """Make synthetic people: pictures from all sides, with body, cameras, depth and labels.
 
     DATA gets shards for 'likeness train', a card and a contact sheet. The same options make the
@@ -81,13 +47,14 @@ def synth(
     Exit code 3: some people were given up, the others are complete.
     """
     from ..synth.dataset_card import format_summary, has_current_card, write_dataset_card
-    from ..synth.synth_run import SynthJob, run_synth
+    from ..synth.synth_run import run_synth
 
     cluster = pop_cluster(chosen)
+    run = pop_options(SynthJob, chosen) | pop_options(PoolConfig, chosen)
     if atlas:
         chosen = _atlas_options(context, chosen)
-    options = {**asdict(_options(chosen)), "hold_out": hold_out}
-    job = SynthJob(data, subjects, options, per_shard, workers, threads, recycle, cluster)
+    options = asdict(_options(chosen))
+    job = SynthJob(data, options=options, cluster=cluster, **run)
     if atlas:
         _run_atlas(context, job)
         return
@@ -112,7 +79,7 @@ def _atlas_options(context: click.Context, chosen: dict[str, Any]) -> dict[str, 
     """The options of people over the atlas; those of pictures may not be given."""
     given = [
         name
-        for name in [*chosen, "hold_out", "per_shard"]
+        for name in [*chosen, "per_shard"]
         if name not in ATLAS_OPTIONS
         and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     ]

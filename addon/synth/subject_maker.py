@@ -42,7 +42,6 @@ def open_subject_maker(
         LikenessError: A file of the options cannot be used.
     """
     options = synth_options(request["options"])
-    hold_out = int(request["options"].get("hold_out", 0))
     world = open_context(options, skipped, _reader(options))
     studio = _studio(options, int(request["threads"]), world.surroundings.read)
 
@@ -50,7 +49,7 @@ def open_subject_maker(
         clock = StageClock()
         made = make_subject(number, options, world)
         clock.seconds.update(made.seconds)
-        return draw_subject(made, options, studio, clock, hold_out), clock.seconds
+        return draw_subject(made, options, studio, clock), clock.seconds
 
     return make
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from ...engine.core.options import option
 from ...engine.core.types import LikenessError, Progress
 from ...engine.workflows.executor import Executor, WorkerEvent, as_completed, format_time_left
 from ..workers.executors import open_executor
@@ -36,9 +37,16 @@ class SynthJob:
     """
 
     data: Path
-    subjects: int
+    subjects: int = option(
+        help="Number of people in DATA; a larger number later extends it.",
+        metavar="N",
+        min=1,
+        max=1_000_000,
+    )
     options: Mapping[str, Any]
-    per_shard: int = 64
+    per_shard: int = option(
+        64, help="People in each tar file.", metavar="N", min=1, show_default=True
+    )
     workers: int = 1
     threads: int = 0
     recycle: int = 50

@@ -7,14 +7,18 @@ one step; object stores copy, and have no folders, locks or times to rely on.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
 from ..core.types import LikenessError
+from .atomic import swap_file
+from .folders import safe_join
+from .untrusted import read_bytes
 
 SCHEMES = ("file", "memory", "s3", "gs", "gcs", "az", "abfs", "hf", "sftp")
 """Schemes of supported addresses."""
@@ -105,6 +109,84 @@ def load_fsspec(address: str, also: Sequence[str] = ()) -> Any:
     return fsspec
 
 
+class LocalStore:
+    """A folder of this computer, as :class:`RemoteStore`; the system's errors pass through.
+
+    Attributes:
+        address: The folder, absolute.
+
+    Raises:
+        LikenessError: Raised by every method if a name leads out of the folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.address = folder.absolute()
+
+    def _path(self, name: str) -> Path:
+        return safe_join(self.address, name)
+
+    def sizes(self, folder: str = "") -> dict[str, int]:
+        """Return the bytes of every file below a folder, by name; empty without the folder."""
+        root = self._path(folder) if folder else self.address
+        files = [path for path in root.rglob("*") if path.is_file()]
+        return {path.relative_to(self.address).as_posix(): path.stat().st_size for path in files}
+
+    def read(self, name: str, most: int) -> bytes:
+        """Read a file.
+
+        Raises:
+            LikenessError: It has more than ``most`` bytes.
+        """
+        return read_bytes(self._path(name), most)
+
+    def fetch(self, files: Mapping[str, Path]) -> None:
+        """Copy files; their folders are created."""
+        for name, path in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._path(name), path)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write ``content`` to ``name``; it is on the disk when this returns."""
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with swap_file(path, durable=True) as scratch:
+            scratch.write_bytes(content)
+
+    def move(self, old: str, new: str) -> None:
+        """Rename a file."""
+        path = self._path(new)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path(old).replace(path)
+
+    def move_folder(self, old: str, new: str) -> bool:
+        """Rename a folder in one step; false where ``new`` exists and is not empty."""
+        path = self._path(new)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):
+            path.rmdir()  # if it is empty
+        if path.exists():
+            return False
+        self._path(old).replace(path)
+        return True
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove files; missing ones are ignored."""
+        for name in names:
+            self._path(name).unlink(missing_ok=True)
+
+    def remove_folder(self, name: str) -> None:
+        """Remove a folder and its content, if it exists."""
+        remove_path(self._path(name))
+
+
+def remove_path(path: Path) -> None:
+    """Remove a file, a link or a folder with its content, as far as the system allows."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 class RemoteStore:
     """The files below an address, by names with ``/`` between folders.
 
@@ -190,6 +272,10 @@ class RemoteStore:
         with self._store_errors():
             self._make_folder(new)
             self._system.mv(self._path(old), self._path(new))
+
+    def move_folder(self, old: str, new: str) -> bool:
+        """Return false: object stores have no folders that could be renamed in one step."""
+        return False
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove files; missing ones are ignored."""

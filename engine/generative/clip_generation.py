@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.options import option
 from ..core.types import LikenessError
 from ..imaging.video_writer import VideoWriter
 from .compose import Prompt
@@ -36,9 +37,22 @@ class VideoOptions:
 
     width: int = 1280
     height: int = 704
-    frames: int = 121
+    frames: int = option(
+        121,
+        help="Frames of each clip, at 24 per second; one more than a multiple of 4.",
+        metavar="N",
+        min=5,
+        flags=("--frames",),
+        show_default=True,
+    )
     frame_rate: float = 24.0
-    steps: int = 50
+    steps: int = option(
+        50,
+        help="Sampling steps of the video model; fewer are faster and coarser.",
+        metavar="N",
+        min=1,
+        show_default=True,
+    )
     guidance: float = 5.0
 
     def __post_init__(self) -> None:

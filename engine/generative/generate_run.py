@@ -14,12 +14,11 @@ from ..dataset.cards import write_contact_sheet, write_data_card
 from ..workflows.executor import Executor, as_completed
 from .compose import REGIMES, Prompt, compose_prompt, count_distinct, measure_diversity
 from .models import describe_models
-from .options import GenerateOptions
+from .options import STAGES, GenerateOptions
 from .prompt_store import RUN_FILE, PromptStore, lock_store
 from .stage_makers import final_text, stage_needs
 from .vocabulary import load_vocabulary
 
-STAGES = ("prompts", "rewrite", "videos", "views", "shards")
 MADE: Mapping[str, tuple[str, str]] = {
     "rewrite": ("rewritten", ".json"),
     "videos": ("clips", ".mp4"),

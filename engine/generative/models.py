@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.options import option
 from ..core.types import LikenessError
 from ..files.digests import file_sha256
 from ..files.downloads import downloads_allowed, missing_weight_files
@@ -61,10 +62,20 @@ class Placement:
         allow_download: As for :func:`~..files.weights.find_weights`.
     """
 
-    device: str = "cuda"
-    dtype: str = "bfloat16"
-    offload: bool = False
-    allow_download: bool | None = None
+    device: str = option(
+        "cuda",
+        help="Device; cpu takes hours for one clip and is for tests with tiny models.",
+        choices=("cuda", "cpu"),
+        show_default=True,
+    )
+    dtype: str = option(
+        "bfloat16", help="Number format of the models.", choices=DTYPES, show_default=True
+    )
+    offload: bool = option(False, help="Keep only the active part on the GPU: slower, less memory.")
+    allow_download: bool | None = option(
+        None,
+        help="Download missing models (30, 34 and 58 GB); else LIKENESS_ALLOW_DOWNLOAD decides.",
+    )
 
 
 def missing_requirements(

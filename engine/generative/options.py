@@ -7,11 +7,50 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..core.options import option
 from .clip_generation import VideoOptions
 from .models import MODELS, Placement
 from .rewrite import RewriteOptions
 from .view_editing import EditOptions
 from .vocabulary import FOLDER
+
+STAGES = ("prompts", "rewrite", "videos", "views", "shards")
+_MODEL = "Another model, by a name that Likeness knows or its folder"
+
+
+@dataclass(frozen=True)
+class ModelSources:
+    """Models other than the default ones: names in ``weights.WEIGHTS``, or folders.
+
+    Attributes:
+        rewrite: Of the language model.
+        videos: Of the video model.
+        views: Of the image model.
+    """
+
+    rewrite: str | None = option(
+        None,
+        help=f"{_MODEL}: a chat model of transformers.",
+        metavar="NAME|DIR",
+        flags=("--language-model",),
+    )
+    videos: str | None = option(
+        None, help=f"{_MODEL}: a WanPipeline.", metavar="NAME|DIR", flags=("--video-model",)
+    )
+    views: str | None = option(
+        None,
+        help=f"{_MODEL}: a QwenImageEdit(Plus)Pipeline.",
+        metavar="NAME|DIR",
+        flags=("--image-model",),
+    )
+
+    def by_stage(self) -> dict[str, str]:
+        """Map the stages to their sources; folders are absolute, as workers may run elsewhere."""
+        return {
+            stage: str(Path(source).absolute()) if Path(source).is_dir() else source
+            for stage, source in asdict(self).items()
+            if source
+        }
 
 
 @dataclass(frozen=True)
@@ -33,18 +72,37 @@ class GenerateOptions:
         per_shard: Prompts per shard.
     """
 
-    prompts: int
-    seed: int = 0
-    rewrite: bool = True
+    prompts: int = option(
+        help="Number of scenes; a larger number later extends the set.",
+        metavar="N",
+        min=1,
+        max=1_000_000,
+    )
+    seed: int = option(0, help="Random seed.", metavar="N", min=0, show_default=True)
+    rewrite: bool = option(
+        True,
+        help="Have a language model rewrite the scenes (the default), or film them as composed.",
+    )
     models: Mapping[str, str] = field(default_factory=dict)
     placement: Placement = field(default_factory=Placement)
     rewriting: RewriteOptions = field(default_factory=RewriteOptions)
     video: VideoOptions = field(default_factory=VideoOptions)
     edit: EditOptions = field(default_factory=EditOptions)
     vocabulary: Path = FOLDER
-    frames: int = 4
-    size: int = 512
-    per_shard: int = 64
+    frames: int = option(
+        4,
+        help="Frames of each clip that become views, besides the sides and the back.",
+        metavar="N",
+        min=1,
+        flags=("--views",),
+        show_default=True,
+    )
+    size: int = option(
+        512, help="Side of the views.", unit="pixels", min=64, max=2048, show_default=True
+    )
+    per_shard: int = option(
+        64, help="Scenes in each tar file.", metavar="N", min=1, show_default=True
+    )
 
     def fixed(self, stages: Sequence[str]) -> dict[str, Any]:
         """Get what must stay the same in one folder once these stages have begun, by stage."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from ..core.options import option
 from .compose import Prompt
 from .models import Placement
 
@@ -77,9 +78,16 @@ class RewriteOptions:
         max_new_tokens: Of an answer.
     """
 
-    temperature: float = 0.7
+    temperature: float = option(
+        0.7,
+        help="Sampling temperature of the language model; higher is more varied.",
+        metavar="X",
+        min=0.01,
+        max=2.0,
+        show_default=True,
+    )
     top_p: float = 0.9
-    batch: int = 8
+    batch: int = option(8, help="Scenes rewritten at once.", metavar="N", min=1, show_default=True)
     max_new_tokens: int = MAX_NEW_TOKENS
 
 

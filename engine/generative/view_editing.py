@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..core.options import option
 from .clip_generation import EDIT, picture_seed
 from .compose import Prompt
 from .models import Placement
@@ -51,7 +52,9 @@ class EditOptions:
         guidance: Of the sampler.
     """
 
-    steps: int = 50
+    steps: int = option(
+        50, help="Sampling steps of the image model.", metavar="N", min=1, show_default=True
+    )
     guidance: float = 4.0
 
 

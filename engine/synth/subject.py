@@ -69,11 +69,7 @@ class StageClock:
 
 
 def draw_subject(
-    made: SynthSubject,
-    options: SynthOptions,
-    studio: RenderStudio,
-    clock: StageClock,
-    hold_out: int = 0,
+    made: SynthSubject, options: SynthOptions, studio: RenderStudio, clock: StageClock
 ) -> Subject:
     """Draw a person from all their cameras, with the ground truth of each picture.
 
@@ -82,7 +78,6 @@ def draw_subject(
         options: of the set.
         studio: draws the pictures.
         clock: adds up the seconds of each stage.
-        hold_out: one view in this many is held out of training, never the reference; 0: none.
 
     Raises:
         LikenessError: a depth is too large to be stored.
@@ -91,7 +86,7 @@ def draw_subject(
         studio.stage(made.figure, made.lighting)
     seen = studio.prepared if isinstance(studio, RasterStudio) else made.figure
     views = [
-        _view(planned, seen, options, studio, clock, _held_out(row, planned, hold_out))
+        _view(planned, seen, options, studio, clock, _held_out(row, planned, options.hold_out))
         for row, planned in enumerate(made.views)
     ]
     photo = next(planned.name for planned in made.views if planned.reference)
@@ -153,7 +148,6 @@ def _view(
 def draw_people(
     count: int,
     options: SynthOptions,
-    hold_out: int = 0,
     skipped: Callable[[Path, str], None] | None = None,
     world: SynthContext | None = None,
 ) -> Iterator[Subject]:
@@ -162,7 +156,6 @@ def draw_people(
     Args:
         count: number of people.
         options: of the set.
-        hold_out: as for :func:`draw_subject`.
         skipped: called with the path of each broken asset and the reason.
         world: a context opened with the same options; opened here when None.
     """
@@ -170,14 +163,13 @@ def draw_people(
     studio = RasterStudio(world.surroundings.read)
     for number in range(count):
         made = make_subject(number, options, world)
-        yield draw_subject(made, options, studio, StageClock(), hold_out)
+        yield draw_subject(made, options, studio, StageClock())
 
 
 def write_people(
     folder: Path,
     count: int,
     options: SynthOptions,
-    hold_out: int = 0,
     per_shard: int = 64,
     progress: Progress | None = None,
 ) -> list[Path]:
@@ -187,7 +179,7 @@ def write_people(
         LikenessError: the folder cannot be written.
     """
     with ShardWriter(folder, per_shard) as writer:
-        for number, subject in enumerate(draw_people(count, options, hold_out)):
+        for number, subject in enumerate(draw_people(count, options)):
             writer.write(subject)
             if progress:
                 progress("people", (number + 1) / count, subject.key)

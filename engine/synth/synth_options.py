@@ -36,6 +36,7 @@ class SynthOptions:
         texture_size: pixels along the sides of the body's textures; 0 follows ``size``.
         depth: whether depth is stored.
         labels: whether part labels are stored.
+        hold_out: one view in this many is held out of training, never the reference; 0: none.
 
     Raises:
         LikenessError: the framing, engine or split is not known.
@@ -100,6 +101,13 @@ class SynthOptions:
         help="Only the people, assets and lights that training may see (train), or the others "
         "(test); all if not given.",
         choices=SPLITS,
+    )
+    hold_out: int = option(
+        0,
+        help="Hold every Nth view back from training, for measuring; 0 for none.",
+        metavar="N",
+        min=0,
+        show_default=True,
     )
 
     def __post_init__(self) -> None:

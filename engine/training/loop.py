@@ -20,7 +20,7 @@ from ..network.network_files import load_network
 from .batches import data_options, iterate_batches
 from .checkpoint import TrainState
 from .config import TrainConfig
-from .data import DataOptions, SampleStream, held_out_samples
+from .data import SampleStream, held_out_samples
 from .data_provenance import record_data
 from .evaluate import evaluate_network, sheet_row
 from .graceful_stop import StopRequest, graceful_shutdown
@@ -31,6 +31,7 @@ from .run_folder import NETWORK_FOLDER, REFERENCES_FOLDER, begin_run, check_run,
 from .samples import TrainingSample
 from .schedule import learning_rate
 from .sheets import draw_sample_sheet
+from .train_options import TrainOptions
 from .trainer import StepResult, Trainer
 
 VALIDATED = 64  # people, at most, that a validation draws
@@ -74,16 +75,7 @@ class _Told:
 
 
 def train_network(
-    config: TrainConfig,
-    run: Path,
-    data: Sequence[str],
-    *,
-    validate: Sequence[str] = (),
-    device: str = "auto",
-    body_path: Path | None = None,
-    references: Path | None = None,
-    onnx: bool = True,
-    say: Say = print,
+    config: TrainConfig, run: Path, options: TrainOptions, say: Say = print
 ) -> TrainResult:
     """Train a network, or resume the run in the folder ``run``.
 
@@ -92,12 +84,7 @@ def train_network(
     Args:
         config: Of the run.
         run: Its folder.
-        data: Shards, as :func:`.shards.shard_files` takes them.
-        validate: Shards of other people, for validation.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        body_path: The body that the shards' shapes and poses belong to; None for the default one.
-        references: Folder of lifted photos, which other runs may share; None uses the run's folder.
-        onnx: Whether to export the network at the end, for use without torch.
+        options: The data, and how to train on them.
         say: Called with each line for the console.
 
     Raises:
@@ -105,9 +92,9 @@ def train_network(
             used, a package is missing, memory runs out, or the loss is not finite.
     """
     before = check_run(run, config)
-    body = load_body(body_path or asset_path("body"))
+    body = load_body(options.body or asset_path("body"))
     with graceful_shutdown() as request, ExitStack() as held:
-        trainer = Trainer(config, body, device)
+        trainer = Trainer(config, body, options.device)
         main = trainer.accelerator.is_main_process
         if main:
             held.enter_context(lock_run(run))
@@ -115,11 +102,10 @@ def train_network(
         if not main:
             say = _silent
         request.say = say
-        options = data_options(config, references or run / REFERENCES_FOLDER)
         samples = SampleStream(
-            data,
+            options.data,
             config.network,
-            options,
+            data_options(config, options.references or run / REFERENCES_FOLDER),
             body,
             trainer.accelerator.process_index,
             trainer.accelerator.num_processes,
@@ -135,9 +121,9 @@ def train_network(
             say(f"resuming after step {found.step}")
             for line in _changes(before or config, found, trainer, samples):
                 say(f"  {line}")
-        session = _Session(trainer, run, samples, data, validate, options, say, told, request)
+        session = _Session(trainer, run, samples, options, say, told, request)
         try:
-            result = session.run_through(onnx)
+            result = session.run_through()
         except torch.OutOfMemoryError as error:
             raise LikenessError(
                 f"A batch of {config.batch} does not fit into the GPU's memory.",
@@ -151,11 +137,7 @@ def train_network(
 def lift_ahead(
     config: TrainConfig,
     run: Path,
-    data: Sequence[str],
-    workers: int,
-    *,
-    body_path: Path | None = None,
-    references: Path | None = None,
+    options: TrainOptions,
     say: Say = print,
     progress: Progress | None = None,
 ) -> LiftCounts:
@@ -164,10 +146,7 @@ def lift_ahead(
     Args:
         config: Of the run.
         run: Its folder.
-        data: Shards, as :func:`.shards.shard_files` takes them.
-        workers: Processes.
-        body_path: As for :func:`train_network`.
-        references: As for :func:`train_network`.
+        options: The data, and the number of processes (``lift_only``, or one).
         say: Called with each line for the console.
         progress: Called after each part.
 
@@ -175,15 +154,17 @@ def lift_ahead(
         LikenessError: As :func:`train_network`.
     """
     check_run(run, config)
-    body = load_body(body_path or asset_path("body"))
-    shard_files(list(data), lambda _: None)  # nothing is written where there are none
+    body = load_body(options.body or asset_path("body"))
+    data = list(options.data)
+    shard_files(data, lambda _: None)  # nothing is written where there are none
     begin_run(run, config)
-    options = data_options(config, references or run / REFERENCES_FOLDER)
-    kept = lift_references(list(data), config.network, options, body, workers, progress)
+    reading = data_options(config, options.references or run / REFERENCES_FOLDER)
+    workers = options.lift_only or 1
+    kept = lift_references(data, config.network, reading, body, workers, progress)
     for what in kept.skipped:
         say(f"  skipped: {what}")
     say(
-        f"{kept.usable} photos are lifted in '{options.cache}'"
+        f"{kept.usable} photos are lifted in '{reading.cache}'"
         + (f", {kept.refused} cannot be used" if kept.refused else "")
     )
     for reason, count in kept.reasons:
@@ -199,20 +180,18 @@ class _Session:
         trainer: Trainer,
         run: Path,
         samples: SampleStream,
-        data: Sequence[str],
-        validate: Sequence[str],
-        options: DataOptions,
+        options: TrainOptions,
         say: Say,
         told: _Told,
         request: StopRequest,
     ) -> None:
         self.trainer, self.config, self.run = trainer, trainer.config, run
-        self.samples, self.data, self.validate, self.options = samples, data, validate, options
+        self.samples, self.options = samples, options
         self.say, self.told, self.request = say, told, request
         self.main: bool = trainer.accelerator.is_main_process
         self._shown: list[TrainingSample] | None = None
 
-    def run_through(self, onnx: bool) -> TrainResult:
+    def run_through(self) -> TrainResult:
         """Do all remaining steps, then export and write the card."""
         trainer, config = self.trainer, self.config
         begin, last = time.perf_counter(), None
@@ -224,7 +203,7 @@ class _Session:
                     self.run, config.steps, trainer.steps_done, self.say, trainer.device
                 ) as monitor:
                     last = self._steps(monitor)
-        if self.main and onnx:
+        if self.main and self.options.onnx:
             self._export()
         seconds = time.perf_counter() - begin
         skipped = self._everywhere(len(self.told.seen))
@@ -267,7 +246,11 @@ class _Session:
             with trainer.clock("judging"):
                 if monitor and _due(number, config.sheet_every):
                     self._draw_sheet(monitor, number)
-                if monitor and self.validate and (last or _due(number, config.validate_every)):
+                if (
+                    monitor
+                    and self.options.validate
+                    and (last or _due(number, config.validate_every))
+                ):
                     self._validate(monitor, number)
             if last:
                 return step
@@ -286,7 +269,7 @@ class _Session:
     def _draw_sheet(self, monitor: Monitor, number: int) -> None:
         """Draw the averaged network's views of the same few people each time."""
         if self._shown is None:
-            from_where = self.validate or self.data
+            from_where = self.options.validate or self.options.data
             self._shown = list(islice(self._held_out(from_where), ON_A_SHEET))
         if self._shown:
             trainer = self.trainer
@@ -299,7 +282,7 @@ class _Session:
 
     def _validate(self, monitor: Monitor, number: int) -> None:
         trainer = self.trainer
-        people = islice(self._held_out(self.validate), VALIDATED)
+        people = islice(self._held_out(self.options.validate), VALIDATED)
         with trainer.averaged.applied():
             figures = evaluate_network(
                 trainer.network, people, trainer.body, trainer.objective.backend
@@ -308,7 +291,7 @@ class _Session:
 
     def _held_out(self, shards: Sequence[str]) -> Iterator[TrainingSample]:
         return held_out_samples(
-            list(shards), self.config.network, self.options, self.trainer.body, self.told
+            list(shards), self.config.network, self.samples.options, self.trainer.body, self.told
         )
 
     def _export(self) -> None:

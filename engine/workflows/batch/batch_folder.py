@@ -24,20 +24,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from ...core.types import LikenessError
-from ...files.atomic import flush_to_disk, swap_file
+from ...files.atomic import flush_to_disk
 from ...files.digests import file_sha256
 from ...files.folders import check_output_folder, describe_error, safe_join
 from ...files.run_folder import Journal, exclusive_lock
-from ...files.stores import Place
+from ...files.stores import LocalStore, Place, RemoteStore, remove_path
 from ...files.untrusted import parse_json, read_bytes, read_json
 from ..build_files import AVATAR_FILE
 from .units import PortraitUnit
@@ -49,6 +48,10 @@ VIEWS = "views"
 
 PICTURES = ("input", "front", "side", "back", "pose")
 JOURNAL = "journal.jsonl"
+MAX_SMALL = 100_000_000
+"""Bytes of a file of a result that is read on this machine."""
+
+_MAX_RESULT = 16 << 20
 SUMMARY_FILE, ITEMS_FILE, REPORT_FOLDER = "summary.json", "items.jsonl", "report"
 
 
@@ -160,25 +163,24 @@ def write_result(folder: Path, name: str, digest: str) -> None:
         if own != RESULT_FILE:
             flush_to_disk(path)
             files[own] = {"size": path.stat().st_size, "sha256": file_sha256(path)}
-    _write_result(folder, name, digest, files)
-
-
-def _write_result(folder: Path, name: str, digest: str, files: Mapping[str, Any]) -> None:
-    with swap_file(folder / RESULT_FILE, durable=True) as scratch:
-        scratch.write_text(format_result(name, digest, files), encoding="utf-8")
+    LocalStore(folder).write(RESULT_FILE, format_result(name, digest, files).encode())
 
 
 class BatchFolder:
     """The output folder of the run that holds its lock.
 
     Attributes:
-        out: the folder.
+        out: the folder; of results at an address, a folder here with their small files.
+        store: where the results lie.
         run: a name of this run alone.
         told: where its summary lies.
     """
 
-    def __init__(self, out: Path, part: BatchPart | None = None) -> None:
+    def __init__(
+        self, out: Path, part: BatchPart | None = None, store: RemoteStore | None = None
+    ) -> None:
         self.out = out
+        self.store: LocalStore | RemoteStore = store or LocalStore(out)
         self.run = uuid4().hex[:12]
         self._hidden = out / HIDDEN if part is None else _part_folder(out, part)
         self.told = out if part is None else self._hidden
@@ -246,22 +248,42 @@ class BatchFolder:
             if unit is not None and said is not None and said[0] == unit.digest:
                 have = self.complete(unit)
                 if have is None or not set(said[1]) <= set(have):
-                    self._place(unit, folder, said[1])
+                    self._take(unit, folder.relative_to(self.out).as_posix())
                     self.note("done", name=unit.name, digest=unit.digest, taken_up=True)
-            _remove(folder)
+            remove_path(folder)
 
     def complete(self, unit: PortraitUnit) -> dict[str, dict[str, Any]] | None:
         """The files of a unit's result; None where it is still to be made."""
-        said = result_files(self.result(unit.name))
-        return said[1] if said is not None and unit.digest and said[0] == unit.digest else None
+        said = _result(self.result(unit.name))
+        if said is None or not unit.digest or said[0] != unit.digest:
+            return None
+        return said[1] if len(self._whole_files(unit, said[1])) == len(said[1]) else None
+
+    def _whole_files(
+        self, unit: PortraitUnit, files: Mapping[str, dict[str, Any]]
+    ) -> dict[str, dict[str, Any]]:
+        """Those of a result's files that are there in their sizes."""
+        return {
+            name: about
+            for name, about in files.items()
+            if self._size(f"{unit.name}/{name}") == int(about["size"])
+        }
+
+    def _size(self, name: str) -> int | None:
+        """Bytes of a file of a result; None without it."""
+        try:
+            return (self.out / name).stat().st_size
+        except OSError:
+            return None
 
     def work_folder(self) -> Place:
         """A place for a worker to make a result in; it makes the folder itself."""
-        return (self._work / f"{self.run}-{uuid4().hex[:12]}").absolute()
+        work = self._work.relative_to(self.out).as_posix()
+        return self.store.address / f"{work}/{self.run}-{uuid4().hex[:12]}"
 
     def avatar_of(self, unit: PortraitUnit) -> Place:
         """Where a worker finds the avatar of a unit that is complete."""
-        return (self.result(unit.name) / AVATAR_FILE).absolute()
+        return self.store.address / f"{unit.name}/{AVATAR_FILE}"
 
     def place(self, unit: PortraitUnit, folder: Place) -> dict[str, dict[str, Any]]:
         """Move a worker's result to its place.
@@ -276,59 +298,60 @@ class BatchFolder:
         Raises:
             LikenessError: it is not complete, or the output folder cannot be written.
         """
-        assert isinstance(folder, Path)
-        said = result_files(folder)
-        if said is None or said[0] != unit.digest:
+        with self._writing():
+            files = self._take(unit, self._own(folder))
+        if files is None:
             self._check_there()
             raise LikenessError(f"The result of '{unit.name}' is not complete.", "Run it again.")
-        with self._writing():
-            files = self._place(unit, folder, said[1])
-            _remove(folder)
         return files
 
-    def _place(
-        self, unit: PortraitUnit, folder: Path, new: Mapping[str, dict[str, Any]]
-    ) -> dict[str, dict[str, Any]]:
-        target = self.result(unit.name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(OSError):
-            target.rmdir()  # if it is empty
-        if not target.exists():
-            folder.replace(target)
-            return dict(new)
-        # There is an earlier result, perhaps with files of the user's own among it: these stay,
-        # and until all is there it counts as incomplete.
-        before = _result(target) or ("", {})
-        kept = before[1] if before[0] == unit.digest else {}
-        # A file for another program that was removed or changed no longer counts as a result.
-        kept = {name: about for name, about in kept.items() if _there(target / name, about)}
-        files = {**kept, **new}
-        _write_result(target, unit.name, "", {**before[1], **new})
-        for name in set(before[1]) - set(files):
-            safe_join(target, name).unlink(missing_ok=True)
-        for name in new:
-            place = safe_join(target, name)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            safe_join(folder, name).replace(place)
-        _write_result(target, unit.name, unit.digest, files)
+    def _own(self, folder: Place) -> str:
+        """A work folder's name in the store."""
+        return str(folder)[len(str(self.store.address).rstrip("/")) + 1 :]
+
+    def _take(self, unit: PortraitUnit, work: str) -> dict[str, dict[str, Any]] | None:
+        """Move a result that is complete to its place; None where it is not."""
+        store = self.store
+        sizes = store.sizes(work)
+        if f"{work}/{RESULT_FILE}" not in sizes:
+            return None
+        digest, new = parse_result(store.read(f"{work}/{RESULT_FILE}", _MAX_RESULT))
+        whole = all(sizes.get(f"{work}/{name}") == about["size"] for name, about in new.items())
+        if not new or digest != unit.digest or not whole:
+            return None
+        files = new
+        if not store.move_folder(work, unit.name):
+            # There is an earlier result, perhaps with files of the user's own among it: these
+            # stay, and until all is there it counts as incomplete.
+            before = _result(self.result(unit.name)) or ("", {})
+            # A file for another program that was removed or changed no longer counts as a result.
+            kept = self._whole_files(unit, before[1]) if before[0] == unit.digest else {}
+            files = {**kept, **new}
+            place = f"{unit.name}/{RESULT_FILE}"
+            store.write(place, format_result(unit.name, "", {**before[1], **new}).encode())
+            store.remove([f"{unit.name}/{name}" for name in set(before[1]) - set(files)])
+            for name in new:
+                store.move(f"{work}/{name}", f"{unit.name}/{name}")
+            store.write(place, format_result(unit.name, unit.digest, files).encode())
+            store.remove_folder(work)
+        self._placed(unit)
         return files
+
+    def _placed(self, unit: PortraitUnit) -> None:
+        """Called when a result is in its place."""
 
     def keep_failed(self, unit: PortraitUnit, folder: Place) -> None:
         """Keep what the report shows of a photo that has failed, and remove the rest.
 
         That is its picture, and its avatar if only a file for other programs failed.
         """
-        assert isinstance(folder, Path)
-        said = result_files(folder)
+        work = self._own(folder)
+        picture = f"{work}/{VIEWS}/{PICTURES[0]}.jpg"
         with self._writing():
-            if said is not None and said[0] == unit.digest:
-                self._place(unit, folder, said[1])
-            picture = folder / VIEWS / f"{PICTURES[0]}.jpg"
-            if picture.is_file():
-                kept = self.failed_picture(unit.name)
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                picture.replace(kept)
-            _remove(folder)
+            self._take(unit, work)
+            if self.store.sizes(work).get(picture, MAX_SMALL) < MAX_SMALL:
+                self.store.fetch({picture: self.failed_picture(unit.name)})
+            self.store.remove_folder(work)
 
     def failed_picture(self, name: str) -> Path:
         """Where the picture of a photo that failed is kept."""
@@ -349,7 +372,7 @@ class BatchFolder:
 
     def close(self) -> None:
         """Remove the work folder, which is empty by now."""
-        _remove(self._work)
+        remove_path(self._work)
 
     def is_there(self) -> bool:
         """Whether the output folder still exists."""
@@ -382,13 +405,6 @@ def batch_write_error(out: Path, error: Exception) -> LikenessError:
         f"Cannot write to '{out}': {describe_error(error)}.",
         "Make room, or fix the problem, and run the same command again: completed portraits stay.",
     )
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 PARTS_WAIT_SECONDS = 30.0

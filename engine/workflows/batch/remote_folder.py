@@ -16,18 +16,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from ...core.types import LikenessError, Progress
 from ...files.atomic import atomic_write_text
 from ...files.stores import Address, Place, RemoteStore, fetch_address, is_address
 from ...imaging.load import MAX_BYTES
-from ..build_files import AVATAR_FILE, REPORT_FILE
+from ..build_files import REPORT_FILE
 from ..executor import FatalWorkerError
 from .batch_folder import (
     HIDDEN,
     ITEMS_FILE,
     JOURNAL,
+    MAX_SMALL,
     PICTURES,
     REPORT_FOLDER,
     RESULT_FILE,
@@ -36,14 +36,11 @@ from .batch_folder import (
     BatchFolder,
     BatchPart,
     foreign_file_error,
-    format_result,
     open_batch_folder,
-    parse_result,
     write_result,
 )
 from .units import PortraitUnit
 
-_MOST_RESULT = 16 << 20
 _MOST_AVATAR = 8 << 30
 
 
@@ -81,8 +78,8 @@ class RemoteBatchFolder(BatchFolder):
     """The output folder at an address; ``out`` is a folder here with its small files."""
 
     def __init__(self, store: RemoteStore, mirror: Path, part: BatchPart | None = None) -> None:
-        super().__init__(mirror, part)
-        self._store = store
+        super().__init__(mirror, part, store)
+        self._remote = store
         self._sizes: dict[str, int] = {}
 
     def common(self) -> list[Path]:
@@ -99,16 +96,16 @@ class RemoteBatchFolder(BatchFolder):
         Raises:
             LikenessError: a file or folder of others is in the way, or the address cannot be read.
         """
-        self._sizes = self._store.sizes()
+        self._sizes = self._remote.sizes()
         ours = any(name.startswith(f"{HIDDEN}/") for name in self._sizes)
         for name in () if ours else (SUMMARY_FILE, ITEMS_FILE, f"{REPORT_FOLDER}/index.html"):
             if name in self._sizes:
-                raise foreign_file_error(self._store.address / name)
+                raise foreign_file_error(self._remote.address / name)
         names = [unit.name for unit in units if f"{unit.name}/{RESULT_FILE}" in self._sizes]
         for unit in units:
             taken = any(name.startswith(f"{unit.name}/") for name in self._sizes)
             if taken and f"{unit.name}/{RESULT_FILE}" not in self._sizes:
-                raise foreign_file_error(self._store.address / unit.name)
+                raise foreign_file_error(self._remote.address / unit.name)
         self._fetch_small(names)
         super().begin(units, about)
 
@@ -116,88 +113,17 @@ class RemoteBatchFolder(BatchFolder):
         """Fetch the files of results that the run and its report read."""
         small = (RESULT_FILE, REPORT_FILE, *(f"{VIEWS}/{picture}.jpg" for picture in PICTURES))
         wanted = [f"{name}/{file}" for name in names for file in small]
-        there = {name: self.out / name for name in wanted if self._sizes.get(name, 1 << 40) < 1e8}
-        self._store.fetch(there)
+        there = {
+            name: self.out / name for name in wanted if self._sizes.get(name, MAX_SMALL) < MAX_SMALL
+        }
+        self._remote.fetch(there)
 
-    def complete(self, unit: PortraitUnit) -> dict[str, dict[str, Any]] | None:
-        """The files of a unit's result; None where it is still to be made."""
-        digest, files = self._known(unit)
-        whole = all(self._there(unit, name, about) for name, about in files.items())
-        return files if unit.digest and digest == unit.digest and whole else None
+    def _size(self, name: str) -> int | None:
+        return self._sizes.get(name)
 
-    def _there(self, unit: PortraitUnit, name: str, about: Mapping[str, Any]) -> bool:
-        return self._sizes.get(f"{unit.name}/{name}") == int(about["size"])
-
-    def _known(self, unit: PortraitUnit) -> tuple[str, dict[str, dict[str, Any]]]:
-        try:
-            return parse_result((self.result(unit.name) / RESULT_FILE).read_bytes())
-        except OSError:
-            return "", {}
-
-    def work_folder(self) -> Address:
-        """A place at the address for a worker to copy a result to."""
-        return self._store.address / f"{HIDDEN}/work/{self.run}-{uuid4().hex[:12]}"
-
-    def avatar_of(self, unit: PortraitUnit) -> Address:
-        """Where a worker finds the avatar of a unit that is complete."""
-        return self._store.address / f"{unit.name}/{AVATAR_FILE}"
-
-    def place(self, unit: PortraitUnit, folder: Place) -> dict[str, dict[str, Any]]:
-        """Move a worker's result to its place.
-
-        Args:
-            unit: the unit.
-            folder: where the worker has copied it to.
-
-        Returns:
-            The result's files.
-
-        Raises:
-            LikenessError: it is not complete, or the address cannot be written.
-        """
-        files = self._take(unit, self._name(folder))
-        if files is None:
-            raise LikenessError(f"The result of '{unit.name}' is not complete.", "Run it again.")
-        return files
-
-    def _take(self, unit: PortraitUnit, work: str) -> dict[str, dict[str, Any]] | None:
-        """Move a result that is complete to its place; None where it is not."""
-        sizes = self._store.sizes(work)
-        if f"{work}/{RESULT_FILE}" not in sizes:
-            return None
-        digest, new = parse_result(self._store.read(f"{work}/{RESULT_FILE}", _MOST_RESULT))
-        whole = all(sizes.get(f"{work}/{name}") == about["size"] for name, about in new.items())
-        if not new or digest != unit.digest or not whole:
-            return None
-        before = self._known(unit)
-        kept = before[1] if before[0] == unit.digest else {}
-        kept = {name: about for name, about in kept.items() if self._there(unit, name, about)}
-        files = {**kept, **new}
-        place = f"{unit.name}/{RESULT_FILE}"
-        # Until all is there it counts as incomplete, and as a batch's own.
-        self._store.write(place, format_result(unit.name, "", {**before[1], **new}).encode())
-        for name in new:
-            self._store.move(f"{work}/{name}", f"{unit.name}/{name}")
-            self._sizes[f"{unit.name}/{name}"] = new[name]["size"]
-        self._store.remove([f"{unit.name}/{name}" for name in set(before[1]) - set(files)])
-        content = format_result(unit.name, unit.digest, files).encode()
-        self._store.write(place, content)
-        self._sizes[place] = len(content)
-        self._store.remove_folder(work)
+    def _placed(self, unit: PortraitUnit) -> None:
+        self._sizes |= self._remote.sizes(unit.name)
         self._fetch_small([unit.name])
-        return files
-
-    def keep_failed(self, unit: PortraitUnit, folder: Place) -> None:
-        """Keep a failed photo's picture, and its result if complete; remove the rest."""
-        work = self._name(folder)
-        picture = f"{work}/{VIEWS}/{PICTURES[0]}.jpg"
-        if self._store.sizes(work).get(picture, 1 << 40) < 1e8:
-            self._store.fetch({picture: self.failed_picture(unit.name)})
-        self._take(unit, work)
-        self._store.remove_folder(work)
-
-    def _name(self, folder: Place) -> str:
-        return str(folder)[len(str(self._store.address).rstrip("/")) + 1 :]
 
     def publish(self) -> None:
         """Copy the report, the summary and the journal to the address."""
@@ -205,16 +131,16 @@ class RemoteBatchFolder(BatchFolder):
             return  # nothing was begun
         for path in sorted(self.told.glob("*.json*")):
             if path.name != JOURNAL:
-                self._store.put(path, path.relative_to(self.out).as_posix())
+                self._remote.put(path, path.relative_to(self.out).as_posix())
         page = [path for path in (self.out / REPORT_FOLDER).rglob("*") if path.is_file()]
         names = {path.relative_to(self.out).as_posix(): path for path in sorted(page)}
         for name, path in names.items():
-            self._store.put(path, name)
+            self._remote.put(path, name)
         if names:  # pictures of people that it does not show
             old = {name for name in self._sizes if name.startswith(f"{REPORT_FOLDER}/")}
-            self._store.remove(sorted(old - set(names)))
+            self._remote.remove(sorted(old - set(names)))
         journal = self._hidden / JOURNAL
-        self._store.put(journal, f"{HIDDEN}/journal-{self.run}.jsonl")
+        self._remote.put(journal, f"{HIDDEN}/journal-{self.run}.jsonl")
 
 
 # In a worker --------------------------------------------------------------------------------

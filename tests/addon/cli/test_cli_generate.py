@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from likeness.addon.cli import generate as cli_generate
 from likeness.addon.cli.main import main
-from likeness.engine.generative.generate_run import STAGES
 
 
 def one_error(capsys: pytest.CaptureFixture[str]) -> str:
@@ -21,10 +19,6 @@ def one_error(capsys: pytest.CaptureFixture[str]) -> str:
 
 def generated(data: Path, *options: str) -> int:
     return main(["generate", "-o", str(data), "--prompts", "6", *options])
-
-
-def test_the_stages_are_the_engine_s() -> None:
-    assert (*STAGES, "all") == cli_generate.STAGES
 
 
 def test_prompts_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,6 @@ import torch
 from likeness.engine.body import Body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.atomic import atomic_folder
-from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.network_files import load_network
 from likeness.engine.network.uv_grids import uv_grids
 from likeness.engine.training.checkpoint import (
@@ -37,22 +36,8 @@ FILES = [
 
 
 @pytest.fixture(scope="module")
-def config(blank_network: NetworkConfig) -> TrainConfig:
-    return TrainConfig(
-        "boxes",
-        blank_network,
-        steps=9,
-        batch=2,
-        lr=1e-3,
-        warmup=2,
-        ema=0.9,
-        amp="off",
-        max_checkpoints=2,
-        workers=0,
-        render_size=24,
-        targets=1,
-        perceptual="ms-ssim",
-    )
+def config(config: TrainConfig) -> TrainConfig:
+    return replace(config, steps=9, warmup=2, max_checkpoints=2, render_size=24, targets=1)
 
 
 @pytest.fixture(scope="module")

@@ -1,270 +1,37 @@
-"""One step, and a whole run, on people of boxes."""
+"""A whole run of training, on people of boxes."""
 
 from __future__ import annotations
 
 import json
-import math
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, as_completed
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from accelerate.optimizer import AcceleratedOptimizer
-from likeness.engine.body import Body
-from likeness.engine.body.model import save_body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.dataset.shards import Subject, write_shard
-from likeness.engine.gaussians import place_gaussians
 from likeness.engine.network import onnx_export
-from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.dual_uv_network import Network
-from likeness.engine.network.uv_grids import uv_grids
-from likeness.engine.render.tensors import rasterize_tensors
 from likeness.engine.training import lifting
 from likeness.engine.training.config import TrainConfig
-from likeness.engine.training.data import DataOptions, SampleStream
-from likeness.engine.training.evaluate import compare_views
 from likeness.engine.training.loop import lift_ahead, train_network
 from likeness.engine.training.monitor import read_metrics
 from likeness.engine.training.perceptual import MultiScaleSSIM
 from likeness.engine.training.run_folder import lock_run
-from likeness.engine.training.samples import TrainingSample
-from likeness.engine.training.step import StepBatch, make_step_batch
-from likeness.engine.training.trainer import MAX_SKIPPED, Trainer
+from likeness.engine.training.train_options import TrainOptions
+from likeness.engine.training.trainer import Trainer
 
 MakeSubject = Callable[..., Subject]
 
 
-@pytest.fixture(scope="module")
-def config(blank_network: NetworkConfig) -> TrainConfig:
-    return TrainConfig(
-        "boxes",
-        blank_network,
-        steps=3,
-        batch=2,
-        lr=1e-3,
-        warmup=0,
-        ema=0.9,
-        amp="off",
-        workers=0,
-        render_size=32,
-        targets=2,
-        checkpoint_every=2,
-        sheet_every=2,
-        validate_every=0,
-        log_every=1,
-        perceptual="ms-ssim",
-    )
-
-
-@pytest.fixture(scope="module")
-def samples(
-    box_shards: Path, box_body: Body, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory
-) -> list[TrainingSample]:
-    options = DataOptions(render_size=32, targets=2, cache=tmp_path_factory.mktemp("kept"))
-    return list(islice(iter(SampleStream(box_shards, config.network, options, box_body)), 2))
-
-
-@pytest.fixture(scope="module")
-def batch(samples: list[TrainingSample], box_body: Body, config: TrainConfig) -> StepBatch:
-    decoder = config.network.decoder
-    return make_step_batch(samples, box_body, uv_grids(box_body, decoder), decoder)
-
-
-def with_lift(config: TrainConfig) -> TrainConfig:
-    decoder = replace(config.network.decoder, residual=True, keep_shown=False)
-    return replace(config, network=replace(config.network, decoder=decoder))
-
-
-# One step -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("residual", [False, True])
-def test_gradients_reach_every_parameter(
-    config: TrainConfig, box_body: Body, batch: StepBatch, residual: bool
-) -> None:
-    # The heads' last layers are zero at the start, so that nothing before them has a gradient in
-    # the first step; it moves them, and the second reaches everything.
-    trainer = Trainer(with_lift(config) if residual else config, box_body, "cpu")
-    before = {name: p.detach().clone() for name, p in trainer.network.named_parameters()}
-    trainer.step(batch)
-    moved = [n for n, p in trainer.network.named_parameters() if not torch.equal(p, before[n])]
-    assert any("heads" in name for name in moved)
-    seen: dict[str, float] = {}
-    for name, parameter in trainer.network.named_parameters():
-        parameter.register_post_accumulate_grad_hook(
-            lambda p, name=name: seen.__setitem__(name, float(p.grad.abs().max()))
-        )
-    trainer.step(batch)
-    assert [name for name in before if not seen.get(name, 0.0) > 0] == []
-
-
-@pytest.mark.parametrize("shape", [True, False])
-def test_the_parts_of_the_way_back_are_the_whole(
-    config: TrainConfig, box_body: Body, batch: StepBatch, shape: bool
-) -> None:
-    """A step goes back sample by sample, and the pictures apart; torch does it in one go. Also
-    where four of the five attributes have no way back."""
-    decoder = replace(config.network.decoder, shape=shape)
-    config = replace(config, clip=1e9, network=replace(config.network, decoder=decoder))
-    trainer = Trainer(config, box_body, "cpu")
-    trainer.step(batch)
-    network, objective = trainer.network, trainer.objective
-    attributes = network(batch.inputs, batch.hide)
-    losses = []
-    for row, (sample, count) in enumerate(zip(batch.samples, batch.inputs.counts)):
-        own, base = attributes.of(row, count), batch.inputs.base.of(row, count)
-        losses.append(objective.judge(sample, objective.draw(sample, own), own, base)[0])
-    whole = torch.stack(losses).mean()
-    named = dict(network.named_parameters())
-    wanted = dict(zip(named, torch.autograd.grad(whole, list(named.values()))))
-    found: dict[str, torch.Tensor] = {}
-    for name, parameter in named.items():
-        parameter.register_post_accumulate_grad_hook(
-            lambda p, name=name: found.__setitem__(name, p.grad.clone())
-        )
-    step = trainer.step(batch)
-    assert step.loss == pytest.approx(float(whole.detach()), rel=1e-6)
-    for name, gradient in wanted.items():
-        scale = float(gradient.abs().max())
-        torch.testing.assert_close(found[name], gradient, atol=1e-5 * scale, rtol=1e-4)
-    norm = math.sqrt(sum(float((g.double() ** 2).sum()) for g in wanted.values()))
-    assert step.norm == pytest.approx(norm, rel=1e-4)
-
-
-def test_bf16_is_finite(config: TrainConfig, box_body: Body, batch: StepBatch) -> None:
-    plain = Trainer(config, box_body, "cpu")
-    trainer = Trainer(replace(config, amp="bf16"), box_body, "cpu")
-    for number in range(3):
-        step, exact = trainer.step(batch), plain.step(batch)
-        assert math.isfinite(step.loss)
-        assert math.isfinite(step.norm)
-        assert step.loss == pytest.approx(exact.loss, rel=0.02), number
-    assert all(torch.isfinite(p).all() for p in trainer.network.parameters())
-    assert all(p.dtype == torch.float32 for p in trainer.network.parameters())
-
-
-def test_steps_lower_the_loss(config: TrainConfig, box_body: Body, batch: StepBatch) -> None:
-    trainer = Trainer(replace(config, lr=5e-3, steps=12), box_body, "cpu")
-    losses = [trainer.step(batch).loss for _ in range(12)]
-    assert losses[-1] < 0.93 * losses[0]
-
-
-def test_numbers_that_are_not_finite_stop_the_run(
-    config: TrainConfig, box_body: Body, batch: StepBatch
-) -> None:
-    trainer = Trainer(config, box_body, "cpu")
-    trainer.step(batch)
-    rgba = batch.samples[1].groups[0].rgba
-    group = replace(batch.samples[1].groups[0], rgba=torch.full_like(rgba, math.nan))
-    broken = replace(batch, samples=(batch.samples[0], replace(batch.samples[1], groups=(group,))))
-    before = [p.detach().clone() for p in trainer.network.parameters()]
-    with pytest.raises(LikenessError, match=r"loss is not finite in step 2") as error:
-        trainer.step(broken)
-    assert all(sample.key in str(error.value) for sample in batch.samples)
-    assert all(torch.equal(a, b) for a, b in zip(before, trainer.network.parameters()))
-    assert trainer.steps_done == 1
-    with torch.no_grad():
-        next(trainer.network.parameters()).fill_(math.nan)
-    with pytest.raises(LikenessError, match="not finite in step 2"):
-        trainer.step(batch)
-
-
-def test_half_precision_skips_steps_that_overflow(
-    config: TrainConfig, box_body: Body, batch: StepBatch, tmp_path: Path
-) -> None:
-    """With the scaler that fp16 has on a GPU; a few in a row are normal, more are not."""
-
-    def scaled() -> Trainer:
-        trainer = Trainer(config, box_body, "cpu")
-        accelerator, scaler = trainer.accelerator, torch.amp.GradScaler("cpu")
-        trainer.optimizer = AcceleratedOptimizer(trainer.plain_optimizer, scaler=scaler)
-        accelerator.scaler, accelerator._optimizers = scaler, [trainer.optimizer]
-        accelerator.state._mixed_precision, accelerator.native_amp = "fp16", True
-        return trainer
-
-    plain = Trainer(config, box_body, "cpu")
-    expected = [plain.step(batch) for _ in range(2)]
-    trainer = scaled()
-    for step in expected:
-        found = trainer.step(batch)
-        assert found.loss == pytest.approx(step.loss, rel=1e-5)
-        assert found.norm == pytest.approx(step.norm, rel=1e-3)
-    images = torch.full_like(batch.inputs.images, math.inf)
-    broken = replace(batch, inputs=replace(batch.inputs, images=images))
-    before = [p.detach().clone() for p in trainer.network.parameters()]
-    for _ in range(MAX_SKIPPED):
-        assert not math.isfinite(trainer.step(broken).loss)
-    assert trainer.accelerator.scaler.get_scale() == 65536.0 / 2**MAX_SKIPPED
-    assert all(torch.equal(a, b) for a, b in zip(before, trainer.network.parameters()))
-    trainer.save(tmp_path, {})
-    again = scaled()
-    again.load(tmp_path)
-    assert again.accelerator.scaler.get_scale() == trainer.accelerator.scaler.get_scale()
-    assert again.step(batch).loss == pytest.approx(trainer.step(batch).loss, rel=1e-6)
-    for _ in range(MAX_SKIPPED):
-        trainer.step(broken)
-    with pytest.raises(LikenessError, match="bf16"):
-        trainer.step(broken)
-
-
-def test_half_precision_wants_a_gpu(config: TrainConfig, box_body: Body) -> None:
-    with pytest.raises(LikenessError, match="bf16"):
-        Trainer(replace(config, amp="fp16"), box_body, "cpu")
-
-
-def test_views_are_drawn_in_their_order(
-    config: TrainConfig, box_body: Body, batch: StepBatch, samples: list[TrainingSample]
-) -> None:
-    """Views that share a posture are drawn together, and stand where they were."""
-    a, b = samples[0].views[0], samples[0].views[1]
-    moved = replace(b, vertices=b.vertices + np.float32(0.03))
-    mixed = replace(samples[0], views=(a, moved, a, b))
-    decoder = config.network.decoder
-    one = make_step_batch([mixed], box_body, uv_grids(box_body, decoder), decoder)
-    objective = Trainer(config, box_body, "cpu").objective
-    base = one.inputs.base.of(0, one.inputs.counts[0])
-    views = objective.draw(one.samples[0], base)
-    assert sorted(len(group.order) for group in one.samples[0].groups) in ([1, 1, 2], [1, 3])
-    bound = samples[0].inputs.base
-    body = replace(box_body, v_template=samples[0].v_template)
-    greys = np.random.default_rng((mixed.seed, 2)).random(4)
-    for view, shown, grey in zip(mixed.views, views, greys):
-        placed = place_gaussians(bound, view.vertices, body)
-        tensors = (
-            torch.tensor(np.asarray(values, np.float32))
-            for values in (
-                placed.means,
-                placed.quats,
-                placed.scales,
-                placed.opacities,
-                placed.colors,
-                view.camera.viewmat[None],
-                view.camera.K[None],
-            )
-        )
-        backdrop = torch.full((3,), float(grey))
-        rgb, alpha, _ = rasterize_tensors(*tensors, 32, 32, backdrop)
-        torch.testing.assert_close(shown.rgb, rgb[0], atol=2e-4, rtol=0)
-        torch.testing.assert_close(shown.alpha, alpha[0], atol=2e-4, rtol=0)
-        truth = view.rgba[..., :3] * view.rgba[..., 3:] + grey * (1 - view.rgba[..., 3:])
-        np.testing.assert_allclose(shown.target.numpy(), truth, atol=1e-6)
-
-
-# A run --------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def body_file(box_body: Body, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("body") / "body.npz"
-    save_body(box_body, path)
-    return path
+@pytest.fixture
+def given(box_shards: Path, body_file: Path) -> TrainOptions:
+    """A session without an export."""
+    return TrainOptions((str(box_shards),), device="cpu", body=body_file, onnx=False)
 
 
 def test_a_run_leaves_a_network(
@@ -287,15 +54,9 @@ def test_a_run_leaves_a_network(
     write_shard(shards, 0, [make_subject(0), make_subject(1)])
     (shards / "shard-000001.tar").write_bytes((box_shards / "shard-000000.tar").read_bytes()[:700])
     settings = replace(config, validate_every=3)
-    result = train_network(
-        settings,
-        run,
-        [str(shards)],
-        validate=[str(box_shards)],
-        device="cpu",
-        body_path=body_file,
-        say=said.append,
-    )
+    options = TrainOptions((str(shards),), device="cpu", body=body_file)
+    validated = replace(options, validate=(str(box_shards),))
+    result = train_network(settings, run, validated, said.append)
     assert result.steps == 3
     assert result.skipped >= 1
     assert any("skipped" in line and "shard-000001.tar" in line for line in said)
@@ -316,9 +77,7 @@ def test_a_run_leaves_a_network(
     judged = [line for line in read_metrics(run) if "validation" in line]
     assert len(judged) == 1
     assert judged[0]["validation"]["views"] == 6
-    again = train_network(
-        settings, run, [str(shards)], device="cpu", body_path=body_file, say=said.append
-    )
+    again = train_network(settings, run, options, said.append)
     assert "loss" not in said[-1]
     assert again.loss is None
     assert again.steps == 3
@@ -327,19 +86,13 @@ def test_a_run_leaves_a_network(
 
 @pytest.mark.slow
 def test_an_error_of_a_reader_arrives_as_it_is(
-    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
+    config: TrainConfig, given: TrainOptions, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"
     kept.write_text("no folder")
     with pytest.raises(LikenessError) as error:
         train_network(
-            replace(config, workers=1),
-            tmp_path / "run",
-            [str(box_shards)],
-            device="cpu",
-            body_path=body_file,
-            references=kept,
-            say=lambda _: None,
+            replace(config, workers=1), tmp_path / "run", replace(given, references=kept), print
         )
     assert str(kept) in error.value.message
     assert "Traceback" not in str(error.value)
@@ -347,56 +100,31 @@ def test_an_error_of_a_reader_arrives_as_it_is(
 
 
 def test_what_changed_since_the_stop_is_said(
-    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
+    config: TrainConfig, given: TrainOptions, box_shards: Path, tmp_path: Path
 ) -> None:
     said: list[str] = []
     for steps, shards in ((1, box_shards), (2, next(box_shards.glob("*.tar")))):
-        train_network(
-            replace(config, steps=steps, sheet_every=0),
-            tmp_path,
-            [str(shards)],
-            device="cpu",
-            body_path=body_file,
-            onnx=False,
-            say=said.append,
-        )
+        small = replace(config, steps=steps, sheet_every=0)
+        train_network(small, tmp_path, replace(given, data=(str(shards),)), said.append)
     assert "resuming after step 1" in said
     assert any("the shards differ" in line for line in said)
     assert any("2 steps instead of 1" in line for line in said)
 
 
 def test_another_measure_of_pictures_is_said(
-    config: TrainConfig,
-    box_shards: Path,
-    body_file: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    config: TrainConfig, given: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``auto`` may find other weights where a run goes on than where it began."""
     said: list[str] = []
     for steps, name in ((1, "lpips-vgg"), (2, "ms-ssim")):
         monkeypatch.setattr(MultiScaleSSIM, "name", name)
-        train_network(
-            replace(config, steps=steps, sheet_every=0),
-            tmp_path,
-            [str(box_shards)],
-            device="cpu",
-            body_path=body_file,
-            onnx=False,
-            say=said.append,
-        )
+        train_network(replace(config, steps=steps, sheet_every=0), tmp_path, given, said.append)
     assert "  pictures are compared by ms-ssim instead of lpips-vgg" in said
 
 
 def test_a_gpu_that_is_too_small_is_said_and_the_setting_can_be_mended(
-    config: TrainConfig,
-    box_shards: Path,
-    body_file: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    config: TrainConfig, given: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = {"device": "cpu", "body_path": body_file, "onnx": False, "say": lambda _: None}
-
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
@@ -404,61 +132,33 @@ def test_a_gpu_that_is_too_small_is_said_and_the_setting_can_be_mended(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", full)
         with pytest.raises(LikenessError, match="batch of 2 does not fit") as error:
-            train_network(small, tmp_path, [str(box_shards)], **given)  # type: ignore[arg-type]
+            train_network(small, tmp_path, given)
     assert "batch" in error.value.remedy
     # Nothing was learned in the folder, so that it takes another configuration.
     less = replace(small, batch=1)
-    assert train_network(less, tmp_path, [str(box_shards)], **given).steps == 1  # type: ignore[arg-type]
-
-
-def test_judging_is_in_single_precision(
-    config: TrainConfig, box_body: Body, batch: StepBatch, samples: list[TrainingSample]
-) -> None:
-    """As the network is used, also where it is trained in half precision."""
-    trainer = Trainer(replace(config, amp="bf16"), box_body, "cpu")
-    trainer.step(batch)
-    plain = Network(config.network, trainer.network.grids)
-    plain.load_state_dict(trainer.network.state_dict())
-    for found, wanted in zip(
-        compare_views(trainer.network, samples[0], box_body),
-        compare_views(plain, samples[0], box_body),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(found.network, wanted.network)
+    assert train_network(less, tmp_path, given).steps == 1
 
 
 def test_photos_can_be_lifted_ahead(
-    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
+    config: TrainConfig, given: TrainOptions, tmp_path: Path
 ) -> None:
     small = replace(config, steps=1, sheet_every=0, references_per_subject=2)
     run, said = tmp_path / "run", []
-    kept = lift_ahead(small, run, [str(box_shards)], 1, body_path=body_file, say=said.append)
+    kept = lift_ahead(small, run, given, said.append)
     assert (kept.usable, kept.refused) == (12, 0)  # two of each of six subjects
     files = {path: path.stat().st_mtime_ns for path in (run / "references").rglob("*.safetensors")}
     assert len(files) == 12
     assert said == [f"12 photos are lifted in '{run / 'references'}'"]
-    train_network(
-        small,
-        run,
-        [str(box_shards)],
-        device="cpu",
-        body_path=body_file,
-        onnx=False,
-        say=said.append,
-    )
+    train_network(small, run, given, said.append)
     after = {path: path.stat().st_mtime_ns for path in (run / "references").rglob("*.safetensors")}
     assert after == files
     other = replace(small, seed=1)
     with pytest.raises(LikenessError, match="seed: 0, not 1"):
-        lift_ahead(other, run, [str(box_shards)], 1, body_path=body_file, say=said.append)
+        lift_ahead(other, run, given, said.append)
 
 
 def test_a_lifting_process_that_is_killed_is_said(
-    config: TrainConfig,
-    box_shards: Path,
-    body_file: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    config: TrainConfig, given: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As by the kernel when memory ends."""
     others = {child.pid for child in multiprocessing.active_children()}  # of tests before this one
@@ -471,11 +171,11 @@ def test_a_lifting_process_that_is_killed_is_said(
 
     monkeypatch.setattr(lifting, "as_completed", killed_first)
     with pytest.raises(LikenessError, match="stopped from outside"):
-        lift_ahead(config, tmp_path, [str(box_shards)], 2, body_path=body_file, say=print)
+        lift_ahead(config, tmp_path, replace(given, lift_only=2))
 
 
 def test_ctrl_c_saves_before_it_stops(
-    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
+    config: TrainConfig, given: TrainOptions, tmp_path: Path
 ) -> None:
     said: list[str] = []
 
@@ -484,55 +184,40 @@ def test_ctrl_c_saves_before_it_stops(
         if text.lstrip().startswith("1/"):
             signal.raise_signal(signal.SIGINT)
 
+    long = replace(config, steps=5, checkpoint_every=0, sheet_every=0)
     with pytest.raises(KeyboardInterrupt):
-        train_network(
-            replace(config, steps=5, checkpoint_every=0, sheet_every=0),
-            tmp_path / "run",
-            [str(box_shards)],
-            device="cpu",
-            body_path=body_file,
-            say=say,
-        )
+        train_network(long, tmp_path / "run", given, say)
     assert "stopped after step 2" in said[-1]
     assert any("stopping" in line and "Ctrl-C again" in line for line in said[:-1])
     assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step_000002"]
 
 
 def test_two_runs_in_one_folder_are_refused(
-    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
+    config: TrainConfig, given: TrainOptions, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     with lock_run(run), pytest.raises(LikenessError, match="Another training is in progress"):
-        train_network(
-            replace(config, steps=1),
-            run,
-            [str(box_shards)],
-            device="cpu",
-            body_path=body_file,
-            onnx=False,
-            say=lambda _: None,
-        )
+        train_network(replace(config, steps=1), run, given)
     assert not run.exists()  # nothing was begun
     with pytest.raises(LikenessError, match="No shards"):
-        train_network(config, run, [str(tmp_path / "*.tar")], device="cpu", body_path=body_file)
+        train_network(config, run, replace(given, data=(str(tmp_path / "*.tar"),)))
     assert not run.exists()
 
 
 def test_a_run_of_another_configuration_is_left_alone(
-    config: TrainConfig, box_shards: Path, body_file: Path, tmp_path: Path
+    config: TrainConfig, given: TrainOptions, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    given = {"device": "cpu", "body_path": body_file, "onnx": False, "say": lambda _: None}
     small = replace(config, steps=1, sheet_every=0)
-    train_network(small, run, [str(box_shards)], **given)  # type: ignore[arg-type]
+    train_network(small, run, given)
     kept = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
     decoder = replace(config.network.decoder, layers=2)
     other = replace(small, lr=0.5, network=replace(config.network, decoder=decoder))
     with pytest.raises(LikenessError, match=r"network\.decoder\.layers: 1, not 2; lr: 0\.001"):
-        train_network(other, run, [str(box_shards)], **given)  # type: ignore[arg-type]
+        train_network(other, run, given)
     assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == kept
     other_folder = tmp_path / "holiday"
     other_folder.mkdir()
     (other_folder / "beach.jpg").write_bytes(b"")
     with pytest.raises(LikenessError, match="holds other files"):
-        train_network(small, other_folder, [str(box_shards)], **given)  # type: ignore[arg-type]
+        train_network(small, other_folder, given)

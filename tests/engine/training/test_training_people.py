@@ -29,7 +29,9 @@ from likeness.engine.training.data import DataOptions, SampleStream
 from scipy.ndimage import binary_erosion
 
 pytestmark = pytest.mark.usefixtures("quick_people")
-SMALL = SynthOptions(seed=3, size=96, views=8, framing="full", engine="raster", texture_size=128)
+SMALL = SynthOptions(
+    seed=3, size=96, views=8, framing="full", engine="raster", texture_size=128, hold_out=4
+)
 BARE = [LABEL[name] for name in ("face", "neck", "hand")]
 
 
@@ -50,7 +52,6 @@ def two(world: SynthContext, tmp_path_factory: pytest.TempPathFactory) -> list[S
         tmp_path_factory.mktemp("people"),
         2,
         SMALL,
-        hold_out=4,
         per_shard=1,
         progress=lambda *what: told.append(what[2]),
     )
@@ -120,7 +121,7 @@ def test_who_they_are_is_told(two: list[Subject]) -> None:
 def test_a_seed_makes_the_same_person(two: list[Subject], world: SynthContext) -> None:
     """Also when nobody was made before them."""
     made = make_subject(1, SMALL, world)
-    assert draw_subject(made, SMALL, RasterStudio(), StageClock(), 4).identity == two[1].identity
+    assert draw_subject(made, SMALL, RasterStudio(), StageClock()).identity == two[1].identity
 
 
 def test_depth_and_labels_may_be_left_out(world: SynthContext) -> None:

@@ -7,13 +7,14 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from likeness.engine.body import Body
 from likeness.engine.body.model import save_body
-from likeness.engine.network.config import NetworkConfig, save_config
+from likeness.engine.network.config import save_config
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.monitor import read_metrics
 from safetensors.torch import load_file
@@ -82,26 +83,9 @@ def run(command: list[str]) -> str:
 
 
 @pytest.fixture
-def settings(blank_network: NetworkConfig, box_body: Body, tmp_path: Path) -> Path:
-    config = TrainConfig(
-        "boxes",
-        blank_network,
-        steps=4,
-        batch=4,
-        lr=1e-3,
-        warmup=0,
-        ema=0.9,
-        amp="off",
-        workers=0,
-        render_size=24,
-        targets=1,
-        checkpoint_every=2,
-        sheet_every=0,
-        log_every=1,
-        validate_every=0,
-        perceptual="ms-ssim",
-    )
-    save_config(config, tmp_path)
+def settings(config: TrainConfig, box_body: Body, tmp_path: Path) -> Path:
+    small = replace(config, steps=4, batch=4, render_size=24, targets=1, sheet_every=0)
+    save_config(small, tmp_path)
     save_body(box_body, tmp_path / "body.npz")
     return tmp_path
 

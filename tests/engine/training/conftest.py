@@ -1,0 +1,40 @@
+"""A short training on the people of boxes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.body.model import save_body
+from likeness.engine.network.config import NetworkConfig
+from likeness.engine.training.config import TrainConfig
+
+
+@pytest.fixture(scope="session")
+def config(blank_network: NetworkConfig) -> TrainConfig:
+    return TrainConfig(
+        "boxes",
+        blank_network,
+        steps=3,
+        batch=2,
+        lr=1e-3,
+        warmup=0,
+        ema=0.9,
+        amp="off",
+        workers=0,
+        render_size=32,
+        targets=2,
+        checkpoint_every=2,
+        sheet_every=2,
+        validate_every=0,
+        log_every=1,
+        perceptual="ms-ssim",
+    )
+
+
+@pytest.fixture(scope="session")
+def body_file(box_body: Body, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("body") / "body.npz"
+    save_body(box_body, path)
+    return path
