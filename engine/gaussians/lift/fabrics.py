@@ -47,6 +47,7 @@ class FabricSettings:
     """Shares of the trunk's half width between which its middle passes into its side."""
 
     one_side: float = 0.2  # share of a side's votes for the usual fabric that the other side has
+    hidden_side: float = 1.0  # the same where the photo shows nothing of the other side
     near: float = 1.5  # bins over which votes for a fabric are smoothed
     far: float = 8.0  # the same where the limb's own bins say nothing
     habit: float = 0.1  # weight of those, and of what the limb is of, to the fullest bin's votes
@@ -283,6 +284,9 @@ def _trunk_votes(
     if sides.sum((1, 2)).min() < 0.1 * sides.sum((1, 2)).max():  # seen from one side
         return np.asarray(sides.sum(0))
     # An arm may hide one side: the trunk's usual fabric then goes on behind it, others do not.
-    usual = sides.sum((0, 2)) / max(float(sides.sum()), 1e-9)
-    some = S.one_side * usual[:, None] * sides.sum(0)
+    usual = (sides.sum((0, 2)) / max(float(sides.sum()), 1e-9))[:, None]
+    shown = sides.sum(1)
+    hidden = shown.min(0) < S.habit * shown.max(0)
+    commonest = S.hidden_side * usual**2 / max(float(usual.max()), 1e-9)
+    some = np.where(hidden, commonest * shown.sum(0), S.one_side * usual * sides.sum(0))
     return np.asarray(2.0 * np.sqrt((sides[0] + some) * (sides[1] + some)))

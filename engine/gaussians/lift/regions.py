@@ -24,6 +24,7 @@ from .labels_pixels import HeadCues, fine_texture, label_pixels
 from .pixel_grids import dilate, erode, fill_polygon, nearest_known, neighbour_links
 from .skin_tone import S as SKIN_TONE
 from .skin_tone import find_skin_color, measure_skin_tone
+from .sleeve_pixels import Forearm, settle_sleeve_pixels
 
 GROUPS = ("torso", "left_arm", "right_arm", "head", "left_leg", "right_leg")
 TORSO, LEFT_ARM, RIGHT_ARM, HEAD, LEFT_LEG, RIGHT_LEG = range(6)
@@ -38,6 +39,7 @@ _GROUP_JOINTS = {
 }
 
 _EYE_JOINTS = [23, 24]
+_FOREARMS = ((18, 20), (19, 21))  # elbow and wrist
 HANDS = ([20, *range(25, 40)], [21, *range(40, 55)])
 """Joints of the left and the right hand, the wrist first."""
 
@@ -427,6 +429,13 @@ def find_regions(
     near_head = ~on_body & (places.from_head < S.hair_of_head)
     group = np.where(hair & np.isin(group, ARMS), np.where(near_head, HEAD, TORSO), group)
     hidden = f[:, 0] == f[:, 1]
+    forearms = [
+        Forearm.of(arm, *joints, limb[arm], f[face_group == arm], body, camera)
+        for arm, joints in zip(ARMS, _FOREARMS, strict=True)
+        if (limb[arm].face >= 0).any()
+    ]
+    behind = {g: limb[g] for g in TRUNK_AND_LEGS}
+    group = settle_sleeve_pixels(group, label, lab, forearms, behind)
     hands = [
         Hand.of(arm, joints, limb[arm], f[face_group == arm], body, vertices, camera)
         for arm, joints in zip(ARMS, HANDS, strict=True)

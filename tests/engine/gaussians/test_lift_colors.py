@@ -109,6 +109,21 @@ def test_a_band_of_another_fabric_goes_round_at_its_height() -> None:
     np.testing.assert_allclose(found.colors[found.around[behind]], albedo[behind], atol=0.03)
 
 
+def test_what_hangs_on_one_side_does_not_go_round_behind_the_arm_that_hides_the_other() -> None:
+    rest, seen = cloth(8000)
+    low = np.abs(rest[:, 1]) < 0.06
+    hose = low & (rest[:, 0] > 0.08)
+    seen = seen * ~(low & (rest[:, 0] < 0.05))
+    dark = hose | (rest[:, 1] > 0.12)
+    albedo = np.where(dark[:, None], [0.1, 0.1, 0.1], [0.8, 0.3, 0.2])
+    found = fabrics_of(albedo, rest, seen)
+    assert len(found.colors) == 2
+    behind = (rest[:, 2] < 0) & (np.abs(rest[:, 1]) < 0.04)
+    np.testing.assert_allclose(
+        found.colors[found.around[behind]].mean(0), [0.8, 0.3, 0.2], atol=0.03
+    )
+
+
 def test_stripes_are_one_fabric_and_a_plain_part_beside_them_another() -> None:
     rest, seen = cloth(20000)
     stripe = np.mod(rest[:, 1], 0.04) < 0.02

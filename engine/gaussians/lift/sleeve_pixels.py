@@ -1,0 +1,177 @@
+"""Which pixels beside a forearm are its sleeve's.
+
+A sleeve is wider than the arm in it, and in front of a trunk in the same cloth only its own edge
+tells where it ends. Beyond the fitted arm its pixels would count as the trunk's, and stay there
+when the arm is raised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage, sparse
+from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
+from ...body import Body
+from ...core.settings import register_settings
+from ...core.types import BoolArray, Camera, FloatArray, IntArray
+from ...render.mesh import MeshBuffer
+from .labels import LOWER, UPPER
+from .pixel_grids import dilate, nearest_known, neighbour_links
+
+
+@dataclass(frozen=True)
+class SleevePixelSettings:
+    """Which pixels beside a forearm are its sleeve's."""
+
+    widest: float = 0.12  # metres beyond the bare arm up to which its sleeve is looked for
+    usual: tuple[float, float] = (0.012, 0.07)  # metres: least and most usual width of one
+    prior: float = 50.0  # cost per metre of a pixel's distance from the usual width
+    border: float = 2.0  # cost of each pixel of a border within one colour
+    sharp: float = 0.5  # how fast that falls with a colour edge's square, over the mean one's
+    calm: float = 0.7  # pixels over which colours are smoothed
+    few: int = 6  # pixels of an outline: fewer tell no width
+
+
+S = register_settings("lift.sleeve_pixels", SleevePixelSettings())
+
+_STEPS = 1000  # of the cost 1: flows are whole numbers
+_FIXED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Forearm:
+    """A forearm of the fitted body in the picture.
+
+    Attributes:
+        group: index of its arm in ``regions.GROUPS``.
+        drawn: [H, W] where the bare arm is drawn alone.
+        near: [H, W] pixels whose nearest pixel of it is the forearm's.
+        beyond: [H, W] metres to that pixel.
+        below: [H, W] 0..1 how far straight below that pixel they lie.
+        depth: [H, W] metres along the view axis, of that pixel.
+    """
+
+    group: int
+    drawn: BoolArray
+    near: BoolArray
+    beyond: FloatArray
+    below: FloatArray
+    depth: FloatArray
+
+    @staticmethod
+    def of(
+        group: int,
+        elbow: int,
+        wrist: int,
+        buffer: MeshBuffer,
+        f: IntArray,
+        body: Body,
+        camera: Camera,
+    ) -> Forearm:
+        """Find a forearm in the picture.
+
+        Args:
+            group: of its arm.
+            elbow: joint.
+            wrist: joint.
+            buffer: of the arm alone, which must show in the picture.
+            f: [F, 3] the arm's triangles, which that was drawn of.
+            body: the person's own.
+            camera: of the grid.
+        """
+        drawn = buffer.face >= 0
+        row, col, away = nearest_known(drawn)
+        own = body.weights[:, elbow][f].mean(1) > 0.5
+        own &= body.weights[:, wrist][f].mean(1) < 0.5
+        depth = buffer.depth[row, col]
+        below = (np.arange(len(drawn))[:, None] - row) / np.maximum(away, 1.0)
+        return Forearm(
+            group,
+            drawn,
+            own[buffer.face[row, col]],
+            away * depth / camera.K[0, 0],
+            np.clip(below, 0.0, 1.0),
+            depth,
+        )
+
+
+def settle_sleeve_pixels(
+    group: IntArray,
+    label: IntArray,
+    lab: FloatArray,
+    forearms: list[Forearm],
+    behind: dict[int, MeshBuffer],
+) -> IntArray:
+    """Assign the pixels beside forearms that show their sleeves to the arms.
+
+    Args:
+        group: [H, W] limb of each pixel, -1 outside the person.
+        label: [H, W] index into ``labels.LABELS``.
+        lab: [H, W, 3] L*a*b* of the photo.
+        forearms: those that the picture shows.
+        behind: z-buffers of the limbs in front of which a sleeve may hang, each drawn alone.
+
+    Returns:
+        [H, W] limb of each pixel.
+    """
+    out = group.copy()
+    calm = ndimage.gaussian_filter(lab, (S.calm, S.calm, 0.0))
+    cloth = np.isin(label, (UPPER, LOWER))
+    rest = np.min([np.where(b.face >= 0, b.depth, np.inf) for b in behind.values()], axis=0)
+    for arm in forearms:
+        own = out == arm.group
+        if not (own & arm.drawn).any():
+            continue
+        row, col, _ = nearest_known(own & arm.drawn)
+        free = own & cloth & arm.near & dilate(group < 0, 1) & (arm.below > 0.5)
+        least = most = S.usual[0]
+        if free.sum() >= S.few:  # how far it hangs in front of the background
+            most = float(np.clip(np.median(arm.beyond[free]), *S.usual))
+        width = least + (most - least) * arm.below  # sleeves hang
+        may = np.isin(out, list(behind)) & cloth & cloth[row, col] & arm.near
+        may &= (arm.beyond < S.widest) & (arm.depth < rest)
+        if may.any():
+            out[_cut(may, own, group >= 0, calm, arm.beyond - width)] = arm.group
+    return out
+
+
+def _cut(
+    may: BoolArray, own: BoolArray, person: BoolArray, lab: FloatArray, beyond: FloatArray
+) -> BoolArray:
+    """[H, W] the pixels of ``may`` on the arm's side of the cheapest border (a minimum cut).
+
+    Args:
+        may: [H, W] pixels to divide.
+        own: [H, W] the arm's for sure.
+        person: [H, W] pixels of the person.
+        lab: [H, W, 3] colours.
+        beyond: [H, W] metres beyond where the sleeve usually ends.
+    """
+    area = person & dilate(may, 2)  # also diagonal neighbours
+    count = int(area.sum())
+    first, second, length = neighbour_links(area)
+    step = ((lab[area][first] - lab[area][second]) ** 2).sum(-1)
+    both = may[area][first] & may[area][second]
+    usual = max(float(step[both].mean()) if both.any() else 0.0, 1e-6)
+    link = S.border * np.exp(-S.sharp * step / usual) / length
+    cost = np.where(may, S.prior * beyond, np.where(own, -_FIXED, _FIXED))[area]
+    source, sink, at = count, count + 1, np.arange(count)
+    links = [
+        (first, second, link),
+        (second, first, link),
+        (np.full(count, source), at, np.maximum(-cost, 0.0)),
+        (at, np.full(count, sink), np.maximum(cost, 0.0)),
+    ]
+    rows, cols, costs = (np.concatenate(parts) for parts in zip(*links, strict=True))
+    capacity = np.minimum(np.round(costs * _STEPS), _FIXED).astype(np.int32)
+    graph = sparse.csr_matrix((capacity, (rows, cols)), (count + 2, count + 2))
+    left = graph - maximum_flow(graph, source, sink).flow
+    left.data = np.maximum(left.data, 0)
+    left.eliminate_zeros()
+    reached = np.zeros(count + 2, bool)
+    reached[breadth_first_order(left, source, return_predecessors=False)] = True
+    won = np.zeros(area.shape, bool)
+    won[area] = reached[:count]
+    return np.asarray(won & may)

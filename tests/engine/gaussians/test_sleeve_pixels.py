@@ -1,0 +1,142 @@
+"""Whose the pixels beside a sleeve are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.types import BoolArray, FloatArray, IntArray
+from likeness.engine.gaussians.lift.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.pixel_grids import neighbour_links
+from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.sleeve_pixels import Forearm, S, _cut, settle_sleeve_pixels
+from likeness.engine.poses import build_pose
+from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
+
+SIDE = 80
+METRE = 0.005  # of a pixel
+TOP, BOTTOM = 30, 40  # rows of the bare forearm
+
+
+def _trunk(depth: float) -> dict[int, MeshBuffer]:
+    flat = np.full((SIDE, SIDE), depth)
+    face = np.zeros((SIDE, SIDE), np.int64)
+    return {
+        TORSO: MeshBuffer(face=face, bary=np.zeros((SIDE, SIDE, 3)), depth=flat, back_depth=flat)
+    }
+
+
+def _forearm() -> Forearm:
+    """A bar from the picture's left side to its middle, in front of a trunk."""
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    drawn = (rows >= TOP) & (rows < BOTTOM) & (cols < 50)
+    down = np.maximum(rows - (BOTTOM - 1), 0)
+    up = np.maximum(TOP - rows, 0)
+    aside = np.maximum(cols - 49, 0)
+    away = np.hypot(np.maximum(down, up), aside)
+    below = down / np.maximum(away, 1.0)
+    return Forearm(LEFT_ARM, drawn, cols < 50, away * METRE, below, np.full(drawn.shape, 1.8))
+
+
+def _photo(ends: int) -> tuple[IntArray, IntArray, FloatArray]:
+    """Limbs, labels and colours; the sleeve ends ``ends`` pixels below the arm, in a dark line.
+
+    Left of the trunk, it ends there in front of the background.
+    """
+    arm = _forearm()
+    group = np.where(arm.drawn, LEFT_ARM, TORSO)
+    group[:, :24] = -1
+    group[TOP : BOTTOM + ends, 4:24] = LEFT_ARM
+    rng = np.random.default_rng(3)
+    lab = np.array([50.0, 10.0, 10.0]) + rng.normal(0.0, 0.7, (SIDE, SIDE, 3))
+    lab[BOTTOM + ends - 1 : BOTTOM + ends + 1, :50, 0] -= 25.0
+    return group, np.full((SIDE, SIDE), UPPER), lab
+
+
+@pytest.mark.parametrize("ends", [4, 8, 12])
+def test_a_sleeve_ends_at_its_edge(ends: int) -> None:
+    group, label, lab = _photo(ends)
+    out = settle_sleeve_pixels(group, label, lab, [_forearm()], _trunk(2.0))
+    hanging = (out == LEFT_ARM)[BOTTOM:, 26:45]
+    assert np.abs(hanging.sum(0) - ends).max() <= 2
+    above = (out == LEFT_ARM)[:TOP, 26:45].sum(0)
+    assert above.max() <= np.ceil(S.usual[0] / METRE) + 1
+    assert (out[group < 0] == -1).all()
+
+
+def test_bare_arms_and_arms_behind_the_trunk_have_no_sleeve() -> None:
+    group, label, lab = _photo(8)
+    bare = np.where(_forearm().drawn, SKIN, label)
+    assert np.array_equal(settle_sleeve_pixels(group, bare, lab, [_forearm()], _trunk(2.0)), group)
+    behind = settle_sleeve_pixels(group, label, lab, [_forearm()], _trunk(1.5))
+    assert np.array_equal(behind, group)
+    assert np.array_equal(settle_sleeve_pixels(group, label, lab, [], _trunk(2.0)), group)
+
+
+def test_the_border_is_the_cheapest_of_all() -> None:
+    rng = np.random.default_rng(5)
+    person = np.ones((4, 5), bool)
+    may = np.zeros_like(person)
+    may[1:3, 1:4] = True
+    own = np.zeros_like(person)
+    own[0] = True
+    for _ in range(5):
+        lab = rng.normal(0.0, 5.0, (4, 5, 3))
+        beyond = rng.normal(0.0, 0.03, (4, 5))
+        costs = {
+            choice: _cost(np.array(choice).reshape(2, 3), may, own, person, lab, beyond)
+            for choice in product((False, True), repeat=6)
+        }
+        won = _cut(may, own, person, lab, beyond)
+        found = costs[tuple(bool(x) for x in won[1:3, 1:4].ravel())]
+        assert found == pytest.approx(min(costs.values()), abs=0.02)
+
+
+def _cost(
+    choice: BoolArray,
+    may: BoolArray,
+    own: BoolArray,
+    person: BoolArray,
+    lab: FloatArray,
+    beyond: FloatArray,
+) -> float:
+    """The cost of one division, link by link."""
+    arm = own.copy()
+    arm[1:3, 1:4] = choice
+    first, second, length = neighbour_links(person)
+    colors, side, free = lab[person], arm[person], may[person]
+    steps = [
+        float(((colors[a] - colors[b]) ** 2).sum()) for a, b in zip(first, second, strict=True)
+    ]
+    usual = np.mean(
+        [s for s, a, b in zip(steps, first, second, strict=True) if free[a] and free[b]]
+    )
+    total = float((S.prior * np.abs(beyond))[may & (arm != (beyond < 0))].sum())
+    for step, a, b, far in zip(steps, first, second, length, strict=True):
+        if side[a] != side[b]:
+            total += S.border * float(np.exp(-S.sharp * step / usual)) / float(far)
+    return total
+
+
+def test_a_forearm_reaches_from_elbow_to_wrist(average: Body) -> None:
+    pose = replace(build_pose("relaxed", average), transl=np.array([0.0, 0.1, -3.0]))
+    vertices = average.vertices(pose)[0]
+    camera = photo_camera(420.0, 240, 260)
+    f = average.f[vertex_groups(average)[average.f[:, 0]] == LEFT_ARM]
+    arm = Forearm.of(LEFT_ARM, 18, 20, rasterize_mesh(vertices, f, camera), f, average, camera)
+    _, joints = average.vertices(pose)
+    xy, _ = project(np.asarray(joints)[[16, 18, 20, 25]], camera)
+    shoulder, elbow, wrist, finger = xy
+
+    def near(point: FloatArray) -> bool:
+        return bool(arm.near[int(point[1]), int(point[0])])
+
+    assert near(0.4 * elbow + 0.6 * wrist)
+    assert near(0.7 * elbow + 0.3 * wrist)
+    assert not near(0.5 * shoulder + 0.5 * elbow)
+    assert not near(finger)
+    assert (arm.beyond[arm.drawn] == 0.0).all()
