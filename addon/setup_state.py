@@ -11,6 +11,7 @@ import bpy
 from ..engine.core.types import LikenessError
 from .preferences import get_preferences
 from .worker_launch import CACHES, cache_folders, engine_python, weights_folders
+from .workers.process import ROBBED_REMEDY
 
 if TYPE_CHECKING:
     from ..engine.files.weights import ModelWeights
@@ -116,7 +117,9 @@ def environment_lines(context: Any) -> list[tuple[str, str]]:
     lines = [("CHECKMARK", f"Python {said['python']}" + ("" if there else ", Blender's own"))]
     if said["missing"]:
         lines = [("ERROR", f"Missing packages: {', '.join(said['missing'])}")]
-        lines.append(("BLANK1", f"{said['executable']} -m pip install {' '.join(said['missing'])}"))
+        lines.append(
+            ("BLANK1", f"Install them for {said['executable']}" if there else ROBBED_REMEDY)
+        )
     gpu = said["gpu"]
     if gpu is not None:
         cuda = f", CUDA {gpu['cuda']}" if gpu["cuda"] else ""

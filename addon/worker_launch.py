@@ -8,7 +8,6 @@ Nothing is installed from here.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def get_worker_command(context: Any) -> tuple[list[str], dict[str, str]]:
         LikenessError: There is no Python at the chosen path.
     """
     python = engine_python(context)
-    command = worker_command(python=str(python) if python else sys.executable)
+    command = worker_command(python=str(python or ""))
     return command, worker_variables(context)
 
 

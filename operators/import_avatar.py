@@ -9,7 +9,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import portrait
-from .job_operator import JobOperator
+from .job_operator import JobOperator, show_all_layers
 
 
 class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
@@ -52,7 +52,8 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, Any]:
         avatar = Path(bpy.path.abspath(self.filepath))
-        return portrait.import_avatar_steps(context, Path(result["scene"]), avatar, avatar.stem)
+        yield from portrait.import_avatar_steps(context, Path(result["scene"]), avatar, avatar.stem)
+        show_all_layers(self, context)
 
 
 class AvatarFileHandler(bpy.types.FileHandler):  # type: ignore[misc]

@@ -17,7 +17,7 @@ from ..addon.photo_names import guess_direction, sort_main_first
 from ..addon.scene import fit_adjustment
 from ..engine.core.types import MAX_GAUSSIANS, LikenessError
 from ..engine.pipeline.options import BuildOptions
-from .job_operator import JobOperator
+from .job_operator import JobOperator, show_all_layers
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
@@ -267,9 +267,10 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         return portrait.build_request(context, main, options, others, self.body, confirm)
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, Any]:
-        return portrait.import_avatar_steps(
+        yield from portrait.import_avatar_steps(
             context, Path(result["scene"]), Path(result["avatar"]), Path(self.filepath).stem
         )
+        show_all_layers(self, context)
 
     def over(self, context: Any) -> None:
         fit_adjustment.leave_fit_scene(context)

@@ -9,7 +9,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import portrait
-from .job_operator import JobOperator
+from .job_operator import JobOperator, show_all_layers
 
 
 class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
@@ -56,7 +56,8 @@ class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, Any]:
         name = Path(self.filepath).stem
-        return portrait.import_splats_steps(context, Path(result["scene"]), name)
+        yield from portrait.import_splats_steps(context, Path(result["scene"]), name)
+        show_all_layers(self, context)
 
 
 class SplatsFileHandler(bpy.types.FileHandler):  # type: ignore[misc]

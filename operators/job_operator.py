@@ -22,6 +22,7 @@ from typing import Any
 import bpy
 
 from ..addon import running
+from ..addon.scene import render_setup
 from ..addon.workers.jobs import JobState
 from ..engine.core.types import LikenessError
 
@@ -293,6 +294,12 @@ def _values(group: Any, every: bool = False) -> dict[str, Any]:
         elif every or group.is_property_set(name):
             out[name] = tuple(value) if getattr(prop, "is_array", False) else value
     return out
+
+
+def show_all_layers(operator: Any, context: Any) -> None:
+    """Raise the number of splats that Cycles sees behind each other, and say so."""
+    for text in render_setup.raise_bounces(context.scene):
+        operator.report({"INFO"}, f"For splats: {text}")
 
 
 class _ProgressPrinter:

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 from ..addon import compat
-from ..addon.scene import native_splats, shadow_proxy
+from ..addon.scene import native_splats, render_setup, shadow_proxy
 from ..addon.scene.avatar_objects import find_avatar
 from ..addon.scene.camera import shows_photo
 from ..addon.scene.read_back import splat_count
@@ -84,6 +84,16 @@ class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
                 f"The view transform {transform} changes the colors; Set Up Scene for Splats shows "
                 "them as in the photo",
                 "INFO",
+            )
+        if context.scene.render.engine == "CYCLES" and render_setup.misses_layers(context.scene):
+            row = layout.column(align=True)
+            row.alert = True
+            draw_wrapped(
+                row,
+                context,
+                "Cycles stops after a few transparent layers, which turns splats black; Set Up "
+                "Scene for Splats renders all of them",
+                "ERROR",
             )
         column = layout.column(align=True)
         column.operator("likeness.draw", text="Render Image", icon="RENDER_STILL").animation = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import re
@@ -69,6 +70,60 @@ class Turn(Base, bpy.types.Operator):
         "Now",
     }
     assert messages.extract_stages('progress("fit", 0.5, "bending arms")') == {"Bending arms"}
+
+
+_COMMANDS = re.compile(r"(^|[\s'\"(])--[a-z]|\bpip install\b|'likeness [a-z]|\bset '[a-z_]+'")
+_ELSEWHERE = {
+    "addon/blender_command.py": "starts the command line",
+    "addon/characters.py": "runs with bpy, for the command line",
+    "addon/workers/plan.py": "of batches, which the command line starts",
+    "addon/scene/blend_writer.py": "runs with bpy, for the command line",
+    "addon/workers/pool.py": "of batches, which the command line starts",
+    "engine/core/settings.py": "settings are set by --set only",
+    "engine/files/stores.py": "object stores of clusters",
+    "engine/files/weights.py": "the list of models says how the command line calls them; REMEDY "
+    "begins with what helps in Blender",
+    "engine/network/onnx_export.py": "the export of a trained network",
+    "engine/network/encoders/hub.py": "encoders of networks that users have trained",
+    "engine/motion/reenact.py": "re-enactment of clips, a command",
+    "engine/pipeline/options.py": "settings are set by --set only",
+    "engine/render/__init__.py": "back ends that the command line and Python choose",
+    "engine/render/cuda.py": "back ends that the command line and Python choose",
+    "engine/tracking/estimators/sapiens.py": "the command line's --sapiens",
+    "engine/workflows/clip_files.py": "clips, a command",
+    "engine/workflows/options.py": "the command line's options",
+    "engine/workflows/still_files.py": "pictures, a command",
+    "engine/workflows/track_files.py": "checks of options that Blender does not have",
+}
+"""File -> why no panel of Blender shows its texts."""
+
+
+def test_panels_speak_no_command_lines() -> None:
+    """No message that Blender may show names an option, a command, or pip."""
+    rooms = ["addon", "operators", "panels", "engine"]
+    wing = ["addon/cli", "addon/synth", "addon/workers/ray_", "engine/workflows/batch"]
+    wing += [f"engine/{n}" for n in ("bake", "dataset", "synth", "training", "generative")]
+    wing += ["engine/evaluation"]
+    said = []
+    for path in sorted(path for room in rooms for path in (ROOT / room).rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if name in _ELSEWHERE or name.startswith(tuple(wing)):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docs = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        said += [
+            f"{name}:{node.lineno}: {node.value}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in docs
+            and _COMMANDS.search(node.value)
+        ]
+    assert not said, "\n".join(said)
 
 
 def test_german_says_something_else_with_the_same_marks(messages: ModuleType) -> None:

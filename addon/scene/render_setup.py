@@ -20,6 +20,8 @@ from .camera import photo_size, use_photo_size
 TRANSPARENT_BOUNCES = 256
 """Splats that one ray may cross; with 32 renders are visibly darker (measured)."""
 
+MIN_TRANSPARENT_BOUNCES = 128
+"""Fewer are worth a word; Blender's default is 8."""
 
 GROUPS: dict[str, str] = {
     "engine": "Render engine",
@@ -134,6 +136,22 @@ def restore_settings(scene: Any) -> list[SettingChange]:
     if keys.SETTINGS_BEFORE in scene:
         del scene[keys.SETTINGS_BEFORE]
     return changes
+
+
+def misses_layers(scene: Any) -> bool:
+    """Whether Cycles would stop at so few splats that the avatar gets black veins."""
+    cycles = getattr(scene, "cycles", None)
+    return cycles is not None and cycles.transparent_max_bounces < MIN_TRANSPARENT_BOUNCES
+
+
+def raise_bounces(scene: Any) -> list[str]:
+    """Let Cycles see all layers of splats, which costs other objects nothing; the changes."""
+    if not misses_layers(scene):
+        return []
+    changes = plan_changes(scene, RenderOptions(groups=frozenset({"transparency"})))
+    for change in changes:
+        _set(scene, change.path, change.new)
+    return [str(change) for change in changes]
 
 
 def can_restore(scene: Any) -> bool:

@@ -63,7 +63,7 @@ def add_proxy(objects: AvatarObjects, catcher: bool = False) -> Any:
     objects.collection.objects.link(obj)
     obj.parent = objects.armature
     obj[keys.PART] = PART
-    obj.display_type = "WIRE"
+    obj.display_type = "BOUNDS"  # if it is unhidden
     obj.hide_select = True
     for rays in ("diffuse", "glossy", "transmission", "volume_scatter"):
         setattr(obj, f"visible_{rays}", False)
@@ -75,6 +75,7 @@ def add_proxy(objects: AvatarObjects, catcher: bool = False) -> Any:
     set_input(modifier, "Body", objects.body)
     if not catcher:
         set_input(modifier, "Material", mesh.materials[0])
+    obj.hide_set(True)  # needed in renders only; in views it would lie over the splats
     return obj
 
 

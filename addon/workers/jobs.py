@@ -33,17 +33,23 @@ class JobState(Enum):
 
 
 def worker_command(
-    engine: Path = ENGINE_DIR, packages: Iterable[str] | None = None, python: str = sys.executable
+    engine: Path = ENGINE_DIR, packages: Iterable[str] | None = None, python: str = ""
 ) -> list[str]:
     """The command that starts the worker of ``engine`` in an isolated Python.
 
     Args:
         engine: the engine's folder.
         packages: as for :func:`.process.boot_command`.
-        python: inside Blender ``sys.executable`` is Blender's own Python.
+        python: of the user's choice; Blender's own, which is ``sys.executable``, if empty.
     """
-    module = ".workflows.worker.main"
-    return boot_command(engine, ENGINE_NAME, module, packages=packages, python=(python, "-I"))
+    return boot_command(
+        engine,
+        ENGINE_NAME,
+        ".workflows.worker.main",
+        packages=packages,
+        python=(python or sys.executable, "-I"),
+        in_blender=not python,
+    )
 
 
 class WorkerJob:

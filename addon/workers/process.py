@@ -57,6 +57,12 @@ _UNFIT = "The worker cannot run in '{}'."
 UNFIT_REMEDY = (
     "Install there what it needs, or choose another Python in Preferences > Add-ons > Likeness."
 )
+_ROBBED = "Packages of the extension are gone."
+ROBBED_REMEDY = (
+    "Restart Blender, which installs them again. Another Blender with the same user profile has "
+    "removed them; factory settings loaded by a script do that."
+)
+"""For Blender's own Python, in which the extension brings everything."""
 
 
 def site_paths() -> list[str]:
@@ -73,6 +79,7 @@ def boot_command(
     *,
     packages: Iterable[str] | None = None,
     python: Sequence[str] = (sys.executable,),
+    in_blender: bool = False,
 ) -> list[str]:
     """The command that loads a package and calls the ``main`` of a module.
 
@@ -84,11 +91,13 @@ def boot_command(
         packages: folders of packages behind the Python's own; this process's when left out. A
             Python of another version doesn't get them: compiled packages would crash it.
         python: the program and its flags.
+        in_blender: whether it is the Python of a Blender, which has the extension's packages.
     """
     paths = json.dumps(list(site_paths() if packages is None else packages))
     kind = str(sys.implementation.cache_tag)
     words = [str(folder), name, module, json.dumps(list(arguments)), paths, kind]
-    return [*python, "-c", _BOOT, *words, _UNFIT, UNFIT_REMEDY]
+    excuse = (_ROBBED, ROBBED_REMEDY) if in_blender else (_UNFIT, UNFIT_REMEDY)
+    return [*python, "-c", _BOOT, *words, *excuse]
 
 
 def parse_message(line: str) -> dict[str, Any] | None:

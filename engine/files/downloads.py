@@ -255,9 +255,8 @@ def _from_hub(repository: str, name: str) -> Path:
 def _no_hub(repository: str) -> LikenessError:
     return LikenessError(
         "Downloading weights needs the package 'huggingface-hub', which is not installed.",
-        "Install it where Likeness runs: pip install -e '.[train]' in the project's folder, or "
-        "with the Python of the extension's preferences; or download "
-        f"https://huggingface.co/{repository} yourself.",
+        f"Download https://huggingface.co/{repository} yourself, or choose a Python that has this "
+        "package.",
     )
 
 

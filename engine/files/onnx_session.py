@@ -28,7 +28,7 @@ def import_onnx_runtime() -> Any:
     except ImportError as error:
         raise LikenessError(
             f"ONNX Runtime, which runs networks, cannot be loaded: {error}.",
-            "Install it with: pip install onnxruntime",
+            "Restart Blender. Elsewhere, install the package onnxruntime again.",
         ) from error
     return onnxruntime
 

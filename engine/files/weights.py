@@ -46,7 +46,10 @@ ASSETS: dict[str, str] = {
 }
 """Asset name -> file below the assets folder."""
 
-REMEDY = "Run 'likeness assets', or set LIKENESS_ASSETS to a folder that has it."
+REMEDY = (
+    "Install the extension again. Elsewhere, run 'likeness assets', or set LIKENESS_ASSETS to a "
+    "folder that has it."
+)
 
 
 @dataclass(frozen=True)
@@ -375,8 +378,7 @@ def find_weights(
     if not entry.page:
         raise LikenessError(
             f"This copy of Likeness has no trained network ('{BUNDLED_WEIGHTS / entry.name}').",
-            "Get a complete copy, train one with 'likeness train' and give its folder, or use "
-            "--network none.",
+            "Get a complete copy, give the folder of one that you have trained, or switch it off.",
         )
     if not downloads_allowed(allow_download):
         names = " and ".join(file.name for file in entry.files)

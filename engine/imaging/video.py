@@ -53,7 +53,7 @@ def _av() -> Any:
     except ImportError as error:
         raise LikenessError(
             "Reading videos needs the package 'av', which is not installed.",
-            "Install it: pip install av imageio-ffmpeg",
+            "Restart Blender. Elsewhere, install the package again.",
         ) from error
     return av
 

@@ -94,7 +94,7 @@ def ffmpeg_program() -> str:
     except ImportError as error:
         raise LikenessError(
             "Writing videos needs the package 'imageio-ffmpeg', which is not installed.",
-            "Install it: pip install av imageio-ffmpeg",
+            "Save pictures instead, or install it with the extra 'video'.",
         ) from error
     try:
         return str(imageio_ffmpeg.get_ffmpeg_exe())
@@ -239,7 +239,7 @@ class VideoWriter:
         except OSError as error:
             raise LikenessError(
                 f"FFmpeg does not start: {error.strerror or error} ('{self._program}').",
-                'Install it again with: pip install --force-reinstall "imageio-ffmpeg"',
+                "Install the package imageio-ffmpeg again.",
             ) from error
 
     def _wait(self) -> None:

@@ -44,8 +44,8 @@ DEFAULT_FRAME_RATE = 30.0
 _JAW = JOINT_INDEX["jaw"]
 _JAW_ACTIONS = {"jawOpen": (1, 0, 0), "jawLeft": (0, 1, 0), "jawRight": (0, -1, 0)}
 _REMEDY = (
-    "Give an .npz with SMPL-X keys (global_orient, body_pose, ...) or AMASS's 'poses'; "
-    "'likeness track' makes one of a photo or video."
+    "Give an .npz with SMPL-X's or AMASS's names (docs/MOTION.md); tracking a photo or a video "
+    "writes one."
 )
 
 MAX_BYTES = 2 << 30

@@ -218,7 +218,7 @@ def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Networ
     if not folder.is_dir():
         raise LikenessError(
             f"'{folder}' is not a network's folder.",
-            "Give the folder that training wrote, or use --network none.",
+            "Give the folder that training wrote, or switch the network off.",
         )
     config = load_config(NetworkConfig, folder)
     grids = uv_grids(body, config.decoder)
@@ -234,8 +234,8 @@ def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Networ
         raise LikenessError(
             f"The network in '{folder}' needs torch, which is not installed: its encoder "
             f"({config.encoder.kind}) is not our own.",
-            "Run pip install -e '.[encoders]' in the project's folder, or use a network with our "
-            "own encoder.",
+            "Use a network with our own encoder, or a Python that has the packages of the extra "
+            "'encoders'.",
         )
     raise LikenessError(f"'{folder}' lacks {' and '.join(missing)}.", EXPORT_AGAIN)
 

@@ -310,5 +310,5 @@ def _check_body(body: Body, path: Path, is_default: bool) -> None:
             f"The body file '{path}' carries no landmarks, so it cannot be fitted to a photo.",
             "Run 'python build.py assets' to bake the default body anew."
             if is_default
-            else "Leave --body out: the default body is fitted, and SMPL-X poses work on it.",
+            else "Give no body file: the default body is fitted, and SMPL-X poses work on it.",
         )

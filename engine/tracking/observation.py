@@ -195,17 +195,17 @@ def _choose(
     if person is not None:
         if not 0 <= person < count:
             people = "1 person" if count == 1 else f"{count} people"
-            last = f"set it from 1 (leftmost) to {count} (rightmost)"
+            last = f"give one from 1 (leftmost) to {count} (rightmost)"
             raise LikenessError(
                 f"'{portrait.path}' has no person {person + 1}: it shows {people}.",
-                f"Leave 'person' out, or {'set it to 1' if count == 1 else last}.",
+                f"Give no number for the largest person, or {'give 1' if count == 1 else last}.",
             )
         return person
     index = int(np.argmax([_area(c.person) for c in candidates]))
     if count > 1:
         warnings.append(
             f"{count} people were found; the largest, number {index + 1} from the left, was "
-            "used. Set 'person' to choose another."
+            "used. Choose another by its number."
         )
     return index
 

@@ -284,7 +284,7 @@ def _warnings(
     if tracker.people > 1:
         out.append(
             f"{tracker.people} people were found; the one largest at the start was followed. "
-            "Set 'person' to choose another."
+            "Choose another by its number."
         )
 
     def seconds(frame: int) -> str:

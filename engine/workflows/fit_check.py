@@ -54,11 +54,19 @@ class ShownFit:
     photo: bytes
 
 
-def is_doubtful(tracked: TrackedPortrait, person: int | None) -> bool:
-    """Whether the user should look: several people and none chosen, or a fit that seems wrong."""
-    several = tracked.observation.num_people > 1 and person is None
-    error = tracked.track.pose_error
-    return several or bool(tracked.track.warnings) or (error or 0.0) > DOUBTFUL_POSE
+def find_doubts(tracked: TrackedPortrait, person: int | None) -> list[str]:
+    """Say why the user should look: several people and none chosen, or a fit that seems wrong.
+
+    In a head portrait the shoulders are all that shows of the body; only the face counts there.
+    """
+    doubts = list(tracked.track.warnings)
+    if tracked.observation.num_people > 1 and person is None:
+        doubts = tracked.warnings
+    error = tracked.track.pose_error or 0.0
+    if error > DOUBTFUL_POSE and tracked.track.framing != "head":
+        share = 100 * error / 512
+        doubts.append(f"The body's joints are {share:.0f} % of the picture beside the photo's.")
+    return doubts
 
 
 def make_fit_check(
@@ -96,7 +104,8 @@ def make_fit_check(
         tracked = all_tracked[0]
         picture, fit = folder / "fit.png", folder / "fit.npz"
         save_fit_image(tracked, picture)
-        if not asked and way == "doubt" and not is_doubtful(tracked, person):
+        doubts = find_doubts(tracked, person)
+        if not asked and way == "doubt" and not doubts:
             tell("seen", picture=str(picture))
             return None
         asked = True  # after a change, the result is shown
@@ -108,7 +117,9 @@ def make_fit_check(
             fit=str(fit),
             people=observation.num_people,
             person=observation.person_index + 1,
-            warnings=[note for one in all_tracked for note in one.warnings],
+            warnings=list(
+                dict.fromkeys([*doubts, *(note for one in all_tracked for note in one.warnings)])
+            ),
             framing=track.framing,
             face_error=track.face_error,
             pose_error=track.pose_error,

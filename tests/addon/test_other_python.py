@@ -50,6 +50,17 @@ def test_a_python_of_another_version_does_not(bare: str) -> None:
     assert "Preferences" in job.error.remedy
 
 
+def test_blenders_own_python_without_the_wheels_asks_for_a_restart(tmp_path: Path) -> None:
+    """Another Blender of the same profile may delete them under a running one."""
+    (tmp_path / "__init__.py").write_text("import gone_with_the_wheels")
+    job = ended(worker_command(engine=tmp_path, packages=[]))
+    assert job.error is not None
+    assert "No module named 'gone_with_the_wheels'" in job.error.message
+    assert sys.executable not in job.error.message
+    assert "Restart Blender" in job.error.remedy
+    assert "Preferences" not in job.error.remedy
+
+
 def test_an_old_python_says_so(bare: str, monkeypatch: pytest.MonkeyPatch) -> None:
     old = "import sys; sys.version_info = (3, 9, 2)\n"
     monkeypatch.setattr(process, "_BOOT", old + process._BOOT)

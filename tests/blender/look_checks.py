@@ -326,6 +326,8 @@ def shadows() -> dict[str, Any]:
     first = dark()
     out["with"] = float(first.mean())
     proxy = shadow_proxy.find_proxy(objects)
+    out["in the way"] = not proxy.hide_get()
+    proxy.hide_set(False)
     out["bare"] = _span(objects.body)
     out["reach"] = _span(proxy)
     objects.armature.location.x += 0.5
@@ -340,7 +342,9 @@ def shadows() -> dict[str, Any]:
     legs = [k for k, name in enumerate(avatar.body.part_names) if name in ("leg", "foot")]
     shown = ~np.isin(avatar.body.face_part[avatar.gaussians.triangle], legs)
     bust = build_scene(replace(avatar, gaussians=avatar.gaussians.take(shown)), "Bust")
-    out["bust"] = _span(bust.body), _span(shadow_proxy.add_proxy(bust))
+    proxy = shadow_proxy.add_proxy(bust)
+    proxy.hide_set(False)
+    out["bust"] = _span(bust.body), _span(proxy)
     return out
 
 

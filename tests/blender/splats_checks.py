@@ -45,14 +45,16 @@ def static(folder: str) -> dict[str, Any]:
     write_ply(gaussians, ply, "-y")
     write_spz(gaussians, spz)
     out["left behind"] = left_behind(ply)
+    scene = bpy.context.scene
+    scene.cycles.transparent_max_bounces, scene.cycles.max_bounces = 8, 12
     out["ply"] = sorted(bpy.ops.likeness.import_splats(filepath=str(ply)))
+    out["bounces"] = [scene.cycles.transparent_max_bounces, scene.cycles.max_bounces]
     obj = bpy.context.object
     out["object"] = [obj.name, len(obj.data.polygons)]
     corners = np.array([v.co for v in obj.data.vertices]).reshape(-1, 3, 3)
     wanted = gaussians.means @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], float)
     out["place"] = float(np.abs(corners.mean(1) - wanted).max())
 
-    scene = bpy.context.scene
     camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
     scene.collection.objects.link(camera)
     scene.camera = camera

@@ -73,6 +73,7 @@ def test_shadow_proxy(blender_lts) -> None:
     made = blender_lts(LOOK, "shadows")
     assert made["without"] == 0
     assert made["with"] > 0.01
+    assert not made["in the way"], "its wires would cover the avatar"
     assert made["follows"] > 0.005
     assert all(0 <= far - bare < 0.1 for bare, far in zip(made["bare"], made["reach"]))
     assert made["one"] == 1

@@ -16,6 +16,7 @@ def test_files_of_splats(blender, tmp_path: Path) -> None:
     assert (done["ply"], done["spz"]) == (["FINISHED"], ["FINISHED"])
     assert done["left behind"] == []
     assert done["object"] == ["some", 9]
+    assert done["bounces"] == [256, 12], "Cycles must see all layers, and nothing else changes"
     assert done["place"] < 1e-5
     assert done["spz place"] < 1e-3
     assert done["alpha error"] < 0.04 * done["covered"] + 0.002

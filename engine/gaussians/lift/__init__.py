@@ -148,7 +148,7 @@ def lift_photo(
     """
     if options.max_gaussians < MIN_GAUSSIANS:
         raise LikenessError(
-            f"--max-gaussians {options.max_gaussians} is too few for a person.",
+            f"{options.max_gaussians} Gaussians are too few for a person.",
             f"Allow at least {MIN_GAUSSIANS}.",
         )
     body = add_nape(body) if nape else body

@@ -28,7 +28,7 @@ from .regions import Regions, vertex_groups
 LABELS_ONNX = "labels.onnx"
 VERSION = 1
 """Of the file: the meaning of its inputs."""
-_REMEDY = "Get a complete copy of Likeness, or use --network none."
+_REMEDY = "Get a complete copy of Likeness, or switch the network off."
 
 _TO_SEEN = np.array([SEEN_LABELS.index(n) if n in SEEN_LABELS else NOT_SEEN for n in LABELS])
 TO_LIFT = np.array([LABELS.index("upper" if n == "outer" else n) for n in CELL_LABELS])

@@ -36,7 +36,7 @@ SIDE = 192  # pixels of the square
 BODY_CHANNELS = 8
 COLOUR_CHANNELS = 9
 CHANNELS = 4 + BODY_CHANNELS + COLOUR_CHANNELS
-_REMEDY = "Get a complete copy of Likeness, or use --network none."
+_REMEDY = "Get a complete copy of Likeness, or switch the network off."
 _HEAD = ("face", "scalp", "ear")
 
 

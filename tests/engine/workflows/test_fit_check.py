@@ -14,7 +14,7 @@ from likeness.engine.core.types import LikenessError, Observation, Portrait, Pos
 from likeness.engine.pipeline.track import TrackedPortrait
 from likeness.engine.workflows.fit_check import (
     draw_fit,
-    is_doubtful,
+    find_doubts,
     load_shown_fit,
     make_fit_check,
 )
@@ -36,6 +36,7 @@ def tracked() -> TrackedPortrait:
         person_index=1,
         num_people=2,
         people=boxes,
+        warnings=("2 people were found",),
     )
     photo = Portrait(np.full((1000, 800, 3), 0.5, np.float32), None, Path("a.png"))
     return TrackedPortrait(photo, seen, track, body, "assumed")
@@ -52,12 +53,35 @@ def test_picture_shows_the_body_and_everybody_framed(tracked: TrackedPortrait) -
 
 
 def test_what_is_in_doubt(tracked: TrackedPortrait) -> None:
-    alone = replace(tracked, observation=replace(tracked.observation, num_people=1))
-    assert is_doubtful(tracked, None)
-    assert not is_doubtful(tracked, 1)
-    assert not is_doubtful(alone, None)
-    assert is_doubtful(replace(alone, track=replace(alone.track, pose_error=40.0)), None)
-    assert is_doubtful(replace(alone, track=replace(alone.track, warnings=("odd",))), None)
+    seen = replace(tracked.observation, num_people=1, warnings=())
+    alone = replace(tracked, observation=seen)
+    off = replace(alone.track, pose_error=51.2)
+    assert find_doubts(tracked, None) == ["2 people were found"]
+    assert find_doubts(tracked, 1) == []
+    assert find_doubts(alone, None) == []
+    (said,) = find_doubts(replace(alone, track=off), None)
+    assert "10 %" in said
+    assert find_doubts(replace(alone, track=replace(alone.track, warnings=("odd",))), None) == [
+        "odd"
+    ]
+    head = replace(alone, track=replace(off, framing="head"))
+    assert find_doubts(head, None) == [], "a head portrait's shoulders are no reason to ask"
+
+
+def test_a_question_says_its_reason(tracked: TrackedPortrait, tmp_path: Path) -> None:
+    questions: list[dict[str, Any]] = []
+
+    def ask(kind: str, **content: Any) -> dict[str, Any]:
+        questions.append(content)
+        return {"answer": "continue"}
+
+    check = make_fit_check(ask, "doubt", None, tmp_path, never_told)
+    assert check is not None
+    alone = replace(tracked.observation, num_people=1, warnings=())
+    off = replace(tracked.track, pose_error=51.2)
+    check([replace(tracked, observation=alone, track=off)])
+    assert len(questions[0]["warnings"]) == 1
+    assert "10 %" in questions[0]["warnings"][0]
 
 
 def never_told(kind: str, **content: Any) -> None:
