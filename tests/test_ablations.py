@@ -8,10 +8,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
+from likeness.benchmarks.figures.ablation_report import (
+    FIGURES,
+    TrainingRun,
+    compare_runs,
+    format_markdown,
+    summary,
+)
 from likeness.engine.dataset.shards import ShardWriter, Subject
 from likeness.engine.dataset.stored_subjects import read_stored_subjects
 
@@ -34,9 +40,7 @@ def ablations() -> ModuleType:
         sys.path.remove(folder)
 
 
-def run_of(
-    ablations: ModuleType, name: str, psnr: float, noise: float = 0.0, people: int = 12
-) -> Any:
+def run_of(name: str, psnr: float, noise: float = 0.0, people: int = 12) -> TrainingRun:
     """A run whose figures are about ``psnr``, each person's off by a number of their own."""
     rng = np.random.default_rng(len(name))
     own = np.random.default_rng(0).normal(0, 2, people)
@@ -46,7 +50,7 @@ def run_of(
         figures = {"psnr": value, "ssim": value / 40, "ms_ssim": value / 50}
         lift = {"psnr": 15.0, "ssim": 0.5, "ms_ssim": 0.5}
         records.append({"person": f"p{k}", "angle": "30-60", "lift": lift, "network": figures})
-    return ablations.TrainingRun(name, records, 0.5, 1000, 10)
+    return TrainingRun(name, records, 0.5, 1000, 10)
 
 
 @pytest.mark.parametrize(
@@ -59,31 +63,27 @@ def run_of(
         (20.5, 0.01, float("inf"), "too close to call"),  # one seed tells nothing
     ],
 )
-def test_verdicts(
-    ablations: ModuleType, better: float, noise: float, spread: float, verdict: str
-) -> None:
-    one, other = run_of(ablations, "one", better, noise), run_of(ablations, "other", 20, noise)
+def test_verdicts(better: float, noise: float, spread: float, verdict: str) -> None:
+    one, other = run_of("one", better, noise), run_of("other", 20, noise)
     spreads = {"psnr": spread, "ssim": spread / 40, "ms_ssim": spread / 50}
-    assert ablations.verdict(one, other, spreads)["verdict"] == verdict
+    assert compare_runs(one, other, spreads)["verdict"] == verdict
 
 
-def test_figures_that_disagree_decide_nothing(ablations: ModuleType) -> None:
-    one, other = run_of(ablations, "one", 20.5), run_of(ablations, "other", 20)
+def test_figures_that_disagree_decide_nothing() -> None:
+    one, other = run_of("one", 20.5), run_of("other", 20)
     for record in one.records:
         record["network"]["ssim"] -= 0.3
-    assert ablations.verdict(one, other, dict.fromkeys(ablations.FIGURES, 0.0))["verdict"] == (
-        "too close to call"
-    )
+    assert compare_runs(one, other, dict.fromkeys(FIGURES, 0.0))["verdict"] == ("too close to call")
 
 
-def test_the_table_has_ours_beside_the_papers(ablations: ModuleType) -> None:
+def test_the_table_has_ours_beside_the_papers() -> None:
     runs = {
-        "base": run_of(ablations, "base", 20),
-        "seed_1": run_of(ablations, "seed_1", 20.02),
-        "no_shell_tokens": run_of(ablations, "no_shell_tokens", 19.5),
-        "layers_2": run_of(ablations, "layers_2", 19.9),
+        "base": run_of("base", 20),
+        "seed_1": run_of("seed_1", 20.02),
+        "no_shell_tokens": run_of("no_shell_tokens", 19.5),
+        "layers_2": run_of("layers_2", 19.9),
     }
-    found = ablations.summary(runs, {"layers_4": "base"})
+    found = summary(runs, {"layers_4": "base"})
     assert found["spread"]["psnr"] == pytest.approx(0.02)
     assert {one["finding"]: one["verdict"] for one in found["findings"]} == {
         "shell tokens help": "confirmed",
@@ -92,7 +92,7 @@ def test_the_table_has_ours_beside_the_papers(ablations: ModuleType) -> None:
     assert found["findings"][1]["paper"] == {"psnr": 0.03, "ssim": 0.0022, "lpips": -0.0166}
     mean = runs["base"].mean("psnr")
     assert found["runs"]["base"]["gain"]["psnr"] == pytest.approx(mean - 15, abs=1e-3)
-    text = ablations.format_markdown(found, ["head"])
+    text = format_markdown(found, ["head"])
     assert "20.35 / 0.7845 / 0.1801" in text
     assert "- layers_4 is base." in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("| ")}

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...engine.core.rotations import matrix_to_quaternion
 from ...engine.core.types import Camera, FloatArray
 
 TO_BLENDER: FloatArray = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
@@ -48,17 +47,6 @@ def rotations_to_blender(R: FloatArray) -> FloatArray:
 def rotations_to_engine(R: FloatArray) -> FloatArray:
     """The inverse of :func:`rotations_to_blender`."""
     return TO_BLENDER.T @ np.asarray(R) @ TO_BLENDER
-
-
-def quats_to_blender(quats: FloatArray) -> FloatArray:
-    """Orientations [..., 4] (w, x, y, z) of splats in engine axes -> in Blender axes.
-
-    A splat keeps its local axes, so the change of axes is multiplied from the left only.
-    """
-    turn = matrix_to_quaternion(TO_BLENDER)
-    w, x, y, z = np.moveaxis(np.asarray(quats, np.float64), -1, 0)
-    c, s = turn[0], turn[1]  # a turn about +x: only w and x are not zero
-    return np.stack([c * w - s * x, c * x + s * w, c * y - s * z, c * z + s * y], -1)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import secrets
 import shutil
@@ -25,11 +24,6 @@ _TOKEN = secrets.token_hex(32)
 """Of the clusters that this process starts; Ray lets nobody in without."""
 
 _STORE_BYTES = 80 * 2**20  # of shared memory; Ray takes no less, and we need next to none
-
-
-def has_ray() -> bool:
-    """Whether the package is there."""
-    return importlib.util.find_spec("ray") is not None
 
 
 def check_ray() -> None:

@@ -192,11 +192,6 @@ def option_specs(cls: Any, exclude: Iterable[str] = ()) -> dict[str, OptionSpec]
     return specs
 
 
-def option_defaults(cls: Any, exclude: Iterable[str] = ()) -> dict[str, Any]:
-    """Name -> default of every option; ``...`` where a value must be given."""
-    return {name: spec.default for name, spec in option_specs(cls, exclude).items()}
-
-
 def parse_option(spec: OptionSpec, text: Any) -> Any:
     """The value of an option, as :meth:`OptionSpec.parse` reads it.
 

@@ -78,17 +78,6 @@ def register_settings(stage: str, settings: _T) -> _T:
     return settings
 
 
-def get_settings(stage: str) -> Any:
-    """Return a stage's registered constants.
-
-    Raises:
-        LikenessError: No stage has that name.
-    """
-    if stage not in _stages:
-        raise LikenessError(f"Unknown stage {stage!r}.", _suggest(stage, _stages))
-    return _stages[stage]
-
-
 def list_settings() -> list[Setting]:
     """List the constants of all registered stages, in the order of their names and fields."""
     return [

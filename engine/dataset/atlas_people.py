@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,13 +131,3 @@ def read_atlas_person(path: Path) -> AtlasPerson:
             f"'{path}' cannot be read as a person over the atlas ({error}).",
             "Remove the file, and make it again with 'likeness synth --atlas'.",
         ) from error
-
-
-def read_atlas_people(folder: Path) -> Iterator[AtlasPerson]:
-    """Read all people of a folder, by number.
-
-    Raises:
-        LikenessError: One cannot be read.
-    """
-    for path in atlas_person_paths(folder):
-        yield read_atlas_person(path)

@@ -78,11 +78,6 @@ def is_address(text: str) -> bool:
     return _ADDRESS.match(text) is not None
 
 
-def parse_place(text: str) -> Place:
-    """Return a text as a path or an address."""
-    return Address(text) if is_address(text) else Path(text)
-
-
 def load_fsspec(address: str, also: Sequence[str] = ()) -> Any:
     """Import the package fsspec for an address.
 

@@ -18,13 +18,12 @@ import numpy as np
 from ..core.types import Gaussians, LikenessError
 from ..files.atomic import atomic_write
 from ..files.untrusted import iter_decompressed, read_bytes, wrap_parser_errors
-from .ply import SH_C0, decode_gaussians, encode_gaussians
+from .ply import decode_gaussians, encode_gaussians
 
 FRACTION_BITS = 16
 """Of the 24 bits of a coordinate: steps of 15 micrometres, up to 127 m."""
 
 MAX_METRES = 2.0 ** (23 - FRACTION_BITS) - 1
-COLOR_RANGE = (0.5 - 0.5 / 0.15 * SH_C0, 0.5 + 0.5 / 0.15 * SH_C0)
 """Colours outside are clipped; photos stay within 0..1."""
 
 

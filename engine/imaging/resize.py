@@ -94,27 +94,6 @@ def _block_means(image, factor, out):  # type: ignore[no-untyped-def]
                         out[y, x, c] += share * image[row, x * factor + sx, c]
 
 
-def crop_image(image: FloatArray, left: int, top: int, right: int, bottom: int) -> FloatArray:
-    """Crop a picture to a box of pixels; what lies outside the picture is zero.
-
-    Args:
-        image: [H, W] or [H, W, C].
-        left: First column; may be negative.
-        top: First row; may be negative.
-        right: Column after the last; may exceed W.
-        bottom: Row after the last; may exceed H.
-
-    Returns:
-        [bottom - top, right - left] float32, with C if ``image`` has it.
-    """
-    height, width = image.shape[:2]
-    cropped = np.zeros((bottom - top, right - left, *image.shape[2:]), np.float32)
-    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
-    if x1 > x0 and y1 > y0:
-        cropped[y0 - top : y1 - top, x0 - left : x1 - left] = image[y0:y1, x0:x1]
-    return cropped
-
-
 def affine_crop(
     image: FloatArray, matrix: FloatArray, width: int, height: int, edge: bool = False
 ) -> FloatArray:

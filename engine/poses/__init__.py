@@ -164,16 +164,6 @@ def find_expression(name: str) -> NamedExpression:
     return found
 
 
-def build_expression(name: str, body: Any) -> FloatArray:
-    """[E] weights, 0..1, of one of :func:`named_expressions`, for the given :class:`Body`.
-
-    Raises:
-        LikenessError: no expression of that name, or a body that lacks one of ARKit's names.
-    """
-    weights: FloatArray = body.expression(**find_expression(name).weights)
-    return weights
-
-
 def _of(library: Mapping[str, Any], name: str, what: str) -> Any:
     if name not in library:
         raise LikenessError(

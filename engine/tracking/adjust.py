@@ -26,10 +26,11 @@ from ..core.types import (
     Pose,
     Track,
 )
-from .evidence import ARM_LIMBS, LEG_LIMBS, SHOULDERS
-from .evidence import S as EVIDENCE
+from .evidence import ARM_LIMBS, LEG_LIMBS
 from .fit import fit_body, gather_evidence
 from .fit_state import FitState
+from .landmark_trust import SHOULDERS
+from .landmark_trust import S as EVIDENCE
 from .measure import make_track
 
 TURNED = np.radians(0.5)

@@ -22,9 +22,13 @@ from ..core.settings import register_settings
 from ..core.types import Camera, FloatArray, LikenessError, Observation, Portrait, Progress, Track
 from ..imaging.load import FULL_FRAME_DIAGONAL
 from .estimators import Estimator, merge_estimates
-from .evidence import (
+from .evidence import Evidence
+from .fit_state import FitState, PosedJoints
+from .fitter import Fitter
+from .initial_pose import RigidPose, angle_difference, body_depth, fit_rigid_pose, initial_state
+from .initial_pose import S as START
+from .landmark_trust import (
     EARS,
-    Evidence,
     choose_framing,
     face_points,
     face_turn,
@@ -32,11 +36,7 @@ from .evidence import (
     metric_yaw,
     pose_weights,
 )
-from .evidence import S as EVIDENCE
-from .fit_state import FitState, PosedJoints
-from .fitter import Fitter
-from .initial_pose import RigidPose, angle_difference, body_depth, fit_rigid_pose, initial_state
-from .initial_pose import S as START
+from .landmark_trust import S as EVIDENCE
 from .measure import face_error_percent, face_failed, make_track
 from .residuals import check_photo_camera
 from .skin_map import bare_map, skin_map

@@ -14,12 +14,13 @@ from ..body.model import Body
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, NUM_JOINTS, Camera, FloatArray, IntArray, Observation
 from .body_points import BodyPoints
-from .evidence import Evidence, face_points, face_turn, pose_weights
+from .evidence import Evidence
 from .fit import gather_evidence
 from .fit_state import FitState, PosedJoints, Unknowns, left_jacobian
 from .fitter import LEGS, TRUNK, Fitter, arm_joints, seen_terms
 from .fitter import S as FITTER
 from .initial_pose import RigidPose
+from .landmark_trust import face_points, face_turn, pose_weights
 from .measure import (
     EYES,
     classify_view,

@@ -12,8 +12,8 @@ from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
 from .body_points import BodyPoints, require_landmarks
-from .evidence import HIPS, SHOULDERS, metric_yaw
 from .fit_state import FitState, PosedJoints
+from .landmark_trust import HIPS, SHOULDERS, metric_yaw
 from .priors import S as PRIORS
 from .priors import arm_rotations, leg_rotations, relaxed_pose
 from .residuals import NEAR, project_rows

@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from ..core.types import LAYERS, BoundGaussians, FloatArray
 from ..files.atomic import atomic_write
 from ..network.inputs import NetworkInputs, PhotoInputs
-from .photographs import ReferenceFit
+from .photograph_files import ReferenceFit
 
 VERSION = "2"
 """Of the file's layout; increase it when that changes."""

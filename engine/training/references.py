@@ -30,7 +30,8 @@ from ..network.uv_grids import UVGrids, uv_grids
 from .augment import CLEAN, Augmentation
 from .input_files import VERSION as FILE_VERSION
 from .input_files import CorruptFileError, load_fit, load_inputs, save_inputs
-from .photographs import InvalidReferenceError, Photograph, Photographs, ReferenceFit
+from .photograph_files import Photograph, ReferenceFit
+from .photographs import InvalidReferenceError, Photographs
 from .seen_colors import MARGIN, SIZE, seen_colors
 from .target_views import TargetViews
 

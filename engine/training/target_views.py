@@ -7,7 +7,7 @@ import numpy as np
 from ..body import Body
 from ..dataset.spaces import crop_square, transform_camera, transform_pose
 from ..dataset.subjects import Subject
-from .photographs import ReferenceFit
+from .photograph_files import ReferenceFit
 from .samples import TargetView
 
 

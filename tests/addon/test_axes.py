@@ -13,12 +13,11 @@ from likeness.addon.scene.axes import (
     camera_to_blender,
     points_to_blender,
     points_to_engine,
-    quats_to_blender,
     rotations_to_blender,
     rotations_to_engine,
 )
 from likeness.engine.core.cameras import look_at, photo_camera, project
-from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix
+from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import Camera, FloatArray
 
 
@@ -56,15 +55,6 @@ def test_rotations_turn_the_same_vectors() -> None:
     R, v = axis_angle_to_matrix(rng.normal(size=3)), rng.normal(size=3)
     np.testing.assert_allclose(
         rotations_to_blender(R) @ points_to_blender(v), points_to_blender(R @ v), atol=1e-12
-    )
-
-
-def test_quats_keep_local_axes() -> None:
-    q = np.array([0.5, -0.5, 0.1, 0.7])
-    q /= np.linalg.norm(q)
-    axes = quaternion_to_matrix(q)
-    np.testing.assert_allclose(
-        quaternion_to_matrix(quats_to_blender(q)), points_to_blender(axes.T).T, atol=1e-12
     )
 
 

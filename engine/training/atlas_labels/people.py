@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -65,14 +65,6 @@ class CellSample:
     def seen(self) -> BoolArray:
         """[M] whether the cell is seen."""
         return np.asarray(self.label != NOT_SEEN)
-
-    def with_seen(self, seen: BoolArray) -> CellSample:
-        """Return the sample with other cells hidden.
-
-        Args:
-            seen: [M] the cells that stay.
-        """
-        return replace(self, label=np.where(seen, self.label, NOT_SEEN))
 
 
 def person_cells(name: str, person: AtlasPerson, cells: AtlasCells) -> CellPerson:

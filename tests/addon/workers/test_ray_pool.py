@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import json
 import os
 import signal
@@ -37,7 +38,7 @@ AUTO = ClusterConfig("auto")
 TWO = PoolConfig(workers=2, threads=1)
 
 needs_ray = pytest.mark.skipif(
-    not ray_session.has_ray(), reason="needs the package ray (the extra 'cluster')"
+    importlib.util.find_spec("ray") is None, reason="needs the package ray (the extra 'cluster')"
 )
 
 

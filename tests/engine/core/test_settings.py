@@ -9,7 +9,6 @@ import pytest
 from likeness.engine.core import settings
 from likeness.engine.core.settings import (
     changed_settings,
-    get_settings,
     list_settings,
     overridden_settings,
     override_settings,
@@ -38,7 +37,6 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> _Settings:
 
 
 def test_override_reaches_the_instance(stage: _Settings) -> None:
-    assert get_settings("test.stage") is stage
     assert changed_settings() == {}
     override_settings({"test.stage.depth": 1, "test.stage.limits": (0.3, 0.4)})
     assert (stage.depth, type(stage.depth)) == (1.0, float)
@@ -85,8 +83,6 @@ def test_unknown_names_get_close_matches(stage: _Settings) -> None:
         with pytest.raises(LikenessError) as caught:
             override_settings({name: 1.0})
         assert "test.stage.depth" in caught.value.remedy
-    with pytest.raises(LikenessError):
-        get_settings("test.stages")
 
 
 def test_block_restores_earlier_overrides(stage: _Settings) -> None:

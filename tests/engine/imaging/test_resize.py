@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.imaging.resize import affine_crop, crop_image, fit_size, resize
+from likeness.engine.imaging.resize import affine_crop, fit_size, resize
 from scipy import ndimage
 
 
@@ -61,14 +61,6 @@ def test_points_follow_the_half_pixel_convention() -> None:
         v, u = np.mgrid[:height, :width] + 0.5
         centre = np.array([(u * resized).sum(), (v * resized).sum()]) / resized.sum()
         np.testing.assert_allclose(centre, [40.25 * width / 96, 22.75 * height / 64], atol=0.02)
-
-
-def test_crop_outside_is_zero(image: np.ndarray) -> None:
-    part = crop_image(image, -2, 35, 10, 45)
-    assert part.shape == (10, 12, 3)
-    np.testing.assert_array_equal(part[:5, 2:], image[35:40, :10])
-    assert not part[5:].any()
-    assert not part[:, :2].any()
 
 
 def test_fit_size_never_enlarges() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body
-from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import (
     axis_angle_to_matrix,
     axis_angle_to_quaternion,
@@ -23,12 +21,7 @@ from likeness.engine.core.types import (
     LikenessError,
     Pose,
 )
-from likeness.engine.motion.bone_maps import (
-    builtin_bone_maps,
-    detect_bones,
-    match_bones,
-    read_bone_map,
-)
+from likeness.engine.motion.bone_maps import detect_bones
 from likeness.engine.motion.bvh import read_bvh
 from likeness.engine.motion.motion_source import MotionSource
 from likeness.engine.motion.placing import (
@@ -43,129 +36,19 @@ from likeness.engine.motion.placing import (
     smooth_motion,
     step_scale,
 )
-from likeness.engine.motion.prepare_motion import MotionOptions, load_retargeted, motion_from_poses
+from likeness.engine.motion.prepare_motion import motion_from_poses
 from likeness.engine.motion.reenact import leg_length
 from likeness.engine.motion.retarget import retarget_motion
-from scipy.spatial.transform import Rotation
+
+from .bvh_files import USED, write_bvh
 
 FRAMES = 12
-BODY = list(range(22))
-FINGERS = [
-    JOINT_INDEX[f"{s}_{f}{k}"]
-    for s in ("left", "right")
-    for f in ("index", "middle", "thumb")
-    for k in (1, 2, 3)
-]
-USED = BODY + FINGERS
-BVH_NAMES = {  # our joints under the names that many BVH files have
-    "pelvis": "Hips",
-    "spine1": "Spine",
-    "spine2": "Spine1",
-    "spine3": "Spine2",
-    "neck": "Neck",
-    "head": "Head",
-    **{
-        f"{s}_{a}": f"{S}{b}"
-        for s, S in (("left", "Left"), ("right", "Right"))
-        for a, b in {
-            "hip": "UpLeg",
-            "knee": "Leg",
-            "ankle": "Foot",
-            "foot": "ToeBase",
-            "collar": "Shoulder",
-            "shoulder": "Arm",
-            "elbow": "ForeArm",
-            "wrist": "Hand",
-            **{
-                f"{f}{k}": f"Hand{f.title()}{k}"
-                for f in ("index", "middle", "thumb")
-                for k in (1, 2, 3)
-            },
-        }.items()
-    },
-}
-
-
-@pytest.fixture(scope="module")
-def body() -> Body:
-    return make_synthetic_body()
-
-
-@pytest.fixture(scope="module")
-def target(body: Body) -> TargetAvatar:
-    joints = np.asarray(body.J_template, np.float64)
-    sole = float(body.v_template[:, 1].min())
-    return TargetAvatar(joints, sole, joints[0], np.array([0.0, 0.0, 1.0]), sole)
 
 
 def random_motion(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     full_pose = np.zeros((FRAMES, NUM_JOINTS, 3))
     full_pose[:, USED] = rng.normal(0, 0.35, (FRAMES, len(USED), 3))
     return full_pose, rng.normal([0.0, 0.3, 0.0], 0.5, (FRAMES, 3))
-
-
-def write_bvh(
-    path: Path,
-    body: Body,
-    poses: list[Pose],
-    rest: Pose,
-    rng: np.random.Generator,
-    scale: float = 1.0,
-    turn: FloatArray | None = None,
-) -> None:
-    """A BVH file of what the body does, by way of SciPy: another rest pose, bones with axes of
-    their own (a channel order each), scaled, and turned as a whole."""
-    turn = np.eye(3) if turn is None else turn
-
-    def world(pose: Pose) -> tuple[FloatArray, FloatArray]:
-        local = Rotation.from_rotvec(pose.full_pose).as_matrix()
-        R, at = np.zeros((55, 3, 3)), np.zeros((55, 3))
-        for j, p in enumerate(PARENTS):
-            R[j] = local[j] if p < 0 else R[p] @ local[j]
-            at[j] = (
-                body.J_template[j] + pose.transl
-                if p < 0
-                else at[p] + R[p] @ (body.J_template[j] - body.J_template[p])
-            )
-        return turn @ R, scale * at @ turn.T
-
-    R_rest, at_rest = world(rest)
-    orders = {j: "".join(rng.permutation(list("XYZ"))) for j in USED}
-    kids = {j: [k for k in USED if PARENTS[k] == j] for j in USED}
-    lines, sequence = ["HIERARCHY"], []
-
-    def joint(j: int, depth: int) -> None:
-        offset = at_rest[j] - (at_rest[PARENTS[j]] if depth else 0)
-        order = " ".join(f"{a}rotation" for a in orders[j])
-        place = "" if depth else "Zposition Xposition Yposition "
-        lines.extend(
-            [
-                f"{'JOINT' if depth else 'ROOT'} {BVH_NAMES[JOINT_NAMES[j]]}",
-                "{",
-                f"OFFSET {offset[0]:.6f} {offset[1]:.6f} {offset[2]:.6f}",
-                f"CHANNELS {3 if depth else 6} {place}{order}",
-            ]
-        )
-        sequence.append(j)
-        for k in kids[j]:
-            joint(k, depth + 1)
-        if not kids[j]:
-            lines.extend(["End Site", "{", "OFFSET 0 0 1", "}"])
-        lines.append("}")
-
-    joint(0, 0)
-    lines.extend(["MOTION", f"Frames: {len(poses)}", "Frame Time: 0.0333333"])
-    for pose in poses:
-        R, at = world(pose)
-        own = R @ np.swapaxes(R_rest, 1, 2)  # BVH bones have the world's axes at rest
-        values: list[float] = []
-        for j in sequence:
-            if j == 0:
-                values += [at[0, 2], at[0, 0], at[0, 1]]
-            local = own[j] if j == 0 else own[PARENTS[j]].T @ own[j]
-            values += Rotation.from_matrix(local).as_euler(orders[j], degrees=True).tolist()
-        lines.append(" ".join(f"{v:.6f}" for v in values))
-    path.write_text("\n".join(lines), encoding="utf-8")
 
 
 RESTS = {
@@ -308,58 +191,6 @@ Frame Time: 0.04
         np.testing.assert_allclose(np.degrees(pose[JOINT_INDEX[name]]), [20, 0, 0], atol=0.5)
 
 
-# Bone maps ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", list(builtin_bone_maps()))
-def test_each_map_finds_its_own_skeleton(name: str) -> None:
-    bone_map = builtin_bone_maps()[name]
-    bones = [candidates[0] for candidates in bone_map.joints.values()]
-    found = detect_bones([f"ns:{bone}" for bone in bones])
-    assert len(found.bones) == len(bones)
-    assert len(found.bones) >= 18
-
-
-def test_prefixes_and_strangers() -> None:
-    names = [f"Character1_{n}" for n in BVH_NAMES.values()]
-    assert detect_bones(names).bones["left_elbow"] == names.index("Character1_LeftForeArm")
-    with pytest.raises(LikenessError, match="right_elbow") as caught:
-        detect_bones(["Hips", "tail", "wing"])
-    assert "map" in caught.value.remedy
-
-
-def test_a_map_of_the_users(tmp_path: Path) -> None:
-    path = tmp_path / "mine.toml"
-    path.write_text(
-        '[sides]\n"{S}" = ["Li", "Re"]\n[joints]\npelvis = "Becken"\nhip = ["Bein{S}"]\n',
-        encoding="utf-8",
-    )
-    found = match_bones(["Becken", "BeinLi", "BeinRe"], read_bone_map(path))
-    assert found.bones == {"pelvis": 0, "left_hip": 1, "right_hip": 2}
-    for text, word in (("[joints]\nwing = 'x'", "wing"), ("x = 1", "joints"), ("[", "mine.toml")):
-        path.write_text(text, encoding="utf-8")
-        with pytest.raises(LikenessError, match=word):
-            read_bone_map(path)
-
-
-def test_the_documents_map(tmp_path: Path) -> None:
-    text = (Path(__file__).resolve().parents[3] / "docs" / "motion_in_blender.md").read_text(
-        "utf-8"
-    )
-    start = text.index('    label = "My capture"')
-    example = textwrap.dedent(text[start : text.index("\n\nPelvis,", start)])
-    (tmp_path / "m.toml").write_text(example, encoding="utf-8")
-    names = [
-        "Root",
-        "Chest",
-        "Head",
-        *(f"{n}_{s}" for s in "LR" for n in ("Thigh", "Shin", "Foot", "Arm", "LowerArm", "Hand")),
-    ]
-    found = detect_bones(names, read_bone_map(tmp_path / "m.toml"))
-    assert found.label == "My capture"
-    assert not found.unused
-
-
 # Place, loop, smoothness --------------------------------------------------------------------
 
 
@@ -459,66 +290,3 @@ def test_smoothing_can_hold_the_foot_on_the_floor(target: TargetAvatar) -> None:
         return float(np.median(steps.min(1)))
 
     assert slide(after.full_pose, held) < 0.6 * slide(after.full_pose, after.transl)
-
-
-# Bad BVH files ------------------------------------------------------------------------------
-
-GOOD = """HIERARCHY
-ROOT Hips
-{
-OFFSET 0 0 0
-CHANNELS 3 Xrotation Yrotation Zrotation
-End Site
-{
-OFFSET 0 1 0
-}
-}
-MOTION
-Frames: 2
-Frame Time: 0.04
-1 2 3
-4 5 6
-"""
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line", "word"),
-    [
-        ("HIERARCHY", "MESH", None, "HIERARCHY"),
-        ("OFFSET 0 0 0", "OFFSET 0 0", 4, "OFFSET"),
-        ("Zrotation", "Wrotation", 5, "Wrotation"),
-        ("CHANNELS 3", "CHANNELS 4", 5, "CHANNELS"),
-        ("Yrotation", "Xrotation", 5, "twice"),
-        ("Frames: 2", "Frames: 0", 12, "no frames"),
-        ("Frames: 2", "Frames: many", 12, "Frames"),
-        ("Frame Time: 0.04", "Frame Time: 0", 13, "cannot last"),
-        ("4 5 6", "4 5", 15, "frame 2"),
-        ("4 5 6", "4 nan 6", 15, "frame 2"),
-        ("4 5 6", "4 5e20 6", None, "100,000,000"),
-        ("4 5 6\n", "", 14, "1 frames.* 2"),
-        ("4 5 6", "4 5 6\n7 8 9", 16, "more frames"),
-        ("MOTION\n", "", 11, "Frames:"),
-        ("End Site", "ROOT other", 6, "wrong place"),
-    ],
-)
-def test_faults_are_named_with_their_line(
-    tmp_path: Path, old: str, new: str, line: int | None, word: str
-) -> None:
-    path = tmp_path / "m.bvh"
-    path.write_text(GOOD, encoding="utf-8")
-    assert len(read_bvh(path)) == 2
-    path.write_text(GOOD.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(LikenessError, match=word) as caught:
-        read_bvh(path)
-    assert line is None or f"line {line}:" in caught.value.message
-    assert caught.value.remedy
-
-
-def test_cut_off_bvh_and_wrong_kinds(target: TargetAvatar, tmp_path: Path) -> None:
-    for size in (0, 40, 90, len(GOOD) - 4):
-        (tmp_path / "m.bvh").write_text(GOOD[:size], encoding="utf-8")
-        with pytest.raises(LikenessError, match=r"m\.bvh"):
-            read_bvh(tmp_path / "m.bvh")
-    (tmp_path / "m.fbx").write_bytes(b"x")
-    with pytest.raises(LikenessError, match="Blender"):
-        load_retargeted(tmp_path / "m.fbx", target, MotionOptions())

@@ -17,8 +17,8 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.poses import (
     FACE_JOINTS,
     REGIONS,
-    build_expression,
     build_pose,
+    find_expression,
     named_expressions,
     named_poses,
 )
@@ -209,7 +209,7 @@ def test_a_named_pose_can_stand_where_another_stands():
 def test_expressions_weigh_what_they_are_about():
     body = make_synthetic_body()
     for entry in named_expressions().values():
-        weights = build_expression(entry.name, body)
+        weights = body.expression(**entry.weights)
         assert weights.min() >= 0
         assert weights.max() <= 1
         named = {n for n, w in zip(body.expression_names, weights) if w}
@@ -221,7 +221,7 @@ def test_expressions_weigh_what_they_are_about():
     mouth = set(named_expressions()["viseme_aa"].all_weights())
     assert mouth == {n for n in ARKIT_EXPRESSIONS if n.startswith(REGIONS["mouth"])}
     with pytest.raises(LikenessError, match="surprised"):
-        build_expression("bliss", body)
+        find_expression("bliss")
 
 
 def test_expressions_are_a_little_uneven_and_winks_are_not_blinks():

@@ -21,9 +21,9 @@ from likeness.engine.core.types import (
     Portrait,
 )
 from likeness.engine.files.weights import asset_path
-from likeness.engine.tracking.evidence import choose_framing, face_turn
 from likeness.engine.tracking.face_bias import face_shift, load_shifts
 from likeness.engine.tracking.fit import choose_camera
+from likeness.engine.tracking.landmark_trust import choose_framing, face_turn
 from likeness.engine.tracking.priors import (
     ARM_POSITIONS,
     LEG_POSITIONS,

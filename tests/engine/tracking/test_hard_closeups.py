@@ -20,8 +20,8 @@ from likeness.engine.core.types import (
 from likeness.engine.files.weights import asset_path
 from likeness.engine.tracking import fit_body
 from likeness.engine.tracking.body_points import BodyPoints
-from likeness.engine.tracking.evidence import face_points, face_turn
 from likeness.engine.tracking.fit_state import FitState, PosedJoints
+from likeness.engine.tracking.landmark_trust import face_points, face_turn
 from likeness.engine.tracking.priors import relaxed_pose
 
 SIZE = 800

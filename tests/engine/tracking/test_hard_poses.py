@@ -27,12 +27,12 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.random_poses import ARMS, LEGS, Arm, arm_joints
 from likeness.engine.tracking import fit_body
 from likeness.engine.tracking.body_points import BodyPoints
-from likeness.engine.tracking.evidence import FACE_OF_HEAD, face_points, face_turn
 from likeness.engine.tracking.fit import gather_evidence
 from likeness.engine.tracking.fit_state import FitState, PosedJoints
 from likeness.engine.tracking.fitter import Fitter
 from likeness.engine.tracking.initial_pose import S as START
 from likeness.engine.tracking.joint_limits import limit_violations
+from likeness.engine.tracking.landmark_trust import FACE_OF_HEAD, face_points, face_turn
 from likeness.engine.tracking.priors import relaxed_pose
 from PIL import Image, ImageDraw
 

@@ -94,7 +94,7 @@ def test_inputs_hold_what_is_seen_and_what_is_nearest(
 
 
 def test_nothing_seen_gives_plain_inputs(cells: AtlasCells, sample: CellSample) -> None:
-    blind = sample.with_seen(np.zeros(len(sample.label), bool))
+    blind = replace(sample, label=np.full_like(sample.label, NOT_SEEN))
     grid, numbers = label_inputs(cells, blind.label, blind.lit)
     assert not grid.any()
     assert not numbers.any()
