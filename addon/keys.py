@@ -23,6 +23,10 @@ FRAMING = "likeness_framing"
 PHOTO_POSE = "likeness_photo_pose"
 """The photo's full_pose [165], transl [3] and expression [E], concatenated."""
 
+ORIGIN = "likeness_origin"
+"""Places of the origins of the photo's space and of the body's template, 3 + 3 metres in the
+armature's space; both zero where it is missing. See ``addon/scene/origin.py``."""
+
 # On the body's mesh.
 PERSON = "likeness_person"
 """The avatar without its Gaussians, as bytes packed by ``engine/scene/files.py``."""

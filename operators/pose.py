@@ -10,12 +10,16 @@ from ..addon.rig import pose_tools
 from ..addon.rig.control_names import (
     EYES_TARGET,
     FACE,
+    FEET,
     HEAD_TARGET,
     LIMBS,
+    NECK,
+    PARENTS,
     ik_control,
     pole_control,
 )
-from ..addon.rig.ik import get_ik_influence, switch_to_fk, switch_to_ik
+from ..addon.rig.controls import PARENTED, limb_controls
+from ..addon.rig.ik import get_ik_influence, switch_parent, switch_to_fk, switch_to_ik
 from ..addon.rig.joint_limits import has_active_limits, set_limits
 from ..addon.rig.keying import (
     is_auto_keying,
@@ -27,7 +31,8 @@ from ..addon.rig.keying import (
 from ..addon.rig.look_at import JOINTS, is_looking, list_target_bones, look_at, stop_looking
 from ..addon.scene.avatar_objects import AvatarObjects
 from ..addon.scene.body_object import expression_names
-from ..engine.core.types import JOINT_NAMES
+from ..addon.scene.rig_upgrade import is_outdated, upgrade_rig
+from ..engine.core.types import JOINT_NAMES, LikenessError
 from .avatar_operator import AvatarOperator
 
 _LIMBS = [
@@ -178,7 +183,34 @@ class SwitchIK(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
         if is_auto_keying(context):
             frame = context.scene.frame_current
             for limb in limbs:
-                key_bones(armature, (*LIMBS[limb], ik_control(limb), pole_control(limb)), frame)
+                toes = (limb,) if limb in FEET else ()
+                key_bones(armature, (*LIMBS[limb], *toes, *limb_controls(limb)), frame)
+
+
+class SwitchParent(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Choose what a control follows when the body moves, without a jump"""
+
+    bl_idname = "likeness.switch_parent"
+    bl_label = "Switch Parent"
+
+    control: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Control",
+        description="Control to hang on something else",
+        items=[(name, name.replace("_", " ").title(), "") for name in PARENTED],
+    )
+    to: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Follows",
+        description="What the control follows",
+        items=[(name.upper(), name, "") for name in PARENTS],
+        default="ROOT",
+    )
+
+    def pose(self, context: Any, avatar: AvatarObjects) -> None:
+        to = [name.upper() for name in PARENTS].index(self.to)
+        if self.control == HEAD_TARGET and self.to == "HEAD":
+            raise LikenessError("The head cannot carry what it looks at.", "Choose the chest.")
+        moved = switch_parent(avatar.armature, self.control, to)
+        _key(context, avatar.armature, moved)
 
 
 class LookAt(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -201,7 +233,7 @@ class LookAt(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
         armature = avatar.armature
         (stop_looking if is_looking(armature, self.target) else look_at)(armature, self.target)
         if is_auto_keying(context):
-            moved = (*JOINTS[self.target], *list_target_bones(self.target))
+            moved = (*JOINTS[self.target], *list_target_bones(self.target), NECK)
             key_bones(armature, moved, context.scene.frame_current)
 
 
@@ -216,4 +248,29 @@ class JointLimits(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
         set_limits(avatar.armature, not has_active_limits(avatar.armature))
 
 
-CLASSES = (SetPose, ResetBones, MirrorPose, FeetToGround, SwitchIK, LookAt, JointLimits)
+class UpgradeRig(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Give an avatar of an earlier version this version's rig: root, foot roll, finger and spine
+    controls, and the origin between the feet. Pose, place and actions stay as they are"""
+
+    bl_idname = "likeness.upgrade_rig"
+    bl_label = "Upgrade Rig"
+
+    @classmethod
+    def find_problem(cls, context: Any, avatar: AvatarObjects) -> str:
+        return "" if is_outdated(avatar.armature) else "The rig is up to date"
+
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        upgrade_rig(avatar, context)
+
+
+CLASSES = (
+    SetPose,
+    ResetBones,
+    MirrorPose,
+    FeetToGround,
+    SwitchIK,
+    SwitchParent,
+    LookAt,
+    JointLimits,
+    UpgradeRig,
+)

@@ -6,12 +6,21 @@ from typing import Any
 
 import bpy
 
-from ..addon.rig.bone_collections import BODY, COLLECTIONS, CONTROLS, FACE_BONES, HAND_COLLECTIONS
+from ..addon.rig.bone_collections import BODY, CONTROLS, FACE_BONES, HAND_COLLECTIONS, ROOT_BONES
 from ..addon.rig.bone_collections import LIMB_COLLECTIONS as LIMBS_SHOWN
-from ..addon.rig.control_names import EYES_TARGET, HEAD_TARGET, IK, LOOK, ik_control
+from ..addon.rig.control_names import (
+    EYES_TARGET,
+    HEAD_TARGET,
+    IK,
+    LOOK,
+    PARENT,
+    PARENTS,
+    ik_control,
+)
 from ..addon.rig.joint_limits import has_active_limits
 from ..addon.rig.pose_tools import find_posing_problem
 from ..addon.scene.avatar_objects import find_avatar
+from ..addon.scene.rig_upgrade import is_outdated
 from .base import AvatarPanel, draw_wrapped
 
 _LIMB_LABELS = {
@@ -20,6 +29,16 @@ _LIMB_LABELS = {
     "left_foot": "Left Leg",
     "right_foot": "Right Leg",
 }
+
+
+_LAYERS = (
+    (ROOT_BONES, CONTROLS),
+    (BODY, FACE_BONES),
+    LIMBS_SHOWN[:2],
+    HAND_COLLECTIONS,
+    LIMBS_SHOWN[2:],
+)
+"""Rows of bone collections, the left limbs on the left."""
 
 
 def _switch(column: Any, label: str, bone: Any, prop: str, operator: str, texts: Any) -> Any:
@@ -34,6 +53,16 @@ def _switch(column: Any, label: str, bone: Any, prop: str, operator: str, texts:
     return row.operator(operator, text=texts[1], depress=True)
 
 
+def _draw_parent(column: Any, control: Any, prop: str) -> None:
+    """What a control that is on follows, as a menu that switches without a jump."""
+    if control[prop] == 0.0 or PARENT not in control:
+        return
+    split = column.split(factor=0.3, align=True)
+    split.label(text="Follows")
+    now = list(PARENTS)[control[PARENT]]
+    split.operator_menu_enum("likeness.switch_parent", "to", text=now).control = control.name
+
+
 def _draw_switches(layout: Any, armature: Any) -> None:
     bones = armature.pose.bones
     header, body = layout.panel("likeness_ik", default_closed=False)
@@ -45,6 +74,7 @@ def _draw_switches(layout: Any, armature: Any) -> None:
         control = bones[ik_control(limb)]
         button = _switch(column, label, control, IK, "likeness.switch_ik", ("IK", "FK"))
         button.limb, button.to = limb, "FK" if control[IK] > 0.0 else "IK"
+        _draw_parent(column, control, IK)
     row = column.row(align=True)
     for to in ("IK", "FK"):
         button = row.operator("likeness.switch_ik", text=f"All {to}")
@@ -53,6 +83,7 @@ def _draw_switches(layout: Any, armature: Any) -> None:
     for target, label in ((HEAD_TARGET, "Head"), (EYES_TARGET, "Eyes")):
         texts = ("Look at Target", "Release")
         _switch(column, label, bones[target], LOOK, "likeness.look_at", texts).target = target
+        _draw_parent(column, bones[target], LOOK)
     on = has_active_limits(armature)
     body.operator(
         "likeness.joint_limits", depress=on, icon="CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
@@ -66,11 +97,14 @@ def _draw_bones(layout: Any, armature: Any) -> None:
         return
     shown = armature.data.collections_all
     column = body.column(align=True)
-    for names in ((BODY, CONTROLS, FACE_BONES), LIMBS_SHOWN[:2], LIMBS_SHOWN[2:], HAND_COLLECTIONS):
+    for names in _LAYERS:
         row = column.row(align=True)
         for name in names:
-            if name in shown and name in COLLECTIONS:
-                row.prop(shown[name], "is_visible", text=name, toggle=True)
+            if name in shown:
+                pair, layer = row.row(align=True), shown[name]
+                pair.prop(layer, "is_visible", text=name, toggle=True)
+                star = "SOLO_ON" if layer.is_solo else "SOLO_OFF"
+                pair.prop(layer, "is_solo", text="", icon=star)
     body.prop(armature, "show_in_front", text="In Front")
 
 
@@ -89,6 +123,8 @@ class PosePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             draw_wrapped(self.layout, context, why, "INFO")
             return
         armature = avatar.armature
+        if is_outdated(armature):
+            self.layout.operator("likeness.upgrade_rig", icon="ARMATURE_DATA")
         grid = self.layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
         for name, text in (
             ("tpose", "Rest (T)"),

@@ -18,7 +18,7 @@ from ...engine.core.types import JOINT_NAMES, FloatArray, LikenessError
 from ..rig.control_names import FACE, IK, LOOK
 from ..scene.axes import points_to_blender
 from ..scene.body_object import expression_names
-from .bone_pose import ROOT, bone_quaternions, get_rest_axes
+from .bone_pose import PELVIS, channel_poses, get_rest_axes, pose_channels
 
 CONSTANT, LINEAR = 0, 1
 """Blender's numbers of interpolation modes."""
@@ -103,11 +103,11 @@ def _fill(
     ends_shot = np.zeros(count, bool)  # the frame before a cut holds
     ends_shot[:-1] = motion.shot[1:] != motion.shot[:-1]
     kinds = np.where(ends_shot, CONSTANT, LINEAR).astype(np.int32)
-    axes = get_rest_axes(armature)
-    quats = np.empty((count, len(JOINT_NAMES), 4))
+    quats, location = np.empty((count, len(JOINT_NAMES), 4)), np.empty((count, 3))
     for first in range(0, count, _ROWS):
         rows = slice(first, first + _ROWS)
-        quats[rows] = bone_quaternions(motion.full_pose[rows], axes)
+        poses, transl = motion.full_pose[rows], motion.transl[rows]
+        quats[rows], location[rows] = pose_channels(poses, transl, armature)
         yield
     from ...engine.motion.placing import align_quat_signs
 
@@ -117,8 +117,7 @@ def _fill(
             path = f'pose.bones["{joint}"].rotation_quaternion'
             write_curves(bag, path, joint, frames, quats[:, j], kinds)
             yield
-    location = points_to_blender(np.asarray(motion.transl, np.float64)) @ axes[0]
-    write_curves(bag, f'pose.bones["{ROOT}"].location', ROOT, frames, location, kinds)
+    write_curves(bag, f'pose.bones["{PELVIS}"].location', PELVIS, frames, location, kinds)
     if motion.face:
         for k, expression in enumerate(expression_names(armature)):
             path = f'pose.bones["{FACE}"]["{bpy.utils.escape_identifier(expression)}"]'
@@ -318,34 +317,31 @@ def _hold_feet(
     """Move the root so that the lower foot stays in place."""
     from ...engine.motion.placing import TargetAvatar, foot_lock_offsets, gaussian_blur
 
-    path = f'pose.bones["{ROOT}"].location'
+    path = f'pose.bones["{PELVIS}"].location'
     if path not in before or before[path].shape[1] != 3:
         return
-    axes, kept = get_rest_axes(armature), TargetAvatar.of_json(target)
+    kept = TargetAvatar.of_json(target)
     count = len(before[path])
     shift = np.empty((count, 3))
     for first in range(0, count, _ROWS):
         rows = slice(first, first + _ROWS)
-        pose_was, was_at = _poses(armature, {key: v[rows] for key, v in before.items()}, axes)
+        pose_was, was_at = _poses(armature, {key: v[rows] for key, v in before.items()})
         yield
-        pose_now, now_at = _poses(armature, {key: v[rows] for key, v in after.items()}, axes)
+        pose_now, now_at = _poses(armature, {key: v[rows] for key, v in after.items()})
         yield
         shift[rows] = foot_lock_offsets(pose_was, was_at, pose_now, now_at, kept)
         yield
     shift = np.concatenate([gaussian_blur(part, 0.5 * sigma) for part in np.split(shift, cuts)])
-    after[path] = after[path] + points_to_blender(shift) @ axes[0]
+    after[path] = after[path] + points_to_blender(shift) @ get_rest_axes(armature)[0]
 
 
-def _poses(armature: Any, values: dict[str, FloatArray], axes: FloatArray) -> Any:
+def _poses(armature: Any, values: dict[str, FloatArray]) -> Any:
     """full_pose [T, 55, 3] in radians and transl [T, 3] in metres of curves."""
-    from ..scene.axes import points_to_engine
-    from .bone_pose import axis_angles
-
-    location = values[f'pose.bones["{ROOT}"].location']
+    location = values[f'pose.bones["{PELVIS}"].location']
     quats = np.empty((len(location), len(JOINT_NAMES), 4))
     for j, joint in enumerate(JOINT_NAMES):
         curves = values.get(f'pose.bones["{joint}"].rotation_quaternion')
         still = armature.pose.bones[joint].matrix_basis.to_quaternion()
         quats[:, j] = np.array(still) if curves is None or curves.shape[1] != 4 else curves
     quats /= np.linalg.norm(quats, axis=-1, keepdims=True)
-    return axis_angles(quats, axes), points_to_engine(location @ axes[0].T)
+    return channel_poses(quats, location, armature)

@@ -22,6 +22,7 @@ from ..rig.control_names import FACE
 from ..scene.avatar_objects import AvatarObjects
 from ..scene.axes import points_to_engine, rotations_to_engine
 from ..scene.body_object import expression_names, get_expression
+from ..scene.origin import photo_origin, template_origin
 from .bone_pose import check_joints
 
 SCENE_NAME = "Likeness Recording"
@@ -123,7 +124,7 @@ def record_avatar(
         frames: numbers of the frames; none for the current pose, keyed or not.
         frame_rate: frames per second.
         path: of the file.
-        world: in world space instead of the armature object's.
+        world: in world space instead of the photo's.
 
     Raises:
         LikenessError: A joint's bone is missing.
@@ -152,12 +153,14 @@ def record_avatar(
         yield 1.0
     if world:
         posed = place[:, None] @ posed
+    else:
+        posed[..., :3, 3] -= photo_origin(armature)
     yield 1.0
     turns = posed[..., :3, :3] @ np.swapaxes(rest[:, :3, :3], -1, -2)
     arrays = {
         "turns": rotations_to_engine(turns),
         "pelvis_at": points_to_engine(posed[:, 0, :3, 3]),
-        "joints": points_to_engine(rest[:, :3, 3]),
+        "joints": points_to_engine(rest[:, :3, 3] - template_origin(armature)),
         "expression": weights,
         "expression_names": np.array(names, dtype=np.str_),
         "frame_rate": np.array(frame_rate),
@@ -177,10 +180,11 @@ def describe_target(objects: AvatarObjects) -> dict[str, Any]:
 
     armature, mesh = objects.armature, objects.body.data
     bones = armature.data.bones
-    joints = points_to_engine(np.array([bones[name].head_local for name in JOINT_NAMES]))
+    rest = template_origin(armature)
+    joints = points_to_engine(np.array([bones[n].head_local for n in JOINT_NAMES]) - rest)
     points = np.empty(3 * len(mesh.vertices), np.float32)
     mesh.vertices.foreach_get("co", points)
-    sole = float(points_to_engine(points.reshape(-1, 3))[:, 1].min())
+    sole = float(points_to_engine(points.reshape(-1, 3) - rest)[:, 1].min())
     pose = read_bone_pose(armature, np.zeros(0))
     target = TargetAvatar(
         joints,

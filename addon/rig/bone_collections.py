@@ -5,16 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from ...engine.core.types import JOINT_NAMES
-from .control_names import LIMBS
-from .controls import EYES
+from .control_names import CHEST, COG, CONTROL_BONES, FINGERS, LIMBS, NECK, ROOT
+from .controls import EYES, eye_target
 
-BODY, FACE_BONES, CONTROLS = "Body", "Face", "Controls"
+ROOT_BONES, BODY, FACE_BONES, CONTROLS = "Root", "Body", "Face", "Controls"
+MECHANISM = "Mechanism"
+"""Hidden bones between the controls and the joints."""
 LIMB_COLLECTIONS = ("Left Arm", "Right Arm", "Left Leg", "Right Leg")
 HAND_COLLECTIONS = ("Left Hand", "Right Hand")
-COLLECTIONS = (BODY, *LIMB_COLLECTIONS, *HAND_COLLECTIONS, FACE_BONES, CONTROLS)
+COLLECTIONS = (
+    ROOT_BONES,
+    BODY,
+    *LIMB_COLLECTIONS,
+    *HAND_COLLECTIONS,
+    FACE_BONES,
+    CONTROLS,
+    MECHANISM,
+)
 """The limbs' collections are children of ``Body``."""
 
-_FINGERS = ("index", "middle", "pinky", "ring", "thumb")
 _COLORS = {
     "left": (0.30, 0.62, 1.0),
     "right": (1.0, 0.36, 0.32),
@@ -26,13 +35,19 @@ _COLORS = {
 
 def bone_collection(name: str) -> str:
     """The collection of a joint's bone or of a control."""
-    if name not in JOINT_NAMES:
+    if name in (ROOT, COG):
+        return ROOT_BONES
+    if name in (CHEST, NECK):
+        return BODY
+    if name in (*CONTROL_BONES, *map(eye_target, EYES)) or name.endswith(("_roll", "_tip")):
         return CONTROLS
     if name == "jaw" or name in EYES:
         return FACE_BONES
     side = name.partition("_")[0].title()
-    if any(finger in name for finger in _FINGERS):
+    if any(finger in name for finger in (*FINGERS, "fingers")):
         return f"{side} Hand"
+    if name not in JOINT_NAMES:
+        return MECHANISM
     for limb, joints in LIMBS.items():
         if name in joints or (name.endswith("_foot") and limb == name):
             return f"{side} {'Arm' if limb.endswith('hand') else 'Leg'}"
@@ -48,12 +63,15 @@ def bone_color(name: str) -> tuple[float, float, float]:
 
 
 def arrange_bones(armature: Any) -> None:
-    """Assign the bones of an armature to collections, and colour them."""
+    """Assign the bones of an armature to collections, and colour them. Collections that are there
+    are used."""
     data = armature.data
     groups: dict[str, Any] = {}
     for name in COLLECTIONS:
         parent = groups[BODY] if name in LIMB_COLLECTIONS else None
-        groups[name] = data.collections.new(name, parent=parent)
+        found = data.collections_all.get(name)
+        groups[name] = found or data.collections.new(name, parent=parent)
+    groups[MECHANISM].is_visible = False
     for bone in data.bones:
         groups[bone_collection(bone.name)].assign(bone)
         bone.color.palette = "CUSTOM"

@@ -15,7 +15,25 @@ from mathutils import Matrix
 
 from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray
 from .. import keys
-from .control_names import EYES_TARGET, FACE, HEAD_TARGET, LIMBS, ik_control, pole_control
+from .bone_collections import MECHANISM
+from .control_names import (
+    CHEST,
+    COG,
+    EYES_TARGET,
+    FACE,
+    FINGERS,
+    HEAD_TARGET,
+    LIMBS,
+    NECK,
+    ROOT,
+    SIDES,
+    finger_control,
+    hand_control,
+    ik_control,
+    pole_control,
+    roll_control,
+    toe_control,
+)
 from .controls import EYES, eye_target
 
 PREFIX = "Likeness Shape"
@@ -77,12 +95,34 @@ def _root() -> Wires:
     return _joined(_ring(), _line(*arrow))
 
 
+def _arc() -> Wires:
+    """A half ring with a handle, on the back of a finger (its -z)."""
+    turn = np.linspace(math.radians(200), math.radians(340), 13)
+    arc = _line(*((math.cos(t), 0.0, math.sin(t)) for t in turn))
+    return _joined(arc, _line((0.0, 0.0, -1.0), (0.0, 0.0, -1.35)), _ring(0.2, (0.0, -1.55), 8))
+
+
+def _rocker() -> Wires:
+    """A bow with an arrow at each end, seen from the side (the y-z plane)."""
+    turn = np.linspace(math.radians(-60), math.radians(60), 13)
+    bow = _line(*((0.0, -math.cos(t), math.sin(t)) for t in turn))
+    points, _ = bow
+    heads = []
+    for end, way in ((points[0], -1.0), (points[-1], 1.0)):
+        y, z = float(end[1]), float(end[2])
+        heads.append(_line((0, y - 0.25, z - 0.1 * way), (0, y, z), (0, y + 0.05, z - 0.35 * way)))
+    return _joined(bow, *heads)
+
+
 _SHAPES = {
     "Ring": _ring,
     "Cube": _cube,
     "Diamond": _diamond,
     "Face": _face,
     "Root": _root,
+    "Arc": lambda: _arc(),
+    "Rocker": lambda: _rocker(),
+    "Square": lambda: _line((-1, 0, -1), (1, 0, -1), (1, 0, 1), (-1, 0, 1), (-1, 0, -1)),
     "Target": lambda: _joined(
         _ring(),
         _ring(0.5),
@@ -116,11 +156,20 @@ def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None
         _set(bones[eye], "Ring", [0.009] * 3, [0.0, 0.11, 0.0])
     pelvis = bones["pelvis"]
     size = 1.35 * max(pelvis.custom_shape_scale_xyz.xz)
-    _set(pelvis, "Root", [size] * 3, [0.0, 0.0, 0.0])
+    _set(pelvis, "Ring", [size] * 3, [0.0, 0.0, 0.0])
+    for name, shape, radius in ((ROOT, "Root", 2.2 * size), (COG, "Square", 1.5 * size)):
+        _set(bones[name], shape, [radius] * 3, [0.0] * 3)
+        bones[name].custom_shape_rotation_euler = (math.pi / 2, 0.0, 0.0)  # flat on the floor
+    _add_spine(bones)
+    for side in SIDES:
+        _add_fingers(bones, side)
     for limb, (_, _, last) in LIMBS.items():
         control = bones[ik_control(limb)]
         if limb.endswith("foot"):
             _add_sole(control, np.concatenate([held[last], held[limb]]))
+            _set(bones[roll_control(limb)], "Rocker", [0.04] * 3, [0.0] * 3)
+            _set(bones[toe_control(limb)], "Ring", [0.025] * 3, [0.0] * 3)
+            bones[toe_control(limb)].custom_shape_rotation_euler = (math.pi / 2, 0.0, 0.0)
         else:
             x, z = _radii(bones[last], held[last])
             length = control.bone.length
@@ -131,6 +180,32 @@ def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None
     for eye in EYES:
         _set(bones[eye_target(eye)], "Ring", [0.018] * 3, [0.0] * 3)
     _set(bones[FACE], "Face", [0.05] * 3, [0.0] * 3)
+    for bone in bones:
+        if MECHANISM in bone.bone.collections:
+            _set(bone, "Diamond", [0.01] * 3, [0.0] * 3)
+
+
+def _add_spine(bones: Any) -> None:
+    """Give chest and neck squares outside the rings of their joints, where these are displayed."""
+    for name, joint in ((CHEST, "spine3"), (NECK, "neck")):
+        ring = bones[joint].custom_shape_scale_xyz
+        half = 0.5 * bones[joint].bone.length
+        _set(bones[name], "Square", [1.25 * ring.x, 1.0, 1.25 * ring.z], [0.0, half, 0.0])
+        bones[name].custom_shape_transform = bones[joint]
+
+
+def _add_fingers(bones: Any, side: str) -> None:
+    """Arcs over the knuckles, and one over all of them."""
+    for finger in FINGERS:
+        control, joint = bones[finger_control(side, finger)], bones[f"{side}_{finger}1"]
+        size = 2.6 * max(joint.custom_shape_scale_xyz.xz)
+        _set(control, "Arc", [size] * 3, [0.0, 0.5 * joint.bone.length, 0.0])
+        control.custom_shape_transform = joint
+    width = (
+        bones[f"{side}_index1"].bone.head_local - bones[f"{side}_pinky1"].bone.head_local
+    ).length
+    control = bones[hand_control(side)]
+    _set(control, "Arc", [0.75 * width] * 3, [0.0, 0.0, 0.0])
 
 
 def remove_unused_shapes() -> None:

@@ -1,23 +1,53 @@
-"""The control bones of hands, feet, elbows, knees, head, eyes and face, with their constraints.
+"""The control bones, with their constraints.
 
-None of them deforms. Hands, feet, poles and targets have no parent, so they stay when the body
-moves. Hand and foot controls have the rest position and axes of their joint's bone, so the joint
-copies their rotation as it is. ``ik`` and ``look`` drive the influence of the constraints (drivers
-without Python); both are 0 in a new rig.
+None of them deforms, and no joint is their child: the joints keep SMPL-X's tree, and the pelvis
+follows the root and the centre of gravity by a constraint. Hands, feet, poles and targets hang on a
+hidden bone that follows what their property ``parent`` names. Hand and foot controls have the rest
+position and axes of their joint's bone, so the joint copies their rotation as it is. Spine, neck
+and finger controls add their rotation to that of the joints. ``ik``, ``look`` and ``parent`` drive
+constraints (drivers without Python).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from mathutils import Matrix
 
-from ...engine.core.types import JOINT_INDEX, FloatArray
+from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray
 from ..compat import hide_bone
-from .control_names import EYES_TARGET, FACE, HEAD_TARGET, IK, LIMBS, LOOK, ik_control, pole_control
-from .drivers import add_property, drive
+from .control_bone import ControlBone
+from .control_names import (
+    ADDED_CONTROLS,
+    CHEST,
+    COG,
+    EYES_TARGET,
+    FACE,
+    FEET,
+    FINGERS,
+    FOLLOW,
+    HEAD_TARGET,
+    IK,
+    LIMBS,
+    LOOK,
+    NECK,
+    PARENT,
+    PARENTS,
+    ROOT,
+    SIDES,
+    finger_control,
+    hand_control,
+    ik_control,
+    parent_bone,
+    pole_control,
+    roll_control,
+    toe_control,
+)
+from .drivers import add_choice, add_property, drive
+from .foot_roll import Boxes, bind_roll, copy_rotation, foot_ankle, roll_bones
 from .joint_limits import add_limit, add_limits, joint_limits, set_limits
 
 EYES = ("left_eye_smplhf", "right_eye_smplhf")
@@ -42,26 +72,13 @@ LOOK_PARTS = {"neck": 0.6, "head": 0.7}
 
 GUARD = "IK Start"
 LOOK_LIMIT = "Look Limit"
+SPREAD = {"index": (0.5, False), "ring": (0.5, True), "pinky": (1.0, True)}
+"""Finger -> share of the hand control's rotation about z, and whether it is reversed."""
+
+PARENTED = (*map(ik_control, LIMBS), HEAD_TARGET, EYES_TARGET)
+"""The controls whose parent can be chosen."""
+
 COPY_ROTATION, SOLVER, TRACK = "Copy Control", "IK", "Look"
-
-
-@dataclass(frozen=True)
-class ControlBone:
-    """A bone to create.
-
-    Attributes:
-        name: of the bone.
-        head: [3] metres, Blender's axes.
-        tail: [3] metres, Blender's axes.
-        z: [3] direction of the bone's z axis, Blender's axes.
-        parent: name of the parent, or None.
-    """
-
-    name: str
-    head: FloatArray
-    tail: FloatArray
-    z: FloatArray
-    parent: str | None = None
 
 
 def eye_target(eye: str) -> str:
@@ -69,28 +86,52 @@ def eye_target(eye: str) -> str:
     return eye.replace("_smplhf", "_target")
 
 
-def control_bones(axes: dict[str, FloatArray], heads: FloatArray) -> list[ControlBone]:
-    """The controls of a person.
+def control_bones(
+    axes: dict[str, FloatArray], heads: FloatArray, boxes: Boxes, root: FloatArray
+) -> list[ControlBone]:
+    """The controls of a person, parents before their children.
 
     Args:
         axes: joint -> [4, 4] rest matrix of its bone, with the bone's length in the last corner.
-        heads: [55, 3] rest joints in metres, Blender's axes.
+        heads: [55, 3] rest joints in metres, armature space.
+        boxes: of the feet, armature space.
+        root: [3] place of the root bone, armature space.
     """
     at = {name: heads[j] for name, j in JOINT_INDEX.items()}
     up, front = np.array([0.0, 0.0, 1.0]), np.array([0.0, -1.0, 0.0])
-    out = []
+
+    def like(joint: str, name: str, parent: str) -> ControlBone:
+        R, length = axes[joint][:3, :3], axes[joint][3, 3]
+        return ControlBone(name, at[joint], at[joint] + length * R[:, 1], R[:, 2], parent)
+
+    def hung(control: str, place: FloatArray, tail: FloatArray, z: FloatArray) -> list[ControlBone]:
+        parent = ControlBone(parent_bone(control), place, place + 0.05 * front, up)
+        return [parent, ControlBone(control, place, tail, z, parent.name)]
+
+    # axes of the root and the centre of gravity are those of the object
+    out = [ControlBone(ROOT, root, root - 0.3 * front, up)]
+    out.append(ControlBone(COG, at["pelvis"], at["pelvis"] - 0.15 * front, up, ROOT))
+    out.append(like("spine2", CHEST, "pelvis"))
+    out.append(like("neck", NECK, "spine3"))
+    for side in SIDES:
+        out.append(like(f"{side}_middle1", hand_control(side), f"{side}_wrist"))
+        for finger in FINGERS:
+            name = finger_control(side, finger)
+            out.append(like(f"{side}_{finger}1", name, f"{side}_wrist"))
     for limb, (upper, lower, last) in LIMBS.items():
-        R, length = axes[last][:3, :3], axes[last][3, 3]
-        out.append(ControlBone(ik_control(limb), at[last], at[last] + length * R[:, 1], R[:, 2]))
+        control = like(last, ik_control(limb), parent_bone(ik_control(limb)))
+        out += hung(control.name, control.head, control.tail, control.z)
         reach = POLE_DISTANCE * float(np.linalg.norm(at[lower] - at[upper]))
         place = at[lower] - reach * axes[lower][:3, 2]
-        out.append(ControlBone(pole_control(limb), place, place + 0.06 * up, front))
+        out.append(ControlBone(pole_control(limb), place, place + 0.06 * up, front, control.parent))
+        if limb in FEET:
+            out += roll_bones(limb, at, control, boxes)
     eyes = np.stack([at[eye] for eye in EYES])
     middle = eyes.mean(0)
     place = at["head"] + 0.9 * front
-    out.append(ControlBone(HEAD_TARGET, place, place + 0.08 * front, up))
+    out += hung(HEAD_TARGET, place, place + 0.08 * front, up)
     place = middle + 0.45 * front
-    out.append(ControlBone(EYES_TARGET, place, place + 0.05 * front, up))
+    out += hung(EYES_TARGET, place, place + 0.05 * front, up)
     for eye in EYES:
         place = at[eye] + 0.45 * front
         out.append(ControlBone(eye_target(eye), place, place + 0.03 * front, up, EYES_TARGET))
@@ -104,22 +145,99 @@ def bind_controls(armature: Any) -> None:
 
     Controls and targets are hidden until they are used.
     """
-    bones = armature.pose.bones
+    _bind_body(armature)
     add_look(armature)
     for limb in LIMBS:
         _bind_limb(armature, limb)
     add_limits(armature)
-    face = bones[FACE]
-    face.lock_location = face.lock_rotation = face.lock_scale = (True, True, True)
-    face.lock_rotation_w = True
-    for limb in LIMBS:
-        bones[pole_control(limb)].lock_rotation = bones[pole_control(limb)].lock_scale = (
-            True,
-            True,
-            True,
-        )
-        bones[pole_control(limb)].lock_rotation_w = True
+    _bind_free(armature)
     release_controls(armature)
+
+
+def add_new_controls(armature: Any) -> None:
+    """:func:`bind_controls` for a rig of an earlier version that just got the bones it lacked."""
+    bones = armature.pose.bones
+    before = {name: len(bones[name].constraints) for name in JOINT_NAMES}
+    _bind_body(armature)
+    for name, count in before.items():  # what adds to a rotation comes before what limits it
+        for k in range(count, len(bones[name].constraints)):
+            bones[name].constraints.move(k, k - count)
+    _bind_free(armature)
+    show_controls(armature)
+
+
+def _bind_body(armature: Any) -> None:
+    """Let the pelvis follow the centre of gravity, and spine, neck and fingers their controls."""
+    follow = armature.pose.bones["pelvis"].constraints.new("ARMATURE")
+    follow.name = FOLLOW
+    target = follow.targets.new()
+    target.target, target.subtarget = armature, COG
+    _share_rotations(armature)
+
+
+def _bind_free(armature: Any) -> None:
+    """Bind feet to their roll, and controls to what they follow; lock the rest."""
+    for limb in FEET:
+        _bind_foot(armature, limb)
+    for control in PARENTED:
+        _bind_parent(armature, control)
+    _lock(armature)
+
+
+def _bind_foot(armature: Any, limb: str) -> None:
+    """Let the ankle follow the end of the foot's roll instead of the control itself."""
+    bones = armature.pose.bones
+    _, lower, last = LIMBS[limb]
+    for bone, name in ((bones[lower], SOLVER), (bones[last], COPY_ROTATION)):
+        bone.constraints[name].subtarget = foot_ankle(limb)
+    path = f'pose.bones["{ik_control(limb)}"]["{IK}"]'
+    drive(bind_roll(armature, limb), "influence", armature, path)
+
+
+def _share_rotations(armature: Any) -> None:
+    """Let spine, neck and fingers add the rotation of their controls."""
+    bones = armature.pose.bones
+    for control, joints in ((CHEST, ("spine1", "spine2", "spine3")), (NECK, ("neck", "head"))):
+        for joint in joints:
+            copy_rotation(bones[joint], armature, control).influence = 1.0 / len(joints)
+    for side in SIDES:
+        for finger in FINGERS:
+            control, whole = finger_control(side, finger), hand_control(side)
+            for k in (1, 2, 3):
+                axes = "xz" if k == 1 else "x"
+                copy_rotation(bones[f"{side}_{finger}{k}"], armature, control, axes)
+            copy_rotation(bones[control], armature, whole, "x")
+            if finger in SPREAD:
+                spread = copy_rotation(bones[control], armature, whole, "z")
+                spread.influence, spread.invert_z = SPREAD[finger]
+
+
+def _bind_parent(armature: Any, control: str) -> None:
+    """Let a control's hidden parent follow the bone that the control's property names."""
+    bones = armature.pose.bones
+    # what turns towards the target cannot carry it
+    names = [name for name in PARENTS if not (control == HEAD_TARGET and name == "Head")]
+    text = "What this control follows. The button in the panel switches without a jump"
+    path = add_choice(bones[control], PARENT, names, names.index("Root"), text)
+    follow = bones[parent_bone(control)].constraints.new("ARMATURE")
+    follow.name = FOLLOW
+    for k, name in enumerate(names):
+        if PARENTS[name] is not None:
+            target = follow.targets.new()
+            target.target, target.subtarget = armature, PARENTS[name]
+            drive(target, "weight", armature, path, f"value == {k}")
+
+
+def _lock(armature: Any) -> None:
+    """Lock what would tear the body apart, or does nothing; scripts and motions still can."""
+    bones, every = armature.pose.bones, (True, True, True)
+    poles = [pole_control(limb) for limb in LIMBS]
+    for name in (*JOINT_NAMES[1:], *ADDED_CONTROLS, FACE):
+        bones[name].lock_location = every
+    for name in (*JOINT_NAMES[1:], *ADDED_CONTROLS, FACE, *poles, *map(ik_control, LIMBS)):
+        bones[name].lock_scale = every
+    for name in (FACE, *poles):
+        bones[name].lock_rotation, bones[name].lock_rotation_w = every, True
 
 
 def _bind_limb(armature: Any, limb: str) -> None:
@@ -162,12 +280,14 @@ def _rest_bend(upper: Any, lower: Any) -> float:
 
 
 def release_controls(armature: Any) -> None:
-    """Switch off IK, look-at and limits, so that only the joints' rotations count.
+    """Switch off IK, look-at and limits, and reset the controls that add rotation and the centre
+    of gravity, so that only the root and the joints' rotations count.
 
     Everything that sets a whole pose calls this, so that exactly this pose is displayed. Scenes of
-    format 1 have no controls.
+    older formats have fewer controls.
     """
     bones = armature.pose.bones
+    reset_added(armature, (COG, *ADDED_CONTROLS))
     for name, prop in (
         *((ik_control(limb), IK) for limb in LIMBS),
         (HEAD_TARGET, LOOK),
@@ -180,12 +300,29 @@ def release_controls(armature: Any) -> None:
     armature.update_tag()
 
 
+def reset_added(armature: Any, names: Iterable[str]) -> None:
+    """Reset the transforms of controls; those that an older rig lacks are skipped."""
+    for name in names:
+        if name in armature.pose.bones:
+            armature.pose.bones[name].matrix_basis = Matrix()
+
+
+def limb_controls(limb: str) -> tuple[str, ...]:
+    """The controls of a limb in IK."""
+    out = (ik_control(limb), pole_control(limb))
+    return (*out, roll_control(limb), toe_control(limb)) if limb in FEET else out
+
+
 def show_controls(armature: Any) -> None:
-    """Show the controls and targets that are in use, and hide the others."""
+    """Show the controls and targets that are in use, hide the others, and hide the joints of limbs
+    that are wholly in IK."""
     bones = armature.pose.bones
     switches: dict[tuple[str, ...], tuple[str, str]] = {
-        (ik_control(limb), pole_control(limb)): (ik_control(limb), IK) for limb in LIMBS
+        limb_controls(limb): (ik_control(limb), IK) for limb in LIMBS
     }
+    for limb, joints in LIMBS.items():
+        for name in joints if ik_control(limb) in bones else ():
+            hide_bone(bones[name], bones[ik_control(limb)][IK] >= 1.0)
     switches[(HEAD_TARGET,)] = (HEAD_TARGET, LOOK)
     switches[(EYES_TARGET, *map(eye_target, EYES))] = (EYES_TARGET, LOOK)
     for names, (holder, prop) in switches.items():
@@ -207,6 +344,7 @@ def add_look(armature: Any) -> None:
             track = bones[joint].constraints.new("DAMPED_TRACK")
             track.name = TRACK
             track.target, track.subtarget, track.track_axis = armature, at, axis
-            drive(track, "influence", armature, path, NECK_SHARE if joint == "neck" else 1.0)
+            share = f"{NECK_SHARE} * value" if joint == "neck" else ""
+            drive(track, "influence", armature, path, share)
             limit = add_limit(bones[joint], LOOK_LIMIT, LOOK_PARTS.get(joint, 1.0))
             drive(limit, "influence", armature, path)

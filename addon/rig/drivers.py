@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def drive(owner: Any, prop: str, source: Any, path: str, share: float = 1.0) -> Any:
+def drive(owner: Any, prop: str, source: Any, path: str, expression: str = "") -> Any:
     """Drive ``owner.prop`` by the property ``path`` of the object ``source``.
 
     Args:
@@ -13,14 +13,14 @@ def drive(owner: Any, prop: str, source: Any, path: str, share: float = 1.0) -> 
         prop: its name.
         source: the driving object.
         path: of the driving property.
-        share: factor, by a *simple expression*.
+        expression: a *simple expression* of ``value``; the value itself without one.
     """
     driver = owner.driver_add(prop).driver
-    driver.type = "AVERAGE" if share == 1.0 else "SCRIPTED"
+    driver.type = "SCRIPTED" if expression else "AVERAGE"
     variable = driver.variables.new()
     variable.name = "value"
-    if share != 1.0:
-        driver.expression = f"{share} * value"
+    if expression:
+        driver.expression = expression
     variable.type = "SINGLE_PROP"
     variable.targets[0].id = source
     variable.targets[0].data_path = path
@@ -46,5 +46,19 @@ def add_property(
         step=1.0,
         description=description,
     )
+    bone.property_overridable_library_set(f'["{name}"]', True)
+    return f'pose.bones["{bone.name}"]["{name}"]'
+
+
+def add_choice(bone: Any, name: str, choices: list[str], default: int, description: str) -> str:
+    """Add a custom property with named values, counted from 0, to a pose bone.
+
+    Returns:
+        Its data path from the object.
+    """
+    bone[name] = default
+    items = [(choice.upper(), choice, "", 0, k) for k, choice in enumerate(choices)]
+    ui = bone.id_properties_ui(name)
+    ui.update(default=default, min=0, max=len(choices) - 1, description=description, items=items)
     bone.property_overridable_library_set(f'["{name}"]', True)
     return f'pose.bones["{bone.name}"]["{name}"]'

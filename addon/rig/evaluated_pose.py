@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import bpy
-from mathutils import Matrix, Quaternion
+from mathutils import Matrix, Quaternion, Vector
 
 from ...engine.core.types import LikenessError
+from .control_names import FOLLOW, NECK
 
 
 def evaluate_armature(armature: Any) -> Any:
@@ -32,8 +33,10 @@ def seen_matrices(armature: Any) -> dict[str, Matrix]:
 
 
 def restore_seen(armature: Any, names: Iterable[str], seen: dict[str, Matrix]) -> None:
-    """Rotate bones so that without constraints they match the matrices ``seen``."""
+    """Rotate bones so that without constraints and added rotation they match ``seen``."""
     for name in names:
+        if name == "head" and NECK in armature.pose.bones:
+            armature.pose.bones[NECK].matrix_basis = Matrix()
         bone = armature.pose.bones[name]
         rest, at = bone.bone.matrix_local, seen[name]
         if bone.parent is not None:
@@ -53,8 +56,36 @@ def set_rotation(bone: Any, rotation: Quaternion) -> None:
         bone.matrix_basis = Matrix.LocRotScale(bone.location, rotation, bone.scale)
 
 
-def place_root(bone: Any, matrix: Matrix) -> None:
-    """Move a bone without parent to a matrix in armature space; its scale is kept."""
-    basis = bone.bone.matrix_local.inverted() @ matrix
+def carry_matrix(bone: Any, seen: dict[str, Matrix]) -> Matrix:
+    """[4, 4] what parents make of a bone: its matrix in armature space without its own transform.
+
+    Args:
+        bone: without constraints, but for the pelvis, which follows the centre of gravity.
+        seen: displayed matrices, of the parents at least.
+    """
+    rest: Matrix = bone.bone.matrix_local
+    follow = bone.constraints.get(FOLLOW)
+    carrier = bone.parent
+    if follow is not None:
+        carrier = bone.id_data.pose.bones[follow.targets[0].subtarget]
+    if carrier is None:
+        return rest
+    return seen[carrier.name] @ carrier.bone.matrix_local.inverted() @ rest
+
+
+def place_bone(bone: Any, matrix: Matrix, seen: dict[str, Matrix]) -> None:
+    """Move a bone to a matrix in armature space; its scale is kept.
+
+    Args:
+        bone: as in :func:`carry_matrix`.
+        matrix: [4, 4] to reach.
+        seen: displayed matrices, of the parents at least.
+    """
+    basis = carry_matrix(bone, seen).inverted() @ matrix
     bone.location = basis.translation
     set_rotation(bone, basis.to_quaternion())
+
+
+def move_bone(bone: Any, move: Vector, seen: dict[str, Matrix]) -> None:
+    """Move a bone by a vector in armature space; arguments as in :func:`place_bone`."""
+    bone.location += carry_matrix(bone, seen).to_3x3().inverted() @ move

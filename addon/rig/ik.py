@@ -7,9 +7,9 @@ from typing import Any
 
 from mathutils import Matrix, Vector
 
-from .control_names import IK, LIMBS, ik_control, pole_control
-from .controls import GUARD, POLE_DISTANCE, show_controls
-from .evaluated_pose import place_root, restore_seen, seen_matrices
+from .control_names import FEET, IK, LIMBS, PARENT, ik_control, pole_control
+from .controls import GUARD, POLE_DISTANCE, limb_controls, reset_added, show_controls
+from .evaluated_pose import place_bone, restore_seen, seen_matrices
 
 _STILL_METRES, _STILL_ANGLE = 1e-3, 0.0087
 """Tolerated movement at the switch; more means that a joint exceeds its IK limit."""
@@ -32,8 +32,9 @@ def switch_to_ik(armature: Any, limbs: Iterable[str]) -> list[str]:
     for limb in limbs:
         joints = LIMBS[limb]
         restore_seen(armature, joints, seen)
-        place_root(bones[ik_control(limb)], seen[joints[2]])
-        place_root(bones[pole_control(limb)], _pole_matrix(armature, limb, seen))
+        reset_added(armature, limb_controls(limb)[2:])
+        place_bone(bones[ik_control(limb)], seen[joints[2]], seen)
+        place_bone(bones[pole_control(limb)], _pole_matrix(armature, limb, seen), seen)
         _guard(armature, limb, True)
         bones[ik_control(limb)][IK] = 1.0
     show_controls(armature)
@@ -50,10 +51,33 @@ def switch_to_fk(armature: Any, limbs: Iterable[str]) -> None:
     """Set the limbs' bones to their displayed rotations, and switch to FK."""
     limbs, seen = list(limbs), seen_matrices(armature)
     for limb in limbs:
-        restore_seen(armature, LIMBS[limb], seen)
+        toes = (limb,) if limb in FEET else ()
+        restore_seen(armature, (*LIMBS[limb], *toes), seen)
         armature.pose.bones[ik_control(limb)][IK] = 0.0
     show_controls(armature)
     armature.update_tag()
+
+
+def switch_parent(armature: Any, control: str, parent: int) -> tuple[str, ...]:
+    """Let a control follow another bone, without a jump.
+
+    Args:
+        armature: of the avatar.
+        control: of a hand, a foot, or a target.
+        parent: value of its property ``parent``.
+
+    Returns:
+        The bones that were placed anew.
+    """
+    bones, seen = armature.pose.bones, seen_matrices(armature)
+    carrier = bones[control].parent
+    moved = tuple(bone.name for bone in carrier.children)
+    bones[control][PARENT] = parent
+    now = seen_matrices(armature)
+    for name in moved:
+        place_bone(bones[name], seen[name], now)
+    armature.update_tag()
+    return moved
 
 
 def _guard(armature: Any, limb: str, on: bool) -> None:

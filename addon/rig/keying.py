@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .control_names import EYES_TARGET, HEAD_TARGET, IK, LIMBS, LOOK, ik_control
+from .control_names import EYES_TARGET, HEAD_TARGET, IK, LIMBS, LOOK, PARENT, ik_control
 
 
 def is_auto_keying(context: Any) -> bool:
@@ -16,7 +16,9 @@ def is_auto_keying(context: Any) -> bool:
 def key_bones(armature: Any, names: Iterable[str], frame: float) -> None:
     """Key the rotation of bones, and the location of bones without a parent."""
     for name in names:
-        bone = armature.pose.bones[name]
+        bone = armature.pose.bones.get(name)
+        if bone is None:
+            continue  # an older rig
         path = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
         bone.keyframe_insert(
             path.get(bone.rotation_mode, "rotation_euler"), frame=frame, group=name
@@ -34,9 +36,9 @@ def key_properties(armature: Any, name: str, props: Iterable[str], frame: float)
 def read_switches(armature: Any) -> dict[tuple[str, str], float]:
     """Bone and property of every switch -> its value."""
     bones = armature.pose.bones
-    all_of_them = ((ik_control(limb), IK) for limb in LIMBS)
-    out = (*all_of_them, (HEAD_TARGET, LOOK), (EYES_TARGET, LOOK))
-    return {(name, prop): float(bones[name][prop]) for name, prop in out}
+    controls = (*map(ik_control, LIMBS), HEAD_TARGET, EYES_TARGET)
+    every = ((name, prop) for name in controls for prop in (IK, LOOK, PARENT))
+    return {(name, prop): bones[name][prop] for name, prop in every if prop in bones[name]}
 
 
 def key_switches(armature: Any, before: dict[tuple[str, str], float], frame: float) -> None:

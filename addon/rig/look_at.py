@@ -9,7 +9,7 @@ from mathutils import Matrix, Quaternion, Vector
 
 from .control_names import EYES_TARGET, HEAD_TARGET, LOOK
 from .controls import EYES, LOOK_LIMIT, LOOK_PARTS, NECK_SHARE, eye_target, show_controls
-from .evaluated_pose import place_root, restore_seen, seen_matrices
+from .evaluated_pose import place_bone, restore_seen, seen_matrices
 from .joint_limits import joint_limits
 
 JOINTS = {HEAD_TARGET: ("neck", "head"), EYES_TARGET: EYES}
@@ -37,7 +37,7 @@ def look_at(armature: Any, target: str) -> None:
     rest = bones[target].bone.matrix_local
     matrix = rest.copy()
     matrix.translation = middle
-    place_root(bones[target], matrix)
+    place_bone(bones[target], matrix, seen)
     bones[target].scale = (1.0, 1.0, 1.0)
     for joint in joints if target == EYES_TARGET else ():
         bone = bones[eye_target(joint)]  # child of the target, which has its rest axes again

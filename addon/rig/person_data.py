@@ -10,6 +10,7 @@ from ...engine.body.extension import NAPE
 from ...engine.core.types import NUM_JOINTS, Avatar, LikenessError, Pose
 from .. import keys
 from ..scene.axes import points_to_blender
+from ..scene.origin import template_origin
 from .bone_shapes import add_shapes
 
 _PIECES = ("skirt", NAPE)
@@ -19,7 +20,7 @@ def fit_rig(avatar: Avatar, armature: Any, body_object: Any) -> None:
     """Add the bones' shapes, and store the photo's pose."""
     body = avatar.body
     own = count_own_vertices(avatar)
-    points = points_to_blender(body.v_template[:own].astype(np.float64))
+    points = points_to_blender(body.v_template[:own].astype(np.float64)) + template_origin(armature)
     add_shapes(armature, points, body.weights[:own])
     body_object.data[keys.OWN_VERTICES] = own
     armature[keys.PHOTO_POSE] = np.concatenate(

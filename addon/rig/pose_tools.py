@@ -13,24 +13,36 @@ from mathutils import Matrix, Quaternion, Vector
 from ...engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...engine.core.types import JOINT_NAMES
 from .. import keys
-from ..motion.bone_pose import ROOT, apply_pose, read_bone_pose
+from ..motion.bone_pose import PELVIS, apply_pose, read_bone_pose
 from ..scene.body_object import get_expression, set_expression
 from .control_names import (
+    ADDED_CONTROLS,
     CONTROL_BONES,
     EYES_TARGET,
     FACE,
     HEAD_TARGET,
     IK,
     LIMBS,
+    PARENT,
+    PARENTS,
     ik_control,
     pole_control,
 )
 from .controls import EYES, eye_target, show_controls
-from .evaluated_pose import evaluate_armature, place_root, seen_matrices, set_rotation
-from .ik import get_ik_influence
+from .evaluated_pose import (
+    carry_matrix,
+    evaluate_armature,
+    move_bone,
+    place_bone,
+    seen_matrices,
+    set_rotation,
+)
 from .person_data import read_photo_pose
 
 LINKED = "This avatar is linked. Use Object > Library Override > Make to pose it"
+
+_BODY = list(PARENTS).index("Pelvis")
+"""The first of the parents that is part of the body."""
 
 _SIDES = {"left": "right", "right": "left"}
 
@@ -102,32 +114,35 @@ def move_to_height(armature: Any, body: Any, height: float) -> float:
     Returns:
         The movement in metres.
     """
-    rise = height - find_lowest_height(armature, body)
+    rise, seen = height - find_lowest_height(armature, body), seen_matrices(armature)
     move = armature.matrix_world.to_3x3().inverted() @ Vector((0.0, 0.0, rise))
-    names = [ROOT]
+    names = [PELVIS]
     for limb in LIMBS:
-        if ik_control(limb) in armature.pose.bones and get_ik_influence(armature, limb) > 0.0:
-            names += [ik_control(limb), pole_control(limb)]
+        control = armature.pose.bones.get(ik_control(limb))
+        # those that hang on the body come along
+        if control is not None and control[IK] > 0.0 and control.get(PARENT, 0) < _BODY:
+            names += [control.name, pole_control(limb)]
     for name in names:
-        bone = armature.pose.bones[name]
-        bone.location += bone.bone.matrix_local.to_3x3().inverted() @ move
+        move_bone(armature.pose.bones[name], move, seen)
     armature.update_tag()
     return rise
 
 
 def reset_bones(armature: Any, names: Iterable[str]) -> None:
-    """Reset bones to rest. The pelvis keeps its position, and controls without a parent return to
+    """Reset bones to rest. The pelvis keeps its position, and controls of IK and looking return to
     their rest position relative to it."""
-    root = armature.pose.bones[ROOT]
-    moved = root.bone.matrix_local.to_3x3() @ root.location
+    bones, seen = armature.pose.bones, seen_matrices(armature)
+    moved = seen[PELVIS].translation - bones[PELVIS].bone.matrix_local.translation
+    free = _free_controls()
     for name in names:
-        bone = armature.pose.bones[name]
+        bone = bones[name]
         set_rotation(bone, Quaternion())
         bone.scale = (1.0, 1.0, 1.0)
-        if bone.parent is not None:
+        if name in free:
+            place = bone.bone.matrix_local.translation + moved
+            bone.location = carry_matrix(bone, seen).inverted() @ place
+        elif name != PELVIS:
             bone.location = (0.0, 0.0, 0.0)
-        elif name != ROOT:
-            bone.location = bone.bone.matrix_local.to_3x3().inverted() @ moved
     armature.update_tag()
 
 
@@ -141,24 +156,30 @@ def mirror_pose(armature: Any) -> None:
     bones, seen = armature.pose.bones, seen_matrices(armature)
     names = [n for n in (*JOINT_NAMES, *list_movable_controls()) if n in bones]
     was = {n: (bones[n].matrix_basis.copy(), bones[n].location.copy()) for n in names}
-    place, side = seen[ROOT].translation, seen[ROOT].col[0].xyz
+    place, side = seen[PELVIS].translation, seen[PELVIS].col[0].xyz
     side = Vector((side.x, side.y, 0.0))
     side = side.normalized() if side.length > 1e-3 else Vector((1.0, 0.0, 0.0))
+    free = [n for n in names if n == PELVIS or n in _free_controls()]
     for name in names:
         other, bone = mirror_bone_name(name), bones[name]
-        if bone.parent is not None:
+        if name not in free:
             w, x, y, z = was[other][0].to_quaternion()
             set_rotation(bone, Quaternion((w, x, -y, -z)))
             x, y, z = was[other][1]
             bone.location = (-x, y, z)
-        else:
-            place_root(bone, _reflected(seen[other], place, side))
+    place_bone(bones[PELVIS], _reflected(seen[PELVIS], place, side), seen)
     limbs = [limb for limb in LIMBS if ik_control(limb) in bones]
-    switches = {limb: get_ik_influence(armature, limb) for limb in limbs}
-    for limb in limbs:
-        bones[ik_control(limb)][IK] = switches[mirror_bone_name(limb)]
+    for prop in (IK, PARENT):
+        switches = {limb: bones[ik_control(limb)].get(prop) for limb in limbs}
+        for limb in limbs:
+            if switches[limb] is not None:
+                bones[ik_control(limb)][prop] = switches[mirror_bone_name(limb)]
     if limbs:
         show_controls(armature)
+    now = seen_matrices(armature)  # with the parents of the controls
+    for name in free:
+        if name != PELVIS:
+            place_bone(bones[name], _reflected(seen[mirror_bone_name(name)], place, side), now)
     values = get_expression(armature)
     flipped = [values[mirror_expression_name(n, values)] for n in values]
     set_expression(armature, tuple(values), np.array(flipped))
@@ -179,9 +200,14 @@ def mirror_expression_name(name: str, names: Iterable[str]) -> str:
 
 
 def list_movable_controls() -> list[str]:
-    """The control bones that can be moved."""
+    """The control bones of both sides, and those of the middle that a mirror changes."""
+    return [*_free_controls(), *(eye_target(eye) for eye in EYES), *ADDED_CONTROLS]
+
+
+def _free_controls() -> list[str]:
+    """The controls that stay when the body moves."""
     out = [name for limb in LIMBS for name in (ik_control(limb), pole_control(limb))]
-    return [*out, HEAD_TARGET, EYES_TARGET, *(eye_target(eye) for eye in EYES)]
+    return [*out, HEAD_TARGET, EYES_TARGET]
 
 
 def _reflected(matrix: Matrix, place: Vector, side: Vector) -> Matrix:

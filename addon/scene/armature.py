@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import bpy
@@ -11,6 +13,7 @@ from mathutils import Vector
 from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, PARENTS, FloatArray
 from ..rig.bone_collections import arrange_bones
 from ..rig.controls import bind_controls, control_bones
+from ..rig.foot_roll import Boxes
 from .axes import points_to_blender
 
 _UP, _DOWN = (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)  # Blender axes
@@ -94,7 +97,9 @@ def bone_tails(heads: FloatArray) -> FloatArray:
     return tails
 
 
-def create_armature(joints: FloatArray, name: str, collection: Any, context: Any) -> Any:
+def create_armature(
+    joints: FloatArray, name: str, collection: Any, context: Any, boxes: Boxes | None = None
+) -> Any:
     """Create an armature object with one bone per joint and the controls, at rest.
 
     Args:
@@ -102,24 +107,20 @@ def create_armature(joints: FloatArray, name: str, collection: Any, context: Any
         name: of the object and its data.
         collection: linked to the context's scene; the new object goes into it.
         context: a Blender context in object mode.
+        boxes: of the feet, in Blender's axes; typical ones if None.
     """
     heads = points_to_blender(np.asarray(joints, np.float64))
     data = bpy.data.armatures.new(name)
     armature = bpy.data.objects.new(name, data)
     collection.objects.link(armature)
-    with context.temp_override(active_object=armature, object=armature):
-        context.view_layer.objects.active = armature
-        bpy.ops.object.mode_set(mode="EDIT")
-        try:
-            for j, (head, tail) in enumerate(zip(heads, bone_tails(heads))):
-                bone = data.edit_bones.new(JOINT_NAMES[j])
-                bone.head, bone.tail = head.tolist(), tail.tolist()
-                bone.align_roll(Vector(_roll_axis(JOINT_NAMES[j])))
-                if PARENTS[j] >= 0:
-                    bone.parent = data.edit_bones[JOINT_NAMES[PARENTS[j]]]
-            _add_controls(data, heads)
-        finally:
-            bpy.ops.object.mode_set(mode="OBJECT")
+    with edit_armature(armature, context):
+        for j, (head, tail) in enumerate(zip(heads, bone_tails(heads))):
+            bone = data.edit_bones.new(JOINT_NAMES[j])
+            bone.head, bone.tail = head.tolist(), tail.tolist()
+            bone.align_roll(Vector(_roll_axis(JOINT_NAMES[j])))
+            if PARENTS[j] >= 0:
+                bone.parent = data.edit_bones[JOINT_NAMES[PARENTS[j]]]
+        add_controls(data, heads, boxes or {}, np.zeros(3))
     for bone in armature.pose.bones:
         bone.rotation_mode = "QUATERNION"
     bind_controls(armature)
@@ -129,17 +130,32 @@ def create_armature(joints: FloatArray, name: str, collection: Any, context: Any
     return armature
 
 
-def _add_controls(data: Any, heads: FloatArray) -> None:
-    """In edit mode: add the controls to the joints' bones."""
+@contextmanager
+def edit_armature(armature: Any, context: Any) -> Iterator[None]:
+    """Edit Mode of an armature, which becomes the active object; from and to Object Mode."""
+    with context.temp_override(active_object=armature, object=armature):
+        context.view_layer.objects.active = armature
+        bpy.ops.object.mode_set(mode="EDIT")
+        try:
+            yield
+        finally:
+            bpy.ops.object.mode_set(mode="OBJECT")
+
+
+def add_controls(data: Any, heads: FloatArray, boxes: Boxes, root: FloatArray) -> None:
+    """In edit mode: add the controls to the joints' bones. Those of an older rig get their new
+    parents and keep their rest."""
     axes = {}
     for name in JOINT_NAMES:
         bone = data.edit_bones[name]
         axes[name] = np.array(bone.matrix)
         axes[name][3, 3] = bone.length
-    for control in control_bones(axes, heads):
-        bone = data.edit_bones.new(control.name)
-        bone.head, bone.tail = control.head.tolist(), control.tail.tolist()
-        bone.align_roll(Vector(control.z.tolist()))
-        bone.use_deform = False
+    for control in control_bones(axes, heads, boxes, root):
+        bone = data.edit_bones.get(control.name)
+        if bone is None:
+            bone = data.edit_bones.new(control.name)
+            bone.head, bone.tail = control.head.tolist(), control.tail.tolist()
+            bone.align_roll(Vector(control.z.tolist()))
+            bone.use_deform = False
         if control.parent is not None:
             bone.parent = data.edit_bones[control.parent]

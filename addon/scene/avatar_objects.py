@@ -11,23 +11,25 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import bpy
 import numpy as np
 
-from ...engine.core.types import Avatar, LikenessError, Pose
+from ...engine.core.types import Avatar, FloatArray, LikenessError, Pose
 from .. import keys
 from ..motion.bone_pose import apply_pose, read_bone_pose
 from ..rig.bone_shapes import remove_unused_shapes
+from ..rig.foot_roll import foot_boxes
 from ..rig.person_data import fit_rig
 from .armature import create_armature
-from .axes import points_to_blender
+from .axes import points_to_blender, points_to_engine
 from .body_object import create_body_steps, get_expression, set_expression
 from .camera import add_photo, create_camera, use_photo_size
 from .node_group import splat_group
+from .origin import set_origin
 from .selection import discard_collection, enter_object_mode, select_only
 from .splat_object import splat_mesh_steps, splat_object
 
 if TYPE_CHECKING:
     from ...engine.scene.files import SceneAvatar
 
-SCENE_FORMAT = 2
+SCENE_FORMAT = 3
 """Version of the object layout, stored on the armature."""
 
 
@@ -64,8 +66,7 @@ def build_scene(
 ) -> AvatarObjects:
     """Put an avatar into the context's scene, in the photo's pose and expression.
 
-    The engine's origin is the photo's camera. In the scene the person stands on the floor at the
-    origin instead; the armature object's location makes the difference.
+    The engine's origin is the photo's camera. The armature's is on the floor below the person.
 
     Args:
         avatar: to add.
@@ -117,11 +118,15 @@ def _fill(
     avatar = ready.avatar
     mesh = yield from splat_mesh_steps(ready.splats, f"{name} Splats")
     try:
-        armature = create_armature(avatar.body.J_template, name, collection, context)
+        photo, template = find_origins(avatar)
+        joints = avatar.body.J_template + points_to_engine(template)
+        points = points_to_blender(avatar.body.v_template) + template
+        boxes = foot_boxes(points, avatar.body.weights)
+        armature = create_armature(joints, name, collection, context, boxes)
+        set_origin(armature, photo, template)
         # Keeps Blender from evaluating and drawing unfinished objects between the slices.
         collection.hide_viewport = True
         yield
-        armature.location = _standing_place(avatar)
         body = yield from create_body_steps(avatar.body, f"{name} Body", armature, collection)
         yield
         fit_rig(avatar, armature, body)
@@ -158,12 +163,15 @@ def _fill(
     return objects
 
 
-def _standing_place(avatar: Avatar) -> list[float]:
-    """[3] location of the armature object: lowest vertex on the floor, pelvis over the origin."""
-    vertices, joints = avatar.body.vertices(avatar.pose)
-    floor = points_to_blender(vertices)[:, 2].min()
-    x, y, _ = points_to_blender(joints[0])
-    return [-float(x), -float(y), -float(floor)]
+def find_origins(avatar: Avatar) -> list[FloatArray]:
+    """Places of the origins of the photo's space and the template ([3] each), so that the person
+    stands with the lowest vertex on the floor and the pelvis above the armature's origin."""
+    body = avatar.body
+    out = []
+    for vertices, joints in (body.vertices(avatar.pose), (body.v_template, body.J_template)):
+        x, y, _ = points_to_blender(joints[0])
+        out.append(-np.array([x, y, points_to_blender(vertices)[:, 2].min()], np.float64))
+    return out
 
 
 def find_avatar(obj: Any | None) -> AvatarObjects | None:

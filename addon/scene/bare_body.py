@@ -11,7 +11,9 @@ import numpy as np
 from ...engine.body import Body
 from ...engine.core.types import FloatArray
 from .armature import create_armature
+from .axes import points_to_engine
 from .body_object import create_body_steps
+from .origin import set_origin
 from .selection import discard_collection, enter_object_mode, select_only
 
 _SPREAD = 0.8  # standard deviations of a random shape, which avoids odd ones
@@ -34,12 +36,13 @@ def add_body_steps(
     collection = bpy.data.collections.new(name)
     context.scene.collection.children.link(collection)
     try:
-        armature = create_armature(person.J_template, name, collection, context)
+        place = np.array([0.0, 0.0, -float(person.v_template[:, 1].min())])
+        joints = person.J_template + points_to_engine(place)
+        armature = create_armature(joints, name, collection, context)
+        set_origin(armature, place, place)
         yield
         mesh = yield from create_body_steps(person, f"{name} Body", armature, collection)
-        floor = float(person.v_template[:, 1].min())
         armature.location = context.scene.cursor.location
-        armature.location.z -= floor
         mesh.hide_set(False)
         mesh.hide_render = False
         mesh.display_type = "TEXTURED"

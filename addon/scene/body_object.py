@@ -19,6 +19,7 @@ from ..rig.control_names import FACE
 from ..rig.correctives import add_correctives
 from ..rig.drivers import add_property, drive
 from .axes import points_to_blender
+from .origin import template_origin
 
 WEIGHT_FLOOR = 1e-7
 """Weights below this are dropped; the Armature modifier normalises the rest."""
@@ -47,7 +48,7 @@ def create_body_steps(
     body: Body, name: str, armature: Any, collection: Any
 ) -> Generator[None, None, Any]:
     """:func:`create_body` in pieces of some milliseconds; returns the object at the end."""
-    rest = points_to_blender(body.v_template).astype(np.float32)
+    rest = (points_to_blender(body.v_template) + template_origin(armature)).astype(np.float32)
     mesh = _mesh(name, rest, body.f)
     obj = bpy.data.objects.new(name, mesh)
     collection.objects.link(obj)

@@ -10,6 +10,7 @@ from mathutils import Matrix
 from ...engine.core.types import Camera
 from .. import keys
 from .axes import SENSOR_MM, BlenderCamera, camera_to_blender
+from .origin import photo_matrix
 
 
 def create_camera(camera: Camera, name: str, armature: Any, collection: Any) -> Any:
@@ -26,7 +27,7 @@ def create_camera(camera: Camera, name: str, armature: Any, collection: Any) -> 
 
 def set_camera(obj: Any, camera: Camera, armature: Any) -> None:
     """Give a camera object an engine camera's view of the armature's person."""
-    blender = place_camera(obj, camera, armature.matrix_basis)
+    blender = place_camera(obj, camera, armature.matrix_basis @ photo_matrix(armature))
     obj[keys.RESOLUTION] = list(blender.resolution)
     obj[keys.PIXEL_ASPECT] = blender.pixel_aspect
 

@@ -19,6 +19,7 @@ from .. import keys
 from .avatar_objects import AvatarObjects
 from .axes import matrix_to_engine, points_to_engine, projection_to_K, view_to_engine
 from .material import COLOR_ATTRIBUTE
+from .origin import photo_matrix
 from .splat_object import MODIFIER_NAME, get_input
 
 _FIELDS = {
@@ -114,7 +115,7 @@ def body_vertices(objects: AvatarObjects, depsgraph: Any, world: bool = True) ->
     Args:
         objects: of the avatar.
         depsgraph: in which the body is evaluated.
-        world: in world space, else in the armature's space.
+        world: in world space, else in the photo's.
 
     Raises:
         LikenessError: A modifier changes the number of vertices.
@@ -129,14 +130,18 @@ def body_vertices(objects: AvatarObjects, depsgraph: Any, world: bool = True) ->
     points = read_attribute(mesh, "position").astype(np.float64)
     matrix = np.array(evaluated.matrix_world, np.float64)
     if not world:
-        armature = objects.armature.evaluated_get(depsgraph)
-        matrix = np.linalg.inv(np.array(armature.matrix_world, np.float64)) @ matrix
+        matrix = np.linalg.inv(_photo_to_world(objects, depsgraph)) @ matrix
     return points_to_engine(points @ matrix[:3, :3].T + matrix[:3, 3])
 
 
 def read_placement(objects: AvatarObjects, depsgraph: Any) -> FloatArray:
-    """[4, 4] the armature's space to the world, engine axes."""
-    return matrix_to_engine(np.array(objects.armature.evaluated_get(depsgraph).matrix_world))
+    """[4, 4] the photo's space to the world, engine axes."""
+    return matrix_to_engine(_photo_to_world(objects, depsgraph))
+
+
+def _photo_to_world(objects: AvatarObjects, depsgraph: Any) -> FloatArray:
+    world = objects.armature.evaluated_get(depsgraph).matrix_world
+    return np.array(world @ photo_matrix(objects.armature), np.float64)
 
 
 def scene_camera(scene: Any, depsgraph: Any) -> Camera:

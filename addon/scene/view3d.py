@@ -10,6 +10,7 @@ from mathutils import Euler, Vector
 from ...engine.core.types import Avatar
 from .avatar_objects import AvatarObjects
 from .axes import points_to_blender
+from .origin import photo_origin
 
 _VIEW_WIDTH = 2 * 36.0
 """Millimetres that the longer side of a 3D view's region stands for in its lens."""
@@ -35,9 +36,9 @@ def look_at_avatar(objects: AvatarObjects, avatar: Avatar, context: Any) -> None
         avatar: from which they were made; its Gaussians are not used.
         context: of Blender.
     """
-    low, high = _shown(avatar)
-    origin = np.array(objects.armature.matrix_world.translation)
-    middle, size = origin + (low + high) / 2, high - low
+    low, high = (corner + photo_origin(objects.armature) for corner in _shown(avatar))
+    middle = objects.armature.matrix_world @ Vector((low + high) / 2)
+    size = high - low
     for area in context.screen.areas if context.screen else ():
         if area.type != "VIEW_3D":
             continue
@@ -50,12 +51,12 @@ def look_at_avatar(objects: AvatarObjects, avatar: Avatar, context: Any) -> None
         parts = (size[0] * longer / max(region.width, 1), size[2] * longer / max(region.height, 1))
         view.view_perspective = "PERSP"
         view.view_rotation = Euler((np.pi / 2, 0.0, 0.0)).to_quaternion()
-        view.view_location = Vector(middle)
+        view.view_location = middle
         view.view_distance = _AROUND * max(parts) * space.lens / _VIEW_WIDTH + size[1] / 2
 
 
 def _shown(avatar: Avatar) -> tuple[Any, Any]:
-    """[3], [3] corners of the box around the part of the body in the photo, armature space."""
+    """[3], [3] corners of the box around the part of the body in the photo, its space."""
     from ...engine.core.cameras import project
 
     vertices, _ = avatar.body.vertices(avatar.pose)

@@ -14,6 +14,7 @@ import PIL.Image
 from likeness.addon.scene import render_setup, shadow_proxy
 from likeness.addon.scene.avatar_objects import build_scene
 from likeness.addon.scene.camera import has_photo_shape, toggle_camera_view
+from likeness.addon.scene.origin import photo_matrix
 from likeness.addon.scene.read_back import scene_camera, splat_count
 from likeness.engine.core.color import linear_to_srgb
 from likeness.engine.core.types import Avatar, FloatArray, Gaussians
@@ -166,7 +167,8 @@ def _together(objects: list[Any], avatars: list[Avatar]) -> Gaussians:
     parts = []
     for made, avatar in zip(objects, avatars):
         posed = pose_avatar(avatar, made.get_pose(avatar.body.expression_names))
-        moved = np.array(made.armature.location)[[0, 2, 1]] * [1, 1, -1]
+        moved = (made.armature.matrix_world @ photo_matrix(made.armature)).translation
+        moved = np.array(moved)[[0, 2, 1]] * [1, 1, -1]
         parts.append(replace(posed, means=posed.means + moved))
     names = ("means", "quats", "scales", "opacities", "colors")
     return Gaussians(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
@@ -259,7 +261,7 @@ def _turned(avatar: Avatar, pose: Any, objects: Any) -> Any:
     """The engine's picture from where the camera stands to the turned person."""
     from likeness.engine.scene.frames import transform_gaussians
 
-    matrix = np.array(objects.armature.matrix_world)
+    matrix = np.array(objects.armature.matrix_world @ photo_matrix(objects.armature))
     axes = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], float)
     posed = transform_gaussians(pose_avatar(avatar, pose), axes @ matrix @ axes.T)
     depsgraph = bpy.context.evaluated_depsgraph_get()

@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 from likeness.addon.scene.avatar_objects import AvatarObjects
 from likeness.addon.scene.axes import points_to_blender, points_to_engine
+from likeness.addon.scene.origin import photo_matrix
 from likeness.engine.body.extension import BodyPiece, extend_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
@@ -96,18 +97,22 @@ def _by_area(corners: FloatArray, count: int, rng: np.random.Generator) -> Float
 
 def body_vertices(objects: AvatarObjects) -> FloatArray:
     """[V, 3] engine axes and origin: where Blender has put the body."""
-    return _evaluated_points(objects.body, objects.armature.matrix_world)
+    return _evaluated_points(objects.body, _photo_to_world(objects))
 
 
 def splat_corners(objects: AvatarObjects) -> FloatArray:
     """[N, 3, 3] engine axes and origin: where Blender has put the corners, in stored order."""
-    return _evaluated_points(objects.splats, objects.armature.matrix_world).reshape(-1, 3, 3)
+    return _evaluated_points(objects.splats, _photo_to_world(objects)).reshape(-1, 3, 3)
 
 
 def splat_corners_in_world(objects: AvatarObjects) -> FloatArray:
     """[N, 3, 3] Blender's axes and origin."""
     corners = _evaluated_points(objects.splats, Matrix.Identity(4))
     return points_to_blender(corners).reshape(-1, 3, 3)
+
+
+def _photo_to_world(objects: AvatarObjects) -> Matrix:
+    return objects.armature.matrix_world @ photo_matrix(objects.armature)
 
 
 def _evaluated_points(obj: bpy.types.Object, origin: Matrix) -> FloatArray:

@@ -33,6 +33,7 @@ from likeness.addon.rig.look_at import look_at, stop_looking
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, find_avatar
 from likeness.addon.scene.axes import points_to_engine
 from likeness.addon.scene.body_object import get_expression, set_expression
+from likeness.addon.scene.origin import photo_matrix
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from likeness.engine.core.types import (
@@ -61,12 +62,12 @@ def person(symmetric: bool = False, correctives: bool = False, skirt: bool = Fal
     return avatar, build_scene(avatar, "Person")
 
 
-def several(checks: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def several(checks: dict[str, dict[str, Any]], among: Any = None) -> dict[str, Any]:
     """The answers of checks, one after the other in one process; what fails says how."""
     out: dict[str, Any] = {}
     for name, arguments in checks.items():
         try:
-            out[name] = globals()[name](**arguments)
+            out[name] = (among or globals())[name](**arguments)
         except Exception:
             out[name] = traceback.format_exc()
         for cls in operators.pose.CLASSES:
@@ -366,7 +367,7 @@ def ground() -> dict[str, Any]:
             switch_to_ik(armature, LIMBS)
         before = seen_matrices(armature)
         pose_tools.move_to_height(armature, objects.body, 0.25)
-        world = np.array(armature.matrix_world)
+        world = np.array(armature.matrix_world @ photo_matrix(armature))
         points = people.body_vertices(objects)[:own] @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
         heights.append(float((points @ world[:3, :3].T + world[:3, 3])[:, 2].min()))
         after = seen_matrices(armature)
@@ -467,6 +468,7 @@ def write(folder: str) -> None:
     for k in range(2):
         pose = people.random_pose(avatar, rng)
         apply_pose(replace(pose, transl=np.zeros(3)), armature)
+        place = list(armature.pose.bones["pelvis"].location)
         set_expression(armature, avatar.body.expression_names, pose.expression)
         rotations.append([list(armature.pose.bones[n].rotation_quaternion) for n in JOINT_NAMES])
         faces.append(pose.expression)
@@ -481,6 +483,7 @@ def write(folder: str) -> None:
     np.savez(
         Path(folder) / "rig.npz",
         rotations=rotations,
+        place=place,
         faces=faces,
         seen=seen,
         names=avatar.body.expression_names,
@@ -499,14 +502,15 @@ def without_extension(folder: str) -> dict[str, Any]:
     for rotations, face, seen in zip(wanted["rotations"], wanted["faces"], wanted["seen"]):
         for name, rotation in zip(JOINT_NAMES, rotations.tolist()):
             bones[name].rotation_quaternion = rotation
-        bones["pelvis"].location = (0.0, 0.0, 0.0)
+        bones["pelvis"].location = wanted["place"].tolist()
         for name, value in zip(wanted["names"].tolist(), face.tolist()):
             bones[FACE][name] = value
         armature.update_tag()
         bpy.context.view_layer.update()
         mesh = body.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
         points = np.array([v.co for v in mesh.vertices])
-        errors.append(float(np.abs(points_to_engine(points) - seen).max()))
+        origin = np.array(armature["likeness_origin"][:3])
+        errors.append(float(np.abs(points_to_engine(points - origin) - seen).max()))
     control = bones[ik_control("right_hand")]
     control[IK] = 1.0
     armature.update_tag()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
 import numpy as np
 import people
-from likeness.addon.motion.bone_pose import read_bone_pose
+from likeness.addon.motion.bone_pose import apply_pose, read_bone_pose
 from likeness.addon.scene.armature import create_armature
 from likeness.addon.scene.avatar_objects import (
     AvatarObjects,
@@ -17,6 +18,9 @@ from likeness.addon.scene.avatar_objects import (
     find_avatars,
 )
 from likeness.addon.scene.blend_writer import blend_from_avatar
+from likeness.addon.scene.body_object import create_body, set_expression
+from likeness.addon.scene.origin import template_origin
+from likeness.addon.scene.read_back import body_vertices
 from likeness.addon.scene.render_setup import render_png, set_up_render
 from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
 from likeness.engine.body.synthetic import make_synthetic_body
@@ -126,17 +130,76 @@ def moved_armature() -> dict[str, float]:
     return {"error": float(np.abs(after - expected).max())}
 
 
+def turned_about_feet() -> dict[str, float]:
+    """The object moved, turned and scaled: the engine's vertices, turned about the feet."""
+    empty()
+    avatar = people.random_avatar(2)
+    objects = build_scene(avatar, "Person")
+    photo, joints = avatar.body.vertices(avatar.pose)
+    feet = np.array([joints[0, 0], photo[:, 1].min(), joints[0, 2]])
+    out = {}
+    for name, pose in (
+        ("photo", avatar.pose),
+        ("posed", people.random_pose(avatar, np.random.default_rng(3))),
+    ):
+        objects.set_pose(pose, avatar.body.expression_names)
+        objects.armature.location = (1.0, 0.5, -0.25)
+        objects.armature.rotation_euler = (0.0, 0.0, np.pi / 2)
+        objects.armature.scale = (2.0, 2.0, 2.0)
+        bpy.context.view_layer.update()
+        seen = body_vertices(objects, bpy.context.evaluated_depsgraph_get())
+        # a quarter turn about the engine's y: z -> x, x -> -z
+        x, y, z = np.moveaxis(2.0 * (avatar.body.vertices(pose)[0] - feet), -1, 0)
+        wanted = np.stack([z, y, -x], -1) + np.array([1.0, -0.25, -0.5])
+        out[name] = float(np.abs(seen - wanted).max())
+        back = objects.get_pose(avatar.body.expression_names)
+        out[f"{name}_transl"] = float(np.abs(back.transl - pose.transl).max())
+    return out
+
+
+def before_origins(folder: str) -> dict[str, float]:
+    """A file of an older version: armature space is the photo's, the object is moved."""
+    empty()
+    avatar = people.random_avatar(2)
+    armature = create_armature(
+        avatar.body.J_template, "Person", bpy.context.scene.collection, bpy.context
+    )
+    body = create_body(avatar.body, "Person Body", armature, bpy.context.scene.collection)
+    armature.location = (0.5, 2.0, 1.0)
+    apply_pose(avatar.pose, armature)
+    bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "old.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(Path(folder) / "old.blend"))
+    armature, body = bpy.data.objects["Person"], bpy.data.objects["Person Body"]
+    old = SimpleNamespace(armature=armature, body=body)
+    pose = people.random_pose(avatar, np.random.default_rng(3))
+    set_expression(armature, avatar.body.expression_names, pose.expression)
+    apply_pose(pose, armature)
+    bpy.context.view_layer.update()
+    seen = body_vertices(old, bpy.context.evaluated_depsgraph_get())
+    wanted = avatar.body.vertices(pose)[0] + np.array([0.5, 1.0, -2.0])
+    back = read_bone_pose(armature, np.zeros(0))
+    return {
+        "place": float(np.abs(seen - wanted).max()),
+        "transl": float(np.abs(back.transl - pose.transl).max()),
+    }
+
+
 def standing_place() -> dict[str, Any]:
     """Where an imported person stands."""
     empty()
     avatar = people.random_avatar(11)
     objects = build_scene(avatar, "Person")
     pelvis = objects.armature.matrix_world @ objects.armature.pose.bones["pelvis"].head
-    lowest = people.body_vertices(objects)[:, 1].min() + objects.armature.location[2]
+    points = body_vertices(objects, bpy.context.evaluated_depsgraph_get())
+    lowest = points[:, 1].min()
+    objects.armature.data.pose_position = "REST"
+    resting = body_vertices(objects, bpy.context.evaluated_depsgraph_get())
     distance = (objects.camera.location - pelvis).length
     return {
         "pelvis": list(pelvis[:2]),
         "floor": float(lowest),
+        "origin": list(objects.armature.matrix_world.translation),
+        "rest": [float(resting[:, 1].min()), *objects.armature.data.bones["pelvis"].head_local[:2]],
         "distance": distance,
         "photo_distance": float(np.linalg.norm(avatar.body.vertices(avatar.pose)[1][0])),
     }
@@ -152,7 +215,7 @@ def objects_and_names() -> dict[str, Any]:
     # Blender lists bones along the tree; the order of SMPL-X is that of the names.
     bones = [bone for bone in first.armature.data.bones if bone.name in JOINT_INDEX]
     bones = sorted(bones, key=lambda bone: JOINT_INDEX[bone.name])
-    heads = np.array([b.head_local for b in bones])
+    heads = np.array([b.head_local for b in bones]) - template_origin(first.armature)
     lengths = [b.length for b in bones]
     found = find_avatars(bpy.context.scene)
     return {

@@ -61,15 +61,17 @@ def test_bones_bend_about_x_as_bodies_do(rig) -> None:
     assert made["deforming"] == sorted(JOINT_NAMES)
     assert made["colors"] == 4
     sizes = made["collections"]
-    assert sizes.pop("Controls") == 13
+    assert sizes.pop("Controls") == 12 + 4 + 1  # roll and tip of each foot, the face
+    assert sizes.pop("Mechanism") == 6 + 2 * 5
     assert sizes == {
-        "Body": 22,
+        "Root": 2,
+        "Body": 24,
         "Left Arm": 3,
         "Right Arm": 3,
         "Left Leg": 4,
         "Right Leg": 4,
-        "Left Hand": 15,
-        "Right Hand": 15,
+        "Left Hand": 15 + 6,
+        "Right Hand": 15 + 6,
         "Face": 3,
     }
 
@@ -119,8 +121,8 @@ def test_switches_key_themselves(rig) -> None:
     assert figures["photo"] < 1e-4
     assert figures["face"]
     assert figures["limits"]
-    # bone collections and in front; then also limbs and eyes, which are on
-    assert figures["drawn"] == [9 + 1, 9 + 1 + 4 + 1]
+    # ten bone collections, shown and alone, and in front; then also limbs and eyes, which are on
+    assert figures["drawn"] == [20 + 1, 20 + 1 + 4 + 1]
     assert figures["switched"] == [0, 0, 0, 0]
     assert not figures["reset_poll"]  # no bones are selected
 

@@ -32,7 +32,19 @@ def test_person_stands_on_the_floor_at_the_origin(blender) -> None:
     place = blender(SCENE, "standing_place")
     assert place["pelvis"] == pytest.approx([0, 0], abs=1e-5)
     assert place["floor"] == pytest.approx(0, abs=1e-5)
+    assert place["origin"] == [0, 0, 0]
+    assert place["rest"] == pytest.approx([0, 0, 0], abs=1e-5)
     assert place["distance"] == pytest.approx(place["photo_distance"], abs=1e-4)
+
+
+def test_objects_turn_and_scale_about_the_feet(blender) -> None:
+    figures = blender(SCENE, "turned_about_feet")
+    assert max(figures.values()) < 1e-4
+
+
+def test_older_files_keep_their_place(blender_lts, tmp_path: Path) -> None:
+    figures = blender_lts(SCENE, "before_origins", folder=str(tmp_path))
+    assert max(figures.values()) < 1e-4
 
 
 def test_objects(blender) -> None:
@@ -43,7 +55,7 @@ def test_objects(blender) -> None:
     x, y, z = np.moveaxis(np.array(made["joints"]), -1, 0)
     np.testing.assert_allclose(made["heads"], np.stack([x, -z, y], -1), atol=1e-6)
     assert made["shortest"] > 0.004
-    sizes = {"Body": 22, "Left Hand": 15, "Right Hand": 15, "Face": 3}
+    sizes = {"Body": 22 + 2, "Left Hand": 15 + 6, "Right Hand": 15 + 6, "Face": 3}
     assert made["collections"].items() >= sizes.items()
     assert made["keys"] == made["expressions"]
     assert all(made["parts_find_avatar"])

@@ -1,0 +1,81 @@
+"""The rig's controls beside IK, what they follow, and rigs of earlier versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from test_rig import found
+
+CONTROLS = "control_checks"
+
+
+@pytest.fixture(scope="module")
+def rig(blender) -> dict[str, Any]:
+    """What the checks find, in one process per version."""
+    names = ("roots", "parents", "rolls", "added", "upgraded")
+    answers: dict[str, Any] = blender(CONTROLS, "several", checks={name: {} for name in names})
+    return answers
+
+
+def test_root_and_centre_of_gravity(rig) -> None:
+    figures = found(rig, "roots")
+    assert figures["root"] < 1e-3  # all 55 bones and the limbs in IK, as one
+    assert figures["head"] < 1e-4
+    assert figures["feet"] < 2e-3
+    assert figures["posed"] < 1e-4
+    assert figures["read"] < 1e-4
+    assert figures["stays"] < 1e-6
+    assert figures["tree"] == ["cog", "pelvis", "root"]  # those without a joint above them
+
+
+def test_controls_follow_what_they_are_told(rig) -> None:
+    figures = found(rig, "parents")
+    assert figures["jump"] < 1e-4
+    assert figures["follows"] < 1e-4
+    assert figures["stays"] < 1e-4
+    assert figures["count"] == 29
+
+
+def test_feet_roll(rig) -> None:
+    figures = found(rig, "rolls")
+    for side in ("left", "right"):
+        ball, heel, inner, outer, tip = (
+            figures[side][k] for k in ("ball", "heel", "+y", "-y", "tip")
+        )
+        assert ball["toes"] < 2e-3  # planted
+        assert ball["ankle_up"] > 0.02
+        assert heel["ball_up"] > 0.02
+        assert heel["ankle_up"] < 0.01
+        assert inner["tilt"] == pytest.approx(-outer["tilt"], abs=1.0)
+        assert abs(inner["tilt"]) == pytest.approx(20, abs=2)
+        assert inner["low"] > -2e-3
+        assert outer["low"] > -2e-3
+        assert tip["ankle_up"] > 0.02
+    assert figures["fk"] < 1e-3
+
+
+def test_controls_add_to_the_joints(rig) -> None:
+    figures = found(rig, "added")
+    assert figures["chest"] == pytest.approx([30, 10, 10, 10], abs=0.2)
+    assert figures["neck"] == pytest.approx([40, 20, 20], abs=0.2)
+    assert figures["index"] == pytest.approx([30, 30, 30], abs=0.2)
+    assert figures["hand"] == pytest.approx([40, 40, 40, 40, 40], abs=0.2)
+    assert figures["spread"][0] * figures["spread"][1] < 0
+    assert figures["look"] < 1e-3
+    assert figures["posed"] < 1e-4
+    assert figures["locks"] == ["cog", "pelvis", "root"]
+
+
+def test_upgraded_rigs_keep_everything_in_place(rig) -> None:
+    figures = found(rig, "upgraded")
+    assert figures["outdated"] == [True, False]
+    assert figures["moved"] < 1e-4  # bones, body and children, at keys and between
+    assert figures["pose"] < 1e-4
+    assert figures["transl"] < 1e-4
+    assert figures["again"] < 1e-4
+    assert figures["action"]
+    assert figures["floor"] == pytest.approx(0, abs=1e-5)
+    assert figures["first"] == ["Copy Rotation", "Mine"]
+    assert figures["shapes"]
+    assert figures["invalid"] == 0
