@@ -1,7 +1,7 @@
 """Avatars in poses that break them: holes, stray splats and strangers' colours; truth on people.
 
     python benchmarks/poses.py [DIR] [--quick] [--only NAME] [--avatars AVATARS] [--sheet OUT]
-                               [--people N] [--poses K] [--assets ASSETS]
+                               [--people N] [--poses K] [--tracked] [--assets ASSETS]
 
 Portraits: each photo is built with ``--refine off``, or its avatar is taken from ``--avatars``, a
 folder of a batch (NAME/avatar.safetensors) or of files NAME.safetensors. Each is put into the 16
@@ -17,15 +17,16 @@ strangers_pct    share of the surface that has the colour of another limb beside
                  own limb within 12 cm (above 14). Hands are left out. The same in all poses.
 
 ``--people``: synthetic people of the split ``test``, dressed from ``--assets`` and drawn by our own
-rasteriser at 384 pixels. The photo is lifted with the true body, camera and matte; the avatar is
-driven by the true parameters of ``--poses`` others and compared with the person drawn in them,
-from the photo's side and +-45 degrees.
+rasteriser at 384 pixels. The photo is lifted with the true body, camera and matte (``--tracked``:
+with nothing but the photo); the avatar is driven by the true parameters of ``--poses`` others and
+compared with the person drawn in them, from the photo's side and +-45 degrees.
 
 cross_pose_db    PSNR of the person in the other poses.
 same_pose_db     the same in the photo's own pose.
 
-Both come with SSIM, MS-SSIM and, as ``..._parts_db``, the PSNR where the true body shows its hands,
-arms, armpits, neck and mouth.
+Both come with SSIM, MS-SSIM, the PSNR from the photo's side and from +-45 degrees alone
+(``..._photo_side_db``, ``..._aside_db``) and, as ``..._parts_db``, where the true body shows its
+hands, arms, armpits, neck and mouth.
 
 ``--quick`` takes at most 50 seconds. ``--sheet`` draws all poses of each portrait into a folder.
 """
@@ -63,7 +64,9 @@ from render import describe_machine, format_machine
 QUICK_YAWS = (0.0, 180.0)
 
 
-def measure_people(number: int, poses: int, assets: Path | None, end: float) -> dict[str, Any]:
+def measure_people(
+    number: int, poses: int, assets: Path | None, tracked: bool, end: float
+) -> dict[str, Any]:
     """Compare synthetic people's avatars with the truth; starts no person after ``end``."""
     networks = LiftNetworks.load()
     options = SynthOptions(
@@ -83,7 +86,7 @@ def measure_people(number: int, poses: int, assets: Path | None, end: float) -> 
         if scores and time.perf_counter() > end:
             break
         try:
-            views = score_person(k, poses, options, context, detectors, networks)
+            views = score_person(k, poses, options, context, detectors, networks, tracked)
         except LikenessError as error:
             failed += 1
             print(f"person {k:<23}FAILED: {error}", flush=True)
@@ -101,6 +104,7 @@ def main() -> int:
     add_portrait_options(parser)
     parser.add_argument("--avatars", type=Path, help="a folder of avatars")
     parser.add_argument("--poses", type=int, default=3, help="other poses of each (3)")
+    parser.add_argument("--tracked", action="store_true", help="people from their photo alone")
     options = parser.parse_args()
     begin = time.perf_counter()
     paths = choose_portraits(parser, options)
@@ -124,7 +128,7 @@ def main() -> int:
     said: dict[str, Any] = {"benchmark": "poses", "failed": failed, **summarize(found)}
     if options.people:
         end = begin + QUICK_SECONDS - 20 if options.quick else float("inf")
-        said |= measure_people(options.people, options.poses, options.assets, end)
+        said |= measure_people(options.people, options.poses, options.assets, options.tracked, end)
     print(json.dumps({**round_figures(said), "machine": here}))
     return 1 if failed else 0
 

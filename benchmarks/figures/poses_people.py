@@ -1,7 +1,8 @@
 """Synthetic people in several poses: the avatar of one photo, moved, against the truth.
 
-The photo is taken in one pose and lifted with the true body, camera and matte. The avatar is then
-driven by the true parameters of other poses, in which the same person is dressed and drawn anew.
+The photo is taken in one pose and lifted with the true body, camera and matte, or with what the
+tracker and the matting make of it. The avatar is then driven by the true parameters of other poses,
+in which the same person is dressed and drawn anew.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from ...engine.body import Body
 from ...engine.core.cameras import orbit
 from ...engine.core.types import JOINT_INDEX, Avatar, BoolArray, Camera, FloatArray, Pose
 from ...engine.dataset.spaces import photo_transform, transform_camera, transform_pose
-from ...engine.evaluation.protocols.observed_photos import observe_truth
+from ...engine.evaluation.protocols.observed_photos import (
+    ObservedPhoto,
+    make_portrait,
+    observe_photo,
+    observe_truth,
+)
 from ...engine.gaussians.posing import pose_avatar
 from ...engine.render import render_camera
 from ...engine.render.mesh import rasterize_mesh
@@ -53,11 +59,13 @@ class ViewScore(NamedTuple):
 
     Attributes:
         own_pose: whether the person stands as in the photo.
+        yaw: degrees from the photo's camera.
         figures: name -> value: ``db``, ``ssim`` and ``ms_ssim`` of the person, and ``db`` of each
             part that the view shows.
     """
 
     own_pose: bool
+    yaw: float
     figures: dict[str, float]
 
 
@@ -68,6 +76,7 @@ def score_person(
     context: SynthContext,
     detectors: Detectors,
     networks: LiftNetworks | None = None,
+    tracked: bool = False,
 ) -> list[ViewScore]:
     """Make a person, lift their photo, and compare the avatar with them in other poses.
 
@@ -78,25 +87,36 @@ def score_person(
         context: opened with them.
         detectors: of faces and landmarks.
         networks: as for :func:`hidden_labels.lift_shot`.
+        tracked: whether nothing but the photo is known, not the true body, camera and matte.
 
     Raises:
         LikenessError: nobody is found in the photo, or it cannot be lifted.
     """
     made = make_subject(number, options, context)
     subject = draw_subject(made, options, RasterStudio(context.surroundings.read), StageClock())
-    shot = observe_truth(subject, 0, context.dress.body, detectors)
+    shot = truth = observe_truth(subject, 0, context.dress.body, detectors)
+    if tracked:
+        shot = observe_photo(make_portrait(subject, 0), context.dress.body, detectors)
     lifted = lift_shot(shot, networks)
     track = shot.track
     avatar = Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
     motion = photo_transform(made.views[0].camera)
+    centre = JOINT_INDEX["head" if made.framing == "head" else "spine2"]
     scores = []
     for pose in (made.pose, *other_poses(made, poses, options, context)):
         posed, drawn = pose_truth(made, pose, options, context)
-        driven = pose_avatar(avatar, transform_pose(pose, shot.person, motion))
-        for camera, truth in drawn:
-            shown = render_camera(driven, transform_camera(camera, motion), np.full(3, _GREY))
-            alpha = truth[..., 3:]
-            wanted = truth[..., :3] * alpha + (1.0 - alpha) * _GREY
+        wanted_pose = transform_pose(pose, truth.person, motion)
+        if tracked:
+            wanted_pose = _transfer_pose(wanted_pose, truth, shot)
+        driven = pose_avatar(avatar, wanted_pose)
+        middle = shot.person.vertices(wanted_pose)[1][centre]
+        for yaw, (camera, picture) in zip(YAWS, drawn, strict=True):
+            own = transform_camera(camera, motion)
+            if tracked:
+                own = orbit(track.camera, middle, yaw)
+            shown = render_camera(driven, own, np.full(3, _GREY))
+            alpha = picture[..., 3:]
+            wanted = picture[..., :3] * alpha + (1.0 - alpha) * _GREY
             person = (alpha[..., 0] > _SHOWN) | (np.asarray(shown.alpha) > _SHOWN)
             found = np.clip(shown.rgb, 0.0, 1.0)
             figures = {
@@ -107,8 +127,21 @@ def score_person(
             for name, mask in show_parts(posed, context.dress.body, camera).items():
                 if (mask & person).sum() >= _FEW:
                     figures[name] = psnr(found, wanted, mask & person)
-            scores.append(ViewScore(pose is made.pose, figures))
+            scores.append(ViewScore(pose is made.pose, yaw, figures))
     return scores
+
+
+def _transfer_pose(pose: Pose, truth: ObservedPhoto, shot: ObservedPhoto) -> Pose:
+    """The same pose on the tracked body, moved from where the tracker has it in the photo."""
+
+    def start(photo: ObservedPhoto) -> tuple[FloatArray, float]:
+        pelvis = np.asarray(photo.person.J_template[0]) + photo.track.pose.transl
+        return pelvis, float(-pelvis[2] / photo.track.camera.K[0, 0])
+
+    (true_pelvis, true_pixel), (pelvis, pixel) = start(truth), start(shot)
+    way = np.asarray(truth.person.J_template[0]) + pose.transl - true_pelvis
+    transl = pelvis + way * pixel / true_pixel - shot.person.J_template[0]
+    return Pose(pose.full_pose, transl, pose.expression)
 
 
 def show_parts(posed: PosedBody, body: Body, camera: Camera) -> dict[str, BoolArray]:
@@ -182,6 +215,11 @@ def summarize_people(scores: Sequence[ViewScore]) -> dict[str, Any]:
         for name in ("db", "ssim", "ms_ssim"):
             values = [figures[name] for figures in views]
             out[f"{kind}_{name}"] = float(np.mean(values)) if values else None
+        for name, front in (("photo_side", True), ("aside", False)):
+            values = [
+                v.figures["db"] for v in scores if v.own_pose == own and (v.yaw == 0) == front
+            ]
+            out[f"{kind}_{name}_db"] = float(np.mean(values)) if values else None
         out[f"{kind}_parts_db"] = {
             name: float(np.mean(values))
             for name in PARTS
