@@ -42,7 +42,7 @@ from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .held_objects import mark_held_objects, removed_pixels
 from .hidden_hands import reach_shown_hands, tuck_hidden_hands
-from .labels import HAIR, HAT
+from .labels import HAIR, HAT, SHOES
 from .labels_network import LabelNetworkRuntime
 from .labels_parser import ParserRuntime
 from .labels_surface import label_surface, worn_probability
@@ -51,6 +51,7 @@ from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
 from .pixel_grids import dilate, erode, nearest_known
 from .regions import Regions, find_regions, vertex_groups
+from .shoe_shape import shape_shoes
 from .skirt import Skirt, fit_skirt
 from .skirt_wearer import attach_skirt, settle_hem
 from .surfels import TriangleBinding
@@ -172,8 +173,9 @@ def lift_photo(
         hidden = labels.hidden_labels(regions, camera, body, vertices, colors)
     shares = label_surface(regions, camera, body, vertices, hidden)
     hair, hat = shares[:, HAIR] > 0.5, shares[:, HAT] > 0.5
+    shod = shape_shoes(body, vertices, shares[:, SHOES] > 0.5)
     dressed = fit_dressed_mesh(
-        regions, camera, body, vertices, groups, worn_probability(shares), hair, hat
+        regions, camera, body, shod, groups, worn_probability(shares), hair, hat
     )
     if skirt is None and find_skirt:
         skirt = fit_skirt(regions, camera, body, track.pose, dressed)
