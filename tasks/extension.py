@@ -13,13 +13,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from .commands import ROOT, BuildError, print_step, run_quietly
 from .environment import REQUIREMENTS, read_pins
-from .extension_check import find_faults
+from .extension_check import MAX_ZIP_BYTES, find_faults
 from .notices import format_notices
 
 RUNTIME = (
@@ -142,6 +145,35 @@ def collect_wheels(interpreter: Path, target: str, python: str, folder: Path) ->
     return sorted(folder.glob("*.whl"))
 
 
+def squeeze_wheels(wheels: Sequence[Path], room: int) -> None:
+    """Pack the largest wheels anew with LZMA, as many as it takes for all to fit into ``room``.
+
+    Wheels come deflated, which Python's zipfile and so Blender's installer read as well. Their
+    files stay the same.
+    """
+    large = sorted(wheels, key=lambda wheel: wheel.stat().st_size, reverse=True)
+    # LZMA saves a quarter or more of each.
+    excess = sum(wheel.stat().st_size for wheel in wheels) - room
+    chosen: list[Path] = []
+    while excess > 0 and large:
+        chosen.append(large.pop(0))
+        excess -= chosen[-1].stat().st_size // 4
+    if chosen:
+        print_step(f"Packing {len(chosen)} wheels more tightly")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(_repack, chosen))
+
+
+def _repack(wheel: Path) -> None:
+    packed = wheel.with_suffix(".part")
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(packed, "w") as target:
+        for item in source.infolist():
+            content = source.read(item)
+            item.compress_type = zipfile.ZIP_LZMA
+            target.writestr(item, content)
+    packed.replace(wheel)
+
+
 def extension_manifest(source: str, wheels: Sequence[str], target: str, python: str) -> str:
     """The manifest of one zip: ``source`` with its platform, wheels and Blender versions.
 
@@ -232,7 +264,10 @@ def build_extension(
         stage = Path(scratch) / "likeness"
         stage.mkdir()
         stage_extension(stage, assets)
+        files = (file for file in stage.rglob("*") if file.is_file())
+        room = MAX_ZIP_BYTES - sum(len(zlib.compress(file.read_bytes())) for file in files)
         wheels = collect_wheels(interpreter, target, python, stage / "wheels")
+        squeeze_wheels(wheels, room)
         (stage / NOTICES).write_text(format_notices(wheels), encoding="utf-8")
         text = extension_manifest(manifest, [w.name for w in wheels], target, python)
         (stage / "blender_manifest.toml").write_text(text, encoding="utf-8")

@@ -21,7 +21,8 @@ Likeness itself is under the GNU General Public License, version 3 or later: see
 
 ## Packages
 
-Unchanged, as their makers publish them, in `wheels/`. The texts of the licences are inside.
+Unchanged, as their makers publish them, in `wheels/`; some are compressed more. The texts of the
+licences are inside. PyAV's wheel holds FFmpeg with its codecs, under the LGPL and the GPL.
 
 | package | version | licence | page |
 |---|---|---|---|

@@ -233,6 +233,28 @@ def test_trained_weights_are_found_in_the_extension(tmp_path: Path, monkeypatch)
     assert Path(done.stdout.strip()) == stage / bundled
 
 
+def test_wheels_are_squeezed_until_they_fit(tmp_path: Path) -> None:
+    """The largest first, with the same files in them, and the small ones as they came."""
+    wheels = [tmp_path / f"{name}-1-py3-none-any.whl" for name in ("large", "middle", "small")]
+    for wheel, lines in zip(wheels, (60_000, 30_000, 10), strict=True):
+        with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as made:
+            made.writestr("a/b.txt", "".join(f"{k * k:x} {k:o}\n" for k in range(lines)))
+            made.writestr("a/c.bin", os.urandom(50))
+
+    def unpacked(wheel: Path) -> dict[str, bytes]:
+        with zipfile.ZipFile(wheel) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+    before = {wheel: (wheel.read_bytes(), unpacked(wheel)) for wheel in wheels}
+    size = sum(wheel.stat().st_size for wheel in wheels)
+    extension.squeeze_wheels(wheels, size)
+    assert all(wheel.read_bytes() == before[wheel][0] for wheel in wheels), "they fitted"
+    extension.squeeze_wheels(wheels, size - wheels[0].stat().st_size // 5)
+    assert wheels[0].stat().st_size < 0.8 * len(before[wheels[0]][0])
+    assert all(wheel.read_bytes() == before[wheel][0] for wheel in wheels[1:])
+    assert all(unpacked(wheel) == before[wheel][1] for wheel in wheels)
+
+
 def test_index_makes_a_repository_of_a_folder(zipped: Path) -> None:
     index = json.loads(
         extension.write_index(Path(sys.executable), zipped.parent).read_text(encoding="utf-8")

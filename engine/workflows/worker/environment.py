@@ -40,6 +40,7 @@ PACKAGES = {
     "gsply": "gsply",
     "platformdirs": "platformdirs",
     "filelock": "filelock",
+    "av": "av",
 }
 """The packages that the engine requires: pip's name -> the module's."""
 
