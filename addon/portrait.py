@@ -19,6 +19,7 @@ from .preferences import avatar_folder, get_preferences
 from .scene import bare_body, static_splat_object
 from .scene.avatar_objects import AvatarObjects, build_scene_steps, run_to_end
 from .scene.view3d import look_at_avatar, show_splats
+from .viewport import fast_splats
 
 
 def build_request(
@@ -86,7 +87,7 @@ def import_splats_steps(context: Any, scene: Path, name: str) -> Generator[None,
         _remove_scratch(scene)
     obj = yield from static_splat_object.add_static_splats_steps(splats, name, context)
     if get_preferences(context).show_splats:
-        show_splats(context)
+        show_splats()
     return obj
 
 
@@ -146,6 +147,9 @@ def import_avatar_steps(
         _remove_scratch(scene)
     objects = yield from build_scene_steps(ready, name, context, avatar)
     if get_preferences(context).show_splats:
-        show_splats(context)
+        if fast_splats.find_fast_problem():
+            show_splats()
+        else:
+            fast_splats.set_fast(objects.splats, True)
         look_at_avatar(objects, ready.avatar, context)
     return objects

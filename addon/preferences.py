@@ -38,7 +38,8 @@ class LikenessPreferences(bpy.types.AddonPreferences):  # type: ignore[misc]
     )
     show_splats: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Show Splats After Import",
-        description="Switch solid 3D views to Material Preview, which shows splats correctly",
+        description="Draw new avatars with Fast Splats; without a graphics card, switch solid 3D "
+        "views to Material Preview",
         default=True,
     )
     show_models: bpy.props.BoolProperty(  # type: ignore[valid-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import bpy
 import numpy as np
 from mathutils import Euler, Vector
 
@@ -19,11 +20,21 @@ _AROUND = 1.25
 """Size of the view, in sizes of the person."""
 
 
-def show_splats(context: Any) -> None:
-    """Switch the screen's solid 3D views to Material Preview."""
-    for area in context.screen.areas if context.screen else ():
-        if area.type == "VIEW_3D" and area.spaces.active.shading.type == "SOLID":
-            area.spaces.active.shading.type = "MATERIAL"
+def show_splats() -> None:
+    """Switch solid 3D views to Material Preview, in every workspace: Solid shows grey shreds."""
+    for screen in bpy.data.screens:
+        for area in screen.areas:
+            for space in area.spaces:
+                if space.type == "VIEW_3D" and space.shading.type == "SOLID":
+                    space.shading.type = "MATERIAL"
+
+
+def redraw_views(window_manager: Any) -> None:
+    """Draw all 3D views again."""
+    for window in window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
 
 
 def look_at_avatar(objects: AvatarObjects, avatar: Avatar, context: Any) -> None:

@@ -7,7 +7,9 @@ they show the avatar without the extension, and a property records to switch it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
@@ -21,7 +23,41 @@ from ..scene.material import COLOR_ATTRIBUTE
 from ..scene.node_group import FAST_INPUT, splat_group
 from ..scene.read_back import read_attribute
 from ..scene.splat_object import MODIFIER_NAME, get_input, input_names, set_input, use_group
+from ..scene.view3d import redraw_views, show_splats
 from .splat_cloud import SplatArrays, SplatCloud
+
+MOVING_COUNT = 50_000
+"""Splats of all avatars together while the view turns, bones are dragged or an animation plays."""
+
+_SETTLED = 0.5
+"""Seconds without a movement after which all splats are drawn again."""
+
+_IN_A_ROW = 1.5
+"""Seconds between two movements of one gesture; a single one keeps the detail."""
+
+_SLICES = 128
+"""In depth, where avatars overlap: each is drawn avatar by avatar."""
+
+
+@dataclass
+class _Movement:
+    """Whether something that is looked at again and again keeps changing."""
+
+    seen: bytes = b""
+    at: float = float("-inf")
+    pause: float = _SETTLED
+    going: bool = False
+
+    def update(self, seen: bytes) -> bool:
+        now = time.monotonic()
+        if seen != self.seen:
+            self.going = now - self.at < _IN_A_ROW
+            # A slow computer takes as long between two pictures of one gesture.
+            self.pause = max(_SETTLED, 1.5 * (now - self.at)) if self.going else _SETTLED
+            self.seen, self.at = seen, now
+        elif now >= self.at + self.pause:
+            self.going = False
+        return self.going
 
 
 @dataclass
@@ -31,13 +67,17 @@ class _Drawn:
     cloud: SplatCloud
     picture: Any
     vertices: FloatArray
+    normals: FloatArray
     sorted_for: tuple[bytes, int] = (b"", 0)
+    depths: FloatArray = field(default_factory=lambda: np.empty(0))
+    pose: _Movement = field(default_factory=_Movement)
 
 
 class _Store:
     handler: Any = None
     shader: Any = None
     drawn: dict[int, _Drawn] = {}  # noqa: RUF012
+    views: dict[int, _Movement] = {}  # noqa: RUF012
     failed = ""
 
 
@@ -110,9 +150,15 @@ def posed_body(splats: Any, depsgraph: Any) -> tuple[FloatArray, FloatArray]:
 
 
 def draw_view(
-    context: Any, view: Matrix, projection: Matrix, width: float, height: float, space: Any = None
-) -> int:
-    """Draw all visible fast avatars into the current frame buffer.
+    context: Any,
+    view: Matrix,
+    projection: Matrix,
+    width: float,
+    height: float,
+    space: Any = None,
+    moving: bool = False,
+) -> list[Any]:
+    """Draw all visible fast avatars into the current frame buffer, sorted together.
 
     Args:
         context: of Blender.
@@ -121,46 +167,83 @@ def draw_view(
         width: of the view in pixels.
         height: of the view in pixels.
         space: the 3D viewport, for its local view and hidden collections.
+        moving: draw at most ``MOVING_COUNT`` splats.
 
     Returns:
-        Number of avatars drawn.
+        The splat objects drawn.
     """
-    from . import shader
-
     shown = [
         obj
         for obj in context.view_layer.objects
         if obj.get(keys.PART) == "splats" and is_fast(obj) and obj.visible_get(viewport=space)
     ]
-    if not shown:
-        return 0
+    depsgraph = context.evaluated_depsgraph_get() if shown else None
+    ready = [(obj, drawn) for obj in shown if (drawn := _prepared(obj, depsgraph)) is not None]
+    total = max(1, sum(drawn.cloud.count for _, drawn in ready))
+    moving = moving or any(drawn.pose.going for _, drawn in ready)
+    for obj, drawn in ready:
+        cloud = drawn.cloud
+        part = float(get_input(obj.modifiers[MODIFIER_NAME], "Viewport Detail"))
+        if moving:
+            part = min(part, MOVING_COUNT / total)
+        _sort(drawn, view @ obj.matrix_world, max(1, round(part * cloud.count)))
+    depth = _knows_depth(space)
+    matrices = [view @ obj.matrix_world for obj, _ in ready]
+    for k, first, count in _slices([drawn.depths for _, drawn in ready]):
+        picture = ready[k][1].picture
+        picture.draw(matrices[k], projection, width, height, (first, count), depth)
+    return [obj for obj, _ in ready]
+
+
+def _prepared(obj: Any, depsgraph: Any) -> _Drawn | None:
+    """An avatar's state with the splats of its mesh and its present pose."""
+    from . import shader
+
     if _Store.shader is None:
         _Store.shader = shader.make_shader()
-    depsgraph = context.evaluated_depsgraph_get()
-    # Farther avatars first; overlapping ones are not sorted splat by splat.
-    shown.sort(key=lambda obj: (view @ _middle(obj)).z)
-    for obj in shown:
-        drawn = _Store.drawn.get(obj.data.session_uid)
-        if drawn is None or drawn.cloud.count != len(obj.data.polygons):
-            if obj.mode == "EDIT" or not obj.data.polygons:
-                continue  # in Edit Mode the attributes of a mesh appear empty
-            cloud = read_cloud(obj)
-            drawn = _Drawn(cloud, shader.GpuSplats(_Store.shader, cloud), np.empty((0, 3)))
-            _Store.drawn[obj.data.session_uid] = drawn
-        vertices, normals = posed_body(obj, depsgraph)
-        moved = not np.array_equal(vertices, drawn.vertices)
-        if moved:
-            drawn.picture.pose(vertices, normals)
-            drawn.vertices = vertices
-        model_view = view @ obj.matrix_world
-        away = -np.array(model_view[2][:3], np.float32)  # Blender's views look along -z
-        part = float(get_input(obj.modifiers[MODIFIER_NAME], "Viewport Detail"))
-        count = max(1, round(part * drawn.cloud.count))
-        if moved or drawn.sorted_for != (away.tobytes(), count):
-            drawn.picture.sort(drawn.cloud.order(vertices, normals, away, count))
-            drawn.sorted_for = (away.tobytes(), count)
-        drawn.picture.draw(model_view, projection, width, height, _knows_depth(space))
-    return len(shown)
+    drawn = _Store.drawn.get(obj.data.session_uid)
+    if drawn is None or drawn.cloud.count != len(obj.data.polygons):
+        if obj.mode == "EDIT" or not obj.data.polygons:
+            return None  # in Edit Mode the attributes of a mesh appear empty
+        cloud = read_cloud(obj)
+        drawn = _Drawn(cloud, shader.GpuSplats(_Store.shader, cloud), *(np.empty((0, 3)),) * 2)
+        _Store.drawn[obj.data.session_uid] = drawn
+    vertices, normals = posed_body(obj, depsgraph)
+    if not np.array_equal(vertices, drawn.vertices):
+        drawn.picture.pose(vertices, normals)
+        drawn.vertices, drawn.normals = vertices, normals
+        drawn.sorted_for = (b"", 0)
+    drawn.pose.update(vertices[::97].tobytes())
+    return drawn
+
+
+def _sort(drawn: _Drawn, model_view: Matrix, count: int) -> None:
+    """Sort an avatar's splats for a view, if they are not yet."""
+    away = -np.array(model_view[2], np.float32)  # Blender's views look along -z
+    if drawn.sorted_for != (away.tobytes(), count):
+        order, depths = drawn.cloud.order(drawn.vertices, drawn.normals, away[:3], count)
+        drawn.picture.sort(order)
+        drawn.depths = depths + away[3]
+        drawn.sorted_for = (away.tobytes(), count)
+
+
+def _slices(depths: Sequence[FloatArray]) -> Iterator[tuple[int, int, int]]:
+    """What to draw one after the other: an avatar, its first splat and their number.
+
+    Args:
+        depths: of each avatar's splats, falling.
+    """
+    edges = np.empty(0)
+    if len(depths) > 1:
+        # Beyond the second farthest end, and before the second nearest, there is only one.
+        far, near = sorted(d[0] for d in depths)[-2], sorted(d[-1] for d in depths)[1]
+        edges = np.linspace(far, near, _SLICES) if far > near else np.array([(far + near) / 2])
+    ends = [[0, *np.searchsorted(-d, -edges), len(d)] for d in depths]
+    for slab in range(len(edges) + 1):
+        for k, bounds in enumerate(ends):
+            first, end = int(bounds[slab]), int(bounds[slab + 1])
+            if end > first:
+                yield k, first, end - first
 
 
 def _knows_depth(space: Any) -> bool:
@@ -170,33 +253,70 @@ def _knows_depth(space: Any) -> bool:
     return solid or bool(space.overlay.show_overlays)
 
 
-def _middle(obj: Any) -> Any:
-    body = get_input(obj.modifiers[MODIFIER_NAME], "Body")
-    corners = np.array([corner[:] for corner in body.bound_box])
-    return body.matrix_world @ Matrix.Translation(corners.mean(0)).to_translation()
-
-
 def _draw() -> None:
     """Blender's draw callback for each 3D view."""
+    from .bone_overlay import draw_bones
+
     context = bpy.context
     region, view = context.region, context.region_data
     try:
-        draw_view(
+        moving = _is_moving(context)
+        drawn = draw_view(
             context,
             view.view_matrix,
             view.window_matrix,
             region.width,
             region.height,
             context.space_data,
+            moving,
         )
+        for armature in {obj.parent for obj in drawn if obj.parent is not None}:
+            draw_bones(context, armature, region.width, region.height)
+        if drawn and (moving or any(d.pose.going for d in _Store.drawn.values())):
+            _wait_to_settle()
     except Exception as error:
         _Store.failed = f"The GPU cannot draw fast splats: {error}"
         _remove_handler()
+        bpy.app.timers.register(_give_up)  # drawing must not change the file
         raise
+
+
+def _is_moving(context: Any) -> bool:
+    """Whether the view is being turned or an animation plays."""
+    seen = np.array(context.region_data.perspective_matrix, np.float32).tobytes()
+    movement = _Store.views.setdefault(context.region.as_pointer(), _Movement())
+    return movement.update(seen) or context.screen.is_animation_playing
+
+
+def _wait_to_settle() -> None:
+    if not bpy.app.timers.is_registered(_settle):
+        bpy.app.timers.register(_settle, first_interval=_SETTLED)
+
+
+def _settle() -> float | None:
+    """Draw all splats again once nothing has moved for a while."""
+    movements = [*_Store.views.values(), *(drawn.pose for drawn in _Store.drawn.values())]
+    until = max((movement.at + movement.pause for movement in movements), default=0.0)
+    left = until - time.monotonic()
+    if left > 0 or any(w.screen.is_animation_playing for w in bpy.context.window_manager.windows):
+        return max(left, 0.1)
+    for movement in movements:
+        movement.going = False
+    redraw_views(bpy.context.window_manager)
+    return None
+
+
+def _give_up() -> None:
+    """Have the node group draw all splats again."""
+    for obj in _splats():
+        if obj.library is None and is_fast(obj):
+            set_fast(obj, False)
+    show_splats()
 
 
 def _forget(*_: Any) -> None:
     _Store.drawn.clear()
+    _Store.views.clear()
 
 
 @bpy.app.handlers.persistent

@@ -24,6 +24,7 @@ struct SplatView {
   mat4 model_view;
   mat4 projection;
   vec4 size_and_counts;
+  vec4 first;
 };
 """
 
@@ -44,7 +45,8 @@ void main()
   mat4 modelView = seenBy.model_view, projection = seenBy.projection;
   vec2 viewportSize = seenBy.size_and_counts.xy;
   float shownCount = seenBy.size_and_counts.w;
-  int i = int(texelFetch(orderTexture, ivec2(gl_InstanceID % ROW, gl_InstanceID / ROW), 0).r + 0.5);
+  int k = gl_InstanceID + int(seenBy.first.x + 0.5);
+  int i = int(texelFetch(orderTexture, ivec2(k % ROW, k / ROW), 0).r + 0.5);
   vec4 p0 = part(0, i), p1 = part(1, i);
   vec3 local = part(2, i).xyz, axisU = part(3, i).xyz, axisV = part(4, i).xyz;
   splatColor = part(5, i);
@@ -170,24 +172,32 @@ class GpuSplats:
         self._order = _texture(order.astype(np.float32)[:, None])
 
     def draw(
-        self, model_view: Any, projection: Any, width: float, height: float, depth: bool = True
+        self,
+        model_view: Any,
+        projection: Any,
+        width: float,
+        height: float,
+        part: tuple[int, int],
+        depth: bool = True,
     ) -> None:
-        """Blend the splats over the frame buffer.
+        """Blend splats over the frame buffer.
 
         Args:
             model_view: [4, 4] the splats' space to view space.
             projection: [4, 4] view to clip space.
             width: of the view in pixels.
             height: of the view in pixels.
+            part: the first of the sorted splats to draw, and how many.
             depth: test against the depth buffer.
         """
-        shader = self._shader
+        shader, (first, count) = self._shader, part
         shader.bind()
         numbers = np.concatenate(
             [
                 np.array(model_view, np.float32).T.ravel(),
                 np.array(projection, np.float32).T.ravel(),
                 np.array([width, height, self._cloud.count, self._shown], np.float32),
+                np.array([first, 0, 0, 0], np.float32),
             ]
         )
         seen_by = gpu.types.GPUUniformBuf(gpu.types.Buffer("FLOAT", len(numbers), numbers))
@@ -199,7 +209,7 @@ class GpuSplats:
         gpu.state.depth_test_set("LESS_EQUAL" if depth else "NONE")
         gpu.state.depth_mask_set(False)
         try:
-            self._quad.draw_instanced(shader, instance_count=self._shown)
+            self._quad.draw_instanced(shader, instance_count=count)
         finally:
             gpu.state.depth_test_set("NONE")
             gpu.state.blend_set("NONE")

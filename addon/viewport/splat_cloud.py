@@ -80,14 +80,17 @@ class SplatCloud:
 
     def order(
         self, vertices: FloatArray, normals: FloatArray, view: FloatArray, count: int
-    ) -> IntArray:
-        """[count] int32: the most important splats, the farthest one first.
+    ) -> tuple[IntArray, FloatArray]:
+        """Sort the most important splats, the farthest one first.
 
         Args:
             vertices: [V, 3] of the posed body, metres.
             normals: [V, 3] of the posed body.
             view: [3] direction of increasing depth.
             count: number of splats to draw.
+
+        Returns:
+            [count] int32 the splats; [count] their depth along ``view``, in steps that fall.
         """
         from ..scene.node_group import SIGMA_RANGE
 
@@ -118,7 +121,7 @@ class SplatCloud:
         low, high = depth.min(initial=0.0), depth.max(initial=1e-6)
         steps = (high - depth) * (_LEVELS / max(float(high - low), 1e-9))
         order = np.argsort(steps.astype(np.uint16), kind="stable")
-        return (order if rows is None else rows[order]).astype(np.int32)
+        return (order if rows is None else rows[order]).astype(np.int32), depth[order]
 
     def _rows(self, count: int) -> IntArray | None:
         """Rows of the ``count`` most important splats; None for all."""

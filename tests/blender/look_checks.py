@@ -237,7 +237,7 @@ def fast_splats(count: int) -> dict[str, Any]:
                 bpy.context, camera.matrix_world.inverted(), projection, width, height
             )
             pixels = buffer.read_color(0, 0, width, height, 4, 0, "FLOAT")
-        return drawn, np.array(pixels.to_list()).reshape(height, width, 4)[::-1]
+        return len(drawn), np.array(pixels.to_list()).reshape(height, width, 4)[::-1]
 
     out["drawn"], picture = draw(1.0)
     out["behind"] = float(draw(0.0)[1].max())
@@ -257,15 +257,89 @@ def fast_splats(count: int) -> dict[str, Any]:
     return out
 
 
+def fast_pair() -> dict[str, Any]:
+    """Two avatars that stand in each other, drawn together and one after the other."""
+    fresh()
+    import gpu
+    from likeness.addon.viewport import fast_splats as fast
+
+    scene = bpy.context.scene
+    avatars = [order_by_importance(people.random_avatar(seed, count=4000)) for seed in (5, 6)]
+    pair = [build_scene(avatar, "Person") for avatar in avatars]
+    scene.render.engine = "BLENDER_WORKBENCH"  # a first render makes the graphics context
+    scene.render.resolution_x = scene.render.resolution_y = 16
+    bpy.ops.render.render()
+    pair[1].armature.location.x += 0.08
+    camera = pair[0].camera
+    scene.camera = camera
+    width, height = avatars[0].camera.width, avatars[0].camera.height
+    scene.render.resolution_x, scene.render.resolution_y = width, height
+    for objects in pair:
+        fast.set_fast(objects.splats, True)
+    bpy.context.view_layer.update()
+    screen = gpu.types.GPUOffScreen(width, height, format="RGBA16F")
+
+    def draw() -> FloatArray:
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        projection = camera.calc_matrix_camera(depsgraph, x=width, y=height)
+        view = camera.matrix_world.inverted()
+        with screen.bind():
+            buffer = gpu.state.active_framebuffer_get()
+            buffer.clear(color=(0, 0, 0, 0), depth=1.0)
+            fast.draw_view(bpy.context, view, projection, width, height)
+            pixels = buffer.read_color(0, 0, width, height, 4, 0, "FLOAT")
+        return np.array(pixels.to_list()).reshape(height, width, 4)[::-1]
+
+    parts = [_in_world(a, a.pose, o) for a, o in zip(avatars, pair)]
+    names = ("means", "quats", "scales", "opacities", "colors")
+    every = Gaussians(*(np.concatenate([getattr(part, n) for part in parts]) for n in names))
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    expected = render_camera(every, scene_camera(scene, depsgraph))
+    solid = expected.alpha > 0.9
+    wanted = expected.rgb / np.maximum(expected.alpha[..., None], 1e-6)
+
+    def error() -> float:
+        picture = draw()
+        rgb = linear_to_srgb(np.clip(picture[..., :3] / np.maximum(picture[..., 3:], 1e-6), 0, 1))
+        return _db((rgb - wanted)[solid])
+
+    out = {"together": error(), "covered": float(solid.mean())}
+    fast._SLICES = 1
+    out["apart"] = error()
+    fast._forget()
+    fast._Store.shader = None
+    screen.free()
+    return out
+
+
+def moving_detail() -> dict[str, Any]:
+    """How many splats are drawn: still, after one step, in a gesture, and afterwards."""
+    fresh()
+    from likeness.addon.viewport import fast_splats as fast
+
+    clock = [100.0]
+    fast.time = type("Clock", (), {"monotonic": staticmethod(lambda: clock[0])})
+    movement, out = fast._Movement(), []
+    for seconds, view in ((0, b"a"), (5, b"b"), (0.1, b"c"), (0.1, b"d"), (0.3, b"d"), (0.5, b"d")):
+        clock[0] += seconds
+        out.append(movement.update(view))
+    return {"going": out}
+
+
 def _turned(avatar: Avatar, pose: Any, objects: Any) -> Any:
     """The engine's picture from where the camera stands to the turned person."""
+    posed = _in_world(avatar, pose, objects)
+    depsgraph = bpy.context.evaluated_depsgraph_get()
+    return render_camera(posed, scene_camera(bpy.context.scene, depsgraph))
+
+
+def _in_world(avatar: Avatar, pose: Any, objects: Any) -> Gaussians:
+    """The posed Gaussians where the armature stands, in the engine's axes."""
     from likeness.engine.scene.frames import transform_gaussians
 
     matrix = np.array(objects.armature.matrix_world @ photo_matrix(objects.armature))
     axes = np.array([[1, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]], float)
-    posed = transform_gaussians(pose_avatar(avatar, pose), axes @ matrix @ axes.T)
-    depsgraph = bpy.context.evaluated_depsgraph_get()
-    return render_camera(posed, scene_camera(bpy.context.scene, depsgraph))
+    return transform_gaussians(pose_avatar(avatar, pose), axes @ matrix @ axes.T)
 
 
 def _order_error(objects: Any, fast: Any) -> dict[str, float]:
@@ -277,9 +351,14 @@ def _order_error(objects: Any, fast: Any) -> dict[str, float]:
     bpy.ops.likeness.set_detail(target="Viewport Detail", count=0)
     corners = people._evaluated_points(objects.splats, objects.splats.matrix_world)
     means = corners.reshape(-1, 3, 3).mean(1) @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
-    depth = (means @ view)[cloud.order(vertices, normals, view, cloud.count)]
+    order, told = cloud.order(vertices, normals, view, cloud.count)
+    depth = (means @ view)[order]
     wrong = np.abs(depth - np.sort(depth)[::-1])
-    return {"order_mm": float(1000 * np.quantile(wrong, 0.99))}
+    off = np.abs(depth - told)
+    return {
+        "order_mm": float(1000 * np.quantile(wrong, 0.99)),
+        "depth_mm": float(1000 * np.quantile(off, 0.99)),
+    }
 
 
 def fast_in_files(folder: str) -> dict[str, Any]:

@@ -61,7 +61,20 @@ def test_fast_splats_are_the_engines(blender, count: int) -> None:
     assert made["alpha_db"] > 40
     assert made["rgb_db"] > 30
     assert made["order_mm"] < 10  # on a body of boxes; 0.1 on a person
+    assert made["depth_mm"] < 10
     assert made["back"] == 5000
+
+
+def test_avatars_in_each_other_are_sorted_together(blender_lts) -> None:
+    made = blender_lts(LOOK, "fast_pair")
+    assert made["covered"] > 0.05
+    assert made["together"] > 30
+    assert made["together"] > made["apart"] + 5
+
+
+def test_detail_drops_in_gestures_only_and_comes_back(blender_lts) -> None:
+    made = blender_lts(LOOK, "moving_detail")
+    assert made["going"] == [False, False, True, True, True, False]
 
 
 def test_fast_splats_do_not_hide_the_avatar_in_files(blender_lts, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from likeness.benchmarks.figures.random_scenes import cover_body
@@ -95,6 +96,21 @@ def gui(blender: Any, installed: dict[str, Any]) -> Scenario:
 def photo(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The sample portrait, where Blender can see it."""
     return str(shutil.copy2(sample_portrait, tmp_path_factory.mktemp("photo") / "somebody.png"))
+
+
+@pytest.fixture(scope="session")
+def video(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Six frames of the sample portrait, which moves a little."""
+    path = tmp_path_factory.mktemp("video") / "clip.mp4"
+    picture = np.asarray(Image.open(sample_portrait).convert("RGB").resize((480, 600)))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 480, 600, "yuv420p"
+        for k in range(6):
+            moved = np.ascontiguousarray(np.roll(picture, 2 * k, axis=1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(moved, format="rgb24")))
+        container.mux(stream.encode(None))
+    return str(path)
 
 
 @pytest.fixture(scope="session")

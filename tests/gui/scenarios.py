@@ -90,8 +90,10 @@ def running() -> Any:
     return ours("addon.running").current_job()
 
 
-def open_avatar(ui: Any, avatar: str) -> Steps:
-    """An avatar file into the scene, as from the menu."""
+def open_avatar(ui: Any, avatar: str, fast: bool = False) -> Steps:
+    """An avatar file into the scene, as from the menu; drawn by Blender's nodes or as fast splats,
+    which :func:`splat_places` does not see."""
+    ours("addon.preferences").get_preferences(bpy.context).show_splats = fast
     with ui.override():
         bpy.ops.likeness.import_avatar("INVOKE_DEFAULT", filepath=avatar)
     yield lambda: running() is None
@@ -429,6 +431,110 @@ def undo_while_running(ui: Any, photo: str) -> Steps:
         "came": came,
         "undone": len(avatars()),
         "cube": "Cube" in bpy.data.objects,
+    }
+
+
+def pixels(ui: Any) -> Steps:
+    """What the 3D view shows: [h, w, 3] 0..1, the lowest row first."""
+    gpu = importlib.import_module("gpu")
+    region = next(r for r in ui.areas("VIEW_3D")[0].regions if r.type == "WINDOW")
+    read: list[Any] = []
+
+    def draw() -> None:
+        if bpy.context.region == region:
+            frame = gpu.state.active_framebuffer_get()
+            size = region.width, region.height
+            read[:] = [frame.read_color(0, 0, *size, 3, 0, "FLOAT").to_list()]
+
+    handler = bpy.types.SpaceView3D.draw_handler_add(draw, (), "WINDOW", "POST_PIXEL")
+    try:
+        ui.redraw()
+        yield lambda: bool(read)
+    finally:
+        bpy.types.SpaceView3D.draw_handler_remove(handler, "WINDOW")
+    return np.array(read[0])
+
+
+def fast_splats(ui: Any, avatar: str) -> Steps:
+    """An opened avatar in the solid view: in colour, its bones over it, and they can be clicked."""
+    view3d_utils = importlib.import_module("bpy_extras.view3d_utils")
+    yield from fresh(ui)
+    space = ui.areas("VIEW_3D")[0].spaces.active
+    found = yield from open_avatar(ui, avatar, fast=True)
+    yield 1.0
+    out: dict[str, Any] = {
+        "fast": ours("addon.viewport.fast_splats").is_fast(found.splats),
+        "shading": space.shading.type,
+    }
+    with ui.override():
+        bpy.ops.object.mode_set("EXEC_DEFAULT", True, mode="POSE")
+        bpy.ops.pose.select_all("EXEC_DEFAULT", True, action="DESELECT")
+    yield 0.5
+    yield from ui.shot("fast_bones")
+    over = yield from pixels(ui)
+    found.splats.hide_set(True)
+    yield 0.5
+    alone = yield from pixels(ui)
+    found.splats.hide_set(False)
+    blue = [(p[..., 2] > 0.75) & (p[..., 0] < 0.45) for p in (over, alone)]
+    out["bone pixels"] = [int(seen.sum()) for seen in blue]
+    out["hidden"] = float((blue[1] & ~blue[0]).sum() / blue[1].sum())
+    out["covered"] = float((np.abs(over - alone).max(2) > 0.1).mean())
+    area = ui.areas("VIEW_3D")[0]
+    region = next(r for r in area.regions if r.type == "WINDOW")
+    bone = found.armature.pose.bones["left_elbow"]
+    shape = bone.custom_shape.data.vertices[0].co
+    place = bone.matrix @ (
+        importlib.import_module("mathutils").Vector(bone.custom_shape_translation)
+        + shape * importlib.import_module("mathutils").Vector(bone.custom_shape_scale_xyz)
+    )
+    at = view3d_utils.location_3d_to_region_2d(
+        region, space.region_3d, found.armature.matrix_world @ place
+    )
+    ui.press("LEFTMOUSE", (region.x + round(at.x), region.y + round(at.y)))
+    yield 0.5
+    active = bpy.context.view_layer.objects.active.data.bones.active
+    out["clicked"] = active.name if active else ""
+    yield from ui.shot("fast_clicked")
+    return out
+
+
+def photo_behind(ui: Any, avatar: str, photo: str) -> Steps:
+    """Through the photo's camera: how the background's colour changes with the photo."""
+    yield from fresh(ui)
+    ours("addon.preferences").get_preferences(bpy.context).show_splats = True
+    with ui.override():
+        bpy.ops.likeness.import_avatar("INVOKE_DEFAULT", filepath=avatar, photo=photo)
+    yield lambda: running() is None
+    yield lambda: len(avatars()) > 0
+    yield 0.5
+    with ui.override():
+        bpy.ops.likeness.look_through_photo("INVOKE_DEFAULT", True)
+    yield 0.5
+    yield from ui.shot("photo_behind")
+    shown = yield from pixels(ui)
+    with ui.override():
+        bpy.ops.likeness.photo_background("INVOKE_DEFAULT", True)
+    yield 0.5
+    without = yield from pixels(ui)
+    return {"changed": float((np.abs(shown - without).max(2) > 0.05).mean())}
+
+
+def animate_from_video(ui: Any, avatar: str, video: str) -> Steps:
+    """A video onto an avatar, with what the installed extension brings along."""
+    yield from fresh(ui)
+    found = yield from open_avatar(ui, avatar)
+    with ui.override():
+        bpy.ops.likeness.animate_from_video("INVOKE_DEFAULT", filepath=video, run_now=True)
+    yield lambda: running() is None
+    yield 0.5
+    problem = ours("addon.running").last_problem()
+    found = avatars()[0]
+    animation = found.armature.animation_data
+    return {
+        "problem": f"{problem.message} {problem.remedy}" if problem else None,
+        "action": bool(animation and animation.action),
+        "frames": [bpy.context.scene.frame_start, bpy.context.scene.frame_end],
     }
 
 

@@ -104,3 +104,26 @@ def test_undo_while_a_job_runs(gui: Any, photo: str) -> None:
     assert seen["came"] == 1
     assert seen["undone"] == 0
     assert seen["cube"]
+
+
+def test_fast_splats_are_shown_with_bones_on_top(gui: Any, avatar: str) -> None:
+    seen = gui("fast_splats", avatar=avatar)
+    assert seen["fast"]
+    assert seen["shading"] == "SOLID", "there is no need for another shading"
+    assert seen["covered"] > 0.03, "the splats"
+    assert seen["bone pixels"][1] > 100
+    assert seen["hidden"] < 0.1, "bones under the splats"
+    assert seen["clicked"] == "left_elbow"
+
+
+def test_photo_shows_behind_the_splats(gui: Any, avatar: str, photo: str) -> None:
+    assert gui("photo_behind", avatar=avatar, photo=photo)["changed"] > 0.05
+
+
+def test_video_animates_the_avatar_with_the_zips_own_packages(
+    gui: Any, avatar: str, video: str
+) -> None:
+    seen = gui("animate_from_video", avatar=avatar, video=video)
+    assert seen["problem"] is None
+    assert seen["action"]
+    assert seen["frames"] == [1, 6]
