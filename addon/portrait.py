@@ -15,9 +15,10 @@ import numpy as np
 from ..engine.pipeline.options import BuildOptions
 from ..engine.scene.files import load_scene_steps
 from ..engine.scene.static_splats import load_static_steps
+from ..engine.workflows.build_files import find_avatar_file
 from .preferences import avatar_folder, get_preferences
 from .scene import bare_body, static_splat_object
-from .scene.avatar_objects import AvatarObjects, build_scene_steps, run_to_end
+from .scene.avatar_objects import AvatarObjects, build_scene_steps, run_to_end, subject_name
 from .scene.view3d import look_at_avatar, show_splats
 from .viewport import fast_splats
 
@@ -45,6 +46,7 @@ def build_request(
         "task": "build",
         "portrait": str(photo),
         "output": str(output_folder(context, photo)),
+        "name": photo.stem,
         "preview": False,
         "scene": str(scratch_file("scene.npz")),
         "confirm": confirm,
@@ -55,10 +57,14 @@ def build_request(
 
 
 def open_request(avatar: Path, photo: Path | None = None) -> dict[str, Any]:
-    """The request of the task ``prepare``, which prepares an avatar file for the scene."""
+    """The request of the task ``prepare``, which prepares an avatar file for the scene.
+
+    Raises:
+        LikenessError: ``avatar`` is a picture that is not beside its avatar.
+    """
     return {
         "task": "prepare",
-        "avatar": str(avatar),
+        "avatar": str(find_avatar_file(avatar)),
         "photo": None if photo is None else str(photo),
         "output": str(scratch_file("scene.npz")),
     }
@@ -128,7 +134,7 @@ def output_folder(context: Any, portrait: Path) -> Path:
 
 
 def import_avatar_steps(
-    context: Any, scene: Path, avatar: Path, name: str
+    context: Any, scene: Path, avatar: Path, name: str = ""
 ) -> Generator[None, None, AvatarObjects]:
     """Add an avatar that the worker has prepared to the scene, in slices, and show it.
 
@@ -136,7 +142,7 @@ def import_avatar_steps(
         context: of Blender.
         scene: the worker's file, which is removed.
         avatar: the avatar file.
-        name: of the objects.
+        name: of the objects; empty for the subject's.
 
     Raises:
         LikenessError: The worker's file cannot be read.
@@ -145,6 +151,7 @@ def import_avatar_steps(
         ready = yield from load_scene_steps(scene)
     finally:
         _remove_scratch(scene)
+    name = name or subject_name(ready.avatar, avatar)
     objects = yield from build_scene_steps(ready, name, context, avatar)
     if get_preferences(context).show_splats:
         if fast_splats.find_fast_problem():

@@ -155,7 +155,7 @@ def _dressed_copy(objects: AvatarObjects, baked: Path, made: list[Any]) -> Any:
             f"The body of '{objects.armature.name}' was edited.",
             "Export glTF instead, or import the avatar again.",
         )
-    body = bpy.data.objects.new(f"{objects.armature.name} Mesh", mesh)
+    body = bpy.data.objects.new(f"Mesh {objects.armature.name}", mesh)
     made.append(body)
     for key in list(body.keys()):
         del body[key]
@@ -169,7 +169,7 @@ def _dressed_copy(objects: AvatarObjects, baked: Path, made: list[Any]) -> Any:
     _paint(mesh, arrays)
     image = bpy.data.images.load(str(baked.with_suffix(".png")))
     made.append(image)
-    image.name = f"{objects.armature.name} {LOOK_NAME}"
+    image.name = f"{LOOK_NAME} {objects.armature.name}"
     image.pack()
     made.append(_material(body, image))
     return body
@@ -205,7 +205,7 @@ def _paint(mesh: Any, arrays: dict[str, Any]) -> None:
 def _material(body: Any, image: Any) -> Any:
     from . import compat
 
-    material = bpy.data.materials.new(f"{body.name} {LOOK_NAME}")
+    material = bpy.data.materials.new(f"{LOOK_NAME} {body.name}")
     compat.enable_nodes(material)
     tree = material.node_tree
     shader = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")

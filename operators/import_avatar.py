@@ -9,11 +9,11 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import portrait
-from .job_operator import JobOperator, show_all_layers
+from .job_operator import JobOperator, show_all_layers, thumbnails
 
 
 class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
-    """Import an avatar file"""
+    """Import an avatar file, chosen itself or by the picture beside it"""
 
     bl_idname = "likeness.import_avatar"
     bl_label = "Import Avatar"
@@ -22,13 +22,17 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
     filename_ext = ".safetensors"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="File Path",
-        description="Avatar file",
+        description="Avatar file, or the picture beside it",
         subtype="FILE_PATH",
         options={"HIDDEN", "SKIP_SAVE"},
     )
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Filter", description="File types to show", default="*.safetensors", options={"HIDDEN"}
+        name="Filter",
+        description="File types to show",
+        default="*.safetensors;*.png",
+        options={"HIDDEN"},
     )
+    display_type: thumbnails()  # type: ignore[valid-type]
     photo: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Photo",
         description="Photo to show behind the camera's view; optional",
@@ -48,11 +52,12 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
 
     def request(self, context: Any) -> dict[str, Any]:
         photo = Path(bpy.path.abspath(self.photo)) if self.photo else None
-        return portrait.open_request(Path(bpy.path.abspath(self.filepath)), photo)
+        request = portrait.open_request(Path(bpy.path.abspath(self.filepath)), photo)
+        self._avatar = Path(request["avatar"])
+        return request
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, Any]:
-        avatar = Path(bpy.path.abspath(self.filepath))
-        yield from portrait.import_avatar_steps(context, Path(result["scene"]), avatar, avatar.stem)
+        yield from portrait.import_avatar_steps(context, Path(result["scene"]), self._avatar)
         show_all_layers(self, context)
 
 

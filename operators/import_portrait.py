@@ -17,7 +17,7 @@ from ..addon.photo_names import guess_direction, sort_main_first
 from ..addon.scene import fit_adjustment
 from ..engine.core.types import MAX_GAUSSIANS, LikenessError
 from ..engine.pipeline.options import BuildOptions
-from .job_operator import JobOperator, show_all_layers
+from .job_operator import JobOperator, show_all_layers, thumbnails
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
@@ -88,6 +88,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         default=";".join(f"*{e}" for e in EXTENSIONS),
         options={"HIDDEN", "SKIP_SAVE"},
     )
+    display_type: thumbnails()  # type: ignore[valid-type]
     others: bpy.props.CollectionProperty(  # type: ignore[valid-type]
         name="Other Photos",
         description="More photos of the same person, and the sides they show",

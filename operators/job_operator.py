@@ -30,6 +30,17 @@ POLL_SECONDS = 0.1
 STEP_TIMER_SECONDS = 0.01
 
 
+def thumbnails() -> Any:
+    """The property that makes Blender's file browser open with thumbnails; its name must be
+    ``display_type``, and its numbers are Blender's."""
+    return bpy.props.EnumProperty(
+        name="Display",
+        description="How the file browser shows files",
+        items=[("THUMBNAIL", "Thumbnails", "As pictures", 3)],
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
+
 class JobOperator:
     """One worker job from the request to the result in the scene; a mixin for operators.
 

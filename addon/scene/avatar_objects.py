@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 
 from ...engine.core.types import Avatar, FloatArray, LikenessError, Pose
+from ...engine.workflows.build_files import AVATAR_FILE
 from .. import keys
 from ..motion.bone_pose import apply_pose, read_bone_pose
 from ..rig.bone_shapes import remove_unused_shapes
@@ -23,6 +24,7 @@ from .body_object import create_body_steps, get_expression, set_expression
 from .camera import add_photo, create_camera, use_photo_size
 from .node_group import splat_group
 from .origin import set_origin
+from .placing import stand_free
 from .selection import discard_collection, enter_object_mode, select_only
 from .splat_object import splat_mesh_steps, splat_object
 
@@ -66,11 +68,13 @@ def build_scene(
 ) -> AvatarObjects:
     """Put an avatar into the context's scene, in the photo's pose and expression.
 
-    The engine's origin is the photo's camera. The armature's is on the floor below the person.
+    The engine's origin is the photo's camera. The armature's is on the floor below the person,
+    which stands at the 3D cursor or beside what stands there.
 
     Args:
         avatar: to add.
-        name: of the collection and the armature; the parts are named after it.
+        name: of the collection and the armature; the parts are named after it, the kind first,
+            because the outliner cuts long names at their end.
         photo_path: the portrait, which is packed and shown behind the camera's view, or None.
         context: a Blender context; the current one if None.
         avatar_path: the avatar's file, which is recorded as a custom property.
@@ -102,6 +106,13 @@ def build_scene_steps(
         raise
 
 
+def subject_name(avatar: Avatar, path: Path) -> str:
+    """The name for an avatar from a file: the file's own, or the photo's if builds gave it one."""
+    source = avatar.provenance.get("source")
+    generic = path.name == AVATAR_FILE and isinstance(source, str)
+    return (generic and Path(str(source)).stem) or path.stem
+
+
 def run_to_end(steps: Generator[None, None, T]) -> T:
     """Run all slices at once; returns the generator's result."""
     while True:
@@ -116,7 +127,7 @@ def _fill(
     collection: Any, ready: SceneAvatar, name: str, context: Any, avatar_path: Path | None
 ) -> Generator[None, None, AvatarObjects]:
     avatar = ready.avatar
-    mesh = yield from splat_mesh_steps(ready.splats, f"{name} Splats")
+    mesh = yield from splat_mesh_steps(ready.splats, f"Splats {name}")
     try:
         photo, template = find_origins(avatar)
         joints = avatar.body.J_template + points_to_engine(template)
@@ -127,7 +138,7 @@ def _fill(
         # Keeps Blender from evaluating and drawing unfinished objects between the slices.
         collection.hide_viewport = True
         yield
-        body = yield from create_body_steps(avatar.body, f"{name} Body", armature, collection)
+        body = yield from create_body_steps(avatar.body, f"Body {name}", armature, collection)
         yield
         fit_rig(avatar, armature, body)
         yield
@@ -137,11 +148,11 @@ def _fill(
     body.data[keys.PERSON] = ready.kept
     splat_group()  # created once per file, which takes a moment
     yield
-    splats = splat_object(mesh, f"{name} Splats", body, collection)
+    splats = splat_object(mesh, f"Splats {name}", body, collection)
     yield
-    camera = create_camera(avatar.camera, f"{name} Camera", armature, collection)
+    camera = create_camera(avatar.camera, f"Camera {name}", armature, collection)
     if ready.photo is not None:
-        add_photo(camera, ready.photo, f"{name} Photo")
+        add_photo(camera, ready.photo, f"Photo {name}")
     yield
     parts = {"armature": armature, "body": body, "splats": splats, "camera": camera}
     for part, obj in parts.items():
@@ -155,6 +166,9 @@ def _fill(
     objects.set_pose(avatar.pose, avatar.body.expression_names)
     yield
     collection.hide_viewport = False
+    context.view_layer.update()
+    others = [a.armature for a in find_avatars(context.scene) if a.armature != armature]
+    stand_free(armature, camera, others, context)
     context.view_layer.update()
     if context.scene.camera is None:
         context.scene.camera = camera

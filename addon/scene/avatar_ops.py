@@ -11,15 +11,18 @@ import numpy as np
 from ...engine.core.types import LikenessError
 from .. import keys
 from ..rig.bone_shapes import remove_unused_shapes
-from .avatar_objects import AvatarObjects, find_avatar
+from .avatar_objects import AvatarObjects, find_avatar, find_avatars
+from .placing import stand_beside
 from .selection import enter_object_mode, select_only
 from .splat_object import MODIFIER_NAME, set_input
 
 _PREVIEW_SIZE = 256
 
 
-def duplicate_avatar(objects: AvatarObjects, context: Any, linked_splats: bool = False) -> Any:
-    """Create an independent copy beside the avatar.
+def duplicate_avatar(
+    objects: AvatarObjects, context: Any, linked_splats: bool = False, beside: bool = True
+) -> Any:
+    """Create an independent copy.
 
     Blender's own duplicate skips the hidden body, so its splats would follow the first avatar.
 
@@ -27,6 +30,7 @@ def duplicate_avatar(objects: AvatarObjects, context: Any, linked_splats: bool =
         objects: of the avatar.
         context: of Blender.
         linked_splats: share the splat mesh, which takes most of the memory.
+        beside: move it out of the other avatars.
 
     Returns:
         The copy's :class:`AvatarObjects`.
@@ -60,8 +64,10 @@ def duplicate_avatar(objects: AvatarObjects, context: Any, linked_splats: bool =
     modifier = copied.splats.modifiers.get(MODIFIER_NAME)
     if modifier is not None:
         set_input(modifier, "Body", copied.body)
-    width = max(0.5, objects.splats.dimensions.x)
-    copied.armature.location.x += width
+    if beside:
+        context.view_layer.update()
+        others = [a.armature for a in find_avatars(context.scene) if a.armature != copied.armature]
+        stand_beside(copied.armature, copied.camera, others)
     select_avatar(copied, context)
     return copied
 

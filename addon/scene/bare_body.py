@@ -41,7 +41,7 @@ def add_body_steps(
         armature = create_armature(joints, name, collection, context)
         set_origin(armature, place, place)
         yield
-        mesh = yield from create_body_steps(person, f"{name} Body", armature, collection)
+        mesh = yield from create_body_steps(person, f"Body {name}", armature, collection)
         armature.location = context.scene.cursor.location
         mesh.hide_set(False)
         mesh.hide_render = False

@@ -37,13 +37,12 @@ def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | No
             "Use File > Import > Likeness Avatar, and save the file.",
         )
     from ..compat import open_empty_file
-    from .avatar_objects import build_scene
+    from .avatar_objects import build_scene, subject_name
     from .render_setup import set_up_render
 
     open_empty_file()
-    objects = build_scene(
-        avatar, _title(avatar_path, photo_path), photo_path, avatar_path=avatar_path
-    )
+    name = photo_path.stem if photo_path else subject_name(avatar, avatar_path)
+    objects = build_scene(avatar, name, photo_path, avatar_path=avatar_path)
     set_up_render(bpy.context.scene, objects.camera)
     show_through_camera()
     with atomic_write(blend_path) as scratch:
@@ -66,10 +65,6 @@ def show_through_camera() -> None:
                 space = area.spaces.active
                 space.shading.type = "MATERIAL"
                 space.region_3d.view_perspective = "CAMERA"
-
-
-def _title(avatar_path: Path, photo_path: Path | None) -> str:
-    return (photo_path or avatar_path).stem
 
 
 def main(argv: list[str]) -> int:

@@ -56,7 +56,7 @@ def add_proxy(objects: AvatarObjects, catcher: bool = False) -> Any:
         )
     remove_proxy(objects)
     _store_reach(objects)
-    mesh = bpy.data.meshes.new(f"{objects.armature.name} Shadow")
+    mesh = bpy.data.meshes.new(f"Shadow {objects.armature.name}")
     if not catcher:  # a catcher has Blender's default surface
         mesh.materials.append(_material())
     obj = bpy.data.objects.new(mesh.name, mesh)

@@ -31,6 +31,7 @@ from .view_cameras import head_ball, orbit_centre, visible_box
 
 PREVIEW_WIDTH = 2080
 SHEET_WIDTH = 2500
+THUMBNAIL_SIZE = 512
 
 _PAPER = 0.97
 _CHECKS = (0.86, 0.90)  # greys of the checkerboard behind an avatar
@@ -366,6 +367,23 @@ def draw_preview(avatar: Avatar, portrait: Portrait, matte: Matte) -> FloatArray
         ],
         PREVIEW_WIDTH,
     )
+
+
+def draw_thumbnail(avatar: Avatar) -> FloatArray:
+    """Draw the upper end of an avatar as the photo shows it.
+
+    Args:
+        avatar: the avatar.
+
+    Returns:
+        [THUMBNAIL_SIZE, THUMBNAIL_SIZE, 4] 0..1, straight alpha.
+    """
+    gaussians = pose_avatar(avatar, avatar.pose)
+    box = visible_box(gaussians, avatar.camera).padded(0.05)
+    middle, side = (box.left + box.right) / 2, min(box.width, box.height)
+    square = Box(middle - side / 2, box.top, middle + side / 2, box.top + side)
+    camera = crop_to_box(avatar.camera, square, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
+    return unpremultiply(render_camera(gaussians, camera))
 
 
 def draw_contact_sheet(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core.types import Progress
+from ..core.types import LikenessError, Progress
 from ..files.atomic import atomic_write_files
 from ..files.folders import check_output_folder
 
@@ -22,10 +22,32 @@ if TYPE_CHECKING:
     from ..pipeline.options import BuildOptions
     from ..pipeline.track import ExtraView
 
+AVATAR_SUFFIX, THUMBNAIL_SUFFIX = ".safetensors", ".png"
 AVATAR_FILE = "avatar.safetensors"
 BLEND_FILE = "avatar.blend"
 PREVIEW_FILE = "preview.png"
 REPORT_FILE = "report.json"
+
+
+def find_avatar_file(path: Path) -> Path:
+    """The avatar file of a picture: the one of its name, or the only one beside it.
+
+    Args:
+        path: a picture, or an avatar file, which is returned as it is.
+
+    Raises:
+        LikenessError: No avatar file lies beside the picture, or several of other names.
+    """
+    if path.suffix.lower() != THUMBNAIL_SUFFIX:
+        return path
+    same = path.with_suffix(AVATAR_SUFFIX)
+    beside = [same] if same.is_file() else list(path.parent.glob(f"*{AVATAR_SUFFIX}"))
+    if len(beside) != 1:
+        raise LikenessError(
+            f"'{path}' is not the picture of an avatar.",
+            f"Choose a file that ends in {AVATAR_SUFFIX}, or the picture beside one.",
+        )
+    return beside[0]
 
 
 @dataclass(frozen=True)
@@ -55,6 +77,7 @@ def build_to_folder(
     progress: Progress | None = None,
     others: Sequence[ExtraView] = (),
     check: FitCheck | None = None,
+    name: str | None = None,
 ) -> BuildFiles:
     """Build the avatar of a photo and write its files to a folder.
 
@@ -67,6 +90,8 @@ def build_to_folder(
         progress: called with the stage, 0..1 and a message.
         others: more photos of the same person.
         check: as for :func:`.pipeline.build_avatar`.
+        name: of the avatar file, without its suffix, and of a thumbnail beside it; None for
+            avatar.safetensors without one.
 
     Raises:
         LikenessError: as for :func:`.pipeline.build_avatar`, or the folder cannot be written to.
@@ -76,9 +101,9 @@ def build_to_folder(
     check_output_folder(folder)
     result = build_avatar(portrait, options, progress, body_path, others, check)
     with atomic_write_files(folder) as scratch:
-        write_build(result, scratch, preview, progress)
+        write_build(result, scratch, preview, progress, name)
     return BuildFiles(
-        folder / AVATAR_FILE,
+        folder / (f"{name}{AVATAR_SUFFIX}" if name else AVATAR_FILE),
         folder / REPORT_FILE,
         folder / PREVIEW_FILE if preview else None,
         result.report,
@@ -86,14 +111,25 @@ def build_to_folder(
 
 
 def write_build(
-    result: BuildResult, folder: Path, preview: bool = True, progress: Progress | None = None
+    result: BuildResult,
+    folder: Path,
+    preview: bool = True,
+    progress: Progress | None = None,
+    name: str | None = None,
 ) -> None:
-    """Write the avatar, the report and, if wanted, the preview of a build to a folder."""
+    """Write the avatar, the report and, if wanted, the preview of a build to a folder.
+
+    For the arguments see :func:`build_to_folder`.
+    """
     from ..formats.avatar import save_avatar
     from ..visual.sheet import draw_preview as draw_preview
-    from ..visual.sheet import save_image
+    from ..visual.sheet import draw_thumbnail, save_image
 
-    save_avatar(result.avatar, folder / AVATAR_FILE)
+    if name:
+        save_avatar(result.avatar, folder / f"{name}{AVATAR_SUFFIX}")
+        save_image(draw_thumbnail(result.avatar), folder / f"{name}{THUMBNAIL_SUFFIX}")
+    else:
+        save_avatar(result.avatar, folder / AVATAR_FILE)
     report = json.dumps(result.report, indent=2, allow_nan=False)
     (folder / REPORT_FILE).write_text(report + "\n", encoding="utf-8")
     if preview:

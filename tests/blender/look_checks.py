@@ -372,7 +372,7 @@ def fast_in_files(folder: str) -> dict[str, Any]:
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
     likeness.unregister()
     bpy.ops.wm.open_mainfile(filepath=str(path))
-    splats = bpy.data.objects["Person Splats"]
+    splats = bpy.data.objects["Splats Person"]
     return {"on": fast.is_fast(splats), "remembered": bool(splats.get("likeness_fast_splats"))}
 
 

@@ -495,7 +495,7 @@ def without_extension(folder: str) -> dict[str, Any]:
     """The scene in a Blender with factory settings; only Blender's own means are used."""
     bpy.ops.wm.read_factory_settings()
     bpy.ops.wm.open_mainfile(filepath=str(Path(folder) / "rig.blend"))
-    armature, body = bpy.data.objects["Person"], bpy.data.objects["Person Body"]
+    armature, body = bpy.data.objects["Person"], bpy.data.objects["Body Person"]
     wanted = np.load(Path(folder) / "rig.npz")
     bones, errors = armature.pose.bones, []
     bones[HEAD_TARGET][LOOK] = 0.0

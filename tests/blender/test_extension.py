@@ -41,7 +41,7 @@ def test_avatar_comes_in(installed: dict[str, Any]) -> None:
     assert installed["set_up"] == "FINISHED"
     engine, samples, camera = installed["scene"]
     assert engine.startswith("BLENDER_EEVEE")
-    assert (samples, camera) == (4, "someone Camera")
+    assert (samples, camera) == (4, "Camera someone")
 
 
 def test_the_python_api_is_there_under_the_extensions_name(installed: dict[str, Any]) -> None:

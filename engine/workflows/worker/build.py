@@ -3,15 +3,17 @@
 Request::
 
     {"task": "build", "portrait": "me.jpg", "output": "folder", "preview": true, "body": null,
-     "scene": "scene.npz", "confirm": "never",
+     "name": "me", "scene": "scene.npz", "confirm": "never",
      "others": [{"path": "behind.jpg", "direction": "back"}],
      "options": {"max_gaussians": 262144, "person": null, "fov": null,
                  "refine": "fast", "network": "default"}}
 
-Only ``portrait`` and ``output`` are needed; ``options`` are fields of ``BuildOptions``, ``others``
-more photos of the same person (``ExtraView``; the direction may be left out). With ``scene`` the
-avatar is also made ready for Blender's scene, in that file. ``confirm`` is ``never``, ``doubt`` or
-``always`` (or true): when the fit is shown before it is used, see :mod:`..fit_check`. Result::
+Only ``portrait`` and ``output`` are needed; ``name`` is that of the avatar file and of a thumbnail
+beside it (avatar.safetensors without one if null); ``options`` are fields of ``BuildOptions``,
+``others`` more photos of the same person (``ExtraView``; the direction may be left out). With
+``scene`` the avatar is also made ready for Blender's scene, in that file. ``confirm`` is ``never``,
+``doubt`` or ``always`` (or true): when the fit is shown before it is used, see :mod:`..fit_check`.
+Result::
 
     {"avatar": "…/avatar.safetensors", "report": "…/report.json", "preview": "…/preview.png",
      "scene": "…/scene.npz", "warnings": []}
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 DEFAULTS: dict[str, Any] = {
     "portrait": ...,
     "output": ...,
+    "name": None,
     "preview": True,
     "body": None,
     "others": [],
@@ -85,6 +88,7 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
             progress=channel.progress,
             others=others,
             check=make_fit_check(channel.ask, way, options.person, Path(folder), channel.send),
+            name=request["name"],
         )
     if request["scene"]:
         channel.progress("ready", 0.0, "making it ready for the scene")

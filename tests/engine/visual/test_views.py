@@ -12,6 +12,7 @@ from likeness.benchmarks.figures.portrait_report import (
     summarize,
 )
 from likeness.engine.body import Body
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.framing import Box, crop_to_box
 from likeness.engine.core.types import (
@@ -24,7 +25,14 @@ from likeness.engine.core.types import (
     Pose,
 )
 from likeness.engine.render import render_camera
-from likeness.engine.visual.sheet import Tile, composite_over_checks, layout_tiles, unpremultiply
+from likeness.engine.visual.sheet import (
+    THUMBNAIL_SIZE,
+    Tile,
+    composite_over_checks,
+    draw_thumbnail,
+    layout_tiles,
+    unpremultiply,
+)
 from likeness.engine.visual.view_cameras import focus_camera, orbit_centre, visible_box
 
 CAMERA = photo_camera(300.0, 200, 160)
@@ -165,3 +173,42 @@ def test_figures_of_many_portraits() -> None:
     assert "head" not in result["by_framing"]
     assert "Nobody in it." in format_row(some[2])
     assert "built 2/3" in format_summary(result)
+
+
+def test_thumbnail_shows_the_head_of_a_standing_person() -> None:
+    """The head is red, what lies below the hips blue; the person is twice as high as wide."""
+    body = make_synthetic_body()
+    body = body.personalised(np.zeros(body.num_betas))
+    n = 5000
+    triangle = np.arange(n) % len(body.f)
+    height = body.v_template[body.f[triangle]].mean(1)[:, 1]
+    joints = body.J_template[:, 1]
+    colors = np.full((n, 3), 0.5)
+    colors[height > joints[JOINT_INDEX["neck"]] + 0.05] = [1.0, 0.0, 0.0]
+    colors[height < joints[JOINT_INDEX["left_knee"]]] = [0.0, 0.0, 1.0]
+    gaussians = BoundGaussians(
+        triangle,
+        np.full((n, 3), 1 / 3),
+        np.zeros((n, 3)),
+        np.tile([1.0, 0, 0, 0], (n, 1)),
+        np.full((n, 3), [0.03, 0.03, 0.003]),
+        np.full(n, 0.95),
+        colors,
+        np.zeros(n, np.uint8),
+    )
+    arms_down = np.zeros((NUM_JOINTS, 3))
+    arms_down[JOINT_INDEX["left_shoulder"], 2] = -1.4
+    arms_down[JOINT_INDEX["right_shoulder"], 2] = 1.4
+    pose = Pose(arms_down, np.array([0.0, 0.0, -4.0]), np.zeros(body.num_expression))
+    avatar = Avatar(body, gaussians, pose, photo_camera(500.0, 400, 400), "full")
+    drawn = draw_thumbnail(avatar)
+    assert drawn.shape == (THUMBNAIL_SIZE, THUMBNAIL_SIZE, 4)
+    solid = drawn[..., 3] > 0.8
+    red = solid & (drawn[..., 0] > 0.8) & (drawn[..., 1] < 0.3)
+    blue = solid & (drawn[..., 2] > 0.8) & (drawn[..., 1] < 0.3)
+    rows, columns = np.nonzero(red)
+    assert red.mean() > 0.005
+    assert not blue.any()
+    assert rows.mean() < 0.4 * THUMBNAIL_SIZE
+    assert abs(columns.mean() / THUMBNAIL_SIZE - 0.5) < 0.1
+    assert drawn[0, 0, 3] < 0.05

@@ -1,0 +1,86 @@
+"""Checks of names and places of avatars in the scene, run by ``inside.py``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import people
+from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, subject_name
+from likeness.addon.scene.avatar_ops import duplicate_avatar
+from likeness.addon.scene.blend_writer import blend_from_avatar
+from likeness.engine.formats.avatar import save_avatar
+
+
+def empty() -> None:
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+def span(objects: AvatarObjects) -> list[float]:
+    """Lowest and highest x of the posed splats in the world, then y and z."""
+    points = people.splat_corners_in_world(objects).reshape(-1, 3)
+    return np.stack([points.min(0), points.max(0)], -1).ravel().tolist()
+
+
+def pelvis(objects: AvatarObjects) -> list[float]:
+    bpy.context.view_layer.update()
+    return list(objects.armature.matrix_world @ objects.armature.pose.bones["pelvis"].head)
+
+
+def named(folder: str) -> dict[str, Any]:
+    """Names from the photo in an avatar file, and those of the objects."""
+    avatar = people.random_avatar(3, count=50)
+    avatar = replace(avatar, provenance={"source": "photos of us/anna in a very blue coat.jpg"})
+    nameless = replace(avatar, provenance={})
+    subjects = [
+        subject_name(avatar, Path("results/anna/avatar.safetensors")),
+        subject_name(avatar, Path("hero.safetensors")),
+        subject_name(nameless, Path("results/anna/avatar.safetensors")),
+    ]
+    path = Path(folder) / "avatar.safetensors"
+    save_avatar(avatar, path)
+    blend_from_avatar(path, path.with_suffix(".blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(path.with_suffix(".blend")))
+    written = sorted(o.name for o in bpy.context.scene.objects)
+    again = build_scene(avatar, "anna", None)
+    twice = build_scene(avatar, "anna", None)
+    parts = [(o.armature.name, o.body.name, o.splats.name, o.camera.name) for o in (again, twice)]
+    return {"subjects": subjects, "written": written, "parts": parts}
+
+
+def placed() -> dict[str, Any]:
+    """Avatars at the cursor, beside each other, beside a cube; the camera comes along."""
+    empty()
+    avatar = people.random_avatar(5, count=400)
+    cursor = (4.0, -3.0, 1.5)
+    alone = build_scene(avatar, "Alone")
+    at_origin = pelvis(alone)
+    seen = alone.camera.matrix_world.translation - alone.armature.matrix_world.translation
+    bpy.context.scene.cursor.location = cursor
+    first = build_scene(avatar, "First")
+    second, third = build_scene(avatar, "Second"), build_scene(avatar, "Third")
+    copy = duplicate_avatar(first, bpy.context)
+    bpy.context.view_layer.update()
+    group = (first, second, third, copy)
+    shifts = [
+        (o.camera.matrix_world.translation - o.armature.matrix_world.translation - seen).length
+        for o in group
+    ]
+    return {
+        "origin": at_origin,
+        "cursor": (np.array(pelvis(first)) - cursor).tolist(),
+        "spans": [span(o)[:2] for o in group],
+        "rows": [pelvis(o)[1:] for o in group],
+        "cameras": shifts,
+    }
+
+
+def beside_a_cube(size: float, cursor: list[float]) -> float:
+    """How far along x from the cursor somebody stands whom a cube of that size would enclose."""
+    empty()
+    bpy.ops.mesh.primitive_cube_add(size=size)
+    bpy.context.scene.cursor.location = cursor
+    return float(pelvis(build_scene(people.random_avatar(5, count=50), "Person"))[0] - cursor[0])
