@@ -1,8 +1,8 @@
 """Operators: they read properties, call addon/ and report.
 
-Each module has ``CLASSES`` and, where needed, ``draw_import``, ``draw_export`` and ``draw_add``
-(entries of Blender's menus), ``start`` and ``stop`` (called when the extension is enabled and
-disabled).
+Each module has ``CLASSES`` and, where needed, ``draw_import``, ``draw_export``, ``draw_add`` and
+``draw_object`` (entries of Blender's menus), ``start`` and ``stop`` (called when the extension is
+enabled and disabled).
 """
 
 from __future__ import annotations
@@ -63,7 +63,14 @@ def _draw_add(menu: Any, context: Any) -> None:
     _draw("draw_add", menu, context)
 
 
+def _draw_object(menu: Any, context: Any) -> None:
+    _draw("draw_object", menu, context)
+
+
 _MENUS = {
+    "VIEW3D_MT_object": _draw_object,
+    "VIEW3D_MT_object_context_menu": _draw_object,
+    "OUTLINER_MT_object": _draw_object,
     "TOPBAR_MT_file_import": _draw_import,
     "TOPBAR_MT_file_export": _draw_export,
     "VIEW3D_MT_armature_add": _draw_add,

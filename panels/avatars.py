@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 
 from ..addon.scene.avatar_objects import find_avatar, find_avatars
+from ..addon.scene.orphans import Orphan, find_orphans
 from .base import MAIN_PANEL, LikenessPanel
 
 
@@ -19,7 +20,7 @@ class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return bool(find_avatars(context.scene))
+        return bool(find_avatars(context.scene) or find_orphans(context.scene))
 
     def draw(self, context: Any) -> None:
         active = find_avatar(context.object)
@@ -32,6 +33,8 @@ class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
                 icon="ARMATURE_DATA",
                 depress=active is not None and active.armature == avatar.armature,
             ).name = name
+        for orphan in find_orphans(context.scene):
+            _draw_orphan(self.layout.box(), orphan)
         if active is None:
             self.layout.label(text="Select one to pose it", icon="INFO")
             return
@@ -39,6 +42,16 @@ class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
         row.operator("likeness.duplicate_avatar", text="Duplicate", icon="DUPLICATE")
         row.operator("likeness.mark_avatar", text="As Asset", icon="ASSET_MANAGER")
         row.operator("likeness.delete_avatar", text="", icon="TRASH")
+
+
+def _draw_orphan(box: Any, orphan: Orphan) -> None:
+    row = box.row()
+    row.label(text=orphan.title, icon="ORPHAN_DATA", translate=False)
+    row.operator("likeness.delete_orphan", text="", icon="TRASH").name = orphan.name
+    if orphan.lacks_only_rig:
+        box.operator("likeness.rebuild_rig", icon="ARMATURE_DATA").name = orphan.name
+    else:
+        box.label(text="Parts of an avatar without the rest", icon="INFO")
 
 
 CLASSES = (AvatarsPanel,)

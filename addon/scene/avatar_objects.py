@@ -154,27 +154,38 @@ def _fill(
     if ready.photo is not None:
         add_photo(camera, ready.photo, f"Photo {name}")
     yield
-    parts = {"armature": armature, "body": body, "splats": splats, "camera": camera}
+    parts = {"body": body, "splats": splats, "camera": camera}
     for part, obj in parts.items():
         obj[keys.PART] = part
     camera[keys.CAMERA_OF] = armature
-    armature[keys.FORMAT] = SCENE_FORMAT
-    armature[keys.AVATAR_FILE] = str(avatar_path or "")
-    armature[keys.PROVENANCE] = json.dumps(avatar.provenance)
-    armature[keys.FRAMING] = avatar.framing
+    mark_armature(armature, avatar, avatar_path)
     objects = AvatarObjects(collection, armature, body, splats, camera)
     objects.set_pose(avatar.pose, avatar.body.expression_names)
     yield
     collection.hide_viewport = False
-    context.view_layer.update()
-    others = [a.armature for a in find_avatars(context.scene) if a.armature != armature]
-    stand_free(armature, camera, others, context)
-    context.view_layer.update()
+    place_avatar(objects, context)
     if context.scene.camera is None:
         context.scene.camera = camera
         use_photo_size(context.scene, camera)
     select_only(armature, context)
     return objects
+
+
+def mark_armature(armature: Any, avatar: Avatar, avatar_path: Path | None = None) -> None:
+    """Store on an armature what the panels and exports need to know about its avatar."""
+    armature[keys.PART] = "armature"
+    armature[keys.FORMAT] = SCENE_FORMAT
+    armature[keys.AVATAR_FILE] = str(avatar_path or "")
+    armature[keys.PROVENANCE] = json.dumps(avatar.provenance)
+    armature[keys.FRAMING] = avatar.framing
+
+
+def place_avatar(objects: AvatarObjects, context: Any) -> None:
+    """Move a posed avatar from the world's origin to its place in the scene."""
+    context.view_layer.update()
+    others = [a.armature for a in find_avatars(context.scene) if a.armature != objects.armature]
+    stand_free(objects.armature, objects.camera, others, context)
+    context.view_layer.update()
 
 
 def find_origins(avatar: Avatar) -> list[FloatArray]:

@@ -161,13 +161,14 @@ def _owners(obj: Any) -> Iterator[Any]:
     if obj.pose is not None:
         for bone in obj.pose.bones:
             yield from bone.constraints
-    yield from _driver_targets(obj)
+    yield from driver_targets(obj)
     if obj.data is not None:
-        yield from _driver_targets(obj.data)
-        yield from _driver_targets(getattr(obj.data, "shape_keys", None))
+        yield from driver_targets(obj.data)
+        yield from driver_targets(getattr(obj.data, "shape_keys", None))
 
 
-def _driver_targets(owner: Any) -> Iterator[Any]:
+def driver_targets(owner: Any) -> Iterator[Any]:
+    """The targets of a data block's drivers; ``owner`` may be None."""
     if owner is None or owner.animation_data is None:
         return
     for curve in owner.animation_data.drivers:

@@ -160,14 +160,17 @@ def _add_expressions(
         at = rest + points_to_blender(body.exprdirs[:, :, k])
         key.points.foreach_set("co", np.ascontiguousarray(at, np.float32).ravel())
         key.slider_min, key.slider_max = -_KEY_RANGE, _KEY_RANGE
-        drive(key, "value", armature, _add_slider(bone, name))
+        drive(key, "value", armature, add_slider(bone, name))
         if k % _KEYS_PER_SLICE == _KEYS_PER_SLICE - 1:
             yield
     yield
 
 
-def _add_slider(bone: Any, name: str) -> str:
-    """Add a property at 0. ARKit's expressions are 0..1, SMPL-X's are standard deviations."""
+def add_slider(bone: Any, name: str) -> str:
+    """Add an expression's property at 0 to the bone ``face``; returns its data path.
+
+    ARKit's expressions are 0..1, SMPL-X's are standard deviations.
+    """
     numbered = name.startswith("expression_")
     return add_property(
         bone,

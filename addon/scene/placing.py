@@ -17,14 +17,14 @@ _ROOM = 3.0
 """Metres; what is wider is a floor or a room, in which one stands."""
 
 
-def stand_free(armature: Any, camera: Any, others: Sequence[Any], context: Any) -> None:
+def stand_free(armature: Any, camera: Any | None, others: Sequence[Any], context: Any) -> None:
     """Move an avatar that stands at the world's origin to the 3D cursor, and out of other avatars.
 
     If the user has not placed the cursor, also out of a mesh like the default scene's cube.
 
     Args:
         armature: of the avatar, evaluated in its pose.
-        camera: of its photo, which moves along.
+        camera: of its photo, which moves along, or None.
         others: armatures of the other avatars.
         context: of Blender.
     """
@@ -32,15 +32,15 @@ def stand_free(armature: Any, camera: Any, others: Sequence[Any], context: Any) 
     cursor = context.scene.cursor.location
     if not cursor.length:
         taken += _hiding(armature, context)
-    move(armature, camera, Vector(cursor), taken)
+    _move(armature, camera, Vector(cursor), taken)
 
 
 def stand_beside(armature: Any, camera: Any | None, others: Sequence[Any]) -> None:
     """Move an avatar along x out of others; for the arguments see :func:`stand_free`."""
-    move(armature, camera, Vector(), [_reach(other) for other in others])
+    _move(armature, camera, Vector(), [_reach(other) for other in others])
 
 
-def move(armature: Any, camera: Any | None, by: Vector, taken: Sequence[FloatArray]) -> None:
+def _move(armature: Any, camera: Any | None, by: Vector, taken: Sequence[FloatArray]) -> None:
     """Move an avatar and its camera by a vector, and then along x until it overlaps no box [2, 2]
     (lowest and highest x and y)."""
     own = _reach(armature) + np.array(by[:2])

@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -44,8 +45,13 @@ def main(module: str, function: str, arguments: str, result: str) -> None:
 
 
 if __name__ == "__main__":
-    # A Blender executable has arguments of its own, up to the two dashes.
-    main(*sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:])
+    code = 1
+    try:
+        # A Blender executable has arguments of its own, up to the two dashes.
+        main(*sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:])
+        code = 0
+    except Exception:
+        traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)  # Blender's own exit may crash when everything is done
+    os._exit(code)  # Blender's own exit may crash when everything is done, or hang after an error

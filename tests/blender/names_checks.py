@@ -12,7 +12,12 @@ import people
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, subject_name
 from likeness.addon.scene.avatar_ops import duplicate_avatar
 from likeness.addon.scene.blend_writer import blend_from_avatar
+from likeness.addon.scene.orphans import delete_orphan, find_orphans, rebuild_rig
+from likeness.addon.scene.shadow_proxy import add_proxy
+from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
 from likeness.engine.formats.avatar import save_avatar
+from likeness.engine.gaussians.posing import pose_avatar
+from likeness.engine.scene.mesh import stored_order
 
 
 def empty() -> None:
@@ -84,3 +89,64 @@ def beside_a_cube(size: float, cursor: list[float]) -> float:
     bpy.ops.mesh.primitive_cube_add(size=size)
     bpy.context.scene.cursor.location = cursor
     return float(pelvis(build_scene(people.random_avatar(5, count=50), "Person"))[0] - cursor[0])
+
+
+def rebuilt(skirt: bool) -> dict[str, Any]:
+    """The rig is removed from the file, and built again: pose, face, place, name."""
+    empty()
+    avatar = people.random_avatar(9)
+    if skirt:
+        avatar = people.with_skirt(avatar)
+    other = build_scene(people.random_avatar(10, count=50), "Other")
+    objects = build_scene(avatar, "Person")
+    set_input(objects.splats.modifiers[MODIFIER_NAME], "Softness", 0.0)
+    add_proxy(objects)
+    place = objects.armature.location.copy()
+    none_before = find_orphans(bpy.context.scene)
+    bpy.data.objects.remove(objects.armature)
+    (orphan,) = find_orphans(bpy.context.scene)
+    said = [orphan.title, sorted(orphan.parts), orphan.lacks_only_rig]
+    again = rebuild_rig(orphan, bpy.context)
+    errors = []
+    rng = np.random.default_rng(4)
+    for pose in (avatar.pose, people.random_pose(avatar, rng)):
+        again.set_pose(pose, avatar.body.expression_names)
+        posed = pose_avatar(avatar, pose)
+        drawn = people.splat_corners(again).mean(1)
+        errors.append(float(np.abs(drawn - posed.means[stored_order(avatar)]).max()))
+    names = [obj.name for obj in again.armature.children]
+    return {
+        "none_before": len(none_before),
+        "orphan": said,
+        "errors": errors,
+        "name": again.armature.name,
+        "children": sorted(names),
+        "moved": (again.armature.location - place).length,
+        "left": len(find_orphans(bpy.context.scene)),
+        "other": other.armature.name in bpy.data.objects,
+        "from_camera": (again.camera.location - again.armature.location).length,
+    }
+
+
+def lost_parts() -> dict[str, Any]:
+    """Other orphans: a copied armature, a body without splats; the bin takes them alone."""
+    empty()
+    whole = build_scene(people.random_avatar(11, count=50), "Whole")
+    before = sorted(o.name for o in bpy.data.objects)
+    meshes = len(bpy.data.meshes)
+    copy = whole.armature.copy()
+    whole.collection.objects.link(copy)
+    broken = build_scene(people.random_avatar(12, count=50), "Broken")
+    bpy.data.objects.remove(broken.armature)
+    bpy.data.objects.remove(broken.splats)
+    found = find_orphans(bpy.context.scene)
+    said = sorted([o.title, sorted(o.parts), o.lacks_only_rig] for o in found)
+    for name in [o.name for o in found]:
+        delete_orphan(next(o for o in find_orphans(bpy.context.scene) if o.name == name))
+    after = [o.name for o in bpy.data.objects if "Likeness" not in o.name]
+    return {
+        "found": said,
+        "kept": sorted(after) == sorted(n for n in before if "Likeness" not in n),
+        "meshes": len([m for m in bpy.data.meshes if m.users]) - meshes,
+        "collections": sorted(c.name for c in bpy.data.collections),
+    }

@@ -44,3 +44,27 @@ def test_not_inside_the_default_cube(blender, size: float, cursor: list, away: b
     """A room encloses as well, and whoever places the cursor in a thing means it."""
     moved = blender(CHECKS, "beside_a_cube", size=size, cursor=cursor)
     assert (moved > size / 2) if away else (moved == pytest.approx(0, abs=1e-5))
+
+
+@pytest.mark.parametrize("skirt", [False, True])
+def test_a_deleted_rig_is_built_again(blender, skirt: bool) -> None:
+    found = blender(CHECKS, "rebuilt", skirt=skirt)
+    assert found["none_before"] == 0
+    assert found["orphan"] == ["Person", ["body", "camera", "shadow", "splats"], True]
+    assert max(found["errors"]) < 2e-4
+    assert found["name"] == "Person"
+    assert found["children"] == ["Body Person", "Shadow Person", "Splats Person"]
+    assert found["moved"] == pytest.approx(0, abs=1e-5)
+    assert found["left"] == 0
+    assert found["other"]
+
+
+def test_lost_parts_are_listed_and_deleted_alone(blender) -> None:
+    found = blender(CHECKS, "lost_parts")
+    assert found["found"] == [
+        ["Broken", ["body", "camera"], False],
+        ["Whole.001", ["armature"], False],
+    ]
+    assert found["kept"]
+    assert found["meshes"] <= 0
+    assert found["collections"] == ["Whole"]

@@ -23,12 +23,12 @@ def test_a_copy_stands_alone(blender, linked: bool) -> None:
 
 def test_avatars_in_one_collection_stay_apart(blender) -> None:
     found = blender(CHECKS, "shared")
-    assert found["cameras"] == ["First Camera", "Second Camera"]
+    assert found["cameras"] == ["Camera First", "Camera Second"]
     assert all(found["own"])
     assert all(found["actions"])
     assert all(found["slots"])
     assert found["left"] == ["Second", "First.001"]
-    assert found["copy"] == [True, "First Camera.001"]
+    assert found["copy"] == [True, "Camera First.001"]
 
 
 def test_two_avatars_outlive_saving(blender, tmp_path: Path) -> None:

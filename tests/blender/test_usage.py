@@ -1,0 +1,36 @@
+"""Operators as users call them, in the installed extension."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CHECKS = "usage_checks"
+
+
+def test_deleting_and_duplicating_take_the_whole_avatar(blender, extension: Path, avatar) -> None:
+    found = blender(CHECKS, "whole", zip_path=str(extension), avatar=str(avatar))
+    assert found["polls"] == [False, False, True, True]
+    assert found["results"] == ["FINISHED", "FINISHED"]
+    kinds = ("Body ", "Camera ", "Splats ", "")
+    assert found["copies"] == sorted(["Cube.001", *(f"{kind}someone.002" for kind in kinds)])
+    for shift in found["shifts"]:
+        assert shift == pytest.approx([0, 5, 0], abs=1e-5)
+    assert found["left"]
+
+
+def test_parts_without_a_rig_are_listed_with_what_to_do(blender, extension: Path, avatar) -> None:
+    found = blender(CHECKS, "orphans", zip_path=str(extension), avatar=str(avatar))
+    assert found["shown"]
+    for line in ("label someone", "label someone.001"):
+        assert line in found["drawn"]
+    assert sum(line.startswith("operator likeness.rebuild_rig") for line in found["drawn"]) == 2
+    assert sum(line.startswith("operator likeness.delete_orphan") for line in found["drawn"]) == 2
+    assert found["results"][:2] == ["FINISHED", "FINISHED"]
+    assert "not a lost part" in found["results"][2]
+    assert found["avatars"] == ["someone"]
+    assert found["kept"]
+    assert found["armatures"] == 1
+    parts = ["Body someone", "Camera someone", "Splats someone", "someone"]
+    assert found["left"] == parts

@@ -1,0 +1,88 @@
+"""Checks of operators as users call them, of the installed extension, run by ``inside.py``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import bpy
+import shared
+from shared import MODULE, attempt
+
+INSTALLED = True  # read by inside.py
+
+
+def start(zip_path: str, avatar: str) -> Any:
+    """The extension and two avatars in a scene; the module with :func:`find_avatars`."""
+    shared.install(zip_path)
+    bpy.ops.wm.read_homefile(app_template="", use_empty=True)
+    for _ in range(2):
+        assert attempt(bpy.ops.likeness.import_avatar, filepath=avatar) == "FINISHED"
+    return importlib.import_module(f"{MODULE}.addon.scene.avatar_objects")
+
+
+def select(*objects: Any) -> None:
+    for obj in bpy.context.view_layer.objects:
+        obj.select_set(obj in objects)
+    bpy.context.view_layer.objects.active = objects[0]
+
+
+def whole(zip_path: str, avatar: str) -> dict[str, Any]:
+    """What X and Shift+D call, on the splats of one avatar and a cube."""
+    find = start(zip_path, avatar)
+    first, second = find.find_avatars(bpy.context.scene)
+    bpy.ops.mesh.primitive_cube_add()
+    cube = bpy.context.object
+    names = sorted(o.name for o in bpy.context.scene.objects)
+    select(cube)
+    polls = [bpy.ops.likeness.delete_selected.poll(), bpy.ops.likeness.duplicate_move.poll()]
+    select(first.splats, cube)
+    polls += [bpy.ops.likeness.delete_selected.poll(), bpy.ops.likeness.duplicate_move.poll()]
+    moved = attempt(bpy.ops.likeness.duplicate_move, TRANSFORM_OT_translate={"value": (0, 5, 0)})
+    copies = [o for o in bpy.context.scene.objects if o.name not in names]
+    copy = find.find_avatar(next(o for o in copies if o.get("likeness_part") == "armature"))
+    shifts = [
+        list(copy.armature.location - first.armature.location),
+        list(next(o for o in copies if o.name.startswith("Cube")).location),
+    ]
+    after = sorted(o.name for o in copies)
+    select(copy.splats, next(o for o in copies if o.name.startswith("Cube")))
+    deleted = attempt(bpy.ops.likeness.delete_selected)
+    left = sorted(o.name for o in bpy.context.scene.objects)
+    return {
+        "polls": polls,
+        "results": [moved, deleted],
+        "copies": after,
+        "shifts": shifts,
+        "left": left == names,
+        "second": second.armature.name,
+    }
+
+
+def orphans(zip_path: str, avatar: str) -> dict[str, Any]:
+    """Blender's own Delete on an armature: the panel lists the rest; its buttons."""
+    find = start(zip_path, avatar)
+    panel = importlib.import_module(f"{MODULE}.panels.avatars").AvatarsPanel
+    first, second = (a.armature for a in find.find_avatars(bpy.context.scene))
+    first.pose.bones["left_elbow"].rotation_quaternion = (0.6, 0.8, 0.0, 0.0)
+    places = [tuple(first.location), tuple(second.location)]
+    select(first, second)
+    bpy.ops.object.delete()
+    calls: list[str] = []
+    layout = shared.Recorder(calls)
+    shown = panel.poll(bpy.context)
+    panel.draw(type("Panel", (), {"layout": layout})(), bpy.context)
+    rebuilt = attempt(bpy.ops.likeness.rebuild_rig, name="Splats someone")
+    binned = attempt(bpy.ops.likeness.delete_orphan, name="Splats someone.001")
+    again = attempt(bpy.ops.likeness.delete_orphan, name="Splats someone.001")
+    (back,) = (a.armature for a in find.find_avatars(bpy.context.scene))
+    return {
+        "kept": tuple(back.location) == places[0]
+        and abs(back.pose.bones["left_elbow"].rotation_quaternion.x - 0.8) < 1e-6,
+        "armatures": len([o for o in bpy.data.objects if o.type == "ARMATURE"]),
+        "shown": shown,
+        "drawn": calls,
+        "results": [rebuilt, binned, again],
+        "avatars": [a.armature.name for a in find.find_avatars(bpy.context.scene)],
+        "left": sorted(o.name for o in bpy.context.scene.objects),
+    }
