@@ -212,13 +212,13 @@ def draw_object(layout: Any) -> None:
         layout.operator(DeleteSelected.bl_idname, icon="TRASH")
 
 
-_KEYS = (
-    ("Object Mode", "EMPTY", "wm.call_menu", "X", {}),
-    ("Object Mode", "EMPTY", "wm.call_menu", "DEL", {}),
-    ("Outliner", "OUTLINER", "wm.call_menu", "X", {}),
-    ("Outliner", "OUTLINER", "wm.call_menu", "DEL", {}),
-    ("Object Mode", "EMPTY", DuplicateMove.bl_idname, "D", {"shift": True}),
-)
+_KEYS: list[list[Any]] = [
+    ["Object Mode", "EMPTY", "wm.call_menu", "X", {}],
+    ["Object Mode", "EMPTY", "wm.call_menu", "DEL", {}],
+    ["Outliner", "OUTLINER", "wm.call_menu", "X", {}],
+    ["Outliner", "OUTLINER", "wm.call_menu", "DEL", {}],
+    ["Object Mode", "EMPTY", DuplicateMove.bl_idname, "D", {"shift": True}],
+]
 """Keymap, its space, operator, key, modifiers."""
 
 _items: list[tuple[Any, Any]] = []
