@@ -11,7 +11,7 @@ import bpy
 
 from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, get_avatar_by_name
 from ..addon.scene.avatar_ops import delete_avatar, duplicate_avatar, mark_as_asset, select_avatar
-from ..addon.scene.orphans import delete_orphan, get_orphan, rebuild_rig
+from ..addon.scene.orphans import Orphan, delete_orphan, get_orphan, rebuild_rig
 from ..addon.scene.selection import enter_object_mode
 from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count
@@ -180,6 +180,10 @@ class _OnOrphan:
             return {"CANCELLED"}
         return {"FINISHED"}
 
+    def change(self, context: Any, orphan: Orphan) -> None:
+        """Do the work."""
+        raise NotImplementedError
+
 
 class DeleteOrphan(_OnOrphan, bpy.types.Operator):  # type: ignore[misc]
     """Delete what is left of this avatar"""
@@ -187,7 +191,7 @@ class DeleteOrphan(_OnOrphan, bpy.types.Operator):  # type: ignore[misc]
     bl_idname = "likeness.delete_orphan"
     bl_label = "Delete Lost Parts"
 
-    def change(self, context: Any, orphan: Any) -> None:
+    def change(self, context: Any, orphan: Orphan) -> None:
         enter_object_mode(context)
         delete_orphan(orphan)
 
@@ -199,7 +203,7 @@ class RebuildRig(_OnOrphan, bpy.types.Operator):  # type: ignore[misc]
     bl_idname = "likeness.rebuild_rig"
     bl_label = "Rebuild Rig"
 
-    def change(self, context: Any, orphan: Any) -> None:
+    def change(self, context: Any, orphan: Orphan) -> None:
         rebuild_rig(orphan, context)
 
 
