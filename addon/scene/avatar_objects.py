@@ -129,12 +129,7 @@ def _fill(
     avatar = ready.avatar
     mesh = yield from splat_mesh_steps(ready.splats, f"Splats {name}")
     try:
-        photo, template = find_origins(avatar)
-        joints = avatar.body.J_template + points_to_engine(template)
-        points = points_to_blender(avatar.body.v_template) + template
-        boxes = foot_boxes(points, avatar.body.weights)
-        armature = create_armature(joints, name, collection, context, boxes)
-        set_origin(armature, photo, template)
+        armature = create_rig(avatar, name, collection, context)
         # Keeps Blender from evaluating and drawing unfinished objects between the slices.
         collection.hide_viewport = True
         yield
@@ -169,6 +164,17 @@ def _fill(
         use_photo_size(context.scene, camera)
     select_only(armature, context)
     return objects
+
+
+def create_rig(avatar: Avatar, name: str, collection: Any, context: Any) -> Any:
+    """Create an avatar's armature at rest, with the world's origin below the person."""
+    photo, template = find_origins(avatar)
+    joints = avatar.body.J_template + points_to_engine(template)
+    points = points_to_blender(avatar.body.v_template) + template
+    boxes = foot_boxes(points, avatar.body.weights)
+    armature = create_armature(joints, name, collection, context, boxes)
+    set_origin(armature, photo, template)
+    return armature
 
 
 def mark_armature(armature: Any, avatar: Avatar, avatar_path: Path | None = None) -> None:

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import bpy
+from mathutils import Matrix, Vector
 
-from ...engine.core.types import LikenessError
+from ...engine.core.types import Avatar, LikenessError
 from .. import keys
 from ..rig.control_names import FACE
 from ..rig.person_data import fit_rig
 from . import shadow_proxy
-from .armature import create_armature
-from .avatar_objects import AvatarObjects, find_avatar, mark_armature, place_avatar, standing_place
+from .avatar_objects import AvatarObjects, create_rig, find_avatar, mark_armature, place_avatar
 from .avatar_ops import driver_targets
+from .axes import points_to_blender
 from .body_object import add_slider
 from .camera import set_camera
+from .origin import template_origin
 from .selection import enter_object_mode, select_only
 from .splat_object import MODIFIER_NAME, get_input
 
@@ -128,9 +130,11 @@ def rebuild_rig(orphan: Orphan, context: Any) -> AvatarObjects:
         return objects
     body, splats = orphan.parts["body"], orphan.parts["splats"]
     avatar = unpack_avatar(bytes(body.data[keys.PERSON]), body.name)
+    if body.data.users > 1:
+        body.data = body.data.copy()
     collection = body.users_collection[0]
-    armature = create_armature(avatar.body.J_template, orphan.title, collection, context)
-    armature.location = standing_place(avatar)
+    armature = create_rig(avatar, orphan.title, collection, context)
+    _move_to_origin(body.data, avatar, armature)
     for name in avatar.body.expression_names:
         add_slider(armature.pose.bones[FACE], name)
     fit_rig(avatar, armature, body)
@@ -145,6 +149,14 @@ def rebuild_rig(orphan: Orphan, context: Any) -> AvatarObjects:
     place_avatar(objects, context)
     select_only(armature, context)
     return objects
+
+
+def _move_to_origin(mesh: Any, avatar: Avatar, armature: Any) -> None:
+    """Move a body from the space of the armature that it had, of any version, to a new one's."""
+    first = points_to_blender(avatar.body.v_template[0]) + template_origin(armature)
+    basis = mesh.shape_keys.key_blocks[0].points if mesh.shape_keys else mesh.vertices
+    move = Vector(first.tolist()) - basis[0].co
+    mesh.transform(Matrix.Translation(move), shape_keys=True)
 
 
 def _attach(orphan: Orphan, armature: Any) -> None:
