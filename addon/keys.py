@@ -57,6 +57,9 @@ MOTION_NOTES = "likeness_motion_notes"
 SETTINGS_BEFORE = "likeness_before_setup"
 """The settings before Set Up Scene for Splats, as JSON {path: value}."""
 
+MOTION_RANGE = "likeness_motion_range"
+"""The frame range [start, end] that the last imported motion has set."""
+
 # On the shared data of a file: version of what it holds.
 VERSION = "likeness_version"
 """On the splats' node group and materials."""

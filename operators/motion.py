@@ -45,9 +45,19 @@ _RATES = (
     ("motion", "Motion", "Set the scene to the motion's frame rate"),
 )
 _RANGES = (
-    ("auto", "If Default", "Set the frame range to the motion's if it is still the default 1-250"),
+    (
+        "auto",
+        "If Default",
+        "Set the frame range to the motion's if it is still the default 1-250, or an earlier "
+        "motion's",
+    ),
     ("always", "Always", "Set the frame range to the motion's"),
     ("never", "Never", "Keep the frame range"),
+)
+_OTHERS = (
+    ("ease", "At Ease", "Let joints that the motion does not know hang at ease, the face neutral"),
+    ("keep", "As It Is", "Keep the pose of joints that the motion does not know"),
+    ("rest", "Rest Pose", "Return joints that the motion does not know to their rest pose"),
 )
 _RESTS = (
     ("auto", "From the Bones", "Take the rest pose from the bones: T-pose, A-pose or another"),
@@ -84,6 +94,13 @@ class _ActionOptions:
         items=_RANGES,
         default="auto",
     )
+    others: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Rest of the Body",
+        description="Joints and expressions that the motion does not know. Strips of the NLA leave "
+        "them alone",
+        items=_OTHERS,
+        default="ease",
+    )
     cyclic: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Make Cyclic",
         description="Blend the end into the beginning, and repeat the action forever",
@@ -107,7 +124,7 @@ class _ActionOptions:
         set_ = self.properties.is_property_set("start_frame")  # type: ignore[attr-defined]
         start = self.start_frame if set_ else context.scene.frame_start
         action = actions.ActionOptions(
-            start, self.cyclic, self.nla, self.scene_range, self.rate == "motion"
+            start, self.cyclic, self.nla, self.scene_range, self.rate == "motion", self.others
         )
         return motion_requests.MotionRequest(
             {"place": self.place, "smooth": self.smooth, **motion}, action
@@ -115,7 +132,9 @@ class _ActionOptions:
 
     def draw_action(self, layout: Any) -> None:
         """Draw the properties of this class."""
-        for name in ("place", "rate", "start_frame", "scene_range", "smooth", "cyclic", "nla"):
+        layout.prop(self, "place")
+        layout.prop(self, "others")
+        for name in ("rate", "start_frame", "scene_range", "smooth", "cyclic", "nla"):
             layout.prop(self, name)
 
 

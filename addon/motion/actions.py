@@ -14,7 +14,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ...engine.core.types import JOINT_NAMES, FloatArray, LikenessError
+from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray, LikenessError
+from .. import keys
 from ..rig.control_names import FACE, IK, LOOK
 from ..scene.axes import points_to_blender
 from ..scene.body_object import expression_names
@@ -38,8 +39,11 @@ class ActionOptions:
         cyclic: repeat the action forever.
         nla: push the action down into a strip of the NLA.
         scene_range: set the scene's frame range to the action's: ``auto`` (if it is still the
-            default), ``always`` or ``never``.
+            default, or an earlier motion's), ``always`` or ``never``.
         scene_rate: set the scene's frame rate to the motion's.
+        others: what joints and expressions do that the motion does not know: ``ease`` (at ease,
+            with a neutral face), ``rest`` (as at rest) or ``keep`` (as they are). Strips of the
+            NLA, which are mixed, leave them alone.
     """
 
     start: int = 1
@@ -47,6 +51,7 @@ class ActionOptions:
     nla: bool = False
     scene_range: str = "auto"
     scene_rate: bool = False
+    others: str = "ease"
 
 
 def write_action(
@@ -114,14 +119,23 @@ def _fill(
     quats = align_quat_signs(quats)
     for j, joint in enumerate(JOINT_NAMES):
         if motion.known[j]:
-            path = f'pose.bones["{joint}"].rotation_quaternion'
-            write_curves(bag, path, joint, frames, quats[:, j], kinds)
+            write_curves(bag, _turning(joint), joint, frames, quats[:, j], kinds)
             yield
     write_curves(bag, f'pose.bones["{PELVIS}"].location', PELVIS, frames, location, kinds)
-    if motion.face:
+    others = options.others != "keep" and not options.nla
+    if others:
+        still = _others_pose(options.others)
+        resting, _ = pose_channels(still, np.zeros(3), armature)
+        for j in np.flatnonzero(~np.asarray(motion.known, bool)):
+            joint = JOINT_NAMES[j]
+            write_curves(bag, _turning(joint), joint, frames[:1], resting[[j]], kinds[:1])
+        yield
+    if motion.face or others:
+        at = slice(None) if motion.face else slice(1)
         for k, expression in enumerate(expression_names(armature)):
             path = f'pose.bones["{FACE}"]["{bpy.utils.escape_identifier(expression)}"]'
-            write_curves(bag, path, FACE, frames, motion.expression[:, [k]], kinds, False)
+            values = motion.expression[:, [k]] if motion.face else np.zeros((1, 1))
+            write_curves(bag, path, FACE, frames[at], values, kinds[at], False)
             yield
     if options.cyclic:
         for curve in bag.fcurves:
@@ -131,6 +145,21 @@ def _fill(
     action.use_frame_range = True
     action.frame_start, action.frame_end = float(frames[0]), float(frames[-1])
     action.use_cyclic = options.cyclic
+
+
+def _turning(joint: str) -> str:
+    return f'pose.bones["{joint}"].rotation_quaternion'
+
+
+def _others_pose(how: str) -> FloatArray:
+    """[55, 3] radians: at ease, or all joints at rest."""
+    from ...engine.poses import find_pose
+
+    out = np.zeros((len(JOINT_NAMES), 3))
+    if how == "ease":
+        for name, turn in find_pose("relaxed").joints.items():
+            out[JOINT_INDEX[name]] = turn
+    return out
 
 
 def write_curves(
@@ -172,6 +201,7 @@ def _give(
         data.action.use_fake_user = True  # keeps the former action when the file is saved
     action.use_fake_user = True
     slot = action.slots[0]
+    paths = {curve.data_path for curve in find_channelbag(action, slot).fcurves}
     if options.nla:
         data.action = None
         track = data.nla_tracks.new()
@@ -183,20 +213,22 @@ def _give(
     else:
         data.action = action
         data.action_slot = slot
-    for joint, known in zip(JOINT_NAMES, motion.known):
-        if known:  # the curves are of quaternions, whatever mode the user has set
+    for joint in JOINT_NAMES:
+        if _turning(joint) in paths:  # curves of quaternions, whatever mode the user has set
             armature.pose.bones[joint].rotation_mode = "QUATERNION"
     release_controls(armature)
     if options.scene_rate:
         set_rate(scene, float(motion.frame_rate))
     last = options.start + len(motion) - 1
-    new = (scene.frame_start, scene.frame_end) == _FIRST_RANGE
+    now = (scene.frame_start, scene.frame_end)
+    new = now in (_FIRST_RANGE, tuple(scene.get(keys.MOTION_RANGE, ())))
     if last > options.start and (
         options.scene_range == "always" or (options.scene_range == "auto" and new)
     ):
         scene.frame_start = max(0, options.start)
         # the last frame of a loop equals the first
         scene.frame_end = last - options.cyclic
+        scene[keys.MOTION_RANGE] = [scene.frame_start, scene.frame_end]
     scene.frame_set(options.start)
 
 

@@ -271,6 +271,45 @@ def options(folder: str) -> dict[str, Any]:
     return out
 
 
+def leftovers(folder: str) -> dict[str, Any]:
+    """A motion of the trunk and limbs after one that moved everything, in three ways."""
+    from likeness.engine.poses import find_pose
+
+    empty()
+    likeness.register()
+    avatar, objects = person()
+    first, second = Path(folder, "all.npz"), Path(folder, "body.npz")
+    made_up(avatar, first)
+    frames, rng = 47, np.random.default_rng(4)
+    body = wandering(frames, 66, rng, 0.2).astype(np.float32)
+    arrays = {"global_orient": body[:, :3], "body_pose": body[:, 3:], "transl": body[:, :3]}
+    write_npz({**arrays, "mocap_frame_rate": np.array(float(RATE))}, second)
+    scene, out = bpy.context.scene, {}
+    scene.frame_start, scene.frame_end = 1, 250
+    relaxed = find_pose("relaxed").joints["left_index2"]
+    for others in ("keep", "ease", "rest"):
+        bpy.ops.likeness.import_motion(filepath=str(first))
+        out.setdefault("first", scene.frame_end)
+        scene.frame_set(20)
+        before = objects.get_pose(avatar.body.expression_names)
+        bpy.ops.likeness.import_motion(filepath=str(second), others=others)
+        scene.frame_set(20)
+        now = objects.get_pose(avatar.body.expression_names)
+        finger = JOINT_INDEX["left_index2"]
+        out[others] = {
+            "end": scene.frame_end,
+            "kept": float(np.abs(now.full_pose[finger] - before.full_pose[finger]).max()),
+            "eased": float(np.abs(now.full_pose[finger] - relaxed).max()),
+            "turned": float(np.abs(now.full_pose[finger]).max()),
+            "jaw": float(np.abs(now.full_pose[JOINT_INDEX["jaw"]]).max()),
+            "face": float(np.abs(now.expression).max()),
+        }
+    scene.frame_end = 99  # the user's own
+    bpy.ops.likeness.import_motion(filepath=str(first))
+    out["own"] = scene.frame_end
+    return out
+
+
 def bad_files(folder: str) -> dict[str, Any]:
     """Refusals, after each of which the scene is as before."""
     empty()

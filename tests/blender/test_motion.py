@@ -18,7 +18,9 @@ def motion(blender, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def motion_lts(blender_lts, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return _answers(blender_lts, ["with_ik", "bad_files", "rigify", "smoothing"], tmp_path_factory)
+    return _answers(
+        blender_lts, ["with_ik", "bad_files", "rigify", "smoothing", "leftovers"], tmp_path_factory
+    )
 
 
 def _answers(check: Any, checks: list[str], folders: pytest.TempPathFactory) -> dict[str, Any]:
@@ -62,6 +64,21 @@ def test_what_is_written_is_what_one_sees(motion_lts) -> None:
     out = found(motion_lts, "with_ik")
     assert out["moved"] > 0.05
     assert out["error"] < 1e-4
+
+
+def test_a_second_motion_leaves_nothing_of_the_first(motion_lts) -> None:
+    out = found(motion_lts, "leftovers")
+    assert out["first"] == 31
+    assert [out[how]["end"] for how in ("keep", "ease", "rest")] == [47] * 3
+    assert out["own"] == 99, "the user's own range"
+    assert out["keep"]["kept"] < 1e-4
+    assert out["keep"]["face"] > 0.1
+    assert out["ease"]["eased"] < 1e-4
+    assert out["ease"]["kept"] > 0.05
+    assert out["rest"]["turned"] < 1e-4
+    for how in ("ease", "rest"):
+        assert out[how]["jaw"] < 1e-4
+        assert out[how]["face"] < 1e-6
 
 
 def test_where_and_how_a_motion_lands(motion) -> None:
