@@ -27,6 +27,9 @@ ORIGIN = "likeness_origin"
 """Places of the origins of the photo's space and of the body's template, 3 + 3 metres in the
 armature's space; both zero where it is missing. See ``addon/scene/origin.py``."""
 
+BONE_ENDS = "likeness_bone_ends"
+"""True where bones are named ``hip.L`` instead of ``left_hip``."""
+
 # On the body's mesh.
 PERSON = "likeness_person"
 """The avatar without its Gaussians, as bytes packed by ``engine/scene/files.py``."""

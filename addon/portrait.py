@@ -152,7 +152,8 @@ def import_avatar_steps(
     finally:
         _remove_scratch(scene)
     name = name or subject_name(ready.avatar, avatar)
-    objects = yield from build_scene_steps(ready, name, context, avatar)
+    ends = get_preferences(context).bone_ends
+    objects = yield from build_scene_steps(ready, name, context, avatar, ends)
     if get_preferences(context).show_splats:
         if fast_splats.find_fast_problem():
             show_splats()

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..engine.core.types import JOINT_INDEX, FloatArray, LikenessError, Pose
 from .compat import open_empty_file
+from .rig.bone_names import add_end
 from .rig.control_names import FACE
 
 if TYPE_CHECKING:
@@ -95,8 +96,9 @@ def pose_action(pose: NamedPose, axes: FloatArray) -> Any:
     action, bag = _new_action(pose.label)
     for name in pose.joints:
         quaternion = quaternions[JOINT_INDEX[name]]
-        path = f'pose.bones["{name}"].rotation_quaternion'
-        _key(bag, name, path, quaternion if quaternion[0] >= 0 else -quaternion)
+        for bone in {name: None, add_end(name): None}:  # rigs have one name or the other
+            path = f'pose.bones["{bone}"].rotation_quaternion'
+            _key(bag, bone, path, quaternion if quaternion[0] >= 0 else -quaternion)
     return action
 
 

@@ -42,6 +42,12 @@ class LikenessPreferences(bpy.types.AddonPreferences):  # type: ignore[misc]
         "views to Material Preview",
         default=True,
     )
+    bone_ends: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Bones End in .L and .R",
+        description="Name the bones of new avatars hip.L, as Blender's own rigs do, instead of "
+        "left_hip, as SMPL-X does. Both mirror, and both take motions",
+        default=False,
+    )
     show_models: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Models",
         description="Show the optional models and their licences",
@@ -66,6 +72,7 @@ class _Defaults:
     avatar_folder = ""
     body_file = ""
     show_splats = True
+    bone_ends = False
     found = ""
 
 

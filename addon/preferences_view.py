@@ -72,6 +72,7 @@ def _draw_body(layout: Any, settings: Any, context: Any) -> None:
 def _draw_files(layout: Any, settings: Any, context: Any) -> None:
     _setting(layout, settings, "avatar_folder")
     _setting(layout, settings, "show_splats")
+    _setting(layout, settings, "bone_ends")
     for line in setup_state.cache_lines(context):
         layout.label(text=line, icon="FILE_CACHE", translate=False)
     row = layout.row()

@@ -7,6 +7,7 @@ import bpy
 
 from ..addon.expression_items import pose_items
 from ..addon.rig import pose_tools
+from ..addon.rig.bone_names import plain_name
 from ..addon.rig.control_names import (
     EYES_TARGET,
     FACE,
@@ -110,7 +111,7 @@ class ResetBones(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
         return "Select bones in Pose Mode first"
 
     def pose(self, context: Any, avatar: AvatarObjects) -> None:
-        names = [bone.name for bone in context.selected_pose_bones_from_active_object]
+        names = [plain_name(bone) for bone in context.selected_pose_bones_from_active_object]
         pose_tools.reset_bones(avatar.armature, names)
         _key(context, avatar.armature, names)
 

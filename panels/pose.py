@@ -8,6 +8,7 @@ import bpy
 
 from ..addon.rig.bone_collections import BODY, CONTROLS, FACE_BONES, HAND_COLLECTIONS, ROOT_BONES
 from ..addon.rig.bone_collections import LIMB_COLLECTIONS as LIMBS_SHOWN
+from ..addon.rig.bone_names import RigBones, plain_name
 from ..addon.rig.control_names import (
     EYES_TARGET,
     HEAD_TARGET,
@@ -60,11 +61,11 @@ def _draw_parent(column: Any, control: Any, prop: str) -> None:
     split = column.split(factor=0.3, align=True)
     split.label(text="Follows")
     now = list(PARENTS)[control[PARENT]]
-    split.operator_menu_enum("likeness.switch_parent", "to", text=now).control = control.name
+    split.operator_menu_enum("likeness.switch_parent", "to", text=now).control = plain_name(control)
 
 
 def _draw_switches(layout: Any, armature: Any) -> None:
-    bones = armature.pose.bones
+    bones = RigBones(armature)
     header, body = layout.panel("likeness_ik", default_closed=False)
     header.label(text="IK and Look-At")
     if body is None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray, LikenessError
 from .. import keys
+from ..rig.bone_names import RigBones, bone_path
 from ..rig.control_names import FACE, IK, LOOK
 from ..scene.axes import points_to_blender
 from ..scene.body_object import expression_names
@@ -119,16 +120,17 @@ def _fill(
     quats = align_quat_signs(quats)
     for j, joint in enumerate(JOINT_NAMES):
         if motion.known[j]:
-            write_curves(bag, _turning(joint), joint, frames, quats[:, j], kinds)
+            write_curves(bag, _turning(armature, joint), joint, frames, quats[:, j], kinds)
             yield
-    write_curves(bag, f'pose.bones["{PELVIS}"].location', PELVIS, frames, location, kinds)
+    write_curves(bag, bone_path(armature, PELVIS, "location"), PELVIS, frames, location, kinds)
     others = options.others != "keep" and not options.nla
     if others:
         still = _others_pose(options.others)
         resting, _ = pose_channels(still, np.zeros(3), armature)
         for j in np.flatnonzero(~np.asarray(motion.known, bool)):
             joint = JOINT_NAMES[j]
-            write_curves(bag, _turning(joint), joint, frames[:1], resting[[j]], kinds[:1])
+            path = _turning(armature, joint)
+            write_curves(bag, path, joint, frames[:1], resting[[j]], kinds[:1])
         yield
     if motion.face or others:
         at = slice(None) if motion.face else slice(1)
@@ -147,8 +149,8 @@ def _fill(
     action.use_cyclic = options.cyclic
 
 
-def _turning(joint: str) -> str:
-    return f'pose.bones["{joint}"].rotation_quaternion'
+def _turning(armature: Any, joint: str) -> str:
+    return bone_path(armature, joint, "rotation_quaternion")
 
 
 def _others_pose(how: str) -> FloatArray:
@@ -214,8 +216,8 @@ def _give(
         data.action = action
         data.action_slot = slot
     for joint in JOINT_NAMES:
-        if _turning(joint) in paths:  # curves of quaternions, whatever mode the user has set
-            armature.pose.bones[joint].rotation_mode = "QUATERNION"
+        if _turning(armature, joint) in paths:  # whatever mode the user has set
+            RigBones(armature)[joint].rotation_mode = "QUATERNION"
     release_controls(armature)
     if options.scene_rate:
         set_rate(scene, float(motion.frame_rate))
@@ -349,7 +351,7 @@ def _hold_feet(
     """Move the root so that the lower foot stays in place."""
     from ...engine.motion.placing import TargetAvatar, foot_lock_offsets, gaussian_blur
 
-    path = f'pose.bones["{PELVIS}"].location'
+    path = bone_path(armature, PELVIS, "location")
     if path not in before or before[path].shape[1] != 3:
         return
     kept = TargetAvatar.of_json(target)
@@ -369,11 +371,11 @@ def _hold_feet(
 
 def _poses(armature: Any, values: dict[str, FloatArray]) -> Any:
     """full_pose [T, 55, 3] in radians and transl [T, 3] in metres of curves."""
-    location = values[f'pose.bones["{PELVIS}"].location']
+    location = values[bone_path(armature, PELVIS, "location")]
     quats = np.empty((len(location), len(JOINT_NAMES), 4))
     for j, joint in enumerate(JOINT_NAMES):
-        curves = values.get(f'pose.bones["{joint}"].rotation_quaternion')
-        still = armature.pose.bones[joint].matrix_basis.to_quaternion()
+        curves = values.get(_turning(armature, joint))
+        still = RigBones(armature)[joint].matrix_basis.to_quaternion()
         quats[:, j] = np.array(still) if curves is None or curves.shape[1] != 4 else curves
     quats /= np.linalg.norm(quats, axis=-1, keepdims=True)
     return channel_poses(quats, location, armature)

@@ -24,6 +24,7 @@ from ...engine.core.rotations import (
     quaternion_to_matrix,
 )
 from ...engine.core.types import JOINT_NAMES, PARENTS, FloatArray, LikenessError, Pose
+from ..rig.bone_names import RigBones
 from ..rig.control_names import ROOT
 from ..scene.axes import (
     points_to_blender,
@@ -64,7 +65,8 @@ def get_rest_axes(armature: Any) -> FloatArray:
         LikenessError: A joint's bone is missing.
     """
     check_joints(armature)
-    return np.array([armature.data.bones[name].matrix_local.to_3x3() for name in JOINT_NAMES])
+    bones = RigBones(armature)
+    return np.array([bones[name].bone.matrix_local.to_3x3() for name in JOINT_NAMES])
 
 
 def check_joints(armature: Any) -> None:
@@ -73,7 +75,7 @@ def check_joints(armature: Any) -> None:
     Raises:
         LikenessError: A joint's bone is missing.
     """
-    gone = [name for name in JOINT_NAMES if name not in armature.data.bones]
+    gone = [name for name in JOINT_NAMES if name not in RigBones(armature)]
     if gone:
         raise LikenessError(
             f"'{armature.name}' has no bone '{gone[0]}': it was removed or renamed.",
@@ -101,7 +103,7 @@ def pose_channels(
     quaternions = bone_quaternions(full_pose, axes)
     R = rotations_to_blender(axis_angle_to_matrix(np.asarray(full_pose, np.float64)[..., 0, :]))
     quaternions[..., 0, :] = matrix_to_quaternion(axes[0].T @ turn.T @ R @ axes[0])
-    pelvis = np.array(armature.data.bones[PELVIS].head_local) - template_origin(armature)
+    pelvis = np.array(RigBones(armature)[PELVIS].bone.head_local) - template_origin(armature)
     place = points_to_blender(np.asarray(transl, np.float64)) + photo_origin(armature) + pelvis
     place = (place - root[:3, 3]) @ np.linalg.inv(root[:3, :3]).T
     return quaternions, (place - pelvis - template_origin(armature)) @ axes[0]
@@ -119,7 +121,7 @@ def channel_poses(
 
 def _root_matrix(armature: Any) -> FloatArray:
     """[4, 4] what the root bone does to armature space; the identity in a rig without one."""
-    root = armature.pose.bones.get(ROOT)
+    root = RigBones(armature).get(ROOT)
     if root is None:
         return np.eye(4)
     rest = np.array(root.bone.matrix_local, np.float64)
@@ -139,12 +141,12 @@ def apply_pose(pose: Pose, armature: Any) -> None:
 
     quaternions, location = pose_channels(pose.full_pose, pose.transl, armature)
     for name, quaternion in zip(JOINT_NAMES, quaternions):
-        bone = armature.pose.bones[name]
+        bone = RigBones(armature)[name]
         bone.rotation_mode = "QUATERNION"
         bone.rotation_quaternion = quaternion.tolist()
         bone.scale = (1.0, 1.0, 1.0)
         bone.location = (0.0, 0.0, 0.0)
-    armature.pose.bones[PELVIS].location = location.tolist()
+    RigBones(armature)[PELVIS].location = location.tolist()
     release_controls(armature)
 
 
@@ -163,10 +165,9 @@ def read_bone_pose(armature: Any, expression: FloatArray) -> Pose:
     from ..rig.evaluated_pose import evaluate_armature
 
     check_joints(armature)
-    bones = armature.data.bones
-    seen = evaluate_armature(armature).pose.bones
+    seen = RigBones(evaluate_armature(armature))
     posed = np.array([seen[name].matrix for name in JOINT_NAMES])
-    rest = np.array([bones[name].matrix_local for name in JOINT_NAMES])
+    rest = np.array([seen[name].bone.matrix_local for name in JOINT_NAMES])
     # scale is dropped, and so is the location of all bones except the root
     turns = nearest_orthonormal(posed[:, :3, :3]) @ np.swapaxes(rest[:, :3, :3], 1, 2)
     local = turns.copy()

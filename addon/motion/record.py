@@ -18,6 +18,7 @@ import numpy as np
 from ...engine.core.alignment import nearest_orthonormal
 from ...engine.core.types import JOINT_NAMES, LikenessError
 from .. import keys
+from ..rig.bone_names import RigBones
 from ..rig.control_names import FACE
 from ..scene.avatar_objects import AvatarObjects
 from ..scene.axes import points_to_engine, rotations_to_engine
@@ -132,13 +133,15 @@ def record_avatar(
     armature = objects.armature
     names = expression_names(armature)
     check_joints(armature)
-    rest = np.array([armature.data.bones[name].matrix_local for name in JOINT_NAMES])
+    bones = RigBones(armature)
+    rest = np.array([bones[name].bone.matrix_local for name in JOINT_NAMES])
     count = max(1, len(frames))
     posed, place = np.empty((count, 55, 4, 4)), np.empty((count, 4, 4))
     weights = np.zeros((count, len(names)))
 
     def keep(t: int, seen: Any) -> None:
-        posed[t] = [seen.pose.bones[name].matrix for name in JOINT_NAMES]
+        moved = RigBones(seen)
+        posed[t] = [moved[name].matrix for name in JOINT_NAMES]
         place[t] = np.array(seen.matrix_world)
         values = get_expression(seen) if FACE in seen.pose.bones else get_expression(armature)
         weights[t] = [values[name] for name in names]
@@ -179,9 +182,8 @@ def describe_target(objects: AvatarObjects) -> dict[str, Any]:
     from .bone_pose import read_bone_pose
 
     armature, mesh = objects.armature, objects.body.data
-    bones = armature.data.bones
-    rest = template_origin(armature)
-    joints = points_to_engine(np.array([bones[n].head_local for n in JOINT_NAMES]) - rest)
+    bones, rest = RigBones(armature), template_origin(armature)
+    joints = points_to_engine(np.array([bones[n].bone.head_local for n in JOINT_NAMES]) - rest)
     points = np.empty(3 * len(mesh.vertices), np.float32)
     mesh.vertices.foreach_get("co", points)
     sole = float(points_to_engine(points.reshape(-1, 3) - rest)[:, 1].min())

@@ -19,6 +19,7 @@ from mathutils import Matrix
 
 from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray
 from ..compat import hide_bone
+from .bone_names import RigBones
 from .control_bone import ControlBone
 from .control_names import (
     ADDED_CONTROLS,
@@ -286,7 +287,7 @@ def release_controls(armature: Any) -> None:
     Everything that sets a whole pose calls this, so that exactly this pose is displayed. Scenes of
     older formats have fewer controls.
     """
-    bones = armature.pose.bones
+    bones = RigBones(armature)
     reset_added(armature, (COG, *ADDED_CONTROLS))
     for name, prop in (
         *((ik_control(limb), IK) for limb in LIMBS),
@@ -303,8 +304,8 @@ def release_controls(armature: Any) -> None:
 def reset_added(armature: Any, names: Iterable[str]) -> None:
     """Reset the transforms of controls; those that an older rig lacks are skipped."""
     for name in names:
-        if name in armature.pose.bones:
-            armature.pose.bones[name].matrix_basis = Matrix()
+        if name in RigBones(armature):
+            RigBones(armature)[name].matrix_basis = Matrix()
 
 
 def limb_controls(limb: str) -> tuple[str, ...]:
@@ -316,7 +317,7 @@ def limb_controls(limb: str) -> tuple[str, ...]:
 def show_controls(armature: Any) -> None:
     """Show the controls and targets that are in use, hide the others, and hide the joints of limbs
     that are wholly in IK."""
-    bones = armature.pose.bones
+    bones = RigBones(armature)
     switches: dict[tuple[str, ...], tuple[str, str]] = {
         limb_controls(limb): (ik_control(limb), IK) for limb in LIMBS
     }

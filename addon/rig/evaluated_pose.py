@@ -9,6 +9,7 @@ import bpy
 from mathutils import Matrix, Quaternion, Vector
 
 from ...engine.core.types import LikenessError
+from .bone_names import RigBones, plain_name
 from .control_names import FOLLOW, NECK
 
 
@@ -29,19 +30,20 @@ def evaluate_armature(armature: Any) -> Any:
 
 def seen_matrices(armature: Any) -> dict[str, Matrix]:
     """Bone -> [4, 4] displayed matrix in armature space."""
-    return {bone.name: bone.matrix.copy() for bone in evaluate_armature(armature).pose.bones}
+    bones = evaluate_armature(armature).pose.bones
+    return {plain_name(bone): bone.matrix.copy() for bone in bones}
 
 
 def restore_seen(armature: Any, names: Iterable[str], seen: dict[str, Matrix]) -> None:
     """Rotate bones so that without constraints and added rotation they match ``seen``."""
     for name in names:
-        if name == "head" and NECK in armature.pose.bones:
-            armature.pose.bones[NECK].matrix_basis = Matrix()
-        bone = armature.pose.bones[name]
+        if name == "head" and NECK in RigBones(armature):
+            RigBones(armature)[NECK].matrix_basis = Matrix()
+        bone = RigBones(armature)[name]
         rest, at = bone.bone.matrix_local, seen[name]
         if bone.parent is not None:
             rest = bone.parent.bone.matrix_local.inverted() @ rest
-            at = seen[bone.parent.name].inverted() @ at
+            at = seen[plain_name(bone.parent)].inverted() @ at
         set_rotation(bone, (rest.inverted() @ at).to_quaternion())
 
 
@@ -70,7 +72,7 @@ def carry_matrix(bone: Any, seen: dict[str, Matrix]) -> Matrix:
         carrier = bone.id_data.pose.bones[follow.targets[0].subtarget]
     if carrier is None:
         return rest
-    return seen[carrier.name] @ carrier.bone.matrix_local.inverted() @ rest
+    return seen[plain_name(carrier)] @ carrier.bone.matrix_local.inverted() @ rest
 
 
 def place_bone(bone: Any, matrix: Matrix, seen: dict[str, Matrix]) -> None:

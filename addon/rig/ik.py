@@ -7,6 +7,7 @@ from typing import Any
 
 from mathutils import Matrix, Vector
 
+from .bone_names import RigBones, plain_name
 from .control_names import FEET, IK, LIMBS, PARENT, ik_control, pole_control
 from .controls import GUARD, POLE_DISTANCE, limb_controls, reset_added, show_controls
 from .evaluated_pose import place_bone, restore_seen, seen_matrices
@@ -17,7 +18,7 @@ _STILL_METRES, _STILL_ANGLE = 1e-3, 0.0087
 
 def get_ik_influence(armature: Any, limb: str) -> float:
     """Influence of IK on a limb, 0..1."""
-    return float(armature.pose.bones[ik_control(limb)][IK])
+    return float(RigBones(armature)[ik_control(limb)][IK])
 
 
 def switch_to_ik(armature: Any, limbs: Iterable[str]) -> list[str]:
@@ -28,7 +29,7 @@ def switch_to_ik(armature: Any, limbs: Iterable[str]) -> list[str]:
         switch to IK, because they would jump.
     """
     limbs = list(limbs)
-    bones, seen = armature.pose.bones, seen_matrices(armature)
+    bones, seen = RigBones(armature), seen_matrices(armature)
     for limb in limbs:
         joints = LIMBS[limb]
         restore_seen(armature, joints, seen)
@@ -53,7 +54,7 @@ def switch_to_fk(armature: Any, limbs: Iterable[str]) -> None:
     for limb in limbs:
         toes = (limb,) if limb in FEET else ()
         restore_seen(armature, (*LIMBS[limb], *toes), seen)
-        armature.pose.bones[ik_control(limb)][IK] = 0.0
+        RigBones(armature)[ik_control(limb)][IK] = 0.0
     show_controls(armature)
     armature.update_tag()
 
@@ -69,9 +70,9 @@ def switch_parent(armature: Any, control: str, parent: int) -> tuple[str, ...]:
     Returns:
         The bones that were placed anew.
     """
-    bones, seen = armature.pose.bones, seen_matrices(armature)
+    bones, seen = RigBones(armature), seen_matrices(armature)
     carrier = bones[control].parent
-    moved = tuple(bone.name for bone in carrier.children)
+    moved = tuple(plain_name(bone) for bone in carrier.children)
     bones[control][PARENT] = parent
     now = seen_matrices(armature)
     for name in moved:
@@ -81,7 +82,7 @@ def switch_parent(armature: Any, control: str, parent: int) -> tuple[str, ...]:
 
 
 def _guard(armature: Any, limb: str, on: bool) -> None:
-    lower = armature.pose.bones[LIMBS[limb][1]]
+    lower = RigBones(armature)[LIMBS[limb][1]]
     lower.constraints[GUARD].enabled = on
     lower.use_ik_limit_x = on
 
@@ -94,7 +95,7 @@ def _pole_matrix(armature: Any, limb: str, seen: dict[str, Matrix]) -> Matrix:
     bend = lower.translation - upper.translation
     side: Vector = -upper.col[2].xyz
     side = (side - side.dot(line) * line).normalized()
-    bone = armature.pose.bones[pole_control(limb)].bone
+    bone = RigBones(armature)[pole_control(limb)].bone
     out: Matrix = bone.matrix_local.copy()
     reach = (1.0 + POLE_DISTANCE) * bend.length
     out.translation = upper.translation + bend.dot(line) * line + reach * side

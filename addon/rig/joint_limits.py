@@ -14,6 +14,7 @@ import math
 from typing import Any
 
 from ...engine.core.types import JOINT_NAMES
+from .bone_names import RigBones
 
 LIMIT = "Limit"
 """Name of the constraint."""
@@ -89,12 +90,12 @@ def add_limits(armature: Any) -> None:
 def set_limits(armature: Any, on: bool) -> None:
     """Enable or disable the joints' limits."""
     for joint in JOINT_NAMES:
-        constraint = armature.pose.bones[joint].constraints.get(LIMIT)
+        constraint = RigBones(armature)[joint].constraints.get(LIMIT)
         if constraint is not None:
             constraint.enabled = on
 
 
 def has_active_limits(armature: Any) -> bool:
     """Whether any joint's limit is enabled."""
-    bones = (armature.pose.bones[joint] for joint in JOINT_NAMES)
+    bones = (RigBones(armature)[joint] for joint in JOINT_NAMES)
     return any(c.enabled for bone in bones if (c := bone.constraints.get(LIMIT)) is not None)

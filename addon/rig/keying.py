@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .bone_names import RigBones, bone_path
 from .control_names import EYES_TARGET, HEAD_TARGET, IK, LIMBS, LOOK, PARENT, ik_control
 
 
@@ -16,7 +17,7 @@ def is_auto_keying(context: Any) -> bool:
 def key_bones(armature: Any, names: Iterable[str], frame: float) -> None:
     """Key the rotation of bones, and the location of bones without a parent."""
     for name in names:
-        bone = armature.pose.bones.get(name)
+        bone = RigBones(armature).get(name)
         if bone is None:
             continue  # an older rig
         path = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
@@ -30,12 +31,12 @@ def key_bones(armature: Any, names: Iterable[str], frame: float) -> None:
 def key_properties(armature: Any, name: str, props: Iterable[str], frame: float) -> None:
     """Key custom properties of a bone."""
     for prop in props:
-        armature.pose.bones[name].keyframe_insert(f'["{prop}"]', frame=frame, group=name)
+        RigBones(armature)[name].keyframe_insert(f'["{prop}"]', frame=frame, group=name)
 
 
 def read_switches(armature: Any) -> dict[tuple[str, str], float]:
     """Bone and property of every switch -> its value."""
-    bones = armature.pose.bones
+    bones = RigBones(armature)
     controls = (*map(ik_control, LIMBS), HEAD_TARGET, EYES_TARGET)
     every = ((name, prop) for name in controls for prop in (IK, LOOK, PARENT))
     return {(name, prop): bones[name][prop] for name, prop in every if prop in bones[name]}
@@ -50,7 +51,7 @@ def key_switches(armature: Any, before: dict[tuple[str, str], float], frame: flo
     for (name, prop), value in read_switches(armature).items():
         if value == before[name, prop]:
             continue
-        bone, path = armature.pose.bones[name], f'pose.bones["{name}"]["{prop}"]'
+        bone, path = RigBones(armature)[name], bone_path(armature, name, f'["{prop}"]')
         if find_fcurve(armature, path) is None:
             bone[prop] = before[name, prop]
             key_properties(armature, name, (prop,), frame - 1)

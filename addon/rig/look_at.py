@@ -7,6 +7,7 @@ from typing import Any
 
 from mathutils import Matrix, Quaternion, Vector
 
+from .bone_names import RigBones, plain_name
 from .control_names import EYES_TARGET, HEAD_TARGET, LOOK
 from .controls import EYES, LOOK_LIMIT, LOOK_PARTS, NECK_SHARE, eye_target, show_controls
 from .evaluated_pose import place_bone, restore_seen, seen_matrices
@@ -28,7 +29,7 @@ def list_target_bones(target: str) -> tuple[str, ...]:
 
 def look_at(armature: Any, target: str) -> None:
     """Place the target where head or eyes look now, and switch look-at on."""
-    bones, seen = armature.pose.bones, seen_matrices(armature)
+    bones, seen = RigBones(armature), seen_matrices(armature)
     joints = EYES if target == EYES_TARGET else ("head",)  # those that point straight at it
     restore_seen(armature, JOINTS[target], seen)
     axis = 2 if target == HEAD_TARGET else 1  # the face looks along z, an eye along y
@@ -56,14 +57,14 @@ def look_at(armature: Any, target: str) -> None:
 def stop_looking(armature: Any, target: str) -> None:
     """Set head or eyes to their displayed rotation, and switch look-at off."""
     restore_seen(armature, JOINTS[target], seen_matrices(armature))
-    armature.pose.bones[target][LOOK] = 0.0
+    RigBones(armature)[target][LOOK] = 0.0
     show_controls(armature)
     armature.update_tag()
 
 
 def is_looking(armature: Any, target: str) -> bool:
     """Whether look-at has any influence."""
-    return bool(armature.pose.bones[target][LOOK] > 0.0)
+    return bool(RigBones(armature)[target][LOOK] > 0.0)
 
 
 def _before_share(neck: Matrix, target: Vector) -> Matrix:
@@ -78,7 +79,8 @@ def _before_share(neck: Matrix, target: Vector) -> Matrix:
 
 def _widen(bone: Any) -> None:
     """Set the natural limits, extended to include the current pose."""
-    ranges = joint_limits(bone.name, LOOK_PARTS.get(bone.name, 1.0))
+    name = plain_name(bone)
+    ranges = joint_limits(name, LOOK_PARTS.get(name, 1.0))
     assert ranges is not None
     limit = bone.constraints[LOOK_LIMIT]
     for axis, (low, high), angle in zip("xyz", ranges, bone.matrix_basis.to_euler("XYZ")):

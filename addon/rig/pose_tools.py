@@ -15,6 +15,7 @@ from ...engine.core.types import JOINT_NAMES
 from .. import keys
 from ..motion.bone_pose import PELVIS, apply_pose, read_bone_pose
 from ..scene.body_object import get_expression, set_expression
+from .bone_names import RigBones
 from .control_names import (
     ADDED_CONTROLS,
     CONTROL_BONES,
@@ -49,7 +50,7 @@ _SIDES = {"left": "right", "right": "left"}
 
 def find_posing_problem(armature: Any) -> str:
     """Why operators cannot pose this avatar's rig; empty if they can."""
-    bones = armature.pose.bones
+    bones = RigBones(armature)
     if FACE not in bones and not any(name in bones for name in CONTROL_BONES):
         return "An older version made this avatar, without controls. Import it again"
     gone = [name for name in (*JOINT_NAMES, *CONTROL_BONES) if name not in bones]
@@ -118,12 +119,12 @@ def move_to_height(armature: Any, body: Any, height: float) -> float:
     move = armature.matrix_world.to_3x3().inverted() @ Vector((0.0, 0.0, rise))
     names = [PELVIS]
     for limb in LIMBS:
-        control = armature.pose.bones.get(ik_control(limb))
+        control = RigBones(armature).get(ik_control(limb))
         # those that hang on the body come along
         if control is not None and control[IK] > 0.0 and control.get(PARENT, 0) < _BODY:
-            names += [control.name, pole_control(limb)]
+            names += [ik_control(limb), pole_control(limb)]
     for name in names:
-        move_bone(armature.pose.bones[name], move, seen)
+        move_bone(RigBones(armature)[name], move, seen)
     armature.update_tag()
     return rise
 
@@ -131,7 +132,7 @@ def move_to_height(armature: Any, body: Any, height: float) -> float:
 def reset_bones(armature: Any, names: Iterable[str]) -> None:
     """Reset bones to rest. The pelvis keeps its position, and controls of IK and looking return to
     their rest position relative to it."""
-    bones, seen = armature.pose.bones, seen_matrices(armature)
+    bones, seen = RigBones(armature), seen_matrices(armature)
     moved = seen[PELVIS].translation - bones[PELVIS].bone.matrix_local.translation
     free = _free_controls()
     for name in names:
@@ -153,7 +154,7 @@ def mirror_pose(armature: Any) -> None:
     along its direction. Bones with a parent swap rotations with y and z negated, as in Blender's
     Paste Flipped.
     """
-    bones, seen = armature.pose.bones, seen_matrices(armature)
+    bones, seen = RigBones(armature), seen_matrices(armature)
     names = [n for n in (*JOINT_NAMES, *list_movable_controls()) if n in bones]
     was = {n: (bones[n].matrix_basis.copy(), bones[n].location.copy()) for n in names}
     place, side = seen[PELVIS].translation, seen[PELVIS].col[0].xyz
@@ -176,10 +177,12 @@ def mirror_pose(armature: Any) -> None:
                 bones[ik_control(limb)][prop] = switches[mirror_bone_name(limb)]
     if limbs:
         show_controls(armature)
-    now = seen_matrices(armature)  # with the parents of the controls
-    for name in free:
-        if name != PELVIS:
-            place_bone(bones[name], _reflected(seen[mirror_bone_name(name)], place, side), now)
+    # parents before what hangs on them: the body, then the head, which turns to its target
+    for turn in ([HEAD_TARGET], [n for n in free if n not in (PELVIS, HEAD_TARGET)]):
+        now = seen_matrices(armature)
+        for name in turn:
+            if name in free:
+                place_bone(bones[name], _reflected(seen[mirror_bone_name(name)], place, side), now)
     values = get_expression(armature)
     flipped = [values[mirror_expression_name(n, values)] for n in values]
     set_expression(armature, tuple(values), np.array(flipped))

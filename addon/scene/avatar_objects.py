@@ -15,6 +15,7 @@ from ...engine.core.types import Avatar, FloatArray, LikenessError, Pose
 from ...engine.workflows.build_files import AVATAR_FILE
 from .. import keys
 from ..motion.bone_pose import apply_pose, read_bone_pose
+from ..rig.bone_names import add_ends
 from ..rig.bone_shapes import remove_unused_shapes
 from ..rig.foot_roll import foot_boxes
 from ..rig.person_data import fit_rig
@@ -87,9 +88,15 @@ def build_scene(
 
 
 def build_scene_steps(
-    ready: SceneAvatar, name: str, context: Any | None = None, avatar_path: Path | None = None
+    ready: SceneAvatar,
+    name: str,
+    context: Any | None = None,
+    avatar_path: Path | None = None,
+    bone_ends: bool = False,
 ) -> Generator[None, None, AvatarObjects]:
     """:func:`build_scene` in slices for a window's timer; the generator returns the objects.
+
+    With ``bone_ends``, bones are named ``hip.L`` instead of ``left_hip``.
 
     Nothing may be undone, loaded or saved between the slices, so the caller must block the user's
     input. An error, or closing the generator, removes what was made.
@@ -99,7 +106,10 @@ def build_scene_steps(
     collection = bpy.data.collections.new(name)
     context.scene.collection.children.link(collection)
     try:
-        return (yield from _fill(collection, ready, name, context, avatar_path))
+        objects = yield from _fill(collection, ready, name, context, avatar_path)
+        if bone_ends:
+            add_ends(objects.armature)
+        return objects
     except BaseException:
         discard_collection(collection)
         remove_unused_shapes()

@@ -15,6 +15,7 @@ from mathutils import Matrix, Vector
 
 from ...engine.core.types import Avatar, LikenessError
 from .. import keys
+from ..rig.bone_names import add_end, add_ends
 from ..rig.control_names import FACE
 from ..rig.person_data import fit_rig
 from . import shadow_proxy
@@ -146,6 +147,8 @@ def rebuild_rig(orphan: Orphan, context: Any) -> AvatarObjects:
         set_camera(camera, avatar.camera, armature)
     objects = AvatarObjects(collection, armature, body, splats, camera)
     objects.set_pose(avatar.pose, avatar.body.expression_names)
+    if add_end("left_hip") in body.vertex_groups:
+        add_ends(armature)
     place_avatar(objects, context)
     select_only(armature, context)
     return objects

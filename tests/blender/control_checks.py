@@ -8,8 +8,11 @@ import bpy
 import numpy as np
 import people
 import rig_checks
-from likeness.addon.motion.bone_pose import apply_pose, read_bone_pose
-from likeness.addon.rig import keying
+from likeness.addon import pose_library
+from likeness.addon.motion.actions import find_current_channelbag
+from likeness.addon.motion.bone_pose import apply_pose, get_rest_axes, read_bone_pose
+from likeness.addon.rig import keying, pose_tools
+from likeness.addon.rig.bone_names import add_end
 from likeness.addon.rig.control_names import (
     ADDED_CONTROLS,
     CONTROL_BONES,
@@ -27,10 +30,13 @@ from likeness.addon.rig.controls import EYES, PARENTED, eye_target
 from likeness.addon.rig.evaluated_pose import seen_matrices
 from likeness.addon.rig.ik import switch_parent, switch_to_fk, switch_to_ik
 from likeness.addon.rig.look_at import look_at, stop_looking
-from likeness.addon.scene.avatar_objects import AvatarObjects
+from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene_steps, run_to_end
 from likeness.addon.scene.origin import photo_matrix, photo_origin, template_origin
 from likeness.addon.scene.rig_upgrade import is_outdated, upgrade_rig
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, FloatArray, Pose
+from likeness.engine.motion.bone_maps import detect_bones
+from likeness.engine.poses import find_pose
+from likeness.engine.scene.files import make_scene_avatar
 from mathutils import Matrix, Quaternion, Vector
 from rig_checks import error, far, natural_pose, person
 
@@ -301,4 +307,59 @@ def upgraded() -> dict[str, Any]:
         "first": [bones["head"].constraints[0].name, bones["head"].constraints[-1].name],
         "shapes": all(bone.custom_shape is not None for bone in bones),
         "invalid": sum(not d.driver.is_valid for d in armature.animation_data.drivers),
+    }
+
+
+def ended() -> dict[str, Any]:
+    """A rig with bones named hip.L: posed, switched, mirrored, keyed, recorded."""
+    avatar, _ = person(correctives=True)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    steps = build_scene_steps(make_scene_avatar(avatar), "Person", bone_ends=True)
+    objects = run_to_end(steps)
+    armature, rng = objects.armature, np.random.default_rng(5)
+    bones = armature.pose.bones
+    pose = people.random_pose(avatar, rng)
+    objects.set_pose(pose, avatar.body.expression_names)
+    out: dict[str, Any] = {"posed": error(avatar, objects, pose)}
+    out["read"] = far(pose.full_pose, objects.get_pose(avatar.body.expression_names).full_pose)
+    natural_pose(rng, armature)
+    before = seen_matrices(armature)
+    switch_to_ik(armature, LIMBS)
+    look_at(armature, HEAD_TARGET)
+    switch_parent(armature, "left_hand_ik", 4)
+    now = seen_matrices(armature)
+    out["jump"] = rig_checks.jump(before, now)
+    back = read_bone_pose(armature, np.zeros(0))
+    pose_tools.mirror_pose(armature)
+    pose_tools.mirror_pose(armature)
+    out["mirror"] = far(back.full_pose, read_bone_pose(armature, np.zeros(0)).full_pose)
+    switch_to_fk(armature, LIMBS)
+    bones["knee.L"].rotation_quaternion = Quaternion((1, 0, 0), 0.7)
+    bent = read_bone_pose(armature, np.zeros(0)).full_pose[JOINT_INDEX["left_knee"]]
+    action = pose_library.pose_action(find_pose("sit"), get_rest_axes(armature))
+    apply_pose(Pose.rest(0), armature)
+    armature.pose.apply_pose_from_action(action, evaluation_time=1.0)
+    sat = read_bone_pose(armature, np.zeros(0)).full_pose
+    wanted = Pose.rest(0).with_joints(**find_pose("sit").joints).full_pose
+    switches = keying.read_switches(armature)
+    bones["hand_ik.L"][IK] = 1.0
+    keying.key_switches(armature, switches, 3)
+    keying.key_bones(armature, ("left_hip",), 3)
+    paths = {curve.data_path for curve in find_current_channelbag(armature).fcurves}
+    found = detect_bones([bone.name for bone in armature.data.bones])
+    return out | {
+        "knee": float(np.linalg.norm(bent)),
+        "asset": far(sat, wanted),
+        "names": sorted(
+            b.name for b in armature.data.bones if b.name.startswith(("left", "right"))
+        ),
+        "groups": sorted(g.name for g in objects.body.vertex_groups)
+        == sorted(add_end(name) for name in JOINT_NAMES),
+        "invalid": sum(
+            not d.driver.is_valid
+            for owner in (armature, objects.body.data.shape_keys)
+            for d in owner.animation_data.drivers
+        ),
+        "keyed": sorted(paths),
+        "map": [found.label, len(found.bones)],
     }

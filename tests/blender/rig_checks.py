@@ -15,6 +15,7 @@ import people
 from likeness import operators, panels
 from likeness.addon.motion.bone_pose import apply_pose, read_bone_pose
 from likeness.addon.rig import keying, pose_tools
+from likeness.addon.rig.bone_names import RigBones
 from likeness.addon.rig.control_names import (
     EYES_TARGET,
     FACE,
@@ -82,7 +83,7 @@ def natural_pose(rng: np.random.Generator, armature: Any) -> None:
     for _, lower, _ in LIMBS.values():
         twist = Quaternion((0, 1, 0), rng.normal(0, 0.3))
         bend = Quaternion((1, 0, 0), rng.uniform(0.05, 2.2))
-        armature.pose.bones[lower].rotation_quaternion = bend @ twist
+        RigBones(armature)[lower].rotation_quaternion = bend @ twist
 
 
 def jump(before: dict[str, Matrix], now: dict[str, Matrix]) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from likeness.engine.core.types import JOINT_NAMES
 
 CONTROLS = "control_checks"
 
@@ -12,7 +13,7 @@ CONTROLS = "control_checks"
 @pytest.fixture(scope="module")
 def rig(blender) -> dict[str, Any]:
     """What the checks find, in one process per version."""
-    names = ("roots", "parents", "rolls", "added", "upgraded")
+    names = ("roots", "parents", "rolls", "added", "upgraded", "ended")
     answers: dict[str, Any] = blender(CONTROLS, "several", checks={name: {} for name in names})
     for name, answer in answers.items():
         assert not isinstance(answer, str), f"{name}: {answer}"
@@ -80,3 +81,21 @@ def test_upgraded_rigs_keep_everything_in_place(rig) -> None:
     assert figures["first"] == ["Copy Rotation", "Mine"]
     assert figures["shapes"]
     assert figures["invalid"] == 0
+
+
+def test_bones_that_end_in_l_and_r(rig) -> None:
+    figures = rig["ended"]
+    assert figures["names"] == []
+    assert figures["groups"]
+    assert figures["posed"] < 1e-4  # with correctives, which read the bones
+    assert figures["read"] < 1e-4
+    metres, degrees = figures["jump"]
+    assert metres < 1e-3
+    assert degrees < 0.5
+    assert figures["mirror"] < 5e-3  # the solver's accuracy
+    assert figures["knee"] == pytest.approx(0.7, abs=1e-4)
+    assert figures["asset"] < 1e-4
+    assert figures["invalid"] == 0
+    ends = ('hand_ik.L"]["ik"]', 'hip.L"].rotation_quaternion')
+    assert figures["keyed"] == [f'pose.bones["{end}' for end in ends]
+    assert figures["map"] == ["SMPL-X", len(JOINT_NAMES)]
