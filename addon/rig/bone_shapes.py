@@ -1,7 +1,8 @@
 """Custom shapes of bones in the person's size: rings around limbs, boxes, targets.
 
-The wire meshes are made once per file and shared by its avatars. Their objects are in no
-collection and so not rendered; they are removed with the last avatar.
+Flat shapes are dark bands between two lines of the bone's colour, which show on any cloth. The
+meshes are made once per file and shared by its avatars. Their objects are in no collection and so
+not rendered; they are removed with the last avatar.
 """
 
 from __future__ import annotations
@@ -43,6 +44,12 @@ _ROOM = 1.12
 
 _WIRE = 2.0
 """Width of wires in pixels."""
+
+_BAND, _BANDS = 0.06, (0.0012, 0.006)
+"""Half the height of a band, in radii of the shape, and its range in metres."""
+
+_VERSION = 2
+"""Of the meshes; files may hold older ones."""
 
 Wires = tuple[FloatArray, list[tuple[int, int]]]
 
@@ -135,6 +142,9 @@ _SHAPES = {
 }
 """Name -> wires of about unit size in the x-z plane, around the bone's y axis."""
 
+_SOLID = ("Cube", "Diamond", "Rocker")
+"""Those that are not flat."""
+
 
 def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None:
     """Give every bone its shape.
@@ -218,20 +228,44 @@ def remove_unused_shapes() -> None:
 
 def _shape(name: str) -> Any:
     """This file's object of a shape; created on first use."""
-    found = keys.find_own(bpy.data.objects, keys.BONE_SHAPE, name)
+    key = f"{name} {_VERSION}"
+    found = keys.find_own(bpy.data.objects, keys.BONE_SHAPE, key)
     if found is not None:
         return found
     points, edges = _SHAPES[name]()  # type: ignore[no-untyped-call]
     mesh = bpy.data.meshes.new(f"{PREFIX} {name}")
-    mesh.from_pydata(points.tolist(), edges, [])
+    if name in _SOLID:
+        mesh.from_pydata(points.tolist(), edges, [])
+    else:
+        _fill_band(mesh, points, edges)
     obj = bpy.data.objects.new(mesh.name, mesh)
-    obj[keys.BONE_SHAPE] = name
+    obj[keys.BONE_SHAPE] = key
     obj.hide_render = True
     return obj
 
 
+def _fill_band(mesh: Any, points: FloatArray, edges: list[tuple[int, int]]) -> None:
+    """Fill a mesh with a flat shape, raised to 1 and -1 along y.
+
+    Its normals point away from the outside, so Blender shades the faces dark.
+    """
+    up = np.array([0.0, 1.0, 0.0])
+    count = len(points)
+    faces = []
+    for a, b in edges:
+        outward = np.cross(points[b] - points[a], up) @ (points[a] + points[b])
+        a, b = (a, b) if outward >= 0 else (b, a)
+        faces.append((a, a + count, b + count, b))
+    mesh.from_pydata([*(points + up).tolist(), *(points - up).tolist()], [], faces)
+    mesh.update()
+    mesh.normals_split_custom_set([-mesh.polygons[k // 4].normal for k in range(len(mesh.loops))])
+
+
 def _set(bone: Any, shape: str, scale: list[float], move: list[float]) -> None:
     """Set a bone's shape; scale and translation in metres along the bone's axes."""
+    if shape not in _SOLID:
+        half = min(max(_BAND * max(scale[0], scale[2]), _BANDS[0]), _BANDS[1])
+        scale = [scale[0], half, scale[2]]
     bone.custom_shape = _shape(shape)
     bone.use_custom_shape_bone_size = False
     bone.custom_shape_scale_xyz = scale

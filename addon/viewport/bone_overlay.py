@@ -15,6 +15,9 @@ from mathutils import Matrix
 
 from ...engine.core.types import FloatArray
 
+_RIM, _RIM_COLOR = 3.0, (0.0, 0.0, 0.0, 0.6)
+"""Pixels and colour of the rim around lines, which shows them on cloth of their own colour."""
+
 
 def draw_bones(context: Any, armature: Any, width: float, height: float) -> None:
     """Draw the shapes of an armature's visible bones, in world space, into the frame buffer.
@@ -49,13 +52,16 @@ def draw_bones(context: Any, armature: Any, width: float, height: float) -> None
     matrix = np.array(armature.matrix_world, np.float32)
     world = np.concatenate(places) @ matrix[:3, :3].T + matrix[:3, 3]
     shader = gpu.shader.from_builtin("POLYLINE_FLAT_COLOR")
-    lines = batch_for_shader(shader, "LINES", {"pos": world, "color": np.concatenate(colors)})
+    color = np.concatenate(colors)
+    dark = np.tile(np.array(_RIM_COLOR, np.float32), (len(color), 1))
     shader.bind()
     shader.uniform_float("viewportSize", (width, height))
-    shader.uniform_float("lineWidth", wire * context.preferences.system.pixel_size)
     gpu.state.blend_set("ALPHA")
     try:
-        lines.draw(shader)
+        for tint, pixels in ((dark, wire + _RIM), (color, wire)):
+            lines = batch_for_shader(shader, "LINES", {"pos": world, "color": tint})
+            shader.uniform_float("lineWidth", pixels * context.preferences.system.pixel_size)
+            lines.draw(shader)
     finally:
         gpu.state.blend_set("NONE")
 
@@ -78,6 +84,10 @@ def _wires(bone: Any) -> FloatArray:
     mesh.vertices.foreach_get("co", points)
     ends = np.empty(2 * len(mesh.edges), np.int32)
     mesh.edges.foreach_get("vertices", ends)
+    inner = np.empty(len(mesh.loops), np.int32)
+    mesh.loops.foreach_get("edge_index", inner)
+    outline = np.bincount(inner, minlength=len(mesh.edges)) < 2  # not between two faces
+    ends = ends.reshape(-1, 2)[outline].ravel()
     scale = np.array(bone.custom_shape_scale_xyz, np.float32)
     if bone.use_custom_shape_bone_size:
         scale = scale * bone.bone.length

@@ -112,11 +112,22 @@ def bends() -> dict[str, Any]:
             for bone in bones
         ),
         "rendered": any(not bone.custom_shape.hide_render for bone in bones),
+        "bands": _bands(bones["left_knee"].custom_shape.data),
         "deforming": sorted(b.name for b in objects.armature.data.bones if b.use_deform),
         "colors": len({tuple(b.color.custom.normal) for b in objects.armature.data.bones}),
         "collections": {
             c.name: len(c.bones_recursive) for c in objects.armature.data.collections_all
         },
+    }
+
+
+def _bands(ring: Any) -> dict[str, float]:
+    """Least dot product of a ring's faces with outside, and largest of the normals that shade."""
+    outside = [Vector((p.center.x, 0.0, p.center.z)).normalized() for p in ring.polygons]
+    corners = [ring.corner_normals[k].vector for p in ring.polygons for k in p.loop_indices]
+    return {
+        "faces": min(p.normal @ way for p, way in zip(ring.polygons, outside)),
+        "shading": max(n @ outside[k // 4] for k, n in enumerate(corners)),
     }
 
 

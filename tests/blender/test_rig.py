@@ -58,6 +58,8 @@ def test_bones_bend_about_x_as_bodies_do(rig) -> None:
     assert made["shapes"]
     assert made["shared"]
     assert not made["rendered"]
+    assert made["bands"]["faces"] > 0.99  # they face outside, and are shaded as if turned away
+    assert made["bands"]["shading"] < -0.99
     assert made["deforming"] == sorted(JOINT_NAMES)
     assert made["colors"] == 4
     sizes = made["collections"]
