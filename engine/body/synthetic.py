@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..core.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, PARENTS, FloatArray, IntArray
@@ -116,6 +118,32 @@ def _grid_atlas(num_faces: int) -> tuple[FloatArray, IntArray]:
     shape = np.where((np.arange(num_faces) % 2 == 0)[:, None, None], lower, upper)
     vt = ((corner + shape) / cells).reshape(-1, 2)
     return vt.astype(np.float32), np.arange(3 * num_faces, dtype=np.int32).reshape(-1, 3)
+
+
+def make_bare_body(v: FloatArray, f: IntArray, weights: FloatArray, **fields: Any) -> Body:
+    """Return a body of any mesh: without shapes, expressions or textures.
+
+    Args:
+        v: [V, 3] vertices in the rest pose, metres.
+        f: [F, 3] triangles.
+        weights: [V, 55] of skinning.
+        **fields: Of :class:`Body`, instead of nothing.
+    """
+    nothing: dict[str, Any] = {
+        "shapedirs": np.zeros((len(v), 3, 0), np.float32),
+        "exprdirs": np.zeros((len(v), 3, 0), np.float32),
+        "expression_names": (),
+        "J_template": np.zeros((NUM_JOINTS, 3)),
+        "J_shapedirs": np.zeros((NUM_JOINTS, 3, 0)),
+        "num_body_betas": 0,
+        "vt": np.zeros((0, 2)),
+        "ft": f,
+        "atlas_vt": np.zeros((0, 2)),
+        "atlas_ft": f,
+        "face_part": np.zeros(len(f), np.uint8),
+        "part_names": ("skin",),
+    }
+    return Body(v_template=v, f=f, weights=weights, **(nothing | fields))
 
 
 def make_synthetic_body(seed: int = 0) -> Body:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,23 +59,8 @@ def open_session(path: Path, threads: int, remedy: str) -> onnxruntime.Inference
         raise LikenessError(f"'{path}' cannot be read: {reason}", remedy) from error
 
 
-@dataclass(frozen=True)
-class NotedSession:
-    """An open ONNX file that our own export wrote.
-
-    Attributes:
-        run: The session of ONNX Runtime.
-        sha256: Of the file.
-        note: What the export wrote about it.
-    """
-
-    run: onnxruntime.InferenceSession
-    sha256: str
-    note: dict[str, Any]
-
-
-def open_noted_session(path: Path, threads: int, version: int, remedy: str) -> NotedSession:
-    """Open an ONNX file that our own export wrote, on the CPU.
+class NotedNetwork:
+    """A network in an ONNX file that our own export wrote, ready to use on the CPU.
 
     Args:
         path: The file.
@@ -84,15 +68,24 @@ def open_noted_session(path: Path, threads: int, version: int, remedy: str) -> N
         version: That the file must have.
         remedy: What to do if the file cannot be used.
 
+    Attributes:
+        path: Of the file.
+        sha256: Of the file.
+        session: Of ONNX Runtime.
+        note: What the export wrote about it.
+
     Raises:
         LikenessError: It is missing, damaged or of another version, or ONNX Runtime is missing.
     """
-    session = open_session(path, threads, remedy)
-    text = session.get_modelmeta().custom_metadata_map.get(NOTE, "{}")
-    try:
-        note = dict(parse_json(text.encode()))
-    except (ValueError, TypeError) as error:
-        raise LikenessError(f"'{path}' is damaged ({error}).", remedy) from error
-    if note.get("version") != version:
-        raise LikenessError(f"'{path}' belongs to another version of Likeness.", remedy)
-    return NotedSession(session, file_sha256(path), note)
+
+    def __init__(self, path: Path, threads: int, version: int, remedy: str) -> None:
+        self.path = path
+        self.session = open_session(path, threads, remedy)
+        text = self.session.get_modelmeta().custom_metadata_map.get(NOTE, "{}")
+        try:
+            self.note: dict[str, Any] = dict(parse_json(text.encode()))
+        except (ValueError, TypeError) as error:
+            raise LikenessError(f"'{path}' is damaged ({error}).", remedy) from error
+        if self.note.get("version") != version:
+            raise LikenessError(f"'{path}' belongs to another version of Likeness.", remedy)
+        self.sha256 = file_sha256(path)

@@ -68,16 +68,8 @@ def _layers(d: FloatArray, above: FloatArray, horizon: FloatArray, below: FloatA
     return np.asarray(sky + (below - sky) * np.clip(-up * 8.0 + 0.5, 0.0, 1.0))
 
 
-def studio(rng: np.random.Generator, d: FloatArray) -> FloatArray:
-    """Soft boxes around a dim room with a paper background.
-
-    Args:
-        rng: random numbers.
-        d: [H, W, 3] unit directions, y up.
-
-    Returns:
-        [H, W, 3] linear radiance.
-    """
+def _studio(rng: np.random.Generator, d: FloatArray) -> FloatArray:
+    """Soft boxes around a dim room with a paper background."""
     room = rng.uniform(0.05, 0.35)
     out = _layers(d, *(room * _colour(rng, (1.0, 1.0, 1.0), 0.06) for _ in range(3)))
     side = float(rng.choice([-1.0, 1.0]))
@@ -93,16 +85,8 @@ def studio(rng: np.random.Generator, d: FloatArray) -> FloatArray:
     return np.asarray(out)
 
 
-def overcast_sky(rng: np.random.Generator, d: FloatArray) -> FloatArray:
-    """A grey sky, three times as bright overhead (the CIE's), above dull ground.
-
-    Args:
-        rng: random numbers.
-        d: [H, W, 3] unit directions, y up.
-
-    Returns:
-        [H, W, 3] linear radiance.
-    """
+def _overcast_sky(rng: np.random.Generator, d: FloatArray) -> FloatArray:
+    """A grey sky, three times as bright overhead (the CIE's), above dull ground."""
     bright = (1.0 + 2.0 * np.clip(d[..., 1:2], 0.0, 1.0)) / 3.0
     sky = bright * _colour(rng, (0.92, 0.97, 1.05), 0.05) * 3.0
     patch = _spot(d, _at(rng.uniform(0, 360), rng.uniform(30, 75)), 60.0) * rng.uniform(0.5, 4.0)
@@ -110,16 +94,8 @@ def overcast_sky(rng: np.random.Generator, d: FloatArray) -> FloatArray:
     return np.asarray(sky + patch + (ground - sky) * np.clip(-d[..., 1:2] * 8.0 + 0.5, 0.0, 1.0))
 
 
-def clear_sky(rng: np.random.Generator, d: FloatArray) -> FloatArray:
-    """A blue sky with the sun, a hazy ring around it, and lit ground.
-
-    Args:
-        rng: random numbers.
-        d: [H, W, 3] unit directions, y up.
-
-    Returns:
-        [H, W, 3] linear radiance.
-    """
+def _clear_sky(rng: np.random.Generator, d: FloatArray) -> FloatArray:
+    """A blue sky with the sun, a hazy ring around it, and lit ground."""
     blue = _colour(rng, SKY_BLUE, 0.1)
     ground = rng.uniform(0.4, 1.2) * _colour(rng, (1.0, 0.92, 0.8), 0.12)
     out = _layers(d, 0.8 * blue, 1.6 * (0.5 * blue + 0.5), ground)
@@ -136,16 +112,8 @@ def _even(degrees: float) -> float:
     return float(1.0 / (2 * np.pi * np.radians(0.5 * degrees) ** 2))
 
 
-def indoor_room(rng: np.random.Generator, d: FloatArray) -> FloatArray:
-    """A room with a window to one side, perhaps a lamp, and a lit ceiling.
-
-    Args:
-        rng: random numbers.
-        d: [H, W, 3] unit directions, y up.
-
-    Returns:
-        [H, W, 3] linear radiance.
-    """
+def _indoor_room(rng: np.random.Generator, d: FloatArray) -> FloatArray:
+    """A room with a window to one side, perhaps a lamp, and a lit ceiling."""
     wall = rng.uniform(0.25, 0.6) * _colour(rng, (1.0, 0.92, 0.82), 0.12)
     floor = rng.uniform(0.1, 0.35) * _colour(rng, (0.8, 0.6, 0.42), 0.25)
     out = _layers(d, wall * rng.uniform(0.9, 1.6), wall, floor)
@@ -159,16 +127,8 @@ def indoor_room(rng: np.random.Generator, d: FloatArray) -> FloatArray:
     return np.asarray(out)
 
 
-def golden_hour(rng: np.random.Generator, d: FloatArray) -> FloatArray:
-    """A low warm sun, a glowing horizon and a cool sky above.
-
-    Args:
-        rng: random numbers.
-        d: [H, W, 3] unit directions, y up.
-
-    Returns:
-        [H, W, 3] linear radiance.
-    """
+def _golden_hour(rng: np.random.Generator, d: FloatArray) -> FloatArray:
+    """A low warm sun, a glowing horizon and a cool sky above."""
     azimuth = rng.uniform(0, 360)
     toward = 0.5 + 0.5 * (d @ _at(azimuth, 0.0))[..., None]
     horizon = np.array([0.6, 0.55, 0.62]) + toward**2 * _colour(rng, (1.6, 0.8, 0.3), 0.15)
@@ -181,16 +141,8 @@ def golden_hour(rng: np.random.Generator, d: FloatArray) -> FloatArray:
     return np.asarray(out + _spot(d, sun, 6.0) * _even(6.0) * power)
 
 
-def night(rng: np.random.Generator, d: FloatArray) -> FloatArray:
-    """Lamps and signs of several colours in a dark street or bar.
-
-    Args:
-        rng: random numbers.
-        d: [H, W, 3] unit directions, y up.
-
-    Returns:
-        [H, W, 3] linear radiance.
-    """
+def _night(rng: np.random.Generator, d: FloatArray) -> FloatArray:
+    """Lamps and signs of several colours in a dark street or bar."""
     dark = rng.uniform(0.04, 0.12) * _colour(rng, (0.7, 0.8, 1.2), 0.2)
     out = _layers(d, 0.5 * dark, dark, 0.7 * dark)
     for k in range(int(rng.integers(4, 8))):
@@ -204,10 +156,10 @@ def night(rng: np.random.Generator, d: FloatArray) -> FloatArray:
 
 
 KINDS: tuple[Callable[[np.random.Generator, FloatArray], FloatArray], ...] = (
-    studio,
-    overcast_sky,
-    clear_sky,
-    indoor_room,
-    golden_hour,
-    night,
+    _studio,
+    _overcast_sky,
+    _clear_sky,
+    _indoor_room,
+    _golden_hour,
+    _night,
 )

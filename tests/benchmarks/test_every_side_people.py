@@ -14,16 +14,17 @@ from likeness.benchmarks.figures.every_side_people import (
     score_cross_views,
     transport_camera,
 )
-from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import orbit, photo_camera, project
 from likeness.engine.core.rotations import axis_angle_to_matrix
-from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, Pose
+from likeness.engine.core.types import NUM_JOINTS, Avatar, Pose
 from likeness.engine.evaluation.people.person import random_person
 from likeness.engine.evaluation.people.person_render import make_scene
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.synth.figure import SynthContext
+
+from .dotted_body import make_dotted_body
 
 
 def test_a_carried_camera_sees_the_moved_as_it_was() -> None:
@@ -40,20 +41,7 @@ def test_a_carried_camera_sees_the_moved_as_it_was() -> None:
 
 
 def test_an_avatar_that_is_the_truth_elsewhere_is_without_error() -> None:
-    body = make_synthetic_body()
-    body = body.personalised(np.zeros(body.num_betas))
-    rng = np.random.default_rng(0)
-    n = 3000
-    splats = BoundGaussians(
-        rng.integers(0, len(body.f), n).astype(np.int32),
-        rng.dirichlet(np.ones(3), n).astype(np.float32),
-        np.zeros((n, 3), np.float32),
-        np.tile([1.0, 0, 0, 0], (n, 1)).astype(np.float32),
-        np.tile([0.02, 0.02, 1e-3], (n, 1)).astype(np.float32),
-        np.full(n, 0.9, np.float32),
-        rng.random((n, 3)).astype(np.float32),
-        np.zeros(n, np.uint8),
-    )
+    body, splats = make_dotted_body(3000)
     camera = photo_camera(300.0, 160, 160)
     pose = Pose(
         np.zeros((NUM_JOINTS, 3)), np.array([0.0, 0.0, -3.5]), np.zeros(body.num_expression)

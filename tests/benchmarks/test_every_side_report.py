@@ -29,31 +29,19 @@ from likeness.benchmarks.figures.every_side_sheet import (
     draw_every_side_sheet,
     place_side_by_side,
 )
-from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, Portrait, Pose
+from likeness.engine.core.types import NUM_JOINTS, Avatar, Portrait, Pose
 from likeness.engine.gaussians.binding import place_gaussians
 from likeness.engine.tracking.detectors import Detectors
+
+from .dotted_body import make_dotted_body
 
 CAMERA = photo_camera(500.0, 240, 240)
 
 
 @pytest.fixture(scope="module")
 def avatar() -> Avatar:
-    body = make_synthetic_body()
-    body = body.personalised(np.zeros(body.num_betas))
-    rng = np.random.default_rng(0)
-    n = 2000
-    splats = BoundGaussians(
-        rng.integers(0, len(body.f), n).astype(np.int32),
-        rng.dirichlet(np.ones(3), n).astype(np.float32),
-        np.zeros((n, 3), np.float32),
-        np.tile([1.0, 0, 0, 0], (n, 1)).astype(np.float32),
-        np.tile([0.02, 0.02, 1e-3], (n, 1)).astype(np.float32),
-        np.full(n, 0.9, np.float32),
-        rng.random((n, 3)).astype(np.float32),
-        np.zeros(n, np.uint8),
-    )
+    body, splats = make_dotted_body(2000)
     pose = Pose(
         np.zeros((NUM_JOINTS, 3)), np.array([0.0, 0.0, -3.0]), np.zeros(body.num_expression)
     )

@@ -18,7 +18,7 @@ from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.types import Camera, FloatArray, IntArray, LikenessError
 from ...files.cache import get_or_load
-from ...files.onnx_session import open_noted_session
+from ...files.onnx_session import NotedNetwork
 from ...files.weights import WEIGHTS, find_local_weights
 from .atlas_cells import CELL_LABELS, NOT_SEEN, SEEN_LABELS, AtlasCells, atlas_cells, label_inputs
 from .labels import LABELS, NONE, standard_rest
@@ -100,26 +100,11 @@ def cells_digest(cells: AtlasCells) -> str:
     return hashlib.sha256(rows.tobytes()).hexdigest()
 
 
-class LabelNetworkRuntime:
-    """A label network, ready to use.
-
-    Args:
-        path: of ``labels.onnx``.
-        threads: of ONNX Runtime.
-
-    Attributes:
-        path: of the file.
-        sha256: of the file.
-
-    Raises:
-        LikenessError: The file is missing or damaged, or of another version.
-    """
+class LabelNetworkRuntime(NotedNetwork):
+    """A label network, ready to use: ``labels.onnx``."""
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        self.path = path
-        opened = open_noted_session(path, threads, VERSION, _REMEDY)
-        self._session, self.sha256 = opened.run, opened.sha256
-        self._cells = opened.note.get("cells")
+        super().__init__(path, threads, VERSION, _REMEDY)
 
     def fits(self, body: Body) -> bool:
         """Return whether it was trained on this body, in whatever shape.
@@ -127,7 +112,7 @@ class LabelNetworkRuntime:
         Args:
             body: that is fitted to photos.
         """
-        return self._cells == cells_digest(atlas_cells(body))
+        return self.note.get("cells") == cells_digest(atlas_cells(body))
 
     def probabilities(self, cells: AtlasCells, label: IntArray, color: FloatArray) -> FloatArray:
         """Complete the labels of cells.
@@ -145,7 +130,7 @@ class LabelNetworkRuntime:
         """
         grid, numbers = label_inputs(cells, label, color)
         given = {"grids": grid[None], "numbers": numbers[None]}
-        (out,) = self._session.run(["logits"], given)
+        (out,) = self.session.run(["logits"], given)
         logits = np.asarray(out)[0][:, cells.samples.row, cells.samples.col].T.astype(np.float64)
         if not np.isfinite(logits).all():
             raise LikenessError(f"'{self.path}' does not give numbers.", _REMEDY)
@@ -171,7 +156,7 @@ class LabelNetworkRuntime:
             LikenessError: It was trained on another body, or its output is not finite.
         """
         cells = atlas_cells(body)
-        if self._cells != cells_digest(cells):
+        if self.note.get("cells") != cells_digest(cells):
             raise LikenessError(
                 f"'{self.path}' was trained on another body.", "Use the default body."
             )

@@ -20,7 +20,7 @@ from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, LikenessError
 from ...files.cache import get_or_load
-from ...files.onnx_session import open_noted_session
+from ...files.onnx_session import NotedNetwork
 from ...files.weights import WEIGHTS, find_local_weights
 from ...imaging.resize import affine_crop
 from ...render.mesh import rasterize_mesh
@@ -199,26 +199,11 @@ MIRROR = np.ones((CHANNELS, 1, 1), np.float32)
 MIRROR[[4, 9]] = -1.0
 
 
-class ParserRuntime:
-    """A parser, ready to use.
-
-    Args:
-        path: of ``parser.onnx``.
-        threads: of ONNX Runtime.
-
-    Attributes:
-        path: of the file.
-        sha256: of the file.
-
-    Raises:
-        LikenessError: The file is missing or damaged, or of another version.
-    """
+class ParserRuntime(NotedNetwork):
+    """A parser, ready to use: ``parser.onnx``."""
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        self.path = path
-        opened = open_noted_session(path, threads, VERSION, _REMEDY)
-        self._session, self.sha256 = opened.run, opened.sha256
-        self._body = opened.note.get("body")
+        super().__init__(path, threads, VERSION, _REMEDY)
 
     def fits(self, body: Body) -> bool:
         """Return whether it was trained on this body, in whatever shape.
@@ -226,7 +211,7 @@ class ParserRuntime:
         Args:
             body: that is fitted to photos.
         """
-        return self._body == body_digest(body)
+        return self.note.get("body") == body_digest(body)
 
     def run(self, inputs: FloatArray) -> FloatArray:
         """Return probabilities [SIDE, SIDE, len(PARSED)] for an input, the mean over its mirror.
@@ -240,7 +225,7 @@ class ParserRuntime:
         total = np.zeros((SIDE, SIDE, len(PARSED)))
         for flip in (False, True):
             given = np.ascontiguousarray((MIRROR * inputs)[:, :, ::-1]) if flip else inputs
-            (out,) = self._session.run(["logits"], {"picture": given[None]})
+            (out,) = self.session.run(["logits"], {"picture": given[None]})
             logits = np.moveaxis(np.asarray(out, np.float64)[0], 0, -1)
             if not np.isfinite(logits).all():
                 raise LikenessError(f"'{self.path}' does not give numbers.", _REMEDY)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
+from likeness.engine.body.synthetic import make_bare_body
 from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix
 from likeness.engine.core.types import NUM_JOINTS, Avatar, Camera, Gaussians, LikenessError, Pose
 from likeness.engine.gaussians import (
@@ -35,23 +36,7 @@ def torus(rows: int = 8, columns: int = 12) -> tuple[np.ndarray, np.ndarray]:
 def body_of(v: np.ndarray, f: np.ndarray) -> Body:
     weights = np.zeros((len(v), NUM_JOINTS), np.float32)
     weights[:, 0] = 1
-    return Body(
-        v_template=v.astype(np.float32),
-        f=f,
-        weights=weights,
-        shapedirs=np.zeros((len(v), 3, 0), np.float32),
-        exprdirs=np.zeros((len(v), 3, 0), np.float32),
-        expression_names=(),
-        J_template=np.zeros((NUM_JOINTS, 3)),
-        J_shapedirs=np.zeros((NUM_JOINTS, 3, 0)),
-        num_body_betas=0,
-        vt=np.zeros((0, 2)),
-        ft=f,
-        atlas_vt=np.zeros((0, 2)),
-        atlas_ft=f,
-        face_part=np.zeros(len(f), np.uint8),
-        part_names=("skin",),
-    )
+    return make_bare_body(v.astype(np.float32), f, weights)
 
 
 def random_gaussians(rng: np.random.Generator, count: int) -> Gaussians:

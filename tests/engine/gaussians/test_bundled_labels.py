@@ -1,32 +1,11 @@
-"""The label network that comes with Likeness: whole, small, and plausible on a painted body."""
+"""The label network that comes with Likeness is plausible on a painted body."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
-import pytest
 from likeness.engine.body import Body
-from likeness.engine.files.digests import file_sha256
-from likeness.engine.files.weights import BUNDLED_WEIGHTS, WEIGHTS, find_local_weights
 from likeness.engine.gaussians.lift.atlas_cells import CELL_LABELS, NOT_SEEN, atlas_cells
-from likeness.engine.gaussians.lift.labels_network import LABELS_ONNX, load_label_network
-
-FOLDER = BUNDLED_WEIGHTS / "labels"
-
-
-def test_it_is_whole_and_small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("LIKENESS_WEIGHTS", "")
-    monkeypatch.setattr("likeness.engine.files.weights.user_weights_dir", lambda: tmp_path)
-    path = find_local_weights(WEIGHTS["labels"])
-    assert path == FOLDER / LABELS_ONNX
-    assert path.stat().st_size <= 3_000_000
-    assert b'.py"' not in path.read_bytes()
-    card = json.loads((FOLDER / "card.json").read_text(encoding="utf-8"))
-    assert card["sha256"] == file_sha256(path)
-    assert card["licence"] == "CC0-1.0"
-    assert card["sha256"] in (FOLDER / "card.md").read_text(encoding="utf-8")
+from likeness.engine.gaussians.lift.labels_network import load_label_network
 
 
 def test_it_dresses_the_back_as_the_front(average: Body) -> None:

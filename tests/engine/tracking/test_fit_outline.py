@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body
+from likeness.engine.body.synthetic import make_bare_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, Observation
 from likeness.engine.tracking.body_points import BodyPoints
@@ -32,22 +33,13 @@ def ball() -> Body:
     f = f.reshape(-1, 3)
     weights = np.zeros((len(v), NUM_JOINTS))
     weights[:, 0] = 1.0
-    return Body(
-        v_template=v,
-        f=f,
-        weights=weights,
+    return make_bare_body(
+        v,
+        f,
+        weights,
         shapedirs=0.1 * v[:, :, None],
-        exprdirs=np.zeros((len(v), 3, 0)),
-        expression_names=(),
-        J_template=np.zeros((NUM_JOINTS, 3)),
         J_shapedirs=np.zeros((NUM_JOINTS, 3, 1)),
         num_body_betas=1,
-        vt=np.zeros((0, 2)),
-        ft=f,
-        atlas_vt=np.zeros((0, 2)),
-        atlas_ft=f,
-        face_part=np.zeros(len(f), np.uint8),
-        part_names=("skin",),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body, Landmarks
+from likeness.engine.body.synthetic import make_bare_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from likeness.engine.core.types import (
@@ -121,22 +122,16 @@ def toy() -> Body:
     hand = np.array(
         [20, 37, 38, 39, 39, 25, 26, 27, 27, 28, 29, 30, 30, 34, 35, 36, 36, 31, 32, 33, 33]
     )
-    return Body(
-        v_template=vertices,
-        f=f,
-        weights=np.array(w),
+    return make_bare_body(
+        vertices,
+        f,
+        np.array(w),
         shapedirs=np.stack(shapes, -1),
         exprdirs=np.stack(expressions, -1),
         expression_names=("jawOpen", "browInnerUp", "tongueOut"),
         J_template=J,
         J_shapedirs=np.stack(moves, -1),
         num_body_betas=2,
-        vt=np.zeros((0, 2)),
-        ft=f,
-        atlas_vt=np.zeros((0, 2)),
-        atlas_ft=f,
-        face_part=np.zeros(len(f), np.uint8),
-        part_names=("skin",),
         landmarks=Landmarks(
             triangle,
             np.full((478, 3), 1 / 3),

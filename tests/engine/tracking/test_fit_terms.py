@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body
+from likeness.engine.body.synthetic import make_bare_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS
 from likeness.engine.tracking.body_points import BodyPoints
@@ -38,22 +39,16 @@ def random_body(rng: np.random.Generator) -> Body:
     for row in weights:
         row[rng.choice(NUM_JOINTS, 3, replace=False)] = rng.dirichlet(np.ones(3))
     f = rng.permutation(120).reshape(40, 3)
-    return Body(
-        v_template=v,
-        f=f,
-        weights=weights,
+    return make_bare_body(
+        v,
+        f,
+        weights,
         shapedirs=rng.normal(0, 0.02, (120, 3, 5)),
         exprdirs=rng.normal(0, 0.02, (120, 3, 4)),
         expression_names=("a", "b", "c", "d"),
         J_template=joints,
         J_shapedirs=rng.normal(0, 0.02, (NUM_JOINTS, 3, 5)),
         num_body_betas=3,
-        vt=np.zeros((0, 2)),
-        ft=f,
-        atlas_vt=np.zeros((0, 2)),
-        atlas_ft=f,
-        face_part=np.zeros(40, np.uint8),
-        part_names=("skin",),
     )
 
 

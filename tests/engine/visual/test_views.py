@@ -11,8 +11,7 @@ from likeness.benchmarks.figures.portrait_report import (
     format_summary,
     summarize,
 )
-from likeness.engine.body import Body
-from likeness.engine.body.synthetic import make_synthetic_body
+from likeness.engine.body.synthetic import make_bare_body, make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.framing import Box, crop_to_box
 from likeness.engine.core.types import (
@@ -48,23 +47,7 @@ def column() -> Avatar:
     part = np.where(h < 0.9, "left_knee", np.where(h < 1.55, "spine2", "head"))
     weights[np.arange(len(v)), [JOINT_INDEX[p] for p in part]] = 1
     f = np.array([[0, 1, 13]], np.int32)
-    body = Body(
-        v_template=v,
-        f=f,
-        weights=weights,
-        shapedirs=np.zeros((len(v), 3, 0), np.float32),
-        exprdirs=np.zeros((len(v), 3, 0), np.float32),
-        expression_names=(),
-        J_template=np.zeros((NUM_JOINTS, 3)),
-        J_shapedirs=np.zeros((NUM_JOINTS, 3, 0)),
-        num_body_betas=0,
-        vt=np.zeros((0, 2)),
-        ft=f,
-        atlas_vt=np.zeros((0, 2)),
-        atlas_ft=f,
-        face_part=np.zeros(1, np.uint8),
-        part_names=("skin",),
-    )
+    body = make_bare_body(v, f, weights)
     pose = Pose(np.zeros((NUM_JOINTS, 3)), np.array([0.0, -0.9, -3.0]), np.zeros(0))
     nothing = BoundGaussians(*(np.zeros((0, n)) for n in (1, 3, 3, 4, 3, 1, 3, 1)))
     return Avatar(body, nothing, pose, CAMERA, "full")
