@@ -33,7 +33,7 @@ def measure_window(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     photo = Path(shutil.copy2(options.photo, folder))
     avatar = folder / "avatar.safetensors"
     sample_avatar(avatar, options.splats)
-    scenarios = GUI / "scenarios.py"
+    scenarios, measurements = GUI / "scenarios.py", GUI / "measurements.py"
     with blender_window(options.blender, folder, shots=options.shots) as window:
         if options.zip:
             os.environ["LIKENESS_ZIP"] = str(options.zip.absolute())
@@ -43,10 +43,12 @@ def measure_window(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         out["enable_seconds"] = done["enable_seconds"]
         drop = {"photo": str(photo), "quality": options.quality}
         for name, shading in (("cold", "SOLID"), ("solid", "SOLID"), ("material", "MATERIAL")):
-            out[name] = window.run(scenarios, "measure_drop", 900, shading=shading, **drop)
+            out[name] = window.run(measurements, "measure_drop", 900, shading=shading, **drop)
             print(name, json.dumps(out[name], indent=1), flush=True)
         for shading in ("SOLID", "MATERIAL"):
-            answer = window.run(scenarios, "measure_pose", 600, avatar=str(avatar), shading=shading)
+            answer = window.run(
+                measurements, "measure_pose", 600, avatar=str(avatar), shading=shading
+            )
             out[f"pose_{shading.lower()}"] = answer
             print(shading, answer, flush=True)
     return out

@@ -203,7 +203,9 @@ def tell(**said: Any) -> None:
 
 
 def load(path: Path) -> ModuleType:
-    """A file of scenarios."""
+    """A file of scenarios, which may import its neighbours."""
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
     name = f"likeness_gui_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec

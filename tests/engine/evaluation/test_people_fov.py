@@ -10,7 +10,12 @@ import pytest
 from likeness.engine.core.cameras import canonical_fov, field_of_view, project
 from likeness.engine.core.types import JOINT_INDEX, Observation, Portrait, Track
 from likeness.engine.evaluation.people.person import RandomPerson, random_person
-from likeness.engine.evaluation.people.person_render import Truth, render_person
+from likeness.engine.evaluation.people.person_render import (
+    PersonScene,
+    Truth,
+    make_scene,
+    take_photo,
+)
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.figure import SynthContext
 from likeness.engine.tracking.detectors import Detectors
@@ -26,16 +31,29 @@ Shot = tuple[RandomPerson, Portrait, Truth, Observation, Track]
 """A person, the picture and what is true, seen and, with the lens known, fitted."""
 
 
+def photograph(scene: PersonScene, person: RandomPerson) -> tuple[Portrait, Truth]:
+    """The photo of somebody who stands elsewhere than in the scene: the camera moves instead."""
+    moved = person.pose.transl - scene.person.pose.transl
+    viewmat = person.camera.viewmat.copy()
+    viewmat[:3, 3] += viewmat[:3, :3] @ moved
+    camera = replace(person.camera, viewmat=viewmat)
+    portrait, truth = take_photo(replace(scene, person=replace(person, camera=camera)))
+    there = replace(truth, vertices=truth.vertices + moved, joints=truth.joints + moved)
+    return portrait, there
+
+
 @pytest.fixture(scope="module")
 def shots(synth_world: SynthContext) -> dict[float, Shot]:
     """The same person of nearly average build, down to the hips, through every lens."""
     detectors = Detectors(asset_path("face_landmark").parent)
-    out = {}
+    out: dict[float, Shot] = {}
+    scene = None
     for fov in LENSES:
         rng = np.random.default_rng(4)
         person = random_person(synth_world, rng, framing="half", yaw=12.0, fov=fov)
         person = replace(person, betas=0.3 * person.betas)
-        portrait, truth = render_person(synth_world, person)
+        scene = scene or make_scene(synth_world, person)
+        portrait, truth = photograph(scene, person)
         seen = observe(portrait, detectors)
         track = fit_body(seen, portrait, synth_world.dress.body, fov=fov)
         out[fov] = (person, portrait, truth, seen, track)

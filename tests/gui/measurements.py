@@ -1,0 +1,154 @@
+"""What is measured in the window. Run by inside.py."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import bpy
+from scenarios import Steps, avatars, fresh, open_avatar, ours, running
+
+
+class Calls:
+    """How long each call of ours keeps Blender's UI: the steps of a job and the panels."""
+
+    def __init__(self) -> None:
+        self.longest: dict[str, float] = {}
+        self._undo: list[Callable[[], None]] = []
+
+    def watch(self, owner: Any, name: str, label: Callable[[], str]) -> None:
+        """Time a method of a class."""
+        function = owner.__dict__.get(name) or getattr(owner, name)
+
+        def call(*args: Any) -> Any:
+            key, start = label(), time.perf_counter()
+            try:
+                return function(*args)
+            finally:
+                took = time.perf_counter() - start
+                self.longest[key] = max(self.longest.get(key, 0.0), took)
+
+        # Blender passes as many arguments as the function names.
+        timed: Callable[..., Any]
+        if name == "modal":
+            timed = lambda self, context, event: call(self, context, event)  # noqa: E731
+        else:
+            timed = lambda self, context: call(self, context)  # noqa: E731
+        setattr(owner, name, timed)
+        self._undo.append(lambda: setattr(owner, name, function))
+
+    def stop(self) -> None:
+        """No more timing."""
+        for undo_one in self._undo:
+            undo_one()
+
+
+def redraw_cost(ui: Any, seconds: float = 2.0) -> Steps:
+    """The longest time between two ticks while the sidebar is drawn ten times a second by us,
+    without any job: what software GL costs here."""
+    ui.gaps.reset()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for region in ui.areas("VIEW_3D")[0].regions:
+            if region.type == "UI":
+                region.tag_redraw()
+        yield 0.1
+    return ui.gaps.longest()
+
+
+def idle_cost(ui: Any, seconds: float = 2.0) -> Steps:
+    """The longest time between two ticks while nothing happens."""
+    ui.gaps.reset()
+    yield seconds
+    return ui.gaps.longest()
+
+
+def measure_drop(ui: Any, photo: str, quality: str, shading: str) -> Steps:
+    """Figures of one photo dropped, from Enter to an avatar that can be posed."""
+    yield from fresh(ui)
+    preferences = ours("addon.preferences").get_preferences(bpy.context)
+    preferences.show_splats = shading == "MATERIAL"
+    idle = yield from idle_cost(ui)
+    redraw = yield from redraw_cost(ui)
+    calls = Calls()
+    base = ours("operators.job_operator").JobOperator
+
+    def part() -> str:
+        under_way = running()
+        return f"step/{under_way.part}" if under_way is not None else "step/end"
+
+    calls.watch(base, "modal", part)
+    calls.watch(base, "begin", lambda: "step/begin")
+    for cls in ours("panels").CLASSES:
+        calls.watch(cls, "draw", lambda cls=cls: f"draw/{cls.bl_idname}")
+    ui.gaps.reset()
+    start = time.perf_counter()
+    with ui.override():
+        bpy.ops.likeness.import_portrait(
+            "INVOKE_DEFAULT", filepath=photo, run_now=True, check_fit="NEVER", quality=quality
+        )
+    ends: dict[str, float] = {}
+    while running() is not None:
+        ends[running().part] = time.perf_counter()
+        yield 0.0
+    done = time.perf_counter()
+    imported = avatars()[0] if avatars() else None
+    if imported is not None:
+        imported.armature.pose.bones["left_elbow"].rotation_quaternion = (0.9, 0.436, 0, 0)
+        bpy.context.view_layer.update()
+    posable = time.perf_counter()
+    yield 3.0
+    calls.stop()
+    work = ends.get("work", done)
+    gaps = ui.gaps
+    problem = ours("addon.running").last_problem()
+    return {
+        "problem": problem.message if problem else None,
+        "splats": len(imported.splats.data.polygons) if imported else 0,
+        "seconds_until_worker_done": work - start,
+        "seconds_until_imported": done - start,
+        "seconds_until_posable": posable - start,
+        "idle_gap_ms": 1000 * idle,
+        "redraw_gap_ms": 1000 * redraw,
+        "worker_gap_ms": 1000 * gaps.longest(start + 0.3, work),
+        "import_gap_ms": 1000 * gaps.longest(work, done),
+        "first_picture_ms": 1000 * gaps.longest(done),
+        "gaps_over_100_ms": sum(g > 0.1 for end, g in gaps.all if start < end <= done),
+        "our_calls_ms": {k: round(1000 * v, 1) for k, v in sorted(calls.longest.items())},
+    }
+
+
+def measure_pose(ui: Any, avatar: str, shading: str, repeats: int = 20) -> Steps:
+    """Milliseconds of a new pose and its picture in the 3D view; and without the avatar."""
+    yield from fresh(ui)
+    found = yield from open_avatar(ui, avatar)
+    space = ui.areas("VIEW_3D")[0].spaces.active
+    space.shading.type = shading
+    with ui.override():
+        bpy.ops.view3d.view_selected()
+    yield 3.0
+
+    def once(bone: Any, k: int) -> float:
+        start = time.perf_counter()
+        bone.rotation_quaternion = (0.95, 0.3 * (k % 2), 0.1, 0)
+        with bpy.context.temp_override(window=ui.window):
+            bpy.ops.wm.redraw_timer(type="DRAW", iterations=1)
+        return time.perf_counter() - start
+
+    times = []
+    bone = found.armature.pose.bones["left_elbow"]
+    for k in range(repeats):
+        times.append(once(bone, k))
+        yield 0.0
+    found.splats.hide_viewport = True
+    yield 0.5
+    without = []
+    for k in range(repeats):
+        without.append(once(bone, k))
+        yield 0.0
+    middle = repeats // 2
+    return {
+        "pose_ms": round(1000 * sorted(times)[middle], 1),
+        "without_splats_ms": round(1000 * sorted(without)[middle], 1),
+    }
