@@ -32,7 +32,7 @@ def build(photo: Path, out: Path, *more: str) -> int:
         ("empty", "config.json", "Use a folder"),
         ("damaged", "config.json", "Use a folder"),
         ("half", "decoder.safetensors", "Use the files"),
-        ("default", "no trained network", "likeness train"),
+        ("default", "no trained network", "give the folder"),
     ],
 )
 def test_networks_that_cannot_be_used(
