@@ -203,7 +203,9 @@ def _give(
         data.action.use_fake_user = True  # keeps the former action when the file is saved
     action.use_fake_user = True
     slot = action.slots[0]
-    paths = {curve.data_path for curve in find_channelbag(action, slot).fcurves}
+    bag = find_channelbag(action, slot)
+    assert bag is not None
+    paths = {curve.data_path for curve in bag.fcurves}
     if options.nla:
         data.action = None
         track = data.nla_tracks.new()

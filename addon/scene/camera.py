@@ -21,7 +21,7 @@ def create_camera(camera: Camera, name: str, armature: Any, collection: Any) -> 
     collection.objects.link(obj)
     set_camera(obj, camera, armature)
     data.clip_start, data.clip_end = 0.01, 100.0
-    data.display_size = 0.05  # small: it stands before the face
+    data.display_size = 0.01  # it stands before the face
     return obj
 
 

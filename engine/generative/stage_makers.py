@@ -66,8 +66,8 @@ def stage_needs(stages: Sequence[str], options: GenerateOptions) -> list[str]:
     """List what stages need and this computer lacks, a sentence for each."""
     missing = missing_requirements(stages, options.models, options.placement)
     if set(stages) & {"videos", "views", "shards"}:
-        packages = {"av": "av", "imageio_ffmpeg": "imageio-ffmpeg", "webdataset": "webdataset"}
-        absent = [p for name, p in packages.items() if importlib.util.find_spec(name) is None]
+        packages = ("av", "webdataset")
+        absent = [name for name in packages if importlib.util.find_spec(name) is None]
         if absent:
             missing.append(
                 f"Packages for clips and shards are missing: pip install {' '.join(absent)}."

@@ -1,6 +1,6 @@
 """Video files as pictures, through PyAV (FFmpeg); :mod:`.video_writer` writes.
 
-PyAV is an optional package, imported when a video is first opened. Frames are numbered on an even
+PyAV is imported when a video is first opened. Frames are numbered on an even
 time grid, ``number = round(time * frame_rate)``, so that clips of phones, whose frames are unevenly
 spaced, keep their timing. Of two frames with one number the later is dropped, and numbers without
 a frame are skipped.
@@ -47,12 +47,17 @@ class VideoFrame(NamedTuple):
     rgb: FloatArray
 
 
-def _av() -> Any:
+def import_av() -> Any:
+    """Return the package PyAV.
+
+    Raises:
+        LikenessError: It is not installed.
+    """
     try:
         import av
     except ImportError as error:
         raise LikenessError(
-            "Reading videos needs the package 'av', which is not installed.",
+            "Videos need the package 'av', which is not installed.",
             "Restart Blender. Elsewhere, install the package again.",
         ) from error
     return av
@@ -143,7 +148,7 @@ class VideoReader:
 
         Times that cannot be reached are skipped.
         """
-        av = _av()
+        av = import_av()
         for time in times:
             with self._opened() as (container, stream):
                 target = self._start + max(time, 0.0)
@@ -160,7 +165,7 @@ class VideoReader:
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[Any, Any]]:
-        av = _av()
+        av = import_av()
         not_video = LikenessError(
             f"'{self.path}' is not a video that can be read.",
             "Use an MP4, MOV, MKV, WebM or AVI file; a file that was cut off while it was copied "
@@ -187,7 +192,7 @@ class VideoReader:
 
     def _decoded(self, container: Any, stream: Any, broken: list[float]) -> Iterator[Any]:
         """Decode frames; the times of undecodable parts go to ``broken``."""
-        av = _av()
+        av = import_av()
         packets = container.demux(stream)
         reached, faults = 0.0, 0
         while faults < _MAX_FAULTS:

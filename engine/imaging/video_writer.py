@@ -1,56 +1,54 @@
-"""Moving pictures written through FFmpeg: MP4, MOV, MKV, WebM and GIF.
+"""Moving pictures written through PyAV (FFmpeg): MP4, MOV, MKV, WebM and GIF.
 
-FFmpeg comes with the optional package imageio-ffmpeg. It runs as a process that receives raw frames
-through a pipe, so that it encodes one frame while the next is drawn. :mod:`.video` reads.
+FFmpeg encodes in threads of its own, while the next frame is drawn. :mod:`.video` reads.
 """
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import shutil
-import subprocess
-import tempfile
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.types import FloatArray, LikenessError
 from ..files.atomic import atomic_write
+from .video import import_av
 
 GIF_MAX_RATE = 50.0
 """Frames a second: GIF counts in hundredths of a second, and viewers slow down delays below two."""
 
 _SRGB_IN_BT709 = (
-    "-vf",
-    "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,"
-    "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=iec61966-2-1",
+    ("scale", "out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int"),
+    ("setparams", "range=tv:colorspace=bt709:color_primaries=bt709:color_trc=iec61966-2-1"),
 )
-_H264 = (*_SRGB_IN_BT709, "-c:v", "libx264", "-preset", "fast", "-crf", "18", "-pix_fmt", "yuv420p")
-_QUICK = ("-movflags", "+faststart")  # the index first: plays while it is still loading
-_VP9 = (
-    *_SRGB_IN_BT709,
-    "-c:v",
-    "libvpx-vp9",
-    "-crf",
-    "24",
-    "-b:v",
-    "0",
-    "-deadline",
-    "good",
-    "-cpu-used",
-    "4",
-    "-row-mt",
-    "1",
-)
-_PRORES = (*_SRGB_IN_BT709, "-c:v", "prores_ks", "-profile:v", "4444", "-pix_fmt", "yuva444p10le")
-_LOSSLESS = ("-c:v", "ffv1", "-level", "3", "-g", "1", "-f", "nut")
+_LIMITED, _BT709, _SRGB = 1, 1, 13  # FFmpeg's numbers of range, colour space and transfer
+_QUICK = {"movflags": "+faststart"}  # the index first: plays while it is still loading
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """One of FFmpeg's encoders.
+
+    Attributes:
+        codec: Its name.
+        pixels: FFmpeg's name of the stored pixels.
+        options: The encoder's, by name.
+    """
+
+    codec: str
+    pixels: str
+    options: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,51 +56,36 @@ class VideoFormat:
     """How FFmpeg writes one kind of file.
 
     Attributes:
-        opaque: Options for frames without alpha.
-        alpha: Options for frames with alpha; None if the format has none.
+        opaque: For frames without alpha.
+        alpha: For frames with alpha; None if the format has none.
+        container: The file's options.
         even: Whether width and height must be even.
     """
 
-    opaque: tuple[str, ...]
-    alpha: tuple[str, ...] | None = None
+    opaque: Encoding
+    alpha: Encoding | None = None
+    container: dict[str, str] = field(default_factory=dict)
     even: bool = True
 
 
+_H264 = Encoding("libx264", "yuv420p", {"preset": "fast", "crf": "18"})
+_VP9 = {"crf": "24", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+_PRORES = Encoding("prores_ks", "yuva444p10le", {"profile": "4444"})
+_GIF = Encoding("gif", "pal8")
+_LOSSLESS = {"level": "3", "g": "1"}
+
 FORMATS: dict[str, VideoFormat] = {
-    ".mp4": VideoFormat((*_H264, *_QUICK)),
-    ".mov": VideoFormat((*_H264, *_QUICK), alpha=(*_PRORES, *_QUICK)),
-    ".m4v": VideoFormat((*_H264, *_QUICK)),
+    ".mp4": VideoFormat(_H264, container=_QUICK),
+    ".mov": VideoFormat(_H264, _PRORES, _QUICK),
+    ".m4v": VideoFormat(_H264, container=_QUICK),
     ".mkv": VideoFormat(_H264),
     ".webm": VideoFormat(
-        (*_VP9, "-pix_fmt", "yuv420p"), alpha=(*_VP9, "-pix_fmt", "yuva420p", "-auto-alt-ref", "0")
+        Encoding("libvpx-vp9", "yuv420p", _VP9),
+        Encoding("libvpx-vp9", "yuva420p", {**_VP9, "auto-alt-ref": "0"}),
     ),
-    ".gif": VideoFormat(
-        (*_LOSSLESS, "-pix_fmt", "bgr0"), alpha=(*_LOSSLESS, "-pix_fmt", "bgra"), even=False
-    ),
+    ".gif": VideoFormat(_GIF, _GIF, {"loop": "0"}, even=False),
 }
 """Formats by suffix: H.264 for every player; with alpha ProRes 4444, VP9, or GIF's one bit."""
-
-
-def ffmpeg_program() -> str:
-    """Return the path of FFmpeg's executable.
-
-    Raises:
-        LikenessError: The package imageio-ffmpeg or its program for this computer is missing.
-    """
-    try:
-        import imageio_ffmpeg
-    except ImportError as error:
-        raise LikenessError(
-            "Writing videos needs the package 'imageio-ffmpeg', which is not installed.",
-            "Save pictures instead, or install it with the extra 'video'.",
-        ) from error
-    try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
-        raise LikenessError(
-            "imageio-ffmpeg has no FFmpeg for this computer.",
-            "Install FFmpeg, and name its program in the variable IMAGEIO_FFMPEG_EXE.",
-        ) from error
 
 
 class VideoWriter:
@@ -117,8 +100,8 @@ class VideoWriter:
 
     Raises:
         ValueError: A size or the frame rate is not positive.
-        LikenessError: The package is missing; the suffix is unknown or does not support alpha or
-            the frame rate; or the file cannot be written (with FFmpeg's message).
+        LikenessError: PyAV is missing; the suffix is unknown or does not support alpha or the
+            frame rate; or the file cannot be written (with FFmpeg's message).
     """
 
     def __init__(
@@ -130,7 +113,7 @@ class VideoWriter:
         if width < 1 or height < 1 or not math.isfinite(frame_rate) or self._rate <= 0:
             raise ValueError(f"cannot write {width} x {height} at {frame_rate} frames per second")
         self._suffix = self.path.suffix.lower()
-        self._options = check_video_format(self.path, alpha)
+        self._encoding = check_video_format(self.path, alpha)
         if self._suffix == ".gif" and frame_rate > GIF_MAX_RATE + 1e-6:
             raise LikenessError(
                 f"'{self.path}' cannot show {frame_rate:g} frames a second: GIF ends at "
@@ -138,35 +121,35 @@ class VideoWriter:
                 "Choose fewer frames a second, or another format.",
             )
         self._even = FORMATS[self._suffix].even
-        self._program = ffmpeg_program()
+        self._av = import_av()
         self._written = 0
 
     def __enter__(self) -> VideoWriter:
         with ExitStack() as stack:
-            scratch = stack.enter_context(atomic_write(self.path))
+            self._target = scratch = stack.enter_context(atomic_write(self.path))
             self._check_folder()
-            self._target = scratch
+            encoding, options = self._encoding, FORMATS[self._suffix].container
             # GIF needs all colours before its first frame: the frames wait in a lossless file.
-            self._frames = scratch.with_suffix(".nut") if self._suffix == ".gif" else scratch
+            self._frames = scratch.with_suffix(".nut") if encoding is _GIF else scratch
             if self._frames != scratch:
                 stack.callback(self._frames.unlink, missing_ok=True)
-            self._errors = stack.enter_context(tempfile.TemporaryFile())
+                encoding = Encoding("ffv1", "bgra" if self.alpha else "bgr0", _LOSSLESS)
+                options = {}
             width, height = (n + n % 2 if self._even else n for n in (self.width, self.height))
-            self._process = self._started(
-                "-f",
-                "rawvideo",
-                "-pix_fmt",
-                "rgba" if self.alpha else "rgb24",
-                "-s",
-                f"{width}x{height}",
-                "-framerate",
-                str(self._rate),
-                "-i",
-                "pipe:0",
-                *self._options,
-                str(self._frames),
-            )
-            stack.callback(self._stop)
+            with self._failing():
+                self._output = stack.enter_context(
+                    closing(
+                        _Output(
+                            self._av, self._frames, (width, height), self._rate, encoding, options
+                        )
+                    )
+                )
+                steps = [("format", f"pix_fmts={encoding.pixels}")]
+                if encoding.codec != "ffv1":
+                    steps = [_SRGB_IN_BT709[0], *steps, _SRGB_IN_BT709[1]]
+                self._filters = _Filters(self._av, steps)
+                pixels = "rgba" if self.alpha else "rgb24"
+                self._input = self._filters.add_input((width, height), pixels, self._rate)
             self._stack = stack.pop_all()
         return self
 
@@ -186,11 +169,12 @@ class VideoWriter:
         pixels = to_uint8(picture)
         if self._even and (self.height % 2 or self.width % 2):
             pixels = np.pad(pixels, ((0, self.height % 2), (0, self.width % 2), (0, 0)), "edge")
-        try:
-            self._pipe.write(np.ascontiguousarray(pixels).data)
-        except OSError as error:
-            self._process.wait()
-            raise self._failed() from error
+        frame = self._av.VideoFrame.from_ndarray(
+            np.ascontiguousarray(pixels), format="rgba" if self.alpha else "rgb24"
+        )
+        frame.pts, frame.time_base = self._written, 1 / self._rate
+        with self._failing():
+            self._output.encode(self._filters.push(self._input, frame))
         self._written += 1
 
     def __exit__(
@@ -201,86 +185,46 @@ class VideoWriter:
     ) -> None:
         with self._stack as stack:
             if error is not None:
-                # End FFmpeg and remove the scratch files.
-                stack.pop_all().__exit__(kind, error, trace)
+                stack.pop_all().__exit__(kind, error, trace)  # removes the scratch files
                 return
             if not self._written:
                 raise LikenessError(
                     f"There was no frame to write to '{self.path}'.", "Give it at least one."
                 )
-            try:
-                self._pipe.close()
-            except OSError as broken:
-                self._process.wait()
-                raise self._failed() from broken
-            self._wait()
-            if self._frames != self._target:
-                self._write_gif()
-
-    @property
-    def _pipe(self) -> IO[bytes]:
-        assert self._process.stdin is not None
-        return self._process.stdin
-
-    def _started(self, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [self._program, "-y", "-hide_banner", "-loglevel", "error", *arguments]
-        # Out of the terminal's group: Ctrl-C reaches this program alone, which then ends FFmpeg.
-        apart: dict[str, Any] = {"start_new_session": True}
-        if os.name == "nt":
-            apart = {"creationflags": 0x00000200 | 0x08000000}  # new group, no window
-        try:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=self._errors,
-                **apart,
-            )
-        except OSError as error:
-            raise LikenessError(
-                f"FFmpeg does not start: {error.strerror or error} ('{self._program}').",
-                "Install the package imageio-ffmpeg again.",
-            ) from error
-
-    def _wait(self) -> None:
-        if self._process.wait():
-            raise self._failed()
-
-    def _stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        with suppress(OSError):  # what is left in the buffer has nowhere to go
-            self._pipe.close()
+            with self._failing():
+                self._output.encode(self._filters.push(self._input, None))
+                self._output.finish()
+                if self._frames != self._target:
+                    self._write_gif()
 
     def _write_gif(self) -> None:
         """Find the best 256 colours of the whole clip, then write the frames in them."""
-        with tempfile.TemporaryDirectory(prefix=".likeness-", dir=self.path.parent) as folder:
-            colours = str(Path(folder) / "colours.png")
-            reserve = int(self.alpha)
-            chosen = f"palettegen=reserve_transparent={reserve}"
-            used = "[0:v][1:v]paletteuse=dither=sierra2_4a:diff_mode=rectangle"
-            for arguments in (
-                ("-i", str(self._frames), "-vf", chosen, "-update", "1", colours),
-                (
-                    "-i",
-                    str(self._frames),
-                    "-i",
-                    colours,
-                    "-lavfi",
-                    used,
-                    "-loop",
-                    "0",
-                    str(self._target),
-                ),
-            ):
-                self._process = self._started(*arguments)
-                self._pipe.close()
-                try:
-                    self._wait()
-                except BaseException:
-                    self._stop()
-                    raise
+        av, size, pixels = self._av, (self.width, self.height), "bgra" if self.alpha else "bgr0"
+        finding = _Filters(av, (("palettegen", f"reserve_transparent={int(self.alpha)}"),))
+        frames = finding.add_input(size, pixels, self._rate)
+        for frame in self._stored():
+            finding.push(frames, frame)
+        (palette,) = finding.push(frames, None)
+        using = _Filters(av, (("paletteuse", "dither=sierra2_4a:diff_mode=rectangle"),))
+        frames = using.add_input(size, pixels, self._rate)
+        colours = using.add_input((palette.width, palette.height), palette.format.name, self._rate)
+        for part in (palette, None):
+            using.push(colours, part)
+        output = _Output(av, self._target, size, self._rate, _GIF, {"loop": "0"})
+        try:
+            for frame in self._stored():
+                output.encode(using.push(frames, frame))
+            output.encode(using.push(frames, None))
+            output.finish()
+        finally:
+            output.close()
+
+    def _stored(self) -> Iterator[Any]:
+        """The frames that wait, counted anew: each file has units of time of its own."""
+        with self._av.open(str(self._frames)) as container:
+            for number, frame in enumerate(container.decode(video=0)):
+                frame.pts, frame.time_base = number, 1 / self._rate
+                yield frame
 
     def _check_folder(self) -> None:
         folder = self.path.absolute().parent
@@ -290,20 +234,98 @@ class VideoWriter:
                 "Choose a folder that exists and that you may write to.",
             )
 
-    def _failed(self) -> LikenessError:
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        own = [line for line in lines if self._target.name not in line]  # a scratch name
-        told = "; ".join(own[-3:]) or f"FFmpeg ended with {self._process.returncode}"
-        room = shutil.disk_usage(self.path.absolute().parent).free
-        return LikenessError(
-            f"Cannot write the video '{self.path}' ({told}).",
-            f"Choose a folder that has room (this one: {room // 2**20} MiB), or another format.",
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """FFmpeg's errors in words for the user."""
+        try:
+            yield
+        except (self._av.FFmpegError, OSError, ValueError) as error:
+            room = shutil.disk_usage(self.path.absolute().parent).free
+            told = os.strerror(errno.ENOSPC) if room == 0 else getattr(error, "strerror", None)
+            raise LikenessError(
+                f"Cannot write the video '{self.path}' ({told or error}).",
+                f"Choose a folder that has room (this one: {room // 2**20} MiB), or another "
+                "format.",
+            ) from error
+
+
+class _Filters:
+    """A chain of FFmpeg's filters with one or two inputs."""
+
+    def __init__(self, av: Any, steps: Sequence[tuple[str, str]]) -> None:
+        self._av, self._graph, self._inputs = av, av.filter.Graph(), 0
+        self._steps = [self._graph.add(name, told) for name, told in steps]
+        self._sink = self._graph.add("buffersink")
+        for one, following in pairwise([*self._steps, self._sink]):
+            one.link_to(following)
+
+    def add_input(self, size: tuple[int, int], pixels: str, rate: Fraction) -> Any:
+        """Add an input for frames of a size and kind of pixels."""
+        source = self._graph.add_buffer(
+            width=size[0], height=size[1], format=self._av.VideoFormat(pixels), time_base=1 / rate
         )
+        source.link_to(self._steps[0], input_idx=self._inputs)
+        self._inputs += 1
+        return source
+
+    def push(self, source: Any, frame: Any) -> list[Any]:
+        """Give an input a frame, or None for its end; the frames that come out."""
+        if not self._graph.configured:
+            self._graph.configure()
+        source.push(frame)
+        made = []
+        while True:
+            try:
+                made.append(self._sink.pull())
+            except (self._av.BlockingIOError, self._av.EOFError):
+                return made
 
 
-def check_video_format(path: Path, alpha: bool) -> tuple[str, ...]:
-    """Return FFmpeg's options for a file name.
+class _Output:
+    """An open file with one video stream."""
+
+    def __init__(
+        self,
+        av: Any,
+        path: Path,
+        size: tuple[int, int],
+        rate: Fraction,
+        encoding: Encoding,
+        options: dict[str, str],
+    ) -> None:
+        self._container = av.open(str(path), "w", options=options)
+        try:
+            self._stream = self._container.add_stream(
+                encoding.codec, rate=rate, options=dict(encoding.options)
+            )
+        except BaseException:
+            self.close()
+            raise
+        self._stream.width, self._stream.height = size
+        self._stream.pix_fmt = encoding.pixels
+        if encoding.pixels.startswith("yuv"):
+            told = self._stream.codec_context
+            told.color_range, told.colorspace = _LIMITED, _BT709
+            told.color_primaries, told.color_trc = _BT709, _SRGB
+
+    def encode(self, frames: Sequence[Any]) -> None:
+        """Append filtered frames."""
+        for frame in frames:
+            frame.pict_type = 0  # the encoder's choice
+            self._container.mux(self._stream.encode(frame))
+
+    def finish(self) -> None:
+        """Write what the encoder still holds, and the file's end."""
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+
+    def close(self) -> None:
+        """Close the file, as it is; again has no effect."""
+        self._container.close()
+
+
+def check_video_format(path: Path, alpha: bool) -> Encoding:
+    """Return the encoder for a file name.
 
     Raises:
         LikenessError: The suffix is unknown or does not support alpha.
@@ -314,14 +336,14 @@ def check_video_format(path: Path, alpha: bool) -> tuple[str, ...]:
             f"Cannot write the video '{path}': its format is not known.",
             f"Choose a name that ends in {', '.join(FORMATS)}.",
         )
-    options = form.alpha if alpha else form.opaque
-    if options is None:
+    encoding = form.alpha if alpha else form.opaque
+    if encoding is None:
         able = ", ".join(suffix for suffix, other in FORMATS.items() if other.alpha)
         raise LikenessError(
             f"'{path}' cannot be transparent: {path.suffix} has no alpha.",
             f"Choose a name that ends in {able}, or a background colour.",
         )
-    return options
+    return encoding
 
 
 def to_uint8(picture: FloatArray | NDArray[np.uint8]) -> NDArray[np.uint8]:

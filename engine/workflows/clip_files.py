@@ -18,13 +18,8 @@ from ..core.types import FRAME_STATES, Avatar, Camera, LikenessError, Motion, Po
 from ..files.folders import make_parents
 from ..imaging.image_sequence import ImageSequenceWriter, NumberedFiles, parse_numbered
 from ..imaging.resize import fit_size
-from ..imaging.video_writer import (
-    FORMATS,
-    GIF_MAX_RATE,
-    VideoWriter,
-    check_video_format,
-    ffmpeg_program,
-)
+from ..imaging.video import import_av
+from ..imaging.video_writer import FORMATS, GIF_MAX_RATE, VideoWriter, check_video_format
 from ..motion import reenact
 from ..motion.bone_maps import detect_bones
 from ..motion.bvh import read_bvh
@@ -94,7 +89,7 @@ def render_clip(
     names = parse_numbered(out)
     if names is None:
         check_video_format(out, options.background is None)
-        ffmpeg_program()
+        import_av()
     poses, rate, motion = _poses(avatar, options, notes)
     count = len(poses)
     if motion is None:

@@ -39,7 +39,7 @@ _AS_EXECUTABLE = (("-b", "--factory-startup", "--python-use-system-env", "-P"), 
 _LONGEST = 1200
 """Seconds after which a check has hung. The longest take one minute on two slow cores."""
 
-VERSIONS = ["4.5", "5.0", *(["BLENDER"] if os.environ.get("BLENDER") else [])]
+VERSIONS = ["4.5", "5.0", *(["executable"] if os.environ.get("BLENDER") else [])]
 
 
 def blender_python(version: str) -> Path | None:
@@ -50,7 +50,7 @@ def blender_python(version: str) -> Path | None:
     """
     if version == "4.5":
         return Path(sys.executable) if importlib.util.find_spec("bpy") else None
-    if version == "BLENDER":
+    if version == "executable":
         return Path(os.environ["BLENDER"])
     folder = "Scripts/python.exe" if os.name == "nt" else "bin/python"
     python = Path(os.environ.get("LIKENESS_BPY50") or ROOT / ".venv-bpy50" / folder)
@@ -63,7 +63,7 @@ def checks_in(version: str, folder: Path) -> Check:
     if python is None:
         pytest.skip(f"No bpy {version}. Run 'python build.py test'.")
 
-    before, after = _AS_EXECUTABLE if version == "BLENDER" else ((), ())
+    before, after = _AS_EXECUTABLE if version == "executable" else ((), ())
 
     def check(module: str, function: str, **arguments: Any) -> Any:
         result = folder / "result.json"

@@ -7,7 +7,7 @@ Request::
 
 ``folder`` is what Blender wrote (``engine/scene/frames.py``). ``pictures`` names one file a frame:
 PNG (straight alpha) or EXR (linear, alpha multiplied in, and depth); or ``video`` names one file
-for all of them, which needs the package ``imageio-ffmpeg``. ``background`` is sRGB 0..1; without it
+for all of them. ``background`` is sRGB 0..1; without it
 pictures are transparent, and a video is black there. ``backend`` is one of ``render.BACKENDS``,
 the fastest one if null. Result::
 

@@ -41,7 +41,7 @@ def test_prompts_need_none_of_the_packages(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "for name in ('torch', 'transformers', 'diffusers', 'accelerate', 'av',\n"
-        "             'imageio_ffmpeg', 'huggingface_hub'):\n"
+        "             'huggingface_hub'):\n"
         "    sys.modules[name] = None\n"
         "from likeness.addon.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
