@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=256, help="pixels of the pictures")
     parser.add_argument("--views", type=int, default=8, help="pictures per person")
     parser.add_argument("--set", action="append", default=[], help="settings of the training")
+    parser.add_argument("--no-onnx", action="store_true", help="no export for Blender's Python")
     args = parser.parse_args(argv)
 
     data, trained = args.out / "people", args.out / "run"
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = [word for setting in args.set for word in ("--set", setting)]
     run(
         *("train", "--config", "tiny", "--data", data, "-o", trained),
-        *("--steps", str(args.steps), *settings),
+        *("--steps", str(args.steps), *settings, *["--no-onnx"] * args.no_onnx),
     )
     print("network:", trained / "network")
     if args.photo:

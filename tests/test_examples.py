@@ -103,7 +103,7 @@ def test_motion_from_video(avatar: Path, tmp_path: Path, sample_portrait: Path) 
 @pytest.mark.slow
 def test_train_small(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    options = ["--subjects", "1", "--steps", "1", "--size", "96", "--views", "3"]
+    options = ["--subjects", "1", "--steps", "1", "--size", "96", "--views", "3", "--no-onnx"]
     settings = {"batch": "1", "targets": "1", "render_size": "64", "workers": "0"}
     settings |= {"references_per_subject": "1", "network.max_gaussians": "5000"}
     settings |= {"decoder.residual": "off", "decoder.shape": "on"}  # without seconds of lifting

@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from ...engine.core.types import Progress
+if TYPE_CHECKING:
+    from ...engine.core.types import Progress
 
 SECONDS_BETWEEN_LINES = 20.0
 

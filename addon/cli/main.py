@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import click
 
+from ...engine.core.errors import LikenessError
 from ...engine.core.signals import reraise_interrupts
-from ...engine.core.types import LikenessError
 from ...engine.core.version import VERSION
 from .console import EXIT_ERROR, print_error, show_warning
 

@@ -52,13 +52,13 @@ def draw_bones(context: Any, armature: Any, width: float, height: float) -> None
     matrix = np.array(armature.matrix_world, np.float32)
     world = np.concatenate(places) @ matrix[:3, :3].T + matrix[:3, 3]
     shader = gpu.shader.from_builtin("POLYLINE_FLAT_COLOR")
-    color = np.concatenate(colors)
-    dark = np.tile(np.array(_RIM_COLOR, np.float32), (len(color), 1))
+    tints = np.concatenate(colors)
+    dark = np.tile(np.array(_RIM_COLOR, np.float32), (len(tints), 1))
     shader.bind()
     shader.uniform_float("viewportSize", (width, height))
     gpu.state.blend_set("ALPHA")
     try:
-        for tint, pixels in ((dark, wire + _RIM), (color, wire)):
+        for tint, pixels in ((dark, wire + _RIM), (tints, wire)):
             lines = batch_for_shader(shader, "LINES", {"pos": world, "color": tint})
             shader.uniform_float("lineWidth", pixels * context.preferences.system.pixel_size)
             lines.draw(shader)

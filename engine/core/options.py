@@ -19,7 +19,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .types import LikenessError
+from .errors import LikenessError
 
 _KINDS: dict[str, type] = {k.__name__: k for k in (bool, int, float, str, Path)}
 _METADATA = "option"

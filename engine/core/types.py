@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import LikenessError as LikenessError
+
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 BoolArray = NDArray[np.bool_]
@@ -54,23 +56,6 @@ PARENTS: tuple[int, ...] = (
 
 JOINT_INDEX: dict[str, int] = {name: i for i, name in enumerate(JOINT_NAMES)}
 NUM_JOINTS = len(JOINT_NAMES)
-
-
-class LikenessError(Exception):
-    """An error that the user can fix: what is wrong, with which file, and what to do.
-
-    Attributes:
-        message: One sentence that names the file, where there is one.
-        remedy: What the user can do about it.
-    """
-
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return f"{self.message} {self.remedy}".strip()
 
 
 @dataclass(frozen=True)
