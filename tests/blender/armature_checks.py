@@ -169,7 +169,7 @@ def from_armatures(folder: str) -> dict[str, Any]:
     names = {joint: f"mixamorig:{name}" for joint, name in MIXAMO.items()}
     out: dict[str, Any] = {}
     bpy.context.view_layer.objects.active = objects.armature
-    bpy.ops.likeness.retarget_armature(source="Stranger", start_frame=0)
+    bpy.ops.likeness.retarget_armature(source="Stranger", start_frame=0, others="keep")
     out["armature"] = compared(other, names, 2.0, objects.armature)
     out["keyed"] = keyed(objects)["paths"]
     wanted = []

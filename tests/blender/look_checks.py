@@ -269,6 +269,7 @@ def fast_pair() -> dict[str, Any]:
     scene.render.engine = "BLENDER_WORKBENCH"  # a first render makes the graphics context
     scene.render.resolution_x = scene.render.resolution_y = 16
     bpy.ops.render.render()
+    pair[1].armature.location = pair[0].armature.location
     pair[1].armature.location.x += 0.08
     camera = pair[0].camera
     scene.camera = camera

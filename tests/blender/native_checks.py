@@ -80,7 +80,7 @@ def compared(ordered: bool, part: float) -> list[dict[str, float]]:
         corner = avatar.body.f[avatar.gaussians.triangle[order]]
         sound = ~folded(vertices, avatar.body.f)[corner].any(1)
         means, covariance, turn = gaussians(objects)
-        matrix = np.array(objects.armature.matrix_world.inverted() @ objects.splats.matrix_world)
+        matrix = np.array(people._photo_to_world(objects).inverted() @ objects.splats.matrix_world)
         means, covariance = placed(means, covariance, matrix)
         axes = quaternion_to_matrix(posed.quats[order].astype(np.float64))
         axes = axes * posed.scales[order].astype(np.float64)[:, None]
