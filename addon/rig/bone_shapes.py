@@ -43,7 +43,7 @@ _ROOM = 1.12
 """Size of rings, in sizes of the limb, to clear hair and clothes."""
 
 _WIRE = 2.0
-"""Width of wires in pixels."""
+"""Width of wires in pixels; one more where there is no band."""
 
 _BAND, _BANDS = 0.06, (0.0012, 0.006)
 """Half the height of a band, in radii of the shape, and its range in metres."""
@@ -177,7 +177,7 @@ def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None
         control = bones[ik_control(limb)]
         if limb.endswith("foot"):
             _add_sole(control, np.concatenate([held[last], held[limb]]))
-            _set(bones[roll_control(limb)], "Rocker", [0.04] * 3, [0.0] * 3)
+            _set(bones[roll_control(limb)], "Rocker", [0.055] * 3, [0.0] * 3)
             _set(bones[toe_control(limb)], "Ring", [0.025] * 3, [0.0] * 3)
             bones[toe_control(limb)].custom_shape_rotation_euler = (math.pi / 2, 0.0, 0.0)
         else:
@@ -270,7 +270,7 @@ def _set(bone: Any, shape: str, scale: list[float], move: list[float]) -> None:
     bone.use_custom_shape_bone_size = False
     bone.custom_shape_scale_xyz = scale
     bone.custom_shape_translation = move
-    bone.custom_shape_wire_width = _WIRE
+    bone.custom_shape_wire_width = _WIRE + (shape in _SOLID)
 
 
 def _in_bone(bone: Any, points: FloatArray) -> FloatArray:
@@ -303,7 +303,7 @@ def _top(held: FloatArray, bone: Any) -> float:
 
 
 def _add_sole(control: Any, foot: FloatArray) -> None:
-    """Add a flat box under the foot, level at rest."""
+    """Add a frame around the sole, level at rest."""
     rest = control.bone.matrix_local
     if len(foot) < 4:
         foot = np.array(rest.translation) + np.array([[-0.05, -0.2, -0.1], [0.05, 0.06, 0.0]])
@@ -312,5 +312,6 @@ def _add_sole(control: Any, foot: FloatArray) -> None:
     middle[2], half[2] = low[2] + 0.012, 0.012
     turn: Matrix = rest.to_3x3().inverted()
     move = turn @ (Matrix.Translation(middle.tolist()).translation - rest.translation)
-    _set(control, "Cube", (half * [1.2, 1.12, 1.0]).tolist(), list(move))
-    control.custom_shape_rotation_euler = turn.to_euler()
+    _set(control, "Square", [1.2 * half[0], 1.0, 1.12 * half[1]], list(move))
+    flat = Matrix.Rotation(math.pi / 2, 3, "X")
+    control.custom_shape_rotation_euler = (turn @ flat).to_euler()
