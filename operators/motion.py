@@ -37,7 +37,7 @@ _PLACES = (
     (
         "file",
         "As in the File",
-        "Use the positions in the file, in the space of the avatar's armature object",
+        "Use the positions in the file, with the photo's camera at the origin",
     ),
 )
 _RATES = (
@@ -532,7 +532,7 @@ class _Export(JobOperator):
             (
                 "avatar",
                 "Avatar",
-                "Space of the armature object: imports unchanged with 'As in the File'",
+                "The photo's camera is the origin: imports unchanged with 'As in the File'",
             ),
             ("world", "World", "World space, including the transform of the object"),
         ),

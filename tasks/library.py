@@ -22,7 +22,13 @@ def library_stamp(python: Path) -> str:
     """Digest of the library's sources: the poses, their pictures, the body and the code."""
     folder = ROOT / "engine" / "poses"
     sources = [p for p in sorted(folder.rglob("*")) if p.suffix in (".py", ".toml", ".webp")]
-    code = ("pose_library.py", "motion/bone_pose.py", "scene/armature.py", "scene/axes.py")
+    code = (
+        "pose_library.py",
+        "motion/bone_pose.py",
+        "rig/bone_names.py",
+        "scene/armature.py",
+        "scene/axes.py",
+    )
     sources += [ROOT / "addon" / name for name in code]
     digest = hashlib.sha256(assets_digest(python).encode())
     for path in sources:

@@ -1,6 +1,6 @@
 """Where a motion happens: on the avatar's legs, where it stands, on its floor; in place; in a loop.
 
-Engine axes in the space of the avatar's own poses (in Blender: of its armature object).
+Engine axes in the space of the avatar's own poses (its photo's camera is the origin).
 """
 
 from __future__ import annotations
