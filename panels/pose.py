@@ -6,7 +6,14 @@ from typing import Any
 
 import bpy
 
-from ..addon.rig.bone_collections import BODY, CONTROLS, FACE_BONES, HAND_COLLECTIONS, ROOT_BONES
+from ..addon.rig.bone_collections import (
+    BODY,
+    CONTROLS,
+    FACE_BONES,
+    FINGER_COLLECTIONS,
+    HAND_COLLECTIONS,
+    ROOT_BONES,
+)
 from ..addon.rig.bone_collections import LIMB_COLLECTIONS as LIMBS_SHOWN
 from ..addon.rig.bone_names import RigBones, plain_name
 from ..addon.rig.control_names import (
@@ -37,6 +44,7 @@ _LAYERS = (
     (BODY, FACE_BONES),
     LIMBS_SHOWN[:2],
     HAND_COLLECTIONS,
+    FINGER_COLLECTIONS,
     LIMBS_SHOWN[2:],
 )
 """Rows of bone collections, the left limbs on the left."""

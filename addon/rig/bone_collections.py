@@ -13,11 +13,14 @@ MECHANISM = "Mechanism"
 """Hidden bones between the controls and the joints."""
 LIMB_COLLECTIONS = ("Left Arm", "Right Arm", "Left Leg", "Right Leg")
 HAND_COLLECTIONS = ("Left Hand", "Right Hand")
+FINGER_COLLECTIONS = ("Left Fingers", "Right Fingers")
+"""Every joint of the fingers, apart from the controls that move them together."""
 COLLECTIONS = (
     ROOT_BONES,
     BODY,
     *LIMB_COLLECTIONS,
     *HAND_COLLECTIONS,
+    *FINGER_COLLECTIONS,
     FACE_BONES,
     CONTROLS,
     MECHANISM,
@@ -45,7 +48,7 @@ def bone_collection(name: str) -> str:
         return FACE_BONES
     side = name.partition("_")[0].title()
     if any(finger in name for finger in (*FINGERS, "fingers")):
-        return f"{side} Hand"
+        return f"{side} {'Fingers' if name in JOINT_NAMES else 'Hand'}"
     if name not in JOINT_NAMES:
         return MECHANISM
     for limb, joints in LIMBS.items():
@@ -73,6 +76,8 @@ def arrange_bones(armature: Any) -> None:
         groups[name] = found or data.collections.new(name, parent=parent)
     groups[MECHANISM].is_visible = False
     for bone in data.bones:
+        for home in [home for home in bone.collections if home.name in COLLECTIONS]:
+            home.unassign(bone)  # of an older rig
         groups[bone_collection(bone.name)].assign(bone)
         bone.color.palette = "CUSTOM"
         bone.color.custom.normal = normal = bone_color(bone.name)

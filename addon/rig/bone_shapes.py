@@ -43,7 +43,7 @@ _ROOM = 1.12
 """Size of rings, in sizes of the limb, to clear hair and clothes."""
 
 _WIRE = 2.0
-"""Width of wires in pixels; one more where there is no band."""
+"""Width of wires in pixels."""
 
 _BAND, _BANDS = 0.06, (0.0012, 0.006)
 """Half the height of a band, in radii of the shape, and its range in metres."""
@@ -270,7 +270,7 @@ def _set(bone: Any, shape: str, scale: list[float], move: list[float]) -> None:
     bone.use_custom_shape_bone_size = False
     bone.custom_shape_scale_xyz = scale
     bone.custom_shape_translation = move
-    bone.custom_shape_wire_width = _WIRE + (shape in _SOLID)
+    bone.custom_shape_wire_width = _WIRE
 
 
 def _in_bone(bone: Any, points: FloatArray) -> FloatArray:

@@ -72,8 +72,10 @@ def test_bones_bend_about_x_as_bodies_do(rig) -> None:
         "Right Arm": 3,
         "Left Leg": 4,
         "Right Leg": 4,
-        "Left Hand": 15 + 6,
-        "Right Hand": 15 + 6,
+        "Left Hand": 6,
+        "Right Hand": 6,
+        "Left Fingers": 15,
+        "Right Fingers": 15,
         "Face": 3,
     }
 
@@ -123,8 +125,8 @@ def test_switches_key_themselves(rig) -> None:
     assert figures["photo"] < 1e-4
     assert figures["face"]
     assert figures["limits"]
-    # ten bone collections, shown and alone, and in front; then also limbs and eyes, which are on
-    assert figures["drawn"] == [20 + 1, 20 + 1 + 4 + 1]
+    # 12 bone collections, shown and alone, and in front; then also limbs and eyes, which are on
+    assert figures["drawn"] == [24 + 1, 24 + 1 + 4 + 1]
     assert figures["switched"] == [0, 0, 0, 0]
     assert not figures["reset_poll"]  # no bones are selected
 
