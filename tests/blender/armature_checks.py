@@ -8,10 +8,11 @@ from typing import Any
 import bpy
 import likeness
 import numpy as np
+from likeness.addon.motion.actions import find_current_channelbag
 from likeness.addon.scene.axes import points_to_engine
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, Avatar, FloatArray, Pose
-from motion_checks import empty, keyed, person, shown, turn_error
+from motion_checks import empty, person, shown, turn_error
 
 MIXAMO = {
     "pelvis": "Hips",
@@ -171,7 +172,8 @@ def from_armatures(folder: str) -> dict[str, Any]:
     bpy.context.view_layer.objects.active = objects.armature
     bpy.ops.likeness.retarget_armature(source="Stranger", start_frame=0, others="keep")
     out["armature"] = compared(other, names, 2.0, objects.armature)
-    out["keyed"] = keyed(objects)["paths"]
+    curves = find_current_channelbag(objects.armature).fcurves
+    out["moving"] = sorted({c.data_path for c in curves if len(c.keyframe_points) > 1})
     wanted = []
     for frame in range(1, 21):
         bpy.context.scene.frame_set(frame)

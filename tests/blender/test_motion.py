@@ -132,7 +132,7 @@ def test_other_armatures_fbx_and_other_avatars(motion) -> None:
         assert out[kind]["degrees"] < 1.0, kind
         assert out[kind]["reach"] < 0.01, kind
         assert out[kind]["way"] < 0.01, kind
-    assert not any("jaw" in path or "pinky" in path for path in out["keyed"])
+    assert not any("jaw" in path or "pinky" in path for path in out["moving"])
     assert out["left"] == [True, True, ["Scene"]]
     assert max(out["copy"]) < 1e-3
 
