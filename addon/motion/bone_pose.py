@@ -140,13 +140,14 @@ def apply_pose(pose: Pose, armature: Any) -> None:
     from ..rig.controls import release_controls
 
     quaternions, location = pose_channels(pose.full_pose, pose.transl, armature)
+    bones = RigBones(armature)
     for name, quaternion in zip(JOINT_NAMES, quaternions):
-        bone = RigBones(armature)[name]
+        bone = bones[name]
         bone.rotation_mode = "QUATERNION"
         bone.rotation_quaternion = quaternion.tolist()
         bone.scale = (1.0, 1.0, 1.0)
         bone.location = (0.0, 0.0, 0.0)
-    RigBones(armature)[PELVIS].location = location.tolist()
+    bones[PELVIS].location = location.tolist()
     release_controls(armature)
 
 

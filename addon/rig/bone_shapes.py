@@ -127,8 +127,8 @@ _SHAPES = {
     "Diamond": _diamond,
     "Face": _face,
     "Root": _root,
-    "Arc": lambda: _arc(),
-    "Rocker": lambda: _rocker(),
+    "Arc": _arc,
+    "Rocker": _rocker,
     "Square": lambda: _line((-1, 0, -1), (1, 0, -1), (1, 0, 1), (-1, 0, 1), (-1, 0, -1)),
     "Target": lambda: _joined(
         _ring(),
@@ -138,7 +138,6 @@ _SHAPES = {
             for x, z in ((1, 0), (-1, 0), (0, 1), (0, -1))
         ),
     ),
-    "Glasses": lambda: _line((-1, 0, -1), (1, 0, -1), (1, 0, 1), (-1, 0, 1), (-1, 0, -1)),
 }
 """Name -> wires of about unit size in the x-z plane, around the bone's y axis."""
 
@@ -186,7 +185,7 @@ def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None
             _set(control, "Cube", [1.5 * x, 0.6 * length, 1.7 * z], [0.0, 0.5 * length, 0.0])
         _set(bones[pole_control(limb)], "Diamond", [0.03] * 3, [0.0] * 3)
     _set(bones[HEAD_TARGET], "Target", [0.09] * 3, [0.0] * 3)
-    _set(bones[EYES_TARGET], "Glasses", [0.075, 0.035, 0.035], [0.0] * 3)
+    _set(bones[EYES_TARGET], "Square", [0.075, 0.035, 0.035], [0.0] * 3)
     for eye in EYES:
         _set(bones[eye_target(eye)], "Ring", [0.018] * 3, [0.0] * 3)
     _set(bones[FACE], "Face", [0.05] * 3, [0.0] * 3)

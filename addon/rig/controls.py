@@ -73,13 +73,13 @@ LOOK_PARTS = {"neck": 0.6, "head": 0.7}
 
 GUARD = "IK Start"
 LOOK_LIMIT = "Look Limit"
+COPY_ROTATION, SOLVER, TRACK = "Copy Control", "IK", "Look"
+
 SPREAD = {"index": (0.5, False), "ring": (0.5, True), "pinky": (1.0, True)}
 """Finger -> share of the hand control's rotation about z, and whether it is reversed."""
 
 PARENTED = (*map(ik_control, LIMBS), HEAD_TARGET, EYES_TARGET)
 """The controls whose parent can be chosen."""
-
-COPY_ROTATION, SOLVER, TRACK = "Copy Control", "IK", "Look"
 
 
 def eye_target(eye: str) -> str:

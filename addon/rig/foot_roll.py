@@ -8,7 +8,7 @@ All have the axes of the joint ``left_foot``: x to the left, y ahead, z down.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,9 @@ def foot_boxes(points: FloatArray, weights: FloatArray) -> Boxes:
     return out
 
 
-def roll_bones(limb: str, at: Mapping[str, FloatArray], ankle: ControlBone, boxes: Boxes) -> Any:
+def roll_bones(
+    limb: str, at: Mapping[str, FloatArray], ankle: ControlBone, boxes: Boxes
+) -> Iterator[ControlBone]:
     """The bones of one foot, parents first; ``ankle`` is the foot's IK control."""
     front, down = np.array([0.0, -1.0, 0.0]), np.array([0.0, 0.0, -1.0])
     joint, ball = at[LIMBS[limb][2]], at[limb]
