@@ -117,7 +117,13 @@ def _settings(scene: Any, samples: int, threads: int) -> None:
     cycles.adaptive_threshold = NOISE
     cycles.adaptive_min_samples = min(samples, MIN_SAMPLES)
     cycles.use_denoising = True
-    cycles.denoiser = "OPENIMAGEDENOISE"
+    try:
+        cycles.denoiser = "OPENIMAGEDENOISE"
+    except TypeError as error:  # Blender's own property lists what was built in
+        raise LikenessError(
+            "This Blender was built without OpenImageDenoise, which synthetic people need.",
+            "Use a Blender from blender.org, or --engine raster.",
+        ) from error
     cycles.denoising_prefilter = "FAST"
     cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
     cycles.max_bounces = BOUNCES

@@ -110,6 +110,8 @@ def commands(zip_path: str, folder: str, names: list[str]) -> dict[str, Any]:
     """``blender --command likeness ...``: people are made and portraits looked at by processes of
     their own, and a file without anything to see is read in this one."""
     shared.install(zip_path)
+    if bpy.app.binary_path:  # workers are Blenders of their own, with the saved preferences
+        bpy.ops.wm.save_userpref()
     run = importlib.import_module(f"{MODULE}.addon.blender_command")._run
     empty, data = Path(folder) / "empty.glb", Path(folder) / "data"
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)

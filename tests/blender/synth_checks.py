@@ -10,7 +10,7 @@ import bpy
 import numpy as np
 from likeness.addon.synth.cycles import CyclesStudio
 from likeness.engine.core.cameras import intrinsics, look_at, project
-from likeness.engine.core.types import JOINT_INDEX, Camera, FloatArray, Pose
+from likeness.engine.core.types import JOINT_INDEX, Camera, FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.synth.dress import load_dress_body, pose_body
@@ -45,6 +45,15 @@ def camera(yaw: float, size: tuple[int, int], shift: float = 0.0, distance: floa
     K = intrinsics(1.5 * max(size), width, height)
     K[0, 2] += shift
     return Camera(look_at(np.array([0.0, 0.2, 0.0]), distance, yaw, 7.0), K, width, height)
+
+
+def has_denoiser() -> bool:
+    """Whether a studio can be set up."""
+    try:
+        CyclesStudio(samples=1)
+    except LikenessError:
+        return False
+    return True
 
 
 def silhouette() -> dict[str, Any]:

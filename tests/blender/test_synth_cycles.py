@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 Check = Callable[..., Any]
 
 
-def test_an_unclothed_body_covers_what_it_should(blender: Check) -> None:
-    assert min(blender("synth_checks", "silhouette")["iou"]) >= 0.97
+@pytest.fixture
+def cycles(blender: Check) -> Check:
+    """A Blender with Cycles' denoiser, which some distributions' builds lack."""
+    if not blender("synth_checks", "has_denoiser"):
+        pytest.skip("This Blender was built without OpenImageDenoise.")
+    return blender
+
+
+def test_an_unclothed_body_covers_what_it_should(cycles: Check) -> None:
+    assert min(cycles("synth_checks", "silhouette")["iou"]) >= 0.97
 
 
 def test_landmarks_are_where_the_camera_says(blender_lts: Check) -> None:
@@ -18,8 +28,8 @@ def test_landmarks_are_where_the_camera_says(blender_lts: Check) -> None:
     assert max(errors) <= 1.0
 
 
-def test_a_figure_looks_the_same_after_another(blender: Check) -> None:
-    drawn = blender("synth_checks", "again")
+def test_a_figure_looks_the_same_after_another(cycles: Check) -> None:
+    drawn = cycles("synth_checks", "again")
     assert max(drawn["same"]) == 0.0
     assert drawn["blue"] > 0.2
 
