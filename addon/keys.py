@@ -29,6 +29,8 @@ armature's space; both zero where it is missing. See ``addon/scene/origin.py``."
 
 BONE_ENDS = "likeness_bone_ends"
 """True where bones are named ``hip.L`` instead of ``left_hip``."""
+MOTIONS = "likeness_motions"
+"""The avatar's motions: {number: action}."""
 
 # On the body's mesh.
 PERSON = "likeness_person"

@@ -49,8 +49,8 @@ class LikenessPreferences(bpy.types.AddonPreferences):  # type: ignore[misc]
         default=False,
     )
     show_models: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Models",
-        description="Show the optional models and their licences",
+        name="Research Models",
+        description="Show the models for training, measuring and generating, and their licences",
         options={"SKIP_SAVE"},
     )
     found: bpy.props.StringProperty(  # type: ignore[valid-type]

@@ -7,7 +7,8 @@ from typing import Any
 import bpy
 
 from . import running, setup_state
-from .preferences import LikenessPreferences
+from .preferences import LikenessPreferences, avatar_folder
+from .worker_launch import weights_folders
 
 
 def attach() -> None:
@@ -21,7 +22,8 @@ def draw_preferences(layout: Any, settings: Any, context: Any) -> None:
     _draw_engine(_section(layout, "Engine", "SYSTEM"), settings, context)
     _draw_body(_section(layout, "Body", "ARMATURE_DATA"), settings, context)
     _draw_files(_section(layout, "Files", "FILE_FOLDER"), settings, context)
-    _draw_models(layout.box().column(), settings, context)
+    _draw_models(_section(layout, "Models", "PACKAGE"))
+    _draw_research(layout.box().column(), settings, context)
 
 
 def _section(layout: Any, title: str, icon: str) -> Any:
@@ -30,10 +32,11 @@ def _section(layout: Any, title: str, icon: str) -> Any:
     return box.column()
 
 
-def _setting(layout: Any, settings: Any, name: str) -> None:
+def _setting(layout: Any, settings: Any, name: str, default: str = "") -> None:
+    """A property; an empty path shows what it stands for."""
     column = layout.column()
     column.use_property_split = True
-    column.prop(settings, name)
+    column.prop(settings, name, placeholder=default)
 
 
 def _draw_state(layout: Any) -> None:
@@ -54,14 +57,14 @@ def _draw_state(layout: Any) -> None:
 
 
 def _draw_engine(layout: Any, settings: Any, context: Any) -> None:
-    _setting(layout, settings, "engine_python")
+    _setting(layout, settings, "engine_python", "Blender's own Python")
     for icon, text in setup_state.environment_lines(context):
         layout.label(text=text, icon=icon)
     layout.operator("likeness.check_engine", icon="VIEWZOOM")
 
 
 def _draw_body(layout: Any, settings: Any, context: Any) -> None:
-    _setting(layout, settings, "body_file")
+    _setting(layout, settings, "body_file", "The default body")
     row = layout.row()
     icon, text = setup_state.body_line(context)
     row.label(text=text, icon=icon)
@@ -70,31 +73,37 @@ def _draw_body(layout: Any, settings: Any, context: Any) -> None:
 
 
 def _draw_files(layout: Any, settings: Any, context: Any) -> None:
-    _setting(layout, settings, "avatar_folder")
+    _setting(layout, settings, "avatar_folder", str(avatar_folder(context)))
     _setting(layout, settings, "show_splats")
     _setting(layout, settings, "bone_ends")
     for line in setup_state.cache_lines(context):
         layout.label(text=line, icon="FILE_CACHE", translate=False)
     row = layout.row()
-    row.operator("likeness.look_around", text="Update", icon="FILE_REFRESH")
+    row.operator("likeness.look_around", text="Measure Caches", icon="FILE_REFRESH")
     row.operator("likeness.clear_cache", icon="TRASH")
     if hasattr(bpy.types, "LIKENESS_OT_add_pose_library"):
         layout.operator("likeness.add_pose_library", icon="ASSET_MANAGER")
 
 
-def _draw_models(layout: Any, settings: Any, context: Any) -> None:
+def _draw_models(layout: Any) -> None:
+    """What builds use, all of it bundled."""
+    for entry, there in setup_state.bundled_models():
+        layout.label(text=entry.purpose, icon="CHECKMARK" if there else "ERROR")
+
+
+def _draw_research(layout: Any, settings: Any, context: Any) -> None:
     row = layout.row()
     row.alignment = "LEFT"
     icon = "DOWNARROW_HLT" if settings.show_models else "RIGHTARROW"
     row.prop(settings, "show_models", icon=icon, emboss=False)
     if not settings.show_models:
         return
-    _setting(layout, settings, "models_folder")
+    _setting(layout, settings, "models_folder", str(weights_folders(context)[-1]))
     problem = setup_state.find_online_problem()
     if problem:
         layout.label(text=problem, icon="INTERNET_OFFLINE")
-    layout.operator("likeness.look_around", text="Update", icon="FILE_REFRESH")
-    for entry, state, path in setup_state.model_rows(context):
+    layout.operator("likeness.look_around", text="Look for Models", icon="FILE_REFRESH")
+    for entry, state, path in setup_state.research_rows(context):
         box = layout.box()
         split = box.split(factor=0.55)
         split.label(text=entry.name, icon=_STATE_ICONS.get(state, "QUESTION"), translate=False)
@@ -120,5 +129,5 @@ def _draw_models(layout: Any, settings: Any, context: Any) -> None:
             column.label(text=setup_state.shorten_path(path), icon="FILE_FOLDER", translate=False)
 
 
-_STATES = {"bundled": "Bundled", "there": "Found", "missing": "Not published yet"}
-_STATE_ICONS = {"bundled": "PACKAGE", "there": "CHECKMARK", "missing": "RADIOBUT_OFF"}
+_STATES = {"there": "Found", "missing": "Not published yet"}
+_STATE_ICONS = {"there": "CHECKMARK", "missing": "RADIOBUT_OFF"}

@@ -117,6 +117,23 @@ def last_problem() -> JobProblem | None:
     return _Store.problem
 
 
+def shows_problem(context: Any) -> bool:
+    """Whether the user sees the last problem in the sidebar or the preferences, so that it needs
+    no pop-up."""
+    if bpy.app.background:
+        return False
+    sections = ("ADDONS", "EXTENSIONS")
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "PREFERENCES" and context.preferences.active_section in sections:
+                return True
+            for region in area.regions if area.type == "VIEW_3D" else ():
+                open_ = region.type == "UI" and region.width > 1
+                if open_ and region.active_panel_category == "Likeness":
+                    return True
+    return False
+
+
 def dismiss_problem() -> None:
     """Forget the last problem."""
     _Store.problem = None

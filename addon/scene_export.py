@@ -18,6 +18,13 @@ from .scene.body_object import expression_names, get_expression
 from .scene.read_back import read_placement
 
 SCENE_NAME = "Likeness Export"
+FBX_SETTINGS = {
+    "BLENDER": {"mesh_smooth_type": "OFF"},
+    "UNITY": {"mesh_smooth_type": "OFF", "apply_scale_options": "FBX_SCALE_ALL"},
+    "UNREAL": {"mesh_smooth_type": "FACE"},
+}
+"""Program -> settings of Blender's exporter."""
+
 UV_NAME, COLOR_NAME, LOOK_NAME = "UVMap", "Color", "Look"
 
 
@@ -84,7 +91,24 @@ def _write_poses(path: Path, poses: Sequence[Pose], places: Any, rate: float) ->
     )
 
 
-def write_fbx(objects: AvatarObjects, baked: Path, out: Path, frames: Sequence[int]) -> None:
+def is_animated(obj: Any) -> bool:
+    """Whether an action, a strip, a parent or another object may move an armature object."""
+    data = obj.animation_data
+    if data is not None and (data.action is not None or data.nla_tracks):
+        return True
+    if obj.parent is not None and is_animated(obj.parent):
+        return True
+    bones = obj.pose.bones if obj.pose is not None else ()
+    return bool(obj.constraints) or any(
+        getattr(constraint, "target", None) not in (None, obj)
+        for bone in bones
+        for constraint in bone.constraints
+    )
+
+
+def write_fbx(
+    objects: AvatarObjects, baked: Path, out: Path, frames: Sequence[int], program: str = "BLENDER"
+) -> None:
     """Write the avatar's armature and a copy of its body with the baked texture as FBX.
 
     Both are exported from a temporary scene, which is removed again. Blender's exporter blocks.
@@ -94,6 +118,7 @@ def write_fbx(objects: AvatarObjects, baked: Path, out: Path, frames: Sequence[i
         baked: arrays that the worker wrote, beside a PNG of the same stem.
         out: the file to write.
         frames: numbers of the animated frames; none for the current pose.
+        program: that the file suits, of ``FBX_SETTINGS``.
 
     Raises:
         LikenessError: The body was edited, or Blender cannot write the file.
@@ -109,7 +134,7 @@ def write_fbx(objects: AvatarObjects, baked: Path, out: Path, frames: Sequence[i
         keeper = _Expressions(scene, objects.armature, body)
         bpy.app.handlers.frame_change_post.append(keeper)
         keeper(scene)
-        _export_fbx(scene, out, bool(frames))
+        _export_fbx(scene, out, bool(frames), FBX_SETTINGS[program])
     finally:
         if keeper is not None:
             bpy.app.handlers.frame_change_post.remove(keeper)
@@ -218,7 +243,7 @@ def _material(body: Any, image: Any) -> Any:
     return material
 
 
-def _export_fbx(scene: Any, out: Path, moving: bool) -> None:
+def _export_fbx(scene: Any, out: Path, moving: bool, settings: dict[str, str]) -> None:
     from ..engine.files.atomic import atomic_write_files
 
     with atomic_write_files(out.absolute().parent) as scratch:
@@ -231,7 +256,6 @@ def _export_fbx(scene: Any, out: Path, moving: bool) -> None:
                     object_types={"ARMATURE", "MESH"},
                     use_armature_deform_only=True,
                     add_leaf_bones=False,
-                    mesh_smooth_type="OFF",
                     colors_type="SRGB",
                     path_mode="COPY",
                     embed_textures=True,
@@ -240,6 +264,7 @@ def _export_fbx(scene: Any, out: Path, moving: bool) -> None:
                     bake_anim_use_nla_strips=False,
                     bake_anim_force_startend_keying=True,
                     bake_anim_simplify_factor=0.0,
+                    **settings,
                 )
         except (RuntimeError, AttributeError) as error:
             raise LikenessError(

@@ -154,13 +154,23 @@ def body_line(context: Any) -> tuple[str, str]:
     )
 
 
-def model_rows(context: Any) -> list[tuple[ModelWeights, str, str]]:
-    """Each model with its state and path, as far as they are known."""
+def bundled_models() -> list[tuple[ModelWeights, bool]]:
+    """Each model that comes with Likeness, and whether its files are there."""
+    from ..engine.files.weights import BUNDLED_WEIGHTS, WEIGHTS
+
+    own = [entry for entry in WEIGHTS.values() if not entry.page]
+    return [(entry, entry.inside(BUNDLED_WEIGHTS) is not None) for entry in own]
+
+
+def research_rows(context: Any) -> list[tuple[ModelWeights, str, str]]:
+    """Each model of others, which no avatar needs, with its state and path as far as known."""
     from ..engine.files.weights import WEIGHTS
 
     said = get_known(context, "models")
     rows = []
     for name, entry in WEIGHTS.items():
+        if not entry.page:
+            continue
         state = said.get(name, {})
         rows.append((entry, str(state.get("state", "")), str(state.get("path", ""))))
     return rows

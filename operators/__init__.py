@@ -24,6 +24,7 @@ from . import (
     import_splats,
     job_operator,
     motion,
+    motion_list,
     pose,
     setup,
 )
@@ -39,6 +40,7 @@ _MODULES = (
     pose,
     expression,
     motion,
+    motion_list,
     display,
     export,
     setup,

@@ -232,10 +232,10 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
 
     bl_idname = "likeness.export_scene"
     bl_label = "Export glTF or USD"
-    suffixes = (".glb", ".usda")
+    suffixes = (".glb", ".usda", ".usdz")
 
     filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        default="*.glb;*.usda", options={"HIDDEN"}
+        default="*.glb;*.usda;*.usdz", options={"HIDDEN"}
     )
     kind: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Format",
@@ -243,6 +243,7 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         items=[
             (".glb", "glTF", "One file; splats as KHR_gaussian_splatting"),
             (".usda", "USD", "A text file and a texture; splats as in OpenUSD 26.03"),
+            (".usdz", "USDZ", "USD in one file, as phones show it in the room"),
         ],
     )
     content: option_property(  # type: ignore[valid-type]
@@ -250,6 +251,7 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         "content",
         name="Content",
         description="Content of the file",
+        default="mesh",
         items=[
             ("both", "Splats and Mesh", "As separate scenes (glTF) or variants (USD)"),
             ("splats", "Splats", "Splats in the current pose"),
@@ -257,7 +259,9 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         ],
     )
     animation: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Animation", description="Animate the mesh over the scene's frame range"
+        name="Animation",
+        description="Animate the mesh over the scene's frame range, if anything moves the avatar",
+        default=True,
     )
     texture: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Texture",
@@ -282,7 +286,8 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         scene, avatar = context.scene, get_chosen_avatar(context)
         yield from record_frames(context, [avatar], [scene.frame_current], scratch, camera=False)
         poses = None
-        if self.animation and self.content != "splats":
+        moving = self.animation and scene_export.is_animated(avatar.armature)
+        if moving and self.content != "splats":
             poses = scratch / "poses.npz"
             yield from scene_export.record_poses(
                 context, avatar, scene_export.scene_frames(scene), poses
@@ -310,7 +315,19 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         default="*.fbx", options={"HIDDEN"}
     )
     animation: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Animation", description="Bake the bones and expressions over the scene's frame range"
+        name="Animation",
+        description="Bake the bones and expressions over the scene's frame range, if anything "
+        "moves the avatar",
+        default=True,
+    )
+    program: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="For",
+        description="Program whose importer the file suits",
+        items=[
+            ("BLENDER", "Blender", "And most other programs"),
+            ("UNITY", "Unity", "Unit scale applied, so that objects come in at scale 1"),
+            ("UNREAL", "Unreal", "With smoothing groups"),
+        ],
     )
     texture: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Texture",
@@ -337,8 +354,10 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
     def done(self, context: Any, result: dict[str, Any]) -> None:
         out = self.target()
         avatar = get_avatar_by_name(self._armature)
-        frames = list(scene_export.scene_frames(context.scene)) if self.animation else []
-        scene_export.write_fbx(avatar, Path(result["files"][0]), out, frames)
+        moving = self.animation and scene_export.is_animated(avatar.armature)
+        frames = list(scene_export.scene_frames(context.scene)) if moving else []
+        baked = Path(result["files"][0])
+        scene_export.write_fbx(avatar, baked, out, frames, self.program)
         self.report({"INFO"}, f"Saved '{out}'")
 
 
@@ -351,7 +370,7 @@ def _column(layout: Any) -> Any:
 def draw_export(layout: Any) -> None:
     layout.operator(ExportAvatar.bl_idname, text="Likeness Avatar (.safetensors)")
     layout.operator(ExportSplats.bl_idname, text="Likeness Splats (.ply/.spz)")
-    layout.operator(ExportScene.bl_idname, text="Likeness glTF/USD (.glb/.usda)")
+    layout.operator(ExportScene.bl_idname, text="Likeness glTF/USD (.glb/.usda/.usdz)")
     layout.operator(ExportRig.bl_idname, text="Likeness Rigged Mesh (.fbx)")
 
 

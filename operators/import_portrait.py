@@ -18,6 +18,7 @@ from ..addon.scene import fit_adjustment
 from ..engine.core.types import MAX_GAUSSIANS, LikenessError
 from ..engine.pipeline.options import BuildOptions
 from .job_operator import JobOperator, show_all_layers, thumbnails
+from .photo_options import PhotoOptions
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
@@ -55,12 +56,12 @@ class LikenessPhoto(bpy.types.PropertyGroup):  # type: ignore[misc]
     )
 
 
-class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
+class ImportPortrait(JobOperator, PhotoOptions, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
     """Build an animatable avatar of the person in a photo. Select more photos of the same person
     to include the back and the sides"""
 
     bl_idname = "likeness.import_portrait"
-    bl_label = "Import Portrait as Avatar"
+    bl_label = "Import Portrait"
     bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
 
     filename_ext = ".jpg"
@@ -135,7 +136,7 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
     below: option_property(  # type: ignore[valid-type]
         BuildOptions,
         "below",
-        name="Below the Photo",
+        name="Below Photo",
         description="What follows where the photo's frame ends",
         items=(
             ("full", "Whole Person", "Continue the clothes down to the shoes"),
@@ -184,12 +185,12 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
         options={"SKIP_SAVE"},
     )
     use_network: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Correct Hidden Sides",
+        name="Hidden Sides",
         description="Let a network correct the colors of the sides that the photo does not show",
         default=True,
     )
     improve: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Correct Hidden Sides",
+        name="Hidden Sides",
         description="Former name of this property; deprecated",
         options={"HIDDEN", "SKIP_SAVE"},
         get=lambda self: self.use_network,
@@ -229,17 +230,22 @@ class ImportPortrait(JobOperator, bpy.types.Operator, ImportHelper):  # type: ig
             row.use_property_split = False
             row.label(text=Path(other.path).name, icon="IMAGE_REFERENCE", translate=False)
             row.prop(other, "direction", text="")
-        layout.prop(self, "quality", expand=True)
+        row = layout.row()
+        row.use_property_split = False  # the three names need the whole width
+        row.prop(self, "quality", expand=True)
         layout.prop(self, "below")
         layout.prop(self, "check_fit")
         header, more = layout.panel("likeness_import_portrait_more", default_closed=True)
         header.label(text="More")
         if more is not None:
-            for name in ("max_gaussians", "refine", "held", "person", "fov", "body", "use_network"):
+            for name in ("max_gaussians", "refine", "held"):
                 more.prop(self, name)
+            self.draw_photo(more)
+            more.prop(self, "body", placeholder="The default body")
+            more.prop(self, "use_network")
             own = more.row()
             own.active = self.use_network
-            own.prop(self, "network")
+            own.prop(self, "network", placeholder="The bundled one")
 
     def photos(self) -> list[Path]:
         """The chosen photos, the main one first."""

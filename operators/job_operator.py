@@ -271,7 +271,11 @@ class JobOperator:
     def _failed(self, context: Any, error: Exception) -> set[str]:
         told = running.fail_job(self._running, error)
         self._leave(context)
-        self.report({"ERROR"}, str(told))  # type: ignore[attr-defined]
+        if running.shows_problem(context):
+            message = f"{self._running.title} failed"
+            self.report({"INFO"}, message)  # type: ignore[attr-defined]
+        else:
+            self.report({"ERROR"}, str(told))  # type: ignore[attr-defined]
         return {"CANCELLED"}
 
     def _leave(self, context: Any) -> None:

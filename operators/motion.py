@@ -16,6 +16,7 @@ from ..engine.core.types import LikenessError
 from ..engine.workflows.options import TrackOptions
 from .avatar_operator import format_count
 from .job_operator import JobOperator
+from .photo_options import PhotoOptions
 
 _SLICE_SECONDS = 0.03
 _TRACKING = {
@@ -332,7 +333,7 @@ class RetargetArmature(_AvatarJob, _ActionOptions, _Skeletons, bpy.types.Operato
         return motion_requests.armature_request(context, source, avatar, wanted)
 
 
-class AnimateFromVideo(_AvatarJob, _ActionOptions, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
+class AnimateFromVideo(_AvatarJob, _ActionOptions, PhotoOptions, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
     """Track a person in a video, and animate the avatar with it: body, hands and face"""
 
     bl_idname = "likeness.animate_from_video"
@@ -401,8 +402,10 @@ class AnimateFromVideo(_AvatarJob, _ActionOptions, bpy.types.Operator, ImportHel
     def draw(self, context: Any) -> None:
         layout = self.layout
         layout.use_property_split, layout.use_property_decorate = True, False
-        for name in (*_TRACKING.values(), "overlay", "motion_file"):
+        self.draw_photo(layout)
+        for name in ("begin_seconds", "end_seconds", "resume", "overlay"):
             layout.prop(self, name)
+        layout.prop(self, "motion_file", placeholder="In the avatar folder")
         self.draw_action(layout)
 
     def request(self, context: Any) -> Any:

@@ -28,7 +28,7 @@ class RefreshSetup(JobOperator, bpy.types.Operator):  # type: ignore[misc]
     """Check the installed models, the size of the caches and the body file"""
 
     bl_idname = "likeness.look_around"
-    bl_label = "Update"
+    bl_label = "Check Setup"
     changes_scene = False
 
     def request(self, context: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class DownloadModel(JobOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def draw(self, context: Any) -> None:
         column = self.layout.column()
-        for entry, _, _ in setup_state.model_rows(context):
+        for entry, _, _ in setup_state.research_rows(context):
             if entry.name == self.model:
                 column.label(text=f"{entry.name} {setup_state.model_size(entry)}", translate=False)
                 column.label(text=entry.purpose, translate=False)

@@ -8,7 +8,7 @@ from . import avatars, create, display, export, expression, motion, pose
 
 CLASSES = tuple(
     cls
-    for module in (create, avatars, pose, expression, motion, display, export)
+    for module in (create, avatars, pose, motion, expression, display, export)
     for cls in module.CLASSES
 )
 """In the order of the sidebar."""

@@ -8,6 +8,7 @@ import bpy
 
 from ..addon.scene.avatar_objects import find_avatar, find_avatars
 from ..addon.scene.orphans import Orphan, find_orphans
+from ..addon.viewport.fast_splats import is_fast
 from .base import MAIN_PANEL, LikenessPanel
 
 
@@ -42,6 +43,10 @@ class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
         row.operator("likeness.duplicate_avatar", text="Duplicate", icon="DUPLICATE")
         row.operator("likeness.mark_avatar", text="As Asset", icon="ASSET_MANAGER")
         row.operator("likeness.delete_avatar", text="", icon="TRASH")
+        row = self.layout.row(align=True)
+        on = is_fast(active.splats)
+        row.operator("likeness.fast_splats", depress=on, icon="SHADING_RENDERED")
+        row.operator("likeness.render_setup", text="Set Up Scene", icon="SCENE")
 
 
 def _draw_orphan(box: Any, orphan: Orphan) -> None:

@@ -62,6 +62,7 @@ class LibraryPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
     bl_idname = "LIKENESS_PT_library"
     bl_label = "Pose Library"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
 
     def draw(self, context: Any) -> None:
         column = self.layout.column(align=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 
+from ..addon.motion import motion_list
 from ..addon.motion.motion_requests import read_notes
 from ..addon.scene.avatar_objects import find_avatar
 from .base import AvatarPanel, draw_wrapped
@@ -24,19 +25,42 @@ class MotionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column.operator("likeness.import_motion", icon="IMPORT")
         column.operator("likeness.animate_from_video", icon="FILE_MOVIE")
         column.operator("likeness.retarget_armature", icon="ARMATURE_DATA")
-        data = avatar.armature.animation_data
-        action = data.action if data is not None else None
-        if action is not None:
-            first, last = action.frame_range
-            layout.label(
-                text=f"{action.name}: {first:.0f} to {last:.0f}", icon="ACTION", translate=False
-            )
-            for note in read_notes(avatar.armature):
-                draw_wrapped(layout, context, note, "INFO")
-            layout.operator("likeness.smooth_motion", icon="SMOOTHCURVE")
+        _draw_list(layout, avatar.armature)
+        for note in read_notes(avatar.armature):
+            draw_wrapped(layout, context, note, "INFO")
         column = layout.column(align=True)
         column.operator("likeness.export_motion", icon="EXPORT")
         column.operator("likeness.export_pose", icon="EXPORT")
+
+
+def _draw_list(layout: Any, armature: Any) -> None:
+    """The avatar's motions, the current one pressed; what can be done with them."""
+    motions, mixed = motion_list.list_motions(armature), motion_list.is_mixed(armature)
+    if not motions:
+        return
+    data = armature.animation_data
+    current = data.action if data is not None else None
+    column = layout.column(align=True)
+    for action in motions:
+        row = column.row(align=True)
+        first, last = action.frame_range
+        used = row.operator(
+            "likeness.use_motion",
+            text=f"{action.name}: {first:.0f} to {last:.0f}",
+            icon="ACTION",
+            depress=action == current,
+            translate=False,
+        )
+        used.name = action.name
+        if action != current and (mixed or current is not None):
+            row.operator("likeness.mix_motion", text="", icon="ADD").name = action.name
+        row.operator("likeness.delete_motion", text="", icon="TRASH").name = action.name
+    if data is not None and data.nla_tracks:
+        text = "Mix (NLA)"
+        column.operator("likeness.use_motion", text=text, icon="NLA", depress=mixed).name = ""
+    row = layout.row(align=True)
+    row.operator("likeness.smooth_motion", text="Smooth", icon="SMOOTHCURVE")
+    row.operator("likeness.trim_motion", icon="ARROW_LEFTRIGHT")
 
 
 CLASSES = (MotionPanel,)

@@ -16,7 +16,8 @@ from .options import FILE, check_frame, max_gaussians_option, options_from, out_
 @click.command()
 @click.argument("avatar", type=FILE)
 @out_option(
-    "A name ending in .ply or .spz (splats), .glb or .usda (splats, rigged mesh, or both).", "FILE"
+    "A name ending in .ply or .spz (splats), .glb, .usda or .usdz (splats, rigged mesh, or both).",
+    "FILE",
 )
 @pose_options
 @click.option(
@@ -51,7 +52,7 @@ def export(
     **chosen: Any,
 ) -> None:
     """Write an avatar for other programs: splats (.ply, .spz), or splats and a rigged mesh with
-    its look baked into a texture (.glb, .usda)."""
+    its look baked into a texture (.glb, .usda, .usdz)."""
     from ...engine.formats.avatar import load_avatar
     from ...engine.gaussians.lod import simplify_avatar
     from ...engine.workflows.export_files import (

@@ -14,6 +14,7 @@ from .. import keys
 from ..portrait import output_folder, scratch_file
 from ..scene.avatar_objects import AvatarObjects, find_avatar, get_avatar_by_name, get_chosen_avatar
 from .actions import ActionOptions, motion_name, write_action
+from .motion_list import remember_motion
 from .record import (
     describe_target,
     get_frame_rate,
@@ -205,6 +206,7 @@ def import_motion_steps(
     avatar = get_avatar_by_name(armature)
     name = motion_name(Path(source))
     action = yield from write_action(avatar.armature, motion, name, wanted.action, context.scene)
+    remember_motion(avatar.armature, action)
     action[keys.MOTION] = source
     action[keys.MOTION_NOTES] = json.dumps(list(result.get("notes", ())))
 

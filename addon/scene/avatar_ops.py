@@ -10,6 +10,7 @@ import numpy as np
 
 from ...engine.core.types import LikenessError
 from .. import keys
+from ..motion.motion_list import own_motions
 from ..rig.bone_shapes import remove_unused_shapes
 from .avatar_objects import AvatarObjects, find_avatar, find_avatars
 from .placing import stand_beside
@@ -136,21 +137,21 @@ def _members(objects: AvatarObjects) -> list[Any]:
 
 def _own_actions(obj: Any) -> None:
     """Copy the actions of a copied object, so that keys on one avatar do not move the other."""
+    copies: dict[Any, Any] = {}
+    own_motions(obj, copies)
     data = obj.animation_data
     if data is None:
         return
-    if data.action is not None:
-        slot = data.action_slot.identifier if data.action_slot is not None else None
-        data.action = data.action.copy()
+    strips = [strip for track in data.nla_tracks for strip in track.strips]
+    for owner in (data, *strips):
+        if owner.action is None:
+            continue
+        slot = owner.action_slot.identifier if owner.action_slot is not None else None
+        if owner.action not in copies:
+            copies[owner.action] = owner.action.copy()
+        owner.action = copies[owner.action]
         if slot is not None:
-            data.action_slot = data.action.slots[slot]
-    for track in data.nla_tracks:
-        for strip in track.strips:
-            if strip.action is not None:
-                slot = strip.action_slot.identifier if strip.action_slot is not None else None
-                strip.action = strip.action.copy()
-                if slot is not None:
-                    strip.action_slot = strip.action.slots[slot]
+            owner.action_slot = owner.action.slots[slot]
 
 
 def _owners(obj: Any) -> Iterator[Any]:

@@ -119,19 +119,19 @@ WEIGHTS: dict[str, ModelWeights] = {
     for entry in (
         ModelWeights(
             "default",
-            "improves the lift: what 'likeness build --network default' takes",
+            "Corrects the colors of sides that the photo does not show",
             "as Likeness",
             CONFIG_AND_ONNX,
         ),
         ModelWeights(
             "labels",
-            "labels what a photo does not show, unless --network none",
+            "Labels what the photo does not show: skin, clothes, hair",
             "as Likeness",
             (WeightFile("labels.onnx"),),
         ),
         ModelWeights(
             "parser",
-            "labels what a photo shows, unless --network none",
+            "Labels what the photo shows: skin, clothes, hair",
             "as Likeness",
             (WeightFile("parser.onnx"),),
         ),

@@ -10,7 +10,10 @@ are the same person.
 from __future__ import annotations
 
 import re
+import struct
+import tempfile
 import textwrap
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,6 +27,11 @@ from .glb import encode_png
 from .ply import SH_C0
 from .skinned_mesh import BONES_PER_VERTEX, Curves, bone_weights, joint_offsets, make_curves
 from .surface_mesh import SurfaceMesh
+
+_ZIP_HEADER, _ZIP_FIELD = 30, 4
+"""Bytes of a ZIP entry's header without its name, and of an extra field's header."""
+
+_USDZ_ALIGNMENT, _USDZ_FIELD = 64, 0x1986
 
 _REACH = 3.0  # standard deviations of a splat that its extent holds
 
@@ -82,6 +90,38 @@ def write_usda(
             scratch.write_bytes(encode_png(mesh.texture))
     with atomic_write(path) as scratch:
         scratch.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_usdz(
+    path: Path,
+    splats: Gaussians | None = None,
+    mesh: SurfaceMesh | None = None,
+    pose: Pose | Motion | None = None,
+    name: str = "Avatar",
+    place: FloatArray | None = None,
+) -> None:
+    """Write what :func:`write_usda` writes, and the texture, as one package.
+
+    For the arguments and errors see there.
+    """
+    with tempfile.TemporaryDirectory(prefix="likeness-usdz-") as folder:
+        layer = Path(folder) / f"{path.stem}.usda"
+        write_usda(layer, splats, mesh, pose, name, place)
+        with atomic_write(path) as scratch, zipfile.ZipFile(scratch, "w") as package:
+            end = 0
+            for file in (layer, texture_path(layer)):  # the first is what opens
+                if file.is_file():
+                    end = _pack(package, file, end)
+
+
+def _pack(package: zipfile.ZipFile, file: Path, start: int) -> int:
+    """Store a file uncompressed from a multiple of 64 bytes, as USDZ demands; returns its end."""
+    info, data = zipfile.ZipInfo(file.name), file.read_bytes()
+    before = start + _ZIP_HEADER + len(info.filename.encode()) + _ZIP_FIELD
+    pad = -before % _USDZ_ALIGNMENT
+    info.extra = struct.pack("<HH", _USDZ_FIELD, pad) + bytes(pad)
+    package.writestr(info, data)
+    return before + pad + len(data)
 
 
 def _root(name: str, looks: dict[str, str]) -> str:

@@ -18,14 +18,15 @@ from ..formats.glb import write_glb
 from ..formats.ply import UPS, write_ply
 from ..formats.spz import write_spz
 from ..formats.surface_mesh import SurfaceMesh
-from ..formats.usd import write_usda
+from ..formats.usd import write_usda, write_usdz
 from ..gaussians.mesh_extraction import extract_mesh, floor_offset, translate_pose
 from ..gaussians.posing import pose_avatar
 from ..imaging.image_sequence import NumberedFiles
 from .options import CONTENTS, PLACES, ClipOptions, ExportOptions
 
 SPLAT_SUFFIXES = (".ply", ".spz")
-SCENE_SUFFIXES = (".glb", ".usda")
+_WRITERS = {".glb": write_glb, ".usda": write_usda, ".usdz": write_usdz}
+SCENE_SUFFIXES = tuple(_WRITERS)
 SUFFIXES = SPLAT_SUFFIXES + SCENE_SUFFIXES
 
 _ELSEWHERE = {
@@ -33,7 +34,6 @@ _ELSEWHERE = {
     ".gltf": "Choose .glb, the same in one file.",
     ".usd": "Choose .usda, which every USD program reads.",
     ".usdc": "Choose .usda, which every USD program reads.",
-    ".usdz": "Choose .usda, and pack it with usdzip.",
     ".safetensors": "It would be the avatar itself: copy the file.",
 }
 
@@ -63,7 +63,7 @@ def check_export_format(out: Path, options: ExportOptions, moving: bool) -> None
             raise LikenessError(f"There is no {name} '{value}'.", f"Choose {', '.join(known)}.")
     if suffix in SPLAT_SUFFIXES:
         if options.content == "mesh":
-            raise LikenessError(f"'{out}' cannot hold a mesh.", "Choose .glb or .usda.")
+            raise LikenessError(f"'{out}' cannot hold a mesh.", "Choose .glb, .usda or .usdz.")
         if moving:
             parse_sequence_name(out)
     if out.is_dir():
@@ -150,7 +150,7 @@ def write_scene(
     """Write a GLB or USD file of what ``options.content`` names.
 
     Args:
-        out: the file, .glb or .usda.
+        out: the file, .glb, .usda or .usdz.
         options: what it holds.
         splats: gives the splats; called only if they are wanted.
         mesh: gives the mesh; called only if it is wanted.
@@ -171,7 +171,7 @@ def write_scene(
     tell(0.1, "baking the texture")
     body = mesh() if options.content != "splats" else None
     tell(0.8, f"writing {out.name}")
-    write = write_usda if out.suffix.lower() == ".usda" else write_glb
+    write = _WRITERS[out.suffix.lower()]
     with atomic_write_files(out.absolute().parent) as scratch:
         write(scratch / out.name, held, body, pose, options.name, place)
         files = [out.parent / path.name for path in sorted(scratch.iterdir())]

@@ -205,7 +205,7 @@ class ExportOptions:
     """
 
     content: str = option(
-        "both", help="Content of a .glb or .usda; both if not given.", choices=CONTENTS
+        "both", help="Content of a .glb, .usda or .usdz; both if not given.", choices=CONTENTS
     )
     up: str = option(
         "-y",

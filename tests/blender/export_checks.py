@@ -130,7 +130,7 @@ def _attempt(operator: str, path: str) -> str:
     return "done"
 
 
-def mesh(kind: str, folder: str) -> dict[str, Any]:
+def mesh(kind: str, folder: str, program: str = "") -> dict[str, Any]:
     """A rigged mesh through a file and Blender's own importer: where its vertices are in each
     frame, and how it looks."""
     likeness.register()
@@ -150,7 +150,7 @@ def mesh(kind: str, folder: str) -> dict[str, Any]:
     path = Path(folder) / f"me.{kind}"
     chosen: dict[str, Any] = {"filepath": str(path), "texture": "1024", "animation": True}
     if kind == "fbx":
-        bpy.ops.likeness.export_rig(**chosen)
+        bpy.ops.likeness.export_rig(**chosen, **({"program": program} if program else {}))
     else:
         bpy.ops.likeness.export_scene(kind=f".{kind}", content="mesh", **chosen)
     pose_after = [tuple(bone.matrix_basis.col[0]) for bone in objects.armature.pose.bones]
@@ -162,7 +162,7 @@ def mesh(kind: str, folder: str) -> dict[str, Any]:
     out["keys"] = [key.name for key in data.shape_keys.key_blocks[1:]]
     out["texture"] = max(image.size[0] for image in bpy.data.images)
     out["colors"] = len(data.color_attributes)
-    first = {"glb": 0.0, "usda": 0.0, "fbx": 1.0}[kind]
+    first = 1.0 if kind == "fbx" else 0.0
     rate = bpy.context.scene.render.fps / bpy.context.scene.render.fps_base
     out["off"] = []
     for t, points in enumerate(expected):
@@ -263,3 +263,31 @@ def _shining(material: Any) -> None:
     light = tree.nodes.new("ShaderNodeEmission")
     tree.links.new(picture.outputs["Color"], light.inputs["Color"])
     tree.links.new(light.outputs["Emission"], target.inputs["Surface"])
+
+
+def dialogs() -> dict[str, Any]:
+    """The defaults of the dialogs, and what counts as movement."""
+    from likeness.addon.scene_export import is_animated
+
+    likeness.register()
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    armature = build_scene(people.random_avatar(3, count=50), "Person").armature
+    bone = armature.pose.bones["left_elbow"]
+    still = [is_animated(armature)]
+    carrier = bpy.data.objects.new("Carrier", None)
+    bpy.context.scene.collection.objects.link(carrier)
+    armature.parent = carrier
+    still.append(is_animated(armature))
+    carrier.keyframe_insert("location", frame=1)
+    moving = [is_animated(armature)]
+    armature.parent = None
+    follow = bone.constraints.new("COPY_ROTATION")
+    follow.target = carrier
+    moving.append(is_animated(armature))
+    bone.constraints.remove(follow)
+    bone.keyframe_insert("rotation_quaternion", frame=1)
+    moving.append(is_animated(armature))
+    scene = bpy.ops.likeness.export_scene.get_rna_type().properties
+    rig = bpy.ops.likeness.export_rig.get_rna_type().properties
+    defaults = [scene["content"].default, scene["animation"].default, rig["animation"].default]
+    return {"still": still, "moving": moving, "defaults": defaults}

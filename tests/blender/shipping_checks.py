@@ -342,7 +342,8 @@ def preferences(zip_path: str, folder: str) -> dict[str, Any]:
     answer["look"] = attempt(bpy.ops.likeness.look_around)
     answer["body"] = setup.body_line(bpy.context)
     answer["cache"] = setup.cache_lines(bpy.context)
-    answer["models"] = sorted({state for _, state, _ in setup.model_rows(bpy.context)})
+    answer["models"] = sorted({state for _, state, _ in setup.research_rows(bpy.context)})
+    answer["bundled"] = [there for _, there in setup.bundled_models()]
     answer["clear"] = [attempt(bpy.ops.likeness.clear_cache), *setup.cache_lines(bpy.context)]
     answer["left"] = [path.name for path in cache.iterdir()]
     model = "lpips-alexnet"

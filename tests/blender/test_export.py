@@ -21,7 +21,7 @@ def test_splats_and_avatars(blender, tmp_path: Path) -> None:
     assert found["unchanged"]
 
 
-@pytest.mark.parametrize("kind", ["glb", "usda"])
+@pytest.mark.parametrize("kind", ["glb", "usda", "usdz"])
 def test_rigged_mesh(blender_lts, kind: str, tmp_path: Path) -> None:
     check_mesh(blender_lts, kind, tmp_path)
 
@@ -30,9 +30,21 @@ def test_rigged_mesh_by_blenders_exporter(blender, tmp_path: Path) -> None:
     check_mesh(blender, "fbx", tmp_path)
 
 
-def check_mesh(blender, kind: str, folder: Path) -> None:
+@pytest.mark.parametrize("program", ["UNITY", "UNREAL"])
+def test_rigged_mesh_for_other_programs(blender_lts, program: str, tmp_path: Path) -> None:
+    check_mesh(blender_lts, "fbx", tmp_path, program)
+
+
+def test_animation_is_on_but_nothing_moves_a_still_avatar(blender_lts) -> None:
+    said = blender_lts(EXPORT, "dialogs")
+    assert said["defaults"] == ["mesh", True, True]
+    assert said["still"] == [False, False]
+    assert said["moving"] == [True, True, True]
+
+
+def check_mesh(blender, kind: str, folder: Path, program: str = "") -> None:
     """Every frame where Blender had it, and drawn with its texture in place."""
-    found = blender(EXPORT, "mesh", kind=kind, folder=str(folder))
+    found = blender(EXPORT, "mesh", kind=kind, folder=str(folder), program=program)
     assert found["unchanged"]
     assert found["bones"] == 55
     assert len(found["keys"]) >= 2

@@ -114,7 +114,7 @@ def drop(ui: Any, path: str) -> Steps:
         )
     yield 0.5
     yield from ui.shot("drop_menu")
-    ui.press("I")  # the letter that is underlined in "Import Portrait as Avatar"
+    ui.press("I")  # the letter that is underlined in "Import Portrait"
     yield 0.5
     yield from ui.shot("drop_dialog")
     ui.press("RET")

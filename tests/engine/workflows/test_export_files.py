@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import struct
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,3 +181,22 @@ def test_usd_is_what_its_own_library_reads(avatar, motion, tmp_path: Path) -> No
     stage.GetDefaultPrim().GetVariantSets().SetSelection("look", "splats")
     splats = stage.GetPrimAtPath("/_1_me/Splats")
     assert len(splats.GetAttribute("positions").Get()) == len(avatar.gaussians)
+
+
+def test_usdz_is_the_usd_and_its_texture_in_one_file(avatar, motion, tmp_path: Path) -> None:
+    """Stored, not compressed, the layer first, each file's bytes from a multiple of 64."""
+    out, layer = tmp_path / "me.usdz", tmp_path / "me.usda"
+    export_avatar(avatar, out, motion, SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["me.usdz"]
+    export_avatar(avatar, layer, motion, SMALL)
+    whole = out.read_bytes()
+    with zipfile.ZipFile(out) as package:
+        assert package.namelist() == ["me.usda", "me_texture.png"]
+        assert package.testzip() is None
+        for info, file in zip(package.infolist(), (layer, texture_path(layer))):
+            assert info.compress_type == zipfile.ZIP_STORED
+            head = whole[info.header_offset : info.header_offset + 30]
+            name, extra = struct.unpack("<HH", head[26:30])
+            start = info.header_offset + 30 + name + extra
+            assert start % 64 == 0
+            assert whole[start : start + info.file_size] == file.read_bytes()

@@ -1,0 +1,71 @@
+"""Person and lens of a photo or video as people choose them: "Largest", "From the Photo".
+
+The properties ``person`` and ``fov`` hold 0 for these; scripts set them as before.
+"""
+# No postponed annotations here: Blender reads properties from them.
+
+import math
+from typing import Any
+
+import bpy
+
+_FIRST_FOV = 50.0
+"""Degrees, of a lens as the eye sees; where the slider begins."""
+
+
+def _choose_person(self: Any, number: int) -> None:
+    self.person = number
+
+
+def _choose_lens(self: Any, number: int) -> None:
+    self.fov = _FIRST_FOV * number
+
+
+def _set_angle(self: Any, radians: float) -> None:
+    self.fov = math.degrees(radians)
+
+
+class PhotoOptions:
+    """A mixin for operators with ``person`` (0: largest) and ``fov`` in degrees (0: unknown)."""
+
+    person_choice: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Person",
+        description="Which of several people",
+        items=[
+            ("LARGEST", "Largest", "The largest person, or the one you choose when asked"),
+            ("NUMBER", "By Number", "Counted from the left, from 1"),
+        ],
+        get=lambda self: int(self.person > 0),
+        set=_choose_person,
+        options={"SKIP_SAVE"},
+    )
+    lens_choice: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Lens",
+        description="Where the field of view comes from",
+        items=[
+            ("PHOTO", "From the Photo", "What the file says of its lens, or an estimate"),
+            ("ANGLE", "Known", "You know the field of view"),
+        ],
+        get=lambda self: int(self.fov > 0),
+        set=_choose_lens,
+        options={"SKIP_SAVE"},
+    )
+    fov_angle: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Field of View",
+        description="Field of view along the longer side",
+        subtype="ANGLE",
+        min=math.radians(1),
+        max=math.radians(170),
+        get=lambda self: math.radians(self.fov),
+        set=_set_angle,
+        options={"SKIP_SAVE"},
+    )
+
+    def draw_photo(self, layout: Any) -> None:
+        """Draw the choices, and the numbers that they need."""
+        layout.prop(self, "person_choice")
+        if self.person:  # type: ignore[attr-defined]
+            layout.prop(self, "person", text="Number")
+        layout.prop(self, "lens_choice")
+        if self.fov:  # type: ignore[attr-defined]
+            layout.prop(self, "fov_angle")
