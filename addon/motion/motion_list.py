@@ -10,7 +10,7 @@ import numpy as np
 from ...engine.core.types import LikenessError
 from .. import keys
 from ..rig.control_names import COG, FACE, ROOT
-from .actions import CONSTANT, LINEAR, find_channelbag, set_keys
+from .actions import CONSTANT, LINEAR, find_channelbag, find_current_channelbag, set_keys
 
 _FACE_BONES = (FACE, "jaw", "left_eye_smplhf", "right_eye_smplhf")
 _LOWER = ("pelvis", "hip", "knee", "ankle", "foot")
@@ -139,14 +139,12 @@ def trim_motion(armature: Any, first: int, last: int, scene: Any) -> None:
     Raises:
         LikenessError: The avatar has no current motion, or the range is empty.
     """
-    data = armature.animation_data
-    action = data.action if data is not None else None
-    if action is None:
-        raise LikenessError(f"'{armature.name}' has no current motion.", "Choose one first.")
+    bag = find_current_channelbag(armature)
     if last <= first:
         raise LikenessError(f"Frames {first} to {last} are no range.", "Choose a later end.")
-    for curve in find_channelbag(action, data.action_slot).fcurves:
+    for curve in bag.fcurves:
         _trim_curve(curve, first, last)
+    action = armature.animation_data.action
     action.frame_start, action.frame_end = float(first), float(last)
     _follow_range(scene, first, last)
 
@@ -200,6 +198,7 @@ def _copy_part(action: Any, part: str) -> Any:
     copy = action.copy()
     copy.name = f"{action.name} {part.lower()}"
     bag = find_channelbag(copy, _slot(copy))
+    assert bag is not None
     for curve in bag.fcurves[:]:
         if not _is_of_part(curve.data_path.split('"')[1], part):
             bag.fcurves.remove(curve)
