@@ -197,12 +197,12 @@ class SwitchParent(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
     control: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Control",
         description="Control to hang on something else",
-        items=[(name, name.replace("_", " ").title(), "") for name in PARENTED],
+        items=[(n, n.replace("_", " ").title(), f"The control {n}") for n in PARENTED],
     )
     to: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Follows",
         description="What the control follows",
-        items=[(name.upper(), name, "") for name in PARENTS],
+        items=[(name.upper(), name, f"Follow {name}") for name in PARENTS],
         default="ROOT",
     )
 
