@@ -110,8 +110,6 @@ def commands(zip_path: str, folder: str, names: list[str]) -> dict[str, Any]:
     """``blender --command likeness ...``: people are made and portraits looked at by processes of
     their own, and a file without anything to see is read in this one."""
     shared.install(zip_path)
-    if bpy.app.binary_path:  # workers are Blenders of their own, with the saved preferences
-        bpy.ops.wm.save_userpref()
     run = importlib.import_module(f"{MODULE}.addon.blender_command")._run
     empty, data = Path(folder) / "empty.glb", Path(folder) / "data"
     bpy.ops.wm.read_homefile(app_template="", use_empty=True)
@@ -152,7 +150,8 @@ def commands(zip_path: str, folder: str, names: list[str]) -> dict[str, Any]:
         ),
         ("convert", ["convert", str(empty), "-o", str(Path(folder) / "nobody")]),
     ):
-        if name not in names:
+        # An executable starts its workers anew, which needs a zip with wheels.
+        if name not in names or (name == "batch" and bpy.app.binary_path):
             continue
         heard = io.StringIO()
         with redirect_stderr(heard), redirect_stdout(heard):
