@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
-from scipy.optimize import linprog
 from scipy.spatial import cKDTree
 
 from ...body import Body
@@ -296,6 +295,8 @@ def _frame_depth(
     limit = skin[r, c] - S.clearance
     # The least sum of gaps is the greatest sum of depths below the limit.
     bounds = [(None, None), (-0.4, 0.4), (-0.5, 0.5), (0.0, S.bend)]
+    from scipy.optimize import linprog  # late: it loads slowly, and few people wear glasses
+
     found = linprog(-design.sum(0), A_ub=design, b_ub=limit, bounds=bounds)
     if not found.success:
         return skin - S.clearance
