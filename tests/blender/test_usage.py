@@ -34,3 +34,21 @@ def test_parts_without_a_rig_are_listed_with_what_to_do(blender, extension: Path
     assert found["armatures"] == 1
     parts = ["Body someone", "Camera someone", "Splats someone", "someone"]
     assert found["left"] == parts
+
+
+def test_choices_instead_of_magic_numbers(blender, extension: Path) -> None:
+    found = blender(CHECKS, "choices", zip_path=str(extension))
+    for said in found.values():
+        before, after = said[:6], said[6:]
+        assert before[:4] == ["LARGEST", "PHOTO", 1, True]
+        assert before[4] == pytest.approx(30, abs=1e-3)
+        assert before[5] == "ANGLE"
+        assert after == [0, 0]
+
+
+def test_presets_set_what_there_is(blender_lts, extension: Path) -> None:
+    found = blender_lts(CHECKS, "presets", zip_path=str(extension))
+    assert found["wrong"] == []
+    assert {f"likeness.export_rig/{name}" for name in ("Blender", "Unity", "Unreal")} < set(
+        found["names"]
+    )

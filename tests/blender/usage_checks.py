@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import math
+from pathlib import Path
 from typing import Any
 
 import bpy
@@ -86,3 +88,35 @@ def orphans(zip_path: str, avatar: str) -> dict[str, Any]:
         "avatars": [a.armature.name for a in find.find_avatars(bpy.context.scene)],
         "left": sorted(o.name for o in bpy.context.scene.objects),
     }
+
+
+def choices(zip_path: str) -> dict[str, Any]:
+    """Largest and From the Photo stand for 0; degrees are an angle to people."""
+    shared.install(zip_path)
+    out = {}
+    for name in ("import_portrait", "animate_from_video"):
+        chosen = bpy.context.window_manager.operator_properties_last(f"likeness.{name}")
+        said: list[Any] = [chosen.person_choice, chosen.lens_choice]
+        chosen.person_choice, chosen.lens_choice = "NUMBER", "ANGLE"
+        said += [chosen.person, chosen.fov > 0]
+        chosen.fov_angle = math.radians(30)
+        said += [chosen.fov, chosen.lens_choice]
+        chosen.person_choice, chosen.lens_choice = "LARGEST", "PHOTO"
+        out[name] = [*said, chosen.person, chosen.fov]
+    return out
+
+
+def presets(zip_path: str) -> dict[str, list[str]]:
+    """What is wrong with the presets that come along: each value must be one of its property's."""
+    shared.install(zip_path)
+    root = Path(importlib.import_module(MODULE).__file__).parent / "presets" / "operator"
+    wrong, names = [], []
+    for path in sorted(root.glob("*/*.py")):
+        names.append(f"{path.parent.name}/{path.stem}")
+        chosen = bpy.context.window_manager.operator_properties_last(path.parent.name)
+        source = path.read_text(encoding="utf-8").replace("bpy.context.active_operator", "chosen")
+        try:
+            exec(source, {"chosen": chosen})
+        except (AttributeError, TypeError) as error:
+            wrong.append(f"{path}: {error}")
+    return {"names": names, "wrong": wrong}
