@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
 
 from ...engine.core.types import LikenessError
+from ...engine.workflows.build_files import THUMBNAIL_SUFFIX
 from .. import keys
 from ..motion.motion_list import own_motions
 from ..rig.bone_shapes import remove_unused_shapes
@@ -102,7 +104,8 @@ def select_avatar(objects: AvatarObjects, context: Any) -> None:
 
 
 def mark_as_asset(objects: AvatarObjects, author: str = "", description: str = "") -> None:
-    """Mark the avatar's collection as an asset, with the photo as its preview.
+    """Mark the avatar's collection as an asset, with the photo as its preview, or the picture
+    beside its file.
 
     Raises:
         LikenessError: The avatar is linked from another file.
@@ -117,13 +120,21 @@ def mark_as_asset(objects: AvatarObjects, author: str = "", description: str = "
     data.author, data.description = author, description
     if "Likeness" not in data.tags:
         data.tags.new("Likeness")
-    photo = _photo(objects)
-    if photo is None:
+    loaded = None
+    picture = _photo(objects)
+    file = objects.armature.get(keys.AVATAR_FILE)
+    if picture is None and file:
+        beside = Path(file).with_suffix(THUMBNAIL_SUFFIX)
+        if beside.is_file():
+            picture = loaded = bpy.data.images.load(str(beside))
+    if picture is None:
         collection.asset_generate_preview()
-    else:
-        preview = collection.preview_ensure()
-        preview.image_size = (_PREVIEW_SIZE, _PREVIEW_SIZE)
-        preview.image_pixels_float.foreach_set(_square(photo).ravel())
+        return
+    preview = collection.preview_ensure()
+    preview.image_size = (_PREVIEW_SIZE, _PREVIEW_SIZE)
+    preview.image_pixels_float.foreach_set(_square(picture).ravel())
+    if loaded is not None:
+        bpy.data.images.remove(loaded)
 
 
 def _members(objects: AvatarObjects) -> list[Any]:

@@ -38,12 +38,15 @@ def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | No
         )
     from ..compat import open_empty_file
     from .avatar_objects import build_scene, subject_name
+    from .avatar_ops import mark_as_asset
     from .render_setup import set_up_render
 
     open_empty_file()
     name = photo_path.stem if photo_path else subject_name(avatar, avatar_path)
     objects = build_scene(avatar, name, photo_path, avatar_path=avatar_path)
     set_up_render(bpy.context.scene, objects.camera)
+    if photo_path is not None:  # its folder can be an asset library as it is
+        mark_as_asset(objects)
     show_through_camera()
     with atomic_write(blend_path) as scratch:
         # Blender resolves relative paths against the open file.

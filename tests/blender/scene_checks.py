@@ -380,6 +380,8 @@ def open_blend(folder: str) -> dict[str, Any]:
     return {
         **errors,
         "rgb_db": psnr((picture[..., :3] - straight)[inside]),
+        "asset": objects.collection.asset_data is not None
+        and list(objects.collection.preview.image_size) == [256, 256],
         "packed": photo.packed_file is not None,
         "photo_size": size,
         "avatar": armature["likeness_avatar"],

@@ -18,6 +18,7 @@ def test_blend_lives_without_the_extension(blender, tmp_path: Path) -> None:
     files = blender(SCENE, "write_blend", folder=str(tmp_path), photo=str(photo))["files"]
     assert files == ["person.blend", "person.safetensors", "photo.png"]
     opened = blender(SCENE, "open_blend", folder=str(tmp_path))
+    assert opened["asset"]
     assert opened["mean"] < 1e-4
     assert opened["axes"] < 1e-3
     assert opened["rgb_db"] > 28

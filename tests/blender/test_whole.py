@@ -42,8 +42,10 @@ def test_avatars_of_other_files(blender, tmp_path: Path, link: bool) -> None:
     assert 3000 in found["instanced"] or not link
 
 
-def test_marked_as_an_asset(blender, tmp_path: Path) -> None:
-    found = blender(CHECKS, "asset", folder=str(tmp_path))
+@pytest.mark.parametrize("packed", [True, False])
+def test_marked_as_an_asset(blender, tmp_path: Path, packed: bool) -> None:
+    found = blender(CHECKS, "asset", folder=str(tmp_path), packed=packed)
+    assert found["images"] == 0
     assert found["marked"]
     assert found["author"] == "Somebody"
     assert found["tags"] == ["Likeness"]

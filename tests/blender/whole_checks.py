@@ -190,14 +190,16 @@ def brought(folder: str, link: bool) -> dict[str, Any]:
     return {"error": pose_error(objects, avatar, 5), "instanced": instanced}
 
 
-def asset(folder: str) -> dict[str, Any]:
-    """An avatar marked as an asset, with a picture."""
+def asset(folder: str, packed: bool) -> dict[str, Any]:
+    """An avatar marked as an asset, with its photo, or the picture beside its file."""
     from PIL import Image
 
     empty()
     photo = Path(folder) / "photo.png"
     Image.new("RGB", (144, 192), (200, 30, 30)).save(photo)
-    objects = build_scene(people.random_avatar(39, count=200), "Person", photo)
+    avatar, file = people.random_avatar(39, count=200), photo.with_suffix(".safetensors")
+    objects = build_scene(avatar, "Person", photo if packed else None, avatar_path=file)
+    images = len(bpy.data.images)
     mark_as_asset(objects, "Somebody", "A test")
     pixels = np.array(objects.collection.preview.image_pixels_float).reshape(-1, 4)
     data = objects.collection.asset_data
@@ -207,6 +209,7 @@ def asset(folder: str) -> dict[str, Any]:
         "tags": [t.name for t in data.tags],
         "color": pixels.mean(0).tolist(),
         "size": list(objects.collection.preview.image_size),
+        "images": len(bpy.data.images) - images,
     }
 
 
