@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...engine.core.types import JOINT_NAMES
-from .control_names import CHEST, COG, CONTROL_BONES, FINGERS, LIMBS, NECK, ROOT
+from .control_names import CHEST, COG, CONTROL_BONES, FINGERS, HIPS, LIMBS, NECK, ROOT
 from .controls import EYES, eye_target
 
 ROOT_BONES, BODY, FACE_BONES, CONTROLS = "Root", "Body", "Face", "Controls"
@@ -40,7 +40,7 @@ def bone_collection(name: str) -> str:
     """The collection of a joint's bone or of a control."""
     if name in (ROOT, COG):
         return ROOT_BONES
-    if name in (CHEST, NECK):
+    if name in (HIPS, CHEST, NECK):
         return BODY
     if name in (*CONTROL_BONES, *map(eye_target, EYES)) or name.endswith(("_roll", "_tip")):
         return CONTROLS

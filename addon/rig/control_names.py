@@ -13,8 +13,9 @@ keys, so that pose assets and one action of the armature can hold them."""
 ROOT, COG = "root", "cog"
 """The root moves everything; the centre of gravity, its child, moves the body, not the IK."""
 
-CHEST, NECK = "chest", "neck_control"
-"""Controls whose rotation is shared by ``spine1`` to ``spine3``, and by neck and head."""
+HIPS, CHEST, NECK = "hips", "chest", "neck_control"
+"""Controls: the first turns the pelvis under a chest that keeps its direction; the rotation of the
+others is shared by ``spine1`` to ``spine3``, and by neck and head."""
 
 HEAD_TARGET, EYES_TARGET = "head_target", "eyes_target"
 LOOK = "look"
@@ -85,6 +86,7 @@ def toe_control(limb: str) -> str:
 FEET = tuple(limb for limb in LIMBS if limb.endswith("foot"))
 
 ADDED_CONTROLS = (
+    HIPS,
     CHEST,
     NECK,
     *(hand_control(side) for side in SIDES),

@@ -31,6 +31,7 @@ from .control_names import (
     FINGERS,
     FOLLOW,
     HEAD_TARGET,
+    HIPS,
     IK,
     LIMBS,
     LOOK,
@@ -112,6 +113,7 @@ def control_bones(
     # axes of the root and the centre of gravity are those of the object
     out = [ControlBone(ROOT, root, root - 0.3 * front, up)]
     out.append(ControlBone(COG, at["pelvis"], at["pelvis"] - 0.15 * front, up, ROOT))
+    out.append(like("spine1", HIPS, COG))
     out.append(like("spine2", CHEST, "pelvis"))
     out.append(like("neck", NECK, "spine3"))
     for side in SIDES:
@@ -196,8 +198,13 @@ def _bind_foot(armature: Any, limb: str) -> None:
 
 
 def _share_rotations(armature: Any) -> None:
-    """Let spine, neck and fingers add the rotation of their controls."""
+    """Let hips, spine, neck and fingers add the rotation of their controls."""
     bones = armature.pose.bones
+    copy_rotation(bones["pelvis"], armature, HIPS)
+    for axis in "zyx":  # the inverse of a rotation about x, y and z, in this order
+        back = copy_rotation(bones["spine1"], armature, HIPS, axis, "BEFORE")
+        back.euler_order = "XYZ"
+        setattr(back, f"invert_{axis}", True)
     for control, joints in ((CHEST, ("spine1", "spine2", "spine3")), (NECK, ("neck", "head"))):
         for joint in joints:
             copy_rotation(bones[joint], armature, control).influence = 1.0 / len(joints)

@@ -10,7 +10,7 @@ from mathutils import Matrix, Quaternion, Vector
 
 from ...engine.core.types import LikenessError
 from .bone_names import RigBones, plain_name
-from .control_names import FOLLOW, NECK
+from .control_names import FOLLOW, HIPS, NECK
 
 
 def evaluate_armature(armature: Any) -> Any:
@@ -62,7 +62,8 @@ def carry_matrix(bone: Any, seen: dict[str, Matrix]) -> Matrix:
     """[4, 4] what parents make of a bone: its matrix in armature space without its own transform.
 
     Args:
-        bone: without constraints, but for the pelvis, which follows the centre of gravity.
+        bone: without constraints, but for the pelvis, which follows the centre of gravity and
+            the hips.
         seen: displayed matrices, of the parents at least.
     """
     rest: Matrix = bone.bone.matrix_local
@@ -83,9 +84,18 @@ def place_bone(bone: Any, matrix: Matrix, seen: dict[str, Matrix]) -> None:
         matrix: [4, 4] to reach.
         seen: displayed matrices, of the parents at least.
     """
-    basis = carry_matrix(bone, seen).inverted() @ matrix
+    basis = carry_matrix(bone, seen).inverted() @ matrix @ _added_turn(bone).inverted()
     bone.location = basis.translation
     set_rotation(bone, basis.to_quaternion())
+
+
+def _added_turn(bone: Any) -> Matrix:
+    """[4, 4] what the control of the hips adds to the pelvis; the identity for other bones."""
+    hips = RigBones(bone.id_data).get(HIPS)
+    if hips is None or plain_name(bone) != "pelvis":
+        return Matrix()
+    axes = bone.bone.matrix_local.to_3x3().inverted() @ hips.bone.matrix_local.to_3x3()
+    return (axes @ hips.matrix_basis.to_3x3() @ axes.inverted()).to_4x4()
 
 
 def move_bone(bone: Any, move: Vector, seen: dict[str, Matrix]) -> None:

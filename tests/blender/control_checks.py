@@ -33,6 +33,7 @@ from likeness.addon.rig.look_at import look_at, stop_looking
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene_steps, run_to_end
 from likeness.addon.scene.origin import photo_matrix, photo_origin, template_origin
 from likeness.addon.scene.rig_upgrade import is_outdated, upgrade_rig
+from likeness.engine.core.rotations import matrix_to_axis_angle
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, FloatArray, Pose
 from likeness.engine.motion.bone_maps import detect_bones
 from likeness.engine.poses import find_pose
@@ -191,6 +192,7 @@ def added() -> dict[str, Any]:
     }
     for name in ("chest", "neck"):
         out[name].insert(0, sum(out[name]))
+    out["swing"] = swing(armature)
     bones["left_fingers"].rotation_quaternion = Quaternion((0, 0, 1), 0.3)
     out["spread"] = [across("left_index1"), across("left_pinky1")]
     bones["neck_control"].rotation_quaternion = Quaternion((0.3, 1, 0.2), 0.5)
@@ -308,6 +310,27 @@ def upgraded() -> dict[str, Any]:
         "shapes": all(bone.custom_shape is not None for bone in bones),
         "invalid": sum(not d.driver.is_valid for d in armature.animation_data.drivers),
     }
+
+
+def swing(armature: Any) -> dict[str, float]:
+    """The hips turned in a random pose: radians that the bones turn by; then mirrored."""
+    rng, bones = np.random.default_rng(6), armature.pose.bones
+    natural_pose(rng, armature)
+    before = seen_matrices(armature)
+    bones["hips"].rotation_quaternion = Quaternion((0.4, 1.0, -0.7), 0.6)
+    now, pose = seen_matrices(armature), read_bone_pose(armature, np.zeros(0))
+    out = {}
+    for name in ("pelvis", "spine1", "head"):
+        turn = np.array(before[name].to_3x3()).T @ np.array(now[name].to_3x3())
+        out[name] = float(np.linalg.norm(matrix_to_axis_angle(turn)))
+    pose_tools.mirror_pose(armature)
+    flipped = read_bone_pose(armature, np.zeros(0)).full_pose
+    others = [JOINT_INDEX[pose_tools.mirror_bone_name(name)] for name in JOINT_NAMES]
+    out["mirror"] = far(pose.full_pose[others][1:] * [1, -1, -1], flipped[1:])
+    pose_tools.mirror_pose(armature)
+    out["twice"] = far(pose.full_pose, read_bone_pose(armature, np.zeros(0)).full_pose)
+    apply_pose(Pose.rest(0), armature)
+    return out
 
 
 def ended() -> dict[str, Any]:

@@ -67,7 +67,7 @@ def test_bones_bend_about_x_as_bodies_do(rig) -> None:
     assert sizes.pop("Mechanism") == 6 + 2 * 5
     assert sizes == {
         "Root": 2,
-        "Body": 24,
+        "Body": 25,
         "Left Arm": 3,
         "Right Arm": 3,
         "Left Leg": 4,

@@ -63,6 +63,11 @@ def test_controls_add_to_the_joints(rig) -> None:
     assert figures["neck"] == pytest.approx([40, 20, 20], abs=0.2)
     assert figures["index"] == pytest.approx([30, 30, 30], abs=0.2)
     assert figures["hand"] == pytest.approx([40, 40, 40, 40, 40], abs=0.2)
+    assert figures["swing"]["pelvis"] == pytest.approx(0.6, abs=1e-4)
+    assert figures["swing"]["spine1"] < 1e-4  # the chest keeps its direction
+    assert figures["swing"]["head"] < 1e-4
+    assert figures["swing"]["mirror"] < 1e-4
+    assert figures["swing"]["twice"] < 1e-4
     assert figures["spread"][0] * figures["spread"][1] < 0
     assert figures["look"] < 1e-3
     assert figures["posed"] < 1e-4

@@ -55,7 +55,7 @@ def test_objects(blender) -> None:
     x, y, z = np.moveaxis(np.array(made["joints"]), -1, 0)
     np.testing.assert_allclose(made["heads"], np.stack([x, -z, y], -1), atol=1e-6)
     assert made["shortest"] > 0.004
-    sizes = {"Body": 22 + 2, "Left Hand": 6, "Left Fingers": 15, "Face": 3}
+    sizes = {"Body": 22 + 3, "Left Hand": 6, "Left Fingers": 15, "Face": 3}
     assert made["collections"].items() >= sizes.items()
     assert made["keys"] == made["expressions"]
     assert all(made["parts_find_avatar"])
