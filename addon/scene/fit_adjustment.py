@@ -16,9 +16,10 @@ import numpy as np
 
 from ...engine.core.cameras import project, unproject
 from ...engine.core.landmark_names import ADJUSTABLE
-from ...engine.core.types import Camera, FloatArray, Pose
+from ...engine.core.types import JOINT_INDEX, Camera, FloatArray, Pose
 from ...engine.workflows.fit_check import load_shown_fit
 from .. import keys
+from ..compat import hide_bone
 from ..motion.bone_pose import apply_pose, read_bone_pose
 from .armature import create_armature
 from .axes import points_to_blender, points_to_engine
@@ -83,6 +84,8 @@ def enter_fit_scene(context: Any, fit: Path) -> Any:
 def _fill(scene: Any, shown: Any, context: Any) -> None:
     avatar, collection = shown.avatar, scene.collection
     armature = create_armature(avatar.body.J_template, "Fit", collection, context)
+    for bone in armature.pose.bones:
+        hide_bone(bone, bone.name not in JOINT_INDEX)
     body = create_body(avatar.body, "Fit Body", armature, collection)
     body.hide_set(False)
     body.hide_select = True

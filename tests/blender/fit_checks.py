@@ -96,6 +96,8 @@ def correct(folder: str) -> dict[str, Any]:
     pose = fit_adjustment.read_shown_pose(scene)
     out["pose error"] = float(np.abs(pose.full_pose - person.track.pose.full_pose).max())
     out["transl error"] = float(np.abs(pose.transl - person.track.pose.transl).max())
+    seen = [b for b in armature.pose.bones if not (b if hasattr(b, "hide") else b.bone).hide]
+    out["bones"] = sorted(bone.name for bone in seen)
     bone = armature.pose.bones["left_elbow"]
     bone.rotation_quaternion = (1.0, 0.0, 0.0, 0.0)
     bpy.ops.likeness.use_this_pose()

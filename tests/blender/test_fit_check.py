@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from likeness.engine.core.types import JOINT_NAMES
 
 
 def test_a_fit_is_corrected_and_leaves_no_trace(blender, tmp_path: Path) -> None:
@@ -21,6 +22,7 @@ def test_a_fit_is_corrected_and_leaves_no_trace(blender, tmp_path: Path) -> None
     assert done["trace"] == [True, True]
     assert done["pose error"] < 1e-4
     assert done["transl error"] < 1e-4
+    assert done["bones"] == sorted(JOINT_NAMES)
     assert np.abs(done["elbow"]).max() < 1e-4
     assert done["others"] < 1e-4
     assert done["trace again"] == [True, True]
