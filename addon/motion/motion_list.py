@@ -12,8 +12,10 @@ from .. import keys
 from ..rig.control_names import COG, FACE, ROOT
 from .actions import CONSTANT, LINEAR, find_channelbag, find_current_channelbag, set_keys
 
-_FACE_BONES = (FACE, "jaw", "left_eye_smplhf", "right_eye_smplhf")
-_LOWER = ("pelvis", "hip", "knee", "ankle", "foot")
+_FACE_WORDS = (FACE, "jaw", "eye")
+_LOWER_WORDS = (ROOT, COG, "pelvis", "hip", "knee", "ankle", "foot")
+"""Words in the names of bones and controls of these parts."""
+
 _OVER, _AFTER = "Over", "After"
 
 PARTS = ("ALL", "UPPER", "FACE")
@@ -206,9 +208,8 @@ def _copy_part(action: Any, part: str) -> Any:
 
 
 def _is_of_part(bone: str, part: str) -> bool:
-    if part == "FACE":
-        return bone in _FACE_BONES
-    return bone not in (ROOT, COG) and not bone.endswith(_LOWER)
+    words = _FACE_WORDS if part == "FACE" else _LOWER_WORDS
+    return any(word in bone for word in words) == (part == "FACE")
 
 
 def _trim_curve(curve: Any, first: int, last: int) -> None:

@@ -139,6 +139,8 @@ def rebuild_rig(orphan: Orphan, context: Any) -> AvatarObjects:
     for name in avatar.body.expression_names:
         add_slider(armature.pose.bones[FACE], name)
     fit_rig(avatar, armature, body)
+    if add_end("left_hip") in body.vertex_groups:
+        add_ends(armature)
     mark_armature(armature, avatar)
     _attach(orphan, armature)
     camera = orphan.parts.get("camera")

@@ -10,11 +10,9 @@ import people
 from likeness.addon import keys
 from likeness.addon.motion import motion_list
 from likeness.addon.motion.actions import LINEAR, create_channelbag, write_curves
+from likeness.addon.rig.bone_names import RigBones, add_ends, bone_path
 from likeness.addon.scene.avatar_objects import build_scene
 from likeness.addon.scene.avatar_ops import duplicate_avatar
-
-ELBOW = 'pose.bones["left_elbow"].rotation_quaternion'
-KNEE = 'pose.bones["left_knee"].rotation_quaternion'
 
 
 def turned(degrees: Any) -> np.ndarray:
@@ -29,7 +27,8 @@ def motion(armature: Any, name: str, degrees: list[float], face: float) -> Any:
     _, bag = create_channelbag(action, armature.name)
     frames = 1.0 + np.arange(len(degrees))
     kinds = np.full(len(degrees), LINEAR, np.int32)
-    for path in (ELBOW, KNEE):
+    for joint in ("left_elbow", "left_knee"):
+        path = bone_path(armature, joint, "rotation_quaternion")
         write_curves(bag, path, "x", frames, turned(degrees), kinds)
     expression = first_expression(armature)
     values = np.full((len(degrees), 1), face)
@@ -49,15 +48,17 @@ def seen(armature: Any, frame: float) -> list[float]:
     bpy.context.scene.frame_set(int(frame), subframe=frame % 1)
     out = []
     for name in ("left_elbow", "left_knee"):
-        w, x, _, _ = armature.pose.bones[name].rotation_quaternion
+        w, x, _, _ = RigBones(armature)[name].rotation_quaternion
         out.append(float(np.degrees(2 * np.arctan2(x, w))))
     return [*out, float(armature.pose.bones["face"][first_expression(armature)])]
 
 
-def scene_with_motions() -> tuple[Any, Any, Any, Any]:
+def scene_with_motions(ends: bool = False) -> tuple[Any, Any, Any, Any]:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     objects = build_scene(people.random_avatar(3, count=50), "Person")
     armature = objects.armature
+    if ends:
+        add_ends(armature)
     walk = motion(armature, "walk", list(np.linspace(0, 40, 41)), 0.1)
     talk = motion(armature, "talk", [80.0] * 31, 0.7)
     return objects, armature, walk, talk
@@ -98,9 +99,9 @@ def switched() -> dict[str, Any]:
     }
 
 
-def mixed() -> dict[str, Any]:
+def mixed(ends: bool) -> dict[str, Any]:
     """One after the other with a fade; the face of one over the body of the other."""
-    _, armature, walk, talk = scene_with_motions()
+    _, armature, walk, talk = scene_with_motions(ends)
     scene = bpy.context.scene
     motion_list.use_motion(armature, walk, scene)
     motion_list.mix_motion(armature, talk, scene, True, 10, 1.0, "ALL")

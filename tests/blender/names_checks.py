@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 import people
+from likeness.addon.rig.bone_names import add_ends
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene, subject_name
 from likeness.addon.scene.avatar_ops import duplicate_avatar
 from likeness.addon.scene.blend_writer import blend_from_avatar
@@ -91,7 +92,7 @@ def beside_a_cube(size: float, cursor: list[float]) -> float:
     return float(pelvis(build_scene(people.random_avatar(5, count=50), "Person"))[0] - cursor[0])
 
 
-def rebuilt(skirt: bool) -> dict[str, Any]:
+def rebuilt(skirt: bool, ends: bool) -> dict[str, Any]:
     """The rig is removed from the file, and built again: pose, face, place, name."""
     empty()
     avatar = people.random_avatar(9)
@@ -101,6 +102,8 @@ def rebuilt(skirt: bool) -> dict[str, Any]:
     objects = build_scene(avatar, "Person")
     set_input(objects.splats.modifiers[MODIFIER_NAME], "Softness", 0.0)
     add_proxy(objects)
+    if ends:
+        add_ends(objects.armature)
     place = objects.armature.location.copy()
     none_before = find_orphans(bpy.context.scene)
     bpy.data.objects.remove(objects.armature)

@@ -18,8 +18,10 @@ def test_switching_keeps_every_motion(blender) -> None:
     assert found["shared"] == []
 
 
-def test_mixing(blender) -> None:
-    found = blender(CHECKS, "mixed")
+@pytest.mark.parametrize("ends", [False, True])
+def test_mixing(blender, ends: bool) -> None:
+    """With bones named ``elbow.L`` as well."""
+    found = blender(CHECKS, "mixed", ends=ends)
     first, fade, second = found["after"]
     assert first == pytest.approx([20, 20, 0.1], abs=1e-3)
     assert 40 < fade[0] < 75

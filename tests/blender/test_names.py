@@ -46,9 +46,10 @@ def test_not_inside_the_default_cube(blender, size: float, cursor: list, away: b
     assert (moved > size / 2) if away else (moved == pytest.approx(0, abs=1e-5))
 
 
-@pytest.mark.parametrize("skirt", [False, True])
-def test_a_deleted_rig_is_built_again(blender, skirt: bool) -> None:
-    found = blender(CHECKS, "rebuilt", skirt=skirt)
+@pytest.mark.parametrize(("skirt", "ends"), [(False, False), (True, False), (False, True)])
+def test_a_deleted_rig_is_built_again(blender, skirt: bool, ends: bool) -> None:
+    """With bones named ``hip.L`` as well."""
+    found = blender(CHECKS, "rebuilt", skirt=skirt, ends=ends)
     assert found["none_before"] == 0
     assert found["orphan"] == ["Person", ["body", "camera", "shadow", "splats"], True]
     assert max(found["errors"]) < 2e-4
