@@ -9,12 +9,14 @@ from typing import Any
 
 import bpy
 
+from ..addon.preferences import get_preferences
 from ..addon.scene import native_splats, render_setup, shadow_proxy
 from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, find_avatars
 from ..addon.scene.camera import has_photo_shape, show_photo, shows_photo, toggle_camera_view
 from ..addon.scene.frame_recorder import record_frames
 from ..addon.scene.render_output import get_background_color, list_render_frames, picture_paths
 from ..addon.scene.splat_object import MODIFIER_NAME, set_input
+from ..addon.scene.view3d import show_splats
 from ..addon.viewport import fast_splats
 from ..engine.core.types import LikenessError
 from .avatar_operator import AvatarOperator, format_count
@@ -194,7 +196,10 @@ class FastSplats(_SplatsOperator, bpy.types.Operator):  # type: ignore[misc]
         return fast_splats.find_fast_problem()
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:
-        fast_splats.set_fast(avatar.splats, not fast_splats.is_fast(avatar.splats))
+        on = not fast_splats.is_fast(avatar.splats)
+        fast_splats.set_fast(avatar.splats, on)
+        if not on and get_preferences(context).show_splats:
+            show_splats()
 
 
 class NativeSplats(_SplatsOperator, bpy.types.Operator):  # type: ignore[misc]

@@ -46,7 +46,8 @@ def draw_bones(context: Any, armature: Any, width: float, height: float) -> None
         places.append(points)
         color = (*_bone_color(context, bone), 1.0) if posing else plain
         colors.append(np.tile(np.array(color, np.float32), (len(points), 1)))
-        wire = max(wire, bone.custom_shape_wire_width)
+        if posing:
+            wire = max(wire, bone.custom_shape_wire_width)
     if not places:
         return
     matrix = np.array(armature.matrix_world, np.float32)
@@ -57,8 +58,10 @@ def draw_bones(context: Any, armature: Any, width: float, height: float) -> None
     shader.bind()
     shader.uniform_float("viewportSize", (width, height))
     gpu.state.blend_set("ALPHA")
+    # In Object Mode the person matters, and bones are thin.
+    passes = [(dark, wire + _RIM), (tints, wire)] if posing else [(tints, wire)]
     try:
-        for tint, pixels in ((dark, wire + _RIM), (tints, wire)):
+        for tint, pixels in passes:
             lines = batch_for_shader(shader, "LINES", {"pos": world, "color": tint})
             shader.uniform_float("lineWidth", pixels * context.preferences.system.pixel_size)
             lines.draw(shader)

@@ -496,6 +496,11 @@ def fast_splats(ui: Any, avatar: str) -> Steps:
     active = bpy.context.view_layer.objects.active.data.bones.active
     out["clicked"] = active.name if active else ""
     yield from ui.shot("fast_clicked")
+    with ui.override():
+        bpy.ops.likeness.fast_splats("EXEC_DEFAULT", True)
+    yield 0.5
+    views = [a.spaces.active for s in bpy.data.screens for a in s.areas if a.type == "VIEW_3D"]
+    out["solid views without fast splats"] = sum(v.shading.type == "SOLID" for v in views)
     return out
 
 

@@ -114,6 +114,7 @@ def test_fast_splats_are_shown_with_bones_on_top(gui: Any, avatar: str) -> None:
     assert seen["bone pixels"][1] > 100
     assert seen["hidden"] < 0.1, "bones under the splats"
     assert seen["clicked"] == "left_elbow"
+    assert seen["solid views without fast splats"] == 0, "they would show grey shreds"
 
 
 def test_photo_shows_behind_the_splats(gui: Any, avatar: str, photo: str) -> None:
