@@ -9,7 +9,7 @@ import numpy as np
 import people
 import rig_checks
 from likeness.addon import pose_library
-from likeness.addon.motion.actions import find_current_channelbag
+from likeness.addon.motion.actions import ActionOptions, find_current_channelbag, write_action
 from likeness.addon.motion.bone_pose import apply_pose, get_rest_axes, read_bone_pose
 from likeness.addon.rig import keying, pose_tools
 from likeness.addon.rig.bone_names import add_end
@@ -36,6 +36,7 @@ from likeness.addon.scene.rig_upgrade import is_outdated, upgrade_rig
 from likeness.engine.core.rotations import matrix_to_axis_angle
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, FloatArray, Pose
 from likeness.engine.motion.bone_maps import detect_bones
+from likeness.engine.motion.prepare_motion import PreparedMotion
 from likeness.engine.poses import find_pose
 from likeness.engine.scene.files import make_scene_avatar
 from mathutils import Matrix, Quaternion, Vector
@@ -69,11 +70,28 @@ def roots() -> dict[str, Any]:
     pose = people.random_pose(avatar, rng)
     objects.set_pose(pose, avatar.body.expression_names)
     back = objects.get_pose(avatar.body.expression_names)
+    posed = error(avatar, objects, pose)
+    moving = [people.random_pose(avatar, rng) for _ in range(3)]
+    motion = PreparedMotion(
+        np.array([p.full_pose for p in moving]),
+        np.array([p.transl for p in moving]),
+        np.array([p.expression for p in moving]),
+        known=np.ones(NUM_JOINTS, bool),
+        face=True,
+        frame_rate=24.0,
+        shot=np.zeros(3, np.int64),
+    )
+    run_to_end(write_action(armature, motion, "Walk", ActionOptions(), bpy.context.scene))
+    played = []
+    for frame, at in enumerate(moving, 1):
+        bpy.context.scene.frame_set(frame)
+        played.append(error(avatar, objects, at))
     return {
         "root": moved,
+        "played": max(played),
         "head": (sunk["head"].translation - now["head"].translation - sinks).length,
         "feet": max((sunk[n].translation - now[n].translation).length for n in feet),
-        "posed": error(avatar, objects, pose),
+        "posed": posed,
         "read": max(far(pose.full_pose, back.full_pose), np.abs(pose.transl - back.transl).max()),
         "stays": float(np.abs(np.array(bones["root"].matrix_basis - move)).max()),
         "tree": sorted(

@@ -26,6 +26,7 @@ def test_root_and_centre_of_gravity(rig) -> None:
     assert figures["head"] < 1e-4
     assert figures["feet"] < 2e-3
     assert figures["posed"] < 1e-4
+    assert figures["played"] < 1e-4  # a motion, with the root elsewhere
     assert figures["read"] < 1e-4
     assert figures["stays"] < 1e-6
     assert figures["tree"] == ["cog", "pelvis", "root"]  # those without a joint above them
