@@ -24,9 +24,9 @@ class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
         return bool(find_avatars(context.scene) or find_orphans(context.scene))
 
     def draw(self, context: Any) -> None:
-        active = find_avatar(context.object)
+        active, avatars = find_avatar(context.object), find_avatars(context.scene)
         column = self.layout.column(align=True)
-        for avatar in find_avatars(context.scene):
+        for avatar in avatars:
             name = avatar.armature.name
             column.operator(
                 "likeness.select_avatar",
@@ -37,7 +37,8 @@ class AvatarsPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
         for orphan in find_orphans(context.scene):
             _draw_orphan(self.layout.box(), orphan)
         if active is None:
-            self.layout.label(text="Select one to pose it", icon="INFO")
+            if avatars:
+                self.layout.label(text="Select one to pose it", icon="INFO")
             return
         row = self.layout.row(align=True)
         row.operator("likeness.duplicate_avatar", text="Duplicate", icon="DUPLICATE")
