@@ -1,6 +1,7 @@
 """File > Import > Likeness Avatar: an avatar file into the scene."""
 # No postponed annotations here: Blender reads properties from them.
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import portrait
+from ..addon.preferences import avatar_folder
 from .job_operator import JobOperator, show_all_layers, thumbnails
 
 
@@ -18,6 +20,9 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
     bl_idname = "likeness.import_avatar"
     bl_label = "Import Avatar"
     bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
+
+    last_folder = None  # type: Path | None
+    """Where the file browser opens; the avatar folder at first."""
 
     filename_ext = ".safetensors"
     filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
@@ -44,6 +49,7 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
         """Ask for a file, unless one was dropped."""
         if self.properties.is_property_set("filepath"):
             return self.begin(context)
+        self.filepath = f"{ImportAvatar.last_folder or avatar_folder(context)}{os.sep}"
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
@@ -54,6 +60,7 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
         photo = Path(bpy.path.abspath(self.photo)) if self.photo else None
         request = portrait.open_request(Path(bpy.path.abspath(self.filepath)), photo)
         self._avatar = Path(request["avatar"])
+        ImportAvatar.last_folder = self._avatar.parent
         return request
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, Any]:

@@ -77,14 +77,14 @@ def use_motion(armature: Any, action: Any | None, scene: Any) -> None:
     for track in data.nla_tracks:
         track.mute = action is not None
     data.action = action
+    strips = [strip for track in data.nla_tracks for strip in track.strips]
     if action is not None:
         remember_motion(armature, action)
         data.action_slot = _slot(action)
         if keys.MOTION in action:
             release_controls(armature)
         _follow_range(scene, *action.frame_range)
-    elif data.nla_tracks:
-        strips = [strip for track in data.nla_tracks for strip in track.strips]
+    elif strips:
         _follow_range(scene, min(s.frame_start for s in strips), max(s.frame_end for s in strips))
     scene.frame_set(scene.frame_start)
 
@@ -112,8 +112,12 @@ def mix_motion(
     if data.action is not None:
         base = data.action
         remember_motion(armature, base)
+        known = list(armature[keys.MOTIONS].values())
         for track in data.nla_tracks[:]:
-            data.nla_tracks.remove(track)
+            if all(strip.action in known for strip in track.strips):  # of an earlier mix
+                data.nla_tracks.remove(track)
+            else:
+                track.mute = True
         data.action = None
         _add_strip(data, base, base.name, base.frame_range[0])
     strips = [strip for track in data.nla_tracks for strip in track.strips if not track.mute]
@@ -123,6 +127,7 @@ def mix_motion(
         strip = _add_strip(data, action, f"{_AFTER} {action.name}", last - frames)
     else:
         used = action if part == "ALL" else _copy_part(action, part)
+        remember_motion(armature, used)
         strip = _add_strip(data, used, f"{_OVER} {action.name}", first)
         if influence < 1.0:
             strip.use_animated_influence = True

@@ -121,6 +121,13 @@ def mixed(ends: bool) -> dict[str, Any]:
     motion_list.use_motion(armature, walk, scene)
     motion_list.mix_motion(armature, talk, scene, False, 0, 0.5, "FACE")
     out["half"] = seen(armature, 21)
+    tracks = armature.animation_data.nla_tracks
+    own = tracks.new()
+    own.name = "by the user"
+    own.strips.new("strip", 100, bpy.data.actions.new("something"))
+    motion_list.use_motion(armature, walk, scene)
+    motion_list.mix_motion(armature, talk, scene, True, 5, 1.0, "ALL")
+    out["tracks"] = [[track.name, track.mute] for track in tracks]
     return out
 
 

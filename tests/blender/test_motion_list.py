@@ -34,6 +34,7 @@ def test_mixing(blender, ends: bool) -> None:
     assert found["face"] == pytest.approx([20, 20, 0.7], abs=1e-3)
     assert found["upper"] == pytest.approx([80, 20, 0.7], abs=1e-3)
     assert found["half"] == pytest.approx([20, 20, 0.4], abs=1e-3)
+    assert found["tracks"] == [["by the user", True], ["walk", False], ["After talk", False]]
 
 
 def test_trimming_and_deleting(blender) -> None:
