@@ -192,7 +192,8 @@ def _bind_foot(armature: Any, limb: str) -> None:
     bones = armature.pose.bones
     _, lower, last = LIMBS[limb]
     for bone, name in ((bones[lower], SOLVER), (bones[last], COPY_ROTATION)):
-        bone.constraints[name].subtarget = foot_ankle(limb)
+        if name in bone.constraints:  # an older rig's may have been removed
+            bone.constraints[name].subtarget = foot_ankle(limb)
     path = f'pose.bones["{ik_control(limb)}"]["{IK}"]'
     drive(bind_roll(armature, limb), "influence", armature, path)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import bpy
 from mathutils import Matrix
 
 from ...engine.core.types import Avatar, FloatArray, LikenessError
@@ -55,7 +56,10 @@ def upgrade_rig(objects: AvatarObjects, context: Any) -> None:
             f"'{name}' shares its armature or body with another object.",
             "Use Object > Relations > Make Single User > Object & Data first.",
         )
+    if not armature.visible_get():
+        raise LikenessError(f"'{name}' is hidden.", "Show it, and upgrade it then.")
     avatar = unpack_avatar(bytes(kept), name)
+    posing = context.mode == "POSE"
     enter_object_mode(context)
     if keys.ORIGIN not in armature and not _is_place_animated(armature):
         _move_origin(objects, find_origins(avatar)[0])
@@ -65,6 +69,8 @@ def upgrade_rig(objects: AvatarObjects, context: Any) -> None:
     fit_rig(avatar, armature, body)
     armature[keys.FORMAT] = SCENE_FORMAT
     armature.update_tag()
+    if posing:
+        bpy.ops.object.mode_set(mode="POSE")
 
 
 def _move_origin(objects: AvatarObjects, photo: FloatArray) -> None:

@@ -34,7 +34,14 @@ from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene_steps
 from likeness.addon.scene.origin import photo_matrix, photo_origin, template_origin
 from likeness.addon.scene.rig_upgrade import is_outdated, upgrade_rig
 from likeness.engine.core.rotations import matrix_to_axis_angle
-from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, FloatArray, Pose
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    JOINT_NAMES,
+    NUM_JOINTS,
+    FloatArray,
+    LikenessError,
+    Pose,
+)
 from likeness.engine.motion.bone_maps import detect_bones
 from likeness.engine.motion.prepare_motion import PreparedMotion
 from likeness.engine.poses import find_pose
@@ -309,7 +316,17 @@ def upgraded() -> dict[str, Any]:
     before, action = seen(), armature.animation_data.action
     drawn = is_outdated(armature)
     with_pose = objects.get_pose(avatar.body.expression_names)
+    said = ""
+    armature.hide_set(True)
+    try:
+        upgrade_rig(objects, bpy.context)
+    except LikenessError as problem:
+        said = str(problem)
+    armature.hide_set(False)
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="POSE")
     upgrade_rig(objects, bpy.context)
+    mode = bpy.context.mode
     after = seen()
     pose = objects.get_pose(avatar.body.expression_names)
     floor = armature.matrix_world.translation.z
@@ -321,6 +338,8 @@ def upgraded() -> dict[str, Any]:
         "pose": far(with_pose.full_pose, pose.full_pose),
         "transl": float(np.abs(with_pose.transl - pose.transl).max()),
         "again": error(avatar, objects, again),
+        "mode": mode,
+        "said": said,
         "outdated": [drawn, is_outdated(armature)],
         "action": action.name == "PersonAction" and len(bpy.data.actions) == 1,
         "floor": floor,

@@ -78,6 +78,8 @@ def test_controls_add_to_the_joints(rig) -> None:
 def test_upgraded_rigs_keep_everything_in_place(rig) -> None:
     figures = rig["upgraded"]
     assert figures["outdated"] == [True, False]
+    assert "hidden" in figures["said"]
+    assert figures["mode"] == "POSE"
     assert figures["moved"] < 1e-4  # bones, body and children, at keys and between
     assert figures["pose"] < 1e-4
     assert figures["transl"] < 1e-4
