@@ -202,7 +202,13 @@ class SwitchParent(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
     to: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Follows",
         description="What the control follows",
-        items=[(name.upper(), name, f"Follow {name}") for name in PARENTS],
+        items=[
+            ("WORLD", "World", "The space of the armature object"),
+            ("ROOT", "Root", "The root, which moves everything"),
+            ("PELVIS", "Pelvis", "The bone of the pelvis"),
+            ("CHEST", "Chest", "The uppermost bone of the spine"),
+            ("HEAD", "Head", "The bone of the head"),
+        ],
         default="ROOT",
     )
 

@@ -6,15 +6,6 @@ from typing import Any
 
 import bpy
 
-from ..addon.rig.bone_collections import (
-    BODY,
-    CONTROLS,
-    FACE_BONES,
-    FINGER_COLLECTIONS,
-    HAND_COLLECTIONS,
-    ROOT_BONES,
-)
-from ..addon.rig.bone_collections import LIMB_COLLECTIONS as LIMBS_SHOWN
 from ..addon.rig.bone_names import RigBones, plain_name
 from ..addon.rig.control_names import (
     EYES_TARGET,
@@ -40,12 +31,12 @@ _LIMB_LABELS = {
 
 
 _LAYERS = (
-    (ROOT_BONES, CONTROLS),
-    (BODY, FACE_BONES),
-    LIMBS_SHOWN[:2],
-    HAND_COLLECTIONS,
-    FINGER_COLLECTIONS,
-    LIMBS_SHOWN[2:],
+    ("Root", "Controls"),
+    ("Body", "Face"),
+    ("Left Arm", "Right Arm"),
+    ("Left Hand", "Right Hand"),
+    ("Left Fingers", "Right Fingers"),
+    ("Left Leg", "Right Leg"),
 )
 """Rows of bone collections, the left limbs on the left."""
 
