@@ -307,7 +307,11 @@ class BatchFolder:
 
     def _own(self, folder: Place) -> str:
         """A work folder's name in the store."""
-        return str(folder)[len(str(self.store.address).rstrip("/")) + 1 :]
+        name, root = (
+            place.as_posix() if isinstance(place, Path) else str(place).rstrip("/")
+            for place in (folder, self.store.address)
+        )
+        return name.removeprefix(root + "/")
 
     def _take(self, unit: PortraitUnit, work: str) -> dict[str, dict[str, Any]] | None:
         """Move a result that is complete to its place; None where it is not."""
