@@ -84,10 +84,14 @@ def installed(blender: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 @pytest.fixture
 def gui(blender: Any, installed: dict[str, Any]) -> Scenario:
-    """``gui(scenario, **arguments)`` plays a scenario and gives its answer."""
+    """``gui(scenario, **arguments)`` plays a scenario and gives its answer.
+
+    Those of other files than scenarios.py are named with their file: ``job_scenarios.cancel``.
+    """
 
     def play(scenario: str, limit: float = 600, **arguments: Any) -> Any:
-        return blender.run(HERE / "scenarios.py", scenario, limit, **arguments)
+        file, _, function = scenario.rpartition(".")
+        return blender.run(HERE / f"{file or 'scenarios'}.py", function, limit, **arguments)
 
     return play
 

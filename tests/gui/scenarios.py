@@ -6,8 +6,6 @@ Nothing of this tree is imported here: only what Blender itself has unpacked.
 from __future__ import annotations
 
 import importlib
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -221,58 +219,6 @@ def drop_photo(ui: Any, photo: str) -> Steps:
     }
 
 
-def cancel(ui: Any, photo: str) -> Steps:
-    """Cancel with Esc, then by the button: nothing changes."""
-    yield from fresh(ui)
-    before = scene_names()
-    answer: dict[str, Any] = {}
-    for how in ("esc", "button"):
-        yield from start_build(ui, photo, quality="DRAFT")
-        if how == "esc":
-            ui.press("ESC")
-        else:
-            with ui.override():
-                bpy.ops.likeness.cancel_job()
-        asked = time.monotonic()
-        yield lambda: running() is None
-        answer[how] = {
-            "seconds": time.monotonic() - asked,
-            "unchanged": scene_names() == before,
-            "problem": ours("addon.running").last_problem() is not None,
-        }
-        yield 0.3
-    yield from ui.shot("cancelled")
-    return answer
-
-
-def kill_worker(ui: Any, photo: str) -> Steps:
-    """The worker is killed from outside: a message, an unchanged scene; the next job runs."""
-    yield from fresh(ui)
-    before = scene_names()
-    yield from start_build(ui, photo, quality="DRAFT")
-    os.kill(running().job._process._process.pid, signal.SIGKILL)
-    yield lambda: running() is None
-    problem = ours("addon.running").last_problem()
-    yield from ui.shot("worker_killed")
-    said = {"message": problem.message, "remedy": problem.remedy, "report": problem.report}
-    unchanged = scene_names() == before
-    yield from start_build(ui, photo, quality="DRAFT")
-    yield lambda: running() is None
-    yield 0.5
-    return {**said, "unchanged": unchanged, "next": len(avatars())}
-
-
-def bad_photo(ui: Any, photo: str) -> Steps:
-    """A photo without a person: a message in the panel, an unchanged scene."""
-    yield from fresh(ui)
-    before = scene_names()
-    yield from start_build(ui, photo, quality="DRAFT")
-    yield lambda: running() is None
-    problem = ours("addon.running").last_problem()
-    yield from ui.shot("bad_photo")
-    return {"message": problem.message, "unchanged": scene_names() == before}
-
-
 def undo(ui: Any, avatar: str) -> Steps:
     """One undo step takes the import back, redo brings it again."""
     yield from fresh(ui)
@@ -374,64 +320,6 @@ def duplicate_delete(ui: Any, avatar: str) -> Steps:
     left = [a.armature.name for a in avatars()]
     yield from ui.undo()
     return {"names": names, "untouched": untouched, "left": left, "back": len(avatars())}
-
-
-def disable_while_running(ui: Any, photo: str) -> Steps:
-    """The extension is disabled while its worker runs: the worker ends, nothing is left."""
-    addon_utils = importlib.import_module("addon_utils")
-    yield from fresh(ui)
-    before = scene_names()
-    yield from start_build(ui, photo, quality="DRAFT")
-    process = running().job._process._process
-    addon_utils.disable(MODULE, default_set=True)
-    yield 1.0
-    ended = process.poll() is not None
-    left = [name for name in dir(bpy.types) if "likeness" in name.lower()]
-    unchanged = scene_names() == before
-    yield from ui.shot("disabled")
-    addon_utils.enable(MODULE, default_set=True)
-    yield 0.5
-    return {"ended": ended, "left": left, "unchanged": unchanged, "again": running() is None}
-
-
-def open_file_while_running(ui: Any, photo: str) -> Steps:
-    """Another file is opened while the worker runs: it ends, and the panel says so."""
-    yield from fresh(ui)
-    yield from start_build(ui, photo, quality="DRAFT")
-    process = running().job._process._process
-    with bpy.context.temp_override(window=ui.window):
-        bpy.ops.wm.read_homefile(app_template="")
-    yield 1.0
-    problem = ours("addon.running").last_problem()
-    return {
-        "ended": process.poll() is not None,
-        "running": running() is not None,
-        "message": problem.message if problem else None,
-        "avatars": len(avatars()),
-    }
-
-
-def undo_while_running(ui: Any, photo: str) -> Steps:
-    """The user goes on working, and undoes, while the worker runs; the avatar comes anyway."""
-    yield from fresh(ui, keep=("Cube",))
-    yield from start_build(ui, photo, quality="DRAFT")
-    with ui.override():
-        bpy.ops.transform.translate("EXEC_DEFAULT", True, value=(1, 0, 0))
-    moved = bpy.data.objects["Cube"].location.x
-    yield 0.3
-    yield from ui.undo()
-    back = bpy.data.objects["Cube"].location.x
-    yield lambda: running() is None
-    yield 0.5
-    came = len(avatars())
-    yield from ui.undo()
-    return {
-        "moved": moved,
-        "back": back,
-        "came": came,
-        "undone": len(avatars()),
-        "cube": "Cube" in bpy.data.objects,
-    }
 
 
 def pixels(ui: Any) -> Steps:

@@ -32,13 +32,13 @@ def test_dropped_photo_becomes_an_avatar(gui: Any, photo: str) -> None:
 
 
 def test_cancelled_by_key_and_by_button(gui: Any, photo: str) -> None:
-    for how, seen in gui("cancel", photo=photo).items():
+    for how, seen in gui("job_scenarios.cancel", photo=photo).items():
         assert seen["unchanged"], how
         assert not seen["problem"], how
 
 
 def test_killed_worker_is_told_of_and_the_next_one_runs(gui: Any, photo: str) -> None:
-    seen = gui("kill_worker", photo=photo)
+    seen = gui("job_scenarios.kill_worker", photo=photo)
     assert "memory" in seen["message"] or "ended" in seen["message"]
     assert seen["remedy"]
     assert str(Path(photo).parent) not in seen["report"], "a report tells no folders"
@@ -47,7 +47,7 @@ def test_killed_worker_is_told_of_and_the_next_one_runs(gui: Any, photo: str) ->
 
 
 def test_photo_of_nobody(gui: Any, nobody: str) -> None:
-    seen = gui("bad_photo", photo=nobody)
+    seen = gui("job_scenarios.bad_photo", photo=nobody)
     assert "nobody.png" in seen["message"]
     assert seen["unchanged"]
 
@@ -83,7 +83,7 @@ def test_duplicated_and_deleted(gui: Any, avatar: str) -> None:
 
 
 def test_disabled_while_a_job_runs(gui: Any, photo: str) -> None:
-    seen = gui("disable_while_running", photo=photo)
+    seen = gui("job_scenarios.disable_while_running", photo=photo)
     assert seen["ended"]
     assert seen["left"] == []
     assert seen["unchanged"]
@@ -91,7 +91,7 @@ def test_disabled_while_a_job_runs(gui: Any, photo: str) -> None:
 
 
 def test_another_file_opened_while_a_job_runs(gui: Any, photo: str) -> None:
-    seen = gui("open_file_while_running", photo=photo)
+    seen = gui("job_scenarios.open_file_while_running", photo=photo)
     assert seen["ended"]
     assert not seen["running"]
     assert seen["message"]
@@ -99,7 +99,7 @@ def test_another_file_opened_while_a_job_runs(gui: Any, photo: str) -> None:
 
 
 def test_undo_while_a_job_runs(gui: Any, photo: str) -> None:
-    seen = gui("undo_while_running", photo=photo)
+    seen = gui("job_scenarios.undo_while_running", photo=photo)
     assert seen["moved"] != seen["back"]
     assert seen["came"] == 1
     assert seen["undone"] == 0
