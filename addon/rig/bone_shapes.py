@@ -167,7 +167,7 @@ def add_shapes(armature: Any, vertices: FloatArray, weights: FloatArray) -> None
     pelvis = bones["pelvis"]
     size = 1.35 * max(pelvis.custom_shape_scale_xyz.xz)
     _set(pelvis, "Ring", [size] * 3, [0.0, 0.0, 0.0])
-    for name, shape, radius in ((ROOT, "Root", 2.2 * size), (COG, "Square", 1.8 * size)):
+    for name, shape, radius in ((ROOT, "Root", 2.2 * size), (COG, "Square", 1.6 * size)):
         _set(bones[name], shape, [radius] * 3, [0.0] * 3)
         bones[name].custom_shape_rotation_euler = (math.pi / 2, 0.0, 0.0)  # flat on the floor
     _add_spine(bones)
@@ -199,7 +199,8 @@ def _add_spine(bones: Any) -> None:
     """Give hips, chest and neck squares outside the rings of their joints, as displayed."""
     for name, joint in ((HIPS, "pelvis"), (CHEST, "spine3"), (NECK, "neck")):
         ring, move = bones[joint].custom_shape_scale_xyz, bones[joint].custom_shape_translation
-        _set(bones[name], "Square", [1.25 * ring.x, 1.0, 1.25 * ring.z], list(move))
+        move = [0.0, -0.5 * ring.z, 0.0] if name == HIPS else list(move)  # below the other squares
+        _set(bones[name], "Square", [1.25 * ring.x, 1.0, 1.25 * ring.z], move)
         bones[name].custom_shape_transform = bones[joint]
 
 
