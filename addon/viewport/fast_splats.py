@@ -376,6 +376,8 @@ def register() -> None:
 def unregister() -> None:
     """Called when the extension is disabled: the node group draws the splats again."""
     _remove_handler()
+    if bpy.app.timers.is_registered(_settle):
+        bpy.app.timers.unregister(_settle)
     for name, handler in _HANDLERS.items():
         getattr(bpy.app.handlers, name).remove(handler)
     for obj in _splats():
