@@ -52,3 +52,7 @@ def test_presets_set_what_there_is(blender_lts, extension: Path) -> None:
     assert {f"likeness.export_rig/{name}" for name in ("Blender", "Unity", "Unreal")} < set(
         found["names"]
     )
+
+
+def test_shortcuts_go_with_the_extension(blender, extension: Path) -> None:
+    assert blender(CHECKS, "shortcuts", zip_path=str(extension)) == [5, 0, 5]

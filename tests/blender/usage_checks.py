@@ -106,6 +106,27 @@ def choices(zip_path: str) -> dict[str, Any]:
     return out
 
 
+def shortcuts(zip_path: str) -> list[int]:
+    """The number of our entries in keymaps: enabled, disabled, enabled again."""
+    shared.install(zip_path)
+
+    def count() -> int:
+        items = [
+            k for m in bpy.context.window_manager.keyconfigs.addon.keymaps for k in m.keymap_items
+        ]
+        menus = [k for k in items if k.idname == "wm.call_menu" and "LIKENESS" in k.properties.name]
+        return len([k for k in items if k.idname.startswith("likeness.")]) + len(menus)
+
+    numbers = [count()]
+    for enable in (False, True):
+        if enable:
+            shared.addon_utils.enable(MODULE, default_set=True)
+        else:
+            shared.addon_utils.disable(MODULE, default_set=True)
+        numbers.append(count())
+    return numbers
+
+
 def presets(zip_path: str) -> dict[str, list[str]]:
     """What is wrong with the presets that come along: each value must be one of its property's."""
     shared.install(zip_path)

@@ -322,6 +322,49 @@ def duplicate_delete(ui: Any, avatar: str) -> Steps:
     return {"names": names, "untouched": untouched, "left": left, "back": len(avatars())}
 
 
+def keys_on_avatars(ui: Any, avatar: str) -> Steps:
+    """Shift+D and X with only the splats selected: the whole avatar, in one undo step; with a
+    cube selected, the keys stay Blender's own."""
+    yield from fresh(ui)
+    found = yield from open_avatar(ui, avatar)
+    before = sorted(o.name for o in bpy.context.scene.objects)
+    _select(found.splats)
+    yield 0.2
+    ui.press("D", shift=True)
+    yield 0.5
+    ui.press("RET")
+    yield 0.5
+    two = len(avatars())
+    yield from ui.undo()
+    undone = sorted(o.name for o in bpy.context.scene.objects) == before
+    _select(avatars()[0].splats)
+    yield 0.2
+    ui.press("X")
+    yield 0.5
+    yield from ui.shot("delete_menu")
+    ui.press("RET")
+    yield 0.5
+    left = sorted(o.name for o in bpy.context.scene.objects)
+    cube = bpy.data.objects.new("Cube", bpy.data.meshes.new("Cube"))
+    bpy.context.scene.collection.objects.link(cube)
+    _select(cube)
+    yield 0.2
+    ui.press("DEL")
+    yield 0.5
+    return {
+        "two": two,
+        "undone": undone,
+        "gone": sorted(set(before) - set(left)),
+        "cube": "Cube" in bpy.context.scene.objects,
+    }
+
+
+def _select(obj: Any) -> None:
+    for other in bpy.context.view_layer.objects:
+        other.select_set(other == obj)
+    bpy.context.view_layer.objects.active = obj
+
+
 def pixels(ui: Any) -> Steps:
     """What the 3D view shows: [h, w, 3] 0..1, the lowest row first."""
     gpu = importlib.import_module("gpu")

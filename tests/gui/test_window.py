@@ -74,6 +74,15 @@ def test_saved_and_opened_again(gui: Any, avatar: str, tmp_path: Path) -> None:
     assert seen["moved"] > MOVED
 
 
+def test_keys_act_on_whole_avatars(gui: Any, avatar: str) -> None:
+    seen = gui("keys_on_avatars", avatar=avatar)
+    assert seen["two"] == 2
+    assert seen["undone"]
+    name = Path(avatar).stem
+    assert seen["gone"] == sorted([name, f"Body {name}", f"Camera {name}", f"Splats {name}"])
+    assert not seen["cube"]
+
+
 def test_duplicated_and_deleted(gui: Any, avatar: str) -> None:
     seen = gui("duplicate_delete", avatar=avatar)
     assert len(seen["names"]) == 2
