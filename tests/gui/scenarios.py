@@ -349,7 +349,9 @@ def keys_on_avatars(ui: Any, avatar: str) -> Steps:
     bpy.context.scene.collection.objects.link(cube)
     _select(cube)
     yield 0.2
-    ui.press("DEL")
+    ui.press("X")
+    yield 0.5
+    ui.press("RET")
     yield 0.5
     return {
         "two": two,
@@ -360,6 +362,7 @@ def keys_on_avatars(ui: Any, avatar: str) -> Steps:
 
 
 def _select(obj: Any) -> None:
+    bpy.context.view_layer.update()  # knows new objects then
     for other in bpy.context.view_layer.objects:
         other.select_set(other == obj)
     bpy.context.view_layer.objects.active = obj
