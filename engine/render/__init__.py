@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 
 from ..core.types import Camera, FloatArray, Gaussians, LikenessError
-from .checks import check_inputs, check_upstream
-from .raster_types import Gradients, RenderOutput, Vjp
+from .checks import check_inputs, check_size, check_upstream
+from .raster_types import SAMPLES, Gradients, RasterJob, RenderOutput, Vjp
+from .samples import average_samples, spread_derivatives
 
 BACKENDS = ("cpu", "cuda", "reference")
 
 __all__ = [
     "BACKENDS",
+    "SAMPLES",
     "Gradients",
     "RenderOutput",
     "Vjp",
@@ -40,6 +42,7 @@ def rasterize(
     height: int,
     background: FloatArray | None = None,
     backend: str = "cpu",
+    samples: int = 1,
 ) -> RenderOutput:
     """Draw Gaussians for C cameras of one image size.
 
@@ -51,14 +54,28 @@ def rasterize(
         height: Image height in pixels.
         background: [channels] or [C, channels]; black by default.
         backend: One of ``BACKENDS``.
+        samples: Per pixel, along each side. With 1, Gaussians are drawn at the pixels' centres and
+            widened by ``BLUR``, as in gsplat's classic mode; splats smaller than a pixel alias
+            then. With more, the blur is compensated as well.
 
     Raises:
         LikenessError: The back end is unknown, or its package is not installed; numbers or shapes
             cannot be drawn (:mod:`.checks`). An empty set of Gaussians shows the background.
     """
     job = check_inputs(gaussians, viewmats, Ks, width, height, background)
-    render: RenderOutput = _function(backend, f"rasterize_{backend}")(gaussians, job)
-    return render
+    render: RenderOutput = _function(backend, f"rasterize_{backend}")(
+        gaussians, _with_samples(job, samples)
+    )
+    return average_samples(render, samples)
+
+
+def _with_samples(job: RasterJob, samples: int) -> RasterJob:
+    """Return the job of a picture whose pixels are the samples."""
+    check_size(job.width * samples, job.height * samples)
+    Ks = job.Ks * np.array([samples, samples, 1.0])[:, None]
+    return RasterJob(
+        job.viewmats, Ks, job.width * samples, job.height * samples, job.background, samples > 1
+    )
 
 
 def rasterize_vjp(
@@ -69,6 +86,7 @@ def rasterize_vjp(
     height: int,
     background: FloatArray | None = None,
     backend: str = "cpu",
+    samples: int = 1,
 ) -> tuple[RenderOutput, Vjp]:
     """Draw like :func:`rasterize`, and return its vector-Jacobian product as well.
 
@@ -80,6 +98,7 @@ def rasterize_vjp(
         height: Image height in pixels.
         background: [channels] or [C, channels]; black by default.
         backend: One of ``BACKENDS``.
+        samples: See :func:`rasterize`.
 
     Returns:
         render: The pictures.
@@ -91,8 +110,11 @@ def rasterize_vjp(
         LikenessError: See :func:`rasterize`.
     """
     job = check_inputs(gaussians, viewmats, Ks, width, height, background)
-    render: RenderOutput
-    render, vjp = _function(backend, f"rasterize_{backend}_vjp")(gaussians, job)
+    fine: RenderOutput
+    fine, vjp = _function(backend, f"rasterize_{backend}_vjp")(
+        gaussians, _with_samples(job, samples)
+    )
+    render = average_samples(fine, samples)
 
     def checked_vjp(
         rgb: FloatArray | None = None,
@@ -105,7 +127,7 @@ def rasterize_vjp(
                 RenderOutput._fields, (rgb, alpha, depth), render, strict=True
             )
         ]
-        gradients: Gradients = vjp(*upstream)
+        gradients: Gradients = vjp(*spread_derivatives(upstream, fine, render, samples))
         return gradients
 
     return render, checked_vjp
@@ -151,15 +173,22 @@ def best_backend() -> str:
 
 
 def render_camera(
-    gaussians: Gaussians, camera: Camera, background: FloatArray | None = None, backend: str = "cpu"
+    gaussians: Gaussians,
+    camera: Camera,
+    background: FloatArray | None = None,
+    backend: str = "cpu",
+    samples: int = SAMPLES,
 ) -> RenderOutput:
-    """Draw like :func:`rasterize` for one camera, without the leading dimension.
+    """Draw a picture for people, and for what is compared with one: without aliasing.
+
+    As :func:`rasterize` does for one camera, without the leading dimension.
 
     Args:
         gaussians: In world space; ``colors`` may have any number of channels.
         camera: The camera.
         background: [channels]; black by default.
         backend: One of ``BACKENDS``.
+        samples: See :func:`rasterize`.
 
     Raises:
         LikenessError: See :func:`rasterize`.
@@ -172,5 +201,6 @@ def render_camera(
         camera.height,
         background,
         backend,
+        samples,
     )
     return RenderOutput(views.rgb[0], views.alpha[0], views.depth[0])

@@ -12,8 +12,8 @@ from ..core.types import FloatArray, Gaussians
 from .raster_types import Gradients, RasterJob, RenderOutput, Vjp
 
 Draw = Callable[..., tuple[Tensor, Tensor, Tensor]]
-"""``draw(means, quats, scales, opacities, colors, viewmats, Ks, width, height, background)``:
-tensors as in :func:`.reference.rasterize_torch`, which is one."""
+"""``draw(means, quats, scales, opacities, colors, viewmats, Ks, width, height, background,
+compensated)``: tensors as in :func:`.reference.rasterize_torch`, which is one."""
 
 
 def draw_arrays(
@@ -22,7 +22,7 @@ def draw_arrays(
     """Draw Gaussians with ``draw``, without derivatives, in the precision ``dtype``."""
     with torch.no_grad():
         drawn, cameras, backdrop = _inputs(gaussians, job, dtype, device)
-        return _render(draw(*drawn, *cameras, job.width, job.height, backdrop))
+        return _render(draw(*drawn, *cameras, job.width, job.height, backdrop, job.compensated))
 
 
 def draw_arrays_vjp(
@@ -31,7 +31,7 @@ def draw_arrays_vjp(
     """Draw like :func:`draw_arrays`, and return the vector-Jacobian product, for repeated use."""
     drawn, cameras, backdrop = _inputs(gaussians, job, dtype, device)
     leaves = [leaf.requires_grad_() for leaf in (*drawn, backdrop)]
-    outputs = draw(*drawn, *cameras, job.width, job.height, backdrop)
+    outputs = draw(*drawn, *cameras, job.width, job.height, backdrop, job.compensated)
 
     def vjp(
         rgb: FloatArray | None = None,

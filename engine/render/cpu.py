@@ -182,7 +182,7 @@ def rasterize_cpu(gaussians: Gaussians, job: RasterJob) -> RenderOutput:
 
 def rasterize_cpu_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutput, Vjp]:
     """Draw like :func:`rasterize_cpu`, and return the vector-Jacobian product."""
-    viewmats, Ks, width, height, background = job
+    viewmats, Ks, width, height, background, compensated = job
     drawn: list[ForwardState] = []
     render = _draw_all(gaussians, job, drawn)
 
@@ -221,7 +221,8 @@ def rasterize_cpu_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutpu
             worth = np.ascontiguousarray(d_rgb @ background[c] - d_alpha, np.float32)
             pairs = blend_backward(*camera, d_out, worth)
             sums = reduce_over_tiles(pairs, camera.lists, len(camera.splats.source))
-            project_backward(gaussians, viewmats[c], Ks[c], width, height, camera.splats, sums, out)
+            view = (viewmats[c], Ks[c], width, height, compensated)
+            project_backward(gaussians, *view, camera.splats, sums, out)
             out.background[c] = np.einsum("hw,hwk->k", camera.rest, d_rgb)
         return out
 
@@ -232,7 +233,7 @@ def _draw_all(
     gaussians: Gaussians, job: RasterJob, drawn: list[ForwardState] | None
 ) -> RenderOutput:
     """Draw the pictures of all cameras; append what the backward pass needs to ``drawn``."""
-    viewmats, Ks, width, height, background = job
+    viewmats, Ks, width, height, background, compensated = job
     cameras = len(viewmats)
     colors = np.ascontiguousarray(gaussians.colors, np.float32)
     rgb: NDArray[np.float32] = np.empty((cameras, height, width, colors.shape[1]), np.float32)
@@ -240,7 +241,7 @@ def _draw_all(
     depth: NDArray[np.float32] = np.empty((cameras, height, width), np.float32)
     backdrop = np.ascontiguousarray(background, np.float32)
     for c in range(cameras):
-        splats = project_gaussians(gaussians, viewmats[c], Ks[c], width, height)
+        splats = project_gaussians(gaussians, viewmats[c], Ks[c], width, height, compensated)
         lists = list_tiles(splats, width, height)
         seen = colors[splats.source]
         rest = np.empty((height, width), np.float32)

@@ -25,7 +25,7 @@ from .cpu_splats import (
     exp_of_negative,
     slope_limits,
 )
-from .raster_types import ALPHA_MAX, BLUR, Gradients
+from .raster_types import ALPHA_MAX, BLUR, COMPENSATION, Gradients
 
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
@@ -241,6 +241,7 @@ def _project_backward(  # type: ignore[no-untyped-def]
     K,
     width,
     height,
+    compensated,
     source,
     opacity,
     sums,
@@ -302,6 +303,14 @@ def _project_backward(  # type: ignore[no-untyped-def]
             d_A = 0.5 * (ax * a + ay * b)
             d_B = 0.5 * (ax * b + ay * c)
             d_C = 0.5 * (bx * b + by * c)
+            fade = 1.0
+            if compensated:  # a power of sharp / det; ``d_B`` counts for both of its places
+                sharp = (A - BLUR) * (C - BLUR) - B * B
+                fade = (max(sharp, 0.0) / det) ** COMPENSATION
+                if sharp > 0.0:
+                    d_A += COMPENSATION * g * ((C - BLUR) / sharp - a)
+                    d_B -= COMPENSATION * g * (B / sharp + b)
+                    d_C += COMPENSATION * g * ((A - BLUR) / sharp - c)
             for k in range(3):
                 d_MH[0, k] = 2 * (d_A * MH[0, k] + d_B * MH[1, k])
                 d_MH[1, k] = 2 * (d_B * MH[0, k] + d_C * MH[1, k])
@@ -340,7 +349,7 @@ def _project_backward(  # type: ignore[no-untyped-def]
                 dz -= slope * y / (z * z)
             for k in range(3):
                 d_means[i, k] += R[0, k] * dx + R[1, k] * dy + R[2, k] * dz
-            d_opacities[i] += g / opacity[m]
+            d_opacities[i] += g / opacity[m] * fade
             for k in range(channels):
                 d_colors[i, k] += sums[m, GEOMETRY + k]
 
@@ -396,6 +405,7 @@ def project_backward(
     K: FloatArray,
     width: int,
     height: int,
+    compensated: bool,
     splats: ProjectedSplats,
     sums: FloatArray,
     out: Gradients,
@@ -408,6 +418,7 @@ def project_backward(
         K: [3, 3] intrinsics in pixels.
         width: Image width in pixels.
         height: Image height in pixels.
+        compensated: See :class:`.raster_types.RasterJob`.
         splats: The camera's M splats.
         sums: [M, GEOMETRY + channels + 1] from :func:`reduce_over_tiles`.
         out: The gradients to add to.
@@ -420,6 +431,7 @@ def project_backward(
         np.ascontiguousarray(K, np.float64),
         width,
         height,
+        compensated,
         splats.source,
         splats.opacity,
         sums,

@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 from ..core.types import FloatArray, Gaussians, IntArray
-from .raster_types import ALPHA_MIN, BLUR, JACOBIAN_MARGIN, NEAR
+from .raster_types import ALPHA_MIN, BLUR, COMPENSATION, JACOBIAN_MARGIN, NEAR
 
 TILE_BITS = 4
 TILE = 1 << TILE_BITS
@@ -43,7 +43,7 @@ class ProjectedSplats(NamedTuple):
         centre: [M, 2] float64 pixels.
         conic: [M, 3] float32, the inverse 2D covariance's xx, xy and yy.
         depth: [M] float32 metres.
-        opacity: [M] float32.
+        opacity: [M] float32, compensated if the job says so.
         reach: [M] float32, the squared Mahalanobis distance at which alpha falls below
             ``ALPHA_MIN``.
         box: [M, 4] int32 first and last pixel column, first and last row.
@@ -125,7 +125,21 @@ def slope_limits(focal, principal, size):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, parallel=True)
 def _project(  # type: ignore[no-untyped-def]
-    means, quats, scales, opacities, viewmat, K, width, height, centre, conic, depth, reach, box
+    means,
+    quats,
+    scales,
+    opacities,
+    viewmat,
+    K,
+    width,
+    height,
+    compensated,
+    centre,
+    conic,
+    depth,
+    strength,
+    reach,
+    box,
 ):
     R = viewmat[:3, :3]
     fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
@@ -137,7 +151,7 @@ def _project(  # type: ignore[no-untyped-def]
         x = R[0, 0] * m0 + R[0, 1] * m1 + R[0, 2] * m2 + viewmat[0, 3]
         y = R[1, 0] * m0 + R[1, 1] * m1 + R[1, 2] * m2 + viewmat[1, 3]
         z = R[2, 0] * m0 + R[2, 1] * m1 + R[2, 2] * m2 + viewmat[2, 3]
-        opacity = opacities[i]
+        opacity = np.float64(opacities[i])
         if not (z >= NEAR and opacity >= ALPHA_MIN):  # also true for a NaN
             continue
         qw, qx = np.float64(quats[i, 0]), np.float64(quats[i, 1])
@@ -158,6 +172,10 @@ def _project(  # type: ignore[no-untyped-def]
         det = A * C - B * B
         if not (det > 0.0 and det < np.inf):
             continue
+        if compensated:
+            opacity *= (max((A - BLUR) * (C - BLUR) - B * B, 0.0) / det) ** COMPENSATION
+            if opacity < ALPHA_MIN:
+                continue
         u, v = fx * x / z + cx, fy * y / z + cy
         d2 = 2.0 * np.log(opacity / ALPHA_MIN)
         half_x, half_y = np.sqrt(d2 * A), np.sqrt(d2 * C)
@@ -169,6 +187,7 @@ def _project(  # type: ignore[no-untyped-def]
         box[i, 0], box[i, 1] = int(np.ceil(x0)), int(np.floor(x1))
         box[i, 2], box[i, 3] = int(np.ceil(y0)), int(np.floor(y1))
         centre[i, 0], centre[i, 1], depth[i], reach[i] = u, v, z, d2
+        strength[i] = opacity
         conic[i, 0], conic[i, 1], conic[i, 2] = C / det, -B / det, A / det
 
 
@@ -281,7 +300,12 @@ def _list_tiles(centre, conic, reach, box, columns, rows):  # type: ignore[no-un
 
 
 def project_gaussians(
-    gaussians: Gaussians, viewmat: FloatArray, K: FloatArray, width: int, height: int
+    gaussians: Gaussians,
+    viewmat: FloatArray,
+    K: FloatArray,
+    width: int,
+    height: int,
+    compensated: bool = False,
 ) -> ProjectedSplats:
     """Project Gaussians to ellipses on an image of ``width`` x ``height`` pixels.
 
@@ -291,6 +315,7 @@ def project_gaussians(
         K: [3, 3] intrinsics in pixels.
         width: Image width in pixels.
         height: Image height in pixels.
+        compensated: See :class:`.raster_types.RasterJob`.
 
     Returns:
         Those that the camera sees.
@@ -298,20 +323,22 @@ def project_gaussians(
     count = len(gaussians)
     centre, conic = np.zeros((count, 2)), np.zeros((count, 3), np.float32)
     depth, reach = np.zeros(count, np.float32), np.zeros(count, np.float32)
-    opacity = np.ascontiguousarray(gaussians.opacities, np.float32)
+    opacity = np.zeros(count, np.float32)
     box = np.zeros((count, 4), np.int32)
     _project(
         np.ascontiguousarray(gaussians.means, np.float32),
         np.ascontiguousarray(gaussians.quats, np.float32),
         np.ascontiguousarray(gaussians.scales, np.float32),
-        opacity,
+        np.ascontiguousarray(gaussians.opacities, np.float32),
         np.ascontiguousarray(viewmat, np.float64),
         np.ascontiguousarray(K, np.float64),
         width,
         height,
+        compensated,
         centre,
         conic,
         depth,
+        opacity,
         reach,
         box,
     )

@@ -19,6 +19,7 @@ from ..core.types import Gaussians, LikenessError
 from .autograd import draw_arrays, draw_arrays_vjp
 from .gpu_package import installed_version
 from .raster_types import BLUR, NEAR, RasterJob, RenderOutput, Vjp
+from .reference import covariances, opacity_factors, project_ewa
 
 MIN_VERSION, END_VERSION = (1, 5), (1, 6)
 """The gsplat releases that draw by our rules: from the first, before the second."""
@@ -51,6 +52,7 @@ def rasterize_gsplat(
     width: int,
     height: int,
     background: Tensor,
+    compensated: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw Gaussians for C cameras in float32; differentiable in all but ``Ks``.
 
@@ -67,6 +69,7 @@ def rasterize_gsplat(
         width: Image width in pixels.
         height: Image height in pixels.
         background: [C, F].
+        compensated: See :class:`.raster_types.RasterJob`.
 
     Returns:
         rgb: [C, H, W, F], as in ``RenderOutput``.
@@ -85,6 +88,15 @@ def rasterize_gsplat(
     if len(means) == 0:  # 1.5 fails on empty arrays
         rgb = single(background)[:, None, None].expand(-1, height, width, -1).clone()
         return rgb, torch.zeros_like(rgb[..., 0]), torch.zeros_like(rgb[..., 0])
+
+    if compensated:  # gsplat's own way takes the full ratio; see COMPENSATION
+        pictures = []
+        for viewmat, K, backdrop in zip(viewmats, Ks, background, strict=True):
+            strength = _compensate(means, quats, scales, opacities, viewmat, K, width, height)
+            camera = (viewmat[None], K[None], width, height, backdrop[None])
+            pictures.append(rasterize_gsplat(means, quats, scales, strength, colors, *camera))
+        first, second, third = (torch.cat([p[k] for p in pictures]) for k in range(3))
+        return first, second, third
 
     try:
         drawn, alpha, _ = gsplat.rasterization(
@@ -108,7 +120,7 @@ def rasterize_gsplat(
             render_mode="RGB+ED",  # the last channel: depth over alpha
             sparse_grad=False,
             absgrad=False,
-            rasterize_mode="classic",  # the blur does not dim
+            rasterize_mode="classic",  # the blur does not dim: opacities are compensated here
             channel_chunk=_CHANNELS_AT_ONCE,
             camera_model="pinhole",
         )
@@ -123,6 +135,23 @@ def rasterize_gsplat(
             "with; or use the backend 'cpu'.",
         ) from error
     return drawn[..., :-1], alpha[..., 0], drawn[..., -1]
+
+
+def _compensate(
+    means: Tensor,
+    quats: Tensor,
+    scales: Tensor,
+    opacities: Tensor,
+    viewmat: Tensor,
+    K: Tensor,
+    width: int,
+    height: int,
+) -> Tensor:
+    """[N] opacities that compensate the blur for one camera; those behind it stay."""
+    seen = means @ viewmat[2, :3] + viewmat[2, 3] >= NEAR
+    covars = covariances(quats[seen], scales[seen])
+    _, spread, _ = project_ewa(means[seen], covars, viewmat, K, width, height)
+    return opacities.masked_scatter(seen, opacities[seen] * opacity_factors(spread))
 
 
 def rasterize_cuda(gaussians: Gaussians, job: RasterJob) -> RenderOutput:

@@ -19,6 +19,7 @@ from .raster_types import (
     ALPHA_MAX,
     ALPHA_MIN,
     BLUR,
+    COMPENSATION,
     DEPTH_EPSILON,
     JACOBIAN_MARGIN,
     NEAR,
@@ -95,6 +96,18 @@ def project_ewa(
     )
 
 
+def opacity_factors(covariances: Tensor) -> Tensor:
+    """Return what compensates the blur: 0..1 for each Gaussian.
+
+    Args:
+        covariances: [N, 2, 2] pixels squared, of :func:`project_ewa`.
+    """
+    blur = BLUR * torch.eye(2, dtype=covariances.dtype, device=covariances.device)
+    share = torch.linalg.det(covariances - blur) / torch.linalg.det(covariances)
+    flat = share <= 0
+    return torch.where(flat, torch.zeros_like(share), share.clamp(min=1e-30).pow(COMPENSATION))
+
+
 def _blend(
     pixels: Tensor, centres: Tensor, conics: Tensor, opacities: Tensor, features: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -164,6 +177,7 @@ def rasterize_torch(
     width: int,
     height: int,
     background: Tensor,
+    compensated: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw Gaussians for C cameras; differentiable in everything that is a float.
 
@@ -178,6 +192,7 @@ def rasterize_torch(
         width: Image width in pixels.
         height: Image height in pixels.
         background: [C, F].
+        compensated: See :class:`.raster_types.RasterJob`.
 
     Returns:
         rgb: [C, H, W, F], as in ``RenderOutput``.
@@ -197,12 +212,15 @@ def rasterize_torch(
         centres, covars2d, z = project_ewa(
             means[in_front], covars[in_front], viewmat, K, width, height
         )
+        strength = opacities[in_front]
+        if compensated:
+            strength = strength * opacity_factors(covars2d)
         order = torch.sort(z.detach().float(), stable=True).indices
         features = torch.cat([colors[in_front], z[:, None]], 1)[order]
         if len(order) == 0:
             sums, rest = features.new_zeros(len(pixels), features.shape[1]), torch.ones_like(xs)
         else:
-            splats = (centres[order], torch.linalg.inv(covars2d[order]), opacities[in_front][order])
+            splats = (centres[order], torch.linalg.inv(covars2d[order]), strength[order])
             sums, rest = _InParts.apply(  # type: ignore[no-untyped-call]
                 pixels, *splats, features
             )

@@ -27,7 +27,7 @@ from ...core.types import (
     Matte,
     Progress,
 )
-from ...render import Gradients, rasterize_vjp
+from ...render import SAMPLES, Gradients, rasterize_vjp
 from ...render.cpu_weights import painted_parts
 from ..lod import growth
 from ..squareness import photo_trust
@@ -100,8 +100,8 @@ class RefineOptions:
 
     Attributes:
         steps: of Adam.
-        sides: pixels of the photo's longer side; several, because splats that are right at one
-            size only ring at another.
+        sides: pixels of the photo's longer side. Without aliasing one is enough: what is right at
+            one size is right at others.
         head_side: the same of its head.
         yaws: degrees to cameras beside the photo's, if any; beyond ``carry`` nothing of the photo
             is carried there.
@@ -114,8 +114,8 @@ class RefineOptions:
         weights: of the regularisers.
     """
 
-    steps: int = 40
-    sides: tuple[int, ...] = (512, 1024)
+    steps: int = 20
+    sides: tuple[int, ...] = (768,)
     head_side: int = 384
     yaws: tuple[float, ...] = (12.0, -12.0, 30.0, -30.0, 60.0, -60.0)
     carry: float = 35.0
@@ -132,7 +132,8 @@ REFINE_LEVELS: dict[str, RefineOptions | None] = {
     "off": None,
     "fast": RefineOptions(),
     "full": RefineOptions(
-        steps=120,
+        steps=90,
+        sides=(768, 1024),
         head_side=512,
         reach=ParameterRange(scale=2.0, offset=1.5),
         weights=RegulariserWeights(
@@ -321,6 +322,7 @@ def _compare(drawn: Gaussians, target: RefineView, backend: str) -> Gradients:
         camera.height,
         np.full(3, S.backdrop),
         backend,
+        SAMPLES,
     )
     wanted = target.light + (1.0 - target.alpha[..., None]) * S.backdrop
     count = max(float((target.alpha > 0.5).sum()), 1.0)

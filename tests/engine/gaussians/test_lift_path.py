@@ -97,7 +97,7 @@ def test_the_budget_is_kept(shots: Shots, budget: int) -> None:
 
 @pytest.mark.parametrize("budget", [0, 4_999])
 def test_too_small_a_budget_is_refused(shots: Shots, budget: int) -> None:
-    with pytest.raises(LikenessError, match=f"--max-gaussians {budget}.*5000"):
+    with pytest.raises(LikenessError, match=f"{budget} .*5000"):
         shots["half"].lift(budget)
 
 

@@ -41,7 +41,7 @@ def sheet(plane: Ground, half: tuple[float, float], color: tuple[float, ...] = G
     return Gaussians(
         (middle + grid @ R[:, :2].T).astype(np.float32),
         np.tile(matrix_to_quaternion(R), (count, 1)).astype(np.float32),
-        np.tile([0.6 * step, 0.6 * step, 0.06 * step], (count, 1)).astype(np.float32),
+        np.tile([0.9 * step, 0.9 * step, 0.06 * step], (count, 1)).astype(np.float32),
         np.full(count, 0.98, np.float32),
         np.tile(color, (count, 1)).astype(np.float32),
     )

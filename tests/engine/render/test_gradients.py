@@ -25,12 +25,13 @@ def small(scene: SplatScene) -> SplatScene:
     return scene._replace(gaussians=few)
 
 
+@pytest.mark.parametrize("samples", [1, 2])
 @pytest.mark.parametrize("name", ALL)
-def test_pictures_and_gradients_are_the_references(name):
+def test_pictures_and_gradients_are_the_references(name, samples):
     pytest.importorskip("torch")
     scene = small(ALL[name])
-    truth, true_vjp = rasterize_vjp(*scene.arguments, backend="reference")
-    drawn, vjp = rasterize_vjp(*scene.arguments, backend="cpu")
+    truth, true_vjp = rasterize_vjp(*scene.arguments, backend="reference", samples=samples)
+    drawn, vjp = rasterize_vjp(*scene.arguments, backend="cpu", samples=samples)
     assert measure_gap(drawn, truth).worst < 1e-4
     given = scene.upstream()
     whole = true_vjp(**given)
@@ -64,8 +65,9 @@ def soft_scene() -> SplatScene:
     return SplatScene("soft", gaussians, *views, 9, 7, rng.uniform(0, 1, (1, 4)).astype(np.float32))
 
 
+@pytest.mark.parametrize("samples", [1, 2])
 @pytest.mark.parametrize("field", [*FIELDS, "background"])
-def test_finite_differences(field):
+def test_finite_differences(field, samples):
     """Of the cpu's own float32 pictures, summed in float64: one number at a time."""
     scene = soft_scene()
     given = scene.upstream()
@@ -76,7 +78,7 @@ def test_finite_differences(field):
             changed = scene._replace(background=values)
         else:
             changed = scene._replace(gaussians=replace(scene.gaussians, **{field: values}))
-        out = rasterize(*changed.arguments)
+        out = rasterize(*changed.arguments, samples=samples)
         return sum(float(np.vdot(np.float64(getattr(out, n)), given[n])) for n in given)
 
     start = scene.background if field == "background" else getattr(scene.gaussians, field)
@@ -89,7 +91,7 @@ def test_finite_differences(field):
             moved[index] += sign * step
             ends.append(loss(moved))
         expected[index] = (ends[0] - ends[1]) / (2 * step)
-    _, vjp = rasterize_vjp(*scene.arguments)
+    _, vjp = rasterize_vjp(*scene.arguments, samples=samples)
     ours = getattr(vjp(**given), field)
     assert ours.shape == start.shape
     assert relative_error(ours, expected) < 2e-3

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from likeness.engine.core.cameras import look_at, photo_camera
-from likeness.engine.core.types import Gaussians, LikenessError
+from likeness.engine.core.types import FloatArray, Gaussians, LikenessError
 from likeness.engine.render import rasterize, render_camera
 
 pytest.importorskip("torch")
@@ -98,7 +98,7 @@ def test_single_gaussian_is_the_textbook_bell(backend):
     focal, z, scale, opacity = 50.0, 2.0, 0.1, 0.7
     camera = photo_camera(focal, 40, 30)
     color, background = np.array([0.9, 0.5, 0.1]), np.array([0.2, 0.4, 0.6])
-    out = render_camera(one([0, 0, -z], scale, opacity, color), camera, background, backend)
+    out = render_camera(one([0, 0, -z], scale, opacity, color), camera, background, backend, 1)
     y, x = np.mgrid[:30, :40] + 0.5
     variance = (focal * scale / z) ** 2 + 0.3
     alpha = opacity * np.exp(-((x - 20) ** 2 + (y - 15) ** 2) / (2 * variance))
@@ -194,3 +194,28 @@ def test_reference_gradients_agree_with_finite_differences():
 
     # Contributions that cross the alpha threshold would jump; this scene has none within 1e-7.
     assert torch.autograd.gradcheck(loss, values, eps=1e-7, atol=1e-4)
+
+
+def test_samples_do_not_alias():
+    """Specks far smaller than a pixel cover as much as many more samples show."""
+    rng = np.random.default_rng(9)
+    count = 6000
+    means = np.column_stack([rng.uniform(-0.5, 0.5, (count, 2)), np.zeros(count)])
+    gaussians = Gaussians(
+        means,
+        np.tile([1.0, 0.0, 0.0, 0.0], (count, 1)),
+        np.full((count, 3), 0.004),
+        np.full(count, 0.8),
+        rng.uniform(0.0, 1.0, (count, 3)),
+    )
+    camera = photo_camera(60.0, 32, 32)
+    views = (camera.viewmat[None].copy(), camera.K[None])
+    views[0][0, 2, 3] += 1.5
+
+    def draw(samples: int) -> FloatArray:
+        return rasterize(gaussians, *views, 32, 32, samples=samples).rgb[0]
+
+    truth = draw(12)
+    error = {k: float(np.sqrt(((draw(k) - truth) ** 2).mean())) for k in (1, 2, 3)}
+    assert error[2] < 0.3 * error[1]
+    assert error[3] < 0.7 * error[2]

@@ -302,13 +302,13 @@ def gsplat(monkeypatch) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("channels", [1, 3, 40])
-def test_gsplat_is_given_what_it_takes(gsplat, channels):
+@pytest.mark.parametrize(("channels", "samples"), [(1, 1), (3, 1), (40, 1), (3, 2)])
+def test_gsplat_is_given_what_it_takes(gsplat, channels, samples):
     arguments = job(channels=channels)
-    truth, back = rasterize_vjp(*arguments, backend="reference")
-    ours, vjp = rasterize_vjp(*arguments, backend="cuda")
-    assert gsplat.calls == 1
-    drawn = rasterize(*arguments, backend="cuda")
+    truth, back = rasterize_vjp(*arguments, backend="reference", samples=samples)
+    ours, vjp = rasterize_vjp(*arguments, backend="cuda", samples=samples)
+    assert gsplat.calls == (1 if samples == 1 else len(arguments[1]))
+    drawn = rasterize(*arguments, backend="cuda", samples=samples)
     given = upstream(truth)
     for name in truth._fields:
         assert getattr(ours, name).shape == getattr(truth, name).shape
