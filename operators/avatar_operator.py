@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, get_active_avatar
+from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, find_avatars, get_active_avatar
 from ..engine.core.types import LikenessError
 
 
@@ -51,3 +51,11 @@ def format_count(count: int, one: str, many: str) -> str:
     ('1 file', '3 files')
     """
     return f"{count} {one if count == 1 else many}"
+
+
+def poll_avatars(cls: Any, context: Any) -> bool:
+    """Whether the scene has an avatar; if not, the button says so."""
+    if find_avatars(context.scene):
+        return True
+    cls.poll_message_set("The scene has no avatar")
+    return False

@@ -1,20 +1,18 @@
-"""Motions in and out: import, retarget, from a video, smooth, export."""
+"""Motions in: import, retarget, from a video."""
 # No postponed annotations here: Blender reads properties from them.
 
-import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy_extras.io_utils import ExportHelper, ImportHelper
+from bpy_extras.io_utils import ImportHelper
 
-from ..addon.motion import actions, motion_requests, record
+from ..addon.motion import actions, motion_requests
 from ..addon.option_properties import option_property, read_options
-from ..addon.scene.avatar_objects import find_avatar, find_avatars, get_chosen_avatar, run_to_end
-from ..engine.core.types import LikenessError
+from ..addon.scene.avatar_objects import find_avatar, find_avatars
 from ..engine.workflows.options import TrackOptions
-from .avatar_operator import format_count
+from .avatar_operator import poll_avatars
 from .job_operator import JobOperator
 from .photo_options import PhotoOptions
 
@@ -157,14 +155,6 @@ class _Skeletons:
         return {"rest": self.rest, "bones": bones}
 
 
-def _poll_avatar(cls: Any, context: Any) -> bool:
-    """Whether the scene has an avatar; if not, the button says so."""
-    if find_avatars(context.scene):
-        return True
-    cls.poll_message_set("The scene has no avatar")
-    return False
-
-
 class _AvatarJob(JobOperator):
     """A job whose result is an action on the avatar that was chosen at its start."""
 
@@ -172,7 +162,7 @@ class _AvatarJob(JobOperator):
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return _poll_avatar(cls, context) and bool(super().poll(context))
+        return poll_avatars(cls, context) and bool(super().poll(context))
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, None]:
         for note in result.get("notes", ()):
@@ -423,208 +413,8 @@ class AnimateFromVideo(_AvatarJob, _ActionOptions, PhotoOptions, bpy.types.Opera
         return super().done(context, result)
 
 
-class SmoothMotion(bpy.types.Operator):  # type: ignore[misc]
-    """Remove jitter from the avatar's action, without delay; cuts are kept"""
-
-    bl_idname = "likeness.smooth_motion"
-    bl_label = "Smooth Motion"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
-
-    seconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Seconds",
-        description="Remove movements shorter than this",
-        default=0.05,
-        min=0.005,
-        max=2.0,
-        soft_max=0.3,
-        step=1,
-        precision=3,
-    )
-    keep_feet: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Keep Feet", description="Keep the standing foot in place", default=True
-    )
-
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        avatar = find_avatar(context.object)
-        if avatar is None or not _animated(avatar.armature):
-            cls.poll_message_set("The active avatar has no action")
-            return False
-        return True
-
-    def execute(self, context: Any) -> set[str]:
-        """Run at once: without a window, and from the redo panel."""
-        try:
-            count = run_to_end(self._steps(context))
-        except LikenessError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return self._done(context, count)
-
-    def invoke(self, context: Any, event: Any) -> set[str]:
-        if context.window is None:
-            return self.execute(context)
-        self._slices = self._steps(context)
-        self._timer = context.window_manager.event_timer_add(0.001, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context: Any, event: Any) -> set[str]:
-        if event.type != "TIMER":  # nothing may change the action meanwhile
-            return {"RUNNING_MODAL"}
-        end = time.perf_counter() + _SLICE_SECONDS
-        try:
-            while time.perf_counter() < end:
-                next(self._slices)
-        except StopIteration as done:
-            self.cancel(context)
-            return self._done(context, done.value)
-        except LikenessError as error:
-            self.cancel(context)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"RUNNING_MODAL"}
-
-    def cancel(self, context: Any) -> None:
-        context.window_manager.event_timer_remove(self._timer)
-
-    def _steps(self, context: Any) -> Generator[None, None, int]:
-        avatar = get_chosen_avatar(context)
-        sigma = self.seconds * record.get_frame_rate(context.scene)
-        return (
-            yield from actions.smooth_action(
-                avatar.armature, sigma, self.keep_feet, record.describe_target(avatar)
-            )
-        )
-
-    def _done(self, context: Any, count: int) -> set[str]:
-        context.scene.frame_set(context.scene.frame_current)
-        self.report({"INFO"}, f"Smoothed {format_count(count, 'curve', 'curves')}")
-        return {"FINISHED"}
-
-
-def _animated(armature: Any) -> bool:
-    data = armature.animation_data
-    return data is not None and data.action is not None
-
-
-class _Export(JobOperator):
-    """What the exports share."""
-
-    changes_scene = False
-
-    filepath: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="File Path",
-        description="File to save",
-        subtype="FILE_PATH",
-        options={"HIDDEN", "SKIP_SAVE"},
-    )
-    filter_glob: bpy.props.StringProperty(  # type: ignore[valid-type]
-        name="Filter", description="File types to show", default="*.npz", options={"HIDDEN"}
-    )
-    up: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Up",
-        description="Axis that points up in the file",
-        items=(("y", "Y", "As in Likeness and in most SMPL-X files"), ("z", "Z", "As in AMASS")),
-        default="y",
-    )
-    space: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Space",
-        description="Space of the position and direction in the file",
-        items=(
-            (
-                "avatar",
-                "Avatar",
-                "The photo's camera is the origin: imports unchanged with 'As in the File'",
-            ),
-            ("world", "World", "World space, including the transform of the object"),
-        ),
-        default="avatar",
-    )
-
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        return _poll_avatar(cls, context) and bool(super().poll(context))
-
-    def ask(self, context: Any, event: Any) -> set[str]:
-        answer: set[str] = ExportHelper.invoke(self, context, event)
-        return answer
-
-    def frames(self, context: Any) -> range:
-        """Frames to save; none for the current pose."""
-        return range(0)
-
-    def request(self, context: Any) -> Any:
-        avatar = get_chosen_avatar(context)
-        path = Path(bpy.path.abspath(self.filepath))
-        return motion_requests.export_request(
-            context, avatar, path, self.frames(context), self.space == "world", self.up
-        )
-
-    def done(self, context: Any, result: dict[str, Any]) -> None:
-        frames = format_count(result["frames"], "frame", "frames")
-        message = f"Saved {frames} in '{result['motion_file']}'"
-        self.report({"INFO"}, message)  # type: ignore[attr-defined]
-
-
-class ExportPose(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[misc]
-    """Save the avatar's current pose and expression as an SMPL-X file, including IK"""
-
-    bl_idname = "likeness.export_pose"
-    bl_label = "Export Pose"
-    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
-
-    filename_ext = ".npz"
-
-
-class ExportMotion(_Export, bpy.types.Operator, ExportHelper):  # type: ignore[misc]
-    """Save the avatar's animation as an SMPL-X and AMASS file, including IK"""
-
-    bl_idname = "likeness.export_motion"
-    bl_label = "Export Motion"
-    bl_options = {"REGISTER", "PRESET"}  # noqa: RUF012
-
-    filename_ext = ".npz"
-    frame_start: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Start", description="First frame; that of the scene if not set", options={"SKIP_SAVE"}
-    )
-    frame_end: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="End", description="Last frame; that of the scene if not set", options={"SKIP_SAVE"}
-    )
-    frame_step: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Step", description="Save every n-th frame, at a lower frame rate", default=1, min=1
-    )
-
-    def ask(self, context: Any, event: Any) -> set[str]:
-        self.frame_start, self.frame_end = context.scene.frame_start, context.scene.frame_end
-        return super().ask(context, event)
-
-    def frames(self, context: Any) -> range:
-        given = self.properties.is_property_set
-        first = self.frame_start if given("frame_start") else context.scene.frame_start
-        last = self.frame_end if given("frame_end") else context.scene.frame_end
-        if last < first:
-            raise LikenessError(
-                f"The last frame {last} is before the first, {first}.", "Choose a later end."
-            )
-        return range(first, last + 1, self.frame_step)
-
-
 def draw_import(layout: Any) -> None:
     layout.operator(ImportMotion.bl_idname, text="Likeness Motion (.npz/.npy/.bvh/.fbx)")
 
 
-def draw_export(layout: Any) -> None:
-    layout.operator(ExportPose.bl_idname, text="Likeness Pose (.npz)")
-    layout.operator(ExportMotion.bl_idname, text="Likeness Motion (.npz)")
-
-
-CLASSES = (
-    ImportMotion,
-    MotionFileHandler,
-    RetargetArmature,
-    AnimateFromVideo,
-    SmoothMotion,
-    ExportPose,
-    ExportMotion,
-)
+CLASSES = (ImportMotion, MotionFileHandler, RetargetArmature, AnimateFromVideo)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..core.types import Camera, FloatArray, Gaussians, LikenessError
-from .checks import check_inputs, check_size, check_upstream
-from .raster_types import SAMPLES, Gradients, RasterJob, RenderOutput, Vjp
+from .checks import check_inputs, check_upstream
+from .raster_types import LARGE_SIDE, SAMPLES, Gradients, RasterJob, RenderOutput, Vjp
 from .samples import average_samples, spread_derivatives
 
 BACKENDS = ("cpu", "cuda", "reference")
@@ -71,7 +71,6 @@ def rasterize(
 
 def _with_samples(job: RasterJob, samples: int) -> RasterJob:
     """Return the job of a picture whose pixels are the samples."""
-    check_size(job.width * samples, job.height * samples)
     Ks = job.Ks * np.array([samples, samples, 1.0])[:, None]
     return RasterJob(
         job.viewmats, Ks, job.width * samples, job.height * samples, job.background, samples > 1
@@ -177,7 +176,7 @@ def render_camera(
     camera: Camera,
     background: FloatArray | None = None,
     backend: str = "cpu",
-    samples: int = SAMPLES,
+    samples: int | None = None,
 ) -> RenderOutput:
     """Draw a picture for people, and for what is compared with one: without aliasing.
 
@@ -188,11 +187,13 @@ def render_camera(
         camera: The camera.
         background: [channels]; black by default.
         backend: One of ``BACKENDS``.
-        samples: See :func:`rasterize`.
+        samples: See :func:`rasterize`; by default ``SAMPLES``, and 1 from ``LARGE_SIDE`` on.
 
     Raises:
         LikenessError: See :func:`rasterize`.
     """
+    if samples is None:
+        samples = SAMPLES if max(camera.width, camera.height) < LARGE_SIDE else 1
     views = rasterize(
         gaussians,
         camera.viewmat[None],

@@ -35,6 +35,10 @@ DEPTH_EPSILON = 1e-10
 SAMPLES = 2
 """Per pixel, along each side: for pictures that people see, and what is compared with them."""
 
+LARGE_SIDE = 4096
+"""Pixels from which on a picture takes one sample: its pixels are finer than an avatar's splats,
+and four times the memory would not be there."""
+
 
 class RasterJob(NamedTuple):
     """Checked cameras and background of one drawing.

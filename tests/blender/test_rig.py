@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import JOINT_NAMES
 
-RIG = "rig_checks"
+RIG, FILES = "rig_checks", "rig_file_checks"
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def rig(blender) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def rig_lts(blender_lts) -> dict[str, Any]:
-    checks = {"limits": {}, "ground": {}, "buttons": {}, "older_scene": {}}
+    checks = {"limits": {}, "ground": {}, "buttons": {}}
     answers: dict[str, Any] = blender_lts(RIG, "several", checks=checks)
     return answers
 
@@ -176,16 +176,16 @@ def test_pose_correctives_are_the_engines(rig) -> None:
 
 
 def test_everything_works_without_the_extension(blender, tmp_path: Path) -> None:
-    blender(RIG, "write", folder=str(tmp_path))
-    figures = blender(RIG, "without_extension", folder=str(tmp_path))
+    blender(FILES, "write", folder=str(tmp_path))
+    figures = blender(FILES, "without_extension", folder=str(tmp_path))
     assert not figures["scripts"]
     assert max(figures["errors"]) < 1e-4
     assert figures["hand"] < 2e-3
     assert figures["invalid"] == 0
 
 
-def test_scenes_of_the_first_format(rig_lts) -> None:
-    figures = found(rig_lts, "older_scene")
+def test_scenes_of_the_first_format(blender_lts) -> None:
+    figures = blender_lts(FILES, "older_scene")
     assert figures["error"] < 1e-4
     assert figures["pose"] < 1e-4
     assert figures["expression"] < 1e-5
