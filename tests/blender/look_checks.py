@@ -295,7 +295,7 @@ def fast_pair() -> dict[str, Any]:
     names = ("means", "quats", "scales", "opacities", "colors")
     every = Gaussians(*(np.concatenate([getattr(part, n) for part in parts]) for n in names))
     depsgraph = bpy.context.evaluated_depsgraph_get()
-    expected = render_camera(every, scene_camera(scene, depsgraph))
+    expected = render_camera(every, scene_camera(scene, depsgraph), samples=1)
     solid = expected.alpha > 0.9
     wanted = expected.rgb / np.maximum(expected.alpha[..., None], 1e-6)
 
@@ -328,10 +328,10 @@ def moving_detail() -> dict[str, Any]:
 
 
 def _turned(avatar: Avatar, pose: Any, objects: Any) -> Any:
-    """The engine's picture from where the camera stands to the turned person."""
+    """The engine's picture, of one sample as the shader's, from the camera to the turned person."""
     posed = _in_world(avatar, pose, objects)
     depsgraph = bpy.context.evaluated_depsgraph_get()
-    return render_camera(posed, scene_camera(bpy.context.scene, depsgraph))
+    return render_camera(posed, scene_camera(bpy.context.scene, depsgraph), samples=1)
 
 
 def _in_world(avatar: Avatar, pose: Any, objects: Any) -> Gaussians:

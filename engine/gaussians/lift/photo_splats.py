@@ -44,7 +44,7 @@ class PhotoSplatSettings:
     """
 
     sigma: float = 0.56  # in steps of the grid: sharp where pixels are as fine as splats
-    coarse_sigma: float = 0.75  # in steps of the grid: solid where looked at from near
+    coarse_sigma: float = 0.64  # in steps of the grid: solid where looked at from near
     coarse_side: int = 600  # pixels of the picture around which one passes into the other
     front_opacity: float = 0.985  # 0..1
     squeezed: float = 0.75  # size of a triangle over that at rest, below which it is a fold
@@ -78,7 +78,7 @@ def splat_sigma(grid_side: float) -> float:
         grid_side: pixels, longer side of the whole picture at the grid's resolution.
 
     >>> splat_sigma(1200.0), splat_sigma(100.0)
-    (0.56, 0.75)
+    (0.56, 0.64)
     """
     return float(np.clip(S.sigma * np.sqrt(S.coarse_side / grid_side), S.sigma, S.coarse_sigma))
 

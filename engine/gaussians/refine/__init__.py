@@ -114,7 +114,7 @@ class RefineOptions:
         weights: of the regularisers.
     """
 
-    steps: int = 20
+    steps: int = 24
     sides: tuple[int, ...] = (768,)
     head_side: int = 384
     yaws: tuple[float, ...] = (12.0, -12.0, 30.0, -30.0, 60.0, -60.0)

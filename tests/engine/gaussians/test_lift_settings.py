@@ -5,6 +5,7 @@ from __future__ import annotations
 import likeness.engine.gaussians.mesh_extraction
 import likeness.engine.pipeline.build  # noqa: F401 - importing registers
 from likeness.engine.core.settings import list_settings, overridden_settings
+from likeness.engine.gaussians.lift.photo_splats import S as PHOTO_SPLATS
 from likeness.engine.gaussians.lift.photo_splats import splat_sigma
 
 
@@ -15,7 +16,7 @@ def test_every_constant_says_what_it_means() -> None:
 
 
 def test_code_reads_overridden_values() -> None:
-    assert splat_sigma(2000.0) == 0.5
-    with overridden_settings({"lift.photo_splats.sigma": "0.55"}):
-        assert splat_sigma(2000.0) == 0.55
-    assert splat_sigma(2000.0) == 0.5
+    assert splat_sigma(2000.0) == PHOTO_SPLATS.sigma
+    with overridden_settings({"lift.photo_splats.sigma": "0.51"}):
+        assert splat_sigma(2000.0) == 0.51
+    assert splat_sigma(2000.0) == PHOTO_SPLATS.sigma

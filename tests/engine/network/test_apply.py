@@ -183,4 +183,4 @@ def test_without_the_bundled_weights_there_is_a_remedy(
     monkeypatch.setattr("likeness.engine.files.weights.BUNDLED_WEIGHTS", tmp_path)
     with pytest.raises(LikenessError, match="no trained network") as caught:
         resolve_network("default", lambda: person.body)
-    assert "likeness train" in caught.value.remedy
+    assert "that you have trained" in caught.value.remedy

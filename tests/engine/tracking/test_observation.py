@@ -77,7 +77,7 @@ def test_nobody_has_that_number(detectors: Detectors, pair: Portrait) -> None:
 def test_one_person_has_the_number_1(detectors: Detectors, rgb: np.ndarray) -> None:
     with pytest.raises(LikenessError, match=r"one\.png.*person 3.*1 person") as caught:
         observe(Portrait(rgb, None, Path("one.png")), detectors, person=2)
-    assert "set it to 1" in caught.value.remedy
+    assert "give 1." in caught.value.remedy
 
 
 def test_nobody_at_all(detectors: Detectors) -> None:
