@@ -1,4 +1,4 @@
-"""Whole avatars: select, duplicate, delete, mark as an asset, mend.
+"""Whole avatars: select, duplicate, delete, mark as an asset, repair.
 
 X and Shift+D on part of an avatar act on the whole: the entries of the keymaps come before
 Blender's own, and pass the key on where no avatar is selected.

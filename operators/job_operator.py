@@ -269,13 +269,13 @@ class JobOperator:
         return {"CANCELLED"}
 
     def _failed(self, context: Any, error: Exception) -> set[str]:
-        told = running.fail_job(self._running, error)
+        failure = running.fail_job(self._running, error)
         self._leave(context)
         if running.shows_problem(context):
             message = f"{self._running.title} failed"
             self.report({"INFO"}, message)  # type: ignore[attr-defined]
         else:
-            self.report({"ERROR"}, str(told))  # type: ignore[attr-defined]
+            self.report({"ERROR"}, str(failure))  # type: ignore[attr-defined]
         return {"CANCELLED"}
 
     def _leave(self, context: Any) -> None:

@@ -108,7 +108,9 @@ def mix_motion(
     """
     data = armature.animation_data
     if data is None or (data.action is None and not is_mixed(armature)):
-        raise LikenessError("There is no motion to mix with.", "Choose a motion from the list.")
+        raise LikenessError(
+            "No motion is in use to mix this one with.", "Choose a motion from the list."
+        )
     if data.action is not None:
         base = data.action
         remember_motion(armature, base)
@@ -148,7 +150,9 @@ def trim_motion(armature: Any, first: int, last: int, scene: Any) -> None:
     """
     bag = find_current_channelbag(armature)
     if last <= first:
-        raise LikenessError(f"Frames {first} to {last} are no range.", "Choose a later end.")
+        raise LikenessError(
+            f"The last frame, {last}, must come after the first, {first}.", "Choose a later end."
+        )
     for curve in bag.fcurves:
         _trim_curve(curve, first, last)
     action = armature.animation_data.action

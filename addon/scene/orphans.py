@@ -53,7 +53,7 @@ class Orphan:
 
     @property
     def deleted_rig(self) -> Any | None:
-        """The armature that is no longer in the scene, if it is still in the file."""
+        """The armature, if it was deleted from the scene but remains in the file."""
         parents = (obj.parent for part, obj in self.parts.items() if part != "armature")
         return next((p for p in parents if p is not None and p not in self.parts.values()), None)
 

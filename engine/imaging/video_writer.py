@@ -241,9 +241,9 @@ class VideoWriter:
             yield
         except (self._av.FFmpegError, OSError, ValueError) as error:
             room = shutil.disk_usage(self.path.absolute().parent).free
-            told = os.strerror(errno.ENOSPC) if room == 0 else getattr(error, "strerror", None)
+            reason = os.strerror(errno.ENOSPC) if room == 0 else getattr(error, "strerror", None)
             raise LikenessError(
-                f"Cannot write the video '{self.path}' ({told or error}).",
+                f"Cannot write the video '{self.path}' ({reason or error}).",
                 f"Choose a folder that has room (this one: {room // 2**20} MiB), or another "
                 "format.",
             ) from error
@@ -254,7 +254,7 @@ class _Filters:
 
     def __init__(self, av: Any, steps: Sequence[tuple[str, str]]) -> None:
         self._av, self._graph, self._inputs = av, av.filter.Graph(), 0
-        self._steps = [self._graph.add(name, told) for name, told in steps]
+        self._steps = [self._graph.add(name, arguments) for name, arguments in steps]
         self._sink = self._graph.add("buffersink")
         for one, following in pairwise([*self._steps, self._sink]):
             one.link_to(following)
@@ -304,9 +304,9 @@ class _Output:
         self._stream.width, self._stream.height = size
         self._stream.pix_fmt = encoding.pixels
         if encoding.pixels.startswith("yuv"):
-            told = self._stream.codec_context
-            told.color_range, told.colorspace = _LIMITED, _BT709
-            told.color_primaries, told.color_trc = _BT709, _SRGB
+            codec = self._stream.codec_context
+            codec.color_range, codec.colorspace = _LIMITED, _BT709
+            codec.color_primaries, codec.color_trc = _BT709, _SRGB
 
     def encode(self, frames: Sequence[Any]) -> None:
         """Append filtered frames."""

@@ -352,10 +352,10 @@ def _order_error(objects: Any, fast: Any) -> dict[str, float]:
     bpy.ops.likeness.set_detail(target="Viewport Detail", count=0)
     corners = people._evaluated_points(objects.splats, objects.splats.matrix_world)
     means = corners.reshape(-1, 3, 3).mean(1) @ np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
-    order, told = cloud.order(vertices, normals, view, cloud.count)
+    order, sorted_depth = cloud.order(vertices, normals, view, cloud.count)
     depth = (means @ view)[order]
     wrong = np.abs(depth - np.sort(depth)[::-1])
-    off = np.abs(depth - told)
+    off = np.abs(depth - sorted_depth)
     return {
         "order_mm": float(1000 * np.quantile(wrong, 0.99)),
         "depth_mm": float(1000 * np.quantile(off, 0.99)),

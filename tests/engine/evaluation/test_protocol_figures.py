@@ -77,7 +77,7 @@ def test_lpips_is_taken_where_its_weights_are(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_data_is_sorted_by_kind(tmp_path: Path) -> None:
-    """A set's contact sheet is no photo; hidden files and texts are nothing."""
+    """Contact sheets, hidden files and texts do not count as photos."""
     for name in (
         "set/contact.jpg",
         "set/shard-000000.tar",

@@ -164,7 +164,7 @@ def test_what_inputs_depend_on_is_in_their_name(
         path(body=replace(box_body, v_template=box_body.v_template * 1.01)),
     ]
     assert len({path(), *others}) == 1 + len(others)
-    # What only the network's insides depend on is not; nor are budgets where there is no lift.
+    # Settings inside the network do not change the inputs; without a lift, budgets do not either.
     same = [
         path(decoder(layers=2)),
         path(decoder(width=32)),

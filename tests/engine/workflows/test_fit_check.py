@@ -65,7 +65,7 @@ def test_what_is_in_doubt(tracked: TrackedPortrait) -> None:
         "odd"
     ]
     head = replace(alone, track=replace(off, framing="head"))
-    assert find_doubts(head, None) == [], "a head portrait's shoulders are no reason to ask"
+    assert find_doubts(head, None) == [], "a head portrait's shoulders do not count"
 
 
 def test_a_question_says_its_reason(tracked: TrackedPortrait, tmp_path: Path) -> None:
