@@ -2,7 +2,7 @@
 
     photo colour = albedo x light  ->  one albedo for each fabric, or carried over the surface
                  -> x light: the fitted one in front, the front's usual one behind
-                 -> + texture: quilted folds and prints, patches of hair, mirrored skin
+                 -> + texture: painted folds, quilted prints, patches of hair, mirrored skin
 
 Every surface class (skin, hair, upper and lower wear, shoes) is completed by itself, so that
 hems and hairlines stay crisp. Where the photo shows a texel squarely its colour stays as it is.

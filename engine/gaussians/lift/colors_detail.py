@@ -15,12 +15,13 @@ from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
-from .colors_unroll import UnrolledLimb, unroll_limb
+from .colors_unroll import unroll_limb
+from .folds import paint_folds
 from .hair_patches import draw_hair
 from .hairline import find_hairline
-from .labels import HAIR, SKIN
+from .labels import HAIR, LOWER, SKIN, UPPER
+from .limb_grid import LimbGrid, read_wrapped
 from .photo_light import S as LIGHT
-from .quilt import S as QUILT
 from .quilt import quilt_texture
 from .regions import GROUPS, HEAD, vertex_groups
 
@@ -35,15 +36,19 @@ class DetailSettings:
     max_skin_detail: float = 0.06  # most of skin's texture, of its logarithm
     calm: float = 0.05  # metres over which folds average to nothing
     calm_print: float = 0.10  # the same of prints
-    fold: float = 0.012  # metres: coarser structure is folds, finer is weave
-    folds: float = 0.65  # of the seen folds' contrast that quilted ones have: they repeat
-    variety: float = 1.5  # factor of the share of a limb's cloth that patches can be cut from
+    fold: float = 0.006  # metres: coarser structure is folds, finer is weave
+    deep: float = 0.75  # of the soft limit of texture beyond which it is shadow, as between legs
+    deep_fold: float = 2.0  # the same of cloth with folds
+    ruled: float = 0.6  # 0..1: share of the slopes along a limb that makes folds channels or pleats
+    ruled_area: float = 0.02  # square metres that must show so
+    min_area: float = 0.002  # square metres of cloth that show how strong its folds are
+    most_fold: float = 4.0  # deviations of folds' light that it is softly held below
+    join: float = 0.015  # metres over which painted folds pass into seen ones
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
     printed: float = 5.0  # a*b* units of deviation in cloth's second hue that make it a print
     placket: float = 0.03  # metres beside the middle of the front: buttons, zips, ties
     blur: float = 0.5  # cells: the blur of splats and of the grid
     sharpen: float = 4.0  # how many times the detail lost to it is added
-    spread: float = 1.5  # cells over which places in the photo are smoothed
     cover: float = 0.8  # share of the texels around a cell that make it one of a fabric
     print_cover: float = 0.3  # the same of prints, whose other colours may count as other fabrics
     few: int = 30  # texels that show a texture
@@ -78,7 +83,7 @@ def texture_colors(
     """
     out = np.zeros_like(base)
     vertex_group = vertex_groups(body)
-    cloths: dict[tuple[int, int], list[_Cloth]] = {}
+    cloths: dict[tuple[int, int], list[tuple[int, _Cloth]]] = {}
     for group in range(len(GROUPS)):
         rows = np.nonzero(t.group == group)[0]
         if len(rows) == 0:
@@ -93,12 +98,13 @@ def texture_colors(
                 of_kind = fabric[mine] == kind
                 pattern = bool(printed[mine][of_kind][0])
                 cloth = _Cloth.of(t, mine, of_kind, grid, trust, base, int(label), pattern, view)
-                cloths.setdefault((int(label), int(kind)), []).append(cloth)
+                cloths.setdefault((int(label), int(kind)), []).append((group, cloth))
     for (label, _), limbs in cloths.items():
-        for k, cloth in enumerate(limbs):
+        for k, (group, cloth) in enumerate(limbs):
             # The other leg is more like this one than the trunk is.
-            others = sorted(limbs[:k] + limbs[k + 1 :], key=lambda c: -int(c.source.sum()))
-            out[cloth.todo] += cloth.quilted(base, label, [(c.texture, c.source) for c in others])
+            others = [c for _, c in limbs[:k] + limbs[k + 1 :]]
+            others.sort(key=lambda c: -int(c.source.sum()))
+            out[cloth.todo] += cloth.textured(base, label, others, group, body)
     skull = np.nonzero((t.label == SKIN) & (t.group == HEAD))[0]
     if len(skull) > 0:
         out[skull] = _mirrored(t, skull, trust, base)
@@ -134,8 +140,8 @@ class _Cloth:
         grid: its texels unrolled.
         wanted: [M] those of the grid whose texture is to be found.
         todo: the same as rows of all texels.
-        texture: [R, C, 3] logarithm of the colour over the base, as patches have it.
-        whole: [R, C, 3] the same as it is seen.
+        texture: [R, C, 3] logarithm of the colour over the base; without ``folds``, if it has any.
+        folds: [R, C] light on the folds of plain cloth, as seen; None where there are none.
         source: [R, C] cells that may be repeated.
         shown: [R, C] cells that the photo shows.
         flip: whether patches may be mirrored: folds may, prints may not.
@@ -145,7 +151,7 @@ class _Cloth:
     wanted: BoolArray
     todo: IntArray
     texture: FloatArray
-    whole: FloatArray
+    folds: FloatArray | None
     source: BoolArray
     shown: BoolArray
     flip: bool
@@ -165,7 +171,8 @@ class _Cloth:
         shown = np.log((t.color[mine] + LIGHT.floor) / (base[mine] + LIGHT.floor))
         known = t.known[mine] & of_kind
         wanted = of_kind & ~t.known[mine]
-        texture = whole = np.zeros((*grid.shape, 3))
+        texture = np.zeros((*grid.shape, 3))
+        folds = np.zeros(grid.shape) if label in (UPPER, LOWER) and not printed else None
         source = np.zeros(grid.shape, bool)
         sure = known & (trust[mine] > 0.4)
         material = _Material(0.0, False, 0.0)
@@ -189,44 +196,68 @@ class _Cloth:
                 texture = np.repeat(texture.mean(2, keepdims=True), 3, axis=2)
                 # Deep shadow, as between the legs, is not a fold to repeat.
                 broad = grid.smooth(texture, source, S.fold)
-                source &= np.abs(broad[..., 0]) < 0.75 * material.most
+                deep = S.deep if folds is None else S.deep_fold
+                source &= np.abs(broad[..., 0]) < deep * material.most
                 weave = texture - broad
                 usual = float(np.median(np.abs(weave[source]))) if source.any() else 0.0
                 most = max(1.48 * S.weave * usual, 0.01)
-                # The fewer there are to choose from, the more plainly folds repeat.
-                usable = ndimage.binary_opening(source, np.ones((grid.cells(QUILT.patch),) * 2))
-                variety = usable.sum() / max(np.count_nonzero(grid.count(wanted)), 1)
-                folds = S.folds * float(np.clip(S.variety * variety, 0.2, 1.0))
-                broad = material.most * np.tanh(broad / material.most)
                 weave = most * np.tanh(weave / most)
-                texture, whole = folds * broad + weave, broad + weave
+                if folds is not None:
+                    folds, texture = broad[..., 0], weave
+                else:
+                    texture = material.most * np.tanh(broad / material.most) + weave
             else:
-                texture = whole = material.most * np.tanh(texture / material.most)
+                folds = None
+                texture = material.most * np.tanh(texture / material.most)
         shows, flip = grid.count(known) > 0, not material.print
-        return _Cloth(grid, wanted, mine[wanted], texture, whole, source, shows, flip)
+        return _Cloth(grid, wanted, mine[wanted], texture, folds, source, shows, flip)
 
-    def quilted(
-        self, base: FloatArray, label: int, others: list[tuple[FloatArray, BoolArray]]
+    @property
+    def ruled(self) -> bool:
+        """Whether its folds are regular and go round the limb, as on quilted jackets."""
+        if self.folds is None or self.area < S.ruled_area:
+            return False
+        down, across = np.gradient(self.grid.blur(self.folds, S.fold))
+        inner = ndimage.binary_erosion(self.source)
+        yy, xx, xy = (float(g[inner].mean()) for g in (down**2, across**2, down * across))
+        return yy > xx and np.hypot(yy - xx, 2.0 * xy) > S.ruled * (yy + xx)
+
+    @property
+    def area(self) -> float:
+        """Square metres that may be repeated."""
+        return float(self.source.sum()) * self.grid.step**2
+
+    def windows(self, ruled: bool) -> FloatArray:
+        """[R, C, 3] what patches are cut from; with the folds of a ``ruled`` fabric."""
+        if self.folds is None or not ruled:
+            return self.texture
+        return self.texture + self.folds[..., None]
+
+    def textured(
+        self, base: FloatArray, seed: int, others: list[_Cloth], group: int, body: Body
     ) -> FloatArray:
-        """[len(todo), 3] texture to add to the base [N, 3]."""
+        """[len(todo), 3] texture to add to the base [N, 3]; ``others`` are of the same fabric."""
         out = np.zeros((len(self.todo), 3))
         if len(self.todo) == 0:
             return out
+        ruled = any(cloth.ruled for cloth in (self, *others))
         wants = ndimage.binary_dilation(self.grid.count(self.wanted) > 0)
-        rng = np.random.default_rng([label, len(self.todo)])
+        windows = self.windows(ruled)
         filled = quilt_texture(
-            self.texture,
+            windows,
             self.source,
             self.shown,
             wants,
             self.grid.step,
             self.flip,
-            rng,
-            others,
-            self.grid.turned_over(self.whole, self.source),
+            np.random.default_rng([seed, len(self.todo)]),
+            [(cloth.windows(ruled), cloth.source) for cloth in others],
+            self.grid.turned_over(windows, self.source),
         )
         if filled is None:
-            return out
+            filled = np.zeros_like(windows)
+        if self.folds is not None and not ruled:
+            filled = filled + self._draped([self, *others], seed, group, body)[..., None]
         blurred = ndimage.gaussian_filter(
             filled, (S.blur, S.blur, 0.0), mode=("nearest", "wrap", "nearest")
         )
@@ -234,6 +265,30 @@ class _Cloth:
         place = np.stack([self.grid.u[self.wanted], self.grid.v[self.wanted]], -1)
         tint = base[self.todo] + LIGHT.floor
         return np.asarray(tint * (np.exp(read_wrapped(filled, place)) - 1.0))
+
+    def _draped(self, limbs: list[_Cloth], seed: int, group: int, body: Body) -> FloatArray:
+        """[R, C] light on folds: painted as strong as all ``limbs`` of the fabric show them.
+
+        Those in front are turned over to the back, and what is seen goes on for a little.
+        """
+        assert self.folds is not None
+        shown = [(c.area, c.folds[c.source].var()) for c in limbs if c.folds is not None and c.area]
+        area = sum(a for a, _ in shown)
+        if area < S.min_area:
+            return np.zeros(self.grid.shape)
+        deviation = float(np.sqrt(sum(a * v for a, v in shown) / area))
+        out = deviation * paint_folds(group, body, self.grid, seed)
+        most = S.most_fold * deviation
+        seen = most * np.tanh(self.folds / most)
+        turned = self.grid.turned_over(seen[..., None], self.source)
+        if turned is not None:
+            share = self.grid.blur(turned[1].astype(float), S.join)
+            share = np.clip(2.0 * share - 1.0, 0.0, 1.0)
+            out = np.sqrt(1.0 - share**2) * out + share * turned[0][..., 0]
+            away, index = self.grid.nearest(self.source)
+            near = np.exp(-((away / S.join) ** 2))
+            out = np.sqrt(1.0 - near**2) * out + near * seen[tuple(index)]
+        return np.asarray(out)
 
 
 def _photographed(
@@ -252,127 +307,6 @@ def _photographed(
         xy = (places + 0.25 * (i * down + j * across)) * finer
         color += 0.25 * bilinear(view.fine, xy.reshape(-1, 2)).reshape(color.shape)
     return np.asarray(np.log(color + LIGHT.floor) - plain)
-
-
-@dataclass(frozen=True)
-class LimbGrid:
-    """Texels [M] on a grid over their unrolled limb; its columns go around.
-
-    Attributes:
-        v: [M] row of each, fractional.
-        u: [M] column of each, fractional.
-        shape: rows and columns.
-        step: metres between rows and columns.
-    """
-
-    v: FloatArray
-    u: FloatArray
-    shape: tuple[int, int]
-    step: float
-
-    @staticmethod
-    def over(unrolled: UnrolledLimb, chosen: IntArray) -> LimbGrid:
-        """Make about as many cells as there are texels.
-
-        Args:
-            unrolled: all texels of the limb.
-            chosen: [M] rows of those in the grid.
-        """
-        height, arc = unrolled.height[chosen], unrolled.arc[chosen]
-        girth = float(np.median(unrolled.girth[chosen]))
-        extent = max(float(np.ptp(height)), 0.02)
-        area = float(np.ptp(unrolled.height)) * float(np.median(unrolled.girth))
-        cell = float(np.clip(np.sqrt(area / len(unrolled.height)), 0.002, 0.02))
-        rows, columns = max(2, int(np.ceil(extent / cell)) + 1), max(8, round(girth / cell))
-        return LimbGrid((height - height.min()) / cell, arc * columns, (rows, columns), cell)
-
-    def _total(self, values: FloatArray, chosen: BoolArray) -> FloatArray:
-        row = np.clip(self.v[chosen].astype(int), 0, self.shape[0] - 1)
-        flat = row * self.shape[1] + np.mod(self.u[chosen].astype(int), self.shape[1])
-        size = self.shape[0] * self.shape[1]
-        return np.bincount(flat, values, size).astype(float).reshape(self.shape)
-
-    def cells(self, metres: float) -> int:
-        """Return how many cells side by side measure so much."""
-        return max(1, round(metres / self.step))
-
-    def count(self, chosen: BoolArray) -> FloatArray:
-        """Count the chosen [M] texels in each cell [R, C]."""
-        return self._total(np.ones(int(chosen.sum())), chosen)
-
-    def covers(self, chosen: BoolArray, share: float) -> BoolArray:
-        """Return the cells [R, C] in and around which such a share is among the chosen [M]."""
-        own, every = self.count(chosen), self.count(np.ones(len(chosen), bool))
-        soft = [ndimage.gaussian_filter(m, 1.0, mode=("nearest", "wrap")) for m in (own, every)]
-        return np.asarray((soft[0] > share * soft[1]) & ndimage.binary_dilation(own > 0))
-
-    def front(self, metres: float) -> BoolArray:
-        """Return the cells [R, C] up to so far beside the middle of the front."""
-        column = np.arange(self.shape[1])
-        aside = np.minimum(column, self.shape[1] - column) * self.step
-        return np.broadcast_to(aside < metres, self.shape)
-
-    def turned_over(
-        self, values: FloatArray, among: BoolArray
-    ) -> tuple[FloatArray, BoolArray] | None:
-        """Mirror values [R, C, K] of some cells [R, C] to the other side of the limb.
-
-        What goes round meets itself at the sides, and no view shows both copies whole.
-        """
-        turn = np.exp(2j * np.pi * np.arange(self.shape[1]) / self.shape[1])
-        middle = np.angle((among @ turn).sum()) / (2 * np.pi) * self.shape[1]
-        if not among.any():
-            return None
-        over = self.shape[1] // 2 + round(2 * middle) - np.arange(self.shape[1])
-        over = np.mod(over, self.shape[1])
-        return values[:, over], among[:, over]
-
-    def spread(self, values: FloatArray, chosen: BoolArray) -> FloatArray:
-        """Return the chosen [M] texels' smooth values [M, K] at all cells [R, C, K]."""
-        sums = [self._total(v, chosen) for v in values[chosen].T]
-        soft = [
-            ndimage.gaussian_filter(v, S.spread, mode=("nearest", "wrap"))
-            for v in (*sums, self.count(chosen))
-        ]
-        known = soft[-1] > 0.01
-        near = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
-        means = np.stack(soft[:-1], -1) / np.maximum(soft[-1], 1e-9)[..., None]
-        return np.asarray(means[tuple(near)])
-
-    def smooth(self, values: FloatArray, among: BoolArray, metres: float) -> FloatArray:
-        """Blur values [R, C, K] among some cells [R, C]; ``metres`` is the deviation."""
-        wide = (metres / self.step, metres / self.step)
-        soft = ndimage.gaussian_filter(among.astype(float), wide, mode=("nearest", "wrap"))
-        return np.stack(
-            [
-                ndimage.gaussian_filter(v * among, wide, mode=("nearest", "wrap"))
-                / np.maximum(soft, 1e-3)
-                for v in np.moveaxis(values, -1, 0)
-            ],
-            -1,
-        )
-
-
-def read_wrapped(grid: FloatArray, place: FloatArray) -> FloatArray:
-    """Read a grid whose columns wrap.
-
-    Args:
-        grid: [R, C, K].
-        place: [N, 2] column and row of each, the middle of the first cell at 0.5, 0.5.
-
-    Returns:
-        [N, K] bilinear.
-    """
-    at = [place[:, 1] - 0.5, place[:, 0] - 0.5]
-    wide = np.concatenate([grid, grid[:, :2]], axis=1)
-    at[1] = np.mod(at[1], grid.shape[1])
-    return np.stack(
-        [
-            ndimage.map_coordinates(wide[..., k], at, order=1, mode="nearest")
-            for k in range(grid.shape[2])
-        ],
-        -1,
-    )
 
 
 @dataclass(frozen=True)

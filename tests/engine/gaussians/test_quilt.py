@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 from likeness.engine.core.types import FloatArray
-from likeness.engine.gaussians.lift.colors_detail import LimbGrid
 from likeness.engine.gaussians.lift.colors_unroll import UnrolledLimb
+from likeness.engine.gaussians.lift.limb_grid import LimbGrid
 from likeness.engine.gaussians.lift.quilt import quilt_texture
 from scipy import ndimage
 

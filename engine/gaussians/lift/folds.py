@@ -1,0 +1,184 @@
+"""Folds of cloth that the photo does not show, painted where cloth has them.
+
+Cloth folds where it is pulled or pressed: long, broad ones hang from shoulder to waist and from
+hip to knee, short ones crowd at waist, armpit, elbow and knee, and little lies between. Each fold
+is a stroke on the unrolled limb (``colors_unroll.py``): a crest beside a crease, both ends fading,
+one broader than the other. The strokes make a relief; light from above and the dark of creases
+shade it. How strong each scale is comes from the photo (``colors_detail.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ...body import Body
+from ...core.settings import register_settings
+from ...core.types import JOINT_INDEX, FloatArray
+from .limb_grid import LimbGrid
+from .regions import ARMS, LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
+
+
+@dataclass(frozen=True)
+class FoldSettings:
+    """Painted folds."""
+
+    slope: float = 0.35  # height of a crest over its half width
+    crease: tuple[float, float, float] = (0.8, 1.5, 0.55)
+    """Depth over the crest's height; distance and half width over the crest's half width."""
+
+    bend: float = 0.08  # standard deviation of a stroke's sagitta, of its length
+    fan: float = 0.5  # how much narrower than its middle a stroke begins, and broader it ends
+    light: tuple[float, float] = (0.35, 0.9)  # from the side and from above
+    hollow: float = 0.012  # metres around a place over which hollows are dark
+    covers: float = 0.9  # share of a fold that another one hides where it crosses it
+    branches: float = 0.8  # small strokes for each large one
+    contrast: float = 0.12  # standard deviation of the light on such folds
+
+
+S = register_settings("lift.folds", FoldSettings())
+
+
+@dataclass(frozen=True)
+class _Family:
+    """Strokes of one kind.
+
+    Attributes:
+        count: how many, on each side of the back and of the front.
+        joint: from which they are measured, the first, second or third of the limb.
+        x: their middles' mean and deviation, of the girth, off the middle of the back (or front).
+        y: the same, metres beyond the joint.
+        angle: mean and deviation, degrees from across the limb, falling inwards.
+        length: least and greatest, metres.
+        width: half of a crest's, metres, least and greatest.
+    """
+
+    count: int
+    joint: int
+    x: tuple[float, float]
+    y: tuple[float, float]
+    angle: tuple[float, float]
+    length: tuple[float, float]
+    width: tuple[float, float]
+
+
+_TRUNK = (
+    _Family(4, 1, (0.11, 0.05), (0.11, 0.07), (-60.0, 12.0), (0.14, 0.34), (0.014, 0.034)),
+    _Family(3, 1, (0.20, 0.03), (0.08, 0.06), (-80.0, 10.0), (0.10, 0.24), (0.009, 0.020)),
+    _Family(6, 2, (0.10, 0.08), (-0.01, 0.04), (-12.0, 16.0), (0.06, 0.20), (0.006, 0.014)),
+    _Family(4, 2, (0.12, 0.09), (0.14, 0.07), (-75.0, 25.0), (0.08, 0.24), (0.010, 0.022)),
+)
+_ARM = (
+    _Family(2, 0, (0.10, 0.15), (0.05, 0.04), (45.0, 18.0), (0.06, 0.16), (0.007, 0.014)),
+    _Family(3, 0, (0.12, 0.15), (0.14, 0.06), (50.0, 25.0), (0.06, 0.20), (0.007, 0.016)),
+    _Family(5, 1, (0.12, 0.13), (0.00, 0.035), (8.0, 22.0), (0.05, 0.13), (0.005, 0.011)),
+    _Family(3, 1, (0.12, 0.13), (0.13, 0.05), (40.0, 25.0), (0.05, 0.16), (0.006, 0.013)),
+    _Family(2, 2, (0.12, 0.13), (-0.03, 0.02), (5.0, 15.0), (0.04, 0.10), (0.005, 0.009)),
+)
+_LEG = (
+    _Family(3, 0, (0.10, 0.10), (0.08, 0.04), (-30.0, 20.0), (0.07, 0.18), (0.008, 0.018)),
+    _Family(3, 0, (0.12, 0.13), (0.22, 0.08), (-68.0, 15.0), (0.10, 0.28), (0.009, 0.020)),
+    _Family(5, 1, (0.10, 0.12), (0.00, 0.05), (-10.0, 22.0), (0.05, 0.15), (0.006, 0.013)),
+    _Family(3, 1, (0.12, 0.13), (0.18, 0.07), (-65.0, 20.0), (0.08, 0.22), (0.008, 0.016)),
+    _Family(4, 2, (0.12, 0.13), (-0.05, 0.04), (-10.0, 20.0), (0.05, 0.13), (0.006, 0.012)),
+)
+
+
+def _limb(group: int, body: Body) -> tuple[tuple[_Family, ...], FloatArray] | None:
+    """A limb's kinds of strokes and the heights of its joints; None where cloth has no folds."""
+    side = "left" if group in (LEFT_ARM, LEFT_LEG) else "right"
+    families: tuple[_Family, ...]
+    if group == TORSO:
+        names, families = ["neck", "spine3", "spine1"], _TRUNK
+    elif group in ARMS:
+        names, families = [f"{side}_{j}" for j in ("shoulder", "elbow", "wrist")], _ARM
+    elif group in (LEFT_LEG, RIGHT_LEG):
+        names, families = [f"{side}_{j}" for j in ("hip", "knee", "ankle")], _LEG
+    else:
+        return None
+    joints = body.J_template[[JOINT_INDEX[name] for name in names]]
+    return families, np.abs(joints[:, 0]) if group in ARMS else -joints[:, 1]
+
+
+def paint_folds(group: int, body: Body, grid: LimbGrid, seed: int) -> FloatArray:
+    """Paint the folds of a limb's cloth.
+
+    Args:
+        group: the limb, index into ``regions.GROUPS``.
+        body: the person's own.
+        grid: over the cloth.
+        seed: of the strokes.
+
+    Returns:
+        [R, C] light on them, its deviation about 1; zero on limbs whose cloth has none.
+    """
+    limb = _limb(group, body)
+    relief = np.zeros(grid.shape)
+    if limb is None:
+        return relief
+    rng = np.random.default_rng([seed, group])
+    families, joints = limb
+    step, girth = grid.step, grid.shape[1] * grid.step
+    for family in families:
+        for middle in (0.0, 0.5):
+            for side in (-1.0, 1.0):
+                for _ in range(family.count):
+                    x = (middle + side * rng.normal(*family.x)) * girth
+                    y = joints[family.joint] + rng.normal(*family.y) - grid.top
+                    angle = side * np.radians(rng.normal(*family.angle))
+                    size = rng.random() ** 2  # few are large
+                    low, high = family.length
+                    length = low + (high - low) * size
+                    low, high = family.width
+                    width = low + (high - low) * size
+                    _stroke(relief, step, x, y, angle, length, width, rng)
+                    if rng.random() < S.branches:  # a small one leaves the end of a large one
+                        at = rng.uniform(0.1, 0.5) * length * rng.choice([-1.0, 1.0])
+                        turn = angle + rng.normal(0.0, 0.6)
+                        x, y = x + at * np.cos(angle), y + at * np.sin(angle)
+                        _stroke(relief, step, x, y, turn, 0.4 * length, 0.5 * width, rng)
+    return _shaded(relief, step) / S.contrast
+
+
+def _stroke(
+    relief: FloatArray,
+    step: float,
+    x: float,
+    y: float,
+    angle: float,
+    length: float,
+    width: float,
+    rng: np.random.Generator,
+) -> None:
+    """Add one fold to a relief [R, C] in metres, whose middle is at ``x`` and ``y``."""
+    sagitta, crest, end = rng.normal(0.0, S.bend), rng.choice([-1.0, 1.0]), rng.choice([-1.0, 1.0])
+    rows, columns = relief.shape
+    reach = 0.5 * length + 4.0 * width
+    across = np.arange(int((x - reach) / step), int((x + reach) / step) + 1)
+    across = across[:columns]
+    down = np.arange(max(int((y - reach) / step), 0), min(int((y + reach) / step) + 1, rows))
+    if len(down) == 0:
+        return
+    dx, dy = (across + 0.5) * step - x, ((down + 0.5) * step - y)[:, None]
+    along = (dx * np.cos(angle) + dy * np.sin(angle)) / (0.5 * length)
+    off = -dx * np.sin(angle) + dy * np.cos(angle) + sagitta * length * (along**2 - 0.3)
+    own = width * np.clip(1.0 + S.fan * end * along, 0.4, 1.6)
+    taper = np.clip(1.0 - along**2, 0.0, 1.0) ** 1.5
+    t = crest * off / own
+    deep, beside, narrow = S.crease
+    form = np.exp(-(t**2)) - deep * np.exp(-(((t - beside) / narrow) ** 2))
+    at = np.ix_(down, np.mod(across, columns))
+    # A fold lies over those that it crosses.
+    cover = S.covers * taper * np.exp(-((t / beside) ** 2))
+    relief[at] = (1.0 - cover) * relief[at] + S.slope * width * taper * form
+
+
+def _shaded(relief: FloatArray, step: float) -> FloatArray:
+    """[R, C] light on a relief in metres whose columns wrap."""
+    wide = np.pad(relief, ((0, 0), (2, 2)), mode="wrap")
+    down, across = (g[:, 2:-2] for g in np.gradient(wide, step))
+    sigma = S.hollow / step
+    around = ndimage.gaussian_filter(relief, sigma, mode=("nearest", "wrap"))
+    return np.asarray(S.light[0] * across + S.light[1] * down + (relief - around) / S.hollow)

@@ -1,0 +1,151 @@
+"""Texels of a limb on a grid over its unrolled surface (``colors_unroll.py``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ...core.types import BoolArray, FloatArray, IntArray
+from .colors_unroll import UnrolledLimb
+
+_SPREAD = 1.5
+"""Cells over which scattered values are smoothed."""
+
+
+@dataclass(frozen=True)
+class LimbGrid:
+    """Texels [M] on a grid over their unrolled limb; its columns go around.
+
+    Attributes:
+        v: [M] row of each, fractional.
+        u: [M] column of each, fractional.
+        shape: rows and columns.
+        step: metres between rows and columns.
+        top: metres along the limb of its first row.
+    """
+
+    v: FloatArray
+    u: FloatArray
+    shape: tuple[int, int]
+    step: float
+    top: float
+
+    @staticmethod
+    def over(unrolled: UnrolledLimb, chosen: IntArray) -> LimbGrid:
+        """Make about as many cells as there are texels.
+
+        Args:
+            unrolled: all texels of the limb.
+            chosen: [M] rows of those in the grid.
+        """
+        height, arc = unrolled.height[chosen], unrolled.arc[chosen]
+        girth = float(np.median(unrolled.girth[chosen]))
+        extent = max(float(np.ptp(height)), 0.02)
+        area = float(np.ptp(unrolled.height)) * float(np.median(unrolled.girth))
+        cell = float(np.clip(np.sqrt(area / len(unrolled.height)), 0.002, 0.02))
+        rows, columns = max(2, int(np.ceil(extent / cell)) + 1), max(8, round(girth / cell))
+        top = float(height.min())
+        return LimbGrid((height - top) / cell, arc * columns, (rows, columns), cell, top)
+
+    def _total(self, values: FloatArray, chosen: BoolArray) -> FloatArray:
+        row = np.clip(self.v[chosen].astype(int), 0, self.shape[0] - 1)
+        flat = row * self.shape[1] + np.mod(self.u[chosen].astype(int), self.shape[1])
+        size = self.shape[0] * self.shape[1]
+        return np.bincount(flat, values, size).astype(float).reshape(self.shape)
+
+    def cells(self, metres: float) -> int:
+        """Return how many cells side by side measure so much."""
+        return max(1, round(metres / self.step))
+
+    def count(self, chosen: BoolArray) -> FloatArray:
+        """Count the chosen [M] texels in each cell [R, C]."""
+        return self._total(np.ones(int(chosen.sum())), chosen)
+
+    def covers(self, chosen: BoolArray, share: float) -> BoolArray:
+        """Return the cells [R, C] in and around which such a share is among the chosen [M]."""
+        own, every = self.count(chosen), self.count(np.ones(len(chosen), bool))
+        soft = [ndimage.gaussian_filter(m, 1.0, mode=("nearest", "wrap")) for m in (own, every)]
+        return np.asarray((soft[0] > share * soft[1]) & ndimage.binary_dilation(own > 0))
+
+    def front(self, metres: float) -> BoolArray:
+        """Return the cells [R, C] up to so far beside the middle of the front."""
+        column = np.arange(self.shape[1])
+        aside = np.minimum(column, self.shape[1] - column) * self.step
+        return np.broadcast_to(aside < metres, self.shape)
+
+    def turned_over(
+        self, values: FloatArray, among: BoolArray
+    ) -> tuple[FloatArray, BoolArray] | None:
+        """Mirror values [R, C, K] of some cells [R, C] to the other side of the limb.
+
+        What goes round meets itself at the sides, and no view shows both copies whole.
+        """
+        turn = np.exp(2j * np.pi * np.arange(self.shape[1]) / self.shape[1])
+        middle = np.angle((among @ turn).sum()) / (2 * np.pi) * self.shape[1]
+        if not among.any():
+            return None
+        over = self.shape[1] // 2 + round(2 * middle) - np.arange(self.shape[1])
+        over = np.mod(over, self.shape[1])
+        return values[:, over], among[:, over]
+
+    def blur(self, values: FloatArray, metres: float) -> FloatArray:
+        """Blur values [R, C]; ``metres`` is the deviation."""
+        sigma = metres / self.step
+        return np.asarray(ndimage.gaussian_filter(values, sigma, mode=("nearest", "wrap")))
+
+    def nearest(self, cells: BoolArray) -> tuple[FloatArray, IntArray]:
+        """Find the nearest of some cells [R, C], at least one: metres [R, C], places [2, R, C]."""
+        n = self.shape[1]
+        away, index = ndimage.distance_transform_edt(~np.tile(cells, (1, 3)), return_indices=True)
+        middle = (slice(None), slice(n, 2 * n))
+        index = np.stack([index[0][middle], index[1][middle] % n])
+        return away[middle] * self.step, index
+
+    def spread(self, values: FloatArray, chosen: BoolArray) -> FloatArray:
+        """Return the chosen [M] texels' smooth values [M, K] at all cells [R, C, K]."""
+        sums = [self._total(v, chosen) for v in values[chosen].T]
+        soft = [
+            ndimage.gaussian_filter(v, _SPREAD, mode=("nearest", "wrap"))
+            for v in (*sums, self.count(chosen))
+        ]
+        known = soft[-1] > 0.01
+        near = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
+        means = np.stack(soft[:-1], -1) / np.maximum(soft[-1], 1e-9)[..., None]
+        return np.asarray(means[tuple(near)])
+
+    def smooth(self, values: FloatArray, among: BoolArray, metres: float) -> FloatArray:
+        """Blur values [R, C, K] among some cells [R, C]; ``metres`` is the deviation."""
+        wide = (metres / self.step, metres / self.step)
+        soft = ndimage.gaussian_filter(among.astype(float), wide, mode=("nearest", "wrap"))
+        return np.stack(
+            [
+                ndimage.gaussian_filter(v * among, wide, mode=("nearest", "wrap"))
+                / np.maximum(soft, 1e-3)
+                for v in np.moveaxis(values, -1, 0)
+            ],
+            -1,
+        )
+
+
+def read_wrapped(grid: FloatArray, place: FloatArray) -> FloatArray:
+    """Read a grid whose columns wrap.
+
+    Args:
+        grid: [R, C, K].
+        place: [N, 2] column and row of each, the middle of the first cell at 0.5, 0.5.
+
+    Returns:
+        [N, K] bilinear.
+    """
+    at = [place[:, 1] - 0.5, place[:, 0] - 0.5]
+    wide = np.concatenate([grid, grid[:, :2]], axis=1)
+    at[1] = np.mod(at[1], grid.shape[1])
+    return np.stack(
+        [
+            ndimage.map_coordinates(wide[..., k], at, order=1, mode="nearest")
+            for k in range(grid.shape[2])
+        ],
+        -1,
+    )

@@ -1,0 +1,67 @@
+"""Folds painted on the cloth that the photo does not show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.body.synthetic import make_synthetic_body
+from likeness.engine.core.types import JOINT_INDEX
+from likeness.engine.gaussians.lift.folds import paint_folds
+from likeness.engine.gaussians.lift.limb_grid import LimbGrid
+from likeness.engine.gaussians.lift.regions import ARMS, HEAD, TORSO
+
+STEP = 0.005
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return make_synthetic_body().personalised(np.zeros(4))
+
+
+def grid(top: float, rows: int, columns: int) -> LimbGrid:
+    return LimbGrid(np.zeros(0), np.zeros(0), (rows, columns), STEP, top)
+
+
+def sleeve(body: Body) -> tuple[LimbGrid, int]:
+    """A grid from shoulder to wrist, and the row of the elbow."""
+    shoulder, elbow, wrist = (
+        abs(body.J_template[JOINT_INDEX[f"left_{j}"], 0]) for j in ("shoulder", "elbow", "wrist")
+    )
+    made = grid(shoulder, round((wrist - shoulder) / STEP), 70)
+    return made, round((elbow - shoulder) / STEP)
+
+
+def test_folds_are_of_a_known_strength_and_close_around_the_limb(body: Body) -> None:
+    made, _ = sleeve(body)
+    lights = [paint_folds(ARMS[0], body, made, seed) for seed in range(12)]
+    assert np.median([light.std() for light in lights]) == pytest.approx(1.0, abs=0.35)
+    across = np.abs(np.stack([np.diff(x, axis=1, append=x[:, :1]) for x in lights])).mean((0, 1))
+    assert across[-1] < 2.0 * np.median(across)  # no seam where the columns wrap
+    np.testing.assert_array_equal(lights[3], paint_folds(ARMS[0], body, made, 3))
+
+
+def test_folds_crowd_at_the_elbow(body: Body) -> None:
+    made, elbow = sleeve(body)
+    power = np.mean([paint_folds(ARMS[0], body, made, k) ** 2 for k in range(12)], axis=(0, 2))
+    span = round(0.02 / STEP)
+    between = round(0.06 / STEP)
+    near = power[elbow - span : elbow + span]
+    assert near.mean() > 1.3 * power[elbow + between : elbow + between + span].mean()
+
+
+def test_folds_are_of_several_sizes(body: Body) -> None:
+    """As much of their light changes over 15 cm as over 2: cloth is no texture of one size."""
+    spine = body.J_template[JOINT_INDEX["spine3"], 1]
+    light = np.stack([paint_folds(TORSO, body, grid(-spine - 0.1, 100, 180), k) for k in range(6)])
+    power = np.abs(np.fft.fft(light, axis=2)) ** 2
+    wave = 180 * STEP / np.maximum(np.arange(180), 1)
+    share = [
+        power[..., (wave > low) & (wave < high)].sum() / power[..., 1:91].sum()
+        for low, high in ((0.015, 0.05), (0.05, 0.15), (0.15, 1.0))
+    ]
+    assert min(share) > 0.1
+
+
+def test_a_hat_has_no_folds(body: Body) -> None:
+    assert not paint_folds(HEAD, body, grid(0.0, 20, 40), 0).any()
