@@ -114,7 +114,7 @@ def texture_colors(
 
 
 def _add_hair(out: FloatArray, t: Texels, base: FloatArray, body: Body, view: PhotoView) -> None:
-    """Add strands to the hair of ``out`` [N, 3], and to the skin beside it: hair ends unevenly."""
+    """Add strands to the hair of ``out`` [N, 3], and to what lies beside it: hair ends unevenly."""
     line = find_hairline(t, body)
     hair = np.union1d(np.nonzero(t.label == HAIR)[0], line.rows)
     if len(hair) == 0:
@@ -123,12 +123,12 @@ def _add_hair(out: FloatArray, t: Texels, base: FloatArray, body: Body, view: Ph
     ground = base.copy()
     ground[line.rows[bare]] = base[line.other[bare]]
     strands = draw_hair(t, hair, ground, body, view)
-    skin = np.where(bare[:, None], (base + out)[line.rows], base[line.other])
+    beside = (base + out)[np.where(bare, line.rows, line.other)]
     own = t.label[hair] == HAIR
     out[hair[own]] = strands[own]
     added = strands[np.searchsorted(hair, line.rows)]
     share = line.share(added.mean(1) / (ground[line.rows].mean(1) + LIGHT.floor))[:, None]
-    grown = share * (ground[line.rows] + added) + (1.0 - share) * skin
+    grown = share * (ground[line.rows] + added) + (1.0 - share) * beside
     out[line.rows] = grown - base[line.rows]
 
 

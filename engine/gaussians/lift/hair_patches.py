@@ -19,6 +19,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
 from .hair_field import StrandImage, continued_directions, hair_directions, strand_image
+from .labels import ramp
 from .pixel_grids import distance_inside, erode, smooth_within
 from .regions import HEAD
 
@@ -42,8 +43,17 @@ class HairPatchSettings:
     beyond: float = 1.6  # radii of a place's hair that a patch is long: locks are slender
     squarest: float = 0.6  # share of the widest places' radius that a patch's place must have
     spacing: float = 0.5  # radii between anchors
-    slender: float = 0.12  # width over length of a patch
-    level: float = 0.01  # metres over which the patches' own brightness is taken out
+    slender: tuple[float, float] = (0.4, 0.12)  # width over length of a patch of curls, of straight
+    around: float = 0.02  # metres over which the directions of straight hair agree
+    straight: tuple[float, float] = (0.12, 0.25)
+    """Coherence of the directions at a pixel, times their agreement around it, between which curls
+    pass into straight hair."""
+
+    level: float = 0.025  # metres over which the patches' own brightness is taken out
+    strand: float = 0.003  # metres by which strands are carried on along their way at first
+    doublings: int = 4  # of that, of straight hair
+    sheen: float = 0.3  # of the light, in its logarithm, that hair loses where it points at it
+    sheen_from: tuple[float, float, float] = (0.0, 0.8, -0.6)  # unit: from above and behind
     gap: float = 0.004  # metres of holes between strands that are hair all the same
     drawn_out: float = 8.0  # times that straight strands are drawn out: seen from the front they
     # are shortened, and locks are longer than patches
@@ -99,8 +109,39 @@ def draw_hair(
         photo.place(t.xy[shown]),
     )
     drawn = lap_patches(t.points[own], t.points[put], t.normals[put], way, patches)
-    out[unseen] = (base[own] + S.floor) * (np.exp(drawn) - 1.0)
+    tree = cKDTree(t.points[put])
+    along = way[tree.query(t.points[own])[1]]
+    drawn = carry_strands(drawn, t.points[own], along, round(patches.straight * S.doublings))
+    out[unseen] = (base[own] + S.floor) * (np.exp(drawn + sheen(along)) - 1.0)
     return out
+
+
+def carry_strands(
+    drawn: FloatArray, points: FloatArray, way: FloatArray, doublings: int
+) -> FloatArray:
+    """Carry texture on along strands, at the contrast that it has.
+
+    Args:
+        drawn: [N, C] texture.
+        points: [N, 3] metres.
+        way: [N, 3] unit, along the strands.
+        doublings: how many times as far again.
+    """
+    tree = cKDTree(points)
+    out = drawn
+    for k in range(doublings):
+        step = S.strand * 2.0**k * way
+        out = (out + out[tree.query(points + step)[1]] + out[tree.query(points - step)[1]]) / 3.0
+    return np.asarray(out * drawn.std(0) / np.maximum(out.std(0), 1e-9))
+
+
+def sheen(way: FloatArray) -> FloatArray:
+    """Return the light [N, 1] on strands along ``way`` [N, 3], its logarithm, 0 in the mean.
+
+    A strand shines across its length (Kajiya and Kay 1989): at the crown and where it bends.
+    """
+    shine = np.sqrt(np.clip(1.0 - (way @ S.sheen_from) ** 2, 0.0, 1.0))
+    return np.asarray(S.sheen * (shine - shine.mean()))[:, None]
 
 
 @dataclass(frozen=True)
@@ -165,6 +206,8 @@ class HairPatches:
         texture: [H, W, 3] logarithm of the hair's colour over its surroundings'.
         places: [M, 2] row and column of pixels in the midst of hair.
         angle: [M] radians of the strands there, from x to y (down).
+        stretch: [M] times that a patch is drawn out along its strands.
+        straight: 0 for curls to 1 for straight hair.
         radius: metres of hair around each place.
         pixel: metres that a pixel spans.
     """
@@ -173,6 +216,7 @@ class HairPatches:
     places: IntArray
     angle: FloatArray
     stretch: FloatArray
+    straight: float
     radius: float
     pixel: float
 
@@ -206,8 +250,22 @@ def cut_patches(
     texture = most * np.tanh(light / most) + S.hue * np.tanh((texture - light) / S.hue)
     index = ndimage.distance_transform_edt(~closed, return_distances=False, return_indices=True)
     x, y = strands.along[tuple(places.T)].T
-    stretch = 1.0 + S.drawn_out * strands.coherence[tuple(places.T)] ** 2
-    return HairPatches(texture[tuple(index)], places, np.arctan2(y, x), stretch, radius, pixel)
+    straight = _straightness(strands, hair, pixel)
+    stretch = 1.0 + S.drawn_out * straight * strands.coherence[tuple(places.T)] ** 2
+    texture = texture[tuple(index)]
+    return HairPatches(texture, places, np.arctan2(y, x), stretch, straight, radius, pixel)
+
+
+def _straightness(strands: StrandImage, hair: BoolArray, pixel: float) -> float:
+    """0..1: how straight hair is: curls have a direction at each pixel, but another one beside."""
+    coherence = strands.coherence * hair
+    double = (strands.along[..., 0] + 1j * strands.along[..., 1]) ** 2 * coherence
+    real, imaginary, every = (
+        ndimage.gaussian_filter(part, S.around / pixel)
+        for part in (double.real, double.imag, coherence)
+    )
+    agree = np.median((np.hypot(real, imaginary) / np.maximum(every, 1e-6))[hair])
+    return float(ramp(agree * np.median(strands.coherence[hair]), *S.straight))
 
 
 def hair_anchors(points: FloatArray, spacing: float) -> IntArray:
@@ -251,7 +309,9 @@ def lap_patches(
     u = np.einsum("nkd,nkd->nk", off, way[near]) / stretch
     v = np.einsum("nkd,nkd->nk", off, across[near])
     r = patches.radius
-    far = (u / r) ** 2 + (v / (S.slender * r)) ** 2
+    curls, straight = S.slender
+    slender = curls + (straight - curls) * patches.straight
+    far = (u / r) ** 2 + (v / (slender * r)) ** 2
     # Sharp borders between patches, whose form is that of locks.
     weight = np.exp(-2.0 * (far - far.min(1, keepdims=True)))
     weight /= np.sqrt((weight**2).sum(1, keepdims=True))

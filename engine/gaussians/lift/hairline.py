@@ -1,4 +1,4 @@
-"""The hairline where the photo does not show it: strands of uneven length over the skin."""
+"""Where hair ends unseen: strands of uneven length over skin and clothes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, FloatArray, IntArray
 from .colors_base import Texels
-from .labels import HAIR, SKIN
+from .labels import HAIR, LOWER, SKIN, UPPER
 
 
 @dataclass(frozen=True)
 class HairlineSettings:
-    """The border of hair and skin."""
+    """The border of hair and skin or clothes."""
 
     reach: float = 0.014  # metres on either side of it over which hair thins out
+    cloth: float = 2.0  # times that and ``uneven``, over clothes: tips hang loose
     soft: float = 0.004  # metres over which a strand of usual brightness ends
     uneven: float = 0.006  # metres that strands are longer per deviation of their brightness
 
@@ -28,17 +29,19 @@ S = register_settings("lift.hairline", HairlineSettings())
 
 @dataclass(frozen=True)
 class Hairline:
-    """Unseen texels [M] of a head and neck beside the border of hair and skin.
+    """Unseen texels [M] beside the border of hair and skin on the head, or of hair and clothes.
 
     Attributes:
         rows: [M] of all texels, ascending.
-        inside: [M] metres from the border, negative on skin.
+        inside: [M] metres from the border, negative beyond the hair.
         other: [M] the row nearest to each on the other side of the border.
+        loose: [M] how many times as uneven as on skin the strands are.
     """
 
     rows: IntArray
     inside: FloatArray
     other: IntArray
+    loose: FloatArray
 
     def share(self, light: FloatArray) -> FloatArray:
         """Return how much of each texel is hair (0..1).
@@ -47,29 +50,32 @@ class Hairline:
             light: [M] how much brighter than usual its hair would be, any unit.
         """
         deviation = max(float(light.std()), 1e-6)
-        longer = S.uneven * np.clip(light / deviation, -2.0, 2.0)
+        longer = S.uneven * self.loose * np.clip(light / deviation, -2.0, 2.0)
         return np.asarray(1.0 / (1.0 + np.exp(-(self.inside + longer) / S.soft)))
 
 
 def find_hairline(t: Texels, body: Body) -> Hairline:
-    """Find the texels beside the border of hair and skin that the photo does not show.
+    """Find the texels beside the borders of hair that the photo does not show.
 
     Args:
         t: the texels.
         body: the person's own.
     """
     above = t.rest[:, 1] > body.J_template[JOINT_INDEX["neck"], 1]
-    hair, skin = (np.nonzero(above & (t.label == kind))[0] for kind in (HAIR, SKIN))
-    rows, inside, other = [np.zeros(0, np.int64)], [np.zeros(0)], [np.zeros(0, np.int64)]
-    for sign, every, across in ((1.0, hair, skin), (-1.0, skin, hair)):
-        own = every[~t.known[every]]
-        if len(own) == 0 or len(across) == 0:
-            continue
-        away, index = cKDTree(t.points[across]).query(t.points[own], distance_upper_bound=S.reach)
-        near = np.isfinite(away)
-        rows.append(own[near])
-        inside.append(sign * away[near])
-        other.append(across[index[near]])
-    found = np.concatenate(rows)
-    order = np.argsort(found)
-    return Hairline(found[order], np.concatenate(inside)[order], np.concatenate(other)[order])
+    hair = t.label == HAIR
+    skin, worn = above & (t.label == SKIN), np.isin(t.label, (UPPER, LOWER))
+    inside = np.full(len(hair), np.inf)
+    other = np.zeros(len(hair), np.int64)
+    loose = np.ones(len(hair))
+    for ends, beyond, wider in ((above & hair, skin, 1.0), (hair, worn, S.cloth)):
+        for sign, own, across in ((1.0, ends, beyond), (-1.0, beyond, ends)):
+            rows, there = np.nonzero(own & ~t.known)[0], np.nonzero(across)[0]
+            if len(rows) == 0 or len(there) == 0:
+                continue
+            tree = cKDTree(t.points[there])
+            away, index = tree.query(t.points[rows], distance_upper_bound=wider * S.reach)
+            near = away < np.abs(inside[rows])
+            rows, index = rows[near], index[near]
+            inside[rows], other[rows], loose[rows] = sign * away[near], there[index], wider
+    rows = np.nonzero(np.isfinite(inside))[0]
+    return Hairline(rows, inside[rows], other[rows], loose[rows])

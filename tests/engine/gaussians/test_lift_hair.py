@@ -16,12 +16,20 @@ from likeness.engine.gaussians.lift.hair_field import (
     strand_image,
     tangents,
 )
-from likeness.engine.gaussians.lift.hair_patches import cut_patches, hair_anchors, lap_patches
+from likeness.engine.gaussians.lift.hair_patches import (
+    carry_strands,
+    cut_patches,
+    hair_anchors,
+    lap_patches,
+    sheen,
+)
 from likeness.engine.gaussians.lift.hairline import Hairline, find_hairline
-from likeness.engine.gaussians.lift.labels import HAIR, SKIN
+from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_splats import lean_back
 from likeness.engine.gaussians.lift.surfels import surfels_on_plane
 from likeness.engine.gaussians.lift.trust import facing_ramp, find_pale_rim
+from scipy import ndimage
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 PIXEL = 0.001
@@ -142,7 +150,7 @@ def test_a_pale_rim_of_hair_is_doubted_and_neither_shadow_nor_what_lies_deep() -
 
 def test_hair_thins_out_over_the_skin_and_longer_where_its_strands_are_bright() -> None:
     inside = np.array([-0.012, -0.004, 0.0, 0.004, 0.012])
-    line = Hairline(np.arange(5), inside, np.arange(5))
+    line = Hairline(np.arange(5), inside, np.arange(5), np.ones(5))
     share = line.share(np.zeros(5))
     assert (np.diff(share) > 0).all()
     assert share[0] < 0.1
@@ -150,6 +158,9 @@ def test_hair_thins_out_over_the_skin_and_longer_where_its_strands_are_bright() 
     assert share[4] > 0.9
     uneven = line.share(np.array([1.0, -1.0, 1.0, -1.0, 1.0]))
     assert (np.sign(uneven - share) == [1, -1, 1, -1, 1]).all()
+    hanging = Hairline(np.arange(5), inside, np.arange(5), np.full(5, 2.0))
+    longer = hanging.share(np.array([1.0, -1.0, 1.0, -1.0, 1.0]))
+    assert (np.abs(longer - share) > np.abs(uneven - share)).all()
 
 
 def test_tufts_lean_back_by_their_height_and_stay_where_the_photo_shows_them() -> None:
@@ -176,6 +187,57 @@ def test_only_the_unseen_border_of_hair_and_skin_is_a_hairline(average: Body) ->
     np.testing.assert_array_equal(line.rows, np.nonzero((y > -0.0125) & ~known)[0])
     np.testing.assert_allclose(line.inside, y[line.rows], atol=0.0011)
     assert ((y[line.other] > 1e-9) != (y[line.rows] > 1e-9)).all()
+
+
+def test_hair_ends_over_clothes_far_below_the_neck(average: Body) -> None:
+    y = np.linspace(-0.05, 0.05, 101)
+    points = np.column_stack([np.zeros(101), y, np.full(101, -2.0)])
+    rest = points + np.array([0.0, average.J_template[12, 1] - 0.2, 2.0])
+    label, known = np.where(y > 1e-9, HAIR, UPPER), np.zeros(101, bool)
+    texels = SimpleNamespace(points=points, rest=rest, label=label, known=known)
+    line = find_hairline(texels, average)  # type: ignore[arg-type]
+    assert np.abs(y[line.rows]).max() > 0.025  # farther than over skin
+    np.testing.assert_allclose(line.inside, y[line.rows], atol=0.0011)
+    assert (line.loose > 1.0).all()
+
+
+def test_strands_are_carried_on_along_their_way_at_their_contrast() -> None:
+    rng = np.random.default_rng(8)
+    points = np.column_stack([rng.uniform(0.0, 0.1, (6000, 2)), np.zeros(6000)])
+    drawn = rng.normal(0.0, 0.2, (6000, 1))
+    way = np.tile([0.0, 1.0, 0.0], (6000, 1))
+    out = carry_strands(drawn, points, way, 4)
+    assert out.std() == pytest.approx(drawn.std())
+    tree = cKDTree(points)
+
+    def alike(step: list[float]) -> float:
+        return float(np.corrcoef(out[:, 0], out[tree.query(points + step)[1], 0])[0, 1])
+
+    assert alike([0.0, 0.012, 0.0]) > 0.4 > 0.15 > alike([0.012, 0.0, 0.0])
+
+
+def test_hair_shines_across_its_strands_and_not_along_them() -> None:
+    way = np.random.default_rng(1).normal(size=(200, 3))
+    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    light = sheen(way)[:, 0]
+    assert abs(light.mean()) < 1e-9
+    np.testing.assert_allclose(sheen(-way)[:, 0], light)  # strands have no head and tail
+    towards = np.abs(way @ [0.0, 0.8, -0.6])
+    assert np.corrcoef(towards, light)[0, 1] < -0.9
+
+
+@pytest.mark.parametrize(("curl", "straight"), [(0.0, 1.0), (1.5, 0.0)])
+def test_curls_are_told_from_straight_hair(curl: float, straight: float) -> None:
+    """Strands that turn by so many radians, one way and the other, over 12 mm."""
+    y, x = np.mgrid[:160, :160] * PIXEL
+    across = x + 0.012 * curl / (2.0 * np.pi) * np.sin(2.0 * np.pi * y / 0.012)
+    noise = ndimage.gaussian_filter1d(np.random.default_rng(2).normal(size=400), 1.0)
+    light = 0.3 * np.exp(0.5 * np.interp(across / PIXEL + 50.0, np.arange(400), noise))
+    colors, hair = np.repeat(light[..., None], 3, 2), np.ones((160, 160), bool)
+    strands = strand_image(np.log(light), hair, PIXEL)
+    patches = cut_patches(colors, hair, strands, PIXEL, 0.001)
+    assert patches is not None
+    assert patches.straight == pytest.approx(straight, abs=0.15)
 
 
 def test_long_surfels_lie_along_their_way_and_cover_as_much() -> None:
