@@ -25,7 +25,7 @@ from ...engine.core.types import (
 from ...engine.dataset.atlas_people import ATLAS_LABELS, ATLAS_SIZE, AtlasPerson
 from ...engine.dual_uv.sampling import SurfaceSamples, sample_surface
 from ...engine.evaluation.protocols.observed_photos import ObservedPhoto, observe_truth
-from ...engine.gaussians.lift import LiftResult, lift_photo
+from ...engine.gaussians.lift import LiftOptions, LiftResult, lift_photo
 from ...engine.gaussians.lift.labels import LABELS
 from ...engine.gaussians.lift.labels_network import LabelNetworkRuntime, load_label_network
 from ...engine.gaussians.lift.labels_parser import ParserRuntime, load_parser
@@ -108,12 +108,15 @@ class LiftNetworks(NamedTuple):
         return LiftNetworks(load_label_network(), load_parser())
 
 
-def lift_shot(shot: ObservedPhoto, networks: LiftNetworks | None = None) -> LiftResult:
+def lift_shot(
+    shot: ObservedPhoto, networks: LiftNetworks | None = None, lift: LiftOptions | None = None
+) -> LiftResult:
     """Lift a photo of a known body.
 
     Args:
         shot: the photo.
         networks: that say what covers the body; None: the rules alone.
+        lift: how the budget is spent.
 
     Raises:
         LikenessError: it cannot be lifted.
@@ -123,6 +126,7 @@ def lift_shot(shot: ObservedPhoto, networks: LiftNetworks | None = None) -> Lift
         shot.observation,
         shot.track,
         shot.person,
+        lift or LiftOptions(),
         find_skirt=shot.find_skirt,
         labels=networks.labels if networks else None,
         parser=networks.parser if networks else None,

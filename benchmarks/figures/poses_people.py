@@ -22,6 +22,7 @@ from ...engine.evaluation.protocols.observed_photos import (
     observe_photo,
     observe_truth,
 )
+from ...engine.gaussians.lift import LiftOptions
 from ...engine.gaussians.posing import pose_avatar
 from ...engine.render import render_camera
 from ...engine.render.mesh import rasterize_mesh
@@ -77,7 +78,8 @@ def score_person(
     detectors: Detectors,
     networks: LiftNetworks | None = None,
     tracked: bool = False,
-) -> list[ViewScore]:
+    lift: LiftOptions | None = None,
+) -> tuple[Avatar, list[ViewScore]]:
     """Make a person, lift their photo, and compare the avatar with them in other poses.
 
     Args:
@@ -88,6 +90,11 @@ def score_person(
         detectors: of faces and landmarks.
         networks: as for :func:`hidden_labels.lift_shot`.
         tracked: whether nothing but the photo is known, not the true body, camera and matte.
+        lift: how the avatar's budget is spent.
+
+    Returns:
+        avatar: the photo's.
+        scores: of the photo's pose and the others, from each of ``YAWS``.
 
     Raises:
         LikenessError: nobody is found in the photo, or it cannot be lifted.
@@ -97,7 +104,7 @@ def score_person(
     shot = truth = observe_truth(subject, 0, context.dress.body, detectors)
     if tracked:
         shot = observe_photo(make_portrait(subject, 0), context.dress.body, detectors)
-    lifted = lift_shot(shot, networks)
+    lifted = lift_shot(shot, networks, lift)
     track = shot.track
     avatar = Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
     motion = photo_transform(made.views[0].camera)
@@ -128,7 +135,7 @@ def score_person(
                 if (mask & person).sum() >= _FEW:
                     figures[name] = psnr(found, wanted, mask & person)
             scores.append(ViewScore(pose is made.pose, yaw, figures))
-    return scores
+    return avatar, scores
 
 
 def _transfer_pose(pose: Pose, truth: ObservedPhoto, shot: ObservedPhoto) -> Pose:
