@@ -41,6 +41,7 @@ from .face_finish import finish_face
 from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .held_objects import mark_held_objects, removed_pixels
+from .hidden_forearms import remove_rims
 from .hidden_hands import reach_shown_hands, tuck_hidden_hands
 from .labels import HAIR, HAT, SHOES
 from .labels_network import LabelNetworkRuntime
@@ -163,7 +164,7 @@ def lift_photo(
         found = label_photo(
             matte, observation, track, body, vertices, options.region_pixels, parser
         )
-    given = matte
+    given = replace(matte, held=found.matte.held)
     matte, camera, regions, frame = found.matte, found.camera, found.regions, found.frame
     portrait, colors, alpha = found.portrait, found.colors, found.alpha
     track = replace(track, pose=tuck_hidden_hands(regions, camera, body, track.pose))
@@ -309,6 +310,7 @@ def label_photo(
             "The fitted body lies beside the person in the photo.",
             "Use a photo that shows the person larger, upright and from the front.",
         )
+    matte = remove_rims(matte, regions, colors, body, camera)
     regions = mark_held_objects(regions, matte.held)
     without, frame = remove_glasses(matte, regions.glasses)
     if frame is not None:
@@ -383,7 +385,8 @@ def _photo_levels(
         camera = track.camera.resized(w, h)
         colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
         near = dilate(regions.mask, max(1, round(0.25 * regions.unit)))  # wisps of hair
-        near &= ~removed_pixels(regions)
+        rows, cols, _ = nearest_known(regions.mask)
+        near &= ~removed_pixels(regions)[rows, cols]  # nor wisps of what was removed
         ys = np.minimum((np.arange(h) + 0.5) / h * source.height, source.height - 1).astype(int)
         xs = np.minimum((np.arange(w) + 0.5) / w * source.width, source.width - 1).astype(int)
         select = (alpha > S.min_alpha) & near[np.ix_(ys, xs)]

@@ -24,6 +24,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ..squareness import cosine_to_camera
+from .hidden_forearms import near_hidden_forearms
 from .labels import OBJECT
 from .labels_surface import vertex_parts
 from .mesh_diffusion import mesh_laplacian
@@ -163,7 +164,8 @@ def fit_dressed_mesh(
     bare, inner = limits.bare, limits.inner
     base = _without_small_forms(body, vertices, worn, laplacian)
     f = _capped(body.f, regions.hidden, groups)
-    outlines = [_outline(regions, sheet) for sheet in (0, *ARMS)]
+    hidden = near_hidden_forearms(regions, body, camera)
+    outlines = [_outline(regions, sheet, hidden) for sheet in (0, *ARMS)]
     sheet_of = np.where(np.isin(groups, ARMS), groups, 0)
     prior, pull = limits.prior.copy(), limits.pull.copy()
     offset = np.where(inner, 0.0, prior)
@@ -377,7 +379,7 @@ class _Outline:
     sheet: int
 
 
-def _outline(regions: Regions, sheet: int) -> _Outline | None:
+def _outline(regions: Regions, sheet: int, hidden: BoolArray) -> _Outline | None:
     arms = np.isin(regions.group, ARMS) & regions.mask
     # The part of the trunk that an arm hides is not outside of it.
     mask = regions.mask if sheet == 0 else regions.mask & (regions.group == sheet)
@@ -388,8 +390,10 @@ def _outline(regions: Regions, sheet: int) -> _Outline | None:
     outside, (ro, co) = ndimage.distance_transform_edt(~pad, return_indices=True)
     distance = np.where(pad, inside - 0.5, 0.5 - outside)
     rows, cols = np.where(pad, ri, ro), np.where(pad, ci, co)
-    # The mask's pixel at the nearest outline, and its limb. Held things must not widen a sleeve.
-    own = np.where(regions.label == OBJECT, -1, np.where(arms, regions.group, 0))
+    # The mask's pixel at the nearest outline, and its limb. Held things must not widen a sleeve,
+    # nor must what hides it narrow it.
+    foreign = (regions.label == OBJECT) | (arms & hidden)
+    own = np.where(foreign, -1, np.where(arms, regions.group, 0))
     nearest_r, nearest_c, _ = nearest_known(mask)
     owner = np.pad(own[nearest_r, nearest_c], 1, mode="edge")
     counts = owner[rows, cols] == sheet

@@ -6,7 +6,7 @@ they get a back of their own, and a strip along their outline that joins it to t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -15,6 +15,7 @@ from ...core.cameras import unproject
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from .depth_sheets import DepthSheet
+from .held_objects import removed_pixels
 from .labels import OBJECT
 from .pixel_grids import erode, nearest_known, smooth_within
 from .regions import ARMS, HEAD, Regions
@@ -65,6 +66,8 @@ def loose_layer(
         homes: the body's triangles.
         budget: most Gaussians in all.
     """
+    gone = removed_pixels(regions)
+    sheets = tuple(replace(s, loose=s.loose & ~gone, visible=s.visible & ~gone) for s in sheets)
     per_pixel = sum(int(s.loose.sum()) for s in sheets)
     # Use a coarser grid with larger splats where the budget is small; the rim takes a third.
     stride = max(1, int(np.ceil(np.sqrt(per_pixel / (0.66 * budget)))))

@@ -20,6 +20,7 @@ from ...core.types import JOINT_INDEX, BoolArray, BoundGaussians, Camera, FloatA
 from ...dual_uv.sampling import SurfaceSamples, sample_core
 from ..binding import bind_gaussians
 from ..squareness import cosine_to_camera
+from .bends import lay_out_bends, stretched_surface
 from .colors import complete_texels
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
@@ -324,6 +325,10 @@ def texel_layer(
     )
     layer = np.where(is_shell[keep], SHELL, CORE).astype(np.uint8)
     bound = bind_gaussians(world, samples.triangle[keep], samples.bary[keep], layer, vertices, body)
+    surface = stretched_surface(dressed, body, vertices)
+    wide = _radii(samples, side, body, body.v_template, surface)[keep]
+    inset = np.where(is_shell[keep], S.inset, 0.0) * wide
+    bound = lay_out_bends(bound, ~seen[keep], wide, inset, surface, view, vertices, body)
     return bound, ~known[keep] & ~inner[keep], label[keep]
 
 

@@ -10,9 +10,11 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
-from likeness.engine.core.types import BoolArray, Camera, FloatArray, Observation, Pose
+from likeness.engine.core.types import HELD, BoolArray, Camera, FloatArray, Matte, Observation, Pose
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh, fit_dressed_mesh
 from likeness.engine.gaussians.lift.dressed_mesh import S as DRESSED_MESH
+from likeness.engine.gaussians.lift.hidden_forearms import near_hidden_forearms, remove_rims
+from likeness.engine.gaussians.lift.labels import UPPER
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
     HEAD,
@@ -24,6 +26,7 @@ from likeness.engine.gaussians.lift.regions import (
     vertex_groups,
 )
 from likeness.engine.render.mesh import rasterize_mesh
+from scipy import ndimage
 
 THICK = 0.02  # metres
 
@@ -45,11 +48,13 @@ def sitter(average: Body) -> Sitter:
     return Sitter(body, body.vertices(pose)[0], photo_camera(620.0, 300, 400))
 
 
-def wearing(sitter: Sitter, thick: FloatArray) -> Regions:
-    """The labels of someone in cloth as ``thick`` [V] as told."""
+def wearing(sitter: Sitter, thick: FloatArray, hidden: BoolArray | None = None) -> Regions:
+    """The labels of someone in cloth as ``thick`` [V] as told, without ``hidden`` [H, W]."""
     body, camera = sitter.body, sitter.camera
     cloth = sitter.vertices + vertex_normals(sitter.vertices, body.f) * thick[:, None]
     mask = drawn(cloth, sitter)
+    if hidden is not None:
+        mask &= ~hidden
     colors = np.broadcast_to([0.2, 0.35, 0.6], (*mask.shape, 3))
     nothing = Observation(
         pose=np.zeros((33, 2)),
@@ -160,3 +165,40 @@ def test_a_hand_that_something_hides_is_not_drawn(sitter: Sitter) -> None:
     arms = groups[found.f[hidden]]
     assert (arms == groups[sitter.body.f[hidden]][:, :1]).all()
     np.testing.assert_array_equal(found.f[~hidden], sitter.body.f[~hidden])
+
+
+def test_a_forearm_that_something_hides_keeps_its_sleeve(sitter: Sitter) -> None:
+    """What hides it is not in the matte, but for a rim of another colour."""
+    body, groups = sitter.body, vertex_groups(sitter.body)
+    arms = np.isin(groups, ARMS)
+    forearm = body.weights[:, 18] > 0.5  # the left one, on the right of the picture
+    xy, z = project(sitter.vertices, sitter.camera)
+    metre = sitter.camera.K[0, 0] / z.mean()
+    rows, cols = np.mgrid[: sitter.camera.height, : sitter.camera.width] + 0.5
+    middle = xy[forearm].mean(0)
+    along = np.linalg.svd(xy[forearm] - middle)[2][0]
+    across = (cols - middle[0]) * -along[1] + (rows - middle[1]) * along[0]
+    across *= np.sign((np.array([1.0, 0.0]) * [-along[1], along[0]]).sum())  # outwards
+    thing = (across > -0.005 * metre) & (rows > xy[forearm, 1].min())
+    sleeves = np.where(arms, 0.03, 0.0)
+    regions = wearing(sitter, sleeves, thing)
+    worn = np.where(arms & ~(body.weights[:, 20:].sum(1) > 0.5), 1.0, 0.0)
+    none = np.zeros(len(worn), bool)
+    found = fit_dressed_mesh(
+        regions, sitter.camera, body, sitter.vertices, groups, worn, none, none
+    )
+    assert np.median(found.offset[forearm & (worn > 0)]) > 0.015
+
+    colors = np.broadcast_to([0.2, 0.35, 0.6], (*regions.mask.shape, 3)).copy()
+    rim = regions.mask & (across > -0.012 * metre) & (rows > xy[forearm, 1].min())
+    rim &= regions.group == ARMS[0]
+    colors[rim] = 0.05
+    labelled = replace(regions, label=np.where(regions.mask, UPPER, 0))
+    matte = Matte(alpha=regions.mask.astype(np.float32), foreground=colors)
+    cleaned = remove_rims(matte, labelled, colors, body, sitter.camera)
+    assert cleaned.held is not None
+    gone = cleaned.held == HELD.index("removed")
+    assert gone[rim].mean() > 0.8
+    assert (gone & ~ndimage.binary_dilation(rim, iterations=2)).sum() == 0
+    whole = wearing(sitter, sleeves)
+    assert not near_hidden_forearms(whole, body, sitter.camera).any()

@@ -1,0 +1,95 @@
+"""What an elbow that is bent in the photo looks like when it is stretched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from likeness.engine.body import Body
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.geometry import vertex_normals
+from likeness.engine.core.rotations import quaternion_to_matrix
+from likeness.engine.core.types import BoundGaussians, FloatArray, Observation, Pose
+from likeness.engine.gaussians.binding import bind_gaussians, place_gaussians
+from likeness.engine.gaussians.lift.bends import S, bending, lay_out_bends, stretched_surface
+from likeness.engine.gaussians.lift.depth_sheets import find_depth_sheets, find_limb_borders
+from likeness.engine.gaussians.lift.dressed_mesh import fit_dressed_mesh
+from likeness.engine.gaussians.lift.photo_view import PhotoView
+from likeness.engine.gaussians.lift.regions import ARMS, find_regions, vertex_groups
+from likeness.engine.gaussians.lift.surfels import SHELL, surfels_on_plane
+from likeness.engine.render.mesh import rasterize_mesh
+
+SLEEVE = 0.03  # metres
+
+
+def upright(splats: BoundGaussians, surface: FloatArray, body: Body) -> FloatArray:
+    """[N] cosines between the splats' normals on the body at rest and those of a surface."""
+    placed = place_gaussians(splats, body.v_template, body)
+    own = quaternion_to_matrix(np.asarray(placed.quats, np.float64))[:, :, 2]
+    corner = body.f[splats.triangle]
+    normal = np.einsum("nk,nkd->nd", splats.bary, vertex_normals(surface, body.f)[corner])
+    return np.abs((own * normal).sum(1) / np.linalg.norm(normal, axis=1))
+
+
+def test_a_folds_splats_lie_on_the_stretched_sleeve(average: Body) -> None:
+    body, camera = average, photo_camera(620.0, 300, 400)
+    pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, 0.1, -3.0]))
+    pose = pose.with_joints(
+        left_shoulder=[0, 0, -0.9], right_shoulder=[0, 0, 0.9], right_elbow=[0, 2.1, 0]
+    )
+    vertices, _ = body.vertices(pose)
+    groups = vertex_groups(body)
+    arms = np.isin(groups, ARMS)
+    sleeves = vertices + np.where(arms, SLEEVE, 0.0)[:, None] * vertex_normals(vertices, body.f)
+    mask = rasterize_mesh(sleeves, body.f, camera).face >= 0
+    colors = np.broadcast_to([0.2, 0.35, 0.6], (*mask.shape, 3)).copy()
+    nothing = Observation(
+        pose=np.zeros((33, 2)),
+        pose_visibility=np.zeros(33),
+        pose_world=np.zeros((33, 3)),
+        person_mask=mask.astype(np.float32),
+        face=None,
+        face_score=0.0,
+    )
+    regions = find_regions(colors, mask, camera, vertices, body, nothing, 1.0, colors)
+    none = np.zeros(len(vertices), bool)
+    worn = arms.astype(float)
+    dressed = fit_dressed_mesh(regions, camera, body, vertices, groups, worn, none, none)
+    sheets = find_depth_sheets(regions, dressed, groups, camera)
+    borders = find_limb_borders(sheets, mask)
+    view = PhotoView(camera, colors, mask.astype(float), regions, sheets, borders, colors)
+
+    # One splat for each triangle of the bent elbow, on the worn surface of the photo's pose.
+    bend = bending(body)[body.f].min(1) * (groups[body.f[:, 0]] == ARMS[1])
+    triangle = np.nonzero(bend > 0.0)[0]
+    n = len(triangle)
+    assert n > 100
+    bary = np.full((n, 3), 1.0 / 3.0)
+    points = dressed.vertices[body.f[triangle]].mean(1)
+    normals = vertex_normals(dressed.vertices, body.f)[body.f[triangle]].mean(1)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    flat = surfels_on_plane(points, normals, np.full(n, 0.004), np.zeros((n, 3)), np.ones(n))
+    before = bind_gaussians(flat, triangle, bary, np.full(n, SHELL), vertices, body)
+    surface = stretched_surface(dressed, body, vertices)
+    after = lay_out_bends(
+        before, np.ones(n, bool), np.full(n, 0.004), np.zeros(n), surface, view, vertices, body
+    )
+    moved = (np.asarray(after.offset) != before.offset).any(1)
+    assert moved.sum() > 0.1 * n
+    assert np.percentile(upright(before.take(moved), surface, body), 10) < 0.9
+    assert upright(after.take(moved), surface, body).min() > 0.99
+    # As thick as the sleeve beside the elbow, up to what a bend carries.
+    high = np.linalg.norm(after.offset, axis=1)[moved]
+    assert 0.5 * SLEEVE < np.median(high) < S.high[0]
+    # Nothing of it covers what the photo shows.
+    xy, depth = project(
+        np.asarray(place_gaussians(after.take(moved), vertices, body).means, np.float64), camera
+    )
+    col, row = xy.astype(int).T
+    arm = next(sheet for sheet in sheets if sheet.group == ARMS[1])
+    own = arm.visible[row, col]
+    assert (depth[own] > arm.front[row, col][own] - 1.01 * S.before).all()
+    unseen = lay_out_bends(
+        before, np.zeros(n, bool), np.full(n, 0.004), np.zeros(n), surface, view, vertices, body
+    )
+    np.testing.assert_array_equal(unseen.offset, before.offset)
