@@ -24,6 +24,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ..squareness import cosine_to_camera
+from .hair_volume import fill_nape
 from .hidden_forearms import near_hidden_forearms
 from .labels import OBJECT
 from .labels_surface import vertex_parts
@@ -225,6 +226,8 @@ def fit_dressed_mesh(
     tapering = S.max_below * (1.0 + 4.0 * np.exp(-below / S.taper))
     legs = (below > 0.0) & np.isin(groups, (LEFT_LEG, RIGHT_LEG))
     offset = np.where(legs, np.minimum(offset, tapering), offset)
+    facing = cosine_to_camera(base, vertex_normals(base, f), camera_position(camera))
+    offset = fill_nape(offset, base, out, facing, hair, body)
     return DressedMesh(base + out * offset[:, None], offset, worn, f)
 
 

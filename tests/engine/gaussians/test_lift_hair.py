@@ -23,6 +23,7 @@ from likeness.engine.gaussians.lift.hair_patches import (
     lap_patches,
     sheen,
 )
+from likeness.engine.gaussians.lift.hair_volume import fill_nape
 from likeness.engine.gaussians.lift.hairline import Hairline, find_hairline
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_splats import lean_back
@@ -199,6 +200,24 @@ def test_hair_ends_over_clothes_far_below_the_neck(average: Body) -> None:
     assert np.abs(y[line.rows]).max() > 0.025  # farther than over skin
     np.testing.assert_allclose(line.inside, y[line.rows], atol=0.0011)
     assert (line.loose > 1.0).all()
+
+
+def test_hair_falls_straight_behind_a_hollow_neck_and_nowhere_else() -> None:
+    height, turn = np.meshgrid(np.linspace(-0.2, 0.1, 61), np.arange(-180.0, 180.0, 3.0))
+    height, turn = height.ravel(), np.radians(turn.ravel())
+    radial = np.stack([np.sin(turn), np.zeros_like(turn), np.cos(turn)], -1)
+    neck = np.exp(-(((height + 0.1) / 0.04) ** 2))
+    skin = (0.1 - 0.05 * neck)[:, None] * radial + height[:, None] * [0.0, 1.0, 0.0]
+    body = SimpleNamespace(weights=np.zeros((len(skin), 55)))
+    body.weights[:, 15] = 1.0
+    hair, offset = np.ones(len(skin), bool), np.full(len(skin), 0.01)
+    out = fill_nape(offset, skin, radial, radial[:, 2], hair, body)  # type: ignore[arg-type]
+    behind = radial[:, 2] < -0.4
+    assert np.abs(out - offset)[radial[:, 2] > 0.2].max() == 0.0
+    np.testing.assert_allclose(out[behind], (0.01 + 0.8 * 0.05 * neck)[behind], atol=0.004)
+    bare = np.zeros(len(skin), bool)
+    none = fill_nape(offset, skin, radial, radial[:, 2], bare, body)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(none, offset)
 
 
 def test_strands_are_carried_on_along_their_way_at_their_contrast() -> None:

@@ -1,0 +1,90 @@
+"""How hair falls behind: from the back of the head straight down, not along the neck."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial import ConvexHull
+
+from ...body import Body
+from ...core.settings import register_settings
+from ...core.types import JOINT_INDEX, BoolArray, FloatArray
+from .labels import ramp
+
+
+@dataclass(frozen=True)
+class HairVolumeSettings:
+    """Hair over the hollow of the neck."""
+
+    sectors: int = 36  # around the head
+    nearby: float = 1.0  # sectors over which they share one fall
+    ring: float = 0.01  # metres of height that share one
+    filled: float = 0.8  # of the hollow between the head and the tips of the hair
+    away: tuple[float, float] = (0.1, -0.3)
+    """Cosines to the camera between which the photo's outline passes into the fall."""
+
+    below: tuple[float, float] = (0.04, 0.0)
+    """Metres over the middle of head and neck between which the skull's form passes into it."""
+
+
+S = register_settings("lift.hair_volume", HairVolumeSettings())
+
+
+def fill_nape(
+    offset: FloatArray,
+    surface: FloatArray,
+    out: FloatArray,
+    facing: FloatArray,
+    hair: BoolArray,
+    body: Body,
+) -> FloatArray:
+    """Carry hair out to where it hangs behind the neck.
+
+    Args:
+        offset: [V] metres that the worn surface stands off the body.
+        surface: [V, 3] the body that it stands off, in the photo's pose, y up, metres.
+        out: [V, 3] unit, the directions of the offsets.
+        facing: [V] cosine to the camera.
+        hair: [V] whether hair covers a vertex.
+        body: the person's own.
+
+    Returns:
+        [V] offsets; unchanged without hair, and where the camera sees the surface.
+    """
+    rows = np.nonzero(hair)[0]
+    if len(rows) < S.sectors:
+        return offset
+    head = body.weights[:, [JOINT_INDEX["neck"], JOINT_INDEX["head"]]].sum(1) > 0.5
+    points = surface[rows] + out[rows] * offset[rows, None]
+    from_axis = points - surface[head].mean(0)
+    radius = np.hypot(from_axis[:, 0], from_axis[:, 2])
+    turn = np.arctan2(from_axis[:, 0], from_axis[:, 2]) / (2.0 * np.pi) * S.sectors
+    sector = np.mod(turn.astype(int), S.sectors)
+    low = points[:, 1].min()
+    level = ((points[:, 1] - low) / S.ring).astype(int)
+    profile = np.zeros((S.sectors, level.max() + 1))
+    np.maximum.at(profile, (sector, level), radius)
+    falls = np.stack([_fall(own) for own in profile])
+    falls = ndimage.gaussian_filter1d(falls, S.nearby, axis=0, mode="wrap")
+    radial = from_axis * [1.0, 0.0, 1.0] / np.maximum(radius, 1e-6)[:, None]
+    along = np.maximum(np.einsum("nd,nd->n", out[rows], radial), 0.5)
+    hollow = np.maximum(falls[sector, level] - radius, 0.0) / along
+    share = ramp(facing[rows], *S.away) * ramp(from_axis[:, 1], *S.below)
+    filled = np.array(offset)
+    filled[rows] += S.filled * share * hollow
+    return filled
+
+
+def _fall(profile: FloatArray) -> FloatArray:
+    """[R] radii from below, at least those of the straight lines between the outermost ones."""
+    known = np.nonzero(profile)[0]
+    if len(known) < 3 or np.ptp(profile[known]) < 1e-6:
+        return profile
+    # The axis closes the outline: whatever the hull has beside it is the hair's.
+    inner = np.array([[known[0], 0.0], [known[-1], 0.0]])
+    outline = np.concatenate([np.stack([known, profile[known]], -1), inner])
+    corner = ConvexHull(outline).vertices
+    corner = np.sort(corner[corner < len(known)])
+    return np.interp(np.arange(len(profile)), known[corner], profile[known[corner]])
