@@ -134,7 +134,7 @@ def output_folder(context: Any, portrait: Path) -> Path:
 
 
 def import_avatar_steps(
-    context: Any, scene: Path, avatar: Path, name: str = ""
+    context: Any, scene: Path, avatar: Path, name: str = "", bone_ends: bool = False
 ) -> Generator[None, None, AvatarObjects]:
     """Add an avatar that the worker has prepared to the scene, in slices, and show it.
 
@@ -143,6 +143,7 @@ def import_avatar_steps(
         scene: the worker's file, which is removed.
         avatar: the avatar file.
         name: of the objects; empty for the subject's.
+        bone_ends: name bones ``hip.L`` instead of ``left_hip``.
 
     Raises:
         LikenessError: The worker's file cannot be read.
@@ -152,8 +153,7 @@ def import_avatar_steps(
     finally:
         _remove_scratch(scene)
     name = name or subject_name(ready.avatar, avatar)
-    ends = get_preferences(context).bone_ends
-    objects = yield from build_scene_steps(ready, name, context, avatar, ends)
+    objects = yield from build_scene_steps(ready, name, context, avatar, bone_ends)
     if get_preferences(context).show_splats:
         if fast_splats.find_fast_problem():
             show_splats()

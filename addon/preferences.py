@@ -9,6 +9,17 @@ import bpy
 from .paths import ROOT_PACKAGE, user_folder
 
 
+def bone_ends_property(**options: Any) -> Any:
+    """The property of the preferences and of imports that names bones."""
+    return bpy.props.BoolProperty(
+        name="Bones End in .L and .R",
+        description="Name the bones of new avatars hip.L, as Blender's own rigs do, instead of "
+        "left_hip, as SMPL-X does. Both mirror, and both take motions",
+        default=False,
+        **options,
+    )
+
+
 class LikenessPreferences(bpy.types.AddonPreferences):  # type: ignore[misc]
     """Folders, the body file and the worker's Python environment."""
 
@@ -42,12 +53,7 @@ class LikenessPreferences(bpy.types.AddonPreferences):  # type: ignore[misc]
         "views to Material Preview",
         default=True,
     )
-    bone_ends: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Bones End in .L and .R",
-        description="Name the bones of new avatars hip.L, as Blender's own rigs do, instead of "
-        "left_hip, as SMPL-X does. Both mirror, and both take motions",
-        default=False,
-    )
+    bone_ends: bone_ends_property()  # type: ignore[valid-type]
     show_models: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Research Models",
         description="Show the models for training, measuring and generating, and their licences",

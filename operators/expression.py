@@ -146,7 +146,7 @@ class KeyExpression(_FaceOperator, bpy.types.Operator):  # type: ignore[misc]
 class AddPoseLibrary(bpy.types.Operator):  # type: ignore[misc]
     """Add the poses and expressions of Likeness to the asset libraries in Blender's preferences,
     so that the asset browser and the asset shelf of Pose Mode show them. To undo this, remove
-    the entry in Preferences > File Paths"""
+    the entry there"""
 
     bl_idname = "likeness.add_pose_library"
     bl_label = "Add Pose Library"

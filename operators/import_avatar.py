@@ -12,9 +12,10 @@ from bpy_extras.io_utils import ImportHelper
 from ..addon import portrait
 from ..addon.preferences import avatar_folder
 from .job_operator import JobOperator, show_all_layers, thumbnails
+from .photo_options import BoneOptions
 
 
-class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
+class ImportAvatar(JobOperator, BoneOptions, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
     """Import an avatar file, chosen itself or by the picture beside it"""
 
     bl_idname = "likeness.import_avatar"
@@ -49,6 +50,7 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
         """Ask for a file, unless one was dropped."""
         if self.properties.is_property_set("filepath"):
             return self.begin(context)
+        self.suggest_bones(context)
         self.filepath = f"{ImportAvatar.last_folder or avatar_folder(context)}{os.sep}"
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
@@ -57,6 +59,7 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
         return f"Opening {Path(self.filepath).stem}"
 
     def request(self, context: Any) -> dict[str, Any]:
+        self.suggest_bones(context)
         photo = Path(bpy.path.abspath(self.photo)) if self.photo else None
         request = portrait.open_request(Path(bpy.path.abspath(self.filepath)), photo)
         self._avatar = Path(request["avatar"])
@@ -64,7 +67,9 @@ class ImportAvatar(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
         return request
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, Any]:
-        yield from portrait.import_avatar_steps(context, Path(result["scene"]), self._avatar)
+        yield from portrait.import_avatar_steps(
+            context, Path(result["scene"]), self._avatar, bone_ends=self.bone_ends
+        )
         show_all_layers(self, context)
 
 

@@ -18,7 +18,7 @@ from ..addon.scene import fit_adjustment
 from ..engine.core.types import MAX_GAUSSIANS, LikenessError
 from ..engine.pipeline.options import BuildOptions
 from .job_operator import JobOperator, show_all_layers, thumbnails
-from .photo_options import PhotoOptions
+from .photo_options import BoneOptions, PhotoOptions
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 
@@ -56,7 +56,7 @@ class LikenessPhoto(bpy.types.PropertyGroup):  # type: ignore[misc]
     )
 
 
-class ImportPortrait(JobOperator, PhotoOptions, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
+class ImportPortrait(JobOperator, PhotoOptions, BoneOptions, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
     """Build an animatable avatar of the person in a photo. Select more photos of the same person
     to include the back and the sides"""
 
@@ -204,6 +204,7 @@ class ImportPortrait(JobOperator, PhotoOptions, bpy.types.Operator, ImportHelper
 
     def ask(self, context: Any, event: Any) -> set[str]:
         """Ask for photos and options; after a drop, only for the options."""
+        self.suggest_bones(context)
         if not self.properties.is_property_set("filepath") and not self.files:
             context.window_manager.fileselect_add(self)
             return {"RUNNING_MODAL"}
@@ -246,6 +247,7 @@ class ImportPortrait(JobOperator, PhotoOptions, bpy.types.Operator, ImportHelper
             own = more.row()
             own.active = self.use_network
             own.prop(self, "network", placeholder="The bundled one")
+            more.prop(self, "bone_ends")
 
     def photos(self) -> list[Path]:
         """The chosen photos, the main one first."""
@@ -258,6 +260,7 @@ class ImportPortrait(JobOperator, PhotoOptions, bpy.types.Operator, ImportHelper
         return f"Building {self.photos()[0].stem}"
 
     def request(self, context: Any) -> dict[str, Any]:
+        self.suggest_bones(context)
         main, *more = self.photos()
         if not main.name:
             raise LikenessError("No photo is selected.", "Select a photo of a person.")
@@ -275,7 +278,11 @@ class ImportPortrait(JobOperator, PhotoOptions, bpy.types.Operator, ImportHelper
 
     def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, Any]:
         yield from portrait.import_avatar_steps(
-            context, Path(result["scene"]), Path(result["avatar"]), Path(self.filepath).stem
+            context,
+            Path(result["scene"]),
+            Path(result["avatar"]),
+            Path(self.filepath).stem,
+            self.bone_ends,
         )
         show_all_layers(self, context)
 

@@ -118,7 +118,9 @@ class DeleteMotion(_OnMotion, bpy.types.Operator):  # type: ignore[misc]
     bl_label = "Delete Motion"
 
     def invoke(self, context: Any, event: Any) -> set[str]:
-        answer: set[str] = context.window_manager.invoke_confirm(self, event)
+        answer: set[str] = context.window_manager.invoke_confirm(
+            self, event, title="Delete Motion", message=self.name, confirm_text="Delete"
+        )
         return answer
 
     def change(self, context: Any, avatar: AvatarObjects) -> None:

@@ -1,4 +1,5 @@
-"""Person and lens of a photo or video as people choose them: "Largest", "From the Photo".
+"""What several imports ask: the person and lens of a photo or video as people choose them
+("Largest", "From the Photo"), and the names of bones.
 
 The properties ``person`` and ``fov`` hold 0 for these; scripts set them as before.
 """
@@ -8,6 +9,8 @@ import math
 from typing import Any
 
 import bpy
+
+from ..addon.preferences import bone_ends_property, get_preferences
 
 _FIRST_FOV = 50.0
 """Degrees, of a lens as the eye sees; where the slider begins."""
@@ -23,6 +26,17 @@ def _choose_lens(self: Any, number: int) -> None:
 
 def _set_angle(self: Any, radians: float) -> None:
     self.fov = math.degrees(radians)
+
+
+class BoneOptions:
+    """A mixin for operators that make an avatar."""
+
+    bone_ends: bone_ends_property(options={"SKIP_SAVE"})  # type: ignore[valid-type]
+
+    def suggest_bones(self, context: Any) -> None:
+        """Take the names of the preferences, unless the caller has chosen."""
+        if not self.properties.is_property_set("bone_ends"):  # type: ignore[attr-defined]
+            self.bone_ends = get_preferences(context).bone_ends
 
 
 class PhotoOptions:

@@ -6,6 +6,7 @@ at import.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,4 +72,7 @@ def add_ends(armature: Any) -> None:
     """Rename the bones of a new armature; Blender renames what refers to them."""
     for bone in armature.data.bones:
         bone.name = add_end(bone.name)
+    own = armature.data.animation_data
+    for curve in own.drivers if own is not None else ():  # before 5.0; these are not renamed
+        curve.data_path = re.sub('"(.+)"', lambda found: f'"{add_end(found[1])}"', curve.data_path)
     armature[keys.BONE_ENDS] = True

@@ -208,7 +208,7 @@ def _add_fingers(bones: Any, side: str) -> None:
     """Arcs over the knuckles, and one over all of them."""
     for finger in FINGERS:
         control, joint = bones[finger_control(side, finger)], bones[f"{side}_{finger}1"]
-        size = 2.6 * max(joint.custom_shape_scale_xyz.xz)
+        size = 1.3 * max(joint.custom_shape_scale_xyz.xz)
         _set(control, "Arc", [size] * 3, [0.0, 0.5 * joint.bone.length, 0.0])
         control.custom_shape_transform = joint
     width = (

@@ -11,14 +11,14 @@ constraints (drivers without Python).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from mathutils import Matrix
 
 from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray
-from ..compat import hide_bone
+from ..compat import hide_bone, hiding_bone
 from .bone_names import RigBones
 from .control_bone import ControlBone
 from .control_names import (
@@ -179,11 +179,13 @@ def _bind_body(armature: Any) -> None:
 
 
 def _bind_free(armature: Any) -> None:
-    """Bind feet to their roll, and controls to what they follow; lock the rest."""
+    """Bind feet to their roll, controls to what they follow and to what shows them; lock the
+    rest."""
     for limb in FEET:
         _bind_foot(armature, limb)
     for control in PARENTED:
         _bind_parent(armature, control)
+    _drive_hiding(armature)
     _lock(armature)
 
 
@@ -324,20 +326,33 @@ def limb_controls(limb: str) -> tuple[str, ...]:
 
 def show_controls(armature: Any) -> None:
     """Show the controls and targets that are in use, hide the others, and hide the joints of limbs
-    that are wholly in IK."""
+    that are wholly in IK. New rigs do the same by drivers, also for keyed switches."""
     bones = RigBones(armature)
-    switches: dict[tuple[str, ...], tuple[str, str]] = {
-        limb_controls(limb): (ik_control(limb), IK) for limb in LIMBS
-    }
+    for name, switch, prop, is_hidden in _hidden_bones():
+        if name in bones and switch in bones:
+            value = bones[switch][prop]
+            hide_bone(bones[name], value >= 1.0 if is_hidden == WHEN_ON else value == 0.0)
+
+
+def _drive_hiding(armature: Any) -> None:
+    """Drive what :func:`show_controls` shows and hides, for switches that are keyed."""
+    for name, switch, prop, is_hidden in _hidden_bones():
+        bone = armature.pose.bones[name]
+        path = f'pose.bones["{switch}"]["{prop}"]'
+        drive(hiding_bone(bone), "hide", armature, path, is_hidden)
+
+
+WHEN_ON, WHEN_OFF = "value >= 1", "value == 0"
+"""When a switch hides a bone: expressions of a driver."""
+
+
+def _hidden_bones() -> Iterator[tuple[str, str, str, str]]:
+    """Bone, the bone and property that hide it, and when."""
     for limb, joints in LIMBS.items():
-        for name in joints if ik_control(limb) in bones else ():
-            hide_bone(bones[name], bones[ik_control(limb)][IK] >= 1.0)
-    switches[(HEAD_TARGET,)] = (HEAD_TARGET, LOOK)
-    switches[(EYES_TARGET, *map(eye_target, EYES))] = (EYES_TARGET, LOOK)
-    for names, (holder, prop) in switches.items():
-        for name in names:
-            if name in bones:
-                hide_bone(bones[name], bones[holder][prop] == 0.0)
+        yield from ((name, ik_control(limb), IK, WHEN_ON) for name in joints)
+        yield from ((name, ik_control(limb), IK, WHEN_OFF) for name in limb_controls(limb))
+    for target, names in ((HEAD_TARGET, ()), (EYES_TARGET, map(eye_target, EYES))):
+        yield from ((name, target, LOOK, WHEN_OFF) for name in (target, *names))
 
 
 def add_look(armature: Any) -> None:

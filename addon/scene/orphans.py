@@ -149,8 +149,6 @@ def rebuild_rig(orphan: Orphan, context: Any) -> AvatarObjects:
         set_camera(camera, avatar.camera, armature)
     objects = AvatarObjects(collection, armature, body, splats, camera)
     objects.set_pose(avatar.pose, avatar.body.expression_names)
-    if add_end("left_hip") in body.vertex_groups:
-        add_ends(armature)
     place_avatar(objects, context)
     select_only(armature, context)
     return objects

@@ -9,10 +9,11 @@ import numpy as np
 import people
 import rig_checks
 from likeness.addon import pose_library
+from likeness.addon.compat import hiding_bone
 from likeness.addon.motion.actions import ActionOptions, find_current_channelbag, write_action
 from likeness.addon.motion.bone_pose import apply_pose, get_rest_axes, read_bone_pose
 from likeness.addon.rig import keying, pose_tools
-from likeness.addon.rig.bone_names import add_end
+from likeness.addon.rig.bone_names import RigBones, add_end
 from likeness.addon.rig.control_names import (
     ADDED_CONTROLS,
     CONTROL_BONES,
@@ -31,6 +32,7 @@ from likeness.addon.rig.evaluated_pose import seen_matrices
 from likeness.addon.rig.ik import switch_parent, switch_to_fk, switch_to_ik
 from likeness.addon.rig.look_at import look_at, stop_looking
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene_steps, run_to_end
+from likeness.addon.scene.avatar_ops import duplicate_avatar
 from likeness.addon.scene.origin import photo_matrix, photo_origin, template_origin
 from likeness.addon.scene.rig_upgrade import is_outdated, upgrade_rig
 from likeness.engine.core.rotations import matrix_to_axis_angle
@@ -237,6 +239,37 @@ def added() -> dict[str, Any]:
     return out
 
 
+def drivers_owners(armature: Any) -> list[Any]:
+    """The data blocks with the rig's drivers: before 5.0 the armature's data has those of hide."""
+    return [owner for owner in (armature, armature.data) if owner.animation_data is not None]
+
+
+def hidden() -> dict[str, Any]:
+    """Which bones show at the keys of IK and look-at, on a rig, its copy and one with ends."""
+    out: dict[str, Any] = {}
+    for ends in (False, True):
+        avatar, _ = person()
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        steps = build_scene_steps(make_scene_avatar(avatar), "Person", bone_ends=ends)
+        objects = run_to_end(steps)
+        rigs = [objects.armature]
+        if not ends:
+            rigs.append(duplicate_avatar(objects, bpy.context, False).armature)
+        for armature in rigs:
+            bones = RigBones(armature)
+            for frame, ik, look in ((1, 0.0, 0.0), (5, 0.5, 1.0), (9, 1.0, 1.0)):
+                bones["left_foot_ik"][IK], bones[EYES_TARGET][LOOK] = ik, look
+                keying.key_properties(armature, "left_foot_ik", (IK,), frame)
+                keying.key_properties(armature, EYES_TARGET, (LOOK,), frame)
+            names = ("left_hip", "left_foot_ik", "left_foot_roll", "left_eye_target", "right_hip")
+            seen = []
+            for frame in (9, 1, 5):
+                bpy.context.scene.frame_set(frame)
+                seen.append("".join("-" if hiding_bone(bones[n]).hide else "x" for n in names))
+            out[f"{ends} {rigs.index(armature)}"] = seen
+    return out
+
+
 def as_before(objects: AvatarObjects) -> None:
     """Make a rig that of the version before roots: its bones and constraints, the photo's space."""
     armature = objects.armature
@@ -255,9 +288,13 @@ def as_before(objects: AvatarObjects) -> None:
         _, lower, last = (armature.pose.bones[name] for name in LIMBS[limb])
         for constraint in (lower.constraints["IK"], last.constraints["Copy Control"]):
             constraint.subtarget = ik_control(limb)
-    for curve in list(armature.animation_data.drivers):
-        if any(f'"{n}"' in curve.data_path for n in ("Follow", "Toes Stay", *new)):
-            armature.driver_remove(curve.data_path, -1)
+    for owner in drivers_owners(armature):
+        for curve in list(owner.animation_data.drivers):
+            path = curve.data_path
+            if path.endswith(".hide") or any(
+                f'"{n}"' in path for n in ("Follow", "Toes Stay", *new)
+            ):
+                owner.driver_remove(path, -1)
     for name in (*map(ik_control, LIMBS), HEAD_TARGET, EYES_TARGET):
         del armature.pose.bones[name]["parent"]
     bpy.context.view_layer.objects.active = armature
@@ -417,7 +454,7 @@ def ended() -> dict[str, Any]:
         == sorted(add_end(name) for name in JOINT_NAMES),
         "invalid": sum(
             not d.driver.is_valid
-            for owner in (armature, objects.body.data.shape_keys)
+            for owner in (*drivers_owners(armature), objects.body.data.shape_keys)
             for d in owner.animation_data.drivers
         ),
         "keyed": sorted(paths),

@@ -75,6 +75,15 @@ def install(zip_path: str, avatar: str, photo: str) -> dict[str, Any]:
     answer["said"] = [running.current_job() is None, said.message, said.remedy]
     answer["after_error"] = draw_panels()
     answer["bad_avatar"] = attempt(bpy.ops.likeness.import_avatar, filepath=photo)
+    answer["ends"] = []
+    for preferred, chosen in (
+        (False, {"bone_ends": True}),
+        (True, {}),
+        (True, {"bone_ends": False}),
+    ):
+        bpy.context.preferences.addons[MODULE].preferences.bone_ends = preferred
+        attempt(bpy.ops.likeness.import_avatar, filepath=avatar, **chosen)
+        answer["ends"].append("hip.L" in bpy.context.object.data.bones)
     api = importlib.import_module(MODULE)
     person = api.load(avatar)
     splats = api.splats(person, api.pose(person, "wave"))

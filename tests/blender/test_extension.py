@@ -49,6 +49,10 @@ def test_the_python_api_is_there_under_the_extensions_name(installed: dict[str, 
     assert shape == [count, 3]
 
 
+def test_imports_name_bones_as_they_are_told_or_as_preferred(installed: dict[str, Any]) -> None:
+    assert installed["ends"] == [True, True, False]
+
+
 def test_panels_show_what_there_is(installed: dict[str, Any]) -> None:
     assert "LIKENESS_PT_main" in installed["empty"]
     assert (

@@ -13,7 +13,7 @@ CONTROLS = "control_checks"
 @pytest.fixture(scope="module")
 def rig(blender) -> dict[str, Any]:
     """What the checks find, in one process per version."""
-    names = ("roots", "parents", "rolls", "added", "upgraded", "ended")
+    names = ("roots", "parents", "rolls", "added", "upgraded", "ended", "hidden")
     answers: dict[str, Any] = blender(CONTROLS, "several", checks={name: {} for name in names})
     for name, answer in answers.items():
         assert not isinstance(answer, str), f"{name}: {answer}"
@@ -107,3 +107,10 @@ def test_bones_that_end_in_l_and_r(rig) -> None:
     ends = ('hand_ik.L"]["ik"]', 'hip.L"].rotation_quaternion')
     assert figures["keyed"] == [f'pose.bones["{end}' for end in ends]
     assert figures["map"] == ["SMPL-X", len(JOINT_NAMES)]
+
+
+def test_keyed_switches_show_what_they_use(rig) -> None:
+    seen = rig["hidden"]
+    assert set(seen) == {"False 0", "False 1", "True 0"}  # a rig, its copy, one with .L and .R
+    for rows in seen.values():  # hip, foot, its roll, an eye's target; the other hip
+        assert rows == ["-xxxx", "x---x", "xxxxx"]  # in IK, in FK, between them
