@@ -1,6 +1,7 @@
 """The tracker against rendered people with known ground truth.
 
-    python benchmarks/tracking.py [--people 60] [--quick] [--assets DIR] [--seed 0] [--out DIR]
+    python benchmarks/tracking.py [--people 60] [--quick] [--assets DIR] [--seed 0]
+                                  [--pitched] [--out DIR]
 
 Synthetic people (``engine/synth``) are rendered in front of known cameras
 (``engine/evaluation/people``), with hair and clothes from an asset library in MakeHuman's layout
@@ -23,6 +24,10 @@ hands_px (4)      distance of the visible fingertips in the picture at 512 pixel
 outside_pct (3)   fitted body in the frame outside the true matte, per cent of its area; mean.
 head_deg (5)      angle between true and fitted head, |yaw| <= 30; mean.
 head60_deg (8)    the same for 45 <= |yaw| <= 75.
+pitch_deg (3)     error of the camera's pitch; median. With --pitched the cameras look 25 degrees
+                  up to 25 down, else nearly level.
+lean_deg (2)      people who stand on both feet: their lean to the front or back, ankles to neck
+                  in the fitted world, against the true one; median.
 unseen_limit_violations (0)  unseen joints (confidence 0) beyond their anatomical limits by more
                   than half a degree; ``limit_violations`` counts the seen ones, too.
 
@@ -42,8 +47,17 @@ from pathlib import Path
 import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 import numpy as np
 from likeness.engine.body import Body
+from likeness.engine.core.cameras import camera_tilt, tilt_angles
 from likeness.engine.core.geometry import vertex_normals
-from likeness.engine.core.types import Camera, FloatArray, LikenessError, Portrait, Track
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    Camera,
+    FloatArray,
+    LikenessError,
+    Portrait,
+    Track,
+)
+from likeness.engine.core.upright import stand_pose
 from likeness.engine.evaluation.people.figures import PersonMetrics, measure_person
 from likeness.engine.evaluation.people.person import (
     FRAMINGS,
@@ -62,6 +76,7 @@ from likeness.engine.tracking.observation import observe
 from PIL import Image
 
 QUICK_SECONDS = 42.0
+STANDING = ("standing", "wide", "contrapposto", "arms crossed", "hands ")
 FRONT, TURNED = (0.0, 30.0), (45.0, 75.0)
 GROUPS = {
     "front": FRONT,
@@ -79,6 +94,8 @@ FLOORS = {
     "outside_pct": 3.0,
     "head_deg": 5.0,
     "head60_deg": 8.0,
+    "pitch_deg": 3.0,
+    "lean_deg": 2.0,
 }
 COLUMNS = (
     "face_mm",
@@ -102,6 +119,8 @@ class TrackingResult:
     person: RandomPerson
     figures: PersonMetrics | None = None
     track: Track | None = None
+    pitch_deg: float | None = None
+    lean_deg: float | None = None
     face_found: bool = False
     over_limits: int = 0
     unseen_over_limits: int = 0
@@ -109,13 +128,16 @@ class TrackingResult:
     error: str = ""
 
 
-def create_person(number: int, seed: int, world: SynthContext) -> RandomPerson:
+def create_person(
+    number: int, seed: int, world: SynthContext, pitched: bool = False
+) -> RandomPerson:
     """Create person ``number``: framings rotate, then yaws."""
     rng = np.random.default_rng([seed, number])
     low, high = YAW_BANDS[(number // len(FRAMINGS)) % len(YAW_BANDS)]
     yaw = float(rng.choice([-1, 1]) * rng.uniform(low, high))
     framing = FRAMINGS[number % len(FRAMINGS)]
-    return random_person(world, rng, framing=framing, yaw=yaw)
+    pitch = float(rng.uniform(-25.0, 25.0)) if pitched else None
+    return random_person(world, rng, framing=framing, yaw=yaw, pitch=pitch)
 
 
 def measure_tracking(
@@ -140,11 +162,31 @@ def measure_tracking(
         person,
         figures=measure_person(body, person.camera, truth, observation, track),
         track=track,
+        pitch_deg=abs(track.gravity.pitch - tilt_angles(person.up)[0]),
+        lean_deg=standing_lean(person, track, body),
         face_found=observation.face is not None,
         over_limits=int(beyond.sum()),
         unseen_over_limits=int((beyond & (track.joint_confidence == 0)).sum()),
         seconds=seconds,
     )
+
+
+def standing_lean(person: RandomPerson, track: Track, body: Body) -> float | None:
+    """Degrees by which someone who stands leans to the front or the back, in the fitted world.
+
+    Against the same person's true lean; None for who does not stand on both feet.
+    """
+    if person.framing != "full" or not person.anchor.startswith(STANDING):
+        return None
+    posed = stand_pose(track.pose, body.personalised(track.betas).J_template[0], track.gravity)
+    fitted = body.vertices(posed, track.betas)[1]
+    true = body.vertices(person.pose, person.betas)[1] @ camera_tilt(*tilt_angles(person.up))
+    leans = []
+    for joints in (fitted, true):
+        neck, *ankles = (joints[JOINT_INDEX[n]] for n in ("neck", "left_ankle", "right_ankle"))
+        _, y, z = neck - np.mean(ankles, axis=0)
+        leans.append(np.degrees(np.arctan2(z, y)))
+    return float(abs(leans[0] - leans[1]))
 
 
 def cell(value: float | None, width: int = 7) -> str:
@@ -278,6 +320,8 @@ def summary(results: list[TrackingResult]) -> dict[str, object]:
         "outside_pct": mean(collect_values(results, "outside_pct")),
         "head_deg": mean(collect_values(front, "head_deg")),
         "head60_deg": mean(collect_values(turned, "head_deg")),
+        "pitch_deg": median([r.pitch_deg for r in tracked if r.pitch_deg is not None]),
+        "lean_deg": median([r.lean_deg for r in tracked if r.lean_deg is not None]),
         "unseen_limit_violations": sum(r.unseen_over_limits for r in tracked),
         "limit_violations": sum(r.over_limits for r in tracked),
         "people": len(results),
@@ -293,6 +337,7 @@ def summary(results: list[TrackingResult]) -> dict[str, object]:
     for framing in FRAMINGS:
         group = [r for r in results if r.person.framing == framing]
         out[framing] = {c: median(collect_values(group, c)) for c in COLUMNS}
+        out[framing]["pitch_deg"] = median([r.pitch_deg for r in group if r.pitch_deg is not None])
     out["median"] = {c: median(collect_values(results, c)) for c in COLUMNS}
     return out
 
@@ -343,6 +388,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="at most 50 seconds")
     parser.add_argument("--assets", type=Path, help="asset library in MakeHuman's layout")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pitched", action="store_true", help="cameras look up and down")
     parser.add_argument("--only", type=int, nargs="*", help="numbers of people to take")
     parser.add_argument("--out", type=Path, help="folder for sheets")
     options = parser.parse_args()
@@ -360,7 +406,7 @@ def main() -> int:
         start = time.perf_counter()
         if options.quick and start - begin + longest > QUICK_SECONDS:
             break
-        person = create_person(number, options.seed, world)
+        person = create_person(number, options.seed, world, options.pitched)
         portrait, truth = render_person(world, person)
         result = measure_tracking(number, person, portrait, truth, body, detectors)
         results.append(result)

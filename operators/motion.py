@@ -402,7 +402,7 @@ class AnimateFromVideo(_AvatarJob, _ActionOptions, PhotoOptions, bpy.types.Opera
         media = Path(bpy.path.abspath(self.filepath))
         wanted = self.wanted(context)
         avatar = self.for_avatar(context, str(media), wanted)
-        tracking = read_options(TrackOptions, self, _TRACKING)
+        tracking = read_options(TrackOptions, self, _TRACKING, camera_pitch=self.known_pitch)
         kept = Path(bpy.path.abspath(self.motion_file)) if self.motion_file else None
         return motion_requests.track_request(
             context, media, avatar, wanted, tracking, self.overlay, kept

@@ -1,5 +1,5 @@
-"""What several imports ask: the person and lens of a photo or video as people choose them
-("Largest", "From the Photo"), and the names of bones.
+"""What several imports ask: the person, lens and camera of a photo or video as people choose
+them ("Largest", "From the Photo"), and the names of bones.
 
 The properties ``person`` and ``fov`` hold 0 for these; scripts set them as before.
 """
@@ -75,6 +75,28 @@ class PhotoOptions:
         options={"SKIP_SAVE"},
     )
 
+    camera_choice: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Camera",
+        description="How the camera was held, so that the person stands upright",
+        items=[
+            ("ESTIMATED", "Estimated", "From how the person stands or sits"),
+            ("PITCH", "Known", "You know how far the camera looks down"),
+        ],
+        options={"SKIP_SAVE"},
+    )
+    camera_pitch: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Camera Pitch",
+        description="How far the camera looks down, in degrees; negative: up",
+        min=-60.0,
+        max=60.0,
+        options={"SKIP_SAVE"},
+    )
+
+    @property
+    def known_pitch(self) -> float | None:
+        """The camera's pitch in degrees, if the user knows it."""
+        return self.camera_pitch if self.camera_choice == "PITCH" else None
+
     def draw_photo(self, layout: Any) -> None:
         """Draw the choices, and the numbers that they need."""
         layout.prop(self, "person_choice")
@@ -83,3 +105,6 @@ class PhotoOptions:
         layout.prop(self, "lens_choice")
         if self.fov:  # type: ignore[attr-defined]
             layout.prop(self, "fov_angle")
+        layout.prop(self, "camera_choice")
+        if self.camera_choice == "PITCH":
+            layout.prop(self, "camera_pitch")

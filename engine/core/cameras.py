@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .rotations import rotation_between
+from .rotations import axis_angle_to_matrix, rotation_between
 from .types import BoolArray, Camera, FloatArray
 
 PHOTO_VIEWMAT: FloatArray = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -46,6 +46,35 @@ def photo_camera(focal: float, width: int, height: int) -> Camera:
         height: Image height in pixels.
     """
     return Camera(PHOTO_VIEWMAT.copy(), intrinsics(focal, width, height), width, height)
+
+
+def camera_tilt(pitch: float, roll: float) -> FloatArray:
+    """Return the rotation [3, 3] from the upright world to the axes of a photo's camera.
+
+    Without pitch and roll they are the same: x to the camera's right, y up, z towards it.
+
+    Args:
+        pitch: degrees by which the camera looks down.
+        roll: degrees by which the picture shows people leaning to the left.
+
+    >>> camera_tilt(90.0, 0.0)[:, 1].round(6) + 0.0  # what is up points at the camera
+    array([0., 0., 1.])
+    """
+    about_x = axis_angle_to_matrix(np.array([np.radians(pitch), 0.0, 0.0]))
+    return axis_angle_to_matrix(np.array([0.0, 0.0, np.radians(roll)])) @ about_x
+
+
+def tilt_angles(up: FloatArray) -> tuple[float, float]:
+    """Return pitch and roll in degrees of :func:`camera_tilt`, the inverse.
+
+    Args:
+        up: [3] unit vector against gravity, in the axes of the photo's camera.
+
+    >>> tilt_angles(camera_tilt(20.0, -3.0)[:, 1])
+    (20.0, -3.0)
+    """
+    pitch, roll = np.arcsin(np.clip(up[2], -1.0, 1.0)), -np.arctan2(up[0], up[1])
+    return round(float(np.degrees(pitch)), 9), round(float(np.degrees(roll)), 9)
 
 
 def project(points: FloatArray, camera: Camera) -> tuple[FloatArray, FloatArray]:

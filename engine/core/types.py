@@ -220,6 +220,33 @@ HELD = ("person", "in the left hand", "in the right hand", "removed")
 
 
 @dataclass(frozen=True)
+class Gravity:
+    """How a camera was held, against gravity.
+
+    Attributes:
+        pitch: Degrees by which it looks down.
+        roll: Degrees by which its picture shows upright people leaning to the left.
+        certainty: One standard deviation of the pitch in degrees; 0 where it was given.
+        source: ``estimated``, ``given``, or ``level`` where nothing tells.
+    """
+
+    pitch: float = 0.0
+    roll: float = 0.0
+    certainty: float = 0.0
+    source: str = "level"
+
+    @property
+    def level(self) -> bool:
+        """Whether the camera's axes are the world's."""
+        return self.pitch == 0.0 and self.roll == 0.0
+
+    def as_report(self) -> dict[str, float | str]:
+        """Return the figures for a report, JSON-able, rounded."""
+        figures = {name: round(getattr(self, name), 1) for name in ("pitch", "roll", "certainty")}
+        return {"source": self.source, **figures}
+
+
+@dataclass(frozen=True)
 class Track:
     """A body fitted to a portrait.
 
@@ -235,6 +262,7 @@ class Track:
         pose_error: Mean error of the visible body landmarks in pixels of a 512-pixel image.
         warnings: What the user should know.
         view: ``front``, ``side`` or ``back``: how the trunk faces the camera.
+        gravity: How the camera was held; ``core.upright`` turns pose and camera to the world.
     """
 
     betas: FloatArray
@@ -246,6 +274,7 @@ class Track:
     pose_error: float | None
     warnings: tuple[str, ...] = ()
     view: str = "front"
+    gravity: Gravity = Gravity()
 
 
 FRAME_STATES: tuple[str, ...] = ("tracked", "bridged", "lost")
@@ -258,19 +287,20 @@ class Motion:
 
     Attributes:
         betas: [B] shape, shared by all frames.
-        full_pose: [T, 55, 3] as in :class:`Pose`, in the space of :attr:`Track.pose`.
+        full_pose: [T, 55, 3] as in :class:`Pose`; the camera is at the origin, y against gravity.
         transl: [T, 3] metres.
         expression: [T, E] as in :class:`Pose`.
         joint_confidence: [T, 55] from 0 (unseen) to 1 (seen).
         frame_state: [T] uint8 index into FRAME_STATES; lost frames hold the nearest known pose.
         shot: [T] int32 number of the shot, from 0; nothing is smoothed across cuts.
-        camera: Shared by all frames, in pixels of the frames.
+        camera: That of the first shot, in pixels of the frames; see :meth:`camera_at`.
         frame_rate: Frames per second; 30 for a photo.
         framing: As in :class:`Track`, of the frame that shows the person best.
         view: As in :class:`Track`, of the same frame.
         face_error: [T] as in :class:`Track`; NaN without a face.
         pose_error: [T] as in :class:`Track`; NaN where unknown.
         warnings: What the user should know.
+        gravities: How the camera of each shot was held; empty where that is unknown.
     """
 
     betas: FloatArray
@@ -287,6 +317,7 @@ class Motion:
     face_error: FloatArray
     pose_error: FloatArray
     warnings: tuple[str, ...] = ()
+    gravities: tuple[Gravity, ...] = ()
 
     def __len__(self) -> int:
         return len(self.transl)

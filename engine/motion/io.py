@@ -32,9 +32,11 @@ from ..core.types import (
     NUM_JOINTS,
     Camera,
     FloatArray,
+    Gravity,
     LikenessError,
     Motion,
 )
+from ..core.upright import gravity_rows, gravity_shots
 from ..files.atomic import atomic_write
 from ..files.untrusted import mmap_npy, read_npz, require_file
 from .smplx_keys import ROWS as ROWS
@@ -88,6 +90,7 @@ def save_motion(
         "frame_state": np.asarray(motion.frame_state, np.uint8),
         "frame_states": np.array(FRAME_STATES),
         "shot": np.asarray(motion.shot, np.int32),
+        "gravity": gravity_rows(motion.gravities),
         "framing": np.array(motion.framing),
         "view": np.array(motion.view),
         "face_error": np.asarray(motion.face_error, np.float32),
@@ -365,7 +368,20 @@ def motion_from_arrays(arrays: Arrays, path: Path, num_expression: int) -> Motio
         face_error=per_frame("face_error", 1, np.nan),
         pose_error=per_frame("pose_error", 1, np.nan),
         warnings=tuple(str(text) for text in np.atleast_1d(arrays.get("warnings", []))),
+        gravities=_gravities(arrays, path),
     )
+
+
+def _gravities(arrays: Arrays, path: Path) -> tuple[Gravity, ...]:
+    rows = _numbers(arrays, "gravity", np.zeros((0, 4)), path)
+    try:
+        return tuple(gravity or Gravity() for gravity in gravity_shots(rows))
+    except (IndexError, TypeError, ValueError) as error:
+        raise LikenessError(
+            f"gravity in '{path}' is {rows.shape}, not pitch, roll, certainty and source of each "
+            "shot.",
+            "Track the clip again.",
+        ) from error
 
 
 def _camera(arrays: Arrays, path: Path) -> Camera:

@@ -8,10 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ..body import Body
 from ..core.cameras import field_of_view
 from ..core.progress import StageTimer, peak_memory_mb
 from ..core.settings import changed_settings, overridden_settings
-from ..core.types import LAYERS, Avatar, Matte, Observation, Portrait, Progress, Track
+from ..core.types import (
+    LAYERS,
+    Avatar,
+    BoundGaussians,
+    Matte,
+    Observation,
+    Portrait,
+    Pose,
+    Progress,
+    Track,
+)
+from ..core.upright import stand_camera, stand_pose
 from ..core.version import VERSION
 from ..files.digests import file_sha256
 from ..files.weights import DEFAULT_NETWORK, NO_NETWORK
@@ -133,6 +145,7 @@ def lift_portrait(
     chosen: dict[str, Any] = {
         "person": options.person,
         "fov": options.fov,
+        "camera_pitch": options.camera_pitch,
         "body_path": body_path,
         "stages": stage,
     }
@@ -176,11 +189,24 @@ def lift_portrait(
             )
             warnings += network.warnings
     with stage("order", "ordering the Gaussians"):
-        pose = lifted.pose or track.pose
-        avatar = Avatar(lifted.body, lifted.gaussians, pose, track.camera, track.framing)
+        avatar = stand_avatar(lifted.body, lifted.gaussians, lifted.pose or track.pose, track)
         avatar = order_by_importance(end_avatar(avatar, shots, options.below))
     beside = tuple(zip(all_tracked[1:], mattes[1:], wanted[1:], strict=True))
     return LiftedPortrait(tracked, mattes[0], wanted[0], avatar, warnings, beside, figures)
+
+
+def stand_avatar(body: Body, gaussians: BoundGaussians, pose: Pose, track: Track) -> Avatar:
+    """The avatar in the world: y against gravity, its camera with the photo's pitch and roll.
+
+    Args:
+        body: the person's own.
+        gaussians: bound to it.
+        pose: in the camera's space, as the track's.
+        track: of the photo.
+    """
+    pose = stand_pose(pose, body.J_template[0], track.gravity)
+    camera = stand_camera(track.camera, track.gravity)
+    return Avatar(body, gaussians, pose, camera, track.framing)
 
 
 def _network(choice: str, body_path: Path | None, warnings: list[str]) -> NetworkRuntime | None:
@@ -360,6 +386,7 @@ def _build_avatar(
         "framing": track.framing,
         "view": track.view,
         "lens": {"source": tracked.lens, "fov": round(field_of_view(track.camera), 2)},
+        "gravity": track.gravity.as_report(),
         "seconds": {**stage.seconds, "total": round(sum(stage.seconds.values()), 3)},
         "peak_memory_mb": peak_memory_mb(),
         "gaussians": {

@@ -33,6 +33,18 @@ def fov_option(help: str) -> Any:
     return option(None, help=help, unit="degrees", min=1, max=150)
 
 
+def camera_pitch_option() -> Any:
+    """The field ``camera_pitch`` of options: how far the camera looks down, in degrees."""
+    return option(
+        None,
+        help="How far the camera looks down (negative: up), in degrees; estimated from how the "
+        "person stands if not given.",
+        unit="degrees",
+        min=-60,
+        max=60,
+    )
+
+
 def person_index(person: int | None) -> int | None:
     """Index in the detectors' list of people, from 0, of a person counted from 1.
 
@@ -49,6 +61,7 @@ class BuildOptions:
         max_gaussians: upper limit of the number of Gaussians.
         person: which of several people, counted from the left from 1; the largest if None.
         fov: field of view along the photo's longer side in degrees, if it is known.
+        camera_pitch: degrees by which the camera looks down, if that is known.
         refine: how long the lift is fitted to the photo: one of ``REFINE_CHOICES``.
         below: what follows below the photo's last row of pixels: one of ``BELOW_CHOICES``.
         held: what becomes of a thing in a hand: one of ``HELD_CHOICES``.
@@ -72,6 +85,7 @@ class BuildOptions:
     fov: float | None = fov_option(
         "Field of view along the longer side, in degrees, if you know it."
     )
+    camera_pitch: float | None = camera_pitch_option()
     refine: str = option(
         "fast",
         help="Time spent on fitting the splats to the photo: none, about 15 seconds, or about 45, "

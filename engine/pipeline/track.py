@@ -102,6 +102,7 @@ def track_portrait(
     *,
     person: int | None = None,
     fov: float | None = None,
+    camera_pitch: float | None = None,
     body_path: Path | None = None,
     stages: StageTimer | None = None,
     estimators: Sequence[Estimator] = (),
@@ -113,6 +114,7 @@ def track_portrait(
         portrait: an image file.
         person: as in :class:`.options.BuildOptions`, counted from 1.
         fov: as in :class:`.options.BuildOptions`, in degrees.
+        camera_pitch: likewise.
         body_path: a body file to use instead of the default one; it must carry landmarks.
         stages: times the stages and reports progress.
         estimators: other programs' poses to begin with, see :func:`.tracking.fit.fit_body`.
@@ -134,6 +136,7 @@ def track_portrait(
         open_detectors(),
         person=person,
         fov=fov,
+        camera_pitch=camera_pitch,
         stages=stage,
         estimators=estimators,
         keypoints=keypoints,
@@ -147,6 +150,7 @@ def track_image(
     *,
     person: int | None = None,
     fov: float | None = None,
+    camera_pitch: float | None = None,
     stages: StageTimer | None = None,
     estimators: Sequence[Estimator] = (),
     keypoints: KeypointEstimator | None = None,
@@ -159,6 +163,7 @@ def track_image(
         detectors: as :func:`open_detectors` opens them.
         person: counted from 1; None for the largest.
         fov: field of view along the longer side in degrees, if known.
+        camera_pitch: degrees by which the camera looks down, if known.
         stages: as for :func:`track_portrait`.
         estimators: as for :func:`track_portrait`.
         keypoints: as for :func:`track_portrait`.
@@ -174,7 +179,7 @@ def track_image(
             observation = merge_keypoints(observation, found)
     with stage("fit", "fitting the body"):
         fitted_to = filter_landmarks(observation)
-        track = fit_body(fitted_to, photo, body, fov=fov, estimators=estimators)
+        track = fit_body(fitted_to, photo, body, fov=fov, estimators=estimators, pitch=camera_pitch)
         observation = replace(observation, warnings=fitted_to.warnings)
     _check_face(track, observation, photo.path)
     lens = lens_source(track.camera, fov, photo.focal_35mm)
@@ -187,6 +192,7 @@ def track_photos(
     *,
     person: int | None = None,
     fov: float | None = None,
+    camera_pitch: float | None = None,
     body_path: Path | None = None,
     stages: StageTimer | None = None,
 ) -> list[TrackedPortrait]:
@@ -197,6 +203,7 @@ def track_photos(
         others: more photos; the largest person in each is used.
         person: counted from 1; None for the largest.
         fov: of the main photo's lens in degrees, and of the others' where their files lack it.
+        camera_pitch: degrees by which the camera of the main photo looks down, if known.
         body_path: as for :func:`track_portrait`.
         stages: as for :func:`track_portrait`.
 
@@ -220,12 +227,13 @@ def track_photos(
         seen = [observe(p, detectors, None if k else main) for k, p in enumerate(photos)]
     lenses = [fov if k == 0 or p.focal_35mm is None else None for k, p in enumerate(photos)]
     directions = ["any", *(other.direction for other in others)]
+    pitches = [camera_pitch, *[None] * len(others)]
     with stage("fit", "fitting the body to all photos"):
         observations = [filter_landmarks(observation) for observation in seen]
         tracks = fit_multiview(
             [
                 ObservedPhoto(*shown)
-                for shown in zip(photos, observations, directions, lenses, strict=True)
+                for shown in zip(photos, observations, directions, lenses, pitches, strict=True)
             ],
             body,
             stage.within("fit"),

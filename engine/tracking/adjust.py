@@ -125,7 +125,14 @@ def apply_adjustment(
     if adjustment.pose is not None:
         return _posed(track, observation, portrait, body, adjustment.pose), observation
     corrected = override_landmarks(observation, track, body, adjustment.landmarks)
-    again = fit_body(corrected, portrait, body, fov=fov, certain=tuple(adjustment.landmarks))
+    again = fit_body(
+        corrected,
+        portrait,
+        body,
+        fov=fov,
+        certain=tuple(adjustment.landmarks),
+        pitch=track.gravity.pitch if track.gravity.source == "given" else None,
+    )
     return again, corrected
 
 
@@ -190,6 +197,7 @@ def _posed(
     return replace(
         measured,
         betas=track.betas,
+        gravity=track.gravity,
         joint_confidence=confidence,
         framing=track.framing,
         warnings=track.warnings,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.settings import register_settings
 from ..core.types import FloatArray, Progress
+from ..core.upright import gravity_rows, gravity_shots
 from .checkpoint import Checkpoint, Sections
 from .clip_recorder import Recorder
 from .frame_fit import FrameFitter, FrameHistory
@@ -44,6 +45,7 @@ class ClipTracker:
     Attributes:
         betas: [B] the person's shape.
         strangers: seconds at which the clip seems to show someone else; saved with the work.
+        tilts: [K, 4] time in seconds, pitch, roll and certainty (degrees) of the key frames.
         number: of the next frame.
         people: largest number of people seen at once.
     """
@@ -57,6 +59,7 @@ class ClipTracker:
     checkpoint: Checkpoint | None
     betas: FloatArray
     strangers: FloatArray
+    tilts: FloatArray
 
     def __post_init__(self) -> None:
         self.number = self.part.first
@@ -101,7 +104,7 @@ class ClipTracker:
         self.people = max(self.people, sighting.people)
         if sighting.cut:
             self.recorder.cut()
-            self.fitter.forget()
+            self.fitter.forget(new_shot=True)
         if sighting.observation is None:
             self._failed = 0
             self._not_there()
@@ -129,6 +132,7 @@ class ClipTracker:
         }
         return {
             "run": {"counts": np.array(counts), "betas": self.betas, "strangers": self.strangers},
+            "gravity": {"shots": gravity_rows(self.fitter.shots), "key_frames": self.tilts},
             "memory": kept,
             "eye": self.eye_state,
             "recorder": self.recorder.snapshot(),
@@ -139,5 +143,6 @@ class ClipTracker:
         counts = (int(n) for n in saved["run"]["counts"])
         self.number, self.people, self._absent, self._failed = counts
         self.fitter.memory = FrameHistory(**saved["memory"])
+        self.fitter.shots = gravity_shots(saved["gravity"]["shots"])
         self.eye.restore(saved["eye"])
         self.recorder.restore(saved["recorder"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..body.model import Body
 from ..core.alignment import fit_rigid
-from ..core.types import JOINT_INDEX, Camera, FloatArray, Hand, IntArray, Observation
+from ..core.cameras import camera_tilt
+from ..core.types import JOINT_INDEX, Camera, FloatArray, Gravity, Hand, IntArray, Observation
 from .body_points import BodyPoints, require_landmarks
 from .fit_state import FitState, PosedJoints
 from .landmark_trust import S
@@ -22,6 +23,7 @@ ARM_LIMBS = {True: ((11, 13), (13, 15)), False: ((12, 14), (14, 16))}
 LEG_POINTS = {True: np.array([25, 27, 29, 31]), False: np.array([26, 28, 30, 32])}
 LEG_LIMBS = {True: ((23, 25), (25, 27)), False: ((24, 26), (26, 28))}
 OTHER_LIMBS = ((12, 11), (24, 23), (23, 25), (25, 27), (24, 26), (26, 28))
+TRUNK_SIDES = ((23, 11), (24, 12))  # hips to shoulders
 SURE_LIMBS = ((12, 11), (24, 23), (23, 25), (24, 26))  # shoulders, hips, thighs
 # Without dense landmarks: ear to ear, and from both ears to the nose.
 HEAD_LIMBS = ((8, 7), (7, 0), (8, 0))
@@ -49,6 +51,7 @@ class Evidence:
         skin: where the face's skin is, where that can be determined.
         bare: where any skin shows.
         notes: for the user, about what was left out.
+        tilt: [3, 3] rotation from the upright world, see ``cameras.camera_tilt``.
     """
 
     body: Body
@@ -66,10 +69,15 @@ class Evidence:
     face_index: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     notes: tuple[str, ...] = ()
     bare: PixelMap | None = None
+    tilt: FloatArray = field(default_factory=lambda: np.eye(3))
 
     def __post_init__(self) -> None:
         landmarks = require_landmarks(self.body)
         self.pose = BodyPoints.on_joints(self.body, landmarks.pose_joint, landmarks.pose_offset)
+
+    def hold_camera(self, gravity: Gravity) -> None:
+        """Measure what is upright against this gravity from now on."""
+        self.tilt = camera_tilt(gravity.pitch, gravity.roll)
 
     @property
     def hands(self) -> tuple[Hand, ...]:
@@ -248,19 +256,54 @@ class Evidence:
             return None  # no metric landmarks
         return fit_rigid(rest, seen)[0]
 
-    def upright_term(self) -> list[FitTerm]:
-        """Pelvis to neck along the vertical (paper, supplement C.3), in depth most of all."""
-        ends = [
-            BodyPoints.on_joints(self.body, np.array([JOINT_INDEX[name]]), np.zeros((1, 3)))
-            for name in ("pelvis", "neck")
-        ]
-        full = self.framing == "full"
-        sideways, depth = S.upright_noise_full if full else S.upright_noise
-        weight = 1.0 / np.array([[sideways, 1.0, depth]]) ** 2
-        return [DirectionTerm(ends[0], ends[1], np.array([[0.0, 1.0, 0.0]]), weight, 2.0)]
+    def upright_terms(self) -> list[FitTerm]:
+        """Trunk, head and feet against gravity, and who stands has the neck over the feet.
+
+        The trunk is the paper's (supplement C.3), in depth most of all.
+        """
+        full, alone = self.framing == "full", self.framing == "head"
+        trunk = S.upright_noise_full if full else S.upright_noise
+        out: list[FitTerm] = [self._neck_over(("pelvis",), trunk, 2.0)]
+        out.append(self._up_axis("head", S.alone_head_noise if alone else S.level_head_noise))
+        if full and self._standing() and (self.pose_weight[[27, 28]] > 0).all():
+            out.append(self._neck_over(("left_ankle", "right_ankle"), S.balance_noise, 0.2))
+            out += [self._up_axis(f"{side}_ankle", S.sole_noise) for side in ("left", "right")]
+        return out
+
+    def _neck_over(
+        self, names: tuple[str, ...], noise: tuple[float, float], radius: float
+    ) -> DirectionTerm:
+        """The neck over the middle of some joints, as far to the front as at rest."""
+        joints = np.array([JOINT_INDEX[name] for name in names])
+        each = BodyPoints.on_joints(self.body, joints, np.zeros((len(joints), 3)))
+        low = replace(
+            each, count=1, point=np.zeros(len(joints), np.int64), weight=each.weight / len(joints)
+        )
+        rest, chest = np.asarray(self.body.J_template), JOINT_INDEX["spine3"]
+        above = rest[JOINT_INDEX["neck"]] - rest[chest]
+        above[2] = rest[joints, 2].mean() - rest[chest, 2]
+        return self._up(
+            low, BodyPoints.on_joints(self.body, np.array([chest]), above[None]), noise, radius
+        )
+
+    def _up_axis(self, name: str, noise: tuple[float, float]) -> DirectionTerm:
+        """What is up in a joint's rest frame."""
+        joint = np.array([JOINT_INDEX[name]])
+        low, high = (
+            BodyPoints.on_joints(self.body, joint, np.array([[0.0, y, 0.0]])) for y in (0.0, 0.1)
+        )
+        return self._up(low, high, noise, 0.8)
+
+    def _up(
+        self, low: BodyPoints, high: BodyPoints, noise: tuple[float, float], radius: float
+    ) -> DirectionTerm:
+        """One point above another, up to a noise sideways and in depth, robustly."""
+        weight = 1.0 / np.array([[noise[0], 1.0, noise[1]]]) ** 2
+        # The radius is in units of the surest axis.
+        return DirectionTerm(low, high, self.tilt[:, 1][None], weight, radius, self.tilt)
 
     def ground_term(self) -> list[FitTerm]:
-        """Both feet of a full body stand on one level floor (weak: cameras tilt, people walk)."""
+        """Both feet of a full body stand on one level floor (weak: people walk)."""
         both = np.array([[27, 28], [31, 32]])  # ankles, toes
         rows = both[(self.pose_weight[both] > 0).all(1) & self._standing()]
         if self.framing != "full" or not len(rows):
@@ -271,6 +314,7 @@ class Evidence:
                 self._pose_points(rows[:, 1]),
                 np.full(len(rows), 1.0 / S.floor_noise**2),
                 S.floor_radius,
+                self.tilt[:, 1],
             )
         ]
 

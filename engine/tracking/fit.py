@@ -19,7 +19,16 @@ import numpy as np
 from ..body.model import Body
 from ..core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
 from ..core.settings import register_settings
-from ..core.types import Camera, FloatArray, LikenessError, Observation, Portrait, Progress, Track
+from ..core.types import (
+    Camera,
+    FloatArray,
+    Gravity,
+    LikenessError,
+    Observation,
+    Portrait,
+    Progress,
+    Track,
+)
 from ..imaging.load import FULL_FRAME_DIAGONAL
 from .estimators import Estimator, merge_estimates
 from .evidence import Evidence
@@ -96,6 +105,7 @@ def fit_body(
     estimators: Sequence[Estimator] = (),
     profile: str = "",
     certain: Sequence[int] = (),
+    pitch: float | None = None,
 ) -> Track:
     """Fit the body's pose, shape, expression and gaze to what the detectors saw.
 
@@ -110,6 +120,7 @@ def fit_body(
         profile: ``left`` or ``right``, the person's own, if the photo is known to show exactly
             that side.
         certain: numbers of the body landmarks that the user has set by hand.
+        pitch: degrees by which the camera looks down, if that is known.
 
     Returns:
         The track; it warns that the fit failed where ``face_error`` exceeds 10 % of the
@@ -135,13 +146,13 @@ def fit_body(
     told = [estimator.estimate(portrait, observation, camera) for estimator in estimators]
     known = [estimate for estimate in told if estimate is not None]
     estimate = merge_estimates(known) if known else None
-    fitter = Fitter(body, evidence, head, estimate, profile)
+    fitter = Fitter(body, evidence, head, estimate, profile, pitch)
     report("fit", 0.1, "Trying arm positions")
     state = fitter.find_pose()
     report("fit", 0.3, "Fitting face, body and hands")
     state = _with_face(fitter, fitter.refine(state))
     report("fit", 0.9, "Measuring")
-    track = make_track(state, evidence)
+    track = replace(make_track(state, evidence), gravity=fitter.gravity or Gravity())
     if estimate is None:
         return track
     return replace(track, warnings=(*estimate.warnings, *track.warnings))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.settings import register_settings
-from ..core.types import JOINT_INDEX
+from ..core.types import JOINT_INDEX, Gravity
 from .body_points import BodyPoints
 from .estimators import PoseEstimate, init_from_estimate, rotation_prior_term
 from .evidence import (
@@ -18,9 +18,11 @@ from .evidence import (
     LEG_LIMBS,
     LEG_POINTS,
     OTHER_LIMBS,
+    TRUNK_SIDES,
     Evidence,
 )
 from .fit_state import FitState, PosedJoints, Unknowns
+from .gravity import search_gravity
 from .initial_pose import RigidPose, align_hand, initial_state, lift_arm, lift_leg, trunk_yaws
 from .joint_limits import LimitTerm, clamp_pose
 from .measure import EYES, fingers, joint_confidence
@@ -50,6 +52,7 @@ class FitterSettings:
     expression_precision: float = 2.0  # of expression weights
     expression_slope: float = 1.5  # of expression weights, L1
     limit_weight: float = 400.0  # per square radian beyond what joints can do
+    tilt_steps: int = 15  # of the fit for each tilt of the camera
     profile_noise: float = 0.05  # of unit vectors across a body seen from the side: three degrees
 
 
@@ -100,7 +103,7 @@ def seen_terms(ev: Evidence, pose: float, face: float, hand: float) -> list[FitT
         *ev.pose_term(pose),
         *ev.limb_term(limbs),
         *ev.hand_terms(hand),
-        *ev.upright_term(),
+        *ev.upright_terms(),
         *ev.keep_out_term(),
         *ev.ground_term(),
         *ev.contact_term(),
@@ -135,6 +138,8 @@ class Fitter:
     Attributes:
         estimate: the initial pose, which the fit stays near.
         profile: ``left`` or ``right`` if the photo shows exactly that side, else empty.
+        pitch: degrees by which the camera looks down, if that is known.
+        gravity: how the camera was held; None until :meth:`find_pose` has estimated it.
     """
 
     body: Body
@@ -142,8 +147,12 @@ class Fitter:
     head: RigidPose | None
     estimate: PoseEstimate | None = None
     profile: str = ""
+    pitch: float | None = None
+    gravity: Gravity | None = None
 
     def __post_init__(self) -> None:
+        if self.gravity is not None:
+            self.hold_camera(self.gravity)
         self.prior: PriorTerm = prior_term(
             self.body,
             S.body_precision,
@@ -203,26 +212,61 @@ class Fitter:
         state = min(trials, key=lambda trial: trial[1])[0]
         for left in (True, False):
             state = self.find_leg(state, left)
+        if self.gravity is None:
+            state = self.find_gravity(state)
         for left in (True, False):
             state = self.find_arm(state, left)
         return state
 
+    def hold_camera(self, gravity: Gravity) -> None:
+        """Measure what is upright against this gravity from now on."""
+        self.gravity = gravity
+        self.evidence.hold_camera(gravity)
+
+    def find_gravity(self, state: FitState) -> FitState:
+        """How the camera was held, and trunk and legs as they stand then."""
+        fits, trunk = {(0.0, 0.0): state}, self.unknowns(TRUNK + LEGS)
+        # Not a body of mean size: its depth would contradict the face's, and a lean explain it.
+        trunk = replace(trunk, betas=np.arange(self.body.num_body_betas))
+
+        def fit(pitch: float, roll: float) -> float:
+            self.hold_camera(Gravity(pitch, roll))
+            nearest = min(fits, key=lambda tilt: np.hypot(tilt[0] - pitch, tilt[1] - roll))
+            terms = self.trunk_terms(0.6, 0.2)
+            found = minimize(
+                self.body, fits[nearest], terms, trunk, self.bounds, S.tilt_steps, 1e-4
+            )
+            fits[pitch, roll] = found.state
+            return found.cost
+
+        gravity = search_gravity(fit, self.pitch)
+        fit(gravity.pitch, gravity.roll)
+        self.hold_camera(gravity)
+        return fits[gravity.pitch, gravity.roll]
+
     def find_trunk(self, state: FitState) -> tuple[FitState, float]:
         """Head, trunk and legs from one start, and the remaining cost."""
-        ev = self.evidence
-        no_arms = np.setdiff1d(np.arange(33), np.concatenate([ARM_POINTS[True], ARM_POINTS[False]]))
         trunk = self.unknowns(TRUNK + LEGS)
         for pose_radius, face_radius in ((2.0, 1.0), (0.6, 0.5)):
-            terms = [
-                *ev.face_term(face_radius, 6),
-                *ev.pose_term(pose_radius, no_arms),
-                *ev.limb_term(OTHER_LIMBS + HEAD_LIMBS),
-                *ev.upright_term(),
-                self.prior,
-                *self.near,
-            ]
+            terms = self.trunk_terms(pose_radius, face_radius)
             state = self.solve(state, terms, trunk, 10)
         return state, total_cost(self.body, state, terms)
+
+    def trunk_terms(self, pose_radius: float, face_radius: float) -> list[FitTerm]:
+        """What tells head, trunk and legs, in units as for :func:`seen_terms`."""
+        ev = self.evidence
+        arms = np.concatenate([ARM_POINTS[True], ARM_POINTS[False]])
+        # Of half a body the network does not see how the trunk leans: it says, as most do.
+        trunk = TRUNK_SIDES if ev.framing == "full" else ()
+        return [
+            *ev.face_term(face_radius, 6),
+            *ev.pose_term(pose_radius, np.setdiff1d(np.arange(33), arms)),
+            *ev.limb_term(OTHER_LIMBS + HEAD_LIMBS + trunk),
+            *ev.upright_terms(),
+            *ev.ground_term(),
+            self.prior,
+            *self.near,
+        ]
 
     def find_leg(self, state: FitState, left: bool) -> FitState:
         """The best of several positions of one leg; unseen legs stay as they are."""

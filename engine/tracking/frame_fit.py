@@ -12,7 +12,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.settings import register_settings
-from ..core.types import JOINT_INDEX, NUM_JOINTS, Camera, FloatArray, IntArray, Observation
+from ..core.types import JOINT_INDEX, NUM_JOINTS, Camera, FloatArray, Gravity, IntArray, Observation
 from .body_points import BodyPoints
 from .evidence import Evidence
 from .fit import gather_evidence
@@ -132,9 +132,15 @@ class FrameFitter:
         person: the body with the betas baked in, with landmarks.
         camera: of all frames.
         frame_rate: frames per second.
+        pitch: degrees by which the camera looks down, if that is known.
+
+    Attributes:
+        shots: how the camera of each shot is held; None until its first frame is fitted.
     """
 
-    def __init__(self, person: Body, camera: Camera, frame_rate: float) -> None:
+    def __init__(
+        self, person: Body, camera: Camera, frame_rate: float, pitch: float | None = None
+    ) -> None:
         self.person, self.camera = person, camera
         self._dt = 1.0 / frame_rate
         joints = np.array(sorted(JOINT_INDEX[name] for name in ALL_JOINTS))
@@ -150,10 +156,18 @@ class FrameFitter:
             person, 1.0, 1.0, FITTER.expression_precision, FITTER.expression_slope
         )
         self.memory = FrameHistory()
+        self.shots: list[Gravity | None] = [None]
+        self._pitch = pitch
 
-    def forget(self) -> None:
-        """Forget earlier frames (new shot or lost person): the next is fitted like a photo."""
+    def forget(self, new_shot: bool = False) -> None:
+        """Forget earlier frames (new shot or lost person): the next is fitted like a photo.
+
+        Args:
+            new_shot: how the camera is held is unknown again, too.
+        """
         self.memory = FrameHistory()
+        if new_shot:
+            self.shots.append(None)
 
     def fit(self, observation: Observation, rgb: FloatArray) -> FrameFit:
         """Fit the next frame.
@@ -177,6 +191,8 @@ class FrameFitter:
         evidence, head = gather_evidence(
             observation, None if following else rgb, self.camera, self.person
         )
+        if self.shots[-1] is not None:
+            evidence.hold_camera(self.shots[-1])
         if following:
             return self._follow(evidence, head)
         return self._measured(self._from_nothing(evidence, head), evidence, self._prior)
@@ -224,8 +240,10 @@ class FrameFitter:
         )
 
     def _from_nothing(self, ev: Evidence, head: RigidPose | None) -> FitState:
-        fitter = Fitter(self.person, ev, head)
-        return fitter.refine(fitter.find_pose())
+        fitter = Fitter(self.person, ev, head, pitch=self._pitch, gravity=self.shots[-1])
+        state = fitter.find_pose()
+        self.shots[-1] = fitter.gravity
+        return fitter.refine(state)
 
     def _follow(self, ev: Evidence, head: RigidPose | None) -> FrameFit:
         last = FitState.rest(self.person).with_vector(self.memory.last)

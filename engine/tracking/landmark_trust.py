@@ -37,7 +37,7 @@ class EvidenceSettings:
     min_shoulder_trust: float = 0.1  # least trust in a shoulder
     behind: float = 110.0  # degrees of turn from which a face looks away
     limb_noise: tuple[float, float, float] = (0.25, 0.25, 0.25)  # per axis of unit vectors
-    sure_limb_noise: tuple[float, float, float] = (0.2, 0.2, 0.13)  # shoulders, hips and thighs
+    sure_limb_noise: tuple[float, float, float] = (0.2, 0.2, 0.2)  # shoulders, hips and thighs
     head_noise: tuple[float, float, float] = (0.35, 0.35, 0.35)  # ears and nose, erring together
     standing_drop: float = 0.55  # metres from hips to ankles
     floor_noise: float = 0.05  # metres between the heights of two standing feet
@@ -52,8 +52,12 @@ class EvidenceSettings:
     limb_radius: float = 0.035  # metres
     keep_out_weight: float = 100.0  # of squared depths inside the trunk
     seen_wrist: float = 0.4  # trust from which a wrist lies in front of the trunk
-    upright_noise: tuple[float, float] = (0.1, 0.06)  # of the trunk, sideways and in depth
-    upright_noise_full: tuple[float, float] = (0.2, 0.1)  # likewise in pictures of the whole body
+    upright_noise: tuple[float, float] = (0.1, 0.15)  # of the trunk, sideways and in depth
+    upright_noise_full: tuple[float, float] = (0.2, 0.15)  # likewise in pictures of the whole body
+    level_head_noise: tuple[float, float] = (0.14, 0.1)  # of the head
+    alone_head_noise: tuple[float, float] = (0.14, 0.2)  # of a head without its body
+    balance_noise: tuple[float, float] = (0.05, 0.02)  # of the neck over standing feet
+    sole_noise: tuple[float, float] = (0.3, 0.25)  # of standing feet
 
 
 S = register_settings("tracking.evidence", EvidenceSettings())

@@ -67,12 +67,14 @@ class ObservedPhoto:
     Attributes:
         direction: one of ``DIRECTIONS``, from the user.
         fov: degrees over the longer side, if it is known.
+        pitch: degrees by which the camera looks down, if that is known.
     """
 
     portrait: Portrait
     observation: Observation
     direction: str = "any"
     fov: float | None = None
+    pitch: float | None = None
 
 
 def parse_direction(name: str) -> str:
@@ -114,10 +116,10 @@ def fit_multiview(
     tracks = []
     for k, (photo, found) in enumerate(zip(photos, alone, strict=True)):
         report("fit", 0.5 + 0.5 * k / len(photos), f"fitting {photo.portrait.path.name}")
-        track = fit_body(found.observation, photo.portrait, person, photo.fov)
+        track = fit_body(found.observation, photo.portrait, person, photo.fov, pitch=photo.pitch)
         if k and _face_lost(track, found.observation):
             blind = replace(found.observation, face=None, face_score=0.0)
-            track = fit_body(blind, photo.portrait, person, photo.fov)
+            track = fit_body(blind, photo.portrait, person, photo.fov, pitch=photo.pitch)
             found.notes.append(FACE_LOST_NOTE)
         angle = camera_azimuth(track.pose)
         if contradicts_direction(photo.direction, angle):
@@ -144,7 +146,7 @@ def _fit_alone(photo: ObservedPhoto, body: Body, may_lose_face: bool) -> _Alone:
 
     def fitted(seen: Observation) -> tuple[Fitter, FitState]:
         evidence, head = gather_evidence(seen, photo.portrait.rgb, camera, body)
-        fitter = Fitter(body, evidence, head)
+        fitter = Fitter(body, evidence, head, pitch=photo.pitch)
         return fitter, fitter.refine(fitter.find_pose())
 
     fitter, state = fitted(observation)

@@ -7,7 +7,7 @@ weights and radii do not depend on the photo's size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -107,6 +107,7 @@ class DirectionTerm:
         target: [L, 3] unit vectors in world axes.
         weight: [L, 3] per axis.
         radius: of the robust loss (length of the difference).
+        axes: [3, 3] unit vectors (columns) that the weights refer to.
     """
 
     start: BodyPoints
@@ -114,6 +115,7 @@ class DirectionTerm:
     target: FloatArray
     weight: FloatArray
     radius: float = 1.0
+    axes: FloatArray = field(default_factory=lambda: np.eye(3))
 
     def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         """The cost; adds derivatives to ``system`` when it is given."""
@@ -122,11 +124,11 @@ class DirectionTerm:
         direction = span / np.maximum(length, 1e-6)
         strength = self.weight.max(1)
         whitened = np.sqrt(self.weight / np.maximum(strength, 1e-12)[:, None])
-        error = whitened * (direction - self.target)
+        error = whitened * ((direction - self.target) @ self.axes)
         loss, factor = geman_mcclure((error**2).sum(1), self.radius)
         if system is not None:
             rows = np.eye(3) - direction[:, :, None] * direction[:, None, :]
-            rows = rows * (whitened / np.maximum(length, 1e-6))[:, :, None]
+            rows = (self.axes.T @ rows) * (whitened / np.maximum(length, 1e-6))[:, :, None]
             jacobian = self.end.jacobian(posed, rows, system.unknowns)
             jacobian -= self.start.jacobian(posed, rows, system.unknowns)
             system.add(
@@ -174,19 +176,21 @@ class LevelTerm:
         others: N points each.
         weight: [N] per square metre.
         radius: metres.
+        up: [3] unit vector.
     """
 
     points: BodyPoints
     others: BodyPoints
     weight: FloatArray
     radius: float
+    up: FloatArray
 
     def add(self, posed: PosedJoints, system: NormalEquations | None) -> float:
         """The cost; adds derivatives to ``system`` when it is given."""
-        error: FloatArray = (self.points.positions(posed) - self.others.positions(posed))[:, 1]
+        error = (self.points.positions(posed) - self.others.positions(posed)) @ self.up
         loss, factor = geman_mcclure(error**2, self.radius)
         if system is not None:
-            rows = np.tile([[[0.0, 1.0, 0.0]]], (len(error), 1, 1))
+            rows = np.tile(self.up, (len(error), 1, 1))
             jacobian = self.points.jacobian(posed, rows, system.unknowns)
             jacobian -= self.others.jacobian(posed, rows, system.unknowns)
             system.add(jacobian[:, 0], error, self.weight * factor)

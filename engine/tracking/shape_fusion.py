@@ -15,7 +15,7 @@ import scipy.linalg
 
 from ..body.model import Body
 from ..core.settings import register_settings
-from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Observation, Portrait
+from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Gravity, Observation, Portrait
 from .fit import gather_evidence
 from .fit_state import FitState, PosedJoints, Unknowns
 from .fitter import LEGS, TRUNK, Fitter, arm_joints, seen_terms
@@ -48,6 +48,7 @@ class ShapeEvidence:
         prior: [B] precision of the prior, whose mean is zero.
         trust: 0..1.
         framing: of the photo.
+        gravity: how its camera was held.
     """
 
     betas: FloatArray
@@ -56,14 +57,27 @@ class ShapeEvidence:
     prior: FloatArray
     trust: float
     framing: str
+    gravity: Gravity = Gravity()
 
 
 def shape_evidence(
-    observation: Observation, portrait: Portrait, body: Body, camera: Camera
+    observation: Observation,
+    portrait: Portrait,
+    body: Body,
+    camera: Camera,
+    pitch: float | None = None,
 ) -> ShapeEvidence:
-    """Fit a photo and keep what it shows of the shape."""
+    """Fit a photo and keep what it shows of the shape.
+
+    Args:
+        observation: in pixels of the photo.
+        portrait: the photo.
+        body: with landmarks.
+        camera: the photo's.
+        pitch: degrees by which it looks down, if that is known.
+    """
     evidence, head = gather_evidence(observation, portrait.rgb, camera, body)
-    fitter = Fitter(body, evidence, head)
+    fitter = Fitter(body, evidence, head, pitch=pitch)
     return evidence_from_fit(fitter, fitter.refine(fitter.find_pose()))
 
 
@@ -97,7 +111,13 @@ def evidence_from_fit(fitter: Fitter, state: FitState) -> ShapeEvidence:
     gradient = gradient - prior * state.betas
     trust = _trust(state, fitter)
     return ShapeEvidence(
-        state.betas, matrix - np.diag(prior), gradient, prior, trust, evidence.framing
+        state.betas,
+        matrix - np.diag(prior),
+        gradient,
+        prior,
+        trust,
+        evidence.framing,
+        fitter.gravity or Gravity(),
     )
 
 

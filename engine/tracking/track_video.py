@@ -20,6 +20,7 @@ from ..core.settings import register_settings
 from ..core.types import (
     NUM_JOINTS,
     Camera,
+    Gravity,
     IntArray,
     LikenessError,
     Motion,
@@ -27,6 +28,7 @@ from ..core.types import (
     Portrait,
     Progress,
 )
+from ..core.upright import stand_camera, stand_poses
 from ..imaging.video import VideoFrame, VideoReader
 from .checkpoint import Checkpoint
 from .clip_recorder import FRAMINGS, LOST, TRACKED, VIEWS, FrameResult, Recorder
@@ -35,6 +37,7 @@ from .detectors import Detectors
 from .fit import choose_camera
 from .frame_fit import FrameFitter
 from .frame_source import FrameSource, PersonObserver
+from .gravity import combine_gravity
 from .person_follower import Follower
 from .priors import POSE_START
 from .shape_fusion import ShapeEvidence, fuse_shapes, shape_evidence
@@ -62,6 +65,7 @@ def track_video(
     detectors: Detectors,
     *,
     fov: float | None = None,
+    pitch: float | None = None,
     person: int | None = None,
     max_frames: int | None = None,
     start: float = 0.0,
@@ -76,6 +80,7 @@ def track_video(
         body: with landmarks.
         detectors: the landmark detectors.
         fov: degrees over the longer side of the frames, see :func:`~.fit.choose_camera`.
+        pitch: degrees by which the camera looks down, if that is known.
         person: index from the left, from 0, in the first frame with people; by default the
             largest person.
         max_frames: stop after this many frames.
@@ -102,10 +107,11 @@ def track_video(
         raise LikenessError(f"The end of '{path}' is not after its start.", "Give a later end.")
     saved = None
     if checkpoint is not None:
-        options = (fov, person, first, stop)
+        options = (fov, pitch, person, first, stop)
         saved = Checkpoint.of_video(checkpoint, Path(path), body, options, S.save_every)
     eye = Follower(detectors, clip.frame_rate, person)
-    return track_clip(clip, body, eye, fov, ClipRange(first, stop), progress, saved)
+    part = ClipRange(first, stop)
+    return track_clip(clip, body, eye, fov, part, progress, saved, pitch)
 
 
 def track_clip(
@@ -116,6 +122,7 @@ def track_clip(
     part: ClipRange | None = None,
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
+    pitch: float | None = None,
 ) -> Motion:
     """Track the person that ``eye`` sees in ``clip``.
 
@@ -127,6 +134,7 @@ def track_clip(
         part: which frames.
         progress: stages ``shape`` and ``track``.
         checkpoint: where to save the work.
+        pitch: degrees by which the camera looks down, if that is known.
 
     Raises:
         LikenessError: the body has no landmarks, or nobody was found or followed.
@@ -142,14 +150,24 @@ def track_clip(
     camera = choose_camera(Portrait(blank, None, clip.path), fov)
     saved = checkpoint.load() if checkpoint is not None else None
     if saved is None:
-        times, photos = measure_key_frames(clip, body, eye, camera, part, report)
+        times, photos = measure_key_frames(clip, body, eye, camera, part, report, pitch)
         betas, used = fuse_shapes(photos)
         strangers = np.array(times)[~used]
+        tilts = np.array(
+            [
+                [time, photo.gravity.pitch, photo.gravity.roll, photo.gravity.certainty]
+                for time, photo, good in zip(times, photos, used, strict=True)
+                if good
+            ]
+        ).reshape(-1, 4)
     else:
+        tilts = saved["gravity"]["key_frames"]
         betas, strangers = saved["run"]["betas"], saved["run"]["strangers"]
-    fitter = FrameFitter(body.personalised(betas), camera, clip.frame_rate)
+    fitter = FrameFitter(body.personalised(betas), camera, clip.frame_rate, pitch)
     recorder = Recorder(fitter, clip.frame_rate)
-    tracker = ClipTracker(clip, eye, fitter, recorder, part, report, checkpoint, betas, strangers)
+    tracker = ClipTracker(
+        clip, eye, fitter, recorder, part, report, checkpoint, betas, strangers, tilts
+    )
     if saved is not None:
         tracker.restore(saved)
     tracker.run()
@@ -166,6 +184,7 @@ def measure_key_frames(
     camera: Camera,
     part: ClipRange,
     report: Progress,
+    pitch: float | None = None,
 ) -> tuple[list[float], list[ShapeEvidence]]:
     """Fit some frames spread over the clip as photos, for the shape.
 
@@ -191,7 +210,7 @@ def measure_key_frames(
             report("shape", k / count, f"measuring the person, picture {k + 1} of {count}")
             if observation is not None:
                 portrait = Portrait(frame.rgb, None, clip.path)
-                photos.append(shape_evidence(observation, portrait, body, camera))
+                photos.append(shape_evidence(observation, portrait, body, camera, pitch))
                 seen_at.append(frame.time)
         if photos:
             report("shape", 1.0, "")
@@ -234,15 +253,22 @@ def _motion(clip: FrameSource, part: ClipRange, tracker: ClipTracker, camera: Ca
     smile = POSE_START + 3 * NUM_JOINTS
     face = np.array([r.face_error for r in results])
     best = results[_best(results)]
+    full_pose, transl = vectors[:, POSE_START:smile].reshape(-1, NUM_JOINTS, 3), vectors[:, :3]
+    gravities = _gravities(tracker, shot, clip.frame_rate)
+    pelvis = np.asarray(tracker.fitter.person.J_template)[0]
+    for number, gravity in enumerate(gravities):
+        own = shot[nearest] == number  # lost frames hold another shot's pose
+        full_pose[own], transl[own] = stand_poses(full_pose[own], transl[own], pelvis, gravity)
     return Motion(
         betas=tracker.betas,
-        full_pose=vectors[:, POSE_START:smile].reshape(-1, NUM_JOINTS, 3),
-        transl=vectors[:, :3],
+        full_pose=full_pose,
+        transl=transl,
         expression=vectors[:, smile:],
         joint_confidence=np.array([r.confidence for r in results]),
         frame_state=state,
         shot=shot,
-        camera=camera,
+        camera=stand_camera(camera, gravities[0]),
+        gravities=tuple(gravities),
         frame_rate=clip.frame_rate,
         framing=FRAMINGS[best.framing],
         view=VIEWS[best.view],
@@ -250,6 +276,21 @@ def _motion(clip: FrameSource, part: ClipRange, tracker: ClipTracker, camera: Ca
         pose_error=np.array([r.pose_error for r in results]),
         warnings=tuple(_warnings(clip, part, tracker, state, shot)),
     )
+
+
+def _gravities(tracker: ClipTracker, shot: IntArray, frame_rate: float) -> list[Gravity]:
+    """How the camera of each shot was held, by its first frame and its key frames."""
+    first = tracker.part.first
+    rows = np.clip(np.round(tracker.tilts[:, 0] * frame_rate) - first, 0, len(shot) - 1)
+    out = []
+    for number, begun in enumerate(tracker.fitter.shots):
+        if begun is None or begun.source != "estimated":
+            out.append(begun or Gravity())
+            continue
+        own = tracker.tilts[shot[rows.astype(int)] == number]
+        votes = [Gravity(float(p), float(r), float(sd), "estimated") for _, p, r, sd in own]
+        out.append(combine_gravity([begun, *votes]))
+    return out
 
 
 def _nearest_known(known: IntArray, shot: IntArray) -> list[int]:

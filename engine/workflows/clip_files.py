@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.cameras import orbit
 from ..core.types import FRAME_STATES, Avatar, Camera, LikenessError, Motion, Pose, Progress
+from ..core.upright import camera_at
 from ..files.folders import make_parents
 from ..imaging.image_sequence import ImageSequenceWriter, NumberedFiles, parse_numbered
 from ..imaging.resize import fit_size
@@ -261,7 +262,10 @@ def _cameras(
         width, height = _own_size(own, options.width, options.height)
         camera = own.resized(*_evened(width, height, even, options, notes))
         if not options.turntable:
-            return [camera] * count
+            if options.camera == "input" or motion is None:
+                return [camera] * count
+            shots = [camera_at(motion, frame) for frame in range(count)]
+            return [replace(camera, viewmat=shot.viewmat) for shot in shots]
         middle = np.mean([outline.points(pose).middle for pose in poses], axis=0)
         return [orbit(camera, middle, yaw) for yaw in yaws]
     width = options.width or options.height or DEFAULT_SIZE

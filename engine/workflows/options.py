@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.options import check_options, option
-from ..pipeline.options import fov_option, person_option
+from ..pipeline.options import camera_pitch_option, fov_option, person_option
 
 if TYPE_CHECKING:
     from ..core.types import FloatArray, Pose
@@ -26,6 +26,7 @@ class TrackOptions:
     Attributes:
         person: which of several people, counted from the left from 1; the largest if None.
         fov: field of view along the longer side in degrees, if it is known.
+        camera_pitch: degrees by which the camera looks down, if that is known.
         start: second at which to begin with a video.
         end: second at which to stop a video; its end if None.
         max_frames: upper limit of the frames tracked in a video.
@@ -44,6 +45,7 @@ class TrackOptions:
     fov: float | None = fov_option(
         "Field of view along the longer side, in degrees; else the photo's EXIF, else a guess."
     )
+    camera_pitch: float | None = camera_pitch_option()
     start: float = option(0.0, help="Time at which to begin with a video.", unit="seconds", min=0)
     end: float | None = option(
         None, help="Time at which to stop a video; its end if not given.", unit="seconds", min=0

@@ -18,6 +18,7 @@ from ..body import Body
 from ..core.cameras import field_of_view
 from ..core.progress import StageTimer
 from ..core.types import FRAME_STATES, FloatArray, LikenessError, Motion, Progress
+from ..core.upright import camera_at, upright_motion
 from ..core.version import VERSION
 from ..files.atomic import atomic_write
 from ..files.folders import make_parents
@@ -131,6 +132,7 @@ def _track_photo(
             options.others,
             person=options.person,
             fov=options.fov,
+            camera_pitch=options.camera_pitch,
             body_path=body_path,
             stages=stages,
         )
@@ -141,13 +143,16 @@ def _track_photo(
             media,
             person=options.person,
             fov=options.fov,
+            camera_pitch=options.camera_pitch,
             body_path=body_path,
             stages=stages,
             estimators=estimators,
             keypoints=_sapiens(options.sapiens),
         )
         warnings = tracked.warnings
-    motion = replace(Motion.of_track(tracked.track), warnings=tuple(warnings))
+    person = tracked.body.personalised(tracked.track.betas)
+    motion = upright_motion(tracked.track, np.asarray(person.J_template)[0])
+    motion = replace(motion, warnings=tuple(warnings))
     with ExitStack() as files:
         save_motion(
             motion,
@@ -187,6 +192,7 @@ def _track_video(
             body,
             Detectors(asset_path("pose_landmark").parent),
             fov=options.fov,
+            pitch=options.camera_pitch,
             person=person_index(options.person),
             max_frames=options.max_frames,
             start=options.start,
@@ -237,7 +243,6 @@ def draw_tracked_video(
     """
     painter = OverlayPainter(body, motion.betas, smooth=False)
     reader = VideoReader(media, max(motion.camera.width, motion.camera.height))
-    camera = motion.camera.resized(reader.width, reader.height)
     with VideoWriter(target, reader.width, reader.height, motion.frame_rate) as writer:
         drawn: FloatArray | None = None
         written = 0
@@ -249,6 +254,7 @@ def draw_tracked_video(
             drawn, state = frame.rgb, int(motion.frame_state[index])
             if state != LOST:
                 sure = motion.joint_confidence[index] * (state == TRACKED)
+                camera = camera_at(motion, index).resized(reader.width, reader.height)
                 drawn = painter.draw(drawn, motion.pose(index), camera, sure)
             writer.write(drawn)
             written += 1
@@ -309,6 +315,7 @@ def _report(
         "framing": motion.framing,
         "view": motion.view,
         "lens": {"source": lens, "fov": round(field_of_view(motion.camera), 2)},
+        "gravity": [gravity.as_report() for gravity in motion.gravities],
         "face_error": _median(motion.face_error),
         "pose_error": _median(motion.pose_error),
         "joint_confidence": mean_joint_confidence(confidence),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...body.model import Body
-from ...core.cameras import focal_length, photo_camera, project
+from ...core.cameras import camera_tilt, focal_length, photo_camera, project
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Pose
 from ...synth.faces import random_face
@@ -42,6 +42,7 @@ class RandomPerson:
         anchor: name of the pose.
         yaw: degrees by which the head is turned to its left from the camera: at 90 it shows
             its right side, at 180 its back.
+        up: [3] unit vector against gravity, in the photo camera's space.
     """
 
     seed: int
@@ -53,6 +54,7 @@ class RandomPerson:
     framing: str
     anchor: str
     yaw: float
+    up: FloatArray
 
 
 def random_fov(rng: np.random.Generator, framing: str) -> float:
@@ -72,6 +74,7 @@ def random_person(
     framing: str | None = None,
     yaw: float | None = None,
     fov: float | None = None,
+    pitch: float | None = None,
 ) -> RandomPerson:
     """Draw a person, a pose and a camera at random.
 
@@ -84,6 +87,7 @@ def random_person(
         framing: ``head``, ``half`` or ``full`` instead of a random one.
         yaw: of the head, degrees, instead of a random one.
         fov: degrees over the longer side, instead of a random one.
+        pitch: degrees by which the camera looks down, instead of a few random ones.
     """
     body = world.dress.body
     framing = framing or str(rng.choice(FRAMINGS))
@@ -100,21 +104,19 @@ def random_person(
         full_pose[JOINT_INDEX[eye], :2] = gaze
     pose = Pose(full_pose, np.zeros(3), np.zeros(body.num_expression))
     pose = replace(pose, expression=random_face(rng, body, traits, pose))
-    pitch = float(np.clip(rng.normal(0, 5), -12, 12))
-    roll = float(np.clip(rng.normal(0, 2.5), -6, 6))
-    pose = _turned(body, pose, yaw, pitch, roll)
+    drawn = float(np.clip(rng.normal(0, 5), -12, 12))
+    tilt = camera_tilt(drawn if pitch is None else pitch, float(np.clip(rng.normal(0, 2.5), -6, 6)))
+    pose = _turned(body, pose, yaw, tilt)
     pose, camera = _placed(body, betas, pose, framing, fov, rng)
-    return RandomPerson(seed, traits, betas, pose, camera, fov, framing, anchor, yaw)
+    return RandomPerson(seed, traits, betas, pose, camera, fov, framing, anchor, yaw, tilt[:, 1])
 
 
-def _turned(body: Body, pose: Pose, yaw: float, pitch: float, roll: float) -> Pose:
-    """The body turned so that the head has this yaw; the camera ``pitch`` above, rolled."""
+def _turned(body: Body, pose: Pose, yaw: float, tilt: FloatArray) -> Pose:
+    """The body turned so that the head has this yaw, then tilted [3, 3]."""
     _, _, R, _ = body.rest_and_transforms(pose)
     turn = yaw - heading_angle(R[JOINT_INDEX["head"]])
     around = axis_angle_to_matrix(np.array([0.0, np.radians(turn), 0.0]))
-    tilt = axis_angle_to_matrix(np.array([np.radians(pitch), 0.0, 0.0]))
-    lean = axis_angle_to_matrix(np.array([0.0, 0.0, np.radians(roll)]))
-    pelvis = lean @ tilt @ around @ axis_angle_to_matrix(pose.full_pose[0])
+    pelvis = tilt @ around @ axis_angle_to_matrix(pose.full_pose[0])
     return pose.with_joints(pelvis=matrix_to_axis_angle(pelvis))
 
 

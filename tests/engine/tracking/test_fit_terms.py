@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from likeness.engine.body.model import Body
 from likeness.engine.body.synthetic import make_bare_body
-from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.cameras import camera_tilt, photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS
 from likeness.engine.tracking.body_points import BodyPoints
 from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
@@ -109,7 +109,9 @@ def test_level_term_is_of_heights_only(setting) -> None:
     ends = [BodyPoints.on_joints(body, np.array([j]), np.zeros((1, 3))) for j in (7, 8)]
     posed = PosedJoints(body, state)
     height = posed.p[7, 1] - posed.p[8, 1]
-    cost = LevelTerm(*ends, np.array([4.0]), 1e6).add(posed, None)  # a radius of no effect
+    cost = LevelTerm(*ends, np.array([4.0]), 1e6, np.array([0.0, 1.0, 0.0])).add(
+        posed, None
+    )  # a radius of no effect
     assert cost == pytest.approx(0.5 * 4.0 * height**2, rel=1e-4)
 
 
@@ -128,12 +130,14 @@ def make_term(kind: str, body: Body, state: FitState, rng: np.random.Generator):
         goal = rng.normal(0, 1, (3, 3))
         goal /= np.linalg.norm(goal, axis=1, keepdims=True)
         start, end = attached.take(np.arange(3)), attached.take(np.arange(3, 6))
-        return DirectionTerm(start, end, goal, rng.uniform(0.5, 2, (3, 3)), 0.8)
+        return DirectionTerm(
+            start, end, goal, rng.uniform(0.5, 2, (3, 3)), 0.8, camera_tilt(20.0, 5.0)
+        )
     if kind == "depth":
         return DepthTerm(surface.take(np.arange(6)), attached, 0.1, rng.uniform(1, 2, 6))
     if kind == "level":
         start, end = attached.take(np.arange(3)), attached.take(np.arange(3, 6))
-        return LevelTerm(start, end, rng.uniform(1, 2, 3), 0.3)
+        return LevelTerm(start, end, rng.uniform(1, 2, 3), 0.3, camera_tilt(20.0, 5.0)[:, 1])
     if kind == "prior":
         n = len(state.vector)
         A = rng.normal(0, 1, (n, n))
