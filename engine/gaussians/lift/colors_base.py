@@ -140,7 +140,14 @@ def base_colors(
             found = find_fabrics(albedo[own], seen[own], aside, t.rest[own], t.group[own], default)
             fabric[own] = np.where(found.seen >= 0, found.seen, found.around)
             printed[own] = found.printed[fabric[own]]
-            plain = found.colors[fabric[own]] + LIGHT.floor
+            colors = list(found.colors)
+            if label == SHOES:  # the mean of straps and a foot is neither
+                weights = [seen[own] * (found.seen == k) for k in range(len(colors))]
+                colors = [
+                    _most_common(albedo[own], weight) if weight.any() else color
+                    for weight, color in zip(weights, colors, strict=True)
+                ]
+            plain = np.stack(colors)[fabric[own]] + LIGHT.floor
             rest = np.clip(np.log((albedo[own] + LIGHT.floor) / plain), -S.most, S.most)
             # A hand's print on a shirt does not stain it all around.
             hold = trust[own] * (found.seen >= 0)

@@ -19,7 +19,7 @@ from .colors_unroll import unroll_limb
 from .folds import paint_folds
 from .hair_patches import draw_hair
 from .hairline import find_hairline
-from .labels import HAIR, LOWER, SKIN, UPPER
+from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
 from .limb_grid import LimbGrid, read_wrapped
 from .photo_light import S as LIGHT
 from .quilt import quilt_texture
@@ -52,6 +52,8 @@ class DetailSettings:
     cover: float = 0.8  # share of the texels around a cell that make it one of a fabric
     print_cover: float = 0.3  # the same of prints, whose other colours may count as other fabrics
     few: int = 30  # texels that show a texture
+    mirror_skin: float = 0.004  # metres from its mirrored place within which a face is repeated
+    mirror_shoe: float = 0.012  # the same of shoes
     flank: float = 0.75  # cosine to the camera below which a surface shows what goes round
 
 
@@ -84,6 +86,7 @@ def texture_colors(
     out = np.zeros_like(base)
     vertex_group = vertex_groups(body)
     cloths: dict[tuple[int, int], list[tuple[int, _Cloth]]] = {}
+    strapped = np.zeros(len(base), bool)
     for group in range(len(GROUPS)):
         rows = np.nonzero(t.group == group)[0]
         if len(rows) == 0:
@@ -98,6 +101,9 @@ def texture_colors(
                 of_kind = fabric[mine] == kind
                 pattern = bool(printed[mine][of_kind][0])
                 cloth = _Cloth.of(t, mine, of_kind, grid, trust, base, int(label), pattern, view)
+                if label == SHOES and not cloth.flip:
+                    strapped[mine[of_kind]] = True  # straps and soles are no pattern to repeat
+                    continue
                 cloths.setdefault((int(label), int(kind)), []).append((group, cloth))
     for (label, _), limbs in cloths.items():
         for k, (group, cloth) in enumerate(limbs):
@@ -105,9 +111,10 @@ def texture_colors(
             others = [c for _, c in limbs[:k] + limbs[k + 1 :]]
             others.sort(key=lambda c: -int(c.source.sum()))
             out[cloth.todo] += cloth.textured(base, label, others, group, body)
-    skull = np.nonzero((t.label == SKIN) & (t.group == HEAD))[0]
-    if len(skull) > 0:
-        out[skull] = _mirrored(t, skull, trust, base)
+    skull = (t.label == SKIN) & (t.group == HEAD)
+    for own, reach in ((skull, S.mirror_skin), (strapped, S.mirror_shoe)):
+        rows = np.nonzero(own)[0]
+        out[rows] = _mirrored(t, rows, trust, base, reach)
     _add_hair(out, t, base, body, view)
     out[t.known] = 0.0
     return out
@@ -346,8 +353,10 @@ def _judge(shown: FloatArray, hue: FloatArray, label: int, printed: bool) -> _Ma
     return _Material(max(1.5 * deviation, 0.02), False, max(3.0 * deviation, 0.12))
 
 
-def _mirrored(t: Texels, mine: IntArray, trust: FloatArray, base: FloatArray) -> FloatArray:
-    """[len(mine), 3] what the other side of the head shows, over the base colour."""
+def _mirrored(
+    t: Texels, mine: IntArray, trust: FloatArray, base: FloatArray, reach: float
+) -> FloatArray:
+    """[len(mine), 3] what the other side of the head, or the other shoe, shows, over the base."""
     out = np.zeros((len(mine), 3))
     seen = mine[t.known[mine] & (trust[mine] > 0.3)]
     todo = np.nonzero(~t.known[mine])[0]
@@ -356,6 +365,6 @@ def _mirrored(t: Texels, mine: IntArray, trust: FloatArray, base: FloatArray) ->
     distance, nearest = cKDTree(t.rest[seen]).query(t.rest[mine[todo]] * [-1.0, 1.0, 1.0])
     source = seen[nearest]
     texture = (t.color[source] - base[source]) * base[mine[todo]] / np.maximum(base[source], 0.05)
-    close = np.clip(1.5 - distance / 0.004, 0.0, 1.0)[:, None]
+    close = np.clip(1.5 - distance / reach, 0.0, 1.0)[:, None]
     out[todo] = close * texture
     return out

@@ -33,7 +33,7 @@ from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
-from .trust import facing_ramp, find_pale_rim
+from .trust import facing_ramp, find_pale_rim, find_specks
 
 
 @dataclass(frozen=True)
@@ -219,6 +219,8 @@ def texel_layer(
     pale = _pale_hair(sampled, seen & (label == HAIR), facing, at, view)
     known = seen & ~inner & (facing_ramp(facing, label, head, pale) >= 1.0)
     known &= ~view.borders.behind[at.row, at.col]
+    rest = samples.points(body.v_template, f)
+    known &= ~find_specks(sampled, points, rest, known & head & ~is_shell, body)
     radius = _radii(samples, side, body, vertices, dressed.vertices)
     # Texels lie farther apart there; at the outline larger ones would stand over it.
     at_seam = near_seam(body, corner, samples.bary) & (facing < -S.min_facing)
@@ -301,7 +303,7 @@ def texel_layer(
     opacity[beyond & (metres < 0.3 * reach)] = 0.0
     points = _beside_other_limbs(points, group, hidden | (part == "hand"), view)
     at = _look_up(points, group, view)
-    along = np.abs(samples.points(body.v_template, f)[:, 0])
+    along = np.abs(rest[:, 0])
     hand = part == "hand"
     points, shows = _behind_what_is_seen(
         points, hidden, hand, group, along, radius, facing, at, view
@@ -312,7 +314,7 @@ def texel_layer(
     color[cuff] = bilinear(view.fine, project(points[cuff], view.camera)[0] * finer)
     keep = (opacity > 0) & (part != "lash")
     hair = label == HAIR
-    way = hair_directions(points, normal, samples.points(body.v_template, f), head & hair, body)
+    way = hair_directions(points, normal, rest, head & hair, body)
     slender = np.where(hair & ~known, S.slender_hair, 1.0)
     world = surfels_on_plane(
         points[keep],

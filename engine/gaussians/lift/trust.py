@@ -55,6 +55,12 @@ class TrustSettings:
     paler: float = 15.0  # of them lighter
     bare: float = 0.5  # share of a hand's texels that are skin if it wears no glove
     few: int = 30  # splats that show a hand's skin
+    cheek: tuple[float, float] = (0.03, 0.03)
+    """Metres over the mouth up to which, and beside its middle from which on, a cheek has no dark
+    features of its own."""
+
+    speck: float = 0.7  # of the light around it, at most, that a speck has
+    around: int = 64  # texels that show this, of every eighth
 
 
 S = register_settings("lift.trust", TrustSettings())
@@ -95,6 +101,39 @@ def find_pale_rim(colors: FloatArray, usual: FloatArray, inside: FloatArray) -> 
     low, high = S.pale
     odd = np.clip((np.linalg.norm(away, axis=1) - low) / (high - low), 0.0, 1.0)
     return np.asarray(odd * np.clip(2.0 - 2.0 * inside / S.rim, 0.0, 1.0))
+
+
+def find_specks(
+    colors: FloatArray, points: FloatArray, rest: FloatArray, skin: BoolArray, body: Body
+) -> BoolArray:
+    """Find what a collar, a lock of hair or the gap beside the jaw prints on cheeks.
+
+    A beard, or the shadow side of a face, is larger than what is compared with it.
+
+    Args:
+        colors: [N, 3] 0..1, as the photo shows them.
+        points: [N, 3] metres.
+        rest: [N, 3] metres on the body at rest.
+        skin: [N] seen skin of the head.
+        body: the person's own.
+
+    Returns:
+        [N] texels of cheeks and jaws that are darker than those around them.
+    """
+    out = np.zeros(len(colors), bool)
+    lips = body.face_part == body.part_names.index("lips") if "lips" in body.part_names else []
+    if not np.any(lips):
+        return out
+    mouth = body.v_template[body.f[lips], 1].mean()
+    above, aside = S.cheek
+    rows = np.nonzero(skin & (rest[:, 1] < mouth + above) & (np.abs(rest[:, 0]) > aside))[0]
+    some = rows[::8]
+    if len(some) < S.around:
+        return out
+    light = colors.mean(1)
+    _, near = cKDTree(points[some]).query(points[rows], k=S.around)
+    out[rows] = light[rows] < S.speck * np.median(light[some][near], axis=1)
+    return out
 
 
 def repaint_photo(

@@ -18,7 +18,7 @@ from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
 from likeness.engine.gaussians.lift.colors_sources import select_lit_hair, wraparound_weights
 from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
 from likeness.engine.gaussians.lift.fabrics import find_fabrics
-from likeness.engine.gaussians.lift.labels import LOWER, SKIN, UPPER
+from likeness.engine.gaussians.lift.labels import LOWER, SHOES, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_light import fit_light
 from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
 
@@ -429,6 +429,34 @@ def test_unseen_trousers_are_of_what_the_legs_show(body: Body, samples: SurfaceS
         view,
     )
     assert np.abs(np.median(out[below], axis=0) - np.median(truth[below], axis=0)).max() < 0.1
+
+
+def test_straps_of_sandals_do_not_cover_the_heel(body: Body, samples: SurfaceSamples) -> None:
+    """A pattern of straps would, and their mean with the foot's colour is neither."""
+    person, view = dressed_person(body, samples)
+    label, color, rest = person["label"].copy(), person["color"].copy(), person["rest"]
+    feet = (label == LOWER) & (rest[:, 1] < np.quantile(rest[label == LOWER, 1], 0.3))
+    label[feet] = SHOES
+    strap = feet & (np.mod(rest[:, 1], 0.05) < 0.015)
+    color[feet & person["known"]] = 0.75 * SKIN_TONE
+    color[strap & person["known"]] = 0.05
+    col, row = project(person["points"], view.camera)[0].astype(int).T
+    view.regions.label[row[feet], col[feet]] = SHOES
+    out = complete_texels(
+        person["points"],
+        person["normals"],
+        label,
+        person["known"],
+        color,
+        np.full(len(samples.triangle), 0.004),
+        samples,
+        body,
+        view,
+    )
+    behind = feet & (person["facing"] < -0.4)
+    assert behind.sum() > 100
+    assert np.abs(np.median(out[behind], axis=0) - 0.75 * SKIN_TONE).max() < 0.15
+    assert (np.abs(out[behind] - 0.75 * SKIN_TONE).max(1) < 0.25).mean() > 0.9
 
 
 def test_below_the_frame_a_limb_goes_on_as_it_ended() -> None:

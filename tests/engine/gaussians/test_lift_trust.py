@@ -14,7 +14,7 @@ from likeness.engine.gaussians.lift.depth_sheets import find_limb_borders
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.regions import vertex_groups
 from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, surfels_on_plane
-from likeness.engine.gaussians.lift.trust import facing_ramp, repaint_photo
+from likeness.engine.gaussians.lift.trust import facing_ramp, find_specks, repaint_photo
 
 RED, BLUE, SKIN_TONE = [0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.8, 0.6, 0.5]
 
@@ -26,6 +26,25 @@ def test_squarely_seen_counts_and_grazed_does_not() -> None:
         assert ramp[0] == ramp[1] == 0.0
         assert 0.0 < ramp[2] < 1.0
         assert ramp[3] == 1.0
+
+
+def test_a_speck_on_a_cheek_is_found_and_a_beard_or_a_brow_is_not() -> None:
+    rng = np.random.default_rng(3)
+    rest = np.column_stack([rng.uniform(-0.08, 0.08, 8000), rng.uniform(-0.1, 0.1, 8000)])
+    rest = np.column_stack([rest, np.zeros(8000)])
+    lips = np.array([[-0.02, 0.0, 0.0], [0.02, 0.0, 0.0], [0.0, 0.0, 0.01]])
+    body = SimpleNamespace(
+        v_template=lips, f=np.array([[0, 1, 2]]), part_names=("lips",), face_part=np.zeros(1, int)
+    )
+    speck = np.linalg.norm(rest - [0.05, 0.01, 0.0], axis=1) < 0.004
+    brow = np.linalg.norm(rest - [0.05, 0.07, 0.0], axis=1) < 0.004
+    beard = (rest[:, 0] < -0.04) & (rest[:, 1] < 0.0)
+    colors = np.where((speck | brow | beard)[:, None], 0.15, SKIN_TONE)
+    found = find_specks(colors, rest, rest, np.ones(8000, bool), body)  # type: ignore[arg-type]
+    assert found[speck].mean() > 0.9
+    assert not found[brow].any()
+    assert found[beard].mean() < 0.15  # its rim
+    assert not found[~speck & ~beard].any()
 
 
 def two_planes(width: int = 40) -> SimpleNamespace:
