@@ -15,6 +15,7 @@ do with the result::
 """
 # No postponed annotations here: Blender reads properties from them.
 
+import textwrap
 import time
 from collections.abc import Generator, Mapping
 from typing import Any
@@ -275,7 +276,7 @@ class JobOperator:
             message = f"{self._running.title} failed"
             self.report({"INFO"}, message)  # type: ignore[attr-defined]
         else:
-            self.report({"ERROR"}, str(failure))  # type: ignore[attr-defined]
+            self.report({"ERROR"}, _wrap_error(failure))  # type: ignore[attr-defined]
         return {"CANCELLED"}
 
     def _leave(self, context: Any) -> None:
@@ -292,6 +293,15 @@ class JobOperator:
         if timer is not None:
             context.window_manager.event_timer_remove(timer)
             self._timer = None
+
+
+def _wrap_error(error: LikenessError) -> str:
+    """An error in lines for a pop-up, which would be wider than the screen."""
+    parts = (part for part in (error.message, error.remedy) if part)
+    return "\n".join(line for part in parts for line in textwrap.wrap(part, 90, **_WHOLE_WORDS))
+
+
+_WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 
 
 def _values(group: Any, every: bool = False) -> dict[str, Any]:

@@ -46,7 +46,13 @@ class ClearCache(JobOperator, bpy.types.Operator):  # type: ignore[misc]
     changes_scene = False
 
     def ask(self, context: Any, event: Any) -> set[str]:
-        answer: set[str] = context.window_manager.invoke_confirm(self, event)
+        answer: set[str] = context.window_manager.invoke_confirm(
+            self,
+            event,
+            title="Clear Cache",
+            message="Delete cached data. Avatars and models are kept",
+            confirm_text="Clear Cache",
+        )
         return answer
 
     def request(self, context: Any) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Context:
 
 def modal(base: type, **properties: Any) -> Any:
     """An operator of that class with what Blender would add; without what makes it Blender's."""
-    parts = [cls for cls in reversed(base.__mro__) if ".operators." in cls.__module__]
+    parts = [c for c in reversed(base.__mro__) if c is base or ".operators." in c.__module__]
     every = [item for cls in parts for item in vars(cls).items()]
     own = {k: v for k, v in every if callable(v) or isinstance(v, classmethod)}
     alone = type("Alone", (JobOperator,), own)

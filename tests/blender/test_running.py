@@ -71,7 +71,7 @@ def test_faults_are_told_and_free_the_place(blender_lts) -> None:
     assert "ZeroDivisionError: by nobody" in reports[0][1]
     assert "Traceback" in report
     state, reports, _ = ends["wrong"]
-    assert (state, reports) == (["CANCELLED"], [["ERROR", "Not this one. Another."]])
+    assert (state, reports) == (["CANCELLED"], [["ERROR", "Not this one.\nAnother."]])
     assert ends["free"] == [True, 0]
 
 
