@@ -35,13 +35,7 @@ ABLATIONS = {
     "no_uv_position": Ablation("without the UV position", {"decoder.uv_position": "off"}),
     "no_masking": Ablation("without masking", {"decoder.masking": "0"}),
     "no_residual": Ablation(
-        "without the lift below",
-        {
-            "decoder.residual": "off",
-            "decoder.shape": "on",
-            "decoder.max_gain": "8",
-            "decoder.max_tint": "8",
-        },
+        "without the lift below", {"decoder.residual": "off", "decoder.shape": "on"}
     ),
     "free": Ablation("what the photo shows may change", {"decoder.keep_shown": "off"}),
     "undirected": Ablation("all views teach all", {"directed_pairs": "off"}),
@@ -68,7 +62,7 @@ FINDINGS = (
     ("shell tokens help", BASE, "no_shell_tokens"),
     ("the UV position helps", BASE, "no_uv_position"),
     ("masking helps", BASE, "no_masking"),
-    ("correcting the lift beats the paper's blank texels", BASE, "no_residual"),
+    ("correcting the lift beats the paper's form without it", BASE, "no_residual"),
     ("keeping what the photo shows helps", BASE, "free"),
     ("directed pairs help", BASE, "undirected"),
     ("all people beat half", BASE, "data_half"),

@@ -110,6 +110,27 @@ def sample_surface(body: Body, size: int, per_side: int = 1) -> SurfaceSamples:
     return SurfaceSamples(triangle, bary, row // per_side, col // per_side, size)
 
 
+def spread_samples(body: Body, count: int) -> SurfaceSamples:
+    """Spread points uniformly over the used area of a body's atlas.
+
+    They are the centres of the texels of the coarsest grid that has enough of them, without a few
+    at even intervals.
+
+    Args:
+        body: The body.
+        count: Number N of points.
+    """
+    size = int(np.ceil(np.sqrt(count)))
+    size = int(size * np.sqrt(count / max(len(sample_surface(body, size).triangle), 1)))
+    samples = sample_surface(body, size)
+    while len(samples.triangle) < count:
+        size += 1
+        samples = sample_surface(body, size)
+    kept = np.zeros(len(samples.triangle), bool)
+    kept[np.arange(count) * len(kept) // max(count, 1)] = True
+    return samples.take(kept)
+
+
 def scatter_mean(
     values: FloatArray, row: IntArray, col: IntArray, size: int, eps: float = 1e-6
 ) -> tuple[FloatArray, BoolArray]:

@@ -1,7 +1,9 @@
 """The configuration of a network: typed, saved beside its weights, compared field by field.
 
-``paper`` follows the paper (section 4.1, supplement A.1), ``base`` suits a consumer GPU, ``small``
-trains on two CPU cores in days, ``tiny`` is for tests. What the paper leaves open is marked "ours".
+``paper`` is the paper's network (section 4.1, supplement A.1); ``paper-small`` has the same form
+for one consumer GPU and ``paper-tiny`` for tests. ``base`` corrects the lift on a consumer GPU,
+``small`` trains on two CPU cores in days, ``tiny`` is for tests. What the paper leaves open is
+marked "ours".
 """
 
 from __future__ import annotations
@@ -75,10 +77,10 @@ class DecoderConfig:
             which only large pictures show.
         shell_tokens: Whether there are shell tokens (ablation).
         uv_position: Whether tokens get their UV position (ablation).
-        residual: Whether the Gaussians start as the lift rather than as blank texels (ablation).
+        residual: Whether the network corrects the lift (ours); off is the paper's form, where it
+            makes all of an avatar. The next four are of the former only.
         keep_shown: Keep what the photo shows unchanged, see ``decoder.py`` (ours).
-        max_gain: Maximum factor on all channels of a colour, and on its inverse (ours). Without
-            ``residual`` it must reach from grey to white.
+        max_gain: Maximum factor on all channels of a colour, and on its inverse (ours).
         max_tint: The same for each channel on top of that (ours).
         shape: Also change opacity, offset, rotation and scale, not only colours (ours).
         masking: Maximum share of the scattered features that training hides; 0 disables it.
@@ -119,6 +121,11 @@ class DecoderConfig:
                     f"decoder.{name} is {getattr(self, name)}.",
                     "Give a factor of at least 1, which lets nothing change.",
                 )
+        if not (self.residual or self.shape):
+            raise LikenessError(
+                "decoder.shape is off without a lift, whose shape it would keep.",
+                "Switch decoder.shape on, or decoder.residual.",
+            )
 
     @property
     def map_size(self) -> int:
@@ -134,7 +141,7 @@ class NetworkConfig:
         name: Name of the configuration.
         encoder: The image encoder.
         decoder: The decoder.
-        max_gaussians: Maximum of a lift in training.
+        max_gaussians: Maximum of a lift in training; in the paper's form, the number of an avatar.
         fewest_gaussians: Minimum of a lift in training; 0 is ``max_gaussians``. Each reference
             has a budget of its own between the two, so that the heads learn to correct lifts of
             any size.
@@ -220,9 +227,38 @@ NETWORKS: dict[str, NetworkConfig] = {
             "sapiens", "sapiens_1b_epoch_173_torchscript.pt2", 1024, 1536, 16, frozen=True
         ),
         DecoderConfig(
-            1536, 64, 32, width=1024, layers=8, heads=16, head_hidden=256, checkpointing=True
+            1536,
+            64,
+            32,
+            width=1024,
+            layers=8,
+            heads=16,
+            head_hidden=256,
+            residual=False,
+            checkpointing=True,
         ),
         262_144,
+    ),
+    "paper-small": NetworkConfig(
+        "paper-small",
+        decoder=DecoderConfig(core_grid=48, shell_grid=24, width=384, residual=False),
+        max_gaussians=147_456,
+    ),
+    "paper-tiny": NetworkConfig(
+        "paper-tiny",
+        EncoderConfig(image_size=128, channels=48, stride=4, width=24, depth=1),
+        DecoderConfig(
+            features=48,
+            core_grid=24,
+            shell_grid=12,
+            width=128,
+            layers=4,
+            heads=4,
+            head_hidden=64,
+            frequencies=8,
+            residual=False,
+        ),
+        20_000,
     ),
     "base": NetworkConfig(fewest_gaussians=25_000, usable_gaussians=262_144),
     "small": NetworkConfig(

@@ -12,7 +12,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..core.types import LAYERS, BoolArray, FloatArray, IntArray
-from .inputs import LIFT_CHANNELS, NetworkInputs, lift_channels
+from .config import DecoderConfig
+from .inputs import LIFT_CHANNELS, NetworkInputs, color_patches, lift_channels
 from .uv_grids import LIMBS, UVGrids, means_by
 
 CONTEXT_CHANNELS = 3 + 3 + len(LIMBS) + 3 + 7 + 4 + 3 + 4 + 3 + 4
@@ -63,6 +64,27 @@ def head_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
     """
     own = lift_channels(inputs.base, inputs.facing)[:, _COLORS:]
     return np.concatenate([own, context_channels(inputs, grids)], -1)
+
+
+def lift_inputs(
+    inputs: NetworkInputs, grids: UVGrids, config: DecoderConfig
+) -> tuple[FloatArray, FloatArray]:
+    """Compute what the decoder is told about the lift; nothing in the paper's form.
+
+    Args:
+        inputs: Of one person, N Gaussians.
+        grids: Of the network.
+        config: Of the decoder.
+
+    Returns:
+        [Tc, p * p * 4] colours of the tokens' texels (:func:`.inputs.color_patches`), and [N, 56]
+            of :func:`head_channels`; [Tc, 0] and [N, 0] in the paper's form.
+    """
+    if not config.residual:
+        tokens, count = len(grids.core_cells), len(inputs.base)
+        return np.zeros((tokens, 0), np.float32), np.zeros((count, 0), np.float32)
+    patches = color_patches(inputs.color_map, grids, config.patch)
+    return patches, head_channels(inputs, grids)
 
 
 def context_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:

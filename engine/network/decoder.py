@@ -3,15 +3,21 @@
 Core and shell cells are tokens. The core's get a sinusoidal code of their places on the canonical
 body, the shell's are learned from Gaussian noise; both are projected to the model's width and pass
 self-attention layers together. Each core token then unfolds into a patch of the attribute map.
-Every Gaussian reads the map at its own place in the atlas; with that, its attributes before the
-network and the rest of the person's looks (``context.py``), heads of two layers compute the change
-(the last four only with ``DecoderConfig.shape``):
+Every Gaussian reads the map at its own place in the atlas, and heads of two layers compute its
+attributes from that.
+
+The network has two forms. In the paper's own (``DecoderConfig.residual`` off), that is all, and the
+base below is blank: grey Gaussians uniform over the atlas (``inputs.blank_gaussians``). In the
+other (ours), the base is the lift; core tokens also get its colours, heads also each Gaussian's
+attributes before the network and the rest of the person's looks (``context.py``), and without
+``DecoderConfig.shape`` there is only the first head:
 
 =========  ==  ======================================================  =======================
 head       n   meaning of its numbers x                                 at the start (x = 0)
 =========  ==  ======================================================  =======================
 color      4   base x ``max_gain`` ^ tanh x0 x ``max_tint`` ^ tanh x     the base's
                of each channel; at most 1
+           3   the paper's form: 1 / (1 + exp -x)                       grey
 opacity    1   t = tanh x: o + t (1 - o) if t > 0, else o + t o         the base's
 offset     3   base + ``max_offset`` tanh x, in the triangle's frame    the base's
 rotation   3   base x (1, x) / norm                                     the base's
@@ -20,14 +26,12 @@ scale      2   base x ``max_growth`` ^ tanh x, below 0 x               the base'
                grows as the lesser of the two
 =========  ==  ======================================================  =======================
 
-Colours are multiplied, so that texture and borders of the lift stay however little the network
-knows: what it learns of hidden sides is mostly their brightness (docs/training.md).
+All last layers begin as zero, so a new network returns its base exactly.
 
-All last layers begin as zero, so a new network returns its base exactly. The base is the lift; in
-the ablation without it, blank texels (``inputs.blank_gaussians``) with the usual initial biases.
-
-What the photo shows needs no correction: a network could only blur it, and would, as real photos
-are sharper than its training data (docs/training.md). So the numbers x are multiplied by
+The lift's colours are multiplied, so that its texture and borders stay however little the network
+knows: what it learns of hidden sides is mostly their brightness (docs/training.md). What the photo
+shows needs no correction: a network could only blur it, and would, as real photos are sharper than
+its training data. So with ``DecoderConfig.keep_shown`` the numbers x are multiplied by
 ``change_allowance``. Needs torch.
 """
 
@@ -47,7 +51,6 @@ from .uv_grids import UVGrids
 
 TOKEN_STD = 0.02  # of the Gaussian noise that shell tokens and embeddings begin as
 FREE_FROM, FREE_TO, NEVER_FROM = 0.4, 2.5, 3.5  # times 10 cm from what the photo shows
-COLOR_HEAD = {"color": 4}
 SHAPE_HEADS = {"opacity": 1, "offset": 3, "rotation": 3, "scale": 2}
 
 
@@ -77,18 +80,20 @@ class Decoder(nn.Module):
             tokens = torch.randn(len(grids.shell_cells), config.features) * TOKEN_STD
             self.shell = nn.Parameter(tokens)
         self.project = nn.Linear(config.features, width)
-        self.patches = nn.Linear(4 * config.patch**2, width)
-        # Which grid a token is of, and whether anything was seen in its cell.
-        self.kind = nn.Parameter(torch.randn(2, width) * TOKEN_STD)
-        self.known = nn.Parameter(torch.randn(width) * TOKEN_STD)
+        if config.residual:
+            self.patches = nn.Linear(4 * config.patch**2, width)
+            # Which grid a token is of, and whether anything was seen in its cell.
+            self.kind = nn.Parameter(torch.randn(2, width) * TOKEN_STD)
+            self.known = nn.Parameter(torch.randn(width) * TOKEN_STD)
         self.layers = nn.ModuleList(
             DecoderLayer(width, config.heads, config.mlp_ratio) for _ in range(config.layers)
         )
         self.norm = nn.LayerNorm(width)
         self.unpatchify = nn.Linear(width, config.patch**2 * config.map_channels)
+        told = config.map_channels + (HEAD_CHANNELS if config.residual else 0)
         self.heads = nn.ModuleDict(
             {
-                name: AttributeHead(config.map_channels + HEAD_CHANNELS, config.head_hidden, count)
+                name: AttributeHead(told, config.head_hidden, count)
                 for name, count in head_sizes(config).items()
             }
         )
@@ -111,11 +116,11 @@ class Decoder(nn.Module):
             core_known: [B, Tc] 0 or 1.
             shell: [B, Ts, C], as ``core``.
             shell_known: [B, Ts] 0 or 1.
-            patches: [B, Tc, p * p * 4] colours in 0..1 of the tokens' texels, and whether there are
-                any.
+            patches: [B, Tc, p * p * 4] the lift's colours in 0..1 of the tokens' texels, and
+                whether there are any. Ignored in the paper's form.
             uv: [B, N, 2] in 0..1 of the atlas.
-            lift: [B, N, 56] of :func:`.context.head_channels`.
-            base: [B, N, ...] what the residuals count from, float32.
+            lift: [B, N, 56] of :func:`.context.head_channels`. Ignored in the paper's form.
+            base: [B, N, ...] what the heads' numbers change, float32.
 
         Returns:
             [B, N, ...] attributes, float32.
@@ -130,9 +135,10 @@ class Decoder(nn.Module):
             padding_mode="border",
             align_corners=False,
         )
-        told = torch.cat([read[:, :, 0].transpose(1, 2), lift], -1)
-        kept = self.config.keep_shown and self.config.residual
-        free = change_allowance(lift) if kept else 1.0
+        told, free = read[:, :, 0].transpose(1, 2), 1.0
+        if self.config.residual:
+            told = torch.cat([told, lift], -1)
+            free = change_allowance(lift) if self.config.keep_shown else 1.0
         said = {name: free * head(told).float() for name, head in self.heads.items()}
         return apply_heads(said, base, self.config)
 
@@ -153,11 +159,14 @@ class Decoder(nn.Module):
         """
         if self.config.uv_position:
             core = core + self.position(self.position_code)
-        x: Tensor = self.project(core) + self.patches(patches) + self.kind[0]
-        x = x + core_known[..., None] * self.known
+        x: Tensor = self.project(core)
+        if self.config.residual:
+            x = x + self.patches(patches) + self.kind[0] + core_known[..., None] * self.known
         if self.config.shell_tokens:
-            y = self.project(shell + self.shell) + self.kind[1]
-            x = torch.cat([x, y + shell_known[..., None] * self.known], 1)
+            y = self.project(shell + self.shell)
+            if self.config.residual:
+                y = y + self.kind[1] + shell_known[..., None] * self.known
+            x = torch.cat([x, y], 1)
         for layer in self.layers:
             if self.config.checkpointing and self.training:
                 x = checkpoint(layer, x, use_reentrant=False)
@@ -257,7 +266,8 @@ def sinusoids(position: Tensor, frequencies: int) -> Tensor:
 
 def head_sizes(config: DecoderConfig) -> dict[str, int]:
     """Get the number of outputs of each head."""
-    return COLOR_HEAD | SHAPE_HEADS if config.shape else COLOR_HEAD
+    color = {"color": 4 if config.residual else 3}
+    return color | SHAPE_HEADS if config.shape else color
 
 
 def change_allowance(lift: Tensor) -> Tensor:
@@ -291,9 +301,12 @@ def apply_heads(
     Returns:
         [B, N, ...].
     """
-    gain = math.log(config.max_gain) * torch.tanh(said["color"][..., :1])
-    gain = gain + math.log(config.max_tint) * torch.tanh(said["color"][..., 1:])
-    relit = base._replace(colors=(base.colors * gain.exp()).clamp(max=1.0))
+    if config.residual:
+        gain = math.log(config.max_gain) * torch.tanh(said["color"][..., :1])
+        gain = gain + math.log(config.max_tint) * torch.tanh(said["color"][..., 1:])
+        relit = base._replace(colors=(base.colors * gain.exp()).clamp(max=1.0))
+    else:
+        relit = base._replace(colors=torch.sigmoid(said["color"]))
     if not config.shape:
         return relit
     growth = torch.tanh(said["scale"])

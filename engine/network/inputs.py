@@ -21,23 +21,17 @@ from ..core.types import (
     Matte,
     Track,
 )
-from ..dual_uv.sampling import (
-    SeenPoints,
-    core_points,
-    gather_features,
-    sample_surface,
-    scatter_mean,
-    shell_points,
-)
+from ..dual_uv.sampling import SeenPoints, core_points, scatter_mean, shell_points, spread_samples
 from ..gaussians.lift.surfels import CORE, FLATNESS
 from ..imaging.resize import affine_crop
-from .config import DecoderConfig, NetworkConfig
+from .config import NetworkConfig
 from .uv_grids import UVGrids
 
 BACKDROP = 0.5  # behind the person in the encoder's picture: near the mean of what encoders know
 MARGIN = 0.06  # of the person's longer side that the square crop leaves around
-BLANK_COLOR, BLANK_OPACITY, BLANK_SCALE = 0.5, 0.1, float(np.exp(-5.0))
-"""Gaussians before a network without a lift: grey, faint, 6.7 mm (the usual initial biases)."""
+BLANK_COLOR, BLANK_OPACITY, BLANK_SPREAD = 0.5, 0.8, 0.6
+"""Gaussians before a network without a lift (ours): grey, as opaque as equation 13 wants them, and
+this share of the distance to the next one wide, so that a new network draws a closed body."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +62,9 @@ class NetworkInputs:
         base: N initial Gaussians: the lift's, or blank ones.
         uv: [N, 2] float32 their places in the atlas, 0..1, v down.
         facing: [N] float32 cosine between each one's triangle and the camera of the photo that it
-            faces most.
-        color_map: [M, M, 4] float32 colours in the atlas at the attribute maps' resolution, and
-            whether there are any (0 or 1).
+            faces most; [0] without a lift.
+        color_map: [M, M, 4] float32 the lift's colours in the atlas at the attribute maps'
+            resolution, and whether there are any (0 or 1); [0, 0, 4] without a lift.
     """
 
     photos: tuple[PhotoInputs, ...]
@@ -105,8 +99,8 @@ def network_inputs(
             f"The network was made for a body of {own:,} triangles, this one has {len(body.f):,}.",
             "Use the default body, or a network that was trained on this one.",
         )
-    base = blank_gaussians(body, config.decoder) if lifted is None else lifted
-    photos, maps, facing = [], [], []
+    base = blank_gaussians(body, grids, config.max_gaussians) if lifted is None else lifted
+    photos, facing = [], []
     for matte, track in shots:
         crop = square_crop(matte, track.camera, config.encoder.image_size)
         vertices, _ = body.vertices(track.pose)
@@ -116,19 +110,16 @@ def network_inputs(
         )
         core, shell = (p.within(crop.person) for p in points)
         photos.append(PhotoInputs(crop.image, *_shares(core, crop), *_shares(shell, crop)))
-        facing.append(_facing(base, body, vertices, track.camera))
-        if lifted is None:
-            fine = sample_surface(body, config.decoder.map_size)
-            seen = core_points(crop.camera, vertices, body, fine).within(crop.person)
-            got = gather_features(crop.image, seen, crop.camera, fine)
-            maps.append(np.concatenate([got.values, got.mask[..., None]], -1))
+        if lifted is not None:
+            facing.append(_facing(base, body, vertices, track.camera))
     uv = atlas_places(base, body, grids)
+    side = 0 if lifted is None else config.decoder.map_size
     return NetworkInputs(
         tuple(photos),
         base,
         uv,
-        np.maximum.reduce(facing),
-        _blend(maps) if lifted is None else _color_map(base, uv, config.decoder.map_size),
+        np.maximum.reduce(facing) if facing else np.zeros(0, np.float32),
+        _color_map(base, uv, side),
     )
 
 
@@ -186,17 +177,23 @@ def _shares(points: SeenPoints, crop: SquareCrop) -> tuple[FloatArray, BoolArray
     return xy.astype(np.float32), points.seen
 
 
-def blank_gaussians(body: Body, config: DecoderConfig) -> BoundGaussians:
-    """Create one grey Gaussian per covered texel of the attribute map, as in the paper."""
-    texels = sample_surface(body, config.map_size)
-    count = len(texels.triangle)
+def blank_gaussians(body: Body, grids: UVGrids, count: int) -> BoundGaussians:
+    """Create grey Gaussians, uniform over the atlas's used area as in the paper.
+
+    Args:
+        body: With the atlas; anybody's shape gives the same.
+        grids: Of the network.
+        count: How many.
+    """
+    places = spread_samples(body, count)
     quats = np.zeros((count, 4), np.float32)
     quats[:, 0] = 1.0
-    scales = np.full((count, 3), BLANK_SCALE, np.float32)
+    size = BLANK_SPREAD / places.size * grids.extent[places.triangle]
+    scales = np.repeat(size[:, None].astype(np.float32), 3, axis=1)
     scales[:, 2] *= FLATNESS
     return BoundGaussians(
-        texels.triangle.astype(np.int32),
-        texels.bary.astype(np.float32),
+        places.triangle.astype(np.int32),
+        places.bary.astype(np.float32),
         np.zeros((count, 3), np.float32),
         quats,
         scales,
@@ -242,19 +239,11 @@ def _facing(bound: BoundGaussians, body: Body, vertices: FloatArray, camera: Cam
 
 def _color_map(base: BoundGaussians, uv: FloatArray, size: int) -> FloatArray:
     """[M, M, 4] the Gaussians' own colours in the atlas."""
+    if not size:
+        return np.zeros((0, 0, 4), np.float32)
     cell = np.minimum((uv * size).astype(np.int64), size - 1)
     colors, mask = scatter_mean(np.asarray(base.colors, np.float64), cell[:, 1], cell[:, 0], size)
     out: FloatArray = np.concatenate([colors, mask[..., None]], -1).astype(np.float32)
-    return out
-
-
-def _blend(maps: Sequence[FloatArray]) -> FloatArray:
-    """[M, M, 4] the mean of those of [M, M, 4] maps that have a colour."""
-    stack = np.stack(maps)
-    weight = stack[..., 3:]
-    total = weight.sum(0)
-    colors = (stack[..., :3] * weight).sum(0) / np.maximum(total, 1.0)
-    out: FloatArray = np.concatenate([colors, total > 0], -1).astype(np.float32)
     return out
 
 

@@ -35,8 +35,8 @@ from .config import (
     diff_configs,
     load_config,
 )
-from .context import HEAD_CHANNELS, head_channels
-from .inputs import NetworkInputs, color_patches
+from .context import HEAD_CHANNELS, lift_inputs
+from .inputs import NetworkInputs
 from .uv_grids import UVGrids, uv_grids
 
 if TYPE_CHECKING:
@@ -350,14 +350,15 @@ def decoder_inputs(
     shell_values, shell_known = average_tokens(
         features, [(p.shell_xy, p.shell_seen) for p in inputs.photos], *shell
     )
+    patches, channels = lift_inputs(inputs, grids, config.decoder)
     fed = {
         "core": core_values,
         "core_known": core_known,
         "shell": shell_values,
         "shell_known": shell_known,
-        "patches": color_patches(inputs.color_map, grids, config.decoder.patch),
+        "patches": patches,
         "uv": inputs.uv,
-        "lift": head_channels(inputs, grids),
+        "lift": channels,
         **{f"base_{name}": getattr(inputs.base, name) for name in ATTRIBUTES},
     }
     return {name: np.ascontiguousarray(v[None], np.float32) for name, v in fed.items()}

@@ -14,8 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..core.types import BoundGaussians, FloatArray, LikenessError
 from .config import DecoderConfig
-from .context import head_channels
-from .inputs import NetworkInputs, color_patches
+from .context import lift_inputs
+from .inputs import NetworkInputs
 from .uv_grids import UVGrids
 
 
@@ -53,10 +53,11 @@ class NetworkBatch:
         core_seen: [B, P, Nc] 0 or 1.
         shell_xy: [B, P, Ns, 2].
         shell_seen: [B, P, Ns] 0 or 1.
-        patches: [B, Tc, p * p * 4] colours of the tokens' texels.
+        patches: [B, Tc, p * p * 4] the lift's colours in the tokens' texels; [B, Tc, 0] in the
+            paper's form.
         uv: [B, N, 2].
-        lift: [B, N, 56], see ``head_channels``.
-        base: What the residuals count from.
+        lift: [B, N, 56], see ``head_channels``; [B, N, 0] in the paper's form.
+        base: What the network changes.
         counts: Number of Gaussians of each person; the rest is zero.
     """
 
@@ -115,16 +116,16 @@ def collate(
         missing = -together.shape[1] % padding
         return F.pad(together, (*(0, 0) * (together.ndim - 2), 0, missing))
 
-    patches = [color_patches(person.color_map, grids, config.patch) for person in people]
+    of_lift = [lift_inputs(person, grids, config) for person in people]
     return NetworkBatch(
         photos("image").permute(0, 1, 4, 2, 3).contiguous(),
         photos("core_xy"),
         photos("core_seen"),
         photos("shell_xy"),
         photos("shell_seen"),
-        torch.from_numpy(np.stack(patches).astype(np.float32)),
+        torch.from_numpy(np.stack([patches for patches, _ in of_lift]).astype(np.float32)),
         padded([person.uv for person in people]),
-        padded([head_channels(person, grids) for person in people]),
+        padded([channels for _, channels in of_lift]),
         GaussianAttributes(
             *(
                 padded([getattr(p.base, name) for p in people])

@@ -39,6 +39,8 @@ class UVGrids:
             texels outside all charts have the nearest one's.
         texel_normal: [M, M, 3] float32 its normals.
         texel_limb: [M, M] int8 index into LIMBS.
+        extent: [F] float32 metres on the template that the side of the atlas measures, at each of
+            the body's triangles (the square root of the ratio of areas).
     """
 
     core: SurfaceSamples
@@ -52,6 +54,7 @@ class UVGrids:
     texel_place: FloatArray
     texel_normal: FloatArray
     texel_limb: IntArray
+    extent: FloatArray
 
 
 def uv_grids(body: Body, config: DecoderConfig) -> UVGrids:
@@ -87,7 +90,20 @@ def uv_grids(body: Body, config: DecoderConfig) -> UVGrids:
         position.astype(np.float32),
         np.asarray(body.atlas_vt)[body.atlas_ft].astype(np.float32),
         *_texel_maps(body, texels),
+        _extent(body),
     )
+
+
+def _extent(body: Body) -> FloatArray:
+    """``extent`` of the grids; a triangle without an area in the atlas counts as the median."""
+    a, b, c = np.moveaxis(np.asarray(body.v_template, np.float64)[body.f], 1, 0)
+    p, q, r = np.moveaxis(np.asarray(body.atlas_vt, np.float64)[body.atlas_ft], 1, 0)
+    there = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    here = np.abs((q - p)[:, 0] * (r - p)[:, 1] - (q - p)[:, 1] * (r - p)[:, 0])
+    sized = (there > 0.0) & (here > 0.0)
+    out = np.sqrt(np.divide(there, here, out=np.zeros(len(here)), where=sized))
+    out[~sized] = np.median(out[sized])
+    return out.astype(np.float32)
 
 
 def _texel_maps(body: Body, texels: SurfaceSamples) -> tuple[FloatArray, FloatArray, IntArray]:

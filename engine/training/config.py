@@ -160,6 +160,24 @@ TRAINING: dict[str, TrainConfig] = {
     "paper": TrainConfig(
         "paper", NETWORKS["paper"], augment=AS_IN_USE, batch=32, steps=200_000, ema=0.9999
     ),
+    "paper-small": TrainConfig("paper-small", NETWORKS["paper-small"], augment=AS_IN_USE),
+    "paper-tiny": TrainConfig(
+        "paper-tiny",
+        NETWORKS["paper-tiny"],
+        steps=10_000,
+        batch=2,
+        lr=1e-3,
+        warmup=100,
+        ema=0.99,
+        amp="off",
+        workers=0,
+        render_size=128,
+        targets=2,
+        checkpoint_every=500,
+        sheet_every=1000,
+        validate_every=2000,
+        log_every=20,
+    ),
     "base": TrainConfig("base", NETWORKS["base"], augment=AS_IN_USE),
     # Two CPU cores: small pictures, few targets, and few views of each person that must be lifted.
     "small": TrainConfig(

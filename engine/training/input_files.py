@@ -99,7 +99,8 @@ def load_inputs(
         uv = np.einsum("nk,nkd->nd", base.bary, places[base.triangle])
         facing = _unpacked(arrays, "facing")
         color_map = _of_bytes(arrays["color_map"])
-        if not photos or len(base) != len(facing) or color_map.ndim != 3:
+        expected = len(base) if blank is None else 0
+        if not photos or len(facing) != expected or color_map.ndim != 3:
             raise CorruptFileError("its parts do not belong together")
     except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
         raise (
@@ -166,7 +167,7 @@ def _of_shares(values: np.ndarray[Any, Any]) -> FloatArray:
 
 def _pack(out: Arrays, name: str, values: FloatArray) -> None:
     """Store [N] or [N, C] in 16 bits, and the range of each column."""
-    table = np.asarray(values, np.float64).reshape(len(values), -1)
+    table = np.asarray(values, np.float64).reshape(len(values), *np.shape(values)[1:] or (1,))
     low = table.min(0, initial=np.inf) if len(table) else np.zeros(table.shape[1])
     step = (table.max(0, initial=-np.inf) - low) / _STEPS if len(table) else low
     scaled = (table - low) / np.where(step > 0.0, step, 1.0)

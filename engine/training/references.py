@@ -96,7 +96,9 @@ class References:
 
     @cached_property
     def _blank(self) -> BoundGaussians | None:
-        return None if self.residual else blank_gaussians(self.body, self.config.decoder)
+        if self.residual:
+            return None
+        return blank_gaussians(self.body, self._grids, self.config.max_gaussians)
 
     @cached_property
     def _made_for(self) -> str:

@@ -13,8 +13,9 @@ from likeness.engine.dual_uv.sampling import sample_surface
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.inputs import (
     BACKDROP,
-    BLANK_OPACITY,
+    BLANK_SPREAD,
     atlas_places,
+    blank_gaussians,
     color_patches,
     lift_channels,
     network_inputs,
@@ -175,17 +176,39 @@ def test_what_hangs_on_a_skirt_has_a_place(person: SmallPerson) -> None:
     assert inputs.uv.shape == (50, 2)
 
 
-def test_without_a_lift_the_texels_begin_blank(person: SmallPerson) -> None:
+@pytest.mark.parametrize("count", [1, 5000, 40_000])
+def test_without_a_lift_blank_gaussians_cover_the_atlas(person: SmallPerson, count: int) -> None:
+    """As many as were asked for, in each part of the atlas in proportion to its area."""
+    config = replace(person.config, max_gaussians=count)
     shot = [(person.matte, person.track)]
-    inputs = network_inputs(person.config, person.grids, shot, person.body, None)
-    texels = sample_surface(person.body, person.config.decoder.map_size)
-    assert len(inputs.base) == len(texels.triangle)
-    assert (inputs.base.opacities == np.float32(BLANK_OPACITY)).all()
-    cell = (inputs.uv * person.config.decoder.map_size).astype(int)
-    assert np.array_equal(cell[:, 1], texels.row)
-    assert np.array_equal(cell[:, 0], texels.col)
-    seen = inputs.color_map[..., 3] > 0
-    assert 0.1 < seen[texels.row, texels.col].mean() < 0.6  # one side of the body
+    inputs = network_inputs(config, person.grids, shot, person.body, None)
+    assert len(inputs.base) == count
+    assert inputs.color_map.size == 0
+    fine = sample_surface(person.body, 512)
+    area = np.zeros((4, 4))
+    np.add.at(area, (fine.row // 128, fine.col // 128), 1.0 / len(fine.row))
+    share = np.zeros((4, 4))
+    col, row = (4 * inputs.uv).astype(int).T
+    np.add.at(share, (row, col), 1.0 / count)
+    if count > 1:
+        np.testing.assert_allclose(share, area, atol=0.01)
+
+
+def test_blank_gaussians_are_as_wide_as_the_way_to_the_next(person: SmallPerson) -> None:
+    """The squares of the ways add up to the surface's area, on each triangle."""
+    base = blank_gaussians(person.body, person.grids, 20_000)
+    a, b, c = np.moveaxis(np.asarray(person.body.v_template, float)[person.body.f], 1, 0)
+    area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    squares = np.bincount(
+        base.triangle, (base.scales[:, 0] / BLANK_SPREAD) ** 2, minlength=len(area)
+    )
+    many = np.bincount(base.triangle, minlength=len(area)) > 30
+    assert many.sum() > 100
+    np.testing.assert_allclose((squares / area)[many], 1.0, atol=0.35)
+    assert abs(squares[many].sum() / area[many].sum() - 1.0) < 0.05
+    longer = person.body.personalised(np.ones(person.body.num_betas))
+    other = blank_gaussians(longer, person.grids, 20_000)
+    assert np.array_equal(other.scales, base.scales), "training's and anybody's are the same"
 
 
 def test_lift_channels_are_near_one(person: SmallPerson) -> None:

@@ -151,9 +151,9 @@ def test_two_shots_make_two_photos(person: SmallPerson) -> None:
 
 
 def test_without_a_lift(person: SmallPerson) -> None:
-    """The paper's own form: any colour and opacity can be reached from the blank texels."""
-    reaching = replace(person.config.decoder, residual=False, max_gain=8.0, max_tint=8.0)
-    config = replace(person.config, decoder=reaching)
+    """The paper's own form: any colour and opacity can be reached from the blank Gaussians."""
+    decoder = replace(person.config.decoder, residual=False)
+    config = replace(person.config, decoder=decoder)
     shot = [(person.matte, person.track)]
     inputs = network_inputs(config, person.grids, shot, person.body, None)
     network = create_network(config, person.body)
@@ -162,8 +162,24 @@ def test_without_a_lift(person: SmallPerson) -> None:
         for name in ("color", "opacity"):
             torch.nn.init.constant_(network.decoder.heads[name].last.bias, bias)
         out = network(batch)
-        assert (out.colors - expected).abs().max() < 0.51 / 8.0**2
+        assert (out.colors - expected).abs().max() < 1e-6
         assert (out.opacities - expected).abs().max() < 1e-6
+
+
+def test_without_a_lift_the_map_says_everything(person: SmallPerson) -> None:
+    """No number made by hand reaches the heads: where the map is blank, all are told the same."""
+    config = replace(person.config, decoder=replace(person.config.decoder, residual=False))
+    shot = [(person.matte, person.track)]
+    inputs = network_inputs(config, person.grids, shot, person.body, None)
+    network = talking(create_network(config, person.body))
+    batch = collate([inputs], person.grids, config.decoder)
+    assert batch.lift.shape[-1] == batch.patches.shape[-1] == 0
+    with torch.no_grad():
+        colors = network(batch).colors[0]
+        assert colors.std(0).min() > 1e-3
+        network.decoder.maps = lambda core: torch.zeros(1, config.decoder.map_channels, 8, 8)  # type: ignore[method-assign]
+        blank = network(batch).colors[0]
+    assert blank.std(0).max() < 1e-6
 
 
 def test_gradients_reach_every_parameter(person: SmallPerson) -> None:
