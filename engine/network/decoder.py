@@ -135,11 +135,13 @@ class Decoder(nn.Module):
             padding_mode="border",
             align_corners=False,
         )
-        told, free = read[:, :, 0].transpose(1, 2), 1.0
+        told = read[:, :, 0].transpose(1, 2)
         if self.config.residual:
             told = torch.cat([told, lift], -1)
-            free = change_allowance(lift) if self.config.keep_shown else 1.0
-        said = {name: free * head(told).float() for name, head in self.heads.items()}
+        said = {name: head(told).float() for name, head in self.heads.items()}
+        if self.config.residual and self.config.keep_shown:
+            free = change_allowance(lift)
+            said = {name: free * x for name, x in said.items()}
         return apply_heads(said, base, self.config)
 
     def tokens(

@@ -101,9 +101,9 @@ def _extent(body: Body) -> FloatArray:
     there = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     here = np.abs((q - p)[:, 0] * (r - p)[:, 1] - (q - p)[:, 1] * (r - p)[:, 0])
     sized = (there > 0.0) & (here > 0.0)
-    out = np.sqrt(np.divide(there, here, out=np.zeros(len(here)), where=sized))
+    out: FloatArray = np.sqrt(np.divide(there, here, out=np.zeros(len(here)), where=sized))
     out[~sized] = np.median(out[sized])
-    return out.astype(np.float32)
+    return np.asarray(out, np.float32)
 
 
 def _texel_maps(body: Body, texels: SurfaceSamples) -> tuple[FloatArray, FloatArray, IntArray]:

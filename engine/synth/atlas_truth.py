@@ -223,7 +223,8 @@ class AtlasTruthMaker:
                 pose = replace(pose, expression=face)
             vertices = pose_body(dress, betas, pose).vertices
             framing = random_framing(framing_rng, self.options.framing)
-            planned = views.plan_views(view_rng, body, betas, pose, vertices, framing, 1, S.size)[0]
+            stances = [(pose, vertices)]
+            planned = views.plan_views(view_rng, body, betas, stances, framing, 1, S.size)[0]
             shell = vertices + offset[:, None] * vertex_normals(vertices, body.f)
             facing.append(self.facing(np.asarray(shell, np.float64), planned.camera))
             poses.append(pose)

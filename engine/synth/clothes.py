@@ -170,13 +170,16 @@ def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[MeshPart], Bo
         LikenessError: a garment of the look is missing, broken, or for another base mesh.
     """
     rest = wearer.rest()
-    layers = _apart(_layers(wearer, look, rest))
-    hidden = _hidden(layers, wearer, rest)
+    layers = wearer.once("layers", look, lambda: _apart(_layers(wearer, look, rest)))
+    hidden = wearer.once("hidden", look, lambda: _hidden(layers, wearer, rest))
     inner, worn = [skin_surface(wearer.posed, ~hidden)], []
     for k, layer in enumerate(layers):
         worn.append(fit_garment(layer.cloth, wearer.posed, inner, look.folds, look.seed + 10 * k))
         inner.append(TriangleSurface(worn[-1].vertices, worn[-1].cloth.f))
-    materials = _materials(layers, worn, rest, look, wearer.texture_size)
+    # Painted folds are those of the first pose: a person's textures are the same in all.
+    materials = wearer.once(
+        "cloth", look, lambda: _materials(layers, worn, rest, look, wearer.texture_size)
+    )
     out = []
     for k, item in enumerate(worn):
         normals = vertex_normals(item.cloth.rest, item.cloth.f)
@@ -278,7 +281,7 @@ def _pieces(layer: ClothLayer) -> list[ClothLayer]:
 def _layers(wearer: Wearer, look: ClothesLook, rest: PosedBody) -> list[ClothLayer]:
     """What is worn, the inmost first."""
     outfit = _from_library(wearer, look.outfit, rest, look) if look.outfit else None
-    bent = _bent(wearer.posed)
+    bent = any(_bent(posed) for posed in (wearer.posed, *wearer.others))
     if outfit is not None and bent and _bridges_legs(outfit.cloth, rest):
         outfit = None
     has_shoes = outfit is not None and bool((outfit.cloth.label == LABEL["shoes"]).any())

@@ -33,6 +33,7 @@ _TRAITS, _BODY, _POSE, _FACE, _SKIN, _EYES, _HAIR, _CLOTHES, _WORN, _VIEWS, _LIG
     range(12)
 )
 """Every choice draws from a random stream of its own: a change to one leaves the others."""
+_OTHER = 1000  # between the streams of a person's poses
 
 FIGURE_STEPS = {"body": _BODY, "pose": _POSE, "face": _FACE, "views": _VIEWS, "framing": _FRAMING}
 """Random streams that whoever makes the same person again draws from."""
@@ -50,30 +51,51 @@ class SynthContext:
 
 
 @dataclass(frozen=True)
+class PosedFigure:
+    """A person in one pose.
+
+    Attributes:
+        pose: with its expression.
+        figure: body, clothes and hair.
+    """
+
+    pose: Pose
+    figure: Figure
+
+
+@dataclass(frozen=True)
 class SynthSubject:
     """A subject that is ready to be drawn.
 
     Attributes:
         number: of the subject in its set.
-        figure: body, clothes and hair.
+        stances: the same person in one or several poses; the reference shows the first.
         betas: [B] shape coefficients.
-        pose: with its expression.
         framing: ``head``, ``half`` or ``full``.
-        views: the cameras.
+        views: the cameras, each of one of the poses.
         lighting: around the person.
         facts: JSON-able provenance.
         seconds: by stage.
     """
 
     number: int
-    figure: Figure
+    stances: tuple[PosedFigure, ...]
     betas: FloatArray
-    pose: Pose
     framing: str
     views: tuple[views.PlannedView, ...]
     lighting: Lighting
     facts: Mapping[str, Any]
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def pose(self) -> Pose:
+        """Of the reference."""
+        return self.stances[0].pose
+
+    @property
+    def figure(self) -> Figure:
+        """Of the reference."""
+        return self.stances[0].figure
 
 
 def open_context(
@@ -128,42 +150,71 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
     body = world.dress.body
     traits = person_traits.stratified_traits(number, seed)
     betas = person_traits.random_betas(rng(_BODY), traits, world.prior)
-    pose, posture = natural.natural_pose(rng(_POSE), world.dress, betas, world.motions)
-    pose = replace(pose, expression=natural.random_face(rng(_FACE), body, traits, pose))
-    posed = pose_body(world.dress, betas, pose)
+    poses, postures = [], []
+    for k in range(options.poses):
+        shift = _OTHER * k  # the first is the same however many there are
+        pose, posture = natural.natural_pose(rng(_POSE + shift), world.dress, betas, world.motions)
+        face = natural.random_face(rng(_FACE + shift), body, traits, pose)
+        poses.append(replace(pose, expression=face))
+        postures.append(posture)
+    posed = [pose_body(world.dress, betas, pose) for pose in poses]
     framing = random_framing(rng(_FRAMING), options.framing)
     planned = views.plan_views(
-        rng(_VIEWS), body, betas, pose, posed.vertices, framing, options.views, options.size
+        rng(_VIEWS),
+        body,
+        betas,
+        [(pose, stance.vertices) for pose, stance in zip(poses, posed, strict=True)],
+        framing,
+        options.views,
+        options.size,
     )
     lighting = world.surroundings.random_lighting(rng(_LIGHT))
     known = perf_counter()
-    wearer = Wearer(
-        world.dress,
-        posed,
-        traits,
-        betas,
-        np.asarray(pose.expression),
-        world.library,
-        options.texture,
-    )
-    figure = dress_wearer(wearer, rng)
+    kept: dict[str, Any] = {}
+    figures = [
+        dress_wearer(
+            Wearer(
+                world.dress,
+                stance,
+                traits,
+                betas,
+                np.asarray(pose.expression),
+                world.library,
+                options.texture,
+                tuple(posed),
+                kept,
+            ),
+            rng,
+        )
+        for pose, stance in zip(poses, posed, strict=True)
+    ]
     facts = {
         "number": number,
         "traits": _json(traits) | {"age_band": traits.age_band},
-        "looks": figure.looks,
-        "posture": posture,
+        "looks": figures[0].looks,
+        "posture": postures[0],
         "lighting": _json(lighting),
         "engine": options.engine,
         "split": options.split,
     }
-    seconds = {"person": known - start, "looks": perf_counter() - known}
+    if options.poses > 1:
+        facts["other_postures"] = postures[1:]
     return SynthSubject(
-        number, figure, betas, pose, framing, tuple(planned), lighting, facts, seconds
+        number,
+        tuple(PosedFigure(*stance) for stance in zip(poses, figures, strict=True)),
+        betas,
+        framing,
+        tuple(planned),
+        lighting,
+        facts,
+        {"person": known - start, "looks": perf_counter() - known},
     )
 
 
 def make_converted_subject(number: int, options: SynthOptions, world: SynthContext) -> SynthSubject:
     """Make a subject of a user's character as it stands, with cameras and light like all others.
+
+    It has one pose, whatever the options say.
 
     Raises:
         LikenessError: its folder was not written by ``likeness convert``, or is broken.
@@ -179,7 +230,13 @@ def make_converted_subject(number: int, options: SynthOptions, world: SynthConte
     vertices = pose_body(world.dress, betas, pose).vertices
     framing = random_framing(rng(_FRAMING), options.framing)
     planned = views.plan_views(
-        rng(_VIEWS), world.dress.body, betas, pose, vertices, framing, options.views, options.size
+        rng(_VIEWS),
+        world.dress.body,
+        betas,
+        [(pose, vertices)],
+        framing,
+        options.views,
+        options.size,
     )
     lighting = world.surroundings.random_lighting(rng(_LIGHT))
     facts = {
@@ -191,9 +248,8 @@ def make_converted_subject(number: int, options: SynthOptions, world: SynthConte
     }
     return SynthSubject(
         number,
-        figure,
+        (PosedFigure(pose, figure),),
         betas,
-        pose,
         framing,
         tuple(planned),
         lighting,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..body.skinning import skin_vertices
 from ..core.interpolation import smoothstep
 from ..core.types import FloatArray, IntArray, LikenessError
 from . import hair_cards as cards
@@ -15,7 +16,7 @@ from . import hair_ribbons as ribbons
 from . import hair_strands as strands
 from .asset_files import load_garment
 from .dress import garment_vertices
-from .hair_binding import bind_hanging, build_surface
+from .hair_binding import build_surface, hanging_weights
 from .hair_color import dyed_color, grey_share, melanin_color, mix_grey, natural_color
 from .library import Library
 from .person_parts import LABEL, Material, MeshPart, Traits, Wearer
@@ -203,10 +204,13 @@ def hair_parts(wearer: Wearer, look: HairLook, hat_below: float | None) -> list[
     body = wearer.dress.body
     rest = np.asarray(wearer.rest().rest[: len(body.v_template)], np.float64)
     parts = []
-    if look.kind == "library":
-        parts += _library_hair(wearer, look, rest, hat_below)
-    elif look.kind == "strands":
-        parts += _grown_hair(wearer, look, rest, hat_below)
+    if look.kind in ("library", "strands"):
+        make = _library_hair if look.kind == "library" else _grown_hair
+        hair = wearer.once("hair", (look, hat_below), lambda: make(wearer, look, rest, hat_below))
+        weights = wearer.once(
+            "hair weights", (look, hat_below), lambda: hanging_weights(hair[0], rest, wearer.posed)
+        )
+        parts.append(_hair_part(look.style, *hair, weights, wearer, rest))
     # A headscarf covers all of it.
     return [part for part in parts if len(part.f)] + _brows_and_lashes(wearer, look, rest)
 
@@ -236,11 +240,12 @@ def _hair_part(
     f: IntArray,
     uv: FloatArray,
     picture: NDArray[np.uint8],
+    weights: FloatArray,
     wearer: Wearer,
     rest: FloatArray,
 ) -> MeshPart:
     """Hair at rest, posed: it follows head and shoulders, and stays out of them."""
-    posed = bind_hanging(points, rest, wearer.posed)
+    posed = skin_vertices(points, weights, wearer.posed.R, wearer.posed.t)
     low = points[:, 1] < strands.head_shape(rest, wearer.dress.body).chin
     if low.any() and len(f):
         around = build_surface(wearer.posed.vertices, wearer.dress.body, "torso", "neck")
@@ -255,9 +260,13 @@ def _size(wearer: Wearer) -> int:
     return int(np.clip(wearer.texture_size, 256, 1024))
 
 
+HairCards = tuple[FloatArray, IntArray, FloatArray, NDArray[np.uint8]]
+"""Points [N, 3] at rest, metres; triangles [F, 3], their texture coordinates [F, 3, 2]; picture."""
+
+
 def _library_hair(
     wearer: Wearer, look: HairLook, rest: FloatArray, hat_below: float | None
-) -> list[MeshPart]:
+) -> HairCards:
     assert wearer.library is not None
     garment = load_garment(wearer.library.hair[look.asset])
     if garment.texture is None:
@@ -288,14 +297,12 @@ def _library_hair(
         look.streaks,
     )
     points, stays = cards.press_under_hat(points, garment.f, head.skin, head.centre, hat_below)
-    return [
-        _hair_part(look.style, points, garment.f[stays], garment.uv[stays], picture, wearer, rest)
-    ]
+    return points, garment.f[stays], garment.uv[stays], picture
 
 
 def _grown_hair(
     wearer: Wearer, look: HairLook, rest: FloatArray, hat_below: float | None
-) -> list[MeshPart]:
+) -> HairCards:
     style = strands.STYLES[look.style]
     head = strands.head_shape(rest, wearer.dress.body)
     rng = np.random.default_rng([look.seed, 12])
@@ -321,4 +328,4 @@ def _grown_hair(
         style.curl,
         look.seed,
     )
-    return [_hair_part(look.style, points, f[stays], uv[stays], picture, wearer, rest)]
+    return points, f[stays], uv[stays], picture

@@ -124,9 +124,6 @@ def bind_to_head(points: FloatArray, posed: PosedBody) -> FloatArray:
 def bind_hanging(points: FloatArray, rest: FloatArray, posed: PosedBody) -> FloatArray:
     """Pose points at rest of hair, cloth or chains about the head, neck and chest.
 
-    Above the jaw they belong to the head; below they pass, within 10 cm, to whatever part of
-    neck and trunk is near. Arms hold nothing: hair on a shoulder stays when the arm is lifted.
-
     Args:
         points: [N, 3] at rest, metres.
         rest: [V, 3] the body at rest, metres.
@@ -134,6 +131,23 @@ def bind_hanging(points: FloatArray, rest: FloatArray, posed: PosedBody) -> Floa
 
     Returns:
         [N, 3] in the pose, metres.
+    """
+    return skin_vertices(points, hanging_weights(points, rest, posed), posed.R, posed.t)
+
+
+def hanging_weights(points: FloatArray, rest: FloatArray, posed: PosedBody) -> FloatArray:
+    """Compute the skinning of hair, cloth or chains about the head, neck and chest.
+
+    Above the jaw they belong to the head; below they pass, within 10 cm, to whatever part of
+    neck and trunk is near. Arms hold nothing: hair on a shoulder stays when the arm is lifted.
+
+    Args:
+        points: [N, 3] at rest, metres.
+        rest: [V, 3] the body at rest, metres.
+        posed: the body in any pose.
+
+    Returns:
+        [N, 55].
     """
     dress = posed.dress
     y = float(posed_head_height(posed))
@@ -148,7 +162,8 @@ def bind_hanging(points: FloatArray, rest: FloatArray, posed: PosedBody) -> Floa
     weights[:, others] = 0.0
     weights *= ((1.0 - share) / weights.sum(1))[:, None]
     weights[:, HEAD] += share
-    return skin_vertices(points, weights, posed.R, posed.t)
+    out: FloatArray = weights
+    return out
 
 
 def posed_head_height(posed: PosedBody) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from ..core.types import FloatArray, IntArray
 from .dress import DressBody, PosedBody
 from .library import Library
 from .tables import parse_names
+
+T = TypeVar("T")
 
 LABELS = parse_names(
     "background, face, scalp, neck, torso, arm, hand, leg, foot, eye, mouth, brow, hair, clothes, "
@@ -115,6 +118,8 @@ class Wearer:
         library: assets, or None for procedural looks only.
         texture_size: pixels along the sides of the textures of the body's atlas; garments and
             hair may take half of it.
+        others: the same body in other poses that the clothes must suit, too.
+        kept: what :meth:`once` made; the wearers of one person in several poses share it.
     """
 
     dress: DressBody
@@ -124,6 +129,22 @@ class Wearer:
     expression: FloatArray
     library: Library | None
     texture_size: int = 1024
+    others: tuple[PosedBody, ...] = ()
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, look: Any, make: Callable[[], T]) -> T:
+        """Make something once for all poses of the person.
+
+        Args:
+            name: of what is made.
+            look: dataclasses and numbers that it depends on.
+            make: makes it, from what does not depend on the pose.
+        """
+        key = f"{name} {look!r}"
+        if key not in self.kept:
+            self.kept[key] = make()
+        out: T = self.kept[key]
+        return out
 
     def rest(self) -> PosedBody:
         """Pose the same person in the T-pose with a neutral face.
@@ -133,7 +154,8 @@ class Wearer:
         from ..core.types import Pose
         from .dress import pose_body
 
-        return pose_body(self.dress, self.betas, Pose.rest(self.dress.body.num_expression))
+        rest = Pose.rest(self.dress.body.num_expression)
+        return self.once("rest", None, lambda: pose_body(self.dress, self.betas, rest))
 
 
 @dataclass(frozen=True)

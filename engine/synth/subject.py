@@ -82,13 +82,16 @@ def draw_subject(
     Raises:
         LikenessError: a depth is too large to be stored.
     """
-    with clock("scene"):
-        studio.stage(made.figure, made.lighting)
-    seen = studio.prepared if isinstance(studio, RasterStudio) else made.figure
-    views = [
-        _view(planned, seen, options, studio, clock, _held_out(row, planned, options.hold_out))
-        for row, planned in enumerate(made.views)
-    ]
+    views: dict[int, SubjectView] = {}
+    for number, stance in enumerate(made.stances):
+        with clock("scene"):
+            studio.stage(stance.figure, made.lighting)
+        seen = studio.prepared if isinstance(studio, RasterStudio) else stance.figure
+        for row, planned in enumerate(made.views):
+            if planned.stance == number:
+                held_out = _held_out(row, planned, options.hold_out)
+                views[row] = _view(planned, seen, options, studio, clock, held_out)
+    poses = [stance.pose for stance in made.stances]
     photo = next(planned.name for planned in made.views if planned.reference)
     facts = {**made.facts, "reference": photo}
     if options.labels:
@@ -99,10 +102,10 @@ def draw_subject(
         framing=made.framing,
         seed=options.seed,
         betas=made.betas,
-        full_pose=np.asarray(made.pose.full_pose)[None],
-        transl=np.asarray(made.pose.transl)[None],
-        expression=np.asarray(made.pose.expression)[None],
-        views=tuple(views),
+        full_pose=np.stack([np.asarray(pose.full_pose) for pose in poses]),
+        transl=np.stack([np.asarray(pose.transl) for pose in poses]),
+        expression=np.stack([np.asarray(pose.expression) for pose in poses]),
+        views=tuple(views[row] for row in sorted(views)),
         facts=facts,
     )
 
@@ -134,7 +137,7 @@ def _view(
             labels = encode_labels(rows)
     return SubjectView(
         planned.name,
-        0,
+        planned.stance,
         planned.kind,
         planned.azimuth,
         camera,

@@ -31,6 +31,7 @@ class SynthOptions:
         engine: ``cycles`` or ``raster``.
         size: pixels along the sides of the pictures.
         views: number of pictures of each person.
+        poses: of each person, over which the pictures are spread in turn.
         framing: ``head``, ``half``, ``full``, or ``mix`` (:data:`FRAMINGS`).
         samples: of Cycles for each pixel, at most.
         texture_size: pixels along the sides of the body's textures; 0 follows ``size``.
@@ -39,7 +40,8 @@ class SynthOptions:
         hold_out: one view in this many is held out of training, never the reference; 0: none.
 
     Raises:
-        LikenessError: the framing, engine or split is not known.
+        LikenessError: the framing, engine or split is not known, or there are fewer views than
+            poses.
     """
 
     seed: int = option(0, help="Random seed; 0 if not given.", metavar="N", min=0)
@@ -48,6 +50,14 @@ class SynthOptions:
     )
     views: int = option(
         12, help="Pictures of each person; 12 if not given.", metavar="N", min=1, max=100
+    )
+    poses: int = option(
+        1,
+        help="Poses and expressions of each person, over which the pictures are spread; 1 if not "
+        "given.",
+        metavar="N",
+        min=1,
+        max=100,
     )
     framing: str = option(
         "mix",
@@ -121,6 +131,12 @@ class SynthOptions:
                     f"'{getattr(self, name)}' is not a known {name}.",
                     f"Choose one of: {', '.join(known)}.",
                 )
+
+        if self.poses > self.views:
+            raise LikenessError(
+                f"{self.views} views cannot show {self.poses} poses.",
+                "Give at least as many views as poses.",
+            )
 
     @property
     def texture(self) -> int:

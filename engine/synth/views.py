@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,7 @@ class PlannedView:
         azimuth: degrees by which the camera stands to the left of where the trunk faces
             (:mod:`..dataset.pairs`).
         reference: whether it is the portrait-like view.
+        stance: which of the person's poses it shows.
     """
 
     name: str
@@ -48,6 +50,7 @@ class PlannedView:
     kind: str
     azimuth: float
     reference: bool
+    stance: int = 0
 
 
 def look_at_point(
@@ -112,8 +115,7 @@ def plan_views(
     rng: np.random.Generator,
     body: Body,
     betas: FloatArray,
-    pose: Pose,
-    vertices: FloatArray,
+    stances: Sequence[tuple[Pose, FloatArray]],
     framing: str,
     count: int,
     size: int,
@@ -128,19 +130,19 @@ def plan_views(
         rng: random numbers.
         body: of the person.
         betas: [B] shape coefficients.
-        pose: of the person.
-        vertices: [V, 3] of the body in its pose, metres.
+        stances: the person's poses, each with the body's vertices [V, 3] in it, metres; the views
+            show them in turn.
         framing: ``head``, ``half`` or ``full``.
         count: at least 1.
         size: pixels along each side.
     """
     body, betas = body.personalised(betas), np.zeros(0)  # the shape is the same in all views
-    joints, R = _posed_frame(body, betas, pose)
-    target = look_at_point(body, betas, pose, vertices, framing)
-    shown = _with_room(body, vertices, joints, framing)
-    front = heading_angle(R[JOINT_INDEX["spine3"]])
+    aims = [_aim(body, betas, pose, vertices, framing) for pose, vertices in stances]
     out = []
     for number, (azimuth, pitch) in enumerate(_directions(rng, count)):
+        stance = number % len(stances)
+        pose, vertices = stances[stance]
+        joints, R, target, shown, front = aims[stance]
         focal = float(np.exp(rng.uniform(*np.log(_FOCAL[framing]))))
         fill = float(rng.uniform(*_FILL[framing]))
         yaw = front + azimuth
@@ -149,9 +151,21 @@ def plan_views(
         camera = _camera(vertices, shown, target, yaw, pitch, focal, fill, size)
         measured = trunk_azimuth(body, betas, pose, camera)
         out.append(
-            PlannedView(f"view_{number:02d}", camera, azimuth_kind(measured), measured, number == 0)
+            PlannedView(
+                f"view_{number:02d}", camera, azimuth_kind(measured), measured, number == 0, stance
+            )
         )
     return out
+
+
+def _aim(
+    body: Body, betas: FloatArray, pose: Pose, vertices: FloatArray, framing: str
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, float]:
+    """Posed joints and rotations, what the cameras look at and must show, and the trunk's front."""
+    joints, R = _posed_frame(body, betas, pose)
+    target = look_at_point(body, betas, pose, vertices, framing)
+    shown = _with_room(body, vertices, joints, framing)
+    return joints, R, target, shown, heading_angle(R[JOINT_INDEX["spine3"]])
 
 
 def _posed_frame(body: Body, betas: FloatArray, pose: Pose) -> tuple[FloatArray, FloatArray]:

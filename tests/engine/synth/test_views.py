@@ -51,7 +51,7 @@ def planned(
     count: int = 12,
 ) -> list[PlannedView]:
     rng = np.random.default_rng(seed)
-    return plan_views(rng, body, betas, pose, vertices, framing, count, SIZE)
+    return plan_views(rng, body, betas, [(pose, vertices)], framing, count, SIZE)
 
 
 def test_look_at_point_leans_to_the_upper_body(body: Body) -> None:
