@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,10 +24,20 @@ from likeness.addon.scene.origin import template_origin
 from likeness.addon.scene.read_back import body_vertices
 from likeness.addon.scene.render_setup import render_png, set_up_render
 from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
+from likeness.engine.body.model import load_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix
-from likeness.engine.core.types import JOINT_INDEX, Avatar, FloatArray, LikenessError, Pose
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    NUM_JOINTS,
+    Avatar,
+    FloatArray,
+    LikenessError,
+    Pose,
+)
+from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import load_avatar, save_avatar
+from likeness.engine.gaussians.lift.lids import separate_eyes
 from likeness.engine.gaussians.lod import order_by_importance, simplify_avatar
 from likeness.engine.gaussians.posing import pose_avatar
 from likeness.engine.render import render_camera
@@ -110,6 +121,33 @@ def poses(count: int, skirt: bool = False) -> list[dict[str, float]]:
                 "expression": float(np.abs(back.expression - pose.expression).max()),
             }
         )
+    return out
+
+
+def blinks() -> list[dict[str, float]]:
+    """Errors of splats around the default body's eyes: open, half closed, closed, in a wink."""
+    empty()
+    body = load_body(asset_path("body"))
+    body = separate_eyes(body.personalised(np.zeros(body.num_betas)))
+    eyes = body.J_template[[JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]]
+    away = np.linalg.norm(body.v_template[body.f].mean(1)[:, None] - eyes, axis=2).min(1)
+    triangle = np.nonzero(away < 0.035)[0]
+    avatar = people.random_avatar(0, len(triangle))
+    splats = replace(
+        avatar.gaussians,
+        triangle=triangle.astype(np.int32),
+        offset=0.1 * avatar.gaussians.offset,  # lids hover within millimetres
+        scales=0.1 * avatar.gaussians.scales,
+    )
+    pose = Pose(np.zeros((NUM_JOINTS, 3)), np.zeros(3), np.zeros(body.num_expression))
+    avatar = replace(avatar, body=body, gaussians=splats, pose=pose)
+    objects = build_scene(avatar, "Eyes")
+    raw(objects)
+    out = []
+    for left, right in ((0.0, 0.0), (0.5, 0.5), (1.0, 1.0), (1.0, 0.0)):
+        shut = replace(pose, expression=body.expression(eyeBlinkLeft=left, eyeBlinkRight=right))
+        objects.set_pose(shut, body.expression_names)
+        out.append(splat_errors(objects, avatar, shut))
     return out
 
 

@@ -24,6 +24,13 @@ def test_posed_as_the_engine_poses(blender, skirt: bool, count: int) -> None:
         assert figures["expression"] < 1e-5
 
 
+def test_lids_close_as_the_engine_closes_them(blender) -> None:
+    """At every value of a blink, and in a wink."""
+    for figures in blender(SCENE, "blinks"):
+        assert figures["mean"] < 1e-4
+        assert figures["sound"] > 0.9
+
+
 def test_everything_follows_the_armature_object(blender) -> None:
     assert blender(SCENE, "moved_armature")["error"] < 1e-4
 

@@ -47,6 +47,7 @@ from .labels import HAIR, HAT, SHOES
 from .labels_network import LabelNetworkRuntime
 from .labels_parser import ParserRuntime
 from .labels_surface import label_surface, worn_probability
+from .lids import separate_eyes
 from .nape import add_nape
 from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
@@ -153,7 +154,7 @@ def lift_photo(
             f"{options.max_gaussians} Gaussians are too few for a person.",
             f"Allow at least {MIN_GAUSSIANS}.",
         )
-    body = add_nape(body) if nape else body
+    body = separate_eyes(add_nape(body) if nape else body)
     vertices, _ = body.vertices(track.pose)
     groups = vertex_groups(body)
     found = label_photo(matte, observation, track, body, vertices, options.region_pixels, parser)

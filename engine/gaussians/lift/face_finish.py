@@ -55,8 +55,8 @@ HOLDERS = (*OUTER_PARTS, *REPLACED, "scalp", "ear")
 class FaceSettings:
     """Lids that close, eyes that turn, a mouth that opens."""
 
-    sink: float = 0.0020  # metres that skin texels may lie under the photo near lids and lips
-    sink_reach: float = 0.03  # metres around lids and lips
+    sink: float = 0.0020  # metres that skin texels may lie under the photo near these:
+    sink_reach: float = 0.03  # metres around lids, lips and the teeth behind cheeks and chin
     sink_fade: float = 0.018  # metres before that in which others pass into these
     lean: float = 0.3  # of a texel's depth under the skin that it may lie aside
     rim_width: float = 0.004  # metres beside lids and lips with fine skin
@@ -266,12 +266,12 @@ def _rim_skin(face: FittedFace, faces: BoolArray) -> BoundGaussians | None:
 
 
 def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:
-    """Skin texels near lips and lids come close under the photo, and to where the photo has them.
+    """Skin texels near lips, lids and teeth come close under the photo, where that has them.
 
     They close its gaps when the skin stretches; deeper ones lie behind the mouth's lining.
     """
     rest, f = face.body.v_template, face.body.f
-    rims = np.unique(f[face.faces("lips", "eyelid")])
+    rims = np.unique(f[face.faces("lips", "eyelid", "teeth")])
     distance, _ = cKDTree(rest[rims]).query(rest)
     near = face.faces("face", "lips", "eyelid") & (distance[f].min(1) < S.sink_reach)
     # Texels slid aside stand behind some outline: they stay there.

@@ -34,8 +34,11 @@ class LidColorSettings:
     """Pupil distances above the upper lid's edge and below the lower one's: skin to join."""
 
     tint: float = 0.5  # share of its hue that a closed lid takes
-    brightness: tuple[float, float] = (0.72, 1.12)
+    brightness: tuple[float, float] = (0.86, 1.12)
     """Least and most brightness of it over that of even skin: it may lie in shadow."""
+
+    grain: tuple[float, float] = (1.8, 0.12)
+    """Gain of the photo's fine detail, of which overlapping splats average half away; its limit."""
 
     bulge: float = 0.05  # how much brighter the middle of a closed lid is
     crease: float = 0.06  # how much darker its crease is
@@ -267,8 +270,8 @@ def _fit_plane(at: FloatArray, rgb: FloatArray) -> tuple[FloatArray, FloatArray,
 
 
 def _grain(face: FittedFace, xy: FloatArray) -> FloatArray:
-    """[N, 3] the photo's fine detail at pixels, small."""
+    """[N, 3] the photo's fine detail at pixels."""
     window, low = face.window(xy.min(0) - face.unit, xy.max(0) + face.unit)
     sigma = 0.05 * face.unit
     detail = window - ndimage.gaussian_filter(window, (sigma, sigma, 0.0))
-    return np.asarray(np.clip(0.8 * bilinear(detail, xy - low), -0.07, 0.07))
+    return np.asarray(np.clip(S.grain[0] * bilinear(detail, xy - low), -S.grain[1], S.grain[1]))

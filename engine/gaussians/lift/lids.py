@@ -9,11 +9,12 @@ lashes go down with the lid's edge.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
+from ...body import Body
 from ...core.cameras import project, unproject
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
@@ -60,6 +61,29 @@ class LidSettings:
 
 
 S = register_settings("lift.lids", LidSettings())
+
+
+def separate_eyes(body: Body) -> Body:
+    """Return the body with expressions of one eye that leave the other eye's socket alone.
+
+    MakeHuman's blinks move both sockets, and the mouth's lining: lids that were laid out with both
+    eyes closed would then lie elsewhere in a wink.
+
+    Args:
+        body: the person's own.
+    """
+    part = np.array(body.part_names)[body.face_part]
+    inner = np.zeros(len(body.v_template), bool)
+    inner[body.f[np.isin(part, ("eye_socket", "mouth"))]] = True
+    inner[body.f[~np.isin(part, ("eye_socket", "mouth"))]] = False
+    mouth = np.zeros_like(inner)
+    mouth[body.f[part == "mouth"]] = True
+    exprdirs = np.array(body.exprdirs)
+    for name, k in body.expression_index.items():
+        if name.startswith("eye") and name.endswith(("Left", "Right")):
+            other = body.v_template[:, 0] * (1.0 if name.endswith("Left") else -1.0) < 0.0
+            exprdirs[inner & (other | mouth), :, k] = 0.0
+    return replace(body, exprdirs=exprdirs)
 
 
 def lid_triangles(face: FittedFace, closed: FloatArray, side: str) -> tuple[BoolArray, FloatArray]:

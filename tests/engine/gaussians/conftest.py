@@ -26,6 +26,8 @@ from likeness.engine.render import RenderOutput, render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 
+from .photographed_head import Head, photograph_head
+
 SKIN = (0.85, 0.65, 0.55)
 TONES = {
     "torso": (0.2, 0.35, 0.6),
@@ -147,3 +149,8 @@ def average() -> Body:
     except LikenessError as error:
         pytest.skip(str(error))
     return body.personalised(np.zeros(body.num_betas))
+
+
+@pytest.fixture(scope="session")
+def head() -> Head:
+    return photograph_head()

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from likeness.engine.body import Body, load_body
+from likeness.engine.body import Body
 from likeness.engine.core.cameras import orbit, photo_camera, project, unproject
 from likeness.engine.core.types import (
     JOINT_INDEX,
-    BoundGaussians,
-    Camera,
     FloatArray,
     Gaussians,
-    LikenessError,
     Matte,
     Observation,
     Pose,
     Track,
 )
-from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians import place_gaussians
-from likeness.engine.gaussians.lift import LiftOptions, lift_photo
 from likeness.engine.gaussians.lift.eye_splats import S as EYE_SPLATS
 from likeness.engine.gaussians.lift.eye_splats import rebind_eye_photo
 from likeness.engine.gaussians.lift.face_finish import S as FACE_FINISH
@@ -34,6 +29,7 @@ from likeness.engine.gaussians.lift.face_finish import (
     finish_face,
 )
 from likeness.engine.gaussians.lift.face_parts import (
+    BLINK,
     EYE_RINGS,
     INNER_LIPS,
     LOWER_LIP,
@@ -43,16 +39,15 @@ from likeness.engine.gaussians.lift.face_parts import (
     spread_points,
 )
 from likeness.engine.gaussians.lift.lids import make_closed_lid
-from likeness.engine.gaussians.lift.mouth import is_mouth_open, make_teeth
+from likeness.engine.gaussians.lift.mouth import is_mouth_open, make_mouth_cavity, make_teeth
 from likeness.engine.gaussians.lift.mouth_visibility import INSIDE, find_visible_mouth
 from likeness.engine.gaussians.lift.pixel_grids import fill_polygon
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
+from scipy.spatial import cKDTree
 
-SKIN, LIP = (0.80, 0.62, 0.52), (0.72, 0.38, 0.38)
-WHITE, IRIS = (0.88, 0.87, 0.86), (0.1, 0.25, 0.5)
-BUDGET = 60_000
+from .photographed_head import BUDGET, IRIS, LIP, SKIN, Head
 
 
 def test_points_in_a_square():
@@ -76,84 +71,6 @@ def test_points_spread_evenly():
     for k in range(6):
         points = bary[row == k] @ corners[k]
         assert np.allclose(points.mean(0), corners[k].mean(0), atol=0.02)
-
-
-@dataclass(frozen=True)
-class Head:
-    """A photographed head of the default body with everything that is known of it."""
-
-    body: Body
-    matte: Matte
-    observation: Observation
-    track: Track
-    bound: BoundGaussians
-
-    def draw(self, pose: Pose) -> FloatArray:
-        vertices, _ = self.body.vertices(pose)
-        return render_camera(
-            place_gaussians(self.bound, vertices, self.body),
-            self.track.camera,
-            np.array([0.0, 1.0, 0.0]),
-        ).rgb
-
-    def pixel(self, picture: FloatArray, point: FloatArray) -> FloatArray:
-        """[3] the mean colour around a world point."""
-        x, y = project(point, self.track.camera)[0].astype(int)
-        return np.asarray(picture[y - 1 : y + 2, x - 1 : x + 2].mean((0, 1)))
-
-    def pose(self, **expression: float) -> Pose:
-        return replace(self.track.pose, expression=self.body.expression(**expression))
-
-
-def _photo(body: Body, vertices: FloatArray, joints: FloatArray, camera: Camera) -> Matte:
-    """Skin, lips and eyes with irises, softly lit."""
-    k = 2
-    buffer = rasterize_mesh(vertices, body.f, camera.resized(k * camera.width, k * camera.height))
-    part = np.array(body.part_names)[body.face_part][buffer.face]
-    at = np.einsum("hwk,hwkd->hwd", buffer.bary, vertices[body.f[buffer.face]])
-    rgb = np.tile(SKIN, (*buffer.face.shape, 1))
-    rgb[part == "lips"] = LIP
-    rgb[np.isin(part, ["eye", "eye_back"])] = WHITE
-    for side in ("left", "right"):
-        eye = joints[JOINT_INDEX[f"{side}_eye_smplhf"]]
-        near = np.linalg.norm(at[..., :2] - eye[:2], axis=-1) < 0.006
-        rgb[near & np.isin(part, ["eye", "eye_back"])] = IRIS
-    hit = (buffer.face >= 0)[..., None]
-    rgba = np.concatenate([rgb * hit, hit], -1)
-    rgba = rgba.reshape(camera.height, k, camera.width, k, 4).mean((1, 3))
-    alpha = rgba[..., 3]
-    color = rgba[..., :3] / np.maximum(alpha, 1e-6)[..., None]
-    rows, cols = ndimage.distance_transform_edt(alpha <= 0, return_indices=True)[1]
-    return Matte(alpha.astype(np.float32), color[rows, cols].astype(np.float32))
-
-
-@pytest.fixture(scope="module")
-def head() -> Head:
-    try:
-        body = load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-    body = body.personalised(np.zeros(body.num_betas))
-    camera = photo_camera(1240.0, 400, 480)
-    pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, -0.62, -0.85]))
-    vertices, joints = body.vertices(pose)
-    marks = body.landmarks
-    assert marks is not None
-    corner = vertices[body.f[marks.face_triangle]]
-    face, _ = project(np.einsum("nk,nkd->nd", marks.face_bary, corner), camera)
-    points, _ = project(joints[marks.pose_joint], camera)
-    matte = _photo(body, vertices, joints, camera)
-    observation = Observation(
-        pose=points,
-        pose_visibility=np.ones(33),
-        pose_world=np.zeros((33, 3)),
-        person_mask=matte.alpha,
-        face=face,
-        face_score=1.0,
-    )
-    track = Track(np.zeros(0), pose, camera, "head", np.ones(55), 1.0, 1.0)
-    lifted = lift_photo(matte, observation, track, body, LiftOptions(max_gaussians=BUDGET))
-    return Head(lifted.body, matte, observation, track, lifted.gaussians)
 
 
 @pytest.mark.slow
@@ -227,6 +144,18 @@ def test_sunk_skin_around_lips_is_raised_and_slid_skin_is_left(head: Head):
     # Slid behind the outline of something.
     slid = replace(skin, offset=np.tile(np.float32([0.005, 0.0, -0.004]), (len(skin), 1)))
     np.testing.assert_array_equal(_raise_skin(face, slid).offset, slid.offset)
+    # Cheeks and chin in front of the teeth, which a mouth that moves would else show through them.
+    rest = head.body.v_template
+    middles = rest[head.body.f].mean(1)
+    to_teeth, to_lips = (
+        cKDTree(rest[np.unique(head.body.f[face.faces(part)])]).query(middles)[0]
+        for part in ("teeth", "lips")
+    )
+    before = face.faces("face") & (to_teeth < 0.011) & (to_lips > 0.016)
+    skin = head.bound.take(before[head.bound.triangle] & (head.bound.layer == 0))
+    assert len(skin) > 20
+    sunk = replace(skin, offset=np.tile(np.float32([0.0, 0.0, -0.006]), (len(skin), 1)))
+    np.testing.assert_allclose(_raise_skin(face, sunk).offset[:, 2], -FACE_FINISH.sink, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -361,11 +290,12 @@ def test_a_closed_mouth_hides_its_inside(head: Head):
 
 
 @pytest.mark.slow
-def test_closed_lids_are_skin_all_over(head: Head):
-    """No white of the eye, no iris and no band of another colour on both closed lids."""
-    drawn = head.draw(head.pose(eyeBlinkLeft=1.0, eyeBlinkRight=1.0))
+@pytest.mark.parametrize("closed", [("left", "right"), ("left",), ("right",)])
+def test_closed_lids_are_skin_all_over(head: Head, closed: tuple[str, ...]):
+    """No white of the eye, no iris and no band of another colour, neither in a wink."""
+    drawn = head.draw(head.pose(**{BLINK[side]: 1.0 for side in closed}))
     assert head.observation.face is not None
-    for ring in EYE_RINGS.values():
+    for ring in (EYE_RINGS[side] for side in closed):
         points = head.observation.face[list(ring)]
         low, high = points.min(0).astype(int), np.ceil(points.max(0)).astype(int)
         # The upper two thirds: the lashes' line lies below.
@@ -424,6 +354,49 @@ def test_eyes_closed_in_the_photo_need_no_lids(head: Head):
 
 
 @pytest.mark.slow
+def test_every_expression_keeps_the_head_whole(head: Head):
+    """Each of the 52 at 1: no holes, nothing astray, and only its own part of the face moves."""
+    body, camera = head.body, head.track.camera
+    rest = np.asarray(body.v_template, np.float64)
+    own = head.bound
+    at = np.einsum("nk,nkd->nd", own.bary, rest[body.f[own.triangle]])
+    eyes = {s: body.J_template[JOINT_INDEX[f"{s}_eye_smplhf"]] for s in ("left", "right")}
+    level = eyes["left"][1]
+    part = np.array(body.part_names)[body.face_part]
+    behind_ears = at[:, 2] < rest[np.unique(body.f[part == "ear"]), 2].min()
+    assert behind_ears.sum() > 100
+    on_head = at[:, 1] > level - 0.12
+    astray: list[float] = []
+
+    def place(pose: Pose) -> tuple[FloatArray, float]:
+        vertices, _ = body.vertices(pose)
+        placed = place_gaussians(own, vertices, body)
+        means = np.asarray(placed.means, np.float64)
+        astray.append(float(cKDTree(vertices).query(means[on_head])[0].max()))
+        drawn = rasterize_mesh(vertices, body.f, camera).face >= 0
+        inside = ndimage.binary_erosion(drawn, iterations=3)
+        alpha = np.asarray(render_camera(placed, camera).alpha)
+        return means, float((inside & (alpha < 0.7)).sum() / inside.sum())
+
+    neutral, holes = place(head.track.pose)
+    assert len(body.expression_names) == 52
+    for name in body.expression_names:
+        means, more = place(head.pose(**{name: 1.0}))
+        assert more <= holes + 0.001, name
+        assert astray[-1] < astray[0] + 0.005, name
+        moved = np.linalg.norm(means - neutral, axis=1) > 5e-4
+        assert moved.any(), name
+        assert not moved[behind_ears].any(), name
+        if name.startswith("eye"):
+            eye = eyes["left" if name.endswith("Left") else "right"]
+            assert np.linalg.norm(at[moved] - eye, axis=1).max() < 0.075, name
+        elif name.startswith("brow"):
+            assert at[moved, 1].min() > level - 0.05, name
+        elif not name.startswith("nose"):  # a sneer reaches the brows
+            assert at[moved, 1].max() < level + 0.03, name
+
+
+@pytest.mark.slow
 def test_rims_that_are_all_seen_or_not_at_all(head: Head):
     """Few triangles at a time, none of which has seen and hidden points at once."""
     vertices, _ = head.body.vertices(head.track.pose)
@@ -435,6 +408,20 @@ def test_rims_that_are_all_seen_or_not_at_all(head: Head):
         only[row] = True
         skin = _rim_skin(face, only)
         assert skin is None or np.isfinite(skin.colors).all()
+
+
+def test_lips_go_on_inside_the_mouth(head: Head):
+    """Pursed lips turn outwards what the photo does not show of them: no dark ring."""
+    vertices, _ = head.body.vertices(head.track.pose)
+    face = make_face(head.body, vertices, head.track, head.observation, head.matte)
+    assert face is not None
+    inside = make_mouth_cavity(face)
+    rest, f = head.body.v_template, head.body.f
+    at = np.einsum("nk,nkd->nd", inside.bary, rest[f[inside.triangle]])
+    away = cKDTree(rest[np.unique(f[face.faces("lips")])]).query(at)[0]
+    light = inside.colors.mean(1)
+    assert light[away < 0.001].mean() > 0.65 * np.mean(LIP)
+    assert light[away > 0.025].mean() < 0.4 * np.mean(LIP)
 
 
 def test_no_face_nothing_done():
