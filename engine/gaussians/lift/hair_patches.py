@@ -52,6 +52,7 @@ class HairPatchSettings:
     level: float = 0.025  # metres over which the patches' own brightness is taken out
     strand: float = 0.003  # metres by which strands are carried on along their way at first
     doublings: int = 4  # of that, of straight hair
+    contrast: float = 0.8  # of the photo's texture: strands that go on look stronger
     sheen: float = 0.3  # of the light, in its logarithm, that hair loses where it points at it
     sheen_from: tuple[float, float, float] = (0.0, 0.8, -0.6)  # unit: from above and behind
     gap: float = 0.004  # metres of holes between strands that are hair all the same
@@ -111,7 +112,9 @@ def draw_hair(
     drawn = lap_patches(t.points[own], t.points[put], t.normals[put], way, patches)
     tree = cKDTree(t.points[put])
     along = way[tree.query(t.points[own])[1]]
-    drawn = carry_strands(drawn, t.points[own], along, round(patches.straight * S.doublings))
+    drawn = S.contrast * carry_strands(
+        drawn, t.points[own], along, round(patches.straight * S.doublings)
+    )
     out[unseen] = (base[own] + S.floor) * (np.exp(drawn + sheen(along)) - 1.0)
     return out
 
@@ -132,7 +135,8 @@ def carry_strands(
     for k in range(doublings):
         step = S.strand * 2.0**k * way
         out = (out + out[tree.query(points + step)[1]] + out[tree.query(points - step)[1]]) / 3.0
-    return np.asarray(out * drawn.std(0) / np.maximum(out.std(0), 1e-9))
+    # Patches are cut from the midst of the hair, which may be darker than its usual colour.
+    return np.asarray((out - out.mean(0)) * drawn.std(0) / np.maximum(out.std(0), 1e-9))
 
 
 def sheen(way: FloatArray) -> FloatArray:
