@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -137,3 +138,31 @@ def avatar(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("avatar") / "somebody.safetensors"
     sample_avatar(path, 10_000)
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def person(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A real avatar: the file that LIKENESS_AVATAR names, or one of the sample portrait."""
+    folder = tmp_path_factory.mktemp("person")
+    given = os.environ.get("LIKENESS_AVATAR")
+    if given:
+        return str(shutil.copy2(given, folder / "somebody.safetensors"))
+    options = ("--no-blend", "--refine", "off", "--max-gaussians", "60000")
+    command = [sys.executable, "-m", "likeness", "build", str(sample_portrait), "-o", str(folder)]
+    subprocess.run([*command, *options], check=True)
+    return str(folder / "avatar.safetensors")
+
+
+@pytest.fixture(scope="session")
+def motions(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two jittering motions of a second each: the arms go up; the left knee bends."""
+    folder, out = tmp_path_factory.mktemp("motions"), []
+    for name, joints in (("arms", (16, 17)), ("knee", (4,))):
+        poses = np.zeros((30, 55, 3))
+        for sign, joint in zip((1, -1), joints):
+            angle = np.linspace(0.2, 1.2, 30) + 0.1 * (np.arange(30) % 2)
+            poses[:, joint, 2 if len(joints) > 1 else 0] = sign * angle
+        path = folder / f"{name}.npz"
+        np.savez(path, poses=poses.reshape(30, 165), trans=np.zeros((30, 3)), mocap_frame_rate=24.0)
+        out.append(str(path))
+    return out

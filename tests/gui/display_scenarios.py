@@ -1,0 +1,115 @@
+"""Every button of the panels Splats, Render and Export, on a real avatar. Run by inside.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from pressing import browse, confirm, frame_view, panel, press, problem
+from scenarios import Steps, avatars, fresh, open_avatar, ours
+
+
+def display_buttons(ui: Any, avatar: str, photo: str) -> Steps:
+    """Detail, fast splats, the photo's camera, the shadow proxy, the scene's settings."""
+    yield from fresh(ui)
+    ours("addon.preferences").get_preferences(bpy.context).show_splats = True
+    yield from press(ui, "likeness.import_avatar", filepath=avatar, photo=photo)
+    yield lambda: len(avatars()) > 0
+    found = avatars()[0]
+    frame_view(ui, found.armature)
+    yield from panel(ui, "LIKENESS_PT_display", "panel_splats")
+    yield from panel(ui, "LIKENESS_PT_render", "panel_render")
+    out: dict[str, Any] = {}
+    count = ours("addon.scene.read_back").splat_count
+    yield from press(ui, "likeness.set_detail", target="Viewport Detail", count=10_000)
+    out["detail"] = count(found, "Viewport Detail")
+    yield from ui.shot("detail_10k")
+    yield from press(ui, "likeness.set_detail", target="Viewport Detail", count=0)
+    yield from press(ui, "likeness.fast_splats")
+    yield 2.0
+    yield from ui.shot("nodes")
+    yield from press(ui, "likeness.fast_splats")
+    out["native"] = ours("operators.display").NativeSplats.poll(bpy.context)
+    if out["native"]:
+        yield from press(ui, "likeness.native_splats")
+        yield from ui.shot("native")
+        yield from press(ui, "likeness.native_splats")
+    yield from press(ui, "likeness.look_through_photo")
+    yield from ui.shot("photo_camera")
+    yield from press(ui, "likeness.photo_background")
+    yield from ui.shot("photo_hidden")
+    yield from press(ui, "likeness.look_through_photo")
+    yield from press(ui, "likeness.add_shadow_proxy")
+    yield from ui.shot("shadow_proxy")
+    out["proxy"] = ours("addon.scene.shadow_proxy").find_proxy(found) is not None
+    yield from press(ui, "likeness.remove_shadow_proxy")
+    transform = bpy.context.scene.view_settings.view_transform
+    yield from confirm(ui, "likeness.render_setup", "render_setup")
+    out["transform"] = [transform, bpy.context.scene.view_settings.view_transform]
+    yield from ui.shot("render_set_up")
+    yield from press(ui, "likeness.render_restore")
+    out["transform"].append(bpy.context.scene.view_settings.view_transform)
+    return out
+
+
+def draw_pictures(ui: Any, avatar: str, motion: str, folder: str) -> Steps:
+    """Render Image and Render Animation with the engine's rasterizer."""
+    yield from fresh(ui)
+    found = yield from open_avatar(ui, avatar, fast=True)
+    yield from confirm(ui, "likeness.import_motion", filepath=motion)
+    scene = bpy.context.scene
+    scene.camera = found.camera
+    scene.render.resolution_x, scene.render.resolution_y = 200, 256
+    scene.render.resolution_percentage = 100
+    scene.render.filepath = str(Path(folder) / "still_")
+    yield from confirm(ui, "likeness.draw", "draw", animation=False)
+    said = [problem()]
+    scene.frame_end = scene.frame_start + 2
+    scene.render.filepath = str(Path(folder) / "frame_####.png")
+    yield from confirm(ui, "likeness.draw", "draw_animation", animation=True)
+    said.append(problem())
+    scene.render.filepath = str(Path(folder) / "clip.mp4")
+    yield from confirm(ui, "likeness.draw", animation=True, kind="MP4")
+    said.append(problem())
+    return {"problems": said, "files": sorted(p.name for p in Path(folder).iterdir())}
+
+
+EXPORTS = (
+    ("likeness.export_avatar", "a.safetensors", "", {}),
+    ("likeness.export_splats", "splats.ply", "", {}),
+    ("likeness.export_splats", "splats.spz", "", {"kind": ".spz"}),
+    ("likeness.export_scene", "blender.glb", "Blender", {}),
+    ("likeness.export_scene", "scene.usda", "", {"kind": ".usda", "content": "both"}),
+    ("likeness.export_scene", "phone.usdz", "AR_Quick_Look", {}),
+    ("likeness.export_rig", "blender.fbx", "Blender", {}),
+    ("likeness.export_rig", "unity.fbx", "Unity", {}),
+    ("likeness.export_rig", "unreal.fbx", "Unreal", {}),
+)
+
+
+def export_buttons(ui: Any, avatar: str, motion: str, folder: str) -> Steps:
+    """Every export with its presets, from the file browser; splats imported again."""
+    yield from fresh(ui)
+    yield from open_avatar(ui, avatar, fast=True)
+    yield from confirm(ui, "likeness.import_motion", filepath=motion)
+    bpy.context.scene.frame_end = bpy.context.scene.frame_start + 3
+    yield from panel(ui, "LIKENESS_PT_export", "panel_export")
+    out: dict[str, Any] = {"problems": [], "chosen": {}}
+    for name, file, preset, chosen in EXPORTS:
+        shot = "export_" + file.replace(".", "_")
+        path = Path(folder) / file
+        seen = yield from browse(ui, name, path, shot, preset, **chosen)
+        out["chosen"][file] = seen
+        out["problems"].append(problem())
+    out["files"] = {p.name: p.stat().st_size for p in Path(folder).iterdir()}
+    for o in bpy.context.scene.objects[:]:
+        bpy.data.objects.remove(o)
+    yield from press(ui, "likeness.import_splats", filepath=str(Path(folder) / "splats.ply"))
+    yield 1.0
+    yield from ui.shot("import_splats")
+    out["problems"].append(problem())
+    yield from press(ui, "likeness.import_avatar", filepath=str(Path(folder) / "a.safetensors"))
+    yield lambda: len(avatars()) > 0
+    yield from ui.shot("import_exported")
+    return out

@@ -1,0 +1,91 @@
+"""Every button of the panel Motion, on a real avatar. Run by inside.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from pressing import browse, confirm, frame_view, panel, press, problem
+from rig_scenarios import ENDS, far, places
+from scenarios import Steps, avatars, fresh, open_avatar, ours
+
+
+def at_frame(armature: Any, frame: int) -> Any:
+    """Where hands and feet are at a frame."""
+    bpy.context.scene.frame_set(frame)
+    return places(armature, *ENDS)
+
+
+def motion_buttons(ui: Any, avatar: str, motions: list[str], folder: str) -> Steps:
+    """Two motions imported from the file browser; the list: switch, mix, trim, delete; smoothing;
+    export of the motion and of a pose, and import of what was saved."""
+    yield from fresh(ui)
+    found = yield from open_avatar(ui, avatar, fast=True)
+    armature, scene = found.armature, bpy.context.scene
+    frame_view(ui, armature)
+    out: dict[str, Any] = {"problems": []}
+    for k, motion in enumerate(motions):
+        yield from browse(ui, "likeness.import_motion", Path(motion), "import_motion" * (k == 0))
+        out["problems"].append(problem())
+        scene.frame_set(scene.frame_end // 2)
+        yield from ui.shot(f"motion_{k}")
+    names = [a.name for a in ours("addon.motion.motion_list").list_motions(armature)]
+    out["list"] = names
+    yield from panel(ui, "LIKENESS_PT_motion", "panel_motion")
+    yield from press(ui, "likeness.use_motion", name=names[0])
+    out["used"] = armature.animation_data.action.name
+    before = at_frame(armature, scene.frame_end)
+    yield from confirm(ui, "likeness.smooth_motion", seconds=0.2)
+    yield 2.0
+    out["smoothed"] = far(at_frame(armature, scene.frame_end), before)
+    yield from confirm(ui, "likeness.mix_motion", "mix_motion", name=names[1])
+    yield from ui.shot("motion_mixed")
+    yield from panel(ui, "LIKENESS_PT_motion", "panel_motion_mixed")
+    out["mixed"] = ours("addon.motion.motion_list").is_mixed(armature)
+    out["range of both"] = [scene.frame_start, scene.frame_end]
+    yield from press(ui, "likeness.use_motion", name=names[0])
+    yield from press(ui, "likeness.use_motion", name="")
+    out["mix again"] = ours("addon.motion.motion_list").is_mixed(armature)
+    yield from press(ui, "likeness.use_motion", name=names[1])
+    scene.use_preview_range = True
+    scene.frame_preview_start, scene.frame_preview_end = 5, 15
+    yield from confirm(ui, "likeness.trim_motion", "trim_motion")
+    scene.use_preview_range = False
+    out["trimmed"] = list(armature.animation_data.action.frame_range)
+    saved = Path(folder) / "saved.npz"
+    out["exported"] = yield from browse(ui, "likeness.export_motion", saved, "export_motion")
+    yield from browse(ui, "likeness.export_pose", Path(folder) / "pose.npz", "export_pose")
+    out["files"] = sorted(p.name for p in Path(folder).iterdir())
+    before = at_frame(armature, 10)
+    yield from browse(ui, "likeness.import_motion", saved, place="file")
+    out["round trip"] = far(at_frame(armature, 10), before)
+    yield from confirm(ui, "likeness.delete_motion", "delete_motion", name=names[0])
+    out["left"] = [a.name for a in ours("addon.motion.motion_list").list_motions(armature)]
+    out["problems"].append(problem())
+    return out
+
+
+def retarget(ui: Any, avatar: str, motion: str) -> Steps:
+    """The motion of one avatar copied to another, from the dialog."""
+    yield from fresh(ui)
+    found = yield from open_avatar(ui, avatar, fast=True)
+    first = found.armature.name
+    yield from confirm(ui, "likeness.import_motion", "import_motion_dropped", filepath=motion)
+    yield from press(ui, "likeness.duplicate_avatar")
+    copy = next(a.armature for a in avatars() if a.armature.name != first)
+    copy.animation_data_clear()
+    yield from press(ui, "likeness.set_pose", name="tpose")
+    end = bpy.context.scene.frame_end
+    still = far(at_frame(copy, end), at_frame(copy, 1))
+    yield from confirm(ui, "likeness.retarget_armature", "retarget")
+    said = problem()
+    copy = next(a.armature for a in avatars() if a.armature.name != first)
+    moves = far(at_frame(copy, end), at_frame(copy, 1))
+    source = bpy.data.objects[first]
+    frame_view(ui, copy)
+    bpy.context.scene.frame_set(end // 2)
+    yield from ui.shot("retargeted")
+    away = places(copy, "left_wrist") - places(copy, "pelvis")
+    there = places(source, "left_wrist") - places(source, "pelvis")
+    return {"problem": said, "still": still, "moves": moves, "apart": far(away, there)}

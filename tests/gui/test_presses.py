@@ -1,0 +1,194 @@
+"""Every operator pressed once, in a window, on a real avatar; the pictures are for people."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+
+POSES = ("tpose", "apose", "relaxed")
+
+UNPRESSED = {
+    "delete_selected": "by its key: X in keys_on_avatars",
+    "duplicate_move": "by its key: Shift+D in keys_on_avatars",
+    "duplicate_selected": "the first half of duplicate_move",
+}
+"""Operators that no scenario presses -> why."""
+
+
+def test_every_operator_is_pressed() -> None:
+    """A new operator needs a scenario here, or a line above with the reason."""
+    code = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "operators").glob("*.py"))
+    operators = set(re.findall(r'^    bl_idname = "likeness\.(\w+)"', code, re.M))
+    played = "\n".join(p.read_text(encoding="utf-8") for p in HERE.glob("*scenarios.py"))
+    pressed = set(re.findall(r"\blikeness\.(\w+)", played)) & operators
+    assert len(operators) > 50
+    assert operators - pressed == set(UNPRESSED)
+
+
+@pytest.mark.slow
+def test_pose(gui: Any, person: str) -> None:
+    seen = gui("rig_scenarios.pose_buttons", avatar=person)
+    wide, half, down = (abs(seen[name][0][0] - seen[name][1][0]) for name in POSES)
+    assert wide > half > down  # how far apart the wrists are
+    left, right, reset = seen["elbows"]
+    assert right - left == pytest.approx(math.radians(70), abs=0.05)  # mirrored
+    assert reset < 1e-3
+    assert 0.0 < seen["ankle height"] < 0.2
+    assert seen["jump to IK"] < 1e-3
+    assert seen["raised"] > 0.2
+    assert seen["jump to FK"] < 1e-3
+    assert seen["limits"] == [False, True]
+
+
+@pytest.mark.slow
+def test_finger_controls(gui: Any, person: str) -> None:
+    seen = gui("rig_scenarios.finger_rings", avatar=person)
+    assert min(seen["closed"]) > 0.02
+    assert seen["back"] < 1e-4
+    first, *others = seen["index"]
+    assert first > 0.02
+    assert max(others) < 1e-4
+
+
+@pytest.mark.slow
+def test_face(gui: Any, person: str) -> None:
+    seen = gui("rig_scenarios.face_buttons", avatar=person)
+    assert seen["presets"] > 5
+    assert seen["set"] > 0.1
+    assert seen["mirrored"] == 1.0
+    assert seen["keyed"]
+    assert seen["reset"] == 0.0
+    assert seen["libraries"] == ["Likeness Poses"]
+
+
+@pytest.mark.slow
+def test_avatars_and_lost_parts(gui: Any, person: str) -> None:
+    seen = gui("rig_scenarios.avatar_buttons", avatar=person)
+    assert seen["active"]
+    assert seen["assets"] == 1
+    assert seen["deleted"]
+    assert seen["lost"] == [Path(person).stem]
+    assert seen["rebuilt"]
+    assert seen["anew"] == 1
+    assert seen["left"] == []
+
+
+@pytest.mark.slow
+def test_upgraded_rig(gui: Any) -> None:
+    blend = ROOT / "tests" / "compat" / "version_0_1" / "avatar.blend"
+    seen = gui("rig_scenarios.upgrade", blend=str(blend))
+    assert seen["moved"] < 1e-4
+    assert seen["root"]
+    assert not seen["again"], "the button goes away"
+
+
+@pytest.mark.slow
+def test_bodies(gui: Any) -> None:
+    assert gui("rig_scenarios.added_body") == ["ARMATURE", "MESH"] * 2
+
+
+@pytest.mark.slow
+def test_motions(gui: Any, person: str, motions: list[str], tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    seen = gui("motion_scenarios.motion_buttons", avatar=person, motions=motions, folder=folder)
+    assert seen["problems"] == [None, None, None]
+    assert seen["list"] == ["arms", "knee"]
+    assert seen["used"] == "arms"
+    assert seen["smoothed"] > 1e-3
+    assert seen["mixed"]
+    assert seen["mix again"]
+    first, last = seen["range of both"]
+    assert last - first > 40
+    assert seen["trimmed"] == [5, 15]
+    assert [seen["exported"][name] for name in ("frame_start", "frame_end")] == [5, 15]
+    assert seen["files"] == ["pose.npz", "saved.npz"]
+    assert seen["round trip"] < 1e-3
+    assert seen["left"] == ["knee", "saved"]
+
+
+@pytest.mark.slow
+def test_retargeted(gui: Any, person: str, motions: list[str]) -> None:
+    seen = gui("motion_scenarios.retarget", avatar=person, motion=motions[0])
+    assert seen["problem"] is None
+    assert seen["still"] < 1e-6
+    assert seen["moves"] > 0.2
+    assert seen["apart"] < 1e-3
+
+
+@pytest.mark.slow
+def test_display(gui: Any, person: str, photo: str) -> None:
+    seen = gui("display_scenarios.display_buttons", avatar=person, photo=photo)
+    assert seen["detail"] == pytest.approx(10_000, abs=1)
+    assert seen["proxy"]
+    first, set_up, restored = seen["transform"]
+    assert set_up == "Standard"
+    assert first == restored != set_up
+
+
+@pytest.mark.slow
+def test_pictures(gui: Any, person: str, motions: list[str], tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    seen = gui("display_scenarios.draw_pictures", avatar=person, motion=motions[0], folder=folder)
+    assert seen["problems"] == [None] * 3
+    frames = [f"frame_{k:04d}.png" for k in (1, 2, 3)]
+    assert seen["files"] == ["clip.mp4", *frames, "still_0001.png"]
+
+
+@pytest.mark.slow
+def test_exports(gui: Any, person: str, motions: list[str], tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    seen = gui("display_scenarios.export_buttons", avatar=person, motion=motions[0], folder=folder)
+    assert seen["problems"] == [None] * len(seen["problems"])
+    chosen = seen["chosen"]
+    assert set(chosen) <= set(seen["files"])
+    assert chosen["phone.usdz"]["kind"] == ".usdz"
+    assert [chosen[f"{name}.fbx"]["program"] for name in ("unity", "unreal")] == ["UNITY", "UNREAL"]
+    assert min(seen["files"].values()) > 10_000
+
+
+@pytest.mark.slow
+def test_questions_about_a_fit(gui: Any, photo: str) -> None:
+    seen = gui("setup_scenarios.questions", photo=photo)
+    assert seen["people"] == 1
+    assert seen["alive"], "Esc closes the picture only"
+    assert seen["scene"] == "Likeness Fit"
+    assert seen["asked"], "nothing was moved: the question stays"
+    assert seen["left"] == "Scene"
+    assert seen["problem"] is None
+    assert seen["avatars"] == 1
+
+
+@pytest.mark.slow
+def test_one_message_for_one_error(gui: Any, blender: Any, person: str, tmp_path: Path) -> None:
+    bad = tmp_path / "motion.npz"
+    bad.write_bytes(b"not a motion")
+    before = len(blender.log)
+    seen = gui("setup_scenarios.one_message", avatar=person, bad=str(bad))
+    for how in ("button", "dialog"):
+        shown, hidden = (
+            [line for line in seen[f"{how} {tab}"] if not line.startswith("bpy.ops.")]
+            for tab in ("with tab", "without tab")
+        )
+        assert shown == ["Import Motion failed"], "the tab says why"
+        told = " ".join(hidden)
+        assert told.count(bad.name) == told.count("cannot be read as") == 1, "a pop-up says why"
+        assert all(len(line) < 120 for line in hidden), "no wider than the screen"
+    assert bad.name in seen["problem"]
+    assert str(tmp_path) not in seen["report"], "a report tells no folders"
+    assert seen["dismissed"] is None
+    assert not [line for line in blender.log[before:] if "Traceback" in line]
+
+
+@pytest.mark.slow
+def test_preferences(gui: Any, tmp_path: Path) -> None:
+    seen = gui("setup_scenarios.preferences", folder=str(tmp_path))
+    assert seen["engine"] is seen["setup"] is seen["cleared"] is None
+    assert "Online Access" in seen["download"]
+    assert seen["dismissed"] is None
