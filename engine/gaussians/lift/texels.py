@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.cameras import project, unproject
@@ -108,6 +109,14 @@ def _pale_hair(
         usual = np.median(sampled[deep], axis=0)
         out[hair] = find_pale_rim(sampled[hair], usual, inside[hair])
     return out
+
+
+def _beside(points: FloatArray, others: BoolArray) -> BoolArray:
+    """[N] points [N, 3] beside some of the ``others`` [N]: hair under a hat has no tips."""
+    if not others.any():
+        return others
+    away, _ = cKDTree(points[others]).query(points, distance_upper_bound=S.max_radius)
+    return np.asarray(away < S.max_radius)
 
 
 def near_seam(body: Body, corner: IntArray, bary: FloatArray) -> BoolArray:
@@ -315,7 +324,7 @@ def texel_layer(
     keep = (opacity > 0) & (part != "lash")
     hair = label == HAIR
     way = hair_directions(points, normal, rest, head & hair, body)
-    slender = np.where(hair & ~known, S.slender_hair, 1.0)
+    slender = np.where(hair & ~known & ~_beside(points, label == HAT), S.slender_hair, 1.0)
     world = surfels_on_plane(
         points[keep],
         normal[keep],
