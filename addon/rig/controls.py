@@ -89,7 +89,7 @@ def eye_target(eye: str) -> str:
 
 
 def control_bones(
-    axes: dict[str, FloatArray], heads: FloatArray, boxes: Boxes, root: FloatArray
+    axes: dict[str, FloatArray], heads: FloatArray, boxes: Boxes, root: FloatArray, cog: FloatArray
 ) -> list[ControlBone]:
     """The controls of a person, parents before their children.
 
@@ -98,13 +98,15 @@ def control_bones(
         heads: [55, 3] rest joints in metres, armature space.
         boxes: of the feet, armature space.
         root: [3] place of the root bone, armature space.
+        cog: [3] place of the centre of gravity: of the pelvis, or, if that rests elsewhere than
+            the person stands, of the pelvis in the photo's pose.
     """
     at = {name: heads[j] for name, j in JOINT_INDEX.items()}
     up, front = np.array([0.0, 0.0, 1.0]), np.array([0.0, -1.0, 0.0])
 
-    def like(joint: str, name: str, parent: str) -> ControlBone:
-        R, length = axes[joint][:3, :3], axes[joint][3, 3]
-        return ControlBone(name, at[joint], at[joint] + length * R[:, 1], R[:, 2], parent)
+    def like(joint: str, name: str, parent: str, away: FloatArray | float = 0.0) -> ControlBone:
+        R, length, head = axes[joint][:3, :3], axes[joint][3, 3], at[joint] + away
+        return ControlBone(name, head, head + length * R[:, 1], R[:, 2], parent)
 
     def hung(control: str, place: FloatArray, tail: FloatArray, z: FloatArray) -> list[ControlBone]:
         parent = ControlBone(parent_bone(control), place, place + 0.05 * front, up)
@@ -112,8 +114,8 @@ def control_bones(
 
     # axes of the root and the centre of gravity are those of the object
     out = [ControlBone(ROOT, root, root - 0.3 * front, up)]
-    out.append(ControlBone(COG, at["pelvis"], at["pelvis"] - 0.15 * front, up, ROOT))
-    out.append(like("spine1", HIPS, COG))
+    out.append(ControlBone(COG, cog, cog - 0.15 * front, up, ROOT))
+    out.append(like("spine1", HIPS, COG, cog - at["pelvis"]))
     out.append(like("spine2", CHEST, "pelvis"))
     out.append(like("neck", NECK, "spine3"))
     for side in SIDES:

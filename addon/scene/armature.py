@@ -120,7 +120,7 @@ def create_armature(
             bone.align_roll(Vector(_roll_axis(JOINT_NAMES[j])))
             if PARENTS[j] >= 0:
                 bone.parent = data.edit_bones[JOINT_NAMES[PARENTS[j]]]
-        add_controls(data, heads, boxes or {}, np.zeros(3))
+        add_controls(data, heads, boxes or {}, np.zeros(3), heads[0])
     for bone in armature.pose.bones:
         bone.rotation_mode = "QUATERNION"
     bind_controls(armature)
@@ -142,15 +142,17 @@ def edit_armature(armature: Any, context: Any) -> Iterator[None]:
             bpy.ops.object.mode_set(mode="OBJECT")
 
 
-def add_controls(data: Any, heads: FloatArray, boxes: Boxes, root: FloatArray) -> None:
-    """In edit mode: add the controls to the joints' bones. Those of an older rig get their new
-    parents and keep their rest."""
+def add_controls(
+    data: Any, heads: FloatArray, boxes: Boxes, root: FloatArray, cog: FloatArray
+) -> None:
+    """In edit mode: add the controls to the joints' bones; see ``control_bones``. Those of an older
+    rig get their new parents and keep their rest."""
     axes = {}
     for name in JOINT_NAMES:
         bone = data.edit_bones[name]
         axes[name] = np.array(bone.matrix)
         axes[name][3, 3] = bone.length
-    for control in control_bones(axes, heads, boxes, root):
+    for control in control_bones(axes, heads, boxes, root, cog):
         bone = data.edit_bones.get(control.name)
         if bone is None:
             bone = data.edit_bones.new(control.name)

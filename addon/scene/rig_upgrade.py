@@ -96,9 +96,10 @@ def _add_bones(armature: Any, avatar: Avatar, context: Any) -> None:
     points = points_to_blender(avatar.body.v_template) + place
     boxes = foot_boxes(points, avatar.body.weights)
     root = photo_origin(armature) - find_origins(avatar)[0]
+    pelvis = points_to_blender(avatar.body.vertices(avatar.pose)[1][0])
     before = set(armature.pose.bones.keys())
     with edit_armature(armature, context):
-        add_controls(armature.data, heads, boxes, root)
+        add_controls(armature.data, heads, boxes, root, photo_origin(armature) + pelvis)
     for bone in armature.pose.bones:
         if bone.name not in before:
             bone.rotation_mode = "QUATERNION"

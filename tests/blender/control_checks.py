@@ -369,12 +369,16 @@ def upgraded() -> dict[str, Any]:
     floor = armature.matrix_world.translation.z
     again = people.random_pose(avatar, rng)
     armature.animation_data.action = None
+    objects.set_pose(avatar.pose, avatar.body.expression_names)
+    now = seen_matrices(armature)
+    cog = (now["cog"].translation - now["pelvis"].translation).length
     objects.set_pose(again, avatar.body.expression_names)
     return {
         "moved": float(np.abs(after - before).max()),
         "pose": far(with_pose.full_pose, pose.full_pose),
         "transl": float(np.abs(with_pose.transl - pose.transl).max()),
         "again": error(avatar, objects, again),
+        "cog": cog,
         "mode": mode,
         "said": said,
         "outdated": [drawn, is_outdated(armature)],

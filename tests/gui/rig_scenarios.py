@@ -230,7 +230,7 @@ def upgrade(ui: Any, blend: str) -> Steps:
     yield from ui.shot("upgrade_after")
     return {
         "moved": far(places(armature, *ENDS), before),
-        "root": "root" in armature.pose.bones,
+        "cog": far(places(armature, "cog"), places(armature, "pelvis")),
         "again": ours("operators.pose").UpgradeRig.poll(bpy.context),
     }
 
