@@ -52,7 +52,7 @@ class HairPatchSettings:
     level: float = 0.025  # metres over which the patches' own brightness is taken out
     strand: float = 0.003  # metres by which strands are carried on along their way at first
     doublings: int = 4  # of that, of straight hair
-    contrast: float = 0.8  # of the photo's texture: strands that go on look stronger
+    contrast: float = 0.9  # of the photo's texture: strands that go on look stronger
     sheen: float = 0.3  # of the light, in its logarithm, that hair loses where it points at it
     sheen_from: tuple[float, float, float] = (0.0, 0.8, -0.6)  # unit: from above and behind
     gap: float = 0.004  # metres of holes between strands that are hair all the same

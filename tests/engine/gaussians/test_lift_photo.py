@@ -14,6 +14,7 @@ from likeness.engine.gaussians.binding import place_gaussians
 from likeness.engine.gaussians.lift import clean_rim
 from likeness.engine.gaussians.lift.depth_sheets import DepthSheet
 from likeness.engine.gaussians.lift.far_side import loose_layer
+from likeness.engine.gaussians.lift.labels import UPPER
 from likeness.engine.gaussians.lift.photo_splats import crop_camera, resize_rgba
 from likeness.engine.gaussians.lift.regions import TORSO, Regions, vertex_groups
 from likeness.engine.gaussians.lift.surfels import SHELL, TriangleBinding
@@ -67,7 +68,11 @@ def test_a_loose_patch_gets_a_back_and_a_rim(budget: int) -> None:
     front, back = np.where(mask, 2.9, 0.0), np.where(mask, 3.1, 0.0)
     sheet = DepthSheet(0, mask, mask, front, back, np.zeros(mask.shape), mask)
     regions = SimpleNamespace(
-        unit=10.0, group=np.where(mask, TORSO, -1), mask=mask, hair=np.zeros_like(mask)
+        unit=10.0,
+        group=np.where(mask, TORSO, -1),
+        mask=mask,
+        hair=np.zeros_like(mask),
+        label=np.where(mask, UPPER, 0),
     )
     colors, alpha = np.where(mask[..., None], [0.1, 0.5, 0.7], 1.0), mask.astype(float)
     homes = TriangleBinding(body, vertices, vertex_groups(body)[body.f[:, 0]])
