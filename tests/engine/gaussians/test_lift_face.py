@@ -305,6 +305,19 @@ def test_closed_lids_are_skin_all_over(head: Head, closed: tuple[str, ...]):
 
 
 @pytest.mark.slow
+def test_a_wink_closes_its_lid_as_a_blink_does(head: Head):
+    """MakeHuman's blinks move the other eye's socket too, and with it what is bound there."""
+    both, *winks = (
+        place_gaussians(head.bound, head.body.vertices(head.pose(**weights))[0], head.body).means
+        for weights in (dict.fromkeys(BLINK.values(), 1.0), *({BLINK[s]: 1.0} for s in BLINK))
+    )
+    triangle = head.bound.triangle
+    side = head.body.v_template[head.body.f[triangle], 0].mean(1)
+    for wink, own in zip(winks, (side > 0.005, side < -0.005), strict=True):
+        np.testing.assert_allclose(wink[own], both[own], atol=3e-4)
+
+
+@pytest.mark.slow
 def test_a_closed_lid_ends_in_a_dark_line_on_the_lower_lid(head: Head):
     drawn = head.draw(head.pose(eyeBlinkLeft=1.0, eyeBlinkRight=1.0)).mean(-1)
     assert head.observation.face is not None
