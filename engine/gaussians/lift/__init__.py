@@ -22,6 +22,7 @@ from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import (
     MAX_GAUSSIANS,
+    BoolArray,
     BoundGaussians,
     Camera,
     FloatArray,
@@ -40,9 +41,9 @@ from .ears import finish_ears
 from .face_finish import finish_face
 from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
-from .held_objects import mark_held_objects, removed_pixels
-from .hidden_forearms import remove_rims
-from .hidden_hands import reach_shown_hands, tuck_hidden_hands
+from .held_objects import mark_held_objects, mark_removed, removed_pixels
+from .hidden_forearms import find_rims
+from .hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
 from .labels import HAIR, HAT, SHOES
 from .labels_network import LabelNetworkRuntime
 from .labels_parser import ParserRuntime
@@ -165,6 +166,7 @@ def lift_photo(
         found = label_photo(
             matte, observation, track, body, vertices, options.region_pixels, parser
         )
+    found = found.without(find_unreached_skin(found.regions, found.camera, body))
     given = replace(matte, held=found.matte.held)
     matte, camera, regions, frame = found.matte, found.camera, found.regions, found.frame
     portrait, colors, alpha = found.portrait, found.colors, found.alpha
@@ -258,6 +260,16 @@ class LabelledPhoto:
     colors: FloatArray
     alpha: FloatArray
 
+    def without(self, gone: BoolArray) -> LabelledPhoto:
+        """Return it with more pixels marked as removed.
+
+        Args:
+            gone: [H, W] on the grid.
+        """
+        matte, portrait = mark_removed(self.matte, gone), mark_removed(self.portrait, gone)
+        regions = mark_held_objects(self.regions, matte.held)
+        return replace(self, matte=matte, portrait=portrait, regions=regions)
+
 
 def label_photo(
     matte: Matte,
@@ -311,7 +323,7 @@ def label_photo(
             "The fitted body lies beside the person in the photo.",
             "Use a photo that shows the person larger, upright and from the front.",
         )
-    matte = remove_rims(matte, regions, colors, body, camera)
+    matte = mark_removed(matte, find_rims(regions, colors, body, camera))
     regions = mark_held_objects(regions, matte.held)
     without, frame = remove_glasses(matte, regions.glasses)
     if frame is not None:

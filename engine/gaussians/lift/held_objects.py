@@ -199,6 +199,21 @@ def mark_held_objects(regions: Regions, held: IntArray | None) -> Regions:
     )
 
 
+def mark_removed(matte: Matte, gone: BoolArray) -> Matte:
+    """Mark pixels of a matte as removed, but for held things.
+
+    Args:
+        matte: of the portrait.
+        gone: [H, W] at any size.
+    """
+    if not gone.any():
+        return matte
+    shape = matte.alpha.shape
+    rows, cols = (np.arange(n) * m // n for n, m in zip(shape, gone.shape, strict=True))
+    held = np.zeros(shape, np.uint8) if matte.held is None else matte.held
+    return replace(matte, held=np.where(gone[np.ix_(rows, cols)] & (held == 0), REMOVED, held))
+
+
 def removed_pixels(regions: Regions) -> BoolArray:
     """Return the pixels [H, W] of the person where something was removed."""
     return np.asarray(regions.mask & (regions.label == NONE))

@@ -6,7 +6,7 @@ matte, in its own colours.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from ...body import Body
 from ...core.color import rgb_to_lab
 from ...core.settings import register_settings
-from ...core.types import HELD, BoolArray, Camera, FloatArray, Matte
+from ...core.types import BoolArray, Camera, FloatArray
 from .labels import LOWER, UPPER
 from .pixel_grids import dilate, distance_inside
 from .regions import ARMS, Regions, vertex_groups
@@ -66,15 +66,12 @@ def near_hidden_forearms(
     return out
 
 
-def remove_rims(
-    matte: Matte, regions: Regions, colors: FloatArray, body: Body, camera: Camera
-) -> Matte:
-    """Mark what the matte keeps of things that hide forearms as removed.
+def find_rims(regions: Regions, colors: FloatArray, body: Body, camera: Camera) -> BoolArray:
+    """Find what the matte keeps [H, W] of things that hide forearms.
 
     That is cloth of an arm, on the outline, in no colour of its sleeve.
 
     Args:
-        matte: of the portrait.
         regions: of the photo.
         colors: [H, W, 3] sRGB 0..1, on the grid of the regions.
         body: the person's own.
@@ -96,10 +93,7 @@ def remove_rims(
     edge = np.unique(patches[dilate(~regions.mask, 1)])
     rim = dilate(np.isin(patches, edge[edge > 0]), 1) & cloth
     if not rim.any():
-        return matte
+        return rim
     parts, _ = ndimage.label(regions.mask & ~rim)  # what hangs on nothing else goes, too
     rim |= (parts != np.bincount(parts[parts > 0]).argmax()) & cloth & near
-    rows, cols = (np.arange(n) * m // n for n, m in zip(matte.alpha.shape, rim.shape, strict=True))
-    held = np.zeros(matte.alpha.shape, np.uint8) if matte.held is None else matte.held
-    fine = rim[np.ix_(rows, cols)]
-    return replace(matte, held=np.where(fine & (held == 0), HELD.index("removed"), held))
+    return rim

@@ -19,9 +19,9 @@ from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from .hand_pixels import Hand, find_bust, settle_hand_pixels
-from .labels import SKIN
-from .pixel_grids import nearest_known
-from .regions import ARMS, HANDS, Regions, hand_triangles, vertex_groups
+from .labels import LOWER, SKIN, UPPER
+from .pixel_grids import connected_patches, dilate, nearest_known
+from .regions import ARMS, HANDS, TORSO, Regions, hand_triangles, vertex_groups
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,9 @@ class HiddenHandSettings:
     effort: float = 5e-5  # metres that a degree is worth: the smallest turn of equals
     stride: int = 3  # every so many vertices are looked at
     least: float = 4e-4  # square metres of skin that show a hand
+    most: float = 0.02  # square metres of the largest patch of skin that may be one
+    clothed: float = 0.75  # share of such a patch's border that is cloth, if no hand reaches it
+    sleeves: float = 0.15  # the same that is cloth of arms
     beside: float = 0.01  # metres off the drawn arm from which on skin is its hand's
     uncovered: float = 6.0  # metres of exposure that a metre from the shown skin is worth
     poor: float = 0.05  # cost from which on a hand is not laid to its skin
@@ -73,6 +76,34 @@ def tuck_hidden_hands(regions: Regions, camera: Camera, body: Body, pose: Pose) 
         pose: the photo's.
     """
     return _search(regions, camera, body, pose, shown=False)
+
+
+def find_unreached_skin(regions: Regions, camera: Camera, body: Body) -> BoolArray:
+    """Find skin [H, W] before a clothed trunk that is a hand's, though no fitted hand reaches it.
+
+    It shows between the sleeves of crossed arms, say. On the trunk it would stay when they part.
+
+    Args:
+        regions: of the photo.
+        camera: of their grid.
+        body: the person's own.
+    """
+    out = np.zeros_like(regions.mask)
+    drawn = regions.body.face >= 0
+    if not drawn.any():
+        return out
+    metre = camera.K[0, 0] / float(np.median(regions.body.depth[drawn]))
+    bust = find_bust(regions.places.part, body)
+    cloth = np.isin(regions.label, (UPPER, LOWER))
+    for patch in connected_patches(regions.mask & (regions.label == SKIN)):
+        on_trunk = patch & (regions.group == TORSO)
+        if not S.least < on_trunk.sum() / metre**2 < S.most or (patch & bust).any():
+            continue
+        ring = dilate(on_trunk, 2) & ~on_trunk & regions.mask
+        sleeve = cloth & np.isin(regions.group, ARMS)
+        if cloth[ring].mean() > S.clothed and sleeve[ring].mean() > S.sleeves:
+            out |= dilate(on_trunk, 1) & (regions.group == TORSO)
+    return out
 
 
 def _search(regions: Regions, camera: Camera, body: Body, pose: Pose, shown: bool) -> Pose:

@@ -8,9 +8,20 @@ import numpy as np
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import BoolArray, IntArray, Pose
-from likeness.engine.gaussians.lift.hidden_hands import reach_shown_hands, tuck_hidden_hands
+from likeness.engine.gaussians.lift.hidden_hands import (
+    find_unreached_skin,
+    reach_shown_hands,
+    tuck_hidden_hands,
+)
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
-from likeness.engine.gaussians.lift.regions import GROUPS, HANDS, hand_triangles, vertex_groups
+from likeness.engine.gaussians.lift.regions import (
+    ARMS,
+    GROUPS,
+    HANDS,
+    TORSO,
+    hand_triangles,
+    vertex_groups,
+)
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 
@@ -113,3 +124,31 @@ def test_a_hand_goes_where_some_of_its_skin_shows(average: Body) -> None:
     assert covered(reached) > 0.7
     unlabelled = replace(regions, label=np.full(mask.shape, UPPER))
     assert reach_shown_hands(unlabelled, camera, average, fitted) is fitted  # type: ignore[arg-type]
+
+
+def test_skin_between_sleeves_that_no_hand_reaches_is_found(average: Body) -> None:
+    pose = replace(Pose.rest(average.num_expression), transl=np.array([0.0, 0.1, -2.6]))
+    camera = photo_camera(420.0, 240, 260)
+    drawn = rasterize_mesh(average.vertices(pose)[0], average.f, camera)
+    mask = drawn.face >= 0
+    part = np.where(mask, average.face_part[drawn.face], 255)
+    chest = mask & (part == average.part_names.index("torso"))
+    rows, cols = np.nonzero(chest)
+    y, x = int(rows.mean()), int(cols.mean())
+    label, group = np.where(mask, UPPER, 0), np.where(mask, TORSO, -1)
+    sleeve, patch, plain = (np.zeros_like(mask) for _ in range(3))
+    sleeve[y : y + 8, x - 20 : x + 20] = True
+    patch[y - 10 : y, x - 6 : x + 6] = True
+    plain[y - 30 : y - 20, x - 6 : x + 6] = True  # a low neckline, far from any sleeve
+    assert chest[sleeve | patch | plain].all()
+    group[sleeve] = ARMS[0]
+    label[patch | plain] = SKIN
+    regions = LabelledStub(
+        drawn, mask, np.zeros(len(average.f), bool), group, label, PartStub(part), ()
+    )
+    found = find_unreached_skin(regions, camera, average)  # type: ignore[arg-type]
+    assert found[patch].all()
+    assert not found[plain | sleeve].any()
+    # With the sleeve taken for the trunk's cloth it may be a hole in the clothes.
+    alone = replace(regions, group=np.where(mask, TORSO, -1))
+    assert not find_unreached_skin(alone, camera, average).any()  # type: ignore[arg-type]
