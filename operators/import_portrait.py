@@ -272,6 +272,7 @@ class ImportPortrait(JobOperator, PhotoOptions, BoneOptions, bpy.types.Operator,
             self,
             {name: name for name in ("max_gaussians", "person", "fov", "refine", "below", "held")},
             camera_pitch=self.known_pitch,
+            estimator=self.estimates,
             network=bpy.path.abspath(self.network) if self.use_network else "none",
         )
         confirm = "never" if bpy.app.background else self.check_fit.lower()

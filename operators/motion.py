@@ -402,7 +402,8 @@ class AnimateFromVideo(_AvatarJob, _ActionOptions, PhotoOptions, bpy.types.Opera
         media = Path(bpy.path.abspath(self.filepath))
         wanted = self.wanted(context)
         avatar = self.for_avatar(context, str(media), wanted)
-        tracking = read_options(TrackOptions, self, _TRACKING, camera_pitch=self.known_pitch)
+        more = {"camera_pitch": self.known_pitch, "estimates": self.estimates}
+        tracking = read_options(TrackOptions, self, _TRACKING, **more)
         kept = Path(bpy.path.abspath(self.motion_file)) if self.motion_file else None
         return motion_requests.track_request(
             context, media, avatar, wanted, tracking, self.overlay, kept

@@ -92,6 +92,19 @@ class PhotoOptions:
         options={"SKIP_SAVE"},
     )
 
+    estimator: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Estimator",
+        description="Another program's pose to begin with (.npz, .json or a folder); empty for "
+        "none",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
+
+    @property
+    def estimates(self) -> tuple[str, ...]:
+        """The files of other programs' poses."""
+        return (bpy.path.abspath(self.estimator),) if self.estimator else ()
+
     @property
     def known_pitch(self) -> float | None:
         """The camera's pitch in degrees, if the user knows it."""
@@ -108,3 +121,4 @@ class PhotoOptions:
         layout.prop(self, "camera_choice")
         if self.camera_choice == "PITCH":
             layout.prop(self, "camera_pitch")
+        layout.prop(self, "estimator", placeholder="None")

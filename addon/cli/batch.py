@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 EXIT_SOME_FAILED = 3
 MAX_LISTED_FAILURES = 20  # failures at the end of a run on a terminal; the report has all of them
 PLACE = PathOrAddress()
-OF_ALL = ("max_gaussians", "refine", "below", "held", "network")
+OF_ALL = (
+    *("max_gaussians", "camera_pitch", "estimator", "smplx", "sapiens"),
+    *("refine", "below", "held", "network"),
+)
 """Options of a build that the command line gives to all portraits; tables have all options."""
 
 
@@ -240,10 +243,12 @@ def _portraits(
 
     options = {name: chosen.pop(name) for name in (*OF_ALL, "body")}
     options["settings"] = parse_settings(chosen.pop("settings")) or None
-    options = {name: value for name, value in options.items() if value is not None}
-    for name in ("body", "network"):  # workers may stand elsewhere
+    options = {name: value for name, value in options.items() if value not in (None, ())}
+    for name in ("body", "network", "smplx", "sapiens"):  # workers may stand elsewhere
         if options.get(name, "none") not in ("none", "default"):
             options[name] = str(Path(options[name]).absolute())
+    if "estimator" in options:
+        options["estimator"] = [str(Path(file).absolute()) for file in options["estimator"]]
     if not inputs and not jobs:
         raise LikenessError("Nothing to build was given.", "Name folders, photos, or a --job.")
     portraits = [one for job in jobs for one in read_table(job, options)]

@@ -167,7 +167,7 @@ def track_request(
         "media": str(media),
         "output": str(kept),
         "overlay": str(drawn) if overlay else None,
-        "options": asdict(tracking),
+        "options": {**asdict(tracking), "estimates": [str(p) for p in tracking.estimates]},
         "prepared": str(scratch_file("prepared.npz")),
         "target": describe_target(avatar),
         "motion": wanted.options(context.scene),

@@ -7,7 +7,7 @@ colours, as photographs store them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -263,6 +263,7 @@ class Track:
         warnings: What the user should know.
         view: ``front``, ``side`` or ``back``: how the trunk faces the camera.
         gravity: How the camera was held; ``core.upright`` turns pose and camera to the world.
+        sources: Which joints began with which other program's estimate: its name -> their names.
     """
 
     betas: FloatArray
@@ -275,6 +276,7 @@ class Track:
     warnings: tuple[str, ...] = ()
     view: str = "front"
     gravity: Gravity = Gravity()
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 FRAME_STATES: tuple[str, ...] = ("tracked", "bridged", "lost")

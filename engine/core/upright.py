@@ -24,6 +24,8 @@ def stand_camera(camera: Camera, gravity: Gravity) -> Camera:
     >>> camera.viewmat[2, :3].round(6)  # it looks down, 30 degrees below the horizon
     array([ 0.       , -0.5      , -0.866025])
     """
+    if gravity.level:
+        return camera
     turn = np.eye(4)
     turn[:3, :3] = camera_tilt(gravity.pitch, gravity.roll)
     return replace(camera, viewmat=camera.viewmat @ turn)
@@ -43,8 +45,6 @@ def stand_poses(
     Returns:
         Both, turned.
     """
-    if gravity.level:
-        return full_pose, transl
     turn = camera_tilt(gravity.pitch, gravity.roll).T
     out = np.array(full_pose, dtype=np.float64)
     out[..., 0, :] = matrix_to_axis_angle(turn @ axis_angle_to_matrix(out[..., 0, :]))
@@ -59,6 +59,8 @@ def stand_pose(pose: Pose, pelvis: FloatArray, gravity: Gravity) -> Pose:
         pelvis: [3] the pelvis at rest in the person's shape, metres.
         gravity: how the camera was held.
     """
+    if gravity.level:
+        return pose
     full_pose, transl = stand_poses(pose.full_pose, pose.transl, pelvis, gravity)
     return replace(pose, full_pose=full_pose, transl=transl)
 

@@ -22,6 +22,7 @@ from ..core.types import (
     Portrait,
     Track,
 )
+from ..core.upright import camera_at
 from ..dataset.pairs import azimuth_kind, trunk_azimuth
 from ..dataset.subjects import Subject, SubjectView, encode_rgba
 from ..imaging.load import load_portrait
@@ -232,7 +233,7 @@ def _frame(
     track = Track(
         motion.betas,
         motion.pose(number),
-        motion.camera,
+        camera_at(motion, number),
         motion.framing,
         motion.joint_confidence[number],
         face if np.isfinite(face) else None,

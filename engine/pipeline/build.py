@@ -39,6 +39,7 @@ from ..network.runtime import BodyMismatchError, NetworkRuntime
 from ..render import best_backend
 from ..tracking.adjust import Adjustment
 from ..tracking.track_summary import mean_joint_confidence, unseen_parts
+from .estimators import open_estimators
 from .options import BuildOptions
 from .report import extra_view_metrics, input_view_metrics, round_or_none
 from .track import (
@@ -146,6 +147,7 @@ def lift_portrait(
         "person": options.person,
         "fov": options.fov,
         "camera_pitch": options.camera_pitch,
+        "estimators": open_estimators(options.estimator, options.smplx, options.sapiens, portrait),
         "body_path": body_path,
         "stages": stage,
     }
@@ -320,7 +322,7 @@ def build_avatar(
         check: called with every fit before it is used; may change it.
 
     Raises:
-        LikenessError: a photo cannot be read or shows nobody, the face could not be followed, a
+        LikenessError: a photo cannot be read or shows nobody, a
             setting or the network is unknown, or an asset is missing.
     """
     options = options or BuildOptions()
@@ -387,6 +389,7 @@ def _build_avatar(
         "view": track.view,
         "lens": {"source": tracked.lens, "fov": round(field_of_view(track.camera), 2)},
         "gravity": track.gravity.as_report(),
+        "estimators": dict(track.sources),
         "seconds": {**stage.seconds, "total": round(sum(stage.seconds.values()), 3)},
         "peak_memory_mb": peak_memory_mb(),
         "gaussians": {

@@ -45,6 +45,35 @@ def camera_pitch_option() -> Any:
     )
 
 
+NAME_MARK = "{name}"
+"""Stands for the photo's name in the path of an estimate."""
+
+
+def estimator_option() -> Any:
+    """The field ``estimator`` of options: files that other programs wrote."""
+    return option(
+        (),
+        help="Another program's pose to begin with (docs/ESTIMATORS.md); {name} stands for the "
+        "photo's name. Repeatable: for each joint the last file that has it counts.",
+        metavar="FILE",
+        flags=("--estimator", "--estimate"),
+    )
+
+
+def smplx_option() -> Any:
+    """The field ``smplx`` of options: the user's own model."""
+    return option(None, help="Your SMPL-X model, which OSX's hands need.", metavar="NPZ")
+
+
+def sapiens_option() -> Any:
+    """The field ``sapiens`` of options: a folder with a keypoint model."""
+    return option(
+        None,
+        help="Folder of a downloaded Sapiens2 pose model, whose keypoints are used for photos.",
+        metavar="FOLDER",
+    )
+
+
 def person_index(person: int | None) -> int | None:
     """Index in the detectors' list of people, from 0, of a person counted from 1.
 
@@ -62,6 +91,10 @@ class BuildOptions:
         person: which of several people, counted from the left from 1; the largest if None.
         fov: field of view along the photo's longer side in degrees, if it is known.
         camera_pitch: degrees by which the camera looks down, if that is known.
+        estimator: other programs' poses to begin with (docs/ESTIMATORS.md); ``{name}`` stands for
+            the photo's name.
+        smplx: the user's own SMPL-X model file, which some of them need.
+        sapiens: folder of a Sapiens2 pose model whose keypoints are used.
         refine: how long the lift is fitted to the photo: one of ``REFINE_CHOICES``.
         below: what follows below the photo's last row of pixels: one of ``BELOW_CHOICES``.
         held: what becomes of a thing in a hand: one of ``HELD_CHOICES``.
@@ -86,6 +119,9 @@ class BuildOptions:
         "Field of view along the longer side, in degrees, if you know it."
     )
     camera_pitch: float | None = camera_pitch_option()
+    estimator: tuple[str, ...] = estimator_option()
+    smplx: str | None = smplx_option()
+    sapiens: str | None = sapiens_option()
     refine: str = option(
         "fast",
         help="Time spent on fitting the splats to the photo: none, about 15 seconds, or about 45, "
@@ -126,6 +162,9 @@ class BuildOptions:
         They name no folders of this computer, and have ``settings`` only where some changed.
         """
         options = {**asdict(self), "network": Path(self.network).name}
+        options["estimator"] = [Path(file).name for file in self.estimator]
+        for name in ("smplx", "sapiens"):
+            options[name] = None if options[name] is None else Path(options[name]).name
         if not self.settings:
             del options["settings"]
         return options

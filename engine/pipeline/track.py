@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from ..body import Body, load_body
 from ..core.progress import StageTimer
@@ -20,12 +19,18 @@ from ..imaging.matting import make_matte as make_matte
 from ..tracking import fit_body
 from ..tracking.adjust import Adjustment, apply_adjustment
 from ..tracking.detectors import Detectors
-from ..tracking.estimators import Estimator, KeypointEstimator
 from ..tracking.estimators.keypoints import merge_keypoints
-from ..tracking.measure import face_failed
-from ..tracking.multiview import ObservedPhoto, fit_multiview, parse_direction
+from ..tracking.multiview import (
+    FACE_LOST_NOTE,
+    ObservedPhoto,
+    face_lost,
+    fit_multiview,
+    parse_direction,
+    without_face,
+)
 from ..tracking.observation import NO_FACE, observe
 from ..tracking.track_summary import lens_source
+from .estimators import NO_ESTIMATORS, Estimators
 from .options import person_index
 
 
@@ -105,8 +110,7 @@ def track_portrait(
     camera_pitch: float | None = None,
     body_path: Path | None = None,
     stages: StageTimer | None = None,
-    estimators: Sequence[Estimator] = (),
-    keypoints: KeypointEstimator | None = None,
+    estimators: Estimators = NO_ESTIMATORS,
 ) -> TrackedPortrait:
     """Fit the body to one person in a photo: the stages load, detect and fit.
 
@@ -117,14 +121,13 @@ def track_portrait(
         camera_pitch: likewise.
         body_path: a body file to use instead of the default one; it must carry landmarks.
         stages: times the stages and reports progress.
-        estimators: other programs' poses to begin with, see :func:`.tracking.fit.fit_body`.
-        keypoints: another detector, whose body and hand points are used where it is sure.
+        estimators: other programs' poses to begin with, and their keypoints.
 
     Returns:
         The photo, what was seen in it, and the fit.
 
     Raises:
-        LikenessError: the file cannot be used, or its face could not be followed.
+        LikenessError: the file cannot be used.
     """
     stage = stages or StageTimer(None)
     with stage("load", "reading the photo"):
@@ -139,7 +142,6 @@ def track_portrait(
         camera_pitch=camera_pitch,
         stages=stage,
         estimators=estimators,
-        keypoints=keypoints,
     )
 
 
@@ -152,8 +154,7 @@ def track_image(
     fov: float | None = None,
     camera_pitch: float | None = None,
     stages: StageTimer | None = None,
-    estimators: Sequence[Estimator] = (),
-    keypoints: KeypointEstimator | None = None,
+    estimators: Estimators = NO_ESTIMATORS,
 ) -> TrackedPortrait:
     """Fit a body to one person in a picture that has been read: the stages detect and fit.
 
@@ -166,24 +167,35 @@ def track_image(
         camera_pitch: degrees by which the camera looks down, if known.
         stages: as for :func:`track_portrait`.
         estimators: as for :func:`track_portrait`.
-        keypoints: as for :func:`track_portrait`.
 
     Raises:
-        LikenessError: nobody is seen, or the face could not be followed.
+        LikenessError: nobody is seen.
     """
     stage = stages or StageTimer(None)
     with stage("detect", "looking for the person"):
         observation = observe(photo, detectors, person_index(person))
-        found = None if keypoints is None else keypoints.keypoints(photo, observation)
-        if found is not None:
-            observation = merge_keypoints(observation, found)
+        observation = _with_keypoints(observation, photo, estimators)
     with stage("fit", "fitting the body"):
         fitted_to = filter_landmarks(observation)
-        track = fit_body(fitted_to, photo, body, fov=fov, estimators=estimators, pitch=camera_pitch)
+        told: dict[str, Any] = {"estimators": estimators.poses, "pitch": camera_pitch}
+        track = fit_body(fitted_to, photo, body, fov=fov, **told)
         observation = replace(observation, warnings=fitted_to.warnings)
-    _check_face(track, observation, photo.path)
+        if face_lost(track, observation):
+            blind = without_face(fitted_to)
+            track = fit_body(blind, photo, body, fov=fov, **told)
+            track = replace(track, warnings=(*track.warnings, FACE_LOST_NOTE))
+            observation = without_face(observation)
     lens = lens_source(track.camera, fov, photo.focal_35mm)
     return TrackedPortrait(photo, observation, track, body, lens)
+
+
+def _with_keypoints(
+    observation: Observation, photo: Portrait, estimators: Estimators
+) -> Observation:
+    if estimators.keypoints is None:
+        return observation
+    found = estimators.keypoints.keypoints(photo, observation)
+    return observation if found is None else merge_keypoints(observation, found)
 
 
 def track_photos(
@@ -195,6 +207,7 @@ def track_photos(
     camera_pitch: float | None = None,
     body_path: Path | None = None,
     stages: StageTimer | None = None,
+    estimators: Estimators = NO_ESTIMATORS,
 ) -> list[TrackedPortrait]:
     """Fit one shape to several photos of one person: the stages load, detect and fit.
 
@@ -206,6 +219,7 @@ def track_photos(
         camera_pitch: degrees by which the camera of the main photo looks down, if known.
         body_path: as for :func:`track_portrait`.
         stages: as for :func:`track_portrait`.
+        estimators: for the main photo.
 
     Returns:
         The main photo and the others. Their warnings name their files.
@@ -225,20 +239,23 @@ def track_photos(
         detectors = open_detectors()
         main = person_index(person)
         seen = [observe(p, detectors, None if k else main) for k, p in enumerate(photos)]
+        seen[0] = _with_keypoints(seen[0], photos[0], estimators)
     lenses = [fov if k == 0 or p.focal_35mm is None else None for k, p in enumerate(photos)]
     directions = ["any", *(other.direction for other in others)]
+    poses = [estimators.poses, *[()] * len(others)]
     pitches = [camera_pitch, *[None] * len(others)]
     with stage("fit", "fitting the body to all photos"):
         observations = [filter_landmarks(observation) for observation in seen]
         tracks = fit_multiview(
             [
                 ObservedPhoto(*shown)
-                for shown in zip(photos, observations, directions, lenses, pitches, strict=True)
+                for shown in zip(
+                    photos, observations, directions, lenses, pitches, poses, strict=True
+                )
             ],
             body,
             stage.within("fit"),
         )
-    _check_face(tracks[0], seen[0], portrait)
     any_face = any(observation.face is not None for observation in seen)
     out = []
     for k, (photo, track) in enumerate(zip(photos, tracks, strict=True)):
@@ -247,6 +264,8 @@ def track_photos(
         if k:
             notes = tuple(f"{paths[k].name}: {note}" for note in notes)
         track = replace(track, warnings=notes)
+        if track.face_error is None:  # not found, or not followed
+            seen[k] = without_face(seen[k])
         lens = lens_source(track.camera, lenses[k], photo.focal_35mm)
         out.append(TrackedPortrait(photo, replace(seen[k], warnings=()), track, body, lens))
     return out
@@ -296,20 +315,6 @@ def verify_matte(
     matte, warnings = repair_matte(photo, observation, make_matte(photo, observation), fitted)
     alone, more = separate_held_objects(matte, observation, track, person, held)
     return alone, (*warnings, *more)
-
-
-def _check_face(track: Track, observation: Observation, path: Path) -> None:
-    """Raise when the fit did not find the face."""
-    if track.face_error is None:
-        return
-    face = observation.face
-    iod = np.inf if face is None else float(np.linalg.norm(face[468] - face[473]))
-    if face_failed(track.face_error, iod):
-        raise LikenessError(
-            f"The face in '{path}' could not be followed: the fit is off by "
-            f"{track.face_error:.0f} % of the distance between the eyes.",
-            "Use a sharper photo, with the face turned to the camera and nothing before it.",
-        )
 
 
 def _check_body(body: Body, path: Path, is_default: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.settings import register_settings
-from ..core.types import FloatArray, Progress
+from ..core.types import FloatArray, Portrait, Progress
 from ..core.upright import gravity_rows, gravity_shots
 from .checkpoint import Checkpoint, Sections
 from .clip_recorder import Recorder
+from .estimators import FileEstimator, PoseEstimate, merge_estimates
 from .frame_fit import FrameFitter, FrameHistory
 from .frame_source import FrameSource, LookAhead, PersonObserver
 from .person_follower import Sighting
@@ -46,6 +48,7 @@ class ClipTracker:
         betas: [B] the person's shape.
         strangers: seconds at which the clip seems to show someone else; saved with the work.
         tilts: [K, 4] time in seconds, pitch, roll and certainty (degrees) of the key frames.
+        estimators: other programs' poses of every frame.
         number: of the next frame.
         people: largest number of people seen at once.
     """
@@ -60,6 +63,7 @@ class ClipTracker:
     betas: FloatArray
     strangers: FloatArray
     tilts: FloatArray
+    estimators: Sequence[FileEstimator] = ()
 
     def __post_init__(self) -> None:
         self.number = self.part.first
@@ -111,13 +115,26 @@ class ClipTracker:
             return
         if self._absent > S.forget_after * self.clip.frame_rate:
             self.fitter.forget()
-        found = self.fitter.fit(sighting.observation, rgb)
+        found = self.fitter.fit(sighting.observation, rgb, self._estimated(rgb, sighting))
         if not found.trusted:
             self._failed += 1
             self._not_there()
             return
         self._failed = self._absent = 0
         self.recorder.seen(found)
+
+    def _estimated(self, rgb: FloatArray, sighting: Sighting) -> PoseEstimate | None:
+        """What the other programs say of this frame."""
+        seen = sighting.observation
+        if not self.estimators or seen is None:
+            return None
+        portrait = Portrait(rgb, None, self.clip.path, None, (rgb.shape[1], rgb.shape[0]))
+        told = [
+            estimator.of_frame(self.number).estimate(portrait, seen, self.fitter.camera)
+            for estimator in self.estimators
+        ]
+        known = [estimate for estimate in told if estimate is not None]
+        return merge_estimates(known) if known else None
 
     def _not_there(self) -> None:
         self._absent += 1

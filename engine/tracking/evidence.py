@@ -263,28 +263,33 @@ class Evidence:
         """
         full, alone = self.framing == "full", self.framing == "head"
         trunk = S.upright_noise_full if full else S.upright_noise
-        out: list[FitTerm] = [self._neck_over(("pelvis",), trunk, 2.0)]
+        out: list[FitTerm] = [self._over("neck", "spine3", ("pelvis",), trunk, 2.0)]
         out.append(self._up_axis("head", S.alone_head_noise if alone else S.level_head_noise))
         if full and self._standing() and (self.pose_weight[[27, 28]] > 0).all():
-            out.append(self._neck_over(("left_ankle", "right_ankle"), S.balance_noise, 0.2))
+            feet = ("left_ankle", "right_ankle")
+            out.append(self._over("neck", "spine3", feet, S.balance_noise, 0.2))
+            out.append(self._over("pelvis", "pelvis", feet, S.hips_noise, 0.2))
             out += [self._up_axis(f"{side}_ankle", S.sole_noise) for side in ("left", "right")]
         return out
 
-    def _neck_over(
-        self, names: tuple[str, ...], noise: tuple[float, float], radius: float
+    def _over(
+        self,
+        name: str,
+        holder: str,
+        names: tuple[str, ...],
+        noise: tuple[float, float],
+        radius: float,
     ) -> DirectionTerm:
-        """The neck over the middle of some joints, as far to the front as at rest."""
+        """A joint, held by another, over the middle of some joints, as at rest."""
         joints = np.array([JOINT_INDEX[name] for name in names])
         each = BodyPoints.on_joints(self.body, joints, np.zeros((len(joints), 3)))
         low = replace(
             each, count=1, point=np.zeros(len(joints), np.int64), weight=each.weight / len(joints)
         )
-        rest, chest = np.asarray(self.body.J_template), JOINT_INDEX["spine3"]
-        above = rest[JOINT_INDEX["neck"]] - rest[chest]
-        above[2] = rest[joints, 2].mean() - rest[chest, 2]
-        return self._up(
-            low, BodyPoints.on_joints(self.body, np.array([chest]), above[None]), noise, radius
-        )
+        rest, at = np.asarray(self.body.J_template), np.array([JOINT_INDEX[holder]])
+        above = rest[JOINT_INDEX[name]] - rest[at]
+        above[:, 2] = rest[joints, 2].mean() - rest[at, 2]
+        return self._up(low, BodyPoints.on_joints(self.body, at, above), noise, radius)
 
     def _up_axis(self, name: str, noise: tuple[float, float]) -> DirectionTerm:
         """What is up in a joint's rest frame."""

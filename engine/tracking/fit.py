@@ -30,7 +30,7 @@ from ..core.types import (
     Track,
 )
 from ..imaging.load import FULL_FRAME_DIAGONAL
-from .estimators import Estimator, merge_estimates
+from .estimators import Estimator, merge_estimates, name_sources
 from .evidence import Evidence
 from .fit_state import FitState, PosedJoints
 from .fitter import Fitter
@@ -155,7 +155,9 @@ def fit_body(
     track = replace(make_track(state, evidence), gravity=fitter.gravity or Gravity())
     if estimate is None:
         return track
-    return replace(track, warnings=(*estimate.warnings, *track.warnings))
+    return replace(
+        track, warnings=(*estimate.warnings, *track.warnings), sources=name_sources(known)
+    )
 
 
 def _with_face(fitter: Fitter, state: FitState) -> FitState:

@@ -14,6 +14,7 @@ from ..body.model import Body
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, NUM_JOINTS, Camera, FloatArray, Gravity, IntArray, Observation
 from .body_points import BodyPoints
+from .estimators import PoseEstimate, rotation_prior_term
 from .evidence import Evidence
 from .fit import gather_evidence
 from .fit_state import FitState, PosedJoints, Unknowns, left_jacobian
@@ -158,6 +159,7 @@ class FrameFitter:
         self.memory = FrameHistory()
         self.shots: list[Gravity | None] = [None]
         self._pitch = pitch
+        self._estimate: PoseEstimate | None = None
 
     def forget(self, new_shot: bool = False) -> None:
         """Forget earlier frames (new shot or lost person): the next is fitted like a photo.
@@ -169,13 +171,17 @@ class FrameFitter:
         if new_shot:
             self.shots.append(None)
 
-    def fit(self, observation: Observation, rgb: FloatArray) -> FrameFit:
+    def fit(
+        self, observation: Observation, rgb: FloatArray, estimate: PoseEstimate | None = None
+    ) -> FrameFit:
         """Fit the next frame.
 
         Args:
             observation: in pixels of ``rgb``.
             rgb: [H, W, 3] in 0..1.
+            estimate: another program's pose of this frame, which the fit stays near.
         """
+        self._estimate = estimate
         found = self._fitted(observation, rgb)
         seen = int((observation.pose_visibility[BODY_POINTS] > S.seen).sum())
         if not found.trusted and observation.face is not None and seen >= S.enough_body:
@@ -240,7 +246,9 @@ class FrameFitter:
         )
 
     def _from_nothing(self, ev: Evidence, head: RigidPose | None) -> FitState:
-        fitter = Fitter(self.person, ev, head, pitch=self._pitch, gravity=self.shots[-1])
+        fitter = Fitter(
+            self.person, ev, head, self._estimate, pitch=self._pitch, gravity=self.shots[-1]
+        )
         state = fitter.find_pose()
         self.shots[-1] = fitter.gravity
         return fitter.refine(state)
@@ -291,7 +299,8 @@ class FrameFitter:
     def _terms(
         self, ev: Evidence, radii: tuple[float, float, float], prior: PriorTerm
     ) -> list[FitTerm]:
-        return [*seen_terms(ev, *radii), prior]
+        near = [] if self._estimate is None else [rotation_prior_term(self._estimate)]
+        return [*seen_terms(ev, *radii), *near, prior]
 
     def _shifted(self, last: FitState, ev: Evidence) -> FitState:
         """The last frame's pose moved across the picture to where the person is now."""

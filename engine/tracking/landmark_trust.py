@@ -57,6 +57,7 @@ class EvidenceSettings:
     level_head_noise: tuple[float, float] = (0.14, 0.1)  # of the head
     alone_head_noise: tuple[float, float] = (0.14, 0.2)  # of a head without its body
     balance_noise: tuple[float, float] = (0.05, 0.02)  # of the neck over standing feet
+    hips_noise: tuple[float, float] = (0.1, 0.035)  # of the hips over standing feet
     sole_noise: tuple[float, float] = (0.3, 0.25)  # of standing feet
 
 

@@ -27,6 +27,7 @@ from ..core.types import (
     Progress,
     Track,
 )
+from .estimators import Estimator
 from .fit import choose_camera, fit_body, gather_evidence
 from .fit_state import FitState
 from .fitter import Fitter
@@ -55,7 +56,10 @@ _SHOWS = {
     "right": "the right side",
     "side": "a side",
 }
-FACE_LOST_NOTE = "The face could not be fitted here, so this photo is used for the body only."
+FACE_LOST_NOTE = (
+    "The face could not be fitted here, so this photo is used for the body only: the head follows "
+    "its outline, ears and nose, and has the default face."
+)
 _TRUNK = [11, 12, 23, 24]
 """Shoulders and hips: where all of them are seen, front and back are not mistaken."""
 
@@ -68,6 +72,7 @@ class ObservedPhoto:
         direction: one of ``DIRECTIONS``, from the user.
         fov: degrees over the longer side, if it is known.
         pitch: degrees by which the camera looks down, if that is known.
+        estimators: as for :func:`.fit.fit_body`.
     """
 
     portrait: Portrait
@@ -75,6 +80,7 @@ class ObservedPhoto:
     direction: str = "any"
     fov: float | None = None
     pitch: float | None = None
+    estimators: Sequence[Estimator] = ()
 
 
 def parse_direction(name: str) -> str:
@@ -96,7 +102,6 @@ def fit_multiview(
     """Fit the body to several photos of one person.
 
     A photo whose face is lost, as happens from the side, is fitted by the body's landmarks alone.
-    The first one is not: the caller sees its error.
 
     Args:
         photos: the main one first.
@@ -110,16 +115,16 @@ def fit_multiview(
     alone: list[_Alone] = []
     for k, photo in enumerate(photos):
         report("fit", 0.5 * k / len(photos), f"measuring the person in {photo.portrait.path.name}")
-        alone.append(_fit_alone(photo, body, may_lose_face=k > 0))
+        alone.append(_fit_alone(photo, body))
     betas, _ = fuse_shapes([found.evidence for found in alone], one_person=True)
     person = body.personalised(betas)
     tracks = []
     for k, (photo, found) in enumerate(zip(photos, alone, strict=True)):
         report("fit", 0.5 + 0.5 * k / len(photos), f"fitting {photo.portrait.path.name}")
-        track = fit_body(found.observation, photo.portrait, person, photo.fov, pitch=photo.pitch)
-        if k and _face_lost(track, found.observation):
-            blind = replace(found.observation, face=None, face_score=0.0)
-            track = fit_body(blind, photo.portrait, person, photo.fov, pitch=photo.pitch)
+        track = _fit(photo, found.observation, person)
+        if face_lost(track, found.observation):
+            blind = without_face(found.observation)
+            track = _fit(photo, blind, person)
             found.notes.append(FACE_LOST_NOTE)
         angle = camera_azimuth(track.pose)
         if contradicts_direction(photo.direction, angle):
@@ -131,6 +136,17 @@ def fit_multiview(
     return tracks
 
 
+def _fit(photo: ObservedPhoto, observation: Observation, person: Body) -> Track:
+    return fit_body(
+        observation,
+        photo.portrait,
+        person,
+        photo.fov,
+        estimators=photo.estimators,
+        pitch=photo.pitch,
+    )
+
+
 @dataclass
 class _Alone:
     """A photo fitted by itself: its evidence of the shape, and which part of the photo is used."""
@@ -140,7 +156,7 @@ class _Alone:
     notes: list[str]
 
 
-def _fit_alone(photo: ObservedPhoto, body: Body, may_lose_face: bool) -> _Alone:
+def _fit_alone(photo: ObservedPhoto, body: Body) -> _Alone:
     camera = choose_camera(photo.portrait, photo.fov)
     observation, notes = photo.observation, []
 
@@ -150,8 +166,8 @@ def _fit_alone(photo: ObservedPhoto, body: Body, may_lose_face: bool) -> _Alone:
         return fitter, fitter.refine(fitter.find_pose())
 
     fitter, state = fitted(observation)
-    if may_lose_face and _face_lost(make_track(state, fitter.evidence), observation):
-        observation = replace(observation, face=None, face_score=0.0)
+    if face_lost(make_track(state, fitter.evidence), observation):
+        observation = without_face(observation)
         notes.append(FACE_LOST_NOTE)
         fitter, state = fitted(observation)
     sure = (observation.pose_visibility[_TRUNK] >= S.sure).all() or observation.face is not None
@@ -184,7 +200,13 @@ def flip_front_back(observation: Observation) -> Observation:
     )
 
 
-def _face_lost(track: Track, observation: Observation) -> bool:
+def without_face(observation: Observation) -> Observation:
+    """What is left without the dense face landmarks: ears, nose and outline give the head."""
+    return replace(observation, face=None, face_score=0.0)
+
+
+def face_lost(track: Track, observation: Observation) -> bool:
+    """Whether a fit did not find the face."""
     if track.face_error is None or observation.face is None:
         return False
     iod = float(np.linalg.norm(observation.face[468] - observation.face[473]))

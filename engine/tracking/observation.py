@@ -23,6 +23,8 @@ class ObserveSettings:
     min_visible_without_face: int = 6  # trunk and limb points that it must show
     min_mask_agreement: float = 0.8  # overlap of both masks, of a body with few limbs
     min_shoulders: float = 0.2  # visibility of such a body's shoulders
+    sure_shoulders: float = 0.4  # visibility from which both shoulders show that there is a body
+    min_head_agreement: float = 0.6  # overlap of both masks of a head alone
     min_score_by_mask: float = 0.5  # 0..1, of such a body
     min_hand_fit: float = 0.3  # score times nearness from which a hand belongs to a wrist
 
@@ -133,10 +135,13 @@ def find_candidates(rgb: FloatArray, detectors: Detectors) -> list[Candidate]:
         face = max(own, key=lambda mesh: mesh.score) if own else None
         if face is not None or _sure(person):
             candidates.append(Candidate(person, face))
-    if not candidates and people:
-        # From the side or behind, at half length, little is visible; the other segmenter decides.
+    if not candidates:
+        # From the side or behind, at half length, little is visible; the other segmenter decides,
+        # and says where to look again.
         selfie = detectors.selfie_mask(rgb) > 0.5
-        candidates = [Candidate(p, None) for p in people if _same_silhouette(p, selfie)]
+        for seen in (people, detectors.people_in(rgb, selfie)):
+            fits = [p for p in seen if _same_silhouette(p, selfie) or _is_sure_head(p, selfie)]
+            candidates = candidates or [Candidate(p, None) for p in fits]
     candidates.sort(key=lambda c: float(c.person.box[0] + c.person.box[2]))
     return candidates
 
@@ -178,14 +183,25 @@ def _sure(person: DetectedPerson) -> bool:
     return person.score >= S.min_score_without_face and visible >= S.min_visible_without_face
 
 
+def _is_sure_head(person: DetectedPerson, selfie: BoolArray) -> bool:
+    """A head from behind, with nothing of the body but its shoulders, if that."""
+    shoulders = person.visibility[[11, 12]].min() >= S.sure_shoulders
+    alone = _agreement(person, selfie) >= S.min_head_agreement
+    return bool(person.score >= S.min_score_without_face and (shoulders or alone))
+
+
 def _same_silhouette(person: DetectedPerson, selfie: BoolArray) -> bool:
-    mask = person.mask > 0.5
-    agreement = (mask & selfie).sum() / max(int((mask | selfie).sum()), 1)
     return bool(
         person.score >= S.min_score_by_mask
-        and agreement >= S.min_mask_agreement
+        and _agreement(person, selfie) >= S.min_mask_agreement
         and person.visibility[[11, 12]].mean() >= S.min_shoulders
     )
+
+
+def _agreement(person: DetectedPerson, selfie: BoolArray) -> float:
+    """Overlap of both masks, 0..1."""
+    mask = person.mask > 0.5
+    return float((mask & selfie).sum() / max(int((mask | selfie).sum()), 1))
 
 
 def _choose(

@@ -8,7 +8,7 @@ frame follows frame: the last one shows where to look (``person_follower``) and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ from .checkpoint import Checkpoint
 from .clip_recorder import FRAMINGS, LOST, TRACKED, VIEWS, FrameResult, Recorder
 from .clip_tracker import ClipRange, ClipTracker
 from .detectors import Detectors
+from .estimators import FileEstimator
 from .fit import choose_camera
 from .frame_fit import FrameFitter
 from .frame_source import FrameSource, PersonObserver
@@ -72,6 +73,7 @@ def track_video(
     end: float | None = None,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
+    estimators: Sequence[FileEstimator] = (),
 ) -> Motion:
     """Track one person through a video.
 
@@ -89,6 +91,7 @@ def track_video(
         progress: stages ``shape`` and ``track``.
         checkpoint: a file to save the work in every few seconds; a run of the same video with
             the same options resumes from it and deletes it when done.
+        estimators: other programs' poses, of every frame of the video.
 
     Returns:
         The motion, its camera in pixels of the frames of ``VideoReader(path)``; its frame i is
@@ -107,11 +110,12 @@ def track_video(
         raise LikenessError(f"The end of '{path}' is not after its start.", "Give a later end.")
     saved = None
     if checkpoint is not None:
-        options = (fov, pitch, person, first, stop)
+        paths = tuple(str(estimator.path) for estimator in estimators)
+        options = (fov, pitch, person, first, stop, *paths)
         saved = Checkpoint.of_video(checkpoint, Path(path), body, options, S.save_every)
     eye = Follower(detectors, clip.frame_rate, person)
     part = ClipRange(first, stop)
-    return track_clip(clip, body, eye, fov, part, progress, saved, pitch)
+    return track_clip(clip, body, eye, fov, part, progress, saved, pitch, estimators)
 
 
 def track_clip(
@@ -123,6 +127,7 @@ def track_clip(
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
     pitch: float | None = None,
+    estimators: Sequence[FileEstimator] = (),
 ) -> Motion:
     """Track the person that ``eye`` sees in ``clip``.
 
@@ -135,6 +140,7 @@ def track_clip(
         progress: stages ``shape`` and ``track``.
         checkpoint: where to save the work.
         pitch: degrees by which the camera looks down, if that is known.
+        estimators: other programs' poses, of every frame.
 
     Raises:
         LikenessError: the body has no landmarks, or nobody was found or followed.
@@ -166,7 +172,7 @@ def track_clip(
     fitter = FrameFitter(body.personalised(betas), camera, clip.frame_rate, pitch)
     recorder = Recorder(fitter, clip.frame_rate)
     tracker = ClipTracker(
-        clip, eye, fitter, recorder, part, report, checkpoint, betas, strangers, tilts
+        clip, eye, fitter, recorder, part, report, checkpoint, betas, strangers, tilts, estimators
     )
     if saved is not None:
         tracker.restore(saved)

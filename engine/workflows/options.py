@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.options import check_options, option
-from ..pipeline.options import camera_pitch_option, fov_option, person_option
+from ..pipeline.options import (
+    camera_pitch_option,
+    estimator_option,
+    fov_option,
+    person_option,
+    sapiens_option,
+    smplx_option,
+)
 
 if TYPE_CHECKING:
     from ..core.types import FloatArray, Pose
@@ -31,8 +38,8 @@ class TrackOptions:
         end: second at which to stop a video; its end if None.
         max_frames: upper limit of the frames tracked in a video.
         resume: continue a video where an earlier run was stopped.
-        estimates: other programs' poses to begin with, for a photo (docs/ESTIMATORS.md); for each
-            joint the last file that has it counts.
+        estimates: other programs' poses to begin with (docs/ESTIMATORS.md); for each joint the last
+            file that has it counts. For videos: motion files, or names with ``{frame}``.
         smplx: the user's own SMPL-X model file, which some of them need.
         sapiens: folder of a Sapiens2 pose model whose keypoints are used for a photo.
         others: more photos of the same person, for their shape.
@@ -56,20 +63,9 @@ class TrackOptions:
     resume: bool = option(
         True, help="Continue a video where an earlier run was stopped (the default), or start anew."
     )
-    estimates: tuple[Path, ...] = option(
-        (),
-        help="Another program's pose to begin with, for a photo (docs/ESTIMATORS.md). Repeatable.",
-        metavar="FILE",
-        flags=("--estimate",),
-    )
-    smplx: Path | None = option(
-        None, help="Your SMPL-X model, which OSX's hands need.", metavar="NPZ"
-    )
-    sapiens: Path | None = option(
-        None,
-        help="Folder of a downloaded Sapiens2 pose model, whose keypoints are used for a photo.",
-        metavar="FOLDER",
-    )
+    estimates: tuple[Path, ...] = estimator_option()
+    smplx: Path | None = smplx_option()
+    sapiens: Path | None = sapiens_option()
     others: tuple[ExtraView, ...] = ()
 
     def __post_init__(self) -> None:

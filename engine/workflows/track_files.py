@@ -27,10 +27,10 @@ from ..imaging.media import PICTURE_SUFFIXES, is_video
 from ..imaging.video import VideoReader
 from ..imaging.video_writer import VideoWriter
 from ..motion.io import save_motion
+from ..pipeline.estimators import open_estimators
 from ..pipeline.options import person_index
 from ..pipeline.track import load_fitting_body, track_photos, track_portrait
 from ..tracking.detectors import Detectors
-from ..tracking.estimators import FileEstimator, KeypointEstimator
 from ..tracking.track_summary import mean_joint_confidence, unseen_parts
 from ..visual.overlay import OverlayPainter
 from ..visual.sheet import save_image
@@ -86,35 +86,15 @@ def track_to_files(
     media, out = Path(media), Path(out)
     video = is_video(media)
     _check_targets(media, out, overlay, video)
-    if video and (options.estimates or options.sapiens):
-        raise LikenessError(
-            "Other programs' estimates are for photos; a video is tracked by its own.",
-            "Leave --estimate and --sapiens out.",
-        )
-    if options.others and (video or options.estimates or options.sapiens):
-        raise LikenessError(
-            "More photos of a person go with a photo, and not with other programs' estimates.",
-            "Leave --view out." if video else "Leave out --view, or --estimate and --sapiens.",
-        )
+    if video and options.sapiens:
+        raise LikenessError("Sapiens2 sees photos; this is a video.", "Leave --sapiens out.")
+    if options.others and video:
+        raise LikenessError("More photos of a person go with a photo.", "Leave --view out.")
     stages = StageTimer(progress)
     with make_parents(out, *([overlay] if overlay else [])):
         if video:
             return _track_video(media, out, options, overlay, body_path, stages)
         return _track_photo(media, out, options, overlay, body_path, stages)
-
-
-def _sapiens(folder: Path | None) -> KeypointEstimator | None:
-    """Sapiens2 from a local folder; torch is imported only here."""
-    if folder is None:
-        return None
-    try:
-        from ..tracking.estimators.sapiens import SapiensKeypoints
-    except ImportError as error:
-        raise LikenessError(
-            "Sapiens2 needs torch, which is not installed.",
-            "Run pip install -e '.[sapiens]' in the project's folder, or leave --sapiens out.",
-        ) from error
-    return SapiensKeypoints(str(folder))
 
 
 def _track_photo(
@@ -126,6 +106,7 @@ def _track_photo(
     stages: StageTimer,
 ) -> TrackFiles:
     warnings: list[str]
+    estimators = open_estimators(options.estimates, options.smplx, options.sapiens, media)
     if options.others:
         tracked, *others = track_photos(
             media,
@@ -135,10 +116,10 @@ def _track_photo(
             camera_pitch=options.camera_pitch,
             body_path=body_path,
             stages=stages,
+            estimators=estimators,
         )
         warnings = [*tracked.warnings, *(note for other in others for note in other.warnings)]
     else:
-        estimators = [FileEstimator(path, smplx=options.smplx) for path in options.estimates]
         tracked = track_portrait(
             media,
             person=options.person,
@@ -147,7 +128,6 @@ def _track_photo(
             body_path=body_path,
             stages=stages,
             estimators=estimators,
-            keypoints=_sapiens(options.sapiens),
         )
         warnings = tracked.warnings
     person = tracked.body.personalised(tracked.track.betas)
@@ -167,7 +147,9 @@ def _track_photo(
                     tracked.portrait.rgb, motion.pose(0), motion.camera, motion.joint_confidence[0]
                 )
                 save_image(drawn, files.enter_context(atomic_write(overlay)))
-    return TrackFiles(out, overlay, motion, _report(media, "photo", motion, tracked.lens, stages))
+    report = _report(media, "photo", motion, tracked.lens, stages)
+    report["estimators"] = dict(tracked.track.sources)
+    return TrackFiles(out, overlay, motion, report)
 
 
 def _track_video(
@@ -193,6 +175,7 @@ def _track_video(
             Detectors(asset_path("pose_landmark").parent),
             fov=options.fov,
             pitch=options.camera_pitch,
+            estimators=open_estimators(options.estimates, options.smplx, None, media).poses,
             person=person_index(options.person),
             max_frames=options.max_frames,
             start=options.start,

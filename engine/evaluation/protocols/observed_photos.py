@@ -52,7 +52,7 @@ def observe_photo(portrait: Portrait, body: Body, detectors: Detectors) -> Obser
         detectors: of faces and landmarks.
 
     Raises:
-        LikenessError: nobody is found, or the face could not be followed.
+        LikenessError: nobody is found.
     """
     start = time.perf_counter()
     tracked = track_image(portrait, body, detectors)

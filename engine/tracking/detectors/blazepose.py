@@ -13,7 +13,7 @@ import numpy as np
 
 from ...body.names import POSE_MIRROR
 from ...core.settings import register_settings
-from ...core.types import FloatArray
+from ...core.types import BoolArray, FloatArray
 from ...imaging.resize import affine_crop, downsample
 from .roi import Roi, invert_affine, letterbox_roi, segment_angle, transform_points
 from .ssd import BoxScanner, Detection, make_anchors
@@ -27,11 +27,16 @@ class PoseDetectorSettings:
     crop_factor: float = 1.25  # crop over the circle around a person
     heatmap_window: int = 3  # heatmap pixels around a point
     heatmap_min_confidence: float = 0.5  # 0..1
+    head_share: float = 0.45  # of a silhouette's height that is head and neck in a close portrait
+    head_width: float = 2.45  # eye distances
+    eye_drop: float = 0.7  # head widths from the crown to the eyes
     disagreement: float = 0.02  # crop sides between a point and its mirrored finding
 
 
 S = register_settings("tracking.pose_detector", PoseDetectorSettings())
 
+
+DOWN = np.array([0.0, 1.0])
 
 _MIRROR = [*POSE_MIRROR, 33, 34]
 """The 33 points and the two of the next crop as a mirror shows them."""
@@ -104,6 +109,26 @@ class PoseDetector:
             if not any(_has_face(raw, keypoints) for raw in found):
                 self._add(rgb, _roi_from_face(keypoints), threshold, found)
         found.sort(key=lambda raw: -raw.score)
+        return [self._person(rgb, raw) for raw in found]
+
+    def in_silhouette(
+        self, rgb: FloatArray, mask: BoolArray, threshold: float = 0.5
+    ) -> list[DetectedPerson]:
+        """The person under a silhouette whose head is its top, as in portraits from behind.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            mask: [H, W] where someone is.
+            threshold: least score of the landmark network.
+        """
+        rows = np.flatnonzero(mask.any(1))
+        found: list[_Raw] = []
+        if len(rows):
+            top, bottom = int(rows[0]), int(rows[-1]) + 1
+            head = mask[top : top + max(1, round(S.head_share * (bottom - top)))]
+            wide = float(np.median(head.sum(1)))
+            eyes = np.array([np.nonzero(head)[1].mean(), top + S.eye_drop * wide])
+            self._add(rgb, _roi_from_eyes(eyes, DOWN, wide / S.head_width), threshold, found)
         return [self._person(rgb, raw) for raw in found]
 
     def follow(
@@ -246,6 +271,11 @@ def _roi_from_face(keypoints: FloatArray) -> Roi:
     )
     across = keypoints[1] - keypoints[0]
     down = np.array([-across[1], across[0]]) / max(float(np.hypot(*across)), 1e-6)
+    return _roi_from_eyes(eyes, down, unit)
+
+
+def _roi_from_eyes(eyes: FloatArray, down: FloatArray, unit: float) -> Roi:
+    """The person whose eyes are ``unit`` pixels apart, by their middle [2] and what is down [2]."""
     centre = eyes + down * unit * (0.70 / 0.063)
     return _alignment_roi(centre, centre - down * unit * (0.80 / 0.063))
 

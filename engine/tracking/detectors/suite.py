@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...core.types import FloatArray
+from ...core.types import BoolArray, FloatArray
 from ...files.weights import ASSETS
 from .blazepose import HEAD_POINTS, DetectedPerson, PoseDetector
 from .face_mesh import (
@@ -76,6 +76,10 @@ class Detectors:
         """
         found = self.faces(rgb) if faces is None else faces
         return self._pose.find(rgb, [face.keypoints for face in found])
+
+    def people_in(self, rgb: FloatArray, mask: BoolArray) -> list[DetectedPerson]:
+        """The person under a silhouette [H, W], or none; see :meth:`PoseDetector.in_silhouette`."""
+        return self._pose.in_silhouette(rgb, mask)
 
     def faces(self, rgb: FloatArray, people: list[DetectedPerson] | None = None) -> list[FaceBox]:
         """All faces, the surest first.

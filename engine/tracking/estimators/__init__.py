@@ -4,7 +4,14 @@ Every estimate is in the project's conventions (docs/CONVENTIONS.md) and for the
 whatever comes from elsewhere is converted in :mod:`.convert` and nowhere else.
 """
 
-from .estimate import Estimator, KeypointEstimate, KeypointEstimator, PoseEstimate, merge_estimates
+from .estimate import (
+    Estimator,
+    KeypointEstimate,
+    KeypointEstimator,
+    PoseEstimate,
+    merge_estimates,
+    name_sources,
+)
 from .estimate_file import KINDS, FileEstimator, load_estimate
 from .landmark_lifter import LandmarkLifter
 from .rotation_prior import init_from_estimate, rotation_prior_term
@@ -20,5 +27,6 @@ __all__ = [
     "init_from_estimate",
     "load_estimate",
     "merge_estimates",
+    "name_sources",
     "rotation_prior_term",
 ]

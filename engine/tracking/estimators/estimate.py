@@ -8,7 +8,15 @@ from typing import Protocol
 
 import numpy as np
 
-from ...core.types import NUM_JOINTS, BoolArray, Camera, FloatArray, Observation, Portrait
+from ...core.types import (
+    JOINT_NAMES,
+    NUM_JOINTS,
+    BoolArray,
+    Camera,
+    FloatArray,
+    Observation,
+    Portrait,
+)
 
 NUM_POSE, NUM_HAND = 33, 21
 
@@ -112,6 +120,17 @@ def merge_estimates(estimates: Sequence[PoseEstimate]) -> PoseEstimate:
             warnings=out.warnings + other.warnings,
         )
     return out
+
+
+def name_sources(estimates: Sequence[PoseEstimate]) -> dict[str, tuple[str, ...]]:
+    """Which joints :func:`merge_estimates` takes from whom: source -> names of joints."""
+    owner: dict[str, str] = {}
+    for estimate in estimates:
+        owner |= {JOINT_NAMES[joint]: estimate.source for joint in np.flatnonzero(estimate.known)}
+    return {
+        source: tuple(joint for joint, its in owner.items() if its == source)
+        for source in dict.fromkeys(owner.values())
+    }
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ SIGNS: dict[str, tuple[str, ...]] = {
     "emica": ("globalpose",),
     "smirk": ("pose_params",),
 }
+FRAME_MARK = "{frame}"
 MOTION_SIGNS = ("global_orient", "body_pose", "poses")
 KINDS = (*SIGNS, "motion")
 
@@ -120,6 +121,18 @@ class FileEstimator:
     smplx: Path | None = None
     person: int | None = None
     frame: int = 0
+
+    def of_frame(self, number: int) -> FileEstimator:
+        """The estimator for one frame of a video.
+
+        Args:
+            number: counted from 0; ``{frame}`` in the path stands for its six digits, otherwise
+                the file is a motion.
+        """
+        name = str(self.path)
+        if FRAME_MARK in name:
+            return replace(self, path=Path(name.replace(FRAME_MARK, f"{number:06d}")))
+        return replace(self, frame=number, kind="motion")
 
     def estimate(
         self, portrait: Portrait, observation: Observation, camera: Camera

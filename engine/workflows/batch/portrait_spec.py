@@ -41,6 +41,16 @@ SPECS = {
 OPTIONS = tuple(SPECS)
 
 
+def _parse(spec: OptionSpec, value: Any) -> Any:
+    """One option's value; several stand in a list, or in a text with semicolons."""
+    if not spec.multiple:
+        return parse_option(spec, value)
+    several = value.split(";") if isinstance(value, str) else value
+    if not isinstance(several, list | tuple):
+        raise ValueError("must be a list of texts")
+    return [parse_option(spec, one.strip() if isinstance(one, str) else one) for one in several]
+
+
 def read_options(said: Mapping[str, Any], folder: Path, where: str) -> dict[str, Any]:
     """The options among a table's fields, checked.
 
@@ -59,12 +69,15 @@ def read_options(said: Mapping[str, Any], folder: Path, where: str) -> dict[str,
                 f"{where} has the unknown field '{name}'.", f"Known fields: {', '.join(OPTIONS)}."
             )
         try:
-            out[name] = parse_option(SPECS[name], value)
+            out[name] = _parse(SPECS[name], value)
         except ValueError as error:
             remedy = "Correct it in the table."
             raise LikenessError(f"{where}: {name} {error}, not {value!r}.", remedy) from error
-    if "body" in out:
-        out["body"] = str(folder / out["body"])
+    for name in ("body", "smplx", "sapiens"):
+        if name in out:
+            out[name] = str(folder / out[name])
+    if "estimator" in out:
+        out["estimator"] = [str(folder / file) for file in out["estimator"]]
     if out.get("network", "none") not in ("none", "default"):
         out["network"] = str(folder / out["network"])
     return out

@@ -17,6 +17,7 @@ from ...files.stores import Address, Place, fetch_address
 from ...files.untrusted import CorruptFileError, file_size
 from ...files.weights import ASSETS_VERSION, DEFAULT_NETWORK, find_network
 from ...imaging.load import MAX_BYTES
+from ...pipeline.options import NAME_MARK
 from .code_version import code_digest
 from .portrait_spec import PortraitSpec
 
@@ -67,6 +68,8 @@ def plan_units(
 
 def _unit(asked: PortraitSpec, named: _Named) -> PortraitUnit:
     options = {**asked.options}
+    others = [options.pop(name, None) for name in ("smplx", "sapiens")]
+    estimates = options.pop("estimator", ())
     body, network = options.pop("body", None), options.pop("network", DEFAULT_NETWORK)
     made_from: dict[str, Any] = {
         "code": code_digest(),
@@ -79,6 +82,9 @@ def _unit(asked: PortraitSpec, named: _Named) -> PortraitUnit:
     paths = [asked.photo, *(path for _, path in asked.views)]
     try:
         photos = tuple(photo_sha256(path) for path in paths)
+        made_from["estimators"] = [
+            named.data(path) for path in (*others, *_estimates(asked, estimates))
+        ]
     except LikenessError as error:
         return PortraitUnit(asked, "", (), error)
     made_from["photos"] = [
@@ -86,6 +92,11 @@ def _unit(asked: PortraitSpec, named: _Named) -> PortraitUnit:
     ]
     text = json.dumps(made_from, sort_keys=True)
     return PortraitUnit(asked, hashlib.sha256(text.encode()).hexdigest(), photos)
+
+
+def _estimates(asked: PortraitSpec, files: Sequence[str]) -> list[str]:
+    """Paths of the estimates for one portrait."""
+    return [file.replace(NAME_MARK, Path(str(asked.photo)).stem) for file in files]
 
 
 def photo_sha256(path: Place) -> str:
@@ -126,6 +137,13 @@ class _Named:
     def body(self, path: str | None) -> str | None:
         return None if path is None else self._once(f"body {path}", lambda: _file(Path(path)))
 
+    def data(self, path: str | None) -> str | None:
+        """Of a file, or of a folder of files."""
+        if path is None:
+            return None
+        read = _folder if Path(path).is_dir() else _file
+        return self._once(f"data {path}", lambda: read(Path(path)))
+
     def network(self, choice: str) -> str | None:
         folder = find_network(choice)
         return None if folder is None else self._once(f"network {folder}", lambda: _folder(folder))
@@ -155,7 +173,7 @@ def _folder(folder: Path) -> str:
         files: Iterator[Path] = iter(sorted(path for path in folder.iterdir() if path.is_file()))
     except OSError as error:
         raise LikenessError(
-            f"The network '{folder}' cannot be read: {error.strerror or error}.", "Check the path."
+            f"The folder '{folder}' cannot be read: {error.strerror or error}.", "Check the path."
         ) from error
     for path in files:
         digest.update(f"{path.name} {_file(path)}\n".encode())

@@ -35,6 +35,7 @@ from likeness.engine.tracking.joint_limits import limit_violations
 from likeness.engine.tracking.landmark_trust import FACE_OF_HEAD, face_points, face_turn
 from likeness.engine.tracking.priors import relaxed_pose
 from PIL import Image, ImageDraw
+from scipy.ndimage import maximum_filter
 
 WIDTH, HEIGHT, FOCAL = 600, 800, 900.0
 FOV = float(np.degrees(2 * np.arctan(0.5 * HEIGHT / FOCAL)))
@@ -290,7 +291,7 @@ def test_hidden_hands_keep_to_a_body(body: Body, arm: str, seed: int) -> None:
     assert max(offs[2:]) < 0.35
     wrists = joints_of(body, state, track)[1][[JOINT_INDEX[n] for n in both("wrist")]]
     columns, rows = project(wrists, CAMERA)[0].astype(int).T
-    assert observation.person_mask[rows, columns].all()
+    assert maximum_filter(observation.person_mask, 3)[rows, columns].all()  # up to a pixel
 
 
 # Sitting, squatting, a knee up

@@ -19,8 +19,9 @@ from likeness.engine.imaging.video import VideoReader
 from likeness.engine.imaging.video_writer import VideoWriter
 from likeness.engine.motion.io import load_motion
 from likeness.engine.pipeline import track
+from likeness.engine.pipeline.estimators import open_estimators
 from likeness.engine.tracking import track_video as tracking_video
-from likeness.engine.tracking.estimators import KeypointEstimate
+from likeness.engine.tracking.estimators import FileEstimator, KeypointEstimate
 from likeness.engine.workflows import track_files
 from likeness.engine.workflows.track_files import (
     TrackOptions,
@@ -76,9 +77,15 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     )
 
     def fit(
-        observation: Any, portrait: Any, body: Any, fov: float | None, estimators: Any
+        observation: Any,
+        portrait: Any,
+        body: Any,
+        fov: float | None,
+        estimators: Any,
+        pitch: float | None,
     ) -> Track:
         told["asked"].append(fov)
+        told["pitch"] = pitch
         told["estimators"] = estimators
         return told["track"]
 
@@ -140,16 +147,30 @@ def test_pairs_of_unseen_parts_are_one_word(
 def test_options_reach_the_fit(
     stages: dict[str, Any], photo: Path, body_file: Path, tmp_path: Path
 ) -> None:
-    options = TrackOptions(fov=50.0, estimates=(Path("a.npz"), Path("b.json")))
+    options = TrackOptions(fov=50.0, camera_pitch=-7.0, estimates=(Path("a.npz"), Path("b.json")))
     files = track_to_files(photo, tmp_path / "m.npz", options, body_path=body_file)
-    assert stages["asked"] == [50.0]
+    assert (stages["asked"], stages["pitch"]) == ([50.0], -7.0)
     assert [estimator.path.name for estimator in stages["estimators"]] == ["a.npz", "b.json"]
     assert files.report["lens"]["source"] == "given"
 
 
-def test_estimates_are_for_photos(stages: dict[str, Any], video: Path, tmp_path: Path) -> None:
+def test_sapiens_sees_photos(stages: dict[str, Any], video: Path, tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match="photos"):
-        track_to_files(video, tmp_path / "m.npz", TrackOptions(estimates=(Path("a.npz"),)))
+        track_to_files(video, tmp_path / "m.npz", TrackOptions(sapiens=Path("weights")))
+
+
+def test_the_photo_s_name_finds_its_estimate() -> None:
+    files = ("poses/{name}.npz", "b.json")
+    found = open_estimators(files, "smplx.npz", None, Path("x/anna.v2.jpg")).poses
+    assert [estimator.path for estimator in found] == [Path("poses/anna.v2.npz"), Path("b.json")]
+    assert {estimator.smplx for estimator in found} == {Path("smplx.npz")}
+
+
+def test_every_frame_has_its_estimate() -> None:
+    one = FileEstimator(Path("o/{frame}.npz")).of_frame(12)
+    assert (one.path, one.frame) == (Path("o/000012.npz"), 0)
+    motion = FileEstimator(Path("m.npz")).of_frame(12)
+    assert (motion.path, motion.frame, motion.kind) == (Path("m.npz"), 12, "motion")
 
 
 def test_sapiens_keypoints_stand_in_for_the_detectors(
@@ -240,8 +261,8 @@ def test_a_failure_leaves_what_was_there(
     with pytest.raises(LikenessError, match="No space"):
         track_to_files(photo, out, overlay=overlay, body_path=body_file)
     assert (out.read_text(), overlay.read_text()) == ("old motion", "old overlay")
-    stages["track"] = replace(stages["track"], face_error=40.0)
-    with pytest.raises(LikenessError, match="40 %"):
+    monkeypatch.setattr(track_files, "upright_motion", full)
+    with pytest.raises(OSError, match="No space"):
         track_to_files(photo, tmp_path / "new" / "m.npz", body_path=body_file)
     assert {p.name for p in tmp_path.iterdir()} == {"m.npz", "o.png", "me.png", "body.npz"}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.core.types import LikenessError
+from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.workflows.batch.tables import read_table
 
 GOOD = '{"photo": "a.jpg"}\n'
@@ -103,3 +104,14 @@ def test_half_a_letter_in_json_is_told(tmp_path: Path, field: str) -> None:
     row = {"photo": "a\udcff.jpg"}  # a byte of a name that is no UTF-8
     (tmp_path / "t.jsonl").write_text(json.dumps(row))
     assert read_table(tmp_path / "t.jsonl")[0].photo.name == "a\udcff.jpg"
+
+
+def test_estimates_stand_beside_the_table(tmp_path: Path) -> None:
+    table = tmp_path / "people.csv"
+    table.write_text("photo,estimator,camera_pitch\na.jpg,poses/{name}.npz; h.npz,-12.5\n", "utf-8")
+    (asked,) = read_table(table)
+    files = [str(tmp_path / name) for name in ("poses/{name}.npz", "h.npz")]
+    assert asked.options == {"estimator": files, "camera_pitch": -12.5}
+    options = BuildOptions(**asked.options)
+    assert options.estimator == tuple(files)
+    assert options.as_provenance()["estimator"] == ["{name}.npz", "h.npz"]
