@@ -39,7 +39,7 @@ class DetailSettings:
     fold: float = 0.006  # metres: coarser structure is folds, finer is weave
     deep: float = 0.75  # of the soft limit of texture beyond which it is shadow, as between legs
     deep_fold: float = 2.0  # the same of cloth with folds
-    ruled: float = 0.6  # 0..1: share of the slopes along a limb that makes folds channels or pleats
+    ruled: float = 0.6  # of ``LimbGrid.ruledness``, from which folds are channels of a jacket
     ruled_area: float = 0.02  # square metres that must show so
     min_area: float = 0.002  # square metres of cloth that show how strong its folds are
     most_fold: float = 4.0  # deviations of folds' light that it is softly held below
@@ -224,10 +224,7 @@ class _Cloth:
         """Whether its folds are regular and go round the limb, as on quilted jackets."""
         if self.folds is None or self.area < S.ruled_area:
             return False
-        down, across = np.gradient(self.grid.blur(self.folds, S.fold))
-        inner = ndimage.binary_erosion(self.source)
-        yy, xx, xy = (float(g[inner].mean()) for g in (down**2, across**2, down * across))
-        return yy > xx and np.hypot(yy - xx, 2.0 * xy) > S.ruled * (yy + xx)
+        return self.grid.ruledness(self.folds, self.source, S.fold) > S.ruled
 
     @property
     def area(self) -> float:

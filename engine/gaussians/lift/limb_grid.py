@@ -55,10 +55,6 @@ class LimbGrid:
         size = self.shape[0] * self.shape[1]
         return np.bincount(flat, values, size).astype(float).reshape(self.shape)
 
-    def cells(self, metres: float) -> int:
-        """Return how many cells side by side measure so much."""
-        return max(1, round(metres / self.step))
-
     def count(self, chosen: BoolArray) -> FloatArray:
         """Count the chosen [M] texels in each cell [R, C]."""
         return self._total(np.ones(int(chosen.sum())), chosen)
@@ -94,6 +90,24 @@ class LimbGrid:
         """Blur values [R, C]; ``metres`` is the deviation."""
         sigma = metres / self.step
         return np.asarray(ndimage.gaussian_filter(values, sigma, mode=("nearest", "wrap")))
+
+    def ruledness(self, light: FloatArray, among: BoolArray, metres: float) -> float:
+        """Return how far light [R, C] is ruled around the limb, as by the seams of a down jacket.
+
+        Args:
+            light: [R, C], where ``among``.
+            among: [R, C] cells.
+            metres: of the blur before its slopes are compared.
+
+        Returns:
+            -1 (all of it goes along the limb) to 1 (all of it goes around); folds are between.
+        """
+        inner = ndimage.binary_erosion(among)
+        if not inner.any():
+            return 0.0
+        down, across = np.gradient(self.blur(light, metres))
+        yy, xx, xy = (float(g[inner].mean()) for g in (down**2, across**2, down * across))
+        return float(np.copysign(np.hypot(yy - xx, 2.0 * xy), yy - xx) / max(yy + xx, 1e-12))
 
     def nearest(self, cells: BoolArray) -> tuple[FloatArray, IntArray]:
         """Find the nearest of some cells [R, C], at least one: metres [R, C], places [2, R, C]."""
