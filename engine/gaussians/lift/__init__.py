@@ -42,7 +42,7 @@ from .face_finish import finish_face
 from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .held_objects import mark_held_objects, mark_removed, removed_pixels
-from .hidden_forearms import find_rims
+from .hidden_forearms import find_rims, near_hidden_forearms
 from .hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
 from .labels import HAIR, HAT, SHOES
 from .labels_network import LabelNetworkRuntime
@@ -234,7 +234,10 @@ def lift_photo(
     photographed = (everything, track.camera, vertices, body)
     portrait = fill_removed(portrait, *photographed)
     wanted = fill_removed(given, *photographed)
-    everything = calibrate_colors(everything, portrait, track.camera, vertices, body, grid_side)
+    behind = near_hidden_forearms(regions, body, camera)
+    everything = calibrate_colors(
+        everything, portrait, track.camera, vertices, body, grid_side, behind
+    )
     return LiftResult(everything, body, skirt, shares, track.pose, wanted)
 
 

@@ -25,7 +25,7 @@ from ..binding import place_gaussians
 from ..squareness import photo_trust
 from .photo_splats import S as PHOTO_SPLATS
 from .pixel_grids import erode
-from .regions import TRUNK_AND_LEGS, hidden_below, vertex_groups
+from .regions import ARMS, TRUNK_AND_LEGS, hidden_below, vertex_groups
 from .surfels import PHOTO
 
 
@@ -75,6 +75,7 @@ def calibrate_colors(
     vertices: FloatArray,
     body: Body,
     grid_side: float,
+    behind: BoolArray | None = None,
 ) -> BoundGaussians:
     """Calibrate the photo's colours, and make the rim as soft as the photo's.
 
@@ -86,6 +87,7 @@ def calibrate_colors(
         body: the person's own.
         grid_side: longer side, in pixels, of the picture in which the photo splats are one pixel
             apart. Colours made for a coarser picture would show rings from near.
+        behind: [H, W] of any size: where something hides an arm, which goes on there.
     """
     height, width = matte.alpha.shape
     w, h = fit_size(width, height, round(float(np.clip(grid_side, *S.view_sides))))
@@ -96,6 +98,11 @@ def calibrate_colors(
     photo = bound.layer == PHOTO
     gaussians = place_gaussians(bound, vertices, body)
     kept = _below_person(gaussians, bound, alpha > 0.5, view, vertices, body)
+    if behind is not None:
+        arms = np.isin(vertex_groups(body), ARMS)[body.f[bound.triangle, 0]]
+        at = (project(gaussians.means, view)[0] / [w, h] * behind.shape[::-1]).astype(int)
+        col, row = np.clip(at, 0, np.array(behind.shape[::-1]) - 1).T
+        kept |= arms & behind[row, col]
     gaussians = _thin_rim(gaussians, photo, kept, alpha, view)
     xy, depth = project(gaussians.means[photo], view)
     # Splats finer than the picture, as the face's are, take a smaller part of the residual.

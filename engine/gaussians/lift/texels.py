@@ -26,6 +26,7 @@ from .colors import complete_texels
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
 from .hair_field import hair_directions
+from .hidden_forearms import near_hidden_forearms
 from .labels import HAIR, HAT, NONE, OBJECT, SKIN
 from .labels_surface import labels_at
 from .photo_view import PhotoView
@@ -294,13 +295,16 @@ def texel_layer(
     rooms = distance_inside(view.alpha > 0.6), distance_inside((view.alpha > 0.6) & ~regions.hair)
     face = (group == HEAD) & ~is_shell & (facing < S.under_hair)
     metres = _room(at, rooms, face, view.camera)
+    # A sleeve goes on behind what hides its forearm.
+    behind = near_hidden_forearms(regions, body, view.camera)[at.row, at.col] & np.isin(group, ARMS)
+    metres = np.where(behind, np.inf, metres)
     # A disc that is seen edge-on hardly reaches over the outline.
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
     outside = np.nonzero(at.inside & (metres < 0.3 * reach) & ~inner)[0]
     for _ in range(S.draw_in_steps):
         points[outside] -= S.draw_in / S.draw_in_steps * normal[outside]
         at = _look_up(points, group, view)
-        metres = _room(at, rooms, face, view.camera)
+        metres = np.where(behind, np.inf, _room(at, rooms, face, view.camera))
         outside = outside[metres[outside] < 0.3 * reach[outside]]
         if len(outside) == 0:
             break

@@ -19,6 +19,7 @@ from likeness.engine.core.types import (
 from likeness.engine.gaussians import place_gaussians, triangle_frames
 from likeness.engine.gaussians.lift.calibrate import S as CALIBRATE
 from likeness.engine.gaussians.lift.calibrate import _thin_rim, calibrate_colors
+from likeness.engine.gaussians.lift.regions import ARMS, vertex_groups
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.visual.metrics import psnr, silhouette_iou
@@ -315,6 +316,22 @@ def test_calibration_lowers_the_error_within_its_clamp(
     assert not change[~photo].any()
     for name in ("triangle", "bary", "offset", "quats", "scales", "layer"):
         assert getattr(done, name) is getattr(start, name)
+
+
+def test_an_arm_that_something_hides_stays_solid(
+    shots: Shots, lifted: dict[str, BoundGaussians]
+) -> None:
+    """What is cut out of the matte thins the splats that stand there, but not a hidden arm's."""
+    shot, bound = shots["arm"], lifted["arm"]
+    groups = vertex_groups(shot.body)[shot.body.f[bound.triangle, 0]]
+    arms = np.isin(groups, ARMS) & (bound.layer != PHOTO)
+    matte = replace(shot.matte, alpha=np.zeros_like(shot.matte.alpha))
+    side = float(max(matte.alpha.shape))
+    args = (bound, matte, shot.track.camera, shot.vertices, shot.body, side)
+    everywhere = np.ones((8, 8), bool)
+    assert calibrate_colors(*args).opacities[arms].mean() < 0.5 * bound.opacities[arms].mean()
+    kept = calibrate_colors(*args, everywhere).opacities
+    np.testing.assert_allclose(kept[arms], bound.opacities[arms], atol=1e-6)
 
 
 def test_thinning_the_rim_only_lowers_opacities(
