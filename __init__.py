@@ -132,7 +132,14 @@ def register() -> None:
     import bpy
 
     from . import operators, panels
-    from .addon import blender_command, preferences, preferences_view, properties, translations
+    from .addon import (
+        blender_command,
+        preferences,
+        preferences_view,
+        properties,
+        translations,
+        warm_up,
+    )
 
     preferences_view.attach()
     for cls in preferences.CLASSES:
@@ -142,6 +149,7 @@ def register() -> None:
     operators.register()
     panels.register()
     blender_command.register()
+    warm_up.register()
 
 
 def unregister() -> None:
@@ -149,8 +157,9 @@ def unregister() -> None:
     import bpy
 
     from . import operators, panels
-    from .addon import blender_command, preferences, properties, translations
+    from .addon import blender_command, preferences, properties, translations, warm_up
 
+    warm_up.unregister()
     blender_command.unregister()
     panels.unregister()
     operators.unregister()

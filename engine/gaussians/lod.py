@@ -288,7 +288,8 @@ def _hilbert(cells):  # type: ignore[no-untyped-def]
     top = 1 << (_HILBERT_BITS - 1)
     x = np.empty(3, np.int64)
     for i in range(cells.shape[0]):
-        x[:] = cells[i]
+        for axis in range(3):  # assigning a row would compile four times as long
+            x[axis] = cells[i, axis]
         q = top
         while q > 1:
             low = q - 1

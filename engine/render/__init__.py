@@ -28,6 +28,7 @@ __all__ = [
     "RenderOutput",
     "Vjp",
     "best_backend",
+    "paint_camera",
     "rasterize",
     "rasterize_vjp",
     "render_camera",
@@ -193,7 +194,7 @@ def render_camera(
         LikenessError: See :func:`rasterize`.
     """
     if samples is None:
-        samples = SAMPLES if max(camera.width, camera.height) < LARGE_SIDE else 1
+        samples = _default_samples(camera)
     views = rasterize(
         gaussians,
         camera.viewmat[None],
@@ -205,3 +206,30 @@ def render_camera(
         samples,
     )
     return RenderOutput(views.rgb[0], views.alpha[0], views.depth[0])
+
+
+def paint_camera(gaussians: Gaussians, camera: Camera) -> Callable[[FloatArray], FloatArray]:
+    """Return a function that draws as :func:`render_camera` does, on black, with other colours.
+
+    Whatever does not depend on colours is computed once.
+
+    Args:
+        gaussians: In world space; their colours do not count.
+        camera: The camera.
+
+    Returns:
+        A function from colours [N, channels] to a picture [H, W, channels].
+
+    Raises:
+        LikenessError: See :func:`rasterize`.
+    """
+    samples = _default_samples(camera)
+    job = check_inputs(
+        gaussians, camera.viewmat[None], camera.K[None], camera.width, camera.height, None
+    )
+    paint = _function("cpu", "paint_cpu")(gaussians, _with_samples(job, samples))
+    return lambda colors: average_samples(paint(colors), samples).rgb[0]
+
+
+def _default_samples(camera: Camera) -> int:
+    return SAMPLES if max(camera.width, camera.height) < LARGE_SIDE else 1

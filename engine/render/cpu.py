@@ -7,6 +7,7 @@ number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numba
@@ -16,16 +17,20 @@ from numpy.typing import NDArray
 from ..core.types import FloatArray, Gaussians, IntArray
 from .cpu_backward import blend_backward, project_backward, reduce_over_tiles
 from .cpu_splats import (
+    AREA,
+    BLOCK,
     LANES,
-    LANES_TOLD,
-    ROW,
     STRIDE,
     TILE,
     ProjectedSplats,
     TileLists,
+    blocks_of_values,
+    covered_run,
     exp_of_negative,
     list_tiles,
+    pixel_index,
     project_gaussians,
+    set_ramps,
 )
 from .raster_types import (
     ALPHA_MAX,
@@ -50,129 +55,112 @@ class ForwardState(NamedTuple):
     Attributes:
         splats: The camera's splats.
         lists: Their lists by tile.
-        colors: [M, channels] in the splats' order.
+        values: [M, columns] colours and depths in the splats' order, as
+            :func:`.cpu_splats.blocks_of_values` has them.
         rest: [H, W] remaining transmittance for the background.
-        end: [H, W] int32, the index in the tile's list at which the pixel was finished.
+        end: [H, W] int32, the index in the tile's list behind the last splat that the pixel shows.
     """
 
     splats: ProjectedSplats
     lists: TileLists
-    colors: FloatArray
+    values: FloatArray
     rest: FloatArray
     end: IntArray
 
 
-# A row of a tile's flat buffer of pixels: transmittance, 1 where it may still fall (else 0), and
-# the place in the list at which the pixel was finished.
-_OPEN, _END, _STATE = ROW, 2 * ROW, 3 * ROW
-_OPEN_AT, _END_AT = np.uint64(_OPEN), np.uint64(_END)
-_RAMP = np.uint64(LANES)  # behind the weights of LANES pixels: 0, 1, 2 ...
+# A tile's buffers, AREA apart: its pixels' columns and rows, their transmittance (negative once it
+# is final), the place in the list behind the last splat they show, the weights of one splat, and
+# the sums of the values by weight.
+_ROWS, _LIGHT, _END, _WEIGHT, _SUMS = (np.uint64(k * AREA) for k in range(1, 6))
+_AREA_1, _AREA_2, _AREA_3 = (np.uint64(k * AREA) for k in range(1, 4))
 
 
 @numba.njit(cache=True)
-def _draw_tile(  # type: ignore[no-untyped-def]
-    splats, colors, listed, left, top, high, pixels, sums, row, lanes
-):
-    """Blend the listed splats into one tile's buffers.
-
-    pixels: [16 * _STATE]. sums: [(channels + 1) * 16 * ROW] colours and depth by weight.
-    row: [2 * LANES] weights, and the ramp. lanes: LANES_TOLD, where the form of this is explained.
-    """
-    _, centre, conic, depth, opacity, reach, box = splats
-    channels = colors.shape[1]
+def _draw_tile(splats, values, listed, left, top, tile):  # type: ignore[no-untyped-def]
+    """Blend the listed splats into one tile's buffers."""
+    _, centre, conic, _, opacity, reach, box = splats
+    columns = values.shape[1]
     for position in range(listed.shape[0]):
         # A check after every splat would cost more than it saves.
-        if position % 32 == 31 and not _any_open(pixels, high):
+        if position % 32 == 31 and not _any_open(tile):
             break
         i = listed[position]
         half_a, b, half_c = _HALF * conic[i, 0], conic[i, 1], _HALF * conic[i, 2]
-        to_first = np.float32(left + 0.5 - centre[i, 0])
+        to_left = np.float32(left + 0.5 - centre[i, 0])
+        to_top = np.float32(top + 0.5 - centre[i, 1])
         limit = _HALF * reach[i]
         strength = opacity[i]
-        here = np.float32(position)
-        first = max(box[i, 0] - left, 0)
-        last = min(box[i, 1] - left, TILE - 1)
-        for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
-            dy = np.float32(y + (top + 0.5 - centre[i, 1]))
-            across, down = b * dy, half_c * dy * dy
-            for lane in range(first, last + 1, LANES):
-                at = np.uint64(y * _STATE + lane)
-                to_lane = np.float32(lane) + to_first
-                for x in range(lanes):
-                    dx = row[_RAMP + x] + to_lane
-                    power = dx * (half_a * dx + across) + down
-                    visible = power <= limit
-                    alpha = min(_MAX_ALPHA, strength * exp_of_negative(power if visible else limit))
-                    alpha = alpha * pixels[at + _OPEN_AT + x] if visible else _ZERO
-                    light = pixels[at + x]
-                    after = light * (_ONE - alpha)
-                    ends = after <= _OPAQUE
-                    still = pixels[at + _OPEN_AT + x]
-                    end = pixels[at + _END_AT + x]
-                    pixels[at + _OPEN_AT + x] = _ZERO if ends else still
-                    pixels[at + _END_AT + x] = here if ends else end
-                    row[x] = _ZERO if ends else alpha * light
-                    pixels[at + x] = light if ends else after
-                for k in range(channels + 1):
-                    value = colors[i, k] if k < channels else depth[i]
-                    to = np.uint64((k * TILE + y) * ROW + lane)
-                    for x in range(lanes):
-                        sums[to + x] += row[x] * value
+        behind = np.float32(position + 1)
+        for strip in range(
+            max(box[i, 0] - left, 0) // LANES, min(box[i, 1] - left, TILE - 1) // LANES + 1
+        ):
+            first, beyond = covered_run(box, i, left, top, strip)
+            for n in range(first, beyond):
+                dx, dy = tile[n] + to_left, tile[n + _ROWS] + to_top
+                power = dx * (half_a * dx + b * dy) + half_c * dy * dy
+                visible = power <= limit
+                alpha = min(_MAX_ALPHA, strength * exp_of_negative(power if visible else limit))
+                alpha = alpha if visible else _ZERO
+                light, end = tile[n + _LIGHT], tile[n + _END]
+                after = light * (_ONE - alpha)
+                # Numbers, not conditions: a store under a condition is slow.
+                still = np.float32(after > _OPAQUE)
+                weight = alpha * light * still
+                tile[n + _WEIGHT] = weight
+                tile[n + _LIGHT] = after * still - (_ONE - still) * abs(light)
+                tile[n + _END] = end + (behind - end) * np.float32(weight > _ZERO)
+            for k in range(0, columns, BLOCK):
+                to = _SUMS + np.uint64(k * AREA)
+                v0, v1, v2, v3 = values[i, k], values[i, k + 1], values[i, k + 2], values[i, k + 3]
+                for n in range(first, beyond):
+                    weight = tile[n + _WEIGHT]
+                    tile[n + to] += weight * v0
+                    tile[n + to + _AREA_1] += weight * v1
+                    tile[n + to + _AREA_2] += weight * v2
+                    tile[n + to + _AREA_3] += weight * v3
 
 
 @numba.njit(cache=True)
-def _any_open(pixels, high):  # type: ignore[no-untyped-def]
-    for y in range(high):
-        for x in range(TILE):
-            if pixels[y * _STATE + _OPEN + x] != _ZERO:
-                return True
+def _any_open(tile):  # type: ignore[no-untyped-def]
+    for n in range(_LIGHT, _END):  # noqa: SIM110
+        if tile[n] > _ZERO:
+            return True
     return False
 
 
 @numba.njit(cache=True, parallel=True)
 def _draw(  # type: ignore[no-untyped-def]
-    splats, colors, start, members, background, width, height, rgb, alpha, depth, rest, end, lanes
+    splats, values, start, members, background, width, height, rgb, alpha, depth, rest, end
 ):
     columns = (width + TILE - 1) // TILE
     tiles = start.shape[0] - 1
-    channels = colors.shape[1]
+    channels = background.shape[0]
     for hand in numba.prange(min(STRIDE, tiles)):
-        pixels = np.empty((TILE, 3, ROW), np.float32)
-        sums = np.empty((channels + 1, TILE, ROW), np.float32)
-        row = np.empty(2 * LANES, np.float32)
-        for x in range(LANES):
-            row[LANES + x] = x
-        for tile in range(hand, tiles, STRIDE):
-            left, top = tile % columns * TILE, tile // columns * TILE
+        tile = np.empty((5 + values.shape[1]) * AREA, np.float32)
+        set_ramps(tile, tile[AREA:])
+        for one in range(hand, tiles, STRIDE):
+            left, top = one % columns * TILE, one // columns * TILE
             wide, high = min(TILE, width - left), min(TILE, height - top)
-            listed = members[start[tile] : start[tile + 1]]
-            sums[:] = _ZERO
-            pixels[:, 0] = _ONE
-            pixels[:, 1] = _ZERO
-            pixels[:high, 1, :wide] = _ONE
-            pixels[:, 2] = np.float32(listed.shape[0])
-            _draw_tile(
-                splats,
-                colors,
-                listed,
-                left,
-                top,
-                high,
-                pixels.reshape(-1),
-                sums.reshape(-1),
-                row,
-                lanes,
-            )
+            listed = members[start[one] : start[one + 1]]
+            for n in range(2 * AREA, tile.shape[0]):
+                tile[n] = _ZERO
             for y in range(high):
                 for x in range(wide):
-                    through = pixels[y, 0, x]
+                    tile[pixel_index(y, x) + _LIGHT] = _ONE
+            _draw_tile(splats, values, listed, left, top, tile)
+            for y in range(high):
+                for x in range(wide):
+                    n = pixel_index(y, x)
+                    through = abs(tile[n + _LIGHT])
                     for k in range(channels):
-                        rgb[top + y, left + x, k] = sums[k, y, x] + through * background[k]
+                        drawn = tile[n + _SUMS + k * AREA]
+                        rgb[top + y, left + x, k] = drawn + through * background[k]
                     cover = _ONE - through
                     alpha[top + y, left + x] = cover
-                    depth[top + y, left + x] = sums[channels, y, x] / max(cover, DEPTH_EPSILON)
+                    far = tile[n + _SUMS + channels * AREA]
+                    depth[top + y, left + x] = far / max(cover, DEPTH_EPSILON)
                     rest[top + y, left + x] = through
-                    end[top + y, left + x] = np.int32(pixels[y, 2, x])
+                    end[top + y, left + x] = np.int32(tile[n + _END])
 
 
 def rasterize_cpu(gaussians: Gaussians, job: RasterJob) -> RenderOutput:
@@ -216,39 +204,59 @@ def rasterize_cpu_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutpu
                 # In empty pixels the depth is 0 whatever the Gaussians do.
                 np.divide(depth[c], cover, out=d_sum, where=cover > 0)
                 d_alpha = d_alpha - d_sum * render.depth[c]
-            d_out = np.ascontiguousarray(np.concatenate([d_rgb, d_sum[..., None]], 2), np.float32)
+            d_rgb = np.ascontiguousarray(d_rgb, np.float32)
             # What a pixel's last transmittance is worth.
             worth = np.ascontiguousarray(d_rgb @ background[c] - d_alpha, np.float32)
-            pairs = blend_backward(*camera, d_out, worth)
+            pairs = blend_backward(*camera, d_rgb, d_sum, worth)
             sums = reduce_over_tiles(pairs, camera.lists, len(camera.splats.source))
             view = (viewmats[c], Ks[c], width, height, compensated)
             project_backward(gaussians, *view, camera.splats, sums, out)
-            out.background[c] = np.einsum("hw,hwk->k", camera.rest, d_rgb)
+            out.background[c] = camera.rest.ravel() @ d_rgb.reshape(-1, channels)
         return out
 
     return render, vjp
+
+
+def paint_cpu(gaussians: Gaussians, job: RasterJob) -> Callable[[FloatArray], RenderOutput]:
+    """Return a function from colours [N, channels] to pictures; the rest is computed once."""
+    placed = list(_place(gaussians, job))
+    return lambda colors: _paint(colors, job, placed, None)
 
 
 def _draw_all(
     gaussians: Gaussians, job: RasterJob, drawn: list[ForwardState] | None
 ) -> RenderOutput:
     """Draw the pictures of all cameras; append what the backward pass needs to ``drawn``."""
-    viewmats, Ks, width, height, background, compensated = job
-    cameras = len(viewmats)
-    colors = np.ascontiguousarray(gaussians.colors, np.float32)
+    return _paint(gaussians.colors, job, _place(gaussians, job), drawn)
+
+
+def _place(gaussians: Gaussians, job: RasterJob) -> Iterator[tuple[ProjectedSplats, TileLists]]:
+    """Project for each camera, and list by tile."""
+    for viewmat, K in zip(job.viewmats, job.Ks, strict=True):
+        splats = project_gaussians(gaussians, viewmat, K, job.width, job.height, job.compensated)
+        yield splats, list_tiles(splats, job.width, job.height)
+
+
+def _paint(
+    colors: FloatArray,
+    job: RasterJob,
+    placed: Iterable[tuple[ProjectedSplats, TileLists]],
+    drawn: list[ForwardState] | None,
+) -> RenderOutput:
+    height, width = job.height, job.width
+    cameras = len(job.viewmats)
+    colors = np.ascontiguousarray(colors, np.float32)
     rgb: NDArray[np.float32] = np.empty((cameras, height, width, colors.shape[1]), np.float32)
     alpha: NDArray[np.float32] = np.empty((cameras, height, width), np.float32)
     depth: NDArray[np.float32] = np.empty((cameras, height, width), np.float32)
-    backdrop = np.ascontiguousarray(background, np.float32)
-    for c in range(cameras):
-        splats = project_gaussians(gaussians, viewmats[c], Ks[c], width, height, compensated)
-        lists = list_tiles(splats, width, height)
-        seen = colors[splats.source]
+    backdrop = np.ascontiguousarray(job.background, np.float32)
+    for c, (splats, lists) in enumerate(placed):
+        values = blocks_of_values(colors[splats.source], splats.depth)
         rest = np.empty((height, width), np.float32)
         end = np.empty((height, width), np.int32)
         _draw(
             splats,
-            seen,
+            values,
             lists.start,
             lists.members,
             backdrop[c],
@@ -259,8 +267,7 @@ def _draw_all(
             depth[c],
             rest,
             end,
-            LANES_TOLD,
         )
         if drawn is not None:
-            drawn.append(ForwardState(splats, lists, seen, rest, end))
+            drawn.append(ForwardState(splats, lists, values, rest, end))
     return RenderOutput(rgb, alpha, depth)

@@ -14,15 +14,18 @@ import numpy as np
 
 from ..core.types import FloatArray, Gaussians, IntArray
 from .cpu_splats import (
+    AREA,
+    BLOCK,
     CHUNKS,
     LANES,
-    LANES_TOLD,
-    ROW,
     STRIDE,
     TILE,
     ProjectedSplats,
     TileLists,
+    covered_run,
     exp_of_negative,
+    pixel_index,
+    set_ramps,
     slope_limits,
 )
 from .raster_types import ALPHA_MAX, BLUR, COMPENSATION, Gradients
@@ -38,134 +41,132 @@ derivative by -power and d the way from the centre to the pixel, the sums of g, 
 g dx^2, g dx dy and g dy^2."""
 
 
-# A row of a tile's flat buffer of pixels: transmittance, what it is worth, and the place in the
-# list at which the pixel was finished.
-_STATE = 3 * ROW
-_WORTH_AT, _END_AT = np.uint64(ROW), np.uint64(2 * ROW)
-# Of LANES pixels: 0, 1, 2 ..., their weights, what they are worth, and the pair's sums, so far
-# apart that no vector reaches from one to the next.
-_APART = 64
-_WEIGHT, _GAIN, _SUMS = (np.uint64(k * _APART) for k in (1, 2, 3))
-_GX, _GY, _GXX, _GXY, _GYY = (np.uint64((3 + k) * _APART) for k in range(1, GEOMETRY))
+# A tile's buffers, AREA apart: its pixels' columns and rows, their transmittance, what it is worth,
+# the place in the list behind the last splat they show, one splat's gain and weights, and the
+# derivatives by the sums of values.
+_ROWS, _LIGHT, _WORTH, _END, _GAIN, _WEIGHT, _D_OUT = (np.uint64(k * AREA) for k in range(1, 8))
+_AREA_1, _AREA_2, _AREA_3 = (np.uint64(k * AREA) for k in range(1, 4))
 
 
-@numba.njit(cache=True, error_model="numpy")  # a check for zeros would be a way out of the loop
-def _back_tile(  # type: ignore[no-untyped-def]
-    splats, colors, listed, pairs, left, top, high, stop, pixels, d_out, sums, lanes
-):
+# A check for zeros would be a way out of the loop. No liberties with rounding here: alpha has to be
+# what it was when the picture was drawn.
+@numba.njit(cache=True, error_model="numpy")
+def _back_tile(splats, values, listed, pairs, left, top, stop, tile):  # type: ignore[no-untyped-def]
     """One tile's pairs, in place.
 
-    pairs: [listed, GEOMETRY + channels + 1]. stop: the place at which its last pixel was finished.
-    pixels: [16 * _STATE]. d_out: [(channels + 1) * 16 * ROW]. sums: [(3 + columns) * _APART],
-    as above. lanes: LANES_TOLD, where the form of this is explained.
+    pairs: [listed, GEOMETRY + columns], zero. stop: the place behind the last splat that any pixel
+    shows.
     """
-    _, centre, conic, depth, opacity, reach, box = splats
-    channels = colors.shape[1]
+    _, centre, conic, _, opacity, reach, box = splats
+    columns = values.shape[1]
     for position in range(stop - 1, -1, -1):
         i = listed[position]
         half_a, b, half_c = _HALF * conic[i, 0], conic[i, 1], _HALF * conic[i, 2]
-        to_first = np.float32(left + 0.5 - centre[i, 0])
+        to_left = np.float32(left + 0.5 - centre[i, 0])
+        to_top = np.float32(top + 0.5 - centre[i, 1])
         limit = _HALF * reach[i]
         strength = opacity[i]
         here = np.float32(position)
-        first = max(box[i, 0] - left, 0)
-        last = min(box[i, 1] - left, TILE - 1)
-        for k in range(3, 4 + GEOMETRY + channels):
-            for x in range(LANES):
-                sums[k * _APART + x] = _ZERO
-        for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
-            dy = np.float32(y + (top + 0.5 - centre[i, 1]))
-            across, down = b * dy, half_c * dy * dy
-            for lane in range(first, last + 1, LANES):
-                at = np.uint64(y * _STATE + lane)
-                to_lane = np.float32(lane) + to_first
-                to = np.uint64((channels * TILE + y) * ROW + lane)
-                value = depth[i]
-                for x in range(lanes):
-                    sums[_GAIN + x] = value * d_out[to + x]
-                for k in range(channels):
-                    to = np.uint64((k * TILE + y) * ROW + lane)
-                    value = colors[i, k]
-                    for x in range(lanes):
-                        sums[_GAIN + x] += value * d_out[to + x]
-                for x in range(lanes):
-                    dx = sums[x] + to_lane
-                    power = dx * (half_a * dx + across) + down
-                    visible = (power <= limit) & (here < pixels[at + _END_AT + x])
-                    full = strength * exp_of_negative(power if visible else limit)
-                    alpha = min(_MAX_ALPHA, full) if visible else _ZERO
-                    through = _ONE - alpha
-                    before = pixels[at + x] / through
-                    worth = pixels[at + _WORTH_AT + x]
-                    gain = sums[_GAIN + x]
-                    sums[_WEIGHT + x] = alpha * before
-                    pixels[at + _WORTH_AT + x] = alpha * gain + through * worth
-                    pixels[at + x] = before
-                    g = before * (gain - worth) * alpha if full <= _MAX_ALPHA else _ZERO
-                    gx, gy = g * dx, g * dy
-                    sums[_SUMS + x] += g
-                    sums[_GX + x] += gx
-                    sums[_GY + x] += gy
-                    sums[_GXX + x] += gx * dx
-                    sums[_GXY + x] += gx * dy
-                    sums[_GYY + x] += gy * dy
-                for k in range(channels + 1):
-                    to = np.uint64((k * TILE + y) * ROW + lane)
-                    into = np.uint64((3 + GEOMETRY + k) * _APART)
-                    for x in range(lanes):
-                        sums[into + x] += sums[_WEIGHT + x] * d_out[to + x]
-        for k in range(GEOMETRY + channels + 1):
-            total = _ZERO
-            for x in range(LANES):
-                total += sums[(3 + k) * _APART + x]
-            pairs[position, k] = total
+        for strip in range(
+            max(box[i, 0] - left, 0) // LANES, min(box[i, 1] - left, TILE - 1) // LANES + 1
+        ):
+            first, beyond = covered_run(box, i, left, top, strip)
+            for k in range(0, columns, BLOCK):
+                at = _D_OUT + np.uint64(k * AREA)
+                v0, v1, v2, v3 = values[i, k], values[i, k + 1], values[i, k + 2], values[i, k + 3]
+                before_block = _ZERO if k == 0 else _ONE
+                for n in range(first, beyond):
+                    tile[n + _GAIN] = (
+                        before_block * tile[n + _GAIN]
+                        + v0 * tile[n + at]
+                        + v1 * tile[n + at + _AREA_1]
+                        + v2 * tile[n + at + _AREA_2]
+                        + v3 * tile[n + at + _AREA_3]
+                    )
+            for n in range(first, beyond):
+                dx, dy = tile[n] + to_left, tile[n + _ROWS] + to_top
+                power = dx * (half_a * dx + b * dy) + half_c * dy * dy
+                visible = (power <= limit) & (here < tile[n + _END])
+                full = strength * exp_of_negative(power if visible else limit)
+                alpha = min(_MAX_ALPHA, full) if visible else _ZERO
+                through = _ONE - alpha
+                before = tile[n + _LIGHT] / through
+                worth, gain = tile[n + _WORTH], tile[n + _GAIN]
+                tile[n + _WEIGHT] = alpha * before
+                tile[n + _WORTH] = alpha * gain + through * worth
+                tile[n + _LIGHT] = before
+                g = before * (gain - worth) * alpha if full <= _MAX_ALPHA else _ZERO
+                tile[n + _GAIN] = g
+            _add_sums(tile, first, beyond, to_left, to_top, columns, pairs[position])
+
+
+@numba.njit(cache=True, fastmath={"contract", "reassoc"})  # sums in any order can be vectors
+def _add_sums(tile, first, beyond, to_left, to_top, columns, pair):  # type: ignore[no-untyped-def]
+    """Add one splat's sums over a run of pixels, whose g stand in the place of its gain."""
+    s, sx, sy, sxx, sxy, syy = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO
+    for n in range(first, beyond):
+        dx, dy = tile[n] + to_left, tile[n + _ROWS] + to_top
+        g = tile[n + _GAIN]
+        gx, gy = g * dx, g * dy
+        s += g
+        sx += gx
+        sy += gy
+        sxx += gx * dx
+        sxy += gx * dy
+        syy += gy * dy
+    pair[0] += s
+    pair[1] += sx
+    pair[2] += sy
+    pair[3] += sxx
+    pair[4] += sxy
+    pair[5] += syy
+    for k in range(0, columns, BLOCK):
+        at = _D_OUT + np.uint64(k * AREA)
+        w0, w1, w2, w3 = _ZERO, _ZERO, _ZERO, _ZERO
+        for n in range(first, beyond):
+            weight = tile[n + _WEIGHT]
+            w0 += weight * tile[n + at]
+            w1 += weight * tile[n + at + _AREA_1]
+            w2 += weight * tile[n + at + _AREA_2]
+            w3 += weight * tile[n + at + _AREA_3]
+        pair[GEOMETRY + k] += w0
+        pair[GEOMETRY + k + 1] += w1
+        pair[GEOMETRY + k + 2] += w2
+        pair[GEOMETRY + k + 3] += w3
 
 
 @numba.njit(cache=True, parallel=True)
 def _blend_backward(  # type: ignore[no-untyped-def]
-    splats, colors, start, members, rest, end, d_out, worth, pairs, lanes
+    splats, values, start, members, rest, end, d_rgb, d_sum, worth, pairs
 ):
     height, width = rest.shape
     columns = (width + TILE - 1) // TILE
     tiles = start.shape[0] - 1
-    channels = colors.shape[1]
+    channels = d_rgb.shape[2]
     for hand in numba.prange(min(STRIDE, tiles)):
-        pixels = np.empty((TILE, 3, ROW), np.float32)
-        d_tile = np.empty((channels + 1, TILE, ROW), np.float32)
-        sums = np.empty((4 + GEOMETRY + channels) * _APART, np.float32)
-        for x in range(LANES):
-            sums[x] = x
-        for tile in range(hand, tiles, STRIDE):
-            left, top = tile % columns * TILE, tile // columns * TILE
+        tile = np.empty((7 + values.shape[1]) * AREA, np.float32)
+        set_ramps(tile, tile[AREA:])
+        for one in range(hand, tiles, STRIDE):
+            left, top = one % columns * TILE, one // columns * TILE
             wide, high = min(TILE, width - left), min(TILE, height - top)
-            pixels[:, 0] = _ONE
-            pixels[:, 1:] = _ZERO
-            d_tile[:] = _ZERO
+            for n in range(2 * AREA, tile.shape[0]):
+                tile[n] = _ZERO
+            for n in range(AREA):
+                tile[n + _LIGHT] = _ONE
             stop = 0
             for y in range(high):
                 for x in range(wide):
+                    n = pixel_index(y, x)
                     ended = end[top + y, left + x]
                     stop = max(stop, ended)
-                    pixels[y, 0, x] = rest[top + y, left + x]
-                    pixels[y, 1, x] = worth[top + y, left + x]
-                    pixels[y, 2, x] = ended
-                    for k in range(channels + 1):
-                        d_tile[k, y, x] = d_out[top + y, left + x, k]
-            span = slice(start[tile], start[tile + 1])
-            _back_tile(
-                splats,
-                colors,
-                members[span],
-                pairs[span],
-                left,
-                top,
-                high,
-                stop,
-                pixels.reshape(-1),
-                d_tile.reshape(-1),
-                sums,
-                lanes,
-            )
+                    tile[n + _LIGHT] = rest[top + y, left + x]
+                    tile[n + _WORTH] = worth[top + y, left + x]
+                    tile[n + _END] = ended
+                    for k in range(channels):
+                        tile[n + _D_OUT + k * AREA] = d_rgb[top + y, left + x, k]
+                    tile[n + _D_OUT + channels * AREA] = d_sum[top + y, left + x]
+            span = slice(start[one], start[one + 1])
+            _back_tile(splats, values, members[span], pairs[span], left, top, stop, tile)
 
 
 @numba.njit(cache=True, parallel=True)
@@ -185,9 +186,8 @@ def _reduce(pairs, start, members, count):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def _rotation(q):  # type: ignore[no-untyped-def]
+def _set_rotation(out, q):  # type: ignore[no-untyped-def]
     w, x, y, z = q
-    out = np.empty((3, 3))
     out[0, 0], out[0, 1], out[0, 2] = (
         1 - 2 * (y * y + z * z),
         2 * (x * y - w * z),
@@ -203,7 +203,6 @@ def _rotation(q):  # type: ignore[no-untyped-def]
         2 * (y * z + w * x),
         1 - 2 * (x * x + y * y),
     )
-    return out
 
 
 @numba.njit(cache=True)
@@ -270,7 +269,7 @@ def _project_backward(  # type: ignore[no-untyped-def]
             qy, qz = np.float64(quats[i, 2]), np.float64(quats[i, 3])
             norm = np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
             q = (qw / norm, qx / norm, qy / norm, qz / norm)
-            turn[:] = _rotation(q)
+            _set_rotation(turn, q)
             slope_x = min(max(x / z, left), right)
             slope_y = min(max(y / z, top), bottom)
             # The 2D covariance is (M H)(M H)^T + BLUR: M from world to image, H = turn scales.
@@ -357,10 +356,11 @@ def _project_backward(  # type: ignore[no-untyped-def]
 def blend_backward(
     splats: ProjectedSplats,
     lists: TileLists,
-    colors: FloatArray,
+    values: FloatArray,
     rest: FloatArray,
     end: IntArray,
-    d_out: FloatArray,
+    d_rgb: FloatArray,
+    d_sum: FloatArray,
     worth: FloatArray,
 ) -> FloatArray:
     """Return the sums of every pair of a tile and a splat.
@@ -368,19 +368,19 @@ def blend_backward(
     Args:
         splats: The camera's M splats.
         lists: Their lists by tile.
-        colors: [M, channels] in the splats' order.
+        values: [M, columns] from :func:`.cpu_splats.blocks_of_values`.
         rest: [H, W] remaining transmittance.
-        end: [H, W] int32, the index in the tile's list at which the pixel was finished.
-        d_out: [H, W, channels + 1] the loss's derivatives with respect to the sums of weighted
-            colours and depths.
+        end: [H, W] int32, the index in the tile's list behind the last splat that it shows.
+        d_rgb: [H, W, channels] float32, the loss's derivatives with respect to the colours.
+        d_sum: [H, W] float32, those with respect to the sum of weighted depths.
         worth: [H, W] its derivatives with respect to the remaining transmittance.
 
     Returns:
-        [pairs, GEOMETRY + channels + 1].
+        [pairs, GEOMETRY + columns].
     """
-    pairs = np.zeros((len(lists.members), GEOMETRY + d_out.shape[2]), np.float32)
+    pairs = np.zeros((len(lists.members), GEOMETRY + values.shape[1]), np.float32)
     _blend_backward(
-        splats, colors, lists.start, lists.members, rest, end, d_out, worth, pairs, LANES_TOLD
+        splats, values, lists.start, lists.members, rest, end, d_rgb, d_sum, worth, pairs
     )
     return pairs
 
@@ -420,7 +420,7 @@ def project_backward(
         height: Image height in pixels.
         compensated: See :class:`.raster_types.RasterJob`.
         splats: The camera's M splats.
-        sums: [M, GEOMETRY + channels + 1] from :func:`reduce_over_tiles`.
+        sums: [M, GEOMETRY + columns] from :func:`reduce_over_tiles`.
         out: The gradients to add to.
     """
     _project_backward(

@@ -17,20 +17,19 @@ from .raster_types import ALPHA_MIN, BLUR, COMPENSATION, JACOBIAN_MARGIN, NEAR
 
 TILE_BITS = 4
 TILE = 1 << TILE_BITS
-LANES = 8  # pixels of a row that are processed at once
-ROW = TILE + LANES  # of a tile's buffers: LANES pixels may begin anywhere in a row
+LANES = 8
+"""Pixels of a row that lie together: a tile's buffers are two strips of LANES columns, row by row,
+so that the rows a splat covers are one run of numbers.
+
+The compiler makes vectors of a loop over a run, which is five times as fast as a loop over rows,
+only if indices are unsigned, else each might count from the end, as Python's do; and if all data
+lies in one array at known distances, else it would have to check for overlaps."""
+
+STRIP = TILE * LANES
+AREA = TILE * TILE  # numbers of a buffer
 STRIDE = 61  # tiles are dealt to threads like cards, so that each gets dense and empty ones
 CHUNKS = 16  # parts of the splats for threads; the results do not depend on it
-
-LANES_TOLD = np.uint64(LANES)
-"""Given to kernels as an argument. The compiler makes vectors of a loop over LANES pixels only if
-
-- it does not know the number, else it unrolls the loop and no longer recognises it;
-- indices are unsigned, else each might count from the end, as Python's do;
-- all data lies in one or two arrays at known distances, else it would have to check for overlaps.
-  So several rows share a flat array.
-
-This is three times as fast as plain loops, with the same results."""
+BLOCK = 4  # values of a pixel (its colours and the depth) that are summed in one loop
 
 _SLACK = 1e-3  # pixels added to an ellipse when tiles are listed; alpha decides at its ends
 
@@ -56,6 +55,20 @@ class ProjectedSplats(NamedTuple):
     opacity: FloatArray
     reach: FloatArray
     box: IntArray
+
+
+def blocks_of_values(colors: FloatArray, depth: FloatArray) -> FloatArray:
+    """Return colours, depth and zeros up to a multiple of ``BLOCK`` columns.
+
+    Args:
+        colors: [M, channels].
+        depth: [M] metres.
+    """
+    count, channels = colors.shape
+    out = np.zeros((count, -(-(channels + 1) // BLOCK) * BLOCK), np.float32)
+    out[:, :channels] = colors
+    out[:, channels] = depth
+    return out
 
 
 class TileLists(NamedTuple):
@@ -216,6 +229,27 @@ def _ellipse_at(a, b, c, reach, dy):  # type: ignore[no-untyped-def]
     root = b * b * dy * dy - a * (c * dy * dy - reach)
     half = np.sqrt(max(root, 0.0))
     return (-b * dy - half) / a, (-b * dy + half) / a
+
+
+@numba.njit(cache=True)
+def set_ramps(columns, rows):  # type: ignore[no-untyped-def]
+    """Set buffers [AREA] to each pixel's column and row in the tile."""
+    for n in range(AREA):
+        columns[n] = n // STRIP * LANES + n % LANES
+        rows[n] = n % STRIP // LANES
+
+
+@numba.njit(cache=True)
+def pixel_index(y, x):  # type: ignore[no-untyped-def]
+    """The index of a tile's pixel in its buffers."""
+    return x // LANES * STRIP + y * LANES + x % LANES
+
+
+@numba.njit(cache=True)
+def covered_run(box, i, left, top, strip):  # type: ignore[no-untyped-def]
+    """The indices of a strip's rows that splat i covers: first, and behind the last."""
+    first, last = max(box[i, 2] - top, 0), min(box[i, 3] - top, TILE - 1)
+    return np.uint64(strip * STRIP + first * LANES), np.uint64(strip * STRIP + (last + 1) * LANES)
 
 
 @numba.njit(cache=True)

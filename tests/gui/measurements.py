@@ -64,6 +64,44 @@ def idle_cost(ui: Any, seconds: float = 2.0) -> Steps:
     return ui.gaps.longest()
 
 
+def look_for_photo(ui: Any, seconds: float) -> Steps:
+    """Wait while the extension may compile, as long as its user looks for a photo."""
+    yield seconds
+
+
+def wait_until_compiled(ui: Any) -> Steps:
+    """Wait for the extension's compiling ahead."""
+    yield ours("addon.warm_up").is_compiled
+
+
+def measure_play(ui: Any, avatar: str, frames: int = 24) -> Steps:
+    """Frames a second while a bone's animation plays: with fast splats, and in Material Preview."""
+    yield from fresh(ui)
+    found = yield from open_avatar(ui, avatar, fast=True)
+    space = ui.areas("VIEW_3D")[0].spaces.active
+    with ui.override():
+        bpy.ops.view3d.view_selected()
+    bone = found.armature.pose.bones["left_elbow"]
+    for frame, angle in ((1, 0.0), (frames, 0.6)):
+        bone.rotation_quaternion = (1.0, angle, 0.0, 0.0)
+        bone.keyframe_insert("rotation_quaternion", frame=frame)
+    rates = {}
+    for name, fast, shading in (("fast", True, "SOLID"), ("material", False, "MATERIAL")):
+        ours("addon.viewport.fast_splats").set_fast(found.splats, fast)
+        space.shading.type = shading
+        yield 2.0
+        took = []
+        for frame in range(1, frames + 1):
+            start = time.perf_counter()
+            bpy.context.scene.frame_set(frame)
+            with bpy.context.temp_override(window=ui.window):
+                bpy.ops.wm.redraw_timer(type="DRAW", iterations=1)
+            took.append(time.perf_counter() - start)
+            yield 0.0
+        rates[name] = 1.0 / sorted(took)[frames // 2]
+    return {**rates, "ratio": round(rates["fast"] / rates["material"], 2)}
+
+
 def measure_drop(ui: Any, photo: str, quality: str, shading: str) -> Steps:
     """Figures of one photo dropped, from Enter to an avatar that can be posed."""
     yield from fresh(ui)

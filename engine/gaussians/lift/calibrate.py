@@ -20,7 +20,7 @@ from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import HELD, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
 from ...imaging.resize import fit_size, resize
-from ...render import render_camera
+from ...render import paint_camera, render_camera
 from ..binding import place_gaussians
 from ..squareness import photo_trust
 from .photo_splats import S as PHOTO_SPLATS
@@ -41,7 +41,12 @@ class CalibrateSettings:
     clamp: float = 0.15  # 0..1, most that a colour changes
     tint: float = 0.05  # 0..1, most that it changes in hue: hardly seen splats would turn red
     rim_steps: int = 4  # steps of the rim's opacities
+    rim_alpha: float = 0.97  # of the matte up to which a pixel belongs to the rim
+    sigmas: float = 4.0  # of a splat, beyond which it shows nothing
     beyond: float = 0.1  # alpha of the matte below which nothing of the person should be
+
+
+MAX_OPACITY = 0.9999  # its light has a logarithm
 
 
 S = register_settings("lift.calibrate", CalibrateSettings())
@@ -116,9 +121,9 @@ def calibrate_colors(
     # What hides behind its neighbours would turn white, step by step, and show it from the side.
     most = S.clamp * trust[:, None]
     low, high = np.maximum(first - most, 0.0), np.minimum(first + most, 1.0)
+    paint = paint_camera(gaussians, view)
     for _ in range(S.steps):
-        drawn = render_camera(replace(gaussians, colors=colors), view).rgb
-        residual = np.where(solid[..., None], truth - drawn, 0.0)
+        residual = np.where(solid[..., None], truth - paint(colors), 0.0)
         # Detail finer than a splat would only ring.
         residual = ndimage.gaussian_filter(residual, (0.35, 0.35, 0.0))
         step = bilinear(residual, xy) * (gain * inside)[:, None]
@@ -167,20 +172,26 @@ def _thin_rim(
     texels there are the sides of the person, which other views look at squarely: they stay whole,
     as do those that are ``kept`` [N].
     """
-    xy, _ = project(gaussians.means, view)
+    xy, depth = project(gaussians.means, view)
     inside = (xy >= 0).all(1) & (xy < [view.width, view.height]).all(1)
     beyond = inside & ~photo & ~kept
     beyond[beyond] = bilinear(alpha[..., None], xy[beyond])[:, 0] < S.beyond
     opacities = np.array(gaussians.opacities, np.float64)
     wanted = np.clip(alpha, 0.002, 0.999)
-    for group in (photo & inside, beyond):
+    rim = alpha <= S.rim_alpha
+    # Splats that reach no pixel of the rim neither change nor show there.
+    apart = np.full(len(xy), np.inf)
+    apart[inside] = bilinear(ndimage.distance_transform_edt(~rim)[..., None], xy[inside])[:, 0]
+    radius = gaussians.scales.max(1) * view.K[0, 0] / np.maximum(depth, 1e-6) + 1.0
+    near = apart < S.sigmas * radius
+    for group in (photo & inside & near, beyond & near):
         own, at = gaussians.take(group), xy[group]
-        thinned = opacities[group]
+        thinned = np.minimum(opacities[group], MAX_OPACITY)
         for _ in range(S.rim_steps if len(own) else 0):
             drawn = render_camera(replace(own, opacities=thinned), view).alpha
             power = np.log(1.0 - wanted) / np.log(1.0 - np.clip(drawn, 0.002, 0.999))
-            power = np.where(alpha > 0.97, 1.0, np.clip(power, 0.05, 1.0))
+            power = np.where(rim, np.clip(power, 0.05, 1.0), 1.0)
             here = bilinear(power[..., None], at)[:, 0]
-            thinned = 1.0 - (1.0 - np.minimum(thinned, 0.9999)) ** here
+            thinned = 1.0 - (1.0 - thinned) ** here
         opacities[group] = thinned
     return replace(gaussians, opacities=opacities)

@@ -18,5 +18,6 @@ TASKS = (
     "export",
     "draw",
     "splats",
+    "compile",
 )
 """The modules of this package."""

@@ -1,0 +1,100 @@
+"""Compiling before it is needed: a drawn figure goes through the stages of a build.
+
+numba compiles a function for the types of its first call, so that the first avatar on a computer
+would take half a minute longer. The real stages are run, since no list of functions and types would
+stay right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..body import Body
+from ..core.cameras import photo_camera, project
+from ..core.types import Avatar, Observation, Portrait, Pose, Progress, Track
+from ..gaussians.frame_end import end_avatar
+from ..gaussians.lift import LiftOptions, lift_photo
+from ..gaussians.lod import order_by_importance
+from ..imaging.matting import make_matte
+from ..pipeline.build import refine_avatar
+from ..pipeline.options import BuildOptions
+from ..pipeline.report import input_view_metrics
+from ..pipeline.track import load_fitting_body
+from ..render.mesh import rasterize_mesh
+from ..scene.files import make_scene_avatar
+from ..visual.sheet import draw_preview, draw_thumbnail
+
+SIDE = 256
+"""Pixels of the picture: enough for every stage to have something to do."""
+
+SPLATS = 20_000
+
+
+def compile_kernels(progress: Progress) -> None:
+    """Compile what a build needs; where the cache has it already, little is left to do.
+
+    Args:
+        progress: Called with the stage ``compile``, 0..1 and a message.
+
+    Raises:
+        LikenessError: The body is missing.
+    """
+    body = load_fitting_body(None)
+    person = body.personalised(np.zeros(body.num_betas))
+    portrait, observation, track = _photograph(person)
+    done = iter(np.linspace(0.0, 1.0, 6))
+
+    def tell() -> None:
+        progress("compile", float(next(done)), "compiling")
+
+    tell()
+    matte = make_matte(portrait, observation)
+    tell()
+    lifted = lift_photo(matte, observation, track, person, LiftOptions(max_gaussians=SPLATS))
+    tell()
+    avatar = Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
+    avatar = order_by_importance(end_avatar(avatar, [(matte, track)], BuildOptions().below))
+    input_view_metrics(avatar, matte)
+    tell()
+    make_scene_avatar(avatar)
+    draw_thumbnail(avatar)
+    draw_preview(avatar, portrait, matte)
+    tell()
+    refine_avatar(avatar, lifted.wanted or matte, "fast")
+    tell()
+
+
+def _photograph(body: Body) -> tuple[Portrait, Observation, Track]:
+    """Draw the body from the hips up, and tell what detectors and the fit would."""
+    camera = photo_camera(1.4 * SIDE, SIDE, SIDE)
+    pose = Pose.rest(body.num_expression).with_joints(
+        left_shoulder=[0, 0, -0.9], right_shoulder=[0, 0, 0.9]
+    )
+    rest, _ = body.vertices(pose)
+    middle = 0.5 * (rest.min(0) + rest.max(0))
+    pose = replace(pose, transl=np.array([0.0, -0.4, -1.8]) - middle)
+    vertices, joints = body.vertices(pose)
+    a, b, c = (vertices[body.f[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    shade = 0.5 + 0.4 * normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-12)
+    face = rasterize_mesh(vertices, body.f, camera).face
+    hit = face >= 0
+    grey = np.where(hit, shade[face], 0.9).astype(np.float32)
+    landmarks = body.landmarks
+    assert landmarks is not None
+    corners = vertices[body.f[landmarks.face_triangle]]
+    points, _ = project(np.einsum("nk,nkd->nd", landmarks.face_bary, corners), camera)
+    rgb = grey[..., None] * np.array([1.0, 0.8, 0.7], np.float32)
+    observation = Observation(
+        pose=project(joints[landmarks.pose_joint], camera)[0],
+        pose_visibility=np.ones(33),
+        pose_world=np.zeros((33, 3)),
+        person_mask=hit.astype(np.float32),
+        face=points,
+        face_score=1.0,
+    )
+    track = Track(np.zeros(body.num_betas), pose, camera, "half", np.ones(55), 1.0, 1.0)
+    return Portrait(rgb, None, Path("figure.png"), None, (SIDE, SIDE)), observation, track
