@@ -19,6 +19,7 @@ from ..gaussians.frame_end import end_avatar
 from ..gaussians.lift import LiftOptions, lift_photo
 from ..gaussians.lod import order_by_importance
 from ..imaging.matting import make_matte
+from ..imaging.resize import affine_crop
 from ..pipeline.build import refine_avatar
 from ..pipeline.options import BuildOptions
 from ..pipeline.report import input_view_metrics
@@ -51,6 +52,7 @@ def compile_kernels(progress: Progress) -> None:
         progress("compile", float(next(done)), "compiling")
 
     tell()
+    affine_crop(portrait.rgb, np.eye(2, 3), SIDE, SIDE)  # the detectors' part
     matte = make_matte(portrait, observation)
     tell()
     lifted = lift_photo(matte, observation, track, person, LiftOptions(max_gaussians=SPLATS))

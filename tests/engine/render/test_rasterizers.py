@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from likeness.engine.core.cameras import look_at, photo_camera
 from likeness.engine.core.types import FloatArray, Gaussians, LikenessError
-from likeness.engine.render import rasterize, render_camera
+from likeness.engine.render import paint_camera, rasterize, render_camera
 
 pytest.importorskip("torch")
 BACKENDS = ["cpu", "reference"]
@@ -219,3 +220,15 @@ def test_samples_do_not_alias():
     error = {k: float(np.sqrt(((draw(k) - truth) ** 2).mean())) for k in (1, 2, 3)}
     assert error[2] < 0.3 * error[1]
     assert error[3] < 0.7 * error[2]
+
+
+def test_painting_other_colours_is_drawing_them() -> None:
+    rng = np.random.default_rng(4)
+    camera = photo_camera(40.0, 37, 29)
+    gaussians = cloud(rng, 60)
+    gaussians = replace(gaussians, means=gaussians.means - np.float32([0, 0, 3]))
+    paint = paint_camera(gaussians, camera)
+    for colors in rng.uniform(0, 1, (2, 60, 3)).astype(np.float32):
+        drawn = render_camera(replace(gaussians, colors=colors), camera).rgb
+        assert drawn.max() > 0.1
+        assert np.array_equal(paint(colors), drawn)

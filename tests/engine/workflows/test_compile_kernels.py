@@ -1,0 +1,44 @@
+"""Compiling ahead leaves little for a build to compile."""
+
+from __future__ import annotations
+
+from likeness.engine.body import atlas
+from likeness.engine.core import geometry
+from likeness.engine.gaussians import lod
+from likeness.engine.gaussians.refine import parameters
+from likeness.engine.imaging import resize
+from likeness.engine.render import cpu, cpu_backward, cpu_splats, cpu_weights, mesh
+from likeness.engine.workflows.compile_kernels import compile_kernels
+
+IN_BUILDS = (
+    atlas._cover,
+    cpu._draw,
+    cpu_backward._blend_backward,
+    cpu_backward._project_backward,
+    cpu_backward._reduce,
+    cpu_splats._depth_order,
+    cpu_splats._gather,
+    cpu_splats._list_tiles,
+    cpu_splats._project,
+    cpu_weights._weigh,
+    geometry._double_areas,
+    geometry._frames,
+    geometry._place,
+    geometry._vertex_normals,
+    lod._hilbert,
+    mesh._raster,
+    parameters._from_world,
+    parameters._to_world,
+    parameters.adam_step,
+    resize._sample_affine,
+)
+
+
+def test_every_function_of_a_build_is_compiled() -> None:
+    told: list[float] = []
+    compile_kernels(lambda stage, fraction, message: told.append(fraction))
+    assert told == sorted(told)
+    assert told[0] == 0.0
+    assert told[-1] == 1.0
+    missing = [kernel.py_func.__name__ for kernel in IN_BUILDS if not kernel.signatures]
+    assert missing == []
