@@ -26,8 +26,6 @@ COLLECTIONS = (
     MECHANISM,
 )
 """The limbs' collections are children of ``Body``."""
-HIDDEN = (*FINGER_COLLECTIONS, MECHANISM)
-"""Those that new rigs do not show: rings of finger joints hide each other and the arcs."""
 
 _COLORS = {
     "left": (0.30, 0.62, 1.0),
@@ -74,9 +72,9 @@ def arrange_bones(armature: Any) -> None:
     groups: dict[str, Any] = {}
     for name in COLLECTIONS:
         parent = groups[BODY] if name in LIMB_COLLECTIONS else None
-        if name not in data.collections_all:
-            data.collections.new(name, parent=parent).is_visible = name not in HIDDEN
-        groups[name] = data.collections_all[name]
+        found = data.collections_all.get(name)
+        groups[name] = found or data.collections.new(name, parent=parent)
+    groups[MECHANISM].is_visible = False
     for bone in data.bones:
         for home in [home for home in bone.collections if home.name in COLLECTIONS]:
             home.unassign(bone)  # of an older rig
