@@ -105,9 +105,10 @@ def calibrate_colors(
     kept = _below_person(gaussians, bound, alpha > 0.5, view, vertices, body)
     if behind is not None:
         arms = np.isin(vertex_groups(body), ARMS)[body.f[bound.triangle, 0]]
-        at = (project(gaussians.means, view)[0] / [w, h] * behind.shape[::-1]).astype(int)
-        col, row = np.clip(at, 0, np.array(behind.shape[::-1]) - 1).T
-        kept |= arms & behind[row, col]
+        size = np.array(behind.shape[::-1])
+        at = project(gaussians.means[arms], view)[0] / [w, h] * size
+        col, row = np.clip(at, 0, size - 1).astype(int).T
+        kept[arms] |= behind[row, col]
     gaussians = _thin_rim(gaussians, photo, kept, alpha, view)
     xy, depth = project(gaussians.means[photo], view)
     # Splats finer than the picture, as the face's are, take a smaller part of the residual.

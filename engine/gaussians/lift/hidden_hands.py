@@ -101,7 +101,7 @@ def find_unreached_skin(regions: Regions, camera: Camera, body: Body) -> BoolArr
             continue
         ring = dilate(on_trunk, 2) & ~on_trunk & regions.mask
         sleeve = cloth & np.isin(regions.group, ARMS)
-        if cloth[ring].mean() > S.clothed and sleeve[ring].mean() > S.sleeves:
+        if ring.any() and cloth[ring].mean() > S.clothed and sleeve[ring].mean() > S.sleeves:
             out |= dilate(on_trunk, 1) & (regions.group == TORSO)
     return out
 
