@@ -171,7 +171,7 @@ def start_worker(running: RunningJob, request: Mapping[str, Any]) -> None:
     running.request = dict(request)
     running.estimate = TimeEstimate(stage_seconds(running.request), time.monotonic())
     command, variables = get_worker_command(bpy.context)
-    compiled = variables.get("NUMBA_CACHE_DIR")
+    compiled = variables.get("LIKENESS_KERNELS")
     running.first = compiled is not None and not any(Path(compiled).rglob("*.nbi"))
     running.job = WorkerJob(running.request, command, variables)
     running.part = "work"

@@ -64,8 +64,9 @@ def worker_variables(context: Any) -> dict[str, str]:
     """Environment variables: cache and model folders, and offline mode if Blender is offline."""
     weights = [*map(str, weights_folders(context)), os.environ.get("LIKENESS_WEIGHTS", "")]
     out = {
-        # Compiled loops are cached where the extension may write.
-        "NUMBA_CACHE_DIR": str(user_folder("numba")),
+        # Compiled loops are cached where the extension may write, for each state of the sources.
+        "LIKENESS_KERNELS": str(user_folder("numba")),
+        "NUMBA_CACHE_DIR": str(user_folder("numba") / "none"),
         "LIKENESS_WEIGHTS": os.pathsep.join(filter(None, weights)),
     }
     if not bpy.app.online_access:

@@ -7,9 +7,10 @@ from pathlib import Path
 from .files.kernel_cache import cache_folder
 from .files.user_folders import cache_root
 
-# Compiled kernels go to the user's cache: an installed extension may be read-only. A folder that a
-# parent process chose for its own name (children inherit it) is not ours.
-_CACHES = cache_root() / "numba"
+# Compiled kernels go to the user's cache: an installed extension may be read-only, and names
+# another folder. A folder that a parent process chose for its own name (children inherit it) is
+# not ours.
+_CACHES = Path(os.environ.get("LIKENESS_KERNELS", cache_root() / "numba"))
 if Path(os.environ.get("NUMBA_CACHE_DIR", _CACHES / "none")).parent == _CACHES:
     os.environ["NUMBA_CACHE_DIR"] = str(cache_folder(_CACHES, __name__, Path(__file__).parent))
 

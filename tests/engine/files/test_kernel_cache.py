@@ -90,3 +90,13 @@ def test_the_engine_has_the_folder_of_its_sources() -> None:
     assert likeness.engine.__file__
     digest = sources_digest(Path(likeness.engine.__file__).parent)
     assert Path(done.stdout.strip()).name == f"likeness_engine-{digest}"
+
+
+def test_another_folder_has_a_part_for_each_state_of_the_sources(tmp_path: Path) -> None:
+    code = "import likeness.engine, os; print(os.environ['NUMBA_CACHE_DIR'])"
+    given = {"LIKENESS_KERNELS": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "none")}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **given}, capture_output=True, text=True
+    ).stdout
+    assert Path(told.strip()).parent == tmp_path
+    assert Path(told.strip()).name.startswith("likeness_engine-")
