@@ -21,9 +21,10 @@ class HairVolumeSettings:
     sectors: int = 36  # around the head
     nearby: float = 1.0  # sectors over which they share one fall
     ring: float = 0.01  # metres of height that share one
-    filled: float = 0.8  # of the hollow between the head and the tips of the hair
-    away: tuple[float, float] = (0.1, -0.3)
-    """Cosines to the camera between which the photo's outline passes into the fall."""
+    filled: float = 0.6  # of the hollow between the head and the tips of the hair
+    away: tuple[float, float] = (-0.45, -0.85)
+    """Cosines to the camera, and to the face's direction, between which the photo's outline and
+    the ears' surroundings pass into the fall."""
 
     below: tuple[float, float] = (0.04, 0.0)
     """Metres over the middle of head and neck between which the skull's form passes into it."""
@@ -71,7 +72,9 @@ def fill_nape(
     radial = from_axis * [1.0, 0.0, 1.0] / np.maximum(radius, 1e-6)[:, None]
     along = np.maximum(np.einsum("nd,nd->n", out[rows], radial), 0.5)
     hollow = np.maximum(falls[sector, level] - radius, 0.0) / along
-    share = ramp(facing[rows], *S.away) * ramp(from_axis[:, 1], *S.below)
+    rest = body.v_template[rows] - body.v_template[head].mean(0)
+    back = rest[:, 2] / np.maximum(np.hypot(rest[:, 0], rest[:, 2]), 1e-6)
+    share = ramp(np.maximum(facing[rows], back), *S.away) * ramp(from_axis[:, 1], *S.below)
     filled = np.array(offset)
     filled[rows] += S.filled * share * hollow
     return filled
