@@ -22,7 +22,7 @@ class HairVolumeSettings:
     nearby: float = 1.0  # sectors over which they share one fall
     ring: float = 0.01  # metres of height that share one
     filled: float = 0.6  # of the hollow between the head and the tips of the hair
-    away: tuple[float, float] = (-0.45, -0.85)
+    away: tuple[float, float] = (-0.3, -0.7)
     """Cosines to the camera, and to the face's direction, between which the photo's outline and
     the ears' surroundings pass into the fall."""
 
