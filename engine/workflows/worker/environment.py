@@ -63,14 +63,15 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "executable": sys.executable,
-        "packages": {name: _version(name) for name in everything if name in there},
+        "packages": {name: find_version(name) for name in everything if name in there},
         "missing": [name for name in PACKAGES if name not in there],
         "gpu": gpu,
         "why_no_gpu": why,
     }
 
 
-def _version(name: str) -> str:
+def find_version(name: str) -> str:
+    """Get the version of an installed package; ``unknown`` for one without metadata."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:  # copied by hand, without its metadata

@@ -1,0 +1,73 @@
+"""``likeness doctor``: what this computer has, and whether a portrait can be built on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..problem_report import strip_folders
+from .console import EXIT_ERROR, terminal_progress
+from .options import FILE
+
+REPORT = Path("likeness-doctor.json")
+
+
+@click.command()
+@click.argument("photo", type=FILE, required=False)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=REPORT,
+    show_default=True,
+    help="Where the report goes, for a bug report; no folder names are in it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report, and write no file.")
+@click.pass_context
+def doctor(context: click.Context, photo: Path | None, out: Path, as_json: bool) -> None:
+    """Examine this computer. With PHOTO, a build is timed by stage, too.
+
+    The exit code is 0 where a portrait can be built.
+    """
+    from ...engine.files.atomic import atomic_write
+    from ...engine.workflows.doctor import examine
+
+    with terminal_progress() as progress:
+        report = examine(photo, progress)
+    text = json.dumps(_without_folders(report), indent=2, ensure_ascii=False) + "\n"
+    if as_json:
+        click.echo(text, nl=False)
+    else:
+        with atomic_write(out) as scratch:
+            scratch.write_text(text, encoding="utf-8")
+        _print_findings(report)
+        click.echo(f"The report is in {out}.")
+    context.exit(0 if report["can_build"] else EXIT_ERROR)
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_folders(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(item) for item in value]
+    return strip_folders(value) if isinstance(value, str) else value
+
+
+def _print_findings(report: dict[str, Any]) -> None:
+    system = report["system"]
+    click.echo(
+        f"Likeness {report['version']}, Python {system['python']}, {system['platform']}, "
+        f"{system['cores']} cores"
+    )
+    for finding in report["findings"]:
+        mark = "ok" if finding["ok"] else "FAILED" if finding["needed"] else "-"
+        click.echo(f"  {mark:<7} {finding['name']:<10} {finding['message']}")
+        if finding["remedy"] and finding["needed"]:
+            click.echo(f"  {'':<18} {finding['remedy']}")
+    for stage, seconds in report["stages"].items():
+        click.echo(f"          {stage:<10} {seconds:6.2f} s")
+    can = "A portrait can be built here." if report["can_build"] else "No portrait can be built."
+    click.echo(can)
