@@ -148,13 +148,18 @@ def _decoder(network: Network) -> onnx.ModelProto:
         {0: "batch", 1: "gaussians"} if name in PER_GAUSSIAN else {0: "batch"}
         for name in DECODER_INPUTS
     ]
-    return export_module(
+    model = export_module(
         FlatDecoder(network.decoder),
         decoder_example(network.config.decoder, network.grids, 2, 5),
         DECODER_INPUTS,
         ATTRIBUTES,
         (tuple(dynamic),),
     )
+    # The paper's form ignores what is told about the lift.
+    used = {name for node in model.graph.node for name in node.input}
+    for end in [end for end in model.graph.input if end.name not in used]:
+        model.graph.input.remove(end)
+    return model
 
 
 def _encoder(network: Network) -> onnx.ModelProto:

@@ -313,16 +313,19 @@ def _expected_sizes(config: NetworkConfig, grids: UVGrids) -> dict[str, list[int
         "opacities": [n],
         "colors": [n, 3],
     }
+    of_lift: dict[str, list[int | str]] = {
+        "core_known": [core],
+        "shell_known": [shell],
+        "patches": [core, decoder.patch**2 * 4],
+        "lift": [n, HEAD_CHANNELS],
+    }
     return {
         "images": [3, encoder.image_size, encoder.image_size],
         "features": [encoder.channels, side, side],
         "core": [core, decoder.features],
-        "core_known": [core],
         "shell": [shell, decoder.features],
-        "shell_known": [shell],
-        "patches": [core, decoder.patch**2 * 4],
         "uv": [n, 2],
-        "lift": [n, HEAD_CHANNELS],
+        **(of_lift if decoder.residual else {}),
         **each,
         **{f"base_{name}": size for name, size in each.items()},
     }

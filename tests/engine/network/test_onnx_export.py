@@ -15,6 +15,7 @@ from likeness.engine.files.onnx_session import open_session
 from likeness.engine.network import onnx_export
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.dual_uv_network import Network, create_network
+from likeness.engine.network.inputs import network_inputs
 from likeness.engine.network.network_files import (
     DECODER_FILE,
     ENCODER_FILE,
@@ -151,6 +152,22 @@ def test_a_new_network_gives_the_lift_exactly_and_so_do_ablations(
     out = load_runtime(tmp_path, person.body, threads=1).run(person.inputs)
     for name in ATTRIBUTES:
         np.testing.assert_array_equal(getattr(out, name), getattr(person.inputs.base, name))
+
+
+@pytest.mark.slow
+def test_the_papers_form_says_what_torch_says(small_config: NetworkConfig, tmp_path: Path) -> None:
+    config = replace(small_config, decoder=replace(small_config.decoder, residual=False))
+    person = small_person(config)
+    shot = [(person.matte, person.track)]
+    inputs = network_inputs(config, person.grids, shot, person.body, None)
+    network = talking(create_network(config, person.body))
+    save_network(network, tmp_path)
+    export_onnx(network, tmp_path)
+    ready = load_runtime(tmp_path, person.body, threads=1)
+    assert isinstance(ready, OnnxRuntime)
+    out = ready.run(inputs)
+    assert out.colors.std() > 0.01
+    assert_close(out, TorchRuntime(tmp_path, person.body, "cpu").run(inputs))
 
 
 def test_half_precision_is_for_large_factors_alone() -> None:
