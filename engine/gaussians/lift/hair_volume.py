@@ -11,6 +11,7 @@ from scipy.spatial import ConvexHull
 from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray
+from .hair_field import head_rotation
 from .labels import ramp
 
 
@@ -25,6 +26,9 @@ class HairVolumeSettings:
     away: tuple[float, float] = (-0.3, -0.7)
     """Cosines to the camera, and to the face's direction, between which the photo's outline and
     the ears' surroundings pass into the fall."""
+
+    frontal: tuple[float, float] = (0.9, 0.97)
+    """Cosines of the head's turn between which it does: of a turned head the photo shows behind."""
 
     below: tuple[float, float] = (0.04, 0.0)
     """Metres over the middle of head and neck between which the skull's form passes into it."""
@@ -45,7 +49,8 @@ def fill_nape(
 
     Args:
         offset: [V] metres that the worn surface stands off the body.
-        surface: [V, 3] the body that it stands off, in the photo's pose, y up, metres.
+        surface: [V, 3] the body that it stands off, in the photo's pose, metres, world
+            axes of the photo's camera.
         out: [V, 3] unit, the directions of the offsets.
         facing: [V] cosine to the camera.
         hair: [V] whether hair covers a vertex.
@@ -75,6 +80,7 @@ def fill_nape(
     rest = body.v_template[rows] - body.v_template[head].mean(0)
     back = rest[:, 2] / np.maximum(np.hypot(rest[:, 0], rest[:, 2]), 1e-6)
     share = ramp(np.maximum(facing[rows], back), *S.away) * ramp(from_axis[:, 1], *S.below)
+    share *= ramp(head_rotation(surface[head], body.v_template[head])[2, 2], *S.frontal)
     filled = np.array(offset)
     filled[rows] += S.filled * share * hollow
     return filled
