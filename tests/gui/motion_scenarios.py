@@ -35,10 +35,10 @@ def motion_buttons(ui: Any, avatar: str, motions: list[str], folder: str) -> Ste
     yield from panel(ui, "LIKENESS_PT_motion", "panel_motion")
     yield from press(ui, "likeness.use_motion", name=names[0])
     out["used"] = armature.animation_data.action.name
-    before = at_frame(armature, scene.frame_end)
+    before = at_frame(armature, 15)
     yield from confirm(ui, "likeness.smooth_motion", seconds=0.2)
     yield 2.0
-    out["smoothed"] = far(at_frame(armature, scene.frame_end), before)
+    out["smoothed"] = far(at_frame(armature, 15), before)
     yield from confirm(ui, "likeness.mix_motion", "mix_motion", name=names[1])
     yield from ui.shot("motion_mixed")
     yield from panel(ui, "LIKENESS_PT_motion", "panel_motion_mixed")
