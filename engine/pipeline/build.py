@@ -375,7 +375,7 @@ def _build_avatar(
             )
     gaussians = avatar.gaussians
     with stage("check", "comparing with the photo"):
-        view = input_view_metrics(avatar, matte)
+        view = input_view_metrics(avatar, matte, lifted.wanted)
         beside = [
             extra_view_metrics(avatar, other, its_matte, asked.direction)
             for asked, (other, its_matte, _) in zip(others, lifted.others, strict=True)

@@ -232,9 +232,9 @@ def lift_photo(
         everything = relabel_hidden_splats(everything, frame, body, vertices, track)
         everything = BoundGaussians.concatenate([everything, worn])
     photographed = (everything, track.camera, vertices, body)
-    portrait = fill_removed(portrait, *photographed)
-    wanted = fill_removed(given, *photographed)
     behind = near_hidden_forearms(regions, body, camera)
+    portrait = fill_removed(portrait, *photographed)
+    wanted = fill_removed(given, *photographed, behind)
     everything = calibrate_colors(
         everything, portrait, track.camera, vertices, body, grid_side, behind
     )

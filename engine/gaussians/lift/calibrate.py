@@ -53,7 +53,12 @@ S = register_settings("lift.calibrate", CalibrateSettings())
 
 
 def fill_removed(
-    matte: Matte, bound: BoundGaussians, camera: Camera, vertices: FloatArray, body: Body
+    matte: Matte,
+    bound: BoundGaussians,
+    camera: Camera,
+    vertices: FloatArray,
+    body: Body,
+    behind: BoolArray | None = None,
 ) -> Matte:
     """Return the matte with what the lift shows in the place of things that were removed.
 
@@ -63,14 +68,28 @@ def fill_removed(
         camera: of the portrait.
         vertices: [V, 3] in the photo's pose, world space, metres.
         body: the person's own.
+        behind: [H, W] of any size: where something beyond the matte hides an arm, which goes on
+            there.
     """
-    if matte.held is None or not (gone := matte.held == HELD.index("removed")).any():
+    height, width = matte.alpha.shape
+    gone = np.zeros((height, width), bool)
+    if matte.held is not None:
+        gone = matte.held == HELD.index("removed")
+    added = np.zeros((height, width), bool)
+    if behind is not None and behind.any():
+        added = resize(behind.astype(np.float32), width, height) > 0.5
+        added &= matte.alpha < 0.5
+    if not (gone.any() or added.any()):
         return matte
     drawn = render_camera(place_gaussians(bound, vertices, body), camera)
-    alpha = np.asarray(drawn.alpha)[..., None]
-    shown = np.clip(drawn.rgb / np.maximum(alpha, 1e-3), 0.0, 1.0)
-    colors = np.where(gone[..., None] & (alpha > 0.5), shown, matte.foreground)
-    return replace(matte, foreground=colors.astype(np.float32))
+    alpha = np.asarray(drawn.alpha)
+    shown = np.clip(drawn.rgb / np.maximum(alpha, 1e-3)[..., None], 0.0, 1.0)
+    filled, solid = (gone | added) & (alpha > 0.5), added & (alpha > 0.5)
+    return replace(
+        matte,
+        foreground=np.where(filled[..., None], shown, matte.foreground).astype(np.float32),
+        alpha=np.where(solid, alpha, matte.alpha).astype(np.float32),
+    )
 
 
 def calibrate_colors(

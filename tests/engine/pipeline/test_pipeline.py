@@ -456,3 +456,9 @@ def test_figures_of_a_view_that_shows_nothing() -> None:
     # Nothing drawn over white misses the grey by a quarter: -20 log10(0.25).
     assert figures["foreground_psnr"] == pytest.approx(12.04, abs=0.02)
     assert 0 < figures["ssim"] < 1
+    assert figures["completed"] == 0.0
+    # The lower half was completed, so that only the upper half is judged.
+    wanted = Matte(np.where(np.arange(128)[:, None] < 64, alpha, 0.0).astype(np.float32), grey)
+    half = input_view_metrics(avatar, Matte(alpha, grey), wanted)
+    assert half["completed"] == pytest.approx(1.0, abs=0.05)
+    assert half["foreground_psnr"] == pytest.approx(12.04, abs=0.02)
