@@ -77,7 +77,15 @@ class FrameEnd:
 
 
 def along_arms(points: FloatArray, body: Body) -> FloatArray:
-    """Return metres [N] from the shoulders outwards of places [N, 3] on the body at rest."""
+    """Return how far outwards from the shoulders places lie.
+
+    Args:
+        points: [N, 3] metres, on the body at rest.
+        body: the person's own.
+
+    Returns:
+        [N] metres, negative inwards.
+    """
     middle = body.J_template[0, 0]
     shoulder = abs(body.J_template[JOINT_INDEX["left_shoulder"], 0] - middle)
     return np.asarray(np.abs(points[:, 0] - middle) - shoulder)

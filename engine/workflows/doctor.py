@@ -141,7 +141,7 @@ def _check_detectors() -> str:
     if found:
         raise LikenessError(
             f"The detectors see {len(found)} people in an empty picture.",
-            "Make the assets again: delete their folder, then run 'likeness assets'.",
+            "Delete the assets' folder, and make them again.",
         )
     return "they see nobody in an empty picture, as they should"
 

@@ -58,7 +58,14 @@ class ContactShadows:
     hidden: FloatArray
 
     def lighten(self, colors: FloatArray) -> FloatArray:
-        """Return colours [h, w, 3] (0..1), on this grid or a finer one, without the shadows."""
+        """Return colours without the shadows.
+
+        Args:
+            colors: [h, w, 3] in 0..1, on this grid or a finer one.
+
+        Returns:
+            [h, w, 3] in 0..1.
+        """
         height, width = colors.shape[:2]
 
         def finer(values: FloatArray) -> FloatArray:

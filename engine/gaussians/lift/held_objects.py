@@ -179,7 +179,7 @@ def mark_held_objects(regions: Regions, held: IntArray | None) -> Regions:
 
     Args:
         regions: of the photo.
-        held: of its matte, at any size.
+        held: [H, W] of its matte, at any size.
     """
     if held is None:
         return regions

@@ -74,9 +74,16 @@ class LimbGrid:
     def turned_over(
         self, values: FloatArray, among: BoolArray
     ) -> tuple[FloatArray, BoolArray] | None:
-        """Mirror values [R, C, K] of some cells [R, C] to the other side of the limb.
+        """Mirror values of some cells to the other side of the limb.
 
         What goes round meets itself at the sides, and no view shows both copies whole.
+
+        Args:
+            values: [R, C, K].
+            among: [R, C] the cells that have values.
+
+        Returns:
+            The mirrored values [R, C, K] and cells [R, C]; None where there are no cells.
         """
         turn = np.exp(2j * np.pi * np.arange(self.shape[1]) / self.shape[1])
         middle = np.angle((among @ turn).sum()) / (2 * np.pi) * self.shape[1]

@@ -78,7 +78,12 @@ class Detectors:
         return self._pose.find(rgb, [face.keypoints for face in found])
 
     def people_in(self, rgb: FloatArray, mask: BoolArray) -> list[DetectedPerson]:
-        """The person under a silhouette [H, W], or none; see :meth:`PoseDetector.in_silhouette`."""
+        """The person under a silhouette, or none; see :meth:`PoseDetector.in_silhouette`.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+            mask: [H, W] the silhouette.
+        """
         return self._pose.in_silhouette(rgb, mask)
 
     def faces(self, rgb: FloatArray, people: list[DetectedPerson] | None = None) -> list[FaceBox]:
