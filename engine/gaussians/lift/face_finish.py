@@ -14,8 +14,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...body import Body
-from ...core.cameras import project, unproject
+from ...core.cameras import camera_position, project, unproject
 from ...core.geometry import triangle_frames, vertex_normals
+from ...core.interpolation import smoothstep
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import (
@@ -58,6 +59,7 @@ class FaceSettings:
     sink: float = 0.0020  # metres that skin texels may lie under the photo near these:
     sink_reach: float = 0.03  # metres around lids, lips and the teeth behind cheeks and chin
     sink_fade: float = 0.018  # metres before that in which others pass into these
+    sink_facing: tuple[float, float] = (0.35, 0.65)  # cosines to the camera over which they begin
     lean: float = 0.3  # of a texel's depth under the skin that it may lie aside
     rim_width: float = 0.004  # metres beside lids and lips with fine skin
     rim_spacing: float = 0.0011  # metres between its splats
@@ -286,7 +288,11 @@ def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:
     aside[:, 2] = np.maximum(bound.offset[chosen, 2], -S.sink)
     # A step between them and the others would be a slit from the side.
     away = np.einsum("nk,nk->n", bary, distance[f[triangle]])
-    share = np.clip((S.sink_reach - away) / S.sink_fade, 0.0, 1.0)[:, None]
+    share = np.clip((S.sink_reach - away) / S.sink_fade, 0.0, 1.0)
+    # Where the photo sees the cheek aslant, hardly a splat of it would hide what they leave open.
+    ray = camera_position(face.camera) - frames.origin
+    facing = np.einsum("nd,nd->n", frames.R[:, :, 2], ray) / np.linalg.norm(ray, axis=1)
+    share = (share * smoothstep(facing, *S.sink_facing))[:, None]
     offset = np.array(bound.offset)
     offset[chosen] = share * aside + (1.0 - share) * offset[chosen]
     return replace(bound, offset=offset)
