@@ -177,7 +177,7 @@ def test_sunk_skin_around_lips_is_raised_and_slid_skin_is_left(head: Head):
     np.testing.assert_allclose(raised(before & (facing > 0.7))[:, 2], -FACE_FINISH.sink, atol=1e-4)
     # Cheeks that the photo sees aslant stay: moved aside they would leave a slit there.
     side = raised(face.faces("face") & (to_teeth < 0.03) & (facing < 0.25))
-    assert (side == np.float32([0.0, 0.0, -0.006])).all(1).mean() > 0.98
+    assert (side == np.float32([0.0, 0.0, -0.006])).all(1).mean() > 0.95
 
 
 @pytest.mark.slow
