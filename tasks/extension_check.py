@@ -72,7 +72,9 @@ TEXTS = (".py", ".toml", ".json", ".md", ".csv", ".txt")
 PYTHON_PREFIX = {"linux-x64": ("manylinux",), "windows-x64": ("win_",), "macos-arm64": ("macosx",)}
 
 
-def find_faults(path: Path, target: str, python: str, private: Sequence[str] = ()) -> list[str]:
+def find_faults(
+    path: Path, target: str, python: str, private: Sequence[str] = (), limit: int = MAX_ZIP_BYTES
+) -> list[str]:
     """Find the faults of a zip, one line each; none where it can be shipped.
 
     Args:
@@ -80,6 +82,7 @@ def find_faults(path: Path, target: str, python: str, private: Sequence[str] = (
         target: Blender's name of its platform.
         python: its Python, such as "3.11".
         private: folders of this machine, which no text in it may name.
+        limit: bytes that it must stay below.
     """
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/")]
@@ -88,7 +91,7 @@ def find_faults(path: Path, target: str, python: str, private: Sequence[str] = (
         except (KeyError, tomllib.TOMLDecodeError) as error:
             return [f"the manifest cannot be read: {error}"]
         return [
-            *_size(path),
+            *_size(path, limit),
             *_files(names),
             *_texts(archive, names, private),
             *find_manifest_faults(manifest),
@@ -96,10 +99,10 @@ def find_faults(path: Path, target: str, python: str, private: Sequence[str] = (
         ]
 
 
-def _size(path: Path) -> Iterator[str]:
+def _size(path: Path, limit: int) -> Iterator[str]:
     size = path.stat().st_size
-    if size >= MAX_ZIP_BYTES:
-        yield f"it has {size / 1e6:.0f} MB; the limit is {MAX_ZIP_BYTES / 1e6:.0f}"
+    if size >= limit:
+        yield f"it has {size / 1e6:.0f} MB; the limit is {limit / 1e6:.0f}"
 
 
 def _files(names: Sequence[str]) -> Iterator[str]:

@@ -179,7 +179,9 @@ def zipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     pytest.importorskip("bpy", reason="Blender's builder comes with bpy")
     out, assets = tmp_path_factory.mktemp("dist"), asset_path("body").parent
-    made = extension.build_extension(Path(sys.executable), assets, extension.detect_platform(), out)
+    made = extension.build_extension(
+        Path(sys.executable), assets, extension.detect_platform(), out, squeeze=False
+    )
     assert list(out.iterdir()) == [made]
     return made
 

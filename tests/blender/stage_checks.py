@@ -58,6 +58,8 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
             max_gaussians=5000,
             person=0,
             fov=0.0,
+            known_pitch=None,
+            estimates=(),
             refine="off",
             below="full",
             held="keep",

@@ -93,7 +93,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("bpy", reason="Blender's builder comes with bpy")
     build = extension_tasks()
     out, assets = tmp_path_factory.mktemp("dist"), asset_path("body").parent
-    made: Path = build.build_extension(Path(sys.executable), assets, build.detect_platform(), out)
+    made: Path = build.build_extension(
+        Path(sys.executable), assets, build.detect_platform(), out, squeeze=False
+    )
     return made
 
 

@@ -28,7 +28,7 @@ def trained(run: Path, *options: str) -> int:
     ("options", "said"),
     [
         ([], "does not contain a run"),
-        (["--config", "huge"], "paper, base, small, tiny"),
+        (["--config", "huge"], "base, small, tiny"),
         (["--config", "none.json"], "'none.json' cannot be read: No such file"),
         (["--config", "tiny", "--set", "lr"], "Write --set NAME=VALUE"),
         (["--config", "tiny", "--set", "decoder.layer=4"], "setting 'network.decoder.layer'"),
