@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -60,6 +61,8 @@ def each(photo: str, folder: str, stages: list[str]) -> dict[str, Any]:
             fov=0.0,
             known_pitch=None,
             estimates=(),
+            bone_ends=False,
+            properties=SimpleNamespace(is_property_set=lambda _: True),
             refine="off",
             below="full",
             held="keep",

@@ -287,9 +287,4 @@ def test_another_programs_estimate(
     again = tmp_path / "again.npz"
     assert main(["track", str(small), "-o", str(again), "--estimate", str(told)]) == 2
     assert "told.npz" in one_error(capsys)
-    back = tmp_path / "b.jpg"
-    Image.open(small).rotate(1).save(back)
-    both = ["--estimate", str(told), "--view", f"back={back}"]
-    assert main(["track", str(small), "-o", str(again), *both]) == 2
-    assert "view" in one_error(capsys)
     assert not again.exists()
