@@ -1,19 +1,19 @@
-"""Show that the paper's own network learns: one person by heart, and one step at full size.
+"""Overfit the paper's own network to one person, and take one step at full size.
 
     python benchmarks/paper_form.py [--quick] [--poses P] [--set NAME=VALUE]... [--out DIR]
 
-One rastered person is learned by heart with the configuration ``paper-tiny``, each view in turn
-being the reference. Then the averaged weights draw all views from the reference near the front:
+``paper-tiny`` is trained on one rastered person, each view in turn being the reference. Then the
+averaged weights draw all views from the reference near the front:
 
-- ``overfit_db``: PSNR of the person over the trained views. It is a measure of whether the form can
-  learn, not of how it does on people whom it never saw.
-- ``blank_db``: the same of the grey Gaussians before the network.
+- ``overfit_db``: PSNR of the person over the views it was trained on. It shows whether the network
+  can learn, not how it does on people it never saw.
+- ``blank_db``: the same for the grey Gaussians that it starts from.
 - ``step_s``: CPU seconds of one step of ``paper-tiny``.
 
 Without ``--quick`` also one step of ``paper`` at full size, forward and backward, with random
-features in place of Sapiens' (which is frozen, and not ours to ship):
+features in place of those of Sapiens, which is frozen and whose licence forbids shipping it:
 
-- ``gaussians``: how many it makes (of ``paper-tiny`` with ``--quick``).
+- ``gaussians``: their number (that of ``paper-tiny`` with ``--quick``).
 - ``paper_step_s``, ``paper_memory_mb``: wall-clock seconds, and the process's peak memory.
 """
 
@@ -34,8 +34,7 @@ from likeness.engine.body import Body, load_body
 from likeness.engine.files.weights import asset_path
 from likeness.engine.network.config import NETWORKS, override_fields
 from likeness.engine.network.decoder import Decoder
-from likeness.engine.network.onnx_export import decoder_example
-from likeness.engine.network.tensor_batch import GaussianAttributes
+from likeness.engine.network.onnx_export import FlatDecoder, decoder_example
 from likeness.engine.network.uv_grids import uv_grids
 from likeness.engine.synth.subject import write_people
 from likeness.engine.synth.synth_options import SynthOptions
@@ -63,17 +62,17 @@ def step_paper(body: Body) -> dict[str, float]:
     """Count, seconds and memory of one step of the ``paper`` decoder on random features."""
     config = NETWORKS["paper"]
     grids = uv_grids(body, config.decoder)
-    decoder = Decoder(config.decoder, grids).train()
+    decoder = FlatDecoder(Decoder(config.decoder, grids)).train()
     given = decoder_example(config.decoder, grids, 1, config.max_gaussians)
     optimizer = torch.optim.AdamW(decoder.parameters(), 1e-4)
     start = time.perf_counter()
     with torch.autocast("cpu", torch.bfloat16):
-        said = decoder(*given[:7], GaussianAttributes(*given[7:]))
+        said = decoder(*given)
     sum((value**2).mean() for value in said).backward()
     optimizer.step()
     seconds = time.perf_counter() - start
     return {
-        "gaussians": said.colors.shape[1],
+        "gaussians": config.max_gaussians,
         "paper_step_s": round(seconds, 1),
         "paper_memory_mb": peak_memory(torch.device("cpu")),
     }

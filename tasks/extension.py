@@ -254,7 +254,7 @@ def build_extension(
         target: Blender's name of the platform.
         out: the folder for the zip.
         python: of the Blenders that it is for, a key of :data:`BLENDER_RANGES`.
-        squeeze: pack it below the largest size; minutes of work that tests leave out.
+        squeeze: recompress wheels to stay below the size limit, which takes minutes.
 
     Raises:
         BuildError: the manifest lacks a version, or the zip must not be shipped.

@@ -1,4 +1,4 @@
-"""One subject learned by heart: whether a configuration can learn at all."""
+"""Overfitting one subject: whether a configuration can learn at all."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ...engine.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class OverfitResult:
-    """What was learned by heart.
+    """The result of :func:`overfit_subject`.
 
     Attributes:
         network_db: mean PSNR over the trained views, from the most frontal one as the reference.
-        blank_db: the same of the Gaussians before the network.
+        blank_db: the same for the Gaussians before the network.
         step_seconds: CPU seconds of a step, with its share of reading.
         sheet: [H, W, 3] sRGB in 0..1: truth, start, result and error of each view.
     """

@@ -110,15 +110,15 @@ def sample_surface(body: Body, size: int, per_side: int = 1) -> SurfaceSamples:
     return SurfaceSamples(triangle, bary, row // per_side, col // per_side, size)
 
 
-def spread_samples(body: Body, count: int) -> SurfaceSamples:
-    """Spread points uniformly over the used area of a body's atlas.
+def sample_uniformly(body: Body, count: int) -> SurfaceSamples:
+    """Sample a body's surface at N points, uniform over the used area of its atlas.
 
-    They are the centres of the texels of the coarsest grid that has enough of them, without a few
-    at even intervals.
+    They are texel centres of the coarsest grid with at least N; the excess is dropped at even
+    intervals.
 
     Args:
         body: The body.
-        count: Number N of points.
+        count: N.
     """
     size = int(np.ceil(np.sqrt(count)))
     size = int(size * np.sqrt(count / max(len(sample_surface(body, size).triangle), 1)))

@@ -14,7 +14,7 @@ from ..files.cache import get_or_load
 from ..files.weights import find_network
 from ..gaussians.lift import LiftResult
 from ..gaussians.lift.lift_multiview import thin_gaussians
-from .inputs import network_inputs
+from .inputs import blank_gaussians, network_inputs
 from .runtime import NetworkRuntime, load_runtime
 
 
@@ -52,23 +52,29 @@ def lift_budget(network: NetworkRuntime | None, max_gaussians: int) -> int:
     return min(max_gaussians, network.config.largest_lift)
 
 
+def blank_lift(network: NetworkRuntime, person: Body) -> LiftResult:
+    """Create what a network of the paper's form starts from instead of a lift.
+
+    Args:
+        network: To apply.
+        person: The person's body.
+    """
+    count = network.config.max_gaussians
+    return LiftResult(blank_gaussians(person, network.grids, count), person)
+
+
 def apply_network(
     lifted: LiftResult,
     network: NetworkRuntime,
-    person: Body,
     shots: Sequence[tuple[Matte, Track]],
     max_gaussians: int,
     progress: Progress | None = None,
 ) -> tuple[LiftResult, dict[str, Any]]:
     """Apply a network to a lift.
 
-    A network without residual ignores the lift's Gaussians: it creates its own on the person's
-    body, and a skirt's mesh is dropped.
-
     Args:
-        lifted: Of all the photos.
+        lifted: Of all the photos; :func:`blank_lift` in the paper's form.
         network: To apply.
-        person: The body before the lift.
         shots: The photos' mattes and fits; the avatar is posed as in the first one.
         max_gaussians: Never exceeded.
         progress: Called with the network's steps.
@@ -81,11 +87,7 @@ def apply_network(
         LikenessError: The network's output is not finite.
     """
     config = network.config
-    if config.decoder.residual:
-        given = network_inputs(config, network.grids, shots, lifted.body, lifted.gaussians)
-    else:
-        given = network_inputs(config, network.grids, shots, person, None)
-        lifted = LiftResult(given.base, person)
+    given = network_inputs(config, network.grids, shots, lifted.body, lifted.gaussians)
     out = network.run(given, progress)
     if config.decoder.residual:
         share = np.float32(config.strength)

@@ -77,8 +77,8 @@ class DecoderConfig:
             which only large pictures show.
         shell_tokens: Whether there are shell tokens (ablation).
         uv_position: Whether tokens get their UV position (ablation).
-        residual: Whether the network corrects the lift (ours); off is the paper's form, where it
-            makes all of an avatar. The next four are of the former only.
+        residual: Correct the lift (ours). Off is the paper's form, in which the network creates
+            the whole avatar, and which ignores the next three settings.
         keep_shown: Keep what the photo shows unchanged, see ``decoder.py`` (ours).
         max_gain: Maximum factor on all channels of a colour, and on its inverse (ours).
         max_tint: The same for each channel on top of that (ours).
@@ -123,7 +123,7 @@ class DecoderConfig:
                 )
         if not (self.residual or self.shape):
             raise LikenessError(
-                "decoder.shape is off without a lift, whose shape it would keep.",
+                "decoder.shape is off, but without decoder.residual there is no shape to keep.",
                 "Switch decoder.shape on, or decoder.residual.",
             )
 
@@ -141,7 +141,8 @@ class NetworkConfig:
         name: Name of the configuration.
         encoder: The image encoder.
         decoder: The decoder.
-        max_gaussians: Maximum of a lift in training; in the paper's form, the number of an avatar.
+        max_gaussians: Maximum of a lift in training; in the paper's form, the number of Gaussians
+            of every avatar.
         fewest_gaussians: Minimum of a lift in training; 0 is ``max_gaussians``. Each reference
             has a budget of its own between the two, so that the heads learn to correct lifts of
             any size.

@@ -69,7 +69,7 @@ def head_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
 def lift_inputs(
     inputs: NetworkInputs, grids: UVGrids, config: DecoderConfig
 ) -> tuple[FloatArray, FloatArray]:
-    """Compute what the decoder is told about the lift; nothing in the paper's form.
+    """Compute the decoder's inputs about the lift; they are empty in the paper's form.
 
     Args:
         inputs: Of one person, N Gaussians.

@@ -21,7 +21,7 @@ from ..core.types import (
     Matte,
     Track,
 )
-from ..dual_uv.sampling import SeenPoints, core_points, scatter_mean, shell_points, spread_samples
+from ..dual_uv.sampling import SeenPoints, core_points, sample_uniformly, scatter_mean, shell_points
 from ..gaussians.lift.surfels import CORE, FLATNESS
 from ..imaging.resize import affine_crop
 from .config import NetworkConfig
@@ -30,8 +30,8 @@ from .uv_grids import UVGrids
 BACKDROP = 0.5  # behind the person in the encoder's picture: near the mean of what encoders know
 MARGIN = 0.06  # of the person's longer side that the square crop leaves around
 BLANK_COLOR, BLANK_OPACITY, BLANK_SPREAD = 0.5, 0.8, 0.6
-"""Gaussians before a network without a lift (ours): grey, as opaque as equation 13 wants them, and
-this share of the distance to the next one wide, so that a new network draws a closed body."""
+"""Gaussians before a network of the paper's form (ours): grey, as opaque as equation 13 demands,
+and as wide as this share of their spacing, so that a new network draws a closed body."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def network_inputs(
     grids: UVGrids,
     shots: Sequence[tuple[Matte, Track]],
     body: Body,
-    lifted: BoundGaussians | None,
+    base: BoundGaussians,
 ) -> NetworkInputs:
     """Prepare a person for the network.
 
@@ -88,18 +88,18 @@ def network_inputs(
         grids: Of the network.
         shots: The photos' mattes and fits; the avatar is posed as in the first one.
         body: The person's own, as the lift left it (it may have an additional skirt).
-        lifted: The lift's Gaussians; None for a network without them (``decoder.residual`` off).
+        base: The lift's Gaussians, or :func:`blank_gaussians` in the paper's form.
 
     Raises:
         LikenessError: The body is not the grids', or a matte is empty.
     """
     own = len(grids.places)
-    if len(body.f) < own or (lifted is None and len(body.f) > own):
+    residual = config.decoder.residual
+    if len(body.f) < own or (not residual and len(body.f) > own):
         raise LikenessError(
             f"The network was made for a body of {own:,} triangles, this one has {len(body.f):,}.",
             "Use the default body, or a network that was trained on this one.",
         )
-    base = blank_gaussians(body, grids, config.max_gaussians) if lifted is None else lifted
     photos, facing = [], []
     for matte, track in shots:
         crop = square_crop(matte, track.camera, config.encoder.image_size)
@@ -110,10 +110,10 @@ def network_inputs(
         )
         core, shell = (p.within(crop.person) for p in points)
         photos.append(PhotoInputs(crop.image, *_shares(core, crop), *_shares(shell, crop)))
-        if lifted is not None:
+        if residual:
             facing.append(_facing(base, body, vertices, track.camera))
     uv = atlas_places(base, body, grids)
-    side = 0 if lifted is None else config.decoder.map_size
+    side = config.decoder.map_size if residual else 0
     return NetworkInputs(
         tuple(photos),
         base,
@@ -181,11 +181,11 @@ def blank_gaussians(body: Body, grids: UVGrids, count: int) -> BoundGaussians:
     """Create grey Gaussians, uniform over the atlas's used area as in the paper.
 
     Args:
-        body: With the atlas; anybody's shape gives the same.
+        body: With the atlas; its shape does not matter.
         grids: Of the network.
-        count: How many.
+        count: Number of Gaussians.
     """
-    places = spread_samples(body, count)
+    places = sample_uniformly(body, count)
     quats = np.zeros((count, 4), np.float32)
     quats[:, 0] = 1.0
     size = BLANK_SPREAD / places.size * grids.extent[places.triangle]

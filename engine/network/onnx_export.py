@@ -155,7 +155,7 @@ def _decoder(network: Network) -> onnx.ModelProto:
         ATTRIBUTES,
         (tuple(dynamic),),
     )
-    # The paper's form ignores what is told about the lift.
+    # The paper's form ignores the inputs about the lift.
     used = {name for node in model.graph.node for name in node.input}
     for end in [end for end in model.graph.input if end.name not in used]:
         model.graph.input.remove(end)

@@ -116,16 +116,16 @@ def collate(
         missing = -together.shape[1] % padding
         return F.pad(together, (*(0, 0) * (together.ndim - 2), 0, missing))
 
-    of_lift = [lift_inputs(person, grids, config) for person in people]
+    patches, channels = zip(*(lift_inputs(person, grids, config) for person in people))
     return NetworkBatch(
         photos("image").permute(0, 1, 4, 2, 3).contiguous(),
         photos("core_xy"),
         photos("core_seen"),
         photos("shell_xy"),
         photos("shell_seen"),
-        torch.from_numpy(np.stack([patches for patches, _ in of_lift]).astype(np.float32)),
+        torch.from_numpy(np.stack(patches).astype(np.float32)),
         padded([person.uv for person in people]),
-        padded([channels for _, channels in of_lift]),
+        padded(list(channels)),
         GaussianAttributes(
             *(
                 padded([getattr(p.base, name) for p in people])

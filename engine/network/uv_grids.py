@@ -39,8 +39,8 @@ class UVGrids:
             texels outside all charts have the nearest one's.
         texel_normal: [M, M, 3] float32 its normals.
         texel_limb: [M, M] int8 index into LIMBS.
-        extent: [F] float32 metres on the template that the side of the atlas measures, at each of
-            the body's triangles (the square root of the ratio of areas).
+        extent: [F] float32 length in metres, on the template, of the atlas's side at the scale of
+            each of the body's triangles.
     """
 
     core: SurfaceSamples
@@ -95,7 +95,10 @@ def uv_grids(body: Body, config: DecoderConfig) -> UVGrids:
 
 
 def _extent(body: Body) -> FloatArray:
-    """``extent`` of the grids; a triangle without an area in the atlas counts as the median."""
+    """``extent`` of the grids: square roots of the ratios of areas.
+
+    Triangles without an area get the median.
+    """
     a, b, c = np.moveaxis(np.asarray(body.v_template, np.float64)[body.f], 1, 0)
     p, q, r = np.moveaxis(np.asarray(body.atlas_vt, np.float64)[body.atlas_ft], 1, 0)
     there = np.linalg.norm(np.cross(b - a, c - a), axis=1)

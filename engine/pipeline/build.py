@@ -34,7 +34,7 @@ from ..gaussians.lift.labels_parser import ParserRuntime, load_parser
 from ..gaussians.lift.lift_multiview import TrackedPhoto, lift_multiview
 from ..gaussians.lod import order_by_importance
 from ..gaussians.refine import REFINE_LEVELS, RefinePhoto, refine_gaussians
-from ..network.apply import apply_network, lift_budget, resolve_network
+from ..network.apply import apply_network, blank_lift, lift_budget, resolve_network
 from ..network.runtime import BodyMismatchError, NetworkRuntime
 from ..render import best_backend
 from ..tracking.adjust import Adjustment
@@ -171,7 +171,9 @@ def lift_portrait(
             warnings += [*one.warnings, *(name + note for note in notes)]
     budget = LiftOptions(max_gaussians=lift_budget(network, options.max_gaussians))
     with stage("lift", "lifting the photo to Gaussians"):
-        if others:
+        if network is not None and not network.config.decoder.residual:
+            lifted, wanted = blank_lift(network, person), mattes
+        elif others:
             views = [
                 TrackedPhoto(matte, one.observation, one.track, one.portrait.path.name)
                 for matte, one in zip(mattes, all_tracked, strict=True)
@@ -187,7 +189,7 @@ def lift_portrait(
     if network is not None:
         with stage("network", "improving the lift"):
             lifted, figures = apply_network(
-                lifted, network, person, shots, options.max_gaussians, stage.within("network")
+                lifted, network, shots, options.max_gaussians, stage.within("network")
             )
             warnings += network.warnings
     with stage("order", "ordering the Gaussians"):

@@ -214,7 +214,7 @@ def paint_camera(gaussians: Gaussians, camera: Camera) -> Callable[[FloatArray],
     Whatever does not depend on colours is computed once.
 
     Args:
-        gaussians: In world space; their colours do not count.
+        gaussians: In world space; their colours are ignored.
         camera: The camera.
 
     Returns:

@@ -24,10 +24,10 @@ from .cpu_splats import (
     TILE,
     ProjectedSplats,
     TileLists,
-    blocks_of_values,
-    covered_run,
     exp_of_negative,
+    find_covered_run,
     list_tiles,
+    pack_values,
     pixel_index,
     project_gaussians,
     set_ramps,
@@ -56,9 +56,9 @@ class ForwardState(NamedTuple):
         splats: The camera's splats.
         lists: Their lists by tile.
         values: [M, columns] colours and depths in the splats' order, as
-            :func:`.cpu_splats.blocks_of_values` has them.
+            :func:`.cpu_splats.pack_values` has them.
         rest: [H, W] remaining transmittance for the background.
-        end: [H, W] int32, the index in the tile's list behind the last splat that the pixel shows.
+        end: [H, W] int32, the index in the tile's list after that of the last splat that the pixel shows.
     """
 
     splats: ProjectedSplats
@@ -69,7 +69,7 @@ class ForwardState(NamedTuple):
 
 
 # A tile's buffers, AREA apart: its pixels' columns and rows, their transmittance (negative once it
-# is final), the place in the list behind the last splat they show, the weights of one splat, and
+# is final), the place in the list after the last splat they show, the weights of one splat, and
 # the sums of the values by weight.
 _ROWS, _LIGHT, _END, _WEIGHT, _SUMS = (np.uint64(k * AREA) for k in range(1, 6))
 _AREA_1, _AREA_2, _AREA_3 = (np.uint64(k * AREA) for k in range(1, 4))
@@ -94,7 +94,7 @@ def _draw_tile(splats, values, listed, left, top, tile):  # type: ignore[no-unty
         for strip in range(
             max(box[i, 0] - left, 0) // LANES, min(box[i, 1] - left, TILE - 1) // LANES + 1
         ):
-            first, beyond = covered_run(box, i, left, top, strip)
+            first, beyond = find_covered_run(box, i, left, top, strip)
             for n in range(first, beyond):
                 dx, dy = tile[n] + to_left, tile[n + _ROWS] + to_top
                 power = dx * (half_a * dx + b * dy) + half_c * dy * dy
@@ -251,7 +251,7 @@ def _paint(
     depth: NDArray[np.float32] = np.empty((cameras, height, width), np.float32)
     backdrop = np.ascontiguousarray(job.background, np.float32)
     for c, (splats, lists) in enumerate(placed):
-        values = blocks_of_values(colors[splats.source], splats.depth)
+        values = pack_values(colors[splats.source], splats.depth)
         rest = np.empty((height, width), np.float32)
         end = np.empty((height, width), np.int32)
         _draw(

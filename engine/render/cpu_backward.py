@@ -22,8 +22,8 @@ from .cpu_splats import (
     TILE,
     ProjectedSplats,
     TileLists,
-    covered_run,
     exp_of_negative,
+    find_covered_run,
     pixel_index,
     set_ramps,
     slope_limits,
@@ -42,7 +42,7 @@ g dx^2, g dx dy and g dy^2."""
 
 
 # A tile's buffers, AREA apart: its pixels' columns and rows, their transmittance, what it is worth,
-# the place in the list behind the last splat they show, one splat's gain and weights, and the
+# the place in the list after the last splat they show, one splat's gain and weights, and the
 # derivatives by the sums of values.
 _ROWS, _LIGHT, _WORTH, _END, _GAIN, _WEIGHT, _D_OUT = (np.uint64(k * AREA) for k in range(1, 8))
 _AREA_1, _AREA_2, _AREA_3 = (np.uint64(k * AREA) for k in range(1, 4))
@@ -54,7 +54,7 @@ _AREA_1, _AREA_2, _AREA_3 = (np.uint64(k * AREA) for k in range(1, 4))
 def _back_tile(splats, values, listed, pairs, left, top, stop, tile):  # type: ignore[no-untyped-def]
     """One tile's pairs, in place.
 
-    pairs: [listed, GEOMETRY + columns], zero. stop: the place behind the last splat that any pixel
+    pairs: [listed, GEOMETRY + columns], zero. stop: the place after the last splat that any pixel
     shows.
     """
     _, centre, conic, _, opacity, reach, box = splats
@@ -70,7 +70,7 @@ def _back_tile(splats, values, listed, pairs, left, top, stop, tile):  # type: i
         for strip in range(
             max(box[i, 0] - left, 0) // LANES, min(box[i, 1] - left, TILE - 1) // LANES + 1
         ):
-            first, beyond = covered_run(box, i, left, top, strip)
+            first, beyond = find_covered_run(box, i, left, top, strip)
             for k in range(0, columns, BLOCK):
                 at = _D_OUT + np.uint64(k * AREA)
                 v0, v1, v2, v3 = values[i, k], values[i, k + 1], values[i, k + 2], values[i, k + 3]
@@ -368,9 +368,9 @@ def blend_backward(
     Args:
         splats: The camera's M splats.
         lists: Their lists by tile.
-        values: [M, columns] from :func:`.cpu_splats.blocks_of_values`.
+        values: [M, columns] from :func:`.cpu_splats.pack_values`.
         rest: [H, W] remaining transmittance.
-        end: [H, W] int32, the index in the tile's list behind the last splat that it shows.
+        end: [H, W] int32, the index in the tile's list after that of the last splat that it shows.
         d_rgb: [H, W, channels] float32, the loss's derivatives with respect to the colours.
         d_sum: [H, W] float32, those with respect to the sum of weighted depths.
         worth: [H, W] its derivatives with respect to the remaining transmittance.

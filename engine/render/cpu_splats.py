@@ -57,7 +57,7 @@ class ProjectedSplats(NamedTuple):
     box: IntArray
 
 
-def blocks_of_values(colors: FloatArray, depth: FloatArray) -> FloatArray:
+def pack_values(colors: FloatArray, depth: FloatArray) -> FloatArray:
     """Return colours, depth and zeros up to a multiple of ``BLOCK`` columns.
 
     Args:
@@ -246,8 +246,8 @@ def pixel_index(y, x):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
-def covered_run(box, i, left, top, strip):  # type: ignore[no-untyped-def]
-    """The indices of a strip's rows that splat i covers: first, and behind the last."""
+def find_covered_run(box, i, left, top, strip):  # type: ignore[no-untyped-def]
+    """The indices of a strip's rows that splat i covers: the first, and one past the last."""
     first, last = max(box[i, 2] - top, 0), min(box[i, 3] - top, TILE - 1)
     return np.uint64(strip * STRIP + first * LANES), np.uint64(strip * STRIP + (last + 1) * LANES)
 

@@ -170,14 +170,14 @@ def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[MeshPart], Bo
         LikenessError: a garment of the look is missing, broken, or for another base mesh.
     """
     rest = wearer.rest()
-    layers = wearer.once("layers", look, lambda: _apart(_layers(wearer, look, rest)))
-    hidden = wearer.once("hidden", look, lambda: _hidden(layers, wearer, rest))
+    layers = wearer.make_once("layers", look, lambda: _apart(_layers(wearer, look, rest)))
+    hidden = wearer.make_once("hidden", look, lambda: _hidden(layers, wearer, rest))
     inner, worn = [skin_surface(wearer.posed, ~hidden)], []
     for k, layer in enumerate(layers):
         worn.append(fit_garment(layer.cloth, wearer.posed, inner, look.folds, look.seed + 10 * k))
         inner.append(TriangleSurface(worn[-1].vertices, worn[-1].cloth.f))
-    # Painted folds are those of the first pose: a person's textures are the same in all.
-    materials = wearer.once(
+    # Painted with the first pose's folds, so that a person's textures are the same in all poses.
+    materials = wearer.make_once(
         "cloth", look, lambda: _materials(layers, worn, rest, look, wearer.texture_size)
     )
     out = []
@@ -281,7 +281,7 @@ def _pieces(layer: ClothLayer) -> list[ClothLayer]:
 def _layers(wearer: Wearer, look: ClothesLook, rest: PosedBody) -> list[ClothLayer]:
     """What is worn, the inmost first."""
     outfit = _from_library(wearer, look.outfit, rest, look) if look.outfit else None
-    bent = any(_bent(posed) for posed in (wearer.posed, *wearer.others))
+    bent = any(_bent(posed) for posed in (wearer.posed, *wearer.other_poses))
     if outfit is not None and bent and _bridges_legs(outfit.cloth, rest):
         outfit = None
     has_shoes = outfit is not None and bool((outfit.cloth.label == LABEL["shoes"]).any())

@@ -33,7 +33,7 @@ _TRAITS, _BODY, _POSE, _FACE, _SKIN, _EYES, _HAIR, _CLOTHES, _WORN, _VIEWS, _LIG
     range(12)
 )
 """Every choice draws from a random stream of its own: a change to one leaves the others."""
-_OTHER = 1000  # between the streams of a person's poses
+_NEXT_POSE = 1000  # offset between the streams of a person's poses
 
 FIGURE_STEPS = {"body": _BODY, "pose": _POSE, "face": _FACE, "views": _VIEWS, "framing": _FRAMING}
 """Random streams that whoever makes the same person again draws from."""
@@ -69,10 +69,10 @@ class SynthSubject:
 
     Attributes:
         number: of the subject in its set.
-        stances: the same person in one or several poses; the reference shows the first.
+        stances: the person in one or more poses; the reference shows the first.
         betas: [B] shape coefficients.
         framing: ``head``, ``half`` or ``full``.
-        views: the cameras, each of one of the poses.
+        views: the cameras; each sees one of the poses.
         lighting: around the person.
         facts: JSON-able provenance.
         seconds: by stage.
@@ -89,12 +89,12 @@ class SynthSubject:
 
     @property
     def pose(self) -> Pose:
-        """Of the reference."""
+        """The pose that the reference shows."""
         return self.stances[0].pose
 
     @property
     def figure(self) -> Figure:
-        """Of the reference."""
+        """The figure that the reference shows."""
         return self.stances[0].figure
 
 
@@ -152,7 +152,7 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
     betas = person_traits.random_betas(rng(_BODY), traits, world.prior)
     poses, postures = [], []
     for k in range(options.poses):
-        shift = _OTHER * k  # the first is the same however many there are
+        shift = _NEXT_POSE * k
         pose, posture = natural.natural_pose(rng(_POSE + shift), world.dress, betas, world.motions)
         face = natural.random_face(rng(_FACE + shift), body, traits, pose)
         poses.append(replace(pose, expression=face))
@@ -170,7 +170,7 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
     )
     lighting = world.surroundings.random_lighting(rng(_LIGHT))
     known = perf_counter()
-    kept: dict[str, Any] = {}
+    cache: dict[str, Any] = {}
     figures = [
         dress_wearer(
             Wearer(
@@ -182,7 +182,7 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
                 world.library,
                 options.texture,
                 tuple(posed),
-                kept,
+                cache,
             ),
             rng,
         )

@@ -206,8 +206,10 @@ def hair_parts(wearer: Wearer, look: HairLook, hat_below: float | None) -> list[
     parts = []
     if look.kind in ("library", "strands"):
         make = _library_hair if look.kind == "library" else _grown_hair
-        hair = wearer.once("hair", (look, hat_below), lambda: make(wearer, look, rest, hat_below))
-        weights = wearer.once(
+        hair = wearer.make_once(
+            "hair", (look, hat_below), lambda: make(wearer, look, rest, hat_below)
+        )
+        weights = wearer.make_once(
             "hair weights", (look, hat_below), lambda: hanging_weights(hair[0], rest, wearer.posed)
         )
         parts.append(_hair_part(look.style, *hair, weights, wearer, rest))

@@ -118,8 +118,8 @@ class Wearer:
         library: assets, or None for procedural looks only.
         texture_size: pixels along the sides of the textures of the body's atlas; garments and
             hair may take half of it.
-        others: the same body in other poses that the clothes must suit, too.
-        kept: what :meth:`once` made; the wearers of one person in several poses share it.
+        other_poses: the same body in other poses, which the clothes must suit too.
+        cache: results of :meth:`make_once`, which the wearers of one person share.
     """
 
     dress: DressBody
@@ -129,21 +129,21 @@ class Wearer:
     expression: FloatArray
     library: Library | None
     texture_size: int = 1024
-    others: tuple[PosedBody, ...] = ()
-    kept: dict[str, Any] = field(default_factory=dict)
+    other_poses: tuple[PosedBody, ...] = ()
+    cache: dict[str, Any] = field(default_factory=dict)
 
-    def once(self, name: str, look: Any, make: Callable[[], T]) -> T:
-        """Make something once for all poses of the person.
+    def make_once(self, name: str, look: Any, make: Callable[[], T]) -> T:
+        """Return a result that does not depend on the pose, computed once per person.
 
         Args:
-            name: of what is made.
+            name: of the result.
             look: dataclasses and numbers that it depends on.
-            make: makes it, from what does not depend on the pose.
+            make: computes it.
         """
         key = f"{name} {look!r}"
-        if key not in self.kept:
-            self.kept[key] = make()
-        out: T = self.kept[key]
+        if key not in self.cache:
+            self.cache[key] = make()
+        out: T = self.cache[key]
         return out
 
     def rest(self) -> PosedBody:
@@ -155,7 +155,7 @@ class Wearer:
         from .dress import pose_body
 
         rest = Pose.rest(self.dress.body.num_expression)
-        return self.once("rest", None, lambda: pose_body(self.dress, self.betas, rest))
+        return self.make_once("rest", None, lambda: pose_body(self.dress, self.betas, rest))
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,9 @@ def skin_parts(wearer: Wearer, look: SkinLook, hidden: BoolArray) -> list[MeshPa
     body = wearer.dress.body
     names = np.array(body.part_names)[body.face_part]
     texels = get_skin_texels(body, wearer.texture_size)
-    painting = wearer.once("skin", look, lambda: paint_skin(texels, look, _picture(wearer, look)))
+    painting = wearer.make_once(
+        "skin", look, lambda: paint_skin(texels, look, _picture(wearer, look))
+    )
     uv = np.asarray(body.atlas_vt, np.float64)[body.atlas_ft]
     label = np.array([LABEL[LABEL_OF.get(n, n)] for n in body.part_names], np.uint8)[body.face_part]
     inside = np.isin(names, MOUTH_PARTS)

@@ -31,7 +31,7 @@ class SynthOptions:
         engine: ``cycles`` or ``raster``.
         size: pixels along the sides of the pictures.
         views: number of pictures of each person.
-        poses: of each person, over which the pictures are spread in turn.
+        poses: of each person; the views take turns to show them.
         framing: ``head``, ``half``, ``full``, or ``mix`` (:data:`FRAMINGS`).
         samples: of Cycles for each pixel, at most.
         texture_size: pixels along the sides of the body's textures; 0 follows ``size``.
@@ -53,7 +53,7 @@ class SynthOptions:
     )
     poses: int = option(
         1,
-        help="Poses and expressions of each person, over which the pictures are spread; 1 if not "
+        help="Poses, with expressions, of each person, shown in turn by the pictures; 1 if not "
         "given.",
         metavar="N",
         min=1,

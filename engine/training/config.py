@@ -155,28 +155,37 @@ class TrainConfig:
                 raise LikenessError(f"{name} is 0.", "Give a number above 0.")
 
 
+_TINY = TrainConfig(
+    "tiny",
+    NETWORKS["tiny"],
+    steps=1000,
+    batch=2,
+    lr=1e-3,
+    warmup=20,
+    ema=0.99,
+    amp="off",
+    workers=0,
+    render_size=128,
+    targets=2,
+    checkpoint_every=100,
+    sheet_every=200,
+    validate_every=0,
+    log_every=10,
+)
+
 TRAINING: dict[str, TrainConfig] = {
     # 4 GPUs of 80 GB for three days in the paper, which does not say how many steps those are.
     "paper": TrainConfig(
         "paper", NETWORKS["paper"], augment=AS_IN_USE, batch=32, steps=200_000, ema=0.9999
     ),
     "paper-small": TrainConfig("paper-small", NETWORKS["paper-small"], augment=AS_IN_USE),
-    "paper-tiny": TrainConfig(
-        "paper-tiny",
-        NETWORKS["paper-tiny"],
+    "paper-tiny": replace(
+        _TINY,
+        name="paper-tiny",
+        network=NETWORKS["paper-tiny"],
         steps=10_000,
-        batch=2,
-        lr=1e-3,
-        warmup=100,
-        ema=0.99,
-        amp="off",
-        workers=0,
-        render_size=128,
-        targets=2,
         checkpoint_every=500,
         sheet_every=1000,
-        validate_every=2000,
-        log_every=20,
     ),
     "base": TrainConfig("base", NETWORKS["base"], augment=AS_IN_USE),
     # Two CPU cores: small pictures, few targets, and few views of each person that must be lifted.
@@ -200,23 +209,7 @@ TRAINING: dict[str, TrainConfig] = {
         sheet_every=2000,
         validate_every=2000,
     ),
-    "tiny": TrainConfig(
-        "tiny",
-        NETWORKS["tiny"],
-        steps=1000,
-        batch=2,
-        lr=1e-3,
-        warmup=20,
-        ema=0.99,
-        amp="off",
-        workers=0,
-        render_size=128,
-        targets=2,
-        checkpoint_every=100,
-        sheet_every=200,
-        validate_every=0,
-        log_every=10,
-    ),
+    "tiny": _TINY,
 }
 """The configurations that have a name."""
 

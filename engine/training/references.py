@@ -251,10 +251,11 @@ class References:
         """The inputs of a photo, whatever was cached before."""
         own = self.body.personalised(photo.track.betas)
         try:
-            lifted = None
-            if photo.observation is not None and self.residual:
+            base = self._blank
+            if base is None:
+                assert photo.observation is not None
                 # Skirt and nape would be meshes of their own, which a batch's bodies do not have.
-                lifted = lift_photo(
+                base = lift_photo(
                     photo.matte,
                     photo.observation,
                     photo.track,
@@ -264,7 +265,7 @@ class References:
                     nape=False,
                 ).gaussians
             shots = [(photo.matte, photo.track)]
-            return network_inputs(self.config, self._grids, shots, own, lifted)
+            return network_inputs(self.config, self._grids, shots, own, base)
         except LikenessError as error:
             raise InvalidReferenceError(error.message) from error
 

@@ -12,7 +12,7 @@ from ...gaussians import place_gaussians
 from ...gaussians.lift import LiftOptions, LiftResult, lift_photo
 from ...gaussians.lift.labels_network import load_label_network
 from ...gaussians.lift.labels_parser import load_parser
-from ...network.apply import apply_network, lift_budget
+from ...network.apply import apply_network, blank_lift, lift_budget
 from ...network.runtime import NetworkRuntime
 from ...pipeline.build import refine_avatar
 from ...render import render_camera
@@ -83,8 +83,10 @@ class Methods:
                 lifted, seconds = self._lifted(shot, self._budget)
                 out[SMALL_LIFT] = self._made(shot, lifted, shot.seconds + seconds)
             start = time.perf_counter()
+            if not self.network.config.decoder.residual:
+                lifted = blank_lift(self.network, shot.person)
             better, _ = apply_network(
-                lifted, self.network, shot.person, [(shot.matte, shot.track)], self.max_gaussians
+                lifted, self.network, [(shot.matte, shot.track)], self.max_gaussians
             )
             seconds += time.perf_counter() - start
             out[NETWORK] = self._made(shot, better, shot.seconds + seconds)

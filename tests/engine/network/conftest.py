@@ -11,7 +11,7 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import NUM_JOINTS, BoundGaussians, Matte, Pose, Track
 from likeness.engine.network.config import DecoderConfig, EncoderConfig, NetworkConfig
-from likeness.engine.network.inputs import NetworkInputs, network_inputs
+from likeness.engine.network.inputs import NetworkInputs, blank_gaussians, network_inputs
 from likeness.engine.network.uv_grids import UVGrids, uv_grids
 from likeness.engine.render.visibility import rasterize_visibility
 from scipy import ndimage
@@ -93,6 +93,13 @@ def small_person(
     lifted = random_gaussians(body, count, seed)
     inputs = network_inputs(config, grids, [(matte, track)], body, lifted)
     return SmallPerson(config, body, grids, matte, track, lifted, inputs)
+
+
+def blank_inputs(config: NetworkConfig, person: SmallPerson) -> NetworkInputs:
+    """A person's inputs in the paper's form, which has no lift."""
+    config = replace(config, decoder=replace(config.decoder, residual=False))
+    base = blank_gaussians(person.body, person.grids, config.max_gaussians)
+    return network_inputs(config, person.grids, [(person.matte, person.track)], person.body, base)
 
 
 @pytest.fixture(scope="session")

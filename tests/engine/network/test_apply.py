@@ -16,7 +16,13 @@ from likeness.engine.core.types import BoundGaussians, LikenessError, Progress
 from likeness.engine.files import weights
 from likeness.engine.gaussians.lift import LiftResult
 from likeness.engine.network import apply
-from likeness.engine.network.apply import apply_network, lift_budget, mean_change, resolve_network
+from likeness.engine.network.apply import (
+    apply_network,
+    blank_lift,
+    lift_budget,
+    mean_change,
+    resolve_network,
+)
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.inputs import NetworkInputs
 
@@ -61,7 +67,7 @@ def test_the_lift_is_changed_and_told(person: SmallPerson) -> None:
     told: list[tuple[str, float]] = []
     shots = [(person.matte, person.track)]
     out, figures = apply_network(
-        lifted, network, person.body, shots, 600, lambda stage, f, m: told.append((stage, f))
+        lifted, network, shots, 600, lambda stage, f, m: told.append((stage, f))
     )
     np.testing.assert_array_equal(out.gaussians.colors, 0.5 * person.lifted.colors)
     np.testing.assert_array_equal(out.gaussians.offset, person.lifted.offset)
@@ -81,7 +87,7 @@ def test_a_network_may_be_taken_by_half(person: SmallPerson) -> None:
     network.config = replace(person.config, strength=0.5)
     shots = [(person.matte, person.track)]
     lifted = LiftResult(person.lifted, person.body)
-    out, _ = apply_network(lifted, network, person.body, shots, 600)
+    out, _ = apply_network(lifted, network, shots, 600)
     np.testing.assert_allclose(out.gaussians.colors, 0.75 * person.lifted.colors, atol=1e-6)
     with pytest.raises(LikenessError, match=r"2\.0"):
         replace(person.config, strength=2.0)
@@ -104,7 +110,7 @@ def test_several_photos_all_reach_the_network(person: SmallPerson) -> None:
     other = small_person(person.config, seed=9)
     network = Darker(person)
     shots = [(person.matte, person.track), (other.matte, other.track)]
-    apply_network(LiftResult(person.lifted, person.body), network, person.body, shots, 600)
+    apply_network(LiftResult(person.lifted, person.body), network, shots, 600)
     photos = network.given[0].photos
     assert len(photos) == 2
     np.testing.assert_array_equal(photos[0].image, person.inputs.photos[0].image)
@@ -116,7 +122,7 @@ def test_a_skirt_stays_on_the_body(person: SmallPerson) -> None:
     bound = random_gaussians(body, 80, 4)
     network = Darker(person)
     shots = [(person.matte, person.track)]
-    out, _ = apply_network(LiftResult(bound, body), network, person.body, shots, 600)
+    out, _ = apply_network(LiftResult(bound, body), network, shots, 600)
     assert out.body is body
     np.testing.assert_array_equal(out.gaussians.triangle, bound.triangle)
 
@@ -125,10 +131,8 @@ def test_without_residual_the_network_makes_its_own(small_config: NetworkConfig)
     config = replace(small_config, decoder=replace(small_config.decoder, residual=False))
     person = small_person(small_config)
     network = Darker(replace(person, config=config))
-    body = with_skirt(person.body)
     shots = [(person.matte, person.track)]
-    lifted = LiftResult(random_gaussians(body, 80, 4), body)
-    out, figures = apply_network(lifted, network, person.body, shots, 400)
+    out, figures = apply_network(blank_lift(network, person.body), network, shots, 400)
     assert len(network.given[0].base) == config.max_gaussians == 600
     assert len(out.gaussians) == 400, "never more than allowed"
     assert out.body is person.body

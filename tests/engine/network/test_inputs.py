@@ -23,7 +23,7 @@ from likeness.engine.network.inputs import (
 )
 from likeness.engine.network.uv_grids import uv_grids
 
-from .conftest import SmallPerson, random_gaussians
+from .conftest import SmallPerson, blank_inputs, random_gaussians
 
 
 def test_every_texel_has_a_token(person: SmallPerson) -> None:
@@ -178,10 +178,9 @@ def test_what_hangs_on_a_skirt_has_a_place(person: SmallPerson) -> None:
 
 @pytest.mark.parametrize("count", [1, 5000, 40_000])
 def test_without_a_lift_blank_gaussians_cover_the_atlas(person: SmallPerson, count: int) -> None:
-    """As many as were asked for, in each part of the atlas in proportion to its area."""
+    """Exactly ``count``, and in each part of the atlas in proportion to its area."""
     config = replace(person.config, max_gaussians=count)
-    shot = [(person.matte, person.track)]
-    inputs = network_inputs(config, person.grids, shot, person.body, None)
+    inputs = blank_inputs(config, person)
     assert len(inputs.base) == count
     assert inputs.color_map.size == 0
     fine = sample_surface(person.body, 512)
@@ -194,8 +193,8 @@ def test_without_a_lift_blank_gaussians_cover_the_atlas(person: SmallPerson, cou
         np.testing.assert_allclose(share, area, atol=0.01)
 
 
-def test_blank_gaussians_are_as_wide_as_the_way_to_the_next(person: SmallPerson) -> None:
-    """The squares of the ways add up to the surface's area, on each triangle."""
+def test_blank_gaussians_are_sized_by_their_spacing(person: SmallPerson) -> None:
+    """Squared spacings add up to the area of each triangle."""
     base = blank_gaussians(person.body, person.grids, 20_000)
     a, b, c = np.moveaxis(np.asarray(person.body.v_template, float)[person.body.f], 1, 0)
     area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
@@ -208,7 +207,7 @@ def test_blank_gaussians_are_as_wide_as_the_way_to_the_next(person: SmallPerson)
     assert abs(squares[many].sum() / area[many].sum() - 1.0) < 0.05
     longer = person.body.personalised(np.ones(person.body.num_betas))
     other = blank_gaussians(longer, person.grids, 20_000)
-    assert np.array_equal(other.scales, base.scales), "training's and anybody's are the same"
+    assert np.array_equal(other.scales, base.scales), "sizes do not depend on the person"
 
 
 def test_lift_channels_are_near_one(person: SmallPerson) -> None:

@@ -24,7 +24,7 @@ from likeness.engine.network.network_files import (
 from likeness.engine.network.tensor_batch import collate
 from safetensors import SafetensorError
 
-from .conftest import SmallPerson, small_person
+from .conftest import SmallPerson, blank_inputs, small_person
 
 
 def talking(network: Network) -> Network:
@@ -154,8 +154,7 @@ def test_without_a_lift(person: SmallPerson) -> None:
     """The paper's own form: any colour and opacity can be reached from the blank Gaussians."""
     decoder = replace(person.config.decoder, residual=False)
     config = replace(person.config, decoder=decoder)
-    shot = [(person.matte, person.track)]
-    inputs = network_inputs(config, person.grids, shot, person.body, None)
+    inputs = blank_inputs(config, person)
     network = create_network(config, person.body)
     batch = collate([inputs], person.grids, config.decoder)
     for bias, expected in ((20.0, 1.0), (-20.0, 0.0)):
@@ -167,10 +166,9 @@ def test_without_a_lift(person: SmallPerson) -> None:
 
 
 def test_without_a_lift_the_map_says_everything(person: SmallPerson) -> None:
-    """No number made by hand reaches the heads: where the map is blank, all are told the same."""
+    """The heads get nothing but the map: where it is blank, all Gaussians come out alike."""
     config = replace(person.config, decoder=replace(person.config.decoder, residual=False))
-    shot = [(person.matte, person.track)]
-    inputs = network_inputs(config, person.grids, shot, person.body, None)
+    inputs = blank_inputs(config, person)
     network = talking(create_network(config, person.body))
     batch = collate([inputs], person.grids, config.decoder)
     assert batch.lift.shape[-1] == batch.patches.shape[-1] == 0

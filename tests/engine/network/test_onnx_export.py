@@ -15,7 +15,6 @@ from likeness.engine.files.onnx_session import open_session
 from likeness.engine.network import onnx_export
 from likeness.engine.network.config import NetworkConfig
 from likeness.engine.network.dual_uv_network import Network, create_network
-from likeness.engine.network.inputs import network_inputs
 from likeness.engine.network.network_files import (
     DECODER_FILE,
     ENCODER_FILE,
@@ -40,7 +39,7 @@ from likeness.engine.network.tensor_batch import GaussianAttributes
 from likeness.engine.network.torch_runtime import TorchRuntime
 from onnx import TensorProto, helper, numpy_helper
 
-from .conftest import SmallPerson, small_person
+from .conftest import SmallPerson, blank_inputs, small_person
 
 PARITY = 1e-3
 
@@ -158,8 +157,7 @@ def test_a_new_network_gives_the_lift_exactly_and_so_do_ablations(
 def test_the_papers_form_says_what_torch_says(small_config: NetworkConfig, tmp_path: Path) -> None:
     config = replace(small_config, decoder=replace(small_config.decoder, residual=False))
     person = small_person(config)
-    shot = [(person.matte, person.track)]
-    inputs = network_inputs(config, person.grids, shot, person.body, None)
+    inputs = blank_inputs(config, person)
     network = talking(create_network(config, person.body))
     save_network(network, tmp_path)
     export_onnx(network, tmp_path)

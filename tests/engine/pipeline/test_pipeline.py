@@ -373,10 +373,8 @@ def network(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         given.update(choice=choice, body=body())
         return SimpleNamespace(warnings=("from the network",), config=NETWORKS["tiny"])
 
-    def improve(
-        lifted: LiftResult, network: Any, person: Any, shots: Any, most: int, tell: Any
-    ) -> Any:
-        given.update(person=person, shots=shots, most=most)
+    def improve(lifted: LiftResult, network: Any, shots: Any, most: int, tell: Any) -> Any:
+        given.update(shots=shots, most=most)
         tell("", 0.5, "half")
         figures = {"name": "tiny", "folder": "/somewhere/net", "sha256": {"decoder.onnx": "ab"}}
         halved = replace(lifted.gaussians, opacities=0.5 * lifted.gaussians.opacities)
@@ -394,7 +392,6 @@ def test_the_lift_goes_through_the_network(
     result = build_avatar(photo_file, options, None, body_file)
     assert network["choice"] == "/somewhere/net"
     assert network["body"].num_betas > 0
-    assert network["person"].num_betas == 0
     ((matte, track),) = network["shots"]
     assert matte.alpha.shape == (128, 96)
     assert track is stages["track"]
