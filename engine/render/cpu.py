@@ -58,7 +58,8 @@ class ForwardState(NamedTuple):
         values: [M, columns] colours and depths in the splats' order, as
             :func:`.cpu_splats.pack_values` has them.
         rest: [H, W] remaining transmittance for the background.
-        end: [H, W] int32, the index in the tile's list after that of the last splat that the pixel shows.
+        end: [H, W] int32, the index in the tile's list after that of the last splat
+            that the pixel shows.
     """
 
     splats: ProjectedSplats
