@@ -29,8 +29,8 @@ Both come with SSIM, MS-SSIM, the PSNR from the photo's side and from +-45 degre
 hands, arms, armpits, neck and mouth.
 
 ``--quick`` takes at most 50 seconds. Without DIR and ``--people`` it measures everything on up to
-two synthetic people, smaller and with fewer splats. ``--sheet`` draws all poses of each portrait
-into a folder.
+two smaller synthetic people with fewer splats. ``--sheet`` draws all poses of each portrait into a
+folder.
 """
 
 from __future__ import annotations
@@ -71,9 +71,10 @@ SMALL_PEOPLE, SMALL_SIZE, SMALL_GAUSSIANS = 2, 192, 40_000  # of --quick alone; 
 def measure_people(
     options: argparse.Namespace, small: bool, end: float
 ) -> tuple[dict[str, Any], list[PoseFigures]]:
-    """Compare synthetic people's avatars with the truth; at least one, others if done by ``end``.
+    """Compare synthetic people's avatars with the truth.
 
-    ``small`` ones are put into the poses of the portraits, too.
+    Measures at least one person, and further ones while they are likely to finish by ``end``.
+    ``small`` ones are also put into the poses of the portraits.
     """
     networks = LiftNetworks.load()
     synth = SynthOptions(
@@ -150,8 +151,8 @@ def main() -> int:
         end = begin + QUICK_SECONDS if options.quick else float("inf")
         people, posed = measure_people(options, small, end)
         found += posed
-    said = {"benchmark": "poses", "failed": failed, **summarize(found), **people}
-    print(json.dumps({**round_figures(said), "machine": here}))
+    report = {"benchmark": "poses", "failed": failed, **summarize(found), **people}
+    print(json.dumps({**round_figures(report), "machine": here}))
     return 1 if failed else 0
 
 

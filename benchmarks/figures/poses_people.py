@@ -93,8 +93,8 @@ def score_person(
         lift: how the avatar's budget is spent.
 
     Returns:
-        avatar: the photo's.
-        scores: of the photo's pose and the others, from each of ``YAWS``.
+        avatar: lifted from the photo.
+        scores: of the photo's pose and the other poses, seen from each of ``YAWS``.
 
     Raises:
         LikenessError: nobody is found in the photo, or it cannot be lifted.

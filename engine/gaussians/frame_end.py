@@ -77,7 +77,7 @@ class FrameEnd:
 
 
 def along_arms(points: FloatArray, body: Body) -> FloatArray:
-    """Return how far outwards from the shoulders places lie.
+    """Measure how far outwards from the shoulders points lie.
 
     Args:
         points: [N, 3] metres, on the body at rest.

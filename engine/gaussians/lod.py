@@ -288,7 +288,7 @@ def _hilbert(cells):  # type: ignore[no-untyped-def]
     top = 1 << (_HILBERT_BITS - 1)
     x = np.empty(3, np.int64)
     for i in range(cells.shape[0]):
-        for axis in range(3):  # assigning a row would compile four times as long
+        for axis in range(3):  # copying the row at once takes four times as long to compile
             x[axis] = cells[i, axis]
         q = top
         while q > 1:

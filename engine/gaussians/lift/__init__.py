@@ -42,7 +42,7 @@ from .face_finish import finish_face
 from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .held_objects import mark_held_objects, mark_removed, removed_pixels
-from .hidden_forearms import find_rims, near_hidden_forearms
+from .hidden_forearms import find_rims, hidden_forearm_distance, near_hidden_forearms
 from .hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
 from .labels import HAIR, HAT, SHOES
 from .labels_network import LabelNetworkRuntime
@@ -179,7 +179,7 @@ def lift_photo(
     hair, hat = shares[:, HAIR] > 0.5, shares[:, HAT] > 0.5
     shod = shape_shoes(body, vertices, shares[:, SHOES] > 0.5)
     dressed = fit_dressed_mesh(
-        regions, camera, body, shod, groups, worn_probability(shares), hair, hat
+        regions, camera, body, shod, groups, worn_probability(shares), hair, hat, found.near_hidden
     )
     if skirt is None and find_skirt:
         skirt = fit_skirt(regions, camera, body, track.pose, dressed)
@@ -215,7 +215,7 @@ def lift_photo(
         camera, colors, alpha, regions, sheets, borders, resize(matte.foreground, *fine)
     )
     texels, completed, label = texel_layer(
-        view, samples, side, body, vertices, groups, dressed, shares, wearer
+        view, samples, side, body, vertices, groups, dressed, shares, found.near_hidden, wearer
     )
     front = repaint_photo(
         BoundGaussians.concatenate(photo), texels, completed, label, view, vertices, groups, body
@@ -231,12 +231,11 @@ def lift_photo(
     if frame is not None and worn is not None:
         everything = relabel_hidden_splats(everything, frame, body, vertices, track)
         everything = BoundGaussians.concatenate([everything, worn])
-    photographed = (everything, track.camera, vertices, body)
-    behind = near_hidden_forearms(regions, body, camera)
-    portrait = fill_removed(portrait, *photographed)
-    wanted = fill_removed(given, *photographed, behind)
+    portrait, wanted = fill_removed(
+        portrait, given, everything, track.camera, vertices, body, found.near_hidden
+    )
     everything = calibrate_colors(
-        everything, portrait, track.camera, vertices, body, grid_side, behind
+        everything, portrait, track.camera, vertices, body, grid_side, found.near_hidden
     )
     return LiftResult(everything, body, skirt, shares, track.pose, wanted)
 
@@ -253,6 +252,7 @@ class LabelledPhoto:
         camera: of the grid.
         colors: [H, W, 3] sRGB 0..1, on the grid.
         alpha: [H, W] 0..1, on the grid.
+        near_hidden: [H, W] pixels beside forearms that something outside the matte hides.
     """
 
     matte: Matte
@@ -262,9 +262,10 @@ class LabelledPhoto:
     camera: Camera
     colors: FloatArray
     alpha: FloatArray
+    near_hidden: BoolArray
 
     def without(self, gone: BoolArray) -> LabelledPhoto:
-        """Return it with more pixels marked as removed.
+        """Return the photo with more pixels marked as removed.
 
         Args:
             gone: [H, W] on the grid.
@@ -326,12 +327,14 @@ def label_photo(
             "The fitted body lies beside the person in the photo.",
             "Use a photo that shows the person larger, upright and from the front.",
         )
-    matte = mark_removed(matte, find_rims(regions, colors, body, camera))
+    distance = hidden_forearm_distance(regions, body, camera)
+    matte = mark_removed(matte, find_rims(regions, colors, distance))
     regions = mark_held_objects(regions, matte.held)
     without, frame = remove_glasses(matte, regions.glasses)
     if frame is not None:
         colors, alpha = resize_rgba(without.foreground, without.alpha, w, h)
-    return LabelledPhoto(without, matte, frame, regions, camera, colors, alpha)
+    near_hidden = near_hidden_forearms(distance)
+    return LabelledPhoto(without, matte, frame, regions, camera, colors, alpha, near_hidden)
 
 
 def clean_rim(matte: Matte) -> Matte:
@@ -394,15 +397,15 @@ def _photo_levels(
     rest = float(visible.sum()) - face_area
     scale, face_scale = _level_scales(rest, face_area, budget, max(width, height))
 
+    near = dilate(regions.mask, max(1, round(0.25 * regions.unit)))  # wisps of hair
+    rows, cols, _ = nearest_known(regions.mask)
+    near &= ~removed_pixels(regions)[rows, cols]  # but no wisps of removed objects
     out = []
     levels = [(scale, None)] if face_box is None else [(scale, False), (face_scale, True)]
     for level_scale, in_face in levels:
         w, h = max(8, round(width * level_scale)), max(8, round(height * level_scale))
         camera = track.camera.resized(w, h)
         colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
-        near = dilate(regions.mask, max(1, round(0.25 * regions.unit)))  # wisps of hair
-        rows, cols, _ = nearest_known(regions.mask)
-        near &= ~removed_pixels(regions)[rows, cols]  # nor wisps of what was removed
         ys = np.minimum((np.arange(h) + 0.5) / h * source.height, source.height - 1).astype(int)
         xs = np.minimum((np.arange(w) + 0.5) / w * source.width, source.width - 1).astype(int)
         select = (alpha > S.min_alpha) & near[np.ix_(ys, xs)]

@@ -1,8 +1,8 @@
-"""Elbows and knees that are bent in the photo, as they are when stretched.
+"""Hidden folds of bent elbows and knees, laid out for the stretched limb.
 
-In the fold of a bent limb the worn surface is crumpled: splats made there stand up like hair when
-the limb is stretched, and the limb is thin between. What the photo does not show of a fold is
-therefore laid out on the stretched limb, as thick as the limb is beside it.
+The worn surface is crumpled in the fold of a bent limb. When the limb is stretched, splats placed
+there stand up like hair, with gaps between them. Those that the photo does not show are therefore
+placed on the stretched limb, which is as thick there as beside the fold.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.settings import register_settings
-from ...core.types import BoolArray, BoundGaussians, FloatArray
+from ...core.types import JOINT_INDEX, BoolArray, BoundGaussians, FloatArray
 from ..binding import bind_gaussians, place_gaussians
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh, vertex_area_ratio
@@ -26,23 +26,27 @@ from .surfels import surfels_on_plane
 
 @dataclass(frozen=True)
 class BendSettings:
-    """Bends as they are when stretched."""
+    """Where a bend begins, and how splats lie in its fold."""
 
-    least: float = 0.04  # weight of either bone from which on a vertex lies in the bend
-    folded: float = 0.85  # growth of the triangles around a vertex below which it lies in a fold
-    known: float = 10.0  # weight of the offsets beside it against their bending in it
+    least: float = 0.04  # least weight of both bones of a vertex in the bend
+    folded: float = 0.85  # size of the triangles around a vertex over that at rest: less is a fold
+    known: float = 10.0  # weight of the offsets beside a bend against their smoothness
     high: tuple[float, float] = (0.07, 0.04)
-    """Metres that cloth stands off a stretched limb at most, beside and in the middle of a bend:
-    what stands off farther is a fan of splats when the limb is bent."""
+    """Most metres from a stretched limb to its cloth, beside and in the middle of a bend: splats
+    farther out would fan when the limb bends."""
 
-    middle: float = 0.35  # weight of either bone from which on it is the middle
-    wide: float = 0.35  # how much wider splats are there: they part when the limb is bent
-    before: float = 0.004  # metres in front of the photo's surface that it may show
+    middle: float = 0.35  # least weight of both bones in the middle of the bend
+    wide: float = 0.35  # share by which splats are wider there: they part when the limb bends
+    before: float = 0.004  # most metres that such a splat may lie before the photo's surface
 
 
 S = register_settings("lift.bends", BendSettings())
 
-_BENDS = ((16, 18), (17, 19), (1, 4), (2, 5))  # joints above and at elbows and knees
+_BENDS = [
+    (JOINT_INDEX[f"{side}_{above}"], JOINT_INDEX[f"{side}_{bend}"])
+    for above, bend in (("shoulder", "elbow"), ("hip", "knee"))
+    for side in ("left", "right")
+]
 
 
 def bending(body: Body) -> FloatArray:
@@ -85,12 +89,12 @@ def lay_out_bends(
 ) -> BoundGaussians:
     """Lay the unseen texels of folds out on the stretched limb.
 
-    Those that would show in front of what the photo shows stay where they are.
+    Texels that would then cover what the photo shows stay where they are.
 
     Args:
         texels: N texel splats.
-        unseen: [N] those that the photo does not show.
-        radius: [N] metres, their standard deviations on ``surface``.
+        unseen: [N] whether the photo does not show them.
+        radius: [N] metres, standard deviations of their splats on ``surface``.
         inset: [N] metres that they lie below it.
         surface: [V, 3] the worn surface at rest, metres.
         view: the photo.

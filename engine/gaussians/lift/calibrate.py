@@ -41,54 +41,64 @@ class CalibrateSettings:
     clamp: float = 0.15  # 0..1, most that a colour changes
     tint: float = 0.05  # 0..1, most that it changes in hue: hardly seen splats would turn red
     rim_steps: int = 4  # steps of the rim's opacities
-    rim_alpha: float = 0.97  # of the matte up to which a pixel belongs to the rim
-    sigmas: float = 4.0  # of a splat, beyond which it shows nothing
+    rim_alpha: float = 0.97  # alpha of the matte up to which a pixel belongs to the rim
+    sigmas: float = 4.0  # standard deviations beyond which a splat contributes nothing
     beyond: float = 0.1  # alpha of the matte below which nothing of the person should be
-
-
-MAX_OPACITY = 0.9999  # its light has a logarithm
 
 
 S = register_settings("lift.calibrate", CalibrateSettings())
 
+_MAX_OPACITY = 0.9999
+"""Keeps log(1 - opacity) finite."""
+
 
 def fill_removed(
-    matte: Matte,
+    portrait: Matte,
+    wanted: Matte,
     bound: BoundGaussians,
     camera: Camera,
     vertices: FloatArray,
     body: Body,
-    behind: BoolArray | None = None,
-) -> Matte:
-    """Return the matte with what the lift shows in the place of things that were removed.
+    near_hidden: BoolArray,
+) -> tuple[Matte, Matte]:
+    """Fill in what the lift shows in place of removed objects, and of arms hidden from the matte.
 
     Args:
-        matte: of the portrait.
+        portrait: the matte that colours are calibrated to.
+        wanted: the matte that the Gaussians should show, with the same removed objects.
         bound: everything that the lift made.
         camera: of the portrait.
         vertices: [V, 3] in the photo's pose, world space, metres.
         body: the person's own.
-        behind: [H, W] of any size: where something beyond the matte hides an arm, which goes on
-            there.
+        near_hidden: [H, W] of any size: beside forearms that something outside the matte hides.
+
+    Returns:
+        portrait: with the colours of the lift in place of removed objects.
+        wanted: the same, and with the hidden arms added.
     """
-    height, width = matte.alpha.shape
+    height, width = wanted.alpha.shape
     gone = np.zeros((height, width), bool)
-    if matte.held is not None:
-        gone = matte.held == HELD.index("removed")
+    if wanted.held is not None:
+        gone = wanted.held == HELD.index("removed")
     added = np.zeros((height, width), bool)
-    if behind is not None and behind.any():
-        added = resize(behind.astype(np.float32), width, height) > 0.5
-        added &= matte.alpha < 0.5
+    if near_hidden.any():
+        added = resize(near_hidden.astype(np.float32), width, height) > 0.5
+        added &= wanted.alpha < 0.5
     if not (gone.any() or added.any()):
-        return matte
+        return portrait, wanted
     drawn = render_camera(place_gaussians(bound, vertices, body), camera)
     alpha = np.asarray(drawn.alpha)
     shown = np.clip(drawn.rgb / np.maximum(alpha, 1e-3)[..., None], 0.0, 1.0)
-    filled, solid = (gone | added) & (alpha > 0.5), added & (alpha > 0.5)
-    return replace(
-        matte,
-        foreground=np.where(filled[..., None], shown, matte.foreground).astype(np.float32),
-        alpha=np.where(solid, alpha, matte.alpha).astype(np.float32),
+    solid = alpha > 0.5
+
+    def fill(matte: Matte, where: BoolArray) -> Matte:
+        colors = np.where(where[..., None], shown, matte.foreground)
+        return replace(matte, foreground=colors.astype(np.float32))
+
+    longer = np.where(added & solid, alpha, wanted.alpha).astype(np.float32)
+    return (
+        fill(portrait, gone & solid),
+        fill(replace(wanted, alpha=longer), (gone | added) & solid),
     )
 
 
@@ -99,7 +109,7 @@ def calibrate_colors(
     vertices: FloatArray,
     body: Body,
     grid_side: float,
-    behind: BoolArray | None = None,
+    near_hidden: BoolArray | None = None,
 ) -> BoundGaussians:
     """Calibrate the photo's colours, and make the rim as soft as the photo's.
 
@@ -111,7 +121,8 @@ def calibrate_colors(
         body: the person's own.
         grid_side: longer side, in pixels, of the picture in which the photo splats are one pixel
             apart. Colours made for a coarser picture would show rings from near.
-        behind: [H, W] of any size: where something hides an arm, which goes on there.
+        near_hidden: [H, W] of any size: beside forearms that something outside the matte hides,
+            where arms stay solid; None if there are none.
     """
     height, width = matte.alpha.shape
     w, h = fit_size(width, height, round(float(np.clip(grid_side, *S.view_sides))))
@@ -122,12 +133,12 @@ def calibrate_colors(
     photo = bound.layer == PHOTO
     gaussians = place_gaussians(bound, vertices, body)
     kept = _below_person(gaussians, bound, alpha > 0.5, view, vertices, body)
-    if behind is not None:
+    if near_hidden is not None:
         arms = np.isin(vertex_groups(body), ARMS)[body.f[bound.triangle, 0]]
-        size = np.array(behind.shape[::-1])
+        size = np.array(near_hidden.shape[::-1])
         at = project(gaussians.means[arms], view)[0] / [w, h] * size
         col, row = np.clip(at, 0, size - 1).astype(int).T
-        kept[arms] |= behind[row, col]
+        kept[arms] |= near_hidden[row, col]
     gaussians = _thin_rim(gaussians, photo, kept, alpha, view)
     xy, depth = project(gaussians.means[photo], view)
     # Splats finer than the picture, as the face's are, take a smaller part of the residual.
@@ -199,14 +210,14 @@ def _thin_rim(
     opacities = np.array(gaussians.opacities, np.float64)
     wanted = np.clip(alpha, 0.002, 0.999)
     rim = alpha <= S.rim_alpha
-    # Splats that reach no pixel of the rim neither change nor show there.
+    # Splats out of reach of the rim neither change nor contribute to it.
     apart = np.full(len(xy), np.inf)
     apart[inside] = bilinear(ndimage.distance_transform_edt(~rim)[..., None], xy[inside])[:, 0]
     radius = gaussians.scales.max(1) * view.K[0, 0] / np.maximum(depth, 1e-6) + 1.0
     near = apart < S.sigmas * radius
     for group in (photo & inside & near, beyond & near):
         own, at = gaussians.take(group), xy[group]
-        thinned = np.minimum(opacities[group], MAX_OPACITY)
+        thinned = np.minimum(opacities[group], _MAX_OPACITY)
         for _ in range(S.rim_steps if len(own) else 0):
             drawn = render_camera(replace(own, opacities=thinned), view).alpha
             power = np.log(1.0 - wanted) / np.log(1.0 - np.clip(drawn, 0.002, 0.999))

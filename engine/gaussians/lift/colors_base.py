@@ -141,7 +141,7 @@ def base_colors(
             fabric[own] = np.where(found.seen >= 0, found.seen, found.around)
             printed[own] = found.printed[fabric[own]]
             colors = list(found.colors)
-            if label == SHOES:  # the mean of straps and a foot is neither
+            if label == SHOES:  # not the mean of straps and skin
                 weights = [seen[own] * (found.seen == k) for k in range(len(colors))]
                 colors = [
                     _most_common(albedo[own], weight) if weight.any() else color

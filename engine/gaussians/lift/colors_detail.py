@@ -37,13 +37,13 @@ class DetailSettings:
     calm: float = 0.05  # metres over which folds average to nothing
     calm_print: float = 0.10  # the same of prints
     fold: float = 0.006  # metres: coarser structure is folds, finer is weave
-    deep: float = 0.75  # of the soft limit of texture beyond which it is shadow, as between legs
+    deep: float = 0.75  # of texture's soft limit beyond which it is shadow, as between legs
     deep_fold: float = 2.0  # the same of cloth with folds
-    ruled: float = 0.6  # of ``LimbGrid.ruledness``, from which folds are channels of a jacket
-    ruled_area: float = 0.02  # square metres that must show so
-    min_area: float = 0.002  # square metres of cloth that show how strong its folds are
-    most_fold: float = 4.0  # deviations of folds' light that it is softly held below
-    join: float = 0.015  # metres over which painted folds pass into seen ones
+    ruled: float = 0.6  # least ``LimbGrid.ruledness`` of folds that are channels of a jacket
+    ruled_area: float = 0.02  # least square metres that must show them
+    min_area: float = 0.002  # least square metres of cloth that show its folds' contrast
+    most_fold: float = 4.0  # soft limit of folds' light, standard deviations
+    join: float = 0.015  # metres over which painted folds blend into seen ones
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
     printed: float = 5.0  # a*b* units of deviation in cloth's second hue that make it a print
     placket: float = 0.03  # metres beside the middle of the front: buttons, zips, ties
@@ -52,7 +52,7 @@ class DetailSettings:
     cover: float = 0.8  # share of the texels around a cell that make it one of a fabric
     print_cover: float = 0.3  # the same of prints, whose other colours may count as other fabrics
     few: int = 30  # texels that show a texture
-    mirror_skin: float = 0.004  # metres from its mirrored place within which a face is repeated
+    mirror_skin: float = 0.004  # metres that a face's mirrored texel may lie from a seen one
     mirror_shoe: float = 0.012  # the same of shoes
     flank: float = 0.75  # cosine to the camera below which a surface shows what goes round
 
@@ -102,15 +102,16 @@ def texture_colors(
                 pattern = bool(printed[mine][of_kind][0])
                 cloth = _Cloth.of(t, mine, of_kind, grid, trust, base, int(label), pattern, view)
                 if label == SHOES and not cloth.flip:
-                    strapped[mine[of_kind]] = True  # straps and soles are no pattern to repeat
+                    strapped[mine[of_kind]] = True  # straps are mirrored below, not repeated
                     continue
                 cloths.setdefault((int(label), int(kind)), []).append((group, cloth))
     for (label, _), limbs in cloths.items():
+        folds = _Folds.of([cloth for _, cloth in limbs])
         for k, (group, cloth) in enumerate(limbs):
             # The other leg is more like this one than the trunk is.
             others = [c for _, c in limbs[:k] + limbs[k + 1 :]]
             others.sort(key=lambda c: -int(c.source.sum()))
-            out[cloth.todo] += cloth.textured(base, label, others, group, body)
+            out[cloth.todo] += cloth.textured(base, label, others, folds, group, body)
     skull = (t.label == SKIN) & (t.group == HEAD)
     for own, reach in ((skull, S.mirror_skin), (strapped, S.mirror_shoe)):
         rows = np.nonzero(own)[0]
@@ -121,7 +122,7 @@ def texture_colors(
 
 
 def _add_hair(out: FloatArray, t: Texels, base: FloatArray, body: Body, view: PhotoView) -> None:
-    """Add strands to the hair of ``out`` [N, 3], and to what lies beside it: hair ends unevenly."""
+    """Add strands to the hair of ``out`` [N, 3] and, as hair ends unevenly, to what borders it."""
     line = find_hairline(t, body)
     hair = np.union1d(np.nonzero(t.label == HAIR)[0], line.rows)
     if len(hair) == 0:
@@ -147,8 +148,8 @@ class _Cloth:
         grid: its texels unrolled.
         wanted: [M] those of the grid whose texture is to be found.
         todo: the same as rows of all texels.
-        texture: [R, C, 3] logarithm of the colour over the base; without ``folds``, if it has any.
-        folds: [R, C] light on the folds of plain cloth, as seen; None where there are none.
+        texture: [R, C, 3] logarithm of the colour over the base, without ``folds``.
+        folds: [R, C] light on the seen folds of plain cloth; None for other materials.
         source: [R, C] cells that may be repeated.
         shown: [R, C] cells that the photo shows.
         flip: whether patches may be mirrored: folds may, prints may not.
@@ -221,7 +222,7 @@ class _Cloth:
 
     @property
     def ruled(self) -> bool:
-        """Whether its folds are regular and go round the limb, as on quilted jackets."""
+        """Whether its folds are regular bands around the limb, as on quilted jackets."""
         if self.folds is None or self.area < S.ruled_area:
             return False
         return self.grid.ruledness(self.folds, self.source, S.fold) > S.ruled
@@ -232,21 +233,26 @@ class _Cloth:
         return float(self.source.sum()) * self.grid.step**2
 
     def windows(self, ruled: bool) -> FloatArray:
-        """[R, C, 3] what patches are cut from; with the folds of a ``ruled`` fabric."""
+        """[R, C, 3] what patches are cut from: the texture, with folds if they are ``ruled``."""
         if self.folds is None or not ruled:
             return self.texture
         return self.texture + self.folds[..., None]
 
     def textured(
-        self, base: FloatArray, seed: int, others: list[_Cloth], group: int, body: Body
+        self,
+        base: FloatArray,
+        seed: int,
+        others: list[_Cloth],
+        folds: _Folds,
+        group: int,
+        body: Body,
     ) -> FloatArray:
         """[len(todo), 3] texture to add to the base [N, 3]; ``others`` are of the same fabric."""
         out = np.zeros((len(self.todo), 3))
         if len(self.todo) == 0:
             return out
-        ruled = any(cloth.ruled for cloth in (self, *others))
         wants = ndimage.binary_dilation(self.grid.count(self.wanted) > 0)
-        windows = self.windows(ruled)
+        windows = self.windows(folds.ruled)
         filled = quilt_texture(
             windows,
             self.source,
@@ -255,13 +261,14 @@ class _Cloth:
             self.grid.step,
             self.flip,
             np.random.default_rng([seed, len(self.todo)]),
-            [(cloth.windows(ruled), cloth.source) for cloth in others],
+            [(cloth.windows(folds.ruled), cloth.source) for cloth in others],
             self.grid.turned_over(windows, self.source),
         )
         if filled is None:
             filled = np.zeros_like(windows)
-        if self.folds is not None and not ruled:
-            filled = filled + self._draped([self, *others], seed, group, body)[..., None]
+        if self.folds is not None and not folds.ruled and folds.deviation > 0.0:
+            painted = folds.deviation * paint_folds(group, body, self.grid, seed)
+            filled = filled + self._join_folds(painted, folds.deviation)[..., None]
         blurred = ndimage.gaussian_filter(
             filled, (S.blur, S.blur, 0.0), mode=("nearest", "wrap", "nearest")
         )
@@ -270,18 +277,13 @@ class _Cloth:
         tint = base[self.todo] + LIGHT.floor
         return np.asarray(tint * (np.exp(read_wrapped(filled, place)) - 1.0))
 
-    def _draped(self, limbs: list[_Cloth], seed: int, group: int, body: Body) -> FloatArray:
-        """[R, C] light on folds: painted as strong as all ``limbs`` of the fabric show them.
+    def _join_folds(self, painted: FloatArray, deviation: float) -> FloatArray:
+        """[R, C] light on folds: painted ones, seen ones mirrored to the back, seen ones extended.
 
-        Those in front are turned over to the back, and what is seen goes on for a little.
+        ``painted`` [R, C] has the seen folds' standard ``deviation``.
         """
         assert self.folds is not None
-        shown = [(c.area, c.folds[c.source].var()) for c in limbs if c.folds is not None and c.area]
-        area = sum(a for a, _ in shown)
-        if area < S.min_area:
-            return np.zeros(self.grid.shape)
-        deviation = float(np.sqrt(sum(a * v for a, v in shown) / area))
-        out = deviation * paint_folds(group, body, self.grid, seed)
+        out = painted
         most = S.most_fold * deviation
         seen = most * np.tanh(self.folds / most)
         turned = self.grid.turned_over(seen[..., None], self.source)
@@ -311,6 +313,30 @@ def _photographed(
         xy = (places + 0.25 * (i * down + j * across)) * finer
         color += 0.25 * bilinear(view.fine, xy.reshape(-1, 2)).reshape(color.shape)
     return np.asarray(np.log(color + LIGHT.floor) - plain)
+
+
+@dataclass(frozen=True)
+class _Folds:
+    """The folds of a fabric, over all limbs that wear it.
+
+    Attributes:
+        ruled: whether they are regular bands, repeated like a pattern instead of painted.
+        deviation: standard deviation of the light on them; 0 where too little of them is seen.
+    """
+
+    ruled: bool
+    deviation: float
+
+    @staticmethod
+    def of(cloths: list[_Cloth]) -> _Folds:
+        shown = [
+            (c.area, c.folds[c.source].var()) for c in cloths if c.folds is not None and c.area
+        ]
+        area = sum(a for a, _ in shown)
+        deviation = 0.0
+        if area >= S.min_area:
+            deviation = float(np.sqrt(sum(a * v for a, v in shown) / area))
+        return _Folds(any(cloth.ruled for cloth in cloths), deviation)
 
 
 @dataclass(frozen=True)
@@ -353,7 +379,7 @@ def _judge(shown: FloatArray, hue: FloatArray, label: int, printed: bool) -> _Ma
 def _mirrored(
     t: Texels, mine: IntArray, trust: FloatArray, base: FloatArray, reach: float
 ) -> FloatArray:
-    """[len(mine), 3] what the other side of the head, or the other shoe, shows, over the base."""
+    """[len(mine), 3] texture copied from the other side of the head, or from the other shoe."""
     out = np.zeros((len(mine), 3))
     seen = mine[t.known[mine] & (trust[mine] > 0.3)]
     todo = np.nonzero(~t.known[mine])[0]

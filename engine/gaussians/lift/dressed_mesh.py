@@ -25,7 +25,6 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ..squareness import cosine_to_camera
 from .hair_volume import fill_nape
-from .hidden_forearms import near_hidden_forearms
 from .labels import OBJECT
 from .labels_surface import vertex_parts
 from .mesh_diffusion import mesh_laplacian
@@ -145,6 +144,7 @@ def fit_dressed_mesh(
     worn: FloatArray,
     hair: BoolArray,
     hat: BoolArray,
+    near_hidden: BoolArray | None = None,
 ) -> DressedMesh:
     """Fit the worn surface to the outline of the person.
 
@@ -157,6 +157,8 @@ def fit_dressed_mesh(
         worn: [V] 0..1: how likely something is worn there.
         hair: [V] whether that is hair.
         hat: [V] whether it is a hat.
+        near_hidden: [H, W] pixels beside forearms that something outside the matte hides; None if
+            there are none.
     """
     V = len(vertices)
     laplacian = mesh_laplacian(body.f, V)
@@ -165,8 +167,7 @@ def fit_dressed_mesh(
     bare, inner = limits.bare, limits.inner
     base = _without_small_forms(body, vertices, worn, laplacian)
     f = _capped(body.f, regions.hidden, groups)
-    hidden = near_hidden_forearms(regions, body, camera)
-    outlines = [_outline(regions, sheet, hidden) for sheet in (0, *ARMS)]
+    outlines = [_outline(regions, sheet, near_hidden) for sheet in (0, *ARMS)]
     sheet_of = np.where(np.isin(groups, ARMS), groups, 0)
     prior, pull = limits.prior.copy(), limits.pull.copy()
     offset = np.where(inner, 0.0, prior)
@@ -382,7 +383,7 @@ class _Outline:
     sheet: int
 
 
-def _outline(regions: Regions, sheet: int, hidden: BoolArray) -> _Outline | None:
+def _outline(regions: Regions, sheet: int, near_hidden: BoolArray | None) -> _Outline | None:
     arms = np.isin(regions.group, ARMS) & regions.mask
     # The part of the trunk that an arm hides is not outside of it.
     mask = regions.mask if sheet == 0 else regions.mask & (regions.group == sheet)
@@ -393,9 +394,11 @@ def _outline(regions: Regions, sheet: int, hidden: BoolArray) -> _Outline | None
     outside, (ro, co) = ndimage.distance_transform_edt(~pad, return_indices=True)
     distance = np.where(pad, inside - 0.5, 0.5 - outside)
     rows, cols = np.where(pad, ri, ro), np.where(pad, ci, co)
-    # The mask's pixel at the nearest outline, and its limb. Held things must not widen a sleeve,
-    # nor must what hides it narrow it.
-    foreign = (regions.label == OBJECT) | (arms & hidden)
+    # The mask's pixel at the nearest outline, and its limb. A held object must not widen a sleeve,
+    # and one in front of a forearm must not narrow it.
+    foreign = regions.label == OBJECT
+    if near_hidden is not None:
+        foreign |= arms & near_hidden
     own = np.where(foreign, -1, np.where(arms, regions.group, 0))
     nearest_r, nearest_c, _ = nearest_known(mask)
     owner = np.pad(own[nearest_r, nearest_c], 1, mode="edge")

@@ -30,6 +30,7 @@ from ...core.types import (
     Track,
 )
 from ..binding import bind_gaussians, place_gaussians
+from ..squareness import cosine_to_camera
 from .eye_splats import make_eye_socket, make_eyeball, rebind_eye_photo
 from .face_parts import (
     EYE_RINGS,
@@ -56,10 +57,10 @@ HOLDERS = (*OUTER_PARTS, *REPLACED, "scalp", "ear")
 class FaceSettings:
     """Lids that close, eyes that turn, a mouth that opens."""
 
-    sink: float = 0.0020  # metres that skin texels may lie under the photo near these:
-    sink_reach: float = 0.03  # metres around lids, lips and the teeth behind cheeks and chin
-    sink_fade: float = 0.018  # metres before that in which others pass into these
-    sink_facing: tuple[float, float] = (0.35, 0.65)  # cosines to the camera over which they begin
+    sink: float = 0.0020  # most metres of skin texels below the photo near lids, lips and teeth
+    sink_reach: float = 0.03  # metres around them within which texels are raised to it
+    sink_fade: float = 0.018  # metres, the outer part of that over which raising fades out
+    sink_facing: tuple[float, float] = (0.35, 0.65)  # cosines to the camera over which it fades in
     lean: float = 0.3  # of a texel's depth under the skin that it may lie aside
     rim_width: float = 0.004  # metres beside lids and lips with fine skin
     rim_spacing: float = 0.0011  # metres between its splats
@@ -268,9 +269,9 @@ def _rim_skin(face: FittedFace, faces: BoolArray) -> BoundGaussians | None:
 
 
 def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:
-    """Skin texels near lips, lids and teeth come close under the photo, where that has them.
+    """Raise skin texels near lips, lids and teeth to just below the photo's splats.
 
-    They close its gaps when the skin stretches; deeper ones lie behind the mouth's lining.
+    There they close gaps when the skin stretches; deeper ones lie behind the mouth's lining.
     """
     rest, f = face.body.v_template, face.body.f
     rims = np.unique(f[face.faces("lips", "eyelid", "teeth")])
@@ -289,9 +290,9 @@ def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:
     # A step between them and the others would be a slit from the side.
     away = np.einsum("nk,nk->n", bary, distance[f[triangle]])
     share = np.clip((S.sink_reach - away) / S.sink_fade, 0.0, 1.0)
-    # Where the photo sees the cheek aslant, hardly a splat of it would hide what they leave open.
-    ray = camera_position(face.camera) - frames.origin
-    facing = np.einsum("nd,nd->n", frames.R[:, :, 2], ray) / np.linalg.norm(ray, axis=1)
+    # On an oblique cheek, too few photo splats would cover the gaps that raised texels leave.
+    position = camera_position(face.camera)
+    facing = cosine_to_camera(frames.origin, frames.R[:, :, 2], position)
     share = (share * smoothstep(facing, *S.sink_facing))[:, None]
     offset = np.array(bound.offset)
     offset[chosen] = share * aside + (1.0 - share) * offset[chosen]

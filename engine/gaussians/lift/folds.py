@@ -1,10 +1,10 @@
-"""Folds of cloth that the photo does not show, painted where cloth has them.
+"""Folds painted on cloth that the photo does not show.
 
-Cloth folds where it is pulled or pressed: long, broad ones hang from shoulder to waist and from
-hip to knee, short ones crowd at waist, armpit, elbow and knee, and little lies between. Each fold
-is a stroke on the unrolled limb (``colors_unroll.py``): a crest beside a crease, both ends fading,
-one broader than the other. The strokes make a relief; light from above and the dark of creases
-shade it. How strong each scale is comes from the photo (``colors_detail.py``).
+Cloth folds where it is pulled or pressed: long, broad folds hang from shoulder to waist and from
+hip to knee, and short ones crowd at waist, armpit, elbow and knee. Each fold is a stroke on the
+unrolled limb (``colors_unroll.py``): a crest beside a crease that fades at both ends, one end
+broader than the other. The strokes make a relief, shaded by light from above and by dark creases.
+The photo sets their contrast (``colors_detail.py``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from ...body import Body
 from ...core.settings import register_settings
@@ -29,13 +28,13 @@ class FoldSettings:
     crease: tuple[float, float, float] = (0.8, 1.5, 0.55)
     """Depth over the crest's height; distance and half width over the crest's half width."""
 
-    bend: float = 0.08  # standard deviation of a stroke's sagitta, of its length
-    fan: float = 0.5  # how much narrower than its middle a stroke begins, and broader it ends
+    bend: float = 0.08  # standard deviation of a stroke's sagitta over its length
+    fan: float = 0.5  # share of its width by which a stroke narrows at one end, widens at the other
     light: tuple[float, float] = (0.35, 0.9)  # from the side and from above
-    hollow: float = 0.012  # metres around a place over which hollows are dark
-    covers: float = 0.9  # share of a fold that another one hides where it crosses it
-    branches: float = 0.8  # small strokes for each large one
-    contrast: float = 0.12  # standard deviation of the light on such folds
+    hollow: float = 0.012  # metres, size of the hollows that are dark
+    covers: float = 0.9  # share of a fold that a later one hides where they cross
+    branches: float = 0.8  # probability that a small stroke leaves a large one
+    contrast: float = 0.12  # usual standard deviation of the light on such a relief
 
 
 S = register_settings("lift.folds", FoldSettings())
@@ -46,13 +45,14 @@ class _Family:
     """Strokes of one kind.
 
     Attributes:
-        count: how many, on each side of the back and of the front.
-        joint: from which they are measured, the first, second or third of the limb.
-        x: their middles' mean and deviation, of the girth, off the middle of the back (or front).
-        y: the same, metres beyond the joint.
-        angle: mean and deviation, degrees from across the limb, falling inwards.
+        count: strokes on each side of the back and of the front.
+        joint: index of the limb's joint that ``y`` counts from.
+        x: mean and standard deviation of their middles' distance from the middle of the back (or
+            front), over the girth.
+        y: the same beyond the joint, metres.
+        angle: mean and standard deviation, degrees from across the limb, falling inwards.
         length: least and greatest, metres.
-        width: half of a crest's, metres, least and greatest.
+        width: least and greatest half width of the crest, metres.
     """
 
     count: int
@@ -88,7 +88,7 @@ _LEG = (
 
 
 def _limb(group: int, body: Body) -> tuple[tuple[_Family, ...], FloatArray] | None:
-    """A limb's kinds of strokes and the heights of its joints; None where cloth has no folds."""
+    """The families of strokes of a limb and the heights of its joints; None for other limbs."""
     side = "left" if group in (LEFT_ARM, LEFT_LEG) else "right"
     families: tuple[_Family, ...]
     if group == TORSO:
@@ -109,11 +109,11 @@ def paint_folds(group: int, body: Body, grid: LimbGrid, seed: int) -> FloatArray
     Args:
         group: the limb, index into ``regions.GROUPS``.
         body: the person's own.
-        grid: over the cloth.
+        grid: of the cloth.
         seed: of the strokes.
 
     Returns:
-        [R, C] light on them, its deviation about 1; zero on limbs whose cloth has none.
+        [R, C] light on the folds, standard deviation about 1; zero on limbs without folds.
     """
     limb = _limb(group, body)
     relief = np.zeros(grid.shape)
@@ -130,17 +130,16 @@ def paint_folds(group: int, body: Body, grid: LimbGrid, seed: int) -> FloatArray
                     y = joints[family.joint] + rng.normal(*family.y) - grid.top
                     angle = side * np.radians(rng.normal(*family.angle))
                     size = rng.random() ** 2  # few are large
-                    low, high = family.length
-                    length = low + (high - low) * size
-                    low, high = family.width
-                    width = low + (high - low) * size
+                    length, width = (
+                        low + (high - low) * size for low, high in (family.length, family.width)
+                    )
                     _stroke(relief, step, x, y, angle, length, width, rng)
-                    if rng.random() < S.branches:  # a small one leaves the end of a large one
+                    if rng.random() < S.branches:
                         at = rng.uniform(0.1, 0.5) * length * rng.choice([-1.0, 1.0])
                         turn = angle + rng.normal(0.0, 0.6)
                         x, y = x + at * np.cos(angle), y + at * np.sin(angle)
                         _stroke(relief, step, x, y, turn, 0.4 * length, 0.5 * width, rng)
-    return _shaded(relief, step) / S.contrast
+    return _shaded(relief, grid) / S.contrast
 
 
 def _stroke(
@@ -153,7 +152,7 @@ def _stroke(
     width: float,
     rng: np.random.Generator,
 ) -> None:
-    """Add one fold to a relief [R, C] in metres, whose middle is at ``x`` and ``y``."""
+    """Add a fold with its middle at ``x``, ``y`` to a relief [R, C]; all in metres."""
     sagitta, crest, end = rng.normal(0.0, S.bend), rng.choice([-1.0, 1.0]), rng.choice([-1.0, 1.0])
     rows, columns = relief.shape
     reach = 0.5 * length + 4.0 * width
@@ -171,15 +170,14 @@ def _stroke(
     deep, beside, narrow = S.crease
     form = np.exp(-(t**2)) - deep * np.exp(-(((t - beside) / narrow) ** 2))
     at = np.ix_(down, np.mod(across, columns))
-    # A fold lies over those that it crosses.
+    # A later fold lies over those that it crosses.
     cover = S.covers * taper * np.exp(-((t / beside) ** 2))
     relief[at] = (1.0 - cover) * relief[at] + S.slope * width * taper * form
 
 
-def _shaded(relief: FloatArray, step: float) -> FloatArray:
-    """[R, C] light on a relief in metres whose columns wrap."""
+def _shaded(relief: FloatArray, grid: LimbGrid) -> FloatArray:
+    """[R, C] light on a relief in metres."""
     wide = np.pad(relief, ((0, 0), (2, 2)), mode="wrap")
-    down, across = (g[:, 2:-2] for g in np.gradient(wide, step))
-    sigma = S.hollow / step
-    around = ndimage.gaussian_filter(relief, sigma, mode=("nearest", "wrap"))
-    return np.asarray(S.light[0] * across + S.light[1] * down + (relief - around) / S.hollow)
+    down, across = (g[:, 2:-2] for g in np.gradient(wide, grid.step))
+    hollow = (relief - grid.blur(relief, S.hollow)) / S.hollow
+    return np.asarray(S.light[0] * across + S.light[1] * down + hollow)

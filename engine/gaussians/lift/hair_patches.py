@@ -44,16 +44,16 @@ class HairPatchSettings:
     squarest: float = 0.6  # share of the widest places' radius that a patch's place must have
     spacing: float = 0.5  # radii between anchors
     slender: tuple[float, float] = (0.4, 0.12)  # width over length of a patch of curls, of straight
-    around: float = 0.02  # metres over which the directions of straight hair agree
+    around: float = 0.02  # metres, standard deviation over which strands' directions are compared
     straight: tuple[float, float] = (0.12, 0.25)
-    """Coherence of the directions at a pixel, times their agreement around it, between which curls
-    pass into straight hair."""
+    """Coherence of the directions at pixels, times their agreement around them: of curls, and of
+    straight hair."""
 
     level: float = 0.025  # metres over which the patches' own brightness is taken out
-    strand: float = 0.003  # metres by which strands are carried on along their way at first
-    doublings: int = 4  # of that, of straight hair
-    contrast: float = 0.9  # of the photo's texture: strands that go on look stronger
-    sheen: float = 0.3  # of the light, in its logarithm, that hair loses where it points at it
+    strand: float = 0.003  # metres, the first step by which texture is smeared along strands
+    doublings: int = 4  # of that step, for straight hair
+    contrast: float = 0.9  # of the photo's texture: long strands look stronger
+    sheen: float = 0.3  # brightness, in its logarithm, that hair pointing at the light loses
     sheen_from: tuple[float, float, float] = (0.0, 0.8, -0.6)  # unit: from above and behind
     gap: float = 0.004  # metres of holes between strands that are hair all the same
     drawn_out: float = 8.0  # times that straight strands are drawn out: seen from the front they
@@ -122,27 +122,31 @@ def draw_hair(
 def carry_strands(
     drawn: FloatArray, points: FloatArray, way: FloatArray, doublings: int
 ) -> FloatArray:
-    """Carry texture on along strands, at the contrast that it has.
+    """Smear texture along strands and restore its contrast.
 
     Args:
         drawn: [N, C] texture.
         points: [N, 3] metres.
         way: [N, 3] unit, along the strands.
-        doublings: how many times as far again.
+        doublings: number of passes, each twice as far as the one before.
     """
     tree = cKDTree(points)
     out = drawn
     for k in range(doublings):
         step = S.strand * 2.0**k * way
         out = (out + out[tree.query(points + step)[1]] + out[tree.query(points - step)[1]]) / 3.0
-    # Patches are cut from the midst of the hair, which may be darker than its usual colour.
+    # Patches come from the middle of the hair, which may be darker than its usual colour.
     return np.asarray((out - out.mean(0)) * drawn.std(0) / np.maximum(out.std(0), 1e-9))
 
 
 def sheen(way: FloatArray) -> FloatArray:
-    """Return the light [N, 1] on strands along ``way`` [N, 3], its logarithm, 0 in the mean.
+    """Shade strands: brightest where they lie across the light (Kajiya and Kay 1989).
 
-    A strand shines across its length (Kajiya and Kay 1989): at the crown and where it bends.
+    Args:
+        way: [N, 3] unit, along the strands.
+
+    Returns:
+        [N, 1] logarithm of their light, 0 in the mean.
     """
     shine = np.sqrt(np.clip(1.0 - (way @ S.sheen_from) ** 2, 0.0, 1.0))
     return np.asarray(S.sheen * (shine - shine.mean()))[:, None]
@@ -210,7 +214,7 @@ class HairPatches:
         texture: [H, W, 3] logarithm of the hair's colour over its surroundings'.
         places: [M, 2] row and column of pixels in the midst of hair.
         angle: [M] radians of the strands there, from x to y (down).
-        stretch: [M] times that a patch is drawn out along its strands.
+        stretch: [M] factor by which a patch is stretched along its strands.
         straight: 0 for curls to 1 for straight hair.
         radius: metres of hair around each place.
         pixel: metres that a pixel spans.
@@ -261,7 +265,7 @@ def cut_patches(
 
 
 def _straightness(strands: StrandImage, hair: BoolArray, pixel: float) -> float:
-    """0..1: how straight hair is: curls have a direction at each pixel, but another one beside."""
+    """0 for curls, whose directions differ from one pixel to the next, to 1 for straight hair."""
     coherence = strands.coherence * hair
     double = (strands.along[..., 0] + 1j * strands.along[..., 1]) ** 2 * coherence
     real, imaginary, every = (

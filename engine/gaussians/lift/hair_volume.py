@@ -1,4 +1,4 @@
-"""How hair falls behind: from the back of the head straight down, not along the neck."""
+"""Hair behind the neck: it falls straight down from the back of the head."""
 
 from __future__ import annotations
 
@@ -20,18 +20,19 @@ class HairVolumeSettings:
     """Hair over the hollow of the neck."""
 
     sectors: int = 36  # around the head
-    nearby: float = 1.0  # sectors over which they share one fall
-    ring: float = 0.01  # metres of height that share one
-    filled: float = 0.6  # of the hollow between the head and the tips of the hair
+    nearby: float = 1.0  # sectors, standard deviation of the smoothing around the head
+    ring: float = 0.01  # metres of height of one row of the outline
+    filled: float = 0.6  # share of the hollow between the head and the hair's tips that is filled
     away: tuple[float, float] = (-0.3, -0.7)
-    """Cosines to the camera, and to the face's direction, between which the photo's outline and
-    the ears' surroundings pass into the fall."""
+    """Cosines to the camera, and to the face's direction, between which filling fades in: beside
+    the photo's outline and the ears there is none."""
 
     frontal: tuple[float, float] = (0.9, 0.97)
-    """Cosines of the head's turn between which it does: of a turned head the photo shows behind."""
+    """Cosines of the head's turn between which filling fades in: a photo of a turned head shows
+    its back."""
 
     below: tuple[float, float] = (0.04, 0.0)
-    """Metres over the middle of head and neck between which the skull's form passes into it."""
+    """Metres above the middle of head and neck between which filling fades in, below the skull."""
 
 
 S = register_settings("lift.hair_volume", HairVolumeSettings())
@@ -45,7 +46,7 @@ def fill_nape(
     hair: BoolArray,
     body: Body,
 ) -> FloatArray:
-    """Carry hair out to where it hangs behind the neck.
+    """Move hair outwards to where it hangs behind the neck.
 
     Args:
         offset: [V] metres that the worn surface stands off the body.
@@ -87,11 +88,11 @@ def fill_nape(
 
 
 def _fall(profile: FloatArray) -> FloatArray:
-    """[R] radii from below, at least those of the straight lines between the outermost ones."""
+    """[R] radii of a profile, from the lowest up, with its hollows filled up to its convex hull."""
     known = np.nonzero(profile)[0]
     if len(known) < 3 or np.ptp(profile[known]) < 1e-6:
         return profile
-    # The axis closes the outline: whatever the hull has beside it is the hair's.
+    # Two points on the axis close the outline; the hull's other corners lie on the hair.
     inner = np.array([[known[0], 0.0], [known[-1], 0.0]])
     outline = np.concatenate([np.stack([known, profile[known]], -1), inner])
     corner = ConvexHull(outline).vertices

@@ -1,4 +1,4 @@
-"""Where hair ends unseen: strands of uneven length over skin and clothes."""
+"""Unseen borders of hair: strands of uneven length over skin and clothes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class HairlineSettings:
     """The border of hair and skin or clothes."""
 
     reach: float = 0.014  # metres on either side of it over which hair thins out
-    cloth: float = 2.0  # times that and ``uneven``, over clothes: tips hang loose
+    cloth: float = 2.0  # factor on ``reach`` and ``uneven`` over clothes, where tips hang loose
     soft: float = 0.004  # metres over which a strand of usual brightness ends
     uneven: float = 0.006  # metres that strands are longer per deviation of their brightness
 
@@ -35,7 +35,7 @@ class Hairline:
         rows: [M] of all texels, ascending.
         inside: [M] metres from the border, negative beyond the hair.
         other: [M] the row nearest to each on the other side of the border.
-        loose: [M] how many times as uneven as on skin the strands are.
+        loose: [M] how much more uneven the strands are than over skin, a factor.
     """
 
     rows: IntArray

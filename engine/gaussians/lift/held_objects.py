@@ -200,7 +200,7 @@ def mark_held_objects(regions: Regions, held: IntArray | None) -> Regions:
 
 
 def mark_removed(matte: Matte, gone: BoolArray) -> Matte:
-    """Mark pixels of a matte as removed, but for held things.
+    """Mark pixels of a matte as removed, except held objects.
 
     Args:
         matte: of the portrait.

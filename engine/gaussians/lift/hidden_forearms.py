@@ -1,7 +1,7 @@
-"""Forearms hidden by what the matte leaves out: a helmet on a table, a stranger, a chair's arm.
+"""Forearms behind something outside the matte: a helmet on a table, a stranger, a chair's arm.
 
-Where such a thing begins the matte ends, but not the sleeve. And a rim of it often stays in the
-matte, in its own colours.
+The matte ends where such an object begins, but the sleeve continues behind it. Often the matte also
+keeps a rim of the object, in the object's colours.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from .regions import ARMS, Regions, vertex_groups
 
 @dataclass(frozen=True)
 class HiddenForearmSettings:
-    """Forearms hidden by what the matte leaves out."""
+    """When a forearm counts as hidden, and what is a rim of the object before it."""
 
-    shown: float = 0.65  # share of a drawn forearm that lies in the person, if nothing hides it
-    fits: float = 0.9  # share of the drawn body that lies in the person, unless the fit is off
-    few: int = 20  # pixels of it: fewer tell nothing
-    beside: float = 0.07  # metres from it within which the outline may be another thing's
-    reach: float = 0.15  # metres from it within which rims of that thing are looked for
-    unlike: float = 16.0  # L*a*b* units from the sleeve's colours from which cloth is such a rim
-    inside: float = 6.0  # pixels inside the outline from which on a sleeve tells its colours
-    deepest: float = 9.0  # pixels inside it up to which such a rim goes
-    common: int = 12  # pixels that must be alike to be one of those colours
-    grain: int = 3000  # such pixels are compared
+    shown: float = 0.65  # share of the drawn forearm inside the mask below which it is hidden
+    fits: float = 0.9  # least share of the drawn body inside the mask: with less the fit is off
+    few: int = 20  # least pixels of a forearm, and of its sleeve
+    beside: float = 0.07  # metres from it within which the outline may be the object's
+    reach: float = 0.15  # metres from it within which rims are searched
+    unlike: float = 16.0  # least L*a*b* distance of a rim from the sleeve's colours
+    inside: float = 6.0  # least pixels from the outline of the sleeve's samples
+    deepest: float = 9.0  # most pixels from the outline of a rim
+    common: int = 12  # samples that must share a colour for it to be the sleeve's
+    grain: int = 3000  # samples of the sleeve at most, roughly
 
 
 S = register_settings("lift.hidden_forearms", HiddenForearmSettings())
 
 
-def near_hidden_forearms(
-    regions: Regions, body: Body, camera: Camera, reach: float = S.beside
-) -> BoolArray:
-    """Return the pixels [H, W] beside forearms that something beyond the matte hides.
+def hidden_forearm_distance(regions: Regions, body: Body, camera: Camera) -> FloatArray:
+    """Measure how far pixels lie from the forearms that something outside the matte hides.
 
     Args:
         regions: of the photo.
         body: the person's own.
         camera: of the regions' grid.
-        reach: metres that count as beside.
+
+    Returns:
+        [H, W] metres from the nearest drawn pixel of such a forearm; infinite without any.
     """
-    out = np.zeros_like(regions.mask)
+    out = np.full(regions.mask.shape, np.inf)
     body_drawn = regions.body.face >= 0
     if (body_drawn & regions.mask).sum() < S.fits * body_drawn.sum():
         return out
@@ -62,27 +62,37 @@ def near_hidden_forearms(
         drawn = (limb.face >= 0) & forearm[limb.face]
         if drawn.sum() >= S.few and (drawn & regions.mask).sum() < S.shown * drawn.sum():
             metre = camera.K[0, 0] / float(np.median(limb.depth[drawn]))
-            out |= ndimage.distance_transform_edt(~drawn) < reach * metre
+            out = np.minimum(out, ndimage.distance_transform_edt(~drawn) / metre)
     return out
 
 
-def find_rims(regions: Regions, colors: FloatArray, body: Body, camera: Camera) -> BoolArray:
-    """Find what the matte keeps [H, W] of things that hide forearms.
+def near_hidden_forearms(distance: FloatArray) -> BoolArray:
+    """Return the pixels [H, W] so near to a hidden forearm that the outline may not be its own.
 
-    That is cloth of an arm, on the outline, in no colour of its sleeve.
+    Args:
+        distance: [H, W] metres, see :func:`hidden_forearm_distance`.
+    """
+    return np.asarray(distance < S.beside)
+
+
+def find_rims(regions: Regions, colors: FloatArray, distance: FloatArray) -> BoolArray:
+    """Find the pixels [H, W] of objects in front of forearms that the matte keeps.
+
+    They are labelled as an arm's cloth and lie on the outline, but have other colours than its
+    sleeve.
 
     Args:
         regions: of the photo.
         colors: [H, W, 3] sRGB 0..1, on the grid of the regions.
-        body: the person's own.
-        camera: of the regions' grid.
+        distance: [H, W] metres, see :func:`hidden_forearm_distance`.
     """
-    near = near_hidden_forearms(regions, body, camera, S.reach)
-    hidden = near_hidden_forearms(regions, body, camera)
+    near, hidden = distance < S.reach, near_hidden_forearms(distance)
+    strange = np.zeros_like(near)
+    if not near.any():
+        return strange
     cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER))
     inside = distance_inside(regions.mask)
     lab = rgb_to_lab(colors)
-    strange = np.zeros_like(near)
     for arm in ARMS:
         own = cloth & (regions.group == arm)
         sure, at = own & (inside > S.inside) & ~hidden, own & near & (inside < S.deepest)
@@ -94,6 +104,6 @@ def find_rims(regions: Regions, colors: FloatArray, body: Body, camera: Camera) 
     rim = dilate(np.isin(patches, edge[edge > 0]), 1) & cloth
     if not rim.any():
         return rim
-    parts, _ = ndimage.label(regions.mask & ~rim)  # what hangs on nothing else goes, too
+    parts, _ = ndimage.label(regions.mask & ~rim)  # also what only the rim joins to the person
     rim |= (parts != np.bincount(parts[parts > 0]).argmax()) & cloth & near
     return rim

@@ -39,8 +39,8 @@ class HiddenHandSettings:
     stride: int = 3  # every so many vertices are looked at
     least: float = 4e-4  # square metres of skin that show a hand
     most: float = 0.02  # square metres of the largest patch of skin that may be one
-    clothed: float = 0.75  # share of such a patch's border that is cloth, if no hand reaches it
-    sleeves: float = 0.15  # the same that is cloth of arms
+    clothed: float = 0.75  # least share of cloth in the border of such a patch
+    sleeves: float = 0.15  # the same of sleeves
     beside: float = 0.01  # metres off the drawn arm from which on skin is its hand's
     uncovered: float = 6.0  # metres of exposure that a metre from the shown skin is worth
     poor: float = 0.05  # cost from which on a hand is not laid to its skin
@@ -79,9 +79,9 @@ def tuck_hidden_hands(regions: Regions, camera: Camera, body: Body, pose: Pose) 
 
 
 def find_unreached_skin(regions: Regions, camera: Camera, body: Body) -> BoolArray:
-    """Find skin [H, W] before a clothed trunk that is a hand's, though no fitted hand reaches it.
+    """Find a hand's skin [H, W] in front of a clothed trunk that no fitted hand reaches.
 
-    It shows between the sleeves of crossed arms, say. On the trunk it would stay when they part.
+    It may show between the sleeves of crossed arms, and would stay on the trunk when they part.
 
     Args:
         regions: of the photo.
@@ -95,12 +95,12 @@ def find_unreached_skin(regions: Regions, camera: Camera, body: Body) -> BoolArr
     metre = camera.K[0, 0] / float(np.median(regions.body.depth[drawn]))
     bust = find_bust(regions.places.part, body)
     cloth = np.isin(regions.label, (UPPER, LOWER))
+    sleeve = cloth & np.isin(regions.group, ARMS)
     for patch in connected_patches(regions.mask & (regions.label == SKIN)):
         on_trunk = patch & (regions.group == TORSO)
         if not S.least < on_trunk.sum() / metre**2 < S.most or (patch & bust).any():
             continue
         ring = dilate(on_trunk, 2) & ~on_trunk & regions.mask
-        sleeve = cloth & np.isin(regions.group, ARMS)
         if ring.any() and cloth[ring].mean() > S.clothed and sleeve[ring].mean() > S.sleeves:
             out |= dilate(on_trunk, 1) & (regions.group == TORSO)
     return out

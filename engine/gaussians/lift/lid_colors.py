@@ -38,7 +38,7 @@ class LidColorSettings:
     """Least and most brightness of it over that of even skin: it may lie in shadow."""
 
     grain: tuple[float, float] = (1.8, 0.12)
-    """Gain of the photo's fine detail, of which overlapping splats average half away; its limit."""
+    """Gain of the photo's fine detail, which overlapping splats halve, and its limit (0..1)."""
 
     bulge: float = 0.05  # how much brighter the middle of a closed lid is
     crease: float = 0.06  # how much darker its crease is

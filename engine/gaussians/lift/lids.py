@@ -64,18 +64,19 @@ S = register_settings("lift.lids", LidSettings())
 
 
 def separate_eyes(body: Body) -> Body:
-    """Return the body with expressions of one eye that leave the other eye's socket alone.
+    """Return the body with one-eyed expressions that leave the other eye's socket alone.
 
-    MakeHuman's blinks move both sockets, and the mouth's lining: lids that were laid out with both
-    eyes closed would then lie elsewhere in a wink.
+    MakeHuman's blinks move both sockets and the mouth's lining. Lids are laid out with both eyes
+    closed, so a wink would put them elsewhere.
 
     Args:
         body: the person's own.
     """
     part = np.array(body.part_names)[body.face_part]
+    lining = np.isin(part, ("eye_socket", "mouth"))
     inner = np.zeros(len(body.v_template), bool)
-    inner[body.f[np.isin(part, ("eye_socket", "mouth"))]] = True
-    inner[body.f[~np.isin(part, ("eye_socket", "mouth"))]] = False
+    inner[body.f[lining]] = True
+    inner[body.f[~lining]] = False
     mouth = np.zeros_like(inner)
     mouth[body.f[part == "mouth"]] = True
     exprdirs = np.array(body.exprdirs)

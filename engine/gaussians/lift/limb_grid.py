@@ -7,11 +7,25 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_unroll import UnrolledLimb
 
-_SPREAD = 1.5
-"""Cells over which scattered values are smoothed."""
+
+@dataclass(frozen=True)
+class LimbGridSettings:
+    """Values on the grid of a limb."""
+
+    spread: float = 1.5  # cells, standard deviation over which scattered values are smoothed
+    cover: float = 1.0  # cells, the same of counts around a cell
+
+
+S = register_settings("lift.limb_grid", LimbGridSettings())
+
+
+def _blurred(values: FloatArray, cells: float) -> FloatArray:
+    """[R, C] values blurred on a grid whose columns wrap; ``cells`` is the standard deviation."""
+    return np.asarray(ndimage.gaussian_filter(values, cells, mode=("nearest", "wrap")))
 
 
 @dataclass(frozen=True)
@@ -23,7 +37,7 @@ class LimbGrid:
         u: [M] column of each, fractional.
         shape: rows and columns.
         step: metres between rows and columns.
-        top: metres along the limb of its first row.
+        top: height of the first row, metres along the limb.
     """
 
     v: FloatArray
@@ -60,13 +74,13 @@ class LimbGrid:
         return self._total(np.ones(int(chosen.sum())), chosen)
 
     def covers(self, chosen: BoolArray, share: float) -> BoolArray:
-        """Return the cells [R, C] in and around which such a share is among the chosen [M]."""
+        """Return the cells [R, C] in and around which more than a share of texels is chosen [M]."""
         own, every = self.count(chosen), self.count(np.ones(len(chosen), bool))
-        soft = [ndimage.gaussian_filter(m, 1.0, mode=("nearest", "wrap")) for m in (own, every)]
+        soft = [_blurred(counts, S.cover) for counts in (own, every)]
         return np.asarray((soft[0] > share * soft[1]) & ndimage.binary_dilation(own > 0))
 
     def front(self, metres: float) -> BoolArray:
-        """Return the cells [R, C] up to so far beside the middle of the front."""
+        """Return the cells [R, C] within a distance of the middle of the front."""
         column = np.arange(self.shape[1])
         aside = np.minimum(column, self.shape[1] - column) * self.step
         return np.broadcast_to(aside < metres, self.shape)
@@ -76,38 +90,37 @@ class LimbGrid:
     ) -> tuple[FloatArray, BoolArray] | None:
         """Mirror values of some cells to the other side of the limb.
 
-        What goes round meets itself at the sides, and no view shows both copies whole.
+        Stripes and hems then join at the sides, and no view shows both copies whole.
 
         Args:
             values: [R, C, K].
             among: [R, C] the cells that have values.
 
         Returns:
-            The mirrored values [R, C, K] and cells [R, C]; None where there are no cells.
+            The mirrored values [R, C, K] and cells [R, C], or None if no cell has a value.
         """
-        turn = np.exp(2j * np.pi * np.arange(self.shape[1]) / self.shape[1])
-        middle = np.angle((among @ turn).sum()) / (2 * np.pi) * self.shape[1]
         if not among.any():
             return None
+        turn = np.exp(2j * np.pi * np.arange(self.shape[1]) / self.shape[1])
+        middle = np.angle((among @ turn).sum()) / (2 * np.pi) * self.shape[1]
         over = self.shape[1] // 2 + round(2 * middle) - np.arange(self.shape[1])
         over = np.mod(over, self.shape[1])
         return values[:, over], among[:, over]
 
     def blur(self, values: FloatArray, metres: float) -> FloatArray:
-        """Blur values [R, C]; ``metres`` is the deviation."""
-        sigma = metres / self.step
-        return np.asarray(ndimage.gaussian_filter(values, sigma, mode=("nearest", "wrap")))
+        """Blur values [R, C]; ``metres`` is the standard deviation."""
+        return _blurred(values, metres / self.step)
 
     def ruledness(self, light: FloatArray, among: BoolArray, metres: float) -> float:
-        """Return how far light [R, C] is ruled around the limb, as by the seams of a down jacket.
+        """Measure whether light changes in bands around the limb, like the seams of a down jacket.
 
         Args:
-            light: [R, C], where ``among``.
-            among: [R, C] cells.
-            metres: of the blur before its slopes are compared.
+            light: [R, C].
+            among: [R, C] the cells to look at.
+            metres: standard deviation of the blur before slopes are compared.
 
         Returns:
-            -1 (all of it goes along the limb) to 1 (all of it goes around); folds are between.
+            From -1, all bands run along the limb, to 1, all run around it; folds lie between.
         """
         inner = ndimage.binary_erosion(among)
         if not inner.any():
@@ -117,7 +130,15 @@ class LimbGrid:
         return float(np.copysign(np.hypot(yy - xx, 2.0 * xy), yy - xx) / max(yy + xx, 1e-12))
 
     def nearest(self, cells: BoolArray) -> tuple[FloatArray, IntArray]:
-        """Find the nearest of some cells [R, C], at least one: metres [R, C], places [2, R, C]."""
+        """Find the nearest of some cells.
+
+        Args:
+            cells: [R, C], at least one.
+
+        Returns:
+            distance: [R, C] metres.
+            place: [2, R, C] row and column.
+        """
         n = self.shape[1]
         away, index = ndimage.distance_transform_edt(~np.tile(cells, (1, 3)), return_indices=True)
         middle = (slice(None), slice(n, 2 * n))
@@ -127,26 +148,17 @@ class LimbGrid:
     def spread(self, values: FloatArray, chosen: BoolArray) -> FloatArray:
         """Return the chosen [M] texels' smooth values [M, K] at all cells [R, C, K]."""
         sums = [self._total(v, chosen) for v in values[chosen].T]
-        soft = [
-            ndimage.gaussian_filter(v, _SPREAD, mode=("nearest", "wrap"))
-            for v in (*sums, self.count(chosen))
-        ]
+        soft = [_blurred(v, S.spread) for v in (*sums, self.count(chosen))]
         known = soft[-1] > 0.01
         near = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
         means = np.stack(soft[:-1], -1) / np.maximum(soft[-1], 1e-9)[..., None]
         return np.asarray(means[tuple(near)])
 
     def smooth(self, values: FloatArray, among: BoolArray, metres: float) -> FloatArray:
-        """Blur values [R, C, K] among some cells [R, C]; ``metres`` is the deviation."""
-        wide = (metres / self.step, metres / self.step)
-        soft = ndimage.gaussian_filter(among.astype(float), wide, mode=("nearest", "wrap"))
+        """Blur values [R, C, K] among some cells [R, C]; ``metres`` is the standard deviation."""
+        soft = np.maximum(self.blur(among.astype(float), metres), 1e-3)
         return np.stack(
-            [
-                ndimage.gaussian_filter(v * among, wide, mode=("nearest", "wrap"))
-                / np.maximum(soft, 1e-3)
-                for v in np.moveaxis(values, -1, 0)
-            ],
-            -1,
+            [self.blur(v * among, metres) / soft for v in np.moveaxis(values, -1, 0)], -1
         )
 
 

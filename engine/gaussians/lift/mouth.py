@@ -45,8 +45,8 @@ class MouthSettings:
     parted: float = 0.035  # pupil distances between the inner lips: the photo may show the inside
     open_mouth: float = 0.06  # and shows it
     neighbours: int = 13  # splats whose majority decides for each
-    wet_rim: float = 0.005  # metres over which the lips' colour fades on their inside
-    wet_tone: float = 0.8  # of the light on the lips, there
+    wet_rim: float = 0.005  # metres over which the lips' colour fades into the mouth
+    wet_tone: float = 0.8  # of the lips' brightness that it has there
     wet: float = 0.6  # of the lips' brightness, from which the lower lip's wet side is seen
     before_teeth: float = 0.0035  # metres of lip in front of the teeth
     max_forward: float = 0.005  # metres that teeth are moved forward at most, so that it is so
@@ -284,7 +284,7 @@ def make_mouth_cavity(face: FittedFace) -> BoundGaussians:
         triangle, bary, points, _ = _spread(face, own & chosen, spacing)
         depth = np.maximum(ahead - points[:, 2] - 0.008, 0.0)
         color = near * (S.deepest + (1.0 - S.deepest) * np.exp(-depth / 0.016))[:, None]
-        # Lips go on inside: pursed ones turn outwards what a photo does not show of them.
+        # Lips continue inside the mouth: pursed ones turn this part outwards.
         wet = np.exp(-rim.query(points)[0] / S.wet_rim)[:, None]
         color = wet * lining + (1.0 - wet) * color
         # Thin cheeks and a thin jaw: the lining keeps clear of their skin.

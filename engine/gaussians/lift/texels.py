@@ -26,7 +26,6 @@ from .colors import complete_texels
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
 from .hair_field import hair_directions
-from .hidden_forearms import near_hidden_forearms
 from .labels import HAIR, HAT, NONE, OBJECT, SKIN
 from .labels_surface import labels_at
 from .photo_view import PhotoView
@@ -113,7 +112,7 @@ def _pale_hair(
 
 
 def _beside(points: FloatArray, others: BoolArray) -> BoolArray:
-    """[N] points [N, 3] beside some of the ``others`` [N]: hair under a hat has no tips."""
+    """[N] whether points [N, 3] lie beside one of the ``others`` [N]."""
     if not others.any():
         return others
     away, _ = cKDTree(points[others]).query(points, distance_upper_bound=S.max_radius)
@@ -175,6 +174,7 @@ def texel_layer(
     groups: IntArray,
     dressed: DressedMesh,
     shares: FloatArray,
+    near_hidden: BoolArray,
     wearer: SkirtWearer | None = None,
 ) -> tuple[BoundGaussians, BoolArray, IntArray]:
     """Make core and shell Gaussians, one per texel, with every colour completed.
@@ -188,6 +188,7 @@ def texel_layer(
         groups: [V] the limb of each vertex.
         dressed: the worn surface in that pose.
         shares: [V, L] 0..1 of :func:`.labels_surface.label_surface`.
+        near_hidden: [H, W] pixels beside forearms that something outside the matte hides.
         wearer: of a skirt, if there is one.
 
     Returns:
@@ -295,8 +296,8 @@ def texel_layer(
     rooms = distance_inside(view.alpha > 0.6), distance_inside((view.alpha > 0.6) & ~regions.hair)
     face = (group == HEAD) & ~is_shell & (facing < S.under_hair)
     metres = _room(at, rooms, face, view.camera)
-    # A sleeve goes on behind what hides its forearm.
-    behind = near_hidden_forearms(regions, body, view.camera)[at.row, at.col] & np.isin(group, ARMS)
+    # A sleeve continues behind the object that hides its forearm.
+    behind = near_hidden[at.row, at.col] & np.isin(group, ARMS)
     metres = np.where(behind, np.inf, metres)
     # A disc that is seen edge-on hardly reaches over the outline.
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
@@ -328,6 +329,7 @@ def texel_layer(
     keep = (opacity > 0) & (part != "lash")
     hair = label == HAIR
     way = hair_directions(points, normal, rest, head & hair, body)
+    # Hair that ends under a hat shows no tips.
     slender = np.where(hair & ~known & ~_beside(points, label == HAT), S.slender_hair, 1.0)
     world = surfels_on_plane(
         points[keep],

@@ -56,11 +56,11 @@ class TrustSettings:
     bare: float = 0.5  # share of a hand's texels that are skin if it wears no glove
     few: int = 30  # splats that show a hand's skin
     cheek: tuple[float, float] = (0.03, 0.03)
-    """Metres over the mouth up to which, and beside its middle from which on, a cheek has no dark
-    features of its own."""
+    """Most metres above the mouth, and least metres beside its middle, of skin without dark
+    features."""
 
-    speck: float = 0.7  # of the light around it, at most, that a speck has
-    around: int = 64  # texels that show this, of every eighth
+    speck: float = 0.7  # most brightness of a speck over that around it
+    around: int = 64  # neighbours compared, among every eighth texel
 
 
 S = register_settings("lift.trust", TrustSettings())
@@ -106,9 +106,9 @@ def find_pale_rim(colors: FloatArray, usual: FloatArray, inside: FloatArray) -> 
 def find_specks(
     colors: FloatArray, points: FloatArray, rest: FloatArray, skin: BoolArray, body: Body
 ) -> BoolArray:
-    """Find what a collar, a lock of hair or the gap beside the jaw prints on cheeks.
+    """Find dark specks on cheeks: a collar, a lock of hair or the gap beside the jaw.
 
-    A beard, or the shadow side of a face, is larger than what is compared with it.
+    A beard and the shaded side of a face are larger than the neighbourhood compared, and stay.
 
     Args:
         colors: [N, 3] 0..1, as the photo shows them.

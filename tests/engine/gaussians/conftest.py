@@ -152,5 +152,5 @@ def average() -> Body:
 
 
 @pytest.fixture(scope="session")
-def head() -> Head:
-    return photograph_head()
+def head(average: Body) -> Head:
+    return photograph_head(average)

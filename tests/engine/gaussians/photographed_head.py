@@ -5,21 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pytest
-from likeness.engine.body import Body, load_body
+from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import (
     JOINT_INDEX,
     BoundGaussians,
     Camera,
     FloatArray,
-    LikenessError,
     Matte,
     Observation,
     Pose,
     Track,
 )
-from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, lift_photo
 from likeness.engine.render import render_camera
@@ -33,7 +30,7 @@ BUDGET = 60_000
 
 @dataclass(frozen=True)
 class Head:
-    """A photographed head of the default body with everything that is known of it."""
+    """A lifted head of the default body and the photo it was lifted from."""
 
     body: Body
     matte: Matte
@@ -80,13 +77,8 @@ def _photo(body: Body, vertices: FloatArray, joints: FloatArray, camera: Camera)
     return Matte(alpha.astype(np.float32), color[rows, cols].astype(np.float32))
 
 
-def photograph_head() -> Head:
-    """Lift it, or skip the test where the default body is missing."""
-    try:
-        body = load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-    body = body.personalised(np.zeros(body.num_betas))
+def photograph_head(body: Body) -> Head:
+    """Photograph and lift the head of the default body."""
     camera = photo_camera(1240.0, 400, 480)
     pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, -0.62, -0.85]))
     vertices, joints = body.vertices(pose)

@@ -1,4 +1,4 @@
-"""What an elbow that is bent in the photo looks like when it is stretched."""
+"""An elbow that is bent in the photo, stretched."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.rotations import quaternion_to_matrix
-from likeness.engine.core.types import BoundGaussians, FloatArray, Observation, Pose
+from likeness.engine.core.types import BoundGaussians, FloatArray, Pose
 from likeness.engine.gaussians.binding import bind_gaussians, place_gaussians
 from likeness.engine.gaussians.lift.bends import S, bending, lay_out_bends, stretched_surface
 from likeness.engine.gaussians.lift.depth_sheets import find_depth_sheets, find_limb_borders
@@ -19,11 +19,13 @@ from likeness.engine.gaussians.lift.regions import ARMS, find_regions, vertex_gr
 from likeness.engine.gaussians.lift.surfels import SHELL, surfels_on_plane
 from likeness.engine.render.mesh import rasterize_mesh
 
+from .observations import observe_nothing
+
 SLEEVE = 0.03  # metres
 
 
 def upright(splats: BoundGaussians, surface: FloatArray, body: Body) -> FloatArray:
-    """[N] cosines between the splats' normals on the body at rest and those of a surface."""
+    """[N] cosines between the splats' normals on the body at rest and a surface's normals."""
     placed = place_gaussians(splats, body.v_template, body)
     own = quaternion_to_matrix(np.asarray(placed.quats, np.float64))[:, :, 2]
     corner = body.f[splats.triangle]
@@ -43,15 +45,7 @@ def test_a_folds_splats_lie_on_the_stretched_sleeve(average: Body) -> None:
     sleeves = vertices + np.where(arms, SLEEVE, 0.0)[:, None] * vertex_normals(vertices, body.f)
     mask = rasterize_mesh(sleeves, body.f, camera).face >= 0
     colors = np.broadcast_to([0.2, 0.35, 0.6], (*mask.shape, 3)).copy()
-    nothing = Observation(
-        pose=np.zeros((33, 2)),
-        pose_visibility=np.zeros(33),
-        pose_world=np.zeros((33, 3)),
-        person_mask=mask.astype(np.float32),
-        face=None,
-        face_score=0.0,
-    )
-    regions = find_regions(colors, mask, camera, vertices, body, nothing, 1.0, colors)
+    regions = find_regions(colors, mask, camera, vertices, body, observe_nothing(mask), 1.0, colors)
     none = np.zeros(len(vertices), bool)
     worn = arms.astype(float)
     dressed = fit_dressed_mesh(regions, camera, body, vertices, groups, worn, none, none)
@@ -78,7 +72,7 @@ def test_a_folds_splats_lie_on_the_stretched_sleeve(average: Body) -> None:
     assert moved.sum() > 0.1 * n
     assert np.percentile(upright(before.take(moved), surface, body), 10) < 0.9
     assert upright(after.take(moved), surface, body).min() > 0.99
-    # As thick as the sleeve beside the elbow, up to what a bend carries.
+    # As thick as the sleeve beside the elbow, up to a bend's limit.
     high = np.linalg.norm(after.offset, axis=1)[moved]
     assert 0.5 * SLEEVE < np.median(high) < S.high[0]
     # Nothing of it covers what the photo shows.

@@ -1,4 +1,4 @@
-"""Folds painted on the cloth that the photo does not show."""
+"""Folds painted on cloth that the photo does not show."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sleeve(body: Body) -> tuple[LimbGrid, int]:
     return made, round((elbow - shoulder) / STEP)
 
 
-def test_folds_are_of_a_known_strength_and_close_around_the_limb(body: Body) -> None:
+def test_folds_have_unit_contrast_and_no_seam_around_the_limb(body: Body) -> None:
     made, _ = sleeve(body)
     lights = [paint_folds(ARMS[0], body, made, seed) for seed in range(12)]
     assert np.median([light.std() for light in lights]) == pytest.approx(1.0, abs=0.35)
@@ -51,7 +51,7 @@ def test_folds_crowd_at_the_elbow(body: Body) -> None:
 
 
 def test_folds_are_of_several_sizes(body: Body) -> None:
-    """As much of their light changes over 15 cm as over 2: cloth is no texture of one size."""
+    """Fine, medium and broad wavelengths each hold at least a tenth of the light's power."""
     spine = body.J_template[JOINT_INDEX["spine3"], 1]
     light = np.stack([paint_folds(TORSO, body, grid(-spine - 0.1, 100, 180), k) for k in range(6)])
     power = np.abs(np.fft.fft(light, axis=2)) ** 2

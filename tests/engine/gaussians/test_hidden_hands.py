@@ -149,6 +149,6 @@ def test_skin_between_sleeves_that_no_hand_reaches_is_found(average: Body) -> No
     found = find_unreached_skin(regions, camera, average)  # type: ignore[arg-type]
     assert found[patch].all()
     assert not found[plain | sleeve].any()
-    # With the sleeve taken for the trunk's cloth it may be a hole in the clothes.
+    # If the sleeve belongs to the trunk, the skin may show through a hole in the clothes.
     alone = replace(regions, group=np.where(mask, TORSO, -1))
     assert not find_unreached_skin(alone, camera, average).any()  # type: ignore[arg-type]

@@ -432,7 +432,7 @@ def test_unseen_trousers_are_of_what_the_legs_show(body: Body, samples: SurfaceS
 
 
 def test_straps_of_sandals_do_not_cover_the_heel(body: Body, samples: SurfaceSamples) -> None:
-    """A pattern of straps would, and their mean with the foot's colour is neither."""
+    """Repeated as a pattern they would, and averaged with skin they would tint it."""
     person, view = dressed_person(body, samples)
     label, color, rest = person["label"].copy(), person["color"].copy(), person["rest"]
     feet = (label == LOWER) & (rest[:, 1] < np.quantile(rest[label == LOWER, 1], 0.3))

@@ -10,10 +10,14 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
-from likeness.engine.core.types import BoolArray, Camera, FloatArray, Observation, Pose
+from likeness.engine.core.types import BoolArray, Camera, FloatArray, Pose
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh, fit_dressed_mesh
 from likeness.engine.gaussians.lift.dressed_mesh import S as DRESSED_MESH
-from likeness.engine.gaussians.lift.hidden_forearms import find_rims, near_hidden_forearms
+from likeness.engine.gaussians.lift.hidden_forearms import (
+    find_rims,
+    hidden_forearm_distance,
+    near_hidden_forearms,
+)
 from likeness.engine.gaussians.lift.labels import UPPER
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
@@ -27,6 +31,8 @@ from likeness.engine.gaussians.lift.regions import (
 )
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
+
+from .observations import observe_nothing
 
 THICK = 0.02  # metres
 
@@ -49,21 +55,14 @@ def sitter(average: Body) -> Sitter:
 
 
 def wearing(sitter: Sitter, thick: FloatArray, hidden: BoolArray | None = None) -> Regions:
-    """The labels of someone in cloth as ``thick`` [V] as told, without ``hidden`` [H, W]."""
+    """The labels of someone in cloth of ``thick`` [V] metres, without ``hidden`` [H, W] pixels."""
     body, camera = sitter.body, sitter.camera
     cloth = sitter.vertices + vertex_normals(sitter.vertices, body.f) * thick[:, None]
     mask = drawn(cloth, sitter)
     if hidden is not None:
         mask &= ~hidden
     colors = np.broadcast_to([0.2, 0.35, 0.6], (*mask.shape, 3))
-    nothing = Observation(
-        pose=np.zeros((33, 2)),
-        pose_visibility=np.zeros(33),
-        pose_world=np.zeros((33, 3)),
-        person_mask=mask.astype(np.float32),
-        face=None,
-        face_score=0.0,
-    )
+    nothing = observe_nothing(mask)
     return find_regions(colors, mask, camera, sitter.vertices, body, nothing, 1.0, colors)
 
 
@@ -168,7 +167,7 @@ def test_a_hand_that_something_hides_is_not_drawn(sitter: Sitter) -> None:
 
 
 def test_a_forearm_that_something_hides_keeps_its_sleeve(sitter: Sitter) -> None:
-    """What hides it is not in the matte, but for a rim of another colour."""
+    """The matte leaves out the object in front of it, except for a rim of another colour."""
     body, groups = sitter.body, vertex_groups(sitter.body)
     arms = np.isin(groups, ARMS)
     forearm = body.weights[:, 18] > 0.5  # the left one, on the right of the picture
@@ -184,8 +183,10 @@ def test_a_forearm_that_something_hides_keeps_its_sleeve(sitter: Sitter) -> None
     regions = wearing(sitter, sleeves, thing)
     worn = np.where(arms & ~(body.weights[:, 20:].sum(1) > 0.5), 1.0, 0.0)
     none = np.zeros(len(worn), bool)
+    distance = hidden_forearm_distance(regions, body, sitter.camera)
+    hidden = near_hidden_forearms(distance)
     found = fit_dressed_mesh(
-        regions, sitter.camera, body, sitter.vertices, groups, worn, none, none
+        regions, sitter.camera, body, sitter.vertices, groups, worn, none, none, hidden
     )
     assert np.median(found.offset[forearm & (worn > 0)]) > 0.015
 
@@ -194,8 +195,8 @@ def test_a_forearm_that_something_hides_keeps_its_sleeve(sitter: Sitter) -> None
     rim &= regions.group == ARMS[0]
     colors[rim] = 0.05
     labelled = replace(regions, label=np.where(regions.mask, UPPER, 0))
-    gone = find_rims(labelled, colors, body, sitter.camera)
+    gone = find_rims(labelled, colors, distance)
     assert gone[rim].mean() > 0.8
     assert (gone & ~ndimage.binary_dilation(rim, iterations=2)).sum() == 0
     whole = wearing(sitter, sleeves)
-    assert not near_hidden_forearms(whole, body, sitter.camera).any()
+    assert np.isinf(hidden_forearm_distance(whole, body, sitter.camera)).all()

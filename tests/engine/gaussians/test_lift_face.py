@@ -150,7 +150,7 @@ def test_sunk_skin_around_lips_is_raised_and_slid_skin_is_left(head: Head):
     # Slid behind the outline of something.
     slid = replace(skin, offset=np.tile(np.float32([0.005, 0.0, -0.004]), (len(skin), 1)))
     np.testing.assert_array_equal(_raise_skin(face, slid).offset, slid.offset)
-    # Cheeks and chin in front of the teeth, which a mouth that moves would else show through them.
+    # Cheeks and chin in front of the teeth: otherwise a moving mouth shows the teeth through them.
     rest = head.body.v_template
     middles = rest[head.body.f].mean(1)
     to_teeth, to_lips = (
@@ -175,7 +175,7 @@ def test_sunk_skin_around_lips_is_raised_and_slid_skin_is_left(head: Head):
 
     before = face.faces("face") & (to_teeth < 0.011) & (to_lips > 0.016)
     np.testing.assert_allclose(raised(before & (facing > 0.7))[:, 2], -FACE_FINISH.sink, atol=1e-4)
-    # Cheeks that the photo sees aslant stay: moved aside they would leave a slit there.
+    # Oblique cheeks stay: moved aside they would leave a slit.
     side = raised(face.faces("face") & (to_teeth < 0.03) & (facing < 0.25))
     assert (side == np.float32([0.0, 0.0, -0.006])).all(1).mean() > 0.95
 
@@ -314,7 +314,7 @@ def test_a_closed_mouth_hides_its_inside(head: Head):
 @pytest.mark.slow
 @pytest.mark.parametrize("closed", [("left", "right"), ("left",), ("right",)])
 def test_closed_lids_are_skin_all_over(head: Head, closed: tuple[str, ...]):
-    """No white of the eye, no iris and no band of another colour, neither in a wink."""
+    """Neither a blink nor a wink shows the eye or a band of another colour on a closed lid."""
     drawn = head.draw(head.pose(**{BLINK[side]: 1.0 for side in closed}))
     assert head.observation.face is not None
     for ring in (EYE_RINGS[side] for side in closed):
@@ -390,7 +390,7 @@ def test_eyes_closed_in_the_photo_need_no_lids(head: Head):
 
 @pytest.mark.slow
 def test_every_expression_keeps_the_head_whole(head: Head):
-    """Each of the 52 at 1: no holes, nothing astray, and only its own part of the face moves."""
+    """Each of the 52 at full weight makes no holes, strands no splats and moves only its region."""
     body, camera = head.body, head.track.camera
     rest = np.asarray(body.v_template, np.float64)
     own = head.bound
@@ -445,8 +445,8 @@ def test_rims_that_are_all_seen_or_not_at_all(head: Head):
         assert skin is None or np.isfinite(skin.colors).all()
 
 
-def test_lips_go_on_inside_the_mouth(head: Head):
-    """Pursed lips turn outwards what the photo does not show of them: no dark ring."""
+def test_lips_continue_inside_the_mouth(head: Head):
+    """Pursed lips turn outwards a part that the photo does not show: it must not be a dark ring."""
     vertices, _ = head.body.vertices(head.track.pose)
     face = make_face(head.body, vertices, head.track, head.observation, head.matte)
     assert face is not None

@@ -220,7 +220,7 @@ def test_hair_falls_straight_behind_a_hollow_neck_and_nowhere_else() -> None:
     np.testing.assert_array_equal(none, offset)
 
 
-def test_strands_are_carried_on_along_their_way_at_their_contrast() -> None:
+def test_strands_are_smeared_along_their_direction_at_their_contrast() -> None:
     rng = np.random.default_rng(8)
     points = np.column_stack([rng.uniform(0.0, 0.1, (6000, 2)), np.zeros(6000)])
     drawn = rng.normal(0.0, 0.2, (6000, 1))
@@ -240,14 +240,14 @@ def test_hair_shines_across_its_strands_and_not_along_them() -> None:
     way /= np.linalg.norm(way, axis=1, keepdims=True)
     light = sheen(way)[:, 0]
     assert abs(light.mean()) < 1e-9
-    np.testing.assert_allclose(sheen(-way)[:, 0], light)  # strands have no head and tail
+    np.testing.assert_allclose(sheen(-way)[:, 0], light)  # strands have no direction sign
     towards = np.abs(way @ [0.0, 0.8, -0.6])
     assert np.corrcoef(towards, light)[0, 1] < -0.9
 
 
 @pytest.mark.parametrize(("curl", "straight"), [(0.0, 1.0), (1.5, 0.0)])
-def test_curls_are_told_from_straight_hair(curl: float, straight: float) -> None:
-    """Strands that turn by so many radians, one way and the other, over 12 mm."""
+def test_curls_are_distinguished_from_straight_hair(curl: float, straight: float) -> None:
+    """Strands that swing by ``curl`` radians to both sides over 12 mm."""
     y, x = np.mgrid[:160, :160] * PIXEL
     across = x + 0.012 * curl / (2.0 * np.pi) * np.sin(2.0 * np.pi * y / 0.012)
     noise = ndimage.gaussian_filter1d(np.random.default_rng(2).normal(size=400), 1.0)

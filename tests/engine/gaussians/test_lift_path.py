@@ -75,7 +75,7 @@ def test_the_input_view_is_the_photo(
 ) -> None:
     shot = shots[case]
     drawn = shot.draw(lifted[case])
-    # So few splats are two pixels apart.
+    # With so few, splats are two pixels apart.
     assert psnr(drawn.rgb, shot.truth(), shot.matte.alpha > 0.5) > 25.5
     assert silhouette_iou(drawn.alpha, shot.matte.alpha) > 0.9
 
@@ -318,10 +318,8 @@ def test_calibration_lowers_the_error_within_its_clamp(
         assert getattr(done, name) is getattr(start, name)
 
 
-def test_an_arm_that_something_hides_stays_solid(
-    shots: Shots, lifted: dict[str, BoundGaussians]
-) -> None:
-    """What is cut out of the matte thins the splats that stand there, but not a hidden arm's."""
+def test_a_hidden_arm_stays_solid(shots: Shots, lifted: dict[str, BoundGaussians]) -> None:
+    """Splats outside the matte are thinned, except those of a hidden arm."""
     shot, bound = shots["arm"], lifted["arm"]
     groups = vertex_groups(shot.body)[shot.body.f[bound.triangle, 0]]
     arms = np.isin(groups, ARMS) & (bound.layer != PHOTO)

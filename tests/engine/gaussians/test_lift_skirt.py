@@ -37,6 +37,8 @@ from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage
 
+from .observations import observe_nothing
+
 WAIST, HEM = 0.05, -0.62  # metres over the pelvis
 TOP = 0.18  # half as wide as it is at the waist: the box of the trunk fits in
 
@@ -112,14 +114,7 @@ def photograph(
     if worn in ("trousers", "shorts"):
         above = height < (200 if worn == "shorts" else 245)
         labels[(seen == "leg") & above] = LOWER
-    observation = Observation(
-        pose=np.zeros((33, 2)),
-        pose_visibility=np.zeros(33),
-        pose_world=np.zeros((33, 3)),
-        person_mask=mask.astype(np.float32),
-        face=None,
-        face_score=0.0,
-    )
+    observation = observe_nothing(mask)
     colors = np.full((270, 260, 3), 0.5)
     regions = find_regions(colors, mask, camera, body.vertices(pose)[0], body, observation, 1.0)
     regions = replace(regions, label=labels)
