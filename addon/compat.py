@@ -70,11 +70,11 @@ def draw_modifier_input(layout: Any, modifier: Any, identifier: str, text: str) 
         layout.prop(modifier, f'["{identifier}"]', text=text)
 
 
-def hiding_bone(bone: Any) -> Any:
-    """What has a pose bone's property ``hide``: before 5.0 the armature's bone."""
+def get_hide_owner(bone: Any) -> Any:
+    """The owner of a pose bone's property ``hide``; before 5.0 the armature's bone."""
     return bone if hasattr(bone, "hide") else bone.bone
 
 
 def hide_bone(bone: Any, hidden: bool) -> None:
     """Hide or show a pose bone."""
-    hiding_bone(bone).hide = hidden
+    get_hide_owner(bone).hide = hidden

@@ -10,7 +10,7 @@ from .paths import ROOT_PACKAGE, user_folder
 
 
 def bone_ends_property(**options: Any) -> Any:
-    """The property of the preferences and of imports that names bones."""
+    """How bones are named: a property of the preferences and of imports."""
     return bpy.props.BoolProperty(
         name="Bones End in .L and .R",
         description="Name the bones of new avatars hip.L, as Blender's own rigs do, instead of "

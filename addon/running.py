@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import bpy
@@ -21,7 +20,7 @@ from ..engine.core.types import LikenessError
 from ..engine.core.version import VERSION
 from .problem_report import problem_report, strip_folders
 from .time_estimate import TimeEstimate, format_time_left
-from .worker_launch import get_worker_command
+from .worker_launch import get_worker_command, is_compiled
 from .workers.jobs import JobState, WorkerJob
 
 Steps = Generator[Any, None, Any]
@@ -45,7 +44,7 @@ class RunningJob:
         part: ``prepare``, ``work`` or ``import``.
         estimate: progress and time left.
         interrupted: whether undo or redo has stopped the steps.
-        first: whether loops are compiled on the way, once per computer (about a minute).
+        first: whether loops may be compiled on the way, once per version (about a minute).
     """
 
     title: str
@@ -170,10 +169,8 @@ def start_worker(running: RunningJob, request: Mapping[str, Any]) -> None:
     """
     running.request = dict(request)
     running.estimate = TimeEstimate(stage_seconds(running.request), time.monotonic())
-    command, variables = get_worker_command(bpy.context)
-    compiled = variables.get("LIKENESS_KERNELS")
-    running.first = compiled is not None and not any(Path(compiled).rglob("*.nbi"))
-    running.job = WorkerJob(running.request, command, variables)
+    running.first = not is_compiled()
+    running.job = WorkerJob(running.request, *get_worker_command(bpy.context))
     running.part = "work"
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import bpy
 
 from ..engine.core.types import LikenessError
+from ..engine.core.version import VERSION
 from .paths import user_folder
 from .preferences import get_preferences
-from .workers.jobs import worker_command
+from .workers.jobs import ENGINE_DIR, worker_command
 
 _INSIDE = ("bin/python3", "bin/python", "Scripts/python.exe", "python.exe")
 """Paths of the interpreter in an environment's folder."""
@@ -63,10 +64,12 @@ def get_worker_command(context: Any) -> tuple[list[str], dict[str, str]]:
 def worker_variables(context: Any) -> dict[str, str]:
     """Environment variables: cache and model folders, and offline mode if Blender is offline."""
     weights = [*map(str, weights_folders(context)), os.environ.get("LIKENESS_WEIGHTS", "")]
+    kernels = user_folder("numba")
     out = {
-        # Compiled loops are cached where the extension may write, for each state of the sources.
-        "LIKENESS_KERNELS": str(user_folder("numba")),
-        "NUMBA_CACHE_DIR": str(user_folder("numba") / "none"),
+        # The worker's engine puts its own cache folder there. It would leave numba's variable as
+        # it is if that named a folder elsewhere, such as that of the engine in Blender.
+        "LIKENESS_KERNELS": str(kernels),
+        "NUMBA_CACHE_DIR": str(kernels / "none"),
         "LIKENESS_WEIGHTS": os.pathsep.join(filter(None, weights)),
     }
     if not bpy.app.online_access:
@@ -79,6 +82,27 @@ def weights_folders(context: Any) -> list[Path]:
     chosen = get_preferences(context).models_folder
     own = user_folder("weights")
     return [Path(bpy.path.abspath(chosen)), own] if chosen else [own]
+
+
+def is_compiled() -> bool:
+    """Whether the worker has compiled everything that a build needs."""
+    mark = _compiled_mark()
+    return mark.is_file() and mark.read_bytes() == _installed_version()
+
+
+def mark_compiled() -> None:
+    """Record that the worker has compiled everything."""
+    _compiled_mark().write_bytes(_installed_version())
+
+
+def _compiled_mark() -> Path:
+    """A file in the cache, so that clearing the cache removes it too."""
+    return user_folder("numba") / "compiled.txt"
+
+
+def _installed_version() -> bytes:
+    """The version and its time of installation: quicker to read than the sources' digest."""
+    return f"{VERSION} {(ENGINE_DIR / '__init__.py').stat().st_mtime_ns}".encode()
 
 
 def cache_folders() -> dict[str, Path]:

@@ -2,9 +2,9 @@
 
     python benchmarks/windowed.py --blender EXE [--photo PHOTO] [--zip ZIP] [--looking SECONDS]
 
-Everything happens in a fresh profile: the extension is installed, a first photo is dropped after
-the seconds that its user looks for one (during which the extension compiles), and the next ones
-when all is compiled. A 10 ms timer inside Blender finds the longest time in which the
+Everything happens in a fresh profile. The extension is installed; a first photo is dropped after
+``--looking`` seconds, in which the extension compiles the engine in the background, and the others
+once everything is compiled. A 10 ms timer inside Blender finds the longest time in which the
 window did not respond, with and without a job; every call of the extension is timed, too, because
 software GL makes the drawing itself slow. See docs/gui_tests.md for the choices of EXE.
 """
@@ -50,7 +50,7 @@ def measure_window(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         out: dict[str, Any] = {"blender": window.version, "looking_s": options.looking}
         done = window.run(scenarios, "install", 600, zip_path=str(made))
         out["enable_seconds"] = done["enable_seconds"]
-        window.run(measurements, "look_for_photo", 600, seconds=options.looking)
+        window.run(measurements, "idle_cost", 600, seconds=options.looking)
         for name, quality, shading in DROPS:
             drop = {"photo": str(photo), "quality": quality, "shading": shading}
             out[name] = window.run(measurements, "measure_drop", 900, **drop)
@@ -68,7 +68,7 @@ def measure_window(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def summarize(found: dict[str, Any]) -> dict[str, Any]:
-    """The figures that are compared from version to version; docs/gui_tests.md defines them."""
+    """The figures to compare between versions; docs/gui_tests.md defines them."""
     calls = [max(found[name]["our_calls_ms"].values()) for name, _, _ in DROPS]
     return {
         "first_s": round(found["cold"]["seconds_until_posable"], 1),

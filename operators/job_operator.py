@@ -296,12 +296,9 @@ class JobOperator:
 
 
 def _wrap_error(error: LikenessError) -> str:
-    """An error in lines for a pop-up, which would be wider than the screen."""
-    parts = (part for part in (error.message, error.remedy) if part)
-    return "\n".join(line for part in parts for line in textwrap.wrap(part, 90, **_WHOLE_WORDS))
-
-
-_WHOLE_WORDS: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+    """Wrap an error's text: Blender's pop-up would be wider than the screen."""
+    wrapper = textwrap.TextWrapper(90, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([*wrapper.wrap(error.message), *wrapper.wrap(error.remedy)])
 
 
 def _values(group: Any, every: bool = False) -> dict[str, Any]:

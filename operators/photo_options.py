@@ -1,5 +1,5 @@
-"""What several imports ask: the person, lens and camera of a photo or video as people choose
-them ("Largest", "From the Photo"), and the names of bones.
+"""Options that several imports share: the person, lens and camera of a photo or video, with
+choices such as "Largest" and "From the Photo", and the names of bones.
 
 The properties ``person`` and ``fov`` hold 0 for these; scripts set them as before.
 """
@@ -34,7 +34,7 @@ class BoneOptions:
     bone_ends: bone_ends_property(options={"SKIP_SAVE"})  # type: ignore[valid-type]
 
     def suggest_bones(self, context: Any) -> None:
-        """Take the names of the preferences, unless the caller has chosen."""
+        """Use the preference, unless the caller has set ``bone_ends``."""
         if not self.properties.is_property_set("bone_ends"):  # type: ignore[attr-defined]
             self.bone_ends = get_preferences(context).bone_ends
 

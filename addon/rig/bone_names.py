@@ -72,7 +72,8 @@ def add_ends(armature: Any) -> None:
     """Rename the bones of a new armature; Blender renames what refers to them."""
     for bone in armature.data.bones:
         bone.name = add_end(bone.name)
-    own = armature.data.animation_data
-    for curve in own.drivers if own is not None else ():  # before 5.0; these are not renamed
+    data = armature.data.animation_data
+    # Blender does not rename these: before 5.0, ``hide`` belongs to the armature's bones
+    for curve in data.drivers if data is not None else ():
         curve.data_path = re.sub('"(.+)"', lambda found: f'"{add_end(found[1])}"', curve.data_path)
     armature[keys.BONE_ENDS] = True

@@ -18,7 +18,7 @@ import numpy as np
 from mathutils import Matrix
 
 from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray
-from ..compat import hide_bone, hiding_bone
+from ..compat import get_hide_owner, hide_bone
 from .bone_names import RigBones
 from .control_bone import ControlBone
 from .control_names import (
@@ -98,8 +98,8 @@ def control_bones(
         heads: [55, 3] rest joints in metres, armature space.
         boxes: of the feet, armature space.
         root: [3] place of the root bone, armature space.
-        cog: [3] place of the centre of gravity: of the pelvis, or, if that rests elsewhere than
-            the person stands, of the pelvis in the photo's pose.
+        cog: [3] place of the centre of gravity, armature space: the pelvis at rest or, for rigs
+            of earlier versions, whose rest is elsewhere, in the photo's pose.
     """
     at = {name: heads[j] for name, j in JOINT_INDEX.items()}
     up, front = np.array([0.0, 0.0, 1.0]), np.array([0.0, -1.0, 0.0])
@@ -181,13 +181,13 @@ def _bind_body(armature: Any) -> None:
 
 
 def _bind_free(armature: Any) -> None:
-    """Bind feet to their roll, controls to what they follow and to what shows them; lock the
-    rest."""
+    """Bind feet to their roll and controls to what they follow, drive what is visible, and lock
+    the rest."""
     for limb in FEET:
         _bind_foot(armature, limb)
     for control in PARENTED:
         _bind_parent(armature, control)
-    _drive_hiding(armature)
+    _drive_visibility(armature)
     _lock(armature)
 
 
@@ -328,33 +328,29 @@ def limb_controls(limb: str) -> tuple[str, ...]:
 
 def show_controls(armature: Any) -> None:
     """Show the controls and targets that are in use, hide the others, and hide the joints of limbs
-    that are wholly in IK. New rigs do the same by drivers, also for keyed switches."""
+    that are wholly in IK. Rigs of earlier versions need it; in others, drivers do the same."""
     bones = RigBones(armature)
-    for name, switch, prop, is_hidden in _hidden_bones():
+    for name, switch, prop, when_on in _visibility_rules():
         if name in bones and switch in bones:
             value = bones[switch][prop]
-            hide_bone(bones[name], value >= 1.0 if is_hidden == WHEN_ON else value == 0.0)
+            hide_bone(bones[name], value >= 1.0 if when_on else value == 0.0)
 
 
-def _drive_hiding(armature: Any) -> None:
-    """Drive what :func:`show_controls` shows and hides, for switches that are keyed."""
-    for name, switch, prop, is_hidden in _hidden_bones():
-        bone = armature.pose.bones[name]
+def _drive_visibility(armature: Any) -> None:
+    """Add drivers that do the same as :func:`show_controls`, also for keyed switches."""
+    for name, switch, prop, when_on in _visibility_rules():
+        owner = get_hide_owner(armature.pose.bones[name])
         path = f'pose.bones["{switch}"]["{prop}"]'
-        drive(hiding_bone(bone), "hide", armature, path, is_hidden)
+        drive(owner, "hide", armature, path, "value >= 1" if when_on else "value == 0")
 
 
-WHEN_ON, WHEN_OFF = "value >= 1", "value == 0"
-"""When a switch hides a bone: expressions of a driver."""
-
-
-def _hidden_bones() -> Iterator[tuple[str, str, str, str]]:
-    """Bone, the bone and property that hide it, and when."""
+def _visibility_rules() -> Iterator[tuple[str, str, str, bool]]:
+    """Each bone, the bone and property that hide it, and whether at 1 or at 0."""
     for limb, joints in LIMBS.items():
-        yield from ((name, ik_control(limb), IK, WHEN_ON) for name in joints)
-        yield from ((name, ik_control(limb), IK, WHEN_OFF) for name in limb_controls(limb))
+        yield from ((name, ik_control(limb), IK, True) for name in joints)
+        yield from ((name, ik_control(limb), IK, False) for name in limb_controls(limb))
     for target, names in ((HEAD_TARGET, ()), (EYES_TARGET, map(eye_target, EYES))):
-        yield from ((name, target, LOOK, WHEN_OFF) for name in (target, *names))
+        yield from ((name, target, LOOK, False) for name in (target, *names))
 
 
 def add_look(armature: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import people
 import rig_checks
 from likeness.addon import pose_library
-from likeness.addon.compat import hiding_bone
+from likeness.addon.compat import get_hide_owner
 from likeness.addon.motion.actions import ActionOptions, find_current_channelbag, write_action
 from likeness.addon.motion.bone_pose import apply_pose, get_rest_axes, read_bone_pose
 from likeness.addon.rig import keying, pose_tools
@@ -239,13 +239,13 @@ def added() -> dict[str, Any]:
     return out
 
 
-def drivers_owners(armature: Any) -> list[Any]:
-    """The data blocks with the rig's drivers: before 5.0 the armature's data has those of hide."""
+def driven_data(armature: Any) -> list[Any]:
+    """The data blocks with the rig's drivers; before 5.0, ``hide`` belongs to the armature data."""
     return [owner for owner in (armature, armature.data) if owner.animation_data is not None]
 
 
 def hidden() -> dict[str, Any]:
-    """Which bones show at the keys of IK and look-at, on a rig, its copy and one with ends."""
+    """Which bones show at keys of IK and look-at: on a rig, its copy, and one with .L and .R."""
     out: dict[str, Any] = {}
     for ends in (False, True):
         avatar, _ = person()
@@ -265,7 +265,7 @@ def hidden() -> dict[str, Any]:
             seen = []
             for frame in (9, 1, 5):
                 bpy.context.scene.frame_set(frame)
-                seen.append("".join("-" if hiding_bone(bones[n]).hide else "x" for n in names))
+                seen.append("".join("-" if get_hide_owner(bones[n]).hide else "x" for n in names))
             out[f"{ends} {rigs.index(armature)}"] = seen
     return out
 
@@ -288,7 +288,7 @@ def as_before(objects: AvatarObjects) -> None:
         _, lower, last = (armature.pose.bones[name] for name in LIMBS[limb])
         for constraint in (lower.constraints["IK"], last.constraints["Copy Control"]):
             constraint.subtarget = ik_control(limb)
-    for owner in drivers_owners(armature):
+    for owner in driven_data(armature):
         for curve in list(owner.animation_data.drivers):
             path = curve.data_path
             if path.endswith(".hide") or any(
@@ -458,7 +458,7 @@ def ended() -> dict[str, Any]:
         == sorted(add_end(name) for name in JOINT_NAMES),
         "invalid": sum(
             not d.driver.is_valid
-            for owner in (*drivers_owners(armature), objects.body.data.shape_keys)
+            for owner in (*driven_data(armature), objects.body.data.shape_keys)
             for d in owner.animation_data.drivers
         ),
         "keyed": sorted(paths),

@@ -10,7 +10,7 @@ import bpy
 import likeness
 import numpy as np
 from likeness.addon import fit_preview, keys, running
-from likeness.addon.compat import hiding_bone
+from likeness.addon.compat import get_hide_owner
 from likeness.addon.scene import fit_adjustment
 from likeness.engine.core.types import JOINT_INDEX, Observation, Portrait, Track
 from likeness.engine.pipeline.track import TrackedPortrait
@@ -97,7 +97,7 @@ def correct(folder: str) -> dict[str, Any]:
     pose = fit_adjustment.read_shown_pose(scene)
     out["pose error"] = float(np.abs(pose.full_pose - person.track.pose.full_pose).max())
     out["transl error"] = float(np.abs(pose.transl - person.track.pose.transl).max())
-    seen = [b for b in armature.pose.bones if not hiding_bone(b).hide]
+    seen = [b for b in armature.pose.bones if not get_hide_owner(b).hide]
     out["bones"] = sorted(bone.name for bone in seen)
     bone = armature.pose.bones["left_elbow"]
     bone.rotation_quaternion = (1.0, 0.0, 0.0, 0.0)

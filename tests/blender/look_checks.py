@@ -328,7 +328,7 @@ def moving_detail() -> dict[str, Any]:
 
 
 def _turned(avatar: Avatar, pose: Any, objects: Any) -> Any:
-    """The engine's picture, of one sample as the shader's, from the camera to the turned person."""
+    """The engine's picture of the turned person, with one sample per pixel like the shader's."""
     posed = _in_world(avatar, pose, objects)
     depsgraph = bpy.context.evaluated_depsgraph_get()
     return render_camera(posed, scene_camera(bpy.context.scene, depsgraph), samples=1)

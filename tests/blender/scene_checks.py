@@ -125,7 +125,7 @@ def poses(count: int, skirt: bool = False) -> list[dict[str, float]]:
 
 
 def blinks() -> list[dict[str, float]]:
-    """Errors of splats around the default body's eyes: open, half closed, closed, in a wink."""
+    """Errors of splats around the eyes of the default body: open, half closed, closed, a wink."""
     empty()
     body = load_body(asset_path("body"))
     body = separate_eyes(body.personalised(np.zeros(body.num_betas)))

@@ -49,7 +49,7 @@ def test_the_python_api_is_there_under_the_extensions_name(installed: dict[str, 
     assert shape == [count, 3]
 
 
-def test_imports_name_bones_as_they_are_told_or_as_preferred(installed: dict[str, Any]) -> None:
+def test_imports_name_bones_by_their_option_or_the_preference(installed: dict[str, Any]) -> None:
     assert installed["ends"] == [True, True, False]
 
 

@@ -85,7 +85,7 @@ def test_upgraded_rigs_keep_everything_in_place(rig) -> None:
     assert figures["transl"] < 1e-4
     assert figures["again"] < 1e-4
     assert figures["action"]
-    assert figures["cog"] < 1e-4  # where the person stands, not where the bones rest
+    assert figures["cog"] < 1e-4  # at the pelvis in the photo's pose, not at rest
     assert figures["floor"] == pytest.approx(0, abs=1e-5)
     assert figures["first"] == ["Copy Rotation", "Mine"]
     assert figures["shapes"]

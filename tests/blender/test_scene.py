@@ -25,7 +25,7 @@ def test_posed_as_the_engine_poses(blender, skirt: bool, count: int) -> None:
 
 
 def test_lids_close_as_the_engine_closes_them(blender) -> None:
-    """At every value of a blink, and in a wink."""
+    """Open, half closed, closed, and in a wink."""
     for figures in blender(SCENE, "blinks"):
         assert figures["mean"] < 1e-4
         assert figures["sound"] > 0.9

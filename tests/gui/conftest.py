@@ -142,7 +142,7 @@ def avatar(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def person(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A real avatar: the file that LIKENESS_AVATAR names, or one of the sample portrait."""
+    """A real avatar: the file in LIKENESS_AVATAR, or one built from the sample portrait."""
     folder = tmp_path_factory.mktemp("person")
     given = os.environ.get("LIKENESS_AVATAR")
     if given:
@@ -155,7 +155,7 @@ def person(sample_portrait: Path, tmp_path_factory: pytest.TempPathFactory) -> s
 
 @pytest.fixture(scope="session")
 def motions(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Two jittering motions of a second each: the arms go up; the left knee bends."""
+    """Two jittery motions of a second each: raised arms, and a bending left knee."""
     folder, out = tmp_path_factory.mktemp("motions"), []
     for name, joints in (("arms", (16, 17)), ("knee", (4,))):
         poses = np.zeros((30, 55, 3))

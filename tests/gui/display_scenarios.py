@@ -1,4 +1,4 @@
-"""Every button of the panels Splats, Render and Export, on a real avatar. Run by inside.py."""
+"""Press every button of the panels Splats, Render and Export, on an avatar. Run by inside.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scenarios import Steps, avatars, fresh, open_avatar, ours
 
 
 def display_buttons(ui: Any, avatar: str, photo: str) -> Steps:
-    """Detail, fast splats, the photo's camera, the shadow proxy, the scene's settings."""
+    """Press the buttons of detail, fast splats, photo camera, shadow proxy and scene settings."""
     yield from fresh(ui)
     ours("addon.preferences").get_preferences(bpy.context).show_splats = True
     yield from press(ui, "likeness.import_avatar", filepath=avatar, photo=photo)
@@ -54,7 +54,7 @@ def display_buttons(ui: Any, avatar: str, photo: str) -> Steps:
 
 
 def draw_pictures(ui: Any, avatar: str, motion: str, folder: str) -> Steps:
-    """Render Image and Render Animation with the engine's rasterizer."""
+    """Press Render Image and Render Animation, which use the engine's rasterizer."""
     yield from fresh(ui)
     found = yield from open_avatar(ui, avatar, fast=True)
     yield from confirm(ui, "likeness.import_motion", filepath=motion)
@@ -64,15 +64,15 @@ def draw_pictures(ui: Any, avatar: str, motion: str, folder: str) -> Steps:
     scene.render.resolution_percentage = 100
     scene.render.filepath = str(Path(folder) / "still_")
     yield from confirm(ui, "likeness.draw", "draw", animation=False)
-    said = [problem()]
+    problems = [problem()]
     scene.frame_end = scene.frame_start + 2
     scene.render.filepath = str(Path(folder) / "frame_####.png")
     yield from confirm(ui, "likeness.draw", "draw_animation", animation=True)
-    said.append(problem())
+    problems.append(problem())
     scene.render.filepath = str(Path(folder) / "clip.mp4")
     yield from confirm(ui, "likeness.draw", animation=True, kind="MP4")
-    said.append(problem())
-    return {"problems": said, "files": sorted(p.name for p in Path(folder).iterdir())}
+    problems.append(problem())
+    return {"problems": problems, "files": sorted(p.name for p in Path(folder).iterdir())}
 
 
 EXPORTS = (
@@ -89,7 +89,7 @@ EXPORTS = (
 
 
 def export_buttons(ui: Any, avatar: str, motion: str, folder: str) -> Steps:
-    """Every export with its presets, from the file browser; splats imported again."""
+    """Export each format with its presets from the file browser, and import the splats again."""
     yield from fresh(ui)
     yield from open_avatar(ui, avatar, fast=True)
     yield from confirm(ui, "likeness.import_motion", filepath=motion)

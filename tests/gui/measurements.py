@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -64,18 +65,13 @@ def idle_cost(ui: Any, seconds: float = 2.0) -> Steps:
     return ui.gaps.longest()
 
 
-def look_for_photo(ui: Any, seconds: float) -> Steps:
-    """Wait while the extension may compile, as long as its user looks for a photo."""
-    yield seconds
-
-
 def wait_until_compiled(ui: Any) -> Steps:
-    """Wait for the extension's compiling ahead."""
-    yield ours("addon.warm_up").is_compiled
+    """Wait until the extension has compiled the engine in the background."""
+    yield ours("addon.worker_launch").is_compiled
 
 
 def measure_play(ui: Any, avatar: str, frames: int = 24) -> Steps:
-    """Frames a second while a bone's animation plays: with fast splats, and in Material Preview."""
+    """Frames per second of an animated bone: with fast splats, and in Material Preview."""
     yield from fresh(ui)
     found = yield from open_avatar(ui, avatar, fast=True)
     space = ui.areas("VIEW_3D")[0].spaces.active
@@ -98,7 +94,7 @@ def measure_play(ui: Any, avatar: str, frames: int = 24) -> Steps:
                 bpy.ops.wm.redraw_timer(type="DRAW", iterations=1)
             took.append(time.perf_counter() - start)
             yield 0.0
-        rates[name] = 1.0 / sorted(took)[frames // 2]
+        rates[name] = 1.0 / statistics.median(took)
     return {**rates, "ratio": round(rates["fast"] / rates["material"], 2)}
 
 
@@ -185,8 +181,7 @@ def measure_pose(ui: Any, avatar: str, shading: str, repeats: int = 20) -> Steps
     for k in range(repeats):
         without.append(once(bone, k))
         yield 0.0
-    middle = repeats // 2
     return {
-        "pose_ms": round(1000 * sorted(times)[middle], 1),
-        "without_splats_ms": round(1000 * sorted(without)[middle], 1),
+        "pose_ms": round(1000 * statistics.median(times), 1),
+        "without_splats_ms": round(1000 * statistics.median(without), 1),
     }

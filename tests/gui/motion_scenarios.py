@@ -1,4 +1,4 @@
-"""Every button of the panel Motion, on a real avatar. Run by inside.py."""
+"""Press every button of the panel Motion, on a real avatar. Run by inside.py."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 import bpy
 from pressing import browse, confirm, frame_view, panel, press, problem
-from rig_scenarios import ENDS, far, places
-from scenarios import Steps, avatars, fresh, open_avatar, ours
+from rig_scenarios import ENDS, places
+from scenarios import Steps, avatars, fresh, largest_move, open_avatar, ours
 
 
 def at_frame(armature: Any, frame: int) -> Any:
-    """Where hands and feet are at a frame."""
+    """[4, 3] world positions of hands and feet at a frame."""
     bpy.context.scene.frame_set(frame)
     return places(armature, *ENDS)
 
 
 def motion_buttons(ui: Any, avatar: str, motions: list[str], folder: str) -> Steps:
-    """Two motions imported from the file browser; the list: switch, mix, trim, delete; smoothing;
-    export of the motion and of a pose, and import of what was saved."""
+    """Import two motions from the file browser; switch, smooth, mix, trim and delete them in the
+    list; export a motion and a pose, and import the motion again."""
     yield from fresh(ui)
     found = yield from open_avatar(ui, avatar, fast=True)
     armature, scene = found.armature, bpy.context.scene
@@ -38,7 +38,7 @@ def motion_buttons(ui: Any, avatar: str, motions: list[str], folder: str) -> Ste
     before = at_frame(armature, 15)
     yield from confirm(ui, "likeness.smooth_motion", seconds=0.2)
     yield 2.0
-    out["smoothed"] = far(at_frame(armature, 15), before)
+    out["smoothed"] = largest_move(at_frame(armature, 15), before)
     yield from confirm(ui, "likeness.mix_motion", "mix_motion", name=names[1])
     yield from ui.shot("motion_mixed")
     yield from panel(ui, "LIKENESS_PT_motion", "panel_motion_mixed")
@@ -59,7 +59,7 @@ def motion_buttons(ui: Any, avatar: str, motions: list[str], folder: str) -> Ste
     out["files"] = sorted(p.name for p in Path(folder).iterdir())
     before = at_frame(armature, 10)
     yield from browse(ui, "likeness.import_motion", saved, place="file")
-    out["round trip"] = far(at_frame(armature, 10), before)
+    out["round trip"] = largest_move(at_frame(armature, 10), before)
     yield from confirm(ui, "likeness.delete_motion", "delete_motion", name=names[0])
     out["left"] = [a.name for a in ours("addon.motion.motion_list").list_motions(armature)]
     out["problems"].append(problem())
@@ -67,7 +67,7 @@ def motion_buttons(ui: Any, avatar: str, motions: list[str], folder: str) -> Ste
 
 
 def retarget(ui: Any, avatar: str, motion: str) -> Steps:
-    """The motion of one avatar copied to another, from the dialog."""
+    """Copy the motion of one avatar to another, with the dialog."""
     yield from fresh(ui)
     found = yield from open_avatar(ui, avatar, fast=True)
     first = found.armature.name
@@ -77,15 +77,15 @@ def retarget(ui: Any, avatar: str, motion: str) -> Steps:
     copy.animation_data_clear()
     yield from press(ui, "likeness.set_pose", name="tpose")
     end = bpy.context.scene.frame_end
-    still = far(at_frame(copy, end), at_frame(copy, 1))
+    still = largest_move(at_frame(copy, end), at_frame(copy, 1))
     yield from confirm(ui, "likeness.retarget_armature", "retarget")
-    said = problem()
+    failure = problem()
     copy = next(a.armature for a in avatars() if a.armature.name != first)
-    moves = far(at_frame(copy, end), at_frame(copy, 1))
+    moves = largest_move(at_frame(copy, end), at_frame(copy, 1))
     source = bpy.data.objects[first]
     frame_view(ui, copy)
     bpy.context.scene.frame_set(end // 2)
     yield from ui.shot("retargeted")
     away = places(copy, "left_wrist") - places(copy, "pelvis")
     there = places(source, "left_wrist") - places(source, "pelvis")
-    return {"problem": said, "still": still, "moves": moves, "apart": far(away, there)}
+    return {"problem": failure, "still": still, "moves": moves, "apart": largest_move(away, there)}

@@ -1,4 +1,4 @@
-"""Buttons, dialogs and file browsers as users press them, for scenarios. Run by ``inside.py``.
+"""How scenarios use buttons, dialogs and file browsers. Run by ``inside.py``.
 
 :func:`press` calls an operator as its button does, with the mouse over the 3D view; dialogs and
 confirmations are answered with Enter.
@@ -15,7 +15,7 @@ from scenarios import MODULE, Steps, ours, running
 
 
 def press(ui: Any, operator: str, /, **chosen: Any) -> Steps:
-    """Press the button of an operator that asks nothing; goes on when its job is done."""
+    """Press the button of an operator without a dialog, and wait for its job."""
     ui.point(*ui.over_view())
     yield 0.1
     call(ui, operator, **chosen)
@@ -25,7 +25,7 @@ def press(ui: Any, operator: str, /, **chosen: Any) -> Steps:
 
 
 def confirm(ui: Any, operator: str, shot: str = "", /, **chosen: Any) -> Steps:
-    """Press a button that opens a dialog, take its picture, press Enter, wait for the job."""
+    """Press a button that opens a dialog, take a screenshot, press Enter, wait for the job."""
     ui.point(*ui.over_view())
     yield 0.1
     call(ui, operator, **chosen)
@@ -41,8 +41,11 @@ def confirm(ui: Any, operator: str, shot: str = "", /, **chosen: Any) -> Steps:
 def browse(
     ui: Any, name: str, path: Path, shot: str = "", preset: str = "", **chosen: Any
 ) -> Steps:
-    """Press a button that opens a file browser, choose a preset and options there, and confirm;
-    returns what the options are then."""
+    """Press a button that opens a file browser, choose a preset and options there, and confirm.
+
+    Returns:
+        Name -> value of the options, as the file browser showed them.
+    """
     view = bpy.context.preferences.view
     view.filebrowser_display_type = "SCREEN"  # a window of its own needs a window manager
     call(ui, name)
@@ -78,7 +81,7 @@ def preset_file(name: str, preset: str) -> str:
 
 
 def call(ui: Any, operator: str, /, **chosen: Any) -> Any:
-    """The operator's call that a button makes."""
+    """Call an operator as its button does."""
     module, function = operator.split(".")
     with ui.override():
         return getattr(getattr(bpy.ops, module), function)("INVOKE_DEFAULT", True, **chosen)
@@ -90,7 +93,7 @@ def idle() -> bool:
 
 
 def panel(ui: Any, name: str, shot: str) -> Steps:
-    """A picture of a panel by itself, whether it is open in the sidebar or not."""
+    """Take a screenshot of a panel alone, whether or not the sidebar shows it."""
     x, y = ui.over_view()
     ui.point(x, y + 200)
     yield 0.1
@@ -103,13 +106,13 @@ def panel(ui: Any, name: str, shot: str) -> Steps:
 
 
 def problem() -> str | None:
-    """What the panel says of the last job, if it failed."""
-    said = ours("addon.running").last_problem()
-    return f"{said.message} {said.remedy}" if said is not None else None
+    """Message and remedy of the last job, if it failed."""
+    found = ours("addon.running").last_problem()
+    return f"{found.message} {found.remedy}" if found is not None else None
 
 
 def reports(ui: Any) -> Steps:
-    """What Blender's Info editor lists, line by line, and nothing of it afterwards."""
+    """Take the lines of Blender's Info editor, and clear it."""
     area = next(a for a in ui.window.screen.areas if a.type != "VIEW_3D")
     before = area.type
     area.type = "INFO"
@@ -140,7 +143,7 @@ def pose_mode(ui: Any, on: bool = True) -> None:
 
 
 def look(ui: Any, armature: Any, bone: str, away: float, axis: str = "FRONT") -> None:
-    """Look at a bone along an axis, so many metres away."""
+    """Look at a bone along an axis, from ``away`` metres."""
     with ui.override():
         bpy.ops.view3d.view_axis("EXEC_DEFAULT", type=axis)
     view = ui.areas("VIEW_3D")[0].spaces.active.region_3d

@@ -1,4 +1,7 @@
-"""Every button of the panels Avatars, Pose and Expression, on a real avatar. Run by inside.py."""
+"""Press every button of the panels Avatars, Pose and Expression, on a real avatar.
+
+Run by inside.py.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 import bpy
 import numpy as np
 from pressing import frame_view, look, panel, pose_mode, press, select_bones
-from scenarios import Steps, _select, avatars, fresh, open_avatar, ours
+from scenarios import Steps, avatars, fresh, largest_move, open_avatar, ours, select_object
 
 HANDS = ("left_wrist", "right_wrist")
 ENDS = (*HANDS, "left_ankle", "right_ankle")
@@ -20,13 +23,8 @@ def places(armature: Any, *names: str) -> Any:
     return np.array([armature.matrix_world @ armature.pose.bones[name].head for name in names])
 
 
-def far(a: Any, b: Any) -> float:
-    """The largest distance between two lists of points."""
-    return float(np.linalg.norm(np.asarray(a) - np.asarray(b), axis=-1).max())
-
-
 def turn(ui: Any, axis: str, degrees: str) -> Steps:
-    """R X X 40 Enter: turn what is selected about its own axis, with the keyboard."""
+    """Turn the selection about its own axis, with the keyboard: R X X 40 Enter."""
     x, y = ui.over_view()
     ui.press("R", (x, y))
     yield 0.1
@@ -46,7 +44,7 @@ def move(ui: Any, x: float, y: float, z: float) -> Steps:
 
 
 def pose_buttons(ui: Any, avatar: str) -> Steps:
-    """Poses, mirror, reset, floor, IK, what a hand follows, look-at, limits."""
+    """Press the buttons of poses, mirror, reset, floor, IK, Follows, look-at and limits."""
     yield from fresh(ui)
     found = yield from open_avatar(ui, avatar, fast=True)
     armature, out = found.armature, {}
@@ -80,7 +78,7 @@ def pose_buttons(ui: Any, avatar: str) -> Steps:
         yield from press(ui, "likeness.switch_ik", limb=limb, to="IK")
     yield from ui.shot("pose_ik")
     yield from panel(ui, "LIKENESS_PT_pose", "panel_pose_ik")
-    out["jump to IK"] = far(places(armature, *ENDS), seen)
+    out["jump to IK"] = largest_move(places(armature, *ENDS), seen)
     yield from press(ui, "likeness.switch_parent", control="left_hand_ik", to="HEAD")
     select_bones(armature, "left_hand_ik")
     yield from move(ui, 0.0, -0.2, 0.3)
@@ -89,7 +87,7 @@ def pose_buttons(ui: Any, avatar: str) -> Steps:
     seen = places(armature, *ENDS)
     yield from press(ui, "likeness.switch_ik", limb="ALL", to="FK")
     yield from ui.shot("pose_fk")
-    out["jump to FK"] = far(places(armature, *ENDS), seen)
+    out["jump to FK"] = largest_move(places(armature, *ENDS), seen)
     for target in ("head_target", "eyes_target"):
         yield from press(ui, "likeness.look_at", target=target)
         select_bones(armature, target)
@@ -104,7 +102,7 @@ def pose_buttons(ui: Any, avatar: str) -> Steps:
 
 
 def finger_rings(ui: Any, avatar: str) -> Steps:
-    """The arcs of fingers and hand, turned with the keyboard."""
+    """Turn the controls of fingers and hand with the keyboard."""
     yield from fresh(ui)
     found = yield from open_avatar(ui, avatar, fast=True)
     armature = found.armature
@@ -130,13 +128,13 @@ def finger_rings(ui: Any, avatar: str) -> Steps:
     index = places(armature, *tips)
     return {
         "closed": np.linalg.norm(closed - before, axis=1).tolist(),
-        "back": far(back, before),
+        "back": largest_move(back, before),
         "index": np.linalg.norm(index - before, axis=1).tolist(),
     }
 
 
 def face_buttons(ui: Any, avatar: str) -> Steps:
-    """Expressions, mirror, keys, reset; the pose library."""
+    """Press the buttons of expressions, mirror, keys, reset and the pose library."""
     yield from fresh(ui)
     found = yield from open_avatar(ui, avatar, fast=True)
     armature = found.armature
@@ -168,7 +166,7 @@ def face_buttons(ui: Any, avatar: str) -> Steps:
 
 
 def avatar_buttons(ui: Any, avatar: str) -> Steps:
-    """Two avatars: select, duplicate, mark, delete; lost parts: list, rebuild, bin."""
+    """Select, duplicate, mark and delete avatars; rebuild and delete lost parts."""
     yield from fresh(ui)
     found = yield from open_avatar(ui, avatar, fast=True)
     first = found.armature.name
@@ -183,7 +181,7 @@ def avatar_buttons(ui: Any, avatar: str) -> Steps:
     yield from press(ui, "likeness.select_avatar", name=copy)
     yield from press(ui, "likeness.delete_avatar")
     out["deleted"] = [a.armature.name for a in avatars()] == [first]
-    _select(bpy.data.objects[first])
+    select_object(bpy.data.objects[first])
     with ui.override():
         bpy.ops.object.delete("EXEC_DEFAULT", True)
     yield 0.3
@@ -200,7 +198,7 @@ def avatar_buttons(ui: Any, avatar: str) -> Steps:
     lost = ours("addon.scene.orphans").find_orphans(bpy.context.scene)
     yield from press(ui, "likeness.rebuild_rig", name=lost[0].name)
     yield from ui.shot("orphan_new_rig")
-    out["anew"] = len(avatars())
+    out["new"] = len(avatars())
     with ui.override():
         bpy.ops.object.delete("EXEC_DEFAULT", True)
     yield from press(
@@ -214,7 +212,7 @@ def avatar_buttons(ui: Any, avatar: str) -> Steps:
 
 
 def upgrade(ui: Any, blend: str) -> Steps:
-    """A file of version 0.1: its rig upgraded by the button."""
+    """Upgrade the rig of a file of version 0.1."""
     yield from fresh(ui)
     with bpy.context.temp_override(window=ui.window):
         bpy.ops.wm.open_mainfile(filepath=blend)
@@ -229,14 +227,14 @@ def upgrade(ui: Any, blend: str) -> Steps:
     yield from press(ui, "likeness.upgrade_rig")
     yield from ui.shot("upgrade_after")
     return {
-        "moved": far(places(armature, *ENDS), before),
-        "cog": far(places(armature, "cog"), places(armature, "pelvis")),
+        "moved": largest_move(places(armature, *ENDS), before),
+        "cog": largest_move(places(armature, "cog"), places(armature, "pelvis")),
         "again": ours("operators.pose").UpgradeRig.poll(bpy.context),
     }
 
 
 def added_body(ui: Any) -> Steps:
-    """Add > Armature > Likeness Body."""
+    """Use Add > Armature > Likeness Body, also with a random shape."""
     yield from fresh(ui)
     yield from press(ui, "likeness.add_body")
     yield from press(ui, "likeness.add_body", shape="RANDOM", seed=3)

@@ -78,7 +78,7 @@ def splat_places(avatar: Any) -> Any:
 
 
 def largest_move(before: Any, after: Any) -> float:
-    """Metres that the splat which moved most has moved."""
+    """Metres that the point which moved most has moved."""
     assert before.shape == after.shape
     return float(np.linalg.norm(after - before, axis=1).max())
 
@@ -328,7 +328,7 @@ def keys_on_avatars(ui: Any, avatar: str) -> Steps:
     yield from fresh(ui)
     found = yield from open_avatar(ui, avatar)
     before = sorted(o.name for o in bpy.context.scene.objects)
-    _select(found.splats)
+    select_object(found.splats)
     yield 0.2
     ui.press("D", shift=True)
     yield 0.5
@@ -337,7 +337,7 @@ def keys_on_avatars(ui: Any, avatar: str) -> Steps:
     two = len(avatars())
     yield from ui.undo()
     undone = sorted(o.name for o in bpy.context.scene.objects) == before
-    _select(avatars()[0].splats)
+    select_object(avatars()[0].splats)
     yield 0.2
     ui.press("X")
     yield 0.5
@@ -347,7 +347,7 @@ def keys_on_avatars(ui: Any, avatar: str) -> Steps:
     left = sorted(o.name for o in bpy.context.scene.objects)
     cube = bpy.data.objects.new("Cube", bpy.data.meshes.new("Cube"))
     bpy.context.scene.collection.objects.link(cube)
-    _select(cube)
+    select_object(cube)
     yield 0.2
     ui.press("X")
     yield 0.5
@@ -361,7 +361,8 @@ def keys_on_avatars(ui: Any, avatar: str) -> Steps:
     }
 
 
-def _select(obj: Any) -> None:
+def select_object(obj: Any) -> None:
+    """Select an object alone, and make it active."""
     bpy.context.view_layer.update()  # knows new objects then
     for other in bpy.context.view_layer.objects:
         other.select_set(other == obj)

@@ -1,5 +1,4 @@
-"""The buttons of the preferences, of the question about a fit, and of a problem. Run by
-inside.py."""
+"""Press the buttons of the preferences, of the fit check, and of a problem. Run by inside.py."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from scenarios import MODULE, Steps, avatars, fresh, open_avatar, ours, running
 
 
 def preferences(ui: Any, folder: str) -> Steps:
-    """The extension's preferences: engine, caches, models, a download without network."""
+    """Use the preferences: engine, caches, models, and a download while offline."""
     yield from fresh(ui)
     ours("addon.preferences").get_preferences(bpy.context).avatar_folder = folder
     out: dict[str, Any] = {}
@@ -51,7 +50,7 @@ def preferences(ui: Any, folder: str) -> Steps:
 
 
 def questions(ui: Any, photo: str) -> Steps:
-    """Every button of the question about a fit, in a build from a photo."""
+    """Press every button of the fit check, during a build."""
     yield from fresh(ui)
     with ui.override():
         bpy.ops.likeness.import_portrait(
@@ -102,7 +101,7 @@ def questions(ui: Any, photo: str) -> Steps:
 
 
 def asked() -> bool:
-    """A fit waits for its answer."""
+    """Whether the fit check waits for an answer, or the job is over."""
     return running() is None or running().question is not None
 
 
@@ -114,8 +113,8 @@ def once(ui: Any, operator: str, /, **chosen: Any) -> Steps:
 
 
 def one_message(ui: Any, avatar: str, bad: str) -> Steps:
-    """A job that fails, from a button and from a dialog, with our tab in sight and without: what
-    Blender's Info editor says of it."""
+    """Collect what Blender's Info editor lists for a failing job: from a button and from a dialog,
+    with and without our tab in view."""
     yield from fresh(ui)
     yield from open_avatar(ui, avatar, fast=True)
     out: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Every operator pressed once, in a window, on a real avatar; the pictures are for people."""
+"""Every operator is pressed once, in a window, on a real avatar; people judge the screenshots."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ ROOT = HERE.parents[1]
 POSES = ("tpose", "apose", "relaxed")
 
 UNPRESSED = {
-    "delete_selected": "by its key: X in keys_on_avatars",
-    "duplicate_move": "by its key: Shift+D in keys_on_avatars",
-    "duplicate_selected": "the first half of duplicate_move",
+    "delete_selected": "keys_on_avatars presses its key, X",
+    "duplicate_move": "keys_on_avatars presses its key, Shift+D",
+    "duplicate_selected": "duplicate_move calls it",
 }
-"""Operators that no scenario presses -> why."""
+"""Operators that no scenario names -> why."""
 
 
 def test_every_operator_is_pressed() -> None:
-    """A new operator needs a scenario here, or a line above with the reason."""
+    """A new operator needs a scenario, or a reason in ``UNPRESSED``."""
     code = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "operators").glob("*.py"))
     operators = set(re.findall(r'^    bl_idname = "likeness\.(\w+)"', code, re.M))
-    played = "\n".join(p.read_text(encoding="utf-8") for p in HERE.glob("*scenarios.py"))
-    pressed = set(re.findall(r"\blikeness\.(\w+)", played)) & operators
+    scenarios = "\n".join(p.read_text(encoding="utf-8") for p in HERE.glob("*scenarios.py"))
+    pressed = set(re.findall(r"\blikeness\.(\w+)", scenarios)) & operators
     assert len(operators) > 50
     assert operators - pressed == set(UNPRESSED)
 
@@ -76,7 +76,7 @@ def test_avatars_and_lost_parts(gui: Any, person: str) -> None:
     assert seen["deleted"]
     assert seen["lost"] == [Path(person).stem]
     assert seen["rebuilt"]
-    assert seen["anew"] == 1
+    assert seen["new"] == 1
     assert seen["left"] == []
 
 
@@ -177,11 +177,11 @@ def test_one_message_for_one_error(gui: Any, blender: Any, person: str, tmp_path
             for tab in ("with tab", "without tab")
         )
         assert shown == ["Import Motion failed"], "the tab says why"
-        told = " ".join(hidden)
-        assert told.count(bad.name) == told.count("cannot be read as") == 1, "a pop-up says why"
+        text = " ".join(hidden)
+        assert text.count(bad.name) == text.count("cannot be read as") == 1, "a pop-up says why"
         assert all(len(line) < 120 for line in hidden), "no wider than the screen"
     assert bad.name in seen["problem"]
-    assert str(tmp_path) not in seen["report"], "a report tells no folders"
+    assert str(tmp_path) not in seen["report"], "a report names no folders"
     assert seen["dismissed"] is None
     assert not [line for line in blender.log[before:] if "Traceback" in line]
 
