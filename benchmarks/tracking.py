@@ -24,10 +24,10 @@ hands_px (4)      distance of the visible fingertips in the picture at 512 pixel
 outside_pct (3)   fitted body in the frame outside the true matte, per cent of its area; mean.
 head_deg (5)      angle between true and fitted head, |yaw| <= 30; mean.
 head60_deg (8)    the same for 45 <= |yaw| <= 75.
-pitch_deg (3)     error of the camera's pitch; median. With --pitched the cameras look 25 degrees
-                  up to 25 down, else nearly level.
-lean_deg (2)      people who stand on both feet: their lean to the front or back, ankles to neck
-                  in the fitted world, against the true one; median.
+pitch_deg (3)     error of the camera's pitch; median. With --pitched the cameras look from 25
+                  degrees up to 25 degrees down, else nearly level.
+lean_deg (2)      people who stand on both feet: error of their lean to the front or back, from
+                  ankles to neck in the fitted world; median.
 unseen_limit_violations (0)  unseen joints (confidence 0) beyond their anatomical limits by more
                   than half a degree; ``limit_violations`` counts the seen ones, too.
 
@@ -57,7 +57,7 @@ from likeness.engine.core.types import (
     Portrait,
     Track,
 )
-from likeness.engine.core.upright import stand_pose
+from likeness.engine.core.upright import pose_to_world
 from likeness.engine.evaluation.people.figures import PersonMetrics, measure_person
 from likeness.engine.evaluation.people.person import (
     FRAMINGS,
@@ -172,13 +172,13 @@ def measure_tracking(
 
 
 def standing_lean(person: RandomPerson, track: Track, body: Body) -> float | None:
-    """Degrees by which someone who stands leans to the front or the back, in the fitted world.
+    """Error in degrees of a standing person's lean to the front or the back, in the fitted world.
 
-    Against the same person's true lean; None for who does not stand on both feet.
+    None for a person who does not stand on both feet.
     """
     if person.framing != "full" or not person.anchor.startswith(STANDING):
         return None
-    posed = stand_pose(track.pose, body.personalised(track.betas).J_template[0], track.gravity)
+    posed = pose_to_world(track.pose, body.shaped(track.betas)[1][0], track.gravity)
     fitted = body.vertices(posed, track.betas)[1]
     true = body.vertices(person.pose, person.betas)[1] @ camera_tilt(*tilt_angles(person.up))
     leans = []

@@ -41,8 +41,15 @@ EXIT_SOME_FAILED = 3
 MAX_LISTED_FAILURES = 20  # failures at the end of a run on a terminal; the report has all of them
 PLACE = PathOrAddress()
 OF_ALL = (
-    *("max_gaussians", "camera_pitch", "estimator", "smplx", "sapiens"),
-    *("refine", "below", "held", "network"),
+    "max_gaussians",
+    "camera_pitch",
+    "estimator",
+    "smplx",
+    "sapiens",
+    "refine",
+    "below",
+    "held",
+    "network",
 )
 """Options of a build that the command line gives to all portraits; tables have all options."""
 

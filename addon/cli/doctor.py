@@ -1,4 +1,4 @@
-"""``likeness doctor``: what this computer has, and whether a portrait can be built on it."""
+"""``likeness doctor``: what this computer has, and whether it can build a portrait."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ REPORT = Path("likeness-doctor.json")
     type=click.Path(dir_okay=False, path_type=Path),
     default=REPORT,
     show_default=True,
-    help="Where the report goes, for a bug report; no folder names are in it.",
+    help="Report to attach to a bug report; it contains no folder names.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report, and write no file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report instead of writing it.")
 @click.pass_context
 def doctor(context: click.Context, photo: Path | None, out: Path, as_json: bool) -> None:
-    """Examine this computer. With PHOTO, a build is timed by stage, too.
+    """Examine this computer. With PHOTO, also build it and time each stage.
 
-    The exit code is 0 where a portrait can be built.
+    The exit code is 0 if a portrait can be built.
     """
     from ...engine.files.atomic import atomic_write
     from ...engine.workflows.doctor import examine
@@ -69,5 +69,5 @@ def _print_findings(report: dict[str, Any]) -> None:
             click.echo(f"  {'':<18} {finding['remedy']}")
     for stage, seconds in report["stages"].items():
         click.echo(f"          {stage:<10} {seconds:6.2f} s")
-    can = "A portrait can be built here." if report["can_build"] else "No portrait can be built."
-    click.echo(can)
+    able = "can" if report["can_build"] else "cannot"
+    click.echo(f"This computer {able} build portraits.")

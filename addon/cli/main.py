@@ -25,7 +25,7 @@ COMMANDS = {
     "batch": "Build many avatars, and continue stopped runs.",
     "build": "Build avatars from portraits.",
     "convert": "Fit the body to a character of your own.",
-    "doctor": "Examine this computer: what is there, and whether it can build.",
+    "doctor": "Examine this computer: what it has, and whether it can build.",
     "eval": "Measure avatars: photos, other views, videos, the tracker.",
     "export": "Write splats or a rigged mesh for other programs.",
     "generate": "Make generated people: prompts, clips, side and back views, shards.",

@@ -49,15 +49,15 @@ def photo_camera(focal: float, width: int, height: int) -> Camera:
 
 
 def camera_tilt(pitch: float, roll: float) -> FloatArray:
-    """Return the rotation [3, 3] from the upright world to the axes of a photo's camera.
+    """Return the rotation [3, 3] from the world to a photo camera's space.
 
-    Without pitch and roll they are the same: x to the camera's right, y up, z towards it.
+    Without pitch and roll, their axes are the same: x to the camera's right, y up, z towards it.
 
     Args:
         pitch: degrees by which the camera looks down.
         roll: degrees by which the picture shows people leaning to the left.
 
-    >>> camera_tilt(90.0, 0.0)[:, 1].round(6) + 0.0  # what is up points at the camera
+    >>> camera_tilt(90.0, 0.0)[:, 1].round(6) + 0.0  # the world's up axis points at the camera
     array([0., 0., 1.])
     """
     about_x = axis_angle_to_matrix(np.array([np.radians(pitch), 0.0, 0.0]))
@@ -65,10 +65,10 @@ def camera_tilt(pitch: float, roll: float) -> FloatArray:
 
 
 def tilt_angles(up: FloatArray) -> tuple[float, float]:
-    """Return pitch and roll in degrees of :func:`camera_tilt`, the inverse.
+    """Return pitch and roll in degrees, the inverse of :func:`camera_tilt`.
 
     Args:
-        up: [3] unit vector against gravity, in the axes of the photo's camera.
+        up: [3] unit vector against gravity, in the photo camera's space.
 
     >>> tilt_angles(camera_tilt(20.0, -3.0)[:, 1])
     (20.0, -3.0)

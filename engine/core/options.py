@@ -214,7 +214,11 @@ def check_options(options: Any) -> None:
         if value is None and spec.optional:
             continue
         try:
-            parsed = tuple(map(spec.parse, value)) if spec.multiple else spec.parse(value)
+            if spec.multiple:
+                several = (value,) if isinstance(value, str | Path) else value
+                parsed = tuple(map(spec.parse, several))
+            else:
+                parsed = spec.parse(value)
         except ValueError as error:
             remedy = "Choose another value."
             raise LikenessError(f"{name} {error}, not {value!r}.", remedy) from error

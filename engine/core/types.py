@@ -221,13 +221,13 @@ HELD = ("person", "in the left hand", "in the right hand", "removed")
 
 @dataclass(frozen=True)
 class Gravity:
-    """How a camera was held, against gravity.
+    """The tilt of a camera against gravity.
 
     Attributes:
         pitch: Degrees by which it looks down.
         roll: Degrees by which its picture shows upright people leaning to the left.
         certainty: One standard deviation of the pitch in degrees; 0 where it was given.
-        source: ``estimated``, ``given``, or ``level`` where nothing tells.
+        source: ``estimated``, ``given``, or ``level`` where it is unknown.
     """
 
     pitch: float = 0.0
@@ -262,8 +262,8 @@ class Track:
         pose_error: Mean error of the visible body landmarks in pixels of a 512-pixel image.
         warnings: What the user should know.
         view: ``front``, ``side`` or ``back``: how the trunk faces the camera.
-        gravity: How the camera was held; ``core.upright`` turns pose and camera to the world.
-        sources: Which joints began with which other program's estimate: its name -> their names.
+        gravity: The camera's tilt; ``core.upright`` turns pose and camera to the world.
+        sources: Which joints started from another program's estimate: its name -> their names.
     """
 
     betas: FloatArray
@@ -295,14 +295,14 @@ class Motion:
         joint_confidence: [T, 55] from 0 (unseen) to 1 (seen).
         frame_state: [T] uint8 index into FRAME_STATES; lost frames hold the nearest known pose.
         shot: [T] int32 number of the shot, from 0; nothing is smoothed across cuts.
-        camera: That of the first shot, in pixels of the frames; see :meth:`camera_at`.
+        camera: That of the first shot, in pixels of the frames; see ``core.upright.camera_at``.
         frame_rate: Frames per second; 30 for a photo.
         framing: As in :class:`Track`, of the frame that shows the person best.
         view: As in :class:`Track`, of the same frame.
         face_error: [T] as in :class:`Track`; NaN without a face.
         pose_error: [T] as in :class:`Track`; NaN where unknown.
         warnings: What the user should know.
-        gravities: How the camera of each shot was held; empty where that is unknown.
+        gravities: The camera's tilt in each shot; empty where it is unknown.
     """
 
     betas: FloatArray

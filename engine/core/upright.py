@@ -1,7 +1,7 @@
-"""From the space of a photo's camera to the world: y against gravity, the person upright.
+"""Between a photo camera's space and the world, where y points against gravity.
 
-The fit works along the camera's axes; how the camera was held turns body and camera together, so
-that the picture stays the same. The camera stays at the origin.
+The fit works along the camera's axes. Turning body and camera together by the camera's pitch and
+roll leaves the picture as it is; the camera stays at the origin.
 """
 
 from __future__ import annotations
@@ -16,69 +16,86 @@ from .rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from .types import Camera, FloatArray, Gravity, Motion, Pose, Track
 
 
-def stand_camera(camera: Camera, gravity: Gravity) -> Camera:
+def tilt_camera(camera: Camera, gravity: Gravity) -> Camera:
     """Return the photo's camera with its pitch and roll.
 
     >>> from .cameras import photo_camera
-    >>> camera = stand_camera(photo_camera(100.0, 64, 48), Gravity(pitch=30.0))
+    >>> camera = tilt_camera(photo_camera(100.0, 64, 48), Gravity(pitch=30.0))
     >>> camera.viewmat[2, :3].round(6)  # it looks down, 30 degrees below the horizon
     array([ 0.       , -0.5      , -0.866025])
     """
     if gravity.level:
         return camera
-    turn = np.eye(4)
-    turn[:3, :3] = camera_tilt(gravity.pitch, gravity.roll)
-    return replace(camera, viewmat=camera.viewmat @ turn)
+    return _turn_camera(camera, _tilt(gravity))
 
 
-def stand_poses(
-    full_pose: FloatArray, transl: FloatArray, pelvis: FloatArray, gravity: Gravity
+def turn_poses(
+    full_pose: FloatArray, transl: FloatArray, pelvis: FloatArray, turn: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Turn poses from the camera's space to the upright world.
+    """Turn posed bodies about the origin.
 
     Args:
         full_pose: [..., 55, 3] axis-angle, radians.
         transl: [..., 3] metres.
         pelvis: [3] the pelvis at rest in the person's shape, metres.
-        gravity: how the camera was held.
+        turn: [3, 3] rotation.
 
     Returns:
-        Both, turned.
+        Pose and translation, turned.
     """
-    turn = camera_tilt(gravity.pitch, gravity.roll).T
     out = np.array(full_pose, dtype=np.float64)
     out[..., 0, :] = matrix_to_axis_angle(turn @ axis_angle_to_matrix(out[..., 0, :]))
     return out, (np.asarray(transl) + pelvis) @ turn.T - pelvis
 
 
-def stand_pose(pose: Pose, pelvis: FloatArray, gravity: Gravity) -> Pose:
-    """:func:`stand_poses` for one pose; the expression stays.
+def poses_to_world(
+    full_pose: FloatArray, transl: FloatArray, pelvis: FloatArray, gravity: Gravity
+) -> tuple[FloatArray, FloatArray]:
+    """Turn poses from the camera's space to the world.
+
+    Args:
+        full_pose: [..., 55, 3] axis-angle, radians.
+        transl: [..., 3] metres.
+        pelvis: [3] the pelvis at rest in the person's shape, metres.
+        gravity: the camera's tilt.
+
+    Returns:
+        Pose and translation in the world.
+    """
+    return turn_poses(full_pose, transl, pelvis, _tilt(gravity).T)
+
+
+def pose_to_world(pose: Pose, pelvis: FloatArray, gravity: Gravity) -> Pose:
+    """Turn a pose from the camera's space to the world; the expression stays.
 
     Args:
         pose: in the camera's space.
         pelvis: [3] the pelvis at rest in the person's shape, metres.
-        gravity: how the camera was held.
+        gravity: the camera's tilt.
     """
     if gravity.level:
         return pose
-    full_pose, transl = stand_poses(pose.full_pose, pose.transl, pelvis, gravity)
+    full_pose, transl = poses_to_world(pose.full_pose, pose.transl, pelvis, gravity)
     return replace(pose, full_pose=full_pose, transl=transl)
 
 
-def upright_motion(track: Track, pelvis: FloatArray) -> Motion:
-    """Return a photo's track as a motion of one frame in the upright world.
+def track_to_motion(track: Track, pelvis: FloatArray) -> Motion:
+    """Return a photo's track as a motion of one frame in the world.
 
     Args:
         track: in the camera's space.
         pelvis: [3] the pelvis at rest in the person's shape, metres.
     """
-    pose, camera = stand_pose(track.pose, pelvis, track.gravity), track.camera
-    motion = Motion.of_track(replace(track, pose=pose, camera=stand_camera(camera, track.gravity)))
+    pose = pose_to_world(track.pose, pelvis, track.gravity)
+    camera = tilt_camera(track.camera, track.gravity)
+    motion = Motion.of_track(replace(track, pose=pose, camera=camera))
     return replace(motion, gravities=(track.gravity,))
 
 
 def camera_at(motion: Motion, frame: int) -> Camera:
-    """Return the camera of one frame: shots that are held differently stand in worlds of their own.
+    """Return the camera of one frame.
+
+    ``motion.camera`` has the tilt of the first shot; every shot has its own.
 
     Args:
         motion: a clip.
@@ -87,32 +104,41 @@ def camera_at(motion: Motion, frame: int) -> Camera:
     shot = int(motion.shot[frame])
     if not 0 < shot < len(motion.gravities):
         return motion.camera
-    first, own = (camera_tilt(g.pitch, g.roll) for g in motion.gravities[: shot + 1 : shot])
+    first, own = _tilt(motion.gravities[0]), _tilt(motion.gravities[shot])
+    return _turn_camera(motion.camera, first.T @ own)
+
+
+def _tilt(gravity: Gravity) -> FloatArray:
+    return camera_tilt(gravity.pitch, gravity.roll)
+
+
+def _turn_camera(camera: Camera, rotation: FloatArray) -> Camera:
+    """Return the camera of a world that is turned by [3, 3] before it is seen."""
     turn = np.eye(4)
-    turn[:3, :3] = first.T @ own
-    return replace(motion.camera, viewmat=motion.camera.viewmat @ turn)
+    turn[:3, :3] = rotation
+    return replace(camera, viewmat=camera.viewmat @ turn)
 
 
 SOURCES = ("estimated", "given", "level")
 
 
-def gravity_rows(shots: Sequence[Gravity | None]) -> FloatArray:
-    """Return gravities as an array, to be stored.
+def pack_gravities(gravities: Sequence[Gravity | None]) -> FloatArray:
+    """Return gravities as an array, for a file.
 
     Returns:
         [S, 4] pitch, roll and certainty in degrees and index into SOURCES; NaN where unknown.
     """
     rows = [
         [np.nan] * 4
-        if shot is None
-        else [shot.pitch, shot.roll, shot.certainty, SOURCES.index(shot.source)]
-        for shot in shots
+        if one is None
+        else [one.pitch, one.roll, one.certainty, SOURCES.index(one.source)]
+        for one in gravities
     ]
-    return np.array(rows, np.float64)
+    return np.array(rows, np.float64).reshape(-1, 4)
 
 
-def gravity_shots(rows: FloatArray) -> list[Gravity | None]:
-    """Return the gravities of :func:`gravity_rows`'s array.
+def unpack_gravities(rows: FloatArray) -> list[Gravity | None]:
+    """Return the gravities of :func:`pack_gravities`'s array.
 
     Args:
         rows: [S, 4] as stored.

@@ -36,7 +36,7 @@ from ..core.types import (
     LikenessError,
     Motion,
 )
-from ..core.upright import gravity_rows, gravity_shots
+from ..core.upright import pack_gravities, unpack_gravities
 from ..files.atomic import atomic_write
 from ..files.untrusted import mmap_npy, read_npz, require_file
 from .smplx_keys import ROWS as ROWS
@@ -90,7 +90,7 @@ def save_motion(
         "frame_state": np.asarray(motion.frame_state, np.uint8),
         "frame_states": np.array(FRAME_STATES),
         "shot": np.asarray(motion.shot, np.int32),
-        "gravity": gravity_rows(motion.gravities),
+        "gravity": pack_gravities(motion.gravities),
         "framing": np.array(motion.framing),
         "view": np.array(motion.view),
         "face_error": np.asarray(motion.face_error, np.float32),
@@ -375,11 +375,11 @@ def motion_from_arrays(arrays: Arrays, path: Path, num_expression: int) -> Motio
 def _gravities(arrays: Arrays, path: Path) -> tuple[Gravity, ...]:
     rows = _numbers(arrays, "gravity", np.zeros((0, 4)), path)
     try:
-        return tuple(gravity or Gravity() for gravity in gravity_shots(rows))
+        return tuple(gravity or Gravity() for gravity in unpack_gravities(rows))
     except (IndexError, TypeError, ValueError) as error:
         raise LikenessError(
-            f"gravity in '{path}' is {rows.shape}, not pitch, roll, certainty and source of each "
-            "shot.",
+            f"'gravity' in '{path}' must be [S, 4] (pitch, roll, certainty and source of each "
+            f"shot), not {list(rows.shape)}.",
             "Track the clip again.",
         ) from error
 

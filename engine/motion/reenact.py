@@ -16,10 +16,10 @@ from ..core.cameras import camera_position
 from ..core.rotations import (
     axis_angle_to_matrix,
     axis_angle_to_quaternion,
-    matrix_to_axis_angle,
     quaternion_to_axis_angle,
 )
 from ..core.types import JOINT_INDEX, Avatar, FloatArray, IntArray, LikenessError, Motion, Pose
+from ..core.upright import turn_poses
 
 MAX_FRAMES = 1_000_000
 """Frames of a motion at another frame rate: nine hours at 30 frames a second."""
@@ -149,10 +149,8 @@ def up_axis(motion: Motion) -> str:
 
 def _turned_about_origin(motion: Motion, turn: FloatArray, pelvis: FloatArray) -> Motion:
     """The whole motion turned by [3, 3]; ``pelvis`` [3] is its body's at rest."""
-    roots = turn @ axis_angle_to_matrix(np.asarray(motion.full_pose[:, 0], np.float64))
-    full_pose = np.array(motion.full_pose, np.float64)
-    full_pose[:, 0] = matrix_to_axis_angle(roots)
-    return replace(motion, full_pose=full_pose, transl=(motion.transl + pelvis) @ turn.T - pelvis)
+    full_pose, transl = turn_poses(motion.full_pose, motion.transl, pelvis, turn)
+    return replace(motion, full_pose=full_pose, transl=transl)
 
 
 def make_upright(motion: Motion, pelvis: FloatArray, up: str) -> Motion:

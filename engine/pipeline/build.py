@@ -23,7 +23,7 @@ from ..core.types import (
     Progress,
     Track,
 )
-from ..core.upright import stand_camera, stand_pose
+from ..core.upright import pose_to_world, tilt_camera
 from ..core.version import VERSION
 from ..files.digests import file_sha256
 from ..files.weights import DEFAULT_NETWORK, NO_NETWORK
@@ -158,7 +158,13 @@ def lift_portrait(
             all_tracked = _tracked(portrait, others, chosen)
         else:
             with stage("fit", "fitting the body again"):
-                again = refit(all_tracked[0], change.adjustment, options.fov, bool(others))
+                again = refit(
+                    all_tracked[0],
+                    change.adjustment,
+                    options.fov,
+                    bool(others),
+                    chosen["estimators"],
+                )
             all_tracked = [again, *all_tracked[1:]]
     tracked, track = all_tracked[0], all_tracked[0].track
     person = tracked.body.personalised(track.betas)
@@ -193,14 +199,14 @@ def lift_portrait(
             )
             warnings += network.warnings
     with stage("order", "ordering the Gaussians"):
-        avatar = stand_avatar(lifted.body, lifted.gaussians, lifted.pose or track.pose, track)
+        avatar = make_world_avatar(lifted.body, lifted.gaussians, lifted.pose or track.pose, track)
         avatar = order_by_importance(end_avatar(avatar, shots, options.below))
     beside = tuple(zip(all_tracked[1:], mattes[1:], wanted[1:], strict=True))
     return LiftedPortrait(tracked, mattes[0], wanted[0], avatar, warnings, beside, figures)
 
 
-def stand_avatar(body: Body, gaussians: BoundGaussians, pose: Pose, track: Track) -> Avatar:
-    """The avatar in the world: y against gravity, its camera with the photo's pitch and roll.
+def make_world_avatar(body: Body, gaussians: BoundGaussians, pose: Pose, track: Track) -> Avatar:
+    """Make an avatar in the world, where its camera has the photo's pitch and roll.
 
     Args:
         body: the person's own.
@@ -208,8 +214,8 @@ def stand_avatar(body: Body, gaussians: BoundGaussians, pose: Pose, track: Track
         pose: in the camera's space, as the track's.
         track: of the photo.
     """
-    pose = stand_pose(pose, body.J_template[0], track.gravity)
-    camera = stand_camera(track.camera, track.gravity)
+    pose = pose_to_world(pose, body.J_template[0], track.gravity)
+    camera = tilt_camera(track.camera, track.gravity)
     return Avatar(body, gaussians, pose, camera, track.framing)
 
 
@@ -324,8 +330,8 @@ def build_avatar(
         check: called with every fit before it is used; may change it.
 
     Raises:
-        LikenessError: a photo cannot be read or shows nobody, a
-            setting or the network is unknown, or an asset is missing.
+        LikenessError: a photo cannot be read or shows nobody, a setting or the network is
+            unknown, or an asset is missing.
     """
     options = options or BuildOptions()
     with overridden_settings(options.settings):

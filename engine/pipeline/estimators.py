@@ -1,4 +1,4 @@
-"""Other programs' estimates of a pose, as options name them."""
+"""Opens other programs' estimates of a pose from the options of a build."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.types import LikenessError
+from ..files.cache import get_or_load
 from ..tracking.estimators import FileEstimator, KeypointEstimator
 from .options import NAME_MARK
 
 
 @dataclass(frozen=True)
 class Estimators:
-    """What tells the fit more than the detectors do.
+    """Evidence for the fit beyond the project's own detectors.
 
     Attributes:
-        poses: poses to begin with; for each joint the last one that knows it counts.
+        poses: initial poses; for each joint the last one that has it counts.
         keypoints: another detector, whose body and hand points are used where it is sure.
     """
 
@@ -30,31 +31,42 @@ NO_ESTIMATORS = Estimators()
 def open_estimators(
     files: Sequence[str | Path], smplx: str | Path | None, sapiens: str | Path | None, media: Path
 ) -> Estimators:
-    """The estimators for one photo or video.
+    """Open the estimators for one photo or video.
 
     Args:
-        files: other programs' output; ``{name}`` in a path stands for the photo's name.
+        files: other programs' output, as for :func:`resolve_estimates`.
         smplx: the user's own SMPL-X model file, which some files need.
         sapiens: folder of a Sapiens2 pose model.
         media: the photo or video.
 
     Raises:
-        LikenessError: Sapiens2 is asked for, and torch is not installed.
+        LikenessError: ``sapiens`` is given, and torch is not installed or the model is unusable.
     """
     model = None if smplx is None else Path(smplx)
-    paths = [Path(str(file).replace(NAME_MARK, media.stem)) for file in files]
-    return Estimators(tuple(FileEstimator(path, smplx=model) for path in paths), _sapiens(sapiens))
+    poses = tuple(FileEstimator(path, smplx=model) for path in resolve_estimates(files, media.stem))
+    return Estimators(poses, None if sapiens is None else _open_sapiens(Path(sapiens)))
 
 
-def _sapiens(folder: str | Path | None) -> KeypointEstimator | None:
-    """Sapiens2 from a local folder; torch is imported only here."""
-    if folder is None:
-        return None
+def resolve_estimates(files: Sequence[str | Path], name: str) -> list[Path]:
+    """Get the paths of a photo's estimates.
+
+    Args:
+        files: paths, in which ``{name}`` stands for the photo's name.
+        name: the photo's, without its suffix.
+
+    >>> [path.name for path in resolve_estimates(["poses/{name}.npz"], "anna")]
+    ['anna.npz']
+    """
+    return [Path(str(file).replace(NAME_MARK, name)) for file in files]
+
+
+def _open_sapiens(folder: Path) -> KeypointEstimator:
+    """Open Sapiens2, which stays open from one portrait to the next; only this imports torch."""
     try:
         from ..tracking.estimators.sapiens import SapiensKeypoints
     except ImportError as error:
         raise LikenessError(
             "Sapiens2 needs torch, which is not installed.",
-            "Install the project with its extra .[sapiens], or do without Sapiens2.",
+            "Install the project with its extra .[sapiens], or leave Sapiens2 out.",
         ) from error
-    return SapiensKeypoints(str(folder))
+    return get_or_load("sapiens", folder, lambda: SapiensKeypoints(str(folder)))

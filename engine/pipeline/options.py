@@ -34,11 +34,11 @@ def fov_option(help: str) -> Any:
 
 
 def camera_pitch_option() -> Any:
-    """The field ``camera_pitch`` of options: how far the camera looks down, in degrees."""
+    """The field ``camera_pitch`` of options: the camera's pitch, in degrees."""
     return option(
         None,
-        help="How far the camera looks down (negative: up), in degrees; estimated from how the "
-        "person stands if not given.",
+        help="Angle by which the camera looks down (negative: up), in degrees; estimated from how "
+        "the person stands if not given.",
         unit="degrees",
         min=-60,
         max=60,
@@ -53,7 +53,7 @@ def estimator_option() -> Any:
     """The field ``estimator`` of options: files that other programs wrote."""
     return option(
         (),
-        help="Another program's pose to begin with (docs/ESTIMATORS.md); {name} stands for the "
+        help="Initial pose from another program (docs/ESTIMATORS.md); {name} stands for the "
         "photo's name. Repeatable: for each joint the last file that has it counts.",
         metavar="FILE",
         flags=("--estimator", "--estimate"),
@@ -91,7 +91,7 @@ class BuildOptions:
         person: which of several people, counted from the left from 1; the largest if None.
         fov: field of view along the photo's longer side in degrees, if it is known.
         camera_pitch: degrees by which the camera looks down, if that is known.
-        estimator: other programs' poses to begin with (docs/ESTIMATORS.md); ``{name}`` stands for
+        estimator: initial poses from other programs (docs/ESTIMATORS.md); ``{name}`` stands for
             the photo's name.
         smplx: the user's own SMPL-X model file, which some of them need.
         sapiens: folder of a Sapiens2 pose model whose keypoints are used.

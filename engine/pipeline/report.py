@@ -18,7 +18,7 @@ from ..visual.metrics import psnr, silhouette_iou, ssim
 if TYPE_CHECKING:
     from .track import TrackedPortrait
 
-_COMPLETED = 0.1  # difference of alpha, or share of a pixel, from which it is completed
+_COMPLETED = 0.1  # difference of alpha, or share of a pixel, from which a pixel is completed
 REPORT_SIDE = 512  # pixels of the longer side at which the input view is measured
 
 
@@ -28,8 +28,9 @@ def input_view_metrics(
     """Foreground PSNR, SSIM and silhouette IoU of the photo's own view.
 
     Measured at 512 pixels on the longer side, on white; the truth is the photo through its matte.
-    The avatar is whole also where a thing that it leaves out hides the person, of which the photo
-    says nothing: such places count as right, and ``completed`` is their share of the person.
+    Where something that the avatar leaves out hides the person, the lift completes the person and
+    the photo has no truth: such pixels count as correct, and ``completed`` is their share of the
+    person.
 
     Args:
         avatar: in the pose and with the camera of the photo.

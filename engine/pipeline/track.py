@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ..body import Body, load_body
 from ..core.progress import StageTimer
@@ -118,10 +118,10 @@ def track_portrait(
         portrait: an image file.
         person: as in :class:`.options.BuildOptions`, counted from 1.
         fov: as in :class:`.options.BuildOptions`, in degrees.
-        camera_pitch: likewise.
+        camera_pitch: as in :class:`.options.BuildOptions`, in degrees.
         body_path: a body file to use instead of the default one; it must carry landmarks.
         stages: times the stages and reports progress.
-        estimators: other programs' poses to begin with, and their keypoints.
+        estimators: initial poses and keypoints from other programs.
 
     Returns:
         The photo, what was seen in it, and the fit.
@@ -177,12 +177,18 @@ def track_image(
         observation = _with_keypoints(observation, photo, estimators)
     with stage("fit", "fitting the body"):
         fitted_to = filter_landmarks(observation)
-        told: dict[str, Any] = {"estimators": estimators.poses, "pitch": camera_pitch}
-        track = fit_body(fitted_to, photo, body, fov=fov, **told)
+        fit = partial(
+            fit_body,
+            portrait=photo,
+            body=body,
+            fov=fov,
+            estimators=estimators.poses,
+            pitch=camera_pitch,
+        )
+        track = fit(fitted_to)
         observation = replace(observation, warnings=fitted_to.warnings)
         if face_lost(track, observation):
-            blind = without_face(fitted_to)
-            track = fit_body(blind, photo, body, fov=fov, **told)
+            track = fit(without_face(fitted_to))
             track = replace(track, warnings=(*track.warnings, FACE_LOST_NOTE))
             observation = without_face(observation)
     lens = lens_source(track.camera, fov, photo.focal_35mm)
@@ -272,7 +278,11 @@ def track_photos(
 
 
 def refit(
-    tracked: TrackedPortrait, adjustment: Adjustment, fov: float | None, keep_shape: bool
+    tracked: TrackedPortrait,
+    adjustment: Adjustment,
+    fov: float | None,
+    keep_shape: bool,
+    estimators: Estimators = NO_ESTIMATORS,
 ) -> TrackedPortrait:
     """Repeat a fit with the user's corrections.
 
@@ -281,11 +291,12 @@ def refit(
         adjustment: the corrections.
         fov: field of view along the longer side in degrees, if the user gave it.
         keep_shape: whether the shape comes from several photos, and stays.
+        estimators: those of the fit; the observation already has their keypoints.
     """
     track, photo = tracked.track, tracked.portrait
     body = tracked.body.personalised(track.betas) if keep_shape else tracked.body
     seen = filter_landmarks(tracked.observation)
-    again, seen_now = apply_adjustment(track, seen, photo, body, adjustment, fov)
+    again, seen_now = apply_adjustment(track, seen, photo, body, adjustment, fov, estimators.poses)
     if keep_shape:
         again = replace(again, betas=track.betas)
     # The matte's inputs stay as they were observed.

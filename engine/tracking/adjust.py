@@ -7,7 +7,7 @@ again, and the joints that were turned count as seen.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from ..core.types import (
     Pose,
     Track,
 )
+from .estimators import Estimator
 from .evidence import ARM_LIMBS, LEG_LIMBS
 from .fit import fit_body, gather_evidence
 from .fit_state import FitState
@@ -108,6 +109,7 @@ def apply_adjustment(
     body: Body,
     adjustment: Adjustment,
     fov: float | None = None,
+    estimators: Sequence[Estimator] = (),
 ) -> tuple[Track, Observation]:
     """The track and the observation with the user's corrections.
 
@@ -118,6 +120,7 @@ def apply_adjustment(
         body: with its shape basis, or, to keep the shape, personalised.
         adjustment: the corrections.
         fov: as for the fit before.
+        estimators: those of that fit.
 
     Raises:
         LikenessError: as :func:`.fit.fit_body`.
@@ -130,6 +133,7 @@ def apply_adjustment(
         portrait,
         body,
         fov=fov,
+        estimators=estimators,
         certain=tuple(adjustment.landmarks),
         pitch=track.gravity.pitch if track.gravity.source == "given" else None,
     )
@@ -198,6 +202,7 @@ def _posed(
         measured,
         betas=track.betas,
         gravity=track.gravity,
+        sources=track.sources,
         joint_confidence=confidence,
         framing=track.framing,
         warnings=track.warnings,

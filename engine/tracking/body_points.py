@@ -13,7 +13,7 @@ a_j = J_j + offset. Only these few points enter the fit, never the whole mesh.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -185,6 +185,10 @@ class BodyPoints:
             self.ancestors,
         )
 
+    @cached_property
+    def _runs(self) -> IntArray:
+        return _starts(self.point)
+
     def _parts(self, posed: PosedJoints) -> FloatArray:
         """[M, 3] what each pair adds to its point."""
         arm = self.rest
@@ -196,7 +200,7 @@ class BodyPoints:
 
     def positions(self, posed: PosedJoints) -> FloatArray:
         """[N, 3] world positions, metres."""
-        out: FloatArray = np.add.reduceat(self._parts(posed), _starts(self.point))
+        out: FloatArray = np.add.reduceat(self._parts(posed), self._runs)
         return out
 
     def jacobian(self, posed: PosedJoints, rows: FloatArray, unknowns: Unknowns) -> FloatArray:
@@ -252,7 +256,7 @@ class BodyPoints:
             whole = len(columns) == self.basis.shape[2]
             parts = turned @ (self.basis if whole else self.basis[:, :, columns])
             parts[:, :, : len(b)] += of_betas - turned @ (self.weight[:, None, None] * rest_moves)
-        out: FloatArray = np.add.reduceat(parts, _starts(self.point))
+        out: FloatArray = np.add.reduceat(parts, self._runs)
         return out
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ..core.settings import register_settings
 from ..core.types import FloatArray, Portrait, Progress
-from ..core.upright import gravity_rows, gravity_shots
+from ..core.upright import pack_gravities, unpack_gravities
 from .checkpoint import Checkpoint, Sections
 from .clip_recorder import Recorder
-from .estimators import FileEstimator, PoseEstimate, merge_estimates
+from .estimators import FileEstimator, PoseEstimate, collect_estimates, merge_estimates
 from .frame_fit import FrameFitter, FrameHistory
 from .frame_source import FrameSource, LookAhead, PersonObserver
 from .person_follower import Sighting
@@ -47,7 +47,7 @@ class ClipTracker:
     Attributes:
         betas: [B] the person's shape.
         strangers: seconds at which the clip seems to show someone else; saved with the work.
-        tilts: [K, 4] time in seconds, pitch, roll and certainty (degrees) of the key frames.
+        tilts: [K, 5] of the key frames: time in seconds, then as ``upright.pack_gravities``.
         estimators: other programs' poses of every frame.
         number: of the next frame.
         people: largest number of people seen at once.
@@ -124,16 +124,13 @@ class ClipTracker:
         self.recorder.seen(found)
 
     def _estimated(self, rgb: FloatArray, sighting: Sighting) -> PoseEstimate | None:
-        """What the other programs say of this frame."""
+        """The other programs' pose in this frame."""
         seen = sighting.observation
         if not self.estimators or seen is None:
             return None
         portrait = Portrait(rgb, None, self.clip.path, None, (rgb.shape[1], rgb.shape[0]))
-        told = [
-            estimator.of_frame(self.number).estimate(portrait, seen, self.fitter.camera)
-            for estimator in self.estimators
-        ]
-        known = [estimate for estimate in told if estimate is not None]
+        estimators = [estimator.of_frame(self.number) for estimator in self.estimators]
+        known = collect_estimates(estimators, portrait, seen, self.fitter.camera)
         return merge_estimates(known) if known else None
 
     def _not_there(self) -> None:
@@ -149,7 +146,7 @@ class ClipTracker:
         }
         return {
             "run": {"counts": np.array(counts), "betas": self.betas, "strangers": self.strangers},
-            "gravity": {"shots": gravity_rows(self.fitter.shots), "key_frames": self.tilts},
+            "gravity": {"shots": pack_gravities(self.fitter.shots), "key_frames": self.tilts},
             "memory": kept,
             "eye": self.eye_state,
             "recorder": self.recorder.snapshot(),
@@ -160,6 +157,6 @@ class ClipTracker:
         counts = (int(n) for n in saved["run"]["counts"])
         self.number, self.people, self._absent, self._failed = counts
         self.fitter.memory = FrameHistory(**saved["memory"])
-        self.fitter.shots = gravity_shots(saved["gravity"]["shots"])
+        self.fitter.shots = unpack_gravities(saved["gravity"]["shots"])
         self.eye.restore(saved["eye"])
         self.recorder.restore(saved["recorder"])

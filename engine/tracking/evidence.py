@@ -51,7 +51,7 @@ class Evidence:
         skin: where the face's skin is, where that can be determined.
         bare: where any skin shows.
         notes: for the user, about what was left out.
-        tilt: [3, 3] rotation from the upright world, see ``cameras.camera_tilt``.
+        tilt: [3, 3] rotation from the world to the camera's space, see ``cameras.camera_tilt``.
     """
 
     body: Body
@@ -75,8 +75,8 @@ class Evidence:
         landmarks = require_landmarks(self.body)
         self.pose = BodyPoints.on_joints(self.body, landmarks.pose_joint, landmarks.pose_offset)
 
-    def hold_camera(self, gravity: Gravity) -> None:
-        """Measure what is upright against this gravity from now on."""
+    def set_gravity(self, gravity: Gravity) -> None:
+        """Measure uprightness against this gravity from now on."""
         self.tilt = camera_tilt(gravity.pitch, gravity.roll)
 
     @property
@@ -257,9 +257,9 @@ class Evidence:
         return fit_rigid(rest, seen)[0]
 
     def upright_terms(self) -> list[FitTerm]:
-        """Trunk, head and feet against gravity, and who stands has the neck over the feet.
+        """Trunk and head are upright; a standing person's neck and hips are above level feet.
 
-        The trunk is the paper's (supplement C.3), in depth most of all.
+        The trunk's term is the paper's (supplement C.3).
         """
         full, alone = self.framing == "full", self.framing == "head"
         trunk = S.upright_noise_full if full else S.upright_noise
@@ -280,7 +280,7 @@ class Evidence:
         noise: tuple[float, float],
         radius: float,
     ) -> DirectionTerm:
-        """A joint, held by another, over the middle of some joints, as at rest."""
+        """A joint, at its rest offset from ``holder``, is above the middle of ``names``."""
         joints = np.array([JOINT_INDEX[name] for name in names])
         each = BodyPoints.on_joints(self.body, joints, np.zeros((len(joints), 3)))
         low = replace(
@@ -292,7 +292,7 @@ class Evidence:
         return self._up(low, BodyPoints.on_joints(self.body, at, above), noise, radius)
 
     def _up_axis(self, name: str, noise: tuple[float, float]) -> DirectionTerm:
-        """What is up in a joint's rest frame."""
+        """The axis of a joint that points up at rest points up."""
         joint = np.array([JOINT_INDEX[name]])
         low, high = (
             BodyPoints.on_joints(self.body, joint, np.array([[0.0, y, 0.0]])) for y in (0.0, 0.1)
@@ -302,9 +302,9 @@ class Evidence:
     def _up(
         self, low: BodyPoints, high: BodyPoints, noise: tuple[float, float], radius: float
     ) -> DirectionTerm:
-        """One point above another, up to a noise sideways and in depth, robustly."""
+        """One point is above another, with a noise sideways and in depth."""
         weight = 1.0 / np.array([[noise[0], 1.0, noise[1]]]) ** 2
-        # The radius is in units of the surest axis.
+        # The radius is in units of the axis with the largest weight.
         return DirectionTerm(low, high, self.tilt[:, 1][None], weight, radius, self.tilt)
 
     def ground_term(self) -> list[FitTerm]:

@@ -30,7 +30,7 @@ from ..core.types import (
     Track,
 )
 from ..imaging.load import FULL_FRAME_DIAGONAL
-from .estimators import Estimator, merge_estimates, name_sources
+from .estimators import Estimator, collect_estimates, merge_estimates, name_sources
 from .evidence import Evidence
 from .fit_state import FitState, PosedJoints
 from .fitter import Fitter
@@ -143,8 +143,7 @@ def fit_body(
         weight = evidence.pose_weight.copy()
         weight[list(certain)] = S.certain
         evidence = replace(evidence, pose_weight=weight)
-    told = [estimator.estimate(portrait, observation, camera) for estimator in estimators]
-    known = [estimate for estimate in told if estimate is not None]
+    known = collect_estimates(estimators, portrait, observation, camera)
     estimate = merge_estimates(known) if known else None
     fitter = Fitter(body, evidence, head, estimate, profile, pitch)
     report("fit", 0.1, "Trying arm positions")

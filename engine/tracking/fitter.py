@@ -52,7 +52,7 @@ class FitterSettings:
     expression_precision: float = 2.0  # of expression weights
     expression_slope: float = 1.5  # of expression weights, L1
     limit_weight: float = 400.0  # per square radian beyond what joints can do
-    tilt_steps: int = 15  # of the fit for each tilt of the camera
+    tilt_steps: int = 15  # of each fit at one tilt of the camera
     profile_noise: float = 0.05  # of unit vectors across a body seen from the side: three degrees
 
 
@@ -139,7 +139,7 @@ class Fitter:
         estimate: the initial pose, which the fit stays near.
         profile: ``left`` or ``right`` if the photo shows exactly that side, else empty.
         pitch: degrees by which the camera looks down, if that is known.
-        gravity: how the camera was held; None until :meth:`find_pose` has estimated it.
+        gravity: the camera's tilt; None until :meth:`find_pose` has estimated it.
     """
 
     body: Body
@@ -152,7 +152,7 @@ class Fitter:
 
     def __post_init__(self) -> None:
         if self.gravity is not None:
-            self.hold_camera(self.gravity)
+            self.set_gravity(self.gravity)
         self.prior: PriorTerm = prior_term(
             self.body,
             S.body_precision,
@@ -218,19 +218,19 @@ class Fitter:
             state = self.find_arm(state, left)
         return state
 
-    def hold_camera(self, gravity: Gravity) -> None:
-        """Measure what is upright against this gravity from now on."""
+    def set_gravity(self, gravity: Gravity) -> None:
+        """Measure uprightness against this gravity from now on."""
         self.gravity = gravity
-        self.evidence.hold_camera(gravity)
+        self.evidence.set_gravity(gravity)
 
     def find_gravity(self, state: FitState) -> FitState:
-        """How the camera was held, and trunk and legs as they stand then."""
+        """Estimate the camera's tilt, and fit trunk and legs to it."""
         fits, trunk = {(0.0, 0.0): state}, self.unknowns(TRUNK + LEGS)
-        # Not a body of mean size: its depth would contradict the face's, and a lean explain it.
+        # With the mean body's size, its depth would contradict the face's, which a lean explains.
         trunk = replace(trunk, betas=np.arange(self.body.num_body_betas))
 
         def fit(pitch: float, roll: float) -> float:
-            self.hold_camera(Gravity(pitch, roll))
+            self.set_gravity(Gravity(pitch, roll))
             nearest = min(fits, key=lambda tilt: np.hypot(tilt[0] - pitch, tilt[1] - roll))
             terms = self.trunk_terms(0.6, 0.2)
             found = minimize(
@@ -241,7 +241,7 @@ class Fitter:
 
         gravity = search_gravity(fit, self.pitch)
         fit(gravity.pitch, gravity.roll)
-        self.hold_camera(gravity)
+        self.set_gravity(gravity)
         return fits[gravity.pitch, gravity.roll]
 
     def find_trunk(self, state: FitState) -> tuple[FitState, float]:
@@ -253,10 +253,10 @@ class Fitter:
         return state, total_cost(self.body, state, terms)
 
     def trunk_terms(self, pose_radius: float, face_radius: float) -> list[FitTerm]:
-        """What tells head, trunk and legs, in units as for :func:`seen_terms`."""
+        """The evidence for head, trunk and legs; radii as for :func:`seen_terms`."""
         ev = self.evidence
         arms = np.concatenate([ARM_POINTS[True], ARM_POINTS[False]])
-        # Of half a body the network does not see how the trunk leans: it says, as most do.
+        # In half a body the network cannot see how the trunk leans, and answers with the average.
         trunk = TRUNK_SIDES if ev.framing == "full" else ()
         return [
             *ev.face_term(face_radius, 6),

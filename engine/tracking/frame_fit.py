@@ -136,7 +136,7 @@ class FrameFitter:
         pitch: degrees by which the camera looks down, if that is known.
 
     Attributes:
-        shots: how the camera of each shot is held; None until its first frame is fitted.
+        shots: the camera's tilt in each shot; None until its first frame is fitted.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class FrameFitter:
         """Forget earlier frames (new shot or lost person): the next is fitted like a photo.
 
         Args:
-            new_shot: how the camera is held is unknown again, too.
+            new_shot: whether the camera's tilt is unknown again, too.
         """
         self.memory = FrameHistory()
         if new_shot:
@@ -198,7 +198,7 @@ class FrameFitter:
             observation, None if following else rgb, self.camera, self.person
         )
         if self.shots[-1] is not None:
-            evidence.hold_camera(self.shots[-1])
+            evidence.set_gravity(self.shots[-1])
         if following:
             return self._follow(evidence, head)
         return self._measured(self._from_nothing(evidence, head), evidence, self._prior)

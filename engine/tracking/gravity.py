@@ -1,10 +1,10 @@
-"""Which way is up: the pitch and roll of the photo's camera, from how people hold themselves.
+"""Estimates the pitch and roll of the photo's camera from how the person stands or sits.
 
-A body that leans towards the camera and a camera that looks down make nearly the same picture. So
-the camera's tilt is what lets the body be upright (trunk, head, balance, soles) and still explain
-the landmarks, whose perspective tells the rest. The body is fitted for a row of pitches; the costs
-and a prior over cameras give the likeliest, and how sure it is. The roll, which the picture shows
-directly, follows from three fits.
+A body that leans towards a level camera and an upright body seen from above give nearly the same
+picture. The likeliest tilt is the one at which the body can be upright (trunk, head, balance,
+soles) and still explain the landmarks; their perspective decides the rest. The body is fitted at
+several pitches; the costs and a prior over cameras give the likeliest pitch and its deviation. The
+roll, which the picture shows directly, follows from three fits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..core.types import FloatArray, Gravity
 
 @dataclass(frozen=True)
 class GravitySettings:
-    """How photos are held, and how finely the tilt is searched."""
+    """The prior over the tilts of cameras, and the steps of the search."""
 
     level: float = 0.4  # share of cameras that are held nearly level
     nearly_level: float = 4.0  # degrees of pitch of those, one deviation
@@ -28,6 +28,7 @@ class GravitySettings:
     roll: float = 2.5  # likewise, of the roll
     step: float = 6.0  # degrees between the pitches tried
     farthest: int = 5  # steps to each side
+    hopeless: float = 6.0  # log of the odds against a pitch beyond which no farther one is tried
     roll_step: float = 4.0  # degrees
 
 
@@ -35,40 +36,42 @@ S = register_settings("tracking.gravity", GravitySettings())
 
 
 def search_gravity(cost: Callable[[float, float], float], pitch: float | None = None) -> Gravity:
-    """The likeliest way in which the camera was held.
+    """Find the likeliest tilt of the camera.
 
     Args:
-        cost: of the best fit for a pitch and a roll in degrees, a negative log likelihood; asked
+        cost: of the best fit at a pitch and a roll in degrees, a negative log likelihood; called
             in small steps, so that each fit can start from the last.
-        pitch: degrees, where it is known.
+        pitch: degrees, if it is known.
     """
 
-    def posterior(pitch: float, roll: float) -> float:
-        held = sum(
+    def negative_log_posterior(pitch: float, roll: float) -> float:
+        density = sum(
             share * np.exp(-0.5 * (pitch / spread) ** 2) / spread
             for share, spread in ((S.level, S.nearly_level), (1.0 - S.level, S.tilted))
         )
-        return 0.5 * (roll / S.roll) ** 2 - float(np.log(held)) + cost(pitch, roll)
+        return 0.5 * (roll / S.roll) ** 2 - float(np.log(density)) + cost(pitch, roll)
 
     certainty, source = 0.0, "given"
     if pitch is None:
         source = "estimated"
         steps = S.step * np.arange(-S.farthest, S.farthest + 1)
-        costs = np.empty(len(steps))
+        costs = np.full(len(steps), np.inf)
         for order in (range(S.farthest, len(steps)), range(S.farthest - 1, -1, -1)):
             for k in order:
-                costs[k] = posterior(float(steps[k]), 0.0)
+                costs[k] = negative_log_posterior(float(steps[k]), 0.0)
+                if costs[k] > costs.min() + S.hopeless:
+                    break
         pitch, certainty = _lowest(steps, costs)
     rolls = S.roll_step * np.array([-1.0, 0.0, 1.0])
-    roll, _ = _lowest(rolls, np.array([posterior(pitch, float(r)) for r in rolls]))
+    roll, _ = _lowest(rolls, np.array([negative_log_posterior(pitch, float(r)) for r in rolls]))
     return Gravity(pitch, roll, certainty, source)
 
 
 def combine_gravity(votes: Sequence[Gravity]) -> Gravity:
-    """The mean of several estimates of one camera, the surer ones counting more.
+    """Average several estimates of one camera, weighted by their deviations.
 
     Args:
-        votes: at least one; a given one is returned.
+        votes: at least one; one with a given pitch is returned as it is.
     """
     given = [vote for vote in votes if vote.source == "given"]
     if given or len(votes) == 1:
@@ -78,12 +81,12 @@ def combine_gravity(votes: Sequence[Gravity]) -> Gravity:
         float(np.average([getattr(vote, name) for vote in votes], weights=weight))
         for name in ("pitch", "roll")
     )
-    # They share a person's habits, so many frames are not surer than the surest.
+    # The frames show the same person's posture, so their mean is no surer than the surest.
     return Gravity(pitch, roll, min(vote.certainty for vote in votes), votes[0].source)
 
 
 def _lowest(places: FloatArray, costs: FloatArray) -> tuple[float, float]:
-    """The bottom of the parabola round the lowest cost, and its standard deviation."""
+    """Return the bottom of the parabola around the lowest cost, and its standard deviation."""
     k = int(np.clip(np.argmin(costs), 1, len(places) - 2))
     near = slice(k - 1, k + 2)
     a, b, _ = np.polyfit(places[near] - places[k], costs[near], 2)

@@ -201,7 +201,7 @@ def flip_front_back(observation: Observation) -> Observation:
 
 
 def without_face(observation: Observation) -> Observation:
-    """What is left without the dense face landmarks: ears, nose and outline give the head."""
+    """Drop the dense face landmarks; ears, nose and outline then place the head."""
     return replace(observation, face=None, face_score=0.0)
 
 

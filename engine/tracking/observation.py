@@ -23,7 +23,7 @@ class ObserveSettings:
     min_visible_without_face: int = 6  # trunk and limb points that it must show
     min_mask_agreement: float = 0.8  # overlap of both masks, of a body with few limbs
     min_shoulders: float = 0.2  # visibility of such a body's shoulders
-    sure_shoulders: float = 0.4  # visibility from which both shoulders show that there is a body
+    sure_shoulders: float = 0.4  # visibility of both shoulders from which a body is certain
     min_head_agreement: float = 0.6  # overlap of both masks of a head alone
     min_score_by_mask: float = 0.5  # 0..1, of such a body
     min_hand_fit: float = 0.3  # score times nearness from which a hand belongs to a wrist
@@ -137,11 +137,11 @@ def find_candidates(rgb: FloatArray, detectors: Detectors) -> list[Candidate]:
             candidates.append(Candidate(person, face))
     if not candidates:
         # From the side or behind, at half length, little is visible; the other segmenter decides,
-        # and says where to look again.
+        # and shows where to look again.
         selfie = detectors.selfie_mask(rgb) > 0.5
-        for seen in (people, detectors.people_in(rgb, selfie)):
-            fits = [p for p in seen if _same_silhouette(p, selfie) or _is_sure_head(p, selfie)]
-            candidates = candidates or [Candidate(p, None) for p in fits]
+        confirmed = _confirm_people(people, selfie)
+        confirmed = confirmed or _confirm_people(detectors.people_in(rgb, selfie), selfie)
+        candidates = [Candidate(person, None) for person in confirmed]
     candidates.sort(key=lambda c: float(c.person.box[0] + c.person.box[2]))
     return candidates
 
@@ -183,8 +183,13 @@ def _sure(person: DetectedPerson) -> bool:
     return person.score >= S.min_score_without_face and visible >= S.min_visible_without_face
 
 
+def _confirm_people(people: list[DetectedPerson], selfie: BoolArray) -> list[DetectedPerson]:
+    """Keep the people whom the other segmenter's mask [H, W] confirms."""
+    return [p for p in people if _same_silhouette(p, selfie) or _is_sure_head(p, selfie)]
+
+
 def _is_sure_head(person: DetectedPerson, selfie: BoolArray) -> bool:
-    """A head from behind, with nothing of the body but its shoulders, if that."""
+    """Whether it is a head seen from behind, with its shoulders or alone."""
     shoulders = person.visibility[[11, 12]].min() >= S.sure_shoulders
     alone = _agreement(person, selfie) >= S.min_head_agreement
     return bool(person.score >= S.min_score_without_face and (shoulders or alone))

@@ -48,7 +48,7 @@ class ShapeEvidence:
         prior: [B] precision of the prior, whose mean is zero.
         trust: 0..1.
         framing: of the photo.
-        gravity: how its camera was held.
+        gravity: the tilt of its camera.
     """
 
     betas: FloatArray
@@ -67,7 +67,7 @@ def shape_evidence(
     camera: Camera,
     pitch: float | None = None,
 ) -> ShapeEvidence:
-    """Fit a photo and keep what it shows of the shape.
+    """Fit a photo, and keep its evidence of the shape.
 
     Args:
         observation: in pixels of the photo.

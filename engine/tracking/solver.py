@@ -115,7 +115,10 @@ class Solution:
 
 def total_cost(body: Body, state: FitState, terms: Sequence[FitTerm]) -> float:
     """The objective at ``state``; infinite where it is not defined."""
-    posed = PosedJoints(body, state)
+    return _cost(PosedJoints(body, state), terms)
+
+
+def _cost(posed: PosedJoints, terms: Sequence[FitTerm]) -> float:
     cost = sum(term.add(posed, None) for term in terms)
     return cost if np.isfinite(cost) else np.inf
 
@@ -143,28 +146,27 @@ def minimize(
     columns = unknowns.columns
     lower, upper = bounds.lower[columns], bounds.upper[columns]
     vector = np.clip(state.vector, bounds.lower, bounds.upper)
-    state = state.with_vector(vector)
+    posed = PosedJoints(body, state.with_vector(vector))
     damping = 1e-3
     cost = np.inf
     system: NormalEquations | None = None
     tried = 0
     while tried < iterations:
         if system is None:
-            posed = PosedJoints(body, state)
             system = NormalEquations.empty(unknowns)
             cost = sum(term.add(posed, system) for term in terms)
             if not np.isfinite(cost):
-                return Solution(state, np.inf, tried)
+                return Solution(posed.state, np.inf, tried)
         tried += 1
         here = vector[columns]
         there = _bounded_step(system, here, lower, upper, damping)
         candidate = vector.copy()
         candidate[columns] = there
-        candidate_state = state.with_vector(candidate)
-        candidate_cost = total_cost(body, candidate_state, terms)
+        candidate_posed = PosedJoints(body, state.with_vector(candidate))
+        candidate_cost = _cost(candidate_posed, terms)
         if candidate_cost < cost:
             gain = (cost - candidate_cost) / max(cost, 1e-12)
-            vector, state, cost = candidate, candidate_state, candidate_cost
+            vector, posed, cost = candidate, candidate_posed, candidate_cost
             damping = max(damping / 5.0, 1e-6)
             system = None
             if gain < tolerance:
@@ -173,7 +175,7 @@ def minimize(
             damping *= 8.0
             if damping > 1e4:
                 break
-    return Solution(state, cost, tried)
+    return Solution(posed.state, cost, tried)
 
 
 def _bounded_step(

@@ -28,7 +28,7 @@ from ..core.types import (
     Portrait,
     Progress,
 )
-from ..core.upright import stand_camera, stand_poses
+from ..core.upright import pack_gravities, poses_to_world, tilt_camera, unpack_gravities
 from ..imaging.video import VideoFrame, VideoReader
 from .checkpoint import Checkpoint
 from .clip_recorder import FRAMINGS, LOST, TRACKED, VIEWS, FrameResult, Recorder
@@ -159,13 +159,7 @@ def track_clip(
         times, photos = measure_key_frames(clip, body, eye, camera, part, report, pitch)
         betas, used = fuse_shapes(photos)
         strangers = np.array(times)[~used]
-        tilts = np.array(
-            [
-                [time, photo.gravity.pitch, photo.gravity.roll, photo.gravity.certainty]
-                for time, photo, good in zip(times, photos, used, strict=True)
-                if good
-            ]
-        ).reshape(-1, 4)
+        tilts = np.column_stack([times, pack_gravities([p.gravity for p in photos])])[used]
     else:
         tilts = saved["gravity"]["key_frames"]
         betas, strangers = saved["run"]["betas"], saved["run"]["strangers"]
@@ -264,7 +258,7 @@ def _motion(clip: FrameSource, part: ClipRange, tracker: ClipTracker, camera: Ca
     pelvis = np.asarray(tracker.fitter.person.J_template)[0]
     for number, gravity in enumerate(gravities):
         own = shot[nearest] == number  # lost frames hold another shot's pose
-        full_pose[own], transl[own] = stand_poses(full_pose[own], transl[own], pelvis, gravity)
+        full_pose[own], transl[own] = poses_to_world(full_pose[own], transl[own], pelvis, gravity)
     return Motion(
         betas=tracker.betas,
         full_pose=full_pose,
@@ -273,7 +267,7 @@ def _motion(clip: FrameSource, part: ClipRange, tracker: ClipTracker, camera: Ca
         joint_confidence=np.array([r.confidence for r in results]),
         frame_state=state,
         shot=shot,
-        camera=stand_camera(camera, gravities[0]),
+        camera=tilt_camera(camera, gravities[0]),
         gravities=tuple(gravities),
         frame_rate=clip.frame_rate,
         framing=FRAMINGS[best.framing],
@@ -285,7 +279,7 @@ def _motion(clip: FrameSource, part: ClipRange, tracker: ClipTracker, camera: Ca
 
 
 def _gravities(tracker: ClipTracker, shot: IntArray, frame_rate: float) -> list[Gravity]:
-    """How the camera of each shot was held, by its first frame and its key frames."""
+    """Combine the tilts that each shot's first frame and key frames gave."""
     first = tracker.part.first
     rows = np.clip(np.round(tracker.tilts[:, 0] * frame_rate) - first, 0, len(shot) - 1)
     out = []
@@ -293,9 +287,8 @@ def _gravities(tracker: ClipTracker, shot: IntArray, frame_rate: float) -> list[
         if begun is None or begun.source != "estimated":
             out.append(begun or Gravity())
             continue
-        own = tracker.tilts[shot[rows.astype(int)] == number]
-        votes = [Gravity(float(p), float(r), float(sd), "estimated") for _, p, r, sd in own]
-        out.append(combine_gravity([begun, *votes]))
+        votes = unpack_gravities(tracker.tilts[shot[rows.astype(int)] == number, 1:])
+        out.append(combine_gravity([begun, *filter(None, votes)]))
     return out
 
 

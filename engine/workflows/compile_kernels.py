@@ -1,8 +1,7 @@
-"""Compiling before it is needed: a drawn figure goes through the stages of a build.
+"""Compiles numba's kernels ahead by building an avatar of a synthetic figure.
 
-numba compiles a function for the types of its first call, so that the first avatar on a computer
-would take half a minute longer. The real stages are run, since no list of functions and types would
-stay right.
+numba compiles a function for the types of its first call, which would add half a minute to the
+first avatar on a computer. The real stages run, since a list of functions and types would go stale.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..body import Body
+from ..body.atlas import surface_points
 from ..core.cameras import photo_camera, project
 from ..core.types import Avatar, Observation, Portrait, Pose, Progress, Track
 from ..gaussians.frame_end import end_avatar
@@ -26,16 +26,17 @@ from ..pipeline.report import input_view_metrics
 from ..pipeline.track import load_fitting_body
 from ..render.mesh import rasterize_mesh
 from ..scene.files import make_scene_avatar
+from ..tracking.body_points import require_landmarks
 from ..visual.sheet import draw_preview, draw_thumbnail
 
 SIDE = 256
-"""Pixels of the picture: enough for every stage to have something to do."""
+"""Pixels of the picture: enough for every stage to have work."""
 
 SPLATS = 20_000
 
 
 def compile_kernels(progress: Progress) -> None:
-    """Compile what a build needs; where the cache has it already, little is left to do.
+    """Compile what a build needs; kernels in numba's cache are only loaded.
 
     Args:
         progress: Called with the stage ``compile``, 0..1 and a message.
@@ -46,31 +47,30 @@ def compile_kernels(progress: Progress) -> None:
     body = load_fitting_body(None)
     person = body.personalised(np.zeros(body.num_betas))
     portrait, observation, track = _photograph(person)
-    done = iter(np.linspace(0.0, 1.0, 6))
 
-    def tell() -> None:
-        progress("compile", float(next(done)), "compiling")
+    def report(fraction: float) -> None:
+        progress("compile", fraction, "compiling")
 
-    tell()
+    report(0.0)
     affine_crop(portrait.rgb, np.eye(2, 3), SIDE, SIDE)  # the detectors' part
     matte = make_matte(portrait, observation)
-    tell()
+    report(0.2)
     lifted = lift_photo(matte, observation, track, person, LiftOptions(max_gaussians=SPLATS))
-    tell()
+    report(0.4)
     avatar = Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
     avatar = order_by_importance(end_avatar(avatar, [(matte, track)], BuildOptions().below))
     input_view_metrics(avatar, matte)
-    tell()
+    report(0.6)
     make_scene_avatar(avatar)
     draw_thumbnail(avatar)
     draw_preview(avatar, portrait, matte)
-    tell()
+    report(0.8)
     refine_avatar(avatar, lifted.wanted or matte, "fast")
-    tell()
+    report(1.0)
 
 
 def _photograph(body: Body) -> tuple[Portrait, Observation, Track]:
-    """Draw the body from the hips up, and tell what detectors and the fit would."""
+    """Draw the body from the hips up, with what detectors and fit would find in the picture."""
     camera = photo_camera(1.4 * SIDE, SIDE, SIDE)
     pose = Pose.rest(body.num_expression).with_joints(
         left_shoulder=[0, 0, -0.9], right_shoulder=[0, 0, 0.9]
@@ -82,20 +82,18 @@ def _photograph(body: Body) -> tuple[Portrait, Observation, Track]:
     a, b, c = (vertices[body.f[:, k]] for k in range(3))
     normal = np.cross(b - a, c - a)
     shade = 0.5 + 0.4 * normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-12)
-    face = rasterize_mesh(vertices, body.f, camera).face
-    hit = face >= 0
-    grey = np.where(hit, shade[face], 0.9).astype(np.float32)
-    landmarks = body.landmarks
-    assert landmarks is not None
-    corners = vertices[body.f[landmarks.face_triangle]]
-    points, _ = project(np.einsum("nk,nkd->nd", landmarks.face_bary, corners), camera)
+    triangle = rasterize_mesh(vertices, body.f, camera).face
+    hit = triangle >= 0
+    grey = np.where(hit, shade[triangle], 0.9).astype(np.float32)
+    landmarks = require_landmarks(body)
+    face = surface_points(vertices, body.f, landmarks.face_triangle, landmarks.face_bary)
     rgb = grey[..., None] * np.array([1.0, 0.8, 0.7], np.float32)
     observation = Observation(
         pose=project(joints[landmarks.pose_joint], camera)[0],
         pose_visibility=np.ones(33),
         pose_world=np.zeros((33, 3)),
         person_mask=hit.astype(np.float32),
-        face=points,
+        face=project(face, camera)[0],
         face_score=1.0,
     )
     track = Track(np.zeros(body.num_betas), pose, camera, "half", np.ones(55), 1.0, 1.0)

@@ -1,8 +1,9 @@
-"""Examine a computer: what Likeness finds on it, and whether a portrait can be built there."""
+"""Examines a computer: what Likeness finds there, and whether it can build a portrait."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import platform
 import shutil
@@ -18,8 +19,8 @@ from ..core.progress import peak_memory_mb
 from ..core.types import LikenessError, Progress
 from ..core.version import VERSION
 
-LEAST_SPACE = 1 << 30
-"""Bytes that the cache's disk should have left: assets, compiled kernels and a few avatars."""
+MIN_FREE_BYTES = 1 << 30
+"""Free space for caches and data: assets, compiled kernels and a few avatars."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ class Finding:
     """The result of one check.
 
     Attributes:
-        name: of the check.
+        name: the check's.
         ok: whether it passed.
         needed: whether a build fails without it.
         message: what was found.
-        remedy: what to do about it; empty where it passed.
-        seconds: that it took.
+        remedy: what to do; empty if the check passed.
+        seconds: its duration.
     """
 
     name: str
@@ -47,12 +48,12 @@ def examine(portrait: Path | None = None, progress: Progress | None = None) -> d
     """Run every check, and time a build by stage.
 
     Args:
-        portrait: a photo to build; None leaves the build out.
+        portrait: a photo to build; None skips the build.
         progress: called with the check, 0..1 and a message.
 
     Returns:
-        JSON-able: ``version``, ``system`` (of Python and computer), ``findings`` (of
-            :class:`Finding`), ``can_build`` (whether everything that a build needs is there) and
+        JSON-able: ``version``, ``system`` (Python and the computer), ``findings`` (each a
+            :class:`Finding`), ``can_build`` (whether every check that a build needs passed) and
             ``stages`` (seconds of the build by stage, empty without one).
     """
     checks: list[tuple[str, bool, Callable[[], str]]] = [
@@ -87,9 +88,9 @@ def _run(name: str, needed: bool, check: Callable[[], str]) -> Finding:
         message = check()
     except LikenessError as error:
         message, remedy, ok = error.message, error.remedy, False
-    except Exception as error:  # whatever breaks here is what the report is for
+    except Exception as error:  # any failure belongs in the report
         message, ok = f"{type(error).__name__}: {error}", False
-        remedy = "Report this to Likeness's developers, with this report."
+        remedy = "Send this report to Likeness's developers."
     return Finding(name, ok, needed, message, remedy, round(time.perf_counter() - start, 3))
 
 
@@ -122,28 +123,25 @@ def _check_packages() -> str:
 
 
 def _check_assets() -> str:
-    from ..body import load_body
     from ..files.weights import asset_path
+    from ..pipeline.track import load_fitting_body
 
-    path = asset_path("body")
-    body = load_body(path)
-    return f"a body of {len(body.v_template):,} vertices in {path.parent}"
+    body = load_fitting_body(None)
+    return f"a body of {len(body.v_template):,} vertices in {asset_path('body').parent}"
 
 
 def _check_detectors() -> str:
     import numpy as np
 
-    from ..files.weights import asset_path
-    from ..tracking.detectors import Detectors
+    from ..pipeline.track import open_detectors
 
-    detectors = Detectors(asset_path("pose_landmark").parent)
-    found = detectors.people(np.full((256, 256, 3), 0.5, np.float32))
+    found = open_detectors().people(np.full((256, 256, 3), 0.5, np.float32))
     if found:
         raise LikenessError(
-            f"The detectors see {len(found)} people in an empty picture.",
-            "Delete the assets' folder, and make them again.",
+            f"The detectors find {len(found)} people in an empty picture.",
+            "Delete the folder of the assets, and make them again.",
         )
-    return "they see nobody in an empty picture, as they should"
+    return "they find nobody in an empty picture, as they should"
 
 
 def _check_networks() -> str:
@@ -160,16 +158,16 @@ def _check_networks() -> str:
     missing = [name for name, one in loaded.items() if one is None]
     if missing:
         raise LikenessError(
-            f"The network {' and '.join(missing)} that comes with Likeness is missing.",
+            f"Networks that ship with Likeness are missing: {', '.join(missing)}.",
             "Install Likeness again.",
         )
     others = [name for name in onnxruntime.get_available_providers() if "CPU" not in name]
-    beside = f"; ONNX Runtime also offers {', '.join(others)}, not used" if others else ""
-    return f"{', '.join(loaded)} on the processor{beside}"
+    unused = f"; ONNX Runtime also offers {', '.join(others)}, which is not used" if others else ""
+    return f"{', '.join(loaded)} on the CPU{unused}"
 
 
 def _check_drawing() -> str:
-    """One broad Gaussian before the camera shows its own colour in the middle."""
+    """Draw one broad Gaussian, and compare the colour in the middle with its own."""
     import numpy as np
 
     from ..core.types import Gaussians
@@ -188,13 +186,13 @@ def _check_drawing() -> str:
                 f"The rasteriser '{backend}' draws {drawn.round(3)} instead of {color[0]}.",
                 "Clear the compiled kernels, or report this to Likeness's developers.",
             )
-    return f"right on {' and '.join(backends)}"
+    return f"correct on {' and '.join(backends)}"
 
 
 def _check_folders() -> str:
     from ..files.user_folders import cache_root, data_root
 
-    said = []
+    found = []
     for name, folder in (("cache", cache_root()), ("data", data_root())):
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -205,23 +203,23 @@ def _check_folders() -> str:
                 f"'{folder}' cannot be written: {error.strerror or error}.",
                 f"Free space there, or set LIKENESS_{name.upper()} to another folder.",
             ) from error
-        if free < LEAST_SPACE:
+        if free < MIN_FREE_BYTES:
             raise LikenessError(
                 f"The disk of '{folder}' has {free / 2**20:.0f} MB left.",
                 f"Free space there, or set LIKENESS_{name.upper()} to a folder on another disk.",
             )
-        said.append(f"{name} in {folder}, {free / 2**30:.0f} GB free")
-    return "; ".join(said)
+        found.append(f"{name} in {folder}, {free / 2**30:.0f} GB free")
+    return "; ".join(found)
 
 
 def _check_gpu() -> str:
     if importlib.util.find_spec("torch") is None:
-        raise LikenessError("PyTorch is not installed.", "Nothing: the processor draws.")
+        raise LikenessError("PyTorch is not installed.", "None needed: the CPU draws.")
     from ..render.gpu import gpu_report
 
     report = gpu_report()
     if report["why_not"]:
-        raise LikenessError(f"{report['why_not']}.", "Nothing: the processor draws.")
+        raise LikenessError(f"{report['why_not']}.", "None needed: the CPU draws.")
     return f"{report['device']}, {report['memory'] / 2**30:.0f} GB, CUDA {report['cuda']}"
 
 
@@ -231,8 +229,8 @@ def _check_build(portrait: Path, stages: dict[str, float]) -> str:
     start = time.perf_counter()
     result = build_avatar(portrait)
     stages |= result.report["seconds"]
-    shown = result.report["input_view"]["foreground_psnr"]
+    psnr = result.report["input_view"]["foreground_psnr"]
     return (
-        f"'{portrait.name}' in {time.perf_counter() - start:.1f} s, {shown} dB in the photo's own "
-        f"view, at most {peak_memory_mb()} MB"
+        f"'{portrait.name}' in {time.perf_counter() - start:.1f} s, {psnr} dB in the photo's view, "
+        f"peak memory {peak_memory_mb()} MB"
     )

@@ -18,7 +18,7 @@ from ..body import Body
 from ..core.cameras import field_of_view
 from ..core.progress import StageTimer
 from ..core.types import FRAME_STATES, FloatArray, LikenessError, Motion, Progress
-from ..core.upright import camera_at, upright_motion
+from ..core.upright import camera_at, track_to_motion
 from ..core.version import VERSION
 from ..files.atomic import atomic_write
 from ..files.folders import make_parents
@@ -87,9 +87,13 @@ def track_to_files(
     video = is_video(media)
     _check_targets(media, out, overlay, video)
     if video and options.sapiens:
-        raise LikenessError("Sapiens2 sees photos; this is a video.", "Leave --sapiens out.")
+        raise LikenessError(
+            "Sapiens2 works on photos only, and this is a video.", "Leave --sapiens out."
+        )
     if options.others and video:
-        raise LikenessError("More photos of a person go with a photo.", "Leave --view out.")
+        raise LikenessError(
+            "Further views go with a photo only, and this is a video.", "Leave --view out."
+        )
     stages = StageTimer(progress)
     with make_parents(out, *([overlay] if overlay else [])):
         if video:
@@ -130,8 +134,8 @@ def _track_photo(
             estimators=estimators,
         )
         warnings = tracked.warnings
-    person = tracked.body.personalised(tracked.track.betas)
-    motion = upright_motion(tracked.track, np.asarray(person.J_template)[0])
+    joints = tracked.body.shaped(tracked.track.betas)[1]
+    motion = track_to_motion(tracked.track, joints[0])
     motion = replace(motion, warnings=tuple(warnings))
     with ExitStack() as files:
         save_motion(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...body import Body
 from ...core.types import FRAME_STATES, FloatArray, LikenessError, Motion, Portrait, Progress, Track
+from ...core.upright import camera_at
 from ...dataset.groups import INPUT
 from ...imaging.video import VideoReader
 from ...pipeline.track import TrackedPortrait, verify_matte
@@ -97,7 +98,7 @@ def measure_video(
         pictures = {REFERENCE: reference, TRUTH: truth.rgb}
         for method, one in made.items():
             gaussians = one.posed(shot.track.pose)
-            ours = methods.draw(gaussians, motion.camera.resized(*size))
+            ours = methods.draw(gaussians, shot.track.camera.resized(*size))
             figures[method] = {**comparer.figures(ours, truth, face), **build_metrics(one)}
             pictures[method] = ours.rgb
             pictures[f"{method} difference"] = difference_image(ours.rgb, truth.rgb)
@@ -136,7 +137,7 @@ def _shot(
     track = Track(
         motion.betas,
         motion.pose(number),
-        motion.camera,
+        camera_at(motion, number),
         motion.framing,
         motion.joint_confidence[number],
         float(motion.face_error[number]),

@@ -114,11 +114,11 @@ class PoseDetector:
     def in_silhouette(
         self, rgb: FloatArray, mask: BoolArray, threshold: float = 0.5
     ) -> list[DetectedPerson]:
-        """The person under a silhouette whose head is its top, as in portraits from behind.
+        """Find the person in a silhouette with the head at its top, as in portraits from behind.
 
         Args:
             rgb: [H, W, 3] in 0..1.
-            mask: [H, W] where someone is.
+            mask: [H, W] the silhouette.
             threshold: least score of the landmark network.
         """
         rows = np.flatnonzero(mask.any(1))
@@ -275,7 +275,10 @@ def _roi_from_face(keypoints: FloatArray) -> Roi:
 
 
 def _roi_from_eyes(eyes: FloatArray, down: FloatArray, unit: float) -> Roi:
-    """The person whose eyes are ``unit`` pixels apart, by their middle [2] and what is down [2]."""
+    """Return the person's region from the middle of the eyes [2], ``unit`` pixels apart.
+
+    ``down`` is a unit vector [2] in the picture, from the head to the trunk.
+    """
     centre = eyes + down * unit * (0.70 / 0.063)
     return _alignment_roi(centre, centre - down * unit * (0.80 / 0.063))
 

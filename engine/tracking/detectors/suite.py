@@ -78,7 +78,7 @@ class Detectors:
         return self._pose.find(rgb, [face.keypoints for face in found])
 
     def people_in(self, rgb: FloatArray, mask: BoolArray) -> list[DetectedPerson]:
-        """The person under a silhouette, or none; see :meth:`PoseDetector.in_silhouette`.
+        """Find the person in a silhouette, if any; see :meth:`PoseDetector.in_silhouette`.
 
         Args:
             rgb: [H, W, 3] in 0..1.

@@ -9,6 +9,7 @@ from .estimate import (
     KeypointEstimate,
     KeypointEstimator,
     PoseEstimate,
+    collect_estimates,
     merge_estimates,
     name_sources,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "KeypointEstimator",
     "LandmarkLifter",
     "PoseEstimate",
+    "collect_estimates",
     "init_from_estimate",
     "load_estimate",
     "merge_estimates",

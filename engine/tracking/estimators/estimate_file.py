@@ -88,11 +88,13 @@ def load_estimate(
             f"'{kind}' is not a known kind of estimate.",
             f"Choose one of: auto, {', '.join(KINDS)}.",
         )
+    if kind == "motion":
+        return from_motion(path, camera, frame)
     dump = read_dump(path)
     if kind == "auto":
         kind = detect_kind(dump)
-    if kind == "motion":
-        return from_motion(path, camera, frame)
+        if kind == "motion":
+            return from_motion(path, camera, frame)
     guess = ""
     if kind == "hamer":
         return hamer.from_hamer(dump, camera, image_size, person, observation)
@@ -123,11 +125,11 @@ class FileEstimator:
     frame: int = 0
 
     def of_frame(self, number: int) -> FileEstimator:
-        """The estimator for one frame of a video.
+        """Get the estimator for one frame of a video.
 
         Args:
-            number: counted from 0; ``{frame}`` in the path stands for its six digits, otherwise
-                the file is a motion.
+            number: counted from 0. A path with ``{frame}`` names one file per frame, with the
+                number in six digits; any other file is a motion.
         """
         name = str(self.path)
         if FRAME_MARK in name:

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ...core.types import NUM_JOINTS, Camera, LikenessError
-from ...motion.io import load_motion, pose_frames, read_arrays
+from ...core.types import NUM_JOINTS, Camera, FloatArray, LikenessError, Motion
+from ...core.upright import camera_at
+from ...files.cache import get_or_load
+from ...motion.io import PoseFrames, motion_from_arrays, pose_frames, read_arrays
 from .convert import narrow_camera, place_in_photo, to_axis_angles, to_matrices
 from .estimate import PoseEstimate
 from .smplx_rows import JAW, PELVIS
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """A motion file; without a camera ``motion`` is None.
+
+    ``pelvis`` [3] is its body's at rest in metres, None where the file does not contain it.
+    """
+
+    expression_names: list[str]
+    poses: PoseFrames
+    motion: Motion | None
+    pelvis: FloatArray | None
+
+
+def _read_clip(path: Path) -> _Clip:
+    arrays = read_arrays(path)
+    names = [str(name) for name in np.atleast_1d(arrays.get("expression_names", []))]
+    poses = pose_frames(
+        {k: v for k, v in arrays.items() if names or k != "expression"}, path, len(names)
+    )
+    motion = motion_from_arrays(arrays, path, len(names)) if "camera_K" in arrays else None
+    pelvis = np.asarray(arrays["pelvis"], np.float64) if "pelvis" in arrays else None
+    return _Clip(names, poses, motion, pelvis)
 
 
 def from_motion(path: Path, camera: Camera, frame: int = 0) -> PoseEstimate:
@@ -28,11 +54,9 @@ def from_motion(path: Path, camera: Camera, frame: int = 0) -> PoseEstimate:
     Raises:
         LikenessError: the file or frame is missing, or the file has no pose.
     """
-    arrays = read_arrays(path)
-    names = [str(name) for name in np.atleast_1d(arrays.get("expression_names", []))]
-    poses = pose_frames(
-        {k: v for k, v in arrays.items() if names or k != "expression"}, path, len(names)
-    )
+    # A video asks for every frame of the file.
+    clip = get_or_load("motion estimate", path, lambda: _read_clip(path))
+    names, poses, motion = clip.expression_names, clip.poses, clip.motion
     if not 0 <= frame < len(poses.transl):
         raise LikenessError(
             f"'{path}' has no frame {frame}.", f"Choose one from 0 to {len(poses.transl) - 1}."
@@ -42,13 +66,13 @@ def from_motion(path: Path, camera: Camera, frame: int = 0) -> PoseEstimate:
     expression = dict(zip(names, (float(w) for w in poses.expression[frame])))
     if names:
         estimate = estimate.without([JAW])  # its part of the jaw is in the expression
-    if "camera_K" not in arrays:
+    if motion is None:
         return replace(estimate.without([PELVIS]), expression=expression)
-    motion = load_motion(path, len(names))
-    seen = motion.camera.resized(camera.width, camera.height)
+    seen = camera_at(motion, frame).resized(camera.width, camera.height)
     theirs = narrow_camera(camera, np.diag(seen.K)[:2], seen.K[:2, 2])
-    view = motion.camera.viewmat
-    pelvis = np.asarray(arrays.get("pelvis", np.zeros(3)), np.float64) + motion.transl[frame]
+    view = seen.viewmat
+    pelvis = np.zeros(3) if clip.pelvis is None else clip.pelvis
+    pelvis = pelvis + motion.transl[frame]
     pelvis = view[:3, :3] @ pelvis + view[:3, 3]
     root = place_in_photo(
         view[:3, :3] @ to_matrices(full_pose[PELVIS]),
@@ -61,5 +85,5 @@ def from_motion(path: Path, camera: Camera, frame: int = 0) -> PoseEstimate:
     known = estimate.known & (trust > 0)
     estimate = replace(estimate, known=known, confidence=np.where(known, trust, 0.0))
     estimate = estimate.with_rows(PELVIS, to_axis_angles(root.R), max(float(trust[PELVIS]), 0.5))
-    position = root.position if "pelvis" in arrays else None
+    position = None if clip.pelvis is None else root.position
     return replace(estimate, position=position, position_of=(PELVIS,), expression=expression)

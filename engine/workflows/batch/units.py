@@ -17,7 +17,7 @@ from ...files.stores import Address, Place, fetch_address
 from ...files.untrusted import CorruptFileError, file_size
 from ...files.weights import ASSETS_VERSION, DEFAULT_NETWORK, find_network
 from ...imaging.load import MAX_BYTES
-from ...pipeline.options import NAME_MARK
+from ...pipeline.estimators import resolve_estimates
 from .code_version import code_digest
 from .portrait_spec import PortraitSpec
 
@@ -68,7 +68,7 @@ def plan_units(
 
 def _unit(asked: PortraitSpec, named: _Named) -> PortraitUnit:
     options = {**asked.options}
-    others = [options.pop(name, None) for name in ("smplx", "sapiens")]
+    models = [options.pop(name, None) for name in ("smplx", "sapiens")]
     estimates = options.pop("estimator", ())
     body, network = options.pop("body", None), options.pop("network", DEFAULT_NETWORK)
     made_from: dict[str, Any] = {
@@ -83,7 +83,8 @@ def _unit(asked: PortraitSpec, named: _Named) -> PortraitUnit:
     try:
         photos = tuple(photo_sha256(path) for path in paths)
         made_from["estimators"] = [
-            named.data(path) for path in (*others, *_estimates(asked, estimates))
+            named.data(path)
+            for path in (*models, *resolve_estimates(estimates, Path(str(asked.photo)).stem))
         ]
     except LikenessError as error:
         return PortraitUnit(asked, "", (), error)
@@ -92,11 +93,6 @@ def _unit(asked: PortraitSpec, named: _Named) -> PortraitUnit:
     ]
     text = json.dumps(made_from, sort_keys=True)
     return PortraitUnit(asked, hashlib.sha256(text.encode()).hexdigest(), photos)
-
-
-def _estimates(asked: PortraitSpec, files: Sequence[str]) -> list[str]:
-    """Paths of the estimates for one portrait."""
-    return [file.replace(NAME_MARK, Path(str(asked.photo)).stem) for file in files]
 
 
 def photo_sha256(path: Place) -> str:
@@ -137,8 +133,8 @@ class _Named:
     def body(self, path: str | None) -> str | None:
         return None if path is None else self._once(f"body {path}", lambda: _file(Path(path)))
 
-    def data(self, path: str | None) -> str | None:
-        """Of a file, or of a folder of files."""
+    def data(self, path: str | Path | None) -> str | None:
+        """Get the digest of a file or of a folder's files."""
         if path is None:
             return None
         read = _folder if Path(path).is_dir() else _file

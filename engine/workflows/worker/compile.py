@@ -1,4 +1,4 @@
-"""Compiles what a build needs, at low priority: see :mod:`..compile_kernels`.
+"""Compiles numba's kernels at low priority; see :mod:`..compile_kernels`.
 
 Request::
 

@@ -78,6 +78,7 @@ def test_a_dataclass_checks_its_options() -> None:
     assert Options(Path("x"), fov=40).fov == 40.0
     with pytest.raises(LikenessError, match=r"count .*5.*, not 3"):
         Options(Path("x"), count=3)
+    assert Options(Path("x"), notes="one").notes == ("one",)  # type: ignore[arg-type]
 
 
 def test_every_option_has_a_kind() -> None:

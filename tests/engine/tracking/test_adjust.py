@@ -13,6 +13,8 @@ from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.landmark_names import ADJUSTABLE
 from likeness.engine.core.types import (
     JOINT_INDEX,
+    NUM_JOINTS,
+    Camera,
     FloatArray,
     Hand,
     LikenessError,
@@ -22,6 +24,7 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.tracking import fit_body
 from likeness.engine.tracking.adjust import Adjustment, apply_adjustment, override_landmarks
+from likeness.engine.tracking.estimators import PoseEstimate
 
 ELBOW, WRIST = ADJUSTABLE["left_elbow"], ADJUSTABLE["left_wrist"]
 
@@ -88,6 +91,19 @@ def test_a_nudged_arm_is_found(scene: Scene, track: Any) -> None:
         assert after < 0.25 * before, joint
     np.testing.assert_array_equal(seen.pose[ELBOW], scene.pixels[ELBOW])
     assert again.joint_confidence[JOINT_INDEX["left_elbow"]] == 1.0
+
+
+def test_estimates_count_after_a_correction(scene: Scene, track: Any) -> None:
+    class OtherProgram:
+        def estimate(self, photo: Portrait, seen: Observation, camera: Camera) -> PoseEstimate:
+            nothing = PoseEstimate.nothing("other.npz")
+            return nothing.with_rows(slice(0, NUM_JOINTS), scene.pose.full_pose, 1.0)
+
+    nudge = Adjustment(landmarks={ELBOW: scene.pixels[ELBOW]})
+    again, _ = apply_adjustment(
+        track, scene.wrong, scene.photo, scene.body, nudge, estimators=(OtherProgram(),)
+    )
+    assert "left_wrist" in again.sources["other.npz"]
 
 
 def test_metric_landmarks_follow(scene: Scene, track: Any) -> None:

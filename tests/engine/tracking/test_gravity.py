@@ -9,11 +9,11 @@ from likeness.engine.core.cameras import camera_tilt, photo_camera, project
 from likeness.engine.core.types import JOINT_INDEX, Gravity, Motion, Pose, Track
 from likeness.engine.core.upright import (
     camera_at,
-    gravity_rows,
-    gravity_shots,
-    stand_camera,
-    stand_pose,
-    upright_motion,
+    pack_gravities,
+    pose_to_world,
+    tilt_camera,
+    track_to_motion,
+    unpack_gravities,
 )
 from likeness.engine.tracking.gravity import combine_gravity, search_gravity
 
@@ -30,6 +30,18 @@ def test_search_finds_what_the_cost_says() -> None:
     assert found.pitch == pytest.approx(20.0, abs=1.0)  # the prior pulls it to level a little
     assert found.roll == pytest.approx(-1.0, abs=0.05)
     assert 1.5 < found.certainty < 2.5
+
+
+def test_search_leaves_out_unlikely_pitches() -> None:
+    pitches = []
+
+    def cost(pitch: float, roll: float) -> float:
+        pitches.append(pitch)
+        return 0.5 * ((pitch + 7.0) / 3.0) ** 2
+
+    assert search_gravity(cost).pitch == pytest.approx(-7.0, abs=2.0)
+    assert min(pitches) > -30.0
+    assert max(pitches) < 24.0
 
 
 def test_search_stays_level_without_evidence_and_keeps_what_is_given() -> None:
@@ -58,7 +70,7 @@ def make_track() -> tuple[Track, np.ndarray, np.ndarray]:
 
 def test_the_picture_stays_when_the_person_is_put_upright() -> None:
     track, body, pelvis = make_track()
-    stood, camera = stand_pose(track.pose, pelvis, TILTED), stand_camera(CAMERA, TILTED)
+    stood, camera = pose_to_world(track.pose, pelvis, TILTED), tilt_camera(CAMERA, TILTED)
     before, after = body.vertices(track.pose)[0], body.vertices(stood)[0]
     assert np.abs(before - after).max() > 0.1
     for a, b in zip(project(before, CAMERA), project(after, camera)):
@@ -67,16 +79,16 @@ def test_the_picture_stays_when_the_person_is_put_upright() -> None:
 
 def test_what_is_up_in_the_picture_is_up_in_the_world() -> None:
     up = camera_tilt(TILTED.pitch, TILTED.roll)[:, 1]  # in the camera's axes, y up
-    viewmat = stand_camera(CAMERA, TILTED).viewmat[:3, :3]
+    viewmat = tilt_camera(CAMERA, TILTED).viewmat[:3, :3]
     np.testing.assert_allclose(viewmat @ [0.0, 1.0, 0.0], up * [1, -1, -1], atol=1e-12)
 
 
 def test_every_shot_of_a_motion_has_its_own_camera() -> None:
     track, body, pelvis = make_track()
-    first = upright_motion(track, pelvis)
+    first = track_to_motion(track, pelvis)
     assert first.gravities == (TILTED,)
     other = Gravity(-8.0, 1.0, 3.0, "estimated")
-    second = stand_pose(track.pose, pelvis, other)
+    second = pose_to_world(track.pose, pelvis, other)
     both = {
         name: np.concatenate([getattr(first, name)] * 2)
         for name in ("expression", "joint_confidence", "frame_state", "face_error", "pose_error")
@@ -102,5 +114,5 @@ def test_every_shot_of_a_motion_has_its_own_camera() -> None:
 
 def test_gravities_survive_storing() -> None:
     shots = [TILTED, None, Gravity(5.0, 0.0, 0.0, "given")]
-    assert gravity_shots(gravity_rows(shots)) == shots
-    assert gravity_shots(gravity_rows([])) == []
+    assert unpack_gravities(pack_gravities(shots)) == shots
+    assert unpack_gravities(pack_gravities([])) == []

@@ -261,7 +261,7 @@ def test_a_failure_leaves_what_was_there(
     with pytest.raises(LikenessError, match="No space"):
         track_to_files(photo, out, overlay=overlay, body_path=body_file)
     assert (out.read_text(), overlay.read_text()) == ("old motion", "old overlay")
-    monkeypatch.setattr(track_files, "upright_motion", full)
+    monkeypatch.setattr(track_files, "track_to_motion", full)
     with pytest.raises(OSError, match="No space"):
         track_to_files(photo, tmp_path / "new" / "m.npz", body_path=body_file)
     assert {p.name for p in tmp_path.iterdir()} == {"m.npz", "o.png", "me.png", "body.npz"}
