@@ -67,6 +67,8 @@ class SurfaceSettings:
     rules_hair: float = 0.9  # the same where they say hair: the network has seen little long hair
     long_hair_x: float = 0.13  # metres beside the spine that long hair covers behind
     hair_round: float = 0.05  # metres by which its ends are higher there than over the spine
+    hairline: float = 0.015  # metres over the scalp's lowest point where short hair ends behind
+    bare: float = 6.0  # times the usual pull of a neck below it towards what is not hair
 
 
 S = register_settings("lift.labels_surface", SurfaceSettings())
@@ -119,21 +121,22 @@ def label_surface(
         ring[hands & (groups == side)] = UPPER if gloved else SKIN
     _complete_head(ring, label, weight, rest, part, regions, body)
 
+    bare = np.isin(part, ["neck", "scalp", "torso"])
+    bare &= rest[:, 1] < _hair_end(regions, part, rest)
+    pull = np.where(weight > 0, 0.05, np.where(bare, S.bare, 1.0))
     trust = np.where(weight > 0, 3.0 * weight, 0.0)
     target = np.eye(len(LABELS))[ring]
     if hidden is not None:
+        hidden = np.array(hidden)
+        rows = np.nonzero(bare)[0]
+        hidden[rows, ring[rows]] += hidden[rows, HAIR]  # the rules say what is there
+        hidden[rows, HAIR] = 0.0
         below = project(vertices, camera)[0][:, 1] >= camera.height
         hidden = clothe_below(hidden, below & (part == "torso"), rest, regions)
         target = smooth_sleeves(mix_with_rules(hidden, ring), body, part)
         target = level_waist(target, below, rest, part)
     values = np.eye(len(LABELS))[np.where(weight > 0, label, NONE)]
-    shares = diffuse_values(
-        mesh_laplacian(body.f, len(vertices)),
-        values,
-        trust,
-        target,
-        np.where(weight > 0, 0.05, 1.0),
-    )
+    shares = diffuse_values(mesh_laplacian(body.f, len(vertices)), values, trust, target, pull)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)
@@ -452,6 +455,16 @@ def _hair_tips(regions: Regions, part: NamesArray, rest: FloatArray) -> float | 
     if fallen.sum() < 0.3 * regions.unit**2:
         return None
     return float(np.percentile(places[fallen], 10))
+
+
+def _hair_end(regions: Regions, part: NamesArray, rest: FloatArray) -> float:
+    """Standard height below which short hair leaves the neck bare; -inf where it may go on."""
+    scalp, hair = part == "scalp", regions.hair
+    unknown = not scalp.any() or not hair.any() or hair[-1].any()
+    if unknown or _hair_tips(regions, part, rest) is not None:
+        return -np.inf
+    lowest = np.percentile(regions.places.rest[..., 1][hair], 3)
+    return min(float(lowest), float(rest[scalp, 1].min()) + S.hairline)
 
 
 def labels_at(shares: FloatArray, corner: IntArray, bary: FloatArray) -> IntArray:

@@ -204,6 +204,25 @@ def test_a_bald_scalp_is_skin(sitter: Sitter) -> None:
     assert (shares.argmax(1)[scalp] == SKIN).all()
 
 
+def test_short_hair_ends_above_the_neck_behind(sitter: Sitter) -> None:
+    """Whatever the network believes; hair that the frame cuts off may go on."""
+    regions, _ = label(sitter)
+    believed = np.zeros((len(sitter.vertices), len(LABELS)))
+    believed[:, HAIR] = 1.0
+    rest = standard_rest(sitter.body)
+    neck = vertex_parts(sitter.body) == "neck"
+    neck &= (rest < np.median(rest[neck], axis=0) - 0.01)[:, 1:].all(1)
+
+    def hairy(regions: Regions) -> float:
+        shares = label_surface(regions, sitter.camera, sitter.body, sitter.vertices, believed)
+        return float((shares.argmax(1) == HAIR)[neck].mean())
+
+    assert hairy(regions) < 0.2
+    cut = np.array(regions.hair)
+    cut[-1, : cut.shape[1] // 2] = True
+    assert hairy(replace(regions, hair=cut)) > 0.8
+
+
 def test_skin_coloured_clothes_are_clothes(sitter: Sitter) -> None:
     """A shirt a little paler and less red than the face."""
     regions, truth = label(sitter, COLORS | {UPPER: (0.80, 0.70, 0.66)})
