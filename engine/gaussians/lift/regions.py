@@ -24,7 +24,7 @@ from .labels_pixels import HeadCues, fine_texture, label_pixels
 from .pixel_grids import dilate, erode, fill_polygon, nearest_known, neighbour_links
 from .skin_tone import S as SKIN_TONE
 from .skin_tone import find_skin_color, measure_skin_tone
-from .sleeve_pixels import Forearm, settle_sleeve_pixels
+from .sleeve_pixels import Forearm, release_other_cloth, settle_sleeve_pixels
 
 GROUPS = ("torso", "left_arm", "right_arm", "head", "left_leg", "right_leg")
 TORSO, LEFT_ARM, RIGHT_ARM, HEAD, LEFT_LEG, RIGHT_LEG = range(6)
@@ -428,6 +428,7 @@ def find_regions(
     # Hair hangs from the head and lies on the shoulders; no arm takes it along.
     near_head = ~on_body & (places.from_head < S.hair_of_head)
     group = np.where(hair & np.isin(group, ARMS), np.where(near_head, HEAD, TORSO), group)
+    group = release_other_cloth(group, label, places.rest[..., 0], ARMS)
     hidden = f[:, 0] == f[:, 1]
     forearms = [
         Forearm.of(arm, *joints, limb[arm], f[face_group == arm], body, camera)

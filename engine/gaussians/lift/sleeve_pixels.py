@@ -17,7 +17,7 @@ from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
-from .labels import LOWER, UPPER
+from .labels import LOWER, SKIN, UPPER
 from .pixel_grids import dilate, nearest_known, neighbour_links
 
 
@@ -32,6 +32,8 @@ class SleevePixelSettings:
     sharp: float = 0.5  # how fast that falls with a colour edge's square, over the mean one's
     calm: float = 0.7  # pixels over which colours are smoothed
     few: int = 6  # pixels of an outline: fewer tell no width
+    ring: float = 0.02  # metres along an arm that are bare or covered together
+    bare: float = 0.6  # share of skin in such a ring from which on the arm is bare there
 
 
 S = register_settings("lift.sleeve_pixels", SleevePixelSettings())
@@ -134,6 +136,37 @@ def settle_sleeve_pixels(
         may &= (arm.beyond < S.widest) & (arm.depth < rest)
         if may.any():
             out[_cut(may, own, group >= 0, calm, arm.beyond - width)] = arm.group
+    return out
+
+
+def release_other_cloth(
+    group: IntArray, label: IntArray, along: FloatArray, arms: tuple[int, ...]
+) -> IntArray:
+    """Assign cloth beside bare arms and hands to the limb whose cloth it continues.
+
+    Args:
+        group: [H, W] limb of each pixel, -1 outside the person.
+        label: [H, W] index into ``labels.LABELS``.
+        along: [H, W] metres from the middle of the body at rest: along the arms.
+        arms: their numbers in ``group``.
+
+    Returns:
+        [H, W] limb of each pixel.
+    """
+    out = group.copy()
+    cloth, skin = np.isin(label, (UPPER, LOWER)), label == SKIN
+    ring = (np.abs(along) / S.ring).astype(int)
+    count = int(ring.max()) + 1
+    for arm in arms:
+        others = cloth & (group >= 0) & (group != arm)
+        own = (group == arm) & (cloth | skin)
+        total = np.bincount(ring[own], minlength=count)
+        bare = np.bincount(ring[own & skin], minlength=count) > S.bare * total
+        patches, _ = ndimage.label(own & cloth & bare[ring], np.ones((3, 3)))
+        touching = np.unique(patches[dilate(others, 1) & (patches > 0)])
+        if len(touching):
+            row, col, _ = nearest_known(others)
+            out = np.where(np.isin(patches, touching), group[row, col], out)
     return out
 
 

@@ -13,7 +13,13 @@ from likeness.engine.core.types import BoolArray, FloatArray, IntArray
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.pixel_grids import neighbour_links
 from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO, vertex_groups
-from likeness.engine.gaussians.lift.sleeve_pixels import Forearm, S, _cut, settle_sleeve_pixels
+from likeness.engine.gaussians.lift.sleeve_pixels import (
+    Forearm,
+    S,
+    _cut,
+    release_other_cloth,
+    settle_sleeve_pixels,
+)
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 
@@ -75,6 +81,20 @@ def test_bare_arms_and_arms_behind_the_trunk_have_no_sleeve() -> None:
     behind = settle_sleeve_pixels(group, label, lab, [_forearm()], _trunk(1.5))
     assert np.array_equal(behind, group)
     assert np.array_equal(settle_sleeve_pixels(group, label, lab, [], _trunk(2.0)), group)
+
+
+def test_cloth_beside_a_bare_arm_is_the_trunks() -> None:
+    """A bare forearm's rim of cloth continues the trunk's; its watch touches no other cloth."""
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    drawn = (rows >= TOP) & (rows < BOTTOM) & (cols < 50)
+    group = np.where(drawn, LEFT_ARM, np.where(rows >= BOTTOM, TORSO, -1))
+    label = np.where(drawn, SKIN, UPPER)
+    rim, watch = drawn & (rows >= BOTTOM - 2), drawn & (rows < TOP + 3) & (cols < 6)
+    sleeve = drawn & (cols >= 30)
+    label[rim | watch | sleeve] = UPPER
+    released = release_other_cloth(group, label, (69.5 - cols) * METRE, (LEFT_ARM,))
+    np.testing.assert_array_equal(released != group, rim & ~sleeve)
+    assert (released[rim & ~sleeve] == TORSO).all()
 
 
 def test_the_border_is_the_cheapest_of_all() -> None:
