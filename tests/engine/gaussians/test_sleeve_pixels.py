@@ -89,7 +89,7 @@ def test_cloth_beside_a_bare_arm_is_the_trunks() -> None:
     drawn = (rows >= TOP) & (rows < BOTTOM) & (cols < 50)
     group = np.where(drawn, LEFT_ARM, np.where(rows >= BOTTOM, TORSO, -1))
     label = np.where(drawn, SKIN, UPPER)
-    rim, watch = drawn & (rows >= BOTTOM - 2), drawn & (rows < TOP + 3) & (cols < 6)
+    rim, watch = drawn & (rows >= BOTTOM - 2), drawn & (rows < TOP + 1) & (cols < 6)
     sleeve = drawn & (cols >= 30)
     label[rim | watch | sleeve] = UPPER
     released = release_other_cloth(group, label, (69.5 - cols) * METRE, (LEFT_ARM,))
