@@ -222,9 +222,9 @@ def test_options_reach_the_stages(
         asked.append(person)
         return observe(photo, detectors, person)
 
-    def ask_fit(seen: Any, photo: Any, body: Any, fov: float | None, **told: Any) -> Track:
+    def ask_fit(seen: Any, fov: float | None, **more: Any) -> Track:
         asked.append(fov)
-        return fit(seen, photo, body, fov=fov, **told)
+        return fit(seen, fov=fov, **more)
 
     monkeypatch.setattr(tracked, "observe", ask_observe)
     monkeypatch.setattr(tracked, "fit_body", ask_fit)
