@@ -35,6 +35,7 @@ from ...core.types import (
 from ...imaging.resize import fit_size, resize
 from .calibrate import calibrate_colors, fill_removed
 from .contact_shadows import find_contact_shadows
+from .crumbs import drop_crumbs
 from .depth_sheets import DepthSheet, find_depth_sheets, find_limb_borders
 from .dressed_mesh import DressedMesh, fit_dressed_mesh
 from .ears import finish_ears
@@ -221,7 +222,7 @@ def lift_photo(
         BoundGaussians.concatenate(photo), texels, completed, label, view, vertices, groups, body
     )
     texels = homes.nape.rebind_hair(texels, label == HAIR, vertices)
-    everything = BoundGaussians.concatenate([texels, *loose, front])
+    everything = drop_crumbs(BoundGaussians.concatenate([texels, *loose, front]), body)
     everything = finish_ears(everything, body, vertices, regions, camera)
     worn = None
     if frame is not None:
