@@ -18,7 +18,8 @@ from ..engine.scene.static_splats import load_static_steps
 from ..engine.workflows.build_files import find_avatar_file
 from .preferences import avatar_folder, get_preferences
 from .scene import bare_body, static_splat_object
-from .scene.avatar_objects import AvatarObjects, build_scene_steps, run_to_end, subject_name
+from .scene.avatar_objects import AvatarObjects, build_scene_steps, subject_name
+from .scene.steps import run_to_end
 from .scene.view3d import look_at_avatar, show_splats
 from .viewport import fast_splats
 
@@ -153,11 +154,12 @@ def import_avatar_steps(
     finally:
         _remove_scratch(scene)
     name = name or subject_name(ready.avatar, avatar)
-    objects = yield from build_scene_steps(ready, name, context, avatar, bone_ends)
-    if get_preferences(context).show_splats:
-        if fast_splats.find_fast_problem():
+    shows = get_preferences(context).show_splats
+    fast = shows and not fast_splats.find_fast_problem()
+    show_steps = fast_splats.start_fast_steps if fast else None
+    objects = yield from build_scene_steps(ready, name, context, avatar, bone_ends, show_steps)
+    if shows:
+        if not fast:
             show_splats()
-        else:
-            fast_splats.set_fast(objects.splats, True)
         look_at_avatar(objects, ready.avatar, context)
     return objects

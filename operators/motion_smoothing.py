@@ -8,7 +8,8 @@ from typing import Any
 import bpy
 
 from ..addon.motion import actions, record
-from ..addon.scene.avatar_objects import find_avatar, get_chosen_avatar, run_to_end
+from ..addon.scene.avatar_objects import find_avatar, get_chosen_avatar
+from ..addon.scene.steps import run_to_end
 from ..engine.core.types import LikenessError
 from .avatar_operator import format_count
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
@@ -23,20 +23,18 @@ from .armature import create_armature
 from .axes import points_to_blender, points_to_engine
 from .body_object import create_body_steps, get_expression, set_expression
 from .camera import add_photo, create_camera, use_photo_size
-from .node_group import splat_group
+from .node_group import splat_group_steps
 from .origin import set_origin
 from .placing import stand_free
 from .selection import discard_collection, enter_object_mode, select_only
 from .splat_object import splat_mesh_steps, splat_object
+from .steps import run_to_end
 
 if TYPE_CHECKING:
     from ...engine.scene.files import SceneAvatar
 
 SCENE_FORMAT = 3
 """Version of the object layout, stored on the armature."""
-
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -93,10 +91,12 @@ def build_scene_steps(
     context: Any | None = None,
     avatar_path: Path | None = None,
     bone_ends: bool = False,
+    show_steps: Callable[[Any], Iterator[None]] | None = None,
 ) -> Generator[None, None, AvatarObjects]:
     """:func:`build_scene` in slices for a window's timer; the generator returns the objects.
 
-    With ``bone_ends``, bones are named ``hip.L`` instead of ``left_hip``.
+    With ``bone_ends``, bones are named ``hip.L`` instead of ``left_hip``. ``show_steps`` gets the
+    splats before they are visible, to choose how they are drawn.
 
     Nothing may be undone, loaded or saved between the slices, so the caller must block the user's
     input. An error, or closing the generator, removes what was made.
@@ -106,7 +106,7 @@ def build_scene_steps(
     collection = bpy.data.collections.new(name)
     context.scene.collection.children.link(collection)
     try:
-        objects = yield from _fill(collection, ready, name, context, avatar_path)
+        objects = yield from _fill(collection, ready, name, context, avatar_path, show_steps)
         if bone_ends:
             add_ends(objects.armature)
         return objects
@@ -123,21 +123,17 @@ def subject_name(avatar: Avatar, path: Path) -> str:
     return (generic and Path(str(source)).stem) or path.stem
 
 
-def run_to_end(steps: Generator[None, None, T]) -> T:
-    """Run all slices at once; returns the generator's result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            result: T = done.value
-            return result
-
-
 def _fill(
-    collection: Any, ready: SceneAvatar, name: str, context: Any, avatar_path: Path | None
+    collection: Any,
+    ready: SceneAvatar,
+    name: str,
+    context: Any,
+    avatar_path: Path | None,
+    show_steps: Callable[[Any], Iterator[None]] | None,
 ) -> Generator[None, None, AvatarObjects]:
     avatar = ready.avatar
     mesh = yield from splat_mesh_steps(ready.splats, f"Splats {name}")
+    yield
     try:
         armature = create_rig(avatar, name, collection, context)
         # Keeps Blender from evaluating and drawing unfinished objects between the slices.
@@ -151,10 +147,12 @@ def _fill(
         bpy.data.meshes.remove(mesh)
         raise
     body.data[keys.PERSON] = ready.kept
-    splat_group()  # created once per file, which takes a moment
+    yield from splat_group_steps()
     yield
     splats = splat_object(mesh, f"Splats {name}", body, collection)
     yield
+    if show_steps is not None:
+        yield from show_steps(splats)
     camera = create_camera(avatar.camera, f"Camera {name}", armature, collection)
     if ready.photo is not None:
         add_photo(camera, ready.photo, f"Photo {name}")
@@ -167,8 +165,10 @@ def _fill(
     objects = AvatarObjects(collection, armature, body, splats, camera)
     objects.set_pose(avatar.pose, avatar.body.expression_names)
     yield
+    splats.hide_viewport = True  # its place takes a while to evaluate, and does not matter
     collection.hide_viewport = False
     place_avatar(objects, context)
+    splats.hide_viewport = False
     if context.scene.camera is None:
         context.scene.camera = camera
         use_photo_size(context.scene, camera)

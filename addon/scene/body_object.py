@@ -20,6 +20,7 @@ from ..rig.correctives import add_correctives
 from ..rig.drivers import add_property, drive
 from .axes import points_to_blender
 from .origin import template_origin
+from .steps import run_to_end
 
 WEIGHT_FLOOR = 1e-7
 """Weights below this are dropped; the Armature modifier normalises the rest."""
@@ -27,7 +28,7 @@ WEIGHT_FLOOR = 1e-7
 _KEY_RANGE = 10.0
 """Blender's limit for shape keys; users see the range of the property."""
 
-_JOINTS_PER_SLICE = 14
+_JOINTS_PER_SLICE = 7
 _KEYS_PER_SLICE = 13
 
 
@@ -36,12 +37,7 @@ def create_body(body: Body, name: str, armature: Any, collection: Any) -> Any:
 
     The armature's bone ``face`` gets the expressions as properties.
     """
-    steps = create_body_steps(body, name, armature, collection)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
+    return run_to_end(create_body_steps(body, name, armature, collection))
 
 
 def create_body_steps(

@@ -27,7 +27,7 @@ files and without the extension.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
 import bpy
@@ -35,6 +35,7 @@ import bpy
 from ...engine.scene.mesh import ATTRIBUTES, KEPT
 from .. import keys
 from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
+from .steps import run_to_end
 
 GROUP_NAME = "Likeness Splats"
 GROUP_VERSION = 4
@@ -136,12 +137,12 @@ class _Builder:
 
 def splat_group() -> Any:
     """The node group, shared by all avatars of the file; created on first use."""
+    return run_to_end(splat_group_steps())
 
-    def fill(tree: Any) -> None:
-        _interface(tree)
-        _build(tree)
 
-    return shared_group(GROUP_NAME, keys.VERSION, GROUP_VERSION, fill)
+def splat_group_steps() -> Generator[None, None, Any]:
+    """:func:`splat_group` in slices; the generator returns the group."""
+    return (yield from _shared_group_steps(GROUP_NAME, keys.VERSION, GROUP_VERSION, _build))
 
 
 def shared_group(name: str, key: str, version: int, fill: Callable[[Any], None]) -> Any:
@@ -149,13 +150,23 @@ def shared_group(name: str, key: str, version: int, fill: Callable[[Any], None])
 
     It gets that property only when ``fill`` has built it: a half-built one is removed.
     """
+
+    def fill_at_once(tree: Any) -> Iterator[None]:
+        yield fill(tree)
+
+    return run_to_end(_shared_group_steps(name, key, version, fill_at_once))
+
+
+def _shared_group_steps(
+    name: str, key: str, version: int, fill: Callable[[Any], Iterator[None]]
+) -> Generator[None, None, Any]:
     found = keys.find_own(bpy.data.node_groups, key, version)
     if found is not None:
         return found
     tree = bpy.data.node_groups.new(name, "GeometryNodeTree")
     tree.is_modifier = True
     try:
-        fill(tree)
+        yield from fill(tree)
     except BaseException:
         bpy.data.node_groups.remove(tree)
         raise
@@ -207,10 +218,12 @@ def _interface(tree: Any) -> None:
         socket(name, "NodeSocketBool", description).default_value = default
 
 
-def _build(tree: Any) -> None:
+def _build(tree: Any) -> Iterator[None]:
+    _interface(tree)
     add = _Builder(tree)
     group = add.node("NodeGroupInput").outputs
     captured, on_face = _move(add, group)
+    yield
     add.column()
     # Corner k of the mesh belongs to face k // 3. Asking for that face directly is half the cost
     # of letting Blender average each point's faces (measured at 262,144 splats).
@@ -239,6 +252,7 @@ def _build(tree: Any) -> None:
         _facing(add, moved.outputs["Geometry"], mean, camera),
         "GEOMETRY",
     )
+    yield
     add.column()
     for name in ATTRIBUTES:  # unused attributes need not be sorted
         result = add.remove(result, name)

@@ -79,6 +79,7 @@ def splat_mesh_steps(splats: SplatMesh, name: str) -> Generator[None, None, Any]
         _store(mesh, COLOR_ATTRIBUTE, "FLOAT_COLOR", "FACE", "color", splats.colors)
         yield
         _store(mesh, CORNER_ATTRIBUTE, "FLOAT2", "POINT", "vector", np.tile(CORNERS, (count, 1)))
+        yield
         for material in splat_materials():
             mesh.materials.append(material)
     except BaseException:

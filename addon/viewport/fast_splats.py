@@ -8,7 +8,7 @@ they show the avatar without the extension, and a property records to switch it 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +77,7 @@ class _Store:
     handler: Any = None
     shader: Any = None
     drawn: dict[int, _Drawn] = {}  # noqa: RUF012
+    clouds: dict[int, SplatCloud] = {}  # noqa: RUF012  of avatars never drawn
     views: dict[int, _Movement] = {}  # noqa: RUF012
     failed = ""
 
@@ -107,7 +108,15 @@ def set_fast(splats: Any, on: bool) -> None:
     set_input(modifier, FAST_INPUT, on)
 
 
-def read_cloud(splats: Any) -> SplatCloud:
+def start_fast_steps(splats: Any) -> Generator[None, None, None]:
+    """Switch drawing on the GPU on for a new avatar, and prepare its first picture, in slices."""
+    set_fast(splats, True)
+    arrays = read_splats(splats)
+    yield
+    _Store.clouds[splats.data.session_uid] = SplatCloud(arrays)
+
+
+def read_splats(splats: Any) -> SplatArrays:
     """Read the splats of an avatar's mesh."""
     mesh = splats.data
 
@@ -117,19 +126,17 @@ def read_cloud(splats: Any) -> SplatCloud:
     bary_b, bary_c = read(ATTRIBUTES.bary_b), read(ATTRIBUTES.bary_c)
     known = KEPT.thickness in mesh.attributes  # missing in files of version 1
     thickness = read(KEPT.thickness) if known else np.zeros(len(bary_b), np.float32)
-    return SplatCloud(
-        SplatArrays(
-            corners=np.stack([read(name) for name in ATTRIBUTES[:3]], -1),
-            bary=np.stack([1 - bary_b - bary_c, bary_b, bary_c], -1),
-            inverse_rest_area=read(ATTRIBUTES.inverse_rest_area),
-            offset=read(ATTRIBUTES.offset),
-            axis_u=read(ATTRIBUTES.axis_u),
-            axis_v=read(ATTRIBUTES.axis_v),
-            thickness=thickness,
-            colors=read(COLOR_ATTRIBUTE),
-            rank=read(ATTRIBUTES.rank),
-            lod_start=read(ATTRIBUTES.lod_start),
-        )
+    return SplatArrays(
+        corners=np.stack([read(name) for name in ATTRIBUTES[:3]], -1),
+        bary=np.stack([1 - bary_b - bary_c, bary_b, bary_c], -1),
+        inverse_rest_area=read(ATTRIBUTES.inverse_rest_area),
+        offset=read(ATTRIBUTES.offset),
+        axis_u=read(ATTRIBUTES.axis_u),
+        axis_v=read(ATTRIBUTES.axis_v),
+        thickness=thickness,
+        colors=read(COLOR_ATTRIBUTE),
+        rank=read(ATTRIBUTES.rank),
+        lod_start=read(ATTRIBUTES.lod_start),
     )
 
 
@@ -205,7 +212,9 @@ def _prepared(obj: Any, depsgraph: Any) -> _Drawn | None:
     if drawn is None or drawn.cloud.count != len(obj.data.polygons):
         if obj.mode == "EDIT" or not obj.data.polygons:
             return None  # in Edit Mode the attributes of a mesh appear empty
-        cloud = read_cloud(obj)
+        cloud = _Store.clouds.pop(obj.data.session_uid, None)
+        if cloud is None or cloud.count != len(obj.data.polygons):
+            cloud = SplatCloud(read_splats(obj))
         drawn = _Drawn(cloud, shader.GpuSplats(_Store.shader, cloud), *(np.empty((0, 3)),) * 2)
         _Store.drawn[obj.data.session_uid] = drawn
     vertices, normals = posed_body(obj, depsgraph)
@@ -316,6 +325,7 @@ def _give_up() -> None:
 
 def _forget(*_: Any) -> None:
     _Store.drawn.clear()
+    _Store.clouds.clear()
     _Store.views.clear()
 
 

@@ -31,10 +31,11 @@ from likeness.addon.rig.controls import EYES, PARENTED, eye_target
 from likeness.addon.rig.evaluated_pose import seen_matrices
 from likeness.addon.rig.ik import switch_parent, switch_to_fk, switch_to_ik
 from likeness.addon.rig.look_at import look_at, stop_looking
-from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene_steps, run_to_end
+from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene_steps
 from likeness.addon.scene.avatar_ops import duplicate_avatar
 from likeness.addon.scene.origin import photo_matrix, photo_origin, template_origin
 from likeness.addon.scene.rig_upgrade import is_outdated, upgrade_rig
+from likeness.addon.scene.steps import run_to_end
 from likeness.engine.core.rotations import matrix_to_axis_angle
 from likeness.engine.core.types import (
     JOINT_INDEX,

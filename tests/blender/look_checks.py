@@ -345,7 +345,7 @@ def _in_world(avatar: Avatar, pose: Any, objects: Any) -> Gaussians:
 
 def _order_error(objects: Any, fast: Any) -> dict[str, float]:
     """How far the order of drawing is from that of the true depths."""
-    cloud = fast.read_cloud(objects.splats)
+    cloud = fast.SplatCloud(fast.read_splats(objects.splats))
     vertices, normals = fast.posed_body(objects.splats, bpy.context.evaluated_depsgraph_get())
     view = np.array([0.2, 0.9, -0.3], np.float32)
     fast.set_fast(objects.splats, False)

@@ -11,11 +11,12 @@ import bpy
 import numpy as np
 import people
 from bpy_extras.object_utils import world_to_camera_view
-from likeness.addon.scene.avatar_objects import build_scene, run_to_end
+from likeness.addon.scene.avatar_objects import build_scene
 from likeness.addon.scene.axes import points_to_blender, points_to_engine
 from likeness.addon.scene.frame_recorder import record_frames
 from likeness.addon.scene.read_back import body_vertices, read_avatar, scene_camera
 from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
+from likeness.addon.scene.steps import run_to_end
 from likeness.engine.core.cameras import project
 from likeness.engine.core.types import LikenessError
 from likeness.engine.gaussians.lod import order_by_importance
