@@ -19,9 +19,9 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
 from .labels import LOWER, SKIN, UPPER
-from .pixel_grids import nearest_known
+from .pixel_grids import dilate, nearest_known
 
-_ON_LIMBS = (0, 1, 2, 4, 5)  # all groups but the head
+_ARMS, _OTHER_LIMBS = (1, 2), (0, 4, 5)  # all groups but the head
 
 
 @dataclass(frozen=True)
@@ -137,32 +137,40 @@ def find_bust(part: IntArray, body: Body) -> BoolArray:
 def _with_skin(group: IntArray, label: IntArray, bust: BoolArray, hands: list[Hand]) -> IntArray:
     """Return the limbs [H, W], with patches of skin beside a hand assigned to it."""
     out = group.copy()
-    skin = (label == SKIN) & np.isin(group, _ON_LIMBS)
+    skin = (label == SKIN) & np.isin(group, _ARMS + _OTHER_LIMBS)
     bust = bust & (label == SKIN)
+    patches, _ = ndimage.label(skin | bust)
+    of_bust = np.isin(patches, np.unique(patches[bust]))
+    _assign_patches(out, group, patches * ~of_bust, hands)
+    # Of a hand at the chin, the skin that was taken for the trunk's lies apart from the face.
+    rest, _ = ndimage.label(skin & of_bust & ~bust & np.isin(group, _OTHER_LIMBS))
+    beside_bust = np.unique(rest[dilate(bust, 1)])
+    _assign_patches(out, group, rest * ~np.isin(rest, beside_bust), hands)
+    return out
+
+
+def _assign_patches(out: IntArray, group: IntArray, patches: IntArray, hands: list[Hand]) -> None:
+    """Set the limbs ``out`` [H, W] of those numbered patches [H, W] that are a hand's."""
     area_of_pixel = min(hand.pixel for hand in hands) ** 2
-    patches, count = ndimage.label(skin | bust)
-    at = ndimage.find_objects(patches)
-    for k in range(count):
-        rows, cols = at[k]
-        patch = patches[rows, cols] == k + 1
-        area = patch.sum() * area_of_pixel
-        if not S.smallest < area < S.largest or (patch & bust[rows, cols]).any():
+    for k, at in enumerate(ndimage.find_objects(patches), 1):
+        if at is None:
             continue
-        distance = np.stack([h.distance[rows, cols][patch] for h in hands], -1)
+        patch = patches[at] == k
+        if not S.smallest < patch.sum() * area_of_pixel < S.largest:
+            continue
+        distance = np.stack([hand.distance[at][patch] for hand in hands], -1)
         owner = int(np.percentile(distance, S.nearly_all, axis=0).argmin())
         if np.percentile(distance[:, owner], S.nearly_all) > S.reach:
             continue
         # Where two hands meet, each pixel that may be either's stays as it was.
+        new = group[at][patch]
         least = np.zeros(len(distance))
         for h, hand in enumerate(hands):
-            mine = group[rows, cols][patch] == hand.group
+            mine = new == hand.group
             least[mine] = distance[mine, h]
-        arms = np.isin(group[rows, cols][patch], [h.group for h in hands])
-        moves = ~arms | (least > distance[:, owner] + S.nearer)
-        new = group[rows, cols][patch]
-        new[moves] = hands[owner].group
-        out[rows, cols][patch] = new
-    return out
+        arms = np.isin(new, [hand.group for hand in hands])
+        new[~arms | (least > distance[:, owner] + S.nearer)] = hands[owner].group
+        out[at][patch] = new
 
 
 def _without_cloth(

@@ -33,7 +33,7 @@ class SleevePixelSettings:
     calm: float = 0.7  # pixels over which colours are smoothed
     few: int = 6  # pixels of an outline: fewer tell no width
     ring: float = 0.02  # metres along an arm that are bare or covered together
-    bare: float = 0.6  # share of skin in such a ring from which on the arm is bare there
+    bare: float = 0.5  # share of skin in such a ring from which on the arm is bare there
 
 
 S = register_settings("lift.sleeve_pixels", SleevePixelSettings())

@@ -22,6 +22,7 @@ from likeness.engine.gaussians.lift.regions import (
 )
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
+from scipy import ndimage
 
 
 class Scene:
@@ -94,6 +95,19 @@ def test_skin_beside_a_hand_is_the_hands(scene: Scene) -> None:
     assert (scene.settle(group, label)[spot] == LEFT_ARM).all()
     label[spot] = UPPER
     assert (scene.settle(group, label)[spot] == TORSO).all()
+
+
+def test_a_hand_at_the_chin_keeps_its_wrist(scene: Scene) -> None:
+    """Skin of the trunk that touches the hand is the hand's, unless it touches the face too."""
+    hand = scene.named("hand") & (scene.group == LEFT_ARM)
+    wrist = ndimage.binary_dilation(_beside_hand(scene, LEFT_ARM), iterations=3) & ~hand
+    group, label = scene.group.copy(), scene.label.copy()
+    group[wrist], label[wrist] = TORSO, SKIN
+    far = hand & ~ndimage.binary_dilation(wrist, iterations=3)
+    for face, owner in ((far, LEFT_ARM), (hand & ~far, TORSO)):
+        out = settle_hand_pixels(group, label, face, scene.hands, scene.limb)
+        assert far.any()
+        assert (out[wrist] == owner).all()
 
 
 def test_skin_far_from_hands_stays(scene: Scene) -> None:
