@@ -6,13 +6,11 @@ transfers resume; files from other addresses go where the caller says.
 
 from __future__ import annotations
 
-import http.client
 import importlib.util
 import json
 import logging
 import os
 import re
-import urllib.request
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -190,6 +188,8 @@ def open_address(address: str) -> BinaryIO:
 
 def _open_https(address: str) -> Any:
     """Open a web address, unless it or a redirection is unencrypted."""
+    import urllib.request  # loads slowly, and most commands fetch nothing
+
     if not address.lower().startswith("https://"):
         raise OSError("it is not an https address")
     answer = urllib.request.urlopen(address, timeout=TIMEOUT)  # redirections, too, end here
@@ -285,6 +285,8 @@ def _copy(
 def _from_web(
     address: str, folder: Path, size: int | None, sha256: str, progress: FetchProgress | None
 ) -> Path:
+    from http.client import HTTPException
+
     path = folder / address.rpartition("/")[2]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -297,7 +299,7 @@ def _from_web(
         try:
             with _open_https(address) as answer, scratch.open("wb") as file:
                 _copy(answer, file, size, path.name, progress)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, HTTPException) as error:
             raise LikenessError(
                 f"'{address}' cannot be downloaded: {error}.",
                 "Check the connection, or download the file yourself and give its path.",

@@ -26,7 +26,7 @@ from ..core.types import (
 from ..core.upright import pose_to_world, tilt_camera
 from ..core.version import VERSION
 from ..files.digests import file_sha256
-from ..files.weights import DEFAULT_NETWORK, NO_NETWORK
+from ..files.weights import DEFAULT_NETWORK, NO_NETWORK, find_network
 from ..gaussians.frame_end import end_avatar
 from ..gaussians.lift import LiftOptions, lift_photo
 from ..gaussians.lift.labels_network import LabelNetworkRuntime, load_label_network
@@ -140,9 +140,7 @@ def lift_portrait(
     options = options or BuildOptions()
     stage = stages or StageTimer(None)
     warnings: list[str] = []
-    network = _network(options.network, body_path, warnings)
-    labels = _label_network(options.network, body_path, warnings)
-    parser = _parser(options.network, body_path, warnings)
+    _check_network(options.network, body_path)
     chosen: dict[str, Any] = {
         "person": options.person,
         "fov": options.fov,
@@ -175,8 +173,13 @@ def lift_portrait(
             mattes.append(matte)
             name = f"{one.portrait.path.name}: " if k else ""
             warnings += [*one.warnings, *(name + note for note in notes)]
-    budget = LiftOptions(max_gaussians=lift_budget(network, options.max_gaussians))
+    of_networks: list[str] = []
     with stage("lift", "lifting the photo to Gaussians"):
+        network = _network(options.network, body_path, of_networks)
+        labels = _label_network(options.network, body_path, of_networks)
+        parser = _parser(options.network, body_path, of_networks)
+        warnings = [*of_networks, *warnings]
+        budget = LiftOptions(max_gaussians=lift_budget(network, options.max_gaussians))
         if network is not None and not network.config.decoder.residual:
             lifted, wanted = blank_lift(network, person), mattes
         elif others:
@@ -217,6 +220,18 @@ def make_world_avatar(body: Body, gaussians: BoundGaussians, pose: Pose, track: 
     pose = pose_to_world(pose, body.J_template[0], track.gravity)
     camera = tilt_camera(track.camera, track.gravity)
     return Avatar(body, gaussians, pose, camera, track.framing)
+
+
+def _check_network(choice: str, body_path: Path | None) -> None:
+    """Raise before the work if the chosen network cannot be used.
+
+    Opening one takes about as long as everything else before the first stage. The one that comes
+    with Likeness only has to be there; the lift opens it.
+    """
+    if choice == DEFAULT_NETWORK:
+        find_network(choice)
+    else:
+        resolve_network(choice, lambda: load_fitting_body(body_path))
 
 
 def _network(choice: str, body_path: Path | None, warnings: list[str]) -> NetworkRuntime | None:
