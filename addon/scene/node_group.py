@@ -152,7 +152,8 @@ def shared_group(name: str, key: str, version: int, fill: Callable[[Any], None])
     """
 
     def fill_at_once(tree: Any) -> Iterator[None]:
-        yield fill(tree)
+        fill(tree)
+        yield
 
     return run_to_end(_shared_group_steps(name, key, version, fill_at_once))
 

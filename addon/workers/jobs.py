@@ -186,13 +186,14 @@ class WorkerJob:
             self.question = message
         elif kind == "result":
             self.result = message
+            self._finish()  # without waiting for its exit, which takes half a second
         elif kind == "error":
             self.error = LikenessError(str(message["message"]), str(message.get("remedy", "")))
         elif kind == ENDED:
             self._finish()
 
     def _finish(self) -> None:
-        """The worker is gone: set the final state."""
+        """The worker has answered or is gone: set the final state."""
         self.question = None
         atexit.unregister(self.kill)
         if self._cancelled_at is not None:

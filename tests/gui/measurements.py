@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import bpy
+import psutil
 from scenarios import Steps, avatars, fresh, open_avatar, ours, running
 
 
@@ -70,6 +71,21 @@ def wait_until_compiled(ui: Any) -> Steps:
     yield ours("addon.worker_launch").is_compiled
 
 
+def draw_view(ui: Any) -> None:
+    """Draw the 3D view, and wait until the picture is shown."""
+    with ui.override():
+        bpy.ops.wm.redraw_timer(type="DRAW_SWAP", iterations=1)
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Processor seconds of a process; 0 if it has ended."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
+
+
 def measure_play(ui: Any, avatar: str, frames: int = 24) -> Steps:
     """Frames per second of an animated bone: with fast splats, and in Material Preview."""
     yield from fresh(ui)
@@ -90,8 +106,7 @@ def measure_play(ui: Any, avatar: str, frames: int = 24) -> Steps:
         for frame in range(1, frames + 1):
             start = time.perf_counter()
             bpy.context.scene.frame_set(frame)
-            with bpy.context.temp_override(window=ui.window):
-                bpy.ops.wm.redraw_timer(type="DRAW", iterations=1)
+            draw_view(ui)
             took.append(time.perf_counter() - start)
             yield 0.0
         rates[name] = 1.0 / statistics.median(took)
@@ -123,9 +138,15 @@ def measure_drop(ui: Any, photo: str, quality: str, shading: str) -> Steps:
             "INVOKE_DEFAULT", filepath=photo, run_now=True, check_fit="NEVER", quality=quality
         )
     ends: dict[str, float] = {}
+    blender, worker = psutil.Process(), None
+    blender_cpu, worker_cpu = cpu_seconds(blender), 0.0
     while running() is not None:
         ends[running().part] = time.perf_counter()
+        if running().part == "work":
+            worker = worker or max(blender.children(), key=psutil.Process.create_time)
+            worker_cpu = max(worker_cpu, cpu_seconds(worker))
         yield 0.0
+    blender_cpu = cpu_seconds(blender) - blender_cpu
     done = time.perf_counter()
     imported = avatars()[0] if avatars() else None
     if imported is not None:
@@ -143,6 +164,9 @@ def measure_drop(ui: Any, photo: str, quality: str, shading: str) -> Steps:
         "seconds_until_worker_done": work - start,
         "seconds_until_imported": done - start,
         "seconds_until_posable": posable - start,
+        "worker_cpu_s": worker_cpu,
+        "blender_cpu_s": blender_cpu,
+        "load": psutil.getloadavg()[0],
         "idle_gap_ms": 1000 * idle,
         "redraw_gap_ms": 1000 * redraw,
         "worker_gap_ms": 1000 * gaps.longest(start + 0.3, work),
@@ -166,8 +190,7 @@ def measure_pose(ui: Any, avatar: str, shading: str, repeats: int = 20) -> Steps
     def once(bone: Any, k: int) -> float:
         start = time.perf_counter()
         bone.rotation_quaternion = (0.95, 0.3 * (k % 2), 0.1, 0)
-        with bpy.context.temp_override(window=ui.window):
-            bpy.ops.wm.redraw_timer(type="DRAW", iterations=1)
+        draw_view(ui)
         return time.perf_counter() - start
 
     times = []

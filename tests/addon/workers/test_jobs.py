@@ -55,6 +55,14 @@ say(type="result", avatar=request["portrait"] + ".safetensors", warnings=["w"])
     assert "a library chatters" in running.log
 
 
+def test_the_result_counts_before_the_worker_has_ended(tmp_path: Path) -> None:
+    running = job(tmp_path, 'say(type="result", avatar="a"); time.sleep(120)')
+    assert wait(running, 60.0) is JobState.DONE
+    assert running.result is not None
+    running.kill()
+    assert running.state is JobState.DONE
+
+
 def test_error_with_its_remedy(tmp_path: Path) -> None:
     running = job(
         tmp_path, 'say(type="error", message="No person.", remedy="Another photo."); sys.exit(2)'
