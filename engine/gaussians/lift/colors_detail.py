@@ -182,7 +182,8 @@ class _Cloth:
         texture = np.zeros((*grid.shape, 3))
         folds = np.zeros(grid.shape) if label in (UPPER, LOWER) and not printed else None
         source = np.zeros(grid.shape, bool)
-        sure = known & (trust[mine] > 0.4)
+        # A print's colours are rare beside one another, as a badge's are: all of it goes round.
+        sure = known & (printed | (trust[mine] > 0.4))
         material = _Material(0.0, False, 0.0)
         if sure.sum() >= S.few:
             flank = sure & (t.facing[mine] < S.flank)
@@ -193,7 +194,9 @@ class _Cloth:
             sure &= np.abs(shown - np.median(shown[sure], axis=0)).max(1) < material.odd
         if sure.sum() >= S.few:
             # What does not go round stays where it is, and buttons, zips and ties do.
-            badge = known & ((trust[mine] < 0.2) & (t.facing[mine] > S.flank) | ~sure)
+            badge = known & ~sure
+            if not printed:
+                badge |= known & (trust[mine] < 0.2) & (t.facing[mine] > S.flank)
             share = S.print_cover if material.print else S.cover
             source = grid.covers(sure, share) & ~ndimage.binary_dilation(grid.count(badge) > 0)
             if not material.print:

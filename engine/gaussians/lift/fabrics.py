@@ -39,8 +39,11 @@ class FabricSettings:
     near_grey: float = 12.0  # a*b* units between two shades of a grey
     shadow: float = 0.35  # lightness of a fabric's shade over its own, at least
     valley: float = 0.12  # density between two shades, of the smaller one's, that makes them one
+    both: float = 0.15  # share of a patch from which on a fabric is one of those that mix there
     mixed: tuple[float, float] = (0.1, 0.5)
     """Shares of two fabrics, the less and the more mixed one, that lie in patches of both."""
+
+    medley: float = 0.6  # share of a limb's cloth that its mixed fabrics have if they are a print
 
     bin: float = 0.01  # metres along a limb
     side: tuple[float, float] = (0.35, 0.75)
@@ -101,7 +104,7 @@ def find_fabrics(
         nowhere = np.zeros(len(albedo), np.int64)
         return Fabrics(np.asarray(default, float)[None], own, nowhere, np.zeros(1, bool))
     single = own
-    own = _prints_joined(own, rest, seen)
+    own = _prints_joined(own, rest, group, seen)
     kinds = int(own.max()) + 1
     colors = np.stack([_color_of(albedo, seen, own == k, single) for k in range(kinds)])
     printed = np.array([len(np.unique(single[own == k])) > 1 for k in range(kinds)])
@@ -194,7 +197,7 @@ def _same_hue(a: FloatArray, b: FloatArray) -> bool:
     return bool(abs(np.degrees(np.angle(np.exp(1j * turn)))) < S.hue)
 
 
-def _prints_joined(own: IntArray, rest: FloatArray, seen: FloatArray) -> IntArray:
+def _prints_joined(own: IntArray, rest: FloatArray, group: IntArray, seen: FloatArray) -> IntArray:
     """[N] clusters, those that interleave within patches joined: stripes and flowers.
 
     Of a fabric that also occurs alone (white sleeves on a flowered dress) only what lies in mixed
@@ -202,15 +205,12 @@ def _prints_joined(own: IntArray, rest: FloatArray, seen: FloatArray) -> IntArra
     """
     kinds = int(own.max()) + 1
     rows = np.nonzero(own >= 0)[0]
-    _, patch = np.unique(np.floor(rest[rows] / S.patch), axis=0, return_inverse=True)
-    patch = patch.ravel()
-    count = np.zeros((int(patch.max()) + 1, kinds))
-    np.add.at(count, (patch, own[rows]), seen[rows])
+    count, patch = _count_in_patches(own[rows], rest[rows], seen[rows])
     share = count / np.maximum(count.sum(1, keepdims=True), 1e-9)
     out = own.copy()
     for j in range(1, kinds):
         for i in range(j):
-            both = (share[:, i] > 0.15) & (share[:, j] > 0.15)
+            both = (share[:, i] > S.both) & (share[:, j] > S.both)
             mixed = [count[both, k].sum() / max(count[:, k].sum(), 1e-9) for k in (i, j)]
             if min(mixed) < S.mixed[0] or max(mixed) < S.mixed[1]:
                 continue
@@ -220,9 +220,39 @@ def _prints_joined(own: IntArray, rest: FloatArray, seen: FloatArray) -> IntArra
             if min(mixed) > S.mixed[1]:
                 joins = own[rows] == other
             out[rows[joins]] = out[rows[own[rows] == print_of][0]]
+    for limb in np.unique(group[rows]) if kinds > 1 else ():
+        on_limb = rows[group[rows] == limb]
+        medley = on_limb[_is_medley(own[on_limb], rest[on_limb], seen[on_limb])]
+        if len(np.unique(out[medley])) > 1:
+            out[medley] = kinds + limb
     joined = np.unique(out[rows], return_inverse=True)[1]
     out[rows] = joined.ravel()
     return out
+
+
+def _count_in_patches(
+    own: IntArray, rest: FloatArray, seen: FloatArray
+) -> tuple[FloatArray, IntArray]:
+    """[P, kinds] how much of each cluster lies in each patch, and the patch [M] of each point."""
+    patch = np.unique(np.floor(rest / S.patch), axis=0, return_inverse=True)[1].ravel()
+    count = np.zeros((int(patch.max()) + 1, int(own.max()) + 1))
+    np.add.at(count, (patch, own), seen)
+    return count, patch
+
+
+def _is_medley(own: IntArray, rest: FloatArray, seen: FloatArray) -> BoolArray:
+    """[M] points of clusters that mix with others nearly everywhere, if most of a limb is such.
+
+    A print of three colours may be no mixture of any two.
+    """
+    count, _ = _count_in_patches(own, rest, seen)
+    if count.shape[1] < 2:
+        return np.zeros(len(own), bool)
+    share = count / np.maximum(count.sum(1, keepdims=True), 1e-9)
+    mixed = count[np.sort(share, axis=1)[:, -2] > S.both].sum(0)
+    kinds = mixed > S.mixed[1] * np.maximum(count.sum(0), 1e-9)
+    enough = count[:, kinds].sum() > S.medley * count.sum()
+    return np.asarray(kinds[own] & enough)
 
 
 def _around(

@@ -20,7 +20,7 @@ from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
 from likeness.engine.gaussians.lift.fabrics import find_fabrics
 from likeness.engine.gaussians.lift.labels import LOWER, SHOES, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_light import fit_light
-from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, RIGHT_ARM, TORSO, vertex_groups
 
 SKIN_TONE = np.array([0.8, 0.6, 0.5])
 
@@ -134,6 +134,21 @@ def test_stripes_are_one_fabric_and_a_plain_part_beside_them_another() -> None:
     assert len(np.unique(found.around[inside])) == 1
     assert len(np.unique(found.around[below])) == 1
     assert found.around[inside][0] != found.around[below][0]
+
+
+def test_a_print_of_four_colours_is_one_fabric_beside_sleeves_in_one_of_them() -> None:
+    rest, seen = cloth(20000)
+    sleeve = np.abs(rest[:, 0]) > 0.15
+    colors = np.array([[0.9, 0.9, 0.9], [0.1, 0.6, 0.2], [0.1, 0.2, 0.7], [0.8, 0.2, 0.1]])
+    bands = np.random.default_rng(5).permuted(np.tile(np.arange(4), (5, 1)), axis=1).ravel()
+    band = bands[((rest[:, 1] + 0.30) / 0.04).astype(int)]
+    albedo = colors[np.where(sleeve, 0, band)]
+    group = np.where(sleeve, np.where(rest[:, 0] > 0, LEFT_ARM, RIGHT_ARM), TORSO)
+    found = find_fabrics(albedo, seen, seen, rest, group, np.full(3, 0.5))
+    trunk = found.around[~sleeve]
+    assert len(np.unique(trunk)) == 1
+    assert found.printed[trunk[0]]
+    np.testing.assert_allclose(found.colors[found.around[sleeve]], 0.9, atol=0.03)
 
 
 def test_shades_of_one_fabric_are_no_two() -> None:
