@@ -10,7 +10,13 @@ from typing import Any
 import bpy
 
 from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, get_avatar_by_name
-from ..addon.scene.avatar_ops import delete_avatar, duplicate_avatar, mark_as_asset, select_avatar
+from ..addon.scene.avatar_ops import (
+    delete_avatar,
+    duplicate_avatar,
+    mark_as_asset,
+    select_avatar,
+    show_body,
+)
 from ..addon.scene.orphans import Orphan, delete_orphan, get_orphan, rebuild_rig
 from ..addon.scene.selection import enter_object_mode
 from ..engine.core.types import LikenessError
@@ -33,6 +39,17 @@ class SelectAvatar(bpy.types.Operator):  # type: ignore[misc]
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         return {"FINISHED"}
+
+
+class ShowBody(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Show and select the body that carries the splats, with its shape keys and weights, as a
+    wireframe; or hide it again"""
+
+    bl_idname = "likeness.show_body"
+    bl_label = "Show Body"
+
+    def change(self, context: Any, avatar: AvatarObjects) -> None:
+        show_body(avatar, avatar.body.hide_get(), context)
 
 
 class DuplicateAvatar(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
@@ -252,6 +269,7 @@ def stop() -> None:
 
 CLASSES = (
     SelectAvatar,
+    ShowBody,
     DuplicateAvatar,
     DeleteAvatar,
     MarkAvatar,

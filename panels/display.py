@@ -55,6 +55,9 @@ class DisplayPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         layout.operator(
             "likeness.fast_splats", depress=on, icon="CHECKBOX_HLT" if on else "CHECKBOX_DEHLT"
         )
+        shown = not avatar.body.hide_get()
+        icon = "CHECKBOX_HLT" if shown else "CHECKBOX_DEHLT"
+        layout.operator("likeness.show_body", depress=shown, icon=icon)
         why = fast_splats.find_fast_problem()
         if why:
             draw_wrapped(layout, context, f"Fast Splats: {why}", "INFO")

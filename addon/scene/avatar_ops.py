@@ -103,6 +103,19 @@ def select_avatar(objects: AvatarObjects, context: Any) -> None:
     select_only(objects.armature, context)
 
 
+def show_body(objects: AvatarObjects, shown: bool, context: Any) -> None:
+    """Show and select the body, as a wireframe, or hide it and select the armature.
+
+    Raises:
+        LikenessError: The armature is not in the view layer.
+    """
+    select_avatar(objects, context)
+    objects.body.hide_set(not shown)
+    if shown:
+        objects.body.hide_viewport = False
+        select_only(objects.body, context)
+
+
 def mark_as_asset(objects: AvatarObjects, author: str = "", description: str = "") -> None:
     """Mark the avatar's collection as an asset, with the photo as its preview, or the picture
     beside its file.

@@ -20,6 +20,13 @@ def test_deleting_and_duplicating_take_the_whole_avatar(blender, extension: Path
     assert found["left"]
 
 
+def test_the_body_can_be_shown_and_selected(blender, extension: Path, avatar) -> None:
+    shown, hidden, other = blender(CHECKS, "body", zip_path=str(extension), avatar=str(avatar))
+    assert shown == ["FINISHED", "MESH", 1, True]
+    assert hidden == ["FINISHED", "ARMATURE", 1, False]
+    assert not other
+
+
 def test_parts_without_a_rig_are_listed_with_what_to_do(blender, extension: Path, avatar) -> None:
     found = blender(CHECKS, "orphans", zip_path=str(extension), avatar=str(avatar))
     assert found["shown"]

@@ -61,6 +61,20 @@ def whole(zip_path: str, avatar: str) -> dict[str, Any]:
     }
 
 
+def body(zip_path: str, avatar: str) -> list[Any]:
+    """The button that shows and selects the body, pressed twice, at first in Pose Mode."""
+    find = start(zip_path, avatar)
+    first, second = find.find_avatars(bpy.context.scene)
+    select(first.armature)
+    bpy.ops.object.mode_set(mode="POSE")
+    out = []
+    for _ in range(2):
+        result = attempt(bpy.ops.likeness.show_body)
+        chosen = [o.name for o in bpy.context.selected_objects]
+        out.append([result, bpy.context.object.type, len(chosen), first.body.visible_get()])
+    return [*out, second.body.visible_get()]
+
+
 def orphans(zip_path: str, avatar: str) -> dict[str, Any]:
     """Blender's own Delete on an armature: the panel lists the rest; its buttons."""
     find = start(zip_path, avatar)

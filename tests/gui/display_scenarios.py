@@ -35,6 +35,11 @@ def display_buttons(ui: Any, avatar: str, photo: str) -> Steps:
         yield from press(ui, "likeness.native_splats")
         yield from ui.shot("native")
         yield from press(ui, "likeness.native_splats")
+    yield from press(ui, "likeness.show_body")
+    yield from ui.shot("body")
+    out["body"] = [bpy.context.object == found.body, found.body.visible_get()]
+    yield from press(ui, "likeness.show_body")
+    out["body"] += [bpy.context.object == found.armature, found.body.visible_get()]
     yield from press(ui, "likeness.look_through_photo")
     yield from ui.shot("photo_camera")
     yield from press(ui, "likeness.photo_background")
