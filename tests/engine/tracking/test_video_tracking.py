@@ -274,15 +274,15 @@ def test_cuts_break_the_motion(body: Body) -> None:
 @pytest.mark.usefixtures("known_shape")
 @pytest.mark.slow
 def test_turning_around_never_flips(body: Body) -> None:
-    eye = ScriptedEye(body, noise=1.0, turn=np.radians(9))
-    motion = track(eye, 40)
+    eye = ScriptedEye(body, noise=1.0, turn=np.radians(12))
+    motion = track(eye, 30)
     joints = joints_of(body, motion)
     across = joints[:, JOINT_INDEX["left_shoulder"]] - joints[:, JOINT_INDEX["right_shoulder"]]
     yaw = np.unwrap(np.arctan2(-across[:, 2], across[:, 0]))
     steps = np.degrees(np.diff(yaw))
-    assert np.degrees(yaw[-1] - yaw[0]) == pytest.approx(351, abs=15)
+    assert np.degrees(yaw[-1] - yaw[0]) == pytest.approx(348, abs=15)
     assert steps.min() > -2.0
-    assert steps.max() < 20.0
+    assert steps.max() < 24.0
 
 
 @pytest.mark.usefixtures("known_shape")
@@ -327,25 +327,25 @@ def test_going_on_gives_the_same(
 ) -> None:
     told: dict[str, Any] = {
         "noise": 1.0,
-        "nobody": tuple(range(20, 26)),
-        "cuts": (33,),
-        "no_left_hand": tuple(range(5, 12)),
+        "nobody": tuple(range(13, 19)),
+        "cuts": (24,),
+        "no_left_hand": tuple(range(3, 8)),
     }
-    whole = track(ScriptedEye(body, **told), 48)
+    whole = track(ScriptedEye(body, **told), 32)
     path = tmp_path / "half.npz"
-    for stop in (9, 26, 41):  # each time it goes on from where it was stopped before
+    for stop in (6, 19, 28):  # each time it goes on from where it was stopped before
 
         def kill(stage: str, fraction: float, message: str, stop: int = stop) -> None:
-            if stage == "track" and fraction >= stop / 48:
+            if stage == "track" and fraction >= stop / 32:
                 raise _Interrupted
 
         with pytest.raises(_Interrupted):
             track(
-                ScriptedEye(body, **told), 48, progress=kill, checkpoint=Checkpoint(path, "k", 0.0)
+                ScriptedEye(body, **told), 32, progress=kill, checkpoint=Checkpoint(path, "k", 0.0)
             )
         assert path.is_file()
         monkeypatch.setattr(ScriptedEye, "photo", None)  # the shape is not measured again
-    motion = track(ScriptedEye(body, **told), 48, checkpoint=Checkpoint(path, "k", 1e9))
+    motion = track(ScriptedEye(body, **told), 32, checkpoint=Checkpoint(path, "k", 1e9))
     for one in fields(whole):
         found, expected = getattr(motion, one.name), getattr(whole, one.name)
         if isinstance(expected, np.ndarray):

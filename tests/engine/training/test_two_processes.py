@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import socket
 import subprocess
 import sys
@@ -91,12 +92,15 @@ def settings(config: TrainConfig, box_body: Body, tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(settings: Path, box_shards: Path) -> None:
+def test_two_processes_train_as_one(
+    settings: Path, box_shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script = settings / "steps.py"
     script.write_text(SCRIPT)
     one, two = settings / "one", settings / "two"
     arguments = [str(script), str(settings), str(box_shards)]
-    run([sys.executable, *arguments, str(one)])
+    monkeypatch.setattr(sys, "argv", [*arguments, str(one)])
+    runpy.run_path(str(script))
     run([*torchrun(), *arguments, str(two)])
     world, expected = json.loads((one / "losses.json").read_text())
     both, found = json.loads((two / "losses.json").read_text())

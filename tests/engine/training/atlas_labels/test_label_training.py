@@ -91,7 +91,7 @@ def test_a_network_learns_and_is_better_than_chance(
     people: Path, box_body: Body, tmp_path: Path
 ) -> None:
     said: list[str] = []
-    train_labels(people, tmp_path / "run", box_body, 60, config=SMALL, say=said.append)
+    train_labels(people, tmp_path / "run", box_body, 20, config=SMALL, say=said.append)
     found = measure_run(tmp_path / "run", people, box_body, None)["true visible labels"]
     assert found.samples == 3
     assert found.percent("hidden, all", "network") > 85
