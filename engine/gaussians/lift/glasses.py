@@ -21,6 +21,7 @@ from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import (
     JOINT_INDEX,
+    BoolArray,
     BoundGaussians,
     Camera,
     FloatArray,
@@ -34,6 +35,7 @@ from ...render import render_camera
 from ...render.mesh import rasterize_mesh
 from ..binding import bind_gaussians, place_gaussians
 from .labels_glasses import DetectedGlasses
+from .photo_splats import crop_camera
 from .pixel_grids import dilate, nearest_known, smooth_within, solve_poisson
 from .surfels import (
     CORE,
@@ -66,6 +68,7 @@ class GlassesSettings:
     finest: float = 2.0  # splats for each pixel of the photo, along a side: frames have sharp edges
     fitted: float = 1.25  # times the photo's size at which a frame is as opaque as it is there
     solid: float = 0.65  # least opacity where a pixel is all frame
+    margin: int = 16  # pixels around the frame in the picture that its opacities are fitted to
     rounds: int = 8  # of fitting opacities to what the photo shows of the frame
     temple_step: float = 0.0011  # metres between a temple's splats
     temple_gap: float = 0.0025  # metres between a temple and the skin
@@ -192,13 +195,9 @@ def add_glasses(
     camera = track.camera.resized(w, h)
     weight = np.asarray(resize(frame, w, h), np.float64)
     with_glasses, without = (resize(m.foreground, w, h) for m in (matte, bare))
-    rows, cols = np.nonzero(weight > 0.15)
-    box = (max(cols.min() - 3, 0), max(rows.min() - 3, 0), cols.max() + 4, rows.max() + 4)
-    window = (slice(box[1], box[3]), slice(box[0], box[2]))
+    box, window = _window_around(weight > 0.15, 3)
     weight, photo, skin = weight[window], with_glasses[window], without[window]
-    K = np.array(camera.K, np.float64)
-    K[:2, 2] -= box[:2]
-    camera = Camera(camera.viewmat, K, weight.shape[1], weight.shape[0])
+    camera = crop_camera(camera, box)
 
     depth = _frame_depth(body, vertices, camera, weight)
     own = weight > 0.15
@@ -237,6 +236,8 @@ def _as_opaque_as(world: Gaussians, weight: FloatArray, camera: Camera) -> Gauss
     With 1 - alpha the product of all 1 - o k along a ray, raising every 1 - o to the power
     log(1 - wanted) / log(1 - drawn) leads there.
     """
+    box, window = _window_around(weight > 0.0, S.margin)  # the rest of the picture stays empty
+    camera, weight = crop_camera(camera, box), weight[window]
     wanted = np.log(1.0 - np.clip(weight, 0.01, S.opacity))
     xy, _ = project(np.asarray(world.means, np.float64), camera)
     clear = 1.0 - np.clip(np.asarray(world.opacities, np.float64), 0.0, S.opacity)
@@ -255,6 +256,20 @@ def _as_opaque_as(world: Gaussians, weight: FloatArray, camera: Camera) -> Gauss
         1.0 - clear[keep],
         world.colors[keep],
     )
+
+
+def _window_around(
+    mask: BoolArray, margin: int
+) -> tuple[tuple[int, int, int, int], tuple[slice, slice]]:
+    """The box (left, top, right, bottom) around a mask's pixels, and it as slices."""
+    height, width = mask.shape
+    rows, cols = np.nonzero(mask)
+    left, top = max(int(cols.min()) - margin, 0), max(int(rows.min()) - margin, 0)
+    right, bottom = (
+        min(int(cols.max()) + 1 + margin, width),
+        min(int(rows.max()) + 1 + margin, height),
+    )
+    return (left, top, right, bottom), (slice(top, bottom), slice(left, right))
 
 
 def _homes(
