@@ -8,14 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from ...core.settings import register_settings
 from ...core.types import FloatArray
 from ...imaging.resize import resize
 from .depth_sheets import DepthSheet, LimbBorders, composite_sheets
 from .labels import LOWER, SKIN, UPPER
-from .pixel_grids import smooth_within
+from .pixel_grids import smooth_widely, smooth_within
 from .regions import HEAD, Regions
 
 
@@ -66,6 +65,8 @@ class ContactShadows:
         Returns:
             [h, w, 3] in 0..1.
         """
+        if not self.hidden.any() and (self.gain == 1.0).all():
+            return np.asarray(np.clip(colors, 0.0, 1.0), np.float32)
         height, width = colors.shape[:2]
 
         def finer(values: FloatArray) -> FloatArray:
@@ -104,15 +105,16 @@ def find_contact_shadows(
         here = own & band
         if not here.any() or not plain.any():
             continue
-        lit = smooth_within(light, plain, width)
-        spread = np.sqrt(np.maximum(smooth_within((light - lit) ** 2, plain, width), 0.0))
-        near = ndimage.gaussian_filter(plain.astype(float), width) > S.shown
+        around = smooth_widely(np.dstack([light, hue, colors]), plain, width)
+        lit = around[..., 0]
+        spread = np.sqrt(np.maximum(smooth_widely((light - lit) ** 2, plain, width), 0.0))
+        near = smooth_widely(plain.astype(float), np.ones(shape), width) > S.shown
         least = np.maximum(S.darker, S.steady * spread)
-        other = np.abs(hue - smooth_within(hue, plain, width)).max(-1)
+        other = np.abs(hue - around[..., 1:4]).max(-1)
         same = other < S.hue + S.black * S.floor * np.exp(-light)
         shaded = here & near & same & (light < lit - least)
         depth[shaded] = (lit - light)[shaded]
-        usual[shaded] = smooth_within(colors, plain, width)[shaded]
+        usual[shaded] = around[shaded, 4:]
     gain = np.where(band, np.exp(smooth_within(np.minimum(depth, S.most), band, S.feather)), 1.0)
     low, high = S.deep
     return ContactShadows(gain, usual, np.clip((depth - low) / (high - low), 0.0, 1.0))

@@ -20,7 +20,7 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
 from .hair_field import StrandImage, continued_directions, hair_directions, strand_image
 from .labels import ramp
-from .pixel_grids import distance_inside, erode, smooth_within
+from .pixel_grids import distance_inside, erode, smooth_widely, smooth_within
 from .regions import HEAD
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def cut_patches(
     radius = min(S.beyond * widest, S.radius[1])
     places = np.argwhere(inside >= S.squarest * min(widest, radius))
     log = np.log(colors + S.floor)
-    texture = log - smooth_within(log, hair, S.level / pixel)
+    texture = log - smooth_widely(log, hair, S.level / pixel)
     soft = smooth_within(texture, closed, max(blur / pixel, 0.5))
     texture += S.sharpen * (texture - soft)
     texture -= np.median(texture[closed], axis=0)
@@ -266,13 +266,10 @@ def cut_patches(
 
 def _straightness(strands: StrandImage, hair: BoolArray, pixel: float) -> float:
     """0 for curls, whose directions differ from one pixel to the next, to 1 for straight hair."""
-    coherence = strands.coherence * hair
-    double = (strands.along[..., 0] + 1j * strands.along[..., 1]) ** 2 * coherence
-    real, imaginary, every = (
-        ndimage.gaussian_filter(part, S.around / pixel)
-        for part in (double.real, double.imag, coherence)
-    )
-    agree = np.median((np.hypot(real, imaginary) / np.maximum(every, 1e-6))[hair])
+    x, y = np.moveaxis(strands.along, -1, 0)
+    double = np.stack([x * x - y * y, 2.0 * x * y], -1)  # the same for both senses of a strand
+    around = smooth_widely(double, strands.coherence * hair, S.around / pixel)
+    agree = np.median(np.linalg.norm(around, axis=-1)[hair])
     return float(ramp(agree * np.median(strands.coherence[hair]), *S.straight))
 
 

@@ -8,6 +8,10 @@ from scipy.sparse.linalg import spsolve
 from scipy.spatial import ConvexHull
 
 from ...core.types import BoolArray, FloatArray, IntArray
+from ...imaging.resize import resize
+
+_BLOCKS = 4.0
+"""Blocks of pixels that a wide blur's standard deviation spans at least."""
 
 
 def solve_poisson(
@@ -91,6 +95,34 @@ def smooth_within(image: FloatArray, mask: BoolArray | FloatArray, sigma: float)
         return out
     held = np.where(weight[..., None] > 0, image, 0.0) * weight[..., None]
     return np.asarray(ndimage.gaussian_filter(held, (sigma, sigma, 0)) / total[..., None])
+
+
+def smooth_widely(image: FloatArray, mask: BoolArray | FloatArray, sigma: float) -> FloatArray:
+    """Blur like :func:`smooth_within`, on a grid as coarse as a wide blur allows: much faster.
+
+    Args:
+        image: [H, W] or [H, W, C].
+        mask: [H, W] the pixels, or weights of them.
+        sigma: standard deviation of the Gaussian, pixels.
+
+    Returns:
+        As ``image``.
+    """
+    block = int(sigma / _BLOCKS)
+    if block < 2:
+        return smooth_within(image, mask, sigma)
+    height, width = image.shape[:2]
+    weight = np.asarray(mask, dtype=np.float64)[..., None]
+    values = np.where(weight > 0, image.reshape(height, width, -1), 0.0) * weight
+    beyond = ((0, -height % block), (0, -width % block), (0, 0))
+    sums = np.pad(np.concatenate([values, weight], -1), beyond, mode="symmetric")
+    rows, cols = sums.shape[0] // block, sums.shape[1] // block
+    sums = sums.reshape(rows, block, cols, block, -1).mean((1, 3))
+    # Averaging blocks and interpolating between them blur, too.
+    coarse = float(np.sqrt((sigma / block) ** 2 - 0.25))
+    sums = ndimage.gaussian_filter(sums, (coarse, coarse, 0.0))
+    fine = resize(sums, cols * block, rows * block, "bilinear")[:height, :width]
+    return np.asarray(fine[..., :-1] / np.maximum(fine[..., -1:], 1e-6)).reshape(image.shape)
 
 
 def neighbour_links(mask: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
