@@ -8,9 +8,11 @@ unrolled (``colors_unroll.py``): rows along the limb, columns around it, which w
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from scipy import ndimage
 
@@ -85,7 +87,9 @@ def quilt_texture(
         filled |= own
     every = np.concatenate([t[m] for t, m in grids])
     variance = max(float(every.var(0).sum()), 1e-9)
-    closed = [_holes_closed(t, m) if m.any() else t for t, m in grids]
+    windows, corners = _lay_out(
+        [_holes_closed(t, m) if m.any() else t for t, m in grids], origins, side
+    )
     taken = np.zeros(len(origins))
     fade = S.fade if flip else S.print_fade
     step = max(1, side - max(1, round(S.overlap * side)))
@@ -99,20 +103,18 @@ def quilt_texture(
             continue
         most = S.candidates if flip else S.print_candidates
         pick = rng.choice(len(origins), min(most, len(origins)), replace=False)
-        window = _cut(closed, origins[pick], side)[:, part]
-        if flip:
-            window = np.concatenate([window, window[:, :, ::-1]])
-            pick = np.concatenate([pick, pick])
         far = np.abs(origins[pick, 1] - r0) * cell / 0.3
         cost = variance * (S.along * far**2 + (S.again if flip else 0.0) * taken[pick])
-        if held.any():
-            misfit = ((window[:, held] - out[at][held]) ** 2).sum(2).mean(1)
-            cost = cost + 4.0 * misfit
-        best = int(cost.argmin())
+        around = out[at]
+        first = corners[pick] + [part.start, 0]
+        both = _misfits(windows, first, around, held, flip) if held.any() else np.zeros((2, 1))
+        cost = cost + 4.0 * both[: 1 + flip]
+        mirrored, best = np.unravel_index(int(cost.argmin()), cost.shape)
         taken[_near(origins, origins[pick[best]], side)] += 1.0
-        out[at] = np.where(
-            todo[..., None], _joined(window[best], out[at], held, cell, fade), out[at]
-        )
+        row, column = first[best]
+        window = windows[row : row + len(r), column : column + side]
+        window = window[:, ::-1] if mirrored else window
+        out[at] = np.where(todo[..., None], _joined(window, around, held, cell, fade), around)
         filled[at] |= todo
     return out
 
@@ -161,14 +163,36 @@ def _holes_closed(texture: FloatArray, source: BoolArray) -> FloatArray:
     return np.asarray(texture[tuple(index)])
 
 
-def _cut(textures: Sequence[FloatArray], origins: IntArray, side: int) -> FloatArray:
-    """[M, side, side, K] windows; columns wrap."""
-    out = np.empty((len(origins), side, side, textures[0].shape[2]))
-    for k in np.unique(origins[:, 0]):
-        own = origins[:, 0] == k
-        r = origins[own, 1, None, None] + np.arange(side)[None, :, None]
-        c = origins[own, 2, None, None] + np.arange(side)[None, None, :]
-        out[own] = textures[k][r, np.mod(c, textures[k].shape[1])]
+def _lay_out(
+    textures: Sequence[FloatArray], origins: IntArray, side: int
+) -> tuple[FloatArray, IntArray]:
+    """All textures below each other, their first columns repeated; the windows' corners [M, 2]."""
+    width = max(texture.shape[1] for texture in textures) + side
+    tall = np.cumsum([0, *(len(texture) for texture in textures)])
+    out = np.zeros((tall[-1], width, textures[0].shape[2]))
+    for top, texture in zip(tall[:-1], textures, strict=True):
+        wide = np.concatenate([texture, texture[:, :side]], 1)
+        out[top : top + len(texture), : wide.shape[1]] = wide
+    return out, np.stack([origins[:, 1] + tall[origins[:, 0]], origins[:, 2]], -1)
+
+
+@numba.njit(cache=True)
+def _misfits(windows, corners, around, held, flip):  # type: ignore[no-untyped-def]
+    """[2, M] mean squares of what windows, and windows mirrored, differ from ``held`` cells."""
+    rows, columns, channels = around.shape
+    out, count = np.zeros((2, corners.shape[0])), held.sum()
+    for m in range(corners.shape[0]):
+        top, left = corners[m]
+        for mirrored in range(2 if flip else 1):
+            total = 0.0
+            for y in range(rows):
+                for x in range(columns):
+                    if held[y, x]:
+                        column = left + (columns - 1 - x if mirrored else x)
+                        for c in range(channels):
+                            step = windows[top + y, column, c] - around[y, x, c]
+                            total += step * step
+            out[mirrored, m] = total / count
     return out
 
 
@@ -197,5 +221,13 @@ def _joined(
         return window
     distance, index = ndimage.distance_transform_edt(~held, return_indices=True)
     misfit = (around - window)[tuple(index)]
-    misfit = ndimage.gaussian_filter(misfit, (1.0, 1.0, 0.0), mode="nearest")
+    rows, columns, _ = misfit.shape
+    misfit = _blur(rows) @ misfit.reshape(rows, -1)
+    misfit = _blur(columns) @ misfit.reshape(window.shape)
     return np.asarray(window + misfit * np.exp(-distance * cell / fade)[..., None])
+
+
+@functools.cache
+def _blur(count: int) -> FloatArray:
+    """[count, count] matrix that blurs so many cells in a row: SciPy's filter takes far longer."""
+    return np.asarray(ndimage.gaussian_filter1d(np.eye(count), 1.0, axis=0, mode="nearest"))
