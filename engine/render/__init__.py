@@ -227,8 +227,10 @@ def paint_camera(gaussians: Gaussians, camera: Camera) -> Callable[[FloatArray],
     job = check_inputs(
         gaussians, camera.viewmat[None], camera.K[None], camera.width, camera.height, None
     )
-    paint = _function("cpu", "paint_cpu")(gaussians, _with_samples(job, samples))
-    return lambda colors: average_samples(paint(colors), samples).rgb[0]
+    paint: Callable[[FloatArray], FloatArray] = _function("cpu", "paint_cpu")(
+        gaussians, _with_samples(job, samples), samples
+    )
+    return paint
 
 
 def _default_samples(camera: Camera) -> int:

@@ -7,7 +7,7 @@ number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numba
@@ -32,6 +32,7 @@ from .cpu_splats import (
     project_gaussians,
     set_ramps,
 )
+from .cpu_weights import list_pixel_weights, paint_pixels
 from .raster_types import (
     ALPHA_MAX,
     DEPTH_EPSILON,
@@ -218,40 +219,36 @@ def rasterize_cpu_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutpu
     return render, vjp
 
 
-def paint_cpu(gaussians: Gaussians, job: RasterJob) -> Callable[[FloatArray], RenderOutput]:
-    """Return a function from colours [N, channels] to pictures; the rest is computed once."""
-    placed = list(_place(gaussians, job))
-    return lambda colors: _paint(colors, job, placed, None)
+def paint_cpu(
+    gaussians: Gaussians, job: RasterJob, samples: int
+) -> Callable[[FloatArray], FloatArray]:
+    """Return a function from colours [N, channels] to one camera's picture on black.
+
+    Everything else is computed once: a picture is then a sum of weighted colours.
+
+    Args:
+        gaussians: In world space; their colours are ignored.
+        job: Of one camera, whose pixels are the samples.
+        samples: Per pixel of the picture, along each side.
+    """
+    ((splats, lists),) = _place(gaussians, job)
+    weights = list_pixel_weights(splats, lists, job.width, job.height, samples)
+    size = job.width // samples, job.height // samples
+    return lambda colors: paint_pixels(weights, colors[splats.source], *size, samples)
 
 
 def _draw_all(
     gaussians: Gaussians, job: RasterJob, drawn: list[ForwardState] | None
 ) -> RenderOutput:
     """Draw the pictures of all cameras; append what the backward pass needs to ``drawn``."""
-    return _paint(gaussians.colors, job, _place(gaussians, job), drawn)
-
-
-def _place(gaussians: Gaussians, job: RasterJob) -> Iterator[tuple[ProjectedSplats, TileLists]]:
-    """Project for each camera, and list by tile."""
-    for viewmat, K in zip(job.viewmats, job.Ks, strict=True):
-        splats = project_gaussians(gaussians, viewmat, K, job.width, job.height, job.compensated)
-        yield splats, list_tiles(splats, job.width, job.height)
-
-
-def _paint(
-    colors: FloatArray,
-    job: RasterJob,
-    placed: Iterable[tuple[ProjectedSplats, TileLists]],
-    drawn: list[ForwardState] | None,
-) -> RenderOutput:
     height, width = job.height, job.width
     cameras = len(job.viewmats)
-    colors = np.ascontiguousarray(colors, np.float32)
+    colors = np.ascontiguousarray(gaussians.colors, np.float32)
     rgb: NDArray[np.float32] = np.empty((cameras, height, width, colors.shape[1]), np.float32)
     alpha: NDArray[np.float32] = np.empty((cameras, height, width), np.float32)
     depth: NDArray[np.float32] = np.empty((cameras, height, width), np.float32)
     backdrop = np.ascontiguousarray(job.background, np.float32)
-    for c, (splats, lists) in enumerate(placed):
+    for c, (splats, lists) in enumerate(_place(gaussians, job)):
         values = pack_values(colors[splats.source], splats.depth)
         rest = np.empty((height, width), np.float32)
         end = np.empty((height, width), np.int32)
@@ -272,3 +269,10 @@ def _paint(
         if drawn is not None:
             drawn.append(ForwardState(splats, lists, values, rest, end))
     return RenderOutput(rgb, alpha, depth)
+
+
+def _place(gaussians: Gaussians, job: RasterJob) -> Iterator[tuple[ProjectedSplats, TileLists]]:
+    """Project for each camera, and list by tile."""
+    for viewmat, K in zip(job.viewmats, job.Ks, strict=True):
+        splats = project_gaussians(gaussians, viewmat, K, job.width, job.height, job.compensated)
+        yield splats, list_tiles(splats, job.width, job.height)

@@ -1,12 +1,21 @@
-"""The weight of each Gaussian in a picture: drawing without colours, on the cpu."""
+"""The weight of each Gaussian in a picture, or in each of its pixels: drawing without colours."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
-from ..core.types import Camera, FloatArray, Gaussians
-from .cpu_splats import TILE, ProjectedSplats, exp_of_negative, list_tiles, project_gaussians
+from ..core.types import Camera, FloatArray, Gaussians, IntArray
+from .cpu_splats import (
+    TILE,
+    ProjectedSplats,
+    TileLists,
+    exp_of_negative,
+    list_tiles,
+    project_gaussians,
+)
 from .raster_types import ALPHA_MAX, TRANSMITTANCE_MIN
 
 _OPAQUE = np.float32(TRANSMITTANCE_MIN)
@@ -77,28 +86,176 @@ def _weigh(splats, start, members, width, height, pairs):  # type: ignore[no-unt
 
 @numba.njit(cache=True)
 def _weigh_one(splats, i, light, left, top, high, sums):  # type: ignore[no-untyped-def]
-    """Loops over x take whole rows, whose fixed length lets the compiler vectorise them."""
-    _, centre, conic, _, opacity, reach, box = splats
+    box = splats.box
+    sums[:] = np.float32(0.0)
+    for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
+        _weigh_row(splats, i, light[y], left, top + y, sums)
+    total = np.float32(0.0)
+    for x in range(TILE):
+        total += sums[x]
+    return total
+
+
+@numba.njit(cache=True)
+def _weigh_row(splats, i, light, left, y, sums):  # type: ignore[no-untyped-def]
+    """Add a splat's weights in a tile's row to ``sums`` [TILE], and dim the row's ``light``.
+
+    The loop takes the whole row, whose fixed length lets the compiler vectorise it.
+    """
+    _, centre, conic, _, opacity, reach, _ = splats
     half = np.float32(0.5)
     zero, one = np.float32(0.0), np.float32(1.0)
     a, b, c = half * conic[i, 0], conic[i, 1], half * conic[i, 2]
     limit, strength = half * reach[i], opacity[i]
     to_first = np.float32(left + 0.5 - centre[i, 0])
-    sums[:] = zero
-    for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
-        dy = np.float32(y + (top + 0.5 - centre[i, 1]))
-        across, down = b * dy, c * dy * dy
-        row = light[y]
-        for x in range(TILE):
-            dx = np.float32(x) + to_first
-            power = dx * (a * dx + across) + down
-            alpha = min(_MAX_ALPHA, strength * exp_of_negative(min(power, limit)))
-            alpha = alpha if power <= limit else zero
-            after = row[x] * (one - alpha)
-            ends = after <= _OPAQUE
-            sums[x] += zero if ends else alpha * row[x]
-            row[x] = zero if ends else after  # a finished pixel is opaque
-    total = zero
+    dy = np.float32(y + 0.5 - centre[i, 1])
+    across, down = b * dy, c * dy * dy
     for x in range(TILE):
-        total += sums[x]
-    return total
+        dx = np.float32(x) + to_first
+        power = dx * (a * dx + across) + down
+        alpha = min(_MAX_ALPHA, strength * exp_of_negative(min(power, limit)))
+        alpha = alpha if power <= limit else zero
+        after = light[x] * (one - alpha)
+        ends = after <= _OPAQUE
+        sums[x] += zero if ends else alpha * light[x]
+        light[x] = zero if ends else after  # a finished pixel is opaque
+
+
+class PixelWeights(NamedTuple):
+    """The weight of each splat in each pixel, one tile after another.
+
+    Attributes:
+        first: [T + 1] a tile's first entry.
+        used: [T] its entries; what follows them up to the next tile's is unused.
+        splat: [E] int32 rows of the splats.
+        pixel: [E] uint8 row-major pixel of the tile.
+        weight: [E] float32 mean over the pixel's samples.
+    """
+
+    first: IntArray
+    used: IntArray
+    splat: IntArray
+    pixel: IntArray
+    weight: FloatArray
+
+
+def list_pixel_weights(
+    splats: ProjectedSplats, lists: TileLists, width: int, height: int, samples: int
+) -> PixelWeights:
+    """Find every splat's weight in every pixel.
+
+    Args:
+        splats: Projected to the samples.
+        lists: Of the samples' tiles.
+        width: Samples in a row.
+        height: Samples in a column.
+        samples: Per pixel, along each side; a divisor of ``TILE``.
+    """
+    most = np.empty(len(lists.members), np.int64)
+    _count_pixels(splats.box, lists.start, lists.members, width, samples, most)
+    first = np.concatenate([[0], np.cumsum(most)])[lists.start]
+    out = PixelWeights(
+        first,
+        np.empty(len(first) - 1, np.int64),
+        np.empty(first[-1], np.int32),
+        np.empty(first[-1], np.uint8),
+        np.empty(first[-1], np.float32),
+    )
+    _weigh_pixels(splats, lists.start, lists.members, width, height, samples, *out)
+    return out
+
+
+def paint_pixels(
+    weights: PixelWeights, colors: FloatArray, width: int, height: int, samples: int
+) -> FloatArray:
+    """Draw a picture [H, W, channels] on black.
+
+    Args:
+        weights: Of the splats.
+        colors: [M, channels] of the splats.
+        width: W pixels.
+        height: H pixels.
+        samples: Per pixel, along each side.
+    """
+    out = np.empty((height, width, colors.shape[1]), np.float32)
+    _paint_pixels(*weights, np.ascontiguousarray(colors, np.float32), TILE // samples, out)
+    return out
+
+
+@numba.njit(cache=True)
+def _count_pixels(box, start, members, width, samples, most):  # type: ignore[no-untyped-def]
+    """The pixels that each splat's box has in each tile."""
+    columns = (width + TILE - 1) // TILE
+    for tile in range(start.shape[0] - 1):
+        left, top = tile % columns * TILE, tile // columns * TILE
+        for position in range(start[tile], start[tile + 1]):
+            i = members[position]
+            wide = min(box[i, 1] - left, TILE - 1) // samples - max(box[i, 0] - left, 0) // samples
+            high = min(box[i, 3] - top, TILE - 1) // samples - max(box[i, 2] - top, 0) // samples
+            most[position] = (wide + 1) * (high + 1)
+
+
+@numba.njit(cache=True, parallel=True)
+def _weigh_pixels(  # type: ignore[no-untyped-def]
+    splats, start, members, width, height, samples, first, used, splat, pixel, weight
+):
+    columns = (width + TILE - 1) // TILE
+    for tile in numba.prange(start.shape[0] - 1):
+        left, top = tile % columns * TILE, tile // columns * TILE
+        light = np.zeros((TILE, TILE), np.float32)
+        light[: min(TILE, height - top), : min(TILE, width - left)] = np.float32(1.0)
+        listed = members[start[tile] : start[tile + 1]]
+        own = slice(first[tile], first[tile + 1])
+        used[tile] = _weigh_tile(
+            splats, listed, light, left, top, samples, splat[own], pixel[own], weight[own]
+        )
+
+
+@numba.njit(cache=True)
+def _weigh_tile(  # type: ignore[no-untyped-def]
+    splats, listed, light, left, top, samples, splat, pixel, weight
+):
+    """Write a tile's entries; return how many."""
+    box = splats.box
+    side, share = TILE // samples, np.float32(1.0 / samples**2)
+    sums = np.zeros((side, TILE), np.float32)
+    entry = 0
+    for position in range(listed.shape[0]):
+        if position % 32 == 31 and not light.any():
+            break
+        i = listed[position]
+        upper, lower = max(box[i, 2] - top, 0), min(box[i, 3] - top, TILE - 1)
+        before = max(box[i, 0] - left, 0) // samples
+        last = min(box[i, 1] - left, TILE - 1) // samples
+        for y in range(upper, lower + 1):
+            _weigh_row(splats, i, light[y], left, top + y, sums[y // samples])
+        for y in range(upper // samples, lower // samples + 1):
+            for x in range(before, last + 1):
+                total = np.float32(0.0)
+                for n in range(x * samples, (x + 1) * samples):
+                    total += sums[y, n]
+                if total > np.float32(0.0):
+                    splat[entry] = i
+                    pixel[entry] = y * side + x
+                    weight[entry] = total * share
+                    entry += 1
+            sums[y] = np.float32(0.0)
+    return entry
+
+
+@numba.njit(cache=True, parallel=True)
+def _paint_pixels(  # type: ignore[no-untyped-def]
+    first, used, splat, pixel, weight, colors, side, out
+):
+    height, width, channels = out.shape
+    columns = (width + side - 1) // side
+    for tile in numba.prange(used.shape[0]):
+        left, top = tile % columns * side, tile // columns * side
+        drawn = np.zeros((side * side, channels), np.float32)
+        for entry in range(first[tile], first[tile] + used[tile]):
+            for c in range(channels):
+                drawn[pixel[entry], c] += weight[entry] * colors[splat[entry], c]
+        for y in range(min(side, height - top)):
+            for x in range(min(side, width - left)):
+                for c in range(channels):
+                    out[top + y, left + x, c] = drawn[y * side + x, c]

@@ -7,7 +7,7 @@ from likeness.engine.core import geometry
 from likeness.engine.gaussians import lod
 from likeness.engine.gaussians.refine import parameters
 from likeness.engine.imaging import resize
-from likeness.engine.render import cpu, cpu_backward, cpu_splats, cpu_weights, mesh
+from likeness.engine.render import cpu, cpu_backward, cpu_splats, cpu_weights, mesh, samples
 from likeness.engine.workflows.compile_kernels import compile_kernels
 
 IN_BUILDS = (
@@ -20,7 +20,9 @@ IN_BUILDS = (
     cpu_splats._gather,
     cpu_splats._list_tiles,
     cpu_splats._project,
+    cpu_weights._paint_pixels,
     cpu_weights._weigh,
+    cpu_weights._weigh_pixels,
     geometry._double_areas,
     geometry._frames,
     geometry._place,
@@ -31,6 +33,7 @@ IN_BUILDS = (
     parameters._to_world,
     parameters.adam_step,
     resize._sample_affine,
+    samples._average,
 )
 
 
