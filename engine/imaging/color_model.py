@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
-from scipy.special import logsumexp
 
 from ..core.types import FloatArray
 
 _FLOOR = 2e-4
 """Minimum colour variance of a component (about 1/70 of the range): noise and gradients."""
-
-
-_PATH = ["einsum_path", (0, 1), (0, 1)]  # the path that numpy would search for every time
 
 
 @dataclass(frozen=True)
@@ -43,10 +40,8 @@ class ColorModel:
         Returns:
             [N].
         """
-        joint = self._joint(features)
-        if equal:
-            joint = joint - np.log(self.weights) - np.log(len(self.weights))
-        return np.asarray(logsumexp(joint, axis=1))
+        weights = np.full(len(self.weights), 1.0 / len(self.weights)) if equal else self.weights
+        return np.asarray(self._log_densities(features, weights)[1])
 
     def posterior(self, features: FloatArray) -> FloatArray:
         """Return the probability that each component produced each of the features.
@@ -57,18 +52,42 @@ class ColorModel:
         Returns:
             [N, K] in 0..1.
         """
-        joint = self._joint(features)
-        return np.asarray(np.exp(joint - logsumexp(joint, axis=1, keepdims=True)))
+        joint, total = self._log_densities(features, self.weights)
+        return np.asarray(np.exp(joint - total[:, None]))
 
-    def _joint(self, features: FloatArray) -> FloatArray:
-        parts = []
-        for weight, mean, precision, norm in zip(
-            self.weights, self.means, self.precisions, self.log_norms
-        ):
-            d = features - mean
-            squared = np.einsum("nd,de,ne->n", d, precision, d, optimize=_PATH)
-            parts.append(np.log(weight) + norm - 0.5 * squared)
-        return np.stack(parts, 1)
+    def _log_densities(
+        self, features: FloatArray, weights: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """[N, K] of each component, and [N] of their sum."""
+        data = np.ascontiguousarray(features, np.float64)
+        found: tuple[FloatArray, FloatArray] = _log_densities(
+            data, np.log(weights) + self.log_norms, self.means, self.precisions
+        )
+        return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _log_densities(features, tops, means, precisions):  # type: ignore[no-untyped-def]
+    count, dimensions = features.shape
+    components = means.shape[0]
+    joint, total = np.empty((count, components)), np.empty(count)
+    step = np.empty(dimensions)
+    for n in range(count):
+        most = -np.inf
+        for k in range(components):
+            squared = 0.0
+            for i in range(dimensions):
+                step[i] = features[n, i] - means[k, i]
+            for i in range(dimensions):
+                for j in range(dimensions):
+                    squared += step[i] * precisions[k, i, j] * step[j]
+            joint[n, k] = tops[k] - 0.5 * squared
+            most = max(most, joint[n, k])
+        share = 0.0
+        for k in range(components):
+            share += np.exp(joint[n, k] - most)
+        total[n] = most + np.log(share)
+    return joint, total
 
 
 def fit_colors(features: FloatArray, components: int = 8, rounds: int = 8) -> ColorModel:

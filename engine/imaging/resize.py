@@ -22,15 +22,18 @@ _MAX_SAMPLES = 8
 """Maximum samples per output pixel and axis in :func:`affine_crop`."""
 
 
-def resize(image: FloatArray, width: int, height: int, method: str = "lanczos") -> FloatArray:
+def resize(
+    image: FloatArray, width: int, height: int, method: str = "lanczos", clip: bool = True
+) -> FloatArray:
     """Resize a picture without aliasing.
 
     Args:
         image: [H, W] or [H, W, C].
         width: New width in pixels.
         height: New height in pixels.
-        method: ``lanczos`` (sharpest; overshoots are clipped to the input's range), ``bilinear`` or
-            ``area``. All of them widen their support when they shrink.
+        method: ``lanczos`` (sharpest), ``bilinear`` or ``area``. All of them widen their support
+            when they shrink.
+        clip: Whether what ``lanczos`` overshoots is clipped to the input's range.
 
     Returns:
         [height, width] or [height, width, C] float32.
@@ -46,7 +49,7 @@ def resize(image: FloatArray, width: int, height: int, method: str = "lanczos") 
     for c in range(channels.shape[2]):
         plane = Image.fromarray(np.ascontiguousarray(channels[..., c]))
         resized[..., c] = np.asarray(plane.resize((width, height), _FILTERS[method]))
-    if method == "lanczos":
+    if clip and method == "lanczos":
         np.clip(resized, source.min(), source.max(), out=resized)
     return resized[..., 0] if source.ndim == 2 else resized
 

@@ -144,6 +144,13 @@ def _draw(  # type: ignore[no-untyped-def]
             left, top = one % columns * TILE, one // columns * TILE
             wide, high = min(TILE, width - left), min(TILE, height - top)
             listed = members[start[one] : start[one + 1]]
+            if listed.shape[0] == 0:
+                rgb[top : top + high, left : left + wide] = background
+                alpha[top : top + high, left : left + wide] = _ZERO
+                depth[top : top + high, left : left + wide] = _ZERO
+                rest[top : top + high, left : left + wide] = _ONE
+                end[top : top + high, left : left + wide] = 0
+                continue
             for n in range(2 * AREA, tile.shape[0]):
                 tile[n] = _ZERO
             for y in range(high):

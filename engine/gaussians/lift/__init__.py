@@ -194,9 +194,10 @@ def lift_photo(
         sheets = settle_hem(sheets, wearer, camera)
     borders = find_limb_borders(sheets, regions.mask)
     shadows = find_contact_shadows(colors, regions, sheets, borders)
-    given, matte, portrait = (
-        replace(m, foreground=shadows.lighten(m.foreground)) for m in (given, matte, portrait)
-    )
+    same = portrait.foreground is matte.foreground
+    given, matte = (replace(m, foreground=shadows.lighten(m.foreground)) for m in (given, matte))
+    lit = matte.foreground if same else shadows.lighten(portrait.foreground)
+    portrait = replace(portrait, foreground=lit)
     colors = shadows.lighten(colors)
     homes = TriangleBinding(body, vertices, groups[body.f[:, 0]], regions.hidden)
 

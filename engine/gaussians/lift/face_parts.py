@@ -269,13 +269,16 @@ def cast_rays(face: FittedFace, xy: FloatArray, faces: BoolArray) -> RayHits | N
     known = buffer.face >= 0
     if not known.any():
         return None
-    nr, nc, distance = nearest_known(known)
     pixel = np.clip(((xy - low) * scale).astype(int), 0, [width - 1, height - 1])
     r, c = pixel[:, 1], pixel[:, 0]
+    distance = np.zeros(len(xy))
+    if not known[r, c].all():
+        near_rows, near_cols, away = nearest_known(known)
+        r, c, distance = near_rows[r, c], near_cols[r, c], away[r, c]
     outside = np.abs((xy - low) * scale - pixel - 0.5).max(1)
-    away = (distance[r, c] + np.where(outside > 1.0, outside, 0.0)) / scale
-    triangle = rows[buffer.face[nr[r, c], nc[r, c]]]
-    depth = buffer.depth[nr[r, c], nc[r, c]].astype(np.float64)
+    away = (distance + np.where(outside > 1.0, outside, 0.0)) / scale
+    triangle = rows[buffer.face[r, c]]
+    depth = buffer.depth[r, c].astype(np.float64)
     bary = closest_barycentric(unproject(xy, depth, camera), vertices[body.f[triangle]])
     return RayHits(triangle, bary, depth, away == 0, away)
 

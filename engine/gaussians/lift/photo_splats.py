@@ -283,13 +283,9 @@ def resize_rgba(
     """
     if (width, height) == (alpha.shape[1], alpha.shape[0]):
         return colors, alpha
-    # Both overshoot alike at an outline, so their ratio is right only unclipped. The resampler
-    # clips to the range of its input, which two constant channels widen.
-    wide = np.broadcast_to([-1.0, 2.0], (*alpha.shape, 2))
-    both = resize(
-        np.concatenate([colors * alpha[..., None], alpha[..., None], wide], -1), width, height
-    )
-    weighted, small_alpha = both[..., :3], both[..., 3]
+    # Both overshoot alike at an outline, so their ratio is right only unclipped.
+    weighted = resize(colors * alpha[..., None], width, height, clip=False)
+    small_alpha = resize(alpha, width, height, clip=False)
     plain = resize(colors, width, height)
     ok = small_alpha > 0.02
     out = np.where(ok[..., None], weighted / np.maximum(small_alpha, 0.02)[..., None], plain)

@@ -203,14 +203,18 @@ def _order(wanted: BoolArray, shown: BoolArray, step: int, side: int) -> list[tu
     away = np.zeros(wanted.shape)
     if shown.any():
         away = ndimage.distance_transform_edt(~three)[:, columns : 2 * columns]
-    out = []
-    for r0 in range(-(side - step) // 2, rows, step):
-        for c0 in range(0, columns, step):
-            r = np.clip(np.arange(r0, r0 + side), 0, rows - 1)
-            at = np.ix_(r, np.mod(np.arange(c0, c0 + side), columns))
-            if wanted[at].any():
-                out.append((float(away[at][wanted[at]].mean()), r0, c0))
-    return [(r0, c0) for _, r0, c0 in sorted(out)]
+    first_rows, first_columns = (
+        np.arange(-(side - step) // 2, rows, step),
+        np.arange(0, columns, step),
+    )
+    r = np.clip(first_rows[:, None] + np.arange(side), 0, rows - 1)
+    c = np.mod(first_columns[:, None] + np.arange(side), columns)
+    at = r[:, None, :, None], c[None, :, None, :]
+    count = wanted[at].sum((2, 3))
+    mean = (away * wanted)[at].sum((2, 3)) / np.maximum(count, 1)
+    some = np.nonzero(count)
+    order = np.lexsort((some[1], some[0], mean[some]))
+    return [(int(first_rows[i]), int(first_columns[j])) for i, j in np.transpose(some)[order]]
 
 
 def _joined(
