@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from ..core.types import FloatArray, IntArray
+from ..core.types import BoolArray, FloatArray, IntArray
 from .model import Body
 
 
@@ -63,12 +63,15 @@ def rasterize_atlas(
     return triangle, bary, count
 
 
-def atlas_texels(body: Body, size: int) -> tuple[IntArray, FloatArray, IntArray, IntArray]:
+def atlas_texels(
+    body: Body, size: int, faces: BoolArray | None = None
+) -> tuple[IntArray, FloatArray, IntArray, IntArray]:
     """Return the surface points at the texel centres of a square map over the body's atlas.
 
     Args:
         body: The body.
         size: Side of the map in texels.
+        faces: [F] the triangles that are sampled; None: all.
 
     Returns:
         triangle: [N] int32 rows of ``body.f``, one for each covered texel in row-major order.
@@ -76,9 +79,11 @@ def atlas_texels(body: Body, size: int) -> tuple[IntArray, FloatArray, IntArray,
         row: [N] int32 row of the texel.
         col: [N] int32 column of the texel.
     """
-    triangle, bary, _ = rasterize_atlas(body.atlas_vt, body.atlas_ft, size)
+    rows = np.arange(len(body.atlas_ft)) if faces is None else np.nonzero(faces)[0]
+    triangle, bary, _ = rasterize_atlas(body.atlas_vt, body.atlas_ft[rows], size)
     row, col = np.nonzero(triangle >= 0)
-    return (triangle[row, col], bary[row, col], row.astype(np.int32), col.astype(np.int32))
+    found = rows[triangle[row, col]].astype(np.int32)
+    return (found, bary[row, col], row.astype(np.int32), col.astype(np.int32))
 
 
 @numba.njit(cache=True)

@@ -95,7 +95,9 @@ class UVMap:
     sampled: FloatArray
 
 
-def sample_surface(body: Body, size: int, per_side: int = 1) -> SurfaceSamples:
+def sample_surface(
+    body: Body, size: int, per_side: int = 1, faces: BoolArray | None = None
+) -> SurfaceSamples:
     """Sample a body's surface at ``per_side``² points of each covered texel of its atlas.
 
     Several samples a cell average the features over it, as the paper's dense surface points do on
@@ -105,8 +107,9 @@ def sample_surface(body: Body, size: int, per_side: int = 1) -> SurfaceSamples:
         body: The body.
         size: Side of the square grid, texels.
         per_side: Samples along each side of a texel.
+        faces: [F] the triangles that are sampled; None: all.
     """
-    triangle, bary, row, col = atlas_texels(body, size * per_side)
+    triangle, bary, row, col = atlas_texels(body, size * per_side, faces)
     return SurfaceSamples(triangle, bary, row // per_side, col // per_side, size)
 
 

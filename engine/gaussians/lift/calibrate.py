@@ -24,6 +24,7 @@ from ...render import paint_camera, render_camera
 from ..binding import place_gaussians
 from ..squareness import photo_trust
 from .photo_splats import S as PHOTO_SPLATS
+from .photo_splats import crop_camera
 from .pixel_grids import erode
 from .regions import ARMS, TRUNK_AND_LEGS, hidden_below, vertex_groups
 from .surfels import PHOTO
@@ -43,6 +44,7 @@ class CalibrateSettings:
     rim_steps: int = 4  # steps of the rim's opacities
     rim_alpha: float = 0.97  # alpha of the matte up to which a pixel belongs to the rim
     sigmas: float = 4.0  # standard deviations beyond which a splat contributes nothing
+    margin: int = 16  # pixels around the person that are drawn
     beyond: float = 0.1  # alpha of the matte below which nothing of the person should be
 
 
@@ -129,7 +131,6 @@ def calibrate_colors(
     view = camera.resized(w, h)
     alpha = resize(matte.alpha, w, h)
     truth = resize(matte.foreground, w, h)
-    solid = erode(alpha > 0.95, 1)
     photo = bound.layer == PHOTO
     gaussians = place_gaussians(bound, vertices, body)
     kept = _below_person(gaussians, bound, alpha > 0.5, view, vertices, body)
@@ -139,13 +140,17 @@ def calibrate_colors(
         at = project(gaussians.means[arms], view)[0] / [w, h] * size
         col, row = np.clip(at, 0, size - 1).astype(int).T
         kept[arms] |= near_hidden[row, col]
+    # The rest of the picture stays empty.
+    box, window = _window_of(gaussians, alpha, view)
+    view, alpha, truth = crop_camera(view, box), alpha[window], truth[window]
+    solid = erode(alpha > 0.95, 1)
     gaussians = _thin_rim(gaussians, photo, kept, alpha, view)
     xy, depth = project(gaussians.means[photo], view)
     # Splats finer than the picture, as the face's are, take a smaller part of the residual.
     spacing = gaussians.scales[photo, :2].min(1) / PHOTO_SPLATS.sigma * view.K[0, 0] / depth
     trust = photo_trust(gaussians.take(photo), view, bound.triangle[photo], body)
     gain = S.gain * np.clip(spacing, 0.0, 1.0) ** 2 * trust
-    pixel = np.clip(xy.astype(int), 0, [w - 1, h - 1])
+    pixel = np.clip(xy.astype(int), 0, [view.width - 1, view.height - 1])
     inside = solid[pixel[:, 1], pixel[:, 0]]
     colors = np.array(bound.colors)
     first = colors[photo]
@@ -162,6 +167,19 @@ def calibrate_colors(
     return replace(
         bound, colors=colors.astype(np.float32), opacities=gaussians.opacities.astype(np.float32)
     )
+
+
+def _window_of(
+    gaussians: Gaussians, alpha: FloatArray, view: Camera
+) -> tuple[tuple[int, int, int, int], tuple[slice, slice]]:
+    """The box (left, top, right, bottom) of all that is or should be drawn, and it as slices."""
+    xy, depth = project(gaussians.means, view)
+    size = np.array([view.width, view.height])
+    inside = (depth > 0) & (xy >= 0).all(1) & (xy < size).all(1)
+    places = np.concatenate([xy[inside], np.argwhere(alpha > 0.0)[:, ::-1]])
+    left, top = np.maximum(places.min(0).astype(int) - S.margin, 0)
+    right, bottom = np.minimum(places.max(0).astype(int) + 1 + S.margin, size)
+    return (left, top, right, bottom), (slice(top, bottom), slice(left, right))
 
 
 def _hue_kept(first: FloatArray, colors: FloatArray) -> FloatArray:

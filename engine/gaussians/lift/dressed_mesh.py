@@ -411,12 +411,29 @@ def _outline(regions: Regions, sheet: int, near_hidden: BoolArray | None) -> _Ou
 
 
 def _inside_distance(buffer: MeshBuffer) -> FloatArray:
-    """[H, W] pixels inside (positive) or outside of what is drawn; the border does not count."""
+    """[H, W] pixels inside (positive) or outside of what is drawn; the border does not count.
+
+    Only near what is drawn: far outside elsewhere.
+    """
     drawn = np.pad(buffer.face >= 0, 1, mode="edge")
     if drawn.all() or not drawn.any():
         return np.zeros(buffer.face.shape)
-    signed = ndimage.distance_transform_edt(drawn) - ndimage.distance_transform_edt(~drawn)
-    return np.asarray((signed - 0.5 * np.sign(signed))[1:-1, 1:-1])
+    margin = round(_edge_width(buffer.face.shape)) + 3
+    rows, cols = np.nonzero(drawn.any(1))[0], np.nonzero(drawn.any(0))[0]
+    window = (
+        slice(max(rows[0] - margin, 0), rows[-1] + margin + 1),
+        slice(max(cols[0] - margin, 0), cols[-1] + margin + 1),
+    )
+    near = drawn[window]
+    signed = ndimage.distance_transform_edt(near) - ndimage.distance_transform_edt(~near)
+    out = np.full(drawn.shape, -float(sum(drawn.shape)))
+    out[window] = signed - 0.5 * np.sign(signed)
+    return out[1:-1, 1:-1]
+
+
+def _edge_width(shape: tuple[int, ...]) -> float:
+    """Pixels from the drawn outline up to which a vertex counts as lying on it."""
+    return 3.0 + 0.02 * min(shape)
 
 
 def _gaps(
@@ -437,7 +454,7 @@ def _gaps(
     both = np.stack([outline.distance, drawn], -1)
     read = bilinear(both, xy[rows])
     # A vertex grazed by the view within the silhouette (a fold, a nose) is on no outline.
-    at_edge = np.abs(read[:, 1]) < 3.0 + 0.02 * min(height, width)
+    at_edge = np.abs(read[:, 1]) < _edge_width(drawn.shape)
     # Neither is one behind an arm or another limb.
     front = z[rows] < whole.depth[r, c] + 0.08
     along = -np.einsum("nd,nd->n", outline.way[r, c], ahead[rows])

@@ -235,10 +235,9 @@ def make_closed_lid(face: FittedFace, closed: FloatArray, side: str) -> BoundGau
     if places is not None:
         world = surfels_on_plane(lid.points, lid.normal, radius, color, 0.97 * covers)
         sheet = [world.take(covers > 0.02), _lash_line(face, side, line, lid)]
-        for world in sheet:
-            best = choose_hidden_places(
-                face, side, line, places, np.asarray(world.means, np.float64)
-            )
+        means = np.concatenate([world.means for world in sheet]).astype(np.float64)
+        found = choose_hidden_places(face, side, line, places, means)
+        for world, best in zip(sheet, np.split(found, [len(sheet[0])]), strict=True):
             layer = np.full(len(best), CORE, np.uint8)
             parts.append(
                 bind_gaussians(

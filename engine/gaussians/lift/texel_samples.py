@@ -113,8 +113,8 @@ def sample_texels(body: Body, budget: int, fineness: FloatArray) -> tuple[Surfac
     while True:
         parts = []
         for level in levels:
-            every = sample_surface(body, max(8, int(usual * level)))
-            parts.append(every.take(fineness[every.triangle] == level))
+            size = max(8, int(usual * level))
+            parts.append(sample_surface(body, size, faces=fineness == level))
         count = sum(len(part.triangle) for part in parts)
         if count <= budget or usual * levels.max() <= 8:
             break
