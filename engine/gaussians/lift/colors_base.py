@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage, sparse
-from scipy.sparse.linalg import splu
 
 from ...body import Body
 from ...core.cameras import in_picture
@@ -20,7 +19,7 @@ from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .fabrics import find_fabrics
 from .labels import HAIR, LOWER, SHOES, SKIN
-from .mesh_diffusion import mesh_edges
+from .mesh_diffusion import factorize, mesh_edges
 from .photo_light import S as LIGHT
 from .photo_light import weighted_median
 from .regions import HEAD, LEFT_LEG, RIGHT_LEG
@@ -258,7 +257,7 @@ class _Patch:
         A = sparse.coo_matrix((np.full(len(i), link), (i, j)), (n, n)).tocsr()
         A = A + A.T
         system = sparse.diags(np.asarray(A.sum(1)).ravel() + known + pull) - A
-        solved = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A").solve(
+        solved = factorize(system).solve(
             total * self.share[:, None] + np.reshape(pull, (-1, 1)) * prior
         )
         return np.asarray(np.einsum("nk,nkc->nc", self.bary, solved[self.at]))

@@ -132,12 +132,9 @@ def finish_face(
             make_eye_socket(face, side),
             make_eyeball(face, side),
         ]
-    completed = BoundGaussians.concatenate(
-        [_behind_photo(face, part) for part in own if part is not None]
-    )
+    outer = [_behind_photo(face, part) for part in own if part is not None]
+    completed = BoundGaussians.concatenate([*inner, *outer])
     completed = _sink_behind_photo(face, completed, bound)
-    mouth = _sink_behind_photo(face, BoundGaussians.concatenate(inner), bound)
-    completed = BoundGaussians.concatenate([mouth, completed])
     if len(completed) > budget:
         completed = completed.take(np.linspace(0, len(completed) - 1, budget).astype(np.int64))
     return BoundGaussians.concatenate([completed, bound])

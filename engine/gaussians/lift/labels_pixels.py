@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage, sparse
-from scipy.sparse.linalg import splu
 
 from ...body import Body
 from ...core.color import rgb_to_lab
@@ -38,6 +37,7 @@ from .labels import (
 from .labels import S as LABELS
 from .labels_cleanup import keep_attached_hair, remove_crumbs
 from .labels_parser import PARSED
+from .mesh_diffusion import factorize
 from .pixel_grids import erode, neighbour_links, smooth_within
 
 SOLVED = (SKIN, HAIR, UPPER, LOWER, SHOES)  # labels that the random walker decides between
@@ -170,7 +170,7 @@ class _Smoother:
         A = A + A.T
         degree = np.asarray(A.sum(1)).ravel()
         system = sparse.diags(degree + S.hold) - A
-        self._solve = splu(sparse.csc_matrix(system), permc_spec="MMD_AT_PLUS_A").solve
+        self._solve = factorize(system).solve
 
     def __call__(self, values: FloatArray) -> FloatArray:
         """[N, C] -> [N, C]."""

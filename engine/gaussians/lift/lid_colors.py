@@ -271,7 +271,8 @@ def _fit_plane(at: FloatArray, rgb: FloatArray) -> tuple[FloatArray, FloatArray,
 
 def _grain(face: FittedFace, xy: FloatArray) -> FloatArray:
     """[N, 3] the photo's fine detail at pixels."""
-    window, low = face.window(xy.min(0) - face.unit, xy.max(0) + face.unit)
     sigma = 0.05 * face.unit
+    reach = 4.0 * sigma + 2.0  # of the blur below
+    window, low = face.window(xy.min(0) - reach, xy.max(0) + reach)
     detail = window - ndimage.gaussian_filter(window, (sigma, sigma, 0.0))
     return np.asarray(np.clip(S.grain[0] * bilinear(detail, xy - low), -S.grain[1], S.grain[1]))

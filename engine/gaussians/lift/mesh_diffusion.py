@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import SuperLU, splu
 from scipy.spatial import cKDTree
 
 from ...core.types import FloatArray, IntArray
@@ -64,7 +64,17 @@ def diffuse_values(
     pull = np.broadcast_to(prior_weight, n)
     A = laplacian + sparse.diags(weight + pull)
     b = values * weight[:, None] + np.broadcast_to(prior, values.shape) * pull[:, None]
-    return np.asarray(splu(sparse.csc_matrix(A)).solve(np.asarray(b, np.float64))).reshape(n, -1)
+    return np.asarray(factorize(A).solve(np.asarray(b, np.float64))).reshape(n, -1)
+
+
+def factorize(A: sparse.spmatrix) -> SuperLU:
+    """Factorize a symmetric, positive definite matrix [n, n], which needs no pivoting."""
+    return splu(
+        sparse.csc_matrix(A),
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )
 
 
 def mirror_vertices(v_template: FloatArray, tolerance: float = 0.006) -> IntArray:

@@ -56,13 +56,14 @@ def find_visible_mouth(body: Body) -> BoolArray:
     lips = rest[np.unique(f[part == "lips"])].mean(0)
     focal = S.look_side * S.look_from / S.look_span
     K = np.array([[focal, 0, S.look_side / 2], [0, focal, S.look_side / 2], [0, 0, 1.0]])
+    views = [look_at(lips - [0.0, 0.01, 0.0], S.look_from, yaw, pitch) for yaw, pitch in LOOKS]
+    cameras = [Camera(view, K, S.look_side, S.look_side) for view in views]
     seen = np.zeros(len(f), bool)
     for mouth in OPEN_MOUTHS:
         weights = {k: v for k, v in mouth.items() if k in body.expression_index}
         vertices = rest + body.exprdirs @ body.expression(**weights)
-        for yaw, pitch in LOOKS:
-            view = look_at(lips - [0.0, 0.01, 0.0], S.look_from, yaw, pitch)
-            buffer = rasterize_mesh(vertices, f[rows], Camera(view, K, S.look_side, S.look_side))
+        for camera in cameras:
+            buffer = rasterize_mesh(vertices, f[rows], camera)
             seen[rows[np.unique(buffer.face[buffer.face >= 0])]] = True
     inside = np.isin(part, INSIDE)
     touched = np.zeros(len(rest), bool)
