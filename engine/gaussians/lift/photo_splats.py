@@ -212,7 +212,6 @@ def front_layer(
     hair = np.isin(label[ys, xs], [HAIR, HAT])
     held = label[ys, xs] == OBJECT
     limb = group[ys, xs] + IN_HAND * held
-    triangle, bary = homes.find(world.means, np.where(hair & np.isin(limb, ARMS), TORSO, limb))
     # Bare skin moves with its own triangle, what is worn with a steady one.
     bare = (dressed.worn[body.f].mean(1) < 0.5) | homes.steady
     own = on_mesh[ys, xs] & ~held & (bare & homes.usable)[buffer.face[ys, xs]]
@@ -223,8 +222,9 @@ def front_layer(
     skin = np.einsum("nk,nkd->nd", buffer.bary[ys, xs], vertices[body.f[face]])
     loose = hair | (np.linalg.norm(world.means - skin, axis=1) > S.off_face)
     own &= ~(loose & ~homes.steady[face])
-    triangle[own] = buffer.face[ys, xs][own]
-    bary[own] = buffer.bary[ys, xs][own]
+    triangle, bary = face.astype(np.int64), buffer.bary[ys, xs].astype(np.float64)
+    held_by = np.where(hair & np.isin(limb, ARMS), TORSO, limb)
+    triangle[~own], bary[~own] = homes.find(world.means[~own], held_by[~own])
     # Earrings, a long beard and what else hangs from the head do so as hair does; lips do not.
     of_face = np.isin(np.array(body.part_names)[body.face_part[face]], OF_FACE) & drawn[ys, xs]
     hangs = hair | ((limb == HEAD) & loose & ~own & ~of_face)
