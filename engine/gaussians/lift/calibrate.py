@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from ...body import Body
 from ...core.cameras import project
-from ...core.sampling import bilinear
+from ...core.sampling import bilinear, bilinear_matrix
 from ...core.settings import register_settings
 from ...core.types import HELD, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
 from ...imaging.resize import fit_size, resize
@@ -157,12 +157,12 @@ def calibrate_colors(
     # What hides behind its neighbours would turn white, step by step, and show it from the side.
     most = S.clamp * trust[:, None]
     low, high = np.maximum(first - most, 0.0), np.minimum(first + most, 1.0)
-    paint = paint_camera(gaussians, view)
+    paint, read = paint_camera(gaussians, view), bilinear_matrix(view.height, view.width, xy)
     for _ in range(S.steps):
         residual = np.where(solid[..., None], truth - paint(colors), 0.0)
         # Detail finer than a splat would only ring.
         residual = ndimage.gaussian_filter(residual, (0.35, 0.35, 0.0))
-        step = bilinear(residual, xy) * (gain * inside)[:, None]
+        step = (read @ residual.reshape(-1, 3)) * (gain * inside)[:, None]
         colors[photo] = np.clip(_hue_kept(first, colors[photo] + step), low, high)
     return replace(
         bound, colors=colors.astype(np.float32), opacities=gaussians.opacities.astype(np.float32)
