@@ -177,7 +177,7 @@ def test_a_clock_adds_up() -> None:
 @pytest.mark.slow
 def test_a_person_is_found_and_lifted(world: SynthContext, tmp_path: Path) -> None:
     """The real detectors and the real lift, kept and read back."""
-    options = replace(SMALL, size=320, seed=1, framing="half", texture_size=512)
+    options = replace(SMALL, size=320, views=3, seed=1, framing="half", texture_size=256)
     write_people(tmp_path / "people", 1, options)
     stream = SampleStream(
         tmp_path / "people",
