@@ -49,7 +49,7 @@ def _draw_running(layout: Any, under_way: running.RunningJob) -> None:
     if icon:
         box.template_icon(icon_value=icon, scale=8.0)
     if under_way.first:
-        box.label(text="First run: takes a minute longer", icon="INFO")
+        box.label(text="First run: takes up to a minute longer", icon="INFO")
     box.operator("likeness.cancel_job", icon="X")
 
 

@@ -109,7 +109,7 @@ def finger_rings(ui: Any, avatar: str) -> Steps:
     yield from press(ui, "likeness.set_pose", name="relaxed")
     pose_mode(ui)
     select_bones(armature, "left_fingers")
-    look(ui, armature, "left_middle1", 0.5, "LEFT")
+    look(ui, armature, "left_middle1", 0.5, "RIGHT")
     yield 0.3
     tips = [f"left_{finger}3" for finger in ("index", "middle", "ring", "pinky")]
     before = places(armature, *tips)
