@@ -104,6 +104,7 @@ class _Store:
     problem: JobProblem | None = None
     log: tuple[str, ...] = ()
     drawn = 0.0
+    shown: tuple[Any, ...] = ()
 
 
 def current_job() -> RunningJob | None:
@@ -247,11 +248,15 @@ def stop_current_job() -> None:
 
 
 def redraw_views(context: Any) -> None:
-    """Redraw the sidebars, preferences and status bar, which show the job, a few times a second."""
-    now = time.monotonic()
-    if now - _Store.drawn < _REDRAW_SECONDS and _Store.current is not None:
-        return
-    _Store.drawn = now
+    """Redraw the sidebars, preferences and status bar if what they show of the job has changed."""
+    now, job = time.monotonic(), _Store.current
+    shown: tuple[Any, ...] = ()
+    if job is not None:
+        percent = round(100 * job.fraction)
+        shown = (job.title, job.doing, percent, job.left, job.picture, job.question is None)
+        if shown == _Store.shown or now - _Store.drawn < _REDRAW_SECONDS:
+            return
+    _Store.shown, _Store.drawn = shown, now
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":

@@ -88,7 +88,8 @@ def download_request(context: Any, model: str, accepted: bool) -> dict[str, Any]
 
     offline = find_online_problem()
     if offline:
-        raise LikenessError(f"{offline}: nothing can be downloaded.", "Go online first.")
+        remedies = {OFFLINE: "Turn it on.", OFFLINE_BY_COMMAND: "Start it without --offline-mode."}
+        raise LikenessError(f"{offline}: nothing can be downloaded.", remedies[offline])
     if model not in WEIGHTS:
         raise LikenessError(f"'{model}' is not a model.", f"Choose one of: {', '.join(WEIGHTS)}.")
     if not accepted:

@@ -331,3 +331,26 @@ def qualities() -> dict[str, Any]:
     import_portrait.ImportPortrait.execute = original
     out["values"] = keep
     return out
+
+
+def redraws() -> list[int]:
+    """How often preferences are drawn: at the start, unchanged, changed at once and later, over."""
+
+    class Area:
+        type, count = "PREFERENCES", 0
+
+        def tag_redraw(self) -> None:
+            self.count += 1
+
+    context, area = Context(), Area()
+    screen = type("Screen", (), {"areas": [area]})()
+    context.window_manager.windows = (type("Window", (), {"screen": screen})(),)
+    job, counts = running.begin_job("Making"), []
+    for part, seconds in (("", 0.0), ("", 0.3), ("import", 0.3), ("prepare", 0.0)):
+        time.sleep(seconds)
+        job.part = part or job.part
+        running.redraw_views(context)
+        counts.append(area.count)
+    running.end_job(job)
+    running.redraw_views(context)
+    return [*counts, area.count]

@@ -97,3 +97,7 @@ def test_a_quality_sets_what_is_not_said(blender) -> None:
     assert (draft["options"]["below"], draft["options"]["held"]) == ("cut", "remove")
     assert (several["options"]["below"], several["options"]["held"]) == ("full", "keep")
     assert several["others"] == [{"name": "", "path": "/b.png", "direction": "back"}]
+
+
+def test_a_job_is_drawn_when_it_shows_something_new(blender_lts) -> None:
+    assert blender_lts(CHECKS, "redraws") == [1, 1, 2, 2, 3]

@@ -17,6 +17,7 @@ class Calls:
 
     def __init__(self) -> None:
         self.longest: dict[str, float] = {}
+        self.longest_cpu: dict[str, float] = {}
         self._undo: list[Callable[[], None]] = []
 
     def watch(self, owner: Any, name: str, label: Callable[[], str]) -> None:
@@ -24,12 +25,14 @@ class Calls:
         function = owner.__dict__.get(name) or getattr(owner, name)
 
         def call(*args: Any) -> Any:
-            key, start = label(), time.perf_counter()
+            key, start, cpu = label(), time.perf_counter(), time.thread_time()
             try:
                 return function(*args)
             finally:
                 took = time.perf_counter() - start
                 self.longest[key] = max(self.longest.get(key, 0.0), took)
+                took = time.thread_time() - cpu
+                self.longest_cpu[key] = max(self.longest_cpu.get(key, 0.0), took)
 
         # Blender passes as many arguments as the function names.
         timed: Callable[..., Any]
@@ -174,6 +177,7 @@ def measure_drop(ui: Any, photo: str, quality: str, shading: str) -> Steps:
         "first_picture_ms": 1000 * gaps.longest(done),
         "gaps_over_100_ms": sum(g > 0.1 for end, g in gaps.all if start < end <= done),
         "our_calls_ms": {k: round(1000 * v, 1) for k, v in sorted(calls.longest.items())},
+        "our_calls_cpu_ms": {k: round(1000 * v, 1) for k, v in sorted(calls.longest_cpu.items())},
     }
 
 
