@@ -114,14 +114,12 @@ def smooth_widely(image: FloatArray, mask: BoolArray | FloatArray, sigma: float)
     height, width = image.shape[:2]
     weight = np.asarray(mask, dtype=np.float64)[..., None]
     values = np.where(weight > 0, image.reshape(height, width, -1), 0.0) * weight
-    beyond = ((0, -height % block), (0, -width % block), (0, 0))
-    sums = np.pad(np.concatenate([values, weight], -1), beyond, mode="symmetric")
-    rows, cols = sums.shape[0] // block, sums.shape[1] // block
-    sums = sums.reshape(rows, block, cols, block, -1).mean((1, 3))
-    # Averaging blocks and interpolating between them blur, too.
-    coarse = float(np.sqrt((sigma / block) ** 2 - 0.25))
-    sums = ndimage.gaussian_filter(sums, (coarse, coarse, 0.0))
-    fine = resize(sums, cols * block, rows * block, "bilinear")[:height, :width]
+    rows, cols = max(1, height // block), max(1, width // block)
+    sums = resize(np.concatenate([values, weight], -1), cols, rows, "bilinear")
+    # Both changes of size blur, too: by a sixth of a coarse pixel's square each.
+    down, across = (np.sqrt((sigma * n) ** 2 - 1.0 / 3.0) for n in (rows / height, cols / width))
+    sums = ndimage.gaussian_filter(sums, (down, across, 0.0))
+    fine = resize(sums, width, height, "bilinear")
     return np.asarray(fine[..., :-1] / np.maximum(fine[..., -1:], 1e-6)).reshape(image.shape)
 
 

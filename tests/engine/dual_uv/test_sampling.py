@@ -159,6 +159,14 @@ def test_more_samples_a_cell_fill_the_same_cells(body: Body) -> None:
     assert len(nine.row) == pytest.approx(9 * len(one.row), rel=0.05)
 
 
+def test_chosen_triangles_are_sampled_as_among_all(body: Body) -> None:
+    chosen = np.arange(len(body.f)) % 3 == 0
+    every, some = sample_surface(body, 96), sample_surface(body, 96, faces=chosen)
+    expected = every.take(chosen[every.triangle])
+    for name in ("triangle", "bary", "row", "col"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(expected, name))
+
+
 def test_core_samples_read_the_pixel_they_project_to(
     body: Body, vertices: FloatArray, samples: SurfaceSamples
 ) -> None:

@@ -25,6 +25,7 @@ from likeness.engine.gaussians.lift.pixel_grids import (
     fill_polygon,
     nearest_known,
     neighbour_links,
+    smooth_widely,
     smooth_within,
     solve_poisson,
 )
@@ -146,6 +147,18 @@ def test_smoothing_without_a_mask_is_scipys() -> None:
     everywhere = np.ones((30, 30), bool)
     expected = ndimage.gaussian_filter(image, 1.5)
     np.testing.assert_allclose(smooth_within(image, everywhere, 1.5), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(("sigma", "error"), [(6.0, 1e-12), (11.0, 0.02), (20.0, 0.02)])
+def test_wide_smoothing_on_a_coarser_grid_is_nearly_the_same(sigma: float, error: float) -> None:
+    rng = np.random.default_rng(4)
+    image = ndimage.gaussian_filter(rng.normal(size=(101, 118, 2)), (3.0, 3.0, 0.0))
+    image /= image.std()
+    mask = rng.uniform(size=(101, 118)) > 0.3
+    mask[:, :50] = False
+    smooth, exact = (f(image, mask, sigma) for f in (smooth_widely, smooth_within))
+    assert np.abs(smooth - exact)[:, 40:].max() <= error
+    np.testing.assert_allclose(smooth_widely(image[..., 0], mask, sigma), smooth[..., 0], atol=1e-6)
 
 
 def test_nearest_known_by_brute_force() -> None:
