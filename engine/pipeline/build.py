@@ -26,7 +26,7 @@ from ..core.types import (
 from ..core.upright import pose_to_world, tilt_camera
 from ..core.version import VERSION
 from ..files.digests import file_sha256
-from ..files.weights import DEFAULT_NETWORK, NO_NETWORK, find_network
+from ..files.weights import DEFAULT_NETWORK, NO_NETWORK, asset_path, find_network
 from ..gaussians.frame_end import end_avatar
 from ..gaussians.lift import LiftOptions, lift_photo
 from ..gaussians.lift.labels_network import LabelNetworkRuntime, load_label_network
@@ -140,7 +140,7 @@ def lift_portrait(
     options = options or BuildOptions()
     stage = stages or StageTimer(None)
     warnings: list[str] = []
-    _check_network(options.network, body_path)
+    _check_files(options.network, body_path)
     chosen: dict[str, Any] = {
         "person": options.person,
         "fov": options.fov,
@@ -222,12 +222,14 @@ def make_world_avatar(body: Body, gaussians: BoundGaussians, pose: Pose, track: 
     return Avatar(body, gaussians, pose, camera, track.framing)
 
 
-def _check_network(choice: str, body_path: Path | None) -> None:
-    """Raise before the work if the chosen network cannot be used.
+def _check_files(choice: str, body_path: Path | None) -> None:
+    """Raise before the work if the body is missing or the chosen network cannot be used.
 
-    Opening one takes about as long as everything else before the first stage. The one that comes
-    with Likeness only has to be there; the lift opens it.
+    Opening a network takes about as long as everything else before the first stage. The one that
+    comes with Likeness only has to be there; the lift opens it.
     """
+    if body_path is None:
+        asset_path("body")
     if choice == DEFAULT_NETWORK:
         find_network(choice)
     else:

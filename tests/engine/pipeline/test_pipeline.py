@@ -429,6 +429,16 @@ def test_a_network_that_cannot_be_used_is_told_before_the_work(
     assert told == []
 
 
+def test_a_missing_body_is_told_before_the_work(
+    photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likeness.engine.files.weights.assets_dirs", lambda: [tmp_path])
+    told: list[str] = []
+    with pytest.raises(LikenessError, match=r"body\.npz"):
+        build_avatar(photo_file, BuildOptions(), lambda stage, *_: told.append(stage))
+    assert told == []
+
+
 def test_the_panel_knows_every_stage(
     stages: dict[str, Any], network: dict[str, Any], photo_file: Path, body_file: Path
 ) -> None:
