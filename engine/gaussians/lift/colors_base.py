@@ -49,7 +49,7 @@ class BaseColorSettings:
     material_span: float = 10.0  # L*a*b* units that one material spans
     majority: float = 0.4  # share of a material that makes it the usual one
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
-    beard_fade: float = 0.004  # the same under the mouth: after fifteen
+    beard_fade: float = 0.004  # the same where beards grow: after fifteen
     jaw: float = 0.04  # metres over which one fade passes into the other
 
 
@@ -128,7 +128,7 @@ def base_colors(
             if label == SKIN:
                 # Where the photo ends its colour fades into the completed one.
                 rest = np.clip(t.color[own] - base, -0.6, 0.25)
-                fade = S.fade * (S.beard_fade / S.fade) ** _under_mouth(body)[mesh.vertices]
+                fade = S.fade * (S.beard_fade / S.fade) ** beard_area(body)[mesh.vertices]
                 base = base + mesh.diffuse(rest, 4.0 * t.known[own], 1.0, np.zeros(3), fade)
         else:
             default = default_albedo(int(label), view)
@@ -170,14 +170,25 @@ def _frame_ends(xy: FloatArray, view: PhotoView) -> FloatArray:
     return np.asarray(np.clip(1.0 - to_edge / S.end_rim, 0.0, 1.0) * in_picture(xy, view.camera))
 
 
-def _under_mouth(body: Body) -> FloatArray:
-    """[V] 0..1: chin, jaw and throat, where a beard goes on below what the photo shows of it."""
-    rest, joints = body.v_template, body.J_template
+def beard_area(body: Body) -> FloatArray:
+    """Return where beards grow: 0..1 for each vertex [V], on chin, jaw and throat.
+
+    Args:
+        body: the person's own.
+    """
+    rest, joints = np.asarray(body.v_template, np.float64), body.J_template
     neck, head = joints[JOINT_INDEX["neck"]], joints[JOINT_INDEX["head"]]
-    lips = body.face_part == body.part_names.index("lips") if "lips" in body.part_names else []
-    mouth = rest[body.f[lips]].reshape(-1, 3) if np.any(lips) else head[None]
-    # A beard's edge rises towards the ears and is soft everywhere.
-    below = np.clip((mouth[:, 1].mean() - rest[:, 1]) / S.jaw + 0.6, 0.0, 1.0)
+
+    def middle(name: str) -> FloatArray:
+        own = np.array(body.part_names)[body.face_part] == name
+        points = rest[body.f[own]].reshape(-1, 3)
+        return np.asarray(points.mean(0) if len(points) else head)
+
+    mouth, ear = middle("lips"), middle("ear")
+    # Its upper edge rises towards the ears.
+    back = np.clip((mouth[2] - rest[:, 2]) / max(mouth[2] - ear[2], 1e-3), 0.0, 1.0)
+    edge = mouth[1] + back * (ear[1] - mouth[1])
+    below = np.clip((edge - rest[:, 1]) / S.jaw + 0.6, 0.0, 1.0)
     throat = np.clip((rest[:, 1] - neck[1]) / S.jaw, 0.0, 1.0)
     before = np.clip((rest[:, 2] - 0.5 * (head[2] + neck[2])) / S.jaw + 0.5, 0.0, 1.0)
     return np.asarray(below * throat * before)

@@ -14,6 +14,7 @@ from ...core.color import rgb_to_lab
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
+from .beards import grow_beard
 from .colors_base import Texels
 from .colors_unroll import unroll_limb
 from .folds import paint_folds
@@ -116,6 +117,9 @@ def texture_colors(
     for own, reach in ((skull, S.mirror_skin), (strapped, S.mirror_shoe)):
         rows = np.nonzero(own)[0]
         out[rows] = _mirrored(t, rows, trust, base, reach)
+    face = np.nonzero(skull)[0]
+    beard, share = grow_beard(t, face, base, view.regions.skin_color, body)
+    out[face] += share[:, None] * (beard - base[face] - out[face])
     _add_hair(out, t, base, body, view)
     out[t.known] = 0.0
     return out

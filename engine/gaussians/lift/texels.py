@@ -58,6 +58,7 @@ class TexelSettings:
     edge_on: float = 0.6  # of its radius that a disc seen edge-on is thick
     draw_in: float = 0.024  # metres that a texel may be drawn in to the outline
     draw_in_steps: int = 6  # steps of drawing in
+    draw_in_slope: float = 0.25  # metres less per metre beside it
     hem_facing: float = 0.5  # cosine from which on photo splats alone make a skirt's hem
     deep_hair: float = 0.5  # cosine from which on hair shows its usual colour
     rounded: float = 0.75  # share of the way from a flat triangle to a round one that hair lies
@@ -302,13 +303,19 @@ def texel_layer(
     # A disc that is seen edge-on hardly reaches over the outline.
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
     outside = np.nonzero(at.inside & (metres < 0.3 * reach) & ~inner)[0]
+    drawn = np.zeros(len(points))
     for _ in range(S.draw_in_steps):
-        points[outside] -= S.draw_in / S.draw_in_steps * normal[outside]
-        at = _look_up(points, group, view)
+        drawn[outside] += S.draw_in / S.draw_in_steps
+        at = _look_up(points - drawn[:, None] * normal, group, view)
         metres = np.where(behind, np.inf, _room(at, rooms, face, view.camera))
         outside = outside[metres[outside] < 0.3 * reach[outside]]
         if len(outside) == 0:
             break
+    drawn = _spread_draw_in(drawn, points)
+    opacity[inner & (part == "mouth") & (drawn > 0.0)] = 0.0  # or it would show before the cheek
+    points = points - np.where(inner, 0.0, drawn)[:, None] * normal
+    at = _look_up(points, group, view)
+    metres = np.where(behind, np.inf, _room(at, rooms, face, view.camera))
     # The trunk and legs continue behind a table that hides them.
     below = hidden_below(view.alpha > 0.6, view.camera, vertices, groups)[at.row, at.col]
     beyond = at.inside & ~(below & np.isin(group, TRUNK_AND_LEGS))
@@ -347,6 +354,16 @@ def texel_layer(
     inset = np.where(is_shell[keep], S.inset, 0.0) * wide
     bound = lay_out_bends(bound, ~seen[keep], wide, inset, surface, view, vertices, body)
     return bound, ~known[keep] & ~inner[keep], label[keep]
+
+
+def _spread_draw_in(drawn: FloatArray, points: FloatArray) -> FloatArray:
+    """[N] metres that points [N, 3] are drawn in so that neighbours follow: no surface cracks."""
+    out = np.array(drawn)
+    for depth in np.unique(drawn[drawn > 0.0]):
+        deep = cKDTree(points[drawn >= depth])
+        away, _ = deep.query(points, distance_upper_bound=depth / S.draw_in_slope)
+        out = np.maximum(out, depth - S.draw_in_slope * away)
+    return out
 
 
 def _beside_other_limbs(

@@ -1,0 +1,67 @@
+"""Beards on the sides of a face that the photo shows edge-on: they go on towards the ears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ...body import Body
+from ...core.settings import register_settings
+from ...core.types import FloatArray, IntArray
+from .colors_base import Texels, beard_area
+from .labels import ramp
+
+
+@dataclass(frozen=True)
+class BeardSettings:
+    """Where beards go on, and how."""
+
+    dark: tuple[float, float] = (-0.25, -0.5)
+    """Logarithms of its albedo over the skin's between which skin passes into beard."""
+
+    depth: float = 0.02  # metres of seen beard that are repeated, turned over each time
+    jitter: float = 0.004  # metres, standard deviation of where one is taken from: hides the bands
+    near: float = 0.006  # metres from a seen texel within which one may be repeated
+
+
+S = register_settings("lift.beards", BeardSettings())
+
+
+def grow_beard(
+    t: Texels, rows: IntArray, base: FloatArray, skin: FloatArray, body: Body
+) -> tuple[FloatArray, FloatArray]:
+    """Repeat the beard at the edge of what the photo shows beyond it.
+
+    Args:
+        t: the texels.
+        rows: [M] those of the head's skin.
+        base: [N, 3] low-frequency colours of all texels.
+        skin: [3] the person's skin, 0..1.
+        body: the person's own.
+
+    Returns:
+        color: [M, 3] of the repeated beard, 0..1.
+        share: [M] 0..1 how much of each texel it covers.
+    """
+    color, share = np.array(base[rows]), np.zeros(len(rows))
+    known = rows[t.known[rows]]
+    area = np.einsum("nk,nk->n", t.bary[rows], beard_area(body)[t.corner[rows]])
+    todo = np.nonzero(~t.known[rows] & (area > 0.0))[0]
+    if len(known) == 0 or len(todo) == 0:
+        return color, share
+    tree = cKDTree(t.rest[known])
+    points = t.rest[rows[todo]]
+    away, seam = tree.query(points)
+    out = (points - t.rest[known[seam]]) / np.maximum(away, 1e-9)[:, None]
+    blurred = away + np.random.default_rng(0).normal(0.0, S.jitter, len(away))
+    fold = np.mod(blurred, 2.0 * S.depth)
+    inside = t.rest[known[seam]] - np.minimum(fold, 2.0 * S.depth - fold)[:, None] * out
+    distance, index = tree.query(inside)
+    source = known[index]
+    albedo = t.color[source] / t.shade[source]
+    dark = np.log((albedo + 0.05) / (skin + 0.05)).mean(1)
+    color[todo] = albedo * t.shade[rows[todo]]
+    share[todo] = area[todo] * ramp(dark, *S.dark) * np.clip(2.0 - distance / S.near, 0.0, 1.0)
+    return color, share
