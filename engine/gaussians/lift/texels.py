@@ -59,6 +59,7 @@ class TexelSettings:
     draw_in: float = 0.024  # metres that a texel may be drawn in to the outline
     draw_in_steps: int = 6  # steps of drawing in
     draw_in_slope: float = 0.25  # metres less per metre beside it
+    draw_in_turn: float = 0.04  # metres that count as far as a turn of the surface by a radian
     hem_facing: float = 0.5  # cosine from which on photo splats alone make a skirt's hem
     deep_hair: float = 0.5  # cosine from which on hair shows its usual colour
     rounded: float = 0.75  # share of the way from a flat triangle to a round one that hair lies
@@ -311,7 +312,7 @@ def texel_layer(
         outside = outside[metres[outside] < 0.3 * reach[outside]]
         if len(outside) == 0:
             break
-    drawn = _spread_draw_in(drawn, points)
+    drawn = _spread_draw_in(drawn, points, normal)
     opacity[inner & (part == "mouth") & (drawn > 0.0)] = 0.0  # or it would show before the cheek
     points = points - np.where(inner, 0.0, drawn)[:, None] * normal
     at = _look_up(points, group, view)
@@ -356,12 +357,13 @@ def texel_layer(
     return bound, ~known[keep] & ~inner[keep], label[keep]
 
 
-def _spread_draw_in(drawn: FloatArray, points: FloatArray) -> FloatArray:
+def _spread_draw_in(drawn: FloatArray, points: FloatArray, normal: FloatArray) -> FloatArray:
     """[N] metres that points [N, 3] are drawn in so that neighbours follow: no surface cracks."""
     out = np.array(drawn)
+    places = np.concatenate([points, S.draw_in_turn * normal], axis=1)  # across an ear is far
     for depth in np.unique(drawn[drawn > 0.0]):
-        deep = cKDTree(points[drawn >= depth])
-        away, _ = deep.query(points, distance_upper_bound=depth / S.draw_in_slope)
+        deep = cKDTree(places[drawn >= depth])
+        away, _ = deep.query(places, distance_upper_bound=depth / S.draw_in_slope)
         out = np.maximum(out, depth - S.draw_in_slope * away)
     return out
 
