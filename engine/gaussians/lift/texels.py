@@ -312,7 +312,7 @@ def texel_layer(
         outside = outside[metres[outside] < 0.3 * reach[outside]]
         if len(outside) == 0:
             break
-    drawn = _spread_draw_in(drawn, points, normal)
+    drawn[head] = _spread_draw_in(drawn[head], points[head], normal[head])
     opacity[inner & (part == "mouth") & (drawn > 0.0)] = 0.0  # or it would show before the cheek
     points = points - np.where(inner, 0.0, drawn)[:, None] * normal
     at = _look_up(points, group, view)
