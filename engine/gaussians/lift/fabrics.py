@@ -108,7 +108,7 @@ def find_fabrics(
     kinds = int(own.max()) + 1
     colors = np.stack([_color_of(albedo, seen, own == k, single) for k in range(kinds)])
     printed = np.array([len(np.unique(single[own == k])) > 1 for k in range(kinds)])
-    return Fabrics(colors, own, _around(own, kinds, trust, rest, group), printed)
+    return Fabrics(colors, own, _around(own, kinds, trust, seen, rest, group), printed)
 
 
 def _color_of(
@@ -256,7 +256,12 @@ def _is_medley(own: IntArray, rest: FloatArray, seen: FloatArray) -> BoolArray:
 
 
 def _around(
-    own: IntArray, kinds: int, trust: FloatArray, rest: FloatArray, group: IntArray
+    own: IntArray,
+    kinds: int,
+    trust: FloatArray,
+    seen: FloatArray,
+    rest: FloatArray,
+    group: IntArray,
 ) -> IntArray:
     """[N] which of ``kinds`` fabrics goes round the limb at each texel's height."""
     along = np.where(np.isin(group, ARMS), np.abs(rest[:, 0]), -rest[:, 1])
@@ -264,7 +269,11 @@ def _around(
     length = int(bins.max()) + 1
     votes = np.zeros((len(GROUPS), kinds, length))
     known = (own >= 0) & (trust > 0)
-    np.add.at(votes, (group[known], own[known], bins[known]), trust[known])
+    shown = np.zeros_like(votes)
+    for total, weight in ((votes, trust), (shown, seen)):
+        np.add.at(total, (group[known], own[known], bins[known]), weight[known])
+    # A shadow along a sleeve is dark at its side, but nowhere dark across.
+    votes *= shown / np.maximum(shown.sum(1, keepdims=True), 1e-9)
     whole = votes.sum((0, 2)) + 1e-6
     votes[TORSO] = _trunk_votes(own, kinds, trust, rest, bins, known & (group == TORSO), length)
     out = np.zeros(len(own), np.int64)

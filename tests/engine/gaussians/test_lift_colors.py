@@ -124,6 +124,21 @@ def test_what_hangs_on_one_side_does_not_go_round_behind_the_arm_that_hides_the_
     )
 
 
+def test_a_shadow_along_a_sleeve_does_not_go_round_and_a_cuff_does() -> None:
+    """Dark at its side, a sleeve is red; dark across, it ends in a dark cuff."""
+    rest, seen = cloth(8000)
+    rest = rest[:, [1, 0, 2]] + [0.5, 0.0, 0.0]  # along x
+    shadow = (rest[:, 1] < -0.12) & (np.abs(rest[:, 0] - 0.4) < 0.06)
+    cuff = rest[:, 0] > 0.7
+    albedo = np.where((shadow | cuff)[:, None], [0.1, 0.1, 0.1], [0.8, 0.1, 0.1])
+    trust = seen * np.where(rest[:, 1] < -0.12, 1.0, 0.05)  # the other side is turned away
+    group = np.full(len(rest), LEFT_ARM)
+    found = find_fabrics(albedo, seen, trust, rest, group, np.full(3, 0.5))
+    around = found.colors[found.around][:, 0]
+    np.testing.assert_allclose(around[np.abs(rest[:, 0] - 0.4) < 0.05], 0.8, atol=0.03)
+    np.testing.assert_allclose(around[rest[:, 0] > 0.72], 0.1, atol=0.03)
+
+
 def test_stripes_are_one_fabric_and_a_plain_part_beside_them_another() -> None:
     rest, seen = cloth(20000)
     stripe = np.mod(rest[:, 1], 0.04) < 0.02
