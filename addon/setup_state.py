@@ -88,7 +88,7 @@ def download_request(context: Any, model: str, accepted: bool) -> dict[str, Any]
 
     offline = find_online_problem()
     if offline:
-        remedies = {OFFLINE: "Turn it on.", OFFLINE_BY_COMMAND: "Start it without --offline-mode."}
+        remedies = {OFFLINE: "Turn it on.", OFFLINE_BY_COMMAND: "Restart it with online access."}
         raise LikenessError(f"{offline}: nothing can be downloaded.", remedies[offline])
     if model not in WEIGHTS:
         raise LikenessError(f"'{model}' is not a model.", f"Choose one of: {', '.join(WEIGHTS)}.")
