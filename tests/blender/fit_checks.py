@@ -38,6 +38,8 @@ def tracked(folder: Path) -> TrackedPortrait:
 class Asking:
     """A job that waits with a question."""
 
+    picture = ""
+
     def __init__(self, fit: Path) -> None:
         self.question: dict[str, Any] | None = {
             "kind": "fit",
