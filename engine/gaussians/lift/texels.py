@@ -312,7 +312,8 @@ def texel_layer(
         outside = outside[metres[outside] < 0.3 * reach[outside]]
         if len(outside) == 0:
             break
-    drawn[head] = _spread_draw_in(drawn[head], points[head], normal[head])
+    even = head & (part != "ear")  # an ear has too many folds to follow its surroundings
+    drawn[even] = _spread_draw_in(drawn[even], points[even], normal[even])
     opacity[inner & (part == "mouth") & (drawn > 0.0)] = 0.0  # or it would show before the cheek
     points = points - np.where(inner, 0.0, drawn)[:, None] * normal
     at = _look_up(points, group, view)
