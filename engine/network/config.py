@@ -123,7 +123,7 @@ class DecoderConfig:
                 )
         if not (self.residual or self.shape):
             raise LikenessError(
-                "decoder.shape is off, but without decoder.residual there is no shape to keep.",
+                "decoder.shape is off, but the network needs it unless decoder.residual is on.",
                 "Switch decoder.shape on, or decoder.residual.",
             )
 

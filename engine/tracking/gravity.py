@@ -81,7 +81,7 @@ def combine_gravity(votes: Sequence[Gravity]) -> Gravity:
         float(np.average([getattr(vote, name) for vote in votes], weights=weight))
         for name in ("pitch", "roll")
     )
-    # The frames show the same person's posture, so their mean is no surer than the surest.
+    # The frames show one person's posture: averaging them adds no certainty.
     return Gravity(pitch, roll, min(vote.certainty for vote in votes), votes[0].source)
 
 

@@ -1,4 +1,4 @@
-"""Beards on the sides of a face that the photo shows edge-on: they go on towards the ears."""
+"""Continues beards towards the ears, where the photo shows the sides of the face edge-on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BeardSettings:
     dark: tuple[float, float] = (-0.25, -0.5)
     """Logarithms of its albedo over the skin's between which skin passes into beard."""
 
-    depth: float = 0.02  # metres of seen beard that are repeated, turned over each time
+    depth: float = 0.02  # metres of visible beard that are repeated, mirrored each time
     jitter: float = 0.004  # metres, standard deviation of where one is taken from: hides the bands
     near: float = 0.006  # metres from a seen texel within which one may be repeated
 
@@ -32,7 +32,7 @@ S = register_settings("lift.beards", BeardSettings())
 def grow_beard(
     t: Texels, rows: IntArray, base: FloatArray, skin: FloatArray, body: Body
 ) -> tuple[FloatArray, FloatArray]:
-    """Repeat the beard at the edge of what the photo shows beyond it.
+    """Repeat the beard at the edge of the visible face beyond that edge.
 
     Args:
         t: the texels.

@@ -1,4 +1,4 @@
-"""Crumbs beside limbs: a few splats that only the photo's own pose keeps in place.
+"""Removes small clusters of splats that float beside a limb in any pose but the photo's.
 
 Where a fitted limb misses the photo's, some pixels are bound to it from far away. In the photo's
 pose they lie among others; in any other one they fly beside the limb.
@@ -33,7 +33,7 @@ S = register_settings("lift.crumbs", CrumbSettings())
 
 
 def drop_crumbs(bound: BoundGaussians, body: Body) -> BoundGaussians:
-    """Leave out small clusters of splats that hang beside an arm or a leg at rest.
+    """Remove small clusters of splats that float beside an arm or a leg at rest.
 
     Args:
         bound: N Gaussians.

@@ -243,7 +243,7 @@ def _count_in_patches(
 def _is_medley(own: IntArray, rest: FloatArray, seen: FloatArray) -> BoolArray:
     """[M] points of clusters that mix with others nearly everywhere, if most of a limb is such.
 
-    A print of three colours may be no mixture of any two.
+    No two colours of such a print need to mix often enough to be joined as a pair.
     """
     count, _ = _count_in_patches(own, rest, seen)
     if count.shape[1] < 2:
@@ -272,7 +272,7 @@ def _around(
     shown = np.zeros_like(votes)
     for total, weight in ((votes, trust), (shown, seen)):
         np.add.at(total, (group[known], own[known], bins[known]), weight[known])
-    # A shadow along a sleeve is dark at its side, but nowhere dark across.
+    # A shadow along a sleeve darkens only its side, a cuff its whole width.
     votes *= shown / np.maximum(shown.sum(1, keepdims=True), 1e-9)
     whole = votes.sum((0, 2)) + 1e-6
     votes[TORSO] = _trunk_votes(own, kinds, trust, rest, bins, known & (group == TORSO), length)

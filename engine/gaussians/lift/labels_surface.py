@@ -129,7 +129,7 @@ def label_surface(
     if hidden is not None:
         hidden = np.array(hidden)
         rows = np.nonzero(bare)[0]
-        hidden[rows, ring[rows]] += hidden[rows, HAIR]  # the rules say what is there
+        hidden[rows, ring[rows]] += hidden[rows, HAIR]  # the rules decide instead
         hidden[rows, HAIR] = 0.0
         below = project(vertices, camera)[0][:, 1] >= camera.height
         hidden = clothe_below(hidden, below & (part == "torso"), rest, regions)

@@ -314,7 +314,7 @@ def texel_layer(
             break
     even = head & (part != "ear")  # an ear has too many folds to follow its surroundings
     drawn[even] = _spread_draw_in(drawn[even], points[even], normal[even])
-    opacity[inner & (part == "mouth") & (drawn > 0.0)] = 0.0  # or it would show before the cheek
+    opacity[inner & (part == "mouth") & (drawn > 0.0)] = 0.0  # or it would stick out of the cheek
     points = points - np.where(inner, 0.0, drawn)[:, None] * normal
     at = _look_up(points, group, view)
     metres = np.where(behind, np.inf, _room(at, rooms, face, view.camera))
@@ -359,7 +359,7 @@ def texel_layer(
 
 
 def _spread_draw_in(drawn: FloatArray, points: FloatArray, normal: FloatArray) -> FloatArray:
-    """[N] metres that points [N, 3] are drawn in so that neighbours follow: no surface cracks."""
+    """[N] metres to draw points [N, 3] in, ``drawn`` spread to neighbours to avoid cracks."""
     out = np.array(drawn)
     places = np.concatenate([points, S.draw_in_turn * normal], axis=1)  # across an ear is far
     for depth in np.unique(drawn[drawn > 0.0]):
