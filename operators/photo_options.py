@@ -94,8 +94,8 @@ class PhotoOptions:
 
     estimator: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Estimator",
-        description="Another program's pose to begin with (.npz, .json or a folder); empty for "
-        "none",
+        description="Poses or models of other programs to begin with, separated by semicolons; "
+        "empty for none",
         subtype="FILE_PATH",
         options={"SKIP_SAVE"},
     )
@@ -103,7 +103,8 @@ class PhotoOptions:
     @property
     def estimates(self) -> tuple[str, ...]:
         """The files of other programs' poses."""
-        return (bpy.path.abspath(self.estimator),) if self.estimator else ()
+        paths = (path.strip() for path in self.estimator.split(";"))
+        return tuple(bpy.path.abspath(path) for path in paths if path)
 
     @property
     def known_pitch(self) -> float | None:

@@ -3,7 +3,8 @@
 Everything comes out under the names that the smplx package uses (:data:`ROWS`), whatever it was
 called: AMASS's ``poses`` of SMPL (24 joints), SMPL-H (52) or SMPL-X (55), the parts that AMASS
 and Motion-X name ``root_orient``, ``pose_body``, ``pose_hand``, results of SMPLify-X, and plain
-arrays (.npy) whose columns are known by their number.
+arrays (.npy) whose columns are known by their number. SAM 3D Body's
+output is converted by :mod:`.mhr`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import FloatArray, LikenessError
+from .mhr import is_mhr, mhr_arrays
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -124,8 +126,11 @@ def standardize_keys(
             of the smplx package). They become absolute ones, from the flat hand.
 
     Raises:
-        LikenessError: ``poses`` of a size that no model has.
+        LikenessError: ``poses`` of a size that no model has, or output of SAM 3D Body that is not
+            complete.
     """
+    if is_mhr(arrays):
+        arrays = mhr_arrays(arrays, path)
     out = dict(arrays)
     for name, others in ALIASES.items():
         found = next((other for other in others if other in arrays), None)

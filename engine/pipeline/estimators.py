@@ -18,11 +18,11 @@ class Estimators:
 
     Attributes:
         poses: initial poses; for each joint the last one that has it counts.
-        keypoints: another detector, whose body and hand points are used where it is sure.
+        keypoints: other detectors, whose body and hand points are used where they are sure.
     """
 
     poses: tuple[FileEstimator, ...] = ()
-    keypoints: KeypointEstimator | None = None
+    keypoints: tuple[KeypointEstimator, ...] = ()
 
 
 NO_ESTIMATORS = Estimators()
@@ -44,7 +44,8 @@ def open_estimators(
     """
     model = None if smplx is None else Path(smplx)
     poses = tuple(FileEstimator(path, smplx=model) for path in resolve_estimates(files, media.stem))
-    return Estimators(poses, None if sapiens is None else _open_sapiens(Path(sapiens)))
+    more = () if sapiens is None else (_open_sapiens(Path(sapiens)),)
+    return Estimators(poses, (*more, *poses))
 
 
 def resolve_estimates(files: Sequence[str | Path], name: str) -> list[Path]:

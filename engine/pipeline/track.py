@@ -198,10 +198,10 @@ def track_image(
 def _with_keypoints(
     observation: Observation, photo: Portrait, estimators: Estimators
 ) -> Observation:
-    if estimators.keypoints is None:
-        return observation
-    found = estimators.keypoints.keypoints(photo, observation)
-    return observation if found is None else merge_keypoints(observation, found)
+    for estimator in estimators.keypoints:
+        found = estimator.keypoints(photo, observation)
+        observation = observation if found is None else merge_keypoints(observation, found)
+    return observation
 
 
 def track_photos(

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.settings import register_settings
-from ..core.types import FloatArray, Portrait, Progress
+from ..core.types import FloatArray, Observation, Portrait, Progress
 from ..core.upright import pack_gravities, unpack_gravities
 from .checkpoint import Checkpoint, Sections
 from .clip_recorder import Recorder
 from .estimators import FileEstimator, PoseEstimate, collect_estimates, merge_estimates
+from .estimators.keypoints import merge_keypoints
 from .frame_fit import FrameFitter, FrameHistory
 from .frame_source import FrameSource, LookAhead, PersonObserver
 from .person_follower import Sighting
@@ -109,13 +110,14 @@ class ClipTracker:
         if sighting.cut:
             self.recorder.cut()
             self.fitter.forget(new_shot=True)
-        if sighting.observation is None:
+        seen = sighting.observation
+        if seen is None:
             self._failed = 0
             self._not_there()
             return
         if self._absent > S.forget_after * self.clip.frame_rate:
             self.fitter.forget()
-        found = self.fitter.fit(sighting.observation, rgb, self._estimated(rgb, sighting))
+        found = self.fitter.fit(*self._told(rgb, seen))
         if not found.trusted:
             self._failed += 1
             self._not_there()
@@ -123,15 +125,17 @@ class ClipTracker:
         self._failed = self._absent = 0
         self.recorder.seen(found)
 
-    def _estimated(self, rgb: FloatArray, sighting: Sighting) -> PoseEstimate | None:
-        """The other programs' pose in this frame."""
-        seen = sighting.observation
-        if not self.estimators or seen is None:
-            return None
+    def _told(
+        self, rgb: FloatArray, seen: Observation
+    ) -> tuple[Observation, FloatArray, PoseEstimate | None]:
+        """What this frame shows, with the other programs' keypoints, and their pose."""
         portrait = Portrait(rgb, None, self.clip.path, None, (rgb.shape[1], rgb.shape[0]))
         estimators = [estimator.of_frame(self.number) for estimator in self.estimators]
+        for estimator in estimators:
+            keypoints = estimator.keypoints(portrait, seen)
+            seen = seen if keypoints is None else merge_keypoints(seen, keypoints)
         known = collect_estimates(estimators, portrait, seen, self.fitter.camera)
-        return merge_estimates(known) if known else None
+        return seen, rgb, merge_estimates(known) if known else None
 
     def _not_there(self) -> None:
         self._absent += 1

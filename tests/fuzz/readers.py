@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 
 def portrait(path: Path, out: Path) -> None:
     from likeness.engine.imaging.load import load_portrait
@@ -277,9 +279,15 @@ def prompt(path: Path, out: Path) -> None:
 
 
 def dump(path: Path, out: Path) -> None:
-    from likeness.engine.tracking.estimators.dump import read_dump
+    from likeness.engine.core.cameras import photo_camera
+    from likeness.engine.core.types import Observation, Portrait
+    from likeness.engine.tracking.estimators import FileEstimator
 
-    read_dump(path)
+    nobody = Observation(np.zeros((33, 2)), np.zeros(33), np.zeros((33, 3)), np.zeros((48, 64)))
+    picture = Portrait(np.zeros((48, 64, 3), np.float32), None, path, None, (64, 48))
+    estimator = FileEstimator(path)
+    if estimator.keypoints(picture, nobody) is None:
+        estimator.estimate(picture, nobody, photo_camera(80.0, 64, 48))
 
 
 def video(path: Path, out: Path) -> None:

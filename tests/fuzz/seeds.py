@@ -354,7 +354,25 @@ def dumps(folder: Path) -> None:
     rng = np.random.default_rng(4)
     pose = {"global_orient": rng.normal(0, 0.3, (1, 3)), "body_pose": rng.normal(0, 0.3, (1, 63))}
     np.savez(folder / "pose.npz", **pose, transl=np.zeros((1, 3)))
-    (folder / "pose.json").write_text(json.dumps({k: v.tolist() for k, v in pose.items()}))
+    sam = {
+        "pred_global_rots": np.tile(np.eye(3), (1, 127, 1, 1)),
+        "pred_joint_coords": rng.normal(0, 0.3, (1, 127, 3)),
+        "pred_cam_t": np.array([[0.0, 0.0, 4.0]]),
+        "focal_length": np.array([80.0]),
+    }
+    np.savez(folder / "sam.npz", **sam)
+    (folder / "sam.json").write_text(json.dumps({k: v.tolist() for k, v in sam.items()}))
+    turn = np.eye(3)
+    np.savez(
+        folder / "pixie.npz",
+        global_pose=turn,
+        body_pose=np.tile(turn, (21, 1, 1)),
+        body_cam=np.array([0.9, 0.0, 0.0]),
+        crop=np.array([32.0, 24.0, 40.0]),
+    )
+    np.savez(folder / "head.npz", transform_matrix=np.eye(3, 4), posecode=np.zeros(6))
+    people = [{"keypoints": np.ones((133, 2)).tolist(), "keypoint_scores": [1.0] * 133}]
+    (folder / "keypoints.json").write_text(json.dumps({"instance_info": people}))
 
 
 def videos(folder: Path) -> None:

@@ -170,12 +170,21 @@ def read_model_file(path: Path) -> SmplxModelFile:
     return SmplxModelFile(hands, regressor @ v, np.einsum("v,vcb->cb", regressor, dirs))
 
 
-def unproject_pixel(pixel: FloatArray, depth: float, camera: Camera) -> FloatArray:
-    """[3] point at a pixel and a depth, metres, in photo space.
+def place_orthographic(
+    point: FloatArray, cam: FloatArray, crop: FloatArray, camera: Camera
+) -> FloatArray:
+    """Find where a point that an orthographic camera saw in a square crop stands.
 
     Args:
-        pixel: [2].
-        depth: metres.
+        point: [3] metres, y down.
+        cam: [3] scale and shift: (x, y) = scale (point + shift), -1..1 over the crop, y down.
+        crop: [3] x and y of the middle and the size, pixels of ``camera``.
         camera: the photo's.
+
+    Returns:
+        [3] metres, photo space: its pixel by the shift, its depth by the scale.
     """
+    per_metre = 0.5 * crop[2] * cam[0]
+    pixel = crop[:2] + per_metre * (point[:2] + cam[1:])
+    depth = float(camera.K[0, 0]) / float(per_metre)
     return unproject(np.asarray(pixel, np.float64), np.asarray(depth), camera)

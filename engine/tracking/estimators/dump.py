@@ -12,7 +12,9 @@ from ...core.types import FloatArray, LikenessError
 from ...files.untrusted import mmap_npy, read_json, read_npz, wrap_parser_errors
 
 MAX_VALUE = 1e7  # of any value: pixels, metres, radians
-_HELP = "See docs/ESTIMATORS.md for how to write the file."
+GROUPS = ("pred_mano_params.", "instance_info.", "predictions.")
+"""Groups of HaMeR and MMPose whose keys are also found without the group's name."""
+HELP = "See docs/ESTIMATORS.md for how to write the file."
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Dump:
     Attributes:
         path: where it came from.
         arrays: floats of any shape; names of nested dictionaries are joined by dots, and
-            ``pred_mano_params.hand_pose`` is also found as ``hand_pose``.
+            ``pred_mano_params.hand_pose`` is also found as ``hand_pose`` (``GROUPS``).
     """
 
     path: Path
@@ -42,7 +44,7 @@ class Dump:
             raise LikenessError(
                 f"'{self.path}' is not a complete dump of {kind}: {', '.join(missing)} missing "
                 f"(it has: {', '.join(sorted(self.arrays)) or 'nothing'}).",
-                _HELP,
+                HELP,
             )
 
     def rows(self, key: str, size: int) -> FloatArray:
@@ -56,10 +58,10 @@ class Dump:
             raise LikenessError(
                 f"{key} in '{self.path}' has {array.size} values (shape {array.shape}), not "
                 f"{size} for each person.",
-                _HELP,
+                HELP,
             )
         if not (np.abs(array) < MAX_VALUE).all():  # NaN fails, too
-            raise LikenessError(f"{key} in '{self.path}' has impossible values.", _HELP)
+            raise LikenessError(f"{key} in '{self.path}' has impossible values.", HELP)
         return array.reshape(-1, size)
 
     def positive(self, key: str, *values: float) -> None:
@@ -69,7 +71,7 @@ class Dump:
             LikenessError: a size is not positive; names ``key``.
         """
         if not all(value > 0 for value in values):
-            raise LikenessError(f"{key} in '{self.path}' has a size that is not positive.", _HELP)
+            raise LikenessError(f"{key} in '{self.path}' has a size that is not positive.", HELP)
 
     def row(self, key: str, size: int, index: int) -> FloatArray:
         """[size] of one person; an array of one row counts for everyone.
@@ -80,13 +82,21 @@ class Dump:
         rows = self.rows(key, size)
         if len(rows) == 1:
             index = 0
-        if not 0 <= index < len(rows):
+        out: FloatArray = rows[self.check_person(key, len(rows), index)]
+        return out
+
+    def check_person(self, key: str, count: int, index: int) -> int:
+        """Check that a dump of ``count`` people has the one with an index, which is returned.
+
+        Raises:
+            LikenessError: it has not; names ``key``.
+        """
+        if not 0 <= index < count:
             raise LikenessError(
                 f"{key} in '{self.path}' has no person {index + 1}.",
-                f"Choose one from 1 to {len(rows)}.",
+                f"Choose one from 1 to {count}.",
             )
-        out: FloatArray = rows[index]
-        return out
+        return index
 
 
 def read_dump(path: Path) -> Dump:
@@ -96,7 +106,7 @@ def read_dump(path: Path) -> Dump:
         LikenessError: the file is missing, of another format, or only pickled.
     """
     path = Path(path)
-    remedy = f"Give an .npz or .json file, or a folder of .npy files. {_HELP}"
+    remedy = f"Give an .npz or .json file, or a folder of .npy files. {HELP}"
     try:
         if path.is_dir():
             found: dict[str, Any] = {
@@ -118,8 +128,9 @@ def read_dump(path: Path) -> Dump:
             f"'{path}' cannot be read as an estimator's output ({error}).", remedy
         ) from error
     for key in list(arrays):
-        if key.startswith("pred_mano_params."):
-            arrays.setdefault(key.removeprefix("pred_mano_params."), arrays[key])
+        for group in GROUPS:
+            if key.startswith(group):
+                arrays.setdefault(key.removeprefix(group), arrays[key])
     return Dump(path, arrays)
 
 
@@ -146,7 +157,9 @@ def _flat(content: Any) -> dict[str, Any]:
         raise ValueError("neither a dictionary nor a list of dictionaries")
     flat: dict[str, Any] = {}
     for key, value in content.items():
-        if isinstance(value, dict):
+        if (
+            isinstance(value, list) and value and all(isinstance(one, dict) for one in value)
+        ) or isinstance(value, dict):
             flat |= {f"{key}.{inner}": deep for inner, deep in _flat(value).items()}
         else:
             flat[key] = value

@@ -40,6 +40,7 @@ class PoseEstimate:
         position_of: indices of joints.
         expression: weights 0..1 of ARKit's actions by name; the jaw's own rotation is a joint.
         warnings: what the user should know.
+        kind: of the estimator, one of ``estimate_file.KINDS``; empty for others'.
     """
 
     source: str
@@ -51,6 +52,7 @@ class PoseEstimate:
     position_of: tuple[int, ...] = (0,)
     expression: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    kind: str = ""
 
     def __post_init__(self) -> None:
         shapes = (self.full_pose.shape, self.known.shape, self.in_world.shape)
@@ -58,12 +60,10 @@ class PoseEstimate:
             raise ValueError(f"an estimate has 55 joints, got {shapes}")
 
     @staticmethod
-    def nothing(source: str) -> PoseEstimate:
+    def nothing(source: str, kind: str = "") -> PoseEstimate:
         """An estimate that knows nothing yet."""
-        none = np.zeros(NUM_JOINTS, bool)
-        return PoseEstimate(
-            source, np.zeros((NUM_JOINTS, 3)), none, none.copy(), np.zeros(NUM_JOINTS)
-        )
+        none, pose = np.zeros(NUM_JOINTS, bool), np.zeros((NUM_JOINTS, 3))
+        return PoseEstimate(source, pose, none, none.copy(), np.zeros(NUM_JOINTS), kind=kind)
 
     def with_rows(
         self,

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ...core.cameras import photo_camera
 from ...core.types import Camera, LikenessError, Observation, Portrait
-from . import flame, hamer, multi_hmr, osx
+from . import flame, hamer, multi_hmr, osx, pixie, sam_3d_body
 from .convert import SmplxModelFile, pixel_scale, read_model_file
 from .dump import Dump, read_dump
-from .estimate import PoseEstimate
+from .estimate import KeypointEstimate, PoseEstimate
+from .keypoint_file import SIGN, keypoints_of
 from .motion_file import from_motion
 from .person_choice import choose_person
 
@@ -23,6 +25,10 @@ SIGNS: dict[str, tuple[str, ...]] = {
     "hamer": ("hand_pose", "right"),
     "emica": ("globalpose",),
     "smirk": ("pose_params",),
+    "gagavatar": ("transform_matrix", "posecode"),
+    "sam-3d-body": ("pred_global_rots",),
+    "pixie": ("global_pose", "body_cam"),
+    "keypoints": (SIGN,),
 }
 FRAME_MARK = "{frame}"
 MOTION_SIGNS = ("global_orient", "body_pose", "poses")
@@ -32,6 +38,9 @@ _READERS: dict[str, Callable[[Dump, Camera, tuple[int, int] | None, int], PoseEs
     "multi-hmr": multi_hmr.from_multi_hmr,
     "emica": flame.from_emica,
     "smirk": flame.from_smirk,
+    "gagavatar": flame.from_gagavatar,
+    "sam-3d-body": sam_3d_body.from_sam_3d_body,
+    "pixie": pixie.from_pixie,
 }
 
 
@@ -96,6 +105,8 @@ def load_estimate(
         if kind == "motion":
             return from_motion(path, camera, frame)
     guess = ""
+    if kind == "keypoints":
+        return PoseEstimate.nothing("keypoints", kind)
     if kind == "hamer":
         return hamer.from_hamer(dump, camera, image_size, person, observation)
     if person is None:
@@ -145,3 +156,12 @@ class FileEstimator:
             self.path, camera, self.kind, size, self.smplx, self.person, self.frame, observation
         )
         return estimate if np.any(estimate.known) else None
+
+    def keypoints(self, portrait: Portrait, observation: Observation) -> KeypointEstimate | None:
+        """The file's keypoints in pixels of ``portrait.rgb``; None when it has none."""
+        dump = None if self.kind not in ("auto", "keypoints") else read_dump(self.path)
+        if dump is None or detect_kind(dump) != "keypoints":
+            return None
+        height, width = portrait.rgb.shape[:2]
+        size = portrait.original_size if min(portrait.original_size) > 0 else None
+        return keypoints_of(dump, photo_camera(1.0, width, height), size, observation)

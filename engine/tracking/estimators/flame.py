@@ -1,4 +1,4 @@
-"""EMICA's and SMIRK's outputs as an estimate of the head (FLAME).
+"""EMICA's, SMIRK's and GAGAvatar's tracker's outputs as an estimate of the head (FLAME).
 
 Their conventions, from their public code (``inferno_apps/FaceReconstruction`` of radekd91/inferno;
 ``src/smirk_encoder.py``, ``src/renderer`` of georgeretsi/smirk), both after DECA: y up, z towards
@@ -8,6 +8,10 @@ x = scale (X + tx), y = -scale (Y + ty), -1..1 over the crop.
 
 FLAME's expression coefficients belong to FLAME's basis and are not used; its jaw is, and SMIRK's
 eyelids (0..1) are ARKit's blinks. The crop's scale gives the distance.
+
+GAGAvatar's tracker (``engines/engine_optim.py`` of xg-chu/GAGAvatar_track) has a camera of
+PyTorch3D instead: x left, y up, z forward, row vectors (X R + T), a focal length of 12 half crops,
+and vertices five times as large as FLAME's.
 """
 
 from __future__ import annotations
@@ -17,7 +21,15 @@ from dataclasses import replace
 import numpy as np
 
 from ...core.types import Camera, FloatArray
-from .convert import pixel_scale, ray_rotation, to_axis_angles, to_matrices, unproject_pixel
+from .convert import (
+    narrow_camera,
+    pixel_scale,
+    place_in_photo,
+    place_orthographic,
+    ray_rotation,
+    to_axis_angles,
+    to_matrices,
+)
 from .dump import Dump
 from .estimate import PoseEstimate
 from .smplx_rows import EYES, HEAD, JAW
@@ -25,6 +37,12 @@ from .smplx_rows import S as REGRESSOR
 
 EMICA_KEYS = ("globalpose", "jawpose")
 SMIRK_KEYS = ("pose_params", "jaw_params")
+GAGAVATAR_KEYS = ("transform_matrix", "posecode")
+GAGAVATAR_FOCAL, GAGAVATAR_SCALE = 12.0, 5.0
+UP: FloatArray = np.array([1.0, -1.0, 1.0])
+"""FLAME's crops have y up, pictures down."""
+FROM_PYTORCH3D: FloatArray = np.diag([-1.0, -1.0, 1.0])
+"""PyTorch3D's camera axes to OpenCV's."""
 LEFT_EYEBALL, RIGHT_EYEBALL = slice(3931, 4477), slice(4477, 5023)
 """Rows of FLAME's 5023 vertices (its topology is the same in all editions)."""
 
@@ -98,14 +116,11 @@ def _head(
             vertices = dump.row(vertices_key, 5023 * 3, person).reshape(5023, 3)
             cam = dump.row("cam", 3, person)
             dump.positive("cam", cam[0])
-            position = _eyes(vertices, cam, crop, camera)
+            position = place_orthographic(_eyes(vertices) * UP, cam * [1.0, *UP[:2]], crop, camera)
     else:
-        warnings = (
-            f"'{dump.path}' has no 'crop': a head away from the photo's centre is turned "
-            "slightly too far.",
-        )
+        warnings = (_no_crop(dump),)
     whole = to_matrices(dump.row(pose_key, 3, person))
-    estimate = PoseEstimate.nothing(source)
+    estimate = PoseEstimate.nothing(source, source.lower())
     estimate = estimate.with_rows(
         HEAD, to_axis_angles(turn @ whole), REGRESSOR.alone_trust, in_world=True
     )
@@ -113,10 +128,60 @@ def _head(
     return replace(estimate, position=position, position_of=EYES, warnings=warnings)
 
 
-def _eyes(vertices: FloatArray, cam: FloatArray, crop: FloatArray, camera: Camera) -> FloatArray:
-    """[3] the middle between the eyeballs: pixel by the orthographic camera, depth by its scale."""
-    eyes = 0.5 * (vertices[LEFT_EYEBALL].mean(0) + vertices[RIGHT_EYEBALL].mean(0))
-    size, half = cam[0], 0.5 * crop[2]
-    pixel = crop[:2] + half * size * np.array([eyes[0] + cam[1], -(eyes[1] + cam[2])])
-    depth = float(camera.K[0, 0]) / float(half * size)  # pixels for a metre: half * size
-    return unproject_pixel(pixel, depth, camera)
+def _eyes(vertices: FloatArray) -> FloatArray:
+    """[3] the middle between the eyeballs."""
+    out: FloatArray = 0.5 * (vertices[LEFT_EYEBALL].mean(0) + vertices[RIGHT_EYEBALL].mean(0))
+    return out
+
+
+def from_gagavatar(
+    dump: Dump, camera: Camera, image_size: tuple[int, int] | None = None, person: int = 0
+) -> PoseEstimate:
+    """The estimate of one person's head from GAGAvatar's tracker.
+
+    Args:
+        dump: ``transform_matrix`` [N, 3, 4], ``posecode`` [N, 6] (neck and jaw), and if present
+            ``eyecode`` [N, 6] (left and right), ``crop`` [N, 3] (x and y of its middle and its
+            size, pixels of the photo) and ``vertices`` [N, 5023, 3] as its FLAME model gives them.
+        camera: the photo's.
+        image_size: (width, height) of the picture that the tracker saw; None for the camera's.
+        person: index of the person in the dump.
+
+    Raises:
+        LikenessError: names the file and what is wrong with it.
+    """
+    dump.require("GAGAvatar's tracker", GAGAVATAR_KEYS)
+    scale = pixel_scale(dump, camera, image_size)
+    view = dump.row("transform_matrix", 12, person).reshape(3, 4)
+    turn = FROM_PYTORCH3D @ view[:, :3].T
+    theirs, eyes = camera, None
+    warnings: tuple[str, ...] = (_no_crop(dump),)
+    if "crop" in dump:
+        crop = scale * dump.row("crop", 3, person)
+        dump.positive("crop", crop[2])
+        theirs = narrow_camera(camera, np.full(2, GAGAVATAR_FOCAL * 0.5 * crop[2]), crop[:2])
+        warnings = ()
+        if "vertices" in dump:
+            vertices = dump.row("vertices", 5023 * 3, person).reshape(5023, 3)
+            eyes = (turn @ _eyes(vertices) + FROM_PYTORCH3D @ view[:, 3]) / GAGAVATAR_SCALE
+            dump.positive("transform_matrix", eyes[2])
+    # The head is in the middle of its crop.
+    middle = np.array([0.0, 0.0, 1.0]) if eyes is None else eyes
+    placed = place_in_photo(turn, eyes, middle, theirs, camera)
+    jaw = dump.row("posecode", 6, person)[3:]
+    estimate = PoseEstimate.nothing("GAGAvatar's tracker", "gagavatar")
+    estimate = estimate.with_rows(
+        HEAD, to_axis_angles(placed.R), REGRESSOR.alone_trust, in_world=True
+    )
+    estimate = estimate.with_rows(JAW, jaw, REGRESSOR.alone_trust)
+    if "eyecode" in dump:
+        gaze = dump.row("eyecode", 6, person).reshape(2, 3)
+        estimate = estimate.with_rows(slice(EYES[0], EYES[1] + 1), gaze, REGRESSOR.alone_trust)
+    return replace(estimate, position=placed.position, position_of=EYES, warnings=warnings)
+
+
+def _no_crop(dump: Dump) -> str:
+    return (
+        f"'{dump.path}' has no 'crop': a head away from the photo's centre is turned slightly "
+        "too far."
+    )

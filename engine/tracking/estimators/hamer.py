@@ -72,7 +72,7 @@ def from_hamer(
             f"'{dump.path}' has no 'box_center': hands away from the photo's centre are "
             "turned slightly too far.",
         )
-    estimate = PoseEstimate.nothing("HaMeR")
+    estimate = PoseEstimate.nothing("HaMeR", "hamer")
     for side, rows in (("left", LEFT_HAND), ("right", RIGHT_HAND)):
         hands: IntArray = np.flatnonzero(right == (side == "right"))
         if person is not None and "person" in dump:

@@ -11,6 +11,7 @@ from ...core.types import NUM_JOINTS, Camera, FloatArray, LikenessError, Motion
 from ...core.upright import camera_at
 from ...files.cache import get_or_load
 from ...motion.io import PoseFrames, motion_from_arrays, pose_frames, read_arrays
+from ...motion.smplx_keys import standardize_keys
 from .convert import narrow_camera, place_in_photo, to_axis_angles, to_matrices
 from .estimate import PoseEstimate
 from .smplx_rows import JAW, PELVIS
@@ -30,7 +31,7 @@ class _Clip:
 
 
 def _read_clip(path: Path) -> _Clip:
-    arrays = read_arrays(path)
+    arrays, _ = standardize_keys(read_arrays(path), path)
     names = [str(name) for name in np.atleast_1d(arrays.get("expression_names", []))]
     poses = pose_frames(
         {k: v for k, v in arrays.items() if names or k != "expression"}, path, len(names)
@@ -62,7 +63,9 @@ def from_motion(path: Path, camera: Camera, frame: int = 0) -> PoseEstimate:
             f"'{path}' has no frame {frame}.", f"Choose one from 0 to {len(poses.transl) - 1}."
         )
     full_pose = poses.full_pose[frame]
-    estimate = PoseEstimate.nothing(path.name).with_rows(slice(0, NUM_JOINTS), full_pose, 1.0)
+    estimate = PoseEstimate.nothing(path.name, "motion").with_rows(
+        slice(0, NUM_JOINTS), full_pose, 1.0
+    )
     expression = dict(zip(names, (float(w) for w in poses.expression[frame])))
     if names:
         estimate = estimate.without([JAW])  # its part of the jaw is in the expression

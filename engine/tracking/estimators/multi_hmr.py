@@ -76,7 +76,7 @@ def from_multi_hmr(
     trust = 1.0
     if "scores" in dump:
         trust = float(np.clip(dump.row("scores", 1, person)[0], 0.3, 1.0))
-    estimate = PoseEstimate.nothing("Multi-HMR")
+    estimate = PoseEstimate.nothing("Multi-HMR", "multi-hmr")
     estimate = estimate.with_rows(PELVIS, to_axis_angles(root.R), REGRESSOR.root_trust * trust)
     estimate = estimate.with_rows(BODY, pose[1:22], BODY_TRUST * trust)
     estimate = estimate.with_rows(LEFT_HAND, pose[22:37], REGRESSOR.hand_trust * trust)

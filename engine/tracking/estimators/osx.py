@@ -79,7 +79,7 @@ def from_osx(
         crop,
         camera,
     )
-    estimate = PoseEstimate.nothing("OSX")
+    estimate = PoseEstimate.nothing("OSX", "osx")
     estimate = estimate.with_rows(PELVIS, to_axis_angles(root.R), REGRESSOR.root_trust)
     body = dump.row("smplx_body_pose", 63, person).reshape(21, 3)
     estimate = estimate.with_rows(BODY, body, BODY_TRUST)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...core.cameras import project
 from ...core.types import Camera, FloatArray, Observation
+from ...motion.mhr import NUM_MHR_JOINTS
 from .convert import TO_PHOTO
 from .dump import Dump
 from .keypoints import person_box
@@ -21,6 +22,9 @@ COUNTED = {
     "multi-hmr": ("rotvec", 159),
     "emica": ("globalpose", 3),
     "smirk": ("pose_params", 3),
+    "gagavatar": ("transform_matrix", 12),
+    "sam-3d-body": ("pred_global_rots", NUM_MHR_JOINTS * 9),
+    "pixie": ("global_pose", 9),
 }
 """The array, and its size per person, that gives the number of people in a file."""
 
@@ -58,14 +62,17 @@ def _places(kind: str, dump: Dump, camera: Camera, scale: float) -> FloatArray |
     if kind == "multi-hmr" and ("transl" in dump or "transl_pelvis" in dump):
         heads = dump.rows("transl" if "transl" in dump else "transl_pelvis", 3)
         return project(heads @ TO_PHOTO, letterbox_camera(dump, camera))[0]
-    if kind in ("emica", "smirk") and "crop" in dump:
+    if kind == "sam-3d-body" and "bbox" in dump:
+        box = scale * dump.rows("bbox", 4)
+        return 0.5 * (box[:, :2] + box[:, 2:])
+    if kind in ("emica", "smirk", "gagavatar", "pixie") and "crop" in dump:
         return scale * dump.rows("crop", 3)[:, :2]
     return None
 
 
 def _target(kind: str, observation: Observation) -> FloatArray | None:
     """[2] pixel where the observed person is, in the same sense."""
-    if kind == "osx":
+    if kind in ("osx", "sam-3d-body", "pixie"):
         box = person_box(observation)
         return None if box is None else 0.5 * (box[:2] + box[2:])
     if observation.face is not None:

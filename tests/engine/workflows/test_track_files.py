@@ -147,7 +147,10 @@ def test_pairs_of_unseen_parts_are_one_word(
 def test_options_reach_the_fit(
     stages: dict[str, Any], photo: Path, body_file: Path, tmp_path: Path
 ) -> None:
-    options = TrackOptions(fov=50.0, camera_pitch=-7.0, estimates=(Path("a.npz"), Path("b.json")))
+    paths = (tmp_path / "a.npz", tmp_path / "b.json")
+    np.savez(paths[0], body_pose=np.zeros(63))
+    paths[1].write_text('{"rotvec": [0]}')
+    options = TrackOptions(fov=50.0, camera_pitch=-7.0, estimates=paths)
     files = track_to_files(photo, tmp_path / "m.npz", options, body_path=body_file)
     assert (stages["asked"], stages["pitch"]) == ([50.0], -7.0)
     assert [estimator.path.name for estimator in stages["estimators"]] == ["a.npz", "b.json"]
