@@ -17,7 +17,7 @@ from ...core.types import BoolArray, FloatArray, IntArray
 from .beards import grow_beard
 from .colors_base import Texels
 from .colors_unroll import unroll_limb
-from .folds import paint_folds
+from .folds import paint_folds, part_by_size, scale_sizes
 from .hair_patches import draw_hair
 from .hairline import find_hairline
 from .labels import HAIR, LOWER, SHOES, SKIN, UPPER
@@ -275,6 +275,7 @@ class _Cloth:
             filled = np.zeros_like(windows)
         if self.folds is not None and not folds.ruled and folds.deviation > 0.0:
             painted = folds.deviation * paint_folds(group, body, self.grid, seed)
+            painted = scale_sizes(painted, folds.of_size, folds.area, self.grid)
             filled = filled + self._join_folds(painted, folds.deviation)[..., None]
         blurred = ndimage.gaussian_filter(
             filled, (S.blur, S.blur, 0.0), mode=("nearest", "wrap", "nearest")
@@ -329,21 +330,27 @@ class _Folds:
     Attributes:
         ruled: whether they are regular bands, repeated like a pattern instead of painted.
         deviation: standard deviation of the light on them; 0 where too little of them is seen.
+        of_size: [K] the same of fine to coarse folds apart.
+        area: square metres that are seen.
     """
 
     ruled: bool
     deviation: float
+    of_size: FloatArray
+    area: float
 
     @staticmethod
     def of(cloths: list[_Cloth]) -> _Folds:
-        shown = [
-            (c.area, c.folds[c.source].var()) for c in cloths if c.folds is not None and c.area
-        ]
-        area = sum(a for a, _ in shown)
-        deviation = 0.0
-        if area >= S.min_area:
-            deviation = float(np.sqrt(sum(a * v for a, v in shown) / area))
-        return _Folds(any(cloth.ruled for cloth in cloths), deviation)
+        shown = [(c, c.folds) for c in cloths if c.folds is not None and c.area]
+        area = sum(c.area for c, _ in shown)
+        if area < S.min_area:
+            return _Folds(any(c.ruled for c in cloths), 0.0, np.zeros(0), area)
+        variance = sum(c.area * f[c.source].var() for c, f in shown) / area
+        of_size = np.zeros(1)
+        for c, f in shown:
+            of_size = of_size + c.area * part_by_size(f, c.source, c.grid)[:, c.source].var(1)
+        ruled = any(c.ruled for c in cloths)
+        return _Folds(ruled, float(np.sqrt(variance)), np.sqrt(of_size / area), area)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Cloth folds where it is pulled or pressed: long, broad folds hang from shoulder 
 hip to knee, and short ones crowd at waist, armpit, elbow and knee. Each fold is a stroke on the
 unrolled limb (``colors_unroll.py``): a crest beside a crease that fades at both ends, one end
 broader than the other. The strokes make a relief, shaded by light from above and by dark creases.
-The photo sets their contrast (``colors_detail.py``).
+The photo sets their contrast, of fine and of coarse ones apart (``colors_detail.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from ...body import Body
 from ...core.settings import register_settings
-from ...core.types import JOINT_INDEX, FloatArray
+from ...core.types import JOINT_INDEX, BoolArray, FloatArray
 from .limb_grid import LimbGrid
 from .regions import ARMS, LEFT_ARM, LEFT_LEG, RIGHT_LEG, TORSO
 
@@ -35,6 +35,9 @@ class FoldSettings:
     covers: float = 0.9  # share of a fold that a later one hides where they cross
     branches: float = 0.8  # probability that a small stroke leaves a large one
     contrast: float = 0.12  # usual standard deviation of the light on such a relief
+    sizes: tuple[float, ...] = (0.010, 0.020)  # metres of blurs that part fine from coarse folds
+    few: float = 0.01  # square metres that tell half of how coarse folds are
+    most_gain: float = 2.5  # by which folds of one size are made stronger or weaker
 
 
 S = register_settings("lift.folds", FoldSettings())
@@ -181,3 +184,38 @@ def _shaded(relief: FloatArray, grid: LimbGrid) -> FloatArray:
     down, across = (g[:, 2:-2] for g in np.gradient(wide, grid.step))
     hollow = (relief - grid.blur(relief, S.hollow)) / S.hollow
     return np.asarray(S.light[0] * across + S.light[1] * down + hollow)
+
+
+def part_by_size(light: FloatArray, among: BoolArray, grid: LimbGrid) -> FloatArray:
+    """Part the light on folds into that of fine to coarse ones.
+
+    Args:
+        light: [R, C].
+        among: [R, C] the cells that have a value; only those of the result mean anything.
+        grid: of the cloth.
+
+    Returns:
+        [K, R, C], which sum to the light.
+    """
+    soft = [grid.smooth(light[..., None], among, metres)[..., 0] for metres in S.sizes]
+    return -np.diff(np.stack([light, *soft, np.zeros_like(light)]), axis=0)
+
+
+def scale_sizes(
+    painted: FloatArray, deviations: FloatArray, area: float, grid: LimbGrid
+) -> FloatArray:
+    """Give painted folds of each size the contrast that seen ones of that size have.
+
+    Args:
+        painted: [R, C] light on them.
+        deviations: [K] standard deviation of the light on seen folds, from fine to coarse.
+        area: square metres that show these; the less, the more the folds stay as painted.
+        grid: of the cloth.
+
+    Returns:
+        [R, C] light on the folds.
+    """
+    parts = part_by_size(painted, np.ones(grid.shape, bool), grid)
+    gain = deviations / np.maximum(parts.std((1, 2)), 1e-9)
+    gain = np.clip(gain, 1.0 / S.most_gain, S.most_gain) ** (area / (area + S.few))
+    return np.asarray(np.tensordot(gain, parts, 1))

@@ -28,6 +28,8 @@ class HairFieldSettings:
     coherent: float = 0.25  # 0..1: directions of the photo below that mean nothing
     reach: float = 0.03  # metres after which the photo's directions have faded to 1/e
     neighbours: int = 12  # seen texels that say the direction beside them
+    lock: float = 0.015  # metres over which strands wave together
+    terms: int = 48  # waves of the random field that bends them
 
 
 S = register_settings("lift.hair_field", HairFieldSettings())
@@ -156,3 +158,27 @@ def continued_directions(
     main = np.linalg.eigh(tensor)[1][:, :, 2]
     main = main * np.where(np.einsum("nd,nd->n", main, way) < 0.0, -1.0, 1.0)[:, None]
     return tangents(main, normals)
+
+
+def wave(
+    points: FloatArray, normals: FloatArray, way: FloatArray, deviation: float, seed: int = 0
+) -> FloatArray:
+    """Bend directions of hair to waves of locks: a smooth random field of turns in the surface.
+
+    Args:
+        points: [N, 3] metres.
+        normals: [N, 3] unit.
+        way: [N, 3] along the strands.
+        deviation: radians, standard deviation of the turns.
+        seed: of the field, which has no other state: equal points turn alike.
+
+    Returns:
+        [N, 3] unit tangents.
+    """
+    rng = np.random.default_rng(seed)
+    frequency = rng.normal(size=(S.terms, 3)) / S.lock  # of a field with a Gaussian correlation
+    phase = rng.uniform(0.0, 2.0 * np.pi, S.terms)
+    turn = deviation * np.sqrt(2.0 / S.terms) * np.cos(points @ frequency.T + phase).sum(1)
+    flat = tangents(way, normals)
+    bent = np.cos(turn)[:, None] * flat + np.sin(turn)[:, None] * np.cross(normals, flat)
+    return np.asarray(bent)

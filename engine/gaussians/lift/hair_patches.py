@@ -18,7 +18,7 @@ from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
-from .hair_field import StrandImage, continued_directions, hair_directions, strand_image
+from .hair_field import StrandImage, continued_directions, hair_directions, strand_image, wave
 from .labels import ramp
 from .pixel_grids import distance_inside, erode, smooth_widely, smooth_within
 from .regions import HEAD
@@ -45,6 +45,7 @@ class HairPatchSettings:
     spacing: float = 0.5  # radii between anchors
     slender: tuple[float, float] = (0.4, 0.12)  # width over length of a patch of curls, of straight
     around: float = 0.02  # metres, standard deviation over which strands' directions are compared
+    most_waves: float = 0.8  # radians, standard deviation of strands' directions
     straight: tuple[float, float] = (0.12, 0.25)
     """Coherence of the directions at pixels, times their agreement around them: of curls, and of
     straight hair."""
@@ -109,9 +110,10 @@ def draw_hair(
         strands,
         photo.place(t.xy[shown]),
     )
+    near = cKDTree(t.points[put]).query(t.points[own])[1]
+    along = wave(t.points[own], t.normals[own], way[near], patches.waves)
+    way = wave(t.points[put], t.normals[put], way, patches.waves)
     drawn = lap_patches(t.points[own], t.points[put], t.normals[put], way, patches)
-    tree = cKDTree(t.points[put])
-    along = way[tree.query(t.points[own])[1]]
     drawn = S.contrast * carry_strands(
         drawn, t.points[own], along, round(patches.straight * S.doublings)
     )
@@ -216,6 +218,7 @@ class HairPatches:
         angle: [M] radians of the strands there, from x to y (down).
         stretch: [M] factor by which a patch is stretched along its strands.
         straight: 0 for curls to 1 for straight hair.
+        waves: radians, standard deviation of the strands' directions about those around them.
         radius: metres of hair around each place.
         pixel: metres that a pixel spans.
     """
@@ -225,6 +228,7 @@ class HairPatches:
     angle: FloatArray
     stretch: FloatArray
     straight: float
+    waves: float
     radius: float
     pixel: float
 
@@ -258,19 +262,24 @@ def cut_patches(
     texture = most * np.tanh(light / most) + S.hue * np.tanh((texture - light) / S.hue)
     index = ndimage.distance_transform_edt(~closed, return_distances=False, return_indices=True)
     x, y = strands.along[tuple(places.T)].T
-    straight = _straightness(strands, hair, pixel)
+    straight, waves = _judge_strands(strands, hair, pixel)
     stretch = 1.0 + S.drawn_out * straight * strands.coherence[tuple(places.T)] ** 2
     texture = texture[tuple(index)]
-    return HairPatches(texture, places, np.arctan2(y, x), stretch, straight, radius, pixel)
+    return HairPatches(texture, places, np.arctan2(y, x), stretch, straight, waves, radius, pixel)
 
 
-def _straightness(strands: StrandImage, hair: BoolArray, pixel: float) -> float:
-    """0 for curls, whose directions differ from one pixel to the next, to 1 for straight hair."""
+def _judge_strands(strands: StrandImage, hair: BoolArray, pixel: float) -> tuple[float, float]:
+    """How straight hair is, and how much it waves: as in :class:`HairPatches`.
+
+    Directions of curls differ from one pixel to the next, those of waves within a few centimetres.
+    """
     x, y = np.moveaxis(strands.along, -1, 0)
     double = np.stack([x * x - y * y, 2.0 * x * y], -1)  # the same for both senses of a strand
     around = smooth_widely(double, strands.coherence * hair, S.around / pixel)
-    agree = np.median(np.linalg.norm(around, axis=-1)[hair])
-    return float(ramp(agree * np.median(strands.coherence[hair]), *S.straight))
+    agree = float(np.median(np.linalg.norm(around, axis=-1)[hair]))
+    straight = ramp(agree * np.median(strands.coherence[hair]), *S.straight)
+    # Normally distributed angles of deviation s have doubled directions of mean exp(-2 s^2).
+    return float(straight), min(np.sqrt(-0.5 * np.log(max(agree, 1e-6))), S.most_waves)
 
 
 def hair_anchors(points: FloatArray, spacing: float) -> IntArray:

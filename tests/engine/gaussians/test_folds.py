@@ -7,7 +7,7 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import JOINT_INDEX
-from likeness.engine.gaussians.lift.folds import paint_folds
+from likeness.engine.gaussians.lift.folds import paint_folds, part_by_size, scale_sizes
 from likeness.engine.gaussians.lift.limb_grid import LimbGrid
 from likeness.engine.gaussians.lift.regions import ARMS, HEAD, TORSO
 
@@ -65,3 +65,17 @@ def test_folds_are_of_several_sizes(body: Body) -> None:
 
 def test_a_hat_has_no_folds(body: Body) -> None:
     assert not paint_folds(HEAD, body, grid(0.0, 20, 40), 0).any()
+
+
+def test_folds_of_each_size_get_the_contrast_that_the_photo_shows(body: Body) -> None:
+    made, _ = sleeve(body)
+    light = paint_folds(ARMS[0], body, made, 0)
+    every = np.ones(made.shape, bool)
+    parts = part_by_size(light, every, made)
+    np.testing.assert_allclose(parts.sum(0), light, atol=1e-12)
+    wanted = parts.std((1, 2)) * [0.5, 1.0, 2.0]
+    of_much = part_by_size(scale_sizes(light, wanted, 1e6, made), every, made).std((1, 2))
+    of_little = scale_sizes(light, wanted, 1e-9, made)
+    change = of_much / parts.std((1, 2))
+    assert change[0] < 0.75 < 1.3 < change[2]  # blurs part sizes softly
+    np.testing.assert_allclose(of_little, light, rtol=1e-5, atol=1e-6)

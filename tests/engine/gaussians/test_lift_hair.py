@@ -15,8 +15,10 @@ from likeness.engine.gaussians.lift.hair_field import (
     head_rotation,
     strand_image,
     tangents,
+    wave,
 )
 from likeness.engine.gaussians.lift.hair_patches import (
+    HairPatches,
     carry_strands,
     cut_patches,
     hair_anchors,
@@ -245,18 +247,45 @@ def test_hair_shines_across_its_strands_and_not_along_them() -> None:
     assert np.corrcoef(towards, light)[0, 1] < -0.9
 
 
-@pytest.mark.parametrize(("curl", "straight"), [(0.0, 1.0), (1.5, 0.0)])
-def test_curls_are_distinguished_from_straight_hair(curl: float, straight: float) -> None:
-    """Strands that swing by ``curl`` radians to both sides over 12 mm."""
+def _swinging(swing: float, length: float) -> HairPatches:
+    """Patches of strands that swing by ``swing`` radians to both sides over so many metres."""
     y, x = np.mgrid[:160, :160] * PIXEL
-    across = x + 0.012 * curl / (2.0 * np.pi) * np.sin(2.0 * np.pi * y / 0.012)
+    across = x + length * swing / (2.0 * np.pi) * np.sin(2.0 * np.pi * y / length)
     noise = ndimage.gaussian_filter1d(np.random.default_rng(2).normal(size=400), 1.0)
     light = 0.3 * np.exp(0.5 * np.interp(across / PIXEL + 50.0, np.arange(400), noise))
     colors, hair = np.repeat(light[..., None], 3, 2), np.ones((160, 160), bool)
-    strands = strand_image(np.log(light), hair, PIXEL)
-    patches = cut_patches(colors, hair, strands, PIXEL, 0.001)
+    patches = cut_patches(colors, hair, strand_image(np.log(light), hair, PIXEL), PIXEL, 0.001)
     assert patches is not None
-    assert patches.straight == pytest.approx(straight, abs=0.15)
+    return patches
+
+
+@pytest.mark.parametrize(("curl", "straight"), [(0.0, 1.0), (1.5, 0.0)])
+def test_curls_are_distinguished_from_straight_hair(curl: float, straight: float) -> None:
+    assert _swinging(curl, 0.012).straight == pytest.approx(straight, abs=0.15)
+
+
+def test_waves_are_as_strong_as_the_photos() -> None:
+    """A direction that swings by ``a`` to both sides deviates by ``a`` over the root of 2."""
+    waves = [_swinging(a, 0.04).waves for a in (0.0, 0.4, 0.7)]
+    np.testing.assert_allclose(waves, [0.0, 0.4 / 2**0.5, 0.7 / 2**0.5], atol=0.12)
+
+
+def test_waves_turn_strands_within_the_surface_lock_by_lock() -> None:
+    rng = np.random.default_rng(3)
+    normals = rng.normal(size=(4000, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    points = 0.09 * normals
+    way = tangents(np.tile([0.0, -1.0, 0.0], (4000, 1)), normals)
+    bent = wave(points, normals, way, 0.4)
+    np.testing.assert_allclose(np.linalg.norm(bent, axis=1), 1.0)
+    np.testing.assert_allclose((bent * normals).sum(1), 0.0, atol=1e-12)
+    turn = np.arctan2((np.cross(way, bent) * normals).sum(1), (way * bent).sum(1))
+    assert turn.std() == pytest.approx(0.4, rel=0.15)
+    beside, nearest = cKDTree(points).query(points, k=2)
+    near, other = beside[:, 1] < 0.003, rng.permutation(4000)
+    assert np.corrcoef(turn[near], turn[nearest[near, 1]])[0, 1] > 0.9
+    assert abs(np.corrcoef(turn, turn[other])[0, 1]) < 0.2
+    np.testing.assert_allclose(wave(points, normals, way, 0.0), way, atol=1e-12)
 
 
 def test_long_surfels_lie_along_their_way_and_cover_as_much() -> None:
