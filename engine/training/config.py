@@ -21,6 +21,7 @@ from ..network.config import (
     diff_configs,
     override_fields,
 )
+from ..render.raster_types import SAMPLES
 from .augment import AS_IN_USE, CLEAN, Augmentation
 from .former_names import SETTINGS
 from .losses import LossWeights
@@ -75,8 +76,8 @@ class TrainConfig:
         seed: Of the initial weights, the order of samples, masking and backdrops.
         workers: Processes per training process that read samples; 0 reads in the process itself.
         render_size: Pixels along the longer side of the pictures that the losses compare.
-        supersample: They are drawn this many times larger and averaged
-            (:meth:`.step.Objective.draw`).
+        supersample: Samples per pixel, along each side, with which they are drawn
+            (:meth:`.step.Objective.draw`); by default as avatars are drawn for people.
         targets: Views of a sample besides the reference.
         references_per_subject: Views of a subject that may be a reference, and must be lifted; 0
             is all.
@@ -116,7 +117,7 @@ class TrainConfig:
     seed: int = 0
     workers: int = 4
     render_size: int = 512
-    supersample: int = 1
+    supersample: int = SAMPLES
     targets: int = 3
     references_per_subject: int = 0
     directed_pairs: bool = True
@@ -202,7 +203,6 @@ TRAINING: dict[str, TrainConfig] = {
         amp="off",
         workers=1,
         render_size=192,
-        supersample=2,
         targets=2,
         references_per_subject=2,
         checkpoint_every=500,

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..body import Body
@@ -215,10 +214,10 @@ class Objective:
         self.perceptual, self.backend, self.supersample = perceptual, backend, supersample
 
     def draw(self, sample: StepSample, attributes: GaussianAttributes) -> list[DrawnView]:
-        """Draw the views of one sample, in their order.
+        """Draw the views of one sample, in their order, with ``supersample`` samples per pixel.
 
-        They are drawn ``supersample`` times larger and averaged: the rasteriser widens every splat
-        by half a pixel, which hides holes between small ones and makes a network thin them out.
+        As avatars are drawn for people: with one sample, the rasteriser widens every splat by half
+        a pixel, and a network learns colours and opacities that count on it.
 
         Args:
             sample: What supervises it.
@@ -227,20 +226,17 @@ class Objective:
         bound = [values.float() for values in attributes]
         views: dict[int, DrawnView] = {}
         for group in sample.groups:
-            height, width = (self.supersample * side for side in group.rgba.shape[1:3])
-            Ks = group.Ks * group.Ks.new_tensor([self.supersample, self.supersample, 1.0])[:, None]
+            height, width = group.rgba.shape[1:3]
             rgb, alpha, _ = rasterize_tensors(
                 *apply_frames(group.frames, *bound),
                 group.viewmats,
-                Ks,
+                group.Ks,
                 width,
                 height,
                 group.backdrops,
                 self.backend,
+                self.supersample,
             )
-            if self.supersample > 1:
-                rgb = F.avg_pool2d(rgb.movedim(-1, 1), self.supersample).movedim(1, -1)
-                alpha = F.avg_pool2d(alpha[:, None], self.supersample)[:, 0]
             truth = composite_over(group.rgba, group.backdrops[:, None, None])
             for k, place in enumerate(group.order):
                 views[place] = DrawnView(rgb[k], alpha[k], truth[k], group.rgba[k, ..., 3])

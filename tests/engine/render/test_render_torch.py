@@ -146,13 +146,13 @@ def test_no_gaussians_have_gradients_of_no_rows():
     np.testing.assert_allclose(gradients.background, 20 * 15, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["plain", "channels"])
-def test_tensors_on_cpu_are_the_reference(name):
-    arguments = job(channels=7 if name == "channels" else 3)
+@pytest.mark.parametrize(("channels", "samples"), [(3, 1), (7, 1), (3, 2)])
+def test_tensors_on_cpu_are_the_reference(channels, samples):
+    arguments = job(channels=channels)
     found = []
     for backend, dtype in (("cpu", torch.float32), ("reference", torch.float64)):
         leaves, middle, backdrop = tensors(arguments, dtype)
-        outputs = rasterize_tensors(*leaves, *middle, backdrop, backend=backend)
+        outputs = rasterize_tensors(*leaves, *middle, backdrop, backend=backend, samples=samples)
         assert all(output.dtype == dtype for output in outputs)
         rng = np.random.default_rng(6)
         weights = [torch.tensor(rng.normal(size=o.shape), dtype=dtype) for o in outputs]

@@ -16,7 +16,7 @@ from likeness.engine.core.types import LikenessError
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.network.dual_uv_network import Network
 from likeness.engine.network.uv_grids import uv_grids
-from likeness.engine.render.tensors import rasterize_tensors
+from likeness.engine.render import render_camera
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.data import DataOptions, SampleStream
 from likeness.engine.training.evaluate import compare_views
@@ -202,7 +202,8 @@ def test_half_precision_wants_a_gpu(config: TrainConfig, box_body: Body) -> None
 def test_views_are_drawn_in_their_order(
     config: TrainConfig, box_body: Body, batch: StepBatch, samples: list[TrainingSample]
 ) -> None:
-    """Views that share a posture are drawn together, and stand where they were."""
+    """Views that share a posture are drawn together, stand where they were, and look as they do to
+    people: a network that is trained on other pictures loses decibels in its avatars."""
     a, b = samples[0].views[0], samples[0].views[1]
     moved = replace(b, vertices=b.vertices + np.float32(0.03))
     mixed = replace(samples[0], views=(a, moved, a, b))
@@ -217,22 +218,9 @@ def test_views_are_drawn_in_their_order(
     greys = np.random.default_rng((mixed.seed, 2)).random(4)
     for view, shown, grey in zip(mixed.views, views, greys):
         placed = place_gaussians(bound, view.vertices, body)
-        tensors = (
-            torch.tensor(np.asarray(values, np.float32))
-            for values in (
-                placed.means,
-                placed.quats,
-                placed.scales,
-                placed.opacities,
-                placed.colors,
-                view.camera.viewmat[None],
-                view.camera.K[None],
-            )
-        )
-        backdrop = torch.full((3,), float(grey))
-        rgb, alpha, _ = rasterize_tensors(*tensors, 32, 32, backdrop)
-        torch.testing.assert_close(shown.rgb, rgb[0], atol=2e-4, rtol=0)
-        torch.testing.assert_close(shown.alpha, alpha[0], atol=2e-4, rtol=0)
+        drawn = render_camera(placed, view.camera, np.full(3, grey))
+        np.testing.assert_allclose(shown.rgb, drawn.rgb, atol=2e-3)
+        np.testing.assert_allclose(shown.alpha, drawn.alpha, atol=2e-3)
         truth = view.rgba[..., :3] * view.rgba[..., 3:] + grey * (1 - view.rgba[..., 3:])
         np.testing.assert_allclose(shown.target.numpy(), truth, atol=1e-6)
 
