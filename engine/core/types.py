@@ -303,6 +303,7 @@ class Motion:
         pose_error: [T] as in :class:`Track`; NaN where unknown.
         warnings: What the user should know.
         gravities: The camera's tilt in each shot; empty where it is unknown.
+        sources: Which joints started from another program's estimates, of any frame: name -> them.
     """
 
     betas: FloatArray
@@ -320,6 +321,7 @@ class Motion:
     pose_error: FloatArray
     warnings: tuple[str, ...] = ()
     gravities: tuple[Gravity, ...] = ()
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.transl)
@@ -350,6 +352,7 @@ class Motion:
             face_error=error(track.face_error),
             pose_error=error(track.pose_error),
             warnings=track.warnings,
+            sources=track.sources,
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.options import option
+from ..pipeline.options import estimator_option, smplx_option
 from .clip_generation import VideoOptions
 from .models import MODELS, Placement
 from .rewrite import RewriteOptions
@@ -69,6 +70,9 @@ class GenerateOptions:
         vocabulary: Its folder.
         frames: Frames of a clip that become views.
         size: Of the views, in pixels.
+        estimator: Other programs' poses of the clips (docs/ESTIMATORS.md); ``{name}`` stands for a
+            clip's name, ``{frame}`` for the frame.
+        smplx: The user's own SMPL-X model file, which some of them need.
         per_shard: Prompts per shard.
     """
 
@@ -100,6 +104,8 @@ class GenerateOptions:
     size: int = option(
         512, help="Side of the views.", unit="pixels", min=64, max=2048, show_default=True
     )
+    estimator: tuple[str, ...] = estimator_option()
+    smplx: str | None = smplx_option()
     per_shard: int = option(
         64, help="Scenes in each tar file.", metavar="N", min=1, show_default=True
     )
@@ -118,14 +124,24 @@ class GenerateOptions:
                 **asdict(self.video),
             },
             "views": {"model": names["views"], "dtype": dtype, **asdict(self.edit)},
-            "shards": {"frames": self.frames, "size": self.size, "per_shard": self.per_shard},
+            "shards": {
+                "frames": self.frames,
+                "size": self.size,
+                "per_shard": self.per_shard,
+                **({"estimator": [Path(f).name for f in self.estimator]} if self.estimator else {}),
+            },
         }
         return {stage: every[stage] for stage in ("prompts", *stages)}
 
     def as_json(self) -> dict[str, Any]:
         """Convert to JSON for workers, which may have Likeness's own vocabulary elsewhere."""
         own = Path(self.vocabulary) == FOLDER
-        return {**asdict(self), "vocabulary": "" if own else str(Path(self.vocabulary).absolute())}
+        return {
+            **asdict(self),
+            "vocabulary": "" if own else str(Path(self.vocabulary).absolute()),
+            "estimator": [str(Path(file).absolute()) for file in self.estimator],
+            "smplx": None if self.smplx is None else str(Path(self.smplx).absolute()),
+        }
 
 
 def parse_options(said: Mapping[str, Any]) -> GenerateOptions:
@@ -138,5 +154,6 @@ def parse_options(said: Mapping[str, Any]) -> GenerateOptions:
             "video": VideoOptions(**said["video"]),
             "edit": EditOptions(**said["edit"]),
             "vocabulary": Path(said["vocabulary"] or FOLDER),
+            "estimator": tuple(said["estimator"]),
         }
     )

@@ -149,7 +149,12 @@ def _turning(store: PromptStore, options: GenerateOptions) -> _Make:
 
 def _tracking(store: PromptStore, options: GenerateOptions) -> _Make:
     tracker = SubjectTracker(
-        load_fitting_body(None), open_detectors(), frames=options.frames, size=options.size
+        load_fitting_body(None),
+        open_detectors(),
+        frames=options.frames,
+        size=options.size,
+        estimator=options.estimator,
+        smplx=options.smplx,
     )
 
     def make(prompts: Sequence[Prompt]) -> Mapping[str, Any]:

@@ -30,6 +30,7 @@ from ..imaging.matte_check import BodyMap, body_parts, filter_landmarks, map_bod
 from ..imaging.matting import make_matte as make_matte
 from ..imaging.resize import resize
 from ..imaging.video import VideoReader
+from ..pipeline.estimators import open_estimators
 from ..tracking.detectors import Detectors
 from ..tracking.fit import fit_body
 from ..tracking.measure import face_failed
@@ -74,6 +75,8 @@ class SubjectTracker:
         limits: Of the filters.
         frames: Frames of a clip that become views, including the reference.
         size: Pixels along each side of the views.
+        estimator: Other programs' poses of the clips, as in ``GenerateOptions``.
+        smplx: As there.
     """
 
     body: Body
@@ -81,6 +84,8 @@ class SubjectTracker:
     limits: FilterLimits = field(default_factory=FilterLimits)
     frames: int = 4
     size: int = 512
+    estimator: tuple[str, ...] = ()
+    smplx: str | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,8 @@ def make_tracked_subject(
         RejectedSampleError: The clip or the reference fails, or all other pictures do.
     """
     try:
-        motion = track_video(clip, tracker.body, tracker.detectors)
+        estimators = open_estimators(tracker.estimator, tracker.smplx, None, clip).poses
+        motion = track_video(clip, tracker.body, tracker.detectors, estimators=estimators)
     except LikenessError as error:
         raise RejectedSampleError("nobody", error.message) from error
     check_motion(motion, tracker.limits)

@@ -17,7 +17,7 @@ class Estimators:
     """Evidence for the fit beyond the project's own detectors.
 
     Attributes:
-        poses: initial poses; for each joint the last one that has it counts.
+        poses: initial poses; what is visible decides whose a joint is.
         keypoints: other detectors, whose body and hand points are used where they are sure.
     """
 

@@ -15,7 +15,7 @@ from ..core.types import FloatArray, Observation, Portrait, Progress
 from ..core.upright import pack_gravities, unpack_gravities
 from .checkpoint import Checkpoint, Sections
 from .clip_recorder import Recorder
-from .estimators import FileEstimator, PoseEstimate, collect_estimates, merge_estimates
+from .estimators import FileEstimator, PoseEstimate, ask_estimators, merge_estimates, name_sources
 from .estimators.keypoints import merge_keypoints
 from .frame_fit import FrameFitter, FrameHistory
 from .frame_source import FrameSource, LookAhead, PersonObserver
@@ -52,6 +52,7 @@ class ClipTracker:
         estimators: other programs' poses of every frame.
         number: of the next frame.
         people: largest number of people seen at once.
+        sources: the estimators that joints were taken from so far: name -> joints.
     """
 
     clip: FrameSource
@@ -69,6 +70,7 @@ class ClipTracker:
     def __post_init__(self) -> None:
         self.number = self.part.first
         self.people = 1
+        self.sources: dict[str, tuple[str, ...]] = {}
         self._absent = 0  # frames since the last one that was fitted
         self._failed = 0  # frames in a row that could not be fitted
 
@@ -134,7 +136,9 @@ class ClipTracker:
         for estimator in estimators:
             keypoints = estimator.keypoints(portrait, seen)
             seen = seen if keypoints is None else merge_keypoints(seen, keypoints)
-        known = collect_estimates(estimators, portrait, seen, self.fitter.camera)
+        known = ask_estimators(estimators, portrait, seen, self.fitter.camera)
+        for source, joints in name_sources(known).items():
+            self.sources[source] = tuple(dict.fromkeys((*self.sources.get(source, ()), *joints)))
         return seen, rgb, merge_estimates(known) if known else None
 
     def _not_there(self) -> None:

@@ -30,7 +30,7 @@ from ..core.types import (
     Track,
 )
 from ..imaging.load import FULL_FRAME_DIAGONAL
-from .estimators import Estimator, collect_estimates, merge_estimates, name_sources
+from .estimators import Estimator, ask_estimators, merge_estimates, name_sources
 from .evidence import Evidence
 from .fit_state import FitState, PosedJoints
 from .fitter import Fitter
@@ -115,8 +115,8 @@ def fit_body(
         body: with landmarks.
         fov: degrees over the longer side, see :func:`choose_camera`.
         progress: receives the stage, the fraction done and a message.
-        estimators: give the initial pose, which the fit stays near; for each joint the last
-            estimator that knows it counts.
+        estimators: give the initial pose, which the fit stays near; what is visible decides
+            which of them counts for a joint (:mod:`.estimators.visibility`).
         profile: ``left`` or ``right``, the person's own, if the photo is known to show exactly
             that side.
         certain: numbers of the body landmarks that the user has set by hand.
@@ -143,7 +143,7 @@ def fit_body(
         weight = evidence.pose_weight.copy()
         weight[list(certain)] = S.certain
         evidence = replace(evidence, pose_weight=weight)
-    known = collect_estimates(estimators, portrait, observation, camera)
+    known = ask_estimators(estimators, portrait, observation, camera)
     estimate = merge_estimates(known) if known else None
     fitter = Fitter(body, evidence, head, estimate, profile, pitch)
     report("fit", 0.1, "Trying arm positions")

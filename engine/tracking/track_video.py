@@ -275,6 +275,7 @@ def _motion(clip: FrameSource, part: ClipRange, tracker: ClipTracker, camera: Ca
         face_error=face,
         pose_error=np.array([r.pose_error for r in results]),
         warnings=tuple(_warnings(clip, part, tracker, state, shot)),
+        sources=tracker.sources,
     )
 
 

@@ -38,8 +38,8 @@ class TrackOptions:
         end: second at which to stop a video; its end if None.
         max_frames: upper limit of the frames tracked in a video.
         resume: continue a video where an earlier run was stopped.
-        estimates: other programs' poses to begin with (docs/ESTIMATORS.md); for each joint the last
-            file that has it counts. For videos: motion files, or names with ``{frame}``.
+        estimates: other programs' poses to begin with (docs/ESTIMATORS.md). For videos: motion
+            files, or names with ``{frame}``.
         smplx: the user's own SMPL-X model file, which some of them need.
         sapiens: folder of a Sapiens2 pose model whose keypoints are used for a photo.
         others: more photos of the same person, for their shape.

@@ -152,7 +152,6 @@ def _track_photo(
                 )
                 save_image(drawn, files.enter_context(atomic_write(overlay)))
     report = _report(media, "photo", motion, tracked.lens, stages)
-    report["estimators"] = dict(tracked.track.sources)
     return TrackFiles(out, overlay, motion, report)
 
 
@@ -303,6 +302,7 @@ def _report(
         "view": motion.view,
         "lens": {"source": lens, "fov": round(field_of_view(motion.camera), 2)},
         "gravity": [gravity.as_report() for gravity in motion.gravities],
+        "estimators": dict(motion.sources),
         "face_error": _median(motion.face_error),
         "pose_error": _median(motion.pose_error),
         "joint_confidence": mean_joint_confidence(confidence),

@@ -23,7 +23,17 @@ from ...dataset.spaces import photo_transform, transform_camera, transform_pose
 from ...dataset.subjects import InvalidSampleError, Subject, SubjectView
 from ...tracking.detectors import Detectors
 from .compare import ComparedImage, Comparer, comparison_size, difference_image
-from .items import REFERENCE, TRUTH, Figures, Give, MeasuredView, MeasureFailure, Refuse
+from .items import (
+    REFERENCE,
+    TRUTH,
+    Figures,
+    Give,
+    MeasuredView,
+    MeasureFailure,
+    OpenEstimators,
+    Refuse,
+    no_estimators,
+)
 from .methods import BuiltAvatar, Methods
 from .observed_photos import ObservedPhoto, make_portrait, observe_photo, observe_truth
 
@@ -50,6 +60,7 @@ def measure_subject(
     comparer: Comparer,
     give: Give,
     refuse: Refuse,
+    open_for: OpenEstimators = no_estimators,
 ) -> None:
     """Draw one person's views from their reference view, and compare.
 
@@ -65,12 +76,14 @@ def measure_subject(
         comparer: compares drawings with the truth.
         give: receives the items.
         refuse: receives views that cannot be measured.
+        open_for: opens the estimates of a view by its name, if ``tracked``.
     """
     row = subject.reference
     name = f"{subject.key}/{subject.views[row].name}"
     try:
         if tracked:
-            shot = observe_photo(make_portrait(subject, row), body, detectors)
+            estimators = open_for(name.replace("/", "_"))
+            shot = observe_photo(make_portrait(subject, row), body, detectors, estimators)
         else:
             shot = observe_truth(subject, row, body, detectors)
         made = methods.make(shot)

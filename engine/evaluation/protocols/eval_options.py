@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...core.options import option
 from ...core.types import MAX_GAUSSIANS, LikenessError
-from ...pipeline.options import MIN_GAUSSIANS, REFINE_CHOICES
+from ...pipeline.options import MIN_GAUSSIANS, REFINE_CHOICES, estimator_option, smplx_option
 
 PROTOCOLS = ("input", "crossview", "reenact", "tracking")
 
@@ -27,6 +27,9 @@ class EvalOptions:
         max_gaussians: as for a build.
         lpips: ``auto``, ``none`` or a backbone.
         face_model: a file or name; None for the usual.
+        estimator: as for a build; ``{name}`` is the photo's or video's name, or the view's key in
+            the report with an underscore for the slash.
+        smplx: as for a build.
 
     Raises:
         LikenessError: ``refine`` is unknown.
@@ -86,6 +89,8 @@ class EvalOptions:
         help="Face-recognition network for the identity figure; SFace, if installed, if not given.",
         metavar="ONNX|NAME",
     )
+    estimator: tuple[str, ...] = estimator_option()
+    smplx: str | None = smplx_option()
 
     def __post_init__(self) -> None:
         if self.refine not in REFINE_CHOICES:

@@ -21,6 +21,7 @@ from ...dataset.subjects import Subject
 from ...files.weights import asset_path
 from ...imaging.media import PICTURE_SUFFIXES, is_video
 from ...network.apply import resolve_network
+from ...pipeline.estimators import open_estimators
 from ...pipeline.track import load_fitting_body
 from ...render import best_backend
 from ...tracking.detectors import Detectors
@@ -121,6 +122,9 @@ def run_evaluation(
             "detectors": detectors,
             "give": writer.give,
             "refuse": writer.refuse,
+            "open_for": lambda name: open_estimators(
+                options.estimator, options.smplx, None, Path(f"{name}.png")
+            ),
         }
         run = _Run(options, writer, told, {"methods": methods, "comparer": comparer, **shared})
         names = [run.protocol(name, sources.of(name), progress) for name in asked]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...core.types import FloatArray, LikenessError
+from ...pipeline.estimators import NO_ESTIMATORS, Estimators
 
 Figures = dict[str, float | None]
 
@@ -57,6 +58,14 @@ class MeasureFailure:
     def of(protocol: str, key: str, error: LikenessError) -> MeasureFailure:
         """Make one from an error with a remedy."""
         return MeasureFailure(protocol, key, str(error))
+
+
+OpenEstimators = Callable[[str], Estimators]
+
+
+def no_estimators(name: str) -> Estimators:
+    """No other program's estimates for the photo of this name."""
+    return NO_ESTIMATORS
 
 
 Give = Callable[[MeasuredView], None]

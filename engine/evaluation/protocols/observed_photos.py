@@ -14,6 +14,7 @@ from ...core.types import NUM_JOINTS, Matte, Observation, Portrait, Track
 from ...dataset.backgrounds import random_background
 from ...dataset.spaces import photo_transform, transform_camera, transform_pose
 from ...dataset.subjects import Subject
+from ...pipeline.estimators import NO_ESTIMATORS, Estimators
 from ...pipeline.track import track_image, verify_matte
 from ...tracking.detectors import Detectors
 from ...tracking.observation import observe
@@ -43,19 +44,22 @@ class ObservedPhoto:
     find_skirt: bool = True
 
 
-def observe_photo(portrait: Portrait, body: Body, detectors: Detectors) -> ObservedPhoto:
+def observe_photo(
+    portrait: Portrait, body: Body, detectors: Detectors, estimators: Estimators = NO_ESTIMATORS
+) -> ObservedPhoto:
     """Process a picture like a user's photo: detect, fit and matte.
 
     Args:
         portrait: the picture.
         body: the body to fit.
         detectors: of faces and landmarks.
+        estimators: initial poses and keypoints from other programs.
 
     Raises:
         LikenessError: nobody is found.
     """
     start = time.perf_counter()
-    tracked = track_image(portrait, body, detectors)
+    tracked = track_image(portrait, body, detectors, estimators=estimators)
     person = body.personalised(tracked.track.betas)
     matte, _ = verify_matte(tracked, person)
     seconds = time.perf_counter() - start

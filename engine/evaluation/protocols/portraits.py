@@ -23,7 +23,17 @@ from .compare import (
     identity_similarity,
 )
 from .crossview import build_metrics
-from .items import REFERENCE, TRUTH, Figures, Give, MeasuredView, MeasureFailure, Refuse
+from .items import (
+    REFERENCE,
+    TRUTH,
+    Figures,
+    Give,
+    MeasuredView,
+    MeasureFailure,
+    OpenEstimators,
+    Refuse,
+    no_estimators,
+)
 from .methods import Methods
 from .observed_photos import observe_photo
 
@@ -46,6 +56,7 @@ def measure_photo(
     comparer: Comparer,
     give: Give,
     refuse: Refuse,
+    open_for: OpenEstimators = no_estimators,
 ) -> None:
     """Build one photo's avatars, and compare their input view with the photo.
 
@@ -57,10 +68,11 @@ def measure_photo(
         comparer: compares drawings with the photo.
         give: receives the item.
         refuse: receives the reason if there is none.
+        open_for: opens the estimates of a photo by its name.
     """
     try:
         portrait = load_portrait(path)
-        shot = observe_photo(portrait, body, detectors)
+        shot = observe_photo(portrait, body, detectors, open_for(path.stem))
         made = methods.make(shot)
     except LikenessError as error:
         refuse(MeasureFailure(INPUT, path.name, str(error)))

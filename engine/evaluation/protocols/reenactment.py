@@ -19,7 +19,17 @@ from ...tracking.observation import observe
 from ...tracking.track_video import track_video
 from .compare import ComparedImage, Comparer, comparison_size, difference_image
 from .crossview import build_metrics, pick_evenly
-from .items import REFERENCE, TRUTH, Figures, Give, MeasuredView, MeasureFailure, Refuse
+from .items import (
+    REFERENCE,
+    TRUTH,
+    Figures,
+    Give,
+    MeasuredView,
+    MeasureFailure,
+    OpenEstimators,
+    Refuse,
+    no_estimators,
+)
 from .methods import BuiltAvatar, Methods
 from .observed_photos import ObservedPhoto
 
@@ -40,6 +50,7 @@ def measure_video(
     give: Give,
     refuse: Refuse,
     progress: Progress | None = None,
+    open_for: OpenEstimators = no_estimators,
 ) -> None:
     """Track a video, build the avatar of its first frame, and compare the other frames.
 
@@ -54,9 +65,17 @@ def measure_video(
         give: receives the items.
         refuse: receives frames, or the video, that cannot be used.
         progress: called with the stage, 0..1 and a message.
+        open_for: opens the estimates of a video by its name.
     """
     try:
-        motion = track_video(path, body, detectors, max_frames=max_frames, progress=progress)
+        motion = track_video(
+            path,
+            body,
+            detectors,
+            estimators=open_for(path.stem).poses,
+            max_frames=max_frames,
+            progress=progress,
+        )
     except LikenessError as error:
         refuse(MeasureFailure(REENACT, path.name, str(error)))
         return

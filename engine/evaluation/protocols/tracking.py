@@ -15,6 +15,7 @@ from ...core.types import LikenessError
 from ...dataset.groups import angle_bin, angle_magnitude, subject_groups
 from ...dataset.spaces import photo_transform, transform_camera, transform_pose
 from ...dataset.subjects import InvalidSampleError, Subject
+from ...pipeline.estimators import Estimators
 from ...pipeline.track import track_image
 from ...render.mesh import rasterize_mesh
 from ...tracking.detectors import Detectors
@@ -22,7 +23,17 @@ from ...visual.overlay import OverlayPainter
 from ..people.figures import measure_person
 from ..people.person_render import Truth, visible_joints, visible_vertices
 from .crossview import pick_evenly
-from .items import REFERENCE, TRUTH, Figures, Give, MeasuredView, MeasureFailure, Refuse
+from .items import (
+    REFERENCE,
+    TRUTH,
+    Figures,
+    Give,
+    MeasuredView,
+    MeasureFailure,
+    OpenEstimators,
+    Refuse,
+    no_estimators,
+)
 from .observed_photos import make_portrait
 
 TRACKING, TRACKER = "tracking", "tracker"
@@ -56,6 +67,7 @@ def measure_tracking(
     detectors: Detectors,
     give: Give,
     refuse: Refuse,
+    open_for: OpenEstimators = no_estimators,
 ) -> None:
     """Track the reference view of a person and some others, and compare with the truth.
 
@@ -69,13 +81,14 @@ def measure_tracking(
         detectors: of faces and landmarks.
         give: receives the items.
         refuse: receives views that cannot be measured.
+        open_for: opens the estimates of a view by its name.
     """
     row = subject.reference
     others = [k for k in range(len(subject.views)) if k != row]
     for k in (row, *pick_evenly(others, USUAL_VIEWS if views is None else views)):
         name = f"{subject.key}/{subject.views[k].name}"
         try:
-            give(_measured(subject, k, name, body, detectors))
+            give(_measured(subject, k, name, body, detectors, open_for(name.replace("/", "_"))))
         except InvalidSampleError as error:
             refuse(MeasureFailure(TRACKING, name, str(error)))
 
@@ -111,7 +124,7 @@ def true_person_in_photo(subject: Subject, row: int, body: Body) -> Truth:
 
 
 def _measured(
-    subject: Subject, row: int, name: str, body: Body, detectors: Detectors
+    subject: Subject, row: int, name: str, body: Body, detectors: Detectors, estimators: Estimators
 ) -> MeasuredView:
     view = subject.views[row]
     truth = true_person_in_photo(subject, row, body)
@@ -129,7 +142,7 @@ def _measured(
     figures: Figures = {"found": 0.0}
     start = time.perf_counter()
     try:
-        tracked = track_image(photo, body, detectors)
+        tracked = track_image(photo, body, detectors, estimators=estimators)
     except LikenessError as error:
         about["not_found"] = str(error)
     else:
@@ -138,6 +151,8 @@ def _measured(
         measured = asdict(measure_person(body, camera, truth, tracked.observation, track))
         figures |= {key: measured[key] for key in FIGURES if key in measured}
         figures["depth_pct"] = abs(measured["depth_pct"])
+        if track.sources:
+            about["estimators"] = {source: list(joints) for source, joints in track.sources.items()}
         about["taken_as"] = f"{track.framing}, {track.view}"
         painter = OverlayPainter(body, track.betas)
         pictures[TRACKER] = painter.draw(

@@ -9,13 +9,13 @@ from .estimate import (
     KeypointEstimate,
     KeypointEstimator,
     PoseEstimate,
-    collect_estimates,
     merge_estimates,
     name_sources,
 )
 from .estimate_file import KINDS, FileEstimator, load_estimate
 from .landmark_lifter import LandmarkLifter
 from .rotation_prior import init_from_estimate, rotation_prior_term
+from .visibility import ask_estimators, choose_estimates
 
 __all__ = [
     "KINDS",
@@ -25,7 +25,8 @@ __all__ = [
     "KeypointEstimator",
     "LandmarkLifter",
     "PoseEstimate",
-    "collect_estimates",
+    "ask_estimators",
+    "choose_estimates",
     "init_from_estimate",
     "load_estimate",
     "merge_estimates",

@@ -122,21 +122,6 @@ def merge_estimates(estimates: Sequence[PoseEstimate]) -> PoseEstimate:
     return out
 
 
-def collect_estimates(
-    estimators: Sequence[Estimator], portrait: Portrait, observation: Observation, camera: Camera
-) -> list[PoseEstimate]:
-    """Ask every estimator, and keep the estimates that know a joint.
-
-    Args:
-        estimators: whom to ask.
-        portrait: the photo.
-        observation: in pixels of ``portrait.rgb``.
-        camera: the photo's.
-    """
-    estimates = (one.estimate(portrait, observation, camera) for one in estimators)
-    return [estimate for estimate in estimates if estimate is not None]
-
-
 def name_sources(estimates: Sequence[PoseEstimate]) -> dict[str, tuple[str, ...]]:
     """Name the joints that :func:`merge_estimates` takes from each source."""
     owner: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from likeness.engine.evaluation.protocols.items import MeasuredView, MeasureFail
 from likeness.engine.evaluation.protocols.methods import BuiltAvatar, Methods
 from likeness.engine.evaluation.protocols.observed_photos import ObservedPhoto, make_portrait
 from likeness.engine.gaussians import place_gaussians
+from likeness.engine.pipeline.estimators import open_estimators
 from likeness.engine.pipeline.track import TrackedPortrait
 from likeness.engine.render import render_camera
 from likeness.engine.visual.metrics import ssim
@@ -285,7 +287,9 @@ def test_a_true_track_has_no_error(
 ) -> None:
     observation = Observation(np.zeros((33, 2)), np.ones(33), np.zeros((33, 3)), np.ones((72, 72)))
 
-    def tracked(photo, body, detectors):  # type: ignore[no-untyped-def]
+    def tracked(photo, body, detectors, estimators):  # type: ignore[no-untyped-def]
+        (asked,) = estimators.poses
+        assert asked.path.stem == photo.path.name.replace(".", "_")
         row = int(photo.path.name[-1])
         if row == 3:
             raise LikenessError("No person was found.", "Use another.")
@@ -303,6 +307,7 @@ def test_a_true_track_has_no_error(
         detectors=NoFaces(),
         give=items.append,
         refuse=lambda failed: pytest.fail(str(failed)),
+        open_for=lambda name: open_estimators(["{name}.npz"], None, None, Path(f"{name}.png")),
     )
     exact, _, farther, lost = (item.figures["tracker"] for item in items)
     for name in ("pve_mm", "pa_pve_mm", "joints_mm", "joints_px", "depth_pct", "head_deg"):

@@ -236,8 +236,15 @@ def test_a_full_disk_ends_it(
 
 
 def test_options_come_to_workers_as_they_are(tmp_path: Path) -> None:
-    for options in (BASE, replace(BASE, vocabulary=tmp_path, models={"views": "other"})):
+    poses = (str(tmp_path / "{name}.npz"),)
+    for options in (
+        BASE,
+        replace(BASE, vocabulary=tmp_path, models={"views": "other"}),
+        replace(BASE, estimator=poses, smplx=str(tmp_path / "smplx.npz")),
+    ):
         assert parse_options(json.loads(json.dumps(options.as_json()))) == options
+    assert "estimator" not in BASE.fixed(["shards"])["shards"]  # older sets go on
+    assert options.fixed(["shards"])["shards"]["estimator"] == ["{name}.npz"]
 
 
 def test_stages_one_by_one(tmp_path: Path, stand_ins: dict[str, list[int]]) -> None:

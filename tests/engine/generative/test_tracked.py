@@ -35,6 +35,7 @@ from likeness.engine.generative.subject_tracking import (
 from likeness.engine.generative.vocabulary import load_vocabulary
 from likeness.engine.synth.figure import SynthContext
 from likeness.engine.tracking.detectors import Detectors
+from likeness.engine.tracking.estimators import FileEstimator
 from PIL import Image
 
 pytestmark = pytest.mark.usefixtures("quick_people")
@@ -129,13 +130,21 @@ def test_a_person_becomes_a_subject(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(subject_tracking, "track_video", lambda *given: filmed.motion)
+    told: list[Path] = []
+
+    def tracked(*given: object, estimators: tuple[FileEstimator, ...]) -> Motion:
+        told.extend(one.path for one in estimators)
+        return filmed.motion
+
+    monkeypatch.setattr(subject_tracking, "track_video", tracked)
     number, rgb = choose_reference(filmed.clip, prompt, detectors)
     assert rgb.shape == (filmed.motion.camera.height, filmed.motion.camera.width, 3)
-    tracker = SubjectTracker(filmed.body, detectors, frames=1, size=192)
+    poses = (str(tmp_path / "{name}.npz"),)
+    tracker = SubjectTracker(filmed.body, detectors, frames=1, size=192, estimator=poses)
     subject, left_out = make_tracked_subject(
         prompt, filmed.clip, number, filmed.turned, tracker, {"video": {"model": "stand-in"}}
     )
+    assert told == [tmp_path / f"{filmed.clip.stem}.npz"]
     # The picture that should show the back shows the front, and is left out by its reason.
     assert [line.partition(":")[0] for line in left_out] == ["back"], left_out
     assert "azimuth" in left_out[0]
