@@ -64,7 +64,8 @@ class SurfaceSettings:
 
     rules: float = 0.08  # share of trust that the rules of dress have beside a network
     rules_hat: float = 0.99  # the same where they say hat: one that is seen goes on behind
-    rules_hair: float = 0.9  # the same where they say hair: the network has seen little long hair
+    rules_hair: float = 0.9  # the same where they say hair
+    rules_long_hair: float = 0.9999  # and where it is long: the network has seen little of that
     long_hair_x: float = 0.13  # metres beside the spine that long hair covers behind
     hair_round: float = 0.05  # metres by which its ends are higher there than over the spine
     hairline: float = 0.015  # metres over the scalp's lowest point where short hair ends behind
@@ -133,7 +134,8 @@ def label_surface(
         hidden[rows, HAIR] = 0.0
         below = project(vertices, camera)[0][:, 1] >= camera.height
         hidden = clothe_below(hidden, below & (part == "torso"), rest, regions)
-        target = smooth_sleeves(mix_with_rules(hidden, ring), body, part)
+        long_hair = _hair_tips(regions, part, rest) is not None
+        target = smooth_sleeves(mix_with_rules(hidden, ring, long_hair), body, part)
         target = level_waist(target, below, rest, part)
     values = np.eye(len(LABELS))[np.where(weight > 0, label, NONE)]
     shares = diffuse_values(mesh_laplacian(body.f, len(vertices)), values, trust, target, pull)
@@ -143,17 +145,19 @@ def label_surface(
     return np.asarray(shares / shares.sum(1, keepdims=True))
 
 
-def mix_with_rules(hidden: FloatArray, ring: IntArray) -> FloatArray:
+def mix_with_rules(hidden: FloatArray, ring: IntArray, long_hair: bool = False) -> FloatArray:
     """Multiply probabilities of labels with the prior of the rules of dress.
 
     Args:
         hidden: [N, len(LABELS)] 0..1.
         ring: [N] label by the rules, row of ``LABELS``.
+        long_hair: whether the photo shows hair that falls below the neck.
 
     Returns:
         [N, len(LABELS)] probabilities; rows add up to one.
     """
-    trust = np.select([ring == HAT, ring == HAIR], [S.rules_hat, S.rules_hair], S.rules)[:, None]
+    hair = S.rules_long_hair if long_hair else S.rules_hair
+    trust = np.select([ring == HAT, ring == HAIR], [S.rules_hat, hair], S.rules)[:, None]
     mixed = hidden * (trust * np.eye(len(LABELS))[ring] + (1.0 - trust) / len(LABELS))
     return np.asarray(mixed / np.maximum(mixed.sum(1, keepdims=True), 1e-12))
 

@@ -170,6 +170,10 @@ def test_rules_are_a_prior() -> None:
     assert mixed[0, HAIR] > hidden[0, HAIR]
     assert mixed[2].argmax() == HAT
     assert mixed[0, UPPER] == 0.0
+    hidden[:, HAIR], hidden[:, SKIN] = 0.01, 0.99  # a network that has seen no long hair
+    hair = np.array([HAIR, SKIN, HAIR])
+    assert mix_with_rules(hidden, hair)[0].argmax() == SKIN
+    np.testing.assert_array_equal(mix_with_rules(hidden, hair, True).argmax(1), hair)
 
 
 def test_what_is_seen_keeps_its_label_and_the_rest_takes_the_networks(
