@@ -80,6 +80,7 @@ TORCH_FILES = {
     "engine/render/reference.py",
     "engine/render/tensors.py",
     "engine/tracking/estimators/sapiens.py",
+    "engine/tracking/estimators/torchscript_model.py",
 }
 
 

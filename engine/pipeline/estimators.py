@@ -9,6 +9,7 @@ from pathlib import Path
 from ..core.types import LikenessError
 from ..files.cache import get_or_load
 from ..tracking.estimators import FileEstimator, KeypointEstimator
+from ..tracking.estimators.model import ModelEstimator, is_model
 from .options import NAME_MARK
 
 
@@ -21,7 +22,7 @@ class Estimators:
         keypoints: other detectors, whose body and hand points are used where they are sure.
     """
 
-    poses: tuple[FileEstimator, ...] = ()
+    poses: tuple[FileEstimator | ModelEstimator, ...] = ()
     keypoints: tuple[KeypointEstimator, ...] = ()
 
 
@@ -34,7 +35,7 @@ def open_estimators(
     """Open the estimators for one photo or video.
 
     Args:
-        files: other programs' output, as for :func:`resolve_estimates`.
+        files: other programs' output or models, as for :func:`resolve_estimates`.
         smplx: the user's own SMPL-X model file, which some files need.
         sapiens: folder of a Sapiens2 pose model.
         media: the photo or video.
@@ -43,7 +44,10 @@ def open_estimators(
         LikenessError: ``sapiens`` is given, and torch is not installed or the model is unusable.
     """
     model = None if smplx is None else Path(smplx)
-    poses = tuple(FileEstimator(path, smplx=model) for path in resolve_estimates(files, media.stem))
+    poses = tuple(
+        ModelEstimator(path, model) if is_model(path) else FileEstimator(path, smplx=model)
+        for path in resolve_estimates(files, media.stem)
+    )
     more = () if sapiens is None else (_open_sapiens(Path(sapiens)),)
     return Estimators(poses, (*more, *poses))
 

@@ -15,7 +15,7 @@ from ..core.types import FloatArray, Observation, Portrait, Progress
 from ..core.upright import pack_gravities, unpack_gravities
 from .checkpoint import Checkpoint, Sections
 from .clip_recorder import Recorder
-from .estimators import FileEstimator, PoseEstimate, ask_estimators, merge_estimates, name_sources
+from .estimators import FrameEstimator, PoseEstimate, ask_estimators, merge_estimates, name_sources
 from .estimators.keypoints import merge_keypoints
 from .frame_fit import FrameFitter, FrameHistory
 from .frame_source import FrameSource, LookAhead, PersonObserver
@@ -65,7 +65,7 @@ class ClipTracker:
     betas: FloatArray
     strangers: FloatArray
     tilts: FloatArray
-    estimators: Sequence[FileEstimator] = ()
+    estimators: Sequence[FrameEstimator] = ()
 
     def __post_init__(self) -> None:
         self.number = self.part.first

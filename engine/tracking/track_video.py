@@ -34,7 +34,7 @@ from .checkpoint import Checkpoint
 from .clip_recorder import FRAMINGS, LOST, TRACKED, VIEWS, FrameResult, Recorder
 from .clip_tracker import ClipRange, ClipTracker
 from .detectors import Detectors
-from .estimators import FileEstimator
+from .estimators import FrameEstimator
 from .fit import choose_camera
 from .frame_fit import FrameFitter
 from .frame_source import FrameSource, PersonObserver
@@ -73,7 +73,7 @@ def track_video(
     end: float | None = None,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
-    estimators: Sequence[FileEstimator] = (),
+    estimators: Sequence[FrameEstimator] = (),
 ) -> Motion:
     """Track one person through a video.
 
@@ -127,7 +127,7 @@ def track_clip(
     progress: Progress | None = None,
     checkpoint: Checkpoint | None = None,
     pitch: float | None = None,
-    estimators: Sequence[FileEstimator] = (),
+    estimators: Sequence[FrameEstimator] = (),
 ) -> Motion:
     """Track the person that ``eye`` sees in ``clip``.
 

@@ -80,8 +80,20 @@ class TorchScriptEncoder(Encoder):
         return found
 
 
-def load_torchscript(path: Path) -> Any:
+_REMEDY = (
+    "Use the file whose name ends in _torchscript.pt2, and download it again if it is that one."
+)
+
+
+def load_torchscript(
+    path: Path, notes: dict[str, str | bytes] | None = None, remedy: str = _REMEDY
+) -> Any:
     """Load a TorchScript module on the CPU.
+
+    Args:
+        path: The file.
+        notes: Names of extra files in it, which receive their content.
+        remedy: What to do if the file cannot be used.
 
     Raises:
         LikenessError: It is missing, damaged or another kind of file.
@@ -90,13 +102,13 @@ def load_torchscript(path: Path) -> Any:
         # Sapiens v1 exists in no form that torch still recommends.
         warnings.filterwarnings("ignore", ".*torch.jit.load.*", DeprecationWarning)
         try:
-            return torch.jit.load(str(path), map_location="cpu")  # type: ignore[no-untyped-call]
+            return torch.jit.load(  # type: ignore[no-untyped-call]
+                str(path), map_location="cpu", _extra_files=notes
+            )
         except (RuntimeError, ValueError, OSError) as error:
             reason = str(error).strip().partition("\n")[0].rstrip(".")
             raise LikenessError(
-                f"'{path}' cannot be read as TorchScript: {reason}.",
-                "Use the file whose name ends in _torchscript.pt2, and download it again if it is "
-                "that one.",
+                f"'{path}' cannot be read as TorchScript: {reason}.", remedy
             ) from error
 
 

@@ -6,6 +6,7 @@ whatever comes from elsewhere is converted in :mod:`.convert` and nowhere else.
 
 from .estimate import (
     Estimator,
+    FrameEstimator,
     KeypointEstimate,
     KeypointEstimator,
     PoseEstimate,
@@ -21,6 +22,7 @@ __all__ = [
     "KINDS",
     "Estimator",
     "FileEstimator",
+    "FrameEstimator",
     "KeypointEstimate",
     "KeypointEstimator",
     "LandmarkLifter",

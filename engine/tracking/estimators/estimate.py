@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -166,6 +167,29 @@ class Estimator(Protocol):
             observation: what the detectors saw, in its pixels.
             camera: the photo's, which the answer must suit.
         """
+        ...
+
+
+class FrameEstimator(Protocol):
+    """An :class:`Estimator` and :class:`KeypointEstimator` of the frames of a video."""
+
+    @property
+    def path(self) -> Path:
+        """The file or model that answers."""
+        ...
+
+    def of_frame(self, number: int) -> FrameEstimator:
+        """Get the estimator for one frame, counted from 0."""
+        ...
+
+    def estimate(
+        self, portrait: Portrait, observation: Observation, camera: Camera
+    ) -> PoseEstimate | None:
+        """As :meth:`Estimator.estimate`."""
+        ...
+
+    def keypoints(self, portrait: Portrait, observation: Observation) -> KeypointEstimate | None:
+        """As :meth:`KeypointEstimator.keypoints`."""
         ...
 
 

@@ -104,6 +104,32 @@ def load_estimate(
         kind = detect_kind(dump)
         if kind == "motion":
             return from_motion(path, camera, frame)
+    return estimate_of(dump, kind, camera, image_size, smplx, person, observation)
+
+
+def estimate_of(
+    dump: Dump,
+    kind: str,
+    camera: Camera,
+    image_size: tuple[int, int] | None,
+    smplx: Path | None,
+    person: int | None,
+    observation: Observation | None,
+) -> PoseEstimate:
+    """Convert the arrays of an estimator; arguments as for :func:`load_estimate`.
+
+    Args:
+        dump: the arrays.
+        kind: of ``SIGNS``.
+        camera: the photo's.
+        image_size: (width, height).
+        smplx: the user's own SMPL-X model file.
+        person: which one of several.
+        observation: the person in the photo.
+
+    Raises:
+        LikenessError: names the file, what is missing or wrong, and what to do.
+    """
     guess = ""
     if kind == "keypoints":
         return PoseEstimate.nothing("keypoints", kind)
