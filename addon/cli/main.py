@@ -23,6 +23,7 @@ EXIT_CANCELLED = 130
 COMMANDS = {
     "assets": "Make the body and detectors, once per computer.",
     "batch": "Build many avatars, and continue stopped runs.",
+    "body": "Prepare a body of your own: SMPL-X, with or without FLAME's head.",
     "build": "Build avatars from portraits.",
     "convert": "Fit the body to a character of your own.",
     "doctor": "Examine this computer: what it has, and whether it can build.",

@@ -178,7 +178,7 @@ def out_option(
 
 
 body_option: Decorator[Any] = click.option(
-    "--body", metavar="NPZ", type=FILE, help="Another body file, with landmarks."
+    "--body", metavar="NPZ", type=FILE, help="Another body: a file of 'likeness body prepare'."
 )
 
 set_option: Decorator[Any] = click.option(

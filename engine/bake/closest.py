@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numba
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..core.types import FloatArray, IntArray
+
+CANDIDATES = 24
+"""Triangles, by the distance of their middles, among which :func:`nearest_facing` searches."""
 
 
 @numba.njit(cache=True)
@@ -77,3 +81,62 @@ def closest_on_mesh(
     bary = np.zeros((len(points), 3))
     _search(np.ascontiguousarray(points, np.float64), corners, triangle, bary)
     return faces[triangle], bary
+
+
+@numba.njit(cache=True)
+def _search_among(points, normals, corners, facing, candidates, cosine, triangle, bary):  # type: ignore[no-untyped-def]
+    for i in range(points.shape[0]):
+        best = np.inf
+        for k in candidates[i]:
+            if normals[i] @ facing[k] < cosine:
+                continue
+            a, b, c = corners[k, 0], corners[k, 1], corners[k, 2]
+            u, v, w = _closest_bary(points[i], a, b, c)
+            ray = u * a + v * b + w * c - points[i]
+            distance = ray @ ray
+            if distance < best:
+                best = distance
+                triangle[i] = k
+                bary[i, 0], bary[i, 1], bary[i, 2] = u, v, w
+
+
+def nearest_facing(
+    points: FloatArray,
+    normals: FloatArray,
+    vertices: FloatArray,
+    f: IntArray,
+    faces: IntArray,
+    cosine: float,
+) -> tuple[IntArray, FloatArray]:
+    """Find near surface points that face the same way, among the triangles next to each point.
+
+    Args:
+        points: [N, 3] metres.
+        normals: [N, 3] unit vectors.
+        vertices: [V, 3] metres.
+        f: [F, 3] triangles.
+        faces: [n] rows of ``f`` to search.
+        cosine: Least cosine between a point's normal and the triangle's; -1 takes any.
+
+    Returns:
+        triangle: [N] rows of ``f``, -1 where none of the near ones faces that way.
+        bary: [N, 3] barycentric coordinates.
+    """
+    corners = np.ascontiguousarray(np.asarray(vertices, np.float64)[f[faces]])
+    facing = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-12)
+    count = min(CANDIDATES, len(faces))
+    _, candidates = cKDTree(corners.mean(1)).query(points, k=count)
+    triangle = np.full(len(points), -1)
+    bary = np.zeros((len(points), 3))
+    _search_among(
+        np.ascontiguousarray(points, np.float64),
+        np.ascontiguousarray(normals, np.float64),
+        corners,
+        facing,
+        candidates.reshape(len(points), count),
+        cosine,
+        triangle,
+        bary,
+    )
+    return np.where(triangle >= 0, faces[triangle], -1), bary

@@ -24,14 +24,18 @@ from ..core.rotations import axis_angle_to_matrix
 from ..core.types import NUM_JOINTS, PARENTS, FloatArray, IntArray, LikenessError, Pose
 from ..files.atomic import swap_file
 from ..files.untrusted import read_npz, wrap_parser_errors
+from .names import OWN_EXPRESSION
 from .skinning import joint_transforms, pose_feature, skin_vertices
 
 SMPLX_NUM_BETAS = 300
 SMPLX_NUM_EXPRESSION = 100
+SMPLX_SHORT = 10
+"""Betas, and expressions, of the files with 20 columns."""
 
 MAX_VERTICES, MAX_COLUMNS = 2_000_000, 2_000
 """Limits; the default body has 13,718 vertices, SMPL-X 400 columns of shapes and expressions."""
 
+_REMEDY = "Give an SMPL-X .npz model file; a .pkl must be converted first (docs/bodies.md)."
 _FEATURES = (NUM_JOINTS - 1) * 9
 
 
@@ -299,10 +303,11 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
         exprdirs = arrays["exprdirs"].astype(np.float32)
         names = tuple(str(n) for n in arrays["expression_names"])
     else:
-        split = min(SMPLX_NUM_BETAS, shapedirs.shape[2])
+        columns = shapedirs.shape[2]
+        split = SMPLX_SHORT if columns == 2 * SMPLX_SHORT else min(SMPLX_NUM_BETAS, columns)
         exprdirs = shapedirs[:, :, split : split + SMPLX_NUM_EXPRESSION]
         shapedirs = shapedirs[:, :, :split]
-        names = tuple(f"expression_{i:02d}" for i in range(exprdirs.shape[2]))
+        names = tuple(f"{OWN_EXPRESSION}{i:02d}" for i in range(exprdirs.shape[2]))
     if "J_template" in arrays:
         J_template, J_shapedirs = arrays["J_template"], arrays["J_shapedirs"]
     elif "J_regressor" in arrays:
@@ -358,14 +363,32 @@ def load_body(path: Path) -> Body:
         LikenessError: The file does not exist, is not an npz, is pickled, or is not a 55-joint
             body.
     """
-    remedy = "Give an SMPL-X .npz model file; a .pkl must be converted first."
+    arrays = read_body_arrays(path)
     try:
-        # SMPL-X files have a few pickled arrays that we do not need.
-        arrays = read_npz(path, skip_pickled=True)
         with wrap_parser_errors():
             return body_from_arrays(arrays, str(path))
+    except ValueError as error:
+        raise LikenessError(f"{path} cannot be read as a body file ({error}).", _REMEDY) from error
+
+
+def read_body_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Read the arrays of a body's or a head's file (.npz, never unpickled).
+
+    Returns:
+        [...] arrays of any type and shape by key; pickled ones, which we do not need, left out.
+
+    Raises:
+        LikenessError: The file does not exist, is no .npz, or is a pickle.
+    """
+    if path.suffix.lower() in (".pkl", ".pickle"):
+        raise LikenessError(
+            f"{path} is a pickle, which could run any program when it is opened.",
+            "If you trust it, convert it to .npz: docs/bodies.md has the program.",
+        )
+    try:
+        return read_npz(path, skip_pickled=True)
     except (OSError, ValueError) as error:
-        raise LikenessError(f"{path} cannot be read as a body file ({error}).", remedy) from error
+        raise LikenessError(f"{path} cannot be read as a body file ({error}).", _REMEDY) from error
 
 
 def save_body(body: Body, path: Path, **extra: np.ndarray[Any, Any]) -> None:

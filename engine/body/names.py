@@ -49,3 +49,9 @@ ARKIT_EXPRESSIONS = tuple(
     sorted(_MIDDLE.split() + [name + side for name in _SIDED.split() for side in ("Left", "Right")])
 )
 """The 52 facial actions of Apple's ARKit, by name."""
+
+JAW_ACTION = "jawOpen"
+"""The action that opens the mouth; a body without it opens its mouth at the jaw's joint."""
+
+OWN_EXPRESSION = "expression_"
+"""How the names of a body's own expressions begin, which have numbers only (SMPL-X, FLAME)."""

@@ -154,8 +154,8 @@ def jaw_from_expression(body: Body) -> FloatArray:
     """[E, 3] axis-angle, radians, of the jaw joint that one unit of each expression stands for.
 
     The turn about the joint (jawOpen about x, jawLeft and jawRight about y) that moves the
-    vertices of the jaw, weighted by its skinning weights, most nearly as the action does; zero
-    for all other expressions. jawForward slides, which no turn can do.
+    vertices, each by its skinning weight, most nearly as the action does; zero for all other
+    expressions. jawForward slides, which no turn can do.
     """
     share = np.zeros((body.num_expression, 3))
     weight = np.asarray(body.weights[:, _JAW], np.float64)
@@ -165,7 +165,7 @@ def jaw_from_expression(body: Body) -> FloatArray:
         if index is None:
             continue
         moves = np.cross(np.array(axis, np.float64), arm)
-        inertia = float(weight @ (moves**2).sum(1))
+        inertia = float(weight**2 @ (moves**2).sum(1))
         wanted = np.asarray(body.exprdirs[:, :, index], np.float64)
         if inertia > 0:
             share[index] = np.array(axis) * float(weight @ (moves * wanted).sum(1)) / inertia

@@ -334,5 +334,5 @@ def _check_body(body: Body, path: Path, is_default: bool) -> None:
             f"The body file '{path}' carries no landmarks, so it cannot be fitted to a photo.",
             "Run 'python build.py assets' to bake the default body anew."
             if is_default
-            else "Give no body file: the default body is fitted, and SMPL-X poses work on it.",
+            else "Run 'likeness body prepare FILE -o my_body.npz', and give my_body.npz.",
         )

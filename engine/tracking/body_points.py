@@ -18,6 +18,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from ..body.model import Body, Landmarks
+from ..body.names import JAW_ACTION
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
 from .fit_state import PosedJoints, Unknowns
 
@@ -76,8 +77,8 @@ class BodyPoints:
     ) -> BodyPoints:
         """Points on triangles.
 
-        The jaw joint stays at zero in the fit (ARKit's actions open the mouth), so its weights
-        count for the head, which is exact.
+        Where ARKit's actions open the mouth, the jaw joint stays at zero in the fit, so its
+        weights count for the head, which is exact.
 
         Args:
             body: the body.
@@ -88,8 +89,9 @@ class BodyPoints:
         corners = np.asarray(body.f)[triangle]
         blend = np.asarray(bary, np.float64)[:, :, None] * body.weights[corners]
         jaw, head = JOINT_INDEX["jaw"], JOINT_INDEX["head"]
-        blend[:, :, head] += blend[:, :, jaw]
-        blend[:, :, jaw] = 0
+        if JAW_ACTION in body.expression_index:
+            blend[:, :, head] += blend[:, :, jaw]
+            blend[:, :, jaw] = 0
         total = blend.sum(1)
         total[total < MIN_WEIGHT] = 0
         point, joint = np.nonzero(total)

@@ -25,12 +25,15 @@ from .fit_state import FitState, PosedJoints, Unknowns
 from .gravity import search_gravity
 from .initial_pose import RigidPose, align_hand, initial_state, lift_arm, lift_leg, trunk_yaws
 from .joint_limits import LimitTerm, clamp_pose
-from .measure import EYES, fingers, joint_confidence
+from .measure import fingers, joint_confidence
 from .priors import (
     ARM_POSITIONS,
+    EYES,
     LEG_POSITIONS,
     arm_rotations,
+    expression_bounds,
     expression_unknowns,
+    face_joints,
     leg_rotations,
     limb_starts,
     prior_term,
@@ -172,8 +175,8 @@ class Fitter:
         near, far = S.depth_range
         depth = self.start.transl[2]
         self.bounds.lower[2], self.bounds.upper[2] = far * depth, near * depth
-        self.bounds.lower[n - self.body.num_expression :] = 0.0
-        self.bounds.upper[n - self.body.num_expression :] = 1.0
+        low, high = expression_bounds(self.body)
+        self.bounds.lower[n - len(low) :], self.bounds.upper[n - len(high) :] = low, high
 
     def starts(self) -> list[FitState]:
         """A state for each likely turn of the trunk, the likeliest first."""
@@ -350,7 +353,7 @@ class Fitter:
         hands = tuple(n for hand in ev.hands for n in fingers(hand.left))
         names = TRUNK + LEGS + arm_joints(True)[1:] + arm_joints(False)[1:] + hands
         if ev.face is not None:
-            names += EYES
+            names += face_joints(self.body)
         everything = self.unknowns(names, shape=True)
         edges = SilhouetteEdges.of(self.body)
         outline: list[FitTerm] = []

@@ -23,7 +23,6 @@ from .fitter import S as FITTER
 from .initial_pose import RigidPose
 from .landmark_trust import face_points, face_turn, pose_weights
 from .measure import (
-    EYES,
     classify_view,
     face_error_percent,
     face_failed,
@@ -31,7 +30,14 @@ from .measure import (
     joint_confidence,
     pose_error_pixels,
 )
-from .priors import POSE_START, expression_unknowns, prior_term
+from .priors import (
+    EYES,
+    POSE_START,
+    expression_bounds,
+    expression_unknowns,
+    face_joints,
+    prior_term,
+)
 from .residuals import PriorTerm, project_rows
 from .smoothing import FrameEvidence
 from .solver import Bounds, FitTerm, NormalEquations, minimize, total_cost
@@ -77,7 +83,7 @@ WIDE_STAGES = ((2.0, 1.0, 2.0, 6), (0.6, 0.3, 0.6, 6), (0.3, 0.1, 0.3, 6))
 BODY_POINTS = slice(11, 29)
 
 FINGERS = fingers(True) + fingers(False)
-ALL_JOINTS = TRUNK + LEGS + arm_joints(True)[1:] + arm_joints(False)[1:] + FINGERS + EYES
+ALL_JOINTS = TRUNK + LEGS + arm_joints(True)[1:] + arm_joints(False)[1:] + FINGERS
 
 
 @dataclass(frozen=True)
@@ -144,7 +150,7 @@ class FrameFitter:
     ) -> None:
         self.person, self.camera = person, camera
         self._dt = 1.0 / frame_rate
-        joints = np.array(sorted(JOINT_INDEX[name] for name in ALL_JOINTS))
+        joints = np.array(sorted(JOINT_INDEX[name] for name in ALL_JOINTS + face_joints(person)))
         none = np.zeros(0, np.int64)
         self.unknowns = Unknowns(joints, none, expression_unknowns(person), 0)
         self._all_joints = BodyPoints.on_joints(
@@ -285,8 +291,8 @@ class FrameFitter:
         depth = last.transl[2]
         reach = S.min_depth_move * abs(depth) + S.depth_speed * self._dt
         bounds.lower[2], bounds.upper[2] = depth - reach, min(depth + reach, 0.3 * depth)
-        bounds.lower[n - self.person.num_expression :] = 0.0
-        bounds.upper[n - self.person.num_expression :] = 1.0
+        low, high = expression_bounds(self.person)
+        bounds.lower[n - len(low) :], bounds.upper[n - len(high) :] = low, high
         stay = self._stay_term(last)
         state = start
         for pose, face, hand, steps in stages:

@@ -12,6 +12,7 @@ from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, JOINT_NAMES, NUM_JOINTS, FloatArray, IntArray, Track
 from .evidence import HAND_POINTS, Evidence
 from .fit_state import FitState, PosedJoints
+from .priors import EYES
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,6 @@ class MeasureSettings:
 S = register_settings("tracking.measure", MeasureSettings())
 
 
-EYES = ("left_eye_smplhf", "right_eye_smplhf")
 _SEEN_BY = {
     joint: next(k for k in POSE_JOINTS if POSE_JOINTS[k] == joint)
     for joint in dict.fromkeys(POSE_JOINTS.values())

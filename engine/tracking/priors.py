@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body.model import Body
+from ..body.names import JAW_ACTION, OWN_EXPRESSION
 from ..core.rotations import MIRROR, matrix_to_axis_angle
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
@@ -22,12 +23,16 @@ class PriorSettings:
     """How relaxed bodies hold themselves."""
 
     fingers_together: float = 0.85  # share of the fingers' spread at rest that relaxed hands close
+    jaw_spread: tuple[float, float, float] = (0.25, 0.06, 0.02)  # radians about x, y, z
+    """Of the jaw's joint, in bodies that open their mouths with it."""
+    own_expression: float = 3.0  # standard deviations that a body's own expressions may reach
     neck_share: float = 0.4  # share of the head's turn against the shoulders that the neck takes
 
 
 S = register_settings("tracking.priors", PriorSettings())
 
 
+EYES = ("left_eye_smplhf", "right_eye_smplhf")
 POSE_START = 3  # where the joints begin in FitState.vector
 
 FINGERS = ("index", "middle", "pinky", "ring", "thumb")
@@ -84,6 +89,7 @@ LIMITS: dict[str, tuple[tuple[float, float], ...]] = {
     "left_elbow": ((-1.3, 1.3), (-2.6, 0.0), (-0.8, 0.8)),
     "left_collar": ((-0.25, 0.25), (-0.4, 0.4), (-0.3, 0.5)),
     "left_wrist": ((-0.9, 0.9), (-0.6, 0.6), (-1.2, 1.2)),
+    "jaw": ((-0.05, 0.6), (-0.15, 0.15), (-0.05, 0.05)),
     "neck": ((-0.6, 0.7), (-0.9, 0.9), (-0.5, 0.5)),
     "head": ((-0.7, 0.8), (-1.1, 1.1), (-0.6, 0.6)),
     "left_eye_smplhf": ((-0.5, 0.5), (-0.7, 0.7), (-0.05, 0.05)),
@@ -229,11 +235,33 @@ def leg_rotations(thigh: FloatArray, shin: FloatArray, left: bool) -> tuple[Floa
     return (hip, knee) if left else (hip * MIRROR, knee * MIRROR)
 
 
+def opens_at_joint(body: Body) -> bool:
+    """Whether a body opens its mouth at the jaw's joint, for want of ARKit's actions."""
+    return JAW_ACTION not in body.expression_index
+
+
+def face_joints(body: Body) -> tuple[str, ...]:
+    """Names of the joints that a face shows beside the head's."""
+    return (*EYES, "jaw") if opens_at_joint(body) else EYES
+
+
 def expression_unknowns(body: Body) -> IntArray:
-    """Indices [e] of the expressions that the fit may use (gaze is left to the eye joints)."""
+    """Indices [e] of the expressions that the fit may use.
+
+    Gaze is left to the eye joints, and a body's own expressions are where it has no actions.
+    """
+    never: tuple[str, ...] = (GAZE_PREFIX, *NEVER)
+    if not opens_at_joint(body):
+        never = (*never, OWN_EXPRESSION)
     names = body.expression_names
-    used = [i for i, n in enumerate(names) if not n.startswith(GAZE_PREFIX) and n not in NEVER]
-    return np.array(used, dtype=np.int64)
+    return np.array([i for i, n in enumerate(names) if not n.startswith(never)], dtype=np.int64)
+
+
+def expression_bounds(body: Body) -> tuple[FloatArray, FloatArray]:
+    """Least and largest weight [E] of each expression: actions 0 to 1, own ones either way."""
+    own = np.array([name.startswith(OWN_EXPRESSION) for name in body.expression_names], bool)
+    reach = S.own_expression
+    return np.where(own, -reach, 0.0), np.where(own, reach, 1.0)
 
 
 def prior_term(
@@ -261,6 +289,8 @@ def prior_term(
     pose = slice(POSE_START, POSE_START + 3 * NUM_JOINTS)
     mean[pose] = relaxed_pose(body).ravel()
     diagonal = np.zeros(n)
+    if opens_at_joint(body):
+        spread[3 * JOINT_INDEX["jaw"] : 3 * JOINT_INDEX["jaw"] + 3] = S.jaw_spread
     for joint in ("neck", "head"):
         spread[3 * JOINT_INDEX[joint] : 3 * JOINT_INDEX[joint] + 3] *= head_freedom
     diagonal[pose][spread > 0] = 1.0 / spread[spread > 0] ** 2
@@ -269,6 +299,9 @@ def prior_term(
     diagonal[betas + body.num_body_betas : betas + B] = head_shape_precision
     first = betas + B
     for i, name in enumerate(body.expression_names):
+        if name.startswith(OWN_EXPRESSION):
+            diagonal[first + i] = 1.0  # a principal component's own standard deviation
+            continue
         diagonal[first + i] = expression_precision * VAGUE.get(name, 1.0)
         slope[first + i] = expression_slope * VAGUE.get(name, 1.0)
     precision = np.diag(diagonal)

@@ -19,7 +19,8 @@ from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Gravity, Ob
 from .fit import gather_evidence
 from .fit_state import FitState, PosedJoints, Unknowns
 from .fitter import LEGS, TRUNK, Fitter, arm_joints, seen_terms
-from .measure import EYES, face_error_percent, face_failed, fingers
+from .measure import face_error_percent, face_failed, fingers
+from .priors import face_joints
 from .silhouette import SilhouetteEdges
 from .solver import FitTerm, NormalEquations
 
@@ -92,7 +93,7 @@ def evidence_from_fit(fitter: Fitter, state: FitState) -> ShapeEvidence:
     hands = tuple(n for hand in evidence.hands for n in fingers(hand.left))
     names = TRUNK + LEGS + arm_joints(True)[1:] + arm_joints(False)[1:] + hands
     if evidence.face is not None:
-        names += EYES
+        names += face_joints(body)
     unknowns = fitter.unknowns(names, shape=True)
     system = NormalEquations.empty(unknowns)
     terms: list[FitTerm] = [
