@@ -10,6 +10,7 @@ from ..body.model import Body
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, Gravity
 from .body_points import BodyPoints
+from .dense_guides import guide_term
 from .estimators import PoseEstimate, init_from_estimate, rotation_prior_term
 from .evidence import (
     ARM_LIMBS,
@@ -56,6 +57,8 @@ class FitterSettings:
     expression_slope: float = 1.5  # of expression weights, L1
     limit_weight: float = 400.0  # per square radian beyond what joints can do
     tilt_steps: int = 15  # of each fit at one tilt of the camera
+    guide_rounds: int = 3  # of finding correspondences with another program's mesh
+    guide_steps: int = 8  # of the fit to them
     profile_noise: float = 0.05  # of unit vectors across a body seen from the side: three degrees
 
 
@@ -370,5 +373,37 @@ class Fitter:
             ]
             state = self.solve(state, terms, everything, iterations)
             outline = edges.terms(state, ev)
+        state = self.follow_guides(state)
         unseen = joint_confidence(ev) == 0
         return replace(state, full_pose=clamp_pose(state.full_pose, unseen))
+
+    def follow_guides(self, state: FitState) -> FitState:
+        """Draw head, then hands to other programs' meshes (paper, eq. 20 and 21).
+
+        A head moves the trunk, the shape and the expression; hands move wrists, elbows and
+        shoulders.
+        """
+        told = self.estimate
+        if told is None or not told.dense:
+            return state
+        expression = expression_unknowns(self.body)
+        for parts in (("head",), ("left_hand", "right_hand")):
+            chosen = [guide for guide in told.dense if guide.part in parts]
+            names: tuple[str, ...] = TRUNK
+            if "head" not in parts:
+                lefts = [guide.part == "left_hand" for guide in chosen]
+                names = tuple(n for left in lefts for n in (*arm_joints(left), *fingers(left)))
+            unknowns = self.unknowns(names, shape="head" in parts)
+            if len(unknowns.betas):
+                unknowns = replace(unknowns, expression=expression)
+            for _ in range(S.guide_rounds if chosen else 0):
+                shown = init_from_estimate(self.body, told, state, JOINT_INDEX["head"])
+                camera = self.evidence.camera
+                found = [guide_term(self.body, shown, guide, camera) for guide in chosen]
+                pulls: list[FitTerm] = [term for term in found if term is not None]
+                terms = [*seen_terms(self.evidence, 0.3, 0.1, 0.3), *pulls, self.prior, *self.near]
+                if pulls and "head" in parts:
+                    state = self.solve(state, terms, unknowns, S.guide_steps)
+                elif pulls:
+                    state = self.best_of(state, [state], [terms], unknowns)
+        return state

@@ -5,6 +5,7 @@ whatever comes from elsewhere is converted in :mod:`.convert` and nowhere else.
 """
 
 from .estimate import (
+    DenseGuide,
     Estimator,
     FrameEstimator,
     KeypointEstimate,
@@ -20,6 +21,7 @@ from .visibility import ask_estimators, choose_estimates
 
 __all__ = [
     "KINDS",
+    "DenseGuide",
     "Estimator",
     "FileEstimator",
     "FrameEstimator",

@@ -10,16 +10,44 @@ from typing import Protocol
 import numpy as np
 
 from ...core.types import (
+    JOINT_INDEX,
     JOINT_NAMES,
     NUM_JOINTS,
     BoolArray,
     Camera,
     FloatArray,
+    IntArray,
     Observation,
     Portrait,
 )
 
 NUM_POSE, NUM_HAND = 33, 21
+
+
+@dataclass(frozen=True)
+class DenseGuide:
+    """A mesh of a head or a hand, and where its vertices are seen.
+
+    Attributes:
+        part: ``head``, ``left_hand`` or ``right_hand``.
+        vertices: [V, 3] metres, posed, in the photo's axes (y up), at any place.
+        pixels: [V, 2] of the photo.
+        confidence: 0..1.
+        triangle: [V] triangles of the fitted body where the vertices lie, if that is stored.
+        barycentric: [V, 3] their place in the triangle.
+    """
+
+    part: str
+    vertices: FloatArray
+    pixels: FloatArray
+    confidence: float = 1.0
+    triangle: IntArray | None = None
+    barycentric: FloatArray | None = None
+
+    @property
+    def joint(self) -> int:
+        """The joint that the part hangs on."""
+        return JOINT_INDEX["head" if self.part == "head" else self.part.replace("hand", "wrist")]
 
 
 @dataclass(frozen=True)
@@ -41,6 +69,7 @@ class PoseEstimate:
         position_of: indices of joints.
         expression: weights 0..1 of ARKit's actions by name; the jaw's own rotation is a joint.
         warnings: what the user should know.
+        dense: meshes that draw head and hands.
         kind: of the estimator, one of ``estimate_file.KINDS``; empty for others'.
     """
 
@@ -53,6 +82,7 @@ class PoseEstimate:
     position_of: tuple[int, ...] = (0,)
     expression: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    dense: tuple[DenseGuide, ...] = ()
     kind: str = ""
 
     def __post_init__(self) -> None:
@@ -91,7 +121,8 @@ class PoseEstimate:
         """A copy that does not know these joints."""
         known, trust = self.known.copy(), self.confidence.copy()
         known[list(joints)], trust[list(joints)] = False, 0.0
-        return replace(self, known=known, confidence=trust)
+        dense = tuple(guide for guide in self.dense if guide.joint not in joints)
+        return replace(self, known=known, confidence=trust, dense=dense)
 
 
 def merge_estimates(estimates: Sequence[PoseEstimate]) -> PoseEstimate:
@@ -119,6 +150,7 @@ def merge_estimates(estimates: Sequence[PoseEstimate]) -> PoseEstimate:
             position_of=place.position_of,
             expression=out.expression | other.expression,
             warnings=out.warnings + other.warnings,
+            dense=out.dense + other.dense,
         )
     return out
 

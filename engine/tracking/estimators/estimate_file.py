@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core.cameras import photo_camera
 from ...core.types import Camera, LikenessError, Observation, Portrait
-from . import flame, hamer, multi_hmr, osx, pixie, sam_3d_body
+from . import flame, hamer, mesh_file, multi_hmr, osx, pixie, sam_3d_body
 from .convert import SmplxModelFile, pixel_scale, read_model_file
 from .dump import Dump, read_dump
 from .estimate import KeypointEstimate, PoseEstimate
@@ -29,6 +29,7 @@ SIGNS: dict[str, tuple[str, ...]] = {
     "sam-3d-body": ("pred_global_rots",),
     "pixie": ("global_pose", "body_cam"),
     "keypoints": (SIGN,),
+    "mesh": ("mesh_pixels",),
 }
 FRAME_MARK = "{frame}"
 MOTION_SIGNS = ("global_orient", "body_pose", "poses")
@@ -131,6 +132,8 @@ def estimate_of(
         LikenessError: names the file, what is missing or wrong, and what to do.
     """
     guess = ""
+    if kind == "mesh":
+        return mesh_file.from_mesh(dump, camera, image_size)
     if kind == "keypoints":
         return PoseEstimate.nothing("keypoints", kind)
     if kind == "hamer":
@@ -181,7 +184,7 @@ class FileEstimator:
         estimate = load_estimate(
             self.path, camera, self.kind, size, self.smplx, self.person, self.frame, observation
         )
-        return estimate if np.any(estimate.known) else None
+        return estimate if np.any(estimate.known) or estimate.dense else None
 
     def keypoints(self, portrait: Portrait, observation: Observation) -> KeypointEstimate | None:
         """The file's keypoints in pixels of ``portrait.rgb``; None when it has none."""

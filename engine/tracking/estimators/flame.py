@@ -20,8 +20,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...core.cameras import project
 from ...core.types import Camera, FloatArray
 from .convert import (
+    TO_PHOTO,
     narrow_camera,
     pixel_scale,
     place_in_photo,
@@ -31,7 +33,7 @@ from .convert import (
     to_matrices,
 )
 from .dump import Dump
-from .estimate import PoseEstimate
+from .estimate import DenseGuide, PoseEstimate
 from .smplx_rows import EYES, HEAD, JAW
 from .smplx_rows import S as REGRESSOR
 
@@ -43,6 +45,8 @@ UP: FloatArray = np.array([1.0, -1.0, 1.0])
 """FLAME's crops have y up, pictures down."""
 FROM_PYTORCH3D: FloatArray = np.diag([-1.0, -1.0, 1.0])
 """PyTorch3D's camera axes to OpenCV's."""
+NUM_SKIN = 3931
+"""FLAME's vertices before those of the eyeballs."""
 LEFT_EYEBALL, RIGHT_EYEBALL = slice(3931, 4477), slice(4477, 5023)
 """Rows of FLAME's 5023 vertices (its topology is the same in all editions)."""
 
@@ -108,6 +112,7 @@ def _head(
     """Rotation and, when scale, crop and vertices are known, the place of the eyes."""
     turn, position = np.eye(3), None
     warnings: tuple[str, ...] = ()
+    dense: tuple[DenseGuide, ...] = ()
     if "crop" in dump:
         crop = scale * dump.row("crop", 3, person)
         dump.positive("crop", crop[2])
@@ -117,6 +122,9 @@ def _head(
             cam = dump.row("cam", 3, person)
             dump.positive("cam", cam[0])
             position = place_orthographic(_eyes(vertices) * UP, cam * [1.0, *UP[:2]], crop, camera)
+            skin = vertices[:NUM_SKIN]
+            pixels = crop[:2] + 0.5 * crop[2] * cam[0] * (skin[:, :2] + cam[1:]) * [1.0, -1.0]
+            dense = (DenseGuide("head", skin @ turn.T, pixels),)
     else:
         warnings = (_no_crop(dump),)
     whole = to_matrices(dump.row(pose_key, 3, person))
@@ -125,7 +133,7 @@ def _head(
         HEAD, to_axis_angles(turn @ whole), REGRESSOR.alone_trust, in_world=True
     )
     estimate = estimate.with_rows(JAW, dump.row(jaw_key, 3, person), REGRESSOR.alone_trust)
-    return replace(estimate, position=position, position_of=EYES, warnings=warnings)
+    return replace(estimate, position=position, position_of=EYES, warnings=warnings, dense=dense)
 
 
 def _eyes(vertices: FloatArray) -> FloatArray:
@@ -154,7 +162,9 @@ def from_gagavatar(
     scale = pixel_scale(dump, camera, image_size)
     view = dump.row("transform_matrix", 12, person).reshape(3, 4)
     turn = FROM_PYTORCH3D @ view[:, :3].T
-    theirs, eyes = camera, None
+    theirs = camera
+    seen: FloatArray | None = None
+    eyes: FloatArray | None = None
     warnings: tuple[str, ...] = (_no_crop(dump),)
     if "crop" in dump:
         crop = scale * dump.row("crop", 3, person)
@@ -163,8 +173,9 @@ def from_gagavatar(
         warnings = ()
         if "vertices" in dump:
             vertices = dump.row("vertices", 5023 * 3, person).reshape(5023, 3)
-            eyes = (turn @ _eyes(vertices) + FROM_PYTORCH3D @ view[:, 3]) / GAGAVATAR_SCALE
-            dump.positive("transform_matrix", eyes[2])
+            seen = (vertices @ turn.T + FROM_PYTORCH3D @ view[:, 3]) / GAGAVATAR_SCALE
+            eyes = _eyes(seen)
+            dump.positive("transform_matrix", float(seen[:, 2].min()))
     # The head is in the middle of its crop.
     middle = np.array([0.0, 0.0, 1.0]) if eyes is None else eyes
     placed = place_in_photo(turn, eyes, middle, theirs, camera)
@@ -177,7 +188,14 @@ def from_gagavatar(
     if "eyecode" in dump:
         gaze = dump.row("eyecode", 6, person).reshape(2, 3)
         estimate = estimate.with_rows(slice(EYES[0], EYES[1] + 1), gaze, REGRESSOR.alone_trust)
-    return replace(estimate, position=placed.position, position_of=EYES, warnings=warnings)
+    dense: tuple[DenseGuide, ...] = ()
+    if seen is not None:
+        skin = seen[:NUM_SKIN]
+        pixels = project(skin @ TO_PHOTO, theirs)[0]
+        dense = (DenseGuide("head", (skin - skin.mean(0)) @ (placed.R @ turn.T).T, pixels),)
+    return replace(
+        estimate, position=placed.position, position_of=EYES, warnings=warnings, dense=dense
+    )
 
 
 def _no_crop(dump: Dump) -> str:

@@ -18,7 +18,7 @@ from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Observation
 from .convert import MIRROR_X, TO_PHOTO, pixel_scale, ray_rotation, to_axis_angles
 from .dump import Dump
-from .estimate import PoseEstimate
+from .estimate import DenseGuide, PoseEstimate
 from .smplx_rows import LEFT_HAND, RIGHT_HAND
 from .smplx_rows import S as REGRESSOR
 
@@ -34,6 +34,8 @@ class HamerSettings:
 S = register_settings("tracking.hamer", HamerSettings())
 
 
+FOCAL, INPUT = 5000.0, 256.0
+MESH_KEYS = ("pred_vertices", "pred_cam", "box_size")
 KEYS = ("global_orient", "hand_pose", "right")
 WRISTS = {"left": 15, "right": 16}  # of the body landmarks
 
@@ -50,7 +52,8 @@ def from_hamer(
     Args:
         dump: for N hands ``global_orient`` [N, 1, 3, 3], ``hand_pose`` [N, 15, 3, 3], ``right``
             [N] (1 or 0), and if present ``box_center`` [N, 2], ``box_size`` [N] and ``img_size``
-            [N, 2] in pixels, ``person`` [N] whose hand each is.
+            [N, 2] in pixels, ``person`` [N] whose hand each is, ``pred_vertices`` [N, 778, 3] and
+            ``pred_cam`` [N, 3] as the network gives them.
         camera: the photo's.
         image_size: (width, height) of the picture that HaMeR saw; None for the camera's.
         person: takes the hands of that ``person`` only.
@@ -93,7 +96,26 @@ def from_hamer(
             wrist, to_axis_angles(turn @ TO_PHOTO @ whole), REGRESSOR.alone_trust, in_world=True
         )
         estimate = estimate.with_rows(rows, to_axis_angles(fingers), REGRESSOR.alone_trust)
+        if centres is not None and all(key in dump for key in MESH_KEYS):
+            guide = _mesh(dump, hand, side, scale, turn)
+            estimate = replace(estimate, dense=(*estimate.dense, guide))
     return replace(estimate, warnings=warnings)
+
+
+def _mesh(dump: Dump, hand: int, side: str, scale: float, turn: FloatArray) -> DenseGuide:
+    """Where a hand's vertices are seen: its crop's camera has a focal length of 5000 on 256."""
+    vertices = dump.row("pred_vertices", 778 * 3, hand).reshape(778, 3)
+    cam = dump.row("pred_cam", 3, hand)
+    dump.positive("pred_cam", cam[0])
+    size = scale * float(dump.row("box_size", 1, hand)[0])
+    dump.positive("box_size", size)
+    mirror = np.array([-1.0 if side == "left" else 1.0, 1.0, 1.0])
+    shift = np.array([cam[1], cam[2], 2.0 * FOCAL / (INPUT * cam[0])])
+    seen = (vertices + shift) * mirror
+    dump.positive("pred_cam", float(seen[:, 2].min()))
+    middle = scale * dump.row("box_center", 2, hand)
+    pixels = middle + size / INPUT * FOCAL * seen[:, :2] / seen[:, 2:]
+    return DenseGuide(f"{side}_hand", (vertices * mirror) @ (turn @ TO_PHOTO).T, pixels)
 
 
 def _of_person(
