@@ -25,6 +25,7 @@ from .limb_grid import LimbGrid, read_wrapped
 from .photo_light import S as LIGHT
 from .quilt import quilt_texture
 from .regions import GROUPS, HEAD, vertex_groups
+from .stripes import continue_stripes
 
 if TYPE_CHECKING:
     from .photo_view import PhotoView
@@ -240,7 +241,7 @@ class _Cloth:
         return float(self.source.sum()) * self.grid.step**2
 
     def windows(self, ruled: bool) -> FloatArray:
-        """[R, C, 3] what patches are cut from: the texture, with folds if they are ``ruled``."""
+        """[R, C, 3] the texture, with folds if they are ``ruled``."""
         if self.folds is None or not ruled:
             return self.texture
         return self.texture + self.folds[..., None]
@@ -258,22 +259,12 @@ class _Cloth:
         out = np.zeros((len(self.todo), 3))
         if len(self.todo) == 0:
             return out
-        wants = ndimage.binary_dilation(self.grid.count(self.wanted) > 0)
-        windows = self.windows(folds.ruled)
-        filled = quilt_texture(
-            windows,
-            self.source,
-            self.shown,
-            wants,
-            self.grid.step,
-            self.flip,
-            np.random.default_rng([seed, len(self.todo)]),
-            [(cloth.windows(folds.ruled), cloth.source) for cloth in others],
-            self.grid.turned_over(windows, self.source),
+        striped = (
+            None if folds.ruled else continue_stripes(self.windows(True), self.source, self.grid)
         )
-        if filled is None:
-            filled = np.zeros_like(windows)
-        if self.folds is not None and not folds.ruled and folds.deviation > 0.0:
+        filled = self._quilted(seed, others, folds.ruled) if striped is None else striped
+        plain = self.folds is not None and not folds.ruled and striped is None
+        if plain and folds.deviation > 0.0:
             painted = folds.deviation * paint_folds(group, body, self.grid, seed)
             painted = scale_sizes(painted, folds.of_size, folds.area, self.grid)
             filled = filled + self._join_folds(painted, folds.deviation)[..., None]
@@ -284,6 +275,22 @@ class _Cloth:
         place = np.stack([self.grid.u[self.wanted], self.grid.v[self.wanted]], -1)
         tint = base[self.todo] + LIGHT.floor
         return np.asarray(tint * (np.exp(read_wrapped(filled, place)) - 1.0))
+
+    def _quilted(self, seed: int, others: list[_Cloth], ruled: bool) -> FloatArray:
+        """[R, C, 3] patches of what is seen of the cloth, here or on the ``others``."""
+        windows = self.windows(ruled)
+        filled = quilt_texture(
+            windows,
+            self.source,
+            self.shown,
+            ndimage.binary_dilation(self.grid.count(self.wanted) > 0),
+            self.grid.step,
+            self.flip,
+            np.random.default_rng([seed, len(self.todo)]),
+            [(cloth.windows(ruled), cloth.source) for cloth in others],
+            self.grid.turned_over(windows, self.source),
+        )
+        return np.zeros_like(windows) if filled is None else filled
 
     def _join_folds(self, painted: FloatArray, deviation: float) -> FloatArray:
         """[R, C] light on folds: painted ones, seen ones mirrored to the back, seen ones extended.

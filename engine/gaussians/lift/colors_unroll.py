@@ -24,6 +24,7 @@ class UnrollSettings:
 
     rows: int = 32  # along a limb
     angles: int = 72  # around it
+    even: float = 2.5  # rows over which arcs are averaged
 
 
 S = register_settings("lift.colors_unroll", UnrollSettings())
@@ -83,6 +84,9 @@ def unroll_limb(rest: FloatArray, own: FloatArray, body: Body, group: int) -> Un
     step = np.hypot(outline, slope) * turn
     girth = step.sum(1)
     arc = np.concatenate([np.zeros((S.rows, 1)), np.cumsum(step, 1)], 1) / girth[:, None]
+
+    # Where the outline's noise moved arcs from row to row, stripes along the limb would wave.
+    arc = ndimage.gaussian_filter1d(arc, S.even, axis=0, mode="nearest")
 
     h, a, _ = _cylinder(rest, body, group)
     at_row = np.clip((h - low) / (high - low) * S.rows - 0.5, 0, S.rows - 1)
