@@ -17,7 +17,7 @@ def body() -> None:
 
 
 @body.command()
-@click.argument("source", metavar="SMPLX", type=FILE)
+@click.argument("source", metavar="[SMPLX]", type=FILE, required=False)
 @click.option(
     "-o",
     "--out",
@@ -26,6 +26,14 @@ def body() -> None:
     type=FILE,
     help="Body file to write; give it to --body.",
 )
+@click.option("--flame", metavar="NPZ", type=FILE, help="FLAME's model file, for its head.")
+@click.option(
+    "--vertex-ids",
+    metavar="NPY",
+    type=FILE,
+    help="SMPL-X__FLAME_vertex_ids.npy of SMPL-X's downloads: which vertices are FLAME's. Without "
+    "it FLAME's head is laid onto the body's.",
+)
 @click.option(
     "--actions/--no-actions",
     default=True,
@@ -33,17 +41,22 @@ def body() -> None:
     help="Add ARKit's 52 facial actions. Without them the body keeps its own expressions alone "
     "and opens its mouth at the jaw's joint.",
 )
-def prepare(source: Path, out: Path, actions: bool) -> None:
+def prepare(
+    source: Path | None, out: Path, flame: Path | None, vertex_ids: Path | None, actions: bool
+) -> None:
     """Give an SMPL-X file (.npz) all that the default body has.
 
     Lays the default body onto it and carries its parts, atlas, landmarks, mouth and facial actions
     over. The mesh, the shapes, the expressions and the joints stay the file's own.
+
+    With --flame the body gets FLAME's head (the EHM of GUAVA); without SMPLX, the default body.
     """
     from ...engine.bake.prepare import prepare_body
 
-    click.echo(f"{source} -> {out}", err=True)
+    given = [path.name for path in (source, flame) if path is not None]
+    click.echo(f"{' + '.join(given)} -> {out}", err=True)
     with terminal_progress() as progress:
-        prepared = prepare_body(source, out, actions, progress)
+        prepared = prepare_body(source, out, actions, progress, flame, vertex_ids)
     made = prepared.body
     click.echo(
         f"{len(made.v_template)} vertices, {made.num_betas} shapes, "

@@ -19,10 +19,18 @@ from ..body.atlas import rasterize_atlas, surface_points
 from ..body.model import Body, Landmarks
 from ..core.geometry import vertex_normals
 from ..core.settings import register_settings
-from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, Pose
+from ..core.types import JOINT_INDEX, FloatArray, IntArray, Pose
 from ..motion.io import jaw_from_expression
-from .closest import closest_on_mesh, nearest_facing
-from .registration import EYES, OUTER_PARTS, Registration, eye_faces, part_faces, skin_faces
+from .closest import closest_on_mesh
+from .registration import (
+    EYES,
+    OUTER_PARTS,
+    Registration,
+    eye_faces,
+    nearest_points,
+    part_faces,
+    skin_faces,
+)
 
 INNER_PARTS = ("eye_socket", "mouth", "teeth", "tongue")
 NUM_MESH = 468
@@ -78,11 +86,13 @@ def match_surface(default: Body, target: Body, registration: Registration) -> Sk
     regions += [(eye_faces(target, eye), eye_faces(default, eye)) for eye in EYES]
     for theirs, ours in regions:
         rows = np.unique(target.f[theirs])
-        triangle[rows], bary[rows] = _nearest(
+        triangle[rows], bary[rows] = nearest_points(
             points[rows], normals[rows], registration.vertices, default.f, ours
         )
         facing = normals[target.f[theirs]].mean(1)
-        face[theirs], _ = _nearest(middles[theirs], facing, registration.vertices, default.f, ours)
+        face[theirs], _ = nearest_points(
+            middles[theirs], facing, registration.vertices, default.f, ours
+        )
     loose = triangle < 0  # vertices of no triangle, or of triangles that mix eye and skin
     if loose.any():
         triangle[loose], bary[loose] = closest_on_mesh(
@@ -92,19 +102,6 @@ def match_surface(default: Body, target: Body, registration: Registration) -> Sk
     if loose.any():
         face[loose] = triangle[target.f[loose, 0]]
     return SkinMatch(triangle, bary, face)
-
-
-def _nearest(
-    points: FloatArray, normals: FloatArray, vertices: FloatArray, f: IntArray, faces: IntArray
-) -> tuple[IntArray, FloatArray]:
-    """The nearest points that face the same way, or any where none does."""
-    triangle, bary = nearest_facing(points, normals, vertices, f, faces, 0.0)
-    lost = triangle < 0
-    if lost.any():
-        triangle[lost], bary[lost] = nearest_facing(
-            points[lost], normals[lost], vertices, f, faces, -1.0
-        )
-    return triangle, bary
 
 
 def carry_landmarks(default: Body, target: Body, registration: Registration) -> Landmarks:
@@ -178,7 +175,9 @@ def carry_atlas(
         faces = np.flatnonzero(of_face == k)
         rows, corner = np.unique(target.f[faces], return_inverse=True)
         ours = np.flatnonzero(chart == k)
-        triangle, _ = _nearest(points[rows], normals[rows], registration.vertices, default.f, ours)
+        triangle, _ = nearest_points(
+            points[rows], normals[rows], registration.vertices, default.f, ours
+        )
         bary = _continued(points[rows], corners[triangle])
         of_row = np.einsum("nc,ncd->nd", bary, charts[triangle])
         uv[faces] = of_row[corner.reshape(-1, 3)]
@@ -354,11 +353,3 @@ def append_inner_pieces(
         atlas_ft=np.concatenate([target.atlas_ft, uv_corner.reshape(-1, 3) + A]).astype(np.int32),
         face_part=np.concatenate([target.face_part, default.face_part[faces]]).astype(np.uint8),
     )
-
-
-def face_mask(default: Body, match: SkinMatch, target: Body) -> BoolArray:
-    """Return which vertices [V] of a body lie on the face, lips and lids."""
-    names = np.array(default.part_names)[default.face_part[match.triangle]]
-    out: BoolArray = np.isin(names, ("face", "lips", "eyelid"))
-    out &= target.weights[:, list(EYES)].sum(1) < 0.5
-    return out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,9 +12,11 @@ import numpy as np
 from ..body.atlas import surface_points
 from ..body.expression_map import ExpressionMap
 from ..body.model import Body, body_from_arrays, load_body, read_body_arrays, save_body
-from ..core.types import FloatArray, IntArray, LikenessError, Progress
+from ..core.types import NUM_JOINTS, FloatArray, IntArray, LikenessError, Progress
 from ..files.weights import asset_path
 from .carry_over import (
+    INNER_PARTS,
+    NUM_MESH,
     append_inner_pieces,
     carry_actions,
     carry_atlas,
@@ -20,7 +24,16 @@ from .carry_over import (
     match_surface,
     turn_jaw,
 )
-from .registration import IBUG_LANDMARKS, Registration, register_body
+from .flame import (
+    Flame,
+    flame_on_joints,
+    load_flame,
+    match_by_ids,
+    match_by_surface,
+    rim_of_neck,
+    with_flame_head,
+)
+from .registration import HEAD_PARTS, IBUG_LANDMARKS, Registration, part_faces, register_body
 
 REMEDY = "Give SMPL-X's model file (SMPLX_NEUTRAL.npz or one of the others), unchanged."
 
@@ -42,33 +55,159 @@ class PreparedBody:
     to_own: float
 
 
-def prepare_body(source: Path, out: Path, actions: bool, progress: Progress) -> PreparedBody:
-    """Prepare an SMPL-X file and write it.
+def prepare_body(
+    source: Path | None,
+    out: Path,
+    actions: bool,
+    progress: Progress,
+    flame: Path | None = None,
+    vertex_ids: Path | None = None,
+) -> PreparedBody:
+    """Prepare an SMPL-X file, an EHM of it and FLAME, or one of the default body, and write it.
 
     Args:
-        source: SMPL-X's model file (.npz).
+        source: SMPL-X's model file (.npz); None for the default body.
         out: The body file (.npz).
         actions: Add ARKit's 52 facial actions; without them the mouth opens at the jaw's joint.
         progress: Reports the stages.
+        flame: FLAME's model file (.npz), whose head the body gets.
+        vertex_ids: SMPL-X's file of FLAME's vertices in SMPL-X (.npy, [5023]).
 
     Raises:
-        LikenessError: The file cannot be used.
+        LikenessError: A file cannot be used.
     """
+    if source is None and flame is None:
+        raise LikenessError(
+            "There is nothing to prepare: the default body is ready.",
+            "Give SMPL-X's model file, --flame with FLAME's, or both.",
+        )
     progress("prepare", 0.0, "reading")
-    arrays = read_body_arrays(source)
-    target = body_from_arrays(arrays, str(source))
-    default = load_default_body()
+    default, anchors = load_default_body(), None
+    if source is None:
+        target = without_inner_pieces(default)
+    else:
+        arrays = read_body_arrays(source)
+        target = body_from_arrays(arrays, str(source))
+        with _of_file(source):
+            anchors = face_anchors(arrays, target)
     progress("prepare", 0.1, "laying the default body onto it")
-    try:
-        registration = register_body(default, target, face_anchors(arrays, target))
-    except LikenessError as error:
-        raise LikenessError(f"'{source}' cannot be prepared: {error.message}.", REMEDY) from error
+    if flame is not None:
+        head = load_flame(flame)
+        target = _ehm(default, target, anchors, head, flame, vertex_ids, source is None)
+        # The landmarks' triangles are the new face's, too.
+        anchors = own_anchors(default, target) if source is None else face_anchors(arrays, target)
+    with _of_file(source or flame):
+        registration = register_body(default, target, anchors)
     progress("prepare", 0.5, "parts, atlas, landmarks and expressions")
     prepared = complete_body(default, target, registration, actions)
     progress("prepare", 0.9, f"writing {out.name}")
     save_body(prepared.body, out)
     progress("prepare", 1.0, "done")
     return prepared
+
+
+@contextmanager
+def _of_file(path: Path | None) -> Iterator[None]:
+    """Name the file in what is wrong with it."""
+    try:
+        yield
+    except LikenessError as error:
+        raise LikenessError(f"'{path}' cannot be prepared: {error.message}.", REMEDY) from error
+
+
+def _ehm(
+    default: Body,
+    target: Body,
+    anchors: tuple[IntArray, FloatArray] | None,
+    head: Flame,
+    flame: Path,
+    vertex_ids: Path | None,
+    is_default: bool,
+) -> Body:
+    """The target with FLAME's head."""
+    if vertex_ids is not None:
+        ids = read_vertex_ids(vertex_ids, len(head.v_template), len(target.v_template))
+        return with_flame_head(target, head, match_by_ids(ids, len(target.v_template)))
+    with _of_file(flame):
+        alone = flame_on_joints(head, default)
+        on_flame = register_body(default, alone, None, HEAD_PARTS, rim_of_neck(head))
+    if is_default:
+        turns = np.tile(np.eye(3), (NUM_JOINTS, 1, 1))
+        vertices = default.v_template.astype(np.float64)
+        on_body = Registration(vertices, turns, np.zeros(1))
+    else:
+        on_body = register_body(default, target, anchors)
+    match = match_by_surface(default, target, on_body, head, on_flame)
+    return with_flame_head(target, head, match)
+
+
+def own_anchors(default: Body, target: Body) -> tuple[IntArray, FloatArray]:
+    """Return the face's landmarks on the default body with another head.
+
+    Args:
+        default: The default body.
+        target: Of :func:`without_inner_pieces`, moved.
+
+    Returns:
+        rows: [468] the landmarks.
+        points: [468, 3] metres.
+    """
+    marks = default.landmarks
+    assert marks is not None
+    rows = np.arange(NUM_MESH)
+    kept = np.setdiff1d(np.arange(len(default.f)), part_faces(default, INNER_PARTS))
+    faces = np.searchsorted(kept, marks.face_triangle[rows])
+    points = target.v_template.astype(np.float64)
+    return rows, surface_points(points, target.f, faces, marks.face_bary[rows])
+
+
+def read_vertex_ids(path: Path, count: int, vertices: int) -> IntArray:
+    """Read the vertices of SMPL-X that FLAME's are.
+
+    Args:
+        path: SMPL-X's file (.npy).
+        count: FLAME's vertices.
+        vertices: SMPL-X's.
+
+    Returns:
+        [count] rows of SMPL-X's vertices.
+
+    Raises:
+        LikenessError: It is another kind of file.
+    """
+    remedy = "Give SMPL-X__FLAME_vertex_ids.npy of SMPL-X's downloads, or leave it out."
+    try:
+        ids = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise LikenessError(f"'{path}' cannot be read ({error}).", remedy) from error
+    if not isinstance(ids, np.ndarray) or ids.shape != (count,) or ids.dtype.kind not in "iu":
+        raise LikenessError(f"'{path}' does not hold {count} vertex numbers.", remedy)
+    if ids.min() < 0 or ids.max() >= vertices or len(np.unique(ids)) < count:
+        raise LikenessError(f"'{path}' has numbers that are no vertices, or twice one.", remedy)
+    return ids.astype(np.int64)
+
+
+def without_inner_pieces(body: Body) -> Body:
+    """Return the default body as SMPL-X is: skin and eyeballs alone, without expressions.
+
+    Args:
+        body: The default body.
+    """
+    faces = np.setdiff1d(np.arange(len(body.f)), part_faces(body, INNER_PARTS))
+    rows, corner = np.unique(body.f[faces], return_inverse=True)
+    return replace(
+        body,
+        v_template=body.v_template[rows],
+        f=corner.reshape(-1, 3).astype(np.int32),
+        weights=body.weights[rows],
+        shapedirs=body.shapedirs[rows],
+        exprdirs=np.zeros((len(rows), 3, 0), np.float32),
+        expression_names=(),
+        ft=body.ft[faces],
+        atlas_ft=body.atlas_ft[faces],
+        face_part=body.face_part[faces],
+        landmarks=None,
+    )
 
 
 def load_default_body() -> Body:

@@ -22,10 +22,11 @@ from ..body.skinning import skin_vertices
 from ..core.alignment import fit_similarity
 from ..core.geometry import vertex_normals
 from ..core.settings import register_settings
-from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray, LikenessError
+from ..core.types import JOINT_INDEX, NUM_JOINTS, BoolArray, FloatArray, IntArray, LikenessError
 from .closest import nearest_facing
 
 OUTER_PARTS = tuple("face scalp ear neck torso arm hand leg foot lips eyelid".split())
+HEAD_PARTS = tuple("face scalp ear neck lips eyelid".split())
 EYES = (JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"])
 
 # The detector's numbers of the 51 landmarks of a face (iBUG 18 to 68: brows, nose, eyes, lips)
@@ -110,7 +111,11 @@ def skin_faces(body: Body) -> IntArray:
 
 
 def register_body(
-    default: Body, target: Body, anchors: tuple[IntArray, FloatArray] | None = None
+    default: Body,
+    target: Body,
+    anchors: tuple[IntArray, FloatArray] | None = None,
+    parts: Sequence[str] = OUTER_PARTS,
+    open_rim: IntArray | None = None,
 ) -> Registration:
     """Lay the default body onto another one, both in their rest poses.
 
@@ -119,6 +124,8 @@ def register_body(
         target: Any body of 55 joints with eyeballs; its betas stay zero.
         anchors: Numbers [K] of the default body's face landmarks, and where they lie on the
             target, [K, 3] metres.
+        parts: The default body's parts that the target has.
+        open_rim: Vertices [n] of the target where its surface is cut off; nothing is drawn there.
 
     Raises:
         LikenessError: The two do not match.
@@ -134,14 +141,26 @@ def register_body(
             f"its joints span {size:.4g} m, a person's {ours:.1f} m",
             "Give SMPL-X's model file in metres, unchanged.",
         )
+    cut = np.zeros(len(target.v_template), bool)
+    cut[[] if open_rim is None else open_rim] = True
+    jaw = JOINT_INDEX["jaw"]
+    lips = np.unique(default.f[part_faces(default, ("lips",))])
+    theirs = _Skin(
+        target,
+        skin_faces(target),
+        cut[target.f].any(1),
+        target.weights[target.f, jaw].mean(1),
+        (lips, default.weights[lips, jaw]),
+    )
+    outer = np.unique(default.f[part_faces(default, parts)])
     bones, anchor = _OnBones(default, target), None
     if anchors is not None:
         marks = default.landmarks
         assert marks is not None
         rows, there = anchors
         anchor = (default.f[marks.face_triangle[rows]], marks.face_bary[rows], there)
-    bones.fit_shape(anchor)
-    skin, error = _on_skin(default, bones.place(), target, anchor)
+    bones.fit_shape(theirs, outer, anchor)
+    skin, error = _on_skin(default, bones.place(), theirs, outer, anchor)
     if not len(error) or np.median(error) > S.max_error:
         middle = 1000 * float(np.median(error)) if len(error) else np.inf
         raise LikenessError(
@@ -150,8 +169,8 @@ def register_body(
         )
     for eye in EYES:
         own = np.unique(default.f[eye_faces(default, eye)])
-        theirs = np.unique(target.f[eye_faces(target, eye)])
-        skin[own] = _ball_on_ball(default.v_template[own], target.v_template[theirs])
+        ball = np.unique(target.f[eye_faces(target, eye)])
+        skin[own] = _ball_on_ball(default.v_template[own], target.v_template[ball])
     head = np.unique(default.f[part_faces(default, ("face", "ear", "lips", "eyelid"))])
     scale, R, _ = fit_similarity(default.v_template[head].astype(np.float64), skin[head])
     turns = bones.turns.copy()
@@ -165,6 +184,69 @@ def _ball_on_ball(points: FloatArray, target: FloatArray) -> FloatArray:
     scale = (high_t - low_t).max() / (high - low).max()
     out: FloatArray = (points - (low + high) / 2) * scale + (low_t + high_t) / 2
     return out
+
+
+@dataclass(frozen=True)
+class _Skin:
+    """The target's skin.
+
+    Attributes:
+        body: The target.
+        faces: [n] rows of its ``f``.
+        cut: [F] which of them lie where it is cut off.
+        jaw: [F] 0..1 how far they go with the jaw.
+        lips: Vertices [m] of the default body's lips, and how far they go with the jaw.
+    """
+
+    body: Body
+    faces: IntArray
+    cut: BoolArray
+    jaw: FloatArray
+    lips: tuple[IntArray, FloatArray]
+
+    def nearest(
+        self, moved: FloatArray, outer: IntArray, f: IntArray, reach: float
+    ) -> tuple[IntArray, FloatArray]:
+        """Those of the vertices ``outer`` that lie near it, and where on it, [n, 3]."""
+        v, normals = self.body.v_template.astype(np.float64), vertex_normals(moved, f)[outer]
+        triangle, bary = nearest_facing(moved[outer], normals, v, self.body.f, self.faces, S.facing)
+        lips, jaw = self.lips
+        own = np.searchsorted(outer, lips)
+        for side in (False, True):  # each lip among the triangles of its own side of the mouth
+            rows = own[(jaw > 0.5) == side]
+            faces = self.faces[(self.jaw[self.faces] > 0.5) == side]
+            triangle[rows], bary[rows] = nearest_facing(
+                moved[outer[rows]], normals[rows], v, self.body.f, faces, S.facing
+            )
+        goal = surface_points(v, self.body.f, triangle, bary)
+        near = (triangle >= 0) & ~self.cut[triangle]
+        near &= np.linalg.norm(goal - moved[outer], axis=1) < reach
+        return outer[near], goal[near]
+
+
+def nearest_points(
+    points: FloatArray, normals: FloatArray, vertices: FloatArray, f: IntArray, faces: IntArray
+) -> tuple[IntArray, FloatArray]:
+    """Find the nearest points of a mesh that face the same way, or any where none does.
+
+    Args:
+        points: [N, 3] metres.
+        normals: [N, 3] unit vectors.
+        vertices: [V, 3] metres.
+        f: [F, 3] triangles.
+        faces: [n] rows of ``f`` to search.
+
+    Returns:
+        triangle: [N] rows of ``f``.
+        bary: [N, 3] barycentric coordinates.
+    """
+    triangle, bary = nearest_facing(points, normals, vertices, f, faces, 0.0)
+    lost = triangle < 0
+    if lost.any():
+        triangle[lost], bary[lost] = nearest_facing(
+            points[lost], normals[lost], vertices, f, faces, -1.0
+        )
+    return triangle, bary
 
 
 # Joints -------------------------------------------------------------------------------------
@@ -253,11 +335,9 @@ class _OnBones:
         out: FloatArray = np.einsum("nab,nbs->nas", turn, self.default.shapedirs[rows])
         return out - np.tensordot(weights, joints, 1)
 
-    def fit_shape(self, anchor: _Anchor | None) -> None:
-        """Let the betas follow the target's skin, which may slide along ours."""
-        default, target = self.default, self.target
-        outer = np.unique(default.f[part_faces(default, OUTER_PARTS)])
-        faces, basis = skin_faces(target), self.directions(outer)
+    def fit_shape(self, skin: _Skin, outer: IntArray, anchor: _Anchor | None) -> None:
+        """Let the betas follow the target's skin, along which ours may slide."""
+        default, basis = self.default, self.directions(outer)
         if anchor is not None:
             corners, bary, there = anchor
             marks = self.directions(corners.ravel()).reshape(*corners.shape, 3, -1)
@@ -265,7 +345,7 @@ class _OnBones:
         for reach in S.shape_reach:
             moved = self.place()
             normals = vertex_normals(moved, default.f)
-            found, goal = _nearest_skin(moved, outer, default.f, target, faces, reach)
+            found, goal = skin.nearest(moved, outer, default.f, reach)
             at = np.searchsorted(outer, found)
             rows = np.einsum("nx,nxs->ns", normals[found], basis[at])
             away = np.einsum("nx,nx->n", normals[found], goal - moved[found])
@@ -291,7 +371,7 @@ def _shortest_turn(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def _on_skin(
-    default: Body, start: FloatArray, target: Body, anchor: _Anchor | None
+    default: Body, start: FloatArray, skin: _Skin, outer: IntArray, anchor: _Anchor | None
 ) -> tuple[FloatArray, FloatArray]:
     """The skin drawn onto the target's, with what hangs together with it (mouth, sockets).
 
@@ -299,7 +379,6 @@ def _on_skin(
         vertices: [V, 3] metres.
         error: [n] metres from the outer skin's vertices to the target.
     """
-    outer = np.unique(default.f[part_faces(default, OUTER_PARTS)])
     f, V = default.f, len(start)
     edges = np.unique(np.sort(f[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), 1), axis=0)
     ones = np.ones(len(edges))
@@ -319,30 +398,17 @@ def _on_skin(
             (bary.ravel(), (np.repeat(np.arange(K), 3), corners.ravel())), shape=(K, V)
         )
         pull, wanted = S.landmarks * (A.T @ A), S.landmarks * (A.T @ (there - A @ start))
-    faces, moved = skin_faces(target), start.copy()
+    moved = start.copy()
     for stiffness, reach in zip(S.stiffness, S.reach):
-        found, goal = _nearest_skin(moved, outer, f, target, faces, reach)
+        found, goal = skin.nearest(moved, outer, f, reach)
         data = np.zeros(V)
         data[found] = 1.0
         steps = np.zeros((V, 3))
         steps[found] = goal - start[found]
         matrix = sparse.diags_array(data + 1e-6) + pull + stiffness * smooth
         moved = start + splu(matrix.tocsc()).solve(steps + wanted)
-    found, goal = _nearest_skin(moved, outer, f, target, faces, np.inf)
+    found, goal = skin.nearest(moved, outer, f, np.inf)
     return moved, np.linalg.norm(goal - moved[found], axis=1)
-
-
-def _nearest_skin(
-    moved: FloatArray, outer: IntArray, f: IntArray, target: Body, faces: IntArray, reach: float
-) -> tuple[IntArray, FloatArray]:
-    """Those of the vertices ``outer`` that lie near the target's skin, and where on it [n, 3]."""
-    normals = vertex_normals(moved, f)[outer]
-    triangle, bary = nearest_facing(
-        moved[outer], normals, target.v_template, target.f, faces, S.facing
-    )
-    goal = surface_points(target.v_template.astype(np.float64), target.f, triangle, bary)
-    near = (triangle >= 0) & (np.linalg.norm(goal - moved[outer], axis=1) < reach)
-    return outer[near], goal[near]
 
 
 def _with_inner_pieces(default: Body, moved: FloatArray) -> FloatArray:

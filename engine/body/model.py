@@ -303,10 +303,7 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
         exprdirs = arrays["exprdirs"].astype(np.float32)
         names = tuple(str(n) for n in arrays["expression_names"])
     else:
-        columns = shapedirs.shape[2]
-        split = SMPLX_SHORT if columns == 2 * SMPLX_SHORT else min(SMPLX_NUM_BETAS, columns)
-        exprdirs = shapedirs[:, :, split : split + SMPLX_NUM_EXPRESSION]
-        shapedirs = shapedirs[:, :, :split]
+        shapedirs, exprdirs = split_columns(shapedirs)
         names = tuple(f"{OWN_EXPRESSION}{i:02d}" for i in range(exprdirs.shape[2]))
     if "J_template" in arrays:
         J_template, J_shapedirs = arrays["J_template"], arrays["J_shapedirs"]
@@ -354,6 +351,21 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
     if fault:
         raise LikenessError(f"{source} is inconsistent: {fault}.", remedy)
     return body
+
+
+def split_columns(shapedirs: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Split the columns that SMPL-X and FLAME keep in one array.
+
+    Args:
+        shapedirs: [V, 3, n]: 300 shapes and 100 expressions, or 10 and 10.
+
+    Returns:
+        shapedirs: [V, 3, S].
+        exprdirs: [V, 3, E].
+    """
+    columns = shapedirs.shape[2]
+    split = SMPLX_SHORT if columns == 2 * SMPLX_SHORT else min(SMPLX_NUM_BETAS, columns)
+    return shapedirs[:, :, :split], shapedirs[:, :, split : split + SMPLX_NUM_EXPRESSION]
 
 
 def load_body(path: Path) -> Body:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from likeness.engine.bake.closest import closest_on_mesh, nearest_facing
-from likeness.engine.bake.registration import IBUG_LANDMARKS, OUTER_PARTS
+from likeness.engine.bake.closest import closest_on_mesh
+from likeness.engine.bake.registration import IBUG_LANDMARKS, OUTER_PARTS, nearest_points
 from likeness.engine.body import Body
 from likeness.engine.body.atlas import surface_points
 from likeness.engine.core.geometry import vertex_normals
@@ -165,8 +165,8 @@ def make_stand_ins(body: Body, seed: int = 0, columns: int = 400) -> StandIns:
     head = (v[:, 1] > 0.47) & (np.abs(v[:, 0]) < 0.13)
     assert (len(v), head.sum()) == (SKIN, HEAD_SKIN)
 
-    source, bary = nearest_facing(
-        v, vertex_normals(v, f), body.v_template, body.f, np.flatnonzero(skin), -1
+    source, bary = nearest_points(
+        v, vertex_normals(v, f), body.v_template, body.f, np.flatnonzero(skin)
     )
     eyes = [JOINT_INDEX[f"{side}_eye_smplhf"] for side in ("left", "right")]
     # Another person in a slightly other T-pose.

@@ -19,11 +19,10 @@ from likeness.engine.body.expression_map import ExpressionMap, own_columns
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, PARENTS, LikenessError, Pose
-from likeness.engine.files.weights import asset_path
 from likeness.engine.motion.io import jaw_from_expression
 
 sys.path.insert(0, str(Path(__file__).parent))
-from stand_ins import StandIns, make_stand_ins
+from stand_ins import StandIns
 
 ROOT = Path(__file__).resolve().parents[3]
 V = 10475
@@ -34,23 +33,9 @@ def silent(stage: str, fraction: float, message: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def default() -> Body:
-    try:
-        return load_body(asset_path("body"))
-    except LikenessError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def stand_ins(default: Body) -> StandIns:
-    return make_stand_ins(default)
-
-
-@pytest.fixture(scope="module")
-def prepared(stand_ins: StandIns, tmp_path_factory: pytest.TempPathFactory) -> PreparedBody:
+def prepared(licensed: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) -> PreparedBody:
     folder = tmp_path_factory.mktemp("bodies")
-    source, *_ = stand_ins.save(folder)
-    found = prepare_body(source, folder / "mine.npz", True, silent)
+    found = prepare_body(licensed[0], folder / "mine.npz", True, silent)
     again = load_body(folder / "mine.npz")  # what --body reads
     np.testing.assert_array_equal(again.exprdirs, found.body.exprdirs)
     return replace(found, body=again)

@@ -1,0 +1,33 @@
+"""The default body, and stand-ins for licensed files made from it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from likeness.engine.body import Body, load_body
+from likeness.engine.core.types import LikenessError
+from likeness.engine.files.weights import asset_path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from stand_ins import StandIns, make_stand_ins
+
+
+@pytest.fixture(scope="session")
+def default() -> Body:
+    try:
+        return load_body(asset_path("body"))
+    except LikenessError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def stand_ins(default: Body) -> StandIns:
+    return make_stand_ins(default)
+
+
+@pytest.fixture(scope="session")
+def licensed(stand_ins: StandIns, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """The files of SMPL-X, FLAME and FLAME's vertices in SMPL-X."""
+    return stand_ins.save(tmp_path_factory.mktemp("licensed"))
