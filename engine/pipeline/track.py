@@ -334,5 +334,5 @@ def _check_body(body: Body, path: Path, is_default: bool) -> None:
             f"The body file '{path}' carries no landmarks, so it cannot be fitted to a photo.",
             "Run 'python build.py assets' to bake the default body anew."
             if is_default
-            else "Run 'likeness body prepare FILE -o my_body.npz', and give my_body.npz.",
+            else "Prepare it first (docs/bodies.md), or leave it out for the default body.",
         )
