@@ -44,7 +44,7 @@ from PIL import Image
 from render import describe_machine, format_machine, read_system_load
 
 PERSON = SynthOptions(seed=4, size=256, views=12, framing="half", engine="raster")
-STEPS = {"steps": "2000", "lr": "2e-3"}
+STEPS = {"steps": "1300", "batch": "1"}
 QUICK = {
     "steps": "150",
     "lr": "4e-3",

@@ -1,4 +1,4 @@
-"""ONNX files on the CPU. Light to import: ONNX Runtime loads with the first file."""
+"""ONNX files, opened on what runs them best. Light to import: ONNX Runtime loads with the first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.types import LikenessError
 from .digests import file_sha256
+from .onnx_providers import CPU, open_fastest
 from .untrusted import parse_json
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def import_onnx_runtime() -> Any:
 
 
 def open_session(path: Path, threads: int, remedy: str) -> onnxruntime.InferenceSession:
-    """Open an ONNX file on the CPU.
+    """Open an ONNX file, on a GPU that proved itself (:mod:`.onnx_providers`) or the CPU.
 
     Args:
         path: The file.
@@ -52,15 +53,27 @@ def open_session(path: Path, threads: int, remedy: str) -> onnxruntime.Inference
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_mem_pattern = False  # the number of Gaussians differs between portraits
     options.log_severity_level = 3
+
+    def open_on(provider: str) -> Any:
+        providers = list(dict.fromkeys([provider, CPU]))
+        return onnxruntime.InferenceSession(path, options, providers=providers)
+
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        session: Any = open_fastest(
+            path,
+            lambda: file_sha256(path),
+            onnxruntime.__version__,
+            onnxruntime.get_available_providers(),
+            open_on,
+        )
     except Exception as error:  # of its own kinds, which have no base in common
         reason = str(error).strip().splitlines()[0]
         raise LikenessError(f"'{path}' cannot be read: {reason}", remedy) from error
+    return session
 
 
 class NotedNetwork:
-    """A network in an ONNX file that our own export wrote, ready to use on the CPU.
+    """A network in an ONNX file that our own export wrote, ready to use.
 
     Args:
         path: The file.

@@ -1,7 +1,8 @@
 """The decoder: UV features in, Gaussian attributes out (section 3.1, supplement A.1).
 
 Core and shell cells are tokens. The core's get a sinusoidal code of their places on the canonical
-body, the shell's are learned from Gaussian noise; both are projected to the model's width and pass
+body, and in the paper's form a learned embedding on top of it; the shell's are learned from
+Gaussian noise; both are projected to the model's width and pass
 self-attention layers together. Each core token then unfolds into a patch of the attribute map.
 Every Gaussian reads the map at its own place in the atlas, and heads of two layers compute its
 attributes from that.
@@ -76,6 +77,8 @@ class Decoder(nn.Module):
         self.register_buffer("core_cells", torch.from_numpy(grids.core_cells), persistent=False)
         if config.uv_position:
             self.position = nn.Linear(6 * config.frequencies, config.features)
+            if not config.residual:
+                self.places = nn.Parameter(torch.zeros(len(grids.core_cells), config.features))
         if config.shell_tokens:
             tokens = torch.randn(len(grids.shell_cells), config.features) * TOKEN_STD
             self.shell = nn.Parameter(tokens)
@@ -161,6 +164,8 @@ class Decoder(nn.Module):
         """
         if self.config.uv_position:
             core = core + self.position(self.position_code)
+            if not self.config.residual:
+                core = core + self.places
         x: Tensor = self.project(core)
         if self.config.residual:
             x = x + self.patches(patches) + self.kind[0] + core_known[..., None] * self.known

@@ -26,6 +26,7 @@ from ..core.types import (
 from ..core.upright import pose_to_world, tilt_camera
 from ..core.version import VERSION
 from ..files.digests import file_sha256
+from ..files.onnx_providers import describe_providers
 from ..files.weights import DEFAULT_NETWORK, NO_NETWORK, asset_path, find_network
 from ..gaussians.frame_end import end_avatar
 from ..gaussians.lift import LiftOptions, lift_photo
@@ -422,6 +423,7 @@ def _build_avatar(
             **{name: int((gaussians.layer == i).sum()) for i, name in enumerate(LAYERS)},
         },
         "network": lifted.network,
+        "onnx": describe_providers(),
         "refine": {"level": options.refine, "backend": backend},
         "below": options.below,
         "held": options.held,

@@ -185,6 +185,8 @@ TRAINING: dict[str, TrainConfig] = {
         name="paper-tiny",
         network=NETWORKS["paper-tiny"],
         steps=10_000,
+        lr=3e-3,
+        amp="bf16",
         checkpoint_every=500,
         sheet_every=1000,
     ),

@@ -145,6 +145,7 @@ def _check_detectors() -> str:
 
 
 def _check_networks() -> str:
+    from ..files.onnx_providers import describe_providers
     from ..files.onnx_session import import_onnx_runtime
     from ..files.weights import DEFAULT_NETWORK
     from ..gaussians.lift.labels_network import load_label_network
@@ -161,9 +162,12 @@ def _check_networks() -> str:
             f"Networks that ship with Likeness are missing: {', '.join(missing)}.",
             "Install Likeness again.",
         )
-    others = [name for name in onnxruntime.get_available_providers() if "CPU" not in name]
-    unused = f"; ONNX Runtime also offers {', '.join(others)}, which is not used" if others else ""
-    return f"{', '.join(loaded)} on the CPU{unused}"
+    offered = ", ".join(onnxruntime.get_available_providers())
+    chosen = [f"{name}: {found['reason']}" for name, found in describe_providers().items()]
+    return (
+        f"{', '.join(loaded)}; ONNX Runtime {onnxruntime.__version__} offers {offered}. "
+        + " ".join(dict.fromkeys(chosen))
+    )
 
 
 def _check_drawing() -> str:
