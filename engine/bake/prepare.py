@@ -101,7 +101,8 @@ def prepare_body(
     progress("prepare", 0.5, "parts, atlas, landmarks and expressions")
     prepared = complete_body(default, target, registration, actions)
     progress("prepare", 0.9, f"writing {out.name}")
-    save_body(prepared.body, out)
+    hands = {} if source is None else {k: a for k, a in arrays.items() if k.startswith("hands_")}
+    save_body(prepared.body, out, **hands)
     progress("prepare", 1.0, "done")
     return prepared
 

@@ -15,14 +15,14 @@ from __future__ import annotations
 import hashlib
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..body import Body
+from ..body import Body, load_body
 from ..core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import (
@@ -39,6 +39,7 @@ from ..core.types import (
 from ..core.upright import pack_gravities, unpack_gravities
 from ..files.atomic import atomic_write
 from ..files.untrusted import mmap_npy, read_npz, require_file
+from .face_keys import match_expression
 from .smplx_keys import ROWS as ROWS
 from .smplx_keys import Arrays, HandModel, columns_to_arrays, standardize_keys
 
@@ -207,6 +208,32 @@ class PoseFrames:
     expression: FloatArray
 
 
+@dataclass(frozen=True)
+class BodyModel:
+    """What a user's SMPL-X file, or the body prepared from it, says about others' motions.
+
+    Attributes:
+        hands: the mean hands; None in a prepared body of a file without them.
+        face: a prepared body, which turns expressions into ARKit's actions; None for SMPL-X's own.
+    """
+
+    hands: HandModel | None
+    face: Body | None
+
+
+def read_body_model(path: Path) -> BodyModel:
+    """Read a user's SMPL-X model file, or the body prepared from it (.npz).
+
+    Raises:
+        LikenessError: the file is neither.
+    """
+    arrays = read_arrays(path)
+    if "expression_names" not in arrays:
+        return BodyModel(HandModel.from_arrays(arrays, path), None)
+    hands = HandModel.from_arrays(arrays, path) if "hands_meanl" in arrays else None
+    return BodyModel(hands, load_body(path))
+
+
 def read_hand_model(path: Path) -> HandModel:
     """The hands of a user's SMPL-X model file (.npz).
 
@@ -241,7 +268,9 @@ def read_arrays(path: Path) -> Arrays:
 _POSE_KEYS = {*ROWS, "poses", "trans", "transl", "expression", "root_orient", "pose_body"}
 
 
-def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
+def pose_frames(
+    arrays: Arrays, path: Path, num_expression: int, names: Sequence[str] = ()
+) -> PoseFrames:
     """The poses of a file; what it lacks stays at rest.
 
     Each array is flat, [J, 3], [T, n] or [T, J, 3]; one frame stands for all.
@@ -252,6 +281,8 @@ def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
         num_expression: size of the body's expression basis. An expression of another size
             belongs to another basis and is left out, with a warning; the jaw joint then opens
             the mouth.
+        names: of those expressions; with a basis of FLAME's or SMPL-X's among them, an expression
+            without names belongs to it.
 
     Raises:
         LikenessError: an array has a wrong size or number of frames, or values that are not
@@ -260,6 +291,7 @@ def pose_frames(arrays: Arrays, path: Path, num_expression: int) -> PoseFrames:
     arrays, notes = standardize_keys(arrays, path)
     for note in notes:
         warnings.warn(note, stacklevel=3)
+    arrays = match_expression(arrays, names)
     if not arrays.keys() & ROWS.keys():
         raise LikenessError(f"'{path}' does not contain a pose.", _REMEDY)
     found = {
@@ -324,7 +356,9 @@ def load_motion(path: Path, num_expression: int) -> Motion:
     return motion_from_arrays(read_arrays(path), path, num_expression)
 
 
-def motion_from_arrays(arrays: Arrays, path: Path, num_expression: int) -> Motion:
+def motion_from_arrays(
+    arrays: Arrays, path: Path, num_expression: int, names: Sequence[str] = ()
+) -> Motion:
     """Read a motion from a file's arrays, as :func:`load_motion` does.
 
     Raises:
@@ -333,7 +367,7 @@ def motion_from_arrays(arrays: Arrays, path: Path, num_expression: int) -> Motio
     arrays, notes = standardize_keys(arrays, path)
     for note in notes:
         warnings.warn(note, stacklevel=3)
-    poses = pose_frames(arrays, path, num_expression)
+    poses = pose_frames(arrays, path, num_expression, names)
     frames = len(poses.transl)
 
     def per_frame(key: str, size: int, default: float) -> FloatArray:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ..body.model import load_body
+from ..body.model import Body, load_body
 from ..core.types import FRAME_STATES, NUM_JOINTS, BoolArray, FloatArray, LikenessError, Motion
 from ..files.weights import asset_path
 from . import reenact
+from .face_keys import known_joints, match_expression
 from .io import body_digest, motion_from_arrays, read_arrays
 from .smplx_keys import ROWS, Arrays, HandModel, standardize_keys
 
@@ -41,6 +43,8 @@ def read_motion(
     path: Path,
     num_expression: int,
     *,
+    names: Sequence[str] = (),
+    model: Body | None = None,
     up: str = "auto",
     hands: HandModel | None = None,
     mean_hands: bool = False,
@@ -50,6 +54,8 @@ def read_motion(
     Args:
         path: the file.
         num_expression: size of the avatar's expression basis; others are left out with a note.
+        names: of those expressions, as for :func:`.face_keys.match_expression`.
+        model: as for :func:`.face_keys.match_expression`.
         up: the file's axis that points up (``y``, ``z`` or ``-y``), or ``auto``.
         hands: as for :func:`.smplx_keys.standardize_keys`.
         mean_hands: as for :func:`.smplx_keys.standardize_keys`.
@@ -59,7 +65,7 @@ def read_motion(
     """
     path = Path(path)
     arrays, notes = standardize_keys(read_arrays(path), path, hands, mean_hands)
-    remarks = list(notes)
+    arrays, remarks = match_expression(arrays, names, model), list(notes)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         motion = motion_from_arrays(arrays, path, num_expression)
@@ -68,6 +74,8 @@ def read_motion(
     known = np.zeros(NUM_JOINTS, bool)
     for key in ROWS.keys() & arrays.keys():
         known[ROWS[key]] = True
+    told = known_joints(arrays)
+    known = known if told is None else known & told
     expression = arrays.get("expression")
     face = expression is not None and expression.ndim > 0 and num_expression > 0
     face = face and expression is not None and expression.shape[-1] == num_expression

@@ -10,6 +10,7 @@ on its back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..body import Body
@@ -31,7 +32,7 @@ def save_pose(pose: Pose, path: Path, body: Body | None = None) -> None:
     )
 
 
-def load_pose(path: Path, num_expression: int, frame: int = 0) -> Pose:
+def load_pose(path: Path, num_expression: int, frame: int = 0, names: Sequence[str] = ()) -> Pose:
     """Read one frame; what the file lacks stays at rest.
 
     Args:
@@ -39,11 +40,12 @@ def load_pose(path: Path, num_expression: int, frame: int = 0) -> Pose:
         num_expression: size of the body's expression basis. An expression of another size
             belongs to another basis and is left out, with a warning.
         frame: which frame of a sequence, from 0.
+        names: of the body's expressions, as for :func:`.io.pose_frames`.
 
     Raises:
         LikenessError: no such file or frame, or arrays of a wrong size.
     """
-    poses = pose_frames(read_arrays(path), path, num_expression)
+    poses = pose_frames(read_arrays(path), path, num_expression, names)
     if not 0 <= frame < len(poses.transl):
         raise LikenessError(
             f"'{path}' has no frame {frame}.", f"Choose one from 0 to {len(poses.transl) - 1}."

@@ -17,7 +17,7 @@ from ..files.untrusted import require_file
 from . import reenact
 from .bone_maps import detect_bones, read_bone_map
 from .bvh import read_bvh
-from .io import read_arrays, read_hand_model, write_npz
+from .io import read_arrays, read_body_model, write_npz
 from .motion_source import MotionSource, read_motion, resample_motion
 from .placing import TargetAvatar, loop_motion, place_motion, smooth_motion
 from .retarget import retarget_motion
@@ -74,9 +74,15 @@ def load_retargeted(path: Path, target: TargetAvatar, options: MotionOptions) ->
             "Import it into Blender, then choose Retarget from Armature.",
         )
     else:
-        hands = read_hand_model(options.smplx) if options.smplx is not None else None
+        model = None if options.smplx is None else read_body_model(options.smplx)
         source = read_motion(
-            path, len(target.expressions), up=options.up, hands=hands, mean_hands=options.mean_hands
+            path,
+            len(target.expressions),
+            names=tuple(target.expressions),
+            model=None if model is None else model.face,
+            up=options.up,
+            hands=None if model is None else model.hands,
+            mean_hands=options.mean_hands,
         )
     return finalize_motion(source, target, options)
 

@@ -4,7 +4,7 @@ Everything comes out under the names that the smplx package uses (:data:`ROWS`),
 called: AMASS's ``poses`` of SMPL (24 joints), SMPL-H (52) or SMPL-X (55), the parts that AMASS
 and Motion-X name ``root_orient``, ``pose_body``, ``pose_hand``, results of SMPLify-X, and plain
 arrays (.npy) whose columns are known by their number. SAM 3D Body's
-output is converted by :mod:`.mhr`.
+output is converted by :mod:`.mhr`, FLAME's by :mod:`.face_keys`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy as np
 
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import FloatArray, LikenessError
+from .face_keys import Arrays as Arrays
+from .face_keys import flame_arrays, is_flame
 from .mhr import is_mhr, mhr_arrays
-
-Arrays = dict[str, np.ndarray[Any, Any]]
 
 
 def _layout(text: str) -> dict[str, slice]:
@@ -48,7 +48,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "left_hand_pose": ("lhand_pose", "pose_lhand"),
     "right_hand_pose": ("rhand_pose", "pose_rhand"),
     "transl": ("translation", "root_transl", "root_trans"),
-    "expression": ("expressions", "exp", "face_expr"),
+    "expression": ("expressions", "exp", "expr", "face_expr"),
     "betas": ("beta", "shape"),
     "mocap_frame_rate": tuple(
         "mocap_framerate mocap_fps frame_rate framerate frameRate fps FPS".split()
@@ -131,6 +131,8 @@ def standardize_keys(
     """
     if is_mhr(arrays):
         arrays = mhr_arrays(arrays, path)
+    elif is_flame(arrays):
+        arrays = flame_arrays(arrays, path)
     out = dict(arrays)
     for name, others in ALIASES.items():
         found = next((other for other in others if other in arrays), None)

@@ -14,7 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from ..core.cameras import orbit
-from ..core.types import FRAME_STATES, Avatar, Camera, LikenessError, Motion, Pose, Progress
+from ..core.types import (
+    FRAME_STATES,
+    Avatar,
+    BoolArray,
+    Camera,
+    LikenessError,
+    Motion,
+    Pose,
+    Progress,
+)
 from ..core.upright import camera_at
 from ..files.folders import make_parents
 from ..imaging.image_sequence import ImageSequenceWriter, NumberedFiles, parse_numbered
@@ -24,11 +33,12 @@ from ..imaging.video_writer import FORMATS, GIF_MAX_RATE, VideoWriter, check_vid
 from ..motion import reenact
 from ..motion.bone_maps import detect_bones
 from ..motion.bvh import read_bvh
+from ..motion.face_keys import known_joints
 from ..motion.io import motion_from_arrays, read_arrays
 from ..motion.motion_source import measure_source_body
 from ..motion.prepare_motion import motion_from_poses
 from ..motion.retarget import retarget_motion
-from ..motion.smplx_keys import Arrays
+from ..motion.smplx_keys import Arrays, standardize_keys
 from ..visual.clip_cameras import (
     DEFAULT_FOCUS,
     FOLLOW_SECONDS,
@@ -183,7 +193,12 @@ def load_clip_motion(avatar: Avatar, path: Path, options: ClipOptions, notes: li
         with warnings.catch_warnings():
             if options.camera != "motion":  # only then its camera matters
                 warnings.filterwarnings("ignore", message=".*has no camera")
-            motion = motion_from_arrays(arrays, path, avatar.body.num_expression)
+            body = avatar.body
+            arrays, more = standardize_keys(arrays, path)
+            for note in more:
+                warnings.warn(note, stacklevel=2)
+            motion = motion_from_arrays(arrays, path, body.num_expression, body.expression_names)
+            motion = _with_photo_pose(motion, known_joints(arrays), avatar)
     has_camera = "camera_K" in arrays
     if options.camera == "motion" and not has_camera:
         raise LikenessError(
@@ -220,6 +235,14 @@ def load_clip_motion(avatar: Avatar, path: Path, options: ClipOptions, notes: li
         motion = reenact.turn_to_heading(motion, pelvis, heading)
     motion = reenact.place_on_avatar(motion, avatar, pelvis, scale, np.zeros(3))
     return reenact.align_to_photo(motion, avatar) if options.camera == "input" else motion
+
+
+def _with_photo_pose(motion: Motion, known: BoolArray | None, avatar: Avatar) -> Motion:
+    """The motion of a head alone, on the body as the photo shows it."""
+    if known is None:
+        return motion
+    pose = np.where(known[:, None], motion.full_pose, avatar.pose.full_pose)
+    return replace(motion, full_pose=pose)
 
 
 def _of_bvh(avatar: Avatar, path: Path, arrays: Arrays, notes: list[str]) -> Motion:
