@@ -74,6 +74,12 @@ def body(path: Path, out: Path) -> None:
     save_body(body, out / "body.npz")
 
 
+def head(path: Path, out: Path) -> None:
+    from likeness.engine.bake.flame import load_flame, rim_of_neck
+
+    rim_of_neck(load_flame(path))
+
+
 def _target() -> object:
     import numpy as np
     from likeness.engine.body.synthetic import make_synthetic_body

@@ -149,7 +149,29 @@ def motions(folder: Path) -> None:
         mocap_framerate=np.array(120.0),
         gender=np.array("neutral"),
     )
+    np.savez(
+        folder / "flame.npz",
+        rotation=rng.normal(0, 0.1, (5, 3)),
+        neck_pose=rng.normal(0, 0.1, (5, 3)),
+        jaw_pose=rng.normal(0, 0.1, (5, 3)),
+        eyes_pose=rng.normal(0, 0.1, (5, 6)),
+        expr=rng.normal(0, 1, (5, 100)),
+    )
     np.save(folder / "columns.npy", rng.normal(0, 0.3, (5, 322)).astype(np.float32))
+
+
+def heads(folder: Path) -> None:
+    """FLAME's model with a few vertices."""
+    rng = np.random.default_rng(8)
+    np.savez(
+        folder / "FLAME.npz",
+        v_template=rng.normal(size=(30, 3)),
+        f=rng.integers(0, 30, (20, 3)),
+        shapedirs=rng.normal(size=(30, 3, 20)),
+        posedirs=rng.normal(size=(30, 3, 36)),
+        J_regressor=rng.dirichlet(np.ones(30), 5),
+        weights=rng.dirichlet(np.ones(5), 30),
+    )
 
 
 def hands(folder: Path) -> None:

@@ -90,6 +90,7 @@ TARGETS: tuple[Target, ...] = (
         whole=True,
     ),
     Target("body", seeds.bodies, readers.body, ARRAYS, (ENGINE + "body",)),
+    Target("head", seeds.heads, readers.head, ARRAYS, (ENGINE + "bake.flame",)),
     Target("motion", seeds.motions, readers.motion, ARRAYS, (ENGINE + "motion.prepare_motion",)),
     Target("pose", seeds.motions, readers.pose, ARRAYS, (ENGINE + "motion.pose_file",)),
     Target("hands", seeds.hands, readers.hands, ARRAYS, (ENGINE + "motion.io",)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...body.model import Body
+from ...body.names import JAW_ACTION
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle, skew
 from ...core.types import JOINT_INDEX, PARENTS, BoolArray, FloatArray, IntArray
 from ...motion.io import jaw_from_expression
@@ -39,7 +40,8 @@ def init_from_estimate(
 
     Joints that the estimate knows in world axes turn their neighbours, too: a head shares its
     turn with the neck, a hand with the forearm, unless the estimate knows those by themselves.
-    A jaw's rotation becomes ARKit's jaw actions, since the fit keeps the jaw joint at zero.
+    A jaw's rotation becomes ARKit's jaw actions where the body has them: the fit then keeps the jaw
+    joint at zero.
     Impossible joints are brought back to their limits.
 
     Args:
@@ -55,7 +57,8 @@ def init_from_estimate(
     full_pose = np.where(
         (estimate.known & ~estimate.in_world)[:, None], estimate.full_pose, start.full_pose
     )
-    full_pose[JAW] = start.full_pose[JAW]
+    if JAW_ACTION in body.expression_index:
+        full_pose[JAW] = start.full_pose[JAW]
     state = replace(start, full_pose=full_pose)
     if hold is not None and not estimate.in_world[hold]:
         state = _turned(body, state, hold, PosedJoints(body, start).R[hold])

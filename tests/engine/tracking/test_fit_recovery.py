@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -336,3 +337,30 @@ def test_a_lost_face_is_looked_for_again(toy: Body, monkeypatch: pytest.MonkeyPa
     track = fit_body(observation, portrait, toy, fov=40.0)
     assert track.face_error is not None
     assert track.face_error < 3.0
+
+
+def test_a_mouth_opens_at_the_jaws_joint_where_no_action_does(toy: Body) -> None:
+    """The lower face hangs on the jaw, and the body's own expressions may weigh either way."""
+    J = toy.J_template
+    weights = np.array(toy.weights)
+    low = np.clip((0.61 - toy.v_template[:, 1]) / 0.05, 0, 1) * (weights.argmax(1) == HEAD)
+    weights[:, JOINT_INDEX["jaw"]] += low * weights[:, HEAD]
+    weights[:, HEAD] -= low * weights[:, HEAD]
+    J = J.copy()
+    J[JOINT_INDEX["jaw"]] = [0.0, 0.62, -0.02]
+    jawed = replace(
+        toy,
+        weights=weights,
+        J_template=J,
+        expression_names=("expression_00", "expression_01", "expression_02"),
+    )
+    pose = placed(jawed, 30.0, jaw=[0.3, 0.0, 0.0])
+    pose = replace(pose, expression=np.array([0.0, -0.8, 0.0]))
+    rng = np.random.default_rng(4)
+    observation, portrait = see(jawed, pose, np.zeros(4), 30.0, rng, 0.0, 0.0)
+    track = fit_body(observation, portrait, jawed, fov=30.0)
+    jaw = track.pose.full_pose[JOINT_INDEX["jaw"]]
+    assert jaw[0] == pytest.approx(0.3, abs=0.08)
+    assert np.abs(jaw[1:]).max() < 0.03
+    assert track.pose.expression[1] == pytest.approx(-0.8, abs=0.3)
+    assert track.face_error < 2.0
