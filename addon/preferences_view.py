@@ -60,7 +60,11 @@ def _draw_engine(layout: Any, settings: Any, context: Any) -> None:
     _setting(layout, settings, "engine_python", "Blender's own Python")
     for icon, text in setup_state.environment_lines(context):
         layout.label(text=text, icon=icon)
-    layout.operator("likeness.check_engine", icon="VIEWZOOM")
+    row = layout.row()
+    row.operator("likeness.check_engine", icon="VIEWZOOM")
+    row.operator("likeness.examine_computer", icon="SYSTEM")
+    for icon, text in setup_state.doctor_lines(context):
+        layout.label(text=text, icon=icon)
 
 
 def _draw_body(layout: Any, settings: Any, context: Any) -> None:

@@ -106,3 +106,16 @@ def problem_report(
         *(strip_folders(line, known) for line in log),
     ]
     return "\n".join(lines) + "\n"
+
+
+def doctor_report(findings: Mapping[str, Any]) -> str:
+    """The findings of ``engine/workflows/doctor.py`` as JSON without folders."""
+
+    def clean(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: clean(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [clean(item) for item in value]
+        return strip_folders(value) if isinstance(value, str) else value
+
+    return json.dumps(clean(findings), indent=2, ensure_ascii=False) + "\n"

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 from ..engine.core.types import LikenessError
+from ..engine.files.atomic import atomic_write_text
+from .paths import user_folder
 from .preferences import get_preferences
+from .problem_report import doctor_report
 from .worker_launch import CACHES, cache_folders, engine_python, weights_folders
 from .workers.process import ROBBED_REMEDY
 
 if TYPE_CHECKING:
     from ..engine.files.weights import ModelWeights
 
+DOCTOR_FILE = "likeness-doctor.json"
 OFFLINE = "Allow Online Access is off in Preferences > System"
 OFFLINE_BY_COMMAND = "Blender was started in offline mode"
 
@@ -50,6 +54,26 @@ def remember_environment(context: Any, result: dict[str, Any]) -> None:
     """Store the worker's result about its Python, with the preference it was started by."""
     result = {key: value for key, value in result.items() if key != "type"}
     save_known(context, environment={**result, "chosen": get_preferences(context).engine_python})
+
+
+def remember_doctor(context: Any, result: dict[str, Any]) -> Path:
+    """Write the worker's findings to a file to send, and store what failed; returns the file."""
+    findings = {key: value for key, value in result.items() if key != "type"}
+    path = user_folder("reports") / DOCTOR_FILE
+    atomic_write_text(path, doctor_report(findings))
+    failed = [one["message"] for one in result["findings"] if one["needed"] and not one["ok"]]
+    save_known(context, doctor={"failed": failed, "path": str(path)})
+    return path
+
+
+def doctor_lines(context: Any) -> list[tuple[str, str]]:
+    """Lines (icon, text) about the last examination of the computer; none before the first."""
+    said = get_known(context, "doctor")
+    if not said:
+        return []
+    lines = [("ERROR", text) for text in said["failed"]]
+    lines = lines or [("CHECKMARK", "This computer can build portraits")]
+    return [*lines, ("FILE_TEXT", f"Report: {said['path']}")]
 
 
 def remember_setup(context: Any, result: dict[str, Any]) -> None:

@@ -24,6 +24,21 @@ class CheckEngine(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         setup_state.remember_environment(context, result)
 
 
+class ExamineComputer(JobOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Run every check of this computer, and write a report to attach to a bug report"""
+
+    bl_idname = "likeness.examine_computer"
+    bl_label = "Examine Computer"
+    changes_scene = False
+
+    def request(self, context: Any) -> dict[str, Any]:
+        return {"task": "doctor"}
+
+    def done(self, context: Any, result: dict[str, Any]) -> None:
+        path = setup_state.remember_doctor(context, result)
+        self.report({"INFO"}, f"The report is in {path}")
+
+
 class RefreshSetup(JobOperator, bpy.types.Operator):  # type: ignore[misc]
     """Check the installed models, the size of the caches and the body file"""
 
@@ -101,4 +116,4 @@ class DownloadModel(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         setup_state.remember_model(context, result["model"], result["path"])
 
 
-CLASSES = (CheckEngine, RefreshSetup, ClearCache, DownloadModel)
+CLASSES = (CheckEngine, ExamineComputer, RefreshSetup, ClearCache, DownloadModel)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..problem_report import strip_folders
+from ..problem_report import doctor_report
 from .console import EXIT_ERROR, terminal_progress
 from .options import FILE
 
@@ -37,7 +36,7 @@ def doctor(context: click.Context, photo: Path | None, out: Path, as_json: bool)
 
     with terminal_progress() as progress:
         report = examine(photo, progress)
-    text = json.dumps(_without_folders(report), indent=2, ensure_ascii=False) + "\n"
+    text = doctor_report(report)
     if as_json:
         click.echo(text, nl=False)
     else:
@@ -46,14 +45,6 @@ def doctor(context: click.Context, photo: Path | None, out: Path, as_json: bool)
         _print_findings(report)
         click.echo(f"The report is in {out}.")
     context.exit(0 if report["can_build"] else EXIT_ERROR)
-
-
-def _without_folders(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_folders(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_folders(item) for item in value]
-    return strip_folders(value) if isinstance(value, str) else value
 
 
 def _print_findings(report: dict[str, Any]) -> None:

@@ -118,6 +118,9 @@ def _print(report: dict[str, Any]) -> None:
         for method, figures in part["mean"].items():
             known = [f"{k} {v:.4g}" for k, v in figures.items() if v is not None]
             click.echo(f"  {method:<16} {', '.join(known)}")
+        for method, figures in part.get("sets", {}).items():
+            known = [f"{k} {v:.4g}" for k, v in figures.items()]
+            click.echo(f"  {method:<16} as a set: {', '.join(known)}")
         for kind, of_kind in {"all": part, **part["kinds"]}.items():
             for method, gains in of_kind["gains"].items():
                 click.echo(f"  {method} beside the lift, {kind}: {_format_gains(gains)}")

@@ -92,6 +92,16 @@ def leaves_nothing(zip_path: str) -> dict[str, Any]:
     return answer
 
 
+def examines(zip_path: str) -> dict[str, Any]:
+    """The button of the preferences that examines the computer."""
+    install(zip_path)
+    done = attempt(bpy.ops.likeness.examine_computer)
+    state = ours("addon.setup_state")
+    known = state.get_known(bpy.context, "doctor")
+    report = json.loads(Path(known["path"]).read_text(encoding="utf-8"))
+    return {"done": done, **known, "report": report, "lines": state.doctor_lines(bpy.context)}
+
+
 # What is told ---------------------------------------------------------------------------------
 
 

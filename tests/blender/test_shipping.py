@@ -36,6 +36,16 @@ def test_no_rule_of_blenders_is_broken_by_enabling_nor_by_a_job(rounds: dict[str
     assert rounds["after_job"] == {}
 
 
+@pytest.mark.slow
+def test_the_computer_is_examined_and_a_report_written(blender, extension: Path) -> None:
+    found = blender(CHECKS, "examines", zip_path=str(extension))
+    assert found["done"] == "FINISHED"
+    assert found["failed"] == []
+    assert found["report"]["can_build"]
+    assert str(Path.home()) not in json.dumps(found["report"])
+    assert found["lines"][0] == ["CHECKMARK", "This computer can build portraits"]
+
+
 def test_disabling_leaves_nothing_and_enabling_brings_all_back(rounds: dict[str, Any]) -> None:
     assert len(rounds["there"]) > 20
     for gone, again in rounds["rounds"]:

@@ -27,6 +27,7 @@ _LPIPS_SIDE = 32  # pixels, as MIN_LPIPS_SIDE, whose module needs torch
 
 FIGURES: dict[str, tuple[str, int, bool]] = {
     "psnr": ("PSNR, dB", 2, True),
+    "l1": ("L1", 4, False),
     "ssim": ("SSIM", 4, True),
     "ms_ssim": ("MS-SSIM", 4, True),
     "lpips": ("LPIPS", 4, False),
@@ -41,6 +42,7 @@ FIGURES: dict[str, tuple[str, int, bool]] = {
     "face_error": ("tracker's face error, %", 2, False),
     "pose_error": ("tracker's pose error, px at 512", 2, False),
     "seconds": ("seconds", 2, False),
+    "fps": ("pose and draw, frames per second", 1, True),
     "gaussians": ("Gaussians", 0, True),
 }
 """Name -> title, digits, and whether more is better."""
@@ -137,6 +139,7 @@ class Comparer:
         out: dict[str, float | None] = {
             "psnr": _decibels(psnr(drawn.rgb, truth.rgb)),
             "psnr_fg": _decibels(psnr(drawn.rgb, truth.rgb, person)),
+            "l1": float(np.abs(drawn.rgb - truth.rgb).mean()),
             "ssim": None,
             "ssim_fg": None,
             "ms_ssim": None,

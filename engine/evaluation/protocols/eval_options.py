@@ -27,6 +27,7 @@ class EvalOptions:
         max_gaussians: as for a build.
         lpips: ``auto``, ``none`` or a backbone.
         face_model: a file or name; None for the usual.
+        features: an ONNX file for FID and KID; None leaves them out.
         estimator: as for a build; ``{name}`` is the photo's or video's name, or the view's key in
             the report with an underscore for the slash.
         smplx: as for a build.
@@ -88,6 +89,12 @@ class EvalOptions:
         None,
         help="Face-recognition network for the identity figure; SFace, if installed, if not given.",
         metavar="ONNX|NAME",
+    )
+    features: str | None = option(
+        None,
+        help="Network whose features FID, KID and the consistency of clips compare; without it "
+        "they are left out.",
+        metavar="ONNX",
     )
     estimator: tuple[str, ...] = estimator_option()
     smplx: str | None = smplx_option()

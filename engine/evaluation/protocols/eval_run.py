@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +11,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+import numba
 
 from ...core.progress import peak_memory_mb
 from ...core.types import LikenessError, Progress
@@ -28,9 +31,10 @@ from ...tracking.detectors import Detectors
 from . import crossview, paper, portraits, reenactment, tracking
 from .compare import Comparer, load_face_model, load_lpips
 from .eval_options import PROTOCOLS, EvalOptions
-from .items import MeasureFailure
+from .items import Give, MeasuredView, MeasureFailure
 from .methods import Methods
 from .metric_summary import summarize_protocol
+from .picture_sets import FeatureNetwork, SetFigures
 from .report_folder import PAGE_FILE, EarlierReport, ReportWriter, replace_report, write_report
 from .report_folder import VERSION as REPORT_VERSION
 from .report_page import compare_runs, write_page
@@ -110,6 +114,7 @@ def run_evaluation(
         raise LikenessError(f"There are no {wanted} in the data.", "Give others with --data.")
     lpips, backbone, no_lpips = load_lpips(options.lpips)
     faces, no_identity = load_face_model(options.face_model)
+    features = None if options.features is None else FeatureNetwork(Path(options.features))
     body = load_fitting_body(body_path)
     network = resolve_network(options.network, lambda: body)
     detectors = Detectors(asset_path("pose_landmark").parent)
@@ -120,14 +125,18 @@ def run_evaluation(
         shared: dict[str, Any] = {
             "body": body,
             "detectors": detectors,
-            "give": writer.give,
             "refuse": writer.refuse,
             "open_for": lambda name: open_estimators(
                 options.estimator, options.smplx, None, Path(f"{name}.png")
             ),
         }
         run = _Run(options, writer, told, {"methods": methods, "comparer": comparer, **shared})
-        names = [run.protocol(name, sources.of(name), progress) for name in asked]
+        names, sets = [], {}
+        for asked_name in asked:
+            found = SetFigures(features, lpips, asked_name == reenactment.REENACT)
+            run.tools["give"] = _to_both(writer.give, found.add)
+            names.append(run.protocol(asked_name, sources.of(asked_name), progress))
+            sets[names[-1]] = found.summary()
         if not writer.records:
             reasons = "; ".join(str(failed) for failed in writer.failed[:3])
             raise LikenessError(
@@ -156,6 +165,12 @@ def run_evaluation(
                 "network_files": {} if network is None else network.sha256,
                 "network_budget": None if network is None else network.config.max_gaussians,
                 "lpips_backbone": backbone or None,
+                "features_sha256": None if features is None else features.sha256,
+                "machine": {
+                    "processor": platform.processor() or platform.machine(),
+                    "cores": os.cpu_count(),
+                    "threads": numba.get_num_threads(),
+                },
                 "face_model_sha256": None if faces is None else faces.sha256,
                 "backend": methods.backend,
             },
@@ -173,12 +188,21 @@ def run_evaluation(
         }
         for name in names:
             report["protocols"][name]["notes"] = _how(name)
+            report["protocols"][name]["sets"] = sets[name]
         if other is not None:
             report["against"] = {"report": other.name, **compare_runs(writer.records, other)}
         writer.write_items()
         write_report(report, folder)
         write_page(folder / PAGE_FILE, report, writer.records, other)
     return EvalResult(out / PAGE_FILE, report, tuple(writer.failed))
+
+
+def _to_both(first: Give, second: Give) -> Give:
+    def give(item: MeasuredView) -> None:
+        first(item)
+        second(item)
+
+    return give
 
 
 def find_sources(data: tuple[str, ...], told: list[SkippedItem]) -> EvalSources:
@@ -236,7 +260,7 @@ class _Run:
         told: list[SkippedItem],
         tools: Mapping[str, Any],
     ) -> None:
-        self.options, self.writer, self.tools = options, writer, tools
+        self.options, self.writer, self.tools = options, writer, dict(tools)
         self.warnings: list[str] = []
         self._told = told
 

@@ -36,6 +36,8 @@ TABLE: tuple[Row, ...] = (
     Row("Upper-Wild", _WILD, "IDOL", 12.93, 0.7617, 0.3465, "reenact"),
     Row("Upper-Wan", _WAN, "the paper", 20.38, 0.7867, 0.1635, "reenact"),
     Row("Upper-Wan", _WAN, "GUAVA", 20.24, 0.7215, 0.1940, "reenact"),
+    Row("Upper-Wan", _WAN, "LHM-HF", 12.04, 0.6664, 0.3626, "reenact"),
+    Row("Upper-Wan", _WAN, "IDOL", 10.35, 0.5802, 0.5132, "reenact"),
     Row("Full-Body", _FULL, "the paper", 24.53, 0.8642, 0.0916, "input"),
     Row("Full-Body", _FULL, "LHM", 21.53, 0.9151, 0.0725, "input"),
     Row("Full-Body", _FULL, "IDOL", 18.51, 0.8753, 0.1256, "input"),

@@ -6,6 +6,7 @@ appearance, not the track. The truth is a frame through our matting, on grey.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from ...body import Body
@@ -116,9 +117,11 @@ def measure_video(
         figures: dict[str, Figures] = {}
         pictures = {REFERENCE: reference, TRUTH: truth.rgb}
         for method, one in made.items():
+            start = time.perf_counter()
             gaussians = one.posed(shot.track.pose)
             ours = methods.draw(gaussians, shot.track.camera.resized(*size))
-            figures[method] = {**comparer.figures(ours, truth, face), **build_metrics(one)}
+            speed = {"fps": 1.0 / (time.perf_counter() - start)}
+            figures[method] = {**comparer.figures(ours, truth, face), **build_metrics(one), **speed}
             pictures[method] = ours.rgb
             pictures[f"{method} difference"] = difference_image(ours.rgb, truth.rgb)
         seconds = round((frame.number - seen[0]) / motion.frame_rate, 3)

@@ -193,6 +193,8 @@ def _section(
     for group, parts in whole["groups"].items():
         its = None if facing is None else facing["groups"].get(group, {})
         tables.append(_group_table(group, parts, whole, its, names))
+    if sets := report["protocols"][name].get("sets"):
+        tables.append(_sets_table(sets))
     figure, more = _LEADING.get(name, _USUALLY)
     cards = [
         _card(record, theirs.get(record["key"]), other, names, folder)
@@ -201,6 +203,16 @@ def _section(
     failed = [f"{f['key']}: {f['reason']}" for f in report["failed"] if f["protocol"] == name]
     title = _titles(name)[figure][0]
     return Section(name, TITLES[name], notes, tables, cards, f"worst {title} first", failed)
+
+
+def _sets_table(sets: Mapping[str, Mapping[str, float]]) -> Table:
+    """Figures of whole sets of pictures (:mod:`.picture_sets`)."""
+    names = list(dict.fromkeys(name for figures in sets.values() for name in figures))
+    lines = [
+        Line(method, [Cell(f"{f[name]:.4g}" if name in f else _NONE) for name in names])
+        for method, f in sets.items()
+    ]
+    return Table("Sets of pictures", names, lines)
 
 
 def _titles(protocol: str) -> dict[str, tuple[str, int, bool]]:

@@ -19,5 +19,6 @@ TASKS = (
     "draw",
     "splats",
     "compile",
+    "doctor",
 )
 """The modules of this package."""
