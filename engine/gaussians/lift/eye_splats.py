@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import ConvexHull, cKDTree
 
 from ...core.cameras import project, unproject
 from ...core.geometry import vertex_normals
@@ -18,6 +18,7 @@ from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
 from ..binding import bind_gaussians
 from .face_parts import (
+    BROWS,
     EYE_RINGS,
     IRISES,
     FittedFace,
@@ -51,6 +52,10 @@ class EyeSettings:
     among: int = 40  # nearest triangles that are compared
     lash_hover: float = 0.0002  # metres that the photo's lashes stand in front of the lid
     outline: float = 0.04  # pupil distances past the fitted outline where the face still shows
+    follows: float = 0.002  # metres that a blink may move what the photo's lid is bound to
+    blinks: float = 0.0007  # and metres that it should not
+    beside_brow: float = 0.05  # pupil distances from the brow over which skin goes less with it
+    leans: float = 0.12  # radians that it may be turned then
     stays: float = 0.0008  # metres that a blink moves skin that keeps the photo's splats
     turns: float = 0.06  # radians, the same
     rim_height: float = 0.04
@@ -65,16 +70,6 @@ class EyeSettings:
 
 S = register_settings("lift.eye_splats", EyeSettings())
 
-
-BROW_EXPRESSIONS = (
-    "browInnerUp",
-    *(
-        f"{name}{side}"
-        for name in ("browDown", "browOuterUp", "cheekSquint", "noseSneer")
-        for side in ("Left", "Right")
-    ),
-)
-"""What moves the skin around an eye, and lids with it, without closing them."""
 
 LINING = np.array([0.72, 0.62, 0.60])  # of the lid's tone: dim and a little red
 SCLERA = np.array([0.84, 0.81, 0.79])
@@ -313,13 +308,18 @@ def rebind_eye_photo(
     fine = here.met & stays[here.triangle] & ~off
     triangle[rest[fine]], bary[rest[fine]] = here.triangle[fine], here.bary[fine]
     taken = ~fine & ~off
-    steady = face.faces("face", "eyelid") & (face.left == (side == "left")) & stays
+    # Between lid and brow, where skin goes part of the way with each, a little of a blink is right.
+    steady = face.faces("face", "eyelid") & (face.left == (side == "left"))
+    steady &= (step < S.follows) & (turn > np.cos(S.leans))
     if taken.any() and steady.any():
         rows = np.nonzero(steady)[0]
         points = unproject(xy[rest[taken]], here.depth[taken], face.camera)
-        motion = brow_motion(face)
+        motion = face.brow_motion()
         wanted = np.einsum("nk,nkm->nm", here.bary[taken], motion[f[here.triangle[taken]]])
-        found = _alike(points, wanted, face.registered[f[rows]], motion[f[rows]].mean(1))
+        wanted = _with_brow(face, side, xy[rest[taken]], wanted, motion)
+        found = _alike(
+            points, wanted, face.registered[f[rows]], motion[f[rows]].mean(1), step[rows] / S.blinks
+        )
         triangle[rest[taken]] = rows[found]
         bary[rest[taken]] = closest_barycentric(points, face.registered[f[rows[found]]])
     before = photo_depth(face, side, xy[rest])
@@ -349,15 +349,35 @@ def rebind_eye_photo(
     return triangle, bary, depth, on_eye
 
 
-def brow_motion(face: FittedFace) -> FloatArray:
-    """Return how the brows and cheeks move each vertex [V, 3 M], metres, at rest."""
-    index = face.body.expression_index
-    columns = [index[name] for name in BROW_EXPRESSIONS if name in index]
-    return np.asarray(face.body.exprdirs[:, :, columns]).reshape(len(face.vertices), -1)
+def _with_brow(
+    face: FittedFace, side: str, xy: FloatArray, wanted: FloatArray, motion: FloatArray
+) -> FloatArray:
+    """[N, M] how pixels should move: those of the brow with it, where it hangs over the lid, too.
+
+    Args:
+        face: the fitted face.
+        side: "left" or "right".
+        xy: [N, 2] pixels.
+        wanted: [N, M] how the skin there moves.
+        motion: [V, M] of all vertices.
+    """
+    marks = face.body.landmarks
+    assert marks is not None  # or there would be no fitted face
+    rows = list(BROWS[side])
+    brow = face.points[rows]
+    inside, away = inside_polygon(xy, brow[ConvexHull(brow).vertices])
+    share = np.where(inside, 1.0, np.clip(1.0 - away / (S.beside_brow * face.unit), 0.0, 1.0))
+    nearest = cKDTree(brow).query(xy)[1]
+    own = motion[face.body.f[marks.face_triangle[rows]]].mean(1)[nearest]
+    return np.asarray(wanted + share[:, None] * (own - wanted))
 
 
 def _alike(
-    points: FloatArray, wanted: FloatArray, corners: FloatArray, motion: FloatArray
+    points: FloatArray,
+    wanted: FloatArray,
+    corners: FloatArray,
+    motion: FloatArray,
+    against: FloatArray,
 ) -> IntArray:
     """The triangle [N] for each point that moves as it should, and is near.
 
@@ -366,10 +386,11 @@ def _alike(
         wanted: [N, M] motion of each.
         corners: [K, 3, 3] the triangles' corners, metres.
         motion: [K, M] theirs.
+        against: [K] what else speaks against each, in deviations.
     """
     count = min(S.among, len(corners))
     away, near = cKDTree(corners.mean(1)).query(points, k=count)
     away, near = away.reshape(-1, count), near.reshape(-1, count)
     differs = ((wanted[:, None] - motion[near]) ** 2).sum(-1)
-    best = ((away / S.near) ** 2 + differs / S.unlike**2).argmin(1)
+    best = ((away / S.near) ** 2 + differs / S.unlike**2 + against[near] ** 2).argmin(1)
     return np.asarray(near[np.arange(len(points)), best])

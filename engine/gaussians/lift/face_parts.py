@@ -48,6 +48,15 @@ INNER_LIPS = (*UPPER_LIP, *LOWER_LIP[-2:0:-1])
 """All of them, around the mouth's opening."""
 
 BLINK = {"left": "eyeBlinkLeft", "right": "eyeBlinkRight"}
+BROW_EXPRESSIONS = (
+    "browInnerUp",
+    *(
+        f"{name}{side}"
+        for name in ("browDown", "browOuterUp", "cheekSquint", "noseSneer")
+        for side in ("Left", "Right")
+    ),
+)
+"""What moves the skin around an eye, and lids with it, without closing them."""
 OUTER_PARTS = ("face", "lips", "eyelid")
 NUM_MESH = 468
 
@@ -139,6 +148,12 @@ class FittedFace:
             own = lips[bins == b]
             out[own] = drop[own] > (drop[own].min() + drop[own].max()) / 2
         return out
+
+    def brow_motion(self) -> FloatArray:
+        """Return how the brows and cheeks move each vertex [V, 3 M], metres, at rest."""
+        index = self.body.expression_index
+        columns = [index[name] for name in BROW_EXPRESSIONS if name in index]
+        return np.asarray(self.body.exprdirs[:, :, columns]).reshape(len(self.vertices), -1)
 
     def blinked(self) -> FloatArray:
         """Return the vertices [V, 3] in the photo's pose with both eyes closed."""
