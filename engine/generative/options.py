@@ -73,6 +73,7 @@ class GenerateOptions:
         estimator: Other programs' poses of the clips (docs/ESTIMATORS.md); ``{name}`` stands for a
             clip's name, ``{frame}`` for the frame.
         smplx: The user's own SMPL-X model file, which some of them need.
+        body: The body that is tracked and trained on, where not the default one.
         per_shard: Prompts per shard.
     """
 
@@ -106,6 +107,9 @@ class GenerateOptions:
     )
     estimator: tuple[str, ...] = estimator_option()
     smplx: str | None = smplx_option()
+    body: str | None = option(
+        None, help="Another body: a file of 'likeness body prepare'.", metavar="NPZ"
+    )
     per_shard: int = option(
         64, help="Scenes in each tar file.", metavar="N", min=1, show_default=True
     )
@@ -129,6 +133,7 @@ class GenerateOptions:
                 "size": self.size,
                 "per_shard": self.per_shard,
                 **({"estimator": [Path(f).name for f in self.estimator]} if self.estimator else {}),
+                **({} if self.body is None else {"body": Path(self.body).name}),
             },
         }
         return {stage: every[stage] for stage in ("prompts", *stages)}
@@ -141,6 +146,7 @@ class GenerateOptions:
             "vocabulary": "" if own else str(Path(self.vocabulary).absolute()),
             "estimator": [str(Path(file).absolute()) for file in self.estimator],
             "smplx": None if self.smplx is None else str(Path(self.smplx).absolute()),
+            "body": None if self.body is None else str(Path(self.body).absolute()),
         }
 
 

@@ -149,7 +149,7 @@ def _turning(store: PromptStore, options: GenerateOptions) -> _Make:
 
 def _tracking(store: PromptStore, options: GenerateOptions) -> _Make:
     tracker = SubjectTracker(
-        load_fitting_body(None),
+        load_fitting_body(None if options.body is None else Path(options.body)),
         open_detectors(),
         frames=options.frames,
         size=options.size,

@@ -70,7 +70,7 @@ class SubjectTracker:
     """Everything that tracking needs.
 
     Attributes:
-        body: The default body, with landmarks.
+        body: The body to fit, with landmarks.
         detectors: Of people, faces and hands.
         limits: Of the filters.
         frames: Frames of a clip that become views, including the reference.

@@ -243,6 +243,10 @@ def test_options_come_to_workers_as_they_are(tmp_path: Path) -> None:
         replace(BASE, estimator=poses, smplx=str(tmp_path / "smplx.npz")),
     ):
         assert parse_options(json.loads(json.dumps(options.as_json()))) == options
+    other = replace(BASE, body="mine.npz")
+    assert other.fixed(["shards"])["shards"]["body"] == "mine.npz"
+    assert Path(other.as_json()["body"]).is_absolute()
+    assert "body" not in BASE.fixed(["shards"])["shards"]  # older sets go on
     assert "estimator" not in BASE.fixed(["shards"])["shards"]  # older sets go on
     assert options.fixed(["shards"])["shards"]["estimator"] == ["{name}.npz"]
 
