@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..core.types import LikenessError
 from ..files.cache import get_or_load
-from ..tracking.estimators import FileEstimator, KeypointEstimator
+from ..tracking.estimators import FileEstimator, FrameEstimator, KeypointEstimator
 from ..tracking.estimators.model import ModelEstimator, is_model
 from .options import NAME_MARK
 
@@ -22,7 +22,7 @@ class Estimators:
         keypoints: other detectors, whose body and hand points are used where they are sure.
     """
 
-    poses: tuple[FileEstimator | ModelEstimator, ...] = ()
+    poses: tuple[FrameEstimator, ...] = ()
     keypoints: tuple[KeypointEstimator, ...] = ()
 
 
@@ -44,7 +44,7 @@ def open_estimators(
         LikenessError: ``sapiens`` is given, and torch is not installed or the model is unusable.
     """
     model = None if smplx is None else Path(smplx)
-    poses = tuple(
+    poses: tuple[FrameEstimator, ...] = tuple(
         ModelEstimator(path, model) if is_model(path) else FileEstimator(path, smplx=model)
         for path in resolve_estimates(files, media.stem)
     )

@@ -251,11 +251,15 @@ class Fitter:
         return fits[gravity.pitch, gravity.roll]
 
     def find_trunk(self, state: FitState) -> tuple[FitState, float]:
-        """Head, trunk and legs from one start, and the remaining cost."""
+        """Head, trunk and legs from one start, and the remaining cost.
+
+        In exact profiles the body stays where it is meanwhile (paper, supplement C.4).
+        """
         trunk = self.unknowns(TRUNK + LEGS)
+        bounds = self.held_at(state) if self.profile else self.bounds
         for pose_radius, face_radius in ((2.0, 1.0), (0.6, 0.5)):
             terms = self.trunk_terms(pose_radius, face_radius)
-            state = self.solve(state, terms, trunk, 10)
+            state = minimize(self.body, state, terms, trunk, bounds, 10, 1e-3).state
         return state, total_cost(self.body, state, terms)
 
     def trunk_terms(self, pose_radius: float, face_radius: float) -> list[FitTerm]:
@@ -296,6 +300,12 @@ class Fitter:
         trials = [state.with_joint(hip, upper).with_joint(knee, lower) for upper, lower in starts]
         return self.best_of(state, trials, [terms], self.unknowns(names))
 
+    def held_at(self, state: FitState) -> Bounds:
+        """Bounds that leave the body where ``state`` has it."""
+        held = Bounds(self.bounds.lower.copy(), self.bounds.upper.copy())
+        held.lower[:3], held.upper[:3] = state.transl, state.transl
+        return held
+
     def best_of(
         self,
         state: FitState,
@@ -307,8 +317,7 @@ class Fitter:
 
         Each trial goes through the stages' terms while the body is held where ``state`` has it.
         """
-        held = Bounds(self.bounds.lower.copy(), self.bounds.upper.copy())
-        held.lower[:3], held.upper[:3] = state.transl, state.transl
+        held = self.held_at(state)
         best, best_cost = state, np.inf
         for trial in trials:
             for terms in stages:

@@ -8,7 +8,7 @@ from ...core.options import option
 from ...core.types import MAX_GAUSSIANS, LikenessError
 from ...pipeline.options import MIN_GAUSSIANS, REFINE_CHOICES, estimator_option, smplx_option
 
-PROTOCOLS = ("input", "crossview", "reenact", "tracking")
+PROTOCOLS = ("input", "crossview", "reenact", "tracking", "estimators")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ from ...pipeline.estimators import open_estimators
 from ...pipeline.track import load_fitting_body
 from ...render import best_backend
 from ...tracking.detectors import Detectors
-from . import crossview, paper, portraits, reenactment, tracking
+from ...tracking.estimators.visibility import MAP_FILE
+from . import crossview, estimators, paper, portraits, reenactment, tracking
 from .compare import Comparer, load_face_model, load_lpips
 from .eval_options import PROTOCOLS, EvalOptions
 from .items import Give, MeasuredView, MeasureFailure
@@ -73,6 +74,7 @@ NEEDS = {
     CROSSVIEW: "shards of synthetic people",
     reenactment.REENACT: "videos",
     tracking.TRACKING: "shards of synthetic people",
+    estimators.ESTIMATORS: "shards of synthetic people",
 }
 
 
@@ -191,6 +193,9 @@ def run_evaluation(
             report["protocols"][name]["sets"] = sets[name]
         if other is not None:
             report["against"] = {"report": other.name, **compare_runs(writer.records, other)}
+        if estimators.ESTIMATORS in names:
+            kinds = report["protocols"][estimators.ESTIMATORS]["kinds"]
+            (folder / MAP_FILE.name).write_text(estimators.write_map(kinds), encoding="utf-8")
         writer.write_items()
         write_report(report, folder)
         write_page(folder / PAGE_FILE, report, writer.records, other)
@@ -291,6 +296,11 @@ class _Run:
                 lambda subject: tracking.measure_tracking(
                     subject, views=self.options.views, **tools
                 ),
+            )
+        elif name == estimators.ESTIMATORS:
+            tools = {k: v for k, v in self.tools.items() if k not in ("methods", "comparer")}
+            self._people(
+                name, data, say, lambda subject: estimators.measure_estimators(subject, **tools)
             )
         else:
             name = TRACKED if self.options.tracked else CROSSVIEW

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...dataset.groups import INPUT
-from . import compare, tracking
+from . import compare, estimators, tracking
 from .items import REFERENCE, TRUTH
 from .metric_summary import Means, Record, summarize_protocol
 from .paper import DIFFERS, TABLE
@@ -23,12 +23,14 @@ TITLES = {
     "crossview-tracked": "Other views of synthetic people, through our own tracker",
     "reenact": "Reenactment of videos",
     "tracking": "Tracking of synthetic people",
+    "estimators": "Estimators, by what is visible",
 }
 
-_LEADING = {"tracking": ("joints_mm", False)}
+_LEADING = {"tracking": ("joints_mm", False), "estimators": ("joints_mm", False)}
 _USUALLY = ("psnr_fg", True)
 """By which figure views are sorted, worst first, and whether more of it is better."""
 
+_KNOWN = {**compare.FIGURES, **tracking.FIGURES, **estimators.FIGURES}
 _OF_AVATARS = ("gaussians", "seconds")  # columns that views and groups do not have
 _NONE = "–"
 _MAX_IN_A_ROW = 6  # pictures
@@ -216,7 +218,8 @@ def _sets_table(sets: Mapping[str, Mapping[str, float]]) -> Table:
 
 
 def _titles(protocol: str) -> dict[str, tuple[str, int, bool]]:
-    return tracking.FIGURES if protocol == tracking.TRACKING else compare.FIGURES
+    own = {tracking.TRACKING: tracking.FIGURES, estimators.ESTIMATORS: estimators.FIGURES}
+    return own.get(protocol, compare.FIGURES)
 
 
 def _figure_names(protocol: str, records: Iterable[Record]) -> list[str]:
@@ -232,17 +235,17 @@ def _figure_names(protocol: str, records: Iterable[Record]) -> list[str]:
 
 
 def _columns(names: Sequence[str]) -> list[str]:
-    known = {**compare.FIGURES, **tracking.FIGURES}
+    known = _KNOWN
     return [known[name][0] + ("\u00a0↑" if known[name][2] else "\u00a0↓") for name in names]
 
 
 def _text(name: str, value: float | None) -> str:
-    digits = {**compare.FIGURES, **tracking.FIGURES}[name][1]
+    digits = _KNOWN[name][1]
     return _NONE if value is None else f"{value:,.{digits}f}"
 
 
 def _more_is_better(name: str) -> bool:
-    return {**compare.FIGURES, **tracking.FIGURES}[name][2]
+    return _KNOWN[name][2]
 
 
 def _lines(this: Means, other: Means | None, names: Sequence[str]) -> list[Line]:
@@ -303,7 +306,7 @@ def _deltas(
 def _delta_cell(name: str, value: float | None) -> Cell:
     if value is None:
         return Cell(_NONE)
-    digits = {**compare.FIGURES, **tracking.FIGURES}[name][1]
+    digits = _KNOWN[name][1]
     text = f"{value:+,.{digits}f}"
     if not float(text.replace(",", "")):
         return Cell(text)
@@ -328,7 +331,11 @@ def _kinds_table(
         for k, line in enumerate(_lines(part["mean"], its, names)):
             name = f"{_kind_title(kind)} ({part['items']}), {line.name}"
             lines.append(Line(name, line.cells, line.kind if k else f"{line.kind} first"))
-    frame = {tracking.TRACKING: "the angle from the front", REENACT: "frame"}
+    frame = {
+        tracking.TRACKING: "the angle from the front",
+        estimators.ESTIMATORS: "framing",
+        REENACT: "frame",
+    }
     title = f"By {frame.get(protocol, 'the angle from the reference')}"
     return Table(title, _columns(names), lines, "views in brackets; the input counts in no mean")
 

@@ -415,3 +415,14 @@ def test_a_face_dreamt_on_the_back_of_a_head_is_left_out(body: Body) -> None:
     assert track.view == "back"
     assert track.face_error is None
     assert any("contradict" in warning for warning in track.warnings)
+
+
+def test_an_exact_profile_keeps_its_place_in_the_first_stage(body: Body) -> None:
+    """Paper, supplement C.4; elsewhere head, trunk and place are fitted together."""
+    observation = see(body, person(body), np.random.default_rng(3))
+    evidence, head = gather_evidence(observation, None, CAMERA, body)
+    for profile in ("", "left"):
+        fitter = Fitter(body, evidence, head, profile=profile)
+        found, _ = fitter.find_trunk(fitter.start)
+        assert np.array_equal(found.transl, fitter.start.transl) is bool(profile)
+        assert not np.array_equal(found.full_pose, fitter.start.full_pose)
