@@ -5,9 +5,10 @@ budget on it: photo splats carry the sharpness (``photo_splats.py``), core texel
 texels what is worn, all around (``texels.py``); what stands too far off the mesh gets a back of its
 own (``far_side.py``). All are bound to the body's triangles.
 
-A skirt is a mesh of its own beside the body's (``skirt.py``). Glasses are removed first and added
-last (``glasses.py``). Ears, lids, eyes and mouth are finished separately (``ears.py``,
-``face_finish.py``); finally the colours are calibrated (``calibrate.py``).
+A skirt is a mesh of its own beside the body's (``skirt.py``), a hat with a brim a surface around
+the head (``hats.py``). Glasses are removed first and added last (``glasses.py``). Ears, lids, eyes
+and mouth are finished separately (``ears.py``, ``face_finish.py``); finally the colours are
+calibrated (``calibrate.py``).
 
 Each stage's constants are one dataclass, registered under ``lift.<module>`` (``core/settings.py``).
 """
@@ -42,10 +43,12 @@ from .ears import finish_ears
 from .face_finish import finish_face
 from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
+from .hat_splats import hat_layer, label_head, press_hair, settle_hat, split_hat
+from .hats import fit_hat
 from .held_objects import mark_held_objects, mark_removed, removed_pixels
 from .hidden_forearms import find_rims, hidden_forearm_distance, near_hidden_forearms
 from .hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
-from .labels import HAIR, HAT, SHOES
+from .labels import HAIR, HAT, OBJECT, SHOES
 from .labels_network import LabelNetworkRuntime
 from .labels_parser import ParserRuntime
 from .labels_surface import label_surface, worn_probability
@@ -89,6 +92,7 @@ class LiftOptions:
         photo_share: most of the budget (0..1) for the photo's pixels.
         loose_share: the same for the far side of loose parts.
         face_share: the same for the completed eyes and mouth.
+        hat_share: the same for a hat with a brim.
         region_pixels: pixels of the person on the grid that labels and depths are found on.
     """
 
@@ -96,6 +100,7 @@ class LiftOptions:
     photo_share: float = 0.62
     loose_share: float = 0.15
     face_share: float = 0.08
+    hat_share: float = 0.08
     region_pixels: int = 40_000
 
 
@@ -177,11 +182,20 @@ def lift_photo(
     if labels is not None:
         hidden = labels.hidden_labels(regions, camera, body, vertices, colors)
     shares = label_surface(regions, camera, body, vertices, hidden)
+    brimmed = fit_hat(regions, camera, body, vertices)
+    silhouette = regions
+    if brimmed is not None:  # a brim must not widen the head
+        shares = label_head(shares, brimmed, regions, camera, body, vertices)
+        label = np.where(regions.label == HAT, OBJECT, regions.label)
+        silhouette = replace(regions, label=label)
     hair, hat = shares[:, HAIR] > 0.5, shares[:, HAT] > 0.5
     shod = shape_shoes(body, vertices, shares[:, SHOES] > 0.5)
+    worn_over = worn_probability(shares)
     dressed = fit_dressed_mesh(
-        regions, camera, body, shod, groups, worn_probability(shares), hair, hat, found.near_hidden
+        silhouette, camera, body, shod, groups, worn_over, hair, hat, found.near_hidden
     )
+    if brimmed is not None:
+        dressed = press_hair(dressed, brimmed, regions, camera, body, vertices)
     if skirt is None and find_skirt:
         skirt = fit_skirt(regions, camera, body, track.pose, dressed)
     wearer = None
@@ -192,6 +206,8 @@ def lift_photo(
     sheets = find_depth_sheets(regions, dressed, groups, camera)
     if wearer is not None:
         sheets = settle_hem(sheets, wearer, camera)
+    if brimmed is not None:
+        sheets = settle_hat(sheets, brimmed, dressed, regions, camera)
     borders = find_limb_borders(sheets, regions.mask)
     shadows = find_contact_shadows(colors, regions, sheets, borders)
     same = portrait.foreground is matte.foreground
@@ -209,8 +225,10 @@ def lift_photo(
     loose = loose_layer(sheets, colors, alpha, regions, camera, homes, loose_budget)
     face_budget = int(options.face_share * options.max_gaussians)
     spent = sum(len(part) for part in (*photo, *loose))
+    hat_budget = 0 if brimmed is None else int(options.hat_share * options.max_gaussians)
     fineness = texel_fineness(body, dressed.vertices, regions, camera)
-    samples, side = sample_texels(body, options.max_gaussians - spent - face_budget, fineness)
+    room = options.max_gaussians - spent - face_budget - hat_budget
+    samples, side = sample_texels(body, room, fineness)
     h, w = matte.alpha.shape
     fine = fit_size(w, h, S.texture_factor * max(alpha.shape))
     view = PhotoView(
@@ -219,9 +237,11 @@ def lift_photo(
     texels, completed, label = texel_layer(
         view, samples, side, body, vertices, groups, dressed, shares, found.near_hidden, wearer
     )
-    front = repaint_photo(
-        BoundGaussians.concatenate(photo), texels, completed, label, view, vertices, groups, body
-    )
+    front = BoundGaussians.concatenate(photo)
+    if brimmed is not None:
+        held, front = split_hat(front, brimmed, view, body, vertices)
+        loose = [*loose, hat_layer(brimmed, view, body, vertices, hat_budget), held]
+    front = repaint_photo(front, texels, completed, label, view, vertices, groups, body)
     texels = homes.nape.rebind_hair(texels, label == HAIR, vertices)
     everything = drop_crumbs(BoundGaussians.concatenate([texels, *loose, front]), body)
     everything = finish_ears(everything, body, vertices, regions, camera)

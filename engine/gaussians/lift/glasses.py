@@ -218,7 +218,7 @@ def add_glasses(
     coarse = min(S.fitted, scale)
     w, h = max(8, round(width * coarse)), max(8, round(height * coarse))
     world = _as_opaque_as(world, resize(frame, w, h), track.camera.resized(w, h))
-    triangle, bary = _homes(np.asarray(world.means, np.float64), rigid, vertices, body)
+    triangle, bary = nearest_triangles(np.asarray(world.means, np.float64), rigid, vertices, body)
     layer = np.full(len(world), PHOTO, np.uint8)
     front = bind_gaussians(world, triangle, bary, layer, vertices, body)
     metres = float(np.median(depth[own])) / camera.K[0, 0]
@@ -272,10 +272,21 @@ def _window_around(
     return (left, top, right, bottom), (slice(top, bottom), slice(left, right))
 
 
-def _homes(
+def nearest_triangles(
     points: FloatArray, rigid: IntArray, vertices: FloatArray, body: Body
 ) -> tuple[IntArray, FloatArray]:
-    """The nearest rigid triangle [N] and barycentric coordinates [N, 3]."""
+    """Find the nearest of some triangles.
+
+    Args:
+        points: [N, 3] metres.
+        rigid: [K] rows of ``body.f`` to choose from.
+        vertices: [V, 3] metres, in the frame of ``points``.
+        body: the person's own.
+
+    Returns:
+        triangle: [N] rows of ``body.f``.
+        bary: [N, 3] barycentric coordinates on them.
+    """
     nearest = cKDTree(vertices[body.f[rigid]].mean(1)).query(points)[1]
     triangle = rigid[nearest]
     return triangle, closest_barycentric(points, vertices[body.f[triangle]])
@@ -368,7 +379,7 @@ def _temples(
             tone * fade,
             np.full(n, S.opacity),
         )
-        triangle, bary = _homes(line, rigid, rest, body)
+        triangle, bary = nearest_triangles(line, rigid, rest, body)
         out.append(bind_gaussians(world, triangle, bary, np.full(n, CORE, np.uint8), rest, body))
     return out
 
