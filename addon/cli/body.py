@@ -44,7 +44,7 @@ def body() -> None:
 def prepare(
     source: Path | None, out: Path, flame: Path | None, vertex_ids: Path | None, actions: bool
 ) -> None:
-    """Give an SMPL-X file (.npz) all that the default body has.
+    """Give an SMPL-X file (.npz) all that the default body has; or the folder of MHR's files.
 
     Lays the default body onto it and carries its parts, atlas, landmarks, mouth and facial actions
     over. The mesh, the shapes, the expressions and the joints stay the file's own.

@@ -33,6 +33,7 @@ from .flame import (
     rim_of_neck,
     with_flame_head,
 )
+from .mhr_body import load_mhr_body
 from .registration import HEAD_PARTS, IBUG_LANDMARKS, Registration, part_faces, register_body
 
 REMEDY = "Give SMPL-X's model file (SMPLX_NEUTRAL.npz or one of the others), unchanged."
@@ -66,7 +67,7 @@ def prepare_body(
     """Prepare an SMPL-X file, an EHM of it and FLAME, or one of the default body, and write it.
 
     Args:
-        source: SMPL-X's model file (.npz); None for the default body.
+        source: SMPL-X's model file (.npz), or the folder of MHR's; None for the default body.
         out: The body file (.npz).
         actions: Add ARKit's 52 facial actions; without them the mouth opens at the jaw's joint.
         progress: Reports the stages.
@@ -83,8 +84,15 @@ def prepare_body(
         )
     progress("prepare", 0.0, "reading")
     default, anchors = load_default_body(), None
+    arrays: dict[str, np.ndarray] = {}  # type: ignore[type-arg]
     if source is None:
         target = without_inner_pieces(default)
+    elif source.is_dir():
+        target = load_mhr_body(source, default)
+        if flame is not None:
+            raise LikenessError(
+                "FLAME's head goes onto SMPL-X and the default body only.", "Leave --flame out."
+            )
     else:
         arrays = read_body_arrays(source)
         target = body_from_arrays(arrays, str(source))
@@ -101,7 +109,7 @@ def prepare_body(
     progress("prepare", 0.5, "parts, atlas, landmarks and expressions")
     prepared = complete_body(default, target, registration, actions)
     progress("prepare", 0.9, f"writing {out.name}")
-    hands = {} if source is None else {k: a for k, a in arrays.items() if k.startswith("hands_")}
+    hands = {key: array for key, array in arrays.items() if key.startswith("hands_")}
     save_body(prepared.body, out, **hands)
     progress("prepare", 1.0, "done")
     return prepared

@@ -251,7 +251,7 @@ def nearest_points(
 
 # Joints -------------------------------------------------------------------------------------
 
-_UPRIGHT = {
+UPRIGHT = {
     JOINT_INDEX[name]
     for name in (
         *("pelvis", "spine1", "spine2", "spine3", "neck", "head", "jaw"),
@@ -296,8 +296,8 @@ class _OnBones:
                 ours = joints[_END[j]] - joints[j]
                 theirs = target.J_template[_END[j]] - target.J_template[j]
                 ratio = np.linalg.norm(theirs) / max(float(np.linalg.norm(ours)), 1e-6)
-                self.turns[j] = np.clip(ratio, *S.scale) * _shortest_turn(ours, theirs)
-            elif j not in _UPRIGHT and parent >= 0:
+                self.turns[j] = np.clip(ratio, *S.scale) * shortest_turn(ours, theirs)
+            elif j not in UPRIGHT and parent >= 0:
                 self.turns[j] = self.turns[parent]
 
     def _from_joints(self) -> FloatArray:
@@ -358,8 +358,21 @@ class _OnBones:
             self.betas = np.clip(self.betas + np.linalg.solve(square, wanted), -4, 4)
 
 
-def _shortest_turn(a: FloatArray, b: FloatArray) -> FloatArray:
-    """The smallest rotation [3, 3] that takes the direction a [3] to b."""
+def bone_end(joint: int) -> int | None:
+    """Return the joint in which a limb's bone ends; None for trunk, ends and eyes."""
+    return _END.get(joint)
+
+
+def shortest_turn(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the smallest rotation between two directions.
+
+    Args:
+        a: [3] any length.
+        b: [3] where it goes.
+
+    Returns:
+        [3, 3].
+    """
     a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
     v, c = np.cross(a, b), float(a @ b)
     K = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])

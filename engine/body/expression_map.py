@@ -6,6 +6,7 @@ on. One is turned into the other by least squares on the vertices of the face.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,9 +32,14 @@ S = register_settings("body.expression_map", ExpressionMapSettings())
 
 
 def own_columns(body: Body) -> IntArray:
-    """Return the columns [n] of a body's own expression basis, which has numbers for names."""
-    names = enumerate(body.expression_names)
-    return np.array([k for k, name in names if name.startswith(OWN_EXPRESSION)], np.int64)
+    """Return the columns [n] of a body's basis of FLAME's or SMPL-X's expressions."""
+    return numbered_columns(body.expression_names)
+
+
+def numbered_columns(names: Sequence[str]) -> IntArray:
+    """Return which [n] of the names are those of FLAME's or SMPL-X's expressions: numbers."""
+    own = [name.removeprefix(OWN_EXPRESSION).isdigit() for name in names]
+    return np.flatnonzero(own)
 
 
 @dataclass(frozen=True)

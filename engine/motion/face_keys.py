@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..body.expression_map import ExpressionMap
+from ..body.expression_map import ExpressionMap, numbered_columns
 from ..body.model import Body
-from ..body.names import OWN_EXPRESSION
 from ..core.types import JOINT_INDEX, NUM_JOINTS, LikenessError
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -109,12 +108,12 @@ def match_expression(arrays: Arrays, names: Sequence[str], model: Body | None = 
     if expression.dtype.kind not in "fiu" or not 0 < expression.ndim <= 2:
         return arrays
     rows = np.asarray(expression, np.float64).reshape(-1, expression.shape[-1])
-    own = [k for k, name in enumerate(names) if name.startswith(OWN_EXPRESSION)]
+    own = numbered_columns(names)
     out = np.zeros((len(rows), len(names)))
     count = rows.shape[1]
     if count == len(names) or not count or not np.isfinite(rows).all():
         return arrays
-    if own:
+    if len(own):
         used = min(count, len(own))  # the first ones: components are in order of importance
         out[:, own[:used]] = rows[:, :used]
         return arrays | {"expression": out}
