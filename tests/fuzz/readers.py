@@ -296,6 +296,12 @@ def dump(path: Path, out: Path) -> None:
         estimator.estimate(picture, nobody, photo_camera(80.0, 64, 48))
 
 
+def visibility(path: Path, out: Path) -> None:
+    from likeness.engine.tracking.estimators.visibility import read_visibility_map
+
+    read_visibility_map(path)
+
+
 def video(path: Path, out: Path) -> None:
     from likeness.engine.imaging.media import is_video
     from likeness.engine.imaging.video import VideoReader

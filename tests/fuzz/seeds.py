@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -395,6 +396,13 @@ def dumps(folder: Path) -> None:
     np.savez(folder / "head.npz", transform_matrix=np.eye(3, 4), posecode=np.zeros(6))
     people = [{"keypoints": np.ones((133, 2)).tolist(), "keypoint_scores": [1.0] * 133}]
     (folder / "keypoints.json").write_text(json.dumps({"instance_info": people}))
+
+
+def visibility_maps(folder: Path) -> None:
+    """Whom parts are taken from."""
+    from likeness.engine.tracking.estimators.visibility import MAP_FILE
+
+    shutil.copy(MAP_FILE, folder / "map.toml")
 
 
 def videos(folder: Path) -> None:

@@ -268,6 +268,13 @@ TARGETS: tuple[Target, ...] = (
         (ENGINE + "tracking.estimators.dump",),
     ),
     Target(
+        "visibility map",
+        seeds.visibility_maps,
+        readers.visibility,
+        {".toml": mutate.text},
+        (ENGINE + "tracking.estimators.visibility",),
+    ),
+    Target(
         "video",
         seeds.videos,
         readers.video,

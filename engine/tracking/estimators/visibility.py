@@ -6,7 +6,6 @@ estimators`` has measured.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +15,7 @@ import numpy as np
 
 from ...core.settings import register_settings
 from ...core.types import JOINT_NAMES, Camera, LikenessError, Observation, Portrait
+from ...files.untrusted import read_toml
 from ..landmark_trust import choose_framing, in_frame
 from .estimate import Estimator, PoseEstimate
 from .smplx_rows import PELVIS
@@ -78,7 +78,7 @@ def read_visibility_map(path: Path) -> VisibilityMap:
     """
     remedy = "Copy the form of engine/tracking/estimators/visibility.toml."
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_toml(path)
     except (OSError, ValueError) as error:
         raise LikenessError(f"'{path}' cannot be read as a map ({error}).", remedy) from error
     for table in (*FRAMINGS, "seen"):
