@@ -141,7 +141,8 @@ class AblationBench:
         for k in range(1, self.options.seeds):
             yield f"seed_{k}", replace(self.base, seed=self.base.seed + k), 1.0
         for name, ablation in ABLATIONS.items():
-            if not self.options.only or name in self.options.only:
+            # Types of data need generated people, too: they are trained where they are asked for.
+            if name in (self.options.only or [n for n in ABLATIONS if not n.startswith("type_")]):
                 yield name, with_settings(self.base, ablation.settings), ablation.share
 
     def run(self, name: str, config: TrainConfig, share: float) -> TrainingRun:

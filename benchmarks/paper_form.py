@@ -10,11 +10,12 @@ averaged weights draw all views from the reference near the front:
 - ``blank_db``: the same for the grey Gaussians that it starts from.
 - ``step_s``: CPU seconds of one step of ``paper-tiny``.
 
-Without ``--quick`` also one step of ``paper`` at full size, forward and backward, with random
-features in place of those of Sapiens, which is frozen and whose licence forbids shipping it:
+- ``hidden_db``, ``no_map_db``: the same from the side and behind, and there with the decoder's map
+  set to zero.
 
-- ``gaussians``: their number (that of ``paper-tiny`` with ``--quick``).
-- ``paper_step_s``, ``paper_memory_mb``: wall-clock seconds, and the process's peak memory.
+Without ``--quick`` also ``paper`` at full size on the CPU, with an encoder of ours in place of
+Sapiens, which is frozen and whose licence forbids shipping it: ``paper`` has the figures of
+``figures/overfit.py:run_full_size``.
 """
 
 from __future__ import annotations
@@ -23,59 +24,31 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import likeness.engine  # noqa: F401, first: it limits numpy to one thread
-import torch
-from likeness.benchmarks.figures.overfit import overfit_subject
-from likeness.engine.body import Body, load_body
+from likeness.benchmarks.figures.overfit import OWN_ENCODER, QUICK, overfit_subject, run_full_size
+from likeness.engine.body import load_body
 from likeness.engine.files.weights import asset_path
 from likeness.engine.network.config import NETWORKS, override_fields
-from likeness.engine.network.decoder import Decoder
-from likeness.engine.network.onnx_export import FlatDecoder, decoder_example
-from likeness.engine.network.uv_grids import uv_grids
 from likeness.engine.synth.subject import write_people
 from likeness.engine.synth.synth_options import SynthOptions
+from likeness.engine.training.augment import CLEAN
 from likeness.engine.training.config import TRAINING
-from likeness.engine.training.monitor import peak_memory
 from PIL import Image
 from render import describe_machine, format_machine, read_system_load
 
 PERSON = SynthOptions(seed=4, size=256, views=12, framing="half", engine="raster")
 STEPS = {"steps": "1300", "batch": "1"}
-QUICK = {
-    "steps": "150",
-    "lr": "4e-3",
-    "warmup": "10",
-    "ema": "0.9",
-    "render_size": "64",
-    "batch": "1",
-    "losses.perceptual": "0",
-    "network.decoder.layers": "2",
-    "network.max_gaussians": "8000",
-}
-
-
-def step_paper(body: Body) -> dict[str, float]:
-    """Count, seconds and memory of one step of the ``paper`` decoder on random features."""
-    config = NETWORKS["paper"]
-    grids = uv_grids(body, config.decoder)
-    decoder = FlatDecoder(Decoder(config.decoder, grids)).train()
-    given = decoder_example(config.decoder, grids, 1, config.max_gaussians)
-    optimizer = torch.optim.AdamW(decoder.parameters(), 1e-4)
-    start = time.perf_counter()
-    with torch.autocast("cpu", torch.bfloat16):
-        said = decoder(*given)
-    sum((value**2).mean() for value in said).backward()
-    optimizer.step()
-    seconds = time.perf_counter() - start
-    return {
-        "gaussians": config.max_gaussians,
-        "paper_step_s": round(seconds, 1),
-        "paper_memory_mb": peak_memory(torch.device("cpu")),
-    }
+FULL = replace(
+    TRAINING["paper"],
+    network=replace(NETWORKS["paper"], encoder=OWN_ENCODER),
+    augment=CLEAN,
+    batch=1,
+    targets=1,
+    workers=0,
+)
 
 
 def main() -> int:
@@ -98,6 +71,9 @@ def main() -> int:
         person = replace(PERSON, poses=options.poses, size=128 if options.quick else PERSON.size)
         write_people(Path(scratch), 1, person)
         found = overfit_subject(Path(scratch), config, body)
+        full = (
+            {} if options.quick else run_full_size(Path(scratch), FULL, body, Path(scratch, "run"))
+        )
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         Image.fromarray((found.sheet * 255).round().astype("uint8")).save(options.out / "sheet.png")
@@ -105,12 +81,13 @@ def main() -> int:
         "overfit_db": round(found.network_db, 2),
         "blank_db": round(found.blank_db, 2),
         "steps": config.steps,
+        "hidden_db": round(found.hidden_db, 2),
+        "no_map_db": round(found.no_map_db, 2),
         "step_s": round(found.step_seconds, 3),
         "gaussians": config.network.max_gaussians,
     }
-    if not options.quick:
-        figures |= step_paper(body)
-    print(json.dumps({"benchmark": "paper_form", **figures, **here, "quick": options.quick}))
+    result = {"benchmark": "paper_form", **figures, "paper": full, **here, "quick": options.quick}
+    print(json.dumps(result))
     return 0
 
 

@@ -39,6 +39,9 @@ ABLATIONS = {
     ),
     "free": Ablation("what the photo shows may change", {"decoder.keep_shown": "off"}),
     "undirected": Ablation("all views teach all", {"directed_pairs": "off"}),
+    "type_syn": Ablation("rendered people alone", {"data_type": "syn"}),
+    "type_gen": Ablation("generated people alone", {"data_type": "gen"}),
+    "type_gen_frames": Ablation("generated, without turned pictures", {"data_type": "gen*"}),
     "data_half": Ablation("half of the people", {}, 0.5),
     "data_quarter": Ablation("a quarter of the people", {}, 0.25),
 }
@@ -49,6 +52,9 @@ PAPER = {
     "layers_4": (20.36, 0.7862, 0.1789),
     "layers_8": (20.38, 0.7867, 0.1635),
     "no_shell_tokens": (20.35, 0.7845, 0.1801),
+    "type_syn": (19.57, 0.7579, 0.2418),
+    "type_gen": (20.38, 0.7861, 0.1732),
+    "type_gen_frames": (20.34, 0.7851, 0.1794),
     "data_half": (20.33, 0.7855, 0.1801),
     "data_quarter": (20.25, 0.7827, 0.1888),
 }
@@ -56,6 +62,9 @@ PAPER = {
 fall from all to a quarter. Its base has 8 layers."""
 
 FINDINGS = (
+    ("all data beat rendered people alone", BASE, "type_syn"),
+    ("all data beat generated people alone", BASE, "type_gen"),
+    ("turned pictures help", "type_gen", "type_gen_frames"),
     ("8 layers beat 4", "layers_8", "layers_4"),
     ("4 layers beat 2", "layers_4", "layers_2"),
     ("8 layers beat 2", "layers_8", "layers_2"),

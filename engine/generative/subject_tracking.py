@@ -59,6 +59,8 @@ from .quality_filters import (
 )
 
 REFERENCE = "frame_00"
+TEST_EVERY = 20
+"""Scenes of which one is of the test split: the paper's 19 : 1. Training skips it."""
 _FRAMES = 0x517E  # so that frames are not drawn with the prompt's numbers
 _TRIES = 5  # frames of a clip that are looked at for a reference
 _TRUNK = [11, 12, 23, 24]  # landmarks of shoulders and hips, as in tracking/several.py
@@ -353,6 +355,7 @@ def _subject(
     poses = [picture.track.pose for picture in pictures]
     facts = {
         "reference": REFERENCE,
+        "split": "test" if prompt.number % TEST_EVERY == TEST_EVERY - 1 else "train",
         "regime": prompt.regime,
         "factors": dict(prompt.factors),
         "prompt": prompt.text,

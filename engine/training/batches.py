@@ -39,6 +39,7 @@ def data_options(config: TrainConfig, references: Path) -> DataOptions:
         seed=config.seed,
         cache=references,
         directed_pairs=config.directed_pairs,
+        data_type=config.data_type,
         references=config.references_per_subject,
         augment=config.augment,
         seen=bool(config.losses.colors),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..core.types import LikenessError
 from ..files.untrusted import read_json
@@ -29,6 +29,9 @@ from .losses import LossWeights
 AMP = ("off", "bf16", "fp16")
 SCHEDULES = ("constant", "cosine")
 BACKENDS = ("auto", "cpu", "cuda")
+DATA_TYPES = ("full", "syn", "gen", "gen*")
+"""All subjects; only rendered ones; only generated ones; these without pictures that an image model
+turned to the sides and the back."""
 
 FREE_FIELDS = frozenset(
     [
@@ -83,6 +86,8 @@ class TrainConfig:
             is all.
         directed_pairs: Only pairs that lead to less reliable views (section 3.2: side to back,
             front to back, never back to front).
+        data_type: One of DATA_TYPES: all subjects, only rendered or generated ones, or generated
+            ones without turned pictures (table 2c).
         checkpoint_every: Steps between checkpoints; 0 is never, here and in the next two.
         max_checkpoints: Checkpoints that are kept.
         sheet_every: Steps between sample sheets.
@@ -97,6 +102,7 @@ class TrainConfig:
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = SETTINGS
+    LATER_FIELDS: ClassVar[dict[str, Any]] = {"data_type": "full"}
 
     name: str = "base"
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -121,6 +127,7 @@ class TrainConfig:
     targets: int = 3
     references_per_subject: int = 0
     directed_pairs: bool = True
+    data_type: str = "full"
     checkpoint_every: int = 1000
     max_checkpoints: int = 3
     sheet_every: int = 1000
@@ -131,7 +138,12 @@ class TrainConfig:
     backend: str = "auto"
 
     def __post_init__(self) -> None:
-        for name, known in (("amp", AMP), ("schedule", SCHEDULES), ("backend", BACKENDS)):
+        for name, known in (
+            ("amp", AMP),
+            ("schedule", SCHEDULES),
+            ("backend", BACKENDS),
+            ("data_type", DATA_TYPES),
+        ):
             if getattr(self, name) not in known:
                 raise LikenessError(
                     f"{name} '{getattr(self, name)}' is unknown.",

@@ -34,6 +34,7 @@ from .references import InvalidReferenceError, References
 from .samples import TrainingSample
 from .target_views import TargetViews
 
+_GENERATED, _FRAME = "generated", "frame_"
 _ORDER, _BUFFER, _FEW, _COLORS = 1, 2, 3, 4  # streams of the seed
 _MARGINS = (0.02, 0.12)  # of training views around the person, at random
 _MARGIN = 0.05  # of views for measuring
@@ -50,6 +51,7 @@ class DataOptions:
         seed: Of order, pairs, crops and the samples' own seeds.
         cache: Folder of cached lifted references; None lifts them again each time.
         directed_pairs: False lets every view supervise every view (ablation).
+        data_type: Of :data:`.config.DATA_TYPES` (ablation, table 2c).
         shuffle: Subjects in a reader's buffer, undecoded as in the shards.
         draws: Samples of each subject per epoch.
         references: Views of each subject that may be a reference, so that fewer must be lifted and
@@ -64,6 +66,7 @@ class DataOptions:
     seed: int = 0
     cache: Path | None = None
     directed_pairs: bool = True
+    data_type: str = "full"
     shuffle: int = 32
     draws: int = 1
     references: int = 0
@@ -190,9 +193,11 @@ class SampleStream(IterableDataset[TrainingSample]):
     def _read(self, shard: str, skip: Callable[[SkippedItem], None]) -> Iterator[Subject]:
         body = self.body
         for subject in read_subjects(shard, body.num_betas, body.num_expression, skip):
+            generated = subject.source == _GENERATED
             if is_test_subject(subject):
-                skip(SkippedItem(shard, subject.key, "it is of the test split, which measures"))
-            else:
+                if not generated:  # of a generated set, every 20th is
+                    skip(SkippedItem(shard, subject.key, "it is of the test split, which measures"))
+            elif self.options.data_type == "full" or generated == (self.options.data_type != "syn"):
                 yield subject
 
     def _sample(
@@ -240,7 +245,12 @@ def training_views(subject: Subject, options: DataOptions) -> tuple[list[int], l
     Returns:
         The rows, and the places in that list of those that may be references.
     """
-    rows = [row for row, view in enumerate(subject.views) if not view.held_out]
+    frames = options.data_type == "gen*"
+    rows = [
+        row
+        for row, view in enumerate(subject.views)
+        if not (view.held_out or (frames and not view.name.startswith(_FRAME)))
+    ]
     if not rows or not options.references:
         return rows, list(range(len(rows)))
     rng = np.random.default_rng([options.seed, _FEW, _name(subject)])
@@ -314,7 +324,8 @@ def held_out_samples(
     """Iterate over samples for evaluation, one for each subject.
 
     Its most frontal training view is the reference; all its held-out views are the targets, or, in
-    shards that hold none out, all its other views.
+    shards that hold none out, all its other views. Of generated sets, only the people of the test
+    split are used.
 
     Args:
         shards: As :func:`.shards.shard_files` takes them.
@@ -329,6 +340,8 @@ def held_out_samples(
     references = References(body, config, options.cache, options.augment)
     for shard in shard_files(shards, skip):
         for subject in read_subjects(shard, body.num_betas, body.num_expression, skip):
+            if subject.source == _GENERATED and subject.facts.get("split") == "train":
+                continue
             rows = range(len(subject.views))
             known = [row for row in rows if not subject.views[row].held_out]
             if not known:

@@ -157,6 +157,7 @@ def test_a_person_becomes_a_subject(
         "generated_000004",
     )
     assert subject.facts["prompt"] == prompt.text
+    assert subject.facts["split"] == "train"  # the fifth of twenty
     assert subject.facts["video"] == {"model": "stand-in"}
 
     store = PromptStore(tmp_path / "data")

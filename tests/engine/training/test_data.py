@@ -98,6 +98,44 @@ def test_undirected_for_the_ablation(
     assert ("back", "front") in flows
 
 
+@pytest.mark.parametrize(
+    ("data_type", "people", "views"),
+    [
+        ("full", {0, 1}, {"v0", "frame_01"}),
+        ("syn", {0}, {"v0", "v1"}),
+        ("gen", {1}, {"left", "frame_01"}),
+        ("gen*", {1}, {"frame_01"}),
+    ],
+)
+def test_types_of_data(
+    make_subject: MakeSubject,
+    blank_network: NetworkConfig,
+    box_body: Body,
+    tmp_path: Path,
+    data_type: str,
+    people: set[int],
+    views: set[str],
+) -> None:
+    """Rendered and generated people (table 2c); the generated test split teaches nothing."""
+
+    def generated(number: int, split: str) -> Subject:
+        one = make_subject(number, views=3, held_out=())
+        names = ("frame_00", "frame_01", "left")
+        named = tuple(replace(v, name=n) for v, n in zip(one.views, names, strict=True))
+        return replace(one, source="generated", views=named, facts={"split": split})
+
+    subjects = [make_subject(0), generated(1, "train"), generated(2, "test")]
+    write_shard(tmp_path, 0, subjects)
+    options = DataOptions(render_size=24, targets=2, data_type=data_type)
+    stream = SampleStream(tmp_path / "shard-000000.tar", blank_network, options, box_body)
+    keys = [sample.key.split("/") for sample in islice(stream, 20)]
+    assert {int(key[0][-3:]) for key in keys} == people
+    assert views <= {name for key in keys for name in key[1:]}
+    assert ("left" in {name for key in keys for name in key[1:]}) == (data_type in ("full", "gen"))
+    found = held_out_samples(tmp_path, blank_network, options, box_body, lambda what: None)
+    assert [sample.key[:7] for sample in found] == ["box_000", "box_002"]
+
+
 def test_only_some_references(
     box_shards: Path, blank_network: NetworkConfig, options: DataOptions, box_body: Body
 ) -> None:

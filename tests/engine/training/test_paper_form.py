@@ -1,0 +1,40 @@
+"""The paper's own form learns a person from nothing, and it is the decoder's map that does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from likeness.benchmarks.figures.overfit import QUICK, overfit_subject, run_full_size
+from likeness.engine.body import load_body
+from likeness.engine.files.weights import asset_path
+from likeness.engine.network.config import override_fields
+from likeness.engine.synth.subject import write_people
+from likeness.engine.synth.synth_options import SynthOptions
+from likeness.engine.training.config import TRAINING
+
+
+@pytest.mark.slow
+def test_one_person_is_learned_and_the_map_carries(tmp_path: Path) -> None:
+    """In a minute. Views that no photo of theirs shows depend on the map."""
+    write_people(
+        tmp_path, 1, SynthOptions(seed=4, size=128, views=12, framing="half", engine="raster")
+    )
+    config = override_fields(TRAINING["paper-tiny"], QUICK)
+    found = overfit_subject(tmp_path, config, load_body(asset_path("body")))
+    assert found.network_db >= 28.0
+    assert found.no_map_db <= found.hidden_db - 1.0
+
+
+@pytest.mark.slow
+def test_a_step_resumes_exactly_and_its_network_runs_without_torch(tmp_path: Path) -> None:
+    """As ``benchmarks/paper_form.py`` does with ``paper`` at full size."""
+    write_people(
+        tmp_path, 1, SynthOptions(seed=4, size=64, views=4, framing="half", engine="raster")
+    )
+    small = {"batch": "1", "render_size": "32", "network.max_gaussians": "2000"}
+    config = override_fields(TRAINING["paper-tiny"], small)
+    found = run_full_size(tmp_path, config, load_body(asset_path("body")), tmp_path / "run")
+    assert found["gaussians"] == 2000
+    assert found["resumed_off"] == 0.0
+    assert found["onnx_off"] < 2e-3
