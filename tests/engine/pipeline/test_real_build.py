@@ -58,6 +58,7 @@ def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Pa
         "held",
         "others",
         "network",
+        "onnx",
         "gravity",
         "estimators",
     }
