@@ -18,6 +18,7 @@ back_de_over (1)   on how many portraits it is over 12.
 grain (0.7-1.3)    local contrast behind over that in front: rms of L minus its blur of 1 cm (head:
                    0.5 cm) in the quieter 90 % of a part, both drawn at 2.5 mm a pixel, rims left
                    out. "head" is hair and hats: what has not the face's colour.
+grain_alike        the same of clothes, in front only where they have one of the colours behind.
 skin_on_back (0)   share of a dressed trunk's back that has the face's colour and is nearer to it
                    than to any of the clothes' colours.
 

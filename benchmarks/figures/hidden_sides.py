@@ -29,6 +29,9 @@ from ...engine.visual.view_cameras import orbit_centre, visible_box
 PARTS = ("trunk", "legs", "head")
 """Parts of the body that are measured; neck, arms, hands and feet belong to none."""
 
+CLOTHED = ("trunk", "legs")
+"""Those that clothes cover."""
+
 PIXEL = 0.0025
 """Metres of a pixel at the middle of the person."""
 
@@ -104,6 +107,8 @@ class HiddenSides:
         skin_on_back: share (0..1) of the trunk's back that has the face's colour and is no main
             colour of the clothes; None for bare trunks.
         grain: local contrast behind over that in front, by part.
+        grain_alike: the same, of the front only what shows one of the colours behind: a coat's
+            back is not compared with the striped shirt that it is open over.
         front: main colours of the trunk's front, the commonest first.
         back: those behind.
     """
@@ -112,6 +117,7 @@ class HiddenSides:
     back_de: float | None
     skin_on_back: float | None
     grain: dict[str, float | None]
+    grain_alike: dict[str, float | None]
     front: tuple[MainColor, ...] = ()
     back: tuple[MainColor, ...] = ()
 
@@ -139,7 +145,8 @@ def measure_hidden_sides(name: str, avatar: Avatar) -> HiddenSides:
     grain = {
         part: compare_grain(front, back, part, skin if part == "head" else None) for part in PARTS
     }
-    return HiddenSides(name, back_de, skin_on_back, grain, fronts, backs)
+    alike = {part: compare_grain(_alike(front, back, part), back, part, None) for part in CLOTHED}
+    return HiddenSides(name, back_de, skin_on_back, grain, alike, fronts, backs)
 
 
 def draw_sides(avatar: Avatar) -> tuple[SideView, SideView]:
@@ -303,6 +310,17 @@ def compare_grain(
     return grains[1] / max(grains[0], 1e-3)
 
 
+def _alike(front: SideView, back: SideView, part: str) -> SideView:
+    """The front with only those pixels of a part that have one of its main colours behind."""
+    own, behind = front.parts[part], back.parts[part]
+    near = np.zeros_like(own)
+    if behind.any() and own.any():
+        soft = blur_inside(front.lab, own, COLOR_SIGMA)
+        for color in find_main_colors(blur_inside(back.lab, behind, COLOR_SIGMA)[behind]):
+            near |= np.linalg.norm((soft - color.lab) * [0.5, 1.0, 1.0], axis=-1) < _RADIUS
+    return front._replace(parts={**front.parts, part: own & near})
+
+
 def summarize(results: Sequence[HiddenSides]) -> dict[str, Any]:
     """Return JSON-able medians over the portraits that have a figure; None where none has."""
     backs = [one.back_de for one in results if one.back_de is not None]
@@ -314,6 +332,9 @@ def summarize(results: Sequence[HiddenSides]) -> dict[str, Any]:
         "skin_on_back": _median([one.skin_on_back for one in results]),
         "skin_on_back_most": max((one.skin_on_back or 0.0 for one in results), default=None),
         "grain": {part: _median([one.grain[part] for one in results]) for part in PARTS},
+        "grain_alike": {
+            part: _median([one.grain_alike[part] for one in results]) for part in CLOTHED
+        },
     }
 
 
@@ -324,8 +345,10 @@ def _median(values: Sequence[float | None]) -> float | None:
 
 def format_header() -> str:
     """Return the head of the table of :func:`format_row`."""
-    return f"{'portrait':<30}{'back dE':>8}{'skin %':>8}" + "".join(
-        f"{'grain ' + part:>13}" for part in PARTS
+    return (
+        f"{'portrait':<30}{'back dE':>8}{'skin %':>8}"
+        + "".join(f"{'grain ' + part:>13}" for part in PARTS)
+        + "".join(f"{'alike ' + part:>13}" for part in CLOTHED)
     )
 
 
@@ -336,6 +359,7 @@ def format_row(name: str, figures: HiddenSides | dict[str, Any]) -> str:
     skin = figures["skin_on_back"]
     cells = [(figures["back_de"], 8, 1), (skin if skin is None else 100 * skin, 8, 1)]
     cells += [(figures["grain"][part], 13, 2) for part in PARTS]
+    cells += [(figures["grain_alike"][part], 13, 2) for part in CLOTHED]
     return f"{name:<30}" + "".join(
         f"{'-' if value is None else format(value, f'.{digits}f'):>{width}}"
         for value, width, digits in cells

@@ -134,6 +134,22 @@ def test_parts_are_where_the_body_has_them() -> None:
     assert measure_hidden_sides("", replace(avatar, gaussians=alone)).back_de is None
 
 
+def test_a_coats_back_is_not_compared_with_the_shirt_below() -> None:
+    """A coat left of the middle, a boldly striped shirt right of it; behind there is the coat."""
+
+    def paint(places: FloatArray, normals: FloatArray) -> FloatArray:
+        wave = np.sin(2.0 * np.pi * places[:, 1:2] / 0.02) * [1.0, 0.0, 0.0]
+        shirt = (normals[:, 2:] > 0.0) & (places[:, :1] < 0.0)
+        return np.where(shirt, [80.0, 0.0, 10.0] + 15.0 * wave, BLUE + 4.0 * wave)
+
+    found = measure_hidden_sides("", painted(paint))
+    grain, alike = found.grain["trunk"], found.grain_alike["trunk"]
+    assert grain is not None
+    assert alike is not None
+    assert grain < 0.6
+    assert alike == pytest.approx(1.0, abs=0.2)
+
+
 def test_main_colours_fill_a_tenth() -> None:
     rng = np.random.default_rng(0)
     colors = np.array([[50.0, 40, 0], [20.0, 0, -40], [90.0, 0, 0]])
@@ -169,15 +185,17 @@ def test_grain_is_the_contrast_within_its_band() -> None:
 def test_medians_leave_out_what_is_not_seen() -> None:
     seen, none = {"trunk": 0.5, "legs": None, "head": 0.3}, dict.fromkeys(GRAIN_SIGMA)
     found = [
-        HiddenSides("a", 4.0, 0.0, seen),
-        HiddenSides("b", 14.0, 0.2, {**seen, "trunk": 0.7}),
-        HiddenSides("c", None, None, none),
+        HiddenSides("a", 4.0, 0.0, seen, seen),
+        HiddenSides("b", 14.0, 0.2, {**seen, "trunk": 0.7}, seen),
+        HiddenSides("c", None, None, none, none),
     ]
     figures = summarize(found)
     assert (figures["portraits"], figures["backs"]) == (3, 2)
     assert (figures["back_de"], figures["back_de_over"]) == (9.0, 1)
     assert figures["grain"] == {"trunk": pytest.approx(0.6), "legs": None, "head": 0.3}
-    assert format_row("all", figures).split() == ["all", "9.0", "10.0", "0.60", "-", "0.30"]
+    assert figures["grain_alike"] == {"trunk": 0.5, "legs": None}
+    row = ["all", "9.0", "10.0", "0.60", "-", "0.30", "0.50", "-"]
+    assert format_row("all", figures).split() == row
     assert summarize([])["back_de"] is None
 
 
