@@ -13,6 +13,7 @@ from ..body.atlas import surface_points
 from ..body.expression_map import ExpressionMap
 from ..body.model import Body, body_from_arrays, load_body, read_body_arrays, save_body
 from ..core.types import NUM_JOINTS, FloatArray, IntArray, LikenessError, Progress
+from ..files.folders import make_parents
 from ..files.weights import asset_path
 from .carry_over import (
     INNER_PARTS,
@@ -34,9 +35,14 @@ from .flame import (
     with_flame_head,
 )
 from .mhr_body import load_mhr_body
-from .registration import HEAD_PARTS, IBUG_LANDMARKS, Registration, part_faces, register_body
-
-REMEDY = "Give SMPL-X's model file (SMPLX_NEUTRAL.npz or one of the others), unchanged."
+from .registration import (
+    HEAD_PARTS,
+    IBUG_LANDMARKS,
+    UNCHANGED,
+    Registration,
+    part_faces,
+    register_body,
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,25 @@ def prepare_body(
             "There is nothing to prepare: the default body is ready.",
             "Give SMPL-X's model file, --flame with FLAME's, or both.",
         )
-    progress("prepare", 0.0, "reading")
+    if vertex_ids is not None and (flame is None or source is None):
+        raise LikenessError(
+            "FLAME's vertices in SMPL-X are for SMPL-X with FLAME's head.",
+            "Give SMPL-X's and FLAME's model files with them, or leave them out.",
+        )
+    with make_parents(out):
+        progress("prepare", 0.0, "reading")
+        return _prepare(source, out, actions, progress, flame, vertex_ids)
+
+
+def _prepare(
+    source: Path | None,
+    out: Path,
+    actions: bool,
+    progress: Progress,
+    flame: Path | None,
+    vertex_ids: Path | None,
+) -> PreparedBody:
+    """Read, register, complete and write."""
     default, anchors = load_default_body(), None
     arrays: dict[str, np.ndarray] = {}  # type: ignore[type-arg]
     if source is None:
@@ -96,6 +120,8 @@ def prepare_body(
     else:
         arrays = read_body_arrays(source)
         target = body_from_arrays(arrays, str(source))
+        if target.landmarks is not None:
+            raise LikenessError(f"'{source}' is prepared already.", "Give it to --body as it is.")
         with _of_file(source):
             anchors = face_anchors(arrays, target)
     progress("prepare", 0.1, "laying the default body onto it")
@@ -121,7 +147,7 @@ def _of_file(path: Path | None) -> Iterator[None]:
     try:
         yield
     except LikenessError as error:
-        raise LikenessError(f"'{path}' cannot be prepared: {error.message}.", REMEDY) from error
+        raise LikenessError(f"'{path}' cannot be prepared: {error.message}.", UNCHANGED) from error
 
 
 def _ehm(
@@ -255,7 +281,7 @@ def face_anchors(arrays: dict[str, np.ndarray], target: Body) -> tuple[IntArray,
     if faces.shape != (count,) or bary.shape != (count, 3):
         return None
     if faces.min() < 0 or faces.max() >= len(target.f):
-        raise LikenessError("lmk_faces_idx has triangles that do not exist", REMEDY)
+        raise LikenessError("lmk_faces_idx has triangles that do not exist", UNCHANGED)
     rows = np.asarray(faces, np.int64)
     points = surface_points(target.v_template.astype(np.float64), target.f, rows, bary)
     return np.array(IBUG_LANDMARKS), points

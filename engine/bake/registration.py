@@ -25,6 +25,8 @@ from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, NUM_JOINTS, BoolArray, FloatArray, IntArray, LikenessError
 from .closest import nearest_facing
 
+UNCHANGED = "Give the model's own file, in metres and unchanged (docs/bodies.md)."
+
 OUTER_PARTS = tuple("face scalp ear neck torso arm hand leg foot lips eyelid".split())
 HEAD_PARTS = tuple("face scalp ear neck lips eyelid".split())
 EYES = (JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"])
@@ -132,15 +134,11 @@ def register_body(
     """
     if not all(len(eye_faces(target, eye)) for eye in EYES):
         raise LikenessError(
-            "it has no eyeballs: no triangle is held by an eye's joint alone",
-            "Give SMPL-X's model file, unchanged.",
+            "it has no eyeballs: no triangle is held by an eye's joint alone", UNCHANGED
         )
     size, ours = (float(np.ptp(body.J_template, axis=0).max()) for body in (target, default))
     if not 0.5 < size / ours < 2.0:
-        raise LikenessError(
-            f"its joints span {size:.4g} m, a person's {ours:.1f} m",
-            "Give SMPL-X's model file in metres, unchanged.",
-        )
+        raise LikenessError(f"its joints span {size:.4g} m, a person's {ours:.1f} m", UNCHANGED)
     cut = np.zeros(len(target.v_template), bool)
     cut[[] if open_rim is None else open_rim] = True
     jaw = JOINT_INDEX["jaw"]
@@ -164,8 +162,7 @@ def register_body(
     if not len(error) or np.median(error) > S.max_error:
         middle = 1000 * float(np.median(error)) if len(error) else np.inf
         raise LikenessError(
-            f"the default body cannot be laid onto it: they stay {middle:.0f} mm apart",
-            "Give SMPL-X's model file in metres, unchanged.",
+            f"the default body cannot be laid onto it: they stay {middle:.0f} mm apart", UNCHANGED
         )
     for eye in EYES:
         own = np.unique(default.f[eye_faces(default, eye)])

@@ -22,15 +22,13 @@ import numpy as np
 
 from ..core.rotations import axis_angle_to_matrix
 from ..core.types import NUM_JOINTS, PARENTS, FloatArray, IntArray, LikenessError, Pose
-from ..files.atomic import swap_file
+from ..files.atomic import atomic_write
 from ..files.untrusted import read_npz, wrap_parser_errors
 from .names import OWN_EXPRESSION
 from .skinning import joint_transforms, pose_feature, skin_vertices
 
-SMPLX_NUM_BETAS = 300
-SMPLX_NUM_EXPRESSION = 100
-SMPLX_SHORT = 10
-"""Betas, and expressions, of the files with 20 columns."""
+SMPLX_NUM_BETAS, SMPLX_NUM_EXPRESSION = 300, 100
+SMPLX_SHORT = 10  # betas, and expressions, of the files with 20 columns
 
 MAX_VERTICES, MAX_COLUMNS = 2_000_000, 2_000
 """Limits; the default body has 13,718 vertices, SMPL-X 400 columns of shapes and expressions."""
@@ -363,8 +361,8 @@ def split_columns(shapedirs: FloatArray) -> tuple[FloatArray, FloatArray]:
         shapedirs: [V, 3, S].
         exprdirs: [V, 3, E].
     """
-    columns = shapedirs.shape[2]
-    split = SMPLX_SHORT if columns == 2 * SMPLX_SHORT else min(SMPLX_NUM_BETAS, columns)
+    short = shapedirs.shape[2] == 2 * SMPLX_SHORT
+    split = SMPLX_SHORT if short else min(SMPLX_NUM_BETAS, shapedirs.shape[2])
     return shapedirs[:, :, :split], shapedirs[:, :, split : split + SMPLX_NUM_EXPRESSION]
 
 
@@ -412,9 +410,9 @@ def save_body(body: Body, path: Path, **extra: np.ndarray[Any, Any]) -> None:
         extra: [...] more arrays by key, which only the bake uses.
 
     Raises:
-        OSError: The file cannot be written.
+        LikenessError: The folder is missing, full or read-only.
     """
-    with swap_file(path) as scratch, open(scratch, "wb") as file:
+    with atomic_write(path) as scratch, open(scratch, "wb") as file:
         np.savez_compressed(file, **body_to_arrays(body), **extra)
 
 

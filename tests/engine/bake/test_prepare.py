@@ -19,6 +19,7 @@ from likeness.engine.body.expression_map import ExpressionMap, own_columns
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, PARENTS, LikenessError, Pose
+from likeness.engine.files.weights import asset_path
 from likeness.engine.motion.io import jaw_from_expression
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -218,6 +219,19 @@ def test_unusable_files_are_named(
         prepare_body(path, tmp_path / "out.npz", True, silent)
     assert "SMPLX_BAD.npz" in str(raised.value)
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_what_makes_no_sense_is_refused(licensed: tuple[Path, ...], tmp_path: Path) -> None:
+    with pytest.raises(LikenessError, match="nothing to prepare"):
+        prepare_body(None, tmp_path / "out.npz", True, silent)
+    with pytest.raises(LikenessError, match=r"body\.npz' is prepared already"):
+        prepare_body(asset_path("body"), tmp_path / "out.npz", True, silent)
+    for source, flame in ((licensed[0], None), (None, licensed[1])):
+        with pytest.raises(LikenessError, match="vertices in SMPL-X"):
+            prepare_body(source, tmp_path / "out.npz", True, silent, flame, licensed[2])
+    (tmp_path / "half.npz").write_bytes(licensed[1].read_bytes()[:9000])
+    with pytest.raises(LikenessError, match=r"half\.npz"):
+        prepare_body(None, tmp_path / "out.npz", True, silent, tmp_path / "half.npz")
 
 
 def test_pickles_are_refused_and_the_page_converts_them(tmp_path: Path) -> None:
