@@ -16,13 +16,13 @@ from likeness.engine.training.config import TRAINING
 
 @pytest.mark.slow
 def test_one_person_is_learned_and_the_map_carries(tmp_path: Path) -> None:
-    """In a minute. Views that no photo of theirs shows depend on the map."""
+    """In less than a minute. Views that no photo of theirs shows depend on the map."""
     write_people(
         tmp_path, 1, SynthOptions(seed=4, size=128, views=12, framing="half", engine="raster")
     )
     config = override_fields(TRAINING["paper-tiny"], QUICK)
     found = overfit_subject(tmp_path, config, load_body(asset_path("body")))
-    assert found.network_db >= 28.0
+    assert found.network_db >= 25.0  # 12.3 at the start
     assert found.no_map_db <= found.hidden_db - 1.0
 
 
