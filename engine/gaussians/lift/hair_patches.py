@@ -53,7 +53,7 @@ class HairPatchSettings:
     level: float = 0.025  # metres over which the patches' own brightness is taken out
     strand: float = 0.003  # metres, the first step by which texture is smeared along strands
     doublings: int = 4  # of that step, for straight hair
-    contrast: float = 0.9  # of the photo's texture: long strands look stronger
+    contrast: float = 1.05  # of the photo's texture, of which splats lose some
     sheen: float = 0.3  # brightness, in its logarithm, that hair pointing at the light loses
     sheen_from: tuple[float, float, float] = (0.0, 0.8, -0.6)  # unit: from above and behind
     gap: float = 0.004  # metres of holes between strands that are hair all the same
