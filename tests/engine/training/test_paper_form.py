@@ -22,7 +22,7 @@ def test_one_person_is_learned_and_the_map_carries(tmp_path: Path) -> None:
     )
     config = override_fields(TRAINING["paper-tiny"], QUICK)
     found = overfit_subject(tmp_path, config, load_body(asset_path("body")))
-    assert found.network_db >= 25.0  # 12.3 at the start
+    assert found.network_db >= 24.0  # 12.3 at the start
     assert found.no_map_db <= found.hidden_db - 1.0
 
 
