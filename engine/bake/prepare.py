@@ -14,6 +14,7 @@ from ..body.expression_map import ExpressionMap
 from ..body.model import Body, body_from_arrays, load_body, read_body_arrays, save_body
 from ..core.types import NUM_JOINTS, FloatArray, IntArray, LikenessError, Progress
 from ..files.folders import make_parents
+from ..files.untrusted import CorruptFileError, mmap_npy
 from ..files.weights import asset_path
 from .carry_over import (
     INNER_PARTS,
@@ -212,10 +213,10 @@ def read_vertex_ids(path: Path, count: int, vertices: int) -> IntArray:
     """
     remedy = "Give SMPL-X__FLAME_vertex_ids.npy of SMPL-X's downloads, or leave it out."
     try:
-        ids = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        ids = mmap_npy(path)
+    except (OSError, CorruptFileError) as error:
         raise LikenessError(f"'{path}' cannot be read ({error}).", remedy) from error
-    if not isinstance(ids, np.ndarray) or ids.shape != (count,) or ids.dtype.kind not in "iu":
+    if ids.shape != (count,) or ids.dtype.kind not in "iu":
         raise LikenessError(f"'{path}' does not hold {count} vertex numbers.", remedy)
     if ids.min() < 0 or ids.max() >= vertices or len(np.unique(ids)) < count:
         raise LikenessError(f"'{path}' has numbers that are no vertices, or twice one.", remedy)
