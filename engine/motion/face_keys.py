@@ -107,12 +107,12 @@ def match_expression(arrays: Arrays, names: Sequence[str], model: Body | None = 
         return arrays
     if expression.dtype.kind not in "fiu" or not 0 < expression.ndim <= 2:
         return arrays
-    rows = np.asarray(expression, np.float64).reshape(-1, expression.shape[-1])
+    count = expression.shape[-1]
+    if count in (0, len(names)) or not np.isfinite(expression).all():
+        return arrays
+    rows = np.asarray(expression, np.float64).reshape(-1, count)
     own = numbered_columns(names)
     out = np.zeros((len(rows), len(names)))
-    count = rows.shape[1]
-    if count == len(names) or not count or not np.isfinite(rows).all():
-        return arrays
     if len(own):
         used = min(count, len(own))  # the first ones: components are in order of importance
         out[:, own[:used]] = rows[:, :used]

@@ -18,6 +18,8 @@ def preferences(ui: Any, folder: str) -> Steps:
     out["engine"] = problem()
     yield from press(ui, "likeness.look_around")
     out["setup"] = problem()
+    yield from press(ui, "likeness.examine_computer")
+    out["examined"] = problem()
     settings = bpy.context.preferences
     area = next(a for a in ui.window.screen.areas if a.type != "VIEW_3D" and a.height > 300)
     before = area.type

@@ -190,6 +190,6 @@ def test_one_message_for_one_error(gui: Any, blender: Any, person: str, tmp_path
 @pytest.mark.slow
 def test_preferences(gui: Any, tmp_path: Path) -> None:
     seen = gui("setup_scenarios.preferences", folder=str(tmp_path))
-    assert seen["engine"] is seen["setup"] is seen["cleared"] is None
+    assert {seen[k] for k in ("engine", "setup", "examined", "cleared")} == {None}
     assert "Online Access" in seen["download"]
     assert seen["dismissed"] is None

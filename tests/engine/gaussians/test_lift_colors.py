@@ -414,9 +414,9 @@ def test_a_back_continues_the_front_without_its_badge(body: Body, samples: Surfa
     assert green.max() < 0.35, "the badge went round"  # it has 0.6
     stripe = out[vest & person["red"]].mean(0), out[vest & ~person["red"]].mean(0)
     assert (stripe[1] - stripe[0])[1] > 0.22, "the stripes do not go on behind"
-    # No colour of the vest runs into the trousers.
-    seam = ~known & (label == LOWER)
-    assert out[seam][:, 0].max() < 0.45
+    # No colour of the vest runs into the trousers, which are twice as blue as red.
+    seam = out[~known & (label == LOWER)]
+    assert (seam[:, 0] / seam[:, 2]).max() < 0.85
 
 
 def test_what_nobody_saw_gets_a_colour_of_its_kind(body: Body, samples: SurfaceSamples) -> None:

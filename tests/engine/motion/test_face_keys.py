@@ -10,6 +10,7 @@ import pytest
 from likeness.engine.body import Body, save_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import JOINT_INDEX, LikenessError
+from likeness.engine.motion.face_keys import match_expression
 from likeness.engine.motion.io import read_body_model
 from likeness.engine.motion.motion_source import read_motion
 from likeness.engine.motion.pose_file import load_pose
@@ -117,3 +118,10 @@ def test_damaged_ones_are_named(
     np.savez(tmp_path / "bad.npz", **(flame | {key: value}))
     with pytest.raises(LikenessError, match=rf"{key}.*bad\.npz"):
         read_motion(tmp_path / "bad.npz", 52)
+
+
+def test_frames_without_an_expression_stay_as_they_are(prepared: Body) -> None:
+    """Motions of the body alone write [T, 0]."""
+    arrays = {"poses": np.zeros((T, 165)), "expression": np.zeros((T, 0))}
+    for names in (prepared.expression_names, make_synthetic_body(4).expression_names):
+        assert match_expression(arrays, names) is arrays
