@@ -16,7 +16,7 @@ from likeness.engine.training.config import TRAINING
 
 @pytest.mark.slow
 def test_one_person_is_learned_and_the_map_carries(tmp_path: Path) -> None:
-    """In less than a minute. Views that no photo of theirs shows depend on the map."""
+    """Views that no photo of theirs shows depend on the map."""
     write_people(
         tmp_path, 1, SynthOptions(seed=4, size=128, views=12, framing="half", engine="raster")
     )

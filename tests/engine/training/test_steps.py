@@ -209,7 +209,8 @@ def test_views_are_drawn_in_their_order(
     mixed = replace(samples[0], views=(a, moved, a, b))
     decoder = config.network.decoder
     one = make_step_batch([mixed], box_body, uv_grids(box_body, decoder), decoder)
-    objective = Trainer(config, box_body, "cpu").objective
+    usual = replace(config, supersample=TrainConfig.supersample)
+    objective = Trainer(usual, box_body, "cpu").objective
     base = one.inputs.base.of(0, one.inputs.counts[0])
     views = objective.draw(one.samples[0], base)
     assert sorted(len(group.order) for group in one.samples[0].groups) in ([1, 1, 2], [1, 3])
