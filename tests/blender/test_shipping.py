@@ -37,8 +37,8 @@ def test_no_rule_of_blenders_is_broken_by_enabling_nor_by_a_job(rounds: dict[str
 
 
 @pytest.mark.slow
-def test_the_computer_is_examined_and_a_report_written(blender, extension: Path) -> None:
-    found = blender(CHECKS, "examines", zip_path=str(extension))
+def test_the_computer_is_examined_and_a_report_written(blender_lts, extension: Path) -> None:
+    found = blender_lts(CHECKS, "examines", zip_path=str(extension))
     assert found["done"] == "FINISHED"
     assert found["failed"] == []
     assert found["report"]["can_build"]
