@@ -47,14 +47,20 @@ def _closest_bary(p, a, b, c):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True)
+def _distance(point, corner):  # type: ignore[no-untyped-def]
+    """Squared distance to a triangle [3, 3], and the nearest point's barycentric coordinates."""
+    a, b, c = corner[0], corner[1], corner[2]
+    u, v, w = _closest_bary(point, a, b, c)
+    ray = u * a + v * b + w * c - point
+    return ray @ ray, u, v, w
+
+
+@numba.njit(cache=True)
 def _search(points, corners, triangle, bary):  # type: ignore[no-untyped-def]
     for i in range(points.shape[0]):
         best = np.inf
         for k in range(corners.shape[0]):
-            a, b, c = corners[k, 0], corners[k, 1], corners[k, 2]
-            u, v, w = _closest_bary(points[i], a, b, c)
-            ray = u * a + v * b + w * c - points[i]
-            distance = ray @ ray
+            distance, u, v, w = _distance(points[i], corners[k])
             if distance < best:
                 best = distance
                 triangle[i] = k
@@ -90,10 +96,7 @@ def _search_among(points, normals, corners, facing, candidates, cosine, triangle
         for k in candidates[i]:
             if normals[i] @ facing[k] < cosine:
                 continue
-            a, b, c = corners[k, 0], corners[k, 1], corners[k, 2]
-            u, v, w = _closest_bary(points[i], a, b, c)
-            ray = u * a + v * b + w * c - points[i]
-            distance = ray @ ray
+            distance, u, v, w = _distance(points[i], corners[k])
             if distance < best:
                 best = distance
                 triangle[i] = k

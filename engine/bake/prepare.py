@@ -219,7 +219,9 @@ def read_vertex_ids(path: Path, count: int, vertices: int) -> IntArray:
     if ids.shape != (count,) or ids.dtype.kind not in "iu":
         raise LikenessError(f"'{path}' does not hold {count} vertex numbers.", remedy)
     if ids.min() < 0 or ids.max() >= vertices or len(np.unique(ids)) < count:
-        raise LikenessError(f"'{path}' has numbers that are no vertices, or twice one.", remedy)
+        raise LikenessError(
+            f"'{path}' contains numbers outside the model's vertices, or duplicates.", remedy
+        )
     return ids.astype(np.int64)
 
 

@@ -74,8 +74,8 @@ def read_motion(
     known = np.zeros(NUM_JOINTS, bool)
     for key in ROWS.keys() & arrays.keys():
         known[ROWS[key]] = True
-    told = known_joints(arrays)
-    known = known if told is None else known & told
+    own = known_joints(arrays)
+    known = known if own is None else known & own
     expression = arrays.get("expression")
     face = expression is not None and expression.ndim > 0 and num_expression > 0
     face = face and expression is not None and expression.shape[-1] == num_expression

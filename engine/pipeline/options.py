@@ -54,7 +54,7 @@ def estimator_option() -> Any:
     return option(
         (),
         help="Initial pose from another program (docs/ESTIMATORS.md); {name} stands for the "
-        "photo's name. Repeatable: what is visible decides whom a joint is taken from.",
+        "photo's name. Repeatable: what is visible decides which estimator supplies a joint.",
         metavar="FILE",
         flags=("--estimator", "--estimate"),
     )

@@ -190,9 +190,9 @@ class Fitter:
         ]
         if self.estimate is not None:
             hold = None if head is None else JOINT_INDEX["head"]
-            told = [init_from_estimate(self.body, self.estimate, start, hold) for start in starts]
+            posed = [init_from_estimate(self.body, self.estimate, start, hold) for start in starts]
             # Where it knows how the trunk stands, the others are there in case it is wrong.
-            starts = [told[0], *starts] if self.estimate.known[JOINT_INDEX["pelvis"]] else told
+            starts = [posed[0], *starts] if self.estimate.known[JOINT_INDEX["pelvis"]] else posed
         return starts
 
     def unknowns(self, names: tuple[str, ...], shape: bool = False) -> Unknowns:
@@ -337,9 +337,11 @@ class Fitter:
         if (ev.pose_weight[ARM_POINTS[left][:2]] > 0).all():
             starts.insert(0, lift_arm(ev.observation, trunk, left))
         rows_of_arm = [JOINT_INDEX[name] for name in names[:2]]
-        told = self.estimate
-        if told is not None and (told.known & ~told.in_world)[rows_of_arm].all():
-            starts.insert(0, (told.full_pose[rows_of_arm[0]], told.full_pose[rows_of_arm[1]]))
+        estimate = self.estimate
+        if estimate is not None and (estimate.known & ~estimate.in_world)[rows_of_arm].all():
+            starts.insert(
+                0, (estimate.full_pose[rows_of_arm[0]], estimate.full_pose[rows_of_arm[1]])
+            )
         rows = ARM_POINTS[left]
         stages = [
             [
@@ -392,12 +394,12 @@ class Fitter:
         A head moves the trunk, the shape and the expression; hands move wrists, elbows and
         shoulders.
         """
-        told = self.estimate
-        if told is None or not told.dense:
+        estimate = self.estimate
+        if estimate is None or not estimate.dense:
             return state
         expression = expression_unknowns(self.body)
         for parts in (("head",), ("left_hand", "right_hand")):
-            chosen = [guide for guide in told.dense if guide.part in parts]
+            chosen = [guide for guide in estimate.dense if guide.part in parts]
             names: tuple[str, ...] = TRUNK
             if "head" not in parts:
                 lefts = [guide.part == "left_hand" for guide in chosen]
@@ -406,7 +408,7 @@ class Fitter:
             if len(unknowns.betas):
                 unknowns = replace(unknowns, expression=expression)
             for _ in range(S.guide_rounds if chosen else 0):
-                shown = init_from_estimate(self.body, told, state, JOINT_INDEX["head"])
+                shown = init_from_estimate(self.body, estimate, state, JOINT_INDEX["head"])
                 camera = self.evidence.camera
                 found = [guide_term(self.body, shown, guide, camera) for guide in chosen]
                 pulls: list[FitTerm] = [term for term in found if term is not None]

@@ -2,7 +2,7 @@
 
 Synthetic people in the three framings are fitted without an estimator, with each one alone, and
 with all of them chosen by what is visible. An estimator is its real output where files are given,
-otherwise the truth with the errors that ``estimator_errors.toml`` states for it. From the told
+otherwise the truth with the errors that ``estimator_errors.toml`` states for it. From the estimated
 poses' errors follows the map, in the form of ``visibility.toml``.
 """
 
@@ -63,7 +63,7 @@ IN_WORLD = {"gagavatar": "head", "emica": "head", "smirk": "head", "hamer": "wri
 
 FITTED = ("joints_mm", "hands_px", "head_deg", "trunk_deg", "face_mm")
 FIGURES: dict[str, tuple[str, int, bool]] = {
-    **{f"told_{part}": (f"told {part}, degrees", 1, False) for part in PARTS},
+    **{f"estimate_{part}": (f"estimate of {part}, degrees", 1, False) for part in PARTS},
     **{name: TRACKING_FIGURES[name] for name in FITTED},
 }
 """Name -> title, digits, and whether more is better."""
@@ -138,8 +138,8 @@ def _shown(joint: int, truth: Truth) -> bool:
     return limb is None or bool(truth.joint_visible[JOINT_INDEX[f"{side}_{limb}"]])
 
 
-def told_errors(said: PoseEstimate, pose: Pose, truth: Truth) -> Figures:
-    """Mean angle in degrees, by part, between told and true rotations of what is shown."""
+def estimate_errors(said: PoseEstimate, pose: Pose, truth: Truth) -> Figures:
+    """Mean angle in degrees, by part, between estimated and true rotations of what is shown."""
     local = axis_angle_to_matrix(np.asarray(pose.full_pose, np.float64))
     angles: dict[str, list[float]] = {}
     for joint in np.flatnonzero(said.known):
@@ -147,7 +147,7 @@ def told_errors(said: PoseEstimate, pose: Pose, truth: Truth) -> Figures:
             true = truth.rotations[joint] if said.in_world[joint] else local[joint]
             turn = matrix_to_axis_angle(true.T @ axis_angle_to_matrix(said.full_pose[joint]))
             angles.setdefault(PART_OF[joint], []).append(float(np.linalg.norm(turn)))
-    return {f"told_{part}": float(np.degrees(np.mean(found))) for part, found in angles.items()}
+    return {f"estimate_{part}": float(np.degrees(np.mean(found))) for part, found in angles.items()}
 
 
 def measure_estimators(
@@ -198,7 +198,7 @@ def measure_estimators(
         method = said.kind or method if said is not None else method
         figures[method] = {figure: measured[figure] for figure in FITTED}
         if said is not None:
-            figures[method] |= told_errors(said, pose, truth)
+            figures[method] |= estimate_errors(said, pose, truth)
         if method == TOGETHER:
             about["sources"] = {source: list(joints) for source, joints in track.sources.items()}
     give(
@@ -254,9 +254,9 @@ def write_map(kinds: Mapping[str, Any]) -> str:
         lines += ["", f"[{framing}]"]
         for part in PARTS:
             found = {
-                method: float(figures[f"told_{part}"])
+                method: float(figures[f"estimate_{part}"])
                 for method, figures in means.items()
-                if figures.get(f"told_{part}") is not None
+                if figures.get(f"estimate_{part}") is not None
             }
             order = sorted(found, key=lambda method: found[method]) or usual[framing][part]
             lines.append(f"{part} = {_names(order)}")

@@ -43,7 +43,7 @@ class HatSplatSettings:
     thick: float = 0.002  # metres from a brim's upper to its under side
     pressed: float = 0.006  # metres that hair stands off the skull below a hat, at most
     surface: float = 0.012  # metres up to which a point and the photo's are one surface
-    clear: float = 0.7  # alpha below which the photo shows that there is no hat
+    clear: float = 0.7  # alpha below which the photo rules out a hat
     step: float = 0.03  # metres between neighbouring pixels that are two surfaces
     grazing: float = -0.3  # cosine to the camera from which on hair may show at its outline
     below: float = 0.004  # metres that splats lie behind the photo's

@@ -127,8 +127,8 @@ class ModelEstimator:
         if dump is None:
             return None
         person = None if network.kind in ("multi-hmr", "hamer") else 1
-        told = estimate_of(dump, network.kind, camera, None, self.smplx, person, observation)
-        return told if np.any(told.known) else None
+        estimate = estimate_of(dump, network.kind, camera, None, self.smplx, person, observation)
+        return estimate if np.any(estimate.known) else None
 
     def keypoints(self, portrait: Portrait, observation: Observation) -> KeypointEstimate | None:
         """The network's keypoints in pixels of ``portrait.rgb``; None when it finds poses.

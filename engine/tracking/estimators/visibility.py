@@ -167,6 +167,6 @@ def ask_estimators(
     Raises:
         LikenessError: as :func:`choose_estimates`, or an estimator's.
     """
-    told = (one.estimate(portrait, observation, camera) for one in estimators)
-    known = [estimate for estimate in told if estimate is not None]
+    estimates = (one.estimate(portrait, observation, camera) for one in estimators)
+    known = [estimate for estimate in estimates if estimate is not None]
     return choose_estimates(known, observation, camera) if known else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,7 @@ from likeness.engine.body import Body, load_body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path
 
-sys.path.insert(0, str(Path(__file__).parent))
-from stand_ins import StandIns, make_stand_ins
+from .stand_ins import StandIns, make_stand_ins
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,8 @@ from likeness.engine.body.model import body_from_arrays
 from likeness.engine.body.skinning import joint_transforms, pose_feature, skin_vertices
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, LikenessError, Pose
-from stand_ins import StandIns
+
+from .stand_ins import StandIns
 
 JAW, LEFT_EYE, RIGHT_EYE = (
     JOINT_INDEX[name] for name in ("jaw", "left_eye_smplhf", "right_eye_smplhf")

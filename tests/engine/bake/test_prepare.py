@@ -22,8 +22,7 @@ from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, PARENTS, Likenes
 from likeness.engine.files.weights import asset_path
 from likeness.engine.motion.io import jaw_from_expression
 
-sys.path.insert(0, str(Path(__file__).parent))
-from stand_ins import StandIns
+from .stand_ins import StandIns
 
 ROOT = Path(__file__).resolve().parents[3]
 V = 10475

@@ -11,9 +11,9 @@ import pytest
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, PARENTS, Pose
 from likeness.engine.evaluation.people.person_render import Truth
 from likeness.engine.evaluation.protocols.estimators import (
+    estimate_errors,
     simulate_estimate,
     stated_errors,
-    told_errors,
     write_map,
 )
 from likeness.engine.tracking.estimators import KINDS
@@ -47,12 +47,12 @@ def truth(pose: Pose) -> Truth:
 def test_the_stated_errors_are_made(pose: Pose, truth: Truth) -> None:
     rng = np.random.default_rng(1)
     found = [
-        told_errors(simulate_estimate("osx", "half", pose, truth, rng), pose, truth)
+        estimate_errors(simulate_estimate("osx", "half", pose, truth, rng), pose, truth)
         for _ in range(200)
     ]
     stated = stated_errors()["osx"]["half"]
     for part in PARTS:
-        mean = np.mean([one[f"told_{part}"] for one in found])
+        mean = np.mean([one[f"estimate_{part}"] for one in found])
         # the mean length of three normal numbers is 0.921 of its root mean square
         assert mean == pytest.approx(0.921 * stated[part], rel=0.1), part
 
@@ -70,7 +70,7 @@ def test_hidden_hands_are_made_up(pose: Pose, truth: Truth) -> None:
         away.append(np.degrees(turn.magnitude()))
     left, right = np.mean(away, 0)[:15].mean(), np.mean(away, 0)[15:].mean()
     assert left > 3 * right
-    assert "told_hands" in told_errors(said, pose, hidden)
+    assert "estimate_hands" in estimate_errors(said, pose, hidden)
 
 
 def test_heads_and_hands_speak_in_the_photo_s_axes(pose: Pose, truth: Truth) -> None:
@@ -78,7 +78,7 @@ def test_heads_and_hands_speak_in_the_photo_s_axes(pose: Pose, truth: Truth) -> 
     head = simulate_estimate("emica", "head", pose, truth, rng)
     assert head.in_world[JOINT_INDEX["head"]]
     assert not head.known[JOINT_INDEX["neck"]]
-    assert told_errors(head, pose, truth)["told_head"] < 15
+    assert estimate_errors(head, pose, truth)["estimate_head"] < 15
     hands = simulate_estimate("hamer", "full", pose, truth, rng)
     assert np.flatnonzero(hands.in_world).tolist() == [20, 21]
     assert not hands.known[:20].any()
@@ -94,8 +94,8 @@ def test_every_kind_has_its_errors() -> None:
 def test_the_map_follows_from_the_errors(tmp_path: Path) -> None:
     means = {
         "no estimator": {"joints_mm": 50.0},
-        "multi-hmr": {"told_trunk": 20.0, "told_arms": 9.0},
-        "osx": {"told_trunk": 8.0, "told_arms": 10.0, "told_legs": None},
+        "multi-hmr": {"estimate_trunk": 20.0, "estimate_arms": 9.0},
+        "osx": {"estimate_trunk": 8.0, "estimate_arms": 10.0, "estimate_legs": None},
     }
     path = tmp_path / "visibility.toml"
     path.write_text(write_map({"half": {"mean": means}}), encoding="utf-8")
