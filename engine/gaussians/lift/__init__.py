@@ -43,6 +43,7 @@ from .ears import finish_ears
 from .face_finish import finish_face
 from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
+from .hand_pixels import find_sleeved_arms
 from .hat_splats import hat_layer, label_head, press_hair, settle_hat, split_hat
 from .hats import fit_hat
 from .held_objects import mark_held_objects, mark_removed, removed_pixels
@@ -57,7 +58,7 @@ from .nape import add_nape
 from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
 from .pixel_grids import dilate, erode, nearest_known
-from .regions import Regions, find_regions, vertex_groups
+from .regions import ARMS, HANDS, Regions, find_regions, hand_triangles, vertex_groups
 from .shoe_shape import shape_shoes
 from .skirt import Skirt, fit_skirt
 from .skirt_wearer import attach_skirt, settle_hem
@@ -215,7 +216,9 @@ def lift_photo(
     lit = matte.foreground if same else shadows.lighten(portrait.foreground)
     portrait = replace(portrait, foreground=lit)
     colors = shadows.lighten(colors)
-    homes = TriangleBinding(body, vertices, groups[body.f[:, 0]], regions.hidden)
+    hands = {arm: hand_triangles(body, joints) for arm, joints in zip(ARMS, HANDS, strict=True)}
+    sleeved = find_sleeved_arms(hands, regions.group, regions.label, regions.body)
+    homes = TriangleBinding(body, vertices, groups[body.f[:, 0]], regions.hidden, sleeved)
 
     photo_budget = int(options.photo_share * options.max_gaussians)
     photo, grid_side = _photo_levels(

@@ -1,4 +1,4 @@
-"""Hidden folds of bent elbows and knees, laid out for the stretched limb.
+"""Hidden folds of bent elbows, wrists and knees, laid out for the stretched limb.
 
 The worn surface is crumpled in the fold of a bent limb. When the limb is stretched, splats placed
 there stand up like hair, with gaps between them. Those that the photo does not show are therefore
@@ -44,13 +44,13 @@ S = register_settings("lift.bends", BendSettings())
 
 _BENDS = [
     (JOINT_INDEX[f"{side}_{above}"], JOINT_INDEX[f"{side}_{bend}"])
-    for above, bend in (("shoulder", "elbow"), ("hip", "knee"))
+    for above, bend in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"))
     for side in ("left", "right")
 ]
 
 
 def bending(body: Body) -> FloatArray:
-    """Return how far each vertex [V] lies in an elbow or a knee: 0 outside, 1 in the middle.
+    """Return how far each vertex [V] lies in an elbow, wrist or knee: 0 outside, 1 in the middle.
 
     Args:
         body: the person's own.

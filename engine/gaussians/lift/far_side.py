@@ -16,17 +16,9 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from .depth_sheets import DepthSheet
 from .held_objects import removed_pixels
-from .labels import OBJECT
 from .pixel_grids import erode, nearest_known, smooth_within
 from .regions import ARMS, HEAD, Regions
-from .surfels import (
-    IN_HAND,
-    SHELL,
-    TriangleBinding,
-    grid_tangents,
-    pixel_centres,
-    surfels_from_tangents,
-)
+from .surfels import SHELL, TriangleBinding, grid_tangents, pixel_centres, surfels_from_tangents
 
 
 @dataclass(frozen=True)
@@ -99,10 +91,10 @@ def _far_colors(
     return smooth_within(colors[rows, cols], sheet.mask, max(0.7, S.calm * regions.unit))
 
 
-def _home_group(sheet: DepthSheet, regions: Regions) -> IntArray:
-    """[H, W] the limb that a pixel of the sheet belongs to, also where an arm hides it."""
+def _home_group(sheet: DepthSheet, regions: Regions, homes: TriangleBinding) -> IntArray:
+    """[H, W] what holds a pixel of the sheet, also where an arm hides it."""
     if sheet.group:
-        return np.asarray(sheet.group + IN_HAND * (regions.label == OBJECT))
+        return homes.holders(np.full(regions.label.shape, sheet.group), regions.label)
     known = sheet.visible & ~np.isin(regions.group, ARMS)
     rows, cols, _ = nearest_known(known if known.any() else sheet.mask)
     return np.maximum(regions.group[rows, cols], 0)
@@ -130,7 +122,7 @@ def _back(
     world = surfels_from_tangents(
         points[at], du[at], dv[at], S.back_sigma * stride, far[at], opacity
     )
-    group = _home_group(sheet, regions)[at]
+    group = _home_group(sheet, regions, homes)[at]
     return homes.settle(world, group, SHELL, regions.hair[at] | (group == HEAD))
 
 
@@ -156,7 +148,7 @@ def _rim(
     through = np.stack([zero, zero, -np.maximum(gap / count, step)[owner]], -1)
     opacity = np.full(len(owner), S.rim_opacity)
     world = surfels_from_tangents(points, along, through, S.rim_sigma, far[at][owner], opacity)
-    group = _home_group(sheet, regions)[at][owner]
+    group = _home_group(sheet, regions, homes)[at][owner]
     return homes.settle(world, group, SHELL, regions.hair[at][owner] | (group == HEAD))
 
 

@@ -120,6 +120,25 @@ def settle_hand_pixels(
     return _without_cloth(_with_skin(group, label, bust, hands), label, hands, limb)
 
 
+def find_sleeved_arms(
+    hand: dict[int, BoolArray], group: IntArray, label: IntArray, drawn: MeshBuffer
+) -> tuple[int, ...]:
+    """Return the arms whose cloth is a sleeve: their hands are hidden, bare or not in the frame.
+
+    Args:
+        hand: arm -> [F] triangles of its hand, without area where the hand is hidden.
+        group: [H, W] limb of each pixel, -1 outside the person.
+        label: [H, W] index into ``labels.LABELS``.
+        drawn: of the fitted body.
+    """
+    out = []
+    for arm, triangles in hand.items():
+        shown = (drawn.face >= 0) & triangles[drawn.face] & (group == arm)
+        if not shown.any() or (label[shown] == SKIN).mean() >= S.bare:
+            out.append(arm)
+    return tuple(out)
+
+
 def find_bust(part: IntArray, body: Body) -> BoolArray:
     """Return which pixels lie on the head or neck.
 

@@ -3,7 +3,8 @@
 The fit knows nothing of a hand in a pocket, behind the back or under the other arm, and leaves it
 somewhere in front of what the photo shows. Its splats would have to be dropped there, and the arm
 would have no hand in any pose. Where it truly is nobody knows, so the wrist turns it and the
-fingers close until the person hides it. Where some of its skin shows, the hand is laid there.
+fingers close until the person hides it; where that is not enough, it folds into its sleeve, unless
+it holds something. Where some of its skin shows, the hand is laid there.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from .hand_pixels import Hand, find_bust, settle_hand_pixels
-from .labels import LOWER, SKIN, UPPER
+from .labels import LOWER, OBJECT, SKIN, UPPER
 from .pixel_grids import connected_patches, dilate, nearest_known
 from .regions import ARMS, HANDS, TORSO, Regions, hand_triangles, vertex_groups
 
@@ -29,6 +30,8 @@ class HiddenHandSettings:
     """The search for a pose that hides a hand."""
 
     bend: tuple[float, int] = (85.0, 17)  # most degrees to palm or back, and steps
+    fold: tuple[float, int] = (175.0, 35)  # the same of one that folds into its sleeve
+    stands_out: float = 0.01  # cost from which on a hand is folded
     twist: tuple[float, int] = (90.0, 7)  # the same about the forearm
     tilt: tuple[float, int] = (40.0, 5)  # the same to the thumb or the little finger
     curl: float = 1.2  # radians of each finger joint of a closed hand
@@ -114,13 +117,16 @@ def _search(regions: Regions, camera: Camera, body: Body, pose: Pose, shown: boo
     rows, cols, _ = nearest_known(drawn)
     front = regions.body.depth[rows, cols]
     skins = _shown_skin(regions, camera, body, pose) if shown else {}
+    held = regions.label == OBJECT
     for arm, (wrist, *fingers) in zip(ARMS, HANDS, strict=True):
         hand = hand_triangles(body, [wrist, *fingers])
         skin = skins.get(arm, np.zeros_like(drawn))
         if (regions.hidden & hand).any() and skin.any() == shown:
             own = np.unique(body.f[hand])[:: S.stride]
             scene = _Scene(front, regions.mask, skin, camera)
-            found, cost = _find_turn(pose, wrist, fingers, own, scene, body)
+            found, cost = _find_turn(pose, wrist, fingers, own, scene, body, S.bend)
+            if not shown and cost > S.stands_out and not (held & (regions.group == arm)).any():
+                found, cost = _find_turn(pose, wrist, fingers, own, scene, body, S.fold)
             if not shown or cost < S.poor:
                 pose = found
     return pose
@@ -187,9 +193,18 @@ class _Scene:
 
 
 def _find_turn(
-    pose: Pose, wrist: int, fingers: list[int], own: IntArray, scene: _Scene, body: Body
+    pose: Pose,
+    wrist: int,
+    fingers: list[int],
+    own: IntArray,
+    scene: _Scene,
+    body: Body,
+    bend: tuple[float, int],
 ) -> tuple[Pose, float]:
-    """The pose in which the vertices ``own`` of one hand are least out of place, and the cost."""
+    """The pose in which the vertices ``own`` of one hand are least out of place, and the cost.
+
+    ``bend`` is the most degrees to palm or back, and the steps between.
+    """
     best, found = np.inf, pose
     for closed in (False, True):
         full = np.array(pose.full_pose, np.float64)
@@ -201,7 +216,7 @@ def _find_turn(
         vertices, joints = body.vertices(straight)
         forearm = body.rest_and_transforms(straight)[2][body.parents[wrist]]
         about = (vertices[own] - joints[wrist]) @ forearm
-        for turn, effort in zip(*_turns(), strict=True):
+        for turn, effort in zip(*_turns(bend), strict=True):
             points = joints[wrist] + about @ (forearm @ turn).T
             cost = scene.cost(points) + S.effort * effort
             if cost < best:
@@ -210,9 +225,9 @@ def _find_turn(
     return found, best
 
 
-def _turns() -> tuple[FloatArray, FloatArray]:
+def _turns(bend_to: tuple[float, int]) -> tuple[FloatArray, FloatArray]:
     """[K, 3, 3] rotations of a wrist, and [K] how many degrees each turns in all."""
-    angles = [np.linspace(-most, most, steps) for most, steps in (S.twist, S.bend, S.tilt)]
+    angles = [np.linspace(-most, most, steps) for most, steps in (S.twist, bend_to, S.tilt)]
     twist, bend, tilt = np.stack(np.meshgrid(*angles, indexing="ij"), -1).reshape(-1, 3).T
     about = [
         axis_angle_to_matrix(np.radians(angle)[:, None] * axis)

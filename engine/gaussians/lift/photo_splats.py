@@ -25,7 +25,7 @@ from .labels import HAIR, HAT, LABELS, OBJECT, SKIN
 from .pixel_grids import dilate, distance_inside, nearest_known
 from .regions import ARMS, HEAD, TORSO, Regions
 from .surfels import (
-    IN_HAND,
+    IN_SLEEVE,
     PHOTO,
     TriangleBinding,
     grid_tangents,
@@ -55,6 +55,7 @@ class PhotoSplatSettings:
     tuft: float = 0.02  # metres: width of what leans alike
     fold_reach: float = 0.03  # metres; what stands farther off a fold is dropped
     arm_reach: float = 0.12  # metres; the same off an arm: wide sleeves stand so far off
+    sleeve_reach: float = 0.2  # metres; the same off a forearm, whose cuff may cover the hand
     off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
@@ -211,12 +212,15 @@ def front_layer(
     )
     hair = np.isin(label[ys, xs], [HAIR, HAT])
     held = label[ys, xs] == OBJECT
-    limb = group[ys, xs] + IN_HAND * held
+    limb = homes.holders(group[ys, xs], label[ys, xs])
+    in_sleeve = limb >= IN_SLEEVE
     # Bare skin moves with its own triangle, what is worn with a steady one.
     bare = (dressed.worn[body.f].mean(1) < 0.5) | homes.steady
     own = on_mesh[ys, xs] & ~held & (bare & homes.usable)[buffer.face[ys, xs]]
     # Hair that falls over a shoulder does not go up with the arm.
     own &= ~(hair & homes.on_arm[buffer.face[ys, xs]])
+    # A cuff that hangs over a hand turns with its forearm.
+    own &= ~(in_sleeve & ~homes.above_wrist[buffer.face[ys, xs]])
     # Nor does hair that lies on a cheek go with the jaw, nor anything that stands off it.
     face = buffer.face[ys, xs]
     skin = np.einsum("nk,nkd->nd", buffer.bary[ys, xs], vertices[body.f[face]])
@@ -237,6 +241,7 @@ def front_layer(
     folded = vertex_area_ratio(body, vertices)[body.f[triangle]].mean(1) < S.squeezed
     # And what stands far off an arm swings through the air with it; held things may.
     reach = np.where(np.isin(limb, ARMS) & ~hair, S.arm_reach, np.inf)
+    reach = np.where(in_sleeve, S.sleeve_reach, reach)
     reach = np.where(folded & ~held, S.fold_reach, reach)
     return bound.take(np.linalg.norm(bound.offset, axis=1) <= reach)
 

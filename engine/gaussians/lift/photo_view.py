@@ -4,9 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...core.types import Camera, FloatArray
+import numpy as np
+
+from ...core.cameras import project
+from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from .depth_sheets import DepthSheet, LimbBorders
-from .regions import Regions
+from .regions import ARMS, Regions
+
+
+@dataclass(frozen=True)
+class PhotoLookup:
+    """What the photo's grid says at projected points [N], each in its own sheet.
+
+    Attributes:
+        row: pixel.
+        col: pixel.
+        z: depth.
+        inside: in the frame.
+        visible: the pixel shows the point's sheet.
+    """
+
+    row: IntArray
+    col: IntArray
+    z: FloatArray
+    inside: BoolArray
+    visible: BoolArray
 
 
 @dataclass(frozen=True)
@@ -30,3 +52,22 @@ class PhotoView:
     sheets: tuple[DepthSheet, ...]
     borders: LimbBorders
     fine: FloatArray
+
+    def look_up(self, points: FloatArray, group: IntArray) -> PhotoLookup:
+        """Look points up in the photo.
+
+        Args:
+            points: [N, 3] metres, the photo's pose, world space.
+            group: [N] the limb of each.
+        """
+        xy, z = project(points, self.camera)
+        height, width = self.alpha.shape
+        inside = (z > 0) & (xy >= 0).all(1) & (xy[:, 0] < width) & (xy[:, 1] < height)
+        safe = np.where(inside[:, None], xy, 0.0)
+        row, col = safe[:, 1].astype(np.int64), safe[:, 0].astype(np.int64)
+        visible = np.zeros(len(points), bool)
+        sheet_of = np.where(np.isin(group, ARMS), group, 0)
+        for sheet in self.sheets:
+            here = np.nonzero(inside & (sheet_of == sheet.group))[0]
+            visible[here] = sheet.visible[row[here], col[here]]
+        return PhotoLookup(row, col, z, inside, visible)

@@ -22,6 +22,7 @@ from ...core.types import (
     IntArray,
 )
 from ..binding import bind_gaussians
+from .labels import LOWER, OBJECT, SKIN, UPPER
 from .nape import Nape
 
 CORE, SHELL, PHOTO = (LAYERS.index(name) for name in ("core", "shell", "photo"))
@@ -110,11 +111,14 @@ def surfels_on_plane(
 
 ARM_JOINTS = [16, 17, 18, 19, 20, 21, *range(25, 55)]
 FOREARM_JOINTS = [18, 19, 20, 21, *range(25, 55)]
+HAND_JOINTS = [20, 21, *range(25, 55)]
 
 
 WRIST_JOINTS = {1: 20, 2: 21}  # of the groups of the left and the right arm
 IN_HAND = 100
 """Added to an arm's group: what its hand holds, on one triangle of the palm or its back."""
+IN_SLEEVE = 200
+"""Added to an arm's group: its sleeve, on triangles above the wrist."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ class SurfelSettings:
     neighbours: int = 6  # that each point is compared with
     turn: float = 0.005  # radians that they turn it: what stands off it would sway
     still: float = 0.001  # metres that expressions move a triangle that holds what lies over it
+    sleeve: float = 0.05  # most weight of the hand's joints on a triangle that holds a sleeve
 
 
 S = register_settings("lift.surfels", SurfelSettings())
@@ -147,6 +152,9 @@ class TriangleBinding:
         face_group: [F] the limb of each.
         on_arm: [F] those that rise with an arm.
         on_forearm: [F] those below an elbow.
+        above_wrist: [F] those that no wrist turns.
+        sleeved: groups of the arms whose cloth is a sleeve and no glove.
+        handless: groups of the arms whose hands the photo hides.
         nape: what holds hair beside the neck.
     """
 
@@ -156,8 +164,12 @@ class TriangleBinding:
         vertices: FloatArray,
         face_group: IntArray,
         hidden: BoolArray | None = None,
+        sleeved: tuple[int, ...] = (),
     ) -> None:
         self.body, self.vertices, self.face_group = body, vertices, face_group
+        self.sleeved = sleeved
+        unseen = np.zeros(0, int) if hidden is None else np.unique(face_group[hidden])
+        self.handless = tuple(int(g) for g in unseen)
         self.usable = np.ones(len(body.f), bool) if hidden is None else ~hidden
         centroids = vertices[body.f].mean(1)
         moves = np.zeros(len(vertices))
@@ -176,6 +188,8 @@ class TriangleBinding:
         outer &= (arm < 0.15) | (arm > 0.85)
         self.on_arm = arm > 0.1
         self.on_forearm = body.weights[:, FOREARM_JOINTS].sum(1)[body.f].mean(1) > 0.6
+        hands = body.weights[:, HAND_JOINTS].sum(1)[body.f].max(1)
+        self.above_wrist = hands < S.sleeve
         self._trees: dict[int, tuple[cKDTree, IntArray]] = {}
         for g in np.unique(face_group):
             own = face_group == g
@@ -187,14 +201,31 @@ class TriangleBinding:
         for arm, wrist in WRIST_JOINTS.items():
             steadiest = body.weights[:, wrist][body.f].min(1).argmax(keepdims=True)
             self._trees[IN_HAND + arm] = (cKDTree(centroids[steadiest]), steadiest)
+        for arm in {*sleeved, *self.handless}:
+            rows = np.nonzero((face_group == arm) & outer & self.above_wrist)[0]
+            if len(rows) > 0:
+                self._trees[IN_SLEEVE + arm] = (cKDTree(centroids[rows]), rows)
         self.nape = Nape(body, vertices)
+
+    def holders(self, group: IntArray, label: IntArray) -> IntArray:
+        """Return what holds each point, for :meth:`find`: its limb, a hand or a sleeve.
+
+        Args:
+            group: [...] the limb of each point.
+            label: [...] index into ``labels.LABELS``.
+        """
+        sleeve = np.isin(group, self.sleeved) & np.isin(label, (UPPER, LOWER))
+        # What shows of a hand that the fit has elsewhere stays where the sleeve ends.
+        sleeve |= np.isin(group, self.handless) & (label == SKIN)
+        sleeve &= np.isin(group + IN_SLEEVE, list(self._trees))
+        return np.asarray(group + IN_SLEEVE * sleeve + IN_HAND * (label == OBJECT))
 
     def find(self, points: FloatArray, group: IntArray) -> tuple[IntArray, FloatArray]:
         """Find the triangle that each point belongs to.
 
         Args:
             points: [N, 3] metres, the photo's pose, world space.
-            group: [N] the limb of each point; ``IN_HAND`` more for what a hand holds.
+            group: [N] as :meth:`holders` returns it.
 
         Returns:
             triangle: [N] rows of ``body.f``.
@@ -219,7 +250,7 @@ class TriangleBinding:
 
         Args:
             world: N Gaussians in the photo's pose.
-            group: [N] the limb of each.
+            group: [N] as :meth:`holders` returns it.
             layer: index into ``LAYERS``.
             hair: [N] which of them are hair, or hang from the head like it.
         """

@@ -7,7 +7,7 @@ where a texel is seen squarely, and are completed elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -17,7 +17,7 @@ from ...core.cameras import project, unproject
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
-from ...core.types import JOINT_INDEX, BoolArray, BoundGaussians, Camera, FloatArray, IntArray
+from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples, sample_core
 from ..binding import bind_gaussians
 from ..squareness import cosine_to_camera
@@ -26,15 +26,16 @@ from .colors import complete_texels
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
 from .hair_field import hair_directions
+from .hand_texels import find_cuff, move_hands_behind
 from .labels import HAIR, HAT, NONE, OBJECT, SKIN
 from .labels_surface import labels_at
-from .photo_view import PhotoView
+from .photo_view import PhotoLookup, PhotoView
 from .pixel_grids import dilate, distance_inside, erode, nearest_known
 from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
 from .surfels import CORE, INNER_PARTS, SHELL, surfels_on_plane
-from .trust import facing_ramp, find_pale_rim, find_specks
+from .trust import facing_ramp, find_hand_stains, find_pale_rim, find_specks
 
 
 @dataclass(frozen=True)
@@ -43,20 +44,18 @@ class TexelSettings:
 
     under_photo: float = 0.006  # metres that texels lie below the photo splats
     max_shift: float = 0.02  # metres that a texel of an arm may be shifted off another limb
-    max_slide: float = 0.012  # metres that a hidden hand may be pushed back; more tears fists
-    nearly_all: float = 90.0  # percentile of a hand's texels that it is pushed for
-    wrist: float = 0.05  # metres over which an arm passes into a pushed hand
-    dent: float = 0.01  # metres that a texel may be pushed farther than its hand
     opacity: float = 0.95  # 0..1
     spacing: float = 0.75  # standard deviation in widths of a texel
     under_hair: float = 0.5  # cosine below which skin may have to give way to hair beside it
     surfaces: float = 0.15  # cosine below which texels lie at the surface: photo splats end there
     crisp: float = 0.85  # of that where no photo splats lie over them: sharp, and just closed
+    swollen: float = 1.5  # most size of a texel's splat over that of its place on the body at rest
     min_radius: float = 2e-4  # metres
     max_radius: float = 0.012  # metres
     inset: float = 0.6  # of a texel's standard deviation that worn ones lie below the surface
     edge_on: float = 0.6  # of its radius that a disc seen edge-on is thick
     draw_in: float = 0.024  # metres that a texel may be drawn in to the outline
+    draw_in_hand: float = 0.006  # metres; the same of a hand: more would turn fingers inside out
     draw_in_steps: int = 6  # steps of drawing in
     draw_in_slope: float = 0.25  # metres less per metre beside it
     draw_in_turn: float = 0.04  # metres that count as far as a turn of the surface by a radian
@@ -80,27 +79,8 @@ PART_COLORS = {
 """What a portrait seldom shows, under soft light; scaled by the photo's own brightness."""
 
 
-@dataclass(frozen=True)
-class _Lookup:
-    """What the photo's grid says at projected points [N], each in its own sheet.
-
-    Attributes:
-        row: pixel.
-        col: pixel.
-        z: depth.
-        inside: in the frame.
-        visible: the pixel shows the point's sheet.
-    """
-
-    row: IntArray
-    col: IntArray
-    z: FloatArray
-    inside: BoolArray
-    visible: BoolArray
-
-
 def _pale_hair(
-    sampled: FloatArray, hair: BoolArray, facing: FloatArray, at: _Lookup, view: PhotoView
+    sampled: FloatArray, hair: BoolArray, facing: FloatArray, at: PhotoLookup, view: PhotoView
 ) -> FloatArray:
     """[N] 0..1: how surely a texel of seen ``hair`` [N] shows the background or light behind."""
     inside = distance_inside(view.regions.mask)[at.row, at.col] / view.regions.unit
@@ -153,20 +133,6 @@ def _sag(
     return out
 
 
-def _look_up(points: FloatArray, group: IntArray, view: PhotoView) -> _Lookup:
-    xy, z = project(points, view.camera)
-    height, width = view.alpha.shape
-    inside = (z > 0) & (xy >= 0).all(1) & (xy[:, 0] < width) & (xy[:, 1] < height)
-    safe = np.where(inside[:, None], xy, 0.0)
-    row, col = safe[:, 1].astype(np.int64), safe[:, 0].astype(np.int64)
-    visible = np.zeros(len(points), bool)
-    sheet_of = np.where(np.isin(group, ARMS), group, 0)
-    for sheet in view.sheets:
-        here = np.nonzero(inside & (sheet_of == sheet.group))[0]
-        visible[here] = sheet.visible[row[here], col[here]]
-    return _Lookup(row, col, z, inside, visible)
-
-
 def texel_layer(
     view: PhotoView,
     samples: SurfaceSamples,
@@ -212,7 +178,7 @@ def texel_layer(
     part = np.array(body.part_names)[body.face_part[samples.triangle]]
     inner = np.isin(part, INNER_PARTS)
     hidden = regions.hidden[samples.triangle]
-    at = _look_up(points, group, view)
+    at = view.look_up(points, group)
     facing = cosine_to_camera(points, normal)
 
     # Core-UV of the dressed body, once from the pixels of skin and once from the others, so that
@@ -234,6 +200,7 @@ def texel_layer(
     known &= ~view.borders.behind[at.row, at.col]
     rest = samples.points(body.v_template, f)
     known &= ~find_specks(sampled, points, rest, known & head & ~is_shell, body)
+    known &= ~find_hand_stains(sampled, known & ~is_shell, samples.triangle, body)
     radius = _radii(samples, side, body, vertices, dressed.vertices)
     # Texels lie farther apart there; at the outline larger ones would stand over it.
     at_seam = near_seam(body, corner, samples.bary) & (facing < -S.min_facing)
@@ -307,7 +274,7 @@ def texel_layer(
     drawn = np.zeros(len(points))
     for _ in range(S.draw_in_steps):
         drawn[outside] += S.draw_in / S.draw_in_steps
-        at = _look_up(points - drawn[:, None] * normal, group, view)
+        at = view.look_up(points - drawn[:, None] * normal, group)
         metres = np.where(behind, np.inf, _room(at, rooms, face, view.camera))
         outside = outside[metres[outside] < 0.3 * reach[outside]]
         if len(outside) == 0:
@@ -315,8 +282,9 @@ def texel_layer(
     even = head & (part != "ear")  # an ear has too many folds to follow its surroundings
     drawn[even] = _spread_draw_in(drawn[even], points[even], normal[even])
     opacity[inner & (part == "mouth") & (drawn > 0.0)] = 0.0  # or it would stick out of the cheek
+    drawn = np.where(part == "hand", np.minimum(drawn, S.draw_in_hand), drawn)
     points = points - np.where(inner, 0.0, drawn)[:, None] * normal
-    at = _look_up(points, group, view)
+    at = view.look_up(points, group)
     metres = np.where(behind, np.inf, _room(at, rooms, face, view.camera))
     # The trunk and legs continue behind a table that hides them.
     below = hidden_below(view.alpha > 0.6, view.camera, vertices, groups)[at.row, at.col]
@@ -325,14 +293,12 @@ def texel_layer(
     radius = np.where(beyond, radius * fits, radius)
     opacity[beyond & (metres < 0.3 * reach)] = 0.0
     points = _beside_other_limbs(points, group, hidden | (part == "hand"), view)
-    at = _look_up(points, group, view)
+    at = view.look_up(points, group)
     along = np.abs(rest[:, 0])
     hand = part == "hand"
-    points, shows = _behind_what_is_seen(
-        points, hidden, hand, group, along, radius, facing, at, view
-    )
+    points, shows = move_hands_behind(points, hidden, hand, group, along, radius, facing, at, view)
     opacity[shows] = 0.0
-    cuff = shows & _at_wrist(along, at, view, body)
+    cuff = shows & find_cuff(along, at, view, body)
     opacity[cuff] = S.opacity
     color[cuff] = bilinear(view.fine, project(points[cuff], view.camera)[0] * finer)
     keep = (opacity > 0) & (part != "lash")
@@ -355,6 +321,10 @@ def texel_layer(
     wide = _radii(samples, side, body, body.v_template, surface)[keep]
     inset = np.where(is_shell[keep], S.inset, 0.0) * wide
     bound = lay_out_bends(bound, ~seen[keep], wide, inset, surface, view, vertices, body)
+    # What is small in an arm's squeezed fold would be a cloud once that is stretched.
+    most = S.swollen * wide / np.maximum(bound.scales.max(1), 1e-9)
+    most = np.where(np.isin(group[keep], ARMS), most, 1.0)
+    bound = replace(bound, scales=bound.scales * np.minimum(most, 1.0)[:, None].astype(np.float32))
     return bound, ~known[keep] & ~inner[keep], label[keep]
 
 
@@ -402,67 +372,8 @@ def _beside_other_limbs(
     return points
 
 
-def _behind_what_is_seen(
-    points: FloatArray,
-    hidden: BoolArray,
-    hand: BoolArray,
-    group: IntArray,
-    along: FloatArray,
-    radius: FloatArray,
-    facing: FloatArray,
-    at: _Lookup,
-    view: PhotoView,
-) -> tuple[FloatArray, BoolArray]:
-    """Slide points of hands along their rays behind what the photo shows instead.
-
-    A hidden hand keeps its form: beyond the wrist, all of it moves as far as nearly all of it must.
-    Of a seen one only what was fitted beside it moves, and not far.
-
-    Args:
-        points: [N, 3] metres.
-        hidden: [N] those of a hidden hand.
-        hand: [N] those of any hand.
-        group: [N] limb.
-        along: [N] metres along the arms at rest.
-        radius: [N] metres.
-        facing: [N] cosine to the camera.
-        at: where the photo shows them.
-        view: the photo.
-
-    Returns:
-        points: [N, 3] metres.
-        shows: [N] those that stand out all the same.
-    """
-    front = composite_sheets(view.sheets, "front")[at.row, at.col]
-    # A disc that leans against the photo's surface must keep its edge behind it as well.
-    lean = radius * np.sqrt(np.clip(1.0 - facing**2, 0.0, 1.0))
-    over = at.inside & view.regions.mask[at.row, at.col]
-    over &= hidden | (hand & ~at.visible)
-    needed = np.where(over, np.maximum(front + 0.004 + 1.5 * lean - at.z, 0.0), 0.0)
-    slide = np.zeros(len(points))
-    for arm in ARMS:
-        own = np.nonzero(hidden & (group == arm))[0]
-        if len(own):
-            common = min(float(np.percentile(needed[own], S.nearly_all)), S.max_slide)
-            bend = np.clip((along[own] - along[own].min()) / S.wrist, 0.0, 1.0)
-            slide[own] = common * bend
-    slide = np.maximum(slide, np.minimum(needed, slide + np.where(hidden, S.dent, S.max_shift)))
-    shows = hidden & (needed > slide + S.dent)
-    return points * (1.0 + slide / np.maximum(at.z, 1e-6))[:, None], shows  # camera at the origin
-
-
-def _at_wrist(along: FloatArray, at: _Lookup, view: PhotoView, body: Body) -> BoolArray:
-    """[N] texels of a hidden hand that get a cuff of what the photo shows instead of them.
-
-    Without it a gap would part the hand from its sleeve in other poses.
-    """
-    wrists = body.J_template[[JOINT_INDEX["left_wrist"], JOINT_INDEX["right_wrist"]], 0]
-    near = along < np.abs(wrists).mean() + S.wrist
-    return np.asarray(near & at.inside & view.regions.mask[at.row, at.col])
-
-
 def _room(
-    at: _Lookup, rooms: tuple[FloatArray, FloatArray], face: BoolArray, camera: Camera
+    at: PhotoLookup, rooms: tuple[FloatArray, FloatArray], face: BoolArray, camera: Camera
 ) -> FloatArray:
     """[N] metres from projected points to where they must not be.
 

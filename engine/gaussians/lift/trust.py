@@ -53,6 +53,9 @@ class TrustSettings:
     gap: float = 0.75  # of its own lightness below which it is the dark gap between both
     stain: float = 20.0  # L*a*b* units off a hand's usual skin that make background of it
     paler: float = 15.0  # of them lighter
+    colder: float = 0.5  # share of its hue, in its shade, below which a hand's colour is not skin
+    sure: float = 0.75  # the same, from which on it surely is
+    darkest: float = 0.35  # least shade in which that is asked
     bare: float = 0.5  # share of a hand's texels that are skin if it wears no glove
     few: int = 30  # splats that show a hand's skin
     cheek: tuple[float, float] = (0.03, 0.03)
@@ -228,13 +231,44 @@ def _clean_hand(
         return nothing, np.zeros((0, 3))
     lab = rgb_to_lab(colors)
     usual = np.median(lab[skin], axis=0)
-    stained = skin & (np.linalg.norm(lab - usual, axis=1) > S.stain)
-    stained &= lab[:, 0] > usual[0] + S.paler
-    clean = skin & ~stained
+    stained = (np.linalg.norm(lab - usual, axis=1) > S.stain) & (lab[:, 0] > usual[0] + S.paler)
+    stained = skin & (stained | _is_colder(lab, usual, S.colder))
+    clean = skin & ~stained & ~_is_colder(lab, usual, S.sure) & (lab[:, 0] > S.gap * usual[0])
     if not stained.any() or clean.sum() < S.few:
         return nothing, np.zeros((0, 3))
     _, near = cKDTree(means[clean]).query(means[stained], k=S.neighbours)
     return stained, np.asarray(colors[clean][near].mean(1))
+
+
+def _is_colder(lab: FloatArray, usual: FloatArray, share: float) -> BoolArray:
+    """[N] whether colours [N, 3] have less than a ``share`` of skin's own hue [3] (L*a*b*)."""
+    shade = np.clip(lab[:, 0] / max(float(usual[0]), 1e-3), S.darkest, 1.0)
+    hue = float(usual[1:] @ usual[1:])
+    return np.asarray(lab[:, 1:] @ usual[1:] < share * shade * hue)
+
+
+def find_hand_stains(
+    colors: FloatArray, skin: BoolArray, triangle: IntArray, body: Body
+) -> BoolArray:
+    """Find texels of bare hands that show what lies between or beside their fingers.
+
+    Args:
+        colors: [N, 3] 0..1, as the photo shows them.
+        skin: [N] seen skin.
+        triangle: [N] rows of ``body.f``.
+        body: the person's own.
+
+    Returns:
+        [N] texels whose colour is not the hand's.
+    """
+    out = np.zeros(len(colors), bool)
+    for joints in HANDS:
+        at = np.nonzero(skin & hand_triangles(body, joints)[triangle])[0]
+        if len(at) >= S.few:
+            lab = rgb_to_lab(colors[at])
+            usual = np.median(lab, axis=0)
+            out[at] = _is_colder(lab, usual, S.colder) | (lab[:, 0] < S.gap * usual[0])
+    return out
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,12 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoolArray, Camera, FloatArray, IntArray
-from likeness.engine.gaussians.lift.hand_pixels import Hand, find_bust, settle_hand_pixels
+from likeness.engine.gaussians.lift.hand_pixels import (
+    Hand,
+    find_bust,
+    find_sleeved_arms,
+    settle_hand_pixels,
+)
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
@@ -18,8 +23,11 @@ from likeness.engine.gaussians.lift.regions import (
     LEFT_ARM,
     RIGHT_ARM,
     TORSO,
+    hand_triangles,
     vertex_groups,
 )
+from likeness.engine.gaussians.lift.surfels import HAND_JOINTS, TriangleBinding
+from likeness.engine.gaussians.lift.surfels import S as SURFELS
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage
@@ -153,3 +161,27 @@ def test_a_hand_behind_the_camera_is_nowhere(scene: Scene) -> None:
     hand = Hand.of(LEFT_ARM, HANDS[0], empty, own, scene.body, behind, scene.camera)
     assert np.isinf(hand.distance).all()
     assert (hand.beyond == 0.0).all()
+
+
+def test_a_cuff_over_a_bare_hand_turns_with_its_forearm(scene: Scene) -> None:
+    body, arm = scene.body, ARMS[0]
+    hand = {a: hand_triangles(body, joints) for a, joints in zip(ARMS, HANDS, strict=True)}
+    whole = rasterize_mesh(scene.vertices, body.f, scene.camera)
+    assert find_sleeved_arms(hand, scene.group, scene.label, whole) == ARMS
+    gloved = np.where(scene.named("hand") & (scene.group == arm), UPPER, scene.label)
+    assert find_sleeved_arms(hand, scene.group, gloved, whole) == ARMS[1:]
+
+    points = scene.vertices[np.unique(body.f[hand[arm]])] + [0.0, 0.0, 0.02]
+    group = np.full(len(points), arm)
+    turned = body.weights[:, HAND_JOINTS].sum(1)[body.f].max(1)
+
+    def held_by(sleeved: tuple[int, ...], label: int, hidden: BoolArray | None) -> FloatArray:
+        homes = TriangleBinding(body, scene.vertices, scene.face_group, hidden, sleeved)
+        holders = homes.holders(group, np.full(len(points), label))
+        return np.asarray(turned[homes.find(points, holders)[0]])
+
+    assert held_by((), UPPER, None).max() > 0.9
+    assert held_by(ARMS, UPPER, None).max() < SURFELS.sleeve
+    assert held_by(ARMS, SKIN, None).max() > 0.9
+    # Skin that shows of a hand that the fit has elsewhere.
+    assert held_by(ARMS, SKIN, hand[arm]).max() < SURFELS.sleeve

@@ -13,7 +13,8 @@ from likeness.engine.gaussians.lift.hidden_hands import (
     reach_shown_hands,
     tuck_hidden_hands,
 )
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.labels import OBJECT, SKIN, UPPER
+from likeness.engine.gaussians.lift.pixel_grids import nearest_known
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
     GROUPS,
@@ -53,6 +54,8 @@ class Stub:
     body: MeshBuffer
     mask: BoolArray
     hidden: BoolArray
+    group: IntArray
+    label: IntArray
 
 
 def test_a_hand_before_a_thigh_that_is_not_seen_goes_behind_its_surface(average: Body) -> None:
@@ -73,7 +76,9 @@ def test_a_hand_before_a_thigh_that_is_not_seen_goes_behind_its_surface(average:
         return float(np.clip(apart, 0.0, 0.15).mean())  # beside the body is as wrong as far before
 
     buffer = rasterize_mesh(average.vertices(pose)[0], shown, camera)
-    regions = Stub(buffer, buffer.face >= 0, hand)
+    mask = buffer.face >= 0
+    cloth, nobody = np.full(mask.shape, UPPER), np.full(mask.shape, -1)
+    regions = Stub(buffer, mask, hand, nobody, cloth)
     tucked = tuck_hidden_hands(regions, camera, average, pose)  # type: ignore[arg-type]
     assert exposed(pose) > 0.04
     assert exposed(tucked) < 0.2 * exposed(pose)
@@ -81,6 +86,40 @@ def test_a_hand_before_a_thigh_that_is_not_seen_goes_behind_its_surface(average:
     assert set(np.nonzero(moved)[0]) <= set(HANDS[1])
     nothing = replace(regions, hidden=np.zeros(len(average.f), bool))
     assert tuck_hidden_hands(nothing, camera, average, pose) is pose  # type: ignore[arg-type]
+
+
+def test_a_hand_that_no_bend_hides_folds_into_its_sleeve(average: Body) -> None:
+    """The arm hangs beside the body, and the photo shows nothing but its sleeve."""
+    pose = replace(build_pose("relaxed", average), transl=np.array([0.0, 0.1, -2.6]))
+    camera = photo_camera(420.0, 240, 260)
+    hand = hand_triangles(average, HANDS[1])
+    groups = vertex_groups(average)[average.f[:, 0]]
+    f = np.array(average.f)
+    f[hand] = f[hand][:, :1]
+    arm = rasterize_mesh(average.vertices(pose)[0], f[groups == ARMS[1]], camera)
+    mask = np.zeros(arm.face.shape, bool)
+    for row, col in zip(*np.nonzero(arm.face >= 0)):  # a wide sleeve
+        mask[row, max(0, col - 6) : col + 7] = True
+    rows, cols, _ = nearest_known(arm.face >= 0)
+    drawn = replace(arm, face=arm.face[rows, cols], depth=arm.depth[rows, cols])
+    regions = Stub(drawn, mask, hand, np.where(mask, ARMS[1], -1), np.where(mask, UPPER, 0))
+    own = np.unique(average.f[hand])
+
+    def outside(of: Pose) -> float:
+        xy, _ = project(average.vertices(of)[0][own], camera)
+        col, row = xy.astype(int).T
+        return float(1.0 - mask[row, col].mean())
+
+    folded = tuck_hidden_hands(regions, camera, average, pose)  # type: ignore[arg-type]
+    assert outside(pose) > 0.9
+    assert outside(folded) < 0.1
+    # What a hand holds would turn with it.
+    label = np.array(regions.label)
+    label[tuple(np.argwhere(mask)[-1])] = OBJECT
+    held = replace(regions, label=label)
+    kept = tuck_hidden_hands(held, camera, average, pose)  # type: ignore[arg-type]
+    assert np.degrees(np.linalg.norm(kept.full_pose[HANDS[1][0]])) < 130.0
+    assert np.degrees(np.linalg.norm(folded.full_pose[HANDS[1][0]])) > 130.0
 
 
 def test_a_hand_goes_where_some_of_its_skin_shows(average: Body) -> None:

@@ -9,14 +9,11 @@ import numpy as np
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project, unproject
 from likeness.engine.core.types import JOINT_INDEX
+from likeness.engine.gaussians.lift.hand_texels import S as HAND_TEXELS
+from likeness.engine.gaussians.lift.hand_texels import find_cuff, move_hands_behind
 from likeness.engine.gaussians.lift.regions import LEFT_ARM
 from likeness.engine.gaussians.lift.surfels import pixel_centres
-from likeness.engine.gaussians.lift.texels import (
-    S,
-    _at_wrist,
-    _behind_what_is_seen,
-    _beside_other_limbs,
-)
+from likeness.engine.gaussians.lift.texels import S, _beside_other_limbs
 
 CAMERA = photo_camera(200.0, 40, 30)
 """A pixel spans half a centimetre at a metre."""
@@ -73,35 +70,39 @@ def test_a_hidden_hand_is_pushed_back_as_a_whole() -> None:
     points = unproject(xy, z, CAMERA)
     nowhere = view(np.zeros((30, 40), bool), 1.005)
     args = np.ones(n, bool), group, along, np.zeros(n), np.ones(n), at, nowhere
-    pushed, shows = _behind_what_is_seen(points, hidden, *args)
+    pushed, shows = move_hands_behind(points, hidden, *args)
     depth = project(pushed, CAMERA)[1]
-    hand = along > along[0] + S.wrist
+    hand = along > along[0] + HAND_TEXELS.wrist
     assert not shows[hand].any()
     np.testing.assert_allclose(depth[hand] - z[hand], 0.009, atol=1e-6)
     assert depth[0] - z[0] < 1e-9
     assert (np.diff((depth - z)[::2]) >= -1e-9).all()
     # Of a seen hand only what lies where the photo shows another limb goes back.
-    moved, shows = _behind_what_is_seen(points, ~hidden, *args)
+    moved, shows = move_hands_behind(points, ~hidden, *args)
     np.testing.assert_array_equal(moved[:50], points[:50])
     depth = project(moved[50:], CAMERA)[1]
     np.testing.assert_allclose(depth, np.maximum(z[50:], 1.009), atol=1e-6)
     assert not shows.any()
+    # Where it would show all the same it stays, or it would hang behind its fingers as crumbs.
+    far = view(np.zeros((30, 40), bool), 1.1)
+    stayed, _ = move_hands_behind(points, ~hidden, *args[:-1], far)
+    np.testing.assert_array_equal(stayed, points)
     # What cannot be hidden is reported.
     deep = view(np.zeros((30, 40), bool), 1.3)
-    assert _behind_what_is_seen(points, hidden, *args[:-1], deep)[1][hand].all()
+    assert move_hands_behind(points, hidden, *args[:-1], deep)[1][hand].all()
 
 
 def test_what_cannot_be_hidden_of_a_wrist_becomes_a_cuff(average: Body) -> None:
     wrist = float(np.abs(average.J_template[JOINT_INDEX["left_wrist"], 0]))
-    along = np.linspace(wrist - 0.02, wrist + 2 * S.wrist, 40)
+    along = np.linspace(wrist - 0.02, wrist + 2 * HAND_TEXELS.wrist, 40)
     inside = np.arange(40) % 2 == 0
     at = SimpleNamespace(row=np.full(40, 15), col=np.arange(40), inside=inside)
     photo = view(np.zeros((30, 40), bool), 1.0)
     photo.regions.mask[:, 6:8] = False
-    cuff = _at_wrist(along, at, photo, average)
-    near = inside & (along < wrist + 0.99 * S.wrist)
+    cuff = find_cuff(along, at, photo, average)
+    near = inside & (along < wrist + 0.99 * HAND_TEXELS.wrist)
     near[6:8] = False
     assert cuff[near].all()
     assert not cuff[~inside].any()
     assert not cuff[6:8].any()
-    assert not cuff[along > wrist + 1.01 * S.wrist].any()
+    assert not cuff[along > wrist + 1.01 * HAND_TEXELS.wrist].any()

@@ -6,15 +6,21 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoundGaussians
 from likeness.engine.gaussians.binding import bind_gaussians
 from likeness.engine.gaussians.lift.depth_sheets import find_limb_borders
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
-from likeness.engine.gaussians.lift.regions import vertex_groups
+from likeness.engine.gaussians.lift.regions import HANDS, hand_triangles, vertex_groups
 from likeness.engine.gaussians.lift.surfels import CORE, PHOTO, surfels_on_plane
-from likeness.engine.gaussians.lift.trust import facing_ramp, find_specks, repaint_photo
+from likeness.engine.gaussians.lift.trust import (
+    facing_ramp,
+    find_hand_stains,
+    find_specks,
+    repaint_photo,
+)
 
 RED, BLUE, SKIN_TONE = [0.8, 0.1, 0.1], [0.1, 0.1, 0.8], [0.8, 0.6, 0.5]
 
@@ -45,6 +51,20 @@ def test_a_speck_on_a_cheek_is_found_and_a_beard_or_a_brow_is_not() -> None:
     assert not found[brow].any()
     assert found[beard].mean() < 0.15  # its rim
     assert not found[~speck & ~beard].any()
+
+
+def test_cloth_between_fingers_is_found_and_a_hands_shade_is_not(average: Body) -> None:
+    triangle = np.nonzero(hand_triangles(average, HANDS[0]))[0]
+    shade = np.linspace(0.7, 1.0, len(triangle))[:, None]
+    colors = shade * SKIN_TONE
+    stain = np.arange(len(triangle)) % 10 == 0
+    dark = np.arange(len(triangle)) % 10 == 5
+    colors[stain], colors[dark] = [0.25, 0.35, 0.5], 0.3 * np.array(SKIN_TONE)
+    skin = np.ones(len(triangle), bool)
+    np.testing.assert_array_equal(find_hand_stains(colors, skin, triangle, average), stain | dark)
+    elsewhere = np.nonzero(average.face_part == average.part_names.index("torso"))[0]
+    rows = np.resize(elsewhere, len(triangle))
+    assert not find_hand_stains(colors, skin, rows, average).any()
 
 
 def two_planes(width: int = 40) -> SimpleNamespace:
