@@ -21,11 +21,13 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from .threads import run_parts
 from .types import FloatArray, IntArray, LikenessError
 
 SIGMA_MIN, SIGMA_MAX = 0.5, 2.0
 """Bounds of sigma: a stretched elbow or a collapsed eyelid must not inflate its splats."""
 
+POINTS_PER_PART = 8192  # at least, for a thread
 _TINY = 1e-20  # squared lengths below this have no direction (metres to the power 2 or 4)
 
 
@@ -154,11 +156,11 @@ def _quaternion(x, y, z):  # type: ignore[no-untyped-def]
     return k * q[0], k * q[1], k * q[2], k * q[3]
 
 
-@numba.njit(cache=True, parallel=True)
-def _frames(vertices, normals, f, triangle, bary):  # type: ignore[no-untyped-def]
-    count = triangle.shape[0]
-    origins, rotations = np.empty((count, 3)), np.empty((count, 3, 3))
-    for i in numba.prange(count):
+@numba.njit(cache=True, nogil=True)
+def _frames(  # type: ignore[no-untyped-def]
+    first, beyond, vertices, normals, f, triangle, bary, origins, rotations
+):
+    for i in range(first, beyond):
         a, b, c = f[triangle[i], 0], f[triangle[i], 1], f[triangle[i], 2]
         origin, e1, e2, n = _frame(vertices, normals, a, b, c, bary[i, 0], bary[i, 1], bary[i, 2])
         for axis in range(3):
@@ -166,18 +168,26 @@ def _frames(vertices, normals, f, triangle, bary):  # type: ignore[no-untyped-de
             rotations[i, axis, 0] = e1[axis]
             rotations[i, axis, 1] = e2[axis]
             rotations[i, axis, 2] = n[axis]
-    return origins, rotations
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _place(  # type: ignore[no-untyped-def]
-    vertices, normals, sigmas, f, triangle, bary, offset, quats, scales
+    first,
+    beyond,
+    vertices,
+    normals,
+    sigmas,
+    f,
+    triangle,
+    bary,
+    offset,
+    quats,
+    scales,
+    out_means,
+    out_quats,
+    out_scales,
 ):
-    count = triangle.shape[0]
-    out_means = np.empty((count, 3), np.float32)
-    out_quats = np.empty((count, 4), np.float32)
-    out_scales = np.empty((count, 3), np.float32)
-    for i in numba.prange(count):
+    for i in range(first, beyond):
         face = triangle[i]
         sigma = sigmas[face]
         origin, e1, e2, n = _frame(
@@ -200,7 +210,6 @@ def _place(  # type: ignore[no-untyped-def]
         out_quats[i, 1] = aw * bx + ax * bw + ay * bz - az * by
         out_quats[i, 2] = aw * by - ax * bz + ay * bw + az * bx
         out_quats[i, 3] = aw * bz + ax * by - ay * bx + az * bw
-    return out_means, out_quats, out_scales
 
 
 def vertex_normals(vertices: FloatArray, f: IntArray) -> FloatArray:
@@ -248,7 +257,10 @@ def triangle_frames(
     triangle = _indices(triangle)
     sigmas = _sigmas(_double_areas(posed, faces), _double_areas(_doubles(rest_vertices), faces))
     normals = _vertex_normals(posed, faces)
-    origin, R = _frames(posed, normals, faces, triangle, _doubles(bary))
+    count = len(triangle)
+    origin, R = np.empty((count, 3)), np.empty((count, 3, 3))
+    placed = (posed, normals, faces, triangle, _doubles(bary))
+    run_parts(_frames, count, *placed, origin, R, least=POINTS_PER_PART)
     return TriangleFrames(origin, R, sigmas[triangle])
 
 
@@ -295,7 +307,11 @@ def place_on_triangles(
     _check_triangles(triangle, f)
     posed, faces = _doubles(vertices), _indices(f)
     rest_areas = _double_areas(_doubles(rest_vertices), faces)
-    means, world_quats, world_scales = _place(
+    means, world_quats = np.empty((count, 3), np.float32), np.empty((count, 4), np.float32)
+    world_scales = np.empty((count, 3), np.float32)
+    run_parts(
+        _place,
+        count,
         posed,
         _vertex_normals(posed, faces),
         _sigmas(_double_areas(posed, faces), rest_areas),
@@ -305,6 +321,10 @@ def place_on_triangles(
         as_float32(offset),
         as_float32(quats),
         as_float32(scales),
+        means,
+        world_quats,
+        world_scales,
+        least=POINTS_PER_PART,
     )
     return means, world_quats, world_scales
 

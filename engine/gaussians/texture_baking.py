@@ -15,6 +15,7 @@ from ..body import Body
 from ..body.atlas import rasterize_atlas, surface_points
 from ..core.geometry import vertex_normals
 from ..core.rotations import quaternion_to_matrix
+from ..core.threads import run_parts
 from ..core.types import Avatar, BoolArray, FloatArray, IntArray
 from .binding import place_gaussians
 from .lift.mesh_diffusion import diffuse_values, mesh_laplacian
@@ -23,6 +24,7 @@ CELL = 0.008  # metres: side of a grid cell
 OUT, IN = 0.035, 0.020  # metres of a ray in front of and behind the surface
 REACH = 2.6  # standard deviations: as far as a splat counts
 MAX_PER_RAY = 96
+RAYS_PER_PART = 256  # at least, for a thread
 SOLID = 0.6  # alpha above which a texel is trusted
 _MEAN_LIMIT = 0.012  # metres: greatest standard deviation; larger ones are haze
 
@@ -78,7 +80,10 @@ def _look(
             continue
         means = gaussians.means[splat].astype(np.float64)
         start, index, origin, shape = _grid(means, REACH * scales[splat].max(1))
-        rgb[texel], alpha[texel] = _rays(
+        seen_rgb, seen_alpha = np.zeros((texel.sum(), 3)), np.zeros(texel.sum())
+        run_parts(
+            _rays,
+            len(seen_rgb),
             points[texel],
             normals[texel],
             means,
@@ -89,7 +94,11 @@ def _look(
             index,
             origin,
             shape,
+            seen_rgb,
+            seen_alpha,
+            least=RAYS_PER_PART,
         )
+        rgb[texel], alpha[texel] = seen_rgb, seen_alpha
     return rgb, alpha
 
 
@@ -129,17 +138,29 @@ def _fill(first, last, shape, start):  # type: ignore[no-untyped-def]
     return index
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _rays(  # type: ignore[no-untyped-def]
-    points, normals, means, precision, opacities, colors, start, index, origin, shape
+    first,
+    beyond,
+    points,
+    normals,
+    means,
+    precision,
+    opacities,
+    colors,
+    start,
+    index,
+    origin,
+    shape,
+    rgb,
+    alpha,
 ):
-    count = points.shape[0]
-    rgb, alpha = np.zeros((count, 3)), np.zeros(count)
+    """Straight colours and alphas of a range of rays; ``rgb`` is zero before."""
     steps = int(np.ceil((OUT + IN) / (0.5 * CELL)))
-    for i in numba.prange(count):
-        heights = np.empty(MAX_PER_RAY)
-        strengths = np.empty(MAX_PER_RAY)
-        which = np.empty(MAX_PER_RAY, np.int64)
+    heights = np.empty(MAX_PER_RAY)
+    strengths = np.empty(MAX_PER_RAY)
+    which = np.empty(MAX_PER_RAY, np.int64)
+    for i in range(first, beyond):
         found = 0
         p, n = points[i], normals[i]
         before = -1
@@ -209,7 +230,6 @@ def _rays(  # type: ignore[no-untyped-def]
         if alpha[i] > 1e-6:
             for c in range(3):
                 rgb[i, c] /= alpha[i]
-    return rgb, alpha
 
 
 def _vertex_colors(

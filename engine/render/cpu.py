@@ -14,6 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.threads import run_parts
 from ..core.types import FloatArray, Gaussians, IntArray
 from .cpu_backward import blend_backward, project_backward, reduce_over_tiles
 from .cpu_splats import (
@@ -130,33 +131,26 @@ def _any_open(tile):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _draw(  # type: ignore[no-untyped-def]
-    splats, values, start, members, background, width, height, rgb, alpha, depth, rest, end
+    first, beyond, splats, values, start, members, background, rgb, alpha, depth, rest, end
 ):
+    """Draw the tiles first, first + STRIDE, ... of each number in the range."""
+    height, width, channels = rgb.shape
     columns = (width + TILE - 1) // TILE
     tiles = start.shape[0] - 1
-    channels = background.shape[0]
-    for hand in numba.prange(min(STRIDE, tiles)):
-        tile = np.empty((5 + values.shape[1]) * AREA, np.float32)
-        set_ramps(tile, tile[AREA:])
+    tile = np.empty((5 + values.shape[1]) * AREA, np.float32)
+    set_ramps(tile, tile[AREA:])
+    for hand in range(first, beyond):
         for one in range(hand, tiles, STRIDE):
             left, top = one % columns * TILE, one // columns * TILE
             wide, high = min(TILE, width - left), min(TILE, height - top)
-            listed = members[start[one] : start[one + 1]]
-            if listed.shape[0] == 0:
-                rgb[top : top + high, left : left + wide] = background
-                alpha[top : top + high, left : left + wide] = _ZERO
-                depth[top : top + high, left : left + wide] = _ZERO
-                rest[top : top + high, left : left + wide] = _ONE
-                end[top : top + high, left : left + wide] = 0
-                continue
             for n in range(2 * AREA, tile.shape[0]):
                 tile[n] = _ZERO
             for y in range(high):
                 for x in range(wide):
                     tile[pixel_index(y, x) + _LIGHT] = _ONE
-            _draw_tile(splats, values, listed, left, top, tile)
+            _draw_tile(splats, values, members[start[one] : start[one + 1]], left, top, tile)
             for y in range(high):
                 for x in range(wide):
                     n = pixel_index(y, x)
@@ -259,14 +253,14 @@ def _draw_all(
         values = pack_values(colors[splats.source], splats.depth)
         rest = np.empty((height, width), np.float32)
         end = np.empty((height, width), np.int32)
-        _draw(
+        run_parts(
+            _draw,
+            min(STRIDE, len(lists.start) - 1),
             splats,
             values,
             lists.start,
             lists.members,
             backdrop[c],
-            width,
-            height,
             rgb[c],
             alpha[c],
             depth[c],

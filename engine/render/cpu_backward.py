@@ -12,12 +12,13 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from ..core.threads import run_parts
 from ..core.types import FloatArray, Gaussians, IntArray
 from .cpu_splats import (
     AREA,
     BLOCK,
-    CHUNKS,
     LANES,
+    SPLATS_PER_PART,
     STRIDE,
     TILE,
     ProjectedSplats,
@@ -135,17 +136,18 @@ def _add_sums(tile, first, beyond, to_left, to_top, columns, pair):  # type: ign
         pair[GEOMETRY + k + 3] += w3
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _blend_backward(  # type: ignore[no-untyped-def]
-    splats, values, start, members, rest, end, d_rgb, d_sum, worth, pairs
+    first, beyond, splats, values, start, members, rest, end, d_rgb, d_sum, worth, pairs
 ):
+    """Go through the tiles first, first + STRIDE, ... of each number in the range."""
     height, width = rest.shape
     columns = (width + TILE - 1) // TILE
     tiles = start.shape[0] - 1
     channels = d_rgb.shape[2]
-    for hand in numba.prange(min(STRIDE, tiles)):
-        tile = np.empty((7 + values.shape[1]) * AREA, np.float32)
-        set_ramps(tile, tile[AREA:])
+    tile = np.empty((7 + values.shape[1]) * AREA, np.float32)
+    set_ramps(tile, tile[AREA:])
+    for hand in range(first, beyond):
         for one in range(hand, tiles, STRIDE):
             left, top = one % columns * TILE, one // columns * TILE
             wide, high = min(TILE, width - left), min(TILE, height - top)
@@ -169,20 +171,22 @@ def _blend_backward(  # type: ignore[no-untyped-def]
             _back_tile(splats, values, members[span], pairs[span], left, top, stop, tile)
 
 
-@numba.njit(cache=True, parallel=True)
-def _reduce(pairs, start, members, count):  # type: ignore[no-untyped-def]
-    """Sum over tiles. A tile's list ascends, so each chunk of splats finds its own in it."""
-    sums = np.zeros((count, pairs.shape[1]), np.float64)
-    for chunk in numba.prange(CHUNKS):
-        first, beyond = count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS
-        for tile in range(start.shape[0] - 1):
-            listed = members[start[tile] : start[tile + 1]]
-            begin, stop = np.searchsorted(listed, first), np.searchsorted(listed, beyond)
-            for p in range(begin, stop):
-                i, pair = listed[p], pairs[start[tile] + p]
-                for k in range(pairs.shape[1]):
-                    sums[i, k] += pair[k]
-    return sums
+@numba.njit(cache=True, nogil=True)
+def _reduce(first, beyond, pairs, start, members, sums):  # type: ignore[no-untyped-def]
+    """Sum over tiles for a range of splats. A tile's list ascends: a search finds them in it."""
+    for tile in range(start.shape[0] - 1):
+        low, high = start[tile], start[tile + 1]
+        stop = high
+        while low < high:
+            middle = (low + high) // 2
+            if members[middle] < first:
+                low = middle + 1
+            else:
+                high = middle
+        while low < stop and members[low] < beyond:
+            for k in range(pairs.shape[1]):
+                sums[members[low], k] += pairs[low, k]
+            low += 1
 
 
 @numba.njit(cache=True)
@@ -231,8 +235,10 @@ def _rotation_backward(q, d):  # type: ignore[no-untyped-def]
     return dw, dx, dy, dz
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _project_backward(  # type: ignore[no-untyped-def]
+    first,
+    beyond,
     means,
     quats,
     scales,
@@ -255,102 +261,100 @@ def _project_backward(  # type: ignore[no-untyped-def]
     left, right = slope_limits(fx, cx, width)
     top, bottom = slope_limits(fy, cy, height)
     channels = d_colors.shape[1]
-    for chunk in numba.prange(CHUNKS):
-        turn, M, H = np.empty((3, 3)), np.empty((2, 3)), np.empty((3, 3))
-        MH, d_MH, d_H, d_M = np.empty((2, 3)), np.empty((2, 3)), np.empty((3, 3)), np.empty((2, 3))
-        count = source.shape[0]
-        for m in range(count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS):
-            i = source[m]
-            m0, m1, m2 = means[i, 0], means[i, 1], means[i, 2]
-            x = R[0, 0] * m0 + R[0, 1] * m1 + R[0, 2] * m2 + viewmat[0, 3]
-            y = R[1, 0] * m0 + R[1, 1] * m1 + R[1, 2] * m2 + viewmat[1, 3]
-            z = R[2, 0] * m0 + R[2, 1] * m1 + R[2, 2] * m2 + viewmat[2, 3]
-            qw, qx = np.float64(quats[i, 0]), np.float64(quats[i, 1])
-            qy, qz = np.float64(quats[i, 2]), np.float64(quats[i, 3])
-            norm = np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
-            q = (qw / norm, qx / norm, qy / norm, qz / norm)
-            _set_rotation(turn, q)
-            slope_x = min(max(x / z, left), right)
-            slope_y = min(max(y / z, top), bottom)
-            # The 2D covariance is (M H)(M H)^T + BLUR: M from world to image, H = turn scales.
-            for k in range(3):
-                M[0, k] = fx / z * (R[0, k] - slope_x * R[2, k])
-                M[1, k] = fy / z * (R[1, k] - slope_y * R[2, k])
-                for r in range(3):
-                    H[r, k] = turn[r, k] * scales[i, k]
-            for a in range(2):
-                for k in range(3):
-                    MH[a, k] = M[a, 0] * H[0, k] + M[a, 1] * H[1, k] + M[a, 2] * H[2, k]
-            A = MH[0, 0] ** 2 + MH[0, 1] ** 2 + MH[0, 2] ** 2 + BLUR
-            B = MH[0, 0] * MH[1, 0] + MH[0, 1] * MH[1, 1] + MH[0, 2] * MH[1, 2]
-            C = MH[1, 0] ** 2 + MH[1, 1] ** 2 + MH[1, 2] ** 2 + BLUR
-            det = A * C - B * B
-            if not det > 0.0:  # a needle beyond double precision: its shape has no derivative
-                det = np.inf
-            a, b, c = C / det, -B / det, A / det
-            g, gx, gy, gxx, gxy, gyy = (
-                sums[m, 0],
-                sums[m, 1],
-                sums[m, 2],
-                sums[m, 3],
-                sums[m, 4],
-                sums[m, 5],
-            )
-            # By the covariance: conic G conic with G = 1/2 sum of g d d^T.
-            ax, ay = a * gxx + b * gxy, a * gxy + b * gyy
-            bx, by = b * gxx + c * gxy, b * gxy + c * gyy
-            d_A = 0.5 * (ax * a + ay * b)
-            d_B = 0.5 * (ax * b + ay * c)
-            d_C = 0.5 * (bx * b + by * c)
-            fade = 1.0
-            if compensated:  # a power of sharp / det; ``d_B`` counts for both of its places
-                sharp = (A - BLUR) * (C - BLUR) - B * B
-                fade = (max(sharp, 0.0) / det) ** COMPENSATION
-                if sharp > 0.0:
-                    d_A += COMPENSATION * g * ((C - BLUR) / sharp - a)
-                    d_B -= COMPENSATION * g * (B / sharp + b)
-                    d_C += COMPENSATION * g * ((A - BLUR) / sharp - c)
-            for k in range(3):
-                d_MH[0, k] = 2 * (d_A * MH[0, k] + d_B * MH[1, k])
-                d_MH[1, k] = 2 * (d_B * MH[0, k] + d_C * MH[1, k])
+    turn, M, H = np.empty((3, 3)), np.empty((2, 3)), np.empty((3, 3))
+    MH, d_MH, d_H, d_M = np.empty((2, 3)), np.empty((2, 3)), np.empty((3, 3)), np.empty((2, 3))
+    for m in range(first, beyond):
+        i = source[m]
+        m0, m1, m2 = means[i, 0], means[i, 1], means[i, 2]
+        x = R[0, 0] * m0 + R[0, 1] * m1 + R[0, 2] * m2 + viewmat[0, 3]
+        y = R[1, 0] * m0 + R[1, 1] * m1 + R[1, 2] * m2 + viewmat[1, 3]
+        z = R[2, 0] * m0 + R[2, 1] * m1 + R[2, 2] * m2 + viewmat[2, 3]
+        qw, qx = np.float64(quats[i, 0]), np.float64(quats[i, 1])
+        qy, qz = np.float64(quats[i, 2]), np.float64(quats[i, 3])
+        norm = np.sqrt(qw * qw + qx * qx + qy * qy + qz * qz)
+        q = (qw / norm, qx / norm, qy / norm, qz / norm)
+        _set_rotation(turn, q)
+        slope_x = min(max(x / z, left), right)
+        slope_y = min(max(y / z, top), bottom)
+        # The 2D covariance is (M H)(M H)^T + BLUR: M from world to image, H = turn scales.
+        for k in range(3):
+            M[0, k] = fx / z * (R[0, k] - slope_x * R[2, k])
+            M[1, k] = fy / z * (R[1, k] - slope_y * R[2, k])
             for r in range(3):
-                for k in range(3):
-                    d_H[r, k] = M[0, r] * d_MH[0, k] + M[1, r] * d_MH[1, k]
-                for k in range(2):
-                    d_M[k, r] = d_MH[k, 0] * H[r, 0] + d_MH[k, 1] * H[r, 1] + d_MH[k, 2] * H[r, 2]
+                H[r, k] = turn[r, k] * scales[i, k]
+        for a in range(2):
             for k in range(3):
-                d_scales[i, k] += (
-                    turn[0, k] * d_H[0, k] + turn[1, k] * d_H[1, k] + turn[2, k] * d_H[2, k]
-                )
-                for r in range(3):
-                    d_H[r, k] *= scales[i, k]
-            dq = _rotation_backward(q, d_H)
-            along = q[0] * dq[0] + q[1] * dq[1] + q[2] * dq[2] + q[3] * dq[3]
-            for k in range(4):
-                d_quats[i, k] += (dq[k] - along * q[k]) / norm
-            # By the centre: the way from it to the pixel shrinks as it moves on.
-            d_u, d_v = a * gx + b * gy, b * gx + c * gy
-            across = d_M[0, 0] * R[0, 0] + d_M[0, 1] * R[0, 1] + d_M[0, 2] * R[0, 2]
-            down = d_M[1, 0] * R[1, 0] + d_M[1, 1] * R[1, 1] + d_M[1, 2] * R[1, 2]
-            across_z = d_M[0, 0] * R[2, 0] + d_M[0, 1] * R[2, 1] + d_M[0, 2] * R[2, 2]
-            down_z = d_M[1, 0] * R[2, 0] + d_M[1, 1] * R[2, 1] + d_M[1, 2] * R[2, 2]
-            dx, dy = fx / z * d_u, fy / z * d_v
-            dz = sums[m, GEOMETRY + channels] - (fx * x * d_u + fy * y * d_v) / (z * z)
-            dz -= fx / (z * z) * (across - slope_x * across_z)
-            dz -= fy / (z * z) * (down - slope_y * down_z)
-            if left <= x / z <= right:
-                slope = -fx / z * across_z
-                dx += slope / z
-                dz -= slope * x / (z * z)
-            if top <= y / z <= bottom:
-                slope = -fy / z * down_z
-                dy += slope / z
-                dz -= slope * y / (z * z)
+                MH[a, k] = M[a, 0] * H[0, k] + M[a, 1] * H[1, k] + M[a, 2] * H[2, k]
+        A = MH[0, 0] ** 2 + MH[0, 1] ** 2 + MH[0, 2] ** 2 + BLUR
+        B = MH[0, 0] * MH[1, 0] + MH[0, 1] * MH[1, 1] + MH[0, 2] * MH[1, 2]
+        C = MH[1, 0] ** 2 + MH[1, 1] ** 2 + MH[1, 2] ** 2 + BLUR
+        det = A * C - B * B
+        if not det > 0.0:  # a needle beyond double precision: its shape has no derivative
+            det = np.inf
+        a, b, c = C / det, -B / det, A / det
+        g, gx, gy, gxx, gxy, gyy = (
+            sums[m, 0],
+            sums[m, 1],
+            sums[m, 2],
+            sums[m, 3],
+            sums[m, 4],
+            sums[m, 5],
+        )
+        # By the covariance: conic G conic with G = 1/2 sum of g d d^T.
+        ax, ay = a * gxx + b * gxy, a * gxy + b * gyy
+        bx, by = b * gxx + c * gxy, b * gxy + c * gyy
+        d_A = 0.5 * (ax * a + ay * b)
+        d_B = 0.5 * (ax * b + ay * c)
+        d_C = 0.5 * (bx * b + by * c)
+        fade = 1.0
+        if compensated:  # a power of sharp / det; ``d_B`` counts for both of its places
+            sharp = (A - BLUR) * (C - BLUR) - B * B
+            fade = (max(sharp, 0.0) / det) ** COMPENSATION
+            if sharp > 0.0:
+                d_A += COMPENSATION * g * ((C - BLUR) / sharp - a)
+                d_B -= COMPENSATION * g * (B / sharp + b)
+                d_C += COMPENSATION * g * ((A - BLUR) / sharp - c)
+        for k in range(3):
+            d_MH[0, k] = 2 * (d_A * MH[0, k] + d_B * MH[1, k])
+            d_MH[1, k] = 2 * (d_B * MH[0, k] + d_C * MH[1, k])
+        for r in range(3):
             for k in range(3):
-                d_means[i, k] += R[0, k] * dx + R[1, k] * dy + R[2, k] * dz
-            d_opacities[i] += g / opacity[m] * fade
-            for k in range(channels):
-                d_colors[i, k] += sums[m, GEOMETRY + k]
+                d_H[r, k] = M[0, r] * d_MH[0, k] + M[1, r] * d_MH[1, k]
+            for k in range(2):
+                d_M[k, r] = d_MH[k, 0] * H[r, 0] + d_MH[k, 1] * H[r, 1] + d_MH[k, 2] * H[r, 2]
+        for k in range(3):
+            d_scales[i, k] += (
+                turn[0, k] * d_H[0, k] + turn[1, k] * d_H[1, k] + turn[2, k] * d_H[2, k]
+            )
+            for r in range(3):
+                d_H[r, k] *= scales[i, k]
+        dq = _rotation_backward(q, d_H)
+        along = q[0] * dq[0] + q[1] * dq[1] + q[2] * dq[2] + q[3] * dq[3]
+        for k in range(4):
+            d_quats[i, k] += (dq[k] - along * q[k]) / norm
+        # By the centre: the way from it to the pixel shrinks as it moves on.
+        d_u, d_v = a * gx + b * gy, b * gx + c * gy
+        across = d_M[0, 0] * R[0, 0] + d_M[0, 1] * R[0, 1] + d_M[0, 2] * R[0, 2]
+        down = d_M[1, 0] * R[1, 0] + d_M[1, 1] * R[1, 1] + d_M[1, 2] * R[1, 2]
+        across_z = d_M[0, 0] * R[2, 0] + d_M[0, 1] * R[2, 1] + d_M[0, 2] * R[2, 2]
+        down_z = d_M[1, 0] * R[2, 0] + d_M[1, 1] * R[2, 1] + d_M[1, 2] * R[2, 2]
+        dx, dy = fx / z * d_u, fy / z * d_v
+        dz = sums[m, GEOMETRY + channels] - (fx * x * d_u + fy * y * d_v) / (z * z)
+        dz -= fx / (z * z) * (across - slope_x * across_z)
+        dz -= fy / (z * z) * (down - slope_y * down_z)
+        if left <= x / z <= right:
+            slope = -fx / z * across_z
+            dx += slope / z
+            dz -= slope * x / (z * z)
+        if top <= y / z <= bottom:
+            slope = -fy / z * down_z
+            dy += slope / z
+            dz -= slope * y / (z * z)
+        for k in range(3):
+            d_means[i, k] += R[0, k] * dx + R[1, k] * dy + R[2, k] * dz
+        d_opacities[i] += g / opacity[m] * fade
+        for k in range(channels):
+            d_colors[i, k] += sums[m, GEOMETRY + k]
 
 
 def blend_backward(
@@ -379,8 +383,19 @@ def blend_backward(
         [pairs, GEOMETRY + columns].
     """
     pairs = np.zeros((len(lists.members), GEOMETRY + values.shape[1]), np.float32)
-    _blend_backward(
-        splats, values, lists.start, lists.members, rest, end, d_rgb, d_sum, worth, pairs
+    run_parts(
+        _blend_backward,
+        min(STRIDE, len(lists.start) - 1),
+        splats,
+        values,
+        lists.start,
+        lists.members,
+        rest,
+        end,
+        d_rgb,
+        d_sum,
+        worth,
+        pairs,
     )
     return pairs
 
@@ -396,7 +411,9 @@ def reduce_over_tiles(pairs: FloatArray, lists: TileLists, count: int) -> FloatA
     Returns:
         [count, columns] float64.
     """
-    return np.asarray(_reduce(pairs, lists.start, lists.members, count))
+    sums = np.zeros((count, pairs.shape[1]))
+    run_parts(_reduce, count, pairs, lists.start, lists.members, sums, least=SPLATS_PER_PART)
+    return sums
 
 
 def project_backward(
@@ -423,7 +440,9 @@ def project_backward(
         sums: [M, GEOMETRY + columns] from :func:`reduce_over_tiles`.
         out: The gradients to add to.
     """
-    _project_backward(
+    run_parts(
+        _project_backward,
+        len(splats.source),
         np.ascontiguousarray(gaussians.means, np.float32),
         np.ascontiguousarray(gaussians.quats, np.float32),
         np.ascontiguousarray(gaussians.scales, np.float32),
@@ -440,4 +459,5 @@ def project_backward(
         out.scales,
         out.opacities,
         out.colors,
+        least=SPLATS_PER_PART,
     )

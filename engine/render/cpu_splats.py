@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from ..core.threads import run_parts
 from ..core.types import FloatArray, Gaussians, IntArray
 from .raster_types import ALPHA_MIN, BLUR, COMPENSATION, JACOBIAN_MARGIN, NEAR
 
@@ -28,7 +29,8 @@ lies in one array at known distances, else it would have to check for overlaps."
 STRIP = TILE * LANES
 AREA = TILE * TILE  # numbers of a buffer
 STRIDE = 61  # tiles are dealt to threads like cards, so that each gets dense and empty ones
-CHUNKS = 16  # parts of the splats for threads; the results do not depend on it
+CHUNKS = 16  # parts of the splats whose entries in tiles' lists are counted one by one
+SPLATS_PER_PART = 2048  # at least, for a thread
 BLOCK = 4  # values of a pixel (its colours and the depth) that are summed in one loop
 
 _SLACK = 1e-3  # pixels added to an ellipse when tiles are listed; alpha decides at its ends
@@ -136,8 +138,10 @@ def slope_limits(focal, principal, size):  # type: ignore[no-untyped-def]
     return -principal / focal - margin, (size - principal) / focal + margin
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _project(  # type: ignore[no-untyped-def]
+    begin,
+    beyond,
     means,
     quats,
     scales,
@@ -158,7 +162,7 @@ def _project(  # type: ignore[no-untyped-def]
     fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
     left, right = slope_limits(fx, cx, width)
     top, bottom = slope_limits(fy, cy, height)
-    for i in numba.prange(means.shape[0]):
+    for i in range(begin, beyond):
         box[i, 0], box[i, 1], box[i, 2], box[i, 3] = 0, -1, 0, -1
         m0, m1, m2 = means[i, 0], means[i, 1], means[i, 2]
         x = R[0, 0] * m0 + R[0, 1] * m1 + R[0, 2] * m2 + viewmat[0, 3]
@@ -204,21 +208,25 @@ def _project(  # type: ignore[no-untyped-def]
         conic[i, 0], conic[i, 1], conic[i, 2] = C / det, -B / det, A / det
 
 
-@numba.njit(cache=True)
-def _depth_order(depth, seen):  # type: ignore[no-untyped-def]
-    """The splats of ``seen``, nearest first; equal depths keep their order (radix sort)."""
-    # Positive floats sort as their bit patterns do.
-    keys = depth.view(np.uint32)
-    order, other = seen.copy(), np.empty_like(seen)
+@numba.njit(cache=True, nogil=True)
+def _sort_digits(keys, shift, order, start, out):  # type: ignore[no-untyped-def]
+    """One round of a radix sort: ``order`` by the 11 bits of the keys from ``shift``, stable."""
+    for i in order:
+        start[((keys[i] >> shift) & 2047) + 1] += 1
+    for digit in range(2048):
+        start[digit + 1] += start[digit]
+    for i in order:
+        digit = (keys[i] >> shift) & 2047
+        out[start[digit]] = i
+        start[digit] += 1
+
+
+def _depth_order(depth: FloatArray, seen: IntArray) -> IntArray:
+    """The splats of ``seen``, nearest first; equal depths keep their order."""
+    keys = depth.view(np.uint32)  # positive floats sort as their bit patterns do
+    order, other = seen, np.empty_like(seen)
     for shift in (0, 11, 22):
-        start = np.zeros(2049, np.int64)
-        for i in order:
-            start[((keys[i] >> shift) & 2047) + 1] += 1
-        start = np.cumsum(start)
-        for i in order:
-            digit = (keys[i] >> shift) & 2047
-            other[start[digit]] = i
-            start[digit] += 1
+        _sort_digits(keys, shift, order, np.zeros(2049, np.int64), other)
         order, other = other, order
     return order
 
@@ -281,56 +289,23 @@ def _tile_span(centre, conic, reach, box, i, tile_row):  # type: ignore[no-untyp
     return first, last
 
 
-@numba.njit(cache=True, parallel=True)
-def _gather(order, centre, conic, depth, opacity, reach, box):  # type: ignore[no-untyped-def]
-    """Sort the rows of all arrays by ``order``, so that what is drawn together lies together."""
-    count = order.shape[0]
-    out_centre, out_conic = np.empty((count, 2)), np.empty((count, 3), np.float32)
-    out_depth, out_opacity = np.empty(count, np.float32), np.empty(count, np.float32)
-    out_reach, out_box = np.empty(count, np.float32), np.empty((count, 4), np.int32)
-    for k in numba.prange(count):
-        i = order[k]
-        for axis in range(2):
-            out_centre[k, axis] = centre[i, axis]
-        for axis in range(3):
-            out_conic[k, axis] = conic[i, axis]
-        for axis in range(4):
-            out_box[k, axis] = box[i, axis]
-        out_depth[k], out_opacity[k], out_reach[k] = depth[i], opacity[i], reach[i]
-    return out_centre, out_conic, out_depth, out_opacity, out_reach, out_box
+@numba.njit(cache=True, nogil=True)
+def _visit_tiles(  # type: ignore[no-untyped-def]
+    begin, beyond, centre, conic, reach, box, columns, place, members
+):
+    """Write the splats of a range of chunks where ``place`` [CHUNKS, tiles] says, and advance it.
 
-
-@numba.njit(cache=True, parallel=True)
-def _list_tiles(centre, conic, reach, box, columns, rows):  # type: ignore[no-untyped-def]
-    """Count, then write, each chunk of splats on its own.
-
-    A chunk's place in every tile's list follows from the counts of those before it.
+    Without room in ``members`` they are only counted.
     """
-    count, tiles = box.shape[0], columns * rows
-    counts = np.zeros((CHUNKS, tiles), np.int64)
-    for chunk in numba.prange(CHUNKS):
+    count, write = box.shape[0], members.shape[0] > 0
+    for chunk in range(begin, beyond):
         for i in range(count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS):
             for row in range(box[i, 2] >> TILE_BITS, (box[i, 3] >> TILE_BITS) + 1):
                 first, last = _tile_span(centre, conic, reach, box, i, row)
-                for column in range(first, last + 1):
-                    counts[chunk, row * columns + column] += 1
-    start, fill = np.zeros(tiles + 1, np.int64), np.empty((CHUNKS, tiles), np.int64)
-    for tile in range(tiles):
-        place = start[tile]
-        for chunk in range(CHUNKS):
-            fill[chunk, tile] = place
-            place += counts[chunk, tile]
-        start[tile + 1] = place
-    members = np.empty(start[tiles], np.int32)
-    for chunk in numba.prange(CHUNKS):
-        for i in range(count * chunk // CHUNKS, count * (chunk + 1) // CHUNKS):
-            for row in range(box[i, 2] >> TILE_BITS, (box[i, 3] >> TILE_BITS) + 1):
-                first, last = _tile_span(centre, conic, reach, box, i, row)
-                for column in range(first, last + 1):
-                    tile = row * columns + column
-                    members[fill[chunk, tile]] = i
-                    fill[chunk, tile] += 1
-    return start, members
+                for tile in range(row * columns + first, row * columns + last + 1):
+                    if write:
+                        members[place[chunk, tile]] = i
+                    place[chunk, tile] += 1
 
 
 def project_gaussians(
@@ -359,7 +334,9 @@ def project_gaussians(
     depth, reach = np.zeros(count, np.float32), np.zeros(count, np.float32)
     opacity = np.zeros(count, np.float32)
     box = np.zeros((count, 4), np.int32)
-    _project(
+    run_parts(
+        _project,
+        count,
         np.ascontiguousarray(gaussians.means, np.float32),
         np.ascontiguousarray(gaussians.quats, np.float32),
         np.ascontiguousarray(gaussians.scales, np.float32),
@@ -375,15 +352,25 @@ def project_gaussians(
         opacity,
         reach,
         box,
+        least=SPLATS_PER_PART,
     )
     seen = np.flatnonzero((box[:, 0] <= box[:, 1]) & (box[:, 2] <= box[:, 3]))
     order = _depth_order(depth, seen.astype(np.int32))
-    return ProjectedSplats(order, *_gather(order, centre, conic, depth, opacity, reach, box))
+    # What is drawn together lies together.
+    parts = (values.take(order, 0) for values in (centre, conic, depth, opacity, reach, box))
+    return ProjectedSplats(order, *parts)
 
 
 def list_tiles(splats: ProjectedSplats, width: int, height: int) -> TileLists:
     """List the splats that each tile has to draw, nearest first."""
     columns, rows = -(-width // TILE), -(-height // TILE)
-    return TileLists(
-        *_list_tiles(splats.centre, splats.conic, splats.reach, splats.box, columns, rows)
-    )
+    placed = (splats.centre, splats.conic, splats.reach, splats.box, columns)
+    counts = np.zeros((CHUNKS, columns * rows), np.int64)
+    run_parts(_visit_tiles, CHUNKS, *placed, counts, np.empty(0, np.int32))
+    # A chunk's place in a tile's list follows from the counts of the chunks before it.
+    start = np.concatenate([[0], np.cumsum(counts.sum(0))])
+    place = start[:-1] + np.cumsum(counts, 0) - counts
+    members = np.empty(start[-1], np.int32)
+    if len(members):
+        run_parts(_visit_tiles, CHUNKS, *placed, place, members)
+    return TileLists(start, members)

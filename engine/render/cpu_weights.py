@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from ..core.threads import run_parts
 from ..core.types import Camera, FloatArray, Gaussians, IntArray
 from .cpu_splats import (
     TILE,
@@ -62,38 +63,51 @@ def _weights(gaussians: Gaussians, camera: Camera) -> tuple[FloatArray, Projecte
     splats = project_gaussians(gaussians, camera.viewmat, camera.K, width, height)
     lists = list_tiles(splats, width, height)
     pairs = np.zeros(len(lists.members), np.float32)
-    _weigh(splats, lists.start, lists.members, width, height, pairs)
+    tiles = len(lists.start) - 1
+    run_parts(_weigh, tiles, splats, lists.start, lists.members, width, height, pairs)
     out = np.zeros(len(gaussians))
     out[splats.source] = np.bincount(lists.members, pairs, len(splats.source))
     return out, splats
 
 
-@numba.njit(cache=True, parallel=True)
-def _weigh(splats, start, members, width, height, pairs):  # type: ignore[no-untyped-def]
-    """Sum the weight of every splat in every tile's list: drawing without colours."""
+@numba.njit(cache=True, nogil=True)
+def _weigh(begin, beyond, splats, start, members, width, height, pairs):  # type: ignore[no-untyped-def]
+    """Sum the weight of every splat in the lists of a range of tiles: drawing without colours."""
+    box = splats.box
     columns = (width + TILE - 1) // TILE
-    for tile in numba.prange(start.shape[0] - 1):
+    light, sums = np.empty((TILE, TILE), np.float32), np.empty(TILE, np.float32)
+    for tile in range(begin, beyond):
         left, top = tile % columns * TILE, tile // columns * TILE
-        wide, high = min(TILE, width - left), min(TILE, height - top)
-        light = np.zeros((TILE, TILE), np.float32)
-        light[:high, :wide] = np.float32(1.0)
-        sums = np.empty(TILE, np.float32)
+        _set_light(light, width - left, height - top)
         for position in range(start[tile], start[tile + 1]):
-            if (position - start[tile]) % 32 == 31 and not light.any():
+            if (position - start[tile]) % 32 == 31 and not _any_light(light):
                 break
-            pairs[position] = _weigh_one(splats, members[position], light, left, top, high, sums)
+            i = members[position]
+            for x in range(TILE):
+                sums[x] = np.float32(0.0)
+            for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, TILE - 1) + 1):
+                _weigh_row(splats, i, light[y], left, top + y, sums)
+            total = np.float32(0.0)
+            for x in range(TILE):
+                total += sums[x]
+            pairs[position] = total
 
 
 @numba.njit(cache=True)
-def _weigh_one(splats, i, light, left, top, high, sums):  # type: ignore[no-untyped-def]
-    box = splats.box
-    sums[:] = np.float32(0.0)
-    for y in range(max(box[i, 2] - top, 0), min(box[i, 3] - top, high - 1) + 1):
-        _weigh_row(splats, i, light[y], left, top + y, sums)
-    total = np.float32(0.0)
-    for x in range(TILE):
-        total += sums[x]
-    return total
+def _set_light(light, wide, high):  # type: ignore[no-untyped-def]
+    """1 in the tile's pixels that the picture has, 0 beyond its edge."""
+    for y in range(TILE):
+        for x in range(TILE):
+            light[y, x] = np.float32(y < high and x < wide)
+
+
+@numba.njit(cache=True)
+def _any_light(light):  # type: ignore[no-untyped-def]
+    for y in range(TILE):
+        for x in range(TILE):
+            if light[y, x] > np.float32(0.0):
+                return True
+    return False
 
 
 @numba.njit(cache=True)
@@ -161,7 +175,8 @@ def list_pixel_weights(
         np.empty(first[-1], np.uint8),
         np.empty(first[-1], np.float32),
     )
-    _weigh_pixels(splats, lists.start, lists.members, width, height, samples, *out)
+    drawn = (splats, lists.start, lists.members, width, height, samples)
+    run_parts(_weigh_pixels, len(out.used), *drawn, *out)
     return out
 
 
@@ -178,7 +193,8 @@ def paint_pixels(
         samples: Per pixel, along each side.
     """
     out = np.empty((height, width, colors.shape[1]), np.float32)
-    _paint_pixels(*weights, np.ascontiguousarray(colors, np.float32), TILE // samples, out)
+    painted = np.ascontiguousarray(colors, np.float32)
+    run_parts(_paint_pixels, len(weights.used), *weights, painted, TILE // samples, out)
     return out
 
 
@@ -195,33 +211,34 @@ def _count_pixels(box, start, members, width, samples, most):  # type: ignore[no
             most[position] = (wide + 1) * (high + 1)
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _weigh_pixels(  # type: ignore[no-untyped-def]
-    splats, start, members, width, height, samples, first, used, splat, pixel, weight
+    begin, beyond, splats, start, members, width, height, samples, first, used, splat, pixel, weight
 ):
+    """Write the entries of a range of tiles, and how many."""
     columns = (width + TILE - 1) // TILE
-    for tile in numba.prange(start.shape[0] - 1):
+    light = np.empty((TILE, TILE), np.float32)
+    sums = np.zeros((TILE // samples, TILE), np.float32)
+    for tile in range(begin, beyond):
         left, top = tile % columns * TILE, tile // columns * TILE
-        light = np.zeros((TILE, TILE), np.float32)
-        light[: min(TILE, height - top), : min(TILE, width - left)] = np.float32(1.0)
+        _set_light(light, width - left, height - top)
         listed = members[start[tile] : start[tile + 1]]
         own = slice(first[tile], first[tile + 1])
         used[tile] = _weigh_tile(
-            splats, listed, light, left, top, samples, splat[own], pixel[own], weight[own]
+            splats, listed, light, sums, left, top, samples, splat[own], pixel[own], weight[own]
         )
 
 
 @numba.njit(cache=True)
 def _weigh_tile(  # type: ignore[no-untyped-def]
-    splats, listed, light, left, top, samples, splat, pixel, weight
+    splats, listed, light, sums, left, top, samples, splat, pixel, weight
 ):
-    """Write a tile's entries; return how many."""
+    """Write a tile's entries; return how many. ``sums`` are zero before and after."""
     box = splats.box
     side, share = TILE // samples, np.float32(1.0 / samples**2)
-    sums = np.zeros((side, TILE), np.float32)
     entry = 0
     for position in range(listed.shape[0]):
-        if position % 32 == 31 and not light.any():
+        if position % 32 == 31 and not _any_light(light):
             break
         i = listed[position]
         upper, lower = max(box[i, 2] - top, 0), min(box[i, 3] - top, TILE - 1)
@@ -239,19 +256,24 @@ def _weigh_tile(  # type: ignore[no-untyped-def]
                     pixel[entry] = y * side + x
                     weight[entry] = total * share
                     entry += 1
-            sums[y] = np.float32(0.0)
+            for x in range(TILE):
+                sums[y, x] = np.float32(0.0)
     return entry
 
 
-@numba.njit(cache=True, parallel=True)
+@numba.njit(cache=True, nogil=True)
 def _paint_pixels(  # type: ignore[no-untyped-def]
-    first, used, splat, pixel, weight, colors, side, out
+    begin, beyond, first, used, splat, pixel, weight, colors, side, out
 ):
+    """Draw a range of tiles."""
     height, width, channels = out.shape
     columns = (width + side - 1) // side
-    for tile in numba.prange(used.shape[0]):
+    drawn = np.empty((side * side, channels), np.float32)
+    for tile in range(begin, beyond):
         left, top = tile % columns * side, tile // columns * side
-        drawn = np.zeros((side * side, channels), np.float32)
+        for n in range(side * side):
+            for c in range(channels):
+                drawn[n, c] = np.float32(0.0)
         for entry in range(first[tile], first[tile] + used[tile]):
             for c in range(channels):
                 drawn[pixel[entry], c] += weight[entry] * colors[splat[entry], c]

@@ -18,6 +18,7 @@ from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import triangle_frames
 from ...core.settings import register_settings
+from ...core.threads import run_parts
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians
 from ...render import Gradients
 from ..binding import place_gaussians
@@ -25,6 +26,7 @@ from ..lift.surfels import FLATNESS
 
 COLORS, OPACITY, SCALES, OFFSET, DEPTH = slice(0, 3), 3, slice(4, 6), slice(6, 9), 8
 COLUMNS = 9
+ROWS_PER_PART = 8192  # at least, for a thread
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,9 @@ class PosedGaussians:
             drawn: those Gaussians: all, or the first of them.
         """
         out = np.zeros((len(self.base), COLUMNS), np.float32)
-        _from_world(
+        run_parts(
+            _pull_rows,
+            len(gradients.means),
             gradients.means,
             gradients.scales,
             gradients.opacities,
@@ -159,6 +163,7 @@ class PosedGaussians:
             self._R,
             self._unit,
             out,
+            least=ROWS_PER_PART,
         )
         return out
 
@@ -181,12 +186,27 @@ def apply_parameters(
     return replace(bound, offset=offset, scales=scales, opacities=opacities, colors=colors)
 
 
-@numba.njit(cache=True, parallel=True)
-def _to_world(base_means, base_scales, R, pixel, numbers):  # type: ignore[no-untyped-def]
-    count = base_means.shape[0]
+def _to_world(
+    base_means: FloatArray,
+    base_scales: FloatArray,
+    R: FloatArray,
+    pixel: FloatArray,
+    numbers: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Means [N, 3], scales [N, 3] and opacities [N] of Gaussians with these numbers."""
+    count = len(base_means)
     means, scales = np.empty((count, 3), np.float32), np.empty((count, 3), np.float32)
     opacities = np.empty(count, np.float32)
-    for i in numba.prange(count):
+    given = (base_means, base_scales, R, pixel, numbers)
+    run_parts(_set_rows, count, *given, means, scales, opacities, least=ROWS_PER_PART)
+    return means, scales, opacities
+
+
+@numba.njit(cache=True, nogil=True)
+def _set_rows(  # type: ignore[no-untyped-def]
+    first, beyond, base_means, base_scales, R, pixel, numbers, means, scales, opacities
+):
+    for i in range(first, beyond):
         p, k = numbers[i], pixel[i]
         for axis in range(3):
             means[i, axis] = base_means[i, axis] + k * (
@@ -197,14 +217,14 @@ def _to_world(base_means, base_scales, R, pixel, numbers):  # type: ignore[no-un
         thin = np.float32(FLATNESS) * min(scales[i, 0], scales[i, 1])
         scales[i, 2] = min(base_scales[i, 2], thin)
         opacities[i] = np.float32(1.0) / (np.float32(1.0) + np.exp(-p[3]))
-    return means, scales, opacities
 
 
-@numba.njit(cache=True, parallel=True)
-def _from_world(  # type: ignore[no-untyped-def]
-    d_means, d_scales, d_opacities, d_colors, scales, opacities, R, pixel, out
+@numba.njit(cache=True, nogil=True)
+def _pull_rows(  # type: ignore[no-untyped-def]
+    first, beyond, d_means, d_scales, d_opacities, d_colors, scales, opacities, R, pixel, out
 ):
-    for i in numba.prange(d_means.shape[0]):
+    """Derivatives by a range of Gaussians as derivatives by their numbers."""
+    for i in range(first, beyond):
         for k in range(3):
             out[i, k] = d_colors[i, k]
             out[i, 6 + k] = pixel[i] * (
@@ -215,10 +235,20 @@ def _from_world(  # type: ignore[no-untyped-def]
         out[i, 5] = d_scales[i, 1] * scales[i, 1]
 
 
-@numba.njit(cache=True, parallel=True)
-def adam_step(  # type: ignore[no-untyped-def]
-    numbers, gradient, first, second, free, rates, floors, low, high, step, beta1, beta2
-):
+def adam_step(
+    numbers: FloatArray,
+    gradient: FloatArray,
+    first: FloatArray,
+    second: FloatArray,
+    free: FloatArray,
+    rates: FloatArray,
+    floors: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    step: int,
+    beta1: float,
+    beta2: float,
+) -> None:
     """Take one step of Adam (Kingma & Ba 2015), in place, within limits.
 
     Args:
@@ -235,8 +265,30 @@ def adam_step(  # type: ignore[no-untyped-def]
         beta1: decay of the first moments.
         beta2: decay of the second moments.
     """
-    k1, k2 = 1.0 - beta1**step, 1.0 - beta2**step
-    for i in numba.prange(numbers.shape[0]):
+    arrays = (numbers, gradient, first, second, free, rates, floors, low, high)
+    decays = (beta1, beta2, 1.0 - beta1**step, 1.0 - beta2**step)
+    run_parts(_step_rows, len(numbers), *arrays, *decays, least=ROWS_PER_PART)
+
+
+@numba.njit(cache=True, nogil=True)
+def _step_rows(  # type: ignore[no-untyped-def]
+    start,
+    beyond,
+    numbers,
+    gradient,
+    first,
+    second,
+    free,
+    rates,
+    floors,
+    low,
+    high,
+    beta1,
+    beta2,
+    k1,
+    k2,
+):
+    for i in range(start, beyond):
         for c in range(numbers.shape[1]):
             g = gradient[i, c]
             first[i, c] = beta1 * first[i, c] + (1.0 - beta1) * g

@@ -1,0 +1,48 @@
+"""Kernels on several threads.
+
+numba's ``parallel=True`` takes several times as long to compile as the same loop without it, and a
+user waits for that before the first avatar. So loops are kernels over a range, without the GIL, and
+threads take parts of the range.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numba
+
+PARTS_PER_THREAD = 4
+"""More parts than threads, because some take longer than others."""
+
+
+def run_parts(kernel: Callable[..., Any], count: int, *arguments: Any, least: int = 1) -> None:
+    """Call ``kernel(first, beyond, *arguments)`` for parts of 0..count, on numba's threads.
+
+    The kernel writes to arrays among its arguments. Results do not depend on the number of threads
+    if what it writes for one number does not depend on the others.
+
+    Args:
+        kernel: Compiled with ``nogil=True``.
+        count: Length of the range; nothing is called if it is 0.
+        arguments: Passed on.
+        least: Shortest part that is worth a thread.
+    """
+    threads = min(numba.get_num_threads(), count // max(least, 1))
+    if threads <= 1:
+        if count > 0:
+            kernel(0, count, *arguments)
+        return
+    # Compiled here: on some systems the stacks of other threads are too small for the compiler.
+    kernel.compile(tuple(map(numba.typeof, (0, count, *arguments))))  # type: ignore[attr-defined]
+    parts = min(PARTS_PER_THREAD * threads, count // max(least, 1))
+    ends = [count * part // parts for part in range(parts + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = [
+            pool.submit(kernel, first, beyond, *arguments)
+            for first, beyond in itertools.pairwise(ends)
+        ]
+        for one in waiting:
+            one.result()

@@ -1,0 +1,72 @@
+"""Loops on several threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numba
+import numpy as np
+import pytest
+from likeness.engine.core.threads import run_parts
+
+
+@numba.njit(nogil=True)
+def _square(first, beyond, values, out):  # type: ignore[no-untyped-def]
+    for i in range(first, beyond):
+        out[i] += values[i] * values[i]
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = numba.get_num_threads()
+    count = min(request.param, numba.config.NUMBA_NUM_THREADS)
+    numba.set_num_threads(count)
+    yield count
+    numba.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 1000])
+@pytest.mark.parametrize("least", [1, 3, 600])
+def test_every_number_is_visited_once(threads: int, count: int, least: int) -> None:
+    values, out = np.arange(float(count)), np.zeros(count)
+    run_parts(_square, count, values, out, least=least)
+    np.testing.assert_array_equal(out, values**2)
+
+
+def test_parts_are_as_long_as_asked_and_on_the_threads(threads: int) -> None:
+    parts, names = [], set()
+
+    def note(first: int, beyond: int) -> None:
+        parts.append((first, beyond))
+        names.add(threading.current_thread().name)
+
+    note.compile = lambda signature: None  # type: ignore[attr-defined]
+    run_parts(note, 100, least=30)
+    assert all(beyond - first >= 30 for first, beyond in parts)
+    assert len(parts) == (1 if threads == 1 else 3)
+    assert ("MainThread" in names) == (threads == 1)
+
+
+def test_an_error_is_raised_here(threads: int) -> None:
+    def fail(first: int, beyond: int) -> None:
+        raise ZeroDivisionError
+
+    fail.compile = lambda signature: None  # type: ignore[attr-defined]
+    with pytest.raises(ZeroDivisionError):
+        run_parts(fail, 10)
+
+
+def test_kernels_are_compiled_before_threads_start(threads: int) -> None:
+    """The stacks of other threads are too small for the compiler on some systems."""
+    kernel = numba.njit(nogil=True)(_square.py_func)
+    compiled_on = []
+    original = kernel._compiler.compile
+
+    def record(*arguments: object) -> object:
+        compiled_on.append(threading.current_thread().name)
+        return original(*arguments)
+
+    kernel._compiler.compile = record
+    run_parts(kernel, 50, np.ones(50, np.float32), np.zeros(50, np.float32))
+    assert compiled_on == ["MainThread"]
