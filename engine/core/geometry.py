@@ -196,9 +196,9 @@ def _place(  # type: ignore[no-untyped-def]
             f[face, 0],
             f[face, 1],
             f[face, 2],
-            bary[i, 0],
-            bary[i, 1],
-            bary[i, 2],
+            np.float64(bary[i, 0]),
+            np.float64(bary[i, 1]),
+            np.float64(bary[i, 2]),
         )
         for axis in range(3):
             moved = e1[axis] * offset[i, 0] + e2[axis] * offset[i, 1] + n[axis] * offset[i, 2]

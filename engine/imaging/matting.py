@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
-from scipy.sparse import diags
 from scipy.spatial import ConvexHull
 
 from ..core.types import BoolArray, FloatArray, Matte, Observation, Portrait
+from .closed_form import estimate_foreground, solve_alpha
 from .color_model import fit_colors
 from .guided import guided_filter
 from .resize import fit_size, resize
@@ -311,57 +307,13 @@ def _solve_band(
     leaves haze there.
     """
     alpha = (refined > 0.5).astype(np.float64)
-    unknown = band.ravel()
-    if not unknown.any():
+    if not band.any():
         return alpha.astype(np.float32)
-    laplacian = (
-        _pymatting("laplacian.cf_laplacian")
-        .cf_laplacian(image.astype(np.float64), epsilon=_NOISE, radius=1, is_known=~unknown)
-        .tocsr()
-    )
-    rows = laplacian[unknown]
-    distance = ndimage.distance_transform_edt(refined <= 0.5) / reach
-    prior = _PRIOR_WEIGHT * (1 + 24 * distance.ravel()[unknown] ** 2)
-    inner = rows[:, unknown] + diags(prior)
-    right = prior * refined.ravel()[unknown] - rows[:, ~unknown] @ alpha.ravel()[~unknown]
-    preconditioner = _pymatting("preconditioner.ichol").ichol(inner.tocsc(), discard_threshold=1e-4)
-    solution = _pymatting("solver.cg").cg(
-        inner.tocsr(),
-        right,
-        x0=refined.ravel()[unknown].astype(np.float64),
-        M=preconditioner,
-        rtol=1e-5,
-        maxiter=400,
-    )
-    alpha.ravel()[unknown] = np.clip(solution, 0, 1)
+    distance = ndimage.distance_transform_edt(refined <= 0.5)[band] / reach[band]
+    weight = _PRIOR_WEIGHT * (1 + 24 * distance**2)
+    prior = refined[band].astype(np.float64)
+    alpha[band] = np.clip(solve_alpha(image, alpha, band, prior, weight, _NOISE), 0, 1)
     return alpha.astype(np.float32)
-
-
-def _pymatting(name: str) -> ModuleType:
-    """Import one module of pymatting, when it is needed: its kernels take a second to load.
-
-    ``import pymatting`` compiles every method it has, which takes half a minute the first time;
-    this leaves its packages' ``__init__`` out.
-
-    Args:
-        name: The module's name below ``pymatting``.
-
-    Raises:
-        ModuleNotFoundError: pymatting is not installed.
-    """
-    full = f"pymatting.{name}"
-    if full not in sys.modules:
-        package = importlib.util.find_spec("pymatting")
-        if package is None or not package.submodule_search_locations:
-            raise ModuleNotFoundError("No module named 'pymatting'", name="pymatting")
-        folder = Path(package.submodule_search_locations[0])
-        path = folder.joinpath(*name.split(".")).with_suffix(".py")
-        spec = importlib.util.spec_from_file_location(full, path)
-        assert spec
-        assert spec.loader
-        sys.modules[full] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[full])
-    return sys.modules[full]
 
 
 def _main_parts(alpha: FloatArray) -> FloatArray:
@@ -408,9 +360,7 @@ def foreground_colors(rgb: FloatArray, alpha: FloatArray) -> FloatArray:
     top, bottom = max(0, rows[0] - 8), rows[-1] + 9
     left, right = max(0, columns[0] - 8), columns[-1] + 9
     part, opacity = rgb[top:bottom, left:right], alpha[top:bottom, left:right]
-    estimate = _pymatting("foreground.estimate_foreground_ml").estimate_foreground_ml
-    colours = estimate(part.astype(np.float32), opacity.astype(np.float32))
-    colours = np.where(opacity[..., None] >= 1, part, np.clip(colours, 0, 1))
+    colours = np.where(opacity[..., None] >= 1, part, estimate_foreground(part, opacity))
     result = _spread(rgb, _inside(alpha.shape, top, bottom, left, right))
     result[top:bottom, left:right] = colours
     return np.asarray(result, np.float32)

@@ -155,7 +155,7 @@ def _blend_backward(  # type: ignore[no-untyped-def]
                 tile[n] = _ZERO
             for n in range(AREA):
                 tile[n + _LIGHT] = _ONE
-            stop = 0
+            stop = np.int64(0)  # a literal's type would compile the callee twice
             for y in range(high):
                 for x in range(wide):
                     n = pixel_index(y, x)

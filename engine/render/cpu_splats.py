@@ -357,8 +357,15 @@ def project_gaussians(
     seen = np.flatnonzero((box[:, 0] <= box[:, 1]) & (box[:, 2] <= box[:, 3]))
     order = _depth_order(depth, seen.astype(np.int32))
     # What is drawn together lies together.
-    parts = (values.take(order, 0) for values in (centre, conic, depth, opacity, reach, box))
-    return ProjectedSplats(order, *parts)
+    return ProjectedSplats(
+        order,
+        centre.take(order, 0),
+        conic.take(order, 0),
+        depth[order],
+        opacity[order],
+        reach[order],
+        box.take(order, 0),
+    )
 
 
 def list_tiles(splats: ProjectedSplats, width: int, height: int) -> TileLists:

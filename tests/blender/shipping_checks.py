@@ -25,7 +25,6 @@ HEAVY = (
     "PIL",
     "onnxruntime",
     "ai_edge_litert",
-    "pymatting",
     "gsply",
     "torch",
     "click",

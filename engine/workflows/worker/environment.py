@@ -34,7 +34,6 @@ PACKAGES = {
     "scipy": "scipy",
     "Pillow": "PIL",
     "ai-edge-litert": "ai_edge_litert",
-    "pymatting": "pymatting",
     "onnxruntime": "onnxruntime",
     "safetensors": "safetensors",
     "gsply": "gsply",

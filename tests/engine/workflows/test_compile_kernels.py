@@ -6,12 +6,13 @@ from likeness.engine.body import atlas
 from likeness.engine.core import geometry
 from likeness.engine.gaussians import lod
 from likeness.engine.gaussians.refine import parameters
-from likeness.engine.imaging import resize
+from likeness.engine.imaging import closed_form, resize
 from likeness.engine.render import cpu, cpu_backward, cpu_splats, cpu_weights, mesh, samples
 from likeness.engine.workflows.compile_kernels import compile_kernels
 
 IN_BUILDS = (
     atlas._cover,
+    closed_form._smooth_colors,
     cpu._draw,
     cpu_backward._blend_backward,
     cpu_backward._project_backward,

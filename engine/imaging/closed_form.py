@@ -1,0 +1,172 @@
+"""Alpha and foreground colours of a photo, given which pixels are unknown.
+
+Closed-form matting (Levin et al. 2008): within each window of 3 x 3 pixels alpha is an affine
+function of the colour. Multi-level foreground estimation (Germer et al. 2020): smooth colours of
+foreground and background that mix to the photo, from coarse to fine.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.sparse import csr_matrix, diags
+from scipy.sparse.linalg import cg
+
+from ..core.types import BoolArray, FloatArray, IntArray
+
+_TOLERANCE, _MAX_STEPS = 1e-6, 2000
+_REGULARISATION = 1e-5
+_SMALL_SIDE, _SMALL_ROUNDS, _BIG_ROUNDS = 32, 10, 2
+
+
+def solve_alpha(
+    image: FloatArray,
+    alpha: FloatArray,
+    unknown: BoolArray,
+    prior: FloatArray,
+    weight: FloatArray,
+    noise: float,
+) -> FloatArray:
+    """Solve the matting Laplacian for the unknown pixels, with a prior.
+
+    Args:
+        image: [h, w, 3] sRGB in 0..1.
+        alpha: [h, w] in 0..1, of the known pixels.
+        unknown: [h, w].
+        prior: [U] expected alpha of the U unknown pixels, row by row.
+        weight: [U] of the prior.
+        noise: Colour variance below which a window has no edge.
+
+    Returns:
+        [U] alpha of the unknown pixels, not clipped.
+    """
+    height, width = unknown.shape
+    place = np.flatnonzero(unknown)
+    number = np.full(height * width, -1, np.int32)
+    number[place] = np.arange(len(place))
+    rows = _laplacian_rows(image, unknown, number, noise)
+    rows[12] += weight  # the pixel itself
+    steps = np.arange(-2, 3)
+    offset = (steps[:, None] * width + steps).ravel()
+    right = weight * prior
+    columns = []
+    for k in range(25):
+        # Beyond the picture the value is 0, and the column any.
+        column = np.clip(place + offset[k], 0, height * width - 1)
+        inner = number[column]
+        known = inner < 0
+        right -= np.where(known, rows[k] * alpha.ravel()[column], 0.0)
+        rows[k, known] = 0.0
+        columns.append(np.where(known, 0, inner))
+    start = np.arange(0, 25 * len(place) + 1, 25)
+    system = csr_matrix((rows.T.ravel(), np.stack(columns, 1).ravel(), start), (len(place),) * 2)
+    system.eliminate_zeros()
+    inverse = diags(1.0 / system.diagonal())
+    solution, _ = cg(system, right, prior, rtol=_TOLERANCE, maxiter=_MAX_STEPS, M=inverse)
+    return np.asarray(solution)
+
+
+def _laplacian_rows(
+    image: FloatArray, unknown: BoolArray, number: IntArray, noise: float
+) -> FloatArray:
+    """The rows [25, U] of the unknown pixels: 5 x 5 columns around each."""
+    width = unknown.shape[1]
+    touched = sliding_window_view(unknown, (3, 3)).any((2, 3))
+    top, left = np.nonzero(touched)
+    steps = np.arange(3)
+    pixel = (steps[:, None] * width + steps).reshape(9, 1) + (top * width + left)
+    colors = np.asarray(image, np.float64).reshape(-1, 3).T[:, pixel]  # [3, 9, windows]
+    colors -= colors.mean(1, keepdims=True)
+    # The inverse of the windows' covariances, applied to each pixel's colour.
+    r, g, b = colors
+    rr, gg, bb = ((axis * axis).sum(0) + noise for axis in colors)
+    rg, rb, gb = (r * g).sum(0), (r * b).sum(0), (g * b).sum(0)
+    across = ((gg * bb - gb * gb), (rb * gb - rg * bb), (rg * gb - rb * gg))
+    scale = 1.0 / (rr * across[0] + rg * across[1] + rb * across[2])
+    solved = (
+        scale * (across[0] * r + across[1] * g + across[2] * b),
+        scale * (across[1] * r + (rr * bb - rb * rb) * g + (rg * rb - rr * gb) * b),
+        scale * (across[2] * r + (rg * rb - rr * gb) * g + (rr * gg - rg * rg) * b),
+    )
+    row = number[pixel]
+    rows = np.zeros((25, unknown.sum()))
+    for i in range(9):
+        inside = np.flatnonzero(row[i] >= 0)
+        at = row[i, inside]  # each window has another pixel here
+        own = [axis[i, inside] for axis in colors]
+        for j in range(9):
+            affinity = sum(a * axis[j, inside] for a, axis in zip(own, solved, strict=True))
+            down, right = j // 3 - i // 3 + 2, j % 3 - i % 3 + 2
+            rows[5 * down + right, at] += (i == j) - 1.0 / 9.0 - affinity
+    return rows
+
+
+def estimate_foreground(image: FloatArray, alpha: FloatArray) -> FloatArray:
+    """Return the foreground's colours [h, w, 3] float32 of a photo.
+
+    Args:
+        image: [h, w, 3] sRGB in 0..1.
+        alpha: [h, w] in 0..1.
+    """
+    image = np.ascontiguousarray(image, np.float32)
+    alpha = np.ascontiguousarray(alpha, np.float32)
+    height, width = alpha.shape
+    front: FloatArray
+    back: FloatArray
+    front, back = (
+        (image[part].sum(0) / (part.sum() + 1e-5))[None, None].astype(np.float32)
+        for part in (alpha > 0.9, alpha < 0.1)
+    )
+    levels = int(np.ceil(np.log2(max(width, height))))
+    for level in range(levels + 1):
+        w, h = (round(side ** (level / levels)) for side in (width, height))
+        front, back = _resize_nearest(front, h, w), _resize_nearest(back, h, w)
+        small = _resize_nearest(image, h, w), _resize_nearest(alpha, h, w)
+        rounds = _SMALL_ROUNDS if max(w, h) <= _SMALL_SIDE else _BIG_ROUNDS
+        for _ in range(rounds):
+            _smooth_colors(*small, front, back)
+    return front
+
+
+def _resize_nearest(values: FloatArray, height: int, width: int) -> FloatArray:
+    rows, columns = (
+        np.arange(size) * old // size
+        for size, old in zip((height, width), values.shape[:2], strict=True)
+    )
+    out: FloatArray = np.ascontiguousarray(values[rows[:, None], columns])
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _smooth_colors(image, alpha, front, back):  # type: ignore[no-untyped-def]
+    """Solve for both colours of each pixel, one after another, given its neighbours', in place."""
+    height, width = alpha.shape
+    for y in range(height):
+        up, down = max(y - 1, 0), min(y + 1, height - 1)
+        for x in range(width):
+            left, right = max(x - 1, 0), min(x + 1, width - 1)
+            a0 = alpha[y, x]
+            a1 = 1.0 - a0
+            to_left = _REGULARISATION + abs(a0 - alpha[y, left])
+            to_right = _REGULARISATION + abs(a0 - alpha[y, right])
+            to_up = _REGULARISATION + abs(a0 - alpha[up, x])
+            to_down = _REGULARISATION + abs(a0 - alpha[down, x])
+            smooth = to_left + to_right + to_up + to_down
+            a00, a01, a11 = a0 * a0 + smooth, a0 * a1, a1 * a1 + smooth
+            inverse = 1.0 / (a00 * a11 - a01 * a01)
+            for c in range(3):
+                f = a0 * image[y, x, c] + (
+                    to_left * front[y, left, c]
+                    + to_right * front[y, right, c]
+                    + to_up * front[up, x, c]
+                    + to_down * front[down, x, c]
+                )
+                b = a1 * image[y, x, c] + (
+                    to_left * back[y, left, c]
+                    + to_right * back[y, right, c]
+                    + to_up * back[up, x, c]
+                    + to_down * back[down, x, c]
+                )
+                front[y, x, c] = min(max(inverse * (a11 * f - a01 * b), 0.0), 1.0)
+                back[y, x, c] = min(max(inverse * (a00 * b - a01 * f), 0.0), 1.0)
