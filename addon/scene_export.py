@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..engine.body.expression_limits import limit_expression
 from ..engine.core.types import LikenessError, Pose
 from . import keys
 from .motion.record import get_frame_rate
@@ -157,7 +158,9 @@ class _Expressions:
         layer = scene.view_layers[0]
         layer.update()
         values = get_expression(bpy.data.objects[self._armature].evaluated_get(layer.depsgraph))
-        for name, value in values.items():
+        names = list(values)
+        applied = limit_expression(np.array([values[name] for name in names]), names)
+        for name, value in zip(names, applied):
             if name in shape_keys.key_blocks:
                 shape_keys.key_blocks[name].value = value
 

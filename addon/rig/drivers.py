@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 
-def drive(owner: Any, prop: str, source: Any, path: str, expression: str = "") -> Any:
+def drive(
+    owner: Any, prop: str, source: Any, path: str, expression: str = "", **others: str
+) -> Any:
     """Drive ``owner.prop`` by the property ``path`` of the object ``source``.
 
     Args:
@@ -14,16 +16,18 @@ def drive(owner: Any, prop: str, source: Any, path: str, expression: str = "") -
         source: the driving object.
         path: of the driving property.
         expression: a *simple expression* of ``value``; the value itself without one.
+        others: paths of further properties of ``source``, by their names in ``expression``.
     """
     driver = owner.driver_add(prop).driver
     driver.type = "SCRIPTED" if expression else "AVERAGE"
-    variable = driver.variables.new()
-    variable.name = "value"
     if expression:
         driver.expression = expression
-    variable.type = "SINGLE_PROP"
-    variable.targets[0].id = source
-    variable.targets[0].data_path = path
+    for name, read in {"value": path, **others}.items():
+        variable = driver.variables.new()
+        variable.name = name
+        variable.type = "SINGLE_PROP"
+        variable.targets[0].id = source
+        variable.targets[0].data_path = read
     return driver
 
 

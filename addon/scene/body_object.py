@@ -14,6 +14,7 @@ import bpy
 import numpy as np
 
 from ...engine.body import Body
+from ...engine.body.expression_limits import PRESSED, find_lip_limit
 from ...engine.core.types import JOINT_NAMES, FloatArray
 from ..rig.control_names import FACE
 from ..rig.correctives import add_correctives
@@ -151,12 +152,18 @@ def _add_expressions(
         return
     obj.shape_key_add(name="Basis", from_mix=False)
     bone = armature.pose.bones[FACE]
+    paths = [add_slider(bone, name) for name in body.expression_names]
+    limit = find_lip_limit(body.expression_names)
     for k, name in enumerate(body.expression_names):
         key = obj.shape_key_add(name=name, from_mix=False)
         at = rest + points_to_blender(body.exprdirs[:, :, k])
         key.points.foreach_set("co", np.ascontiguousarray(at, np.float32).ravel())
         key.slider_min, key.slider_max = -_KEY_RANGE, _KEY_RANGE
-        drive(key, "value", armature, add_slider(bone, name))
+        if limit is not None and k == limit[0]:
+            most = f"min(value, max(jaw, 0) + {PRESSED})"
+            drive(key, "value", armature, paths[k], most, jaw=paths[limit[1]])
+        else:
+            drive(key, "value", armature, paths[k])
         if k % _KEYS_PER_SLICE == _KEYS_PER_SLICE - 1:
             yield
     yield

@@ -7,8 +7,7 @@ and ``expression_names`` [E] (SMPL-X itself keeps its expression basis in ``shap
 300-399), ``num_body_betas`` (the first columns of ``shapedirs`` that shape the whole body, the
 rest shape the head), ``J_template`` [55, 3] and ``J_shapedirs`` [55, 3, S] (joints linear in the
 betas, exact where the sparse regressor is not; expressions do not move joints), ``face_part`` [F]
-with ``part_names`` [P], ``atlas_vt`` [A, 2] and ``atlas_ft`` [F, 3] (the token-friendly atlas),
-``landmark_*`` (see :class:`Landmarks`).
+with ``part_names`` [P], ``atlas_vt`` [A, 2], ``atlas_ft`` [F, 3] and ``landmark_*`` (`Landmarks`).
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from ..core.rotations import axis_angle_to_matrix
 from ..core.types import NUM_JOINTS, PARENTS, FloatArray, IntArray, LikenessError, Pose
 from ..files.atomic import atomic_write
 from ..files.untrusted import read_npz, wrap_parser_errors
+from .expression_limits import limit_expression
 from .names import OWN_EXPRESSION
 from .skinning import joint_transforms, pose_feature, skin_vertices
 
@@ -201,7 +201,7 @@ class Body:
         else:
             v, joints = self.shaped(betas)
         if self.num_expression:
-            v = v + self.exprdirs @ np.asarray(pose.expression)
+            v = v + self.exprdirs @ limit_expression(pose.expression, self.expression_names)
         if self.posedirs is not None:
             v = v + self.posedirs @ pose_feature(pose.full_pose)
         joints = np.asarray(joints, dtype=np.float64)

@@ -53,5 +53,8 @@ ARKIT_EXPRESSIONS = tuple(
 JAW_ACTION = "jawOpen"
 """The action that opens the mouth; a body without it opens its mouth at the jaw's joint."""
 
+LIPS_ACTION = "mouthClose"
+"""The action that brings the lips of an open mouth together."""
+
 OWN_EXPRESSION = "expression_"
 """How the names of a body's own expressions begin, which have numbers only (SMPL-X, FLAME)."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..core.types import FloatArray
+from .expression_limits import PRESSED, find_lip_limit
 from .model import Body
 
 
@@ -172,7 +173,7 @@ def body_vertices_torch(
         v = v + _blend(body.shapedirs, betas)
         joints = joints + _blend(body.J_shapedirs, betas)
     if body.exprdirs.shape[-1]:
-        v = v + _blend(body.exprdirs, expression)
+        v = v + _blend(body.exprdirs, _limit_expression(expression, body.expression_names))
     if body.posedirs is not None:
         eye = torch.eye(3, dtype=v.dtype, device=v.device)
         v = v + _blend(body.posedirs, (rotations[..., 1:, :, :] - eye).flatten(-3))
@@ -180,6 +181,18 @@ def body_vertices_torch(
     M = (body.weights @ R.flatten(-2)).reshape(*R.shape[:-3], -1, 3, 3)
     moved = (M @ v[..., None])[..., 0] + body.weights @ t
     return moved + transl[..., None, :], posed + transl[..., None, :]
+
+
+def _limit_expression(expression: Tensor, names: tuple[str, ...]) -> Tensor:
+    """[..., E] as ``limit_expression`` returns it."""
+    columns = find_lip_limit(names)
+    if columns is None:
+        return expression
+    lips, jaw = columns
+    most = expression[..., jaw].clamp(min=0.0) + PRESSED
+    limited = torch.minimum(expression[..., lips], most)
+    before, after = expression[..., :lips], expression[..., lips + 1 :]
+    return torch.cat([before, limited[..., None], after], -1)
 
 
 def _blend(directions: Tensor, weights: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body import Body
+from ..body.expression_limits import limit_expression
 from ..core.rotations import axis_angle_to_quaternion
 from ..core.types import FloatArray, IntArray, Motion, Pose
 
@@ -76,4 +77,9 @@ def make_curves(body: Body, poses: Pose | Motion, frame_rate: float = 30.0) -> C
     for t in range(1, len(quats)):
         quats[t] *= np.where((quats[t] * quats[t - 1]).sum(-1, keepdims=True) < 0, -1.0, 1.0)
     root = np.asarray(body.J_template, np.float64)[0] + transl
-    return Curves(np.arange(len(quats)) / frame_rate, root, quats, np.asarray(expression))
+    return Curves(
+        np.arange(len(quats)) / frame_rate,
+        root,
+        quats,
+        limit_expression(expression, body.expression_names),
+    )
