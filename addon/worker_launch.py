@@ -66,10 +66,8 @@ def worker_variables(context: Any) -> dict[str, str]:
     weights = [*map(str, weights_folders(context)), os.environ.get("LIKENESS_WEIGHTS", "")]
     kernels = user_folder("numba")
     out = {
-        # The worker's engine puts its own cache folder there. It would leave numba's variable as
-        # it is if that named a folder elsewhere, such as that of the engine in Blender.
         "LIKENESS_KERNELS": str(kernels),
-        "NUMBA_CACHE_DIR": str(kernels / "none"),
+        "NUMBA_CACHE_DIR": str(kernels / "libraries"),
         "LIKENESS_WEIGHTS": os.pathsep.join(filter(None, weights)),
     }
     if not bpy.app.online_access:

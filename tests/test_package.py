@@ -63,7 +63,10 @@ def test_it_holds_the_package_and_nothing_else(distributions: tuple[Path, Path])
 def test_three_commands_make_an_avatar_in_a_plain_environment(
     distributions: tuple[Path, Path], small_portrait: Path, tmp_path: Path
 ) -> None:
-    """Install, ``likeness assets``, ``likeness build``: with caches and a home of their own."""
+    """Install, ``likeness assets``, ``likeness build``: with caches and a home of their own.
+
+    Only compiled kernels are shared: every test of a build would compile the same.
+    """
     folder = tmp_path / "environment"
     venv.create(folder, with_pip=True)
     programs = folder / ("Scripts" if os.name == "nt" else "bin")
@@ -73,6 +76,7 @@ def test_three_commands_make_an_avatar_in_a_plain_environment(
     kept = {
         k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "LIKENESS", "NUMBA"))
     }
+    kept["LIKENESS_KERNELS"] = os.environ["LIKENESS_KERNELS"]
     env = {**kept, "LIKENESS_CACHE": str(cache), "LIKENESS_DATA": str(tmp_path / "data")}
 
     def run(program: str, *arguments: str | Path) -> str:

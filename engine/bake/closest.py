@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..core.kernels import kernel
 from ..core.types import FloatArray, IntArray
 
 CANDIDATES = 24
 """Triangles, by the distance of their middles, among which :func:`nearest_facing` searches."""
 
 
-@numba.njit(cache=True)
+@kernel()
 def _closest_bary(p, a, b, c):  # type: ignore[no-untyped-def]
     """Barycentric coordinates of the point of triangle abc nearest to p.
 
@@ -46,7 +46,7 @@ def _closest_bary(p, a, b, c):  # type: ignore[no-untyped-def]
     return va / total, vb / total, vc / total
 
 
-@numba.njit(cache=True)
+@kernel()
 def _distance(point, corner):  # type: ignore[no-untyped-def]
     """Squared distance to a triangle [3, 3], and the nearest point's barycentric coordinates."""
     a, b, c = corner[0], corner[1], corner[2]
@@ -55,7 +55,7 @@ def _distance(point, corner):  # type: ignore[no-untyped-def]
     return ray @ ray, u, v, w
 
 
-@numba.njit(cache=True)
+@kernel()
 def _search(points, corners, triangle, bary):  # type: ignore[no-untyped-def]
     for i in range(points.shape[0]):
         best = np.inf
@@ -89,7 +89,7 @@ def closest_on_mesh(
     return faces[triangle], bary
 
 
-@numba.njit(cache=True)
+@kernel()
 def _search_among(points, normals, corners, facing, candidates, cosine, triangle, bary):  # type: ignore[no-untyped-def]
     for i in range(points.shape[0]):
         best = np.inf

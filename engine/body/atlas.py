@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ..core.kernels import kernel
 from ..core.types import BoolArray, FloatArray, IntArray
 from .model import Body
 
 
-@numba.njit(cache=True)
+@kernel()
 def _cover(corners, size, triangle, bary, count):  # type: ignore[no-untyped-def]
     for i in range(corners.shape[0]):
         x0, y0 = corners[i, 0, 0], corners[i, 0, 1]
@@ -86,7 +86,7 @@ def atlas_texels(
     return (found, bary[row, col], row.astype(np.int32), col.astype(np.int32))
 
 
-@numba.njit(cache=True)
+@kernel()
 def _blend(values, f, triangle, bary, out):  # type: ignore[no-untyped-def]
     for i in range(triangle.shape[0]):
         a, b, c = f[triangle[i], 0], f[triangle[i], 1], f[triangle[i], 2]

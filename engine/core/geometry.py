@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from .kernels import kernel
 from .threads import run_parts
 from .types import FloatArray, IntArray, LikenessError
 
@@ -45,17 +45,17 @@ class TriangleFrames(NamedTuple):
     sigma: FloatArray
 
 
-@numba.njit(cache=True)
+@kernel()
 def _cross(a, b):  # type: ignore[no-untyped-def]
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
-@numba.njit(cache=True)
+@kernel()
 def _dot(a, b):  # type: ignore[no-untyped-def]
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@numba.njit(cache=True)
+@kernel()
 def _edge(vertices, start, end):  # type: ignore[no-untyped-def]
     return (
         vertices[end, 0] - vertices[start, 0],
@@ -64,7 +64,7 @@ def _edge(vertices, start, end):  # type: ignore[no-untyped-def]
     )
 
 
-@numba.njit(cache=True)
+@kernel()
 def _unit(a, fallback):  # type: ignore[no-untyped-def]
     length2 = _dot(a, a)
     if length2 < _TINY:
@@ -73,14 +73,14 @@ def _unit(a, fallback):  # type: ignore[no-untyped-def]
     return k * a[0], k * a[1], k * a[2]
 
 
-@numba.njit(cache=True)
+@kernel()
 def _across(n):  # type: ignore[no-untyped-def]
     """A unit vector perpendicular to the unit vector n."""
     axis = (1.0, 0.0, 0.0) if abs(n[0]) < 0.6 else (0.0, 1.0, 0.0)
     return _unit(_cross(n, axis), axis)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _vertex_normals(vertices, f):  # type: ignore[no-untyped-def]
     normals = np.zeros((vertices.shape[0], 3))
     for i in range(f.shape[0]):
@@ -100,7 +100,7 @@ def _vertex_normals(vertices, f):  # type: ignore[no-untyped-def]
     return normals
 
 
-@numba.njit(cache=True)
+@kernel()
 def _double_areas(vertices, f):  # type: ignore[no-untyped-def]
     out = np.empty(f.shape[0])
     for i in range(f.shape[0]):
@@ -109,7 +109,7 @@ def _double_areas(vertices, f):  # type: ignore[no-untyped-def]
     return out
 
 
-@numba.njit(cache=True)
+@kernel()
 def _sigmas(posed, rest):  # type: ignore[no-untyped-def]
     """Growth of each triangle; one without an area at rest keeps its size."""
     out = np.ones(rest.shape[0])
@@ -119,7 +119,7 @@ def _sigmas(posed, rest):  # type: ignore[no-untyped-def]
     return out
 
 
-@numba.njit(cache=True)
+@kernel()
 def _frame(vertices, normals, a, b, c, u, v, w):  # type: ignore[no-untyped-def]
     """Origin, e1, e2 and n of one point on triangle (a, b, c); always orthonormal."""
     origin = (
@@ -140,7 +140,7 @@ def _frame(vertices, normals, a, b, c, u, v, w):  # type: ignore[no-untyped-def]
     return origin, e1, _cross(n, e1), n
 
 
-@numba.njit(cache=True)
+@kernel()
 def _quaternion(x, y, z):  # type: ignore[no-untyped-def]
     """Unit quaternion of the rotation with columns x, y, z (Shepperd's method)."""
     trace = x[0] + y[1] + z[2]
@@ -156,7 +156,7 @@ def _quaternion(x, y, z):  # type: ignore[no-untyped-def]
     return k * q[0], k * q[1], k * q[2], k * q[3]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _frames(  # type: ignore[no-untyped-def]
     first, beyond, vertices, normals, f, triangle, bary, origins, rotations
 ):
@@ -170,7 +170,7 @@ def _frames(  # type: ignore[no-untyped-def]
             rotations[i, axis, 2] = n[axis]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _place(  # type: ignore[no-untyped-def]
     first,
     beyond,

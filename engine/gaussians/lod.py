@@ -28,11 +28,11 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 
 from ..core.cameras import look_at, orbit, project
 from ..core.framing import ball_box, crop_to_box
+from ..core.kernels import kernel
 from ..core.settings import register_settings
 from ..core.types import (
     JOINT_INDEX,
@@ -281,7 +281,7 @@ def _curve_place(points: FloatArray, layer: IntArray) -> IntArray:
     return np.asarray(_hilbert(cells) + (np.asarray(layer, np.int64) << 3 * _HILBERT_BITS))
 
 
-@numba.njit(cache=True)
+@kernel()
 def _hilbert(cells):  # type: ignore[no-untyped-def]
     """Skilling (2004), "Programming the Hilbert curve": Gray code and axis exchanges."""
     out = np.empty(cells.shape[0], np.int64)

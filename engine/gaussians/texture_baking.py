@@ -7,13 +7,13 @@ what their neighbours on the surface have.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from scipy import ndimage
 
 from ..body import Body
 from ..body.atlas import rasterize_atlas, surface_points
 from ..core.geometry import vertex_normals
+from ..core.kernels import kernel
 from ..core.rotations import quaternion_to_matrix
 from ..core.threads import run_parts
 from ..core.types import Avatar, BoolArray, FloatArray, IntArray
@@ -113,7 +113,7 @@ def _grid(means: FloatArray, radius: FloatArray) -> tuple[IntArray, IntArray, Fl
     return start, _fill(first, last, shape, start), origin, shape
 
 
-@numba.njit(cache=True)
+@kernel()
 def _count(first, last, shape):  # type: ignore[no-untyped-def]
     counts = np.zeros(shape[0] * shape[1] * shape[2], np.int64)
     for i in range(first.shape[0]):
@@ -124,7 +124,7 @@ def _count(first, last, shape):  # type: ignore[no-untyped-def]
     return counts
 
 
-@numba.njit(cache=True)
+@kernel()
 def _fill(first, last, shape, start):  # type: ignore[no-untyped-def]
     index = np.empty(start[-1], np.int32)
     free = start[:-1].copy()
@@ -138,7 +138,7 @@ def _fill(first, last, shape, start):  # type: ignore[no-untyped-def]
     return index
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _rays(  # type: ignore[no-untyped-def]
     first,
     beyond,

@@ -7,12 +7,12 @@ foreground and background that mix to the photo, from coarse to fine.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import cg
 
+from ..core.kernels import kernel
 from ..core.types import BoolArray, FloatArray, IntArray
 
 _TOLERANCE, _MAX_STEPS = 1e-6, 2000
@@ -138,7 +138,7 @@ def _resize_nearest(values: FloatArray, height: int, width: int) -> FloatArray:
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _smooth_colors(image, alpha, front, back):  # type: ignore[no-untyped-def]
     """Solve for both colours of each pixel, one after another, given its neighbours', in place."""
     height, width = alpha.shape

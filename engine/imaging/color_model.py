@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from ..core.kernels import kernel
 from ..core.types import FloatArray
 
 _FLOOR = 2e-4
@@ -66,7 +66,7 @@ class ColorModel:
         return found
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _log_densities(features, tops, means, precisions):  # type: ignore[no-untyped-def]
     count, dimensions = features.shape
     components = means.shape[0]

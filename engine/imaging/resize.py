@@ -6,10 +6,10 @@ of the same picture resized to [h, w].
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from PIL import Image
 
+from ..core.kernels import kernel
 from ..core.types import FloatArray
 
 _FILTERS = {
@@ -84,7 +84,7 @@ def downsample(image: FloatArray, factor: int) -> FloatArray:
     return out
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@kernel(fastmath=True)
 def _block_means(image, factor, out):  # type: ignore[no-untyped-def]
     height, width, channels = out.shape
     share = np.float32(1.0 / (factor * factor))
@@ -126,7 +126,7 @@ def affine_crop(
     return out[..., 0] if source.ndim == 2 else out
 
 
-@numba.njit(cache=True, fastmath=True, nogil=True)
+@kernel(fastmath=True)
 def _sample_affine(image, m, samples, edge, out):  # type: ignore[no-untyped-def]
     """Fill ``out`` [h, w, C] with the mean of samples² bilinear samples per pixel."""
     in_h, in_w, channels = image.shape

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.kernels import kernel
 from ..core.threads import run_parts
 from ..core.types import FloatArray, Gaussians, IntArray
 from .cpu_backward import blend_backward, project_backward, reduce_over_tiles
@@ -78,7 +78,7 @@ _ROWS, _LIGHT, _END, _WEIGHT, _SUMS = (np.uint64(k * AREA) for k in range(1, 6))
 _AREA_1, _AREA_2, _AREA_3 = (np.uint64(k * AREA) for k in range(1, 4))
 
 
-@numba.njit(cache=True)
+@kernel()
 def _draw_tile(splats, values, listed, left, top, tile):  # type: ignore[no-untyped-def]
     """Blend the listed splats into one tile's buffers."""
     _, centre, conic, _, opacity, reach, box = splats
@@ -123,7 +123,7 @@ def _draw_tile(splats, values, listed, left, top, tile):  # type: ignore[no-unty
                     tile[n + to + _AREA_3] += weight * v3
 
 
-@numba.njit(cache=True)
+@kernel()
 def _any_open(tile):  # type: ignore[no-untyped-def]
     for n in range(_LIGHT, _END):  # noqa: SIM110
         if tile[n] > _ZERO:
@@ -131,7 +131,7 @@ def _any_open(tile):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _draw(  # type: ignore[no-untyped-def]
     first, beyond, splats, values, start, members, background, rgb, alpha, depth, rest, end
 ):
@@ -256,7 +256,7 @@ def _draw_all(
         run_parts(
             _draw,
             min(STRIDE, len(lists.start) - 1),
-            splats,
+            tuple(splats),
             values,
             lists.start,
             lists.members,

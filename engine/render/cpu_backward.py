@@ -9,9 +9,9 @@ power = 1/2 d^T conic d.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ..core.kernels import kernel
 from ..core.threads import run_parts
 from ..core.types import FloatArray, Gaussians, IntArray
 from .cpu_splats import (
@@ -51,7 +51,7 @@ _AREA_1, _AREA_2, _AREA_3 = (np.uint64(k * AREA) for k in range(1, 4))
 
 # A check for zeros would be a way out of the loop. No liberties with rounding here: alpha has to be
 # what it was when the picture was drawn.
-@numba.njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _back_tile(splats, values, listed, pairs, left, top, stop, tile):  # type: ignore[no-untyped-def]
     """One tile's pairs, in place.
 
@@ -101,7 +101,7 @@ def _back_tile(splats, values, listed, pairs, left, top, stop, tile):  # type: i
             _add_sums(tile, first, beyond, to_left, to_top, columns, pairs[position])
 
 
-@numba.njit(cache=True, fastmath={"contract", "reassoc"})  # sums in any order can be vectors
+@kernel(fastmath={"contract", "reassoc"})  # sums in any order can be vectors
 def _add_sums(tile, first, beyond, to_left, to_top, columns, pair):  # type: ignore[no-untyped-def]
     """Add one splat's sums over a run of pixels, whose g stand in the place of its gain."""
     s, sx, sy, sxx, sxy, syy = _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO
@@ -136,7 +136,7 @@ def _add_sums(tile, first, beyond, to_left, to_top, columns, pair):  # type: ign
         pair[GEOMETRY + k + 3] += w3
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _blend_backward(  # type: ignore[no-untyped-def]
     first, beyond, splats, values, start, members, rest, end, d_rgb, d_sum, worth, pairs
 ):
@@ -171,7 +171,7 @@ def _blend_backward(  # type: ignore[no-untyped-def]
             _back_tile(splats, values, members[span], pairs[span], left, top, stop, tile)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _reduce(first, beyond, pairs, start, members, sums):  # type: ignore[no-untyped-def]
     """Sum over tiles for a range of splats. A tile's list ascends: a search finds them in it."""
     for tile in range(start.shape[0] - 1):
@@ -189,7 +189,7 @@ def _reduce(first, beyond, pairs, start, members, sums):  # type: ignore[no-unty
             low += 1
 
 
-@numba.njit(cache=True)
+@kernel()
 def _set_rotation(out, q):  # type: ignore[no-untyped-def]
     w, x, y, z = q
     out[0, 0], out[0, 1], out[0, 2] = (
@@ -209,7 +209,7 @@ def _set_rotation(out, q):  # type: ignore[no-untyped-def]
     )
 
 
-@numba.njit(cache=True)
+@kernel()
 def _rotation_backward(q, d):  # type: ignore[no-untyped-def]
     """Turn derivatives by a rotation matrix into those by its quaternion."""
     w, x, y, z = q
@@ -235,7 +235,7 @@ def _rotation_backward(q, d):  # type: ignore[no-untyped-def]
     return dw, dx, dy, dz
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _project_backward(  # type: ignore[no-untyped-def]
     first,
     beyond,
@@ -386,7 +386,7 @@ def blend_backward(
     run_parts(
         _blend_backward,
         min(STRIDE, len(lists.start) - 1),
-        splats,
+        tuple(splats),
         values,
         lists.start,
         lists.members,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from ..core.kernels import kernel
 from ..core.threads import run_parts
 from ..core.types import FloatArray, Gaussians, IntArray
 from .raster_types import ALPHA_MIN, BLUR, COMPENSATION, JACOBIAN_MARGIN, NEAR
@@ -85,7 +85,7 @@ class TileLists(NamedTuple):
     members: IntArray
 
 
-@numba.njit(cache=True, inline="always")
+@kernel(inline="always")
 def exp_of_negative(power):  # type: ignore[no-untyped-def]
     """exp(-power) for 0 <= power <= 6, error under 1e-6.
 
@@ -104,7 +104,7 @@ def exp_of_negative(power):  # type: ignore[no-untyped-def]
     return y * y
 
 
-@numba.njit(cache=True)
+@kernel()
 def _camera_covariance(q, s, R):  # type: ignore[no-untyped-def]
     """xx, xy, xz, yy, yz, zz of the covariance in camera space.
 
@@ -131,14 +131,14 @@ def _camera_covariance(q, s, R):  # type: ignore[no-untyped-def]
     return xx, xy, xz, yy, yz, zz
 
 
-@numba.njit(cache=True)
+@kernel()
 def slope_limits(focal, principal, size):  # type: ignore[no-untyped-def]
     """Bounds of x / z (or y / z) within which the projection is linearised at the centre."""
     margin = JACOBIAN_MARGIN * 0.5 * size / focal
     return -principal / focal - margin, (size - principal) / focal + margin
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _project(  # type: ignore[no-untyped-def]
     begin,
     beyond,
@@ -208,7 +208,7 @@ def _project(  # type: ignore[no-untyped-def]
         conic[i, 0], conic[i, 1], conic[i, 2] = C / det, -B / det, A / det
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _sort_digits(keys, shift, order, start, out):  # type: ignore[no-untyped-def]
     """One round of a radix sort: ``order`` by the 11 bits of the keys from ``shift``, stable."""
     for i in order:
@@ -231,7 +231,7 @@ def _depth_order(depth: FloatArray, seen: IntArray) -> IntArray:
     return order
 
 
-@numba.njit(cache=True)
+@kernel()
 def _ellipse_at(a, b, c, reach, dy):  # type: ignore[no-untyped-def]
     """Left and right end of the ellipse on a row ``dy`` pixels below its centre."""
     root = b * b * dy * dy - a * (c * dy * dy - reach)
@@ -239,7 +239,7 @@ def _ellipse_at(a, b, c, reach, dy):  # type: ignore[no-untyped-def]
     return (-b * dy - half) / a, (-b * dy + half) / a
 
 
-@numba.njit(cache=True)
+@kernel()
 def set_ramps(columns, rows):  # type: ignore[no-untyped-def]
     """Set buffers [AREA] to each pixel's column and row in the tile."""
     for n in range(AREA):
@@ -247,20 +247,20 @@ def set_ramps(columns, rows):  # type: ignore[no-untyped-def]
         rows[n] = n % STRIP // LANES
 
 
-@numba.njit(cache=True)
+@kernel()
 def pixel_index(y, x):  # type: ignore[no-untyped-def]
     """The index of a tile's pixel in its buffers."""
     return x // LANES * STRIP + y * LANES + x % LANES
 
 
-@numba.njit(cache=True)
+@kernel()
 def find_covered_run(box, i, left, top, strip):  # type: ignore[no-untyped-def]
     """The indices of a strip's rows that splat i covers: the first, and one past the last."""
     first, last = max(box[i, 2] - top, 0), min(box[i, 3] - top, TILE - 1)
     return np.uint64(strip * STRIP + first * LANES), np.uint64(strip * STRIP + (last + 1) * LANES)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _tile_span(centre, conic, reach, box, i, tile_row):  # type: ignore[no-untyped-def]
     """First and last tile column that splat i touches in a row of tiles."""
     first, last = box[i, 0] >> TILE_BITS, box[i, 1] >> TILE_BITS
@@ -289,7 +289,7 @@ def _tile_span(centre, conic, reach, box, i, tile_row):  # type: ignore[no-untyp
     return first, last
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _visit_tiles(  # type: ignore[no-untyped-def]
     begin, beyond, centre, conic, reach, box, columns, place, members
 ):

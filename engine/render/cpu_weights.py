@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from ..core.kernels import kernel
 from ..core.threads import run_parts
 from ..core.types import Camera, FloatArray, Gaussians, IntArray
 from .cpu_splats import (
@@ -64,16 +64,16 @@ def _weights(gaussians: Gaussians, camera: Camera) -> tuple[FloatArray, Projecte
     lists = list_tiles(splats, width, height)
     pairs = np.zeros(len(lists.members), np.float32)
     tiles = len(lists.start) - 1
-    run_parts(_weigh, tiles, splats, lists.start, lists.members, width, height, pairs)
+    run_parts(_weigh, tiles, tuple(splats), lists.start, lists.members, width, height, pairs)
     out = np.zeros(len(gaussians))
     out[splats.source] = np.bincount(lists.members, pairs, len(splats.source))
     return out, splats
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _weigh(begin, beyond, splats, start, members, width, height, pairs):  # type: ignore[no-untyped-def]
     """Sum the weight of every splat in the lists of a range of tiles: drawing without colours."""
-    box = splats.box
+    box = splats[6]
     columns = (width + TILE - 1) // TILE
     light, sums = np.empty((TILE, TILE), np.float32), np.empty(TILE, np.float32)
     for tile in range(begin, beyond):
@@ -93,7 +93,7 @@ def _weigh(begin, beyond, splats, start, members, width, height, pairs):  # type
             pairs[position] = total
 
 
-@numba.njit(cache=True)
+@kernel()
 def _set_light(light, wide, high):  # type: ignore[no-untyped-def]
     """1 in the tile's pixels that the picture has, 0 beyond its edge."""
     for y in range(TILE):
@@ -101,7 +101,7 @@ def _set_light(light, wide, high):  # type: ignore[no-untyped-def]
             light[y, x] = np.float32(y < high and x < wide)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _any_light(light):  # type: ignore[no-untyped-def]
     for y in range(TILE):
         for x in range(TILE):
@@ -110,7 +110,7 @@ def _any_light(light):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True)
+@kernel()
 def _weigh_row(splats, i, light, left, y, sums):  # type: ignore[no-untyped-def]
     """Add a splat's weights in a tile's row to ``sums`` [TILE], and dim the row's ``light``.
 
@@ -175,7 +175,7 @@ def list_pixel_weights(
         np.empty(first[-1], np.uint8),
         np.empty(first[-1], np.float32),
     )
-    drawn = (splats, lists.start, lists.members, width, height, samples)
+    drawn = (tuple(splats), lists.start, lists.members, width, height, samples)
     run_parts(_weigh_pixels, len(out.used), *drawn, *out)
     return out
 
@@ -198,7 +198,7 @@ def paint_pixels(
     return out
 
 
-@numba.njit(cache=True)
+@kernel()
 def _count_pixels(box, start, members, width, samples, most):  # type: ignore[no-untyped-def]
     """The pixels that each splat's box has in each tile."""
     columns = (width + TILE - 1) // TILE
@@ -211,7 +211,7 @@ def _count_pixels(box, start, members, width, samples, most):  # type: ignore[no
             most[position] = (wide + 1) * (high + 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _weigh_pixels(  # type: ignore[no-untyped-def]
     begin, beyond, splats, start, members, width, height, samples, first, used, splat, pixel, weight
 ):
@@ -229,12 +229,12 @@ def _weigh_pixels(  # type: ignore[no-untyped-def]
         )
 
 
-@numba.njit(cache=True)
+@kernel()
 def _weigh_tile(  # type: ignore[no-untyped-def]
     splats, listed, light, sums, left, top, samples, splat, pixel, weight
 ):
     """Write a tile's entries; return how many. ``sums`` are zero before and after."""
-    box = splats.box
+    box = splats[6]
     side, share = TILE // samples, np.float32(1.0 / samples**2)
     entry = 0
     for position in range(listed.shape[0]):
@@ -261,7 +261,7 @@ def _weigh_tile(  # type: ignore[no-untyped-def]
     return entry
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _paint_pixels(  # type: ignore[no-untyped-def]
     begin, beyond, first, used, splat, pixel, weight, colors, side, out
 ):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from ..core.cameras import project
+from ..core.kernels import kernel
 from ..core.types import Camera, FloatArray, IntArray
 
 NEAR = 0.05  # metres; triangles that reach nearer are not drawn
@@ -31,7 +31,7 @@ class MeshBuffer:
     back_depth: FloatArray
 
 
-@numba.njit(cache=True)
+@kernel()
 def _raster(xy, z, f, height, width, cull):  # type: ignore[no-untyped-def]
     face = np.full((height, width), -1, np.int32)
     depth = np.full((height, width), np.inf, np.float32)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ..core.kernels import kernel
 from ..core.types import FloatArray
 from .raster_types import DEPTH_EPSILON, RenderOutput
 
@@ -22,7 +22,7 @@ def average_samples(fine: RenderOutput, samples: int) -> RenderOutput:
     return RenderOutput(*_average(rgb, alpha, depth, samples))
 
 
-@numba.njit(cache=True)
+@kernel()
 def _average(rgb, alpha, depth, samples):  # type: ignore[no-untyped-def]
     cameras, fine_height, fine_width, channels = rgb.shape
     height, width = fine_height // samples, fine_width // samples

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from ..core.kernels import kernel
 from ..core.types import BoolArray, FloatArray, IntArray
 from .raster_scene import RasterScene
 from .raster_textures import Textures, sample_alpha, sample_texture
@@ -72,7 +72,7 @@ def build_grid(vertices: FloatArray, f: IntArray, chosen: BoolArray | None = Non
     return TriangleGrid(v, f, low, dim, start, items)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _sort_into_cells(first, last, rows, dim):  # type: ignore[no-untyped-def]
     """Counting sort: TriangleGrid.start and TriangleGrid.items."""
     start = np.zeros(dim[0] * dim[1] * dim[2] + 1, np.int64)
@@ -114,7 +114,7 @@ def first_entries(
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _enter(grid, origins, directions, skip, reach, out):  # type: ignore[no-untyped-def]
     hit = np.empty(4)
     for r in range(len(origins)):
@@ -157,7 +157,7 @@ def first_opaque_hits(
     return hits
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _opaque(grid, scene, textures, origins, directions, reach, solid, hits):  # type: ignore[no-untyped-def]
     hit = np.empty(4)
     for r in range(len(origins)):
@@ -184,7 +184,7 @@ def _opaque(grid, scene, textures, origins, directions, reach, solid, hits):  # 
         hits.bary[r, 0], hits.bary[r, 1], hits.bary[r, 2] = 1.0 - b1 - b2, b1, b2
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _begin(grid, origin, direction, first, reach):  # type: ignore[no-untyped-def]
     """Begin a ray's walk through the cells.
 
@@ -216,12 +216,12 @@ def _begin(grid, origin, direction, first, reach):  # type: ignore[no-untyped-de
     return state
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _cell(grid, state):  # type: ignore[no-untyped-def]
     return (int(state[1]) * grid.dim[1] + int(state[2])) * grid.dim[2] + int(state[3])
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _step(grid, state):  # type: ignore[no-untyped-def]
     """Go on to the next cell."""
     k = 0
@@ -236,7 +236,7 @@ def _step(grid, state):  # type: ignore[no-untyped-def]
         state[0] = -1.0
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _meet(grid, i, o, d, hit):  # type: ignore[no-untyped-def]
     """Whether a ray's line meets a triangle.
 
@@ -264,14 +264,14 @@ def _meet(grid, i, o, d, hit):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _texture_place(scene, i, b0, b1, b2):  # type: ignore[no-untyped-def]
     u = b0 * scene.uv[i, 0, 0] + b1 * scene.uv[i, 1, 0] + b2 * scene.uv[i, 2, 0]
     v = b0 * scene.uv[i, 0, 1] + b1 * scene.uv[i, 1, 1] + b2 * scene.uv[i, 2, 1]
     return u, v
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def hit_colors(hits, scene, textures, width):  # type: ignore[no-untyped-def]
     """Return the unlit colours [N, 3], linear, of hits; black where there is none.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import cKDTree
 
 from ..core.geometry import vertex_normals
+from ..core.kernels import kernel
 from ..core.types import BoolArray, FloatArray, IntArray
 from .person_parts import LABEL
 
@@ -202,7 +202,7 @@ def neighbour_mean_matrix(f: IntArray, count: int, along_border: bool = True) ->
     return sparse.diags(1.0 / np.maximum(total, 1.0)) @ table
 
 
-@numba.njit(cache=True)
+@kernel()
 def _nearest(points, corners, candidates, far, size, closest, face, weights):  # type: ignore[no-untyped-def]
     for i in range(len(points)):
         best = 1e30

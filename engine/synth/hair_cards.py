@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
 from ..core.interpolation import smoothstep
+from ..core.kernels import kernel
 from ..core.types import BoolArray, Camera, FloatArray, IntArray
 from ..render.mesh import rasterize_mesh
 from . import noise
@@ -62,7 +62,7 @@ def reshape_cards(
     return moved
 
 
-@numba.njit(cache=True)
+@kernel()
 def _streaked(white, shown, dx, dy, steps):  # type: ignore[no-untyped-def]
     """Means of ``white`` along the lines of a direction field (line integral convolution)."""
     height, width = white.shape

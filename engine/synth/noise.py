@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ..core.kernels import kernel
 from ..core.types import FloatArray
 
 LACUNARITY, GAIN = 2.03, 0.5  # not 2: lattices of the octaves must not lie on each other
 LARGEST = 0.75  # what the sum of octaves hardly ever exceeds, in units of the octaves' weights
 
 
-@numba.njit(cache=True)
+@kernel()
 def _hash(x, y, z, seed):  # type: ignore[no-untyped-def]
     """A well-mixed 64-bit number of a lattice point (mixed as SplitMix64's output)."""
     h = np.uint64(x) * np.uint64(0x9E3779B97F4A7C15)
@@ -23,7 +23,7 @@ def _hash(x, y, z, seed):  # type: ignore[no-untyped-def]
     return h ^ (h >> np.uint64(31))
 
 
-@numba.njit(cache=True)
+@kernel()
 def _slope(h, dx, dy, dz):  # type: ignore[no-untyped-def]
     """The offset's product with one of the twelve directions to a cube's edges."""
     k = np.int64(h & np.uint64(15))
@@ -32,7 +32,7 @@ def _slope(h, dx, dy, dz):  # type: ignore[no-untyped-def]
     return (-u if k & 1 else u) + (-v if k & 2 else v)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _gradient_noise(x, y, z, seed):  # type: ignore[no-untyped-def]
     fx, fy, fz = np.floor(x), np.floor(y), np.floor(z)
     ix, iy, iz = np.int64(fx), np.int64(fy), np.int64(fz)
@@ -51,7 +51,7 @@ def _gradient_noise(x, y, z, seed):  # type: ignore[no-untyped-def]
     return total
 
 
-@numba.njit(cache=True)
+@kernel()
 def _fractal(points, seeds, cell, out):  # type: ignore[no-untyped-def]
     for i in range(points.shape[0]):
         scale, weight, total, weights = 1.0 / cell, 1.0, 0.0, 0.0
@@ -83,7 +83,7 @@ def fractal_noise(points: FloatArray, seed: int, cell: float, octaves: int = 4) 
     return out
 
 
-@numba.njit(cache=True)
+@kernel()
 def _cells(points, seed, cell, distance, chance):  # type: ignore[no-untyped-def]
     for i in range(points.shape[0]):
         x, y, z = points[i, 0] / cell, points[i, 1] / cell, points[i, 2] / cell

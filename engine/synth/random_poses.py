@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from ..body.model import Body
+from ..core.kernels import kernel
 from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray, Pose
 from ..poses.limbs import FINGERS, degrees_to_axis_angle, mirror_limbs
@@ -301,7 +301,7 @@ def posture(left: str, right: str, legs: str) -> dict[str, FloatArray]:
     return stance | arm_joints(ARMS[left]) | mirror_limbs(arm_joints(ARMS[right]))
 
 
-@numba.njit(cache=True)
+@kernel()
 def winding_number(points, corners):  # type: ignore[no-untyped-def]
     """Generalised winding number of triangles about points.
 

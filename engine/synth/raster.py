@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.cameras import camera_position
 from ..core.color import linear_to_srgb
+from ..core.kernels import kernel
 from ..core.types import Camera, FloatArray, IntArray
 from .person_parts import Figure, Lighting
 from .raster_light import SurfaceLights, measure_lights
@@ -139,7 +139,7 @@ def _front_to_back(scene: RasterScene, view: ProjectedScene) -> IntArray:
     return np.asarray(rows[np.argsort(near, kind="stable")])
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _inside(scene, view, i, px, py):  # type: ignore[no-untyped-def]
     """Barycentric coordinates, perspective-correct; depth; twice the area and z product."""
     a, b, c = scene.f[i, 0], scene.f[i, 1], scene.f[i, 2]
@@ -155,7 +155,7 @@ def _inside(scene, view, i, px, py):  # type: ignore[no-untyped-def]
     return w0 * d, w1 * d, w2 * d, d, area, z[a] * z[b] * z[c]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _shade_at(scene, textures, lights, view, i, px, py, coarser, eye, work, one):  # type: ignore[no-untyped-def]
     """Shade triangle ``i`` at a place in the picture, its texture ``coarser`` levels blurred."""
     b0, b1, b2, d, area, z3 = _inside(scene, view, i, px, py)
@@ -163,7 +163,7 @@ def _shade_at(scene, textures, lights, view, i, px, py, coarser, eye, work, one)
     shade_point(scene, textures, lights, i, b0, b1, b2, level, area > 0, eye, work, one)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _veils(scene, textures, lights, view, order, rows, eye, depth, clear, light, work):  # type: ignore[no-untyped-def]
     """Lay triangles with holes under each other, front to back.
 
@@ -221,7 +221,7 @@ def _veils(scene, textures, lights, view, order, rows, eye, depth, clear, light,
                         clear[y - first, x] *= 1.0 - part * one[3]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _draw_strip(scene, textures, lights, view, order, eye, first, times, out):  # type: ignore[no-untyped-def]
     """Fill ``out`` [rows, W, 4] (linear, alpha in the colours); first: its first row in samples."""
     count = out.shape[0] * times

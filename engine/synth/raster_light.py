@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from scipy import sparse
 from scipy.ndimage import uniform_filter
 
+from ..core.kernels import kernel
 from ..core.types import FloatArray, IntArray
 from . import environment_light
 from .person_parts import LABEL, Lighting
@@ -205,7 +205,7 @@ def _cells(picture: FloatArray, directions: FloatArray) -> tuple[FloatArray, Flo
     return sums / solid[:, None], np.asarray(solid, np.float64)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _passing(depth, xy, z, texel):  # type: ignore[no-untyped-def]
     """[V] share of the four nearest pixels of a depth map that let light through to a point."""
     size = depth.shape[0]
@@ -247,7 +247,7 @@ def _glossy(rest: FloatArray) -> FloatArray:
     return np.asarray(np.stack(out), np.float32)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def beam_visibility(lights, k, x, y, z):  # type: ignore[no-untyped-def]
     """Share of a beam that reaches a point, 0..1.
 

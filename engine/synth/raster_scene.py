@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.geometry import vertex_normals
+from ..core.kernels import kernel
 from ..core.types import Camera, FloatArray, IntArray
 from ..render.mesh import NEAR
 from .person_parts import KINDS, Figure, Material, MeshPart
@@ -206,7 +207,7 @@ def _with_rows(
     return ProjectedScene(xy, z, _rows_of(xy, z, scene.f, height, width), height, width)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _rows_of(xy, z, f, height, width):  # type: ignore[no-untyped-def]
     """Projected.rows."""
     out = np.empty((f.shape[0], 2), np.int64)
@@ -222,7 +223,7 @@ def _rows_of(xy, z, f, height, width):  # type: ignore[no-untyped-def]
     return out
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def mip_level(scene, textures, i, m, area, d, z3):  # type: ignore[no-untyped-def]
     """The mip level whose texels are as large as a pixel.
 
@@ -240,7 +241,7 @@ def mip_level(scene, textures, i, m, area, d, z3):  # type: ignore[no-untyped-de
     return int(np.floor(0.5 * np.log2(max(ratio, 1e-9)) + 0.5))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def z_pass(scene, textures, view, first, last, solid, mips, depth, face):  # type: ignore[no-untyped-def]
     """Find the nearest triangles in the rows first .. last - 1 of a picture.
 

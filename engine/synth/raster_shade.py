@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ..core.kernels import kernel
 from .person_parts import KINDS
 from .raster_light import beam_visibility
 from .raster_textures import sample_texture
@@ -20,7 +20,7 @@ MIRROR = 0.2  # roughness under which beams are seen as pictures in the surface
 Y0, Y1, Y2, Y20, Y22 = 0.282095, 0.488603, 1.092548, 0.315392, 0.546274
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _harmonics(c, x, y, z, k1, k2, out):  # type: ignore[no-untyped-def]
     """Light [3] from the coefficients ``c`` [27] about a direction; band factors k1 and k2."""
     f1, f2 = Y1 * k1, Y2 * k2
@@ -41,7 +41,7 @@ def _harmonics(c, x, y, z, k1, k2, out):  # type: ignore[no-untyped-def]
         out[n] = max(value, 0.1 * Y0 * c[n])  # three bands ring below zero
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _mirrored(picture, x, y, z, out):  # type: ignore[no-untyped-def]
     """A lat-long picture [H, 2H, 3] in a direction, bilinear."""
     height, width = picture.shape[0], picture.shape[1]
@@ -56,7 +56,7 @@ def _mirrored(picture, x, y, z, out):  # type: ignore[no-untyped-def]
         out[c] = top * (1 - fy) + low * fy
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _reflected(lights, c, rough, x, y, z, out, other):  # type: ignore[no-untyped-def]
     """The environment in a surface of some roughness, seen in a direction."""
     open_share = c[27]
@@ -79,7 +79,7 @@ def _reflected(lights, c, rough, x, y, z, out, other):  # type: ignore[no-untype
             out[n] = other[n] if t == 1.0 else out[n] * (1 - t) + other[n] * t
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def shade_point(scene, textures, lights, i, b0, b1, b2, level, back, eye, work, out):  # type: ignore[no-untyped-def]
     """Light towards the eye from a point of triangle ``i``.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from ..core.color import linear_to_srgb, srgb_to_linear
+from ..core.kernels import kernel
 from ..core.types import FloatArray, IntArray
 from .person_parts import Material
 
@@ -98,7 +98,7 @@ def mip_levels(
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _means_of(texels, linear):  # type: ignore[no-untyped-def]
     """[H, W, 8] what is averaged: light off the texel, alpha, roughness, the colour itself."""
     height, width = texels.shape[0], texels.shape[1]
@@ -113,7 +113,7 @@ def _means_of(texels, linear):  # type: ignore[no-untyped-def]
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _stored_means(values, stored):  # type: ignore[no-untyped-def]
     """[H, W, 5] texels of such means; where nothing is solid, the mean of the clear colours."""
     height, width = values.shape[0], values.shape[1]
@@ -175,7 +175,7 @@ def _resized(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.ui
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@kernel(inline="always")
 def _corners(height, width, u, v):  # type: ignore[no-untyped-def]
     """The four texels around (u, v), as offsets, and the shares of right and low."""
     x = (u - np.floor(u)) * width - 0.5
@@ -188,7 +188,7 @@ def _corners(height, width, u, v):  # type: ignore[no-untyped-def]
     return y0 * width + x0, y0 * width + x1, y1 * width + x0, y1 * width + x1, fx, fy
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def sample_alpha(textures, m, u, v, level):  # type: ignore[no-untyped-def]
     """Bilinear alpha in 0..1 of a material's texture; repeats.
 
@@ -208,7 +208,7 @@ def sample_alpha(textures, m, u, v, level):  # type: ignore[no-untyped-def]
     return (top * (1.0 - fy) + low * fy) / 255.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def sample_texture(textures, m, u, v, level, out):  # type: ignore[no-untyped-def]
     """Sample everything at a point of a material, bilinear; repeats.
 

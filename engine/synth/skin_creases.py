@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from ..core.kernels import kernel
 from ..core.types import FloatArray
 from .skin_texels import SkinTexels, mirror_points, smooth_curve
 
@@ -39,7 +39,7 @@ class Crease:
     depth: float
 
 
-@numba.njit(cache=True)
+@kernel()
 def _press(points, lines, widths, depths, out):  # type: ignore[no-untyped-def]
     """Add the creases' heights to out [H]: a valley with a swell on both sides."""
     for k in range(lines.shape[0]):

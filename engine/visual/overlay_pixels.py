@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from ..core.kernels import kernel
 from ..core.types import BoolArray, FloatArray, IntArray
 
 SEEN = np.array([0.56, 0.78, 1.0])
@@ -25,7 +25,7 @@ STEP = 0.022
 _NOTHING, _BODY, _EDGE, _RIM = range(4)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _kinds(face, depth, part, mouth, radius):  # type: ignore[no-untyped-def]
     """What each pixel is: nothing, body, body beside a step in depth, or rim around the body.
 
@@ -54,7 +54,7 @@ def _kinds(face, depth, part, mouth, radius):  # type: ignore[no-untyped-def]
     return out
 
 
-@numba.njit(cache=True)
+@kernel()
 def _share(kinds, kind, y, x):  # type: ignore[no-untyped-def]
     """How many of the 3 x 3 pixels are of a kind, 0..1; a straight line of two counts whole."""
     count = 0
@@ -64,7 +64,7 @@ def _share(kinds, kind, y, x):  # type: ignore[no-untyped-def]
     return min(count / 6.0, 1.0)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _compose(  # type: ignore[no-untyped-def]
     out, fine, left, top, face, bary, kinds, f, part, looks, colours, rest, eye_part, eyes, stripe
 ):

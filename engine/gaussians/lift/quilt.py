@@ -12,10 +12,10 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from scipy import ndimage
 
+from ...core.kernels import kernel
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 
@@ -176,7 +176,7 @@ def _lay_out(
     return out, np.stack([origins[:, 1] + tall[origins[:, 0]], origins[:, 2]], -1)
 
 
-@numba.njit(cache=True)
+@kernel()
 def _misfits(windows, corners, around, held, flip):  # type: ignore[no-untyped-def]
     """[2, M] mean squares of what windows, and windows mirrored, differ from ``held`` cells."""
     rows, columns, channels = around.shape

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import triangle_frames
+from ...core.kernels import kernel
 from ...core.settings import register_settings
 from ...core.threads import run_parts
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians
@@ -202,7 +202,7 @@ def _to_world(
     return means, scales, opacities
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _set_rows(  # type: ignore[no-untyped-def]
     first, beyond, base_means, base_scales, R, pixel, numbers, means, scales, opacities
 ):
@@ -219,7 +219,7 @@ def _set_rows(  # type: ignore[no-untyped-def]
         opacities[i] = np.float32(1.0) / (np.float32(1.0) + np.exp(-p[3]))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _pull_rows(  # type: ignore[no-untyped-def]
     first, beyond, d_means, d_scales, d_opacities, d_colors, scales, opacities, R, pixel, out
 ):
@@ -270,7 +270,7 @@ def adam_step(
     run_parts(_step_rows, len(numbers), *arrays, *decays, least=ROWS_PER_PART)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel()
 def _step_rows(  # type: ignore[no-untyped-def]
     start,
     beyond,

@@ -87,15 +87,31 @@ def test_the_request_may_be_an_argument(tmp_path: Path) -> None:
     assert json.loads(stdout.splitlines()[-1])["type"] == "error"
 
 
-def test_the_worker_compiles_into_a_cache_of_its_own_name() -> None:
-    """Numba's files name the module that they belong to: shared, they would break each other."""
-    script = BOOT.rpartition("sys.exit")[0] + "import os; print(os.environ['NUMBA_CACHE_DIR'])"
-    command = [sys.executable, "-I", "-c", script, str(ENGINE)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    theirs, ours = Path(done.stdout.strip()), Path(os.environ["NUMBA_CACHE_DIR"])
-    assert theirs.parent == ours.parent
-    assert theirs.name.startswith("likeness_worker_engine-")
-    assert ours.name.startswith("likeness_engine-")
+NORMALS = """
+import importlib, numpy as np
+geometry = importlib.import_module({name!r} + ".core.geometry")
+mesh = np.random.default_rng(0).normal(size=(9, 3)), np.arange(9).reshape(3, 3)
+normals = geometry.vertex_normals(*mesh)
+hits = sum(geometry._vertex_normals.stats.cache_hits.values())
+print(geometry.__name__, hits, normals.tobytes().hex())
+"""
+
+
+def test_the_worker_loads_what_the_package_compiled(tmp_path: Path) -> None:
+    """The engine has another name there, and nothing of the first name exists."""
+    env = os.environ | {"LIKENESS_KERNELS": str(tmp_path)}
+
+    def run(*arguments: str) -> list[str]:
+        done = subprocess.run([sys.executable, *arguments], env=env, capture_output=True, text=True)
+        assert not done.returncode, done.stderr
+        return done.stdout.split()
+
+    package = run("-c", NORMALS.format(name="likeness.engine"))
+    boot = BOOT.rpartition("sys.exit")[0] + NORMALS.format(name="likeness_worker_engine")
+    worker = run("-I", "-c", boot, str(ENGINE))
+    assert package[:2] == ["likeness.engine.core.geometry", "0"]
+    assert worker[:2] == ["likeness_worker_engine.core.geometry", "1"]
+    assert worker[2] == package[2]
 
 
 @pytest.mark.slow

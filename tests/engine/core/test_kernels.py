@@ -1,0 +1,193 @@
+"""Which changes recompile a kernel."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import likeness.engine
+import numpy as np
+import pytest
+from likeness.engine.core.kernels import MAX_OTHERS, digest_kernel, kernel
+from numba.core.dispatcher import Dispatcher
+
+CALLEE = """
+from likeness.engine.core.kernels import kernel
+from constants import STEP
+
+@kernel()
+def answer(x):
+    return x + STEP
+"""
+CALLER = """
+import numpy as np
+from likeness.engine.core.kernels import kernel
+from callee import answer
+
+_TWO = np.float32(2.0)
+_TABLE = (1, 2.5)
+
+@kernel(fastmath={"contract", "reassoc"})
+def ask(x):
+    "Words."
+    return answer(later(x)) * _TWO + _TABLE[1]
+
+@kernel()
+def later(x):
+    return x
+"""
+ASK = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from caller import ask
+print(ask(1.0), sum(ask.stats.cache_hits.values()))
+"""
+
+
+class Sources:
+    """Three modules with kernels, called in a process of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.caches = folder / "sources", folder / "caches"
+        self.folder.mkdir()
+        self.write("constants", "STEP = 3\n")
+        self.write("callee", CALLEE)
+        self.write("caller", CALLER)
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / f"{name}.py").write_text(text)
+
+    def change(self, name: str, old: str, new: str) -> None:
+        path = self.folder / f"{name}.py"
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+    def ask(self) -> tuple[float, bool]:
+        """The kernel's answer, and whether it came from the cache."""
+        env = os.environ | {"LIKENESS_KERNELS": str(self.caches), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", ASK, str(self.folder)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        assert not done.returncode, done.stderr
+        number, hits = done.stdout.split()
+        return float(number), hits == "1"
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Sources:
+    return Sources(tmp_path)
+
+
+def test_what_a_kernel_depends_on_recompiles_it(sources: Sources) -> None:
+    assert sources.ask() == (10.5, False)
+    assert sources.ask() == (10.5, True)
+    sources.change("constants", "3", "4")
+    assert sources.ask() == (12.5, False)
+    sources.change("callee", "x + STEP", "x - STEP")
+    assert sources.ask() == (-3.5, False)
+    sources.change("caller", 'fastmath={"contract", "reassoc"}', "")
+    assert sources.ask() == (-3.5, False)
+    sources.change("caller", "2.5)", "3.5)")
+    sources.change("caller", "return x", "return 2.0 * x")
+    assert sources.ask() == (-0.5, False)
+
+
+def test_other_changes_keep_it(sources: Sources) -> None:
+    assert sources.ask() == (10.5, False)
+    sources.change("caller", "Words.", "Other words.")
+    sources.change("caller", "_TWO = ", "UNUSED = 5\n\n\n_TWO = ")
+    sources.write("constants", "STEP = 3\nOTHER = 8\n")
+    assert sources.ask() == (10.5, True)
+
+
+def test_a_folder_that_cannot_be_made_is_no_error(sources: Sources) -> None:
+    sources.caches.touch()
+    assert sources.ask() == (10.5, False)
+
+
+def test_old_states_go_with_their_code(sources: Sources) -> None:
+    sources.caches.mkdir()
+    names = [f"caller.caller.ask-{age:020d}.py311" for age in range(MAX_OTHERS + 4)]
+    for age, name in enumerate(names):  # two of today, the others of the days before
+        stamp = time.time() - age * 12 * 3600.0 - 60.0
+        for ending in (".nbi", ".1.nbc", ".2.nbc"):
+            path = sources.caches / f"{name}{ending}"
+            path.touch()
+            os.utime(path, (stamp, stamp))
+    other = sources.caches / "caller.caller.asked-0.py311.nbi"
+    other.touch()
+    os.utime(other, (0, 0))
+    sources.ask()
+    left = {path.name for path in sources.caches.glob("caller.caller.ask-*")}
+    assert {name for name in names if f"{name}.nbi" in left} == set(names[:MAX_OTHERS])
+    assert {name for name in names if f"{name}.2.nbc" in left} == set(names[:MAX_OTHERS])
+    assert len(left) == 3 * MAX_OTHERS + 2
+    assert other.is_file()
+
+
+def test_names_of_modules_are_not_stored(sources: Sources) -> None:
+    """Another process may have the same modules under other names."""
+    sources.ask()
+    files = list(sources.caches.glob("*.nb?"))
+    assert len(files) == 6
+    for path in files:
+        assert b"likeness" not in path.read_bytes()
+
+
+def test_what_cannot_be_described_is_refused() -> None:
+    with pytest.raises(TypeError, match="Path"):
+        digest_kernel(_uses_a_path.py_func)
+
+
+@kernel()
+def _uses_a_path() -> object:
+    return Path
+
+
+def test_digests_do_not_depend_on_hash_seeds() -> None:
+    code = "from likeness.engine.render.cpu_backward import _blend_backward as k\n"
+    code += (
+        "from likeness.engine.core.kernels import digest_kernel\nprint(digest_kernel(k.py_func))"
+    )
+    digests = {
+        subprocess.check_output(
+            [sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": seed}
+        )
+        for seed in "123"
+    }
+    assert len(digests) == 1
+
+
+def test_every_kernel_of_the_product_can_be_cached() -> None:
+    """What each of them uses can be described."""
+    kernels = {}
+    for room in ("core", "render", "imaging", "body", "gaussians", "visual", "motion", "tracking"):
+        package = importlib.import_module(f"likeness.engine.{room}")
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if found.name.endswith("_torch"):
+                continue
+            for value in vars(importlib.import_module(found.name)).values():
+                if isinstance(value, Dispatcher):
+                    kernels[value.py_func.__qualname__] = value
+    assert len(kernels) > 40
+    assert len({digest_kernel(found.py_func) for found in kernels.values()}) == len(kernels)
+    source = Path(likeness.engine.__file__ or "").parent
+    for path in source.rglob("*.py"):
+        assert path.name == "kernels.py" or "njit(" not in path.read_text(), path
+
+
+def test_a_kernel_computes_what_its_function_does() -> None:
+    values = np.arange(5.0)
+    assert _sum(values) == _sum.py_func(values) == 10.0
+
+
+@kernel()
+def _sum(values: np.ndarray) -> float:
+    total = 0.0
+    for value in values:
+        total += value
+    return total
