@@ -23,6 +23,7 @@ from ...imaging.resize import fit_size, resize
 from ...render import paint_camera, render_camera
 from ..binding import place_gaussians
 from ..squareness import photo_trust
+from .hand_texels import find_leaving_hands
 from .photo_splats import S as PHOTO_SPLATS
 from .photo_splats import crop_camera
 from .pixel_grids import erode
@@ -134,6 +135,9 @@ def calibrate_colors(
     photo = bound.layer == PHOTO
     gaussians = place_gaussians(bound, vertices, body)
     kept = _below_person(gaussians, bound, alpha > 0.5, view, vertices, body)
+    xy, depth = project(gaussians.means, view)
+    inside = (depth > 0) & (xy >= 0).all(1) & (xy < [w, h]).all(1)
+    kept |= find_leaving_hands(bound.triangle, inside, body)
     if near_hidden is not None:
         arms = np.isin(vertex_groups(body), ARMS)[body.f[bound.triangle, 0]]
         size = np.array(near_hidden.shape[::-1])

@@ -11,7 +11,7 @@ from ...core.settings import register_settings
 from ...core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .depth_sheets import composite_sheets
 from .photo_view import PhotoLookup, PhotoView
-from .regions import ARMS
+from .regions import ARMS, HANDS, hand_triangles
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class HandTexelSettings:
     wrist: float = 0.05  # metres over which an arm passes into a pushed hand
     dent: float = 0.01  # metres that a texel may be pushed farther than its hand
     seen: float = 0.02  # metres that a texel of a seen hand may be pushed
+    leaves: float = 0.5  # share of a hand inside the frame below which it is not of the picture
 
 
 S = register_settings("lift.hand_texels", HandTexelSettings())
@@ -77,6 +78,25 @@ def move_hands_behind(
     # Less than what is needed would hide nothing, and tear the hand in other poses.
     slide = np.where(needed > most, slide, np.maximum(slide, needed))
     return points * (1.0 + slide / np.maximum(at.z, 1e-6))[:, None], shows  # camera at the origin
+
+
+def find_leaving_hands(triangle: IntArray, inside: BoolArray, body: Body) -> BoolArray:
+    """Find the splats of hands that lie mostly outside the frame.
+
+    Args:
+        triangle: [N] rows of ``body.f``.
+        inside: [N] whether each splat is in the frame.
+        body: the person's own.
+
+    Returns:
+        [N] mask.
+    """
+    out = np.zeros(len(triangle), bool)
+    for joints in HANDS:
+        hand = hand_triangles(body, joints)[triangle]
+        if hand.any() and inside[hand].mean() < S.leaves:
+            out |= hand
+    return out
 
 
 def find_cuff(along: FloatArray, at: PhotoLookup, view: PhotoView, body: Body) -> BoolArray:

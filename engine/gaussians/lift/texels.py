@@ -26,7 +26,7 @@ from .colors import complete_texels
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
 from .hair_field import hair_directions
-from .hand_texels import find_cuff, move_hands_behind
+from .hand_texels import find_cuff, find_leaving_hands, move_hands_behind
 from .labels import HAIR, HAT, NONE, OBJECT, SKIN
 from .labels_surface import labels_at
 from .photo_view import PhotoLookup, PhotoView
@@ -289,6 +289,8 @@ def texel_layer(
     # The trunk and legs continue behind a table that hides them.
     below = hidden_below(view.alpha > 0.6, view.camera, vertices, groups)[at.row, at.col]
     beyond = at.inside & ~(below & np.isin(group, TRUNK_AND_LEGS))
+    # A hand that hangs below the frame stays whole, and on its arm.
+    beyond &= ~(hidden & find_leaving_hands(samples.triangle, at.inside, body))
     fits = np.minimum(1.0, np.maximum(metres / reach, 0.3))
     radius = np.where(beyond, radius * fits, radius)
     opacity[beyond & (metres < 0.3 * reach)] = 0.0

@@ -10,8 +10,12 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project, unproject
 from likeness.engine.core.types import JOINT_INDEX
 from likeness.engine.gaussians.lift.hand_texels import S as HAND_TEXELS
-from likeness.engine.gaussians.lift.hand_texels import find_cuff, move_hands_behind
-from likeness.engine.gaussians.lift.regions import LEFT_ARM
+from likeness.engine.gaussians.lift.hand_texels import (
+    find_cuff,
+    find_leaving_hands,
+    move_hands_behind,
+)
+from likeness.engine.gaussians.lift.regions import HANDS, LEFT_ARM, hand_triangles
 from likeness.engine.gaussians.lift.surfels import pixel_centres
 from likeness.engine.gaussians.lift.texels import S, _beside_other_limbs
 
@@ -106,3 +110,14 @@ def test_what_cannot_be_hidden_of_a_wrist_becomes_a_cuff(average: Body) -> None:
     assert not cuff[~inside].any()
     assert not cuff[6:8].any()
     assert not cuff[along > wrist + 1.01 * HAND_TEXELS.wrist].any()
+
+
+def test_a_hand_below_the_frame_is_found_and_one_at_its_edge_is_not(average: Body) -> None:
+    left, right = (np.nonzero(hand_triangles(average, joints))[0] for joints in HANDS)
+    elsewhere = np.nonzero(average.face_part == average.part_names.index("torso"))[0]
+    triangle = np.concatenate([left, right, elsewhere])
+    inside = np.zeros(len(triangle), bool)
+    inside[: len(left)][::5] = True
+    inside[len(left) : len(left) + len(right)] = np.arange(len(right)) % 5 > 0
+    found = find_leaving_hands(triangle, inside, average)
+    np.testing.assert_array_equal(found, np.arange(len(triangle)) < len(left))
