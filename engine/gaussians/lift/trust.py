@@ -54,6 +54,7 @@ class TrustSettings:
     stain: float = 20.0  # L*a*b* units off a hand's usual skin that make background of it
     paler: float = 15.0  # of them lighter
     colder: float = 0.5  # share of its hue, in its shade, below which a hand's colour is not skin
+    cuff: float = 0.04  # metres beyond the wrist up to which that may be a cuff
     sure: float = 0.75  # the same, from which on it surely is
     darkest: float = 0.35  # least shade in which that is asked
     bare: float = 0.5  # share of a hand's texels that are skin if it wears no glove
@@ -206,7 +207,7 @@ def repaint_photo(
         hand = hand_triangles(body, joints)
         bare = label[hand[texels.triangle]] == SKIN
         if len(bare) and bare.mean() > S.bare:
-            at = np.nonzero(hand[photo.triangle])[0]
+            at = np.nonzero(_beyond_cuff(body, joints)[photo.triangle])[0]
             stained, clean = _clean_hand(means[at], colors[at], kind[at] == SKIN)
             colors[at[stained]], layer[at[stained]] = clean, CORE
     return replace(photo, colors=colors.astype(photo.colors.dtype), layer=layer)
@@ -247,6 +248,14 @@ def _is_colder(lab: FloatArray, usual: FloatArray, share: float) -> BoolArray:
     return np.asarray(lab[:, 1:] @ usual[1:] < share * shade * hue)
 
 
+def _beyond_cuff(body: Body, joints: list[int]) -> BoolArray:
+    """[F] a hand's triangles beyond where a shirt's cuff may show, whose cloth is no stain."""
+    wrist = body.J_template[joints[0]]
+    along = wrist - body.J_template[body.parents[joints[0]]]
+    past = (body.v_template[body.f].mean(1) - wrist) @ (along / np.linalg.norm(along))
+    return hand_triangles(body, joints) & np.asarray(past > S.cuff)
+
+
 def find_hand_stains(
     colors: FloatArray, skin: BoolArray, triangle: IntArray, body: Body
 ) -> BoolArray:
@@ -263,7 +272,7 @@ def find_hand_stains(
     """
     out = np.zeros(len(colors), bool)
     for joints in HANDS:
-        at = np.nonzero(skin & hand_triangles(body, joints)[triangle])[0]
+        at = np.nonzero(skin & _beyond_cuff(body, joints)[triangle])[0]
         if len(at) >= S.few:
             lab = rgb_to_lab(colors[at])
             usual = np.median(lab, axis=0)

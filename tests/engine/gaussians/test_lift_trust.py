@@ -54,7 +54,10 @@ def test_a_speck_on_a_cheek_is_found_and_a_beard_or_a_brow_is_not() -> None:
 
 
 def test_cloth_between_fingers_is_found_and_a_hands_shade_is_not(average: Body) -> None:
-    triangle = np.nonzero(hand_triangles(average, HANDS[0]))[0]
+    hand = np.nonzero(hand_triangles(average, HANDS[0]))[0]
+    past = np.abs(average.v_template[average.f[hand], 0]).mean(1)
+    past -= abs(average.J_template[HANDS[0][0], 0])
+    triangle = hand[past > 0.045]
     shade = np.linspace(0.7, 1.0, len(triangle))[:, None]
     colors = shade * SKIN_TONE
     stain = np.arange(len(triangle)) % 10 == 0
@@ -62,6 +65,9 @@ def test_cloth_between_fingers_is_found_and_a_hands_shade_is_not(average: Body) 
     colors[stain], colors[dark] = [0.25, 0.35, 0.5], 0.3 * np.array(SKIN_TONE)
     skin = np.ones(len(triangle), bool)
     np.testing.assert_array_equal(find_hand_stains(colors, skin, triangle, average), stain | dark)
+    # Beside the wrist that is a cuff.
+    cuff = np.resize(hand[past < 0.035], len(triangle))
+    assert not find_hand_stains(colors, skin, cuff, average).any()
     elsewhere = np.nonzero(average.face_part == average.part_names.index("torso"))[0]
     rows = np.resize(elsewhere, len(triangle))
     assert not find_hand_stains(colors, skin, rows, average).any()
