@@ -253,7 +253,7 @@ def _beyond_cuff(body: Body, joints: list[int]) -> BoolArray:
     wrist = body.J_template[joints[0]]
     along = wrist - body.J_template[body.parents[joints[0]]]
     past = (body.v_template[body.f].mean(1) - wrist) @ (along / np.linalg.norm(along))
-    return hand_triangles(body, joints) & np.asarray(past > S.cuff)
+    return np.asarray(hand_triangles(body, joints) & (past > S.cuff))
 
 
 def find_hand_stains(
