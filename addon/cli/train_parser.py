@@ -35,7 +35,12 @@ def train_parser(data: Path, out: Path | None, **chosen: Any) -> None:
         from ...engine.training.pixel_labels.people import make_people
 
         people = SynthOptions(assets=options.assets, split=options.split, seed=options.seed)
-        count = make_people(data, options.make_pictures, people, print_progress)
+        renderer = None
+        if options.engine == "cycles":
+            from ..synth.cycles import CyclesStudio
+
+            renderer = CyclesStudio(people.samples, threads=1)
+        count = make_people(data, options.make_pictures, people, print_progress, renderer)
         click.echo(f"{count} pictures in {data}")
         return
     from ...engine.body import load_body

@@ -86,6 +86,7 @@ class ParserOptions(SmallRunOptions):
         assets: Library of assets for these people.
         split: Of which people and assets they are.
         seed: Of these people.
+        engine: What draws their colours.
         measure: Whether to measure the parser in use instead of training.
     """
 
@@ -105,6 +106,12 @@ class ParserOptions(SmallRunOptions):
         show_default=True,
     )
     seed: int = option(31, help="With --make-pictures: of the people.", min=0, show_default=True)
+    engine: str = option(
+        "raster",
+        help="With --make-pictures: as for 'likeness synth'.",
+        choices=("raster", "cycles"),
+        show_default=True,
+    )
     measure: bool = option(
         False,
         help="Do not train: measure the parser that Likeness uses on --data, which should be of "

@@ -59,7 +59,7 @@ from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
 from .pixel_grids import dilate, erode, nearest_known
 from .regions import ARMS, HANDS, Regions, find_regions, hand_triangles, vertex_groups
-from .shoe_shape import shape_shoes
+from .shoes import fit_shoes, put_on_shoes
 from .skirt import Skirt, fit_skirt
 from .skirt_wearer import attach_skirt, settle_hem
 from .surfels import TriangleBinding
@@ -190,11 +190,12 @@ def lift_photo(
         label = np.where(regions.label == HAT, OBJECT, regions.label)
         silhouette = replace(regions, label=label)
     hair, hat = shares[:, HAIR] > 0.5, shares[:, HAT] > 0.5
-    shod = shape_shoes(body, vertices, shares[:, SHOES] > 0.5)
+    shoes = fit_shoes(regions, colors, camera, body, vertices, shares[:, SHOES])
     worn_over = worn_probability(shares)
     dressed = fit_dressed_mesh(
-        silhouette, camera, body, shod, groups, worn_over, hair, hat, found.near_hidden
+        silhouette, camera, body, vertices, groups, worn_over, hair, hat, found.near_hidden
     )
+    dressed = put_on_shoes(dressed, shoes, vertices)
     if brimmed is not None:
         dressed = press_hair(dressed, brimmed, regions, camera, body, vertices)
     if skirt is None and find_skirt:

@@ -136,7 +136,9 @@ def base_colors(
                 default = _on_legs(t, albedo, seen, default)
             # What is seen nearest to the outline goes round; the middle of the front may not.
             aside = trust[own] * np.clip(S.squarest - t.facing[own], 0.0, 1.0) ** 2
-            found = find_fabrics(albedo[own], seen[own], aside, t.rest[own], t.group[own], default)
+            # A pair of shoes is one thing.
+            limb = np.zeros(len(own), int) if label == SHOES else t.group[own]
+            found = find_fabrics(albedo[own], seen[own], aside, t.rest[own], limb, default)
             fabric[own] = np.where(found.seen >= 0, found.seen, found.around)
             printed[own] = found.printed[fabric[own]]
             colors = list(found.colors)

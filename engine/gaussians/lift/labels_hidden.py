@@ -13,8 +13,8 @@ from scipy import ndimage
 
 from ...body import Body
 from ...core.settings import register_settings
-from ...core.types import BoolArray, FloatArray
-from .labels import LABELS, LOWER, SKIN, UPPER, NamesArray
+from ...core.types import BoolArray, FloatArray, IntArray
+from .labels import LABELS, LOWER, SHOES, SKIN, UPPER, NamesArray
 from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .regions import Regions
 
@@ -31,6 +31,9 @@ class HiddenLabelSettings:
     waist_rings: float = 1.5  # rings over which the labels of one height are averaged
     waist_band: float = 0.10  # metres of height over which one label passes into the other
     least: float = 1e-3  # probability at which it is not sure
+    few: float = 4.0  # seen vertices (by weight) that speak for a shoe
+    shoe_edge: float = 95.0  # percentile of their heights that is its upper edge
+    above_shoe: float = 0.06  # metres above it that are asked what they show
 
 
 S = register_settings("lift.labels_hidden", HiddenLabelSettings())
@@ -101,4 +104,35 @@ def level_waist(
     both = mixed[at, UPPER] + mixed[at, LOWER]
     out = mixed.copy()
     out[at, LOWER], out[at, UPPER] = both * share[near], both * (1.0 - share[near])
+    return out
+
+
+def level_shoes(
+    target: FloatArray, label: IntArray, weight: FloatArray, rest: FloatArray, part: NamesArray
+) -> FloatArray:
+    """Let shoes end all around where the photo shows their upper edge.
+
+    Args:
+        target: [V, len(LABELS)] probabilities of what is not seen.
+        label: [V] what the photo shows.
+        weight: [V] 0..1 trust in it, 0 where it shows nothing.
+        rest: [V, 3] as of :func:`.labels.standard_rest`.
+        part: [V] name of each vertex's part.
+    """
+    out = target.copy()
+    height = rest[:, 1]
+    for side in (1.0, -1.0):
+        leg = np.isin(part, ["leg", "foot"]) & (side * rest[:, 0] > 0)
+        shod = leg & (weight > 0) & (label == SHOES)
+        if weight[shod].sum() < S.few:
+            continue
+        edge = float(np.percentile(height[shod], S.shoe_edge))
+        above = leg & (weight > 0) & (height > edge) & (height < edge + S.above_shoe)
+        other = above & np.isin(label, [SKIN, LOWER])
+        if weight[other].sum() < max(S.few, 0.5 * weight[above].sum()):
+            continue  # the trousers' hem lies on them, or a skirt's
+        votes = np.bincount(label[other], weight[other], len(LABELS))
+        rows = leg & (height > edge)
+        out[rows, votes.argmax()] += out[rows, SHOES]
+        out[rows, SHOES] = 0.0
     return out

@@ -33,7 +33,7 @@ from .labels import (
     NamesArray,
     standard_rest,
 )
-from .labels_hidden import clothe_below, level_waist, smooth_sleeves
+from .labels_hidden import clothe_below, level_shoes, level_waist, smooth_sleeves
 from .mesh_diffusion import diffuse_values, mesh_laplacian, mirror_vertices
 from .pixel_grids import erode
 from .regions import ARMS, Regions, vertex_groups
@@ -137,6 +137,7 @@ def label_surface(
         long_hair = _hair_tips(regions, part, rest) is not None
         target = smooth_sleeves(mix_with_rules(hidden, ring, long_hair), body, part)
         target = level_waist(target, below, rest, part)
+    target = level_shoes(target, label, weight, rest, part)
     values = np.eye(len(LABELS))[np.where(weight > 0, label, NONE)]
     shares = diffuse_values(mesh_laplacian(body.f, len(vertices)), values, trust, target, pull)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])

@@ -22,6 +22,7 @@ from .labels_glasses import DetectedGlasses, find_glasses
 from .labels_parser import PARSED, ParserRuntime
 from .labels_pixels import HeadCues, fine_texture, label_pixels
 from .pixel_grids import dilate, erode, fill_polygon, nearest_known, neighbour_links
+from .shoe_pixels import settle_hem_pixels
 from .skin_tone import S as SKIN_TONE
 from .skin_tone import find_skin_color, measure_skin_tone
 from .sleeve_pixels import Forearm, release_other_cloth, settle_sleeve_pixels
@@ -418,6 +419,7 @@ def find_regions(
     places = find_places(whole, group, face_group, body, camera)
     texture = np.zeros(mask.shape) if photo is None else fine_texture(photo, height, width)
     label = label_pixels(lab, texture, mask, places, head, body, parsed)
+    label = settle_hem_pixels(label, lab, places, body)
     if parsed is not None:
         label = find_parsed_hat(label, parsed, pixels.head, unit)
     if not (label == HAT).any():

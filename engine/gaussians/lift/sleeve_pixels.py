@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage, sparse
-from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+from scipy import ndimage
 
 from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
 from .labels import LOWER, SKIN, UPPER
-from .pixel_grids import dilate, nearest_known, neighbour_links
+from .pixel_cuts import cut_along_edges
+from .pixel_grids import dilate, nearest_known
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,6 @@ class SleevePixelSettings:
     widest: float = 0.12  # metres beyond the bare arm up to which its sleeve is looked for
     usual: tuple[float, float] = (0.012, 0.07)  # metres: least and most usual width of one
     prior: float = 50.0  # cost per metre of a pixel's distance from the usual width
-    border: float = 2.0  # cost of each pixel of a border within one colour
-    sharp: float = 0.5  # how fast that falls with a colour edge's square, over the mean one's
     calm: float = 0.7  # pixels over which colours are smoothed
     few: int = 6  # pixels of an outline: fewer tell no width
     ring: float = 0.02  # metres along an arm that are bare or covered together
@@ -37,9 +35,6 @@ class SleevePixelSettings:
 
 
 S = register_settings("lift.sleeve_pixels", SleevePixelSettings())
-
-_STEPS = 1000  # of the cost 1: flows are whole numbers
-_FIXED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -135,7 +130,8 @@ def settle_sleeve_pixels(
         may = np.isin(out, list(behind)) & cloth & cloth[row, col] & arm.near
         may &= (arm.beyond < S.widest) & (arm.depth < rest)
         if may.any():
-            out[_cut(may, own, group >= 0, calm, arm.beyond - width)] = arm.group
+            cost = S.prior * (arm.beyond - width)
+            out[cut_along_edges(may, own, group >= 0, calm, cost)] = arm.group
     return out
 
 
@@ -168,43 +164,3 @@ def release_other_cloth(
             row, col, _ = nearest_known(others)
             out = np.where(np.isin(patches, touching), group[row, col], out)
     return out
-
-
-def _cut(
-    may: BoolArray, own: BoolArray, person: BoolArray, lab: FloatArray, beyond: FloatArray
-) -> BoolArray:
-    """[H, W] the pixels of ``may`` on the arm's side of the cheapest border (a minimum cut).
-
-    Args:
-        may: [H, W] pixels to divide.
-        own: [H, W] the arm's for sure.
-        person: [H, W] pixels of the person.
-        lab: [H, W, 3] colours.
-        beyond: [H, W] metres beyond where the sleeve usually ends.
-    """
-    area = person & dilate(may, 2)  # also diagonal neighbours
-    count = int(area.sum())
-    first, second, length = neighbour_links(area)
-    step = ((lab[area][first] - lab[area][second]) ** 2).sum(-1)
-    both = may[area][first] & may[area][second]
-    usual = max(float(step[both].mean()) if both.any() else 0.0, 1e-6)
-    link = S.border * np.exp(-S.sharp * step / usual) / length
-    cost = np.where(may, S.prior * beyond, np.where(own, -_FIXED, _FIXED))[area]
-    source, sink, at = count, count + 1, np.arange(count)
-    links = [
-        (first, second, link),
-        (second, first, link),
-        (np.full(count, source), at, np.maximum(-cost, 0.0)),
-        (at, np.full(count, sink), np.maximum(cost, 0.0)),
-    ]
-    rows, cols, costs = (np.concatenate(parts) for parts in zip(*links, strict=True))
-    capacity = np.minimum(np.round(costs * _STEPS), _FIXED).astype(np.int32)
-    graph = sparse.csr_matrix((capacity, (rows, cols)), (count + 2, count + 2))
-    left = graph - maximum_flow(graph, source, sink).flow
-    left.data = np.maximum(left.data, 0)
-    left.eliminate_zeros()
-    reached = np.zeros(count + 2, bool)
-    reached[breadth_first_order(left, source, return_predecessors=False)] = True
-    won = np.zeros(area.shape, bool)
-    won[area] = reached[:count]
-    return np.asarray(won & may)

@@ -27,7 +27,7 @@ from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
 from .hair_field import hair_directions
 from .hand_texels import find_cuff, find_leaving_hands, move_hands_behind
-from .labels import HAIR, HAT, NONE, OBJECT, SKIN
+from .labels import HAIR, HAT, NONE, OBJECT, SHOES, SKIN
 from .labels_surface import labels_at
 from .photo_view import PhotoLookup, PhotoView
 from .pixel_grids import dilate, distance_inside, erode, nearest_known
@@ -189,7 +189,8 @@ def texel_layer(
         for pixels in (regions.skin, ~regions.skin)
     ]
     seen = np.where(is_shell, maps[1].seen, maps[0].seen) & at.visible & (facing > S.min_facing)
-    seen &= ~hidden & ~np.isin(regions.label[at.row, at.col], [NONE, OBJECT])
+    named = regions.label[at.row, at.col]
+    seen &= ~hidden & ~np.isin(named, [NONE, OBJECT]) & ((label != SHOES) | (named == SHOES))
     sampled = np.where(is_shell[:, None], maps[1].sampled, maps[0].sampled)
     head = group == HEAD
     xy, _ = project(points[seen], view.camera)

@@ -89,7 +89,7 @@ class PictureFolder:
         self.folder, self.body, self.wrong = folder, body, wrong
         self.pictures: list[PosedPicture] = []
         self.rest_normals = vertex_normals(standard_rest(body), body.f)
-        self._read: set[str] = set()
+        self._read: set[Path] = set()
 
     def refresh(self, limit: int | None = None) -> Sequence[PosedPicture]:
         """Read the pictures that are new.
@@ -101,8 +101,8 @@ class PictureFolder:
             LikenessError: There are none, or one cannot be read.
         """
         for path in picture_paths(self.folder)[:limit]:
-            if path.stem not in self._read:
-                self._read.add(path.stem)
+            if path not in self._read:
+                self._read.add(path)
                 self.pictures.append(self._pose(read_picture(path)))
         if not self.pictures:
             raise LikenessError(

@@ -27,7 +27,7 @@ from ...synth import raster, splits, views
 from ...synth.atlas_truth import name_pieces
 from ...synth.figure import SynthContext, SynthSubject, make_subject, open_context, random_framing
 from ...synth.person_parts import LABEL, MeshPart
-from ...synth.subject import RasterStudio
+from ...synth.subject import RasterStudio, RenderStudio
 from ...synth.synth_options import SynthOptions
 
 UNKNOWN = 255  # label of a pixel that no class fits: jewellery, or nobody's
@@ -109,6 +109,7 @@ def draw_pictures(
     context: SynthContext,
     studio: RasterStudio,
     count: int = VIEWS,
+    renderer: RenderStudio | None = None,
 ) -> list[dict[str, Any]]:
     """Draw a person from some sides: as photographed, framed otherwise, and from aside.
 
@@ -116,8 +117,9 @@ def draw_pictures(
         number: of the person.
         options: of the people.
         context: opened with them.
-        studio: draws.
+        studio: draws the labels.
         count: of pictures.
+        renderer: draws the colours; None: ``studio`` does.
 
     Returns:
         Of each picture, the arrays of its file.
@@ -143,11 +145,13 @@ def draw_pictures(
         planned.append((framing, found[0 if k < VIEWS - 1 else int(rng.choice([1, 5]))]))
     label, piece = triangle_labels(made)
     studio.stage(made.figure, made.lighting)
+    if renderer is not None:
+        renderer.stage(made.figure, made.lighting)
     scene = studio.prepared.scene
     out = []
     for framing, view in planned:
         camera = view.camera
-        rgba = studio.draw(camera)
+        rgba = (renderer or studio).draw(camera)
         truth = []
         for rows in (label, piece):
             # Row 0 is nothing at all in a picture of labels.
@@ -176,7 +180,11 @@ def draw_pictures(
 
 
 def make_people(
-    folder: Path, count: int, options: SynthOptions, say: Callable[[str], None] = print
+    folder: Path,
+    count: int,
+    options: SynthOptions,
+    say: Callable[[str], None] = print,
+    renderer: RenderStudio | None = None,
 ) -> int:
     """Draw people into a folder; those that are there already stay.
 
@@ -185,6 +193,7 @@ def make_people(
         count: people.
         options: seed, split and library of the people count.
         say: called with progress.
+        renderer: draws the colours; None: our own rasteriser.
 
     Returns:
         The number of pictures in the folder.
@@ -199,7 +208,7 @@ def make_people(
         paths = [folder / f"{person_key(number)}_{k}.npz" for k in range(VIEWS)]
         if paths[-1].is_file():
             continue
-        drawn = draw_pictures(number, options, context, studio)
+        drawn = draw_pictures(number, options, context, studio, renderer=renderer)
         for path, arrays in zip(paths, drawn, strict=True):
             with atomic_write(path, make_parent=True) as scratch:
                 np.savez_compressed(scratch, **arrays)
@@ -208,8 +217,8 @@ def make_people(
 
 
 def picture_paths(folder: Path) -> list[Path]:
-    """Return the pictures of a folder."""
-    return sorted(folder.glob(f"{PERSON}*_[0-9].npz"))
+    """Return the pictures of a folder and of those in it."""
+    return sorted(folder.rglob(f"{PERSON}*_[0-9].npz"))
 
 
 def read_picture(path: Path) -> LabelledPicture:

@@ -11,12 +11,13 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import BoolArray, FloatArray, IntArray
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.pixel_cuts import S as CUTS
+from likeness.engine.gaussians.lift.pixel_cuts import cut_along_edges
 from likeness.engine.gaussians.lift.pixel_grids import neighbour_links
 from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.sleeve_pixels import (
     Forearm,
     S,
-    _cut,
     release_other_cloth,
     settle_sleeve_pixels,
 )
@@ -111,7 +112,7 @@ def test_the_border_is_the_cheapest_of_all() -> None:
             choice: _cost(np.array(choice).reshape(2, 3), may, own, person, lab, beyond)
             for choice in product((False, True), repeat=6)
         }
-        won = _cut(may, own, person, lab, beyond)
+        won = cut_along_edges(may, own, person, lab, S.prior * beyond)
         found = costs[tuple(bool(x) for x in won[1:3, 1:4].ravel())]
         assert found == pytest.approx(min(costs.values()), abs=0.02)
 
@@ -138,7 +139,7 @@ def _cost(
     total = float((S.prior * np.abs(beyond))[may & (arm != (beyond < 0))].sum())
     for step, a, b, far in zip(steps, first, second, length, strict=True):
         if side[a] != side[b]:
-            total += S.border * float(np.exp(-S.sharp * step / usual)) / float(far)
+            total += CUTS.border * float(np.exp(-CUTS.sharp * step / usual)) / float(far)
     return total
 
 
