@@ -32,8 +32,8 @@ class HiddenLabelSettings:
     waist_band: float = 0.10  # metres of height over which one label passes into the other
     least: float = 1e-3  # probability at which it is not sure
     few: float = 4.0  # seen vertices (by weight) that speak for a shoe
-    shoe_edge: float = 95.0  # percentile of their heights that is its upper edge
-    above_shoe: float = 0.06  # metres above it that are asked what they show
+    above_shoe: float = 0.10  # metres above it that are asked what they show
+    near_shoe: float = 0.03  # metres over which their word counts less
 
 
 S = register_settings("lift.labels_hidden", HiddenLabelSettings())
@@ -126,12 +126,15 @@ def level_shoes(
         shod = leg & (weight > 0) & (label == SHOES)
         if weight[shod].sum() < S.few:
             continue
-        edge = float(np.percentile(height[shod], S.shoe_edge))
+        rows = np.nonzero(shod)[0]
+        rows = rows[np.argsort(-height[rows])]
+        edge = height[rows[np.searchsorted(np.cumsum(weight[rows]), 0.5 * S.few)]]
         above = leg & (weight > 0) & (height > edge) & (height < edge + S.above_shoe)
         other = above & np.isin(label, [SKIN, LOWER])
-        if weight[other].sum() < max(S.few, 0.5 * weight[above].sum()):
-            continue  # the trousers' hem lies on them, or a skirt's
-        votes = np.bincount(label[other], weight[other], len(LABELS))
+        if weight[other].sum() < max(0.5 * S.few, 0.5 * weight[above].sum()):
+            continue  # a hem lies on them
+        near = weight[other] * np.exp((edge - height[other]) / S.near_shoe)
+        votes = np.bincount(label[other], near, len(LABELS))
         rows = leg & (height > edge)
         out[rows, votes.argmax()] += out[rows, SHOES]
         out[rows, SHOES] = 0.0
