@@ -13,6 +13,7 @@ from ..core.types import LikenessError, Matte, Observation, Portrait, Track
 from ..files.cache import get_or_load
 from ..files.weights import asset_path
 from ..gaussians.lift.held_objects import separate_held_objects
+from ..imaging.gaps import open_gaps
 from ..imaging.load import load_portrait
 from ..imaging.matte_check import body_parts, filter_landmarks, map_body, repair_matte
 from ..imaging.matting import make_matte as make_matte
@@ -324,6 +325,8 @@ def verify_matte(
     parts = body_parts(person.weights, track.joint_confidence)
     fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
     matte, warnings = repair_matte(photo, observation, make_matte(photo, observation), fitted)
+    if fitted is not None:
+        matte = open_gaps(photo, matte, fitted)
     alone, more = separate_held_objects(matte, observation, track, person, held)
     return alone, (*warnings, *more)
 

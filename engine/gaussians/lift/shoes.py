@@ -41,6 +41,7 @@ class ShoeSettings:
     longer: float = 0.010  # metres that a shoe is longer than the foot
     inset: float = 0.012  # metres from the foot's skin to the sheet in it that rays begin on
     gap: float = 0.015  # metres between toes, at most
+    slice: int = 60  # vertices of a cross-section
     opposite: float = 0.4  # cosine of what looks at its neighbour
     outer: float = 0.4  # cosine of a vertex' normal to its ray from which on the shoe carries it
     sole: float = 0.018  # metres that the sole is high
@@ -216,7 +217,7 @@ def _shows_skin(regions: Regions, colors: FloatArray) -> bool:
 
 def _close_gaps(foot: FloatArray, normals: FloatArray) -> tuple[FloatArray, BoolArray]:
     """[N, 3] a foot's vertices with the gaps between its toes closed, and [N] those beside one."""
-    near = cKDTree(foot).query(foot, 40)[1][:, 1:]
+    near = cKDTree(foot).query(foot, min(40, len(foot)))[1][:, 1:]
     across = foot[near] - foot[:, None]
     away = np.linalg.norm(across, axis=-1)
     ahead = np.einsum("nkd,nd->nk", across, normals) > S.opposite * away
@@ -236,7 +237,7 @@ def _inner_sheet(foot: FloatArray, floor: float) -> FloatArray:
     """
     z = foot[:, 2]
     at = np.linspace(z.min(), z.max(), 24)
-    slices = [foot[np.abs(z - middle) < at[1] - at[0], 0] for middle in at]
+    slices = [foot[np.argsort(np.abs(z - middle))[: S.slice], 0] for middle in at]
     left, right = np.array([[own.min(), own.max()] for own in slices]).T
     inset = np.minimum(S.inset, 0.5 * (right - left))
     z = np.clip(z, at[0] + S.inset, at[-1] - S.inset)

@@ -1,0 +1,152 @@
+"""Gaps through which the background shows: between an arm and the hair, inside a crooked elbow.
+
+The networks behind the matte fill such gaps. In front of an even background their colour gives
+them away: they look like what surrounds the person there, unlike all that borders on them, and no
+part of the fitted body lies before them. A background in a strong colour tints hair that it shines
+through, which the networks also take for solid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ..core.color import rgb_to_lab
+from ..core.settings import register_settings
+from ..core.types import BoolArray, FloatArray, Matte, Portrait
+from .matte_check import BodyMap
+from .matting import foreground_colors, is_cutout
+from .resize import fit_size, resize
+
+
+@dataclass(frozen=True)
+class GapSettings:
+    """Gaps that show the background. Lengths are shares of the square root of the person's area."""
+
+    side: int = 640  # pixels along the picture's longer side in which gaps are found
+    around: float = 0.25  # over which the background's colour is averaged
+    least: float = 1e-4  # share of background in that average below which nothing is known
+    even: float = 6.0  # CIE Lab: most deviation of an even background
+    alike: tuple[float, float] = (3.0, 1.5)  # CIE Lab, and deviations, that a gap is off it at most
+    off_body: float = 0.01  # beside the body's outline
+    border: float = 0.03  # width of what borders on a gap
+    unlike: float = 20.0  # CIE Lab: median distance of that to the background, at least
+    dark: float = 20.0  # CIE lightness of a background below which shadows look like it
+    thin: float = 0.006  # half width of a gap, at least: highlights are thinner
+    min_area: float = 4e-4  # of the person's area
+    strong: float = 25.0  # CIE Lab: chroma of a background whose colour shows in hair
+    hair: float = 1.7  # around the head in which hair is, in square roots of the head's own area
+    strands: float = 0.08  # over which hair's colour is averaged
+    covered: float = 0.8  # share of the way from the background's colour to it that is all hair
+    full: float = 0.6  # share of that distance from which on a pixel is all foreground
+
+
+HEAD = 1  # of ``BodyMap.part``
+
+S = register_settings("imaging.gaps", GapSettings())
+
+
+def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
+    """Make the gaps of a matte transparent.
+
+    Args:
+        portrait: the photo.
+        matte: of it, at its size.
+        body: the fitted body in the photo.
+
+    Returns:
+        The same matte if it has none.
+    """
+    if portrait.alpha is not None and is_cutout(portrait.alpha, matte.alpha):
+        return matte
+    height, width = matte.alpha.shape
+    w, h = fit_size(width, height, min(S.side, max(width, height)))
+    alpha = resize(matte.alpha, w, h, "area")
+    lab = rgb_to_lab(np.clip(resize(np.asarray(portrait.rgb, np.float32), w, h, "area"), 0, 1))
+    unit = float(np.sqrt((alpha > 0.5).sum()))
+    behind, spread = _background(lab, ndimage.binary_erosion(alpha < 0.02, iterations=2), unit)
+    inside = resize(np.asarray(body.inside, np.float32), w, h, "bilinear") * h / len(body.inside)
+    away = np.linalg.norm(lab - behind, axis=-1)
+    near = S.alike[0] + S.alike[1] * spread
+    beside = inside < -S.off_body * unit
+    may = (alpha > 0.3) & (spread < S.even) & (away < near) & beside
+    may &= behind[..., 0] > S.dark
+    thin = max(S.thin * unit, 1.0)
+    core = ndimage.distance_transform_edt(may) > thin
+    may &= ndimage.distance_transform_edt(~core) <= thin
+    patches, count = ndimage.label(may)
+    opened = np.ones((h, w), np.float32)
+    reach = max(2, round(S.border * unit))
+    for patch in range(1, count + 1):
+        own = patches == patch
+        if own.sum() < S.min_area * unit**2:
+            continue
+        distance = ndimage.distance_transform_edt(~own)
+        border = (distance > 2) & (distance < reach) & (alpha > 0.9) & ~may
+        if not border.any():
+            continue
+        apart = float(np.median(away[border]))
+        if apart < S.unlike:
+            continue
+        share = np.clip((away - near) / np.maximum(S.full * apart - near, 1.0), 0.0, 1.0)
+        opened = np.minimum(opened, np.where(distance < reach, share, 1.0))
+    hair = _around_head(body, w, h) & beside & (spread < S.even)
+    opened = np.where(hair, np.minimum(opened, _hair_cover(lab, behind, alpha, hair, unit)), opened)
+    if (opened == 1.0).all():
+        return matte
+    opened = resize(np.asarray(opened, np.float32), width, height, "bilinear")
+    lower = np.minimum(matte.alpha, opened)
+    return Matte(lower, foreground_colors(np.asarray(portrait.rgb, np.float32), lower))
+
+
+def _around_head(body: BodyMap, w: int, h: int) -> BoolArray:
+    """[h, w] the pixels around the body's head."""
+    head = body.part == HEAD
+    away = ndimage.distance_transform_edt(~head)
+    near = np.asarray(away < S.hair * np.sqrt(head.sum()), np.float32)
+    return np.asarray(resize(near, w, h, "area") > 0.5)
+
+
+def _hair_cover(
+    lab: FloatArray, behind: FloatArray, alpha: FloatArray, hair: BoolArray, unit: float
+) -> FloatArray:
+    """[H, W] 0..1: how much of each pixel hair covers in front of a background in a strong colour.
+
+    It mixes hair's colour with the background's; of a grey one nothing could be told.
+    """
+    away = np.linalg.norm(lab - behind, axis=-1)
+    strong = np.linalg.norm(behind[..., 1:], axis=-1) > S.strong
+    sure = hair & (alpha > 0.95) & (away > S.unlike)
+    sigma = S.strands * unit
+    weight = ndimage.gaussian_filter(sure * away**2, sigma)
+    own = (
+        np.stack(
+            [ndimage.gaussian_filter(lab[..., c] * sure * away**2, sigma) for c in range(3)], -1
+        )
+        / np.maximum(weight, 1e-6)[..., None]
+    )
+    line = own - behind
+    length = np.maximum((line**2).sum(-1), 1e-6)
+    share = np.clip(((lab - behind) * line).sum(-1) / length / S.covered, 0.0, 1.0)
+    return np.where(strong & (weight > 1e-6) & (length > S.unlike**2), share, 1.0)
+
+
+def _background(lab: FloatArray, shown: BoolArray, unit: float) -> tuple[FloatArray, FloatArray]:
+    """[H, W, 3] the background's mean colour around each pixel, and [H, W] its deviation."""
+    sigma = S.around * unit
+
+    def blurred(values: FloatArray) -> FloatArray:
+        # Truncated early, and computed on a coarser grid: it varies slowly.
+        step = max(1, int(sigma / 6))
+        coarse = ndimage.uniform_filter(values, step)[::step, ::step]
+        wide = ndimage.gaussian_filter(coarse, sigma / step, truncate=3.0)
+        return np.asarray(resize(np.asarray(wide, np.float32), values.shape[1], values.shape[0]))
+
+    weight = blurred(shown.astype(np.float64))
+    known = np.maximum(weight, S.least)
+    mean = np.stack([blurred(lab[..., c] * shown) / known for c in range(3)], -1)
+    square = blurred((lab**2).sum(-1) * shown) / known
+    spread = np.sqrt(np.clip(square - (mean**2).sum(-1), 0.0, None))
+    return mean, np.where(weight > S.least, spread, np.inf)

@@ -1,0 +1,70 @@
+"""Gaps in a matte that show the background, and its colour in hair."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from likeness.engine.core.types import FloatArray, Matte, Portrait
+from likeness.engine.imaging.gaps import HEAD, open_gaps
+from likeness.engine.imaging.matte_check import BodyMap
+from scipy.ndimage import distance_transform_edt
+
+SIDE = 200
+PINK, GREY, BLACK = (
+    np.array([0.8, 0.25, 0.55]),
+    np.array([0.6, 0.6, 0.6]),
+    np.array([0.1, 0.09, 0.1]),
+)
+ROWS, COLS = np.mgrid[:SIDE, :SIDE]
+PERSON = np.hypot(ROWS - 100, COLS - 100) < 70
+BODY = np.hypot(ROWS - 100, COLS - 100) < 25
+GAP = (np.abs(ROWS - 100) < 10) & (np.abs(COLS - 145) < 8)
+
+
+def _open(photo: FloatArray, part: int = 0) -> Matte:
+    """The matte after the gaps were looked for; before, all of PERSON was solid."""
+    rng = np.random.default_rng(0)
+    rgb = np.clip(photo + rng.normal(0.0, 0.005, photo.shape), 0, 1).astype(np.float32)
+    portrait = Portrait(rgb, None, Path("photo.png"))
+    signed = distance_transform_edt(BODY) - distance_transform_edt(~BODY)
+    body = BodyMap(np.where(BODY, part, -1).astype(np.int8), np.zeros_like(BODY), signed, 2.0)
+    matte = Matte(PERSON.astype(np.float32), rgb)
+    return open_gaps(portrait, matte, body)
+
+
+@pytest.mark.parametrize("background", [PINK, GREY])
+def test_a_gap_shows_the_background(background: FloatArray) -> None:
+    photo = np.where((PERSON & ~GAP)[..., None], BLACK, background)
+    alpha = _open(photo).alpha
+    deep = distance_transform_edt(GAP) > 3
+    assert alpha[deep].max() < 0.1
+    assert alpha[PERSON & (distance_transform_edt(~GAP) > 4)].min() > 0.95
+
+
+def test_what_looks_like_the_background_may_be_the_person() -> None:
+    """A pale shirt in front of a pale wall, a shadow in front of a black one, a thin highlight."""
+    shirt = np.where(PERSON[..., None], GREY + 0.01, GREY)
+    shadow = np.where((PERSON & ~GAP)[..., None], GREY, np.full(3, 0.02))
+    thin = (np.abs(ROWS - 100) < 1) & (np.abs(COLS - 145) < 12)
+    highlight = np.where((PERSON & ~thin)[..., None], BLACK, GREY)
+    on_body = np.where((PERSON & ~BODY)[..., None], BLACK, GREY)
+    for photo in (shirt, shadow, highlight, on_body):
+        np.testing.assert_array_equal(_open(photo).alpha, PERSON)
+
+
+def test_hair_lets_a_strong_colour_through() -> None:
+    """Half of what the rim's pixels show is the pink wall behind them."""
+    rim = PERSON & (np.hypot(ROWS - 100, COLS - 100) > 62)
+    photo = np.where(PERSON[..., None], BLACK, PINK)
+    photo = np.where(rim[..., None], 0.5 * (BLACK + PINK), photo)
+    found = _open(photo, HEAD)
+    inner = rim & (np.hypot(ROWS - 100, COLS - 100) < 68)
+    assert 0.2 < float(np.median(found.alpha[inner])) < 0.8
+    assert found.alpha[PERSON & ~rim & (np.hypot(ROWS - 100, COLS - 100) < 60)].min() > 0.95
+    # Its colour is the hair's, not a mixture.
+    tint = found.foreground[inner].mean(0) - BLACK
+    assert np.abs(tint).max() < 0.6 * np.abs(0.5 * (PINK - BLACK)).max()
+    # The limbs' rims stay: only hair lets light through.
+    np.testing.assert_array_equal(_open(photo, 2).alpha, PERSON)
