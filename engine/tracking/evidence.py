@@ -12,7 +12,7 @@ from ..core.cameras import camera_tilt
 from ..core.types import JOINT_INDEX, Camera, FloatArray, Gravity, Hand, IntArray, Observation
 from .body_points import BodyPoints, require_landmarks
 from .fit_state import FitState, PosedJoints
-from .landmark_trust import S
+from .landmark_trust import S, face_turn, facing_trust, turned_share
 from .residuals import DepthTerm, DirectionTerm, KeepOutTerm, LandmarkTerm, LevelTerm
 from .skin_map import PixelMap
 from .solver import FitTerm
@@ -51,6 +51,9 @@ class Evidence:
         skin: where the face's skin is, where that can be determined.
         bare: where any skin shows.
         notes: for the user, about what was left out.
+        front_face: the face's landmarks as they are seen from the front.
+        front_weight: [N] their weights.
+        turned: 0..1, how much the face looks to the side.
         tilt: [3, 3] rotation from the world to the camera's space, see ``cameras.camera_tilt``.
     """
 
@@ -67,6 +70,9 @@ class Evidence:
     face: BodyPoints | None = None
     face_weight: FloatArray = field(default_factory=lambda: np.zeros(0))
     face_index: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    front_face: BodyPoints | None = None
+    front_weight: FloatArray = field(default_factory=lambda: np.zeros(0))
+    turned: float = 0.0
     notes: tuple[str, ...] = ()
     bare: PixelMap | None = None
     tilt: FloatArray = field(default_factory=lambda: np.eye(3))
@@ -74,6 +80,22 @@ class Evidence:
     def __post_init__(self) -> None:
         landmarks = require_landmarks(self.body)
         self.pose = BodyPoints.on_joints(self.body, landmarks.pose_joint, landmarks.pose_offset)
+
+    def turn_face(self, R: FloatArray, t: FloatArray) -> None:
+        """Expect the face's landmarks where the network puts those of a head turned like this.
+
+        Args:
+            R: [3, 3] world rotation of the head.
+            t: [3] metres; the head's points stand at ``R @ rest + t``.
+        """
+        turned = turned_share(self.body, R, t)
+        if self.front_face is None or (self.face is not None and turned == self.turned == 0.0):
+            return
+        shift, trust = face_turn(self.body, self.face_index, R, t)
+        self.face = self.front_face.moved(shift)
+        facing = facing_trust(self.body, self.face_index, R, t)
+        self.face_weight = self.front_weight * facing * trust
+        self.turned = turned
 
     def set_gravity(self, gravity: Gravity) -> None:
         """Measure uprightness against this gravity from now on."""
@@ -97,6 +119,7 @@ class Evidence:
         points = self.face if step == 1 else self.face.take(rows)
         noise = max(S.face_noise, S.face_pixel_noise / self.face_scale)
         weight = self.face_weight[rows] * step / (noise**2 * S.face_together)
+        radius *= 1.0 + S.turned_radius * self.turned
         return [LandmarkTerm(points, target, weight, self.camera, self.face_scale, radius)]
 
     def contact_term(self) -> list[FitTerm]:
@@ -161,7 +184,11 @@ class Evidence:
         pairs, targets, weights = [], [], []
         for a, b in limbs:
             trust = min(self.observation.pose_visibility[a], self.observation.pose_visibility[b])
-            if min(self.pose_weight[a], self.pose_weight[b]) <= 0 or trust < 0.15:
+            known = min(self.pose_weight[a], self.pose_weight[b]) > 0
+            if (a, b) in HEAD_LIMBS and self.face is not None:
+                known = self.turned > 0
+                trust *= self.turned
+            if not known or trust < 0.15:
                 continue
             span = world[b] - world[a]
             length = float(np.linalg.norm(span))

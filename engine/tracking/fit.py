@@ -38,15 +38,15 @@ from .initial_pose import RigidPose, angle_difference, body_depth, fit_rigid_pos
 from .initial_pose import S as START
 from .landmark_trust import (
     EARS,
+    camera_yaw,
     choose_framing,
     face_points,
     face_turn,
-    facing_trust,
     metric_yaw,
     pose_weights,
 )
 from .landmark_trust import S as EVIDENCE
-from .measure import face_error_percent, face_failed, make_track
+from .measure import face_error_percent, fit_failed, make_track
 from .residuals import check_photo_camera
 from .skin_map import bare_map, skin_map
 
@@ -60,6 +60,8 @@ class FitSettings:
     unsure_face_turn: float = 45.0  # degrees for an unsure face
     sure_face: float = 0.9  # score from which a face is sure
     certain: float = 4.0  # trust in a landmark set by hand; the best detected one has 1
+    same_turn: float = 0.5  # degrees
+    turn_rounds: int = 8  # of a face's turn and of what the turn does to its landmarks
     many_landmarks: int = 8  # of the body's 33 that give its distance
 
 
@@ -166,7 +168,7 @@ def _with_face(fitter: Fitter, state: FitState) -> FitState:
     """
     evidence = fitter.evidence
     error = face_error_percent(state, evidence)
-    if error is None or evidence.iod is None or not face_failed(error, evidence.iod):
+    if error is None or not fit_failed(error, evidence):
         return state
     again = fitter.refine(fitter.start)
     other = face_error_percent(again, evidence)
@@ -198,10 +200,13 @@ def gather_evidence(
         neutral = points.positions(PosedJoints(body, FitState.rest(body)))
         size = max(iod, 0.5 * float(np.linalg.norm(np.ptp(face[:468], axis=0))) / 2)
         head = fit_rigid_pose(neutral, face[index], weight, camera, size)
-        for _ in range(2):  # where the network puts its points depends on the turn that they show
-            shift, turned_trust = face_turn(body, index, head.R, head.t)
+        yaw = 0.0
+        for _ in range(S.turn_rounds):  # where the network puts its points depends on the turn
+            seen, yaw = yaw, camera_yaw(body, head.R, head.t)
+            if abs(yaw - seen) < S.same_turn:
+                break
+            shift, _ = face_turn(body, index, head.R, head.t)
             head = fit_rigid_pose(neutral + shift, face[index], weight, camera, size)
-        points = points.moved(shift)
         if _contradicts_body(head, observation):
             observation = replace(observation, face=None)
             notes = (
@@ -213,7 +218,6 @@ def gather_evidence(
         evidence = Evidence(body, observation, camera, framing, trust, None, notes=notes)
         depth = -float(initial_state(body, observation, camera, None, None).transl[2])
         return _scaled(evidence, focal / depth), None
-    weight = weight * facing_trust(body, index, head.R, head.t) * turned_trust
     if iod < START.small_face and (observation.pose_visibility > 0.5).sum() >= S.many_landmarks:
         # Half a pixel of such a face is metres: the ray stays, the body gives the distance.
         away = -float((head.R @ neutral.mean(0) + head.t)[2])
@@ -226,10 +230,11 @@ def gather_evidence(
         framing,
         trust,
         iod,
-        face=points,
-        face_weight=weight,
         face_index=index,
+        front_face=points,
+        front_weight=weight,
     )
+    evidence.turn_face(head.R, head.t)
     if rgb is not None:
         mask = observation.person_mask
         evidence = replace(evidence, skin=skin_map(rgb, face, mask), bare=bare_map(rgb, face, mask))

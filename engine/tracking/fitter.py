@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..body.model import Body
+from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, Gravity
 from .body_points import BodyPoints
@@ -26,6 +27,7 @@ from .fit_state import FitState, PosedJoints, Unknowns
 from .gravity import search_gravity
 from .initial_pose import RigidPose, align_hand, initial_state, lift_arm, lift_leg, trunk_yaws
 from .joint_limits import LimitTerm, clamp_pose
+from .landmark_trust import HEAD_POINTS
 from .measure import fingers, joint_confidence
 from .priors import (
     ARM_POSITIONS,
@@ -40,7 +42,7 @@ from .priors import (
     prior_term,
 )
 from .residuals import DirectionTerm, PriorTerm
-from .silhouette import SilhouetteEdges
+from .silhouette import SilhouetteEdges, face_direction
 from .solver import Bounds, FitTerm, minimize, total_cost
 
 
@@ -56,6 +58,7 @@ class FitterSettings:
     expression_precision: float = 2.0  # of expression weights
     expression_slope: float = 1.5  # of expression weights, L1
     limit_weight: float = 400.0  # per square radian beyond what joints can do
+    head_turns: tuple[float, ...] = (0.0, -20.0, 20.0)  # degrees tried of a head in profile
     tilt_steps: int = 15  # of each fit at one tilt of the camera
     guide_rounds: int = 3  # of finding correspondences with another program's mesh
     guide_steps: int = 8  # of the fit to them
@@ -67,6 +70,7 @@ S = register_settings("tracking.fitter", FitterSettings())
 
 ACROSS = (EYES, ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"))
 
+HEAD = JOINT_INDEX["head"]
 LEGS = tuple(f"{s}_{p}" for s in ("left", "right") for p in ("hip", "knee", "ankle"))
 TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head", "left_collar", "right_collar")
 
@@ -376,6 +380,7 @@ class Fitter:
             (0.3, 0.2, 0.5, 10),
             (0.3, 0.1, 0.3, 10),
         ):
+            self.expect_face(state)
             terms = [
                 *seen_terms(ev, pose_radius, face_radius, hand_radius),
                 *outline,
@@ -383,10 +388,50 @@ class Fitter:
                 *self.near,
             ]
             state = self.solve(state, terms, everything, iterations)
+            if not outline:
+                state = self.turn_head(state, edges)
             outline = edges.terms(state, ev)
         state = self.follow_guides(state)
         unseen = joint_confidence(ev) == 0
         return replace(state, full_pose=clamp_pose(state.full_pose, unseen))
+
+    def expect_face(self, state: FitState) -> None:
+        """Expect the face's landmarks where the network puts those of the head in ``state``."""
+        posed = PosedJoints(self.body, state)
+        self.evidence.turn_face(posed.R[HEAD], posed.p[HEAD] - posed.R[HEAD] @ posed.rest[HEAD])
+
+    def turn_head(self, state: FitState, edges: SilhouetteEdges) -> FitState:
+        """The best of several turns of a head that looks to the side; others stay as they are.
+
+        Landmarks, ears and the profile agree at one turn, but fits stop at others, too.
+        """
+        ev = self.evidence
+        if face_direction(state, ev)[1] <= 0:
+            return state
+        person = self.body.personalised(state.betas)
+        unknowns = self.unknowns(("neck", "head"))
+        best, best_cost = state, np.inf
+        for degrees in S.head_turns:
+            spin = axis_angle_to_matrix(np.array([0.0, np.radians(degrees), 0.0]))
+            turned = matrix_to_axis_angle(axis_angle_to_matrix(state.full_pose[HEAD]) @ spin)
+            trial = state.with_joint(HEAD, turned)
+            for _ in range(2):
+                self.expect_face(trial)
+                terms = [
+                    *ev.face_term(0.5, 2),
+                    *ev.pose_term(0.6, HEAD_POINTS),
+                    *ev.limb_term(HEAD_LIMBS),
+                    *ev.upright_terms(),
+                    *edges.profile_term(person.vertices(trial.pose)[0], trial, ev),
+                    self.prior,
+                    *self.near,
+                ]
+                found = minimize(self.body, trial, terms, unknowns, self.bounds, 8, 1e-2)
+                trial = found.state
+            if found.cost < best_cost:
+                best, best_cost = trial, found.cost
+        self.expect_face(best)
+        return best
 
     def follow_guides(self, state: FitState) -> FitState:
         """Draw head, then hands to other programs' meshes (paper, eq. 20 and 21).

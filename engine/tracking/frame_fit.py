@@ -25,8 +25,8 @@ from .landmark_trust import face_points, face_turn, pose_weights
 from .measure import (
     classify_view,
     face_error_percent,
-    face_failed,
     fingers,
+    fit_failed,
     joint_confidence,
     pose_error_pixels,
 )
@@ -354,7 +354,7 @@ class FrameFitter:
     def _measured(self, state: FitState, ev: Evidence, prior: PriorTerm) -> FrameFit:
         face_error = face_error_percent(state, ev)
         pose_error = pose_error_pixels(state, ev)
-        failed = face_error is not None and ev.iod is not None and face_failed(face_error, ev.iod)
+        failed = fit_failed(face_error, ev)
         if face_error is None:
             enough = int((ev.pose_weight > S.min_weight).sum()) >= S.enough_body
             failed = not enough or (pose_error is not None and pose_error > S.failed_pose_error)

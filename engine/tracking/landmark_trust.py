@@ -30,6 +30,9 @@ class EvidenceSettings:
     hand_together: float = 3.0  # neighbouring hand points that err together
     iris_weight: float = 6.0  # of an iris's middle; its four rim points share a fifth each
     far_side_trust: float = 0.2  # in face landmarks that look away from the camera
+    turned: tuple[float, float] = (30.0, 60.0)  # degrees of turn between which a face's points
+    turned_together: float = 10.0  # come to err together, by so many more
+    turned_radius: float = 2.0  # of those points' robust radius, so many more
     sharp_weight: float = 3.0  # of the contours of eyes and lips; other face points count once
     inner_lip_weight: float = 0.5  # of the lips' inner contour
     outline_weight: float = 0.2  # of the cheeks' outline
@@ -75,6 +78,7 @@ EYES = RIGHT_EYE + LEFT_EYE
 POSE_TRUST = np.array([0.4] * 11 + [1.0] * 6 + [0.25] * 6 + [0.5] * 2 + [1.0] * 4 + [0.3] * 4)
 SHOULDERS = np.array([11, 12])
 HIPS, EARS = np.array([23, 24]), np.array([7, 8])
+HEAD_PAIRS = (EARS, np.array([2, 5]), np.array([9, 10]))  # left and right ears, eyes, mouth
 HEAD_POINTS = np.arange(11)
 FACE_OF_HEAD = np.array([0, 1, 2, 3, 4, 5, 6, 9, 10])  # nose, eyes, mouth: all but the ears
 
@@ -151,6 +155,17 @@ def metric_yaw(observation: Observation, pair: IntArray) -> float:
     return float(np.arctan2(-across[2], across[0]))
 
 
+def yaw_disagreement(observation: Observation) -> float:
+    """Radians between the turns that ears, eyes and mouth give a head; much where hair hides it.
+
+    Args:
+        observation: with the metric landmarks.
+    """
+    yaws = np.array([metric_yaw(observation, pair) for pair in HEAD_PAIRS])
+    apart = (yaws[:, None] - yaws + np.pi) % (2 * np.pi) - np.pi
+    return float(np.abs(apart).max())
+
+
 def is_seen_from_behind(observation: Observation) -> bool:
     """Whether the person stands with the back to the camera."""
     return observation.face is None and abs(metric_yaw(observation, SHOULDERS)) > np.radians(
@@ -188,6 +203,30 @@ def face_points(body: Body) -> tuple[BodyPoints, FloatArray, IntArray]:
     return points, weight[used], used
 
 
+def camera_yaw(body: Body, R: FloatArray, t: FloatArray) -> float:
+    """Degrees to the head's left at which it sees the camera.
+
+    Args:
+        body: the body.
+        R: [3, 3] world rotation of the head.
+        t: [3] metres.
+    """
+    head = np.asarray(body.J_template)[JOINT_INDEX["head"]]
+    sight = -R.T @ (R @ head + t)  # to the camera, from the head
+    return float(np.degrees(np.arctan2(sight[0], sight[2])))
+
+
+def turned_share(body: Body, R: FloatArray, t: FloatArray) -> float:
+    """How much a face looks to the side, 0 (to the camera) to 1.
+
+    Args:
+        body: the body.
+        R: [3, 3] world rotation of the head.
+        t: [3] metres.
+    """
+    return float(smoothstep(np.float64(abs(camera_yaw(body, R, t))), *S.turned))
+
+
 def face_turn(
     body: Body, index: IntArray, R: FloatArray, t: FloatArray
 ) -> tuple[FloatArray, float]:
@@ -207,9 +246,7 @@ def face_turn(
         ValueError: the body has no landmarks.
     """
     landmarks = require_landmarks(body)
-    head = np.asarray(body.J_template)[JOINT_INDEX["head"]]
-    sight = -R.T @ (R @ head + t)  # to the camera, from the head
-    yaw = float(np.degrees(np.arctan2(sight[0], sight[2])))
+    yaw = camera_yaw(body, R, t)
     yaws = np.asarray(landmarks.turn_yaws)
     place = float(np.interp(yaw, yaws, np.arange(len(yaws))))
     low = min(int(place), max(len(yaws) - 2, 0))
@@ -217,7 +254,8 @@ def face_turn(
     f = place - low
     shift = (1 - f) * landmarks.turn_shifts[low][index] + f * landmarks.turn_shifts[high][index]
     spread = float(np.interp(yaw, yaws, landmarks.turn_spread))
-    return shift, 1.0 / spread**2
+    together = 1.0 + S.turned_together * turned_share(body, R, t)
+    return shift, 1.0 / (spread**2 * together)
 
 
 def facing_trust(body: Body, index: IntArray, R: FloatArray, t: FloatArray) -> FloatArray:

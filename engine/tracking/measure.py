@@ -45,7 +45,7 @@ def make_track(state: FitState, ev: Evidence) -> Track:
     """The result of a fit with its errors, confidences and warnings."""
     warnings = list(ev.notes)
     face_error = face_error_percent(state, ev)
-    if face_error is not None and ev.iod is not None and face_failed(face_error, ev.iod):
+    if face_error is not None and ev.iod is not None and face_failed(face_error, ev.iod, ev.turned):
         warnings.append(
             f"The fit failed: face landmarks are off by {face_error:.0f} % of the distance "
             "between the eyes. Use a picture that shows the face larger and from the front."
@@ -66,6 +66,23 @@ def make_track(state: FitState, ev: Evidence) -> Track:
 def face_failed(face_error: float, iod: float) -> bool:
     """Whether the face was not found by the fit: error in per cent of ``iod`` pixels."""
     return face_error > S.failed_face_error and face_error / 100 * iod > S.failed_face_pixels
+
+
+def fit_failed(face_error: float | None, ev: Evidence) -> bool:
+    """Whether a fit has missed the face.
+
+    From the side the eyes are closer together in the photo than they are, and landmarks are
+    guesses: there, twice as much of the true distance is allowed.
+
+    Args:
+        face_error: as from :func:`face_error_percent`.
+        ev: what the fit was made from.
+    """
+    if face_error is None or ev.iod is None:
+        return False
+    if ev.turned > 0:
+        face_error *= ev.iod / max(ev.iod, ev.face_scale) / (1.0 + ev.turned)
+    return face_failed(face_error, ev.iod)
 
 
 def classify_view(state: FitState, ev: Evidence) -> str:

@@ -19,7 +19,7 @@ from ..core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, Gravity, Ob
 from .fit import gather_evidence
 from .fit_state import FitState, PosedJoints, Unknowns
 from .fitter import LEGS, TRUNK, Fitter, arm_joints, seen_terms
-from .measure import face_error_percent, face_failed, fingers
+from .measure import face_error_percent, fingers, fit_failed
 from .priors import face_joints
 from .silhouette import SilhouetteEdges
 from .solver import FitTerm, NormalEquations
@@ -171,7 +171,7 @@ def _trust(state: FitState, fitter: Fitter) -> float:
     error = face_error_percent(state, ev)
     if error is None:
         return 0.3
-    if ev.iod is not None and face_failed(error, ev.iod):
+    if fit_failed(error, ev):
         return 0.0
     front = PosedJoints(ev.body, state).R[JOINT_INDEX["head"]] @ np.array([0.0, 0.0, 1.0])
     yaw = abs(float(np.arctan2(front[0], front[2])))

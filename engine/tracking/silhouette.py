@@ -7,16 +7,20 @@ is only drawn outwards when the edge lies within a few centimetres and runs alon
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from ..body.model import Body
+from ..core.interpolation import smoothstep
 from ..core.settings import register_settings
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from ..render.mesh import rasterize_mesh
 from .body_points import BodyPoints
 from .evidence import Evidence
-from .fit_state import FitState
+from .fit_state import FitState, PosedJoints
+from .landmark_trust import yaw_disagreement
 from .residuals import MaskTerm, project_rows
 from .skin_map import PixelMap
 from .solver import FitTerm
@@ -43,6 +47,15 @@ class OutlineSettings:
     skin_together: float = 0.6  # inter-ocular distances
     hand_near: float = 0.6  # inter-ocular distances around a hand whose skin is not the head's
     along: float = 0.6  # cosine between the outline's and the edge's normals
+    profile_size: int = 256  # pixels of the longer side of the map around a turned head
+    profile_noise: float = 0.035  # inter-ocular distances, of a turned face's profile
+    profile_pixels: float = 1.0  # pixels of the mask, of the same
+    profile_radius: float = 0.25  # inter-ocular distances
+    profile_together: float = 0.3  # inter-ocular distances of profile that err together
+    profile_turn: tuple[float, float] = (0.5, 0.8)  # sines of the turn between which it counts
+    profile_doubt: tuple[float, float] = (15.0, 25.0)  # degrees by which ears, eyes and mouth may
+    # disagree about the turn of a head without a face
+    profile_forward: float = 0.3  # cosine between a profile's normal and the face's front
 
 
 S = register_settings("tracking.outline", OutlineSettings())
@@ -53,6 +66,9 @@ LIMB_JOINTS = tuple(
     for side in ("left", "right")
     for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 )
+PROFILE_PARTS = ("face", "lips")
+OUTERMOST = 2.5  # pixels from a mesh's edge within which a point belongs to its silhouette
+BROW_HEIGHT = 0.02  # metres above the eyes
 HEAD_JOINTS = tuple(JOINT_INDEX[n] for n in ("head", "jaw", "left_eye_smplhf", "right_eye_smplhf"))
 
 
@@ -157,6 +173,7 @@ class SilhouetteEdges:
         head = self._contour(vertices, evidence, of_head, S.samples // 3)
         if head is not None and evidence.iod is not None:
             terms += _stay_inside(head, person, evidence)
+        terms += self.profile_term(vertices, state, evidence)
         skinned = self._contour(
             vertices, evidence, of_head | (self.holder == JOINT_INDEX["neck"]), S.samples // 3
         )
@@ -173,6 +190,71 @@ class SilhouetteEdges:
                 S.skin_together,
             )
         return terms
+
+    def profile_term(
+        self, vertices: FloatArray, state: FitState, evidence: Evidence
+    ) -> list[FitTerm]:
+        """A turned face's profile, from the brows to the chin, lies on the mask's edge.
+
+        No hair and few clothes cover it, and the face network sees such faces too flat.
+
+        Args:
+            vertices: [V, 3] metres, of the body in ``state``.
+            state: the body.
+            evidence: of the photo.
+
+        Returns:
+            One term, or none where the face looks to the camera or the mask has no edge.
+        """
+        front, trust = face_direction(state, evidence)
+        if trust <= 0:
+            return []
+        contour = self._contour(vertices, evidence, self._of_profile, S.samples // 3)
+        if contour is None:
+            return []
+        forward = _flat_normals(contour) @ front
+        contour = contour.take(np.flatnonzero(forward > S.profile_forward))
+        if not len(contour.places):
+            return []
+        pixels = project_rows(contour.places, evidence.camera)[0]
+        mask = np.asarray(evidence.observation.person_mask)
+        unit = evidence.face_scale
+        low = np.maximum(np.floor(pixels.min(0) - unit), 0).astype(np.int64)
+        high = np.minimum(np.ceil(pixels.max(0) + unit).astype(np.int64), mask.shape[::-1])
+        step = max(1, int(np.ceil((high - low).max() / S.profile_size)))
+        inside = mask[low[1] : high[1] : step, low[0] : high[0] : step] > 0.5
+        if inside.all() or not inside.any():
+            return []
+        depth = distance_transform_edt(np.pad(inside, 1, mode="edge"))[1:-1, 1:-1]
+        away = np.where(inside, depth, distance_transform_edt(~inside)) - 0.5
+        edge = PixelMap(away, low - 0.5 * (step - 1), np.full(2, 1.0 / step))
+        covered = rasterize_mesh(vertices, self.body.f, evidence.camera).face >= 0
+        own = distance_transform_edt(covered[low[1] : high[1], low[0] : high[0]])
+        column, row = (pixels - low).astype(np.int64).T
+        kept = np.flatnonzero(own[row, column] < OUTERMOST)
+        noise = np.hypot(S.profile_noise, S.profile_pixels / unit)
+        weight = trust * contour.lengths[kept] / (S.profile_together * unit) / noise**2
+        return [
+            MaskTerm(
+                contour.points.take(kept),
+                edge,
+                weight,
+                evidence.camera,
+                unit / step,
+                max(S.profile_radius, 2 * noise),
+            )
+        ]
+
+    @cached_property
+    def _of_profile(self) -> BoolArray:
+        """[E]: edges of the face below the brows."""
+        names = self.body.part_names
+        parts = [names.index(name) for name in PROFILE_PARTS if name in names]
+        rest = np.asarray(self.body.v_template)[self.edge].mean(1)
+        eyes = np.asarray(self.body.J_template)[JOINT_INDEX["left_eye_smplhf"], 1]
+        below = rest[:, 1] < eyes + BROW_HEIGHT
+        out: BoolArray = np.isin(self.body.face_part[self.left], parts) & below
+        return out
 
     def _contour(
         self, vertices: FloatArray, evidence: Evidence, among: BoolArray, samples: int
@@ -273,6 +355,32 @@ def _on_skin(contour: Contour, evidence: Evidence) -> BoolArray:
     return out & np.isin(contour.holder, LIMB_JOINTS)
 
 
+def face_direction(state: FitState, evidence: Evidence) -> tuple[FloatArray, float]:
+    """Where a face looks in the picture, and how far its profile can be trusted.
+
+    Args:
+        state: the body.
+        evidence: of the photo.
+
+    Returns:
+        A unit vector [2] (y down), and 0 (it looks to the camera) to 1.
+    """
+    front = PosedJoints(evidence.body, state).R[JOINT_INDEX["head"]][:2, 2] * [1.0, -1.0]
+    length = max(float(np.linalg.norm(front)), 1e-6)
+    trust = float(smoothstep(np.float64(length), *S.profile_turn))
+    if evidence.face is None:  # is it a face that the mask ends at, or hair before it?
+        apart = np.float64(np.degrees(yaw_disagreement(evidence.observation)))
+        trust *= 1.0 - float(smoothstep(apart, *S.profile_doubt))
+    return front / length, trust
+
+
+def _flat_normals(contour: Contour) -> FloatArray:
+    """[N, 2] unit normals of the contour in the picture (y down)."""
+    flat = contour.normals[:, :2] * [1.0, -1.0]
+    out: FloatArray = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+    return out
+
+
 def _runs_along(
     contour: Contour, distance: PixelMap, evidence: Evidence, reach: float
 ) -> BoolArray:
@@ -291,9 +399,8 @@ def _runs_along(
         -1,
     )
     outwards = -slope / np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-6)
-    flat = contour.normals[:, :2] * [1.0, -1.0]
-    flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-    out: BoolArray = seen & (values[row, column] < reach) & ((flat * outwards).sum(1) > S.along)
+    facing = (_flat_normals(contour) * outwards).sum(1)
+    out: BoolArray = seen & (values[row, column] < reach) & (facing > S.along)
     return out
 
 
