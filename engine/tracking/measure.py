@@ -45,7 +45,7 @@ def make_track(state: FitState, ev: Evidence) -> Track:
     """The result of a fit with its errors, confidences and warnings."""
     warnings = list(ev.notes)
     face_error = face_error_percent(state, ev)
-    if face_error is not None and ev.iod is not None and face_failed(face_error, ev.iod, ev.turned):
+    if face_error is not None and fit_failed(face_error, ev):
         warnings.append(
             f"The fit failed: face landmarks are off by {face_error:.0f} % of the distance "
             "between the eyes. Use a picture that shows the face larger and from the front."

@@ -17,6 +17,7 @@ from likeness.engine.core.types import JOINT_INDEX, Avatar, FloatArray, Pose
 from likeness.engine.motion.io import load_motion, pose_arrays, write_npz
 
 FRAMES, RATE = 31, 30
+SAM_FRAMES = 4
 
 
 def empty() -> None:
@@ -366,6 +367,21 @@ def bad_files(folder: str) -> dict[str, Any]:
     said["armature"] = attempt(bpy.ops.likeness.retarget_armature, source="nothing")
     bpy.ops.object.select_all(action="DESELECT")
     return said
+
+
+def sam_3d_body(folder: str) -> dict[str, Any]:
+    """Frames of SAM 3D Body, imported: what is keyed, and the poses that one sees."""
+    empty()
+    likeness.register()
+    avatar, objects = person()
+    source = Path(folder).parent / "sam.npz"
+    bpy.ops.likeness.import_motion(filepath=str(source), place="file")
+    poses = shown(objects, avatar, range(1, SAM_FRAMES + 1))
+    return {
+        "keyed": keyed(objects),
+        "full_pose": [pose.full_pose.tolist() for pose in poses],
+        "transl": [pose.transl.tolist() for pose in poses],
+    }
 
 
 def smoothing(folder: str) -> dict[str, Any]:

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from likeness.engine.core.types import JOINT_INDEX
+
+from ..engine.tracking.estimates import (
+    HEIGHT,
+    REST,
+    WIDTH,
+    angle,
+    bend_mhr,
+    dump_mhr,
+    joints_by_hand,
+    save,
+)
 
 MOTION = "motion_checks"
+SAM_POSES = [bend_mhr(seed) for seed in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +32,18 @@ def motion(blender, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def motion_lts(blender_lts, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return _answers(
-        blender_lts, ["with_ik", "bad_files", "rigify", "smoothing", "leftovers"], tmp_path_factory
-    )
+    checks = ["with_ik", "bad_files", "rigify", "smoothing", "leftovers", "sam_3d_body"]
+    return _answers(blender_lts, checks, tmp_path_factory)
 
 
 def _answers(check: Any, checks: list[str], folders: pytest.TempPathFactory) -> dict[str, Any]:
     folder = folders.mktemp("motion")
+    frames = [
+        dump_mhr(pose, np.array([0.1 * k, 0.0, -3.0]), [0.0, 0.0, 3.0])[2]
+        for k, pose in enumerate(SAM_POSES)
+    ]
+    stacked = {key: np.stack([one[key] for one in frames]) for key in frames[0]}
+    save(folder / "sam.npz", **stacked, focal_length=700.0, img_size=[WIDTH, HEIGHT], fps=30.0)
     answers: dict[str, Any] = check(MOTION, "several", checks=checks, folder=str(folder))
     return answers
 
@@ -148,3 +167,21 @@ def test_smoothing(motion_lts) -> None:
     assert out["length"] < 1e-3
     assert out["stood"] < 0.7 * out["slid"]
     assert out["switch"] == [0, 0, 1, 1]
+
+
+def test_frames_of_sam_3d_body_become_an_action(motion_lts) -> None:
+    out = found(motion_lts, "sam_3d_body")
+    assert out["keyed"]["name"] == "sam"
+    assert out["keyed"]["keys"] == [len(SAM_POSES)]
+    bones = ("shoulder", "elbow", "wrist"), ("hip", "knee")
+    for pose, seen in zip(SAM_POSES, out["full_pose"], strict=True):
+        true, _ = joints_by_hand(pose, REST, np.zeros(3))
+        shown, _ = joints_by_hand(np.array(seen), REST, np.zeros(3))
+        for parts, most in zip(bones, (2.0, 9.0), strict=True):
+            for name in (f"{side}_{part}" for side in ("left", "right") for part in parts):
+                j = JOINT_INDEX[name]
+                # Of the trunk: the world is turned to gravity, and where the motion lands.
+                relative = [R[0].T @ R[j] for R in (true, shown)]
+                assert angle(*relative) < most, name
+    steps = np.linalg.norm(np.diff(out["transl"], axis=0), axis=1)
+    assert steps == pytest.approx(0.1, abs=0.03)

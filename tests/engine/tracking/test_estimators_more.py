@@ -17,7 +17,9 @@ from .estimates import (
     REST,
     WIDTH,
     angle,
+    bend_mhr,
     by_their_camera,
+    dump_mhr,
     joints_by_hand,
     observed_at,
     our_pixels,
@@ -30,74 +32,10 @@ FLIP = np.diag([1.0, -1, -1])
 
 # SAM 3D Body --------------------------------------------------------------------------------
 
-TRUNK = {"pelvis": 1, "spine1": 34, "spine2": 35, "spine3": 37, "neck": 110, "head": 113}
-LIMBS = {
-    "left": {"hip": 2, "knee": 3, "shoulder": 75, "elbow": 76, "wrist": 78},
-    "right": {"hip": 18, "knee": 19, "shoulder": 39, "elbow": 40, "wrist": 42},
-}
-KNUCKLES = {"pinky1": 2, "ring1": 6, "middle1": 10, "index1": 14, "thumb1": 19}
-CHILD = {"hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist"}
-
-
-def bent(seed):
-    """A pose of hinges as MHR has them: elbows and knees bend about one axis."""
-    rng = np.random.default_rng(seed)
-    pose = np.zeros((55, 3))
-    for name, size in (("spine2", 0.2), ("neck", 0.2), ("left_hip", 0.3), ("right_hip", 0.3)):
-        pose[JOINT_INDEX[name]] = rng.normal(scale=size, size=3)
-    for side, sign in (("left", -1.0), ("right", 1.0)):
-        pose[JOINT_INDEX[f"{side}_shoulder"]] = [0.2, 0.3 * sign, 0.9 * sign]
-        pose[JOINT_INDEX[f"{side}_elbow"]] = [0, sign * rng.uniform(0.5, 1.5), 0]
-        pose[JOINT_INDEX[f"{side}_wrist"]] = rng.normal(scale=0.3, size=3)
-        pose[JOINT_INDEX[f"{side}_knee"]] = [rng.uniform(0.3, 1.0), 0, 0]
-    pose[0] = [0.1, 0.5, -0.08]
-    return pose
-
-
-def mhr_dump(pose, root, cam_t):
-    """Joint frames by the rig's rules: x along the bone (towards the body on the right side), z the
-    hinge; along the spine x up, y front, z left. In photo space; positions come out flipped."""
-    R, p = joints_by_hand(pose, REST, root)
-    G, at = np.tile(np.eye(3), (127, 1, 1)), np.tile(p[0], (127, 1))
-    G[1], at[1] = R[0], p[0]
-    for name, theirs in list(TRUNK.items())[1:]:
-        j = JOINT_INDEX[name]
-        G[theirs], at[theirs] = R[j][:, [1, 2, 0]], p[j]
-    for side, joints in LIMBS.items():
-        outward = 1.0 if side == "left" else -1.0
-        for name, theirs in joints.items():
-            j = JOINT_INDEX[f"{side}_{name}"]
-            at[theirs] = p[j]
-            if name == "wrist":
-                continue
-            hinge = R[j] @ ([1.0, 0, 0] if name in ("hip", "knee") else [0, -outward, 0])
-            hinge = hinge * (1.0 if name in ("hip", "knee") else outward)
-            bone = outward * (p[JOINT_INDEX[f"{side}_{CHILD[name]}"]] - p[j])
-            x = bone / np.linalg.norm(bone)
-            z = hinge * (1.0 if name in ("hip", "knee") else outward)
-            z = z - x * (x @ z)
-            z = z / np.linalg.norm(z)
-            G[theirs] = np.stack([x, np.cross(z, x), z], axis=1)
-        for name, offset in KNUCKLES.items():
-            j = JOINT_INDEX[f"{side}_{name}"]
-            for k in range(3):
-                at[joints["wrist"] + offset + k] = p[j + k]
-            tip = R[j + 2] @ (REST[j + 2] - REST[j + 1])
-            at[joints["wrist"] + offset + 3] = p[j + 2] + tip
-    return (
-        R,
-        p,
-        {
-            "pred_global_rots": G,
-            "pred_joint_coords": at * [1, -1, -1] - cam_t,
-            "pred_cam_t": np.array(cam_t),
-        },
-    )
-
 
 def test_sam_3d_body_in_the_same_camera(tmp_path):
-    pose = bent(0)
-    R, p, arrays = mhr_dump(pose, np.array([0.2, 0.1, -3.0]), [0.1, 0.5, 2.9])
+    pose = bend_mhr(0)
+    R, p, arrays = dump_mhr(pose, np.array([0.2, 0.1, -3.0]), [0.1, 0.5, 2.9])
     path = save(tmp_path / "sam.npz", **arrays, focal_length=700.0, img_size=[WIDTH, HEIGHT])
     estimate = load_estimate(path, photo_camera(700.0, WIDTH, HEIGHT))
     assert estimate.source == "SAM 3D Body"
@@ -118,7 +56,7 @@ def test_sam_3d_body_in_the_same_camera(tmp_path):
 
 
 def test_sam_3d_body_chooses_the_observed_person(tmp_path):
-    people = [mhr_dump(bent(k), np.array([k - 0.5, 0, -3.0]), [0, 0, 3.0])[2] for k in (0, 1)]
+    people = [dump_mhr(bend_mhr(k), np.array([k - 0.5, 0, -3.0]), [0, 0, 3.0])[2] for k in (0, 1)]
     stacked = {key: np.stack([one[key] for one in people]) for key in people[0]}
     boxes = np.array([[50.0, 100, 200, 400], [400, 100, 550, 400]])
     path = save(tmp_path / "sam.npz", **stacked, bbox=boxes, focal_length=[700.0, 700.0])
@@ -131,7 +69,7 @@ def test_sam_3d_body_chooses_the_observed_person(tmp_path):
 
 
 def test_sam_3d_body_frames_are_a_motion(tmp_path):
-    frames = [mhr_dump(bent(k), np.array([0.1 * k, 0, -3.0]), [0, 0, 3.0])[2] for k in range(4)]
+    frames = [dump_mhr(bend_mhr(k), np.array([0.1 * k, 0, -3.0]), [0, 0, 3.0])[2] for k in range(4)]
     stacked = {key: np.stack([one[key] for one in frames]) for key in frames[0]}
     path = save(
         tmp_path / "walk.npz", **stacked, focal_length=700.0, img_size=[WIDTH, HEIGHT], fps=25.0
@@ -267,7 +205,7 @@ def test_goliath_keypoints(tmp_path, count):
 
 
 def damaged(name):
-    _, _, sam = mhr_dump(bent(0), np.array([0, 0, -3.0]), [0, 0, 3.0])
+    _, _, sam = dump_mhr(bend_mhr(0), np.array([0, 0, -3.0]), [0, 0, 3.0])
     points, scores = whole_body(0)
     return {
         "sam cut": (sam | {"pred_joint_coords": np.zeros((70, 3))}, "pred_joint_coords"),

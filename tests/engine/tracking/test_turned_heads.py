@@ -1,0 +1,154 @@
+"""Heads that look to the side: what the mask's profile adds to landmarks that err."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from likeness.engine.body import load_body
+from likeness.engine.body.atlas import surface_points
+from likeness.engine.body.model import Body
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    NUM_JOINTS,
+    Camera,
+    FloatArray,
+    Observation,
+    Portrait,
+    Pose,
+)
+from likeness.engine.files.weights import asset_path
+from likeness.engine.render.mesh import rasterize_mesh
+from likeness.engine.tracking import fit_body
+from likeness.engine.tracking.fit import gather_evidence
+from likeness.engine.tracking.fit_state import FitState, PosedJoints
+from likeness.engine.tracking.landmark_trust import HEAD_POINTS, face_turn, yaw_disagreement
+from likeness.engine.tracking.measure import fit_failed
+from likeness.engine.tracking.silhouette import SilhouetteEdges
+
+HEAD = JOINT_INDEX["head"]
+SIZE, FOV = 512, 35.0
+TOO_FAR = 20.0  # degrees by which the body's landmarks turn a head without a face too far
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    return load_body(asset_path("body"))
+
+
+def camera() -> Camera:
+    return photo_camera(0.5 * SIZE / np.tan(np.radians(FOV) / 2), SIZE, SIZE)
+
+
+def turned_pose(body: Body, yaw: float) -> Pose:
+    """A person at ease whose body and head are turned by ``yaw`` degrees, the head in the frame."""
+    full_pose = np.zeros((NUM_JOINTS, 3))
+    full_pose[0, 1] = np.radians(yaw)
+    full_pose[[16, 17], 2] = -1.1, 1.1
+    head = body.vertices(Pose(full_pose, np.zeros(3), np.zeros(body.num_expression)))[1][HEAD]
+    transl = np.array([-head[0], -head[1] - 0.02, -0.75 - head[2]])
+    return Pose(full_pose, transl, np.zeros(body.num_expression))
+
+
+def photograph(body: Body, yaw: float) -> Observation:
+    """What detectors report of a head at ``yaw``: face landmarks where the network puts them."""
+    pose = turned_pose(body, yaw)
+    vertices, joints = body.vertices(pose)
+    _, _, R, _ = body.rest_and_transforms(pose)
+    marks = body.landmarks
+    assert marks is not None
+    rest = surface_points(body.v_template, body.f, marks.face_triangle, marks.face_bary)
+    place = joints[HEAD] - R[HEAD] @ body.J_template[HEAD]
+    shift, _ = face_turn(body, np.arange(len(rest)), R[HEAD], place)
+    face = project((rest + shift) @ R[HEAD].T + place, camera())[0]
+    points = joints[marks.pose_joint] + np.einsum(
+        "nab,nb->na", R[marks.pose_joint], marks.pose_offset
+    )
+    pixels = project(points, camera())[0]
+    inside = ((pixels > 0) & (pixels < SIZE)).all(1)
+    mask = (rasterize_mesh(vertices, body.f, camera()).face >= 0).astype(np.float32)
+    return Observation(pixels, inside.astype(np.float64), points - joints[0], mask, face, 1.0)
+
+
+def portrait() -> Portrait:
+    return Portrait(np.zeros((SIZE, SIZE, 3), np.float32), None, Path("side.png"))
+
+
+def head_error(body: Body, pose: Pose, yaw: float) -> float:
+    found = body.rest_and_transforms(pose)[2][HEAD]
+    true = body.rest_and_transforms(turned_pose(body, yaw))[2][HEAD]
+    return float(np.degrees(np.linalg.norm(matrix_to_axis_angle(found @ true.T))))
+
+
+@pytest.mark.parametrize("yaw", [60.0, -64.0])
+def test_the_turn_and_what_it_does_to_landmarks_are_found_together(body: Body, yaw: float) -> None:
+    track = fit_body(photograph(body, yaw), portrait(), body, fov=FOV)
+    assert head_error(body, track.pose, yaw) < 3.0
+    assert not [w for w in track.warnings if "failed" in w]
+
+
+@pytest.mark.parametrize("yaw", [62.0, -65.0])
+def test_without_a_face_the_profile_holds_the_head(body: Body, yaw: float) -> None:
+    seen = photograph(body, yaw)
+    turn = axis_angle_to_matrix(np.array([0.0, np.copysign(np.radians(TOO_FAR), yaw), 0.0]))
+    world: FloatArray = np.array(seen.pose_world)
+    middle = world[HEAD_POINTS].mean(0)
+    world[HEAD_POINTS] = (world[HEAD_POINTS] - middle) @ turn.T + middle
+    faceless = replace(seen, pose_world=world, face=None, face_score=0.0)
+    track = fit_body(faceless, portrait(), body, fov=FOV)
+    assert head_error(body, track.pose, yaw) < 5.5
+
+
+def costs(body: Body, true: float, tried: list[float]) -> list[float]:
+    """Of the profile of a head tried at some turns in a photo of another turn."""
+    evidence, _ = gather_evidence(photograph(body, true), None, camera(), body)
+    edges = SilhouetteEdges.of(body)
+    out = []
+    for yaw in tried:
+        pose = turned_pose(body, yaw)
+        state = FitState(pose.transl, pose.full_pose, np.zeros(body.num_betas), pose.expression)
+        terms = edges.profile_term(body.vertices(pose)[0], state, evidence)
+        out.append(sum(term.add(PosedJoints(body, state), None) for term in terms))
+    return out
+
+
+def test_the_true_turn_fits_the_mask_best(body: Body) -> None:
+    by_turn = costs(body, 65.0, [45.0, 55.0, 65.0, 80.0])
+    assert min(by_turn) == by_turn[2]
+    assert by_turn[2] < 0.3 * min(by_turn[0], by_turn[3])
+
+
+def test_a_face_to_the_camera_has_no_profile(body: Body) -> None:
+    assert costs(body, 10.0, [10.0]) == [0]
+
+
+def test_a_head_whose_ears_eyes_and_mouth_disagree_is_doubted(body: Body) -> None:
+    seen = photograph(body, 60.0)
+    assert np.degrees(yaw_disagreement(seen)) < 8.0
+    world: FloatArray = np.array(seen.pose_world)
+    world[[9, 10]] = world[[10, 9]]  # a mouth that looks the other way
+    doubtful = replace(seen, pose_world=world, face=None, face_score=0.0)
+    assert np.degrees(yaw_disagreement(doubtful)) > 90.0
+    pose = turned_pose(body, 60.0)
+    state = FitState(pose.transl, pose.full_pose, np.zeros(body.num_betas), pose.expression)
+    edges, vertices = SilhouetteEdges.of(body), body.vertices(pose)[0]
+    for observation, count in ((replace(seen, face=None), 1), (doubtful, 0)):
+        evidence, _ = gather_evidence(observation, None, camera(), body)
+        assert len(edges.profile_term(vertices, state, evidence)) == count
+
+
+def test_a_face_from_the_side_may_be_twice_as_far_off(body: Body) -> None:
+    front, _ = gather_evidence(photograph(body, 5.0), None, camera(), body)
+    side, _ = gather_evidence(photograph(body, 62.0), None, camera(), body)
+    assert (front.turned, side.turned) == (0.0, 1.0)
+    assert not fit_failed(9.0, front)
+    assert fit_failed(11.0, front)
+    assert side.iod is not None
+    limit = 20.0 * side.face_scale / side.iod
+    assert limit > 30.0
+    assert not fit_failed(0.95 * limit, side)
+    assert fit_failed(1.05 * limit, side)
