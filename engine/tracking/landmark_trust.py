@@ -224,7 +224,7 @@ def turned_share(body: Body, R: FloatArray, t: FloatArray) -> float:
         R: [3, 3] world rotation of the head.
         t: [3] metres.
     """
-    return float(smoothstep(np.float64(abs(camera_yaw(body, R, t))), *S.turned))
+    return float(smoothstep(np.array(abs(camera_yaw(body, R, t))), *S.turned))
 
 
 def face_turn(

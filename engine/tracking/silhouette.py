@@ -55,6 +55,7 @@ class OutlineSettings:
     profile_turn: tuple[float, float] = (0.5, 0.8)  # sines of the turn between which it counts
     profile_doubt: tuple[float, float] = (15.0, 25.0)  # degrees by which ears, eyes and mouth may
     # disagree about the turn of a head without a face
+    arm_near: float = 1.5  # inter-ocular distances around an arm, which has an edge of its own
     profile_forward: float = 0.3  # cosine between a profile's normal and the face's front
 
 
@@ -213,7 +214,8 @@ class SilhouetteEdges:
         if contour is None:
             return []
         forward = _flat_normals(contour) @ front
-        contour = contour.take(np.flatnonzero(forward > S.profile_forward))
+        free = (forward > S.profile_forward) & ~_near_arms(contour, state, evidence)
+        contour = contour.take(np.flatnonzero(free))
         if not len(contour.places):
             return []
         pixels = project_rows(contour.places, evidence.camera)[0]
@@ -355,6 +357,25 @@ def _on_skin(contour: Contour, evidence: Evidence) -> BoolArray:
     return out & np.isin(contour.holder, LIMB_JOINTS)
 
 
+def _near_arms(contour: Contour, state: FitState, evidence: Evidence) -> BoolArray:
+    """[N]: an arm passes so near in the picture that the mask's edge may be its own."""
+    joints = PosedJoints(evidence.body, state).p
+    pixels = project_rows(contour.places, evidence.camera)[0]
+    near = np.zeros(len(pixels), dtype=bool)
+    for side in ("left", "right"):
+        chain = [JOINT_INDEX[f"{side}_{part}"] for part in ("elbow", "wrist", "middle3")]
+        start = JOINT_INDEX[f"{side}_shoulder"]
+        upper, *lower = project_rows(joints[[start, *chain]], evidence.camera)[0]
+        upper = 0.5 * (upper + lower[0])  # shoulders are near every chin
+        for end in lower:
+            bone = end - upper
+            along = np.clip((pixels - upper) @ bone / max(float(bone @ bone), 1e-9), 0, 1)
+            gaps = np.linalg.norm(pixels - upper - along[:, None] * bone, axis=1)
+            near |= gaps < S.arm_near * evidence.face_scale
+            upper = end
+    return near
+
+
 def face_direction(state: FitState, evidence: Evidence) -> tuple[FloatArray, float]:
     """Where a face looks in the picture, and how far its profile can be trusted.
 
@@ -367,9 +388,9 @@ def face_direction(state: FitState, evidence: Evidence) -> tuple[FloatArray, flo
     """
     front = PosedJoints(evidence.body, state).R[JOINT_INDEX["head"]][:2, 2] * [1.0, -1.0]
     length = max(float(np.linalg.norm(front)), 1e-6)
-    trust = float(smoothstep(np.float64(length), *S.profile_turn))
+    trust = float(smoothstep(np.array(length), *S.profile_turn))
     if evidence.face is None:  # is it a face that the mask ends at, or hair before it?
-        apart = np.float64(np.degrees(yaw_disagreement(evidence.observation)))
+        apart = np.array(np.degrees(yaw_disagreement(evidence.observation)))
         trust *= 1.0 - float(smoothstep(apart, *S.profile_doubt))
     return front / length, trust
 
