@@ -16,6 +16,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from .depth_sheets import DepthSheet
 from .held_objects import removed_pixels
+from .labels import SKIN
 from .pixel_grids import erode, nearest_known, smooth_within
 from .regions import ARMS, HEAD, Regions
 from .surfels import SHELL, TriangleBinding, grid_tangents, pixel_centres, surfels_from_tangents
@@ -58,7 +59,8 @@ def loose_layer(
         homes: the body's triangles.
         budget: most Gaussians in all.
     """
-    gone = removed_pixels(regions)
+    # Faces and earrings beside loose hair have the hair behind them, not far sides of their own.
+    gone = removed_pixels(regions) | ((regions.group == HEAD) & ~regions.hair)
     sheets = tuple(replace(s, loose=s.loose & ~gone, visible=s.visible & ~gone) for s in sheets)
     per_pixel = sum(int(s.loose.sum()) for s in sheets)
     # Use a coarser grid with larger splats where the budget is small; the rim takes a third.
@@ -82,13 +84,23 @@ def _far_colors(
 ) -> FloatArray:
     """[H, W, 3] the front's own colours, calmed, without the outline's doubt.
 
-    The two sides of a coat or a brim are of one material, and its pattern goes round.
+    The two sides of a coat or a brim are of one material, and its pattern goes round. Where hair
+    borders on a face or on clothes it takes nothing of theirs: its far side lies elsewhere.
     """
     solid = erode(sheet.visible & (alpha > 0.95), S.fringe)
     if not solid.any():
         solid = sheet.visible
-    rows, cols, _ = nearest_known(solid)
-    return smooth_within(colors[rows, cols], sheet.mask, max(0.7, S.calm * regions.unit))
+    out = np.array(colors)
+    skin = (regions.label == SKIN) & ~regions.hair
+    for own in (regions.hair, skin, ~regions.hair & ~skin):
+        here = sheet.mask & own
+        if not here.any():
+            continue
+        inner = [solid & erode(own, S.fringe), solid & own, solid]
+        rows, cols, _ = nearest_known(next(known for known in inner if known.any()))
+        calm = smooth_within(colors[rows, cols], here, max(0.7, S.calm * regions.unit))
+        out[here] = calm[here]
+    return out
 
 
 def _home_group(sheet: DepthSheet, regions: Regions, homes: TriangleBinding) -> IntArray:

@@ -14,9 +14,9 @@ from likeness.engine.gaussians.binding import place_gaussians
 from likeness.engine.gaussians.lift import clean_rim
 from likeness.engine.gaussians.lift.depth_sheets import DepthSheet
 from likeness.engine.gaussians.lift.far_side import loose_layer
-from likeness.engine.gaussians.lift.labels import UPPER
+from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
 from likeness.engine.gaussians.lift.photo_splats import crop_camera, resize_rgba
-from likeness.engine.gaussians.lift.regions import TORSO, Regions, vertex_groups
+from likeness.engine.gaussians.lift.regions import HEAD, TORSO, Regions, vertex_groups
 from likeness.engine.gaussians.lift.surfels import SHELL, TriangleBinding
 
 
@@ -98,3 +98,32 @@ def test_a_loose_patch_gets_a_back_and_a_rim(budget: int) -> None:
         assert np.ptp(depth) > 0.5 * 0.2, "from the front to the back"
     nothing = DepthSheet(0, mask, mask, front, back, np.zeros(mask.shape), np.zeros_like(mask))
     assert layer((nothing,)) == []
+
+
+def test_a_face_beside_loose_hair_has_no_far_side_and_lends_it_no_colour() -> None:
+    body = make_synthetic_body()
+    vertices = body.vertices(Pose.rest(body.num_expression))[0] - [0.0, 0.0, 3.0]
+    camera = photo_camera(50.0, 64, 64)
+    mask = np.zeros((64, 64), bool)
+    mask[20:50, 30:60] = True
+    hair = mask & (np.arange(64) >= 40)
+    sheet = DepthSheet(
+        0, mask, mask, np.where(mask, 2.9, 0.0), np.where(mask, 3.1, 0.0), 0.0 * mask, mask
+    )
+    regions = SimpleNamespace(
+        unit=40.0,
+        group=np.where(mask, HEAD, -1),
+        mask=mask,
+        hair=hair,
+        label=np.where(hair, HAIR, np.where(mask, SKIN, 0)),
+    )
+    black, skin = np.full(3, 0.1), np.array([0.8, 0.6, 0.5])
+    colors = np.where(hair[..., None], black, skin)
+    homes = TriangleBinding(body, vertices, vertex_groups(body)[body.f[:, 0]])
+    for part in loose_layer(
+        (sheet,), colors, 1.0 * mask, cast(Regions, regions), camera, homes, 4000
+    ):
+        xy, _ = project(np.asarray(place_gaussians(part, vertices, body).means, float), camera)
+        col, row = xy.astype(int).T
+        assert hair[row, col].all()
+        np.testing.assert_allclose(part.colors, np.tile(black, (len(part), 1)), atol=1e-6)
