@@ -307,8 +307,9 @@ def texel_layer(
     keep = (opacity > 0) & (part != "lash")
     hair = label == HAIR
     way = hair_directions(points, normal, rest, head & hair, body)
-    # Hair that ends under a hat shows no tips.
-    slender = np.where(hair & ~known & ~_beside(points, label == HAT), S.slender_hair, 1.0)
+    # Hair that ends under a hat shows no tips; on the neck slender splats leave the seam open.
+    thin = hair & ~known & ~(at_seam & (part != "scalp")) & ~_beside(points, label == HAT)
+    slender = np.where(thin, S.slender_hair, 1.0)
     world = surfels_on_plane(
         points[keep],
         normal[keep],
