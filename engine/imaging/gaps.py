@@ -104,6 +104,8 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
 def _around_head(body: BodyMap, w: int, h: int) -> BoolArray:
     """[h, w] the pixels around the body's head."""
     head = body.part == HEAD
+    if not head.any():
+        return np.zeros((h, w), bool)
     away = ndimage.distance_transform_edt(~head)
     near = np.asarray(away < S.hair * np.sqrt(head.sum()), np.float32)
     return np.asarray(resize(near, w, h, "area") > 0.5)

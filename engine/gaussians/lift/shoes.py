@@ -173,11 +173,11 @@ def make_last(foot: FloatArray, normals: FloatArray) -> FloatArray:
     leather = foot + S.wall * normals
     front = np.clip(((foot[:, 2] - low[2]) / length - S.toes) / (1.0 - S.toes), 0.0, 1.0)
     box = leather + front[:, None] * [0.0, S.toe_box, S.longer]
-    print_ = leather[:, [0, 2]]
-    middle = 0.5 * (print_.min(0) + print_.max(0))
-    outward = print_ - middle
+    footprint = leather[:, [0, 2]]
+    middle = 0.5 * (footprint.min(0) + footprint.max(0))
+    outward = footprint - middle
     outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-9)
-    rim = print_ + S.rim * outward
+    rim = footprint + S.rim * outward
     rim[:, 1] += front * S.longer
     sole = [
         np.column_stack([rim[:, 0], np.full(len(rim), y), rim[:, 1]])
