@@ -47,7 +47,9 @@ class DetailSettings:
     most_fold: float = 4.0  # soft limit of folds' light, standard deviations
     join: float = 0.015  # metres over which painted folds blend into seen ones
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
-    printed: float = 5.0  # a*b* units of deviation in cloth's second hue that make it a print
+    printed: tuple[float, float] = (5.0, 0.2)
+    """Deviation in cloth's second hue that makes it a print: a*b* units, and over its chroma."""
+
     placket: float = 0.03  # metres beside the middle of the front: buttons, zips, ties
     blur: float = 0.5  # cells: the blur of splats and of the grid
     sharpen: float = 4.0  # how many times the detail lost to it is added
@@ -194,8 +196,10 @@ class _Cloth:
             flank = sure & (t.facing[mine] < S.flank)
             flank = flank if flank.sum() >= 2 * S.few else sure
             seen, plain = (np.clip(c[mine][flank], 0.0, 1.0) for c in (t.color, base))
-            hue = (rgb_to_lab(seen) - rgb_to_lab(plain))[:, 1:]
-            material = _judge(shown[flank], hue, label, printed)
+            usual = rgb_to_lab(plain)[:, 1:]
+            hue = rgb_to_lab(seen)[:, 1:] - usual
+            chroma = float(np.median(np.linalg.norm(usual, axis=1)))
+            material = _judge(shown[flank], hue, chroma, label, printed)
             sure &= np.abs(shown - np.median(shown[sure], axis=0)).max(1) < material.odd
         if sure.sum() >= S.few:
             # What does not go round stays where it is, and buttons, zips and ties do.
@@ -375,12 +379,15 @@ class _Material:
     odd: float
 
 
-def _judge(shown: FloatArray, hue: FloatArray, label: int, printed: bool) -> _Material:
+def _judge(
+    shown: FloatArray, hue: FloatArray, chroma: float, label: int, printed: bool
+) -> _Material:
     """Judge a material where it is seen well.
 
     Args:
         shown: [M, 3] logarithm of its colours over the base.
         hue: [M, 2] a*b* of its colours less the base's.
+        chroma: of the base: light changes the hue of a strong colour more.
         label: index into ``labels.LABELS``.
         printed: whether its colours are several by themselves.
     """
@@ -391,7 +398,8 @@ def _judge(shown: FloatArray, hue: FloatArray, label: int, printed: bool) -> _Ma
     # Folds and highlights wash a colour out, which is one direction; flowers have several.
     _, axes = np.linalg.eigh(np.cov(hue.T))
     second = hue @ axes[:, 0]
-    if printed or 1.48 * np.median(np.abs(second - np.median(second))) > S.printed:
+    least = max(S.printed[0], S.printed[1] * chroma)
+    if printed or 1.48 * np.median(np.abs(second - np.median(second))) > least:
         most = max(5.0 * deviation, 0.04)
         return _Material(most, True, 6.0 * most)
     return _Material(max(1.5 * deviation, 0.02), False, max(3.0 * deviation, 0.12))
