@@ -196,9 +196,9 @@ class _Cloth:
             flank = sure & (t.facing[mine] < S.flank)
             flank = flank if flank.sum() >= 2 * S.few else sure
             seen, plain = (np.clip(c[mine][flank], 0.0, 1.0) for c in (t.color, base))
-            usual = rgb_to_lab(plain)[:, 1:]
-            hue = rgb_to_lab(seen)[:, 1:] - usual
-            chroma = float(np.median(np.linalg.norm(usual, axis=1)))
+            own_hue = rgb_to_lab(plain)[:, 1:]
+            hue = rgb_to_lab(seen)[:, 1:] - own_hue
+            chroma = float(np.median(np.linalg.norm(own_hue, axis=1)))
             material = _judge(shown[flank], hue, chroma, label, printed)
             sure &= np.abs(shown - np.median(shown[sure], axis=0)).max(1) < material.odd
         if sure.sum() >= S.few:
