@@ -116,7 +116,7 @@ def _hair_cover(
 ) -> FloatArray:
     """[H, W] 0..1: how much of each pixel hair covers in front of a background in a strong colour.
 
-    It mixes hair's colour with the background's; of a grey one nothing could be told.
+    A pixel mixes hair's colour with the background's; a grey background would not stand out.
     """
     away = np.linalg.norm(lab - behind, axis=-1)
     strong = np.linalg.norm(behind[..., 1:], axis=-1) > S.strong

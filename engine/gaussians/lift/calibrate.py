@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...body import Body
-from ...core.cameras import project
+from ...core.cameras import in_picture, project
 from ...core.sampling import bilinear, bilinear_matrix
 from ...core.settings import register_settings
 from ...core.types import HELD, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
@@ -136,7 +136,7 @@ def calibrate_colors(
     gaussians = place_gaussians(bound, vertices, body)
     kept = _below_person(gaussians, bound, alpha > 0.5, view, vertices, body)
     xy, depth = project(gaussians.means, view)
-    inside = (depth > 0) & (xy >= 0).all(1) & (xy < [w, h]).all(1)
+    inside = (depth > 0) & in_picture(xy, view)
     kept |= find_leaving_hands(bound.triangle, inside, body)
     if near_hidden is not None:
         arms = np.isin(vertex_groups(body), ARMS)[body.f[bound.triangle, 0]]

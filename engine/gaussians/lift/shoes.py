@@ -43,7 +43,7 @@ class ShoeSettings:
     gap: float = 0.015  # metres between toes, at most
     slice: int = 60  # vertices of a cross-section
     opposite: float = 0.4  # cosine of what looks at its neighbour
-    outer: float = 0.4  # cosine of a vertex' normal to its ray from which on the shoe carries it
+    outer: float = 0.4  # cosine of a vertex's normal to its ray from which on it lies on the shoe
     sole: float = 0.018  # metres that the sole is high
     rim: float = 0.005  # metres that it stands out beyond the foot
     collar: float = 0.03  # metres below the foot's top over which the shoe comes in to the ankle
@@ -54,16 +54,16 @@ class ShoeSettings:
 
 S = register_settings("lift.shoes", ShoeSettings())
 
-USUAL = {
-    "length": (0.0, 0.08),  # logarithm of the factor, from the heel on
-    "width": (0.0, 0.06),  # the same, from the middle
-    "height": (0.0, 0.08),  # the same, from the sole
-    "yaw": (0.0, 0.12),  # radians about the ankle
-    "pitch": (0.0, 0.10),  # radians, the same
-    "aside": (0.0, 0.012),  # metres along x
-    "up": (0.0, 0.012),  # metres along y
+SPREAD = {
+    "length": 0.08,  # logarithm of the factor, from the heel on
+    "width": 0.06,  # the same, from the middle
+    "height": 0.08,  # the same, from the sole
+    "yaw": 0.12,  # radians about the ankle
+    "pitch": 0.10,  # radians, the same
+    "aside": 0.012,  # metres along x
+    "up": 0.012,  # metres along y
 }
-"""Usual value and usual difference from it of each of a shoe's measures."""
+"""Standard deviation of each of a shoe's measures from 0, the last as it is."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Shoe:
         foot: [N, 3] metres, of the foot at rest.
         posed: [N, 3] metres, of the foot in the photo's pose, world space.
         R: [3, 3] from rest to the photo's pose.
-        measures: [7] in the order of ``USUAL``.
+        measures: [7] in the order of ``SPREAD``.
     """
 
     rows: IntArray
@@ -135,7 +135,7 @@ def fit_shoes(
         below = np.clip((foot[:, 1].max() - foot[:, 1]) / S.collar, 0.0, 1.0)
         covered = np.clip(2.0 * shoe[rows] - 0.5, 0.0, 1.0)
         last = make_last(foot, normals[rows])
-        plain = Shoe(rows, last, np.minimum(below, covered), foot, posed, R, np.zeros(len(USUAL)))
+        plain = Shoe(rows, last, np.minimum(below, covered), foot, posed, R, np.zeros(len(SPREAD)))
         view = _View.of(regions, camera, body, plain, group)
         out.append(plain if view is None else _fitted(plain, view))
     return out
@@ -254,10 +254,10 @@ def _own_triangles(body: Body, rows: IntArray) -> IntArray:
 
 
 def _fitted(plain: Shoe, view: _View) -> Shoe:
-    usual, spread = np.array(list(USUAL.values())).T
+    spread = np.array(list(SPREAD.values()))
 
     def shoe_of(steps: FloatArray) -> Shoe:
-        return replace(plain, measures=usual + np.clip(steps, -2.5, 2.5) * spread)
+        return replace(plain, measures=np.clip(steps, -2.5, 2.5) * spread)
 
     def cost(steps: FloatArray) -> float:
         bend = float((steps**2).mean())
@@ -265,7 +265,7 @@ def _fitted(plain: Shoe, view: _View) -> Shoe:
 
     found = minimize(
         cost,
-        np.zeros(len(usual)),
+        np.zeros(len(spread)),
         method="Powell",
         options={"maxfev": S.rounds, "xtol": 0.05, "ftol": 1e-3},
     )

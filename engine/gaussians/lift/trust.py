@@ -249,7 +249,7 @@ def _is_colder(lab: FloatArray, usual: FloatArray, share: float) -> BoolArray:
 
 
 def _beyond_cuff(body: Body, joints: list[int]) -> BoolArray:
-    """[F] a hand's triangles beyond where a shirt's cuff may show, whose cloth is no stain."""
+    """[F] the triangles of a hand that no shirt cuff reaches: cloth seen there is a stain."""
     wrist = body.J_template[joints[0]]
     along = wrist - body.J_template[body.parents[joints[0]]]
     past = (body.v_template[body.f].mean(1) - wrist) @ (along / np.linalg.norm(along))

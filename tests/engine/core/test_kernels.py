@@ -42,8 +42,6 @@ def later(x):
     return x
 """
 ASK = """
-import sys
-sys.path.insert(0, sys.argv[1])
 from caller import ask
 print(ask(1.0), sum(ask.stats.cache_hits.values()))
 """
@@ -70,8 +68,8 @@ class Sources:
     def ask(self) -> tuple[float, bool]:
         """The kernel's answer, and whether it came from the cache."""
         env = os.environ | {"LIKENESS_KERNELS": str(self.caches), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-c", ASK, str(self.folder)]
-        done = subprocess.run(command, env=env, capture_output=True, text=True)
+        command = [sys.executable, "-c", ASK]  # imports from the folder that it runs in
+        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
         assert not done.returncode, done.stderr
         number, hits = done.stdout.split()
         return float(number), hits == "1"

@@ -14,7 +14,6 @@ from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, FloatArray
 from likeness.engine.dual_uv.sampling import SurfaceSamples
 from likeness.engine.gaussians.lift.colors import complete_texels
-from likeness.engine.gaussians.lift.colors_detail import _judge
 from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
 from likeness.engine.gaussians.lift.colors_sources import select_lit_hair, wraparound_weights
 from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
@@ -499,13 +498,3 @@ def test_below_the_frame_a_limb_goes_on_as_it_ended() -> None:
     found = fabrics_of(albedo, rest, seen)
     below = rest[:, 1] < -0.08
     np.testing.assert_allclose(found.colors[found.around[below]], albedo[below], atol=0.05)
-
-
-def test_light_on_strong_colours_is_not_a_print() -> None:
-    """The same deviation in hue: flowers on a grey shirt, highlights on shiny teal trousers."""
-    rng = np.random.default_rng(0)
-    shown = rng.normal(0.0, 0.1, (500, 1)) * np.ones(3)
-    hue = rng.normal(0.0, [9.0, 5.5], (500, 2))
-    assert _judge(shown, hue, 4.0, LOWER, False).print
-    assert not _judge(shown, hue, 35.0, LOWER, False).print
-    assert _judge(shown, 2.0 * hue, 35.0, LOWER, False).print

@@ -18,7 +18,7 @@ from likeness.engine.gaussians.lift.labels_hidden import level_shoes
 from likeness.engine.gaussians.lift.labels_surface import vertex_parts
 from likeness.engine.gaussians.lift.regions import LEFT_LEG, RIGHT_LEG, vertex_groups
 from likeness.engine.gaussians.lift.shoe_pixels import settle_hem_pixels
-from likeness.engine.gaussians.lift.shoes import USUAL, S, Shoe, fit_shoes, make_last
+from likeness.engine.gaussians.lift.shoes import SPREAD, S, Shoe, fit_shoes, make_last
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy.spatial import ConvexHull, Delaunay
@@ -76,13 +76,13 @@ def _wearer(body: Body, measures: FloatArray) -> tuple[Any, FloatArray, Camera, 
 
 
 def test_the_photo_gives_a_shoe_its_length(average: Body) -> None:
-    wanted = np.zeros(len(USUAL))
-    wanted[list(USUAL).index("length")] = 0.14
+    wanted = np.zeros(len(SPREAD))
+    wanted[list(SPREAD).index("length")] = 0.14
     regions, colors, camera, vertices = _wearer(average, wanted)
     found = fit_shoes(regions, colors, camera, average, vertices, np.ones(len(vertices)))
     assert len(found) == 2
     for shoe in found:
-        plain = replace(shoe, measures=np.zeros(len(USUAL)))
+        plain = replace(shoe, measures=np.zeros(len(SPREAD)))
         true = replace(shoe, measures=wanted).vertices()
         tip = shoe.foot[:, 2].argmax()
         before = np.linalg.norm(plain.vertices()[tip] - true[tip])
@@ -90,7 +90,7 @@ def test_the_photo_gives_a_shoe_its_length(average: Body) -> None:
 
 
 def test_bare_feet_and_sandals_have_none(average: Body) -> None:
-    regions, colors, camera, vertices = _wearer(average, np.zeros(len(USUAL)))
+    regions, colors, camera, vertices = _wearer(average, np.zeros(len(SPREAD)))
     none = np.zeros(len(vertices))
     assert fit_shoes(regions, colors, camera, average, vertices, none) == []
     straps = np.array(colors)
@@ -103,7 +103,9 @@ def test_bare_feet_and_sandals_have_none(average: Body) -> None:
 def test_shoes_turn_with_the_feet(average: Body) -> None:
     rows, foot, normals = _foot(average)
     below = np.clip((foot[:, 1].max() - foot[:, 1]) / S.collar, 0.0, 1.0)
-    still = Shoe(rows, make_last(foot, normals), below, foot, foot, np.eye(3), np.zeros(len(USUAL)))
+    still = Shoe(
+        rows, make_last(foot, normals), below, foot, foot, np.eye(3), np.zeros(len(SPREAD))
+    )
     moved = still.vertices() - foot
     R = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
     turned = replace(still, posed=foot @ R.T + 2.0, R=R)
@@ -149,7 +151,7 @@ def test_shoes_end_behind_where_they_end_in_front(average: Body) -> None:
 
 
 def test_both_feet_are_found(average: Body) -> None:
-    regions, colors, camera, vertices = _wearer(average, np.zeros(len(USUAL)))
+    regions, colors, camera, vertices = _wearer(average, np.zeros(len(SPREAD)))
     groups = vertex_groups(average)
     found = fit_shoes(regions, colors, camera, average, vertices, np.ones(len(vertices)))
     legs = [np.bincount(groups[shoe.rows]).argmax() for shoe in found]
