@@ -180,7 +180,10 @@ class SwitchIK(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
                     {"INFO"}, f"Bent backwards, so their IK limits are off for now: {names}"
                 )
         else:
-            switch_to_fk(armature, limbs)
+            stretched = switch_to_fk(armature, limbs)
+            if stretched:
+                names = ", ".join(label for limb, label, _ in _LIMBS if limb in stretched)
+                self.report({"INFO"}, f"Only IK stretches, so these are shorter in FK: {names}")
         if is_auto_keying(context):
             frame = context.scene.frame_current
             for limb in limbs:

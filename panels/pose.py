@@ -14,6 +14,7 @@ from ..addon.rig.control_names import (
     LOOK,
     PARENT,
     PARENTS,
+    STRETCH,
     ik_control,
 )
 from ..addon.rig.joint_limits import has_active_limits
@@ -75,6 +76,10 @@ def _draw_switches(layout: Any, armature: Any) -> None:
         button = _switch(column, label, control, IK, "likeness.switch_ik", ("IK", "FK"))
         button.limb, button.to = limb, "FK" if control[IK] > 0.0 else "IK"
         _draw_parent(column, control, IK)
+        if control[IK] > 0.0 and STRETCH in control:
+            split = column.split(factor=0.3, align=True)
+            split.label(text="Stretch")
+            split.prop(control, f'["{STRETCH}"]', text="", slider=True)
     row = column.row(align=True)
     for to in ("IK", "FK"):
         button = row.operator("likeness.switch_ik", text=f"All {to}")

@@ -4,8 +4,8 @@ None of them deforms, and no joint is their child: the joints keep SMPL-X's tree
 follows the root and the centre of gravity by a constraint. Hands, feet, poles and targets hang on a
 hidden bone that follows what their property ``parent`` names. Hand and foot controls have the rest
 position and axes of their joint's bone, so the joint copies their rotation as it is. Spine, neck
-and finger controls add their rotation to that of the joints. ``ik``, ``look`` and ``parent`` drive
-constraints (drivers without Python).
+and finger controls add their rotation to that of the joints. ``ik``, ``stretch``, ``look`` and
+``parent`` drive constraints (drivers without Python).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from mathutils import Matrix
 
 from ...engine.core.types import JOINT_INDEX, JOINT_NAMES, FloatArray
+from ...engine.core.types import PARENTS as JOINT_PARENTS
 from ..compat import get_hide_owner, hide_bone
 from .bone_names import RigBones
 from .control_bone import ControlBone
@@ -51,6 +52,7 @@ from .control_names import (
 from .drivers import add_choice, add_property, drive
 from .foot_roll import Boxes, bind_roll, copy_rotation, foot_ankle, roll_bones
 from .joint_limits import add_limit, add_limits, joint_limits, set_limits
+from .stretch import bind_stretch, make_reach_bone
 
 EYES = ("left_eye_smplhf", "right_eye_smplhf")
 
@@ -129,6 +131,9 @@ def control_bones(
         reach = POLE_DISTANCE * float(np.linalg.norm(at[lower] - at[upper]))
         place = at[lower] - reach * axes[lower][:3, 2]
         out.append(ControlBone(pole_control(limb), place, place + 0.06 * up, front, control.parent))
+        length = float(axes[upper][3, 3] + axes[lower][3, 3])
+        carrier = JOINT_NAMES[JOINT_PARENTS[JOINT_INDEX[upper]]]
+        out.append(make_reach_bone(limb, at, length, carrier))
         if limb in FEET:
             out += roll_bones(limb, at, control, boxes)
     eyes = np.stack([at[eye] for eye in EYES])
@@ -181,10 +186,12 @@ def _bind_body(armature: Any) -> None:
 
 
 def _bind_free(armature: Any) -> None:
-    """Bind feet to their roll and controls to what they follow, drive what is visible, and lock
-    the rest."""
+    """Bind feet to their roll, limbs to their reach and controls to what they follow, drive what
+    is visible, and lock the rest."""
     for limb in FEET:
         _bind_foot(armature, limb)
+    for limb in LIMBS:
+        bind_stretch(armature, limb, foot_ankle(limb) if limb in FEET else ik_control(limb))
     for control in PARENTED:
         _bind_parent(armature, control)
     _drive_visibility(armature)

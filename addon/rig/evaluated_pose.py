@@ -40,10 +40,11 @@ def restore_seen(armature: Any, names: Iterable[str], seen: dict[str, Matrix]) -
         if name == "head" and NECK in RigBones(armature):
             RigBones(armature)[NECK].matrix_basis = Matrix()
         bone = RigBones(armature)[name]
-        rest, at = bone.bone.matrix_local, seen[name]
+        rest, at = (m.to_3x3().normalized() for m in (bone.bone.matrix_local, seen[name]))
         if bone.parent is not None:
-            rest = bone.parent.bone.matrix_local.inverted() @ rest
-            at = seen[plain_name(bone.parent)].inverted() @ at
+            rest = bone.parent.bone.matrix_local.to_3x3().inverted() @ rest
+            carrier = seen[plain_name(bone.parent)].to_3x3().normalized()  # may be stretched
+            at = carrier.inverted() @ at
         set_rotation(bone, (rest.inverted() @ at).to_quaternion())
 
 

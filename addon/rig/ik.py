@@ -11,6 +11,7 @@ from .bone_names import RigBones, plain_name
 from .control_names import FEET, IK, LIMBS, PARENT, ik_control, pole_control
 from .controls import GUARD, POLE_DISTANCE, limb_controls, reset_added, show_controls
 from .evaluated_pose import place_bone, restore_seen, seen_matrices
+from .stretch import find_stretched
 
 _STILL_METRES, _STILL_ANGLE = 1e-3, 0.0087
 """Tolerated movement at the switch; more means that a joint exceeds its IK limit."""
@@ -48,8 +49,12 @@ def switch_to_ik(armature: Any, limbs: Iterable[str]) -> list[str]:
     return moved
 
 
-def switch_to_fk(armature: Any, limbs: Iterable[str]) -> None:
-    """Set the limbs' bones to their displayed rotations, and switch to FK."""
+def switch_to_fk(armature: Any, limbs: Iterable[str]) -> list[str]:
+    """Set the limbs' bones to their displayed rotations, and switch to FK.
+
+    Returns:
+        The limbs that were stretched, which FK cannot be: their ends move.
+    """
     limbs, seen = list(limbs), seen_matrices(armature)
     for limb in limbs:
         toes = (limb,) if limb in FEET else ()
@@ -57,6 +62,7 @@ def switch_to_fk(armature: Any, limbs: Iterable[str]) -> None:
         RigBones(armature)[ik_control(limb)][IK] = 0.0
     show_controls(armature)
     armature.update_tag()
+    return find_stretched(armature, limbs, seen)
 
 
 def switch_parent(armature: Any, control: str, parent: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .bone_names import RigBones, bone_path
-from .control_names import EYES_TARGET, HEAD_TARGET, IK, LIMBS, LOOK, PARENT, ik_control
+from .control_names import EYES_TARGET, HEAD_TARGET, IK, LIMBS, LOOK, PARENT, STRETCH, ik_control
 
 
 def is_auto_keying(context: Any) -> bool:
@@ -38,7 +38,7 @@ def read_switches(armature: Any) -> dict[tuple[str, str], float]:
     """Bone and property of every switch -> its value."""
     bones = RigBones(armature)
     controls = (*map(ik_control, LIMBS), HEAD_TARGET, EYES_TARGET)
-    every = ((name, prop) for name in controls for prop in (IK, LOOK, PARENT))
+    every = ((name, prop) for name in controls for prop in (IK, LOOK, PARENT, STRETCH))
     return {(name, prop): bones[name][prop] for name, prop in every if prop in bones[name]}
 
 

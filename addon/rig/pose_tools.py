@@ -26,6 +26,7 @@ from .control_names import (
     LIMBS,
     PARENT,
     PARENTS,
+    STRETCH,
     ik_control,
     pole_control,
 )
@@ -170,7 +171,7 @@ def mirror_pose(armature: Any) -> None:
             bone.location = (-x, y, z)
     place_bone(bones[PELVIS], _reflected(seen[PELVIS], place, side), seen)
     limbs = [limb for limb in LIMBS if ik_control(limb) in bones]
-    for prop in (IK, PARENT):
+    for prop in (IK, PARENT, STRETCH):
         switches = {limb: bones[ik_control(limb)].get(prop) for limb in limbs}
         for limb in limbs:
             if switches[limb] is not None:

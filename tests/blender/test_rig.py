@@ -64,7 +64,7 @@ def test_bones_bend_about_x_as_bodies_do(rig) -> None:
     assert made["colors"] == 4
     sizes = made["collections"]
     assert sizes.pop("Controls") == 12 + 4 + 1  # roll and tip of each foot, the face
-    assert sizes.pop("Mechanism") == 6 + 2 * 5
+    assert sizes.pop("Mechanism") == 6 + 2 * 5 + 4  # parents, foot roll, reach of the limbs
     assert sizes == {
         "Root": 2,
         "Body": 25,
@@ -125,8 +125,9 @@ def test_switches_key_themselves(rig) -> None:
     assert figures["photo"] < 1e-4
     assert figures["face"]
     assert figures["limits"]
-    # 12 bone collections, shown and alone, and in front; then also limbs and eyes, which are on
-    assert figures["drawn"] == [24 + 1, 24 + 1 + 4 + 1]
+    # 12 bone collections, shown and alone, and in front; then also limbs, with their stretch, and
+    # eyes, which are on
+    assert figures["drawn"] == [24 + 1, 24 + 1 + 2 * 4 + 1]
     assert figures["switched"] == [0, 0, 0, 0]
     assert not figures["reset_poll"]  # no bones are selected
 

@@ -13,7 +13,7 @@ CONTROLS = "control_checks"
 @pytest.fixture(scope="module")
 def rig(blender) -> dict[str, Any]:
     """What the checks find, in one process per version."""
-    names = ("roots", "parents", "rolls", "added", "upgraded", "ended", "hidden")
+    names = ("roots", "parents", "rolls", "added", "stretched", "upgraded", "ended", "hidden")
     answers: dict[str, Any] = blender(CONTROLS, "several", checks={name: {} for name in names})
     for name, answer in answers.items():
         assert not isinstance(answer, str), f"{name}: {answer}"
@@ -56,6 +56,25 @@ def test_feet_roll(rig) -> None:
         assert outer["low"] > -2e-3
         assert tip["ankle_up"] > 0.02
     assert figures["fk"] < 1e-3
+
+
+def test_limbs_stretch_to_controls_out_of_reach(rig) -> None:
+    figures = rig["stretched"]
+    assert figures["inside"] < 1e-5  # within reach nothing changes
+    for still, half, whole in figures["lengths"]:
+        assert still == pytest.approx([1.0, 1.0], abs=1e-3)
+        assert half == pytest.approx([1.25, 1.25], abs=2e-3)
+        assert whole == pytest.approx([1.5, 1.5], abs=2e-3)
+    assert max(figures["left"]) < 5e-3  # of limbs of about 2 m
+    assert figures["thick"] == pytest.approx([2.0] * len(figures["thick"]), abs=1e-3)
+    changed, least = figures["size"]  # of hands and feet
+    assert changed < 0.02 * least
+    assert figures["mirrored"] == [1.0, 1.0, 0.0, 1.0]
+    assert figures["said"] == ["left_hand", "left_foot", "right_hand", "right_foot"]
+    assert figures["turned"] < 5e-3  # the solver's accuracy
+    for upper_and_lower in figures["fk"]:
+        assert upper_and_lower == pytest.approx([1.0, 1.0], abs=1e-4)
+    assert figures["said again"] == []
 
 
 def test_controls_add_to_the_joints(rig) -> None:
