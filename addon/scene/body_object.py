@@ -7,14 +7,14 @@ action of the armature holds pose and face.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import bpy
 import numpy as np
 
 from ...engine.body import Body
-from ...engine.body.expression_limits import PRESSED, find_lip_limit
+from ...engine.body.expression_limits import LID_FADE, PRESSED, TONGUE_ROOM, find_limits
 from ...engine.core.types import JOINT_NAMES, FloatArray
 from ..rig.control_names import FACE
 from ..rig.correctives import add_correctives
@@ -153,20 +153,47 @@ def _add_expressions(
     obj.shape_key_add(name="Basis", from_mix=False)
     bone = armature.pose.bones[FACE]
     paths = [add_slider(bone, name) for name in body.expression_names]
-    limit = find_lip_limit(body.expression_names)
+    limits = _limit_drivers(body.expression_names, paths)
     for k, name in enumerate(body.expression_names):
         key = obj.shape_key_add(name=name, from_mix=False)
         at = rest + points_to_blender(body.exprdirs[:, :, k])
         key.points.foreach_set("co", np.ascontiguousarray(at, np.float32).ravel())
         key.slider_min, key.slider_max = -_KEY_RANGE, _KEY_RANGE
-        if limit is not None and k == limit[0]:
-            most = f"min(value, max(jaw, 0) + {PRESSED})"
-            drive(key, "value", armature, paths[k], most, jaw=paths[limit[1]])
-        else:
-            drive(key, "value", armature, paths[k])
+        expression, others = limits.get(k, ("", {}))
+        drive(key, "value", armature, paths[k], expression, **others)
         if k % _KEYS_PER_SLICE == _KEYS_PER_SLICE - 1:
             yield
     yield
+
+
+def _limit_drivers(
+    names: Sequence[str], paths: Sequence[str]
+) -> dict[int, tuple[str, dict[str, str]]]:
+    """Return ``limit_expression`` as drivers: expressions and paths of their further properties.
+
+    Args:
+        names: [E] of the body's expressions.
+        paths: [E] of their sliders.
+
+    Returns:
+        By column of the limited expression.
+    """
+    limits = find_limits(names)
+    drivers = {}
+    jaw, others = "jaw", {}
+    if limits.tongue is not None:
+        tongue, column = limits.tongue
+        others = {"tongue": paths[tongue]}
+        drivers[column] = (f"max(value, {TONGUE_ROOM} * tongue)", others)
+        jaw = f"max(jaw, {TONGUE_ROOM} * tongue)"
+    if limits.lips is not None:
+        lips, column = limits.lips
+        most = f"min(value, max({jaw}, 0) + {PRESSED})"
+        drivers[lips] = (most, {"jaw": paths[column], **others})
+    for lid, blink in limits.lids:
+        share = f"min(1, max(0, {LID_FADE} - {LID_FADE} * blink))"
+        drivers[lid] = (f"value * {share}", {"blink": paths[blink]})
+    return drivers
 
 
 def add_slider(bone: Any, name: str) -> str:

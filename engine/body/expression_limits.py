@@ -1,32 +1,72 @@
 """Limits that expressions set one another.
 
-ARKit's ``mouthClose`` brings the lips of an open jaw together: by itself it would drive each lip
-through the other. It is applied as far as ``jawOpen`` opens the mouth, and a little more, which
-presses the lips.
+Some actions drive the face through itself when another one is missing or at its end:
+
+- ARKit's ``mouthClose`` brings the lips of an open jaw together; by itself it would drive each lip
+  through the other. It is applied as far as ``jawOpen`` opens the mouth, and a little more, which
+  presses the lips.
+- ``tongueOut`` leaves the mouth through the lower lip unless ``jawOpen`` lowers that. The jaw
+  opens at least as far as the tongue needs.
+- A closed lid cannot follow the eye, squint or widen: what a gaze adds to a blink would push the
+  lid over the cheek. These actions fade out while the eye closes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..core.types import FloatArray
-from .names import JAW_ACTION, LIPS_ACTION
+from .names import BLINK_ACTION, JAW_ACTION, LID_ACTIONS, LIPS_ACTION, TONGUE_ACTION
 
 PRESSED = 0.05
 """Most of ``mouthClose`` beyond ``jawOpen``."""
 
+TONGUE_ROOM = 0.5
+"""Least of ``jawOpen`` for a whole ``tongueOut``."""
 
-def find_lip_limit(names: Sequence[str]) -> tuple[int, int] | None:
-    """Return the columns of ``mouthClose`` and ``jawOpen``; None without both.
+LID_FADE = 2.0
+"""How fast a lid's other actions fade out: they are whole up to a blink of 1 - 1 / LID_FADE."""
+
+
+@dataclass(frozen=True)
+class ExpressionLimits:
+    """Which columns of an expression limit which.
+
+    Attributes:
+        lips: ``mouthClose`` and ``jawOpen``; None without both.
+        tongue: ``tongueOut`` and ``jawOpen``; None without both.
+        lids: [K] pairs of another action of a lid and its blink.
+    """
+
+    lips: tuple[int, int] | None
+    tongue: tuple[int, int] | None
+    lids: tuple[tuple[int, int], ...]
+
+
+def find_limits(names: Sequence[str]) -> ExpressionLimits:
+    """Return which columns limit which.
 
     Args:
         names: of a body's expressions.
     """
-    if LIPS_ACTION in names and JAW_ACTION in names:
-        return names.index(LIPS_ACTION), names.index(JAW_ACTION)
-    return None
+    index = {name: k for k, name in enumerate(names)}
+
+    def pair(limited: str, by: str) -> tuple[int, int] | None:
+        return (index[limited], index[by]) if limited in index and by in index else None
+
+    lids = (
+        pair(action + side, BLINK_ACTION + side)
+        for side in ("Left", "Right")
+        for action in LID_ACTIONS
+    )
+    return ExpressionLimits(
+        lips=pair(LIPS_ACTION, JAW_ACTION),
+        tongue=pair(TONGUE_ACTION, JAW_ACTION),
+        lids=tuple(found for found in lids if found is not None),
+    )
 
 
 def limit_expression(expression: FloatArray, names: Sequence[str]) -> FloatArray:
@@ -40,7 +80,13 @@ def limit_expression(expression: FloatArray, names: Sequence[str]) -> FloatArray
         [..., E].
     """
     out = np.array(expression)
-    if (columns := find_lip_limit(names)) is not None:
-        lips, jaw = columns
+    limits = find_limits(names)
+    if limits.tongue is not None:
+        tongue, jaw = limits.tongue
+        out[..., jaw] = np.maximum(out[..., jaw], TONGUE_ROOM * out[..., tongue])
+    if limits.lips is not None:
+        lips, jaw = limits.lips
         out[..., lips] = np.minimum(out[..., lips], np.maximum(out[..., jaw], 0.0) + PRESSED)
+    for lid, blink in limits.lids:
+        out[..., lid] *= np.clip(LID_FADE - LID_FADE * out[..., blink], 0.0, 1.0)
     return out

@@ -56,5 +56,14 @@ JAW_ACTION = "jawOpen"
 LIPS_ACTION = "mouthClose"
 """The action that brings the lips of an open mouth together."""
 
+TONGUE_ACTION = "tongueOut"
+"""The action that puts the tongue out between the lips."""
+
+BLINK_ACTION = "eyeBlink"
+"""The action that closes an eye, without its side."""
+
+LID_ACTIONS = ("eyeLookDown", "eyeLookUp", "eyeSquint", "eyeWide")
+"""The other actions that move an eye's lids up or down, without their sides."""
+
 OWN_EXPRESSION = "expression_"
 """How the names of a body's own expressions begin, which have numbers only (SMPL-X, FLAME)."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..core.types import FloatArray
-from .expression_limits import PRESSED, find_lip_limit
+from .expression_limits import LID_FADE, PRESSED, TONGUE_ROOM, find_limits
 from .model import Body
 
 
@@ -185,14 +185,17 @@ def body_vertices_torch(
 
 def _limit_expression(expression: Tensor, names: tuple[str, ...]) -> Tensor:
     """[..., E] as ``limit_expression`` returns it."""
-    columns = find_lip_limit(names)
-    if columns is None:
-        return expression
-    lips, jaw = columns
-    most = expression[..., jaw].clamp(min=0.0) + PRESSED
-    limited = torch.minimum(expression[..., lips], most)
-    before, after = expression[..., :lips], expression[..., lips + 1 :]
-    return torch.cat([before, limited[..., None], after], -1)
+    limits = find_limits(names)
+    columns = list(expression.unbind(-1))
+    if limits.tongue is not None:
+        tongue, jaw = limits.tongue
+        columns[jaw] = torch.maximum(columns[jaw], TONGUE_ROOM * columns[tongue])
+    if limits.lips is not None:
+        lips, jaw = limits.lips
+        columns[lips] = torch.minimum(columns[lips], columns[jaw].clamp(min=0.0) + PRESSED)
+    for lid, blink in limits.lids:
+        columns[lid] = columns[lid] * (LID_FADE - LID_FADE * columns[blink]).clamp(0.0, 1.0)
+    return torch.stack(columns, -1)
 
 
 def _blend(directions: Tensor, weights: Tensor) -> Tensor:

@@ -125,7 +125,8 @@ def poses(count: int, skirt: bool = False) -> list[dict[str, float]]:
 
 
 def blinks() -> list[dict[str, float]]:
-    """Errors of splats around the eyes of the default body: open, half closed, closed, a wink."""
+    """Errors of the default body and of splats around its eyes: open, half closed, closed, a wink,
+    and actions that limit one another."""
     empty()
     body = load_body(asset_path("body"))
     body = separate_eyes(body.personalised(np.zeros(body.num_betas)))
@@ -144,10 +145,21 @@ def blinks() -> list[dict[str, float]]:
     objects = build_scene(avatar, "Eyes")
     raw(objects)
     out = []
-    for left, right in ((0.0, 0.0), (0.5, 0.5), (1.0, 1.0), (1.0, 0.0)):
-        shut = replace(pose, expression=body.expression(eyeBlinkLeft=left, eyeBlinkRight=right))
-        objects.set_pose(shut, body.expression_names)
-        out.append(splat_errors(objects, avatar, shut))
+    shut = {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}
+    for weights in (
+        {},
+        dict.fromkeys(shut, 0.5),
+        shut,
+        {"eyeBlinkLeft": 1.0},
+        {**shut, "eyeLookDownLeft": 1.0, "eyeWideRight": 0.8},
+        {"eyeBlinkLeft": 0.7, "eyeBlinkRight": -0.3, "eyeLookDownLeft": 1.0, "eyeSquintRight": 1.0},
+        {"tongueOut": 0.9, "mouthClose": 1.0},
+        {"tongueOut": 0.4, "mouthClose": 1.0, "jawOpen": 0.6},
+    ):
+        shown = replace(pose, expression=body.expression(**weights))
+        objects.set_pose(shown, body.expression_names)
+        error = float(np.abs(people.body_vertices(objects) - body.vertices(shown)[0]).max())
+        out.append({"body": error, **splat_errors(objects, avatar, shown)})
     return out
 
 

@@ -25,8 +25,9 @@ def test_posed_as_the_engine_poses(blender, skirt: bool, count: int) -> None:
 
 
 def test_lids_close_as_the_engine_closes_them(blender) -> None:
-    """Open, half closed, closed, and in a wink."""
+    """Open, half closed, closed, in a wink, and with actions that limit one another."""
     for figures in blender(SCENE, "blinks"):
+        assert figures["body"] < 1e-4
         assert figures["mean"] < 1e-4
         assert figures["sound"] > 0.9
 

@@ -39,12 +39,63 @@ def test_lips_close_an_open_mouth_and_do_not_pass_through_each_other(default_bod
     np.testing.assert_array_equal(limit_expression(one, unnamed), one)
 
 
+def place(body: Body, **weights: float) -> np.ndarray:
+    """Vertices [V, 3] at rest, metres."""
+    pose = Pose.rest(body.num_expression)
+    return body.vertices(Pose(pose.full_pose, pose.transl, body.expression(**weights)))[0]
+
+
+def test_the_tongue_comes_out_over_the_lower_lip(default_body: Body) -> None:
+    part = np.array(default_body.part_names)[default_body.face_part]
+    tongue = np.unique(default_body.f[part == "tongue"])
+    at = default_body.landmarks.face_triangle[LOWER_LIP]
+    for jaw in (0.0, 0.1, 0.8):
+        posed = place(default_body, tongueOut=1.0, jawOpen=jaw)
+        lip = default_body.landmarks.face_bary[LOWER_LIP] @ posed[default_body.f[at]]
+        out = posed[tongue]
+        out = out[(out[:, 2] > lip[2] - 0.002) & (np.abs(out[:, 0]) < 0.01)]
+        assert len(out)  # it is out
+        assert out[:, 1].max() > lip[1] + 0.001  # and its back lies over the lip
+    raw = default_body.v_template + default_body.exprdirs @ default_body.expression(tongueOut=1.0)
+    lip = default_body.landmarks.face_bary[LOWER_LIP] @ raw[default_body.f[at]]
+    out = raw[tongue][raw[tongue][:, 2] > lip[2] - 0.002]
+    assert out[np.abs(out[:, 0]) < 0.01, 1].max() < lip[1]  # through the lip without the limit
+
+
+def test_closed_lids_stay_closed_whatever_else_moves_them(default_body: Body) -> None:
+    part = np.array(default_body.part_names)[default_body.face_part]
+    lids = np.unique(default_body.f[part == "eyelid"])
+    left = lids[default_body.v_template[lids, 0] > 0.0]
+    closed = place(default_body, eyeBlinkLeft=1.0)[left]
+    for action in ("eyeLookDown", "eyeLookUp", "eyeSquint", "eyeWide"):
+        index = default_body.expression_index[action + "Left"]
+        assert np.abs(default_body.exprdirs[left][:, :, index]).max() > 0.002
+        also = place(default_body, eyeBlinkLeft=1.0, **{action + "Left": 1.0})[left]
+        np.testing.assert_allclose(also, closed, atol=1e-9)
+        half = place(default_body, eyeBlinkLeft=0.5, **{action + "Left": 1.0})[left]
+        whole = place(default_body, eyeBlinkLeft=0.5)[left]
+        whole = whole + default_body.exprdirs[left][:, :, index]
+        np.testing.assert_allclose(half, whole, atol=1e-7)  # half closed eyes still look down
+        other = place(default_body, eyeBlinkRight=1.0, **{action + "Left": 1.0})[left]
+        assert np.abs(other - place(default_body, eyeBlinkRight=1.0)[left]).max() > 0.002
+    # The edge of a lid that looks down only ever goes on closing.
+    way = -default_body.exprdirs[left, 1, default_body.expression_index["eyeBlinkLeft"]]
+    edge = left[way > 0.7 * way.max()]
+    steps = np.linspace(0.0, 1.0, 21)
+    heights = [
+        place(default_body, eyeBlinkLeft=b, eyeLookDownLeft=1.0)[edge, 1].mean() for b in steps
+    ]
+    assert np.diff(heights).max() < 0.0
+
+
 def test_torch_and_files_limit_as_the_engine_does(default_body: Body) -> None:
     rng = np.random.default_rng(4)
     index = default_body.expression_index
     weights = rng.uniform(0.0, 1.0, (3, default_body.num_expression))
     weights[:, index["mouthClose"]] = [0.9, 0.9, 0.2]
     weights[:, index["jawOpen"]] = [-0.3, 0.4, 0.6]
+    weights[:, index["tongueOut"]] = [0.0, 0.2, 0.9]
+    weights[:, index["eyeBlinkLeft"]] = [-0.2, 0.8, 1.3]
     tensors = BodyTensors.of(default_body, torch.float64)
     for w in weights:
         pose = Pose.rest(default_body.num_expression)
