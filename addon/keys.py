@@ -65,6 +65,10 @@ SETTINGS_BEFORE = "likeness_before_setup"
 MOTION_RANGE = "likeness_motion_range"
 """The frame range [start, end] that the last imported motion has set."""
 
+# On screens.
+SOLID_VIEWS = "likeness_solid_views"
+"""Indices of the areas whose 3D view was solid when the file was saved with fast splats."""
+
 # On the shared data of a file: version of what it holds.
 VERSION = "likeness_version"
 """On the splats' node group and materials."""

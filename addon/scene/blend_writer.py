@@ -13,6 +13,7 @@ from pathlib import Path
 from ...engine.core.types import LikenessError
 from ...engine.files.atomic import atomic_write
 from ...engine.formats.avatar import load_avatar
+from .. import keys
 
 
 def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | None = None) -> Path:
@@ -48,6 +49,7 @@ def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | No
     if photo_path is not None:  # its folder can be an asset library as it is
         mark_as_asset(objects)
     show_through_camera()
+    objects.splats[keys.FAST_SPLATS] = True  # where the extension and a window are
     with atomic_write(blend_path) as scratch:
         # Blender resolves relative paths against the open file.
         bpy.ops.wm.save_as_mainfile(filepath=str(scratch.absolute()), compress=True, copy=True)

@@ -9,6 +9,7 @@ import numpy as np
 from mathutils import Euler, Vector
 
 from ...engine.core.types import Avatar
+from .. import keys
 from .avatar_objects import AvatarObjects
 from .axes import points_to_blender
 from .origin import photo_origin
@@ -20,13 +21,38 @@ _AROUND = 1.25
 """Size of the view, in sizes of the person."""
 
 
-def show_splats() -> None:
-    """Switch solid 3D views to Material Preview, in every workspace: Solid shows grey shreds."""
+def show_splats() -> dict[Any, list[int]]:
+    """Switch solid 3D views to Material Preview, in every workspace: Solid shows grey shreds.
+
+    Returns:
+        Screen -> indices of the areas with such views.
+    """
+    changed: dict[Any, list[int]] = {}
     for screen in bpy.data.screens:
-        for area in screen.areas:
+        for index, area in enumerate(screen.areas):
             for space in area.spaces:
                 if space.type == "VIEW_3D" and space.shading.type == "SOLID":
                     space.shading.type = "MATERIAL"
+                    changed.setdefault(screen, []).append(index)
+    return changed
+
+
+def show_splats_in_file() -> None:
+    """:func:`show_splats` for a file that is about to be saved; remembers the solid views."""
+    for screen, indices in show_splats().items():
+        screen[keys.SOLID_VIEWS] = indices
+
+
+def restore_solid_views() -> None:
+    """Undo :func:`show_splats_in_file`."""
+    for screen in bpy.data.screens:
+        for index in screen.get(keys.SOLID_VIEWS, ()):
+            spaces = screen.areas[index].spaces if index < len(screen.areas) else ()
+            for space in spaces:
+                if space.type == "VIEW_3D" and space.shading.type == "MATERIAL":
+                    space.shading.type = "SOLID"
+        if keys.SOLID_VIEWS in screen:
+            del screen[keys.SOLID_VIEWS]
 
 
 def redraw_views(window_manager: Any) -> None:

@@ -1,8 +1,9 @@
 """Which avatars the GPU draws, and when.
 
 The switch is an input of the splats' modifier, so that it is saved, undone and copied with the
-avatar; while it is on, the node group is empty in the viewport. In saved files it is off, so that
-they show the avatar without the extension, and a property records to switch it on again.
+avatar; while it is on, the node group is empty in the viewport. In saved files it is off, and 3D
+views are not solid, so that they show the avatar without the extension; properties record how it
+was.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ..scene.material import COLOR_ATTRIBUTE
 from ..scene.node_group import FAST_INPUT, splat_group
 from ..scene.read_back import read_attribute
 from ..scene.splat_object import MODIFIER_NAME, get_input, input_names, set_input, use_group
-from ..scene.view3d import redraw_views, show_splats
+from ..scene.view3d import redraw_views, restore_solid_views, show_splats, show_splats_in_file
 from .splat_cloud import SplatArrays, SplatCloud
 
 MOVING_COUNT = 50_000
@@ -340,10 +341,12 @@ def _changed(scene: Any, depsgraph: Any) -> None:
 
 @bpy.app.handlers.persistent
 def _before_saving(*_: Any) -> None:
-    for obj in _splats():
-        if is_fast(obj):
-            obj[keys.FAST_SPLATS] = True
-            set_fast(obj, False)
+    fast = [obj for obj in _splats() if is_fast(obj)]
+    for obj in fast:
+        obj[keys.FAST_SPLATS] = True
+        set_fast(obj, False)
+    if fast:
+        show_splats_in_file()
 
 
 @bpy.app.handlers.persistent
@@ -354,6 +357,8 @@ def _switch_on_again(*_: Any) -> None:
             del obj[keys.FAST_SPLATS]
             if not find_fast_problem() and obj.library is None:
                 set_fast(obj, True)
+    if not find_fast_problem():
+        restore_solid_views()
 
 
 def _splats() -> list[Any]:

@@ -363,18 +363,37 @@ def _order_error(objects: Any, fast: Any) -> dict[str, float]:
 
 
 def fast_in_files(folder: str) -> dict[str, Any]:
-    """A saved file shows the avatar without the extension, and remembers the switch."""
+    """A saved file shows the avatar without the extension, also in views that were solid, and is as
+    before for those who have it."""
     fresh()
     from likeness.addon.viewport import fast_splats as fast
 
+    def seen() -> list[Any]:
+        splats = bpy.data.objects["Splats Person"]
+        return [fast.is_fast(splats), sorted({space.shading.type for space in view_spaces()})]
+
+    def view_spaces() -> list[Any]:
+        areas = (area for screen in bpy.data.screens for area in screen.areas)
+        return [s for area in areas for s in area.spaces if s.type == "VIEW_3D"]
+
+    fast.find_fast_problem = lambda: ""  # as with a window
     objects = build_scene(people.random_avatar(1, count=50), "Person")
     fast.set_fast(objects.splats, True)
+    for space in view_spaces():
+        space.shading.type = "SOLID"
+    view_spaces()[0].shading.type = "WIREFRAME"
+    out = {"before": seen()}
     path = Path(folder) / "fast.blend"
     bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    out["after"] = seen()
     likeness.unregister()
     bpy.ops.wm.open_mainfile(filepath=str(path))
-    splats = bpy.data.objects["Splats Person"]
-    return {"on": fast.is_fast(splats), "remembered": bool(splats.get("likeness_fast_splats"))}
+    out["without"] = seen()
+    likeness.register()
+    bpy.ops.wm.open_mainfile(filepath=str(path))
+    out["with"] = seen()
+    left = [screen for screen in bpy.data.screens if "likeness_solid_views" in screen]
+    return out | {"left": len(left)}
 
 
 def shadows() -> dict[str, Any]:

@@ -443,6 +443,7 @@ def open_blend(folder: str) -> dict[str, Any]:
         "handlers": len(bpy.app.handlers.depsgraph_update_post)
         + len(bpy.app.handlers.frame_change_post),
         "texts": len(bpy.data.texts),
+        "fast": bool(objects.splats.get("likeness_fast_splats")),
     }
 
 

@@ -31,3 +31,4 @@ def test_blend_lives_without_the_extension(blender, tmp_path: Path) -> None:
     assert opened["view"] == "Standard"
     assert opened["handlers"] == 0
     assert opened["texts"] == 0
+    assert opened["fast"]  # where the extension is, the GPU draws it

@@ -79,7 +79,9 @@ def test_detail_drops_in_gestures_only_and_comes_back(blender_lts) -> None:
 
 def test_fast_splats_do_not_hide_the_avatar_in_files(blender_lts, tmp_path: Path) -> None:
     made = blender_lts(LOOK, "fast_in_files", folder=str(tmp_path))
-    assert made == {"on": False, "remembered": True}
+    assert made["before"] == made["after"] == made["with"] == [True, ["SOLID", "WIREFRAME"]]
+    assert made["without"] == [False, ["MATERIAL", "WIREFRAME"]]
+    assert made["left"] == 0
 
 
 def test_shadow_proxy(blender_lts) -> None:
