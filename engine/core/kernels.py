@@ -1,37 +1,29 @@
-"""Compiled loops, and the cache of their machine code.
+"""Compiled loops, and what their machine code depends on.
 
-numba's own cache has two faults here. It knows a kernel by the content of its file: it recompiles
-after any edit of that file, and runs old code after an edit of another file from which the kernel
-takes a function or a constant. And it stores the name of the module, but Likeness has several: as a
-package, as Blender's extension, and in the worker. So each kernel is cached under a digest of what
-its machine code depends on, and compiled without the module's name: one compilation serves all
-names, and all versions that have the same kernel.
+Each kernel is cached under a digest of that (see ``kernel_cache.py``), and compiled without the
+module's name: one compilation serves all names of the package, and all versions that have the same
+kernel.
 """
 
 from __future__ import annotations
 
 import dis
 import hashlib
+import logging
 import os
-import time
 from collections.abc import Callable, Iterator
 from functools import cache
-from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numba
 import numpy as np
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _Cache, _CacheLocator
 from numba.core.dispatcher import Dispatcher
 
 CACHE_VARIABLE = "LIKENESS_KERNELS"
 """The environment variable that names the folder of the cache."""
 
-MAX_OTHERS = 3
-"""States of a kernel that stay beside the present one, for switching between versions."""
-MIN_AGE = 24 * 3600.0
-"""Seconds that a file always stays: a process may be using it."""
+_log = logging.getLogger(__name__)
 
 _OPTIONS: dict[FunctionType, str] = {}
 
@@ -51,11 +43,30 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         function.__module__ = "builtins"  # stored beside the code, and looked up when it is loaded
         _OPTIONS[function] = _describe_value("options", tuple(sorted(options.items())))
         dispatcher = numba.njit(nogil=True, **options)(function)
-        if os.environ.get(CACHE_VARIABLE):
-            dispatcher._cache = _LateCache(function)
+        folder = os.environ.get(CACHE_VARIABLE)
+        create_cache = _find_cache() if folder else None
+        if create_cache is not None:
+            dispatcher._cache = create_cache(function, digest_kernel, folder)
         return dispatcher
 
     return compile_function
+
+
+@cache
+def _find_cache() -> Callable[..., Any] | None:
+    """Return ``create_cache``, or None where numba is not as it expects."""
+    try:
+        from .kernel_cache import create_cache
+    except ImportError as error:
+        _log.warning(
+            "numba %s does not keep compiled code as Likeness expects (%s). Every run compiles "
+            "its kernels again, which takes up to a minute. Install a version of numba from 0.60 "
+            "to 0.68.",
+            numba.__version__,
+            error,
+        )
+        return None
+    return create_cache
 
 
 def _place_in_engine(function: FunctionType) -> str:
@@ -127,86 +138,3 @@ def _describe_value(name: str, value: Any) -> str:
     if isinstance(value, bool | int | float | complex | str | None):
         return repr(value)
     raise TypeError(f"{name}: a kernel's use of {value!r} cannot be described.")
-
-
-class _KernelLocator(_CacheLocator):  # type: ignore[misc]
-    """The place of one kernel's files."""
-
-    def __init__(self, function: FunctionType) -> None:
-        self._py_file = function.__code__.co_filename  # for numba's warnings
-        self._digest = digest_kernel(function)
-
-    @classmethod
-    def from_function(cls, function: FunctionType, path: str) -> _KernelLocator:
-        return cls(function)
-
-    def get_cache_path(self) -> str:
-        return os.environ[CACHE_VARIABLE]
-
-    def get_source_stamp(self) -> str:
-        return self._digest
-
-    def get_disambiguator(self) -> str:
-        return self._digest
-
-
-class _KernelCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = (_KernelLocator,)
-
-
-class _KernelCache(FunctionCache):  # type: ignore[misc]
-    _impl_class = _KernelCacheImpl
-
-
-class _LateCache(_Cache):  # type: ignore[misc]
-    """A kernel's cache, opened at the first call: then everything that the kernel uses exists.
-
-    Without access to the folder, the kernel serves this process only.
-    """
-
-    def __init__(self, function: FunctionType) -> None:
-        self._function = function
-        self._opened: _KernelCache | None = None
-
-    @property
-    def _cache(self) -> _KernelCache:
-        if self._opened is None:
-            self._opened = _KernelCache(self._function)
-        return self._opened
-
-    @property
-    def cache_path(self) -> str:
-        return os.environ[CACHE_VARIABLE]
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            return self._cache.load_overload(sig, target_context)
-        except OSError:
-            return None
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        try:
-            self._cache.save_overload(sig, data)
-        except OSError:
-            return
-        _remove_old(Path(self.cache_path), self._function.__qualname__, self._cache._impl)
-
-    def enable(self) -> None:
-        self._cache.enable()
-
-    def disable(self) -> None:
-        self._cache.disable()
-
-    def flush(self) -> None:
-        self._cache.flush()
-
-
-def _remove_old(folder: Path, name: str, own: CompileResultCacheImpl) -> None:
-    """Remove the oldest states of a kernel, with all their files."""
-    kept = own.filename_base.partition(f"{name}-")[0] + f"{name}-"
-    others = [path for path in folder.glob(f"{kept}*.nbi") if path.stem != own.filename_base]
-    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in others[MAX_OTHERS:]:
-        if time.time() - path.stat().st_mtime > MIN_AGE:
-            for file in [path, *folder.glob(f"{path.stem}.*.nbc")]:
-                file.unlink(missing_ok=True)

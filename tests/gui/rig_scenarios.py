@@ -84,6 +84,12 @@ def pose_buttons(ui: Any, avatar: str) -> Steps:
     yield from move(ui, 0.0, -0.2, 0.3)
     yield from ui.shot("pose_hand_up")
     out["raised"] = float((places(armature, *HANDS) - seen[:2])[0, 2])
+    armature.pose.bones["left_hand_ik"]["stretch"] = 1.0
+    yield from move(ui, 0.5, 0.0, 0.3)
+    yield from ui.shot("pose_hand_stretched")
+    hand, control = places(armature, "left_wrist", "left_hand_ik")
+    out["stretched"] = float(np.linalg.norm(hand - control))
+    yield from move(ui, -0.5, 0.0, -0.3)
     seen = places(armature, *ENDS)
     yield from press(ui, "likeness.switch_ik", limb="ALL", to="FK")
     yield from ui.shot("pose_fk")

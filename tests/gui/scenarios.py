@@ -295,7 +295,23 @@ def save_reload(ui: Any, avatar: str, folder: str) -> Steps:
     same = largest_move(first, splat_places(found))
     found.armature.pose.bones["left_elbow"].rotation_quaternion = (1, 0, 0, 0)
     yield 0.3
-    return {"same": same, "moved": largest_move(first, splat_places(found))}
+    moved = largest_move(first, splat_places(found))
+    space = ui.areas("VIEW_3D")[0].spaces.active
+    space.shading.type = "SOLID"
+    fast = ours("addon.viewport.fast_splats")
+    fast.set_fast(found.splats, True)
+    yield 0.5
+    with ui.override():
+        bpy.ops.wm.save_as_mainfile(filepath=path)
+    yield 0.5
+    states = [[fast.is_fast(found.splats), space.shading.type]]
+    with bpy.context.temp_override(window=ui.window):
+        bpy.ops.wm.open_mainfile(filepath=path)
+    yield 1.0
+    space = ui.areas("VIEW_3D")[0].spaces.active
+    states.append([fast.is_fast(avatars()[0].splats), space.shading.type])
+    yield from ui.shot("opened_fast")
+    return {"same": same, "moved": moved, "fast": states}
 
 
 def duplicate_delete(ui: Any, avatar: str) -> Steps:

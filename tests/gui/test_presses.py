@@ -43,6 +43,7 @@ def test_pose(gui: Any, person: str) -> None:
     assert 0.0 < seen["ankle height"] < 0.2
     assert seen["jump to IK"] < 1e-3
     assert seen["raised"] > 0.2
+    assert seen["stretched"] < 2e-3
     assert seen["jump to FK"] < 1e-3
     assert seen["limits"] == [False, True]
 

@@ -72,6 +72,7 @@ def test_saved_and_opened_again(gui: Any, avatar: str, tmp_path: Path) -> None:
     seen = gui("save_reload", avatar=avatar, folder=str(tmp_path))
     assert seen["same"] < 1e-4
     assert seen["moved"] > MOVED
+    assert seen["fast"] == [[True, "SOLID"]] * 2
 
 
 def test_keys_act_on_whole_avatars(gui: Any, avatar: str) -> None:

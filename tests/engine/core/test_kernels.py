@@ -13,7 +13,8 @@ from pathlib import Path
 import likeness.engine
 import numpy as np
 import pytest
-from likeness.engine.core.kernels import MAX_OTHERS, digest_kernel, kernel
+from likeness.engine.core.kernel_cache import MAX_OTHERS
+from likeness.engine.core.kernels import digest_kernel, kernel
 from numba.core.dispatcher import Dispatcher
 
 CALLEE = """
@@ -65,12 +66,14 @@ class Sources:
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))
 
-    def ask(self) -> tuple[float, bool]:
-        """The kernel's answer, and whether it came from the cache."""
+    def ask(self, first: str = "") -> tuple[float, bool]:
+        """The kernel's answer, and whether it came from the cache; after other lines of code."""
         env = os.environ | {"LIKENESS_KERNELS": str(self.caches), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-c", ASK]  # imports from the folder that it runs in
+        code = first + ASK  # imports from the folder that it runs in
+        command = [sys.executable, "-c", code]
         done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True)
         assert not done.returncode, done.stderr
+        self.said = done.stderr
         number, hits = done.stdout.split()
         return float(number), hits == "1"
 
@@ -105,6 +108,14 @@ def test_other_changes_keep_it(sources: Sources) -> None:
 def test_a_folder_that_cannot_be_made_is_no_error(sources: Sources) -> None:
     sources.caches.touch()
     assert sources.ask() == (10.5, False)
+
+
+def test_another_numba_works_without_the_cache(sources: Sources) -> None:
+    changed = "import numba.core.caching as caching\ndel caching._CacheLocator"
+    assert sources.ask(changed) == sources.ask(changed) == (10.5, False)
+    assert sources.said.count("does not keep compiled code as Likeness expects") == 1
+    assert "Install a version of numba" in sources.said
+    assert not sources.caches.exists()
 
 
 def test_old_states_go_with_their_code(sources: Sources) -> None:
