@@ -135,6 +135,9 @@ def _describe_value(name: str, value: Any) -> str:
         return f"{{{', '.join(sorted(_describe_value(name, part) for part in value))}}}"
     if type(value) is tuple:
         return f"({', '.join(_describe_value(name, part) for part in value)})"
+    if isinstance(value, slice):  # constants from Python 3.14 on
+        bounds = (value.start, value.stop, value.step)
+        return f"slice{_describe_value(name, bounds)}"
     if isinstance(value, bool | int | float | complex | str | None):
         return repr(value)
     raise TypeError(f"{name}: a kernel's use of {value!r} cannot be described.")

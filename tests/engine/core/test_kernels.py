@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import FunctionType
 
 import likeness.engine
 import numpy as np
@@ -155,6 +156,17 @@ def test_what_cannot_be_described_is_refused() -> None:
 @kernel()
 def _uses_a_path() -> object:
     return Path
+
+
+def test_slices_may_be_constants() -> None:
+    """As in Python 3.14, where ``row[:3]`` is one."""
+    code = _sum.py_func.__code__
+    digests = set()
+    for stop in (3, 4, None):
+        constants = (*code.co_consts, slice(None, stop))
+        function = FunctionType(code.replace(co_consts=constants), _sum.py_func.__globals__)
+        digests.add(digest_kernel(function))
+    assert len(digests) == 3
 
 
 def test_digests_do_not_depend_on_hash_seeds() -> None:
