@@ -48,6 +48,7 @@ INNER_LIPS = (*UPPER_LIP, *LOWER_LIP[-2:0:-1])
 """All of them, around the mouth's opening."""
 
 BLINK = {"left": "eyeBlinkLeft", "right": "eyeBlinkRight"}
+WIDE = {"left": "eyeWideLeft", "right": "eyeWideRight"}
 BROW_EXPRESSIONS = (
     "browInnerUp",
     *(
@@ -157,9 +158,16 @@ class FittedFace:
 
     def blinked(self) -> FloatArray:
         """Return the vertices [V, 3] in the photo's pose with both eyes closed."""
+        return self._with_actions(BLINK)
+
+    def widened(self) -> FloatArray:
+        """Return the vertices [V, 3] in the photo's pose with both eyes wide open."""
+        return self._with_actions(WIDE)
+
+    def _with_actions(self, actions: dict[str, str]) -> FloatArray:
         pose = self.track.pose
         expression = np.array(pose.expression, np.float64)
-        for name in BLINK.values():
+        for name in actions.values():
             expression[self.body.expression_index[name]] = 1.0
         vertices, _ = self.body.vertices(replace(pose, expression=expression))
         return vertices

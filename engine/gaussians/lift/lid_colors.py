@@ -33,15 +33,15 @@ class LidColorSettings:
     strip: tuple[float, float] = (0.04, 0.09)
     """Pupil distances above the upper lid's edge and below the lower one's: skin to join."""
 
-    tint: float = 0.5  # share of its hue that a closed lid takes
-    brightness: tuple[float, float] = (0.86, 1.12)
+    tint: float = 0.2  # share of its hue that a closed lid takes
+    brightness: tuple[float, float] = (0.78, 1.12)
     """Least and most brightness of it over that of even skin: it may lie in shadow."""
 
     grain: tuple[float, float] = (1.8, 0.12)
     """Gain of the photo's fine detail, which overlapping splats halve, and its limit (0..1)."""
 
     bulge: float = 0.05  # how much brighter the middle of a closed lid is
-    crease: float = 0.06  # how much darker its crease is
+    crease: float = 0.12  # how much darker its crease is
     lashes: float = 0.16  # how much darker it is next to the lashes
 
 

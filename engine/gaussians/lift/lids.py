@@ -48,7 +48,7 @@ class LidSettings:
     intrudes: float = 0.006  # pupil distances that a lid's edge may hang into the open eye
     meets: float = 0.003  # pupil distances that the closed lid reaches over the lower lid's edge
     stretch: tuple[float, float] = (0.5, 1.6)  # of the fit's closed lid, so that it ends there
-    fade: tuple[float, float] = (0.3, 1.2)
+    fade: tuple[float, float] = (0.75, 1.3)
     """Of the crease's height over the open eye: the closed lid covers, and has faded out."""
 
     min_fade: tuple[float, float] = (0.02, 0.09)  # pupil distances, the same at least
