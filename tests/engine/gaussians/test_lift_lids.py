@@ -104,7 +104,7 @@ def test_lashes_close_with_the_lid_and_stay_when_the_eye_widens(head: Head, side
     lashes = bind_gaussians(splats, *homes, layer, face.vertices, head.body)
     wide = place_gaussians(lashes, face.widened(), head.body)
     moved = np.linalg.norm(wide.means - points, axis=1)
-    assert np.quantile(moved, 0.95) < 0.004
+    assert np.quantile(moved, 0.95) < 0.006
     assert moved.max() < 0.008
     means = np.asarray(place_gaussians(lashes, closed, head.body).means, np.float64)
     shut = line.place(project(means, face.camera)[0])
