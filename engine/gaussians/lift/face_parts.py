@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,6 +50,7 @@ INNER_LIPS = (*UPPER_LIP, *LOWER_LIP[-2:0:-1])
 
 BLINK = {"left": "eyeBlinkLeft", "right": "eyeBlinkRight"}
 WIDE = {"left": "eyeWideLeft", "right": "eyeWideRight"}
+RAISED = ("browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 BROW_EXPRESSIONS = (
     "browInnerUp",
     *(
@@ -158,16 +160,20 @@ class FittedFace:
 
     def blinked(self) -> FloatArray:
         """Return the vertices [V, 3] in the photo's pose with both eyes closed."""
-        return self._with_actions(BLINK)
+        return self._with_actions(BLINK.values())
 
     def widened(self) -> FloatArray:
         """Return the vertices [V, 3] in the photo's pose with both eyes wide open."""
-        return self._with_actions(WIDE)
+        return self._with_actions(WIDE.values())
 
-    def _with_actions(self, actions: dict[str, str]) -> FloatArray:
+    def with_raised_brows(self) -> FloatArray:
+        """Return the vertices [V, 3] in the photo's pose with raised brows."""
+        return self._with_actions(RAISED)
+
+    def _with_actions(self, actions: Iterable[str]) -> FloatArray:
         pose = self.track.pose
         expression = np.array(pose.expression, np.float64)
-        for name in actions.values():
+        for name in actions:
             expression[self.body.expression_index[name]] = 1.0
         vertices, _ = self.body.vertices(replace(pose, expression=expression))
         return vertices

@@ -39,7 +39,7 @@ class LidPlaceSettings:
     clear_pixels: float = 1.5  # the same, pixels of the photo more
     astray: float = 0.010  # pupil distances off its way while the eye is half closed
     brows: float = 0.0003  # metres that brows may move it: a lid's edge stays where it is
-    widens: float = 0.0005  # metres that widening the eye may: the photo's lid stays then, too
+    thrown: float = 0.0005  # metres that raised brows and wide eyes may move the photo's lashes
     off_goal: float = 0.0003  # metres beside the place where the photo's lashes end
     grid: int = 64  # rays, along a side, that find the photo's depth around an eye
 
@@ -204,12 +204,13 @@ def choose_closing_places(
     ends = _carry(points, places.opened, places.shut)
     cost = ((ends - goal[:, None]) ** 2).sum(-1) / S.off_goal**2
     cost += _astray(face, line, _carry(points, places.opened, places.half), start, end)
-    # A frame that turns as the eye widens would throw what hangs off it across the lid.
-    wide = triangle_frames(
-        face.widened(), face.body.f, face.body.v_template, places.triangle, places.bary
-    )
-    thrown = _carry(points, places.opened, wide) - points[:, None]
-    cost += (thrown**2).sum(-1) / S.widens**2
+    # A frame that turns would throw what hangs off it across the lid.
+    for moved in (face.widened(), face.with_raised_brows()):
+        frames = triangle_frames(
+            moved, face.body.f, face.body.v_template, places.triangle, places.bary
+        )
+        thrown = _carry(points, places.opened, frames) - points[:, None]
+        cost += (thrown**2).sum(-1) / S.thrown**2
     brows = np.linalg.norm(face.brow_motion()[face.body.f[places.triangle]], axis=2).max(1)
     cost += (brows / S.brows) ** 2
     return np.asarray(cost.argmin(1))
