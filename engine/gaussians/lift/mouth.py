@@ -38,6 +38,7 @@ class MouthSettings:
     behind_lips: float = 0.018  # metres behind the lips' front that they reach
     cover: float = 0.8  # radius of a splat in spacings
     thin: float = 0.0085  # metres under the skin that the lining keeps, where it can
+    upper_thin: float = 0.0055  # metres, the same of upper teeth: cheeks lie close to canines
     deepest: float = 0.15  # brightness of the throat, over that of the mouth's front
     columns: int = 24  # across the mouth, in which the upper teeth's edge is sought
     outline: float = 0.04  # pupil distances past the fitted outline where the face still shows
@@ -182,7 +183,7 @@ def make_teeth(face: FittedFace, upper: bool) -> BoundGaussians:
     # Roots stay behind the lips, and the arch's back behind its front.
     keep = ~notch & (root < 0.85) & (front - points[:, 2] < 0.032)
     move = _to_lips(face, points, upper)
-    keep &= _to_skin(face, points + move) > S.thin
+    keep &= _to_skin(face, points + move) > (S.upper_thin if upper else S.thin)
     return _bind(face, triangle[keep], bary[keep], color[keep], S.teeth_spacing, move=move)
 
 
