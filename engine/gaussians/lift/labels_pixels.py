@@ -55,7 +55,8 @@ class PixelSettings:
     rounds: int = 3  # of learning colours and labelling
     surest: float = 6.0  # largest log odds of one pixel
     texture_scale: float = 0.35  # of fine texture, to features
-    one_piece: float = 8.0  # L*a*b* units over the border of upper and lower wear in one piece
+    one_piece: float = 5.0  # L*a*b* units over the border of upper and lower wear in one piece
+    across: float = 0.06  # of the clothes' size: between the colours compared over that border
     long_hair: float = 0.15  # squared eyes' distances of hair beside the neck that make it long
     min_seeds: int = 30  # pixels from which on a label's colours are learned
     neckline: float = 0.45  # most of the trunk's front that may be skin beside clothes
@@ -73,7 +74,8 @@ OUTLIERS = {SKIN: -8.0, HAIR: -6.0, UPPER: -3.0, LOWER: -3.0, SHOES: -3.0}
 sleeves may have another colour than the chest."""
 OVER_SKIN = (HAIR, LOWER, SHOES)
 """What the parser may make of pixels that the rules call skin. On real photos it errs where it
-contradicts them elsewhere: it takes bare arms for sleeves, and a dress for a skirt."""
+contradicts them elsewhere: it takes bare arms for sleeves. It may also part lower from upper wear,
+where their colours differ: without that condition dresses would become skirts."""
 COMPONENTS = {SKIN: 4, HAIR: 4, UPPER: 6, LOWER: 4, SHOES: 3}
 PALER = np.array([*(np.array([14.0, 6.0, 8.0]) / COLOUR_SCALE), 0.03])
 """Deviation of the skin elsewhere from the face's: shins are paler, hands redder; texture."""
@@ -264,25 +266,72 @@ def label_pixels(
     label, smooth = solve(first, 0.0)
     if parsed is not None:
         likely = _solved_probabilities(parsed[mask])
-        denied = {k: (label == SKIN) & (likely[:, SOLVED.index(k)] > S.sure) for k in OVER_SKIN}
-        least = {k: max(S.min_seeds, S.missed * (label == k).sum()) for k in OVER_SKIN}
-        denied = {k: own for k, own in denied.items() if own.sum() >= least[k]}
+        denied, doubted = _deny_labels(label, likely, mask, lab)
         if denied:
             taught = {k: (label == k) & first[k] | denied.get(k, False) for k in SOLVED}
+            taught[UPPER] &= likely[:, SOLVED.index(UPPER)] > 0.5
             taught[SKIN] = (label == SKIN) & (likely[:, SOLVED.index(SKIN)] > 0.5)
             taught[SKIN] |= head.skin[mask]
-            said = np.where((label == SKIN)[:, None], S.parser * np.log(likely), 0.0)
+            said = np.where(doubted[:, None], S.parser * np.log(likely), 0.0)
             again, changed = solve(taught, said)
-            take = (label == SKIN) & np.isin(again, list(denied))
+            take = doubted & np.isin(again, list(denied))
             label, smooth = np.where(take, again, label), np.where(take[:, None], changed, smooth)
     out[mask] = label
-    if _no_border(out, lab):
-        out[out == LOWER] = UPPER
+    out[:] = _part_garments(out, parsed, lab)
     # What looks like hair but does not hang from the head takes its next likely label.
     loose = (out == HAIR) & ~keep_attached_hair(out, head.near & ~head.below_chin)
     smooth[:, SOLVED.index(HAIR)] = -np.inf
     out[loose] = np.array(SOLVED)[smooth.argmax(1)][loose[mask]]
     return remove_crumbs(out, head.unit)
+
+
+def _deny_labels(
+    label: IntArray, likely: FloatArray, mask: BoolArray, lab: FloatArray
+) -> tuple[dict[int, BoolArray], BoolArray]:
+    """What the parser denies that the rules say.
+
+    Args:
+        label: [N] of the mask's pixels by the rules.
+        likely: [N, len(SOLVED)] the parser's probabilities.
+        mask: [H, W] the person.
+        lab: [H, W, 3] L*a*b*.
+
+    Returns:
+        denied: label by the parser -> [N] pixels that surely are that, and have another one.
+        doubted: [N] pixels of the labels that are denied.
+    """
+    sure = {k: likely[:, SOLVED.index(k)] > S.sure for k in OVER_SKIN}
+    least = {k: max(S.min_seeds, S.missed * (label == k).sum()) for k in OVER_SKIN}
+    doubted = label == SKIN
+    denied = {k: doubted & sure[k] for k in OVER_SKIN}
+    denied = {k: own for k, own in denied.items() if own.sum() >= least[k]}
+    # It takes the lower half of a dress for a skirt: what it parts must have two colours.
+    lower = (label == UPPER) & sure[LOWER]
+    if lower.sum() >= least[LOWER]:
+        parted = np.full(mask.shape, NONE)
+        parted[mask] = np.select([lower, label == UPPER], [LOWER, UPPER], NONE)
+        if not is_one_piece(parted, lab):
+            denied[LOWER] = lower | denied.get(LOWER, False)
+            doubted = doubted | (label == UPPER)
+    return denied, doubted
+
+
+def _part_garments(label: IntArray, parsed: FloatArray | None, lab: FloatArray) -> IntArray:
+    """Make upper wear [H, W] of lower wear that is one piece with it.
+
+    They may part elsewhere, where the parser says: a shirt's shaded half is no trousers.
+    """
+    if not is_one_piece(label, lab):
+        return label
+    worn = np.isin(label, [UPPER, LOWER])
+    one = np.where(worn, UPPER, label)
+    if parsed is None:
+        return one
+    parted = np.where(worn & (parsed[..., _LOWER] > parsed[..., _UPPER]), LOWER, one)
+    return one if is_one_piece(parted, lab) else parted
+
+
+_UPPER, _LOWER = PARSED.index("upper"), PARSED.index("lower")
 
 
 def _solved_probabilities(parsed: FloatArray) -> FloatArray:
@@ -296,16 +345,32 @@ def _solved_probabilities(parsed: FloatArray) -> FloatArray:
     return np.asarray(likely / likely.sum(1, keepdims=True))
 
 
-def _no_border(label: IntArray, lab: FloatArray) -> bool:
-    """Whether lower wear and upper wear are one piece: a coat, a dress, a tunic."""
+def is_one_piece(label: IntArray, lab: FloatArray) -> bool:
+    """Whether lower wear and upper wear are one piece: a coat, a dress, a tunic.
+
+    Then colours do not change systematically across their border, whatever folds and patterns do.
+    They are compared some way off it: what a hem or a belt shades, and a border that is not quite
+    right, would make two garments look like one.
+
+    Args:
+        label: [H, W] index into ``labels.LABELS``.
+        lab: [H, W, 3] L*a*b*.
+    """
     lower, upper = label == LOWER, label == UPPER
+    if not lower.any() or not upper.any():
+        return False
     calm = smooth_within(lab, lower | upper, 1.0)
+    reach = S.across * np.sqrt((lower | upper).sum())
     steps = []
-    for k in (2, 3, 4):  # pixels from above to below the border
+    for k in {max(1, round(share * reach)) for share in (0.5, 1.0, 1.5)}:
         across = upper[:-k] & lower[k:]
-        steps.append(np.linalg.norm(calm[:-k] - calm[k:], axis=-1)[across])
+        steps.append((calm[:-k] - calm[k:])[across])
     step = np.concatenate(steps)
-    return bool(len(step) and np.median(step) < S.one_piece)
+    if not len(step):
+        return False
+    usual = np.median(step, axis=0)
+    spread = np.median(np.abs(step - usual), axis=0) + 1.0
+    return bool(np.linalg.norm(usual) < S.one_piece or np.linalg.norm(usual / spread) < 1.0)
 
 
 @dataclass(frozen=True)
@@ -381,6 +446,8 @@ def _first_seeds(
     # Pixels of the chest that look like skin mostly are: a neckline, or a hand in front of it.
     if skin.alike(2.2)[seeds[UPPER]].sum() < S.neckline * seeds[UPPER].sum():
         seeds[UPPER] &= ~skin.alike(2.2)
+    if seeds[UPPER].sum() < S.min_seeds:  # a portrait that ends at the shoulders
+        seeds[UPPER] = on & (names == "torso") & (y > 0.12) & ~skin.alike(3.0) & ~strands
     lower = thigh & ~skin.alike(3.0)
     if lower.sum() < max(S.min_seeds, 0.25 * thigh.sum()):  # bare thighs, or none in the frame
         lower = hips & ~skin.alike(3.0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from ...body import Body
 from ...core.cameras import project
@@ -69,6 +70,7 @@ class SurfaceSettings:
     long_hair_x: float = 0.13  # metres beside the spine that long hair covers behind
     hair_round: float = 0.05  # metres by which its ends are higher there than over the spine
     hairline: float = 0.015  # metres over the scalp's lowest point where short hair ends behind
+    even: float = 1.5  # time for which borders of labels diffuse, squared edges' lengths
     bare: float = 6.0  # times the usual pull of a neck below it towards what is not hair
 
 
@@ -139,11 +141,35 @@ def label_surface(
         target = level_waist(target, below, rest, part)
     target = level_shoes(target, label, weight, rest, part)
     values = np.eye(len(LABELS))[np.where(weight > 0, label, NONE)]
-    shares = diffuse_values(mesh_laplacian(body.f, len(vertices)), values, trust, target, pull)
+    laplacian = mesh_laplacian(body.f, len(vertices))
+    shares = diffuse_values(laplacian, values, trust, target, pull)
+    shares = np.where(_of_head(part)[:, None], shares, smooth_borders(shares, laplacian))
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)
     return np.asarray(shares / shares.sum(1, keepdims=True))
+
+
+def _of_head(part: NamesArray) -> BoolArray:
+    """[V] vertices of the head: hairlines are as uneven as hair is."""
+    return np.isin(part, ["scalp", "face", "ear"])
+
+
+def smooth_borders(shares: FloatArray, laplacian: sparse.csr_matrix) -> FloatArray:
+    """Smooth the borders of labels, which otherwise run along the edges of triangles.
+
+    One step of motion by mean curvature (Merriman, Bence and Osher 1992): the labels themselves,
+    without their certainty, are diffused.
+
+    Args:
+        shares: [V, L] of each label.
+        laplacian: [V, V] of the mesh.
+
+    Returns:
+        [V, L] 0..1; rows add up to one.
+    """
+    label = np.eye(shares.shape[1])[shares.argmax(1)]
+    return diffuse_values(laplacian, label, np.full(len(label), 1.0 / S.even), label, 0.0)
 
 
 def mix_with_rules(hidden: FloatArray, ring: IntArray, long_hair: bool = False) -> FloatArray:

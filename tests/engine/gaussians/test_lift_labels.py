@@ -27,14 +27,17 @@ from likeness.engine.gaussians.lift.labels_cleanup import (
     keep_attached_hair,
     remove_crumbs,
 )
+from likeness.engine.gaussians.lift.labels_pixels import is_one_piece
 from likeness.engine.gaussians.lift.labels_surface import S as SURFACE
 from likeness.engine.gaussians.lift.labels_surface import (
     _in_order,
     label_surface,
     labels_at,
+    smooth_borders,
     vertex_parts,
     worn_probability,
 )
+from likeness.engine.gaussians.lift.mesh_diffusion import mesh_edges, mesh_laplacian
 from likeness.engine.gaussians.lift.regions import Regions, find_regions
 from likeness.engine.gaussians.lift.skin_tone import UNSEEN_SKIN
 from likeness.engine.gaussians.lift.surfels import INNER_PARTS
@@ -194,6 +197,63 @@ def test_the_far_side_is_dressed_as_the_near_one(
 def test_a_tunic_is_one_piece(sitter: Sitter) -> None:
     regions, _ = label(sitter, COLORS | {LOWER: COLORS[UPPER]})
     assert not (regions.label == LOWER).any()
+
+
+def test_two_garments_with_a_shaded_hem_are_two() -> None:
+    """A soft step of colours counts, steep folds and a pattern alike on both sides do not."""
+    names = np.where(np.arange(120)[:, None] < 60, UPPER, LOWER) + np.zeros((120, 80), int)
+    rng = np.random.default_rng(0)
+    lab = np.array([60.0, 5.0, 5.0]) + rng.normal(0.0, 4.0, (120, 80, 3))
+    lab[..., 0] += 15.0 * np.sign(np.sin(np.arange(80)))  # stripes
+    assert is_one_piece(names, lab)
+    lab[..., 0] -= 25.0 * np.clip((np.arange(120)[:, None] - 50) / 20.0, 0.0, 1.0)
+    assert not is_one_piece(names, lab)
+
+
+def test_shoulders_of_a_close_portrait_are_dressed(sitter: Sitter) -> None:
+    """The chest, whose cloth usually shows what clothes look like, is outside the frame."""
+    zoom = 3.5
+    height = standard_rest(sitter.body)[:, 1]
+    low = sitter.vertices[(vertex_parts(sitter.body) == "torso") & (np.abs(height - 0.44) < 0.01)]
+    bottom = project(low, sitter.camera)[0][:, 1].mean()
+    to_middle = np.array([(1.0 - zoom) * 150.0, 400.0 - zoom * bottom])
+    K = sitter.camera.K * [[zoom], [zoom], [1.0]]
+    K[:2, 2] += to_middle
+    seen = sitter.observation
+    assert seen.face is not None
+    moved = replace(
+        seen, pose=zoom * seen.pose + to_middle, face=zoom * seen.face[:, :2] + to_middle
+    )
+    close = replace(sitter, camera=replace(sitter.camera, K=K), observation=moved)
+    dark, pale = (0.30, 0.19, 0.14), (0.76, 0.70, 0.55)
+    regions, truth = label(close, {**COLORS, SKIN: dark, UPPER: pale})
+    chest = regions.places.rest[..., 1][truth == UPPER]
+    assert len(chest) > 1000
+    assert chest.min() > 0.42  # else this shows nothing
+    assert overlap(regions.label, truth, UPPER) > 0.9
+
+
+def test_borders_between_vertices_are_smooth(sitter: Sitter) -> None:
+    """A collar that zigzags along triangles becomes one curve; the labels stay where they are."""
+    body = sitter.body
+    rest, part = standard_rest(body), vertex_parts(body)
+    rng = np.random.default_rng(0)
+    height = rest[:, 1] + rng.normal(0.0, 0.02, len(rest))
+    rough = np.eye(len(LABELS))[np.where(height > 0.3, SKIN, UPPER)]
+    smooth = smooth_borders(rough, mesh_laplacian(body.f, len(rest)))
+    np.testing.assert_allclose(smooth.sum(1), 1.0)
+
+    def border(shares: FloatArray) -> FloatArray:
+        """Heights at which the edges of the trunk's triangles pass from one label to the other."""
+        one, two = mesh_edges(body.f[(part == "torso")[body.f].all(1)]).T
+        over = shares[:, SKIN] - shares[:, UPPER]
+        across = over[one] * over[two] < 0
+        one, two = one[across], two[across]
+        at = over[one] / (over[one] - over[two])
+        return np.asarray((1 - at) * rest[one, 1] + at * rest[two, 1])
+
+    assert border(smooth).std() < 0.6 * border(rough).std()
+    assert abs(np.median(border(smooth)) - 0.3) < 0.01
 
 
 def test_a_bald_scalp_is_skin(sitter: Sitter) -> None:
