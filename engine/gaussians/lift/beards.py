@@ -21,9 +21,13 @@ class BeardSettings:
     dark: tuple[float, float] = (-0.25, -0.5)
     """Logarithms of its albedo over the skin's between which skin passes into beard."""
 
+    around: int = 160  # nearest seen texels, on both sides of the face, that tell
+    goes_on: tuple[float, float] = (0.1, 0.4)
+    """Share of them that are beard between which skin passes into beard."""
+
+    least: int = 30  # fewer seen texels are no beard
     depth: float = 0.02  # metres of visible beard that are repeated, mirrored each time
     jitter: float = 0.004  # metres, standard deviation of where one is taken from: hides the bands
-    near: float = 0.006  # metres from a seen texel within which one may be repeated
 
 
 S = register_settings("lift.beards", BeardSettings())
@@ -51,17 +55,23 @@ def grow_beard(
     todo = np.nonzero(~t.known[rows] & (area > 0.0))[0]
     if len(known) == 0 or len(todo) == 0:
         return color, share
-    tree = cKDTree(t.rest[known])
+    albedo = t.color[known] / t.shade[known]
+    dark = ramp(np.log((albedo + 0.05) / (skin + 0.05)).mean(1), *S.dark)
+    hairs = known[dark > 0.5]
+    if len(hairs) < S.least:
+        return color, share
     points = t.rest[rows[todo]]
+    # One by one, texels at the edge would make islands: all around speak, also across the face.
+    mirror = np.array([-1.0, 1.0, 1.0])
+    both = cKDTree(np.concatenate([t.rest[known], t.rest[known] * mirror]))
+    _, around = both.query(points, k=min(S.around, 2 * len(known)))
+    share[todo] = area[todo] * ramp(np.tile(dark, 2)[around].mean(1), *S.goes_on)
+    tree = cKDTree(t.rest[hairs])
     away, seam = tree.query(points)
-    out = (points - t.rest[known[seam]]) / np.maximum(away, 1e-9)[:, None]
+    out = (points - t.rest[hairs[seam]]) / np.maximum(away, 1e-9)[:, None]
     blurred = away + np.random.default_rng(0).normal(0.0, S.jitter, len(away))
     fold = np.mod(blurred, 2.0 * S.depth)
-    inside = t.rest[known[seam]] - np.minimum(fold, 2.0 * S.depth - fold)[:, None] * out
-    distance, index = tree.query(inside)
-    source = known[index]
-    albedo = t.color[source] / t.shade[source]
-    dark = np.log((albedo + 0.05) / (skin + 0.05)).mean(1)
-    color[todo] = albedo * t.shade[rows[todo]]
-    share[todo] = area[todo] * ramp(dark, *S.dark) * np.clip(2.0 - distance / S.near, 0.0, 1.0)
+    inside = t.rest[hairs[seam]] - np.minimum(fold, 2.0 * S.depth - fold)[:, None] * out
+    source = hairs[tree.query(inside)[1]]
+    color[todo] = t.color[source] / t.shade[source] * t.shade[rows[todo]]
     return color, share
