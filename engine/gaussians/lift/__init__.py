@@ -43,6 +43,7 @@ from .ears import finish_ears
 from .face_finish import finish_face
 from .far_side import loose_layer
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
+from .hair_relief import measure_notches, raise_hair
 from .hand_pixels import find_sleeved_arms
 from .hat_splats import hat_layer, label_head, press_hair, settle_hat, split_hat
 from .hats import fit_hat
@@ -230,7 +231,7 @@ def lift_photo(
     face_budget = int(options.face_share * options.max_gaussians)
     spent = sum(len(part) for part in (*photo, *loose))
     hat_budget = 0 if brimmed is None else int(options.hat_share * options.max_gaussians)
-    fineness = texel_fineness(body, dressed.vertices, regions, camera)
+    fineness = texel_fineness(body, dressed.vertices, shares, regions, camera)
     room = options.max_gaussians - spent - face_budget - hat_budget
     samples, side = sample_texels(body, room, fineness)
     h, w = matte.alpha.shape
@@ -246,8 +247,13 @@ def lift_photo(
         held, front = split_hat(front, brimmed, view, body, vertices)
         loose = [*loose, hat_layer(brimmed, view, body, vertices, hat_budget), held]
     front = repaint_photo(front, texels, completed, label, view, vertices, groups, body)
+    notches = 0.0 if brimmed else measure_notches(matte.alpha, regions, camera, body, vertices)
+    texels, strands = raise_hair(
+        texels, label == HAIR, completed, notches, alpha, camera, vertices, body
+    )
     texels = homes.nape.rebind_hair(texels, label == HAIR, vertices)
-    everything = drop_crumbs(BoundGaussians.concatenate([texels, *loose, front]), body)
+    strands = homes.nape.rebind_hair(strands, np.ones(len(strands), bool), vertices)
+    everything = drop_crumbs(BoundGaussians.concatenate([texels, strands, *loose, front]), body)
     everything = finish_ears(everything, body, vertices, regions, camera)
     worn = None
     if frame is not None:

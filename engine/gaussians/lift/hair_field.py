@@ -175,10 +175,24 @@ def wave(
     Returns:
         [N, 3] unit tangents.
     """
-    rng = np.random.default_rng(seed)
-    frequency = rng.normal(size=(S.terms, 3)) / S.lock  # of a field with a Gaussian correlation
-    phase = rng.uniform(0.0, 2.0 * np.pi, S.terms)
-    turn = deviation * np.sqrt(2.0 / S.terms) * np.cos(points @ frequency.T + phase).sum(1)
+    turn = deviation * random_field(points, S.lock, seed)
     flat = tangents(way, normals)
     bent = np.cos(turn)[:, None] * flat + np.sin(turn)[:, None] * np.cross(normals, flat)
     return np.asarray(bent)
+
+
+def random_field(points: FloatArray, scale: float, seed: int) -> FloatArray:
+    """Evaluate a smooth random field with a Gaussian correlation, mean 0 and deviation 1.
+
+    Args:
+        points: [N, 3] metres.
+        scale: metres over which it changes.
+        seed: of the field, which has no other state: equal points have equal values.
+
+    Returns:
+        [N].
+    """
+    rng = np.random.default_rng(seed)
+    frequency = rng.normal(size=(S.terms, 3)) / scale
+    phase = rng.uniform(0.0, 2.0 * np.pi, S.terms)
+    return np.asarray(np.sqrt(2.0 / S.terms) * np.cos(points @ frequency.T + phase).sum(1))

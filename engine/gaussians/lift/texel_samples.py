@@ -22,6 +22,8 @@ class TexelSampleSettings:
 
     coarser_outside: float = 0.5  # times finer that texels are which the photo's frame cuts off
     coarser_below: float = 0.6  # the same below the photo's splats
+    finer_at_edges: float = 2.0  # the same where one label passes into another
+    edged: tuple[str, ...] = ("torso", "neck", "arm", "leg", "hand", "foot")  # parts that it is for
     squarely: float = 0.6  # cosine to the camera from which on these are all that is seen
     beyond: float = 0.1  # of the frame's sides beyond them that still counts as inside
 
@@ -51,15 +53,17 @@ _STEP = np.sqrt(2.0)  # between levels of fineness: each is an atlas of its own
 
 
 def texel_fineness(
-    body: Body, vertices: FloatArray, regions: Regions, camera: Camera
+    body: Body, vertices: FloatArray, shares: FloatArray, regions: Regions, camera: Camera
 ) -> FloatArray:
     """Return how many times finer than usual each triangle's texels [F] are, along a side.
 
-    The atlas shows a face larger than a leg, which is undone here.
+    The atlas shows a face larger than a leg, which is undone here. Collars, hems and waists are
+    finer, or their edges would be as ragged as texels are large.
 
     Args:
         body: the person's own.
         vertices: [V, 3] dressed, in the photo's pose, world space, metres.
+        shares: [V, L] 0..1 of :func:`.labels_surface.label_surface`.
         regions: of the photo.
         camera: of the regions' grid.
     """
@@ -72,7 +76,11 @@ def texel_fineness(
     shown = inside & regions.mask[row, col] & (facing > S.squarely)
     of_vertex = np.where(shown, S.coarser_below, 1.0)
     of_vertex = np.where(inside, of_vertex, S.coarser_outside)
-    return np.asarray(of_vertex[body.f].max(1) * _part_fineness(body)[body.face_part])
+    label = shares.argmax(1)[body.f]
+    edged = [body.part_names.index(name) for name in S.edged if name in body.part_names]
+    at_edge = (label != label[:, :1]).any(1) & np.isin(body.face_part, edged)
+    finer = np.where(at_edge, S.finer_at_edges, of_vertex[body.f].max(1))
+    return np.asarray(finer * _part_fineness(body)[body.face_part])
 
 
 def _part_fineness(body: Body) -> FloatArray:

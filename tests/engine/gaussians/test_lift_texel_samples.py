@@ -47,16 +47,27 @@ def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside(
     vertices = body.v_template + np.array([0.0, -0.4, -2.0])
     nothing = SimpleNamespace(mask=np.zeros((300, 300), bool))
     wide, narrow = photo_camera(50.0, 300, 300), photo_camera(400.0, 300, 300)
-    fineness = texel_fineness(body, vertices, nothing, wide)  # type: ignore[arg-type]
+    bare = np.tile([1.0, 0.0], (len(vertices), 1))
+    fineness = texel_fineness(body, vertices, bare, nothing, wide)  # type: ignore[arg-type]
     samples, _ = sample_texels(body, 20_000, fineness)
     torso, leg, hand = (metres_apart(body, samples, name) for name in ("torso", "leg", "hand"))
     assert leg == pytest.approx(torso, rel=0.35)  # the atlas is sampled in steps
     assert hand / torso == pytest.approx(PART_SPACING["hand"], rel=0.35)
-    cut = texel_fineness(body, vertices, nothing, narrow)  # type: ignore[arg-type]
+    cut = texel_fineness(body, vertices, bare, nothing, narrow)  # type: ignore[arg-type]
     _, row = project(vertices, narrow)[0].T
     below = (row[body.f] > 300 * (1 + S.beyond) + 1).all(1)
     assert below.any()
     np.testing.assert_allclose(cut[below], S.coarser_outside * fineness[below])
+    dressed = np.where(body.v_template[:, :1] > 0.1, [[0.0, 1.0]], bare)
+    finer = texel_fineness(body, vertices, dressed, nothing, wide)  # type: ignore[arg-type]
+    over = dressed[body.f, 0]
+    at_edge = (over.min(1) < over.max(1)) & np.isin(
+        body.face_part, [body.part_names.index(name) for name in ("torso", "arm")]
+    )
+    assert at_edge.any()
+    np.testing.assert_allclose(finer[at_edge], S.finer_at_edges * fineness[at_edge])
+    plain = over.min(1) == over.max(1)
+    np.testing.assert_allclose(finer[plain], fineness[plain])
 
 
 def test_seams_of_the_atlas_are_where_its_charts_end_within_the_body(average: Body) -> None:
