@@ -25,7 +25,7 @@ class BeardSettings:
     goes_on: tuple[float, float] = (0.1, 0.4)
     """Share of them that are beard between which skin passes into beard."""
 
-    least: int = 30  # fewer seen texels are no beard
+    least: float = 0.3  # share of the seen chin and jaw that a beard covers: less is a shadow
     depth: float = 0.02  # metres of visible beard that are repeated, mirrored each time
     jitter: float = 0.004  # metres, standard deviation of where one is taken from: hides the bands
 
@@ -58,7 +58,8 @@ def grow_beard(
     albedo = t.color[known] / t.shade[known]
     dark = ramp(np.log((albedo + 0.05) / (skin + 0.05)).mean(1), *S.dark)
     hairs = known[dark > 0.5]
-    if len(hairs) < S.least:
+    chin = np.einsum("nk,nk->n", t.bary[known], beard_area(body)[t.corner[known]]) > 0.9
+    if not chin.any() or dark[chin].mean() < S.least:
         return color, share
     points = t.rest[rows[todo]]
     # One by one, texels at the edge would make islands: all around speak, also across the face.

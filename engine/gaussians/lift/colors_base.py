@@ -43,6 +43,7 @@ class BaseColorSettings:
     skin_smooth: float = 2.0  # edges, squared, over which seen skin is averaged
     skin_drift: float = 0.01  # pull of unseen skin to the usual tone, per unit of smoothing
     hair_smooth: float = 25.0  # the same of hair
+    hair_tones: tuple[float, float] = (20.0, 80.0)  # percentiles of lightness that its colour is of
     hair_drift: float = 0.05  # the same of hair
     min_texels: int = 40  # texels of a class that show its colour
     candidates: int = 12  # most common colours that are tried
@@ -281,9 +282,14 @@ def _usual_albedo(
 ) -> FloatArray:
     """[3] the usual colour of a class: one person has one skin, and one hair."""
     rows = own[trust[own] > 0.3]
-    if len(rows) > S.min_texels:
-        return _most_common(albedo[rows], trust[rows])
-    return default_albedo(label, view)
+    if len(rows) <= S.min_texels:
+        return default_albedo(label, view)
+    if label == HAIR:  # strands are of all tones around it, and none of them is the commonest
+        light = albedo[rows].mean(-1)
+        low, high = np.percentile(light, S.hair_tones)
+        rows = rows[(light >= low) & (light <= high)]
+        return np.asarray(np.average(albedo[rows], axis=0, weights=trust[rows]))
+    return _most_common(albedo[rows], trust[rows])
 
 
 def _most_common(values: FloatArray, weight: FloatArray) -> FloatArray:

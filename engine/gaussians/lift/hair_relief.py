@@ -39,7 +39,7 @@ class HairReliefSettings:
     lock: float = 0.011  # metres over which hair stands off together
     raised: float = 0.8  # standard deviation of locks' heights, in notches' mean depths
     fade: tuple[float, float] = (0.012, 0.04)  # metres from hair that the photo shows
-    smooth: float = 0.0004  # metres of notches up to which hair lies close to the head
+    smooth: float = 0.0007  # metres of notches up to which hair lies close to the head
     spacing: float = 0.009  # metres between strands' roots
     length: tuple[float, float] = (0.018, 0.045)  # metres
     turned: float = 0.3  # radians that strands turn from their locks, standard deviation

@@ -48,6 +48,10 @@ def test_a_beard_goes_on_and_a_bare_cheek_stays_bare(average: Body) -> None:
     np.testing.assert_allclose(np.median(color[jaw & (share > 0.9)], axis=0), 0.5 * BEARD)
     assert share[known | (area == 0.0)].max() == 0.0
     assert grown(np.tile(BARE, (n, 1)))[1].max() == 0.0
+    # The jaw's shadow on the throat is no beard.
+    shadow = (area > 0.0) & (rest[:, 1] < np.percentile(rest[area > 0.9, 1], 5))
+    assert shadow.any()
+    assert grown(np.where(shadow[:, None], BEARD, BARE))[1].max() == 0.0
     # Gaps in what the photo shows of a beard do not make islands beyond it.
     gaps = np.random.default_rng(0).uniform(size=n) < 0.3
     _, share = grown(np.where(((area > 0.5) & ~gaps)[:, None], BEARD, BARE))
