@@ -78,6 +78,10 @@ class LibraryPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             )
         else:
             self.layout.label(text=f"Assets: {entry.name}", icon="ASSET_MANAGER")
+        selected = context.selected_pose_bones_from_active_object
+        if selected and not any(bone.name == FACE for bone in selected):
+            text = "Expression assets apply to the face if its bone is selected, or no bone at all"
+            draw_wrapped(self.layout, context, text, "INFO")
 
 
 class ExpressionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]

@@ -195,9 +195,23 @@ def operated(library: str) -> dict[str, Any]:
     ops.add_pose_library()
     out["libraries"] = [[entry.name, entry.path] for entry in libraries][out["before"] :]
     out["found"] = find_avatar(bpy.context.object) is not None
+    out["hints"] = _hints(armature)
     operators.unregister()
     properties.unregister()
     return out
+
+
+def _hints(armature: Any) -> list[int]:
+    """Lines that the library's panel draws with the face's bone selected, another, none."""
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="POSE")
+    lines = []
+    for chosen in (FACE, "left_elbow", ""):
+        for bone in armature.pose.bones:
+            (bone if hasattr(bone, "select") else bone.bone).select = bone.name == chosen
+        bpy.context.view_layer.update()
+        lines.append(len(_drawn(expression_panel.LibraryPanel)))
+    return lines
 
 
 class _Layout:

@@ -97,6 +97,8 @@ def test_the_panels_operators(blender, library: Path) -> None:
         "LIKENESS_MT_named_poses": sum(p.catalog == "Body" for p in named_poses().values()),
     }
     assert "operator likeness.add_pose_library" in figures["offered"]
+    face, other, none = figures["hints"]
+    assert face == none < other  # Blender would apply an expression to the selected bone alone
     assert "jawOpen" in figures["refused"]
     assert figures["found"]
     ((name, path),) = figures["libraries"]
