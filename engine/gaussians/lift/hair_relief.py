@@ -49,7 +49,7 @@ class HairReliefSettings:
     width: float = 0.0009  # metres, standard deviation across a strand at its root
     tip: float = 0.35  # of that at its tip
     hangs: float = 0.006  # metres from all hair at which a strand has left it, and hangs
-    opacity: float = 0.85
+    opacity: float = 0.85  # of a strand
 
 
 S = register_settings("lift.hair_relief", HairReliefSettings())
