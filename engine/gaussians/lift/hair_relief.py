@@ -40,6 +40,7 @@ class HairReliefSettings:
     raised: float = 0.8  # standard deviation of locks' heights, in notches' mean depths
     fade: tuple[float, float] = (0.012, 0.04)  # metres from hair that the photo shows
     smooth: float = 0.0007  # metres of notches up to which hair lies close to the head
+    rim: int = 7  # pixels across which all must be solid for a splat to move or stand there
     spacing: float = 0.009  # metres between strands' roots
     length: tuple[float, float] = (0.018, 0.045)  # metres
     turned: float = 0.3  # radians that strands turn from their locks, standard deviation
@@ -173,7 +174,8 @@ def raise_hair(
     field = random_field(rest, S.lock, seed=1)
     height = S.raised * notches * free * np.clip(field, -1.5, 1.5)
     raised = points + height[:, None] * normals
-    raised = np.where(_beside(raised, alpha, camera)[:, None], points, raised)
+    inside = ndimage.minimum_filter(alpha, S.rim)  # splats are wider than their middles
+    raised = np.where(_beside(raised, inside, camera)[:, None], points, raised)
     moved = bind_gaussians(
         replace(world, means=raised.astype(np.float32)),
         texels.triangle[rows],
@@ -190,7 +192,7 @@ def raise_hair(
     roots = hair_anchors(rest, S.spacing)
     strands = _draw_strands(raised, normals, way, roots, free, notches, np.asarray(world.colors))
     which = np.repeat(rows[roots], S.steps)
-    keep = ~_beside(np.asarray(strands.means, np.float64), alpha, camera)
+    keep = ~_beside(np.asarray(strands.means, np.float64), inside, camera)
     keep &= np.repeat(free[roots] > 0.3, S.steps)
     bound = bind_gaussians(
         strands.take(keep),

@@ -71,6 +71,7 @@ class SurfaceSettings:
     hair_round: float = 0.05  # metres by which its ends are higher there than over the spine
     hairline: float = 0.015  # metres over the scalp's lowest point where short hair ends behind
     even: float = 1.5  # time for which borders of labels diffuse, squared edges' lengths
+    by_hair: float = 0.01  # smoothed share of hair from which borders stay as they are
     bare: float = 6.0  # times the usual pull of a neck below it towards what is not hair
 
 
@@ -143,16 +144,14 @@ def label_surface(
     values = np.eye(len(LABELS))[np.where(weight > 0, label, NONE)]
     laplacian = mesh_laplacian(body.f, len(vertices))
     shares = diffuse_values(laplacian, values, trust, target, pull)
-    shares = np.where(_of_head(part)[:, None], shares, smooth_borders(shares, laplacian))
+    smooth = smooth_borders(shares, laplacian)
+    # Hairlines are as uneven as hair is, and what the photo shows lies where it shows it.
+    uneven = np.isin(part, ["scalp", "face", "ear"]) | (smooth[:, HAIR] > S.by_hair)
+    shares = np.where((uneven | (weight > 0))[:, None], shares, smooth)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)
     return np.asarray(shares / shares.sum(1, keepdims=True))
-
-
-def _of_head(part: NamesArray) -> BoolArray:
-    """[V] vertices of the head: hairlines are as uneven as hair is."""
-    return np.isin(part, ["scalp", "face", "ear"])
 
 
 def smooth_borders(shares: FloatArray, laplacian: sparse.csr_matrix) -> FloatArray:
