@@ -183,7 +183,7 @@ class SwitchIK(_PoseOperator, bpy.types.Operator):  # type: ignore[misc]
             stretched = switch_to_fk(armature, limbs)
             if stretched:
                 names = ", ".join(label for limb, label, _ in _LIMBS if limb in stretched)
-                self.report({"INFO"}, f"Only IK stretches, so these are shorter in FK: {names}")
+                self.report({"INFO"}, f"Back to their normal length in FK: {names}")
         if is_auto_keying(context):
             frame = context.scene.frame_current
             for limb in limbs:

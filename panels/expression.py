@@ -80,7 +80,7 @@ class LibraryPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             self.layout.label(text=f"Assets: {entry.name}", icon="ASSET_MANAGER")
         selected = context.selected_pose_bones_from_active_object
         if selected and not any(bone.name == FACE for bone in selected):
-            text = "Expression assets apply to the face if its bone is selected, or no bone at all"
+            text = "Poses change selected bones only: for expressions select the bone face, or none"
             draw_wrapped(self.layout, context, text, "INFO")
 
 

@@ -34,7 +34,7 @@ IK = "ik"
 """Property of the hand and foot controls: 0 for FK, 1 for IK."""
 
 STRETCH = "stretch"
-"""Property of the hand and foot controls: share of the way out of reach that the limb grows."""
+"""Property of the hand and foot controls: fraction of the missing length that limbs stretch by."""
 
 LIMBS: dict[str, tuple[str, str, str]] = {
     f"{side}_{end}": (f"{side}_{upper}", f"{side}_{lower}", f"{side}_{last}")

@@ -352,13 +352,14 @@ def _before_saving(*_: Any) -> None:
 @bpy.app.handlers.persistent
 def _switch_on_again(*_: Any) -> None:
     _forget()
-    for obj in _splats():
-        if obj.get(keys.FAST_SPLATS):
-            del obj[keys.FAST_SPLATS]
-            if not find_fast_problem() and obj.library is None:
-                set_fast(obj, True)
-    if not find_fast_problem():
-        restore_solid_views()
+    again = [obj for obj in _splats() if obj.get(keys.FAST_SPLATS)]
+    if not again or find_fast_problem():
+        return  # what the file says of them stays for a Blender that can draw them
+    for obj in again:
+        del obj[keys.FAST_SPLATS]
+        if obj.library is None:
+            set_fast(obj, True)
+    restore_solid_views()
 
 
 def _splats() -> list[Any]:

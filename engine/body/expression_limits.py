@@ -70,7 +70,7 @@ def find_limits(names: Sequence[str]) -> ExpressionLimits:
 
 
 def limit_expression(expression: FloatArray, names: Sequence[str]) -> FloatArray:
-    """Return the coefficients as they are applied.
+    """Return the coefficients as they are applied: to raw ones, once.
 
     Args:
         expression: [..., E].
@@ -79,7 +79,7 @@ def limit_expression(expression: FloatArray, names: Sequence[str]) -> FloatArray
     Returns:
         [..., E].
     """
-    out = np.array(expression)
+    out = np.array(expression, np.result_type(expression, np.float32))
     limits = find_limits(names)
     if limits.tongue is not None:
         tongue, jaw = limits.tongue

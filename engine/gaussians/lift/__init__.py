@@ -95,6 +95,7 @@ class LiftOptions:
         loose_share: the same for the far side of loose parts.
         face_share: the same for the completed eyes and mouth.
         hat_share: the same for a hat with a brim.
+        strand_share: the same for loose strands of unseen hair.
         region_pixels: pixels of the person on the grid that labels and depths are found on.
     """
 
@@ -103,6 +104,7 @@ class LiftOptions:
     loose_share: float = 0.15
     face_share: float = 0.08
     hat_share: float = 0.08
+    strand_share: float = 0.02
     region_pixels: int = 40_000
 
 
@@ -232,7 +234,9 @@ def lift_photo(
     spent = sum(len(part) for part in (*photo, *loose))
     hat_budget = 0 if brimmed is None else int(options.hat_share * options.max_gaussians)
     fineness = texel_fineness(body, dressed.vertices, shares, regions, camera)
-    room = options.max_gaussians - spent - face_budget - hat_budget
+    notches = 0.0 if brimmed else measure_notches(matte.alpha, regions, camera, body, vertices)
+    strand_budget = int(options.strand_share * options.max_gaussians) if notches else 0
+    room = options.max_gaussians - spent - face_budget - hat_budget - strand_budget
     samples, side = sample_texels(body, room, fineness)
     h, w = matte.alpha.shape
     fine = fit_size(w, h, S.texture_factor * max(alpha.shape))
@@ -247,9 +251,8 @@ def lift_photo(
         held, front = split_hat(front, brimmed, view, body, vertices)
         loose = [*loose, hat_layer(brimmed, view, body, vertices, hat_budget), held]
     front = repaint_photo(front, texels, completed, label, view, vertices, groups, body)
-    notches = 0.0 if brimmed else measure_notches(matte.alpha, regions, camera, body, vertices)
     texels, strands = raise_hair(
-        texels, label == HAIR, completed, notches, alpha, camera, vertices, body
+        texels, label == HAIR, completed, notches, alpha, camera, vertices, body, strand_budget
     )
     texels = homes.nape.rebind_hair(texels, label == HAIR, vertices)
     strands = homes.nape.rebind_hair(strands, np.ones(len(strands), bool), vertices)

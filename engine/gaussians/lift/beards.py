@@ -21,7 +21,7 @@ class BeardSettings:
     dark: tuple[float, float] = (-0.25, -0.5)
     """Logarithms of its albedo over the skin's between which skin passes into beard."""
 
-    around: int = 160  # nearest seen texels, on both sides of the face, that tell
+    around: int = 160  # nearest seen texels, on both sides of the face, that decide
     goes_on: tuple[float, float] = (0.1, 0.4)
     """Share of them that are beard between which skin passes into beard."""
 
@@ -51,18 +51,19 @@ def grow_beard(
     """
     color, share = np.array(base[rows]), np.zeros(len(rows))
     known = rows[t.known[rows]]
-    area = np.einsum("nk,nk->n", t.bary[rows], beard_area(body)[t.corner[rows]])
+    where = beard_area(body)
+    area = np.einsum("nk,nk->n", t.bary[rows], where[t.corner[rows]])
     todo = np.nonzero(~t.known[rows] & (area > 0.0))[0]
     if len(known) == 0 or len(todo) == 0:
         return color, share
     albedo = t.color[known] / t.shade[known]
     dark = ramp(np.log((albedo + 0.05) / (skin + 0.05)).mean(1), *S.dark)
     hairs = known[dark > 0.5]
-    chin = np.einsum("nk,nk->n", t.bary[known], beard_area(body)[t.corner[known]]) > 0.9
-    if not chin.any() or dark[chin].mean() < S.least:
+    chin = np.einsum("nk,nk->n", t.bary[known], where[t.corner[known]]) > 0.9
+    if len(hairs) == 0 or not chin.any() or dark[chin].mean() < S.least:
         return color, share
     points = t.rest[rows[todo]]
-    # One by one, texels at the edge would make islands: all around speak, also across the face.
+    # Averaged over neighbours on both sides of the face: single texels would make islands.
     mirror = np.array([-1.0, 1.0, 1.0])
     both = cKDTree(np.concatenate([t.rest[known], t.rest[known] * mirror]))
     _, around = both.query(points, k=min(S.around, 2 * len(known)))

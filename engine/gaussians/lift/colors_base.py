@@ -43,7 +43,7 @@ class BaseColorSettings:
     skin_smooth: float = 2.0  # edges, squared, over which seen skin is averaged
     skin_drift: float = 0.01  # pull of unseen skin to the usual tone, per unit of smoothing
     hair_smooth: float = 25.0  # the same of hair
-    hair_tones: tuple[float, float] = (20.0, 80.0)  # percentiles of lightness that its colour is of
+    hair_tones: tuple[float, float] = (20.0, 80.0)  # percentiles of lightness averaged for it
     hair_drift: float = 0.05  # the same of hair
     min_texels: int = 40  # texels of a class that show its colour
     candidates: int = 12  # most common colours that are tried

@@ -174,7 +174,8 @@ class FittedFace:
         pose = self.track.pose
         expression = np.array(pose.expression, np.float64)
         for name in actions:
-            expression[self.body.expression_index[name]] = 1.0
+            if name in self.body.expression_index:  # a body may do without wide eyes
+                expression[self.body.expression_index[name]] = 1.0
         vertices, _ = self.body.vertices(replace(pose, expression=expression))
         return vertices
 

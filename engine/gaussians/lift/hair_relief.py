@@ -40,7 +40,7 @@ class HairReliefSettings:
     raised: float = 0.8  # standard deviation of locks' heights, in notches' mean depths
     fade: tuple[float, float] = (0.012, 0.04)  # metres from hair that the photo shows
     smooth: float = 0.0007  # metres of notches up to which hair lies close to the head
-    rim: int = 7  # pixels across which all must be solid for a splat to move or stand there
+    rim: float = 0.008  # metres from the photo's background that locks and strands keep
     spacing: float = 0.009  # metres between strands' roots
     length: tuple[float, float] = (0.018, 0.045)  # metres
     turned: float = 0.3  # radians that strands turn from their locks, standard deviation
@@ -49,7 +49,7 @@ class HairReliefSettings:
     steps: int = 7  # splats of a strand
     width: float = 0.0009  # metres, standard deviation across a strand at its root
     tip: float = 0.35  # of that at its tip
-    hangs: float = 0.006  # metres from all hair at which a strand has left it, and hangs
+    hangs: float = 0.006  # metres from all hair at which a strand has left it, and goes straight on
     opacity: float = 0.85  # of a strand
 
 
@@ -73,8 +73,8 @@ def measure_notches(
         vertices: [V, 3] of it in the photo's pose, world space, metres.
 
     Returns:
-        Their mean depth along the outline before the background, metres; 0 where the photo shows
-        too little of that.
+        Their mean depth along the outline before the background, metres; 0 for hair that lies
+        close to the head, or where the photo shows too little of that outline.
     """
     hair, size = regions.hair, regions.mask.shape
     if not hair.any():
@@ -94,15 +94,15 @@ def measure_notches(
     height = max(2, round((bottom - top) * pixel / step))
     solid = resize(np.ascontiguousarray(own), width, height) > 0.5
 
-    def laid(mask: BoolArray) -> BoolArray:  # of the grid, over the finer pixels
+    def enlarge(mask: BoolArray) -> BoolArray:  # of the grid, over the finer pixels
         row = top + (np.arange(height) * (bottom - top)) // height
         col = left + (np.arange(width) * (right - left)) // width
         return mask[np.ix_(row, col)]
 
     reach = S.notch / step
     other = regions.mask & ~hair
-    counts = laid(ndimage.binary_dilation(hair, iterations=max(2, round(S.notch / pixel))))
-    counts &= ~laid(ndimage.binary_dilation(other, iterations=2))
+    counts = enlarge(ndimage.binary_dilation(hair, iterations=max(2, round(S.notch / pixel))))
+    counts &= ~enlarge(ndimage.binary_dilation(other, iterations=2))
     away = ndimage.distance_transform_edt
     if solid.all() or not (away(solid) > reach).any():
         return 0.0
@@ -125,7 +125,8 @@ def measure_notches(
     if not enough.any():
         return 0.0
     depth_there = step / _OBLIQUE * area[enough] / long[enough]
-    return float(min(np.median(depth_there), S.most))
+    notches = float(min(np.median(depth_there), S.most))
+    return notches if notches > S.smooth else 0.0
 
 
 def raise_hair(
@@ -137,6 +138,7 @@ def raise_hair(
     camera: Camera,
     vertices: FloatArray,
     body: Body,
+    budget: int,
 ) -> tuple[BoundGaussians, BoundGaussians]:
     """Raise the locks of hair that the photo does not show, and let strands stand off them.
 
@@ -149,21 +151,19 @@ def raise_hair(
         camera: of the photo.
         vertices: [V, 3] of the body in the photo's pose, world space, metres.
         body: the person's own.
+        budget: most Gaussians of strands.
 
     Returns:
         texels: the same, in the same order, with raised locks.
         strands: Gaussians of loose strands.
     """
     rows = np.nonzero(hair & completed)[0]
-    none = texels.take(rows[:0])
-    if notches <= S.smooth or len(rows) == 0:
-        return texels, none
+    no_strands = texels.take(rows[:0])
+    if notches == 0.0 or len(rows) == 0:
+        return texels, no_strands
     world = place_gaussians(texels.take(rows), vertices, body)
     points = np.asarray(world.means, np.float64)
-    R = quaternion_to_matrix(np.asarray(world.quats, np.float64))
-    normals = R[..., 2]
-    middle = np.median(points, axis=0)
-    normals = normals * np.sign(np.einsum("nd,nd->n", normals, points - middle))[:, None]
+    normals = quaternion_to_matrix(np.asarray(world.quats, np.float64))[..., 2]
     free = np.ones(len(rows))
     if (hair & ~completed).any():
         shown = place_gaussians(texels.take(hair & ~completed), vertices, body).means
@@ -174,8 +174,9 @@ def raise_hair(
     field = random_field(rest, S.lock, seed=1)
     height = S.raised * notches * free * np.clip(field, -1.5, 1.5)
     raised = points + height[:, None] * normals
-    inside = ndimage.minimum_filter(alpha, S.rim)  # splats are wider than their middles
-    raised = np.where(_beside(raised, inside, camera)[:, None], points, raised)
+    _, depth = project(points, camera)  # splats are wider than their middles
+    inside = ndimage.minimum_filter(alpha, 1 + 2 * round(S.rim * camera.K[0, 0] / np.median(depth)))
+    raised = np.where(_over_background(raised, inside, camera)[:, None], points, raised)
     moved = bind_gaussians(
         replace(world, means=raised.astype(np.float32)),
         texels.triangle[rows],
@@ -190,9 +191,12 @@ def raise_hair(
     head = vertex_groups(body)[body.f[texels.triangle[rows], 0]] == HEAD
     way = hair_directions(raised, normals, rest, head, body)
     roots = hair_anchors(rest, S.spacing)
+    most = budget // S.steps
+    if len(roots) > most:
+        roots = np.sort(np.random.default_rng(3).choice(roots, most, replace=False))
     strands = _draw_strands(raised, normals, way, roots, free, notches, np.asarray(world.colors))
     which = np.repeat(rows[roots], S.steps)
-    keep = ~_beside(np.asarray(strands.means, np.float64), inside, camera)
+    keep = ~_over_background(np.asarray(strands.means, np.float64), inside, camera)
     keep &= np.repeat(free[roots] > 0.3, S.steps)
     bound = bind_gaussians(
         strands.take(keep),
@@ -205,7 +209,7 @@ def raise_hair(
     return replace(texels, offset=offset.astype(np.float32)), bound
 
 
-def _beside(points: FloatArray, alpha: FloatArray, camera: Camera) -> BoolArray:
+def _over_background(points: FloatArray, alpha: FloatArray, camera: Camera) -> BoolArray:
     """[N] points [N, 3] before the photo's background."""
     xy, z = project(points, camera)
     height, width = alpha.shape
@@ -233,6 +237,9 @@ def _draw_strands(
         free: [N] 0..1, how much of the relief is wanted.
         notches: metres.
         colors: [N, 3] 0..1.
+
+    Returns:
+        K * steps Gaussians, strand by strand.
     """
     rng = np.random.default_rng(2)
     count = len(roots)

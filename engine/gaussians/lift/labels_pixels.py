@@ -56,6 +56,7 @@ class PixelSettings:
     surest: float = 6.0  # largest log odds of one pixel
     texture_scale: float = 0.35  # of fine texture, to features
     one_piece: float = 5.0  # L*a*b* units over the border of upper and lower wear in one piece
+    noise: float = 1.0  # L*a*b* units of their differences that the finest cloth has
     across: float = 0.06  # of the clothes' size: between the colours compared over that border
     long_hair: float = 0.15  # squared eyes' distances of hair beside the neck that make it long
     min_seeds: int = 30  # pixels from which on a label's colours are learned
@@ -266,15 +267,18 @@ def label_pixels(
     label, smooth = solve(first, 0.0)
     if parsed is not None:
         likely = _solved_probabilities(parsed[mask])
-        denied, doubted = _deny_labels(label, likely, mask, lab)
+        denied, allowed = _find_contradictions(label, likely, mask, lab)
         if denied:
+            doubted = allowed.any(1)
             taught = {k: (label == k) & first[k] | denied.get(k, False) for k in SOLVED}
-            taught[UPPER] &= likely[:, SOLVED.index(UPPER)] > 0.5
+            surely_upper = taught[UPPER] & (likely[:, SOLVED.index(UPPER)] > 0.5)
+            if (doubted & (label == UPPER)).any() and surely_upper.sum() >= S.min_seeds:
+                taught[UPPER] = surely_upper
             taught[SKIN] = (label == SKIN) & (likely[:, SOLVED.index(SKIN)] > 0.5)
             taught[SKIN] |= head.skin[mask]
             said = np.where(doubted[:, None], S.parser * np.log(likely), 0.0)
             again, changed = solve(taught, said)
-            take = doubted & np.isin(again, list(denied))
+            take = (allowed & (again[:, None] == SOLVED)).any(1)
             label, smooth = np.where(take, again, label), np.where(take[:, None], changed, smooth)
     out[mask] = label
     out[:] = _part_garments(out, parsed, lab)
@@ -285,10 +289,10 @@ def label_pixels(
     return remove_crumbs(out, head.unit)
 
 
-def _deny_labels(
+def _find_contradictions(
     label: IntArray, likely: FloatArray, mask: BoolArray, lab: FloatArray
 ) -> tuple[dict[int, BoolArray], BoolArray]:
-    """What the parser denies that the rules say.
+    """Find the rules' labels that the parser contradicts.
 
     Args:
         label: [N] of the mask's pixels by the rules.
@@ -298,22 +302,25 @@ def _deny_labels(
 
     Returns:
         denied: label by the parser -> [N] pixels that surely are that, and have another one.
-        doubted: [N] pixels of the labels that are denied.
+        allowed: [N, len(SOLVED)] labels that each pixel may take instead of its own.
     """
     sure = {k: likely[:, SOLVED.index(k)] > S.sure for k in OVER_SKIN}
     least = {k: max(S.min_seeds, S.missed * (label == k).sum()) for k in OVER_SKIN}
-    doubted = label == SKIN
-    denied = {k: doubted & sure[k] for k in OVER_SKIN}
+    skin = label == SKIN
+    denied = {k: skin & sure[k] for k in OVER_SKIN}
     denied = {k: own for k, own in denied.items() if own.sum() >= least[k]}
+    allowed = np.zeros(likely.shape, bool)
+    for k in denied:
+        allowed[skin, SOLVED.index(k)] = True
     # It takes the lower half of a dress for a skirt: what it parts must have two colours.
     lower = (label == UPPER) & sure[LOWER]
     if lower.sum() >= least[LOWER]:
         parted = np.full(mask.shape, NONE)
         parted[mask] = np.select([lower, label == UPPER], [LOWER, UPPER], NONE)
-        if not is_one_piece(parted, lab):
+        if (measure_border(parted, lab) or 0.0) >= 1.0:
             denied[LOWER] = lower | denied.get(LOWER, False)
-            doubted = doubted | (label == UPPER)
-    return denied, doubted
+            allowed[label == UPPER, SOLVED.index(LOWER)] = True
+    return denied, allowed
 
 
 def _part_garments(label: IntArray, parsed: FloatArray | None, lab: FloatArray) -> IntArray:
@@ -321,17 +328,16 @@ def _part_garments(label: IntArray, parsed: FloatArray | None, lab: FloatArray) 
 
     They may part elsewhere, where the parser says: a shirt's shaded half is no trousers.
     """
-    if not is_one_piece(label, lab):
+    differ = measure_border(label, lab)
+    if differ is None or differ >= 1.0:
         return label
     worn = np.isin(label, [UPPER, LOWER])
     one = np.where(worn, UPPER, label)
     if parsed is None:
         return one
-    parted = np.where(worn & (parsed[..., _LOWER] > parsed[..., _UPPER]), LOWER, one)
-    return one if is_one_piece(parted, lab) else parted
-
-
-_UPPER, _LOWER = PARSED.index("upper"), PARSED.index("lower")
+    lower, upper = (parsed[..., PARSED.index(name)] for name in ("lower", "upper"))
+    parted = np.where(worn & (lower > upper), LOWER, one)
+    return parted if (measure_border(parted, lab) or 0.0) >= 1.0 else one
 
 
 def _solved_probabilities(parsed: FloatArray) -> FloatArray:
@@ -345,20 +351,23 @@ def _solved_probabilities(parsed: FloatArray) -> FloatArray:
     return np.asarray(likely / likely.sum(1, keepdims=True))
 
 
-def is_one_piece(label: IntArray, lab: FloatArray) -> bool:
-    """Whether lower wear and upper wear are one piece: a coat, a dress, a tunic.
+def measure_border(label: IntArray, lab: FloatArray) -> float | None:
+    """Measure how much the colours of upper and lower wear differ across their border.
 
-    Then colours do not change systematically across their border, whatever folds and patterns do.
-    They are compared some way off it: what a hem or a belt shades, and a border that is not quite
-    right, would make two garments look like one.
+    In a coat, a dress or a tunic they do not differ systematically there, whatever folds and
+    patterns do. They are compared some way off the border: what a hem or a belt shades, and a
+    border that is not quite right, would make two garments look like one.
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
         lab: [H, W, 3] L*a*b*.
+
+    Returns:
+        At least 1 for two garments, less for one; None where there is nothing to compare.
     """
     lower, upper = label == LOWER, label == UPPER
     if not lower.any() or not upper.any():
-        return False
+        return None
     calm = smooth_within(lab, lower | upper, 1.0)
     reach = S.across * np.sqrt((lower | upper).sum())
     steps = []
@@ -367,10 +376,10 @@ def is_one_piece(label: IntArray, lab: FloatArray) -> bool:
         steps.append((calm[:-k] - calm[k:])[across])
     step = np.concatenate(steps)
     if not len(step):
-        return False
+        return None
     usual = np.median(step, axis=0)
-    spread = np.median(np.abs(step - usual), axis=0) + 1.0
-    return bool(np.linalg.norm(usual) < S.one_piece or np.linalg.norm(usual / spread) < 1.0)
+    spread = np.median(np.abs(step - usual), axis=0) + S.noise
+    return float(min(np.linalg.norm(usual) / S.one_piece, np.linalg.norm(usual / spread)))
 
 
 @dataclass(frozen=True)
@@ -435,6 +444,7 @@ def _first_seeds(
         UPPER: on & (names == "torso") & (y > 0.12) & (y < 0.42),
         SHOES: on & (names == "foot") & ~skin.alike(2.2),
     }
+    chest_shown = seeds[UPPER].sum() >= S.min_seeds
     strands = np.zeros(len(features), bool)
     if seeds[HAIR].sum() >= S.min_seeds:
         model = fit_colors(features[seeds[HAIR]], COMPONENTS[HAIR])
@@ -446,7 +456,7 @@ def _first_seeds(
     # Pixels of the chest that look like skin mostly are: a neckline, or a hand in front of it.
     if skin.alike(2.2)[seeds[UPPER]].sum() < S.neckline * seeds[UPPER].sum():
         seeds[UPPER] &= ~skin.alike(2.2)
-    if seeds[UPPER].sum() < S.min_seeds:  # a portrait that ends at the shoulders
+    if not chest_shown:  # a portrait that ends at the shoulders
         seeds[UPPER] = on & (names == "torso") & (y > 0.12) & ~skin.alike(3.0) & ~strands
     lower = thigh & ~skin.alike(3.0)
     if lower.sum() < max(S.min_seeds, 0.25 * thigh.sum()):  # bare thighs, or none in the frame

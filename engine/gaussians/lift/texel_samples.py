@@ -13,6 +13,7 @@ from ...core.settings import register_settings
 from ...core.types import Camera, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples, sample_surface
 from ..squareness import cosine_to_camera
+from .labels import LOWER, SHOES, SKIN, UPPER
 from .regions import Regions
 
 
@@ -22,7 +23,7 @@ class TexelSampleSettings:
 
     coarser_outside: float = 0.5  # times finer that texels are which the photo's frame cuts off
     coarser_below: float = 0.6  # the same below the photo's splats
-    finer_at_edges: float = 2.0  # the same where one label passes into another
+    finer_at_edges: float = 2.0  # times finer again where one label passes into another
     edged: tuple[str, ...] = ("torso", "neck", "arm", "leg", "hand", "foot")  # parts that it is for
     squarely: float = 0.6  # cosine to the camera from which on these are all that is seen
     beyond: float = 0.1  # of the frame's sides beyond them that still counts as inside
@@ -78,8 +79,9 @@ def texel_fineness(
     of_vertex = np.where(inside, of_vertex, S.coarser_outside)
     label = shares.argmax(1)[body.f]
     edged = [body.part_names.index(name) for name in S.edged if name in body.part_names]
-    at_edge = (label != label[:, :1]).any(1) & np.isin(body.face_part, edged)
-    finer = np.where(at_edge, S.finer_at_edges, of_vertex[body.f].max(1))
+    crisp = np.isin(label, [SKIN, UPPER, LOWER, SHOES]).all(1)  # strands end unevenly
+    at_edge = (label != label[:, :1]).any(1) & crisp & np.isin(body.face_part, edged)
+    finer = np.where(at_edge, S.finer_at_edges, 1.0) * of_vertex[body.f].max(1)
     return np.asarray(finer * _part_fineness(body)[body.face_part])
 
 

@@ -52,6 +52,9 @@ def test_a_beard_goes_on_and_a_bare_cheek_stays_bare(average: Body) -> None:
     shadow = (area > 0.0) & (rest[:, 1] < np.percentile(rest[area > 0.9, 1], 5))
     assert shadow.any()
     assert grown(np.where(shadow[:, None], BEARD, BARE))[1].max() == 0.0
+    # Nor is stubble that is hardly darker than the skin.
+    stubble = BARE * np.exp(-0.35)
+    assert grown(np.where((area > 0.5)[:, None], stubble, BARE))[1].max() == 0.0
     # Gaps in what the photo shows of a beard do not make islands beyond it.
     gaps = np.random.default_rng(0).uniform(size=n) < 0.3
     _, share = grown(np.where(((area > 0.5) & ~gaps)[:, None], BEARD, BARE))

@@ -27,7 +27,8 @@ from likeness.engine.gaussians.lift.labels_cleanup import (
     keep_attached_hair,
     remove_crumbs,
 )
-from likeness.engine.gaussians.lift.labels_pixels import is_one_piece
+from likeness.engine.gaussians.lift.labels_parser import PARSED
+from likeness.engine.gaussians.lift.labels_pixels import _part_garments, measure_border
 from likeness.engine.gaussians.lift.labels_surface import S as SURFACE
 from likeness.engine.gaussians.lift.labels_surface import (
     _in_order,
@@ -194,7 +195,7 @@ def test_the_far_side_is_dressed_as_the_near_one(
     np.testing.assert_array_equal(at_corner[sure], found[corners[sure, 0]])
 
 
-def test_a_tunic_is_one_piece(sitter: Sitter) -> None:
+def test_a_tunic_measure_border(sitter: Sitter) -> None:
     regions, _ = label(sitter, COLORS | {LOWER: COLORS[UPPER]})
     assert not (regions.label == LOWER).any()
 
@@ -205,9 +206,23 @@ def test_two_garments_with_a_shaded_hem_are_two() -> None:
     rng = np.random.default_rng(0)
     lab = np.array([60.0, 5.0, 5.0]) + rng.normal(0.0, 4.0, (120, 80, 3))
     lab[..., 0] += 15.0 * np.sign(np.sin(np.arange(80)))  # stripes
-    assert is_one_piece(names, lab)
+    one = measure_border(names, lab)
+    assert one is not None
+    assert one < 1.0
+    assert (_part_garments(names, None, lab) == UPPER).all()
+    # The parser may say where they part; without a step of colours there it is not heard.
+    parsed = np.zeros((120, 80, len(PARSED)))
+    parsed[:70, :, PARSED.index("upper")] = 1.0
+    parsed[70:, :, PARSED.index("lower")] = 1.0
+    assert (_part_garments(names, parsed, lab) == UPPER).all()
+    parsed[..., PARSED.index("lower")] = 2.0
+    assert (_part_garments(names, parsed, lab) == UPPER).all()  # all of it: nothing to compare
     lab[..., 0] -= 25.0 * np.clip((np.arange(120)[:, None] - 50) / 20.0, 0.0, 1.0)
-    assert not is_one_piece(names, lab)
+    two = measure_border(names, lab)
+    assert two is not None
+    assert two > 1.0
+    np.testing.assert_array_equal(_part_garments(names, None, lab), names)
+    assert measure_border(np.full((9, 9), UPPER), lab[:9, :9]) is None
 
 
 def test_shoulders_of_a_close_portrait_are_dressed(sitter: Sitter) -> None:

@@ -10,6 +10,7 @@ from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.dual_uv.sampling import SurfaceSamples
+from likeness.engine.gaussians.lift.labels import LABELS, SKIN, UPPER
 from likeness.engine.gaussians.lift.texel_samples import (
     PART_SPACING,
     S,
@@ -47,7 +48,7 @@ def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside(
     vertices = body.v_template + np.array([0.0, -0.4, -2.0])
     nothing = SimpleNamespace(mask=np.zeros((300, 300), bool))
     wide, narrow = photo_camera(50.0, 300, 300), photo_camera(400.0, 300, 300)
-    bare = np.tile([1.0, 0.0], (len(vertices), 1))
+    bare = np.tile(np.eye(len(LABELS))[SKIN], (len(vertices), 1))
     fineness = texel_fineness(body, vertices, bare, nothing, wide)  # type: ignore[arg-type]
     samples, _ = sample_texels(body, 20_000, fineness)
     torso, leg, hand = (metres_apart(body, samples, name) for name in ("torso", "leg", "hand"))
@@ -58,9 +59,9 @@ def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside(
     below = (row[body.f] > 300 * (1 + S.beyond) + 1).all(1)
     assert below.any()
     np.testing.assert_allclose(cut[below], S.coarser_outside * fineness[below])
-    dressed = np.where(body.v_template[:, :1] > 0.1, [[0.0, 1.0]], bare)
+    dressed = np.where(body.v_template[:, :1] > 0.1, np.eye(len(LABELS))[[UPPER]], bare)
     finer = texel_fineness(body, vertices, dressed, nothing, wide)  # type: ignore[arg-type]
-    over = dressed[body.f, 0]
+    over = dressed[body.f, SKIN]
     at_edge = (over.min(1) < over.max(1)) & np.isin(
         body.face_part, [body.part_names.index(name) for name in ("torso", "arm")]
     )
