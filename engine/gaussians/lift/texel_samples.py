@@ -24,6 +24,7 @@ class TexelSampleSettings:
     coarser_outside: float = 0.5  # times finer that texels are which the photo's frame cuts off
     coarser_below: float = 0.6  # the same below the photo's splats
     finer_at_edges: float = 2.0  # times finer again where one label passes into another
+    for_edges: float = 0.025  # most of all texels that this may add
     edged: tuple[str, ...] = ("torso", "neck", "arm", "leg", "hand", "foot")  # parts that it is for
     squarely: float = 0.6  # cosine to the camera from which on these are all that is seen
     beyond: float = 0.1  # of the frame's sides beyond them that still counts as inside
@@ -81,17 +82,25 @@ def texel_fineness(
     edged = [body.part_names.index(name) for name in S.edged if name in body.part_names]
     crisp = np.isin(label, [SKIN, UPPER, LOWER, SHOES]).all(1)  # strands end unevenly
     at_edge = (label != label[:, :1]).any(1) & crisp & np.isin(body.face_part, edged)
-    finer = np.where(at_edge, S.finer_at_edges, 1.0) * of_vertex[body.f].max(1)
-    return np.asarray(finer * _part_fineness(body)[body.face_part])
+    fineness = of_vertex[body.f].max(1) * _part_fineness(body)[body.face_part]
+    texels = _atlas_areas(body) * fineness**2
+    share = texels[at_edge].sum() / max(texels.sum(), 1e-12)
+    finer = min(S.finer_at_edges, float(np.sqrt(1.0 + S.for_edges / max(share, 1e-12))))
+    return np.asarray(np.where(at_edge, finer, 1.0) * fineness)
+
+
+def _atlas_areas(body: Body) -> FloatArray:
+    """[F] twice the area of each triangle in the atlas."""
+    a, b, c = (body.atlas_vt[body.atlas_ft[:, k]] for k in range(3))
+    (x, y), (u, v) = (b - a).T, (c - a).T
+    return np.asarray(np.abs(x * v - y * u))
 
 
 def _part_fineness(body: Body) -> FloatArray:
     """[P] how many times finer than usual the atlas is to be sampled for each part, in steps."""
     a, b, c = (body.v_template[body.f[:, k]] for k in range(3))
     metres = np.linalg.norm(np.cross(b - a, c - a), axis=1)
-    a, b, c = (body.atlas_vt[body.atlas_ft[:, k]] for k in range(3))
-    (x, y), (u, v) = (b - a).T, (c - a).T
-    atlas = np.abs(x * v - y * u)
+    atlas = _atlas_areas(body)
     count = len(body.part_names)
     of_part = np.bincount(body.face_part, metres, count), np.bincount(body.face_part, atlas, count)
     stretch = np.sqrt((of_part[0] + 1e-12) / (of_part[1] + 1e-12))

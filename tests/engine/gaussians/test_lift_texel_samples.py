@@ -9,7 +9,7 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.dual_uv.sampling import SurfaceSamples
+from likeness.engine.dual_uv.sampling import SurfaceSamples, sample_surface
 from likeness.engine.gaussians.lift.labels import LABELS, SKIN, UPPER
 from likeness.engine.gaussians.lift.texel_samples import (
     PART_SPACING,
@@ -43,6 +43,14 @@ def metres_apart(body: Body, samples: SurfaceSamples, part: str) -> float:
     return float(np.sqrt(area / own[samples.triangle].sum()))
 
 
+def sample_surface_count(body: Body, fineness: np.ndarray) -> int:
+    """Number of texels at one fineness of the finest atlas."""
+    return sum(
+        len(sample_surface(body, int(400 * level), faces=fineness == level).triangle)
+        for level in np.unique(fineness)
+    )
+
+
 def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside() -> None:
     body = make_synthetic_body().personalised(np.zeros(4))
     vertices = body.v_template + np.array([0.0, -0.4, -2.0])
@@ -66,7 +74,11 @@ def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside(
         body.face_part, [body.part_names.index(name) for name in ("torso", "arm")]
     )
     assert at_edge.any()
-    np.testing.assert_allclose(finer[at_edge], S.finer_at_edges * fineness[at_edge])
+    factor = finer[at_edge] / fineness[at_edge]
+    np.testing.assert_allclose(factor, factor[0])
+    assert 1.0 < factor[0] <= S.finer_at_edges
+    count = [sample_surface_count(body, each) for each in (fineness, finer)]
+    assert count[1] / count[0] == pytest.approx(1.0 + S.for_edges, abs=0.02)  # few, large triangles
     plain = over.min(1) == over.max(1)
     np.testing.assert_allclose(finer[plain], fineness[plain])
 
