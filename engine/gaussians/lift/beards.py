@@ -51,15 +51,14 @@ def grow_beard(
     """
     color, share = np.array(base[rows]), np.zeros(len(rows))
     known = rows[t.known[rows]]
-    where = beard_area(body)
-    area = np.einsum("nk,nk->n", t.bary[rows], where[t.corner[rows]])
+    area = np.einsum("nk,nk->n", t.bary[rows], beard_area(body)[t.corner[rows]])
     todo = np.nonzero(~t.known[rows] & (area > 0.0))[0]
     if len(known) == 0 or len(todo) == 0:
         return color, share
     albedo = t.color[known] / t.shade[known]
     dark = ramp(np.log((albedo + 0.05) / (skin + 0.05)).mean(1), *S.dark)
     hairs = known[dark > 0.5]
-    chin = np.einsum("nk,nk->n", t.bary[known], where[t.corner[known]]) > 0.9
+    chin = area[t.known[rows]] > 0.9
     if len(hairs) == 0 or not chin.any() or dark[chin].mean() < S.least:
         return color, share
     points = t.rest[rows[todo]]

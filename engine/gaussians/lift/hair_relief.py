@@ -112,7 +112,7 @@ def measure_notches(
     outline = closed & ~ndimage.binary_erosion(closed, border_value=1) & counts
     if step * outline.sum() < S.least_outline:
         return 0.0
-    # By directions, of which most decide: a forelock or a parting is no sign of loose hair.
+    # The median over directions: a forelock or a parting alone does not make hair loose.
     y, x = np.indices(solid.shape)
     middle_y, middle_x = (axis[solid].mean() for axis in (y, x))
     turn = np.arctan2(y - middle_y, x - middle_x)

@@ -326,7 +326,7 @@ def _find_contradictions(
 def _part_garments(label: IntArray, parsed: FloatArray | None, lab: FloatArray) -> IntArray:
     """Make upper wear [H, W] of lower wear that is one piece with it.
 
-    They may part elsewhere, where the parser says: a shirt's shaded half is no trousers.
+    They may part elsewhere, where the parser says: the shaded half of a shirt is not trousers.
     """
     differ = measure_border(label, lab)
     if differ is None or differ >= 1.0:

@@ -48,11 +48,11 @@ def test_a_beard_goes_on_and_a_bare_cheek_stays_bare(average: Body) -> None:
     np.testing.assert_allclose(np.median(color[jaw & (share > 0.9)], axis=0), 0.5 * BEARD)
     assert share[known | (area == 0.0)].max() == 0.0
     assert grown(np.tile(BARE, (n, 1)))[1].max() == 0.0
-    # The jaw's shadow on the throat is no beard.
+    # The shadow of the jaw on the throat is not a beard.
     shadow = (area > 0.0) & (rest[:, 1] < np.percentile(rest[area > 0.9, 1], 5))
     assert shadow.any()
     assert grown(np.where(shadow[:, None], BEARD, BARE))[1].max() == 0.0
-    # Nor is stubble that is hardly darker than the skin.
+    # Stubble that is hardly darker than the skin does not count either.
     stubble = BARE * np.exp(-0.35)
     assert grown(np.where((area > 0.5)[:, None], stubble, BARE))[1].max() == 0.0
     # Gaps in what the photo shows of a beard do not make islands beyond it.

@@ -37,7 +37,7 @@ def test_notches_are_half_as_deep_as_teeth_that_fill_half_of_the_outline(average
     assert outline(average, 0.0) == 0.0
     for teeth in (0.003, 0.006):
         assert outline(average, teeth) == pytest.approx(0.5 * teeth, rel=0.35)
-    assert outline(average, 0.0, forelock=0.01) == 0.0  # one lock is no loose hair
+    assert outline(average, 0.0, forelock=0.01) == 0.0  # one lock does not count
     assert outline(average, 0.03) == S.most
 
 
