@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -33,7 +34,7 @@ LID_FADE = 2.0
 
 @dataclass(frozen=True)
 class ExpressionLimits:
-    """Which columns of an expression limit which.
+    """Columns of an expression that limit others.
 
     Attributes:
         lips: ``mouthClose`` and ``jawOpen``; None without both.
@@ -47,11 +48,16 @@ class ExpressionLimits:
 
 
 def find_limits(names: Sequence[str]) -> ExpressionLimits:
-    """Return which columns limit which.
+    """Return the columns that limit others.
 
     Args:
         names: of a body's expressions.
     """
+    return _find_limits(tuple(names))
+
+
+@cache
+def _find_limits(names: tuple[str, ...]) -> ExpressionLimits:
     index = {name: k for k, name in enumerate(names)}
 
     def pair(limited: str, by: str) -> tuple[int, int] | None:
@@ -87,6 +93,7 @@ def limit_expression(expression: FloatArray, names: Sequence[str]) -> FloatArray
     if limits.lips is not None:
         lips, jaw = limits.lips
         out[..., lips] = np.minimum(out[..., lips], np.maximum(out[..., jaw], 0.0) + PRESSED)
-    for lid, blink in limits.lids:
-        out[..., lid] *= np.clip(LID_FADE - LID_FADE * out[..., blink], 0.0, 1.0)
+    if limits.lids:
+        lids, blinks = (list(columns) for columns in zip(*limits.lids, strict=True))
+        out[..., lids] *= np.clip(LID_FADE - LID_FADE * out[..., blinks], 0.0, 1.0)
     return out

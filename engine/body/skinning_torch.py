@@ -186,16 +186,20 @@ def body_vertices_torch(
 def _limit_expression(expression: Tensor, names: tuple[str, ...]) -> Tensor:
     """[..., E] as ``limit_expression`` returns it."""
     limits = find_limits(names)
-    columns = list(expression.unbind(-1))
+    out = expression.clone()
+    opened = None if limits.lips is None else expression[..., limits.lips[1]]
     if limits.tongue is not None:
         tongue, jaw = limits.tongue
-        columns[jaw] = torch.maximum(columns[jaw], TONGUE_ROOM * columns[tongue])
-    if limits.lips is not None:
-        lips, jaw = limits.lips
-        columns[lips] = torch.minimum(columns[lips], columns[jaw].clamp(min=0.0) + PRESSED)
-    for lid, blink in limits.lids:
-        columns[lid] = columns[lid] * (LID_FADE - LID_FADE * columns[blink]).clamp(0.0, 1.0)
-    return torch.stack(columns, -1)
+        opened = torch.maximum(expression[..., jaw], TONGUE_ROOM * expression[..., tongue])
+        out[..., jaw] = opened
+    if limits.lips is not None and opened is not None:
+        lips = limits.lips[0]
+        out[..., lips] = torch.minimum(expression[..., lips], opened.clamp(min=0.0) + PRESSED)
+    if limits.lids:
+        lids, blinks = (list(columns) for columns in zip(*limits.lids, strict=True))
+        fade = (LID_FADE - LID_FADE * expression[..., blinks]).clamp(0.0, 1.0)
+        out[..., lids] = expression[..., lids] * fade
+    return out
 
 
 def _blend(directions: Tensor, weights: Tensor) -> Tensor:
