@@ -8,6 +8,7 @@ import bpy
 import numpy as np
 import people
 import rig_checks
+import stretch_checks
 from likeness.addon import pose_library
 from likeness.addon.compat import get_hide_owner
 from likeness.addon.motion.actions import ActionOptions, find_current_channelbag, write_action
@@ -29,7 +30,7 @@ from likeness.addon.rig.control_names import (
     pole_control,
 )
 from likeness.addon.rig.controls import EYES, PARENTED, eye_target
-from likeness.addon.rig.evaluated_pose import place_bone, seen_matrices
+from likeness.addon.rig.evaluated_pose import seen_matrices
 from likeness.addon.rig.ik import switch_parent, switch_to_fk, switch_to_ik
 from likeness.addon.rig.look_at import look_at, stop_looking
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene_steps
@@ -55,8 +56,8 @@ from rig_checks import error, far, natural_pose, person
 
 
 def several(checks: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """As in ``rig_checks``, of the checks here."""
-    return rig_checks.several(checks, globals())
+    """As in ``rig_checks``, of the checks here and of limbs that stretch."""
+    return rig_checks.several(checks, globals() | vars(stretch_checks))
 
 
 def roots() -> dict[str, Any]:
@@ -193,73 +194,6 @@ def rolls() -> dict[str, Any]:
         float(np.abs(np.array(now[n] - was[n])).max()) for n in (*LIMBS["left_foot"], "left_foot")
     )
     return out
-
-
-def stretched() -> dict[str, Any]:
-    """Limbs whose controls are half their length out of reach, of a person twice as large."""
-    avatar, objects = person(symmetric=True)
-    armature, rng = objects.armature, np.random.default_rng(9)
-    joints = [JOINT_INDEX[last] for _, _, last in LIMBS.values()]
-    held = [np.flatnonzero(avatar.body.weights[:, j] > 0.5) for j in joints]
-    bones = armature.pose.bones
-    natural_pose(rng, armature)
-    bones["root"].scale = (2.0, 2.0, 2.0)
-    switch_to_ik(armature, LIMBS)
-    out: dict[str, Any] = {"left": [], "lengths": [], "thick": []}
-
-    def lengths(seen: dict[str, Matrix], limb: str) -> list[float]:
-        places = [seen[name].translation for name in LIMBS[limb]]
-        rest = [bones[name].bone.length for name in LIMBS[limb][:2]]
-        return [(b - a).length / (2.0 * r) for a, b, r in zip(places, places[1:], rest)]
-
-    def stretch(value: float) -> dict[str, Matrix]:
-        for limb in LIMBS:
-            bones[ik_control(limb)][STRETCH] = value
-        return seen_matrices(armature)
-
-    def sizes() -> FloatArray:
-        """Of hands and feet, as displayed."""
-        points = people.body_vertices(objects)
-        return np.array([np.ptp(points[k], axis=0) for k in held])
-
-    before = stretch(0.0)
-    out["inside"] = error_of(before, stretch(1.0))
-    stretch(0.0)
-    for limb, (upper, lower, _) in LIMBS.items():
-        place, seen = before[ik_control(limb)].copy(), before[upper].translation
-        reach = 2.0 * (bones[upper].bone.length + bones[lower].bone.length)
-        way = (place.translation - seen).normalized()
-        place.translation = seen + 1.5 * reach * way
-        place_bone(bones[ik_control(limb)], place, before)
-    still = stretch(0.0)
-    size = sizes()
-    half, whole = stretch(0.5), stretch(1.0)
-    out["size"] = [float(np.abs(sizes() - size).max()), float(size.max(1).min())]
-    for limb, (upper, lower, last) in LIMBS.items():
-        out["lengths"].append([lengths(seen, limb) for seen in (still, half, whole)])
-        end = f"{limb}_ankle" if limb.endswith("foot") else ik_control(limb)
-        out["left"].append((whole[last].translation - whole[end].translation).length)
-        scales = [tuple(whole[name].to_scale()) for name in (upper, lower, last)]
-        out["thick"] += [value for x, _, z in scales for value in (x, z)] + [scales[2][1]]
-    pose = read_bone_pose(armature, np.zeros(0)).full_pose
-    pose_tools.mirror_pose(armature)
-    bones["left_hand_ik"][STRETCH] = 0.0
-    pose_tools.mirror_pose(armature)
-    out["mirrored"] = [float(bones[ik_control(limb)][STRETCH]) for limb in LIMBS]
-    bones["right_hand_ik"][STRETCH] = 1.0
-    bones["left_hand_ik"][STRETCH] = 1.0
-    out["said"] = switch_to_fk(armature, LIMBS)
-    after = read_bone_pose(armature, np.zeros(0)).full_pose
-    out["turned"] = far(pose[1:], after[1:])
-    seen = seen_matrices(armature)
-    out["fk"] = [lengths(seen, limb) for limb in LIMBS]
-    out["said again"] = switch_to_fk(armature, LIMBS)
-    return out
-
-
-def error_of(first: dict[str, Matrix], second: dict[str, Matrix]) -> float:
-    """Largest difference of displayed matrices."""
-    return max(float(np.abs(np.array(first[n] - second[n])).max()) for n in first)
 
 
 def added() -> dict[str, Any]:

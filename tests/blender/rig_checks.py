@@ -467,3 +467,8 @@ def correctives() -> dict[str, Any]:
 
 def error(avatar: Avatar, objects: AvatarObjects, pose: Pose) -> float:
     return float(np.abs(people.body_vertices(objects) - avatar.body.vertices(pose)[0]).max())
+
+
+def error_of(first: dict[str, Matrix], second: dict[str, Matrix]) -> float:
+    """Largest difference of displayed matrices."""
+    return max(float(np.abs(np.array(first[n] - second[n])).max()) for n in first)

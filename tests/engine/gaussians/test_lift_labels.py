@@ -10,6 +10,8 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import Camera, FloatArray, IntArray, Observation, Pose
+from likeness.engine.gaussians.lift.dress_rules import S as RULES
+from likeness.engine.gaussians.lift.dress_rules import _in_order
 from likeness.engine.gaussians.lift.labels import (
     HAIR,
     HAT,
@@ -29,9 +31,7 @@ from likeness.engine.gaussians.lift.labels_cleanup import (
 )
 from likeness.engine.gaussians.lift.labels_parser import PARSED
 from likeness.engine.gaussians.lift.labels_pixels import _part_garments, measure_border
-from likeness.engine.gaussians.lift.labels_surface import S as SURFACE
 from likeness.engine.gaussians.lift.labels_surface import (
-    _in_order,
     label_surface,
     labels_at,
     smooth_borders,
@@ -326,7 +326,7 @@ def test_rings_in_order_are_the_cheapest() -> None:
 
         def total(states: tuple[int, ...], cost: FloatArray = cost) -> float:
             changes = sum(a != b for a, b in itertools.pairwise(states))
-            return float(cost[np.arange(6), list(states)].sum() + SURFACE.step_cost * changes)
+            return float(cost[np.arange(6), list(states)].sum() + RULES.step_cost * changes)
 
         rising = (s for s in itertools.product(range(3), repeat=6) if list(s) == sorted(s))
         assert total(tuple(found)) == pytest.approx(min(map(total, rising)))
