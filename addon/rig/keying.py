@@ -35,7 +35,7 @@ def key_properties(armature: Any, name: str, props: Iterable[str], frame: float)
 
 
 def read_switches(armature: Any) -> dict[tuple[str, str], float]:
-    """Bone and property of every switch -> its value."""
+    """Bone and property of every switch, and of every limb's stretch -> its value."""
     bones = RigBones(armature)
     controls = (*map(ik_control, LIMBS), HEAD_TARGET, EYES_TARGET)
     every = ((name, prop) for name in controls for prop in (IK, LOOK, PARENT, STRETCH))
@@ -43,9 +43,10 @@ def read_switches(armature: Any) -> dict[tuple[str, str], float]:
 
 
 def key_switches(armature: Any, before: dict[tuple[str, str], float], frame: float) -> None:
-    """Key the switches that differ from ``before``, with constant interpolation.
+    """Key the switches that differ from ``before``.
 
-    The first key of a switch would also apply to earlier frames, so the former value is keyed on
+    Switches get constant interpolation; how far a limb stretches changes gradually, as the pose
+    does. The first key of a switch would also apply to earlier frames, so the former value is keyed on
     the frame before.
     """
     for (name, prop), value in read_switches(armature).items():
@@ -57,6 +58,8 @@ def key_switches(armature: Any, before: dict[tuple[str, str], float], frame: flo
             key_properties(armature, name, (prop,), frame - 1)
             bone[prop] = value
         key_properties(armature, name, (prop,), frame)
+        if prop == STRETCH:
+            continue
         curve = find_fcurve(armature, path)
         points = () if curve is None else curve.keyframe_points
         until_now = [p for p in points if p.co.x <= frame]
