@@ -46,8 +46,8 @@ def key_switches(armature: Any, before: dict[tuple[str, str], float], frame: flo
     """Key the switches that differ from ``before``.
 
     Switches get constant interpolation; how far a limb stretches changes gradually, as the pose
-    does. The first key of a switch would also apply to earlier frames, so the former value is keyed on
-    the frame before.
+    does. The first key would also apply to earlier frames, so the former value is keyed on the
+    frame before.
     """
     for (name, prop), value in read_switches(armature).items():
         if value == before[name, prop]:
