@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +44,17 @@ def test_pictures_stay_the_same(gaussians, tmp_path: Path) -> None:
     a, b = (render_camera(g, camera) for g in (gaussians, again))
     assert psnr(a.rgb, b.rgb) > 40
     assert psnr(a.alpha, b.alpha) > 40
+
+
+def test_the_same_bytes_at_another_time(gaussians, tmp_path: Path, monkeypatch) -> None:
+    """Small files and those large enough to be compressed in blocks."""
+    for count in (100, 3000, 90_000):
+        some = gaussians.take(np.arange(count) % len(gaussians.means))
+        for name, now in (("a.spz", 1e9), ("b.spz", 1.7e9)):
+            monkeypatch.setattr(time, "time", lambda now=now: now)
+            write_spz(some, tmp_path / name)
+        assert (tmp_path / "a.spz").read_bytes() == (tmp_path / "b.spz").read_bytes()
+        assert len(read_spz(tmp_path / "a.spz").means) == count
 
 
 def test_bytes_are_those_of_the_format(gaussians, tmp_path: Path) -> None:
