@@ -30,7 +30,10 @@ result is compared with the truth over the body's atlas, weighted by area.
 label_pct (94)     hidden texels, within the photo's framing, whose label is right. labels_pct has
                    the trunk's back (93), its sides (95) and its occluded front (93), the arms (95),
                    what truly is skin (89.5), and for comparison what the photo shows.
-color_de (9)       their mean distance in CIE Lab (1976) to the true colour in the photo's light.
+color_de (9)       their mean distance in CIE Lab (1976) to the true colour in the photo's light:
+                   multiplied with what the photo makes of that label's colour where it shows it.
+color_seen_de      the same of what the photo shows: its own shading, so no completion gets there
+                   without being flat.
 
 ``--quick`` takes portraits for half of its 50 seconds and people for the rest. ``--sheet`` draws a
 PNG for each portrait: the photo, 0, -60, +60, -90, +90 and 180 degrees, a row

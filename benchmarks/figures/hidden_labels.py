@@ -48,6 +48,8 @@ _FACING = 0.3  # normal's z at rest from which a place is front, or behind
 _SHOULDERS = 0.2  # metres above the pelvis from which a place is in a head's frame
 _SOLID = 0.3  # opacity of a splat whose colour shows
 _OFFSET = 0.02  # of 1, so that black has a ratio
+_SHOWN = 20  # samples from which a label's own light is found
+_COLORED = ("in frame", "seen")
 
 
 class HiddenScore(NamedTuple):
@@ -56,14 +58,14 @@ class HiddenScore(NamedTuple):
     Attributes:
         right: region -> square metres whose label is right.
         area: region -> square metres.
-        color: square metres times the CIE Lab distance of the colours, in frame.
-        color_area: square metres whose colours are compared.
+        color: ``in frame`` and ``seen`` -> square metres times the CIE Lab distance of colours.
+        color_area: the same -> square metres whose colours are compared.
     """
 
     right: dict[str, float]
     area: dict[str, float]
-    color: float
-    color_area: float
+    color: dict[str, float]
+    color_area: dict[str, float]
 
 
 def score_person(
@@ -138,8 +140,9 @@ def score_lift(
 ) -> HiddenScore:
     """Compare a lift with the truth; the photo is the truth's first view.
 
-    Colours are compared in the photo's light: the truth's are multiplied, by channel, with the
-    median ratio of the lift's to them where both are seen and the label is right.
+    Colours are compared in the photo's light: the truth's are multiplied, by channel and label,
+    with the median ratio of the lift's to them where both are seen and the label is right. By
+    label, since a lamp above makes shoulders brighter than the face, which is no fault of colours.
 
     Args:
         truth: over the atlas.
@@ -163,20 +166,40 @@ def score_lift(
     color, has = texel_colors(lifted.gaussians, body)
     color, has = color[at], has[at]
     albedo = truth.albedo[at] / 255.0
-    both = seen & valid & right & has
-    off, area = 0.0, 0.0
-    if both.any():
-        gain = np.median((color[both] + _OFFSET) / (albedo[both] + _OFFSET), axis=0)
-        compared = hidden["in frame"] & has
-        wanted = rgb_to_lab(np.clip(albedo[compared] * gain, 0.0, 1.0))
-        distance = np.linalg.norm(rgb_to_lab(np.clip(color[compared], 0, 1)) - wanted, axis=1)
-        off, area = float(distance @ weight[compared]), float(weight[compared].sum())
+    light = fit_light(color, albedo, true, seen & valid & right & has)
+    distance = np.linalg.norm(
+        rgb_to_lab(np.clip(color, 0.0, 1.0)) - rgb_to_lab(np.clip(albedo * light, 0.0, 1.0)), axis=1
+    )
+    compared = {name: hidden[name] & has for name in _COLORED}
     return HiddenScore(
         {name: float(weight[mask & right].sum()) for name, mask in hidden.items()},
         {name: float(weight[mask].sum()) for name, mask in hidden.items()},
-        off,
-        area,
+        {name: float(distance[mask] @ weight[mask]) for name, mask in compared.items()},
+        {name: float(weight[mask].sum()) for name, mask in compared.items()},
     )
+
+
+def fit_light(
+    color: FloatArray, albedo: FloatArray, label: IntArray, shown: BoolArray
+) -> FloatArray:
+    """Return what the photo's light makes of each sample's colour, as factors [N, 3].
+
+    Args:
+        color: [N, 3] of the lift, sRGB 0..1.
+        albedo: [N, 3] of the truth, the same.
+        label: [N] of the truth. A label of which less than 20 samples are shown gets the factors
+            of all that is shown.
+        shown: [N] samples whose colours are the photo's; without any the factors are 1.
+    """
+    ratio = (color + _OFFSET) / (albedo + _OFFSET)
+    light = np.ones_like(ratio)
+    if shown.any():
+        light[:] = np.median(ratio[shown], axis=0)
+    for one in np.unique(label[shown]):
+        mine = shown & (label == one)
+        if mine.sum() >= _SHOWN:
+            light[label == one] = np.median(ratio[mine], axis=0)
+    return light
 
 
 def find_regions(samples: SurfaceSamples, person: Body, framing: str) -> dict[str, BoolArray]:
@@ -251,7 +274,12 @@ def summarize_people(scores: Sequence[HiddenScore]) -> dict[str, Any]:
         "people": len(scores),
         "label_pct": labels["in frame"],
         "labels_pct": labels,
-        "color_de": share([s.color for s in scores], [s.color_area for s in scores]),
+        "color_de": share(
+            [s.color["in frame"] for s in scores], [s.color_area["in frame"] for s in scores]
+        ),
+        "color_seen_de": share(
+            [s.color["seen"] for s in scores], [s.color_area["seen"] for s in scores]
+        ),
     }
 
 

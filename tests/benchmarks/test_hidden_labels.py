@@ -8,6 +8,7 @@ from likeness.benchmarks.figures.hidden_labels import (
     REGIONS,
     HiddenScore,
     find_regions,
+    fit_light,
     format_labels,
     format_labels_header,
     score_lift,
@@ -24,7 +25,7 @@ from likeness.engine.dual_uv.sampling import SurfaceSamples, sample_surface
 from likeness.engine.gaussians.lift import LiftResult
 from likeness.engine.gaussians.lift.labels import LABELS
 
-SKIN, UPPER, OUTER = (ATLAS_LABELS.index(name) for name in ("skin", "upper", "outer"))
+SKIN, HAIR, UPPER, OUTER = (ATLAS_LABELS.index(name) for name in ("skin", "hair", "upper", "outer"))
 
 
 @pytest.fixture(scope="module")
@@ -159,11 +160,28 @@ def test_regions_lie_where_they_are_called(body: Body, samples: SurfaceSamples) 
     assert np.abs(rest[full["arms"], 0]).min() > np.abs(rest[full["trunk back"], 0]).mean()
 
 
+def test_each_label_has_its_own_light() -> None:
+    """A lamp from above: the shirt is twice as bright beside its truth as the face."""
+    generator = np.random.default_rng(1)
+    albedo = generator.uniform(0.1, 0.4, (300, 3))
+    label = np.repeat([SKIN, UPPER, HAIR], [140, 140, 20])
+    light = np.select([(label == SKIN)[:, None], (label == UPPER)[:, None]], [1.0, 2.0], 7.0)
+    color = (albedo + 0.02) * light - 0.02
+    shown = generator.random(300) < 0.5  # of the hair too little
+    found = fit_light(color, albedo, label, shown)
+    np.testing.assert_allclose(found[label != HAIR], np.broadcast_to(light, (300, 3))[:280])
+    np.testing.assert_allclose(found[label == HAIR], np.median(light[shown]))
+    np.testing.assert_array_equal(fit_light(color, albedo, label, ~shown & shown), 1.0)
+
+
 def test_people_are_added_by_area() -> None:
+    def colors(off: float, area: float) -> tuple[dict[str, float], dict[str, float]]:
+        return {"in frame": off, "seen": 0.0}, {"in frame": area, "seen": 0.0}
+
     none = dict.fromkeys(REGIONS, 0.0)
     scores = [
-        HiddenScore({**none, "in frame": 0.5}, {**none, "in frame": 1.0}, 10.0, 1.0),
-        HiddenScore({**none, "in frame": 3.0}, {**none, "in frame": 3.0}, 6.0, 3.0),
+        HiddenScore({**none, "in frame": 0.5}, {**none, "in frame": 1.0}, *colors(10.0, 1.0)),
+        HiddenScore({**none, "in frame": 3.0}, {**none, "in frame": 3.0}, *colors(6.0, 3.0)),
     ]
     figures = summarize_people(scores)
     assert figures["label_pct"] == pytest.approx(87.5)
