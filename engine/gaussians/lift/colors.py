@@ -25,11 +25,11 @@ from ..squareness import cosine_to_camera
 from .colors_base import Texels, base_colors
 from .colors_detail import texture_colors
 from .colors_occlusion import vertex_occlusion
-from .colors_sources import select_lit_hair, wraparound_weights
+from .colors_sources import find_deep_hair, select_lit_hair, wraparound_weights
 from .labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
 from .photo_light import PhotoLight, fit_light
 from .photo_light import S as LIGHT
-from .pixel_grids import dilate, distance_inside
+from .pixel_grids import dilate
 from .regions import ARMS, vertex_groups
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _trust(t: Texels, agrees: BoolArray, view: PhotoView) -> FloatArray:
     trust[skin] *= np.clip((S.other_tone - pale) / 8.0, S.doubted, 1.0)
     if regions.hair.any():
         near_skin = dilate(regions.skin, max(1, round(0.1 * regions.unit)))
-        deep = distance_inside(regions.mask) > 0.15 * regions.unit
+        deep = find_deep_hair(view.colors, regions.hair, view.inside)
         good = select_lit_hair(view.colors, view.alpha, regions.hair, near_skin, deep)
         hair = t.known & (t.label == HAIR)
         trust[hair] *= np.where(good[row[hair], col[hair]], 1.0, 0.02)

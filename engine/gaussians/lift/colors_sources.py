@@ -24,6 +24,15 @@ class SourceSettings:
     min_flank: int = 60  # texels of flank that can speak for a limb
     rare: float = 0.25  # of a colour's share on the flanks over that everywhere: not carried
     common: float = 0.6  # and fully carried
+    rim_hair: float = 0.15  # inter-ocular distances inside the outline without its own colour
+    outer_hair: float = (
+        0.4  # inter-ocular distances inside the outline that light from behind gilds
+    )
+    inner_hair: float = 0.7  # and from which hair is in its own shade
+    little_hair: float = 0.15  # of the hair: less than this inside says nothing
+    backlight: tuple[float, float] = (20.0, 35.0)
+    """L* by which outer hair is paler than inner from where on light may, and must, come from
+    behind."""
 
 
 S = register_settings("lift.colors_sources", SourceSettings())
@@ -76,6 +85,29 @@ def _density(cell: IntArray) -> FloatArray:
     flat = np.ravel_multi_index(tuple(cell.T), _CELLS)
     count = np.bincount(flat, minlength=int(np.prod(_CELLS))).reshape(_CELLS).astype(float)
     return np.asarray(ndimage.gaussian_filter(count, 0.9, mode="constant") / len(cell))
+
+
+def find_deep_hair(colors: FloatArray, hair: BoolArray, inside: FloatArray) -> BoolArray:
+    """Find where hair is so deep inside the outline that light from behind does not gild it.
+
+    Loose hair before the sun is pale for centimetres, and only its midst has its own colour.
+
+    Args:
+        colors: [H, W, 3] 0..1.
+        hair: [H, W] pixels of hair.
+        inside: [H, W] inter-ocular distances from the person's outline.
+
+    Returns:
+        [H, W] pixels, of hair or not.
+    """
+    outer, inner = hair & (inside < S.outer_hair), hair & (inside >= S.inner_hair)
+    depth = S.rim_hair
+    if min(outer.sum(), inner.sum()) > S.little_hair * hair.sum():
+        pale, own = (float(np.median(rgb_to_lab(colors[at])[:, 0])) for at in (outer, inner))
+        low, high = S.backlight
+        gilded = float(np.clip((pale - own - low) / (high - low), 0.0, 1.0))
+        depth += gilded * (S.inner_hair - S.rim_hair)
+    return np.asarray(inside > depth)
 
 
 def select_lit_hair(

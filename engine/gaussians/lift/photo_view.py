@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ...core.cameras import project
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from .depth_sheets import DepthSheet, LimbBorders
+from .pixel_grids import distance_inside
 from .regions import ARMS, Regions
 
 
@@ -52,6 +54,11 @@ class PhotoView:
     sheets: tuple[DepthSheet, ...]
     borders: LimbBorders
     fine: FloatArray
+
+    @cached_property
+    def inside(self) -> FloatArray:
+        """[H, W] inter-ocular distances from the person's outline."""
+        return distance_inside(self.regions.mask) / self.regions.unit
 
     def look_up(self, points: FloatArray, group: IntArray) -> PhotoLookup:
         """Look points up in the photo.

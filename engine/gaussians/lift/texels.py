@@ -83,7 +83,7 @@ def _pale_hair(
     sampled: FloatArray, hair: BoolArray, facing: FloatArray, at: PhotoLookup, view: PhotoView
 ) -> FloatArray:
     """[N] 0..1: how surely a texel of seen ``hair`` [N] shows the background or light behind."""
-    inside = distance_inside(view.regions.mask)[at.row, at.col] / view.regions.unit
+    inside = view.inside[at.row, at.col]
     out = np.zeros(len(facing))
     deep = hair & (facing > S.deep_hair)
     if deep.any():

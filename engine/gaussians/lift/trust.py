@@ -23,7 +23,6 @@ from ..binding import place_gaussians
 from ..squareness import cosine_to_camera
 from .labels import HAIR, HAT, LABELS, OBJECT, SKIN
 from .photo_view import PhotoView
-from .pixel_grids import distance_inside
 from .regions import HANDS, HEAD, hand_triangles
 from .surfels import CORE, SHELL
 
@@ -174,7 +173,7 @@ def repaint_photo(
     kind = view.regions.label[row, col]
     on_head = limb == HEAD
     loose = (kind == HAIR) | ((kind == SKIN) & on_head)
-    inside = distance_inside(view.regions.mask)[row, col] / view.regions.unit
+    inside = view.inside[row, col]
     borders = view.borders
     doubt = borders.behind[row, col] & (kind != OBJECT)
     doubtful = (facing_ramp(facing, kind, on_head) < 1.0) | doubt
