@@ -25,10 +25,8 @@ class SourceSettings:
     rare: float = 0.25  # of a colour's share on the flanks over that everywhere: not carried
     common: float = 0.6  # and fully carried
     rim_hair: float = 0.15  # inter-ocular distances inside the outline without its own colour
-    outer_hair: float = (
-        0.4  # inter-ocular distances inside the outline that light from behind gilds
-    )
-    inner_hair: float = 0.7  # and from which hair is in its own shade
+    outer_hair: float = 0.4  # the same within which light from behind gilds it most
+    inner_hair: float = 0.7  # the same from which on it is in its own shade
     little_hair: float = 0.15  # of the hair: less than this inside says nothing
     backlight: tuple[float, float] = (20.0, 35.0)
     """L* by which outer hair is paler than inner from where on light may, and must, come from
