@@ -76,6 +76,7 @@ class ForwardState(NamedTuple):
 # the sums of the values by weight.
 _ROWS, _LIGHT, _END, _WEIGHT, _SUMS = (np.uint64(k * AREA) for k in range(1, 6))
 _AREA_1, _AREA_2, _AREA_3 = (np.uint64(k * AREA) for k in range(1, 4))
+_SUMS_1, _SUMS_2, _SUMS_3 = _SUMS + _AREA_1, _SUMS + _AREA_2, _SUMS + _AREA_3
 
 
 @kernel()
@@ -98,6 +99,8 @@ def _draw_tile(splats, values, listed, left, top, tile):  # type: ignore[no-unty
             max(box[i, 0] - left, 0) // LANES, min(box[i, 1] - left, TILE - 1) // LANES + 1
         ):
             first, beyond = find_covered_run(box, i, left, top, strip)
+            # The first values are summed in the same loop: most pictures have no more.
+            v0, v1, v2, v3 = values[i, 0], values[i, 1], values[i, 2], values[i, 3]
             for n in range(first, beyond):
                 dx, dy = tile[n] + to_left, tile[n + _ROWS] + to_top
                 power = dx * (half_a * dx + b * dy) + half_c * dy * dy
@@ -112,7 +115,11 @@ def _draw_tile(splats, values, listed, left, top, tile):  # type: ignore[no-unty
                 tile[n + _WEIGHT] = weight
                 tile[n + _LIGHT] = after * still - (_ONE - still) * abs(light)
                 tile[n + _END] = end + (behind - end) * np.float32(weight > _ZERO)
-            for k in range(0, columns, BLOCK):
+                tile[n + _SUMS] += weight * v0
+                tile[n + _SUMS_1] += weight * v1
+                tile[n + _SUMS_2] += weight * v2
+                tile[n + _SUMS_3] += weight * v3
+            for k in range(BLOCK, columns, BLOCK):
                 to = _SUMS + np.uint64(k * AREA)
                 v0, v1, v2, v3 = values[i, k], values[i, k + 1], values[i, k + 2], values[i, k + 3]
                 for n in range(first, beyond):

@@ -63,16 +63,37 @@ def spread_derivatives(
     if samples == 1:
         return upstream
 
-    def spread(values: FloatArray) -> FloatArray:
-        return np.repeat(np.repeat(values, samples, axis=1), samples, axis=2)
-
     d_rgb, d_alpha, d_depth = (
-        None if given is None else np.asarray(spread(given) / samples**2, np.float32)
+        None if given is None else _spread(np.ascontiguousarray(given, np.float32), samples)
         for given in upstream
     )
     if d_depth is not None:  # the mean of depths, weighted by alpha
-        weight = d_depth / np.maximum(spread(render.alpha), DEPTH_EPSILON)
-        by_alpha = weight * (fine.depth - spread(render.depth))
+        weight = d_depth / np.maximum(_repeat(render.alpha, samples), DEPTH_EPSILON)
+        by_alpha = weight * (fine.depth - _repeat(render.depth, samples))
         d_alpha = by_alpha if d_alpha is None else d_alpha + by_alpha
         d_depth = weight * fine.alpha
     return [d_rgb, d_alpha, d_depth]
+
+
+def _repeat(values: FloatArray, samples: int) -> FloatArray:
+    return np.repeat(np.repeat(values, samples, axis=1), samples, axis=2)
+
+
+def _spread(values: FloatArray, samples: int) -> FloatArray:
+    """Divide the pixels' values [C, H, W, ...] equally among their samples."""
+    cameras, height, width = values.shape[:3]
+    pixels = values.reshape(cameras, height, width, -1)
+    out = np.empty((cameras, height * samples, width * samples, pixels.shape[3]), np.float32)
+    _share(pixels, samples, out)
+    return out.reshape(out.shape[: values.ndim])
+
+
+@kernel()
+def _share(pixels, samples, out):  # type: ignore[no-untyped-def]
+    cameras, fine_height, fine_width, channels = out.shape
+    count = np.float32(samples * samples)
+    for c in range(cameras):
+        for y in range(fine_height):
+            for x in range(fine_width):
+                for k in range(channels):
+                    out[c, y, x, k] = pixels[c, y // samples, x // samples, k] / count

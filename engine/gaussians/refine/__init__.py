@@ -7,8 +7,9 @@ scales and offsets. See ``targets`` for what is compared, ``parameters`` for wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,6 +154,10 @@ class _View:
     posed: PosedGaussians
 
 
+def _view_from(posed: PosedGaussians, make_target: Callable[[], RefineView]) -> _View:
+    return _View(make_target(), posed)
+
+
 def refine_gaussians(
     bound: BoundGaussians,
     photos: Sequence[RefinePhoto],
@@ -176,13 +181,13 @@ def refine_gaussians(
     """
     unit = pixel_sizes(bound, photos[0].vertices, body, photos[0].camera)
     shown: list[list[_View]] = []
-    beside: list[_View] = []
+    beside: list[Callable[[], _View]] = []
     solid, trust = np.zeros(len(bound), bool), np.zeros(len(bound))
     for photo in photos:
         posed = PosedGaussians(bound, photo.vertices, body, unit)
         seen, turned = _targets(posed.base, photo, body, options)
         shown.append([_View(target, posed) for target in seen])
-        beside.extend(_View(target, posed) for target in turned)
+        beside.extend(cache(partial(_view_from, posed, make)) for make in turned)
         solid |= _in_solid(posed.base, seen[0])
         trust = np.maximum(trust, photo_trust(posed.base, photo.camera, bound.triangle, body))
     start = initial_parameters(bound)
@@ -239,12 +244,12 @@ def _rates(options: RefineOptions) -> NDArray[np.float32]:
 
 def _targets(
     lifted: Gaussians, photo: RefinePhoto, body: Body, options: RefineOptions
-) -> tuple[list[RefineView], list[RefineView]]:
+) -> tuple[list[RefineView], list[Callable[[], RefineView]]]:
     """Pictures of the photo (whole in all sizes, and its head from nearer), and beside them.
 
     Returns:
         shown: of the photo.
-        beside: from cameras beside the photo's.
+        beside: from cameras beside the photo's, drawn when called: few steps need few of them.
     """
     wholes = [make_photo_target(photo.matte, photo.camera, options.sides[0])]
     for side in options.sides[1:]:
@@ -260,7 +265,7 @@ def _targets(
             around.append((near, photo.vertices[head].mean(0)))
     surfaces = [PhotoSurface(target, lifted) for target, _ in around]
     beside = [
-        surface.target(orbit(target.camera, centre, yaw), abs(yaw) <= options.carry)
+        partial(surface.target, orbit(target.camera, centre, yaw), abs(yaw) <= options.carry)
         for yaw in options.yaws
         for surface, (target, centre) in zip(surfaces, around, strict=True)
     ]
@@ -273,7 +278,9 @@ def _differ(a: RefineView, b: RefineView) -> bool:
     return max(ratio, 1.0 / ratio) > S.worthwhile
 
 
-def _schedule(shown: list[list[_View]], beside: list[_View], steps: int) -> list[_View]:
+def _schedule(
+    shown: list[list[_View]], beside: list[Callable[[], _View]], steps: int
+) -> list[_View]:
     """The view of each step: of three steps two compare with a photo, one with a view from beside.
 
     Photos alternate their first size with each of the others. The last step compares with the
@@ -283,7 +290,7 @@ def _schedule(shown: list[list[_View]], beside: list[_View], steps: int) -> list
     turned = seen = 0
     for k in range(steps):
         if beside and k % 3 == 1:
-            out.append(beside[turned % len(beside)])
+            out.append(beside[turned % len(beside)]())
             turned += 1
             continue
         views = shown[seen // 2 % len(shown)]
