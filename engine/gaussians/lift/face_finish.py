@@ -42,6 +42,7 @@ from .face_parts import (
     make_face,
     spread_points,
 )
+from .lid_places import photo_depth
 from .lids import lid_triangles, make_closed_lid
 from .mouth import S as MOUTH
 from .mouth import is_mouth_open, make_mouth_cavity, make_teeth, make_tongue, rebind_mouth_photo
@@ -71,6 +72,7 @@ class FaceSettings:
     clear: float = 0.001  # metres behind the photo's teeth kept free of the mouth's lining
     behind_photo: float = 0.0004  # metres that completed splats stay behind the photo's
     max_sink: float = 0.004  # metres; splats that would have to move farther are dropped
+    bared: float = 0.001  # metres that a blink moves skin beside the lids, at least
     full: int = 21_000  # completed splats at full density
     before_face: float = 0.008  # metres off the skin from which on a splat shows something else
 
@@ -125,7 +127,7 @@ def finish_face(
         make_mouth_cavity(face),
     )
     inner = [_behind_photo(face, part.take(shown[part.triangle])) for part in lining]
-    own = [_rim_skin(face, rims)]
+    own = [_rim_skin(face, closed, rims)]
     for side in SIDES:
         own += [
             make_closed_lid(face, closed, side),
@@ -214,7 +216,7 @@ def _rim_faces(face: FittedFace) -> BoolArray:
     return np.asarray(face.faces("face", "lips", "eyelid") & (distance < S.rim_width))
 
 
-def _rim_skin(face: FittedFace, faces: BoolArray) -> BoundGaussians | None:
+def _rim_skin(face: FittedFace, closed: FloatArray, faces: BoolArray) -> BoundGaussians | None:
     """Fine skin under the photo on some triangles ``faces`` [F], in the photo's colours.
 
     Hidden lips look like the nearest lips that are seen. None where the triangles are too small
@@ -262,7 +264,30 @@ def _rim_skin(face: FittedFace, faces: BoolArray) -> BoundGaussians | None:
     )
     layer = np.full(len(at), CORE, np.uint8)
     skin = bind_gaussians(world, triangle, bary, layer, vertices, face.body)
-    return skin.take(~over_eye)  # the photo's open eye is not covered
+    # The photo's open eye is not covered, nor, by what a blink unfolds, its skin beside an eye.
+    return skin.take(~over_eye & ~_bared_by_blink(face, closed, skin))
+
+
+def _bared_by_blink(face: FittedFace, closed: FloatArray, skin: BoundGaussians) -> BoolArray:
+    """Return which splats a blink brings out in front of the photo's skin.
+
+    In an eye's corners they carry the colours of lashes, and would swell to a dark clump.
+    """
+    before, after = (
+        np.asarray(place_gaussians(skin, vertices, face.body).means, np.float64)
+        for vertices in (face.vertices, closed)
+    )
+    moved = np.linalg.norm(after - before, axis=1) > S.bared
+    xy, depth = project(after, face.camera)
+    left = face.left[skin.triangle]
+    out = np.zeros(len(xy), bool)
+    for side in SIDES:
+        own = moved & (left == (side == "left"))
+        own &= face.faces("face", "eyelid")[skin.triangle]
+        photo = photo_depth(face, side, xy[own]) if own.any() else None
+        if photo is not None:
+            out[own] = depth[own] < photo + S.behind_photo
+    return out
 
 
 def _raise_skin(face: FittedFace, bound: BoundGaussians) -> BoundGaussians:

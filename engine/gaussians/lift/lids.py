@@ -37,7 +37,7 @@ class LidSettings:
     under: float = 0.0006
     """Metres that lid skin lies below the photo where a blink does not lift it."""
 
-    over: float = 0.0003  # metres that it stands in front of the photo where the blink does lift it
+    over: float = 0.0009  # metres that it stands in front of the photo where the blink does lift it
     bulge: float = 0.0012  # metres more over the eye itself
     max_clearance: float = 0.005  # metres that lid skin may stand off its mesh
     appears: tuple[float, float] = (0.0005, 0.0015)

@@ -441,7 +441,7 @@ def test_rims_that_are_all_seen_or_not_at_all(head: Head):
     for row in rows[:: len(rows) // 40]:
         only = np.zeros(len(head.body.f), bool)
         only[row] = True
-        skin = _rim_skin(face, only)
+        skin = _rim_skin(face, face.blinked(), only)
         assert skin is None or np.isfinite(skin.colors).all()
 
 

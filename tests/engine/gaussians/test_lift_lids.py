@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.core.cameras import project, unproject
-from likeness.engine.core.types import FloatArray, Matte
+from likeness.engine.core.types import BoundGaussians, FloatArray, Matte
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.binding import bind_gaussians
+from likeness.engine.gaussians.lift.face_finish import _rim_faces, _rim_skin
 from likeness.engine.gaussians.lift.face_parts import FittedFace, make_face
 from likeness.engine.gaussians.lift.lid_colors import (
     EyeOpening,
@@ -18,8 +19,9 @@ from likeness.engine.gaussians.lift.lid_colors import (
     measure_lid_tone,
 )
 from likeness.engine.gaussians.lift.lid_places import photo_depth
-from likeness.engine.gaussians.lift.lids import bind_lashes, make_closed_lid
+from likeness.engine.gaussians.lift.lids import bind_lashes, lid_triangles, make_closed_lid
 from likeness.engine.gaussians.lift.surfels import surfels_on_plane
+from likeness.engine.render import render_camera
 
 from .photographed_head import SKIN, Head
 
@@ -82,19 +84,15 @@ def test_a_closed_lid_lies_in_the_shadow_of_its_socket(head: Head, side: str) ->
     assert np.abs(np.median(paint(even), axis=0) - SKIN).max() < 0.15
 
 
-@SIDES
-def test_lashes_close_with_the_lid_and_stay_on_wide_eyes_and_under_raised_brows(
-    head: Head, side: str
-) -> None:
-    face = face_of(head)
-    closed = face.blinked()
+def bind_rim(face: FittedFace, side: str) -> tuple[BoundGaussians, FloatArray, EyeOpening]:
+    """Dark splats in rows of 40 on the upper lid's edge, bound as lashes, and where they lie."""
     line = find_eye_opening(face, side)
     u = np.linspace(line.upper[1, 0], line.upper[-2, 0], 40)
     v = np.interp(u, *line.upper.T)
     xy = np.concatenate([line.pixels(np.stack([u, v - h], -1)) for h in (0.0, 0.015, 0.03)])
     depth = photo_depth(face, side, xy)
     assert depth is not None
-    homes = bind_lashes(face, closed, side, line, xy, depth)
+    homes = bind_lashes(face, face.blinked(), side, line, xy, depth)
     assert homes is not None
     points = unproject(xy, depth, face.camera)
     toward = -points / np.linalg.norm(points, axis=1, keepdims=True)
@@ -103,7 +101,57 @@ def test_lashes_close_with_the_lid_and_stay_on_wide_eyes_and_under_raised_brows(
         points, toward, np.full(count, 3e-4), np.zeros((count, 3)), np.full(count, 0.9)
     )
     layer = np.zeros(count, np.uint8)
-    lashes = bind_gaussians(splats, *homes, layer, face.vertices, head.body)
+    return bind_gaussians(splats, *homes, layer, face.vertices, face.body), points, line
+
+
+@SIDES
+def test_a_half_closed_lid_covers_the_lashes_of_the_open_eye(head: Head, side: str) -> None:
+    """Squeezed before it, they would show as dashes beside its own line of lashes."""
+    face = face_of(head)
+    half = (face.vertices + face.blinked()) / 2
+    lashes, _, _ = bind_rim(face, side)
+    lid = make_closed_lid(face, face.blinked(), side)
+    assert lid is not None
+    lashes = replace(lashes, colors=np.ones_like(lashes.colors))
+    lid = replace(lid, colors=np.zeros_like(lid.colors))
+
+    def ink(*parts: BoundGaussians) -> float:
+        world = place_gaussians(BoundGaussians.concatenate(parts), half, head.body)
+        return float(np.asarray(render_camera(world, face.camera, np.zeros(3)).rgb).sum())
+
+    assert ink(lashes, lid) < 0.5 * ink(lashes)
+
+
+@SIDES
+def test_a_blink_brings_no_skin_of_the_corners_before_the_photo(head: Head, side: str) -> None:
+    """Skin of a corner that a blink swells would be a clump in the colour of lashes."""
+    face = face_of(head)
+    closed = face.blinked()
+    own = _rim_faces(face) & ~lid_triangles(face, closed, side)[0]
+    own &= face.faces("face", "eyelid") & (face.left == (side == "left"))
+    skin = _rim_skin(face, closed, own)
+    assert skin is not None
+    assert len(skin) > 50
+    before, after = (
+        np.asarray(place_gaussians(skin, vertices, head.body).means, np.float64)
+        for vertices in (face.vertices, closed)
+    )
+    xy, depth = project(after, face.camera)
+    photo = photo_depth(face, side, xy)
+    assert photo is not None
+    moved = np.linalg.norm(after - before, axis=1) > 0.0015
+    assert not (moved & (depth < photo - 0.0005)).any()
+
+
+@SIDES
+def test_lashes_close_with_the_lid_and_stay_on_wide_eyes_and_under_raised_brows(
+    head: Head, side: str
+) -> None:
+    face = face_of(head)
+    closed = face.blinked()
+    lashes, points, line = bind_rim(face, side)
+    u = np.linspace(line.upper[1, 0], line.upper[-2, 0], 40)
+    v = np.interp(u, *line.upper.T)
     for vertices, most in ((face.widened(), 0.006), (face.with_raised_brows(), 0.0035)):
         assert np.abs(vertices - face.vertices).max() > 0.003
         moved = place_gaussians(lashes, vertices, head.body).means - points
