@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from ...body import Body
 from ...core.cameras import project
+from ...core.kernels import kernel
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
@@ -123,7 +124,7 @@ def _search(regions: Regions, camera: Camera, body: Body, pose: Pose, shown: boo
         skin = skins.get(arm, np.zeros_like(drawn))
         if (regions.hidden & hand).any() and skin.any() == shown:
             own = np.unique(body.f[hand])[:: S.stride]
-            scene = _Scene(front, regions.mask, skin, camera)
+            scene = _Scene(front, regions.mask, skin, _some_pixels(skin), camera)
             found, cost = _find_turn(pose, wrist, fingers, own, scene, body, S.bend)
             if not shown and cost > S.stands_out and not (held & (regions.group == arm)).any():
                 found, cost = _find_turn(pose, wrist, fingers, own, scene, body, S.fold)
@@ -156,6 +157,24 @@ def _shown_skin(regions: Regions, camera: Camera, body: Body, pose: Pose) -> dic
     return out
 
 
+def _some_pixels(mask: BoolArray) -> FloatArray:
+    """Places [P, 2] in at most ``looked_at`` of a mask's pixels, all over it."""
+    rows, cols = np.nonzero(mask)
+    some = np.linspace(0, len(rows) - 1, S.looked_at if len(rows) else 0).astype(int)
+    return np.asarray(np.stack([cols[some], rows[some]], -1) + 0.5)
+
+
+@kernel()
+def _nearest_squared(pixels, xy):  # type: ignore[no-untyped-def]
+    """The squared distance of each place to the nearest of others."""
+    out = np.full(len(pixels), np.inf)
+    for p in range(len(pixels)):
+        for k in range(len(xy)):
+            dx, dy = pixels[p, 0] - xy[k, 0], pixels[p, 1] - xy[k, 1]
+            out[p] = min(out[p], dx * dx + dy * dy)
+    return out
+
+
 @dataclass(frozen=True)
 class _Scene:
     """What a hand must not stand before, and what it should cover.
@@ -164,16 +183,21 @@ class _Scene:
         front: [H, W] depth of the body's surface, metres.
         mask: [H, W] pixels of the person.
         skin: [H, W] those that show the hand.
+        pixels: [P, 2] places in some of those.
         camera: of the grid.
     """
 
     front: FloatArray
     mask: BoolArray
     skin: BoolArray
+    pixels: FloatArray
     camera: Camera
 
-    def cost(self, points: FloatArray) -> float:
-        """Metres that the points [N, 3] of a hand are out of place, on average."""
+    def cost(self, points: FloatArray, least: float) -> float:
+        """Metres that the points [N, 3] of a hand are out of place, on average.
+
+        The search stops, and the result is too small, once it is certain to be ``least`` or more.
+        """
         xy, z = project(points, self.camera)
         height, width = self.mask.shape
         size = np.array([width, height])
@@ -182,12 +206,9 @@ class _Scene:
         before = np.clip(self.front[row, col] + S.margin - z, 0.0, S.deepest)
         before = np.where(self.mask[row, col], before, S.deepest)
         out = float(np.where(inside & ~self.skin[row, col], before, 0.0).mean())
-        if not self.skin.any():
+        if not len(self.pixels) or out >= least:
             return out
-        rows, cols = np.nonzero(self.skin)
-        some = np.linspace(0, len(rows) - 1, S.looked_at).astype(int)
-        pixels = np.stack([cols[some], rows[some]], -1) + 0.5
-        away = np.sqrt(((pixels[:, None] - xy) ** 2).sum(-1).min(1))
+        away = np.sqrt(_nearest_squared(self.pixels, xy))
         metres = np.minimum(away * float(np.median(z)) / self.camera.K[0, 0], S.farthest)
         return out + S.uncovered * float(metres.mean())
 
@@ -206,6 +227,7 @@ def _find_turn(
     ``bend`` is the most degrees to palm or back, and the steps between.
     """
     best, found = np.inf, pose
+    turns = sorted(zip(*_turns(bend), strict=True), key=lambda turn: turn[1])
     for closed in (False, True):
         full = np.array(pose.full_pose, np.float64)
         full[wrist] = 0.0
@@ -216,9 +238,12 @@ def _find_turn(
         vertices, joints = body.vertices(straight)
         forearm = body.rest_and_transforms(straight)[2][body.parents[wrist]]
         about = (vertices[own] - joints[wrist]) @ forearm
-        for turn, effort in zip(*_turns(bend), strict=True):
+        for turn, effort in turns:
+            least = best - S.effort * effort
+            if least <= 0.0:  # the turns that follow are greater
+                break
             points = joints[wrist] + about @ (forearm @ turn).T
-            cost = scene.cost(points) + S.effort * effort
+            cost = scene.cost(points, least) + S.effort * effort
             if cost < best:
                 full[wrist] = matrix_to_axis_angle(turn)
                 best, found = cost, replace(pose, full_pose=full.copy())
