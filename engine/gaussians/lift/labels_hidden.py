@@ -26,6 +26,8 @@ class HiddenLabelSettings:
     clothed: float = 0.2  # share of upper wear in the last row from which on no shoulder is bare
     bare_below: float = 0.05  # factor of a network's probability of skin there
     neckline: float = 0.06  # metres beside the spine within which a neckline may go on
+    throat: float = 0.5  # inter-ocular distances beside the face's middle that a throat is wide
+    closed: float = 0.8  # share of upper wear there from which on the collar is closed
     ring: float = 0.01  # metres of height that share one label
     sleeve: float = 4.0  # edges over which labels of unseen arms are smoothed
     waist_rings: float = 1.5  # rings over which the labels of one height are averaged
@@ -51,11 +53,16 @@ def clothe_below(
         regions: of the photo.
     """
     last = regions.mask[-1]
-    if not last.any() or (regions.label[-1][last] == UPPER).mean() < S.clothed:
+    worn = regions.label[-1] == UPPER
+    if not last.any() or worn[last].mean() < S.clothed:
         return hidden
     out = hidden.copy()
-    # In the middle a neckline may go on.
-    out[below & (np.abs(rest[:, 0]) > S.neckline), SKIN] *= S.bare_below
+    # In the middle a neckline may go on, but not below a collar that closes.
+    face = np.nonzero(regions.face.any(0))[0]
+    middle = last & (np.abs(np.arange(len(last)) - face.mean()) < S.throat * regions.unit)
+    closed = middle.any() and worn[middle].mean() > S.closed
+    doubted = below & (closed | (np.abs(rest[:, 0]) > S.neckline))
+    out[doubted, SKIN] *= S.bare_below
     return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-12))
 
 

@@ -64,6 +64,7 @@ class PixelSettings:
     parser: float = 2.0  # weight of the parser's log probabilities
     doubt: float = 0.02  # probability that the parser leaves every label
     sure: float = 0.8  # the parser's probability of what it may deny to be skin
+    collar: float = 0.25  # the same of a throat that a collar may cover
     missed: float = 0.5  # of a label's pixels that are as sure and called skin: the rules missed it
 
 
@@ -264,9 +265,16 @@ def label_pixels(
             seeds[SKIN] |= head.skin[mask]
         return label, smooth
 
+    likely = None if parsed is None else _solved_probabilities(parsed[mask])
+    if likely is not None and first[UPPER].sum() < S.min_seeds:
+        # A frame that ends at the chin shows no chest, but may show a collar or a hood.
+        upper = likely[:, SOLVED.index(UPPER)]
+        throat = head.below_chin[mask] & ~head.oval[mask] & (upper > S.collar)
+        first = {**first, UPPER: throat & (upper > S.sure)}
+        prior[throat] = LABELS.unlikely
+        prior[np.ix_(throat, [SKIN, UPPER])] = 0.5
     label, smooth = solve(first, 0.0)
-    if parsed is not None:
-        likely = _solved_probabilities(parsed[mask])
+    if likely is not None:
         denied, allowed = _find_contradictions(label, likely, mask, lab)
         if denied:
             doubted = allowed.any(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from likeness.engine.gaussians.lift.labels import (  # noqa: E402
     LOWER,
     NONE,
     SKIN,
+    UPPER,
     standard_rest,
 )
 from likeness.engine.gaussians.lift.labels_cleanup import find_parsed_hat  # noqa: E402
@@ -36,10 +38,11 @@ from likeness.engine.gaussians.lift.labels_parser import (  # noqa: E402
     body_layers,
     person_square,
 )
+from likeness.engine.gaussians.lift.labels_surface import vertex_parts  # noqa: E402
 from likeness.engine.gaussians.lift.regions import find_regions  # noqa: E402
 from likeness.engine.render.mesh import rasterize_mesh  # noqa: E402
 
-from .test_lift_labels import COLORS, Sitter, label, sitter  # noqa: E402, F401
+from .test_lift_labels import COLORS, Sitter, label, move_closer, sitter  # noqa: E402, F401
 
 PLACE_X, PLACE_Y = 4, 5  # channels of the input
 
@@ -197,6 +200,24 @@ def test_the_parser_does_not_make_sleeves_of_bare_arms(sitter: Sitter) -> None: 
     sleeves = np.where(rows == PARSED.index("skin"), PARSED.index("upper"), rows)
     told = relabel(sitter, COLORS, Told(sleeves))
     np.testing.assert_array_equal(told, relabel(sitter, COLORS, None))
+
+
+def test_a_collar_below_the_chin_is_neither_skin_nor_hair(sitter: Sitter) -> None:  # noqa: F811
+    """The frame ends at the neck: only the parser has seen what clothes look like."""
+    worn = np.where(vertex_parts(sitter.body) == "neck", UPPER, sitter.worn)
+    close = move_closer(replace(sitter, worn=worn), 4.0, 0.52)
+    colors = {**COLORS, UPPER: (0.12, 0.14, 0.26)}
+    _, truth = label(close, colors)
+    assert close.observation.face is not None
+    collar = truth == UPPER
+    collar[: int(close.observation.face[152, 1])] = False  # the chin's row
+    assert 200 < collar.sum() < 0.3 * (truth != NONE).sum()
+    rows = np.array([PARSED.index(n) if n in PARSED else 0 for n in LABELS])[truth]
+    alone = relabel(close, colors, None)
+    told = relabel(close, colors, Told(rows))
+    assert (alone == UPPER)[collar].mean() < 0.5
+    assert (told == UPPER)[collar].mean() > 0.8
+    assert (told == truth)[truth != NONE].mean() > 0.93
 
 
 def test_a_parser_that_knows_nothing_leaves_the_rules(sitter: Sitter) -> None:  # noqa: F811

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 from likeness.engine.core.cameras import in_picture, photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
-from likeness.engine.core.types import JOINT_INDEX
+from likeness.engine.core.types import JOINT_INDEX, IntArray
 from likeness.engine.dual_uv.sampling import sample_surface
 from likeness.engine.gaussians.lift.colors_base import Texels, base_colors
 from likeness.engine.gaussians.lift.labels import LABELS, LOWER, SKIN, UPPER, standard_rest
@@ -63,11 +63,22 @@ def test_shoulders_below_a_seen_collar_are_clothed(average) -> None:
     for worn, clothed in ((0.5, True), (0.0, False)):
         label = np.full((4, 20), SKIN)
         label[-1, : int(20 * worn)] = UPPER
-        regions = SimpleNamespace(mask=np.ones((4, 20), bool), label=label)
-        out = clothe_below(mixed, below, rest, regions)
+        out = clothe_below(mixed, below, rest, below_frame(label))
         aside = below & (np.abs(rest[:, 0]) > 0.12)
         assert (out[aside, UPPER] > out[aside, SKIN]).all() == clothed
         np.testing.assert_allclose(out[~below], mixed[~below])
+        middle = below & (np.abs(rest[:, 0]) < 0.05)
+        np.testing.assert_allclose(out[middle], mixed[middle])  # a neckline may go on
+    label[-1] = UPPER
+    out = clothe_below(mixed, below, rest, below_frame(label))
+    assert (out[below, UPPER] > out[below, SKIN]).all()  # the collar is closed
+
+
+def below_frame(label: IntArray) -> SimpleNamespace:
+    """Regions that are all person, whose face is as wide as the middle half."""
+    face = np.zeros(label.shape, bool)
+    face[0, 5:15] = True
+    return SimpleNamespace(mask=np.ones(label.shape, bool), label=label, face=face, unit=5.0)
 
 
 def test_colours_pass_the_frames_end_without_a_step(average) -> None:

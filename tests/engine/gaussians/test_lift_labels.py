@@ -225,11 +225,11 @@ def test_two_garments_with_a_shaded_hem_are_two() -> None:
     assert measure_border(np.full((9, 9), UPPER), lab[:9, :9]) is None
 
 
-def test_shoulders_of_a_close_portrait_are_dressed(sitter: Sitter) -> None:
-    """The chest, whose cloth usually shows what clothes look like, is outside the frame."""
-    zoom = 3.5
+def move_closer(sitter: Sitter, zoom: float, end: float) -> Sitter:
+    """Let the frame end at a standard height of the trunk or neck, metres."""
     height = standard_rest(sitter.body)[:, 1]
-    low = sitter.vertices[(vertex_parts(sitter.body) == "torso") & (np.abs(height - 0.44) < 0.01)]
+    trunk = np.isin(vertex_parts(sitter.body), ["torso", "neck"])
+    low = sitter.vertices[trunk & (np.abs(height - end) < 0.01)]
     bottom = project(low, sitter.camera)[0][:, 1].mean()
     to_middle = np.array([(1.0 - zoom) * 150.0, 400.0 - zoom * bottom])
     K = sitter.camera.K * [[zoom], [zoom], [1.0]]
@@ -239,7 +239,12 @@ def test_shoulders_of_a_close_portrait_are_dressed(sitter: Sitter) -> None:
     moved = replace(
         seen, pose=zoom * seen.pose + to_middle, face=zoom * seen.face[:, :2] + to_middle
     )
-    close = replace(sitter, camera=replace(sitter.camera, K=K), observation=moved)
+    return replace(sitter, camera=replace(sitter.camera, K=K), observation=moved)
+
+
+def test_shoulders_of_a_close_portrait_are_dressed(sitter: Sitter) -> None:
+    """The chest, whose cloth usually shows what clothes look like, is outside the frame."""
+    close = move_closer(sitter, 3.5, 0.44)
     dark, pale = (0.30, 0.19, 0.14), (0.76, 0.70, 0.55)
     regions, truth = label(close, {**COLORS, SKIN: dark, UPPER: pale})
     chest = regions.places.rest[..., 1][truth == UPPER]
