@@ -272,7 +272,7 @@ def label_pixels(
         throat = head.below_chin[mask] & ~head.oval[mask] & (upper > S.collar)
         first = {**first, UPPER: throat & (upper > S.sure)}
         prior[throat] = LABELS.unlikely
-        prior[np.ix_(throat, [SKIN, UPPER])] = 0.5
+        prior[throat, SKIN] = prior[throat, UPPER] = 0.5
     label, smooth = solve(first, 0.0)
     if likely is not None:
         denied, allowed = _find_contradictions(label, likely, mask, lab)
