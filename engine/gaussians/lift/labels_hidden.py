@@ -25,7 +25,10 @@ class HiddenLabelSettings:
 
     clothed: float = 0.2  # share of upper wear in the last row from which on no shoulder is bare
     bare_below: float = 0.05  # factor of a network's probability of skin there
-    neckline: float = 0.06  # metres beside the spine within which a neckline may go on
+    neckline: float = 0.07  # metres beside the spine within which a neckline may go on
+    neckline_top: float = 0.48  # standard height from which on it narrows
+    neckline_depth: float = 0.09  # metres below that to which it may reach
+    soft: float = 0.3  # of its width over which doubt grows
     throat: float = 0.5  # inter-ocular distances beside the face's middle that a throat is wide
     closed: float = 0.8  # share of upper wear there from which on the collar is closed
     ring: float = 0.01  # metres of height that share one label
@@ -61,8 +64,10 @@ def clothe_below(
     face = np.nonzero(regions.face.any(0))[0]
     middle = last & (np.abs(np.arange(len(last)) - face.mean()) < S.throat * regions.unit)
     closed = middle.any() and worn[middle].mean() > S.closed
-    doubted = below & (closed | (np.abs(rest[:, 0]) > S.neckline))
-    out[doubted, SKIN] *= S.bare_below
+    deep = np.minimum(rest[:, 1] - S.neckline_top, 0.0)
+    round_neck = np.hypot(rest[:, 0] / S.neckline, deep / S.neckline_depth)
+    doubt = 1.0 if closed else np.clip((round_neck[below] - 1.0) / S.soft + 0.5, 0.0, 1.0)
+    out[below, SKIN] *= S.bare_below**doubt
     return np.asarray(out / np.maximum(out.sum(1, keepdims=True), 1e-12))
 
 

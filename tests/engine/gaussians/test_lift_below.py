@@ -67,8 +67,10 @@ def test_shoulders_below_a_seen_collar_are_clothed(average) -> None:
         aside = below & (np.abs(rest[:, 0]) > 0.12)
         assert (out[aside, UPPER] > out[aside, SKIN]).all() == clothed
         np.testing.assert_allclose(out[~below], mixed[~below])
-        middle = below & (np.abs(rest[:, 0]) < 0.05)
+        middle = below & (np.abs(rest[:, 0]) < 0.04) & (rest[:, 1] > 0.43)
         np.testing.assert_allclose(out[middle], mixed[middle])  # a neckline may go on
+        low = below & (rest[:, 1] < 0.35)
+        assert (out[low, UPPER] > out[low, SKIN]).all() == clothed  # but it is no open shirt
     label[-1] = UPPER
     out = clothe_below(mixed, below, rest, below_frame(label))
     assert (out[below, UPPER] > out[below, SKIN]).all()  # the collar is closed
