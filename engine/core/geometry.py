@@ -81,10 +81,13 @@ def _across(n):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def _vertex_normals(vertices, f):  # type: ignore[no-untyped-def]
+def _vertex_normals(vertices, f, wanted):  # type: ignore[no-untyped-def]
+    """wanted: [V] the vertices whose normals are computed; the others' are wrong."""
     normals = np.zeros((vertices.shape[0], 3))
     for i in range(f.shape[0]):
         abc = (f[i, 0], f[i, 1], f[i, 2])
+        if not (wanted[abc[0]] or wanted[abc[1]] or wanted[abc[2]]):
+            continue
         area2 = _cross(_edge(vertices, abc[0], abc[1]), _edge(vertices, abc[0], abc[2]))
         face_normal = _unit(area2, (0.0, 0.0, 0.0))
         for k in range(3):
@@ -98,6 +101,16 @@ def _vertex_normals(vertices, f):  # type: ignore[no-untyped-def]
         n = _unit((normals[i, 0], normals[i, 1], normals[i, 2]), (0.0, 0.0, 1.0))
         normals[i, 0], normals[i, 1], normals[i, 2] = n
     return normals
+
+
+@kernel()
+def _corners(f, triangle, count):  # type: ignore[no-untyped-def]
+    """[count] which vertices are a corner of one of the triangles."""
+    out = np.zeros(count, np.bool_)
+    for i in triangle:
+        for k in range(3):
+            out[f[i, k]] = True
+    return out
 
 
 @kernel()
@@ -225,7 +238,9 @@ def vertex_normals(vertices: FloatArray, f: IntArray) -> FloatArray:
     Returns:
         [V, 3] unit vectors.
     """
-    return np.asarray(_vertex_normals(_doubles(vertices), _indices(f)))
+    return np.asarray(
+        _vertex_normals(_doubles(vertices), _indices(f), np.ones(len(vertices), bool))
+    )
 
 
 def triangle_frames(
@@ -256,7 +271,7 @@ def triangle_frames(
     posed, faces = _doubles(vertices), _indices(f)
     triangle = _indices(triangle)
     sigmas = _sigmas(_double_areas(posed, faces), _double_areas(_doubles(rest_vertices), faces))
-    normals = _vertex_normals(posed, faces)
+    normals = _vertex_normals(posed, faces, _corners(faces, triangle, len(posed)))
     count = len(triangle)
     origin, R = np.empty((count, 3)), np.empty((count, 3, 3))
     placed = (posed, normals, faces, triangle, _doubles(bary))
@@ -307,16 +322,17 @@ def place_on_triangles(
     _check_triangles(triangle, f)
     posed, faces = _doubles(vertices), _indices(f)
     rest_areas = _double_areas(_doubles(rest_vertices), faces)
+    triangle = _indices(triangle)
     means, world_quats = np.empty((count, 3), np.float32), np.empty((count, 4), np.float32)
     world_scales = np.empty((count, 3), np.float32)
     run_parts(
         _place,
         count,
         posed,
-        _vertex_normals(posed, faces),
+        _vertex_normals(posed, faces, _corners(faces, triangle, len(posed))),
         _sigmas(_double_areas(posed, faces), rest_areas),
         faces,
-        np.ascontiguousarray(triangle, np.int32),
+        triangle,
         as_float32(bary),
         as_float32(offset),
         as_float32(quats),

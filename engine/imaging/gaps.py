@@ -93,7 +93,9 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
         share = np.clip((away - near) / np.maximum(S.full * apart - near, 1.0), 0.0, 1.0)
         opened = np.minimum(opened, np.where(distance < reach, share, 1.0))
     hair = _around_head(body, w, h) & beside & (spread < S.even)
-    opened = np.where(hair, np.minimum(opened, _hair_cover(lab, behind, alpha, hair, unit)), opened)
+    at = _box_around(hair, S.strands * unit)
+    cover = _hair_cover(lab[at], behind[at], alpha[at], hair[at], unit)
+    opened[at] = np.where(hair[at], np.minimum(opened[at], cover), opened[at])
     if (opened == 1.0).all():
         return matte
     opened = resize(np.asarray(opened, np.float32), width, height, "bilinear")
@@ -109,6 +111,17 @@ def _around_head(body: BodyMap, w: int, h: int) -> BoolArray:
     away = ndimage.distance_transform_edt(~head)
     near = np.asarray(away < S.hair * np.sqrt(head.sum()), np.float32)
     return np.asarray(resize(near, w, h, "area") > 0.5)
+
+
+def _box_around(mask: BoolArray, sigma: float) -> tuple[slice, slice]:
+    """The rows and columns of a mask's pixels, and of all that a blur mixes with them."""
+    reach = int(4.0 * sigma) + 2
+    boxes = ndimage.find_objects(mask.astype(np.int8))
+    rows, cols = boxes[0] if boxes else (slice(0, 0), slice(0, 0))
+    return (
+        slice(max(0, rows.start - reach), rows.stop + reach),
+        slice(max(0, cols.start - reach), cols.stop + reach),
+    )
 
 
 def _hair_cover(

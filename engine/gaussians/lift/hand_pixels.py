@@ -46,7 +46,7 @@ class Hand:
 
     Attributes:
         group: index of its arm in ``regions.GROUPS``.
-        distance: [H, W] metres from each pixel to it.
+        distance: [H, W] metres from each pixel of skin to it, infinite elsewhere.
         beyond: [H, W] metres beyond its wrist, along the forearm, of the arm's drawn surface; 0
             where none is drawn.
         pixel: metres that a pixel spans there; infinite behind the camera.
@@ -66,6 +66,7 @@ class Hand:
         body: Body,
         vertices: FloatArray,
         camera: Camera,
+        skin: BoolArray,
     ) -> Hand:
         """Find a hand in the picture.
 
@@ -77,6 +78,7 @@ class Hand:
             body: the person's own.
             vertices: [V, 3] in the photo's pose, world space, metres.
             camera: of the grid.
+            skin: [H, W] pixels whose distance is measured.
         """
         own = body.weights[:, joints].sum(1) > 0.5
         xy, z = project(np.asarray(vertices, np.float64)[own], camera)
@@ -84,10 +86,8 @@ class Hand:
         distance, pixel = np.full((camera.height, camera.width), np.inf), np.inf
         if shown.any():
             pixel = float(np.median(z[shown])) / camera.K[0, 0]
-            rows, cols = np.mgrid[: camera.height, : camera.width]
-            centres = np.stack([cols.ravel(), rows.ravel()], -1) + 0.5
-            distance = cKDTree(xy[shown]).query(centres)[0].reshape(rows.shape)
-            distance *= pixel
+            centres = np.argwhere(skin)[:, ::-1] + 0.5
+            distance[skin] = cKDTree(xy[shown]).query(centres)[0] * pixel
         wrist = body.J_template[joints[0]]
         along = wrist - body.J_template[body.parents[joints[0]]]
         past = (body.v_template - wrist) @ (along / np.linalg.norm(along))

@@ -137,8 +137,11 @@ def _shown_skin(regions: Regions, camera: Camera, body: Body, pose: Pose) -> dic
     """Arm -> [H, W] skin off its drawn surface that is its hand's, though that is hidden."""
     vertices, _ = body.vertices(pose)
     of_face = vertex_groups(body)[body.f[:, 0]]
+    skin = regions.label == SKIN
     hands = [
-        Hand.of(arm, joints, regions.limb[arm], body.f[of_face == arm], body, vertices, camera)
+        Hand.of(
+            arm, joints, regions.limb[arm], body.f[of_face == arm], body, vertices, camera, skin
+        )
         for arm, joints in zip(ARMS, HANDS, strict=True)
     ]
     group = settle_hand_pixels(

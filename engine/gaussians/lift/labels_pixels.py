@@ -181,27 +181,39 @@ class _Smoother:
         return np.asarray(self._solve(S.hold * np.ascontiguousarray(values)))
 
 
-def fine_texture(photo: FloatArray, height: int, width: int) -> FloatArray:
+def fine_texture(photo: FloatArray, mask: BoolArray) -> FloatArray:
     """Measure how much lightness varies from pixel to pixel, relative to itself.
 
     In strands it does, in plain cloth of the same colour it does not.
 
     Args:
         photo: [.., .., 3] 0..1, at its own size.
-        height: pixels of the result.
-        width: pixels of the result.
+        mask: [H, W] pixels of the grid that count.
 
     Returns:
-        [height, width] 0..1.
+        [H, W] 0..1, 0 outside the mask.
     """
-    lightness = rgb_to_lab(photo)[..., 0]
+    out = np.zeros(mask.shape)
+    if not mask.any():
+        return out
+    step = np.divide(photo.shape[:2], mask.shape)
+    reach = int(4.0 * 3.0 * step.max()) + 8  # of the widest blur
+    places = [
+        ((np.arange(n) + 0.5) * s).astype(np.int64) for n, s in zip(mask.shape, step, strict=True)
+    ]
+    (top, left), (bottom, right) = (
+        [int(place[rim(shown)]) for place, shown in zip(places, np.nonzero(mask), strict=True)]
+        for rim in (np.min, np.max)
+    )
+    top, left = max(0, top - reach), max(0, left - reach)
+    lightness = rgb_to_lab(photo[top : bottom + reach + 1, left : right + reach + 1])[..., 0]
     fine = (lightness - ndimage.gaussian_filter(lightness, 1.5)) ** 2
-    step = photo.shape[0] / height, photo.shape[1] / width
-    local = np.sqrt(ndimage.gaussian_filter(fine, 1.5 * max(step)))
-    share = local / (ndimage.gaussian_filter(lightness, 3.0 * max(step)) + 8.0)
-    rows = ((np.arange(height) + 0.5) * step[0]).astype(np.int64)
-    cols = ((np.arange(width) + 0.5) * step[1]).astype(np.int64)
-    return np.asarray(np.sqrt(np.clip(share[np.ix_(rows, cols)], 0.0, 1.0)))
+    local = np.sqrt(ndimage.gaussian_filter(fine, 1.5 * step.max()))
+    share = local / (ndimage.gaussian_filter(lightness, 3.0 * step.max()) + 8.0)
+    rows, cols = np.nonzero(mask)
+    share = share[places[0][rows] - top, places[1][cols] - left]
+    out[mask] = np.sqrt(np.clip(share, 0.0, 1.0))
+    return out
 
 
 def label_pixels(

@@ -417,7 +417,7 @@ def find_regions(
         parsed = parser.parse(photo, mask, camera, body, vertices)
         head = replace(head, bald=head.bald and not _is_hairy(parsed, head.scalp))
     places = find_places(whole, group, face_group, body, camera)
-    texture = np.zeros(mask.shape) if photo is None else fine_texture(photo, height, width)
+    texture = np.zeros(mask.shape) if photo is None else fine_texture(photo, mask)
     label = label_pixels(lab, texture, mask, places, head, body, parsed)
     label = settle_hem_pixels(label, lab, places, body)
     if parsed is not None:
@@ -440,7 +440,7 @@ def find_regions(
     behind = {g: limb[g] for g in TRUNK_AND_LEGS}
     group = settle_sleeve_pixels(group, label, lab, forearms, behind)
     hands = [
-        Hand.of(arm, joints, limb[arm], f[face_group == arm], body, vertices, camera)
+        Hand.of(arm, joints, limb[arm], f[face_group == arm], body, vertices, camera, label == SKIN)
         for arm, joints in zip(ARMS, HANDS, strict=True)
         if not (hidden & hand_triangles(body, joints)).any()
     ]

@@ -64,6 +64,7 @@ class Scene:
                 body,
                 self.vertices,
                 self.camera,
+                np.ones_like(drawn),
             )
             for arm, joints in zip(ARMS, HANDS, strict=True)
         ]
@@ -158,7 +159,9 @@ def test_a_hand_behind_the_camera_is_nowhere(scene: Scene) -> None:
     own = scene.body.f[scene.face_group == LEFT_ARM]
     behind = scene.vertices + np.array([0.0, 0.0, 6.0])
     empty = rasterize_mesh(behind, own, scene.camera)
-    hand = Hand.of(LEFT_ARM, HANDS[0], empty, own, scene.body, behind, scene.camera)
+    hand = Hand.of(
+        LEFT_ARM, HANDS[0], empty, own, scene.body, behind, scene.camera, scene.label == SKIN
+    )
     assert np.isinf(hand.distance).all()
     assert (hand.beyond == 0.0).all()
 
