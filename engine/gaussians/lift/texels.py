@@ -27,6 +27,7 @@ from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
 from .hair_field import hair_directions
 from .hand_texels import find_cuff, find_leaving_hands, move_hands_behind
+from .label_edges import smooth_edges
 from .labels import HAIR, HAT, NONE, OBJECT, SHOES, SKIN
 from .labels_surface import labels_at
 from .photo_view import PhotoLookup, PhotoView
@@ -230,6 +231,9 @@ def texel_layer(
             wearer.skirt.label,
             view,
         )
+    color = smooth_edges(
+        color, label, ~known & ~inner, radius, samples, dressed.vertices, f, shares
+    )
     brightness = float(np.clip(regions.skin_color.mean() / 0.62, 0.35, 1.15))
     for name, tone in PART_COLORS.items():
         own = (part == name) & ~(seen & (part == "eye"))
