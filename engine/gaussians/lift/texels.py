@@ -275,7 +275,11 @@ def texel_layer(
     metres = np.where(behind, np.inf, metres)
     # A disc that is seen edge-on hardly reaches over the outline.
     reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
-    outside = np.nonzero(at.inside & (metres < 0.3 * reach) & ~inner)[0]
+    # The trunk and legs continue behind a table that hides them, as wide as they are.
+    hiding = hidden_below(view.alpha > 0.6, view.camera, vertices, groups)
+    of_trunk = np.isin(group, TRUNK_AND_LEGS)
+    covered = hiding[at.row, at.col] & of_trunk
+    outside = np.nonzero(at.inside & (metres < 0.3 * reach) & ~inner & ~covered)[0]
     drawn = np.zeros(len(points))
     for _ in range(S.draw_in_steps):
         drawn[outside] += S.draw_in / S.draw_in_steps
@@ -291,9 +295,7 @@ def texel_layer(
     points = points - np.where(inner, 0.0, drawn)[:, None] * normal
     at = view.look_up(points, group)
     metres = np.where(behind, np.inf, _room(at, rooms, face, view.camera))
-    # The trunk and legs continue behind a table that hides them.
-    below = hidden_below(view.alpha > 0.6, view.camera, vertices, groups)[at.row, at.col]
-    beyond = at.inside & ~(below & np.isin(group, TRUNK_AND_LEGS))
+    beyond = at.inside & ~(hiding[at.row, at.col] & of_trunk)
     # A hand that hangs below the frame stays whole, and on its arm.
     beyond &= ~(hidden & find_leaving_hands(samples.triangle, at.inside, body))
     fits = np.minimum(1.0, np.maximum(metres / reach, 0.3))

@@ -19,7 +19,7 @@ from likeness.engine.core.types import (
 from likeness.engine.gaussians import place_gaussians, triangle_frames
 from likeness.engine.gaussians.lift.calibrate import S as CALIBRATE
 from likeness.engine.gaussians.lift.calibrate import _thin_rim, calibrate_colors
-from likeness.engine.gaussians.lift.regions import ARMS, vertex_groups
+from likeness.engine.gaussians.lift.regions import ARMS, TRUNK_AND_LEGS, vertex_groups
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.visual.metrics import psnr, silhouette_iou
@@ -236,6 +236,20 @@ def test_a_person_cut_by_the_frame_reaches_it(
         if solid.any():
             assert (drawn[edge][solid] > 0.5).mean() > 0.9
     assert (shot.matte.alpha[-1] > 0.99).any()
+
+
+def test_a_trunk_behind_a_table_is_as_wide_as_it_is(shots: Shots) -> None:
+    """Drawn in to the person's lowest pixel, it would leave a gap around the waist."""
+    shot = shots["half"]
+    alpha = np.array(shot.matte.alpha)
+    alpha[-30:] = 0.0
+    bound = replace(shot, matte=replace(shot.matte, alpha=alpha)).lift()
+    trunk = np.isin(vertex_groups(shot.body)[shot.body.f[bound.triangle, 0]], TRUNK_AND_LEGS)
+    homes = shot.vertices[shot.body.f[bound.triangle]].mean(1)
+    row = project(homes, shot.track.camera)[0][:, 1]
+    behind = trunk & (row > len(alpha) - 25) & (row < len(alpha)) & (bound.opacities > 0.5)
+    assert behind.sum() > 20
+    assert bound.offset[behind, 2].min() > -0.016  # -0.028 if drawn in
 
 
 @pytest.mark.parametrize("case", ["full", "half", "arm"])
