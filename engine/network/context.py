@@ -9,9 +9,9 @@ docs/training.md).
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 from scipy.spatial import cKDTree
 
-from ..core.kernels import kernel
 from ..core.types import LAYERS, BoolArray, FloatArray, IntArray
 from .config import DecoderConfig
 from .inputs import LIFT_CHANNELS, NetworkInputs, color_patches, lift_channels
@@ -206,17 +206,10 @@ def _blended(values: FloatArray, away: FloatArray, which: IntArray) -> FloatArra
     They are weighted by the inverse of their distance ``away`` [n, m] to the fourth power.
     """
     weight = (away**2 + _SOFT**2) ** -2
-    out: FloatArray = _weighted_sums(values, weight, which) / weight.sum(1)[:, None]
-    return out
-
-
-@kernel()
-def _weighted_sums(values, weight, which):  # type: ignore[no-untyped-def]
-    out = np.zeros((which.shape[0], values.shape[1]))
-    for n in range(which.shape[0]):
-        for m in range(which.shape[1]):
-            for k in range(values.shape[1]):
-                out[n, k] += weight[n, m] * values[which[n, m], k]
+    count, most = which.shape
+    rows = np.arange(0, count * most + 1, most)
+    shares = sparse.csr_matrix((weight.ravel(), which.ravel(), rows), (count, len(values)))
+    out: FloatArray = shares @ values / weight.sum(1)[:, None]
     return out
 
 

@@ -17,6 +17,7 @@ from ..core.cameras import photo_camera, project
 from ..core.types import Avatar, Observation, Portrait, Pose, Progress, Track
 from ..gaussians.frame_end import end_avatar
 from ..gaussians.lift import LiftOptions, lift_photo
+from ..gaussians.lift.quilt import quilt_texture
 from ..gaussians.lod import order_by_importance
 from ..imaging.matting import make_matte
 from ..imaging.resize import affine_crop
@@ -56,6 +57,7 @@ def compile_kernels(progress: Progress) -> None:
     matte = make_matte(portrait, observation)
     report(0.2)
     lifted = lift_photo(matte, observation, track, person, LiftOptions(max_gaussians=SPLATS))
+    _quilt()
     report(0.4)
     avatar = Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
     avatar = order_by_importance(end_avatar(avatar, [(matte, track)], BuildOptions().below))
@@ -67,6 +69,14 @@ def compile_kernels(progress: Progress) -> None:
     report(0.8)
     refine_avatar(avatar, lifted.wanted or matte, "fast")
     report(1.0)
+
+
+def _quilt() -> None:
+    """Quilt some noise: the figure's plain skin and hair have no texture to continue."""
+    rng = np.random.default_rng(0)
+    texture = rng.normal(size=(48, 48, 3))
+    shown = np.arange(48)[:, None] + np.zeros((48, 48)) < 24
+    quilt_texture(texture, shown, shown, ~shown, 0.004, True, rng)
 
 
 def _photograph(body: Body) -> tuple[Portrait, Observation, Track]:

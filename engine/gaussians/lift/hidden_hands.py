@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial.distance import cdist
 
 from ...body import Body
 from ...core.cameras import project
-from ...core.kernels import kernel
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
@@ -167,17 +167,6 @@ def _some_pixels(mask: BoolArray) -> FloatArray:
     return np.asarray(np.stack([cols[some], rows[some]], -1) + 0.5)
 
 
-@kernel()
-def _nearest_squared(pixels, xy):  # type: ignore[no-untyped-def]
-    """The squared distance of each place to the nearest of others."""
-    out = np.full(len(pixels), np.inf)
-    for p in range(len(pixels)):
-        for k in range(len(xy)):
-            dx, dy = pixels[p, 0] - xy[k, 0], pixels[p, 1] - xy[k, 1]
-            out[p] = min(out[p], dx * dx + dy * dy)
-    return out
-
-
 @dataclass(frozen=True)
 class _Scene:
     """What a hand must not stand before, and what it should cover.
@@ -211,7 +200,7 @@ class _Scene:
         out = float(np.where(inside & ~self.skin[row, col], before, 0.0).mean())
         if not len(self.pixels) or out >= least:
             return out
-        away = np.sqrt(_nearest_squared(self.pixels, xy))
+        away = np.sqrt(cdist(self.pixels, xy, "sqeuclidean").min(1))
         metres = np.minimum(away * float(np.median(z)) / self.camera.K[0, 0], S.farthest)
         return out + S.uncovered * float(metres.mean())
 

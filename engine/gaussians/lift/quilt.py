@@ -107,7 +107,11 @@ def quilt_texture(
         cost = variance * (S.along * far**2 + (S.again if flip else 0.0) * taken[pick])
         around = out[at]
         first = corners[pick] + [part.start, 0]
-        both = _misfits(windows, first, around, held, flip) if held.any() else np.zeros((2, 1))
+        both = (
+            _misfits(windows, first, around, held, flip, held.sum())
+            if held.any()
+            else np.zeros((2, 1))
+        )
         cost = cost + 4.0 * both[: 1 + flip]
         mirrored, best = np.unravel_index(int(cost.argmin()), cost.shape)
         taken[_near(origins, origins[pick[best]], side)] += 1.0
@@ -177,10 +181,10 @@ def _lay_out(
 
 
 @kernel()
-def _misfits(windows, corners, around, held, flip):  # type: ignore[no-untyped-def]
-    """[2, M] mean squares of what windows, and windows mirrored, differ from ``held`` cells."""
+def _misfits(windows, corners, around, held, flip, count):  # type: ignore[no-untyped-def]
+    """[2, M] mean squares of what windows, mirrored as well, differ from ``count`` held cells."""
     rows, columns, channels = around.shape
-    out, count = np.zeros((2, corners.shape[0])), held.sum()
+    out = np.zeros((2, corners.shape[0]))
     for m in range(corners.shape[0]):
         top, left = corners[m]
         for mirrored in range(2 if flip else 1):

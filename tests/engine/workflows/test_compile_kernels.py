@@ -5,6 +5,7 @@ from __future__ import annotations
 from likeness.engine.body import atlas
 from likeness.engine.core import geometry
 from likeness.engine.gaussians import lod
+from likeness.engine.gaussians.lift import quilt
 from likeness.engine.gaussians.refine import parameters
 from likeness.engine.imaging import closed_form, resize
 from likeness.engine.render import cpu, cpu_backward, cpu_splats, cpu_weights, mesh, samples
@@ -32,8 +33,10 @@ IN_BUILDS = (
     parameters._pull_rows,
     parameters._set_rows,
     parameters._step_rows,
+    quilt._misfits,
     resize._sample_affine,
     samples._average,
+    samples._share,
 )
 
 
