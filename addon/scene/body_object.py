@@ -14,7 +14,7 @@ import bpy
 import numpy as np
 
 from ...engine.body import Body
-from ...engine.body.expression_limits import LID_FADE, PRESSED, TONGUE_ROOM, find_limits
+from ...engine.body.expression_limits import LID_FADE, PRESSED, find_limits
 from ...engine.core.types import JOINT_NAMES, FloatArray
 from ..rig.control_names import FACE
 from ..rig.correctives import add_correctives
@@ -181,11 +181,11 @@ def _limit_drivers(
     limits = find_limits(names)
     drivers = {}
     jaw, others = "jaw", {}
-    if limits.tongue is not None:
-        tongue, column = limits.tongue
-        others = {"tongue": paths[tongue]}
-        drivers[column] = (f"max(value, {TONGUE_ROOM} * tongue)", others)
-        jaw = f"max(jaw, {TONGUE_ROOM} * tongue)"
+    if limits.jaw is not None and limits.openers:
+        others = {f"opener{k}": paths[k] for k in limits.openers}
+        least = ", ".join(f"{room} * opener{k}" for k, room in limits.openers.items())
+        drivers[limits.jaw] = (f"max(value, {least})", others)
+        jaw = f"max(jaw, {least})"
     if limits.lips is not None:
         lips, column = limits.lips
         most = f"min(value, max({jaw}, 0) + {PRESSED})"

@@ -5,8 +5,9 @@ Some actions drive the face through itself when another one is missing or at its
 - ARKit's ``mouthClose`` brings the lips of an open jaw together; by itself it would drive each lip
   through the other. It is applied as far as ``jawOpen`` opens the mouth, and a little more, which
   presses the lips.
-- ``tongueOut`` leaves the mouth through the lower lip unless ``jawOpen`` lowers that. The jaw
-  opens at least as far as the tongue needs.
+- ``tongueOut`` leaves the mouth through the lower lip unless ``jawOpen`` lowers that, and
+  ``mouthFunnel`` shows a round mouth full of clenched teeth. The jaw opens at least as far as they
+  need.
 - A closed lid cannot follow the eye, squint or widen: what a gaze adds to a blink would push the
   lid over the cheek. These actions fade out while the eye closes.
 """
@@ -20,13 +21,13 @@ from functools import cache
 import numpy as np
 
 from ..core.types import FloatArray
-from .names import BLINK_ACTION, JAW_ACTION, LID_ACTIONS, LIPS_ACTION, TONGUE_ACTION
+from .names import BLINK_ACTION, JAW_ACTION, LID_ACTIONS, LIPS_ACTION
 
 PRESSED = 0.05
 """Most of ``mouthClose`` beyond ``jawOpen``."""
 
-TONGUE_ROOM = 0.5
-"""Least of ``jawOpen`` for a whole ``tongueOut``."""
+JAW_ROOM = {"tongueOut": 0.5, "mouthFunnel": 0.2}
+"""Least of ``jawOpen`` for the whole of actions that need an open jaw."""
 
 LID_FADE = 2.0
 """How fast a lid's other actions fade out: they are whole up to a blink of 1 - 1 / LID_FADE."""
@@ -38,12 +39,14 @@ class ExpressionLimits:
 
     Attributes:
         lips: ``mouthClose`` and ``jawOpen``; None without both.
-        tongue: ``tongueOut`` and ``jawOpen``; None without both.
+        openers: column of an action that opens the jaw -> its least of ``jawOpen`` for the whole.
+        jaw: ``jawOpen``; None without it.
         lids: [K] pairs of another action of a lid and its blink.
     """
 
     lips: tuple[int, int] | None
-    tongue: tuple[int, int] | None
+    openers: dict[int, float]
+    jaw: int | None
     lids: tuple[tuple[int, int], ...]
 
 
@@ -70,7 +73,12 @@ def _find_limits(names: tuple[str, ...]) -> ExpressionLimits:
     )
     return ExpressionLimits(
         lips=pair(LIPS_ACTION, JAW_ACTION),
-        tongue=pair(TONGUE_ACTION, JAW_ACTION),
+        openers={
+            index[name]: room
+            for name, room in JAW_ROOM.items()
+            if name in index and JAW_ACTION in index
+        },
+        jaw=index.get(JAW_ACTION),
         lids=tuple(found for found in lids if found is not None),
     )
 
@@ -87,9 +95,8 @@ def limit_expression(expression: FloatArray, names: Sequence[str]) -> FloatArray
     """
     out = np.array(expression, np.result_type(expression, np.float32))
     limits = find_limits(names)
-    if limits.tongue is not None:
-        tongue, jaw = limits.tongue
-        out[..., jaw] = np.maximum(out[..., jaw], TONGUE_ROOM * out[..., tongue])
+    for opener, room in limits.openers.items():
+        out[..., limits.jaw] = np.maximum(out[..., limits.jaw], room * out[..., opener])
     if limits.lips is not None:
         lips, jaw = limits.lips
         out[..., lips] = np.minimum(out[..., lips], np.maximum(out[..., jaw], 0.0) + PRESSED)

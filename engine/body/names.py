@@ -56,9 +56,6 @@ JAW_ACTION = "jawOpen"
 LIPS_ACTION = "mouthClose"
 """The action that brings the lips of an open mouth together."""
 
-TONGUE_ACTION = "tongueOut"
-"""The action that puts the tongue out between the lips."""
-
 BLINK_ACTION = "eyeBlink"
 """The action that closes an eye, without its side."""
 

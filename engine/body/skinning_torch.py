@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..core.types import FloatArray
-from .expression_limits import LID_FADE, PRESSED, TONGUE_ROOM, find_limits
+from .expression_limits import LID_FADE, PRESSED, find_limits
 from .model import Body
 
 
@@ -187,11 +187,11 @@ def _limit_expression(expression: Tensor, names: tuple[str, ...]) -> Tensor:
     """[..., E] as ``limit_expression`` returns it."""
     limits = find_limits(names)
     out = expression.clone()
-    opened = None if limits.lips is None else expression[..., limits.lips[1]]
-    if limits.tongue is not None:
-        tongue, jaw = limits.tongue
-        opened = torch.maximum(expression[..., jaw], TONGUE_ROOM * expression[..., tongue])
-        out[..., jaw] = opened
+    opened = None if limits.jaw is None else expression[..., limits.jaw]
+    if limits.openers and opened is not None:
+        for opener, room in limits.openers.items():
+            opened = torch.maximum(opened, room * expression[..., opener])
+        out[..., limits.jaw] = opened
     if limits.lips is not None and opened is not None:
         lips = limits.lips[0]
         out[..., lips] = torch.minimum(expression[..., lips], opened.clamp(min=0.0) + PRESSED)

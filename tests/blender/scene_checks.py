@@ -154,6 +154,7 @@ def blinks() -> list[dict[str, float]]:
         {**shut, "eyeLookDownLeft": 1.0, "eyeWideRight": 0.8},
         {"eyeBlinkLeft": 0.7, "eyeBlinkRight": -0.3, "eyeLookDownLeft": 1.0, "eyeSquintRight": 1.0},
         {"tongueOut": 0.9, "mouthClose": 1.0},
+        {"mouthFunnel": 0.9, "mouthClose": 1.0},
         {"tongueOut": 0.4, "mouthClose": 1.0, "jawOpen": 0.6},
     ):
         shown = replace(pose, expression=body.expression(**weights))

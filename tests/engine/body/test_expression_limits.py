@@ -62,6 +62,26 @@ def test_the_tongue_comes_out_over_the_lower_lip(default_body: Body) -> None:
     assert out[np.abs(out[:, 0]) < 0.01, 1].max() < lip[1]  # through the lip without the limit
 
 
+def test_a_funnel_parts_the_lower_lip_from_the_upper_teeth(default_body: Body) -> None:
+    """Without an open jaw, teeth fill the round mouth to its lower edge."""
+    part = np.array(default_body.part_names)[default_body.face_part]
+    teeth = np.unique(default_body.f[part == "teeth"])
+    drop = -default_body.exprdirs[teeth, 1, default_body.expression_index["jawOpen"]]
+    upper = teeth[(drop < 0.001) & (np.abs(default_body.v_template[teeth, 0]) < 0.008)]
+    lips = np.unique(default_body.f[part == "lips"])
+    lips = lips[np.abs(default_body.v_template[lips, 0]) < 0.004]
+    drop = -default_body.exprdirs[lips, 1, default_body.expression_index["jawOpen"]]
+    lower = lips[drop > 0.01]
+
+    def gap(vertices: np.ndarray) -> float:
+        return float(vertices[upper, 1].min() - vertices[lower, 1].max())
+
+    # The lift lowers the upper teeth by up to 4 mm, to where smiles show them.
+    assert gap(place(default_body, mouthFunnel=1.0)) > 0.008
+    raw = default_body.exprdirs @ default_body.expression(mouthFunnel=1.0)
+    assert gap(default_body.v_template + raw) < 0.006
+
+
 def test_closed_lids_stay_closed_whatever_else_moves_them(default_body: Body) -> None:
     part = np.array(default_body.part_names)[default_body.face_part]
     lids = np.unique(default_body.f[part == "eyelid"])
@@ -95,6 +115,7 @@ def test_torch_and_files_limit_as_the_engine_does(default_body: Body) -> None:
     weights[:, index["mouthClose"]] = [0.9, 0.9, 0.2]
     weights[:, index["jawOpen"]] = [-0.3, 0.4, 0.6]
     weights[:, index["tongueOut"]] = [0.0, 0.2, 0.9]
+    weights[:, index["mouthFunnel"]] = [0.8, 0.0, 1.0]
     weights[:, index["eyeBlinkLeft"]] = [-0.2, 0.8, 1.3]
     tensors = BodyTensors.of(default_body, torch.float64)
     for w in weights:
