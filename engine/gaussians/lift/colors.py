@@ -192,7 +192,7 @@ def _trust(t: Texels, agrees: BoolArray, view: PhotoView) -> FloatArray:
     trust[skin] *= np.clip((S.other_tone - pale) / 8.0, S.doubted, 1.0)
     if regions.hair.any():
         near_skin = dilate(regions.skin, max(1, round(0.1 * regions.unit)))
-        deep = find_deep_hair(view.colors, regions.hair, view.inside)
+        deep = find_deep_hair(view.backlight, view.inside)
         good = select_lit_hair(view.colors, view.alpha, regions.hair, near_skin, deep)
         hair = t.known & (t.label == HAIR)
         trust[hair] *= np.where(good[row[hair], col[hair]], 1.0, 0.02)

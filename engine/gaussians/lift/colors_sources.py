@@ -85,8 +85,8 @@ def _density(cell: IntArray) -> FloatArray:
     return np.asarray(ndimage.gaussian_filter(count, 0.9, mode="constant") / len(cell))
 
 
-def find_deep_hair(colors: FloatArray, hair: BoolArray, inside: FloatArray) -> BoolArray:
-    """Find where hair is so deep inside the outline that light from behind does not gild it.
+def measure_backlight(colors: FloatArray, hair: BoolArray, inside: FloatArray) -> float:
+    """Return how surely (0..1) light from behind gilds the hair.
 
     Loose hair before the sun is pale for centimetres, and only its midst has its own colour.
 
@@ -94,18 +94,23 @@ def find_deep_hair(colors: FloatArray, hair: BoolArray, inside: FloatArray) -> B
         colors: [H, W, 3] 0..1.
         hair: [H, W] pixels of hair.
         inside: [H, W] inter-ocular distances from the person's outline.
-
-    Returns:
-        [H, W] pixels, of hair or not.
     """
     outer, inner = hair & (inside < S.outer_hair), hair & (inside >= S.inner_hair)
-    depth = S.rim_hair
-    if min(outer.sum(), inner.sum()) > S.little_hair * hair.sum():
-        pale, own = (float(np.median(rgb_to_lab(colors[at])[:, 0])) for at in (outer, inner))
-        low, high = S.backlight
-        gilded = float(np.clip((pale - own - low) / (high - low), 0.0, 1.0))
-        depth += gilded * (S.inner_hair - S.rim_hair)
-    return np.asarray(inside > depth)
+    if min(outer.sum(), inner.sum()) <= S.little_hair * hair.sum():
+        return 0.0
+    pale, own = (float(np.median(rgb_to_lab(colors[at])[:, 0])) for at in (outer, inner))
+    low, high = S.backlight
+    return float(np.clip((pale - own - low) / (high - low), 0.0, 1.0))
+
+
+def find_deep_hair(backlight: float, inside: FloatArray) -> BoolArray:
+    """Return the pixels [H, W] so deep inside that hair has its own colour there.
+
+    Args:
+        backlight: 0..1 of :func:`measure_backlight`.
+        inside: [H, W] inter-ocular distances from the person's outline.
+    """
+    return np.asarray(inside > S.rim_hair + backlight * (S.inner_hair - S.rim_hair))
 
 
 def select_lit_hair(

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core.cameras import project
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
+from .colors_sources import measure_backlight
 from .depth_sheets import DepthSheet, LimbBorders
 from .pixel_grids import distance_inside
 from .regions import ARMS, Regions
@@ -59,6 +60,11 @@ class PhotoView:
     def inside(self) -> FloatArray:
         """[H, W] inter-ocular distances from the person's outline."""
         return distance_inside(self.regions.mask) / self.regions.unit
+
+    @cached_property
+    def backlight(self) -> float:
+        """0..1: how surely light from behind gilds the hair."""
+        return measure_backlight(self.colors, self.regions.hair, self.inside)
 
     def look_up(self, points: FloatArray, group: IntArray) -> PhotoLookup:
         """Look points up in the photo.

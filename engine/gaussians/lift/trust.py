@@ -182,7 +182,9 @@ def repaint_photo(
     beside = _Completed.of(texels, completed, label, vertices, groups, body)
     fresh, usable = beside.colors(means[rows], limb[rows], kind[rows])
     first = np.asarray(photo.colors, np.float64)[rows]
-    pale = loose[rows] * find_pale_rim(first, fresh, inside[rows])
+    # The sun's gold is paler still, but what the photo is: completed hair has nothing of it.
+    sunlit = (kind[rows] == HAIR) * view.backlight
+    pale = loose[rows] * (1.0 - sunlit) * find_pale_rim(first, fresh, inside[rows])
     weight = facing_ramp(facing[rows], kind[rows], on_head[rows], pale)
     keep = np.where(usable, weight, 1.0)
     # What an outline's pixels print on the surface behind it is neither's colour.

@@ -17,6 +17,7 @@ from likeness.engine.gaussians.lift.colors import complete_texels
 from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
 from likeness.engine.gaussians.lift.colors_sources import (
     find_deep_hair,
+    measure_backlight,
     select_lit_hair,
     wraparound_weights,
 )
@@ -231,11 +232,12 @@ def test_neither_a_rim_of_light_nor_what_shines_through_tells_the_hairs_colour()
 def test_hair_before_the_sun_has_its_own_colour_in_its_midst_alone() -> None:
     hair = np.ones((40, 80), bool)
     inside = np.tile(np.linspace(0.0, 2.0, 40)[:, None], (1, 80))
-    for pale, depth in ((0.16, 0.15), (0.8, 0.7)):  # a little paler outside; golden
+    for pale, sunlit, depth in ((0.16, 0.0, 0.15), (0.8, 1.0, 0.7)):  # a little paler; golden
         colors = np.where(inside[..., None] < 0.6, pale, 0.1) * np.ones(3)
-        np.testing.assert_array_equal(find_deep_hair(colors, hair, inside), inside > depth)
+        assert measure_backlight(colors, hair, inside) == sunlit
+        np.testing.assert_array_equal(find_deep_hair(sunlit, inside), inside > depth)
     thin = inside < 0.75  # next to none of it lies inside
-    np.testing.assert_array_equal(find_deep_hair(colors, hair & thin, inside), inside > 0.15)
+    assert measure_backlight(colors, hair & thin, inside) == 0.0
 
 
 def tube(

@@ -91,6 +91,7 @@ def two_planes(width: int = 40) -> SimpleNamespace:
         alpha=mask.astype(float),
         regions=regions,
         inside=distance_inside(mask) / 5.0,
+        backlight=0.0,
         borders=find_limb_borders((sheet,), mask),  # type: ignore[arg-type]
     )
 
