@@ -101,8 +101,6 @@ class RefineOptions:
 
     Attributes:
         steps: of Adam.
-        coarse: part of them, the first, that compare pictures of half the size: they move splats
-            as well, and take half the time.
         sides: pixels of the photo's longer side. Without aliasing one is enough: what is right at
             one size is right at others.
         head_side: the same of its head.
@@ -118,7 +116,6 @@ class RefineOptions:
     """
 
     steps: int = 24
-    coarse: float = 1.0 / 3.0
     sides: tuple[int, ...] = (768,)
     head_side: int = 384
     yaws: tuple[float, ...] = (12.0, -12.0, 30.0, -30.0, 60.0, -60.0)
@@ -137,7 +134,6 @@ REFINE_LEVELS: dict[str, RefineOptions | None] = {
     "fast": RefineOptions(),
     "full": RefineOptions(
         steps=90,
-        coarse=0.0,
         sides=(768, 1024),
         head_side=512,
         reach=ParameterRange(scale=2.0, offset=1.5),
@@ -210,8 +206,6 @@ def refine_gaussians(
     covered = sum((views[0].target.alpha > 0.5).sum() for views in shown)
     pixels = max(float(covered) / len(shown), 1.0)
     schedule = _schedule(shown, beside, options.steps)
-    coarse = round(options.coarse * len(schedule))
-    schedule[:coarse] = [replace(view, target=view.target.halved()) for view in schedule[:coarse]]
     levels = _levels(lod_start, len(schedule))
     for k, (view, level) in enumerate(zip(schedule, levels, strict=True)):
         drawn = view.posed.gaussians(numbers, level)

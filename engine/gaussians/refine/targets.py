@@ -59,17 +59,6 @@ class RefineView:
     color_weight: FloatArray
     cover_weight: float = 1.0
 
-    def halved(self) -> RefineView:
-        """Return the same picture at half the size."""
-        camera = self.camera.resized(
-            max(1, self.camera.width // 2), max(1, self.camera.height // 2)
-        )
-        light, alpha, weight = (
-            resize(np.asarray(part, np.float32), camera.width, camera.height)
-            for part in (self.light, self.alpha, self.color_weight)
-        )
-        return RefineView(camera, light, np.clip(alpha, 0.0, 1.0), weight, self.cover_weight)
-
 
 def make_photo_target(
     matte: Matte, camera: Camera, side: int, box: IntArray | None = None
