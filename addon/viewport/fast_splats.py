@@ -80,6 +80,7 @@ class _Store:
     drawn: dict[int, _Drawn] = {}  # noqa: RUF012
     clouds: dict[int, SplatCloud] = {}  # noqa: RUF012  of avatars never drawn
     views: dict[int, _Movement] = {}  # noqa: RUF012
+    saved: set[int] = set()  # noqa: RUF012  session_uid of what saving switches off for a moment
     failed = ""
 
 
@@ -345,21 +346,40 @@ def _before_saving(*_: Any) -> None:
     for obj in fast:
         obj[keys.FAST_SPLATS] = True
         set_fast(obj, False)
+    _Store.saved = {obj.session_uid for obj in fast}
     if fast:
         show_splats_in_file()
 
 
 @bpy.app.handlers.persistent
-def _switch_on_again(*_: Any) -> None:
+def _after_saving(*_: Any) -> None:
     _forget()
-    again = [obj for obj in _splats() if obj.get(keys.FAST_SPLATS)]
-    if not again or find_fast_problem():
-        return  # what the file says of them stays for a Blender that can draw them
-    for obj in again:
+    saved = [obj for obj in _splats() if obj.session_uid in _Store.saved]
+    if _switch_on(saved):
+        restore_solid_views()
+
+
+@bpy.app.handlers.persistent
+def _opened(*_: Any) -> None:
+    _forget()
+    if _switch_on(_splats()):
+        restore_solid_views()
+
+
+@bpy.app.handlers.persistent
+def _appended(*_: Any) -> None:
+    _switch_on(_splats())
+
+
+def _switch_on(splats: Sequence[Any]) -> bool:
+    """Switch on those that were on when their file was saved; returns whether there were any."""
+    if find_fast_problem():
+        return False  # what the file says of them stays for a Blender that can draw them
+    marked = [obj for obj in splats if obj.library is None and obj.get(keys.FAST_SPLATS)]
+    for obj in marked:
         del obj[keys.FAST_SPLATS]
-        if obj.library is None:
-            set_fast(obj, True)
-    restore_solid_views()
+        set_fast(obj, True)
+    return bool(marked)
 
 
 def _splats() -> list[Any]:
@@ -375,9 +395,10 @@ def _remove_handler() -> None:
 _HANDLERS = {
     "depsgraph_update_post": _changed,
     "save_pre": _before_saving,
-    "save_post": _switch_on_again,
-    "save_post_fail": _switch_on_again,
-    "load_post": _switch_on_again,
+    "save_post": _after_saving,
+    "save_post_fail": _after_saving,
+    "load_post": _opened,
+    "blend_import_post": _appended,
 }
 
 

@@ -396,6 +396,48 @@ def fast_in_files(folder: str) -> dict[str, Any]:
     return out | {"left": len(left)}
 
 
+def fast_appended(folder: str) -> dict[str, Any]:
+    """Avatars that come from another file are drawn by the GPU at once if they were there, and
+    saving changes neither them nor those that were not."""
+    fresh()
+    from likeness.addon.compat import open_empty_file
+    from likeness.addon.viewport import fast_splats as fast
+
+    fast.find_fast_problem = lambda: ""  # as with a window
+    for name, on in (("Fast", True), ("Slow", False)):
+        fast.set_fast(build_scene(people.random_avatar(1, count=50), name).splats, on)
+    source = Path(folder) / "source.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(source))
+    names = ["Splats Fast", "Splats Slow"]
+
+    def states() -> list[bool]:
+        return [fast.is_fast(bpy.data.objects[name]) for name in names]
+
+    def get(link: bool) -> None:
+        open_empty_file()
+        collections = [{"name": name.split()[1]} for name in names]
+        inside = f"{source}/Collection/"
+        bpy.ops.wm.link(filepath=inside + "Fast", directory=inside, files=collections, link=link)
+
+    out: dict[str, Any] = {}
+    for kind, link in (("appended", False), ("linked", True)):
+        get(link)
+        out[kind] = states()
+        bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / f"{kind}.blend"))
+        out[f"{kind} and saved"] = states()
+        bpy.ops.wm.open_mainfile(filepath=str(Path(folder) / f"{kind}.blend"))
+        out[f"{kind} and opened"] = states()
+    get(True)
+    linked = bpy.data.collections["Fast"]
+    scene = bpy.context.scene
+    linked.override_hierarchy_create(scene, bpy.context.view_layer)
+    splats = next(obj for obj in bpy.data.objects if obj.override_library and "Splats" in obj.name)
+    out["overridden"] = fast.is_fast(splats)
+    bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / "overridden.blend"))
+    out["overridden and saved"] = fast.is_fast(splats)
+    return out
+
+
 def shadows() -> dict[str, Any]:
     """The floor's light beside a person, without and with a proxy, and in another pose."""
     fresh()

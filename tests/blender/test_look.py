@@ -84,6 +84,16 @@ def test_fast_splats_do_not_hide_the_avatar_in_files(blender_lts, tmp_path: Path
     assert made["left"] == 0
 
 
+def test_fast_splats_of_another_file_are_on_at_once_and_saving_changes_nothing(
+    blender_lts, tmp_path: Path
+) -> None:
+    made = blender_lts(LOOK, "fast_appended", folder=str(tmp_path))
+    for then in ("", " and saved", " and opened"):
+        assert made[f"appended{then}"] == [True, False], then
+        assert made[f"linked{then}"] == [False, False], then
+    assert made["overridden"] == made["overridden and saved"]
+
+
 def test_shadow_proxy(blender_lts) -> None:
     made = blender_lts(LOOK, "shadows")
     assert made["without"] == 0
