@@ -32,6 +32,7 @@ from likeness.engine.pipeline.build import BuildResult, build_avatar
 from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.visual.sheet import draw_contact_sheet, save_image
+from render import describe_machine, format_machine
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff"}
 QUICK_SECONDS = 46.0
@@ -73,6 +74,7 @@ def measure_figures(
         iou=view["silhouette_iou"],
         faces=find_side_faces(result.avatar, detectors),
         seconds=seconds,
+        stages={k: v for k, v in result.report["seconds"].items() if k != "total"},
         memory_mb=result.report["peak_memory_mb"],
         warnings=tuple(result.report["warnings"]),
     )
@@ -108,6 +110,8 @@ def main() -> int:
         paths = interleave_framings(paths)
     detectors = Detectors(asset_path("face_landmark").parent)
     options.out.mkdir(parents=True, exist_ok=True)
+    here = describe_machine()
+    print(format_machine(here))
     print(format_header())
     results: list[PortraitMetrics] = []
     longest = 0.0
@@ -132,7 +136,7 @@ def main() -> int:
         longest = max(longest, time.perf_counter() - start)
     figures = summarize(results)
     print(format_summary(figures))
-    print(json.dumps({"benchmark": "portraits", **round_figures(figures)}))
+    print(json.dumps({"benchmark": "portraits", "machine": here, **round_figures(figures)}))
     return 0 if figures["built"] == figures["portraits"] else 1
 
 

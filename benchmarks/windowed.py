@@ -26,6 +26,7 @@ sys.path.insert(0, str(GUI))
 
 from conftest import sample_avatar, zip_for  # noqa: E402
 from likeness.engine.files.weights import cache_assets_dir  # noqa: E402
+from render import describe_machine, format_machine  # noqa: E402
 from window import blender_window, missing  # noqa: E402
 
 DROPS = (
@@ -99,9 +100,11 @@ def main() -> int:
     reason = missing(options.blender)
     if reason:
         parser.error(reason)
+    here = describe_machine()
+    print(format_machine(here))
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         out = measure_window(options, Path(folder))
-    print(json.dumps({"benchmark": "windowed", **out, **summarize(out)}))
+    print(json.dumps({"benchmark": "windowed", "machine": here, **out, **summarize(out)}))
     return 0
 
 

@@ -154,10 +154,13 @@ _STARTS = (
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The arguments of every command of ours in an indented block."""
+    """The arguments of every command of ours in an indented or fenced block."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = re.findall(r"^(?:    )+(\S.*)$", text, re.MULTILINE)
+    for block in re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        lines += block.splitlines()
     found = []
-    for line in re.findall(r"^(?:    )+(\S.*)$", text, re.MULTILINE):
+    for line in lines:
         for start in _STARTS:
             if line.startswith(start):
                 found.append(shlex.split(line[len(start) :], comments=True))

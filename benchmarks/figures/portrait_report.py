@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from statistics import median
 from typing import Any
 
@@ -38,6 +39,7 @@ class PortraitMetrics:
         iou: overlap of the silhouettes.
         faces: yaw in degrees -> whether the render shows a face.
         seconds: of the build.
+        stages: stage -> its seconds.
         memory_mb: of the build.
     """
 
@@ -51,6 +53,7 @@ class PortraitMetrics:
     iou: float | None = None
     faces: dict[int, bool] = field(default_factory=dict)
     seconds: float | None = None
+    stages: dict[str, float] = field(default_factory=dict)
     memory_mb: float | None = None
     warnings: tuple[str, ...] = ()
 
@@ -112,6 +115,10 @@ def summarize(results: Sequence[PortraitMetrics]) -> dict[str, Any]:
         "pose_error": _median([r.pose_error for r in built]),
         "seconds": _median([r.seconds for r in built]),
         "seconds_max": max((r.seconds for r in built if r.seconds), default=None),
+        "stage_seconds": {
+            stage: _median([r.stages.get(stage) for r in built])
+            for stage in dict.fromkeys(chain.from_iterable(r.stages for r in built))
+        },
         "memory_mb_max": max((r.memory_mb for r in built if r.memory_mb), default=None),
         "by_framing": by_kind,
     }
@@ -152,7 +159,9 @@ def format_summary(figures: dict[str, Any]) -> str:
         f"built {figures['built']}/{figures['portraits']}; face error, median "
         f"{_number(figures['face_error'], 2)} %; seconds, median {_number(figures['seconds'], 1)}, "
         f"most {_number(figures['seconds_max'], 1)}; memory, most "
-        f"{_number(figures['memory_mb_max'], 0)} MB"
+        f"{_number(figures['memory_mb_max'], 0)} MB",
+        "seconds by stage, median: "
+        + ", ".join(f"{stage} {_number(s, 1)}" for stage, s in figures["stage_seconds"].items()),
     ]
     for kind, some in figures["by_framing"].items():
         found = ", ".join(f"{yaw:+d}: {n}" for yaw, n in some["faces_found"].items())

@@ -145,8 +145,24 @@ def test_rows_are_as_wide_as_the_sheet() -> None:
 def test_figures_of_many_portraits() -> None:
     faces = dict.fromkeys(FACE_YAWS, True)
     some = [
-        PortraitMetrics("a", "half", face_error=2.0, psnr=20.0, ssim=0.9, iou=0.95, faces=faces),
-        PortraitMetrics("b", "half", face_error=4.0, psnr=30.0, faces={**faces, 30: False}),
+        PortraitMetrics(
+            "a",
+            "half",
+            face_error=2.0,
+            psnr=20.0,
+            ssim=0.9,
+            iou=0.95,
+            faces=faces,
+            stages={"fit": 1.0, "lift": 5.0},
+        ),
+        PortraitMetrics(
+            "b",
+            "half",
+            face_error=4.0,
+            psnr=30.0,
+            faces={**faces, 30: False},
+            stages={"fit": 1.0, "lift": 7.0, "refine": 9.0},
+        ),
         PortraitMetrics("c", "head", error="Nobody in it."),
     ]
     result = summarize(some)
@@ -156,6 +172,8 @@ def test_figures_of_many_portraits() -> None:
     assert "head" not in result["by_framing"]
     assert "Nobody in it." in format_row(some[2])
     assert "built 2/3" in format_summary(result)
+    assert result["stage_seconds"] == {"fit": 1.0, "lift": 6.0, "refine": 9.0}
+    assert "fit 1.0, lift 6.0, refine 9.0" in format_summary(result)
 
 
 def test_thumbnail_shows_the_head_of_a_standing_person() -> None:
