@@ -145,6 +145,8 @@ def pictures(folder: str) -> dict[str, Any]:
     out["rgb_db"] = _db((cycles[..., :3] - drawn[1][..., :3])[inside])
     out["alpha_db"] = _db(cycles[..., 3] - drawn[1][..., 3])
     out["exr"] = _read_exr(Path(folder) / "shot_003.exr", expected[1])
+    node = bpy.types.CompositorNodeZcombine.bl_rna.name
+    out["compositing"] = [node, bpy.types.ViewLayer.bl_rna.properties["use_pass_z"].name]
     scene.render.film_transparent = False
     scene.world = bpy.data.worlds.new("World")
     scene.world.color = (1.0, 0.0, 0.0)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 LOOK = "look_checks"
+RENDERING = Path(__file__).resolve().parents[2] / "docs" / "rendering.md"
 
 
 def test_setup_changes_what_it_announces_and_goes_back(blender) -> None:
@@ -40,6 +41,8 @@ def test_pictures_by_the_engine(blender, tmp_path: Path) -> None:
     assert made["alpha_db"] > 28
     assert made["exr"]["outputs"] == ["Combined", "Alpha", "Depth"]
     assert made["ground"] == [255, 0, 0]
+    recipe = RENDERING.read_text(encoding="utf-8").split("### Depth compositing")[1].split("##")[0]
+    assert all(name in recipe for name in made["compositing"])
     assert "Save the file first" in made["unsaved"]
 
     OpenEXR = pytest.importorskip("OpenEXR")
