@@ -88,9 +88,9 @@ def test_fast_splats_do_not_hide_the_avatar_in_files(blender_lts, tmp_path: Path
 
 
 def test_fast_splats_of_another_file_are_on_at_once_and_saving_changes_nothing(
-    blender_lts, tmp_path: Path
+    blender, tmp_path: Path
 ) -> None:
-    made = blender_lts(LOOK, "fast_appended", folder=str(tmp_path))
+    made = blender(LOOK, "fast_appended", folder=str(tmp_path))
     for then in ("", " and saved", " and opened"):
         assert made[f"appended{then}"] == [True, False], then
         assert made[f"linked{then}"] == [False, False], then
