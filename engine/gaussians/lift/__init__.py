@@ -42,6 +42,7 @@ from .dressed_mesh import DressedMesh, fit_dressed_mesh
 from .ears import finish_ears
 from .face_finish import finish_face
 from .far_side import loose_layer
+from .flaps import find_flaps
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .hair_relief import measure_notches, raise_hair
 from .hand_pixels import find_sleeved_arms
@@ -198,6 +199,10 @@ def lift_photo(
     dressed = fit_dressed_mesh(
         silhouette, camera, body, vertices, groups, worn_over, hair, hat, found.near_hidden
     )
+    flaps = find_flaps(regions, dressed, groups, camera)
+    found = found.without(flaps)
+    matte, regions, portrait = found.matte, found.regions, found.portrait
+    given = replace(given, held=matte.held)
     dressed = put_on_shoes(dressed, shoes, vertices)
     if brimmed is not None:
         dressed = press_hair(dressed, brimmed, regions, camera, body, vertices)

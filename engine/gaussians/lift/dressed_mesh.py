@@ -30,7 +30,7 @@ from .labels_surface import vertex_parts
 from .mesh_diffusion import mesh_laplacian
 from .pixel_grids import nearest_known
 from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
-from .surfels import ARM_JOINTS, INNER_PARTS
+from .surfels import ARM_JOINTS, FOREARM_JOINTS, INNER_PARTS
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,10 @@ class DressSettings:
 
     armpit: float = -0.2  # height of the rest normal below which a shoulder is an armpit
     max_fold_offset: float = 0.012  # metres in armpits and crotch
-    max_bend_offset: float = 0.022  # metres at elbows, knees and feet
+    max_bend_offset: float = 0.022  # metres at knees and feet
+    max_elbow_offset: float = 0.05  # metres at elbows, below which sleeves hang
     max_sideways: float = 0.015  # metres across a vertex's own normal
+    max_sideways_sleeve: float = 0.04  # the same from the elbow down
     max_skin_offset: float = 0.012  # metres, either way: bare skin lies nearly where it was fitted
     default_worn: float = 0.010  # metres where nothing was measured
     default_hair: float = 0.012  # metres, the same on the scalp
@@ -83,6 +85,10 @@ MAX_STANDOFF = {
     ARMS[1]: 0.07,
 }
 """Metres that what is worn may stand off the body, by limb."""
+
+ELBOWS = ((16, 18), (17, 19))
+KNEES = ((1, 4), (2, 5))
+"""The joints above and at each bend."""
 
 
 @dataclass(frozen=True)
@@ -275,11 +281,15 @@ def _limits(
     # What stood off the skin in an armpit or between the legs would scatter when they open, and
     # so would what stands off sideways, beside its own triangles' normal.
     most = np.where(_folds(body), np.minimum(most, S.max_fold_offset), most)
-    most = np.where(_bends(body) | (part == "foot"), np.minimum(most, S.max_bend_offset), most)
+    knees, elbows = _bends(body, KNEES), _bends(body, ELBOWS)
+    most = np.where(knees | (part == "foot"), np.minimum(most, S.max_bend_offset), most)
+    most = np.where(elbows, np.minimum(most, S.max_elbow_offset), most)
     upright = np.einsum("vd,vd->v", out, vertex_normals(vertices, body.f))
     sideways = np.sqrt(np.clip(1.0 - upright**2, 1e-6, 1.0))
     sideways = np.where(upright < 0.0, 1.0, sideways)
-    most = np.where(groups == HEAD, most, np.minimum(most, S.max_sideways / sideways))
+    sleeve = elbows | (body.weights[:, FOREARM_JOINTS].sum(1) > 0.5)
+    across = np.where(sleeve, S.max_sideways_sleeve, S.max_sideways)
+    most = np.where(groups == HEAD, most, np.minimum(most, across / sideways))
     # Offsets grow with their triangle: what a fold squeezes stands off farther when it opens.
     most = most * np.clip(vertex_area_ratio(body, vertices), 0.25, 1.0)
     prior = np.where(bare, 0.0, np.where(part == "scalp", S.default_hair, S.default_worn))
@@ -340,10 +350,10 @@ def _folds(body: Body) -> BoolArray:
     return np.asarray(((arm > 0.1) & (arm < 0.9) & below) | (np.minimum(left, right) > 0.05))
 
 
-def _bends(body: Body) -> BoolArray:
-    """[V] the elbows and knees, whose folds open as the limb is stretched."""
+def _bends(body: Body, joints: tuple[tuple[int, int], ...]) -> BoolArray:
+    """[V] the bends between two ``joints``, whose folds open as the limb is stretched."""
     out = np.zeros(len(body.v_template), bool)
-    for upper, lower in ((16, 18), (17, 19), (1, 4), (2, 5)):
+    for upper, lower in joints:
         out |= np.minimum(body.weights[:, upper], body.weights[:, lower]) > 0.12
     return out
 

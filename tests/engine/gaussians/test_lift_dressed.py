@@ -200,3 +200,24 @@ def test_a_forearm_that_something_hides_keeps_its_sleeve(sitter: Sitter) -> None
     assert (gone & ~ndimage.binary_dilation(rim, iterations=2)).sum() == 0
     whole = wearing(sitter, sleeves)
     assert np.isinf(hidden_forearm_distance(whole, body, sitter.camera)).all()
+
+
+def test_a_sleeve_that_hangs_below_a_bent_elbow_is_reached(average: Body) -> None:
+    """Its cloth would fly as a wing beside the arm when it is stretched."""
+    pose = replace(Pose.rest(average.num_expression), transl=np.array([0.0, 0.1, -3.0]))
+    pose = pose.with_joints(left_shoulder=[0, 0, -1.1], left_elbow=[0, -0.2, 1.5])
+    bent = Sitter(average, average.vertices(pose)[0], photo_camera(620.0, 300, 400))
+    weights = average.weights
+    elbow = np.minimum(weights[:, 16], weights[:, 18]) > 0.02
+    below = vertex_normals(bent.vertices, average.f)[:, 1] < -0.3
+    arm = vertex_groups(average) == ARMS[0]
+    sleeve = arm & (weights[:, [20, *range(25, 40)]].sum(1) < 0.5)
+    thick = np.where(sleeve, np.where(elbow & below, 0.045, 0.015), 0.0)
+    found, regions = fitted(bent, thick, sleeve.astype(float))
+    near = np.linalg.norm(bent.vertices - bent.vertices[elbow].mean(0), axis=1) < 0.1
+    xy = project(bent.vertices[near & sleeve], bent.camera)[0]
+    (left, top), (right, bottom) = xy.min(0).astype(int) - 12, xy.max(0).astype(int) + 12
+    window = (slice(top, bottom), slice(left, right))
+    missed = regions.mask & ~drawn(found.vertices, bent)
+    bare = regions.mask & ~drawn(bent.vertices, bent)
+    assert missed[window].sum() < 0.2 * bare[window].sum()

@@ -1,0 +1,63 @@
+"""Small pieces of cloth beside fitted sleeves, in front of the rest of the body.
+
+Where the fit misses the end of a sleeve, they lie centimetres beside the arm. In the photo's pose
+they continue it; in any other they fly beside it. What they cover is completed like what an arm
+covers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ...core.settings import register_settings
+from ...core.types import BoolArray, Camera, IntArray
+from ...render.mesh import rasterize_mesh
+from .dressed_mesh import DressedMesh
+from .labels import LOWER, UPPER
+from .pixel_grids import nearest_known
+from .regions import ARMS, Regions
+
+
+@dataclass(frozen=True)
+class FlapSettings:
+    """Flaps beside sleeves."""
+
+    off: float = 0.012  # metres beside the fitted sleeve from which on its cloth may be a flap
+    most: float = 0.006  # square metres of the largest flap: wide sleeves are larger
+
+
+S = register_settings("lift.flaps", FlapSettings())
+
+
+def find_flaps(
+    regions: Regions, dressed: DressedMesh, groups: IntArray, camera: Camera
+) -> BoolArray:
+    """Find flaps [H, W]: small pieces of the arms' cloth beside their fitted sleeves.
+
+    Against the background they are the person's outline, and stay.
+
+    Args:
+        regions: of the photo.
+        dressed: the worn surface in the photo's pose.
+        groups: [V] the limb of each vertex.
+        camera: of the regions' grid.
+    """
+    out = np.zeros_like(regions.mask)
+    cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER))
+    of_face = groups[dressed.f[:, 0]]
+    for arm in ARMS:
+        own = cloth & (regions.group == arm)
+        others = rasterize_mesh(dressed.vertices, dressed.f[of_face != arm], camera)
+        own &= others.face >= 0
+        fitted = rasterize_mesh(dressed.vertices, dressed.f[of_face == arm], camera)
+        if not own.any() or not (fitted.face >= 0).any():
+            continue
+        row, col, away = nearest_known(fitted.face >= 0)
+        pixel = fitted.depth[row, col] / float(camera.K[0, 0])
+        patch, count = ndimage.label(own & (away * pixel > S.off))
+        area = np.bincount(patch.ravel(), (pixel**2).ravel(), count + 1)
+        out |= (patch > 0) & (area < S.most)[patch]
+    return out
