@@ -14,7 +14,7 @@ import numpy as np
 from ...body import Body
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
-from .labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER, NamesArray
+from .labels import HAIR, HAT, LABELS, LOWER, NONE, SHOES, SKIN, UPPER, NamesArray
 from .mesh_diffusion import mirror_vertices
 from .regions import ARMS, Regions
 
@@ -44,6 +44,12 @@ class DressSettings:
     long_hair_x: float = 0.13  # metres beside the spine that long hair covers behind
     hair_round: float = 0.05  # metres by which its ends are higher there than over the spine
     hairline: float = 0.015  # metres over the scalp's lowest point where short hair ends behind
+    behind_ears: float = 0.07  # metres before the spine where what is beside the neck begins
+    beside_jaw: tuple[float, float] = (0.04, 0.14)
+    """Metres beside the spine, at an ear's depth, between which hair hangs or a collar stands."""
+
+    beside_area: float = 0.03  # squared eyes' distances of what is seen there that count
+    stands: float = 0.035  # metres below the ears to which a collar reaches that stands up behind
 
 
 S = register_settings("lift.dress_rules", DressSettings())
@@ -311,6 +317,79 @@ def find_hair_tips(regions: Regions, part: NamesArray, rest: FloatArray) -> floa
     if fallen.sum() < 0.3 * regions.unit**2:
         return None
     return float(np.percentile(places[fallen], 10))
+
+
+def find_beside_neck(
+    regions: Regions, part: NamesArray, rest: FloatArray, body: Body
+) -> dict[int, tuple[float, float]]:
+    """Find how far hair hangs down behind the ears, and how high a collar or a hood stands.
+
+    Beside the neck the nearest point of the body is the jaw, which lies before both and higher:
+    heights there are read off the head as a whole, at the depth of the ears.
+
+    Args:
+        regions: of the photo.
+        part: [V] name of the body's part.
+        rest: [V, 3] of :func:`.labels.standard_rest`, metres.
+        body: the person's own.
+
+    Returns:
+        HAIR -> the standard heights where it ends, left and right, inf where none is seen;
+        UPPER -> those up to which it stands, -inf where none does.
+    """
+    found = {HAIR: (np.inf, np.inf), UPPER: (-np.inf, -np.inf)}
+    places, ears, neck = regions.places, rest[part == "ear"], rest[part == "neck", 1]
+    names = np.array(body.part_names)[places.part]
+    head = places.on_body & np.isin(names, ["face", "scalp", "ear", "neck"])
+    beside = ~places.on_body & np.isin(regions.label, [HAIR, UPPER])
+    beside &= ~np.isin(regions.group, ARMS)
+    enough = S.beside_area * regions.unit**2
+    if not len(ears) or head.sum() < enough or not beside.any():
+        return found
+
+    def pixels(mask: BoolArray, depth: FloatArray) -> FloatArray:
+        return np.column_stack([*np.nonzero(mask), depth, np.ones(len(depth))])
+
+    known = places.rest[head]
+    # From afar a head's own axes are linear in the picture and in depth.
+    to_head = np.linalg.lstsq(pixels(head, known[:, 2]), known[:, :2], rcond=None)[0]
+    x, y = (pixels(beside, np.full(int(beside.sum()), ears[:, 2].mean())) @ to_head).T
+    near = (np.abs(x) > S.beside_jaw[0]) & (np.abs(x) < S.beside_jaw[1])
+    near &= (y > neck.min()) & (y < ears[:, 1].min())
+    label = regions.label[beside]
+    for own, percent in ((HAIR, 10), (UPPER, 97)):
+        heights = [y[near & (label == own) & (side * x > 0)] for side in (1.0, -1.0)]
+        left, right = (
+            float(np.percentile(h, percent)) if len(h) > enough else nothing
+            for h, nothing in zip(heights, found[own], strict=True)
+        )
+        found[own] = (left, right)
+    least = ears[:, 1].min() - S.stands
+    left, right = (top if top > least else -np.inf for top in found[UPPER])
+    return {**found, UPPER: (left, right)}
+
+
+def label_beside_neck(regions: Regions, part: NamesArray, rest: FloatArray, body: Body) -> IntArray:
+    """Label neck and scalp behind the ears as what is seen beside the neck: it goes on there.
+
+    Args:
+        regions: of the photo.
+        part: [V] name of the body's part.
+        rest: [V, 3] of :func:`.labels.standard_rest`, metres.
+        body: the person's own.
+
+    Returns:
+        [V] HAIR, UPPER, or NONE where nothing is seen beside it.
+    """
+    found = find_beside_neck(regions, part, rest, body)
+    out = np.full(len(rest), NONE)
+    neck, scalp, torso = (part == name for name in ("neck", "scalp", "torso"))
+    shoulders = torso & (np.abs(rest[:, 0]) < S.beside_jaw[1]) & (rest[:, 1] > S.neckline_y[0])
+    for side, end, top in zip((1.0, -1.0), found[HAIR], found[UPPER], strict=True):
+        behind = (side * rest[:, 0] > 0) & (rest[:, 2] < S.behind_ears)
+        out[behind & (neck | scalp) & (rest[:, 1] > end)] = HAIR
+        out[behind & (neck | shoulders) & (rest[:, 1] < min(top, end))] = UPPER
+    return out
 
 
 def find_hair_end(regions: Regions, part: NamesArray, rest: FloatArray) -> float:

@@ -34,6 +34,7 @@ class CleanupSettings:
     hat_top: float = 0.95  # share of the head's top that is hat
     hat_size: float = 1.5  # squared eyes' distances that a hat covers at least
     rim_below_brows: float = 1.2  # eyes' distances down to which a hat may reach
+    parsed_hair: float = 0.5  # the parser's probability of hair where a patch hangs loose
     parsed_hat: float = 0.9  # the parser's share of hat in hat and hair, where there is one
 
 
@@ -64,16 +65,28 @@ def remove_crumbs(label: IntArray, unit: float) -> IntArray:
     return np.where(crumbs, label[rows, cols], label)
 
 
-def keep_attached_hair(label: IntArray, head: BoolArray) -> BoolArray:
+def keep_attached_hair(
+    label: IntArray, head: BoolArray, likely: FloatArray | None = None
+) -> BoolArray:
     """Return the pixels [H, W] of hair that are connected to that of the head.
 
     Args:
         label: [H, W] index into ``labels.LABELS``.
         head: [H, W] pixels of the head above the chin.
+        likely: [H, W] the parser's probability of hair; without it, patches apart from the main
+            one (a dark hood beside an ear) are not questioned.
     """
-    patches, _ = ndimage.label(ndimage.binary_dilation(label == HAIR, iterations=1))
-    held = np.unique(patches[(label == HAIR) & head])
-    return np.asarray((label == HAIR) & np.isin(patches, held[held > 0]))
+    patches, count = ndimage.label(ndimage.binary_dilation(label == HAIR, iterations=1))
+    hair = label == HAIR
+    held = np.unique(patches[hair & head])
+    held = held[held > 0]
+    if likely is not None and len(held):
+        size, agreed = (
+            np.bincount(patches[hair], weights=w, minlength=count + 1)[held]
+            for w in (None, likely[hair])
+        )
+        held = held[(size == size.max()) | (agreed > S.parsed_hair * size)]
+    return np.asarray(hair & np.isin(patches, held))
 
 
 def find_hat(

@@ -131,7 +131,8 @@ def _pixel_prior(
     of_head = np.isin(names, ["scalp", "face", "ear", "neck"])
     # Beside a head there is hair; beside the rest clothes. Skin reaches as far as fits err.
     error = np.where(np.isin(names, ["hand", "arm"]), 0.04, 0.015)
-    prior[:, SKIN] *= np.where(off, np.exp(-beside / error), 1.0)
+    within = np.where(off, np.exp(-beside / error), 1.0)
+    prior[:, SKIN] *= within
     up = places.rest[mask][:, 1]
     trunk = np.isin(names, ["torso", "neck"])
     if long:
@@ -149,9 +150,9 @@ def _pixel_prior(
     low = head.below_chin[mask]
     prior[:, UPPER] = np.where(off & of_head, np.where(low, 0.4, 0.03), prior[:, UPPER])
     forehead = (head.above_brow[mask]) & np.isin(names, ["face"])
-    prior[forehead, SKIN], prior[forehead, HAIR] = 0.65, 0.35
+    prior[forehead, SKIN], prior[forehead, HAIR] = 0.65 * within[forehead], 0.35
     edge = np.isin(names, ["face"]) & ~head.oval[mask] & ~forehead & ~head.beard[mask]
-    prior[edge, SKIN], prior[edge, HAIR] = 0.75, 0.25
+    prior[edge, SKIN], prior[edge, HAIR] = 0.75 * within[edge], 0.25
     surely = head.oval[mask] | (head.beard[mask] & of_head)
     prior[surely] = LABELS.unlikely**2
     prior[surely, SKIN] = 1.0
@@ -300,10 +301,14 @@ def label_pixels(
             again, changed = solve(taught, said)
             take = (allowed & (again[:, None] == SOLVED)).any(1)
             label, smooth = np.where(take, again, label), np.where(take[:, None], changed, smooth)
+        if not head.bald:  # locks in front of a face, where the rules know skin only
+            over = (label == SKIN) & (likely[:, SOLVED.index(HAIR)] > S.sure)
+            label[over & (skin.face <= skin.usual)] = HAIR
     out[mask] = label
     out[:] = _part_garments(out, parsed, lab)
     # What looks like hair but does not hang from the head takes its next likely label.
-    loose = (out == HAIR) & ~keep_attached_hair(out, head.near & ~head.below_chin)
+    seen_hair = None if parsed is None else parsed[..., PARSED.index("hair")]
+    loose = (out == HAIR) & ~keep_attached_hair(out, head.near & ~head.below_chin, seen_hair)
     smooth[:, SOLVED.index(HAIR)] = -np.inf
     out[loose] = np.array(SOLVED)[smooth.argmax(1)][loose[mask]]
     return remove_crumbs(out, head.unit)

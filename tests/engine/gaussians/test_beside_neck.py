@@ -1,0 +1,173 @@
+"""Hair and collars beside a neck: what is seen there says what covers the neck behind."""
+
+# ruff: noqa: F811
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import pytest
+from likeness.engine.core.cameras import project
+from likeness.engine.core.types import BoolArray, FloatArray
+from likeness.engine.gaussians.lift.dress_rules import S as RULES
+from likeness.engine.gaussians.lift.dress_rules import find_beside_neck
+from likeness.engine.gaussians.lift.labels import (
+    HAIR,
+    LABELS,
+    NONE,
+    OBJECT,
+    SKIN,
+    UPPER,
+    standard_rest,
+)
+from likeness.engine.gaussians.lift.labels_cleanup import keep_attached_hair
+from likeness.engine.gaussians.lift.labels_parser import PARSED, ParserRuntime
+from likeness.engine.gaussians.lift.labels_surface import label_surface, vertex_parts
+from likeness.engine.gaussians.lift.regions import Regions, find_regions
+from likeness.engine.render.mesh import rasterize_mesh
+
+from .test_lift_labels import COLORS, Sitter, sitter  # noqa: F401
+
+EAR_LOBE = 0.58  # standard height
+
+
+def strip(sitter: Sitter, side: float, low: float, high: float) -> BoolArray:
+    """[H, W] pixels off the body, 5 to 10 cm beside the spine at an ear's depth.
+
+    Args:
+        sitter: whose neck it is.
+        side: 1 for the left, -1 for the right.
+        low: standard height where it begins, metres.
+        high: and where it ends.
+    """
+    body = sitter.body
+    rest, part = standard_rest(body), vertex_parts(body)
+    ear = part == "ear"
+    moved = (sitter.vertices - body.v_template)[ear].mean(0)
+    scale = float(np.ptp(body.v_template[ear, 1]) / np.ptp(rest[ear, 1]))
+    corners = np.array(
+        [[side * x, y, rest[ear, 2].mean()] for x in (0.05, 0.10) for y in (low, high)]
+    )
+    corners[:, 1] *= scale
+    xy, _ = project(corners + body.J_template[0] + moved, sitter.camera)
+    cols, rows = np.arange(sitter.camera.width) + 0.5, np.arange(sitter.camera.height) + 0.5
+    inside = (cols > xy[:, 0].min()) & (cols < xy[:, 0].max())
+    inside = inside & ((rows > xy[:, 1].min()) & (rows < xy[:, 1].max()))[:, None]
+    return np.asarray(inside & (rasterize_mesh(sitter.vertices, body.f, sitter.camera).face < 0))
+
+
+def look(
+    sitter: Sitter,
+    strips: dict[int, BoolArray],
+    parser: ParserRuntime | None = None,
+    tones: dict[int, tuple[float, ...]] = COLORS,
+) -> Regions:
+    """The labels of the painted sitter with strips of other labels' colours beside the neck."""
+    buffer = rasterize_mesh(sitter.vertices, sitter.body.f, sitter.camera)
+    corner = sitter.body.f[buffer.face, buffer.bary.argmax(-1)]
+    truth = np.where(buffer.face >= 0, sitter.worn[corner], NONE)
+    for label, where in strips.items():
+        truth[where] = label
+    tone = np.array([tones.get(k, (0.5, 0.5, 0.5)) for k in range(len(LABELS))])[truth]
+    picture = np.clip(tone + np.random.default_rng(0).normal(0, 0.015, tone.shape), 0, 1)
+    return find_regions(
+        picture,
+        truth != NONE,
+        sitter.camera,
+        sitter.vertices,
+        sitter.body,
+        sitter.observation,
+        1.0,
+        picture,
+        parser,
+    )
+
+
+def behind(sitter: Sitter, regions: Regions, low: float, high: float) -> FloatArray:
+    """[L] share of each label on the left below the ear and behind it, between two heights.
+
+    A network of labels is sure that all of it is skin.
+    """
+    rest, part = standard_rest(sitter.body), vertex_parts(sitter.body)
+    believed = np.tile(np.eye(len(LABELS))[SKIN], (len(rest), 1))
+    shares = label_surface(regions, sitter.camera, sitter.body, sitter.vertices, believed)
+    own = np.isin(part, ["neck", "torso"]) & (rest[:, 0] > 0.01) & (rest[:, 0] < 0.09)
+    own &= (rest[:, 2] < 0.05) & (rest[:, 1] > low) & (rest[:, 1] < high)
+    assert own.sum() > 3
+    return np.asarray(np.eye(len(LABELS))[shares[own].argmax(1)].mean(0))
+
+
+def test_hair_that_hangs_beside_the_neck_covers_it_behind(sitter: Sitter) -> None:
+    hanging = {HAIR: strip(sitter, 1.0, 0.53, 0.65) | strip(sitter, -1.0, 0.53, 0.65)}
+    regions = look(sitter, hanging)
+    left, right = find_beside_neck(
+        regions, vertex_parts(sitter.body), standard_rest(sitter.body), sitter.body
+    )[HAIR]
+    assert left == pytest.approx(0.535, abs=0.012)
+    assert right == pytest.approx(0.535, abs=0.012)
+    assert behind(sitter, regions, 0.545, 0.6)[HAIR] > 0.8
+    assert behind(sitter, regions, 0.49, 0.525)[HAIR] < 0.2
+    short = look(sitter, {HAIR: strip(sitter, 1.0, 0.60, 0.65)})
+    assert behind(sitter, short, 0.545, 0.6)[HAIR] < 0.3
+
+
+@pytest.mark.parametrize("stands", [True, False])
+def test_a_collar_that_reaches_the_jaw_stands_behind_as_well(sitter: Sitter, stands: bool) -> None:
+    top = EAR_LOBE - RULES.stands + (0.02 if stands else -0.02)
+    sides = strip(sitter, 1.0, 0.45, top) | strip(sitter, -1.0, 0.45, top)
+    regions = look(sitter, {UPPER: sides})
+    share = behind(sitter, regions, 0.5, 0.54)
+    assert (share[UPPER] > 0.8) == stands
+    assert (share[SKIN] > 0.8) != stands
+
+
+def test_lit_hair_beside_a_jaw_is_hair(sitter: Sitter) -> None:
+    """Skin is where the body is: what is 2 cm off the jaw was skin by the jaw's own odds."""
+    lock = strip(sitter, 1.0, 0.54, 0.66)
+    lit = tuple(0.6 * h + 0.4 * s for h, s in zip(COLORS[HAIR], COLORS[SKIN], strict=True))
+    regions = look(sitter, {OBJECT: lock}, tones=COLORS | {OBJECT: lit})
+    assert (regions.label[lock] == HAIR).mean() > 0.7
+
+
+class Seer:
+    """A parser that knows where hair is, and nothing else."""
+
+    def __init__(self, hair: BoolArray) -> None:
+        self.hair = hair
+
+    def parse(self, *_: object) -> FloatArray:
+        said = np.zeros((*self.hair.shape, len(PARSED)))
+        said[..., PARSED.index("none")] = 1.0
+        said[self.hair] = np.eye(len(PARSED))[PARSED.index("hair")]
+        return said
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_a_lock_over_the_cheek_is_hair_if_the_parser_sees_it(sitter: Sitter, sees: bool) -> None:
+    face = sitter.observation.face
+    assert face is not None
+    rows, cols = np.mgrid[: sitter.camera.height, : sitter.camera.width]
+    (x, top), bottom = face[234], face[172, 1]  # before the ear, and the jaw's corner
+    lock = (np.abs(cols + 0.5 - x) < 4.0) & (rows > top - 20) & (rows < bottom)
+    lock &= rasterize_mesh(sitter.vertices, sitter.body.f, sitter.camera).face >= 0
+    parser = cast(ParserRuntime, Seer(lock & sees))
+    regions = look(sitter, {HAIR: lock}, parser)
+    below_brow = lock & (rows > top)
+    share = (regions.label[below_brow] == HAIR).mean()
+    assert share > 0.9 if sees else share < 0.6
+
+
+def test_a_dark_patch_apart_from_the_hair_needs_the_parser() -> None:
+    grid = np.full((40, 40), SKIN)
+    grid[2:12, 5:35] = HAIR
+    hood = np.zeros((40, 40), bool)
+    hood[18:26, 2:10] = True
+    grid[hood] = HAIR
+    head = np.zeros((40, 40), bool)
+    head[:30] = True
+    for likely, stays in ((None, True), (0.9 * hood, True), (0.1 * hood, False)):
+        kept = keep_attached_hair(grid, head, likely)
+        assert kept[2:12, 5:35].all()
+        assert kept[hood].all() == stays
+        assert kept[hood].any() == stays
