@@ -198,9 +198,7 @@ def mark_armature(armature: Any, avatar: Avatar, avatar_path: Path | None = None
 
 def place_avatar(objects: AvatarObjects, context: Any) -> None:
     """Move a posed avatar from the world's origin to its place in the scene."""
-    context.view_layer.update()
-    others = [a.armature for a in find_avatars(context.scene) if a.armature != objects.armature]
-    stand_free(objects.armature, objects.camera, others, context)
+    stand_free(objects.armature, objects.camera, context)
     context.view_layer.update()
 
 

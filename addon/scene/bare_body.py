@@ -14,6 +14,7 @@ from .armature import create_armature
 from .axes import points_to_engine
 from .body_object import create_body_steps
 from .origin import set_origin
+from .placing import stand_free
 from .selection import discard_collection, enter_object_mode, select_only
 
 _SPREAD = 0.8  # standard deviations of a random shape, which avoids odd ones
@@ -27,7 +28,8 @@ def random_betas(body: Body, seed: int) -> FloatArray:
 def add_body_steps(
     body: Body, betas: FloatArray, name: str, context: Any
 ) -> Generator[None, None, Any]:
-    """Add the body at the 3D cursor in the T-pose, in slices; the generator returns the armature.
+    """Add the body at the 3D cursor, or beside who stands there, in the T-pose and in slices; the
+    generator returns the armature.
 
     The body is an ordinary mesh that is visible and rendered.
     """
@@ -42,7 +44,7 @@ def add_body_steps(
         set_origin(armature, place, place)
         yield
         mesh = yield from create_body_steps(person, f"Body {name}", armature, collection)
-        armature.location = context.scene.cursor.location
+        stand_free(armature, None, context)
         mesh.hide_set(False)
         mesh.hide_render = False
         mesh.display_type = "TEXTURED"

@@ -9,6 +9,7 @@ import numpy as np
 from mathutils import Vector
 
 from ...engine.core.types import FloatArray
+from .. import keys
 
 _FLESH = 0.15
 """Metres around the bones."""
@@ -17,18 +18,24 @@ _ROOM = 3.0
 """Metres; what is wider is a floor or a room, in which one stands."""
 
 
-def stand_free(armature: Any, camera: Any | None, others: Sequence[Any], context: Any) -> None:
-    """Move an avatar that stands at the world's origin to the 3D cursor, and out of other avatars.
+def stand_free(armature: Any, camera: Any | None, context: Any) -> None:
+    """Move a person from the world's origin to the 3D cursor, and out of other avatars and bodies.
 
     If the user has not placed the cursor, also out of a mesh like the default scene's cube.
 
     Args:
-        armature: of the avatar, evaluated in its pose.
+        armature: of the avatar or body, in its pose.
         camera: of its photo, which moves along, or None.
-        others: armatures of the other avatars.
         context: of Blender.
     """
-    taken = [_reach(other) for other in others]
+    context.view_layer.update()
+    taken = [
+        _reach(other)
+        for other in context.scene.objects
+        if other.type == "ARMATURE"
+        and other != armature
+        and {keys.PART, keys.ORIGIN} & {*other.keys()}
+    ]
     cursor = context.scene.cursor.location
     if not cursor.length:
         taken += _hiding(armature, context)
@@ -36,7 +43,7 @@ def stand_free(armature: Any, camera: Any | None, others: Sequence[Any], context
 
 
 def stand_beside(armature: Any, camera: Any | None, others: Sequence[Any]) -> None:
-    """Move an avatar along x out of others; for the arguments see :func:`stand_free`."""
+    """Move an avatar along x out of others, given as armatures; see :func:`stand_free`."""
     _move(armature, camera, Vector(), [_reach(other) for other in others])
 
 

@@ -143,6 +143,10 @@ def body(path: str) -> dict[str, Any]:
     second = next(o for o in bpy.context.object.children if o.type == "MESH")
     moved = [(a.co - b.co).length for a, b in zip(mesh.data.vertices, second.data.vertices)]
     out["differs"] = max(moved)
+    bpy.context.view_layer.update()
+    out["apart"] = min((second.matrix_world @ v.co).x for v in second.data.vertices) - max(
+        (mesh.matrix_world @ v.co).x for v in mesh.data.vertices
+    )
     portrait.get_preferences = original
     return out
 

@@ -36,6 +36,7 @@ def test_a_body_alone(blender, tmp_path: Path) -> None:
     assert done["seen"] == [False, False]
     assert done["vertices"][0] == done["vertices"][1]
     assert done["differs"] > 0.005
+    assert done["apart"] > 0
 
 
 def test_presets_are_the_qualities(blender_lts) -> None:
