@@ -10,6 +10,9 @@ from ..addon.scene.avatar_objects import find_avatar
 
 MAIN_PANEL = "LIKENESS_PT_main"
 
+_POPUP_CHARACTERS = 26
+"""Of a line in a panel that pops up, whose region is the whole view below it."""
+
 
 class LikenessPanel:
     """A panel in the sidebar of the 3D view."""
@@ -30,10 +33,11 @@ class AvatarPanel(LikenessPanel):
 
 
 def draw_wrapped(layout: Any, context: Any, text: str, icon: str = "NONE") -> None:
-    """Draw a long text, wrapped to the width of the sidebar."""
+    """Draw a long text, wrapped to the width of the sidebar or of a panel that pops up."""
     scale = bpy.context.preferences.system.ui_scale or 1.0  # 0 without a window
-    region = context.region.width if context.region else 280
-    width = max(20, int(region / (8 * scale)))
+    region = context.region
+    in_sidebar = region is not None and region.type == "UI"
+    width = max(20, int(region.width / (8 * scale))) if in_sidebar else _POPUP_CHARACTERS
     column = layout.column(align=True)
     column.scale_y = 0.8
     line = ""
