@@ -364,9 +364,9 @@ def find_beside_neck(
             for h, nothing in zip(heights, found[own], strict=True)
         )
         found[own] = (left, right)
-    least = ears[:, 1].min() - S.stands
-    left, right = (top if top > least else -np.inf for top in found[UPPER])
-    return {**found, UPPER: (left, right)}
+    if max(found[UPPER]) < ears[:, 1].min() - S.stands:
+        found[UPPER] = (-np.inf, -np.inf)
+    return found
 
 
 def label_beside_neck(regions: Regions, part: NamesArray, rest: FloatArray, body: Body) -> IntArray:
@@ -385,10 +385,15 @@ def label_beside_neck(regions: Regions, part: NamesArray, rest: FloatArray, body
     out = np.full(len(rest), NONE)
     neck, scalp, torso = (part == name for name in ("neck", "scalp", "torso"))
     shoulders = torso & (np.abs(rest[:, 0]) < S.beside_jaw[1]) & (rest[:, 1] > S.neckline_y[0])
-    for side, end, top in zip((1.0, -1.0), found[HAIR], found[UPPER], strict=True):
-        behind = (side * rest[:, 0] > 0) & (rest[:, 2] < S.behind_ears)
-        out[behind & (neck | scalp) & (rest[:, 1] > end)] = HAIR
-        out[behind & (neck | shoulders) & (rest[:, 1] < min(top, end))] = UPPER
+    # Over the spine a collar passes from one side's height to the other's.
+    sides = [max(top, S.neckline_y[0]) for top in found[UPPER][::-1]]
+    top = np.interp(rest[:, 0], [-S.beside_jaw[0], S.beside_jaw[0]], sides)
+    behind = rest[:, 2] < S.behind_ears
+    if np.isfinite(found[UPPER]).any():
+        out[behind & (neck | shoulders) & (rest[:, 1] < top)] = UPPER
+    for side, end in zip((1.0, -1.0), found[HAIR], strict=True):
+        own = behind & (side * rest[:, 0] > 0) & (neck | scalp)
+        out[own & (rest[:, 1] > end)] = HAIR
     return out
 
 

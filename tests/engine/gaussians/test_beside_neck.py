@@ -11,7 +11,7 @@ import pytest
 from likeness.engine.core.cameras import project
 from likeness.engine.core.types import BoolArray, FloatArray
 from likeness.engine.gaussians.lift.dress_rules import S as RULES
-from likeness.engine.gaussians.lift.dress_rules import find_beside_neck
+from likeness.engine.gaussians.lift.dress_rules import find_beside_neck, label_beside_neck
 from likeness.engine.gaussians.lift.labels import (
     HAIR,
     LABELS,
@@ -120,6 +120,22 @@ def test_a_collar_that_reaches_the_jaw_stands_behind_as_well(sitter: Sitter, sta
     share = behind(sitter, regions, 0.5, 0.54)
     assert (share[UPPER] > 0.8) == stands
     assert (share[SKIN] > 0.8) != stands
+
+
+def test_a_collar_that_stands_on_one_side_falls_to_the_other(sitter: Sitter) -> None:
+    """Without a step over the spine."""
+    regions = look(sitter, {UPPER: strip(sitter, 1.0, 0.45, EAR_LOBE - 0.01)})
+    rest, part = standard_rest(sitter.body), vertex_parts(sitter.body)
+    found = label_beside_neck(regions, part, rest, sitter.body)
+    nape = np.isin(part, ["neck", "torso"]) & (rest[:, 2] < 0.05)
+
+    def top(low: float, high: float) -> float:
+        own = nape & (rest[:, 0] > low) & (rest[:, 0] < high) & (found == UPPER)
+        return float(rest[own, 1].max(initial=0.4))
+
+    left, middle, right = top(0.03, 0.08), top(-0.012, 0.012), top(-0.08, -0.03)
+    assert left > middle > right
+    assert left - right > 0.02
 
 
 def test_lit_hair_beside_a_jaw_is_hair(sitter: Sitter) -> None:
