@@ -25,7 +25,7 @@ from .pixel_grids import dilate, erode, fill_polygon, nearest_known, neighbour_l
 from .shoe_pixels import settle_hem_pixels
 from .skin_tone import S as SKIN_TONE
 from .skin_tone import find_skin_color, measure_skin_tone
-from .sleeve_pixels import Forearm, release_other_cloth, settle_sleeve_pixels
+from .sleeve_pixels import Forearm, claim_shaded_skin, release_other_cloth, settle_sleeve_pixels
 
 GROUPS = ("torso", "left_arm", "right_arm", "head", "left_leg", "right_leg")
 TORSO, LEFT_ARM, RIGHT_ARM, HEAD, LEFT_LEG, RIGHT_LEG = range(6)
@@ -425,6 +425,8 @@ def find_regions(
     if not (label == HAT).any():
         label = find_hat(label, lab, pixels.head, outlines.brow, unit)
     glasses = None if photo is None else find_glasses(photo, observation)
+    drawn_arms = {arm: limb[arm] for arm in ARMS if (limb[arm].face >= 0).any()}
+    group, label = claim_shaded_skin(group, label, lab, places.rest[..., 0], drawn_arms, camera)
     hair = (label == HAIR) | (label == HAT)
     skin = (label == SKIN) & match
     # Hair hangs from the head and lies on the shoulders; no arm takes it along.
@@ -435,7 +437,7 @@ def find_regions(
     forearms = [
         Forearm.of(arm, *joints, limb[arm], f[face_group == arm], body, camera)
         for arm, joints in zip(ARMS, _FOREARMS, strict=True)
-        if (limb[arm].face >= 0).any()
+        if arm in drawn_arms
     ]
     behind = {g: limb[g] for g in TRUNK_AND_LEGS}
     group = settle_sleeve_pixels(group, label, lab, forearms, behind)

@@ -1,4 +1,4 @@
-"""Which pixels beside a forearm are its sleeve's.
+"""Which pixels beside a forearm are its sleeve's, or its own shaded skin.
 
 A sleeve is wider than the arm in it, and in front of a trunk in the same cloth only its own edge
 tells where it ends. Beyond the fitted arm its pixels would count as the trunk's, and stay there
@@ -32,6 +32,13 @@ class SleevePixelSettings:
     few: int = 6  # pixels of an outline: fewer tell no width
     ring: float = 0.02  # metres along an arm that are bare or covered together
     bare: float = 0.5  # share of skin in such a ring from which on the arm is bare there
+    shaded: float = 0.035  # metres beside a bare arm's skin within which its shaded edge is sought
+    hue: float = 3.0  # cost of a pixel with the skin's hue that stays cloth, and the reverse
+    same_hue: float = 0.1  # most a*b* over L* between skin and its shade
+    nearer: float = 0.6  # most distance to the skin's hue, of that to the cloth's
+    shades: tuple[float, float] = (0.45, 1.02)  # lightness of the shade, of the skin's beside it
+    darkest: float = 12.0  # L* below which the dark has no hue
+    outside: float = 300.0  # cost per metre of skin's distance beyond the fitted arm
 
 
 S = register_settings("lift.sleeve_pixels", SleevePixelSettings())
@@ -135,6 +142,117 @@ def settle_sleeve_pixels(
     return out
 
 
+def claim_shaded_skin(
+    group: IntArray,
+    label: IntArray,
+    lab: FloatArray,
+    along: FloatArray,
+    limb: dict[int, MeshBuffer],
+    camera: Camera,
+) -> tuple[IntArray, IntArray]:
+    """Assign the shaded edges of bare arms to their skin where they were taken for cloth.
+
+    Shade leaves a colour its hue. Beside cloth in a skin-like colour it is what parts the two; the
+    skin that stays with the cloth would stay on the trunk when the arm is raised.
+
+    Args:
+        group: [H, W] limb of each pixel, -1 outside the person.
+        label: [H, W] index into ``labels.LABELS``.
+        lab: [H, W, 3] L*a*b* of the photo.
+        along: [H, W] metres from the middle of the body at rest: along the arms.
+        limb: z-buffers of the arms by group, each drawn alone.
+        camera: of the grid.
+
+    Returns:
+        [H, W] limb and label of each pixel.
+    """
+    group, label = group.copy(), label.copy()
+    ring = (np.abs(along) / S.ring).astype(int)
+    for arm, buffer in limb.items():
+        skin = (label == SKIN) & (group == arm)
+        if not (skin & (buffer.face >= 0)).any():
+            continue
+        pixel = float(np.median(buffer.depth[buffer.face >= 0]) / camera.K[0, 0])
+        bare = _bare_rings(group, label, ring, arm)
+        margin = round(3.0 * S.shaded / pixel)
+        near = tuple(
+            slice(max(side.start - margin, 0), side.stop + margin)
+            for side in ndimage.find_objects(skin.astype(int))[0]
+        )
+        won = _shaded_skin(
+            skin[near],
+            np.isin(label, (UPPER, LOWER))[near],
+            bare,
+            ring[near],
+            ndimage.gaussian_filter(lab[near], (S.calm, S.calm, 0.0)),
+            buffer.face[near] < 0,
+            pixel,
+        )
+        group[near][won], label[near][won] = arm, SKIN
+    return group, label
+
+
+def _shaded_skin(
+    skin: BoolArray,
+    cloth: BoolArray,
+    bare: BoolArray,
+    ring: IntArray,
+    lab: FloatArray,
+    beyond: BoolArray,
+    pixel: float,
+) -> BoolArray:
+    """Find the pixels [H, W] of ``cloth`` that are the shaded edge of an arm.
+
+    Args:
+        skin: [H, W] the arm's for sure.
+        cloth: [H, W] labelled as cloth.
+        bare: [R] whether the arm is bare in each ring.
+        ring: [H, W] ring of each pixel.
+        lab: [H, W, 3] L*a*b*, smoothed.
+        beyond: [H, W] pixels beside the fitted arm.
+        pixel: metres.
+    """
+    band = S.shaded / pixel
+    row, col, away = nearest_known(skin)
+    may = cloth & bare[ring[row, col]] & (away < band)
+    other = cloth & (away >= band)
+    if not (may.any() and other.any()):
+        return np.zeros_like(may)
+    hue = lab[..., 1:] / np.maximum(lab[..., :1], S.darkest)
+    skin_like, cloth_like = (
+        _blur_within(np.dstack([hue, lab[..., :1]]), kind, band) for kind in (skin, other)
+    )
+    to_skin, to_cloth = (
+        np.linalg.norm(hue - kind[..., :2], axis=-1) for kind in (skin_like, cloth_like)
+    )
+    shade = lab[..., 0] / np.maximum(skin_like[..., 2], S.darkest)
+    told = (to_skin < S.same_hue) & (to_skin < S.nearer * to_cloth)
+    told &= (shade > S.shades[0]) & (shade < S.shades[1])
+    cost = np.where(told, -S.hue, S.hue)
+    cost += S.outside * ndimage.distance_transform_edt(beyond) * pixel
+    return cut_along_edges(may, skin, skin | cloth, lab, cost)
+
+
+def _blur_within(values: FloatArray, where: BoolArray, radius: float) -> FloatArray:
+    """[H, W, C] the mean of ``values`` around each pixel over those of ``where``."""
+    row, col, _ = nearest_known(where)
+    blurred = np.dstack([values * where[..., None], where.astype(float)])
+    blurred = ndimage.gaussian_filter(blurred, (radius, radius, 0.0), truncate=2.5)
+    total, weight = blurred[..., :-1], blurred[..., -1]
+    near = weight > 1e-3
+    mean = np.where(near[..., None], total / np.maximum(weight, 1e-3)[..., None], 0.0)
+    return np.asarray(np.where(near[..., None], mean, values[row, col]))
+
+
+def _bare_rings(group: IntArray, label: IntArray, ring: IntArray, arm: int) -> BoolArray:
+    """[R] whether an arm is bare in each ring [H, W] along it."""
+    count = int(ring.max()) + 1
+    own = (group == arm) & np.isin(label, (SKIN, UPPER, LOWER))
+    total = np.bincount(ring[own], minlength=count)
+    skin = np.bincount(ring[own & (label == SKIN)], minlength=count)
+    return np.asarray(skin > S.bare * total)
+
+
 def release_other_cloth(
     group: IntArray, label: IntArray, along: FloatArray, arms: tuple[int, ...]
 ) -> IntArray:
@@ -150,15 +268,12 @@ def release_other_cloth(
         [H, W] limb of each pixel.
     """
     out = group.copy()
-    cloth, skin = np.isin(label, (UPPER, LOWER)), label == SKIN
+    cloth = np.isin(label, (UPPER, LOWER))
     ring = (np.abs(along) / S.ring).astype(int)
-    count = int(ring.max()) + 1
     for arm in arms:
         others = cloth & (group >= 0) & (group != arm)
-        own = (group == arm) & (cloth | skin)
-        total = np.bincount(ring[own], minlength=count)
-        bare = np.bincount(ring[own & skin], minlength=count) > S.bare * total
-        patches, _ = ndimage.label(own & cloth & bare[ring], np.ones((3, 3)))
+        bare = _bare_rings(group, label, ring, arm)
+        patches, _ = ndimage.label((group == arm) & cloth & bare[ring], np.ones((3, 3)))
         touching = np.unique(patches[dilate(others, 1) & (patches > 0)])
         if len(touching):
             row, col, _ = nearest_known(others)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.core.types import BoolArray, FloatArray, IntArray
+from likeness.engine.core.types import BoolArray, Camera, FloatArray, IntArray
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.pixel_cuts import S as CUTS
 from likeness.engine.gaussians.lift.pixel_cuts import cut_along_edges
@@ -18,6 +18,7 @@ from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO, vertex_group
 from likeness.engine.gaussians.lift.sleeve_pixels import (
     Forearm,
     S,
+    claim_shaded_skin,
     release_other_cloth,
     settle_sleeve_pixels,
 )
@@ -96,6 +97,42 @@ def test_cloth_beside_a_bare_arm_is_the_trunks() -> None:
     released = release_other_cloth(group, label, (69.5 - cols) * METRE, (LEFT_ARM,))
     np.testing.assert_array_equal(released != group, rim & ~sleeve)
     assert (released[rim & ~sleeve] == TORSO).all()
+
+
+def _bare_forearm(edge: tuple[float, float, float], cloth: tuple[float, float, float]) -> BoolArray:
+    """[H, W] what becomes skin where a bare arm's lower four rows, ``edge``, are labelled cloth.
+
+    Args:
+        edge: L*a*b* of these rows.
+        cloth: L*a*b* of the trunk's cloth behind the arm.
+    """
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    drawn = (rows >= TOP) & (rows < BOTTOM)
+    skin, seam = drawn & (rows < BOTTOM - 4), drawn & (rows >= BOTTOM - 4)
+    group = np.where(drawn, LEFT_ARM, TORSO)
+    label = np.where(skin, SKIN, UPPER)
+    lab = np.where(skin[..., None], (72.0, 13.0, 17.0), np.where(seam[..., None], edge, cloth))
+    depth = np.full((SIDE, SIDE), 1.8)
+    face = np.where(drawn, 0, -1)
+    arm = MeshBuffer(face=face, bary=np.zeros((SIDE, SIDE, 3)), depth=depth, back_depth=depth)
+    focal = 1.8 / METRE
+    K = np.array([[focal, 0.0, SIDE / 2], [0.0, focal, SIDE / 2], [0.0, 0.0, 1.0]])
+    camera = Camera(np.eye(4), K, SIDE, SIDE)
+    limb, label = claim_shaded_skin(group, label, lab, cols * METRE, {LEFT_ARM: arm}, camera)
+    found = (label == SKIN) & ~skin
+    assert (limb[found] == LEFT_ARM).all()
+    np.testing.assert_array_equal(limb[~found], group[~found])
+    assert not (found & ~seam).any()
+    return np.asarray(found[seam])
+
+
+def test_the_shaded_edge_of_an_arm_is_skin_in_front_of_beige_cloth() -> None:
+    """A dark edge of its own hue is the arm's; one of the cloth's hue, black or pale is not."""
+    beige = (74.0, 1.0, 12.0)
+    assert _bare_forearm((50.0, 9.5, 13.0), beige).mean() > 0.95
+    assert not _bare_forearm((50.0, 1.0, 9.0), beige).any()
+    assert not _bare_forearm((8.0, 1.0, 1.5), (9.0, 0.0, 0.0)).any()
+    assert not _bare_forearm((92.0, 12.0, 17.0), (45.0, 60.0, 40.0)).any()
 
 
 def test_the_border_is_the_cheapest_of_all() -> None:
