@@ -199,8 +199,10 @@ class _Cloth:
             own_hue = rgb_to_lab(plain)[:, 1:]
             hue = rgb_to_lab(seen)[:, 1:] - own_hue
             chroma = float(np.median(np.linalg.norm(own_hue, axis=1)))
-            material = _judge(shown[flank], hue, chroma, label, printed)
-            sure &= np.abs(shown - np.median(shown[sure], axis=0)).max(1) < material.odd
+            weights = _channel_weights(base[mine][sure])
+            material = _judge(shown[flank], hue, chroma, weights, label, printed)
+            off = np.abs(shown - np.median(shown[sure], axis=0)) * np.minimum(3.0 * weights, 1.0)
+            sure &= off.max(1) < material.odd
         if sure.sum() >= S.few:
             # What does not go round stays where it is, and buttons, zips and ties do.
             badge = known & ~sure
@@ -213,7 +215,7 @@ class _Cloth:
             texture = _photographed(t, mine, sure, grid, base, view)
             texture -= grid.smooth(texture, source, S.calm_print if material.print else S.calm)
             if not material.print:
-                texture = np.repeat(texture.mean(2, keepdims=True), 3, axis=2)
+                texture = np.repeat((texture @ weights)[..., None], 3, axis=2)
                 # Deep shadow, as between the legs, is not a fold to repeat.
                 broad = grid.smooth(texture, source, S.fold)
                 deep = S.deep if folds is None else S.deep_fold
@@ -379,8 +381,22 @@ class _Material:
     odd: float
 
 
+def _channel_weights(colors: FloatArray) -> FloatArray:
+    """[3] share of each channel in the light of a cloth's colours [M, 3]; they add up to one.
+
+    The logarithm of a channel that a saturated colour hardly has is noise.
+    """
+    usual = np.clip(np.median(colors, axis=0), 0.0, None) + LIGHT.floor
+    return np.asarray(usual / usual.sum())
+
+
 def _judge(
-    shown: FloatArray, hue: FloatArray, chroma: float, label: int, printed: bool
+    shown: FloatArray,
+    hue: FloatArray,
+    chroma: float,
+    weights: FloatArray,
+    label: int,
+    printed: bool,
 ) -> _Material:
     """Judge a material where it is seen well.
 
@@ -388,12 +404,13 @@ def _judge(
         shown: [M, 3] logarithm of its colours over the base.
         hue: [M, 2] a*b* of its colours less the base's.
         chroma: of the base: light changes the hue of a strong colour more.
+        weights: [3] of :func:`_channel_weights`.
         label: index into ``labels.LABELS``.
         printed: whether its colours are several by themselves.
     """
     if label == SKIN:
         return _Material(S.max_skin_detail, False, 3.0 * S.max_skin_detail)
-    light = shown.mean(1, keepdims=True)
+    light = shown @ weights
     deviation = 1.48 * float(np.median(np.abs(light - np.median(light))))
     # Folds and highlights wash a colour out, which is one direction; flowers have several.
     _, axes = np.linalg.eigh(np.cov(hue.T))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from likeness.engine.gaussians.lift.colors_detail import _judge
+import pytest
+from likeness.engine.gaussians.lift.colors_detail import _channel_weights, _judge
 from likeness.engine.gaussians.lift.labels import LOWER
+from likeness.engine.gaussians.lift.photo_light import S as LIGHT
 
 
 def test_light_on_strong_colours_is_not_a_print() -> None:
@@ -12,6 +14,21 @@ def test_light_on_strong_colours_is_not_a_print() -> None:
     rng = np.random.default_rng(0)
     shown = rng.normal(0.0, 0.1, (500, 1)) * np.ones(3)
     hue = rng.normal(0.0, [9.0, 5.5], (500, 2))
-    assert _judge(shown, hue, 4.0, LOWER, False).print
-    assert not _judge(shown, hue, 35.0, LOWER, False).print
-    assert _judge(shown, 2.0 * hue, 35.0, LOWER, False).print
+    grey = np.full(3, 1.0 / 3.0)
+    assert _judge(shown, hue, 4.0, grey, LOWER, False).print
+    assert not _judge(shown, hue, 35.0, grey, LOWER, False).print
+    assert _judge(shown, 2.0 * hue, 35.0, grey, LOWER, False).print
+
+
+def test_folds_of_a_strong_colour_are_no_deeper_than_its_light() -> None:
+    """Pink has hardly any green, whose logarithm varies with the camera's noise."""
+    rng = np.random.default_rng(0)
+    pink = np.array([0.93, 0.05, 0.42])
+    light = rng.normal(0.0, 0.05, 4000)
+    seen = pink * np.exp(light)[:, None] + rng.normal(0.0, 0.03, (4000, 3))
+    shown = np.log((seen.clip(0.0) + LIGHT.floor) / (pink + LIGHT.floor))
+    weights = _channel_weights(seen)
+    assert weights.sum() == pytest.approx(1.0)
+    found = float((shown @ weights).std())
+    assert found == pytest.approx(float(light.std()), rel=0.25)
+    assert float(shown.mean(1).std()) > 2.0 * found  # what the mean of the channels said
