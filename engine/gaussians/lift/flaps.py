@@ -1,8 +1,8 @@
-"""Small pieces of cloth beside fitted sleeves, in front of the rest of the body.
+"""Small pieces of cloth beside fitted sleeves or trunks, in front of the rest of the body.
 
-Where the fit misses the end of a sleeve, they lie centimetres beside the arm. In the photo's pose
-they continue it; in any other they fly beside it. What they cover is completed like what an arm
-covers.
+Where the fit misses the end of a sleeve, they lie centimetres beside their limb. In the photo's
+pose they continue it; in any other they fly beside it. What they cover is completed like what an
+arm covers.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .regions import ARMS, Regions
 
 @dataclass(frozen=True)
 class FlapSettings:
-    """Flaps beside sleeves."""
+    """Flaps beside sleeves and trunks."""
 
-    off: float = 0.012  # metres beside the fitted sleeve from which on its cloth may be a flap
+    off: float = 0.012  # metres beside the fitted part from which on its cloth may be a flap
     most: float = 0.006  # square metres of the largest flap: wide sleeves are larger
 
 
@@ -35,7 +35,7 @@ S = register_settings("lift.flaps", FlapSettings())
 def find_flaps(
     regions: Regions, dressed: DressedMesh, groups: IntArray, camera: Camera
 ) -> BoolArray:
-    """Find flaps [H, W]: small pieces of the arms' cloth beside their fitted sleeves.
+    """Find flaps [H, W]: small pieces of an arm's or the trunk's cloth beside its fitted surface.
 
     Against the background they are the person's outline, and stay.
 
@@ -48,11 +48,13 @@ def find_flaps(
     out = np.zeros_like(regions.mask)
     cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER))
     of_face = groups[dressed.f[:, 0]]
-    for arm in ARMS:
-        own = cloth & (regions.group == arm)
-        others = rasterize_mesh(dressed.vertices, dressed.f[of_face != arm], camera)
+    arms = np.isin(regions.group, ARMS)
+    parts = [(regions.group == arm, of_face == arm) for arm in ARMS]
+    for shown, faces in (*parts, (~arms, ~np.isin(of_face, ARMS))):
+        own = cloth & shown
+        others = rasterize_mesh(dressed.vertices, dressed.f[~faces], camera)
         own &= others.face >= 0
-        fitted = rasterize_mesh(dressed.vertices, dressed.f[of_face == arm], camera)
+        fitted = rasterize_mesh(dressed.vertices, dressed.f[faces], camera)
         if not own.any() or not (fitted.face >= 0).any():
             continue
         row, col, away = nearest_known(fitted.face >= 0)

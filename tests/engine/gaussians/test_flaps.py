@@ -104,3 +104,20 @@ def test_wide_sleeves_skin_and_the_outline_stay(sleeve: Sleeve) -> None:
     free = patch(sleeve, ~sleeve.trunk & ~sleeve.arm, 0.06)
     assert free.any()
     assert not sleeve.flaps(sleeve.regions(free)).any()
+
+
+def test_the_trunks_cloth_before_an_arm_is_dropped_beside_the_trunk(sleeve: Sleeve) -> None:
+    """It is the sleeve's hem, and would stay on the trunk when the arm is raised."""
+    beyond = sleeve.arm & ~sleeve.trunk
+    metres = ndimage.distance_transform_edt(~sleeve.trunk) * 3.0 / sleeve.camera.K[0, 0]
+    row, col = (int(np.median(x)) for x in np.nonzero(beyond & (metres > 0.02)))
+    piece = np.zeros_like(beyond)
+    piece[row - 9 : row + 10, col - 9 : col + 10] = True
+    piece &= beyond
+    shown = sleeve.regions(np.zeros_like(piece))
+    assert not sleeve.flaps(shown).any()
+    found = sleeve.flaps(replace(shown, group=np.where(piece, TORSO, shown.group)))
+    far = piece & (metres > 0.02)
+    assert far.sum() > 10
+    assert found[far].all()
+    assert not found[~piece].any()
