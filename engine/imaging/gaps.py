@@ -2,8 +2,9 @@
 
 The networks behind the matte fill such gaps. In front of an even background their colour gives
 them away: they look like what surrounds the person there, unlike all that borders on them, and no
-part of the fitted body lies before them. A background in a strong colour tints hair that it shines
-through, which the networks also take for solid.
+part of the fitted body lies before them. So do pieces of any background that the matte adds to the
+person's outline: no edge parts them from the rest of it. A background in a strong colour tints hair
+that it shines through, which the networks also take for solid.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ class GapSettings:
     dark: float = 20.0  # CIE lightness of a background below which shadows look like it
     thin: float = 0.006  # half width of a gap, at least: highlights are thinner
     min_area: float = 4e-4  # of the person's area
+    step: float = 2.5  # CIE Lab per pixel, least of an edge
+    beside: float = 0.12  # around a piece of background where the rest of it counts
+    drift: float = 12.0  # CIE Lab that a background changes that far, without an edge
+    edge: float = 0.012  # half width of such a piece, and of what remains beside it, at least
+    added: float = 0.05  # of the person's area: largest piece of background
     strong: float = 25.0  # CIE Lab: chroma of a background whose colour shows in hair
     hair: float = 1.7  # around the head in which hair is, in square roots of the head's own area
     strands: float = 0.08  # over which hair's colour is averaged
@@ -76,22 +82,13 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
     thin = max(S.thin * unit, 1.0)
     core = ndimage.distance_transform_edt(may) > thin
     may &= ndimage.distance_transform_edt(~core) <= thin
-    patches, count = ndimage.label(may)
     opened = np.ones((h, w), np.float32)
-    reach = max(2, round(S.border * unit))
+    patches, count = ndimage.label(may)
     for patch in range(1, count + 1):
         own = patches == patch
-        if own.sum() < S.min_area * unit**2:
-            continue
-        distance = ndimage.distance_transform_edt(~own)
-        border = (distance > 2) & (distance < reach) & (alpha > 0.9) & ~may
-        if not border.any():
-            continue
-        apart = float(np.median(away[border]))
-        if apart < S.unlike:
-            continue
-        share = np.clip((away - near) / np.maximum(S.full * apart - near, 1.0), 0.0, 1.0)
-        opened = np.minimum(opened, np.where(distance < reach, share, 1.0))
+        if own.sum() >= S.min_area * unit**2:
+            opened = np.minimum(opened, _opened_patch(own, may, alpha, away, near, unit))
+    opened = np.minimum(opened, _open_added(lab, alpha, beside, unit))
     hair = _around_head(body, w, h) & beside & (spread < S.even)
     at = _box_around(hair, S.strands * unit)
     cover = _hair_cover(lab[at], behind[at], alpha[at], hair[at], unit)
@@ -101,6 +98,75 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
     opened = resize(np.asarray(opened, np.float32), width, height, "bilinear")
     lower = np.minimum(matte.alpha, opened)
     return Matte(lower, foreground_colors(np.asarray(portrait.rgb, np.float32), lower))
+
+
+def _opened_patch(
+    own: BoolArray,
+    may: BoolArray,
+    alpha: FloatArray,
+    away: FloatArray,
+    near: FloatArray | float,
+    unit: float,
+) -> FloatArray:
+    """[H, W] 0..1: what remains of the matte around a patch that may show the background.
+
+    Args:
+        own: [H, W] the patch.
+        may: [H, W] all that may show it.
+        alpha: [H, W] 0..1 of the matte.
+        away: [H, W] CIE Lab distance to the background's colour.
+        near: [H, W] or one, up to which it is that.
+        unit: square root of the person's area, pixels.
+    """
+    reach = max(5, round(S.border * unit))
+    distance = ndimage.distance_transform_edt(~own)
+    border = (distance > 2) & (distance < reach) & (alpha > 0.9) & ~may
+    apart = float(np.median(away[border])) if border.any() else 0.0
+    if apart < S.unlike:
+        return np.ones(own.shape, np.float32)
+    share = np.clip((away - near) / np.maximum(S.full * apart - near, 1.0), 0.0, 1.0)
+    return np.where(distance < reach, share, 1.0).astype(np.float32)
+
+
+def _open_added(lab: FloatArray, alpha: FloatArray, beside: BoolArray, unit: float) -> FloatArray:
+    """[H, W] 0..1: what remains of the matte without pieces of background at the outline.
+
+    Args:
+        lab: [H, W, 3] CIE Lab of the photo.
+        alpha: [H, W] 0..1 of the matte.
+        beside: [H, W] pixels beside the fitted body.
+        unit: square root of the person's area, pixels.
+    """
+    opened = np.ones(alpha.shape, np.float32)
+    steps = [ndimage.gaussian_gradient_magnitude(lab[..., c], 1.0) for c in range(3)]
+    calm = np.linalg.norm(steps, axis=0) < S.step
+    shown, solid = alpha < 0.02, alpha > 0.3
+    piece, count = ndimage.label(calm & (~solid | beside))
+    outside = np.bincount(piece[shown], minlength=count + 1)
+    inside = np.bincount(piece[solid], minlength=count + 1)
+    large = (inside >= S.min_area * unit**2) & (inside < S.added * unit**2) & (inside < outside)
+    for number in np.nonzero(large[1:])[0] + 1:
+        own = (piece == number) & solid
+        depth = ndimage.distance_transform_edt(own)
+        if depth.max() < S.edge * unit:  # loose hair is thinner
+            continue
+        own &= depth > 1.0
+        near = (piece == number) & shown
+        near &= ndimage.distance_transform_edt(~own) < S.beside * unit
+        if not (own.any() and near.any()):
+            continue
+        away = np.linalg.norm(lab - np.median(lab[near], axis=0), axis=-1)
+        if np.median(away[own]) < S.drift:
+            opened = np.minimum(
+                opened, _opened_patch(own, away < S.drift, alpha, away, S.drift, unit)
+            )
+    if (opened < 0.5).any():  # what borders on a piece, a table's edge say, is no thin limb
+        left = alpha * opened > 0.02
+        wide = ndimage.distance_transform_edt(left) > S.edge * unit
+        wide = ndimage.distance_transform_edt(~wide) <= S.edge * unit + 1.0
+        reach = ndimage.distance_transform_edt(opened > 0.5) < S.border * unit
+        opened[left & ~wide & reach & beside] = 0.0
+    return opened
 
 
 def _around_head(body: BodyMap, w: int, h: int) -> BoolArray:

@@ -43,6 +43,17 @@ def test_a_gap_shows_the_background(background: FloatArray) -> None:
     assert alpha[PERSON & (distance_transform_edt(~GAP) > 4)].min() > 0.95
 
 
+def test_a_piece_of_an_uneven_background_is_not_the_persons() -> None:
+    """A wall that grows darker, above a black table whose edge the matte took for the person's."""
+    wall = GREY - (0.0008 * COLS)[..., None]
+    behind = np.where((ROWS > 110)[..., None], 0.02, wall)
+    piece = PERSON & (COLS > 153) & (ROWS < 108)
+    photo = np.where((PERSON & ~piece)[..., None], [0.8, 0.3, 0.1], behind)
+    alpha = _open(photo).alpha
+    assert alpha[distance_transform_edt(piece) > 3].max() < 0.1
+    assert alpha[PERSON & (distance_transform_edt(~piece) > 4)].min() > 0.95
+
+
 def test_what_looks_like_the_background_may_be_the_person() -> None:
     """A pale shirt in front of a pale wall, a shadow in front of a black one, a thin highlight."""
     shirt = np.where(PERSON[..., None], GREY + 0.01, GREY)
