@@ -43,6 +43,9 @@ _COLLECTIONS = (
 )
 
 
+_PLACING = ("view_location", "view_rotation", "view_distance")
+
+
 class _View:
     """State of the 3D view before, without references to Blender's data."""
 
@@ -196,8 +199,7 @@ def _show(context: Any, scene: Any) -> None:
         "screen": context.screen.name,
         "area": list(context.screen.areas).index(area),
         "perspective": view.view_perspective,
-        "matrix": [list(row) for row in view.view_matrix],
-        "local": space.use_local_camera,
+        "placed": {name: _copied(getattr(view, name)) for name in _PLACING},
         "shading": shading.type,
         "color": shading.color_type,
     }
@@ -219,5 +221,10 @@ def _show_as_before() -> None:
     space = area.spaces.active
     space.shading.type, space.shading.color_type = kept["shading"], kept["color"]
     space.region_3d.view_perspective = kept["perspective"]
-    if kept["perspective"] != "CAMERA":
-        space.region_3d.view_matrix = kept["matrix"]
+    for name, value in kept["placed"].items():
+        setattr(space.region_3d, name, value)
+
+
+def _copied(value: Any) -> Any:
+    """A view's property that does not change with the view: a number, or a vector."""
+    return value if isinstance(value, float) else value.copy()

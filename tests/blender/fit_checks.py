@@ -59,6 +59,11 @@ class Asking:
         pass
 
 
+def _placed(view: Any) -> Any:
+    """Location, direction and distance of a 3D view."""
+    return np.array([*view.view_location, *view.view_rotation, view.view_distance])
+
+
 def correct(folder: str) -> dict[str, Any]:
     """Enter, drag a ball, refit; enter again, turn a bone, use the pose; each leaves no trace."""
     bpy.ops.wm.read_homefile(app_template="")
@@ -111,8 +116,17 @@ def correct(folder: str) -> dict[str, Any]:
     )
     out["trace again"] = [block_names() == before, bpy.context.scene.name == home]
 
-    bpy.ops.likeness.adjust_fit()
+    area = next(a for a in bpy.context.screen.areas if a.type == "VIEW_3D")
+    view = area.spaces.active.region_3d
+    view.view_location, view.view_distance = (1.0, 2.0, 3.0), 7.0
+    view.view_rotation = (0.8, 0.6, 0.0, 0.0)
+    was = _placed(view)
+    with bpy.context.temp_override(area=area):
+        bpy.ops.likeness.adjust_fit()
+    out["view"] = [view.view_perspective]
+    view.view_rotation, view.view_distance = (0.6, 0.0, 0.8, 0.0), 3.0
     bpy.ops.likeness.leave_adjusting()
+    out["view"] += [view.view_perspective, float(np.abs(_placed(view) - was).max())]
     out["back"] = [block_names() == before, len(job.answers)]
     bpy.ops.likeness.choose_person(index=2)
     bpy.ops.likeness.accept_fit()
