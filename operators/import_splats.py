@@ -9,6 +9,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..addon import portrait
+from ..addon.scene import render_setup
 from .job_operator import JobOperator, show_all_layers
 
 
@@ -58,6 +59,10 @@ class ImportSplats(JobOperator, bpy.types.Operator, ImportHelper):  # type: igno
         name = Path(self.filepath).stem
         yield from portrait.import_splats_steps(context, Path(result["scene"]), name)
         show_all_layers(self, context)
+        note = render_setup.describe_view_transform(context.scene)
+        if note:
+            note += "; Standard, under Render > Color Management, shows them as in the file"
+            self.report({"INFO"}, note)
 
 
 class SplatsFileHandler(bpy.types.FileHandler):  # type: ignore[misc]

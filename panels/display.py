@@ -79,15 +79,10 @@ class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column = layout.column(align=True)
         column.operator("likeness.render_setup", icon="SCENE")
         column.operator("likeness.render_restore", icon="LOOP_BACK")
-        transform = context.scene.view_settings.view_transform
-        if transform != "Standard":
-            draw_wrapped(
-                layout,
-                context,
-                f"The view transform {transform} changes the colors; Set Up Scene for Splats shows "
-                "them as in the photo",
-                "INFO",
-            )
+        note = render_setup.describe_view_transform(context.scene)
+        if note:
+            note += "; Set Up Scene for Splats shows them as in the photo"
+            draw_wrapped(layout, context, note, "INFO")
         if context.scene.render.engine == "CYCLES" and render_setup.misses_layers(context.scene):
             row = layout.column(align=True)
             row.alert = True

@@ -144,6 +144,14 @@ def misses_layers(scene: Any) -> bool:
     return cycles is not None and cycles.transparent_max_bounces < MIN_TRANSPARENT_BOUNCES
 
 
+def describe_view_transform(scene: Any) -> str:
+    """What the scene's view transform does to the colors of splats; empty if nothing."""
+    transform = scene.view_settings.view_transform
+    if transform == "Standard":
+        return ""
+    return f"The view transform {transform} changes the colors"
+
+
 def raise_bounces(scene: Any) -> list[str]:
     """Let Cycles see all layers of splats, which costs other objects nothing; the changes."""
     if not misses_layers(scene):
