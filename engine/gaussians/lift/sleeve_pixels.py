@@ -30,8 +30,10 @@ class SleevePixelSettings:
     prior: float = 50.0  # cost per metre of a pixel's distance from the usual width
     calm: float = 0.7  # pixels over which colours are smoothed
     few: int = 6  # pixels of an outline: fewer tell no width
+    shown: float = 0.05  # of a drawn forearm's pixels, without which it shows no sleeve
     ring: float = 0.02  # metres along an arm that are bare or covered together
     bare: float = 0.5  # share of skin in such a ring from which on the arm is bare there
+    sliver: float = 0.4  # of the other arm's pixels, with fewer of which an arm tells nothing
     shaded: float = 0.035  # metres beside a bare arm's skin within which its shaded edge is sought
     hue: float = 3.0  # cost of a pixel with the skin's hue that stays cloth, and the reverse
     same_hue: float = 0.1  # most a*b* over L* between skin and its shade
@@ -126,7 +128,7 @@ def settle_sleeve_pixels(
     rest = np.min([np.where(b.face >= 0, b.depth, np.inf) for b in behind.values()], axis=0)
     for arm in forearms:
         own = out == arm.group
-        if not (own & arm.drawn).any():
+        if (own & arm.drawn).sum() <= S.shown * arm.drawn.sum():
             continue
         row, col, _ = nearest_known(own & arm.drawn)
         free = own & cloth & arm.near & dilate(group < 0, 1) & (arm.below > 0.5)
@@ -173,7 +175,7 @@ def claim_shaded_skin(
         if not (skin & (buffer.face >= 0)).any():
             continue
         pixel = float(np.median(buffer.depth[buffer.face >= 0]) / camera.K[0, 0])
-        bare = _bare_rings(group, label, ring, arm)
+        bare, _ = _bare_rings(group, label, ring, arm)
         margin = round(3.0 * S.shaded / pixel)
         near = tuple(
             slice(max(side.start - margin, 0), side.stop + margin)
@@ -244,13 +246,15 @@ def _blur_within(values: FloatArray, where: BoolArray, radius: float) -> FloatAr
     return np.asarray(np.where(near[..., None], mean, values[row, col]))
 
 
-def _bare_rings(group: IntArray, label: IntArray, ring: IntArray, arm: int) -> BoolArray:
-    """[R] whether an arm is bare in each ring [H, W] along it."""
+def _bare_rings(
+    group: IntArray, label: IntArray, ring: IntArray, arm: int
+) -> tuple[BoolArray, IntArray]:
+    """[R] whether an arm is bare in each ring [H, W] along it, and [R] its pixels there."""
     count = int(ring.max()) + 1
     own = (group == arm) & np.isin(label, (SKIN, UPPER, LOWER))
     total = np.bincount(ring[own], minlength=count)
     skin = np.bincount(ring[own & (label == SKIN)], minlength=count)
-    return np.asarray(skin > S.bare * total)
+    return np.asarray(skin > S.bare * total), np.asarray(total)
 
 
 def release_other_cloth(
@@ -270,9 +274,14 @@ def release_other_cloth(
     out = group.copy()
     cloth = np.isin(label, (UPPER, LOWER))
     ring = (np.abs(along) / S.ring).astype(int)
+    rings = {arm: _bare_rings(group, label, ring, arm) for arm in arms}
     for arm in arms:
         others = cloth & (group >= 0) & (group != arm)
-        bare = _bare_rings(group, label, ring, arm)
+        bare, shown = rings[arm]
+        # An arm of which a sliver shows beside the trunk is as bare as the other one.
+        for other_bare, other_shown in rings.values():
+            if shown.sum() < S.sliver * other_shown.sum():
+                bare = bare | other_bare
         patches, _ = ndimage.label((group == arm) & cloth & bare[ring], np.ones((3, 3)))
         touching = np.unique(patches[dilate(others, 1) & (patches > 0)])
         if len(touching):

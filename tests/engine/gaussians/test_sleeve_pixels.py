@@ -14,7 +14,7 @@ from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.pixel_cuts import S as CUTS
 from likeness.engine.gaussians.lift.pixel_cuts import cut_along_edges
 from likeness.engine.gaussians.lift.pixel_grids import neighbour_links
-from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO, vertex_groups
+from likeness.engine.gaussians.lift.regions import LEFT_ARM, RIGHT_ARM, TORSO, vertex_groups
 from likeness.engine.gaussians.lift.sleeve_pixels import (
     Forearm,
     S,
@@ -97,6 +97,22 @@ def test_cloth_beside_a_bare_arm_is_the_trunks() -> None:
     released = release_other_cloth(group, label, (69.5 - cols) * METRE, (LEFT_ARM,))
     np.testing.assert_array_equal(released != group, rim & ~sleeve)
     assert (released[rim & ~sleeve] == TORSO).all()
+
+
+@pytest.mark.parametrize("width", [3, 14])
+def test_a_sliver_of_cloth_is_no_sleeve_where_the_other_arm_is_bare(width: int) -> None:
+    """A short shirt's shaded side lies where the far arm would be, behind the trunk."""
+    rows, cols = np.mgrid[:SIDE, :SIDE]
+    left, right = cols < 14, cols >= SIDE - width
+    group = np.where(left, LEFT_ARM, np.where(right, RIGHT_ARM, TORSO))
+    along = np.where(cols < SIDE // 2, 1.0, -1.0) * (0.2 + rows * METRE)
+    sleeve = rows < SIDE // 3
+    label = np.where(left & ~sleeve, SKIN, UPPER)
+    out = release_other_cloth(group, label, along, (LEFT_ARM, RIGHT_ARM))
+    released = right & ~sleeve & (width < 5)
+    # The ring that the sleeve's end crosses may be either.
+    sure = np.abs(rows - SIDE // 3) > 0.02 / METRE
+    np.testing.assert_array_equal((out != group)[sure], released[sure])
 
 
 def _bare_forearm(edge: tuple[float, float, float], cloth: tuple[float, float, float]) -> BoolArray:
