@@ -41,7 +41,7 @@ from .labels import HAIR, LOWER, NONE, OBJECT, SHOES, SKIN, UPPER
 from .labels_pixels import COLOUR_SCALE, COMPONENTS
 from .labels_pixels import S as LABELS_PIXELS
 from .photo_splats import resize_rgba
-from .pixel_grids import connected_patches, dilate, nearest_known, smooth_within
+from .pixel_grids import connected_patches, dilate, nearest_known, resize_nearest, smooth_within
 from .regions import ARMS, HEAD, TORSO, Regions, find_regions
 
 
@@ -183,8 +183,7 @@ def mark_held_objects(regions: Regions, held: IntArray | None) -> Regions:
     """
     if held is None:
         return regions
-    rows, cols = (np.arange(n) * m // n for n, m in zip(regions.mask.shape, held.shape))
-    here = np.where(regions.mask, held[np.ix_(rows, cols)], 0)
+    here = np.where(regions.mask, resize_nearest(held, regions.mask.shape), 0)
     kept = (here > 0) & (here != REMOVED)
     group = np.where(kept, np.array([TORSO, *ARMS, TORSO])[here], regions.group)
     label = np.where(kept, OBJECT, np.where(here == REMOVED, NONE, regions.label))
@@ -208,10 +207,9 @@ def mark_removed(matte: Matte, gone: BoolArray) -> Matte:
     """
     if not gone.any():
         return matte
-    shape = matte.alpha.shape
-    rows, cols = (np.arange(n) * m // n for n, m in zip(shape, gone.shape, strict=True))
-    held = np.zeros(shape, np.uint8) if matte.held is None else matte.held
-    return replace(matte, held=np.where(gone[np.ix_(rows, cols)] & (held == 0), REMOVED, held))
+    held = matte.held if matte.held is not None else np.zeros(matte.alpha.shape, np.uint8)
+    there = resize_nearest(gone, matte.alpha.shape) & (held == 0)
+    return replace(matte, held=np.where(there, REMOVED, held))
 
 
 def removed_pixels(regions: Regions) -> BoolArray:

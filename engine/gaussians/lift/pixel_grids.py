@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import ConvexHull
@@ -235,3 +238,16 @@ def drop_small_parts(mask: BoolArray, area: float) -> BoolArray:
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
     return np.asarray((sizes > area)[labels])
+
+
+def resize_nearest(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return values [H, W] on a grid of ``shape`` [h, w]: a larger one and back changes nothing.
+
+    Args:
+        values: [H, W] of any type.
+        shape: rows and columns of the result.
+    """
+    rows, cols = (
+        ((np.arange(n) + 0.5) * m / n).astype(int) for n, m in zip(shape, values.shape, strict=True)
+    )
+    return np.asarray(values[np.ix_(rows, cols)])

@@ -14,6 +14,7 @@ from likeness.engine.core.types import (
     BoolArray,
     FloatArray,
     Hand,
+    IntArray,
     Matte,
     Observation,
     Pose,
@@ -21,7 +22,14 @@ from likeness.engine.core.types import (
 )
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, LiftResult, lift_photo
-from likeness.engine.gaussians.lift.held_objects import separate_held_objects
+from likeness.engine.gaussians.lift.held_objects import (
+    mark_held_objects,
+    mark_removed,
+    removed_pixels,
+    separate_held_objects,
+)
+from likeness.engine.gaussians.lift.labels import UPPER
+from likeness.engine.gaussians.lift.regions import TORSO
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
 
@@ -210,3 +218,28 @@ def test_clothes_that_stand_off_stay(sitter: Sitter) -> None:
     out, warnings = sitter.leave_out(matte)
     assert warnings == ()
     assert out is matte
+
+
+@dataclass(frozen=True)
+class LabelledStub:
+    """What marking reads of the regions."""
+
+    mask: BoolArray
+    group: IntArray
+    label: IntArray
+    skin: BoolArray
+    face: BoolArray
+    hair: BoolArray
+
+
+def test_removed_pixels_of_a_grid_are_the_same_after_the_way_through_the_matte() -> None:
+    """The matte is finer than the grid, by a factor that is no whole number."""
+    gone = np.random.default_rng(0).random((37, 53)) < 0.3
+    none, every = np.zeros_like(gone), np.ones_like(gone)
+    matte = Matte(np.ones((61, 88), np.float32), np.zeros((61, 88, 3), np.float32))
+    held = mark_removed(matte, gone).held
+    regions = LabelledStub(
+        every, np.full(gone.shape, TORSO), np.full(gone.shape, UPPER), *3 * [none]
+    )
+    marked = mark_held_objects(regions, held)  # type: ignore[type-var, arg-type]
+    np.testing.assert_array_equal(removed_pixels(marked), gone)
