@@ -10,6 +10,7 @@ from typing import Any
 import bpy
 
 from ..addon.preferences import get_preferences
+from ..addon.rig import bone_shapes
 from ..addon.scene import native_splats, render_setup, shadow_proxy
 from ..addon.scene.avatar_objects import AvatarObjects, find_avatar, find_avatars
 from ..addon.scene.camera import has_photo_shape, show_photo, shows_photo, toggle_camera_view
@@ -359,12 +360,14 @@ class DrawPictures(JobOperator, bpy.types.Operator):  # type: ignore[misc]
 
 def start() -> None:
     """When the extension is enabled."""
+    bone_shapes.register()
     fast_splats.register()
 
 
 def stop() -> None:
     """When the extension is disabled."""
     fast_splats.unregister()
+    bone_shapes.unregister()
 
 
 CLASSES = (

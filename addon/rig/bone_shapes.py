@@ -315,3 +315,23 @@ def _add_sole(control: Any, foot: FloatArray) -> None:
     _set(control, "Square", [1.2 * half[0], 1.0, 1.12 * half[1]], list(move))
     flat = Matrix.Rotation(math.pi / 2, 3, "X")
     control.custom_shape_rotation_euler = (turn @ flat).to_euler()
+
+
+@bpy.app.handlers.persistent
+def _take_out_of_scenes(imported: Any) -> None:
+    """Blender puts appended objects that are in no collection into the scene."""
+    for item in imported.import_items:
+        obj = item.id
+        if isinstance(obj, bpy.types.Object) and keys.BONE_SHAPE in obj and obj.library is None:
+            for collection in obj.users_collection:
+                collection.objects.unlink(obj)
+
+
+def register() -> None:
+    """Called when the extension is enabled."""
+    bpy.app.handlers.blend_import_post.append(_take_out_of_scenes)
+
+
+def unregister() -> None:
+    """Called when the extension is disabled."""
+    bpy.app.handlers.blend_import_post.remove(_take_out_of_scenes)

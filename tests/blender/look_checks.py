@@ -427,6 +427,7 @@ def fast_appended(folder: str) -> dict[str, Any]:
     for kind, link in (("appended", False), ("linked", True)):
         get(link)
         out[kind] = states()
+        out[f"{kind} shapes"] = [o.name for o in bpy.context.scene.objects if "Shape" in o.name]
         bpy.ops.wm.save_as_mainfile(filepath=str(Path(folder) / f"{kind}.blend"))
         out[f"{kind} and saved"] = states()
         bpy.ops.wm.open_mainfile(filepath=str(Path(folder) / f"{kind}.blend"))

@@ -95,6 +95,7 @@ def test_fast_splats_of_another_file_are_on_at_once_and_saving_changes_nothing(
     for then in ("", " and saved", " and opened"):
         assert made[f"appended{then}"] == [True, False], then
         assert made[f"linked{then}"] == [False, False], then
+    assert made["appended shapes"] == made["linked shapes"] == [], "bones have them"
     assert made["overridden"] == made["overridden and saved"]
 
 
