@@ -24,8 +24,7 @@ from .regions import HEAD, TORSO, vertex_groups
 class CrumbSettings:
     """Crumbs beside limbs."""
 
-    off: float = 0.03  # metres off an arm or leg from which on a splat may be part of a crumb
-    off_trunk: float = 0.06  # the same off the trunk, which coats and long hair stand off
+    off: float = 0.03  # metres off a limb from which on a splat may be part of a crumb
     gap: float = 0.012  # metres without splats that part a crumb from everything else
     size: int = 60  # splats of the largest crumb: larger pieces show what the photo shows
 
@@ -34,26 +33,21 @@ S = register_settings("lift.crumbs", CrumbSettings())
 
 
 def drop_crumbs(bound: BoundGaussians, body: Body) -> BoundGaussians:
-    """Remove small clusters of splats that float beside the trunk, an arm or a leg at rest.
+    """Remove small clusters of splats that float beside an arm or a leg at rest.
 
     Args:
         bound: N Gaussians.
         body: that they are bound to.
     """
     group = vertex_groups(body)[body.f[bound.triangle, 0]]
-    least = np.where(group == TORSO, S.off_trunk, S.off)
-    far = (group != HEAD) & (np.linalg.norm(bound.offset, axis=1) > least)
+    far = ~np.isin(group, (HEAD, TORSO)) & (np.linalg.norm(bound.offset, axis=1) > S.off)
     rows = np.nonzero(far)[0]
     if len(rows) == 0 or far.all():
         return bound
     means = place_gaussians(bound, body.v_template, body).means
-    # Splats lie much closer than that: cells are fewer.
-    side = 0.5 * S.gap
-    cells, cell = np.unique(np.floor(means[far] / side), axis=0, return_inverse=True)
-    pairs = cKDTree(cells * side).query_pairs(S.gap + side, output_type="ndarray")
-    links = sparse.coo_matrix((np.ones(len(pairs)), tuple(pairs.T)), (len(cells), len(cells)))
+    pairs = cKDTree(means[far]).query_pairs(S.gap, output_type="ndarray")
+    links = sparse.coo_matrix((np.ones(len(pairs)), tuple(pairs.T)), (len(rows), len(rows)))
     count, cluster = connected_components(links, directed=False)
-    cluster = cluster[cell.ravel()]
     away, _ = cKDTree(means[~far]).query(means[far], distance_upper_bound=S.gap)
     crumb = np.bincount(cluster, minlength=count) <= S.size
     crumb[cluster[np.isfinite(away)]] = False
