@@ -322,7 +322,7 @@ def test_a_photo_measured_from_outside(
     small = Image.open(sample_portrait).convert("RGB").resize((384, 384))
     small.save(photos / "person.png")
     (photos / "broken.jpg").write_text("no picture")
-    common = ["eval", "--protocol", "input", "--max-gaussians", "6000", "--lpips", "none"]
+    common = ["eval", "--protocol", "input", "--max-gaussians", "12000", "--lpips", "none"]
     assert main([*common, "--data", str(photos), "-o", str(tmp_path / "one")]) == 3
     assert "not measured: broken.jpg" in capsys.readouterr().err
     lifted = json.loads((tmp_path / "one" / "report.json").read_text())["protocols"]["input"]
