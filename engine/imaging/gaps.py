@@ -160,7 +160,7 @@ def _open_added(lab: FloatArray, alpha: FloatArray, beside: BoolArray, unit: flo
             opened = np.minimum(
                 opened, _opened_patch(own, away < S.drift, alpha, away, S.drift, unit)
             )
-    if (opened < 0.5).any():  # what borders on a piece, a table's edge say, is no thin limb
+    if (opened < 0.5).any():  # a thin rim beside a piece, such as a table's edge, goes too
         left = alpha * opened > 0.02
         wide = ndimage.distance_transform_edt(left) > S.edge * unit
         wide = ndimage.distance_transform_edt(~wide) <= S.edge * unit + 1.0

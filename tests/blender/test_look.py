@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-LOOK = "look_checks"
+LOOK, FAST = "look_checks", "fast_checks"
 RENDERING = Path(__file__).resolve().parents[2] / "docs" / "rendering.md"
 
 
@@ -55,7 +55,7 @@ def test_pictures_by_the_engine(blender, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 2000])
 def test_fast_splats_are_the_engines(blender, count: int) -> None:
-    made = blender(LOOK, "fast_splats", count=count)
+    made = blender(FAST, "fast_splats", count=count)
     assert "without a window" in made["why_not"]
     assert not made["off"]
     assert made["in_viewport"] == 0
@@ -70,19 +70,19 @@ def test_fast_splats_are_the_engines(blender, count: int) -> None:
 
 
 def test_avatars_in_each_other_are_sorted_together(blender_lts) -> None:
-    made = blender_lts(LOOK, "fast_pair")
+    made = blender_lts(FAST, "fast_pair")
     assert made["covered"] > 0.05
     assert made["together"] > 30
     assert made["together"] > made["apart"] + 5
 
 
 def test_detail_drops_in_gestures_only_and_comes_back(blender_lts) -> None:
-    made = blender_lts(LOOK, "moving_detail")
+    made = blender_lts(FAST, "moving_detail")
     assert made["going"] == [False, False, True, True, True, False]
 
 
 def test_fast_splats_do_not_hide_the_avatar_in_files(blender_lts, tmp_path: Path) -> None:
-    made = blender_lts(LOOK, "fast_in_files", folder=str(tmp_path))
+    made = blender_lts(FAST, "fast_in_files", folder=str(tmp_path))
     assert made["before"] == made["after"] == made["with"] == [True, ["SOLID", "WIREFRAME"]]
     assert made["without"] == [False, ["MATERIAL", "WIREFRAME"]]
     assert made["left"] == 0
@@ -91,7 +91,7 @@ def test_fast_splats_do_not_hide_the_avatar_in_files(blender_lts, tmp_path: Path
 def test_fast_splats_of_another_file_are_on_at_once_and_saving_changes_nothing(
     blender, tmp_path: Path
 ) -> None:
-    made = blender(LOOK, "fast_appended", folder=str(tmp_path))
+    made = blender(FAST, "fast_appended", folder=str(tmp_path))
     for then in ("", " and saved", " and opened"):
         assert made[f"appended{then}"] == [True, False], then
         assert made[f"linked{then}"] == [False, False], then

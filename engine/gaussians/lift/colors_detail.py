@@ -201,6 +201,7 @@ class _Cloth:
             chroma = float(np.median(np.linalg.norm(own_hue, axis=1)))
             weights = _channel_weights(base[mine][sure])
             material = _judge(shown[flank], hue, chroma, weights, label, printed)
+            # Of grey cloth every channel counts in full, of pink the missing green hardly does.
             off = np.abs(shown - np.median(shown[sure], axis=0)) * np.minimum(3.0 * weights, 1.0)
             sure &= off.max(1) < material.odd
         if sure.sum() >= S.few:

@@ -319,10 +319,10 @@ def find_hair_tips(regions: Regions, part: NamesArray, rest: FloatArray) -> floa
     return float(np.percentile(places[fallen], 10))
 
 
-def find_beside_neck(
+def measure_neck_cover(
     regions: Regions, part: NamesArray, rest: FloatArray, body: Body
 ) -> dict[int, tuple[float, float]]:
-    """Find how far hair hangs down behind the ears, and how high a collar or a hood stands.
+    """Measure how far hair hangs down behind the ears, and how high a collar or a hood stands.
 
     Beside the neck the nearest point of the body is the jaw, which lies before both and higher:
     heights there are read off the head as a whole, at the depth of the ears.
@@ -369,29 +369,29 @@ def find_beside_neck(
     return found
 
 
-def label_beside_neck(regions: Regions, part: NamesArray, rest: FloatArray, body: Body) -> IntArray:
+def label_neck(
+    cover: dict[int, tuple[float, float]], part: NamesArray, rest: FloatArray
+) -> IntArray:
     """Label neck and scalp behind the ears as what is seen beside the neck: it goes on there.
 
     Args:
-        regions: of the photo.
+        cover: of :func:`measure_neck_cover`.
         part: [V] name of the body's part.
-        rest: [V, 3] of :func:`.labels.standard_rest`, metres.
-        body: the person's own.
+        rest: [V, 3] as there.
 
     Returns:
         [V] HAIR, UPPER, or NONE where nothing is seen beside it.
     """
-    found = find_beside_neck(regions, part, rest, body)
     out = np.full(len(rest), NONE)
     neck, scalp, torso = (part == name for name in ("neck", "scalp", "torso"))
     shoulders = torso & (np.abs(rest[:, 0]) < S.beside_jaw[1]) & (rest[:, 1] > S.neckline_y[0])
     # Over the spine a collar passes from one side's height to the other's.
-    sides = [max(top, S.neckline_y[0]) for top in found[UPPER][::-1]]
+    sides = [max(top, S.neckline_y[0]) for top in cover[UPPER][::-1]]
     top = np.interp(rest[:, 0], [-S.beside_jaw[0], S.beside_jaw[0]], sides)
     behind = rest[:, 2] < S.behind_ears
-    if np.isfinite(found[UPPER]).any():
+    if np.isfinite(cover[UPPER]).any():
         out[behind & (neck | shoulders) & (rest[:, 1] < top)] = UPPER
-    for side, end in zip((1.0, -1.0), found[HAIR], strict=True):
+    for side, end in zip((1.0, -1.0), cover[HAIR], strict=True):
         own = behind & (side * rest[:, 0] > 0) & (neck | scalp)
         out[own & (rest[:, 1] > end)] = HAIR
     return out

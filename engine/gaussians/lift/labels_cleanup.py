@@ -74,7 +74,7 @@ def keep_attached_hair(
         label: [H, W] index into ``labels.LABELS``.
         head: [H, W] pixels of the head above the chin.
         likely: [H, W] the parser's probability of hair; without it, patches apart from the main
-            one (a dark hood beside an ear) are not questioned.
+            one (a dark hood beside an ear) stay.
     """
     patches, count = ndimage.label(ndimage.binary_dilation(label == HAIR, iterations=1))
     hair = label == HAIR

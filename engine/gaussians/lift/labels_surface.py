@@ -18,7 +18,13 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import find_visible_points
 from ..squareness import cosine_to_camera
-from .dress_rules import dress_by_rules, find_hair_end, find_hair_tips, label_beside_neck
+from .dress_rules import (
+    dress_by_rules,
+    find_hair_end,
+    find_hair_tips,
+    label_neck,
+    measure_neck_cover,
+)
 from .labels import GLASSES, HAIR, HAT, LABELS, NONE, SKIN, WORN, NamesArray, standard_rest
 from .labels_hidden import clothe_below, level_shoes, level_waist, smooth_sleeves
 from .mesh_diffusion import diffuse_values, mesh_laplacian
@@ -37,7 +43,7 @@ class SurfaceSettings:
     rules_long_hair: float = 0.9999  # and where it is long: the network has seen little of that
     even: float = 1.5  # time for which borders of labels diffuse, squared edges' lengths
     by_hair: float = 0.01  # smoothed share of hair from which borders stay as they are
-    bare: float = 6.0  # times the usual pull of a neck whose label the picture beside it says
+    bare: float = 6.0  # times the usual pull where what is seen beside the neck decides
 
 
 S = register_settings("lift.labels_surface", SurfaceSettings())
@@ -87,7 +93,7 @@ def label_surface(
         target = smooth_sleeves(mix_with_rules(hidden, ring, long_hair), body, part)
         target = level_waist(target, below, rest, part)
     target = level_shoes(target, label, weight, rest, part)
-    beside = label_beside_neck(regions, part, rest, body)
+    beside = label_neck(measure_neck_cover(regions, part, rest, body), part, rest)
     goes_on = (beside != NONE) & (weight <= 0)
     target[goes_on] = np.eye(len(LABELS))[beside[goes_on]]
     pull[goes_on] = S.bare

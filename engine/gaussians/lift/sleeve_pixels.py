@@ -30,10 +30,10 @@ class SleevePixelSettings:
     prior: float = 50.0  # cost per metre of a pixel's distance from the usual width
     calm: float = 0.7  # pixels over which colours are smoothed
     few: int = 6  # pixels of an outline: fewer tell no width
-    shown: float = 0.05  # of a drawn forearm's pixels, without which it shows no sleeve
+    shown: float = 0.05  # least share of a drawn forearm that must show for its sleeve to be sought
     ring: float = 0.02  # metres along an arm that are bare or covered together
     bare: float = 0.5  # share of skin in such a ring from which on the arm is bare there
-    sliver: float = 0.4  # of the other arm's pixels, with fewer of which an arm tells nothing
+    sliver: float = 0.4  # of the other arm's pixels; an arm that shows less dresses as that one
     shaded: float = 0.035  # metres beside a bare arm's skin within which its shaded edge is sought
     hue: float = 3.0  # cost of a pixel with the skin's hue that stays cloth, and the reverse
     same_hue: float = 0.1  # most a*b* over L* between skin and its shade
@@ -228,9 +228,9 @@ def _shaded_skin(
         np.linalg.norm(hue - kind[..., :2], axis=-1) for kind in (skin_like, cloth_like)
     )
     shade = lab[..., 0] / np.maximum(skin_like[..., 2], S.darkest)
-    told = (to_skin < S.same_hue) & (to_skin < S.nearer * to_cloth)
-    told &= (shade > S.shades[0]) & (shade < S.shades[1])
-    cost = np.where(told, -S.hue, S.hue)
+    shaded = (to_skin < S.same_hue) & (to_skin < S.nearer * to_cloth)
+    shaded &= (shade > S.shades[0]) & (shade < S.shades[1])
+    cost = np.where(shaded, -S.hue, S.hue)
     cost += S.outside * ndimage.distance_transform_edt(beyond) * pixel
     return cut_along_edges(may, skin, skin | cloth, lab, cost)
 

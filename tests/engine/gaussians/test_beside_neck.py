@@ -11,7 +11,7 @@ import pytest
 from likeness.engine.core.cameras import project
 from likeness.engine.core.types import BoolArray, FloatArray
 from likeness.engine.gaussians.lift.dress_rules import S as RULES
-from likeness.engine.gaussians.lift.dress_rules import find_beside_neck, label_beside_neck
+from likeness.engine.gaussians.lift.dress_rules import label_neck, measure_neck_cover
 from likeness.engine.gaussians.lift.labels import (
     HAIR,
     LABELS,
@@ -101,7 +101,7 @@ def behind(sitter: Sitter, regions: Regions, low: float, high: float) -> FloatAr
 def test_hair_that_hangs_beside_the_neck_covers_it_behind(sitter: Sitter) -> None:
     hanging = {HAIR: strip(sitter, 1.0, 0.53, 0.65) | strip(sitter, -1.0, 0.53, 0.65)}
     regions = look(sitter, hanging)
-    left, right = find_beside_neck(
+    left, right = measure_neck_cover(
         regions, vertex_parts(sitter.body), standard_rest(sitter.body), sitter.body
     )[HAIR]
     assert left == pytest.approx(0.535, abs=0.012)
@@ -126,7 +126,7 @@ def test_a_collar_that_stands_on_one_side_falls_to_the_other(sitter: Sitter) -> 
     """Without a step over the spine."""
     regions = look(sitter, {UPPER: strip(sitter, 1.0, 0.45, EAR_LOBE - 0.01)})
     rest, part = standard_rest(sitter.body), vertex_parts(sitter.body)
-    found = label_beside_neck(regions, part, rest, sitter.body)
+    found = label_neck(measure_neck_cover(regions, part, rest, sitter.body), part, rest)
     nape = np.isin(part, ["neck", "torso"]) & (rest[:, 2] < 0.05)
 
     def top(low: float, high: float) -> float:

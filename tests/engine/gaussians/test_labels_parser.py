@@ -158,8 +158,8 @@ def test_a_parser_of_something_else_is_refused(
         ParserRuntime(path)
 
 
-class Told(ParserRuntime):
-    """Says what it was told, [H, W] names of ``PARSED``, with a probability."""
+class ScriptedParser(ParserRuntime):
+    """Answers with given labels, [H, W] names of ``PARSED``, with a probability."""
 
     def __init__(self, rows: FloatArray, sure: float = 0.97) -> None:
         self.rows, self.sure = rows, sure
@@ -188,18 +188,18 @@ def test_the_parser_tells_trousers_from_skin_of_their_colour(sitter: Sitter) -> 
     _, truth = label(sitter)
     rows = np.array([PARSED.index(n) if n in PARSED else 0 for n in LABELS])[truth]
     alone = relabel(sitter, colors, None)
-    told = relabel(sitter, colors, Told(rows))
+    guided = relabel(sitter, colors, ScriptedParser(rows))
     assert (alone == LOWER)[truth == LOWER].mean() < 0.5
-    assert (told == LOWER)[truth == LOWER].mean() > 0.9
-    assert (told == truth)[truth != NONE].mean() > 0.95
+    assert (guided == LOWER)[truth == LOWER].mean() > 0.9
+    assert (guided == truth)[truth != NONE].mean() > 0.95
 
 
 def test_the_parser_does_not_make_sleeves_of_bare_arms(sitter: Sitter) -> None:  # noqa: F811
     _, truth = label(sitter)
     rows = np.array([PARSED.index(n) if n in PARSED else 0 for n in LABELS])[truth]
     sleeves = np.where(rows == PARSED.index("skin"), PARSED.index("upper"), rows)
-    told, alone = (relabel(sitter, COLORS, said) for said in (Told(sleeves), None))
-    np.testing.assert_array_equal(told == UPPER, alone == UPPER)
+    guided, alone = (relabel(sitter, COLORS, said) for said in (ScriptedParser(sleeves), None))
+    np.testing.assert_array_equal(guided == UPPER, alone == UPPER)
 
 
 def test_a_collar_below_the_chin_is_neither_skin_nor_hair(sitter: Sitter) -> None:  # noqa: F811
@@ -214,17 +214,17 @@ def test_a_collar_below_the_chin_is_neither_skin_nor_hair(sitter: Sitter) -> Non
     assert 200 < collar.sum() < 0.3 * (truth != NONE).sum()
     rows = np.array([PARSED.index(n) if n in PARSED else 0 for n in LABELS])[truth]
     alone = relabel(close, colors, None)
-    told = relabel(close, colors, Told(rows))
+    guided = relabel(close, colors, ScriptedParser(rows))
     assert (alone == UPPER)[collar].mean() < 0.5
-    assert (told == UPPER)[collar].mean() > 0.8
-    assert (told == truth)[truth != NONE].mean() > 0.93
+    assert (guided == UPPER)[collar].mean() > 0.8
+    assert (guided == truth)[truth != NONE].mean() > 0.93
 
 
 def test_a_parser_that_knows_nothing_leaves_the_rules(sitter: Sitter) -> None:  # noqa: F811
     regions, truth = label(sitter)
     mask = truth != NONE
-    told = relabel(sitter, COLORS, Told(np.zeros(truth.shape, int), sure=0.999))
-    assert (told == truth)[mask].mean() > 0.95
+    guided = relabel(sitter, COLORS, ScriptedParser(np.zeros(truth.shape, int), sure=0.999))
+    assert (guided == truth)[mask].mean() > 0.95
     assert (regions.label == truth)[mask].mean() > 0.95
 
 

@@ -233,7 +233,7 @@ class LabelledStub:
 
 
 def test_removed_pixels_of_a_grid_are_the_same_after_the_way_through_the_matte() -> None:
-    """The matte is finer than the grid, by a factor that is no whole number."""
+    """The matte is finer than the grid, by a fractional factor."""
     gone = np.random.default_rng(0).random((37, 53)) < 0.3
     none, every = np.zeros_like(gone), np.ones_like(gone)
     matte = Matte(np.ones((61, 88), np.float32), np.zeros((61, 88, 3), np.float32))

@@ -20,7 +20,7 @@ def test_light_on_strong_colours_is_not_a_print() -> None:
     assert _judge(shown, 2.0 * hue, 35.0, grey, LOWER, False).print
 
 
-def test_folds_of_a_strong_colour_are_no_deeper_than_its_light() -> None:
+def test_folds_of_a_strong_colour_are_as_deep_as_its_light() -> None:
     """Pink has hardly any green, whose logarithm varies with the camera's noise."""
     rng = np.random.default_rng(0)
     pink = np.array([0.93, 0.05, 0.42])

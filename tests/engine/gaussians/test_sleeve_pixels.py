@@ -100,7 +100,7 @@ def test_cloth_beside_a_bare_arm_is_the_trunks() -> None:
 
 
 @pytest.mark.parametrize("width", [3, 14])
-def test_a_sliver_of_cloth_is_no_sleeve_where_the_other_arm_is_bare(width: int) -> None:
+def test_a_sliver_of_cloth_is_the_trunks_where_the_other_arm_is_bare(width: int) -> None:
     """A short shirt's shaded side lies where the far arm would be, behind the trunk."""
     rows, cols = np.mgrid[:SIDE, :SIDE]
     left, right = cols < 14, cols >= SIDE - width

@@ -1,0 +1,287 @@
+"""Colours of what a photo does not show, completed on a whole person of round limbs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.body.synthetic import make_synthetic_body
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.geometry import vertex_normals
+from likeness.engine.core.types import JOINT_INDEX, FloatArray
+from likeness.engine.dual_uv.sampling import SurfaceSamples
+from likeness.engine.gaussians.lift.colors import complete_texels
+from likeness.engine.gaussians.lift.colors_occlusion import vertex_occlusion
+from likeness.engine.gaussians.lift.colors_unroll import unroll_limb
+from likeness.engine.gaussians.lift.labels import LOWER, SHOES, SKIN, UPPER
+from likeness.engine.gaussians.lift.regions import HEAD, LEFT_ARM, TORSO, vertex_groups
+
+from .test_lift_colors import SKIN_TONE, from_the_left
+
+
+def tube(
+    middle: tuple[float, float, float], radius: float, length: float, axis: int
+) -> tuple[FloatArray, np.ndarray]:
+    """A closed capsule along an axis: vertices [n, 3], triangles counter-clockwise outside."""
+    rings, around = 41, 40
+    t = np.linspace(0.0, np.pi, rings)
+    a = np.arange(around) * 2 * np.pi / around
+    r = radius * np.sin(t)[:, None] ** 0.4
+    local = np.stack(
+        [
+            r * np.sin(a),
+            np.broadcast_to(-0.5 * length * np.cos(t)[:, None], (rings, around)),
+            r * np.cos(a),
+        ],
+        -1,
+    )
+    i, j = np.mgrid[: rings - 1, :around]
+    k = (j + 1) % around
+    p, q, u, v = (
+        x.ravel()
+        for x in (i * around + j, i * around + k, (i + 1) * around + j, (i + 1) * around + k)
+    )
+    f = np.concatenate([np.stack([p, q, v], -1), np.stack([p, v, u], -1)])
+    points = local.reshape(-1, 3)
+    if axis == 0:  # a quarter turn about z
+        points = np.stack([-points[:, 1], points[:, 0], points[:, 2]], -1)
+    return points + np.array(middle), f
+
+
+@pytest.fixture(scope="module")
+def body() -> Body:
+    """Round limbs with many vertices; only what colours need of a body is meaningful."""
+    made = make_synthetic_body().personalised(np.zeros(4))
+    limbs = [
+        ((0.0, 0.2, 0.0), 0.14, 0.66, 1, "torso", "spine2"),
+        ((0.1, -0.5, 0.0), 0.07, 0.9, 1, "leg", "left_knee"),
+        ((-0.1, -0.5, 0.0), 0.07, 0.9, 1, "leg", "right_knee"),
+        ((0.45, 0.45, 0.0), 0.045, 0.6, 0, "arm", "left_elbow"),
+        ((-0.45, 0.45, 0.0), 0.045, 0.6, 0, "arm", "right_elbow"),
+        ((0.0, 0.68, 0.0), 0.09, 0.26, 1, "face", "head"),
+    ]
+    vertices, triangles, parts, weights = [], [], [], []
+    for middle, radius, length, axis, part, joint in limbs:
+        v, f = tube(middle, radius, length, axis)
+        triangles.append(f + sum(len(x) for x in vertices))
+        vertices.append(v)
+        parts.append(np.full(len(f), made.part_names.index(part)))
+        weights.append(np.tile(np.eye(55)[JOINT_INDEX[joint]], (len(v), 1)))
+    return replace(
+        made,
+        v_template=np.concatenate(vertices),
+        f=np.concatenate(triangles),
+        face_part=np.concatenate(parts),
+        weights=np.concatenate(weights),
+    )
+
+
+@pytest.fixture(scope="module")
+def samples(body: Body) -> SurfaceSamples:
+    """Two points in every triangle."""
+    triangle = np.repeat(np.arange(len(body.f)), 2)
+    bary = np.tile([[0.6, 0.2, 0.2], [0.1, 0.5, 0.4]], (len(body.f), 1))
+    nowhere = np.zeros(len(triangle), int)
+    return SurfaceSamples(triangle, bary, nowhere, nowhere, 1)
+
+
+def test_unrolling_counts_from_the_front_and_keeps_heights(body: Body) -> None:
+    groups = vertex_groups(body)
+    for group, along in ((TORSO, 1), (LEFT_ARM, 0)):
+        own = body.v_template[groups == group]
+        flat = unroll_limb(own, own, body, group)
+        assert flat.arc.min() >= 0
+        assert flat.arc.max() < 1
+        assert abs(np.corrcoef(flat.height, own[:, along])[0, 1]) > 0.999
+        # A quarter of the way around lies the left (the top of an arm), half way the back.
+        side = own[:, 0] if group == TORSO else own[:, 1] - np.median(own[:, 1])
+        quarter = np.abs(flat.arc - 0.25) < 0.05
+        half = np.abs(flat.arc - 0.5) < 0.05
+        assert side[quarter].mean() > np.abs(side[half]).mean()
+        assert own[half, 2].mean() < own[quarter, 2].mean()
+        girth = np.linalg.norm(np.ptp(own, axis=0))
+        assert (flat.girth > 0.1 * girth).all()
+        assert (flat.girth < 4 * girth).all()
+
+
+def test_folds_see_less_than_the_open(body: Body) -> None:
+    seen = vertex_occlusion(body)
+    assert seen.shape == (len(body.v_template),)
+    assert seen.min() >= 0
+    assert seen.max() <= 1 + 1e-9
+    crown = body.v_template[:, 1].argsort()[-5:]
+    assert seen[crown].mean() > 0.97
+    between = np.abs(body.v_template[:, 0]) < 0.04
+    between &= np.abs(body.v_template[:, 1] + 0.5) < 0.2
+    outside = (np.abs(body.v_template[:, 0]) > 0.16) & (np.abs(body.v_template[:, 1] + 0.5) < 0.2)
+    assert seen[between].mean() < seen[outside].mean() - 0.15
+
+
+def dressed_person(
+    body: Body, samples: SurfaceSamples
+) -> tuple[dict[str, np.ndarray], SimpleNamespace]:
+    """A striped vest with a badge, plain trousers, bare limbs: what the photo shows of them."""
+    camera = photo_camera(430.0, 300, 320)
+    vertices = body.v_template + np.array([0, 0, -3.0])
+    points = samples.points(vertices, body.f)
+    normals = samples.points(vertex_normals(vertices, body.f), body.f)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    part = np.array(body.part_names)[body.face_part[samples.triangle]]
+    label = np.where(part == "torso", UPPER, np.where(part == "leg", LOWER, SKIN))
+    rest = samples.points(body.v_template, body.f)
+    red = np.mod(rest[:, 1], 0.16) < 0.08
+    vest = np.where(red[:, None], [0.7, 0.15, 0.15], [0.85, 0.85, 0.8])
+    albedo = np.where((label == UPPER)[:, None], vest, SKIN_TONE)
+    albedo[label == LOWER] = [0.2, 0.25, 0.4]
+    truth = 0.75 * albedo * from_the_left(normals)
+    shown = truth.copy()
+    middle = [0.0, 0.2, 0.0]
+    badge = (label == UPPER) & (rest[:, 2] > 0) & (np.abs(rest - middle)[:, :2].max(1) < 0.04)
+    shown[badge] = [0.1, 0.7, 0.2]
+    ray = points / np.linalg.norm(points, axis=1, keepdims=True)
+    facing = -(normals * ray).sum(1)
+    known = facing > 0.3
+    xy, z = project(points, camera)
+    order = np.argsort(-z)
+    picture = np.full((320, 300, 3), 0.5)
+    labels = np.zeros((320, 300), int)
+    col, row = xy.astype(int).T
+    front = order[facing[order] > 0]
+    picture[row[front], col[front]] = shown[front]
+    labels[row[front], col[front]] = label[front]
+    mask = labels > 0
+    color = np.where(known[:, None], shown, 0.0)
+    nothing = np.zeros_like(mask)
+    regions = SimpleNamespace(
+        mask=mask,
+        label=labels,
+        skin=labels == SKIN,
+        hair=nothing,
+        group=np.where(mask, 0, -1),
+        skin_color=0.75 * SKIN_TONE,
+        unit=8.0,
+    )
+    view = SimpleNamespace(
+        camera=camera,
+        colors=picture,
+        alpha=mask.astype(float),
+        regions=regions,
+        sheets=(),
+        fine=picture,
+    )
+    return {
+        "points": points,
+        "normals": normals,
+        "label": label,
+        "known": known,
+        "color": color,
+        "truth": truth,
+        "badge": badge,
+        "rest": rest,
+        "red": red,
+        "facing": facing,
+    }, view
+
+
+def test_a_back_continues_the_front_without_its_badge(body: Body, samples: SurfaceSamples) -> None:
+    person, view = dressed_person(body, samples)
+    out = complete_texels(
+        person["points"],
+        person["normals"],
+        person["label"],
+        person["known"],
+        person["color"],
+        np.full(len(samples.triangle), 0.004),
+        samples,
+        body,
+        view,
+    )
+    known, label = person["known"], person["label"]
+    np.testing.assert_array_equal(out[known], person["color"][known])
+    assert out.min() >= 0
+    assert out.max() <= 1
+    behind = ~known & (person["facing"] < -0.2)
+    for which in (LOWER, SKIN):
+        own = behind & (label == which)
+        assert np.abs(out[own].mean(0) - person["truth"][own].mean(0)).max() < 0.1
+    vest = behind & (label == UPPER)
+    green = out[vest][:, 1] - out[vest][:, 0]
+    assert green.max() < 0.35, "the badge went round"  # it has 0.6
+    stripe = out[vest & person["red"]].mean(0), out[vest & ~person["red"]].mean(0)
+    assert (stripe[1] - stripe[0])[1] > 0.22, "the stripes do not go on behind"
+    # No colour of the vest runs into the trousers, which are twice as blue as red.
+    seam = out[~known & (label == LOWER)]
+    assert (seam[:, 0] / seam[:, 2]).max() < 0.85
+
+
+def test_what_nobody_saw_gets_a_colour_of_its_kind(body: Body, samples: SurfaceSamples) -> None:
+    person, view = dressed_person(body, samples)
+    groups = vertex_groups(body)[body.f[samples.triangle, 0]]
+    known = person["known"] & (groups == HEAD)
+    out = complete_texels(
+        person["points"],
+        person["normals"],
+        person["label"],
+        known,
+        person["color"],
+        np.full(len(samples.triangle), 0.004),
+        samples,
+        body,
+        view,
+    )
+    assert np.isfinite(out).all()
+    own = ~known & (person["label"] == SKIN)
+    assert np.abs(np.median(out[own], axis=0) - 0.75 * SKIN_TONE).max() < 0.2
+
+
+def test_unseen_trousers_are_of_what_the_legs_show(body: Body, samples: SurfaceSamples) -> None:
+    """Where the frame ends at the thighs, jeans may have been taken for more of the shirt."""
+    person, view = dressed_person(body, samples)
+    truth, label = person["truth"], person["label"].copy()
+    legs = label == LOWER
+    below = legs & (person["rest"][:, 1] < np.median(person["rest"][legs, 1]))
+    label[legs & ~below] = UPPER
+    view.regions.label[view.regions.label == LOWER] = UPPER
+    out = complete_texels(
+        person["points"],
+        person["normals"],
+        label,
+        person["known"] & ~below,
+        person["color"],
+        np.full(len(samples.triangle), 0.004),
+        samples,
+        body,
+        view,
+    )
+    assert np.abs(np.median(out[below], axis=0) - np.median(truth[below], axis=0)).max() < 0.1
+
+
+def test_straps_of_sandals_do_not_cover_the_heel(body: Body, samples: SurfaceSamples) -> None:
+    """Repeated as a pattern they would, and averaged with skin they would tint it."""
+    person, view = dressed_person(body, samples)
+    label, color, rest = person["label"].copy(), person["color"].copy(), person["rest"]
+    feet = (label == LOWER) & (rest[:, 1] < np.quantile(rest[label == LOWER, 1], 0.3))
+    label[feet] = SHOES
+    strap = feet & (np.mod(rest[:, 1], 0.05) < 0.015)
+    color[feet & person["known"]] = 0.75 * SKIN_TONE
+    color[strap & person["known"]] = 0.05
+    col, row = project(person["points"], view.camera)[0].astype(int).T
+    view.regions.label[row[feet], col[feet]] = SHOES
+    out = complete_texels(
+        person["points"],
+        person["normals"],
+        label,
+        person["known"],
+        color,
+        np.full(len(samples.triangle), 0.004),
+        samples,
+        body,
+        view,
+    )
+    behind = feet & (person["facing"] < -0.4)
+    assert behind.sum() > 100
+    assert np.abs(np.median(out[behind], axis=0) - 0.75 * SKIN_TONE).max() < 0.15
+    assert (np.abs(out[behind] - 0.75 * SKIN_TONE).max(1) < 0.25).mean() > 0.9
