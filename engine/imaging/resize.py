@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..core.kernels import kernel
-from ..core.types import FloatArray
+from ..core.types import FloatArray, IntArray
 
 _FILTERS = {
     "area": Image.Resampling.BOX,
@@ -122,8 +122,65 @@ def affine_crop(
     step = max(float(np.hypot(m[0, 0], m[1, 0])), float(np.hypot(m[0, 1], m[1, 1])))
     samples = int(np.clip(np.ceil(step), 1, _MAX_SAMPLES))
     out = np.zeros((height, width, channels.shape[2]), np.float32)
-    _sample_affine(channels, m, samples, edge, out)
+    if m[0, 1] == 0.0 == m[1, 0]:
+        columns = _axis_weights(m[0, 0], m[0, 2], width, channels.shape[1], samples, edge)
+        rows = _axis_weights(m[1, 1], m[1, 2], height, channels.shape[0], samples, edge)
+        _sample_upright(channels, *columns, *rows, out)
+    else:
+        _sample_affine(channels, m, samples, edge, out)
     return out[..., 0] if source.ndim == 2 else out
+
+
+def _axis_weights(
+    scale: float, offset: float, count: int, length: int, samples: int, edge: bool
+) -> tuple[IntArray, FloatArray]:
+    """Return each output pixel's first input pixel [count] and weights [count, n] from there.
+
+    Args:
+        scale: Input pixels per output pixel.
+        offset: Input pixels.
+        count: Number of output pixels.
+        length: Number of input pixels.
+        samples: Number of samples per output pixel.
+        edge: Repeat the border instead of zero.
+    """
+    within = (np.arange(samples) + 0.5) / samples
+    place = scale * (np.arange(count)[:, None] + within) + offset - 0.5
+    if edge:
+        place = np.clip(place, 0.0, length - 1.0)
+    low = np.floor(place).astype(np.int64)
+    share = (place - low) / samples
+    first = np.clip(low.min(1), 0, length - 1)
+    pixel = np.concatenate([low, low + 1], axis=1)
+    share = np.concatenate([1.0 / samples - share, share], axis=1)
+    exists = (pixel >= 0) & (pixel < length)
+    tap = np.where(exists, pixel - first[:, None], 0)
+    weights = np.zeros((count, int(tap.max()) + 1), np.float32)
+    np.add.at(weights, (np.arange(count)[:, None], tap), np.where(exists, share, 0.0))
+    return first, weights
+
+
+@kernel(fastmath=True)
+def _sample_upright(image, x0, wx, y0, wy, out):  # type: ignore[no-untyped-def]
+    """Fill ``out`` [h, w, C] with weighted sums: along the rows, then along the columns."""
+    height, width, channels = out.shape
+    low = y0.min()
+    high = min(y0.max() + wy.shape[1], image.shape[0])
+    rows = np.zeros((high - low, width * channels), np.float32)
+    for y in range(high - low):
+        for x in range(width):
+            for k in range(wx.shape[1]):
+                weight = wx[x, k]
+                if weight != 0.0:
+                    for c in range(channels):
+                        rows[y, x * channels + c] += weight * image[low + y, x0[x] + k, c]
+    for y in range(height):
+        for k in range(wy.shape[1]):
+            weight = wy[y, k]
+            if weight != 0.0:
+                for x in range(width):
+                    for c in range(channels):
+                        out[y, x, c] += weight * rows[y0[y] - low + k, x * channels + c]
 
 
 @kernel(fastmath=True)

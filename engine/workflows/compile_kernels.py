@@ -53,7 +53,8 @@ def compile_kernels(progress: Progress) -> None:
         progress("compile", fraction, "compiling")
 
     report(0.0)
-    affine_crop(portrait.rgb, np.eye(2, 3), SIDE, SIDE)  # the detectors' part
+    for turn in (0.0, 0.1):  # the detectors' part
+        affine_crop(portrait.rgb, np.array([[1.0, -turn, 0.0], [turn, 1.0, 0.0]]), SIDE, SIDE)
     matte = make_matte(portrait, observation)
     report(0.2)
     lifted = lift_photo(matte, observation, track, person, LiftOptions(max_gaussians=SPLATS))

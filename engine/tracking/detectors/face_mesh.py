@@ -52,23 +52,18 @@ class FaceDetector:
         self._near = BoxScanner(near, anchors, "regressors", "classificators")
         self._far = BoxScanner(far, make_anchors(far.width, (4,), per_cell=1))
 
-    def find(
-        self, rgb: FloatArray, heads: list[Roi] | None = None, threshold: float = 0.5
-    ) -> list[FaceBox]:
-        """All faces of a picture, the best first.
+    def scan_picture(self, rgb: FloatArray) -> list[FaceBox]:
+        """Candidates of a whole picture; :func:`merge_faces` makes faces of them.
 
         Args:
             rgb: [H, W, 3] in 0..1.
-            heads: regions that are also searched, where body landmarks place a head.
-            threshold: least score of a face.
         """
         height, width = rgb.shape[:2]
         whole = letterbox_roi(width, height)
-        rois = [whole, whole.scaled(1.5), *_tiles(width, height), *(heads or ())]
-        return self.find_in(rgb, rois, threshold)
+        return self.scan(rgb, [whole, whole.scaled(1.5), *_tiles(width, height)])
 
-    def find_in(self, rgb: FloatArray, rois: list[Roi], threshold: float = 0.5) -> list[FaceBox]:
-        """All faces in the given regions only, the best first.
+    def scan(self, rgb: FloatArray, rois: list[Roi], threshold: float = 0.5) -> list[FaceBox]:
+        """Candidates in the given regions, which may overlap.
 
         Args:
             rgb: [H, W, 3] in 0..1.
@@ -79,7 +74,12 @@ class FaceDetector:
         for roi in rois:
             for scanner in (self._near, self._far):
                 found += scanner.scan(rgb, roi, threshold)
-        return [f for f in weighted_nms(found) if _plausible(f)]
+        return found
+
+
+def merge_faces(candidates: list[FaceBox]) -> list[FaceBox]:
+    """Each face once, the best first."""
+    return [face for face in weighted_nms(candidates) if _plausible(face)]
 
 
 def _tiles(width: int, height: int) -> list[Roi]:

@@ -16,6 +16,7 @@ from .face_mesh import (
     FaceLandmarks,
     FaceMesher,
     face_keypoints,
+    merge_faces,
     roi_from_box,
 )
 from .hands import HandDetector, HandLandmarks
@@ -72,7 +73,7 @@ class Detectors:
 
         Args:
             rgb: [H, W, 3] in 0..1.
-            faces: the result of :meth:`faces`, if it has already run.
+            faces: the picture's, if they are known.
         """
         found = self.faces(rgb) if faces is None else faces
         return self._pose.find(rgb, [face.keypoints for face in found])
@@ -86,15 +87,24 @@ class Detectors:
         """
         return self._pose.in_silhouette(rgb, mask)
 
-    def faces(self, rgb: FloatArray, people: list[DetectedPerson] | None = None) -> list[FaceBox]:
-        """All faces, the surest first.
+    def faces_and_people(self, rgb: FloatArray) -> tuple[list[FaceBox], list[DetectedPerson]]:
+        """All faces, also small ones on the bodies, and all people; the surest first.
 
         Args:
             rgb: [H, W, 3] in 0..1.
-            people: bodies whose heads are also searched closely.
         """
-        heads = [head_roi(person) for person in people or ()]
-        return self._face.find(rgb, heads)
+        candidates = self._face.scan_picture(rgb)
+        people = self.people(rgb, merge_faces(candidates))
+        heads = [head_roi(person) for person in people]
+        return merge_faces(candidates + self._face.scan(rgb, heads)), people
+
+    def faces(self, rgb: FloatArray) -> list[FaceBox]:
+        """All faces that the picture shows without a close look, the surest first.
+
+        Args:
+            rgb: [H, W, 3] in 0..1.
+        """
+        return merge_faces(self._face.scan_picture(rgb))
 
     def face_landmarks(
         self, rgb: FloatArray, box: FaceBox | Roi | None = None
@@ -151,7 +161,7 @@ class Detectors:
             rgb: [H, W, 3] in 0..1.
             rois: the regions.
         """
-        return self._face.find_in(rgb, rois)
+        return merge_faces(self._face.scan(rgb, rois))
 
     def follow_face(self, rgb: FloatArray, roi: Roi, passes: int, looks: int) -> FaceLandmarks:
         """Dense landmarks in ``roi`` with fewer looks than :meth:`face_landmarks` takes.

@@ -46,6 +46,24 @@ def test_affine_crop_repeats_the_border(image: np.ndarray) -> None:
     np.testing.assert_allclose(shifted[3:, 5:], image[:-3, :-5])
 
 
+@pytest.mark.parametrize("edge", [False, True])
+@pytest.mark.parametrize(
+    ("across", "left", "down", "top"),
+    [(0.6, 3.3, 0.6, 2.1), (-2.3, 61.2, 2.3, -7.0), (1.0, -90.0, 1.0, 0.0), (9.5, -5.0, 3.0, 1.0)],
+)
+def test_an_upright_crop_is_a_crop_hardly_turned(
+    image: np.ndarray, across: float, left: float, down: float, top: float, edge: bool
+) -> None:
+    """Also of a mirrored one, and of one that lies partly or wholly outside the picture."""
+    upright = np.array([[across, 0.0, left], [0.0, down, top]])
+    turned = upright + [[0.0, 1e-9, 0.0], [1e-9, 0.0, 0.0]]
+    np.testing.assert_allclose(
+        affine_crop(image, upright, 30, 25, edge),
+        affine_crop(image, turned, 30, 25, edge),
+        atol=1e-5,
+    )
+
+
 def test_affine_crop_averages_when_it_shrinks(image: np.ndarray) -> None:
     small = affine_crop(image, np.array([[4.0, 0, 0], [0, 4, 0]]), 15, 10)
     expected = image.reshape(10, 4, 15, 4, 3).mean((1, 3))

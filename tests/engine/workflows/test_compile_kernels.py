@@ -35,6 +35,7 @@ IN_BUILDS = (
     parameters._step_rows,
     quilt._misfits,
     resize._sample_affine,
+    resize._sample_upright,
     samples._average,
     samples._share,
 )
