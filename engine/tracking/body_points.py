@@ -13,13 +13,14 @@ a_j = J_j + offset. Only these few points enter the fit, never the whole mesh.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
 from ..body.model import Body, Landmarks
 from ..body.names import JAW_ACTION
-from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, IntArray
+from ..core.kernels import kernel
+from ..core.types import JOINT_INDEX, FloatArray, IntArray
 from .fit_state import PosedJoints, Unknowns
 
 MIN_WEIGHT = 1e-4  # skinning weights below this move a landmark by less than 0.1 mm
@@ -36,17 +37,6 @@ def require_landmarks(body: Body) -> Landmarks:
     return body.landmarks
 
 
-@lru_cache
-def _ancestor_matrix(parents: tuple[int, ...]) -> FloatArray:
-    """[55, 55]: 1 where the column's joint is the row's joint or one of its ancestors."""
-    out = np.eye(NUM_JOINTS)
-    for j, parent in enumerate(parents):
-        if parent >= 0:
-            out[j] += out[parent]
-    out.setflags(write=False)
-    return out
-
-
 @dataclass(frozen=True)
 class BodyPoints:
     """N points as M (point, joint) pairs, sorted by point.
@@ -57,9 +47,8 @@ class BodyPoints:
         joint: [M].
         weight: [M] W_j.
         rest: [M, 3] a_j of the mean body, metres (for an attached point without J_j: its offset).
-        basis: [M, 3, B + E] how a_j moves with betas and expression.
+        basis: [M, 3, B + E] how a_j moves with betas and expression; empty if attached.
         attached: [M] True where the point hangs on the joint at a fixed offset.
-        ancestors: [55, 55] 1 where the column's joint is the row's joint or its ancestor.
     """
 
     count: int
@@ -69,7 +58,6 @@ class BodyPoints:
     rest: FloatArray
     basis: FloatArray
     attached: bool
-    ancestors: FloatArray
 
     @staticmethod
     def on_surface(
@@ -94,7 +82,7 @@ class BodyPoints:
             blend[:, :, jaw] = 0
         total = blend.sum(1)
         total[total < MIN_WEIGHT] = 0
-        point, joint = np.nonzero(total)
+        point, joint = map(np.ascontiguousarray, np.nonzero(total))
         kept = blend[point, :, joint]  # [M, 3 corners]
         kept = kept / np.add.reduceat(kept.sum(1), _starts(point))[point][:, None]
         vertices = corners[point]
@@ -108,16 +96,7 @@ class BodyPoints:
         rest = np.einsum("mk,mkc->mc", kept, body.v_template[vertices])
         if shift is not None:
             rest = rest + kept.sum(1)[:, None] * shift[point]
-        return BodyPoints(
-            len(corners),
-            point,
-            joint,
-            kept.sum(1),
-            rest,
-            basis,
-            False,
-            _ancestor_matrix(body.parents),
-        )
+        return BodyPoints(len(corners), point, joint, kept.sum(1), rest, basis, False)
 
     @staticmethod
     def on_joints(body: Body, joint: IntArray, offset: FloatArray) -> BodyPoints:
@@ -132,12 +111,11 @@ class BodyPoints:
         return BodyPoints(
             n,
             np.arange(n),
-            np.asarray(joint),
+            np.array(joint, np.int64),
             np.ones(n),
             np.asarray(offset, np.float64),
             np.zeros((n, 3, 0)),
             True,
-            _ancestor_matrix(body.parents),
         )
 
     def joined(self, other: BodyPoints) -> BodyPoints:
@@ -184,7 +162,6 @@ class BodyPoints:
             self.rest[rows],
             self.basis[rows],
             self.attached,
-            self.ancestors,
         )
 
     @cached_property
@@ -193,12 +170,13 @@ class BodyPoints:
 
     def _parts(self, posed: PosedJoints) -> FloatArray:
         """[M, 3] what each pair adds to its point."""
-        arm = self.rest
+        out: FloatArray = np.empty((len(self.point), 3))
+        of_joint, shape = posed.p, np.zeros(0)
         if not self.attached:
+            of_joint = posed.p - (posed.R @ posed.rest[:, :, None])[..., 0]
             shape = np.concatenate([posed.state.betas, posed.state.expression])
-            arm = arm + self.basis @ shape - self.weight[:, None] * posed.rest[self.joint]
-        turned: FloatArray = (posed.R[self.joint] @ arm[:, :, None])[..., 0]
-        return turned + self.weight[:, None] * posed.p[self.joint]
+        _place_pairs(self.joint, self.weight, self.rest, self.basis, posed.R, of_joint, shape, out)
+        return out
 
     def positions(self, posed: PosedJoints) -> FloatArray:
         """[N, 3] world positions, metres."""
@@ -216,50 +194,92 @@ class BodyPoints:
         Returns:
             [N, r, m].
         """
-        n, r = rows.shape[:2]
-        out = np.zeros((n, r, unknowns.size))
+        out: FloatArray = np.zeros((*rows.shape[:2], unknowns.size))
+        rows = np.ascontiguousarray(rows, np.float64)
         out[:, :, :3] = rows
-        parts = np.zeros((n, NUM_JOINTS, 4))
-        parts[self.point, self.joint, :3] = self._parts(posed)
-        parts[self.point, self.joint, 3] = self.weight
-        # Only joints on which some of the points hang: the fingers do not move a face.
-        above = self.ancestors[:, unknowns.joints]
-        moving = np.flatnonzero(above[np.unique(self.joint)].any(0))
-        joints = unknowns.joints[moving]
-        # Everything that hangs on joint j, and its share of the point, by summing over the tree.
-        hanging = above[:, moving].T @ parts
-        lever = hanging[..., :3] - hanging[..., 3:] * posed.p[joints]  # [N, J, 3]
-        # row . (axis x lever) = axis . (lever x row)
-        lx, ly, lz = (lever[:, None, :, k] for k in range(3))
-        ax, ay, az = (rows[:, :, None, k] for k in range(3))
-        moment = np.stack([ly * az - lz * ay, lz * ax - lx * az, lx * ay - ly * ax], -1)
-        by_joint = moment.reshape(n * r, -1, 3).swapaxes(0, 1) @ posed.axes[joints]
-        columns = (3 + 3 * moving[:, None] + np.arange(3)).ravel()
-        out[:, :, columns] = by_joint.swapaxes(0, 1).reshape(n, r, -1)
-        end = 3 + 3 * len(unknowns.joints)
-        if unknowns.size > end:
-            out[:, :, end:] = self._shape_jacobian(posed, rows, unknowns)
+        parts = self._parts(posed)
+        parents, columns = posed.parents, unknowns.joint_columns
+        pairs = (self.point, self.joint, self.weight)
+        _turn_pairs(*pairs, parts, rows, posed.p, posed.axes, parents, columns, out)
+        first = 3 + 3 * len(unknowns.joints)
+        if unknowns.size > first:
+            b, e = unknowns.betas, unknowns.expression
+            moves, basis = posed.dp_dbetas, np.zeros((0, 3, 0))
+            if not self.attached:
+                moves = moves - posed.R @ posed.body.J_shapedirs
+                # A whole basis needs no copy; a stage that frees only a part takes one.
+                of_basis = np.concatenate([b, unknowns.num_betas + e])
+                whole = len(of_basis) == self.basis.shape[2]
+                basis = self.basis if whole else np.ascontiguousarray(self.basis[:, :, of_basis])
+            moves = np.ascontiguousarray(moves[:, :, b])
+            _shape_pairs(*pairs, rows, posed.R, moves, basis, first, out)
         return out
 
-    def _shape_jacobian(
-        self, posed: PosedJoints, rows: FloatArray, unknowns: Unknowns
-    ) -> FloatArray:
-        b, e = unknowns.betas, unknowns.expression
-        row = rows[self.point]  # [M, r, 3]
-        joint_moves = self.weight[:, None, None] * posed.dp_dbetas[self.joint][:, :, b]
-        of_betas = row @ joint_moves
-        if self.attached:
-            parts = np.concatenate([of_betas, np.zeros((*row.shape[:2], len(e)))], axis=2)
-        else:
-            turned = row @ posed.R[self.joint]
-            rest_moves = posed.body.J_shapedirs[self.joint][:, :, b]
-            # A whole basis needs no copy; a stage that frees only a part takes one.
-            columns = np.concatenate([b, unknowns.num_betas + e])
-            whole = len(columns) == self.basis.shape[2]
-            parts = turned @ (self.basis if whole else self.basis[:, :, columns])
-            parts[:, :, : len(b)] += of_betas - turned @ (self.weight[:, None, None] * rest_moves)
-        out: FloatArray = np.add.reduceat(parts, self._runs)
-        return out
+
+@kernel(fastmath=True)
+def _place_pairs(joint, weight, rest, basis, R, of_joint, shape, out):  # type: ignore[no-untyped-def]
+    """Fill ``out`` [M, 3] with R (rest + basis @ shape) + weight of_joint."""
+    for m in range(len(joint)):
+        j = joint[m]
+        for c in range(3):
+            out[m, c] = weight[m] * of_joint[j, c]
+        for c in range(3):
+            arm = rest[m, c]
+            for s in range(len(shape)):
+                arm += basis[m, c, s] * shape[s]
+            for d in range(3):
+                out[m, d] += R[j, d, c] * arm
+
+
+@kernel(fastmath=True)
+def _turn_pairs(point, joint, weight, parts, rows, p, axes, parents, columns, out):  # type: ignore[no-untyped-def]
+    """Add to ``out`` [N, r, m] how the points move with the joints above them."""
+    hanging = np.zeros((len(parents), 4))  # parts and weights of all that hangs on each joint
+    m = 0
+    while m < len(point):
+        n, lowest = point[m], 0
+        while m < len(point) and point[m] == n:
+            j = joint[m]
+            for c in range(3):
+                hanging[j, c] += parts[m, c]
+            hanging[j, 3] += weight[m]
+            lowest = max(lowest, j)
+            m += 1
+        for j in range(lowest, -1, -1):
+            if hanging[j, 3] == 0.0:
+                continue
+            x = hanging[j, 0] - hanging[j, 3] * p[j, 0]
+            y = hanging[j, 1] - hanging[j, 3] * p[j, 1]
+            z = hanging[j, 2] - hanging[j, 3] * p[j, 2]
+            for r in range(rows.shape[1] if columns[j] >= 0 else 0):
+                # row . (axis x lever) = axis . (lever x row)
+                mx = y * rows[n, r, 2] - z * rows[n, r, 1]
+                my = z * rows[n, r, 0] - x * rows[n, r, 2]
+                mz = x * rows[n, r, 1] - y * rows[n, r, 0]
+                for a in range(3):
+                    moment = mx * axes[j, 0, a] + my * axes[j, 1, a] + mz * axes[j, 2, a]
+                    out[n, r, columns[j] + a] += moment
+            for c in range(4):
+                if parents[j] >= 0:
+                    hanging[parents[j], c] += hanging[j, c]
+                hanging[j, c] = 0.0
+
+
+@kernel(fastmath=True)
+def _shape_pairs(point, joint, weight, rows, R, moves, basis, first, out):  # type: ignore[no-untyped-def]
+    """Add to ``out`` [N, r, m], from column ``first`` on, how the points move with the shape."""
+    for m in range(len(point)):
+        n, j = point[m], joint[m]
+        for r in range(rows.shape[1]):
+            for c in range(3):
+                share = weight[m] * rows[n, r, c]
+                for s in range(moves.shape[2]):
+                    out[n, r, first + s] += share * moves[j, c, s]
+                turned = 0.0
+                for d in range(3):
+                    turned += rows[n, r, d] * R[j, d, c]
+                for s in range(basis.shape[2]):
+                    out[n, r, first + s] += turned * basis[m, c, s]
 
 
 def _starts(point: IntArray) -> IntArray:

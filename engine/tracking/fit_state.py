@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from ..body.model import Body
+from ..core.kernels import kernel
 from ..core.rotations import axis_angle_to_matrix, skew
 from ..core.types import NUM_JOINTS, FloatArray, IntArray, Pose
 
@@ -101,6 +102,13 @@ class Unknowns:
         out: IntArray = columns.astype(np.int64)
         return out
 
+    @cached_property
+    def joint_columns(self) -> IntArray:
+        """[55] the first of each joint's three unknowns, -1 of a joint that may not turn."""
+        out = np.full(NUM_JOINTS, -1)
+        out[self.joints] = 3 + 3 * np.arange(len(self.joints))
+        return out
+
     @property
     def size(self) -> int:
         """Number m of unknowns."""
@@ -141,36 +149,58 @@ class PosedJoints:
         rest: [55, 3] joints of the T-pose with the state's betas, metres.
         R: [55, 3, 3] world rotation of each joint.
         p: [55, 3] its world position, metres.
+        parents: [55] each joint's parent, which comes before it; -1 of the pelvis.
     """
 
     def __init__(self, body: Body, state: FitState) -> None:
         self.body = body
         self.state = state
         self.rest = body.J_template + body.J_shapedirs @ state.betas
-        local = axis_angle_to_matrix(state.full_pose)
-        self.R = np.empty((NUM_JOINTS, 3, 3))
+        self.parents = np.array(body.parents)
+        self.R = axis_angle_to_matrix(state.full_pose)
         self.p = np.empty((NUM_JOINTS, 3))
-        self.R[0], self.p[0] = local[0], self.rest[0] + state.transl
-        for j, parent in enumerate(body.parents):
-            if parent >= 0:
-                self.R[j] = self.R[parent] @ local[j]
-                bone = self.rest[j] - self.rest[parent]
-                self.p[j] = self.p[parent] + self.R[parent] @ bone
+        self.p[0] = self.rest[0] + state.transl
+        _chain(self.parents, self.rest, self.R, self.p)
 
     @cached_property
     def axes(self) -> FloatArray:
         """[55, 3, 3]: column a is the world axis about which joint j turns with component a."""
-        parents = np.array(self.body.parents)
-        R_parent = np.where(parents[:, None, None] < 0, np.eye(3), self.R[parents])
+        R_parent = np.where(self.parents[:, None, None] < 0, np.eye(3), self.R[self.parents])
         return R_parent @ left_jacobian(self.state.full_pose)
 
     @cached_property
     def dp_dbetas(self) -> FloatArray:
         """[55, 3, B]: how the posed joints move with the betas."""
         dirs = np.asarray(self.body.J_shapedirs, np.float64)
-        out = np.empty_like(dirs)
-        out[0] = dirs[0]
-        for j, parent in enumerate(self.body.parents):
-            if parent >= 0:
-                out[j] = out[parent] + self.R[parent] @ (dirs[j] - dirs[parent])
+        out = dirs.copy()
+        _chain_moves(self.parents, self.R, dirs, out)
         return out
+
+
+@kernel()
+def _chain(parents, rest, R, p):  # type: ignore[no-untyped-def]
+    """Turn local rotations ``R`` [55, 3, 3] into world ones, and fill ``p`` from its first row."""
+    local = np.empty((3, 3))
+    for j in range(1, len(parents)):
+        i = parents[j]
+        local[:] = R[j]
+        for r in range(3):
+            p[j, r] = p[i, r]
+            for c in range(3):
+                p[j, r] += R[i, r, c] * (rest[j, c] - rest[i, c])
+                R[j, r, c] = 0.0
+                for k in range(3):
+                    R[j, r, c] += R[i, r, k] * local[k, c]
+
+
+@kernel()
+def _chain_moves(parents, R, dirs, out):  # type: ignore[no-untyped-def]
+    """Turn moves of the joints at rest ``dirs`` [55, 3, B] into those of the posed ones."""
+    for j in range(1, len(parents)):
+        i = parents[j]
+        for r in range(3):
+            for s in range(dirs.shape[2]):
+                out[j, r, s] = out[i, r, s]
+            for k in range(3):
+                for s in range(dirs.shape[2]):
+                    out[j, r, s] += R[i, r, k] * (dirs[j, k, s] - dirs[i, k, s])

@@ -14,7 +14,7 @@ import numpy as np
 from ..body import Body
 from ..body.atlas import surface_points
 from ..core.cameras import photo_camera, project
-from ..core.types import Avatar, Observation, Portrait, Pose, Progress, Track
+from ..core.types import NUM_JOINTS, Avatar, Observation, Portrait, Pose, Progress, Track
 from ..gaussians.frame_end import end_avatar
 from ..gaussians.lift import LiftOptions, lift_photo
 from ..gaussians.lift.quilt import quilt_texture
@@ -27,7 +27,8 @@ from ..pipeline.report import input_view_metrics
 from ..pipeline.track import load_fitting_body
 from ..render.mesh import rasterize_mesh
 from ..scene.files import make_scene_avatar
-from ..tracking.body_points import require_landmarks
+from ..tracking.body_points import BodyPoints, require_landmarks
+from ..tracking.fit_state import FitState, PosedJoints, Unknowns
 from ..visual.sheet import draw_preview, draw_thumbnail
 
 SIDE = 256
@@ -55,6 +56,7 @@ def compile_kernels(progress: Progress) -> None:
     report(0.0)
     for turn in (0.0, 0.1):  # the detectors' part
         affine_crop(portrait.rgb, np.array([[1.0, -turn, 0.0], [turn, 1.0, 0.0]]), SIDE, SIDE)
+    _fit(body)
     matte = make_matte(portrait, observation)
     report(0.2)
     lifted = lift_photo(matte, observation, track, person, LiftOptions(max_gaussians=SPLATS))
@@ -70,6 +72,16 @@ def compile_kernels(progress: Progress) -> None:
     report(0.8)
     refine_avatar(avatar, lifted.wanted or matte, "fast")
     report(1.0)
+
+
+def _fit(body: Body) -> None:
+    """Move a point of the surface with all joints and shapes."""
+    points = BodyPoints.on_surface(body, np.zeros(1, np.int64), np.full((1, 3), 1 / 3))
+    everything = Unknowns(
+        np.arange(NUM_JOINTS), np.arange(body.num_betas), np.zeros(0, np.int64), body.num_betas
+    )
+    posed = PosedJoints(body, FitState.rest(body))
+    points.jacobian(posed, np.ones((1, 2, 3)), everything)
 
 
 def _quilt() -> None:

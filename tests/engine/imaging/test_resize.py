@@ -56,7 +56,7 @@ def test_an_upright_crop_is_a_crop_hardly_turned(
 ) -> None:
     """Also of a mirrored one, and of one that lies partly or wholly outside the picture."""
     upright = np.array([[across, 0.0, left], [0.0, down, top]])
-    turned = upright + [[0.0, 1e-9, 0.0], [1e-9, 0.0, 0.0]]
+    turned = upright + 1e-9 * np.eye(3)[[1, 0]]
     np.testing.assert_allclose(
         affine_crop(image, upright, 30, 25, edge),
         affine_crop(image, turned, 30, 25, edge),

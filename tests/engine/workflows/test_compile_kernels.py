@@ -9,10 +9,14 @@ from likeness.engine.gaussians.lift import quilt
 from likeness.engine.gaussians.refine import parameters
 from likeness.engine.imaging import closed_form, resize
 from likeness.engine.render import cpu, cpu_backward, cpu_splats, cpu_weights, mesh, samples
+from likeness.engine.tracking import body_points, fit_state
 from likeness.engine.workflows.compile_kernels import compile_kernels
 
 IN_BUILDS = (
     atlas._cover,
+    body_points._place_pairs,
+    body_points._shape_pairs,
+    body_points._turn_pairs,
     closed_form._smooth_colors,
     cpu._draw,
     cpu_backward._blend_backward,
@@ -24,6 +28,8 @@ IN_BUILDS = (
     cpu_weights._paint_pixels,
     cpu_weights._weigh,
     cpu_weights._weigh_pixels,
+    fit_state._chain,
+    fit_state._chain_moves,
     geometry._double_areas,
     geometry._frames,
     geometry._place,
