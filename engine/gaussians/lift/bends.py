@@ -1,8 +1,11 @@
-"""Hidden folds of bent elbows, wrists and knees, laid out for the stretched limb.
+"""Splats at joints, made for other poses than the photo's.
 
 The worn surface is crumpled in the fold of a bent limb. When the limb is stretched, splats placed
 there stand up like hair, with gaps between them. Those that the photo does not show are therefore
 placed on the stretched limb, which is as thick there as beside the fold.
+
+Thick cloth on the outside of a joint spreads when that bends, farther than the body below it, by
+whose growth splats grow. They are made long enough beforehand.
 """
 
 from __future__ import annotations
@@ -10,12 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.cameras import project
-from ...core.geometry import vertex_normals
+from ...core.geometry import triangle_frames, vertex_normals
+from ...core.rotations import matrix_to_quaternion, quaternion_to_matrix
 from ...core.settings import register_settings
-from ...core.types import JOINT_INDEX, BoolArray, BoundGaussians, FloatArray
+from ...core.types import JOINT_INDEX, BoolArray, BoundGaussians, FloatArray, IntArray, Pose
+from ...poses import build_pose, find_pose
 from ..binding import bind_gaussians, place_gaussians
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh, vertex_area_ratio
@@ -38,6 +44,10 @@ class BendSettings:
     middle: float = 0.35  # least weight of both bones in the middle of the bend
     wide: float = 0.35  # share by which splats are wider there: they part when the limb bends
     before: float = 0.004  # most metres that such a splat may lie before the photo's surface
+    rigid: float = 0.98  # most weight of a bone from which on nothing spreads
+    longer: float = 2.5  # most times that splats are lengthened for them
+    beside: int = 12  # neighbours on the body, with whose stand-off a splat's is compared
+    apart: float = 0.005  # metres off their median from which on it lies where they do
 
 
 S = register_settings("lift.bends", BendSettings())
@@ -127,3 +137,111 @@ def lay_out_bends(
     for name, values in out.items():
         values[rows[fits]] = getattr(laid, name)
     return replace(texels, **out)
+
+
+def _spreading_poses(body: Body) -> list[Pose]:
+    """Poses in which joints are bent far, so that their outsides spread."""
+    arms = {
+        name: turn
+        for name, turn in find_pose("hands_on_hips").joints.items()
+        if name.endswith(("collar", "shoulder", "elbow", "wrist"))
+    }
+    return [build_pose("squat", body).with_joints(**arms), build_pose("cheer", body)]
+
+
+def lengthen_texels(
+    texels: BoundGaussians, side: IntArray, rows: IntArray, vertices: FloatArray, body: Body
+) -> BoundGaussians:
+    """Lengthen round splats so that they close the surface as well in poses that spread it.
+
+    Args:
+        texels: N texel splats.
+        side: [N] texels along a side of the atlas that each is from.
+        rows: of those that may be lengthened.
+        vertices: [V, 3] the body in the photo's pose, world space, metres.
+        body: the person's own.
+    """
+    bound = body.weights.max(1) > S.rigid
+    rows = rows[~bound[body.f].all(1)[texels.triangle[rows]]]
+    out = texels.take(rows)
+    steps = _atlas_steps(out, side[rows], body)
+    _, before = _longest_steps(out, steps, vertices, body)
+    longest = np.ones(len(rows))
+    way = np.tile([1.0, 0.0], (len(rows), 1))
+    for pose in _spreading_poses(body):
+        posed, _ = body.vertices(pose)
+        along, length = _longest_steps(out, steps, posed, body)
+        growth = length / np.maximum(before, 1e-9)
+        more = growth > longest
+        longest, way = np.where(more, growth, longest), np.where(more[:, None], along, way)
+    longest = np.minimum(longest, S.longer)
+    normal = quaternion_to_matrix(out.quats.astype(np.float64))[..., 2]
+    e1 = np.concatenate([way, np.zeros((len(rows), 1))], 1)
+    e1 -= np.einsum("nd,nd->n", e1, normal)[:, None] * normal
+    size = np.linalg.norm(e1, axis=1)
+    fit = (longest > 1.0) & (size > 0.5)
+    e1 /= np.maximum(size, 1e-9)[:, None]
+    turned = matrix_to_quaternion(np.stack([e1, np.cross(normal, e1), normal], -1)[fit])
+    quats, scales = np.array(texels.quats), np.array(texels.scales)
+    quats[rows[fit]] = turned
+    scales[rows[fit], 0] *= longest[fit]
+    return replace(texels, quats=quats, scales=scales)
+
+
+def settle_outliers(texels: BoundGaussians, rows: IntArray, body: Body) -> BoundGaussians:
+    """Lay texels that stand off their neighbours on the body back among them.
+
+    Where the worn surface is creased in the photo's pose, a few texels lie on the other side of the
+    crease; in other poses they hover over it.
+
+    Args:
+        texels: N texel splats.
+        rows: of those that are compared with each other.
+        body: the person's own.
+    """
+    own = texels.take(rows)
+    rest = np.asarray(body.v_template, np.float64)
+    frames = triangle_frames(rest, body.f, body.v_template, own.triangle, own.bary)
+    offset = np.einsum("nab,nb->na", frames.R, own.offset)
+    _, beside = cKDTree(frames.origin).query(frames.origin, S.beside)
+    median = np.median(offset[beside], axis=1)
+    far = np.linalg.norm(offset - median, axis=1) > S.apart
+    out = np.array(texels.offset)
+    out[rows[far]] = np.einsum("nba,nb->na", frames.R, median)[far]
+    return replace(texels, offset=out)
+
+
+def _atlas_steps(texels: BoundGaussians, side: IntArray, body: Body) -> FloatArray:
+    """[N, 2, 3] change of barycentric coordinates by one texel across and up."""
+    a, b, c = (body.atlas_vt[body.atlas_ft[texels.triangle, k]].astype(float) for k in range(3))
+    edges = np.stack([b - a, c - a], -1)
+    edges[np.abs(np.linalg.det(edges)) < 1e-12] = np.eye(2)
+    bary = np.linalg.inv(edges).transpose(0, 2, 1) / side[:, None, None]
+    return np.concatenate([-bary.sum(2, keepdims=True), bary], 2)
+
+
+def _longest_steps(
+    texels: BoundGaussians, steps: FloatArray, vertices: FloatArray, body: Body
+) -> tuple[FloatArray, FloatArray]:
+    """Measure the farthest that the surface reaches in a texel, over its triangle's growth.
+
+    Returns:
+        along: [N, 2] unit, its direction in the plane of the triangle's frame.
+        length: [N] metres.
+    """
+
+    def place(bary: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        frames = triangle_frames(vertices, body.f, body.v_template, texels.triangle, bary)
+        moved = np.einsum("nab,nb->na", frames.R, texels.offset) * frames.sigma[:, None]
+        return frames.origin + moved, frames.R, frames.sigma
+
+    here, turn, sigma = place(texels.bary)
+    small = 0.1
+    ways = [(place(texels.bary + small * steps[:, k])[0] - here) / small for k in range(2)]
+    local = np.einsum("nab,nak->nbk", turn, np.stack(ways, -1)) / sigma[:, None, None]
+    spread = np.einsum("nak,nbk->nab", local[:, :2], local[:, :2])
+    mean = 0.5 * (spread[:, 0, 0] + spread[:, 1, 1])
+    half = 0.5 * (spread[:, 0, 0] - spread[:, 1, 1])
+    angle = 0.5 * np.arctan2(spread[:, 0, 1], half)
+    length = np.sqrt(mean + np.hypot(half, spread[:, 0, 1]))
+    return np.stack([np.cos(angle), np.sin(angle)], 1), length

@@ -1,4 +1,4 @@
-"""An elbow that is bent in the photo, stretched."""
+"""An elbow that is bent in the photo, stretched; one that is straight, bent."""
 
 from __future__ import annotations
 
@@ -6,18 +6,28 @@ from dataclasses import replace
 
 import numpy as np
 from likeness.engine.body import Body
-from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.cameras import look_at, photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.rotations import quaternion_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, BoundGaussians, FloatArray, Pose
 from likeness.engine.gaussians.binding import bind_gaussians, place_gaussians
-from likeness.engine.gaussians.lift.bends import S, bending, lay_out_bends, stretched_surface
+from likeness.engine.gaussians.lift.bends import (
+    S,
+    bending,
+    lay_out_bends,
+    lengthen_texels,
+    settle_outliers,
+    stretched_surface,
+)
 from likeness.engine.gaussians.lift.depth_sheets import find_depth_sheets, find_limb_borders
 from likeness.engine.gaussians.lift.dressed_mesh import fit_dressed_mesh
 from likeness.engine.gaussians.lift.photo_view import PhotoView
 from likeness.engine.gaussians.lift.regions import ARMS, find_regions, vertex_groups
 from likeness.engine.gaussians.lift.surfels import SHELL, surfels_on_plane
+from likeness.engine.gaussians.lift.texel_samples import sample_texels
+from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
+from scipy.spatial import cKDTree
 
 from .observations import observe_nothing
 
@@ -88,3 +98,63 @@ def test_a_folds_splats_lie_on_the_stretched_sleeve(average: Body) -> None:
         before, np.zeros(n, bool), np.full(n, 0.004), np.zeros(n), surface, view, vertices, body
     )
     np.testing.assert_array_equal(unseen.offset, before.offset)
+
+
+def test_thick_cloth_closes_the_outside_of_a_bent_elbow(average: Body) -> None:
+    samples, side = sample_texels(average, 30_000, np.ones(len(average.f)))
+    sleeve = vertex_groups(average)[average.f[samples.triangle, 0]] == ARMS[0]
+    samples, side = samples.take(sleeve), side[sleeve]
+    n = len(samples.triangle)
+    rest = np.asarray(average.v_template, np.float64)
+    normals = samples.points(vertex_normals(rest, average.f), average.f)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    points = samples.points(rest, average.f) + SLEEVE * normals
+    spacing = np.median(cKDTree(points).query(points, 5)[0][:, 4])
+    flat = surfels_on_plane(
+        points, normals, np.full(n, 0.5 * spacing), np.zeros((n, 3)), np.full(n, 0.95)
+    )
+    layer = np.full(n, SHELL)
+    thin = bind_gaussians(flat, samples.triangle, samples.bary, layer, rest, average)
+    long = lengthen_texels(thin, side, np.arange(n), rest, average)
+    grown = long.scales.max(1) / thin.scales.max(1)
+    assert grown.max() <= S.longer + 1e-6
+    straight = (average.weights.max(1) > 0.999)[average.f].all(1)[samples.triangle]
+    np.testing.assert_array_equal(long.quats[straight], thin.quats[straight])
+    np.testing.assert_array_equal(long.scales[:, 1:], thin.scales[:, 1:])
+
+    pose = Pose.rest(average.num_expression).with_joints(left_elbow=[0.0, -1.9, 0.0])
+    posed, joints = average.vertices(pose)
+    elbow = joints[JOINT_INDEX["left_elbow"]]
+    tip = 2.0 * elbow - joints[JOINT_INDEX["left_shoulder"]] - joints[JOINT_INDEX["left_wrist"]]
+    yaw = float(np.degrees(np.arctan2(tip[0], tip[2])))
+    view = replace(photo_camera(600.0, 300, 300), viewmat=look_at(elbow, 0.6, yaw, 0.0))
+    alphas = [
+        np.asarray(render_camera(place_gaussians(g, posed, average), view).alpha)[120:180, 120:180]
+        for g in (thin, long)
+    ]
+    gaps = [(alpha < 0.7).mean() for alpha in alphas]
+    assert gaps[0] > 0.01
+    assert gaps[1] < 0.5 * gaps[0]
+
+
+def test_texels_that_hover_over_their_neighbours_lie_among_them(average: Body) -> None:
+    samples, _ = sample_texels(average, 30_000, np.ones(len(average.f)))
+    arm = vertex_groups(average)[average.f[samples.triangle, 0]] == ARMS[0]
+    samples = samples.take(arm)
+    n = len(samples.triangle)
+    rest = np.asarray(average.v_template, np.float64)
+    # A sleeve that widens evenly towards the hand.
+    along = samples.points(rest, average.f)[:, 0]
+    high = np.interp(along, [0.2, 0.7], [0.005, 0.03])
+    hovering = np.zeros(n, bool)
+    hovering[np.random.default_rng(0).choice(n, 12, replace=False)] = True
+    offset = np.zeros((n, 3))
+    offset[:, 2] = high + np.where(hovering, 0.012, 0.0)
+    identity = np.tile([1.0, 0.0, 0.0, 0.0], (n, 1))
+    zeros, ones = np.zeros((n, 3)), np.ones(n)
+    bound = BoundGaussians(
+        samples.triangle, samples.bary, offset, identity, zeros + 0.003, ones, zeros, ones
+    )
+    settled = settle_outliers(bound, np.arange(n), average)
+    np.testing.assert_array_equal(settled.offset[~hovering], offset[~hovering])
+    np.testing.assert_allclose(settled.offset[hovering, 2], high[hovering], atol=2e-3)
