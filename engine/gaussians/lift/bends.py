@@ -47,7 +47,8 @@ class BendSettings:
     rigid: float = 0.98  # most weight of a bone from which on nothing spreads
     longer: float = 2.5  # most times that splats are lengthened for them
     beside: int = 12  # neighbours on the body, with whose stand-off a splat's is compared
-    apart: float = 0.005  # metres off their median from which on it lies where they do
+    apart: float = 0.005  # metres off their median from which on it lies where they do,
+    apart_thick: float = 0.25  # and the same as a share of that
 
 
 S = register_settings("lift.bends", BendSettings())
@@ -205,7 +206,9 @@ def settle_outliers(texels: BoundGaussians, rows: IntArray, body: Body) -> Bound
     offset = np.einsum("nab,nb->na", frames.R, own.offset)
     _, beside = cKDTree(frames.origin).query(frames.origin, S.beside)
     median = np.median(offset[beside], axis=1)
-    far = np.linalg.norm(offset - median, axis=1) > S.apart
+    far = np.linalg.norm(offset - median, axis=1) > np.hypot(
+        S.apart, S.apart_thick * np.linalg.norm(median, axis=1)
+    )
     out = np.array(texels.offset)
     out[rows[far]] = np.einsum("nba,nb->na", frames.R, median)[far]
     return replace(texels, offset=out)
