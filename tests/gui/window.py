@@ -75,6 +75,7 @@ class Window:
         shots: Path | None = None,
         environment: Mapping[str, str] | None = None,
         options: tuple[str, ...] = (),
+        simulate: bool = True,
     ) -> None:
         """
         Args:
@@ -82,7 +83,10 @@ class Window:
             screen: the DISPLAY.
             profile: folder for its settings and extensions, empty.
             shots: where pictures go; none are taken when left out.
-            environment: more variables. options: more options of Blender's.
+            environment: more variables.
+            options: more options of Blender's.
+            simulate: whether keys and the mouse can be simulated. Blender then never sleeps, and
+                keeps a core busy.
         """
         self._screen, self._shots = screen, shots
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -92,7 +96,7 @@ class Window:
             [
                 executable,
                 "--factory-startup",
-                "--enable-event-simulate",
+                *(["--enable-event-simulate"] if simulate else []),
                 "--no-window-focus",
                 "--window-geometry",
                 "0",
