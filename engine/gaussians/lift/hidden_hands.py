@@ -41,6 +41,7 @@ class HiddenHandSettings:
     deepest: float = 0.15  # metres in front of it beyond which the cost stops rising
     effort: float = 5e-5  # metres that a degree is worth: the smallest turn of equals
     stride: int = 3  # every so many vertices are looked at
+    at_once: int = 64  # turns whose costs are computed together
     least: float = 4e-4  # square metres of skin that show a hand
     most: float = 0.02  # square metres of the largest patch of skin that may be one
     clothed: float = 0.75  # least share of cloth in the border of such a patch
@@ -185,24 +186,26 @@ class _Scene:
     pixels: FloatArray
     camera: Camera
 
-    def cost(self, points: FloatArray, least: float) -> float:
-        """Metres that the points [N, 3] of a hand are out of place, on average.
-
-        The search stops, and the result is too small, once it is certain to be ``least`` or more.
-        """
-        xy, z = project(points, self.camera)
+    def exposures(self, points: FloatArray) -> FloatArray:
+        """Return the metres that the points [K, N, 3] of hands stand in front, on average [K]."""
+        xy, z = project(points.reshape(-1, 3), self.camera)
         height, width = self.mask.shape
         size = np.array([width, height])
         inside = (xy > -S.beyond * size).all(1) & (xy < (1.0 + S.beyond) * size).all(1)
         col, row = np.clip(xy.astype(int), 0, size - 1).T
         before = np.clip(self.front[row, col] + S.margin - z, 0.0, S.deepest)
         before = np.where(self.mask[row, col], before, S.deepest)
-        out = float(np.where(inside & ~self.skin[row, col], before, 0.0).mean())
-        if not len(self.pixels) or out >= least:
-            return out
+        before = np.where(inside & ~self.skin[row, col], before, 0.0)
+        return np.asarray(before.reshape(points.shape[:2]).mean(1))
+
+    def uncovered(self, points: FloatArray) -> float:
+        """Return the metres, weighted, between the shown skin and the points [N, 3] of a hand."""
+        if not len(self.pixels):
+            return 0.0
+        xy, z = project(points, self.camera)
         away = np.sqrt(cdist(self.pixels, xy, "sqeuclidean").min(1))
         metres = np.minimum(away * float(np.median(z)) / self.camera.K[0, 0], S.farthest)
-        return out + S.uncovered * float(metres.mean())
+        return S.uncovered * float(metres.mean())
 
 
 def _find_turn(
@@ -219,7 +222,8 @@ def _find_turn(
     ``bend`` is the most degrees to palm or back, and the steps between.
     """
     best, found = np.inf, pose
-    turns = sorted(zip(*_turns(bend), strict=True), key=lambda turn: turn[1])
+    turns, efforts = _turns(bend)
+    costs = S.effort * efforts
     for closed in (False, True):
         full = np.array(pose.full_pose, np.float64)
         full[wrist] = 0.0
@@ -230,24 +234,28 @@ def _find_turn(
         vertices, joints = body.vertices(straight)
         forearm = body.rest_and_transforms(straight)[2][body.parents[wrist]]
         about = (vertices[own] - joints[wrist]) @ forearm
-        for turn, effort in turns:
-            least = best - S.effort * effort
-            if least <= 0.0:  # the turns that follow are greater
+        for first in range(0, len(turns), S.at_once):
+            if best <= costs[first]:  # the turns that follow are greater
                 break
-            points = joints[wrist] + about @ (forearm @ turn).T
-            cost = scene.cost(points, least) + S.effort * effort
-            if cost < best:
-                full[wrist] = matrix_to_axis_angle(turn)
-                best, found = cost, replace(pose, full_pose=full.copy())
+            some = slice(first, first + S.at_once)
+            points = joints[wrist] + about @ np.swapaxes(forearm @ turns[some], 1, 2)
+            exposed = costs[some] + scene.exposures(points)
+            for k in np.flatnonzero(exposed < best):
+                cost = float(exposed[k] + scene.uncovered(points[k])) if exposed[k] < best else best
+                if cost < best:
+                    full[wrist] = matrix_to_axis_angle(turns[first + k])
+                    best, found = cost, replace(pose, full_pose=full.copy())
     return found, best
 
 
 def _turns(bend_to: tuple[float, int]) -> tuple[FloatArray, FloatArray]:
-    """[K, 3, 3] rotations of a wrist, and [K] how many degrees each turns in all."""
+    """[K, 3, 3] rotations of a wrist, and [K] how many degrees each turns in all, ascending."""
     angles = [np.linspace(-most, most, steps) for most, steps in (S.twist, bend_to, S.tilt)]
     twist, bend, tilt = np.stack(np.meshgrid(*angles, indexing="ij"), -1).reshape(-1, 3).T
     about = [
         axis_angle_to_matrix(np.radians(angle)[:, None] * axis)
         for angle, axis in zip((twist, bend, tilt), np.eye(3)[[0, 2, 1]], strict=True)
     ]
-    return about[0] @ about[1] @ about[2], np.abs(twist) + np.abs(bend) + np.abs(tilt)
+    efforts = np.abs(twist) + np.abs(bend) + np.abs(tilt)
+    order = np.argsort(efforts, kind="stable")
+    return (about[0] @ about[1] @ about[2])[order], efforts[order]
