@@ -1,8 +1,8 @@
 """Refining: the lift's Gaussians fitted to the photo by what a camera would see of them.
 
-The rasteriser's own gradients (cpu, or gsplat's on a GPU) drive Adam over colours, opacities,
-scales and offsets. See ``targets`` for what is compared, ``parameters`` for what may change and
-``regularisers`` for the paper's terms.
+The rasteriser's own gradients (cpu, or gsplat's on a GPU) drive Adam over opacities, scales and
+offsets, and ``color_steps`` over colours. See ``targets`` for what is compared, ``parameters`` for
+what may change and ``regularisers`` for the paper's terms.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from ...core.types import (
     Progress,
 )
 from ...render import SAMPLES, Gradients, rasterize_vjp
-from ...render.cpu_weights import painted_parts
+from ...render.cpu_weights import blending_weights, painted_parts
 from ..lod import growth
 from ..squareness import photo_trust
+from .color_steps import ColorSteps
 from .parameters import (
     COLORS,
     COLUMNS,
@@ -100,14 +101,13 @@ class RefineOptions:
     """How long and how freely to refine.
 
     Attributes:
-        steps: of Adam.
+        steps: how many.
         sides: pixels of the photo's longer side. Without aliasing one is enough: what is right at
             one size is right at others.
         head_side: the same of its head.
         yaws: degrees to cameras beside the photo's, if any; beyond ``carry`` nothing of the photo
             is carried there.
-        color_rate: Adam's first step of colours, in the units of ``parameters``.
-        opacity_rate: the same of opacities.
+        opacity_rate: Adam's first step of opacities, in the units of ``parameters``.
         scale_rate: the same of scales.
         offset_rate: the same of offsets.
         floor: part of the typical derivative below which steps shrink.
@@ -115,15 +115,14 @@ class RefineOptions:
         weights: of the regularisers.
     """
 
-    steps: int = 24
+    steps: int = 16
     sides: tuple[int, ...] = (768,)
     head_side: int = 384
     yaws: tuple[float, ...] = (12.0, -12.0, 30.0, -30.0, 60.0, -60.0)
     carry: float = 35.0
-    color_rate: float = 0.035
-    opacity_rate: float = 0.25
-    scale_rate: float = 0.05
-    offset_rate: float = 0.1
+    opacity_rate: float = 0.5
+    scale_rate: float = 0.1
+    offset_rate: float = 0.2
     floor: float = 0.05
     reach: ParameterRange = field(default_factory=ParameterRange)
     weights: RegulariserWeights = field(default_factory=RegulariserWeights)
@@ -148,14 +147,24 @@ much with tight ones, and stray less."""
 
 @dataclass(frozen=True)
 class _View:
-    """A wanted picture of one of the poses."""
+    """A wanted picture of one of the poses, and [N] how many of its pixels each splat paints."""
 
     target: RefineView
     posed: PosedGaussians
+    painted: FloatArray
 
 
-def _view_from(posed: PosedGaussians, make_target: Callable[[], RefineView]) -> _View:
-    return _View(make_target(), posed)
+@dataclass(frozen=True)
+class _Pose:
+    """The Gaussians in a photo's pose, and what they paint at its first size."""
+
+    posed: PosedGaussians
+    painted: FloatArray
+    focal: float
+
+    def view(self, target: RefineView) -> _View:
+        zoom = np.float32(target.camera.K[0, 0] / self.focal)
+        return _View(target, self.posed, self.painted * zoom**2)
 
 
 def refine_gaussians(
@@ -186,8 +195,11 @@ def refine_gaussians(
     for photo in photos:
         posed = PosedGaussians(bound, photo.vertices, body, unit)
         seen, turned = _targets(posed.base, photo, body, options)
-        shown.append([_View(target, posed) for target in seen])
-        beside.extend(cache(partial(_view_from, posed, make)) for make in turned)
+        camera = seen[0].camera
+        painted = blending_weights(posed.base, camera).astype(np.float32)
+        pose = _Pose(posed, painted, float(camera.K[0, 0]))
+        shown.append([pose.view(target) for target in seen])
+        beside.extend(cache(lambda make=make, pose=pose: pose.view(make())) for make in turned)
         solid |= _in_solid(posed.base, seen[0])
         trust = np.maximum(trust, photo_trust(posed.base, photo.camera, bound.triangle, body))
     start = initial_parameters(bound)
@@ -202,15 +214,19 @@ def refine_gaussians(
     low, high = parameter_bounds(start, solid, trust, options.reach)
     rates = _rates(options)
     numbers = np.clip(start, low, high)
+    colors = ColorSteps(free[:, COLORS], low[:, COLORS], high[:, COLORS])
     first, second = np.zeros_like(numbers), np.zeros_like(numbers)
-    covered = sum((views[0].target.alpha > 0.5).sum() for views in shown)
-    pixels = max(float(covered) / len(shown), 1.0)
+    pixels = sum(_covered(views[0].target) for views in shown) / len(shown)
     schedule = _schedule(shown, beside, options.steps)
     levels = _levels(lod_start, len(schedule))
     for k, (view, level) in enumerate(zip(schedule, levels, strict=True)):
         drawn = view.posed.gaussians(numbers, level)
         gradient = view.posed.pull(_compare(drawn, view.target, backend), drawn)
         gradient += regularisers.gradient(numbers, pixels)
+        painted = view.painted
+        if level is not None:
+            painted = painted[: len(level)] * level**2
+        colors.take(numbers, gradient, painted, _covered(view.target), k / len(schedule))
         typical = np.sqrt((gradient[plain] ** 2).mean(0)) if plain.any() else 0.0
         fade = np.float32(0.1 + 0.45 * (1.0 + np.cos(np.pi * k / len(schedule))))
         adam_step(
@@ -235,9 +251,9 @@ def refine_gaussians(
 
 
 def _rates(options: RefineOptions) -> NDArray[np.float32]:
-    """[9] Adam's rates by column."""
-    rates = np.empty(COLUMNS, np.float32)
-    rates[COLORS], rates[OPACITY] = options.color_rate, options.opacity_rate
+    """[9] Adam's rates by column; colours take other steps."""
+    rates = np.zeros(COLUMNS, np.float32)
+    rates[OPACITY] = options.opacity_rate
     rates[SCALES], rates[OFFSET] = options.scale_rate, options.offset_rate
     return rates
 
@@ -332,12 +348,17 @@ def _compare(drawn: Gaussians, target: RefineView, backend: str) -> Gradients:
         SAMPLES,
     )
     wanted = target.light + (1.0 - target.alpha[..., None]) * S.backdrop
-    count = max(float((target.alpha > 0.5).sum()), 1.0)
+    count = _covered(target)
     color = 2.0 / count * target.color_weight[..., None] * (render.rgb[0] - wanted)
     cover = (
         6.0 / count * S.backdrop_variance * target.cover_weight * (render.alpha[0] - target.alpha)
     )
     return vjp(rgb=color[None], alpha=cover[None])
+
+
+def _covered(target: RefineView) -> float:
+    """Pixels of the person, at least one."""
+    return max(float((target.alpha > 0.5).sum()), 1.0)
 
 
 def _seen_part(views: list[_View]) -> FloatArray:
