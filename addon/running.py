@@ -7,6 +7,7 @@ changes. It holds no reference to Blender's data, so undo and loading files do n
 from __future__ import annotations
 
 import importlib
+import logging
 import time
 import traceback
 from collections.abc import Generator, Mapping
@@ -22,6 +23,9 @@ from .problem_report import problem_report, strip_folders
 from .time_estimate import TimeEstimate, format_time_left
 from .worker_launch import get_worker_command, is_compiled
 from .workers.jobs import JobState, WorkerJob
+from .workers.standby import StandbyWorker
+
+_log = logging.getLogger(__name__)
 
 Steps = Generator[Any, None, Any]
 
@@ -102,6 +106,7 @@ class JobProblem:
 class _Store:
     current: RunningJob | None = None
     problem: JobProblem | None = None
+    standby: StandbyWorker | None = None
     log: tuple[str, ...] = ()
     drawn = 0.0
     shown: tuple[Any, ...] = ()
@@ -171,8 +176,36 @@ def start_worker(running: RunningJob, request: Mapping[str, Any]) -> None:
     running.request = dict(request)
     running.estimate = TimeEstimate(stage_seconds(running.request), time.monotonic())
     running.first = not is_compiled()
-    running.job = WorkerJob(running.request, *get_worker_command(bpy.context))
+    command, variables = get_worker_command(bpy.context)
+    standby, _Store.standby = _Store.standby, None
+    if standby is not None and not standby.fits(request.get("task", "build"), command, variables):
+        standby.drop()
+        standby = None
+    running.job = WorkerJob(running.request, command, variables, standby)
     running.part = "work"
+
+
+def prepare_worker(context: Any, task: str) -> None:
+    """Start a worker that loads what a task needs, while the user chooses what to ask of it.
+
+    Nothing happens where it cannot be started: the job that follows reports that.
+    """
+    try:
+        command, variables = get_worker_command(context)
+        ready = _Store.standby
+        if ready is not None and ready.fits(task, command, variables):
+            return
+        drop_standby()
+        _Store.standby = StandbyWorker(task, command, variables)
+    except (LikenessError, OSError) as error:
+        _log.info("No worker stands by: %s", error)
+
+
+def drop_standby() -> None:
+    """End the worker that stands by, if there is one: the user has changed their mind."""
+    standby, _Store.standby = _Store.standby, None
+    if standby is not None:
+        standby.drop()
 
 
 def stage_seconds(request: Mapping[str, Any]) -> dict[str, float]:
@@ -314,6 +347,7 @@ def register() -> None:
 
 def unregister() -> None:
     stop_current_job()
+    drop_standby()
     for name, handler in _HANDLERS:
         with suppress(ValueError):  # another script has emptied the list
             getattr(bpy.app.handlers, name).remove(handler)

@@ -44,9 +44,7 @@ def measure_window(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     avatar = folder / "avatar.safetensors"
     sample_avatar(avatar, options.splats)
     scenarios, measurements = GUI / "scenarios.py", GUI / "measurements.py"
-    with blender_window(
-        options.blender, folder, shots=options.shots, simulate=False
-    ) as window:
+    with blender_window(options.blender, folder, shots=options.shots, simulate=False) as window:
         if options.zip:
             os.environ["LIKENESS_ZIP"] = str(options.zip.absolute())
         made = zip_for(window.python, folder)

@@ -11,7 +11,7 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
-from ..addon import fit_preview, portrait
+from ..addon import fit_preview, portrait, running
 from ..addon.option_properties import option_property, read_options
 from ..addon.photo_names import guess_direction, sort_main_first
 from ..addon.scene import fit_adjustment
@@ -204,6 +204,7 @@ class ImportPortrait(JobOperator, PhotoOptions, BoneOptions, bpy.types.Operator,
 
     def ask(self, context: Any, event: Any) -> set[str]:
         """Ask for photos and options; after a drop, only for the options."""
+        running.prepare_worker(context, "build")
         self.suggest_bones(context)
         if not self.properties.is_property_set("filepath") and not self.files:
             context.window_manager.fileselect_add(self)
@@ -219,6 +220,10 @@ class ImportPortrait(JobOperator, PhotoOptions, BoneOptions, bpy.types.Operator,
             self, width=340, title="Portrait as Avatar", confirm_text="Build Avatar"
         )
         return answer
+
+    def cancel(self, context: Any) -> None:
+        running.drop_standby()
+        JobOperator.cancel(self, context)
 
     def draw(self, context: Any) -> None:
         layout = self.layout

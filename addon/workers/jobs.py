@@ -18,6 +18,7 @@ from typing import Any
 
 from ...engine.core.types import LikenessError
 from .process import ENDED, GRACE_SECONDS, UNFIT_REMEDY, WorkerProcess, boot_command
+from .standby import StandbyWorker
 
 ENGINE_DIR = Path(__file__).resolve().parents[2] / "engine"
 ENGINE_NAME = "likeness_worker_engine"
@@ -71,12 +72,14 @@ class WorkerJob:
         request: Mapping[str, Any],
         command: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
+        standby: StandbyWorker | None = None,
     ) -> None:
         """
         Args:
             request: sent to the worker as one line of JSON.
             command: how to start it; the engine's worker when left out.
             environment: variables set for the worker besides the present ones.
+            standby: a worker that fits (:meth:`.standby.StandbyWorker.fits`); none is started then.
 
         Raises:
             LikenessError: the command cannot be started.
@@ -88,15 +91,28 @@ class WorkerJob:
         self.picture = ""
         self.question: dict[str, Any] | None = None
         self._cancelled_at: float | None = None
-        self._messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        if standby is not None:
+            self._process, self._messages = standby.process, standby.messages
+            standby.hand_over()
+            self._process.send(request)
+        else:
+            self._messages = queue.SimpleQueue()
+            self._process = self._start_process(request, command, environment)
+        atexit.register(self.kill)
+
+    def _start_process(
+        self,
+        request: Mapping[str, Any],
+        command: Sequence[str] | None,
+        environment: Mapping[str, str] | None,
+    ) -> WorkerProcess:
         words = list(command or worker_command())
         try:
-            self._process = WorkerProcess(request, words, self._messages.put, environment)
+            return WorkerProcess(request, words, self._messages.put, environment)
         except OSError as error:
             raise LikenessError(
                 f"'{words[0]}' cannot be started: {error.strerror or error}.", UNFIT_REMEDY
             ) from error
-        atexit.register(self.kill)
 
     @property
     def finished(self) -> bool:

@@ -47,6 +47,7 @@ from .track import (
     ExtraView,
     TrackedPortrait,
     load_fitting_body,
+    open_detectors,
     refit,
     track_photos,
     track_portrait,
@@ -207,6 +208,19 @@ def lift_portrait(
         avatar = order_by_importance(end_avatar(avatar, shots, options.below))
     beside = tuple(zip(all_tracked[1:], mattes[1:], wanted[1:], strict=True))
     return LiftedPortrait(tracked, mattes[0], wanted[0], avatar, warnings, beside, figures)
+
+
+def open_defaults() -> None:
+    """Open the body, the detectors and the networks of a default build, which stay open.
+
+    Raises:
+        LikenessError: the body or the detectors are missing.
+    """
+    load_fitting_body(None)
+    open_detectors()
+    load_label_network()
+    load_parser()
+    _network(DEFAULT_NETWORK, None, [])
 
 
 def make_world_avatar(body: Body, gaussians: BoundGaussians, pose: Pose, track: Track) -> Avatar:

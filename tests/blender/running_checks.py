@@ -257,10 +257,50 @@ def odd_ends() -> dict[str, Any]:
     return out
 
 
+def standing_by(folder: str) -> dict[str, Any]:
+    """A worker stands by while photos are chosen: it is used, dropped, or replaced."""
+    likeness.register()
+    context, out = Context(), {}
+
+    def loads(name: str) -> None:
+        worker(
+            folder,
+            f"""
+assert request == {{"stand_by": "build"}}, request
+request = json.loads(sys.stdin.readline())
+say(type="result", value="{name}")
+""",
+        )
+
+    loads("first")
+    running.prepare_worker(context, "build")
+    ready = running._Store.standby
+    running.prepare_worker(context, "build")
+    out["one"] = running._Store.standby is ready
+    job = running.begin_job("Standing by")
+    running.start_worker(job, {"task": "build"})
+    job.job.wait()
+    out["used"] = [job.job.result["value"], running._Store.standby]
+    running.end_job(job)
+    running.prepare_worker(context, "build")
+    ready = running._Store.standby
+    closed = modal(import_portrait.ImportPortrait)
+    closed.cancel(context)
+    until = time.monotonic() + 30.0
+    while ready.process.exit_code is None and time.monotonic() < until:
+        time.sleep(0.01)
+    out["dropped"] = [running._Store.standby, ready.process.exit_code is not None]
+    running.get_worker_command = lambda _: (["/nowhere/python"], {})
+    running.prepare_worker(context, "build")
+    out["impossible"] = running._Store.standby
+    return out
+
+
 def asking() -> dict[str, Any]:
     """What the import operators ask for, from the menu, after a drop, and for nothing."""
     likeness.register()
     out: dict[str, Any] = {}
+    running.prepare_worker = lambda context, task: out.setdefault("stands by for", task)
 
     def call(cls: type, **given: Any) -> list[Any]:
         class Properties:

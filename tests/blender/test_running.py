@@ -75,8 +75,17 @@ def test_faults_are_told_and_free_the_place(blender_lts) -> None:
     assert ends["free"] == [True, 0]
 
 
+def test_a_worker_stands_by_while_photos_are_chosen(blender_lts, tmp_path: Path) -> None:
+    did = blender_lts(CHECKS, "standing_by", folder=str(tmp_path))
+    assert did["one"]
+    assert did["used"] == ["first", None]
+    assert did["dropped"] == [None, True]
+    assert did["impossible"] is None
+
+
 def test_what_is_asked(blender) -> None:
     asked = blender(CHECKS, "asking")
+    assert asked["stands by for"] == "build"
     assert asked["menu"][:2] == [["RUNNING_MODAL"], ["browser"]]
     assert asked["drop"] == [["RUNNING_MODAL"], ["dialog"], "me.jpg", []]
     assert asked["drop of three"] == [

@@ -132,7 +132,7 @@ REFINE_LEVELS: dict[str, RefineOptions | None] = {
     "off": None,
     "fast": RefineOptions(),
     "full": RefineOptions(
-        steps=90,
+        steps=64,
         sides=(768, 1024),
         head_side=512,
         reach=ParameterRange(scale=2.0, offset=1.5),

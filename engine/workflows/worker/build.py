@@ -58,6 +58,20 @@ def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
     )
 
 
+def load() -> None:
+    """Import and open what every build needs, before there is a request.
+
+    Raises:
+        LikenessError: a file is missing.
+    """
+    from ...pipeline.build import open_defaults
+    from ...scene import files as files
+    from .. import build_files as build_files
+    from .. import fit_check as fit_check
+
+    open_defaults()
+
+
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Build the avatar and write it to the folder; see the module.
 

@@ -5,6 +5,10 @@ the first line on stdin (or as the only argument)::
 
     {"task": "build", "portrait": "me.jpg", "output": "folder"}
 
+A worker may be started before the request is known: after a first line ``{"stand_by": "build"}`` it
+loads what that task needs (``load`` of its module), and then reads the request. If stdin closes
+instead, it ends with 0.
+
 The modules of :mod:`.registry` say what each task takes and answers; without ``task`` it is
 ``build``. Answers, one JSON object a line on stdout (everything else goes to stderr)::
 
@@ -129,6 +133,27 @@ def parse_request(line: str) -> tuple[str, dict[str, Any]]:
     return task, {**known, **request}
 
 
+def _expected_task(line: str) -> str:
+    """The task that a line asks to stand by for; empty for any other line."""
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return ""
+    task = content.get("stand_by") if isinstance(content, dict) and len(content) == 1 else None
+    return task if isinstance(task, str) and task in TASKS else ""
+
+
+def _load(task: str) -> None:
+    """Load what a task needs; what is wrong with it is the request's to report."""
+    load = getattr(_job(task), "load", None)
+    if load is None:
+        return
+    try:
+        load()
+    except LikenessError as error:
+        logging.getLogger(__name__).info("Not everything could be loaded ahead: %s", error)
+
+
 def _job(task: str) -> Any:
     return importlib.import_module(f".{task}", __package__)
 
@@ -157,7 +182,14 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _cancel)
     stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     try:
-        task, request = parse_request(arguments[0] if arguments else stdin.readline())
+        line = arguments[0] if arguments else stdin.readline()
+        expected = _expected_task(line)
+        if expected:
+            _load(expected)
+            line = stdin.readline()
+            if not line:
+                return 0
+        task, request = parse_request(line)
         if not arguments:
             threading.Thread(target=_listen, args=(stdin, channel), daemon=True).start()
         with reraise_interrupts():

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from likeness.addon.workers import jobs
 from likeness.addon.workers.jobs import JobState, WorkerJob, worker_command
+from likeness.addon.workers.standby import StandbyWorker
 
 PROLOGUE = """
 import json, sys, time, os, signal
@@ -53,6 +54,55 @@ say(type="result", avatar=request["portrait"] + ".safetensors", warnings=["w"])
     assert (running.stage, running.fraction) == ("lift", 0.5)
     assert seen[0][0] == "start"
     assert "a library chatters" in running.log
+
+
+STANDBY = """
+import json, sys
+assert json.loads(sys.stdin.readline()) == {"stand_by": "build"}
+print("loaded", flush=True)
+request = json.loads(sys.stdin.readline())
+print(json.dumps({"type": "result", "avatar": request["portrait"], "warnings": []}), flush=True)
+"""
+
+
+def standby(tmp_path: Path, **environment: str) -> StandbyWorker:
+    script = tmp_path / "standby.py"
+    script.write_text(STANDBY)
+    return StandbyWorker("build", [sys.executable, "-I", str(script)], environment)
+
+
+def test_a_job_takes_the_worker_that_stands_by(tmp_path: Path) -> None:
+    ready = standby(tmp_path)
+    command = [sys.executable, "-I", str(tmp_path / "standby.py")]
+    assert ready.fits("build", command)
+    running = WorkerJob({"portrait": "me.jpg"}, command, standby=ready)
+    assert wait(running, 60.0) is JobState.DONE
+    assert running.result is not None
+    assert running.result["avatar"] == "me.jpg"
+    assert "loaded" in running.log
+
+
+def test_a_worker_stands_by_for_what_it_was_started_for(tmp_path: Path) -> None:
+    ready = standby(tmp_path, PATH="/here")
+    command = [sys.executable, "-I", str(tmp_path / "standby.py")]
+    assert ready.fits("build", command, {"PATH": "/here"})
+    assert not ready.fits("build", command)
+    assert not ready.fits("export", command, {"PATH": "/here"})
+    assert not ready.fits("build", [*command, "more"], {"PATH": "/here"})
+    ready.drop()
+    end = time.monotonic() + 30.0
+    while ready.process.exit_code is None:
+        assert time.monotonic() < end, "it does not end"
+        time.sleep(0.01)
+    assert not ready.fits("build", command, {"PATH": "/here"})
+
+
+def test_a_job_whose_standby_died_says_so(tmp_path: Path) -> None:
+    ready = standby(tmp_path)
+    ready.process.kill(with_children=False)
+    running = WorkerJob({"portrait": "me.jpg"}, standby=ready)
+    assert wait(running, 60.0) is JobState.FAILED
+    assert running.error is not None
 
 
 def test_the_result_counts_before_the_worker_has_ended(tmp_path: Path) -> None:

@@ -79,6 +79,27 @@ def test_a_broken_request_is_an_error(request_line: str, complaint: str) -> None
     assert complaint in answers[0]["message"]
 
 
+def test_a_worker_stands_by_for_its_request(tmp_path: Path) -> None:
+    photo = tmp_path / "nobody.jpg"
+    request = json.dumps({"portrait": str(photo), "output": str(tmp_path / "out")})
+    code, answers = ask('{"stand_by": "build"}\n' + request)
+    assert code == 2
+    assert [a["type"] for a in answers][-1] == "error"
+    assert "nobody.jpg" in answers[-1]["message"]
+
+
+def test_a_worker_that_nobody_needs_ends_quietly() -> None:
+    worker = start()
+    out, _ = worker.communicate('{"stand_by": "build"}\n', timeout=120)
+    assert (worker.returncode, out) == (0, "")
+
+
+def test_only_a_known_task_is_stood_by_for() -> None:
+    code, answers = ask('{"stand_by": "nothing"}')
+    assert code == 2
+    assert "stand_by" in answers[0]["message"]
+
+
 def test_the_request_may_be_an_argument(tmp_path: Path) -> None:
     request = {"portrait": str(tmp_path / "nobody.jpg"), "output": str(tmp_path / "out")}
     worker = start(json.dumps(request))
