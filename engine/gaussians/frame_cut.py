@@ -14,6 +14,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ..body import Body
+from ..core.distances import measure_depth
 from ..core.geometry import triangle_frames, vertex_normals
 from ..core.settings import register_settings
 from ..core.types import LAYERS, Avatar, BoolArray, BoundGaussians, FloatArray, IntArray
@@ -182,7 +183,7 @@ def _cap(edge: _Points, cut: Section, avatar: Avatar) -> tuple[_Points, FloatArr
     drawn[cell] = True
     wide = ndimage.binary_fill_holes(ndimage.binary_dilation(drawn, iterations=3))
     inside = ndimage.binary_erosion(wide, iterations=3)
-    inset = S.step * np.asarray(ndimage.distance_transform_edt(inside))
+    inset = S.step * np.asarray(measure_depth(inside))
     pieces, count = ndimage.label(inside)
     rows, cols, _ = nearest_known(inside)
     whose = pieces[rows, cols]

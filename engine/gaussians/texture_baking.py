@@ -8,10 +8,10 @@ what their neighbours on the surface have.
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from ..body import Body
 from ..body.atlas import rasterize_atlas, surface_points
+from ..core.distances import find_nearest
 from ..core.geometry import vertex_normals
 from ..core.kernels import kernel
 from ..core.rotations import quaternion_to_matrix
@@ -255,5 +255,5 @@ def _vertex_colors(
 
 def _padded(texture: FloatArray, covered: BoolArray) -> FloatArray:
     """Charts grown over their borders, so that smaller mip levels show no seams."""
-    _, (rows, cols) = ndimage.distance_transform_edt(~covered, return_indices=True)
+    rows, cols, _ = find_nearest(covered)
     return np.asarray(texture[rows, cols])

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..core.color import rgb_to_lab
+from ..core.distances import measure_depth
 from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, Matte, Portrait
 from .matte_check import BodyMap
@@ -80,8 +81,8 @@ def open_gaps(portrait: Portrait, matte: Matte, body: BodyMap) -> Matte:
     may = (alpha > 0.3) & (spread < S.even) & (away < near) & beside
     may &= behind[..., 0] > S.dark
     thin = max(S.thin * unit, 1.0)
-    core = ndimage.distance_transform_edt(may) > thin
-    may &= ndimage.distance_transform_edt(~core) <= thin
+    core = measure_depth(may) > thin
+    may &= measure_depth(~core) <= thin
     opened = np.ones((h, w), np.float32)
     patches, count = ndimage.label(may)
     for patch in range(1, count + 1):
@@ -119,7 +120,7 @@ def _opened_patch(
         unit: square root of the person's area, pixels.
     """
     reach = max(5, round(S.border * unit))
-    distance = ndimage.distance_transform_edt(~own)
+    distance = measure_depth(~own)
     border = (distance > 2) & (distance < reach) & (alpha > 0.9) & ~may
     apart = float(np.median(away[border])) if border.any() else 0.0
     if apart < S.unlike:
@@ -147,12 +148,12 @@ def _open_added(lab: FloatArray, alpha: FloatArray, beside: BoolArray, unit: flo
     large = (inside >= S.min_area * unit**2) & (inside < S.added * unit**2) & (inside < outside)
     for number in np.nonzero(large[1:])[0] + 1:
         own = (piece == number) & solid
-        depth = ndimage.distance_transform_edt(own)
+        depth = measure_depth(own)
         if depth.max() < S.edge * unit:  # loose hair is thinner
             continue
         own &= depth > 1.0
         near = (piece == number) & shown
-        near &= ndimage.distance_transform_edt(~own) < S.beside * unit
+        near &= measure_depth(~own) < S.beside * unit
         if not (own.any() and near.any()):
             continue
         away = np.linalg.norm(lab - np.median(lab[near], axis=0), axis=-1)
@@ -162,9 +163,9 @@ def _open_added(lab: FloatArray, alpha: FloatArray, beside: BoolArray, unit: flo
             )
     if (opened < 0.5).any():  # a thin rim beside a piece, such as a table's edge, goes too
         left = alpha * opened > 0.02
-        wide = ndimage.distance_transform_edt(left) > S.edge * unit
-        wide = ndimage.distance_transform_edt(~wide) <= S.edge * unit + 1.0
-        reach = ndimage.distance_transform_edt(opened > 0.5) < S.border * unit
+        wide = measure_depth(left) > S.edge * unit
+        wide = measure_depth(~wide) <= S.edge * unit + 1.0
+        reach = measure_depth(opened > 0.5) < S.border * unit
         opened[left & ~wide & reach & beside] = 0.0
     return opened
 
@@ -174,7 +175,7 @@ def _around_head(body: BodyMap, w: int, h: int) -> BoolArray:
     head = body.part == HEAD
     if not head.any():
         return np.zeros((h, w), bool)
-    away = ndimage.distance_transform_edt(~head)
+    away = measure_depth(~head)
     near = np.asarray(away < S.hair * np.sqrt(head.sum()), np.float32)
     return np.asarray(resize(near, w, h, "area") > 0.5)
 

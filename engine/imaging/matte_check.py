@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
 from ..core.cameras import project
+from ..core.distances import measure_depth
 from ..core.types import (
     JOINT_NAMES,
     PARENTS,
@@ -107,7 +107,7 @@ def filter_landmarks(observation: Observation) -> Observation:
     sure = observation.pose_visibility[list(_BODY_POINTS)] > VISIBLE
     in_picture = ((points >= 0) & (points < mask.shape[::-1])).all(1)
     columns, rows = points[sure & in_picture].astype(int).T
-    outside = ndimage.distance_transform_edt(~mask)[rows, columns]
+    outside = measure_depth(~mask)[rows, columns]
     if not mask.any() or (outside <= FAR_OUTSIDE * np.sqrt(mask.sum())).all():
         return observation
     warning = "The outline of the person was found in part only; the body follows the landmarks."
@@ -165,8 +165,8 @@ def map_body(vertices: FloatArray, f: IntArray, parts: IntArray, camera: Camera)
     part = np.where(drawn, parts[seen[face, 0]], -1)
     trunk = rasterize_mesh(vertices, f[np.isin(parts[f], (0, -1)).all(1)], camera).face >= 0
     # The picture's edge is not an outline: the body continues beyond it.
-    inside = ndimage.distance_transform_edt(np.pad(drawn, 1, mode="edge"))[1:-1, 1:-1]
-    outside = ndimage.distance_transform_edt(~drawn)
+    inside = measure_depth(np.pad(drawn, 1, mode="edge"))[1:-1, 1:-1]
+    outside = measure_depth(~drawn)
     shrink = max(2.0, SHRUNK_BY * float(np.sqrt(drawn.sum())))
     signed = np.where(drawn, inside, -outside)
     likely = _with_clothes(trunk & ~drawn, drawn, shrink)
@@ -180,10 +180,10 @@ def _with_clothes(trunk: BoolArray, drawn: BoolArray, shrink: float) -> BoolArra
     reach = 4 * shrink
     width = int(2 * reach) + 1
     body = np.pad(trunk | drawn, width, mode="edge")
-    grown = ndimage.distance_transform_edt(~body) < reach
-    closed = ndimage.distance_transform_edt(grown) > reach
+    grown = measure_depth(~body) < reach
+    closed = measure_depth(grown) > reach
     closed = closed[width:-width, width:-width]
-    near = ndimage.distance_transform_edt(~trunk) < 2 * reach
+    near = measure_depth(~trunk) < 2 * reach
     return np.asarray((trunk | (closed & near)) & ~drawn)
 
 
@@ -256,7 +256,7 @@ def _help_from(body: BodyMap, lost: MatteLoss, shape: tuple[int, ...]) -> FloatA
     It is 1 in the core, a half on the outline and 0 as far outside; where the trunk is only
     likely, it is so low that colour decides.
     """
-    distance = ndimage.distance_transform_edt(~lost.where)
+    distance = measure_depth(~lost.where)
     near = distance < 4 * body.shrink
     probability = np.clip(0.5 + 0.5 * body.inside / body.shrink, 0, 1) * near
     likely = body.likely & (distance < 30 * body.shrink)

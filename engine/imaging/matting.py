@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
+from ..core.distances import find_nearest, measure_depth
 from ..core.types import BoolArray, FloatArray, Matte, Observation, Portrait
 from .closed_form import estimate_foreground, solve_alpha
 from .color_model import fit_colors
@@ -111,10 +112,7 @@ def _only_person(alpha: FloatArray, person_mask: FloatArray) -> FloatArray:
 
 def _spread(rgb: FloatArray, known: BoolArray) -> FloatArray:
     """Fill colours that are not ``known`` with those of the nearest known pixel."""
-    rows, columns = ndimage.distance_transform_edt(
-        ~known, return_distances=False, return_indices=True
-    )
-    return np.asarray(rgb[rows, columns])
+    return np.asarray(rgb[find_nearest(known)[:2]])
 
 
 def _solve(rgb: FloatArray, observation: Observation, body: FloatArray | None) -> FloatArray:
@@ -234,12 +232,12 @@ def _refine(image: FloatArray, mask: FloatArray, reach: FloatArray) -> FloatArra
     prior = np.clip(mask, 0.01, 0.99).astype(np.float64)
     refined = prior
     features = _features(image)
-    beyond = ndimage.distance_transform_edt(prior <= 0.5)
+    beyond = measure_depth(prior <= 0.5)
     near_prior = np.exp(-0.5 * (beyond / reach) ** 2)
     evidence = np.zeros_like(prior)
     for _ in range(_ROUNDS):
-        inside = ndimage.distance_transform_edt(refined > 0.5)
-        outside = ndimage.distance_transform_edt(refined <= 0.5)
+        inside = measure_depth(refined > 0.5)
+        outside = measure_depth(refined <= 0.5)
         sure_in = (inside > 0.5 * reach) & (prior > 0.7)
         sure_out = (outside > 1.0 * reach) & (prior < 0.3)
         if sure_in.sum() < 200 or sure_out.sum() < 200:
@@ -291,8 +289,8 @@ def _closed(
 
 def _band(refined: FloatArray, reach: FloatArray) -> BoolArray:
     """Return the mask [h, w] of unknown alpha around the outline of the refined mask."""
-    inside = ndimage.distance_transform_edt(refined > 0.5)
-    outside = ndimage.distance_transform_edt(refined <= 0.5)
+    inside = measure_depth(refined > 0.5)
+    outside = measure_depth(refined <= 0.5)
     # Hair is thin outside the mask; inside it the band needs less room.
     inner = (inside > 0) & (inside <= 0.6 * reach)
     return np.asarray(inner | ((outside > 0) & (outside <= reach)))
@@ -309,7 +307,7 @@ def _solve_band(
     alpha = (refined > 0.5).astype(np.float64)
     if not band.any():
         return alpha.astype(np.float32)
-    distance = ndimage.distance_transform_edt(refined <= 0.5)[band] / reach[band]
+    distance = measure_depth(refined <= 0.5)[band] / reach[band]
     weight = _PRIOR_WEIGHT * (1 + 24 * distance**2)
     prior = refined[band].astype(np.float64)
     alpha[band] = np.clip(solve_alpha(image, alpha, band, prior, weight, _NOISE), 0, 1)

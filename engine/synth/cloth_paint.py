@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ..body.atlas import rasterize_atlas
+from ..core.distances import find_nearest, measure_depth
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
 from .asset_files import MaterialFile, load_picture
@@ -95,8 +95,8 @@ def _texels(cloth: Cloth, charts: Charts, folds: FloatArray, size: int) -> _Texe
     known = np.column_stack([cloth.rest, edge, folds]).astype(np.float32)[cloth.f]
     known = np.concatenate([known, charts.across_up.astype(np.float32)], -1)
     here = sum(known[f, k] * b[:, k, None] for k in range(3))
-    _, nearest = ndimage.distance_transform_edt(~covered, return_indices=True)
-    inner = ndimage.distance_transform_edt(covered)[covered]
+    nearest = np.stack(find_nearest(covered)[:2])
+    inner = measure_depth(covered)[covered]
     metres = np.sqrt(charts.area.sum() / max(int(covered.sum()), 1))
     return _Texels(
         covered,

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
 from ..body.atlas import atlas_texels, surface_points
 from ..body.model import Body
+from ..core.distances import find_nearest
 from ..core.geometry import vertex_normals
 from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, FloatArray, IntArray
@@ -101,7 +101,7 @@ def _texels(key: _Identical, size: int) -> SkinTexels:
     triangle, bary, row, col = atlas_texels(body, size)
     entry = np.full((size, size), -1, np.int32)
     entry[row, col] = np.arange(len(row), dtype=np.int32)
-    nearest = ndimage.distance_transform_edt(entry < 0, return_distances=False, return_indices=True)
+    nearest = np.stack(find_nearest(entry >= 0)[:2])
     template = np.asarray(body.v_template, np.float32)
     points = surface_points(template, body.f, triangle, bary)
     normals = surface_points(

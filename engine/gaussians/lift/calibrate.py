@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from ...body import Body
 from ...core.cameras import in_picture, project
+from ...core.distances import measure_depth
 from ...core.sampling import bilinear, bilinear_matrix
 from ...core.settings import register_settings
 from ...core.types import HELD, BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, Matte
@@ -234,7 +235,7 @@ def _thin_rim(
     rim = alpha <= S.rim_alpha
     # Splats out of reach of the rim neither change nor contribute to it.
     apart = np.full(len(xy), np.inf)
-    apart[inside] = bilinear(ndimage.distance_transform_edt(~rim)[..., None], xy[inside])[:, 0]
+    apart[inside] = bilinear(measure_depth(~rim)[..., None], xy[inside])[:, 0]
     radius = gaussians.scales.max(1) * view.K[0, 0] / np.maximum(depth, 1e-6) + 1.0
     near = apart < S.sigmas * radius
     for group in (photo & inside & near, beyond & near):

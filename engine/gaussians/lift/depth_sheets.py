@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...core.distances import find_nearest, measure_depth
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
@@ -164,7 +165,7 @@ def _sheet(
         beside = ~covered & (np.abs(smooth - surface) < S.max_fold)
         ends.append(np.where(beside, smooth, surface))
     front, back = ends
-    weight = np.clip(ndimage.distance_transform_edt(covered) / 2.0, 0.0, 1.0)
+    weight = np.clip(measure_depth(covered) / 2.0, 0.0, 1.0)
     # Between the lips the body shows the mouth's depth or the teeth: keep the lips' own surface
     # there, so that the photo's teeth lie where they are seen.
     inner = regions.mouth & mask
@@ -188,7 +189,7 @@ def _sheet(
 def _loose(mask: BoolArray, covered: BoolArray, pixel: FloatArray) -> BoolArray:
     """The patches beside the mesh that reach farther from it than a seam does."""
     beside = mask & ~covered
-    away = ndimage.distance_transform_edt(~covered) * pixel if covered.any() else np.inf
+    away = measure_depth(~covered) * pixel if covered.any() else np.inf
     labels, _ = ndimage.label(beside)
     far = np.unique(labels[beside & (away > S.loose)])
     patches = np.isin(labels, far[far > 0])
@@ -234,5 +235,5 @@ def find_limb_borders(sheets: tuple[DepthSheet, ...], mask: BoolArray) -> LimbBo
     beyond = ndimage.maximum_filter(np.where(mask, front, -np.inf), size)
     behind = mask & (front > before + S.jump)
     edge = mask & ~behind & (front < beyond - S.jump)
-    nearer = np.stack(ndimage.distance_transform_edt(~edge, return_indices=True)[1], -1)
+    nearer = np.stack(find_nearest(edge)[:2], -1)
     return LimbBorders(behind, nearer)

@@ -18,6 +18,7 @@ from scipy.sparse.linalg import cg
 
 from ...body import Body
 from ...core.cameras import camera_position, project
+from ...core.distances import find_nearest, measure_depth
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
@@ -400,8 +401,8 @@ def _outline(regions: Regions, sheet: int, near_hidden: BoolArray | None) -> _Ou
     if mask.sum() < 9:
         return None
     pad = np.pad(mask, 1, mode="edge")
-    inside, (ri, ci) = ndimage.distance_transform_edt(pad, return_indices=True)
-    outside, (ro, co) = ndimage.distance_transform_edt(~pad, return_indices=True)
+    ri, ci, inside = find_nearest(~pad)
+    ro, co, outside = find_nearest(pad)
     distance = np.where(pad, inside - 0.5, 0.5 - outside)
     rows, cols = np.where(pad, ri, ro), np.where(pad, ci, co)
     # The mask's pixel at the nearest outline, and its limb. A held object must not widen a sleeve,
@@ -435,7 +436,7 @@ def _inside_distance(buffer: MeshBuffer) -> FloatArray:
         slice(max(cols[0] - margin, 0), cols[-1] + margin + 1),
     )
     near = drawn[window]
-    signed = ndimage.distance_transform_edt(near) - ndimage.distance_transform_edt(~near)
+    signed = measure_depth(near) - measure_depth(~near)
     out = np.full(drawn.shape, -float(sum(drawn.shape)))
     out[window] = signed - 0.5 * np.sign(signed)
     return out[1:-1, 1:-1]

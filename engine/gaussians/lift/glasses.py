@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from ...body import Body
 from ...core.alignment import fit_rigid
 from ...core.cameras import project, unproject
+from ...core.distances import measure_depth
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import (
@@ -350,7 +351,7 @@ def _temples(
     part = np.array(body.part_names)[body.face_part]
     ear = np.isin(np.arange(len(rest)), body.f[part == "ear"])
     skull = np.isin(np.arange(len(rest)), body.f[np.isin(part, ["face", "scalp"])])
-    thickness = 4.0 * ndimage.distance_transform_edt(weight > 0.5)[weight > 0.5].mean() * metres
+    thickness = 4.0 * measure_depth(weight > 0.5)[weight > 0.5].mean() * metres
     thickness = float(np.clip(0.7 * thickness, *S.thickness))
     out = []
     for sign in (1.0, -1.0):

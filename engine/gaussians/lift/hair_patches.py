@@ -15,6 +15,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ...body import Body
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import Texels
@@ -260,11 +261,11 @@ def cut_patches(
     light = texture.mean(2, keepdims=True)
     most = max(S.most * float(np.percentile(np.abs(light[closed]), 80.0)), 1e-3)
     texture = most * np.tanh(light / most) + S.hue * np.tanh((texture - light) / S.hue)
-    index = ndimage.distance_transform_edt(~closed, return_distances=False, return_indices=True)
+    index = find_nearest(closed)[:2]
     x, y = strands.along[tuple(places.T)].T
     straight, waves = _judge_strands(strands, hair, pixel)
     stretch = 1.0 + S.drawn_out * straight * strands.coherence[tuple(places.T)] ** 2
-    texture = texture[tuple(index)]
+    texture = texture[index]
     return HairPatches(texture, places, np.arctan2(y, x), stretch, straight, waves, radius, pixel)
 
 

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.cameras import project
+from ...core.distances import measure_depth
 from ...core.rotations import quaternion_to_matrix
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
@@ -103,7 +104,7 @@ def measure_notches(
     other = regions.mask & ~hair
     counts = enlarge(ndimage.binary_dilation(hair, iterations=max(2, round(S.notch / pixel))))
     counts &= ~enlarge(ndimage.binary_dilation(other, iterations=2))
-    away = ndimage.distance_transform_edt
+    away = measure_depth
     if solid.all() or not (away(solid) > reach).any():
         return 0.0
     # Half a pixel more than was taken away comes back, or round outlines would look uneven.

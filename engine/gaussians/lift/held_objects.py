@@ -23,6 +23,7 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.color import rgb_to_lab
+from ...core.distances import measure_depth
 from ...core.settings import register_settings
 from ...core.types import (
     HELD,
@@ -474,7 +475,7 @@ def _from_skeleton(observation: Observation, shape: tuple[int, ...], scale: floa
         col, row = line.astype(np.int64).T
         inside = (row >= 0) & (row < shape[0]) & (col >= 0) & (col < shape[1])
         clear[row[inside], col[inside]] = False
-    return np.asarray(ndimage.distance_transform_edt(clear))
+    return np.asarray(measure_depth(clear))
 
 
 def _without(matte: Matte, before: BoolArray, beside: BoolArray) -> Matte:

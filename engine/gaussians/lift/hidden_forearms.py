@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.color import rgb_to_lab
+from ...core.distances import measure_depth
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray
 from .labels import LOWER, UPPER
@@ -62,7 +63,7 @@ def hidden_forearm_distance(regions: Regions, body: Body, camera: Camera) -> Flo
         drawn = (limb.face >= 0) & forearm[limb.face]
         if drawn.sum() >= S.few and (drawn & regions.mask).sum() < S.shown * drawn.sum():
             metre = camera.K[0, 0] / float(np.median(limb.depth[drawn]))
-            out = np.minimum(out, ndimage.distance_transform_edt(~drawn) / metre)
+            out = np.minimum(out, measure_depth(~drawn) / metre)
     return out
 
 

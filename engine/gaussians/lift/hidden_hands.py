@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 from scipy.spatial.distance import cdist
 
 from ...body import Body
 from ...core.cameras import project
+from ...core.distances import measure_depth
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
@@ -154,7 +154,7 @@ def _shown_skin(regions: Regions, camera: Camera, body: Body, pose: Pose) -> dic
         drawn = limb.face >= 0
         if drawn.any():
             metre = camera.K[0, 0] / float(np.median(limb.depth[drawn]))
-            away = ndimage.distance_transform_edt(~drawn) > S.beside * metre
+            away = measure_depth(~drawn) > S.beside * metre
             skin = (group == arm) & (regions.label == SKIN) & away
             if skin.sum() > S.least * metre**2:
                 out[arm] = skin

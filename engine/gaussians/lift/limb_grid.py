@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_unroll import UnrolledLimb
@@ -140,9 +141,9 @@ class LimbGrid:
             place: [2, R, C] row and column.
         """
         n = self.shape[1]
-        away, index = ndimage.distance_transform_edt(~np.tile(cells, (1, 3)), return_indices=True)
+        row, column, away = find_nearest(np.tile(cells, (1, 3)))
         middle = (slice(None), slice(n, 2 * n))
-        index = np.stack([index[0][middle], index[1][middle] % n])
+        index = np.stack([row[middle], column[middle] % n])
         return away[middle] * self.step, index
 
     def spread(self, values: FloatArray, chosen: BoolArray) -> FloatArray:
@@ -150,9 +151,8 @@ class LimbGrid:
         sums = [self._total(v, chosen) for v in values[chosen].T]
         soft = [_blurred(v, S.spread) for v in (*sums, self.count(chosen))]
         known = soft[-1] > 0.01
-        near = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
         means = np.stack(soft[:-1], -1) / np.maximum(soft[-1], 1e-9)[..., None]
-        return np.asarray(means[tuple(near)])
+        return np.asarray(means[find_nearest(known)[:2]])
 
     def smooth(self, values: FloatArray, among: BoolArray, metres: float) -> FloatArray:
         """Blur values [R, C, K] among some cells [R, C]; ``metres`` is the standard deviation."""

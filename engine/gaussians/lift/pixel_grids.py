@@ -10,6 +10,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import ConvexHull
 
+from ...core.distances import find_nearest, measure_depth
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.resize import resize
 
@@ -162,7 +163,7 @@ def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
         column: [H, W] of the nearest known pixel.
         distance: [H, W] to it, pixels.
     """
-    distance, (rows, cols) = ndimage.distance_transform_edt(~known, return_indices=True)
+    rows, cols, distance = find_nearest(known)
     return rows, cols, distance
 
 
@@ -175,7 +176,7 @@ def distance_inside(mask: BoolArray) -> FloatArray:
     Returns:
         [H, W] pixels, 0 outside the mask.
     """
-    return np.asarray(ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1])
+    return np.asarray(measure_depth(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1])
 
 
 def erode(mask: BoolArray, pixels: int) -> BoolArray:

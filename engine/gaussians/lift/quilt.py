@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...core.distances import find_nearest, measure_depth
 from ...core.kernels import kernel
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
@@ -151,7 +152,7 @@ def _widened(cells: BoolArray, radius: float) -> BoolArray:
     if not cells.any():
         return cells
     n = cells.shape[1]
-    away = ndimage.distance_transform_edt(~np.tile(cells, (1, 3)))
+    away = measure_depth(~np.tile(cells, (1, 3)))
     return np.asarray(away[:, n : 2 * n] <= radius)
 
 
@@ -163,8 +164,7 @@ def _near(origins: IntArray, one: IntArray, side: int) -> BoolArray:
 
 def _holes_closed(texture: FloatArray, source: BoolArray) -> FloatArray:
     """[R, C, K] the source, its few missing cells taken from beside them."""
-    index = ndimage.distance_transform_edt(~source, return_distances=False, return_indices=True)
-    return np.asarray(texture[tuple(index)])
+    return np.asarray(texture[find_nearest(source)[:2]])
 
 
 def _lay_out(
@@ -206,7 +206,7 @@ def _order(wanted: BoolArray, shown: BoolArray, step: int, side: int) -> list[tu
     three = np.tile(shown, (1, 3))
     away = np.zeros(wanted.shape)
     if shown.any():
-        away = ndimage.distance_transform_edt(~three)[:, columns : 2 * columns]
+        away = measure_depth(~three)[:, columns : 2 * columns]
     first_rows, first_columns = (
         np.arange(-(side - step) // 2, rows, step),
         np.arange(0, columns, step),
@@ -227,8 +227,8 @@ def _joined(
     """[s, s, K] a window, its misfit to what is ``held`` around it faded into it."""
     if not held.any():
         return window
-    distance, index = ndimage.distance_transform_edt(~held, return_indices=True)
-    misfit = (around - window)[tuple(index)]
+    row, column, distance = find_nearest(held)
+    misfit = (around - window)[row, column]
     rows, columns, _ = misfit.shape
     misfit = _blur(rows) @ misfit.reshape(rows, -1)
     misfit = _blur(columns) @ misfit.reshape(window.shape)

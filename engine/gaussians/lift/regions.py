@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import dijkstra
 from ...body import Body
 from ...core.cameras import project
 from ...core.color import rgb_to_lab
+from ...core.distances import measure_depth
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
@@ -161,7 +162,7 @@ def _label_groups(
         core = mask & (seen_group == group)
         if not core.any():
             continue
-        depth = ndimage.distance_transform_edt(core)
+        depth = measure_depth(core)
         seeds = np.nonzero((depth > min(0.12 * unit, 0.5 * depth.max()))[mask])[0]
         away = np.where(dilate(limb[group].face >= 0, 1), 1.0, S.off_limb)[mask]
         cost = length * 0.5 * (away[row] + away[col]) + edge
@@ -341,7 +342,7 @@ def _look_at_head(
     above_brow = np.broadcast_to(np.mgrid[:height, :1][0] < face.brow, p.mask.shape)
     scalp = np.where(p.part != "", p.part == "scalp", above_brow & ~p.face) & p.head
     # What is dark well inside the oval is a beard, a brow or a shadow; on its edge it is hair.
-    oval = p.face & (ndimage.distance_transform_edt(p.face) > 0.12 * unit) & ~above_brow
+    oval = p.face & (measure_depth(p.face) > 0.12 * unit) & ~above_brow
     on_face = np.isin(p.part, ["face", "ear"]) & ~above_brow
     beard = _beard(observation, scale, p.face, on_face, unit)
     core = erode(scalp, min(2, int(0.06 * unit)))

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...body import Body
+from ...core.distances import measure_depth
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
@@ -231,7 +232,7 @@ def _shaded_skin(
     shaded = (to_skin < S.same_hue) & (to_skin < S.nearer * to_cloth)
     shaded &= (shade > S.shades[0]) & (shade < S.shades[1])
     cost = np.where(shaded, -S.hue, S.hue)
-    cost += S.outside * ndimage.distance_transform_edt(beyond) * pixel
+    cost += S.outside * measure_depth(beyond) * pixel
     return cut_along_edges(may, skin, skin | cloth, lab, cost)
 
 

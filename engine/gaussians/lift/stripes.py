@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .limb_grid import LimbGrid
@@ -121,8 +122,7 @@ def _local_phase(
     sigma = [S.along / step] * 2
     sigma[axis] = S.across * period
     soft = ndimage.gaussian_filter(wave, sigma, mode="constant")
-    index = ndimage.distance_transform_edt(~source, return_distances=False, return_indices=True)
-    ahead = soft[tuple(index)]
+    ahead = soft[find_nearest(source)[:2]]
     return np.asarray(ahead / np.maximum(np.abs(ahead), 1e-12))
 
 
