@@ -8,11 +8,17 @@ threads take parts of the range.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numba
+
+T = TypeVar("T")
+
+STACK_BYTES = 16 << 20
+"""Of a thread that may have to compile a kernel: some systems give half a megabyte."""
 
 PARTS_PER_THREAD = 4
 """More parts than threads, because some take longer than others."""
@@ -46,3 +52,28 @@ def run_parts(kernel: Callable[..., Any], count: int, *arguments: Any, least: in
         ]
         for one in waiting:
             one.result()
+
+
+def start_thread(function: Callable[..., T], *arguments: Any) -> Future[T]:
+    """Call a function in a thread of its own, and return what it will return.
+
+    Args:
+        function: what to call; its kernels use as many threads as the caller's would.
+        arguments: passed on.
+    """
+    future: Future[T] = Future()
+    threads = numba.get_num_threads()
+
+    def run() -> None:
+        try:
+            numba.set_num_threads(threads)
+            future.set_result(function(*arguments))
+        except BaseException as error:
+            future.set_exception(error)
+
+    before = threading.stack_size(STACK_BYTES)
+    try:
+        threading.Thread(target=run).start()
+    finally:
+        threading.stack_size(before)
+    return future

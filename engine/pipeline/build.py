@@ -175,6 +175,7 @@ def lift_portrait(
             mattes.append(matte)
             name = f"{one.portrait.path.name}: " if k else ""
             warnings += [*one.warnings, *(name + note for note in notes)]
+    tracked = replace(tracked, first_matte=None)
     of_networks: list[str] = []
     with stage("lift", "lifting the photo to Gaussians"):
         network = _network(options.network, body_path, of_networks)
@@ -308,7 +309,7 @@ def _tracked(
 ) -> list[TrackedPortrait]:
     if others:
         return track_photos(portrait, others, **chosen)
-    return [track_portrait(portrait, **chosen)]
+    return [track_portrait(portrait, matting=True, **chosen)]
 
 
 def refine_avatar(

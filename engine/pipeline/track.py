@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from ..body import Body, load_body
 from ..core.progress import StageTimer
+from ..core.threads import start_thread
 from ..core.types import LikenessError, Matte, Observation, Portrait, Track
 from ..files.cache import get_or_load
 from ..files.weights import asset_path
@@ -64,6 +66,8 @@ class TrackedPortrait:
         track: the fit.
         body: the body file's, with its shape basis.
         lens: source of the focal length: ``given``, ``file`` or ``assumed``.
+        first_matte: what :func:`.matting.make_matte` makes of photo and observation, begun while
+            the body was fitted; None if it was not asked for.
     """
 
     portrait: Portrait
@@ -71,6 +75,7 @@ class TrackedPortrait:
     track: Track
     body: Body
     lens: str
+    first_matte: Future[Matte] | None = field(default=None, compare=False)
 
     @property
     def warnings(self) -> list[str]:
@@ -112,6 +117,7 @@ def track_portrait(
     body_path: Path | None = None,
     stages: StageTimer | None = None,
     estimators: Estimators = NO_ESTIMATORS,
+    matting: bool = False,
 ) -> TrackedPortrait:
     """Fit the body to one person in a photo: the stages load, detect and fit.
 
@@ -123,6 +129,7 @@ def track_portrait(
         body_path: a body file to use instead of the default one; it must carry landmarks.
         stages: times the stages and reports progress.
         estimators: initial poses and keypoints from other programs.
+        matting: whether to begin the matte beside the fit, for :func:`verify_matte`.
 
     Returns:
         The photo, what was seen in it, and the fit.
@@ -143,6 +150,7 @@ def track_portrait(
         camera_pitch=camera_pitch,
         stages=stage,
         estimators=estimators,
+        matting=matting,
     )
 
 
@@ -156,6 +164,7 @@ def track_image(
     camera_pitch: float | None = None,
     stages: StageTimer | None = None,
     estimators: Estimators = NO_ESTIMATORS,
+    matting: bool = False,
 ) -> TrackedPortrait:
     """Fit a body to one person in a picture that has been read: the stages detect and fit.
 
@@ -168,6 +177,7 @@ def track_image(
         camera_pitch: degrees by which the camera looks down, if known.
         stages: as for :func:`track_portrait`.
         estimators: as for :func:`track_portrait`.
+        matting: as for :func:`track_portrait`.
 
     Raises:
         LikenessError: nobody is seen.
@@ -176,6 +186,7 @@ def track_image(
     with stage("detect", "looking for the person"):
         observation = observe(photo, detectors, person_index(person))
         observation = _with_keypoints(observation, photo, estimators)
+    matte = start_thread(make_matte, photo, observation) if matting else None
     with stage("fit", "fitting the body"):
         fitted_to = filter_landmarks(observation)
         fit = partial(
@@ -191,9 +202,9 @@ def track_image(
         if face_lost(track, observation):
             track = fit(without_face(fitted_to))
             track = replace(track, warnings=(*track.warnings, FACE_LOST_NOTE))
-            observation = without_face(observation)
+            observation, matte = without_face(observation), None
     lens = lens_source(track.camera, fov, photo.focal_35mm)
-    return TrackedPortrait(photo, observation, track, body, lens)
+    return TrackedPortrait(photo, observation, track, body, lens, matte)
 
 
 def _with_keypoints(
@@ -308,7 +319,7 @@ def refit(
         pose_visibility=seen_now.pose_visibility,
         pose_world=seen_now.pose_world,
     )
-    return replace(tracked, track=again, observation=observation)
+    return replace(tracked, track=again, observation=observation, first_matte=None)
 
 
 def verify_matte(
@@ -324,7 +335,9 @@ def verify_matte(
     photo, observation, track = tracked.portrait, tracked.observation, tracked.track
     parts = body_parts(person.weights, track.joint_confidence)
     fitted = map_body(person.vertices(track.pose)[0], person.f, parts, track.camera)
-    matte, warnings = repair_matte(photo, observation, make_matte(photo, observation), fitted)
+    begun = tracked.first_matte
+    first = make_matte(photo, observation) if begun is None else begun.result()
+    matte, warnings = repair_matte(photo, observation, first, fitted)
     if fitted is not None:
         matte = open_gaps(photo, matte, fitted)
     alone, more = separate_held_objects(matte, observation, track, person, held)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numba
 import numpy as np
 import pytest
-from likeness.engine.core.threads import run_parts
+from likeness.engine.core.threads import run_parts, start_thread
 
 
 @numba.njit(nogil=True)
@@ -70,3 +70,18 @@ def test_kernels_are_compiled_before_threads_start(threads: int) -> None:
     kernel._compiler.compile = record
     run_parts(kernel, 50, np.ones(50, np.float32), np.zeros(50, np.float32))
     assert compiled_on == ["MainThread"]
+
+
+def test_a_thread_returns_raises_and_has_the_callers_threads(threads: int) -> None:
+    assert start_thread(lambda a, b: a + b, 2, 3).result(30) == 5
+    assert start_thread(numba.get_num_threads).result(30) == threads
+    with pytest.raises(ZeroDivisionError):
+        start_thread(lambda: 1 // 0).result(30)
+
+
+def test_a_thread_can_compile() -> None:
+    @numba.njit
+    def triple(x):  # type: ignore[no-untyped-def]
+        return 3 * x
+
+    assert start_thread(triple, 7).result(60) == 21

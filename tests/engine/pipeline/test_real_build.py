@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import JOINT_NAMES, LAYERS
 from likeness.engine.gaussians.lift.regions import HANDS
+from likeness.engine.imaging.matting import make_matte
 from likeness.engine.pipeline.build import BuildResult, build_avatar
 from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.pipeline.report import input_view_metrics
+from likeness.engine.pipeline.track import track_portrait
 from likeness.engine.render import best_backend
 
 STAGES = ("load", "detect", "fit", "matte", "lift", "network", "order", "refine", "check")
@@ -30,6 +32,17 @@ def built(small_portrait: Path, reported: list[tuple[str, float, str]]) -> Build
         reported.append((stage, fraction, message))
 
     return build_avatar(small_portrait, BuildOptions(max_gaussians=20_000), progress)
+
+
+def test_a_matte_begun_beside_the_fit_is_the_same(small_portrait: Path) -> None:
+    tracked = track_portrait(small_portrait, matting=True)
+    assert tracked.first_matte is not None
+    begun, direct = (
+        tracked.first_matte.result(60),
+        make_matte(tracked.portrait, tracked.observation),
+    )
+    np.testing.assert_array_equal(begun.alpha, direct.alpha)
+    np.testing.assert_array_equal(begun.foreground, direct.foreground)
 
 
 @pytest.mark.slow
