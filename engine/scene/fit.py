@@ -8,12 +8,12 @@ compensated once, on import, in the splats themselves.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from ..core.color import srgb_to_linear
+from ..core.kernels import kernel
 from ..core.types import Camera, FloatArray, IntArray
 
 MIN_PIXELS = 0.5
@@ -30,7 +30,7 @@ ROUNDS = 3
 _MAX_PAIRS = 12_000_000
 """Splats times the pixels they touch; larger photos are scaled down (about two seconds)."""
 
-_BAND_PIXELS = 1 << 16  # of an image worked on at a time: their numbers fit 16 bits
+_MAX_ALPHA = 0.999
 _MIN_WEIGHT = 2e-3  # smaller contributions cannot be seen
 _NEAR = 0.01  # metres
 _DAMPING = 0.3  # pixels: splats that are hardly seen keep their colour
@@ -162,12 +162,19 @@ def compute_coverage(
     order = np.argsort(splats.depth)
     order = order[splats.depth[order] > _NEAR]
     centre, axes = scale * splats.centre[order], scale * splats.axes[order]
-    bands = list(_bands(centre, axes, opacities[order], width, height, cut))
+    reach = cut * _spread(axes)
+    # Pixel i has its middle at i + 0.5.
+    size = np.array([width, height])
+    first = np.clip(np.ceil(centre - reach - 0.5), 0, size).astype(np.int32)
+    last = np.clip(np.floor(centre + reach - 0.5), -1, size - 1).astype(np.int32)
+    most = int(np.prod(np.maximum(last - first + 1, 0), axis=1, dtype=np.int64).sum())
+    pixel, splat, weight = (np.empty(most, kind) for kind in (np.int32, np.int32, np.float32))
+    light = np.ones((height, width))
+    inverse = np.linalg.inv(axes + 1e-9 * np.eye(2))
+    drawn = opacities[order].astype(np.float64), first, last, float(cut), _MIN_WEIGHT
+    seen = slice(_blend(centre, inverse, *drawn, light, pixel, splat, weight))
     return SplatCoverage(
-        np.concatenate([pixel for pixel, _, _ in bands]),
-        order[np.concatenate([splat for _, splat, _ in bands])],
-        np.concatenate([weight for _, _, weight in bands]),
-        width * height,
+        pixel[seen].copy(), order[splat[seen]], weight[seen].copy(), width * height
     )
 
 
@@ -176,50 +183,31 @@ def _spread(axes: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.norm(axes, axis=2))
 
 
-def _bands(
-    centre: FloatArray, axes: FloatArray, opacities: FloatArray, width: int, height: int, cut: float
-) -> Iterator[tuple[IntArray, IntArray, FloatArray]]:
-    """Pixels, splats and weights of one band of rows after the other; splats nearest first."""
-    inverse = np.linalg.inv(axes + 1e-9 * np.eye(2))
-    reach = cut * _spread(axes)
-    # pixel i has its middle at i + 0.5
-    first = np.maximum(np.ceil(centre - reach - 0.5), 0).astype(np.int64)
-    last = np.floor(centre + reach - 0.5).astype(np.int64)
-    last[:, 0] = np.minimum(last[:, 0], width - 1)
-    rows = max(1, _BAND_PIXELS // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height) - 1
-        splat = np.flatnonzero(
-            (first[:, 1] <= bottom) & (last[:, 1] >= top) & (first[:, 0] <= last[:, 0])
-        )
-        y0 = np.maximum(first[splat, 1], top)
-        across = last[splat, 0] - first[splat, 0] + 1
-        count = across * (np.minimum(last[splat, 1], bottom) - y0 + 1)
-        owner = np.repeat(np.arange(len(splat)), count)
-        nth = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-        x = first[splat, 0][owner] + nth % across[owner]
-        y = y0[owner] + nth // across[owner]
-        splat = splat[owner]
-        dx, dy = x + 0.5 - centre[splat, 0], y + 0.5 - centre[splat, 1]
-        u = inverse[splat, 0, 0] * dx + inverse[splat, 0, 1] * dy
-        v = inverse[splat, 1, 0] * dx + inverse[splat, 1, 1] * dy
-        radius2 = u * u + v * v
-        inside = radius2 < cut * cut
-        splat, pixel = splat[inside], ((y - top) * width + x)[inside]
-        alpha = np.minimum(opacities[splat] * np.exp(-0.5 * radius2[inside]), 0.999)
-        by_pixel = np.argsort(pixel.astype(np.uint16), kind="stable")  # keeps nearest first
-        splat, pixel, alpha = splat[by_pixel], pixel[by_pixel], alpha[by_pixel]
-        weight = alpha * _transmittance(alpha, pixel)
-        seen = weight > _MIN_WEIGHT
-        yield pixel[seen] + top * width, splat[seen], weight[seen]
+@kernel()
+def _blend(  # type: ignore[no-untyped-def]
+    centre, inverse, opacities, first, last, cut, least, light, pixel, splat, weight
+):
+    """Write the pixels, splats and weights of all pairs that can be seen; return their number.
 
-
-def _transmittance(alpha: FloatArray, pixel: IntArray) -> FloatArray:
-    """What the splats in front of each one in its pixel let through."""
-    if not len(alpha):
-        return alpha
-    through = np.cumsum(np.log1p(-alpha))
-    before = np.concatenate([[0.0], through[:-1]])
-    starts = np.concatenate([[True], pixel[1:] != pixel[:-1]])
-    start = np.maximum.accumulate(np.where(starts, np.arange(len(pixel)), 0))
-    return np.asarray(np.exp(before - before[start]))
+    Splats come nearest first; ``light`` [H, W] is what those before let through.
+    """
+    count = 0
+    for i in range(centre.shape[0]):
+        for y in range(first[i, 1], last[i, 1] + 1):
+            dy = y + 0.5 - centre[i, 1]
+            for x in range(first[i, 0], last[i, 0] + 1):
+                dx = x + 0.5 - centre[i, 0]
+                u = inverse[i, 0, 0] * dx + inverse[i, 0, 1] * dy
+                v = inverse[i, 1, 0] * dx + inverse[i, 1, 1] * dy
+                radius2 = u * u + v * v
+                if radius2 >= cut * cut:
+                    continue
+                alpha = min(opacities[i] * np.exp(-0.5 * radius2), _MAX_ALPHA)
+                own = alpha * light[y, x]
+                light[y, x] -= own
+                if own > least:
+                    pixel[count] = y * light.shape[1] + x
+                    splat[count] = i
+                    weight[count] = own
+                    count += 1
+    return count

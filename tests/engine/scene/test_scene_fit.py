@@ -83,7 +83,6 @@ def test_splats_seen_edge_on_do_not_grow_without_bounds() -> None:
 
 def test_coverage_is_that_of_the_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scene_fit, "_MIN_WEIGHT", 0.0)
-    monkeypatch.setattr(scene_fit, "_BAND_PIXELS", 7 * WIDTH)  # bands end inside splats
     rng = np.random.default_rng(2)
     splats, opacities = some_splats(rng, 60)
     colors = rng.uniform(0, 1, (60, 3))
