@@ -24,7 +24,7 @@ from ..motion.bone_pose import apply_pose, read_bone_pose
 from .armature import create_armature
 from .axes import points_to_blender, points_to_engine
 from .body_object import create_body, set_expression
-from .camera import add_photo, create_camera, toggle_camera_view, use_photo_size
+from .camera import add_photo, create_camera, use_photo_size
 from .selection import enter_object_mode
 
 _MOVED_PIXELS = 0.5
@@ -71,6 +71,7 @@ def enter_fit_scene(context: Any, fit: Path) -> Any:
     enter_object_mode(context)
     came_from = context.window.scene.name
     before = _known()
+    _remember_view(context)
     scene = bpy.data.scenes.new("Likeness Fit")
     scene[keys.FIT] = came_from
     context.window.scene = scene
@@ -80,7 +81,7 @@ def enter_fit_scene(context: Any, fit: Path) -> Any:
         leave_fit_scene(context)
         raise
     _mark_new(before)
-    _show(context, scene)
+    _show(context)
     return scene
 
 
@@ -188,9 +189,10 @@ def _camera(scene: Any) -> Camera:
     return Camera(np.diag([1.0, -1.0, -1.0, 1.0]), K, int(numbers[9]), int(numbers[10]))
 
 
-def _show(context: Any, scene: Any) -> None:
-    """Show the photo's camera in the 3D view, with the body translucent."""
+def _remember_view(context: Any) -> None:
+    """Keep the state of the 3D view; a change of the scene takes a camera of its own from it."""
     area = context.area
+    _View.settings = None
     if area is None or area.type != "VIEW_3D":
         return
     space = area.spaces.active
@@ -202,12 +204,18 @@ def _show(context: Any, scene: Any) -> None:
         "placed": {name: _copied(getattr(view, name)) for name in _PLACING},
         "shading": shading.type,
         "color": shading.color_type,
+        "local": space.camera.name if space.use_local_camera and space.camera else "",
     }
-    if not space.use_local_camera:
-        view.view_perspective = "CAMERA"
-    else:
-        toggle_camera_view(scene, scene.camera, space)
-    shading.type, shading.color_type = "SOLID", "OBJECT"
+
+
+def _show(context: Any) -> None:
+    """Show the photo's camera in the remembered 3D view, with the body translucent."""
+    if _View.settings is None:
+        return
+    space = context.area.spaces.active
+    space.use_local_camera = False
+    space.region_3d.view_perspective = "CAMERA"
+    space.shading.type, space.shading.color_type = "SOLID", "OBJECT"
 
 
 def _show_as_before() -> None:
@@ -223,6 +231,10 @@ def _show_as_before() -> None:
     space.region_3d.view_perspective = kept["perspective"]
     for name, value in kept["placed"].items():
         setattr(space.region_3d, name, value)
+    camera = bpy.data.objects.get(kept["local"]) if kept["local"] else None
+    if camera is not None:
+        space.use_local_camera = True
+        space.camera = camera
 
 
 def _copied(value: Any) -> Any:

@@ -121,12 +121,18 @@ def correct(folder: str) -> dict[str, Any]:
     view.view_location, view.view_distance = (1.0, 2.0, 3.0), 7.0
     view.view_rotation = (0.8, 0.6, 0.0, 0.0)
     was = _placed(view)
+    own = bpy.data.objects.new("Own Camera", bpy.data.cameras.new("Own Camera"))
+    bpy.context.scene.collection.objects.link(own)
+    area.spaces.active.use_local_camera, area.spaces.active.camera = True, own
+    before = block_names()
     with bpy.context.temp_override(area=area):
         bpy.ops.likeness.adjust_fit()
     out["view"] = [view.view_perspective]
+    out["local"] = [area.spaces.active.use_local_camera]
     view.view_rotation, view.view_distance = (0.6, 0.0, 0.8, 0.0), 3.0
     bpy.ops.likeness.leave_adjusting()
     out["view"] += [view.view_perspective, float(np.abs(_placed(view) - was).max())]
+    out["local"] += [area.spaces.active.use_local_camera, area.spaces.active.camera.name]
     out["back"] = [block_names() == before, len(job.answers)]
     bpy.ops.likeness.choose_person(index=2)
     bpy.ops.likeness.accept_fit()

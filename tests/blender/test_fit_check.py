@@ -28,6 +28,7 @@ def test_a_fit_is_corrected_and_leaves_no_trace(blender, tmp_path: Path) -> None
     assert done["trace again"] == [True, True]
     assert done["back"] == [True, 2]
     camera, perspective, moved = done["view"]
+    assert done["local"] == [False, True, "Own Camera"]
     assert (camera, perspective) == ("CAMERA", "PERSP")
     assert moved < 1e-5, "the user's view is where it was"
     assert done["said"] == [{"answer": "person", "index": 2}, {"answer": "continue"}]
