@@ -45,7 +45,8 @@ class BendSettings:
     wide: float = 0.35  # share by which splats are wider there: they part when the limb bends
     before: float = 0.004  # most metres that such a splat may lie before the photo's surface
     rigid: float = 0.98  # most weight of a bone from which on nothing spreads
-    longer: float = 2.5  # most times that splats are lengthened for them
+    longer: float = 2.5  # most times that splats are lengthened for poses that spread them
+    longest: float = 0.012  # metres, most standard deviation that they are lengthened to
     beside: int = 12  # neighbours on the body, with whose stand-off a splat's is compared
     apart: float = 0.005  # metres off their median from which on it lies where they do,
     apart_thick: float = 0.25  # and the same as a share of that
@@ -175,7 +176,7 @@ def lengthen_texels(
         growth = length / np.maximum(before, 1e-9)
         more = growth > longest
         longest, way = np.where(more, growth, longest), np.where(more[:, None], along, way)
-    longest = np.minimum(longest, S.longer)
+    longest = np.minimum(longest, np.clip(S.longest / out.scales[:, 0], 1.0, S.longer))
     normal = quaternion_to_matrix(out.quats.astype(np.float64))[..., 2]
     e1 = np.concatenate([way, np.zeros((len(rows), 1))], 1)
     e1 -= np.einsum("nd,nd->n", e1, normal)[:, None] * normal

@@ -331,9 +331,9 @@ def texel_layer(
     wide = _radii(samples, side, body, body.v_template, surface)[keep]
     inset = np.where(is_shell[keep], S.inset, 0.0) * wide
     bound = lay_out_bends(bound, ~seen[keep], wide, inset, surface, view, vertices, body)
-    # What is small in an arm's squeezed fold would be a cloud once that is stretched.
-    most = S.swollen * wide / np.maximum(bound.scales.max(1), 1e-9)
-    most = np.where(np.isin(group[keep], ARMS), most, 1.0)
+    # What is small in a squeezed fold would be a cloud once that is stretched.
+    most = np.where(np.isin(group[keep], ARMS), S.swollen * wide, S.max_radius)
+    most = np.where(head[keep], np.inf, most) / np.maximum(bound.scales.max(1), 1e-9)
     bound = replace(bound, scales=bound.scales * np.minimum(most, 1.0)[:, None].astype(np.float32))
     parts = np.nonzero((~head & ~hand & ~inner & ~np.isin(label, [HAIR, HAT]))[keep])[0]
     bound = settle_outliers(bound, parts, body)
