@@ -154,7 +154,7 @@ def _spreading_poses(body: Body) -> list[Pose]:
 def lengthen_texels(
     texels: BoundGaussians, side: IntArray, rows: IntArray, vertices: FloatArray, body: Body
 ) -> BoundGaussians:
-    """Lengthen round splats so that they close the surface as well in poses that spread it.
+    """Lengthen flat splats so that they close the surface as well in poses that spread it.
 
     Args:
         texels: N texel splats.
@@ -176,18 +176,45 @@ def lengthen_texels(
         growth = length / np.maximum(before, 1e-9)
         more = growth > longest
         longest, way = np.where(more, growth, longest), np.where(more[:, None], along, way)
-    longest = np.minimum(longest, np.clip(S.longest / out.scales[:, 0], 1.0, S.longer))
-    normal = quaternion_to_matrix(out.quats.astype(np.float64))[..., 2]
-    e1 = np.concatenate([way, np.zeros((len(rows), 1))], 1)
-    e1 -= np.einsum("nd,nd->n", e1, normal)[:, None] * normal
-    size = np.linalg.norm(e1, axis=1)
-    fit = (longest > 1.0) & (size > 0.5)
-    e1 /= np.maximum(size, 1e-9)[:, None]
-    turned = matrix_to_quaternion(np.stack([e1, np.cross(normal, e1), normal], -1)[fit])
+    longest = np.minimum(longest, np.clip(S.longest / out.scales.max(1), 1.0, S.longer))
+    fit = longest > 1.0
     quats, scales = np.array(texels.quats), np.array(texels.scales)
-    quats[rows[fit]] = turned
-    scales[rows[fit], 0] *= longest[fit]
+    quats[rows[fit]], scales[rows[fit], :2] = _stretch_discs(out.take(fit), way[fit], longest[fit])
     return replace(texels, quats=quats, scales=scales)
+
+
+def _stretch_discs(
+    discs: BoundGaussians, way: FloatArray, times: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Stretch discs along directions [N, 2] of their triangles' planes.
+
+    Returns:
+        quats: [N, 4] of the longer discs.
+        scales: [N, 2] metres, of their first two axes.
+    """
+    axes = quaternion_to_matrix(discs.quats.astype(np.float64))
+    normal = axes[..., 2]
+    e1 = np.concatenate([way, np.zeros((len(way), 1))], 1)
+    e1 -= np.einsum("nd,nd->n", e1, normal)[:, None] * normal
+    e1 /= np.maximum(np.linalg.norm(e1, axis=1, keepdims=True), 1e-9)
+    plane = np.stack([e1, np.cross(normal, e1)], -1)
+    half = np.einsum("nda,ndk->nak", plane, axes[..., :2]) * discs.scales[:, None, :2]
+    half[:, 0] *= times[:, None]
+    angle, long, wide = _ellipse(half)
+    c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    first = c * plane[..., 0] + s * plane[..., 1]
+    turned = np.stack([first, np.cross(normal, first), normal], -1)
+    return matrix_to_quaternion(turned), np.stack([long, wide], 1)
+
+
+def _ellipse(half: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Angles [N] and half axes [N] of the ellipses that matrices [N, 2, 2] make of a circle."""
+    spread = np.einsum("nak,nbk->nab", half, half)
+    mean = 0.5 * (spread[:, 0, 0] + spread[:, 1, 1])
+    apart = 0.5 * (spread[:, 0, 0] - spread[:, 1, 1])
+    reach = np.hypot(apart, spread[:, 0, 1])
+    angle = 0.5 * np.arctan2(spread[:, 0, 1], apart)
+    return angle, np.sqrt(mean + reach), np.sqrt(np.maximum(mean - reach, 0.0))
 
 
 def settle_outliers(texels: BoundGaussians, rows: IntArray, body: Body) -> BoundGaussians:
@@ -243,9 +270,5 @@ def _longest_steps(
     small = 0.1
     ways = [(place(texels.bary + small * steps[:, k])[0] - here) / small for k in range(2)]
     local = np.einsum("nab,nak->nbk", turn, np.stack(ways, -1)) / sigma[:, None, None]
-    spread = np.einsum("nak,nbk->nab", local[:, :2], local[:, :2])
-    mean = 0.5 * (spread[:, 0, 0] + spread[:, 1, 1])
-    half = 0.5 * (spread[:, 0, 0] - spread[:, 1, 1])
-    angle = 0.5 * np.arctan2(spread[:, 0, 1], half)
-    length = np.sqrt(mean + np.hypot(half, spread[:, 0, 1]))
+    angle, length, _ = _ellipse(local[:, :2])
     return np.stack([np.cos(angle), np.sin(angle)], 1), length

@@ -54,7 +54,9 @@ class TexelSettings:
     min_radius: float = 2e-4  # metres
     max_radius: float = 0.012  # metres
     inset: float = 0.6  # of a texel's standard deviation that worn ones lie below the surface
-    edge_on: float = 0.6  # of its radius that a disc seen edge-on is thick
+    edge_on: float = 0.6  # of its radius that a disc seen edge-on is thick across the outline
+    edgeways: float = 0.2  # the same along the line of sight
+    stand_in: float = 1.0  # of its length along the outline beyond its width that it lies deeper
     draw_in: float = 0.024  # metres that a texel may be drawn in to the outline
     draw_in_hand: float = 0.006  # metres; the same of a hand: more would turn fingers inside out
     draw_in_steps: int = 6  # steps of drawing in
@@ -298,16 +300,24 @@ def texel_layer(
     beyond = at.inside & ~(hiding[at.row, at.col] & of_trunk)
     # A hand that hangs below the frame stays whole, and on its arm.
     beyond &= ~(hidden & find_leaving_hands(samples.triangle, at.inside, body))
-    fits = np.minimum(1.0, np.maximum(metres / reach, 0.3))
-    radius = np.where(beyond, radius * fits, radius)
+    fits = np.where(beyond, np.clip(metres / reach, 0.3, 1.0), 1.0)
+    # Seen edge-on it may be as long as ever along the outline, and longer along the line of sight:
+    # from the side, the surface would have gaps.
+    along = fits + (1.0 - fits) * np.clip(1.0 - 2.0 * np.abs(facing), 0.0, 1.0)
+    deep = metres / (radius * np.clip(np.abs(facing) + S.edgeways, 0.0, 1.0))
+    deep = np.where(beyond, np.clip(deep, fits, 1.0), 1.0)
+    radius, oblong = radius * np.sqrt(along * deep), np.sqrt(along / deep)
+    points = points - (S.stand_in * (along - fits) * radius)[:, None] * normal
     opacity[beyond & (metres < 0.3 * reach)] = 0.0
     points = _beside_other_limbs(points, group, hidden | (part == "hand"), view)
     at = view.look_up(points, group)
-    along = np.abs(rest[:, 0])
+    down_arm = np.abs(rest[:, 0])
     hand = part == "hand"
-    points, shows = move_hands_behind(points, hidden, hand, group, along, radius, facing, at, view)
+    points, shows = move_hands_behind(
+        points, hidden, hand, group, down_arm, radius, facing, at, view
+    )
     opacity[shows] = 0.0
-    cuff = shows & find_cuff(along, at, view, body)
+    cuff = shows & find_cuff(down_arm, at, view, body)
     opacity[cuff] = S.opacity
     color[cuff] = bilinear(view.fine, project(points[cuff], view.camera)[0] * finer)
     keep = (opacity > 0) & (part != "lash")
@@ -315,7 +325,10 @@ def texel_layer(
     way = hair_directions(points, normal, rest, head & hair, body)
     # Hair that ends under a hat shows no tips; on the neck slender splats leave the seam open.
     thin = hair & ~known & ~(at_seam & (part != "scalp")) & ~_beside(points, label == HAT)
-    slender = np.where(thin, S.slender_hair, 1.0)
+    slender = np.where(thin, S.slender_hair, oblong)
+    outline = np.cross(normal, points)  # the camera stands at the origin
+    outline /= np.maximum(np.linalg.norm(outline, axis=1, keepdims=True), 1e-9)
+    way = np.where((thin | (oblong == 1.0))[:, None], way, outline)
     world = surfels_on_plane(
         points[keep],
         normal[keep],

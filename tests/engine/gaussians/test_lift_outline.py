@@ -1,17 +1,21 @@
-"""Skin at the outline of a face that was fitted too wide."""
+"""What lies at the outline in the photo, seen from the side."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-from likeness.engine.core.cameras import orbit, project
-from likeness.engine.core.types import JOINT_INDEX
+from likeness.engine.body import Body
+from likeness.engine.core.cameras import orbit, photo_camera, project
+from likeness.engine.core.geometry import vertex_normals
+from likeness.engine.core.types import JOINT_INDEX, LAYERS
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift import LiftOptions, lift_photo
 from likeness.engine.render import render_camera
+from scipy.ndimage import binary_erosion
 from scipy.spatial import cKDTree
 
+from .conftest import HANGING, take_photo
 from .photographed_head import BUDGET, Head
 
 
@@ -37,3 +41,22 @@ def test_skin_that_is_drawn_in_does_not_crack(head: Head) -> None:
         row, col = np.nonzero(render_camera(placed, camera).rgb[..., 1] > 0.3)
         beside = cKDTree(project(lips, camera)[0]).query(np.stack([col, row], -1) + 0.5)[0] > 20.0
         assert beside.sum() < 200  # 600 where neighbours stay behind
+
+
+def test_a_legs_outer_side_is_closed(average: Body) -> None:
+    """Texels that must not reach over the outline are as long as others along it."""
+    camera = photo_camera(800.0, 400, 560)
+    shot = take_photo(average, HANGING, [0, 0.1, -3.0], "full", camera)
+    slim = np.where(binary_erosion(shot.matte.alpha > 0.5, iterations=2), shot.matte.alpha, 0.0)
+    shot = replace(shot, matte=replace(shot.matte, alpha=slim.astype(np.float32)))
+    bound = shot.lift(120_000)
+    body, vertices = shot.body, shot.vertices
+    outward = vertex_normals(vertices, body.f)[body.f].mean(1)[:, 0] > 0.9
+    leg = np.array(body.part_names)[body.face_part] == "leg"
+    thigh = body.weights[:, JOINT_INDEX["left_hip"]][body.f].min(1) > 0.98
+    texels = bound.take(bound.layer != LAYERS.index("photo"))
+    outer = (outward & leg & thigh)[texels.triangle]
+    behind = (vertex_normals(vertices, body.f)[body.f].mean(1)[:, 2] < -0.5) & leg & thigh
+    sizes = texels.scales[:, :2] / np.median(texels.scales[behind[texels.triangle], 0])
+    assert outer.sum() > 100
+    assert np.percentile(sizes[outer].max(1), 5) > 0.95  # 0.77 where they are small all around
