@@ -7,7 +7,7 @@ arm covers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -18,7 +18,7 @@ from ...render.mesh import rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .labels import LOWER, UPPER
 from .pixel_grids import nearest_known
-from .regions import ARMS, Regions
+from .regions import ARMS, TORSO, Regions
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class FlapSettings:
     """Flaps beside sleeves and trunks."""
 
     off: float = 0.012  # metres beside the fitted part from which on its cloth may be a flap
+    off_bare: float = 0.02  # metres beside a bare arm from which on cloth isn't the arm's
     most: float = 0.006  # square metres of the largest flap: wide sleeves are larger
 
 
@@ -63,3 +64,34 @@ def find_flaps(
         area = np.bincount(patch.ravel(), (pixel**2).ravel(), count + 1)
         out |= (patch > 0) & (area < S.most)[patch]
     return out
+
+
+def give_cloth_to_trunk(
+    regions: Regions, dressed: DressedMesh, groups: IntArray, camera: Camera
+) -> Regions:
+    """Return the regions with the cloth beside bare arms, against the background, as the trunk's.
+
+    Args:
+        regions: of the photo.
+        dressed: the worn surface in the photo's pose.
+        groups: [V] the limb of each vertex.
+        camera: of the regions' grid.
+    """
+    group = np.array(regions.group)
+    cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER))
+    of_face = groups[dressed.f[:, 0]]
+    bare = dressed.worn[dressed.f].max(1) < 0.5
+    for arm in ARMS:
+        fitted = rasterize_mesh(dressed.vertices, dressed.f[of_face == arm], camera)
+        own = cloth & (regions.group == arm)
+        if not own.any() or not (fitted.face >= 0).any():
+            continue
+        row, col, away = nearest_known(fitted.face >= 0)
+        metres = away * fitted.depth[row, col] / float(camera.K[0, 0])
+        free = (metres > S.off_bare) & bare[of_face == arm][fitted.face[row, col]]
+        patch, count = ndimage.label(own & free)
+        area = np.bincount(
+            patch.ravel(), ((metres / np.maximum(away, 1.0)) ** 2).ravel(), count + 1
+        )
+        group[(patch > 0) & (area < S.most)[patch]] = TORSO
+    return replace(regions, group=group)

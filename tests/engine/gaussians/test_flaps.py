@@ -10,7 +10,7 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoolArray, Camera, IntArray, Pose
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
-from likeness.engine.gaussians.lift.flaps import find_flaps
+from likeness.engine.gaussians.lift.flaps import find_flaps, give_cloth_to_trunk
 from likeness.engine.gaussians.lift.labels import SKIN, UPPER
 from likeness.engine.gaussians.lift.regions import ARMS, TORSO, vertex_groups
 from likeness.engine.render.mesh import rasterize_mesh
@@ -72,7 +72,7 @@ def sleeve(average: Body) -> Sleeve:
         for own in (of_face == ARMS[1], of_face != ARMS[1])
     )
     metres = ndimage.distance_transform_edt(arm.face < 0) * 3.0 / camera.K[0, 0]
-    dressed = DressedMesh(vertices, none, none, average.f)
+    dressed = DressedMesh(vertices, none, none + 1.0, average.f)
     return Sleeve(dressed, groups, camera, arm.face >= 0, rest.face >= 0, metres)
 
 
@@ -121,3 +121,22 @@ def test_the_trunks_cloth_before_an_arm_is_dropped_beside_the_trunk(sleeve: Slee
     assert far.sum() > 10
     assert found[far].all()
     assert not found[~piece].any()
+
+
+def test_cloth_behind_a_bare_arm_is_the_trunks(sleeve: Sleeve) -> None:
+    """The end of a belt that hangs beside an elbow would swing with the forearm."""
+    free = patch(sleeve, ~sleeve.trunk & ~sleeve.arm, 0.06)
+    far = free & (sleeve.metres > 0.03)
+    assert far.sum() > 10
+    shown = sleeve.regions(free)
+
+    def given(dressed: DressedMesh, regions: Stub) -> BoolArray:
+        of_trunk = give_cloth_to_trunk(regions, dressed, sleeve.groups, sleeve.camera)  # type: ignore[arg-type]
+        return np.asarray(of_trunk.group != regions.group)
+
+    assert not given(sleeve.dressed, shown).any()
+    bare = replace(sleeve.dressed, worn=np.zeros_like(sleeve.dressed.worn))
+    found = given(bare, shown)
+    assert found[far].all()
+    assert not found[~free].any()
+    assert not given(bare, replace(shown, label=np.full(free.shape, SKIN))).any()
