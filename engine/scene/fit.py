@@ -168,7 +168,8 @@ def compute_coverage(
     first = np.clip(np.ceil(centre - reach - 0.5), 0, size).astype(np.int32)
     last = np.clip(np.floor(centre + reach - 0.5), -1, size - 1).astype(np.int32)
     most = int(np.prod(np.maximum(last - first + 1, 0), axis=1, dtype=np.int64).sum())
-    pixel, splat, weight = (np.empty(most, kind) for kind in (np.int32, np.int32, np.float32))
+    pixel, splat = (np.empty(most, np.int32) for _ in range(2))
+    weight = np.empty(most, np.float32)
     light = np.ones((height, width))
     inverse = np.linalg.inv(axes + 1e-9 * np.eye(2))
     drawn = opacities[order].astype(np.float64), first, last, float(cut), _MIN_WEIGHT
