@@ -85,13 +85,13 @@ def load_mhr_body(folder: Path, default: Body) -> Body:
     keys = ("base_shape", "shape_vectors", "faces", "skin_indices", "skin_weights")
     lod = _read(path, *keys)
     names = [str(name) for name in np.atleast_1d(rig["joint_names"])]
-    J, V = len(names), len(lod["base_shape"])
+    J, V, F = len(names), lod["base_shape"].size // 3, max(lod["faces"].size // 3, 1)
     wanted = {
         "joint_parents": (rig, (J,)),
         "inverse_bind_pose": (rig, (J, 8)),
         "base_shape": (lod, (V, 3)),
         "shape_vectors": (lod, (IDENTITY + EXPRESSIONS, V, 3)),
-        "faces": (lod, (len(lod["faces"]), 3)),
+        "faces": (lod, (F, 3)),
         "skin_indices": (lod, (V, *lod["skin_indices"].shape[1:2])),
         "skin_weights": (lod, lod["skin_indices"].shape),
     }
@@ -103,12 +103,18 @@ def load_mhr_body(folder: Path, default: Body) -> Body:
     f, skin = lod["faces"].astype(np.int64), lod["skin_indices"].astype(np.int64)
     if f.min() < 0 or f.max() >= V or skin.min() < 0 or skin.max() >= J:
         raise LikenessError(f"'{path}' points at vertices or joints that do not exist.", _REMEDY)
+    parents, inverse = rig["joint_parents"].astype(np.int64), rig["inverse_bind_pose"]
+    if parents.min() < -1 or parents.max() >= J or (inverse[:, 7] <= 0).any():
+        raise LikenessError(
+            f"'{folder / 'rig.npz'}' has joints under parents that do not exist, or without size.",
+            _REMEDY,
+        )
     lacking = sorted(set(MHR_JOINTS.values()) - set(names))
     if lacking:
         raise LikenessError(f"'{folder / 'rig.npz'}' lacks {', '.join(lacking)}.", _REMEDY)
-    place = _bind_positions(rig["inverse_bind_pose"].astype(np.float64)) * METRES
+    place = _bind_positions(inverse.astype(np.float64)) * METRES
     joints = place[[names.index(MHR_JOINTS[name]) for name in JOINT_INDEX]]
-    ours = _nearest_of_ours(names, rig["joint_parents"].astype(np.int64))
+    ours = _nearest_of_ours(names, parents)
     weights = np.zeros((V, NUM_JOINTS))
     share = lod["skin_weights"].astype(np.float64)
     np.add.at(weights, (np.arange(V)[:, None], ours[skin]), share)

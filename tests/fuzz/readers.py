@@ -80,6 +80,13 @@ def head(path: Path, out: Path) -> None:
     rim_of_neck(load_flame(path))
 
 
+def mhr(path: Path, out: Path) -> None:
+    from likeness.engine.bake.mhr_body import load_mhr_body
+    from likeness.engine.body.synthetic import make_synthetic_body
+
+    load_mhr_body(path, make_synthetic_body())
+
+
 def _target() -> object:
     import numpy as np
     from likeness.engine.body.synthetic import make_synthetic_body

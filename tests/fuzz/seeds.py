@@ -175,6 +175,30 @@ def heads(folder: Path) -> None:
     )
 
 
+def mhr(folder: Path) -> None:
+    """MHR's portable files with a few vertices."""
+    from likeness.engine.bake.mhr_body import EXPRESSIONS, IDENTITY, MHR_JOINTS
+
+    rng = np.random.default_rng(9)
+    names = [*MHR_JOINTS.values(), "c_teeth"]
+    np.savez(
+        folder / "rig.npz",
+        joint_names=np.array(names),
+        joint_parents=np.arange(-1, len(names) - 1),
+        inverse_bind_pose=np.column_stack(
+            [rng.normal(0, 50, (len(names), 3)), np.tile([0.0, 0, 0, 1, 1], (len(names), 1))]
+        ),
+    )
+    np.savez(
+        folder / "lod1.npz",
+        base_shape=rng.normal(0, 50, (30, 3)),
+        shape_vectors=rng.normal(size=(IDENTITY + EXPRESSIONS, 30, 3)),
+        faces=rng.integers(0, 30, (20, 3)),
+        skin_indices=rng.integers(0, len(names), (30, 8)),
+        skin_weights=rng.dirichlet(np.ones(8), 30),
+    )
+
+
 def hands(folder: Path) -> None:
     """What is read of a user's SMPL-X file."""
     rng = np.random.default_rng(6)
@@ -394,6 +418,55 @@ def dumps(folder: Path) -> None:
         crop=np.array([32.0, 24.0, 40.0]),
     )
     np.savez(folder / "head.npz", transform_matrix=np.eye(3, 4), posecode=np.zeros(6))
+    np.savez(
+        folder / "osx.npz",
+        smplx_root_pose=np.array([[3.0, 0.1, 0.0]]),
+        smplx_body_pose=rng.normal(0, 0.3, (1, 63)),
+        smplx_jaw_pose=np.zeros((1, 3)),
+        smplx_lhand_pose=np.zeros((1, 45)),
+        cam_trans=np.array([[0.0, 0.0, 30.0]]),
+        bbox=np.array([[8.0, 4.0, 30.0, 40.0]]),
+        pelvis=np.array([[0.0, 0.3, 30.0]]),
+        img_size=np.array([64, 48]),
+    )
+    np.savez(
+        folder / "multihmr.npz",
+        rotvec=rng.normal(0, 0.3, (2, 53, 3)),
+        transl=np.array([[0.0, 0.0, 3.0]] * 2),
+        transl_pelvis=np.array([[0.0, 0.4, 3.0]] * 2),
+        scores=np.array([0.9, 0.4]),
+        K=np.array([[80.0, 0.0, 32.0], [0.0, 80.0, 32.0], [0.0, 0.0, 1.0]]),
+        square=np.array(64),
+    )
+    np.savez(
+        folder / "hamer.npz",
+        global_orient=np.tile(turn, (2, 1, 1, 1)),
+        hand_pose=np.tile(turn, (2, 15, 1, 1)),
+        right=np.array([0, 1]),
+        box_center=np.array([[20.0, 24.0], [44.0, 24.0]]),
+        box_size=np.array([12.0, 12.0]),
+        img_size=np.array([[64.0, 48.0]] * 2),
+        pred_vertices=rng.normal(0, 0.05, (2, 778, 3)),
+        pred_cam=np.array([[0.9, 0.0, 0.0]] * 2),
+    )
+    face = {"crop": np.array([32.0, 24.0, 40.0]), "cam": np.array([8.0, 0.0, 0.0])}
+    skin = rng.normal(0, 0.05, (5023, 3))
+    np.savez(folder / "emica.npz", globalpose=np.zeros(3), jawpose=np.zeros(3), verts=skin, **face)
+    np.savez(
+        folder / "smirk.npz",
+        pose_params=np.zeros((1, 3)),
+        jaw_params=np.zeros((1, 3)),
+        eyelid_params=np.zeros((1, 2)),
+        vertices=skin,
+        **face,
+    )
+    np.savez(
+        folder / "mesh.npz",
+        mesh_pixels=rng.uniform(0, 48, (40, 2)),
+        mesh_part=np.array(1),
+        body_triangle=rng.integers(0, 20, 40),
+        body_barycentric=rng.dirichlet(np.ones(3), 40),
+    )
     people = [{"keypoints": np.ones((133, 2)).tolist(), "keypoint_scores": [1.0] * 133}]
     (folder / "keypoints.json").write_text(json.dumps({"instance_info": people}))
 

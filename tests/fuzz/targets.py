@@ -91,6 +91,7 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target("body", seeds.bodies, readers.body, ARRAYS, (ENGINE + "body",)),
     Target("head", seeds.heads, readers.head, ARRAYS, (ENGINE + "bake.flame",)),
+    Target("MHR", seeds.mhr, readers.mhr, ARRAYS, (ENGINE + "bake.mhr_body",), whole=True),
     Target("motion", seeds.motions, readers.motion, ARRAYS, (ENGINE + "motion.prepare_motion",)),
     Target("pose", seeds.motions, readers.pose, ARRAYS, (ENGINE + "motion.pose_file",)),
     Target("hands", seeds.hands, readers.hands, ARRAYS, (ENGINE + "motion.io",)),

@@ -104,6 +104,11 @@ def test_it_is_prepared_like_smplx(files: Files, default: Body, tmp_path: Path) 
     [
         ("rig", "joint_names", np.array(["root"] * 58), "inverse_bind_pose|lacks c_head"),
         ("rig", "inverse_bind_pose", np.zeros((5, 8)), r"rig\.npz.*inverse_bind_pose"),
+        ("rig", "joint_parents", np.full(58, 10**6), r"rig\.npz.*parents that do not exist"),
+        ("rig", "inverse_bind_pose", np.zeros((58, 8)), r"rig\.npz.*without size"),
+        ("lod1", "base_shape", np.array(3.0), r"lod1\.npz.*base_shape"),
+        ("lod1", "faces", np.array(3), r"lod1\.npz.*faces"),
+        ("lod1", "faces", np.zeros((0, 3), int), r"lod1\.npz.*faces"),
         ("lod1", "shape_vectors", np.zeros((45, 3, 3)), r"lod1\.npz.*shape_vectors"),
         ("lod1", "faces", np.array([[0, 1, 10**7]]), r"lod1\.npz.*do not exist"),
         ("lod1", "skin_weights", None, r"lod1\.npz.*lacks skin_weights"),
