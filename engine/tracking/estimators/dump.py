@@ -64,6 +64,19 @@ class Dump:
             raise LikenessError(f"{key} in '{self.path}' has impossible values.", HELP)
         return array.reshape(-1, size)
 
+    def check_counts(self, sizes: dict[str, int]) -> None:
+        """Check that arrays are of equally many people or hands; absent ones are none of these.
+
+        Args:
+            sizes: numbers for each person, by key.
+
+        Raises:
+            LikenessError: they are not; names the keys.
+        """
+        counts = {key: len(self.rows(key, size)) for key, size in sizes.items() if key in self}
+        if len({*counts.values()}) > 1:
+            raise LikenessError(f"The arrays of '{self.path}' differ in length: {counts}.", HELP)
+
     def positive(self, key: str, *values: float) -> None:
         """Check that sizes are positive.
 

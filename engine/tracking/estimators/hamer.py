@@ -37,6 +37,14 @@ S = register_settings("tracking.hamer", HamerSettings())
 FOCAL, INPUT = 5000.0, 256.0
 MESH_KEYS = ("pred_vertices", "pred_cam", "box_size")
 KEYS = ("global_orient", "hand_pose", "right")
+SIZES = {
+    "global_orient": 9,
+    "hand_pose": 135,
+    "right": 1,
+    "box_center": 2,
+    "box_size": 1,
+    "person": 1,
+}
 WRISTS = {"left": 15, "right": 16}  # of the body landmarks
 
 
@@ -64,6 +72,7 @@ def from_hamer(
         LikenessError: names the file and what is wrong with it.
     """
     dump.require("HaMeR", KEYS)
+    dump.check_counts(OF_HAND | OF_BOX)
     scale = pixel_scale(dump, camera, image_size)
     right = dump.rows("right", 1)[:, 0] > 0.5
     warnings: tuple[str, ...] = ()

@@ -31,13 +31,11 @@ def from_mesh(
         LikenessError: names the file and what is wrong with it.
     """
     dump.require("a mesh", KEYS)
+    dump.check_counts({"mesh_pixels": 2, "body_triangle": 1, "body_barycentric": 3})
     pixels = pixel_scale(dump, camera, image_size) * dump.rows("mesh_pixels", 2)
     triangle = dump.rows("body_triangle", 1)[:, 0]
     bary = dump.rows("body_barycentric", 3)
     part = dump.rows("mesh_part", 1)[0, 0]
-    counts = (len(pixels), len(triangle), len(bary))
-    if len({*counts}) > 1:
-        raise LikenessError(f"The arrays of '{dump.path}' differ in length: {counts}.", HELP)
     if part not in range(len(PARTS)) or (triangle < 0).any() or (triangle % 1).any():
         raise LikenessError(f"mesh_part or body_triangle in '{dump.path}' is impossible.", HELP)
     guide = DenseGuide(

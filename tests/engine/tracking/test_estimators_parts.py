@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from likeness.engine.core.cameras import photo_camera, project
-from likeness.engine.core.types import JOINT_INDEX
+from likeness.engine.core.types import JOINT_INDEX, LikenessError
 from likeness.engine.tracking.estimators import init_from_estimate, load_estimate, merge_estimates
 from likeness.engine.tracking.fit_state import FitState, PosedJoints
 from scipy.spatial.transform import Rotation
@@ -59,6 +59,22 @@ def test_hamer(tmp_path):
     for side in ("left", "right"):
         got = rotation(estimate.full_pose[JOINT_INDEX[f"{side}_wrist"]])
         np.testing.assert_allclose(got, np.diag([1.0, -1, -1]) @ wrists[side], atol=1e-9)
+
+
+@pytest.mark.parametrize("key", ["right", "box_center", "box_size", "hand_pose"])
+def test_hamer_s_arrays_are_of_the_same_hands(tmp_path, key):
+    turn = np.eye(3)
+    arrays = {
+        "global_orient": np.tile(turn, (2, 1, 1, 1)),
+        "hand_pose": np.tile(turn, (2, 15, 1, 1)),
+        "right": np.array([0, 1]),
+        "box_center": np.full((2, 2), 200.0),
+        "box_size": np.full(2, 90.0),
+    }
+    arrays[key] = arrays[key][[0, 1, 0]]
+    path = save(tmp_path / "cut.npz", **arrays)
+    with pytest.raises(LikenessError, match=rf"cut\.npz.*differ in length.*'{key}': 3"):
+        load_estimate(path, photo_camera(700, WIDTH, HEIGHT), observation=observed_at())
 
 
 def test_hamer_turns_a_hand_with_its_line_of_sight(tmp_path):
