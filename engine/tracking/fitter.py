@@ -24,7 +24,7 @@ from .evidence import (
     Evidence,
 )
 from .fit_state import FitState, PosedJoints, Unknowns
-from .gravity import search_gravity
+from .gravity import pitch_of_trunk, search_gravity
 from .initial_pose import RigidPose, align_hand, initial_state, lift_arm, lift_leg, trunk_yaws
 from .joint_limits import LimitTerm, clamp_pose
 from .landmark_trust import HEAD_POINTS
@@ -238,6 +238,10 @@ class Fitter:
         fits, trunk = {(0.0, 0.0): state}, self.unknowns(TRUNK + LEGS)
         # With the mean body's size, its depth would contradict the face's, which a lean explains.
         trunk = replace(trunk, betas=np.arange(self.body.num_body_betas))
+        suggested, noise = 0.0, np.inf
+        if self.evidence.framing == "half":
+            world, faced = self.evidence.observation.pose_world, self.evidence.face is not None
+            suggested, noise = pitch_of_trunk(world, faced)
 
         def fit(pitch: float, roll: float) -> float:
             self.set_gravity(Gravity(pitch, roll))
@@ -247,7 +251,7 @@ class Fitter:
                 self.body, fits[nearest], terms, trunk, self.bounds, S.tilt_steps, 1e-4
             )
             fits[pitch, roll] = found.state
-            return found.cost
+            return found.cost + 0.5 * ((pitch - suggested) / noise) ** 2
 
         gravity = search_gravity(fit, self.pitch)
         fit(gravity.pitch, gravity.roll)

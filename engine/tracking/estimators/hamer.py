@@ -37,14 +37,8 @@ S = register_settings("tracking.hamer", HamerSettings())
 FOCAL, INPUT = 5000.0, 256.0
 MESH_KEYS = ("pred_vertices", "pred_cam", "box_size")
 KEYS = ("global_orient", "hand_pose", "right")
-SIZES = {
-    "global_orient": 9,
-    "hand_pose": 135,
-    "right": 1,
-    "box_center": 2,
-    "box_size": 1,
-    "person": 1,
-}
+OF_HAND = {"global_orient": 9, "hand_pose": 135, "right": 1}
+OF_BOX = {"box_center": 2, "box_size": 1, "person": 1}
 WRISTS = {"left": 15, "right": 16}  # of the body landmarks
 
 

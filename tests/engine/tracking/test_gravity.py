@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import camera_tilt, photo_camera, project
+from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, Gravity, Motion, Pose, Track
 from likeness.engine.core.upright import (
     camera_at,
@@ -15,7 +16,7 @@ from likeness.engine.core.upright import (
     track_to_motion,
     unpack_gravities,
 )
-from likeness.engine.tracking.gravity import combine_gravity, search_gravity
+from likeness.engine.tracking.gravity import combine_gravity, pitch_of_trunk, search_gravity
 
 CAMERA = photo_camera(900.0, 640, 480)
 TILTED = Gravity(17.0, -3.0, 2.0, "estimated")
@@ -49,6 +50,21 @@ def test_search_stays_level_without_evidence_and_keeps_what_is_given() -> None:
     assert (nothing.pitch, nothing.roll) == pytest.approx((0.0, 0.0), abs=1e-6)
     given = search_gravity(lambda pitch, roll: 0.0, 12.5)
     assert (given.pitch, given.certainty, given.source) == (12.5, 0.0, "given")
+
+
+@pytest.mark.parametrize("turn", [60.0, -90.0, 120.0, 180.0])
+def test_upright_trunks_show_how_a_camera_is_pitched(turn: float) -> None:
+    """Lean and slope of an upright trunk under a pitched camera, without and with a face."""
+    about_y = axis_angle_to_matrix(np.array([0.0, np.radians(turn), 0.0]))
+    trunk = np.zeros((33, 3))
+    trunk[[11, 12, 23, 24]] = [[0.2, 0.5, 0], [-0.2, 0.5, 0], [0.1, 0, 0], [-0.1, 0, 0]]
+    for faced in (False, True):
+        level, down, up = (
+            pitch_of_trunk(trunk @ about_y.T @ camera_tilt(pitch, 0.0).T, faced)[0]
+            for pitch in (0.0, 20.0, -20.0)
+        )
+        assert 10.0 < down - level < 50.0
+        assert down - level == pytest.approx(level - up, rel=0.05)
 
 
 def test_several_estimates_count_by_their_certainty() -> None:
