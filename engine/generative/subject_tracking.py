@@ -34,14 +34,10 @@ from ..pipeline.estimators import open_estimators
 from ..tracking.detectors import Detectors
 from ..tracking.fit import fit_body
 from ..tracking.measure import face_failed
-from ..tracking.multiview import (
-    ObservedPhoto,
-    camera_azimuth,
-    contradicts_direction,
-    flip_front_back,
-)
+from ..tracking.multiview import ObservedPhoto, camera_azimuth, contradicts_direction
 from ..tracking.multiview import S as MULTIVIEW
 from ..tracking.observation import eye_distance, observe
+from ..tracking.profile_face import flip_front_back
 from ..tracking.track_video import track_video
 from .compose import Prompt
 from .quality_filters import (

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..body.model import Body
-from ..body.names import POSE_MIRROR
 from ..core.rotations import axis_angle_to_matrix
 from ..core.settings import register_settings
 from ..core.types import (
@@ -33,6 +32,7 @@ from .fit_state import FitState
 from .fitter import Fitter
 from .measure import S as MEASURE
 from .measure import face_failed, make_track, pose_error_pixels
+from .profile_face import flip_front_back
 from .shape_fusion import ShapeEvidence, evidence_from_fit, fuse_shapes
 
 
@@ -182,22 +182,6 @@ def _fit_alone(photo: ObservedPhoto, body: Body) -> _Alone:
         if good and not contradicts_direction(photo.direction, camera_azimuth(other.pose)):
             observation, fitter, state = turned, again, other
     return _Alone(evidence_from_fit(fitter, state), observation, notes)
-
-
-def flip_front_back(observation: Observation) -> Observation:
-    """Swap left and right, near and far.
-
-    For a network that mistook a person's front for their back, which leaves the points right in
-    the picture.
-    """
-    swap = np.array(POSE_MIRROR)
-    return replace(
-        observation,
-        pose=observation.pose[swap],
-        pose_visibility=observation.pose_visibility[swap],
-        pose_world=observation.pose_world[swap] * [1.0, 1.0, -1.0],
-        hands=(),
-    )
 
 
 def without_face(observation: Observation) -> Observation:

@@ -10,6 +10,7 @@ from ..core.settings import register_settings
 from ..core.types import BoolArray, FloatArray, Hand, LikenessError, Observation, Portrait
 from .detectors import DetectedPerson, Detectors, FaceBox, FaceLandmarks, HandLandmarks
 from .detectors.suite import wrist_rois
+from .profile_face import find_profile, follow_profile
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,11 @@ _LEFT_WRIST, _RIGHT_WRIST = 15, 16
 
 @dataclass(frozen=True)
 class Candidate:
-    """A body and its face, where one was found."""
+    """A body and its face, where one was found; ``profile`` where it was only found as a box."""
 
     person: DetectedPerson
     face: FaceLandmarks | None
+    profile: FaceBox | None = None
 
 
 def observe(portrait: Portrait, detectors: Detectors, person: int | None = None) -> Observation:
@@ -83,7 +85,7 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
         warnings.append(_small_face(distance, rgb))
         if distance < S.min_eye_distance:
             face = None
-    return Observation(
+    observation = Observation(
         pose=body.landmarks if chosen.face is None else merge_face(body.landmarks, chosen.face),
         pose_visibility=body.visibility,
         pose_world=body.world,
@@ -96,6 +98,7 @@ def observe(portrait: Portrait, detectors: Detectors, person: int | None = None)
         warnings=tuple(warnings),
         people=np.array([c.person.box for c in candidates], np.float64),
     )
+    return observation if chosen.profile is None else follow_profile(observation, chosen.profile)
 
 
 def _small_face(distance: float, rgb: FloatArray) -> str:
@@ -132,14 +135,15 @@ def find_candidates(rgb: FloatArray, detectors: Detectors) -> list[Candidate]:
         own = [mesh for mesh in meshes if is_face_of(mesh, person)]
         face = max(own, key=lambda mesh: mesh.score) if own else None
         if face is not None or _sure(person):
-            candidates.append(Candidate(person, face))
+            profile = find_profile(boxes, person) if face is None else None
+            candidates.append(Candidate(person, face, profile))
     if not candidates:
         # From the side or behind, at half length, little is visible; the other segmenter decides,
         # and shows where to look again.
         selfie = detectors.selfie_mask(rgb) > 0.5
         confirmed = _confirm_people(people, selfie)
         confirmed = confirmed or _confirm_people(detectors.people_in(rgb, selfie), selfie)
-        candidates = [Candidate(person, None) for person in confirmed]
+        candidates = [Candidate(p, None, find_profile(boxes, p)) for p in confirmed]
     candidates.sort(key=lambda c: float(c.person.box[0] + c.person.box[2]))
     return candidates
 

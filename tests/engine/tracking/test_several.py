@@ -16,9 +16,9 @@ from likeness.engine.tracking.multiview import (
     classify_direction,
     contradicts_direction,
     fit_multiview,
-    flip_front_back,
     parse_direction,
 )
+from likeness.engine.tracking.profile_face import flip_front_back
 
 HANGING = {"left_shoulder": [0, 0, -0.9], "right_shoulder": [0, 0, 0.9]}
 LEFT_RIGHT = [(11, 12), (13, 14), (23, 24), (31, 32), (2, 5), (9, 10)]

@@ -24,10 +24,17 @@ from likeness.engine.core.types import (
 from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.tracking import fit_body
+from likeness.engine.tracking.detectors import DetectedPerson, FaceBox, Roi
 from likeness.engine.tracking.fit import gather_evidence
 from likeness.engine.tracking.fit_state import FitState, PosedJoints
 from likeness.engine.tracking.landmark_trust import HEAD_POINTS, face_turn, yaw_disagreement
 from likeness.engine.tracking.measure import fit_failed
+from likeness.engine.tracking.profile_face import (
+    find_profile,
+    flip_front_back,
+    follow_profile,
+    profile_yaw,
+)
 from likeness.engine.tracking.silhouette import SilhouetteEdges
 
 HEAD = JOINT_INDEX["head"]
@@ -101,6 +108,39 @@ def test_without_a_face_the_profile_holds_the_head(body: Body, yaw: float) -> No
     faceless = replace(seen, pose_world=world, face=None, face_score=0.0)
     track = fit_body(faceless, portrait(), body, fov=FOV)
     assert head_error(body, track.pose, yaw) < 5.5
+
+
+def face_box(seen: Observation, score: float = 0.8) -> FaceBox:
+    """The face detector's box and points of a head whose landmarks are true."""
+    eyes, nose, mouth = seen.pose[[5, 2]], seen.pose[[0]], seen.pose[[9, 10]].mean(0)[None]
+    points = np.concatenate([eyes, nose, mouth, seen.pose[[8, 7]]])
+    middle, size = points.mean(0), 2.1 * np.linalg.norm(eyes.mean(0) - mouth[0])
+    return FaceBox(np.concatenate([middle - size / 2, middle + size / 2]), points, score)
+
+
+@pytest.mark.parametrize("yaw", [62.0, -70.0])
+def test_a_profile_is_not_seen_from_behind(body: Body, yaw: float) -> None:
+    """The body network took the front for the back; the face's box shows where it looks."""
+    seen = replace(photograph(body, yaw), face=None, face_score=0.0)
+    mistaken = flip_front_back(seen)
+    assert head_error(body, fit_body(mistaken, portrait(), body, fov=FOV).pose, yaw) > 30.0
+    box = face_box(seen)
+    found = profile_yaw(box)
+    assert found is not None
+    assert np.degrees(found) == pytest.approx(yaw, abs=12.0)
+    followed = follow_profile(mistaken, box)
+    assert head_error(body, fit_body(followed, portrait(), body, fov=FOV).pose, yaw) < 12.0
+
+
+def test_what_is_no_profile(body: Body) -> None:
+    assert profile_yaw(face_box(photograph(body, 20.0))) is None
+    side = photograph(body, 70.0)
+    assert profile_yaw(face_box(side, score=0.6)) is None
+    box = face_box(side)
+    rest = (side.pose_world, side.person_mask, 1.0, box.box, Roi((0.0, 0.0), 1.0))
+    someone = DetectedPerson(side.pose, side.pose_visibility, *rest)
+    assert find_profile([box], someone) is box
+    assert find_profile([box], replace(someone, landmarks=side.pose + 300.0)) is None
 
 
 def costs(body: Body, true: float, tried: list[float]) -> list[float]:
