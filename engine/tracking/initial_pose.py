@@ -113,10 +113,12 @@ def _refine(
         projected, _, rows = project_rows(turned + t, camera)
         residual = (projected - pixels) / scale
         factor = weight * geman_mcclure((residual**2).sum(1), radius)[1]
-        moment = np.cross(turned[:, None], rows)
-        J = np.concatenate([moment, rows], axis=2) / scale  # [N, 2, 6]: turn, then move
-        H = np.einsum("nri,n,nrj->ij", J, factor, J)
-        g = np.einsum("nri,n,nr->i", J, factor, residual)
+        x, y, z = turned.T[:, :, None]
+        ax, ay, az = rows[..., 0], rows[..., 1], rows[..., 2]
+        moment = np.stack([y * az - z * ay, z * ax - x * az, x * ay - y * ax], -1)
+        J = np.concatenate([moment, rows], axis=2).reshape(-1, 6) / scale  # turn, then move
+        weighted = J * np.repeat(factor, 2)[:, None]
+        H, g = weighted.T @ J, residual.ravel() @ weighted
         step = -np.linalg.solve(H + damping * np.diag(H.diagonal()) + 1e-12 * np.eye(6), g)
         new_R, new_t = axis_angle_to_matrix(step[:3]) @ R, t + step[3:]
         new = cost(new_R, new_t)

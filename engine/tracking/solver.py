@@ -188,14 +188,10 @@ def _bounded_step(
     for _ in range(3):
         free = np.flatnonzero(~at_wall)
         A = matrix[np.ix_(free, free)]
-        diagonal = A.diagonal()
-        A[np.arange(len(free)), np.arange(len(free))] += damping * diagonal + 1e-9
         # What the held parameters already moved pulls on the free ones.
-        right = -(
-            gradient[free]
-            + matrix[free] @ (there - here)
-            - matrix[np.ix_(free, free)] @ (there[free] - here[free])
-        )
+        moved = np.where(at_wall, there - here, 0.0)
+        right = -(gradient + matrix @ moved if moved.any() else gradient)[free]
+        A[np.diag_indices(len(free))] += damping * A.diagonal() + 1e-9
         try:
             factor = scipy.linalg.cho_factor(A, overwrite_a=True, check_finite=False)
             step = scipy.linalg.cho_solve(factor, right, check_finite=False)
