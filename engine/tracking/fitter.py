@@ -414,6 +414,9 @@ class Fitter:
             return state
         person = self.body.personalised(state.betas)
         unknowns = self.unknowns(("neck", "head"))
+        held = self.held_at(state)
+        # Across the picture the head takes the body along; in depth it would draw it anywhere.
+        held.lower[:2], held.upper[:2] = self.bounds.lower[:2], self.bounds.upper[:2]
         best, best_cost = state, np.inf
         for degrees in S.head_turns:
             spin = axis_angle_to_matrix(np.array([0.0, np.radians(degrees), 0.0]))
@@ -430,7 +433,7 @@ class Fitter:
                     self.prior,
                     *self.near,
                 ]
-                found = minimize(self.body, trial, terms, unknowns, self.bounds, 8, 1e-2)
+                found = minimize(self.body, trial, terms, unknowns, held, 8, 1e-2)
                 trial = found.state
             if found.cost < best_cost:
                 best, best_cost = trial, found.cost

@@ -27,6 +27,7 @@ from likeness.engine.tracking import fit_body
 from likeness.engine.tracking.detectors import DetectedPerson, FaceBox, Roi
 from likeness.engine.tracking.fit import gather_evidence
 from likeness.engine.tracking.fit_state import FitState, PosedJoints
+from likeness.engine.tracking.fitter import Fitter
 from likeness.engine.tracking.landmark_trust import HEAD_POINTS, face_turn, yaw_disagreement
 from likeness.engine.tracking.measure import fit_failed
 from likeness.engine.tracking.profile_face import (
@@ -192,3 +193,14 @@ def test_a_face_from_the_side_may_be_twice_as_far_off(body: Body) -> None:
     assert limit > 30.0
     assert not fit_failed(0.95 * limit, side)
     assert fit_failed(1.05 * limit, side)
+
+
+def test_turning_the_head_leaves_the_body_in_its_depth(body: Body) -> None:
+    """The head's landmarks and profile alone would draw the whole body away from its own."""
+    seen = photograph(body, 65.0)
+    evidence, head = gather_evidence(seen, None, camera(), body)
+    fitter = Fitter(body, evidence, head)
+    state = fitter.refine(fitter.find_pose())
+    moved = replace(state, transl=state.transl + np.array([0.04, 0.0, -0.3]))
+    turned = fitter.turn_head(moved, SilhouetteEdges.of(body))
+    assert turned.transl[2] == moved.transl[2]
