@@ -51,6 +51,7 @@ class BaseColorSettings:
     majority: float = 0.4  # share of a material that makes it the usual one
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
+    gilded_fade: float = 0.06  # the same of hair with a light behind it: after four
     jaw: float = 0.04  # metres over which one fade passes into the other
 
 
@@ -131,6 +132,9 @@ def base_colors(
                 rest = np.clip(t.color[own] - base, -0.6, 0.25)
                 fade = S.fade * (S.beard_fade / S.fade) ** beard_area(body)[mesh.vertices]
                 base = base + mesh.diffuse(rest, 4.0 * t.known[own], 1.0, np.zeros(3), fade)
+            elif view.backlight > 0.0:  # light from behind gilds the hair beyond the outline, too
+                rest = view.backlight * (t.color[own] - base)
+                base = base + mesh.diffuse(rest, t.known[own], 1.0, np.zeros(3), S.gilded_fade)
         else:
             default = default_albedo(int(label), view)
             if label == LOWER and not (seen[own] > 0.3).any():

@@ -5,12 +5,13 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from likeness.engine.core.cameras import in_picture, photo_camera, project
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, IntArray
 from likeness.engine.dual_uv.sampling import sample_surface
 from likeness.engine.gaussians.lift.colors_base import Texels, base_colors
-from likeness.engine.gaussians.lift.labels import LABELS, LOWER, SKIN, UPPER, standard_rest
+from likeness.engine.gaussians.lift.labels import HAIR, LABELS, LOWER, SKIN, UPPER, standard_rest
 from likeness.engine.gaussians.lift.labels_hidden import clothe_below, level_waist, smooth_sleeves
 from likeness.engine.gaussians.lift.labels_surface import vertex_parts
 
@@ -131,3 +132,41 @@ def test_colours_pass_the_frames_end_without_a_step(average) -> None:
     assert edge < 0.7
     assert under < edge + 0.12
     assert far > 0.85
+
+
+@pytest.mark.parametrize("backlight", [0.0, 1.0])
+def test_hair_before_a_light_darkens_gradually_behind(average, backlight: float) -> None:
+    """Dark hair that a low sun gilds towards the photo's outline."""
+    samples = sample_surface(average, 128)
+    parts = np.array(average.part_names)[average.face_part[samples.triangle]]
+    samples = samples.take(parts == "scalp")
+    f, rest = average.f, samples.points(average.v_template, average.f)
+    normals = samples.points(vertex_normals(average.v_template, f), f)
+    facing = normals[:, 2]
+    known = facing > 0.1
+    own, gold = np.array([0.08, 0.06, 0.05]), np.array([0.8, 0.6, 0.4])
+    gilded = known & (facing < 0.45)
+    count = len(rest)
+    texels = Texels(
+        points=rest,
+        normals=normals,
+        label=np.full(count, HAIR),
+        known=1.0 * known,
+        color=np.where(gilded[:, None], gold, own * known[:, None]),
+        corner=f[samples.triangle],
+        bary=samples.bary,
+        rest=rest,
+        group=np.zeros(count, int),
+        xy=np.zeros((count, 2)),
+        shade=np.ones((count, 3)),
+        facing=facing,
+        radius=np.full(count, 0.003),
+    )
+    view = SimpleNamespace(backlight=backlight)
+    deep = 1.0 * (known & ~gilded)  # only this hair is asked for its own colour
+    base, *_ = base_colors(texels, deep, deep, average, view)
+    light = base.mean(1)
+    behind = light[(facing < 0.0) & (facing > -0.15)].mean()
+    far = light[facing < -0.9].mean()
+    assert far < 0.25
+    assert (behind > 1.3 * far) == (backlight == 1.0)
