@@ -47,6 +47,8 @@ class BendSettings:
     rigid: float = 0.98  # most weight of a bone from which on nothing spreads
     longer: float = 2.5  # most times that splats are lengthened for poses that spread them
     longest: float = 0.012  # metres, most standard deviation that they are lengthened to
+    crotch: float = 0.008  # most metres off the body that cloth between the thighs is,
+    underside: tuple[float, float] = (0.2, 0.6)  # where the body faces down by these cosines
     beside: int = 12  # neighbours on the body, with whose stand-off a splat's is compared
     apart: float = 0.005  # metres off their median from which on it lies where they do,
     apart_thick: float = 0.25  # and the same as a share of that
@@ -240,6 +242,25 @@ def settle_outliers(texels: BoundGaussians, rows: IntArray, body: Body) -> Bound
     out = np.array(texels.offset)
     out[rows[far]] = np.einsum("nba,nb->na", frames.R, median)[far]
     return replace(texels, offset=out)
+
+
+def raise_crotch(texels: BoundGaussians, rows: IntArray, body: Body) -> BoundGaussians:
+    """Lay texels of hanging crotches on the body: they would hang on below raised thighs.
+
+    Args:
+        texels: N texel splats.
+        rows: of those that the photo does not show.
+        body: the person's own.
+    """
+    down = -vertex_normals(body.v_template, body.f)[:, 1]
+    hips = body.weights[:, [JOINT_INDEX[n] for n in ("pelvis", "left_hip", "right_hip")]].sum(1)
+    least, most = S.underside
+    under = np.where(hips > 0.5, np.clip((down - least) / (most - least), 0.0, 1.0), 0.0)
+    share = np.einsum("nk,nk->n", texels.bary[rows], under[body.f[texels.triangle[rows]]])
+    offset = np.array(texels.offset)
+    high = np.maximum(offset[rows, 2], 1e-9)
+    offset[rows] *= (1.0 - share * np.clip(1.0 - S.crotch / high, 0.0, 1.0))[:, None]
+    return replace(texels, offset=offset)
 
 
 def _atlas_steps(texels: BoundGaussians, side: IntArray, body: Body) -> FloatArray:

@@ -16,6 +16,7 @@ from likeness.engine.gaussians.lift.bends import (
     bending,
     lay_out_bends,
     lengthen_texels,
+    raise_crotch,
     settle_outliers,
     stretched_surface,
 )
@@ -160,3 +161,30 @@ def test_texels_that_hover_over_their_neighbours_lie_among_them(average: Body) -
     settled = settle_outliers(bound, np.arange(n), average)
     np.testing.assert_array_equal(settled.offset[~hovering], offset[~hovering])
     np.testing.assert_allclose(settled.offset[hovering, 2], high[hovering], atol=2e-3)
+
+
+def test_the_unseen_crotch_of_trousers_does_not_hang_below_raised_thighs(average: Body) -> None:
+    samples, _ = sample_texels(average, 30_000, np.ones(len(average.f)))
+    part = np.array(average.part_names)[average.face_part[samples.triangle]]
+    samples = samples.take(np.isin(part, ["torso", "leg"]))
+    n = len(samples.triangle)
+    offset = np.tile([0.0, 0.0, SLEEVE], (n, 1))
+    identity = np.tile([1.0, 0.0, 0.0, 0.0], (n, 1))
+    zeros, ones = np.zeros((n, 3)), np.ones(n)
+    bound = BoundGaussians(
+        samples.triangle, samples.bary, offset, identity, zeros + 0.003, ones, zeros, ones
+    )
+    home = samples.points(average.v_template, average.f)
+    _, joints = average.vertices(Pose.rest(average.num_expression))
+    hips = joints[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]]
+    raised = raise_crotch(bound, np.arange(n), average)
+    high = raised.offset[:, 2]
+    crotch = (np.abs(home[:, 0]) < 0.01) & (np.abs(home[:, 2] - hips[:, 2].mean()) < 0.03)
+    crotch &= home[:, 1] < hips[:, 1].min()
+    assert crotch.sum() > 5
+    assert (high[crotch] < 0.5 * SLEEVE).all()
+    assert abs(np.median(high[crotch]) - S.crotch) < 1e-6
+    np.testing.assert_array_equal(high[home[:, 1] > hips[:, 1].max() + 0.1], SLEEVE)
+    np.testing.assert_array_equal(high[home[:, 1] < hips[:, 1].min() - 0.25], SLEEVE)
+    seen = raise_crotch(bound, np.nonzero(~crotch)[0], average)
+    np.testing.assert_array_equal(seen.offset[crotch], offset[crotch])
