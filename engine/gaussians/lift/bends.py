@@ -49,6 +49,7 @@ class BendSettings:
     longest: float = 0.012  # metres, most standard deviation that they are lengthened to
     crotch: float = 0.008  # most metres off the body that cloth between the thighs is,
     underside: tuple[float, float] = (0.2, 0.6)  # where the body faces down by these cosines
+    between: float = 0.05  # and pelvis and thighs hold it by this weight at least
     beside: int = 12  # neighbours on the body, with whose stand-off a splat's is compared
     apart: float = 0.005  # metres off their median from which on it lies where they do,
     apart_thick: float = 0.25  # and the same as a share of that
@@ -253,9 +254,10 @@ def raise_crotch(texels: BoundGaussians, rows: IntArray, body: Body) -> BoundGau
         body: the person's own.
     """
     down = -vertex_normals(body.v_template, body.f)[:, 1]
-    hips = body.weights[:, [JOINT_INDEX[n] for n in ("pelvis", "left_hip", "right_hip")]].sum(1)
+    thighs = body.weights[:, [JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]].sum(1)
+    between = np.minimum(thighs, body.weights[:, JOINT_INDEX["pelvis"]]) > S.between
     least, most = S.underside
-    under = np.where(hips > 0.5, np.clip((down - least) / (most - least), 0.0, 1.0), 0.0)
+    under = np.where(between, np.clip((down - least) / (most - least), 0.0, 1.0), 0.0)
     share = np.einsum("nk,nk->n", texels.bary[rows], under[body.f[texels.triangle[rows]]])
     offset = np.array(texels.offset)
     high = np.maximum(offset[rows, 2], 1e-9)
