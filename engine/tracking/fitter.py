@@ -238,10 +238,9 @@ class Fitter:
         fits, trunk = {(0.0, 0.0): state}, self.unknowns(TRUNK + LEGS)
         # With the mean body's size, its depth would contradict the face's, which a lean explains.
         trunk = replace(trunk, betas=np.arange(self.body.num_body_betas))
-        suggested, noise = 0.0, np.inf
-        if self.evidence.framing == "half":
-            world, faced = self.evidence.observation.pose_world, self.evidence.face is not None
-            suggested, noise = pitch_of_trunk(world, faced)
+        ev = self.evidence
+        world = ev.observation.pose_world
+        suggested, noise = pitch_of_trunk(world, ev.framing, ev.face is not None)
 
         def fit(pitch: float, roll: float) -> float:
             self.set_gravity(Gravity(pitch, roll))

@@ -30,7 +30,9 @@ class GravitySettings:
     farthest: int = 5  # steps to each side
     hopeless: float = 6.0  # log of the odds against a pitch beyond which no farther one is tried
     roll_step: float = 4.0  # degrees
-    # Shares of a trunk's lean, facing and shoulders' slope in the pitch, and its noise in degrees.
+    # Shares of a trunk's lean, facing and shoulders' slope in the pitch, and its noise in degrees:
+    # of whole bodies, and of half bodies with and without a face.
+    whole_trunk: tuple[float, float, float, float] = (0.8, -2.0, 0.0, 10.0)
     faced_trunk: tuple[float, float, float, float] = (1.04, -15.5, 1.36, 11.0)
     faceless_trunk: tuple[float, float, float, float] = (0.71, -10.4, 0.82, 7.0)
 
@@ -70,28 +72,33 @@ def search_gravity(cost: Callable[[float, float], float], pitch: float | None = 
     return Gravity(pitch, roll, certainty, source)
 
 
-def pitch_of_trunk(world: FloatArray, faced: bool) -> tuple[float, float]:
+def pitch_of_trunk(world: FloatArray, framing: str, faced: bool) -> tuple[float, float]:
     """Return the pitch that the trunk's landmarks suggest, and its noise, in degrees.
 
     The landmark network sees how a trunk leans, but answers with less, and lets people who face the
     camera lean to it. Shoulders that point at a pitched camera slope. The shares are those of a
-    regression on rendered half bodies with cameras at up to 25 degrees.
+    regression on rendered people with cameras at up to 25 degrees. Of a head alone, the noise is
+    infinite.
 
     Args:
         world: [33, 3] metric body landmarks, camera axes.
+        framing: ``head``, ``half`` or ``full``.
         faced: Whether the face is found; its landmarks then count in the fit as well.
 
     >>> seen_from_the_right = np.zeros((33, 3))
     >>> seen_from_the_right[[11, 12], 1:] = (0.5, 0.2), (0.5, -0.2)
-    >>> pitch_of_trunk(seen_from_the_right, faced=False)
+    >>> pitch_of_trunk(seen_from_the_right, "half", faced=False)
     (0.0, 7.0)
     """
+    if framing == "head":
+        return 0.0, float("inf")
     above = world[[11, 12]].mean(0) - world[[23, 24]].mean(0)
     lean = np.degrees(np.arctan2(above[2], above[1]))
     x, y, z = world[11] - world[12]
     across = max(float(np.hypot(x, z)), 1e-6)
     slope = np.degrees(np.arctan2(y, across))
-    *shares, noise = S.faced_trunk if faced else S.faceless_trunk
+    half = S.faced_trunk if faced else S.faceless_trunk
+    *shares, noise = S.whole_trunk if framing == "full" else half
     return float(np.dot(shares, [lean, x / across, -slope * z / across])), noise
 
 

@@ -58,13 +58,14 @@ def test_upright_trunks_show_how_a_camera_is_pitched(turn: float) -> None:
     about_y = axis_angle_to_matrix(np.array([0.0, np.radians(turn), 0.0]))
     trunk = np.zeros((33, 3))
     trunk[[11, 12, 23, 24]] = [[0.2, 0.5, 0], [-0.2, 0.5, 0], [0.1, 0, 0], [-0.1, 0, 0]]
-    for faced in (False, True):
+    for framing, faced in (("half", False), ("half", True), ("full", True)):
         level, down, up = (
-            pitch_of_trunk(trunk @ about_y.T @ camera_tilt(pitch, 0.0).T, faced)[0]
+            pitch_of_trunk(trunk @ about_y.T @ camera_tilt(pitch, 0.0).T, framing, faced)[0]
             for pitch in (0.0, 20.0, -20.0)
         )
         assert 10.0 < down - level < 50.0
         assert down - level == pytest.approx(level - up, rel=0.05)
+    assert pitch_of_trunk(trunk, "head", True) == (0.0, np.inf)
 
 
 def test_several_estimates_count_by_their_certainty() -> None:
