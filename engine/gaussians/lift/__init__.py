@@ -21,6 +21,7 @@ import numpy as np
 
 from ...body import Body
 from ...core.settings import register_settings
+from ...core.threads import start_thread
 from ...core.types import (
     MAX_GAUSSIANS,
     BoolArray,
@@ -40,7 +41,7 @@ from .crumbs import drop_crumbs
 from .depth_sheets import DepthSheet, find_depth_sheets, find_limb_borders
 from .dressed_mesh import DressedMesh, fit_dressed_mesh
 from .ears import finish_ears
-from .face_finish import finish_face
+from .face_finish import complete_face, finish_face
 from .far_side import loose_layer
 from .flaps import find_flaps, give_cloth_to_trunk
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
@@ -230,19 +231,24 @@ def lift_photo(
     sleeved = find_sleeved_arms(hands, regions.group, regions.label, regions.body)
     homes = TriangleBinding(body, vertices, groups[body.f[:, 0]], regions.hidden, sleeved)
 
+    head_budget = int(options.face_share * options.max_gaussians)
+    worn = None
+    if frame is not None:
+        worn = add_glasses(frame, portrait, matte, body, vertices, track, head_budget // 3)
+    face_budget = head_budget - (0 if worn is None else len(worn))
+    face = start_thread(complete_face, body, vertices, track, observation, matte, face_budget)
     photo_budget = int(options.photo_share * options.max_gaussians)
     photo, grid_side = _photo_levels(
         matte, track, regions, sheets, camera, homes, dressed, photo_budget
     )
     loose_budget = int(options.loose_share * options.max_gaussians)
     loose = loose_layer(sheets, colors, alpha, regions, camera, homes, loose_budget)
-    face_budget = int(options.face_share * options.max_gaussians)
     spent = sum(len(part) for part in (*photo, *loose))
     hat_budget = 0 if brimmed is None else int(options.hat_share * options.max_gaussians)
     fineness = texel_fineness(body, dressed.vertices, shares, regions, camera)
     notches = 0.0 if brimmed else measure_notches(matte.alpha, regions, camera, body, vertices)
     strand_budget = int(options.strand_share * options.max_gaussians) if notches else 0
-    room = options.max_gaussians - spent - face_budget - hat_budget - strand_budget
+    room = options.max_gaussians - spent - head_budget - hat_budget - strand_budget
     samples, side = sample_texels(body, room, fineness)
     h, w = matte.alpha.shape
     fine = fit_size(w, h, S.texture_factor * max(alpha.shape))
@@ -264,11 +270,7 @@ def lift_photo(
     strands = homes.nape.rebind_hair(strands, np.ones(len(strands), bool), vertices)
     everything = drop_crumbs(BoundGaussians.concatenate([texels, strands, *loose, front]), body)
     everything = finish_ears(everything, body, vertices, regions, camera)
-    worn = None
-    if frame is not None:
-        worn = add_glasses(frame, portrait, matte, body, vertices, track, face_budget // 3)
-    face_budget -= 0 if worn is None else len(worn)
-    everything = finish_face(everything, body, vertices, track, observation, matte, face_budget)
+    everything = finish_face(everything, face.result(), face_budget)
     if frame is not None and worn is not None:
         everything = relabel_hidden_splats(everything, frame, body, vertices, track)
         everything = BoundGaussians.concatenate([everything, worn])

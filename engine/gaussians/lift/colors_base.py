@@ -134,7 +134,9 @@ def base_colors(
                 base = base + mesh.diffuse(rest, 4.0 * t.known[own], 1.0, np.zeros(3), fade)
             elif view.backlight > 0.0:  # light from behind gilds the hair beyond the outline, too
                 rest = view.backlight * (t.color[own] - base)
-                base = base + mesh.diffuse(rest, t.known[own], 1.0, np.zeros(3), S.gilded_fade)
+                base = base + mesh.diffuse(
+                    rest, 1.0 * t.known[own], 1.0, np.zeros(3), S.gilded_fade
+                )
         else:
             default = default_albedo(int(label), view)
             if label == LOWER and not (seen[own] > 0.3).any():

@@ -83,42 +83,53 @@ S = register_settings("lift.face_finish", FaceSettings())
 SIDES = ("right", "left")
 
 
-def finish_face(
-    bound: BoundGaussians,
+@dataclass(frozen=True)
+class CompletedFace:
+    """What the photo does not show of lids, eyeballs and mouth.
+
+    Attributes:
+        face: the fitted face.
+        closed: [V, 3] its vertices with closed eyes.
+        gone: [F] triangles whose texels the splats replace.
+        splats: bound to the body.
+    """
+
+    face: FittedFace
+    closed: FloatArray
+    gone: BoolArray
+    splats: BoundGaussians
+
+
+def complete_face(
     body: Body,
     vertices: FloatArray,
     track: Track,
     observation: Observation,
     matte: Matte,
     budget: int | None = None,
-) -> BoundGaussians:
-    """Complete and rebind the lids, eyeballs and mouth of a lifted portrait.
-
-    A body without eyes, teeth and blinks, or a photo without a face, comes back as it is.
+) -> CompletedFace | None:
+    """Complete the lids, eyeballs and mouth that a portrait does not show.
 
     Args:
-        bound: everything that the lift made.
         body: the person's own.
         vertices: [V, 3] in the photo's pose, world space, metres.
         track: of the portrait.
         observation: of the portrait.
         matte: of the portrait.
-        budget: most Gaussians that are added; full density when None.
+        budget: of Gaussians, whose density it decides; full density when None.
 
     Returns:
-        At most ``budget`` Gaussians more than ``bound``.
+        None for a body without eyes, teeth and blinks, or a photo without a face.
     """
     budget = S.full if budget is None else budget
     coarseness = max(1.0, float(np.sqrt(S.full / max(budget, 1))))
     face = make_face(body, vertices, track, observation, matte, coarseness)
     if face is None:
-        return bound
+        return None
     closed = face.blinked()
     unfolding = [lid_triangles(face, closed, side)[0] for side in SIDES]
     rims = _rim_faces(face) & ~np.logical_or.reduce(unfolding)
     gone = face.faces(*REPLACED) | rims | np.logical_or.reduce(unfolding)
-    bound = _raise_skin(face, bound.take((bound.layer == PHOTO) | ~gone[bound.triangle]))
-    bound = _rebind_photo(face, closed, bound)
     shown = find_visible_mouth(body)
     lining = (
         make_teeth(face, upper=True),
@@ -135,11 +146,32 @@ def finish_face(
             make_eyeball(face, side),
         ]
     outer = [_behind_photo(face, part) for part in own if part is not None]
-    completed = BoundGaussians.concatenate([*inner, *outer])
-    completed = _sink_behind_photo(face, completed, bound)
-    if len(completed) > budget:
-        completed = completed.take(np.linspace(0, len(completed) - 1, budget).astype(np.int64))
-    return BoundGaussians.concatenate([completed, bound])
+    return CompletedFace(face, closed, gone, BoundGaussians.concatenate([*inner, *outer]))
+
+
+def finish_face(
+    bound: BoundGaussians, completed: CompletedFace | None, budget: int | None = None
+) -> BoundGaussians:
+    """Put a completed face into a lifted portrait, whose splats there are bound again.
+
+    Args:
+        bound: everything that the lift made.
+        completed: by :func:`complete_face`; None leaves everything as it is.
+        budget: most Gaussians that are added; ``full`` when None.
+
+    Returns:
+        At most ``budget`` Gaussians more than ``bound``.
+    """
+    if completed is None:
+        return bound
+    budget = S.full if budget is None else budget
+    face, gone = completed.face, completed.gone
+    bound = _raise_skin(face, bound.take((bound.layer == PHOTO) | ~gone[bound.triangle]))
+    bound = _rebind_photo(face, completed.closed, bound)
+    added = _sink_behind_photo(face, completed.splats, bound)
+    if len(added) > budget:
+        added = added.take(np.linspace(0, len(added) - 1, budget).astype(np.int64))
+    return BoundGaussians.concatenate([added, bound])
 
 
 def _behind_photo(face: FittedFace, part: BoundGaussians) -> BoundGaussians:

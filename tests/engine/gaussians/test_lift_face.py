@@ -27,6 +27,7 @@ from likeness.engine.gaussians.lift.face_finish import (
     _raise_skin,
     _rim_faces,
     _rim_skin,
+    complete_face,
     finish_face,
 )
 from likeness.engine.gaussians.lift.face_parts import (
@@ -384,7 +385,8 @@ def test_eyes_closed_in_the_photo_need_no_lids(head: Head):
     face = make_face(head.body, vertices, track, head.observation, head.matte)
     assert face is not None
     assert make_closed_lid(face, face.blinked(), "left") is None
-    refined = finish_face(head.bound, head.body, vertices, track, head.observation, head.matte)
+    completed = complete_face(head.body, vertices, track, head.observation, head.matte)
+    refined = finish_face(head.bound, completed)
     assert len(refined) > 1000
 
 
