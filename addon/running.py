@@ -198,7 +198,7 @@ def prepare_worker(context: Any, task: str) -> None:
         drop_standby()
         _Store.standby = StandbyWorker(task, command, variables)
     except (LikenessError, OSError) as error:
-        _log.info("No worker stands by: %s", error)
+        _log.debug("no worker stands by: %s", error)
 
 
 def drop_standby() -> None:
