@@ -16,8 +16,8 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, IntArray
 from ...render.mesh import rasterize_mesh
 from .dressed_mesh import DressedMesh
-from .labels import LOWER, UPPER
-from .pixel_grids import nearest_known
+from .labels import LOWER, OBJECT, UPPER
+from .pixel_grids import dilate, nearest_known
 from .regions import ARMS, TORSO, Regions
 
 
@@ -71,6 +71,8 @@ def give_cloth_to_trunk(
 ) -> Regions:
     """Return the regions with the cloth beside bare arms, against the background, as the trunk's.
 
+    What touches a thing in the hand stays with that.
+
     Args:
         regions: of the photo.
         dressed: the worn surface in the photo's pose.
@@ -81,6 +83,7 @@ def give_cloth_to_trunk(
     cloth = regions.mask & np.isin(regions.label, (UPPER, LOWER))
     of_face = groups[dressed.f[:, 0]]
     bare = dressed.worn[dressed.f].max(1) < 0.5
+    held = dilate(regions.mask & (regions.label == OBJECT), 2)
     for arm in ARMS:
         fitted = rasterize_mesh(dressed.vertices, dressed.f[of_face == arm], camera)
         own = cloth & (regions.group == arm)
@@ -93,5 +96,8 @@ def give_cloth_to_trunk(
         area = np.bincount(
             patch.ravel(), ((metres / np.maximum(away, 1.0)) ** 2).ravel(), count + 1
         )
-        group[(patch > 0) & (area < S.most)[patch]] = TORSO
+        given = area < S.most
+        given[np.unique(patch[held])] = False
+        given[0] = False
+        group[given[patch]] = TORSO
     return replace(regions, group=group)

@@ -11,7 +11,7 @@ from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoolArray, Camera, IntArray, Pose
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.flaps import find_flaps, give_cloth_to_trunk
-from likeness.engine.gaussians.lift.labels import SKIN, UPPER
+from likeness.engine.gaussians.lift.labels import OBJECT, SKIN, UPPER
 from likeness.engine.gaussians.lift.regions import ARMS, TORSO, vertex_groups
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
@@ -140,3 +140,7 @@ def test_cloth_behind_a_bare_arm_is_the_trunks(sleeve: Sleeve) -> None:
     assert found[far].all()
     assert not found[~free].any()
     assert not given(bare, replace(shown, label=np.full(free.shape, SKIN))).any()
+    # Part of a thing in the hand goes with the hand.
+    corner = free & (np.cumsum(free.ravel()).reshape(free.shape) < 0.2 * free.sum())
+    thing = replace(shown, label=np.where(corner, OBJECT, shown.label))
+    assert not given(bare, thing).any()
