@@ -102,7 +102,7 @@ class ImportPortrait(JobOperator, PhotoOptions, BoneOptions, bpy.types.Operator,
         description="Build time and quality; sets the settings below",
         items=(
             ("DRAFT", "Draft", "Fewer splats, not fitted to the photo: about 10 seconds"),
-            ("STANDARD", "Standard", "Fitted to the photo: about 30 seconds"),
+            ("STANDARD", "Standard", "Fitted to the photo: about 20 seconds"),
             (
                 "BEST",
                 "Best",

@@ -23,16 +23,16 @@ _SECONDS = {
     "look": 0.3,
     "matte": 1.5,
     "lift": 4.5,
-    "network": 4.0,
+    "network": 1.0,
     "order": 0.6,
-    "refine": 18.0,
+    "refine": 12.0,
     "check": 0.2,
     "preview": 2.0,
     "ready": 1.5,
 }
 """Seconds of each stage for one photo of a megapixel on two cores."""
 
-_REFINE_SECONDS = {"off": 0.0, "fast": 18.0, "full": 55.0}
+_REFINE_SECONDS = {"off": 0.0, "fast": 12.0, "full": 40.0}
 
 
 def estimate_seconds(

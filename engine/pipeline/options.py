@@ -124,7 +124,7 @@ class BuildOptions:
     sapiens: str | None = sapiens_option()
     refine: str = option(
         "fast",
-        help="Time spent on fitting the splats to the photo: none, about 15 seconds, or about 45, "
+        help="Time spent on fitting the splats to the photo: none, about 10 seconds, or about 35, "
         "on two idle cores.",
         choices=REFINE_CHOICES,
         show_default=True,
