@@ -70,7 +70,8 @@ def find_flaps(
 
 def _at_edges(patch: IntArray) -> IntArray:
     """[K] numbers of the patches at the picture's edges."""
-    return np.unique(np.concatenate([patch[0], patch[-1], patch[:, 0], patch[:, -1]]))
+    edges = [patch[0], patch[-1], patch[:, 0], patch[:, -1]]
+    return np.asarray(np.unique(np.concatenate(edges)))
 
 
 def give_cloth_to_trunk(
