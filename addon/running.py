@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import bpy
@@ -31,6 +32,9 @@ Steps = Generator[Any, None, Any]
 
 STEP_SECONDS = 0.015
 """Longest slice of work in Blender itself before its windows are updated."""
+
+_STANDBY_SECONDS = 600.0
+"""How long a worker stands by at most."""
 
 _REDRAW_SECONDS = 0.25
 """Least time between two redraws during a job: without a GPU, drawing takes the worker's time."""
@@ -196,9 +200,16 @@ def prepare_worker(context: Any, task: str) -> None:
         if ready is not None and ready.fits(task, command, variables):
             return
         drop_standby()
-        _Store.standby = StandbyWorker(task, command, variables)
+        _Store.standby = ready = StandbyWorker(task, command, variables)
+        bpy.app.timers.register(partial(_drop_idle, ready), first_interval=_STANDBY_SECONDS)
     except (LikenessError, OSError) as error:
         _log.debug("no worker stands by: %s", error)
+
+
+def _drop_idle(standby: StandbyWorker) -> None:
+    """A browser may stay open for hours, and the worker takes memory."""
+    if _Store.standby is standby:
+        drop_standby()
 
 
 def drop_standby() -> None:
@@ -246,6 +257,7 @@ def advance_steps(running: RunningJob) -> tuple[bool, Any]:
 
 def end_job(running: RunningJob) -> None:
     """End the job: stop the worker, keep its log, and free the place for the next job."""
+    drop_standby()  # of a job that failed before it had a request
     _close_steps(running)
     if running.job is not None:
         running.job.kill()
@@ -323,6 +335,7 @@ def _before_data_changes(*_: Any) -> None:
 @bpy.app.handlers.persistent
 def _before_load(*_: Any) -> None:
     """The job's scene is about to go."""
+    drop_standby()
     running = _Store.current
     if running is None:
         return

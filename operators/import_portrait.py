@@ -106,8 +106,7 @@ class ImportPortrait(JobOperator, PhotoOptions, BoneOptions, bpy.types.Operator,
             (
                 "BEST",
                 "Best",
-                "All splats, best fit: about 90 seconds. Shows the fitted body before the "
-                "long part",
+                "All splats, best fit: about a minute. Shows the fitted body before the long part",
             ),
         ),
         default="STANDARD",
@@ -128,8 +127,8 @@ class ImportPortrait(JobOperator, PhotoOptions, BoneOptions, bpy.types.Operator,
         description="Time spent on fitting the splats to the photo",
         items=(
             ("off", "Off", "Do not fit them"),
-            ("fast", "Fast", "Sharper: about 20 seconds on two cores"),
-            ("full", "Full", "Sharpest: about a minute on two cores"),
+            ("fast", "Fast", "Sharper: about 10 seconds on two cores"),
+            ("full", "Full", "Sharpest: about 35 seconds on two cores"),
         ),
         default=QUALITIES["STANDARD"]["refine"],
     )

@@ -17,6 +17,8 @@ import numba
 
 T = TypeVar("T")
 
+_STACK_LOCK = threading.Lock()
+
 STACK_BYTES = 16 << 20
 """Of a thread that may have to compile a kernel: some systems give half a megabyte."""
 
@@ -57,6 +59,9 @@ def run_parts(kernel: Callable[..., Any], count: int, *arguments: Any, least: in
 def start_thread(function: Callable[..., T], *arguments: Any) -> Future[T]:
     """Call a function in a thread of its own, and return what it will return.
 
+    Where only one thread is allowed it is called at once. A thread that nobody waits for doesn't
+    keep the process.
+
     Args:
         function: what to call; its kernels use as many threads as the caller's would.
         arguments: passed on.
@@ -68,12 +73,16 @@ def start_thread(function: Callable[..., T], *arguments: Any) -> Future[T]:
         try:
             numba.set_num_threads(threads)
             future.set_result(function(*arguments))
-        except BaseException as error:
+        except BaseException as error:  # raised where the result is asked for
             future.set_exception(error)
 
-    before = threading.stack_size(STACK_BYTES)
-    try:
-        threading.Thread(target=run).start()
-    finally:
-        threading.stack_size(before)
+    if threads == 1:
+        run()
+        return future
+    with _STACK_LOCK:
+        before = threading.stack_size(STACK_BYTES)
+        try:
+            threading.Thread(target=run, daemon=True).start()
+        finally:
+            threading.stack_size(before)
     return future

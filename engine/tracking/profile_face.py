@@ -86,7 +86,8 @@ def follow_profile(observation: Observation, box: FaceBox) -> Observation:
     pose[1:4] += left_eye - pose[2]
     pose[4:7] += right_eye - pose[5]
     pose[[9, 10]] += mouth - pose[[9, 10]].mean(0)
-    visible[HEAD_POINTS] = np.maximum(visible[HEAD_POINTS], box.score)
+    shown = np.setdiff1d(HEAD_POINTS, EARS)  # the box doesn't say where the network's ears belong
+    visible[shown] = np.maximum(visible[shown], box.score)
     return replace(observation, pose=pose, pose_visibility=visible)
 
 

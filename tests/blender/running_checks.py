@@ -258,7 +258,7 @@ def odd_ends() -> dict[str, Any]:
 
 
 def standing_by(folder: str) -> dict[str, Any]:
-    """A worker stands by while photos are chosen: it is used, dropped, or replaced."""
+    """A worker stands by while photos are chosen: it is used, dropped, or left out."""
     likeness.register()
     context, out = Context(), {}
 
@@ -290,6 +290,10 @@ say(type="result", value="{name}")
     while ready.process.exit_code is None and time.monotonic() < until:
         time.sleep(0.01)
     out["dropped"] = [running._Store.standby, ready.process.exit_code is not None]
+    running.prepare_worker(context, "build")
+    failed = running.begin_job("Failing")
+    running.fail_job(failed, LikenessError("No photo is selected.", "Select one."))
+    out["after a failure"] = running._Store.standby
     running.get_worker_command = lambda _: (["/nowhere/python"], {})
     running.prepare_worker(context, "build")
     out["impossible"] = running._Store.standby

@@ -80,6 +80,7 @@ def test_a_worker_stands_by_while_photos_are_chosen(blender_lts, tmp_path: Path)
     assert did["one"]
     assert did["used"] == ["first", None]
     assert did["dropped"] == [None, True]
+    assert did["after a failure"] is None
     assert did["impossible"] is None
 
 

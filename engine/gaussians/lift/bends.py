@@ -231,11 +231,14 @@ def settle_outliers(texels: BoundGaussians, rows: IntArray, body: Body) -> Bound
         rows: of those that are compared with each other.
         body: the person's own.
     """
+    if not len(rows):
+        return texels
     own = texels.take(rows)
     rest = np.asarray(body.v_template, np.float64)
     frames = triangle_frames(rest, body.f, body.v_template, own.triangle, own.bary)
     offset = np.einsum("nab,nb->na", frames.R, own.offset)
-    _, beside = cKDTree(frames.origin).query(frames.origin, S.beside)
+    _, beside = cKDTree(frames.origin).query(frames.origin, min(S.beside, len(rows)))
+    beside = beside.reshape(len(rows), -1)
     median = np.median(offset[beside], axis=1)
     far = np.linalg.norm(offset - median, axis=1) > np.hypot(
         S.apart, S.apart_thick * np.linalg.norm(median, axis=1)

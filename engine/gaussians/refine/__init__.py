@@ -154,17 +154,9 @@ class _View:
     painted: FloatArray
 
 
-@dataclass(frozen=True)
-class _Pose:
-    """The Gaussians in a photo's pose, and what they paint at its first size."""
-
-    posed: PosedGaussians
-    painted: FloatArray
-    focal: float
-
-    def view(self, target: RefineView) -> _View:
-        zoom = np.float32(target.camera.K[0, 0] / self.focal)
-        return _View(target, self.posed, self.painted * zoom**2)
+def _view_of(target: RefineView, posed: PosedGaussians) -> _View:
+    painted = blending_weights(posed.base, target.camera)
+    return _View(target, posed, painted.astype(np.float32))
 
 
 def refine_gaussians(
@@ -195,11 +187,10 @@ def refine_gaussians(
     for photo in photos:
         posed = PosedGaussians(bound, photo.vertices, body, unit)
         seen, turned = _targets(posed.base, photo, body, options)
-        camera = seen[0].camera
-        painted = blending_weights(posed.base, camera).astype(np.float32)
-        pose = _Pose(posed, painted, float(camera.K[0, 0]))
-        shown.append([pose.view(target) for target in seen])
-        beside.extend(cache(lambda make=make, pose=pose: pose.view(make())) for make in turned)
+        shown.append([_view_of(target, posed) for target in seen])
+        beside.extend(
+            cache(lambda make=make, posed=posed: _view_of(make(), posed)) for make in turned
+        )
         solid |= _in_solid(posed.base, seen[0])
         trust = np.maximum(trust, photo_trust(posed.base, photo.camera, bound.triangle, body))
     start = initial_parameters(bound)
@@ -221,12 +212,13 @@ def refine_gaussians(
     levels = _levels(lod_start, len(schedule))
     for k, (view, level) in enumerate(zip(schedule, levels, strict=True)):
         drawn = view.posed.gaussians(numbers, level)
-        gradient = view.posed.pull(_compare(drawn, view.target, backend), drawn)
-        gradient += regularisers.gradient(numbers, pixels)
-        painted = view.painted
-        if level is not None:
-            painted = painted[: len(level)] * level**2
-        colors.take(numbers, gradient, painted, _covered(view.target), k / len(schedule))
+        compared = view.posed.pull(_compare(drawn, view.target, backend), drawn)
+        held = regularisers.gradient(numbers, pixels)
+        # A prefix paints in the place of those that are left out, too.
+        painted = view.painted if level is None else blending_weights(drawn, view.target.camera)
+        residual = _covered(view.target) * compared[:, COLORS] + pixels * held[:, COLORS]
+        colors.take(numbers, -0.5 * residual, painted, k / len(schedule))
+        gradient = compared + held
         typical = np.sqrt((gradient[plain] ** 2).mean(0)) if plain.any() else 0.0
         fade = np.float32(0.1 + 0.45 * (1.0 + np.cos(np.pi * k / len(schedule))))
         adam_step(

@@ -2,8 +2,8 @@
 
 A picture is linear in the splats' colours, and each splat's weight in it is known. So a colour
 moves by the residual averaged with these weights (simultaneous iterative reconstruction, as in
-tomography: Gilbert 1972), over-relaxed and with some momentum. Sixteen such steps come closer to
-the photo than twenty-four of Adam, whose length knows nothing of the residual.
+tomography: Gilbert 1972), over-relaxed and with some momentum. That takes fewer steps than Adam,
+whose steps have a length that knows nothing of the residual.
 """
 
 from __future__ import annotations
@@ -45,28 +45,23 @@ class ColorSteps:
         self._velocity: NDArray[np.float32] = np.zeros_like(low)
 
     def take(
-        self,
-        numbers: FloatArray,
-        gradient: FloatArray,
-        painted: FloatArray,
-        pixels: float,
-        done: float,
+        self, numbers: FloatArray, residual: FloatArray, painted: FloatArray, done: float
     ) -> None:
         """Take one step, in place.
 
         Args:
             numbers: [N, 9] in the columns of ``parameters``; their colours change.
-            gradient: [N, 9] derivatives of the mean squared difference in one view.
+            residual: [N, 3] what is wanted less what is drawn in one view, summed over the pixels
+                with each splat's weights, and what regularisers add.
             painted: [M] how many pixels of that view each of the drawn splats, the first M,
                 paints: the sum of its weights.
-            pixels: of the person in that view, over which the mean is taken.
             done: 0..1 of all steps.
         """
         drawn = slice(len(painted))
         length = S.last + (1.0 - S.last) * 0.5 * (1.0 + np.cos(np.pi * done))
-        share = S.relaxation * length * 0.5 * pixels / (painted + S.damping)
+        share = S.relaxation * length / (painted + S.damping)
         step = S.momentum * self._velocity
-        step[drawn] -= share[:, None] * self._free[drawn] * gradient[drawn, COLORS]
+        step[drawn] += share[:, None] * self._free[drawn] * residual[drawn]
         before = numbers[:, COLORS]
         after = np.clip(before + step, self._low, self._high).astype(np.float32)
         self._velocity = after - before

@@ -150,8 +150,8 @@ def _load(task: str) -> None:
         return
     try:
         load()
-    except LikenessError as error:
-        logging.getLogger(__name__).info("Not everything could be loaded ahead: %s", error)
+    except Exception:  # the request may do without it
+        logging.getLogger(__name__).warning("Not everything was loaded ahead.", exc_info=True)
 
 
 def _job(task: str) -> Any:
@@ -183,7 +183,7 @@ def main(argv: list[str] | None = None) -> int:
     stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     try:
         line = arguments[0] if arguments else stdin.readline()
-        expected = _expected_task(line)
+        expected = "" if arguments else _expected_task(line)
         if expected:
             _load(expected)
             line = stdin.readline()

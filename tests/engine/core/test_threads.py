@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numba
 import numpy as np
 import pytest
-from likeness.engine.core.threads import run_parts, start_thread
+from likeness.engine.core.threads import STACK_BYTES, run_parts, start_thread
 
 
 @numba.njit(nogil=True)
@@ -79,9 +79,29 @@ def test_a_thread_returns_raises_and_has_the_callers_threads(threads: int) -> No
         start_thread(lambda: 1 // 0).result(30)
 
 
-def test_a_thread_can_compile() -> None:
-    @numba.njit
-    def triple(x):  # type: ignore[no-untyped-def]
-        return 3 * x
+def test_a_thread_has_room_for_the_compiler_and_others_are_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = []
+    start = threading.Thread.start
 
-    assert start_thread(triple, 7).result(60) == 21
+    def note(thread: threading.Thread) -> None:
+        sizes.append(threading.stack_size())
+        start(thread)
+
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(numba, "set_num_threads", lambda count: None)
+    monkeypatch.setattr(threading.Thread, "start", note)
+    before = threading.stack_size()
+    assert start_thread(threading.get_ident).result(60) != threading.get_ident()
+    assert sizes == [STACK_BYTES]
+    assert threading.stack_size() == before
+
+
+def test_one_thread_is_the_callers() -> None:
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        assert start_thread(threading.get_ident).result(0) == threading.get_ident()
+    finally:
+        numba.set_num_threads(before)

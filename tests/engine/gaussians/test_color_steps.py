@@ -46,13 +46,10 @@ def test_a_step_is_the_mean_residual_under_the_splat(splats: Gaussians) -> None:
     weights = dense_weights(splats, CAMERA).astype(np.float64)
     rng = np.random.default_rng(5)
     residual = rng.normal(size=(len(weights), 3))  # wanted minus drawn
-    pixels = 80.0
-    gradient = np.zeros((COUNT, COLUMNS))
-    gradient[:, COLORS] = -2.0 / pixels * weights.T @ residual
     free = rng.uniform(0.2, 1.0, (COUNT, 3))
     numbers = np.zeros((COUNT, COLUMNS), np.float32)
     painted = weights.sum(0)
-    ColorSteps(free, *wide_limits()).take(numbers, gradient, painted, pixels, 0.0)
+    ColorSteps(free, *wide_limits()).take(numbers, weights.T @ residual, painted, 0.0)
     wanted = S.relaxation * free * (weights.T @ residual) / (painted + S.damping)[:, None]
     np.testing.assert_allclose(numbers[:, COLORS], wanted, rtol=1e-4, atol=1e-6)
     assert (numbers[:, COLORS.stop :] == 0.0).all()
@@ -68,9 +65,7 @@ def test_steps_approach_the_least_squares(splats: Gaussians) -> None:
     for _ in range(60):
         residual = truth - weights @ numbers[:, COLORS]
         errors.append(float(np.square(residual).mean()))
-        gradient = np.zeros((COUNT, COLUMNS))
-        gradient[:, COLORS] = -2.0 / len(weights) * weights.T @ residual
-        steps.take(numbers, gradient, painted, float(len(weights)), 0.0)
+        steps.take(numbers, weights.T @ residual, painted, 0.0)
     assert (np.diff(errors) < 0.0).all()
     assert errors[-1] < 0.02 * errors[0]
 
@@ -80,18 +75,17 @@ def test_limits_hold_and_bound_splats_stay(splats: Gaussians) -> None:
     free = np.ones((COUNT, 3))
     free[0] = 0.0
     numbers = np.full((COUNT, COLUMNS), 0.5, np.float32)
-    gradient = np.full((COUNT, COLUMNS), -100.0)
+    residual = np.full((COUNT, 3), 500.0)
     steps = ColorSteps(free, low, high)
     for _ in range(3):
-        steps.take(numbers, gradient, np.ones(COUNT), 10.0, 0.5)
+        steps.take(numbers, residual, np.ones(COUNT), 0.5)
     np.testing.assert_array_equal(numbers[0], 0.5)
     np.testing.assert_array_equal(numbers[1:, COLORS], np.float32(0.6))
 
 
 def test_a_prefix_that_is_drawn_alone_moves_alone() -> None:
     numbers = np.full((COUNT, COLUMNS), 0.5, np.float32)
-    gradient = np.full((COUNT, COLUMNS), -1e-3)
     steps = ColorSteps(np.ones((COUNT, 3)), *wide_limits())
-    steps.take(numbers, gradient, np.ones(5), 10.0, 0.5)
+    steps.take(numbers, np.full((COUNT, 3), 5e-3), np.ones(5), 0.5)
     assert (numbers[:5, COLORS] > 0.5).all()
     np.testing.assert_array_equal(numbers[5:], 0.5)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from likeness.engine.body import atlas
-from likeness.engine.core import geometry
+from likeness.engine.core import distances, geometry
 from likeness.engine.gaussians import lod
 from likeness.engine.gaussians.lift import quilt
 from likeness.engine.gaussians.refine import parameters
 from likeness.engine.imaging import closed_form, resize
 from likeness.engine.render import cpu, cpu_backward, cpu_splats, cpu_weights, mesh, samples
+from likeness.engine.scene import fit as scene_fit
 from likeness.engine.tracking import body_points, fit_state
 from likeness.engine.workflows.compile_kernels import compile_kernels
 
@@ -28,6 +29,9 @@ IN_BUILDS = (
     cpu_weights._paint_pixels,
     cpu_weights._weigh,
     cpu_weights._weigh_pixels,
+    distances._sweep_columns,
+    distances._sweep_rows,
+    scene_fit._blend,
     fit_state._chain,
     fit_state._chain_moves,
     geometry._double_areas,
