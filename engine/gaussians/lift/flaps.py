@@ -38,8 +38,7 @@ def find_flaps(
 ) -> BoolArray:
     """Find flaps [H, W]: small pieces of an arm's or the trunk's cloth beside its fitted surface.
 
-    Against the background they are the person's outline, and stay. So do those at the picture's
-    edges: they may be the tip of a sleeve, or a glove.
+    Against the background they are the person's outline, and stay.
 
     Args:
         regions: of the photo.
@@ -62,16 +61,9 @@ def find_flaps(
         row, col, away = nearest_known(fitted.face >= 0)
         pixel = fitted.depth[row, col] / float(camera.K[0, 0])
         patch, count = ndimage.label(own & (away * pixel > S.off))
-        small = np.bincount(patch.ravel(), (pixel**2).ravel(), count + 1) < S.most
-        small[[0, *_at_edges(patch)]] = False
-        out |= small[patch]
+        area = np.bincount(patch.ravel(), (pixel**2).ravel(), count + 1)
+        out |= (patch > 0) & (area < S.most)[patch]
     return out
-
-
-def _at_edges(patch: IntArray) -> IntArray:
-    """[K] numbers of the patches at the picture's edges."""
-    edges = [patch[0], patch[-1], patch[:, 0], patch[:, -1]]
-    return np.asarray(np.unique(np.concatenate(edges)))
 
 
 def give_cloth_to_trunk(

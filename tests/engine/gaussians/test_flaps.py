@@ -144,15 +144,3 @@ def test_cloth_behind_a_bare_arm_is_the_trunks(sleeve: Sleeve) -> None:
     corner = free & (np.cumsum(free.ravel()).reshape(free.shape) < 0.2 * free.sum())
     thing = replace(shown, label=np.where(corner, OBJECT, shown.label))
     assert not given(bare, thing).any()
-
-
-def test_what_the_picture_cuts_off_is_no_flap(sleeve: Sleeve) -> None:
-    """It may be a glove, of which only a part is seen."""
-    flap = patch(sleeve, sleeve.trunk & ~sleeve.arm, 0.06)
-    regions = sleeve.regions(flap)
-    assert sleeve.flaps(regions).any()
-    row = int(np.nonzero((sleeve.flaps(regions)).any(1))[0].max())
-    cut = Stub(regions.mask[: row + 1], regions.group[: row + 1], regions.label[: row + 1])
-    camera = replace(sleeve.camera, height=row + 1)
-    found = find_flaps(cut, sleeve.dressed, sleeve.groups, camera)  # type: ignore[arg-type]
-    assert not found.any()
