@@ -15,6 +15,7 @@ import numpy as np
 from ..core.color import srgb_to_linear
 from ..core.kernels import kernel
 from ..core.types import Camera, FloatArray, IntArray
+from ..render.raster_types import ALPHA_MAX
 
 MIN_PIXELS = 0.5
 """A splat seen edge-on in the photo is widened as if it were at least this thick, at most 1.5
@@ -30,7 +31,6 @@ ROUNDS = 3
 _MAX_PAIRS = 12_000_000
 """Splats times the pixels they touch; larger photos are scaled down (about two seconds)."""
 
-_MAX_ALPHA = 0.999
 _MIN_WEIGHT = 2e-3  # smaller contributions cannot be seen
 _NEAR = 0.01  # metres
 _DAMPING = 0.3  # pixels: splats that are hardly seen keep their colour
@@ -203,7 +203,7 @@ def _blend(  # type: ignore[no-untyped-def]
                 radius2 = u * u + v * v
                 if radius2 >= cut * cut:
                     continue
-                alpha = min(opacities[i] * np.exp(-0.5 * radius2), _MAX_ALPHA)
+                alpha = min(opacities[i] * np.exp(-0.5 * radius2), ALPHA_MAX)
                 own = alpha * light[y, x]
                 light[y, x] -= own
                 if own > least:

@@ -24,7 +24,7 @@ from .evidence import (
     Evidence,
 )
 from .fit_state import FitState, PosedJoints, Unknowns
-from .gravity import pitch_of_trunk, search_gravity
+from .gravity import estimate_trunk_pitch, search_gravity
 from .initial_pose import RigidPose, align_hand, initial_state, lift_arm, lift_leg, trunk_yaws
 from .joint_limits import LimitTerm, clamp_pose
 from .landmark_trust import HEAD_POINTS
@@ -240,7 +240,7 @@ class Fitter:
         trunk = replace(trunk, betas=np.arange(self.body.num_body_betas))
         ev = self.evidence
         world = ev.observation.pose_world
-        suggested, noise = pitch_of_trunk(world, ev.framing, ev.face is not None)
+        suggested, noise = estimate_trunk_pitch(world, ev.framing, ev.face is not None)
 
         def fit(pitch: float, roll: float) -> float:
             self.set_gravity(Gravity(pitch, roll))

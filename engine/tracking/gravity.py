@@ -72,7 +72,7 @@ def search_gravity(cost: Callable[[float, float], float], pitch: float | None = 
     return Gravity(pitch, roll, certainty, source)
 
 
-def pitch_of_trunk(world: FloatArray, framing: str, faced: bool) -> tuple[float, float]:
+def estimate_trunk_pitch(world: FloatArray, framing: str, faced: bool) -> tuple[float, float]:
     """Return the pitch that the trunk's landmarks suggest, and its noise, in degrees.
 
     The landmark network sees how a trunk leans, but answers with less, and lets people who face the
@@ -87,7 +87,7 @@ def pitch_of_trunk(world: FloatArray, framing: str, faced: bool) -> tuple[float,
 
     >>> seen_from_the_right = np.zeros((33, 3))
     >>> seen_from_the_right[[11, 12], 1:] = (0.5, 0.2), (0.5, -0.2)
-    >>> pitch_of_trunk(seen_from_the_right, "half", faced=False)
+    >>> estimate_trunk_pitch(seen_from_the_right, "half", faced=False)
     (0.0, 7.0)
     """
     if framing == "head":

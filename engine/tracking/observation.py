@@ -128,7 +128,7 @@ def find_candidates(rgb: FloatArray, detectors: Detectors) -> list[Candidate]:
         rgb: [H, W, 3] in 0..1.
         detectors: the landmark detectors.
     """
-    boxes, people = detectors.faces_and_people(rgb)
+    boxes, people = detectors.detect_faces_and_people(rgb)
     meshes = [mesh for box in boxes if (mesh := _mesh(rgb, detectors, box)) is not None]
     candidates = []
     for person in people:

@@ -33,7 +33,7 @@ class ProfileFaceSettings:
 S = register_settings("tracking.profile_face", ProfileFaceSettings())
 
 
-def profile_yaw(box: FaceBox) -> float | None:
+def estimate_profile_yaw(box: FaceBox) -> float | None:
     """Return the turn about +y of a face in profile in radians; None of other faces."""
     points, size = box.keypoints, float((box.box[2:] - box.box[:2]).mean())
     aside = float(points[2, 0] - points[4:6, 0].mean()) / size
@@ -48,7 +48,7 @@ def find_profile(boxes: list[FaceBox], person: DetectedPerson) -> FaceBox | None
     for box in boxes:
         away = np.hypot(*(box.keypoints[:3] - person.landmarks[[5, 2, 0]]).T).mean()
         size = float((box.box[2:] - box.box[:2]).mean())
-        if profile_yaw(box) is not None and away < S.near * size:
+        if estimate_profile_yaw(box) is not None and away < S.near * size:
             return box
     return None
 
@@ -63,7 +63,7 @@ def follow_profile(observation: Observation, box: FaceBox) -> Observation:
         observation: without dense landmarks.
         box: a face in profile.
     """
-    yaw = profile_yaw(box)
+    yaw = estimate_profile_yaw(box)
     if yaw is None:
         return observation
     away = abs(metric_yaw(observation, EARS)) > np.radians(S.behind)

@@ -43,7 +43,7 @@ from .dressed_mesh import DressedMesh, fit_dressed_mesh
 from .ears import finish_ears
 from .face_finish import complete_face, finish_face
 from .far_side import loose_layer
-from .flaps import find_flaps, give_cloth_to_trunk
+from .flaps import assign_cloth_to_trunk, find_flaps
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .hair_relief import measure_notches, raise_hair
 from .hand_pixels import find_sleeved_arms
@@ -200,7 +200,7 @@ def lift_photo(
     dressed = fit_dressed_mesh(
         silhouette, camera, body, vertices, groups, worn_over, hair, hat, found.near_hidden
     )
-    regions = give_cloth_to_trunk(regions, dressed, groups, camera)
+    regions = assign_cloth_to_trunk(regions, dressed, groups, camera)
     found = replace(found, regions=regions)
     found = found.without(find_flaps(regions, dressed, groups, camera))
     matte, regions, portrait = found.matte, found.regions, found.portrait

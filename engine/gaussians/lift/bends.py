@@ -248,7 +248,7 @@ def settle_outliers(texels: BoundGaussians, rows: IntArray, body: Body) -> Bound
     return replace(texels, offset=out)
 
 
-def raise_crotch(texels: BoundGaussians, rows: IntArray, body: Body) -> BoundGaussians:
+def lay_crotch_on_body(texels: BoundGaussians, rows: IntArray, body: Body) -> BoundGaussians:
     """Lay texels of hanging crotches on the body: they would hang on below raised thighs.
 
     Args:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...core.settings import register_settings
-from ...core.types import BoolArray, Camera, IntArray
+from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .labels import LOWER, OBJECT, UPPER
@@ -60,13 +60,12 @@ def find_flaps(
             continue
         row, col, away = nearest_known(fitted.face >= 0)
         pixel = fitted.depth[row, col] / float(camera.K[0, 0])
-        patch, count = ndimage.label(own & (away * pixel > S.off))
-        area = np.bincount(patch.ravel(), (pixel**2).ravel(), count + 1)
-        out |= (patch > 0) & (area < S.most)[patch]
+        patch, small = _find_small_patches(own & (away * pixel > S.off), pixel)
+        out |= small[patch]
     return out
 
 
-def give_cloth_to_trunk(
+def assign_cloth_to_trunk(
     regions: Regions, dressed: DressedMesh, groups: IntArray, camera: Camera
 ) -> Regions:
     """Return the regions with the cloth beside bare arms, against the background, as the trunk's.
@@ -90,14 +89,26 @@ def give_cloth_to_trunk(
         if not own.any() or not (fitted.face >= 0).any():
             continue
         row, col, away = nearest_known(fitted.face >= 0)
-        metres = away * fitted.depth[row, col] / float(camera.K[0, 0])
-        free = (metres > S.off_bare) & bare[of_face == arm][fitted.face[row, col]]
-        patch, count = ndimage.label(own & free)
-        area = np.bincount(
-            patch.ravel(), ((metres / np.maximum(away, 1.0)) ** 2).ravel(), count + 1
-        )
-        given = area < S.most
-        given[np.unique(patch[held])] = False
-        given[0] = False
-        group[given[patch]] = TORSO
+        pixel = fitted.depth[row, col] / float(camera.K[0, 0])
+        free = (away * pixel > S.off_bare) & bare[of_face == arm][fitted.face[row, col]]
+        patch, small = _find_small_patches(own & free, pixel)
+        small[np.unique(patch[held])] = False
+        group[small[patch]] = TORSO
     return replace(regions, group=group)
+
+
+def _find_small_patches(mask: BoolArray, pixel: FloatArray) -> tuple[IntArray, BoolArray]:
+    """Find the patches of a mask that are no larger than a flap.
+
+    Args:
+        mask: [H, W] the pixels.
+        pixel: [H, W] metres that a pixel is wide there.
+
+    Returns:
+        patch: [H, W] number of each pixel's patch, 0 outside.
+        small: [K] which numbers are those of small patches.
+    """
+    patch, count = ndimage.label(mask)
+    small = np.bincount(patch.ravel(), (pixel**2).ravel(), count + 1) < S.most
+    small[0] = False
+    return patch, small

@@ -186,7 +186,7 @@ class _Scene:
     pixels: FloatArray
     camera: Camera
 
-    def exposures(self, points: FloatArray) -> FloatArray:
+    def measure_exposures(self, points: FloatArray) -> FloatArray:
         """Return the metres that the points [K, N, 3] of hands stand in front, on average [K]."""
         xy, z = project(points.reshape(-1, 3), self.camera)
         height, width = self.mask.shape
@@ -198,7 +198,7 @@ class _Scene:
         before = np.where(inside & ~self.skin[row, col], before, 0.0)
         return np.asarray(before.reshape(points.shape[:2]).mean(1))
 
-    def uncovered(self, points: FloatArray) -> float:
+    def measure_uncovered(self, points: FloatArray) -> float:
         """Return the metres, weighted, between the shown skin and the points [N, 3] of a hand."""
         if not len(self.pixels):
             return 0.0
@@ -239,9 +239,11 @@ def _find_turn(
                 break
             some = slice(first, first + S.at_once)
             points = joints[wrist] + about @ np.swapaxes(forearm @ turns[some], 1, 2)
-            exposed = costs[some] + scene.exposures(points)
+            exposed = costs[some] + scene.measure_exposures(points)
             for k in np.flatnonzero(exposed < best):
-                cost = float(exposed[k] + scene.uncovered(points[k])) if exposed[k] < best else best
+                if exposed[k] >= best:  # one before it was better
+                    continue
+                cost = float(exposed[k] + scene.measure_uncovered(points[k]))
                 if cost < best:
                     full[wrist] = matrix_to_axis_angle(turns[first + k])
                     best, found = cost, replace(pose, full_pose=full.copy())

@@ -21,7 +21,13 @@ from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArra
 from ...dual_uv.sampling import SurfaceSamples, sample_core
 from ..binding import bind_gaussians
 from ..squareness import cosine_to_camera
-from .bends import lay_out_bends, lengthen_texels, raise_crotch, settle_outliers, stretched_surface
+from .bends import (
+    lay_crotch_on_body,
+    lay_out_bends,
+    lengthen_texels,
+    settle_outliers,
+    stretched_surface,
+)
 from .colors import complete_texels
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
@@ -350,7 +356,7 @@ def texel_layer(
     bound = replace(bound, scales=bound.scales * np.minimum(most, 1.0)[:, None].astype(np.float32))
     parts = np.nonzero((~head & ~hand & ~inner & ~np.isin(label, [HAIR, HAT]))[keep])[0]
     bound = settle_outliers(bound, parts, body)
-    bound = raise_crotch(bound, np.nonzero(~seen[keep])[0], body)
+    bound = lay_crotch_on_body(bound, np.nonzero(~seen[keep])[0], body)
     bound = lengthen_texels(bound, side[keep], parts, vertices, body)
     return bound, ~known[keep] & ~inner[keep], label[keep]
 

@@ -87,7 +87,9 @@ class Detectors:
         """
         return self._pose.in_silhouette(rgb, mask)
 
-    def faces_and_people(self, rgb: FloatArray) -> tuple[list[FaceBox], list[DetectedPerson]]:
+    def detect_faces_and_people(
+        self, rgb: FloatArray
+    ) -> tuple[list[FaceBox], list[DetectedPerson]]:
         """All faces, also small ones on the bodies, and all people; the surest first.
 
         Args:

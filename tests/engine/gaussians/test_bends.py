@@ -14,9 +14,9 @@ from likeness.engine.gaussians.binding import bind_gaussians, place_gaussians
 from likeness.engine.gaussians.lift.bends import (
     S,
     bending,
+    lay_crotch_on_body,
     lay_out_bends,
     lengthen_texels,
-    raise_crotch,
     settle_outliers,
     stretched_surface,
 )
@@ -177,7 +177,7 @@ def test_the_unseen_crotch_of_trousers_does_not_hang_below_raised_thighs(average
     home = samples.points(average.v_template, average.f)
     _, joints = average.vertices(Pose.rest(average.num_expression))
     hips = joints[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]]
-    raised = raise_crotch(bound, np.arange(n), average)
+    raised = lay_crotch_on_body(bound, np.arange(n), average)
     high = raised.offset[:, 2]
     crotch = (np.abs(home[:, 0]) < 0.01) & (np.abs(home[:, 2] - hips[:, 2].mean()) < 0.03)
     crotch &= home[:, 1] < hips[:, 1].min()
@@ -186,5 +186,5 @@ def test_the_unseen_crotch_of_trousers_does_not_hang_below_raised_thighs(average
     assert abs(np.median(high[crotch]) - S.crotch) < 1e-6
     np.testing.assert_array_equal(high[home[:, 1] > hips[:, 1].max() + 0.1], SLEEVE)
     np.testing.assert_array_equal(high[home[:, 1] < hips[:, 1].min() - 0.25], SLEEVE)
-    seen = raise_crotch(bound, np.nonzero(~crotch)[0], average)
+    seen = lay_crotch_on_body(bound, np.nonzero(~crotch)[0], average)
     np.testing.assert_array_equal(seen.offset[crotch], offset[crotch])

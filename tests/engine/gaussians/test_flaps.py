@@ -10,7 +10,7 @@ from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import BoolArray, Camera, IntArray, Pose
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
-from likeness.engine.gaussians.lift.flaps import find_flaps, give_cloth_to_trunk
+from likeness.engine.gaussians.lift.flaps import assign_cloth_to_trunk, find_flaps
 from likeness.engine.gaussians.lift.labels import OBJECT, SKIN, UPPER
 from likeness.engine.gaussians.lift.regions import ARMS, TORSO, vertex_groups
 from likeness.engine.render.mesh import rasterize_mesh
@@ -131,7 +131,7 @@ def test_cloth_behind_a_bare_arm_is_the_trunks(sleeve: Sleeve) -> None:
     shown = sleeve.regions(free)
 
     def given(dressed: DressedMesh, regions: Stub) -> BoolArray:
-        of_trunk = give_cloth_to_trunk(regions, dressed, sleeve.groups, sleeve.camera)  # type: ignore[arg-type]
+        of_trunk = assign_cloth_to_trunk(regions, dressed, sleeve.groups, sleeve.camera)  # type: ignore[arg-type]
         return np.asarray(of_trunk.group != regions.group)
 
     assert not given(sleeve.dressed, shown).any()

@@ -16,7 +16,7 @@ from likeness.engine.core.upright import (
     track_to_motion,
     unpack_gravities,
 )
-from likeness.engine.tracking.gravity import combine_gravity, pitch_of_trunk, search_gravity
+from likeness.engine.tracking.gravity import combine_gravity, estimate_trunk_pitch, search_gravity
 
 CAMERA = photo_camera(900.0, 640, 480)
 TILTED = Gravity(17.0, -3.0, 2.0, "estimated")
@@ -60,12 +60,12 @@ def test_upright_trunks_show_how_a_camera_is_pitched(turn: float) -> None:
     trunk[[11, 12, 23, 24]] = [[0.2, 0.5, 0], [-0.2, 0.5, 0], [0.1, 0, 0], [-0.1, 0, 0]]
     for framing, faced in (("half", False), ("half", True), ("full", True)):
         level, down, up = (
-            pitch_of_trunk(trunk @ about_y.T @ camera_tilt(pitch, 0.0).T, framing, faced)[0]
+            estimate_trunk_pitch(trunk @ about_y.T @ camera_tilt(pitch, 0.0).T, framing, faced)[0]
             for pitch in (0.0, 20.0, -20.0)
         )
         assert 10.0 < down - level < 50.0
         assert down - level == pytest.approx(level - up, rel=0.05)
-    assert pitch_of_trunk(trunk, "head", True) == (0.0, np.inf)
+    assert estimate_trunk_pitch(trunk, "head", True) == (0.0, np.inf)
 
 
 def test_several_estimates_count_by_their_certainty() -> None:

@@ -31,10 +31,10 @@ from likeness.engine.tracking.fitter import Fitter
 from likeness.engine.tracking.landmark_trust import HEAD_POINTS, face_turn, yaw_disagreement
 from likeness.engine.tracking.measure import fit_failed
 from likeness.engine.tracking.profile_face import (
+    estimate_profile_yaw,
     find_profile,
     flip_front_back,
     follow_profile,
-    profile_yaw,
 )
 from likeness.engine.tracking.silhouette import SilhouetteEdges
 
@@ -126,7 +126,7 @@ def test_a_profile_is_not_seen_from_behind(body: Body, yaw: float) -> None:
     mistaken = flip_front_back(seen)
     assert head_error(body, fit_body(mistaken, portrait(), body, fov=FOV).pose, yaw) > 30.0
     box = face_box(seen)
-    found = profile_yaw(box)
+    found = estimate_profile_yaw(box)
     assert found is not None
     assert np.degrees(found) == pytest.approx(yaw, abs=12.0)
     followed = follow_profile(mistaken, box)
@@ -134,9 +134,9 @@ def test_a_profile_is_not_seen_from_behind(body: Body, yaw: float) -> None:
 
 
 def test_what_is_no_profile(body: Body) -> None:
-    assert profile_yaw(face_box(photograph(body, 20.0))) is None
+    assert estimate_profile_yaw(face_box(photograph(body, 20.0))) is None
     side = photograph(body, 70.0)
-    assert profile_yaw(face_box(side, score=0.6)) is None
+    assert estimate_profile_yaw(face_box(side, score=0.6)) is None
     box = face_box(side)
     rest = (side.pose_world, side.person_mask, 1.0, box.box, Roi((0.0, 0.0), 1.0))
     someone = DetectedPerson(side.pose, side.pose_visibility, *rest)
