@@ -14,13 +14,12 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ..body import Body
-from ..core.distances import measure_depth
+from ..core.distances import find_nearest, measure_depth
 from ..core.geometry import triangle_frames, vertex_normals
 from ..core.settings import register_settings
 from ..core.types import LAYERS, Avatar, BoolArray, BoundGaussians, FloatArray, IntArray
 from ..poses import build_pose
 from .binding import bind_gaussians, place_gaussians
-from .lift.pixel_grids import nearest_known
 from .lift.surfels import surfels_on_plane
 from .mesh_extraction import dressed_vertices
 
@@ -185,7 +184,7 @@ def _cap(edge: _Points, cut: Section, avatar: Avatar) -> tuple[_Points, FloatArr
     inside = ndimage.binary_erosion(wide, iterations=3)
     inset = S.step * np.asarray(measure_depth(inside))
     pieces, count = ndimage.label(inside)
-    rows, cols, _ = nearest_known(inside)
+    rows, cols, _ = find_nearest(inside)
     whose = pieces[rows, cols]
     parts, apart = [edge.take(np.zeros(0, np.int64))], [np.zeros(0)]
     for k in range(1, count + 1):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body import Body
+from ..core.distances import find_nearest
 from ..core.types import FloatArray, IntArray
 from ..dual_uv.sampling import SurfaceSamples, sample_surface
-from ..gaussians.lift.pixel_grids import nearest_known
 from .config import DecoderConfig
 
 LIMBS = ("face", "scalp", "neck", "torso", "arm", "hand", "leg", "foot")
@@ -120,7 +120,7 @@ def _texel_maps(body: Body, texels: SurfaceSamples) -> tuple[FloatArray, FloatAr
     side = texels.size
     source = np.full((side, side), -1)
     source[texels.row, texels.col] = np.arange(len(texels.row))
-    row, col, _ = nearest_known(source >= 0)
+    row, col, _ = find_nearest(source >= 0)
     nearest = source[row, col]
     triangle = texels.triangle[nearest]
     return (

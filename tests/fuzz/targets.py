@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import mutate, readers, seeds, training_seeds
+from . import estimator_seeds, mutate, readers, seeds, training_seeds
 
 GIB = 1 << 30
 
@@ -263,14 +263,14 @@ TARGETS: tuple[Target, ...] = (
     ),
     Target(
         "estimate",
-        seeds.dumps,
+        estimator_seeds.dumps,
         readers.dump,
         {**ARRAYS, ".json": mutate.json_text},
         (ENGINE + "tracking.estimators.dump",),
     ),
     Target(
         "visibility map",
-        seeds.visibility_maps,
+        estimator_seeds.visibility_maps,
         readers.visibility,
         {".toml": mutate.text},
         (ENGINE + "tracking.estimators.visibility",),

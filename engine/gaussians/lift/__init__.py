@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...body import Body
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.threads import start_thread
 from ...core.types import (
@@ -60,7 +61,7 @@ from .lids import separate_eyes
 from .nape import add_nape
 from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
-from .pixel_grids import dilate, erode, nearest_known
+from .pixel_grids import dilate, erode
 from .regions import ARMS, HANDS, Regions, find_regions, hand_triangles, vertex_groups
 from .shoes import fit_shoes, put_on_shoes
 from .skirt import Skirt, fit_skirt
@@ -389,7 +390,7 @@ def clean_rim(matte: Matte) -> Matte:
     solid = erode(matte.alpha > 0.97, max(1, round(min(matte.alpha.shape) / 500)))
     if not solid.any():
         return matte
-    rows, cols, _ = nearest_known(solid)
+    rows, cols, _ = find_nearest(solid)
     trust = np.clip((matte.alpha - 0.5) / 0.5, 0.0, 1.0)[..., None] ** 2
     near = matte.foreground[rows, cols]
     return replace(matte, foreground=trust * matte.foreground + (1.0 - trust) * near)
@@ -441,7 +442,7 @@ def _photo_levels(
     scale, face_scale = _level_scales(rest, face_area, budget, max(width, height))
 
     near = dilate(regions.mask, max(1, round(0.25 * regions.unit)))  # wisps of hair
-    rows, cols, _ = nearest_known(regions.mask)
+    rows, cols, _ = find_nearest(regions.mask)
     near &= ~removed_pixels(regions)[rows, cols]  # but no wisps of removed objects
     out = []
     levels = [(scale, None)] if face_box is None else [(scale, False), (face_scale, True)]

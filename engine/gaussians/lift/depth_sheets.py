@@ -18,14 +18,7 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .labels import OBJECT
-from .pixel_grids import (
-    connected_patches,
-    dilate,
-    drop_small_parts,
-    nearest_known,
-    smooth_within,
-    solve_poisson,
-)
+from .pixel_grids import connected_patches, dilate, drop_small_parts, smooth_within, solve_poisson
 from .regions import ARMS, HEAD, Regions
 
 
@@ -112,7 +105,7 @@ def _middle(
     both[source] = (depth.depth[source] + depth.back_depth[source]) / 2
     missing = mask & ~known
     if missing.any():
-        rows, cols, away = nearest_known(source)
+        rows, cols, away = find_nearest(source)
         beside = both[rows, cols]
         carried = solve_poisson(missing, source & mask, both)
         # A patch that touches no known pixel has no boundary values; and a rim is as deep

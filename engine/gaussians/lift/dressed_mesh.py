@@ -29,7 +29,6 @@ from .hair_volume import fill_nape
 from .labels import OBJECT
 from .labels_surface import vertex_parts
 from .mesh_diffusion import mesh_laplacian
-from .pixel_grids import nearest_known
 from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
 from .surfels import ARM_JOINTS, FOREARM_JOINTS, INNER_PARTS
 
@@ -411,7 +410,7 @@ def _outline(regions: Regions, sheet: int, near_hidden: BoolArray | None) -> _Ou
     if near_hidden is not None:
         foreign |= arms & near_hidden
     own = np.where(foreign, -1, np.where(arms, regions.group, 0))
-    nearest_r, nearest_c, _ = nearest_known(mask)
+    nearest_r, nearest_c, _ = find_nearest(mask)
     owner = np.pad(own[nearest_r, nearest_c], 1, mode="edge")
     counts = owner[rows, cols] == sheet
     gy, gx = np.gradient(ndimage.gaussian_filter(distance, 1.0))

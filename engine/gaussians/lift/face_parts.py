@@ -9,6 +9,7 @@ import numpy as np
 
 from ...body import Body
 from ...core.cameras import project, unproject
+from ...core.distances import find_nearest
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import (
@@ -23,7 +24,6 @@ from ...core.types import (
 )
 from ...render.mesh import rasterize_mesh
 from .mesh_diffusion import diffuse_values, mesh_laplacian
-from .pixel_grids import nearest_known
 from .surfels import closest_barycentric
 
 EYE_RINGS = {
@@ -303,7 +303,7 @@ def cast_rays(face: FittedFace, xy: FloatArray, faces: BoolArray) -> RayHits | N
     r, c = pixel[:, 1], pixel[:, 0]
     distance = np.zeros(len(xy))
     if not known[r, c].all():
-        near_rows, near_cols, away = nearest_known(known)
+        near_rows, near_cols, away = find_nearest(known)
         r, c, distance = near_rows[r, c], near_cols[r, c], away[r, c]
     outside = np.abs((xy - low) * scale - pixel - 0.5).max(1)
     away = (distance + np.where(outside > 1.0, outside, 0.0)) / scale

@@ -12,12 +12,13 @@ import numpy as np
 from scipy import ndimage
 
 from ...core.cameras import unproject
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from .depth_sheets import DepthSheet
 from .held_objects import removed_pixels
 from .labels import SKIN
-from .pixel_grids import erode, nearest_known, smooth_within
+from .pixel_grids import erode, smooth_within
 from .regions import ARMS, HEAD, Regions
 from .surfels import SHELL, TriangleBinding, grid_tangents, pixel_centres, surfels_from_tangents
 
@@ -97,7 +98,7 @@ def _far_colors(
         if not here.any():
             continue
         inner = [solid & erode(own, S.fringe), solid & own, solid]
-        rows, cols, _ = nearest_known(next(known for known in inner if known.any()))
+        rows, cols, _ = find_nearest(next(known for known in inner if known.any()))
         calm = smooth_within(colors[rows, cols], here, max(0.7, S.calm * regions.unit))
         out[here] = calm[here]
     return out
@@ -108,7 +109,7 @@ def _home_group(sheet: DepthSheet, regions: Regions, homes: TriangleBinding) -> 
     if sheet.group:
         return homes.holders(np.full(regions.label.shape, sheet.group), regions.label)
     known = sheet.visible & ~np.isin(regions.group, ARMS)
-    rows, cols, _ = nearest_known(known if known.any() else sheet.mask)
+    rows, cols, _ = find_nearest(known if known.any() else sheet.mask)
     return np.maximum(regions.group[rows, cols], 0)
 
 

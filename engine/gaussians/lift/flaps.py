@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .labels import LOWER, OBJECT, UPPER
-from .pixel_grids import dilate, nearest_known
+from .pixel_grids import dilate
 from .regions import ARMS, TORSO, Regions
 
 
@@ -58,7 +59,7 @@ def find_flaps(
         fitted = rasterize_mesh(dressed.vertices, dressed.f[faces], camera)
         if not own.any() or not (fitted.face >= 0).any():
             continue
-        row, col, away = nearest_known(fitted.face >= 0)
+        row, col, away = find_nearest(fitted.face >= 0)
         pixel = fitted.depth[row, col] / float(camera.K[0, 0])
         patch, small = _find_small_patches(own & (away * pixel > S.off), pixel)
         out |= small[patch]
@@ -88,7 +89,7 @@ def assign_cloth_to_trunk(
         own = cloth & (regions.group == arm)
         if not own.any() or not (fitted.face >= 0).any():
             continue
-        row, col, away = nearest_known(fitted.face >= 0)
+        row, col, away = find_nearest(fitted.face >= 0)
         pixel = fitted.depth[row, col] / float(camera.K[0, 0])
         free = (away * pixel > S.off_bare) & bare[of_face == arm][fitted.face[row, col]]
         patch, small = _find_small_patches(own & free, pixel)

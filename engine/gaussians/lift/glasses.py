@@ -17,7 +17,7 @@ from scipy.spatial import cKDTree
 from ...body import Body
 from ...core.alignment import fit_rigid
 from ...core.cameras import project, unproject
-from ...core.distances import measure_depth
+from ...core.distances import find_nearest, measure_depth
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import (
@@ -37,7 +37,7 @@ from ...render.mesh import rasterize_mesh
 from ..binding import bind_gaussians, place_gaussians
 from .labels_glasses import DetectedGlasses
 from .photo_splats import crop_camera
-from .pixel_grids import dilate, nearest_known, smooth_within, solve_poisson
+from .pixel_grids import dilate, smooth_within, solve_poisson
 from .surfels import (
     CORE,
     PHOTO,
@@ -117,7 +117,7 @@ def remove_glasses(
         return matte, None
     calm = smooth_within(resize(rgb, *small), known, max(0.7, 0.012 * unit * scale))
     behind = np.where(hole[..., None], solve_poisson(hole, known, calm), calm)
-    near_rows, near_cols, _ = nearest_known(known)
+    near_rows, near_cols, _ = find_nearest(known)
     missed = hole & (behind.sum(-1) < 1e-4)
     behind = np.where(missed[..., None], calm[near_rows, near_cols], behind)
     skin = np.clip(resize(behind, w, h), 0.0, 1.0)
@@ -307,7 +307,7 @@ def _frame_depth(
     met = buffer.face >= 0
     if not met.any():
         return np.full(weight.shape, float(project(vertices, camera)[1].min()))
-    near_rows, near_cols, _ = nearest_known(met)
+    near_rows, near_cols, _ = find_nearest(met)
     skin = buffer.depth[near_rows, near_cols].astype(np.float64)
     own = weight > 0.3 if (weight > 0.3).sum() > 20 else weight > 0.15
     at = np.argwhere(own & met)

@@ -15,11 +15,12 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.cameras import project
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
 from .labels import LOWER, SKIN, UPPER
-from .pixel_grids import dilate, nearest_known
+from .pixel_grids import dilate
 
 _ARMS, _OTHER_LIMBS = (1, 2), (0, 4, 5)  # all groups but the head
 
@@ -211,7 +212,7 @@ def _without_cloth(
         for g, buffer in enumerate(limb):
             nearer = (buffer.face >= 0) & (buffer.depth < depth) & (g != hand.group)
             behind[nearer], depth[nearer] = g, buffer.depth[nearer]
-        rows, cols, _ = nearest_known(others)
+        rows, cols, _ = find_nearest(others)
         behind = np.where(behind >= 0, behind, group[rows, cols])
         out[cloth] = behind[cloth]
     return out

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from ...body import Body
 from ...core.cameras import project
+from ...core.distances import find_nearest
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
@@ -28,7 +29,7 @@ from .hats import Hat
 from .labels import HAIR, HAT, SKIN
 from .labels_surface import vertex_parts
 from .photo_view import PhotoView
-from .pixel_grids import dilate, erode, nearest_known
+from .pixel_grids import dilate, erode
 from .quilt import quilt_texture
 from .regions import ARMS, Regions
 from .surfels import SHELL, surfels_from_tangents
@@ -148,7 +149,7 @@ def settle_hat(
     vertices, f, _ = hat.mesh(S.columns, 8)
     buffer = rasterize_mesh(vertices, f, camera)
     drawn = (buffer.face >= 0) & (regions.label == HAT)
-    rows, cols, away = nearest_known(drawn)
+    rows, cols, away = find_nearest(drawn)
     worn = rasterize_mesh(dressed.vertices, dressed.f, camera).depth - S.below
     depth = np.minimum(buffer.depth[rows, cols], worn)
     own = trunk.visible & (regions.label == HAT) & (away * depth < S.reach * camera.K[0, 0])

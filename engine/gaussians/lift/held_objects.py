@@ -23,7 +23,7 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.color import rgb_to_lab
-from ...core.distances import measure_depth
+from ...core.distances import find_nearest, measure_depth
 from ...core.settings import register_settings
 from ...core.types import (
     HELD,
@@ -42,7 +42,7 @@ from .labels import HAIR, LOWER, NONE, OBJECT, SHOES, SKIN, UPPER
 from .labels_pixels import COLOUR_SCALE, COMPONENTS
 from .labels_pixels import S as LABELS_PIXELS
 from .photo_splats import resize_rgba
-from .pixel_grids import connected_patches, dilate, nearest_known, resize_nearest, smooth_within
+from .pixel_grids import connected_patches, dilate, resize_nearest, smooth_within
 from .regions import ARMS, HEAD, TORSO, Regions, find_regions
 
 
@@ -490,7 +490,7 @@ def _without(matte: Matte, before: BoolArray, beside: BoolArray) -> Matte:
     colors = matte.foreground
     if gone.any():
         solid = (matte.alpha > 0.9) & ~gone & (enlarged(beside) < 0.1)
-        rows, cols, _ = nearest_known(solid)
+        rows, cols, _ = find_nearest(solid)
         filled = np.where(gone[..., None], colors[rows, cols], colors)
         ring = max(2.0, 0.004 * max(height, width))
         calm = smooth_within(filled, matte.alpha > 0.9, ring)

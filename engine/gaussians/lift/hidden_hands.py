@@ -16,13 +16,13 @@ from scipy.spatial.distance import cdist
 
 from ...body import Body
 from ...core.cameras import project
-from ...core.distances import measure_depth
+from ...core.distances import find_nearest, measure_depth
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from .hand_pixels import Hand, find_bust, settle_hand_pixels
 from .labels import LOWER, OBJECT, SKIN, UPPER
-from .pixel_grids import connected_patches, dilate, nearest_known
+from .pixel_grids import connected_patches, dilate
 from .regions import ARMS, HANDS, TORSO, Regions, hand_triangles, vertex_groups
 
 
@@ -116,7 +116,7 @@ def _search(regions: Regions, camera: Camera, body: Body, pose: Pose, shown: boo
     drawn = regions.body.face >= 0
     if not regions.hidden.any() or not drawn.any():
         return pose
-    rows, cols, _ = nearest_known(drawn)
+    rows, cols, _ = find_nearest(drawn)
     front = regions.body.depth[rows, cols]
     skins = _shown_skin(regions, camera, body, pose) if shown else {}
     held = regions.label == OBJECT

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ...body import Body
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
-from .pixel_grids import nearest_known
 
 NamesArray = np.ndarray[Any, np.dtype[np.str_]]
 
@@ -87,7 +87,7 @@ def find_places(
             source = on_body
         if not source.any():
             continue
-        rows, cols, distance = nearest_known(source)
+        rows, cols, distance = find_nearest(source)
         here = (group == g) & ~on_body
         rest[here], part[here] = rest[rows, cols][here], part[rows, cols][here]
         metres = distance * buffer.depth[rows, cols] / camera.K[0, 0]
@@ -96,7 +96,7 @@ def find_places(
     from_head = np.full(on_body.shape, np.inf)
     if heads.any():
         depth = float(np.median(buffer.depth[heads]))
-        from_head = nearest_known(heads)[2] * depth / camera.K[0, 0]
+        from_head = find_nearest(heads)[2] * depth / camera.K[0, 0]
     return Places(rest, part, on_body, beside, from_head)
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .labels import HAIR, HAT, NONE
 from .labels_parser import PARSED
-from .pixel_grids import nearest_known, smooth_within
+from .pixel_grids import smooth_within
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def remove_crumbs(label: IntArray, unit: float) -> IntArray:
     kept = (label != NONE) & ~crumbs
     if not kept.any():
         return label
-    rows, cols, _ = nearest_known(kept)
+    rows, cols, _ = find_nearest(kept)
     return np.where(crumbs, label[rows, cols], label)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from ...body import Body
 from ...core.cameras import project
 from ...core.color import rgb_to_lab
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, LikenessError
 from ...files.cache import get_or_load
@@ -25,7 +26,6 @@ from ...files.weights import WEIGHTS, find_local_weights
 from ...imaging.resize import affine_crop
 from ...render.mesh import rasterize_mesh
 from .labels import standard_rest
-from .pixel_grids import nearest_known
 
 PARSER_ONNX = "parser.onnx"
 VERSION = 1
@@ -150,7 +150,7 @@ def body_layers(
     corners = rest[body.f[buffer.face[on]]]
     out[:3, on] = np.einsum("nk,nkd->dn", buffer.bary[on], corners)
     out[3] = on
-    row, col, away = nearest_known(on)
+    row, col, away = find_nearest(on)
     metres = away * buffer.depth[row, col] / camera.K[0, 0]
     out[4] = np.exp(-metres / S.beside)
     a, b, c = (np.asarray(vertices)[body.f[:, k]] for k in range(3))

@@ -14,6 +14,7 @@ from scipy import ndimage, sparse
 
 from ...body import Body
 from ...core.cameras import project
+from ...core.distances import find_nearest
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
@@ -25,7 +26,7 @@ from ...render.mesh import rasterize_mesh
 from ..binding import place_gaussians
 from ..squareness import cosine_to_camera
 from .mesh_diffusion import diffuse_values, mesh_laplacian
-from .pixel_grids import erode, nearest_known
+from .pixel_grids import erode
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ def _drawn(values: FloatArray, sight: BodyVisibility, body: Body) -> FloatArray:
     image = np.zeros((h, w, values.shape[1]))
     corners = values[body.f[buffer.face[drawn]]]
     image[drawn] = np.einsum("nk,nkc->nc", buffer.bary[drawn], corners)
-    rows, cols, _ = nearest_known(drawn)
+    rows, cols, _ = find_nearest(drawn)
     smooth = ndimage.gaussian_filter(image[rows, cols], (S.offset_blur, S.offset_blur, 0.0))
     return resize(np.asarray(smooth, np.float32), camera.width, camera.height, "bilinear")
 

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...core.cameras import unproject
+from ...core.distances import find_nearest
 from ...core.geometry import vertex_normals
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, IntArray
@@ -22,7 +23,7 @@ from .depth_sheets import DepthSheet, composite_sheets
 from .depth_sheets import S as DEPTH_SHEETS
 from .dressed_mesh import DressedMesh, vertex_area_ratio
 from .labels import HAIR, HAT, LABELS, OBJECT, SKIN
-from .pixel_grids import dilate, distance_inside, nearest_known
+from .pixel_grids import dilate, distance_inside
 from .regions import ARMS, HEAD, TORSO, Regions
 from .surfels import (
     IN_SLEEVE,
@@ -119,7 +120,7 @@ def _carried_depth(
     for sheet in sheets:
         there = arm == sheet.group
         if there.any() and sheet.visible.any():
-            rows, cols, _ = nearest_known(sheet.visible)
+            rows, cols, _ = find_nearest(sheet.visible)
             depth = sheet.front[rows, cols]
             fine = _resample(depth, source, target, order=1)
             nearest = _resample(depth, source, target, order=0)
@@ -157,7 +158,7 @@ def front_layer(
         dressed: the worn surface in the photo's pose.
     """
     body, vertices = homes.body, homes.vertices
-    rows, cols, _ = nearest_known(regions.mask)
+    rows, cols, _ = find_nearest(regions.mask)
     group = _resample(regions.group[rows, cols].astype(float), source, target, 0).astype(int)
     front = _carried_depth(sheets, source, target, group)
     weight = _resample(composite_sheets(sheets, "on_mesh"), source, target, 1)

@@ -10,7 +10,7 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 from scipy.spatial import ConvexHull
 
-from ...core.distances import find_nearest, measure_depth
+from ...core.distances import measure_depth
 from ...core.types import BoolArray, FloatArray, IntArray
 from ...imaging.resize import resize
 
@@ -150,21 +150,6 @@ def neighbour_links(mask: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
         cols.append(index[b][both])
         lengths.append(np.full(int(both.sum()), np.hypot(dy, dx)))
     return np.concatenate(rows), np.concatenate(cols), np.concatenate(lengths)
-
-
-def nearest_known(known: BoolArray) -> tuple[IntArray, IntArray, FloatArray]:
-    """Find the nearest known pixel to each pixel.
-
-    Args:
-        known: [H, W] with at least one pixel: without one the rows are -1.
-
-    Returns:
-        row: [H, W] of the nearest known pixel.
-        column: [H, W] of the nearest known pixel.
-        distance: [H, W] to it, pixels.
-    """
-    rows, cols, distance = find_nearest(known)
-    return rows, cols, distance
 
 
 def distance_inside(mask: BoolArray) -> FloatArray:

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import dijkstra
 from ...body import Body
 from ...core.cameras import project
 from ...core.color import rgb_to_lab
-from ...core.distances import measure_depth
+from ...core.distances import find_nearest, measure_depth
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
@@ -22,7 +22,7 @@ from .labels_cleanup import find_hat, find_parsed_hat
 from .labels_glasses import DetectedGlasses, find_glasses
 from .labels_parser import PARSED, ParserRuntime
 from .labels_pixels import HeadCues, fine_texture, label_pixels
-from .pixel_grids import dilate, erode, fill_polygon, nearest_known, neighbour_links
+from .pixel_grids import dilate, erode, fill_polygon, neighbour_links
 from .shoe_pixels import settle_hem_pixels
 from .skin_tone import S as SKIN_TONE
 from .skin_tone import find_skin_color, measure_skin_tone
@@ -175,7 +175,7 @@ def _label_groups(
         label[:] = TORSO
     group_map[mask] = label
     if (label < 0).any():  # islands without a core: take the nearest label
-        r, c, _ = nearest_known(group_map >= 0)
+        r, c, _ = find_nearest(group_map >= 0)
         group_map = np.where(mask, group_map[r, c], -1)
     return group_map
 

@@ -16,11 +16,11 @@ from scipy import ndimage
 from ...body import Body
 from ...body.extension import BodyPiece, extend_body, unpose_points
 from ...core.cameras import project, unproject
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
-from .pixel_grids import nearest_known
 from .regions import ARMS, Regions, vertex_groups
 from .skirt_outline import SkirtOutline, find_outline
 from .skirt_skinning import COLUMNS, RINGS, is_trunk_or_leg, skirt_weights
@@ -221,7 +221,7 @@ def build_skirt_tube(outline: SkirtOutline, buffer: MeshBuffer, camera: Camera) 
 def _body_depths(buffer: MeshBuffer) -> tuple[FloatArray, FloatArray]:
     """[H, W] depths of the body's front and back, beside it those of the nearest place's middle."""
     drawn = buffer.face >= 0
-    rows, cols, _ = nearest_known(drawn)
+    rows, cols, _ = find_nearest(drawn)
     mid = 0.5 * (buffer.depth[rows, cols] + buffer.back_depth[rows, cols])
     return np.where(drawn, buffer.depth, mid), np.where(drawn, buffer.back_depth, mid)
 

@@ -14,11 +14,12 @@ import numpy as np
 from scipy import ndimage
 
 from ...core.cameras import project
+from ...core.distances import find_nearest
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, FloatArray, IntArray
 from .colors_base import default_albedo
-from .pixel_grids import erode, nearest_known
+from .pixel_grids import erode
 from .skirt_skinning import COLUMNS, RINGS
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def skirt_colors(
     # What an arm or a hand hides is taken from the other side, else from beside it.
     flipped = known[:, ::-1]
     shown = np.where((known | ~flipped)[..., None], shown, shown[:, ::-1])
-    rows, cols, _ = nearest_known(known | flipped)
+    rows, cols, _ = find_nearest(known | flipped)
     shown = shown[rows, cols]
     height, width = known.shape
     x = (source + S.cut) / (2 * S.cut) * (width - 1) + 0.5

@@ -8,13 +8,14 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...body import Body
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import Camera, FloatArray, IntArray, Pose
 from ...render.mesh import rasterize_mesh
 from .depth_sheets import DepthSheet
 from .dressed_mesh import DressedMesh
 from .labels import LABELS
-from .pixel_grids import dilate, nearest_known
+from .pixel_grids import dilate
 from .regions import ARMS, Regions, vertex_groups
 from .skirt import S as SKIRT
 from .skirt import Skirt, tuck_under_skirt
@@ -150,7 +151,7 @@ def settle_hem(
         (border & ~cloth & on_skirt, ~on_skirt & ~cloth & trunk.visible),
     ):
         if wrong.any() and source.any():
-            r, c, distance = nearest_known(source)
+            r, c, distance = find_nearest(source)
             depth = trunk.front[r, c]
             wrong = wrong & (np.abs(depth - front) > S.hem_step) & (distance < 4 * S.hem_pixels)
             front = np.where(wrong, depth, front)

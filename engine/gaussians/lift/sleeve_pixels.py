@@ -13,13 +13,13 @@ import numpy as np
 from scipy import ndimage
 
 from ...body import Body
-from ...core.distances import measure_depth
+from ...core.distances import find_nearest, measure_depth
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer
 from .labels import LOWER, SKIN, UPPER
 from .pixel_cuts import cut_along_edges
-from .pixel_grids import dilate, nearest_known
+from .pixel_grids import dilate
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Forearm:
             camera: of the grid.
         """
         drawn = buffer.face >= 0
-        row, col, away = nearest_known(drawn)
+        row, col, away = find_nearest(drawn)
         own = body.weights[:, elbow][f].mean(1) > 0.5
         own &= body.weights[:, wrist][f].mean(1) < 0.5
         depth = buffer.depth[row, col]
@@ -131,7 +131,7 @@ def settle_sleeve_pixels(
         own = out == arm.group
         if (own & arm.drawn).sum() <= S.shown * arm.drawn.sum():
             continue
-        row, col, _ = nearest_known(own & arm.drawn)
+        row, col, _ = find_nearest(own & arm.drawn)
         free = own & cloth & arm.near & dilate(group < 0, 1) & (arm.below > 0.5)
         least = most = S.usual[0]
         if free.sum() >= S.few:  # how far it hangs in front of the background
@@ -216,7 +216,7 @@ def _shaded_skin(
         pixel: metres.
     """
     band = S.shaded / pixel
-    row, col, away = nearest_known(skin)
+    row, col, away = find_nearest(skin)
     may = cloth & bare[ring[row, col]] & (away < band)
     other = cloth & (away >= band)
     if not (may.any() and other.any()):
@@ -238,7 +238,7 @@ def _shaded_skin(
 
 def _blur_within(values: FloatArray, where: BoolArray, radius: float) -> FloatArray:
     """[H, W, C] the mean of ``values`` around each pixel over those of ``where``."""
-    row, col, _ = nearest_known(where)
+    row, col, _ = find_nearest(where)
     blurred = np.dstack([values * where[..., None], where.astype(float)])
     blurred = ndimage.gaussian_filter(blurred, (radius, radius, 0.0), truncate=2.5)
     total, weight = blurred[..., :-1], blurred[..., -1]
@@ -286,6 +286,6 @@ def release_other_cloth(
         patches, _ = ndimage.label((group == arm) & cloth & bare[ring], np.ones((3, 3)))
         touching = np.unique(patches[dilate(others, 1) & (patches > 0)])
         if len(touching):
-            row, col, _ = nearest_known(others)
+            row, col, _ = find_nearest(others)
             out = np.where(np.isin(patches, touching), group[row, col], out)
     return out

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from ...body import Body
 from ...core.cameras import project, unproject
+from ...core.distances import find_nearest
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
@@ -37,7 +38,7 @@ from .label_edges import smooth_edges
 from .labels import HAIR, HAT, NONE, OBJECT, SHOES, SKIN
 from .labels_surface import labels_at
 from .photo_view import PhotoLookup, PhotoView
-from .pixel_grids import dilate, distance_inside, erode, nearest_known
+from .pixel_grids import dilate, distance_inside, erode
 from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
@@ -395,7 +396,7 @@ def _beside_other_limbs(
             continue
         wrong = inside & beside[row, col]
         wrong &= ~another[row, col] | (z < front[row, col] + S.under_photo)
-        near_row, near_col, away = nearest_known(sheet.visible & ~beside)
+        near_row, near_col, away = find_nearest(sheet.visible & ~beside)
         wrong &= away[row, col] * z / view.camera.K[0, 0] < S.max_shift
         to_row, to_col = near_row[row, col][wrong], near_col[row, col][wrong]
         below = front[to_row, to_col] + S.under_photo

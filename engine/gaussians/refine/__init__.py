@@ -36,9 +36,7 @@ from .color_steps import ColorSteps
 from .parameters import (
     COLORS,
     COLUMNS,
-    OFFSET,
     OPACITY,
-    SCALES,
     ParameterRange,
     PosedGaussians,
     adam_step,
@@ -206,7 +204,8 @@ def refine_gaussians(
     rates = _rates(options)
     numbers = np.clip(start, low, high)
     colors = ColorSteps(free[:, COLORS], low[:, COLORS], high[:, COLORS])
-    first, second = np.zeros_like(numbers), np.zeros_like(numbers)
+    shape = slice(OPACITY, None)  # all that isn't colour
+    first, second = np.zeros_like(numbers[:, shape]), np.zeros_like(numbers[:, shape])
     pixels = sum(_covered(views[0].target) for views in shown) / len(shown)
     schedule = _schedule(shown, beside, options.steps)
     levels = _levels(lod_start, len(schedule))
@@ -219,18 +218,19 @@ def refine_gaussians(
         residual = _covered(view.target) * compared[:, COLORS] + pixels * held[:, COLORS]
         colors.take(numbers, -0.5 * residual, painted, k / len(schedule))
         gradient = compared + held
-        typical = np.sqrt((gradient[plain] ** 2).mean(0)) if plain.any() else 0.0
+        pull = gradient[:, shape]
+        typical = np.sqrt((pull[plain] ** 2).mean(0)) if plain.any() else np.zeros(len(rates))
         fade = np.float32(0.1 + 0.45 * (1.0 + np.cos(np.pi * k / len(schedule))))
         adam_step(
-            numbers,
-            gradient,
+            numbers[:, shape],
+            pull,
             first,
             second,
-            free,
+            free[:, shape],
             rates * fade,
-            np.float32(options.floor) * np.float32(typical) + np.full(COLUMNS, 1e-20, np.float32),
-            low,
-            high,
+            np.float32(options.floor) * typical.astype(np.float32) + np.float32(1e-20),
+            low[:, shape],
+            high[:, shape],
             k + 1,
             *S.betas,
         )
@@ -243,11 +243,9 @@ def refine_gaussians(
 
 
 def _rates(options: RefineOptions) -> NDArray[np.float32]:
-    """[9] Adam's rates by column; colours take other steps."""
-    rates = np.zeros(COLUMNS, np.float32)
-    rates[OPACITY] = options.opacity_rate
-    rates[SCALES], rates[OFFSET] = options.scale_rate, options.offset_rate
-    return rates
+    """[6] Adam's rates of all columns but the colours'."""
+    rates = [options.opacity_rate, *[options.scale_rate] * 2, *[options.offset_rate] * 3]
+    return np.array(rates, np.float32)
 
 
 def _targets(

@@ -252,15 +252,15 @@ def adam_step(
     """Take one step of Adam (Kingma & Ba 2015), in place, within limits.
 
     Args:
-        numbers: [N, 9], changed.
-        gradient: [N, 9] derivatives by the numbers.
-        first: [N, 9] first moments, changed.
-        second: [N, 9] second moments, changed.
-        free: [N, 9] 0..1 how freely each may move.
-        rates: [9] first step of each column.
-        floors: [9] added to the root of the second moment: what hardly shows hardly moves.
-        low: [N, 9] least numbers.
-        high: [N, 9] greatest numbers.
+        numbers: [N, C] some columns of this module, changed.
+        gradient: [N, C] derivatives by the numbers.
+        first: [N, C] first moments, changed.
+        second: [N, C] second moments, changed.
+        free: [N, C] 0..1 how freely each may move.
+        rates: [C] first step of each column.
+        floors: [C] added to the root of the second moment: what hardly shows hardly moves.
+        low: [N, C] least numbers.
+        high: [N, C] greatest numbers.
         step: counted from 1.
         beta1: decay of the first moments.
         beta2: decay of the second moments.

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...body import Body
+from ...core.distances import find_nearest
 from ...core.geometry import vertex_normals
 from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, LikenessError
@@ -25,7 +26,6 @@ from ...gaussians.lift.labels_parser import (
     person_square,
     stack_inputs,
 )
-from ...gaussians.lift.pixel_grids import nearest_known
 from ...imaging.resize import affine_crop
 from ...render.mesh import rasterize_mesh
 from ..atlas_labels.garments import paint_garment, random_garment
@@ -262,7 +262,7 @@ def _paint(
     own &= _TO_CELL[np.minimum(label, len(PARSED) - 1)] != UNKNOWN_CELL
     if not on.any() or not own.any():
         return rgb, label
-    row, col, _ = nearest_known(on)
+    row, col, _ = find_nearest(on)
     row, col = row[own], col[own]
     face, bary = buffer.face[row, col], buffer.bary[row, col]
     corners = body.f[face]

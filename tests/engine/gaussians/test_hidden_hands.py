@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from likeness.engine.body import Body
 from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.distances import find_nearest
 from likeness.engine.core.types import BoolArray, IntArray, Pose
 from likeness.engine.gaussians.lift.hidden_hands import (
     find_unreached_skin,
@@ -14,7 +15,6 @@ from likeness.engine.gaussians.lift.hidden_hands import (
     tuck_hidden_hands,
 )
 from likeness.engine.gaussians.lift.labels import OBJECT, SKIN, UPPER
-from likeness.engine.gaussians.lift.pixel_grids import nearest_known
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
     GROUPS,
@@ -100,7 +100,7 @@ def test_a_hand_that_no_bend_hides_folds_into_its_sleeve(average: Body) -> None:
     mask = np.zeros(arm.face.shape, bool)
     for row, col in zip(*np.nonzero(arm.face >= 0)):  # a wide sleeve
         mask[row, max(0, col - 6) : col + 7] = True
-    rows, cols, _ = nearest_known(arm.face >= 0)
+    rows, cols, _ = find_nearest(arm.face >= 0)
     drawn = replace(arm, face=arm.face[rows, cols], depth=arm.depth[rows, cols])
     regions = Stub(drawn, mask, hand, np.where(mask, ARMS[1], -1), np.where(mask, UPPER, 0))
     own = np.unique(average.f[hand])

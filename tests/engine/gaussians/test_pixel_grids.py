@@ -11,7 +11,6 @@ from likeness.engine.gaussians.lift.pixel_grids import (
     drop_small_parts,
     erode,
     fill_polygon,
-    nearest_known,
     neighbour_links,
     smooth_widely,
     smooth_within,
@@ -134,18 +133,6 @@ def test_wide_smoothing_on_a_coarser_grid_is_nearly_the_same(sigma: float, error
     smooth, exact = (f(image, mask, sigma) for f in (smooth_widely, smooth_within))
     assert np.abs(smooth - exact)[:, 40:].max() <= error
     np.testing.assert_allclose(smooth_widely(image[..., 0], mask, sigma), smooth[..., 0], atol=1e-6)
-
-
-def test_nearest_known_by_brute_force() -> None:
-    known = np.random.default_rng(3).uniform(size=(12, 15)) > 0.9
-    rows, cols, distance = nearest_known(known)
-    places = np.argwhere(known)
-    for r in range(12):
-        for c in range(15):
-            least = np.hypot(*(places - [r, c]).T).min()
-            assert distance[r, c] == pytest.approx(least)
-            assert known[rows[r, c], cols[r, c]]
-            assert np.hypot(rows[r, c] - r, cols[r, c] - c) == pytest.approx(least)
 
 
 def test_the_frame_does_not_eat_into_a_person() -> None:
