@@ -22,14 +22,19 @@ def info(avatar: Path | None, settings: bool, as_json: bool) -> None:
         return
     if avatar is None:
         raise click.UsageError("Missing argument 'AVATAR'.")
-    from ...engine.core.types import LAYERS
-    from ...engine.formats.avatar import load_avatar
+    from ...engine.core.types import LAYERS, PARTS
+    from ...engine.formats.avatar import load_editable_avatar
 
-    person = load_avatar(avatar)
-    layers = person.gaussians.layer
+    person = load_editable_avatar(avatar)
+    layers, parts = person.gaussians.layer, person.gaussians.part
     facts: dict[str, Any] = {
         "gaussians": len(person.gaussians),
         "layers": {name: int((layers == i).sum()) for i, name in enumerate(LAYERS)},
+        "parts": {name: int((parts == i).sum()) for i, name in enumerate(PARTS) if i in parts},
+        "attributes": [
+            {"name": a.name, "item": a.item, "color": a.color, "value": a.value}
+            for a in person.attributes
+        ],
         "ordered": person.lod_start is not None,
         "framing": person.framing,
         "vertices": len(person.body.v_template),
@@ -43,6 +48,10 @@ def info(avatar: Path | None, settings: bool, as_json: bool) -> None:
     counts = ", ".join(f"{count:,} {name}" for name, count in facts["layers"].items())
     click.echo(f"{avatar}")
     click.echo(f"  Gaussians    {facts['gaussians']:,} ({counts})")
+    counts = ", ".join(f"{count:,} {name}" for name, count in facts["parts"].items())
+    click.echo(f"  parts        {counts}")
+    for one in facts["attributes"]:
+        click.echo(f"  attribute    {one['name']}: {one['item']}, {one['color']}, {one['value']:g}")
     order = "of importance: the first of them are lower levels of detail"
     if not facts["ordered"]:
         order = "none: build it again for lower levels of detail"

@@ -389,6 +389,13 @@ class Gaussians:
 LAYERS: tuple[str, ...] = ("core", "shell", "photo")
 """Origin of a Gaussian: the skin map, the shell map, or a pixel of the photo."""
 
+PARTS: tuple[str, ...] = (
+    *("unknown", "skin", "face", "eyes", "mouth", "hair", "beard", "upper", "lower", "skirt"),
+    *("shoes", "hat", "glasses", "held", "headphones", "earrings", "necklace", "scarf"),
+)
+"""What a Gaussian shows. ``face`` includes ears, lids and lips, ``mouth`` is the inside; ``upper``
+and ``lower`` are clothes, ``held`` is what a hand holds."""
+
 
 @dataclass(frozen=True)
 class BoundGaussians:
@@ -404,6 +411,7 @@ class BoundGaussians:
         opacities: [N] float32 in 0..1.
         colors: [N, 3] float32 sRGB in 0..1.
         layer: [N] uint8 index into LAYERS.
+        part: [N] uint8 index into PARTS; all unknown if left out.
     """
 
     triangle: IntArray
@@ -414,6 +422,11 @@ class BoundGaussians:
     opacities: FloatArray
     colors: FloatArray
     layer: IntArray
+    part: IntArray = field(default_factory=lambda: np.zeros(0, np.uint8))
+
+    def __post_init__(self) -> None:
+        if not len(self.part):
+            object.__setattr__(self, "part", np.zeros(len(self.triangle), np.uint8))
 
     def __len__(self) -> int:
         return len(self.triangle)
@@ -447,6 +460,8 @@ class Avatar:
         provenance: JSON-able: source file name and hash, versions, figures, seed, warnings.
         lod_start: [N] float32 level of detail from which on each Gaussian grows (gaussians/lod.py);
             None if they are not sorted by importance.
+        attributes: what was added, with sliders (core/attributes.py); drawn and exported avatars
+            have none.
     """
 
     body: Any  # engine.body.Body, which imports this module
@@ -456,3 +471,4 @@ class Avatar:
     framing: str
     provenance: dict[str, Any] = field(default_factory=dict)
     lod_start: FloatArray | None = None
+    attributes: tuple[Any, ...] = ()  # of core.attributes.Attribute, which imports this module

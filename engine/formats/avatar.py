@@ -7,7 +7,8 @@ which only the moving vertices are stored. Offsets stay float32: half a metre in
 is off by a quarter of a millimetre. Names, pose, camera and provenance are JSON in the header.
 
 The optional ``gaussians.lod_start`` says that the Gaussians are sorted by importance
-(gaussians/lod.py).
+(gaussians/lod.py), ``gaussians.part`` what each shows. ``attributes.K.span`` belongs to the K-th of
+the header's attributes (core/attributes.py); opacities are those without attributes.
 
 avatar_versions.py says which versions of the file are read, and how.
 """
@@ -25,7 +26,17 @@ from safetensors.numpy import load, save
 
 from ..body import Body, Landmarks
 from ..body.model import MAX_COLUMNS, MAX_VERTICES, body_from_arrays, body_to_arrays
-from ..core.types import LAYERS, NUM_JOINTS, Avatar, BoundGaussians, Camera, LikenessError, Pose
+from ..core.attributes import Attribute, apply_attributes
+from ..core.types import (
+    LAYERS,
+    NUM_JOINTS,
+    PARTS,
+    Avatar,
+    BoundGaussians,
+    Camera,
+    LikenessError,
+    Pose,
+)
 from ..files.atomic import atomic_write
 from ..files.untrusted import parse_json, require_file, wrap_parser_errors
 from .avatar_versions import VERSION, format_version, migrate, parse_version
@@ -60,13 +71,16 @@ _BODY: _Schema = {
     "atlas_ft": ("int32", ("F", 3)),
     "face_part": ("uint8", ("F",)),
 }
-_ORDERED: _Schema = {"lod_start": ("float32", ("N",))}
+_EXTRA: _Schema = {"lod_start": ("float32", ("N",)), "part": ("uint8", ("N",))}
+_SPAN: tuple[str, tuple[int | str, ...]] = ("float16", ("N", 2))
 _OPTIONAL: _Schema = {"posedirs": ("float16", ("V", 3, (NUM_JOINTS - 1) * 9))}
 _LANDMARK_KEYS = tuple(f"landmark_{field.name}" for field in fields(Landmarks))
-_KNOWN = {f"gaussians.{name}" for name in (*_GAUSSIANS, *_ORDERED)}
+_KNOWN = {f"gaussians.{name}" for name in (*_GAUSSIANS, *_EXTRA)}
 _KNOWN |= {f"body.{name}" for name in (*_BODY, *_OPTIONAL, *_LANDMARK_KEYS)}
 
+MAX_ATTRIBUTES = 32
 MAX_COORDINATE = 1e4  # metres; larger values are not of a person
+_ATTRIBUTE_KEYS = ("name", "part", "item", "color", "value")
 _AGAIN = "Copy it again, or build the avatar again."
 _INDICES = {  # the dimension that each array of indices points into
     "gaussians.triangle": "F",
@@ -114,6 +128,15 @@ def avatar_to_bytes(avatar: Avatar) -> bytes:
                 f"lod_start of {len(avatar.lod_start)} for {len(avatar.gaussians)} Gaussians"
             )
         tensors["gaussians.lod_start"] = avatar.lod_start.astype(np.float32)
+    parts: dict[str, Any] = {}
+    if avatar.gaussians.part.any():
+        tensors["gaussians.part"] = avatar.gaussians.part.astype(np.uint8)
+        parts["parts"] = list(PARTS)
+    for k, attribute in enumerate(avatar.attributes):
+        tensors[f"attributes.{k}.span"] = attribute.span.astype(np.float16)
+        parts.setdefault("attributes", []).append(
+            {name: getattr(attribute, name) for name in _ATTRIBUTE_KEYS}
+        )
     header = {
         "framing": avatar.framing,
         "pose": {
@@ -131,6 +154,7 @@ def avatar_to_bytes(avatar: Avatar) -> bytes:
         "part_names": list(body.part_names),
         "layers": list(LAYERS),
         "provenance": avatar.provenance,
+        **parts,
     }
     metadata = {
         "format": FORMAT,
@@ -155,10 +179,19 @@ def _metadata_in_order(data: bytes) -> bytes:
 
 
 def load_avatar(path: Path) -> Avatar:
-    """Read and check an avatar file.
+    """Read and check an avatar file; the avatar is as the sliders of its attributes stand.
 
     Raises:
         LikenessError: The file does not exist, is not an avatar, has a newer version or is damaged.
+    """
+    return apply_attributes(load_editable_avatar(path))
+
+
+def load_editable_avatar(path: Path) -> Avatar:
+    """Read and check an avatar file, with the attributes whose sliders it has.
+
+    Raises:
+        LikenessError: As for :func:`load_avatar`.
     """
     return _avatar(*_read(path), str(path))
 
@@ -195,17 +228,23 @@ def _avatar(tensors: dict[str, _Array], metadata: dict[str, str], path: str) -> 
         with wrap_parser_errors():
             tensors, header = migrate(tensors, parse_json(metadata.get("avatar", "")), major)
             # A newer minor version may have more tensors.
-            tensors = {name: array for name, array in tensors.items() if name in _KNOWN}
+            listed = header.get("attributes", [])
+            known = _KNOWN | {f"attributes.{k}.span" for k in range(len(listed))}
+            tensors = {name: array for name, array in tensors.items() if name in known}
             sizes = _checked_sizes(tensors, header)
             body = _body(tensors, sizes, header, path)
             return Avatar(
                 body=body,
-                gaussians=_gaussians(tensors),
+                gaussians=_gaussians(tensors, header),
                 pose=_pose(header["pose"], body.num_expression),
                 camera=_camera(header["camera"]),
                 framing=header["framing"],
                 provenance=dict(header["provenance"]),
                 lod_start=_lod_start(tensors),
+                attributes=tuple(
+                    _attribute(values, tensors[f"attributes.{k}.span"])
+                    for k, values in enumerate(listed)
+                ),
             )
     except ValueError as error:
         missing = isinstance(error.__cause__, KeyError) and error.__cause__.args
@@ -249,9 +288,12 @@ def _body_tensors(body: Body) -> dict[str, _Array]:
 
 def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[str, int]:
     """Return the sizes of all dimensions by name; raise ValueError if the file is inconsistent."""
+    if len(header.get("attributes", [])) > MAX_ATTRIBUTES:
+        raise ValueError(f"it has more than {MAX_ATTRIBUTES} attributes")
     sizes: dict[str, int] = {"E": len(header["expression_names"])}
     schema = {f"gaussians.{k}": v for k, v in _GAUSSIANS.items()}
-    schema |= {f"gaussians.{k}": v for k, v in _ORDERED.items() if f"gaussians.{k}" in tensors}
+    schema |= {f"gaussians.{k}": v for k, v in _EXTRA.items() if f"gaussians.{k}" in tensors}
+    schema |= {f"attributes.{k}.span": _SPAN for k in range(len(header.get("attributes", [])))}
     schema |= {f"body.{k}": v for k, v in _BODY.items()}
     schema |= {f"body.{k}": v for k, v in _OPTIONAL.items() if f"body.{k}" in tensors}
     for name, (dtype, shape) in schema.items():
@@ -277,6 +319,8 @@ def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[s
             raise ValueError(f"{name} has values beyond {MAX_COORDINATE:,.0f}")
     ranges = {name: sizes[of] for name, of in _INDICES.items() if name in tensors}
     ranges["gaussians.layer"] = len(LAYERS)
+    if "gaussians.part" in tensors:
+        ranges["gaussians.part"] = len(header["parts"])
     ranges["body.face_part"] = len(header["part_names"])
     ranges |= {n: NUM_JOINTS for n in tensors if n.startswith("body.landmark") and "_joint" in n}
     for name, count in ranges.items():
@@ -305,7 +349,7 @@ def _body(
     return body_from_arrays(arrays, source)
 
 
-def _gaussians(tensors: dict[str, _Array]) -> BoundGaussians:
+def _gaussians(tensors: dict[str, _Array], header: dict[str, Any]) -> BoundGaussians:
     arrays = {
         name: tensors[f"gaussians.{name}"].astype(
             np.float32 if dtype.startswith("float") else dtype
@@ -322,7 +366,22 @@ def _gaussians(tensors: dict[str, _Array]) -> BoundGaussians:
         raise ValueError("an opacity is not between 0 and 1")
     arrays["bary"] /= total
     arrays["quats"] /= length
+    if "gaussians.part" in tensors:  # by name: a newer version may have more
+        rows = [PARTS.index(name) if name in PARTS else 0 for name in header["parts"]]
+        arrays["part"] = np.array(rows, np.uint8)[tensors["gaussians.part"]]
     return BoundGaussians(**arrays)
+
+
+def _attribute(values: dict[str, Any], span: _Array) -> Attribute:
+    texts = {name: values[name] for name in _ATTRIBUTE_KEYS if name != "value"}
+    value = values["value"]
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise ValueError("an attribute has a name that is not text")
+    if not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+        raise ValueError(f"the attribute {values['name']!r} is not between 0 and 1")
+    if (span[:, 0] == span[:, 1]).any():
+        raise ValueError(f"the attribute {values['name']!r} has an empty span")
+    return Attribute(**texts, value=float(value), span=span.astype(np.float32))
 
 
 def _lod_start(tensors: dict[str, _Array]) -> _Array | None:

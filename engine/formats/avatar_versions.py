@@ -14,6 +14,7 @@ version what changed
 1.0     the first; written as ``1``
 1.1     the version has two numbers; ``gaussians.lod_start``, the order of importance (some files of
         1.0 have it already)
+1.2     ``gaussians.part``, what each Gaussian shows, with the names in the header; ``attributes``
 ======= ===========================================================================================
 """
 
@@ -28,7 +29,7 @@ import numpy as np
 
 from ..core.types import LikenessError
 
-VERSION = (1, 1)
+VERSION = (1, 2)
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 Header = dict[str, Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -141,4 +141,4 @@ def replace_attributes(base: BoundGaussians, attributes: GaussianAttributes) -> 
     values = {
         name: value.detach().float().cpu().numpy() for name, value in attributes._asdict().items()
     }
-    return BoundGaussians(triangle=base.triangle, bary=base.bary, layer=base.layer, **values)
+    return replace(base, **values)

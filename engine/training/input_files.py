@@ -146,7 +146,8 @@ def _base(arrays: Arrays, triangles: int) -> BoundGaussians:
         raise CorruptFileError("it names triangles or layers that do not exist")
     if len({len(v) for v in (triangle, layer, scales, *values.values())}) > 1:
         raise CorruptFileError("its parts do not belong together")
-    return BoundGaussians(triangle=triangle, layer=layer, scales=scales, **values)
+    part = np.zeros(len(triangle), np.uint8)
+    return BoundGaussians(triangle=triangle, layer=layer, part=part, scales=scales, **values)
 
 
 def _bytes(values: FloatArray) -> np.ndarray[Any, Any]:

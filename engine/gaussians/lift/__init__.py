@@ -59,6 +59,7 @@ from .labels_parser import ParserRuntime
 from .labels_surface import label_surface, worn_probability
 from .lids import separate_eyes
 from .nape import add_nape
+from .parts import name_all, name_beard, name_labelled, name_shown, name_unknown
 from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
 from .photo_view import PhotoView
 from .pixel_grids import dilate, erode
@@ -260,21 +261,29 @@ def lift_photo(
         view, samples, side, body, vertices, groups, dressed, shares, found.near_hidden, wearer
     )
     front = BoundGaussians.concatenate(photo)
+    bare = len(body.f) if wearer is None else len(wearer.bare.f)
+    texels = name_labelled(texels, label, body, bare)
+    loose = [name_shown(part, regions, camera, body, vertices, bare) for part in loose]
     if brimmed is not None:
         held, front = split_hat(front, brimmed, view, body, vertices)
-        loose = [*loose, hat_layer(brimmed, view, body, vertices, hat_budget), held]
+        crown = hat_layer(brimmed, view, body, vertices, hat_budget)
+        loose = [*loose, name_all(crown, "hat"), name_all(held, "hat")]
+    front = name_shown(front, regions, camera, body, vertices, bare)
     front = repaint_photo(front, texels, completed, label, view, vertices, groups, body)
     texels, strands = raise_hair(
         texels, label == HAIR, completed, notches, alpha, camera, vertices, body, strand_budget
     )
     texels = homes.nape.rebind_hair(texels, label == HAIR, vertices)
-    strands = homes.nape.rebind_hair(strands, np.ones(len(strands), bool), vertices)
+    strands = homes.nape.rebind_hair(
+        name_all(strands, "hair"), np.ones(len(strands), bool), vertices
+    )
     everything = drop_crumbs(BoundGaussians.concatenate([texels, strands, *loose, front]), body)
     everything = finish_ears(everything, body, vertices, regions, camera)
     everything = finish_face(everything, face.result(), face_budget)
     if frame is not None and worn is not None:
         everything = relabel_hidden_splats(everything, frame, body, vertices, track)
-        everything = BoundGaussians.concatenate([everything, worn])
+        everything = BoundGaussians.concatenate([everything, name_all(worn, "glasses")])
+    everything = name_beard(name_unknown(everything, body), body, regions.skin_color)
     portrait, wanted = fill_removed(
         portrait, given, everything, track.camera, vertices, body, found.near_hidden
     )

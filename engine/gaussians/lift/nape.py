@@ -7,7 +7,7 @@ pass evenly from back to head: all hair at the height of one of them moves with 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -129,4 +129,4 @@ class Nape:
         again = bind_gaussians(world, triangle, bary, own.layer, vertices, self.body)
         kept = np.ones(len(bound), bool)
         kept[rows] = False
-        return BoundGaussians.concatenate([bound.take(kept), again])
+        return BoundGaussians.concatenate([bound.take(kept), replace(again, part=own.part)])

@@ -1,0 +1,138 @@
+"""Names the part that each Gaussian shows, from the labels of the photo and of the surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...body import Body
+from ...core.cameras import project
+from ...core.settings import register_settings
+from ...core.types import PARTS, BoolArray, BoundGaussians, Camera, FloatArray, IntArray
+from ..binding import place_gaussians
+from .colors_base import beard_area
+from .labels import LABELS
+from .regions import Regions
+
+_OF_LABEL = {
+    "hair": "hair",
+    "upper": "upper",
+    "lower": "lower",
+    "shoes": "shoes",
+    "glasses": "glasses",
+    "object": "held",
+    "hat": "hat",
+}
+_OF_BODY = {
+    "face": ("face", "ear", "lips", "eyelid"),
+    "eyes": ("eye", "eye_back", "eye_socket"),
+    "mouth": ("mouth", "teeth", "tongue"),
+}
+_HAIR, _BEARD, _SKIRT, _SKIN, _FACE = (
+    PARTS.index(name) for name in ("hair", "beard", "skirt", "skin", "face")
+)
+
+
+@dataclass(frozen=True)
+class PartSettings:
+    """Which splats are of a beard."""
+
+    area: float = 0.5  # 0..1 of the place where beards grow, from which on hair is beard
+    dark: float = -0.5  # logarithm of a beard's colour over the skin's
+    least: float = 0.3  # share of the chin and jaw that is dark: less is a shadow
+
+
+S = register_settings("lift.parts", PartSettings())
+
+
+def name_labelled(bound: BoundGaussians, label: IntArray, body: Body, skirt: int) -> BoundGaussians:
+    """Name the parts of Gaussians whose labels are known.
+
+    Args:
+        bound: N Gaussians.
+        label: [N] index into ``labels.LABELS``.
+        body: the person's own.
+        skirt: the first row of ``body.f`` that is the skirt's.
+    """
+    rows = [PARTS.index(_OF_LABEL.get(name, "unknown")) for name in LABELS]
+    part = np.array(rows, np.uint8)[label]
+    skin = part == 0
+    part[skin] = _parts_of_triangles(body)[bound.triangle[skin]]
+    part[(part == _HAIR) & _in_beard_area(bound, body)] = _BEARD
+    cloth = np.isin(part, [PARTS.index("upper"), PARTS.index("lower")])
+    part[(cloth | skin) & (bound.triangle >= skirt)] = _SKIRT
+    return replace(bound, part=part)
+
+
+def name_shown(
+    bound: BoundGaussians,
+    regions: Regions,
+    camera: Camera,
+    body: Body,
+    vertices: FloatArray,
+    skirt: int,
+) -> BoundGaussians:
+    """Name the parts of Gaussians by the labels of the pixels on which they lie.
+
+    Args:
+        bound: N Gaussians, those of the photo's pixels.
+        regions: of the photo.
+        camera: of the region grid.
+        body: the person's own.
+        vertices: [V, 3] in the photo's pose, world space, metres.
+        skirt: as for :func:`name_labelled`.
+    """
+    means = np.asarray(place_gaussians(bound, vertices, body).means, np.float64)
+    xy, _ = project(means, camera)
+    col, row = np.clip(xy.astype(int), 0, [camera.width - 1, camera.height - 1]).T
+    return name_labelled(bound, regions.label[row, col], body, skirt)
+
+
+def name_all(bound: BoundGaussians, part: str) -> BoundGaussians:
+    """Name all Gaussians of one part.
+
+    Args:
+        bound: N Gaussians.
+        part: of ``PARTS``.
+    """
+    return replace(bound, part=np.full(len(bound), PARTS.index(part), np.uint8))
+
+
+def name_unknown(bound: BoundGaussians, body: Body) -> BoundGaussians:
+    """Name the parts that are still unknown by the triangles that carry them.
+
+    Args:
+        bound: N Gaussians.
+        body: the person's own.
+    """
+    part = np.where(bound.part > 0, bound.part, _parts_of_triangles(body)[bound.triangle])
+    return replace(bound, part=part.astype(np.uint8))
+
+
+def name_beard(bound: BoundGaussians, body: Body, skin: FloatArray) -> BoundGaussians:
+    """Name the dark splats of a bearded chin, jaw and throat, which labels call skin.
+
+    Args:
+        bound: N Gaussians with parts.
+        body: the person's own.
+        skin: [3] the person's skin, 0..1.
+    """
+    own = np.isin(bound.part, [_SKIN, _FACE]) & _in_beard_area(bound, body)
+    dark = np.log((bound.colors + 0.05) / (skin + 0.05)).mean(1) < S.dark
+    chin = own & (bound.part == _FACE)
+    if not chin.any() or dark[chin].mean() < S.least:
+        return bound
+    return replace(bound, part=np.where(own & dark, _BEARD, bound.part).astype(np.uint8))
+
+
+def _in_beard_area(bound: BoundGaussians, body: Body) -> BoolArray:
+    """[N] whether Gaussians lie where beards grow."""
+    return np.asarray(beard_area(body)[body.f[bound.triangle]].mean(1) > S.area)
+
+
+def _parts_of_triangles(body: Body) -> IntArray:
+    """[F] index into PARTS of the bare body's triangles."""
+    names = {inner: part for part, own in _OF_BODY.items() for inner in own}
+    rows = [PARTS.index(names.get(name, "skin")) for name in body.part_names]
+    return np.array(rows, np.uint8)[body.face_part]
