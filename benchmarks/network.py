@@ -37,12 +37,13 @@ from likeness.engine.body import Body, load_body
 from likeness.engine.core.types import BoundGaussians, Matte, Track
 from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians.posing import pose_avatar
-from likeness.engine.network.config import NETWORKS
+from likeness.engine.network.create import create_network
 from likeness.engine.network.decoder import Decoder
-from likeness.engine.network.dual_uv_network import Network, create_network
+from likeness.engine.network.dual_uv_network import Network
 from likeness.engine.network.inputs import NetworkInputs, network_inputs
 from likeness.engine.network.network_files import save_network
 from likeness.engine.network.onnx_export import FlatDecoder, decoder_example, export_onnx
+from likeness.engine.network.presets import NETWORKS
 from likeness.engine.network.runtime import ATTRIBUTES, OnnxRuntime, decoder_inputs
 from likeness.engine.network.tensor_batch import collate, replace_attributes
 from likeness.engine.network.uv_grids import uv_grids

@@ -31,7 +31,8 @@ import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 from likeness.benchmarks.figures.overfit import OWN_ENCODER, QUICK, overfit_subject, run_full_size
 from likeness.engine.body import load_body
 from likeness.engine.files.weights import asset_path
-from likeness.engine.network.config import NETWORKS, override_fields
+from likeness.engine.network.config import override_fields
+from likeness.engine.network.presets import NETWORKS
 from likeness.engine.synth.subject import write_people
 from likeness.engine.synth.synth_options import SynthOptions
 from likeness.engine.training.augment import CLEAN

@@ -15,7 +15,7 @@ import torch
 from ...engine.body import Body
 from ...engine.core.types import FloatArray
 from ...engine.network.apply import resolve_network
-from ...engine.network.config import EncoderConfig
+from ...engine.network.config import DecoderConfig, EncoderConfig
 from ...engine.network.dual_uv_network import Network
 from ...engine.network.network_files import load_network
 from ...engine.network.onnx_export import export_onnx
@@ -50,17 +50,20 @@ class OverfitResult:
 
     Attributes:
         network_db: mean PSNR over the trained views, from the most frontal one as the reference.
+        coarse_db: the same before the refiner; None without one.
         blank_db: the same for the Gaussians before the network.
         hidden_db: the same as ``network_db`` over views from the side and behind.
-        no_map_db: the same as ``hidden_db`` with the decoder's map set to zero.
+        no_map_db: the same as ``hidden_db`` with the decoder's map set to zero; None in
+            GUAVA's form.
         step_seconds: CPU seconds of a step, with its share of reading.
         sheet: [H, W, 3] sRGB in 0..1: truth, start, result and error of each view.
     """
 
     network_db: float
+    coarse_db: float | None
     blank_db: float
     hidden_db: float
-    no_map_db: float
+    no_map_db: float | None
     step_seconds: float
     sheet: FloatArray
 
@@ -74,7 +77,8 @@ def overfit_subject(shards: Path, config: TrainConfig, body: Body) -> OverfitRes
         body: the default body.
     """
     network = config.network
-    network = replace(network, decoder=replace(network.decoder, masking=0.0))
+    if isinstance(network.decoder, DecoderConfig):
+        network = replace(network, decoder=replace(network.decoder, masking=0.0))
     trainer = Trainer(replace(config, network=network), body, "cpu")
     options = data_options(config, shards / "references")
     batches = iterate_batches(SampleStream(str(shards), network, options, body), trainer)
@@ -86,13 +90,16 @@ def overfit_subject(shards: Path, config: TrainConfig, body: Body) -> OverfitRes
     with trainer.averaged.applied():
         figures = evaluate_network(trainer.network, [sample], body)
         sheet = draw_sample_sheet([sheet_row(trainer.network, sample, body)])
-        with _without_map(trainer.network):
-            blank = evaluate_network(trainer.network, [sample], body)
+        no_map = None
+        if isinstance(trainer.network, Network):
+            with _without_map(trainer.network):
+                no_map = _hidden(evaluate_network(trainer.network, [sample], body))
     return OverfitResult(
         figures["network_psnr"],
+        figures.get("coarse_psnr"),
         figures["lift_psnr"],
         _hidden(figures),
-        _hidden(blank),
+        no_map,
         spent / config.steps,
         sheet,
     )

@@ -412,6 +412,8 @@ class BoundGaussians:
         colors: [N, 3] float32 sRGB in 0..1.
         layer: [N] uint8 index into LAYERS.
         part: [N] uint8 index into PARTS; all unknown if left out.
+        features: [N, F] float32 latent channels for a neural refiner (GUAVA, section 3.3); F is 0
+            without one.
     """
 
     triangle: IntArray
@@ -423,10 +425,13 @@ class BoundGaussians:
     colors: FloatArray
     layer: IntArray
     part: IntArray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    features: FloatArray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def __post_init__(self) -> None:
         if not len(self.part):
             object.__setattr__(self, "part", np.zeros(len(self.triangle), np.uint8))
+        if not self.features.size:
+            object.__setattr__(self, "features", np.zeros((len(self.triangle), 0), np.float32))
 
     def __len__(self) -> int:
         return len(self.triangle)
@@ -441,8 +446,13 @@ class BoundGaussians:
 
     @staticmethod
     def concatenate(parts: list[BoundGaussians]) -> BoundGaussians:
-        """Return all parts one after another."""
+        """Return all parts one after another.
+
+        Where only some have latent features, the result has none.
+        """
         names = [field.name for field in fields(BoundGaussians)]
+        if len({part.features.shape[1] for part in parts}) > 1:
+            names.remove("features")
         return BoundGaussians(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
 

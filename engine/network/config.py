@@ -1,9 +1,6 @@
 """The configuration of a network: typed, saved beside its weights, compared field by field.
 
-``paper`` is the paper's network (section 4.1, supplement A.1); ``paper-small`` has the same form
-for one consumer GPU and ``paper-tiny`` for tests. ``base`` corrects the lift on a consumer GPU,
-``small`` trains on two CPU cores in days, ``tiny`` is for tests. What the paper leaves open is
-marked "ours".
+``presets.py`` has the configurations with a name. What the papers leave open is marked "ours".
 """
 
 from __future__ import annotations
@@ -53,8 +50,101 @@ class EncoderConfig:
 
 
 @dataclass(frozen=True)
+class GuavaConfig:
+    """GUAVA in place of the decoder: Gaussians with latent features, and a refiner (second paper).
+
+    Its properties say what the Dual-UV grids, inputs and losses of the other decoder are here.
+
+    Attributes:
+        form: Always ``guava``; tells its files from those of a :class:`DecoderConfig`.
+        uv_size: Texels along each side of the inverse texture map and of the UV branch's output.
+        template_vertices: Vertices of the body with a Gaussian of the template branch, spread
+            evenly; 0 is all. The other Gaussians, up to ``max_gaussians``, are the UV branch's.
+        channels: Of a Gaussian; the first three are its colour.
+        upsamplings: Doublings of the encoder's grid before features are projected.
+        uv_features: Channels that the UV branch takes from the encoder.
+        template_features: The same of the template branch.
+        vertex_code: Learned channels of each vertex.
+        identity: Channels of the identity code in the template branch.
+        template_hidden: Hidden width of the template branch.
+        style: Channels of the styles of both StyleUNets.
+        uv_width: Channels of the UV branch's StyleUNet at full resolution; they double with each
+            level, up to ``max_width``.
+        uv_levels: Its halvings.
+        uv_channels: Its outputs.
+        uv_bias: Learned channels of each texel beside them.
+        head_hidden: Hidden width of the two-layer heads.
+        refiner_width: As ``uv_width``, of the refiner.
+        refiner_levels: Its halvings.
+        max_width: Of both StyleUNets.
+        inverse_mapping: Give the UV branch what the photo shows of each texel. Off, only the
+            identity code describes the person there (ablation).
+        uv_gaussians: Whether there is a UV branch (ablation).
+        refiner: Whether pictures are refined (ablation).
+    """
+
+    form: str = "guava"
+    uv_size: int = 512
+    template_vertices: int = 0
+    channels: int = 32
+    upsamplings: int = 3
+    uv_features: int = 32
+    template_features: int = 128
+    vertex_code: int = 128
+    identity: int = 256
+    template_hidden: int = 256
+    style: int = 512
+    uv_width: int = 16
+    uv_levels: int = 7
+    uv_channels: int = 96
+    uv_bias: int = 32
+    head_hidden: int = 128
+    refiner_width: int = 16
+    refiner_levels: int = 7
+    max_width: int = 256
+    inverse_mapping: bool = True
+    uv_gaussians: bool = True
+    refiner: bool = True
+
+    def __post_init__(self) -> None:
+        _check_sizes(self, "decoder.", may_be_zero=("template_vertices", "upsamplings"))
+        if self.form != "guava":
+            raise LikenessError(f"decoder.form is '{self.form}'.", "Leave it at 'guava'.")
+        if self.channels < 3:
+            raise LikenessError(
+                f"decoder.channels is {self.channels}.", "Give at least 3, which are the colour."
+            )
+        if self.uv_size % 2**self.uv_levels:
+            raise LikenessError(
+                f"decoder.uv_size is {self.uv_size}, which cannot be halved {self.uv_levels} times "
+                "(decoder.uv_levels).",
+                "Choose a multiple, or fewer levels.",
+            )
+
+    @property
+    def core_grid(self) -> int:
+        """A cell of the core's grid is a texel."""
+        return self.uv_size
+
+    @property
+    def map_size(self) -> int:
+        """Texels along each side of the maps."""
+        return self.uv_size
+
+    samples_per_side: ClassVar[int] = 1
+    patch: ClassVar[int] = 1
+    shell_grid: ClassVar[int] = 1  # there is no shell: one sample, unused
+    shell_offset: ClassVar[float] = 0.0
+    masking: ClassVar[float] = 0.0
+    residual: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
 class DecoderConfig:
     """The decoder (supplement A.1).
+
+    Its ``FORMS`` are other decoders that a network may have instead, by the value of their field
+    ``form``.
 
     Attributes:
         features: C of the encoder's features.
@@ -86,6 +176,8 @@ class DecoderConfig:
         masking: Maximum share of the scattered features that training hides; 0 disables it.
         checkpointing: Recompute the layers' activations in the backward pass to save memory.
     """
+
+    FORMS: ClassVar[dict[str, type]] = {"guava": GuavaConfig}
 
     features: int = 128
     core_grid: int = 32
@@ -121,6 +213,16 @@ class DecoderConfig:
                     f"decoder.{name} is {getattr(self, name)}.",
                     "Give a factor of at least 1, which lets nothing change.",
                 )
+        if self.width % self.heads:
+            raise LikenessError(
+                f"A width of {self.width} does not divide into {self.heads} heads.",
+                "Choose a multiple.",
+            )
+        if not 0.0 <= self.masking < 1.0:
+            raise LikenessError(
+                f"decoder.masking is {self.masking}, not a share.",
+                "Give a number from 0 to below 1; the paper's is 0.5.",
+            )
         if not (self.residual or self.shape):
             raise LikenessError(
                 "decoder.shape is off, but the network needs it unless decoder.residual is on.",
@@ -133,6 +235,9 @@ class DecoderConfig:
         return self.core_grid * self.patch
 
 
+AnyDecoder = DecoderConfig | GuavaConfig
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
     """Encoder and decoder, and how many Gaussians the lift before them may make.
@@ -140,9 +245,9 @@ class NetworkConfig:
     Attributes:
         name: Name of the configuration.
         encoder: The image encoder.
-        decoder: The decoder.
-        max_gaussians: Maximum of a lift in training; in the paper's form, the number of Gaussians
-            of every avatar.
+        decoder: The decoder, of the first paper or of GUAVA.
+        max_gaussians: Maximum of a lift in training; without a lift, the number of Gaussians of
+            every avatar.
         fewest_gaussians: Minimum of a lift in training; 0 is ``max_gaussians``. Each reference
             has a budget of its own between the two, so that the heads learn to correct lifts of
             any size.
@@ -156,7 +261,7 @@ class NetworkConfig:
 
     name: str = "base"
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    decoder: AnyDecoder = field(default_factory=DecoderConfig)
     max_gaussians: int = 100_000
     fewest_gaussians: int = 0
     usable_gaussians: int = 0
@@ -188,21 +293,11 @@ class NetworkConfig:
                 f"The encoder '{encoder.kind}' is unknown.",
                 f"Choose one of: {', '.join(ENCODERS)}.",
             )
-        if encoder.channels != decoder.features:
+        if isinstance(decoder, DecoderConfig) and encoder.channels != decoder.features:
             raise LikenessError(
                 f"The encoder gives {encoder.channels} channels, the decoder takes "
                 f"{decoder.features}.",
                 "Set decoder.features to encoder.channels.",
-            )
-        if decoder.width % decoder.heads:
-            raise LikenessError(
-                f"A width of {decoder.width} does not divide into {decoder.heads} heads.",
-                "Choose a multiple.",
-            )
-        if not 0.0 <= decoder.masking < 1.0:
-            raise LikenessError(
-                f"decoder.masking is {decoder.masking}, not a share.",
-                "Give a number from 0 to below 1; the paper's is 0.5.",
             )
 
 
@@ -220,85 +315,6 @@ def _check_sizes(config: Any, prefix: str, may_be_zero: Sequence[str] = ()) -> N
                 f"Give a finite number of at least {minimum}.",
             )
 
-
-NETWORKS: dict[str, NetworkConfig] = {
-    "paper": NetworkConfig(
-        "paper",
-        EncoderConfig(
-            "sapiens", "sapiens_1b_epoch_173_torchscript.pt2", 1024, 1536, 16, frozen=True
-        ),
-        DecoderConfig(
-            1536,
-            64,
-            32,
-            width=1024,
-            layers=8,
-            heads=16,
-            head_hidden=256,
-            residual=False,
-            checkpointing=True,
-        ),
-        262_144,
-    ),
-    "paper-small": NetworkConfig(
-        "paper-small",
-        decoder=DecoderConfig(core_grid=48, shell_grid=24, width=384, residual=False),
-        max_gaussians=147_456,
-    ),
-    "paper-tiny": NetworkConfig(
-        "paper-tiny",
-        EncoderConfig(image_size=128, channels=48, stride=4, width=24, depth=1),
-        DecoderConfig(
-            features=48,
-            core_grid=24,
-            shell_grid=12,
-            width=128,
-            layers=2,
-            heads=4,
-            head_hidden=64,
-            frequencies=8,
-            residual=False,
-        ),
-        20_000,
-    ),
-    "base": NetworkConfig(fewest_gaussians=25_000, usable_gaussians=262_144),
-    "small": NetworkConfig(
-        "small",
-        EncoderConfig(image_size=160, channels=48, width=24, depth=1),
-        DecoderConfig(
-            features=48,
-            core_grid=24,
-            shell_grid=12,
-            width=160,
-            layers=4,
-            heads=5,
-            map_channels=24,
-            head_hidden=64,
-            frequencies=8,
-            shape=False,
-        ),
-        40_000,
-        fewest_gaussians=20_000,
-        usable_gaussians=262_144,
-    ),
-    "tiny": NetworkConfig(
-        "tiny",
-        EncoderConfig(image_size=128, channels=32, width=16, depth=1),
-        DecoderConfig(
-            features=32,
-            core_grid=16,
-            shell_grid=8,
-            width=96,
-            layers=3,
-            heads=4,
-            map_channels=16,
-            head_hidden=48,
-            frequencies=6,
-        ),
-        12_000,
-    ),
-}
-"""The configurations that have a name."""
 
 T = TypeVar("T")
 
@@ -338,7 +354,7 @@ def config_from_dict(kind: type[T], values: Any, where: str) -> T:
     for name in known:
         value, default = values[name], getattr(blank, name)
         if is_dataclass(default):
-            given[name] = config_from_dict(type(default), value, where)
+            given[name] = config_from_dict(_kind_of(value, type(default)), value, where)
             continue
         if isinstance(default, float) and type(value) is int and abs(value) < _MAX_SIZE:
             value = float(value)
@@ -349,6 +365,13 @@ def config_from_dict(kind: type[T], values: Any, where: str) -> T:
             )
         given[name] = value
     return kind(**given)
+
+
+def _kind_of(values: Any, default: type) -> type:
+    """The dataclass of a group of settings, which may be of one of the ``FORMS`` of another."""
+    form = values.get("form") if isinstance(values, dict) else None
+    forms: dict[Any, type] = getattr(default, "FORMS", {})
+    return forms.get(form, default) if isinstance(form, str) else default
 
 
 def rename_former_keys(
@@ -384,7 +407,9 @@ def diff_configs(a: Any, b: Any, prefix: str = "") -> list[str]:
     out = []
     for f in fields(a):
         mine, other = getattr(a, f.name), getattr(b, f.name)
-        if is_dataclass(mine):
+        if type(mine) is not type(other):
+            out.append(f"{prefix}{f.name}: {type(mine).__name__}, not {type(other).__name__}")
+        elif is_dataclass(mine):
             out += diff_configs(mine, other, f"{prefix}{f.name}.")
         elif mine != other:
             out.append(f"{prefix}{f.name}: {mine!r}, not {other!r}")
@@ -394,7 +419,7 @@ def diff_configs(a: Any, b: Any, prefix: str = "") -> list[str]:
 def override_fields(config: T, changes: dict[str, str]) -> T:
     """Copy a config with fields overridden, all at once, since some only fit together.
 
-    >>> override_fields(NETWORKS["base"], {"decoder.layers": "4"}).decoder.layers
+    >>> override_fields(NetworkConfig(), {"decoder.layers": "4"}).decoder.layers
     4
 
     Args:

@@ -13,7 +13,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from ..core.types import LAYERS, BoolArray, FloatArray, IntArray
-from .config import DecoderConfig
+from .config import AnyDecoder
 from .inputs import LIFT_CHANNELS, NetworkInputs, color_patches, lift_channels
 from .uv_grids import LIMBS, UVGrids, means_by
 
@@ -68,7 +68,7 @@ def head_channels(inputs: NetworkInputs, grids: UVGrids) -> FloatArray:
 
 
 def lift_inputs(
-    inputs: NetworkInputs, grids: UVGrids, config: DecoderConfig
+    inputs: NetworkInputs, grids: UVGrids, config: AnyDecoder
 ) -> tuple[FloatArray, FloatArray]:
     """Compute the decoder's inputs about the lift; they are empty in the paper's form.
 

@@ -6,12 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..body import Body
-from .config import NetworkConfig
+from .config import DecoderConfig, NetworkConfig
 from .decoder import Decoder
 from .encoders import create_encoder
 from .tensor_batch import GaussianAttributes, NetworkBatch
-from .uv_grids import UVGrids, uv_grids
+from .uv_grids import UVGrids
 
 EPS = 1e-6  # of equation 3, as in dual_uv/sampling.py
 
@@ -32,6 +31,7 @@ class Network(nn.Module):
 
     def __init__(self, config: NetworkConfig, grids: UVGrids) -> None:
         super().__init__()
+        assert isinstance(config.decoder, DecoderConfig)
         self.config, self.grids = config, grids
         self.encoder = create_encoder(config.encoder)
         self.decoder = Decoder(config.decoder, grids)
@@ -92,19 +92,3 @@ class Network(nn.Module):
         sums = sums.index_add(1, index, read * weight[..., None])
         total = weight.new_zeros(people, count).index_add(1, index, weight)
         return sums / (total[..., None] + EPS), (total > 0).float()
-
-
-def create_network(config: NetworkConfig, body: Body, seed: int = 0) -> Network:
-    """Create a network with initial weights, the same for the same seed.
-
-    Args:
-        config: Sizes and switches.
-        body: The body with the tokens' atlas.
-        seed: Of the weights.
-
-    Raises:
-        LikenessError: The encoder's weights are missing.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return Network(config, uv_grids(body, config.decoder))

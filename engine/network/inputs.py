@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..body import Body
-from ..core.cameras import camera_position
+from ..core.cameras import camera_position, project
 from ..core.geometry import triangle_frames
 from ..core.types import (
     LAYERS,
@@ -17,6 +17,7 @@ from ..core.types import (
     BoundGaussians,
     Camera,
     FloatArray,
+    IntArray,
     LikenessError,
     Matte,
     Track,
@@ -44,6 +45,8 @@ class PhotoInputs:
         core_seen: [Nc] bool: which of them are visible.
         shell_xy: [Ns, 2] float32, the same of the shell.
         shell_seen: [Ns] bool.
+        vertex_xy: [Vt, 2] float32 places of the vertices ``UVGrids.vertices``, in 0..1 of the
+            crop, whether visible or not.
     """
 
     image: FloatArray
@@ -51,6 +54,7 @@ class PhotoInputs:
     core_seen: BoolArray
     shell_xy: FloatArray
     shell_seen: BoolArray
+    vertex_xy: FloatArray
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,15 @@ def network_inputs(
             shell_points(crop.camera, vertices, body, grids.shell, config.decoder.shell_offset),
         )
         core, shell = (p.within(crop.person) for p in points)
-        photos.append(PhotoInputs(crop.image, *_shares(core, crop), *_shares(shell, crop)))
+        around = project(vertices[grids.vertices], crop.camera)[0] / config.encoder.image_size
+        photos.append(
+            PhotoInputs(
+                crop.image,
+                *_shares(core, crop),
+                *_shares(shell, crop),
+                np.clip(around, 0.0, 1.0).astype(np.float32),
+            )
+        )
         if residual:
             facing.append(_facing(base, body, vertices, track.camera))
     uv = atlas_places(base, body, grids)
@@ -180,20 +192,38 @@ def _shares(points: SeenPoints, crop: SquareCrop) -> tuple[FloatArray, BoolArray
 def blank_gaussians(body: Body, grids: UVGrids, count: int) -> BoundGaussians:
     """Create grey Gaussians, uniform over the atlas's used area as in the paper.
 
+    In GUAVA's form, the first are those of the template branch, one at each of
+    ``UVGrids.vertices``.
+
     Args:
         body: With the atlas; its shape does not matter.
         grids: Of the network.
         count: Number of Gaussians.
+
+    Raises:
+        LikenessError: There are more vertices than Gaussians.
     """
-    places = sample_uniformly(body, count)
+    vertices = len(grids.vertices)
+    if vertices > count:
+        raise LikenessError(
+            f"max_gaussians is {count:,}, less than the {vertices:,} of the template branch.",
+            "Give more, or fewer decoder.template_vertices.",
+        )
+    places = sample_uniformly(body, count - vertices)
+    size = BLANK_SPREAD / places.size * grids.extent[places.triangle]
+    corner_triangle, corner = _corners(body, grids.vertices)
+    triangle = np.concatenate([corner_triangle, places.triangle])
+    bary = np.concatenate([np.eye(3)[corner], places.bary])
+    # Of so many vertices, each covers as much more of the surface.
+    apart = np.sqrt(len(body.v_template) / max(vertices, 1)) * mean_edges(body)[corner_triangle]
+    size = np.concatenate([BLANK_SPREAD * apart, size])
     quats = np.zeros((count, 4), np.float32)
     quats[:, 0] = 1.0
-    size = BLANK_SPREAD / places.size * grids.extent[places.triangle]
     scales = np.repeat(size[:, None].astype(np.float32), 3, axis=1)
     scales[:, 2] *= FLATNESS
     return BoundGaussians(
-        places.triangle.astype(np.int32),
-        places.bary.astype(np.float32),
+        triangle.astype(np.int32),
+        bary.astype(np.float32),
         np.zeros((count, 3), np.float32),
         quats,
         scales,
@@ -201,6 +231,46 @@ def blank_gaussians(body: Body, grids: UVGrids, count: int) -> BoundGaussians:
         np.full((count, 3), BLANK_COLOR, np.float32),
         np.full(count, CORE, np.uint8),
     )
+
+
+def _corners(body: Body, vertices: IntArray) -> tuple[IntArray, IntArray]:
+    """[Vt] for each vertex one of its triangles, and which of its corners it is."""
+    flat = np.asarray(body.f).reshape(-1)
+    first = np.full(len(body.v_template), -1)
+    first[flat[::-1]] = np.arange(len(flat))[::-1]
+    place = first[vertices]
+    return place // 3, place % 3
+
+
+def mean_edges(body: Body) -> FloatArray:
+    """Compute the mean length of each triangle's edges at rest (sigma of GUAVA's equation 3).
+
+    Args:
+        body: The person's own, or the template.
+
+    Returns:
+        [F] metres.
+    """
+    corners = np.asarray(body.v_template, np.float64)[body.f]
+    out: FloatArray = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=-1).mean(1)
+    return out
+
+
+def unit_lengths(body: Body, base: BoundGaussians) -> FloatArray:
+    """Compute the unit of Gaussians' offsets and sizes in GUAVA's form.
+
+    Equation 3 counts in mean edges of the triangle. Where few Gaussians cover a person, they are
+    farther apart than that; their distance is the unit then (ours).
+
+    Args:
+        body: The person's own, or the template.
+        base: N blank Gaussians.
+
+    Returns:
+        [N] float32 metres.
+    """
+    apart = base.scales[:, 0] / BLANK_SPREAD
+    return np.maximum(mean_edges(body)[base.triangle], apart).astype(np.float32)
 
 
 def atlas_places(bound: BoundGaussians, body: Body, grids: UVGrids) -> FloatArray:

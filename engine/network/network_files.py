@@ -1,4 +1,7 @@
-"""A network's folder: ``config.json``, ``decoder.safetensors`` and ``encoder.safetensors``.
+"""A network's folder: ``config.json``, and a safetensors file for each of its components.
+
+Those of the first paper are ``encoder`` and ``decoder``; GUAVA's are ``encoder``, ``projection``,
+``template``, ``uv`` and ``refiner``.
 
 An encoder that was never trained here (``encoder.frozen`` of another kind than our own) is not
 saved: it is found by its source again. Needs torch.
@@ -16,7 +19,7 @@ from ..body import Body
 from ..core.types import LikenessError
 from ..files.atomic import atomic_write_files
 from .config import EncoderConfig, NetworkConfig, load_config, save_config
-from .dual_uv_network import Network, create_network
+from .create import AnyNetwork, create_network
 
 DECODER_FILE, ENCODER_FILE = "decoder.safetensors", "encoder.safetensors"
 
@@ -26,7 +29,15 @@ def keeps_encoder(config: EncoderConfig) -> bool:
     return config.kind == "own" or not config.frozen
 
 
-def save_network(network: Network, folder: Path) -> None:
+def component_files(network: AnyNetwork) -> dict[str, nn.Module]:
+    """Get the components that belong in a network's folder, by the names of their files."""
+    kept = dict(network.named_children())
+    if not keeps_encoder(network.config.encoder):
+        del kept["encoder"]
+    return {f"{name}.safetensors": kept[name] for name in sorted(kept)}
+
+
+def save_network(network: AnyNetwork, folder: Path) -> None:
     """Write the network's files into a folder atomically.
 
     Raises:
@@ -34,12 +45,11 @@ def save_network(network: Network, folder: Path) -> None:
     """
     with atomic_write_files(folder) as scratch:
         save_config(network.config, scratch)
-        save_file(_tensors(network.decoder), scratch / DECODER_FILE)
-        if keeps_encoder(network.config.encoder):
-            save_file(_tensors(network.encoder), scratch / ENCODER_FILE)
+        for name, component in component_files(network).items():
+            save_file(_tensors(component), scratch / name)
 
 
-def load_network(folder: Path, body: Body) -> Network:
+def load_network(folder: Path, body: Body) -> AnyNetwork:
     """Read a network, in evaluation mode.
 
     Raises:
@@ -47,9 +57,8 @@ def load_network(folder: Path, body: Body) -> Network:
     """
     config = load_config(NetworkConfig, folder)
     network = create_network(config, body)
-    load_weights(network.decoder, folder / DECODER_FILE)
-    if keeps_encoder(config.encoder):
-        load_weights(network.encoder, folder / ENCODER_FILE)
+    for name, component in component_files(network).items():
+        load_weights(component, folder / name)
     return network.eval()
 
 

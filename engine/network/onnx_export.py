@@ -29,6 +29,7 @@ from ..files.digests import file_sha256
 from ..files.weights import asset_path
 from .config import DecoderConfig
 from .context import HEAD_CHANNELS
+from .create import AnyNetwork
 from .decoder import Decoder
 from .dual_uv_network import Network
 from .network_files import DECODER_FILE, ENCODER_FILE, load_network
@@ -72,7 +73,7 @@ class FlatDecoder(nn.Module):
         return tuple(said)
 
 
-def export_onnx(network: Network, folder: Path) -> list[Path]:
+def export_onnx(network: AnyNetwork, folder: Path) -> list[Path]:
     """Write a network's ONNX files beside its weights.
 
     Args:
@@ -83,8 +84,14 @@ def export_onnx(network: Network, folder: Path) -> list[Path]:
         The files; third-party encoders are not exported.
 
     Raises:
-        LikenessError: The exporter's packages are not installed, or the folder cannot be written.
+        LikenessError: The network is GUAVA's, the exporter's packages are not installed, or the
+            folder cannot be written.
     """
+    if not isinstance(network, Network):
+        raise LikenessError(
+            f"The network in '{folder}' is GUAVA's, which cannot be exported to ONNX.",
+            "Use it where torch is installed.",
+        )
     was_training = network.training
     network.eval()
     try:
@@ -150,7 +157,7 @@ def _decoder(network: Network) -> onnx.ModelProto:
     ]
     model = export_module(
         FlatDecoder(network.decoder),
-        decoder_example(network.config.decoder, network.grids, 2, 5),
+        decoder_example(network.decoder.config, network.grids, 2, 5),
         DECODER_INPUTS,
         ATTRIBUTES,
         (tuple(dynamic),),

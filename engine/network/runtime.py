@@ -29,6 +29,8 @@ from ..files.untrusted import parse_json
 from .attributes import apply_outputs
 from .config import (
     CONFIG_FILE,
+    DecoderConfig,
+    GuavaConfig,
     NetworkConfig,
     config_from_dict,
     config_to_dict,
@@ -230,6 +232,11 @@ def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Networ
         from .torch_runtime import TorchRuntime
 
         return TorchRuntime(folder, body)
+    if isinstance(config.decoder, GuavaConfig):
+        raise LikenessError(
+            f"The network in '{folder}' is GUAVA's and needs torch, which is not installed.",
+            "Use a Python that has the packages of the extra 'torch'.",
+        )
     if config.encoder.kind != "own":
         raise LikenessError(
             f"The network in '{folder}' needs torch, which is not installed: its encoder "
@@ -303,6 +310,7 @@ def _check_note(
 def _expected_sizes(config: NetworkConfig, grids: UVGrids) -> dict[str, list[int | str]]:
     """Inputs and outputs of both files by name, and their sizes without the batch's."""
     encoder, decoder = config.encoder, config.decoder
+    assert isinstance(decoder, DecoderConfig)
     side = encoder.image_size // encoder.stride
     core, shell = len(grids.core_cells), len(grids.shell_cells)
     n = "gaussians"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ..core.types import BoundGaussians, FloatArray, LikenessError
-from .config import DecoderConfig
+from .attributes import with_attributes
+from .config import AnyDecoder
 from .context import lift_inputs
 from .inputs import NetworkInputs
 from .uv_grids import UVGrids
@@ -27,7 +28,7 @@ class GaussianAttributes(NamedTuple):
         quats: [..., N, 4].
         scales: [..., N, 3].
         opacities: [..., N].
-        colors: [..., N, 3].
+        colors: [..., N, 3]; with latent features, [..., N, 3 + F], the colours first.
     """
 
     offset: Tensor
@@ -53,6 +54,7 @@ class NetworkBatch:
         core_seen: [B, P, Nc] 0 or 1.
         shell_xy: [B, P, Ns, 2].
         shell_seen: [B, P, Ns] 0 or 1.
+        vertex_xy: [B, P, Vt, 2].
         patches: [B, Tc, p * p * 4] the lift's colours in the tokens' texels; [B, Tc, 0] in the
             paper's form.
         uv: [B, N, 2].
@@ -66,6 +68,7 @@ class NetworkBatch:
     core_seen: Tensor
     shell_xy: Tensor
     shell_seen: Tensor
+    vertex_xy: Tensor
     patches: Tensor
     uv: Tensor
     lift: Tensor
@@ -86,7 +89,7 @@ class NetworkBatch:
 
 
 def collate(
-    people: Sequence[NetworkInputs], grids: UVGrids, config: DecoderConfig, padding: int = 1
+    people: Sequence[NetworkInputs], grids: UVGrids, config: AnyDecoder, padding: int = 1
 ) -> NetworkBatch:
     """Collate people into a batch on the CPU.
 
@@ -123,6 +126,7 @@ def collate(
         photos("core_seen"),
         photos("shell_xy"),
         photos("shell_seen"),
+        photos("vertex_xy"),
         torch.from_numpy(np.stack(patches).astype(np.float32)),
         padded([person.uv for person in people]),
         padded(list(channels)),
@@ -141,4 +145,4 @@ def replace_attributes(base: BoundGaussians, attributes: GaussianAttributes) -> 
     values = {
         name: value.detach().float().cpu().numpy() for name, value in attributes._asdict().items()
     }
-    return replace(base, **values)
+    return with_attributes(base, values)

@@ -11,8 +11,9 @@ from ..body import Body
 from ..core.types import BoundGaussians, LikenessError, Progress
 from ..files.digests import file_sha256
 from .attributes import apply_outputs
+from .config import DecoderConfig
 from .inputs import NetworkInputs
-from .network_files import DECODER_FILE, ENCODER_FILE, keeps_encoder, load_network
+from .network_files import component_files, load_network
 from .tensor_batch import collate
 
 
@@ -37,11 +38,9 @@ class TorchRuntime:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._network = load_network(folder, body).to(self.device)
         self.config, self.grids = self._network.config, self._network.grids
-        names = [DECODER_FILE]
+        names = component_files(self._network)
         self.warnings: tuple[str, ...] = ()
-        if keeps_encoder(self.config.encoder):
-            names.append(ENCODER_FILE)
-        if self.config.encoder.kind == "own":
+        if self.config.encoder.kind == "own" and isinstance(self.config.decoder, DecoderConfig):
             self.warnings = (
                 f"The network in '{folder}' has not been exported for ONNX Runtime; torch runs it.",
             )

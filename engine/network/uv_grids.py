@@ -10,7 +10,7 @@ from ..body import Body
 from ..core.distances import find_nearest
 from ..core.types import FloatArray, IntArray
 from ..dual_uv.sampling import SurfaceSamples, sample_surface
-from .config import DecoderConfig
+from .config import AnyDecoder, GuavaConfig
 
 LIMBS = ("face", "scalp", "neck", "torso", "arm", "hand", "leg", "foot")
 """Segments of the surface for the heads; ears belong to the neck, eyes and mouth to the face."""
@@ -41,6 +41,7 @@ class UVGrids:
         texel_limb: [M, M] int8 index into LIMBS.
         extent: [F] float32 length in metres, on the template, of the atlas's side at the scale of
             each of the body's triangles.
+        vertices: [Vt] vertices with a Gaussian of GUAVA's template branch; [0] in other forms.
     """
 
     core: SurfaceSamples
@@ -55,9 +56,10 @@ class UVGrids:
     texel_normal: FloatArray
     texel_limb: IntArray
     extent: FloatArray
+    vertices: IntArray
 
 
-def uv_grids(body: Body, config: DecoderConfig) -> UVGrids:
+def uv_grids(body: Body, config: AnyDecoder) -> UVGrids:
     """Compute the grids over a body's atlas.
 
     Args:
@@ -91,7 +93,24 @@ def uv_grids(body: Body, config: DecoderConfig) -> UVGrids:
         np.asarray(body.atlas_vt)[body.atlas_ft].astype(np.float32),
         *_texel_maps(body, texels),
         _extent(body),
+        _template_vertices(body, config),
     )
+
+
+def _template_vertices(body: Body, config: AnyDecoder) -> IntArray:
+    """``vertices`` of the grids: all, or some of them, spread by farthest-point sampling."""
+    if not isinstance(config, GuavaConfig):
+        return np.zeros(0, np.int64)
+    rest = np.asarray(body.v_template, np.float64)
+    count = config.template_vertices or len(rest)
+    if count >= len(rest):
+        return np.arange(len(rest))
+    chosen = np.zeros(count, np.int64)
+    away = np.full(len(rest), np.inf)
+    for k in range(1, count):
+        away = np.minimum(away, ((rest - rest[chosen[k - 1]]) ** 2).sum(1))
+        chosen[k] = int(away.argmax())
+    return np.sort(chosen)
 
 
 def _extent(body: Body) -> FloatArray:

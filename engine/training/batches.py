@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from ..body import Body
 from ..core.types import LikenessError
-from ..network.config import DecoderConfig
+from ..network.config import AnyDecoder
 from ..network.uv_grids import UVGrids
 from .config import TrainConfig
 from .data import DataOptions, SampleStream
@@ -101,7 +101,7 @@ class _Stream(IterableDataset[Item]):
 
 
 def _collated(
-    items: Sequence[Item], body: Body, grids: UVGrids, config: DecoderConfig
+    items: Sequence[Item], body: Body, grids: UVGrids, config: AnyDecoder
 ) -> PackedTensors | LikenessError:
     samples = []
     for item in items:

@@ -28,14 +28,8 @@ from torch import Tensor, nn
 
 from ..core.types import LikenessError
 from ..files.untrusted import read_json
-from ..network.dual_uv_network import Network
-from ..network.network_files import (
-    DECODER_FILE,
-    ENCODER_FILE,
-    keeps_encoder,
-    load_weights,
-    save_network,
-)
+from ..network.create import AnyNetwork
+from ..network.network_files import component_files, load_weights, save_network
 from .ema import AveragedWeights
 
 FOLDER = "checkpoints"
@@ -70,7 +64,7 @@ def checkpoint_folders(run: Path) -> list[Path]:
 def save_checkpoint(
     run: Path,
     progressed: TrainState,
-    network: Network,
+    network: AnyNetwork,
     averaged: AveragedWeights,
     optimizer: torch.optim.Optimizer,
     max_checkpoints: int,
@@ -126,7 +120,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    folder: Path, network: Network, averaged: AveragedWeights, optimizer: torch.optim.Optimizer
+    folder: Path, network: AnyNetwork, averaged: AveragedWeights, optimizer: torch.optim.Optimizer
 ) -> TrainState:
     """Restore a checkpoint; nothing changes if any of it is damaged.
 
@@ -149,15 +143,14 @@ def load_checkpoint(
         raise _damaged(folder, str(error)) from error
     optimizer_state = _optimizer_state(network, optimizer, held, folder)
     averaged.load(saved)
-    load_weights(network.decoder, folder / DECODER_FILE)
-    if keeps_encoder(network.config.encoder):
-        load_weights(network.encoder, folder / ENCODER_FILE)
+    for name, component in component_files(network).items():
+        load_weights(component, folder / name)
     optimizer.load_state_dict(optimizer_state)
     return TrainState(state["step"], dict(state["scaler"]), dict(state["notes"]))
 
 
 def load_latest(
-    run: Path, network: Network, averaged: AveragedWeights, optimizer: torch.optim.Optimizer
+    run: Path, network: AnyNetwork, averaged: AveragedWeights, optimizer: torch.optim.Optimizer
 ) -> TrainState | None:
     """Restore the newest intact checkpoint, with a warning for each damaged one.
 

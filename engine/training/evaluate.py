@@ -16,7 +16,9 @@ import torch
 from ..body import Body
 from ..core.types import BoolArray, BoundGaussians, FloatArray
 from ..gaussians import place_gaussians
-from ..network.dual_uv_network import Network
+from ..network.create import AnyNetwork
+from ..network.guava.guava_network import Refiner
+from ..network.guava.refined_render import render_refined
 from ..network.tensor_batch import collate, replace_attributes
 from ..render import RenderOutput, render_camera
 from ..visual.metrics import psnr, ssim
@@ -35,8 +37,9 @@ class ComparedView:
         kind: ``reference`` for the view that the network was given, else the target's.
         truth: [H, W, 3] in 0..1 before grey: the target.
         lift: [H, W, 3] drawn from what the network starts from.
-        network: [H, W, 3] drawn from its result.
+        network: [H, W, 3] drawn from its result, refined if the network has a refiner.
         mask: [H, W] where the truth or either drawing is; the pixels of the figures.
+        coarse: [H, W, 3] drawn from its result, before the refiner; None without one.
     """
 
     kind: str
@@ -44,18 +47,22 @@ class ComparedView:
     lift: FloatArray
     network: FloatArray
     mask: BoolArray
+    coarse: FloatArray | None = None
 
     def figures(self) -> dict[str, float]:
-        """Compute PSNR in dB and SSIM of the lift and of the network."""
+        """Compute PSNR in dB and SSIM of each drawing."""
         out = {}
-        for name, drawn in (("lift", self.lift), ("network", self.network)):
+        pictures = {"lift": self.lift, "network": self.network, "coarse": self.coarse}
+        for name, drawn in pictures.items():
+            if drawn is None:
+                continue
             out[f"{name}_psnr"] = psnr(drawn, self.truth, self.mask)
             out[f"{name}_ssim"] = ssim(drawn, self.truth, self.mask)
         return out
 
 
 def compare_views(
-    network: Network, sample: TrainingSample, body: Body, backend: str = "cpu"
+    network: AnyNetwork, sample: TrainingSample, body: Body, backend: str = "cpu"
 ) -> list[ComparedView]:
     """Draw all views of a sample, the reference first.
 
@@ -68,15 +75,16 @@ def compare_views(
     own_body = replace(body, v_template=sample.v_template)
     lifted = sample.inputs.base
     made = _decoded(network, sample)
+    refiner = getattr(network, "refiner", None)
     kinds = ["reference", *(view.kind for view in sample.views[1:])]
     return [
-        _compared(kind, view, lifted, made, own_body, backend)
+        _compared(kind, view, lifted, made, own_body, backend, refiner)
         for kind, view in zip(kinds, sample.views)
     ]
 
 
 def evaluate_network(
-    network: Network, samples: Iterable[TrainingSample], body: Body, backend: str = "cpu"
+    network: AnyNetwork, samples: Iterable[TrainingSample], body: Body, backend: str = "cpu"
 ) -> dict[str, Any]:
     """Compute mean figures over the target views of samples, before grey, within the mask.
 
@@ -88,7 +96,8 @@ def evaluate_network(
 
     Returns:
         ``lift_psnr``, ``network_psnr`` and their difference ``gain_db``, ``lift_ssim``,
-            ``network_ssim``, ``views``: their number; and ``by_kind``: the same for each kind of
+            ``network_ssim``, with a refiner ``coarse_psnr`` and ``coarse_ssim`` of what it is
+            given, ``views``: their number; and ``by_kind``: the same for each kind of
             target and for the ``reference``, which the rest does not include. Empty views have no
             figures.
     """
@@ -103,7 +112,7 @@ def evaluate_network(
 
 
 def sheet_row(
-    network: Network, sample: TrainingSample, body: Body, backend: str = "cpu"
+    network: AnyNetwork, sample: TrainingSample, body: Body, backend: str = "cpu"
 ) -> SheetRow:
     """Make the row of a sample in a sheet, with the figures of each view.
 
@@ -115,13 +124,16 @@ def sheet_row(
     """
     views = []
     for view in compare_views(network, sample, body, backend):
-        notes = [f"{psnr(d, view.truth, view.mask):.1f} dB" for d in (view.lift, view.network)]
-        views.append(ShownView(view.kind, view.truth, view.lift, view.network, *notes))
+        name, before = ("lift", view.lift) if view.coarse is None else ("coarse", view.coarse)
+        notes = [f"{psnr(d, view.truth, view.mask):.1f} dB" for d in (before, view.network)]
+        views.append(
+            ShownView(view.kind, view.truth, before, view.network, notes[0], notes[1], name)
+        )
     return SheetRow(sample.key, sample.inputs.photos[0].image, tuple(views))
 
 
 @contextmanager
-def evaluation_mode(network: Network) -> Iterator[None]:
+def evaluation_mode(network: AnyNetwork) -> Iterator[None]:
     """Put the network into evaluation mode without gradients, and afterwards back."""
     before = network.training
     network.eval()
@@ -132,13 +144,13 @@ def evaluation_mode(network: Network) -> Iterator[None]:
         network.train(before)
 
 
-def _decoded(network: Network, sample: TrainingSample) -> BoundGaussians:
+def _decoded(network: AnyNetwork, sample: TrainingSample) -> BoundGaussians:
     """The network's Gaussians of a sample, in float32."""
     device = next(network.parameters()).device
     batch = collate([sample.inputs], network.grids, network.config.decoder).to(device)
     with evaluation_mode(network):
         # Not by calling it: a trainer's network computes in its half precision then.
-        attributes = Network.forward(network, batch)
+        attributes = type(network).forward(network, batch)  # type: ignore[arg-type]
     return replace_attributes(sample.inputs.base, attributes.of(0, batch.counts[0]))
 
 
@@ -149,12 +161,20 @@ def _compared(
     made: BoundGaussians,
     body: Body,
     backend: str,
+    refiner: Refiner | None,
 ) -> ComparedView:
-    before, after = (_draw(bound, view, body, backend) for bound in (lifted, made))
+    before, coarse = _draw(lifted, view, body, backend), None
+    if refiner is None:
+        after = _draw(made, view, body, backend)
+    else:
+        placed = place_gaussians(made, view.vertices, body)
+        grey = np.full(3, GREY)
+        coarse, after = render_refined(refiner, placed, made, view.camera, grey, backend)
     alpha = view.rgba[..., 3]
     truth = view.rgba[..., :3] * alpha[..., None] + GREY * (1 - alpha[..., None])
     mask = (alpha > _SHOWN) | (before.alpha > _SHOWN) | (after.alpha > _SHOWN)
-    return ComparedView(kind, truth, before.rgb, after.rgb, mask)
+    shown = None if coarse is None else coarse.rgb
+    return ComparedView(kind, truth, before.rgb, after.rgb, mask, shown)
 
 
 def _draw(bound: BoundGaussians, view: TargetView, body: Body, backend: str) -> RenderOutput:

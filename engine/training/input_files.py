@@ -21,13 +21,13 @@ from ..files.atomic import atomic_write
 from ..network.inputs import NetworkInputs, PhotoInputs
 from .photograph_files import ReferenceFit
 
-VERSION = "2"
+VERSION = "3"
 """Of the file's layout; increase it when that changes."""
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 _STEPS = 65_535
-_PHOTO = ("image", "core_xy", "core_seen", "shell_xy", "shell_seen")
+_PHOTO = ("image", "core_xy", "core_seen", "shell_xy", "shell_seen", "vertex_xy")
 _PLAIN = ("offset", "quats", "opacities", "colors")
 
 
@@ -55,6 +55,7 @@ def save_inputs(
         for name in ("core", "shell"):
             out[f"photo{k}.{name}_xy"] = _shares(getattr(photo, f"{name}_xy"))
             out[f"photo{k}.{name}_seen"] = np.packbits(getattr(photo, f"{name}_seen"))
+        out[f"photo{k}.vertex_xy"] = _shares(photo.vertex_xy)
     out["color_map"] = _bytes(inputs.color_map)
     _pack(out, "facing", inputs.facing)
     if with_base:
@@ -127,6 +128,7 @@ def load_fit(path: Path) -> ReferenceFit:
 def _photo(arrays: Arrays, prefix: str) -> PhotoInputs:
     parts = {name: arrays[prefix + name] for name in _PHOTO}
     out: dict[str, Any] = {"image": _of_bytes(parts["image"])}
+    out["vertex_xy"] = _of_shares(parts["vertex_xy"])
     for name in ("core", "shell"):
         xy = _of_shares(parts[f"{name}_xy"])
         out[f"{name}_xy"] = xy

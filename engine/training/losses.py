@@ -18,17 +18,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..body import Body
-from ..core.types import LAYERS, BoundGaussians, FloatArray, LikenessError
-from ..gaussians.refine.regularisers import GLOVE, HANDS, MAX_RATIO, OPACITY_TARGET, PATCHES
+from ..gaussians.refine.regularisers import GLOVE, MAX_RATIO, OPACITY_TARGET
 from ..network.tensor_batch import GaussianAttributes
+from .guava_losses import MAX_POSITION, MAX_SIZE, coarse_loss, crop_loss, hinge_loss
+from .loss_inputs import DrawnView, LossWeights
+from .regions import SampleRegions
 
 MAX_SCALE = 0.02
 """Metres of a splat's standard deviation above which equation 9 pulls: LHM's clamp for the upper
@@ -40,139 +39,6 @@ T = TypeVar("T")
 Perceptual = Callable[[Tensor, Tensor], Tensor]
 """Maps two batches of pictures [B, 3, H, W] in 0..1 to [B] distances
 (``perceptual.create_perceptual``)."""
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """Weights of the terms of equation 5. A term with weight 0 is not computed.
-
-    "Measured" is ``tiny`` after 500 steps on 8 rendered people: held-out views against the lift.
-
-    Attributes:
-        l1: Pixels (equation 6). 1 in LHM and GUAVA.
-        perceptual: LPIPS or its substitute (equation 6). 1 in LHM, 0.025 to 0.05 in GUAVA, half the
-            squared error's in IDOL. Measured with multi-scale SSIM, beside a silhouette of 0.5:
-            +2.53 dB with 0.5, +2.57 with 1; more gains little.
-        silhouette: The drawn alpha against the matte. LHM's mask term, 1 there; the paper has none.
-            Before random backdrops the pixels are as informative: measured +2.57 dB with 0.5, +2.62
-            without.
-        offset: Equation 8, in square metres: 1 cm everywhere costs 0.001. 1 in IDOL, which measures
-            the same after 150 steps.
-        scale: Equation 9. Ours: a splat one and a half times over the bound costs 0.016.
-        isotropy: Equation 10. Ours, as for ``scale``.
-        hands: Equation 12. Ours: a hand off by 0.1 in each channel costs 0.003.
-        opacity: Equation 13. Ours: patches at 0.5 cost 0.0045. Measured after 150 steps: 0.03 dB
-            less than without it.
-        colors: Of Gaussians that the reference does not show, against what other views show at
-            their place (:mod:`.seen_colors`). The paper has none.
-
-    Raises:
-        LikenessError: A weight is negative or not finite.
-    """
-
-    l1: float = 1.0
-    perceptual: float = 1.0
-    silhouette: float = 0.0
-    offset: float = 10.0
-    scale: float = 0.1
-    isotropy: float = 0.1
-    hands: float = 0.1
-    opacity: float = 0.05
-    colors: float = 0.0
-
-    def __post_init__(self) -> None:
-        for f in fields(self):
-            weight = getattr(self, f.name)
-            if not math.isfinite(weight) or weight < 0.0:
-                raise LikenessError(
-                    f"The weight of the loss '{f.name}' is {weight}.",
-                    "Give a finite number from 0.",
-                )
-
-
-class DrawnView(NamedTuple):
-    """One view of a sample as drawn and as in the truth, before the same backdrop.
-
-    Attributes:
-        rgb: [H, W, 3] drawn over the backdrop.
-        alpha: [H, W] drawn.
-        target: [H, W, 3] the truth over the backdrop.
-        target_alpha: [H, W] the truth's.
-    """
-
-    rgb: Tensor
-    alpha: Tensor
-    target: Tensor
-    target_alpha: Tensor
-
-
-@dataclass(frozen=True)
-class SampleRegions:
-    """Regions of a sample's N Gaussians, for the terms on attributes.
-
-    Attributes:
-        patch: [N] int64 cell of the atlas and layer, from 0 to ``patches`` - 1.
-        patches: Their number.
-        hand: [N] bool: skin of the hands.
-        face: [N] bool: on the face's triangles.
-        hand_patches: [P] int64 the patches with any of the hands.
-        face_patches: [Q] int64 the patches with any of the face.
-        valid: [N] bool: not padding.
-    """
-
-    patch: Tensor
-    patches: int
-    hand: Tensor
-    face: Tensor
-    hand_patches: Tensor
-    face_patches: Tensor
-    valid: Tensor
-
-    def to(self, device: torch.device | str) -> SampleRegions:
-        """Move them to a device."""
-        return self._each(lambda values: values.to(device))
-
-    def padded(self, count: int) -> SampleRegions:
-        """Append rows for padding, up to ``count`` rows."""
-        missing = count - len(self.patch)
-        if missing == 0:
-            return self
-        grown = self._each(lambda values: torch.cat([values, values.new_zeros(missing)]))
-        return replace(grown, hand_patches=self.hand_patches, face_patches=self.face_patches)
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> SampleRegions:
-        tensors = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "patches"}
-        changed: dict[str, Any] = {name: change(values) for name, values in tensors.items()}
-        return replace(self, **changed)
-
-
-def sample_regions(body: Body, bound: BoundGaussians, uv: FloatArray) -> SampleRegions:
-    """Compute the regions of a sample's Gaussians.
-
-    Args:
-        body: The default body.
-        bound: The Gaussians that the network starts from.
-        uv: [N, 2] their places in the atlas, 0..1 (``NetworkInputs.uv``).
-    """
-    cell = np.clip((np.asarray(uv, np.float64) * PATCHES).astype(np.int64), 0, PATCHES - 1)
-    index = (bound.layer.astype(np.int64) * PATCHES + cell[:, 1]) * PATCHES + cell[:, 0]
-    used, patch = np.unique(index, return_inverse=True)
-    patch = patch.reshape(-1).astype(np.int64)
-    held = body.weights[:, HANDS].sum(1) > 0.5
-    hand = (bound.layer == LAYERS.index("core")) & held[body.f[bound.triangle, 0]]
-    face = np.zeros(len(body.f), bool)
-    if body.landmarks is not None:
-        face[body.landmarks.face_triangle] = True
-    face = face[bound.triangle]
-    return SampleRegions(
-        torch.from_numpy(patch),
-        len(used),
-        torch.from_numpy(hand),
-        torch.from_numpy(face),
-        torch.from_numpy(np.unique(patch[hand])),
-        torch.from_numpy(np.unique(patch[face])),
-        torch.ones(len(bound), dtype=torch.bool),
-    )
 
 
 def composite_over(rgba: Tensor, backdrop: Tensor) -> Tensor:
@@ -405,9 +271,14 @@ def total_loss(
         "offset": lambda: offset_loss(attributes.offset, valid, start[0]),
         "scale": lambda: scale_loss(attributes.scales, valid, start[1]),
         "isotropy": lambda: isotropy_loss(attributes.scales, valid, start[1]),
-        "hands": lambda: hand_loss(attributes.colors, regions, start[2]),
+        "hands": lambda: hand_loss(attributes.colors[:, :3], regions, start[2]),
         "opacity": lambda: opacity_loss(attributes.opacities, regions, from_below=base is not None),
-        "colors": lambda: color_loss(attributes.colors, _given(seen), regions),
+        "colors": lambda: color_loss(attributes.colors[:, :3], _given(seen), regions),
+        "coarse": lambda: coarse_loss(views, weights, perceptual),
+        "head_crop": lambda: crop_loss(views, (0,), weights, perceptual),
+        "hand_crops": lambda: crop_loss(views, (1, 2), weights, perceptual),
+        "position": lambda: hinge_loss(attributes.offset, regions, MAX_POSITION),
+        "size": lambda: hinge_loss(attributes.scales, regions, MAX_SIZE),
     }
     total = attributes.offset.new_zeros((), dtype=torch.float32)
     values: dict[str, Tensor] = {}

@@ -114,6 +114,7 @@ class References:
             "samples_per_side": decoder.samples_per_side,
             "map_size": decoder.map_size,
             "shell_offset": decoder.shell_offset,
+            "vertices": len(self._grids.vertices),
             "lift": asdict(LiftOptions()) if self.residual else None,
         }
         digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())

@@ -26,10 +26,11 @@ class ShownView:
     Attributes:
         kind: Its caption.
         truth: [H, W, 3] in 0..1, the target.
-        before: [H, W, 3] in 0..1, the lift.
+        before: [H, W, 3] in 0..1, the lift, or the picture before the refiner.
         after: [H, W, 3] in 0..1, the network's result.
-        before_note: Added to the lift's caption, such as "24.1 dB".
+        before_note: Added to the caption of ``before``, such as "24.1 dB".
         after_note: Added to the network's caption.
+        before_name: Caption of ``before``.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class ShownView:
     after: FloatArray
     before_note: str = ""
     after_note: str = ""
+    before_name: str = "lift"
 
     @property
     def tiles(self) -> list[tuple[str, FloatArray]]:
@@ -45,7 +47,7 @@ class ShownView:
         error = np.clip(ERROR_GAIN * np.abs(self.after - self.truth), 0.0, 1.0)
         return [
             (f"{self.kind}: truth", self.truth),
-            (f"lift {self.before_note}".rstrip(), self.before),
+            (f"{self.before_name} {self.before_note}".rstrip(), self.before),
             (f"network {self.after_note}".rstrip(), self.after),
             (f"error x{ERROR_GAIN:g}", error),
         ]

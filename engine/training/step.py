@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,20 +14,14 @@ from ..body import Body
 from ..core.geometry import triangle_frames
 from ..dataset.shards import SkippedItem
 from ..gaussians.posing_torch import FrameTensors, apply_frames
-from ..network.config import DecoderConfig
+from ..network.config import AnyDecoder
 from ..network.tensor_batch import GaussianAttributes, NetworkBatch, collate
 from ..network.uv_grids import UVGrids
 from ..render.tensors import rasterize_tensors
 from .config import TrainConfig
-from .losses import (
-    DrawnView,
-    LossWeights,
-    Perceptual,
-    SampleRegions,
-    composite_over,
-    sample_regions,
-    total_loss,
-)
+from .loss_inputs import DrawnView, LossWeights
+from .losses import Perceptual, composite_over, total_loss
+from .regions import SampleRegions, crop_boxes, sample_regions
 from .samples import TargetView, TrainingSample
 from .tensor_packing import map_nested
 
@@ -47,6 +41,7 @@ class ViewGroup:
         Ks: [K, 3, 3].
         rgba: [K, H, W, 4] straight alpha.
         backdrops: [K, 3].
+        boxes: [K, 3, 4] of ``regions.CROPS``, in pixels.
         order: Numbers of the views within the sample.
     """
 
@@ -55,6 +50,7 @@ class ViewGroup:
     Ks: Tensor
     rgba: Tensor
     backdrops: Tensor
+    boxes: Tensor
     order: tuple[int, ...]
 
 
@@ -103,7 +99,7 @@ class StepBatch:
 
 
 def make_step_batch(
-    samples: Sequence[TrainingSample], body: Body, grids: UVGrids, config: DecoderConfig
+    samples: Sequence[TrainingSample], body: Body, grids: UVGrids, config: AnyDecoder
 ) -> StepBatch:
     """Convert samples to tensors on the CPU, with random backdrops and masks.
 
@@ -179,6 +175,9 @@ def _groups(sample: TrainingSample, body: Body, greys: np.ndarray[Any, Any]) -> 
                 torch.tensor(np.stack([c.K for c in cameras]), dtype=torch.float32),
                 torch.tensor(np.stack([views[k].rgba for k in same]), dtype=torch.float32),
                 torch.from_numpy(greys[same])[:, None].expand(-1, 3).contiguous(),
+                torch.from_numpy(
+                    np.stack([crop_boxes(body, views[k].vertices, views[k].camera) for k in same])
+                ),
                 tuple(same),
             )
         )
@@ -200,6 +199,8 @@ class Objective:
         perceptual: Measure of the perceptual loss; None where its weight is 0.
         backend: Rasteriser.
         supersample: See :meth:`draw`.
+        refine: Maps splatted features [K, H, W, C] and alpha [K, H, W] to colours before black and
+            alpha (``guava_network.Refiner``); None without a refiner.
     """
 
     def __init__(
@@ -209,7 +210,9 @@ class Objective:
         perceptual: Perceptual | None,
         backend: str,
         supersample: int = 1,
+        refine: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
     ) -> None:
+        self.refine = refine
         self.weights, self.residual = weights, residual
         self.perceptual, self.backend, self.supersample = perceptual, backend, supersample
 
@@ -227,19 +230,33 @@ class Objective:
         views: dict[int, DrawnView] = {}
         for group in sample.groups:
             height, width = group.rgba.shape[1:3]
-            rgb, alpha, _ = rasterize_tensors(
+            channels, alpha, _ = rasterize_tensors(
                 *apply_frames(group.frames, *bound),
                 group.viewmats,
                 group.Ks,
                 width,
                 height,
-                group.backdrops,
+                None,
                 self.backend,
                 self.supersample,
             )
-            truth = composite_over(group.rgba, group.backdrops[:, None, None])
+            behind = group.backdrops[:, None, None]
+            rgb = channels[..., :3] + (1.0 - alpha[..., None]) * behind
+            coarse: Tensor | None = None
+            if self.refine is not None:
+                coarse = rgb
+                front, alpha = self.refine(channels, alpha)
+                rgb = front + (1.0 - alpha[..., None]) * behind
+            truth = composite_over(group.rgba, behind)
             for k, place in enumerate(group.order):
-                views[place] = DrawnView(rgb[k], alpha[k], truth[k], group.rgba[k, ..., 3])
+                views[place] = DrawnView(
+                    rgb[k],
+                    alpha[k],
+                    truth[k],
+                    group.rgba[k, ..., 3],
+                    group.boxes[k],
+                    None if coarse is None else coarse[k],
+                )
         return [views[place] for place in sorted(views)]
 
     def judge(

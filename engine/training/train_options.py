@@ -39,8 +39,8 @@ class TrainOptions:
     )
     config: str | None = option(
         None,
-        help="Configuration: paper, paper-small, paper-tiny, base, small, tiny, or a file like a "
-        "run's config.json; if not given, the one of RUN.",
+        help="Configuration: paper, paper-small, paper-tiny, guava, guava-base, guava-tiny, base, "
+        "small, tiny, or a file like a run's config.json; if not given, the one of RUN.",
         metavar="NAME|JSON",
     )
     changes: tuple[str, ...] = option(

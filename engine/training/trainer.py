@@ -15,21 +15,24 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from ..body import Body
 from ..core.types import LikenessError
 from ..files.atomic import atomic_folder
-from ..network.dual_uv_network import create_network
+from ..network.create import create_network
+from ..network.guava.guava_network import Refiner
 from ..network.network_files import save_network
 from ..network.tensor_batch import GaussianAttributes
 from .checkpoint import TrainState, load_latest, save_checkpoint
 from .config import TrainConfig
 from .devices import choose_backend, create_accelerator
 from .ema import AveragedWeights
+from .loss_inputs import DrawnView
 from .monitor import SpanClock
 from .perceptual import create_perceptual
 from .run_folder import NETWORK_FOLDER
-from .schedule import learning_rate
+from .schedule import learning_rate, loss_weights
 from .step import Objective, StepBatch, StepSample, parameter_groups
 
 MAX_SKIPPED = 20
@@ -74,6 +77,12 @@ class Trainer:
         self.accelerator = create_accelerator(config, device)
         self.device: torch.device = self.accelerator.device
         self.network = create_network(config.network, body, config.seed).to(self.device)
+        self._refiner: Refiner | None = getattr(self.network, "refiner", None)
+        if self._refiner is not None:  # it runs after the rasteriser, sample by sample
+            names = [f"refiner.{name}" for name in self._refiner.state_dict()]
+            DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(  # type: ignore[no-untyped-call]
+                self.network, names
+            )
         self.averaged = AveragedWeights(self.network, config.ema)
         optimizer = torch.optim.AdamW(
             parameter_groups(self.network, config), config.lr, (config.beta1, config.beta2)
@@ -89,6 +98,7 @@ class Trainer:
             perceptual,
             choose_backend(config, self.device),
             config.supersample,
+            None if self._refiner is None else self._refined,
         )
         self.clock = SpanClock(self.device, exact_clock)
         self.steps_done = 0
@@ -99,6 +109,13 @@ class Trainer:
         """The optimiser inside accelerate's."""
         inner: torch.optim.Optimizer = self.optimizer.optimizer
         return inner
+
+    def _refined(self, features: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+        """The refiner, in the run's precision."""
+        assert self._refiner is not None
+        with self.accelerator.autocast():
+            found: tuple[Tensor, Tensor] = self._refiner(features, alpha)
+        return found
 
     def step(self, batch: StepBatch, stop: bool = False) -> StepResult:
         """Take one step of the optimiser on this process's share of the batch.
@@ -115,6 +132,7 @@ class Trainer:
             batch = batch.to(self.device)
         for group in self.plain_optimizer.param_groups:
             group["lr"] = learning_rate(config, number)
+        self.objective.weights = loss_weights(config, number)
         self.model.train()
         with self.clock("network"):
             attributes: GaussianAttributes = self.model(batch.inputs, batch.hide)
@@ -123,6 +141,9 @@ class Trainer:
         values = self._judged(batch, GaussianAttributes(*leaves))
         with self.clock("network"):
             _backward(attributes, leaves)
+            if self._refiner is not None:
+                for parameter in self._refiner.parameters():
+                    parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
             norm = self.accelerator.clip_grad_norm_(self.network.parameters(), config.clip)
         values["stop"] = torch.tensor(float(stop), device=self.device)
         means = self._means(values)
@@ -161,13 +182,11 @@ class Trainer:
         """Loss and terms of one sample, with backward pass; None where it is not finite."""
         with self.clock("raster"):
             views = self.objective.draw(sample, own)
-        drawn = [picture for view in views for picture in (view.rgb, view.alpha)]
+        drawn = [picture for view in views for picture in _drawn(view).values()]
         with self.clock("losses"):
             pictures = _leaves(drawn)
-            shown = [
-                view._replace(rgb=rgb, alpha=alpha)
-                for view, rgb, alpha in zip(views, pictures[::2], pictures[1::2])
-            ]
+            left = iter(pictures)
+            shown = [view._replace(**dict(zip(_drawn(view), left))) for view in views]
             loss, terms = self.objective.judge(sample, shown, own, base)
             self.accelerator.backward(loss / among)
             if not _finite([loss, *(p.grad for p in pictures if p.grad is not None)]):
@@ -232,6 +251,12 @@ class Trainer:
             if found.scaler and self.accelerator.scaler is not None:
                 self.accelerator.scaler.load_state_dict(found.scaler)
         return found
+
+
+def _drawn(view: DrawnView) -> dict[str, Tensor]:
+    """The pictures of a view that the network's output determines."""
+    pictures = {"rgb": view.rgb, "alpha": view.alpha, "coarse": view.coarse}
+    return {name: picture for name, picture in pictures.items() if picture is not None}
 
 
 def _finite(tensors: Sequence[Tensor]) -> bool:

@@ -49,6 +49,20 @@ class Encoder(nn.Module, ABC):
             [B, C, S / stride, S / stride].
         """
 
+    def features_and_code(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute features and a code of the whole of normalised pictures.
+
+        By default, the code is the features' mean.
+
+        Args:
+            images: [B, 3, S, S], normalised.
+
+        Returns:
+            [B, C, S / stride, S / stride] and [B, C].
+        """
+        found = self.features(images)
+        return found, found.mean((2, 3))
+
     def forward(self, images: Tensor) -> Tensor:
         """Compute features of pictures.
 
@@ -57,6 +71,20 @@ class Encoder(nn.Module, ABC):
 
         Returns:
             [B, C, S / stride, S / stride].
+
+        Raises:
+            LikenessError: See :meth:`encode`.
+        """
+        return self.encode(images)[0]
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute features of pictures, and a code of each picture as a whole.
+
+        Args:
+            images: [B, 3, S, S] sRGB in 0..1.
+
+        Returns:
+            [B, C, S / stride, S / stride] and [B, C].
 
         Raises:
             LikenessError: The pictures or the features differ in size from the config.
@@ -71,9 +99,9 @@ class Encoder(nn.Module, ABC):
         images = (images - self.mean) / self.deviation
         if config.frozen:
             with torch.no_grad():
-                found = self.features(images)
+                found, code = self.features_and_code(images)
         else:
-            found = self.features(images)
+            found, code = self.features_and_code(images)
         cells = side // config.stride
         if tuple(found.shape[1:]) != (config.channels, cells, cells):
             where = f"'{config.source}'" if config.source else f"The encoder '{config.kind}'"
@@ -83,7 +111,7 @@ class Encoder(nn.Module, ABC):
                 "Set encoder.image_size, encoder.stride and encoder.channels to its own, or use "
                 "other weights.",
             )
-        return found
+        return found, code
 
     def train(self, mode: bool = True) -> Self:
         """Set training or evaluation mode; a frozen encoder stays in evaluation mode."""

@@ -22,9 +22,9 @@ MODEL_TYPES = {"sapiens2": ("sapiens2",), "dinov2": ("dinov2", "dinov2_with_regi
 
 
 class HubEncoder(Encoder):
-    """The last layer's normalised patch tokens, on their grid.
+    """The last layer's normalised patch tokens, on their grid, and its class token as the code.
 
-    Class and register tokens are dropped. Both families take pictures of any size that divides into
+    Register tokens are dropped. Both families take pictures of any size that divides into
     patches: Sapiens2 encodes places by rotary angles, DINOv2's table of places is resized.
 
     Args:
@@ -65,10 +65,22 @@ class HubEncoder(Encoder):
         Returns:
             [B, C, S / stride, S / stride].
         """
+        return self.features_and_code(images)[0]
+
+    def features_and_code(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute features of normalised pictures, and their class tokens.
+
+        Args:
+            images: [B, 3, S, S].
+
+        Returns:
+            [B, C, S / stride, S / stride] and [B, C].
+        """
         tokens: Tensor = self.backbone(pixel_values=images).last_hidden_state
         cells = self.config.image_size // self.config.stride
         patches = tokens[:, tokens.shape[1] - cells * cells :]
-        return patches.transpose(1, 2).reshape(images.shape[0], -1, cells, cells)
+        grid = patches.transpose(1, 2).reshape(images.shape[0], -1, cells, cells)
+        return grid, tokens[:, 0]
 
 
 def load_backbone(config: EncoderConfig, allow_download: bool | None = None) -> Any:

@@ -13,10 +13,11 @@ from likeness.addon.cli.main import main
 from likeness.engine.body import load_body
 from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import load_avatar
-from likeness.engine.network.config import NETWORKS, save_config
-from likeness.engine.network.dual_uv_network import create_network
+from likeness.engine.network.config import save_config
+from likeness.engine.network.create import create_network
 from likeness.engine.network.network_files import save_network
 from likeness.engine.network.onnx_export import export_onnx
+from likeness.engine.network.presets import NETWORKS
 from PIL import Image
 
 

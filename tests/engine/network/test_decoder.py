@@ -10,7 +10,6 @@ import torch
 from likeness.engine.body import load_body
 from likeness.engine.core.rotations import quaternion_multiply
 from likeness.engine.files.weights import asset_path
-from likeness.engine.network.config import NETWORKS
 from likeness.engine.network.context import AWAY
 from likeness.engine.network.decoder import (
     Decoder,
@@ -21,6 +20,7 @@ from likeness.engine.network.decoder import (
     rotate_quats,
     sinusoids,
 )
+from likeness.engine.network.presets import NETWORKS
 from likeness.engine.network.tensor_batch import GaussianAttributes, collate, replace_attributes
 from likeness.engine.network.uv_grids import uv_grids
 from torch import Tensor

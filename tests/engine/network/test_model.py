@@ -13,7 +13,8 @@ from likeness.engine.core.types import LikenessError
 from likeness.engine.dual_uv.sampling import SeenPoints, gather_features
 from likeness.engine.network import network_files
 from likeness.engine.network.config import CONFIG_FILE
-from likeness.engine.network.dual_uv_network import Network, create_network
+from likeness.engine.network.create import create_network
+from likeness.engine.network.dual_uv_network import Network
 from likeness.engine.network.inputs import network_inputs
 from likeness.engine.network.network_files import (
     DECODER_FILE,

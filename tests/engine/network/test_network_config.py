@@ -10,7 +10,6 @@ import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.network.config import (
     CONFIG_FILE,
-    NETWORKS,
     DecoderConfig,
     EncoderConfig,
     NetworkConfig,
@@ -19,6 +18,7 @@ from likeness.engine.network.config import (
     override_fields,
     save_config,
 )
+from likeness.engine.network.presets import NETWORKS
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))

@@ -14,7 +14,8 @@ from likeness.engine.core.types import BoundGaussians, LikenessError
 from likeness.engine.files.onnx_session import open_session
 from likeness.engine.network import onnx_export
 from likeness.engine.network.config import NetworkConfig
-from likeness.engine.network.dual_uv_network import Network, create_network
+from likeness.engine.network.create import create_network
+from likeness.engine.network.dual_uv_network import Network
 from likeness.engine.network.network_files import (
     DECODER_FILE,
     ENCODER_FILE,

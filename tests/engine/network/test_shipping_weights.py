@@ -13,7 +13,8 @@ import torch
 from likeness.engine.core.types import LikenessError
 from likeness.engine.network import shipping
 from likeness.engine.network.apply import resolve_network
-from likeness.engine.network.dual_uv_network import Network, create_network
+from likeness.engine.network.create import create_network
+from likeness.engine.network.dual_uv_network import Network
 from likeness.engine.network.network_files import save_network
 from likeness.engine.network.runtime import VERSION, load_runtime
 from likeness.engine.network.shipping import SHIPPED, ship_network

@@ -29,7 +29,7 @@ from likeness.engine.core.types import (
 from likeness.engine.files.weights import BUNDLED_WEIGHTS
 from likeness.engine.gaussians.lift import LiftResult
 from likeness.engine.gaussians.refine import REFINE_LEVELS
-from likeness.engine.network.config import NETWORKS
+from likeness.engine.network.presets import NETWORKS
 from likeness.engine.pipeline import build as pipeline
 from likeness.engine.pipeline import track as tracked
 from likeness.engine.pipeline.build import build_avatar

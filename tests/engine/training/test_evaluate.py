@@ -14,7 +14,8 @@ from likeness.engine.core.cameras import orbit, photo_camera
 from likeness.engine.core.types import NUM_JOINTS, BoundGaussians, Matte, Pose, Track
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.network.config import DecoderConfig, EncoderConfig, NetworkConfig
-from likeness.engine.network.dual_uv_network import Network, create_network
+from likeness.engine.network.create import create_network
+from likeness.engine.network.dual_uv_network import Network
 from likeness.engine.network.inputs import network_inputs
 from likeness.engine.network.uv_grids import uv_grids
 from likeness.engine.render import render_camera

@@ -124,7 +124,7 @@ def test_a_damaged_file_is_made_anew_and_told(
             "short": data[: len(data) // 2],
             "empty": b"",
             "text": b"no safetensors at all",
-            "version": data.replace(b'"version":"2"', b'"version":"0"'),
+            "version": data.replace(b'"version":"3"', b'"version":"0"'),
         }[damage]
     )
     made = references.inputs(subject, 1)

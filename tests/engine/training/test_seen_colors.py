@@ -16,8 +16,9 @@ from likeness.engine.network.config import NetworkConfig
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.training.augment import CLEAN
 from likeness.engine.training.data import DataOptions, SampleStream
-from likeness.engine.training.losses import SampleRegions, color_loss
+from likeness.engine.training.losses import color_loss
 from likeness.engine.training.references import PreparedReference, References
+from likeness.engine.training.regions import SampleRegions
 from likeness.engine.training.seen_colors import seen_colors
 from likeness.engine.training.target_views import TargetViews
 
@@ -186,4 +187,6 @@ def test_texture_costs_nothing() -> None:
 def a_few(patch: torch.Tensor, patches: int) -> SampleRegions:
     none = torch.zeros(len(patch), dtype=torch.bool)
     nowhere = torch.zeros(0, dtype=torch.long)
-    return SampleRegions(patch, patches, none, none, nowhere, nowhere, ~none)
+    return SampleRegions(
+        patch, patches, none, none, nowhere, nowhere, ~none, torch.ones(len(patch))
+    )

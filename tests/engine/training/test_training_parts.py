@@ -15,7 +15,7 @@ from likeness.engine.body import Body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.network.config import NetworkConfig
-from likeness.engine.network.dual_uv_network import create_network
+from likeness.engine.network.create import create_network
 from likeness.engine.network.tensor_batch import GaussianAttributes
 from likeness.engine.network.uv_grids import uv_grids
 from likeness.engine.render import render_camera
@@ -25,7 +25,7 @@ from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.data import DataOptions, SampleStream
 from likeness.engine.training.ema import AveragedWeights
 from likeness.engine.training.graceful_stop import graceful_shutdown
-from likeness.engine.training.losses import LossWeights
+from likeness.engine.training.loss_inputs import LossWeights
 from likeness.engine.training.samples import TrainingSample
 from likeness.engine.training.schedule import learning_rate
 from likeness.engine.training.step import (

@@ -13,7 +13,7 @@ from likeness.engine.core.types import LikenessError, Pose
 from likeness.engine.dataset.pairs import KINDS, azimuth_kind, trunk_azimuth
 from likeness.engine.dataset.shards import Subject, read_subjects
 from likeness.engine.files.weights import asset_path
-from likeness.engine.network.config import NETWORKS
+from likeness.engine.network.presets import NETWORKS
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.synth.figure import SynthContext, SynthOptions, make_subject, open_context
 from likeness.engine.synth.parts_file import save_parts

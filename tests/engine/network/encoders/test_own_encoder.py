@@ -11,8 +11,9 @@ import onnxruntime
 import pytest
 import torch
 from likeness.engine.core.types import LikenessError
-from likeness.engine.network.config import NETWORKS, EncoderConfig
+from likeness.engine.network.config import EncoderConfig
 from likeness.engine.network.encoders import Encoder, create_encoder
+from likeness.engine.network.presets import NETWORKS
 from torch import Tensor
 
 TINY = NETWORKS["tiny"].encoder

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from likeness.engine.core.types import LikenessError
-from likeness.engine.network.config import NETWORKS, EncoderConfig
+from likeness.engine.network.config import EncoderConfig
 from likeness.engine.network.encoders import create_encoder
+from likeness.engine.network.presets import NETWORKS
 from torch import Tensor, nn
 
 CONFIG = EncoderConfig(
