@@ -35,6 +35,7 @@ def info(avatar: Path | None, settings: bool, as_json: bool) -> None:
             {"name": a.name, "item": a.item, "color": a.color, "value": a.value}
             for a in person.attributes
         ],
+        "features": person.gaussians.features.shape[1],
         "ordered": person.lod_start is not None,
         "framing": person.framing,
         "vertices": len(person.body.v_template),
@@ -50,6 +51,8 @@ def info(avatar: Path | None, settings: bool, as_json: bool) -> None:
     click.echo(f"  Gaussians    {facts['gaussians']:,} ({counts})")
     counts = ", ".join(f"{count:,} {name}" for name, count in facts["parts"].items())
     click.echo(f"  parts        {counts}")
+    if facts["features"]:
+        click.echo(f"  features     {facts['features']} latent channels for its network's refiner")
     for one in facts["attributes"]:
         click.echo(f"  attribute    {one['name']}: {one['item']}, {one['color']}, {one['value']:g}")
     order = "of importance: the first of them are lower levels of detail"

@@ -112,7 +112,8 @@ def _picture(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
     else:
         view = _scaled(person.camera, width, height)
     background = parse_color(chosen["background"])
-    save_still(draw_still(person, posed, view, background, backend), out)
+    picture = draw_still(person, posed, view, background, backend, chosen["refiner"])
+    save_still(picture, out)
 
 
 CLIP_BACKGROUND = "#e6e6e6"

@@ -448,11 +448,14 @@ class BoundGaussians:
     def concatenate(parts: list[BoundGaussians]) -> BoundGaussians:
         """Return all parts one after another.
 
-        Where only some have latent features, the result has none.
+        Parts with fewer latent features than others get zeros for the rest.
         """
+        most = max((part.features.shape[1] for part in parts), default=0)
+        parts = [
+            replace(p, features=np.pad(p.features, ((0, 0), (0, most - p.features.shape[1]))))
+            for p in parts
+        ]
         names = [field.name for field in fields(BoundGaussians)]
-        if len({part.features.shape[1] for part in parts}) > 1:
-            names.remove("features")
         return BoundGaussians(*(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
 

@@ -7,8 +7,9 @@ which only the moving vertices are stored. Offsets stay float32: half a metre in
 is off by a quarter of a millimetre. Names, pose, camera and provenance are JSON in the header.
 
 The optional ``gaussians.lod_start`` says that the Gaussians are sorted by importance
-(gaussians/lod.py), ``gaussians.part`` what each shows. ``attributes.K.span`` belongs to the K-th of
-the header's attributes (core/attributes.py); opacities are those without attributes.
+(gaussians/lod.py), ``gaussians.part`` what each shows; ``gaussians.features`` are for a network's
+refiner. ``attributes.K.span`` belongs to the K-th of the header's attributes (core/attributes.py);
+opacities are those without attributes.
 
 avatar_versions.py says which versions of the file are read, and how.
 """
@@ -71,7 +72,11 @@ _BODY: _Schema = {
     "atlas_ft": ("int32", ("F", 3)),
     "face_part": ("uint8", ("F",)),
 }
-_EXTRA: _Schema = {"lod_start": ("float32", ("N",)), "part": ("uint8", ("N",))}
+_EXTRA: _Schema = {
+    "lod_start": ("float32", ("N",)),
+    "part": ("uint8", ("N",)),
+    "features": ("float16", ("N", "C")),
+}
 _SPAN: tuple[str, tuple[int | str, ...]] = ("float16", ("N", 2))
 _OPTIONAL: _Schema = {"posedirs": ("float16", ("V", 3, (NUM_JOINTS - 1) * 9))}
 _LANDMARK_KEYS = tuple(f"landmark_{field.name}" for field in fields(Landmarks))
@@ -79,6 +84,7 @@ _KNOWN = {f"gaussians.{name}" for name in (*_GAUSSIANS, *_EXTRA)}
 _KNOWN |= {f"body.{name}" for name in (*_BODY, *_OPTIONAL, *_LANDMARK_KEYS)}
 
 MAX_ATTRIBUTES = 32
+MAX_FEATURES = 256
 MAX_COORDINATE = 1e4  # metres; larger values are not of a person
 _ATTRIBUTE_KEYS = ("name", "part", "item", "color", "value")
 _AGAIN = "Copy it again, or build the avatar again."
@@ -132,6 +138,8 @@ def avatar_to_bytes(avatar: Avatar) -> bytes:
     if avatar.gaussians.part.any():
         tensors["gaussians.part"] = avatar.gaussians.part.astype(np.uint8)
         parts["parts"] = list(PARTS)
+    if avatar.gaussians.features.size:
+        tensors["gaussians.features"] = avatar.gaussians.features.astype(np.float16)
     for k, attribute in enumerate(avatar.attributes):
         tensors[f"attributes.{k}.span"] = attribute.span.astype(np.float16)
         parts.setdefault("attributes", []).append(
@@ -307,6 +315,8 @@ def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[s
         if array.shape != expected or len(shape) != array.ndim:
             raise ValueError(f"{name} has the shape {list(array.shape)}, not {list(shape)}")
     # The expression basis is unpacked to all vertices, not only those that move.
+    if sizes.get("C", 0) > MAX_FEATURES:
+        raise ValueError(f"it has {sizes['C']} latent features")
     if sizes["E"] > MAX_COLUMNS or sizes["V"] > MAX_VERTICES or not sizes["V"] or not sizes["F"]:
         raise ValueError(
             f"it has {sizes['V']} vertices, {sizes['F']} triangles and {sizes['E']} expressions"
@@ -369,6 +379,8 @@ def _gaussians(tensors: dict[str, _Array], header: dict[str, Any]) -> BoundGauss
     if "gaussians.part" in tensors:  # by name: a newer version may have more
         rows = [PARTS.index(name) if name in PARTS else 0 for name in header["parts"]]
         arrays["part"] = np.array(rows, np.uint8)[tensors["gaussians.part"]]
+    if "gaussians.features" in tensors:
+        arrays["features"] = tensors["gaussians.features"].astype(np.float32)
     return BoundGaussians(**arrays)
 
 

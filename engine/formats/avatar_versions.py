@@ -14,7 +14,8 @@ version what changed
 1.0     the first; written as ``1``
 1.1     the version has two numbers; ``gaussians.lod_start``, the order of importance (some files of
         1.0 have it already)
-1.2     ``gaussians.part``, what each Gaussian shows, with the names in the header; ``attributes``
+1.2     ``gaussians.part``, what each Gaussian shows, with the names in the header; ``attributes``;
+        ``gaussians.features``, latent channels for a refiner
 ======= ===========================================================================================
 """
 

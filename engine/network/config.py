@@ -79,6 +79,8 @@ class GuavaConfig:
         max_width: Of both StyleUNets.
         inverse_mapping: Give the UV branch what the photo shows of each texel. Off, only the
             identity code describes the person there (ablation).
+        photo_colors: Start colours from the photo's, at vertices and visible texels, hidden texels
+            from their mean (ours: what a network of few steps does not learn). Off, from grey.
         uv_gaussians: Whether there is a UV branch (ablation).
         refiner: Whether pictures are refined (ablation).
     """
@@ -103,6 +105,7 @@ class GuavaConfig:
     refiner_levels: int = 7
     max_width: int = 256
     inverse_mapping: bool = True
+    photo_colors: bool = False
     uv_gaussians: bool = True
     refiner: bool = True
 

@@ -403,16 +403,18 @@ def _build_avatar(
     if options.settings:
         provenance["options"]["settings"] = changed_settings()
     avatar = replace(lifted.avatar, provenance=provenance)
-    backend = best_backend() if options.refine != "off" else None
+    level = options.refine
+    if avatar.gaussians.features.size and level != "off":
+        level = "off"
+        lifted.warnings.append(
+            "The avatar was not refined against the photo: its latent features would not fit "
+            "other colours."
+        )
+    backend = best_backend() if level != "off" else None
     if backend is not None:
         with stage("refine", "fitting to the photo"):
             avatar = refine_avatar(
-                avatar,
-                lifted.wanted,
-                options.refine,
-                backend,
-                stage.within("refine"),
-                lifted.others,
+                avatar, lifted.wanted, level, backend, stage.within("refine"), lifted.others
             )
     gaussians = avatar.gaussians
     with stage("check", "comparing with the photo"):
@@ -439,7 +441,7 @@ def _build_avatar(
         },
         "network": lifted.network,
         "onnx": describe_providers(),
-        "refine": {"level": options.refine, "backend": backend},
+        "refine": {"level": level, "backend": backend},
         "below": options.below,
         "held": options.held,
         "face_error": round_or_none(track.face_error, 2),

@@ -6,6 +6,7 @@ Blender's window must not freeze, so everything slow happens here, in another pr
 from __future__ import annotations
 
 import io
+import warnings
 import zlib
 from collections.abc import Generator
 from dataclasses import dataclass, replace
@@ -52,6 +53,12 @@ def make_scene_avatar(avatar: Avatar, photo: Path | None = None) -> SceneAvatar:
     Raises:
         LikenessError: the photo cannot be read.
     """
+    if avatar.gaussians.features.size:
+        warnings.warn(
+            "Blender draws this avatar's coarse colours. Its latent features are for the refiner "
+            "of its network, which only the engine's own renderer has.",
+            stacklevel=2,
+        )
     alone = replace(avatar, gaussians=avatar.gaussians.take(slice(0, 0)), lod_start=None)
     kept = zlib.compress(avatar_to_bytes(alone), 6)
     return SceneAvatar(

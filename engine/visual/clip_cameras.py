@@ -11,12 +11,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from ..core.cameras import look_at
-from ..core.types import JOINT_INDEX, Avatar, BoundGaussians, Camera, FloatArray, Pose
+from ..core.types import JOINT_INDEX, Avatar, BoundGaussians, Camera, FloatArray, Gaussians, Pose
 from ..gaussians.binding import place_gaussians
 from ..imaging.video_writer import to_uint8
 from ..render import render_camera
+from ..render.raster_types import RenderOutput
 from .sheet import unpremultiply
 from .view_cameras import FOCUS_FOV, part_vertices
+
+DrawPicture = Callable[[Gaussians, Camera, FloatArray | None, str], RenderOutput]
+"""Draws placed Gaussians: those, the camera, the background [3] or None, and the rasteriser."""
 
 DEFAULT_FOCUS = {"head": "head", "half": "upper", "full": "full"}
 """What to show of an avatar by its photo's framing, leaving out what the photo does not show."""
@@ -256,6 +260,7 @@ def render_frames(
     cameras: Sequence[Camera],
     background: FloatArray | None,
     backend: str = "cpu",
+    draw: DrawPicture | None = None,
 ) -> Iterator[NDArray[np.uint8]]:
     """Render one picture for each camera.
 
@@ -265,6 +270,7 @@ def render_frames(
         cameras: the cameras.
         background: [3] 0..1, or None for a transparent one.
         backend: of :func:`render.rasterize`.
+        draw: what draws instead of the rasteriser alone.
 
     Yields:
         [H, W, 3] uint8, or [H, W, 4] with straight alpha.
@@ -274,5 +280,8 @@ def render_frames(
         if gaussians is None or len(poses) > 1:
             vertices, _ = avatar.body.vertices(poses[k])
             gaussians = place_gaussians(avatar.gaussians, vertices, avatar.body)
-        drawn = render_camera(gaussians, camera, background, backend)
+        if draw is None:
+            drawn = render_camera(gaussians, camera, background, backend)
+        else:
+            drawn = draw(gaussians, camera, background, backend)
         yield to_uint8(unpremultiply(drawn) if background is None else drawn.rgb)

@@ -235,6 +235,7 @@ def render(
     background: str | None = None,
     out: File | None = None,
     backend: str = "auto",
+    refiner: File | None = None,
 ) -> FloatArray:
     """Draw an avatar.
 
@@ -245,12 +246,15 @@ def render(
         background: ``#rrggbb`` or a name such as ``white``; None for transparency.
         out: a file to write as well (.png, .webp, .tif, .jpg).
         backend: ``cpu``, ``cuda`` (gsplat), or ``auto`` for the GPU where there is one.
+        refiner: folder of the GUAVA network that made the avatar, whose refiner finishes the
+            picture (extra ``torch``).
 
     Returns:
         [H, W, 3] float32 0..1, sRGB; [H, W, 4] with straight alpha where there is no background.
 
     Raises:
-        LikenessError: the colour or back end is unknown, or the file cannot be written.
+        LikenessError: the colour or back end is unknown, the refiner cannot be used for this
+            avatar, or the file cannot be written.
     """
     from .still_files import check_still, draw_still, parse_color, save_still
 
@@ -258,7 +262,8 @@ def render(
     if out is not None:
         check_still(Path(out), colour is None)
     posed = avatar.pose if pose is None else pose
-    picture = draw_still(avatar, posed, camera or avatar.camera, colour, backend)
+    chosen = None if refiner is None else Path(refiner)
+    picture = draw_still(avatar, posed, camera or avatar.camera, colour, backend, chosen)
     if out is not None:
         save_still(picture, Path(out))
     return picture

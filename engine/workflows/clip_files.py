@@ -49,6 +49,7 @@ from ..visual.clip_cameras import (
     turntable_yaws,
 )
 from .options import ClipOptions
+from .still_files import refined_drawing
 
 DEFAULT_SIZE = 768
 MAX_SIDE = 1280
@@ -97,6 +98,7 @@ def render_clip(
         LikenessError: the motion or the output path cannot be used; it says what to do.
     """
     notes: list[str] = []
+    draw = refined_drawing(avatar, options.refiner)
     names = parse_numbered(out)
     if names is None:
         check_video_format(out, options.background is None)
@@ -115,7 +117,7 @@ def render_clip(
         if names is None
         else ImageSequenceWriter(names, width, height, alpha=alpha)
     )
-    drawn = render_frames(avatar, poses, cameras, options.background, options.backend)
+    drawn = render_frames(avatar, poses, cameras, options.background, options.backend, draw)
     with make_parents(out if names is None else names.pattern), writer:
         for number, picture in enumerate(drawn, 1):
             writer.write(picture)

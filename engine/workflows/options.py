@@ -94,6 +94,7 @@ class ClipOptions:
         focus: what it shows: ``head``, ``upper`` or ``full``; None: what the photo shows.
         width: pixels; None follows from the height or the camera.
         height: pixels; None follows from the width or the camera.
+        refiner: folder of the network that made the avatar, whose refiner finishes the pictures.
         background: [3] sRGB in 0..1, or None for transparency.
         pose: of a turntable without a motion; None for the photo's.
         expression: weights by name, which replace the pose's or motion's own.
@@ -182,6 +183,12 @@ class ClipOptions:
     )
     height: int | None = option(
         None, help="Height of the picture, as --width.", unit="pixels", min=1, max=8192
+    )
+    refiner: Path | None = option(
+        None,
+        help="Folder of the GUAVA network that made the avatar: its refiner finishes the pictures. "
+        "Needs torch.",
+        metavar="DIR",
     )
     background: FloatArray | None = None
     pose: Pose | None = None

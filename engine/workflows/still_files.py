@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
 
-from ..core.types import Avatar, Camera, FloatArray, LikenessError, Pose
+from ..core.types import Avatar, Camera, FloatArray, Gaussians, LikenessError, Pose
 from ..files.atomic import atomic_write_files
 from ..imaging.video_writer import FORMATS
 from ..render import best_backend
-from ..visual.clip_cameras import render_frames
+from ..render.raster_types import RenderOutput
+from ..visual.clip_cameras import DrawPicture, render_frames
 from ..visual.sheet import save_image
 
 STILL_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg")
@@ -73,6 +75,7 @@ def draw_still(
     camera: Camera,
     background: FloatArray | None = None,
     backend: str = "auto",
+    refiner: Path | None = None,
 ) -> FloatArray:
     """An avatar as a camera sees it, float32 0..1 in steps of 1/255.
 
@@ -82,14 +85,50 @@ def draw_still(
         camera: in world space.
         background: [3] sRGB 0..1, or None for transparency.
         backend: of :func:`.render.rasterize`, or ``auto``: the GPU where gsplat can use one.
+        refiner: folder of the network that made the avatar, whose refiner finishes the picture;
+            None for the coarse one.
 
     Returns:
         [H, W, 3] sRGB, or [H, W, 4] with straight alpha where there is no background.
+
+    Raises:
+        LikenessError: the refiner cannot be used for this avatar, or torch is not installed.
     """
     backend = best_backend() if backend == "auto" else backend
-    (picture,) = render_frames(avatar, [pose], [camera], background, backend)
+    draw = refined_drawing(avatar, refiner)
+    (picture,) = render_frames(avatar, [pose], [camera], background, backend, draw)
     drawn: FloatArray = picture.astype(np.float32) / np.float32(255)
     return drawn
+
+
+def refined_drawing(avatar: Avatar, refiner: Path | None) -> DrawPicture | None:
+    """Get what draws an avatar with a refiner; None for None.
+
+    Args:
+        avatar: the avatar, in any pose.
+        refiner: folder of the network that made it.
+
+    Raises:
+        LikenessError: the refiner cannot be used for this avatar, or torch is not installed.
+    """
+    if refiner is None:
+        return None
+    if importlib.util.find_spec("torch") is None:
+        raise LikenessError(
+            "The refiner needs torch, which is not installed.",
+            "Draw without it, or use a Python that has the packages of the extra 'torch'.",
+        )
+    from ..network.guava.refined_render import load_refiner, render_refined
+
+    loaded = load_refiner(refiner, avatar)
+
+    def draw(
+        placed: Gaussians, camera: Camera, background: FloatArray | None, backend: str
+    ) -> RenderOutput:
+        drawn = render_refined(loaded, placed, avatar.gaussians, camera, background, backend)
+        return drawn.refined
+
+    return draw
 
 
 def save_still(picture: FloatArray, out: Path) -> None:

@@ -6,8 +6,8 @@ and all last layers begin as zero:
 =========  =====  ==================================================
 head       n      meaning
 =========  =====  ==================================================
-color      C      1 / (1 + exp -x) of the first three, the colour;
-                  the others are latent
+color      C      the logit of the base's colour + x in the first
+                  three; the others are latent
 opacity    1      the logit of the base's + x
 rotation   3      base x (1, x) / norm
 scale      2      base x exp x; the third (the splat's normal) grows
@@ -25,12 +25,14 @@ from torch.nn import functional as F
 
 from ..config import GuavaConfig
 from ..decoder import AttributeHead, rotate_quats
+from ..inputs import BLANK_COLOR
 from ..tensor_batch import GaussianAttributes
 from ..uv_grids import UVGrids
 from .style_unet import SLOPE, StyleUNet
 
 CODE_STD = 0.02  # of the noise that learned codes begin as
 MAX_LOG_SCALE = 4.0  # limit of scale's x, so that exp stays finite
+COLOR_MARGIN = 0.02  # from black and white, where a logit is infinite
 EPS = 1e-6  # of means over photos
 
 
@@ -166,6 +168,8 @@ class UVBranch(nn.Module):
         side = self.config.uv_size
         if not self.config.inverse_mapping:
             texels = torch.zeros_like(texels)
+        elif self.config.photo_colors:
+            base = base._replace(colors=self._photo_colors(texels, uv))
         flat = texels.new_zeros(texels.shape[0], side * side, texels.shape[2])
         flat = flat.index_copy(1, self.texels, texels)
         maps = flat.transpose(1, 2).reshape(-1, texels.shape[2], side, side)
@@ -173,6 +177,17 @@ class UVBranch(nn.Module):
         bias = self.bias.expand(len(maps), -1, -1, -1)
         told = read_at(self.trunk(torch.cat([maps, bias], 1)), uv)
         return apply_heads(_said(self.heads, told), base, self.units)
+
+    def _photo_colors(self, texels: Tensor, uv: Tensor) -> Tensor:
+        """[B, n, 3] what the photo shows at places, or on average where it shows nothing."""
+        colors, seen = texels[..., :3].float(), texels[..., -1:].float()
+        mean = (colors * seen).sum(1) / (seen.sum(1) + EPS)
+        mean = torch.where(seen.sum(1) > 0.0, mean, torch.full_like(mean, BLANK_COLOR))
+        side = self.config.uv_size
+        flat = mean[:, None].expand(-1, side * side, -1).contiguous()
+        filled = torch.where(seen > 0.0, colors, mean[:, None])
+        flat = flat.index_copy(1, self.texels, filled)
+        return read_at(flat.transpose(1, 2).reshape(-1, 3, side, side), uv)
 
 
 def apply_heads(
@@ -189,6 +204,7 @@ def apply_heads(
         [B, N, ...].
     """
     color = said["color"]
+    start = torch.logit(base.colors, COLOR_MARGIN)
     growth = said["scale"].clamp(-MAX_LOG_SCALE, MAX_LOG_SCALE)
     factors = torch.cat([growth, growth.amin(-1, keepdim=True)], -1).exp()
     return GaussianAttributes(
@@ -196,7 +212,7 @@ def apply_heads(
         rotate_quats(base.quats, said["rotation"]),
         base.scales * factors,
         torch.sigmoid(torch.logit(base.opacities) + said["opacity"][..., 0]),
-        torch.cat([torch.sigmoid(color[..., :3]), color[..., 3:]], -1),
+        torch.cat([torch.sigmoid(start + color[..., :3]), color[..., 3:]], -1),
     )
 
 

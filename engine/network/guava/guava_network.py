@@ -100,6 +100,11 @@ class GuavaNetwork(nn.Module):
         rest = GaussianAttributes(
             *(values[:, vertices : self.config.max_gaussians] for values in base)
         )
+        guava = self.config.decoder
+        assert isinstance(guava, GuavaConfig)
+        if guava.photo_colors:
+            colors = read_at(images, batch.vertex_xy.flatten(0, 1))
+            first = first._replace(colors=colors.reshape(people, photos, -1, 3).mean(1))
         made = self.template(around, code, first)
         if self.uv is None:
             channels = made.colors.shape[-1] - 3

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ...core.types import BoundGaussians, Camera, FloatArray, Gaussians
+from ...core.types import Avatar, BoundGaussians, Camera, FloatArray, Gaussians, LikenessError
+from ...files.digests import file_sha256
 from ...render import render_camera
 from ...render.raster_types import RenderOutput
+from ..config import GuavaConfig, NetworkConfig, load_config
+from ..network_files import load_weights
 from .guava_network import Refiner
+
+REFINER_FILE = "refiner.safetensors"
 
 
 class RefinedRender(NamedTuple):
@@ -24,6 +30,35 @@ class RefinedRender(NamedTuple):
 
     coarse: RenderOutput
     refined: RenderOutput
+
+
+def load_refiner(folder: Path, avatar: Avatar) -> Refiner:
+    """Load the refiner of the network that made an avatar.
+
+    Args:
+        folder: The network's.
+        avatar: To be drawn.
+
+    Raises:
+        LikenessError: The avatar has no features, another network made it, or the network has no
+            refiner or cannot be read.
+    """
+    remedy = "Give the folder of the network that made the avatar."
+    if not avatar.gaussians.features.size:
+        raise LikenessError(
+            "The avatar has no latent features, so no refiner can draw it.",
+            "Draw it without a refiner, or build it with a network of GUAVA's form.",
+        )
+    config = load_config(NetworkConfig, folder).decoder
+    if not isinstance(config, GuavaConfig) or not config.refiner:
+        raise LikenessError(f"The network in '{folder}' has no refiner.", remedy)
+    made_by = avatar.provenance.get("network", {}).get("sha256", {}).get(REFINER_FILE)
+    path = folder / REFINER_FILE
+    refiner = Refiner(config)
+    load_weights(refiner, path)
+    if made_by != file_sha256(path):
+        raise LikenessError(f"The network in '{folder}' did not make this avatar.", remedy)
+    return refiner.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
 def render_refined(

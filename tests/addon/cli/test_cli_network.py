@@ -66,6 +66,37 @@ def test_networks_that_cannot_be_used(
 
 
 @pytest.mark.slow
+def test_guavas_network_builds_an_avatar_that_its_refiner_draws(
+    small_portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likeness.engine.pipeline.build.load_label_network", lambda: None)
+    folder, out = tmp_path / "net", tmp_path / "out"
+    network = create_network(NETWORKS["guava-tiny"], load_body(asset_path("body")))
+    with torch.no_grad():
+        network.template.heads["color"].last.bias[3:] = 0.3
+        network.refiner.unet.last.bias[0] = 0.2  # redder
+    save_network(network, folder)
+    assert build(small_portrait, out, "--network", str(folder)) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report["refine"]["level"] == "off"
+    assert any("latent features" in warning for warning in report["warnings"])
+    made = load_avatar(out / "avatar.safetensors")
+    assert made.gaussians.features.shape[1] == 5
+    assert made.gaussians.features.max() == pytest.approx(0.3, abs=1e-3)
+    size = ["--width", "64", "--background", "#808080"]
+    drawn = []
+    for name, more in (("coarse", []), ("refined", ["--refiner", str(folder)])):
+        picture = tmp_path / f"{name}.png"
+        avatar = str(out / "avatar.safetensors")
+        assert main(["render", avatar, "-o", str(picture), *size, *more]) == 0
+        with Image.open(picture) as opened:
+            drawn.append(np.asarray(opened, np.float64)[..., :3].mean((0, 1)))
+    redder = drawn[1] - drawn[0]
+    assert redder[0] > 2.0
+    assert abs(redder[1:]).max() < 1.0
+
+
+@pytest.mark.slow
 def test_a_portrait_is_built_through_a_network(
     small_portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -201,6 +201,33 @@ def test_the_inverse_texture_map_is_the_photo_at_visible_points(
     assert not maps[0, :, torch.from_numpy(~filled)].any()
 
 
+def test_colours_may_start_as_the_photos(
+    body: Body, inputs: NetworkInputs, shot: tuple[Matte, Track]
+) -> None:
+    """A shirt of one colour and a new network: all Gaussians have it, or grey without."""
+    photo = inputs.photos[0]
+    red = np.broadcast_to(np.float32([0.8, 0.3, 0.1]), photo.image.shape)
+    plain = replace(inputs, photos=(replace(photo, image=red),))
+    for on, expected in ((True, [0.8, 0.3, 0.1]), (False, [0.5, 0.5, 0.5])):
+        config = replace(CONFIG, decoder=replace(CONFIG.decoder, photo_colors=on))
+        network = create_network(config, body)
+        found = run(network, plain)["colors"][:, :3]
+        np.testing.assert_allclose(found, np.tile(expected, (300, 1)), atol=1e-5)
+    # Where the photo shows a texel, its own colour: the mean of the four pixels around.
+    config = replace(CONFIG, decoder=replace(CONFIG.decoder, photo_colors=True))
+    network = create_network(config, body)
+    colors = run(network, inputs)["colors"][:40, :3]
+    xy = 64 * photo.vertex_xy - 0.5
+    for k in range(0, 40, 5):
+        x0, y0 = (int(v) for v in np.floor(xy[k]))
+        mixed = sum(
+            (1 - abs(xy[k, 0] - u)) * (1 - abs(xy[k, 1] - v)) * photo.image[v, u]
+            for u in (x0, x0 + 1)
+            for v in (y0, y0 + 1)
+        )
+        np.testing.assert_allclose(colors[k], np.clip(mixed, 0.02, 0.98), atol=2e-3)
+
+
 def test_without_inverse_mapping_only_the_code_describes_the_atlas(
     body: Body, inputs: NetworkInputs
 ) -> None:
@@ -257,7 +284,9 @@ def test_features_follow_their_gaussians(body: Body, inputs: NetworkInputs) -> N
     assert np.array_equal(bound.take(rows).features, bound.features[rows])
     both = type(bound).concatenate([bound, bound.take(rows)])
     assert np.array_equal(both.features[300:], bound.features[rows])
-    assert type(bound).concatenate([bound, inputs.base]).features.shape == (600, 0)
+    mixed = type(bound).concatenate([bound, inputs.base])
+    assert np.array_equal(mixed.features[:300], bound.features)
+    assert not mixed.features[300:].any()
 
 
 def test_components_save_and_load_alone(body: Body, inputs: NetworkInputs, tmp_path: Path) -> None:
