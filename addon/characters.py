@@ -17,7 +17,7 @@ from ..engine.core.color import linear_to_srgb, srgb_to_linear
 from ..engine.core.types import FloatArray, LikenessError
 from ..engine.synth.characters.character import CharacterRig, guess_label, save_rig
 from ..engine.synth.parts_file import save_parts
-from ..engine.synth.person_parts import KINDS, LABEL, Material, MeshPart
+from ..engine.wardrobe.mesh_parts import KINDS, LABEL, Material, MeshPart
 from .scene.axes import points_to_engine
 
 if TYPE_CHECKING:

@@ -40,6 +40,7 @@ PRODUCT = (
     "formats",
     "poses",
     "gaussians",
+    "wardrobe",
     "network",
     "visual",
     "scene",

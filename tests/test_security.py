@@ -257,7 +257,7 @@ def picture(path: Path) -> object:
 
 
 def texture(path: Path) -> object:
-    from likeness.engine.synth.asset_files import load_picture
+    from likeness.engine.wardrobe.asset_files import load_picture
 
     return load_picture(path)
 
@@ -284,7 +284,7 @@ def clip(path: Path) -> object:
 
 
 def garment(path: Path) -> object:
-    from likeness.engine.synth.asset_files import load_garment
+    from likeness.engine.wardrobe.asset_files import load_garment
 
     return load_garment(path)
 

@@ -14,7 +14,8 @@ from PIL import Image
 
 from ...engine.core.types import Camera, FloatArray, LikenessError
 from ...engine.synth.environment_light import environment_picture, key_irradiance
-from ...engine.synth.person_parts import Figure, Lighting, MeshPart
+from ...engine.synth.person_parts import Figure, Lighting
+from ...engine.wardrobe.mesh_parts import MeshPart
 from .. import compat
 from ..scene.axes import points_to_blender
 from ..scene.camera import place_camera, set_size

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 
 from ...engine.core.types import FloatArray
-from ...engine.synth.person_parts import Material
+from ...engine.wardrobe.mesh_parts import Material
 from .. import compat
 
 SUBSURFACE_RADIUS = (1.0, 0.35, 0.18)

@@ -136,7 +136,7 @@ class SubjectView:
         """Decode the labels.
 
         Returns:
-            [H, W] uint8 what each pixel shows (rows of ``synth.person_parts.LABELS``, 0: nothing);
+            [H, W] uint8 what each pixel shows (rows of ``wardrobe.mesh_parts.LABELS``, 0: nothing);
             None if none are stored.
 
         Raises:

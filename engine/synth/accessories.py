@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.types import FloatArray
-from .accessory_glasses import GlassesLook, glasses_parts, random_glasses
-from .accessory_hats import Hat, hat_height, hat_parts
-from .accessory_jewels import (
+from ..wardrobe.accessory_glasses import GlassesLook, glasses_parts, random_glasses
+from ..wardrobe.accessory_hats import Hat, hat_height, hat_parts
+from ..wardrobe.accessory_jewels import (
     Jewels,
     Scarf,
     earring_parts,
@@ -19,9 +19,9 @@ from .accessory_jewels import (
     random_scarf,
     scarf_parts,
 )
-from .hair_strands import head_shape
-from .library import Library
-from .person_parts import MeshPart, Traits, Wearer
+from ..wardrobe.head_shape import head_shape
+from ..wardrobe.library import Library
+from ..wardrobe.mesh_parts import MeshPart, Traits, Wearer
 
 GLASSES, HATS, SCARVES, HEADPHONES = 0.25, 0.08, 0.05, 0.02  # shares of people
 

@@ -9,7 +9,10 @@ from scipy import sparse
 
 from ..body.skinning import skin_vertices
 from ..core.geometry import vertex_normals
+from ..core.noise import fractal_noise
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray
+from ..wardrobe.dress import PosedBody
+from ..wardrobe.mesh_parts import LABEL
 from .cloth_charts import limb_shares
 from .cloth_mesh import (
     Cloth,
@@ -19,9 +22,6 @@ from .cloth_mesh import (
     push_outside,
     subdivide_cloth,
 )
-from .dress import PosedBody
-from .noise import fractal_noise
-from .person_parts import LABEL
 
 CLEARANCE = 0.0025  # metres between cloth and what it must not go through
 REACH = 0.02  # metres: what lies deeper in the skin is another limb, see ``push_outside``

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from ..core.geometry import vertex_normals
 from ..core.kernels import kernel
 from ..core.types import BoolArray, FloatArray, IntArray
-from .person_parts import LABEL
+from ..wardrobe.mesh_parts import LABEL
 
 NEIGHBOURS = 10  # triangles, nearest by centre, that are searched for the closest point
 

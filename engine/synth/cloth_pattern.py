@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.noise import fractal_noise
 from ..core.types import FloatArray
-from .noise import fractal_noise
-from .skin_look import Color
-from .tables import parse_names
+from ..wardrobe.tables import Color, parse_names
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ import colorsys
 
 import numpy as np
 
+from ..wardrobe.tables import Color, parse_colors, parse_shares
 from .cloth_pattern import MOTIFS, Fabric
-from .skin_look import Color
-from .tables import parse_colors, parse_shares
 
 NEUTRALS = parse_colors(
     """

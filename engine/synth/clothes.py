@@ -17,7 +17,16 @@ from scipy.spatial import cKDTree
 
 from ..core.geometry import vertex_normals
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, LikenessError
-from .asset_files import Garment, MaterialFile, list_materials, load_garment, load_material
+from ..wardrobe.asset_files import (
+    Garment,
+    MaterialFile,
+    list_materials,
+    load_garment,
+    load_material,
+)
+from ..wardrobe.dress import PosedBody, garment_rest, hidden_faces
+from ..wardrobe.library import Library
+from ..wardrobe.mesh_parts import LABEL, Material, MeshPart, Traits, Wearer
 from .cloth_charts import flatten_cloth, limb_shares
 from .cloth_fit import REACH, FittedGarment, fit_garment, loosen_cloth, skin_surface
 from .cloth_mesh import (
@@ -31,9 +40,6 @@ from .cloth_mesh import (
 from .cloth_paint import classify_charts, library_shoes, paint_cloth, tailored_shoes
 from .cloth_pattern import Fabric
 from .cloth_style import random_fabric, shoe_color
-from .dress import PosedBody, garment_rest, hidden_faces
-from .library import Library
-from .person_parts import LABEL, Material, MeshPart, Traits, Wearer
 from .skin import tone_color
 from .tailoring import SKIRT, make_shoes, tailor_garment
 

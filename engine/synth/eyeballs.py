@@ -13,11 +13,11 @@ from scipy import ndimage
 from ..body.model import Body
 from ..core.color import rgb_to_lab
 from ..core.interpolation import smoothstep
+from ..core.noise import fractal_noise
 from ..core.types import JOINT_INDEX, FloatArray
-from .asset_files import load_texture
-from .library import Library
-from .noise import fractal_noise
-from .person_parts import LABEL, Material, MeshPart, Traits, Wearer
+from ..wardrobe.asset_files import load_texture
+from ..wardrobe.library import Library
+from ..wardrobe.mesh_parts import LABEL, Material, MeshPart, Traits, Wearer
 
 EYE_CENTRE = (0.704, 0.298)  # of the upper eye in MakeHuman's eye pictures, v down
 EYE_SCALE = 0.112 / 0.0058  # those pictures' units per metre: all irises have the same size

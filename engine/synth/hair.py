@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 from ..body.skinning import skin_vertices
 from ..core.interpolation import smoothstep
 from ..core.types import FloatArray, IntArray, LikenessError
+from ..wardrobe.asset_files import load_garment
+from ..wardrobe.dress import garment_vertices
+from ..wardrobe.hair_binding import build_surface, hanging_weights
+from ..wardrobe.head_shape import head_shape
+from ..wardrobe.library import Library
+from ..wardrobe.mesh_parts import LABEL, Material, MeshPart, Traits, Wearer
 from . import hair_cards as cards
 from . import hair_face as face
 from . import hair_ribbons as ribbons
 from . import hair_strands as strands
-from .asset_files import load_garment
-from .dress import garment_vertices
-from .hair_binding import build_surface, hanging_weights
 from .hair_color import dyed_color, grey_share, melanin_color, mix_grey, natural_color
-from .library import Library
-from .person_parts import LABEL, Material, MeshPart, Traits, Wearer
 
 THICK = 0.012  # metres by which hair wins against the skin below
 LIBRARY_SHARE = 0.5  # of the people with hair, where there is a library
@@ -248,7 +249,7 @@ def _hair_part(
 ) -> MeshPart:
     """Hair at rest, posed: it follows head and shoulders, and stays out of them."""
     posed = skin_vertices(points, weights, wearer.posed.R, wearer.posed.t)
-    low = points[:, 1] < strands.head_shape(rest, wearer.dress.body).chin
+    low = points[:, 1] < head_shape(rest, wearer.dress.body).chin
     if low.any() and len(f):
         around = build_surface(wearer.posed.vertices, wearer.dress.body, "torso", "neck")
         posed[low] = around.outside(posed[low], POSED_CLEARANCE)
@@ -276,7 +277,7 @@ def _library_hair(
             f"The hair '{wearer.library.hair[look.asset]}' has no texture.",
             "Remove it from the library, or give its .mhmat a diffuseTexture that exists.",
         )
-    head = strands.head_shape(rest, wearer.dress.body)
+    head = head_shape(rest, wearer.dress.body)
     size = _size(wearer)
     points = garment_vertices(garment, wearer.rest())
     hangs = points[:, 1].min() < head.chin - 0.02
@@ -306,7 +307,7 @@ def _grown_hair(
     wearer: Wearer, look: HairLook, rest: FloatArray, hat_below: float | None
 ) -> HairCards:
     style = strands.STYLES[look.style]
-    head = strands.head_shape(rest, wearer.dress.body)
+    head = head_shape(rest, wearer.dress.body)
     rng = np.random.default_rng([look.seed, 12])
     paths, width = strands.grow_hair(
         style, head, look.part, look.length, look.receding, look.seed, look.volume

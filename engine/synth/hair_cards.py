@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from ..core import noise
 from ..core.interpolation import smoothstep
 from ..core.kernels import kernel
 from ..core.types import BoolArray, Camera, FloatArray, IntArray
 from ..render.mesh import rasterize_mesh
-from . import noise
-from .asset_files import Garment, load_texture
-from .hair_binding import HAT_TILT, BodySurface
+from ..wardrobe.asset_files import Garment, load_texture
+from ..wardrobe.hair_binding import HAT_TILT, BodySurface
 from .hair_color import WHITE, to_linear, to_srgb
 
 LIC_STEPS = 14  # texels to each side along which a strand's shade stays the same

@@ -12,10 +12,10 @@ from ..body.model import Body
 from ..core.geometry import vertex_normals
 from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, LikenessError
-from .asset_files import Garment, load_garment, load_texture
-from .dress import garment_vertices
-from .hair_binding import bind_to_skin, build_surface, normalize, part_rows
-from .person_parts import LABEL, Material, MeshPart, Wearer
+from ..wardrobe.asset_files import Garment, load_garment, load_texture
+from ..wardrobe.dress import garment_vertices
+from ..wardrobe.hair_binding import bind_to_skin, build_surface, normalize, part_rows
+from ..wardrobe.mesh_parts import LABEL, Material, MeshPart, Wearer
 
 THIN = 0.0025  # metres by which brows and lashes win against the skin below
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial import cKDTree
 
-from ..body.model import Body
-from ..core.geometry import vertex_normals
+from ..core import noise
 from ..core.interpolation import smoothstep
-from ..core.types import BoolArray, FloatArray, IntArray
-from . import noise
-from .hair_binding import REACH, BodySurface, build_surface, normalize, part_rows
+from ..core.types import BoolArray, FloatArray
+from ..wardrobe.hair_binding import REACH, normalize
+from ..wardrobe.head_shape import HeadShape
 
 BENDS = 0.15  # metres of straight hair that get as many points as a bend by one radian
 TURNS = 0.22  # of a curl between two points of its path; with fewer points it becomes a zigzag
@@ -84,87 +82,6 @@ STYLES: dict[str, Style] = {
     "bun": Style("tie", (0.2, 0.2), lift=0.004, knot="bun", segments=10),
 }
 """From short to long. Which are worn by whom: ``hair.py``."""
-
-
-@dataclass(frozen=True)
-class HeadShape:
-    """One person's head at rest, as hair needs it.
-
-    Attributes:
-        vertices: [V, 3] of the body, metres.
-        normals: [V, 3] of the body, unit.
-        scalp: [S] vertices.
-        faces: [F, 3] triangles of the scalp.
-        hairline: the scalp's rim.
-        skin: the head's and neck's surface.
-        trunk: the neck's and torso's surface.
-        centre: [3] metres.
-        crown: [3] metres.
-        chin: height, metres.
-        brow: height, metres.
-        front: depth of the forehead, metres.
-        radius: half the head's width, metres.
-    """
-
-    vertices: FloatArray
-    normals: FloatArray
-    scalp: IntArray
-    faces: IntArray
-    hairline: cKDTree
-    skin: BodySurface
-    trunk: BodySurface
-    centre: FloatArray
-    crown: FloatArray
-    chin: float
-    brow: float
-    front: float
-    radius: float
-
-    def level(self, share: float) -> float:
-        """The height in metres, 0 at the chin, 1 at the top of the head."""
-        return self.chin + share * (float(self.vertices[self.scalp, 1].max()) - self.chin)
-
-
-def head_shape(vertices: FloatArray, body: Body) -> HeadShape:
-    """Measure a head at rest with a neutral face.
-
-    Args:
-        vertices: [V, 3] of the body in the T-pose, metres.
-        body: whose parts and triangles they are.
-    """
-    vertices = np.asarray(vertices, np.float64)
-    faces = body.f[body.face_part == body.part_names.index("scalp")]
-    scalp = np.unique(faces)
-    points = vertices[scalp]
-    low, high = points.min(0), points.max(0)
-    chin = float(vertices[part_rows(body, "lips"), 1].min()) - 0.025
-    brow = float(vertices[part_rows(body, "eyelid"), 1].max()) + 0.018
-    radius = float(high[0] - low[0]) / 2
-    centre = np.array([0.0, high[1] - 1.15 * radius, (low[2] + high[2]) / 2])
-    return HeadShape(
-        vertices,
-        vertex_normals(vertices, body.f),
-        scalp,
-        faces,
-        _rim(vertices, faces),
-        build_surface(vertices, body, "scalp", "face", "ear", "neck", "eyelid", "lips"),
-        build_surface(vertices, body, "torso", "neck"),
-        centre,
-        np.array([0.012, high[1] - 0.012, centre[2] - 0.045]),
-        chin,
-        brow,
-        float(high[2]),
-        radius,
-    )
-
-
-def _rim(vertices: FloatArray, faces: IntArray) -> cKDTree:
-    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    pairs, count = np.unique(edges, axis=0, return_counts=True)
-    ends = vertices[pairs[count == 1]]
-    return cKDTree(
-        np.concatenate([ends[:, 0] * (1 - t) + ends[:, 1] * t for t in (0, 0.25, 0.5, 0.75)])
-    )
 
 
 def baldness(points: FloatArray, head: HeadShape, receding: float) -> FloatArray:

@@ -19,8 +19,8 @@ from ..core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ..core.types import JOINT_INDEX, NUM_JOINTS, FloatArray, Pose
 from ..poses.limbs import degrees_to_axis_angle, mirror_limbs
 from ..tracking.joint_limits import clamp_pose
+from ..wardrobe.dress import DressBody
 from .balance import Stance, centre_of_mass, imbalance, pose_sitting, pose_standing, support_points
-from .dress import DressBody
 from .faces import random_face
 from .intersection import self_intersection
 from .pose_pool import PosePool

@@ -15,7 +15,7 @@ from PIL import Image
 from ..core.types import LikenessError
 from ..files.untrusted import parse_json, read_npz, wrap_parser_errors
 from ..imaging.load import PICTURE_ERRORS
-from .person_parts import KINDS, LABELS, Material, MeshPart
+from ..wardrobe.mesh_parts import KINDS, LABELS, Material, MeshPart
 
 PARTS_FILE, TEXTURES = "parts.npz", "textures"
 MAX_PARTS, MAX_VERTICES, MAX_TRIANGLES, MAX_PIXELS = 2000, 5_000_000, 10_000_000, 8192**2

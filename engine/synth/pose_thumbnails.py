@@ -70,9 +70,10 @@ class ThumbnailModel:
         return np.random.default_rng([self.seed, self.number, step])
 
     def _drawn(self, pose: Pose, weights: Mapping[str, float], view: str) -> FloatArray:
-        from .dress import pose_body
+        from ..wardrobe.dress import pose_body
+        from ..wardrobe.mesh_parts import Wearer
         from .figure import dress_wearer
-        from .person_parts import Lighting, Wearer
+        from .person_parts import Lighting
         from .person_traits import random_betas, stratified_traits
         from .subject import RasterStudio
 

@@ -10,8 +10,9 @@ from scipy.ndimage import uniform_filter
 
 from ..core.kernels import kernel
 from ..core.types import FloatArray, IntArray
+from ..wardrobe.mesh_parts import LABEL
 from . import environment_light
-from .person_parts import LABEL, Lighting
+from .person_parts import Lighting
 from .raster_scene import FAR_AWAY, RasterScene, project_parallel, run_in_threads, z_pass
 from .raster_textures import Textures
 from .sky import latlong_directions

@@ -14,7 +14,8 @@ from ..core.geometry import vertex_normals
 from ..core.kernels import kernel
 from ..core.types import Camera, FloatArray, IntArray
 from ..render.mesh import NEAR
-from .person_parts import KINDS, Figure, Material, MeshPart
+from ..wardrobe.mesh_parts import KINDS, Material, MeshPart
+from .person_parts import Figure
 from .raster_textures import Textures, pack_textures, sample_alpha
 
 SOLID = 0.9  # alpha from which a texel hides what is behind it

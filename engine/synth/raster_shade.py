@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.kernels import kernel
-from .person_parts import KINDS
+from ..wardrobe.mesh_parts import KINDS
 from .raster_light import beam_visibility
 from .raster_textures import sample_texture
 

@@ -12,7 +12,7 @@ from PIL import Image
 from ..core.color import linear_to_srgb, srgb_to_linear
 from ..core.kernels import kernel
 from ..core.types import FloatArray, IntArray
-from .person_parts import Material
+from ..wardrobe.mesh_parts import Material
 
 LEVELS = 16  # the most mip levels of a texture
 CHANNELS = 7  # of a sample: linear red, green, blue, alpha, roughness, slope along u, along v

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from ..core.types import BoolArray, FloatArray
-from .library import Library
-from .person_parts import LABEL, Material, MeshPart, Traits, Wearer
-from .skin_look import Color, SkinLook
+from ..wardrobe.library import Library
+from ..wardrobe.mesh_parts import LABEL, Material, MeshPart, Traits, Wearer
+from ..wardrobe.tables import Color, parse_colors, parse_names, parse_shares
+from .skin_look import SkinLook
 from .skin_paint import paint_skin
 from .skin_texels import MOUTH_PARTS, get_skin_texels
-from .tables import parse_colors, parse_names, parse_shares
 
 TONES = parse_names(
     "dcbaa8, d9b39e, d5ad94, cda487, bf9475, a5795a, 8b6148, 724d3b, 5c3e2f, 4e362a"

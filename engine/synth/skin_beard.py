@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.interpolation import smoothstep
+from ..core.noise import cell_noise, fractal_noise
 from ..core.types import FloatArray
-from .noise import cell_noise, fractal_noise
 
 if TYPE_CHECKING:
     from .skin_canvas import Canvas

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Color = tuple[float, float, float]
+from ..wardrobe.tables import Color
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from ..core.interpolation import smoothstep
+from ..core.noise import cell_noise, fractal_noise
 from ..core.types import FloatArray
-from .asset_files import load_picture
-from .noise import cell_noise, fractal_noise
+from ..wardrobe.asset_files import load_picture
 from .skin_beard import grow_beard, grow_roots
 from .skin_canvas import Canvas, log_color
 from .skin_creases import make_creases, press_creases

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.types import LikenessError
-from .library import Library
+from ..wardrobe.library import Library
 
 HELD_OUT_SHARE = 0.2
 SHARED = ("folder", "eyes", "brows", "lashes", "teeth", "tongues")

@@ -13,9 +13,10 @@ from likeness.engine.core.cameras import intrinsics, look_at, project
 from likeness.engine.core.types import JOINT_INDEX, Camera, FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.synth.dress import load_dress_body, pose_body
-from likeness.engine.synth.person_parts import LABEL, Figure, Lighting, Material, MeshPart
+from likeness.engine.synth.person_parts import Figure, Lighting
 from likeness.engine.synth.sky import latlong_directions
+from likeness.engine.wardrobe.dress import load_dress_body, pose_body
+from likeness.engine.wardrobe.mesh_parts import LABEL, Material, MeshPart
 from scipy.ndimage import center_of_mass, label
 
 SKY = Lighting(None, 3, 0.0, 1.0)

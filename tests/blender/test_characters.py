@@ -15,7 +15,7 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.characters import surface_scan
 from likeness.engine.synth.characters.character import load_character
 from likeness.engine.synth.characters.conversion import load_subject
-from likeness.engine.synth.person_parts import LABEL
+from likeness.engine.wardrobe.mesh_parts import LABEL
 
 CHECKS = "character_checks"
 BODY = load_body(asset_path("body"))

@@ -17,7 +17,7 @@ def portrait(path: Path, out: Path) -> None:
 
 
 def texture(path: Path, out: Path) -> None:
-    from likeness.engine.synth.asset_files import load_picture, load_texture
+    from likeness.engine.wardrobe.asset_files import load_picture, load_texture
 
     load_picture(path)
     load_texture(path)
@@ -205,7 +205,7 @@ def backbone(path: Path, out: Path) -> None:
 
 
 def garment(folder: Path, out: Path) -> None:
-    from likeness.engine.synth.asset_files import list_materials, load_garment, missing_picture
+    from likeness.engine.wardrobe.asset_files import list_materials, load_garment, missing_picture
 
     load_garment(folder / "g.mhclo")
     list_materials(folder / "g.mhclo")

@@ -291,7 +291,7 @@ def characters(folder: Path) -> None:
     """What Blender takes out of a user's character file."""
     from likeness.engine.synth.characters.character import CharacterRig, save_rig
     from likeness.engine.synth.parts_file import save_parts
-    from likeness.engine.synth.person_parts import LABEL, Material, MeshPart
+    from likeness.engine.wardrobe.mesh_parts import LABEL, Material, MeshPart
 
     rng = np.random.default_rng(3)
     colour = rng.integers(0, 255, (8, 8, 4), np.uint8)

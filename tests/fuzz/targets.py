@@ -58,7 +58,9 @@ def _member(name: str) -> mutate.Mutation:
 ENGINE = "likeness.engine."
 TARGETS: tuple[Target, ...] = (
     Target("picture", seeds.pictures, readers.portrait, PICTURES, (ENGINE + "imaging.media",)),
-    Target("texture", seeds.pictures, readers.texture, PICTURES, (ENGINE + "synth.asset_files",)),
+    Target(
+        "texture", seeds.pictures, readers.texture, PICTURES, (ENGINE + "wardrobe.asset_files",)
+    ),
     Target(
         "avatar",
         seeds.avatars,
@@ -168,7 +170,7 @@ TARGETS: tuple[Target, ...] = (
         training_seeds.garments,
         readers.garment,
         {**dict.fromkeys((".obj", ".mhclo", ".mhmat"), mutate.text), ".png": mutate.png},
-        (ENGINE + "synth.asset_files",),
+        (ENGINE + "wardrobe.asset_files",),
         whole=True,
     ),
     Target(

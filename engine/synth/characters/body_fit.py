@@ -29,7 +29,7 @@ from ...tracking.priors import (
     relaxed_pose,
 )
 from ...tracking.solver import Bounds, FitTerm, minimize
-from ..tables import parse_names, parse_shares
+from ...wardrobe.tables import parse_names, parse_shares
 from .bones import joints_for_bones
 from .character import DRESSED, HAIRY, Character, CharacterSurface
 from .surface_scan import Landmarks3D, PointCloud, build_tree, voxel_downsample

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ...core.types import BoolArray, FloatArray, IntArray, LikenessError
 from ...files.untrusted import read_npz, wrap_parser_errors
+from ...wardrobe.mesh_parts import LABEL, MeshPart
+from ...wardrobe.tables import parse_names
 from ..parts_file import load_parts
-from ..person_parts import LABEL, MeshPart
-from ..tables import parse_names
 
 RIG_FILE = "rig.npz"
 LOWEST, HIGHEST = 0.4, 3.0

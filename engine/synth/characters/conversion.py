@@ -30,7 +30,7 @@ from ...files.weights import asset_path
 from ...tracking.detectors import Detectors
 from ...tracking.fit_state import FitState, PosedJoints
 from ...visual.sheet import save_image
-from ..dress import load_dress_body, pose_body
+from ...wardrobe.dress import load_dress_body, pose_body
 from ..parts_file import load_parts, save_parts
 from ..person_parts import Figure
 from .body_fit import (

@@ -26,9 +26,9 @@ from ...gaussians.lift.labels_parser import PARSED
 from ...synth import raster, splits, views
 from ...synth.atlas_truth import name_pieces
 from ...synth.figure import SynthContext, SynthSubject, make_subject, open_context, random_framing
-from ...synth.person_parts import LABEL, MeshPart
 from ...synth.subject import RasterStudio, RenderStudio
 from ...synth.synth_options import SynthOptions
+from ...wardrobe.mesh_parts import LABEL, MeshPart
 
 UNKNOWN = 255  # label of a pixel that no class fits: jewellery, or nobody's
 VIEWS, SIZE = 4, 448  # pictures of a person, and pixels along their sides

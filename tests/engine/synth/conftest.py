@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from likeness.engine.body.model import Body
-from likeness.engine.synth.dress import DressBody
 from likeness.engine.synth.figure import SynthContext
+from likeness.engine.wardrobe.dress import DressBody
 
 
 @pytest.fixture(scope="session")

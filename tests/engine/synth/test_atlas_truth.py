@@ -17,11 +17,12 @@ from likeness.engine.dataset.atlas_people import (
 )
 from likeness.engine.synth.atlas_rays import build_grid, first_entries, first_opaque_hits
 from likeness.engine.synth.atlas_truth import AtlasTruthMaker
-from likeness.engine.synth.dress import DressBody, PosedBody, pose_body
 from likeness.engine.synth.figure import SynthContext
-from likeness.engine.synth.person_parts import LABEL, Figure, Material, MeshPart
+from likeness.engine.synth.person_parts import Figure
 from likeness.engine.synth.raster_scene import flatten_figure
 from likeness.engine.synth.synth_options import SynthOptions
+from likeness.engine.wardrobe.dress import DressBody, PosedBody, pose_body
+from likeness.engine.wardrobe.mesh_parts import LABEL, Material, MeshPart
 
 SKIN, UPPER, LOWER, HAIR = (ATLAS_LABELS.index(n) for n in ("skin", "upper", "lower", "hair"))
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.core.types import LikenessError
-from likeness.engine.synth.asset_files import (
+from likeness.engine.wardrobe.asset_files import (
     list_materials,
     load_garment,
     load_material,
     load_picture,
 )
-from likeness.engine.synth.library import open_library
+from likeness.engine.wardrobe.library import open_library
 from PIL import Image
 
 OBJ = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\nf 1/1 2/2 3/3 4/4\n"

@@ -9,15 +9,15 @@ import pytest
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, LikenessError, Pose
-from likeness.engine.synth.asset_files import load_garment, load_texture
-from likeness.engine.synth.dress import (
+from likeness.engine.wardrobe.asset_files import load_garment, load_texture
+from likeness.engine.wardrobe.dress import (
     DressBody,
     garment_vertices,
     hidden_faces,
     load_dress_body,
     pose_body,
 )
-from likeness.engine.synth.library import open_library
+from likeness.engine.wardrobe.library import open_library
 from PIL import Image
 
 OBJ = """# a card

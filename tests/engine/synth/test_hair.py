@@ -12,10 +12,10 @@ import pytest
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth import hair, hair_color, hair_strands
-from likeness.engine.synth.dress import DressBody, load_dress_body, pose_body
 from likeness.engine.synth.hair import HairLook, hair_parts, random_hair
-from likeness.engine.synth.library import Library, open_library
-from likeness.engine.synth.person_parts import LABEL, MeshPart, Traits, Wearer
+from likeness.engine.wardrobe.dress import DressBody, load_dress_body, pose_body
+from likeness.engine.wardrobe.library import Library, open_library
+from likeness.engine.wardrobe.mesh_parts import LABEL, MeshPart, Traits, Wearer
 from PIL import Image
 
 WOMAN = Traits("female", 30.0, 3, (0.0, 0.0, 1.0))

@@ -10,10 +10,11 @@ from likeness.engine.core.cameras import intrinsics, look_at, photo_camera, unpr
 from likeness.engine.core.types import Camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.synth import environment_light, raster, raster_scene
-from likeness.engine.synth.person_parts import LABEL, Figure, Lighting, Material, MeshPart
+from likeness.engine.synth.person_parts import Figure, Lighting
 from likeness.engine.synth.raster_light import measure_lights
 from likeness.engine.synth.raster_scene import flatten_figure
 from likeness.engine.synth.raster_textures import LINEAR, linear_to_srgb, mip_levels, srgb_to_linear
+from likeness.engine.wardrobe.mesh_parts import LABEL, Material, MeshPart
 
 CAMERA = photo_camera(120.0, 64, 64)
 ALONE = Lighting(None, 0, 0.0, 1.0)

@@ -10,10 +10,10 @@ import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.synth import splits
 from likeness.engine.synth.figure import make_subject, open_context
-from likeness.engine.synth.library import Library
 from likeness.engine.synth.person_traits import stratified_traits
 from likeness.engine.synth.skin import random_skin
 from likeness.engine.synth.synth_options import SPLITS, SynthOptions
+from likeness.engine.wardrobe.library import Library
 
 
 def library(count: int = 40) -> Library:

@@ -16,10 +16,10 @@ from likeness.engine.synth.cloth_mesh import (
 )
 from likeness.engine.synth.cloth_paint import paint_cloth
 from likeness.engine.synth.cloth_pattern import PATTERNS, Fabric, pattern_value
-from likeness.engine.synth.dress import PosedBody, load_dress_body, pose_body
-from likeness.engine.synth.person_parts import LABEL
 from likeness.engine.synth.random_poses import winding_number
 from likeness.engine.synth.tailoring import BOTTOMS, SHOES, SKIRT, TOPS, make_shoes, tailor_garment
+from likeness.engine.wardrobe.dress import PosedBody, load_dress_body, pose_body
+from likeness.engine.wardrobe.mesh_parts import LABEL
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 

@@ -17,7 +17,6 @@ from likeness.engine.network.presets import NETWORKS
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.synth.figure import SynthContext, SynthOptions, make_subject, open_context
 from likeness.engine.synth.parts_file import save_parts
-from likeness.engine.synth.person_parts import LABEL, LABELS, Material, MeshPart
 from likeness.engine.synth.subject import (
     RasterStudio,
     StageClock,
@@ -26,6 +25,7 @@ from likeness.engine.synth.subject import (
     write_people,
 )
 from likeness.engine.training.data import DataOptions, SampleStream
+from likeness.engine.wardrobe.mesh_parts import LABEL, LABELS, Material, MeshPart
 from scipy.ndimage import binary_erosion
 
 pytestmark = pytest.mark.usefixtures("quick_people")

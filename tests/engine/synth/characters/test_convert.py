@@ -18,8 +18,8 @@ from likeness.engine.synth.characters.conversion import (
     load_subject,
     save_subject,
 )
-from likeness.engine.synth.person_parts import Material, MeshPart
 from likeness.engine.tracking.fit_state import FitState
+from likeness.engine.wardrobe.mesh_parts import Material, MeshPart
 
 BODY = load_body(asset_path("body"))
 

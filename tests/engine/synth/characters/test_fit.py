@@ -25,10 +25,10 @@ from likeness.engine.synth.characters.character import (
 from likeness.engine.synth.characters.fit_report import measure_fit
 from likeness.engine.synth.characters.surface_scan import SurfaceScanner, complete_cloud
 from likeness.engine.synth.characters.terms import PlaneTerm, PointTerm
-from likeness.engine.synth.person_parts import LABEL, Material, MeshPart
 from likeness.engine.tracking.body_points import BodyPoints
 from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.solver import NormalEquations
+from likeness.engine.wardrobe.mesh_parts import LABEL, Material, MeshPart
 
 GREY = np.full((2, 2, 4), (150, 150, 150, 255), np.uint8)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import LikenessError
 from likeness.engine.synth.parts_file import load_parts, save_parts
-from likeness.engine.synth.person_parts import LABEL, Material, MeshPart
+from likeness.engine.wardrobe.mesh_parts import LABEL, Material, MeshPart
 
 
 def part(name: str = "a", **material: object) -> MeshPart:

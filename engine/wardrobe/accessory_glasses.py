@@ -17,7 +17,7 @@ from .accessory_shapes import (
     plain_texture,
 )
 from .hair_binding import BodySurface, bind_to_head, build_surface, part_rows
-from .person_parts import Material, MeshPart, Wearer
+from .mesh_parts import Material, MeshPart, Wearer
 from .tables import parse_colors
 
 SHAPES = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import noise
 from ..core.interpolation import smoothstep
 from ..core.types import FloatArray
-from . import noise
 from .accessory_headscarf import make_headscarf
 from .accessory_shapes import (
     SimpleMesh,
@@ -23,8 +23,8 @@ from .accessory_shapes import (
 from .asset_files import Garment, load_garment, load_texture
 from .dress import garment_vertices
 from .hair_binding import HAT_TILT, bind_to_head, normalize, part_rows
-from .hair_strands import HeadShape, head_shape
-from .person_parts import Material, MeshPart, Wearer
+from .head_shape import HeadShape, head_shape
+from .mesh_parts import Material, MeshPart, Wearer
 from .tables import parse_names
 
 KINDS = parse_names(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from likeness.engine.synth.noise import cell_noise, fractal_noise
+from likeness.engine.core.noise import cell_noise, fractal_noise
 
 POINTS = np.random.default_rng(0).uniform(-3, 3, (20000, 3))
 

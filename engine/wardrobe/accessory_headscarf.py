@@ -8,13 +8,13 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from ..core import noise
 from ..core.interpolation import smoothstep
 from ..core.types import BoolArray, FloatArray
-from . import noise
 from .accessory_shapes import SimpleMesh, join_shapes, make_grid, make_tube, woven_texture
 from .hair_binding import bind_hanging, build_surface, normalize
-from .hair_strands import HeadShape
-from .person_parts import Material, MeshPart, Wearer
+from .head_shape import HeadShape
+from .mesh_parts import Material, MeshPart, Wearer
 
 
 def make_headscarf(wearer: Wearer, color: FloatArray, seed: int, head: HeadShape) -> MeshPart:

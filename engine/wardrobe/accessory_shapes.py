@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..core.types import FloatArray, IntArray
 from .hair_binding import normalize
-from .person_parts import LABEL, Material, MeshPart
+from .mesh_parts import LABEL, Material, MeshPart
 
 
 @dataclass(frozen=True)

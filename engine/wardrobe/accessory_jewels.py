@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import noise
 from ..core.interpolation import smoothstep
 from ..core.types import JOINT_INDEX, FloatArray
-from . import noise
 from .accessory_shapes import (
     SimpleMesh,
     join_shapes,
@@ -19,8 +19,8 @@ from .accessory_shapes import (
     plain_texture,
 )
 from .hair_binding import BodySurface, bind_hanging, bind_to_head, build_surface, part_rows
-from .hair_strands import head_shape
-from .person_parts import Material, MeshPart, Wearer
+from .head_shape import head_shape
+from .mesh_parts import Material, MeshPart, Wearer
 
 METALS = ((0.86, 0.70, 0.40), (0.82, 0.82, 0.84), (0.85, 0.62, 0.52))
 CLOTH = 0.008  # metres by which chains and scarves clear the trunk, which is mostly dressed

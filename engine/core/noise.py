@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..core.kernels import kernel
-from ..core.types import FloatArray
+from .kernels import kernel
+from .types import FloatArray
 
 LACUNARITY, GAIN = 2.03, 0.5  # not 2: lattices of the octaves must not lie on each other
 LARGEST = 0.75  # what the sum of octaves hardly ever exceeds, in units of the octaves' weights

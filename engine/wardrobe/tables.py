@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .skin_look import Color
+Color = tuple[float, float, float]
 
 
 def parse_colors(text: str) -> tuple[Color, ...]:
