@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .engine.workflows.api import build as build
     from .engine.workflows.api import camera as camera
     from .engine.workflows.api import clip as clip
+    from .engine.workflows.api import edit as edit
     from .engine.workflows.api import export as export
     from .engine.workflows.api import load as load
     from .engine.workflows.api import motion as motion
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
     __version__: str
 
 _PUBLIC = {
-    "engine.workflows.api": "build camera clip export load motion pose render save simplify splats "
-    "track",
+    "engine.workflows.api": "build camera clip edit export load motion pose render save simplify "
+    "splats track",
     "engine.workflows.clip_files": "Clip",
     "engine.workflows.options": "ClipOptions ExportOptions TrackOptions",
     "engine.workflows.track_files": "TrackFiles",
@@ -81,6 +82,7 @@ __all__ = [
     "build",
     "camera",
     "clip",
+    "edit",
     "export",
     "load",
     "motion",

@@ -27,6 +27,7 @@ COMMANDS = {
     "build": "Build avatars from portraits.",
     "convert": "Fit the body to a character of your own.",
     "doctor": "Examine this computer: what it has, and whether it can build.",
+    "edit": "Put hats, glasses, beards and more on an avatar, with sliders.",
     "eval": "Measure avatars: photos, other views, videos, the tracker.",
     "export": "Write splats or a rigged mesh for other programs.",
     "generate": "Make generated people: prompts, clips, side and back views, shards.",

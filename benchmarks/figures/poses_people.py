@@ -30,6 +30,7 @@ from ...engine.synth import raster
 from ...engine.synth.environment_light import environment_picture
 from ...engine.synth.figure import SynthContext, SynthSubject, dress_wearer, make_subject
 from ...engine.synth.natural import natural_pose
+from ...engine.synth.person_parts import Wearer
 from ...engine.synth.person_traits import stratified_traits
 from ...engine.synth.splits import split_seed
 from ...engine.synth.subject import RasterStudio, StageClock, draw_subject
@@ -37,7 +38,6 @@ from ...engine.synth.synth_options import SynthOptions
 from ...engine.tracking.detectors import Detectors
 from ...engine.visual.metrics import ms_ssim, psnr, ssim
 from ...engine.wardrobe.dress import PosedBody, pose_body
-from ...engine.wardrobe.mesh_parts import Wearer
 from .hidden_labels import LiftNetworks, lift_shot
 
 YAWS = (0.0, 45.0, -45.0)

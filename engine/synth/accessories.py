@@ -21,7 +21,8 @@ from ..wardrobe.accessory_jewels import (
 )
 from ..wardrobe.head_shape import head_shape
 from ..wardrobe.library import Library
-from ..wardrobe.mesh_parts import MeshPart, Traits, Wearer
+from ..wardrobe.mesh_parts import MeshPart
+from .person_parts import Traits, Wearer
 
 GLASSES, HATS, SCARVES, HEADPHONES = 0.25, 0.08, 0.05, 0.02  # shares of people
 

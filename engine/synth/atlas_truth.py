@@ -26,11 +26,11 @@ from ..dataset.atlas_people import ATLAS_LABELS, ATLAS_SIZE, AtlasPerson
 from ..dual_uv.sampling import SurfaceSamples, find_visible_points, sample_surface
 from ..render.mesh import rasterize_mesh
 from ..wardrobe.dress import PosedBody, pose_body
-from ..wardrobe.mesh_parts import LABEL, MeshPart, Traits, Wearer
+from ..wardrobe.mesh_parts import LABEL, MeshPart
 from . import natural, person_traits, splits, views
 from .atlas_rays import RayHits, build_grid, first_entries, first_opaque_hits, hit_colors
 from .figure import FIGURE_STEPS, SynthContext, dress_wearer, random_framing
-from .person_parts import Figure
+from .person_parts import Figure, Traits, Wearer
 from .raster_scene import flatten_figure
 from .synth_options import SynthOptions
 

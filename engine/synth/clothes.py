@@ -26,7 +26,7 @@ from ..wardrobe.asset_files import (
 )
 from ..wardrobe.dress import PosedBody, garment_rest, hidden_faces
 from ..wardrobe.library import Library
-from ..wardrobe.mesh_parts import LABEL, Material, MeshPart, Traits, Wearer
+from ..wardrobe.mesh_parts import LABEL, Material, MeshPart
 from .cloth_charts import flatten_cloth, limb_shares
 from .cloth_fit import REACH, FittedGarment, fit_garment, loosen_cloth, skin_surface
 from .cloth_mesh import (
@@ -40,6 +40,7 @@ from .cloth_mesh import (
 from .cloth_paint import classify_charts, library_shoes, paint_cloth, tailored_shoes
 from .cloth_pattern import Fabric
 from .cloth_style import random_fabric, shoe_color
+from .person_parts import Traits, Wearer
 from .skin import tone_color
 from .tailoring import SKIRT, make_shoes, tailor_garment
 

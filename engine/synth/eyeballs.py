@@ -17,7 +17,8 @@ from ..core.noise import fractal_noise
 from ..core.types import JOINT_INDEX, FloatArray
 from ..wardrobe.asset_files import load_texture
 from ..wardrobe.library import Library
-from ..wardrobe.mesh_parts import LABEL, Material, MeshPart, Traits, Wearer
+from ..wardrobe.mesh_parts import LABEL, Material, MeshPart
+from .person_parts import Traits, Wearer
 
 EYE_CENTRE = (0.704, 0.298)  # of the upper eye in MakeHuman's eye pictures, v down
 EYE_SCALE = 0.112 / 0.0058  # those pictures' units per metre: all irises have the same size

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..body.model import Body
 from ..core.types import JOINT_INDEX, FloatArray, Pose
-from ..wardrobe.mesh_parts import Traits
+from .person_parts import Traits
 
 AT_EASE = {"mouthSmile": (0.18, 0.42), "browInnerUp": (0.0, 0.3)}
 """Weights that a face at ease has at least: MakeHuman's own neutral one draws the corners of the

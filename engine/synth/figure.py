@@ -14,7 +14,6 @@ from ..core.types import FloatArray, LikenessError, Pose
 from ..files.weights import asset_path
 from ..wardrobe.dress import DressBody, load_dress_body, pose_body
 from ..wardrobe.library import Library, open_library
-from ..wardrobe.mesh_parts import Traits, Wearer
 from . import (
     accessories,
     clothes,
@@ -27,7 +26,7 @@ from . import (
     splits,
     views,
 )
-from .person_parts import Figure, Lighting
+from .person_parts import Figure, Lighting, Traits, Wearer
 from .synth_options import FRAMINGS, SynthOptions
 
 _TRAITS, _BODY, _POSE, _FACE, _SKIN, _EYES, _HAIR, _CLOTHES, _WORN, _VIEWS, _LIGHT, _FRAMING = (

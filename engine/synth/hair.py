@@ -15,12 +15,13 @@ from ..wardrobe.dress import garment_vertices
 from ..wardrobe.hair_binding import build_surface, hanging_weights
 from ..wardrobe.head_shape import head_shape
 from ..wardrobe.library import Library
-from ..wardrobe.mesh_parts import LABEL, Material, MeshPart, Traits, Wearer
+from ..wardrobe.mesh_parts import LABEL, Material, MeshPart
 from . import hair_cards as cards
 from . import hair_face as face
 from . import hair_ribbons as ribbons
 from . import hair_strands as strands
 from .hair_color import dyed_color, grey_share, melanin_color, mix_grey, natural_color
+from .person_parts import Traits, Wearer
 
 THICK = 0.012  # metres by which hair wins against the skin below
 LIBRARY_SHARE = 0.5  # of the people with hair, where there is a library

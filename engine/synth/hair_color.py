@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.types import FloatArray
-from ..wardrobe.mesh_parts import Traits
 from ..wardrobe.tables import parse_colors
+from .person_parts import Traits
 
 # Absorption of linear light by one unit of each melanin; the shape of the measured curves.
 EUMELANIN = np.array([0.55, 0.88, 1.28])

@@ -15,7 +15,8 @@ from ..core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, LikenessE
 from ..wardrobe.asset_files import Garment, load_garment, load_texture
 from ..wardrobe.dress import garment_vertices
 from ..wardrobe.hair_binding import bind_to_skin, build_surface, normalize, part_rows
-from ..wardrobe.mesh_parts import LABEL, Material, MeshPart, Wearer
+from ..wardrobe.mesh_parts import LABEL, Material, MeshPart
+from .person_parts import Wearer
 
 THIN = 0.0025  # metres by which brows and lashes win against the skin below
 

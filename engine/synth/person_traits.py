@@ -10,7 +10,7 @@ import numpy as np
 from ..body.phenotype import RACES, feature_products
 from ..core.types import FloatArray, LikenessError
 from ..files.untrusted import read_npz, wrap_parser_errors
-from ..wardrobe.mesh_parts import Traits
+from .person_parts import Traits
 
 SEXES = ("female", "male")
 BANDS: dict[str, tuple[float, float]] = {

@@ -71,9 +71,8 @@ class ThumbnailModel:
 
     def _drawn(self, pose: Pose, weights: Mapping[str, float], view: str) -> FloatArray:
         from ..wardrobe.dress import pose_body
-        from ..wardrobe.mesh_parts import Wearer
         from .figure import dress_wearer
-        from .person_parts import Lighting
+        from .person_parts import Lighting, Wearer
         from .person_traits import random_betas, stratified_traits
         from .subject import RasterStudio
 

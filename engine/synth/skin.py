@@ -8,8 +8,9 @@ import numpy as np
 
 from ..core.types import BoolArray, FloatArray
 from ..wardrobe.library import Library
-from ..wardrobe.mesh_parts import LABEL, Material, MeshPart, Traits, Wearer
+from ..wardrobe.mesh_parts import LABEL, Material, MeshPart
 from ..wardrobe.tables import Color, parse_colors, parse_names, parse_shares
+from .person_parts import Traits, Wearer
 from .skin_look import SkinLook
 from .skin_paint import paint_skin
 from .skin_texels import MOUTH_PARTS, get_skin_texels

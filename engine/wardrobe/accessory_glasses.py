@@ -17,7 +17,7 @@ from .accessory_shapes import (
     plain_texture,
 )
 from .hair_binding import BodySurface, bind_to_head, build_surface, part_rows
-from .mesh_parts import Material, MeshPart, Wearer
+from .mesh_parts import Material, MeshPart, WornBody
 from .tables import parse_colors
 
 SHAPES = {
@@ -109,7 +109,7 @@ def lens_outline(shape: str, size: float, count: int = 72) -> FloatArray:
     return np.stack([x, y], 1)
 
 
-def glasses_parts(wearer: Wearer, look: GlassesLook, rest: FloatArray) -> list[MeshPart]:
+def glasses_parts(wearer: WornBody, look: GlassesLook, rest: FloatArray) -> list[MeshPart]:
     """Make frame and lenses, rigid on the head.
 
     Args:
@@ -184,7 +184,7 @@ def _rim(rim: FloatArray, look: GlassesLook, side: float) -> list[SimpleMesh]:
 
 
 def _temple(
-    rim: FloatArray, look: GlassesLook, side: float, rest: FloatArray, wearer: Wearer
+    rim: FloatArray, look: GlassesLook, side: float, rest: FloatArray, wearer: WornBody
 ) -> SimpleMesh:
     """From the lens's upper outer corner over the ear, and down behind it."""
     body = wearer.dress.body

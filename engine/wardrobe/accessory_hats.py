@@ -24,13 +24,14 @@ from .asset_files import Garment, load_garment, load_texture
 from .dress import garment_vertices
 from .hair_binding import HAT_TILT, bind_to_head, normalize, part_rows
 from .head_shape import HeadShape, head_shape
-from .mesh_parts import Material, MeshPart, Wearer
-from .tables import parse_names
+from .mesh_parts import Material, MeshPart, WornBody
+from .tables import Color, parse_names
 
 KINDS = parse_names(
     "beanie, cap, bucket, sun hat, fedora, headscarf, hairband, headphones, library"
 )
 THICK = 0.007  # metres between the skull and a hat: pressed hair and cloth
+UNDYED = (0.30, 0.27, 0.24)  # sRGB, of a hat without a picture and a colour
 COVERED = -10.0  # a height below everything: all hair is hidden
 
 
@@ -60,7 +61,7 @@ def rim_height(hat: Hat, head: HeadShape) -> float:
     return head.brow + float(np.interp(hat.depth, [0, 1], [0.030, 0.014]))
 
 
-def hat_height(hat: Hat, head: HeadShape, wearer: Wearer) -> float | None:
+def hat_height(hat: Hat, head: HeadShape, wearer: WornBody) -> float | None:
     """Rest height above which it hides hair; None for what sits on the hair."""
     if hat.kind in ("hairband", "headphones"):
         return None
@@ -72,7 +73,7 @@ def hat_height(hat: Hat, head: HeadShape, wearer: Wearer) -> float | None:
     return rim_height(hat, head) + 0.006
 
 
-def hat_parts(wearer: Wearer, hat: Hat, rest: FloatArray) -> list[MeshPart]:
+def hat_parts(wearer: WornBody, hat: Hat, rest: FloatArray) -> list[MeshPart]:
     """Make the hat's parts, posed.
 
     Args:
@@ -138,7 +139,7 @@ class _Block:
         return np.stack([x, y, self.z + z], -1)
 
 
-def _block(hat: Hat, head: HeadShape, wearer: Wearer) -> _Block:
+def _block(hat: Hat, head: HeadShape, wearer: WornBody) -> _Block:
     """An oval round the skull above the rim, grown until all of the skull is in it."""
     rim = rim_height(hat, head)
     body = wearer.dress.body
@@ -171,7 +172,7 @@ def _dome(block: _Block, extra: float, flat: float, sides: int = 96, rows: int =
     return revolve_profile(np.maximum(radius, 1e-3), y, sides)
 
 
-def _beanie(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+def _beanie(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
     block = _block(hat, head, wearer)
     slack = 0.016 + 0.03 * (hat.seed % 97) / 97
     points = _dome(block, slack, 2.3, 192, 30)
@@ -198,7 +199,7 @@ def _beanie(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     ]
 
 
-def _cap(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+def _cap(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
     block = _block(hat, head, wearer)
     points = _dome(block, 0.006, 2.2, 96, 20)
     seams = np.abs(np.sin(3 * np.arctan2(points[..., 0], points[..., 2])))
@@ -252,14 +253,14 @@ def _brimmed(
     )
 
 
-def _bucket(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+def _bucket(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
     block = _block(hat, head, wearer)
     dome = _dome(block, 0.004, 3.6)
     crown, brim = _brimmed(hat, block, dome, 0.036, 0.034, 0.002)
     return [(join_shapes([crown, brim]), np.array(hat.color), 0.85, "cloth")]
 
 
-def _sun_hat(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+def _sun_hat(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
     block = _block(hat, head, wearer)
     crown, brim = _brimmed(hat, block, _dome(block, 0.012, 3.0), 0.095, 0.022, 0.006)
     return [
@@ -268,7 +269,7 @@ def _sun_hat(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     ]
 
 
-def _fedora(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+def _fedora(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
     block = _block(hat, head, wearer)
     dome = _dome(block, 0.028, 4.2)
     # Creased along the middle, pinched in front.
@@ -305,7 +306,7 @@ def _over_the_head(
     ]
 
 
-def _hairband(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+def _hairband(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
     path = _over_the_head(head, 0.010, 0.25, 0.05)
     up = normalize(path - head.centre)
     width = np.interp(np.linspace(-1, 1, len(path)), [-1, 0, 1], [0.004, 0.009, 0.004])
@@ -313,7 +314,7 @@ def _hairband(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     return [(band, np.array(hat.color), 0.55, "cloth")]
 
 
-def _headphones(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
+def _headphones(hat: Hat, head: HeadShape, wearer: WornBody) -> list[Piece]:
     ears = head.vertices[part_rows(wearer.dress.body, "ear")]
     path = _over_the_head(head, 0.022, 0.0, 0.0)
     cups: list[SimpleMesh] = []
@@ -342,22 +343,39 @@ def _headphones(hat: Hat, head: HeadShape, wearer: Wearer) -> list[Piece]:
     ]
 
 
-def _garment(hat: Hat, wearer: Wearer) -> tuple[FloatArray, Garment]:
+def _garment(hat: Hat, wearer: WornBody) -> tuple[FloatArray, Garment]:
     assert wearer.library is not None
     garment = load_garment(wearer.library.hats[hat.asset])
     return garment_vertices(garment, wearer.rest()), garment
 
 
-def _library_hat(wearer: Wearer, hat: Hat) -> MeshPart:
+def _library_hat(wearer: WornBody, hat: Hat) -> MeshPart:
     points, garment = _garment(hat, wearer)
+    return garment_part(garment, bind_to_head(points, wearer.posed), hat.color, hat.seed)
+
+
+def garment_part(garment: Garment, points: FloatArray, color: Color | None, seed: int) -> MeshPart:
+    """Make the part of a hat of a library.
+
+    Args:
+        garment: the hat.
+        points: [G, 3] its vertices, metres.
+        color: [3] sRGB 0..1 in which its picture is dyed; None leaves it as it is.
+        seed: of the weave of a hat without a picture.
+
+    Raises:
+        LikenessError: its picture cannot be read.
+    """
     if garment.texture is None:
-        picture = woven_texture(np.array(hat.color), hat.seed)
+        picture = woven_texture(np.array(color or UNDYED), seed)
+    elif color is None:
+        picture = load_texture(garment.texture)
     else:
         rgba = load_texture(garment.texture).astype(np.float64)
         light = rgba[..., :3].mean(-1, keepdims=True)
         shade = np.clip(light / max(float(light[rgba[..., 3] > 128].mean()), 1.0), 0.3, 1.8)
-        rgba[..., :3] = np.clip(255 * np.array(hat.color) * shade, 0, 255)
+        rgba[..., :3] = np.clip(255 * np.array(color) * shade, 0, 255)
         picture = rgba.astype(np.uint8)
     shape = SimpleMesh(points, garment.f, garment.uv)
     material = Material("cloth", picture, 0.8, grain=0.001, grain_depth=0.0001)
-    return shape.part(garment.name, "hat", bind_to_head(points, wearer.posed), material)
+    return shape.part(garment.name, "hat", points, material)

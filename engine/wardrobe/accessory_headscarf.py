@@ -14,10 +14,10 @@ from ..core.types import BoolArray, FloatArray
 from .accessory_shapes import SimpleMesh, join_shapes, make_grid, make_tube, woven_texture
 from .hair_binding import bind_hanging, build_surface, normalize
 from .head_shape import HeadShape
-from .mesh_parts import Material, MeshPart, Wearer
+from .mesh_parts import Material, MeshPart, WornBody
 
 
-def make_headscarf(wearer: Wearer, color: FloatArray, seed: int, head: HeadShape) -> MeshPart:
+def make_headscarf(wearer: WornBody, color: FloatArray, seed: int, head: HeadShape) -> MeshPart:
     """Wrap cloth round head, neck and the top of the chest; the face is free.
 
     Args:
@@ -86,7 +86,7 @@ class _Opening:
         return np.concatenate([flat, z[:, None]], 1)
 
 
-def _wrapped(head: HeadShape, wearer: Wearer) -> FloatArray:
+def _wrapped(head: HeadShape, wearer: WornBody) -> FloatArray:
     """[36, 64, 3] points round head, neck and shoulders, from the crown down.
 
     They lie as far out as any of these; hollows (ears, nape) are bridged.

@@ -20,7 +20,7 @@ from .accessory_shapes import (
 )
 from .hair_binding import BodySurface, bind_hanging, bind_to_head, build_surface, part_rows
 from .head_shape import head_shape
-from .mesh_parts import Material, MeshPart, Wearer
+from .mesh_parts import Material, MeshPart, WornBody
 
 METALS = ((0.86, 0.70, 0.40), (0.82, 0.82, 0.84), (0.85, 0.62, 0.52))
 CLOTH = 0.008  # metres by which chains and scarves clear the trunk, which is mostly dressed
@@ -68,7 +68,7 @@ class Scarf:
     seed: int
 
 
-def earring_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[MeshPart]:
+def earring_parts(wearer: WornBody, look: Jewels, rest: FloatArray) -> list[MeshPart]:
     """Make one earring for each lobe, rigid on the head.
 
     Args:
@@ -126,14 +126,14 @@ def _worn(
     color: tuple[float, float, float],
     rough: float,
     metal: float,
-    wearer: Wearer,
+    wearer: WornBody,
 ) -> MeshPart:
     material = Material("plain", plain_texture(np.array(color)), rough, metal)
     return shape.part(name, "jewellery", bind_to_head(shape.vertices, wearer.posed), material)
 
 
 def _round_the_neck(
-    wearer: Wearer, rest: FloatArray, behind: float, before: float, margin: FloatArray, count: int
+    wearer: WornBody, rest: FloatArray, behind: float, before: float, margin: FloatArray, count: int
 ) -> FloatArray:
     """[count, 3] a loop that lies on neck, shoulders and chest, from the front leftwards.
 
@@ -170,7 +170,7 @@ def _round_the_neck(
     return np.asarray(out)
 
 
-def necklace_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[MeshPart]:
+def necklace_parts(wearer: WornBody, look: Jewels, rest: FloatArray) -> list[MeshPart]:
     """Make a chain on neck and chest, perhaps with a pendant; or pearls.
 
     Args:
@@ -216,7 +216,7 @@ def necklace_parts(wearer: Wearer, look: Jewels, rest: FloatArray) -> list[MeshP
     return parts
 
 
-def scarf_parts(wearer: Wearer, look: Scarf, rest: FloatArray) -> list[MeshPart]:
+def scarf_parts(wearer: WornBody, look: Scarf, rest: FloatArray) -> list[MeshPart]:
     """Make two loops of folded cloth round the neck, perhaps with an end on the chest.
 
     Args:

@@ -103,6 +103,37 @@ def load(avatar: File) -> Avatar:
     return load_avatar(Path(avatar))
 
 
+def edit(
+    avatar: File,
+    out: File,
+    *,
+    add: Sequence[str] = (),
+    values: Mapping[str, float] | None = None,
+    remove: Sequence[str] = (),
+) -> Path:
+    """Put things on an avatar, take them off, and set their sliders (docs/attributes.md).
+
+    What is not touched stays the same to the last bit. The provenance lists every edit.
+
+    Args:
+        avatar: an avatar file.
+        out: a name ending in .safetensors, or a folder, which gets ``avatar.safetensors``; may be
+            the same file.
+        add: items of the wardrobe, such as ``hat=fedora,color=#332211``.
+        values: of sliders by name, 0 (without it) to 1.
+        remove: names of what was added.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        LikenessError: an item or a slider is unknown, or a file cannot be read or written.
+    """
+    from .edit_avatar import edit_avatar_file
+
+    return edit_avatar_file(Path(avatar), Path(out), add, values, remove)
+
+
 def save(avatar: Avatar, out: File) -> Path:
     """Write an avatar file atomically.
 

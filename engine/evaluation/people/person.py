@@ -12,10 +12,10 @@ from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.types import JOINT_INDEX, Camera, FloatArray, IntArray, Pose
 from ...synth.faces import random_face
 from ...synth.figure import SynthContext
+from ...synth.person_parts import Traits
 from ...synth.person_traits import random_betas, stratified_traits
 from ...synth.random_poses import random_pose
 from ...synth.views import HEAD_JOINTS, NEAREST, heading_angle
-from ...wardrobe.mesh_parts import Traits
 
 FRAMINGS = ("head", "half", "full")
 LONGER_SIDE = {"head": 512, "half": 640, "full": 768}

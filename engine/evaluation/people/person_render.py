@@ -15,9 +15,9 @@ from ...dataset.backgrounds import random_background
 from ...render.mesh import rasterize_mesh
 from ...synth.environment_light import environment_picture
 from ...synth.figure import SynthContext, dress_wearer
+from ...synth.person_parts import Wearer
 from ...synth.raster import PreparedFigure, draw_figure, prepare_figure, render_truth
 from ...wardrobe.dress import PosedBody, pose_body
-from ...wardrobe.mesh_parts import Wearer
 from .person import RandomPerson
 
 SUPERSAMPLING = 2

@@ -8,11 +8,12 @@ import numpy as np
 
 from ...body import Body
 from ...core.cameras import project
+from ...core.distances import find_nearest
 from ...core.settings import register_settings
 from ...core.types import PARTS, BoolArray, BoundGaussians, Camera, FloatArray, IntArray
 from ..binding import place_gaussians
 from .colors_base import beard_area
-from .labels import LABELS
+from .labels import LABELS, NONE
 from .regions import Regions
 
 _OF_LABEL = {
@@ -86,7 +87,9 @@ def name_shown(
     means = np.asarray(place_gaussians(bound, vertices, body).means, np.float64)
     xy, _ = project(means, camera)
     col, row = np.clip(xy.astype(int), 0, [camera.width - 1, camera.height - 1]).T
-    return name_labelled(bound, regions.label[row, col], body, skirt)
+    # Wisps beside the mask are of what they hang from.
+    rows, cols, _ = find_nearest(regions.label != NONE)
+    return name_labelled(bound, regions.label[rows, cols][row, col], body, skirt)
 
 
 def name_all(bound: BoundGaussians, part: str) -> BoundGaussians:

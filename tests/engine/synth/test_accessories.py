@@ -16,11 +16,12 @@ from likeness.engine.synth.accessories import (
     hat_hair_limit,
     random_accessories,
 )
+from likeness.engine.synth.person_parts import Traits, Wearer
 from likeness.engine.wardrobe.accessory_glasses import SHAPES, GlassesLook
 from likeness.engine.wardrobe.accessory_hats import Hat
 from likeness.engine.wardrobe.accessory_jewels import Jewels, Scarf
 from likeness.engine.wardrobe.dress import DressBody, load_dress_body, pose_body
-from likeness.engine.wardrobe.mesh_parts import LABEL, MeshPart, Traits, Wearer
+from likeness.engine.wardrobe.mesh_parts import LABEL, MeshPart
 
 NONE = AccessoriesLook(None, None, None, None)
 GOLD = (0.86, 0.70, 0.40)

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import BoolArray, IntArray, LikenessError, Pose
 from likeness.engine.synth.clothes import ClothesLook, clothes_parts, random_clothes
+from likeness.engine.synth.person_parts import Traits, Wearer
 from likeness.engine.synth.random_poses import winding_number
 from likeness.engine.synth.skin import tone_color
 from likeness.engine.wardrobe.dress import DressBody, pose_body
 from likeness.engine.wardrobe.library import Library, open_library
-from likeness.engine.wardrobe.mesh_parts import LABEL, LABELS, MeshPart, Traits, Wearer
+from likeness.engine.wardrobe.mesh_parts import LABEL, LABELS, MeshPart
 from PIL import Image
 from scipy.spatial import cKDTree
 

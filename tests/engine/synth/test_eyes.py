@@ -8,9 +8,10 @@ import pytest
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.types import JOINT_INDEX, LikenessError, Pose
 from likeness.engine.synth.eyeballs import IRIS, REACH, eye_parts, random_eyes
+from likeness.engine.synth.person_parts import Traits, Wearer
 from likeness.engine.wardrobe.dress import pose_body
 from likeness.engine.wardrobe.library import open_library
-from likeness.engine.wardrobe.mesh_parts import LABEL, Traits, Wearer
+from likeness.engine.wardrobe.mesh_parts import LABEL
 from PIL import Image
 
 TRAITS = Traits("female", 30.0, 3, (0.0, 0.0, 1.0))

@@ -13,9 +13,11 @@ from likeness.engine.core.types import JOINT_INDEX, FloatArray, LikenessError, P
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth import hair, hair_color, hair_strands
 from likeness.engine.synth.hair import HairLook, hair_parts, random_hair
+from likeness.engine.synth.person_parts import Traits, Wearer
 from likeness.engine.wardrobe.dress import DressBody, load_dress_body, pose_body
+from likeness.engine.wardrobe.head_shape import head_shape
 from likeness.engine.wardrobe.library import Library, open_library
-from likeness.engine.wardrobe.mesh_parts import LABEL, MeshPart, Traits, Wearer
+from likeness.engine.wardrobe.mesh_parts import LABEL, MeshPart
 from PIL import Image
 
 WOMAN = Traits("female", 30.0, 3, (0.0, 0.0, 1.0))
@@ -85,7 +87,7 @@ def test_parts_are_deterministic_cards_with_labels() -> None:
 @pytest.mark.parametrize("style", list(hair_strands.STYLES))
 def test_grown_hair_stays_out_of_the_body(style: str) -> None:
     body, person = dress().body, wearer(seed=1)
-    head = hair_strands.head_shape(person.rest().rest[: len(body.v_template)], body)
+    head = head_shape(person.rest().rest[: len(body.v_template)], body)
     paths, width = hair_strands.grow_hair(hair_strands.STYLES[style], head, 0.02, 0.6, 0.0, 5)
     assert len(paths) == len(width) > 1000
     rng = np.random.default_rng(0)
@@ -99,7 +101,7 @@ def test_grown_hair_stays_out_of_the_body(style: str) -> None:
 
 def test_a_cut_ends_hair_higher() -> None:
     body, person = dress().body, wearer()
-    head = hair_strands.head_shape(person.rest().rest[: len(body.v_template)], body)
+    head = head_shape(person.rest().rest[: len(body.v_template)], body)
     style = hair_strands.STYLES["long"]
     assert style.ends is not None
     low = []
@@ -190,7 +192,7 @@ def test_a_bald_man_and_a_receding_one() -> None:
     man = replace(look("crop"), kind="bald")
     assert not of_label(hair_parts(wearer(MAN), man, None), "hair")
     body = dress().body
-    head = hair_strands.head_shape(wearer(MAN).rest().rest[: len(body.v_template)], body)
+    head = head_shape(wearer(MAN).rest().rest[: len(body.v_template)], body)
     roots, _ = hair_strands.scalp_points(head, 2000, np.random.default_rng(0))
     shares = [(hair_strands.baldness(roots, head, r) > 0).mean() for r in (0.0, 0.3, 0.6, 0.95)]
     assert shares[0] == 0.0
@@ -319,7 +321,7 @@ def test_grown_hair_bends_without_corners() -> None:
     """No path turns sharply from one point to the next, curls of hanging hair included."""
     person = wearer()
     body = dress().body
-    head = hair_strands.head_shape(person.rest().rest[: len(body.v_template)], body)
+    head = head_shape(person.rest().rest[: len(body.v_template)], body)
     for style, most in (("long", 50.0), ("wavy", 75.0), ("curls", 95.0)):
         paths, _ = hair_strands.grow_hair(hair_strands.STYLES[style], head, 0.0, 0.7, 0.0, 4)
         way = np.diff(paths, axis=1)

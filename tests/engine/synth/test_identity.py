@@ -10,6 +10,7 @@ import pytest
 from likeness.engine.body.model import Body
 from likeness.engine.core.types import JOINT_INDEX, LikenessError
 from likeness.engine.files.weights import asset_path
+from likeness.engine.synth.person_parts import Traits
 from likeness.engine.synth.person_traits import (
     BODY_LIMIT,
     HEAD_LIMIT,
@@ -19,7 +20,6 @@ from likeness.engine.synth.person_traits import (
     random_phenotype,
     stratified_traits,
 )
-from likeness.engine.wardrobe.mesh_parts import Traits
 
 AVERAGE = {"gender": 0.0, "age": 2 / 3, "height": 0.5}
 

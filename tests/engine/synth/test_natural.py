@@ -15,11 +15,11 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.balance import centre_of_mass, distance_outside
 from likeness.engine.synth.intersection import self_intersection
 from likeness.engine.synth.natural import PosePool, natural_pose, random_face
+from likeness.engine.synth.person_parts import Traits
 from likeness.engine.synth.person_traits import load_prior, random_betas, stratified_traits
 from likeness.engine.synth.random_poses import posture
 from likeness.engine.tracking.joint_limits import limit_violations
 from likeness.engine.wardrobe.dress import DressBody
-from likeness.engine.wardrobe.mesh_parts import Traits
 from scipy.spatial import Delaunay
 
 TRAITS = Traits("female", 30.0, 5, (0.3, 0.3, 0.4))

@@ -8,12 +8,13 @@ import pytest
 from likeness.engine.body.atlas import surface_points
 from likeness.engine.core.color import rgb_to_lab
 from likeness.engine.core.types import LikenessError, Pose
+from likeness.engine.synth.person_parts import Traits, Wearer
 from likeness.engine.synth.skin import BEARDS, TONES, random_skin, skin_parts, tone_color
 from likeness.engine.synth.skin_creases import make_creases, press_creases
 from likeness.engine.synth.skin_texels import get_skin_texels
 from likeness.engine.wardrobe.dress import pose_body
 from likeness.engine.wardrobe.library import open_library
-from likeness.engine.wardrobe.mesh_parts import LABELS, Traits, Wearer
+from likeness.engine.wardrobe.mesh_parts import LABELS
 from PIL import Image
 
 SIZE = 512

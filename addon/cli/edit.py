@@ -1,0 +1,57 @@
+"""``likeness edit``: things put on an avatar and taken off again, with sliders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import FILE
+
+
+@click.command()
+@click.argument("avatar", type=FILE, required=False)
+@click.option(
+    "-o", "--out", metavar="FILE|DIR", type=FILE, help="A name ending in .safetensors, or a folder."
+)
+@click.option(
+    "--add",
+    metavar="CATEGORY=ITEM[,...]",
+    multiple=True,
+    help="Put something on, as in 'hat=fedora,color=#332211,value=0.5'; 'second' is the color of "
+    "ribbons, stripes and lenses. A hat may be a .mhclo file of a MakeHuman library.",
+)
+@click.option(
+    "--set",
+    "values",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Set a slider, from 0 (without it) to 1. The photo's own glasses are 'glasses'.",
+)
+@click.option("--remove", metavar="NAME", multiple=True, help="Remove what was added.")
+@click.option("--list", "listed", is_flag=True, help="List what the wardrobe has instead.")
+def edit(
+    avatar: Path | None,
+    out: Path | None,
+    add: tuple[str, ...],
+    values: tuple[str, ...],
+    remove: tuple[str, ...],
+    listed: bool,
+) -> None:
+    """Put hats, glasses, beards, jewellery and scarves on an avatar, or take them off.
+
+    What is not touched stays the same to the last bit. Each has a slider, which the file keeps;
+    renders and exports show the avatar as the sliders stand.
+    """
+    from ...engine.workflows.edit_avatar import edit_avatar_file, list_wardrobe, parse_setting
+
+    if listed:
+        for category, items in list_wardrobe().items():
+            click.echo(f"{category:<12} {', '.join(items)}")
+        return
+    if avatar is None or out is None:
+        raise click.UsageError("Missing argument 'AVATAR' or option '-o'.")
+    if not (add or values or remove):
+        raise click.UsageError("Nothing to do: give --add, --set or --remove.")
+    settings = dict(parse_setting(text) for text in values)
+    click.echo(str(edit_avatar_file(avatar, out, add, settings, remove)))

@@ -1,0 +1,196 @@
+"""Beards grown hair by hair from the face, so that a slider lets them grow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..body.model import Body
+from ..core.geometry import vertex_normals
+from ..core.rotations import matrix_to_quaternion
+from ..core.settings import register_settings
+from ..core.types import PARTS, Avatar, FloatArray, Gaussians, IntArray
+from ..gaussians.lift.colors_base import beard_area
+from .hair_binding import build_surface, normalize, part_rows
+from .mesh_splats import make_discs
+
+
+@dataclass(frozen=True)
+class BeardStyle:
+    """How a beard grows.
+
+    Attributes:
+        length: metres, of the longest hairs.
+        hairs: how many.
+        jaw: 0..1 how much of jaw and throat it covers.
+        chin: 0..1 the same of the chin.
+        lip: 0..1 the same of the upper lip.
+        steps: splats of a hair.
+    """
+
+    length: float
+    hairs: int
+    jaw: float
+    chin: float
+    lip: float
+    steps: int
+
+
+STYLES: dict[str, BeardStyle] = {
+    "stubble": BeardStyle(0.0022, 15000, 1.0, 1.0, 1.0, 1),
+    "short": BeardStyle(0.007, 12000, 1.0, 1.0, 1.0, 2),
+    "full": BeardStyle(0.024, 14000, 1.0, 1.0, 1.0, 4),
+    "goatee": BeardStyle(0.014, 6500, 0.0, 1.0, 1.0, 3),
+    "moustache": BeardStyle(0.011, 3600, 0.0, 0.0, 1.0, 3),
+}
+
+
+@dataclass(frozen=True)
+class BeardSettings:
+    """The hairs of beards."""
+
+    chin: tuple[float, float] = (0.020, 0.032)  # metres beside the middle where a goatee ends
+    lip_high: float = 0.016  # metres over the lips that a moustache reaches
+    lip_wide: tuple[float, float] = (0.024, 0.034)  # metres beside the middle where it ends
+    thin_lip: float = 0.7  # density of a moustache over that of a beard
+    root: float = 0.0006  # metres over the skin
+    width: float = 0.00024  # metres, standard deviation across a hair
+    off: tuple[float, float] = (0.55, 1.0)  # how much hairs stand off the skin, and hang
+    jitter: float = 0.30  # of their directions
+    tone: float = 0.20  # of their brightness
+    shade: float = 0.30  # opacity of the shade between the roots
+    shade_every: int = 4  # hairs for one splat of that shade
+    shade_size: float = 0.0011  # metres
+    grown: float = 0.25  # part of the slider in which a piece of a hair appears
+    opacity: float = 0.75
+    dark: float = 0.6  # quantile of the hair's brightness that a beard has
+    brown: tuple[float, float, float] = (0.20, 0.14, 0.10)  # where no hair is seen
+
+
+S = register_settings("wardrobe.beards", BeardSettings())
+
+
+def find_hair_color(avatar: Avatar) -> FloatArray:
+    """Return the colour [3] that a beard of this person has, sRGB 0..1.
+
+    Args:
+        avatar: whose beard or hair it takes.
+    """
+    for part in ("beard", "hair"):
+        own = avatar.gaussians.colors[avatar.gaussians.part == PARTS.index(part)]
+        if len(own) > 100:
+            bright = own.mean(1)
+            near = np.argsort(np.abs(bright - np.quantile(bright, S.dark)))[:100]
+            return np.asarray(np.median(own[near], axis=0), np.float64)
+    return np.array(S.brown)
+
+
+def grow_beard(
+    body: Body, item: str, color: FloatArray, seed: int
+) -> tuple[Gaussians, IntArray, FloatArray]:
+    """Grow a beard on a face at rest.
+
+    Args:
+        body: the person's own.
+        item: key of :data:`STYLES`.
+        color: [3] sRGB 0..1.
+        seed: of the hairs.
+
+    Returns:
+        splats: N at rest, metres.
+        triangle: [N] of the body, that each grows from.
+        span: [N, 2] of the slider in which each appears.
+    """
+    style = STYLES[item]
+    rng = np.random.default_rng([seed, 61])
+    rest = np.asarray(body.v_template, np.float64)
+    density = _density(body, style)
+    part = np.array(body.part_names)[body.face_part]
+    weight = np.where(np.isin(part, ["face", "neck"]), density[body.f].mean(1), 0.0)
+    a, b, c = (rest[body.f[:, k]] for k in range(3))
+    weight *= np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    triangle = np.sort(rng.choice(len(weight), style.hairs, p=weight / weight.sum()))
+    u, v = rng.random((2, style.hairs))
+    over = u + v > 1.0
+    u, v = np.where(over, 1.0 - u, u), np.where(over, 1.0 - v, v)
+    bary = np.stack([1.0 - u - v, u, v], 1)
+    corner = body.f[triangle]
+    root = np.einsum("nk,nkd->nd", bary, rest[corner])
+    normal = normalize(np.einsum("nk,nkd->nd", bary, vertex_normals(rest, body.f)[corner]))
+    local = np.einsum("nk,nk->n", bary, density[corner])
+    length = style.length * np.clip(local, 0.25, 1.0) * rng.uniform(0.6, 1.0, style.hairs)
+    down = np.array([0.0, -1.0, 0.12]) - normal * (normal @ [0.0, -1.0, 0.12])[:, None]
+    side = np.sign(root[:, :1]) * np.minimum(np.abs(root[:, :1]) / 0.02, 1.0)
+    on_lip = (density > 0) & (beard_area(body) < 0.3)
+    apart = np.where(on_lip[corner].any(1)[:, None], 0.9 * side, 0.15 * side) * [[1.0, 0.0, 0.0]]
+    way = S.off[0] * normal + S.off[1] * down + apart
+    way = normalize(way + rng.normal(0.0, S.jitter, way.shape))
+    skin = build_surface(rest, body, "face", "neck", "lips")
+    tone = np.exp(rng.normal(0.0, S.tone, (style.hairs, 1)))
+    splats, triangles, spans = [], [], []
+    at = root + S.root * normal
+    for k in range(style.steps):
+        step = length / style.steps
+        end = skin.outside(at + step[:, None] * way, S.root + 0.0006 * k)
+        along = normalize(end - at)
+        out = normalize(normal - along * (normal * along).sum(1, keepdims=True))
+        R = np.stack([along, np.cross(out, along), out], -1)
+        taper = 1.0 - 0.5 * k / style.steps
+        width = np.full(style.hairs, S.width * taper)
+        splats.append(
+            Gaussians(
+                (0.5 * (at + end)).astype(np.float32),
+                matrix_to_quaternion(R).astype(np.float32),
+                np.stack([0.42 * step, width, 0.1 * width], 1).astype(np.float32),
+                np.full(style.hairs, S.opacity, np.float32),
+                np.clip(color * tone * (0.85 + 0.25 * k / style.steps), 0, 1).astype(np.float32),
+            )
+        )
+        low = (1.0 - S.grown) * (k + rng.random(style.hairs)) / style.steps
+        spans.append(np.stack([low, low + S.grown], 1))
+        triangles.append(triangle)
+        way = normalize(way + 0.35 * np.array([0.0, -1.0, 0.0]))
+        at = end
+    few = slice(None, None, S.shade_every)
+    splats.append(_shade(root[few], normal[few], local[few], color))
+    triangles.append(triangle[few])
+    spans.append(np.tile([0.0, 0.5], (len(root[few]), 1)))
+    return (_join(splats), np.concatenate(triangles), np.concatenate(spans).astype(np.float32))
+
+
+def _density(body: Body, style: BeardStyle) -> FloatArray:
+    """[V] 0..1 how dense the hairs stand."""
+    rest = np.asarray(body.v_template, np.float64)
+    area = beard_area(body)
+    lips = rest[part_rows(body, "lips")]
+    aside = np.abs(rest[:, 0] - lips[:, 0].mean())
+    chin = np.clip((S.chin[1] - aside) / (S.chin[1] - S.chin[0]), 0.0, 1.0)
+    front = np.clip((rest[:, 2] - lips[:, 2].min()) / 0.01 + 1.0, 0.0, 1.0)
+    out = area * np.maximum(style.jaw, style.chin * chin * front)
+    top = lips[:, 1].max()
+    over = np.clip((rest[:, 1] - (top - 0.006)) / 0.003, 0.0, 1.0)
+    over *= np.clip((top + S.lip_high - rest[:, 1]) / 0.004, 0.0, 1.0)
+    over *= np.clip((S.lip_wide[1] - aside) / (S.lip_wide[1] - S.lip_wide[0]), 0.0, 1.0) * front
+    if style.jaw:  # it joins the beard beside the mouth
+        corner = np.clip(1.0 - np.abs(aside - S.lip_wide[0]) / 0.008, 0.0, 1.0) * front
+        out = np.maximum(out, corner * (np.abs(rest[:, 1] - lips[:, 1].mean()) < 0.014))
+    return np.asarray(np.maximum(out, S.thin_lip * style.lip * over))
+
+
+def _shade(
+    root: FloatArray, normal: FloatArray, density: FloatArray, color: FloatArray
+) -> Gaussians:
+    """The skin between the roots, in the beard's shade."""
+    return make_discs(
+        root + 0.5 * S.root * normal,
+        normal,
+        np.full(len(root), S.shade_size),
+        np.tile(0.8 * color, (len(root), 1)),
+        S.shade * np.clip(density, 0.0, 1.0),
+    )
+
+
+def _join(splats: list[Gaussians]) -> Gaussians:
+    names = ("means", "quats", "scales", "opacities", "colors")
+    return Gaussians(*(np.concatenate([getattr(part, name) for part in splats]) for name in names))

@@ -1,0 +1,460 @@
+"""Puts things on an avatar, takes them off again, and sets their sliders.
+
+What is added is splats of its own, bound to the same body, between the avatar's own splats, which
+stay as they are; those that give way go with the slider (core/attributes.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from ..body.model import Body
+from ..core.attributes import APPEARS, GOES, STAYS, Attribute, constant_span
+from ..core.rotations import quaternion_to_matrix
+from ..core.settings import register_settings
+from ..core.types import (
+    LAYERS,
+    PARTS,
+    Avatar,
+    BoolArray,
+    BoundGaussians,
+    FloatArray,
+    Gaussians,
+    IntArray,
+    LikenessError,
+)
+from ..gaussians.binding import bind_gaussians, place_gaussians
+from ..gaussians.lift.glasses import nearest_triangles, rigid_triangles
+from ..gaussians.lift.photo_light import PhotoLight, fit_light
+from ..gaussians.lift.surfels import closest_barycentric
+from .avatar_wearer import (
+    AvatarWearer,
+    fill_out,
+    make_garment_body,
+    make_wearer,
+    measure_thickness,
+    place_at_rest,
+)
+from .beards import find_hair_color, grow_beard
+from .fitting import cast_shade, find_above, find_under_hat, press_hair
+from .hair_binding import HAT_TILT, build_surface
+from .head_shape import head_shape
+from .items import (
+    DEFAULT_COLORS,
+    ItemRequest,
+    check_item,
+    format_color,
+    hat_rim,
+    is_metallic,
+    make_garment,
+    make_item,
+)
+from .mesh_parts import MeshPart
+from .mesh_splats import cover_mesh
+from .occlusion import measure_openness
+from .tables import Color
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    """How things are put on."""
+
+    pressed: float = 0.35  # share of the hair's thickness that stays under a hat
+    most_pressed: float = 0.010  # metres
+    flat: float = 0.022  # metres of hair that things on the hair are made for
+    flatter: float = 0.010  # metres that they come closer over flatter hair
+    most_on_hair: float = 0.035  # metres of hair more than that
+    over_cloth: float = 0.9  # share of the clothes' thickness under a scarf or a chain
+    most_cloth: float = 0.05  # metres
+    cast: float = 0.4  # light that is left where the sky is not seen
+    longest: float = 0.004  # metres, standard deviation of pressed hair: more sticks through a brim
+    wall: float = 0.007  # metres of cloth
+    clear: float = 64.0  # of 255: alpha of a lens that throws no shade
+    metal: tuple[float, float] = (0.55, 0.85)  # brightness of metal: least, and more upwards
+    shown: int = 20_000  # splats of the photo that tell its light
+
+
+S = register_settings("wardrobe.edit", EditSettings())
+
+SPACING = {
+    "hat": 0.0022,
+    "headphones": 0.0018,
+    "glasses": 0.0008,
+    "earrings": 0.0006,
+    "necklace": 0.0008,
+    "scarf": 0.0024,
+}
+"""Metres between the splats of an item."""
+
+PRESENT = ("glasses", "held")
+"""Parts of the photo that can be taken off: what they hide has been completed."""
+
+_SHELL, _PHOTO = LAYERS.index("shell"), LAYERS.index("photo")
+_SEED = 7
+
+
+@dataclass(frozen=True)
+class _Added:
+    """Splats to be added, and what gives way to them.
+
+    Attributes:
+        splats: K at rest, metres.
+        triangle: [K] of the body.
+        bary: [K, 3] on it.
+        span: [K, 2].
+        gives_way: [N] of the avatar's own.
+        lit: [K] whose colours have the photo's light already.
+        openness: [K] of the sky.
+    """
+
+    splats: Gaussians
+    triangle: IntArray
+    bary: FloatArray
+    span: FloatArray
+    gives_way: BoolArray
+    lit: BoolArray
+    openness: FloatArray
+
+
+def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar:
+    """Put something on an avatar; it replaces what was added in the same category.
+
+    Args:
+        avatar: with its attributes.
+        request: the item.
+        value: of its slider.
+
+    Raises:
+        LikenessError: the wardrobe has no such item, the avatar's file has no parts, or a
+            garment does not fit.
+    """
+    check_item(request)
+    check_value(request.category, value)
+    if not avatar.gaussians.part.any():
+        raise LikenessError(
+            "This avatar's file does not say what its splats show, so nothing can be put on.",
+            "Build the avatar again.",
+        )
+    if any(one.name == request.category for one in avatar.attributes):
+        avatar = remove_attribute(avatar, request.category)
+    request = replace(request, color=_choose_color(avatar, request))
+    added = _grow(avatar, request) if request.category == "beard" else _fit(avatar, request)
+    bound = _bind(avatar, added, request.category)
+    attribute = Attribute(
+        request.category,
+        request.category,
+        request.item_name,
+        format_color(request.color or DEFAULT_COLORS[request.category]),
+        value,
+        _choose_spans(added.gives_way, GOES),
+    )
+    edit = {"add": request.category, "item": request.item_name, "color": attribute.color}
+    return _note(_insert(avatar, bound, added.span, attribute), edit | {"value": value})
+
+
+def _choose_color(avatar: Avatar, request: ItemRequest) -> Color | None:
+    """The colour asked for, or the usual one; None leaves a garment its own."""
+    if request.color is not None or request.is_garment:
+        return request.color
+    if request.category != "beard":
+        return DEFAULT_COLORS[request.category]
+    r, g, b = find_hair_color(avatar)
+    return float(r), float(g), float(b)
+
+
+def set_attribute(avatar: Avatar, name: str, value: float) -> Avatar:
+    """Set a slider.
+
+    Args:
+        avatar: with its attributes.
+        name: of an attribute, or of a part of the photo in :data:`PRESENT`, which gets one.
+        value: 0 (without it) to 1.
+
+    Raises:
+        LikenessError: the avatar has no such attribute, or the value is out of range.
+    """
+    check_value(name, value)
+    names = [one.name for one in avatar.attributes]
+    own = avatar.gaussians.part == PARTS.index(name) if name in PRESENT else np.zeros(1, bool)
+    if name not in names and own.any():
+        span = _choose_spans(own, APPEARS)
+        color = format_color(np.median(avatar.gaussians.colors[own], axis=0))
+        attribute = Attribute(name, name, "photo", color, value, span)
+        return _note(
+            replace(avatar, attributes=(*avatar.attributes, attribute)),
+            {"set": name, "value": value},
+        )
+    if name not in names:
+        has = f"It has {', '.join(names)}." if names else "Add something first."
+        raise LikenessError(f"The avatar has no attribute '{name}'.", has)
+    attributes = tuple(
+        replace(one, value=value) if one.name == name else one for one in avatar.attributes
+    )
+    return _note(replace(avatar, attributes=attributes), {"set": name, "value": value})
+
+
+def remove_attribute(avatar: Avatar, name: str) -> Avatar:
+    """Remove an attribute with its splats; all others are as they were before.
+
+    Args:
+        avatar: with its attributes.
+        name: of the attribute.
+
+    Raises:
+        LikenessError: the avatar has no such attribute.
+    """
+    names = [one.name for one in avatar.attributes]
+    if name not in names:
+        has = f"It has {', '.join(names)}." if names else "It has none."
+        raise LikenessError(f"The avatar has no attribute '{name}'.", has)
+    gone = avatar.attributes[names.index(name)]
+    kept = np.ones(len(avatar.gaussians), bool)
+    if gone.item != "photo":
+        kept = gone.factors(0.0) > 0.0
+    start = avatar.lod_start
+    out = replace(
+        avatar,
+        gaussians=avatar.gaussians.take(kept),
+        lod_start=None if start is None else start[kept],
+        attributes=tuple(one.take(kept) for one in avatar.attributes if one is not gone),
+    )
+    return _note(out, {"remove": name})
+
+
+def check_value(name: str, value: float) -> None:
+    """Check a slider's value.
+
+    Raises:
+        LikenessError: it is not between 0 and 1.
+    """
+    if not 0.0 <= value <= 1.0:
+        raise LikenessError(
+            f"The value {value:g} of '{name}' is out of range.", "Give a number from 0 to 1."
+        )
+
+
+def _choose_spans(rows: BoolArray, span: tuple[float, float]) -> FloatArray:
+    """[N, 2] ``span`` for the chosen rows [N], STAYS for the others."""
+    out = constant_span(STAYS, len(rows))
+    out[rows] = span
+    return out
+
+
+def _note(avatar: Avatar, edit: dict[str, Any]) -> Avatar:
+    edits = [*avatar.provenance.get("edits", []), edit]
+    return replace(avatar, provenance={**avatar.provenance, "edits": edits})
+
+
+def _fit(avatar: Avatar, request: ItemRequest) -> _Added:
+    """The splats of an item made of meshes."""
+    body: Body = avatar.body
+    rest = fill_out(body, _thickness(avatar, request))
+    wearer = make_wearer(body, rest)
+    if request.is_garment:
+        parts = [make_garment(request, make_garment_body(body, rest))]
+    else:
+        parts = make_item(request, wearer)
+    vertices, f = _join_meshes(parts)
+    gives_way, pressed, moved = _gives_way(avatar, request, wearer, vertices, f)
+    covered = [cover_mesh(part, SPACING[request.category]) for part in parts]
+    splats = _concatenate([one for one, _ in covered])
+    normals = np.concatenate([normal for _, normal in covered])
+    around = np.concatenate([body.f, f + len(body.v_template)])
+    openness = measure_openness(
+        np.asarray(splats.means, np.float64), normals, np.concatenate([rest, vertices]), around
+    )
+    own = ~gives_way  # but not what was added: its shade would stay when that goes
+    for attribute in avatar.attributes:
+        own &= attribute.factors(0.0) > 0.0
+    shade, source = cast_shade(avatar, own, vertices, f)
+    triangle, bary = _homes(np.asarray(splats.means, np.float64), request.category, body)
+    bound = avatar.gaussians
+    hair = place_gaussians(bound.take(pressed), body.v_template, body)
+    hair = replace(hair, means=moved.astype(np.float32), scales=np.minimum(hair.scales, S.longest))
+    below = np.concatenate([source, pressed])
+    count = len(splats)
+    return _Added(
+        _concatenate([splats, shade, hair]),
+        np.concatenate([triangle, bound.triangle[below]]),
+        np.concatenate([bary, bound.bary[below]]),
+        constant_span(APPEARS, count + len(below)),
+        gives_way,
+        np.arange(count + len(below)) >= count,
+        np.concatenate([openness, np.ones(len(below))]),
+    )
+
+
+def _thickness(avatar: Avatar, request: ItemRequest) -> FloatArray:
+    """[V] metres of hair or clothes that stay below an item."""
+    if request.category in ("scarf", "necklace"):
+        cloth = measure_thickness(avatar, ("upper", "skirt"), ("neck", "torso"))
+        return np.minimum(S.over_cloth * cloth, S.most_cloth)
+    hair = measure_thickness(avatar, ("hair",), ("scalp",))
+    if request.category == "hat" and request.item != "hairband":
+        return np.minimum(S.pressed * hair, S.most_pressed)
+    if request.category in ("hat", "headphones"):
+        return np.clip(hair - S.flat, -S.flatter, S.most_on_hair)
+    return np.zeros(len(hair))
+
+
+def _gives_way(
+    avatar: Avatar, request: ItemRequest, wearer: AvatarWearer, vertices: FloatArray, f: IntArray
+) -> tuple[BoolArray, IntArray, FloatArray]:
+    """What goes as the item comes.
+
+    Returns:
+        gone: [N] the avatar's splats that go.
+        pressed: [K] those of them that come back pressed by a hat.
+        moved: [K, 3] their places at rest, metres.
+    """
+    body, bound = wearer.dress.body, avatar.gaussians
+    gone = np.zeros(len(bound), bool)
+    nothing = gone, np.zeros(0, np.int64), np.zeros((0, 3))
+    if request.category == "glasses":
+        return bound.part == PARTS.index("glasses"), *nothing[1:]
+    if request.category != "hat":
+        return nothing
+    if request.is_garment:
+        rim: float | None = float(np.quantile(vertices[:, 1], 0.25))
+    else:
+        rim = hat_rim(request, wearer)
+    if rim is None:
+        return nothing
+    points = place_at_rest(bound, body)
+    rest = np.asarray(wearer.posed.rest[: len(body.v_template)], np.float64)
+    head = head_shape(rest, body)
+    middle = float(head.centre[2])
+    bare = build_surface(np.asarray(body.v_template, np.float64), body, "scalp", "face", "ear")
+    wall = float(np.linalg.norm(rest - body.v_template, axis=1)[head.scalp].mean()) + S.wall
+    pressed, moved = press_hair(points, bound, bare, rim, middle, wall)
+    gone |= find_under_hat(points, bound, body, rim, middle)
+    gone |= find_above(points, bound, body, vertices, f)
+    gone[pressed] = True
+    stays = moved[:, 1] < rim + HAT_TILT * (moved[:, 2] - middle)
+    return gone, pressed[stays], moved[stays]
+
+
+def _homes(points: FloatArray, category: str, body: Body) -> tuple[IntArray, FloatArray]:
+    """The triangles that carry an item's splats: those of the skull, or of neck and chest."""
+    rows = rigid_triangles(body)
+    if category in ("scarf", "necklace"):
+        part = np.array(body.part_names)[body.face_part]
+        rows = np.asarray(np.nonzero(np.isin(part, ["neck", "torso"]))[0])
+    return nearest_triangles(points, rows, np.asarray(body.v_template, np.float64), body)
+
+
+def _grow(avatar: Avatar, request: ItemRequest) -> _Added:
+    """The splats of a beard."""
+    body: Body = avatar.body
+    color = np.array(request.color)
+    splats, triangle, span = grow_beard(body, request.item, color, request.seed)
+    means = np.asarray(splats.means, np.float64)
+    corners = np.asarray(body.v_template, np.float64)[body.f[triangle]]
+    count = len(splats)
+    return _Added(
+        splats,
+        triangle,
+        closest_barycentric(means, corners),
+        span,
+        np.zeros(len(avatar.gaussians), bool),
+        np.zeros(count, bool),
+        np.ones(count),
+    )
+
+
+def _bind(avatar: Avatar, added: _Added, category: str) -> BoundGaussians:
+    """The added splats on the body, in the photo's light."""
+    body: Body = avatar.body
+    bound = bind_gaussians(
+        added.splats,
+        added.triangle,
+        added.bary,
+        np.full(len(added.splats), _SHELL, np.uint8),
+        body.v_template,
+        body,
+    )
+    placed = place_gaussians(bound, body.vertices(avatar.pose)[0], body)
+    normals = _toward_camera_axes(placed, avatar)
+    light = _find_light(avatar)
+    nothing = np.zeros(len(bound))
+    shade = light.all_around(normals, nothing.astype(int), nothing)
+    tone = S.cast + (1.0 - S.cast) * added.openness
+    if is_metallic(category):
+        tone = tone * (S.metal[0] + S.metal[1] * np.clip(normals[:, 1] + 0.3, 0.0, 1.0))
+    colors = np.where(
+        added.lit[:, None], bound.colors, np.clip(bound.colors * shade * tone[:, None], 0.0, 1.0)
+    )
+    part = np.full(len(bound), PARTS.index(category), np.uint8)
+    return replace(bound, colors=colors.astype(np.float32), part=part)
+
+
+def _toward_camera_axes(placed: Gaussians, avatar: Avatar) -> FloatArray:
+    """[N, 3] the splats' normals in the photo's camera: x right, y up, z to the camera."""
+    normals = quaternion_to_matrix(np.asarray(placed.quats, np.float64))[:, :, 2]
+    turn = np.diag([1.0, -1.0, -1.0]) @ np.asarray(avatar.camera.viewmat, np.float64)[:3, :3]
+    return np.asarray(normals @ turn.T)
+
+
+def _find_light(avatar: Avatar) -> PhotoLight:
+    """The light of the photo, from the splats of its pixels."""
+    rows = np.nonzero((avatar.gaussians.layer == _PHOTO) & (avatar.gaussians.opacities > 0.5))[0]
+    rows = rows[:: max(1, len(rows) // S.shown)]
+    bound = avatar.gaussians.take(rows)
+    placed = place_gaussians(bound, avatar.body.vertices(avatar.pose)[0], avatar.body)
+    normals = _toward_camera_axes(placed, avatar)
+    normals = normals * np.where(normals[:, 2:] < 0.0, -1.0, 1.0)
+    usual = np.isin(bound.part, [PARTS.index(name) for name in ("skin", "face", "upper", "lower")])
+    surface = np.where(usual, bound.part.astype(int), -1)
+    return fit_light(normals, np.asarray(bound.colors, np.float64), surface, normals[:, 2])
+
+
+def _insert(
+    avatar: Avatar, bound: BoundGaussians, span: FloatArray, attribute: Attribute
+) -> Avatar:
+    """The avatar with splats of an attribute spread evenly between its own.
+
+    Args:
+        avatar: with its attributes.
+        bound: K Gaussians to be added.
+        span: [K, 2] of the attribute.
+        attribute: with the spans [N, 2] of the avatar's own Gaussians.
+    """
+    own, count = len(avatar.gaussians), len(bound)
+    mixed = np.random.default_rng(_SEED).permutation(count)
+    place = np.concatenate([np.arange(own) / max(own, 1), (np.arange(count) + 0.5) / count])
+    order = np.argsort(place, kind="stable")
+
+    def spread(before: FloatArray, more: FloatArray) -> FloatArray:
+        return np.asarray(np.concatenate([before, more])[order], np.float32)
+
+    start = avatar.lod_start
+    if start is not None:  # an even choice of them grows from the start
+        start = spread(start, np.full(count, own + count))
+    return replace(
+        avatar,
+        gaussians=BoundGaussians.concatenate([avatar.gaussians, bound.take(mixed)]).take(order),
+        lod_start=start,
+        attributes=(
+            *(
+                replace(one, span=spread(one.span, constant_span(STAYS, count)))
+                for one in avatar.attributes
+            ),
+            replace(attribute, span=spread(attribute.span, span[mixed])),
+        ),
+    )
+
+
+def _join_meshes(parts: list[MeshPart]) -> tuple[FloatArray, IntArray]:
+    """[V, 3] and [F, 3] of all parts but clear lenses."""
+    parts = [part for part in parts if part.material.color[..., 3].mean() > S.clear]
+    starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    vertices = np.concatenate([np.asarray(part.vertices, np.float64) for part in parts])
+    return vertices, np.concatenate([p.f + start for p, start in zip(parts, starts, strict=False)])
+
+
+def _concatenate(parts: list[Gaussians]) -> Gaussians:
+    names = [field.name for field in fields(Gaussians)]
+    return Gaussians(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))

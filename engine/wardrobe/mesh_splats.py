@@ -1,0 +1,121 @@
+"""Meshes turned into flat splats that cover their surface evenly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..core.geometry import vertex_normals
+from ..core.rotations import matrix_to_quaternion
+from ..core.settings import register_settings
+from ..core.types import FloatArray, Gaussians
+from .mesh_parts import MeshPart
+
+
+@dataclass(frozen=True)
+class MeshSplatSettings:
+    """How a mesh is covered."""
+
+    sigma: float = 0.85  # standard deviation of a splat in steps of the spacing
+    thin: float = 0.06  # third axis over the others
+    opacity: float = 0.94  # of a splat of an opaque surface
+    overlap: float = 4.0  # splats that lie over one another at any place
+    inset: float = 0.8  # standard deviations that splats keep from a sheet's edge
+    faint: float = 0.004  # opacity below which a splat is left out
+
+
+S = register_settings("wardrobe.mesh_splats", MeshSplatSettings())
+
+_STEPS = np.array([0.7548776662466927, 0.5698402909980532])
+"""Of the R2 sequence (Roberts 2018), whose points cover a square evenly at any count."""
+
+
+def cover_mesh(part: MeshPart, spacing: float) -> tuple[Gaussians, FloatArray]:
+    """Cover a mesh with splats in the colours of its material, without light.
+
+    Args:
+        part: of the mesh, at rest.
+        spacing: metres between splats.
+
+    Returns:
+        splats: N in the mesh's space.
+        normals: [N, 3] unit, outwards.
+    """
+    a, b, c = (np.asarray(part.vertices[part.f[:, k]], np.float64) for k in range(3))
+    area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    ends = np.cumsum(area) / spacing**2
+    count = max(int(ends[-1]), 1)
+    triangle = np.searchsorted(ends, (np.arange(count) + 0.5) * ends[-1] / count)
+    u, v = np.mod(0.5 + np.arange(count)[:, None] * _STEPS, 1.0).T
+    beyond = u + v > 1.0
+    u, v = np.where(beyond, 1.0 - u, u), np.where(beyond, 1.0 - v, v)
+    bary = np.stack([1.0 - u - v, u, v], 1)
+    corner = part.f[triangle]
+    points = np.einsum("nk,nkd->nd", bary, part.vertices[corner])
+    normals = np.einsum("nk,nkd->nd", bary, vertex_normals(part.vertices, part.f)[corner])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    points = _keep_inside(points, part, S.inset * S.sigma * spacing)
+    rgba = _look_up(part, np.einsum("nk,nkd->nd", bary, part.uv[triangle]))
+    opacity = 1.0 - (1.0 - S.opacity * rgba[:, 3]) ** (1.0 / S.overlap)
+    opacity = np.where(rgba[:, 3] > 0.99, S.opacity, opacity)
+    splats = make_discs(points, normals, np.full(count, S.sigma * spacing), rgba[:, :3], opacity)
+    shown = opacity > S.faint
+    return splats.take(shown), normals[shown]
+
+
+def make_discs(
+    points: FloatArray,
+    normals: FloatArray,
+    sigma: FloatArray,
+    colors: FloatArray,
+    opacities: FloatArray,
+) -> Gaussians:
+    """Make round flat splats.
+
+    Args:
+        points: [N, 3] metres.
+        normals: [N, 3] unit.
+        sigma: [N] metres.
+        colors: [N, 3] sRGB 0..1.
+        opacities: [N] 0..1.
+    """
+    other = np.where(np.abs(normals[:, :1]) < 0.7, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+    first = np.cross(normals, other)
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    R = np.stack([first, np.cross(normals, first), normals], -1)
+    scales = sigma[:, None] * [1.0, 1.0, S.thin]
+    return Gaussians(
+        points.astype(np.float32),
+        matrix_to_quaternion(R).astype(np.float32),
+        scales.astype(np.float32),
+        opacities.astype(np.float32),
+        np.clip(colors, 0.0, 1.0).astype(np.float32),
+    )
+
+
+def _keep_inside(points: FloatArray, part: MeshPart, margin: float) -> FloatArray:
+    """Points moved off the open edges of a mesh, so that splats end there in one line."""
+    edges = np.sort(part.f[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    pairs, count = np.unique(edges, axis=0, return_counts=True)
+    ends = part.vertices[pairs[count == 1]]
+    if len(ends) == 0:
+        return points
+    along = np.linspace(0.0, 1.0, 5)[None, :, None]
+    rim = (ends[:, :1] * (1.0 - along) + ends[:, 1:] * along).reshape(-1, 3)
+    distance, nearest = cKDTree(rim).query(points, distance_upper_bound=margin)
+    close = np.nonzero(distance < margin)[0]
+    away = points[close] - rim[nearest[close]]
+    length = np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-9)
+    out = np.array(points)
+    out[close] = rim[nearest[close]] + away / length * margin
+    return out
+
+
+def _look_up(part: MeshPart, uv: FloatArray) -> FloatArray:
+    """[N, 4] the material's colour and alpha at texture coordinates, which repeat."""
+    picture = part.material.color
+    size = np.array(picture.shape[1::-1])
+    col, row = np.minimum((np.mod(uv, 1.0) * size).astype(int), size - 1).T
+    return np.asarray(picture[row, col] / 255.0)

@@ -1,0 +1,201 @@
+"""Things put on an avatar: what gives way, what stays, how they move, and their sliders."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from likeness.engine.core.alignment import fit_rigid
+from likeness.engine.core.attributes import apply_attributes
+from likeness.engine.core.cameras import intrinsics, look_at
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    PARTS,
+    Avatar,
+    BoundGaussians,
+    Camera,
+    FloatArray,
+    LikenessError,
+)
+from likeness.engine.formats.avatar import avatar_to_bytes, load_avatar, load_editable_avatar
+from likeness.engine.gaussians import place_gaussians, pose_avatar
+from likeness.engine.render import render_camera
+from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
+from likeness.engine.wardrobe.items import ITEMS, ItemRequest
+from likeness.engine.workflows.edit_avatar import edit_avatar_file, parse_item
+
+RED = (0.9, 0.05, 0.05)
+EVERYTHING = [(category, items[-1]) for category, items in ITEMS.items()]
+
+
+def rows(bound: BoundGaussians) -> set[bytes]:
+    """Each Gaussian's bytes."""
+    arrays = [
+        np.ascontiguousarray(getattr(bound, f.name)).reshape(len(bound), -1) for f in fields(bound)
+    ]
+    data = np.concatenate([a.view(np.uint8).reshape(len(bound), -1) for a in arrays], 1)
+    return {row.tobytes() for row in data}
+
+
+def at_rest(avatar: Avatar, part: str) -> FloatArray:
+    own = avatar.gaussians.take(avatar.gaussians.part == PARTS.index(part))
+    return np.asarray(place_gaussians(own, avatar.body.v_template, avatar.body).means, np.float64)
+
+
+@pytest.mark.parametrize(("category", "item"), EVERYTHING)
+def test_what_is_not_edited_stays_to_the_last_bit(person: Avatar, category: str, item: str) -> None:
+    worn = add_item(person, ItemRequest(category, item))
+    before = rows(person.gaussians)
+    shown = apply_attributes(worn).gaussians
+    added = shown.part == PARTS.index(category)
+    assert added.sum() > 500
+    assert rows(shown.take(~added)) <= before
+    gone = len(person.gaussians) - (~added).sum()
+    assert gone < (0.2 if category == "hat" else 0.01) * len(person.gaussians)
+    off = apply_attributes(set_attribute(worn, category, 0.0))
+    same = replace(off, provenance=person.provenance)
+    assert avatar_to_bytes(same) == avatar_to_bytes(person)
+    removed = remove_attribute(worn, category)
+    assert avatar_to_bytes(replace(removed, provenance=person.provenance)) == avatar_to_bytes(
+        person
+    )
+    assert removed.provenance["edits"][-1] == {"remove": category}
+
+
+@pytest.mark.parametrize("item", ["beanie", "cap", "bucket", "sun-hat", "fedora"])
+def test_nothing_comes_through_a_hat(person: Avatar, item: str) -> None:
+    """From above, all around and above the rim, the hat alone is seen."""
+    worn = apply_attributes(add_item(person, ItemRequest("hat", item, RED, RED)))
+    hat = at_rest(worn, "hat")
+    middle = np.array([0.0, hat[:, 1].max() - 0.06, float(np.median(hat[:, 2]))])
+    crown = hat[hat[:, 1] > middle[1]]
+    own = worn.gaussians.part == PARTS.index("hat")
+    colors = np.where(own[:, None], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]).astype(np.float32)
+    placed = place_gaussians(worn.gaussians, worn.body.v_template, worn.body)
+    ys, xs = np.mgrid[:160, :160] - 79.5
+    for yaw, pitch in ((0, 90), (0, 10), (90, 10), (180, 10), (-60, 30)):
+        camera = Camera(look_at(middle, 1.5, yaw, pitch), intrinsics(900.0, 160, 160), 160, 160)
+        drawn = render_camera(replace(placed, colors=colors), camera)
+        above_rim = ys < 900.0 * (middle[1] - crown[:, 1].min()) / 1.5
+        region = above_rim if pitch < 20 else np.hypot(xs, ys) < 900.0 * 0.05 / 1.5
+        region = region & (drawn.alpha > 0.95)
+        assert region.sum() > 1000
+        assert drawn.rgb[..., 1][region].max() < 0.2, (yaw, pitch)
+
+
+def test_a_hat_has_the_heads_size_and_moves_with_it(person: Avatar) -> None:
+    worn = apply_attributes(add_item(person, ItemRequest("hat", "beanie", RED)))
+    hat = at_rest(worn, "hat")
+    scalp = person.body.v_template[
+        np.unique(person.body.f[person.body.face_part == person.body.part_names.index("scalp")])
+    ]
+    assert 1.0 < np.ptp(hat[:, 0]) / np.ptp(scalp[:, 0]) < 1.35
+    assert 0.0 < hat[:, 1].max() - scalp[:, 1].max() < 0.07
+    pose = person.pose.with_joints(head=[0.3, 0.5, -0.2], neck=[0.1, 0.2, 0.0], jaw=[0.3, 0, 0])
+    expression = np.zeros_like(pose.expression)
+    expression[person.body.expression_names.index("browInnerUp")] = 1.0
+    own = worn.gaussians.part == PARTS.index("hat")
+    shell = own & (worn.gaussians.colors[:, 0] > 0.3)  # not its shade, which lies on skin
+    moved = pose_avatar(worn, replace(pose, expression=expression)).means[shell].astype(np.float64)
+    placed = place_gaussians(worn.gaussians, worn.body.v_template, worn.body)
+    start = placed.means[shell].astype(np.float64)
+    R, t = fit_rigid(start, moved)
+    assert np.linalg.norm(start @ R.T + t - moved, axis=1).max() < 0.001
+
+
+def test_glasses_sit_before_the_eyes_and_replace_the_photos(person: Avatar) -> None:
+    worn = add_item(person, ItemRequest("glasses", "rectangle", (0.02, 0.02, 0.02)))
+    shown = apply_attributes(worn)
+    old = rows(person.gaussians.take(person.gaussians.part == PARTS.index("glasses")))
+    assert not rows(shown.gaussians) & old
+    eyes = person.body.J_template[[JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]]
+    frame = at_rest(shown, "glasses")
+    for eye in eyes:
+        near = frame[np.abs(frame[:, 0] - eye[0]) < 0.02]
+        assert near[:, 2].min() > eye[2] - 0.01
+        assert near[:, 1].min() < eye[1] < near[:, 1].max()
+
+
+def test_the_photos_glasses_go_with_a_slider(person: Avatar) -> None:
+    without = set_attribute(person, "glasses", 0.0)
+    shown = apply_attributes(without)
+    assert len(shown.gaussians) == len(person.gaussians) - 30
+    assert not (shown.gaussians.part == PARTS.index("glasses")).any()
+    again = apply_attributes(set_attribute(without, "glasses", 1.0))
+    assert avatar_to_bytes(replace(again, provenance=person.provenance)) == avatar_to_bytes(person)
+
+
+def test_a_beard_grows_from_the_face_and_has_the_hairs_colour(person: Avatar) -> None:
+    def beard(value: float) -> tuple[int, float, FloatArray]:
+        shown = apply_attributes(add_item(person, ItemRequest("beard", "full"), value))
+        own = shown.gaussians.take(shown.gaussians.part == PARTS.index("beard"))
+        return len(own), float(np.abs(own.offset).max()), own.colors
+
+    counts, lengths, colors = zip(*(beard(value) for value in (0.15, 0.5, 1.0)), strict=True)
+    assert counts[0] < counts[1] < counts[2]
+    assert lengths[0] < lengths[1] < lengths[2] < 0.03
+    np.testing.assert_allclose(np.median(colors[2], axis=0), 0.17, atol=0.12)
+    worn = add_item(person, ItemRequest("beard", "full"))
+    points = at_rest(apply_attributes(worn), "beard")
+    assert points[:, 1].max() < person.body.J_template[JOINT_INDEX["left_eye_smplhf"], 1]
+    face = person.body.part_names.index("face")
+    neck = person.body.part_names.index("neck")
+    carriers = worn.gaussians.triangle[worn.gaussians.part == PARTS.index("beard")]
+    assert np.isin(person.body.face_part[carriers], [face, neck]).all()
+
+
+def test_things_of_one_category_replace_each_other_and_others_stay(person: Avatar) -> None:
+    both = add_item(add_item(person, ItemRequest("hat", "fedora")), ItemRequest("beard", "short"))
+    again = add_item(both, ItemRequest("hat", "cap"))
+    assert [(a.name, a.item) for a in again.attributes] == [("beard", "short"), ("hat", "cap")]
+    alone = remove_attribute(again, "beard")
+    single = add_item(person, ItemRequest("hat", "cap"))
+    count = (alone.gaussians.part == PARTS.index("hat")).sum()
+    assert count == (single.gaussians.part == PARTS.index("hat")).sum()
+    assert [e.get("add", e.get("remove")) for e in again.provenance["edits"]] == [
+        *("hat", "beard", "hat"),
+        "hat",
+    ]
+
+
+def test_a_file_is_edited_and_names_no_folder(person: Avatar, person_file: Path) -> None:
+    out = edit_avatar_file(
+        person_file, person_file.parent / "new", ["hat=fedora,color=#332211,value=0.5"]
+    )
+    assert out.name == "avatar.safetensors"
+    edited = load_editable_avatar(out)
+    assert edited.provenance["edits"] == [
+        {"add": "hat", "item": "fedora", "color": "#332211", "value": 0.5}
+    ]
+    edit_avatar_file(out, out, values={"hat": 0.0})
+    assert rows(load_avatar(out).gaussians) == rows(load_avatar(person_file).gaussians)
+    assert str(person_file.parent) not in str(load_avatar(out).provenance)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hat", "does not name an item"),
+        ("hat=fedora,size=3", "does not name an item"),
+        ("wig=bob", "no category 'wig'"),
+        ("hat=tricorne", "no hat 'tricorne'"),
+        ("hat=none.mhclo", "does not exist"),
+        ("hat=fedora,color=red", "not a colour"),
+        ("hat=fedora,value=much", "not a number"),
+    ],
+)
+def test_wrong_items_are_named(text: str, message: str) -> None:
+    with pytest.raises(LikenessError, match=message):
+        parse_item(text)
+
+
+def test_wrong_edits_are_named(person: Avatar) -> None:
+    with pytest.raises(LikenessError, match="no attribute 'hat'"):
+        set_attribute(person, "hat", 0.5)
+    with pytest.raises(LikenessError, match="out of range"):
+        add_item(person, ItemRequest("hat", "cap"), 1.5)
+    bare = replace(person, gaussians=replace(person.gaussians, part=np.zeros(0, np.uint8)))
+    with pytest.raises(LikenessError, match="does not say what its splats show"):
+        add_item(bare, ItemRequest("hat", "cap"))

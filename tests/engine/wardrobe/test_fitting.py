@@ -1,0 +1,105 @@
+"""Fitting things: even cover, occlusion, hair's thickness, and MakeHuman's garments."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from likeness.engine.core.cameras import intrinsics, look_at
+from likeness.engine.core.types import Avatar, Camera, LikenessError, Pose
+from likeness.engine.files.weights import asset_path
+from likeness.engine.render import render_camera
+from likeness.engine.wardrobe.accessory_shapes import make_ball, plain_texture
+from likeness.engine.wardrobe.asset_files import Garment
+from likeness.engine.wardrobe.avatar_wearer import fill_out, make_garment_body, measure_thickness
+from likeness.engine.wardrobe.dress import garment_rest, load_dress_body, pose_body
+from likeness.engine.wardrobe.mesh_parts import Material, MeshPart
+from likeness.engine.wardrobe.mesh_splats import cover_mesh
+from likeness.engine.wardrobe.occlusion import measure_openness
+
+from .conftest import HAIR_DEPTH
+
+
+def ball(alpha: float = 1.0) -> MeshPart:
+    shape = make_ball(np.zeros(3), 0.1, 48)
+    material = Material("plain", plain_texture(np.array([1.0, 0.0, 0.0]), alpha))
+    return shape.part("ball", "other", shape.vertices, material)
+
+
+def test_a_ball_is_covered_without_holes() -> None:
+    splats, normals = cover_mesh(ball(), 0.003)
+    radius = np.linalg.norm(splats.means, axis=1)
+    assert np.abs(radius - 0.1).max() < 0.001
+    assert (normals * splats.means).sum(1).min() > 0.099
+    K = intrinsics(800.0, 160, 160)
+    for yaw in (0.0, 50.0, 200.0):
+        drawn = render_camera(splats, Camera(look_at(np.zeros(3), 1.0, yaw, 20.0), K, 160, 160))
+        ys, xs = np.mgrid[:160, :160] - 79.5
+        inside = np.hypot(xs, ys) < 72
+        assert drawn.alpha[inside].min() > 0.95
+        assert drawn.alpha[np.hypot(xs, ys) > 90].max() < 0.02
+
+
+def test_glass_lets_through_what_its_alpha_says() -> None:
+    splats, _ = cover_mesh(ball(0.3), 0.004)
+    view = Camera(look_at(np.zeros(3), 1.0, 0.0, 0.0), intrinsics(800.0, 160, 160), 160, 160)
+    drawn = render_camera(splats, view)
+    twice = 1.0 - (1.0 - 0.3) ** 2  # front and back
+    assert drawn.alpha[60:100, 60:100].mean() == pytest.approx(twice, abs=0.1)
+
+
+def test_a_wall_hides_half_of_the_sky_from_the_ground_beside_it() -> None:
+    wall = 0.8 * np.array([[0.0, -1, -1], [0, 1, -1], [0, 1, 1], [0, -1, 1]])
+    f = np.array([[0, 1, 2], [0, 2, 3]])
+    points = np.array([[0.01, 0.0, 0.0], [0.02, 0.0, 0.1]])
+    up = np.tile([0.0, 1.0, 0.0], (2, 1))
+    free = measure_openness(points, up, wall, np.zeros((0, 3), int))
+    beside = measure_openness(points, up, wall, f)
+    np.testing.assert_allclose(free, 1.0 + 0.35 * 2 / 3, atol=0.03)
+    np.testing.assert_allclose(beside / free, 0.5, atol=0.06)
+
+
+def test_hair_is_as_thick_as_it_is(person: Avatar) -> None:
+    thick = measure_thickness(person, ("hair",), ("scalp",))
+    scalp = np.unique(person.body.f[person.body.face_part == person.body.part_names.index("scalp")])
+    assert np.median(thick[scalp]) == pytest.approx(HAIR_DEPTH, abs=0.004)
+    assert not thick[np.setdiff1d(np.arange(len(thick)), scalp)].any()
+    filled = fill_out(person.body, thick)
+    moved = np.linalg.norm(filled - person.body.v_template, axis=1)
+    np.testing.assert_allclose(moved, thick, atol=1e-6)
+
+
+def test_garments_hang_on_a_person_as_on_the_shape_that_made_them(person: Avatar) -> None:
+    """The shape is found again from the avatar's vertices, against the body's own pipeline."""
+    dress = load_dress_body(asset_path("body"))
+    betas = np.zeros(dress.body.num_betas)
+    betas[:3] = [1.5, -1.0, 0.7]
+    body = dress.body.personalised(betas)
+    helpers = np.nonzero(dress.row >= len(body.v_template))[0]
+    base = helpers[np.linspace(0, len(helpers) - 1, 60).astype(int)].reshape(20, 3)
+    garment = Garment(
+        name="band",
+        f=np.array([[0, 1, 2]]),
+        uv=np.zeros((1, 3, 2)),
+        base=base,
+        weight=np.full((20, 3), 1 / 3),
+        offset=np.full((20, 3), 0.1),
+        scale=(None, None, None),
+        deleted=np.zeros(0, int),
+        texture=None,
+    )
+    rest = Pose.rest(person.body.num_expression)
+    wanted, _ = garment_rest(garment, pose_body(dress, betas, rest))
+    found, _ = garment_rest(
+        garment, make_garment_body(body, np.asarray(body.v_template, np.float64))
+    )
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def test_garments_do_not_fit_another_body(person: Avatar) -> None:
+    bent = np.array(person.body.v_template)
+    bent[::7] += 0.02
+    other = replace(person.body, v_template=bent)
+    with pytest.raises(LikenessError, match="do not fit this avatar's body"):
+        make_garment_body(other, np.asarray(bent, np.float64))
