@@ -7,10 +7,12 @@ half thickness of a round body with that outline.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ...core.distances import find_nearest, measure_depth
 from ...core.settings import register_settings
@@ -18,7 +20,14 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .labels import OBJECT
-from .pixel_grids import connected_patches, dilate, drop_small_parts, smooth_within, solve_poisson
+from .pixel_grids import (
+    connected_patches,
+    dilate,
+    drop_small_parts,
+    neighbour_links,
+    smooth_within,
+    solve_poisson,
+)
 from .regions import ARMS, HEAD, Regions
 
 
@@ -36,6 +45,7 @@ class SheetSettings:
     holder: int = 3  # pixels around a held thing whose depth it takes
     thing: float = 0.012  # metres that it is thick
     loose: float = 0.02  # metres off the dressed mesh from which on a part gets its own back
+    rings: int = 6  # of triangles beyond its own that a limb's sheet may lie on
 
 
 S = register_settings("lift.depth_sheets", SheetSettings())
@@ -89,8 +99,52 @@ def find_depth_sheets(
             continue
         own = of_face == group if group else ~np.isin(of_face, ARMS)
         buffer = rasterize_mesh(dressed.vertices, dressed.f[own], camera)
+        buffer = _cross_seams(buffer, whole, visible, _grow(own, dressed.f))
         sheets.append(_sheet(group, visible, buffer, whole, loose_hair, regions, camera))
     return tuple(sheets)
+
+
+def _grow(own: BoolArray, f: IntArray) -> BoolArray:
+    """[F] some triangles and the rings around them."""
+    out = own
+    for _ in range(S.rings):
+        reached = np.zeros(int(f.max()) + 1, bool)
+        reached[f[out]] = True
+        out = reached[f].any(1)
+    return out
+
+
+def _cross_seams(
+    buffer: MeshBuffer, whole: MeshBuffer, visible: BoolArray, near: BoolArray
+) -> MeshBuffer:
+    """Continue a limb's mesh where the photo shows the limb beyond the mesh's own seam.
+
+    Inflated like what stands beside the mesh, or as deep as the limb's far side that shows through
+    its open end, such pixels would stick out of a shoulder as spikes.
+
+    Args:
+        buffer: of the limb's own triangles.
+        whole: of all triangles.
+        visible: [H, W] pixels that show the limb.
+        near: [F] triangles that its sheet may lie on.
+    """
+    own = visible & (buffer.face >= 0) & (buffer.depth <= whole.depth)
+    open_to = visible & ~own & (whole.face >= 0) & near[whole.face]
+    part = own | open_to
+    first, second, _ = neighbour_links(part)
+    depth = whole.depth[part]
+    smooth = np.abs(depth[first] - depth[second]) < S.max_fold
+    links = np.ones(smooth.sum()), (first[smooth], second[smooth])
+    _, patch = connected_components(coo_array(links, (len(depth), len(depth))), directed=False)
+    beyond = np.zeros(own.shape, bool)
+    beyond[part] = np.isin(patch, patch[own[part]])
+    beyond &= ~own
+    return replace(
+        buffer,
+        face=np.where(beyond, whole.face, buffer.face),
+        depth=np.where(beyond, whole.depth, buffer.depth),
+        back_depth=np.where(beyond, whole.back_depth, buffer.back_depth),
+    )
 
 
 def _middle(

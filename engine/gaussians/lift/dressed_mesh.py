@@ -25,8 +25,9 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ..squareness import cosine_to_camera
+from .drape import hang_cloth
 from .hair_volume import fill_nape
-from .labels import OBJECT
+from .labels import OBJECT, ramp
 from .labels_surface import vertex_parts
 from .mesh_diffusion import mesh_laplacian
 from .regions import ARMS, HEAD, LEFT_LEG, RIGHT_LEG, TORSO, Regions
@@ -66,6 +67,7 @@ class DressSettings:
     max_below: float = 0.03  # metres that it stands off legs at most below the frame
     taper: float = 0.05  # metres below it over which it comes down to that
     ring: float = 0.012  # metres of height that share one thickness
+    hung: tuple[float, float] = (0.3, 0.7)  # of ``worn``, between which cloth hangs off a hollow
     cut: float = 0.15  # weight of an edge from bare to worn
     soft_cut: float = 0.4  # the same on the head
     measured: float = 20.0  # weight of a measured vertex against the bending of the offsets
@@ -172,6 +174,7 @@ def fit_dressed_mesh(
     limits = _limits(body, vertices, groups, worn, out)
     bare, inner = limits.bare, limits.inner
     base = _without_small_forms(body, vertices, worn, laplacian)
+    base = base + out * (ramp(worn, *S.hung) * hang_cloth(body, groups == TORSO))[:, None]
     f = _capped(body.f, regions.hidden, groups)
     outlines = [_outline(regions, sheet, near_hidden) for sheet in (0, *ARMS)]
     sheet_of = np.where(np.isin(groups, ARMS), groups, 0)

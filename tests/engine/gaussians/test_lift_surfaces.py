@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.core.types import BoolArray, FloatArray, IntArray
+from likeness.engine.body import Body
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import JOINT_INDEX, BoolArray, FloatArray, IntArray, Pose
 from likeness.engine.gaussians.lift.depth_sheets import (
     DepthSheet,
     composite_sheets,
     find_depth_sheets,
 )
-from likeness.engine.gaussians.lift.dressed_mesh import fit_dressed_mesh
+from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh, fit_dressed_mesh
 from likeness.engine.gaussians.lift.labels_surface import label_surface, worn_probability
 from likeness.engine.gaussians.lift.regions import (
     ARMS,
@@ -25,6 +27,8 @@ from likeness.engine.gaussians.lift.regions import (
 )
 from likeness.engine.render.mesh import MeshBuffer, rasterize_mesh
 from scipy import ndimage
+
+from .observations import observe_nothing
 
 Shots = dict[str, Any]  # name to Shot, of conftest.py
 HAIR = (0.2, 0.12, 0.05)
@@ -165,6 +169,35 @@ def test_the_trunks_sheet_goes_on_behind_an_arm(labelled: dict[str, Labelled]) -
             break
     else:
         pytest.fail("no arm crosses the trunk")
+
+
+def test_no_spikes_where_the_photo_has_a_limbs_seam_elsewhere(average: Body) -> None:
+    hanging = {"left_shoulder": [0, 0, -0.9], "right_shoulder": [0, 0, 0.9]}
+    transl = np.array([0.0, 0.1, -3.0])
+    pose = replace(Pose.rest(average.num_expression), transl=transl).with_joints(**hanging)
+    vertices, camera = average.vertices(pose)[0], photo_camera(620.0, 300, 400)
+    buffer = rasterize_mesh(vertices, average.f, camera)
+    mask, groups = buffer.face >= 0, vertex_groups(average)
+    gray = np.full((*mask.shape, 3), 0.5)
+    regions = find_regions(gray, mask, camera, vertices, average, observe_nothing(mask), 1.0, gray)
+    bare = DressedMesh(vertices, np.zeros(len(groups)), np.zeros(len(groups)), average.f)
+    height = average.J_template[JOINT_INDEX["left_shoulder"], 1]
+    shoulders = mask & (
+        np.where(mask, average.v_template[average.f, 1].mean(1)[buffer.face], 0) > height
+    )
+    for arm in ARMS:
+        own = mask & (regions.group == arm)
+        for moved in (
+            own | (ndimage.binary_dilation(own, iterations=6) & shoulders),
+            own & ~(shoulders & ndimage.binary_dilation(mask & ~own, iterations=6)),
+        ):
+            group = np.where(own, TORSO, regions.group)
+            group[moved] = arm
+            sheets = find_depth_sheets(replace(regions, group=group), bare, groups, camera)
+            changed = (moved != own) & ndimage.binary_erosion(mask, iterations=2)
+            assert changed.sum() > 20
+            front = composite_sheets(sheets, "front")
+            assert np.abs(front - buffer.depth)[changed].max() < 0.003
 
 
 def test_composite_takes_each_pixel_from_what_is_seen_there(labelled: dict[str, Labelled]) -> None:

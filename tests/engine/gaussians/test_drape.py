@@ -1,0 +1,60 @@
+"""Cloth that hangs, against a search through all of what stands above."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from likeness.engine.body import Body
+from likeness.engine.core.geometry import vertex_normals
+from likeness.engine.core.types import JOINT_INDEX, BoolArray, FloatArray
+from likeness.engine.gaussians.lift.drape import S, hang_cloth
+from likeness.engine.gaussians.lift.regions import TORSO, vertex_groups
+
+
+@pytest.fixture(scope="module")
+def busty(average: Body) -> tuple[Body, BoolArray]:
+    """The default body with a ledge of 3 cm on its chest."""
+    rest = np.array(average.v_template, np.float64)
+    trunk = vertex_groups(average) == TORSO
+    chest = average.J_template[JOINT_INDEX["spine3"], 1]
+    ledge = trunk & (rest[:, 2] > 0.05) & (np.abs(rest[:, 1] - chest - 0.03) < 0.05)
+    rest[ledge, 2] += 0.03
+    arrays = {**average.__dict__, "v_template": rest}
+    return Body(**arrays), trunk
+
+
+def search(body: Body, trunk: BoolArray) -> FloatArray:
+    """[V] the same as ``hang_cloth``, vertex by vertex."""
+    rest = np.asarray(body.v_template, np.float64)
+    names = ("left_shoulder", "right_shoulder")
+    shoulders = np.mean([body.J_template[JOINT_INDEX[name], 1] for name in names])
+    axis = np.median(rest[trunk, 2])
+    radius = np.hypot(rest[:, 0], rest[:, 2] - axis)
+    turn = np.arctan2(rest[:, 0], rest[:, 2] - axis)
+    normals = vertex_normals(rest, body.f)
+    off = np.zeros(len(rest))
+    for v in np.nonzero(trunk)[0]:
+        begun = np.clip((shoulders - rest[v, 1] - S.below[0]) / np.ptp(S.below), 0.0, 1.0)
+        apart = np.abs((turn - turn[v] + np.pi) % (2 * np.pi) - np.pi)
+        over = trunk & (apart < np.radians(5.0)) & (rest[:, 1] >= rest[v, 1])
+        over &= rest[:, 1] < shoulders - S.below[0]
+        held = (radius[over] - S.slope * (rest[over, 1] - rest[v, 1])).max(initial=radius[v])
+        faces = np.clip((abs(normals[v, 2]) - S.facing[0]) / np.ptp(S.facing), 0.0, 1.0)
+        off[v] = np.clip(held - radius[v], 0.0, S.most) * begun * faces
+    return off
+
+
+def test_cloth_hangs_from_what_stands_out(busty: tuple[Body, BoolArray]) -> None:
+    body, trunk = busty
+    off, wanted = hang_cloth(body, trunk), search(body, trunk)
+    assert wanted.max() > 0.02
+    assert np.median(np.abs(off - wanted)[trunk]) < 0.001
+    assert np.percentile(np.abs(off - wanted)[trunk], 95) < 0.008
+    assert not off[~trunk].any()
+    assert off.min() >= 0.0
+    assert off.max() <= S.most
+
+
+def test_nothing_hangs_without_a_trunk(average: Body) -> None:
+    none = np.zeros(len(average.v_template), bool)
+    assert not hang_cloth(average, none).any()
