@@ -48,12 +48,12 @@ from .flaps import assign_cloth_to_trunk, find_flaps
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .hair_relief import measure_notches, raise_hair
 from .hand_pixels import find_sleeved_arms
-from .hat_splats import hat_layer, label_head, press_hair, settle_hat, split_hat
+from .hat_splats import hat_layer, label_head, press_hair, settle_hat, split_hat, without_hat
 from .hats import fit_hat
 from .held_objects import mark_held_objects, mark_removed, removed_pixels
 from .hidden_forearms import find_rims, hidden_forearm_distance, near_hidden_forearms
 from .hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
-from .labels import HAIR, HAT, OBJECT, SHOES
+from .labels import HAIR, HAT, SHOES
 from .labels_network import LabelNetworkRuntime
 from .labels_parser import ParserRuntime
 from .labels_surface import label_surface, worn_probability
@@ -192,10 +192,9 @@ def lift_photo(
     shares = label_surface(regions, camera, body, vertices, hidden)
     brimmed = fit_hat(regions, camera, body, vertices)
     silhouette = regions
-    if brimmed is not None:  # a brim must not widen the head
+    if brimmed is not None:
         shares = label_head(shares, brimmed, regions, camera, body, vertices)
-        label = np.where(regions.label == HAT, OBJECT, regions.label)
-        silhouette = replace(regions, label=label)
+        silhouette = without_hat(regions, brimmed, camera)
     hair, hat = shares[:, HAIR] > 0.5, shares[:, HAT] > 0.5
     shoes = fit_shoes(regions, colors, camera, body, vertices, shares[:, SHOES])
     worn_over = worn_probability(shares)

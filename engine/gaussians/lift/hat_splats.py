@@ -26,7 +26,7 @@ from .depth_sheets import DepthSheet, composite_sheets
 from .dressed_mesh import DressedMesh
 from .glasses import nearest_triangles, rigid_triangles
 from .hats import Hat
-from .labels import HAIR, HAT, SKIN
+from .labels import HAIR, HAT, OBJECT, SKIN
 from .labels_surface import vertex_parts
 from .photo_view import PhotoView
 from .pixel_grids import dilate, erode
@@ -46,6 +46,7 @@ class HatSplatSettings:
     surface: float = 0.012  # metres up to which a point and the photo's are one surface
     clear: float = 0.7  # alpha below which the photo rules out a hat
     step: float = 0.03  # metres between neighbouring pixels that are two surfaces
+    samples: int = 6  # from the skull to hair, at which the photo is looked up
     grazing: float = -0.3  # cosine to the camera from which on hair may show at its outline
     below: float = 0.004  # metres that splats lie behind the photo's
     sigma: float = 0.62  # in steps of the grid
@@ -91,6 +92,26 @@ def label_head(
     return out
 
 
+def without_hat(regions: Regions, hat: Hat, camera: Camera) -> Regions:
+    """Return the labels of the person alone, for an outline that the hat must not widen.
+
+    A brim behind the head is background; one before it hides what it covers, as a held object does.
+
+    Args:
+        regions: of the photo.
+        hat: the hat.
+        camera: of the region grid.
+    """
+    own = regions.label == HAT
+    vertices, f, _ = hat.mesh(S.columns, 8)
+    buffer = rasterize_mesh(vertices, f, camera)
+    rows, cols, _ = find_nearest(own & (buffer.face >= 0))
+    _, middle = project(hat.posed(hat.centre[None]), camera)
+    behind = own & (buffer.depth[rows, cols] > middle[0])
+    label = np.where(own, OBJECT, regions.label)
+    return replace(regions, label=label, mask=regions.mask & ~behind)
+
+
 def press_hair(
     dressed: DressedMesh,
     hat: Hat,
@@ -111,9 +132,11 @@ def press_hair(
     """
     rest = (dressed.vertices - hat.shift) @ hat.R
     head = body.weights[:, JOINT_INDEX["head"]] > 0.5
-    row, col, _ = _pixels(dressed.vertices, camera)
     facing = cosine_to_camera(vertices, vertex_normals(vertices, body.f))
-    over = (facing > S.grazing) & dilate(regions.label == HAT, 1)[row, col]
+    # Anywhere on the way out: hair may end beyond the brim, beside the person.
+    way = np.linspace(0.0, 1.0, S.samples)[:, None, None]
+    row, col, _ = _pixels(vertices + way * (dressed.vertices - vertices), camera)
+    over = (facing > S.grazing) & dilate(regions.label == HAT, 1)[row, col].any(0)
     pressed = head & (over | (hat.above(rest) > -S.pressed))
     most = np.where(pressed, S.pressed, np.inf)
     share = np.minimum(1.0, most / np.maximum(dressed.offset, 1e-9))[:, None]

@@ -10,18 +10,40 @@ import numpy as np
 import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.alignment import fit_rigid
-from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.cameras import photo_camera, project
+from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.rotations import axis_angle_to_matrix
-from likeness.engine.core.types import JOINT_INDEX, BoundGaussians, Camera, FloatArray, Pose
+from likeness.engine.core.types import (
+    JOINT_INDEX,
+    BoolArray,
+    BoundGaussians,
+    Camera,
+    FloatArray,
+    IntArray,
+    Pose,
+)
 from likeness.engine.gaussians import place_gaussians
+from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.glasses import rigid_triangles
-from likeness.engine.gaussians.lift.hat_splats import hat_layer
+from likeness.engine.gaussians.lift.hat_splats import hat_layer, press_hair, without_hat
 from likeness.engine.gaussians.lift.hats import fit_hat
-from likeness.engine.gaussians.lift.labels import HAT, SKIN
+from likeness.engine.gaussians.lift.labels import HAT, OBJECT, SKIN
+from likeness.engine.gaussians.lift.regions import Regions
 from likeness.engine.render.mesh import rasterize_mesh
+from scipy import ndimage
 
 TILT, RING, BRIM = 0.3, 0.105, 0.07  # radians; metres
 STRAW, BAND = np.array([0.8, 0.7, 0.5]), np.array([0.2, 0.1, 0.1])
+
+
+@dataclass(frozen=True)
+class LabelsOfHead:
+    """What of ``Regions`` a hat is found by."""
+
+    mask: BoolArray
+    label: IntArray
+    face: BoolArray
+    unit: float
 
 
 @dataclass
@@ -32,11 +54,11 @@ class Wearer:
     pose: Pose
     vertices: FloatArray
     camera: Camera
-    regions: Any
+    regions: Regions
     depth: FloatArray
 
     @staticmethod
-    def of(body: Body, brim: float, sector: float = np.pi) -> Wearer:
+    def of(body: Body, brim: float, sector: float = np.pi, tilt: float = TILT) -> Wearer:
         """Draw a cylinder with a flat, round brim (metres wide, up to ``sector`` radians)."""
         pose = replace(Pose.rest(body.num_expression), transl=np.array([0.0, -0.62, -1.2]))
         vertices, _ = body.vertices(pose)
@@ -49,7 +71,7 @@ class Wearer:
             [RING * circle, RING * circle + [0, 0.09, 0], 0 * circle + [0, 0.09, 0]]
         )
         ends = np.concatenate([RING * circle, (RING + brim) * circle])
-        turn = axis_angle_to_matrix(np.array([-TILT, 0.0, 0.0]))
+        turn = axis_angle_to_matrix(np.array([-tilt, 0.0, 0.0]))
         hat = np.concatenate([rings, ends]) @ turn.T + middle + turn @ [0.0, 0.035, 0.0]
         f = []
         for low, high, reach in ((0, 97, np.pi), (97, 194, np.pi), (291, 388, sector)):
@@ -63,7 +85,7 @@ class Wearer:
         mask = own | (person.face >= 0)
         label = np.where(own, HAT, np.where(mask, SKIN, 0))
         face = mask & ~own & (body.weights[:, JOINT_INDEX["head"]] > 0.9)[body.f[person.face, 0]]
-        regions = SimpleNamespace(mask=mask, label=label, face=face, unit=17.0)
+        regions = cast(Regions, LabelsOfHead(mask=mask, label=label, face=face, unit=17.0))
         return Wearer(body, pose, vertices, camera, regions, np.minimum(drawn.depth, person.depth))
 
 
@@ -82,6 +104,50 @@ def test_beanies_and_caps_have_none(average: Body, brim: float, sector: float):
     wearer = Wearer.of(average, brim, sector)
     assert (wearer.regions.label == HAT).sum() > 200
     assert fit_hat(wearer.regions, wearer.camera, average, wearer.vertices) is None
+
+
+def test_a_brim_behind_the_head_is_background(average: Body):
+    wearer = Wearer.of(average, BRIM, tilt=0.5)
+    hat = fit_hat(wearer.regions, wearer.camera, average, wearer.vertices)
+    assert hat is not None
+    alone = without_hat(wearer.regions, hat, wearer.camera)
+    own = wearer.regions.label == HAT
+    scalp = np.unique(average.f[average.face_part == average.part_names.index("scalp")])
+    skull = wearer.vertices[scalp, 2]
+    middle = -(skull.min() + skull.max()) / 2
+    # Off the crown's outline, which the fitted hat has a little elsewhere.
+    behind, before = (
+        ndimage.binary_erosion(own & side, iterations=3)
+        for side in (wearer.depth > middle, wearer.depth < middle)
+    )
+    assert behind.sum() > 100
+    assert before.sum() > 100
+    assert alone.mask[behind].mean() < 0.05
+    assert alone.mask[before].mean() > 0.95
+    np.testing.assert_array_equal(alone.mask[~own], wearer.regions.mask[~own])
+    assert (alone.label[own] == OBJECT).all()
+
+
+def test_hair_is_pressed_below_a_brim_that_it_would_reach_beyond(average: Body):
+    wearer = Wearer.of(average, BRIM, tilt=0.9)
+    hat = fit_hat(wearer.regions, wearer.camera, average, wearer.vertices)
+    assert hat is not None
+    sides = average.weights[:, JOINT_INDEX["head"]] > 0.5
+    out = np.array([1.0, 0.0, 0.0]) * np.sign(wearer.vertices[:, :1])
+    offset = np.where(sides, 0.25, 0.0)
+    dressed = DressedMesh(
+        wearer.vertices + offset[:, None] * out, offset, np.ones(len(offset)), average.f
+    )
+    pressed = press_hair(dressed, hat, wearer.regions, wearer.camera, average, wearer.vertices)
+    xy, _ = project(dressed.vertices, wearer.camera)
+    foot, _ = project(wearer.vertices, wearer.camera)
+    col, row = np.clip(xy, 0, 159).astype(int).T
+    beyond = ~wearer.regions.mask[row, col]
+    col, row = np.clip(0.5 * (xy + foot), 0, 159).astype(int).T
+    crossed = sides & beyond & ndimage.binary_erosion(wearer.regions.label == HAT)[row, col]
+    facing = vertex_normals(wearer.vertices, average.f)[:, 2] > 0.2
+    assert (crossed & facing).sum() > 5
+    assert (pressed.offset[crossed & facing] < 0.01).all()
 
 
 def _layer(wearer: Wearer) -> BoundGaussians:
