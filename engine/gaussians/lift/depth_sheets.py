@@ -128,9 +128,8 @@ def _cross_seams(
         visible: [H, W] pixels that show the limb.
         near: [F] triangles that its sheet may lie on.
     """
-    own = visible & (buffer.face >= 0) & (buffer.depth <= whole.depth)
-    open_to = visible & ~own & (whole.face >= 0) & near[whole.face]
-    part = own | open_to
+    own = (buffer.face >= 0) & (buffer.depth <= whole.depth)
+    part = (whole.face >= 0) & near[whole.face]
     first, second, _ = neighbour_links(part)
     depth = whole.depth[part]
     smooth = np.abs(depth[first] - depth[second]) < S.max_fold
@@ -138,7 +137,7 @@ def _cross_seams(
     _, patch = connected_components(coo_array(links, (len(depth), len(depth))), directed=False)
     beyond = np.zeros(own.shape, bool)
     beyond[part] = np.isin(patch, patch[own[part]])
-    beyond &= ~own
+    beyond &= visible & ~own
     return replace(
         buffer,
         face=np.where(beyond, whole.face, buffer.face),
