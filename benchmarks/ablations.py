@@ -7,10 +7,11 @@
 
 One base configuration is trained as it is, with other seeds, and with one thing changed: 2, 4 or 8
 layers, no shell tokens, no UV position, no masking, no residual to the lift, undirected pairs, half
-and a quarter of the people (subsets by person, each within the larger one). Every run has the same
-number of steps and the same order of samples, and is judged on the same held-out people: from
-their most frontal view to all others, whole squares around the person on grey. Without ``--data``
-and ``--test`` our own rasteriser draws both sets, from their own splits.
+and a quarter of the people (subsets by person, each within the larger one); of GUAVA's networks
+(``--config guava-tiny``) no refiner, no inverse texture mapping and no UV Gaussians. Every run has
+the same number of steps and the same order of samples, and is judged on the same held-out people:
+from their most frontal view to all others, whole squares around the person on grey. Without
+``--data`` and ``--test`` our own rasteriser draws both sets, from their own splits.
 
 A run is ``likeness train``'s: after a kill, the same command resumes it. The shards are listed
 at the first start, so that a set that grows meanwhile does not make runs unequal. Lifted photos
@@ -82,7 +83,7 @@ QUICK = {
     "views": 4,
     "size": 80,
     "steps": 1,
-    "only": ["no_residual", "data_half"],
+    "only": ["no_residual", "no_refiner", "data_half"],
 }
 QUICK_SETTINGS = {
     "references_per_subject": "1",
@@ -142,7 +143,8 @@ class AblationBench:
             yield f"seed_{k}", replace(self.base, seed=self.base.seed + k), 1.0
         for name, ablation in ABLATIONS.items():
             # Types of data need generated people, too: they are trained where they are asked for.
-            if name in (self.options.only or [n for n in ABLATIONS if not n.startswith("type_")]):
+            only = self.options.only or [n for n in ABLATIONS if not n.startswith("type_")]
+            if name in only and ablation.fits(self.base):
                 yield name, with_settings(self.base, ablation.settings), ablation.share
 
     def run(self, name: str, config: TrainConfig, share: float) -> TrainingRun:
@@ -294,6 +296,9 @@ def parse_arguments() -> tuple[argparse.Namespace, TrainConfig]:
         config = with_settings(read_config(options.config), settings)
     except (LikenessError, ValueError) as error:
         parser.error(str(error))
+    for name in () if options.quick else options.only or ():
+        if not ABLATIONS[name].fits(config):
+            parser.error(f"--only {name} does not go with --config {options.config}")
     return options, replace(config, sheet_every=0, validate_every=0)
 
 

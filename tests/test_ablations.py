@@ -12,6 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from likeness.benchmarks.figures.ablation_report import (
+    ABLATIONS,
     FIGURES,
     TrainingRun,
     compare_runs,
@@ -20,6 +21,7 @@ from likeness.benchmarks.figures.ablation_report import (
 )
 from likeness.engine.dataset.shards import ShardWriter, Subject
 from likeness.engine.dataset.stored_subjects import read_stored_subjects
+from likeness.engine.training.config import TRAINING, with_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,6 +53,20 @@ def run_of(name: str, psnr: float, noise: float = 0.0, people: int = 12) -> Trai
         lift = {"psnr": 15.0, "ssim": 0.5, "ms_ssim": 0.5}
         records.append({"person": f"p{k}", "angle": "30-60", "lift": lift, "network": figures})
     return TrainingRun(name, records, 0.5, 1000, 10)
+
+
+def test_each_form_has_its_own_ablations() -> None:
+    fitting = {
+        name: {key for key, one in ABLATIONS.items() if one.fits(TRAINING[name])}
+        for name in ("tiny", "guava-tiny")
+    }
+    both = {"undirected", "data_half", "data_quarter", "type_syn", "type_gen", "type_gen_frames"}
+    assert fitting["tiny"] & fitting["guava-tiny"] == both
+    own = {"no_refiner", "no_inverse_mapping", "no_uv_gaussians"}
+    assert fitting["guava-tiny"] - both == own
+    for name in own:
+        changed = with_settings(TRAINING["guava-tiny"], ABLATIONS[name].settings)
+        assert changed != TRAINING["guava-tiny"]
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
 
 from ...engine.dataset.groups import BINS
+from ...engine.training.config import TrainConfig
 
 BASE = "base"
 FIGURES = ("psnr", "ssim", "ms_ssim")
@@ -26,6 +27,12 @@ class Ablation:
     settings: dict[str, str]
     share: float = 1.0
 
+    def fits(self, config: TrainConfig) -> bool:
+        """Whether a base has what it changes: the forms of networks have different decoders."""
+        names = {f.name for f in fields(config.network.decoder)}
+        changed = (name.removeprefix("decoder.") for name in self.settings if "decoder." in name)
+        return names.issuperset(changed)
+
 
 ABLATIONS = {
     "layers_2": Ablation("2 layers", {"decoder.layers": "2"}),
@@ -38,6 +45,11 @@ ABLATIONS = {
         "without the lift below", {"decoder.residual": "off", "decoder.shape": "on"}
     ),
     "free": Ablation("what the photo shows may change", {"decoder.keep_shown": "off"}),
+    "no_refiner": Ablation("without the refiner", {"decoder.refiner": "off"}),
+    "no_inverse_mapping": Ablation(
+        "without inverse texture mapping", {"decoder.inverse_mapping": "off"}
+    ),
+    "no_uv_gaussians": Ablation("without UV Gaussians", {"decoder.uv_gaussians": "off"}),
     "undirected": Ablation("all views teach all", {"directed_pairs": "off"}),
     "type_syn": Ablation("rendered people alone", {"data_type": "syn"}),
     "type_gen": Ablation("generated people alone", {"data_type": "gen"}),
@@ -73,6 +85,9 @@ FINDINGS = (
     ("masking helps", BASE, "no_masking"),
     ("correcting the lift beats the paper's form without it", BASE, "no_residual"),
     ("keeping what the photo shows helps", BASE, "free"),
+    ("the refiner helps", BASE, "no_refiner"),
+    ("inverse texture mapping helps", BASE, "no_inverse_mapping"),
+    ("UV Gaussians help", BASE, "no_uv_gaussians"),
     ("directed pairs help", BASE, "undirected"),
     ("all people beat half", BASE, "data_half"),
     ("half of the people beat a quarter", "data_half", "data_quarter"),

@@ -18,7 +18,7 @@ from ..core.types import BoolArray, BoundGaussians, FloatArray
 from ..gaussians import place_gaussians
 from ..network.create import AnyNetwork
 from ..network.guava.guava_network import Refiner
-from ..network.guava.refined_render import render_refined
+from ..network.guava.refined_render import render_refined, with_features
 from ..network.tensor_batch import collate, replace_attributes
 from ..render import RenderOutput, render_camera
 from ..visual.metrics import psnr, ssim
@@ -167,9 +167,8 @@ def _compared(
     if refiner is None:
         after = _draw(made, view, body, backend)
     else:
-        placed = place_gaussians(made, view.vertices, body)
-        grey = np.full(3, GREY)
-        coarse, after = render_refined(refiner, placed, made, view.camera, grey, backend)
+        placed = with_features(place_gaussians(made, view.vertices, body), made)
+        coarse, after = render_refined(refiner, placed, view.camera, np.full(3, GREY), backend)
     alpha = view.rgba[..., 3]
     truth = view.rgba[..., :3] * alpha[..., None] + GREY * (1 - alpha[..., None])
     mask = (alpha > _SHOWN) | (before.alpha > _SHOWN) | (after.alpha > _SHOWN)

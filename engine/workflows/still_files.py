@@ -118,15 +118,21 @@ def refined_drawing(avatar: Avatar, refiner: Path | None) -> DrawPicture | None:
             "The refiner needs torch, which is not installed.",
             "Draw without it, or use a Python that has the packages of the extra 'torch'.",
         )
-    from ..network.guava.refined_render import load_refiner, render_refined
+    from ..network.guava.refined_render import (
+        check_made_by,
+        load_refiner,
+        render_refined,
+        with_features,
+    )
 
-    loaded = load_refiner(refiner, avatar)
+    loaded = load_refiner(refiner)
+    check_made_by(avatar, refiner)
 
     def draw(
         placed: Gaussians, camera: Camera, background: FloatArray | None, backend: str
     ) -> RenderOutput:
-        drawn = render_refined(loaded, placed, avatar.gaussians, camera, background, backend)
-        return drawn.refined
+        whole = with_features(placed, avatar.gaussians)
+        return render_refined(loaded, whole, camera, background, backend).refined
 
     return draw
 

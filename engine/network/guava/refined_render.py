@@ -32,39 +32,61 @@ class RefinedRender(NamedTuple):
     refined: RenderOutput
 
 
-def load_refiner(folder: Path, avatar: Avatar) -> Refiner:
-    """Load the refiner of the network that made an avatar.
+def load_refiner(folder: Path) -> Refiner:
+    """Load a network's refiner, on the GPU if there is one.
 
     Args:
         folder: The network's.
-        avatar: To be drawn.
 
     Raises:
-        LikenessError: The avatar has no features, another network made it, or the network has no
-            refiner or cannot be read.
+        LikenessError: The network has no refiner, or cannot be read.
     """
-    remedy = "Give the folder of the network that made the avatar."
+    config = load_config(NetworkConfig, folder).decoder
+    if not isinstance(config, GuavaConfig) or not config.refiner:
+        raise LikenessError(
+            f"The network in '{folder}' has no refiner.", "Use a network of GUAVA's form."
+        )
+    refiner = Refiner(config)
+    load_weights(refiner, folder / REFINER_FILE)
+    return refiner.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def check_made_by(avatar: Avatar, folder: Path) -> None:
+    """Raise where another network made an avatar.
+
+    Args:
+        avatar: To be drawn.
+        folder: Of the network, with a refiner.
+
+    Raises:
+        LikenessError: The avatar has no features, or another network's.
+    """
     if not avatar.gaussians.features.size:
         raise LikenessError(
             "The avatar has no latent features, so no refiner can draw it.",
             "Draw it without a refiner, or build it with a network of GUAVA's form.",
         )
-    config = load_config(NetworkConfig, folder).decoder
-    if not isinstance(config, GuavaConfig) or not config.refiner:
-        raise LikenessError(f"The network in '{folder}' has no refiner.", remedy)
     made_by = avatar.provenance.get("network", {}).get("sha256", {}).get(REFINER_FILE)
-    path = folder / REFINER_FILE
-    refiner = Refiner(config)
-    load_weights(refiner, path)
-    if made_by != file_sha256(path):
-        raise LikenessError(f"The network in '{folder}' did not make this avatar.", remedy)
-    return refiner.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    if made_by != file_sha256(folder / REFINER_FILE):
+        raise LikenessError(
+            f"The network in '{folder}' did not make this avatar.",
+            "Give the folder of the network that made it.",
+        )
+
+
+def with_features(placed: Gaussians, bound: BoundGaussians) -> Gaussians:
+    """Append latent features to colours.
+
+    Args:
+        placed: N Gaussians in world space.
+        bound: The same before posing.
+    """
+    return replace(placed, colors=np.concatenate([placed.colors, bound.features], 1))
 
 
 def render_refined(
     refiner: Refiner,
-    placed: Gaussians,
-    bound: BoundGaussians,
+    gaussians: Gaussians,
     camera: Camera,
     background: FloatArray | None = None,
     backend: str = "cpu",
@@ -73,8 +95,7 @@ def render_refined(
 
     Args:
         refiner: Of the network that made them.
-        placed: N Gaussians in world space, with their colours.
-        bound: The same before posing, with their features.
+        gaussians: N in world space, :func:`with_features`.
         camera: The camera.
         background: [3]; black by default.
         backend: A rasteriser.
@@ -85,8 +106,7 @@ def render_refined(
     Raises:
         LikenessError: See :func:`..render.rasterize`.
     """
-    channels = np.concatenate([placed.colors, bound.features], 1)
-    drawn = render_camera(replace(placed, colors=channels), camera, None, backend)
+    drawn = render_camera(gaussians, camera, None, backend)
     device = next(refiner.parameters()).device
     told = (torch.from_numpy(np.ascontiguousarray(part)).to(device) for part in drawn[:2])
     with torch.no_grad():

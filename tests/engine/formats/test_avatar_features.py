@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from likeness.addon.cli.main import main
 from likeness.engine.core.types import Avatar, LikenessError
+from likeness.engine.evaluation.protocols.methods import COARSE, LIFT, NETWORK, BuiltAvatar, Methods
 from likeness.engine.files.digests import file_sha256
 from likeness.engine.formats.avatar import load_avatar, save_avatar
 from likeness.engine.gaussians import place_gaussians
@@ -159,3 +161,20 @@ def test_info_counts_features(
     save_avatar(avatar, path)
     assert main(["info", str(path)]) == 0
     assert "4 latent channels" in capsys.readouterr().out
+
+
+def test_eval_compares_refined_and_coarse_pictures(avatar: Avatar, network: Path) -> None:
+    config = NetworkConfig("n", decoder=DECODER)
+    opened = SimpleNamespace(folder=network, config=config)
+    methods = Methods(opened, 5000)  # type: ignore[arg-type]
+    assert methods.names == (LIFT, COARSE, NETWORK)
+    camera = avatar.camera.resized(60, 50)
+    refined = methods.draw(BuiltAvatar(avatar, 1.0).posed(avatar.pose), camera)
+    bare = replace(avatar, gaussians=replace(avatar.gaussians, features=np.zeros((0, 0))))
+    coarse = methods.draw(BuiltAvatar(bare, 1.0).posed(avatar.pose), camera)
+    grey = "#808080"
+    for found, refiner in ((refined, network), (coarse, None)):
+        drawn = render(avatar, camera=camera, background=grey, backend="cpu", refiner=refiner)
+        assert np.abs(found.rgb - drawn).max() < 0.01
+    with pytest.raises(LikenessError, match="cannot be refined"):
+        Methods(opened, 5000, "fast")  # type: ignore[arg-type]
