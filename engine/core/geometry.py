@@ -279,6 +279,47 @@ def triangle_frames(
     return TriangleFrames(origin, R, sigmas[triangle])
 
 
+def face_frames(
+    vertices: FloatArray,
+    f: IntArray,
+    rest_vertices: FloatArray,
+    triangle: IntArray,
+    bary: FloatArray,
+) -> TriangleFrames:
+    """Return frames of whole triangles, as GUAVA's equation 3 is written.
+
+    Unlike :func:`triangle_frames`, all points of a triangle have its own orientation, and sigma is
+    the growth of its mean edge, without bounds.
+
+    Args:
+        vertices: [V, 3] metres, posed, world space.
+        f: [F, 3] triangles.
+        rest_vertices: [V, 3] metres, the T-pose.
+        triangle: [N] rows of ``f``.
+        bary: [N, 3] barycentric coordinates.
+
+    Returns:
+        The frames in float64: the first axis along the first edge, the third along the normal.
+    """
+    corners, rest = (
+        np.asarray(v, np.float64)[np.asarray(f)[triangle]] for v in (vertices, rest_vertices)
+    )
+    origin = np.einsum("nk,nkd->nd", np.asarray(bary, np.float64), corners)
+    edge = corners[:, 1] - corners[:, 0]
+    normal = np.cross(edge, corners[:, 2] - corners[:, 0])
+    tiny = np.sqrt(_TINY)
+    flat = np.linalg.norm(normal, axis=1) < tiny
+    edge[flat], normal[flat] = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0)
+    edge /= np.linalg.norm(edge, axis=1, keepdims=True)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    R = np.stack([edge, np.cross(normal, edge), normal], -1)
+    grown, before = (
+        np.linalg.norm(c - np.roll(c, 1, axis=1), axis=-1).mean(1) for c in (corners, rest)
+    )
+    sigma = np.divide(grown, before, out=np.ones(len(grown)), where=before > tiny)
+    return TriangleFrames(origin, R, sigma)
+
+
 def place_on_triangles(
     triangle: IntArray,
     bary: FloatArray,

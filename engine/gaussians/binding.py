@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..body import Body
-from ..core.geometry import as_float32, place_on_triangles, triangle_frames
+from ..core.geometry import as_float32, face_frames, place_on_triangles, triangle_frames
 from ..core.rotations import matrix_to_quaternion, quaternion_multiply
 from ..core.types import BoundGaussians, FloatArray, Gaussians, IntArray
 
@@ -38,6 +38,29 @@ def place_gaussians(bound: BoundGaussians, vertices: FloatArray, body: Body) -> 
         rest_vertices=body.v_template,
     )
     return Gaussians(means, quats, scales, as_float32(bound.opacities), as_float32(bound.colors))
+
+
+def place_on_faces(bound: BoundGaussians, vertices: FloatArray, body: Body) -> Gaussians:
+    """Place Gaussians as :func:`place_gaussians` does, in the triangles' own frames.
+
+    Args:
+        bound: N Gaussians in the frames of :func:`.core.geometry.face_frames`.
+        vertices: [V, 3] posed, world space, metres.
+        body: The person's own; ``body.v_template`` is its rest pose.
+
+    Returns:
+        N Gaussians in world space, float32.
+    """
+    frames = face_frames(vertices, body.f, body.v_template, bound.triangle, bound.bary)
+    sigma = frames.sigma[:, None]
+    moved = np.einsum("nab,nb->na", frames.R, np.asarray(bound.offset, np.float64))
+    return Gaussians(
+        as_float32(frames.origin + sigma * moved),
+        as_float32(quaternion_multiply(matrix_to_quaternion(frames.R), bound.quats)),
+        as_float32(sigma * bound.scales),
+        as_float32(bound.opacities),
+        as_float32(bound.colors),
+    )
 
 
 def bind_gaussians(

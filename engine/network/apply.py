@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..body import Body
-from ..core.types import BoundGaussians, FloatArray, Matte, Progress, Track
+from ..core.types import BoundGaussians, FloatArray, Matte, Pose, Progress, Track
 from ..files.cache import get_or_load
 from ..files.weights import find_network
+from ..gaussians.binding import bind_gaussians, place_on_faces
 from ..gaussians.lift import LiftResult
 from ..gaussians.lift.lift_multiview import thin_gaussians
+from .config import binds_to_faces
 from .inputs import blank_gaussians, network_inputs
 from .runtime import NetworkRuntime, load_runtime
 
@@ -89,6 +91,8 @@ def apply_network(
     config = network.config
     given = network_inputs(config, network.grids, shots, lifted.body, lifted.gaussians)
     out = network.run(given, progress)
+    if binds_to_faces(config.decoder):
+        out = _smoothly_bound(out, lifted.body, shots[0][1].pose)
     if config.decoder.residual:
         share = np.float32(config.strength)
         out = replace(out, colors=(1 - share) * given.base.colors + share * out.colors)
@@ -100,6 +104,17 @@ def apply_network(
         "change": mean_change(given.base, out),
     }
     return replace(lifted, gaussians=thin_gaussians(out, max_gaussians)), figures
+
+
+def _smoothly_bound(bound: BoundGaussians, body: Body, pose: Pose) -> BoundGaussians:
+    """Gaussians in the frames of whole triangles, bound to the smooth ones; in this pose the same.
+
+    Avatars are drawn by the smooth frames, in Blender as here.
+    """
+    vertices, _ = body.vertices(pose)
+    placed = place_on_faces(bound, vertices, body)
+    made = bind_gaussians(placed, bound.triangle, bound.bary, bound.layer, vertices, body)
+    return replace(made, part=bound.part, features=bound.features)
 
 
 def mean_change(before: BoundGaussians, after: BoundGaussians) -> dict[str, float]:

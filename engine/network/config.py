@@ -81,6 +81,9 @@ class GuavaConfig:
             identity code describes the person there (ablation).
         photo_colors: Start colours from the photo's, at vertices and visible texels, hidden texels
             from their mean (ours: what a network of few steps does not learn). Off, from grey.
+        face_frames: Bind Gaussians to their triangles as equation 3 is written (``core.geometry.
+            face_frames``) in training; avatars are bound again, in the photo's pose, to the smooth
+            frames that draw them.
         uv_gaussians: Whether there is a UV branch (ablation).
         refiner: Whether pictures are refined (ablation).
     """
@@ -106,6 +109,7 @@ class GuavaConfig:
     max_width: int = 256
     inverse_mapping: bool = True
     photo_colors: bool = False
+    face_frames: bool = False
     uv_gaussians: bool = True
     refiner: bool = True
 
@@ -239,6 +243,11 @@ class DecoderConfig:
 
 
 AnyDecoder = DecoderConfig | GuavaConfig
+
+
+def binds_to_faces(decoder: AnyDecoder) -> bool:
+    """Whether a network's Gaussians are in the frames of whole triangles."""
+    return isinstance(decoder, GuavaConfig) and decoder.face_frames
 
 
 @dataclass(frozen=True)

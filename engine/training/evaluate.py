@@ -5,7 +5,7 @@ Needs torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,18 +14,21 @@ import numpy as np
 import torch
 
 from ..body import Body
-from ..core.types import BoolArray, BoundGaussians, FloatArray
+from ..core.types import BoolArray, BoundGaussians, FloatArray, Gaussians
 from ..gaussians import place_gaussians
+from ..gaussians.binding import place_on_faces
+from ..network.config import binds_to_faces
 from ..network.create import AnyNetwork
 from ..network.guava.guava_network import Refiner
 from ..network.guava.refined_render import render_refined, with_features
 from ..network.tensor_batch import collate, replace_attributes
-from ..render import RenderOutput, render_camera
+from ..render import render_camera
 from ..visual.metrics import psnr, ssim
 from .samples import TargetView, TrainingSample
 from .sheets import SheetRow, ShownView
 
 GREY = 0.5  # of the backdrop
+Place = Callable[[BoundGaussians, FloatArray, Body], Gaussians]
 _SHOWN = 0.5  # alpha from which a pixel counts as the person's
 
 
@@ -75,10 +78,11 @@ def compare_views(
     own_body = replace(body, v_template=sample.v_template)
     lifted = sample.inputs.base
     made = _decoded(network, sample)
+    place = place_on_faces if binds_to_faces(network.config.decoder) else place_gaussians
     refiner = getattr(network, "refiner", None)
     kinds = ["reference", *(view.kind for view in sample.views[1:])]
     return [
-        _compared(kind, view, lifted, made, own_body, backend, refiner)
+        _compared(kind, view, lifted, made, own_body, backend, refiner, place)
         for kind, view in zip(kinds, sample.views)
     ]
 
@@ -162,23 +166,21 @@ def _compared(
     body: Body,
     backend: str,
     refiner: Refiner | None,
+    place: Place,
 ) -> ComparedView:
-    before, coarse = _draw(lifted, view, body, backend), None
+    grey, coarse = np.full(3, GREY), None
+    before = render_camera(place(lifted, view.vertices, body), view.camera, grey, backend)
+    placed = place(made, view.vertices, body)
     if refiner is None:
-        after = _draw(made, view, body, backend)
+        after = render_camera(placed, view.camera, grey, backend)
     else:
-        placed = with_features(place_gaussians(made, view.vertices, body), made)
-        coarse, after = render_refined(refiner, placed, view.camera, np.full(3, GREY), backend)
+        placed = with_features(placed, made)
+        coarse, after = render_refined(refiner, placed, view.camera, grey, backend)
     alpha = view.rgba[..., 3]
     truth = view.rgba[..., :3] * alpha[..., None] + GREY * (1 - alpha[..., None])
     mask = (alpha > _SHOWN) | (before.alpha > _SHOWN) | (after.alpha > _SHOWN)
     shown = None if coarse is None else coarse.rgb
     return ComparedView(kind, truth, before.rgb, after.rgb, mask, shown)
-
-
-def _draw(bound: BoundGaussians, view: TargetView, body: Body, backend: str) -> RenderOutput:
-    gaussians = place_gaussians(bound, view.vertices, body)
-    return render_camera(gaussians, view.camera, np.full(3, GREY), backend)
 
 
 def _means(figures: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ..body import Body
-from ..core.geometry import triangle_frames
+from ..core.geometry import face_frames, triangle_frames
 from ..dataset.shards import SkippedItem
 from ..gaussians.posing_torch import FrameTensors, apply_frames
-from ..network.config import AnyDecoder
+from ..network.config import AnyDecoder, binds_to_faces
 from ..network.tensor_batch import GaussianAttributes, NetworkBatch, collate
 from ..network.uv_grids import UVGrids
 from ..render.tensors import rasterize_tensors
@@ -121,7 +121,7 @@ def make_step_batch(
     return StepBatch(
         collate([sample.inputs for sample in samples], grids, config, PADDING),
         hide,
-        tuple(_step_sample(sample, body) for sample in samples),
+        tuple(_step_sample(sample, body, binds_to_faces(config)) for sample in samples),
         tuple(what for sample in samples for what in sample.skipped),
     )
 
@@ -142,18 +142,20 @@ def random_token_mask(seed: int, tokens: int, most: float) -> np.ndarray[Any, np
     return rng.random(tokens) < share
 
 
-def _step_sample(sample: TrainingSample, body: Body) -> StepSample:
+def _step_sample(sample: TrainingSample, body: Body, faces: bool) -> StepSample:
     base = sample.inputs.base
     greys = np.random.default_rng((sample.seed, _BACKDROPS)).random(len(sample.views))
     return StepSample(
         sample.key,
         sample_regions(body, base, sample.inputs.uv),
-        tuple(_groups(sample, body, greys.astype(np.float32))),
+        tuple(_groups(sample, body, greys.astype(np.float32), faces)),
         None if sample.seen is None else torch.from_numpy(sample.seen),
     )
 
 
-def _groups(sample: TrainingSample, body: Body, greys: np.ndarray[Any, Any]) -> list[ViewGroup]:
+def _groups(
+    sample: TrainingSample, body: Body, greys: np.ndarray[Any, Any], faces: bool
+) -> list[ViewGroup]:
     """Views by pose and size, so that the reader places each pose's triangles once.
 
     The network's output does not move them.
@@ -165,9 +167,8 @@ def _groups(sample: TrainingSample, body: Body, greys: np.ndarray[Any, Any]) -> 
         same = [k for k in left if _alike(first, views[k])]
         left = [k for k in left if k not in same]
         cameras = [views[k].camera for k in same]
-        frames = triangle_frames(
-            first.vertices, body.f, sample.v_template, base.triangle, base.bary
-        )
+        frames_of = face_frames if faces else triangle_frames
+        frames = frames_of(first.vertices, body.f, sample.v_template, base.triangle, base.bary)
         out.append(
             ViewGroup(
                 FrameTensors(*(torch.from_numpy(v.astype(np.float32)) for v in frames)),

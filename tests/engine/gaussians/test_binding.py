@@ -7,9 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.synthetic import make_bare_body
+from likeness.engine.body.synthetic import make_bare_body, make_synthetic_body
+from likeness.engine.core.geometry import face_frames
 from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix
-from likeness.engine.core.types import NUM_JOINTS, Avatar, Camera, Gaussians, LikenessError, Pose
+from likeness.engine.core.types import (
+    NUM_JOINTS,
+    Avatar,
+    BoundGaussians,
+    Camera,
+    Gaussians,
+    LikenessError,
+    Pose,
+)
 from likeness.engine.gaussians import (
     bind_gaussians,
     place_gaussians,
@@ -17,6 +26,7 @@ from likeness.engine.gaussians import (
     triangle_frames,
     vertex_normals,
 )
+from likeness.engine.gaussians.binding import place_on_faces
 
 
 def torus(rows: int = 8, columns: int = 12) -> tuple[np.ndarray, np.ndarray]:
@@ -194,3 +204,60 @@ def test_another_bodys_gaussians_are_refused(scene):
             frames_of(posed[:-1])
     nothing = place_gaussians(bound.take(slice(0)), posed, body)
     assert len(nothing) == 0
+
+
+def test_whole_triangles_carry_gaussians_as_equation_three_is_written() -> None:
+    """Mu' = sigma R mu + t, r' = R r, s' = sigma s, one triangle after the other."""
+    body = make_synthetic_body()
+    rng = np.random.default_rng(3)
+    pose = Pose(
+        rng.normal(0, 0.3, (NUM_JOINTS, 3)),
+        np.array([0.1, 0.2, -2.0]),
+        np.zeros(body.num_expression),
+    )
+    vertices, _ = body.vertices(pose)
+    count = 60
+    bound = BoundGaussians(
+        rng.integers(0, len(body.f), count).astype(np.int32),
+        rng.dirichlet(np.ones(3), count).astype(np.float32),
+        rng.normal(0, 0.02, (count, 3)).astype(np.float32),
+        (lambda q: (q / np.linalg.norm(q, axis=1, keepdims=True)).astype(np.float32))(
+            rng.normal(size=(count, 4))
+        ),
+        rng.uniform(0.001, 0.02, (count, 3)).astype(np.float32),
+        rng.random(count).astype(np.float32),
+        rng.random((count, 3)).astype(np.float32),
+        np.zeros(count, np.uint8),
+    )
+    placed = place_on_faces(bound, vertices, body)
+    for k in range(count):
+        a, b, c = (np.asarray(vertices[v], np.float64) for v in body.f[bound.triangle[k]])
+        p, q, r = (np.asarray(body.v_template[v], np.float64) for v in body.f[bound.triangle[k]])
+        x = (b - a) / np.linalg.norm(b - a)
+        z = np.cross(b - a, c - a)
+        z /= np.linalg.norm(z)
+        R = np.column_stack([x, np.cross(z, x), z])
+        sigma = sum(np.linalg.norm(e) for e in (b - a, c - b, a - c)) / sum(
+            np.linalg.norm(e) for e in (q - p, r - q, p - r)
+        )
+        t = bound.bary[k] @ np.stack([a, b, c])
+        np.testing.assert_allclose(placed.means[k], sigma * R @ bound.offset[k] + t, atol=1e-6)
+        np.testing.assert_allclose(placed.scales[k], sigma * bound.scales[k], rtol=1e-5)
+        turned = R @ quaternion_to_matrix(bound.quats[k : k + 1])[0]
+        np.testing.assert_allclose(
+            quaternion_to_matrix(placed.quats[k : k + 1])[0], turned, atol=1e-5
+        )
+
+
+def test_triangles_without_an_area_have_frames() -> None:
+    vertices = np.array([[0.0, 0, 0], [1, 0, 0], [2, 0, 0]])
+    frames = face_frames(
+        vertices,
+        np.array([[0, 1, 2], [0, 0, 0]]),
+        vertices,
+        np.array([0, 1]),
+        np.full((2, 3), 1 / 3),
+    )
+    assert np.isfinite(frames.R).all()
+    np.testing.assert_allclose(np.linalg.det(frames.R), 1.0)
+    assert (frames.sigma == 1.0).all()

@@ -24,6 +24,7 @@ from likeness.engine.training.guava_losses import coarse_loss, crop_loss, hinge_
 from likeness.engine.training.loss_inputs import DrawnView, LossWeights
 from likeness.engine.training.regions import crop_boxes, crop_picture, sample_regions
 from likeness.engine.training.schedule import loss_weights
+from likeness.engine.training.step import make_step_batch
 from likeness.engine.training.trainer import Trainer
 
 WEIGHTS = LossWeights(l1=2.0, perceptual=0.5)
@@ -136,6 +137,26 @@ def test_coarse_pictures_are_those_of_the_colours_alone(
     assert shown.coarse is not None
     torch.testing.assert_close(shown.coarse, plain.rgb, atol=1e-5, rtol=0)
     assert (shown.rgb - shown.coarse).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("faces", [False, True])
+def test_training_and_evaluation_draw_alike(
+    guava: TrainConfig, box_shards: Path, box_body: Body, tmp_path: Path, faces: bool
+) -> None:
+    decoder = replace(guava.network.decoder, face_frames=faces, refiner=False)
+    config = replace(guava, network=replace(guava.network, decoder=decoder), supersample=2, batch=1)
+    trainer = Trainer(config, box_body, "cpu")
+    torch.nn.init.normal_(trainer.network.uv.heads["offset"].last.bias, std=0.5)
+    sample = next(iter(stream(config, box_shards, box_body, tmp_path)))
+    grids = trainer.network.grids
+    batch = make_step_batch([sample], box_body, grids, config.network.decoder)
+    said = trainer.network(batch.inputs).of(0, 1500)
+    drawn = trainer.objective.draw(batch.samples[0], said)
+    for one, other in zip(drawn, compare_views(trainer.network, sample, box_body), strict=True):
+        covered = one.alpha.detach().numpy() > 0.999  # each has another grey behind
+        assert covered.sum() > 50
+        gap = np.abs(one.rgb.detach().numpy() - other.network)[covered]
+        assert gap.max() < 2e-3
 
 
 def test_every_component_learns_and_a_run_resumes_exactly(

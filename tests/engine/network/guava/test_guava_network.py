@@ -13,6 +13,8 @@ from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import NUM_JOINTS, LikenessError, Matte, Pose, Track
 from likeness.engine.gaussians import place_gaussians
+from likeness.engine.gaussians.binding import place_on_faces
+from likeness.engine.network.apply import apply_network, blank_lift
 from likeness.engine.network.attributes import with_attributes
 from likeness.engine.network.config import (
     EncoderConfig,
@@ -364,3 +366,27 @@ def test_it_runs_as_an_avatars_network(body: Body, inputs: NetworkInputs, tmp_pa
     np.testing.assert_allclose(found.features, said["colors"][:, 3:], atol=1e-5)
     assert runtime.warnings == ()
     assert "refiner.safetensors" in runtime.sha256
+
+
+def test_avatars_are_bound_again_to_the_frames_that_draw_them(
+    body: Body, shot: tuple[Matte, Track], tmp_path: Path
+) -> None:
+    """In the photo's pose they stand where whole triangles carry them."""
+    network = made(body, face_frames=True)
+    save_network(network, tmp_path)
+    runtime = load_runtime(tmp_path, body)
+    matte, track = shot
+    bent = track.pose.with_joints(left_elbow=[0.0, -0.8, 0.0], spine2=[0.4, 0.0, 0.0])
+    track = replace(track, pose=bent)
+    lifted = blank_lift(runtime, body)
+    result, _ = apply_network(lifted, runtime, [(matte, track)], 300)
+    base = blank_gaussians(body, runtime.grids, 300)
+    inputs = network_inputs(runtime.config, runtime.grids, [(matte, track)], body, base)
+    vertices, _ = body.vertices(bent)
+    expected = place_on_faces(runtime.run(inputs), vertices, body)
+    found = place_gaussians(result.gaussians, vertices, body)
+    np.testing.assert_allclose(found.means, expected.means, atol=1e-5)
+    np.testing.assert_allclose(found.scales, expected.scales, rtol=1e-4)
+    assert result.gaussians.features.shape == (300, 2)
+    away = np.abs(place_gaussians(runtime.run(inputs), vertices, body).means - expected.means)
+    assert away.max() > 1e-3
