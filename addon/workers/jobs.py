@@ -79,7 +79,8 @@ class WorkerJob:
             request: sent to the worker as one line of JSON.
             command: how to start it; the engine's worker when left out.
             environment: variables set for the worker besides the present ones.
-            standby: a worker that fits (:meth:`.standby.StandbyWorker.fits`); none is started then.
+            standby: a worker that fits (:meth:`.standby.StandbyWorker.fits`); none is started
+                then, unless it ends before it has answered anything.
 
         Raises:
             LikenessError: the command cannot be started.
@@ -91,22 +92,19 @@ class WorkerJob:
         self.picture = ""
         self.question: dict[str, Any] | None = None
         self._cancelled_at: float | None = None
+        self._start = request, list(command or worker_command()), environment
+        self._may_start_anew = standby is not None
         if standby is not None:
             self._process, self._messages = standby.process, standby.messages
             standby.hand_over()
             self._process.send(request)
         else:
             self._messages = queue.SimpleQueue()
-            self._process = self._start_process(request, command, environment)
+            self._process = self._start_process()
         atexit.register(self.kill)
 
-    def _start_process(
-        self,
-        request: Mapping[str, Any],
-        command: Sequence[str] | None,
-        environment: Mapping[str, str] | None,
-    ) -> WorkerProcess:
-        words = list(command or worker_command())
+    def _start_process(self) -> WorkerProcess:
+        request, words, environment = self._start
         try:
             return WorkerProcess(request, words, self._messages.put, environment)
         except OSError as error:
@@ -192,6 +190,14 @@ class WorkerJob:
 
     def _take(self, message: dict[str, Any]) -> None:
         kind = message["type"]
+        anew, self._may_start_anew = self._may_start_anew, False
+        if kind == ENDED and anew and self._cancelled_at is None:
+            try:
+                self._process = self._start_process()
+            except LikenessError as error:
+                self.error = error
+                self._finish()
+            return
         if kind == "progress":
             self.stage = str(message["stage"])
             self.fraction = float(message["fraction"])

@@ -97,12 +97,35 @@ def test_a_worker_stands_by_for_what_it_was_started_for(tmp_path: Path) -> None:
     assert not ready.fits("build", command, {"PATH": "/here"})
 
 
-def test_a_job_whose_standby_died_says_so(tmp_path: Path) -> None:
+def test_a_job_whose_standby_died_starts_another_worker(tmp_path: Path) -> None:
     ready = standby(tmp_path)
     ready.process.kill(with_children=False)
-    running = WorkerJob({"portrait": "me.jpg"}, standby=ready)
+    script = tmp_path / "worker.py"
+    script.write_text(PROLOGUE + 'say(type="result", avatar=request["portrait"])')
+    running = WorkerJob(
+        {"portrait": "me.jpg"}, command=[sys.executable, "-I", str(script)], standby=ready
+    )
+    assert wait(running, 60.0) is JobState.DONE
+    assert running.result is not None
+    assert running.result["avatar"] == "me.jpg"
+
+
+def test_a_job_starts_one_other_worker_only(tmp_path: Path) -> None:
+    ready = standby(tmp_path)
+    ready.process.kill(with_children=False)
+    script = tmp_path / "worker.py"
+    script.write_text(PROLOGUE + "sys.exit(3)")
+    running = WorkerJob({}, command=[sys.executable, "-I", str(script)], standby=ready)
     assert wait(running, 60.0) is JobState.FAILED
     assert running.error is not None
+    assert "exit code 3" in str(running.error)
+
+
+def test_a_cancelled_job_starts_no_other_worker(tmp_path: Path) -> None:
+    ready = standby(tmp_path)
+    running = WorkerJob({}, command=[sys.executable, "-I", str(tmp_path / "no.py")], standby=ready)
+    running.cancel()
+    assert wait(running, 60.0) is JobState.CANCELLED
 
 
 def test_the_result_counts_before_the_worker_has_ended(tmp_path: Path) -> None:
