@@ -27,7 +27,7 @@ from .node_group import splat_group_steps
 from .origin import set_origin
 from .placing import stand_free
 from .selection import discard_collection, enter_object_mode, select_only
-from .splat_object import splat_mesh_steps, splat_object
+from .splat_object import MODIFIER_NAME, set_attributes, splat_mesh_steps, splat_object
 from .steps import run_to_end
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ def _fill(
     yield from splat_group_steps()
     yield
     splats = splat_object(mesh, f"Splats {name}", body, collection)
+    set_attributes(splats.modifiers[MODIFIER_NAME], avatar.attributes)
     yield
     if show_steps is not None:
         yield from show_steps(splats)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ...engine.core.types import LikenessError
 from ...engine.files.atomic import atomic_write
-from ...engine.formats.avatar import load_avatar
+from ...engine.formats.avatar import load_editable_avatar
 from .. import keys
 
 
@@ -24,7 +24,7 @@ def blend_from_avatar(avatar_path: Path, blend_path: Path, photo_path: Path | No
     Raises:
         LikenessError: bpy is missing, Blender has a window, or a file cannot be read or written.
     """
-    avatar = load_avatar(avatar_path)
+    avatar = load_editable_avatar(avatar_path)
     try:
         import bpy
     except ModuleNotFoundError as error:

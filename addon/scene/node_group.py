@@ -32,13 +32,14 @@ from typing import Any, NamedTuple
 
 import bpy
 
-from ...engine.scene.mesh import ATTRIBUTES, KEPT
+from ...engine.core.attributes import NAMES
+from ...engine.scene.mesh import ATTRIBUTES, KEPT, SPANS
 from .. import keys
-from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
+from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, DITHERED_SLOT
 from .steps import run_to_end
 
 GROUP_NAME = "Likeness Splats"
-GROUP_VERSION = 4
+GROUP_VERSION = 5
 
 SIGMA_RANGE = (0.5, 2.0)
 """As in engine/gaussians/binding.py; a test compares them."""
@@ -51,6 +52,9 @@ _MIN_DETAIL = 0.01
 
 FAST_INPUT = "Fast Splats"
 """The switch that leaves drawing in the viewport to ``addon/viewport``."""
+
+HAS_ATTRIBUTES = "Has Attributes"
+"""The hidden switch of avatars with attributes; without it their sliders cost nothing."""
 
 _MAX_SLIDE = 0.5
 """Largest slide of a corner along its ray to face the camera, as a fraction of its distance."""
@@ -218,6 +222,20 @@ def _interface(tree: Any) -> None:
     for name, (default, description) in switches.items():
         socket(name, "NodeSocketBool", description).default_value = default
 
+    panel = tree.interface.new_panel("Attributes", default_closed=True)
+    for name in NAMES:
+        slider = socket(slider_name(name), "NodeSocketFloat", "0 without it, 1 with it")
+        slider.subtype = "FACTOR"
+        slider.default_value, slider.min_value, slider.max_value = 1.0, 0.0, 1.0
+        tree.interface.move_to_parent(slider, panel, len(panel.interface_items))
+    has = socket(HAS_ATTRIBUTES, "NodeSocketBool", "Whether the splats have attributes")
+    has.default_value, has.hide_in_modifier = False, True
+
+
+def slider_name(attribute: str) -> str:
+    """The displayed name of an attribute's slider."""
+    return attribute.title()
+
 
 def _build(tree: Any) -> Iterator[None]:
     _interface(tree)
@@ -290,6 +308,7 @@ def _move(add: _Builder, group: Any, with_thickness: bool = False) -> tuple[Any,
         if not (with_thickness and name == KEPT.thickness):
             splats = add.remove(splats, name)
     geometry, growth = _thin_out(add, group, splats)
+    geometry = _with_attributes(add, group, geometry)
     add.column()
     vertex_ids = [add.attribute(name, "INT") for name in ATTRIBUTES[:3]]
     position = add.node("GeometryNodeInputPosition").outputs[0]
@@ -363,6 +382,52 @@ def _thin_out(add: _Builder, group: Any, splats: Any) -> tuple[Any, Any]:
     area = add.math("MAXIMUM", add.math("DIVIDE", start, count), 1.0)
     growth = add.math("POWER", area, GROWTH_POWER)
     return add.switch(thin, splats, kept, "GEOMETRY"), growth
+
+
+def _with_attributes(add: _Builder, group: Any, splats: Any) -> Any:
+    """The splats that the sliders show, with their opacities.
+
+    As ``apply_attributes`` of engine/core/attributes.py.
+    """
+    factor: Any = None
+    for name in NAMES:
+        add.column()
+        stored = add.node(
+            "GeometryNodeInputNamedAttribute", {"Name": SPANS[name]}, data_type="FLOAT_VECTOR"
+        ).outputs
+        ends = add.node("ShaderNodeSeparateXYZ", {0: stored["Attribute"]}).outputs
+        along = add.math("SUBTRACT", group[slider_name(name)], ends["X"])
+        share = add.math("DIVIDE", along, add.math("SUBTRACT", ends["Y"], ends["X"]))
+        share = add.node("ShaderNodeClamp", {"Value": share}).outputs["Result"]
+        share = add.switch(stored["Exists"], 1.0, share, "FLOAT")
+        factor = share if factor is None else add.math("MULTIPLY", factor, share)
+    add.column()
+    shown = add.node(
+        "GeometryNodeSeparateGeometry",
+        {"Geometry": splats, "Selection": add.math("GREATER_THAN", factor, 0.0)},
+        domain="FACE",
+    ).outputs["Selection"]
+    color = add.node(
+        "FunctionNodeSeparateColor", {0: add.attribute(COLOR_ATTRIBUTE, "FLOAT_COLOR")}
+    ).outputs
+    faded = add.node(
+        "FunctionNodeCombineColor",
+        {
+            **{name: color[name] for name in ("Red", "Green", "Blue")},
+            "Alpha": add.math("MULTIPLY", color["Alpha"], factor),
+        },
+    ).outputs[0]
+    made = add.node(
+        "GeometryNodeStoreNamedAttribute",
+        {"Geometry": shown, "Name": COLOR_ATTRIBUTE},
+        data_type="FLOAT_COLOR",
+        domain="FACE",
+    )
+    add.tree.links.new(faded, next(s for s in made.inputs if s.name == "Value" and s.enabled))
+    out = made.outputs["Geometry"]
+    for name in SPANS.values():
+        out = add.remove(out, name)
+    return add.switch(group[HAS_ATTRIBUTES], splats, out, "GEOMETRY")
 
 
 def _softened(add: _Builder, axis_u: Any, axis_v: Any, softness: Any) -> tuple[Any, Any]:

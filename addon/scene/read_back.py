@@ -14,23 +14,24 @@ import bpy
 import numpy as np
 
 from ...engine.core.types import Avatar, Camera, FloatArray, IntArray, LikenessError
-from ...engine.scene.mesh import ATTRIBUTES, KEPT, restore_gaussians
+from ...engine.scene.mesh import ATTRIBUTES, KEPT, SPANS, restore_gaussians
 from .. import keys
 from .avatar_objects import AvatarObjects
 from .axes import matrix_to_engine, points_to_engine, projection_to_K, view_to_engine
 from .material import COLOR_ATTRIBUTE
 from .origin import photo_matrix
-from .splat_object import MODIFIER_NAME, get_input
+from .splat_object import MODIFIER_NAME, get_input, get_sliders
 
 _FIELDS = {
     "FLOAT": "value",
     "INT": "value",
     "INT8": "value",
+    "FLOAT2": "vector",
     "FLOAT_VECTOR": "vector",
     "FLOAT_COLOR": "color",
     "BYTE_COLOR": "color_srgb",
 }
-_WIDTHS = {"FLOAT_VECTOR": 3, "FLOAT_COLOR": 4, "BYTE_COLOR": 4}
+_WIDTHS = {"FLOAT2": 2, "FLOAT_VECTOR": 3, "FLOAT_COLOR": 4, "BYTE_COLOR": 4}
 
 
 def read_avatar(objects: AvatarObjects) -> Avatar:
@@ -54,7 +55,9 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
         with open_stored_mesh(objects.splats) as mesh:
             if not len(mesh.polygons):
                 raise LikenessError(f"'{name}' has no splats left.", "Undo what removed them.")
-            faces = {key: read_attribute(mesh, key) for key in (*ATTRIBUTES, *KEPT)}
+            wanted = {*ATTRIBUTES, *KEPT} - {KEPT.part}  # which older scenes lack
+            wanted |= {KEPT.part, *SPANS.values()} & set(mesh.attributes.keys())
+            faces = {key: read_attribute(mesh, key) for key in wanted}
             opacities = np.asarray(read_attribute(mesh, COLOR_ATTRIBUTE)[:, 3], np.float32)
         faces[KEPT.rgb] = np.round(255 * faces[KEPT.rgb]).astype(np.uint8)
         gaussians = restore_gaussians(faces, opacities, avatar.body.f)
@@ -62,12 +65,22 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
         raise LikenessError(
             f"The splats of '{name}' cannot be read back: {error}.", "Import its avatar file again."
         ) from error
+    sliders = get_sliders(objects.splats)
     order = np.argsort(faces[ATTRIBUTES.rank], kind="stable")
     return replace(
         avatar,
         gaussians=gaussians.take(order),
         lod_start=np.asarray(faces[ATTRIBUTES.lod_start], np.float32)[order],
         pose=objects.get_pose(avatar.body.expression_names),
+        attributes=tuple(
+            replace(
+                one,
+                value=sliders[one.name],
+                span=np.asarray(faces[SPANS[one.name]], np.float32)[order],
+            )
+            for one in avatar.attributes
+            if one.name in sliders
+        ),
     )
 
 

@@ -3,23 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import bpy
 import numpy as np
 
+from ...engine.core.attributes import Attribute
 from ...engine.core.types import FloatArray
-from ...engine.scene.mesh import CORNERS, KEPT, SplatMesh
+from ...engine.scene.mesh import CORNERS, KEPT, SPANS, SplatMesh
 from .. import compat
 from .axes import points_to_blender
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, splat_materials
-from .node_group import splat_group
+from .node_group import HAS_ATTRIBUTES, slider_name, splat_group
 
 MODIFIER_NAME = "Likeness Splats"
 
 _KINDS = {
     ("float32", 1): ("FLOAT", "value", np.float32),
+    ("float32", 2): ("FLOAT2", "vector", np.float32),
     ("float32", 3): ("FLOAT_VECTOR", "vector", np.float32),
     ("int32", 1): ("INT", "value", np.int32),
     ("uint8", 1): ("INT8", "value", np.int8),
@@ -97,6 +99,25 @@ def set_input(modifier: Any, name: str, value: Any) -> None:
 def get_input(modifier: Any, name: str) -> Any:
     """The value of an input of the splats' modifier."""
     return compat.get_modifier_input(modifier, input_identifier(modifier, name))
+
+
+def set_attributes(modifier: Any, attributes: Iterable[Attribute]) -> None:
+    """Set the sliders of a new avatar's attributes."""
+    for attribute in attributes:
+        set_input(modifier, slider_name(attribute.name), attribute.value)
+        set_input(modifier, HAS_ATTRIBUTES, True)
+
+
+def get_sliders(obj: Any) -> dict[str, float]:
+    """Name of each attribute that the splats have -> the value of its slider."""
+    modifier = obj.modifiers.get(MODIFIER_NAME)
+    if modifier is None or HAS_ATTRIBUTES not in input_names(modifier.node_group):
+        return {}
+    return {
+        name: float(get_input(modifier, slider_name(name)))
+        for name, stored in SPANS.items()
+        if stored in obj.data.attributes
+    }
 
 
 def input_identifier(modifier: Any, name: str) -> str:

@@ -18,12 +18,19 @@ import numpy as np
 from mathutils import Matrix
 
 from ...engine.core.types import FloatArray
-from ...engine.scene.mesh import ATTRIBUTES, KEPT
+from ...engine.scene.mesh import ATTRIBUTES, KEPT, SPANS
 from .. import keys
 from ..scene.material import COLOR_ATTRIBUTE
 from ..scene.node_group import FAST_INPUT, splat_group
 from ..scene.read_back import read_attribute
-from ..scene.splat_object import MODIFIER_NAME, get_input, input_names, set_input, use_group
+from ..scene.splat_object import (
+    MODIFIER_NAME,
+    get_input,
+    get_sliders,
+    input_names,
+    set_input,
+    use_group,
+)
 from ..scene.view3d import redraw_views, restore_solid_views, show_splats, show_splats_in_file
 from .splat_cloud import SplatArrays, SplatCloud
 
@@ -69,6 +76,7 @@ class _Drawn:
     picture: Any
     vertices: FloatArray
     normals: FloatArray
+    sliders: dict[str, float]
     sorted_for: tuple[bytes, int] = (b"", 0)
     depths: FloatArray = field(default_factory=lambda: np.empty(0))
     pose: _Movement = field(default_factory=_Movement)
@@ -136,10 +144,19 @@ def read_splats(splats: Any) -> SplatArrays:
         axis_u=read(ATTRIBUTES.axis_u),
         axis_v=read(ATTRIBUTES.axis_v),
         thickness=thickness,
-        colors=read(COLOR_ATTRIBUTE),
+        colors=read_faded_colors(splats),
         rank=read(ATTRIBUTES.rank),
         lod_start=read(ATTRIBUTES.lod_start),
     )
+
+
+def read_faded_colors(splats: Any) -> FloatArray:
+    """[N, 4] linear RGB and opacity of an avatar's splats, as its sliders stand."""
+    colors = np.asarray(read_attribute(splats.data, COLOR_ATTRIBUTE), np.float32)
+    for name, value in get_sliders(splats).items():
+        low, high = np.asarray(read_attribute(splats.data, SPANS[name])).T
+        colors[:, 3] *= np.clip((value - low) / (high - low), 0.0, 1.0)
+    return colors
 
 
 def posed_body(splats: Any, depsgraph: Any) -> tuple[FloatArray, FloatArray]:
@@ -217,8 +234,14 @@ def _prepared(obj: Any, depsgraph: Any) -> _Drawn | None:
         cloud = _Store.clouds.pop(obj.data.session_uid, None)
         if cloud is None or cloud.count != len(obj.data.polygons):
             cloud = SplatCloud(read_splats(obj))
-        drawn = _Drawn(cloud, shader.GpuSplats(_Store.shader, cloud), *(np.empty((0, 3)),) * 2)
+        picture = shader.GpuSplats(_Store.shader, cloud)
+        drawn = _Drawn(cloud, picture, *(np.empty((0, 3)),) * 2, get_sliders(obj))
         _Store.drawn[obj.data.session_uid] = drawn
+    if drawn.sliders != get_sliders(obj):
+        drawn.sliders = get_sliders(obj)
+        drawn.cloud.parts[5] = read_faded_colors(obj)
+        drawn.picture = shader.GpuSplats(_Store.shader, drawn.cloud)
+        drawn.vertices = np.empty((0, 3))
     vertices, normals = posed_body(obj, depsgraph)
     if not np.array_equal(vertices, drawn.vertices):
         drawn.picture.pose(vertices, normals)

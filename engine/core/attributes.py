@@ -20,6 +20,10 @@ from .types import Avatar, BoolArray, FloatArray, IntArray
 APPEARS, GOES, STAYS = (0.0, 1.0), (1.0, 0.0), (-1.0, 0.0)
 """Spans of what fades in, of what fades out, and of what does not change."""
 
+NAMES = ("hat", "glasses", "headphones", "earrings", "necklace", "scarf", "beard", "held")
+"""All attributes that an avatar may have, each at most once: what can be put on, and what of the
+photo can be taken off."""
+
 
 @dataclass(frozen=True)
 class Attribute:

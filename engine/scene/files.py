@@ -59,7 +59,13 @@ def make_scene_avatar(avatar: Avatar, photo: Path | None = None) -> SceneAvatar:
             "of its network, which only the engine's own renderer has.",
             stacklevel=2,
         )
-    alone = replace(avatar, gaussians=avatar.gaussians.take(slice(0, 0)), lod_start=None)
+    nothing = slice(0, 0)
+    alone = replace(
+        avatar,
+        gaussians=avatar.gaussians.take(nothing),
+        lod_start=None,
+        attributes=tuple(one.take(nothing) for one in avatar.attributes),
+    )
     kept = zlib.compress(avatar_to_bytes(alone), 6)
     return SceneAvatar(
         alone, make_splat_mesh(avatar), kept, None if photo is None else _jpeg(photo)

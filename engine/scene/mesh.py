@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.attributes import NAMES
 from ..core.types import Avatar, BoundGaussians, FloatArray, IntArray
 
 
@@ -41,10 +42,14 @@ class KeptAttributes(NamedTuple):
     rgb: str = "splat_rgb"
     thickness: str = "splat_thickness"
     layer: str = "splat_layer"
+    part: str = "splat_part"
 
 
 ATTRIBUTES = SplatAttributes()
 KEPT = KeptAttributes()
+
+SPANS = {name: f"splat_span_{name}" for name in NAMES}
+"""Attribute of the avatar -> name of the FACE attribute with its spans (core/attributes.py)."""
 
 CUT_SIGMA = 3.0
 """Standard deviations at which splats end: there a Gaussian has fallen to 1.1 %."""
@@ -62,7 +67,8 @@ class SplatMesh:
 
     Attributes:
         faces: [N, ...] by the names of :data:`ATTRIBUTES` and :data:`KEPT`; float32, int32, or
-            uint8 (``rgb`` [N, 4] sRGB, ``layer`` [N]).
+            uint8 (``rgb`` [N, 4] sRGB, ``layer`` and ``part`` [N]); [N, 2] float32 by those of
+            :data:`SPANS` for the avatar's attributes.
         colors: [N, 4] float32 linear RGB and opacity.
         corners: [3 N, 3] float32 in the photo's pose, engine axes and origin.
     """
@@ -104,6 +110,8 @@ def make_splat_mesh(avatar: Avatar) -> SplatMesh:
     levels = _levels(avatar)
     gaussians = avatar.gaussians.take(order)
     faces = _bound(gaussians, avatar) | {name: values[order] for name, values in levels.items()}
+    for attribute in avatar.attributes:
+        faces[SPANS[attribute.name]] = attribute.span[order].astype(np.float32)
     vertices, _ = avatar.body.vertices(avatar.pose)
     posed = place_gaussians(gaussians, vertices, avatar.body)
     means = posed.means.astype(np.float64)
@@ -175,6 +183,7 @@ def restore_gaussians(
         opacities=np.asarray(opacities, np.float32),
         colors=(np.asarray(faces[KEPT.rgb])[:, :3] / 255.0).astype(np.float32),
         layer=np.asarray(faces[KEPT.layer], np.uint8),
+        part=np.asarray(faces.get(KEPT.part, np.zeros(0)), np.uint8),  # not in older scenes
     )
 
 
@@ -208,6 +217,7 @@ def _bound(gaussians: BoundGaussians, avatar: Avatar) -> dict[str, FloatArray | 
         **{name: values.astype(np.float32) for name, values in floats.items()},
         KEPT.rgb: rgb,
         KEPT.layer: gaussians.layer.astype(np.uint8),
+        KEPT.part: gaussians.part.astype(np.uint8),
     }
 
 

@@ -28,14 +28,14 @@ def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Read the avatar, compute its splat mesh, write it; see the module."""
-    from ...formats.avatar import load_avatar
+    from ...formats.avatar import load_editable_avatar
     from ...scene.files import make_scene_avatar, save_scene_avatar
 
     channel.progress("prepare", 0.0, "reading the avatar")
     photo = Path(request["photo"]) if request["photo"] else None
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        avatar = load_avatar(Path(request["avatar"]))
+        avatar = load_editable_avatar(Path(request["avatar"]))
         channel.progress("prepare", 0.1, "making it ready for Blender")
         scene = make_scene_avatar(avatar, photo)
     save_scene_avatar(scene, Path(request["output"]))

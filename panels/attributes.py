@@ -1,0 +1,42 @@
+"""The sliders of what was put on an avatar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ..addon import compat
+from ..addon.scene.avatar_objects import find_avatar
+from ..addon.scene.node_group import slider_name
+from ..addon.scene.splat_object import MODIFIER_NAME, get_sliders, input_identifier
+from .base import AvatarPanel, draw_wrapped
+
+
+class AttributesPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
+    """Sliders of hats, glasses, beards and more; keyable, and open to drivers."""
+
+    bl_idname = "LIKENESS_PT_attributes"
+    bl_label = "Attributes"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
+
+    def draw(self, context: Any) -> None:
+        layout, avatar = self.layout, find_avatar(context.object)
+        sliders = get_sliders(avatar.splats) if avatar is not None else {}
+        if avatar is None or not sliders:
+            draw_wrapped(
+                layout,
+                context,
+                "Nothing was put on this avatar. Hats, glasses and beards are added to its file, "
+                "before the import",
+                "INFO",
+            )
+            return
+        modifier = avatar.splats.modifiers[MODIFIER_NAME]
+        column = layout.column()
+        for name in sliders:
+            title = slider_name(name)
+            compat.draw_modifier_input(column, modifier, input_identifier(modifier, title), title)
+
+
+CLASSES = (AttributesPanel,)

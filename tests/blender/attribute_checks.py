@@ -1,0 +1,135 @@
+"""Checks of attributes' sliders, run by ``inside.py``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import people
+from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene
+from likeness.addon.scene.material import COLOR_ATTRIBUTE
+from likeness.addon.scene.read_back import read_avatar
+from likeness.addon.scene.splat_object import (
+    MODIFIER_NAME,
+    get_sliders,
+    input_identifier,
+    set_input,
+)
+from likeness.addon.viewport.fast_splats import read_faded_colors
+from likeness.engine.core.attributes import (
+    APPEARS,
+    GOES,
+    STAYS,
+    Attribute,
+    apply_attributes,
+    constant_span,
+)
+from likeness.engine.core.types import PARTS, Avatar, FloatArray
+from likeness.engine.gaussians.lod import order_by_importance
+from likeness.engine.scene.mesh import stored_order
+
+
+def empty() -> None:
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+def dressed(count: int = 3000) -> Avatar:
+    """An avatar with a hat at 0.75, for which some splats go, and a beard that grows."""
+    avatar = order_by_importance(people.random_avatar(5, count))
+    hat, beard = constant_span(STAYS, count), constant_span(STAYS, count)
+    hat[::5], hat[1::10] = APPEARS, GOES
+    beard[2::5] = np.stack([np.linspace(0, 0.75, count // 5), np.linspace(0.25, 1, count // 5)], 1)
+    part = np.zeros(count, np.uint8)
+    part[::5] = PARTS.index("hat")
+    return replace(
+        avatar,
+        gaussians=replace(avatar.gaussians, part=part),
+        attributes=(
+            Attribute("hat", "hat", "cap", "#112233", 0.75, hat),
+            Attribute("beard", "beard", "full", "#221100", 1.0, beard),
+        ),
+    )
+
+
+def shown(objects: AvatarObjects) -> FloatArray:
+    """Opacities [N] of the faces that Blender's modifier makes."""
+    bpy.context.view_layer.update()
+    mesh = objects.splats.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    out = np.empty(4 * len(mesh.polygons), np.float32)
+    mesh.attributes[COLOR_ATTRIBUTE].data.foreach_get("color", out)
+    return out.reshape(-1, 4)[:, 3]
+
+
+def expected(avatar: Avatar, **values: float) -> FloatArray:
+    """The same of the engine, in the order in which the mesh holds the splats."""
+    order = stored_order(avatar)
+    attributes = tuple(
+        replace(one.take(order), value=values.get(one.name, one.value)) for one in avatar.attributes
+    )
+    sorted_avatar = replace(
+        avatar, gaussians=avatar.gaussians.take(order), lod_start=None, attributes=attributes
+    )
+    return apply_attributes(sorted_avatar).gaussians.opacities
+
+
+def sliders() -> dict[str, Any]:
+    """What is shown at several values against the engine; keys; drivers; the fast splats."""
+    empty()
+    avatar = dressed()
+    objects = build_scene(avatar, "Person")
+    modifier = objects.splats.modifiers[MODIFIER_NAME]
+    out: dict[str, Any] = {"start": get_sliders(objects.splats)}
+    worst, counts = 0.0, []
+    for hat, beard in ((0.75, 1.0), (0.0, 1.0), (1.0, 0.0), (0.3, 0.4), (0.0, 0.0)):
+        set_input(modifier, "Hat", hat)
+        set_input(modifier, "Beard", beard)
+        found, wanted = shown(objects), expected(avatar, hat=hat, beard=beard)
+        counts.append([len(found), len(wanted)])
+        if len(found) == len(wanted):
+            worst = max(worst, float(np.abs(found - wanted).max()))
+        fast = read_faded_colors(objects.splats)[:, 3]
+        worst = max(worst, float(np.abs(fast[fast > 0] - wanted).max()))
+    out |= {"worst": worst, "counts": counts}
+    identifier = input_identifier(modifier, "Hat")
+    path = f'modifiers["{MODIFIER_NAME}"]["{identifier}"]'
+    if hasattr(modifier, "properties"):
+        path = f'modifiers["{MODIFIER_NAME}"].properties.inputs.{identifier}.value'
+    for frame, value in ((1, 0.0), (11, 1.0)):
+        set_input(modifier, "Hat", value)
+        objects.splats.keyframe_insert(path, frame=frame)
+    keyed = []
+    for frame in (1, 11):
+        bpy.context.scene.frame_set(frame)
+        keyed.append(len(shown(objects)))
+    out["keyed"] = keyed
+    return out
+
+
+def again(folder: str) -> dict[str, Any]:
+    """Sliders and parts come back from the objects, and survive a saved file."""
+    empty()
+    avatar = dressed()
+    objects = build_scene(avatar, "Person")
+    set_input(objects.splats.modifiers[MODIFIER_NAME], "Hat", 0.25)
+    back = read_avatar(objects)
+    same = [
+        bool((a.span == b.span).all())
+        for a, b in zip(avatar.attributes, back.attributes, strict=True)
+    ]
+    path = str(Path(folder) / "saved.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    splats = next(obj for obj in bpy.data.objects if MODIFIER_NAME in obj.modifiers)
+    bare = build_scene(people.random_avatar(8, 400), "Bare")
+    return {
+        "spans": same,
+        "values": [one.value for one in back.attributes],
+        "items": [one.item for one in back.attributes],
+        "parts": bool((back.gaussians.part == avatar.gaussians.part).all()),
+        "saved": get_sliders(splats),
+        "bare": get_sliders(bare.splats),
+        "bare_shown": len(shown(bare)),
+    }

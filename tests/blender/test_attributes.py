@@ -1,0 +1,29 @@
+"""Sliders of attributes in Blender, which need no Python once they are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CHECKS = "attribute_checks"
+
+
+def test_sliders_show_what_the_engine_shows(blender) -> None:
+    found = blender(CHECKS, "sliders")
+    assert found["start"] == {"hat": 0.75, "beard": 1.0}
+    assert all(blender == engine for blender, engine in found["counts"])
+    assert len({blender for blender, _ in found["counts"]}) > 3
+    assert found["worst"] < 1e-5
+    assert found["keyed"] == [3000 - 600 - 600, 3000 - 300 - 600]  # without hat, with; no beard
+
+
+def test_attributes_come_back_from_the_objects(blender, tmp_path: Path) -> None:
+    found = blender(CHECKS, "again", folder=str(tmp_path))
+    assert found["spans"] == [True, True]
+    assert found["values"] == [0.25, 1.0]
+    assert found["items"] == ["cap", "full"]
+    assert found["parts"]
+    assert found["saved"] == pytest.approx({"hat": 0.25, "beard": 1.0})
+    assert found["bare"] == {}
+    assert found["bare_shown"] == 400
