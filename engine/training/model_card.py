@@ -31,9 +31,11 @@ CARD_FILE, TEXT_FILE = "card.json", "card.md"
 VERSION = 1
 FREE_LICENCE = "CC0-1.0"
 
+FROM_LIFT = "It corrects the lift of a fitted body. Where the fit is wrong, so is its result."
+FROM_BODY = "It covers a fitted body. Where the fit is wrong, so is its result."
 LIMITS = (
     "It was trained on synthetic people: real photos differ in light, lens, skin, hair and cloth.",
-    "It corrects the lift of a fitted body. Where the fit is wrong, so is its result.",
+    FROM_LIFT,
     "What the photo does not show is invented, and may be nothing like the person.",
     "It has seen no children, and no limbs or builds outside the body model's range.",
     "Its splats carry the photo's light: it does not separate light from colour.",
@@ -67,7 +69,7 @@ def write_model_card(
         "licence": _licence(begun["data"], _read(network / CONFIG_FILE)),
         "evaluation": None,
         "leaks": None,
-        "limits": [*LIMITS, *_of_the_data(begun["data"])],
+        "limits": [*_limits(_read(network / CONFIG_FILE)), *_of_the_data(begun["data"])],
     }
     if report is not None:
         card["evaluation"] = report_metrics(network, report)
@@ -217,6 +219,12 @@ def _hours(run: Path, batch: int) -> float | None:
             seconds += (step - before) * batch / rate
             before = step
     return round(seconds / 3600, 4) if before else None
+
+
+def _limits(config: dict[str, Any]) -> list[str]:
+    """The limits of a network with this configuration."""
+    lifted = config["decoder"].get("residual", False)
+    return [FROM_BODY if text == FROM_LIFT and not lifted else text for text in LIMITS]
 
 
 def _network(folder: Path) -> dict[str, Any]:
