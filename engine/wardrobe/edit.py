@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from ..body.model import Body
 from ..core.attributes import APPEARS, GOES, STAYS, Attribute, constant_span
@@ -39,8 +40,8 @@ from .avatar_wearer import (
     place_at_rest,
 )
 from .beards import find_hair_color, grow_beard
-from .fitting import cast_shade, find_above, find_under_hat, press_hair
-from .hair_binding import HAT_TILT, build_surface
+from .fitting import cast_shade, find_above, find_outside, find_under_hat, press_hair, sink_hair
+from .hair_binding import HAT_TILT, BodySurface, build_surface
 from .head_shape import head_shape
 from .items import (
     DEFAULT_COLORS,
@@ -258,10 +259,12 @@ def _fit(avatar: Avatar, request: ItemRequest) -> _Added:
     else:
         parts = make_item(request, wearer)
     vertices, f = _join_meshes(parts)
-    gives_way, pressed, moved = _gives_way(avatar, request, wearer, vertices, f)
     covered = [cover_mesh(part, SPACING[request.category]) for part in parts]
     splats = _concatenate([one for one, _ in covered])
     normals = np.concatenate([normal for _, normal in covered])
+    means = np.asarray(splats.means, np.float64)
+    surface = BodySurface(means, normals, cKDTree(means))
+    gives_way, pressed, moved = _gives_way(avatar, request, wearer, vertices, f, surface)
     around = np.concatenate([body.f, f + len(body.v_template)])
     openness = measure_openness(
         np.asarray(splats.means, np.float64), normals, np.concatenate([rest, vertices]), around
@@ -270,7 +273,7 @@ def _fit(avatar: Avatar, request: ItemRequest) -> _Added:
     for attribute in avatar.attributes:
         own &= attribute.factors(0.0) > 0.0
     shade, source = cast_shade(avatar, own, vertices, f)
-    triangle, bary = _homes(np.asarray(splats.means, np.float64), request.category, body)
+    triangle, bary = _homes(means, request.category, body)
     bound = avatar.gaussians
     hair = place_gaussians(bound.take(pressed), body.v_template, body)
     hair = replace(hair, means=moved.astype(np.float32), scales=np.minimum(hair.scales, S.longest))
@@ -301,7 +304,12 @@ def _thickness(avatar: Avatar, request: ItemRequest) -> FloatArray:
 
 
 def _gives_way(
-    avatar: Avatar, request: ItemRequest, wearer: AvatarWearer, vertices: FloatArray, f: IntArray
+    avatar: Avatar,
+    request: ItemRequest,
+    wearer: AvatarWearer,
+    vertices: FloatArray,
+    f: IntArray,
+    surface: BodySurface,
 ) -> tuple[BoolArray, IntArray, FloatArray]:
     """What goes as the item comes.
 
@@ -329,12 +337,21 @@ def _gives_way(
     middle = float(head.centre[2])
     bare = build_surface(np.asarray(body.v_template, np.float64), body, "scalp", "face", "ear")
     wall = float(np.linalg.norm(rest - body.v_template, axis=1)[head.scalp].mean()) + S.wall
+    through = find_above(points, bound, vertices, f) | find_outside(points, bound, surface)
+    under = find_under_hat(points, bound, body, rim, middle)
     pressed, moved = press_hair(points, bound, bare, rim, middle, wall)
-    gone |= find_under_hat(points, bound, body, rim, middle)
-    gone |= find_above(points, bound, body, vertices, f)
-    gone[pressed] = True
-    stays = moved[:, 1] < rim + HAT_TILT * (moved[:, 2] - middle)
-    return gone, pressed[stays], moved[stays]
+    # What comes through lies close to the head instead, and so does pressed hair that still does.
+    beside = through & ~under & (bound.part == PARTS.index("hair"))
+    rows = np.union1d(pressed, np.nonzero(beside)[0])
+    places = points[rows]
+    places[np.searchsorted(rows, pressed)] = moved
+    own = bound.take(rows)
+    out = find_above(places, own, vertices, f) | find_outside(places, own, surface)
+    places[out] = sink_hair(places[out], bare)
+    gone = under | through
+    gone[rows] = True
+    stays = places[:, 1] < rim + HAT_TILT * (places[:, 2] - middle)
+    return gone, rows[stays], places[stays]
 
 
 def _homes(points: FloatArray, category: str, body: Body) -> tuple[IntArray, FloatArray]:

@@ -37,6 +37,10 @@ class FittingSettings:
     below: float = 0.006  # metres under a brim from which on hair comes through
     above_distance: float = 30.0  # metres from which the item is looked at from above
     side: int = 512  # pixels of that view
+    reach: float = 0.03  # metres from a hat's wall within which hair comes through it
+    under: float = 0.003  # metres under the wall from which on it does
+    downward: float = -0.3  # height of a normal below which a surface is a brim's lower side
+    close: float = 0.004  # metres over the skin of hair that lies close
     loose: float = 0.006  # metres over the hat's wall that hair stands off at the rim
     widens: float = 0.55  # metres more for each metre below the rim
     springs: float = 0.15  # share of what stands off farther that stays
@@ -54,7 +58,7 @@ class FittingSettings:
 S = register_settings("wardrobe.fitting", FittingSettings())
 
 HEAD = JOINT_INDEX["head"]
-_HAIR, _SKIN, _FACE, _HAT = (PARTS.index(name) for name in ("hair", "skin", "face", "hat"))
+_HAIR, _HAT, _SKIN, _FACE = (PARTS.index(name) for name in ("hair", "hat", "skin", "face"))
 
 
 def on_head(bound: BoundGaussians, body: Body) -> BoolArray:
@@ -80,14 +84,13 @@ def find_under_hat(
 
 
 def find_above(
-    points: FloatArray, bound: BoundGaussians, body: Body, vertices: FloatArray, f: IntArray
+    points: FloatArray, bound: BoundGaussians, vertices: FloatArray, f: IntArray
 ) -> BoolArray:
     """Find what [N] lies above a hat: hair that comes through its brim.
 
     Args:
         points: [N, 3] the Gaussians at rest, metres.
         bound: the Gaussians.
-        body: the person's own.
         vertices: [M, 3] of the hat, metres.
         f: [F, 3] its triangles.
     """
@@ -100,7 +103,28 @@ def find_above(
     inside = (xy >= 0).all(1) & (xy < S.side).all(1)
     col, row = np.where(inside[:, None], xy, 0.0).astype(int).T
     above = np.asarray(z < depth.depth[row, col] + S.below)
-    return np.asarray(on_head(bound, body) & inside & (depth.face[row, col] >= 0) & above)
+    loose = np.isin(bound.part, [_HAIR, _HAT])
+    return np.asarray(loose & inside & (depth.face[row, col] >= 0) & above)
+
+
+def find_outside(points: FloatArray, bound: BoundGaussians, item: BodySurface) -> BoolArray:
+    """Find what [N] comes through a hat's wall.
+
+    Args:
+        points: [N, 3] the Gaussians at rest, metres.
+        bound: the Gaussians.
+        item: the hat's surface.
+    """
+    distance, near = item.tree.query(points, distance_upper_bound=S.reach)
+    found = np.nonzero(distance < S.reach)[0]
+    normals, surface = item.normals[near[found]], item.points[near[found]]
+    away = points[found] - surface
+    outside = (away * normals).sum(1) > -S.under
+    # What hangs below the rim, or below a brim, is where it may be.
+    outside &= (away[:, 1] > -S.under) & (normals[:, 1] > S.downward)
+    out = np.zeros(len(points), bool)
+    out[found[outside]] = True
+    return np.asarray(out & np.isin(bound.part, [_HAIR, _HAT, _SKIN, _FACE]))
 
 
 def press_hair(
@@ -135,6 +159,17 @@ def press_hair(
     rows, move, normals = rows[out], move[out], normals[out]
     normals = normals * [1.0, 0.0, 1.0]  # pressed in, not down
     return rows, points[rows] - move[:, None] * normals
+
+
+def sink_hair(points: FloatArray, skin: BodySurface) -> FloatArray:
+    """Return points of hair [N, 3] laid close to the head, metres.
+
+    Args:
+        points: [N, 3] at rest, metres.
+        skin: the head's surface at rest.
+    """
+    height, normals = skin.height(points)
+    return np.asarray(points - np.maximum(height - S.close, 0.0)[:, None] * normals)
 
 
 def cast_shade(

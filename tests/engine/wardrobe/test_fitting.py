@@ -7,16 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.core.cameras import intrinsics, look_at
-from likeness.engine.core.types import Avatar, Camera, LikenessError, Pose
+from likeness.engine.core.types import PARTS, Avatar, Camera, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.render import render_camera
 from likeness.engine.wardrobe.accessory_shapes import make_ball, plain_texture
 from likeness.engine.wardrobe.asset_files import Garment
 from likeness.engine.wardrobe.avatar_wearer import fill_out, make_garment_body, measure_thickness
 from likeness.engine.wardrobe.dress import garment_rest, load_dress_body, pose_body
+from likeness.engine.wardrobe.fitting import press_hair, sink_hair
+from likeness.engine.wardrobe.hair_binding import BodySurface
 from likeness.engine.wardrobe.mesh_parts import Material, MeshPart
 from likeness.engine.wardrobe.mesh_splats import cover_mesh
 from likeness.engine.wardrobe.occlusion import measure_openness
+from scipy.spatial import cKDTree
 
 from .conftest import HAIR_DEPTH
 
@@ -68,6 +71,29 @@ def test_hair_is_as_thick_as_it_is(person: Avatar) -> None:
     filled = fill_out(person.body, thick)
     moved = np.linalg.norm(filled - person.body.v_template, axis=1)
     np.testing.assert_allclose(moved, thick, atol=1e-6)
+
+
+def test_hair_that_stands_out_below_a_rim_is_pressed_in(person: Avatar) -> None:
+    """On a ball of a head, 10 cm wide, with hair at several heights above it."""
+    turn = np.linspace(0, 2 * np.pi, 400)
+    ring = np.stack([np.sin(turn), 0 * turn, np.cos(turn)], 1)
+    levels = np.linspace(-0.2, 0.05, 60)
+    normals = np.tile(ring, (60, 1))
+    points = 0.05 * normals + np.repeat(levels, 400)[:, None] * [0.0, 1.0, 0.0]
+    skin = BodySurface(points, normals, cKDTree(points))
+    height = np.array([0.005, 0.03, 0.03, 0.03, 0.03])
+    y = np.array([-0.01, -0.01, -0.06, -0.13, 0.02])
+    hair = np.stack([0.05 + height, y, 0 * y], 1)
+    bound = person.gaussians.take(np.arange(5))
+    bound = replace(bound, part=np.full(5, PARTS.index("hair"), np.uint8))
+    rows, moved = press_hair(hair, bound, skin, 0.0, 0.0, 0.007)
+    # Flat hair, hair far below and hair under the hat stay; what stands out keeps a little of it.
+    assert rows.tolist() == [1]
+    room = 0.007 + 0.006 + 0.55 * 0.01
+    assert moved[0, 0] - 0.05 == pytest.approx(room + 0.15 * (0.03 - room), abs=1e-4)
+    assert moved[0, 1] == pytest.approx(-0.01, abs=1e-9)
+    close = sink_hair(hair, skin)
+    np.testing.assert_allclose(close[:, 0], 0.054, atol=1e-4)
 
 
 def test_garments_hang_on_a_person_as_on_the_shape_that_made_them(person: Avatar) -> None:
