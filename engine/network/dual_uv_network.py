@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -26,6 +28,7 @@ class Network(nn.Module):
         LikenessError: The encoder's weights are missing.
     """
 
+    refiner: ClassVar[None] = None  # of pictures, as GUAVA's
     core_token: Tensor
     shell_token: Tensor
 

@@ -79,10 +79,9 @@ def compare_views(
     lifted = sample.inputs.base
     made = _decoded(network, sample)
     place = place_on_faces if binds_to_faces(network.config.decoder) else place_gaussians
-    refiner = getattr(network, "refiner", None)
     kinds = ["reference", *(view.kind for view in sample.views[1:])]
     return [
-        _compared(kind, view, lifted, made, own_body, backend, refiner, place)
+        _compared(kind, view, lifted, made, own_body, backend, network.refiner, place)
         for kind, view in zip(kinds, sample.views)
     ]
 

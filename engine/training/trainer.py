@@ -77,7 +77,7 @@ class Trainer:
         self.accelerator = create_accelerator(config, device)
         self.device: torch.device = self.accelerator.device
         self.network = create_network(config.network, body, config.seed).to(self.device)
-        self._refiner: Refiner | None = getattr(self.network, "refiner", None)
+        self._refiner: Refiner | None = self.network.refiner
         if self._refiner is not None:  # it runs after the rasteriser, sample by sample
             names = [f"refiner.{name}" for name in self._refiner.state_dict()]
             DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(  # type: ignore[no-untyped-call]
@@ -117,6 +117,14 @@ class Trainer:
             found: tuple[Tensor, Tensor] = self._refiner(features, alpha)
         return found
 
+    def _share_refiner_gradients(self) -> None:
+        """Average the refiner's gradients over processes; NaN where its drawing failed."""
+        for parameter in () if self._refiner is None else self._refiner.parameters():
+            grad = parameter.grad
+            if grad is None:
+                grad = torch.full_like(parameter, math.nan)
+            parameter.grad = self.accelerator.reduce(grad, "mean")
+
     def step(self, batch: StepBatch, stop: bool = False) -> StepResult:
         """Take one step of the optimiser on this process's share of the batch.
 
@@ -141,9 +149,7 @@ class Trainer:
         values = self._judged(batch, GaussianAttributes(*leaves))
         with self.clock("network"):
             _backward(attributes, leaves)
-            if self._refiner is not None:
-                for parameter in self._refiner.parameters():
-                    parameter.grad = self.accelerator.reduce(parameter.grad, "mean")
+            self._share_refiner_gradients()
             norm = self.accelerator.clip_grad_norm_(self.network.parameters(), config.clip)
         values["stop"] = torch.tensor(float(stop), device=self.device)
         means = self._means(values)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from likeness.benchmarks.figures.overfit import overfit_subject
 from likeness.engine.body import Body, load_body
-from likeness.engine.core.types import JOINT_NAMES
+from likeness.engine.core.types import JOINT_NAMES, LikenessError
 from likeness.engine.files.weights import asset_path
 from likeness.engine.network.config import override_fields
 from likeness.engine.network.create import create_network
@@ -190,6 +190,17 @@ def test_every_component_learns_and_a_run_resumes_exactly(
         alone.network.named_parameters(), again.network.named_parameters(), strict=True
     ):
         assert torch.equal(one, other), name
+
+
+def test_numbers_that_are_not_finite_end_the_run(
+    guava: TrainConfig, box_shards: Path, box_body: Body, tmp_path: Path
+) -> None:
+    trainer = Trainer(guava, box_body, "cpu")
+    batch = next(iterate_batches(stream(guava, box_shards, box_body, tmp_path), trainer))
+    with torch.no_grad():
+        trainer.network.uv.heads["offset"].last.bias.fill_(float("nan"))
+    with pytest.raises(LikenessError, match="not finite in step 1"):
+        trainer.step(batch)
 
 
 def test_figures_are_of_both_pictures(
