@@ -31,7 +31,16 @@ from ...engine.core.types import LikenessError
 from ...engine.scene.mesh import ATTRIBUTES, KEPT
 from .. import keys
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE
-from .node_group import FAST_INPUT, _Builder, _Camera, _interface, _move, shared_group, splat_group
+from .node_group import (
+    FAST_INPUT,
+    HAS_ATTRIBUTES,
+    _Builder,
+    _Camera,
+    _interface,
+    _move,
+    shared_group,
+    splat_group,
+)
 from .read_back import read_attribute
 from .splat_object import MODIFIER_NAME, use_group
 
@@ -46,7 +55,7 @@ MIN_THICKNESS = 1e-3
 _MIN_SCALE = 1e-6  # metres
 _NODE = "GeometryNodePointsSetType"
 _GROUP_NAME = "Likeness Native Splats"
-_VERSION = 1
+_VERSION = 2
 
 
 class PointCloudKind(NamedTuple):
@@ -167,6 +176,8 @@ def _build(tree: Any, kind: PointCloudKind | None) -> None:
     group = add.node("NodeGroupInput").outputs
     faces, (mean, thickness, axis_u, axis_v) = _move(add, group, with_thickness=True)
     add.column()
+    faces = add.switch(group[HAS_ATTRIBUTES], faces, _seen(add, faces), "GEOMETRY")
+    add.column()
     viewport = add.node("GeometryNodeIsViewport").outputs[0]
     facing = add.boolean("AND", add.boolean("NOT", viewport), group["Face Camera"])
     camera = _Camera.build(add)
@@ -222,6 +233,21 @@ def _build(tree: Any, kind: PointCloudKind | None) -> None:
     nothing = add.node("GeometryNodePoints", {"Count": 0}).outputs[0]
     unseen = add.boolean("AND", viewport, group[FAST_INPUT])
     add.node("NodeGroupOutput", {"Geometry": add.switch(unseen, points, nothing, "GEOMETRY")})
+
+
+def _seen(add: _Builder, faces: Any) -> Any:
+    """The splats that the sliders of attributes show.
+
+    Nodes cannot change the opacity that Blender draws: these splats appear, and do not fade.
+    """
+    color = add.node(
+        "FunctionNodeSeparateColor", {0: add.attribute(COLOR_ATTRIBUTE, "FLOAT_COLOR")}
+    ).outputs
+    return add.node(
+        "GeometryNodeSeparateGeometry",
+        {"Geometry": faces, "Selection": add.math("GREATER_THAN", color["Alpha"], 0.0)},
+        domain="FACE",
+    ).outputs["Selection"]
 
 
 def _stored(add: _Builder, geometry: Any, name: str, kind: str, value: Any) -> Any:

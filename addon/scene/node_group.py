@@ -385,9 +385,10 @@ def _thin_out(add: _Builder, group: Any, splats: Any) -> tuple[Any, Any]:
 
 
 def _with_attributes(add: _Builder, group: Any, splats: Any) -> Any:
-    """The splats that the sliders show, with their opacities.
+    """The splats with the opacities that the sliders give them.
 
-    As ``apply_attributes`` of engine/core/attributes.py.
+    As ``apply_attributes`` of engine/core/attributes.py, but what is at 0 stays, unseen: taking it
+    out would copy all attributes of all splats.
     """
     factor: Any = None
     for name in NAMES:
@@ -396,17 +397,13 @@ def _with_attributes(add: _Builder, group: Any, splats: Any) -> Any:
             "GeometryNodeInputNamedAttribute", {"Name": SPANS[name]}, data_type="FLOAT_VECTOR"
         ).outputs
         ends = add.node("ShaderNodeSeparateXYZ", {0: stored["Attribute"]}).outputs
-        along = add.math("SUBTRACT", group[slider_name(name)], ends["X"])
-        share = add.math("DIVIDE", along, add.math("SUBTRACT", ends["Y"], ends["X"]))
-        share = add.node("ShaderNodeClamp", {"Value": share}).outputs["Result"]
+        share = add.node(
+            "ShaderNodeMapRange",
+            {"Value": group[slider_name(name)], "From Min": ends["X"], "From Max": ends["Y"]},
+        ).outputs["Result"]
         share = add.switch(stored["Exists"], 1.0, share, "FLOAT")
         factor = share if factor is None else add.math("MULTIPLY", factor, share)
     add.column()
-    shown = add.node(
-        "GeometryNodeSeparateGeometry",
-        {"Geometry": splats, "Selection": add.math("GREATER_THAN", factor, 0.0)},
-        domain="FACE",
-    ).outputs["Selection"]
     color = add.node(
         "FunctionNodeSeparateColor", {0: add.attribute(COLOR_ATTRIBUTE, "FLOAT_COLOR")}
     ).outputs
@@ -419,7 +416,7 @@ def _with_attributes(add: _Builder, group: Any, splats: Any) -> Any:
     ).outputs[0]
     made = add.node(
         "GeometryNodeStoreNamedAttribute",
-        {"Geometry": shown, "Name": COLOR_ATTRIBUTE},
+        {"Geometry": splats, "Name": COLOR_ATTRIBUTE},
         data_type="FLOAT_COLOR",
         domain="FACE",
     )

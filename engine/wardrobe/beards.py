@@ -55,7 +55,7 @@ class BeardSettings:
     lip_wide: tuple[float, float] = (0.024, 0.034)  # metres beside the middle where it ends
     thin_lip: float = 0.7  # density of a moustache over that of a beard
     root: float = 0.0006  # metres over the skin
-    width: float = 0.00024  # metres, standard deviation across a hair
+    width: float = 0.00027  # metres, standard deviation across a hair
     off: tuple[float, float] = (0.55, 1.0)  # how much hairs stand off the skin, and hang
     jitter: float = 0.30  # of their directions
     tone: float = 0.20  # of their brightness
@@ -63,8 +63,8 @@ class BeardSettings:
     shade_every: int = 4  # hairs for one splat of that shade
     shade_size: float = 0.0011  # metres
     grown: float = 0.25  # part of the slider in which a piece of a hair appears
-    opacity: float = 0.75
-    dark: float = 0.6  # quantile of the hair's brightness that a beard has
+    opacity: float = 0.9
+    dark: float = 0.45  # quantile of the hair's brightness that a beard has
     brown: tuple[float, float, float] = (0.20, 0.14, 0.10)  # where no hair is seen
 
 

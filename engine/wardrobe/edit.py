@@ -68,7 +68,7 @@ class EditSettings:
     flat: float = 0.022  # metres of hair that things on the hair are made for
     flatter: float = 0.010  # metres that they come closer over flatter hair
     most_on_hair: float = 0.035  # metres of hair more than that
-    over_cloth: float = 0.9  # share of the clothes' thickness under a scarf or a chain
+    over_cloth: float = 1.15  # times the clothes' thickness under a scarf or a chain
     most_cloth: float = 0.05  # metres
     cast: float = 0.4  # light that is left where the sky is not seen
     longest: float = 0.004  # metres, standard deviation of pressed hair: more sticks through a brim

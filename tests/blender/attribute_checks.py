@@ -11,12 +11,14 @@ import numpy as np
 import people
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene
 from likeness.addon.scene.material import COLOR_ATTRIBUTE
+from likeness.addon.scene.native_splats import native_group
 from likeness.addon.scene.read_back import read_avatar
 from likeness.addon.scene.splat_object import (
     MODIFIER_NAME,
     get_sliders,
     input_identifier,
     set_input,
+    use_group,
 )
 from likeness.addon.viewport.fast_splats import read_faded_colors
 from likeness.engine.core.attributes import (
@@ -55,12 +57,13 @@ def dressed(count: int = 3000) -> Avatar:
 
 
 def shown(objects: AvatarObjects) -> FloatArray:
-    """Opacities [N] of the faces that Blender's modifier makes."""
+    """Opacities [N] of the faces that can be seen of those that Blender's modifier makes."""
     bpy.context.view_layer.update()
     mesh = objects.splats.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
     out = np.empty(4 * len(mesh.polygons), np.float32)
     mesh.attributes[COLOR_ATTRIBUTE].data.foreach_get("color", out)
-    return out.reshape(-1, 4)[:, 3]
+    opacities = out.reshape(-1, 4)[:, 3]
+    return opacities[opacities > 0.0]
 
 
 def expected(avatar: Avatar, **values: float) -> FloatArray:
@@ -133,3 +136,20 @@ def again(folder: str) -> dict[str, Any]:
         "bare": get_sliders(bare.splats),
         "bare_shown": len(shown(bare)),
     }
+
+
+def native() -> dict[str, Any]:
+    """Blender's own splats, as points: how many are left at values of the slider."""
+    empty()
+    objects = build_scene(dressed(), "Person")
+    modifier = objects.splats.modifiers[MODIFIER_NAME]
+    use_group(modifier, native_group(None))
+    counts = []
+    for hat in (0.0, 0.5, 1.0):
+        set_input(modifier, "Hat", hat)
+        bpy.context.view_layer.update()
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        evaluated = objects.splats.evaluated_get(depsgraph)
+        geometry = evaluated.evaluated_geometry()  # owns the point cloud
+        counts.append(len(geometry.pointcloud.points))
+    return {"counts": counts}

@@ -27,3 +27,8 @@ def test_attributes_come_back_from_the_objects(blender, tmp_path: Path) -> None:
     assert found["saved"] == pytest.approx({"hat": 0.25, "beard": 1.0})
     assert found["bare"] == {}
     assert found["bare_shown"] == 400
+
+
+def test_blenders_own_splats_come_and_go(blender) -> None:
+    found = blender(CHECKS, "native")
+    assert found["counts"] == [3000 - 600, 3000, 3000 - 300]
