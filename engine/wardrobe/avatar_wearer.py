@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -159,8 +159,3 @@ def place_at_rest(bound: BoundGaussians, body: Body) -> FloatArray:
         body: the person's own.
     """
     return np.asarray(place_gaussians(bound, body.v_template, body).means, np.float64)
-
-
-def with_library(wearer: AvatarWearer, library: Library) -> AvatarWearer:
-    """Return the wearer with a library of assets."""
-    return replace(wearer, library=library)

@@ -64,7 +64,7 @@ class BeardSettings:
     shade_size: float = 0.0011  # metres
     grown: float = 0.25  # part of the slider in which a piece of a hair appears
     opacity: float = 0.9
-    dark: float = 0.45  # quantile of the hair's brightness that a beard has
+    dark: float = 0.3  # quantile of the hair's brightness that a beard has
     brown: tuple[float, float, float] = (0.20, 0.14, 0.10)  # where no hair is seen
 
 

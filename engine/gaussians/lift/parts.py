@@ -41,7 +41,9 @@ class PartSettings:
 
     area: float = 0.5  # 0..1 of the place where beards grow, from which on hair is beard
     dark: float = -0.5  # logarithm of a beard's colour over the skin's
-    least: float = 0.3  # share of the chin and jaw that is dark: less is a shadow
+    least: float = 0.3  # share of the chin that is dark or hair: less is a shadow
+    chin: float = 0.03  # metres from the middle
+    deep: float = 0.03  # metres over the face: more is hair that hangs before it
 
 
 S = register_settings("lift.parts", PartSettings())
@@ -60,7 +62,6 @@ def name_labelled(bound: BoundGaussians, label: IntArray, body: Body, skirt: int
     part = np.array(rows, np.uint8)[label]
     skin = part == 0
     part[skin] = _parts_of_triangles(body)[bound.triangle[skin]]
-    part[(part == _HAIR) & _in_beard_area(bound, body)] = _BEARD
     cloth = np.isin(part, [PARTS.index("upper"), PARTS.index("lower")])
     part[(cloth | skin) & (bound.triangle >= skirt)] = _SKIRT
     return replace(bound, part=part)
@@ -114,19 +115,25 @@ def name_unknown(bound: BoundGaussians, body: Body) -> BoundGaussians:
 
 
 def name_beard(bound: BoundGaussians, body: Body, skin: FloatArray) -> BoundGaussians:
-    """Name the dark splats of a bearded chin, jaw and throat, which labels call skin.
+    """Name the beard of a bearded chin, which labels call hair or, as often, skin.
 
     Args:
         bound: N Gaussians with parts.
         body: the person's own.
         skin: [3] the person's skin, 0..1.
     """
-    own = np.isin(bound.part, [_SKIN, _FACE]) & _in_beard_area(bound, body)
+    area = _in_beard_area(bound, body)
+    on_face = (np.array(body.part_names) == "face")[body.face_part][bound.triangle]
+    hair = (bound.part == _HAIR) & area & on_face
+    hair &= np.linalg.norm(bound.offset, axis=1) < S.deep
+    bare = np.isin(bound.part, [_SKIN, _FACE]) & area
     dark = np.log((bound.colors + 0.05) / (skin + 0.05)).mean(1) < S.dark
-    chin = own & (bound.part == _FACE)
-    if not chin.any() or dark[chin].mean() < S.least:
+    aside = np.abs(body.v_template[body.f[bound.triangle], 0].mean(1))
+    chin = (hair | bare) & on_face & (aside < S.chin)  # long hair hangs beside it
+    if not chin.any() or (hair | dark)[chin].mean() < S.least:
         return bound
-    return replace(bound, part=np.where(own & dark, _BEARD, bound.part).astype(np.uint8))
+    beard = hair | (bare & dark)
+    return replace(bound, part=np.where(beard, _BEARD, bound.part).astype(np.uint8))
 
 
 def _in_beard_area(bound: BoundGaussians, body: Body) -> BoolArray:

@@ -86,3 +86,18 @@ def test_a_dark_chin_is_a_beard_a_shadow_on_it_is_none(
     found = np.array(named(name_beard(replace(bound, colors=colors), average, SKIN)))
     assert (found[: int(dark * len(chin))] == "beard").all() == bearded
     assert (found[int(dark * len(chin)) :] == "face").all()
+
+
+def test_long_hair_beside_a_bare_chin_is_no_beard(average: Body) -> None:
+    face = average.face_part == average.part_names.index("face")
+    area = np.nonzero((beard_area(average)[average.f].mean(1) > 0.9) & face)[0]
+    bound = name_unknown(splats(area), average)
+    aside = np.abs(average.v_template[average.f[area], 0].mean(1))
+    hair = PARTS.index("hair")
+    hanging = np.where(aside > 0.04, hair, bound.part).astype(np.uint8)
+    assert (hanging == hair).sum() > 50
+    woman = name_beard(replace(bound, part=hanging), average, SKIN)
+    assert (woman.part == hanging).all()
+    bearded = np.full(len(area), hair, np.uint8)
+    man = name_beard(replace(bound, part=bearded), average, SKIN)
+    assert (man.part == PARTS.index("beard")).all()
