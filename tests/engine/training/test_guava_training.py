@@ -223,12 +223,12 @@ def test_figures_are_of_both_pictures(
 
 @pytest.mark.slow
 def test_one_person_is_learned(tmp_path: Path) -> None:
-    write_people(
-        tmp_path,
-        1,
-        SynthOptions(seed=4, size=96, views=6, poses=2, framing="half", engine="raster"),
-    )
-    quick = {"steps": "500", "batch": "1", "render_size": "64", "ema": "0.97", "lr": "2e-3"}
+    person = SynthOptions(seed=5, size=128, views=8, poses=4, framing="half", engine="raster")
+    write_people(tmp_path, 1, replace(person, split="train", depth=False, labels=False))
+    quick = {"steps": "700", "batch": "1", "render_size": "64", "ema": "0.97", "lr": "2e-3"}
     config = override_fields(TRAINING["guava-tiny"], quick)
     found = overfit_subject(tmp_path, config, load_body(asset_path("body")))
-    assert found.network_db >= 24.0
+    # 13.6 at the start; 30.7 after these steps, 27.2 before the refiner.
+    assert found.network_db >= 29.0
+    assert found.coarse_db is not None
+    assert found.network_db >= found.coarse_db + 1.0
