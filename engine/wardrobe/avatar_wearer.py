@@ -21,11 +21,12 @@ from .library import Library
 class WearerSettings:
     """What lies between the bare body and things worn."""
 
-    around: int = 24  # nearest splats that say how thick hair or cloth is at a vertex
+    around: int = 64  # most splats over a vertex that say how thick hair or cloth is there
+    fewest: int = 3  # of them: fewer are strays
     high: float = 0.8  # quantile of their heights
     thickest: float = 0.06  # metres
     smooth: float = 0.025  # metres over which the thickness is averaged
-    reach: float = 0.03  # metres from a vertex within which splats say how thick it is there
+    reach: float = 0.012  # metres beside a vertex within which splats lie over it
     solid: float = 0.5  # 0..1 least opacity of such a splat
 
 
@@ -129,10 +130,15 @@ def measure_thickness(avatar: Avatar, parts: tuple[str, ...], over: tuple[str, .
         return out
     rest = np.asarray(body.v_template, np.float64)
     points = place_at_rest(bound.take(own), body)
-    height, _ = build_surface(rest, body, *over).height(points)
-    distance, near = cKDTree(points).query(rest[rows], S.around)
-    heights = np.where(distance < S.reach, height[near], 0.0)
-    thick = np.clip(np.quantile(heights, S.high, axis=1), 0.0, S.thickest)
+    height, normals = build_surface(rest, body, *over).height(points)
+    # Below its layers, so that those close to the body do not hide the outer ones.
+    feet = points - height[:, None] * normals
+    distance, near = cKDTree(feet).query(rest[rows], S.around)
+    over_it = distance < S.reach
+    heights = np.sort(np.where(over_it, height[near], np.inf), axis=1)
+    count = over_it.sum(1)
+    high = heights[np.arange(len(rows)), np.maximum((S.high * (count - 1)).astype(int), 0)]
+    thick = np.where(count >= S.fewest, np.clip(high, 0.0, S.thickest), 0.0)
     for _ in range(2):
         around = cKDTree(rest[rows]).query_ball_point(rest[rows], S.smooth)
         thick = np.array([thick[group].mean() for group in around])

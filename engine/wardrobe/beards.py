@@ -10,9 +10,10 @@ from ..body.model import Body
 from ..core.geometry import vertex_normals
 from ..core.rotations import matrix_to_quaternion
 from ..core.settings import register_settings
-from ..core.types import PARTS, Avatar, FloatArray, Gaussians, IntArray
+from ..core.types import LAYERS, PARTS, Avatar, FloatArray, Gaussians, IntArray
 from ..gaussians.lift.colors_base import beard_area
 from .hair_binding import build_surface, normalize, part_rows
+from .head_shape import head_shape
 from .mesh_splats import make_discs
 
 
@@ -27,6 +28,7 @@ class BeardStyle:
         chin: 0..1 the same of the chin.
         lip: 0..1 the same of the upper lip.
         steps: splats of a hair.
+        width: metres, standard deviation across a hair.
     """
 
     length: float
@@ -35,10 +37,11 @@ class BeardStyle:
     chin: float
     lip: float
     steps: int
+    width: float = 0.00027
 
 
 STYLES: dict[str, BeardStyle] = {
-    "stubble": BeardStyle(0.0022, 15000, 1.0, 1.0, 1.0, 1),
+    "stubble": BeardStyle(0.0022, 22000, 1.0, 1.0, 1.0, 1, 0.00017),
     "short": BeardStyle(0.007, 12000, 1.0, 1.0, 1.0, 2),
     "full": BeardStyle(0.024, 14000, 1.0, 1.0, 1.0, 4),
     "goatee": BeardStyle(0.014, 6500, 0.0, 1.0, 1.0, 3),
@@ -52,10 +55,12 @@ class BeardSettings:
 
     chin: tuple[float, float] = (0.020, 0.032)  # metres beside the middle where a goatee ends
     lip_high: float = 0.016  # metres over the lips that a moustache reaches
-    lip_wide: tuple[float, float] = (0.024, 0.034)  # metres beside the middle where it ends
+    lip_low: float = 0.6  # share of that height by which it is lower at its ends
+    lip_wide: tuple[float, float] = (0.027, 0.032)  # metres beside the middle where it ends
     thin_lip: float = 0.7  # density of a moustache over that of a beard
+    throat: float = 0.022  # metres below chin and mouth down to which it grows, there and behind
+    neckline: float = 0.006  # metres over which it ends there
     root: float = 0.0006  # metres over the skin
-    width: float = 0.00027  # metres, standard deviation across a hair
     off: tuple[float, float] = (0.55, 1.0)  # how much hairs stand off the skin, and hang
     jitter: float = 0.30  # of their directions
     tone: float = 0.20  # of their brightness
@@ -64,11 +69,14 @@ class BeardSettings:
     shade_size: float = 0.0011  # metres
     grown: float = 0.25  # part of the slider in which a piece of a hair appears
     opacity: float = 0.9
+    seen: int = 500  # splats of the photo that tell the colour; labels of fewer are doubtful
     dark: float = 0.3  # quantile of the hair's brightness that a beard has
     brown: tuple[float, float, float] = (0.20, 0.14, 0.10)  # where no hair is seen
 
 
 S = register_settings("wardrobe.beards", BeardSettings())
+
+_PHOTO = LAYERS.index("photo")
 
 
 def find_hair_color(avatar: Avatar) -> FloatArray:
@@ -77,11 +85,12 @@ def find_hair_color(avatar: Avatar) -> FloatArray:
     Args:
         avatar: whose beard or hair it takes.
     """
+    bound = avatar.gaussians
     for part in ("beard", "hair"):
-        own = avatar.gaussians.colors[avatar.gaussians.part == PARTS.index(part)]
-        if len(own) > 100:
+        own = bound.colors[(bound.part == PARTS.index(part)) & (bound.layer == _PHOTO)]
+        if len(own) > S.seen:
             bright = own.mean(1)
-            near = np.argsort(np.abs(bright - np.quantile(bright, S.dark)))[:100]
+            near = np.argsort(np.abs(bright - np.quantile(bright, S.dark)))[: S.seen]
             return np.asarray(np.median(own[near], axis=0), np.float64)
     return np.array(S.brown)
 
@@ -123,7 +132,7 @@ def grow_beard(
     down = np.array([0.0, -1.0, 0.12]) - normal * (normal @ [0.0, -1.0, 0.12])[:, None]
     side = np.sign(root[:, :1]) * np.minimum(np.abs(root[:, :1]) / 0.02, 1.0)
     on_lip = (density > 0) & (beard_area(body) < 0.3)
-    apart = np.where(on_lip[corner].any(1)[:, None], 0.9 * side, 0.15 * side) * [[1.0, 0.0, 0.0]]
+    apart = np.where(on_lip[corner].any(1)[:, None], 1.3 * side, 0.15 * side) * [[1.0, 0.0, 0.0]]
     way = S.off[0] * normal + S.off[1] * down + apart
     way = normalize(way + rng.normal(0.0, S.jitter, way.shape))
     skin = build_surface(rest, body, "face", "neck", "lips")
@@ -137,7 +146,7 @@ def grow_beard(
         out = normalize(normal - along * (normal * along).sum(1, keepdims=True))
         R = np.stack([along, np.cross(out, along), out], -1)
         taper = 1.0 - 0.5 * k / style.steps
-        width = np.full(style.hairs, S.width * taper)
+        width = np.full(style.hairs, style.width * taper)
         splats.append(
             Gaussians(
                 (0.5 * (at + end)).astype(np.float32),
@@ -167,15 +176,29 @@ def _density(body: Body, style: BeardStyle) -> FloatArray:
     aside = np.abs(rest[:, 0] - lips[:, 0].mean())
     chin = np.clip((S.chin[1] - aside) / (S.chin[1] - S.chin[0]), 0.0, 1.0)
     front = np.clip((rest[:, 2] - lips[:, 2].min()) / 0.01 + 1.0, 0.0, 1.0)
-    out = area * np.maximum(style.jaw, style.chin * chin * front)
-    top = lips[:, 1].max()
+    out = area * _above_neckline(rest, body) * np.maximum(style.jaw, style.chin * chin * front)
+    # It follows the lip, which falls towards the corners of the mouth.
+    end = np.clip(aside / S.lip_wide[1], 0.0, 1.0) ** 2
+    top = lips[:, 1].max() - end * (lips[:, 1].max() - lips[:, 1].mean())
+    high = S.lip_high * (1.0 - S.lip_low * end)
     over = np.clip((rest[:, 1] - (top - 0.006)) / 0.003, 0.0, 1.0)
-    over *= np.clip((top + S.lip_high - rest[:, 1]) / 0.004, 0.0, 1.0)
+    over *= np.clip((top + high - rest[:, 1]) / 0.004, 0.0, 1.0)
     over *= np.clip((S.lip_wide[1] - aside) / (S.lip_wide[1] - S.lip_wide[0]), 0.0, 1.0) * front
     if style.jaw:  # it joins the beard beside the mouth
         corner = np.clip(1.0 - np.abs(aside - S.lip_wide[0]) / 0.008, 0.0, 1.0) * front
         out = np.maximum(out, corner * (np.abs(rest[:, 1] - lips[:, 1].mean()) < 0.014))
     return np.asarray(np.maximum(out, S.thin_lip * style.lip * over))
+
+
+def _above_neckline(rest: FloatArray, body: Body) -> FloatArray:
+    """[V] 0..1 what is not shaved: above a line from the throat to the lobes of the ears."""
+    lips, ear = (rest[part_rows(body, name)] for name in ("lips", "ear"))
+    throat = np.array([head_shape(rest, body).chin - S.throat, lips[:, 2].mean()])
+    jaw = np.array([lips[:, 1].mean() - S.throat, np.quantile(ear[:, 2], 0.9)])
+    back = (throat[1] - rest[:, 2]) / max(throat[1] - jaw[1], 1e-3)
+    line = throat[0] + np.clip(back, 0.0, 1.0) * (jaw[0] - throat[0])
+    above = np.clip((rest[:, 1] - line) / S.neckline + 0.5, 0.0, 1.0)
+    return np.asarray(above * np.clip((rest[:, 2] - jaw[1]) / S.neckline + 1.0, 0.0, 1.0))
 
 
 def _shade(

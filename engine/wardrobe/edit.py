@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from ..body.model import Body
 from ..core.attributes import APPEARS, GOES, STAYS, Attribute, constant_span
+from ..core.geometry import vertex_normals
 from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
 from ..core.types import (
@@ -41,7 +42,7 @@ from .avatar_wearer import (
 )
 from .beards import find_hair_color, grow_beard
 from .fitting import cast_shade, find_above, find_outside, find_under_hat, press_hair, sink_hair
-from .hair_binding import HAT_TILT, BodySurface, build_surface
+from .hair_binding import HAT_TILT, BodySurface, build_surface, normalize
 from .head_shape import head_shape
 from .items import (
     DEFAULT_COLORS,
@@ -70,6 +71,7 @@ class EditSettings:
     most_on_hair: float = 0.035  # metres of hair more than that
     over_cloth: float = 1.15  # times the clothes' thickness under a scarf or a chain
     most_cloth: float = 0.05  # metres
+    pressed_cloth: float = 0.02  # metres that a scarf leaves of them
     cast: float = 0.4  # light that is left where the sky is not seen
     longest: float = 0.004  # metres, standard deviation of pressed hair: more sticks through a brim
     wall: float = 0.007  # metres of cloth
@@ -294,7 +296,8 @@ def _thickness(avatar: Avatar, request: ItemRequest) -> FloatArray:
     """[V] metres of hair or clothes that stay below an item."""
     if request.category in ("scarf", "necklace"):
         cloth = measure_thickness(avatar, ("upper", "skirt"), ("neck", "torso"))
-        return np.minimum(S.over_cloth * cloth, S.most_cloth)
+        most = S.pressed_cloth if request.category == "scarf" else S.most_cloth
+        return np.minimum(S.over_cloth * cloth, most)
     hair = measure_thickness(avatar, ("hair",), ("scalp",))
     if request.category == "hat" and request.item != "hairband":
         return np.minimum(S.pressed * hair, S.most_pressed)
@@ -394,7 +397,10 @@ def _bind(avatar: Avatar, added: _Added, category: str) -> BoundGaussians:
         body,
     )
     placed = place_gaussians(bound, body.vertices(avatar.pose)[0], body)
-    normals = _toward_camera_axes(placed, avatar)
+    normals = _turn_to_camera(_find_normals(placed), avatar)
+    if category == "beard":  # it is lit as a whole, not hair by hair
+        skin = vertex_normals(body.vertices(avatar.pose)[0], body.f)[body.f[added.triangle]]
+        normals = _turn_to_camera(normalize(skin.mean(1)), avatar)
     light = _find_light(avatar)
     nothing = np.zeros(len(bound))
     shade = light.all_around(normals, nothing.astype(int), nothing)
@@ -408,9 +414,13 @@ def _bind(avatar: Avatar, added: _Added, category: str) -> BoundGaussians:
     return replace(bound, colors=colors.astype(np.float32), part=part)
 
 
-def _toward_camera_axes(placed: Gaussians, avatar: Avatar) -> FloatArray:
-    """[N, 3] the splats' normals in the photo's camera: x right, y up, z to the camera."""
-    normals = quaternion_to_matrix(np.asarray(placed.quats, np.float64))[:, :, 2]
+def _find_normals(placed: Gaussians) -> FloatArray:
+    """[N, 3] the splats' normals."""
+    return np.asarray(quaternion_to_matrix(np.asarray(placed.quats, np.float64))[:, :, 2])
+
+
+def _turn_to_camera(normals: FloatArray, avatar: Avatar) -> FloatArray:
+    """[N, 3] normals in the axes of the photo's camera: x right, y up, z to the camera."""
     turn = np.diag([1.0, -1.0, -1.0]) @ np.asarray(avatar.camera.viewmat, np.float64)[:3, :3]
     return np.asarray(normals @ turn.T)
 
@@ -421,7 +431,7 @@ def _find_light(avatar: Avatar) -> PhotoLight:
     rows = rows[:: max(1, len(rows) // S.shown)]
     bound = avatar.gaussians.take(rows)
     placed = place_gaussians(bound, avatar.body.vertices(avatar.pose)[0], avatar.body)
-    normals = _toward_camera_axes(placed, avatar)
+    normals = _turn_to_camera(_find_normals(placed), avatar)
     normals = normals * np.where(normals[:, 2:] < 0.0, -1.0, 1.0)
     usual = np.isin(bound.part, [PARTS.index(name) for name in ("skin", "face", "upper", "lower")])
     surface = np.where(usual, bound.part.astype(int), -1)

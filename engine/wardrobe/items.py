@@ -139,7 +139,7 @@ def make_item(request: ItemRequest, wearer: AvatarWearer) -> list[MeshPart]:
     if request.category == "glasses":
         return glasses_parts(wearer, _make_glasses(request, color), rest)
     if request.category == "scarf":
-        second = request.second or color
+        second = request.second or _SECOND
         hanging = 0.24
         scarf = Scarf(color, second, 0.019, hanging, request.item, request.seed)
         return scarf_parts(wearer, scarf, rest)

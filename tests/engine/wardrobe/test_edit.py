@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.engine.body import Body
 from likeness.engine.core.alignment import fit_rigid
 from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.cameras import intrinsics, look_at
@@ -22,10 +23,12 @@ from likeness.engine.core.types import (
 from likeness.engine.formats.avatar import avatar_to_bytes, load_avatar, load_editable_avatar
 from likeness.engine.gaussians import place_gaussians, pose_avatar
 from likeness.engine.render import render_camera
+from likeness.engine.wardrobe.beards import find_hair_color
 from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
 from likeness.engine.wardrobe.items import ITEMS, ItemRequest
 from likeness.engine.workflows.edit_avatar import edit_avatar_file, parse_item
 
+HAIR = (0.20, 0.13, 0.08)  # of the person
 RED = (0.9, 0.05, 0.05)
 EVERYTHING = [(category, items[-1]) for category, items in ITEMS.items()]
 
@@ -144,6 +147,61 @@ def test_a_beard_grows_from_the_face_and_has_the_hairs_colour(person: Avatar) ->
     neck = person.body.part_names.index("neck")
     carriers = worn.gaussians.triangle[worn.gaussians.part == PARTS.index("beard")]
     assert np.isin(person.body.face_part[carriers], [face, neck]).all()
+
+
+def at_beard(avatar: Avatar, item: str) -> FloatArray:
+    return at_rest(add_item(avatar, ItemRequest("beard", item)), "beard")
+
+
+def vertices_of(body: Body, name: str) -> FloatArray:
+    return np.asarray(body.v_template[body.f[body.face_part == body.part_names.index(name)]])
+
+
+def test_a_beard_ends_below_the_chin_and_before_the_ears(person: Avatar) -> None:
+    points = at_beard(person, "stubble")
+    face, ear = (vertices_of(person.body, name).reshape(-1, 3) for name in ("face", "ear"))
+    assert points[:, 1].min() > face[:, 1].min() - 0.04
+    assert points[:, 2].min() > ear[:, 2].mean() - 0.005
+
+
+def test_a_moustache_follows_the_lip_and_tapers(person: Avatar) -> None:
+    points = at_beard(person, "moustache")
+    aside = np.abs(points[:, 0])
+    middle, ends = points[aside < 0.006, 1], points[(aside > 0.021) & (aside < 0.027), 1]
+    assert np.quantile(ends, 0.95) < np.quantile(middle, 0.95) - 0.004
+    assert np.quantile(ends, 0.05) < np.quantile(middle, 0.05) - 0.002
+
+
+def test_a_few_doubtful_labels_do_not_colour_a_beard(person: Avatar) -> None:
+    bound = person.gaussians
+    part, colors = np.array(bound.part), np.array(bound.colors)
+    doubtful = np.nonzero(part == PARTS.index("face"))[0][:300]
+    part[doubtful], colors[doubtful] = PARTS.index("beard"), (0.9, 0.8, 0.7)
+    labelled = replace(person, gaussians=replace(bound, part=part, colors=colors))
+    np.testing.assert_allclose(find_hair_color(labelled), HAIR, atol=1e-6)
+
+
+def test_hairs_of_a_beard_have_the_light_of_their_place(person: Avatar) -> None:
+    """In warm light from one side and cold light from the other, no hair has the other's hue."""
+    bound, body = person.gaussians, person.body
+    corners = body.v_template[body.f[bound.triangle]]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    light = np.exp(normals[:, :1] * [0.3, 0.0, -0.3])
+    lit = replace(person, gaussians=replace(bound, colors=(0.5 * light).astype(np.float32)))
+    worn = add_item(lit, ItemRequest("beard", "stubble", (0.3, 0.3, 0.3)))
+    own = worn.gaussians.take(worn.gaussians.part == PARTS.index("beard"))
+    hue = np.log(own.colors[:, 0] / own.colors[:, 2])
+    _, place, count = np.unique(own.triangle, return_inverse=True, return_counts=True)
+    spread = np.sqrt(np.mean((hue - (np.bincount(place, hue) / count)[place]) ** 2))
+    assert np.ptp(hue) > 0.2
+    assert spread < 0.01
+
+
+def test_stripes_have_two_colours(person: Avatar) -> None:
+    worn = add_item(person, ItemRequest("scarf", "stripes", (0.8, 0.8, 0.8)))
+    own = worn.gaussians.colors[worn.gaussians.part == PARTS.index("scarf")].mean(1)
+    assert np.quantile(own, 0.9) > 3 * np.quantile(own, 0.2)
 
 
 def test_things_of_one_category_replace_each_other_and_others_stay(person: Avatar) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from likeness.engine.core.cameras import intrinsics, look_at
-from likeness.engine.core.types import PARTS, Avatar, Camera, LikenessError, Pose
+from likeness.engine.core.types import PARTS, Avatar, BoundGaussians, Camera, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.render import render_camera
 from likeness.engine.wardrobe.accessory_shapes import make_ball, plain_texture
@@ -129,3 +129,23 @@ def test_garments_do_not_fit_another_body(person: Avatar) -> None:
     other = replace(person.body, v_template=bent)
     with pytest.raises(LikenessError, match="do not fit this avatar's body"):
         make_garment_body(other, np.asarray(bent, np.float64))
+
+
+def test_thickness_is_that_of_the_outer_layer(person: Avatar) -> None:
+    """A collar stands off a shirt: what is worn over both lies on the collar."""
+    body = person.body
+    part = np.array(body.part_names)[body.face_part]
+    cloth = person.gaussians.take(np.isin(part, ["neck", "torso"]).nonzero()[0])
+
+    def layer(height: float, copies: int) -> list[BoundGaussians]:
+        offset = np.zeros((len(cloth), 3), np.float32)
+        offset[:, 2] = height
+        upper = np.full(len(cloth), PARTS.index("upper"), np.uint8)
+        return [replace(cloth, offset=offset, part=upper)] * copies
+
+    worn = BoundGaussians.concatenate([*layer(0.004, 24), *layer(0.03, 24)])
+    dressed = replace(person, gaussians=worn)
+    thickness = measure_thickness(dressed, ("upper",), ("neck", "torso"))
+    neck = np.unique(body.f[part == "neck"])
+    assert np.quantile(thickness[neck], 0.1) > 0.02
+    assert thickness.max() < 0.032
