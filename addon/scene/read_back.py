@@ -13,6 +13,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ...engine.core.attributes import record_edit
 from ...engine.core.types import Avatar, Camera, FloatArray, IntArray, LikenessError
 from ...engine.scene.mesh import ATTRIBUTES, KEPT, SPANS, restore_gaussians
 from .. import keys
@@ -67,20 +68,21 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
         ) from error
     sliders = get_sliders(objects.splats)
     order = np.argsort(faces[ATTRIBUTES.rank], kind="stable")
+    attributes = []
+    for one in avatar.attributes:
+        if one.name not in sliders:
+            continue
+        if np.float32(one.value) != np.float32(sliders[one.name]):
+            one = replace(one, value=sliders[one.name])
+            avatar = record_edit(avatar, {"set": one.name, "value": one.value})
+        span = np.asarray(faces[SPANS[one.name]], np.float32)[order]
+        attributes.append(replace(one, span=span))
     return replace(
         avatar,
         gaussians=gaussians.take(order),
         lod_start=np.asarray(faces[ATTRIBUTES.lod_start], np.float32)[order],
         pose=objects.get_pose(avatar.body.expression_names),
-        attributes=tuple(
-            replace(
-                one,
-                value=sliders[one.name],
-                span=np.asarray(faces[SPANS[one.name]], np.float32)[order],
-            )
-            for one in avatar.attributes
-            if one.name in sliders
-        ),
+        attributes=tuple(attributes),
     )
 
 

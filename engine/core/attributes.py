@@ -12,6 +12,7 @@ exported: at 0, an avatar is the one before the attribute was added, to the last
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -72,6 +73,17 @@ def constant_span(span: tuple[float, float], count: int) -> FloatArray:
            [1., 0.]], dtype=float32)
     """
     return np.tile(np.asarray(span, np.float32), (count, 1))
+
+
+def record_edit(avatar: Avatar, edit: dict[str, Any]) -> Avatar:
+    """Return the avatar with one more edit in its provenance.
+
+    Args:
+        avatar: that was edited.
+        edit: what was done, for JSON, such as ``{"set": "hat", "value": 0.5}``.
+    """
+    edits = [*avatar.provenance.get("edits", []), edit]
+    return replace(avatar, provenance={**avatar.provenance, "edits": edits})
 
 
 def apply_attributes(avatar: Avatar) -> Avatar:

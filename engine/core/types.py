@@ -385,6 +385,12 @@ class Gaussians:
         """
         return Gaussians(*(getattr(self, field.name)[rows] for field in fields(self)))
 
+    @staticmethod
+    def concatenate(parts: list[Gaussians]) -> Gaussians:
+        """Return all parts one after another."""
+        names = [field.name for field in fields(Gaussians)]
+        return Gaussians(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
 
 LAYERS: tuple[str, ...] = ("core", "shell", "photo")
 """Origin of a Gaussian: the skin map, the shell map, or a pixel of the photo."""

@@ -165,7 +165,11 @@ def grow_beard(
     splats.append(_shade(root[few], normal[few], local[few], color))
     triangles.append(triangle[few])
     spans.append(np.tile([0.0, 0.5], (len(root[few]), 1)))
-    return (_join(splats), np.concatenate(triangles), np.concatenate(spans).astype(np.float32))
+    return (
+        Gaussians.concatenate(splats),
+        np.concatenate(triangles),
+        np.concatenate(spans).astype(np.float32),
+    )
 
 
 def _density(body: Body, style: BeardStyle) -> FloatArray:
@@ -212,8 +216,3 @@ def _shade(
         np.tile(0.8 * color, (len(root), 1)),
         S.shade * np.clip(density, 0.0, 1.0),
     )
-
-
-def _join(splats: list[Gaussians]) -> Gaussians:
-    names = ("means", "quats", "scales", "opacities", "colors")
-    return Gaussians(*(np.concatenate([getattr(part, name) for part in splats]) for name in names))

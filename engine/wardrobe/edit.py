@@ -6,19 +6,19 @@ stay as they are; those that give way go with the slider (core/attributes.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ..body.model import Body
-from ..core.attributes import APPEARS, GOES, STAYS, Attribute, constant_span
+from ..core.attributes import APPEARS, GOES, STAYS, Attribute, constant_span, record_edit
 from ..core.geometry import vertex_normals
 from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
 from ..core.types import (
     LAYERS,
+    MAX_GAUSSIANS,
     PARTS,
     Avatar,
     BoolArray,
@@ -92,6 +92,9 @@ SPACING = {
 }
 """Metres between the splats of an item."""
 
+MAX_ADDED = MAX_GAUSSIANS // 2
+"""Most splats of everything that is put on one avatar, on top of the avatar's own."""
+
 PRESENT = ("glasses", "held")
 """Parts of the photo that can be taken off: what they hide has been completed."""
 
@@ -145,6 +148,7 @@ def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar
         avatar = remove_attribute(avatar, request.category)
     request = replace(request, color=_choose_color(avatar, request))
     added = _grow(avatar, request) if request.category == "beard" else _fit(avatar, request)
+    _check_room(avatar, added, request.category)
     bound = _bind(avatar, added, request.category)
     attribute = Attribute(
         request.category,
@@ -155,7 +159,24 @@ def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar
         _choose_spans(added.gives_way, GOES),
     )
     edit = {"add": request.category, "item": request.item_name, "color": attribute.color}
-    return _note(_insert(avatar, bound, added.span, attribute), edit | {"value": value})
+    return record_edit(_insert(avatar, bound, added.span, attribute), edit | {"value": value})
+
+
+def _check_room(avatar: Avatar, added: _Added, category: str) -> None:
+    """Check that an avatar does not get more splats than programs can draw at once.
+
+    Raises:
+        LikenessError: it would; the message says what else it has on.
+    """
+    on = [one for one in avatar.attributes if one.item != "photo"]
+    used = sum(int((one.factors(0.0) == 0.0).sum()) for one in on)
+    needed = len(added.splats)
+    if used + needed > MAX_ADDED:
+        raise LikenessError(
+            f"The {category} needs {needed} splats, but {MAX_ADDED - used} are left of the "
+            f"{MAX_ADDED} for everything that is put on.",
+            f"Remove something first: {', '.join(one.name for one in on)}.",
+        )
 
 
 def _choose_color(avatar: Avatar, request: ItemRequest) -> Color | None:
@@ -186,7 +207,7 @@ def set_attribute(avatar: Avatar, name: str, value: float) -> Avatar:
         span = _choose_spans(own, APPEARS)
         color = format_color(np.median(avatar.gaussians.colors[own], axis=0))
         attribute = Attribute(name, name, "photo", color, value, span)
-        return _note(
+        return record_edit(
             replace(avatar, attributes=(*avatar.attributes, attribute)),
             {"set": name, "value": value},
         )
@@ -196,7 +217,7 @@ def set_attribute(avatar: Avatar, name: str, value: float) -> Avatar:
     attributes = tuple(
         replace(one, value=value) if one.name == name else one for one in avatar.attributes
     )
-    return _note(replace(avatar, attributes=attributes), {"set": name, "value": value})
+    return record_edit(replace(avatar, attributes=attributes), {"set": name, "value": value})
 
 
 def remove_attribute(avatar: Avatar, name: str) -> Avatar:
@@ -224,7 +245,7 @@ def remove_attribute(avatar: Avatar, name: str) -> Avatar:
         lod_start=None if start is None else start[kept],
         attributes=tuple(one.take(kept) for one in avatar.attributes if one is not gone),
     )
-    return _note(out, {"remove": name})
+    return record_edit(out, {"remove": name})
 
 
 def check_value(name: str, value: float) -> None:
@@ -246,11 +267,6 @@ def _choose_spans(rows: BoolArray, span: tuple[float, float]) -> FloatArray:
     return out
 
 
-def _note(avatar: Avatar, edit: dict[str, Any]) -> Avatar:
-    edits = [*avatar.provenance.get("edits", []), edit]
-    return replace(avatar, provenance={**avatar.provenance, "edits": edits})
-
-
 def _fit(avatar: Avatar, request: ItemRequest) -> _Added:
     """The splats of an item made of meshes."""
     body: Body = avatar.body
@@ -262,7 +278,7 @@ def _fit(avatar: Avatar, request: ItemRequest) -> _Added:
         parts = make_item(request, wearer)
     vertices, f = _join_meshes(parts)
     covered = [cover_mesh(part, SPACING[request.category]) for part in parts]
-    splats = _concatenate([one for one, _ in covered])
+    splats = Gaussians.concatenate([one for one, _ in covered])
     normals = np.concatenate([normal for _, normal in covered])
     means = np.asarray(splats.means, np.float64)
     surface = BodySurface(means, normals, cKDTree(means))
@@ -282,7 +298,7 @@ def _fit(avatar: Avatar, request: ItemRequest) -> _Added:
     below = np.concatenate([source, pressed])
     count = len(splats)
     return _Added(
-        _concatenate([splats, shade, hair]),
+        Gaussians.concatenate([splats, shade, hair]),
         np.concatenate([triangle, bound.triangle[below]]),
         np.concatenate([bary, bound.bary[below]]),
         constant_span(APPEARS, count + len(below)),
@@ -480,8 +496,3 @@ def _join_meshes(parts: list[MeshPart]) -> tuple[FloatArray, IntArray]:
     starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
     vertices = np.concatenate([np.asarray(part.vertices, np.float64) for part in parts])
     return vertices, np.concatenate([p.f + start for p, start in zip(parts, starts, strict=False)])
-
-
-def _concatenate(parts: list[Gaussians]) -> Gaussians:
-    names = [field.name for field in fields(Gaussians)]
-    return Gaussians(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))

@@ -116,6 +116,7 @@ def again(folder: str) -> dict[str, Any]:
     empty()
     avatar = dressed()
     objects = build_scene(avatar, "Person")
+    untouched = read_avatar(objects)
     set_input(objects.splats.modifiers[MODIFIER_NAME], "Hat", 0.25)
     back = read_avatar(objects)
     same = [
@@ -130,6 +131,8 @@ def again(folder: str) -> dict[str, Any]:
     return {
         "spans": same,
         "values": [one.value for one in back.attributes],
+        "edits": back.provenance.get("edits"),
+        "untouched": "edits" in untouched.provenance,
         "items": [one.item for one in back.attributes],
         "parts": bool((back.gaussians.part == avatar.gaussians.part).all()),
         "saved": get_sliders(splats),

@@ -22,6 +22,8 @@ def test_attributes_come_back_from_the_objects(blender, tmp_path: Path) -> None:
     found = blender(CHECKS, "again", folder=str(tmp_path))
     assert found["spans"] == [True, True]
     assert found["values"] == [0.25, 1.0]
+    assert found["edits"] == [{"set": "hat", "value": 0.25}]  # the beard's slider was not moved
+    assert not found["untouched"]
     assert found["items"] == ["cap", "full"]
     assert found["parts"]
     assert found["saved"] == pytest.approx({"hat": 0.25, "beard": 1.0})

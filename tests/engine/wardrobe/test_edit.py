@@ -23,6 +23,7 @@ from likeness.engine.core.types import (
 from likeness.engine.formats.avatar import avatar_to_bytes, load_avatar, load_editable_avatar
 from likeness.engine.gaussians import place_gaussians, pose_avatar
 from likeness.engine.render import render_camera
+from likeness.engine.wardrobe import edit
 from likeness.engine.wardrobe.beards import find_hair_color
 from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
 from likeness.engine.wardrobe.items import ITEMS, ItemRequest
@@ -247,6 +248,19 @@ def test_a_file_is_edited_and_names_no_folder(person: Avatar, person_file: Path)
 def test_wrong_items_are_named(text: str, message: str) -> None:
     with pytest.raises(LikenessError, match=message):
         parse_item(text)
+
+
+def test_an_avatar_has_room_for_so_many_splats(
+    person: Avatar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is on counts, and what is replaced or belongs to the photo does not."""
+    monkeypatch.setattr(edit, "MAX_ADDED", 30_000)
+    bare = set_attribute(person, "glasses", 0.0)
+    worn = add_item(bare, ItemRequest("beard", "stubble"), 0.3)
+    with pytest.raises(LikenessError, match=r"needs \d+ splats, but 2500 are left of the 30000"):
+        add_item(worn, ItemRequest("scarf", "plain"))
+    again = add_item(worn, ItemRequest("beard", "short"))
+    assert len(again.gaussians) == len(person.gaussians) + 27_000
 
 
 def test_wrong_edits_are_named(person: Avatar) -> None:
