@@ -14,6 +14,7 @@ import bpy
 from ..addon.translations import set_tooltip
 from . import (
     add_body,
+    attributes,
     avatars,
     display,
     export,
@@ -39,6 +40,7 @@ _MODULES = (
     import_splats,
     add_body,
     avatars,
+    attributes,
     pose,
     expression,
     motion,

@@ -1,4 +1,4 @@
-"""The sliders of what was put on an avatar."""
+"""The parts of an avatar, and the sliders of what was put on it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class AttributesPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
 
     def draw(self, context: Any) -> None:
         layout, avatar = self.layout, find_avatar(context.object)
+        layout.operator_menu_enum("likeness.select_part", "part", icon="RESTRICT_SELECT_OFF")
         sliders = get_sliders(avatar.splats) if avatar is not None else {}
         if avatar is None or not sliders:
             draw_wrapped(

@@ -27,6 +27,19 @@ def test_the_body_can_be_shown_and_selected(blender, extension: Path, avatar) ->
     assert not other
 
 
+def test_the_splats_of_a_part_are_selected(blender, extension: Path, avatar) -> None:
+    found = blender(CHECKS, "parts", zip_path=str(extension), avatar=str(avatar))
+    skin, hair = list(range(0, 200, 3)), list(range(1, 200, 3))
+    assert not found["without"], "an avatar of unknown parts"
+    assert "scarf" in found["wrong"]
+    assert found["hair"] == ["FINISHED", "EDIT_MESH", True, hair]
+    assert found["colored"] == hair
+    assert found["again"] == ["FINISHED", skin]
+    assert found["both"] == ["FINISHED", sorted(skin + hair)]
+    assert found["left"] == [66, ["beard"]]
+    assert found["undone"] == 200
+
+
 def test_parts_without_a_rig_are_listed_with_what_to_do(blender, extension: Path, avatar) -> None:
     found = blender(CHECKS, "orphans", zip_path=str(extension), avatar=str(avatar))
     assert found["shown"]

@@ -75,6 +75,50 @@ def body(zip_path: str, avatar: str) -> list[Any]:
     return [*out, second.body.visible_get()]
 
 
+def parts(zip_path: str, avatar: str) -> dict[str, Any]:
+    """Select Part on an avatar of skin and hair: by name, extended, and then deleted; undone."""
+    find = start(zip_path, avatar)
+    first, second = find.find_avatars(bpy.context.scene)
+    of_parts = importlib.import_module(f"{MODULE}.engine.core.types").PARTS
+    back = importlib.import_module(f"{MODULE}.addon.scene.read_back")
+    color = importlib.import_module(f"{MODULE}.addon.scene.material").COLOR_ATTRIBUTE
+    values = [of_parts.index(("skin", "hair", "beard")[k % 3]) for k in range(200)]
+    first.splats.data.attributes["splat_part"].data.foreach_set("value", values)
+    splats = first.splats
+    select(second.armature)
+    out: dict[str, Any] = {"without": bpy.ops.likeness.select_part.poll()}
+    select(first.armature)
+    try:
+        out["wrong"] = attempt(bpy.ops.likeness.select_part, part="scarf")
+    except TypeError as error:  # not among the choices
+        out["wrong"] = str(error)
+    bpy.ops.ed.undo_push(message="Before")
+
+    def chosen() -> list[int]:
+        splats.update_from_editmode()
+        return [p.index for p in splats.data.polygons if p.select]
+
+    result = attempt(bpy.ops.likeness.select_part, part="hair")
+    out["hair"] = [result, bpy.context.mode, bpy.context.object == splats, chosen()]
+    bpy.ops.mesh.attribute_set(value_color=(1.0, 0.0, 0.0, 0.5))
+    splats.update_from_editmode()
+    with back.open_stored_mesh(splats) as mesh:
+        rgba = back.read_attribute(mesh, color)
+    out["colored"] = (rgba == [1.0, 0.0, 0.0, 0.5]).all(1).nonzero()[0].tolist()
+    out["again"] = [attempt(bpy.ops.likeness.select_part, part="skin"), chosen()]
+    out["both"] = [attempt(bpy.ops.likeness.select_part, part="hair", extend=True), chosen()]
+    bpy.ops.mesh.delete(type="FACE")
+    bpy.ops.object.mode_set(mode="OBJECT")
+    left = back.read_avatar(find.find_avatar(splats)).gaussians
+    out["left"] = [len(left), sorted({of_parts[k] for k in left.part})]
+    bpy.ops.ed.undo_push(message="Deleted")
+    bpy.ops.ed.undo()
+    while bpy.context.mode != "OBJECT":
+        bpy.ops.ed.undo()
+    out["undone"] = len(find.find_avatars(bpy.context.scene)[0].splats.data.polygons)
+    return out
+
+
 def orphans(zip_path: str, avatar: str) -> dict[str, Any]:
     """Blender's own Delete on an armature: the panel lists the rest; its buttons."""
     find = start(zip_path, avatar)

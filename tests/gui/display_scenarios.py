@@ -35,6 +35,13 @@ def display_buttons(ui: Any, avatar: str, photo: str) -> Steps:
         yield from press(ui, "likeness.native_splats")
         yield from ui.shot("native")
         yield from press(ui, "likeness.native_splats")
+    yield from panel(ui, "LIKENESS_PT_attributes", "panel_attributes")
+    yield from press(ui, "likeness.select_part", part="hair")
+    yield from ui.shot("hair_selected")
+    found.splats.update_from_editmode()
+    chosen = [polygon.select for polygon in found.splats.data.polygons]
+    out["hair"] = [bpy.context.mode, 0 < sum(chosen) < len(chosen)]
+    bpy.ops.object.mode_set(mode="OBJECT")
     yield from press(ui, "likeness.show_body")
     yield from ui.shot("body")
     out["body"] = [bpy.context.object == found.body, found.body.visible_get()]
