@@ -311,7 +311,8 @@ def _fit(avatar: Avatar, request: ItemRequest) -> _Added:
 def _thickness(avatar: Avatar, request: ItemRequest) -> FloatArray:
     """[V] metres of hair or clothes that stay below an item."""
     if request.category in ("scarf", "necklace"):
-        cloth = measure_thickness(avatar, ("upper", "skirt"), ("neck", "torso"))
+        # Skin as well: where a portrait ends, it may stand as far out as the clothes beside it.
+        cloth = measure_thickness(avatar, ("upper", "skirt", "skin"), ("neck", "torso"))
         most = S.pressed_cloth if request.category == "scarf" else S.most_cloth
         return np.minimum(S.over_cloth * cloth, most)
     hair = measure_thickness(avatar, ("hair",), ("scalp",))

@@ -26,6 +26,7 @@ from likeness.engine.render import render_camera
 from likeness.engine.wardrobe import edit
 from likeness.engine.wardrobe.beards import find_hair_color
 from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
+from likeness.engine.wardrobe.hair_binding import build_surface
 from likeness.engine.wardrobe.items import ITEMS, ItemRequest
 from likeness.engine.workflows.edit_avatar import edit_avatar_file, parse_item
 
@@ -203,6 +204,20 @@ def test_stripes_have_two_colours(person: Avatar) -> None:
     worn = add_item(person, ItemRequest("scarf", "stripes", (0.8, 0.8, 0.8)))
     own = worn.gaussians.colors[worn.gaussians.part == PARTS.index("scarf")].mean(1)
     assert np.quantile(own, 0.9) > 3 * np.quantile(own, 0.2)
+
+
+def test_a_necklace_lies_on_skin_that_stands_off_the_body(person: Avatar) -> None:
+    bound, body = person.gaussians, person.body
+    offset = np.array(bound.offset)
+    part = np.array(body.part_names)[body.face_part]
+    own = np.isin(part, ["neck", "torso"])[bound.triangle]
+    offset[own, 2] = 0.03
+    label = np.where(own, PARTS.index("skin"), bound.part).astype(np.uint8)
+    thick = replace(person, gaussians=replace(bound, offset=offset, part=label))
+    surface = build_surface(body.v_template, body, "neck", "torso")
+    worn = add_item(thick, ItemRequest("necklace", "pearls"))
+    height, _ = surface.height(at_rest(worn, "necklace"))
+    assert np.quantile(height, 0.05) > 0.02
 
 
 def test_things_of_one_category_replace_each_other_and_others_stay(person: Avatar) -> None:
