@@ -239,7 +239,7 @@ def _prepared(obj: Any, depsgraph: Any) -> _Drawn | None:
         _Store.drawn[obj.data.session_uid] = drawn
     if drawn.sliders != get_sliders(obj):
         drawn.sliders = get_sliders(obj)
-        drawn.cloud.parts[5] = read_faded_colors(obj)
+        drawn.cloud.set_colors(read_faded_colors(obj))
         drawn.picture = shader.GpuSplats(_Store.shader, drawn.cloud)
         drawn.vertices = np.empty((0, 3))
     vertices, normals = posed_body(obj, depsgraph)

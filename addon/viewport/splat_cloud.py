@@ -19,8 +19,8 @@ import numpy as np
 
 from ...engine.core.types import FloatArray, IntArray
 
-PARTS = 6
-"""Rows of four numbers per splat for the shader."""
+PARTS, _COLORS = 6, 5
+"""Rows of four numbers per splat for the shader, and which of them the colors are."""
 
 _LEVELS = 65535  # depth in 16 bits: numpy then sorts by counting, at a tenth of the time
 
@@ -82,6 +82,10 @@ class SplatCloud:
             self._weights[:, 3 + 3 * k : 6 + 3 * k] = bary * splats.offset[:, k : k + 1]
         self._weights[:, 12:] = bary * bary[:, [1, 2, 0]]
         self._level: tuple[int, IntArray] = (-1, np.empty(0, np.int64))
+
+    def set_colors(self, colors: FloatArray) -> None:
+        """Change the colors and opacities [N, 4]; what was made of ``parts`` has the old ones."""
+        self.parts[_COLORS] = colors
 
     def order(
         self, vertices: FloatArray, normals: FloatArray, view: FloatArray, count: int
@@ -145,5 +149,5 @@ def _parts(s: SplatArrays) -> FloatArray:
     parts[2, :, :3] = s.offset
     parts[3, :, :3] = s.axis_u
     parts[4, :, :3] = s.axis_v
-    parts[5] = s.colors
+    parts[_COLORS] = s.colors
     return parts
