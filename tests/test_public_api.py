@@ -33,7 +33,8 @@ FUNCTIONS = {
     "build": "photo, options=None, *, views=(), out=None, preview=True, body=None, progress=None",
     "camera": "avatar, pose=None, *, focus='full', yaw=0.0, pitch=0.0, width=768, height=768",
     "clip": "avatar, out, options, progress=None",
-    "edit": "avatar, out, *, add=(), values=None, remove=()",
+    "edit": "avatar, out, *, add=(), values=None, remove=(), edited=None, portrait=None, "
+    "part=None, progress=None",
     "export": "avatar, out, pose=None, options=None, progress=None",
     "load": "avatar",
     "motion": "avatar, file, *, fps=None, frames=None, expression=None",

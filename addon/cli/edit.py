@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .console import terminal_progress
 from .options import FILE
 
 
@@ -29,6 +30,25 @@ from .options import FILE
     help="Set a slider, from 0 (without it) to 1. The photo's own glasses are 'glasses'.",
 )
 @click.option("--remove", metavar="NAME", multiple=True, help="Remove what was added.")
+@click.option(
+    "--from",
+    "edited",
+    metavar="PICTURE",
+    type=FILE,
+    help="The portrait with something changed in any program; its frame, pose and person stay.",
+)
+@click.option(
+    "--portrait",
+    metavar="PICTURE",
+    type=FILE,
+    help="The portrait from which the avatar was built; --from needs it.",
+)
+@click.option(
+    "--part",
+    metavar="NAME",
+    help="What was changed in the picture of --from, such as 'hat', 'hair' or 'upper'; found in "
+    "the picture if not given.",
+)
 @click.option("--list", "listed", is_flag=True, help="List what the wardrobe has instead.")
 def edit(
     avatar: Path | None,
@@ -36,14 +56,24 @@ def edit(
     add: tuple[str, ...],
     values: tuple[str, ...],
     remove: tuple[str, ...],
+    edited: Path | None,
+    portrait: Path | None,
+    part: str | None,
     listed: bool,
 ) -> None:
     """Put hats, glasses, beards, jewellery and scarves on an avatar, or take them off.
 
+    With --from, what you changed in the portrait becomes an attribute of the avatar.
+
     What is not touched stays the same to the last bit. Each has a slider, which the file keeps;
     renders and exports show the avatar as the sliders stand.
     """
-    from ...engine.workflows.edit_avatar import edit_avatar_file, list_wardrobe, parse_setting
+    from ...engine.workflows.edit_avatar import (
+        EditedPortrait,
+        edit_avatar_file,
+        list_wardrobe,
+        parse_setting,
+    )
 
     if listed:
         for category, items in list_wardrobe().items():
@@ -51,7 +81,15 @@ def edit(
         return
     if avatar is None or out is None:
         raise click.UsageError("Missing argument 'AVATAR' or option '-o'.")
-    if not (add or values or remove):
-        raise click.UsageError("Nothing to do: give --add, --set or --remove.")
+    if edited is None and (portrait is not None or part is not None):
+        raise click.UsageError("--portrait and --part belong to --from.")
+    if not (add or values or remove or edited):
+        raise click.UsageError("Nothing to do: give --add, --from, --set or --remove.")
     settings = dict(parse_setting(text) for text in values)
-    click.echo(str(edit_avatar_file(avatar, out, add, settings, remove)))
+    photo = None if edited is None else EditedPortrait(edited, portrait, part)
+    if photo is None:
+        click.echo(str(edit_avatar_file(avatar, out, add, settings, remove)))
+        return
+    with terminal_progress() as progress:
+        made = edit_avatar_file(avatar, out, add, settings, remove, photo, progress)
+    click.echo(str(made))

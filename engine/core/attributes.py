@@ -21,9 +21,12 @@ from .types import Avatar, BoolArray, FloatArray, IntArray
 APPEARS, GOES, STAYS = (0.0, 1.0), (1.0, 0.0), (-1.0, 0.0)
 """Spans of what fades in, of what fades out, and of what does not change."""
 
-NAMES = ("hat", "glasses", "headphones", "earrings", "necklace", "scarf", "beard", "held")
-"""All attributes that an avatar may have, each at most once: what can be put on, and what of the
-photo can be taken off."""
+NAMES = (
+    *("hat", "glasses", "headphones", "earrings", "necklace", "scarf", "beard", "held"),
+    *("hair", "face", "skin", "upper", "lower", "skirt", "shoes"),
+)
+"""All attributes that an avatar may have, each at most once: what can be put on, what of the
+photo can be taken off, and parts that an edited portrait may change."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ..core.types import (
     LAYERS,
     Avatar,
     BoundGaussians,
+    IntArray,
     Matte,
     Observation,
     Portrait,
@@ -29,7 +30,7 @@ from ..files.digests import file_sha256
 from ..files.onnx_providers import describe_providers
 from ..files.weights import DEFAULT_NETWORK, NO_NETWORK, asset_path, find_network
 from ..gaussians.frame_end import end_avatar
-from ..gaussians.lift import LiftOptions, lift_photo
+from ..gaussians.lift import LiftOptions, LiftResult, lift_photo
 from ..gaussians.lift.labels_network import LabelNetworkRuntime, load_label_network
 from ..gaussians.lift.labels_parser import ParserRuntime, load_parser
 from ..gaussians.lift.lift_multiview import TrackedPhoto, lift_multiview
@@ -106,6 +107,7 @@ class LiftedPortrait:
         others: the other photos of the person, their mattes in the light of the main one, and
             the mattes to which the avatar is to be fitted.
         network: figures of the network applied to the lift, JSON-able; None without one.
+        lift: from which the avatar was made.
     """
 
     tracked: TrackedPortrait
@@ -115,6 +117,7 @@ class LiftedPortrait:
     warnings: list[str]
     others: tuple[tuple[TrackedPortrait, Matte, Matte], ...] = ()
     network: dict[str, Any] | None = None
+    lift: LiftResult | None = None
 
 
 def lift_portrait(
@@ -166,8 +169,8 @@ def lift_portrait(
                     chosen["estimators"],
                 )
             all_tracked = [again, *all_tracked[1:]]
-    tracked, track = all_tracked[0], all_tracked[0].track
-    person = tracked.body.personalised(track.betas)
+    tracked = all_tracked[0]
+    person = tracked.body.personalised(tracked.track.betas)
     mattes = []
     with stage("matte", "separating the person"):
         for k, one in enumerate(all_tracked):
@@ -175,17 +178,48 @@ def lift_portrait(
             mattes.append(matte)
             name = f"{one.portrait.path.name}: " if k else ""
             warnings += [*one.warnings, *(name + note for note in notes)]
-    tracked = replace(tracked, first_matte=None)
-    of_networks: list[str] = []
+    all_tracked[0] = replace(tracked, first_matte=None)
+    lifted = lift_mattes(all_tracked, mattes, options, body_path=body_path, stages=stage)
+    return replace(lifted, warnings=[*lifted.warnings, *warnings])
+
+
+def lift_mattes(
+    all_tracked: Sequence[TrackedPortrait],
+    mattes: Sequence[Matte],
+    options: BuildOptions,
+    *,
+    body_path: Path | None = None,
+    stages: StageTimer | None = None,
+    same_as: LiftResult | None = None,
+    known: IntArray | None = None,
+) -> LiftedPortrait:
+    """Lift tracked photos whose mattes are known; the warnings are those of the networks.
+
+    Args:
+        all_tracked: the main photo, and the others.
+        mattes: one of each.
+        options: of the build.
+        body_path: as for :func:`build_avatar`.
+        stages: as for :func:`lift_portrait`.
+        same_as: another lift of one photo of the same person, whose skirt is kept, or its absence.
+        known: [.., ..] labels of a single photo, as for :func:`label_photo`.
+
+    Raises:
+        LikenessError: as for :func:`build_avatar`.
+    """
+    stage = stages or StageTimer(None)
+    mattes = list(mattes)
+    warnings: list[str] = []
+    tracked, track = all_tracked[0], all_tracked[0].track
+    person = tracked.body.personalised(track.betas)
     with stage("lift", "lifting the photo to Gaussians"):
-        network = _network(options.network, body_path, of_networks)
-        labels = _label_network(options.network, body_path, of_networks)
-        parser = _parser(options.network, body_path, of_networks)
-        warnings = [*of_networks, *warnings]
+        network = _network(options.network, body_path, warnings)
+        labels = _label_network(options.network, body_path, warnings)
+        parser = _parser(options.network, body_path, warnings)
         budget = LiftOptions(max_gaussians=lift_budget(network, options.max_gaussians))
         if network is not None and not network.config.decoder.residual:
             lifted, wanted = blank_lift(network, person), mattes
-        elif others:
+        elif len(all_tracked) > 1:
             views = [
                 TrackedPhoto(matte, one.observation, one.track, one.portrait.path.name)
                 for matte, one in zip(mattes, all_tracked, strict=True)
@@ -193,7 +227,16 @@ def lift_portrait(
             lifted, mattes, wanted = lift_multiview(views, person, budget, labels, parser)
         else:
             lifted = lift_photo(
-                mattes[0], tracked.observation, track, person, budget, labels=labels, parser=parser
+                mattes[0],
+                tracked.observation,
+                track,
+                person,
+                budget,
+                None if same_as is None else same_as.skirt,
+                find_skirt=same_as is None,
+                labels=labels,
+                parser=parser,
+                known=known,
             )
             wanted = [lifted.wanted or mattes[0]]
     figures = None
@@ -208,7 +251,7 @@ def lift_portrait(
         avatar = make_world_avatar(lifted.body, lifted.gaussians, lifted.pose or track.pose, track)
         avatar = order_by_importance(end_avatar(avatar, shots, options.below))
     beside = tuple(zip(all_tracked[1:], mattes[1:], wanted[1:], strict=True))
-    return LiftedPortrait(tracked, mattes[0], wanted[0], avatar, warnings, beside, figures)
+    return LiftedPortrait(tracked, mattes[0], wanted[0], avatar, warnings, beside, figures, lifted)
 
 
 def open_defaults() -> None:

@@ -12,13 +12,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..body.model import Body
-from ..core.attributes import APPEARS, GOES, STAYS, Attribute, constant_span, record_edit
+from ..core.attributes import APPEARS, GOES, Attribute, constant_span, record_edit
 from ..core.geometry import vertex_normals
 from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
 from ..core.types import (
     LAYERS,
-    MAX_GAUSSIANS,
     PARTS,
     Avatar,
     BoolArray,
@@ -32,6 +31,7 @@ from ..gaussians.binding import bind_gaussians, place_gaussians
 from ..gaussians.lift.glasses import nearest_triangles, rigid_triangles
 from ..gaussians.lift.photo_light import PhotoLight, fit_light
 from ..gaussians.lift.surfels import closest_barycentric
+from .attribute_splats import check_room, choose_spans, insert_splats
 from .avatar_wearer import (
     AvatarWearer,
     fill_out,
@@ -92,14 +92,10 @@ SPACING = {
 }
 """Metres between the splats of an item."""
 
-MAX_ADDED = MAX_GAUSSIANS // 2
-"""Most splats of everything that is put on one avatar, on top of the avatar's own."""
-
 PRESENT = ("glasses", "held")
 """Parts of the photo that can be taken off: what they hide has been completed."""
 
 _SHELL, _PHOTO = LAYERS.index("shell"), LAYERS.index("photo")
-_SEED = 7
 
 
 @dataclass(frozen=True)
@@ -148,7 +144,7 @@ def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar
         avatar = remove_attribute(avatar, request.category)
     request = replace(request, color=_choose_color(avatar, request))
     added = _grow(avatar, request) if request.category == "beard" else _fit(avatar, request)
-    _check_room(avatar, added, request.category)
+    check_room(avatar, request.category, len(added.splats))
     bound = _bind(avatar, added, request.category)
     attribute = Attribute(
         request.category,
@@ -156,27 +152,10 @@ def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar
         request.item_name,
         format_color(request.color or DEFAULT_COLORS[request.category]),
         value,
-        _choose_spans(added.gives_way, GOES),
+        choose_spans(added.gives_way, GOES),
     )
     edit = {"add": request.category, "item": request.item_name, "color": attribute.color}
-    return record_edit(_insert(avatar, bound, added.span, attribute), edit | {"value": value})
-
-
-def _check_room(avatar: Avatar, added: _Added, category: str) -> None:
-    """Check that an avatar does not get more splats than programs can draw at once.
-
-    Raises:
-        LikenessError: it would; the message says what else it has on.
-    """
-    on = [one for one in avatar.attributes if one.item != "photo"]
-    used = sum(int((one.factors(0.0) == 0.0).sum()) for one in on)
-    needed = len(added.splats)
-    if used + needed > MAX_ADDED:
-        raise LikenessError(
-            f"The {category} needs {needed} splats, but {MAX_ADDED - used} are left of the "
-            f"{MAX_ADDED} for everything that is put on.",
-            f"Remove something first: {', '.join(one.name for one in on)}.",
-        )
+    return record_edit(insert_splats(avatar, bound, added.span, attribute), edit | {"value": value})
 
 
 def _choose_color(avatar: Avatar, request: ItemRequest) -> Color | None:
@@ -204,7 +183,7 @@ def set_attribute(avatar: Avatar, name: str, value: float) -> Avatar:
     names = [one.name for one in avatar.attributes]
     own = avatar.gaussians.part == PARTS.index(name) if name in PRESENT else np.zeros(1, bool)
     if name not in names and own.any():
-        span = _choose_spans(own, APPEARS)
+        span = choose_spans(own, APPEARS)
         color = format_color(np.median(avatar.gaussians.colors[own], axis=0))
         attribute = Attribute(name, name, "photo", color, value, span)
         return record_edit(
@@ -258,13 +237,6 @@ def check_value(name: str, value: float) -> None:
         raise LikenessError(
             f"The value {value:g} of '{name}' is out of range.", "Give a number from 0 to 1."
         )
-
-
-def _choose_spans(rows: BoolArray, span: tuple[float, float]) -> FloatArray:
-    """[N, 2] ``span`` for the chosen rows [N], STAYS for the others."""
-    out = constant_span(STAYS, len(rows))
-    out[rows] = span
-    return out
 
 
 def _fit(avatar: Avatar, request: ItemRequest) -> _Added:
@@ -453,42 +425,6 @@ def _find_light(avatar: Avatar) -> PhotoLight:
     usual = np.isin(bound.part, [PARTS.index(name) for name in ("skin", "face", "upper", "lower")])
     surface = np.where(usual, bound.part.astype(int), -1)
     return fit_light(normals, np.asarray(bound.colors, np.float64), surface, normals[:, 2])
-
-
-def _insert(
-    avatar: Avatar, bound: BoundGaussians, span: FloatArray, attribute: Attribute
-) -> Avatar:
-    """The avatar with splats of an attribute spread evenly between its own.
-
-    Args:
-        avatar: with its attributes.
-        bound: K Gaussians to be added.
-        span: [K, 2] of the attribute.
-        attribute: with the spans [N, 2] of the avatar's own Gaussians.
-    """
-    own, count = len(avatar.gaussians), len(bound)
-    mixed = np.random.default_rng(_SEED).permutation(count)
-    place = np.concatenate([np.arange(own) / max(own, 1), (np.arange(count) + 0.5) / count])
-    order = np.argsort(place, kind="stable")
-
-    def spread(before: FloatArray, more: FloatArray) -> FloatArray:
-        return np.asarray(np.concatenate([before, more])[order], np.float32)
-
-    start = avatar.lod_start
-    if start is not None:  # an even choice of them grows from the start
-        start = spread(start, np.full(count, own + count))
-    return replace(
-        avatar,
-        gaussians=BoundGaussians.concatenate([avatar.gaussians, bound.take(mixed)]).take(order),
-        lod_start=start,
-        attributes=(
-            *(
-                replace(one, span=spread(one.span, constant_span(STAYS, count)))
-                for one in avatar.attributes
-            ),
-            replace(attribute, span=spread(attribute.span, span[mixed])),
-        ),
-    )
 
 
 def _join_meshes(parts: list[MeshPart]) -> tuple[FloatArray, IntArray]:

@@ -110,6 +110,10 @@ def edit(
     add: Sequence[str] = (),
     values: Mapping[str, float] | None = None,
     remove: Sequence[str] = (),
+    edited: File | None = None,
+    portrait: File | None = None,
+    part: str | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Put things on an avatar, take them off, and set their sliders (docs/attributes.md).
 
@@ -122,16 +126,24 @@ def edit(
         add: items of the wardrobe, such as ``hat=fedora,color=#332211``.
         values: of sliders by name, 0 (without it) to 1.
         remove: names of what was added.
+        edited: the portrait with something changed in any program, in the same frame.
+        portrait: from which the avatar was built; ``edited`` needs it.
+        part: what was changed in ``edited``, such as ``hat``; found in the picture if left out.
+        progress: called with the stage, 0..1 and a message.
 
     Returns:
         The file that was written.
 
     Raises:
-        LikenessError: an item or a slider is unknown, or a file cannot be read or written.
+        LikenessError: an item or a slider is unknown, the edited portrait cannot be used, or a file
+            cannot be read or written.
     """
-    from .edit_avatar import edit_avatar_file
+    from .edit_avatar import EditedPortrait, edit_avatar_file
 
-    return edit_avatar_file(Path(avatar), Path(out), add, values, remove)
+    photo = None
+    if edited is not None:
+        photo = EditedPortrait(Path(edited), None if portrait is None else Path(portrait), part)
+    return edit_avatar_file(Path(avatar), Path(out), add, values, remove, photo, progress)
 
 
 def save(avatar: Avatar, out: File) -> Path:

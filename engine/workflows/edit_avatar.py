@@ -1,17 +1,49 @@
-"""Attributes of avatar files: things put on, taken off, and their sliders."""
+"""Attributes of avatar files: things put on, taken off or edited in the portrait; sliders."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.types import Avatar, LikenessError
+from ..core.attributes import NAMES
+from ..core.types import Avatar, LikenessError, Progress
 from ..formats.avatar import load_editable_avatar, save_avatar
 from ..wardrobe.edit import add_item, remove_attribute, set_attribute
 from ..wardrobe.items import ITEMS, ItemRequest, check_item, parse_color
 
 FILE_NAME = "avatar.safetensors"
 _OPTIONS = ("color", "second", "value", "seed")
+
+
+@dataclass(frozen=True)
+class EditedPortrait:
+    """A portrait in which the user changed something, in any program.
+
+    Attributes:
+        edited: the changed picture, of the same frame.
+        portrait: the one from which the avatar was built.
+        part: what was changed, of ``core.attributes.NAMES``; None: what the picture shows.
+
+    Raises:
+        LikenessError: the portrait is missing, or the part is unknown.
+    """
+
+    edited: Path
+    portrait: Path | None
+    part: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.portrait is None:
+            raise LikenessError(
+                f"The edited picture '{self.edited}' needs the portrait from which the avatar was "
+                "built, which avatar files do not contain.",
+                "Give that portrait as well.",
+            )
+        if self.part is not None and self.part not in NAMES:
+            raise LikenessError(
+                f"'{self.part}' is not a part of an avatar.", f"Choose one of {', '.join(NAMES)}."
+            )
 
 
 def parse_item(text: str) -> tuple[ItemRequest, float]:
@@ -59,21 +91,35 @@ def edit_avatar(
     add: Sequence[str] = (),
     values: Mapping[str, float] | None = None,
     remove: Sequence[str] = (),
+    edited: EditedPortrait | None = None,
+    progress: Progress | None = None,
 ) -> Avatar:
-    """Edit an avatar's attributes: first what is removed, then what is put on, then the sliders.
+    """Edit an avatar's attributes.
+
+    First things are removed, then an edited portrait counts, then things are put on, and the
+    sliders come last.
 
     Args:
         avatar: with its attributes.
         add: items, as for :func:`parse_item`.
         values: of sliders, by name.
         remove: names of attributes.
+        edited: a portrait in which something was changed.
+        progress: called with the stage, 0..1 and a message, while that is lifted.
 
     Raises:
-        LikenessError: an item or an attribute is unknown, or a value is out of range.
+        LikenessError: an item or an attribute is unknown, a value is out of range, or the edited
+            portrait cannot be used.
     """
     items = [parse_item(text) for text in add]
     for name in remove:
         avatar = remove_attribute(avatar, name)
+    if edited is not None and edited.portrait is not None:
+        from ..pipeline.photo_edit import edit_from_photo  # late: the whole engine
+
+        avatar = edit_from_photo(
+            avatar, edited.portrait, edited.edited, edited.part, progress=progress
+        )
     for request, value in items:
         avatar = add_item(avatar, request, value)
     for name, value in (values or {}).items():
@@ -87,6 +133,8 @@ def edit_avatar_file(
     add: Sequence[str] = (),
     values: Mapping[str, float] | None = None,
     remove: Sequence[str] = (),
+    edited: EditedPortrait | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Edit the attributes of an avatar file, and write the result.
 
@@ -96,6 +144,8 @@ def edit_avatar_file(
         add: as for :func:`edit_avatar`.
         values: as for :func:`edit_avatar`.
         remove: as for :func:`edit_avatar`.
+        edited: as for :func:`edit_avatar`.
+        progress: as for :func:`edit_avatar`.
 
     Returns:
         The file that was written.
@@ -103,7 +153,7 @@ def edit_avatar_file(
     Raises:
         LikenessError: as for :func:`edit_avatar`, or a file cannot be read or written.
     """
-    edited = edit_avatar(load_editable_avatar(avatar), add, values, remove)
+    changed = edit_avatar(load_editable_avatar(avatar), add, values, remove, edited, progress)
     file = out
     if out.suffix != ".safetensors":
         try:
@@ -113,7 +163,7 @@ def edit_avatar_file(
                 f"Cannot create '{out}': {error.strerror}.", "Choose another folder."
             ) from error
         file = out / FILE_NAME
-    save_avatar(edited, file)
+    save_avatar(changed, file)
     return file
 
 

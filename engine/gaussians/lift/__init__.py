@@ -29,6 +29,7 @@ from ...core.types import (
     BoundGaussians,
     Camera,
     FloatArray,
+    IntArray,
     LikenessError,
     Matte,
     Observation,
@@ -48,7 +49,15 @@ from .flaps import assign_cloth_to_trunk, find_flaps
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .hair_relief import measure_notches, raise_hair
 from .hand_pixels import find_sleeved_arms
-from .hat_splats import hat_layer, label_head, press_hair, settle_hat, split_hat, without_hat
+from .hat_splats import (
+    hat_layer,
+    label_head,
+    level_cap,
+    press_hair,
+    settle_hat,
+    split_hat,
+    without_hat,
+)
 from .hats import fit_hat
 from .held_objects import mark_held_objects, mark_removed, removed_pixels
 from .hidden_forearms import find_rims, hidden_forearm_distance, near_hidden_forearms
@@ -124,6 +133,7 @@ class LiftResult:
         pose: the photo's, with the hands that it does not show out of sight; None if unknown.
         wanted: the matte that the Gaussians should show: the photo's without shadows that limbs
             throw on others; None if unknown.
+        labels: [H, W] of the photo's pixels on a grid; None if unknown.
     """
 
     gaussians: BoundGaussians
@@ -132,6 +142,7 @@ class LiftResult:
     label_shares: FloatArray | None = None
     pose: Pose | None = None
     wanted: Matte | None = None
+    labels: IntArray | None = None
 
 
 def lift_photo(
@@ -145,6 +156,7 @@ def lift_photo(
     labels: LabelNetworkRuntime | None = None,
     parser: ParserRuntime | None = None,
     nape: bool = True,
+    known: IntArray | None = None,
 ) -> LiftResult:
     """Turn a tracked portrait into Gaussians bound to the person's body.
 
@@ -159,6 +171,7 @@ def lift_photo(
         labels: says what covers the body where the photo does not show it; None: rules alone.
         parser: says what the photo shows, together with rules; None: rules alone.
         nape: whether the body gets the piece that holds hair beside the neck.
+        known: [.., ..] labels, as for :func:`label_photo`.
 
     Raises:
         LikenessError: the budget is below ``MIN_GAUSSIANS``, the matte shows no person, or it
@@ -172,14 +185,14 @@ def lift_photo(
     body = separate_eyes(add_nape(body) if nape else body)
     vertices, _ = body.vertices(track.pose)
     groups = vertex_groups(body)
-    found = label_photo(matte, observation, track, body, vertices, options.region_pixels, parser)
+    grid = options.region_pixels
+    found = label_photo(matte, observation, track, body, vertices, grid, parser, known)
     pose = reach_shown_hands(found.regions, found.camera, body, track.pose)
     if pose is not track.pose:
         track = replace(track, pose=pose)
         vertices, _ = body.vertices(pose)
-        found = label_photo(
-            matte, observation, track, body, vertices, options.region_pixels, parser
-        )
+        found = label_photo(matte, observation, track, body, vertices, grid, parser, known)
+    labelled = found.regions.label
     found = found.without(find_unreached_skin(found.regions, found.camera, body))
     given = replace(matte, held=found.matte.held)
     matte, camera, regions, frame = found.matte, found.camera, found.regions, found.frame
@@ -195,6 +208,8 @@ def lift_photo(
     if brimmed is not None:
         shares = label_head(shares, brimmed, regions, camera, body, vertices)
         silhouette = without_hat(regions, brimmed, camera)
+    else:
+        shares = level_cap(shares, regions, camera, body, vertices)
     hair, hat = shares[:, HAIR] > 0.5, shares[:, HAT] > 0.5
     shoes = fit_shoes(regions, colors, camera, body, vertices, shares[:, SHOES])
     worn_over = worn_probability(shares)
@@ -289,7 +304,7 @@ def lift_photo(
     everything = calibrate_colors(
         everything, portrait, track.camera, vertices, body, grid_side, found.near_hidden
     )
-    return LiftResult(everything, body, skirt, shares, track.pose, wanted)
+    return LiftResult(everything, body, skirt, shares, track.pose, wanted, labelled)
 
 
 @dataclass(frozen=True)
@@ -335,6 +350,7 @@ def label_photo(
     vertices: FloatArray,
     region_pixels: int = LiftOptions.region_pixels,
     parser: ParserRuntime | None = None,
+    known: IntArray | None = None,
 ) -> LabelledPhoto:
     """Label the photo's pixels, and remove glasses.
 
@@ -346,6 +362,7 @@ def label_photo(
         vertices: [V, 3] of the body in the photo's pose, world space, metres.
         region_pixels: of the person, on the grid.
         parser: as for :func:`lift_photo`.
+        known: [.., ..] labels of the portrait on any grid, NONE where they are to be found.
 
     Raises:
         LikenessError: the matte shows no person, or it misses the tracked body.
@@ -373,6 +390,7 @@ def label_photo(
         w / width,
         matte.foreground,
         parser,
+        known,
     )
     if (regions.mask & (regions.body.face >= 0)).sum() < S.min_overlap * regions.mask.sum():
         raise LikenessError(

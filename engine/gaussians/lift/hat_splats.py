@@ -26,7 +26,7 @@ from .depth_sheets import DepthSheet, composite_sheets
 from .dressed_mesh import DressedMesh
 from .glasses import nearest_triangles, rigid_triangles
 from .hats import Hat
-from .labels import HAIR, HAT, OBJECT, SKIN
+from .labels import HAIR, HAT, NONE, OBJECT, SKIN
 from .labels_surface import vertex_parts
 from .photo_view import PhotoView
 from .pixel_grids import dilate, erode
@@ -58,6 +58,10 @@ class HatSplatSettings:
     usual: float = 0.02  # weight, as a share of a row, of the hat's usual colour
     unlike: float = 3.0  # times the median difference from its row's tone that a colour may have
     light: float = 0.05  # metres around what is seen that its light reaches
+    shown: float = 0.2  # cosine to the camera from which on the scalp is seen
+    tilt: float = 0.12  # metres by which a rim is lower for each metre further back
+    fewest: int = 8  # vertices of the scalp below a hat that are seen
+    ragged: float = 0.3  # share of them on the wrong side of its rim: more is none
 
 
 S = register_settings("lift.hat_splats", HatSplatSettings())
@@ -89,6 +93,46 @@ def label_head(
     out[:, HAT] = np.where(covered, hairs, 0.0)
     out[:, HAIR] = np.where(covered, 0.0, np.where(scalp, hairs, shares[:, HAIR]))
     out[:, SKIN] += np.where(covered | scalp, 0.0, shares[:, HAT])
+    return out
+
+
+def level_cap(
+    shares: FloatArray, regions: Regions, camera: Camera, body: Body, vertices: FloatArray
+) -> FloatArray:
+    """Let a hat without a brim end at one height all around, as it does where the photo shows it.
+
+    Args:
+        shares: [V, L] 0..1 the labels of the surface.
+        regions: of the photo.
+        camera: of the region grid.
+        body: the person's own.
+        vertices: [V, 3] in the photo's pose, world space, metres.
+
+    Returns:
+        [V, L] the labels; those that the photo shows, and those without a clear rim, are the same.
+    """
+    scalp = np.nonzero(vertex_parts(body) == "scalp")[0]
+    row, col, inside = _pixels(vertices[scalp], camera)
+    facing = cosine_to_camera(vertices, vertex_normals(vertices, body.f))[scalp]
+    label = regions.label[row, col]
+    shown = inside & (facing > S.shown) & (label != NONE)
+    rest = np.asarray(body.v_template, np.float64)[scalp]
+    level = rest[:, 1] - S.tilt * rest[:, 2]
+    order = np.argsort(level[shown])
+    hat = (label[shown] == HAT)[order]
+    if hat.sum() < S.fewest:
+        return shares
+    # Wrong with the rim below the k-th: hats under it and others over it.
+    wrong = np.cumsum(np.append(0, hat)) + np.append(np.cumsum(~hat[::-1])[::-1], 0)
+    k = int(wrong.argmin())
+    if wrong[k] > S.ragged * len(hat):
+        return shares
+    rim = np.append(level[shown][order], np.inf)[k] if k else -np.inf
+    hidden = scalp[facing <= S.shown]
+    above = level[facing <= S.shown] >= rim
+    out, hairs = np.array(shares), shares[hidden][:, [HAIR, HAT]].sum(1)
+    out[hidden, HAT] = np.where(above, hairs, 0.0)
+    out[hidden, HAIR] = np.where(above, 0.0, hairs)
     return out
 
 

@@ -17,12 +17,12 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .face_parts import INNER_LIPS
 from .hand_pixels import Hand, find_bust, settle_hand_pixels
-from .labels import GLASSES, HAIR, HAT, SKIN, NamesArray, Places, find_places
+from .labels import GLASSES, HAIR, HAT, NONE, SKIN, NamesArray, Places, find_places
 from .labels_cleanup import find_hat, find_parsed_hat
 from .labels_glasses import DetectedGlasses, find_glasses
 from .labels_parser import PARSED, ParserRuntime
 from .labels_pixels import HeadCues, fine_texture, label_pixels
-from .pixel_grids import dilate, erode, fill_polygon, neighbour_links
+from .pixel_grids import dilate, erode, fill_polygon, neighbour_links, resize_nearest
 from .shoe_pixels import settle_hem_pixels
 from .skin_tone import S as SKIN_TONE
 from .skin_tone import find_skin_color, measure_skin_tone
@@ -370,6 +370,7 @@ def find_regions(
     scale: float,
     photo: FloatArray | None = None,
     parser: ParserRuntime | None = None,
+    known: IntArray | None = None,
 ) -> Regions:
     """Label a pixel grid.
 
@@ -383,6 +384,7 @@ def find_regions(
         scale: pixels of this grid per pixel of the portrait.
         photo: [.., .., 3] the portrait itself, to look for glasses, or None.
         parser: labels the photo together with the rules; None: the rules alone.
+        known: [.., ..] labels of the portrait on any grid, NONE where they are to be found.
 
     Raises:
         LikenessError: the parser's output is not finite.
@@ -425,6 +427,9 @@ def find_regions(
         label = find_parsed_hat(label, parsed, pixels.head, unit)
     if not (label == HAT).any():
         label = find_hat(label, lab, pixels.head, outlines.brow, unit)
+    if known is not None:
+        given = resize_nearest(known, mask.shape)
+        label = np.where(mask & (given != NONE), given, label)
     glasses = None if photo is None else find_glasses(photo, observation)
     drawn_arms = {arm: limb[arm] for arm in ARMS if (limb[arm].face >= 0).any()}
     group, label = claim_shaded_skin(group, label, lab, places.rest[..., 0], drawn_arms, camera)

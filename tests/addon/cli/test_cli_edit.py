@@ -55,6 +55,9 @@ def test_the_list_is_that_of_the_documents(capsys: pytest.CaptureFixture[str]) -
         (["AVATAR", "-o", "new", "--add", "hat=crown"], "no hat 'crown'"),
         (["AVATAR", "-o", "new", "--set", "hat=1"], "no attribute 'hat'"),
         (["AVATAR", "-o", "new", "--remove", "hat"], "no attribute 'hat'"),
+        (["AVATAR", "-o", "new", "--from", "b.jpg"], "needs the portrait"),
+        (["AVATAR", "-o", "new", "--from", "b.jpg", "--portrait", "a.jpg"], "'a.jpg'"),
+        (["AVATAR", "-o", "new", "--part", "hat"], "belong to --from"),
     ],
 )
 def test_mistakes_are_named(

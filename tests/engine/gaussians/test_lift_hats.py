@@ -25,9 +25,10 @@ from likeness.engine.core.types import (
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.glasses import rigid_triangles
-from likeness.engine.gaussians.lift.hat_splats import hat_layer, press_hair, without_hat
+from likeness.engine.gaussians.lift.hat_splats import hat_layer, level_cap, press_hair, without_hat
 from likeness.engine.gaussians.lift.hats import fit_hat
-from likeness.engine.gaussians.lift.labels import HAT, OBJECT, SKIN
+from likeness.engine.gaussians.lift.labels import HAIR, HAT, LABELS, OBJECT, SKIN
+from likeness.engine.gaussians.lift.labels_surface import vertex_parts
 from likeness.engine.gaussians.lift.regions import Regions
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy import ndimage
@@ -104,6 +105,29 @@ def test_beanies_and_caps_have_none(average: Body, brim: float, sector: float):
     wearer = Wearer.of(average, brim, sector)
     assert (wearer.regions.label == HAT).sum() > 200
     assert fit_hat(wearer.regions, wearer.camera, average, wearer.vertices) is None
+
+
+def test_a_beanie_ends_at_one_height_all_around(average: Body):
+    """Half of its back was hair where the network of hidden labels thought so."""
+    wearer = Wearer.of(average, 0.0, tilt=0.0)
+    scalp = np.nonzero(vertex_parts(average) == "scalp")[0]
+    shares = np.zeros((len(average.v_template), len(LABELS)))
+    left = average.v_template[:, 0] > 0
+    shares[:, SKIN] = 1.0
+    shares[scalp] = np.where(left[scalp, None], np.eye(len(LABELS))[HAT], np.eye(len(LABELS))[HAIR])
+    out = level_cap(shares, wearer.regions, wearer.camera, average, wearer.vertices)
+    away = vertex_normals(wearer.vertices, average.f)[:, 2] < -0.3
+    hidden = scalp[away[scalp]]
+    hat = out[hidden, HAT] > 0.5
+    height = average.v_template[hidden] @ [0.0, 1.0, -0.12]  # lower behind
+    assert 0.2 < hat.mean() < 0.95
+    assert height[hat].min() > height[~hat].max()
+    sides = [hat[left[hidden] == side].mean() for side in (True, False)]
+    assert abs(sides[0] - sides[1]) < 0.1
+    seen = np.setdiff1d(np.arange(len(out)), np.nonzero(away | (wearer.vertices[:, 2] < -1.3))[0])
+    others = np.setdiff1d(seen, scalp)
+    assert (out[others] == shares[others]).all()
+    assert out.sum(1) == pytest.approx(1.0)
 
 
 def test_a_brim_behind_the_head_is_background(average: Body):

@@ -23,7 +23,7 @@ from likeness.engine.core.types import (
 from likeness.engine.formats.avatar import avatar_to_bytes, load_avatar, load_editable_avatar
 from likeness.engine.gaussians import place_gaussians, pose_avatar
 from likeness.engine.render import render_camera
-from likeness.engine.wardrobe import edit
+from likeness.engine.wardrobe import attribute_splats
 from likeness.engine.wardrobe.beards import find_hair_color
 from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
 from likeness.engine.wardrobe.hair_binding import build_surface
@@ -269,7 +269,7 @@ def test_an_avatar_has_room_for_so_many_splats(
     person: Avatar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is on counts, and what is replaced or belongs to the photo does not."""
-    monkeypatch.setattr(edit, "MAX_ADDED", 30_000)
+    monkeypatch.setattr(attribute_splats, "MAX_ADDED", 30_000)
     bare = set_attribute(person, "glasses", 0.0)
     worn = add_item(bare, ItemRequest("beard", "stubble"), 0.3)
     with pytest.raises(LikenessError, match=r"needs \d+ splats, but 2500 are left of the 30000"):
