@@ -49,15 +49,7 @@ from .flaps import assign_cloth_to_trunk, find_flaps
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .hair_relief import measure_notches, raise_hair
 from .hand_pixels import find_sleeved_arms
-from .hat_splats import (
-    hat_layer,
-    label_head,
-    level_cap,
-    press_hair,
-    settle_hat,
-    split_hat,
-    without_hat,
-)
+from .hat_splats import hat_layer, label_head, press_hair, settle_hat, split_hat, without_hat
 from .hats import fit_hat
 from .held_objects import mark_held_objects, mark_removed, removed_pixels
 from .hidden_forearms import find_rims, hidden_forearm_distance, near_hidden_forearms
@@ -204,12 +196,10 @@ def lift_photo(
         hidden = labels.hidden_labels(regions, camera, body, vertices, colors)
     shares = label_surface(regions, camera, body, vertices, hidden)
     brimmed = fit_hat(regions, camera, body, vertices)
+    shares = label_head(shares, brimmed, regions, camera, body, vertices)
     silhouette = regions
     if brimmed is not None:
-        shares = label_head(shares, brimmed, regions, camera, body, vertices)
         silhouette = without_hat(regions, brimmed, camera)
-    else:
-        shares = level_cap(shares, regions, camera, body, vertices)
     hair, hat = shares[:, HAIR] > 0.5, shares[:, HAT] > 0.5
     shoes = fit_shoes(regions, colors, camera, body, vertices, shares[:, SHOES])
     worn_over = worn_probability(shares)

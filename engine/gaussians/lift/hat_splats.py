@@ -68,13 +68,18 @@ S = register_settings("lift.hat_splats", HatSplatSettings())
 
 
 def label_head(
-    shares: FloatArray, hat: Hat, regions: Regions, camera: Camera, body: Body, vertices: FloatArray
+    shares: FloatArray,
+    hat: Hat | None,
+    regions: Regions,
+    camera: Camera,
+    body: Body,
+    vertices: FloatArray,
 ) -> FloatArray:
     """Let the hat cover the scalp above its ring; below it are hair, ears and a face.
 
     Args:
         shares: [V, L] 0..1 the labels of the surface.
-        hat: the hat.
+        hat: one with a brim; None: any other, or none.
         regions: of the photo.
         camera: of the region grid.
         body: the person's own.
@@ -83,6 +88,8 @@ def label_head(
     Returns:
         [V, L] the labels; hair that the photo shows stays hair.
     """
+    if hat is None:
+        return _level_cap(shares, regions, camera, body, vertices)
     hairs = shares[:, HAIR] + shares[:, HAT]
     above = hat.above(np.asarray(body.v_template, np.float64)) > 0.0
     row, col, inside = _pixels(vertices, camera)
@@ -96,20 +103,12 @@ def label_head(
     return out
 
 
-def level_cap(
+def _level_cap(
     shares: FloatArray, regions: Regions, camera: Camera, body: Body, vertices: FloatArray
 ) -> FloatArray:
     """Let a hat without a brim end at one height all around, as it does where the photo shows it.
 
-    Args:
-        shares: [V, L] 0..1 the labels of the surface.
-        regions: of the photo.
-        camera: of the region grid.
-        body: the person's own.
-        vertices: [V, 3] in the photo's pose, world space, metres.
-
-    Returns:
-        [V, L] the labels; those that the photo shows, and those without a clear rim, are the same.
+    Labels that the photo shows stay the same, and so do all where no clear rim is seen.
     """
     scalp = np.nonzero(vertex_parts(body) == "scalp")[0]
     row, col, inside = _pixels(vertices[scalp], camera)

@@ -25,7 +25,7 @@ from likeness.engine.core.types import (
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.gaussians.lift.dressed_mesh import DressedMesh
 from likeness.engine.gaussians.lift.glasses import rigid_triangles
-from likeness.engine.gaussians.lift.hat_splats import hat_layer, level_cap, press_hair, without_hat
+from likeness.engine.gaussians.lift.hat_splats import hat_layer, label_head, press_hair, without_hat
 from likeness.engine.gaussians.lift.hats import fit_hat
 from likeness.engine.gaussians.lift.labels import HAIR, HAT, LABELS, OBJECT, SKIN
 from likeness.engine.gaussians.lift.labels_surface import vertex_parts
@@ -115,7 +115,7 @@ def test_a_beanie_ends_at_one_height_all_around(average: Body):
     left = average.v_template[:, 0] > 0
     shares[:, SKIN] = 1.0
     shares[scalp] = np.where(left[scalp, None], np.eye(len(LABELS))[HAT], np.eye(len(LABELS))[HAIR])
-    out = level_cap(shares, wearer.regions, wearer.camera, average, wearer.vertices)
+    out = label_head(shares, None, wearer.regions, wearer.camera, average, wearer.vertices)
     away = vertex_normals(wearer.vertices, average.f)[:, 2] < -0.3
     hidden = scalp[away[scalp]]
     hat = out[hidden, HAT] > 0.5
