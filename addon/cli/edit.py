@@ -29,6 +29,14 @@ from .options import FILE
     multiple=True,
     help="Set a slider, from 0 (without it) to 1. The photo's own glasses are 'glasses'.",
 )
+@click.option(
+    "--tint",
+    "tints",
+    metavar="PART=COLOR",
+    multiple=True,
+    help="Give hair, skin, lips, upper, lower, skirt or shoes another color, as in 'hair=#803010'; "
+    "after a comma 'value', the slider's.",
+)
 @click.option("--remove", metavar="NAME", multiple=True, help="Remove what was added.")
 @click.option(
     "--from",
@@ -55,6 +63,7 @@ def edit(
     out: Path | None,
     add: tuple[str, ...],
     values: tuple[str, ...],
+    tints: tuple[str, ...],
     remove: tuple[str, ...],
     edited: Path | None,
     portrait: Path | None,
@@ -83,13 +92,13 @@ def edit(
         raise click.UsageError("Missing argument 'AVATAR' or option '-o'.")
     if edited is None and (portrait is not None or part is not None):
         raise click.UsageError("--portrait and --part belong to --from.")
-    if not (add or values or remove or edited):
-        raise click.UsageError("Nothing to do: give --add, --from, --set or --remove.")
+    if not (add or values or tints or remove or edited):
+        raise click.UsageError("Nothing to do: give --add, --from, --tint, --set or --remove.")
     settings = dict(parse_setting(text) for text in values)
     photo = None if edited is None else EditedPortrait(edited, portrait, part)
     if photo is None:
-        click.echo(str(edit_avatar_file(avatar, out, add, settings, remove)))
+        click.echo(str(edit_avatar_file(avatar, out, add, settings, remove, tints=tints)))
         return
     with terminal_progress() as progress:
-        made = edit_avatar_file(avatar, out, add, settings, remove, photo, progress)
+        made = edit_avatar_file(avatar, out, add, settings, remove, photo, progress, tints)
     click.echo(str(made))

@@ -61,3 +61,21 @@ def rgb_to_lab(rgb: FloatArray) -> FloatArray:
     return np.stack(
         [116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1
     )
+
+
+def lab_to_rgb(lab: FloatArray) -> FloatArray:
+    """Convert CIE L*a*b* (D65) to sRGB, the inverse of :func:`rgb_to_lab`.
+
+    Args:
+        lab: [..., 3] L*, a* and b*, with L* in 0..100.
+
+    Returns:
+        [..., 3] sRGB; colours outside its gamut are over 1, or 0 in a channel.
+
+    >>> np.round(lab_to_rgb(rgb_to_lab(np.array([0.2, 0.6, 0.4]))), 6)
+    array([0.2, 0.6, 0.4])
+    """
+    fy = (lab[..., 0] + 16.0) / 116.0
+    f = np.stack([fy + lab[..., 1] / 500.0, fy, fy - lab[..., 2] / 200.0], -1)
+    xyz = np.where(f > 6 / 29, f**3, (116.0 * f - 16.0) * 27 / 24389) * _WHITE
+    return linear_to_srgb(xyz @ np.linalg.inv(_RGB_TO_XYZ).T)

@@ -113,6 +113,7 @@ def edit(
     edited: File | None = None,
     portrait: File | None = None,
     part: str | None = None,
+    tint: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Path:
     """Put things on an avatar, take them off, and set their sliders (docs/attributes.md).
@@ -129,6 +130,7 @@ def edit(
         edited: the portrait with something changed in any program, in the same frame.
         portrait: from which the avatar was built; ``edited`` needs it.
         part: what was changed in ``edited``, such as ``hat``; found in the picture if left out.
+        tint: colours of parts, such as ``hair=#803010``.
         progress: called with the stage, 0..1 and a message.
 
     Returns:
@@ -143,7 +145,7 @@ def edit(
     photo = None
     if edited is not None:
         photo = EditedPortrait(Path(edited), None if portrait is None else Path(portrait), part)
-    return edit_avatar_file(Path(avatar), Path(out), add, values, remove, photo, progress)
+    return edit_avatar_file(Path(avatar), Path(out), add, values, remove, photo, progress, tint)
 
 
 def save(avatar: Avatar, out: File) -> Path:

@@ -11,6 +11,8 @@ from ..core.types import Avatar, LikenessError, Progress
 from ..formats.avatar import load_editable_avatar, save_avatar
 from ..wardrobe.edit import add_item, remove_attribute, set_attribute
 from ..wardrobe.items import ITEMS, ItemRequest, check_item, parse_color
+from ..wardrobe.tables import Color
+from ..wardrobe.tint import check_tinted, tint_part
 
 FILE_NAME = "avatar.safetensors"
 _OPTIONS = ("color", "second", "value", "seed")
@@ -76,6 +78,27 @@ def parse_item(text: str) -> tuple[ItemRequest, float]:
     return request, _parse_number(options.get("value", "1"), text)
 
 
+def parse_tint(text: str) -> tuple[str, Color, float]:
+    """Read the part, the colour and the slider's value of a tint.
+
+    Args:
+        text: such as ``hair=#803010,value=0.5``.
+
+    Raises:
+        LikenessError: it is not written so, or the part cannot be tinted.
+    """
+    first, *rest = text.split(",")
+    name, equals, color = first.partition("=")
+    options = dict(part.split("=", 1) for part in rest if "=" in part)
+    if not equals or len(options) != len(rest) or set(options) - {"value"}:
+        raise LikenessError(
+            f"'{text}' does not name a tint.",
+            "Write a part and a color, such as hair=#803010, and after a comma its value.",
+        )
+    check_tinted(name)
+    return name, parse_color(color), _parse_number(options.get("value", "1"), text)
+
+
 def parse_setting(text: str) -> tuple[str, float]:
     """Read the name and value of a slider, such as ``beard=0.6``.
 
@@ -93,11 +116,12 @@ def edit_avatar(
     remove: Sequence[str] = (),
     edited: EditedPortrait | None = None,
     progress: Progress | None = None,
+    tints: Sequence[str] = (),
 ) -> Avatar:
     """Edit an avatar's attributes.
 
-    First things are removed, then an edited portrait counts, then things are put on, and the
-    sliders come last.
+    First things are removed, then an edited portrait counts, then come tints, then things are put
+    on, and the sliders come last.
 
     Args:
         avatar: with its attributes.
@@ -106,12 +130,14 @@ def edit_avatar(
         remove: names of attributes.
         edited: a portrait in which something was changed.
         progress: called with the stage, 0..1 and a message, while that is lifted.
+        tints: colours of parts, as for :func:`parse_tint`.
 
     Raises:
         LikenessError: an item or an attribute is unknown, a value is out of range, or the edited
             portrait cannot be used.
     """
     items = [parse_item(text) for text in add]
+    colors = [parse_tint(text) for text in tints]
     for name in remove:
         avatar = remove_attribute(avatar, name)
     if edited is not None and edited.portrait is not None:
@@ -120,6 +146,8 @@ def edit_avatar(
         avatar = edit_from_photo(
             avatar, edited.portrait, edited.edited, edited.part, progress=progress
         )
+    for name, color, value in colors:
+        avatar = tint_part(avatar, name, color, value)
     for request, value in items:
         avatar = add_item(avatar, request, value)
     for name, value in (values or {}).items():
@@ -135,6 +163,7 @@ def edit_avatar_file(
     remove: Sequence[str] = (),
     edited: EditedPortrait | None = None,
     progress: Progress | None = None,
+    tints: Sequence[str] = (),
 ) -> Path:
     """Edit the attributes of an avatar file, and write the result.
 
@@ -146,6 +175,7 @@ def edit_avatar_file(
         remove: as for :func:`edit_avatar`.
         edited: as for :func:`edit_avatar`.
         progress: as for :func:`edit_avatar`.
+        tints: as for :func:`edit_avatar`.
 
     Returns:
         The file that was written.
@@ -153,7 +183,8 @@ def edit_avatar_file(
     Raises:
         LikenessError: as for :func:`edit_avatar`, or a file cannot be read or written.
     """
-    changed = edit_avatar(load_editable_avatar(avatar), add, values, remove, edited, progress)
+    before = load_editable_avatar(avatar)
+    changed = edit_avatar(before, add, values, remove, edited, progress, tints)
     file = out
     if out.suffix != ".safetensors":
         try:

@@ -57,6 +57,9 @@ def test_the_list_is_that_of_the_documents(capsys: pytest.CaptureFixture[str]) -
         (["AVATAR", "-o", "new", "--remove", "hat"], "no attribute 'hat'"),
         (["AVATAR", "-o", "new", "--from", "b.jpg"], "needs the portrait"),
         (["AVATAR", "-o", "new", "--from", "b.jpg", "--portrait", "a.jpg"], "'a.jpg'"),
+        (["AVATAR", "-o", "new", "--tint", "hair"], "does not name a tint"),
+        (["AVATAR", "-o", "new", "--tint", "eyes=#ffffff"], "'eyes' cannot be tinted"),
+        (["AVATAR", "-o", "new", "--tint", "shoes=#ffffff"], "no shoes to tint"),
         (["AVATAR", "-o", "new", "--part", "hat"], "belong to --from"),
     ],
 )
