@@ -47,7 +47,8 @@ from .face_finish import complete_face, finish_face
 from .far_side import loose_layer
 from .flaps import assign_cloth_to_trunk, find_flaps
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
-from .hair_relief import measure_notches, raise_hair
+from .hair_relief import measure_notches, raise_locks
+from .hair_strands import grow_strands
 from .hand_pixels import find_sleeved_arms
 from .hat_splats import hat_layer, label_head, press_hair, settle_hat, split_hat, without_hat
 from .hats import fit_hat
@@ -100,7 +101,7 @@ class LiftOptions:
         loose_share: the same for the far side of loose parts.
         face_share: the same for the completed eyes and mouth.
         hat_share: the same for a hat with a brim.
-        strand_share: the same for loose strands of unseen hair.
+        strand_share: the same for the strands of unseen hair.
         region_pixels: pixels of the person on the grid that labels and depths are found on.
     """
 
@@ -109,7 +110,7 @@ class LiftOptions:
     loose_share: float = 0.15
     face_share: float = 0.08
     hat_share: float = 0.08
-    strand_share: float = 0.02
+    strand_share: float = 0.07
     region_pixels: int = 40_000
 
 
@@ -253,7 +254,7 @@ def lift_photo(
     hat_budget = 0 if brimmed is None else int(options.hat_share * options.max_gaussians)
     fineness = texel_fineness(body, dressed.vertices, shares, regions, camera)
     notches = 0.0 if brimmed else measure_notches(matte.alpha, regions, camera, body, vertices)
-    strand_budget = int(options.strand_share * options.max_gaussians) if notches else 0
+    strand_budget = int(options.strand_share * options.max_gaussians) if hair.any() else 0
     room = options.max_gaussians - spent - head_budget - hat_budget - strand_budget
     samples, side = sample_texels(body, room, fineness)
     h, w = matte.alpha.shape
@@ -261,27 +262,32 @@ def lift_photo(
     view = PhotoView(
         camera, colors, alpha, regions, sheets, borders, resize(matte.foreground, *fine)
     )
-    texels, completed, label = texel_layer(
+    layer = texel_layer(
         view, samples, side, body, vertices, groups, dressed, shares, found.near_hidden, wearer
     )
+    completed, label = layer.completed, layer.label
     front = BoundGaussians.concatenate(photo)
     bare = len(body.f) if wearer is None else len(wearer.bare.f)
-    texels = name_labelled(texels, label, body, bare)
+    texels = name_labelled(layer.gaussians, label, body, bare)
     loose = [name_shown(part, regions, camera, body, vertices, bare) for part in loose]
+    worn_hat = []
     if brimmed is not None:
         held, front = split_hat(front, brimmed, view, body, vertices)
         crown = hat_layer(brimmed, view, body, vertices, hat_budget)
-        loose = [*loose, name_all(crown, "hat"), name_all(held, "hat")]
+        worn_hat = [name_all(crown, "hat"), name_all(held, "hat")]
     front = name_shown(front, regions, camera, body, vertices, bare)
     front = repaint_photo(front, texels, completed, label, view, vertices, groups, body)
-    texels, strands = raise_hair(
-        texels, label == HAIR, completed, notches, alpha, camera, vertices, body, strand_budget
-    )
+    layer = raise_locks(replace(layer, gaussians=texels), notches, view, vertices, body)
+    texels = layer.gaussians
+    angle = splat_sigma(grid_side) * max(w, h) / (grid_side * float(track.camera.K[0, 0]))
+    strand_budget += room - len(texels)  # texels that would show in the photo's view are left out
+    strands = grow_strands(layer, notches, angle, worn_hat, view, vertices, body, strand_budget)
     texels = homes.nape.rebind_hair(texels, label == HAIR, vertices)
     strands = homes.nape.rebind_hair(
         name_all(strands, "hair"), np.ones(len(strands), bool), vertices
     )
-    everything = drop_crumbs(BoundGaussians.concatenate([texels, strands, *loose, front]), body)
+    everything = BoundGaussians.concatenate([texels, strands, *loose, *worn_hat, front])
+    everything = drop_crumbs(everything, body)
     everything = finish_ears(everything, body, vertices, regions, camera)
     everything = finish_face(everything, face.result(), face_budget)
     if frame is not None and worn is not None:

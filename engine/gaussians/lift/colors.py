@@ -60,8 +60,8 @@ def complete_texels(
     samples: SurfaceSamples,
     body: Body,
     view: PhotoView,
-) -> FloatArray:
-    """Give every texel a colour.
+) -> tuple[FloatArray, FloatArray]:
+    """Give every texel a colour, and hair its direction.
 
     Args:
         points: [N, 3] metres on the dressed surface, world axes of the photo's camera.
@@ -75,7 +75,8 @@ def complete_texels(
         view: the photo.
 
     Returns:
-        [N, 3] 0..1; ``color`` where known.
+        colors: [N, 3] 0..1; ``color`` where known.
+        hair_way: [N, 3] unit tangents along the hair, from root to tip; zero where there is none.
     """
     corner = body.f[samples.triangle]
     rest = samples.points(body.v_template, body.f)
@@ -109,8 +110,8 @@ def complete_texels(
     trust = _trust(texels, agrees, view)
     seen = np.where(known & agrees, np.clip((facing - 0.25) / 0.3, 0.1, 1.0), 0.0)
     base, fabric, printed = base_colors(texels, trust, seen, body, view)
-    detail = texture_colors(texels, trust, base, fabric, printed, body, view)
-    return np.where(known[:, None], color, np.clip(base + detail, 0.0, 1.0))
+    detail, way = texture_colors(texels, trust, base, fabric, printed, body, view)
+    return np.where(known[:, None], color, np.clip(base + detail, 0.0, 1.0)), way
 
 
 def _within_seen(

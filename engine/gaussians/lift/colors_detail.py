@@ -72,7 +72,7 @@ def texture_colors(
     printed: BoolArray,
     body: Body,
     view: PhotoView,
-) -> FloatArray:
+) -> tuple[FloatArray, FloatArray]:
     """Give the unseen texels fine texture.
 
     Args:
@@ -85,7 +85,8 @@ def texture_colors(
         view: the photo.
 
     Returns:
-        [N, 3] to add to ``base``; zero where the photo shows the texel.
+        detail: [N, 3] to add to ``base``; zero where the photo shows the texel.
+        hair_way: [N, 3] unit tangents along the hair, from root to tip; zero where there is none.
     """
     out = np.zeros_like(base)
     vertex_group = vertex_groups(body)
@@ -123,21 +124,27 @@ def texture_colors(
     face = np.nonzero(skull)[0]
     beard, share = grow_beard(t, face, base, view.regions.skin_color, body)
     out[face] += share[:, None] * (beard - base[face] - out[face])
-    _add_hair(out, t, base, body, view)
+    way = _add_hair(out, t, base, body, view)
     out[t.known] = 0.0
-    return out
+    return out, way
 
 
-def _add_hair(out: FloatArray, t: Texels, base: FloatArray, body: Body, view: PhotoView) -> None:
-    """Add strands to the hair of ``out`` [N, 3] and, as hair ends unevenly, to what borders it."""
+def _add_hair(
+    out: FloatArray, t: Texels, base: FloatArray, body: Body, view: PhotoView
+) -> FloatArray:
+    """Add strands to the hair of ``out`` [N, 3] and, as hair ends unevenly, to what borders it.
+
+    Returns the way [N, 3] that the hair lies.
+    """
     line = find_hairline(t, body)
     hair = np.union1d(np.nonzero(t.label == HAIR)[0], line.rows)
+    way = np.zeros_like(out)
     if len(hair) == 0:
-        return
+        return way
     bare = line.inside < 0.0
     ground = base.copy()
     ground[line.rows[bare]] = base[line.other[bare]]
-    strands = draw_hair(t, hair, ground, body, view)
+    strands, way[hair] = draw_hair(t, hair, ground, body, view)
     beside = (base + out)[np.where(bare, line.rows, line.other)]
     own = t.label[hair] == HAIR
     out[hair[own]] = strands[own]
@@ -145,6 +152,7 @@ def _add_hair(out: FloatArray, t: Texels, base: FloatArray, body: Body, view: Ph
     share = line.share(added.mean(1) / (ground[line.rows].mean(1) + LIGHT.floor))[:, None]
     grown = share * (ground[line.rows] + added) + (1.0 - share) * beside
     out[line.rows] = grown - base[line.rows]
+    return way
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ class HairFieldSettings:
     coherent: float = 0.25  # 0..1: directions of the photo below that mean nothing
     reach: float = 0.03  # metres after which the photo's directions have faded to 1/e
     neighbours: int = 12  # seen texels that say the direction beside them
-    lock: float = 0.015  # metres over which strands wave together
     terms: int = 48  # waves of the random field that bends them
 
 
@@ -161,7 +160,12 @@ def continued_directions(
 
 
 def wave(
-    points: FloatArray, normals: FloatArray, way: FloatArray, deviation: float, seed: int = 0
+    points: FloatArray,
+    normals: FloatArray,
+    way: FloatArray,
+    deviation: float,
+    lock: float,
+    seed: int = 0,
 ) -> FloatArray:
     """Bend directions of hair to waves of locks: a smooth random field of turns in the surface.
 
@@ -170,12 +174,13 @@ def wave(
         normals: [N, 3] unit.
         way: [N, 3] along the strands.
         deviation: radians, standard deviation of the turns.
+        lock: metres over which strands turn together.
         seed: of the field, which has no other state: equal points turn alike.
 
     Returns:
         [N, 3] unit tangents.
     """
-    turn = deviation * random_field(points, S.lock, seed)
+    turn = deviation * random_field(points, lock, seed)
     flat = tangents(way, normals)
     bent = np.cos(turn)[:, None] * flat + np.sin(turn)[:, None] * np.cross(normals, flat)
     return np.asarray(bent)

@@ -47,10 +47,14 @@ class HairPatchSettings:
     slender: tuple[float, float] = (0.4, 0.12)  # width over length of a patch of curls, of straight
     around: float = 0.02  # metres, standard deviation over which strands' directions are compared
     most_waves: float = 0.8  # radians, standard deviation of strands' directions
+    lock: tuple[float, float] = (0.008, 0.02)
+    """Metres over which strands wave together: of curls, and of straight hair."""
+
     straight: tuple[float, float] = (0.12, 0.25)
     """Coherence of the directions at pixels, times their agreement around them: of curls, and of
     straight hair."""
 
+    coils: float = 0.4  # how much more curls are bent than the photo's averaged directions
     level: float = 0.025  # metres over which the patches' own brightness is taken out
     strand: float = 0.003  # metres, the first step by which texture is smeared along strands
     doublings: int = 4  # of that step, for straight hair
@@ -71,8 +75,8 @@ S = register_settings("lift.hair_patches", HairPatchSettings())
 
 def draw_hair(
     t: Texels, mine: IntArray, base: FloatArray, body: Body, view: PhotoView
-) -> FloatArray:
-    """Give the hair that is not seen the texture of the hair that is.
+) -> tuple[FloatArray, FloatArray]:
+    """Give the hair that is not seen the texture and the waves of the hair that is.
 
     Args:
         t: the texels.
@@ -82,27 +86,29 @@ def draw_hair(
         view: the photo.
 
     Returns:
-        [M, 3] to add to the base; zero where the photo shows the hair, or shows next to none.
+        added: [M, 3] to add to the base; zero where the photo shows the hair, or shows next to
+            none.
+        way: [M, 3] unit tangents along the hair, from root to tip.
     """
-    out = np.zeros((len(mine), 3))
+    added = np.zeros((len(mine), 3))
+    way = hair_directions(
+        t.points[mine], t.normals[mine], t.rest[mine], t.group[mine] == HEAD, body
+    )
     unseen = ~t.known[mine]
     if not unseen.any():
-        return out
+        return added, way
     photo = _crop_hair(np.median(base[mine], axis=0), float(np.median(-t.points[mine, 2])), view)
     if photo is None:
-        return out
+        return added, way
     strands = strand_image(np.log(photo.colors.mean(-1) + S.floor), photo.hair, photo.pixel)
     own, shown = mine[unseen], mine[~unseen]
     blur = float(np.median(t.radius[own]))
     patches = cut_patches(photo.colors, photo.hair, strands, photo.pixel, blur)
     if patches is None:
-        return out
-    way = hair_directions(
-        t.points[mine], t.normals[mine], t.rest[mine], t.group[mine] == HEAD, body
-    )
+        return added, way
     at = hair_anchors(t.points[own], S.spacing * patches.radius)
     put = own[at]
-    way = continued_directions(
+    straight = continued_directions(
         t.points[put],
         t.normals[put],
         way[unseen][at],
@@ -112,14 +118,16 @@ def draw_hair(
         photo.place(t.xy[shown]),
     )
     near = cKDTree(t.points[put]).query(t.points[own])[1]
-    along = wave(t.points[own], t.normals[own], way[near], patches.waves)
-    way = wave(t.points[put], t.normals[put], way, patches.waves)
-    drawn = lap_patches(t.points[own], t.points[put], t.normals[put], way, patches)
+    bent, lock = patches.waves * (1.0 + S.coils * (1.0 - patches.straight)), patches.lock
+    along = wave(t.points[own], t.normals[own], straight[near], bent, lock)
+    there = wave(t.points[put], t.normals[put], straight, bent, lock)
+    drawn = lap_patches(t.points[own], t.points[put], t.normals[put], there, patches)
     drawn = S.contrast * carry_strands(
         drawn, t.points[own], along, round(patches.straight * S.doublings)
     )
-    out[unseen] = (base[own] + S.floor) * (np.exp(drawn + sheen(along)) - 1.0)
-    return out
+    added[unseen] = (base[own] + S.floor) * (np.exp(drawn + sheen(along)) - 1.0)
+    way[unseen] = along
+    return added, way
 
 
 def carry_strands(
@@ -232,6 +240,11 @@ class HairPatches:
     waves: float
     radius: float
     pixel: float
+
+    @property
+    def lock(self) -> float:
+        """Metres over which strands wave together."""
+        return float(np.interp(self.straight, (0.0, 1.0), S.lock))
 
 
 def cut_patches(

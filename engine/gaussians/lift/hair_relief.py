@@ -1,13 +1,14 @@
-"""Relief of hair that the photo does not show: raised locks, and strands that stand off them.
+"""Relief of hair that the photo does not show.
 
 Offsets of a smooth mesh make a helmet of any hair. How uneven hair is, its outline tells where it
 stands before the background: how deep the notches between its locks are. Unseen hair gets locks as
-deep, and loose strands as long in proportion.
+deep.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -18,14 +19,16 @@ from ...core.cameras import project
 from ...core.distances import measure_depth
 from ...core.rotations import quaternion_to_matrix
 from ...core.settings import register_settings
-from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray, Gaussians, IntArray
+from ...core.types import BoolArray, BoundGaussians, Camera, FloatArray
 from ...imaging.resize import resize
 from ..binding import bind_gaussians, place_gaussians
-from .hair_field import hair_directions, random_field, tangents
-from .hair_patches import hair_anchors
+from .hair_field import random_field
 from .labels import ramp
 from .regions import HEAD, Regions, vertex_groups
-from .surfels import SHELL, surfels_from_tangents
+
+if TYPE_CHECKING:
+    from .photo_view import PhotoView
+    from .texels import TexelLayer
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,6 @@ class HairReliefSettings:
     fade: tuple[float, float] = (0.012, 0.04)  # metres from hair that the photo shows
     smooth: float = 0.0007  # metres of notches up to which hair lies close to the head
     rim: float = 0.005  # metres from the photo's background that locks and strands keep
-    spacing: float = 0.009  # metres between strands' roots
-    length: tuple[float, float] = (0.018, 0.045)  # metres
-    turned: float = 0.3  # radians that strands turn from their locks, standard deviation
-    curl: float = 0.12  # radians by which they turn at each step, deviation per mm of notches
-    stands_off: float = 1.8  # notches' depths that a strand's tip stands off, on average
-    steps: int = 7  # splats of a strand
-    width: float = 0.0009  # metres, standard deviation across a strand at its root
-    tip: float = 0.35  # of that at its tip
-    hangs: float = 0.006  # metres from all hair at which a strand has left it, and goes straight on
-    opacity: float = 0.85  # of a strand
 
 
 S = register_settings("lift.hair_relief", HairReliefSettings())
@@ -130,54 +123,32 @@ def measure_notches(
     return notches if notches > S.smooth else 0.0
 
 
-def raise_hair(
-    texels: BoundGaussians,
-    hair: BoolArray,
-    completed: BoolArray,
-    notches: float,
-    alpha: FloatArray,
-    camera: Camera,
-    vertices: FloatArray,
-    body: Body,
-    budget: int,
-) -> tuple[BoundGaussians, BoundGaussians]:
-    """Raise the locks of hair that the photo does not show, and let strands stand off them.
+def raise_locks(
+    layer: TexelLayer, notches: float, view: PhotoView, vertices: FloatArray, body: Body
+) -> TexelLayer:
+    """Raise the locks of hair that the photo does not show.
 
     Args:
-        texels: N Gaussians of the body's surface.
-        hair: [N] which of them are hair.
-        completed: [N] those whose colour the photo does not show.
+        layer: the person's texels.
         notches: metres, of :func:`measure_notches`.
-        alpha: [H, W] of the photo, on the camera's grid: nothing may stand before the background.
-        camera: of the photo.
+        view: the photo: nothing may stand before its background.
         vertices: [V, 3] of the body in the photo's pose, world space, metres.
         body: the person's own.
-        budget: most Gaussians of strands.
 
     Returns:
-        texels: the same, in the same order, with raised locks.
-        strands: Gaussians of loose strands.
+        The same texels in the same order.
     """
-    rows = np.nonzero(hair & completed)[0]
-    no_strands = texels.take(rows[:0])
+    texels, rows = layer.gaussians, layer.unseen_hair
     if notches == 0.0 or len(rows) == 0:
-        return texels, no_strands
+        return layer
     world = place_gaussians(texels.take(rows), vertices, body)
     points = np.asarray(world.means, np.float64)
     normals = quaternion_to_matrix(np.asarray(world.quats, np.float64))[..., 2]
-    free = np.ones(len(rows))
-    if (hair & ~completed).any():
-        shown = place_gaussians(texels.take(hair & ~completed), vertices, body).means
-        free = ramp(cKDTree(np.asarray(shown)).query(points)[0], *S.fade)
-
-    corner = np.asarray(body.v_template, np.float64)[body.f[texels.triangle[rows]]]
-    rest = np.einsum("nk,nkd->nd", texels.bary[rows], corner)
-    field = random_field(rest, S.lock, seed=1)
-    height = S.raised * notches * free * np.clip(field, -1.5, 1.5)
+    rest = rest_points(texels.take(rows), body)
+    free = fade_from_shown(points, layer, vertices, body)
+    height = S.raised * notches * free * np.clip(random_field(rest, S.lock, seed=1), -1.5, 1.5)
     raised = points + height[:, None] * normals
-    _, depth = project(points, camera)  # splats are wider than their middles
-    inside = ndimage.minimum_filter(alpha, 1 + 2 * round(S.rim * camera.K[0, 0] / np.median(depth)))
-    raised = np.where(_over_background(raised, inside, camera)[:, None], points, raised)
+    raised = np.where(over_background(raised, view)[:, None], points, raised)
     moved = bind_gaussians(
         replace(world, means=raised.astype(np.float32)),
         texels.triangle[rows],
@@ -188,94 +159,49 @@ def raise_hair(
     )
     offset = np.array(texels.offset)
     offset[rows] = moved.offset
-
-    head = vertex_groups(body)[body.f[texels.triangle[rows], 0]] == HEAD
-    way = hair_directions(raised, normals, rest, head, body)
-    roots = hair_anchors(rest, S.spacing)
-    most = budget // S.steps
-    if len(roots) > most:
-        roots = np.sort(np.random.default_rng(3).choice(roots, most, replace=False))
-    strands = _draw_strands(raised, normals, way, roots, free, notches, np.asarray(world.colors))
-    which = np.repeat(rows[roots], S.steps)
-    keep = ~_over_background(np.asarray(strands.means, np.float64), inside, camera)
-    keep &= np.repeat(free[roots] > 0.3, S.steps)
-    bound = bind_gaussians(
-        strands.take(keep),
-        texels.triangle[which[keep]],
-        texels.bary[which[keep]],
-        np.full(int(keep.sum()), SHELL, np.uint8),
-        vertices,
-        body,
-    )
-    return replace(texels, offset=offset.astype(np.float32)), bound
+    return replace(layer, gaussians=replace(texels, offset=offset.astype(np.float32)))
 
 
-def _over_background(points: FloatArray, alpha: FloatArray, camera: Camera) -> BoolArray:
-    """[N] points [N, 3] before the photo's background."""
-    xy, z = project(points, camera)
+def rest_points(texels: BoundGaussians, body: Body) -> FloatArray:
+    """Return the places [N, 3] of texels on the bare body at rest, metres."""
+    corner = np.asarray(body.v_template, np.float64)[body.f[texels.triangle]]
+    return np.asarray(np.einsum("nk,nkd->nd", texels.bary, corner))
+
+
+def fade_from_shown(
+    points: FloatArray, layer: TexelLayer, vertices: FloatArray, body: Body
+) -> FloatArray:
+    """Fade relief in, away from hair that the photo shows.
+
+    Args:
+        points: [N, 3] metres, the photo's pose, world space.
+        layer: the person's texels.
+        vertices: [V, 3] of the body in that pose, metres.
+        body: the person's own.
+
+    Returns:
+        [N] 0..1.
+    """
+    shown = place_gaussians(layer.gaussians.take(layer.shown_hair), vertices, body).means
+    if len(shown) == 0:
+        return np.ones(len(points))
+    return ramp(cKDTree(np.asarray(shown)).query(points)[0], *S.fade)
+
+
+def over_background(points: FloatArray, view: PhotoView) -> BoolArray:
+    """Find what stands before the photo's background, or so near that its splats do.
+
+    Args:
+        points: [N, 3] metres, the photo's pose, world space.
+        view: the photo.
+
+    Returns:
+        [N] whether it does.
+    """
+    xy, z = project(points, view.camera)
+    rim = 1 + 2 * round(S.rim * view.camera.K[0, 0] / np.median(z))
+    alpha = ndimage.minimum_filter(view.alpha, rim)
     height, width = alpha.shape
     inside = (z > 0) & (xy >= 0).all(1) & (xy < [width, height]).all(1)
     col, row = np.where(inside[:, None], xy, 0.0).astype(np.int64).T
     return np.asarray(inside & (alpha[row, col] < 0.6))
-
-
-def _draw_strands(
-    points: FloatArray,
-    normals: FloatArray,
-    way: FloatArray,
-    roots: IntArray,
-    free: FloatArray,
-    notches: float,
-    colors: FloatArray,
-) -> Gaussians:
-    """Draw :attr:`HairReliefSettings.steps` splats for each root, from root to tip.
-
-    Args:
-        points: [N, 3] of unseen hair, metres.
-        normals: [N, 3] unit.
-        way: [N, 3] unit, along the hair.
-        roots: [K] rows of points where strands begin.
-        free: [N] 0..1, how much of the relief is wanted.
-        notches: metres.
-        colors: [N, 3] 0..1.
-
-    Returns:
-        K * steps Gaussians, strand by strand.
-    """
-    rng = np.random.default_rng(2)
-    count = len(roots)
-    step = rng.uniform(*S.length, count)[:, None] / S.steps
-    tips = S.stands_off * notches * free[roots] * rng.gamma(2.0, 0.5, count)
-    curls = rng.normal(0.0, S.curl * 1e3 * notches, count)  # one that curls goes on curling
-    tree = cKDTree(points)
-    at, row, ahead = points[roots], roots, way[roots]
-    turn = rng.normal(0.0, S.turned, count)
-    path, shade = [at], []
-    for k in range(1, S.steps + 1):
-        normal = normals[row]
-        side = np.cross(normal, ahead)
-        ahead = np.cos(turn)[:, None] * ahead + np.sin(turn)[:, None] * side
-        turn = curls + rng.normal(0.0, 0.5 * S.curl * 1e3 * notches, count)
-        at = at + step * ahead
-        near, row = tree.query(at)
-        on = (near < S.hangs)[:, None]
-        above = np.einsum("nd,nd->n", at - points[row], normals[row])[:, None]
-        at = np.where(on, at - above * normals[row], at)
-        ahead = np.where(on, tangents(ahead, normals[row]), ahead)
-        path.append(at + (tips * (k / S.steps) ** 1.5)[:, None] * normals[row])
-        shade.append(0.5 * (colors[roots] + colors[row]))
-    joints = np.stack(path, 1)  # [K, steps + 1, 3]
-    steps = np.diff(joints, axis=1)
-    middle = 0.5 * (joints[:, 1:] + joints[:, :-1])
-    any_side = np.cross(steps, rng.normal(size=(count, 1, 3)))  # seen from every side alike
-    any_side /= np.maximum(np.linalg.norm(any_side, axis=-1, keepdims=True), 1e-12)
-    taper = 1.0 - (1.0 - S.tip) * (np.arange(S.steps) + 0.5) / S.steps
-    wide = any_side * (S.width * taper)[None, :, None]
-    return surfels_from_tangents(
-        middle.reshape(-1, 3),
-        0.5 * steps.reshape(-1, 3),
-        wide.reshape(-1, 3),
-        1.0,
-        np.stack(shade, 1).reshape(-1, 3),
-        np.full(count * S.steps, S.opacity),
-    )

@@ -32,7 +32,7 @@ from .bends import (
 from .colors import complete_texels
 from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
-from .hair_field import hair_directions
+from .hair_field import tangents
 from .hand_texels import find_cuff, find_leaving_hands, move_hands_behind
 from .label_edges import smooth_edges
 from .labels import HAIR, HAT, NONE, OBJECT, SHOES, SKIN
@@ -143,6 +143,34 @@ def _sag(
     return out
 
 
+@dataclass(frozen=True)
+class TexelLayer:
+    """Core and shell of a person.
+
+    Attributes:
+        gaussians: N, one per texel.
+        completed: [N] those whose colour the photo does not show.
+        label: [N] index into ``labels.LABELS``.
+        hair_way: [N, 3] unit tangents along hair from root to tip, world axes of the photo's
+            camera; zero where there is none.
+    """
+
+    gaussians: BoundGaussians
+    completed: BoolArray
+    label: IntArray
+    hair_way: FloatArray
+
+    @property
+    def unseen_hair(self) -> IntArray:
+        """[M] rows of hair that the photo does not show."""
+        return np.nonzero((self.label == HAIR) & self.completed)[0]
+
+    @property
+    def shown_hair(self) -> IntArray:
+        """[M] rows of hair that the photo shows."""
+        return np.nonzero((self.label == HAIR) & ~self.completed)[0]
+
+
 def texel_layer(
     view: PhotoView,
     samples: SurfaceSamples,
@@ -154,7 +182,7 @@ def texel_layer(
     shares: FloatArray,
     near_hidden: BoolArray,
     wearer: SkirtWearer | None = None,
-) -> tuple[BoundGaussians, BoolArray, IntArray]:
+) -> TexelLayer:
     """Make core and shell Gaussians, one per texel, with every colour completed.
 
     Args:
@@ -168,11 +196,6 @@ def texel_layer(
         shares: [V, L] 0..1 of :func:`.labels_surface.label_surface`.
         near_hidden: [H, W] pixels beside forearms that something outside the matte hides.
         wearer: of a skirt, if there is one.
-
-    Returns:
-        texels: the Gaussians.
-        completed: [N] those whose colour the photo does not show.
-        label: [N] index into ``labels.LABELS``.
     """
     regions, f = view.regions, body.f
     corner = f[samples.triangle]
@@ -217,11 +240,13 @@ def texel_layer(
     at_seam = near_seam(body, corner, samples.bary) & (facing < -S.min_facing)
     radius[~known & ~inner & ~at_seam] *= S.crisp
     if wearer is None:
-        color = complete_texels(points, normal, label, known, sampled, radius, samples, body, view)
+        color, hair_way = complete_texels(
+            points, normal, label, known, sampled, radius, samples, body, view
+        )
     else:
         own = samples.triangle < len(wearer.bare.f)
-        color = np.empty((len(points), 3))
-        color[own] = complete_texels(
+        color, hair_way = np.empty((len(points), 3)), np.zeros((len(points), 3))
+        color[own], hair_way[own] = complete_texels(
             points[own],
             normal[own],
             label[own],
@@ -329,13 +354,12 @@ def texel_layer(
     color[cuff] = bilinear(view.fine, project(points[cuff], view.camera)[0] * finer)
     keep = (opacity > 0) & (part != "lash")
     hair = label == HAIR
-    way = hair_directions(points, normal, rest, head & hair, body)
     # Hair that ends under a hat shows no tips; on the neck slender splats leave the seam open.
     thin = hair & ~known & ~(at_seam & (part != "scalp")) & ~_beside(points, label == HAT)
     slender = np.where(thin, S.slender_hair, oblong)
     outline = np.cross(normal, points)  # the camera stands at the origin
     outline /= np.maximum(np.linalg.norm(outline, axis=1, keepdims=True), 1e-9)
-    way = np.where((thin | (oblong == 1.0))[:, None], way, outline)
+    way = tangents(np.where(thin[:, None], hair_way, outline), normal)
     world = surfels_on_plane(
         points[keep],
         normal[keep],
@@ -359,7 +383,7 @@ def texel_layer(
     bound = settle_outliers(bound, parts, body)
     bound = lay_crotch_on_body(bound, np.nonzero(~seen[keep])[0], body)
     bound = lengthen_texels(bound, side[keep], parts, vertices, body)
-    return bound, ~known[keep] & ~inner[keep], label[keep]
+    return TexelLayer(bound, ~known[keep] & ~inner[keep], label[keep], hair_way[keep])
 
 
 def _spread_draw_in(drawn: FloatArray, points: FloatArray, normal: FloatArray) -> FloatArray:

@@ -188,7 +188,7 @@ def dressed_person(
 
 def test_a_back_continues_the_front_without_its_badge(body: Body, samples: SurfaceSamples) -> None:
     person, view = dressed_person(body, samples)
-    out = complete_texels(
+    out, _ = complete_texels(
         person["points"],
         person["normals"],
         person["label"],
@@ -221,7 +221,7 @@ def test_what_nobody_saw_gets_a_colour_of_its_kind(body: Body, samples: SurfaceS
     person, view = dressed_person(body, samples)
     groups = vertex_groups(body)[body.f[samples.triangle, 0]]
     known = person["known"] & (groups == HEAD)
-    out = complete_texels(
+    out, _ = complete_texels(
         person["points"],
         person["normals"],
         person["label"],
@@ -245,7 +245,7 @@ def test_unseen_trousers_are_of_what_the_legs_show(body: Body, samples: SurfaceS
     below = legs & (person["rest"][:, 1] < np.median(person["rest"][legs, 1]))
     label[legs & ~below] = UPPER
     view.regions.label[view.regions.label == LOWER] = UPPER
-    out = complete_texels(
+    out, _ = complete_texels(
         person["points"],
         person["normals"],
         label,
@@ -270,7 +270,7 @@ def test_straps_of_sandals_do_not_cover_the_heel(body: Body, samples: SurfaceSam
     color[strap & person["known"]] = 0.05
     col, row = project(person["points"], view.camera)[0].astype(int).T
     view.regions.label[row[feet], col[feet]] = SHOES
-    out = complete_texels(
+    out, _ = complete_texels(
         person["points"],
         person["normals"],
         label,

@@ -276,7 +276,7 @@ def test_waves_turn_strands_within_the_surface_lock_by_lock() -> None:
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     points = 0.09 * normals
     way = tangents(np.tile([0.0, -1.0, 0.0], (4000, 1)), normals)
-    bent = wave(points, normals, way, 0.4)
+    bent = wave(points, normals, way, 0.4, 0.015)
     np.testing.assert_allclose(np.linalg.norm(bent, axis=1), 1.0)
     np.testing.assert_allclose((bent * normals).sum(1), 0.0, atol=1e-12)
     turn = np.arctan2((np.cross(way, bent) * normals).sum(1), (way * bent).sum(1))
@@ -285,7 +285,7 @@ def test_waves_turn_strands_within_the_surface_lock_by_lock() -> None:
     near, other = beside[:, 1] < 0.003, rng.permutation(4000)
     assert np.corrcoef(turn[near], turn[nearest[near, 1]])[0, 1] > 0.9
     assert abs(np.corrcoef(turn, turn[other])[0, 1]) < 0.2
-    np.testing.assert_allclose(wave(points, normals, way, 0.0), way, atol=1e-12)
+    np.testing.assert_allclose(wave(points, normals, way, 0.0, 0.015), way, atol=1e-12)
 
 
 def test_long_surfels_lie_along_their_way_and_cover_as_much() -> None:
