@@ -1,13 +1,27 @@
 """Parts and attributes of avatars."""
 # No postponed annotations here: Blender reads properties from them.
 
+import shutil
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import bpy
 
-from ..addon.scene.avatar_objects import AvatarObjects, find_avatar
+from ..addon import scene_export
+from ..addon.scene.avatar_objects import (
+    AvatarObjects,
+    find_avatar,
+    get_active_avatar,
+    get_avatar_by_name,
+)
+from ..addon.scene.frame_recorder import record_frames
 from ..addon.scene.part_selection import list_parts, select_part
+from ..addon.scene.splat_exchange import exchange_splats_steps
+from ..addon.scene.splat_object import get_sliders
 from .avatar_operator import AvatarOperator, format_count
+from .job_operator import JobOperator
 
 _PARTS = (
     ("skin", "Skin", "Skin of the body and the hands"),
@@ -63,4 +77,157 @@ class SelectPart(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
         self.report({"INFO"}, f"Selected {format_count(count, 'splat', 'splats')}")
 
 
-CLASSES = (SelectPart,)
+ITEMS = (
+    ("hat=beanie", "Beanie", "A knitted hat"),
+    ("hat=cap", "Cap", "A cap with a visor"),
+    ("hat=bucket", "Bucket Hat", "A soft hat with a short brim"),
+    ("hat=sun-hat", "Sun Hat", "A straw hat with a wide brim"),
+    ("hat=fedora", "Fedora", "A felt hat with a ribbon"),
+    ("hat=hairband", "Hairband", "A band over the hair"),
+    ("glasses=round", "Round Glasses", "Glasses with round rims"),
+    ("glasses=oval", "Oval Glasses", "Glasses with oval rims"),
+    ("glasses=rectangle", "Rectangular Glasses", "Glasses with rectangular rims"),
+    ("glasses=square", "Square Glasses", "Glasses with square rims"),
+    ("glasses=cat-eye", "Cat-Eye Glasses", "Glasses with raised corners"),
+    ("glasses=aviator", "Aviator Glasses", "Glasses with large, drop-shaped rims"),
+    ("glasses=sun-round", "Round Sunglasses", "Round glasses with dark lenses"),
+    ("glasses=sun-oval", "Oval Sunglasses", "Oval glasses with dark lenses"),
+    ("glasses=sun-rectangle", "Rectangular Sunglasses", "Rectangular glasses with dark lenses"),
+    ("glasses=sun-square", "Square Sunglasses", "Square glasses with dark lenses"),
+    ("glasses=sun-cat-eye", "Cat-Eye Sunglasses", "Cat-eye glasses with dark lenses"),
+    ("glasses=sun-aviator", "Aviator Sunglasses", "Aviator glasses with dark lenses"),
+    ("headphones=over-ear", "Headphones", "Headphones over the ears"),
+    ("earrings=stud", "Ear Studs", "Small stones on the earlobes"),
+    ("earrings=hoop", "Hoop Earrings", "Rings on the earlobes"),
+    ("earrings=drop", "Drop Earrings", "Hanging stones on the earlobes"),
+    ("necklace=chain", "Chain", "A fine chain around the neck"),
+    ("necklace=pendant", "Pendant", "A chain with a stone"),
+    ("necklace=pearls", "Pearls", "A string of pearls"),
+    ("scarf=plain", "Plain Scarf", "A scarf of one color"),
+    ("scarf=stripes", "Striped Scarf", "A scarf of two colors"),
+    ("beard=stubble", "Stubble", "A beard of some days"),
+    ("beard=short", "Short Beard", "A trimmed beard"),
+    ("beard=full", "Full Beard", "A long beard"),
+    ("beard=goatee", "Goatee", "A beard on the chin and the upper lip"),
+    ("beard=moustache", "Moustache", "A beard on the upper lip"),
+)
+"""Enum items of the wardrobe: what the worker takes, the name, the description."""
+
+
+class WearOperator(JobOperator):
+    """An edit of the active avatar's attributes in the worker; a mixin for operators."""
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        if not super().poll(context):
+            return False
+        avatar = find_avatar(context.object)
+        problem = "Select part of an avatar first"
+        if avatar is not None:
+            problem = cls.find_problem(avatar)
+        if problem:
+            cls.poll_message_set(problem)  # type: ignore[attr-defined]
+        return not problem
+
+    @classmethod
+    def find_problem(cls, avatar: AvatarObjects) -> str:
+        """Why the operator cannot run on this avatar; empty if it can."""
+        if list_parts(avatar.splats):
+            return ""
+        return "This avatar's file does not say what its splats show. Build the avatar again"
+
+    def edit(self) -> dict[str, list[str]]:
+        """The keys ``add`` and ``remove`` of the worker's request."""
+        raise NotImplementedError
+
+    def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
+        avatar = get_active_avatar(context)
+        self._avatar = avatar.armature.name
+        self._scratch = Path(tempfile.mkdtemp(prefix="wear-", dir=bpy.app.tempdir or None))
+        now = [context.scene.frame_current]
+        yield from record_frames(context, [avatar], now, self._scratch, camera=False)
+        poses = self._scratch / "poses.npz"
+        scene_export.write_photo_pose(avatar, poses)
+        return {
+            "task": "wear",
+            "folder": str(self._scratch),
+            "poses": str(poses),
+            "output": str(self._scratch / "scene.npz"),
+            **self.edit(),
+        }
+
+    def done(self, context: Any, result: dict[str, Any]) -> Generator[None, None, None]:
+        objects = get_avatar_by_name(self._avatar)
+        yield from exchange_splats_steps(objects, Path(result["scene"]))
+
+    def _leave(self, context: Any) -> None:
+        super()._leave(context)
+        if hasattr(self, "_scratch"):
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Put a hat, glasses, jewellery, a scarf or a beard on the avatar, fitted to it. It replaces
+    one of the same kind"""
+
+    bl_idname = "likeness.add_item"
+    bl_label = "Add Item"
+
+    item: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Item", description="What to put on", items=ITEMS
+    )
+    use_color: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="Custom Color", description="Choose the color; otherwise it is the usual one"
+    )
+    color: bpy.props.FloatVectorProperty(  # type: ignore[valid-type]
+        name="Color",
+        description="Color of the item",
+        subtype="COLOR_GAMMA",
+        size=3,
+        min=0.0,
+        max=1.0,
+        default=(0.35, 0.1, 0.12),
+    )
+
+    def ask(self, context: Any, event: Any) -> set[str]:
+        """Ask for item and color."""
+        return set(context.window_manager.invoke_props_dialog(self, width=280))
+
+    def draw(self, context: Any) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "item")
+        layout.prop(self, "use_color")
+        row = layout.row()
+        row.enabled = self.use_color
+        row.prop(self, "color")
+
+    def title(self) -> str:
+        return f"Adding {dict(item[:2] for item in ITEMS)[self.item]}"
+
+    def edit(self) -> dict[str, list[str]]:
+        text = self.item
+        if self.use_color:
+            text += ",color=#" + "".join(f"{round(255 * part):02x}" for part in self.color)
+        return {"add": [text]}
+
+
+class RemoveItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Remove what was put on the avatar, with its slider"""
+
+    bl_idname = "likeness.remove_item"
+    bl_label = "Remove Item"
+
+    attribute: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Attribute", description="Name of the slider", options={"HIDDEN", "SKIP_SAVE"}
+    )
+
+    @classmethod
+    def find_problem(cls, avatar: AvatarObjects) -> str:
+        return "" if get_sliders(avatar.splats) else "Nothing was put on this avatar"
+
+    def edit(self) -> dict[str, list[str]]:
+        return {"remove": [self.attribute]}
+
+
+CLASSES = (SelectPart, AddItem, RemoveItem)

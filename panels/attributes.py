@@ -10,7 +10,7 @@ from ..addon import compat
 from ..addon.scene.avatar_objects import find_avatar
 from ..addon.scene.node_group import slider_name
 from ..addon.scene.splat_object import MODIFIER_NAME, get_sliders, input_identifier
-from .base import AvatarPanel, draw_wrapped
+from .base import AvatarPanel
 
 
 class AttributesPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
@@ -24,20 +24,16 @@ class AttributesPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         layout, avatar = self.layout, find_avatar(context.object)
         layout.operator_menu_enum("likeness.select_part", "part", icon="RESTRICT_SELECT_OFF")
         sliders = get_sliders(avatar.splats) if avatar is not None else {}
+        layout.operator("likeness.add_item", icon="ADD")
         if avatar is None or not sliders:
-            draw_wrapped(
-                layout,
-                context,
-                "Nothing was put on this avatar. Hats, glasses and beards are added to its file, "
-                "before the import",
-                "INFO",
-            )
             return
         modifier = avatar.splats.modifiers[MODIFIER_NAME]
         column = layout.column()
         for name in sliders:
             title = slider_name(name)
-            compat.draw_modifier_input(column, modifier, input_identifier(modifier, title), title)
+            row = column.row(align=True)
+            compat.draw_modifier_input(row, modifier, input_identifier(modifier, title), title)
+            row.operator("likeness.remove_item", text="", icon="X").attribute = name
 
 
 CLASSES = (AttributesPanel,)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+import likeness
 import numpy as np
 import people
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene
@@ -30,6 +31,7 @@ from likeness.engine.core.attributes import (
     constant_span,
 )
 from likeness.engine.core.types import PARTS, Avatar, FloatArray
+from likeness.engine.formats.avatar import load_editable_avatar
 from likeness.engine.gaussians.lod import order_by_importance
 from likeness.engine.scene.mesh import stored_order
 
@@ -156,3 +158,41 @@ def native() -> dict[str, Any]:
         geometry = evaluated.evaluated_geometry()  # owns the point cloud
         counts.append(len(geometry.pointcloud.points))
     return {"counts": counts}
+
+
+def worn(folder: str, avatar: str) -> dict[str, Any]:
+    """Glasses are put on in Blender by the worker, taken off again, and exported with sliders."""
+    likeness.register()
+    empty()
+    objects = build_scene(load_editable_avatar(Path(avatar)), "Person")
+    bone = objects.armature.pose.bones["left_elbow"]
+    bone.rotation_mode = "QUATERNION"
+    bone.rotation_quaternion = (0.8, 0.0, 0.6, 0.0)
+    bpy.context.view_layer.objects.active = objects.armature
+    before, meshes = read_avatar(objects), len(bpy.data.meshes)
+    file = str(Path(folder) / "worn.safetensors")
+    out: dict[str, Any] = {"without": bpy.ops.likeness.remove_item.poll()}
+    bpy.ops.likeness.add_item(item="earrings=hoop", use_color=True, color=(1.0, 0.5, 0.0))
+    bpy.ops.likeness.add_item(item="glasses=round")
+    after = read_avatar(objects)
+    out["sliders"] = get_sliders(objects.splats)
+    out["colors"] = [one.color for one in after.attributes]
+    out["edits"] = [edit.get("add") for edit in after.provenance["edits"]]
+    out["pose"] = float(np.abs(before.pose.full_pose - after.pose.full_pose).max())
+    out["shown"] = [len(shown(objects)), len(apply_attributes(after).gaussians)]
+    bpy.ops.likeness.export_avatar(filepath=file, pose="PHOTO")
+    saved = load_editable_avatar(Path(file))
+    out["saved"] = {one.name: one.value for one in saved.attributes}
+    for name in ("glasses", "earrings"):
+        bpy.ops.likeness.remove_item(attribute=name)
+    back = read_avatar(objects)
+    out["left"] = get_sliders(objects.splats)
+    out["splats"] = [len(before.gaussians), len(back.gaussians)]
+    out["same"] = bool(
+        all(
+            (getattr(before.gaussians, name) == getattr(back.gaussians, name)).all()
+            for name in ("triangle", "colors", "part")
+        )
+    )
+    out["meshes"] = [meshes, len(bpy.data.meshes)]
+    return out

@@ -26,6 +26,10 @@ from likeness.engine.files.weights import asset_path
 from likeness.engine.formats.avatar import save_avatar
 from PIL import Image
 
+from tests.engine.wardrobe.conftest import average, person, person_file
+
+__all__ = ["average", "person", "person_file"]
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 

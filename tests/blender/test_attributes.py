@@ -34,3 +34,19 @@ def test_attributes_come_back_from_the_objects(blender, tmp_path: Path) -> None:
 def test_blenders_own_splats_come_and_go(blender) -> None:
     found = blender(CHECKS, "native")
     assert found["counts"] == [3000 - 600, 3000, 3000 - 300]
+
+
+def test_things_are_put_on_in_blender(blender, tmp_path: Path, person_file: Path) -> None:
+    """File > Export wrote the avatar without its sliders."""
+    found = blender(CHECKS, "worn", folder=str(tmp_path), avatar=str(person_file))
+    assert not found["without"]
+    assert found["sliders"] == {"glasses": 1.0, "earrings": 1.0}
+    assert found["colors"] == ["#ff8000", "#120f0f"]
+    assert found["edits"] == ["earrings", "glasses"]
+    assert found["pose"] < 1e-4
+    assert found["shown"][0] == found["shown"][1]
+    assert found["saved"] == {"glasses": 1.0, "earrings": 1.0}
+    assert found["left"] == {}
+    assert found["splats"][0] == found["splats"][1]
+    assert found["same"]
+    assert found["meshes"][0] == found["meshes"][1]

@@ -42,6 +42,13 @@ def display_buttons(ui: Any, avatar: str, photo: str) -> Steps:
     chosen = [polygon.select for polygon in found.splats.data.polygons]
     out["hair"] = [bpy.context.mode, 0 < sum(chosen) < len(chosen)]
     bpy.ops.object.mode_set(mode="OBJECT")
+    yield from confirm(ui, "likeness.add_item", "add_item", item="glasses=round")
+    yield from ui.shot("glasses_added")
+    sliders = ours("addon.scene.splat_object").get_sliders
+    out["added"] = [problem(), sliders(avatars()[0].splats)]
+    yield from press(ui, "likeness.remove_item", attribute="glasses")
+    out["removed"] = [problem(), sliders(avatars()[0].splats)]
+    found = avatars()[0]
     yield from press(ui, "likeness.show_body")
     yield from ui.shot("body")
     out["body"] = [bpy.context.object == found.body, found.body.visible_get()]

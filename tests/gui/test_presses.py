@@ -128,6 +128,8 @@ def test_display(gui: Any, person: str, photo: str) -> None:
     seen = gui("display_scenarios.display_buttons", avatar=person, photo=photo)
     assert seen["detail"] == pytest.approx(10_000, abs=1)
     assert seen["hair"] == ["EDIT_MESH", True]
+    assert seen["added"] == [None, {"glasses": 1.0}]
+    assert seen["removed"] == [None, {}]
     assert seen["body"] == [True, True, True, False]
     assert seen["proxy"]
     first, set_up, restored = seen["transform"]

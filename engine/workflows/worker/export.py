@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.options import options_from_json
-from ...core.types import LikenessError
+from ...core.types import Avatar, LikenessError
 
 if TYPE_CHECKING:
     from .main import Channel
@@ -83,16 +83,30 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     return {"files": [str(file) for file in files], "warnings": []}
 
 
-def _avatar_file(folder: Path, out: Path, poses: str | None) -> str:
+def read_scene_avatar(folder: Path, poses: str | None) -> Avatar:
+    """Read the first avatar of a recorded scene, with its sliders.
+
+    Args:
+        folder: of the recording.
+        poses: a file whose first pose becomes the avatar's; None keeps its own.
+
+    Raises:
+        LikenessError: a file cannot be read.
+    """
     from dataclasses import replace
 
-    from ...files.atomic import atomic_write_files
-    from ...formats.avatar import load_avatar, save_avatar
+    from ...formats.avatar import load_editable_avatar
     from ...scene.frames import AVATAR_NAME
 
-    avatar = load_avatar(folder / AVATAR_NAME.format(0))
-    if poses is not None:
-        avatar = replace(avatar, pose=_poses(Path(poses))[0][0])
+    avatar = load_editable_avatar(folder / AVATAR_NAME.format(0))
+    return avatar if poses is None else replace(avatar, pose=_read_poses(Path(poses))[0][0])
+
+
+def _avatar_file(folder: Path, out: Path, poses: str | None) -> str:
+    from ...files.atomic import atomic_write_files
+    from ...formats.avatar import save_avatar
+
+    avatar = read_scene_avatar(folder, poses)
     with atomic_write_files(out.absolute().parent) as scratch:
         save_avatar(avatar, scratch / out.name)
     return str(out)
@@ -101,12 +115,12 @@ def _avatar_file(folder: Path, out: Path, poses: str | None) -> str:
 def _motion(path: Path, avatar: Any) -> tuple[Any, Any]:
     from ..export_files import apply_object_motion, poses_to_motion
 
-    poses, places, rate = _poses(path)
+    poses, places, rate = _read_poses(path)
     motion = poses_to_motion(avatar, poses, rate)
     return apply_object_motion(motion, places, avatar.body.J_template), places[0]
 
 
-def _poses(path: Path) -> tuple[list[Any], Any, float]:
+def _read_poses(path: Path) -> tuple[list[Any], Any, float]:
     """Poses, their places [T, 4, 4] and the frame rate."""
     from ...core.types import Pose
     from ...files.untrusted import read_npz, wrap_parser_errors

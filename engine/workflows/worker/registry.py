@@ -18,6 +18,7 @@ TASKS = (
     "export",
     "draw",
     "splats",
+    "wear",
     "compile",
     "doctor",
 )
