@@ -40,7 +40,7 @@ FUNCTIONS = {
     "motion": "avatar, file, *, fps=None, frames=None, expression=None",
     "pose": "avatar, name=None, *, expression=None, frame=0",
     "render": "avatar, pose=None, camera=None, *, background=None, out=None, backend='auto', "
-    "refiner=None",
+    "refiner=None, polish=False",
     "save": "avatar, out",
     "simplify": "avatar, max_gaussians",
     "splats": "avatar, pose=None",

@@ -50,6 +50,7 @@ OF_ALL = (
     "below",
     "held",
     "network",
+    "polish",
 )
 """Options of a build that the command line gives to all portraits; tables have all options."""
 
@@ -121,6 +122,8 @@ class PartType(click.ParamType):  # type: ignore[type-arg]
         "held": "Whether a thing in a hand stays with it, unless a table says; keep if not given.",
         "network": "Network that corrects hidden sides, unless a table names one; default if not "
         "given.",
+        "polish": "Whether a network smooths what the photo does not show squarely, unless a table "
+        "says; off if not given.",
     },
 )
 @set_option

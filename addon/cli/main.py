@@ -38,6 +38,7 @@ COMMANDS = {
     "train": "Train a network, or continue its training.",
     "train-labels": "Train the network that labels what a photo does not show.",
     "train-parser": "Train the network that labels what a photo shows.",
+    "train-polish": "Train the network that polishes what the photo does not show squarely.",
 }
 """Name -> one line of help. Each stands in a module of its name, with _ for -."""
 

@@ -112,7 +112,8 @@ def _picture(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
     else:
         view = _scaled(person.camera, width, height)
     background = parse_color(chosen["background"])
-    picture = draw_still(person, posed, view, background, backend, chosen["refiner"])
+    finish = chosen["refiner"], chosen["polish"]
+    picture = draw_still(person, posed, view, background, backend, *finish)
     save_still(picture, out)
 
 

@@ -26,6 +26,7 @@ _SECONDS = {
     "network": 1.0,
     "order": 0.6,
     "refine": 12.0,
+    "polish": 15.0,
     "check": 0.2,
     "preview": 2.0,
     "ready": 1.5,
@@ -43,6 +44,7 @@ def estimate_seconds(
     look: bool = False,
     preview: bool = False,
     scene: bool = False,
+    polish: bool = False,
 ) -> dict[str, float]:
     """Estimate how long each stage of a build takes on two cores.
 
@@ -53,6 +55,7 @@ def estimate_seconds(
         look: Whether the user is shown the fit.
         preview: Whether the preview is drawn.
         scene: Whether the result is prepared for Blender.
+        polish: Whether the colours are polished.
 
     Returns:
         Seconds by stage, of those stages that the build will have.
@@ -63,7 +66,7 @@ def estimate_seconds(
     False
     """
     seconds = {
-        name: value * (photos if name not in ("start", "order", "check", "ready") else 1)
+        name: value * (photos if name not in ("start", "order", "polish", "check", "ready") else 1)
         for name, value in _SECONDS.items()
     }
     seconds["refine"] = _REFINE_SECONDS.get(refine, _REFINE_SECONDS["fast"]) * photos
@@ -73,6 +76,7 @@ def estimate_seconds(
         "preview": preview,
         "ready": scene,
         "refine": refine != "off",
+        "polish": polish,
     }
     return {name: value for name, value in seconds.items() if wanted.get(name, True)}
 

@@ -35,7 +35,8 @@ MAX_DIFFERENCE = 1e-3
 
 MIN_SPEEDUP = 1.3
 RUNS = 5  # of which the fastest counts, after one for warming up
-FREE_SIZE = 4096  # of inputs whose size is free, such as the number of Gaussians; batches are 1
+FREE_SIZE = 4096  # of inputs whose size is free, such as the number of Gaussians
+FREE_SIZES = {"batch": 1, "height": 512, "width": 512}  # the same of these
 VERDICTS_FILE = "onnx-providers.json"
 
 Open = Callable[[str], Any]
@@ -149,13 +150,12 @@ def example_inputs(session: Any) -> dict[str, FloatArray]:
     rng = np.random.default_rng(0)
     out = {}
     for given in session.get_inputs():
-        sizes = [size if isinstance(size, int) else _free(size) for size in given.shape]
+        sizes = [
+            size if isinstance(size, int) else FREE_SIZES.get(size, FREE_SIZE)
+            for size in given.shape
+        ]
         out[given.name] = rng.random(sizes, np.float32)
     return out
-
-
-def _free(name: object) -> int:
-    return 1 if name == "batch" else FREE_SIZE
 
 
 def _timed(session: Any, given: dict[str, FloatArray]) -> tuple[list[FloatArray], float]:

@@ -136,6 +136,12 @@ WEIGHTS: dict[str, ModelWeights] = {
             (WeightFile("parser.onnx"),),
         ),
         ModelWeights(
+            "polish",
+            "Polishes what the photo does not show squarely",
+            "as Likeness",
+            (WeightFile("polish.onnx"),),
+        ),
+        ModelWeights(
             "sapiens-1b",
             "the paper's encoder (section 3.1), frozen",
             "CC BY-NC 4.0: not for commercial use",

@@ -28,13 +28,16 @@ from ..core.upright import pose_to_world, tilt_camera
 from ..core.version import VERSION
 from ..files.digests import file_sha256
 from ..files.onnx_providers import describe_providers
-from ..files.weights import DEFAULT_NETWORK, NO_NETWORK, asset_path, find_network
+from ..files.weights import DEFAULT_NETWORK, NO_NETWORK, asset_path, find_network, find_weights
 from ..gaussians.frame_end import end_avatar
 from ..gaussians.lift import LiftOptions, LiftResult, lift_photo
 from ..gaussians.lift.labels_network import LabelNetworkRuntime, load_label_network
 from ..gaussians.lift.labels_parser import ParserRuntime, load_parser
 from ..gaussians.lift.lift_multiview import TrackedPhoto, lift_multiview
 from ..gaussians.lod import order_by_importance
+from ..gaussians.polish.bake import bake_polish
+from ..gaussians.polish.planes import PhotoShot
+from ..gaussians.polish.polish_network import load_polish
 from ..gaussians.refine import REFINE_LEVELS, RefinePhoto, refine_gaussians
 from ..network.apply import apply_network, blank_lift, lift_budget, resolve_network
 from ..network.runtime import BodyMismatchError, NetworkRuntime
@@ -145,7 +148,7 @@ def lift_portrait(
     options = options or BuildOptions()
     stage = stages or StageTimer(None)
     warnings: list[str] = []
-    _check_files(options.network, body_path)
+    _check_files(options, body_path)
     chosen: dict[str, Any] = {
         "person": options.person,
         "fov": options.fov,
@@ -281,14 +284,17 @@ def make_world_avatar(body: Body, gaussians: BoundGaussians, pose: Pose, track: 
     return Avatar(body, gaussians, pose, camera, track.framing)
 
 
-def _check_files(choice: str, body_path: Path | None) -> None:
-    """Raise before the work if the body is missing or the chosen network cannot be used.
+def _check_files(options: BuildOptions, body_path: Path | None) -> None:
+    """Raise before the work if the body is missing or a chosen network cannot be used.
 
     Opening a network takes about as long as everything else before the first stage. The one that
     comes with Likeness only has to be there; the lift opens it.
     """
+    choice = options.network
     if body_path is None:
         asset_path("body")
+    if options.polish != "off":
+        find_weights("polish")
     if choice == DEFAULT_NETWORK:
         find_network(choice)
     else:
@@ -387,6 +393,26 @@ def refine_avatar(
     return replace(avatar, gaussians=gaussians)
 
 
+def polish_avatar(
+    avatar: Avatar,
+    others: Sequence[tuple[TrackedPortrait, Matte, Matte]] = (),
+    progress: Progress | None = None,
+) -> Avatar:
+    """Polish the colours of what no photo shows squarely.
+
+    Args:
+        avatar: of the person.
+        others: as in :class:`LiftedPortrait`.
+        progress: called with the stage, 0..1 and a message.
+
+    Raises:
+        LikenessError: this copy of Likeness has no polishing network, or it cannot be used.
+    """
+    shots = [PhotoShot(avatar.camera, avatar.pose)]
+    shots += [PhotoShot(other.track.camera, other.track.pose) for other, _, _ in others]
+    return bake_polish(avatar, load_polish(), shots, best_backend(), progress)
+
+
 def build_avatar(
     portrait: Path,
     options: BuildOptions | None = None,
@@ -446,12 +472,12 @@ def _build_avatar(
     if options.settings:
         provenance["options"]["settings"] = changed_settings()
     avatar = replace(lifted.avatar, provenance=provenance)
-    level = options.refine
-    if avatar.gaussians.features.size and level != "off":
-        level = "off"
+    level, polish = options.refine, options.polish
+    if avatar.gaussians.features.size and (level, polish) != ("off", "off"):
+        level = polish = "off"
         lifted.warnings.append(
-            "The avatar was not refined against the photo: its latent features would not fit "
-            "other colours."
+            "The avatar was not refined against the photo or polished: its latent features would "
+            "not fit other colours."
         )
     backend = best_backend() if level != "off" else None
     if backend is not None:
@@ -459,6 +485,9 @@ def _build_avatar(
             avatar = refine_avatar(
                 avatar, lifted.wanted, level, backend, stage.within("refine"), lifted.others
             )
+    if polish != "off":
+        with stage("polish", "polishing what the photo does not show"):
+            avatar = polish_avatar(avatar, lifted.others, stage.within("polish"))
     gaussians = avatar.gaussians
     with stage("check", "comparing with the photo"):
         view = input_view_metrics(avatar, matte, lifted.wanted)
@@ -487,6 +516,7 @@ def _build_avatar(
         "refine": {"level": level, "backend": backend},
         "below": options.below,
         "held": options.held,
+        "polish": polish,
         "face_error": round_or_none(track.face_error, 2),
         "pose_error": round_or_none(track.pose_error, 2),
         "joint_confidence": mean_joint_confidence(track.joint_confidence),

@@ -33,6 +33,8 @@ class SmallNetwork:
         model: name of the model, for catalogues.
         title: of the card.
         purpose: what the network does, one paragraph of the card.
+        output: name of its output.
+        free: names of each input's free sizes by dimension; none if empty.
     """
 
     file: str
@@ -42,6 +44,8 @@ class SmallNetwork:
     model: str
     title: str
     purpose: str
+    output: str = "logits"
+    free: tuple[dict[int, str], ...] = ()
 
 
 def ship_small_network(
@@ -56,7 +60,7 @@ def ship_small_network(
 
     Args:
         kind: of the network.
-        network: trained, in evaluation mode; its output becomes ``logits``.
+        network: trained, in evaluation mode.
         example: of its inputs.
         note: for the file's metadata, JSON-able.
         out: the new folder.
@@ -69,8 +73,8 @@ def ship_small_network(
         LikenessError: The file is too large, the folder cannot be written, or the exporter's
             packages are not installed.
     """
-    fixed: tuple[dict[int, str], ...] = ({},) * len(example)
-    model = export_module(network, example, kind.inputs, ("logits",), fixed)
+    free = kind.free or ({},) * len(example)
+    model = export_module(network, example, kind.inputs, (kind.output,), free)
     convert_to_half(model)
     add_note(model, note)
     with atomic_write_files(out) as scratch:

@@ -117,3 +117,28 @@ class ParserOptions(SmallRunOptions):
         help="Do not train: measure the parser that Likeness uses on --data, which should be of "
         "the test split.",
     )
+
+
+@dataclass(frozen=True)
+class PolishOptions(SmallRunOptions):
+    """Options of the network that polishes avatars.
+
+    Attributes:
+        make_pairs: Shards of people to fill the data with; None trains.
+        size: Pixels of the pictures' sides.
+        measure: Whether to measure the network in use instead of training.
+    """
+
+    make_pairs: Path | None = option(
+        None,
+        help="Do not train: lift the people of these shards, and fill --data with views of them.",
+        metavar="SHARDS",
+    )
+    size: int = option(
+        320, help="With --make-pairs: side of the pictures.", unit="pixels", min=128, max=2048
+    )
+    measure: bool = option(
+        False,
+        help="Do not train: measure the network that Likeness uses on --data, which should be of "
+        "the test split.",
+    )

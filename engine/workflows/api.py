@@ -281,6 +281,7 @@ def render(
     out: File | None = None,
     backend: str = "auto",
     refiner: File | None = None,
+    polish: bool = False,
 ) -> FloatArray:
     """Draw an avatar.
 
@@ -293,6 +294,7 @@ def render(
         backend: ``cpu``, ``cuda`` (gsplat), or ``auto`` for the GPU where there is one.
         refiner: folder of the GUAVA network that made the avatar, whose refiner finishes the
             picture (extra ``torch``).
+        polish: whether the polishing network finishes it instead.
 
     Returns:
         [H, W, 3] float32 0..1, sRGB; [H, W, 4] with straight alpha where there is no background.
@@ -308,7 +310,7 @@ def render(
         check_still(Path(out), colour is None)
     posed = avatar.pose if pose is None else pose
     chosen = None if refiner is None else Path(refiner)
-    picture = draw_still(avatar, posed, camera or avatar.camera, colour, backend, chosen)
+    picture = draw_still(avatar, posed, camera or avatar.camera, colour, backend, chosen, polish)
     if out is not None:
         save_still(picture, Path(out))
     return picture

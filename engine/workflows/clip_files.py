@@ -49,7 +49,7 @@ from ..visual.clip_cameras import (
     turntable_yaws,
 )
 from .options import ClipOptions
-from .still_files import refined_drawing
+from .still_files import finished_drawing
 
 DEFAULT_SIZE = 768
 MAX_SIDE = 1280
@@ -98,7 +98,7 @@ def render_clip(
         LikenessError: the motion or the output path cannot be used; it says what to do.
     """
     notes: list[str] = []
-    draw = refined_drawing(avatar, options.refiner)
+    draw = finished_drawing(avatar, options.refiner, options.polish)
     names = parse_numbered(out)
     if names is None:
         check_video_format(out, options.background is None)

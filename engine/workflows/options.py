@@ -95,6 +95,7 @@ class ClipOptions:
         width: pixels; None follows from the height or the camera.
         height: pixels; None follows from the width or the camera.
         refiner: folder of the network that made the avatar, whose refiner finishes the pictures.
+        polish: whether the polishing network finishes them instead.
         background: [3] sRGB in 0..1, or None for transparency.
         pose: of a turntable without a motion; None for the photo's.
         expression: weights by name, which replace the pose's or motion's own.
@@ -189,6 +190,11 @@ class ClipOptions:
         help="Folder of the GUAVA network that made the avatar: its refiner finishes the pictures. "
         "Needs torch.",
         metavar="DIR",
+    )
+    polish: bool = option(
+        False,
+        help="Smooth blotches and streaks out of what the photo does not show squarely, by a small "
+        "network.",
     )
     background: FloatArray | None = None
     pose: Pose | None = None

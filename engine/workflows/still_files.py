@@ -76,6 +76,7 @@ def draw_still(
     background: FloatArray | None = None,
     backend: str = "auto",
     refiner: Path | None = None,
+    polish: bool = False,
 ) -> FloatArray:
     """An avatar as a camera sees it, float32 0..1 in steps of 1/255.
 
@@ -87,30 +88,40 @@ def draw_still(
         backend: of :func:`.render.rasterize`, or ``auto``: the GPU where gsplat can use one.
         refiner: folder of the network that made the avatar, whose refiner finishes the picture;
             None for the coarse one.
+        polish: whether the polishing network finishes it instead.
 
     Returns:
         [H, W, 3] sRGB, or [H, W, 4] with straight alpha where there is no background.
 
     Raises:
-        LikenessError: the refiner cannot be used for this avatar, or torch is not installed.
+        LikenessError: see :func:`finished_drawing`.
     """
     backend = best_backend() if backend == "auto" else backend
-    draw = refined_drawing(avatar, refiner)
+    draw = finished_drawing(avatar, refiner, polish)
     (picture,) = render_frames(avatar, [pose], [camera], background, backend, draw)
     drawn: FloatArray = picture.astype(np.float32) / np.float32(255)
     return drawn
 
 
-def refined_drawing(avatar: Avatar, refiner: Path | None) -> DrawPicture | None:
-    """Get what draws an avatar with a refiner; None for None.
+def finished_drawing(avatar: Avatar, refiner: Path | None, polish: bool) -> DrawPicture | None:
+    """Get what draws an avatar and finishes its pictures with a network; None without one.
 
     Args:
         avatar: the avatar, in any pose.
         refiner: folder of the network that made it.
+        polish: whether to polish what the photo does not show squarely.
 
     Raises:
-        LikenessError: the refiner cannot be used for this avatar, or torch is not installed.
+        LikenessError: both are chosen, the refiner cannot be used for this avatar, torch is not
+            installed, or the polishing network is missing.
     """
+    if polish:
+        if refiner is not None:
+            raise LikenessError(
+                "A picture can be finished by the refiner or by polishing, not by both.",
+                "Choose one of them.",
+            )
+        return _polished_drawing(avatar)
     if refiner is None:
         return None
     if importlib.util.find_spec("torch") is None:
@@ -133,6 +144,21 @@ def refined_drawing(avatar: Avatar, refiner: Path | None) -> DrawPicture | None:
     ) -> RenderOutput:
         whole = with_features(placed, avatar.gaussians)
         return render_refined(loaded, whole, camera, background, backend).refined
+
+    return draw
+
+
+def _polished_drawing(avatar: Avatar) -> DrawPicture:
+    from ..gaussians.polish.planes import seen_splats, splat_marks
+    from ..gaussians.polish.polish_network import draw_polished, load_polish
+
+    network = load_polish()
+    marks = splat_marks(avatar.gaussians, seen_splats(avatar))
+
+    def draw(
+        placed: Gaussians, camera: Camera, background: FloatArray | None, backend: str
+    ) -> RenderOutput:
+        return draw_polished(network, placed, marks, camera, background, backend)
 
     return draw
 

@@ -158,6 +158,7 @@ def _built(unit: Mapping[str, Any], work: Path, progress: Progress | None) -> Av
         network=asked.get("network") != "none",
         photos=1 + len(others),
         preview=bool(unit["preview"]),
+        polish=asked.get("polish", "off") != "off",
     )
 
     def tell(stage: str, fraction: float, message: str) -> None:

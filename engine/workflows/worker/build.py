@@ -55,6 +55,7 @@ def stage_seconds(request: dict[str, Any]) -> dict[str, float]:
         look=request["confirm"] in ("always", True),
         preview=bool(request["preview"]),
         scene=bool(request["scene"]),
+        polish=options.get("polish", "off") != "off",
     )
 
 

@@ -274,6 +274,35 @@ def test_fewer_gaussians(avatar: str, tmp_path: Path) -> None:
     assert few < 255
 
 
+def test_polished_pictures_and_clips_keep_their_outline(avatar: str, tmp_path: Path) -> None:
+    drawn = []
+    for more in ([], ["--polish"]):
+        still = tmp_path / f"still{len(more)}.png"
+        assert main(["render", avatar, "-o", str(still), "--yaw", "180", *SMALL, *more]) == 0
+        turn = tmp_path / f"turn{len(more)}"
+        clip = ["render", avatar, "-o", str(turn), "--turntable", "--seconds", "0.1", *SMALL, *more]
+        assert main(clip) == 0
+        pictures = [still, *sorted(turn.iterdir())]
+        drawn.append([np.asarray(Image.open(picture).convert("RGBA"), int) for picture in pictures])
+    assert len(drawn[0]) == len(drawn[1]) == 4
+    for plain, polished in zip(*drawn, strict=True):
+        np.testing.assert_array_equal(polished[..., 3], plain[..., 3])
+        outside = plain[..., 3] == 0
+        np.testing.assert_array_equal(polished[outside], plain[outside])
+        change = np.abs(polished - plain)[..., :3][plain[..., 3] > 250]
+        assert change.max() <= 80
+    assert (drawn[0][0] != drawn[1][0]).any()  # from behind
+
+
+def test_a_picture_is_finished_by_one_network(
+    avatar: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "me.png"
+    assert main(["render", avatar, "-o", str(out), "--polish", "--refiner", str(tmp_path)]) == 2
+    assert "not by both" in one_error(capsys)
+    assert not out.exists()
+
+
 def test_colours() -> None:
     assert parse_color("transparent") is None
     assert parse_color(None) is None

@@ -429,6 +429,27 @@ def test_a_network_that_cannot_be_used_is_told_before_the_work(
     assert told == []
 
 
+def test_polishing_is_recorded(stages: dict[str, Any], photo_file: Path, body_file: Path) -> None:
+    plain = build_avatar(photo_file, OFF, body_path=body_file)
+    polished = build_avatar(photo_file, replace(OFF, polish="bake"), body_path=body_file)
+    assert (plain.report["polish"], polished.report["polish"]) == ("off", "bake")
+    assert polished.avatar.provenance["options"]["polish"] == "bake"
+    assert polished.report["seconds"]["polish"] > 0.0
+    assert "polish" not in plain.report["seconds"]
+
+
+def test_a_missing_polishing_network_is_noticed_before_the_work(
+    photo_file: Path, body_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likeness.engine.files.weights.weights_dirs", lambda more=(): [tmp_path])
+    told: list[str] = []
+    with pytest.raises(LikenessError, match="polish"):
+        build_avatar(
+            photo_file, replace(OFF, polish="bake"), lambda stage, *_: told.append(stage), body_file
+        )
+    assert told == []
+
+
 def test_a_missing_body_is_told_before_the_work(
     photo_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -444,8 +465,9 @@ def test_the_panel_knows_every_stage(
 ) -> None:
     """Progress in Blender goes by a table of the stages, which must be theirs, in their order."""
     told: list[str] = []
-    build_avatar(photo_file, None, lambda stage, *_: told.append(stage), body_file)
-    assert list(estimate_seconds(network=True)) == ["start", *dict.fromkeys(told)]
+    options = BuildOptions(polish="bake")
+    build_avatar(photo_file, options, lambda stage, *_: told.append(stage), body_file)
+    assert list(estimate_seconds(network=True, polish=True)) == ["start", *dict.fromkeys(told)]
 
 
 def test_figures_of_a_view_that_shows_nothing() -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import JOINT_NAMES, LAYERS
 from likeness.engine.gaussians.lift.regions import HANDS
+from likeness.engine.gaussians.polish.planes import seen_splats
 from likeness.engine.imaging.matting import make_matte
-from likeness.engine.pipeline.build import BuildResult, build_avatar
+from likeness.engine.pipeline.build import BuildResult, build_avatar, polish_avatar
 from likeness.engine.pipeline.options import BuildOptions
 from likeness.engine.pipeline.report import input_view_metrics
 from likeness.engine.pipeline.track import track_portrait
@@ -46,6 +47,20 @@ def test_a_matte_begun_beside_the_fit_is_the_same(small_portrait: Path) -> None:
 
 
 @pytest.mark.slow
+def test_polishing_changes_what_the_photo_does_not_show(built: BuildResult) -> None:
+    avatar = built.avatar
+    polished = polish_avatar(avatar)
+    before, after = avatar.gaussians.colors, polished.gaussians.colors
+    seen = seen_splats(avatar)
+    assert 0.2 < (seen == 1.0).mean() < 0.9
+    np.testing.assert_array_equal(after[seen == 1.0], before[seen == 1.0])
+    change = np.abs(after - before)[seen < 0.05]
+    assert 0.001 < change.mean() < 0.03
+    figures = [input_view_metrics(one, built.matte, built.matte) for one in (avatar, polished)]
+    assert figures[1]["foreground_psnr"] == pytest.approx(figures[0]["foreground_psnr"], abs=0.1)
+
+
+@pytest.mark.slow
 def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Path) -> None:
     report = json.loads(json.dumps(built.report, allow_nan=False))
     assert report == built.report
@@ -69,6 +84,7 @@ def test_the_report_is_complete_and_plain(built: BuildResult, small_portrait: Pa
         "refine",
         "below",
         "held",
+        "polish",
         "others",
         "network",
         "onnx",

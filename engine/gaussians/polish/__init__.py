@@ -1,0 +1,1 @@
+"""Polishing: a small network that changes what the photo does not show squarely."""
