@@ -1,9 +1,12 @@
 """Measure attributes: what an edit changes elsewhere, and what its slider costs in Blender.
 
-    python benchmarks/attributes.py AVATAR [AVATAR ...] [--quick]
+    python benchmarks/attributes.py AVATAR [AVATAR ...] [--quick] [--face-model FILE]
 
 For each avatar and each thing of the wardrobe: seconds to put it on, splats that it adds, and the
-largest change of any number of a splat that neither gives way nor belongs to it (outside_change).
+largest change of any number of a splat that neither gives way nor belongs to it (outside_change),
+and how far it moves the face away for a face-recognition network (id_change, 1 - cosine between the
+faces without and with it; docs/evaluation.md says which network). id_change of the whole is the
+largest of hats, glasses with clear lenses and earrings; null without a network or a face.
 pose_ms_ratio is the time of a new pose in Blender with a hat over that of as many splats without
 its slider.
 """
@@ -24,12 +27,22 @@ import bpy
 import numpy as np
 from likeness.benchmarks.pose_update import pose_times, time_import_slices
 from likeness.engine.core.attributes import apply_attributes
-from likeness.engine.core.types import PARTS, Avatar, BoundGaussians
+from likeness.engine.core.types import PARTS, Avatar, BoundGaussians, FloatArray
+from likeness.engine.evaluation.protocols.compare import load_face_model
+from likeness.engine.evaluation.protocols.face_identity import FaceModel
 from likeness.engine.formats.avatar import load_editable_avatar
+from likeness.engine.gaussians import pose_avatar
+from likeness.engine.imaging.resize import fit_size
+from likeness.engine.pipeline.track import open_detectors
+from likeness.engine.render import render_camera
 from likeness.engine.wardrobe.edit import add_item, set_attribute
 from likeness.engine.wardrobe.items import ITEMS, ItemRequest
 
 QUICK = ("fedora", "beanie", "round", "hoop", "over-ear", "plain", "pearls", "full")
+
+KEEPS_FACE = ("hat", "glasses", "earrings")
+"""Categories in which a person stays the same."""
+FACE_SIDE = 768
 
 
 def largest_change(before: BoundGaussians, after: BoundGaussians) -> float:
@@ -43,7 +56,9 @@ def largest_change(before: BoundGaussians, after: BoundGaussians) -> float:
     )
 
 
-def measure_edit(avatar: Avatar, request: ItemRequest) -> dict[str, Any]:
+def measure_edit(
+    avatar: Avatar, request: ItemRequest, faces: FaceComparer | None
+) -> dict[str, Any]:
     """Figures of one edit."""
     start = time.perf_counter()
     worn = add_item(avatar, request)
@@ -66,7 +81,39 @@ def measure_edit(avatar: Avatar, request: ItemRequest) -> dict[str, Any]:
         "added": int((~base).sum()),
         "gives_way": int((~kept).sum()),
         "outside_change": max(changes),
+        "id_change": None if faces is None else faces.change(worn),
     }
+
+
+class FaceComparer:
+    """Says how much less alike a face is with something on it.
+
+    Args:
+        model: tells faces apart.
+        avatar: without it.
+    """
+
+    def __init__(self, model: FaceModel, avatar: Avatar) -> None:
+        self._model = model
+        rgb = self._draw(avatar)
+        found = open_detectors().face_landmarks(rgb)
+        self._landmarks = None if found is None else found.landmarks
+        self._before = None if found is None else model.vector(rgb, found.landmarks)
+
+    def change(self, worn: Avatar) -> float | None:
+        """1 - cosine to the face without it; the face is where it was."""
+        if self._landmarks is None or self._before is None:
+            return None
+        after = self._model.vector(self._draw(worn), self._landmarks)
+        return 1.0 - float(self._before @ after)
+
+    @staticmethod
+    def _draw(avatar: Avatar) -> FloatArray:
+        """[H, W, 3] the photo's view, with 768 pixels on the longer side."""
+        shown = apply_attributes(avatar)
+        camera = shown.camera.resized(*fit_size(shown.camera.width, shown.camera.height, FACE_SIDE))
+        drawn = render_camera(pose_avatar(shown, shown.pose), camera, background=np.full(3, 0.5))
+        return np.clip(np.asarray(drawn.rgb), 0.0, 1.0)
 
 
 def measure_poses(avatar: Avatar, repeats: int) -> float:
@@ -81,15 +128,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("avatars", type=Path, nargs="+")
     parser.add_argument("--quick", action="store_true", help="one item of each category")
+    parser.add_argument("--face-model", help="ONNX file that tells faces apart; SFace if installed")
     options = parser.parse_args()
+    model, missing = load_face_model(options.face_model)
+    if model is None:
+        print(f"id_change is not measured: {missing}", file=sys.stderr)
     items = [
         (c, i) for c, all_of in ITEMS.items() for i in all_of if not options.quick or i in QUICK
     ]
-    changes, ratios = [], []
+    changes, ratios, ids = [], [], []
     for path in options.avatars:
         avatar = load_editable_avatar(path)
+        faces = None if model is None else FaceComparer(model, avatar)
         for category, item in items:
-            row = measure_edit(avatar, ItemRequest(category, item))
+            row = measure_edit(avatar, ItemRequest(category, item), faces)
+            if row["id_change"] is not None and category in KEEPS_FACE and "sun-" not in item:
+                ids.append(row["id_change"])
             changes.append(row["outside_change"])
             print({"avatar": path.parent.name, "item": item, **row}, flush=True)
         repeats = 10 if options.quick else 50
@@ -100,6 +154,7 @@ def main() -> int:
     whole = {
         "benchmark": "attributes",
         "outside_change": max(changes),
+        "id_change": max(ids, default=None),
         "pose_ms_ratio": round(statistics.median(ratios), 3),
     }
     print(json.dumps(whole))
