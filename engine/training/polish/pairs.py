@@ -54,14 +54,28 @@ class PolishPair:
 
 
 def pack_planes(planes: FloatArray) -> IntArray:
-    """Round planes to 8 bits; those with a sign around the middle."""
+    """Round planes to 8 bits; those with a sign around the middle.
+
+    Args:
+        planes: [..., len(PLANES)] float32.
+
+    Returns:
+        [..., len(PLANES)] uint8.
+    """
     out = np.array(planes, np.float32)
     out[..., _SIGNED] = 0.5 + 0.5 * out[..., _SIGNED]
     return np.asarray(np.clip(np.round(255.0 * out), 0, 255), np.uint8)
 
 
 def unpack_planes(packed: IntArray) -> FloatArray:
-    """Return planes [..., len(PLANES)] float32 of 8 bits."""
+    """Undo :func:`pack_planes`, up to its rounding.
+
+    Args:
+        packed: [..., len(PLANES)] uint8.
+
+    Returns:
+        [..., len(PLANES)] float32.
+    """
     out = packed.astype(np.float32) / np.float32(255.0)
     out[..., _SIGNED] = 2.0 * out[..., _SIGNED] - 1.0
     out[..., _SIGNED] *= packed[..., 3:4] > 0
