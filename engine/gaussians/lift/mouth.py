@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
+from ...core.interpolation import smoothstep
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
 from ...core.types import BoolArray, BoundGaussians, FloatArray, Gaussians, IntArray
@@ -41,6 +42,9 @@ class MouthSettings:
     upper_thin: float = 0.0055  # metres, the same of upper teeth: cheeks lie close to canines
     deepest: float = 0.15  # brightness of the throat, over that of the mouth's front
     columns: int = 24  # across the mouth, in which the upper teeth's edge is sought
+    around: float = 0.45  # pupil distances around the lips whose skin is bound to the face
+    fade: float = 0.25  # the same, from there inwards, over which it is drawn to the face
+    stands_off: tuple[float, float] = (0.008, 0.0)  # metres off the face over which it fades in
     outline: float = 0.04  # pupil distances past the fitted outline where the face still shows
     hover: float = 0.0010  # metres that the photo's splats stand in front of the completed skin
     parted: float = 0.035  # pupil distances between the inner lips: the photo may show the inside
@@ -348,8 +352,9 @@ def rebind_mouth_photo(
     _, depth = project(np.asarray(world.means, np.float64), face.camera)
     interior = np.zeros(count, bool)
     polygon = inner_lips(face)
-    low, high = polygon.min(0) - 0.45 * face.unit, polygon.max(0) + 0.45 * face.unit
-    near = np.nonzero(((xy > low) & (xy < high)).all(1))[0]
+    reach = S.around * face.unit
+    to_edge = np.minimum(xy - polygon.min(0), polygon.max(0) - xy).min(1) + reach
+    near = np.nonzero(to_edge > 0.0)[0]
     if len(near) == 0:
         return triangle, bary, depth, interior
     inside = np.zeros(len(near), bool)
@@ -370,7 +375,11 @@ def rebind_mouth_photo(
             near_skin = hit.away < S.outline * face.unit
             rows = rows[near_skin]
             triangle[rows], bary[rows] = hit.triangle[near_skin], hit.bary[near_skin]
-            depth[rows] = hit.depth[near_skin] - S.hover
+            # The photo's skin stands off the face beside hair: a step would be a crack from aside.
+            skin = hit.depth[near_skin] - S.hover
+            share = smoothstep(to_edge[rows], 0.0, S.fade * face.unit)
+            share = share * smoothstep(skin - depth[rows], *S.stands_off)
+            depth[rows] += share * (skin - depth[rows])
     if not inside.any():
         return triangle, bary, depth, interior
     rows = near[inside]
