@@ -55,6 +55,7 @@ class PhotoEditSettings:
     all_hair: float = 0.8  # share of the hair from which on an edit within it is its new colour
     other_color: float = 12.0  # CIE L*a*b* units between a hat and hair or skin
     grow: float = 0.003  # of the longer side: the soft rim of edits
+    thick: float = 0.004  # of the longer side, half of the least thickness of worn things
     near: float = 0.004  # of the longer side around edits that gets its matte anew
 
 
@@ -291,12 +292,13 @@ def _is_hat(patch: BoolArray, first: IntArray, tracked: TrackedPortrait, rgb: Fl
 
 def _join_mattes(first: Matte, second: Matte, rgb: FloatArray, changed: BoolArray) -> Matte:
     """The matte of the first picture, and that of the second where it was edited."""
-    near = _grow(changed, S.near)
+    near, side = _grow(changed, S.near), max(changed.shape)
     person = first.alpha > 0.5
     alpha, foreground = second.alpha, second.foreground
     if changed[~person].mean() < S.background:
         # Something drawn beside the person is worn, even if it looks like no person.
-        added = changed & ~person & (alpha < 0.5)
+        thick = max(1, round(S.thick * side))  # thinner is the soft rim of what the matte has
+        added = ndimage.binary_opening(changed & ~person & (alpha < 0.5), iterations=thick)
         numbers, _ = ndimage.label(added | (changed & person))
         added &= np.isin(numbers, np.unique(numbers[changed & person]))
         share = np.asarray(ndimage.gaussian_filter(added.astype(np.float32), 1.0))

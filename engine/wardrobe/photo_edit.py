@@ -32,6 +32,7 @@ class PhotoEditSettings:
     """What follows from the pixels that were edited."""
 
     whole: float = 0.45  # share of a part's visible splats that were edited: then all of it was
+    entire: float = 0.85  # the same share from which on only the photo's own pixels may stay
     fewest: int = 30  # visible splats of a part that tell
     cells: int = 200  # cells along a picture's side in which the nearest splats hide others
     behind: float = 0.02  # metres behind them from which on a splat is hidden
@@ -45,8 +46,9 @@ S = register_settings("wardrobe.photo_edit", PhotoEditSettings())
 ITEM = "edited portrait"
 """The item of attributes that were made from one."""
 
-COMES, GOES_AFTER = (0.0, 0.5), (1.0, 0.5)
-"""Spans of what appears and goes: at no value do both let the background through."""
+COMES, GOES_AFTER = (0.0, 1.0), (1.0, 0.6)
+"""Spans of what appears and goes: the old stays whole until the new covers most of it, so that the
+background never shines through."""
 
 _PHOTO = LAYERS.index("photo")
 _OVER = [PARTS.index(name) for name in ("glasses", "headphones", "earrings", "necklace", "held")]
@@ -133,9 +135,13 @@ def _choose_splats(avatar: Avatar, edit: PhotoEdit) -> tuple[BoolArray, BoolArra
     for attribute in avatar.attributes:
         own &= (attribute.factors(0.0) > 0.0) | (attribute.item == "photo")
     shares = np.fmax(_edited_shares(before, old, own), _edited_shares(after, new, new >= 0))
-    whole = np.nan_to_num(shares) > S.whole
-    comes = np.where(after.visible, after.edited, whole[new])
-    goes = np.where(before.visible, before.edited, whole[old])
+    whole, entire = (np.nan_to_num(shares) > share for share in (S.whole, S.entire))
+
+    def follows(seen: _Seen, bound: BoundGaussians) -> BoolArray:
+        by_pixel = seen.visible & ~(entire[bound.part] & (bound.layer != _PHOTO))
+        return np.where(by_pixel, seen.edited, whole[bound.part])
+
+    comes, goes = follows(after, edit.avatar.gaussians), follows(before, avatar.gaussians)
     # A hat covers hair that the photo does not show either.
     goes |= _covered(before, old, after, new, comes)
     comes |= _covered(after, new, before, old, goes & own)
