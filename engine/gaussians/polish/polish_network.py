@@ -23,6 +23,9 @@ MARGIN = 16
 """Pixels that are repeated beyond a picture's border."""
 LIGHT = 14.0
 """Pixels: standard deviation beyond which colours are light, which is not to change."""
+ECHO = 1.5
+"""Pixels: standard deviation up to which a change is left out. The network repeats single strands
+of hair as ripples of a few pixels."""
 _REMEDY = "Get a complete copy of Likeness, or draw and build without polishing."
 
 
@@ -47,7 +50,7 @@ class PolishRuntime(NotedNetwork):
         """Return the change [H, W, 3] of colours, which are multiplied by alpha.
 
         It is zero outside the person and where the photo shows the person squarely, and light and
-        hue stay: on average over some pixels it is zero everywhere.
+        hue stay: on average over some pixels it is zero everywhere. It has no finest structure.
 
         Args:
             planes: [H, W, len(PLANES)] of :func:`.planes.draw_planes`.
@@ -65,7 +68,8 @@ class PolishRuntime(NotedNetwork):
         if not np.isfinite(change).all():
             raise LikenessError(f"'{self.path}' does not give numbers.", _REMEDY)
         free = np.clip(planes[..., 3] - planes[..., SEEN], 0.0, 1.0) * (change != 0.0).any(-1)
-        change = change - free[..., None] * _slow_part(change, free)
+        fine = gaussian_filter(change, (ECHO, ECHO, 0)) - _slow_part(change, free)
+        change = free[..., None] * fine
         rgb, alpha = planes[..., :3], planes[..., 3:4]
         polished = np.clip(rgb + change, 0.0, np.maximum(alpha, rgb))
         return np.asarray(np.where(change == 0.0, 0.0, polished - rgb), np.float32)
