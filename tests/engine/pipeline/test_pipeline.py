@@ -88,7 +88,7 @@ def stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     )
 
     def lift(
-        matte: Matte, seen: Any, track: Track, person: Any, options: Any, **more: Any
+        matte: Matte, seen: Any, track: Track, person: Any, options: Any, *more: Any, **named: Any
     ) -> LiftResult:
         result["lifted"].append((track, person, options))
         return LiftResult(one_gaussian(), person)
