@@ -6,7 +6,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..body import Body
 from ..core.cameras import field_of_view
@@ -28,22 +28,27 @@ from ..core.upright import pose_to_world, tilt_camera
 from ..core.version import VERSION
 from ..files.digests import file_sha256
 from ..files.onnx_providers import describe_providers
-from ..files.weights import DEFAULT_NETWORK, NO_NETWORK, asset_path, find_network, find_weights
+from ..files.weights import DEFAULT_NETWORK
 from ..gaussians.frame_end import end_avatar
 from ..gaussians.lift import LiftOptions, LiftResult, lift_photo
-from ..gaussians.lift.labels_network import LabelNetworkRuntime, load_label_network
-from ..gaussians.lift.labels_parser import ParserRuntime, load_parser
+from ..gaussians.lift.labels_network import load_label_network
+from ..gaussians.lift.labels_parser import load_parser
 from ..gaussians.lift.lift_multiview import TrackedPhoto, lift_multiview
 from ..gaussians.lod import order_by_importance
 from ..gaussians.polish.bake import bake_polish
 from ..gaussians.polish.planes import PhotoShot
 from ..gaussians.polish.polish_network import load_polish
 from ..gaussians.refine import REFINE_LEVELS, RefinePhoto, refine_gaussians
-from ..network.apply import apply_network, blank_lift, lift_budget, resolve_network
-from ..network.runtime import BodyMismatchError, NetworkRuntime
+from ..network.apply import apply_network, blank_lift, lift_budget
 from ..render import best_backend
 from ..tracking.adjust import Adjustment
 from ..tracking.track_summary import mean_joint_confidence, unseen_parts
+from .build_networks import (
+    check_build_files,
+    open_completion_network,
+    open_label_network,
+    open_parser,
+)
 from .estimators import open_estimators
 from .options import BuildOptions
 from .report import extra_view_metrics, input_view_metrics, round_or_none
@@ -148,7 +153,7 @@ def lift_portrait(
     options = options or BuildOptions()
     stage = stages or StageTimer(None)
     warnings: list[str] = []
-    _check_files(options, body_path)
+    check_build_files(options, body_path)
     chosen: dict[str, Any] = {
         "person": options.person,
         "fov": options.fov,
@@ -216,9 +221,9 @@ def lift_mattes(
     tracked, track = all_tracked[0], all_tracked[0].track
     person = tracked.body.personalised(track.betas)
     with stage("lift", "lifting the photo to Gaussians"):
-        network = _network(options.network, body_path, warnings)
-        labels = _label_network(options.network, body_path, warnings)
-        parser = _parser(options.network, body_path, warnings)
+        network = open_completion_network(options.network, body_path, warnings)
+        labels = open_label_network(options.network, body_path, warnings)
+        parser = open_parser(options.network, body_path, warnings)
         budget = LiftOptions(max_gaussians=lift_budget(network, options.max_gaussians))
         if network is not None and not network.config.decoder.residual:
             lifted, wanted = blank_lift(network, person), mattes
@@ -267,7 +272,7 @@ def open_defaults() -> None:
     open_detectors()
     load_label_network()
     load_parser()
-    _network(DEFAULT_NETWORK, None, [])
+    open_completion_network(DEFAULT_NETWORK, None, [])
 
 
 def make_world_avatar(body: Body, gaussians: BoundGaussians, pose: Pose, track: Track) -> Avatar:
@@ -282,75 +287,6 @@ def make_world_avatar(body: Body, gaussians: BoundGaussians, pose: Pose, track: 
     pose = pose_to_world(pose, body.J_template[0], track.gravity)
     camera = tilt_camera(track.camera, track.gravity)
     return Avatar(body, gaussians, pose, camera, track.framing)
-
-
-def _check_files(options: BuildOptions, body_path: Path | None) -> None:
-    """Raise before the work if the body is missing or a chosen network cannot be used.
-
-    Opening a network takes about as long as everything else before the first stage. The one that
-    comes with Likeness only has to be there; the lift opens it.
-    """
-    choice = options.network
-    if body_path is None:
-        asset_path("body")
-    if options.polish != "off":
-        find_weights("polish")
-    if choice == DEFAULT_NETWORK:
-        find_network(choice)
-    else:
-        resolve_network(choice, lambda: load_fitting_body(body_path))
-
-
-def _network(choice: str, body_path: Path | None, warnings: list[str]) -> NetworkRuntime | None:
-    """The network that improves the lift.
-
-    The one that comes with Likeness fits only its own body: for another body it is left out, with
-    a warning.
-    """
-    try:
-        return resolve_network(choice, lambda: load_fitting_body(body_path))
-    except BodyMismatchError as error:
-        if choice != DEFAULT_NETWORK:
-            raise
-        warnings.append(
-            f"What the photo does not show is not corrected by a network. {error.message}"
-        )
-        return None
-
-
-def _label_network(
-    choice: str, body_path: Path | None, warnings: list[str]
-) -> LabelNetworkRuntime | None:
-    """The network that labels what the photo does not show; None: the rules of dress do."""
-    if choice == NO_NETWORK:
-        return None
-    return _fitting(load_label_network(), "label network", BY_DRESS, body_path, warnings)
-
-
-def _parser(choice: str, body_path: Path | None, warnings: list[str]) -> ParserRuntime | None:
-    """The network that checks the rules' labels of what the photo shows; None: they alone do."""
-    if choice == NO_NETWORK:
-        return None
-    return _fitting(load_parser(), "parser", BY_COLOUR, body_path, warnings)
-
-
-BY_DRESS = "Rules of dress say what covers the body where the photo does not show it."
-BY_COLOUR = "Rules of place and colour alone say what the photo shows."
-
-
-_Network = TypeVar("_Network", LabelNetworkRuntime, ParserRuntime)
-
-
-def _fitting(
-    network: _Network | None, name: str, instead: str, body_path: Path | None, warnings: list[str]
-) -> _Network | None:
-    """The network if there is one and it fits the body, else None and a warning."""
-    if network is None:
-        warnings.append(f"This copy of Likeness has no {name}. {instead}")
-    elif not network.fits(load_fitting_body(body_path)):
-        warnings.append(f"The {name} was trained on another body. {instead}")
-        return None
-    return network
 
 
 def _tracked(

@@ -54,7 +54,10 @@ class HairPatchSettings:
     """Coherence of the directions at pixels, times their agreement around them: of curls, and of
     straight hair."""
 
-    coils: float = 0.4  # how much more curls are bent than the photo's averaged directions
+    bent: tuple[float, float] = (1.3, 0.8)
+    """Times the photo's deviation that strands are bent: of curls, finer than the directions are
+    measured, and of straight hair, part of whose deviation is its cut."""
+
     level: float = 0.025  # metres over which the patches' own brightness is taken out
     strand: float = 0.003  # metres, the first step by which texture is smeared along strands
     doublings: int = 4  # of that step, for straight hair
@@ -118,7 +121,7 @@ def draw_hair(
         photo.place(t.xy[shown]),
     )
     near = cKDTree(t.points[put]).query(t.points[own])[1]
-    bent, lock = patches.waves * (1.0 + S.coils * (1.0 - patches.straight)), patches.lock
+    bent, lock = patches.bent, patches.lock
     along = wave(t.points[own], t.normals[own], straight[near], bent, lock)
     there = wave(t.points[put], t.normals[put], straight, bent, lock)
     drawn = lap_patches(t.points[own], t.points[put], t.normals[put], there, patches)
@@ -240,6 +243,11 @@ class HairPatches:
     waves: float
     radius: float
     pixel: float
+
+    @property
+    def bent(self) -> float:
+        """Radians, standard deviation of the turns of unseen strands."""
+        return float(self.waves * np.interp(self.straight, (0.0, 1.0), S.bent))
 
     @property
     def lock(self) -> float:

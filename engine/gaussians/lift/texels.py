@@ -57,6 +57,7 @@ class TexelSettings:
     under_hair: float = 0.5  # cosine below which skin may have to give way to hair beside it
     surfaces: float = 0.15  # cosine below which texels lie at the surface: photo splats end there
     crisp: float = 0.85  # of that where no photo splats lie over them: sharp, and just closed
+    at_seam: float = 1.5  # of it along the atlas's seams, where texels may lie farther apart
     swollen: float = 1.5  # most size of a texel's splat over that of its place on the body at rest
     min_radius: float = 2e-4  # metres
     max_radius: float = 0.012  # metres
@@ -239,6 +240,7 @@ def texel_layer(
     # Texels lie farther apart there; at the outline larger ones would stand over it.
     at_seam = near_seam(body, corner, samples.bary) & (facing < -S.min_facing)
     radius[~known & ~inner & ~at_seam] *= S.crisp
+    radius[at_seam & (label != HAIR)] *= S.at_seam
     if wearer is None:
         color, hair_way = complete_texels(
             points, normal, label, known, sampled, radius, samples, body, view

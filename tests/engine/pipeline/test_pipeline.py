@@ -31,6 +31,7 @@ from likeness.engine.gaussians.lift import LiftResult
 from likeness.engine.gaussians.refine import REFINE_LEVELS
 from likeness.engine.network.presets import NETWORKS
 from likeness.engine.pipeline import build as pipeline
+from likeness.engine.pipeline import build_networks
 from likeness.engine.pipeline import track as tracked
 from likeness.engine.pipeline.build import build_avatar
 from likeness.engine.pipeline.options import BuildOptions
@@ -380,7 +381,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         halved = replace(lifted.gaussians, opacities=0.5 * lifted.gaussians.opacities)
         return replace(lifted, gaussians=halved), figures
 
-    monkeypatch.setattr(pipeline, "resolve_network", chosen)
+    monkeypatch.setattr(build_networks, "resolve_network", chosen)
     monkeypatch.setattr(pipeline, "apply_network", improve)
     return given
 
