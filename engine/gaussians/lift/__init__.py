@@ -40,8 +40,8 @@ from ...imaging.resize import fit_size, resize
 from .calibrate import calibrate_colors, fill_removed
 from .contact_shadows import find_contact_shadows
 from .crumbs import drop_crumbs
-from .depth_sheets import DepthSheet, find_depth_sheets, find_limb_borders
-from .dressed_mesh import DressedMesh, fit_dressed_mesh
+from .depth_sheets import find_depth_sheets, find_limb_borders
+from .dressed_mesh import fit_dressed_mesh
 from .ears import finish_ears
 from .face_finish import complete_face, finish_face
 from .far_side import loose_layer
@@ -52,7 +52,7 @@ from .hair_strands import grow_strands
 from .hand_pixels import find_sleeved_arms
 from .hat_splats import hat_layer, label_head, press_hair, settle_hat, split_hat, without_hat
 from .hats import fit_hat
-from .held_objects import mark_held_objects, mark_removed, removed_pixels
+from .held_objects import mark_held_objects, mark_removed
 from .hidden_forearms import find_rims, hidden_forearm_distance, near_hidden_forearms
 from .hidden_hands import find_unreached_skin, reach_shown_hands, tuck_hidden_hands
 from .labels import HAIR, HAT, SHOES
@@ -62,9 +62,10 @@ from .labels_surface import label_surface, worn_probability
 from .lids import separate_eyes
 from .nape import add_nape
 from .parts import name_all, name_beard, name_labelled, name_shown, name_unknown
-from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
+from .photo_levels import photo_levels
+from .photo_splats import resize_rgba, splat_sigma
 from .photo_view import PhotoView
-from .pixel_grids import dilate, erode
+from .pixel_grids import erode
 from .regions import ARMS, HANDS, Regions, find_regions, hand_triangles, vertex_groups
 from .shoes import fit_shoes, put_on_shoes
 from .skirt import Skirt, fit_skirt
@@ -81,9 +82,6 @@ MIN_GAUSSIANS = 5_000
 class LiftSettings:
     """How the photo's pixels become splats."""
 
-    face_ratio: float = 2.0  # most times that the face's splats are finer than the body's
-    body_side: int = 640  # pixels of the picture whose resolution the body keeps at least
-    min_alpha: float = 0.2  # 0..1, of a pixel that gets a splat: fainter ones are often haze
     texture_factor: int = 3  # times finer than that of labels the grid of textures is, along a side
     min_overlap: float = 0.1  # share of the person that the fitted body must cover
 
@@ -245,7 +243,7 @@ def lift_photo(
     face_budget = head_budget - (0 if worn is None else len(worn))
     face = start_thread(complete_face, body, vertices, track, observation, matte, face_budget)
     photo_budget = int(options.photo_share * options.max_gaussians)
-    photo, grid_side = _photo_levels(
+    photo, grid_side = photo_levels(
         matte, track, regions, sheets, camera, homes, dressed, photo_budget
     )
     loose_budget = int(options.loose_share * options.max_gaussians)
@@ -416,89 +414,3 @@ def clean_rim(matte: Matte) -> Matte:
     trust = np.clip((matte.alpha - 0.5) / 0.5, 0.0, 1.0)[..., None] ** 2
     near = matte.foreground[rows, cols]
     return replace(matte, foreground=trust * matte.foreground + (1.0 - trust) * near)
-
-
-def _level_scales(rest: float, face: float, budget: int, side: int) -> tuple[float, float]:
-    """Return the scales of the photo for the body and for the face, given their pixels.
-
-    The face gets up to ``face_ratio`` times the body's resolution, as long as the body keeps that
-    of a picture of ``body_side`` pixels. Neither gets more than the photo has.
-    """
-    for ratio in np.linspace(S.face_ratio, 1.0, 11):
-        scale = float(np.sqrt(budget / max(rest + ratio**2 * face, 1.0)))
-        if ratio * scale > 1.0:  # the face at the photo's own size, the rest for the body
-            scale = float(np.sqrt(max(budget - face, 0.2 * budget) / max(rest, 1.0)))
-        if scale * side >= S.body_side:
-            break
-    return min(1.0, scale), min(1.0, ratio * scale)
-
-
-def _photo_levels(
-    matte: Matte,
-    track: Track,
-    regions: Regions,
-    sheets: tuple[DepthSheet, ...],
-    source: Camera,
-    homes: TriangleBinding,
-    dressed: DressedMesh,
-    budget: int,
-) -> tuple[list[BoundGaussians], float]:
-    """The front in two resolutions: everything, and the face at up to twice that.
-
-    Also returns the longer side of the picture in which the coarser splats are a pixel apart.
-    """
-    height, width = matte.alpha.shape
-    visible = matte.alpha > S.min_alpha
-    face_box = None
-    face_area = 0.0
-    if regions.face.any():
-        ys, xs = np.nonzero(regions.face)
-        pad = 0.35 * regions.unit
-        k = width / source.width
-        left, right = (xs.min() - pad) * k, (xs.max() + 1 + pad) * k
-        top, bottom = (ys.min() - 1.6 * pad) * k, (ys.max() + 1 + pad) * k
-        face_box = np.clip([left, top, right, bottom], 0, [width, height, width, height]).round()
-        left, top, right, bottom = (int(s) for s in face_box)
-        face_area = float(visible[top:bottom, left:right].sum())
-    rest = float(visible.sum()) - face_area
-    scale, face_scale = _level_scales(rest, face_area, budget, max(width, height))
-
-    near = dilate(regions.mask, max(1, round(0.25 * regions.unit)))  # wisps of hair
-    rows, cols, _ = find_nearest(regions.mask)
-    near &= ~removed_pixels(regions)[rows, cols]  # but no wisps of removed objects
-    out = []
-    levels = [(scale, None)] if face_box is None else [(scale, False), (face_scale, True)]
-    for level_scale, in_face in levels:
-        w, h = max(8, round(width * level_scale)), max(8, round(height * level_scale))
-        camera = track.camera.resized(w, h)
-        colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
-        ys = np.minimum((np.arange(h) + 0.5) / h * source.height, source.height - 1).astype(int)
-        xs = np.minimum((np.arange(w) + 0.5) / w * source.width, source.width - 1).astype(int)
-        select = (alpha > S.min_alpha) & near[np.ix_(ys, xs)]
-        box = (0, 0, w, h)
-        if face_box is not None:
-            sides = face_box * [w / width, h / height, w / width, h / height]
-            fl, ft, fr, fb = (int(s) for s in np.round(sides))
-            inside = np.zeros_like(select)
-            # The two levels overlap by a pixel: rounding must not leave a gap between them.
-            overlap = 0 if in_face else 1
-            inside[ft + overlap : fb - overlap, fl + overlap : fr - overlap] = True
-            select &= inside if in_face else ~inside
-            if in_face:
-                box = (fl, ft, max(fr, fl + 2), max(fb, ft + 2))
-        window = (slice(box[1], box[3]), slice(box[0], box[2]))
-        if select[window].any():
-            level = front_layer(
-                colors[window],
-                alpha[window],
-                crop_camera(camera, box),
-                select[window],
-                splat_sigma(max(w, h)),
-                regions,
-                sheets,
-                source,
-                homes,
-                dressed,
-            )
-            out.append(level)
-    return out, scale * max(width, height)

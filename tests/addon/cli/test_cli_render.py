@@ -294,15 +294,6 @@ def test_polished_pictures_and_clips_keep_their_outline(avatar: str, tmp_path: P
     assert (drawn[0][0] != drawn[1][0]).any()  # from behind
 
 
-def test_a_picture_is_finished_by_one_network(
-    avatar: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "me.png"
-    assert main(["render", avatar, "-o", str(out), "--polish", "--refiner", str(tmp_path)]) == 2
-    assert "not by both" in one_error(capsys)
-    assert not out.exists()
-
-
 def test_colours() -> None:
     assert parse_color("transparent") is None
     assert parse_color(None) is None
@@ -331,6 +322,7 @@ def test_colours() -> None:
         (["-o", "a.jpg"], "transparent"),
         (["-o", "a.doc"], ".png"),
         (["-o", "a.mp4", "--motion", "none.npz"], "none.npz"),
+        (["-o", "a.png", "--polish", "--refiner", "."], "not by both"),
     ],
 )
 def test_what_cannot_be(

@@ -1,0 +1,128 @@
+"""How finely the photo becomes splats: the whole person, and the face at a higher resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.distances import find_nearest
+from ...core.settings import register_settings
+from ...core.types import BoundGaussians, Camera, Matte, Track
+from .depth_sheets import DepthSheet
+from .dressed_mesh import DressedMesh
+from .held_objects import removed_pixels
+from .photo_splats import crop_camera, front_layer, resize_rgba, splat_sigma
+from .pixel_grids import dilate
+from .regions import Regions
+from .surfels import TriangleBinding
+
+
+@dataclass(frozen=True)
+class PhotoLevelSettings:
+    """Resolutions of the photo's splats."""
+
+    face_ratio: float = 2.0  # most times that the face's splats are finer than the body's
+    body_side: int = 640  # pixels of the picture whose resolution the body keeps at least
+    min_alpha: float = 0.2  # 0..1, of a pixel that gets a splat: fainter ones are often haze
+
+
+S = register_settings("lift.photo_levels", PhotoLevelSettings())
+
+
+def _level_scales(rest: float, face: float, budget: int, side: int) -> tuple[float, float]:
+    """Return the scales of the photo for the body and for the face, given their pixels.
+
+    The face gets up to ``face_ratio`` times the body's resolution, as long as the body keeps that
+    of a picture of ``body_side`` pixels. Neither gets more than the photo has.
+    """
+    for ratio in np.linspace(S.face_ratio, 1.0, 11):
+        scale = float(np.sqrt(budget / max(rest + ratio**2 * face, 1.0)))
+        if ratio * scale > 1.0:  # the face at the photo's own size, the rest for the body
+            scale = float(np.sqrt(max(budget - face, 0.2 * budget) / max(rest, 1.0)))
+        if scale * side >= S.body_side:
+            break
+    return min(1.0, scale), min(1.0, ratio * scale)
+
+
+def photo_levels(
+    matte: Matte,
+    track: Track,
+    regions: Regions,
+    sheets: tuple[DepthSheet, ...],
+    source: Camera,
+    homes: TriangleBinding,
+    dressed: DressedMesh,
+    budget: int,
+) -> tuple[list[BoundGaussians], float]:
+    """Turn the photo's pixels into splats: all of them, and the face's at up to twice that.
+
+    Args:
+        matte: of the portrait.
+        track: of the portrait.
+        regions: of the photo.
+        sheets: of the photo.
+        source: camera of the regions' grid.
+        homes: bind the splats.
+        dressed: the worn surface in the photo's pose.
+        budget: most Gaussians.
+
+    Returns:
+        levels: the splats of the body, and of the face if it is seen.
+        side: longer side of the picture in which the coarser splats are a pixel apart.
+    """
+    height, width = matte.alpha.shape
+    visible = matte.alpha > S.min_alpha
+    face_box = None
+    face_area = 0.0
+    if regions.face.any():
+        ys, xs = np.nonzero(regions.face)
+        pad = 0.35 * regions.unit
+        k = width / source.width
+        left, right = (xs.min() - pad) * k, (xs.max() + 1 + pad) * k
+        top, bottom = (ys.min() - 1.6 * pad) * k, (ys.max() + 1 + pad) * k
+        face_box = np.clip([left, top, right, bottom], 0, [width, height, width, height]).round()
+        left, top, right, bottom = (int(s) for s in face_box)
+        face_area = float(visible[top:bottom, left:right].sum())
+    rest = float(visible.sum()) - face_area
+    scale, face_scale = _level_scales(rest, face_area, budget, max(width, height))
+
+    near = dilate(regions.mask, max(1, round(0.25 * regions.unit)))  # wisps of hair
+    rows, cols, _ = find_nearest(regions.mask)
+    near &= ~removed_pixels(regions)[rows, cols]  # but no wisps of removed objects
+    out = []
+    levels = [(scale, None)] if face_box is None else [(scale, False), (face_scale, True)]
+    for level_scale, in_face in levels:
+        w, h = max(8, round(width * level_scale)), max(8, round(height * level_scale))
+        camera = track.camera.resized(w, h)
+        colors, alpha = resize_rgba(matte.foreground, matte.alpha, w, h)
+        ys = np.minimum((np.arange(h) + 0.5) / h * source.height, source.height - 1).astype(int)
+        xs = np.minimum((np.arange(w) + 0.5) / w * source.width, source.width - 1).astype(int)
+        select = (alpha > S.min_alpha) & near[np.ix_(ys, xs)]
+        box = (0, 0, w, h)
+        if face_box is not None:
+            sides = face_box * [w / width, h / height, w / width, h / height]
+            fl, ft, fr, fb = (int(s) for s in np.round(sides))
+            inside = np.zeros_like(select)
+            # The two levels overlap by a pixel: rounding must not leave a gap between them.
+            overlap = 0 if in_face else 1
+            inside[ft + overlap : fb - overlap, fl + overlap : fr - overlap] = True
+            select &= inside if in_face else ~inside
+            if in_face:
+                box = (fl, ft, max(fr, fl + 2), max(fb, ft + 2))
+        window = (slice(box[1], box[3]), slice(box[0], box[2]))
+        if select[window].any():
+            level = front_layer(
+                colors[window],
+                alpha[window],
+                crop_camera(camera, box),
+                select[window],
+                splat_sigma(max(w, h)),
+                regions,
+                sheets,
+                source,
+                homes,
+                dressed,
+            )
+            out.append(level)
+    return out, scale * max(width, height)
