@@ -62,7 +62,7 @@ from .labels_surface import label_surface, worn_probability
 from .lids import separate_eyes
 from .nape import add_nape
 from .parts import name_all, name_beard, name_labelled, name_shown, name_unknown
-from .photo_levels import photo_levels
+from .photo_levels import make_photo_levels
 from .photo_splats import resize_rgba, splat_sigma
 from .photo_view import PhotoView
 from .pixel_grids import erode
@@ -243,7 +243,7 @@ def lift_photo(
     face_budget = head_budget - (0 if worn is None else len(worn))
     face = start_thread(complete_face, body, vertices, track, observation, matte, face_budget)
     photo_budget = int(options.photo_share * options.max_gaussians)
-    photo, grid_side = photo_levels(
+    photo, grid_side = make_photo_levels(
         matte, track, regions, sheets, camera, homes, dressed, photo_budget
     )
     loose_budget = int(options.loose_share * options.max_gaussians)

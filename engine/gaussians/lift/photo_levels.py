@@ -45,7 +45,7 @@ def _level_scales(rest: float, face: float, budget: int, side: int) -> tuple[flo
     return min(1.0, scale), min(1.0, ratio * scale)
 
 
-def photo_levels(
+def make_photo_levels(
     matte: Matte,
     track: Track,
     regions: Regions,
