@@ -88,7 +88,7 @@ def test_preferences(blender_lts, extension: Path, tmp_path: Path) -> None:
     assert "cannot be read" in said["body"][1]
     assert "Compiled loops: 5 MB" in said["cache"]
     assert set(said["models"]) <= {"there", "missing"}
-    assert said["bundled"] == [True] * 3
+    assert said["bundled"] == [True] * 4
     assert said["clear"][0] == "FINISHED"
     assert "Compiled loops: 0 kB" in said["clear"]
     assert said["left"] == []

@@ -151,8 +151,8 @@ def grow_strands(
         strands, row = lay_strands(hair, ~shown_there, tones, thickness, sigma, rest)
         parts.append(strands)
         places.append(row)
-    if not parts:
-        return texels.take(rows[:0])
+    if not any(len(part) for part in parts):
+        return texels.take(np.zeros(0, np.int64))
     strands, row = Gaussians.concatenate(parts), np.concatenate(places)
     keep = ~over_background(np.asarray(strands.means, np.float64), view)
     hats = BoundGaussians.concatenate(

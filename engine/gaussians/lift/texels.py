@@ -73,7 +73,7 @@ class TexelSettings:
     hem_facing: float = 0.5  # cosine from which on photo splats alone make a skirt's hem
     deep_hair: float = 0.5  # cosine from which on hair shows its usual colour
     rounded: float = 0.75  # share of the way from a flat triangle to a round one that hair lies
-    slender_hair: float = 2.0  # square root of length over width of unseen hair's splats
+    slender_hair: float = 1.3  # square root of length over width of unseen hair's splats
     min_facing: float = 0.25  # cosine below which the photo's colour smears over too much surface
 
 

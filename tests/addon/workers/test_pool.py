@@ -65,24 +65,37 @@ def test_what_a_user_can_mend_is_tried_once_and_all_else_twice() -> None:
     assert next(one for one in said if one.kind == "progress").content == {"fraction": 0.5}
 
 
-def test_too_long_or_too_much_ends_the_worker_and_what_it_started() -> None:
-    limits = WorkerLimits(seconds=1.5, memory_mb=300)
-    units: list[Unit] = [
-        {"key": "slow", "seconds": 60},
-        {"key": "fat", "waste": 500},
-        {"key": "good"},
-    ]
+@pytest.mark.parametrize(
+    ("limits", "unit", "reason", "remedy"),
+    [
+        (
+            WorkerLimits(seconds=1.5),
+            {"key": "slow", "seconds": 60},
+            "It took longer than 2 s.",
+            "Allow more than 1.5 seconds with --time-limit.",
+        ),
+        (
+            WorkerLimits(memory_mb=300),
+            {"key": "fat", "waste": 500},
+            "It took more than 300 MB of memory.",
+            "--memory-limit",
+        ),
+    ],
+    ids=["too long", "too much"],
+)
+def test_a_limit_ends_the_worker_and_what_it_started(
+    limits: WorkerLimits, unit: Unit, reason: str, remedy: str
+) -> None:
     workers = WorkerPool({}, PoolConfig(threads=1, limits=limits), COMMAND)
     try:
-        found = ends(list(as_completed(workers, units, tries=1)))
+        found = ends(list(as_completed(workers, [unit, {"key": "good"}], tries=1)))
         left = psutil.Process().children(recursive=True)
         assert not [one for one in left if "kept = bytearray" in " ".join(one.cmdline())]
     finally:
         workers.end()
-    assert found["slow"].content["reason"] == "It took longer than 2 s."
-    assert found["slow"].content["remedy"] == "Allow more than 1.5 seconds with --time-limit."
-    assert found["fat"].content["reason"] == "It took more than 300 MB of memory."
-    assert "--memory-limit" in found["fat"].content["remedy"]
+    failed = found[unit["key"]].content
+    assert failed["reason"] == reason
+    assert remedy in failed["remedy"]
     assert found["good"].kind == "done"
 
 
