@@ -69,7 +69,7 @@ def test_networks_that_cannot_be_used(
 def test_guavas_network_builds_an_avatar_that_its_refiner_draws(
     small_portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("likeness.engine.pipeline.build.load_label_network", lambda: None)
+    monkeypatch.setattr("likeness.engine.pipeline.build_networks.load_label_network", lambda: None)
     folder, out = tmp_path / "net", tmp_path / "out"
     network = create_network(NETWORKS["guava-tiny"], load_body(asset_path("body")))
     with torch.no_grad():
@@ -100,7 +100,7 @@ def test_guavas_network_builds_an_avatar_that_its_refiner_draws(
 def test_a_portrait_is_built_through_a_network(
     small_portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("likeness.engine.pipeline.build.load_label_network", lambda: None)
+    monkeypatch.setattr("likeness.engine.pipeline.build_networks.load_label_network", lambda: None)
     folder = tmp_path / "net"
     decoder = replace(NETWORKS["tiny"].decoder, keep_shown=False)
     config = replace(NETWORKS["tiny"], decoder=decoder)
