@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,9 +82,8 @@ def open_label_network(
         body_path: of the body, or None for the default one.
         warnings: gets a line if it is left out.
     """
-    if choice == NO_NETWORK:
-        return None
-    return _fitting(load_label_network(), "label network", BY_DRESS, body_path, warnings)
+    name = "label network"
+    return _open_fitting(load_label_network, name, BY_DRESS, choice, body_path, warnings)
 
 
 def open_parser(choice: str, body_path: Path | None, warnings: list[str]) -> ParserRuntime | None:
@@ -94,15 +94,21 @@ def open_parser(choice: str, body_path: Path | None, warnings: list[str]) -> Par
         body_path: of the body, or None for the default one.
         warnings: gets a line if it is left out.
     """
+    return _open_fitting(load_parser, "parser", BY_COLOUR, choice, body_path, warnings)
+
+
+def _open_fitting(
+    load: Callable[[], _Network | None],
+    name: str,
+    instead: str,
+    choice: str,
+    body_path: Path | None,
+    warnings: list[str],
+) -> _Network | None:
+    """The network if it is wanted, there, and fits the body; else None, and a warning if wanted."""
     if choice == NO_NETWORK:
         return None
-    return _fitting(load_parser(), "parser", BY_COLOUR, body_path, warnings)
-
-
-def _fitting(
-    network: _Network | None, name: str, instead: str, body_path: Path | None, warnings: list[str]
-) -> _Network | None:
-    """The network if there is one and it fits the body, else None and a warning."""
+    network = load()
     if network is None:
         warnings.append(f"This copy of Likeness has no {name}. {instead}")
     elif not network.fits(load_fitting_body(body_path)):

@@ -112,14 +112,18 @@ def finished_drawing(avatar: Avatar, refiner: Path | None, polish: bool) -> Draw
         polish: whether to polish what the photo does not show squarely.
 
     Raises:
-        LikenessError: both are chosen, the refiner cannot be used for this avatar, torch is not
-            installed, or the polishing network is missing.
+        LikenessError: both are chosen, the avatar was polished when it was built, the refiner
+            cannot be used for it, torch is not installed, or the polishing network is missing.
     """
     if polish:
         if refiner is not None:
             raise LikenessError(
                 "A picture can be finished by the refiner or by polishing, not by both.",
                 "Choose one of them.",
+            )
+        if avatar.provenance.get("options", {}).get("polish") == "bake":
+            raise LikenessError(
+                "This avatar's colours are polished already.", "Draw it without polishing."
             )
         return _polished_drawing(avatar)
     if refiner is None:

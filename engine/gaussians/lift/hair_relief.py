@@ -145,7 +145,8 @@ def raise_locks(
     points = np.asarray(world.means, np.float64)
     normals = quaternion_to_matrix(np.asarray(world.quats, np.float64))[..., 2]
     rest = rest_points(texels.take(rows), body)
-    free = fade_from_shown(points, layer, vertices, body)
+    shown = place_gaussians(texels.take(layer.shown_hair), vertices, body)
+    free = fade_from_shown(points, np.asarray(shown.means))
     height = S.raised * notches * free * np.clip(random_field(rest, S.lock, seed=1), -1.5, 1.5)
     raised = points + height[:, None] * normals
     raised = np.where(over_background(raised, view)[:, None], points, raised)
@@ -168,24 +169,19 @@ def rest_points(texels: BoundGaussians, body: Body) -> FloatArray:
     return np.asarray(np.einsum("nk,nkd->nd", texels.bary, corner))
 
 
-def fade_from_shown(
-    points: FloatArray, layer: TexelLayer, vertices: FloatArray, body: Body
-) -> FloatArray:
+def fade_from_shown(points: FloatArray, shown: FloatArray) -> FloatArray:
     """Fade relief in, away from hair that the photo shows.
 
     Args:
-        points: [N, 3] metres, the photo's pose, world space.
-        layer: the person's texels.
-        vertices: [V, 3] of the body in that pose, metres.
-        body: the person's own.
+        points: [N, 3] metres.
+        shown: [M, 3] metres, on hair that the photo shows.
 
     Returns:
         [N] 0..1.
     """
-    shown = place_gaussians(layer.gaussians.take(layer.shown_hair), vertices, body).means
     if len(shown) == 0:
         return np.ones(len(points))
-    return ramp(cKDTree(np.asarray(shown)).query(points)[0], *S.fade)
+    return ramp(cKDTree(shown).query(points)[0], *S.fade)
 
 
 def over_background(points: FloatArray, view: PhotoView) -> BoolArray:

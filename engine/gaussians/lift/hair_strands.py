@@ -48,7 +48,7 @@ class HairStrandSettings:
     close: float = 0.004  # metres of thickness that hair has at no length
     strays: tuple[float, float] = (0.12, 0.6)
     """Radians from the hair's way, standard deviation: of the longest strands, and of the shortest:
-    cropped hair stands every way."""
+    cropped hair sticks out in all directions."""
 
     height: tuple[float, float] = (0.0005, 0.0015)  # metres of lying strands above the surface
     ends: float = 0.004  # metres beyond all hair at which a strand ends
@@ -121,7 +121,7 @@ def grow_strands(
         body: the person's own.
         budget: most Gaussians.
     """
-    rows, shown = layer.unseen_hair, layer.shown_hair
+    rows = layer.unseen_hair
     texels = layer.gaussians.take(rows)
     if len(rows) == 0:
         return texels
@@ -130,10 +130,11 @@ def grow_strands(
     normals = quaternion_to_matrix(np.asarray(world.quats, np.float64))[..., 2]
     way = tangents(layer.hair_way[rows], normals)
     hair = HairSurface(points, normals, way, np.asarray(world.colors, np.float64))
+    seen = place_gaussians(layer.gaussians.take(layer.shown_hair), vertices, body)
     shown_there = _before_shown(points, normals, view)
     parts, places = [], []
     if notches > 0.0:
-        free = fade_from_shown(points, layer, vertices, body)
+        free = fade_from_shown(points, np.asarray(seen.means))
         roots = hair_anchors(rest_points(texels, body), S.spacing)
         roots = roots[free[roots] > S.free]
         most = round(S.loose_share * budget) // S.steps
@@ -141,7 +142,6 @@ def grow_strands(
             roots = np.sort(np.random.default_rng(3).choice(roots, most, replace=False))
         parts.append(raise_strands(hair, roots, free, notches))
         places.append(np.repeat(roots, S.steps))
-    seen = place_gaussians(layer.gaussians.take(shown), vertices, body)
     tones = measure_tones(np.asarray(seen.means), np.asarray(seen.colors))
     rest = budget - sum(len(part) for part in parts)
     if len(tones) and rest > 0 and not shown_there.all():

@@ -375,7 +375,7 @@ def rebind_mouth_photo(
             near_skin = hit.away < S.outline * face.unit
             rows = rows[near_skin]
             triangle[rows], bary[rows] = hit.triangle[near_skin], hit.bary[near_skin]
-            # The photo's skin stands off the face beside hair: a step would be a crack from aside.
+            # The photo's skin stands off the face beside hair: from the side, a step is a crack.
             skin = hit.depth[near_skin] - S.hover
             share = smoothstep(to_edge[rows], 0.0, S.fade * face.unit)
             share = share * smoothstep(skin - depth[rows], *S.stands_off)

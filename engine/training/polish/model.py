@@ -1,8 +1,8 @@
 """The polishing network: planes in, a bounded change of their colours out. Needs torch.
 
 A UNet whose first and last layers work at the full resolution: a pixel shuffle at the end would
-leave a checkerboard of two pixels, which passes for sharpness. There are no norms, so that the
-change of a pixel depends on what is near it, and not on how much of the person a picture shows.
+leave a checkerboard of two pixels, which passes for sharpness. It has no normalisation layers,
+so the change of a pixel depends on what is near it, not on how much of the person a picture shows.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ def make_pairs(
         The people made now.
 
     Raises:
-        LikenessError: There are no shards, or the folder cannot be written.
+        LikenessError: The shards are missing, or the folder cannot be written.
     """
     skipped: list[SkippedItem] = []
     made = 0
@@ -165,7 +165,7 @@ def read_all_pairs(folder: Path) -> Iterator[PolishPair]:
     """Read all pairs of a folder.
 
     Raises:
-        LikenessError: There are none, or a file cannot be read.
+        LikenessError: The folder has no pairs, or a file cannot be read.
     """
     files = sorted(folder.glob("*.npz"))
     if not files:

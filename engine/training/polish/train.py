@@ -130,7 +130,7 @@ class PolishTrainer(SmallTrainer):
         """Read people that are new; returns numbers of people and views.
 
         Raises:
-            LikenessError: There are none, or a file cannot be read.
+            LikenessError: The folder has no views of people, or a file cannot be read.
         """
         for path in sorted(self._data.glob("*.npz")):
             if path not in self._read:

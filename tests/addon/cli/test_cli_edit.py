@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def test_the_list_is_that_of_the_documents(capsys: pytest.CaptureFixture[str]) -
         for item in items:
             assert item in printed
             assert f"`{item.removeprefix('sun-') if category == 'glasses' else item}`" in page
+
+
+def test_blender_offers_the_whole_wardrobe() -> None:
+    tree = ast.parse((ROOT / "operators" / "attributes.py").read_text("utf-8"))
+    (offered,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ITEMS"
+    )
+    wardrobe = {f"{category}={item}" for category, items in ITEMS.items() for item in items}
+    assert {item for item, *_ in offered} == wardrobe
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from .photographed_head import Head
 
 @pytest.mark.slow
 def test_cheeks_that_hair_lifts_pass_into_the_face_without_a_step(head: Head):
-    """A step between pixels is a dark crack in the cheek from aside."""
+    """Seen from the side, a step between pixels is a dark crack in the cheek."""
     vertices, _ = head.body.vertices(head.track.pose)
     face = make_face(head.body, vertices, head.track, head.observation, head.matte)
     assert face is not None

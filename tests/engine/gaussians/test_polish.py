@@ -28,6 +28,7 @@ from likeness.engine.network.onnx_export import add_note, export_module
 from likeness.engine.render import render_camera
 from likeness.engine.training.polish.export import POLISH
 from likeness.engine.training.polish.model import MAX_CHANGE, PolishNetwork
+from likeness.engine.workflows.still_files import finished_drawing
 
 SIDE = 48
 FRONT = SIDE * SIDE
@@ -71,7 +72,7 @@ def avatar() -> Avatar:
 @pytest.fixture(scope="module")
 def reddening(tmp_path_factory: pytest.TempPathFactory) -> PolishRuntime:
     """A network that makes red what is red already, wherever it may."""
-    network = PolishNetwork().eval()
+    network = PolishNetwork()
     full = network.stem.out_channels
     with torch.no_grad():
         for weights in network.parameters():
@@ -215,3 +216,11 @@ def test_another_network_and_half_a_file_are_refused(
             PolishRuntime(path, 1)
         assert str(path) in error.value.message
         assert "complete copy" in error.value.remedy
+
+
+def test_colours_are_polished_once(avatar: Avatar) -> None:
+    baked = replace(avatar, provenance={"options": {"polish": "bake"}})
+    with pytest.raises(LikenessError, match="polished already"):
+        finished_drawing(baked, None, True)
+    assert finished_drawing(baked, None, False) is None
+    assert finished_drawing(replace(avatar, provenance={"options": {"polish": "off"}}), None, True)
