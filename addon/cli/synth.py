@@ -10,7 +10,7 @@ import click
 
 from ...engine.core.types import LikenessError
 from ...engine.core.version import VERSION
-from ...engine.synth.synth_options import SynthOptions
+from ...engine.synth.synth_options import SynthOptions, family_size
 from ..synth.synth_run import SynthJob
 from ..workers.plan import PoolConfig
 from .console import get_command_line, terminal_progress
@@ -53,7 +53,9 @@ def synth(context: click.Context, /, data: Path, atlas: bool, **chosen: Any) -> 
     run = pop_options(SynthJob, chosen) | pop_options(PoolConfig, chosen)
     if atlas:
         chosen = _atlas_options(context, chosen)
-    options = asdict(_options(chosen))
+    people = _options(chosen)
+    run["subjects"] *= family_size(people.attributes, people.between)
+    options = asdict(people)
     job = SynthJob(data, options=options, cluster=cluster, **run)
     if atlas:
         _run_atlas(context, job)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,14 +54,14 @@ def random_accessories(
         jewels = Jewels("", 0.0, "", 0.0, jewels.metal, jewels.gem)
     scarf = None
     if rng.random() < SCARVES and not covered:
-        scarf = random_scarf(rng, _color(rng), _color(rng))
+        scarf = random_scarf(rng, random_cloth_dye(rng), random_cloth_dye(rng))
         jewels = Jewels(jewels.earring, jewels.earring_size, "", 0.0, jewels.metal, jewels.gem)
     worn = jewels.earring or jewels.necklace
     return AccessoriesLook(glasses, hat, jewels if worn else None, scarf)
 
 
-def _color(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Of dyed cloth: often grey, black or blue, seldom loud."""
+def random_cloth_dye(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Draw a colour of dyed cloth: often grey, black or blue, seldom loud."""
     if rng.random() < 0.35:
         grey = rng.uniform(0.07, 0.75)
         r, g, b = np.clip(grey + rng.normal(0, 0.02, 3), 0.04, 0.9)
@@ -73,12 +73,28 @@ def _color(rng: np.random.Generator) -> tuple[float, float, float]:
 
 def _random_hat(rng: np.random.Generator, female: bool, library: Library | None) -> Hat | None:
     chance = rng.random()
-    color, second = _color(rng), _color(rng)
-    depth, seed = round(float(rng.random()), 3), int(rng.integers(2**31))
+    plain = random_headphones(rng)
     if HATS < chance <= HATS + HEADPHONES:
-        return Hat("headphones", color, second, -1, depth, seed)
-    if chance > HATS:
-        return None
+        return plain
+    return None if chance > HATS else _random_kind(rng, plain, female, library)
+
+
+def random_headphones(rng: np.random.Generator) -> Hat:
+    """Draw headphones."""
+    color, second = random_cloth_dye(rng), random_cloth_dye(rng)
+    depth, seed = round(float(rng.random()), 3), int(rng.integers(2**31))
+    return Hat("headphones", color, second, -1, depth, seed)
+
+
+def random_hat(rng: np.random.Generator, female: bool, library: Library | None) -> Hat:
+    """Draw a hat, headscarf or hairband."""
+    return _random_kind(rng, random_headphones(rng), female, library)
+
+
+def _random_kind(
+    rng: np.random.Generator, colors: Hat, female: bool, library: Library | None
+) -> Hat:
+    """A hat of random kind, in the colours of another."""
     kinds = ["beanie", "cap", "bucket", "fedora", "sun hat", "headscarf", "hairband"]
     shares = (
         [0.2, 0.14, 0.1, 0.06, 0.14, 0.2, 0.16] if female else [0.34, 0.36, 0.14, 0.16, 0, 0, 0]
@@ -86,8 +102,8 @@ def _random_hat(rng: np.random.Generator, female: bool, library: Library | None)
     kind = str(rng.choice(kinds, p=shares))
     hats = 0 if library is None else len(library.hats)
     if kind == "fedora" and hats and rng.random() < 0.6:
-        return Hat("library", color, second, int(rng.integers(hats)), depth, seed)
-    return Hat(kind, color, second, -1, depth, seed)
+        return replace(colors, kind="library", asset=int(rng.integers(hats)))
+    return replace(colors, kind=kind)
 
 
 def _rest(wearer: Wearer) -> FloatArray:

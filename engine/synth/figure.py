@@ -26,12 +26,15 @@ from . import (
     splits,
     views,
 )
+from .families import edit_looks, family_member
+from .person_looks import PersonLooks, look_to_json, make_figure
 from .person_parts import Figure, Lighting, Traits, Wearer
-from .synth_options import FRAMINGS, SynthOptions
+from .synth_options import FRAMINGS, SynthOptions, family_size
 
 _TRAITS, _BODY, _POSE, _FACE, _SKIN, _EYES, _HAIR, _CLOTHES, _WORN, _VIEWS, _LIGHT, _FRAMING = (
     range(12)
 )
+_EDITS = 20  # the streams from 12 on are the evaluation's
 """Every choice draws from a random stream of its own: a change to one leaves the others."""
 _NEXT_POSE = 1000  # offset between the streams of a person's poses
 
@@ -135,7 +138,8 @@ def open_context(
 def make_subject(number: int, options: SynthOptions, world: SynthContext) -> SynthSubject:
     """Make subject ``number`` of a seed: the same in any process and after any other.
 
-    The first are the characters that the options name.
+    The first are the characters that the options name. With ``options.attributes``, a family's
+    members follow each other.
 
     Raises:
         LikenessError: a character or an asset cannot be read.
@@ -143,12 +147,13 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
     if number < len(options.characters):
         return make_converted_subject(number, options, world)
     start, seed = perf_counter(), splits.split_seed(options.seed, options.split)
+    person, row = divmod(number, family_size(options.attributes, options.between))
 
     def rng(step: int) -> np.random.Generator:
-        return np.random.default_rng([seed, number, step])
+        return np.random.default_rng([seed, person, step])
 
     body = world.dress.body
-    traits = person_traits.stratified_traits(number, seed)
+    traits = person_traits.stratified_traits(person, seed)
     betas = person_traits.random_betas(rng(_BODY), traits, world.prior)
     poses, postures = [], []
     for k in range(options.poses):
@@ -171,8 +176,17 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
     lighting = world.surroundings.random_lighting(rng(_LIGHT))
     known = perf_counter()
     cache: dict[str, Any] = {}
+    looks = random_looks(rng, traits, world.library)
+    family: dict[str, Any] = {}
+    if options.attributes:
+        member = family_member(row, options.between)
+        stream = np.random.default_rng([seed, person, _EDITS, member.pair + 1])
+        edited = edit_looks(looks, member, traits, world.library, stream)
+        looks = edited.looks
+        family["family"] = {"person": person, "category": edited.category, **asdict(member)}
+        family["text"] = edited.text
     figures = [
-        dress_wearer(
+        make_figure(
             Wearer(
                 world.dress,
                 stance,
@@ -184,18 +198,19 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
                 tuple(posed),
                 cache,
             ),
-            rng,
+            looks,
         )
         for pose, stance in zip(poses, posed, strict=True)
     ]
     facts = {
         "number": number,
-        "traits": _json(traits) | {"age_band": traits.age_band},
+        "traits": look_to_json(traits) | {"age_band": traits.age_band},
         "looks": figures[0].looks,
         "posture": postures[0],
-        "lighting": _json(lighting),
+        "lighting": look_to_json(lighting),
         "engine": options.engine,
         "split": options.split,
+        **family,
     }
     if options.poses > 1:
         facts["other_postures"] = postures[1:]
@@ -242,7 +257,7 @@ def make_converted_subject(number: int, options: SynthOptions, world: SynthConte
     facts = {
         "number": number,
         "looks": figure.looks,
-        "lighting": _json(lighting),
+        "lighting": look_to_json(lighting),
         "engine": options.engine,
         "split": options.split,
     }
@@ -265,31 +280,30 @@ def dress_wearer(wearer: Wearer, rng: Callable[[int], np.random.Generator]) -> F
         wearer: the body in its pose.
         rng: gives the random numbers of each step.
     """
-    traits, library = wearer.traits, wearer.library
+    return make_figure(wearer, random_looks(rng, wearer.traits, wearer.library))
+
+
+def random_looks(
+    rng: Callable[[int], np.random.Generator], traits: Traits, library: Library | None
+) -> PersonLooks:
+    """Choose the looks of a person.
+
+    Args:
+        rng: gives the random numbers of each step.
+        traits: of the person.
+        library: assets, or None for procedural looks only.
+    """
     hair_look = hair.random_hair(rng(_HAIR), traits, library)
     dyed = hair_look.pigment != hair_look.natural  # beards and roots keep their own colour
     roots = hair_look.natural if dyed else hair_look.color
-    skin_look = skin.random_skin(rng(_SKIN), traits, library, roots, bald=hair_look.kind == "bald")
-    eye_look = eyeballs.random_eyes(rng(_EYES), traits, library)
-    clothes_look = clothes.random_clothes(rng(_CLOTHES), traits, library)
-    worn_look = accessories.random_accessories(rng(_WORN), traits, library)
-    garments, hidden = clothes.clothes_parts(wearer, clothes_look)
-    hat_below = accessories.hat_hair_limit(wearer, worn_look)
-    parts = (
-        *skin.skin_parts(wearer, skin_look, hidden),
-        *eyeballs.eye_parts(wearer, eye_look),
-        *garments,
-        *accessories.accessory_parts(wearer, worn_look),
-        *hair.hair_parts(wearer, hair_look, hat_below),
+    bald = hair_look.kind == "bald"
+    return PersonLooks(
+        skin.random_skin(rng(_SKIN), traits, library, roots, bald=bald),
+        eyeballs.random_eyes(rng(_EYES), traits, library),
+        hair_look,
+        clothes.random_clothes(rng(_CLOTHES), traits, library),
+        accessories.random_accessories(rng(_WORN), traits, library),
     )
-    looks = {
-        "skin": skin_look,
-        "eyes": eye_look,
-        "hair": hair_look,
-        "clothes": clothes_look,
-        "accessories": worn_look,
-    }
-    return Figure(parts, wearer.posed, {name: _json(look) for name, look in looks.items()})
 
 
 def random_framing(rng: np.random.Generator, wanted: str) -> str:
@@ -302,9 +316,3 @@ def random_framing(rng: np.random.Generator, wanted: str) -> str:
     if wanted != "mix":
         return wanted
     return str(rng.choice(list(FRAMINGS), p=list(FRAMINGS.values())))
-
-
-def _json(look: Traits | Lighting | Any) -> dict[str, Any]:
-    """A look as plain values; paths as their names, which is what the provenance needs."""
-    out: dict[str, Any] = asdict(look)
-    return {key: value.name if isinstance(value, Path) else value for key, value in out.items()}

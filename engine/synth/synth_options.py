@@ -32,6 +32,8 @@ class SynthOptions:
         size: pixels along the sides of the pictures.
         views: number of pictures of each person.
         poses: of each person; the views take turns to show them.
+        attributes: edits of each person, an even number; 0: everybody once, as they are.
+        between: people between the two edits of each pair.
         framing: ``head``, ``half``, ``full``, or ``mix`` (:data:`FRAMINGS`).
         samples: of Cycles for each pixel, at most.
         texture_size: pixels along the sides of the body's textures; 0 follows ``size``.
@@ -40,8 +42,8 @@ class SynthOptions:
         hold_out: one view in this many is held out of training, never the reference; 0: none.
 
     Raises:
-        LikenessError: the framing, engine or split is not known, or there are fewer views than
-            poses.
+        LikenessError: the framing, engine or split is not known, there are fewer views than
+            poses, or the edits cannot be made.
     """
 
     seed: int = option(0, help="Random seed; 0 if not given.", metavar="N", min=0)
@@ -58,6 +60,16 @@ class SynthOptions:
         metavar="N",
         min=1,
         max=100,
+    )
+    attributes: int = option(
+        0,
+        help="Edits of each person, in pairs: another hat, beard, cut and so on; all else stays.",
+        metavar="N",
+        min=0,
+        max=1000,
+    )
+    between: int = option(
+        0, help="Steps between the two edits of a pair.", metavar="N", min=0, max=100
     )
     framing: str = option(
         "mix",
@@ -132,6 +144,15 @@ class SynthOptions:
                     f"Choose one of: {', '.join(known)}.",
                 )
 
+        if self.attributes % 2 or (self.between and not self.attributes):
+            raise LikenessError(
+                f"{self.attributes} edits of a person do not make pairs.", "Give an even number."
+            )
+        if self.attributes and self.characters:
+            raise LikenessError(
+                "Characters stay as they are: their hair and clothes cannot be edited.",
+                "Make families of synthetic people alone.",
+            )
         if self.poses > self.views:
             raise LikenessError(
                 f"{self.views} views cannot show {self.poses} poses.",
@@ -142,3 +163,12 @@ class SynthOptions:
     def texture(self) -> int:
         """Pixels along the sides of the body's textures: half as fine as the closest picture."""
         return self.texture_size or min(max(2 * self.size, 512), 2048)
+
+
+def family_size(edits: int, between: int) -> int:
+    """Number of members of a family: the person, the edits, and what lies between their pairs.
+
+    >>> family_size(40, 0), family_size(40, 5)
+    (41, 141)
+    """
+    return 1 + edits // 2 * (2 + between)

@@ -87,6 +87,11 @@ def test_a_run_that_was_killed_before_its_card_gets_one(
     assert "is complete" not in capsys.readouterr().err
 
 
+def test_families_count_every_member(synth: Callable[..., int], tmp_path: Path) -> None:
+    assert synth("--subjects", "2", "--attributes", "2", "--between", "1") == 0
+    assert json.loads((tmp_path / "data" / "card.json").read_text())["subjects"] == 2 * 4
+
+
 def test_errors_are_one_line_with_exit_code_2(
     synth: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
