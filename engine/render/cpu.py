@@ -217,8 +217,8 @@ def rasterize_cpu_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutpu
             d_rgb = np.ascontiguousarray(d_rgb, np.float32)
             # What a pixel's last transmittance is worth.
             worth = np.ascontiguousarray(d_rgb @ background[c] - d_alpha, np.float32)
-            pairs = blend_backward(*camera, d_rgb, d_sum, worth)
-            sums = reduce_over_tiles(pairs, camera.lists, len(camera.splats.source))
+            pairs, shown = blend_backward(*camera, d_rgb, d_sum, worth)
+            sums = reduce_over_tiles(pairs, shown, camera.lists, len(camera.splats.source))
             view = (viewmats[c], Ks[c], width, height, compensated)
             project_backward(gaussians, *view, camera.splats, sums, out)
             out.background[c] = camera.rest.ravel() @ d_rgb.reshape(-1, channels)

@@ -138,7 +138,7 @@ def _add_sums(tile, first, beyond, to_left, to_top, columns, pair):  # type: ign
 
 @kernel()
 def _blend_backward(  # type: ignore[no-untyped-def]
-    first, beyond, splats, values, start, members, rest, end, d_rgb, d_sum, worth, pairs
+    first, beyond, splats, values, start, members, rest, end, d_rgb, d_sum, worth, pairs, shown
 ):
     """Go through the tiles first, first + STRIDE, ... of each number in the range."""
     height, width = rest.shape
@@ -168,14 +168,15 @@ def _blend_backward(  # type: ignore[no-untyped-def]
                         tile[n + _D_OUT + k * AREA] = d_rgb[top + y, left + x, k]
                     tile[n + _D_OUT + channels * AREA] = d_sum[top + y, left + x]
             span = slice(start[one], start[one + 1])
+            shown[one] = stop
             _back_tile(splats, values, members[span], pairs[span], left, top, stop, tile)
 
 
 @kernel()
-def _reduce(first, beyond, pairs, start, members, sums):  # type: ignore[no-untyped-def]
+def _reduce(first, beyond, pairs, start, shown, members, sums):  # type: ignore[no-untyped-def]
     """Sum over tiles for a range of splats. A tile's list ascends: a search finds them in it."""
-    for tile in range(start.shape[0] - 1):
-        low, high = start[tile], start[tile + 1]
+    for tile in range(shown.shape[0]):
+        low, high = start[tile], start[tile] + shown[tile]
         stop = high
         while low < high:
             middle = (low + high) // 2
@@ -236,6 +237,14 @@ def _rotation_backward(q, d):  # type: ignore[no-untyped-def]
 
 
 @kernel()
+def _any_sum(sums, m):  # type: ignore[no-untyped-def]
+    for k in range(sums.shape[1]):  # noqa: SIM110
+        if sums[m, k] != 0.0:
+            return True
+    return False
+
+
+@kernel()
 def _project_backward(  # type: ignore[no-untyped-def]
     first,
     beyond,
@@ -264,6 +273,8 @@ def _project_backward(  # type: ignore[no-untyped-def]
     turn, M, H = np.empty((3, 3)), np.empty((2, 3)), np.empty((3, 3))
     MH, d_MH, d_H, d_M = np.empty((2, 3)), np.empty((2, 3)), np.empty((3, 3)), np.empty((2, 3))
     for m in range(first, beyond):
+        if not _any_sum(sums, m):  # hidden: nearly half of an avatar's splats
+            continue
         i = source[m]
         m0, m1, m2 = means[i, 0], means[i, 1], means[i, 2]
         x = R[0, 0] * m0 + R[0, 1] * m1 + R[0, 2] * m2 + viewmat[0, 3]
@@ -366,7 +377,7 @@ def blend_backward(
     d_rgb: FloatArray,
     d_sum: FloatArray,
     worth: FloatArray,
-) -> FloatArray:
+) -> tuple[FloatArray, IntArray]:
     """Return the sums of every pair of a tile and a splat.
 
     Args:
@@ -380,9 +391,11 @@ def blend_backward(
         worth: [H, W] its derivatives with respect to the remaining transmittance.
 
     Returns:
-        [pairs, GEOMETRY + columns].
+        pairs: [pairs, GEOMETRY + columns].
+        shown: [T] how many of each tile's list, from its beginning, have sums; the others' are 0.
     """
     pairs = np.zeros((len(lists.members), GEOMETRY + values.shape[1]), np.float32)
+    shown = np.zeros(len(lists.start) - 1, np.int64)
     run_parts(
         _blend_backward,
         min(STRIDE, len(lists.start) - 1),
@@ -396,15 +409,19 @@ def blend_backward(
         d_sum,
         worth,
         pairs,
+        shown,
     )
-    return pairs
+    return pairs, shown
 
 
-def reduce_over_tiles(pairs: FloatArray, lists: TileLists, count: int) -> FloatArray:
+def reduce_over_tiles(
+    pairs: FloatArray, shown: IntArray, lists: TileLists, count: int
+) -> FloatArray:
     """Sum the pairs of each splat.
 
     Args:
         pairs: [pairs, columns] from :func:`blend_backward`.
+        shown: [T] from the same.
         lists: The splats' lists by tile.
         count: Number of splats.
 
@@ -412,7 +429,8 @@ def reduce_over_tiles(pairs: FloatArray, lists: TileLists, count: int) -> FloatA
         [count, columns] float64.
     """
     sums = np.zeros((count, pairs.shape[1]))
-    run_parts(_reduce, count, pairs, lists.start, lists.members, sums, least=SPLATS_PER_PART)
+    given = (pairs, lists.start, shown, lists.members)
+    run_parts(_reduce, count, *given, sums, least=SPLATS_PER_PART)
     return sums
 
 

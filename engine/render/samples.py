@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.kernels import kernel
+from ..core.threads import run_parts
 from ..core.types import FloatArray
 from .raster_types import DEPTH_EPSILON, RenderOutput
+
+ROWS_PER_PART = 64  # at least, for a thread
 
 
 def average_samples(fine: RenderOutput, samples: int) -> RenderOutput:
@@ -19,19 +22,21 @@ def average_samples(fine: RenderOutput, samples: int) -> RenderOutput:
     if samples == 1:
         return fine
     rgb, alpha, depth = (np.ascontiguousarray(part, np.float32) for part in fine)
-    return RenderOutput(*_average(rgb, alpha, depth, samples))
+    cameras, height, width = (np.array(alpha.shape) // (1, samples, samples)).tolist()
+    mean = np.empty((cameras, height, width, rgb.shape[3]), np.float32)
+    cover = np.empty((cameras, height, width), np.float32)
+    distance = np.empty((cameras, height, width), np.float32)
+    given = (rgb, alpha, depth, samples)
+    run_parts(_average, height, *given, mean, cover, distance, least=ROWS_PER_PART)
+    return RenderOutput(mean, cover, distance)
 
 
 @kernel()
-def _average(rgb, alpha, depth, samples):  # type: ignore[no-untyped-def]
-    cameras, fine_height, fine_width, channels = rgb.shape
-    height, width = fine_height // samples, fine_width // samples
-    mean = np.empty((cameras, height, width, channels), np.float32)
-    cover = np.empty((cameras, height, width), np.float32)
-    distance = np.empty((cameras, height, width), np.float32)
+def _average(first, beyond, rgb, alpha, depth, samples, mean, cover, distance):  # type: ignore[no-untyped-def]
+    cameras, _, width, channels = mean.shape
     count = np.float32(samples * samples)
     for c in range(cameras):
-        for y in range(height):
+        for y in range(first, beyond):
             for x in range(width):
                 for k in range(channels):
                     mean[c, y, x, k] = np.float32(0.0)
@@ -46,7 +51,6 @@ def _average(rgb, alpha, depth, samples):  # type: ignore[no-untyped-def]
                     mean[c, y, x, k] /= count
                 cover[c, y, x] = covered / count
                 distance[c, y, x] = far / max(covered, count * np.float32(DEPTH_EPSILON))
-    return mean, cover, distance
 
 
 def spread_derivatives(
@@ -84,16 +88,16 @@ def _spread(values: FloatArray, samples: int) -> FloatArray:
     cameras, height, width = values.shape[:3]
     pixels = values.reshape(cameras, height, width, -1)
     out = np.empty((cameras, height * samples, width * samples, pixels.shape[3]), np.float32)
-    _share(pixels, samples, out)
+    run_parts(_share, out.shape[1], pixels, samples, out, least=ROWS_PER_PART)
     return out.reshape(out.shape[: values.ndim])
 
 
 @kernel()
-def _share(pixels, samples, out):  # type: ignore[no-untyped-def]
-    cameras, fine_height, fine_width, channels = out.shape
+def _share(first, beyond, pixels, samples, out):  # type: ignore[no-untyped-def]
+    cameras, _, fine_width, channels = out.shape
     count = np.float32(samples * samples)
     for c in range(cameras):
-        for y in range(fine_height):
+        for y in range(first, beyond):
             for x in range(fine_width):
                 for k in range(channels):
                     out[c, y, x, k] = pixels[c, y // samples, x // samples, k] / count
