@@ -173,6 +173,17 @@ def _draw(  # type: ignore[no-untyped-def]
                     end[top + y, left + x] = np.int32(tile[n + _END])
 
 
+@kernel()
+def _set_worth(first, beyond, d_rgb, d_alpha, background, worth):  # type: ignore[no-untyped-def]
+    """What each pixel's last transmittance is worth, for a range of rows."""
+    for y in range(first, beyond):
+        for x in range(worth.shape[1]):
+            total = 0.0
+            for k in range(d_rgb.shape[2]):
+                total += d_rgb[y, x, k] * background[k]
+            worth[y, x] = total - d_alpha[y, x]
+
+
 def rasterize_cpu(gaussians: Gaussians, job: RasterJob) -> RenderOutput:
     """Draw Gaussians for the cameras of ``job``."""
     return _draw_all(gaussians, job, None)
@@ -216,7 +227,9 @@ def rasterize_cpu_vjp(gaussians: Gaussians, job: RasterJob) -> tuple[RenderOutpu
                 d_alpha = d_alpha - d_sum * render.depth[c]
             d_rgb = np.ascontiguousarray(d_rgb, np.float32)
             # What a pixel's last transmittance is worth.
-            worth = np.ascontiguousarray(d_rgb @ background[c] - d_alpha, np.float32)
+            worth = np.empty(size, np.float32)
+            backdrop = np.ascontiguousarray(background[c], np.float64)
+            run_parts(_set_worth, height, d_rgb, np.asarray(d_alpha), backdrop, worth, least=TILE)
             pairs, shown = blend_backward(*camera, d_rgb, d_sum, worth)
             sums = reduce_over_tiles(pairs, shown, camera.lists, len(camera.splats.source))
             view = (viewmats[c], Ks[c], width, height, compensated)

@@ -17,6 +17,7 @@ from ..core.cameras import photo_camera, project
 from ..core.types import NUM_JOINTS, Avatar, Observation, Portrait, Pose, Progress, Track
 from ..gaussians.frame_end import end_avatar
 from ..gaussians.lift import LiftOptions, lift_photo
+from ..gaussians.lift.hidden_hands import HandScene
 from ..gaussians.lift.quilt import quilt_texture
 from ..gaussians.lod import order_by_importance
 from ..imaging.matting import make_matte
@@ -60,6 +61,7 @@ def compile_kernels(progress: Progress) -> None:
     matte = make_matte(portrait, observation)
     report(0.2)
     lifted = lift_photo(matte, observation, track, person, LiftOptions(max_gaussians=SPLATS))
+    _hide_a_hand(lifted.body, track)
     _quilt()
     report(0.4)
     avatar = Avatar(lifted.body, lifted.gaussians, track.pose, track.camera, track.framing)
@@ -82,6 +84,16 @@ def _fit(body: Body) -> None:
     )
     posed = PosedJoints(body, FitState.rest(body))
     points.jacobian(posed, np.ones((1, 2, 3)), everything)
+
+
+def _hide_a_hand(body: Body, track: Track) -> None:
+    """Look for a place behind the figure for a hand that it shows."""
+    camera = track.camera
+    vertices, _ = body.vertices(track.pose)
+    drawn = rasterize_mesh(vertices, body.f, camera)
+    mask = drawn.face >= 0
+    scene = HandScene(drawn.depth, mask, ~mask, np.zeros((0, 2)), camera)
+    scene.measure_exposures(vertices[None])
 
 
 def _quilt() -> None:

@@ -38,6 +38,7 @@ from ...core.types import (
 )
 from ...imaging.resize import fit_size, resize
 from .calibrate import calibrate_colors, fill_removed
+from .colors_occlusion import vertex_occlusion
 from .contact_shadows import find_contact_shadows
 from .crumbs import drop_crumbs
 from .depth_sheets import find_depth_sheets, find_limb_borders
@@ -174,6 +175,7 @@ def lift_photo(
             f"Allow at least {MIN_GAUSSIANS}.",
         )
     body = separate_eyes(add_nape(body) if nape else body)
+    openness = start_thread(vertex_occlusion, body)
     vertices, _ = body.vertices(track.pose)
     groups = vertex_groups(body)
     grid = options.region_pixels
@@ -261,7 +263,17 @@ def lift_photo(
         camera, colors, alpha, regions, sheets, borders, resize(matte.foreground, *fine)
     )
     layer = texel_layer(
-        view, samples, side, body, vertices, groups, dressed, shares, found.near_hidden, wearer
+        view,
+        samples,
+        side,
+        body,
+        vertices,
+        groups,
+        dressed,
+        shares,
+        openness.result(),
+        found.near_hidden,
+        wearer,
     )
     completed, label = layer.completed, layer.label
     front = BoundGaussians.concatenate(photo)

@@ -90,9 +90,15 @@ def fill_removed(
         added &= wanted.alpha < 0.5
     if not (gone.any() or added.any()):
         return portrait, wanted
-    drawn = render_camera(place_gaussians(bound, vertices, body), camera)
-    alpha = np.asarray(drawn.alpha)
-    shown = np.clip(drawn.rgb / np.maximum(alpha, 1e-3)[..., None], 0.0, 1.0)
+    rows, cols = np.nonzero(gone | added)
+    top, bottom = int(rows.min()), int(rows.max()) + 1
+    left, right = int(cols.min()), int(cols.max()) + 1
+    here = slice(top, bottom), slice(left, right)
+    part = crop_camera(camera, (left, top, right, bottom))
+    drawn = render_camera(place_gaussians(bound, vertices, body), part)
+    alpha, shown = np.zeros((height, width), np.float32), np.zeros((height, width, 3), np.float32)
+    alpha[here] = drawn.alpha
+    shown[here] = np.clip(drawn.rgb / np.maximum(drawn.alpha, 1e-3)[..., None], 0.0, 1.0)
     solid = alpha > 0.5
 
     def fill(matte: Matte, where: BoolArray) -> Matte:

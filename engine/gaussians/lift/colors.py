@@ -24,7 +24,6 @@ from ...dual_uv.sampling import SurfaceSamples
 from ..squareness import cosine_to_camera
 from .colors_base import Texels, base_colors
 from .colors_detail import texture_colors
-from .colors_occlusion import vertex_occlusion
 from .colors_sources import find_deep_hair, select_lit_hair, wraparound_weights
 from .labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
 from .photo_light import PhotoLight, fit_light
@@ -59,6 +58,7 @@ def complete_texels(
     radius: FloatArray,
     samples: SurfaceSamples,
     body: Body,
+    openness: FloatArray,
     view: PhotoView,
 ) -> tuple[FloatArray, FloatArray]:
     """Give every texel a colour, and hair its direction.
@@ -72,6 +72,7 @@ def complete_texels(
         radius: [N] metres, standard deviation of each texel's splat.
         samples: the texels.
         body: the person's own.
+        openness: [V] 0..1 of its vertices, of :func:`.colors_occlusion.vertex_occlusion`.
         view: the photo.
 
     Returns:
@@ -84,7 +85,7 @@ def complete_texels(
     facing = cosine_to_camera(points, normals)
     light = estimate_light(normals, color, label, known, facing, view)
     xy, _ = project(points, view.camera)
-    open_ = np.einsum("nk,nk->n", samples.bary, vertex_occlusion(body)[corner])
+    open_ = np.einsum("nk,nk->n", samples.bary, openness[corner])
     depth = np.where(label == SKIN, S.skin_folds, S.cloth_folds)
     row, col = _pixels(xy, view)
     agrees = view.regions.label[row, col] == label  # hair in front of a shirt is not the shirt

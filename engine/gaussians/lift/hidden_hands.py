@@ -17,8 +17,10 @@ from scipy.spatial.distance import cdist
 from ...body import Body
 from ...core.cameras import project
 from ...core.distances import find_nearest, measure_depth
+from ...core.kernels import kernel
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.settings import register_settings
+from ...core.threads import run_parts
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from .hand_pixels import Hand, find_bust, settle_hand_pixels
 from .labels import LOWER, OBJECT, SKIN, UPPER
@@ -125,7 +127,7 @@ def _search(regions: Regions, camera: Camera, body: Body, pose: Pose, shown: boo
         skin = skins.get(arm, np.zeros_like(drawn))
         if (regions.hidden & hand).any() and skin.any() == shown:
             own = np.unique(body.f[hand])[:: S.stride]
-            scene = _Scene(front, regions.mask, skin, _some_pixels(skin), camera)
+            scene = HandScene(front, regions.mask, skin, _some_pixels(skin), camera)
             found, cost = _find_turn(pose, wrist, fingers, own, scene, body, S.bend)
             if not shown and cost > S.stands_out and not (held & (regions.group == arm)).any():
                 found, cost = _find_turn(pose, wrist, fingers, own, scene, body, S.fold)
@@ -169,7 +171,7 @@ def _some_pixels(mask: BoolArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class _Scene:
+class HandScene:
     """What a hand must not stand before, and what it should cover.
 
     Attributes:
@@ -188,15 +190,11 @@ class _Scene:
 
     def measure_exposures(self, points: FloatArray) -> FloatArray:
         """Return the metres that the points [K, N, 3] of hands stand in front, on average [K]."""
-        xy, z = project(points.reshape(-1, 3), self.camera)
-        height, width = self.mask.shape
-        size = np.array([width, height])
-        inside = (xy > -S.beyond * size).all(1) & (xy < (1.0 + S.beyond) * size).all(1)
-        col, row = np.clip(xy.astype(int), 0, size - 1).T
-        before = np.clip(self.front[row, col] + S.margin - z, 0.0, S.deepest)
-        before = np.where(self.mask[row, col], before, S.deepest)
-        before = np.where(inside & ~self.skin[row, col], before, 0.0)
-        return np.asarray(before.reshape(points.shape[:2]).mean(1))
+        turns = np.ascontiguousarray(points, np.float64)
+        out = np.empty(len(turns))
+        scene = (self.front, self.mask, self.skin, self.camera.viewmat, self.camera.K)
+        run_parts(_expose, len(turns), turns, *scene, S.beyond, S.margin, S.deepest, out)
+        return out
 
     def measure_uncovered(self, points: FloatArray) -> float:
         """Return the metres, weighted, between the shown skin and the points [N, 3] of a hand."""
@@ -208,12 +206,40 @@ class _Scene:
         return S.uncovered * float(metres.mean())
 
 
+@kernel(error_model="numpy")
+def _expose(  # type: ignore[no-untyped-def]
+    first, beyond, points, front, mask, skin, viewmat, K, off, margin, deepest, out
+):
+    """Write the mean metres [K] that a range of the points [K, N, 3] stand in front."""
+    height, width = mask.shape
+    for k in range(first, beyond):
+        total = 0.0
+        for n in range(points.shape[1]):
+            p0, p1, p2 = points[k, n, 0], points[k, n, 1], points[k, n, 2]
+            x = viewmat[0, 0] * p0 + viewmat[0, 1] * p1 + viewmat[0, 2] * p2 + viewmat[0, 3]
+            y = viewmat[1, 0] * p0 + viewmat[1, 1] * p1 + viewmat[1, 2] * p2 + viewmat[1, 3]
+            z = viewmat[2, 0] * p0 + viewmat[2, 1] * p1 + viewmat[2, 2] * p2 + viewmat[2, 3]
+            u, v = (K[0, 0] * x + K[0, 1] * y) / z + K[0, 2], K[1, 1] * y / z + K[1, 2]
+            if not (-off * width < u < (1.0 + off) * width):
+                continue
+            if not (-off * height < v < (1.0 + off) * height):
+                continue
+            col, row = min(max(int(u), 0), width - 1), min(max(int(v), 0), height - 1)
+            if skin[row, col]:
+                continue
+            if mask[row, col]:
+                total += min(max(front[row, col] + margin - z, 0.0), deepest)
+            else:
+                total += deepest
+        out[k] = total / points.shape[1]
+
+
 def _find_turn(
     pose: Pose,
     wrist: int,
     fingers: list[int],
     own: IntArray,
-    scene: _Scene,
+    scene: HandScene,
     body: Body,
     bend: tuple[float, int],
 ) -> tuple[Pose, float]:

@@ -162,8 +162,13 @@ def _pixel_prior(
     return np.asarray(prior / prior.sum(1, keepdims=True))
 
 
-class _Smoother:
-    """Solves (hold + Laplacian) x = hold b on the pixels of a mask; edges cut the Laplacian."""
+class PixelSmoother:
+    """Solves (hold + Laplacian) x = hold b on the pixels of a mask; edges cut the Laplacian.
+
+    Args:
+        lab: [H, W, 3] L*a*b*.
+        mask: [H, W] the N pixels, at least one.
+    """
 
     def __init__(self, lab: FloatArray, mask: BoolArray) -> None:
         count = int(mask.sum())
@@ -221,6 +226,7 @@ def label_pixels(
     lab: FloatArray,
     texture: FloatArray,
     mask: BoolArray,
+    smoother: PixelSmoother,
     places: Places,
     head: HeadCues,
     body: Body,
@@ -231,7 +237,8 @@ def label_pixels(
     Args:
         lab: [H, W, 3] L*a*b*.
         texture: [H, W] of :func:`fine_texture`, or zeros.
-        mask: [H, W] pixels of the person.
+        mask: [H, W] pixels of the person, at least one.
+        smoother: of ``lab`` on the mask.
         places: where on the body each pixel lies.
         head: what the face says about the head.
         body: the person's own.
@@ -241,10 +248,7 @@ def label_pixels(
         [H, W] index into ``labels.LABELS``; none outside the mask.
     """
     out = np.zeros(mask.shape, np.int64)
-    if not mask.any():
-        return out
     features = np.column_stack([lab[mask] / COLOUR_SCALE, S.texture_scale * texture[mask]])
-    smoother = _Smoother(lab, mask)
     skin = _SkinTone.fitted(features, head.skin[mask], _far_from_face(places, mask, body))
     first, strands = _first_seeds(features, skin, mask, places, head, body)
     # Hair that falls below the chin beside the neck may lie in front of the trunk as well.

@@ -13,6 +13,7 @@ from ...core.cameras import project
 from ...core.color import rgb_to_lab
 from ...core.distances import find_nearest, measure_depth
 from ...core.settings import register_settings
+from ...core.threads import start_thread
 from ...core.types import BoolArray, Camera, FloatArray, IntArray, Observation
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .face_parts import INNER_LIPS
@@ -21,7 +22,7 @@ from .labels import GLASSES, HAIR, HAT, NONE, SKIN, NamesArray, Places, find_pla
 from .labels_cleanup import find_hat, find_parsed_hat
 from .labels_glasses import DetectedGlasses, find_glasses
 from .labels_parser import PARSED, ParserRuntime
-from .labels_pixels import HeadCues, fine_texture, label_pixels
+from .labels_pixels import HeadCues, PixelSmoother, fine_texture, label_pixels
 from .pixel_grids import dilate, erode, fill_polygon, neighbour_links, resize_nearest
 from .shoe_pixels import settle_hem_pixels
 from .skin_tone import S as SKIN_TONE
@@ -391,6 +392,10 @@ def find_regions(
     """
     height, width = mask.shape
     lab = rgb_to_lab(rgb)
+    some = bool(mask.any())
+    # Neither depends on the body.
+    smoother = start_thread(PixelSmoother, lab, mask) if some else None
+    texture = start_thread(fine_texture, photo, mask) if some and photo is not None else None
     outlines = _face_outlines(observation, scale, (height, width), body, vertices, camera)
     face, unit = outlines.face, outlines.unit
     face_group = vertex_groups(body)[body.f[:, 0]]
@@ -416,12 +421,14 @@ def find_regions(
     pixels = _Pixels(mask, lab, tone, to_skin, part, group, match, face, unit)
     head, on_face = _look_at_head(pixels, heads, observation, scale, outlines)
     parsed = None
-    if parser is not None and photo is not None and mask.any():
+    if parser is not None and photo is not None and some:
         parsed = parser.parse(photo, mask, camera, body, vertices)
         head = replace(head, bald=head.bald and not _is_hairy(parsed, head.scalp))
     places = find_places(whole, group, face_group, body, camera)
-    texture = np.zeros(mask.shape) if photo is None else fine_texture(photo, mask)
-    label = label_pixels(lab, texture, mask, places, head, body, parsed)
+    label = np.full(mask.shape, NONE)
+    if smoother is not None:
+        strands = np.zeros(mask.shape) if texture is None else texture.result()
+        label = label_pixels(lab, strands, mask, smoother.result(), places, head, body, parsed)
     label = settle_hem_pixels(label, lab, places, body)
     if parsed is not None:
         label = find_parsed_hat(label, parsed, pixels.head, unit)

@@ -181,6 +181,7 @@ def texel_layer(
     groups: IntArray,
     dressed: DressedMesh,
     shares: FloatArray,
+    openness: FloatArray,
     near_hidden: BoolArray,
     wearer: SkirtWearer | None = None,
 ) -> TexelLayer:
@@ -195,6 +196,8 @@ def texel_layer(
         groups: [V] the limb of each vertex.
         dressed: the worn surface in that pose.
         shares: [V, L] 0..1 of :func:`.labels_surface.label_surface`.
+        openness: [V] 0..1 of the person's own vertices, without the skirt's, of
+            :func:`.colors_occlusion.vertex_occlusion`.
         near_hidden: [H, W] pixels beside forearms that something outside the matte hides.
         wearer: of a skirt, if there is one.
     """
@@ -243,7 +246,7 @@ def texel_layer(
     radius[at_seam & (label != HAIR)] *= S.at_seam
     if wearer is None:
         color, hair_way = complete_texels(
-            points, normal, label, known, sampled, radius, samples, body, view
+            points, normal, label, known, sampled, radius, samples, body, openness, view
         )
     else:
         own = samples.triangle < len(wearer.bare.f)
@@ -257,6 +260,7 @@ def texel_layer(
             radius[own],
             samples.take(own),
             wearer.bare,
+            openness,
             view,
         )
         color[~own] = skirt_colors(

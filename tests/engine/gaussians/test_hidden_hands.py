@@ -10,6 +10,8 @@ from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.distances import find_nearest
 from likeness.engine.core.types import BoolArray, IntArray, Pose
 from likeness.engine.gaussians.lift.hidden_hands import (
+    HandScene,
+    S,
     find_unreached_skin,
     reach_shown_hands,
     tuck_hidden_hands,
@@ -191,3 +193,24 @@ def test_skin_between_sleeves_that_no_hand_reaches_is_found(average: Body) -> No
     # If the sleeve belongs to the trunk, the skin may show through a hole in the clothes.
     alone = replace(regions, group=np.where(mask, TORSO, -1))
     assert not find_unreached_skin(alone, camera, average).any()  # type: ignore[arg-type]
+
+
+def test_exposure_is_the_mean_of_what_stands_in_front() -> None:
+    rng = np.random.default_rng(0)
+    camera = photo_camera(60.0, 18, 24)
+    mask, skin = rng.random((24, 18)) > 0.3, rng.random((24, 18)) > 0.9
+    scene = HandScene(1.5 + 0.2 * rng.random((24, 18)), mask, skin, np.zeros((0, 2)), camera)
+    points = rng.normal(size=(5, 200, 3)) * [0.2, 0.3, 0.1] + [0.0, 0.0, -1.6]
+    expected = np.zeros((5, 200))
+    for k, n in np.ndindex(5, 200):
+        (x, y), z = project(points[k, n], camera)
+        if not (-S.beyond * 18 < x < (1 + S.beyond) * 18):
+            continue
+        if not (-S.beyond * 24 < y < (1 + S.beyond) * 24):
+            continue
+        at = min(max(int(y), 0), 23), min(max(int(x), 0), 17)
+        if not skin[at]:
+            before = np.clip(scene.front[at] + S.margin - z, 0.0, S.deepest)
+            expected[k, n] = before if mask[at] else S.deepest
+    np.testing.assert_allclose(scene.measure_exposures(points), expected.mean(1), rtol=1e-9)
+    assert len(np.unique(expected)) > 100

@@ -197,6 +197,7 @@ def test_a_back_continues_the_front_without_its_badge(body: Body, samples: Surfa
         np.full(len(samples.triangle), 0.004),
         samples,
         body,
+        vertex_occlusion(body),
         view,
     )
     known, label = person["known"], person["label"]
@@ -230,6 +231,7 @@ def test_what_nobody_saw_gets_a_colour_of_its_kind(body: Body, samples: SurfaceS
         np.full(len(samples.triangle), 0.004),
         samples,
         body,
+        vertex_occlusion(body),
         view,
     )
     assert np.isfinite(out).all()
@@ -254,6 +256,7 @@ def test_unseen_trousers_are_of_what_the_legs_show(body: Body, samples: SurfaceS
         np.full(len(samples.triangle), 0.004),
         samples,
         body,
+        vertex_occlusion(body),
         view,
     )
     assert np.abs(np.median(out[below], axis=0) - np.median(truth[below], axis=0)).max() < 0.1
@@ -279,6 +282,7 @@ def test_straps_of_sandals_do_not_cover_the_heel(body: Body, samples: SurfaceSam
         np.full(len(samples.triangle), 0.004),
         samples,
         body,
+        vertex_occlusion(body),
         view,
     )
     behind = feet & (person["facing"] < -0.4)

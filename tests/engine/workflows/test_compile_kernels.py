@@ -5,7 +5,7 @@ from __future__ import annotations
 from likeness.engine.body import atlas
 from likeness.engine.core import distances, geometry
 from likeness.engine.gaussians import lod
-from likeness.engine.gaussians.lift import quilt
+from likeness.engine.gaussians.lift import hidden_hands, quilt
 from likeness.engine.gaussians.refine import parameters
 from likeness.engine.imaging import closed_form, resize
 from likeness.engine.render import cpu, cpu_backward, cpu_splats, cpu_weights, mesh, samples
@@ -20,6 +20,7 @@ IN_BUILDS = (
     body_points._turn_pairs,
     closed_form._smooth_colors,
     cpu._draw,
+    cpu._set_worth,
     cpu_backward._blend_backward,
     cpu_backward._project_backward,
     cpu_backward._reduce,
@@ -38,6 +39,7 @@ IN_BUILDS = (
     geometry._frames,
     geometry._place,
     geometry._vertex_normals,
+    hidden_hands._expose,
     lod._hilbert,
     mesh._raster,
     parameters._pull_rows,
