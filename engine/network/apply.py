@@ -16,8 +16,9 @@ from ..gaussians.binding import bind_gaussians, place_on_faces
 from ..gaussians.lift import LiftResult
 from ..gaussians.lift.lift_multiview import thin_gaussians
 from .config import binds_to_faces
-from .inputs import blank_gaussians, network_inputs
+from .inputs import network_inputs
 from .runtime import NetworkRuntime, load_runtime
+from .starting_gaussians import starting_gaussians
 
 
 def resolve_network(choice: str, body: Callable[[], Body]) -> NetworkRuntime | None:
@@ -61,8 +62,7 @@ def blank_lift(network: NetworkRuntime, person: Body) -> LiftResult:
         network: To apply.
         person: The person's body.
     """
-    count = network.config.max_gaussians
-    return LiftResult(blank_gaussians(person, network.grids, count), person)
+    return LiftResult(starting_gaussians(network.config, person, network.grids), person)
 
 
 def apply_network(

@@ -58,6 +58,21 @@ class PhotoInputs:
 
 
 @dataclass(frozen=True)
+class FamilyEdit:
+    """Which look of a family PERSE's network is to give (``likeness synth --attributes``).
+
+    Attributes:
+        category: Row of ``PerseConfig.category_names``; -1 for the person without edits.
+        look: Number of the pair of looks in that category.
+        amount: 0 for the pair's first look to 1 for its second.
+    """
+
+    category: int = -1
+    look: int = 0
+    amount: float = 0.0
+
+
+@dataclass(frozen=True)
 class NetworkInputs:
     """All inputs of the network for one person.
 
@@ -69,6 +84,7 @@ class NetworkInputs:
             faces most; [0] without a lift.
         color_map: [M, M, 4] float32 the lift's colours in the atlas at the attribute maps'
             resolution, and whether there are any (0 or 1); [0, 0, 4] without a lift.
+        edit: In PERSE's form, the look; other forms do not read it.
     """
 
     photos: tuple[PhotoInputs, ...]
@@ -76,6 +92,7 @@ class NetworkInputs:
     uv: FloatArray
     facing: FloatArray
     color_map: FloatArray
+    edit: FamilyEdit = FamilyEdit()
 
 
 def network_inputs(

@@ -84,12 +84,12 @@ def export_onnx(network: AnyNetwork, folder: Path) -> list[Path]:
         The files; third-party encoders are not exported.
 
     Raises:
-        LikenessError: The network is GUAVA's, the exporter's packages are not installed, or the
-            folder cannot be written.
+        LikenessError: The network is GUAVA's or PERSE's, the exporter's packages are not
+            installed, or the folder cannot be written.
     """
     if not isinstance(network, Network):
         raise LikenessError(
-            f"The network in '{folder}' is GUAVA's, which cannot be exported to ONNX.",
+            f"The network in '{folder}' is GUAVA's or PERSE's, which cannot be exported to ONNX.",
             "Use it where torch is installed.",
         )
     was_training = network.training

@@ -2,13 +2,14 @@
 
 ``paper`` is the paper's network (section 4.1, supplement A.1); ``paper-small`` has the same form
 for one consumer GPU and ``paper-tiny`` for tests. ``guava`` is the second paper's, ``guava-base``
-and ``guava-tiny`` its smaller forms with our own encoder. ``base`` corrects the lift on a consumer
+and ``guava-tiny`` its smaller forms with our own encoder; ``perse`` is the third's, ``perse-tiny``
+its form for two CPU cores. ``base`` corrects the lift on a consumer
 GPU, ``small`` trains on two CPU cores in days, ``tiny`` is for tests.
 """
 
 from __future__ import annotations
 
-from .config import DecoderConfig, EncoderConfig, GuavaConfig, NetworkConfig
+from .config import DecoderConfig, EncoderConfig, GuavaConfig, NetworkConfig, PerseConfig
 
 NETWORKS: dict[str, NetworkConfig] = {
     "paper": NetworkConfig(
@@ -100,6 +101,22 @@ NETWORKS: dict[str, NetworkConfig] = {
             photo_colors=True,
         ),
         6000,
+    ),
+    "perse": NetworkConfig("perse", decoder=PerseConfig(), max_gaussians=130_000),
+    "perse-tiny": NetworkConfig(
+        "perse-tiny",
+        EncoderConfig(image_size=128, channels=48, stride=4, width=24, depth=1),
+        PerseConfig(
+            looks=16,
+            code=16,
+            point_code=16,
+            frequencies=7,
+            deform_width=64,
+            deform_layers=3,
+            width=96,
+            layers=3,
+        ),
+        8000,
     ),
     "base": NetworkConfig(fewest_gaussians=25_000, usable_gaussians=262_144),
     "small": NetworkConfig(

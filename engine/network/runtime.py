@@ -30,7 +30,6 @@ from .attributes import apply_outputs
 from .config import (
     CONFIG_FILE,
     DecoderConfig,
-    GuavaConfig,
     NetworkConfig,
     config_from_dict,
     config_to_dict,
@@ -232,9 +231,10 @@ def load_runtime(folder: Path, body: Body, threads: int | None = None) -> Networ
         from .torch_runtime import TorchRuntime
 
         return TorchRuntime(folder, body)
-    if isinstance(config.decoder, GuavaConfig):
+    if not isinstance(config.decoder, DecoderConfig):
         raise LikenessError(
-            f"The network in '{folder}' is GUAVA's and needs torch, which is not installed.",
+            f"The network in '{folder}' is GUAVA's or PERSE's and needs torch, which is not "
+            "installed.",
             "Use a Python that has the packages of the extra 'torch'.",
         )
     if config.encoder.kind != "own":

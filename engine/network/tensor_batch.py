@@ -61,6 +61,8 @@ class NetworkBatch:
         lift: [B, N, 56], see ``head_channels``; [B, N, 0] in the paper's form.
         base: What the network changes.
         counts: Number of Gaussians of each person; the rest is zero.
+        edits: [B, 2] int64 ``FamilyEdit.category`` and ``look``.
+        amounts: [B] ``FamilyEdit.amount``.
     """
 
     images: Tensor
@@ -74,6 +76,8 @@ class NetworkBatch:
     lift: Tensor
     base: GaussianAttributes
     counts: tuple[int, ...]
+    edits: Tensor
+    amounts: Tensor
 
     def to(self, device: torch.device | str) -> NetworkBatch:
         """Move it to a device."""
@@ -137,6 +141,8 @@ def collate(
             )
         ),
         tuple(len(person.base) for person in people),
+        torch.tensor([(person.edit.category, person.edit.look) for person in people]),
+        torch.tensor([person.edit.amount for person in people], dtype=torch.float32),
     )
 
 

@@ -50,11 +50,13 @@ class EditedLooks:
     Attributes:
         looks: of the member.
         category: that was edited, of :data:`CATEGORIES`; "" for the person without any edit.
+        look: number of the pair among those of its category.
         text: what it shows, such as ``a person with a black beanie``.
     """
 
     looks: PersonLooks
     category: str
+    look: int
     text: str
 
 
@@ -91,12 +93,13 @@ def edit_looks(
     """
     bare = replace(looks, skin=replace(looks.skin, beard="none"), accessories=_BARE)
     if member.pair < 0:
-        return EditedLooks(bare, "", "a person")
+        return EditedLooks(bare, "", 0, "a person")
     known = [name for name in CATEGORIES if name != "beard" or traits.sex == "male"]
-    category = known[member.pair % len(known)]
+    look, row = divmod(member.pair, len(known))
+    category = known[row]
     first, second = CATEGORIES[category](bare, _Draw(rng, traits, library))
     made = blend_looks(first, second, member.amount)
-    return EditedLooks(made, category, f"a person with {describe_look(category, made)}")
+    return EditedLooks(made, category, look, f"a person with {describe_look(category, made)}")
 
 
 def blend_looks(first: T, second: T, amount: float) -> T:

@@ -183,7 +183,8 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
         stream = np.random.default_rng([seed, person, _EDITS, member.pair + 1])
         edited = edit_looks(looks, member, traits, world.library, stream)
         looks = edited.looks
-        family["family"] = {"person": person, "category": edited.category, **asdict(member)}
+        named = {"person": person, "category": edited.category, "look": edited.look}
+        family["family"] = named | asdict(member)
         family["text"] = edited.text
     figures = [
         make_figure(

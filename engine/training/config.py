@@ -83,6 +83,8 @@ class TrainConfig:
             is all.
         directed_pairs: Only pairs that lead to less reliable views (section 3.2: side to back,
             front to back, never back to front).
+        interpolation: Whether PERSE's network also learns from what lies between the two looks of a
+            pair (equations 13 to 15; ``likeness synth --between``).
         data_type: One of DATA_TYPES: all subjects, only rendered or generated ones, or generated
             ones without turned pictures (table 2c).
         checkpoint_every: Steps between checkpoints; 0 is never, here and in the next two.
@@ -100,7 +102,11 @@ class TrainConfig:
     """
 
     FORMER_NAMES: ClassVar[Mapping[str, str]] = SETTINGS
-    LATER_FIELDS: ClassVar[dict[str, Any]] = {"data_type": "full", "perceptual_doubles": 0}
+    LATER_FIELDS: ClassVar[dict[str, Any]] = {
+        "data_type": "full",
+        "perceptual_doubles": 0,
+        "interpolation": True,
+    }
 
     name: str = "base"
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -125,6 +131,7 @@ class TrainConfig:
     targets: int = 3
     references_per_subject: int = 0
     directed_pairs: bool = True
+    interpolation: bool = True
     data_type: str = "full"
     checkpoint_every: int = 1000
     max_checkpoints: int = 3
@@ -211,6 +218,18 @@ _GUAVA = TrainConfig(
 )
 """As in the second paper, except the schedule: half a cosine, there linear and for some layers."""
 
+_PERSE = TrainConfig(
+    "perse",
+    NETWORKS["perse"],
+    LossWeights(
+        perceptual=0.35, offset=0.0, scale=0.0, isotropy=0.0, hands=0.0, opacity=0.0, silhouette=1.0
+    ),
+    references_per_subject=1,
+    directed_pairs=False,
+)
+"""As in the third paper, but for SSIM and VGG: the perceptual loss counts as both together. The
+weight decay of the codes is its L_z."""
+
 TRAINING: dict[str, TrainConfig] = {
     # 4 GPUs of 80 GB for three days in the paper, which does not say how many steps those are.
     "paper": TrainConfig(
@@ -238,6 +257,21 @@ TRAINING: dict[str, TrainConfig] = {
         steps=10_000,
         weight_decay=0.0,
         beta2=0.99,
+        checkpoint_every=500,
+        sheet_every=1000,
+    ),
+    "perse": _PERSE,
+    "perse-tiny": replace(
+        _TINY,
+        name="perse-tiny",
+        network=NETWORKS["perse-tiny"],
+        losses=replace(_PERSE.losses, perceptual=0.25),
+        batch=1,
+        targets=1,
+        references_per_subject=1,
+        directed_pairs=False,
+        steps=10_000,
+        lr=2e-3,
         checkpoint_every=500,
         sheet_every=1000,
     ),

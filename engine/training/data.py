@@ -59,6 +59,7 @@ class DataOptions:
         augment: How the references differ from renderings with a known body.
         seen: Whether samples know what other views show (``TrainingSample.seen``).
         recolor: How much the colours of samples vary each time (:mod:`.recolor`).
+        interpolation: Whether to use what lies between the two looks of a family's pair.
     """
 
     render_size: int = 512
@@ -73,6 +74,7 @@ class DataOptions:
     augment: Augmentation = CLEAN
     seen: bool = False
     recolor: float = 0.0
+    interpolation: bool = True
 
 
 class SampleStream(IterableDataset[TrainingSample]):
@@ -194,6 +196,8 @@ class SampleStream(IterableDataset[TrainingSample]):
         body = self.body
         for subject in read_subjects(shard, body.num_betas, body.num_expression, skip):
             generated = subject.source == _GENERATED
+            if not self.options.interpolation and lies_between(subject):
+                continue
             if is_test_subject(subject):
                 if not generated:  # of a generated set, every 20th is
                     skip(SkippedItem(shard, subject.key, "it is of the test split, which measures"))
@@ -261,6 +265,12 @@ def training_views(subject: Subject, options: DataOptions) -> tuple[list[int], l
 def is_test_subject(subject: Subject) -> bool:
     """Whether a subject belongs to the test split (``likeness synth --split test``)."""
     return subject.facts.get("split") == "test"
+
+
+def lies_between(subject: Subject) -> bool:
+    """Whether a subject lies between the two looks of a pair (``likeness synth --between``)."""
+    family = subject.facts.get("family")
+    return isinstance(family, dict) and family.get("amount") not in (0.0, 1.0)
 
 
 def _name(subject: Subject) -> int:

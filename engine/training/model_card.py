@@ -33,6 +33,7 @@ FREE_LICENCE = "CC0-1.0"
 
 FROM_LIFT = "It corrects the lift of a fitted body. Where the fit is wrong, so is its result."
 FROM_BODY = "It covers a fitted body. Where the fit is wrong, so is its result."
+OF_ONE = "It is the avatar of one person, in the looks that it learned and between these."
 LIMITS = (
     "It was trained on synthetic people: real photos differ in light, lens, skin, hair and cloth.",
     FROM_LIFT,
@@ -223,8 +224,10 @@ def _hours(run: Path, batch: int) -> float | None:
 
 def _limits(config: dict[str, Any]) -> list[str]:
     """The limits of a network with this configuration."""
-    lifted = config["decoder"].get("residual", False)
-    return [FROM_BODY if text == FROM_LIFT and not lifted else text for text in LIMITS]
+    decoder = config["decoder"]
+    start = FROM_LIFT if decoder.get("residual", False) else FROM_BODY
+    start = OF_ONE if decoder.get("form") == "perse" else start
+    return [start if text == FROM_LIFT else text for text in LIMITS]
 
 
 def _network(folder: Path) -> dict[str, Any]:

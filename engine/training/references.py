@@ -24,8 +24,9 @@ from ..dataset.subjects import InvalidSampleError, Subject
 from ..files.atomic import atomic_write
 from ..files.digests import code_sha256
 from ..gaussians.lift import LiftOptions, lift_photo
-from ..network.config import NetworkConfig
-from ..network.inputs import NetworkInputs, blank_gaussians, network_inputs
+from ..network.config import NetworkConfig, PerseConfig
+from ..network.inputs import FamilyEdit, NetworkInputs, network_inputs
+from ..network.starting_gaussians import starting_gaussians
 from ..network.uv_grids import UVGrids, uv_grids
 from .augment import CLEAN, Augmentation
 from .input_files import VERSION as FILE_VERSION
@@ -98,7 +99,7 @@ class References:
     def _blank(self) -> BoundGaussians | None:
         if self.residual:
             return None
-        return blank_gaussians(self.body, self._grids, self.config.max_gaussians)
+        return starting_gaussians(self.config, self.body, self._grids)
 
     @cached_property
     def _made_for(self) -> str:
@@ -178,6 +179,9 @@ class References:
             InvalidReferenceError: The view cannot be a reference.
         """
         made = self._inputs(subject, view)
+        if isinstance(self.config.decoder, PerseConfig):
+            edit = find_edit(subject, self.config.decoder)
+            made = replace(made, inputs=replace(made.inputs, edit=edit))
         if not self.seen:
             return made
         path = self._path(subject, view)
@@ -269,6 +273,31 @@ class References:
             return network_inputs(self.config, self._grids, shots, own, base)
         except LikenessError as error:
             raise InvalidReferenceError(error.message) from error
+
+
+def find_edit(subject: Subject, config: PerseConfig) -> FamilyEdit:
+    """Find which look of its family a subject has.
+
+    Args:
+        subject: Of ``likeness synth --attributes``.
+        config: Of the network.
+
+    Raises:
+        InvalidReferenceError: It is not of a family, or the network has no code for its look.
+    """
+    family = subject.facts.get("family")
+    if not isinstance(family, dict):
+        raise InvalidReferenceError("it is not of a family (synth --attributes)")
+    try:
+        category, look = str(family["category"]), int(family["look"])
+        amount = float(family["amount"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidReferenceError(f"its family is damaged ({error!r})") from error
+    if not category:
+        return FamilyEdit()
+    if category not in config.category_names or not 0 <= look < config.looks:
+        raise InvalidReferenceError(f"the network has no code for pair {look} of '{category}'")
+    return FamilyEdit(config.category_names.index(category), look, amount)
 
 
 def _beside(path: Path) -> Path:

@@ -16,6 +16,7 @@ from likeness.engine.dataset import mix
 from likeness.engine.dataset.shards import Subject, write_shard
 from likeness.engine.files.digests import file_sha256
 from likeness.engine.network.config import DecoderConfig, NetworkConfig, save_config
+from likeness.engine.network.presets import NETWORKS
 from likeness.engine.training import data_provenance
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.data_provenance import (
@@ -25,7 +26,7 @@ from likeness.engine.training.data_provenance import (
     load_sessions,
     record_data,
 )
-from likeness.engine.training.model_card import FROM_BODY, FROM_LIFT, write_model_card
+from likeness.engine.training.model_card import FROM_BODY, FROM_LIFT, OF_ONE, write_model_card
 from safetensors.numpy import save_file
 
 MakeSubject = Callable[..., Subject]
@@ -278,11 +279,12 @@ def test_each_form_of_network_is_described(
     for config, said, limit in (
         (guava.network, "Gaussians of 5 channels", FROM_BODY),
         (lifted, "6 layers of 256", FROM_LIFT),
+        (NETWORKS["perse"], "130,000 points", OF_ONE),
     ):
         save_config(config, network)
         card = write_model_card(network)
         assert said in (network / "card.md").read_text()
-        assert {FROM_BODY, FROM_LIFT} & set(card["limits"]) == {limit}
+        assert {FROM_BODY, FROM_LIFT, OF_ONE} & set(card["limits"]) == {limit}
 
 
 def test_a_card_without_free_assets_says_so(run: Path, make_data: Callable[..., list[str]]) -> None:

@@ -1,0 +1,1 @@
+"""PERSE: one person's avatar with a latent space of attributes."""
