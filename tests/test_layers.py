@@ -67,6 +67,7 @@ TORCH_FILES = {
     "engine/network/guava/guava_network.py",
     "engine/network/guava/refined_render.py",
     "engine/network/guava/style_unet.py",
+    "engine/network/perse/learned_looks.py",
     "engine/network/perse/perse_network.py",
     "engine/network/tensor_batch.py",
     "engine/network/decoder.py",

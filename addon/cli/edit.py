@@ -37,6 +37,20 @@ from .options import FILE
     help="Give hair, skin, lips, upper, lower, skirt or shoes another color, as in 'hair=#803010'; "
     "after a comma 'value', the slider's.",
 )
+@click.option(
+    "--network",
+    metavar="DIR",
+    type=FILE,
+    help="The network that made the avatar, trained with --config perse; --look takes its looks.",
+)
+@click.option(
+    "--look",
+    "looks",
+    metavar="NAME=AMOUNT",
+    multiple=True,
+    help="Add a learned look, as in 'hat=0.5': between the two of the pair, 0 the first and 1 the "
+    "second; 'hat:1=0.5' is of the second pair.",
+)
 @click.option("--remove", metavar="NAME", multiple=True, help="Remove what was added.")
 @click.option(
     "--from",
@@ -64,6 +78,8 @@ def edit(
     add: tuple[str, ...],
     values: tuple[str, ...],
     tints: tuple[str, ...],
+    network: Path | None,
+    looks: tuple[str, ...],
     remove: tuple[str, ...],
     edited: Path | None,
     portrait: Path | None,
@@ -79,6 +95,7 @@ def edit(
     """
     from ...engine.workflows.edit_avatar import (
         EditedPortrait,
+        LearnedLooks,
         edit_avatar_file,
         list_wardrobe,
         parse_setting,
@@ -92,13 +109,19 @@ def edit(
         raise click.UsageError("Missing argument 'AVATAR' or option '-o'.")
     if edited is None and (portrait is not None or part is not None):
         raise click.UsageError("--portrait and --part belong to --from.")
-    if not (add or values or tints or remove or edited):
-        raise click.UsageError("Nothing to do: give --add, --from, --tint, --set or --remove.")
+    if (network is None) == bool(looks):
+        raise click.UsageError("--network and --look belong together.")
+    if not (add or values or tints or looks or remove or edited):
+        raise click.UsageError(
+            "Nothing to do: give --add, --from, --look, --tint, --set or --remove."
+        )
     settings = dict(parse_setting(text) for text in values)
     photo = None if edited is None else EditedPortrait(edited, portrait, part)
+    learned = None if network is None else LearnedLooks(network, looks)
     if photo is None:
-        click.echo(str(edit_avatar_file(avatar, out, add, settings, remove, tints=tints)))
+        made = edit_avatar_file(avatar, out, add, settings, remove, tints=tints, learned=learned)
+        click.echo(str(made))
         return
     with terminal_progress() as progress:
-        made = edit_avatar_file(avatar, out, add, settings, remove, photo, progress, tints)
+        made = edit_avatar_file(avatar, out, add, settings, remove, photo, progress, tints, learned)
     click.echo(str(made))

@@ -114,6 +114,8 @@ def edit(
     portrait: File | None = None,
     part: str | None = None,
     tint: Sequence[str] = (),
+    network: File | None = None,
+    looks: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Path:
     """Put things on an avatar, take them off, and set their sliders (docs/attributes.md).
@@ -131,6 +133,8 @@ def edit(
         portrait: from which the avatar was built; ``edited`` needs it.
         part: what was changed in ``edited``, such as ``hat``; found in the picture if left out.
         tint: colours of parts, such as ``hair=#803010``.
+        network: folder of the network that made the avatar (``train --config perse``).
+        looks: of that network, such as ``hat=0.5``.
         progress: called with the stage, 0..1 and a message.
 
     Returns:
@@ -140,12 +144,15 @@ def edit(
         LikenessError: an item or a slider is unknown, the edited portrait cannot be used, or a file
             cannot be read or written.
     """
-    from .edit_avatar import EditedPortrait, edit_avatar_file
+    from .edit_avatar import EditedPortrait, LearnedLooks, edit_avatar_file
 
     photo = None
+    learned = None if network is None else LearnedLooks(Path(network), looks)
     if edited is not None:
         photo = EditedPortrait(Path(edited), None if portrait is None else Path(portrait), part)
-    return edit_avatar_file(Path(avatar), Path(out), add, values, remove, photo, progress, tint)
+    return edit_avatar_file(
+        Path(avatar), Path(out), add, values, remove, photo, progress, tint, learned
+    )
 
 
 def save(avatar: Avatar, out: File) -> Path:

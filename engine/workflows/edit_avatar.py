@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..body import load_body
 from ..core.attributes import NAMES
 from ..core.types import Avatar, LikenessError, Progress
+from ..files.weights import asset_path
 from ..formats.avatar import load_editable_avatar, save_avatar
+from ..network.config import NetworkConfig, PerseConfig, load_config
+from ..network.inputs import FamilyEdit
+from ..network.starting_gaussians import starting_gaussians
 from ..wardrobe.edit import add_item, remove_attribute, set_attribute
 from ..wardrobe.items import ITEMS, ItemRequest, check_item, parse_color
 from ..wardrobe.tables import Color
@@ -46,6 +52,44 @@ class EditedPortrait:
             raise LikenessError(
                 f"'{self.part}' is not a part of an avatar.", f"Choose one of {', '.join(NAMES)}."
             )
+
+
+@dataclass(frozen=True)
+class LearnedLooks:
+    """Looks of the network that made the avatar (``train --config perse``).
+
+    Attributes:
+        network: its folder.
+        looks: such as ``hat=0.5``, as for :func:`parse_look`.
+    """
+
+    network: Path
+    looks: Sequence[str]
+
+
+def parse_look(text: str) -> tuple[str, int, float]:
+    """Read the category, the number of the pair and the amount of a learned look.
+
+    >>> parse_look("hat=0.25"), parse_look("hair:2=1")
+    (('hat', 0, 0.25), ('hair', 2, 1.0))
+
+    Args:
+        text: a category, after a colon the pair (0 if left out), and how much of the pair's second
+            look, 0 to 1.
+
+    Raises:
+        LikenessError: it is not written so.
+    """
+    name, equals, amount = text.partition("=")
+    category, _, pair = name.partition(":")
+    share = _parse_number(amount, text) if equals else -1.0
+    if not (pair or "0").isdecimal() or not 0.0 <= share <= 1.0:
+        raise LikenessError(
+            f"'{text}' does not name a learned look.",
+            "Write a category and an amount from 0 to 1, such as hat=0.5, or hat:1=0.5 for the "
+            "category's second pair.",
+        )
+    return category, int(pair or 0), share
 
 
 def parse_item(text: str) -> tuple[ItemRequest, float]:
@@ -117,11 +161,12 @@ def edit_avatar(
     edited: EditedPortrait | None = None,
     progress: Progress | None = None,
     tints: Sequence[str] = (),
+    learned: LearnedLooks | None = None,
 ) -> Avatar:
     """Edit an avatar's attributes.
 
-    First things are removed, then an edited portrait counts, then come tints, then things are put
-    on, and the sliders come last.
+    First things are removed, then come learned looks, then an edited portrait counts, then come
+    tints, then things are put on, and the sliders come last.
 
     Args:
         avatar: with its attributes.
@@ -131,6 +176,7 @@ def edit_avatar(
         edited: a portrait in which something was changed.
         progress: called with the stage, 0..1 and a message, while that is lifted.
         tints: colours of parts, as for :func:`parse_tint`.
+        learned: looks of the network that made the avatar.
 
     Raises:
         LikenessError: an item or an attribute is unknown, a value is out of range, or the edited
@@ -140,6 +186,8 @@ def edit_avatar(
     colors = [parse_tint(text) for text in tints]
     for name in remove:
         avatar = remove_attribute(avatar, name)
+    if learned is not None:
+        avatar = _add_looks(avatar, learned)
     if edited is not None and edited.portrait is not None:
         from ..pipeline.photo_edit import edit_from_photo  # late: the whole engine
 
@@ -164,6 +212,7 @@ def edit_avatar_file(
     edited: EditedPortrait | None = None,
     progress: Progress | None = None,
     tints: Sequence[str] = (),
+    learned: LearnedLooks | None = None,
 ) -> Path:
     """Edit the attributes of an avatar file, and write the result.
 
@@ -176,6 +225,7 @@ def edit_avatar_file(
         edited: as for :func:`edit_avatar`.
         progress: as for :func:`edit_avatar`.
         tints: as for :func:`edit_avatar`.
+        learned: as for :func:`edit_avatar`.
 
     Returns:
         The file that was written.
@@ -184,7 +234,7 @@ def edit_avatar_file(
         LikenessError: as for :func:`edit_avatar`, or a file cannot be read or written.
     """
     before = load_editable_avatar(avatar)
-    changed = edit_avatar(before, add, values, remove, edited, progress, tints)
+    changed = edit_avatar(before, add, values, remove, edited, progress, tints, learned)
     file = out
     if out.suffix != ".safetensors":
         try:
@@ -196,6 +246,44 @@ def edit_avatar_file(
         file = out / FILE_NAME
     save_avatar(changed, file)
     return file
+
+
+def _add_looks(avatar: Avatar, learned: LearnedLooks) -> Avatar:
+    """The avatar with learned looks, each in the place of an attribute of its name."""
+    looks = [parse_look(text) for text in learned.looks]
+    config = load_config(NetworkConfig, learned.network)
+    if not isinstance(config.decoder, PerseConfig):
+        raise LikenessError(
+            f"The network in '{learned.network}' has no latent looks.",
+            "Give a network that was trained on a family, in PERSE's form.",
+        )
+    if importlib.util.find_spec("torch") is None:
+        raise LikenessError(
+            "Learned looks need torch, which is not installed.",
+            "Use a Python that has the packages of the extra 'torch'.",
+        )
+    from ..network.network_files import load_network
+    from ..network.perse.learned_looks import NAMES as LOOK_NAMES
+    from ..network.perse.learned_looks import add_look
+    from ..network.perse.perse_network import PerseNetwork
+
+    body = load_body(asset_path("body"))
+    network = load_network(learned.network, body)
+    assert isinstance(network, PerseNetwork)
+    points = starting_gaussians(config, body, network.grids)
+    categories = config.decoder.category_names
+    for category, pair, amount in looks:
+        if category not in categories:
+            raise LikenessError(
+                f"The network has no looks of '{category}'.",
+                f"Choose one of: {', '.join(categories)}.",
+            )
+        name = LOOK_NAMES.get(category, category)
+        if any(one.name == name for one in avatar.attributes):
+            avatar = remove_attribute(avatar, name)
+        edit = FamilyEdit(categories.index(category), pair, amount)
+        avatar = add_look(avatar, network, points, edit)
+    return avatar
 
 
 def list_wardrobe() -> dict[str, tuple[str, ...]]:

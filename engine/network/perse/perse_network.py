@@ -21,6 +21,7 @@ from ...core.types import BoundGaussians
 from ..config import NetworkConfig, PerseConfig
 from ..decoder import sinusoids
 from ..guava.branches import apply_heads
+from ..inputs import FamilyEdit
 from ..tensor_batch import GaussianAttributes, NetworkBatch
 from ..uv_grids import UVGrids
 from .points import attribute_gates
@@ -38,12 +39,15 @@ class AttributeCodes(nn.Module):
         config: Of the network.
     """
 
+    seen: Tensor
+
     def __init__(self, config: PerseConfig) -> None:
         super().__init__()
         self.looks, self.categories = config.looks, len(config.category_names)
         self.zero = nn.Parameter(torch.randn(config.code) * CODE_STD)
         self.table = nn.Embedding(2 * self.categories * config.looks, config.code)
         nn.init.normal_(self.table.weight, std=CODE_STD)
+        self.register_buffer("seen", torch.zeros(self.categories * config.looks, dtype=torch.bool))
 
     def forward(self, edits: Tensor, amounts: Tensor) -> Tensor:
         """Compose the codes of B looks that differ from the person in one category each.
@@ -57,12 +61,22 @@ class AttributeCodes(nn.Module):
                 amount (equation 13).
         """
         category, look = edits.unbind(-1)
-        first = 2 * (category.clamp(min=0) * self.looks + look)
+        pair = category.clamp(min=0) * self.looks + look
+        if self.training:
+            self.seen[pair[category >= 0]] = True
+        first = 2 * pair
         share = amounts[:, None]
         code = (1.0 - share) * self.table(first) + share * self.table(first + 1)
         rows = torch.arange(self.categories, device=edits.device)
         own = (rows == category[:, None])[..., None]
         return torch.where(own, code[:, None], self.zero)
+
+    def knows(self, edit: FamilyEdit) -> bool:
+        """Whether training has seen a pair of looks."""
+        if edit.category < 0:
+            return True
+        known = 0 <= edit.look < self.looks
+        return known and bool(self.seen[edit.category * self.looks + edit.look])
 
 
 class LatentField(nn.Module):

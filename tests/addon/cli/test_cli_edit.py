@@ -73,6 +73,8 @@ def test_blender_offers_the_whole_wardrobe() -> None:
         (["AVATAR", "-o", "new", "--tint", "eyes=#ffffff"], "'eyes' cannot be tinted"),
         (["AVATAR", "-o", "new", "--tint", "shoes=#ffffff"], "no shoes to tint"),
         (["AVATAR", "-o", "new", "--part", "hat"], "belong to --from"),
+        (["AVATAR", "-o", "new", "--look", "hat=1"], "belong together"),
+        (["AVATAR", "-o", "new", "--network", "gone", "--look", "hat"], "does not name a learned"),
     ],
 )
 def test_mistakes_are_named(
