@@ -1,6 +1,7 @@
 """Measure attributes: what an edit changes elsewhere, and what its slider costs in Blender.
 
     python benchmarks/attributes.py AVATAR [AVATAR ...] [--quick] [--face-model FILE]
+    python benchmarks/attributes.py --family SHARDS --networks WITH WITHOUT [AVATAR ...]
 
 For each avatar and each thing of the wardrobe: seconds to put it on, splats that it adds, and the
 largest change of any number of a splat that neither gives way nor belongs to it (outside_change),
@@ -9,6 +10,11 @@ faces without and with it; docs/evaluation.md says which network). id_change of 
 largest of hats, glasses with clear lenses and earrings; null without a network or a face.
 pose_ms_ratio is the time of a new pose in Blender with a hat over that of as many splats without
 its slider.
+
+With --family, a set of 'likeness synth --attributes --between --hold-out', and two networks of
+'train --config perse-tiny' on it, with and without interpolation: PSNR and SSIM of both in the
+views that were held out, of the looks themselves and of what lies between them, and by how many
+decibels the first draws the latter better (interp_gain_db).
 """
 
 from __future__ import annotations
@@ -25,6 +31,11 @@ from typing import Any
 
 import bpy
 import numpy as np
+from likeness.benchmarks.figures.learned_looks import (
+    interpolation_gain,
+    mean_figures,
+    measure_looks,
+)
 from likeness.benchmarks.pose_update import pose_times, time_import_slices
 from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.types import PARTS, Avatar, BoundGaussians, FloatArray
@@ -126,10 +137,39 @@ def measure_poses(avatar: Avatar, repeats: int) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("avatars", type=Path, nargs="+")
+    parser.add_argument("avatars", type=Path, nargs="*")
     parser.add_argument("--quick", action="store_true", help="one item of each category")
     parser.add_argument("--face-model", help="ONNX file that tells faces apart; SFace if installed")
+    parser.add_argument("--family", help="shards of one person's family")
+    parser.add_argument("--networks", type=Path, nargs=2, metavar=("WITH", "WITHOUT"))
+    parser.add_argument("--size", type=int, default=128, help="pixels of the family's pictures")
     options = parser.parse_args()
+    if not options.avatars and not options.family:
+        parser.error("give avatars, or --family with --networks")
+    if bool(options.family) != bool(options.networks):
+        parser.error("--family and --networks belong together")
+    whole: dict[str, Any] = {"benchmark": "attributes"}
+    if options.avatars:
+        whole |= measure_avatars(options)
+    if options.family:
+        whole |= measure_interpolation(options)
+    print(json.dumps(whole))
+    return 0
+
+
+def measure_interpolation(options: argparse.Namespace) -> dict[str, Any]:
+    """What learning from people in between gains; prints the figures of both networks."""
+    found = []
+    for folder in options.networks:
+        rows = measure_looks(folder, [options.family], options.size)
+        means = {kind: mean_figures(views) for kind, views in rows.items()}
+        print({"network": str(folder), **means, "views": len(rows["between"])}, flush=True)
+        found.append(rows["between"])
+    return {"interp_gain_db": interpolation_gain(*found)}
+
+
+def measure_avatars(options: argparse.Namespace) -> dict[str, Any]:
+    """The figures of all avatars together; prints those of each."""
     model, missing = load_face_model(options.face_model)
     if model is None:
         print(f"id_change is not measured: {missing}", file=sys.stderr)
@@ -151,14 +191,11 @@ def main() -> int:
         times = [measure_poses(one, repeats) for one in (replace(worn, attributes=()), worn)]
         ratios.append(times[1] / times[0])
         print({"avatar": path.parent.name, "pose_ms": [round(t, 1) for t in times]}, flush=True)
-    whole = {
-        "benchmark": "attributes",
+    return {
         "outside_change": max(changes),
         "id_change": max(ids, default=None),
         "pose_ms_ratio": round(statistics.median(ratios), 3),
     }
-    print(json.dumps(whole))
-    return 0
 
 
 if __name__ == "__main__":

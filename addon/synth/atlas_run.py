@@ -13,6 +13,7 @@ from ...engine.dataset.atlas_people import atlas_person_path, write_atlas_person
 from ...engine.files.run_folder import RunFolder
 from ...engine.synth.atlas_truth import AtlasTruthMaker
 from ...engine.synth.figure import open_context
+from ...engine.synth.synth_options import fill_later_options
 from ...engine.workflows.executor import FatalWorkerError, Unit, as_completed, format_time_left
 from ..workers.executors import open_executor
 from ..workers.serving import SendEvent, UnitMaker
@@ -41,7 +42,8 @@ def run_atlas(
     with folder.hold(f"Another run is writing to '{job.data}'."):
         if folder.is_begun():
             with folder.parsing():
-                folder.check_options(dict(folder.read()["options"]), options)
+                before = fill_later_options(folder.read()["options"], options)
+                folder.check_options(before, options)
         else:
             folder.write({"version": 1, "options": options})
         missing = [n for n in range(job.subjects) if not atlas_person_path(job.data, n).is_file()]

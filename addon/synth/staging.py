@@ -25,6 +25,7 @@ from ...engine.dataset.shards import INDEX_FILE, shard_name, write_index, write_
 from ...engine.dataset.stored_subjects import read_members, read_stored_subjects
 from ...engine.dataset.subjects import PERSON, Subject, person_key
 from ...engine.files.run_folder import RunFolder
+from ...engine.synth.synth_options import fill_later_options
 
 RUN_FILE, STAGING, LOCK_FILE = "synth.json", ".staging", ".synth.lock"
 
@@ -68,7 +69,7 @@ class SynthFolder(RunFolder):
         if not new:
             before = self._record()
             skipped = before["skipped"]
-            self.check_options(before["options"], options)
+            self.check_options(fill_later_options(before["options"], options), options)
             if subjects < before["subjects"]:
                 raise LikenessError(
                     f"'{self.folder}' was begun with {before['subjects']} subjects; {subjects} are "

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..core.options import option
 from ..core.types import LikenessError
@@ -15,6 +17,9 @@ ENGINES = ("cycles", "raster")
 SPLITS = ("all", "train", "test")
 """``all`` has no split: it is for looking at. Where a test set of the same library measures, don't
 train on it; never measure with it."""
+
+_LATER = {"attributes": 0, "between": 0}
+"""Options that older sets lack, and what these were made with."""
 
 
 @dataclass(frozen=True)
@@ -172,3 +177,16 @@ def family_size(edits: int, between: int) -> int:
     (41, 141)
     """
     return 1 + edits // 2 * (2 + between)
+
+
+def fill_later_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the options of an older set the fields that did not exist then.
+
+    >>> fill_later_options({"seed": 3}, {"seed": 3, "attributes": 0})
+    {'seed': 3, 'attributes': 0}
+
+    Args:
+        before: What the set was begun with.
+        now: What it is to be continued with.
+    """
+    return {**before, **{k: v for k, v in _LATER.items() if k in now and k not in before}}

@@ -245,6 +245,19 @@ def test_other_options_are_refused_by_name(whole: Path) -> None:
     assert contents(whole) == before
 
 
+def test_a_set_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    folder = SynthFolder(tmp_path / "data")
+    folder.folder.mkdir()
+    earlier = {"seed": 3}  # before families
+    assert folder.begin(earlier, 2)
+    assert not folder.begin({"seed": 3, "attributes": 0, "between": 0}, 2)
+    again = SynthFolder(tmp_path / "again")
+    again.folder.mkdir()
+    again.begin(earlier, 2)
+    with pytest.raises(LikenessError, match="attributes was 0, is 4"):
+        again.begin({"seed": 3, "attributes": 4, "between": 0}, 2)
+
+
 def test_shards_of_others_are_not_touched(tmp_path: Path) -> None:
     (tmp_path / "shard-000000.tar").write_bytes(b"somebody else's")
     with pytest.raises(LikenessError, match="shards"):
