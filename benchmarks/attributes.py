@@ -12,9 +12,10 @@ pose_ms_ratio is the time of a new pose in Blender with a hat over that of as ma
 its slider.
 
 With --family, a set of 'likeness synth --attributes --between --hold-out', and two networks of
-'train --config perse-tiny' on it, with and without interpolation: PSNR and SSIM of both in the
-views that were held out, of the looks themselves and of what lies between them, and by how many
-decibels the first draws the latter better (interp_gain_db).
+'train --config perse-tiny' on it, one of which never learned from what lies between two looks
+(interpolate_from of all steps): PSNR and SSIM of both in the views that were held out, of the looks
+themselves and of what lies between them, and by how many decibels the first draws the latter
+better (interp_gain_db).
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def data_options(config: TrainConfig, references: Path) -> DataOptions:
         augment=config.augment,
         seen=bool(config.losses.colors),
         recolor=config.recolor,
-        interpolation=config.interpolation,
+        interpolate_from=config.interpolate_from,
     )
 
 

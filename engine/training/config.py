@@ -45,7 +45,16 @@ _MINIMA = {
     **dict.fromkeys(["steps", "batch", "max_checkpoints", "supersample"], 1),
     "render_size": 16,
     **dict.fromkeys(
-        ["targets", "references_per_subject", "workers", "warmup", "seed", "perceptual_doubles"], 0
+        [
+            "targets",
+            "references_per_subject",
+            "workers",
+            "warmup",
+            "seed",
+            "perceptual_doubles",
+            "interpolate_from",
+        ],
+        0,
     ),
     **dict.fromkeys(["checkpoint_every", "sheet_every", "validate_every", "log_every"], 0),
     **dict.fromkeys(["lr", "weight_decay", "clip", "ema", "recolor", "beta1", "beta2"], 0.0),
@@ -83,8 +92,9 @@ class TrainConfig:
             is all.
         directed_pairs: Only pairs that lead to less reliable views (section 3.2: side to back,
             front to back, never back to front).
-        interpolation: Whether PERSE's network also learns from what lies between the two looks of a
-            pair (equations 13 to 15; ``likeness synth --between``).
+        interpolate_from: Step from which PERSE's network also learns from what lies between the two
+            looks of a pair (equations 13 to 15; ``likeness synth --between``). The paper fine-tunes
+            a network that has converged.
         data_type: One of DATA_TYPES: all subjects, only rendered or generated ones, or generated
             ones without turned pictures (table 2c).
         checkpoint_every: Steps between checkpoints; 0 is never, here and in the next two.
@@ -105,7 +115,7 @@ class TrainConfig:
     LATER_FIELDS: ClassVar[dict[str, Any]] = {
         "data_type": "full",
         "perceptual_doubles": 0,
-        "interpolation": True,
+        "interpolate_from": 0,
     }
 
     name: str = "base"
@@ -131,7 +141,7 @@ class TrainConfig:
     targets: int = 3
     references_per_subject: int = 0
     directed_pairs: bool = True
-    interpolation: bool = True
+    interpolate_from: int = 0
     data_type: str = "full"
     checkpoint_every: int = 1000
     max_checkpoints: int = 3
@@ -226,6 +236,7 @@ _PERSE = TrainConfig(
     ),
     references_per_subject=1,
     directed_pairs=False,
+    interpolate_from=100_000,
 )
 """As in the third paper, but for SSIM and VGG: the perceptual loss counts as both together. The
 weight decay of the codes is its L_z."""
@@ -270,6 +281,7 @@ TRAINING: dict[str, TrainConfig] = {
         targets=1,
         references_per_subject=1,
         directed_pairs=False,
+        interpolate_from=5000,
         steps=10_000,
         lr=2e-3,
         checkpoint_every=500,

@@ -59,7 +59,8 @@ class DataOptions:
         augment: How the references differ from renderings with a known body.
         seen: Whether samples know what other views show (``TrainingSample.seen``).
         recolor: How much the colours of samples vary each time (:mod:`.recolor`).
-        interpolation: Whether to use what lies between the two looks of a family's pair.
+        interpolate_from: Number of the batch, over all workers, from which to use what lies between
+            the two looks of a family's pair.
     """
 
     render_size: int = 512
@@ -74,7 +75,7 @@ class DataOptions:
     augment: Augmentation = CLEAN
     seen: bool = False
     recolor: float = 0.0
-    interpolation: bool = True
+    interpolate_from: int = 0
 
 
 class SampleStream(IterableDataset[TrainingSample]):
@@ -145,14 +146,18 @@ class SampleStream(IterableDataset[TrainingSample]):
                 told.add(what)
                 waiting.append(what)
 
-        empty = 0
+        empty, number = 0, 0
         for epoch in count():
             found = False
             for subject, draw in self._shuffled(epoch, reader, readers, skip):
+                batch = number // self._batch_size * workers + part
+                if batch < self.options.interpolate_from and lies_between(subject):
+                    continue
                 sample = self._sample(epoch, subject, draw, skip, make=taken == 0)
                 if sample is None:
                     continue
                 found = True
+                number += 1
                 if taken:
                     taken -= 1
                     waiting.clear()  # reported before the run stopped
@@ -196,8 +201,6 @@ class SampleStream(IterableDataset[TrainingSample]):
         body = self.body
         for subject in read_subjects(shard, body.num_betas, body.num_expression, skip):
             generated = subject.source == _GENERATED
-            if not self.options.interpolation and lies_between(subject):
-                continue
             if is_test_subject(subject):
                 if not generated:  # of a generated set, every 20th is
                     skip(SkippedItem(shard, subject.key, "it is of the test split, which measures"))

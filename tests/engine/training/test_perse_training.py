@@ -82,14 +82,18 @@ def test_a_member_says_which_look_it_has() -> None:
     assert [lies_between(of_family(amount=a)) for a in (0.0, 0.5, 1.0)] == [False, True, False]
 
 
-@pytest.mark.parametrize("interpolation", [True, False])
-def test_what_lies_between_is_learned_or_not(
-    perse: TrainConfig, family: Path, box_body: Body, tmp_path: Path, interpolation: bool
+def test_what_lies_between_is_learned_from_a_step_on(
+    perse: TrainConfig, family: Path, box_body: Body, tmp_path: Path
 ) -> None:
-    samples = iter(stream(replace(perse, interpolation=interpolation), family, box_body, tmp_path))
-    found = {next(samples).inputs.edit for _ in range(12)}
-    looks = {FamilyEdit(), FamilyEdit(1, 0, 0.0), FamilyEdit(1, 0, 1.0)}
-    assert found == (looks | {FamilyEdit(1, 0, 0.5)} if interpolation else looks)
+    """Batches of two: the first eight hold the person and the pair's ends alone."""
+    samples = stream(replace(perse, interpolate_from=8), family, box_body, tmp_path)
+    source = iter(samples.resumed(0, 2))
+    found = [next(source).inputs.edit for _ in range(32)]
+    known = {FamilyEdit(), FamilyEdit(1, 0, 0.0), FamilyEdit(1, 0, 1.0)}
+    assert set(found[:16]) == known
+    assert set(found[16:]) == known | {FamilyEdit(1, 0, 0.5)}
+    later = iter(samples.resumed(5, 2))
+    assert [next(later).inputs.edit for _ in range(22)] == found[10:]
 
 
 def test_everything_learns_and_a_run_resumes_exactly(
