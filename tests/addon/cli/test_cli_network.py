@@ -12,7 +12,7 @@ import torch
 from likeness.addon.cli.main import main
 from likeness.engine.body import load_body
 from likeness.engine.files.weights import asset_path
-from likeness.engine.formats.avatar import load_avatar
+from likeness.engine.formats.avatar import load_avatar, load_editable_avatar
 from likeness.engine.network.config import save_config
 from likeness.engine.network.create import create_network
 from likeness.engine.network.network_files import save_network
@@ -94,6 +94,38 @@ def test_guavas_network_builds_an_avatar_that_its_refiner_draws(
     redder = drawn[1] - drawn[0]
     assert redder[0] > 2.0
     assert abs(redder[1:]).max() < 1.0
+
+
+@pytest.mark.slow
+def test_perses_network_builds_an_avatar_that_takes_its_looks(
+    small_portrait: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("likeness.engine.pipeline.build_networks.load_label_network", lambda: None)
+    folder, out = tmp_path / "net", tmp_path / "out"
+    network = create_network(NETWORKS["perse-tiny"], load_body(asset_path("body")))
+    torch.nn.init.normal_(network.attributes.weight, std=0.5)
+    hat, scarf = (network.config.decoder.category_names.index(n) for n in ("hat", "scarf"))
+    network.codes.seen[hat * network.codes.looks] = True
+    network.codes.seen[scarf * network.codes.looks] = True
+    save_network(network, folder)
+    assert build(small_portrait, out, "--network", str(folder), "--refine", "off") == 0
+    avatar, worn = str(out / "avatar.safetensors"), str(tmp_path / "worn.safetensors")
+    learned = ["--network", str(folder), "--look", "hat=0.5", "--look", "scarf=1"]
+    assert main(["edit", avatar, *learned, "--set", "hat=0.5", "-o", worn]) == 0
+    before, after = load_editable_avatar(Path(avatar)), load_editable_avatar(Path(worn))
+    assert [(one.name, one.value) for one in after.attributes] == [("hat", 0.5), ("scarf", 1.0)]
+    own = np.all([one.factors(0.0) == 1.0 for one in after.attributes], axis=0)
+    np.testing.assert_array_equal(after.gaussians.take(own).colors, before.gaussians.colors)
+    again = ["--network", str(folder), "--look", "hat=0"]
+    assert main(["edit", worn, *again, "-o", worn]) == 0
+    names = [one.name for one in load_editable_avatar(Path(worn)).attributes]
+    assert sorted(names) == ["hat", "scarf"]
+    capsys.readouterr()
+    assert main(["edit", avatar, "--network", str(folder), "--look", "wig=1", "-o", worn]) == 2
+    assert "no looks of 'wig'" in capsys.readouterr().err
 
 
 @pytest.mark.slow
