@@ -1,12 +1,16 @@
 """Time the waits of a user in Blender's window, from dropping a photo to posing the avatar.
 
     python benchmarks/windowed.py --blender EXE [--photo PHOTO] [--zip ZIP] [--looking SECONDS]
+    python benchmarks/windowed.py --blender EXE --zip ZIP --quick   # without photos: no build fits
 
 Everything happens in a fresh profile. The extension is installed; a first photo is dropped after
 ``--looking`` seconds, in which the extension compiles the engine in the background, and the others
 once everything is compiled. A 10 ms timer inside Blender finds the longest time in which the
 window did not respond, with and without a job; every call of the extension is timed, too, because
 software GL makes the drawing itself slow. See docs/gui_tests.md for the choices of EXE.
+
+``--quick`` drops no photo: it opens an avatar, poses and plays it, and leaves out of its JSON line
+what only a build shows.
 """
 
 from __future__ import annotations
@@ -51,6 +55,14 @@ def measure_window(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         out: dict[str, Any] = {"blender": window.version, "looking_s": options.looking}
         done = window.run(scenarios, "install", 600, zip_path=str(made))
         out["enable_seconds"] = done["enable_seconds"]
+        if options.quick:
+            out["open"] = window.run(measurements, "measure_open", 600, avatar=str(avatar))
+            few: dict[str, Any] = {"avatar": str(avatar), "shading": "MATERIAL", "repeats": 5}
+            out["pose_material"] = window.run(measurements, "measure_pose", 600, **few)
+            out["play"] = window.run(
+                measurements, "measure_play", 600, avatar=str(avatar), frames=8
+            )
+            return out
         window.run(measurements, "idle_cost", 600, seconds=options.looking)
         for name, quality, shading in DROPS:
             drop = {"photo": str(photo), "quality": quality, "shading": shading}
@@ -69,19 +81,24 @@ def measure_window(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def summarize(found: dict[str, Any]) -> dict[str, Any]:
-    """The figures to compare between versions; docs/gui_tests.md defines them."""
+    """The figures to compare between versions, if measured; docs/gui_tests.md defines them."""
+    seconds = {"first_s": "cold", "draft_s": "solid", "standard_s": "standard"}
+    imports = [found[name] for name in (*(name for name, _, _ in DROPS), "open") if name in found]
     longest, longest_cpu = (
-        max(max(found[name][key].values()) for name, _, _ in DROPS)
+        max(max(one[key].values()) for one in imports)
         for key in ("our_calls_ms", "our_calls_cpu_ms")
     )
     return {
-        "first_s": round(found["cold"]["seconds_until_posable"], 1),
-        "draft_s": round(found["solid"]["seconds_until_posable"], 1),
-        "standard_s": round(found["standard"]["seconds_until_posable"], 1),
+        **{
+            figure: round(found[name]["seconds_until_posable"], 1)
+            for figure, name in seconds.items()
+            if name in found
+        },
         "pose_ms": found["pose_material"]["pose_ms"],
         "play_ratio": found["play"]["ratio"],
         "longest_call_ms": longest,
         "longest_call_cpu_ms": longest_cpu,
+        "left_out": [figure for figure, name in seconds.items() if name not in found],
     }
 
 
@@ -94,6 +111,7 @@ def main() -> int:
     parser.add_argument("--zip", type=Path, help="the extension, for that Blender's Python")
     parser.add_argument("--looking", type=float, default=20.0, help="seconds before the first drop")
     parser.add_argument("--splats", type=int, default=60_000, help="of the avatar that is posed")
+    parser.add_argument("--quick", action="store_true", help="an avatar's import, poses, playback")
     parser.add_argument("--shots", type=Path, help="folder for pictures of the window")
     parser.add_argument("--folder", type=Path, help="where Blender can see it, for scratch files")
     options = parser.parse_args()

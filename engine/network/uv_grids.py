@@ -107,8 +107,10 @@ def _template_vertices(body: Body, config: AnyDecoder) -> IntArray:
         return np.arange(len(rest))
     chosen = np.zeros(count, np.int64)
     away = np.full(len(rest), np.inf)
+    x, y, z = np.ascontiguousarray(rest.T)
     for k in range(1, count):
-        away = np.minimum(away, ((rest - rest[chosen[k - 1]]) ** 2).sum(1))
+        i = chosen[k - 1]
+        away = np.minimum(away, (x - x[i]) ** 2 + (y - y[i]) ** 2 + (z - z[i]) ** 2)
         chosen[k] = int(away.argmax())
     return np.sort(chosen)
 

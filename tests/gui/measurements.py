@@ -51,6 +51,30 @@ class Calls:
         for undo_one in self._undo:
             undo_one()
 
+    def as_report(self) -> dict[str, dict[str, float]]:
+        """Milliseconds of the longest of each kind: on the clock, and of the processor."""
+        names = {"our_calls_ms": self.longest, "our_calls_cpu_ms": self.longest_cpu}
+        return {
+            name: {k: round(1000 * v, 1) for k, v in sorted(seconds.items())}
+            for name, seconds in names.items()
+        }
+
+
+def watch_calls() -> Calls:
+    """Time the steps of jobs and the drawing of panels, until it is stopped."""
+    calls = Calls()
+    base = ours("operators.job_operator").JobOperator
+
+    def part() -> str:
+        under_way = running()
+        return f"step/{under_way.part}" if under_way is not None else "step/end"
+
+    calls.watch(base, "modal", part)
+    calls.watch(base, "begin", lambda: "step/begin")
+    for cls in ours("panels").CLASSES:
+        calls.watch(cls, "draw", lambda cls=cls: f"draw/{cls.bl_idname}")
+    return calls
+
 
 def redraw_cost(ui: Any, seconds: float = 2.0) -> Steps:
     """The longest time between two ticks while the sidebar is drawn ten times a second by us,
@@ -126,17 +150,7 @@ def measure_drop(ui: Any, photo: str, quality: str, shading: str) -> Steps:
     preferences.show_splats = shading == "MATERIAL"
     idle = yield from idle_cost(ui)
     redraw = yield from redraw_cost(ui)
-    calls = Calls()
-    base = ours("operators.job_operator").JobOperator
-
-    def part() -> str:
-        under_way = running()
-        return f"step/{under_way.part}" if under_way is not None else "step/end"
-
-    calls.watch(base, "modal", part)
-    calls.watch(base, "begin", lambda: "step/begin")
-    for cls in ours("panels").CLASSES:
-        calls.watch(cls, "draw", lambda cls=cls: f"draw/{cls.bl_idname}")
+    calls = watch_calls()
     ours("addon.running").prepare_worker(bpy.context, "build")  # as the dialog of a drop does
     yield DIALOG_SECONDS
     ui.gaps.reset()
@@ -181,8 +195,23 @@ def measure_drop(ui: Any, photo: str, quality: str, shading: str) -> Steps:
         "import_gap_ms": 1000 * gaps.longest(work, done),
         "first_picture_ms": 1000 * gaps.longest(done),
         "gaps_over_100_ms": sum(g > 0.1 for end, g in gaps.all if start < end <= done),
-        "our_calls_ms": {k: round(1000 * v, 1) for k, v in sorted(calls.longest.items())},
-        "our_calls_cpu_ms": {k: round(1000 * v, 1) for k, v in sorted(calls.longest_cpu.items())},
+        **calls.as_report(),
+    }
+
+
+def measure_open(ui: Any, avatar: str) -> Steps:
+    """How long each call of ours keeps Blender while an avatar's file is opened."""
+    yield from fresh(ui)
+    calls = watch_calls()
+    start = time.perf_counter()
+    found = yield from open_avatar(ui, avatar)
+    done = time.perf_counter()
+    yield 1.0
+    calls.stop()
+    return {
+        "splats": len(found.splats.data.polygons),
+        "seconds_until_imported": done - start,
+        **calls.as_report(),
     }
 
 

@@ -18,14 +18,15 @@ from likeness.engine.training.config import TRAINING
 def test_one_person_is_learned_and_the_map_carries(tmp_path: Path) -> None:
     """Views that no photo of theirs shows depend on the map."""
     write_people(
-        tmp_path, 1, SynthOptions(seed=4, size=128, views=12, framing="half", engine="raster")
+        tmp_path, 1, SynthOptions(seed=4, size=96, views=8, framing="half", engine="raster")
     )
-    config = override_fields(TRAINING["paper-tiny"], QUICK)
+    smaller = {"steps": "200", "render_size": "48", "network.max_gaussians": "4000"}
+    config = override_fields(TRAINING["paper-tiny"], QUICK | smaller)
     found = overfit_subject(tmp_path, config, load_body(asset_path("body")))
-    # 12.3 at the start; 23.5 to 27.5 after these steps, by how the processor rounds.
-    assert found.network_db >= 22.0
+    # 12.5 at the start; 23.4 to 23.9 after these steps, by the seed, and 12 without the map.
+    assert found.network_db >= 21.5
     assert found.no_map_db is not None
-    assert found.no_map_db <= found.hidden_db - 1.0
+    assert found.no_map_db <= found.hidden_db - 5.0
 
 
 @pytest.mark.slow
