@@ -57,8 +57,8 @@ def measure_window(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         out["enable_seconds"] = done["enable_seconds"]
         if options.quick:
             out["open"] = window.run(measurements, "measure_open", 600, avatar=str(avatar))
-            few: dict[str, Any] = {"avatar": str(avatar), "shading": "MATERIAL", "repeats": 5}
-            out["pose_material"] = window.run(measurements, "measure_pose", 600, **few)
+            posed = {"avatar": str(avatar), "shading": "MATERIAL", "repeats": 5}
+            out["pose_material"] = window.run(measurements, "measure_pose", 600, **posed)
             out["play"] = window.run(
                 measurements, "measure_play", 600, avatar=str(avatar), frames=8
             )
@@ -118,6 +118,8 @@ def main() -> int:
     reason = missing(options.blender)
     if reason:
         parser.error(reason)
+    if options.quick and not (options.zip or "LIKENESS_ZIP" in os.environ):
+        parser.error("--quick needs --zip: packing one takes minutes.")
     here = describe_machine()
     print(format_machine(here))
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:

@@ -223,12 +223,23 @@ def test_figures_are_of_both_pictures(
 
 @pytest.mark.slow
 def test_one_person_is_learned(tmp_path: Path) -> None:
-    person = SynthOptions(seed=5, size=128, views=8, poses=4, framing="half", engine="raster")
+    person = SynthOptions(seed=5, size=96, views=6, poses=1, framing="half", engine="raster")
     write_people(tmp_path, 1, replace(person, split="train", depth=False, labels=False))
-    quick = {"steps": "700", "batch": "1", "render_size": "64", "ema": "0.97", "lr": "2e-3"}
+    quick = {
+        "steps": "300",
+        "batch": "1",
+        "render_size": "32",
+        "ema": "0.97",
+        "lr": "4e-3",
+        "network.encoder.image_size": "64",
+        "network.decoder.uv_size": "32",
+        "network.decoder.template_vertices": "250",
+        "network.max_gaussians": "400",
+    }
     config = override_fields(TRAINING["guava-tiny"], quick)
     found = overfit_subject(tmp_path, config, load_body(asset_path("body")))
-    # 13.6 at the start; 30.7 after these steps, 27.2 before the refiner.
-    assert found.network_db >= 29.0
+    # 16.6 at the start. Runs of this size reach 27 to 31, of which the refiner adds 0.6 to 0.9: it
+    # begins as the identity. benchmarks/guava.py has pictures in which it adds more.
+    assert found.network_db >= 26.0
     assert found.coarse_db is not None
-    assert found.network_db >= found.coarse_db + 1.0
+    assert found.network_db >= found.coarse_db + 0.4
