@@ -25,9 +25,7 @@ place and colour. So every block of the curve, however long, keeps its share.
 from __future__ import annotations
 
 import warnings
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,7 +34,6 @@ from ..core.cameras import look_at, orbit, project
 from ..core.framing import ball_box, crop_to_box
 from ..core.kernels import kernel
 from ..core.settings import register_settings
-from ..core.threads import start_thread
 from ..core.types import (
     JOINT_INDEX,
     Avatar,
@@ -54,10 +51,6 @@ from .binding import place_gaussians
 
 GROWTH_POWER = 0.55
 """Of the tangent scales; the Blender node group's test holds it to this."""
-
-
-VIEWS_AT_ONCE = 2
-"""Pictures that are drawn at the same time: each has stages that take one thread."""
 
 
 @dataclass(frozen=True)
@@ -135,13 +128,12 @@ def order_by_importance(avatar: Avatar) -> Avatar:
     bound = avatar.gaussians
     if not len(bound):
         return replace(avatar, lod_start=np.zeros(0, np.float32))
-    weighed = start_thread(importance, avatar)
     rest = place_gaussians(bound, avatar.body.v_template, avatar.body).means.astype(np.float64)
     curve = np.argsort(_curve_place(rest, bound.layer), kind="stable")
-    u = _even_thinning(curve, rest, np.asarray(bound.colors, np.float64))
-    weight = weighed.result()
+    weight = importance(avatar)
     spacing = _spacing(weight, bound.colors, curve)
     spacing = np.where(weight > S.hidden, np.minimum(spacing, _widest(spacing)), spacing)
+    u = _even_thinning(curve, rest, np.asarray(bound.colors, np.float64))
     order = np.argsort(spacing * u, kind="stable")
     # At the whole count nothing grows, and flat areas never much over what is beside them: without
     # the bound, half of the splats are 3 dB further from all of them.
@@ -155,19 +147,9 @@ def order_by_importance(avatar: Avatar) -> Avatar:
 def importance(avatar: Avatar) -> FloatArray:
     """Measure how much [N] each Gaussian shows, in square pixels of pictures from all around."""
     total = np.zeros(len(avatar.gaussians))
-    drawn: deque[tuple[float, Future[FloatArray]]] = deque()
-
-    def add() -> None:
-        factor, weights = drawn.popleft()
-        np.add(total, factor * weights.result(), out=total)
-
     for gaussians, camera, weight in _views(avatar):
         scale = _UNIT_SIDE / max(camera.width, camera.height)
-        drawn.append((weight * scale**2, start_thread(blending_weights, gaussians, camera)))
-        if len(drawn) == VIEWS_AT_ONCE:
-            add()
-    while drawn:
-        add()
+        total += weight * scale**2 * blending_weights(gaussians, camera)
     return total
 
 

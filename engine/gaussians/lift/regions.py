@@ -393,9 +393,9 @@ def find_regions(
     height, width = mask.shape
     lab = rgb_to_lab(rgb)
     some = bool(mask.any())
-    # Neither depends on the body.
-    smoother = start_thread(PixelSmoother, lab, mask) if some else None
     texture = start_thread(fine_texture, photo, mask) if some and photo is not None else None
+    # Beside the texture: its factors would stay in the memory of a thread of its own.
+    smoother = PixelSmoother(lab, mask) if some else None
     outlines = _face_outlines(observation, scale, (height, width), body, vertices, camera)
     face, unit = outlines.face, outlines.unit
     face_group = vertex_groups(body)[body.f[:, 0]]
@@ -428,7 +428,7 @@ def find_regions(
     label = np.full(mask.shape, NONE)
     if smoother is not None:
         strands = np.zeros(mask.shape) if texture is None else texture.result()
-        label = label_pixels(lab, strands, mask, smoother.result(), places, head, body, parsed)
+        label = label_pixels(lab, strands, mask, smoother, places, head, body, parsed)
     label = settle_hem_pixels(label, lab, places, body)
     if parsed is not None:
         label = find_parsed_hat(label, parsed, pixels.head, unit)
