@@ -102,7 +102,7 @@ def project(points: FloatArray, camera: Camera) -> tuple[FloatArray, FloatArray]
 
 
 def in_picture(xy: FloatArray, camera: Camera) -> BoolArray:
-    """Return which places [N, 2] (pixels) lie in a camera's picture [N].
+    """Return which places ``xy`` [N, 2] (pixels) lie in a camera's picture [N].
 
     >>> in_picture(np.array([[0.5, 3.9], [4.0, 1.0]]), photo_camera(5.0, 4, 4)).tolist()
     [True, False]

@@ -109,7 +109,7 @@ class LiftOptions:
     loose_share: float = 0.15
     face_share: float = 0.08
     hat_share: float = 0.08
-    strand_share: float = 0.07
+    strand_share: float = 0.055
     region_pixels: int = 40_000
 
 

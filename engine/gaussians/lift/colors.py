@@ -25,6 +25,7 @@ from ..squareness import cosine_to_camera
 from .colors_base import Texels, base_colors
 from .colors_detail import texture_colors
 from .colors_sources import find_deep_hair, select_lit_hair, wraparound_weights
+from .hems import find_hems
 from .labels import HAIR, HAT, LABELS, LOWER, SHOES, SKIN, UPPER
 from .photo_light import PhotoLight, fit_light
 from .photo_light import S as LIGHT
@@ -109,10 +110,16 @@ def complete_texels(
         radius,
     )
     trust = _trust(texels, agrees, view)
+    hems = [(hem, *hem.measure(texels)) for hem in find_hems(view)]
+    for _, rows, _ in hems:
+        trust[rows] = 0.0  # what ends a garment is not its fabric
     seen = np.where(known & agrees, np.clip((facing - 0.25) / 0.3, 0.1, 1.0), 0.0)
     base, fabric, printed = base_colors(texels, trust, seen, body, view)
     detail, way = texture_colors(texels, trust, base, fabric, printed, body, view)
-    return np.where(known[:, None], color, np.clip(base + detail, 0.0, 1.0)), way
+    whole = base + detail
+    for hem, rows, metres in hems:
+        whole[rows] = hem.paint(metres, whole[rows])
+    return np.where(known[:, None], color, np.clip(whole, 0.0, 1.0)), way
 
 
 def _within_seen(

@@ -49,6 +49,9 @@ class BaseColorSettings:
     candidates: int = 12  # most common colours that are tried
     material_span: float = 10.0  # L*a*b* units that one material spans
     majority: float = 0.4  # share of a material that makes it the usual one
+    sandals: tuple[float, float] = (0.2, 0.7)
+    """Shares of skin between straps that make shoes sandals: they are bare behind."""
+
     fade: float = 0.06  # screening of skin at a seam: faded after four edges
     beard_fade: float = 0.004  # the same where beards grow: after fifteen
     gilded_fade: float = 0.06  # the same of hair with a light behind it: after four
@@ -155,6 +158,8 @@ def base_colors(
                     _most_common(albedo[own], weight) if weight.any() else color
                     for weight, color in zip(weights, colors, strict=True)
                 ]
+                skin = _skin_in_sandals(albedo, seen, own, t.label == SKIN)
+                colors = colors if skin is None else [skin] * len(colors)
             plain = np.stack(colors)[fabric[own]] + LIGHT.floor
             rest = np.clip(np.log((albedo[own] + LIGHT.floor) / plain), -S.most, S.most)
             # A hand's print on a shirt does not stain it all around.
@@ -314,6 +319,22 @@ def _most_common(values: FloatArray, weight: FloatArray) -> FloatArray:
     if weight[near].sum() < S.majority * weight.sum():
         return weighted_median(values, weight)
     return weighted_median(values[near], weight[near])
+
+
+def _skin_in_sandals(
+    albedo: FloatArray, seen: FloatArray, shoes: IntArray, skin: BoolArray
+) -> FloatArray | None:
+    """[3] the skin's colour where much of the rows ``shoes`` shows it between straps, else None.
+
+    ``skin`` [N] are texels that are skin by their label.
+    """
+    if (seen[skin] > 0.3).sum() < S.min_texels or seen[shoes].sum() <= 0.0:
+        return None
+    tone = _most_common(albedo[skin], seen[skin])
+    away = rgb_to_lab(np.clip(np.vstack([albedo[shoes], tone]), 0.0, 1.0)) * [0.5, 1.0, 1.0]
+    bare = np.linalg.norm(away[:-1] - away[-1], axis=1) < 1.5 * S.material_span
+    share = seen[shoes][bare].sum() / seen[shoes].sum()
+    return tone if S.sandals[0] < share < S.sandals[1] else None
 
 
 def _on_legs(t: Texels, albedo: FloatArray, seen: FloatArray, default: FloatArray) -> FloatArray:

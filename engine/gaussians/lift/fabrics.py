@@ -46,6 +46,7 @@ class FabricSettings:
     medley: float = 0.6  # share of a limb's cloth that its mixed fabrics have if they are a print
 
     bin: float = 0.01  # metres along a limb
+    sliver: int = 3  # bins that a fabric fills at least
     side: tuple[float, float] = (0.35, 0.75)
     """Shares of the trunk's half width between which its middle passes into its side."""
 
@@ -270,12 +271,15 @@ def _around(
     votes = np.zeros((len(GROUPS), kinds, length))
     known = (own >= 0) & (trust > 0)
     shown = np.zeros_like(votes)
-    for total, weight in ((votes, trust), (shown, seen)):
-        np.add.at(total, (group[known], own[known], bins[known]), weight[known])
+    np.add.at(shown, (group[known], own[known], bins[known]), seen[known])
+    for limb in np.unique(group[known]):
+        mine = known & (group == limb)
+        aside, weight = _place_aside(rest, bins, mine, int(limb), length)
+        votes[limb] = _side_votes(own[mine], kinds, trust[mine] * weight, aside, bins[mine], length)
     # A shadow along a sleeve darkens only its side, a cuff its whole width.
-    votes *= shown / np.maximum(shown.sum(1, keepdims=True), 1e-9)
+    limbs = np.arange(len(GROUPS)) != TORSO
+    votes[limbs] *= (shown / np.maximum(shown.sum(1, keepdims=True), 1e-9))[limbs]
     whole = votes.sum((0, 2)) + 1e-6
-    votes[TORSO] = _trunk_votes(own, kinds, trust, rest, bins, known & (group == TORSO), length)
     out = np.zeros(len(own), np.int64)
     for limb in np.unique(group):
         mine = votes[limb]
@@ -296,33 +300,55 @@ def _around(
         level = S.habit * local.sum(0).max() + 1e-9
         score = local + level * (usual[:, None] + wide / np.maximum(wide.sum(0).max(), 1e-9))
         rows = group == limb
-        out[rows] = score.argmax(0)[bins[rows]]
+        out[rows] = _without_slivers(score)[bins[rows]]
     return out
 
 
-def _trunk_votes(
-    own: IntArray,
-    kinds: int,
-    trust: FloatArray,
-    rest: FloatArray,
-    bins: IntArray,
-    known: BoolArray,
-    length: int,
+def _without_slivers(score: FloatArray) -> IntArray:
+    """[length] the fabric with the highest score [kinds, length] in each bin.
+
+    Where a fabric is the best over a few bins only, the better of those beside it goes on.
+    """
+    best = score.argmax(0)
+    while True:
+        starts = np.concatenate([[0], np.nonzero(np.diff(best))[0] + 1, [len(best)]])
+        lengths = np.diff(starts)
+        if len(lengths) == 1 or lengths.min() >= S.sliver:
+            return np.asarray(best)
+        at = int(lengths.argmin())
+        run = slice(starts[at], starts[at + 1])
+        beside = best[[i for i in (run.start - 1, run.stop) if 0 <= i < len(best)]]
+        best[run] = beside[score[beside, run].sum(1).argmax()]
+
+
+def _place_aside(
+    rest: FloatArray, bins: IntArray, mine: BoolArray, limb: int, length: int
+) -> tuple[BoolArray, FloatArray]:
+    """Return the side [M] of its limb that each texel lies on, and how surely it does, 0..1."""
+    across = rest[mine, 1 if limb in ARMS else 0]
+    if limb == TORSO:
+        # Its middle goes round the least, except where the arms widen it: there is the collar.
+        width = np.full(length, 1e-6)
+        np.maximum.at(width, bins, np.abs(rest[:, 0]))
+        width = ndimage.maximum_filter1d(width, 5)[bins[mine]]
+        low, high = S.side
+        return across > 0, np.clip((np.abs(across) / width - low) / (high - low), 0.05, 1.0)
+    count = np.bincount(bins[mine], minlength=length) + 0.0
+    total = np.bincount(bins[mine], across, length)
+    count, total = (ndimage.gaussian_filter1d(a, S.near) for a in (count, total))
+    return across > (total / np.maximum(count, 1e-9))[bins[mine]], np.ones(len(across))
+
+
+def _side_votes(
+    own: IntArray, kinds: int, weight: FloatArray, aside: BoolArray, bins: IntArray, length: int
 ) -> FloatArray:
-    """[kinds, length] votes of the trunk: what both of its sides show, not its middle alone."""
-    aside = np.abs(rest[:, 0])
-    width = np.full(length, 1e-6)
-    np.maximum.at(width, bins, aside)
-    width = ndimage.maximum_filter1d(width, 5)
-    low, high = S.side
-    weight = trust * np.clip((aside / width[bins] - low) / (high - low), 0.05, 1.0)
+    """[kinds, length] votes of a limb's M texels: what both of its sides show goes round it."""
     sides = np.zeros((2, kinds, length))
-    at = (rest[:, 0] > 0).astype(np.int64)
-    np.add.at(sides, (at[known], own[known], bins[known]), weight[known])
+    np.add.at(sides, (aside.astype(np.int64), own, bins), weight)
     sides = ndimage.gaussian_filter1d(sides, S.near, axis=2, mode="constant")
     if sides.sum((1, 2)).min() < 0.1 * sides.sum((1, 2)).max():  # seen from one side
         return np.asarray(sides.sum(0))
-    # An arm may hide one side: the trunk's usual fabric then goes on behind it, others do not.
+    # Something may hide one side: the limb's usual fabric then goes on behind it, others do not.
     usual = (sides.sum((0, 2)) / max(float(sides.sum()), 1e-9))[:, None]
     shown = sides.sum(1)
     hidden = shown.min(0) < S.habit * shown.max(0)

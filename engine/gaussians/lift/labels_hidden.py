@@ -36,7 +36,12 @@ class HiddenLabelSettings:
     waist_rings: float = 1.5  # rings over which the labels of one height are averaged
     waist_band: float = 0.10  # metres of height over which one label passes into the other
     least: float = 1e-3  # probability at which it is not sure
-    few: float = 4.0  # seen vertices (by weight) that speak for a shoe
+    end_reach: float = 0.08  # metres on either side of a garment's end that say where it is
+    end_clear: float = 0.2  # metres on either side of it within which there is only one of both
+    end_error: float = 0.2  # most of their weight that may lie on the wrong side of it
+    armhole: float = 0.26  # metres from the spine up to which a sleeve's end is slanted
+    end_flank: float = 0.4  # least share of the trunk's half width that says where a waist is
+    few: float = 4.0  # seen vertices (by weight) that speak for a shoe, or on a side of an end
     above_shoe: float = 0.10  # metres above it that are asked what they show
     near_shoe: float = 0.03  # metres over which their word counts less
 
@@ -151,3 +156,72 @@ def level_shoes(
         out[rows, votes.argmax()] += out[rows, SHOES]
         out[rows, SHOES] = 0.0
     return out
+
+
+def level_ends(
+    shares: FloatArray, label: IntArray, weight: FloatArray, rest: FloatArray, part: NamesArray
+) -> FloatArray:
+    """Let sleeves, trouser legs and waists end behind where they end in the photo.
+
+    Args:
+        shares: [V, len(LABELS)] 0..1 of each label.
+        label: [V] what the photo shows.
+        weight: [V] 0..1 trust in it, 0 where it shows nothing.
+        rest: [V, 3] as of :func:`.labels.standard_rest`.
+        part: [V] name of each vertex's part.
+    """
+    out = shares.copy()
+    x, down = rest[:, 0], -rest[:, 1]
+    trunk, leg = np.isin(part, ["torso", "leg"]), part == "leg"
+    for side in (1.0, -1.0):
+        ours = side * x > 0
+        for limb, along, own, beyond in (
+            (ours & (part == "arm"), side * x, UPPER, SKIN),
+            (ours & leg, down, LOWER, SKIN),
+        ):
+            end = _find_end(along, limb & (weight > 0), label, weight, own, beyond)
+            if end is not None and (own != UPPER or end > S.armhole):
+                _end_at(out, limb & (weight <= 0), along - end, own, beyond)
+    half = np.abs(x[trunk]).max(initial=1e-6)
+    flank = trunk & (np.abs(x) > S.end_flank * half) & (weight > 0)
+    ends = [
+        _find_end(down, flank & (side * x > 0), label, weight, UPPER, LOWER) for side in (1.0, -1.0)
+    ]
+    left, right = (own if own is not None else other for own, other in zip(ends, ends[::-1]))
+    if left is not None and right is not None:
+        end = right + (left - right) * np.clip(0.5 + 0.5 * x / half, 0.0, 1.0)
+        _end_at(out, trunk & (weight <= 0), down - end, UPPER, LOWER)
+    return out
+
+
+def _find_end(
+    along: FloatArray, seen: BoolArray, label: IntArray, weight: FloatArray, own: int, beyond: int
+) -> float | None:
+    """Metres along a limb where the label ``own`` ends and ``beyond`` begins, if it is clear."""
+    rows = np.nonzero(seen & np.isin(label, [own, beyond]))[0]
+    rows = rows[np.argsort(along[rows])]
+    if len(rows) == 0:
+        return None
+    is_own, w = label[rows] == own, weight[rows]
+    wrong = np.cumsum(np.where(is_own, 0.0, w)) + (w * is_own).sum() - np.cumsum(w * is_own)
+    at = int(wrong.argmin())  # all up to this one are of the garment
+    if at + 1 >= len(rows):
+        return None
+    end = float(0.5 * (along[rows[at]] + along[rows[at + 1]]))
+    near = np.abs(along[rows] - end) < S.end_reach
+    before, after = near & (along[rows] <= end), near & (along[rows] > end)
+    wrong_weight = w[before & ~is_own].sum() + w[after & is_own].sum()
+    enough = min(w[before & is_own].sum(), w[after & ~is_own].sum()) >= S.few
+    return end if enough and wrong_weight < S.end_error * w[near].sum() else None
+
+
+def _end_at(out: FloatArray, rows: BoolArray, past: FloatArray, own: int, beyond: int) -> None:
+    """Let ``own`` pass into ``beyond`` in shares [V, L] at the vertices ``rows`` [V].
+
+    ``past`` [V] are metres past the end. The passage is straight over the triangles of the mesh,
+    which are coarser than a hem.
+    """
+    near = np.nonzero(rows & (np.abs(past) < S.end_clear))[0]
+    both = out[near, own] + out[near, beyond]
+    share = np.clip(0.5 - past[near] / S.waist_band, 0.0, 1.0)
+    out[near, own], out[near, beyond] = both * share, both * (1.0 - share)

@@ -26,7 +26,7 @@ from .dress_rules import (
     measure_neck_cover,
 )
 from .labels import GLASSES, HAIR, HAT, LABELS, NONE, SKIN, WORN, NamesArray, standard_rest
-from .labels_hidden import clothe_below, level_shoes, level_waist, smooth_sleeves
+from .labels_hidden import clothe_below, level_ends, level_shoes, level_waist, smooth_sleeves
 from .mesh_diffusion import diffuse_values, mesh_laplacian
 from .pixel_grids import erode
 from .regions import ARMS, Regions, vertex_groups
@@ -104,6 +104,7 @@ def label_surface(
     # Hairlines are as uneven as hair is, and what the photo shows lies where it shows it.
     uneven = np.isin(part, ["scalp", "face", "ear"]) | (smooth[:, HAIR] > S.by_hair)
     shares = np.where((uneven | (weight > 0))[:, None], shares, smooth)
+    shares = level_ends(shares, label, weight, rest, part)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]
     shares = np.clip(shares, 0.0, None)

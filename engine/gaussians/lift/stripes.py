@@ -25,7 +25,7 @@ class StripeSettings:
 
     least_area: float = 0.004  # square metres that show them
     one_way: float = 0.5  # anisotropy of the gradients: 0 for spots, 1 for stripes
-    again: float = 0.35  # correlation of what lies one period apart, at least
+    again: float = 0.4  # correlation of what lies one period apart, at least
     first: float = 0.8  # of the best correlation that makes a shorter period the true one
     shortest: float = 2.5  # cells of a period: finer stripes cannot be drawn
     longest: float = 0.10  # metres of a period

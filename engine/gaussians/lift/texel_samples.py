@@ -10,7 +10,7 @@ from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.settings import register_settings
-from ...core.types import Camera, FloatArray, IntArray
+from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...dual_uv.sampling import SurfaceSamples, sample_surface
 from ..squareness import cosine_to_camera
 from .labels import LOWER, SHOES, SKIN, UPPER
@@ -23,9 +23,11 @@ class TexelSampleSettings:
 
     coarser_outside: float = 0.5  # times finer that texels are which the photo's frame cuts off
     coarser_below: float = 0.6  # the same below the photo's splats
+    finer_cloth: float = 1.4  # the same of clothes that the photo does not show: folds are fine
+    coarser_limb: float = 0.8  # the same of bare limbs, which are smooth
+    small_face: float = 30.0  # inter-ocular distance in pixels below which a face shows little
     finer_at_edges: float = 2.0  # times finer again where one label passes into another
     for_edges: float = 0.025  # most of all texels that this may add
-    edged: tuple[str, ...] = ("torso", "neck", "arm", "leg", "hand", "foot")  # parts that it is for
     squarely: float = 0.6  # cosine to the camera from which on these are all that is seen
     beyond: float = 0.1  # of the frame's sides beyond them that still counts as inside
 
@@ -51,6 +53,9 @@ PART_SPACING = {
 }
 """Distance between texels over that of the trunk's and the limbs': hair and lids are fine, and what
 lies inside the head must not stand out of it."""
+LIMBS = ("arm", "leg")
+EDGED = ("torso", "neck", *LIMBS, "hand", "foot")
+"""Parts on which the edges of clothes are made finer."""
 _STEP = np.sqrt(2.0)  # between levels of fineness: each is an atlas of its own
 
 
@@ -79,14 +84,23 @@ def texel_fineness(
     of_vertex = np.where(shown, S.coarser_below, 1.0)
     of_vertex = np.where(inside, of_vertex, S.coarser_outside)
     label = shares.argmax(1)[body.f]
-    edged = [body.part_names.index(name) for name in S.edged if name in body.part_names]
     crisp = np.isin(label, [SKIN, UPPER, LOWER, SHOES]).all(1)  # strands end unevenly
-    at_edge = (label != label[:, :1]).any(1) & crisp & np.isin(body.face_part, edged)
-    fineness = of_vertex[body.f].max(1) * _part_fineness(body)[body.face_part]
+    at_edge = (label != label[:, :1]).any(1) & crisp & _is_part(body, EDGED)
+    of_face = of_vertex[body.f].max(1)
+    unseen = of_face == 1.0
+    of_face[unseen & np.isin(label, [UPPER, LOWER]).all(1)] = S.finer_cloth
+    of_face[unseen & (label == SKIN).all(1) & _is_part(body, LIMBS)] = S.coarser_limb
+    of_face[_is_part(body, ("face",))] *= np.clip(np.sqrt(regions.unit / S.small_face), 0.5, 1.0)
+    fineness = of_face * _part_fineness(body)[body.face_part]
     texels = _atlas_areas(body) * fineness**2
     share = texels[at_edge].sum() / max(texels.sum(), 1e-12)
     finer = min(S.finer_at_edges, float(np.sqrt(1.0 + S.for_edges / max(share, 1e-12))))
     return np.asarray(np.where(at_edge, finer, 1.0) * fineness)
+
+
+def _is_part(body: Body, names: tuple[str, ...]) -> BoolArray:
+    """[F] whether each triangle is of one of the parts with these names."""
+    return np.isin(np.array(body.part_names)[body.face_part], names)
 
 
 def _atlas_areas(body: Body) -> FloatArray:

@@ -131,6 +131,28 @@ def test_a_shadow_along_a_sleeve_does_not_go_round_and_a_cuff_does() -> None:
     np.testing.assert_allclose(around[rest[:, 0] > 0.72], 0.1, atol=0.03)
 
 
+def test_a_sleeve_dark_along_its_whole_inner_half_is_no_dark_sleeve() -> None:
+    rest, seen = cloth(8000)
+    rest = rest[:, [1, 0, 2]] + [0.5, 0.0, 0.0]
+    shadow = (rest[:, 1] < 0.02) & (np.abs(rest[:, 0] - 0.5) < 0.1)
+    albedo = np.where(shadow[:, None], [0.1, 0.1, 0.1], [0.8, 0.1, 0.1])
+    trust = seen * np.where(rest[:, 1] < 0.0, 1.0, 0.6)  # seen more squarely
+    group = np.full(len(rest), LEFT_ARM)
+    found = find_fabrics(albedo, seen, trust, rest, group, np.full(3, 0.5))
+    np.testing.assert_allclose(found.colors[found.around][:, 0], 0.8, atol=0.03)
+
+
+def test_a_fabric_that_is_best_over_two_centimetres_only_does_not_go_round() -> None:
+    rest, seen = cloth(8000)
+    label = np.select([rest[:, 1] > 0.05, rest[:, 1] > 0.035], [0, 1], 2)
+    albedo = np.array([[0.1, 0.1, 0.1], [0.9, 0.9, 0.9], [0.8, 0.3, 0.2]])[label]
+    found = fabrics_of(albedo, rest, seen)
+    behind = found.colors[found.around[seen == 0]]
+    assert not (behind.min(1) > 0.5).any()
+    high = (seen == 0) & (rest[:, 1] > 0.08)
+    np.testing.assert_allclose(found.colors[found.around[high]], albedo[high], atol=0.03)
+
+
 def test_stripes_are_one_fabric_and_a_plain_part_beside_them_another() -> None:
     rest, seen = cloth(20000)
     stripe = np.mod(rest[:, 1], 0.04) < 0.02

@@ -169,7 +169,8 @@ def dressed_person(
         colors=picture,
         alpha=mask.astype(float),
         regions=regions,
-        sheets=(),
+        sheets=(SimpleNamespace(mask=mask, visible=mask, front=np.full(mask.shape, 2.5)),),
+        borders=SimpleNamespace(behind=nothing),
         fine=picture,
     )
     return {

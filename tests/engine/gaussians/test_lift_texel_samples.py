@@ -54,7 +54,7 @@ def sample_surface_count(body: Body, fineness: np.ndarray) -> int:
 def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside() -> None:
     body = make_synthetic_body().personalised(np.zeros(4))
     vertices = body.v_template + np.array([0.0, -0.4, -2.0])
-    nothing = SimpleNamespace(mask=np.zeros((300, 300), bool))
+    nothing = SimpleNamespace(mask=np.zeros((300, 300), bool), unit=100.0)
     wide, narrow = photo_camera(50.0, 300, 300), photo_camera(400.0, 300, 300)
     bare = np.tile(np.eye(len(LABELS))[SKIN], (len(vertices), 1))
     fineness = texel_fineness(body, vertices, bare, nothing, wide)  # type: ignore[arg-type]
@@ -66,7 +66,9 @@ def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside(
     _, row = project(vertices, narrow)[0].T
     below = (row[body.f] > 300 * (1 + S.beyond) + 1).all(1)
     assert below.any()
-    np.testing.assert_allclose(cut[below], S.coarser_outside * fineness[below])
+    limb = np.isin(np.array(body.part_names)[body.face_part], ["arm", "leg"])
+    usual = fineness / np.where(limb, S.coarser_limb, 1.0)
+    np.testing.assert_allclose(cut[below], S.coarser_outside * usual[below])
     dressed = np.where(body.v_template[:, :1] > 0.1, np.eye(len(LABELS))[[UPPER]], bare)
     finer = texel_fineness(body, vertices, dressed, nothing, wide)  # type: ignore[arg-type]
     over = dressed[body.f, SKIN]
@@ -74,12 +76,15 @@ def test_texels_lie_evenly_over_limbs_and_finer_on_the_head_and_coarser_outside(
         body.face_part, [body.part_names.index(name) for name in ("torso", "arm")]
     )
     assert at_edge.any()
-    factor = finer[at_edge] / fineness[at_edge]
+    within = (over.max(1) == 0.0) & np.isin(body.face_part, [body.part_names.index("torso")])
+    np.testing.assert_allclose(finer[within], S.finer_cloth * fineness[within])
+    factor = finer[at_edge] / usual[at_edge]
     np.testing.assert_allclose(factor, factor[0])
     assert 1.0 < factor[0] <= S.finer_at_edges
-    count = [sample_surface_count(body, each) for each in (fineness, finer)]
+    even = np.where(at_edge, usual, finer)
+    count = [sample_surface_count(body, each) for each in (even, finer)]
     assert count[1] / count[0] == pytest.approx(1.0 + S.for_edges, abs=0.02)  # few, large triangles
-    plain = over.min(1) == over.max(1)
+    plain = over.min(1) == 1.0
     np.testing.assert_allclose(finer[plain], fineness[plain])
 
 

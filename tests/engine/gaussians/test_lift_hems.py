@@ -1,0 +1,172 @@
+"""Bands that go round with a garment's end, and where that end is behind."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from likeness.engine.core.cameras import photo_camera
+from likeness.engine.core.types import FloatArray
+from likeness.engine.gaussians.lift.colors_base import Texels
+from likeness.engine.gaussians.lift.hems import S, find_hems
+from likeness.engine.gaussians.lift.labels import LABELS, LOWER, NONE, SKIN, UPPER
+from likeness.engine.gaussians.lift.labels_hidden import S as HIDDEN
+from likeness.engine.gaussians.lift.labels_hidden import level_ends
+from likeness.engine.gaussians.lift.regions import LEFT_ARM, TORSO
+
+RED, NAVY, BROWN, WHITE = np.array(
+    [[0.75, 0.15, 0.15], [0.1, 0.1, 0.25], [0.55, 0.3, 0.1], [0.95, 0.95, 0.95]]
+)
+PIXEL = 0.004  # metres
+WAIST, SIZE = 60, (120, 100)
+
+
+def photo(colors: FloatArray, label: FloatArray, group: int = TORSO, behind: object = None):  # type: ignore[no-untyped-def]
+    """The parts of a photo's view that hems are read from: a flat person fills the picture."""
+    camera = photo_camera(500.0, SIZE[1], SIZE[0])
+    depth = PIXEL * float(camera.K[0, 0])
+    sheet = SimpleNamespace(
+        visible=np.ones(SIZE, bool), mask=np.ones(SIZE, bool), front=np.full(SIZE, depth)
+    )
+    regions = SimpleNamespace(label=label, group=np.full(SIZE, group), mask=np.ones(SIZE, bool))
+    hidden = np.zeros(SIZE, bool) if behind is None else behind
+    noise = np.random.default_rng(0).normal(0.0, 0.01, (*SIZE, 3))
+    return SimpleNamespace(
+        camera=camera,
+        regions=regions,
+        sheets=(sheet,),
+        borders=SimpleNamespace(behind=hidden),
+        alpha=np.ones(SIZE),
+        fine=np.clip(colors + noise, 0.0, 1.0),
+    )
+
+
+def dressed(belt: FloatArray | None = None, jagged: int = 0):  # type: ignore[no-untyped-def]
+    """A red shirt over navy trousers, with a belt of 2.4 cm on the shirt's last rows."""
+    row = np.arange(SIZE[0])[:, None] + 0 * np.arange(SIZE[1])
+    colors = np.where((row < WAIST)[..., None], RED, NAVY)
+    if belt is not None:
+        colors[WAIST - 6 : WAIST] = belt
+    edge = WAIST + jagged * (np.arange(SIZE[1]) % 20 < 10)
+    return colors, np.where(row < edge, UPPER, LOWER)
+
+
+def test_a_belt_is_found_where_most_of_the_waist_shows_it() -> None:
+    (hem,) = find_hems(photo(*dressed(BROWN)))
+    assert (hem.end.label, hem.end.other) == (UPPER, LOWER)
+    assert hem.first == pytest.approx(0.0, abs=2 * S.step)
+    assert hem.last == pytest.approx(0.024, abs=2 * S.step)
+    painted = hem.paint(np.array([0.012]), RED[None])
+    np.testing.assert_allclose(painted[0], BROWN, atol=0.04)
+
+
+def test_a_belt_is_found_where_labels_are_off_by_two_pixels() -> None:
+    (hem,) = find_hems(photo(*dressed(BROWN, jagged=2)))
+    np.testing.assert_allclose(hem.paint(np.array([0.012]), RED[None])[0], BROWN, atol=0.08)
+
+
+def test_a_garment_that_just_ends_has_no_band() -> None:
+    assert find_hems(photo(*dressed())) == []
+
+
+def test_shade_below_a_jacket_and_a_buckle_in_the_middle_are_no_bands() -> None:
+    assert find_hems(photo(*dressed(0.6 * RED))) == []
+    colors, label = dressed()
+    colors[WAIST - 6 : WAIST, 40:60] = WHITE
+    assert find_hems(photo(colors, label)) == []
+
+
+def test_what_hides_a_waist_does_not_end_it() -> None:
+    colors, label = dressed(BROWN)
+    assert find_hems(photo(colors, label, behind=label == LOWER)) == []
+
+
+def texels(count: int = 4000) -> Texels:
+    """A sleeve that ends at x = 0.6, all around, in red."""
+    rng = np.random.default_rng(2)
+    x, angle = rng.uniform(0.4, 0.7, count), rng.uniform(0.0, 2 * np.pi, count)
+    rest = np.stack([x, 0.04 * np.cos(angle), 0.04 * np.sin(angle)], -1)
+    nothing = np.zeros((count, 3))
+    return Texels(
+        points=rest,
+        normals=nothing,
+        label=np.where(x < 0.6, UPPER, SKIN),
+        known=rest[:, 2] > 0,
+        color=nothing,
+        corner=np.zeros((count, 3), int),
+        bary=nothing,
+        rest=rest,
+        group=np.full(count, LEFT_ARM),
+        xy=nothing[:, :2],
+        shade=nothing,
+        facing=np.zeros(count),
+        radius=np.full(count, 0.002),
+    )
+
+
+def test_a_striped_cuff_goes_round_at_its_distance_from_the_sleeves_end() -> None:
+    colors, label = dressed()
+    label = np.where(label == LOWER, SKIN, UPPER)
+    colors[WAIST - 9 : WAIST - 5] = WHITE  # 2 to 3.6 cm from the end
+    (hem,) = find_hems(photo(colors, label, LEFT_ARM))
+    t = texels()
+    rows, metres = hem.measure(t)
+    np.testing.assert_allclose(metres, 0.6 - t.rest[rows, 0], atol=0.005)
+    painted = np.tile(RED, (len(t.rest), 1))
+    painted[rows] = hem.paint(metres, painted[rows])
+    from_end = 0.6 - t.rest[:, 0]
+    inside = np.abs(from_end - 0.028) < 0.003
+    outside = (np.abs(from_end - 0.028) > 0.014) | (from_end < 0.0)
+    np.testing.assert_allclose(painted[inside].mean(0), WHITE, atol=0.06)
+    np.testing.assert_allclose(painted[outside], np.tile(RED, (outside.sum(), 1)), atol=0.06)
+
+
+def arm(seen: bool = True):  # type: ignore[no-untyped-def]
+    """Vertices of a left arm: the front shows a sleeve up to x = 0.5, the back is a guess."""
+    rng = np.random.default_rng(3)
+    rest = rng.uniform([0.2, 0.4, -0.05], [0.8, 0.5, 0.05], (600, 3))
+    front = rest[:, 2] > 0
+    label = np.where(front & seen, np.where(rest[:, 0] < 0.5, UPPER, SKIN), NONE)
+    slanted = rest[:, 0] < 0.5 + rest[:, 2]  # half the arm's width too short behind
+    shares = np.eye(len(LABELS))[np.where(slanted, UPPER, SKIN)]
+    return rest, label, 1.0 * (label != NONE), shares, np.full(len(rest), "arm")
+
+
+def test_a_sleeve_ends_behind_where_it_ends_in_front() -> None:
+    rest, label, weight, shares, part = arm()
+    out = level_ends(shares, label, weight, rest, part)
+    hidden = weight == 0
+    clear = np.abs(rest[:, 0] - 0.5) > 0.005
+    worn = out[:, UPPER] > out[:, SKIN]
+    np.testing.assert_array_equal(worn[hidden & clear], (rest[:, 0] < 0.5)[hidden & clear])
+    np.testing.assert_array_equal(out[~hidden], shares[~hidden])
+    np.testing.assert_allclose(out.sum(1), 1.0)
+    # Linear across the end, so that a mesh coarser than a hem draws it straight.
+    near = hidden & (np.abs(rest[:, 0] - 0.5) < 0.4 * HIDDEN.waist_band)
+    slope = (out[near, UPPER] - 0.5) / (0.5 - rest[near, 0])
+    np.testing.assert_allclose(np.median(slope), 1.0 / HIDDEN.waist_band, rtol=0.1)
+
+
+def test_an_end_that_the_photo_does_not_show_stays_as_it_was_guessed() -> None:
+    rest, label, weight, shares, part = arm(seen=False)
+    np.testing.assert_array_equal(level_ends(shares, label, weight, rest, part), shares)
+    rest, label, weight, shares, part = arm()
+    label = np.where(
+        label == NONE, NONE, np.random.default_rng(4).choice([UPPER, SKIN], len(label))
+    )
+    np.testing.assert_array_equal(level_ends(shares, label, weight, rest, part), shares)
+
+
+def test_a_waist_is_level_between_its_sides() -> None:
+    rng = np.random.default_rng(5)
+    rest = rng.uniform([-0.2, -0.3, -0.1], [0.2, 0.3, 0.1], (1500, 3))
+    waist = 0.05 * rest[:, 0]  # a hip stands out
+    front = rest[:, 2] > 0
+    label = np.where(front, np.where(rest[:, 1] > waist, UPPER, LOWER), NONE)
+    wavy = rest[:, 1] > waist + 0.04 * np.sin(40 * rest[:, 0])
+    shares = np.eye(len(LABELS))[np.where(wavy, UPPER, LOWER)]
+    out = level_ends(shares, label, 1.0 * front, rest, np.full(len(rest), "torso"))
+    clear = ~front & (np.abs(rest[:, 1] - waist) > 0.012)
+    worn = out[:, UPPER] > out[:, LOWER]
+    np.testing.assert_array_equal(worn[clear], (rest[:, 1] > waist)[clear])
