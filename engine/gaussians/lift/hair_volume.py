@@ -27,9 +27,8 @@ class HairVolumeSettings:
     """Cosines to the camera, and to the face's direction, between which filling fades in: beside
     the photo's outline and the ears there is none."""
 
-    frontal: tuple[float, float] = (0.9, 0.97)
-    """Cosines of the head's turn between which filling fades in: a photo of a turned head shows
-    its back."""
+    frontal: tuple[float, float] = (0.3, 0.5)
+    """Cosines of the head's turn between which filling fades in: a photo from behind shows it."""
 
     below: tuple[float, float] = (0.04, 0.0)
     """Metres above the middle of head and neck between which filling fades in, below the skull."""

@@ -71,8 +71,10 @@ def add_look(
         value,
         choose_spans(gone, GOES),
     )
-    said = {"add": name, "item": attribute.item, "amount": edit.amount, "value": value}
-    return record_edit(insert_splats(avatar, bound, constant_span(APPEARS, count), attribute), said)
+    entry = {"add": name, "item": attribute.item, "amount": edit.amount, "value": value}
+    return record_edit(
+        insert_splats(avatar, bound, constant_span(APPEARS, count), attribute), entry
+    )
 
 
 def find_changes(before: BoundGaussians, after: BoundGaussians) -> BoolArray:

@@ -91,12 +91,12 @@ class LatentField(nn.Module):
     def __init__(self, config: PerseConfig, width: int, layers: int) -> None:
         super().__init__()
         self.frequencies = config.frequencies
-        told = 3 + 6 * config.frequencies + config.point_code
+        inputs = 3 + 6 * config.frequencies + config.point_code
         self.codes = nn.Linear(len(config.category_names) * config.code, width, bias=False)
-        self.first = nn.Linear(told, width)
+        self.first = nn.Linear(inputs, width)
         self.skip = layers // 2
         self.layers = nn.ModuleList(
-            nn.Linear(width + (told if k == self.skip else 0), width) for k in range(1, layers)
+            nn.Linear(width + (inputs if k == self.skip else 0), width) for k in range(1, layers)
         )
 
     def forward(self, points: Tensor, features: Tensor, codes: Tensor, gates: Tensor) -> Tensor:
@@ -112,12 +112,12 @@ class LatentField(nn.Module):
             [B, N, ``width``].
         """
         spread = features.expand(len(points), -1, -1)
-        told = torch.cat([points, sinusoids(points, self.frequencies), spread], -1)
+        inputs = torch.cat([points, sinusoids(points, self.frequencies), spread], -1)
         by_category = self.codes.weight.reshape(-1, *codes.shape[1:])  # [width, K, d]
-        said = torch.einsum("bkd,wkd->bkw", codes, by_category)
-        x = _softplus(self.first(told) + gates @ said)
+        coded = torch.einsum("bkd,wkd->bkw", codes, by_category)
+        x = _softplus(self.first(inputs) + gates @ coded)
         for k, layer in enumerate(self.layers, 1):
-            x = _softplus(layer(torch.cat([x, told], -1) if k == self.skip else x))
+            x = _softplus(layer(torch.cat([x, inputs], -1) if k == self.skip else x))
         return x
 
 
@@ -195,10 +195,10 @@ class PerseNetwork(nn.Module):
         perse = self.config.decoder
         assert isinstance(perse, PerseConfig)
         start = base.offset + self.points.move
-        told = self.deform(self._at_rest(start), self.points.features, codes, self.gates)
-        offset = start + perse.max_offset * torch.tanh(self.offset(told))
-        told = self.canonical(self._at_rest(offset), self.points.features, codes, self.gates)
-        numbers = self.attributes(told).float().split(tuple(SIZES.values()), -1)
+        deformed = self.deform(self._at_rest(start), self.points.features, codes, self.gates)
+        offset = start + perse.max_offset * torch.tanh(self.offset(deformed))
+        features = self.canonical(self._at_rest(offset), self.points.features, codes, self.gates)
+        numbers = self.attributes(features).float().split(tuple(SIZES.values()), -1)
         return apply_heads(dict(zip(SIZES, numbers)), base._replace(offset=offset))
 
     def _at_rest(self, offset: Tensor) -> Tensor:

@@ -34,6 +34,7 @@ from likeness.engine.gaussians.lift.trust import facing_ramp, find_pale_rim
 from scipy import ndimage
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
+from scipy.spatial.transform import Rotation
 
 PIXEL = 0.001
 WAVE = 0.008  # metres of one light and one dark strand
@@ -217,6 +218,14 @@ def test_hair_falls_straight_behind_a_hollow_neck_and_nowhere_else() -> None:
     behind = radial[:, 2] < -0.9
     assert np.abs(out - offset)[radial[:, 2] > 0.2].max() == 0.0
     np.testing.assert_allclose(out[behind], (0.01 + 0.6 * 0.05 * neck)[behind], atol=0.004)
+    # Of a head that is turned by 45 degrees, too, where the photo does not show its outline.
+    y_turn = Rotation.from_euler("y", 45.0, degrees=True)
+    seen_radial = y_turn.apply(radial)
+    turned = fill_nape(offset, y_turn.apply(skin), seen_radial, seen_radial[:, 2], hair, body)  # type: ignore[arg-type]
+    hidden = behind & (seen_radial[:, 2] < -0.75)
+    assert hidden.sum() > 200
+    np.testing.assert_allclose(turned[hidden], out[hidden], atol=0.004)
+    assert np.abs(turned - offset)[seen_radial[:, 2] > -0.25].max() == 0.0
     bare = np.zeros(len(skin), bool)
     none = fill_nape(offset, skin, radial, radial[:, 2], bare, body)  # type: ignore[arg-type]
     np.testing.assert_array_equal(none, offset)
