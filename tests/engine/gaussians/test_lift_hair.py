@@ -34,7 +34,6 @@ from likeness.engine.gaussians.lift.trust import facing_ramp, find_pale_rim
 from scipy import ndimage
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
-from scipy.spatial.transform import Rotation
 
 PIXEL = 0.001
 WAVE = 0.008  # metres of one light and one dark strand
