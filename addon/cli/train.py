@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +48,12 @@ def train(out: Path, **chosen: Any) -> None:
     result = train_network(config, out, options, say)
     if result.main:
         click.echo(str(result.network))
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # Everything is written. Threads that connect the processes may still run, and would abort
+        # an interpreter that shuts down.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _export_weights(run: Path, folder: Path, body: Path | None) -> None:

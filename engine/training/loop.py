@@ -130,6 +130,7 @@ def train_network(
                 "Close what else uses the GPU, or train in another folder with --set batch=... or "
                 "render_size=... smaller, or with --set decoder.checkpointing=on.",
             ) from error
+    trainer.accelerator.wait_for_everyone()  # the first process writes the network
     trainer.accelerator.end_training()
     return result
 
