@@ -79,8 +79,6 @@ from likeness.engine.visual.sheet import save_image
 from portraits import QUICK_SECONDS, round_figures
 from render import describe_machine, format_machine
 
-"""Name of the avatars that this run builds."""
-
 
 def draw_sheet(photo: Path, avatars: dict[str, Avatar], out: Path, blind: bool) -> list[str]:
     """Draw a portrait's sheet; return the avatars' names in the order of its rows."""

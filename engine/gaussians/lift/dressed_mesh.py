@@ -25,7 +25,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ..squareness import cosine_to_camera
-from .drape import hang_cloth
+from .drape import hang_cloth, measure_looseness
 from .hair_volume import fill_nape
 from .labels import OBJECT, ramp
 from .labels_surface import vertex_parts
@@ -39,6 +39,7 @@ class DressSettings:
     """How far the worn surface stands off the body."""
 
     rounds: int = 8  # of fitting to the matte's outline
+    settled: int = 4  # of them, after which it is known how loosely cloth hangs
     step: float = 0.8  # of the gap to the outline that one round closes
     calm: float = 0.25  # strength of the last smoothing
     lead: float = 0.3  # share of a gap that is aimed for in addition
@@ -174,7 +175,9 @@ def fit_dressed_mesh(
     limits = _limits(body, vertices, groups, worn, out)
     bare, inner = limits.bare, limits.inner
     base = _without_small_forms(body, vertices, worn, laplacian)
-    base = base + out * (ramp(worn, *S.hung) * hang_cloth(body, groups == TORSO))[:, None]
+    trunk = groups == TORSO
+    hangs, falls = (ramp(worn, *S.hung) * hang_cloth(body, trunk, loose) for loose in (False, True))
+    base = base + out * hangs[:, None]
     f = _capped(body.f, regions.hidden, groups)
     outlines = [_outline(regions, sheet, near_hidden) for sheet in (0, *ARMS)]
     sheet_of = np.where(np.isin(groups, ARMS), groups, 0)
@@ -185,7 +188,7 @@ def fit_dressed_mesh(
     edges = _cut_laplacian(body.f, V, bare, np.where(groups == HEAD, S.soft_cut, S.cut))
     # What the bending keeps back, round after round, until the outline is met.
     lead = np.zeros(V)
-    for _ in range(S.rounds):
+    for number in range(S.rounds):
         target, trust = np.zeros(V), np.zeros(V)
         surface = base + out * offset[:, None]
         normals = vertex_normals(surface, f)
@@ -227,6 +230,9 @@ def fit_dressed_mesh(
         A = edges + sparse.diags(trust + pull)
         offset = _solve(A.tocsr(), trust * target + pull * prior, offset)
         offset = np.clip(offset, limits.low, limits.high)
+        if number + 1 == S.settled:
+            loose = measure_looseness(body, target, trunk & (trust > 0.1))
+            base = base + out * (loose * (falls - hangs))[:, None]
     # A tuft of hair or a crease of the outline must not be a spike of the surface.
     offset = _smoothed(offset[:, None], edges, S.calm)[:, 0]
     offset = np.clip(offset, limits.low, limits.high)

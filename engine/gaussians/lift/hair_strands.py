@@ -40,7 +40,7 @@ class HairStrandSettings:
     segment: float = 6.5  # widths that each splat of a lying strand reaches on, at most
     overlap: float = 1.2  # lengths of a splat over its step
     shared_by: int = 6  # neighbours that tell a point's share of the surface
-    cover: float = 1.7  # times that lying strands cover the surface
+    cover: float = 2.6  # times that lying strands cover the surface
     span: float = 2.4  # widths that a strand covers
     length: tuple[float, float] = (0.007, 0.032)  # metres of lying strands
     longer: float = 1.6  # length over the hair's thickness
@@ -61,7 +61,7 @@ class HairStrandSettings:
     own: float = 0.5  # share of a place's colour in a splat's: the rest is the strand's
     floor: float = 0.02  # added to colours before their logarithm
 
-    facing: float = 0.3  # cosine to the camera up to which strands lie on hair that the photo shows
+    facing: float = 0.65  # cosine to the camera up to which strands lie below hair that is shown
     under_hat: float = 0.012  # metres from a hat that strands keep
     thickest: float = 75.0  # percentile of the hair's thickness that sets the length of strands
 

@@ -94,17 +94,20 @@ def smooth_sleeves(mixed: FloatArray, body: Body, part: NamesArray) -> FloatArra
 
 
 def level_waist(
-    mixed: FloatArray, below: BoolArray, rest: FloatArray, part: NamesArray
+    mixed: FloatArray, below: BoolArray, seen: BoolArray, rest: FloatArray, part: NamesArray
 ) -> FloatArray:
-    """Give upper wear that ends below the frame one level hem.
+    """Give upper wear that ends below the frame one level hem all around.
 
     Args:
         mixed: [V, len(LABELS)] probabilities.
-        below: [V] vertices below the frame.
+        below: [V] vertices below the frame, whose labels say where the hem is.
+        seen: [V] vertices that the photo shows, which keep their labels. A frame that ends at
+            the hips cuts the front lower than the back.
         rest: [V, 3] as of :func:`.labels.standard_rest`.
         part: [V] name of each vertex's part.
     """
-    column = np.nonzero(below & np.isin(part, ["torso", "leg"]))[0]
+    trunk = np.isin(part, ["torso", "leg"])
+    column = np.nonzero(below & trunk)[0]
     if len(column) == 0:
         return mixed
     height = rest[column, 1]
@@ -114,13 +117,8 @@ def level_waist(
     if lower.all() or not lower.any():
         return mixed
     waist = height.max() - S.ring * (int(lower.argmax()) + 0.5)
-    # Straight across the triangles of the mesh, which are coarser than a hem.
-    share = np.clip(0.5 + (waist - height) / S.waist_band, 0.0, 1.0)
-    near = np.abs(waist - height) < S.waist_band
-    at = column[near]
-    both = mixed[at, UPPER] + mixed[at, LOWER]
     out = mixed.copy()
-    out[at, LOWER], out[at, UPPER] = both * share[near], both * (1.0 - share[near])
+    _end_at(out, trunk & ~seen, waist - rest[:, 1], UPPER, LOWER)
     return out
 
 

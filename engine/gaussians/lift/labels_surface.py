@@ -91,7 +91,7 @@ def label_surface(
         hidden = clothe_below(hidden, below & (part == "torso"), rest, regions)
         long_hair = find_hair_tips(regions, part, rest) is not None
         target = smooth_sleeves(mix_with_rules(hidden, ring, long_hair), body, part)
-        target = level_waist(target, below, rest, part)
+        target = level_waist(target, below, weight > 0, rest, part)
     target = level_shoes(target, label, weight, rest, part)
     beside = label_neck(measure_neck_cover(regions, part, rest, body), part, rest)
     goes_on = (beside != NONE) & (weight <= 0)

@@ -41,7 +41,8 @@ from .surfels import (
 class PhotoSplatSettings:
     """Splats of the photo's pixels.
 
-    Hair keeps them where it turns away: a stretched strand still looks like a strand.
+    Hair keeps them where it turns away, but not drawn out in depth: the photo shows strands and the
+    background between them, and from the side that would be a smear.
     """
 
     sigma: float = 0.56  # in steps of the grid: sharp where pixels are as fine as splats
@@ -58,6 +59,7 @@ class PhotoSplatSettings:
     arm_reach: float = 0.12  # metres; the same off an arm: wide sleeves stand so far off
     sleeve_reach: float = 0.2  # metres; the same off a forearm, whose cuff may cover the hand
     off_face: float = 0.012  # metres off a face that moves, from which on it is not its skin
+    hair_depth: float = 0.8  # pixels that the splat of one reaches in depth at most, in hair
     fade_face: tuple[float, float] = (0.12, 0.33)
     """Cosines between which a face that turns away loses its splats."""
 
@@ -198,6 +200,8 @@ def front_layer(
     bounds = np.where((on_face & (group == HEAD))[..., None], S.fade_face, bounds)
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
+    most = np.where((label == HAIR) & (group == HEAD), S.hair_depth * pixel_size, np.inf)
+    du, dv = (limit_depth(step, ray, most) for step in (du, dv))
     select = select & (fade > 0.05)
     ys, xs = np.nonzero(select)
     kept = has_near_neighbours(points[ys, xs], pixel_size[ys, xs])
@@ -245,6 +249,18 @@ def front_layer(
     reach = np.where(in_sleeve, S.sleeve_reach, reach)
     reach = np.where(folded & ~held, S.fold_reach, reach)
     return bound.take(np.linalg.norm(bound.offset, axis=1) <= reach)
+
+
+def limit_depth(steps: FloatArray, rays: FloatArray, most: FloatArray) -> FloatArray:
+    """Shorten steps along the line of sight, which changes nothing in the photo's own view.
+
+    Args:
+        steps: [..., 3] metres.
+        rays: [..., 3] unit, the lines of sight.
+        most: [...] metres of depth that a step may go, either way.
+    """
+    depth = np.einsum("...d,...d->...", steps, rays)
+    return np.asarray(steps + (np.clip(depth, -most, most) - depth)[..., None] * rays)
 
 
 def lean_back(points: FloatArray, tall: FloatArray) -> FloatArray:

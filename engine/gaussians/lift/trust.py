@@ -45,6 +45,8 @@ class TrustSettings:
     pale_shift: tuple[float, float] = (0.04, 0.12)
     """What such pixels add to the cosines above."""
 
+    pale_hair: tuple[float, float] = (0.15, 0.30)  # the same of hair
+
     reach: float = 0.02  # metres from a splat to the texels that it takes its colour from
     hair_reach: float = 0.15  # the same of hair, which hangs loose
     neighbours: int = 4  # of them
@@ -83,7 +85,8 @@ def facing_ramp(
     bounds = np.array([S.cloth] * len(LABELS))
     bounds[[HAIR, HAT]], bounds[SKIN] = S.hair, S.skin
     low, high = np.where(((label == SKIN) & on_head)[:, None], S.face, bounds[label]).T
-    low, high = low + S.pale_shift[0] * pale, high + S.pale_shift[1] * pale
+    shift = pale * np.where((label == HAIR)[:, None], S.pale_hair, S.pale_shift).T
+    low, high = low + shift[0], high + shift[1]
     return np.asarray(np.clip((facing - low) / (high - low), 0.0, 1.0))
 
 

@@ -7,7 +7,7 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, BoolArray, FloatArray
-from likeness.engine.gaussians.lift.drape import S, hang_cloth
+from likeness.engine.gaussians.lift.drape import S, hang_cloth, measure_looseness
 from likeness.engine.gaussians.lift.regions import TORSO, vertex_groups
 
 
@@ -23,7 +23,7 @@ def busty(average: Body) -> tuple[Body, BoolArray]:
     return Body(**arrays), trunk
 
 
-def search(body: Body, trunk: BoolArray) -> FloatArray:
+def search(body: Body, trunk: BoolArray, slope: float, most: float) -> FloatArray:
     """[V] the same as ``hang_cloth``, vertex by vertex."""
     rest = np.asarray(body.v_template, np.float64)
     names = ("left_shoulder", "right_shoulder")
@@ -38,21 +38,44 @@ def search(body: Body, trunk: BoolArray) -> FloatArray:
         apart = np.abs((turn - turn[v] + np.pi) % (2 * np.pi) - np.pi)
         over = trunk & (apart < np.radians(5.0)) & (rest[:, 1] >= rest[v, 1])
         over &= rest[:, 1] < shoulders - S.below[0]
-        held = (radius[over] - S.slope * (rest[over, 1] - rest[v, 1])).max(initial=radius[v])
+        held = (radius[over] - slope * (rest[over, 1] - rest[v, 1])).max(initial=radius[v])
         faces = np.clip((abs(normals[v, 2]) - S.facing[0]) / np.ptp(S.facing), 0.0, 1.0)
-        off[v] = np.clip(held - radius[v], 0.0, S.most) * begun * faces
+        off[v] = np.clip(held - radius[v], 0.0, most) * begun * faces
     return off
 
 
-def test_cloth_hangs_from_what_stands_out(busty: tuple[Body, BoolArray]) -> None:
+@pytest.mark.parametrize("loose", [False, True])
+def test_cloth_hangs_from_what_stands_out(busty: tuple[Body, BoolArray], loose: bool) -> None:
     body, trunk = busty
-    off, wanted = hang_cloth(body, trunk), search(body, trunk)
+    slope, most = (S.loose_slope, S.loose_most) if loose else (S.slope, S.most)
+    off, wanted = hang_cloth(body, trunk, loose), search(body, trunk, slope, most)
     assert wanted.max() > 0.02
     assert np.median(np.abs(off - wanted)[trunk]) < 0.001
     assert np.percentile(np.abs(off - wanted)[trunk], 95) < 0.008
     assert not off[~trunk].any()
     assert off.min() >= 0.0
-    assert off.max() <= S.most
+    assert off.max() <= most
+
+
+def test_loose_cloth_bridges_the_small_of_the_back(average: Body) -> None:
+    trunk = vertex_groups(average) == TORSO
+    waist = average.J_template[JOINT_INDEX["spine1"], 1]
+    rest = average.v_template
+    behind = trunk & (np.abs(rest[:, 1] - waist) < 0.05) & (np.abs(rest[:, 0]) < 0.08)
+    behind &= rest[:, 2] < np.median(rest[trunk, 2])
+    snug, loose = (hang_cloth(average, trunk, loose)[behind].mean() for loose in (False, True))
+    assert loose > snug + 0.01
+
+
+def test_looseness_is_what_the_outline_of_the_waist_shows(average: Body) -> None:
+    height = average.v_template[:, 1]
+    low, high = (average.J_template[JOINT_INDEX[name], 1] for name in S.waist)
+    waist = (height > low) & (height < high)
+    above = height > high
+    tight, loose = (np.where(above, 0.05, off) for off in S.loose)
+    assert measure_looseness(average, tight, waist | above) == 0.0
+    assert measure_looseness(average, loose, waist | above) == 1.0
+    assert measure_looseness(average, loose, above) == S.unknown
 
 
 def test_nothing_hangs_without_a_trunk(average: Body) -> None:

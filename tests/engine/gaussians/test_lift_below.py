@@ -32,16 +32,17 @@ def test_a_hem_below_the_frame_is_level() -> None:
     lower = 1.0 / (1.0 + np.exp((rest[:, 1] + 0.05 + 0.04 * np.sin(3.0 * angle)) / 0.03))
     mixed = said(4000, upper=1.0 - lower, lower=lower)
     part = np.where(rest[:, 1] > -0.1, "torso", "leg")
-    below = rest[:, 2] < 0.1
-    out = level_waist(mixed, below, rest, part)
-    np.testing.assert_array_equal(out[~below], mixed[~below])
+    seen = (rest[:, 2] > 0.1) & (rest[:, 1] > -0.03)
+    below = ~seen & (rest[:, 1] < 0.5 * rest[:, 2])  # behind, the frame cuts lower
+    out = level_waist(mixed, below, seen, rest, part)
+    np.testing.assert_array_equal(out[seen], mixed[seen])
     np.testing.assert_allclose(out.sum(1), 1.0)
     wears = out[:, LOWER] > out[:, UPPER]
-    top, bottom = rest[below & wears, 1].max(), rest[below & ~wears, 1].min()
+    top, bottom = rest[~seen & wears, 1].max(), rest[~seen & ~wears, 1].min()
     assert abs(top - bottom) < 0.005
     assert abs(top + 0.05) < 0.02
     dress = said(4000, upper=np.full(4000, 0.9))
-    assert level_waist(dress, below, rest, part) is dress
+    assert level_waist(dress, below, seen, rest, part) is dress
 
 
 def test_a_sleeve_has_no_holes_and_nothing_else_changes(average) -> None:

@@ -28,7 +28,7 @@ from likeness.engine.gaussians.lift.hair_patches import (
 from likeness.engine.gaussians.lift.hair_volume import fill_nape
 from likeness.engine.gaussians.lift.hairline import Hairline, find_hairline
 from likeness.engine.gaussians.lift.labels import HAIR, SKIN, UPPER
-from likeness.engine.gaussians.lift.photo_splats import lean_back
+from likeness.engine.gaussians.lift.photo_splats import lean_back, limit_depth
 from likeness.engine.gaussians.lift.surfels import surfels_on_plane
 from likeness.engine.gaussians.lift.trust import facing_ramp, find_pale_rim
 from scipy import ndimage
@@ -149,6 +149,21 @@ def test_a_pale_rim_of_hair_is_doubted_and_neither_shadow_nor_what_lies_deep() -
     hair = np.full(2, 1)
     plain, doubted = facing_ramp(facing, hair, np.ones(2, bool), np.array([0.0, 1.0]))
     assert doubted < plain
+    skin = np.full(2, SKIN)
+    plain, doubted_skin = facing_ramp(facing, skin, np.zeros(2, bool), np.array([0.0, 1.0]))
+    assert plain - doubted_skin < 0.5 * (1.0 - doubted)
+
+
+def test_splats_of_hair_are_not_drawn_out_in_depth() -> None:
+    rng = np.random.default_rng(0)
+    rays = rng.normal(size=(200, 3))
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    steps = rng.normal(size=(200, 3))
+    out = limit_depth(steps, rays, np.where(np.arange(200) < 100, 0.2, np.inf))
+    np.testing.assert_allclose(out[100:], steps[100:])
+    np.testing.assert_allclose(np.cross(out, rays), np.cross(steps, rays), atol=1e-12)
+    depth = (steps * rays).sum(1)[:100]
+    np.testing.assert_allclose((out * rays).sum(1)[:100], np.clip(depth, -0.2, 0.2), atol=1e-12)
 
 
 def test_hair_thins_out_over_the_skin_and_longer_where_its_strands_are_bright() -> None:
