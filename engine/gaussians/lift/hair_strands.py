@@ -55,9 +55,9 @@ class HairStrandSettings:
     opacity: float = 0.8  # of a lying strand
     tip: float = 0.4  # width of tips, and of roots, over the middle's
     around: int = 16  # texels that a strand's tone is compared with
-    hue: float = 0.05  # most that tones differ in hue, in the logarithm: the rest is background
-    contrast: float = 1.5  # of tones over those of texels, which are wider than strands
-    strongest: float = 2.5  # standard deviations that a tone may differ
+    hue: float = 0.03  # most that tones differ in hue, in the logarithm: the rest is background
+    contrast: float = 1.15  # of tones over those of texels, which are wider than strands
+    strongest: float = 2.0  # standard deviations that a tone may differ
     own: float = 0.5  # share of a place's colour in a splat's: the rest is the strand's
     floor: float = 0.02  # added to colours before their logarithm
 

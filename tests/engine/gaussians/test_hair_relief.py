@@ -202,8 +202,8 @@ def test_fewer_strands_are_wider_and_short_hair_has_short_ones() -> None:
     hair, tones = sphere(), np.zeros((1, 3))
     wanted = np.ones(len(hair.points), bool)
     many, _ = lay_strands(hair, wanted, tones, 0.03, 0.0008, 30_000)
-    few, _ = lay_strands(hair, wanted, tones, 0.03, 0.0008, 3000)
-    assert len(few) <= 3000 < len(many)
+    few, _ = lay_strands(hair, wanted, tones, 0.03, 0.0008, 5000)
+    assert len(few) <= 5000 < len(many)
     covered = [np.sort(np.asarray(g.scales), 1)[:, 1:].prod(1).sum() for g in (few, many)]
     assert covered[0] == pytest.approx(covered[1], rel=0.2)
 
