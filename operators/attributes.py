@@ -78,6 +78,24 @@ class SelectPart(AvatarOperator, bpy.types.Operator):  # type: ignore[misc]
 
 
 ITEMS = (
+    ("hair=bald", "Bald", "No hair: the head below it is completed"),
+    ("hair=shaved", "Shaved", "Hair cut close to the skin"),
+    ("hair=trimmed", "Trimmed", "The hair of the photo, cut shorter"),
+    ("hair=buzz", "Buzz Cut", "Very short hair all over the head"),
+    ("hair=crop", "Crop", "Short hair, combed forward"),
+    ("hair=fade", "Fade", "Short hair with shorn sides"),
+    ("hair=side-part", "Side Part", "Short hair with a parting"),
+    ("hair=slick-back", "Slicked Back", "Short hair combed back"),
+    ("hair=curly-crop", "Short Curls", "Short curly hair"),
+    ("hair=afro", "Afro", "Dense curls that stand off the head"),
+    ("hair=bob", "Bob", "Straight hair down to the chin"),
+    ("hair=fringed-bob", "Bob with Fringe", "Straight hair down to the chin, with a fringe"),
+    ("hair=long", "Long Hair", "Long straight hair"),
+    ("hair=wavy", "Wavy Hair", "Long hair in waves"),
+    ("hair=fringed-long", "Long Hair with Fringe", "Long straight hair with a fringe"),
+    ("hair=curls", "Curls", "Curly hair down to the shoulders"),
+    ("hair=ponytail", "Ponytail", "Hair tied behind"),
+    ("hair=bun", "Bun", "Hair tied to a knot behind"),
     ("hat=beanie", "Beanie", "A knitted hat"),
     ("hat=cap", "Cap", "A cap with a visor"),
     ("hat=bucket", "Bucket Hat", "A soft hat with a short brim"),
@@ -112,6 +130,8 @@ ITEMS = (
     ("beard=moustache", "Moustache", "A beard on the upper lip"),
 )
 """Enum items of the wardrobe: what the worker takes, the name, the description."""
+
+_NO_LENGTH = ("hair=bald", "hair=shaved", "hair=bun")
 
 
 class WearOperator(JobOperator):
@@ -167,8 +187,8 @@ class WearOperator(JobOperator):
 
 
 class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
-    """Put a hat, glasses, jewellery, a scarf or a beard on the avatar, fitted to it. It replaces
-    one of the same kind"""
+    """Put hair, a hat, glasses, jewellery, a scarf or a beard on the avatar, fitted to it. It
+    replaces one of the same kind"""
 
     bl_idname = "likeness.add_item"
     bl_label = "Add Item"
@@ -189,6 +209,15 @@ class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
         default=(0.35, 0.1, 0.12),
     )
 
+    length: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Length",
+        description="Length of the hair, from the shortest to the longest of its style",
+        subtype="FACTOR",
+        min=0.0,
+        max=1.0,
+        default=0.5,
+    )
+
     def ask(self, context: Any, event: Any) -> set[str]:
         """Ask for item and color."""
         return set(context.window_manager.invoke_props_dialog(self, width=280))
@@ -197,6 +226,8 @@ class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
         layout = self.layout
         layout.use_property_split = True
         layout.prop(self, "item")
+        if self.item.startswith("hair=") and self.item not in _NO_LENGTH:
+            layout.prop(self, "length")
         layout.prop(self, "use_color")
         row = layout.row()
         row.enabled = self.use_color
@@ -207,6 +238,8 @@ class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def edit(self) -> dict[str, list[str]]:
         text = self.item
+        if text.startswith("hair="):
+            text += f",length={self.length:.3f}"
         if self.use_color:
             text += ",color=#" + "".join(f"{round(255 * part):02x}" for part in self.color)
         return {"add": [text]}

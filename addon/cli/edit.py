@@ -20,7 +20,8 @@ from .options import FILE
     metavar="CATEGORY=ITEM[,...]",
     multiple=True,
     help="Put something on, as in 'hat=fedora,color=#332211,value=0.5'; 'second' is the color of "
-    "ribbons, stripes and lenses. A hat may be a .mhclo file of a MakeHuman library.",
+    "ribbons, stripes and lenses, 'length' (0 to 1) is of hair. Hats and hair may be .mhclo files "
+    "of a MakeHuman library.",
 )
 @click.option(
     "--set",
@@ -86,7 +87,7 @@ def edit(
     part: str | None,
     listed: bool,
 ) -> None:
-    """Put hats, glasses, beards, jewellery and scarves on an avatar, or take them off.
+    """Put hair, hats, glasses, beards, jewellery and scarves on an avatar, or take them off.
 
     With --from, what you changed in the portrait becomes an attribute of the avatar.
 

@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 from ..body.skinning import skin_vertices
 from ..core.interpolation import smoothstep
 from ..core.types import FloatArray, IntArray, LikenessError
+from ..wardrobe import hair_cards as cards
+from ..wardrobe import hair_growth as growth
 from ..wardrobe.asset_files import load_garment
 from ..wardrobe.dress import garment_vertices
 from ..wardrobe.hair_binding import build_surface, hanging_weights
+from ..wardrobe.hair_pigment import melanin_color, mix_grey
 from ..wardrobe.head_shape import head_shape
 from ..wardrobe.library import Library
 from ..wardrobe.mesh_parts import LABEL, Material, MeshPart
-from . import hair_cards as cards
 from . import hair_face as face
 from . import hair_ribbons as ribbons
-from . import hair_strands as strands
-from .hair_color import dyed_color, grey_share, melanin_color, mix_grey, natural_color
+from .hair_color import dyed_color, grey_share, natural_color
 from .person_parts import Traits, Wearer
 
 THICK = 0.012  # metres by which hair wins against the skin below
@@ -176,7 +177,7 @@ def _style(
 def _likely(name: str, traits: Traits) -> float:
     """Curls by origin; long hair gets rarer with age."""
     african = traits.origin[0]
-    curl = strands.STYLES[name].curl
+    curl = growth.STYLES[name].curl
     tight = 1.0 + 4.0 * african if curl > 0.7 else 1.0 - 0.75 * african
     if name == "afro":
         tight = 8.0 * african**2
@@ -307,10 +308,10 @@ def _library_hair(
 def _grown_hair(
     wearer: Wearer, look: HairLook, rest: FloatArray, hat_below: float | None
 ) -> HairCards:
-    style = strands.STYLES[look.style]
+    style = growth.STYLES[look.style]
     head = head_shape(rest, wearer.dress.body)
     rng = np.random.default_rng([look.seed, 12])
-    paths, width = strands.grow_hair(
+    paths, width = growth.grow_hair(
         style, head, look.part, look.length, look.receding, look.seed, look.volume
     )
     stray, thin = ribbons.make_flyaways(paths, head, rng)

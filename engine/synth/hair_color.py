@@ -1,18 +1,13 @@
-"""Colours of hair: two melanins, grey by age, and dye."""
+"""Colours of people's hair by origin and age, and dye."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..core.types import FloatArray
+from ..wardrobe.hair_pigment import melanin_color
 from ..wardrobe.tables import parse_colors
 from .person_parts import Traits
-
-# Absorption of linear light by one unit of each melanin; the shape of the measured curves.
-EUMELANIN = np.array([0.55, 0.88, 1.28])
-PHEOMELANIN = np.array([0.25, 0.70, 1.60])
-WHITEST, SHEEN = 0.62, 0.008  # linear reflectance without melanin, and of the strands' surface
-WHITE = np.array([0.78, 0.77, 0.75])  # sRGB of grey hair's strands without any
 
 # (share, eumelanin from..to, pheomelanin from..to)
 _EUROPEAN = (
@@ -30,36 +25,6 @@ _DYES = parse_colors(
     0.45 0.1 0.14, 0.8 0.78 0.76
     """
 )
-
-
-def to_srgb(linear: FloatArray) -> FloatArray:
-    """Encode linear colours by a power of 1/2.2, clipped to 0..1.
-
-    Args:
-        linear: [..., 3] 0..1.
-
-    Returns:
-        [..., 3] sRGB 0..1.
-    """
-    return np.asarray(np.clip(linear, 0.0, 1.0) ** (1 / 2.2))
-
-
-def to_linear(srgb: FloatArray) -> FloatArray:
-    """Decode sRGB colours by a power of 2.2, clipped to 0..1.
-
-    Args:
-        srgb: [..., 3] 0..1.
-
-    Returns:
-        [..., 3] linear 0..1.
-    """
-    return np.asarray(np.clip(srgb, 0.0, 1.0) ** 2.2)
-
-
-def melanin_color(eumelanin: float, pheomelanin: float) -> FloatArray:
-    """[3] sRGB of hair with these amounts of black-brown and red-yellow pigment."""
-    absorbed = eumelanin * EUMELANIN + pheomelanin * PHEOMELANIN
-    return to_srgb(WHITEST * np.exp(-absorbed) + SHEEN)
 
 
 def natural_color(rng: np.random.Generator, traits: Traits) -> FloatArray:
@@ -83,16 +48,3 @@ def dyed_color(rng: np.random.Generator, traits: Traits) -> FloatArray | None:
         return melanin_color(rng.uniform(0.3, 4.0), rng.uniform(0.1, 1.2))
     dye = np.array(_DYES[rng.integers(len(_DYES))])
     return np.asarray(np.clip(dye + rng.normal(0, 0.04, 3), 0.05, 0.95))
-
-
-def mix_grey(color: FloatArray, grey: float) -> FloatArray:
-    """The colour of strands seen from afar when some of them are white.
-
-    Args:
-        color: [3] sRGB 0..1 of strands with pigment.
-        grey: share of white strands, 0..1.
-
-    Returns:
-        [3] sRGB 0..1.
-    """
-    return to_srgb((1.0 - grey) * to_linear(color) + grey * to_linear(WHITE))

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from ..core.interpolation import smoothstep
 from ..core.types import FloatArray, IntArray
 from ..wardrobe.hair_binding import normalize
+from ..wardrobe.hair_growth import baldness
+from ..wardrobe.hair_pigment import mix_grey, to_linear, to_srgb
 from ..wardrobe.head_shape import HeadShape
-from .hair_color import mix_grey, to_linear, to_srgb
-from .hair_strands import baldness
 
 TILES, TILE_WIDTH, TILE_HEIGHT, STRANDS = 12, 40, 256, 11
 

@@ -2,17 +2,74 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..core.attributes import STAYS, Attribute, constant_span
-from ..core.types import MAX_GAUSSIANS, Avatar, BoolArray, BoundGaussians, FloatArray, LikenessError
+from ..core.types import (
+    MAX_GAUSSIANS,
+    Avatar,
+    BoolArray,
+    BoundGaussians,
+    FloatArray,
+    Gaussians,
+    IntArray,
+    LikenessError,
+)
 
 MAX_ADDED = MAX_GAUSSIANS // 2
 """Most splats of everything that is put on one avatar, on top of the avatar's own."""
 
+COMES, GOES_AFTER = (0.0, 1.0), (1.0, 0.6)
+"""Spans of what appears and goes: the old stays whole until the new covers most of it, so that the
+background never shines through."""
+
 _SEED = 7
+
+
+@dataclass(frozen=True)
+class AddedSplats:
+    """Splats to be added, and what gives way to them.
+
+    Attributes:
+        splats: K at rest, metres.
+        triangle: [K] of the body.
+        bary: [K, 3] on it.
+        span: [K, 2].
+        gives_way: [N] of the avatar's own.
+        lit: [K] whose colours have the photo's light already.
+        openness: [K] of the sky.
+        part: [K] rows of ``PARTS``.
+        source: [K] which of the avatar's each came from: it goes with the sliders of that one, too;
+            -1 for none.
+    """
+
+    splats: Gaussians
+    triangle: IntArray
+    bary: FloatArray
+    span: FloatArray
+    gives_way: BoolArray
+    lit: BoolArray
+    openness: FloatArray
+    part: IntArray
+    source: IntArray
+
+
+def find_own(avatar: Avatar) -> BoolArray:
+    """Return which of an avatar's Gaussians [N] are the photo's, and not of what was put on."""
+    own = np.ones(len(avatar.gaussians), bool)
+    for attribute in avatar.attributes:
+        own &= (attribute.factors(0.0) > 0.0) | (attribute.item == "photo")
+    return own
+
+
+def find_shown(avatar: Avatar) -> BoolArray:
+    """Return which of an avatar's Gaussians [N] are drawn as its sliders stand."""
+    shown = np.ones(len(avatar.gaussians), bool)
+    for attribute in avatar.attributes:
+        shown &= attribute.factors() > 0.0
+    return shown
 
 
 def count_room(avatar: Avatar) -> int:
@@ -59,7 +116,11 @@ def choose_spans(rows: BoolArray, span: tuple[float, float]) -> FloatArray:
 
 
 def insert_splats(
-    avatar: Avatar, bound: BoundGaussians, span: FloatArray, attribute: Attribute
+    avatar: Avatar,
+    bound: BoundGaussians,
+    span: FloatArray,
+    attribute: Attribute,
+    source: IntArray | None = None,
 ) -> Avatar:
     """Return the avatar with splats of an attribute spread evenly between its own.
 
@@ -68,6 +129,8 @@ def insert_splats(
         bound: K Gaussians to be added.
         span: [K, 2] of the attribute.
         attribute: with the spans [N, 2] of the avatar's own Gaussians.
+        source: [K] which of the avatar's own each came from, and with whose sliders it goes;
+            -1, or left out, for none.
     """
     own, count = len(avatar.gaussians), len(bound)
     mixed = np.random.default_rng(_SEED).permutation(count)
@@ -77,6 +140,12 @@ def insert_splats(
     def spread(before: FloatArray, more: FloatArray) -> FloatArray:
         return np.asarray(np.concatenate([before, more])[order], np.float32)
 
+    def follow(span: FloatArray) -> FloatArray:
+        out = constant_span(STAYS, count)
+        if source is not None:
+            out[source >= 0] = span[source[source >= 0]]
+        return np.asarray(out[mixed])
+
     start = avatar.lod_start
     if start is not None:  # an even choice of them grows from the start
         start = spread(start, np.full(count, own + count))
@@ -85,10 +154,7 @@ def insert_splats(
         gaussians=BoundGaussians.concatenate([avatar.gaussians, bound.take(mixed)]).take(order),
         lod_start=start,
         attributes=(
-            *(
-                replace(one, span=spread(one.span, constant_span(STAYS, count)))
-                for one in avatar.attributes
-            ),
+            *(replace(one, span=spread(one.span, follow(one.span))) for one in avatar.attributes),
             replace(attribute, span=spread(attribute.span, span[mixed])),
         ),
     )

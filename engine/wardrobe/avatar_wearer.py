@@ -12,6 +12,7 @@ from ..core.geometry import vertex_normals
 from ..core.settings import register_settings
 from ..core.types import NUM_JOINTS, PARTS, Avatar, BoundGaussians, FloatArray, LikenessError
 from ..gaussians.binding import place_gaussians
+from .attribute_splats import find_shown
 from .dress import DressBody, PosedBody, load_dress_body
 from .hair_binding import build_surface, part_rows
 from .library import Library
@@ -125,7 +126,7 @@ def measure_thickness(avatar: Avatar, parts: tuple[str, ...], over: tuple[str, .
     out = np.zeros(len(body.v_template))
     rows = part_rows(body, *over)
     own = np.isin(bound.part, [PARTS.index(name) for name in parts])
-    own &= bound.opacities > S.solid
+    own &= (bound.opacities > S.solid) & find_shown(avatar)
     if len(rows) == 0 or own.sum() < S.around:
         return out
     rest = np.asarray(body.v_template, np.float64)

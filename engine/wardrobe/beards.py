@@ -79,14 +79,15 @@ S = register_settings("wardrobe.beards", BeardSettings())
 _PHOTO = LAYERS.index("photo")
 
 
-def find_hair_color(avatar: Avatar) -> FloatArray:
-    """Return the colour [3] that a beard of this person has, sRGB 0..1.
+def find_hair_color(avatar: Avatar, category: str) -> FloatArray:
+    """Return the colour [3] that hair or a beard of this person has, sRGB 0..1.
 
     Args:
         avatar: whose beard or hair it takes.
+        category: ``hair`` or ``beard``.
     """
     bound = avatar.gaussians
-    for part in ("beard", "hair"):
+    for part in ("beard", "hair") if category == "beard" else ("hair", "beard"):
         own = bound.colors[(bound.part == PARTS.index(part)) & (bound.layer == _PHOTO)]
         if len(own) > S.seen:
             bright = own.mean(1)

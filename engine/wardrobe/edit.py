@@ -14,7 +14,6 @@ from scipy.spatial import cKDTree
 from ..body.model import Body
 from ..core.attributes import APPEARS, GOES, Attribute, constant_span, record_edit
 from ..core.geometry import vertex_normals
-from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
 from ..core.types import (
     LAYERS,
@@ -29,9 +28,16 @@ from ..core.types import (
 )
 from ..gaussians.binding import bind_gaussians, place_gaussians
 from ..gaussians.lift.glasses import nearest_triangles, rigid_triangles
-from ..gaussians.lift.photo_light import PhotoLight, fit_light
 from ..gaussians.lift.surfels import closest_barycentric
-from .attribute_splats import check_room, choose_spans, insert_splats
+from .attribute_splats import (
+    GOES_AFTER,
+    AddedSplats,
+    check_room,
+    choose_spans,
+    count_room,
+    find_shown,
+    insert_splats,
+)
 from .avatar_wearer import (
     AvatarWearer,
     fill_out,
@@ -43,6 +49,7 @@ from .avatar_wearer import (
 from .beards import find_hair_color, grow_beard
 from .fitting import cast_shade, find_above, find_outside, find_under_hat, press_hair, sink_hair
 from .hair_binding import HAT_TILT, BodySurface, build_surface, normalize
+from .hair_edit import fit_hair
 from .head_shape import head_shape
 from .items import (
     DEFAULT_COLORS,
@@ -53,10 +60,12 @@ from .items import (
     is_metallic,
     make_garment,
     make_item,
+    parse_color,
 )
 from .mesh_parts import MeshPart
 from .mesh_splats import cover_mesh
 from .occlusion import measure_openness
+from .photo_shade import find_light, find_normals, light_all_around, turn_to_camera
 from .tables import Color
 
 
@@ -77,7 +86,6 @@ class EditSettings:
     wall: float = 0.007  # metres of cloth
     clear: float = 64.0  # of 255: alpha of a lens that throws no shade
     metal: tuple[float, float] = (0.55, 0.85)  # brightness of metal: least, and more upwards
-    shown: int = 20_000  # splats of the photo that tell its light
 
 
 S = register_settings("wardrobe.edit", EditSettings())
@@ -96,29 +104,6 @@ PRESENT = ("glasses", "held")
 """Parts of the photo that can be taken off: what they hide has been completed."""
 
 _SHELL, _PHOTO = LAYERS.index("shell"), LAYERS.index("photo")
-
-
-@dataclass(frozen=True)
-class _Added:
-    """Splats to be added, and what gives way to them.
-
-    Attributes:
-        splats: K at rest, metres.
-        triangle: [K] of the body.
-        bary: [K, 3] on it.
-        span: [K, 2].
-        gives_way: [N] of the avatar's own.
-        lit: [K] whose colours have the photo's light already.
-        openness: [K] of the sky.
-    """
-
-    splats: Gaussians
-    triangle: IntArray
-    bary: FloatArray
-    span: FloatArray
-    gives_way: BoolArray
-    lit: BoolArray
-    openness: FloatArray
 
 
 def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar:
@@ -142,8 +127,10 @@ def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar
         )
     if any(one.name == request.category for one in avatar.attributes):
         avatar = remove_attribute(avatar, request.category)
-    request = replace(request, color=_choose_color(avatar, request))
-    added = _grow(avatar, request) if request.category == "beard" else _fit(avatar, request)
+    color = _choose_color(avatar, request)
+    if color is not None:  # as the file keeps it, so that it can be fitted again
+        request = replace(request, color=parse_color(format_color(color)))
+    added = _make_splats(avatar, request)
     check_room(avatar, request.category, len(added.splats))
     bound = _bind(avatar, added, request.category)
     attribute = Attribute(
@@ -152,19 +139,30 @@ def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar
         request.item_name,
         format_color(request.color or DEFAULT_COLORS[request.category]),
         value,
-        choose_spans(added.gives_way, GOES),
+        choose_spans(added.gives_way, GOES_AFTER if request.category == "hair" else GOES),
     )
     edit = {"add": request.category, "item": request.item_name, "color": attribute.color}
-    return record_edit(insert_splats(avatar, bound, added.span, attribute), edit | {"value": value})
+    return record_edit(
+        insert_splats(avatar, bound, added.span, attribute, added.source), edit | {"value": value}
+    )
+
+
+def _make_splats(avatar: Avatar, request: ItemRequest) -> AddedSplats:
+    """The splats of an item, and what gives way to it."""
+    if request.category == "hair":
+        return fit_hair(avatar, request)
+    if request.category == "beard":
+        return _grow(avatar, request)
+    return _fit(avatar, request)
 
 
 def _choose_color(avatar: Avatar, request: ItemRequest) -> Color | None:
     """The colour asked for, or the usual one; None leaves a garment its own."""
-    if request.color is not None or request.is_garment:
+    if request.color is not None or (request.is_garment and request.category != "hair"):
         return request.color
-    if request.category != "beard":
+    if request.category not in ("beard", "hair"):
         return DEFAULT_COLORS[request.category]
-    r, g, b = find_hair_color(avatar)
+    r, g, b = find_hair_color(avatar, request.category)
     return float(r), float(g), float(b)
 
 
@@ -239,7 +237,7 @@ def check_value(name: str, value: float) -> None:
         )
 
 
-def _fit(avatar: Avatar, request: ItemRequest) -> _Added:
+def _fit(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     """The splats of an item made of meshes."""
     body: Body = avatar.body
     rest = fill_out(body, _thickness(avatar, request))
@@ -259,17 +257,18 @@ def _fit(avatar: Avatar, request: ItemRequest) -> _Added:
     openness = measure_openness(
         np.asarray(splats.means, np.float64), normals, np.concatenate([rest, vertices]), around
     )
-    own = ~gives_way  # but not what was added: its shade would stay when that goes
-    for attribute in avatar.attributes:
-        own &= attribute.factors(0.0) > 0.0
-    shade, source = cast_shade(avatar, own, vertices, f)
+    shade, source = cast_shade(avatar, ~gives_way & find_shown(avatar), vertices, f)
     triangle, bary = _homes(means, request.category, body)
-    bound = avatar.gaussians
+    bound, count = avatar.gaussians, len(splats)
+    room = max(count_room(avatar) - count - len(source), 0)
+    few = np.linspace(0, len(pressed) - 1, min(len(pressed), room)).astype(int)
+    wider = np.sqrt(len(pressed) / max(len(few), 1))
+    pressed, moved = pressed[few], moved[few]
     hair = place_gaussians(bound.take(pressed), body.v_template, body)
-    hair = replace(hair, means=moved.astype(np.float32), scales=np.minimum(hair.scales, S.longest))
+    scales = np.minimum(hair.scales * [wider, wider, 1.0], S.longest).astype(np.float32)
+    hair = replace(hair, means=moved.astype(np.float32), scales=scales)
     below = np.concatenate([source, pressed])
-    count = len(splats)
-    return _Added(
+    return AddedSplats(
         Gaussians.concatenate([splats, shade, hair]),
         np.concatenate([triangle, bound.triangle[below]]),
         np.concatenate([bary, bound.bary[below]]),
@@ -277,6 +276,8 @@ def _fit(avatar: Avatar, request: ItemRequest) -> _Added:
         gives_way,
         np.arange(count + len(below)) >= count,
         np.concatenate([openness, np.ones(len(below))]),
+        np.full(count + len(below), PARTS.index(request.category)),
+        np.concatenate([np.full(count, -1), below]),
     )
 
 
@@ -331,9 +332,11 @@ def _gives_way(
     wall = float(np.linalg.norm(rest - body.v_template, axis=1)[head.scalp].mean()) + S.wall
     through = find_above(points, bound, vertices, f) | find_outside(points, bound, surface)
     under = find_under_hat(points, bound, body, rim, middle)
+    shown = find_shown(avatar)
     pressed, moved = press_hair(points, bound, bare, rim, middle, wall)
+    pressed, moved = pressed[shown[pressed]], moved[shown[pressed]]
     # What comes through lies close to the head instead, and so does pressed hair that still does.
-    beside = through & ~under & (bound.part == PARTS.index("hair"))
+    beside = through & ~under & (bound.part == PARTS.index("hair")) & shown
     rows = np.union1d(pressed, np.nonzero(beside)[0])
     places = points[rows]
     places[np.searchsorted(rows, pressed)] = moved
@@ -355,7 +358,7 @@ def _homes(points: FloatArray, category: str, body: Body) -> tuple[IntArray, Flo
     return nearest_triangles(points, rows, np.asarray(body.v_template, np.float64), body)
 
 
-def _grow(avatar: Avatar, request: ItemRequest) -> _Added:
+def _grow(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     """The splats of a beard."""
     body: Body = avatar.body
     color = np.array(request.color)
@@ -363,7 +366,7 @@ def _grow(avatar: Avatar, request: ItemRequest) -> _Added:
     means = np.asarray(splats.means, np.float64)
     corners = np.asarray(body.v_template, np.float64)[body.f[triangle]]
     count = len(splats)
-    return _Added(
+    return AddedSplats(
         splats,
         triangle,
         closest_barycentric(means, corners),
@@ -371,10 +374,12 @@ def _grow(avatar: Avatar, request: ItemRequest) -> _Added:
         np.zeros(len(avatar.gaussians), bool),
         np.zeros(count, bool),
         np.ones(count),
+        np.full(count, PARTS.index(request.category)),
+        np.full(count, -1),
     )
 
 
-def _bind(avatar: Avatar, added: _Added, category: str) -> BoundGaussians:
+def _bind(avatar: Avatar, added: AddedSplats, category: str) -> BoundGaussians:
     """The added splats on the body, in the photo's light."""
     body: Body = avatar.body
     bound = bind_gaussians(
@@ -386,45 +391,18 @@ def _bind(avatar: Avatar, added: _Added, category: str) -> BoundGaussians:
         body,
     )
     placed = place_gaussians(bound, body.vertices(avatar.pose)[0], body)
-    normals = _turn_to_camera(_find_normals(placed), avatar)
+    normals = turn_to_camera(find_normals(placed), avatar)
     if category == "beard":  # it is lit as a whole, not hair by hair
         skin = vertex_normals(body.vertices(avatar.pose)[0], body.f)[body.f[added.triangle]]
-        normals = _turn_to_camera(normalize(skin.mean(1)), avatar)
-    light = _find_light(avatar)
-    nothing = np.zeros(len(bound))
-    shade = light.all_around(normals, nothing.astype(int), nothing)
+        normals = turn_to_camera(normalize(skin.mean(1)), avatar)
+    shade = light_all_around(find_light(avatar), normals)
     tone = S.cast + (1.0 - S.cast) * added.openness
     if is_metallic(category):
         tone = tone * (S.metal[0] + S.metal[1] * np.clip(normals[:, 1] + 0.3, 0.0, 1.0))
     colors = np.where(
         added.lit[:, None], bound.colors, np.clip(bound.colors * shade * tone[:, None], 0.0, 1.0)
     )
-    part = np.full(len(bound), PARTS.index(category), np.uint8)
-    return replace(bound, colors=colors.astype(np.float32), part=part)
-
-
-def _find_normals(placed: Gaussians) -> FloatArray:
-    """[N, 3] the splats' normals."""
-    return np.asarray(quaternion_to_matrix(np.asarray(placed.quats, np.float64))[:, :, 2])
-
-
-def _turn_to_camera(normals: FloatArray, avatar: Avatar) -> FloatArray:
-    """[N, 3] normals in the axes of the photo's camera: x right, y up, z to the camera."""
-    turn = np.diag([1.0, -1.0, -1.0]) @ np.asarray(avatar.camera.viewmat, np.float64)[:3, :3]
-    return np.asarray(normals @ turn.T)
-
-
-def _find_light(avatar: Avatar) -> PhotoLight:
-    """The light of the photo, from the splats of its pixels."""
-    rows = np.nonzero((avatar.gaussians.layer == _PHOTO) & (avatar.gaussians.opacities > 0.5))[0]
-    rows = rows[:: max(1, len(rows) // S.shown)]
-    bound = avatar.gaussians.take(rows)
-    placed = place_gaussians(bound, avatar.body.vertices(avatar.pose)[0], avatar.body)
-    normals = _turn_to_camera(_find_normals(placed), avatar)
-    normals = normals * np.where(normals[:, 2:] < 0.0, -1.0, 1.0)
-    usual = np.isin(bound.part, [PARTS.index(name) for name in ("skin", "face", "upper", "lower")])
-    surface = np.where(usual, bound.part.astype(int), -1)
-    return fit_light(normals, np.asarray(bound.colors, np.float64), surface, normals[:, 2])
+    return replace(bound, colors=colors.astype(np.float32), part=added.part.astype(np.uint8))
 
 
 def _join_meshes(parts: list[MeshPart]) -> tuple[FloatArray, IntArray]:

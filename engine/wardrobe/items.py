@@ -15,13 +15,16 @@ from .accessory_jewels import Jewels, Scarf, earring_parts, necklace_parts, scar
 from .asset_files import load_garment
 from .avatar_wearer import AvatarWearer
 from .dress import PosedBody, garment_rest
+from .hairstyles import STYLES
 from .head_shape import head_shape
 from .library import check_asset
 from .mesh_parts import MeshPart
 from .tables import Color
 
 BEARDS = ("stubble", "short", "full", "goatee", "moustache")
+HAIR = ("bald", "shaved", "trimmed", *STYLES)
 ITEMS: dict[str, tuple[str, ...]] = {
+    "hair": HAIR,
     "hat": ("beanie", "cap", "bucket", "sun-hat", "fedora", "hairband"),
     "glasses": (*SHAPES, *(f"sun-{name}" for name in SHAPES)),
     "headphones": ("over-ear",),
@@ -30,7 +33,9 @@ ITEMS: dict[str, tuple[str, ...]] = {
     "scarf": ("plain", "stripes"),
     "beard": BEARDS,
 }
-"""What the wardrobe has, by category; a hat may also be a garment of a MakeHuman library."""
+"""What the wardrobe has, by category; hats and hair may also be of a MakeHuman library."""
+
+FROM_LIBRARY = ("hat", "hair")
 
 DEFAULT_COLORS: dict[str, Color] = {
     "hat": (0.16, 0.17, 0.20),
@@ -40,7 +45,7 @@ DEFAULT_COLORS: dict[str, Color] = {
     "necklace": (0.86, 0.70, 0.40),
     "scarf": (0.36, 0.10, 0.12),
 }
-"""A beard takes the colour of the person's own hair."""
+"""Hair and beards take the colour of the person's own hair."""
 
 _SECOND: Color = (0.12, 0.10, 0.09)  # of ribbons, visors and stripes where none is given
 _METALLIC = ("earrings", "necklace")
@@ -53,10 +58,11 @@ class ItemRequest:
 
     Attributes:
         category: key of :data:`ITEMS`.
-        item: of the category, or the path of a garment (.mhclo) for a hat.
+        item: of the category, or the path of a .mhclo file for a hat or hair.
         color: [3] sRGB 0..1; None for the category's own.
         second: [3] sRGB 0..1 of ribbons, stripes, stones and lenses; None for the item's own.
         seed: of folds and hairs.
+        length: of hair, 0..1 between the shortest and the longest of the style.
     """
 
     category: str
@@ -64,6 +70,7 @@ class ItemRequest:
     color: Color | None = None
     second: Color | None = None
     seed: int = 0
+    length: float = 0.5
 
     @property
     def is_garment(self) -> bool:
@@ -87,13 +94,17 @@ def check_item(request: ItemRequest) -> None:
             f"The wardrobe has no category '{request.category}'.",
             f"Choose one of {', '.join(ITEMS)}.",
         )
-    if request.is_garment and request.category == "hat":
+    if request.is_garment and request.category in FROM_LIBRARY:
         if not Path(request.item).is_file():
             raise LikenessError(f"'{request.item}' does not exist.", "Name a .mhclo file.")
     elif request.item not in ITEMS[request.category]:
         raise LikenessError(
             f"The wardrobe has no {request.category} '{request.item}'.",
             f"Choose one of {', '.join(ITEMS[request.category])}.",
+        )
+    if not 0.0 <= request.length <= 1.0:
+        raise LikenessError(
+            f"The length {request.length:g} is out of range.", "Give a number from 0 to 1."
         )
 
 

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from ..core.geometry import vertex_normals
 from ..core.rotations import matrix_to_quaternion
 from ..core.settings import register_settings
-from ..core.types import FloatArray, Gaussians
+from ..core.types import FloatArray, Gaussians, IntArray
 from .mesh_parts import MeshPart
 
 
@@ -43,15 +43,8 @@ def cover_mesh(part: MeshPart, spacing: float) -> tuple[Gaussians, FloatArray]:
         splats: N in the mesh's space.
         normals: [N, 3] unit, outwards.
     """
-    a, b, c = (np.asarray(part.vertices[part.f[:, k]], np.float64) for k in range(3))
-    area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
-    ends = np.cumsum(area) / spacing**2
-    count = max(int(ends[-1]), 1)
-    triangle = np.searchsorted(ends, (np.arange(count) + 0.5) * ends[-1] / count)
-    u, v = np.mod(0.5 + np.arange(count)[:, None] * _STEPS, 1.0).T
-    beyond = u + v > 1.0
-    u, v = np.where(beyond, 1.0 - u, u), np.where(beyond, 1.0 - v, v)
-    bary = np.stack([1.0 - u - v, u, v], 1)
+    triangle, bary = scatter_evenly(np.asarray(part.vertices[part.f], np.float64), spacing)
+    count = len(triangle)
     corner = part.f[triangle]
     points = np.einsum("nk,nkd->nd", bary, part.vertices[corner])
     normals = np.einsum("nk,nkd->nd", bary, vertex_normals(part.vertices, part.f)[corner])
@@ -63,6 +56,28 @@ def cover_mesh(part: MeshPart, spacing: float) -> tuple[Gaussians, FloatArray]:
     splats = make_discs(points, normals, np.full(count, S.sigma * spacing), rgba[:, :3], opacity)
     shown = opacity > S.faint
     return splats.take(shown), normals[shown]
+
+
+def scatter_evenly(corners: FloatArray, spacing: float) -> tuple[IntArray, FloatArray]:
+    """Scatter points evenly over triangles.
+
+    Args:
+        corners: [F, 3, 3] metres.
+        spacing: metres between points.
+
+    Returns:
+        triangle: [N] ascending.
+        bary: [N, 3] barycentric coordinates on them.
+    """
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    area = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    ends = np.cumsum(area) / spacing**2
+    count = max(int(ends[-1]), 1)
+    triangle = np.searchsorted(ends, (np.arange(count) + 0.5) * ends[-1] / count)
+    u, v = np.mod(0.5 + np.arange(count)[:, None] * _STEPS, 1.0).T
+    beyond = u + v > 1.0
+    u, v = np.where(beyond, 1.0 - u, u), np.where(beyond, 1.0 - v, v)
+    return triangle, np.stack([1.0 - u - v, u, v], 1)
 
 
 def make_discs(

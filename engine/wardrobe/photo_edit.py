@@ -22,7 +22,7 @@ from ..gaussians.binding import place_gaussians
 from ..gaussians.lift.labels import LABELS
 from ..gaussians.lift.lift_multiview import thin_gaussians
 from ..gaussians.lift.parts import name_all
-from .attribute_splats import choose_spans, count_room, insert_splats
+from .attribute_splats import COMES, GOES_AFTER, choose_spans, count_room, insert_splats
 from .edit import check_value, remove_attribute
 from .items import format_color
 
@@ -45,10 +45,6 @@ S = register_settings("wardrobe.photo_edit", PhotoEditSettings())
 
 ITEM = "edited portrait"
 """The item of attributes that were made from one."""
-
-COMES, GOES_AFTER = (0.0, 1.0), (1.0, 0.6)
-"""Spans of what appears and goes: the old stays whole until the new covers most of it, so that the
-background never shines through."""
 
 _PHOTO = LAYERS.index("photo")
 _OVER = [PARTS.index(name) for name in ("glasses", "headphones", "earrings", "necklace", "held")]

@@ -14,12 +14,11 @@ from ..body.model import Body
 from ..core.attributes import Attribute, constant_span, record_edit
 from ..core.color import lab_to_rgb, rgb_to_lab
 from ..core.settings import register_settings
-from ..core.types import PARTS, Avatar, BoolArray, FloatArray, LikenessError
-from ..gaussians.lift.lift_multiview import thin_gaussians
-from .attribute_splats import choose_spans, count_room, insert_splats
+from ..core.types import PARTS, Avatar, BoolArray, FloatArray, IntArray, LikenessError
+from ..gaussians.lift.lift_multiview import thin_gaussians, thin_rows
+from .attribute_splats import COMES, GOES_AFTER, choose_spans, count_room, insert_splats
 from .edit import check_value, remove_attribute
-from .items import format_color
-from .photo_edit import COMES, GOES_AFTER
+from .items import ITEMS, format_color
 from .tables import Color
 
 
@@ -58,7 +57,13 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
     """
     check_value(name, value)
     check_tinted(name)
-    if any(one.name == name for one in avatar.attributes):
+    before = [one for one in avatar.attributes if one.name == name]
+    if before and before[0].item in ITEMS.get(name, ()):
+        raise LikenessError(
+            f"The {name} was put on, and is not the photo's.",
+            f"Add it in this color: {name}={before[0].item},color={format_color(color)}.",
+        )
+    if before:
         avatar = remove_attribute(avatar, name)
     rows = _find_rows(avatar, name)
     if rows.sum() < S.few:
@@ -66,14 +71,17 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
             f"The avatar has no {name} to tint, or its file does not say where.",
             "List its parts with 'info'; build avatars of older versions again.",
         )
-    new = avatar.gaussians.take(rows)
+    source: IntArray = np.nonzero(rows)[0]
+    new = avatar.gaussians.take(source)
     tinted = tint_colors(np.asarray(new.colors, np.float64), np.array(color))
-    new = thin_gaussians(replace(new, colors=tinted.astype(np.float32)), count_room(avatar))
+    room = count_room(avatar)
+    new = thin_gaussians(replace(new, colors=tinted.astype(np.float32)), room)
+    source = thin_rows(source, room)
     spans = choose_spans(rows, GOES_AFTER)
     part = name if name in PARTS else "face"
     attribute = Attribute(name, part, ITEM, format_color(color), value, spans)
     record = {"tint": name, "color": attribute.color, "value": value}
-    worn = insert_splats(avatar, new, constant_span(COMES, len(new)), attribute)
+    worn = insert_splats(avatar, new, constant_span(COMES, len(new)), attribute, source)
     return record_edit(worn, record)
 
 
@@ -110,11 +118,8 @@ def tint_colors(colors: FloatArray, target: FloatArray) -> FloatArray:
 
 
 def _find_rows(avatar: Avatar, name: str) -> BoolArray:
-    """[N] the avatar's own splats of a part."""
+    """[N] the splats of a part, also of what was put on, such as a bald head."""
     bound, body = avatar.gaussians, avatar.body
-    own = np.ones(len(bound), bool)
-    for attribute in avatar.attributes:
-        own &= (attribute.factors(0.0) > 0.0) | (attribute.item == "photo")
     lips = _on_lips(body)[bound.triangle] & (bound.part == PARTS.index("face"))
     if name == "lips":
         part = lips
@@ -122,7 +127,7 @@ def _find_rows(avatar: Avatar, name: str) -> BoolArray:
         part = np.isin(bound.part, [PARTS.index("skin"), PARTS.index("face")]) & ~lips
     else:
         part = bound.part == PARTS.index(name)
-    return np.asarray(own & part)
+    return np.asarray(part)
 
 
 def _on_lips(body: Body) -> BoolArray:

@@ -15,13 +15,14 @@ from ..formats.avatar import load_editable_avatar, save_avatar
 from ..network.config import NetworkConfig, PerseConfig, load_config
 from ..network.inputs import FamilyEdit
 from ..network.starting_gaussians import starting_gaussians
-from ..wardrobe.edit import add_item, remove_attribute, set_attribute
+from ..wardrobe.edit import remove_attribute, set_attribute
 from ..wardrobe.items import ITEMS, ItemRequest, check_item, parse_color
+from ..wardrobe.refit import put_on, take_off
 from ..wardrobe.tables import Color
 from ..wardrobe.tint import check_tinted, tint_part
 
 FILE_NAME = "avatar.safetensors"
-_OPTIONS = ("color", "second", "value", "seed")
+_OPTIONS = ("color", "second", "value", "seed", "length")
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def parse_item(text: str) -> tuple[ItemRequest, float]:
         raise LikenessError(
             f"'{text}' does not name an item of the wardrobe.",
             "Write a category and an item, such as hat=fedora, and after commas its color, second "
-            "color, value or seed, such as color=#332211.",
+            "color, value, seed or length, such as color=#332211.",
         )
     request = ItemRequest(
         category,
@@ -117,6 +118,7 @@ def parse_item(text: str) -> tuple[ItemRequest, float]:
         parse_color(options["color"]) if "color" in options else None,
         parse_color(options["second"]) if "second" in options else None,
         int(_parse_number(options.get("seed", "0"), text)),
+        _parse_number(options.get("length", "0.5"), text),
     )
     check_item(request)
     return request, _parse_number(options.get("value", "1"), text)
@@ -165,8 +167,8 @@ def edit_avatar(
 ) -> Avatar:
     """Edit an avatar's attributes.
 
-    First things are removed, then come learned looks, then an edited portrait counts, then come
-    tints, then things are put on, and the sliders come last.
+    First things are removed, then come learned looks, then an edited portrait counts, then comes
+    hair, then come tints, then other things are put on, and the sliders come last.
 
     Args:
         avatar: with its attributes.
@@ -185,7 +187,7 @@ def edit_avatar(
     items = [parse_item(text) for text in add]
     colors = [parse_tint(text) for text in tints]
     for name in remove:
-        avatar = remove_attribute(avatar, name)
+        avatar = take_off(avatar, name)
     if learned is not None:
         avatar = _add_looks(avatar, learned)
     if edited is not None and edited.portrait is not None:
@@ -194,10 +196,13 @@ def edit_avatar(
         avatar = edit_from_photo(
             avatar, edited.portrait, edited.edited, edited.part, progress=progress
         )
+    hair = [one for one in items if one[0].category == "hair"]
+    for request, value in hair:  # tints and hats lie on it
+        avatar = put_on(avatar, request, value)
     for name, color, value in colors:
         avatar = tint_part(avatar, name, color, value)
-    for request, value in items:
-        avatar = add_item(avatar, request, value)
+    for request, value in (one for one in items if one not in hair):
+        avatar = put_on(avatar, request, value)
     for name, value in (values or {}).items():
         avatar = set_attribute(avatar, name, value)
     return avatar

@@ -18,7 +18,15 @@ from ...body import Body
 from ...core.cameras import project
 from ...core.geometry import triangle_frames
 from ...core.settings import register_settings
-from ...core.types import BoundGaussians, FloatArray, LikenessError, Matte, Observation, Track
+from ...core.types import (
+    BoundGaussians,
+    FloatArray,
+    IntArray,
+    LikenessError,
+    Matte,
+    Observation,
+    Track,
+)
 from ...render import render_camera
 from ..binding import place_gaussians
 from . import MIN_GAUSSIANS, LiftOptions, LiftResult, lift_photo
@@ -239,9 +247,21 @@ def thin_gaussians(bound: BoundGaussians, budget: int) -> BoundGaussians:
     """Drop Gaussians evenly down to ``budget``; those that stay grow to fill in."""
     if len(bound) <= budget:
         return bound
-    kept = bound.take(np.linspace(0, len(bound) - 1, budget).astype(int))
+    kept = bound.take(thin_rows(np.arange(len(bound)), budget))
     grown = np.array([1.0, 1.0, 0.0]) * np.sqrt(len(bound) / budget) + [0.0, 0.0, 1.0]
     return replace(kept, scales=(kept.scales * grown).astype(np.float32))
+
+
+def thin_rows(rows: IntArray, budget: int) -> IntArray:
+    """Return the rows that :func:`thin_gaussians` keeps, in their order.
+
+    Args:
+        rows: [N] of the Gaussians to be thinned.
+        budget: most that stay.
+    """
+    if len(rows) <= budget:
+        return rows
+    return np.asarray(rows[np.linspace(0, len(rows) - 1, budget).astype(int)])
 
 
 def allocate_budgets(

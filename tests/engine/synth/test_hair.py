@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from likeness.engine.core.types import JOINT_INDEX, FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
-from likeness.engine.synth import hair, hair_color, hair_strands
+from likeness.engine.synth import hair, hair_color
 from likeness.engine.synth.hair import HairLook, hair_parts, random_hair
 from likeness.engine.synth.person_parts import Traits, Wearer
+from likeness.engine.wardrobe import hair_growth, hair_pigment
 from likeness.engine.wardrobe.dress import DressBody, load_dress_body, pose_body
 from likeness.engine.wardrobe.head_shape import head_shape
 from likeness.engine.wardrobe.library import Library, open_library
@@ -84,11 +85,11 @@ def test_parts_are_deterministic_cards_with_labels() -> None:
     assert first[0].bias > first[1].bias > 0.0
 
 
-@pytest.mark.parametrize("style", list(hair_strands.STYLES))
+@pytest.mark.parametrize("style", list(hair_growth.STYLES))
 def test_grown_hair_stays_out_of_the_body(style: str) -> None:
     body, person = dress().body, wearer(seed=1)
     head = head_shape(person.rest().rest[: len(body.v_template)], body)
-    paths, width = hair_strands.grow_hair(hair_strands.STYLES[style], head, 0.02, 0.6, 0.0, 5)
+    paths, width = hair_growth.grow_hair(hair_growth.STYLES[style], head, 0.02, 0.6, 0.0, 5)
     assert len(paths) == len(width) > 1000
     rng = np.random.default_rng(0)
     some = paths[rng.choice(len(paths), 40), rng.integers(2, paths.shape[1], 40)]
@@ -102,11 +103,11 @@ def test_grown_hair_stays_out_of_the_body(style: str) -> None:
 def test_a_cut_ends_hair_higher() -> None:
     body, person = dress().body, wearer()
     head = head_shape(person.rest().rest[: len(body.v_template)], body)
-    style = hair_strands.STYLES["long"]
+    style = hair_growth.STYLES["long"]
     assert style.ends is not None
     low = []
     for length in (0.0, 1.0):
-        paths, _ = hair_strands.grow_hair(style, head, 0.0, length, 0.0, 1)
+        paths, _ = hair_growth.grow_hair(style, head, 0.0, length, 0.0, 1)
         low.append(np.quantile(paths[:, -1, 1], 0.02))
     assert low[0] - low[1] > 0.08
     assert low[0] == pytest.approx(head.level(style.ends[1]), abs=0.03)
@@ -168,9 +169,9 @@ def test_lashes_and_brows_follow_the_face() -> None:
 
 
 def test_colours_of_hair() -> None:
-    black = hair_color.melanin_color(8.0, 0.2)
-    blond = hair_color.melanin_color(0.4, 0.2)
-    red = hair_color.melanin_color(0.8, 1.4)
+    black = hair_pigment.melanin_color(8.0, 0.2)
+    blond = hair_pigment.melanin_color(0.4, 0.2)
+    red = hair_pigment.melanin_color(0.8, 1.4)
     assert black.max() < 0.2
     assert blond.min() > 0.4
     assert red[0] - red[2] > 0.3
@@ -193,8 +194,8 @@ def test_a_bald_man_and_a_receding_one() -> None:
     assert not of_label(hair_parts(wearer(MAN), man, None), "hair")
     body = dress().body
     head = head_shape(wearer(MAN).rest().rest[: len(body.v_template)], body)
-    roots, _ = hair_strands.scalp_points(head, 2000, np.random.default_rng(0))
-    shares = [(hair_strands.baldness(roots, head, r) > 0).mean() for r in (0.0, 0.3, 0.6, 0.95)]
+    roots, _ = hair_growth.scalp_points(head, 2000, np.random.default_rng(0))
+    shares = [(hair_growth.baldness(roots, head, r) > 0).mean() for r in (0.0, 0.3, 0.6, 0.95)]
     assert shares[0] == 0.0
     assert shares == sorted(shares)
     assert 0.25 < shares[-1] < 0.8
@@ -276,7 +277,7 @@ def test_a_librarys_hair_without_a_texture_is_named(library: Library) -> None:
 
 
 def test_styles_named_in_the_shares_exist() -> None:
-    assert {*hair._SHORT, *hair._LONG} == set(hair_strands.STYLES)
+    assert {*hair._SHORT, *hair._LONG} == set(hair_growth.STYLES)
     for names, sex in ((hair._SHORT, "male"), (hair._LONG, "female")):
         assert len(names) == len(hair._SHARES[sex])
         assert sum(hair._SHARES[sex]) == pytest.approx(1.0)
@@ -323,7 +324,7 @@ def test_grown_hair_bends_without_corners() -> None:
     body = dress().body
     head = head_shape(person.rest().rest[: len(body.v_template)], body)
     for style, most in (("long", 50.0), ("wavy", 75.0), ("curls", 95.0)):
-        paths, _ = hair_strands.grow_hair(hair_strands.STYLES[style], head, 0.0, 0.7, 0.0, 4)
+        paths, _ = hair_growth.grow_hair(hair_growth.STYLES[style], head, 0.0, 0.7, 0.0, 4)
         way = np.diff(paths, axis=1)
         way /= np.maximum(np.linalg.norm(way, axis=2, keepdims=True), 1e-9)
         turn = np.degrees(np.arccos(np.clip((way[:, 1:] * way[:, :-1]).sum(2), -1, 1)))

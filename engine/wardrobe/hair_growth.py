@@ -13,8 +13,8 @@ import numpy as np
 from ..core import noise
 from ..core.interpolation import smoothstep
 from ..core.types import BoolArray, FloatArray
-from ..wardrobe.hair_binding import REACH, normalize
-from ..wardrobe.head_shape import HeadShape
+from .hair_binding import REACH, normalize
+from .head_shape import HeadShape
 
 BENDS = 0.15  # metres of straight hair that get as many points as a bend by one radian
 TURNS = 0.22  # of a curl between two points of its path; with fewer points it becomes a zigzag
@@ -81,7 +81,7 @@ STYLES: dict[str, Style] = {
     "ponytail": Style("tie", (0.2, 0.3), lift=0.004, gravity=1.0, knot="tail", segments=10),
     "bun": Style("tie", (0.2, 0.2), lift=0.004, knot="bun", segments=10),
 }
-"""From short to long. Which are worn by whom: ``hair.py``."""
+"""From short to long. Which are worn by whom: ``synth/hair.py``."""
 
 
 def baldness(points: FloatArray, head: HeadShape, receding: float) -> FloatArray:
@@ -239,7 +239,7 @@ def grow_hair(
         low = head.level(float(np.interp(length, [0, 1], style.ends[::-1])))
         end = np.where(fringe, head.brow + 0.004, low) + rng.normal(0, 0.007, len(out))
         out = _cut(out, end)
-    out = _resampled(_rounded(out), style.segments + 1, 0.0 if style.curl else BENDS)
+    out = resample_paths(_rounded(out), style.segments + 1, 0.0 if style.curl else BENDS)
     out = _curled(out, style, rng, clumps)
     if style.curl:  # curls may not wind into the head either
         loose = out[:, 1:].reshape(-1, 3)
@@ -287,8 +287,8 @@ def _rounded(paths: FloatArray, times: int = 4) -> FloatArray:
     return np.concatenate([fine.reshape(len(paths), -1, 3), paths[:, -1:]], 1)
 
 
-def _resampled(paths: FloatArray, count: int, bends: float = 0.0) -> FloatArray:
-    """[N, count, 3] the same paths, points at equal distances.
+def resample_paths(paths: FloatArray, count: int, bends: float = 0.0) -> FloatArray:
+    """Return the same paths [N, count, 3] with points at equal distances.
 
     Args:
         paths: [N, K, 3] metres.
@@ -353,10 +353,10 @@ def _tied(
     for _ in range(3):
         flat = head.skin.outside(paths.reshape(-1, 3), margin.ravel(), reach=2 * head.radius)
         paths = np.asarray(flat.reshape(paths.shape), np.float64)
-    paths = _resampled(paths, style.segments + 1)
+    paths = resample_paths(paths, style.segments + 1)
     width = np.full(len(paths), 0.006)
     tail = _tail if style.knot == "tail" else _bun
-    extra = _resampled(
+    extra = resample_paths(
         tail(style, head, knot + 0.006 * out_of, out_of, length, rng), style.segments + 1
     )
     return np.concatenate([paths, extra]), np.concatenate([width, np.full(len(extra), 0.007)])

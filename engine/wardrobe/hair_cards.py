@@ -15,9 +15,9 @@ from ..core.interpolation import smoothstep
 from ..core.kernels import kernel
 from ..core.types import BoolArray, Camera, FloatArray, IntArray
 from ..render.mesh import rasterize_mesh
-from ..wardrobe.asset_files import Garment, load_texture
-from ..wardrobe.hair_binding import HAT_TILT, BodySurface
-from .hair_color import WHITE, to_linear, to_srgb
+from .asset_files import Garment, load_texture
+from .hair_binding import HAT_TILT, BodySurface
+from .hair_pigment import WHITE, to_linear, to_srgb
 
 LIC_STEPS = 14  # texels to each side along which a strand's shade stays the same
 PRESSED = 0.004  # metres that hair is thick under a hat

@@ -1,0 +1,340 @@
+"""The head below the hair: scalp, hairline, ears and neck in the person's own skin.
+
+The photo shows none of it. Its tone follows the skin that is seen beside it, and farther off the
+face's usual tone in the photo's light.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..body.extension import NAPE
+from ..body.model import Body
+from ..core import noise
+from ..core.color import rgb_to_lab
+from ..core.geometry import vertex_normals
+from ..core.interpolation import smoothstep
+from ..core.settings import register_settings
+from ..core.types import (
+    JOINT_INDEX,
+    LAYERS,
+    PARTS,
+    Avatar,
+    BoolArray,
+    FloatArray,
+    Gaussians,
+    IntArray,
+)
+from ..gaussians.lift.colors_base import beard_area
+from .avatar_wearer import place_at_rest
+from .hair_binding import part_rows
+from .head_shape import head_shape
+from .mesh_splats import make_discs, scatter_evenly
+from .occlusion import measure_openness
+from .photo_shade import find_light, light_all_around, turn_to_camera
+
+
+@dataclass(frozen=True)
+class BareHeadSettings:
+    """What goes with the hair, and the skin that comes in its place."""
+
+    beside: float = 0.012  # metres from hair from which on skin shows its own colour
+    border: float = 0.045  # metres from hair within which skin may have taken the hair's colour
+    unlike: float = 9.0  # Lab distance to the expected skin from which on it has,
+    towards: tuple[float, float] = (0.2, 0.45)  # and share of the way to the hair's: head, neck
+    eye: tuple[float, float] = (0.026, 0.021)  # metres beside and above an eye that stay, with brow
+    eye_up: float = 0.006  # metres above the eye of the middle of that
+    mouth: tuple[float, float] = (0.030, 0.014)  # the same of the mouth
+    shoulder: float = 0.07  # metres from the neck to which the trunk is completed, too
+    raised: float = 0.005  # metres above the head from which on skin beside hair is a stray
+    grazed: float = 0.03  # metres from hair within which skin goes that the photo hardly faces,
+    grazing: float = 0.45  # with cosines to the camera below this
+    nape: float = 0.10  # metres from hair within which raised skin of neck and back is one
+    spacing: float = 0.0021  # metres between splats,
+    coarse: float = 0.0028  # and below hair
+    sigma: float = 1.05  # standard deviation of a splat in steps of the spacing
+    covered: float = 0.95  # opacity of what is kept from which on there is no splat
+    near: int = 32  # splats of skin whose tone a place follows
+    close: float = 0.004  # metres that smooth this
+    fades: float = 0.05  # metres over which it passes into the face's usual tone
+    cast: float = 0.55  # light that is left where the sky is not seen
+    usual: tuple[float, float] = (0.3, 0.65)  # quantiles of lightness of the face's usual tone
+    below: float = 0.7  # height of completed cloth over that of the cloth beside it
+    woven: int = 16  # splats of that cloth whose mean colour it has
+    blotches: float = 0.020  # unevenness of the skin over some millimetres
+    shine: float = 0.05  # of a bald head at its brightest
+    shine_power: float = 14.0
+    stubble: float = 0.42  # share of the hair's colour in a shaved scalp
+    speckle: float = 0.22  # of it from place to place
+    hairline: tuple[float, float] = (0.002, 0.014)  # metres within the hairline: from none to all
+    undercoat: tuple[float, float] = (0.009, 0.022)  # the same below hair
+    seen: int = 3000  # splats of skin that tell the face's usual tone
+
+
+S = register_settings("wardrobe.bare_head", BareHeadSettings())
+
+_PHOTO = LAYERS.index("photo")
+_HAIR, _FACE, _SKIN, _UPPER = (PARTS.index(name) for name in ("hair", "face", "skin", "upper"))
+_FILLED = ("scalp", "face", "ear", "neck", "shoulder")
+
+
+@dataclass(frozen=True)
+class BareSkin:
+    """Skin that was hidden.
+
+    Attributes:
+        splats: K at rest, metres, in the photo's light.
+        triangle: [K] of the body.
+        bary: [K, 3] on it.
+        part: [K] rows of ``PARTS``.
+    """
+
+    splats: Gaussians
+    triangle: IntArray
+    bary: FloatArray
+    part: IntArray
+
+
+class HeadSkin:
+    """The skin of a head in the photo, and what of the avatar's splats is hair.
+
+    Args:
+        avatar: with its attributes.
+        own: [N] which of its Gaussians are the photo's and shown.
+
+    Attributes:
+        hair: [N] hair, and strays of skin that took its colour or place.
+    """
+
+    def __init__(self, avatar: Avatar, own: BoolArray) -> None:
+        body: Body = avatar.body
+        bound = avatar.gaussians
+        self._avatar, self._body = avatar, body
+        self._rest = np.asarray(body.v_template, np.float64)
+        self._normals = vertex_normals(self._rest, body.f)
+        self._posed = vertex_normals(body.vertices(avatar.pose)[0], body.f)
+        self._light = find_light(avatar)
+        self._head = head_shape(self._rest, body)
+        corner = body.f[bound.triangle]
+        self._feet = np.einsum("nk,nkd->nd", bound.bary, self._rest[corner])
+        self._points = place_at_rest(bound, body)
+        self._part_names = np.array(body.part_names)[body.face_part]
+        neck = cKDTree(self._rest[part_rows(body, "neck")])
+        trunk = np.nonzero(self._part_names == "torso")[0]
+        close = neck.query(self._rest[body.f[trunk]].mean(1))[0] < S.shoulder
+        self._part_names = self._part_names.astype("U16")
+        self._part_names[trunk[close]] = "shoulder"
+        self._own = own
+        labelled = own & (bound.part == _HAIR)
+        skin = own & np.isin(bound.part, [_FACE, _SKIN])
+        loose = skin & (self._part_names[bound.triangle] == NAPE)
+        skin &= np.isin(self._part_names[bound.triangle], _FILLED)
+        self.hair = labelled
+        hair = np.asarray(bound.colors[labelled], np.float64)
+        self._hair_lab = rgb_to_lab(np.median(hair, axis=0) if len(hair) else np.zeros(3))
+        if labelled.any() and skin.any():
+            self.hair = labelled | loose | self._find_strays(labelled, skin)
+        self._skin = skin & ~self.hair
+        self._learn_tone(self._skin)
+
+    def _find_strays(self, hair: BoolArray, skin: BoolArray) -> BoolArray:
+        """[N] skin beside hair that has its colour, or lies where it lay."""
+        bound, body = self._avatar.gaussians, self._body
+        points = self._points
+        distance = np.full(len(bound), np.inf)
+        distance[skin] = cKDTree(points[hair]).query(points[skin])[0]
+        out = np.einsum("nd,nd->n", points - self._feet, self._normals_at(bound.triangle))
+        kept = self._is_feature(self._feet)
+        if (self._own & (bound.part == PARTS.index("beard"))).any():
+            kept |= beard_area(body)[body.f[bound.triangle]].mean(1) > 0.2
+        photo = bound.layer == _PHOTO
+        high = np.where(photo, 2.0, 1.0) * S.raised
+        raised = skin & (distance < S.border) & (np.abs(out) > high) & ~kept
+        place = self._part_names[bound.triangle]
+        raised |= skin & np.isin(place, ("scalp", "ear"))
+        neck = np.isin(place, ("neck", "shoulder"))
+        facing = turn_to_camera(self._posed[body.f[bound.triangle]].mean(1), self._avatar)[:, 2]
+        raised &= ~(photo & neck)
+        raised |= skin & neck & (distance < S.nape) & ~photo
+        raised |= skin & neck & (distance < S.nape) & (out > high) & (facing < 0.0)
+        raised |= skin & ~neck & (distance < S.grazed) & (facing < S.grazing) & ~kept
+        core = skin & ~raised & (distance > S.beside)
+        if core.sum() < S.near:
+            return np.asarray(raised)
+        self._learn_tone(core)
+        rows = np.nonzero(skin & ~raised & (distance < S.border) & ~kept)[0]
+        wanted = self.tone(bound.triangle[rows], bound.bary[rows])
+        least = np.where((neck & photo)[rows], S.towards[1], S.towards[0])
+        lab = rgb_to_lab(np.asarray(bound.colors[rows], np.float64))
+        raised[rows[self._is_hairy(lab, rgb_to_lab(wanted), least)]] = True
+        return np.asarray(raised)
+
+    def _is_hairy(
+        self, lab: FloatArray, expected: FloatArray, least: float | FloatArray
+    ) -> BoolArray:
+        """[K] skin of these colours lies on the way from the expected one to the hair's."""
+        apart, way = lab - expected, self._hair_lab - expected
+        share = (apart * way).sum(-1) / np.maximum((way**2).sum(-1), 1.0)
+        return np.asarray((np.linalg.norm(apart, axis=-1) > S.unlike) & (share > least))
+
+    def _is_feature(self, at: FloatArray) -> BoolArray:
+        """[K] places at rest, metres, on eyes with brows, or on the mouth."""
+        eyes = np.asarray(self._body.J_template)[
+            [JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]
+        ] + [0.0, S.eye_up, 0.0]
+        mouth = self._rest[part_rows(self._body, "lips")].mean(0)
+        out = np.zeros(len(at), bool)
+        for middle, size in ((eyes[0], S.eye), (eyes[1], S.eye), (mouth, S.mouth)):
+            away = (at[:, :2] - middle[:2]) / size
+            out |= (away**2).sum(1) < 1.0
+        return np.asarray(out & (at[:, 2] > self._head.centre[2]))
+
+    def _normals_at(self, triangle: IntArray) -> FloatArray:
+        return np.asarray(self._normals[self._body.f[triangle]].mean(1))
+
+    def _model(self, triangle: IntArray, bary: FloatArray) -> FloatArray:
+        """[K, 3] the light on places of the skin, past what is around them."""
+        corner = self._body.f[triangle]
+        normals = np.einsum("nk,nkd->nd", bary, self._posed[corner])
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+        shade = light_all_around(self._light, turn_to_camera(normals, self._avatar))
+        at = np.einsum("nk,nkd->nd", bary, self._rest[corner])
+        out = np.einsum("nk,nkd->nd", bary, self._normals[corner])
+        openness = measure_openness(at, out, self._rest, self._body.f)
+        return np.asarray(shade * (S.cast + (1.0 - S.cast) * openness)[:, None])
+
+    def _learn_tone(self, skin: BoolArray) -> None:
+        """Learn the face's usual tone, and how the skin that is seen differs from it."""
+        bound = self._avatar.gaussians
+        rows = np.nonzero(skin & (bound.layer == _PHOTO) & (bound.opacities > 0.5))[0]
+        if len(rows) < S.near:
+            rows = np.nonzero(skin)[0]
+        rows = rows[:: max(1, len(rows) // S.seen)]
+        colors = np.clip(np.asarray(bound.colors[rows], np.float64), 0.02, 1.0)
+        model = self._model(bound.triangle[rows], bound.bary[rows])
+        albedo = colors / model
+        front = self._part_names[bound.triangle[rows]] == "face"
+        pool = albedo[front] if front.sum() > S.near else albedo
+        bright = pool.mean(1)
+        low, high = np.quantile(bright, S.usual)
+        self.albedo = np.median(pool[(bright >= low) & (bright <= high)], axis=0)
+        usual = rgb_to_lab(np.clip(self.albedo, 0.0, 1.0))
+        alike = ~self._is_hairy(rgb_to_lab(np.clip(albedo, 0.0, 1.0)), usual, S.towards[0])
+        if alike.sum() >= S.near:  # the shade of a fringe is none of the skin's own
+            rows, albedo = rows[alike], albedo[alike]
+        residual = np.log(albedo / self.albedo)
+        tree = cKDTree(self._feet[rows])
+        # A median: nostrils, brows and moles are not the skin around them.
+        near = tree.query(self._feet[rows], min(S.near, len(rows)))[1]
+        self._residual = np.median(residual[near], axis=1)
+        self._tree = tree
+
+    def tone(self, triangle: IntArray, bary: FloatArray) -> FloatArray:
+        """Return the skin's colours [K, 3] in the photo's light at places of the body.
+
+        Args:
+            triangle: [K] rows of ``body.f``.
+            bary: [K, 3] on them.
+        """
+        at = np.einsum("nk,nkd->nd", bary, self._rest[self._body.f[triangle]])
+        distance, near = self._tree.query(at, min(S.near, len(self._residual)))
+        weight = 1.0 / (distance**2 + S.close**2)
+        local = np.einsum("nk,nkd->nd", weight, self._residual[near]) / weight.sum(1)[:, None]
+        fade = np.exp(-((distance[:, 0] / S.fades) ** 2))
+        color = self.albedo * self._model(triangle, bary) * np.exp(fade[:, None] * local)
+        return np.asarray(np.clip(color, 0.0, 1.0))
+
+    def cover(
+        self, seed: int, stubble: FloatArray | None = None, dense: float = S.stubble
+    ) -> BareSkin:
+        """Make the skin that the hair hid.
+
+        Args:
+            seed: of its unevenness.
+            stubble: [3] sRGB 0..1 of cropped hair in the scalp; None for a bald one.
+            dense: 0..1 share of its colour.
+        """
+        body = self._body
+        faces = np.nonzero(np.isin(self._part_names, _FILLED))[0]
+        spacing = S.spacing if dense <= S.stubble else S.coarse
+        pick, bary = scatter_evenly(self._rest[body.f[faces]], spacing)
+        triangle = faces[pick]
+        bare = ~self._find_covered(triangle, bary)
+        triangle, bary = triangle[bare], bary[bare]
+        corner = body.f[triangle]
+        at = np.einsum("nk,nkd->nd", bary, self._rest[corner])
+        normals = np.einsum("nk,nkd->nd", bary, self._normals[corner])
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+        color = self.tone(triangle, bary)
+        uneven = noise.fractal_noise(at, seed, 0.012, 3) + 0.7 * noise.fractal_noise(
+            at, seed + 1, 0.004, 2
+        )
+        color = color * (1.0 + S.blotches * uneven)[:, None]
+        scalp = self._part_names[triangle] == "scalp"
+        inward = np.where(scalp, self._head.hairline.query(at)[0], 0.0)
+        inward += 0.003 * noise.fractal_noise(at, seed + 2, 0.008, 3)
+        start = S.hairline if dense <= S.stubble else S.undercoat
+        grown = scalp * smoothstep(inward, *start)
+        upwards = np.clip(normals @ [0.0, 0.8, 0.6], 0.0, 1.0) ** S.shine_power
+        if stubble is None:
+            color = color + (S.shine * upwards * grown)[:, None]
+        else:
+            speckle = 1.0 + S.speckle * np.random.default_rng([seed, 5]).normal(size=len(at))
+            share = np.clip(dense * grown * speckle, 0.0, 0.95)[:, None]
+            color = color * (1.0 - share) + share * stubble
+        splats = make_discs(
+            at,
+            normals,
+            np.full(len(at), S.sigma * spacing),
+            np.clip(color, 0.0, 1.0),
+            np.full(len(at), 0.95),
+        )
+        part = np.where(np.isin(self._part_names[triangle], ("neck", "shoulder")), _SKIN, _FACE)
+        return self._dress(BareSkin(splats, triangle, bary, part), normals)
+
+    def _dress(self, bare: BareSkin, normals: FloatArray) -> BareSkin:
+        """The same, with cloth where the hair hid some: it goes on from what is seen beside it."""
+        bound = self._avatar.gaussians
+        rows = np.nonzero(self._own & np.isin(bound.part, [_SKIN, _FACE, _UPPER]) & ~self.hair)[0]
+        low = np.nonzero(self._part_names[bare.triangle] == "shoulder")[0]
+        if not len(rows) or not len(low):
+            return bare
+        at = np.asarray(bare.splats.means[low], np.float64)
+        around = rows[cKDTree(self._feet[rows]).query(at, S.woven)[1]]
+        near = around[:, 0]
+        cloth = bound.part[near] == _UPPER
+        low, near, around = low[cloth], near[cloth], around[cloth]
+        alike = (bound.part[around] == _UPPER)[..., None]
+        out = np.einsum("nd,nd->n", self._points[near] - self._feet[near], normals[low])
+        means, colors = np.array(bare.splats.means), np.array(bare.splats.colors)
+        part = np.array(bare.part)
+        means[low] += (S.below * np.maximum(out, 0.0))[:, None] * normals[low]
+        colors[low] = (alike * bound.colors[around]).sum(1) / alike.sum(1)
+        part[low] = _UPPER
+        splats = replace(bare.splats, means=means.astype(np.float32), colors=colors)
+        return BareSkin(splats, bare.triangle, bare.bary, part)
+
+    def _find_covered(self, triangle: IntArray, bary: FloatArray) -> BoolArray:
+        """[K] places of the head over which skin or cloth of the photo stays."""
+        bound = self._avatar.gaussians
+        names = ("face", "skin", "eyes", "mouth")
+        stays = np.isin(bound.part, [PARTS.index(name) for name in names])
+        cloth = self._part_names[bound.triangle] == "shoulder"
+        stays |= cloth & (bound.part == PARTS.index("upper"))
+        stays &= self._own & ~self.hair & (bound.opacities > 0.3)
+        rows = np.nonzero(stays)[0]
+        if not len(rows):
+            return np.zeros(len(triangle), bool)
+        at = np.einsum("nk,nkd->nd", bary, self._rest[self._body.f[triangle]])
+        distance, near = cKDTree(self._feet[rows]).query(at, min(12, len(rows)))
+        own = bound.take(rows)
+        sigma = np.sort(np.asarray(own.scales, np.float64), axis=1)[:, 1:].mean(1)
+        alpha = np.clip(own.opacities[near] * np.exp(-0.5 * (distance / sigma[near]) ** 2), 0, 0.99)
+        shown = 1.0 - np.prod(1.0 - alpha, axis=1) > S.covered
+        if self.hair.any():
+            far = cKDTree(self._feet[self.hair]).query(at)[0] > S.border
+            shown |= far & (self._part_names[triangle] == "face")
+        return np.asarray(shown | self._is_feature(at))

@@ -1,0 +1,151 @@
+"""Hair taken off, cut, and replaced: what lies below it, where it grows, and what lies on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from likeness.engine.core.alignment import fit_rigid
+from likeness.engine.core.attributes import apply_attributes
+from likeness.engine.core.cameras import intrinsics, look_at
+from likeness.engine.core.color import rgb_to_lab
+from likeness.engine.core.types import PARTS, Avatar, BoolArray, Camera, FloatArray, LikenessError
+from likeness.engine.formats.avatar import avatar_to_bytes
+from likeness.engine.gaussians import place_gaussians, pose_avatar
+from likeness.engine.render import render_camera
+from likeness.engine.wardrobe.edit import add_item, set_attribute
+from likeness.engine.wardrobe.hair_binding import build_surface
+from likeness.engine.wardrobe.head_shape import head_shape
+from likeness.engine.wardrobe.items import ItemRequest
+from likeness.engine.wardrobe.refit import put_on, take_off
+from likeness.engine.workflows.edit_avatar import edit_avatar
+
+HAIR, HAIR_DEPTH, SKIN = (0.20, 0.13, 0.08), 0.02, (0.78, 0.60, 0.50)  # of the person
+RED = (0.7, 0.1, 0.08)
+
+
+def hair_of(avatar: Avatar) -> BoolArray:
+    return np.asarray(avatar.gaussians.part == PARTS.index("hair"))
+
+
+def at_rest(avatar: Avatar, rows: BoolArray) -> FloatArray:
+    placed = place_gaussians(avatar.gaussians.take(rows), avatar.body.v_template, avatar.body)
+    return np.asarray(placed.means, np.float64)
+
+
+def test_the_head_below_is_whole_and_has_the_persons_skin(person: Avatar) -> None:
+    bald = apply_attributes(add_item(person, ItemRequest("hair", "bald")))
+    assert not hair_of(bald).any()
+    rest = np.asarray(bald.body.v_template, np.float64)
+    head = head_shape(rest, bald.body)
+    placed = place_gaussians(bald.gaussians, bald.body.v_template, bald.body)
+    lens = intrinsics(700.0, 120, 120)
+    ys, xs = np.mgrid[:120, :120] - 59.5
+    for yaw, pitch in ((0, 90), (150, 10), (180, 10), (-130, 30)):
+        camera = Camera(look_at(head.centre, 1.5, yaw, pitch), lens, 120, 120)
+        drawn = render_camera(placed, camera)
+        inside = np.hypot(xs, ys + 20 * (pitch < 90)) < 700.0 * 0.045 / 1.5
+        assert np.quantile(drawn.alpha[inside], 0.02) > 0.9, (yaw, pitch)
+        lab = rgb_to_lab(np.clip(drawn.rgb[inside], 0.0, 1.0)) - rgb_to_lab(np.array(SKIN))
+        assert np.linalg.norm(np.median(lab, axis=0)) < 12.0, (yaw, pitch)
+
+
+def test_a_shaved_head_has_the_hairs_shade_within_the_hairline(person: Avatar) -> None:
+    bald, shaved = (add_item(person, ItemRequest("hair", item)) for item in ("bald", "shaved"))
+    own = bald.attributes[-1].factors(0.0) == 0.0
+    light = [rgb_to_lab(w.gaussians.colors[own].astype(float))[:, 0] for w in (bald, shaved)]
+    scalp = bald.body.face_part == bald.body.part_names.index("scalp")
+    on_scalp = scalp[bald.gaussians.triangle[own]]
+    assert np.median(light[0][on_scalp] - light[1][on_scalp]) > 5.0
+    assert np.abs(light[0] - light[1])[~on_scalp].max() < 1e-3
+
+
+@pytest.mark.parametrize("item", ["side-part", "long", "curls"])
+def test_hair_grows_on_the_scalp_in_the_color_asked_for(person: Avatar, item: str) -> None:
+    worn = apply_attributes(add_item(person, ItemRequest("hair", item, RED)))
+    hair = hair_of(worn)
+    assert 20_000 < hair.sum() < 60_000
+    colors = rgb_to_lab(np.median(worn.gaussians.colors[hair].astype(float), axis=0))
+    assert np.linalg.norm((colors - rgb_to_lab(np.array(RED)))[1:]) < 20.0
+    points = at_rest(worn, hair)
+    body = worn.body
+    surface = build_surface(body.v_template, body, "scalp", "face", "ear", "neck", "torso")
+    assert np.quantile(surface.height(points)[0], 0.02) > -0.008
+    head = head_shape(body.v_template, body)
+    face = (points[:, 2] > head.front - 0.02) & (np.abs(points[:, 0]) < 0.03)
+    assert not (face & (points[:, 1] < head.brow - 0.02)).any()
+
+
+def test_short_hair_moves_with_the_head_in_one_piece(person: Avatar) -> None:
+    worn = apply_attributes(add_item(person, ItemRequest("hair", "crop")))
+    hair = hair_of(worn)
+    pose = person.pose.with_joints(head=[0.3, 0.5, -0.2], jaw=[0.3, 0, 0])
+    moved = pose_avatar(worn, pose).means[hair].astype(np.float64)
+    start = at_rest(worn, hair)
+    high = start[:, 1] > head_shape(worn.body.v_template, worn.body).brow
+    R, t = fit_rigid(start[high], moved[high])
+    assert np.linalg.norm(start[high] @ R.T + t - moved[high], axis=1).max() < 0.002
+
+
+def test_length_changes_where_long_hair_ends(person: Avatar) -> None:
+    lows = []
+    for length in (0.0, 1.0):
+        worn = apply_attributes(add_item(person, ItemRequest("hair", "long", length=length)))
+        lows.append(np.quantile(at_rest(worn, hair_of(worn))[:, 1], 0.01))
+    assert lows[0] - lows[1] > 0.1
+
+
+def test_the_photos_hair_is_cropped_and_keeps_its_colors(person: Avatar) -> None:
+    cut = apply_attributes(add_item(person, ItemRequest("hair", "trimmed", length=0.1)))
+    hair = hair_of(cut)
+    assert 0 < hair.sum() <= hair_of(person).sum()
+    np.testing.assert_allclose(
+        cut.gaussians.colors[hair], np.tile(HAIR, (hair.sum(), 1)), atol=1e-3
+    )
+    surface = build_surface(cut.body.v_template, cut.body, "scalp", "face", "ear", "neck")
+    height = surface.height(at_rest(cut, hair))[0]
+    assert np.median(height) < 0.5 * HAIR_DEPTH
+
+
+def test_a_hat_lies_on_new_hair_whichever_came_first(person: Avatar) -> None:
+    hat, hair = ItemRequest("hat", "beanie", RED), ItemRequest("hair", "curls")
+    first = put_on(put_on(person, hat), hair)
+    then = put_on(put_on(person, hair), hat)
+    same = replace(first, provenance=then.provenance)
+    assert avatar_to_bytes(same) == avatar_to_bytes(then)
+    shown = apply_attributes(then)
+    hats = at_rest(shown, shown.gaussians.part == PARTS.index("hat"))
+    assert at_rest(shown, hair_of(shown))[:, 1].max() < hats[:, 1].max() - 0.05
+    # Hair that the hat presses goes with the hair's slider.
+    off = apply_attributes(set_attribute(then, "hair", 0.0))
+    only = apply_attributes(put_on(person, hat))
+    added = (off.gaussians.part == PARTS.index("hat")).sum()
+    assert added <= 1.1 * (only.gaussians.part == PARTS.index("hat")).sum()
+    again = take_off(first, "hair")
+    assert avatar_to_bytes(replace(again, provenance=person.provenance)) == avatar_to_bytes(
+        replace(put_on(person, hat), provenance=person.provenance)
+    )
+
+
+def test_the_skins_tint_takes_the_bald_head_along(person: Avatar) -> None:
+    for steps in ((["hair=bald"], ["skin=#5a3a2a"]), ([], ["skin=#5a3a2a"])):
+        worn = edit_avatar(person, add=steps[0], tints=steps[1])
+        if not steps[0]:
+            worn = edit_avatar(worn, add=["hair=bald"])
+        shown = apply_attributes(worn)
+        scalp = shown.body.face_part == shown.body.part_names.index("scalp")
+        tone = np.median(shown.gaussians.colors[scalp[shown.gaussians.triangle]], axis=0)
+        assert tone.mean() < 0.45
+
+
+def test_new_hair_cannot_be_tinted_but_added_in_a_color(person: Avatar) -> None:
+    worn = edit_avatar(person, add=["hair=crop"])
+    with pytest.raises(LikenessError, match="was put on") as error:
+        edit_avatar(worn, tints=["hair=#803010"])
+    assert "hair=crop,color=#803010" in error.value.remedy
+
+
+def test_a_length_out_of_range_is_an_error(person: Avatar) -> None:
+    with pytest.raises(LikenessError, match="length"):
+        edit_avatar(person, add=["hair=long,length=2"])
