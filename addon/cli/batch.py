@@ -126,6 +126,14 @@ class PartType(click.ParamType):  # type: ignore[type-arg]
         "says; off if not given.",
     },
 )
+@click.option(
+    "--edit",
+    "edit",
+    metavar="EDIT",
+    multiple=True,
+    help="Edit each avatar, unless a table says how, as 'likeness edit' does: "
+    "'add hat=fedora,color=#332211', 'tint hair=#803010' or 'set glasses=0'. Repeatable.",
+)
 @set_option
 @body_option
 @pool_options(
@@ -250,13 +258,15 @@ def _portraits(
     from ...engine.workflows.batch.inputs import find_portraits
     from ...engine.workflows.batch.result_names import assign_names
     from ...engine.workflows.batch.tables import read_table
+    from ...engine.workflows.edit_avatar import parse_edits
 
-    options = {name: chosen.pop(name) for name in (*OF_ALL, "body")}
+    options = {name: chosen.pop(name) for name in (*OF_ALL, "body", "edit")}
     options["settings"] = parse_settings(chosen.pop("settings")) or None
     options = {name: value for name, value in options.items() if value not in (None, ())}
     for name in ("body", "network", "smplx", "sapiens"):  # workers may stand elsewhere
         if options.get(name, "none") not in ("none", "default"):
             options[name] = str(Path(options[name]).absolute())
+    parse_edits(options.get("edit", ()))
     if "estimator" in options:
         options["estimator"] = [str(Path(file).absolute()) for file in options["estimator"]]
     if not inputs and not jobs:

@@ -35,8 +35,8 @@ from .options import FILE
     "tints",
     metavar="PART=COLOR",
     multiple=True,
-    help="Give hair, skin, lips, upper, lower, skirt or shoes another color, as in 'hair=#803010'; "
-    "after a comma 'value', the slider's.",
+    help="Give hair, brows, skin, lips, upper, lower, skirt or shoes another color, as in "
+    "'hair=#803010', or lay on eyeshadow or blush; after a comma 'value', the slider's.",
 )
 @click.option(
     "--network",

@@ -39,7 +39,7 @@ from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, DITHERED_SLOT
 from .steps import run_to_end
 
 GROUP_NAME = "Likeness Splats"
-GROUP_VERSION = 5
+GROUP_VERSION = 6
 
 SIGMA_RANGE = (0.5, 2.0)
 """As in engine/gaussians/binding.py; a test compares them."""

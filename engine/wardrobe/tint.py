@@ -1,7 +1,7 @@
-"""Other colours for parts of an avatar: hair, skin, lips and clothes, as attributes.
+"""Other colours for parts of an avatar: hair, skin, make-up and clothes, as attributes.
 
-Splats in the new colour stand where the old ones do. Light, folds and strands stay: lightness is
-scaled or shifted around the part's median, and hue follows the new colour.
+Splats in the new colour stand where the old ones do. Light, folds and strands stay, as each
+material shows them (tint_materials.py).
 """
 
 from __future__ import annotations
@@ -17,26 +17,25 @@ from ..core.settings import register_settings
 from ..core.types import PARTS, Avatar, BoolArray, FloatArray, IntArray, LikenessError
 from ..gaussians.lift.lift_multiview import thin_gaussians, thin_rows
 from .attribute_splats import COMES, GOES_AFTER, choose_spans, count_room, insert_splats
+from .avatar_wearer import place_at_rest
 from .edit import check_value, remove_attribute
 from .items import ITEMS, format_color
+from .makeup import MAKEUP, find_share
 from .tables import Color
+from .tint_materials import follow_skin, tint_cloth, tint_hair, tint_skin
 
 
 @dataclass(frozen=True)
 class TintSettings:
     """How colours change."""
 
-    spread: float = 11.0  # L* units, standard deviation of what was darker: black has little
-    contrast: tuple[float, float] = (0.7, 2.0)  # least and most factor for that
-    hue: float = 0.5  # of the deviations in hue that stay
-    highlight: float = 0.4  # share of the chroma that highlights lose
-    few: int = 30  # splats of a part that are too few to tint
+    few: int = 10  # splats of a part that are too few to tint
 
 
 S = register_settings("wardrobe.tint", TintSettings())
 
-TINTED = ("hair", "skin", "lips", "upper", "lower", "skirt", "shoes")
-"""What can be tinted; ``skin`` is that of body and face without the lips."""
+TINTED = ("hair", "skin", "lips", *MAKEUP, "upper", "lower", "skirt", "shoes")
+"""What can be tinted; the lips follow the ``skin``, and make-up is laid over the face's colours."""
 
 ITEM = "tint"
 
@@ -65,7 +64,8 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
         )
     if before:
         avatar = remove_attribute(avatar, name)
-    rows = _find_rows(avatar, name)
+    share = find_share(avatar, name) if name in MAKEUP else _find_rows(avatar, name).astype(float)
+    rows = share > 0.0
     if rows.sum() < S.few:
         raise LikenessError(
             f"The avatar has no {name} to tint, or its file does not say where.",
@@ -73,7 +73,7 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
         )
     source: IntArray = np.nonzero(rows)[0]
     new = avatar.gaussians.take(source)
-    tinted = tint_colors(np.asarray(new.colors, np.float64), np.array(color))
+    tinted = _tint_splats(avatar, source, name, np.array(color), share[source])
     room = count_room(avatar)
     new = thin_gaussians(replace(new, colors=tinted.astype(np.float32)), room)
     source = thin_rows(source, room)
@@ -83,6 +83,30 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
     record = {"tint": name, "color": attribute.color, "value": value}
     worn = insert_splats(avatar, new, constant_span(COMES, len(new)), attribute, source)
     return record_edit(worn, record)
+
+
+def _tint_splats(
+    avatar: Avatar, rows: IntArray, name: str, target: FloatArray, share: FloatArray
+) -> FloatArray:
+    """[K, 3] colours of some splats that have taken a share [K] of another one."""
+    body: Body = avatar.body
+    bound = avatar.gaussians.take(rows)
+    colors = np.asarray(bound.colors, np.float64)
+    if name in ("eyeshadow", "blush"):  # pigment on skin, which keeps its light
+        lab = rgb_to_lab(colors)
+        light = lab[:, :1] / max(float(np.median(lab[:, 0])), 1.0)
+        laid = rgb_to_lab(target) * np.column_stack([light, np.ones((len(lab), 2))])
+        return np.clip(lab_to_rgb(lab + share[:, None] * (laid - lab)), 0.0, 1.0)
+    if name in ("hair", "brows"):
+        new = tint_hair(colors, target, place_at_rest(bound, body))
+    elif name == "skin":
+        lips = _on_lips(body)[bound.triangle]
+        new = np.empty_like(colors)
+        new[~lips] = tint_skin(colors[~lips], target)
+        new[lips] = follow_skin(colors[lips], colors[~lips], target)
+    else:
+        new = tint_cloth(colors, target)
+    return colors + share[:, None] * (new - colors)
 
 
 def check_tinted(name: str) -> None:
@@ -95,28 +119,6 @@ def check_tinted(name: str) -> None:
         raise LikenessError(f"'{name}' cannot be tinted.", f"Choose one of {', '.join(TINTED)}.")
 
 
-def tint_colors(colors: FloatArray, target: FloatArray) -> FloatArray:
-    """Return colours [N, 3] whose median is the target's.
-
-    Args:
-        colors: [N, 3] sRGB 0..1.
-        target: [3] sRGB 0..1.
-    """
-    lab, (light, a, b) = rgb_to_lab(np.clip(colors, 0.0, 1.0)), rgb_to_lab(target)
-    middle = np.median(lab, axis=0)
-    lightness = lab[:, 0]
-    if light < middle[0]:
-        new = lightness * light / max(middle[0], 1e-3)
-    else:
-        keep = np.clip(S.spread / max(float(lightness.std()), 1e-3), *S.contrast)
-        new = light + keep * (lightness - middle[0])
-    # Dark strands and bright highlights have less colour than what lies between them.
-    away = np.where(new > light, S.highlight * (new - light) / max(100.0 - light, 1e-3), 0.0)
-    chroma = (1.0 - away)[:, None] * np.minimum(new / max(light, 1e-3), 1.0)[:, None]
-    hue = chroma * [a, b] + S.hue * (lab[:, 1:] - middle[1:])
-    return np.clip(lab_to_rgb(np.column_stack([np.clip(new, 0.0, 100.0), hue])), 0.0, 1.0)
-
-
 def _find_rows(avatar: Avatar, name: str) -> BoolArray:
     """[N] the splats of a part, also of what was put on, such as a bald head."""
     bound, body = avatar.gaussians, avatar.body
@@ -124,7 +126,7 @@ def _find_rows(avatar: Avatar, name: str) -> BoolArray:
     if name == "lips":
         part = lips
     elif name == "skin":
-        part = np.isin(bound.part, [PARTS.index("skin"), PARTS.index("face")]) & ~lips
+        part = np.isin(bound.part, [PARTS.index("skin"), PARTS.index("face")])
     else:
         part = bound.part == PARTS.index(name)
     return np.asarray(part)

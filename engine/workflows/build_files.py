@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.attributes import apply_attributes
 from ..core.types import LikenessError, Progress
 from ..files.atomic import atomic_write_files
 from ..files.folders import check_output_folder
@@ -125,9 +126,10 @@ def write_build(
     from ..visual.sheet import draw_preview as draw_preview
     from ..visual.sheet import draw_thumbnail, save_image
 
+    shown = apply_attributes(result.avatar)
     if name:
         save_avatar(result.avatar, folder / f"{name}{AVATAR_SUFFIX}")
-        save_image(draw_thumbnail(result.avatar), folder / f"{name}{THUMBNAIL_SUFFIX}")
+        save_image(draw_thumbnail(shown), folder / f"{name}{THUMBNAIL_SUFFIX}")
     else:
         save_avatar(result.avatar, folder / AVATAR_FILE)
     report = json.dumps(result.report, indent=2, allow_nan=False)
@@ -135,7 +137,7 @@ def write_build(
     if preview:
         if progress:
             progress("preview", 0.0, "drawing the preview")
-        picture = draw_preview(result.avatar, result.portrait, result.matte)
+        picture = draw_preview(shown, result.portrait, result.matte)
         save_image(picture, folder / PREVIEW_FILE)
         if progress:
             progress("preview", 1.0, "drawn")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..body import load_body
@@ -15,11 +15,11 @@ from ..formats.avatar import load_editable_avatar, save_avatar
 from ..network.config import NetworkConfig, PerseConfig, load_config
 from ..network.inputs import FamilyEdit
 from ..network.starting_gaussians import starting_gaussians
-from ..wardrobe.edit import remove_attribute, set_attribute
+from ..wardrobe.edit import check_value, remove_attribute, set_attribute
 from ..wardrobe.items import ITEMS, ItemRequest, check_item, parse_color
 from ..wardrobe.refit import put_on, take_off
 from ..wardrobe.tables import Color
-from ..wardrobe.tint import check_tinted, tint_part
+from ..wardrobe.tint import TINTED, check_tinted, tint_part
 
 FILE_NAME = "avatar.safetensors"
 _OPTIONS = ("color", "second", "value", "seed", "length")
@@ -155,6 +155,56 @@ def parse_setting(text: str) -> tuple[str, float]:
     return name, _parse_number(value, text)
 
 
+@dataclass(frozen=True)
+class EditList:
+    """What to edit in every avatar of a batch.
+
+    Attributes:
+        add: items, as for :func:`parse_item`.
+        tints: colours of parts, as for :func:`parse_tint`.
+        values: of sliders, by name.
+    """
+
+    add: tuple[str, ...] = ()
+    tints: tuple[str, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+def parse_edits(texts: Sequence[str]) -> EditList:
+    """Read edits that are written as on the command line, such as ``add hat=fedora``.
+
+    >>> parse_edits(["add hat=cap", "tint hair=#803010", "set hat=0.5"])
+    EditList(add=('hat=cap',), tints=('hair=#803010',), values={'hat': 0.5})
+
+    Args:
+        texts: each ``add``, ``tint`` or ``set``, a space, and what the option of ``likeness edit``
+            takes.
+
+    Raises:
+        LikenessError: one is not written so, or names what does not exist.
+    """
+    add, tints, values = [], [], {}
+    for text in texts:
+        word, _, rest = text.strip().partition(" ")
+        rest = rest.strip()
+        if word == "add":
+            parse_item(rest)
+            add.append(rest)
+        elif word == "tint":
+            parse_tint(rest)
+            tints.append(rest)
+        elif word == "set":
+            name, value = parse_setting(rest)
+            check_value(name, value)
+            values[name] = value
+        else:
+            raise LikenessError(
+                f"'{text}' is not an edit.",
+                "Write 'add hat=fedora', 'tint hair=#803010' or 'set glasses=0'.",
+            )
+    return EditList(tuple(add), tuple(tints), values)
+
+
 def edit_avatar(
     avatar: Avatar,
     add: Sequence[str] = (),
@@ -199,7 +249,7 @@ def edit_avatar(
     hair = [one for one in items if one[0].category == "hair"]
     for request, value in hair:  # tints and hats lie on it
         avatar = put_on(avatar, request, value)
-    for name, color, value in colors:
+    for name, color, value in sorted(colors, key=lambda one: TINTED.index(one[0])):
         avatar = tint_part(avatar, name, color, value)
     for request, value in (one for one in items if one not in hair):
         avatar = put_on(avatar, request, value)

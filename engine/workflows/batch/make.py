@@ -8,12 +8,14 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
 
+from ...core.attributes import apply_attributes
 from ...core.progress import estimate_seconds, overall_progress, peak_memory_mb
 from ...core.rotations import axis_angle_to_matrix
 from ...core.types import Avatar, LikenessError, Progress
@@ -24,6 +26,7 @@ from ...pipeline.options import BuildOptions
 from ...pipeline.track import ExtraView
 from ...visual.sheet import SheetStudio, Tile, save_image
 from ..build_files import AVATAR_FILE, BLEND_FILE, write_build
+from ..edit_avatar import EditList, edit_avatar, parse_edits
 from ..executor import FatalWorkerError
 from ..export_files import export_avatar
 from ..options import ExportOptions
@@ -151,7 +154,7 @@ def _cannot_write(error: BaseException, work: Path) -> bool:
 def _built(unit: Mapping[str, Any], work: Path, progress: Progress | None) -> Avatar:
     photo = Path(unit["photo"])
     asked = dict(unit["options"])
-    body = asked.pop("body", None)
+    body, edits = asked.pop("body", None), parse_edits(asked.pop("edit", ()))
     others = [ExtraView(Path(path), direction) for direction, path in unit["views"]]
     seconds = estimate_seconds(
         asked.get("refine", "fast"),
@@ -171,9 +174,20 @@ def _built(unit: Mapping[str, Any], work: Path, progress: Progress | None) -> Av
     _save_small(load_portrait(photo, 720).rgb, views / "input.jpg")
     result = build_avatar(photo, BuildOptions(**asked), tell, Path(body) if body else None, others)
     _check_unchanged(unit)
+    result = _edit(result, edits)
     write_build(result, work, bool(unit["preview"]), tell)
+    result = replace(result, avatar=apply_attributes(result.avatar))
     draw_views(result, views)
     return result.avatar
+
+
+def _edit(result: BuildResult, edits: EditList) -> BuildResult:
+    """The build with the edits of its portrait, which its report lists."""
+    if edits == EditList():
+        return result
+    avatar = edit_avatar(result.avatar, edits.add, edits.values, tints=edits.tints)
+    report = {**result.report, "edits": avatar.provenance["edits"]}
+    return replace(result, avatar=avatar, report=report)
 
 
 def _check_unchanged(unit: Mapping[str, Any]) -> None:

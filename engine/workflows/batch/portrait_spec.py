@@ -11,6 +11,7 @@ from ...core.options import OptionSpec, option_specs, parse_option
 from ...core.types import LikenessError
 from ...files.stores import Place
 from ...pipeline.options import BuildOptions
+from ..edit_avatar import parse_edits
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class PortraitSpec:
         photo: the main photo's file.
         views: direction and file of others of the same person.
         name: of its folder in the output, with ``/`` between folders.
-        options: those of ``BuildOptions`` that are given, and ``body``, a body file.
+        options: those of ``BuildOptions`` that are given, ``body``, a body file, and ``edit``, what
+            is changed in the avatar.
         where: the table's file and line, for messages; empty for a photo given as a file.
     """
 
@@ -35,6 +37,15 @@ class PortraitSpec:
 SPECS = {
     **option_specs(BuildOptions),
     "body": OptionSpec("body", Path, None, "Another body file, with landmarks.", metavar="NPZ"),
+    "edit": OptionSpec(
+        "edit",
+        str,
+        (),
+        "Edit each avatar, as 'likeness edit' does: 'add hat=fedora,color=#332211', "
+        "'tint hair=#803010' or 'set glasses=0'. Repeatable.",
+        metavar="EDIT",
+        multiple=True,
+    ),
 }
 """The options of each portrait; ``network`` and ``body`` may be paths."""
 
@@ -73,6 +84,11 @@ def read_options(said: Mapping[str, Any], folder: Path, where: str) -> dict[str,
         except ValueError as error:
             remedy = "Correct it in the table."
             raise LikenessError(f"{where}: {name} {error}, not {value!r}.", remedy) from error
+    if "edit" in out:
+        try:
+            parse_edits(out["edit"])
+        except LikenessError as error:
+            raise LikenessError(f"{where}: {error.message}", error.remedy) from error
     for name in ("body", "smplx", "sapiens"):
         if name in out:
             out[name] = str(folder / out[name])

@@ -174,6 +174,9 @@ def _figures(item: BatchItem) -> list[tuple[str, str]]:
     gaussians = _mapping(report.get("gaussians")).get("total")
     if isinstance(gaussians, int):
         out.append(("splats", f"{gaussians:,}"))
+    edits = item.unit.asked.options.get("edit", ())
+    if edits:
+        out.append(("edits", "; ".join(edits)))
     figures = _mapping(report.get("input_view"))
     out += [
         (label, f"{figures[name]:g}")

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.color import rgb_to_lab
-from likeness.engine.core.types import PARTS, Avatar, LikenessError
+from likeness.engine.core.types import JOINT_INDEX, PARTS, Avatar, LikenessError
 from likeness.engine.formats.avatar import avatar_to_bytes
 from likeness.engine.wardrobe.edit import add_item, remove_attribute, set_attribute
 from likeness.engine.wardrobe.items import ItemRequest
-from likeness.engine.wardrobe.tint import TINTED, tint_colors, tint_part
+from likeness.engine.wardrobe.tint import TINTED, tint_part
+from likeness.engine.wardrobe.tint_materials import tint_cloth, tint_hair, tint_skin
 from likeness.engine.workflows.edit_avatar import edit_avatar
 
 RED = (0.55, 0.15, 0.08)
@@ -32,6 +33,13 @@ def test_only_the_part_takes_the_colour(person: Avatar, name: str) -> None:
     else:
         own = before.part == PARTS.index(name)
     red = np.abs(after.colors - np.float32(RED)).max(1) < 0.01
+    if name == "skin":  # the lips follow it, but keep some of their colour
+        rose = lips[np.argsort(before.triangle)][
+            np.searchsorted(np.sort(before.triangle), after.triangle)
+        ]
+        assert not red[rose].any()
+        assert np.abs(after.colors[rose] - np.float32(RED)).max() < 0.25
+        own, red = own | (face & lips), red | rose
     assert red.sum() == own.sum()
     assert set(after.triangle[red]) == set(before.triangle[own])
     first, then = (np.column_stack([one.triangle, one.colors]) for one in (before, after))
@@ -58,17 +66,74 @@ def test_a_second_tint_replaces_the_first_and_spares_what_is_put_on(person: Avat
     assert np.array_equal(*(np.sort(colors, axis=0) for colors in hats))
 
 
+@pytest.mark.parametrize("material", ["hair", "skin", "cloth"])
 @pytest.mark.parametrize("target", [(0.1, 0.07, 0.05), (0.85, 0.7, 0.45)])
-def test_the_median_takes_the_colour_and_strands_stay(target: tuple[float, float, float]) -> None:
-    lightness = np.random.default_rng(3).normal(0.3, 0.08, 2000).clip(0.05, 0.9)
-    strands = lightness[:, None] * [1.0, 0.75, 0.55]
-    new = tint_colors(strands, np.array(target))
-    assert np.linalg.norm(rgb_to_lab(np.median(new, axis=0)) - rgb_to_lab(np.array(target))) < 3.0
+def test_the_median_takes_the_colour_and_light_stays(
+    target: tuple[float, float, float], material: str
+) -> None:
+    rng = np.random.default_rng(3)
+    light = rng.normal(0.3, 0.08, 2000).clip(0.05, 0.9)
+    colors, points = light[:, None] * [1.0, 0.75, 0.55], rng.random((2000, 3))
+    if material == "hair":
+        new = tint_hair(colors, np.array(target), points)
+    else:
+        new = (tint_skin if material == "skin" else tint_cloth)(colors, np.array(target))
+    assert np.linalg.norm(rgb_to_lab(np.median(new, axis=0)) - rgb_to_lab(np.array(target))) < 4.0
     assert new.min() >= 0.0
     assert new.max() <= 1.0
-    order = np.corrcoef(rgb_to_lab(strands)[:, 0], rgb_to_lab(new)[:, 0])[0, 1]
-    assert order > 0.98
+    order = np.corrcoef(rgb_to_lab(colors)[:, 0], rgb_to_lab(new)[:, 0])[0, 1]
+    assert order > 0.9
     assert rgb_to_lab(new)[:, 0].std() > 1.5  # dark as the new colour may be
+
+
+def test_a_highlight_stays_white_on_dark_skin_and_shadows_of_blond_hair_are_brown() -> None:
+    skin = np.tile([0.8, 0.6, 0.5], (1000, 1))
+    skin[:20] = [0.95, 0.9, 0.88]  # wet: it has the lamp's colour
+    dark = np.array([0.3, 0.19, 0.14])
+    new = rgb_to_lab(tint_skin(skin, dark))
+    tone = rgb_to_lab(dark)
+    np.testing.assert_allclose(np.median(new[20:], axis=0), tone, atol=1.0)
+    wet = new[:20].mean(0)
+    assert wet[0] > tone[0] + 8.0
+    assert np.hypot(*wet[1:]) / wet[0] < 0.8 * np.hypot(*tone[1:]) / tone[0]
+    blond, rng = np.array([0.8, 0.66, 0.42]), np.random.default_rng(1)
+    black = np.clip(rng.normal(0.12, 0.05, (1000, 1)), 0.02, 0.4) * [1.0, 0.9, 0.85]
+    hair = tint_hair(black, blond, rng.random((1000, 3)))
+    order = np.argsort(hair.mean(1))
+    low, high = hair[order[:100]].mean(0), hair[order[-100:]].mean(0)
+    assert low[2] / low[0] < blond[2] / blond[0] < high[2] / high[0]
+
+
+@pytest.mark.parametrize("name", ["eyeshadow", "blush"])
+def test_makeup_lies_where_it_belongs(person: Avatar, name: str) -> None:
+    worn = tint_part(person, name, (0.5, 0.1, 0.4))
+    own = worn.attributes[-1].factors(0.0) == 0.0
+    body = worn.body
+    at = body.v_template[body.f[worn.gaussians.triangle[own]]].mean(1)
+    eyes = body.J_template[[JOINT_INDEX["left_eye_smplhf"], JOINT_INDEX["right_eye_smplhf"]]]
+    away = np.linalg.norm(at[:, None, :2] - eyes[None, :, :2], axis=-1).min(1)
+    assert away.max() < 0.09
+    height = at[:, 1] - eyes[:, 1].mean()
+    assert (height > -0.01).all() if name == "eyeshadow" else np.median(height) < -0.015
+    assert {"left": (at[:, 0] > 0).any(), "right": (at[:, 0] < 0).any()} == {
+        "left": True,
+        "right": True,
+    }
+
+
+def test_brows_are_what_is_darker_than_the_skin_above_the_eyes(person: Avatar) -> None:
+    body, bound = person.body, person.gaussians
+    eye = body.J_template[JOINT_INDEX["left_eye_smplhf"]]
+    at = body.v_template[body.f[bound.triangle]].mean(1)
+    brow = (np.abs(at[:, :2] - eye[:2] - [0.0, 0.024]) < [0.02, 0.006]).all(1) & (at[:, 2] > eye[2])
+    brow &= bound.part == PARTS.index("face")
+    assert brow.sum() > 5
+    colors = np.where(brow[:, None], np.float32([0.25, 0.17, 0.13]), bound.colors)
+    worn = tint_part(replace(person, gaussians=replace(bound, colors=colors)), "brows", RED)
+    own = worn.attributes[-1].factors(0.0) == 0.0
+    found, wanted = set(worn.gaussians.triangle[own]), set(bound.triangle[brow])
+    assert found <= wanted
+    assert len(found) > 0.9 * len(wanted)
 
 
 def test_what_cannot_be_tinted_is_named(person: Avatar) -> None:
