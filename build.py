@@ -4,7 +4,7 @@
     python build.py demo [--portrait PHOTO] [--out DIR]    a first avatar, in out/
     python build.py test [pytest arguments]                every test
     python build.py assets                                 body, detectors and pose library
-    python build.py pictures [NAME ...]                    pictures of the library's poses
+    python build.py pictures [NAME ...]                    pictures of the poses and the wardrobe
     python build.py messages                               texts to translate
     python build.py package [--out DIR] [--all]            the Blender extension
 
@@ -154,8 +154,10 @@ def create_parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, help="where to write (default: out/NAME)")
     add("test", help="run the tests; what follows is handed to pytest")
     add("assets", help="make the body, the detectors and the pose library")
-    one = add("pictures", help="draw the pictures of the library's poses anew")
-    one.add_argument("names", nargs="*", metavar="NAME", help="of a pose or expression; else all")
+    one = add("pictures", help="draw the pictures of poses and wardrobe anew")
+    one.add_argument(
+        "names", nargs="*", metavar="NAME", help="of a pose, expression or item; else all"
+    )
     add("messages", help="collect the texts of the source into addon/messages.json")
     one = add("package", help="make the Blender extension")
     one.add_argument("--out", type=Path, default=ROOT / "dist")

@@ -20,6 +20,7 @@ from ..addon.scene.frame_recorder import record_frames
 from ..addon.scene.part_selection import list_parts, select_part
 from ..addon.scene.splat_exchange import exchange_splats_steps
 from ..addon.scene.splat_object import get_sliders
+from ..addon.wardrobe_pictures import clear_item_icons, get_item_icon
 from .avatar_operator import AvatarOperator, format_count
 from .job_operator import JobOperator
 
@@ -131,6 +132,23 @@ ITEMS = (
 )
 """Enum items of the wardrobe: what the worker takes, the name, the description."""
 
+_shown: list[tuple[str, str, str, int, int]] = []
+"""What the list shows: Blender needs its texts to stay."""
+
+
+def _wardrobe_items(owner: Any, context: Any) -> list[tuple[str, str, str, int, int]]:
+    """The wardrobe with its pictures."""
+    if not _shown:
+        _shown.extend((*item, get_item_icon(item[0]), row) for row, item in enumerate(ITEMS))
+    return _shown
+
+
+def stop() -> None:
+    """Free the pictures of the wardrobe."""
+    _shown.clear()
+    clear_item_icons()
+
+
 _NO_LENGTH = ("hair=bald", "hair=shaved", "hair=bun")
 
 
@@ -194,7 +212,7 @@ class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
     bl_label = "Add Item"
 
     item: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Item", description="What to put on", items=ITEMS
+        name="Item", description="What to put on", items=_wardrobe_items
     )
     use_color: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Custom Color", description="Choose the color; otherwise it is the usual one"
@@ -224,6 +242,7 @@ class AddItem(WearOperator, bpy.types.Operator):  # type: ignore[misc]
 
     def draw(self, context: Any) -> None:
         layout = self.layout
+        layout.template_icon_view(self, "item", show_labels=True, scale=6.0, scale_popup=4.0)
         layout.use_property_split = True
         layout.prop(self, "item")
         if self.item.startswith("hair=") and self.item not in _NO_LENGTH:

@@ -85,20 +85,30 @@ def write_library(path: Path) -> None:
 
 
 def draw_pictures(python: Path, names: Sequence[str]) -> None:
-    """Draw the pictures of poses and expressions anew, in the source tree; all without names.
+    """Draw the pictures of poses, expressions and the wardrobe anew, in the source tree.
 
-    The documentation's sheet of all of them is drawn too.
+    The documentation's sheet of all poses is drawn too.
+
+    Args:
+        python: of an environment with the engine.
+        names: of poses, expressions and items (``hat-fedora``); all if empty.
 
     Raises:
         BuildError: the pictures could not be drawn.
     """
-    print_step("Drawing the pictures of the poses")
+    print_step("Drawing the pictures of the poses and the wardrobe")
     code = (
         "import sys\n"
         "from likeness.engine.poses import named_expressions, named_poses\n"
         "from pathlib import Path\n"
         "from likeness.engine.synth.pose_thumbnails import draw_thumbnail_sheet, draw_thumbnails\n"
-        "for path in draw_thumbnails(sys.argv[1:] or [*named_poses(), *named_expressions()]):\n"
+        "from likeness.engine.synth.wardrobe_thumbnails import draw_wardrobe\n"
+        "from likeness.engine.wardrobe.thumbnails import list_thumbnails\n"
+        "items = list_thumbnails()\n"
+        "names = sys.argv[1:] or [*named_poses(), *named_expressions(), *items]\n"
+        "for path in draw_thumbnails([name for name in names if name not in items]):\n"
+        "    print(path.name, flush=True)\n"
+        "for path in draw_wardrobe([name for name in names if name in items]):\n"
         "    print(path.name, flush=True)\n"
         f"draw_thumbnail_sheet(Path({str(SHEET)!r}))\n"
     )

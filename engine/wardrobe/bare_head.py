@@ -45,6 +45,7 @@ class BareHeadSettings:
     border: float = 0.045  # metres from hair within which skin may have taken the hair's colour
     unlike: float = 9.0  # Lab distance to the expected skin from which on it has,
     towards: tuple[float, float] = (0.2, 0.45)  # and share of the way to the hair's: head, neck
+    other: float = 26.0  # Lab distance to the face's usual tone beyond which it is not
     eye: tuple[float, float] = (0.026, 0.021)  # metres beside and above an eye that stay, with brow
     eye_up: float = 0.006  # metres above the eye of the middle of that
     mouth: tuple[float, float] = (0.030, 0.014)  # the same of the mouth
@@ -70,7 +71,7 @@ class BareHeadSettings:
     stubble: float = 0.42  # share of the hair's colour in a shaved scalp
     speckle: float = 0.22  # of it from place to place
     hairline: tuple[float, float] = (0.002, 0.014)  # metres within the hairline: from none to all
-    undercoat: tuple[float, float] = (0.009, 0.022)  # the same below hair
+    undercoat: tuple[float, float] = (0.005, 0.016)  # the same below hair
     seen: int = 3000  # splats of skin that tell the face's usual tone
 
 
@@ -222,7 +223,9 @@ class HeadSkin:
         low, high = np.quantile(bright, S.usual)
         self.albedo = np.median(pool[(bright >= low) & (bright <= high)], axis=0)
         usual = rgb_to_lab(np.clip(self.albedo, 0.0, 1.0))
-        alike = ~self._is_hairy(rgb_to_lab(np.clip(albedo, 0.0, 1.0)), usual, S.towards[0])
+        lab = rgb_to_lab(np.clip(albedo, 0.0, 1.0))
+        alike = ~self._is_hairy(lab, usual, S.towards[0])
+        alike &= np.linalg.norm(lab - usual, axis=1) < S.other  # a collar that is called skin
         if alike.sum() >= S.near:  # the shade of a fringe is none of the skin's own
             rows, albedo = rows[alike], albedo[alike]
         residual = np.log(albedo / self.albedo)

@@ -7,6 +7,7 @@ stay as they are; those that give way go with the slider (core/attributes.py).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -141,10 +142,25 @@ def add_item(avatar: Avatar, request: ItemRequest, value: float = 1.0) -> Avatar
         value,
         choose_spans(added.gives_way, GOES_AFTER if request.category == "hair" else GOES),
     )
-    edit = {"add": request.category, "item": request.item_name, "color": attribute.color}
-    return record_edit(
-        insert_splats(avatar, bound, added.span, attribute, added.source), edit | {"value": value}
-    )
+    worn = insert_splats(avatar, bound, added.span, attribute, added.source)
+    return record_edit(worn, _describe(request, attribute))
+
+
+def _describe(request: ItemRequest, attribute: Attribute) -> dict[str, Any]:
+    """The record of an item: enough to fit it again."""
+    edit: dict[str, Any] = {
+        "add": request.category,
+        "item": request.item_name,
+        "color": attribute.color,
+        "value": attribute.value,
+    }
+    if request.second is not None:
+        edit["second"] = format_color(request.second)
+    if request.seed:
+        edit["seed"] = request.seed
+    if request.category == "hair":
+        edit["length"] = request.length
+    return edit
 
 
 def _make_splats(avatar: Avatar, request: ItemRequest) -> AddedSplats:

@@ -22,6 +22,7 @@ class MeshSplatSettings:
     thin: float = 0.06  # third axis over the others
     opacity: float = 0.94  # of a splat of an opaque surface
     overlap: float = 4.0  # splats that lie over one another at any place
+    clear: float = 1.6  # the same of see-through surfaces, where few overlaps show as specks
     inset: float = 0.8  # standard deviations that splats keep from a sheet's edge
     faint: float = 0.004  # opacity below which a splat is left out
 
@@ -49,11 +50,13 @@ def cover_mesh(part: MeshPart, spacing: float) -> tuple[Gaussians, FloatArray]:
     points = np.einsum("nk,nkd->nd", bary, part.vertices[corner])
     normals = np.einsum("nk,nkd->nd", bary, vertex_normals(part.vertices, part.f)[corner])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    points = _keep_inside(points, part, S.inset * S.sigma * spacing)
     rgba = _look_up(part, np.einsum("nk,nkd->nd", bary, part.uv[triangle]))
-    opacity = 1.0 - (1.0 - S.opacity * rgba[:, 3]) ** (1.0 / S.overlap)
+    size = S.clear if rgba[:, 3].max() < 0.99 else S.sigma
+    points = _keep_inside(points, part, S.inset * S.sigma * spacing)
+    overlap = S.overlap * (size / S.sigma) ** 2
+    opacity = 1.0 - (1.0 - S.opacity * rgba[:, 3]) ** (1.0 / overlap)
     opacity = np.where(rgba[:, 3] > 0.99, S.opacity, opacity)
-    splats = make_discs(points, normals, np.full(count, S.sigma * spacing), rgba[:, :3], opacity)
+    splats = make_discs(points, normals, np.full(count, size * spacing), rgba[:, :3], opacity)
     shown = opacity > S.faint
     return splats.take(shown), normals[shown]
 
