@@ -301,7 +301,8 @@ class HeadSkin:
     def _dress(self, bare: BareSkin, normals: FloatArray) -> BareSkin:
         """The same, with cloth where the hair hid some: it goes on from what is seen beside it."""
         bound = self._avatar.gaussians
-        rows = np.nonzero(self._own & np.isin(bound.part, [_SKIN, _FACE, _UPPER]) & ~self.hair)[0]
+        # Skin that goes with the hair says as well that there was no cloth.
+        rows = np.nonzero(self._own & np.isin(bound.part, [_SKIN, _FACE, _UPPER]))[0]
         low = np.nonzero(self._part_names[bare.triangle] == "shoulder")[0]
         if not len(rows) or not len(low):
             return bare

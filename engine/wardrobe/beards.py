@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..body.model import Body
+from ..core.color import lab_to_rgb, rgb_to_lab
 from ..core.geometry import vertex_normals
 from ..core.rotations import matrix_to_quaternion
 from ..core.settings import register_settings
@@ -71,6 +72,7 @@ class BeardSettings:
     opacity: float = 0.9
     seen: int = 500  # splats of the photo that tell the colour; labels of fewer are doubtful
     dark: float = 0.3  # quantile of the hair's brightness that a beard has
+    red: float = 0.35  # least red over yellow in Lab: hair that looks green has a lamp's colour
     brown: tuple[float, float, float] = (0.20, 0.14, 0.10)  # where no hair is seen
 
 
@@ -87,12 +89,14 @@ def find_hair_color(avatar: Avatar, category: str) -> FloatArray:
         category: ``hair`` or ``beard``.
     """
     bound = avatar.gaussians
-    for part in ("beard", "hair") if category == "beard" else ("hair", "beard"):
+    parts, level = (("beard", "hair"), S.dark) if category == "beard" else (("hair", "beard"), 0.5)
+    for part in parts:
         own = bound.colors[(bound.part == PARTS.index(part)) & (bound.layer == _PHOTO)]
         if len(own) > S.seen:
             bright = own.mean(1)
-            near = np.argsort(np.abs(bright - np.quantile(bright, S.dark)))[: S.seen]
-            return np.asarray(np.median(own[near], axis=0), np.float64)
+            near = np.argsort(np.abs(bright - np.quantile(bright, level)))[: S.seen]
+            light, a, b = rgb_to_lab(np.median(own[near], axis=0).astype(np.float64))
+            return np.clip(lab_to_rgb(np.array([light, max(a, S.red * b), b])), 0.0, 1.0)
     return np.array(S.brown)
 
 
