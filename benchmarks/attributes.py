@@ -39,7 +39,7 @@ from likeness.benchmarks.figures.learned_looks import (
 )
 from likeness.benchmarks.pose_update import pose_times, time_import_slices
 from likeness.engine.core.attributes import apply_attributes
-from likeness.engine.core.types import PARTS, Avatar, BoundGaussians, FloatArray
+from likeness.engine.core.types import Avatar, BoundGaussians, FloatArray
 from likeness.engine.evaluation.protocols.compare import load_face_model
 from likeness.engine.evaluation.protocols.face_identity import FaceModel
 from likeness.engine.formats.avatar import load_editable_avatar
@@ -50,7 +50,9 @@ from likeness.engine.render import render_camera
 from likeness.engine.wardrobe.edit import add_item, set_attribute
 from likeness.engine.wardrobe.items import ITEMS, ItemRequest
 
-QUICK = ("fedora", "beanie", "round", "hoop", "over-ear", "plain", "pearls", "full")
+QUICK = (
+    *("trimmed", "bob", "fedora", "beanie", "round", "hoop", "over-ear", "plain", "pearls", "full"),
+)
 
 KEEPS_FACE = ("hat", "glasses", "earrings")
 """Categories in which a person stays the same."""
@@ -78,11 +80,9 @@ def measure_edit(
     own = worn.attributes[-1]
     base = own.factors(0.0) > 0.0
     kept = own.factors(1.0)[base] > 0.0
-    shown = apply_attributes(worn).gaussians
-    stays = shown.take(shown.part != PARTS.index(request.category))
-    own_part = avatar.gaussians.part == PARTS.index(request.category)
+    stays = worn.gaussians.take(base & (own.factors(1.0) > 0.0))
     changes = [
-        largest_change(avatar.gaussians.take(kept & ~own_part), stays),
+        largest_change(avatar.gaussians.take(kept), stays),
         largest_change(
             apply_attributes(avatar).gaussians,
             apply_attributes(set_attribute(worn, request.category, 0.0)).gaussians,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 
+from ...engine.generative.models import MODELS, Placement
+from ...engine.generative.view_editing import EditOptions
 from .console import terminal_progress
-from .options import FILE
+from .options import FILE, options_from, pop_options
 
 
 @click.command()
@@ -61,16 +65,46 @@ from .options import FILE
     help="The portrait with something changed in any program; its frame, pose and person stay.",
 )
 @click.option(
+    "--edit",
+    "text",
+    metavar="TEXT",
+    help="Change the portrait by an image model, as in 'round gold glasses'; then as --from.",
+)
+@click.option(
     "--portrait",
     metavar="PICTURE",
     type=FILE,
-    help="The portrait from which the avatar was built; --from needs it.",
+    help="The portrait from which the avatar was built; --from and --edit need it.",
 )
 @click.option(
     "--part",
     metavar="NAME",
     help="What was changed in the picture of --from, such as 'hat', 'hair' or 'upper'; found in "
     "the picture if not given.",
+)
+@click.option(
+    "--picture",
+    metavar="PNG",
+    type=FILE,
+    help="Also write the picture that the image model of --edit made.",
+)
+@click.option(
+    "--image-model",
+    metavar="NAME|DIR",
+    default=MODELS["views"].weights,
+    show_default=True,
+    help="Image model of --edit, by a name that Likeness knows or its folder.",
+)
+@click.option("--seed", metavar="N", type=int, default=0, help="Random seed of --edit; 0.")
+@options_from(EditOptions, prefix="image_")
+@options_from(
+    Placement,
+    helps={
+        "device": "Device of the image model; cpu takes hours and is for tests with tiny models.",
+        "dtype": "Number format of the image model.",
+        "allow_download": "Download the image model if it is missing (58 GB); else "
+        "LIKENESS_ALLOW_DOWNLOAD decides.",
+    },
 )
 @click.option("--list", "listed", is_flag=True, help="List what the wardrobe has instead.")
 def edit(
@@ -86,10 +120,16 @@ def edit(
     portrait: Path | None,
     part: str | None,
     listed: bool,
+    text: str | None,
+    picture: Path | None,
+    image_model: str,
+    seed: int,
+    **chosen: Any,
 ) -> None:
     """Put hair, hats, glasses, beards, jewellery and scarves on an avatar, or take them off.
 
-    With --from, what you changed in the portrait becomes an attribute of the avatar.
+    With --from, what you changed in the portrait becomes an attribute of the avatar; with --edit,
+    what an image model changed in it.
 
     What is not touched stays the same to the last bit. Each has a slider, which the file keeps;
     renders and exports show the avatar as the sliders stand.
@@ -108,21 +148,36 @@ def edit(
         return
     if avatar is None or out is None:
         raise click.UsageError("Missing argument 'AVATAR' or option '-o'.")
-    if edited is None and (portrait is not None or part is not None):
-        raise click.UsageError("--portrait and --part belong to --from.")
+    if edited is not None and text is not None:
+        raise click.UsageError("Give --from or --edit, not both.")
+    if edited is None and text is None and (portrait is not None or part is not None):
+        raise click.UsageError("--portrait and --part belong to --from and --edit.")
+    if text is not None and portrait is None:
+        raise click.UsageError("--edit needs --portrait, the picture that is changed.")
+    if text is None and picture is not None:
+        raise click.UsageError("--picture belongs to --edit.")
     if (network is None) == bool(looks):
         raise click.UsageError("--network and --look belong together.")
-    if not (add or values or tints or looks or remove or edited):
+    if not (add or values or tints or looks or remove or edited or text is not None):
         raise click.UsageError(
-            "Nothing to do: give --add, --from, --look, --tint, --set or --remove."
+            "Nothing to do: give --add, --from, --edit, --look, --tint, --set or --remove."
         )
     settings = dict(parse_setting(text) for text in values)
-    photo = None if edited is None else EditedPortrait(edited, portrait, part)
     learned = None if network is None else LearnedLooks(network, looks)
-    if photo is None:
+    if edited is None and text is None:
         made = edit_avatar_file(avatar, out, add, settings, remove, tints=tints, learned=learned)
         click.echo(str(made))
         return
-    with terminal_progress() as progress:
+    with tempfile.TemporaryDirectory() as folder, terminal_progress() as progress:
+        source: dict[str, Any] = {}
+        if text is not None and portrait is not None:
+            from ...engine.generative.text_edit import FILE_NAME, edit_portrait
+
+            edited = picture or Path(folder) / FILE_NAME
+            placement = Placement(**pop_options(Placement, chosen))
+            options = EditOptions(**pop_options(EditOptions, chosen, "image_"))
+            source = edit_portrait(portrait, edited, text, image_model, placement, options, seed)
+        assert edited is not None
+        photo = EditedPortrait(edited, portrait, part, source)
         made = edit_avatar_file(avatar, out, add, settings, remove, photo, progress, tints, learned)
     click.echo(str(made))

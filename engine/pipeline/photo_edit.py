@@ -5,6 +5,7 @@ The second portrait is lifted onto the body, pose and camera that were fitted to
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def edit_from_photo(
     part: str | None = None,
     value: float = 1.0,
     progress: Progress | None = None,
+    source: Mapping[str, Any] | None = None,
 ) -> Avatar:
     """Put on an avatar what differs between its portrait and an edited copy of it.
 
@@ -82,6 +84,7 @@ def edit_from_photo(
         part: what was edited, of ``core.attributes.NAMES``; None: what the picture shows.
         value: of the new attribute's slider.
         progress: called with the stage, 0..1 and a message.
+        source: of the edited picture, for the avatar's provenance.
 
     Raises:
         LikenessError: a picture cannot be read, the portrait is not the avatar's, the pictures show
@@ -105,8 +108,8 @@ def edit_from_photo(
             seen = _observe_again(second, before.tracked.observation)
             _check_frame(before, seen, changed, edited)
         after, shown = _lift_edited(before, second, seen, changed, part, options, stages)
-    source = {"from": edited.name, "sha256": file_sha256(edited)}
-    edit = PhotoEdit(after, _grow(changed, S.grow), _find_person(before.matte), shown, source, part)
+    made = {"from": edited.name, "sha256": file_sha256(edited), **(source or {})}
+    edit = PhotoEdit(after, _grow(changed, S.grow), _find_person(before.matte), shown, made, part)
     return add_photo_edit(avatar, edit, value)
 
 

@@ -56,11 +56,17 @@ class AddedSplats:
     source: IntArray
 
 
-def find_own(avatar: Avatar) -> BoolArray:
-    """Return which of an avatar's Gaussians [N] are the photo's, and not of what was put on."""
+def find_own(avatar: Avatar, *names: str) -> BoolArray:
+    """Return which of an avatar's Gaussians [N] are the photo's, and not of what was put on.
+
+    Args:
+        avatar: with its attributes.
+        *names: of attributes whose Gaussians count as the photo's.
+    """
     own = np.ones(len(avatar.gaussians), bool)
     for attribute in avatar.attributes:
-        own &= (attribute.factors(0.0) > 0.0) | (attribute.item == "photo")
+        if attribute.item != "photo" and attribute.name not in names:
+            own &= attribute.factors(0.0) > 0.0
     return own
 
 

@@ -36,6 +36,7 @@ from .attribute_splats import (
     check_room,
     choose_spans,
     count_room,
+    find_own,
     find_shown,
     insert_splats,
 )
@@ -273,7 +274,9 @@ def _fit(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     openness = measure_openness(
         np.asarray(splats.means, np.float64), normals, np.concatenate([rest, vertices]), around
     )
-    shade, source = cast_shade(avatar, ~gives_way & find_shown(avatar), vertices, f)
+    # Not on other things that were put on: what is below them would have none when they go.
+    shaded = ~gives_way & find_shown(avatar) & find_own(avatar, "hair")
+    shade, source = cast_shade(avatar, shaded, vertices, f)
     triangle, bary = _homes(means, request.category, body)
     bound, count = avatar.gaussians, len(splats)
     room = max(count_room(avatar) - count - len(source), 0)

@@ -8,6 +8,7 @@ its back and sides; a print on the chest leaves them as they are.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -68,7 +69,7 @@ class PhotoEdit:
     changed: BoolArray
     before: BoolArray
     after: BoolArray
-    source: dict[str, str]
+    source: dict[str, Any]
     part: str | None = None
 
 

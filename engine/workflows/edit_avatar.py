@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..body import load_body
 from ..core.attributes import NAMES
@@ -33,6 +34,7 @@ class EditedPortrait:
         edited: the changed picture, of the same frame.
         portrait: the one from which the avatar was built.
         part: what was changed, of ``core.attributes.NAMES``; None: what the picture shows.
+        source: of the picture, for the avatar's provenance, such as the text that asked for it.
 
     Raises:
         LikenessError: the portrait is missing, or the part is unknown.
@@ -41,6 +43,7 @@ class EditedPortrait:
     edited: Path
     portrait: Path | None
     part: str | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.portrait is None:
@@ -244,7 +247,12 @@ def edit_avatar(
         from ..pipeline.photo_edit import edit_from_photo  # late: the whole engine
 
         avatar = edit_from_photo(
-            avatar, edited.portrait, edited.edited, edited.part, progress=progress
+            avatar,
+            edited.portrait,
+            edited.edited,
+            edited.part,
+            progress=progress,
+            source=edited.source,
         )
     hair = [one for one in items if one[0].category == "hair"]
     for request, value in hair:  # tints and hats lie on it
