@@ -29,6 +29,7 @@ ROOMS = (
     "engine/scene",
     "engine/tracking",
     "engine/visual",
+    "engine/wardrobe",
     "addon/motion",
     "addon/rig",
     "addon/scene",
