@@ -1,12 +1,13 @@
 """Pose correctives (``Body.posedirs``) as shape keys that the bones drive.
 
-SMPL-X moves the unposed vertices by posedirs times (R - I) of every joint but the root, with R in
-the body's axes. A bone's rotation B in its own axes is Q R Q^T, Q being the bone's rest axes seen
-from the engine's. The entries of B are products of its quaternion's parts, such as
-B_01 = 2 (xy - wz). So each joint gets nine keys, one per product ``xx``, ``yy``, ``zz``, ``xy``,
-``xz``, ``yz``, ``wx``, ``wy``, ``wz``, with the directions turned into the bone's axes. The sum
-equals the engine's exactly. The drivers read the bone after constraints and IK, and are *simple
-expressions*, which Blender evaluates without Python even with auto-run disabled.
+SMPL-X moves the unposed vertices by posedirs times (R - I) of every joint but the root, a skirt by
+that of hips and knees, with R in the body's axes. A bone's rotation B in its own axes is Q R Q^T,
+Q being the bone's rest axes seen from the engine's. The entries of B are products of its
+quaternion's parts, such as B_01 = 2 (xy - wz). So each joint gets nine keys, one per product
+``xx``, ``yy``, ``zz``, ``xy``, ``xz``, ``yz``, ``wx``, ``wy``, ``wz``, with the directions turned
+into the bone's axes. The sum equals the engine's exactly. The drivers read the bone after
+constraints and IK, and are *simple expressions*, which Blender evaluates without Python even with
+auto-run disabled.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ...engine.body import Body
 from ...engine.core.types import JOINT_NAMES, FloatArray
 from ..scene.axes import TO_BLENDER, points_to_blender
 
@@ -60,21 +62,23 @@ def product_directions(posedirs: FloatArray, rest_axes: FloatArray) -> FloatArra
 
 
 def add_correctives(
-    obj: Any, posedirs: FloatArray, rest: FloatArray, armature: Any
+    obj: Any, body: Body, rest: FloatArray, armature: Any
 ) -> Generator[None, None, None]:
     """Add the shape keys and their drivers, one key per slice.
 
     Args:
         obj: the body object, in the armature's space.
-        posedirs: [V, 3, 486] of the body.
+        body: with pose correctives.
         rest: [V, 3] the body's vertices in metres, Blender's axes.
         armature: whose bones drive the keys.
     """
     if obj.data.shape_keys is None:
         obj.shape_key_add(name="Basis", from_mix=False)
-    for joint, name in enumerate(JOINT_NAMES[1:]):
+    assert body.posedirs is not None
+    for k, joint in enumerate(body.pose_joints):
+        name = JOINT_NAMES[joint]
         axes = np.array(armature.data.bones[name].matrix_local.to_3x3())
-        moves = product_directions(posedirs[:, :, 9 * joint : 9 * joint + 9], axes)
+        moves = product_directions(body.posedirs[:, :, 9 * k : 9 * k + 9], axes)
         for product, move in zip(PRODUCTS, moves):
             if np.abs(move).max() < _MIN_MOVE:
                 continue

@@ -56,7 +56,7 @@ def create_body_steps(
     yield from _add_weights(obj, body.weights)
     yield from _add_expressions(obj, body, rest, armature)
     if body.posedirs is not None:
-        yield from add_correctives(obj, body.posedirs, rest, armature)
+        yield from add_correctives(obj, body, rest, armature)
     modifier = obj.modifiers.new("Armature", "ARMATURE")
     modifier.object = armature
     modifier.use_deform_preserve_volume = False

@@ -21,7 +21,7 @@ NAPE = "nape"
 
 @dataclass(frozen=True)
 class BodyPiece:
-    """A skinned mesh beside the body's own, without shapes, expressions or pose correctives.
+    """A skinned mesh beside the body's own, without shapes and expressions.
 
     Attributes:
         name: Name of its part (``Body.part_names``).
@@ -31,6 +31,8 @@ class BodyPiece:
         vt: [t, 2] coordinates in the unit square of the atlas (v down), outside [0, ``corner``]².
         ft: [m, 3] rows of ``vt``.
         corner: Side, 0..1, of the corner into which the body's own atlas shrinks.
+        posedirs: [n, 3, 9 K] pose correctives, metres, of ``pose_joints``; None without.
+        pose_joints: K joints, as in ``Body``.
     """
 
     name: str
@@ -40,6 +42,8 @@ class BodyPiece:
     vt: FloatArray
     ft: IntArray
     corner: float
+    posedirs: FloatArray | None = None
+    pose_joints: tuple[int, ...] = ()
 
 
 def extend_body(body: Body, piece: BodyPiece) -> Body:
@@ -58,6 +62,7 @@ def extend_body(body: Body, piece: BodyPiece) -> Body:
         return np.concatenate([array, np.zeros((n, *array.shape[1:]), array.dtype)])
 
     uv = piece.vt * [1.0, -1.0] + [1.0, 1.0]
+    posedirs, pose_joints = _join_correctives(body, piece)
     return replace(
         body,
         v_template=_joined(body.v_template, piece.vertices),
@@ -65,7 +70,8 @@ def extend_body(body: Body, piece: BodyPiece) -> Body:
         weights=_joined(body.weights, piece.weights),
         shapedirs=below(body.shapedirs),
         exprdirs=below(body.exprdirs),
-        posedirs=None if body.posedirs is None else below(body.posedirs),
+        posedirs=posedirs,
+        pose_joints=pose_joints,
         vt=_joined(body.vt.reshape(-1, 2), uv),
         ft=_joined(_or_nothing(body.ft, len(body.f)), piece.ft + len(body.vt)),
         atlas_vt=_joined(body.atlas_vt * piece.corner, piece.vt),
@@ -73,6 +79,24 @@ def extend_body(body: Body, piece: BodyPiece) -> Body:
         face_part=_joined(body.face_part, part),
         part_names=names,
     )
+
+
+def _join_correctives(body: Body, piece: BodyPiece) -> tuple[FloatArray | None, tuple[int, ...]]:
+    """Pose correctives of both, one below the other, and the joints that either has."""
+    both = [
+        (body.posedirs, body.pose_joints, len(body.v_template)),
+        (piece.posedirs, piece.pose_joints, len(piece.vertices)),
+    ]
+    joints = sorted({j for dirs, own, _ in both if dirs is not None for j in own})
+    if not joints:
+        return None, body.pose_joints
+    rows = []
+    for dirs, own, count in both:
+        out = np.zeros((count, 3, len(joints), 9), np.float32)
+        if dirs is not None:
+            out[:, :, np.searchsorted(joints, own)] = dirs.reshape(count, 3, -1, 9)
+        rows.append(out.reshape(count, 3, -1))
+    return np.concatenate(rows), tuple(joints)
 
 
 def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]

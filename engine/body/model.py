@@ -4,10 +4,12 @@ Keys of SMPL-X: ``v_template`` [V, 3], ``f`` [F, 3], ``shapedirs`` [V, 3, S], ``
 [V, 3, 486] (may be missing), ``J_regressor`` [55, V], ``kintree_table`` [2, 55], ``weights``
 [V, 55], ``vt`` [T, 2], ``ft`` [F, 3]. Our own, all optional when reading: ``exprdirs`` [V, 3, E]
 and ``expression_names`` [E] (SMPL-X itself keeps its expression basis in ``shapedirs`` columns
-300-399), ``num_body_betas`` (the first columns of ``shapedirs`` that shape the whole body, the
-rest shape the head), ``J_template`` [55, 3] and ``J_shapedirs`` [55, 3, S] (joints linear in the
-betas, exact where the sparse regressor is not; expressions do not move joints), ``face_part`` [F]
-with ``part_names`` [P], ``atlas_vt`` [A, 2], ``atlas_ft`` [F, 3] and ``landmark_*`` (`Landmarks`).
+300-399), ``posedirs_joint`` [K] (the joints of ``posedirs``, then [V, 3, 9 K], where they are not
+all but the root), ``num_body_betas`` (the first columns of ``shapedirs`` that shape the whole
+body, the rest shape the head), ``J_template`` [55, 3] and ``J_shapedirs`` [55, 3, S] (joints linear
+in the betas, exact where the sparse regressor is not; expressions do not move joints),
+``face_part`` [F] with ``part_names`` [P], ``atlas_vt`` [A, 2], ``atlas_ft`` [F, 3] and
+``landmark_*`` (`Landmarks`).
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from ..files.atomic import atomic_write
 from ..files.untrusted import read_npz, wrap_parser_errors
 from .expression_limits import limit_expression
 from .names import OWN_EXPRESSION
-from .skinning import joint_transforms, pose_feature, skin_vertices
+from .skinning import ALL_POSE_JOINTS, joint_transforms, pose_feature, skin_vertices
 
 SMPLX_NUM_BETAS, SMPLX_NUM_EXPRESSION = 300, 100
 SMPLX_SHORT = 10  # betas, and expressions, of the files with 20 columns
@@ -34,7 +36,6 @@ MAX_VERTICES, MAX_COLUMNS = 2_000_000, 2_000
 """Limits; the default body has 13,718 vertices, SMPL-X 400 columns of shapes and expressions."""
 
 _REMEDY = "Give an SMPL-X .npz model file; a .pkl must be converted first (docs/bodies.md)."
-_FEATURES = (NUM_JOINTS - 1) * 9
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class Body:
         J_template: [55, 3] metres.
         J_shapedirs: [55, 3, S] metres.
         num_body_betas: Columns of ``shapedirs`` that shape the whole body.
-        posedirs: [V, 3, 486] metres, or None.
+        posedirs: [V, 3, 9 K] metres, or None: pose correctives, linear in the rotations of
+            ``pose_joints``.
         vt: [T, 2] texture coordinates of the source's atlas, v up.
         ft: [F, 3] rows of ``vt``.
         atlas_vt: [A, 2] coordinates of the token-friendly atlas, v down (row = v * height).
@@ -93,6 +95,7 @@ class Body:
         part_names: Names of the surface's parts.
         landmarks: None for a body without landmarks.
         parents: Parent of each joint, -1 for the root.
+        pose_joints: K joints, ascending: all but the root in SMPL-X.
     """
 
     v_template: FloatArray
@@ -113,6 +116,7 @@ class Body:
     posedirs: FloatArray | None = None
     landmarks: Landmarks | None = None
     parents: tuple[int, ...] = PARENTS
+    pose_joints: tuple[int, ...] = ALL_POSE_JOINTS
 
     @property
     def num_betas(self) -> int:
@@ -203,7 +207,7 @@ class Body:
         if self.num_expression:
             v = v + self.exprdirs @ limit_expression(pose.expression, self.expression_names)
         if self.posedirs is not None:
-            v = v + self.posedirs @ pose_feature(pose.full_pose)
+            v = v + self.posedirs @ pose_feature(pose.full_pose, self.pose_joints)
         joints = np.asarray(joints, dtype=np.float64)
         R, t, _ = joint_transforms(
             axis_angle_to_matrix(np.asarray(pose.full_pose, np.float64)), joints, self.parents
@@ -260,6 +264,8 @@ def body_to_arrays(body: Body) -> dict[str, np.ndarray[Any, Any]]:
     }
     if body.posedirs is not None:
         out["posedirs"] = body.posedirs.astype(np.float32)
+        if body.pose_joints != ALL_POSE_JOINTS:
+            out["posedirs_joint"] = np.array(body.pose_joints, np.int32)
     if body.landmarks is not None:
         out |= {f"landmark_{k}": getattr(body.landmarks, k) for k in _LANDMARK_KEYS}
     return out
@@ -320,6 +326,7 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
     vt = arrays.get("vt", np.zeros((0, 2))).astype(np.float32)
     ft = arrays.get("ft", np.zeros((0, 3))).astype(np.int32)
     posedirs = arrays.get("posedirs")
+    pose_joints = tuple(int(j) for j in arrays.get("posedirs_joint", ALL_POSE_JOINTS))
     landmarks = None
     if "landmark_face_triangle" in arrays:
         landmarks = Landmarks(
@@ -344,6 +351,7 @@ def body_from_arrays(arrays: dict[str, np.ndarray[Any, Any]], source: str) -> Bo
         posedirs=None if posedirs is None else posedirs.astype(np.float32),
         landmarks=landmarks,
         parents=parents,
+        pose_joints=pose_joints,
     )
     fault = find_fault(body)
     if fault:
@@ -436,6 +444,9 @@ def find_fault(body: Body) -> str | None:
     ):
         if not _within(getattr(body, name), count):
             return f"{name} points at rows that do not exist"
+    joints = body.pose_joints
+    if not set(joints) <= set(ALL_POSE_JOINTS) or sorted(set(joints)) != list(joints):
+        return "posedirs_joint does not list joints below the root in their order"
     if not 0 <= body.num_body_betas <= body.num_betas:
         return f"num_body_betas is {body.num_body_betas} of {body.num_betas}"
     return _landmark_fault(body)
@@ -456,7 +467,7 @@ def _shapes(body: Body) -> dict[str, tuple[int | None, ...]]:
         "atlas_vt": (None, 2),
         "atlas_ft": (None, 3),
         "face_part": (len(body.f),),
-        "posedirs": (V, 3, _FEATURES),
+        "posedirs": (V, 3, 9 * len(body.pose_joints)),
     }
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.rotations import axis_angle_to_matrix
-from ..core.types import FloatArray
+from ..core.types import NUM_JOINTS, FloatArray
+
+ALL_POSE_JOINTS = tuple(range(1, NUM_JOINTS))
+"""The joints whose rotations SMPL-X's pose correctives are linear in: all but the root."""
 
 
 def joint_transforms(
@@ -53,14 +56,15 @@ def skin_vertices(
     return out
 
 
-def pose_feature(full_pose: FloatArray) -> FloatArray:
-    """Return SMPL's pose blend shape coefficients: vec(R_j - I) of every joint but the root.
+def pose_feature(full_pose: FloatArray, joints: tuple[int, ...] = ALL_POSE_JOINTS) -> FloatArray:
+    """Return SMPL's pose blend shape coefficients: vec(R_j - I) of some joints.
 
     Args:
         full_pose: [J, 3] axis-angle, radians.
+        joints: K of them.
 
     Returns:
-        [(J - 1) * 9].
+        [9 K].
     """
-    R = axis_angle_to_matrix(np.asarray(full_pose)[1:])
+    R = axis_angle_to_matrix(np.asarray(full_pose)[list(joints)])
     return (R - np.eye(3, dtype=R.dtype)).reshape(-1)

@@ -32,9 +32,10 @@ class BodyTensors:
         shapedirs: [V, 3, S].
         J_shapedirs: [55, 3, S].
         exprdirs: [V, 3, E].
-        posedirs: [V, 3, 486] or None.
+        posedirs: [V, 3, 9 K] or None.
         parents: As in ``Body``.
         expression_names: As in ``Body``.
+        pose_joints: [K] of ``posedirs``, as in ``Body``.
     """
 
     v_template: Tensor
@@ -47,6 +48,7 @@ class BodyTensors:
     posedirs: Tensor | None
     parents: tuple[int, ...]
     expression_names: tuple[str, ...]
+    pose_joints: tuple[int, ...]
 
     @staticmethod
     def of(
@@ -68,6 +70,7 @@ class BodyTensors:
             posedirs=None if body.posedirs is None else tensor(body.posedirs),
             parents=body.parents,
             expression_names=body.expression_names,
+            pose_joints=body.pose_joints,
         )
 
     @cached_property
@@ -176,7 +179,8 @@ def body_vertices_torch(
         v = v + _blend(body.exprdirs, _limit_expression(expression, body.expression_names))
     if body.posedirs is not None:
         eye = torch.eye(3, dtype=v.dtype, device=v.device)
-        v = v + _blend(body.posedirs, (rotations[..., 1:, :, :] - eye).flatten(-3))
+        turned = rotations[..., list(body.pose_joints), :, :] - eye
+        v = v + _blend(body.posedirs, turned.flatten(-3))
     R, t, posed = joint_transforms_torch(body, rotations, joints)
     M = (body.weights @ R.flatten(-2)).reshape(*R.shape[:-3], -1, 3, 3)
     moved = (M @ v[..., None])[..., 0] + body.weights @ t

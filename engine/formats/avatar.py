@@ -3,8 +3,9 @@
 Tensors ``gaussians.*`` hold the bound Gaussians and ``body.*`` the person's own body. Half
 precision is used where the error is invisible: colours, opacities, rotations, scales, barycentric
 coordinates (1e-3 of a centimetre-sized triangle) and the expression basis (20 micrometres), of
-which only the moving vertices are stored. Offsets stay float32: half a metre in half precision
-is off by a quarter of a millimetre. Names, pose, camera and provenance are JSON in the header.
+which only the moving vertices are stored, as of a skirt's pose correctives. Offsets stay float32:
+half a metre in half precision is off by a quarter of a millimetre. Names, pose, camera and
+provenance are JSON in the header.
 
 The optional ``gaussians.lod_start`` says that the Gaussians are sorted by importance
 (gaussians/lod.py), ``gaussians.part`` what each shows; ``gaussians.features`` are for a network's
@@ -82,7 +83,12 @@ _EXTRA: _Schema = {
     "features": ("float16", ("N", "C")),
 }
 _SPAN: tuple[str, tuple[int | str, ...]] = ("float16", ("N", 2))
-_OPTIONAL: _Schema = {"posedirs": ("float16", ("V", 3, (NUM_JOINTS - 1) * 9))}
+_OPTIONAL: _Schema = {
+    "posedirs": ("float16", ("V", 3, (NUM_JOINTS - 1) * 9)),
+    "correctives": ("float16", ("corrected", 3, "K")),
+    "correctives_vertex": ("int32", ("corrected",)),
+    "correctives_joint": ("int32", ("driving",)),
+}
 _LANDMARK_KEYS = tuple(f"landmark_{field.name}" for field in fields(Landmarks))
 _KNOWN = {f"gaussians.{name}" for name in (*_GAUSSIANS, *_EXTRA)}
 _KNOWN |= {f"body.{name}" for name in (*_BODY, *_OPTIONAL, *_LANDMARK_KEYS)}
@@ -96,6 +102,7 @@ _INDICES = {  # the dimension that each array of indices points into
     "gaussians.triangle": "F",
     "body.f": "V",
     "body.exprdirs_vertex": "V",
+    "body.correctives_vertex": "V",
     "body.ft": "T",
     "body.atlas_ft": "A",
     "body.landmark_face_triangle": "F",
@@ -289,6 +296,11 @@ def _body_tensors(body: Body) -> dict[str, _Array]:
     moving = np.flatnonzero(np.abs(body.exprdirs).sum(axis=(1, 2)) > 0)
     arrays["exprdirs"] = arrays["exprdirs"][moving]
     arrays["exprdirs_vertex"] = moving
+    if "posedirs_joint" in arrays:
+        posedirs = arrays.pop("posedirs")
+        moving = np.flatnonzero(np.abs(posedirs).sum(axis=(1, 2)) > 0)
+        arrays["correctives"], arrays["correctives_vertex"] = posedirs[moving], moving
+        arrays["correctives_joint"] = arrays["posedirs_joint"]
     out = {name: arrays[name].astype(dtype) for name, (dtype, _) in _BODY.items()}
     out |= {n: arrays[n].astype(dtype) for n, (dtype, _) in _OPTIONAL.items() if n in arrays}
     for name in _LANDMARK_KEYS:
@@ -318,6 +330,10 @@ def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[s
         )
         if array.shape != expected or len(shape) != array.ndim:
             raise ValueError(f"{name} has the shape {list(array.shape)}, not {list(shape)}")
+    corrected = {n for n in _OPTIONAL if n.startswith("correctives") and f"body.{n}" in tensors}
+    driving = sizes.get("driving", 0)
+    if corrected and (len(corrected) < 3 or driving >= NUM_JOINTS or sizes["K"] != 9 * driving):
+        raise ValueError("its pose correctives are incomplete")
     # The expression basis is unpacked to all vertices, not only those that move.
     if sizes.get("C", 0) > MAX_FEATURES:
         raise ValueError(f"it has {sizes['C']} latent features")
@@ -355,6 +371,12 @@ def _body(
     exprdirs = np.zeros((vertices, 3, expressions), np.float32)
     exprdirs[arrays.pop("exprdirs_vertex")] = arrays["exprdirs"]
     arrays["exprdirs"] = exprdirs
+    if "correctives" in arrays:
+        moved = arrays.pop("correctives")
+        posedirs = np.zeros((vertices, 3, moved.shape[2]), np.float32)
+        posedirs[arrays.pop("correctives_vertex")] = moved
+        arrays["posedirs"] = posedirs
+        arrays["posedirs_joint"] = arrays.pop("correctives_joint")
     arrays["shapedirs"] = np.zeros((vertices, 3, 0), np.float32)
     arrays["J_shapedirs"] = np.zeros((NUM_JOINTS, 3, 0))
     arrays["num_body_betas"] = np.array(0)

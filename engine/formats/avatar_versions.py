@@ -16,6 +16,7 @@ version what changed
         1.0 have it already)
 1.2     ``gaussians.part``, what each Gaussian shows, with the names in the header; ``attributes``;
         ``gaussians.features``, latent channels for a refiner
+1.3     ``body.correctives``, pose correctives of some joints: how a skirt drapes
 ======= ===========================================================================================
 """
 
@@ -30,7 +31,7 @@ import numpy as np
 
 from ..core.types import LikenessError
 
-VERSION = (1, 2)
+VERSION = (1, 3)
 
 Tensors = dict[str, np.ndarray[Any, Any]]
 Header = dict[str, Any]

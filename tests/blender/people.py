@@ -13,6 +13,7 @@ from likeness.engine.body.extension import BodyPiece, extend_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Pose
+from likeness.engine.gaussians.lift.skirt_drape import DRIVERS
 from mathutils import Matrix
 
 DISTANCE = 2.6
@@ -59,7 +60,7 @@ def random_avatar(
 
 
 def with_skirt(avatar: Avatar) -> Avatar:
-    """The same person in a tube around the legs that a third of the splats move to."""
+    """The same person in a tube around the legs that a third of the splats move to; it drapes."""
     turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     rings = [
         np.stack(
@@ -81,7 +82,11 @@ def with_skirt(avatar: Avatar) -> Avatar:
     left = 0.5 + 0.5 * points[:, 0] / 0.4
     weights[:, 0], weights[:, 1], weights[:, 2] = 0.2, 0.8 * left, 0.8 * (1.0 - left)
     vt = 0.8 + 0.2 * np.random.default_rng(1).uniform(size=(36, 2))
-    body = extend_body(avatar.body, BodyPiece("skirt", points, f, weights, vt, f, 0.8))
+    drape = np.random.default_rng(2).normal(0.0, 0.02, (36, 3, 9 * len(DRIVERS)))
+    body = extend_body(
+        avatar.body,
+        BodyPiece("skirt", points, f, weights, vt, f, 0.8, drape.astype(np.float32), DRIVERS),
+    )
     triangle = np.array(avatar.gaussians.triangle)
     third = np.arange(0, len(triangle), 3)
     triangle[third] = len(avatar.body.f) + np.arange(len(third)) % len(f)

@@ -3,7 +3,7 @@
 In front it covers exactly the pixels of its outline in the photo; behind it mirrors that, and it
 is as deep as cloth that stands off its legs to the sides must be. Its top lies on the dressed
 body, whose joints hold it there; lower down it follows both legs, each side more its own, so that
-it hangs together in a step and lies over the lap of a person who sits.
+it hangs together in a step (``skirt_skinning.py``), and drapes over them (``skirt_drape.py``).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ...core.types import BoolArray, Camera, FloatArray, IntArray, Pose
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from .dressed_mesh import DressedMesh
 from .regions import ARMS, Regions, vertex_groups
+from .skirt_drape import DRIVERS, drape_correctives, drape_features
 from .skirt_outline import SkirtOutline, find_outline
 from .skirt_skinning import COLUMNS, RINGS, is_trunk_or_leg, skirt_weights
 
@@ -167,8 +168,21 @@ def fit_skirt(
     grid = points.reshape(RINGS, COLUMNS, 3)
     weights = skirt_weights(grid, body, pose)
     rest = unpose_points(points, weights, pose, body)
+    skinned = rest.reshape(grid.shape), weights.reshape(RINGS, COLUMNS, -1)
+    posedirs = drape_correctives(*skinned, body, pose).reshape(len(rest), 3, -1)
+    rest = rest - posedirs @ drape_features(pose)
     vt, ft, corner = make_skirt_charts(grid, body)
-    piece = BodyPiece(PART, rest.astype(np.float32), skirt_faces(), weights, vt, ft, corner)
+    piece = BodyPiece(
+        PART,
+        rest.astype(np.float32),
+        skirt_faces(),
+        weights,
+        vt,
+        ft,
+        corner,
+        posedirs=posedirs,
+        pose_joints=DRIVERS,
+    )
     return Skirt(piece, outline.label, depth_below(rest.reshape(grid.shape), body))
 
 

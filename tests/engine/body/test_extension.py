@@ -11,6 +11,7 @@ from likeness.benchmarks.figures.random_scenes import cover_body
 from likeness.engine.body import Body, load_body, save_body
 from likeness.engine.body.atlas import rasterize_atlas
 from likeness.engine.body.extension import BodyPiece, extend_body, piece_triangles, unpose_points
+from likeness.engine.body.model import find_fault
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import NUM_JOINTS, Pose
 from likeness.engine.formats.avatar import load_avatar, save_avatar
@@ -37,6 +38,14 @@ def piece() -> BodyPiece:
         np.array([[0, 1, 2], [1, 3, 2]]),
         0.8,
     )
+
+
+@pytest.fixture(scope="module")
+def draping(piece: BodyPiece) -> BodyPiece:
+    """The same with pose correctives of hips and knees, as dense in numbers as a file's."""
+    dirs = np.random.default_rng(6).normal(0, 0.02, (4, 3, 36))
+    dirs = dirs.astype(np.float16).astype(np.float32)
+    return replace(piece, posedirs=dirs, pose_joints=(1, 2, 4, 5))
 
 
 def random_pose(body: Body, seed: int = 2) -> Pose:
@@ -121,3 +130,51 @@ def test_files_and_levels_of_detail(body: Body, piece: BodyPiece, tmp_path: Path
     )
     np.testing.assert_array_equal(back.body.f, longer.f)
     assert back.body.part_names == longer.part_names
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_pieces_correctives_join_the_bodys(
+    body: Body, piece: BodyPiece, draping: BodyPiece, own: bool
+) -> None:
+    """As if all 54 joints had columns, which for others than the piece's are zero."""
+    every = np.zeros((len(body.v_template), 3, 486), np.float32)
+    if own:
+        every[:] = np.random.default_rng(0).normal(0, 0.01, every.shape)
+        body = replace(body, posedirs=every)
+    longer, pose = extend_body(body, draping), random_pose(body)
+    assert longer.pose_joints == (tuple(range(1, NUM_JOINTS)) if own else (1, 2, 4, 5))
+    below = np.zeros((4, 3, 54, 9), np.float32)
+    below[:, :, [0, 1, 3, 4]] = draping.posedirs.reshape(4, 3, 4, 9)
+    whole = np.concatenate([every, below.reshape(4, 3, 486)])
+    expected = replace(longer, posedirs=whole, pose_joints=tuple(range(1, NUM_JOINTS)))
+    ours, _ = longer.vertices(pose)
+    np.testing.assert_allclose(ours, expected.vertices(pose)[0], atol=1e-6)
+    assert np.abs(ours - extend_body(body, piece).vertices(pose)[0])[-4:].max() > 0.01
+
+
+def test_a_pieces_correctives_are_posed_alike_in_torch(body: Body, draping: BodyPiece) -> None:
+    torch = pytest.importorskip("torch")
+    from likeness.engine.body.skinning_torch import BodyTensors, body_vertices_torch
+
+    longer, pose = extend_body(body, draping), random_pose(body)
+    numbers = (pose.full_pose, pose.transl, pose.expression)
+    given = (torch.tensor(np.asarray(part), dtype=torch.float64) for part in numbers)
+    found, _ = body_vertices_torch(BodyTensors.of(longer, torch.float64), *given)
+    np.testing.assert_allclose(found.numpy(), longer.vertices(pose)[0], atol=1e-6)
+
+
+def test_files_keep_a_pieces_correctives(body: Body, draping: BodyPiece, tmp_path: Path) -> None:
+    longer = extend_body(body, draping)
+    avatar = cover_body(longer, 300)
+    save_avatar(avatar, tmp_path / "a.safetensors")
+    save_body(longer, tmp_path / "body.npz")
+    for read in (load_avatar(tmp_path / "a.safetensors").body, load_body(tmp_path / "body.npz")):
+        assert read.pose_joints == longer.pose_joints
+        np.testing.assert_array_equal(read.posedirs, longer.posedirs)
+
+
+def test_correctives_of_no_joints_are_refused(body: Body, draping: BodyPiece) -> None:
+    longer = extend_body(body, draping)
+    assert find_fault(longer) is None
+    for joints in ((1, 2, 4, 55), (0, 1, 2, 4), (2, 1, 4, 5), (1, 2, 4)):
+        assert find_fault(replace(longer, pose_joints=joints)) is not None
