@@ -30,6 +30,27 @@ _CLOTHED = ("torso", "neck", "arm", "leg", "foot", "hand")
 
 
 @dataclass(frozen=True)
+class FineCloth:
+    """A cloth as fine as its folds, with what is the same in all poses.
+
+    Attributes:
+        cloth: at rest, subdivided where it was coarse.
+        coarse: at rest and not refined; its vertices are the first ones.
+        near: [V, V] means over neighbours, along open edges only along the edge.
+        around: [V, V] means over all neighbours.
+        hang: [V] folds of a cloth that hangs, without unit.
+        ring: [V] folds of a cloth that is pressed together, without unit.
+    """
+
+    cloth: Cloth
+    coarse: Cloth
+    near: sparse.csr_matrix
+    around: sparse.csr_matrix
+    hang: FloatArray
+    ring: FloatArray
+
+
+@dataclass(frozen=True)
 class FittedGarment:
     """A garment in the pose.
 
@@ -81,31 +102,43 @@ def skin_surface(posed: PosedBody, visible: BoolArray) -> TriangleSurface:
     return TriangleSurface(posed.vertices, f, vertex_normals(posed.vertices, body.f))
 
 
+def refine_cloth(cloth: Cloth, seed: int) -> FineCloth:
+    """Prepare a garment for any pose.
+
+    Args:
+        cloth: at rest.
+        seed: of its folds.
+    """
+    stiff = cloth.label == LABEL["shoes"]
+    fine = subdivide_cloth(cloth) if len(cloth.f) < FINE and not stiff.all() else cloth
+    count = len(fine.rest)
+    near = neighbour_mean_matrix(fine.f, count)
+    around = neighbour_mean_matrix(fine.f, count, along_border=False)
+    return FineCloth(fine, cloth, near, around, *_fold_noise(fine, seed))
+
+
 def fit_garment(
-    cloth: Cloth, posed: PosedBody, inner: list[TriangleSurface], folds: float, seed: int
+    refined: FineCloth, posed: PosedBody, inner: list[TriangleSurface], folds: float
 ) -> FittedGarment:
     """Pose a garment.
 
     Args:
-        cloth: at rest.
+        refined: the garment at rest.
         posed: the body that wears it.
         inner: posed surfaces that it must stay outside of: visible skin, clothes under it.
         folds: factor on the depth of its folds, 0 to about 1.5.
-        seed: of the folds.
     """
-    stiff = cloth.label == LABEL["shoes"]
-    fine = subdivide_cloth(cloth) if len(cloth.f) < FINE and not stiff.all() else cloth
+    fine, near = refined.cloth, refined.near
+    stiff = fine.label == LABEL["shoes"]
     vertices = skin_vertices(fine.rest, fine.skinning, posed.R, posed.t)
-    pressed = _pressed(fine, vertices)
-    near = neighbour_mean_matrix(fine.f, len(vertices))
+    pressed = _pressed(refined, vertices)
     if not stiff.all():
-        stiff = fine.label == LABEL["shoes"]
         vertices = _relaxed(vertices, pressed, near)
         normals = vertex_normals(vertices, fine.f)
         for _ in range(3):
             normals = near @ normals
         # Edges get the same depth: what is sewn on (pockets) must not sink in.
-        depth = folds * _folds(fine, pressed, seed)
+        depth = folds * _folds(refined, pressed)
         depth[np.unique(fine.f[stiff])] = 0.0
         vertices = vertices + normals * depth[:, None]
     # Only what is near a surface now can meet it later.
@@ -117,7 +150,7 @@ def fit_garment(
         still = np.linalg.norm(shift, axis=1, keepdims=True) == 0
         shift = np.where(still, 0.5 * (near @ shift), shift)
     vertices = _kept_out(vertices + shift, inner, close)
-    return FittedGarment(fine, cloth, vertices, pressed)
+    return FittedGarment(fine, refined.coarse, vertices, pressed)
 
 
 def _kept_out(
@@ -134,8 +167,9 @@ def _edges(f: IntArray) -> IntArray:
     return edges
 
 
-def _pressed(cloth: Cloth, vertices: FloatArray) -> FloatArray:
+def _pressed(refined: FineCloth, vertices: FloatArray) -> FloatArray:
     """[V] 0..1: by how much the edges around a vertex are shorter than at rest, smoothed."""
+    cloth = refined.cloth
     a, b = _edges(cloth.f).T
     rest = np.linalg.norm(cloth.rest[a] - cloth.rest[b], axis=1)
     now = np.linalg.norm(vertices[a] - vertices[b], axis=1)
@@ -143,9 +177,8 @@ def _pressed(cloth: Cloth, vertices: FloatArray) -> FloatArray:
     count = len(vertices)
     total = np.bincount(a, less, count) + np.bincount(b, less, count)
     value = total / np.maximum(np.bincount(a, minlength=count) + np.bincount(b, minlength=count), 1)
-    near = neighbour_mean_matrix(cloth.f, count, along_border=False)
     for _ in range(4):
-        value = 0.4 * value + 0.6 * (near @ value)
+        value = 0.4 * value + 0.6 * (refined.around @ value)
     return np.asarray(np.clip(2.5 * value, 0.0, 1.0))
 
 
@@ -157,12 +190,8 @@ def _relaxed(vertices: FloatArray, pressed: FloatArray, near: sparse.csr_matrix)
     return vertices
 
 
-def _folds(cloth: Cloth, pressed: FloatArray, seed: int) -> FloatArray:
-    """[V] metres outward: the folds of a cloth.
-
-    They run along the limbs where cloth hangs, around them where it is pressed together; there are
-    more of them near elbows, knees and waist.
-    """
+def _fold_noise(cloth: Cloth, seed: int) -> tuple[FloatArray, FloatArray]:
+    """FineCloth.hang and ring: along the limbs where cloth hangs, around them where pressed."""
     p, limbs = cloth.rest, limb_shares(cloth.skinning)
     arms = limbs[:, 1] + limbs[:, 2]
     hang = np.zeros(len(p))
@@ -172,8 +201,13 @@ def _folds(cloth: Cloth, pressed: FloatArray, seed: int) -> FloatArray:
         long[axis], short[axis] = 0.16, 0.032
         hang += share * fractal_noise(p / long, seed, 1.0, 2)
         ring += share * (0.6 - 2.0 * np.abs(fractal_noise(p / short, seed + 1, 1.0, 2)))
-    bend = np.clip(pressed + 0.5 * _near_joints(cloth.skinning), 0.0, 1.0)
-    return np.asarray(0.0022 + 0.005 * hang * (1.0 - bend) + 0.009 * bend * ring)
+    return hang, ring
+
+
+def _folds(refined: FineCloth, pressed: FloatArray) -> FloatArray:
+    """[V] metres outward: a cloth's folds, more of them near elbows, knees and waist."""
+    bend = np.clip(pressed + 0.5 * _near_joints(refined.cloth.skinning), 0.0, 1.0)
+    return np.asarray(0.0022 + 0.005 * refined.hang * (1.0 - bend) + 0.009 * bend * refined.ring)
 
 
 def _near_joints(skinning: FloatArray) -> FloatArray:

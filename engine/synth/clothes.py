@@ -28,7 +28,15 @@ from ..wardrobe.dress import PosedBody, garment_rest, hidden_faces
 from ..wardrobe.library import Library
 from ..wardrobe.mesh_parts import LABEL, Material, MeshPart
 from .cloth_charts import flatten_cloth, limb_shares
-from .cloth_fit import REACH, FittedGarment, fit_garment, loosen_cloth, skin_surface
+from .cloth_fit import (
+    REACH,
+    FineCloth,
+    FittedGarment,
+    fit_garment,
+    loosen_cloth,
+    refine_cloth,
+    skin_surface,
+)
 from .cloth_mesh import (
     Cloth,
     TriangleSurface,
@@ -179,22 +187,35 @@ def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[MeshPart], Bo
     rest = wearer.rest()
     layers = wearer.make_once("layers", look, lambda: _apart(_layers(wearer, look, rest)))
     hidden = wearer.make_once("hidden", look, lambda: _hidden(layers, wearer, rest))
+    refined = wearer.make_once(
+        "fine cloth",
+        look,
+        lambda: [refine_cloth(layer.cloth, look.seed + 10 * k) for k, layer in enumerate(layers)],
+    )
+    shown = wearer.make_once("shown cloth", look, lambda: _shown(refined))
     inner, worn = [skin_surface(wearer.posed, ~hidden)], []
-    for k, layer in enumerate(layers):
-        worn.append(fit_garment(layer.cloth, wearer.posed, inner, look.folds, look.seed + 10 * k))
+    for cloth in refined:
+        worn.append(fit_garment(cloth, wearer.posed, inner, look.folds))
         inner.append(TriangleSurface(worn[-1].vertices, worn[-1].cloth.f))
     # Painted with the first pose's folds, so that a person's textures are the same in all poses.
     materials = wearer.make_once(
         "cloth", look, lambda: _materials(layers, worn, rest, look, wearer.texture_size)
     )
-    out = []
-    for k, item in enumerate(worn):
-        normals = vertex_normals(item.cloth.rest, item.cloth.f)
-        under = np.zeros(len(normals), bool)
-        for other in worn[k + 1 :]:
-            under |= is_covered(item.cloth.rest, normals, other.cloth, BELT)
-        out.append(_part(item, ~under[item.cloth.f].all(1), materials[k], inner[0]))
+    out = [_part(item, shown[k], materials[k], inner[0]) for k, item in enumerate(worn)]
     return out, hidden
+
+
+def _shown(refined: list[FineCloth]) -> list[BoolArray]:
+    """[F] each: the triangles that no layer further out covers at rest."""
+    out = []
+    for k, layer in enumerate(refined):
+        cloth = layer.cloth
+        normals = vertex_normals(cloth.rest, cloth.f)
+        under = np.zeros(len(normals), bool)
+        for other in refined[k + 1 :]:
+            under |= is_covered(cloth.rest, normals, other.cloth, BELT)
+        out.append(~under[cloth.f].all(1))
+    return out
 
 
 def _hidden(layers: list[ClothLayer], wearer: Wearer, rest: PosedBody) -> BoolArray:

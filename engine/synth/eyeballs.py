@@ -127,12 +127,7 @@ def eye_parts(wearer: Wearer, look: EyesLook) -> list[MeshPart]:
         LikenessError: the library's picture cannot be read; the message names it.
     """
     body = wearer.dress.body
-    size = int(np.clip(wearer.texture_size // 4, 128, 512))
-    picture = None
-    if look.picture is not None and wearer.library is not None:
-        path = next(p for p in wearer.library.eyes if _title(p) == look.picture)
-        picture = _library_eye(path)
-    color = np.concatenate([_painted(look, picture, size, k) for k in range(2)], 1)
+    color = wearer.make_once("eyes", look, lambda: _both_painted(wearer, look))
     own, uv = _placed(body)
     return [
         MeshPart(
@@ -144,6 +139,16 @@ def eye_parts(wearer: Wearer, look: EyesLook) -> list[MeshPart]:
             Material(kind="eye", color=color, roughness=ROUGHNESS),
         )
     ]
+
+
+def _both_painted(wearer: Wearer, look: EyesLook) -> NDArray[np.uint8]:
+    """[size, 2 size, 4] the left and the right eye's picture."""
+    size = int(np.clip(wearer.texture_size // 4, 128, 512))
+    picture = None
+    if look.picture is not None and wearer.library is not None:
+        path = next(p for p in wearer.library.eyes if _title(p) == look.picture)
+        picture = _library_eye(path)
+    return np.concatenate([_painted(look, picture, size, k) for k in range(2)], 1)
 
 
 def _placed(body: Body) -> tuple[NDArray[np.bool_], FloatArray]:

@@ -155,10 +155,11 @@ def make_subject(number: int, options: SynthOptions, world: SynthContext) -> Syn
     body = world.dress.body
     traits = person_traits.stratified_traits(person, seed)
     betas = person_traits.random_betas(rng(_BODY), traits, world.prior)
+    own = replace(world.dress, body=body.personalised(betas))
     poses, postures = [], []
     for k in range(options.poses):
         shift = _NEXT_POSE * k
-        pose, posture = natural.natural_pose(rng(_POSE + shift), world.dress, betas, world.motions)
+        pose, posture = natural.natural_pose(rng(_POSE + shift), own, np.zeros(0), world.motions)
         face = natural.random_face(rng(_FACE + shift), body, traits, pose)
         poses.append(replace(pose, expression=face))
         postures.append(posture)

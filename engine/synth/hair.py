@@ -251,7 +251,8 @@ def _hair_part(
 ) -> MeshPart:
     """Hair at rest, posed: it follows head and shoulders, and stays out of them."""
     posed = skin_vertices(points, weights, wearer.posed.R, wearer.posed.t)
-    low = points[:, 1] < head_shape(rest, wearer.dress.body).chin
+    head = wearer.make_once("head", None, lambda: head_shape(rest, wearer.dress.body))
+    low = points[:, 1] < head.chin
     if low.any() and len(f):
         around = build_surface(wearer.posed.vertices, wearer.dress.body, "torso", "neck")
         posed[low] = around.outside(posed[low], POSED_CLEARANCE)
@@ -279,7 +280,7 @@ def _library_hair(
             f"The hair '{wearer.library.hair[look.asset]}' has no texture.",
             "Remove it from the library, or give its .mhmat a diffuseTexture that exists.",
         )
-    head = head_shape(rest, wearer.dress.body)
+    head = wearer.make_once("head", None, lambda: head_shape(rest, wearer.dress.body))
     size = _size(wearer)
     points = garment_vertices(garment, wearer.rest())
     hangs = points[:, 1].min() < head.chin - 0.02
@@ -309,7 +310,7 @@ def _grown_hair(
     wearer: Wearer, look: HairLook, rest: FloatArray, hat_below: float | None
 ) -> HairCards:
     style = growth.STYLES[look.style]
-    head = head_shape(rest, wearer.dress.body)
+    head = wearer.make_once("head", None, lambda: head_shape(rest, wearer.dress.body))
     rng = np.random.default_rng([look.seed, 12])
     paths, width = growth.grow_hair(
         style, head, look.part, look.length, look.receding, look.seed, look.volume

@@ -31,6 +31,12 @@ _UPPER_LID = (362, 398, 384, 385, 386, 387, 388, 466, 263)
 _LOWER_LID = (362, 382, 381, 380, 374, 373, 390, 249, 263)
 
 
+def _recolored(wearer: Wearer, path: Path, color: FloatArray, strength: float) -> NDArray[np.uint8]:
+    """The result of :func:`recolor_alpha`, once for a person."""
+    asked = (str(path), color.tolist(), strength)
+    return wearer.make_once("recoloured", asked, lambda: recolor_alpha(path, color, strength))
+
+
 def recolor_alpha(path: Path, color: FloatArray, strength: float) -> NDArray[np.uint8]:
     """[512, 512, 4] a brow or lash texture of one colour, darker where it was painted so.
 
@@ -81,8 +87,9 @@ def _on_lids(points: FloatArray, upper: BoolArray, wearer: Wearer, rest: FloatAr
     return out
 
 
-def _eye(body: Body, betas: FloatArray) -> FloatArray:
-    return np.asarray(body.shaped(betas)[1][JOINT_INDEX["left_eye_smplhf"]], np.float64)
+def _eye(wearer: Wearer) -> FloatArray:
+    """[3] the left eye's joint at rest, metres."""
+    return np.asarray(wearer.rest().joints[JOINT_INDEX["left_eye_smplhf"]], np.float64)
 
 
 def library_brows(
@@ -100,17 +107,22 @@ def library_brows(
     garment = load_garment(path)
     if garment.texture is None:
         return None
-    points = garment_vertices(garment, wearer.rest())
     rows = part_rows(wearer.dress.body, "face")
+    points = wearer.make_once("brows", str(path), lambda: _brows_at_rest(garment, wearer, rest))
+    points = bind_to_skin(points, rest, wearer.posed, rows)
+    picture = _recolored(wearer, garment.texture, color, strength)
+    return _part(garment.name, points, garment.f, garment.uv, picture)
+
+
+def _brows_at_rest(garment: Garment, wearer: Wearer, rest: FloatArray) -> FloatArray:
+    """[G, 3] a library's brows on a face at rest, metres."""
+    points = garment_vertices(garment, wearer.rest())
     skin = build_surface(rest, wearer.dress.body, "face")
     height, _ = skin.height(points)
     points = _at_ease(points, _seen(garment), wearer, rest)
     again, normals = skin.height(points)
     points += (height - again)[:, None] * normals
-    points = bind_to_skin(skin.outside(points, 0.0006), rest, wearer.posed, rows)
-    return _part(
-        garment.name, points, garment.f, garment.uv, recolor_alpha(garment.texture, color, strength)
-    )
+    return skin.outside(points, 0.0006)
 
 
 def _seen(garment: Garment) -> FloatArray:
@@ -135,7 +147,7 @@ def _at_ease(
         rest: [V, 3] the body's vertices in the T-pose, metres.
     """
     body = wearer.dress.body
-    eye = _eye(body, wearer.betas)
+    eye = _eye(wearer)
     low, high = (_landmarks(body, rest, rows, 1.0) for rows in (_BROW_LOW, _BROW_HIGH))
     middle = 0.5 * (low + high)
     lowest = np.interp(eye[0], middle[:, 0], middle[:, 1]) - BROW_DROP
@@ -168,7 +180,7 @@ def library_lashes(
         return None
     points = garment_vertices(garment, wearer.rest())
     body = wearer.dress.body
-    upper = _upper(points, garment.f, _eye(body, wearer.betas))
+    upper = _upper(points, garment.f, _eye(wearer))
     lid = rest[part_rows(body, "eyelid")]
     near = lid[np.linalg.norm(points[:, None] - lid[None], axis=-1).argmin(1)]
     points = near + (points - near) * scale
@@ -177,7 +189,7 @@ def library_lashes(
         _on_lids(points, upper, wearer, rest),
         garment.f,
         garment.uv,
-        recolor_alpha(garment.texture, color, strength),
+        _recolored(wearer, garment.texture, color, strength),
     )
 
 
@@ -288,7 +300,7 @@ def grow_lashes(
     lid = rest[part_rows(body, "eyelid")]
     paths, uppers = [], []
     for side in (1.0, -1.0):
-        eye = _eye(body, wearer.betas) * [side, 1.0, 1.0]
+        eye = _eye(wearer) * [side, 1.0, 1.0]
         for rows, count, long, sign in (
             (_UPPER_LID, 75, 0.0075, 1.0),
             (_LOWER_LID, 45, 0.0048, -1.0),

@@ -18,6 +18,8 @@ from ..core.types import Camera, FloatArray, IntArray
 from .person_parts import Figure, Lighting
 from .raster_light import SurfaceLights, measure_lights
 from .raster_scene import (
+    NO_MIPS,
+    PIXEL_MIPS,
     SOLID,
     ProjectedScene,
     RasterScene,
@@ -28,7 +30,7 @@ from .raster_scene import (
     z_pass,
 )
 from .raster_shade import shade_point
-from .raster_textures import Textures, sample_alpha
+from .raster_textures import MipCache, Textures, sample_alpha
 
 STRIP = 16  # rows of a picture that are drawn at a time
 KNEE, WHITE = 0.8, 2.5  # linear: brighter is bent so that WHITE and more is white
@@ -44,15 +46,18 @@ class PreparedFigure:
     lights: SurfaceLights
 
 
-def prepare_figure(figure: Figure, lighting: Lighting, environment: FloatArray) -> PreparedFigure:
+def prepare_figure(
+    figure: Figure, lighting: Lighting, environment: FloatArray, known: MipCache | None = None
+) -> PreparedFigure:
     """Pack a figure's textures and measure what light reaches it.
 
     Args:
         figure: to draw.
         lighting: with or without a key light.
         environment: [H, W, 3] from :func:`.environment_light.environment_picture`.
+        known: mip maps of the last figure, in and out.
     """
-    scene, textures = flatten_figure(figure)
+    scene, textures = flatten_figure(figure, known=known)
     return PreparedFigure(scene, textures, measure_lights(scene, textures, lighting, environment))
 
 
@@ -117,7 +122,9 @@ def render_truth(
 
     def strip(first: int) -> None:
         last = min(first + STRIP, camera.height)
-        z_pass(scene, textures, view, first, last, 0.5, 0, depth[first:last], face[first:last])
+        z_pass(
+            scene, textures, view, first, last, 0.5, NO_MIPS, depth[first:last], face[first:last]
+        )
 
     run_in_threads(strip, range(0, camera.height, STRIP))
     seen = face >= 0
@@ -230,7 +237,7 @@ def _draw_strip(scene, textures, lights, view, order, eye, first, times, out):  
     clear = np.ones((count, view.width))
     light = np.zeros((count, view.width, 3))
     work = np.zeros((4, 28))
-    z_pass(scene, textures, view, first, first + count, SOLID, 1, depth, face)
+    z_pass(scene, textures, view, first, first + count, SOLID, PIXEL_MIPS, depth, face)
     rows = (first, first + count, times)
     _veils(scene, textures, lights, view, order, rows, eye, depth, clear, light, work)
     blur = int(np.round(np.log2(times)))

@@ -6,14 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from scipy.ndimage import uniform_filter
 
 from ..core.kernels import kernel
 from ..core.types import FloatArray, IntArray
 from ..wardrobe.mesh_parts import LABEL
 from . import environment_light
 from .person_parts import Lighting
-from .raster_scene import FAR_AWAY, RasterScene, project_parallel, run_in_threads, z_pass
+from .raster_scene import (
+    FAR_AWAY,
+    FLAT_MIPS,
+    RasterScene,
+    place_parallel,
+    project_parallel,
+    run_in_threads,
+    z_pass,
+)
 from .raster_textures import Textures
 from .sky import latlong_directions
 
@@ -79,8 +86,7 @@ def measure_lights(
     for k, beam in enumerate(found):
         depth = _depth_map(scene, textures, axes[k], centre, scale)
         blur = max(3, int(2 * CASTER * np.tan(np.radians(beam.angle / 2)) * scale) | 1)
-        moments[k, ..., 0] = uniform_filter(depth, blur)
-        moments[k, ..., 1] = uniform_filter(depth * depth, blur)
+        _blur_moments(depth, blur, moments[k])
     return SurfaceLights(
         sky=_sky(scene, textures, rest, _mean_card(rest, found), centre, radius),
         towards=towards,
@@ -114,10 +120,35 @@ def _depth_map(
 
     def strip(k: int) -> None:
         a, b = int(edges[k]), int(edges[k + 1])
-        z_pass(scene, textures, view, a, b, CUTOUT, 1, depth[a:b], face[a:b])
+        z_pass(scene, textures, view, a, b, CUTOUT, FLAT_MIPS, depth[a:b], face[a:b])
 
     run_in_threads(strip, range(STRIPS))
     return np.where(np.isfinite(depth), depth, view.z.max()) - FAR_AWAY
+
+
+@kernel()
+def _blur_moments(depth, width, out):  # type: ignore[no-untyped-def]
+    """Means of ``depth`` [S, S] and of its square over squares ``width`` (odd) pixels wide."""
+    size, half = depth.shape[0], width // 2
+    rows = np.empty((size, size, 2))
+    for y in range(size):
+        mean, square = 0.0, 0.0
+        for x in range(-half, half):
+            d = depth[y, min(max(x, 0), size - 1)]
+            mean, square = mean + d, square + d * d
+        for x in range(size):
+            d = depth[y, min(x + half, size - 1)]
+            mean, square = mean + d, square + d * d
+            rows[y, x, 0], rows[y, x, 1] = mean / width, square / width
+            d = depth[y, max(x - half, 0)]
+            mean, square = mean - d, square - d * d
+    total = np.zeros((size, 2))
+    for y in range(-half, half):
+        total += rows[min(max(y, 0), size - 1)]
+    for y in range(size):
+        total += rows[min(y + half, size - 1)]
+        out[y] = total / width
+        total -= rows[max(y - half, 0)]
 
 
 def _smooth_values(values: FloatArray, f: IntArray, rounds: int) -> FloatArray:
@@ -157,28 +188,33 @@ def _sky(
         reach = float(np.linalg.norm(face - middle, axis=1).max()) + 0.03
         near = np.linalg.norm(scene.vertices - middle, axis=1) < reach
         frames.append((middle, reach, np.flatnonzero(near)))
+    maps = []
+    for middle, reach, rows in frames:
+        scale = SKY_MAP / (2 * reach)
+        off = min(SURFACE_OFFSET, 2 / scale) * scene.normals[rows]
+        maps.append((middle, scale, rows, scene.vertices[rows] + off))
 
     def look(k: int) -> None:
         axes = _axes(directions[k])
-        for middle, reach, rows in frames:
-            scale = SKY_MAP / (2 * reach)
+        for middle, scale, rows, points in maps:
             view = project_parallel(scene, axes, middle, scale, SKY_MAP)
             depth = np.full((SKY_MAP, SKY_MAP), np.inf)
             face = np.full(depth.shape, -1, np.int32)
-            z_pass(scene, textures, view, 0, SKY_MAP, CUTOUT, 1, depth, face)
-            p = scene.vertices[rows] + min(SURFACE_OFFSET, 2 / scale) * scene.normals[rows] - middle
-            p = p @ axes.T
-            xy, z = p[:, :2] * scale + SKY_MAP / 2, p[:, 2] + FAR_AWAY
+            z_pass(scene, textures, view, 0, SKY_MAP, CUTOUT, FLAT_MIPS, depth, face)
+            xy, z = place_parallel(points, axes, middle, scale, SKY_MAP)
             seen[rows, k] = _passing(depth, xy, z, 1 / scale)
 
     run_in_threads(look, range(DIRECTIONS))
     basis = environment_light.sh_basis(directions) * solid[:, None]
     direct = (basis[:, :, None] * radiance[:, None]).reshape(DIRECTIONS, 27)
     returned = (basis[:, :, None] * (BOUNCE * card)).reshape(DIRECTIONS, 27)
-    towards = np.clip(scene.normals @ directions.T, 0.0, None) * solid
-    open_share = (towards * seen).sum(1, keepdims=True) / towards.sum(1, keepdims=True)
+    normals, solid32 = scene.normals.astype(np.float32), solid.astype(np.float32)
+    towards = np.maximum(normals @ directions.T.astype(np.float32), 0.0) * solid32
+    open_share = np.einsum("vk,vk->v", towards, seen) / towards.sum(1)
+    open_share = open_share[:, None].astype(np.float64)
     # What is nearly closed sends its light back and forth, and little of it out.
-    lit = seen @ direct + open_share * ((1.0 - seen) @ returned)
+    passed = seen @ np.concatenate([direct, returned], 1).astype(np.float32)
+    lit = passed[:, :27] + open_share * (returned.sum(0) - passed[:, 27:])
     sky = np.concatenate([lit, open_share], 1)
     sky = _smooth_values(sky, scene.f, 2)
     hair = np.unique(scene.f[scene.label == LABEL["hair"]])

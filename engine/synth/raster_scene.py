@@ -16,9 +16,13 @@ from ..core.types import Camera, FloatArray, IntArray
 from ..render.mesh import NEAR
 from ..wardrobe.mesh_parts import KINDS, Material, MeshPart
 from .person_parts import Figure
-from .raster_textures import Textures, pack_textures, sample_alpha
+from .raster_textures import MipCache, Textures, pack_textures, sample_alpha
 
 SOLID = 0.9  # alpha from which a texel hides what is behind it
+NO_MIPS, PIXEL_MIPS, FLAT_MIPS = range(3)
+"""Alpha in full detail, in the mip level of each pixel, or in one mip level for each triangle."""
+WIDE = 3  # pixels of extent from which a triangle's rows are searched for where they begin
+EDGE = 1e-4  # pixels by which a triangle's extent is widened against rounding
 OPAQUE = 250  # of 255: a texture with less somewhere is tested pixel by pixel
 
 
@@ -63,8 +67,8 @@ class ProjectedScene(NamedTuple):
     Attributes:
         xy: [V, 2] pixels.
         z: [V] depth, metres.
-        rows: [F, 2] first and last row that each triangle touches; last < first: out of the
-            picture.
+        rows: [F, 2] first and last row with centres of pixels that each triangle may cover; last <
+            first: none.
         height: of the picture, pixels.
         width: of the picture, pixels.
     """
@@ -76,10 +80,15 @@ class ProjectedScene(NamedTuple):
     width: int
 
 
-def flatten_figure(figure: Figure, mips: bool = True) -> tuple[RasterScene, Textures]:
+def flatten_figure(
+    figure: Figure, mips: bool = True, known: MipCache | None = None
+) -> tuple[RasterScene, Textures]:
     """Pack a figure into flat arrays; materials that parts share are stored once.
 
-    Without ``mips`` the textures are good for the z-buffer only.
+    Args:
+        figure: to pack.
+        mips: False: the textures are good for the z-buffer only.
+        known: mip maps of the last figure, in and out.
     """
     materials: list[Material] = []
     rows: dict[int, int] = {}
@@ -117,7 +126,7 @@ def flatten_figure(figure: Figure, mips: bool = True) -> tuple[RasterScene, Text
     kind = np.array([KINDS.index(m.kind) for m in materials], np.int64)
     metallic = np.array([m.metallic for m in materials], np.float64)
     joined: list[Any] = [np.ascontiguousarray(np.concatenate(column)) for column in columns]
-    return RasterScene._make([*joined, kind, metallic]), pack_textures(materials, mips)
+    return RasterScene._make([*joined, kind, metallic]), pack_textures(materials, mips, known)
 
 
 def _soft_normals(part: MeshPart, vertices: FloatArray, f: IntArray) -> FloatArray:
@@ -197,8 +206,30 @@ def project_parallel(
         scale: pixels per metre.
         size: of the square picture, pixels.
     """
-    p = (scene.vertices - centre) @ axes.T
-    return _with_rows(scene, p[:, :2] * scale + size / 2, p[:, 2] + FAR_AWAY, size, size)
+    xy, z = place_parallel(scene.vertices, axes, centre, scale, size)
+    return _with_rows(scene, xy, z, size, size)
+
+
+@kernel()
+def place_parallel(points, axes, centre, scale, size):  # type: ignore[no-untyped-def]
+    """Pixels [V, 2] and depth [V] of points in the picture of :func:`project_parallel`.
+
+    Args:
+        points: [V, 3] metres.
+        axes: [3, 3] rows right, down, forward.
+        centre: [3] the picture's middle, metres.
+        scale: pixels per metre.
+        size: of the square picture, pixels.
+    """
+    xy, z = np.empty((len(points), 2)), np.empty(len(points))
+    for i in range(len(points)):
+        x, y = points[i, 0] - centre[0], points[i, 1] - centre[1]
+        deep = points[i, 2] - centre[2]
+        for k in range(2):
+            across = axes[k, 0] * x + axes[k, 1] * y + axes[k, 2] * deep
+            xy[i, k] = across * scale + size / 2
+        z[i] = axes[2, 0] * x + axes[2, 1] * y + axes[2, 2] * deep + FAR_AWAY
+    return xy, z
 
 
 def _with_rows(
@@ -208,19 +239,27 @@ def _with_rows(
     return ProjectedScene(xy, z, _rows_of(xy, z, scene.f, height, width), height, width)
 
 
+@kernel(inline="always")
+def samples_between(low, high, count):  # type: ignore[no-untyped-def]
+    """First and last pixel of ``count`` whose centre lies in low .. high, with a margin."""
+    return max(int(np.ceil(low - 0.5 - EDGE)), 0), min(int(np.floor(high - 0.5 + EDGE)), count - 1)
+
+
 @kernel()
 def _rows_of(xy, z, f, height, width):  # type: ignore[no-untyped-def]
     """Projected.rows."""
     out = np.empty((f.shape[0], 2), np.int64)
     for i in range(f.shape[0]):
         a, b, c = f[i, 0], f[i, 1], f[i, 2]
-        x0, x1, x2 = xy[a, 0], xy[b, 0], xy[c, 0]
-        y0, y1, y2 = xy[a, 1], xy[b, 1], xy[c, 1]
-        near = min(z[a], z[b], z[c]) < NEAR
         out[i, 0], out[i, 1] = 0, -1
-        if not near and max(x0, x1, x2) >= 0 and min(x0, x1, x2) <= width:
-            out[i, 0] = max(int(np.floor(min(y0, y1, y2) - 0.5)), 0)
-            out[i, 1] = min(int(np.ceil(max(y0, y1, y2))), height - 1)
+        y0, y1, y2 = xy[a, 1], xy[b, 1], xy[c, 1]
+        top, bottom = samples_between(min(y0, y1, y2), max(y0, y1, y2), height)
+        if bottom < top or min(z[a], z[b], z[c]) < NEAR:
+            continue
+        x0, x1, x2 = xy[a, 0], xy[b, 0], xy[c, 0]
+        left, right = samples_between(min(x0, x1, x2), max(x0, x1, x2), width)
+        if left <= right:
+            out[i, 0], out[i, 1] = top, bottom
     return out
 
 
@@ -242,6 +281,19 @@ def mip_level(scene, textures, i, m, area, d, z3):  # type: ignore[no-untyped-de
     return int(np.floor(0.5 * np.log2(max(ratio, 1e-9)) + 0.5))
 
 
+@kernel(inline="always")
+def _span(xa, ya, xb, yb, py, side, left, right):  # type: ignore[no-untyped-def]
+    """First and last pixel of a row, of left .. right, on the inner side of an edge."""
+    rise = side * (yb - ya)
+    if abs(rise) > 1e-6:
+        crossing = xa + (py - ya) * (xb - xa) / (yb - ya) - 0.5
+        if rise < 0.0:
+            left = max(left, int(np.ceil(max(crossing, 0.0) - EDGE)))
+        else:
+            right = min(right, int(np.floor(min(crossing, right + 1.0) + EDGE)))
+    return left, right
+
+
 @kernel()
 def z_pass(scene, textures, view, first, last, solid, mips, depth, face):  # type: ignore[no-untyped-def]
     """Find the nearest triangles in the rows first .. last - 1 of a picture.
@@ -253,7 +305,7 @@ def z_pass(scene, textures, view, first, last, solid, mips, depth, face):  # typ
         first: row, pixels.
         last: row, pixels, not included.
         solid: alpha that hides.
-        mips: 1 to look at alpha in its mip level, 0 for full detail.
+        mips: where alpha is looked up: NO_MIPS, PIXEL_MIPS or, in a parallel picture, FLAT_MIPS.
         depth: [last - first, W] metres, in and out, less the bias.
         face: [last - first, W] triangles, out.
     """
@@ -267,36 +319,48 @@ def z_pass(scene, textures, view, first, last, solid, mips, depth, face):  # typ
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if abs(area) < 1e-9:
             continue
-        left = max(0, int(np.floor(min(x0, x1, x2) - 0.5)))
-        right = min(view.width - 1, int(np.ceil(max(x0, x1, x2))))
+        left, right = samples_between(min(x0, x1, x2), max(x0, x1, x2), view.width)
         za, zb, zc = z[a], z[b], z[c]
-        m, z3 = scene.material[i], za * zb * zc
+        m, z3, holes = scene.material[i], za * zb * zc, scene.holes[i]
+        per_area, per_a, per_b, per_c = 1.0 / area, 1.0 / za, 1.0 / zb, 1.0 / zc
+        level = 0
+        if holes and mips == FLAT_MIPS:
+            level = mip_level(scene, textures, i, m, area, (za + zb + zc) / 3.0, z3)
         # Cheap tests with a margin come first: most pixels fail one of them.
         side, outside = 1.0 if area > 0 else -1.0, -2e-6 * abs(area)
         nearest = min(za, zb, zc) - 3e-6 * (max(za, zb, zc) - min(za, zb, zc)) - 1e-9
         nearest -= scene.bias[i]
         for y in range(top, bottom + 1):
-            for x in range(left, right + 1):
+            start, stop = left, right
+            if right - left > WIDE:  # slanted slivers fill little of their extent
+                py = y + 0.5
+                start, stop = _span(x0, y0, x1, y1, py, side, start, stop)
+                start, stop = _span(x1, y1, x2, y2, py, side, start, stop)
+                start, stop = _span(x2, y2, x0, y0, py, side, start, stop)
+            for x in range(start, stop + 1):
                 if nearest >= depth[y - first, x]:
                     continue
                 px, py = x + 0.5, y + 0.5
-                if side * ((x1 - px) * (y2 - py) - (x2 - px) * (y1 - py)) < outside:
+                e0 = (x1 - px) * (y2 - py) - (x2 - px) * (y1 - py)
+                if side * e0 < outside:
                     continue
-                if side * ((x2 - px) * (y0 - py) - (x0 - px) * (y2 - py)) < outside:
+                e1 = (x2 - px) * (y0 - py) - (x0 - px) * (y2 - py)
+                if side * e1 < outside:
                     continue
-                w0 = ((x1 - px) * (y2 - py) - (x2 - px) * (y1 - py)) / area
-                w1 = ((x2 - px) * (y0 - py) - (x0 - px) * (y2 - py)) / area
+                w0, w1 = e0 * per_area, e1 * per_area
                 w2 = 1.0 - w0 - w1
                 if w0 < -1e-6 or w1 < -1e-6 or w2 < -1e-6:
                     continue
-                d = 1.0 / (w0 / za + w1 / zb + w2 / zc)
+                b0, b1, b2 = w0 * per_a, w1 * per_b, w2 * per_c
+                d = 1.0 / (b0 + b1 + b2)
                 if d - scene.bias[i] >= depth[y - first, x]:
                     continue
-                if scene.holes[i]:
-                    b0, b1, b2 = w0 / za * d, w1 / zb * d, w2 / zc * d
+                if holes:
+                    b0, b1, b2 = b0 * d, b1 * d, b2 * d
                     u = b0 * scene.uv[i, 0, 0] + b1 * scene.uv[i, 1, 0] + b2 * scene.uv[i, 2, 0]
                     v = b0 * scene.uv[i, 0, 1] + b1 * scene.uv[i, 1, 1] + b2 * scene.uv[i, 2, 1]
-                    level = mip_level(scene, textures, i, m, area, d, z3) if mips else 0
+                    if mips == PIXEL_MIPS:
+                        level = mip_level(scene, textures, i, m, area, d, z3)
                     if sample_alpha(textures, m, u, v, level) <= solid:
                         continue
                 depth[y - first, x] = d - scene.bias[i]

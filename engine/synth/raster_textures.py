@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,31 +45,76 @@ LINEAR = srgb_to_linear(np.arange(256) / 255.0).astype(np.float32)
 _STORED = np.round(linear_to_srgb((np.arange(8192) + 0.5) / 8192) * 255.0).astype(np.uint8)
 
 
-def pack_textures(materials: Sequence[Material], mips: bool = True) -> Textures:
-    """Pack the materials' textures, in their order; without ``mips`` only what alpha needs."""
+class MipMaps(NamedTuple):
+    """One material's textures in all sizes.
+
+    Attributes:
+        material: whose they are; its arrays stay alive with them.
+        colors: [H, W, 5] uint8 each, see :func:`mip_levels`.
+        slopes: [H, W, 2] float32 each, empty without relief.
+    """
+
+    material: Material
+    colors: list[NDArray[np.uint8]]
+    slopes: list[NDArray[np.float32]]
+
+
+MipCache = dict[tuple[Any, ...], MipMaps]
+"""Mip maps by the arrays that they come from."""
+
+
+def pack_textures(
+    materials: Sequence[Material], mips: bool = True, known: MipCache | None = None
+) -> Textures:
+    """Pack the materials' textures, in their order.
+
+    Args:
+        materials: of a figure.
+        mips: False: only what alpha needs.
+        known: mip maps of the last figure, in and out: those of the same arrays are used again.
+    """
     texels: list[NDArray[np.uint8]] = []
     reliefs: list[NDArray[np.float32]] = [np.zeros((1, 2), np.float32)]
     count = len(materials)
     start, size = np.zeros((count, LEVELS), np.int64), np.ones((count, LEVELS, 2), np.int64)
     relief_start, levels = np.full((count, LEVELS), -1, np.int64), np.zeros(count, np.int64)
     at, relief_at = 0, 1
+    used: MipCache = {}
     for m, material in enumerate(materials):
-        color, roughness, slopes = _maps(material if mips else Material("plain", material.color))
-        colors = mip_levels(color, roughness, LEVELS if mips else 1)
-        levels[m] = len(colors)
-        for k, level in enumerate(colors):
+        maps = None if known is None else known.get(_arrays_of(material))
+        maps = maps or _mip_maps(material if mips else Material("plain", material.color), mips)
+        used[_arrays_of(material)] = maps
+        levels[m] = len(maps.colors)
+        for k, level in enumerate(maps.colors):
             start[m, k], size[m, k] = at, level.shape[:2]
             texels.append(level.reshape(-1, 5))
             at += len(texels[-1])
-        while slopes is not None:
-            relief_start[m, levels[m] - len(colors)] = relief_at
-            reliefs.append(slopes.reshape(-1, 2).astype(np.float32))
+        for k, slopes in enumerate(maps.slopes):
+            relief_start[m, k] = relief_at
+            reliefs.append(slopes.reshape(-1, 2))
             relief_at += len(reliefs[-1])
-            colors = colors[1:]
-            slopes = _halved(_halved(slopes, 0), 1) if colors else None
+    if known is not None:
+        known.clear()
+        known.update(used)
     return Textures(
         np.concatenate(texels), np.concatenate(reliefs), start, relief_start, size, levels, LINEAR
     )
+
+
+def _arrays_of(material: Material) -> tuple[Any, ...]:
+    """What a material's mip maps depend on, as a key."""
+    maps = (material.color, material.roughness, material.bump, material.normal)
+    return tuple(id(one) if isinstance(one, np.ndarray) else one for one in maps)
+
+
+def _mip_maps(material: Material, mips: bool) -> MipMaps:
+    color, roughness, relief = _maps(material)
+    colors = mip_levels(color, roughness, LEVELS if mips else 1)
+    slopes: list[NDArray[np.float32]] = []
+    while relief is not None:
+        slopes.append(relief.astype(np.float32))
+        relief = _halved(_halved(relief, 0), 1) if len(slopes) < len(colors) else None
+    return MipMaps(material, colors, slopes)
 
 
 def mip_levels(

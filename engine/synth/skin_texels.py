@@ -12,6 +12,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
 from ..body.atlas import atlas_texels, surface_points
+from ..body.body_key import BodyKey
 from ..body.model import Body
 from ..core.distances import find_nearest
 from ..core.geometry import vertex_normals
@@ -77,26 +78,13 @@ class SkinTexels:
         return np.asarray(values[self.source])
 
 
-class _Identical:
-    """A body as a key: bodies are the same when they are one object."""
-
-    def __init__(self, body: Body) -> None:
-        self.body = body
-
-    def __hash__(self) -> int:
-        return id(self.body)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identical) and other.body is self.body
-
-
 def get_skin_texels(body: Body, size: int) -> SkinTexels:
     """Get the texels of one body, cached for the next caller."""
-    return _texels(_Identical(body), size)
+    return _texels(BodyKey(body), size)
 
 
 @lru_cache(maxsize=2)
-def _texels(key: _Identical, size: int) -> SkinTexels:
+def _texels(key: BodyKey, size: int) -> SkinTexels:
     body = key.body
     triangle, bary, row, col = atlas_texels(body, size)
     entry = np.full((size, size), -1, np.int32)

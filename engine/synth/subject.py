@@ -15,7 +15,7 @@ from ..dataset.picture_codec import encode_depth, encode_labels, encode_rgba
 from ..dataset.shards import ShardWriter
 from ..dataset.subjects import Subject, SubjectView, person_key
 from ..wardrobe.mesh_parts import LABELS
-from . import raster
+from . import raster, raster_textures
 from .environment_light import environment_picture, read_environment
 from .figure import SynthContext, SynthSubject, make_subject, open_context
 from .person_parts import Figure, Lighting
@@ -44,11 +44,12 @@ class RasterStudio:
 
     def __init__(self, read: Callable[[Path], FloatArray] = read_environment) -> None:
         self._read = read
+        self._mips: raster_textures.MipCache = {}
 
     def stage(self, figure: Figure, lighting: Lighting) -> None:
         """Set the figure to draw and its light."""
         environment = environment_picture(lighting, self._read)
-        self.prepared = raster.prepare_figure(figure, lighting, environment)
+        self.prepared = raster.prepare_figure(figure, lighting, environment, self._mips)
 
     def draw(self, camera: Camera) -> FloatArray:
         """[H, W, 4] float32: what a camera sees, straight alpha, nothing behind."""

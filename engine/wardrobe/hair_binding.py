@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from ..body.body_key import BodyKey
 from ..body.model import Body
 from ..body.skinning import skin_vertices
 from ..core.alignment import nearest_rotation
@@ -89,6 +91,16 @@ class BodySurface:
         return np.asarray(points + lift[:, None] * normals)
 
 
+@lru_cache(maxsize=16)
+def _part_topology(key: BodyKey, parts: tuple[str, ...]) -> tuple[IntArray, IntArray, IntArray]:
+    """Vertices [N], edges [E, 2] and triangles [F, 3] of parts of a body."""
+    body = key.body
+    wanted = [body.part_names.index(name) for name in parts]
+    faces = body.f[np.isin(body.face_part, wanted)]
+    edges = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
+    return np.unique(faces), edges, faces
+
+
 def build_surface(vertices: FloatArray, body: Body, *parts: str) -> BodySurface:
     """Sample the surface of parts of the body: vertices, edges' and triangles' middles.
 
@@ -98,11 +110,8 @@ def build_surface(vertices: FloatArray, body: Body, *parts: str) -> BodySurface:
         *parts: names of the body's parts.
     """
     vertices = np.asarray(vertices, np.float64)
-    wanted = [body.part_names.index(name) for name in parts]
-    faces = body.f[np.isin(body.face_part, wanted)]
     normals = vertex_normals(vertices, body.f)
-    rows = np.unique(faces)
-    edges = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0)
+    rows, edges, faces = _part_topology(BodyKey(body), parts)
     points = np.concatenate([vertices[rows], vertices[edges].mean(1), vertices[faces].mean(1)])
     directions = np.concatenate([normals[rows], normals[edges].mean(1), normals[faces].mean(1)])
     return BodySurface(points, normalize(directions), cKDTree(points))

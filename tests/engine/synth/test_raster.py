@@ -9,12 +9,13 @@ import pytest
 from likeness.engine.core.cameras import intrinsics, look_at, photo_camera, unproject
 from likeness.engine.core.types import Camera
 from likeness.engine.render.mesh import rasterize_mesh
-from likeness.engine.synth import environment_light, raster, raster_scene
+from likeness.engine.synth import environment_light, raster, raster_light, raster_scene
 from likeness.engine.synth.person_parts import Figure, Lighting
 from likeness.engine.synth.raster_light import measure_lights
 from likeness.engine.synth.raster_scene import flatten_figure
 from likeness.engine.synth.raster_textures import LINEAR, linear_to_srgb, mip_levels, srgb_to_linear
 from likeness.engine.wardrobe.mesh_parts import LABEL, Material, MeshPart
+from scipy.ndimage import uniform_filter
 
 CAMERA = photo_camera(120.0, 64, 64)
 ALONE = Lighting(None, 0, 0.0, 1.0)
@@ -216,6 +217,64 @@ def test_cards_blend_and_lenses_are_seen_through() -> None:
     np.testing.assert_array_equal(
         raster.render_truth(prepared, CAMERA)[0], raster.render_truth(figure, CAMERA)[0]
     )
+
+
+def test_slivers_cover_what_their_edges_enclose() -> None:
+    """Long and tiny triangles in all directions, against the edges of one after the other."""
+    rng = np.random.default_rng(3)
+    centre = rng.uniform(-0.4, 0.4, (300, 1, 3)) - [0.0, 0.0, 2.0]
+    corners = centre + rng.normal(0, 0.3, (300, 3, 3)) * rng.choice([0.02, 1], (300, 1, 1))
+    corners[:, 2] = 0.5 * (corners[:, 0] + corners[:, 1]) + rng.normal(0, 0.01, (300, 3))
+    f = np.arange(900).reshape(300, 3)
+    label = np.full(300, LABEL["clothes"], np.uint8)
+    part = MeshPart(
+        "slivers",
+        corners.reshape(-1, 3),
+        f,
+        np.zeros((300, 3, 2)),
+        label,
+        Material("plain", paint(9, 9, 9)),
+    )
+    scene, textures = flatten_figure(Figure((part,), None))
+    view = raster_scene.project_scene(scene, CAMERA)
+    depth = np.full((64, 64), np.inf)
+    face = np.full((64, 64), -1, np.int32)
+    raster_scene.z_pass(scene, textures, view, 0, 64, 0.5, raster_scene.FLAT_MIPS, depth, face)
+    y, x = np.mgrid[0.5:64, 0.5:64]
+    expected = np.zeros((64, 64))
+    for corner in view.xy[scene.f]:
+        edges = [
+            (b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])
+            for a, b in zip(corner, np.roll(corner, -1, 0), strict=True)
+        ]
+        inside = np.all(np.array(edges) > 0, 0) | np.all(np.array(edges) < 0, 0)
+        expected[inside] = 1
+    assert 300 < expected.sum() < 4000
+    np.testing.assert_array_equal(face >= 0, expected > 0)
+
+
+def test_mip_maps_of_the_same_pictures_are_made_once() -> None:
+    known: dict = {}
+    wall, card = quad(2.0, paint(9, 9, 9, size=32)), quad(1.9, paint(90, 9, 9, size=16))
+    first = flatten_figure(Figure((wall, card), None), known=known)[1]
+    maps = dict(known)
+    moved = replace(card, vertices=card.vertices + 0.1, material=replace(card.material))
+    again = flatten_figure(Figure((wall, moved), None), known=known)[1]
+    assert all(known[key] is maps[key] for key in maps)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    other = flatten_figure(Figure((quad(2.0, paint(0, 99, 9)),), None), known=known)[1]
+    assert len(known) == 1  # what is no longer worn is not kept
+    assert other.texels[0, 1] == 99
+
+
+def test_blurred_shadow_maps_are_means_over_squares() -> None:
+    depth = np.random.default_rng(1).uniform(-1, 1, (40, 40))
+    out = np.zeros((40, 40, 2), np.float32)
+    raster_light._blur_moments(depth, 7, out)
+    for k, power in enumerate((1, 2)):
+        expected = uniform_filter(depth**power, 7, mode="nearest")
+        np.testing.assert_allclose(out[..., k], expected, atol=1e-6)
 
 
 def test_bias_lets_cards_win() -> None:
