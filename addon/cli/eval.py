@@ -25,8 +25,9 @@ EXIT_SOME_FAILED, EXIT_LEAK = 3, 4
     multiple=True,
     required=True,
     help="input: photos beside their avatars. crossview: one view of synthetic people to all "
-    "others. reenact: a video's first frame to the others. tracking: the tracker on synthetic "
-    "people. estimators: which of other programs' poses to believe. Repeatable.",
+    "others. reenact: a video's first frame to the others. cross-reenact: photos moved by other "
+    "people's videos. tracking: the tracker on synthetic people. estimators: which of other "
+    "programs' poses to believe. Repeatable.",
 )
 @out_option(
     "Folder of the report: index.html, report.json, items.jsonl; an earlier one is replaced.",

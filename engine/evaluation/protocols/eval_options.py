@@ -8,7 +8,7 @@ from ...core.options import option
 from ...core.types import MAX_GAUSSIANS, LikenessError
 from ...pipeline.options import MIN_GAUSSIANS, REFINE_CHOICES, estimator_option, smplx_option
 
-PROTOCOLS = ("input", "crossview", "reenact", "tracking", "estimators")
+PROTOCOLS = ("input", "crossview", "reenact", "cross-reenact", "tracking", "estimators")
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class EvalOptions:
     views: int | None = option(
         None,
         help="Upper limit of the views of each besides the reference; if not given all of "
-        "synthetic people, 24 frames of a video, and 2 for tracking.",
+        "synthetic people, 24 frames of a video, 8 of each photo and video in cross-reenact, and 2 "
+        "for tracking.",
         metavar="N",
         min=1,
     )

@@ -29,7 +29,7 @@ from ...pipeline.track import load_fitting_body
 from ...render import best_backend
 from ...tracking.detectors import Detectors
 from ...tracking.estimators.visibility import MAP_FILE
-from . import crossview, estimators, paper, portraits, reenactment, tracking
+from . import cross_reenactment, crossview, estimators, paper, portraits, reenactment, tracking
 from .compare import Comparer, load_face_model, load_lpips
 from .eval_options import PROTOCOLS, EvalOptions
 from .items import Give, MeasuredView, MeasureFailure
@@ -66,13 +66,19 @@ class EvalSources:
         """The data that a protocol measures."""
         if protocol == INPUT:
             return list(self.photos)
+        if protocol == cross_reenactment.CROSS_REENACT:
+            return list(self.photos) if self.videos else []
         return list(self.videos if protocol == reenactment.REENACT else self.shards)
 
+
+CLIPS = (reenactment.REENACT, cross_reenactment.CROSS_REENACT)
+"""Protocols whose pictures of one person follow each other."""
 
 NEEDS = {
     INPUT: "photos",
     CROSSVIEW: "shards of synthetic people",
     reenactment.REENACT: "videos",
+    cross_reenactment.CROSS_REENACT: "photos and videos",
     tracking.TRACKING: "shards of synthetic people",
     estimators.ESTIMATORS: "shards of synthetic people",
 }
@@ -135,9 +141,9 @@ def run_evaluation(
         run = _Run(options, writer, told, {"methods": methods, "comparer": comparer, **shared})
         names, sets = [], {}
         for asked_name in asked:
-            found = SetFigures(features, lpips, asked_name == reenactment.REENACT)
+            found = SetFigures(features, lpips, asked_name in CLIPS)
             run.tools["give"] = _to_both(writer.give, found.add)
-            names.append(run.protocol(asked_name, sources.of(asked_name), progress))
+            names.append(run.protocol(asked_name, sources, progress))
             sets[names[-1]] = found.summary()
         if not writer.records:
             reasons = "; ".join(str(failed) for failed in writer.failed[:3])
@@ -269,9 +275,10 @@ class _Run:
         self.warnings: list[str] = []
         self._told = told
 
-    def protocol(self, name: str, data: list[Any], progress: Progress | None) -> str:
+    def protocol(self, name: str, sources: EvalSources, progress: Progress | None) -> str:
         """Measure; returns the name that the items have."""
         say = progress or (lambda stage, fraction, message: None)
+        data = sources.of(name)
         if name == INPUT:
             self._each(name, data, say, lambda path: portraits.measure_photo(path, **self.tools))
         elif name == reenactment.REENACT:
@@ -286,6 +293,15 @@ class _Run:
                     progress=progress,
                     **self.tools,
                 ),
+            )
+        elif name == cross_reenactment.CROSS_REENACT:
+            cross_reenactment.measure_cross_reenactment(
+                data[: self.options.limit],
+                sources.videos[: self.options.limit],
+                views=self.options.views,
+                max_frames=self.options.max_frames,
+                progress=progress,
+                **self.tools,
             )
         elif name == tracking.TRACKING:
             tools = {k: v for k, v in self.tools.items() if k not in ("methods", "comparer")}

@@ -87,6 +87,12 @@ DIFFERS: dict[str, tuple[str, ...]] = {
         "The truth is each frame through our matting, on grey; the paper does not say whether "
         "its backgrounds are left.",
     ),
+    "cross-reenact": (
+        "As in the second paper (10 sources, 8 videos; identity by ArcFace): each photo's avatar "
+        "is moved by each video, from where it stands in the photo, seen by the photo's camera. "
+        "There is no truth; identity is the cosine between the drawn face and the photo's, where a "
+        "face is found.",
+    ),
     "tracking": (
         "The paper has no figures of its tracker. The tracker is not told the lens. Joints and "
         "PVE are with pelvis on pelvis (neck on neck where the pelvis is not seen); PA-PVE after "

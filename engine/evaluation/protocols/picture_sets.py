@@ -70,7 +70,7 @@ class SetFigures:
     Args:
         features: for FID, KID and consistency; None leaves them out.
         lpips: for the length of a clip's path; None leaves it out.
-        clips: whether a person's items are the frames of a clip, in order.
+        clips: whether a person's items of one kind are the frames of a clip, in order.
     """
 
     def __init__(
@@ -83,19 +83,22 @@ class SetFigures:
 
     def add(self, item: MeasuredView) -> None:
         """Add the pictures of an item: the truth and each method's."""
-        if not item.counts or TRUTH not in item.pictures:
+        if not item.counts:
             return
+        clip = f"{item.person}/{item.kind}"
         for name in (TRUTH, *item.figures):
-            rgb = item.pictures[name]
+            rgb = item.pictures.get(name)
+            if rgb is None:  # some protocols have no truth
+                continue
             if self._features is not None:
                 people = self._vectors.setdefault(name, {})
-                people.setdefault(item.person, []).append(self._features.vector(rgb))
+                people.setdefault(clip, []).append(self._features.vector(rgb))
             if self._clips and self._lpips is not None:
                 before = self._last.get(name)
-                if before is not None and before[0] == item.person:
+                if before is not None and before[0] == clip:
                     step = self._lpips(before[1], rgb)
-                    self._steps.setdefault(name, {}).setdefault(item.person, []).append(step)
-                self._last[name] = (item.person, rgb)
+                    self._steps.setdefault(name, {}).setdefault(clip, []).append(step)
+                self._last[name] = (clip, rgb)
 
     def summary(self) -> dict[str, dict[str, float | int]]:
         """Compute the figures of each method, and of the truth where they need no other.
@@ -110,7 +113,7 @@ class SetFigures:
         for name, people in self._vectors.items():
             drawn = [v for vectors in people.values() for v in vectors]
             found = out.setdefault(name, {"pictures": len(drawn)})
-            if name != TRUTH and len(drawn) > 1:
+            if name != TRUTH and len(drawn) > 1 and len(truth) > 1:
                 a, b = np.stack(drawn), np.stack(truth)
                 kid, spread = kernel_distance(a, b)
                 found |= {"fid": frechet_distance(a, b), "kid": kid, "kid_std": spread}

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...dataset.groups import INPUT
 from . import compare, estimators, tracking
+from .cross_reenactment import CROSS_REENACT
 from .items import REFERENCE, TRUTH
 from .metric_summary import Means, Record, summarize_protocol
 from .paper import DIFFERS, TABLE
@@ -22,11 +23,16 @@ TITLES = {
     "crossview": "Other views of synthetic people",
     "crossview-tracked": "Other views of synthetic people, through our own tracker",
     "reenact": "Reenactment of videos",
+    "cross-reenact": "Photos moved by other people's videos",
     "tracking": "Tracking of synthetic people",
     "estimators": "Estimators, by what is visible",
 }
 
-_LEADING = {"tracking": ("joints_mm", False), "estimators": ("joints_mm", False)}
+_LEADING = {
+    "tracking": ("joints_mm", False),
+    "estimators": ("joints_mm", False),
+    CROSS_REENACT: ("identity", True),
+}
 _USUALLY = ("psnr_fg", True)
 """By which figure views are sorted, worst first, and whether more of it is better."""
 
@@ -335,6 +341,7 @@ def _kinds_table(
         tracking.TRACKING: "the angle from the front",
         estimators.ESTIMATORS: "framing",
         REENACT: "frame",
+        CROSS_REENACT: "video",
     }
     title = f"By {frame.get(protocol, 'the angle from the reference')}"
     return Table(title, _columns(names), lines, "views in brackets; the input counts in no mean")

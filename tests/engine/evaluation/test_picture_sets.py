@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -92,3 +93,18 @@ def test_sets_are_collected_by_method_and_clip() -> None:
     assert found["lift"]["consistency"] == pytest.approx(1.0)  # greys point one way
     assert found["lift"]["fid"] >= 0.0
     assert "fid" not in found["truth"]
+
+
+def test_clips_without_truth_have_their_own_figures() -> None:
+    """Two clips of one person are two clips; nothing is compared with a truth."""
+    sets = SetFigures(MeanColor(), lambda a, b: float(abs(a - b).max()), clips=True)  # type: ignore[arg-type]
+    for kind, values in (("one", (0.1, 0.3)), ("two", (0.9, 0.8))):
+        for value in values:
+            shown = item("a", 0.0, value)
+            pictures = {"lift": shown.pictures["lift"]}
+            sets.add(replace(shown, kind=kind, pictures=pictures))
+    found = sets.summary()
+    assert list(found) == ["lift"]
+    assert found["lift"]["pictures"] == 4
+    assert found["lift"]["path_length"] == pytest.approx(0.15)
+    assert "fid" not in found["lift"]

@@ -321,6 +321,13 @@ def test_a_true_track_has_no_error(
 
 def test_the_command_knows_the_protocols() -> None:
     reenact = eval_run.reenactment.REENACT
-    names = (eval_run.INPUT, eval_run.CROSSVIEW, reenact, tracking.TRACKING, "estimators")
+    names = (
+        eval_run.INPUT,
+        eval_run.CROSSVIEW,
+        reenact,
+        "cross-reenact",
+        tracking.TRACKING,
+        "estimators",
+    )
     assert names == cli_eval.PROTOCOLS
     assert isinstance(MeasureFailure.of("input", "a", LikenessError("b")), MeasureFailure)
