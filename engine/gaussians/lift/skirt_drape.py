@@ -36,7 +36,7 @@ class SkirtDrapeSettings:
     """How a skirt drapes."""
 
     rings: int = 18  # of the grid that is laid over the legs
-    columns: int = 36
+    columns: int = 36  # of that grid, around
     stages: int = 5  # in which legs move from the photo's pose
     steps: int = 14  # of the cloth in a stage; four times as many in the last one
     gravity: float = 0.001  # metres per step and step
