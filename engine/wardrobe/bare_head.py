@@ -45,6 +45,8 @@ class BareHeadSettings:
     border: float = 0.045  # metres from hair within which skin may have taken the hair's colour
     unlike: float = 9.0  # Lab distance to the expected skin from which on it has,
     towards: tuple[float, float] = (0.2, 0.45)  # and share of the way to the hair's: head, neck
+    wisp: float = 0.65  # share of that way from which on it is hair that is called skin,
+    wisp_beside: float = 0.02  # within so many metres of hair
     other: float = 26.0  # Lab distance to the face's usual tone beyond which it is not
     eye: tuple[float, float] = (0.026, 0.021)  # metres beside and above an eye that stay, with brow
     eye_up: float = 0.006  # metres above the eye of the middle of that
@@ -108,6 +110,7 @@ class HeadSkin:
 
     Attributes:
         hair: [N] hair, and strays of skin that took its colour or place.
+        wisps: [N] of those, what is called skin and has all of the hair's colour.
     """
 
     def __init__(self, avatar: Avatar, own: BoolArray) -> None:
@@ -134,6 +137,7 @@ class HeadSkin:
         loose = skin & (self._part_names[bound.triangle] == NAPE)
         skin &= np.isin(self._part_names[bound.triangle], _FILLED)
         self.hair = labelled
+        self.wisps = labelled & False
         hair = np.asarray(bound.colors[labelled], np.float64)
         self._hair_lab = rgb_to_lab(np.median(hair, axis=0) if len(hair) else np.zeros(3))
         if labelled.any() and skin.any():
@@ -171,6 +175,8 @@ class HeadSkin:
         least = np.where((neck & photo)[rows], S.towards[1], S.towards[0])
         lab = rgb_to_lab(np.asarray(bound.colors[rows], np.float64))
         raised[rows[self._is_hairy(lab, rgb_to_lab(wanted), least)]] = True
+        wisps = self._is_hairy(lab, rgb_to_lab(wanted), S.wisp) & (distance[rows] < S.wisp_beside)
+        self.wisps[rows[wisps]] = True
         return np.asarray(raised)
 
     def _is_hairy(

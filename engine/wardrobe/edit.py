@@ -49,7 +49,15 @@ from .avatar_wearer import (
     place_at_rest,
 )
 from .beards import find_hair_color, grow_beard
-from .fitting import cast_shade, find_above, find_outside, find_under_hat, press_hair, sink_hair
+from .fitting import (
+    cast_shade,
+    find_above,
+    find_outside,
+    find_under_hat,
+    press_below,
+    press_hair,
+    sink_hair,
+)
 from .hair_binding import HAT_TILT, BodySurface, build_surface, normalize
 from .hair_edit import fit_hair
 from .head_shape import head_shape
@@ -335,6 +343,12 @@ def _gives_way(
     nothing = gone, np.zeros(0, np.int64), np.zeros((0, 3))
     if request.category == "glasses":
         return bound.part == PARTS.index("glasses"), *nothing[1:]
+    if request.category == "headphones":
+        centre = head_shape(np.asarray(body.v_template, np.float64), body).centre
+        rows, places = press_below(place_at_rest(bound, body), bound, surface.points, centre)
+        shown = find_shown(avatar)[rows]
+        gone[rows] = True
+        return gone, rows[shown], places[shown]
     if request.category != "hat":
         return nothing
     if request.is_garment:

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from ..body.model import Body
 from ..core.cameras import intrinsics, look_at, project
+from ..core.interpolation import smoothstep
 from ..core.rotations import quaternion_to_matrix
 from ..core.settings import register_settings
 from ..core.types import (
@@ -45,6 +46,9 @@ class FittingSettings:
     widens: float = 0.55  # metres more for each metre below the rim
     springs: float = 0.15  # share of what stands off farther that stays
     pressed_below: float = 0.12  # metres below the rim that hair is pressed
+    groove: tuple[float, float] = (0.04, 0.16)  # radians beside headphones over which hair rises
+    groove_below: float = 0.004  # metres that hair lies under them
+    groove_least: float = 0.002  # metres that hair moves, at least
     shade_reach: float = 0.10  # metres from the item within which it shades
     shade_step: float = 0.003  # metres between splats of the shade
     shade_sigma: float = 0.0042  # metres
@@ -159,6 +163,35 @@ def press_hair(
     rows, move, normals = rows[out], move[out], normals[out]
     normals = normals * [1.0, 0.0, 1.0]  # pressed in, not down
     return rows, points[rows] - move[:, None] * normals
+
+
+def press_below(
+    points: FloatArray, bound: BoundGaussians, item: FloatArray, centre: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Find hair over a thing that lies on it, and where it is pressed.
+
+    Args:
+        points: [N, 3] the Gaussians at rest, metres.
+        bound: the Gaussians.
+        item: [K, 3] points of the thing, metres.
+        centre: [3] of the head, metres.
+
+    Returns:
+        rows: [M] of the Gaussians.
+        moved: [M, 3] their places, metres.
+    """
+    rows = np.nonzero(bound.part == _HAIR)[0]
+    away, item_away = points[rows] - centre, item - centre
+    radius, item_radius = (np.linalg.norm(x, axis=1) for x in (away, item_away))
+    way = away / np.maximum(radius, 1e-6)[:, None]
+    tree = cKDTree(item_away / np.maximum(item_radius, 1e-6)[:, None])
+    angle, near = tree.query(way, min(8, len(item)))
+    under = item_radius[near].reshape(len(rows), -1).min(1) - S.groove_below
+    angle = angle.reshape(len(rows), -1)[:, 0]
+    free = smoothstep(angle, *S.groove)
+    move = (1.0 - free) * np.maximum(radius - under, 0.0)
+    out = (angle < S.groove[1]) & (move > S.groove_least)
+    return rows[out], points[rows[out]] - move[out, None] * way[out]
 
 
 def sink_hair(points: FloatArray, skin: BodySurface) -> FloatArray:

@@ -16,8 +16,9 @@ from ..core.color import lab_to_rgb, rgb_to_lab
 from ..core.settings import register_settings
 from ..core.types import PARTS, Avatar, BoolArray, FloatArray, IntArray, LikenessError
 from ..gaussians.lift.lift_multiview import thin_gaussians, thin_rows
-from .attribute_splats import COMES, GOES_AFTER, choose_spans, count_room, insert_splats
+from .attribute_splats import COMES, GOES_AFTER, choose_spans, count_room, find_own, insert_splats
 from .avatar_wearer import place_at_rest
+from .bare_head import HeadSkin
 from .edit import check_value, remove_attribute
 from .items import ITEMS, format_color
 from .makeup import MAKEUP, find_share
@@ -129,6 +130,8 @@ def _find_rows(avatar: Avatar, name: str) -> BoolArray:
         part = np.isin(bound.part, [PARTS.index("skin"), PARTS.index("face")])
     else:
         part = bound.part == PARTS.index(name)
+    if name == "hair" and part.any():  # wisps over the face, which labels call skin
+        part = part | HeadSkin(avatar, find_own(avatar)).wisps
     return np.asarray(part)
 
 

@@ -42,9 +42,9 @@ class TintMaterialSettings:
     """Standard deviation of the logarithm of light on skin, from black to white: light skin
     scatters what falls on it."""
 
-    gloss: float = 0.5  # of the skin's surface reflection that stays
+    gloss: float = 0.3  # of the skin's surface reflection that stays
     usual_gloss: float = 0.6  # quantile of it that is the skin's own tone
-    most_gloss: float = 0.12  # linear
+    most_gloss: float = 0.10  # linear
 
 
 S = register_settings("wardrobe.tint_materials", TintMaterialSettings())

@@ -6,16 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from likeness.engine.core.attributes import apply_attributes
 from likeness.engine.core.cameras import intrinsics, look_at
 from likeness.engine.core.types import PARTS, Avatar, BoundGaussians, Camera, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
+from likeness.engine.gaussians import place_gaussians
 from likeness.engine.render import render_camera
 from likeness.engine.wardrobe.accessory_shapes import make_ball, plain_texture
 from likeness.engine.wardrobe.asset_files import Garment
 from likeness.engine.wardrobe.avatar_wearer import fill_out, make_garment_body, measure_thickness
 from likeness.engine.wardrobe.dress import garment_rest, load_dress_body, pose_body
+from likeness.engine.wardrobe.edit import add_item
 from likeness.engine.wardrobe.fitting import press_hair, sink_hair
 from likeness.engine.wardrobe.hair_binding import BodySurface
+from likeness.engine.wardrobe.head_shape import head_shape
+from likeness.engine.wardrobe.items import ItemRequest
 from likeness.engine.wardrobe.mesh_parts import Material, MeshPart
 from likeness.engine.wardrobe.mesh_splats import cover_mesh
 from likeness.engine.wardrobe.occlusion import measure_openness
@@ -149,3 +154,24 @@ def test_thickness_is_that_of_the_outer_layer(person: Avatar) -> None:
     neck = np.unique(body.f[part == "neck"])
     assert np.quantile(thickness[neck], 0.1) > 0.02
     assert thickness.max() < 0.032
+
+
+def test_headphones_press_the_hair_below_them(person: Avatar) -> None:
+    offset = np.array(person.gaussians.offset)
+    hair = person.gaussians.part == PARTS.index("hair")
+    offset[hair, 2] = 0.09  # big hair
+    thick = replace(person, gaussians=replace(person.gaussians, offset=offset))
+    worn = apply_attributes(add_item(thick, ItemRequest("headphones", "over-ear")))
+    placed = place_gaussians(worn.gaussians, worn.body.v_template, worn.body)
+    points = np.asarray(placed.means, np.float64)
+    centre = head_shape(worn.body.v_template, worn.body).centre
+    away = points - centre
+    radius = np.linalg.norm(away, axis=1)
+    way = away / radius[:, None]
+    own = worn.gaussians.part == PARTS.index("headphones")
+    band = own & (points[:, 1] > centre[1] + 0.08) & (radius > np.quantile(radius[own], 0.5))
+    left = worn.gaussians.part == PARTS.index("hair")
+    angle, near = cKDTree(way[band]).query(way[left])
+    over = (angle < 0.03) & (radius[left] > radius[band][near] + 0.01)
+    assert band.sum() > 100
+    assert not over.any()
