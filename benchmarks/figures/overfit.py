@@ -92,7 +92,7 @@ def overfit_subject(shards: Path, config: TrainConfig, body: Body) -> OverfitRes
         sheet = draw_sample_sheet([sheet_row(trainer.network, sample, body)])
         no_map = None
         if isinstance(trainer.network, Network):
-            with _without_map(trainer.network):
+            with without_map(trainer.network):
                 no_map = _hidden(evaluate_network(trainer.network, [sample], body))
     return OverfitResult(
         figures["network_psnr"],
@@ -113,7 +113,7 @@ def _hidden(figures: dict[str, Any]) -> float:
 
 
 @contextmanager
-def _without_map(network: Network) -> Iterator[None]:
+def without_map(network: Network) -> Iterator[None]:
     """Set the decoder's map to zero: the heads know nothing of any place."""
     maps = network.decoder.maps
     network.decoder.maps = lambda core: torch.zeros_like(maps(core))  # type: ignore[method-assign]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from likeness.benchmarks.figures.overfit import QUICK, overfit_subject, run_full_size
+from likeness.benchmarks.figures.unseen_people import train_on_people
 from likeness.engine.body import load_body
 from likeness.engine.files.weights import asset_path
 from likeness.engine.network.config import override_fields
 from likeness.engine.synth.subject import write_people
 from likeness.engine.synth.synth_options import SynthOptions
+from likeness.engine.training.augment import CLEAN
 from likeness.engine.training.config import TRAINING
 
 
@@ -41,3 +45,22 @@ def test_a_step_resumes_exactly_and_its_network_runs_without_torch(tmp_path: Pat
     assert found["gaussians"] == 2000
     assert found["resumed_off"] == 0.0
     assert found["onnx_off"] < 2e-3
+
+
+@pytest.mark.slow
+def test_unseen_people_are_drawn_and_their_mean_is_everybody(tmp_path: Path) -> None:
+    """The mean avatar of one person is that person; without the map everything falls."""
+    look = SynthOptions(seed=4, size=64, views=4, poses=2, framing="half", engine="raster")
+    train, test = tmp_path / "train", tmp_path / "test"
+    write_people(train, 1, look)
+    write_people(test, 1, replace(look, split="test"))
+    small = {"render_size": "32", "network.max_gaussians": "2000", "steps": "3", "warmup": "1"}
+    config = override_fields(replace(TRAINING["paper-tiny"], augment=CLEAN), small)
+    body = load_body(asset_path("body"))
+    found = train_on_people([str(train)], [str(test)], config, body, tmp_path / "cache")
+    assert list(found.curve) == [1, 2, 3]
+    assert found.unseen.shape == (1,)
+    assert found.curve[3] == pytest.approx(found.unseen[0])
+    assert found.mean_avatar == pytest.approx(found.unseen[0], abs=1e-3)
+    assert np.isfinite([found.reference, found.no_map, found.step_seconds]).all()
+    assert found.sheet.ndim == 3
