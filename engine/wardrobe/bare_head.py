@@ -59,7 +59,7 @@ class BareHeadSettings:
     spacing: float = 0.0021  # metres between splats,
     coarse: float = 0.0028  # and below hair
     sigma: float = 1.05  # standard deviation of a splat in steps of the spacing
-    covered: float = 0.95  # opacity of what is kept from which on there is no splat
+    covered: float = 0.95  # opacity of what is kept above which no splat is added
     near: int = 32  # splats of skin whose tone a place follows
     close: float = 0.004  # metres that smooth this
     fades: float = 0.05  # metres over which it passes into the face's usual tone

@@ -28,7 +28,7 @@ class HairEditSettings:
     over_cloth: float = 1.1  # times the clothes' thickness under hair that hangs
     most_cloth: float = 0.05  # metres
     under: float = 0.85  # share of the hair's colour in the scalp between strands
-    angle: float = 0.07  # radians around a hat's splats within which there is no hair
+    angle: float = 0.07  # radians around a hat's splats that stay free of hair
     crop: tuple[float, float] = (0.12, 1.0)  # share of its thickness that cut hair keeps
     short: float = 0.5  # length, 0..1, below which hair that hangs is gone
     end: float = 0.006  # metres by which ends differ

@@ -1,4 +1,4 @@
-"""Photos moved by other people's videos, where there is no truth: whose face it still is.
+"""Photos moved by other people's videos, which have no ground truth: whose face they still show.
 
 As in GUAVA's cross-reenactment: each source photo's avatar takes on the motion of each video, seen
 by the photo's camera. Its face is compared with the photo's by a face-recognition network.
