@@ -90,8 +90,8 @@ DIFFERS: dict[str, tuple[str, ...]] = {
     "cross-reenact": (
         "As in the second paper (10 sources, 8 videos; identity by ArcFace): each photo's avatar "
         "is moved by each video, from where it stands in the photo, seen by the photo's camera. "
-        "Without ground truth, identity is the cosine between the drawn face and the photo's, where "
-        "a face is found.",
+        "Without ground truth, identity is the cosine between the drawn face and the photo's "
+        "where a face is found.",
     ),
     "tracking": (
         "The paper has no figures of its tracker. The tracker is not told the lens. Joints and "
