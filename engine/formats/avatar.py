@@ -334,6 +334,8 @@ def _checked_sizes(tensors: dict[str, _Array], header: dict[str, Any]) -> dict[s
     driving = sizes.get("driving", 0)
     if corrected and (len(corrected) < 3 or driving >= NUM_JOINTS or sizes["K"] != 9 * driving):
         raise ValueError("its pose correctives are incomplete")
+    if corrected and "body.posedirs" in tensors:
+        raise ValueError("it has pose correctives twice")
     # The expression basis is unpacked to all vertices, not only those that move.
     if sizes.get("C", 0) > MAX_FEATURES:
         raise ValueError(f"it has {sizes['C']} latent features")

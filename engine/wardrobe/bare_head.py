@@ -27,6 +27,7 @@ from ..core.types import (
     FloatArray,
     Gaussians,
     IntArray,
+    LikenessError,
 )
 from ..gaussians.lift.colors_base import beard_area
 from .avatar_wearer import place_at_rest
@@ -214,11 +215,20 @@ class HeadSkin:
         return np.asarray(shade * (S.cast + (1.0 - S.cast) * openness)[:, None])
 
     def _learn_tone(self, skin: BoolArray) -> None:
-        """Learn the face's usual tone, and how the skin that is seen differs from it."""
+        """Learn the face's usual tone, and how the skin that is seen differs from it.
+
+        Raises:
+            LikenessError: there is hardly any skin.
+        """
         bound = self._avatar.gaussians
         rows = np.nonzero(skin & (bound.layer == _PHOTO) & (bound.opacities > 0.5))[0]
         if len(rows) < S.near:
             rows = np.nonzero(skin)[0]
+        if len(rows) < 2:
+            raise LikenessError(
+                "The avatar shows too little skin of its head to complete it.",
+                "Build it from a photo that shows the face.",
+            )
         rows = rows[:: max(1, len(rows) // S.seen)]
         colors = np.clip(np.asarray(bound.colors[rows], np.float64), 0.02, 1.0)
         model = self._model(bound.triangle[rows], bound.bary[rows])

@@ -181,6 +181,8 @@ def press_below(
         moved: [M, 3] their places, metres.
     """
     rows = np.nonzero(bound.part == _HAIR)[0]
+    if len(rows) == 0:
+        return rows, points[rows]
     away, item_away = points[rows] - centre, item - centre
     radius, item_radius = (np.linalg.norm(x, axis=1) for x in (away, item_away))
     way = away / np.maximum(radius, 1e-6)[:, None]

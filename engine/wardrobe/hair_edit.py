@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 from ..body.model import Body
 from ..core.attributes import constant_span
 from ..core.settings import register_settings
-from ..core.types import PARTS, Avatar, BoolArray, FloatArray, Gaussians, IntArray
+from ..core.types import PARTS, Avatar, BoolArray, FloatArray, Gaussians, IntArray, LikenessError
 from ..gaussians.binding import place_gaussians
 from .attribute_splats import COMES, AddedSplats, find_own
 from .avatar_wearer import fill_out, make_garment_body, measure_thickness
@@ -48,7 +48,7 @@ def fit_hair(avatar: Avatar, request: ItemRequest) -> AddedSplats:
         request: of the category ``hair``, with its colour.
 
     Raises:
-        LikenessError: hair of a library cannot be read, or does not fit.
+        LikenessError: hair of a library cannot be read, or does not fit; or there is none to cut.
     """
     body: Body = avatar.body
     own = find_own(avatar)
@@ -121,7 +121,9 @@ def _cut_hair(avatar: Avatar, hair: BoolArray, request: ItemRequest) -> tuple[Ga
     rest = np.asarray(body.v_template, np.float64)
     head = head_shape(rest, body)
     if not len(rows):
-        return placed, rows
+        raise LikenessError(
+            "The avatar has no hair to cut.", "Give it another hair, such as hair=bob."
+        )
     rng = np.random.default_rng([request.seed, 19])
     end = _end_height(points, head, request.length) + rng.normal(0.0, S.end, len(rows))
     stays = points[:, 1] > end

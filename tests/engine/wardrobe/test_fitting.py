@@ -175,3 +175,20 @@ def test_headphones_press_the_hair_below_them(person: Avatar) -> None:
     over = (angle < 0.03) & (radius[left] > radius[band][near] + 0.01)
     assert band.sum() > 100
     assert not over.any()
+
+
+def test_headphones_need_no_hair(person: Avatar) -> None:
+    bare = replace(
+        person, gaussians=person.gaussians.take(person.gaussians.part != PARTS.index("hair"))
+    )
+    worn = apply_attributes(add_item(bare, ItemRequest("headphones", "over-ear")))
+    assert (worn.gaussians.part == PARTS.index("headphones")).any()
+    with pytest.raises(LikenessError, match="no hair to cut"):
+        add_item(bare, ItemRequest("hair", "trimmed"))
+
+
+def test_a_head_without_skin_is_refused(person: Avatar) -> None:
+    skin = np.isin(person.gaussians.part, [PARTS.index(name) for name in ("skin", "face")])
+    clad = replace(person, gaussians=person.gaussians.take(~skin))
+    with pytest.raises(LikenessError, match="too little skin"):
+        add_item(clad, ItemRequest("hair", "bald"))
