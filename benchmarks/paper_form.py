@@ -76,7 +76,7 @@ def measure_unseen(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "benchmark": "paper_form_people",
         "unseen_db": round(float(found.unseen.mean()), 2),
-        "unseen_sem_db": round(float(found.unseen.std() / np.sqrt(count)), 2),
+        "unseen_sem_db": round(float(found.unseen.std(ddof=1) / np.sqrt(count)), 2),
         "mean_avatar_db": round(found.mean_avatar, 2),
         "no_map_db": round(found.no_map, 2),
         "reference_db": round(found.reference, 2),

@@ -216,12 +216,12 @@ ANCHORS = {"head": "head", "half": "spine3", "full": "pelvis"}
 """Which joint is where it is in the photo when a motion begins there, by the photo's framing."""
 
 
-def align_to_photo(motion: Motion, avatar: Avatar) -> Motion:
-    """The motion moved so that it begins where the avatar is in its photo (``ANCHORS``)."""
+def align_to_photo(motion: Motion, avatar: Avatar, frame: int = 0) -> Motion:
+    """Move a motion so that its ``frame`` is where the avatar is in its photo (``ANCHORS``)."""
     joint = JOINT_INDEX[ANCHORS[avatar.framing]]
     shift = (
         posed_joints(avatar.body, avatar.pose)[joint]
-        - posed_joints(avatar.body, motion.pose(0))[joint]
+        - posed_joints(avatar.body, motion.pose(frame))[joint]
     )
     return replace(motion, transl=motion.transl + shift)
 

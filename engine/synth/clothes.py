@@ -192,7 +192,7 @@ def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[MeshPart], Bo
         look,
         lambda: [refine_cloth(layer.cloth, look.seed + 10 * k) for k, layer in enumerate(layers)],
     )
-    shown = wearer.make_once("shown cloth", look, lambda: _shown(refined))
+    shown = wearer.make_once("shown cloth", look, lambda: _find_shown(refined))
     inner, worn = [skin_surface(wearer.posed, ~hidden)], []
     for cloth in refined:
         worn.append(fit_garment(cloth, wearer.posed, inner, look.folds))
@@ -205,7 +205,7 @@ def clothes_parts(wearer: Wearer, look: ClothesLook) -> tuple[list[MeshPart], Bo
     return out, hidden
 
 
-def _shown(refined: list[FineCloth]) -> list[BoolArray]:
+def _find_shown(refined: list[FineCloth]) -> list[BoolArray]:
     """[F] each: the triangles that no layer further out covers at rest."""
     out = []
     for k, layer in enumerate(refined):

@@ -127,7 +127,7 @@ def eye_parts(wearer: Wearer, look: EyesLook) -> list[MeshPart]:
         LikenessError: the library's picture cannot be read; the message names it.
     """
     body = wearer.dress.body
-    color = wearer.make_once("eyes", look, lambda: _both_painted(wearer, look))
+    color = wearer.make_once("eyes", look, lambda: _paint_both_eyes(wearer, look))
     own, uv = _placed(body)
     return [
         MeshPart(
@@ -141,7 +141,7 @@ def eye_parts(wearer: Wearer, look: EyesLook) -> list[MeshPart]:
     ]
 
 
-def _both_painted(wearer: Wearer, look: EyesLook) -> NDArray[np.uint8]:
+def _paint_both_eyes(wearer: Wearer, look: EyesLook) -> NDArray[np.uint8]:
     """[size, 2 size, 4] the left and the right eye's picture."""
     size = int(np.clip(wearer.texture_size // 4, 128, 512))
     picture = None

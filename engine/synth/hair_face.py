@@ -31,7 +31,9 @@ _UPPER_LID = (362, 398, 384, 385, 386, 387, 388, 466, 263)
 _LOWER_LID = (362, 382, 381, 380, 374, 373, 390, 249, 263)
 
 
-def _recolored(wearer: Wearer, path: Path, color: FloatArray, strength: float) -> NDArray[np.uint8]:
+def _recolor_once(
+    wearer: Wearer, path: Path, color: FloatArray, strength: float
+) -> NDArray[np.uint8]:
     """The result of :func:`recolor_alpha`, once for a person."""
     asked = (str(path), color.tolist(), strength)
     return wearer.make_once("recoloured", asked, lambda: recolor_alpha(path, color, strength))
@@ -110,7 +112,7 @@ def library_brows(
     rows = part_rows(wearer.dress.body, "face")
     points = wearer.make_once("brows", str(path), lambda: _brows_at_rest(garment, wearer, rest))
     points = bind_to_skin(points, rest, wearer.posed, rows)
-    picture = _recolored(wearer, garment.texture, color, strength)
+    picture = _recolor_once(wearer, garment.texture, color, strength)
     return _part(garment.name, points, garment.f, garment.uv, picture)
 
 
@@ -189,7 +191,7 @@ def library_lashes(
         _on_lids(points, upper, wearer, rest),
         garment.f,
         garment.uv,
-        _recolored(wearer, garment.texture, color, strength),
+        _recolor_once(wearer, garment.texture, color, strength),
     )
 
 

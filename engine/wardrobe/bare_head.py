@@ -242,7 +242,7 @@ class HeadSkin:
         lab = rgb_to_lab(np.clip(albedo, 0.0, 1.0))
         alike = ~self._is_hairy(lab, usual, S.towards[0])
         alike &= np.linalg.norm(lab - usual, axis=1) < S.other  # a collar that is called skin
-        if alike.sum() >= S.near:  # the shade of a fringe is none of the skin's own
+        if alike.sum() >= S.near:  # a fringe's shade does not belong to the skin
             rows, albedo = rows[alike], albedo[alike]
         residual = np.log(albedo / self.albedo)
         tree = cKDTree(self._feet[rows])
@@ -267,18 +267,18 @@ class HeadSkin:
         return np.asarray(np.clip(color, 0.0, 1.0))
 
     def cover(
-        self, seed: int, stubble: FloatArray | None = None, dense: float = S.stubble
+        self, seed: int, stubble: FloatArray | None = None, below_hair: float | None = None
     ) -> BareSkin:
         """Make the skin that the hair hid.
 
         Args:
             seed: of its unevenness.
             stubble: [3] sRGB 0..1 of cropped hair in the scalp; None for a bald one.
-            dense: 0..1 share of its colour.
+            below_hair: 0..1 share of its colour below new hair; None for cropped hair alone.
         """
         body = self._body
         faces = np.nonzero(np.isin(self._part_names, _FILLED))[0]
-        spacing = S.spacing if dense <= S.stubble else S.coarse
+        spacing = S.spacing if below_hair is None else S.coarse
         pick, bary = scatter_evenly(self._rest[body.f[faces]], spacing)
         triangle = faces[pick]
         bare = ~self._find_covered(triangle, bary)
@@ -295,13 +295,14 @@ class HeadSkin:
         scalp = self._part_names[triangle] == "scalp"
         inward = np.where(scalp, self._head.hairline.query(at)[0], 0.0)
         inward += 0.003 * noise.fractal_noise(at, seed + 2, 0.008, 3)
-        start = S.hairline if dense <= S.stubble else S.undercoat
+        start = S.hairline if below_hair is None else S.undercoat
         grown = scalp * smoothstep(inward, *start)
         upwards = np.clip(normals @ [0.0, 0.8, 0.6], 0.0, 1.0) ** S.shine_power
         if stubble is None:
             color = color + (S.shine * upwards * grown)[:, None]
         else:
             speckle = 1.0 + S.speckle * np.random.default_rng([seed, 5]).normal(size=len(at))
+            dense = S.stubble if below_hair is None else below_hair
             share = np.clip(dense * grown * speckle, 0.0, 0.95)[:, None]
             color = color * (1.0 - share) + share * stubble
         splats = make_discs(

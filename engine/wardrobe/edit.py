@@ -29,6 +29,7 @@ from ..core.types import (
 )
 from ..gaussians.binding import bind_gaussians, place_gaussians
 from ..gaussians.lift.glasses import nearest_triangles, rigid_triangles
+from ..gaussians.lift.lift_multiview import thin_rows
 from ..gaussians.lift.surfels import closest_barycentric
 from .attribute_splats import (
     GOES_AFTER,
@@ -92,6 +93,7 @@ class EditSettings:
     most_cloth: float = 0.05  # metres
     pressed_cloth: float = 0.02  # metres that a scarf leaves of them
     cast: float = 0.4  # light that is left where the sky is not seen
+    thinnest: float = 0.25  # share of the pressed hair's splats that must have room
     longest: float = 0.004  # metres, standard deviation of pressed hair: more sticks through a brim
     wall: float = 0.007  # metres of cloth
     clear: float = 64.0  # of 255: alpha of a lens that throws no shade
@@ -287,8 +289,9 @@ def _fit(avatar: Avatar, request: ItemRequest) -> AddedSplats:
     shade, source = cast_shade(avatar, shaded, vertices, f)
     triangle, bary = _homes(means, request.category, body)
     bound, count = avatar.gaussians, len(splats)
-    room = max(count_room(avatar) - count - len(source), 0)
-    few = np.linspace(0, len(pressed) - 1, min(len(pressed), room)).astype(int)
+    least = int(S.thinnest * len(pressed))
+    check_room(avatar, request.category, count + len(source) + least)
+    few = thin_rows(np.arange(len(pressed)), count_room(avatar) - count - len(source))
     wider = np.sqrt(len(pressed) / max(len(few), 1))
     pressed, moved = pressed[few], moved[few]
     hair = place_gaussians(bound.take(pressed), body.v_template, body)

@@ -61,7 +61,7 @@ class DrivingClip:
         """The drawn frames' poses, from where the avatar is in its photo."""
         scale = leg_length(avatar.body.J_template) / self.legs
         moved = place_on_avatar(self.motion, avatar, self.pelvis, scale, np.zeros(3))
-        moved = align_to_photo(moved, avatar)
+        moved = align_to_photo(moved, avatar, self.frames[0])
         return [moved.pose(row) for row in self.frames]
 
 

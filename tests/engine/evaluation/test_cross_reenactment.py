@@ -117,7 +117,7 @@ class Recogniser:
 
 def test_identity_is_that_of_the_photo(body: Body) -> None:
     """A grey avatar of a grey photo is the person; of a red one it is less so; off the picture
-    there is no face to compare."""
+    nothing is compared."""
     avatar = person(body, 1.0)
     made = {"lift": BuiltAvatar(avatar, 1.5)}
     track = Track(np.zeros(body.num_betas), avatar.pose, CAMERA, "full", np.ones(55), 0.0, 0.0)

@@ -149,13 +149,14 @@ def test_feet_that_stand_still_stand_still_on_longer_legs() -> None:
     np.testing.assert_allclose(feet, np.broadcast_to(feet[0], np.shape(feet)), atol=1e-6)
 
 
+@pytest.mark.parametrize("frame", [0, 4])
 @pytest.mark.parametrize(("framing", "joint"), [("head", "head"), ("full", "pelvis")])
-def test_it_begins_where_the_photo_is(framing: str, joint: str) -> None:
+def test_it_begins_where_the_photo_is(framing: str, joint: str, frame: int) -> None:
     person = avatar(1.1, framing)
-    placed = reenact.align_to_photo(motion(), person)
+    placed = reenact.align_to_photo(motion(), person, frame)
     at = [
         reenact.posed_joints(person.body, pose)[JOINT_INDEX[joint]]
-        for pose in (person.pose, placed.pose(0))
+        for pose in (person.pose, placed.pose(frame))
     ]
     np.testing.assert_allclose(at[0], at[1], atol=1e-9)
     np.testing.assert_allclose(np.diff(placed.transl, axis=0), np.diff(motion().transl, axis=0))

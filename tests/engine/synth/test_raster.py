@@ -264,7 +264,7 @@ def test_mip_maps_of_the_same_pictures_are_made_once() -> None:
     for one, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, other)
     other = flatten_figure(Figure((quad(2.0, paint(0, 99, 9)),), None), known=known)[1]
-    assert len(known) == 1  # what is no longer worn is not kept
+    assert len(known) == 1  # clothes that came off are dropped
     assert other.texels[0, 1] == 99
 
 

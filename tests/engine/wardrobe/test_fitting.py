@@ -12,6 +12,7 @@ from likeness.engine.core.types import PARTS, Avatar, BoundGaussians, Camera, Li
 from likeness.engine.files.weights import asset_path
 from likeness.engine.gaussians import place_gaussians
 from likeness.engine.render import render_camera
+from likeness.engine.wardrobe import attribute_splats, edit
 from likeness.engine.wardrobe.accessory_shapes import make_ball, plain_texture
 from likeness.engine.wardrobe.asset_files import Garment
 from likeness.engine.wardrobe.avatar_wearer import fill_out, make_garment_body, measure_thickness
@@ -192,3 +193,25 @@ def test_a_head_without_skin_is_refused(person: Avatar) -> None:
     clad = replace(person, gaussians=person.gaussians.take(~skin))
     with pytest.raises(LikenessError, match="too little skin"):
         add_item(clad, ItemRequest("hair", "bald"))
+
+
+def test_hair_is_not_pressed_into_nothing(person: Avatar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is room for a single splat of it, there would be a bald patch."""
+    offset = np.array(person.gaussians.offset)
+    offset[person.gaussians.part == PARTS.index("hair"), 2] = 0.09
+    thick = replace(person, gaussians=replace(person.gaussians, offset=offset))
+    pressed: list[int] = []
+    gives_way = edit._gives_way
+
+    def count(*given):
+        found = gives_way(*given)
+        pressed.append(len(found[1]))
+        return found
+
+    monkeypatch.setattr(edit, "_gives_way", count)
+    worn = add_item(thick, ItemRequest("headphones", "over-ear"))
+    added = len(worn.gaussians) - len(thick.gaussians)
+    assert pressed[0] > 8
+    monkeypatch.setattr(attribute_splats, "MAX_ADDED", added - pressed[0] + 1)
+    with pytest.raises(LikenessError, match="are left"):
+        add_item(thick, ItemRequest("headphones", "over-ear"))
