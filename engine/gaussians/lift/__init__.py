@@ -37,6 +37,7 @@ from ...core.types import (
     Track,
 )
 from ...imaging.resize import fit_size, resize
+from .arm_order import order_arms
 from .calibrate import calibrate_colors, fill_removed
 from .colors_occlusion import vertex_occlusion
 from .contact_shadows import find_contact_shadows
@@ -180,7 +181,8 @@ def lift_photo(
     groups = vertex_groups(body)
     grid = options.region_pixels
     found = label_photo(matte, observation, track, body, vertices, grid, parser, known)
-    pose = reach_shown_hands(found.regions, found.camera, body, track.pose)
+    pose = order_arms(found.regions, found.camera, body, track.pose)
+    pose = reach_shown_hands(found.regions, found.camera, body, pose)
     if pose is not track.pose:
         track = replace(track, pose=pose)
         vertices, _ = body.vertices(pose)

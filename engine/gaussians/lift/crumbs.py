@@ -26,6 +26,7 @@ class CrumbSettings:
 
     off: float = 0.03  # metres off a limb from which on a splat may be part of a crumb
     gap: float = 0.012  # metres without splats that part a crumb from everything else
+    sigmas: float = 1.2  # the same in the sum of two splats' radii: coarse ones lie far apart
     size: int = 60  # splats of the largest crumb: larger pieces show what the photo shows
 
 
@@ -44,13 +45,17 @@ def drop_crumbs(bound: BoundGaussians, body: Body) -> BoundGaussians:
     rows = np.nonzero(far)[0]
     if len(rows) == 0 or far.all():
         return bound
-    means = place_gaussians(bound, body.v_template, body).means
-    pairs = cKDTree(means[far]).query_pairs(S.gap, output_type="ndarray")
+    world = place_gaussians(bound, body.v_template, body)
+    means, reach = world.means, S.sigmas * world.scales.max(1)
+    gap = np.maximum(S.gap, 2.0 * reach[far])
+    pairs = cKDTree(means[far]).query_pairs(float(gap.max()), output_type="ndarray")
+    apart = np.linalg.norm(means[rows[pairs[:, 0]]] - means[rows[pairs[:, 1]]], axis=1)
+    pairs = pairs[apart < np.maximum(S.gap, reach[rows[pairs]].sum(1))]
     links = sparse.coo_matrix((np.ones(len(pairs)), tuple(pairs.T)), (len(rows), len(rows)))
     count, cluster = connected_components(links, directed=False)
-    away, _ = cKDTree(means[~far]).query(means[far], distance_upper_bound=S.gap)
+    away, _ = cKDTree(means[~far]).query(means[far])
     crumb = np.bincount(cluster, minlength=count) <= S.size
-    crumb[cluster[np.isfinite(away)]] = False
+    crumb[cluster[away < gap]] = False
     kept = np.ones(len(bound), bool)
     kept[rows[crumb[cluster]]] = False
     return bound.take(kept)

@@ -1,10 +1,11 @@
-"""Cloth on the trunk hangs: what stands out holds it off the hollow below."""
+"""Cloth hangs: what stands out holds it off the hollow below, on the trunk and on legs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
 
 from ...body import Body
@@ -37,6 +38,12 @@ class DrapeSettings:
 
     below: tuple[float, float] = (0.02, 0.08)
     """Metres below the shoulder joints between which it begins."""
+
+    leg_sectors: int = 24  # around a leg
+    leg_ring: float = 0.02  # metres of height of one row
+    leg_slope: float = 0.06  # metres that a trouser leg narrows per metre of height
+    leg_most: float = 0.028  # metres off the leg
+    leg_begins: float = 0.15  # metres below the hip joint
 
 
 S = register_settings("lift.drape", DrapeSettings())
@@ -83,6 +90,40 @@ def hang_cloth(body: Body, trunk: BoolArray, loose: bool = False) -> FloatArray:
     normals = vertex_normals(rest, body.f)[trunk]
     read = bilinear(wrapped[..., None], np.stack([turn + 1.0, row], -1))[:, 0]
     off[trunk] = read * ramp(np.abs(normals[:, 2]), *S.facing)
+    return off
+
+
+def hang_trousers(body: Body, leg: BoolArray) -> FloatArray:
+    """Measure how far a straight trouser leg stands off the leg in it.
+
+    Args:
+        body: the person's own.
+        leg: [V] vertices of one leg, without the foot.
+
+    Returns:
+        [V] metres, 0 beyond the leg.
+    """
+    off = np.zeros(len(body.v_template))
+    rest = np.asarray(body.v_template, np.float64)
+    side = "left" if np.median(rest[leg, 0]) > 0.0 else "right"
+    hip, ankle = (body.J_template[JOINT_INDEX[f"{side}_{name}"]] for name in ("hip", "ankle"))
+    rows = np.nonzero(leg & (rest[:, 1] < hip[1] - S.leg_begins))[0]
+    if len(rows) < 3:
+        return off
+    own = rest[rows]
+    share = (hip[1] - own[:, 1]) / (hip[1] - ankle[1])
+    axis = hip[[0, 2]] + share[:, None] * (ankle - hip)[[0, 2]]
+    x, z = (own[:, [0, 2]] - axis).T
+    radius = np.hypot(x, z)
+    row = ((own[:, 1].max() - own[:, 1]) / S.leg_ring).astype(int)
+    sector = (np.arctan2(x, z) / (2.0 * np.pi) % 1.0 * S.leg_sectors).astype(int)
+    widest = np.zeros((row.max() + 1, S.leg_sectors))
+    np.maximum.at(widest, (row, sector), radius)
+    widest = ndimage.maximum_filter1d(widest, 3, axis=1, mode="wrap")
+    fall = S.leg_slope * S.leg_ring * np.arange(len(widest))[:, None]
+    hung = np.maximum.accumulate(widest + fall, axis=0) - fall
+    hung = ndimage.gaussian_filter(hung, 1.0, mode=("nearest", "wrap"))
+    off[rows] = np.clip(hung[row, sector] - radius, 0.0, S.leg_most)
     return off
 
 

@@ -25,7 +25,7 @@ from ...core.settings import register_settings
 from ...core.types import BoolArray, Camera, FloatArray, IntArray
 from ...render.mesh import MeshBuffer, rasterize_mesh
 from ..squareness import cosine_to_camera
-from .drape import hang_cloth, measure_looseness
+from .drape import hang_cloth, hang_trousers, measure_looseness
 from .hair_volume import fill_nape
 from .labels import OBJECT, ramp
 from .labels_surface import vertex_parts
@@ -242,6 +242,10 @@ def fit_dressed_mesh(
     tapering = S.max_below * (1.0 + 4.0 * np.exp(-below / S.taper))
     legs = (below > 0.0) & np.isin(groups, (LEFT_LEG, RIGHT_LEG))
     offset = np.where(legs, np.minimum(offset, tapering), offset)
+    begun = np.clip(below / S.taper, 0.0, 1.0) * ramp(worn, *S.hung)
+    for leg in (LEFT_LEG, RIGHT_LEG):
+        hangs = hang_trousers(body, (groups == leg) & (vertex_parts(body) == "leg"))
+        offset = np.maximum(offset, begun * hangs)
     facing = cosine_to_camera(base, vertex_normals(base, f), camera_position(camera))
     offset = fill_nape(offset, base, out, facing, hair, body)
     return DressedMesh(base + out * offset[:, None], offset, worn, f)

@@ -82,16 +82,15 @@ def label_surface(
     pull = np.where(weight > 0, 0.05, np.where(bare, S.bare, 1.0))
     trust = np.where(weight > 0, 3.0 * weight, 0.0)
     target = np.eye(len(LABELS))[ring]
+    below = project(vertices, camera)[0][:, 1] >= camera.height
     if hidden is not None:
         hidden = np.array(hidden)
         rows = np.nonzero(bare)[0]
         hidden[rows, ring[rows]] += hidden[rows, HAIR]  # the rules decide instead
         hidden[rows, HAIR] = 0.0
-        below = project(vertices, camera)[0][:, 1] >= camera.height
         hidden = clothe_below(hidden, below & (part == "torso"), rest, regions)
         long_hair = find_hair_tips(regions, part, rest) is not None
         target = smooth_sleeves(mix_with_rules(hidden, ring, long_hair), body, part)
-        target = level_waist(target, below, weight > 0, rest, part)
     target = level_shoes(target, label, weight, rest, part)
     beside = label_neck(measure_neck_cover(regions, part, rest, body), part, rest)
     goes_on = (beside != NONE) & (weight <= 0)
@@ -104,6 +103,7 @@ def label_surface(
     # Hairlines are as uneven as hair is, and what the photo shows lies where it shows it.
     uneven = np.isin(part, ["scalp", "face", "ear"]) | (smooth[:, HAIR] > S.by_hair)
     shares = np.where((uneven | (weight > 0))[:, None], shares, smooth)
+    shares = level_waist(shares, below, weight > 0, rest, part)
     shares = level_ends(shares, label, weight, rest, part)
     inner = np.isin(part, [*INNER_PARTS, "eye_socket", "lips", "eyelid"])
     shares[inner] = np.eye(len(LABELS))[SKIN]

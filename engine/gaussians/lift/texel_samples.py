@@ -21,7 +21,8 @@ from .regions import Regions
 class TexelSampleSettings:
     """Where the budget of texels goes."""
 
-    coarser_outside: float = 0.5  # times finer that texels are which the photo's frame cuts off
+    coarser_outside: float = 0.65  # times finer that texels are which the photo's frame cuts off
+    coarser_legs: float = 0.5  # the same of legs, which are large and plain
     coarser_below: float = 0.6  # the same below the photo's splats
     finer_cloth: float = 1.4  # the same of clothes that the photo does not show: folds are fine
     coarser_limb: float = 0.8  # the same of bare limbs, which are smooth
@@ -82,7 +83,12 @@ def texel_fineness(
     col, row = np.clip(xy.astype(int), 0, size - 1).T
     shown = inside & regions.mask[row, col] & (facing > S.squarely)
     of_vertex = np.where(shown, S.coarser_below, 1.0)
-    of_vertex = np.where(inside, of_vertex, S.coarser_outside)
+    leg, foot = (
+        np.isin(np.arange(len(vertices)), body.f[_is_part(body, (name,))])
+        for name in ("leg", "foot")
+    )
+    outside = np.select([leg, foot], [S.coarser_legs, 1.0], S.coarser_outside)
+    of_vertex = np.where(inside, of_vertex, outside)
     label = shares.argmax(1)[body.f]
     crisp = np.isin(label, [SKIN, UPPER, LOWER, SHOES]).all(1)  # strands end unevenly
     at_edge = (label != label[:, :1]).any(1) & crisp & _is_part(body, EDGED)

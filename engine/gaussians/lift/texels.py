@@ -61,6 +61,7 @@ class TexelSettings:
     swollen: float = 1.5  # most size of a texel's splat over that of its place on the body at rest
     min_radius: float = 2e-4  # metres
     max_radius: float = 0.012  # metres
+    shoe_beside: int = 12  # texels of a shoe that look the same way
     inset: float = 0.6  # of a texel's standard deviation that worn ones lie below the surface
     edge_on: float = 0.6  # of its radius that a disc seen edge-on is thick across the outline
     edgeways: float = 0.2  # the same along the line of sight
@@ -144,6 +145,28 @@ def _sag(
     return out
 
 
+def even_shoe_normals(points: FloatArray, normal: FloatArray, shoe: BoolArray) -> FloatArray:
+    """Turn the texels of shoes like those beside them: the folds between toes look anywhere.
+
+    Args:
+        points: [N, 3] metres.
+        normal: [N, 3] unit.
+        shoe: [N] texels of shoes.
+
+    Returns:
+        [N, 3] unit.
+    """
+    out = np.array(normal)
+    rows = np.nonzero(shoe)[0]
+    if len(rows) < S.shoe_beside:
+        return out
+    _, beside = cKDTree(points[rows]).query(points[rows], S.shoe_beside)
+    mean = normal[rows][beside].mean(1)
+    length = np.linalg.norm(mean, axis=1, keepdims=True)
+    out[rows] = np.where(length > 0.1, mean / np.maximum(length, 1e-9), normal[rows])
+    return out
+
+
 @dataclass(frozen=True)
 class TexelLayer:
     """Core and shell of a person.
@@ -210,6 +233,7 @@ def texel_layer(
     label = labels_at(shares, corner, samples.bary)
     round_ = np.isin(label, [HAIR, HAT])
     points[round_] -= _sag(points, dressed.vertices, normals, corner, samples.bary)[round_]
+    normal = even_shoe_normals(points, normal, label == SHOES)
     is_shell = label != SKIN
     group = groups[corner[:, 0]]
     part = np.array(body.part_names)[body.face_part[samples.triangle]]
@@ -386,9 +410,10 @@ def texel_layer(
     most = np.where(head[keep], np.inf, most) / np.maximum(bound.scales.max(1), 1e-9)
     bound = replace(bound, scales=bound.scales * np.minimum(most, 1.0)[:, None].astype(np.float32))
     parts = np.nonzero((~head & ~hand & ~inner & ~np.isin(label, [HAIR, HAT]))[keep])[0]
+    shod = np.nonzero((label == SHOES)[keep])[0]
     bound = settle_outliers(bound, parts, body)
     bound = lay_crotch_on_body(bound, np.nonzero(~seen[keep])[0], body)
-    bound = lengthen_texels(bound, side[keep], parts, vertices, body)
+    bound = lengthen_texels(bound, side[keep], np.setdiff1d(parts, shod), vertices, body)
     return TexelLayer(bound, ~known[keep] & ~inner[keep], label[keep], hair_way[keep])
 
 
