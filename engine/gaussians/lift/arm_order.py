@@ -33,6 +33,7 @@ class ArmOrderSettings:
     wrong: float = 0.01  # mean metres of disorder from which on an arm is moved
     better: float = 0.5  # share of it that must go
     margin: float = 0.008  # metres that what is hidden lies behind what hides it
+    above: float = 0.03  # the same of what is shown before another limb: clothes are thick
     deepest: float = 0.12  # metres of disorder beyond which the cost stops rising
     beyond: float = 0.05  # metres that a point beside the person counts
     effort: float = 0.04  # metres that a metre of a wrist is worth
@@ -232,6 +233,6 @@ def _disorder(
     cost = np.where(covered, np.clip(front + S.margin - z, 0.0, S.deepest), 0.0)
     behind = others[row, col]
     shown = person & (group == arm) & facing & np.isfinite(behind)
-    cost += np.where(shown, np.clip(z + S.margin - behind, 0.0, S.deepest), 0.0)
+    cost += np.where(shown, np.clip(z + S.above - behind, 0.0, S.deepest), 0.0)
     cost += np.where(inside & ~regions.mask[row, col], S.beyond, 0.0)
     return np.asarray(cost.mean(1))

@@ -224,6 +224,10 @@ def front_layer(
     own = on_mesh[ys, xs] & ~held & (bare & homes.usable)[buffer.face[ys, xs]]
     # Hair that falls over a shoulder does not go up with the arm.
     own &= ~(hair & homes.on_arm[buffer.face[ys, xs]])
+    # Nor is a hand that lies on a clothed trunk the trunk's.
+    clothed = dressed.worn[body.f].mean(1) > 0.5
+    skin_of_arm = (label == SKIN) & (sheet != 0) & (homes.face_group[buffer.face] != sheet)
+    own &= ~(skin_of_arm & clothed[buffer.face])[ys, xs]
     # A cuff that hangs over a hand turns with its forearm.
     own &= ~(in_sleeve & ~homes.above_wrist[buffer.face[ys, xs]])
     # Nor does hair that lies on a cheek go with the jaw, nor anything that stands off it.

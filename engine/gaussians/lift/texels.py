@@ -66,6 +66,7 @@ class TexelSettings:
     edge_on: float = 0.6  # of its radius that a disc seen edge-on is thick across the outline
     edgeways: float = 0.2  # the same along the line of sight
     stand_in: float = 1.0  # of its length along the outline beyond its width that it lies deeper
+    least_fit: float = 0.3  # of a disc's radius that is left where it would reach over an outline
     draw_in: float = 0.024  # metres that a texel may be drawn in to the outline
     draw_in_hand: float = 0.006  # metres; the same of a hand: more would turn fingers inside out
     draw_in_steps: int = 6  # steps of drawing in
@@ -362,7 +363,7 @@ def texel_layer(
     beyond = at.inside & ~(hiding[at.row, at.col] & of_trunk)
     # A hand that hangs below the frame stays whole, and on its arm.
     beyond &= ~(hidden & find_leaving_hands(samples.triangle, at.inside, body))
-    fits = np.where(beyond, np.clip(metres / reach, 0.3, 1.0), 1.0)
+    fits = np.where(beyond, np.clip(metres / reach, S.least_fit, 1.0), 1.0)
     # Seen edge-on it may be as long as ever along the outline, and longer along the line of sight:
     # from the side, the surface would have gaps.
     along = fits + (1.0 - fits) * np.clip(1.0 - 2.0 * np.abs(facing), 0.0, 1.0)
@@ -371,7 +372,8 @@ def texel_layer(
     radius, oblong = radius * np.sqrt(along * deep), np.sqrt(along / deep)
     points = points - (S.stand_in * (along - fits) * radius)[:, None] * normal
     opacity[beyond & (metres < 0.3 * reach)] = 0.0
-    points = _beside_other_limbs(points, group, hidden | (part == "hand"), view)
+    points = _beside_other_limbs(points, group, hidden, view)
+    radius = radius * _fit_beside_limbs(points, radius, group, facing, hidden, view)
     at = view.look_up(points, group)
     down_arm = np.abs(rest[:, 0])
     hand = part == "hand"
@@ -459,6 +461,32 @@ def _beside_other_limbs(
         target = np.stack([to_col, to_row], -1) + 0.5
         points[rows[wrong]] = unproject(target, depth, view.camera)
     return points
+
+
+def _fit_beside_limbs(
+    points: FloatArray,
+    radius: FloatArray,
+    group: IntArray,
+    facing: FloatArray,
+    hidden: BoolArray,
+    view: PhotoView,
+) -> FloatArray:
+    """[N] how much smaller discs of arms must be not to reach over what is behind them."""
+    out = np.ones(len(points))
+    front = composite_sheets(view.sheets, "front")
+    for sheet in view.sheets:
+        if sheet.group not in ARMS or not sheet.visible.any():
+            continue
+        rows = np.nonzero((group == sheet.group) & ~hidden)[0]
+        at = view.look_up(points[rows], group[rows])
+        another = view.regions.mask & ~sheet.visible
+        near_row, near_col, away = find_nearest(another)
+        behind = front[near_row, near_col][at.row, at.col] > at.z + S.under_photo
+        room = np.maximum(away[at.row, at.col] - 0.5, 0.0) * at.z / view.camera.K[0, 0]
+        reach = radius[rows] * np.clip(np.abs(facing[rows]) + S.edge_on, 0.0, 1.0)
+        fits = np.clip(room / np.maximum(reach, 1e-9), S.least_fit, 1.0)
+        out[rows] = np.where(at.inside & behind, fits, 1.0)
+    return out
 
 
 def _room(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.geometry import vertex_normals
-from likeness.engine.core.types import FloatArray
+from likeness.engine.core.types import BoundGaussians, FloatArray
 from likeness.engine.gaussians import bind_gaussians
 from likeness.engine.gaussians.lift.crumbs import S, drop_crumbs
 from likeness.engine.gaussians.lift.regions import ARMS, TORSO, vertex_groups
@@ -43,3 +43,42 @@ def test_small_clusters_beside_a_limb_are_left_out() -> None:
     bound = bind_gaussians(world, triangle, bary, np.full(n, PHOTO, np.uint8), rest, body)
     kept = np.bincount(drop_crumbs(bound, body).colors[:, 0].astype(int), minlength=5)
     np.testing.assert_array_equal(kept, [len(skin[0]), 0, *(len(p[0]) for p in parts[2:])])
+
+
+def test_coarse_splats_of_a_loose_sleeve_are_no_crumbs() -> None:
+    body = make_synthetic_body().personalised(np.zeros(4))
+    rest = np.asarray(body.v_template, np.float64)
+    arm = np.nonzero((vertex_groups(body)[body.f] == ARMS[0]).all(1))[0]
+    normal = vertex_normals(rest, body.f)[body.f[arm]].mean(1)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    means = rest[body.f[arm]].mean(1) + 0.05 * normal
+    apart = np.sort(np.linalg.norm(means[:, None] - means, axis=2), axis=1)[:, 1]
+    assert np.median(apart) > S.gap  # coarser than the gap that parts a crumb
+    flat = np.full((len(arm), 3), 1.0 / 3.0)
+    layer = np.full(len(arm), PHOTO, np.uint8)
+    fine, coarse = np.full(len(arm), 1e-3), np.maximum(apart, 1e-3)
+    for radius, least, most in ((fine, 0.0, 0.3), (coarse, 1.0, 1.0)):
+        world = surfels_on_plane(means, normal, radius, flat, np.ones(len(arm)))
+        skin = surfels_on_plane(
+            rest[body.f].mean(1),
+            np.tile([0.0, 0.0, 1.0], (len(body.f), 1)),
+            np.full(len(body.f), 1e-3),
+            np.zeros((len(body.f), 3)),
+            np.ones(len(body.f)),
+        )
+        thirds = np.full((len(body.f), 3), 1.0 / 3.0)
+        bound = BoundGaussians.concatenate(
+            [
+                bind_gaussians(world, arm, flat, layer, rest, body),
+                bind_gaussians(
+                    skin,
+                    np.arange(len(body.f)),
+                    thirds,
+                    np.full(len(body.f), PHOTO, np.uint8),
+                    rest,
+                    body,
+                ),
+            ]
+        )
+        sleeve = drop_crumbs(bound, body).colors[:, 0] > 0.1
+        assert least <= sleeve.sum() / len(arm) <= most

@@ -7,8 +7,9 @@ import pytest
 from likeness.engine.body import Body
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, BoolArray, FloatArray
-from likeness.engine.gaussians.lift.drape import S, hang_cloth, measure_looseness
-from likeness.engine.gaussians.lift.regions import TORSO, vertex_groups
+from likeness.engine.gaussians.lift.drape import S, hang_cloth, hang_trousers, measure_looseness
+from likeness.engine.gaussians.lift.labels_surface import vertex_parts
+from likeness.engine.gaussians.lift.regions import LEFT_LEG, TORSO, vertex_groups
 
 
 @pytest.fixture(scope="module")
@@ -81,3 +82,25 @@ def test_looseness_is_what_the_outline_of_the_waist_shows(average: Body) -> None
 def test_nothing_hangs_without_a_trunk(average: Body) -> None:
     none = np.zeros(len(average.v_template), bool)
     assert not hang_cloth(average, none).any()
+
+
+def test_a_trouser_leg_falls_straight_from_the_thigh(average: Body) -> None:
+    leg = (vertex_groups(average) == LEFT_LEG) & (vertex_parts(average) == "leg")
+    off = hang_trousers(average, leg)
+    rest = np.asarray(average.v_template, np.float64)
+    assert not off[~leg].any()
+    assert off.min() >= 0.0
+    assert off.max() <= S.leg_most
+    out = vertex_normals(rest, average.f)
+    worn = rest + off[:, None] * out
+
+    def girth(points: FloatArray, height: float) -> float:
+        own = points[leg & (np.abs(rest[:, 1] - height) < 0.03)]
+        middle = 0.5 * (own.max(0) + own.min(0))
+        return float(np.hypot(*(own - middle)[:, [0, 2]].T).mean())
+
+    ankle, knee = (average.J_template[JOINT_INDEX[f"left_{n}"], 1] for n in ("ankle", "knee"))
+    hem = ankle + 0.1
+    straight = girth(worn, knee) - S.leg_slope * (knee - hem)
+    assert girth(rest, hem) < straight - 0.008
+    assert girth(worn, hem) == pytest.approx(straight, abs=0.004)

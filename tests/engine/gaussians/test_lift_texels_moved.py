@@ -17,7 +17,7 @@ from likeness.engine.gaussians.lift.hand_texels import (
 )
 from likeness.engine.gaussians.lift.regions import HANDS, LEFT_ARM, hand_triangles
 from likeness.engine.gaussians.lift.surfels import pixel_centres
-from likeness.engine.gaussians.lift.texels import S, _beside_other_limbs
+from likeness.engine.gaussians.lift.texels import S, _beside_other_limbs, _fit_beside_limbs
 
 CAMERA = photo_camera(200.0, 40, 30)
 """A pixel spans half a centimetre at a metre."""
@@ -55,6 +55,34 @@ def test_an_arms_texels_before_the_trunk_go_to_the_arm_beside_it() -> None:
     )
     behind = _beside_other_limbs(points, group, fixed, view(arm, 0.9))
     np.testing.assert_array_equal(behind[before < 19], points[before < 19])
+
+
+def test_discs_of_an_arm_do_not_reach_over_the_trunk_behind_it() -> None:
+    arm = np.zeros((30, 40), bool)
+    arm[:, 20:] = True
+    points = unproject(pixel_centres(CAMERA).reshape(-1, 2), np.full(1200, 1.0), CAMERA)
+    group, radius = np.full(1200, LEFT_ARM), np.full(1200, 0.02)
+    squarely, nothing = np.ones(1200), np.zeros(1200, bool)
+
+    def fit(front: float) -> Any:
+        scene = view(arm, front)
+        scene.look_up = lambda points, _: SimpleNamespace(
+            row=project(points, CAMERA)[0][:, 1].astype(int),
+            col=project(points, CAMERA)[0][:, 0].astype(int),
+            z=project(points, CAMERA)[1],
+            inside=np.ones(len(points), bool),
+        )
+        return _fit_beside_limbs(points, radius, group, squarely, nothing, scene)
+
+    x = project(points, CAMERA)[0][:, 0]
+    reach = (x - 20.0) / 200.0  # metres to the border, a metre away
+    beside = (x > 20) & (fit(1.2) < 1.0)
+    assert beside.any()
+    assert (
+        fit(1.2)[beside] * radius[beside] <= np.maximum(reach, S.least_fit * radius)[beside]
+    ).all()
+    assert (fit(1.2)[reach > 0.03] == 1.0).all()
+    assert (fit(0.9) == 1.0).all()  # what lies before the arm hides the disc
 
 
 def test_a_hidden_hand_is_pushed_back_as_a_whole() -> None:

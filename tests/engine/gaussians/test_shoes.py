@@ -19,6 +19,7 @@ from likeness.engine.gaussians.lift.labels_surface import vertex_parts
 from likeness.engine.gaussians.lift.regions import LEFT_LEG, RIGHT_LEG, vertex_groups
 from likeness.engine.gaussians.lift.shoe_pixels import settle_hem_pixels
 from likeness.engine.gaussians.lift.shoes import SPREAD, S, Shoe, fit_shoes, make_last
+from likeness.engine.gaussians.lift.texels import even_shoe_normals
 from likeness.engine.poses import build_pose
 from likeness.engine.render.mesh import rasterize_mesh
 from scipy.spatial import ConvexHull, Delaunay
@@ -51,6 +52,32 @@ def test_a_last_is_a_closed_hull_on_a_flat_sole(average: Body) -> None:
     assert below.sum() > 0.6 * (normals[:, 1] < -0.4).sum()
     toes = foot[:, 2] > foot[:, 2].min() + 0.85 * length
     assert last[toes, 1].max() > foot[toes, 1].max() + 0.5 * S.toe_box
+
+
+def test_the_discs_of_a_shoe_lie_in_its_hull(average: Body) -> None:
+    rows, foot, normals = _foot(average)
+    last = make_last(foot, normals)
+    index = np.full(len(average.v_template), -1)
+    index[rows] = np.arange(len(rows))
+    f = index[average.f][(index[average.f] >= 0).all(1)]
+    points, normal = last[f].mean(1), vertex_normals(last, f)[f].mean(1)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    even = even_shoe_normals(points, normal, np.ones(len(points), bool))
+    np.testing.assert_allclose(np.linalg.norm(even, axis=1), 1.0, atol=1e-6)
+    hull = ConvexHull(last)
+    toes = points[:, 2] > last[:, 2].min() + 0.8 * np.ptp(last[:, 2])
+    gap = -(points @ hull.equations[:, :3].T + hull.equations[:, 3])
+    outer = toes & (gap.min(1) < 0.004)
+    wanted = hull.equations[gap.argmin(1), :3]
+
+    def askew(of: FloatArray) -> float:
+        return float(((of * wanted).sum(1)[outer] < 0.5).mean())
+
+    assert outer.sum() > 30
+    assert askew(even) < 0.6 * askew(normal)
+    np.testing.assert_array_equal(
+        even_shoe_normals(points, normal, np.zeros(len(points), bool)), normal
+    )
 
 
 def _wearer(body: Body, measures: FloatArray) -> tuple[Any, FloatArray, Camera, FloatArray]:
