@@ -21,7 +21,7 @@ from .body_points import BodyPoints
 from .evidence import Evidence
 from .fit_state import FitState, PosedJoints
 from .landmark_trust import yaw_disagreement
-from .residuals import MaskTerm, project_rows
+from .residuals import LandmarkTerm, MaskTerm, project_rows
 from .skin_map import PixelMap
 from .solver import FitTerm
 
@@ -42,6 +42,11 @@ class OutlineSettings:
     bare_around: float = 0.08  # looked at around a point
     bare_share: float = 0.5  # how much of it is skin
     together: float = 0.15  # outline that errs together
+    shoulder_noise: float = 0.03  # of shoulders that the mask shows and the body has lower
+    shoulder_radius: float = 0.5  # likewise
+    shoulder_up: float = 0.5  # cosine between their normals and the picture's upward
+    shoulder_slope: float = 1.2  # rows per column of the mask's edge from which it is no shoulder
+    shoulder_head: float = 0.6  # inter-ocular distances beside the face where hair may hang
     skin_noise: float = 0.12  # inter-ocular distances, of the end of a head's skin
     skin_radius: float = 0.25  # inter-ocular distances
     skin_together: float = 0.6  # inter-ocular distances
@@ -66,6 +71,10 @@ LIMB_JOINTS = tuple(
     JOINT_INDEX[f"{side}_{part}"]
     for side in ("left", "right")
     for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+)
+SHOULDER_JOINTS = tuple(
+    JOINT_INDEX[name]
+    for name in ("spine3", "left_collar", "right_collar", "left_shoulder", "right_shoulder")
 )
 PROFILE_PARTS = ("face", "lips")
 OUTERMOST = 2.5  # pixels from a mesh's edge within which a point belongs to its silhouette
@@ -174,6 +183,7 @@ class SilhouetteEdges:
         head = self._contour(vertices, evidence, of_head, S.samples // 3)
         if head is not None and evidence.iod is not None:
             terms += _stay_inside(head, person, evidence)
+        terms += self.shoulder_term(vertices, evidence)
         terms += self.profile_term(vertices, state, evidence)
         skinned = self._contour(
             vertices, evidence, of_head | (self.holder == JOINT_INDEX["neck"]), S.samples // 3
@@ -191,6 +201,48 @@ class SilhouetteEdges:
                 S.skin_together,
             )
         return terms
+
+    def shoulder_term(self, vertices: FloatArray, evidence: Evidence) -> list[FitTerm]:
+        """Shoulders below the frame rise to where the mask shows them.
+
+        In a close portrait the landmarks of the body are guesses, and an outline that the frame
+        cuts off is drawn nowhere.
+
+        Args:
+            vertices: [V, 3] metres, of the body as it is.
+            evidence: of the photo.
+
+        Returns:
+            One term, or none where the frame shows the body's own shoulders, or none at all.
+        """
+        line = shoulder_line(evidence)
+        if not np.isfinite(line).any():
+            return []
+        contour = self._contour(
+            vertices, evidence, np.isin(self.holder, SHOULDER_JOINTS), S.samples // 3, framed=False
+        )
+        if contour is None:
+            return []
+        pixels = project_rows(contour.places, evidence.camera)[0]
+        column = np.clip(np.rint(pixels[:, 0]), 0, len(line) - 1).astype(np.int64)
+        target = line[column] + S.allowance * evidence.body_scale
+        inside = (pixels[:, 0] >= 0) & (pixels[:, 0] < len(line))
+        low = inside & (pixels[:, 1] > np.maximum(target, evidence.camera.height))
+        low &= -_flat_normals(contour)[:, 1] > S.shoulder_up
+        rows = np.flatnonzero(low)  # a comparison with nan is False
+        if not len(rows):
+            return []
+        weight = contour.lengths[rows] / (S.together * evidence.body_scale) / S.shoulder_noise**2
+        return [
+            LandmarkTerm(
+                contour.points.take(rows),
+                np.stack([pixels[rows, 0], target[rows]], -1),
+                weight,
+                evidence.camera,
+                evidence.body_scale,
+                S.shoulder_radius,
+            )
+        ]
 
     def profile_term(
         self, vertices: FloatArray, state: FitState, evidence: Evidence
@@ -259,12 +311,17 @@ class SilhouetteEdges:
         return out
 
     def _contour(
-        self, vertices: FloatArray, evidence: Evidence, among: BoolArray, samples: int
+        self,
+        vertices: FloatArray,
+        evidence: Evidence,
+        among: BoolArray,
+        samples: int,
+        framed: bool = True,
     ) -> Contour | None:
-        """Points of the outline, evenly sampled along its length in the frame; None without any.
+        """Points of the outline, evenly sampled along its length; None without any.
 
         Outline edges are those ``among`` [E] that lie between a triangle facing the camera and one
-        facing away.
+        facing away, in the frame if ``framed``.
         """
         f = np.asarray(self.body.f)
         corners = vertices[f]
@@ -276,8 +333,8 @@ class SilhouetteEdges:
             return None
         pixels = project_rows(ends.reshape(-1, 3), evidence.camera)[0].reshape(-1, 2, 2)
         size = np.array([evidence.camera.width, evidence.camera.height])
-        framed = ((pixels > 0) & (pixels < size)).all((1, 2))
-        rows, ends, pixels = rows[framed], ends[framed], pixels[framed]
+        shown = ((pixels > 0) & (pixels < size)).all((1, 2)) | (not framed)
+        rows, ends, pixels = rows[shown], ends[shown], pixels[shown]
         if not len(rows):
             return None
         reach = np.cumsum(np.linalg.norm(pixels[:, 1] - pixels[:, 0], axis=1))
@@ -291,6 +348,41 @@ class SilhouetteEdges:
         bary = (f[triangle][:, :, None] == self.edge[rows][:, None, :]).any(2) * 0.5
         points = BodyPoints.on_surface(self.body, triangle, bary)
         return Contour(ends[picked].mean(1), both, share, points, self.holder[rows])
+
+
+def shoulder_line(evidence: Evidence) -> FloatArray:
+    """Find where the mask's edge runs over the shoulders, from the picture's sides inwards.
+
+    Args:
+        evidence: of the photo.
+
+    Returns:
+        [W] row in each column of the picture, nan where the column shows no shoulder: beside the
+        person, from the head on, and where the edge rises steeply (hair, a raised arm).
+    """
+    mask = np.asarray(evidence.observation.person_mask) > 0.5
+    height, width = mask.shape
+    out = np.full(width, np.nan)
+    face = evidence.observation.face
+    if face is None or evidence.iod is None:
+        return out
+    room = S.shoulder_head * evidence.iod
+    left, right = face[:, 0].min() - room, face[:, 0].max() + room
+    run = np.argmin(mask[::-1], axis=0)  # rows of the person above the lower edge
+    run = np.where(mask.all(0), height, run)
+    top = height - run
+    step = max(1, round(0.02 * width))
+    for columns, end in ((range(width), left), (range(width - 1, -1, -1), width - 1 - right)):
+        before = None
+        for count, x in enumerate(columns):
+            if count >= end or run[x] == 0 or run[x] == height:
+                break
+            if before is not None and top[before] - top[x] > S.shoulder_slope * step:
+                break
+            out[x] = top[x]
+            if count >= step:
+                before = columns[count - step]
+    return out
 
 
 def _stay_inside(contour: Contour, person: PixelMap, evidence: Evidence) -> list[FitTerm]:

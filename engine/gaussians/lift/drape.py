@@ -33,8 +33,8 @@ class DrapeSettings:
     few: int = 6  # vertices of its outline that tell
     unknown: float = 0.6  # how loosely cloth hangs (0..1) whose waist the photo does not show
     facing: tuple[float, float] = (0.4, 0.8)
-    """How much of a rest normal must point forwards or backwards for cloth to fall so, faded in:
-    the photo's outline shows a front view's sides."""
+    """How much of a rest normal, seen from above, must point forwards or backwards for cloth to
+    fall so, faded in: the photo's outline shows a front view's sides."""
 
     below: tuple[float, float] = (0.02, 0.08)
     """Metres below the shoulder joints between which it begins."""
@@ -89,7 +89,8 @@ def hang_cloth(body: Body, trunk: BoolArray, loose: bool = False) -> FloatArray:
     wrapped = np.concatenate([hollow[:, -1:], hollow, hollow[:, :1]], 1)
     normals = vertex_normals(rest, body.f)[trunk]
     read = bilinear(wrapped[..., None], np.stack([turn + 1.0, row], -1))[:, 0]
-    off[trunk] = read * ramp(np.abs(normals[:, 2]), *S.facing)
+    level = np.maximum(np.hypot(normals[:, 0], normals[:, 2]), 1e-9)
+    off[trunk] = read * ramp(np.abs(normals[:, 2]) / level, *S.facing)
     return off
 
 

@@ -40,7 +40,8 @@ def search(body: Body, trunk: BoolArray, slope: float, most: float) -> FloatArra
         over = trunk & (apart < np.radians(5.0)) & (rest[:, 1] >= rest[v, 1])
         over &= rest[:, 1] < shoulders - S.below[0]
         held = (radius[over] - slope * (rest[over, 1] - rest[v, 1])).max(initial=radius[v])
-        faces = np.clip((abs(normals[v, 2]) - S.facing[0]) / np.ptp(S.facing), 0.0, 1.0)
+        level = np.hypot(*normals[v, [0, 2]])
+        faces = np.clip((abs(normals[v, 2]) / level - S.facing[0]) / np.ptp(S.facing), 0.0, 1.0)
         off[v] = np.clip(held - radius[v], 0.0, most) * begun * faces
     return off
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from likeness.engine.body.model import Body
 from likeness.engine.body.synthetic import make_bare_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, Observation
+from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.tracking.body_points import BodyPoints
 from likeness.engine.tracking.evidence import Evidence
 from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
-from likeness.engine.tracking.silhouette import LIMB_JOINTS, Contour, SilhouetteEdges, _on_skin
+from likeness.engine.tracking.silhouette import (
+    LIMB_JOINTS,
+    Contour,
+    S,
+    SilhouetteEdges,
+    _on_skin,
+    shoulder_line,
+)
 from likeness.engine.tracking.skin_map import FACE_OVAL, PixelMap, bare_map, skin_map
 from likeness.engine.tracking.solver import Bounds, NormalEquations, minimize
 
@@ -209,3 +219,57 @@ def test_only_limbs_are_bare(ball: Body) -> None:
 def test_pixel_map_places_pixel_centres() -> None:
     whole = PixelMap(np.zeros((50, 50)), np.array([10.0, 20.0]), np.array([0.5, 0.5]))
     np.testing.assert_allclose(whole.place(np.array([[11.0, 21.0]])), [[0.0, 0.0]])
+
+
+def close_portrait(body: Body, state: FitState) -> Evidence:
+    """A face above shoulders, which fill the lower edge and are those of ``state``."""
+    evidence = evidence_with_disk(body, 0.0, 0.0)
+    evidence.iod = 20.0
+    mask = rasterize_mesh(body.vertices(state.pose)[0], body.f, evidence.camera).face >= 0
+    y, x = np.mgrid[:300, :300] + 0.5
+    head = (np.abs(x - 150) < 45) & (y > 60)
+    face = np.array([[120.0, 100.0], [180.0, 180.0]])
+    evidence.observation = replace(
+        evidence.observation, person_mask=(mask | head).astype(np.float32), face=face
+    )
+    evidence.body_scale = 240.0
+    return evidence
+
+
+def test_shoulders_below_the_frame_rise_to_the_masks(ball: Body) -> None:
+    weights = np.zeros_like(ball.weights)
+    weights[:, JOINT_INDEX["spine3"]] = 1.0
+    body = replace(ball, weights=weights)
+    pose = np.zeros((NUM_JOINTS, 3))
+
+    def at(height: float) -> FitState:
+        return FitState(np.array([0.0, height, -0.6]), pose, np.zeros(1), np.zeros(0))
+
+    true = at(-0.40)
+    evidence = close_portrait(body, true)
+    line = shoulder_line(evidence)
+    shown = np.flatnonzero(np.isfinite(line))
+    assert shown.min() == 0
+    assert shown.max() == 299
+    head = np.abs(np.arange(300) - 149.5) < 45
+    assert np.isnan(line[head]).all()
+    outline = SilhouetteEdges.of(body)
+    state = at(-0.62)
+    assert rasterize_mesh(body.vertices(state.pose)[0], body.f, evidence.camera).face.max() < 0
+    unknowns = Unknowns(np.array([0]), np.zeros(0, np.int64), np.zeros(0, np.int64), 1)
+    bounds = Bounds(np.full(len(state.vector), -np.inf), np.full(len(state.vector), np.inf))
+    bounds.lower[[0, 2]] = bounds.upper[[0, 2]] = 0.0, -0.6
+    for _ in range(3):
+        terms = outline.shoulder_term(body.vertices(state.pose)[0], evidence)
+        if terms:
+            state = minimize(body, state, terms, unknowns, bounds, 10).state
+    # Until the body's own shoulders are in the frame, where other terms draw them to the edge.
+    assert state.transl[1] > -0.52
+    assert state.transl[1] < -0.40 + 0.01
+
+
+def test_hair_and_standing_people_have_no_shoulder_line(ball: Body) -> None:
+    far = FitState(
+        np.array([0.0, 0.0, -DISTANCE]), np.zeros((NUM_JOINTS, 3)), np.zeros(1), np.zeros(0)
+    )
+    assert np.isnan(shoulder_line(close_portrait(ball, far))).all()
