@@ -17,7 +17,6 @@ from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
 from likeness.engine.tracking.silhouette import (
     LIMB_JOINTS,
     Contour,
-    S,
     SilhouetteEdges,
     _on_skin,
     shoulder_line,
