@@ -103,12 +103,14 @@ class DressedMesh:
         offset: [V] metres from the body along the way out.
         worn: [V] 0..1: how likely something is worn over (or grows from) each vertex.
         f: [F, 3] the triangles; those of a hidden hand are the cap of its arm's end.
+        shod: [V] whether a closed shoe gives them their place.
     """
 
     vertices: FloatArray
     offset: FloatArray
     worn: FloatArray
     f: IntArray
+    shod: BoolArray
 
 
 def outward_directions(
@@ -248,7 +250,7 @@ def fit_dressed_mesh(
         offset = np.maximum(offset, begun * hangs)
     facing = cosine_to_camera(base, vertex_normals(base, f), camera_position(camera))
     offset = fill_nape(offset, base, out, facing, hair, body)
-    return DressedMesh(base + out * offset[:, None], offset, worn, f)
+    return DressedMesh(base + out * offset[:, None], offset, worn, f, np.zeros(V, bool))
 
 
 def _capped(f: IntArray, hidden: BoolArray, groups: IntArray) -> IntArray:

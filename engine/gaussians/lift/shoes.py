@@ -150,12 +150,14 @@ def put_on_shoes(dressed: DressedMesh, shoes: list[Shoe], vertices: FloatArray) 
         vertices: [V, 3] of the body in the photo's pose, metres.
     """
     worn, offset = dressed.vertices.copy(), dressed.offset.copy()
+    shod = np.zeros(len(worn), bool)
     for shoe in shoes:
         own = shoe.vertices()
         share = shoe.weight[:, None]
         worn[shoe.rows] = share * own + (1.0 - share) * worn[shoe.rows]
         offset[shoe.rows] = np.linalg.norm(worn[shoe.rows] - vertices[shoe.rows], axis=1)
-    return replace(dressed, vertices=worn, offset=offset)
+        shod[shoe.rows] = True
+    return replace(dressed, vertices=worn, offset=offset, shod=shod)
 
 
 def make_last(foot: FloatArray, normals: FloatArray) -> FloatArray:

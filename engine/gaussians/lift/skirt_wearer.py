@@ -100,6 +100,7 @@ def attach_skirt(
             np.concatenate([dressed.offset, np.zeros(len(points))]),
             np.concatenate([dressed.worn, np.ones(len(points))]),
             np.concatenate([dressed.f, skirt.piece.f + count]),
+            np.concatenate([dressed.shod, np.zeros(len(points), bool)]),
         ),
     )
 

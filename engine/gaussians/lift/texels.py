@@ -147,7 +147,7 @@ def _sag(
 
 
 def even_shoe_normals(points: FloatArray, normal: FloatArray, shoe: BoolArray) -> FloatArray:
-    """Turn the texels of shoes like those beside them: the folds between toes look anywhere.
+    """Turn the texels of closed shoes like those beside them: folds between toes look anywhere.
 
     Args:
         points: [N, 3] metres.
@@ -234,7 +234,8 @@ def texel_layer(
     label = labels_at(shares, corner, samples.bary)
     round_ = np.isin(label, [HAIR, HAT])
     points[round_] -= _sag(points, dressed.vertices, normals, corner, samples.bary)[round_]
-    normal = even_shoe_normals(points, normal, label == SHOES)
+    shod = dressed.shod[corner].all(1)
+    normal = even_shoe_normals(points, normal, shod)
     is_shell = label != SKIN
     group = groups[corner[:, 0]]
     part = np.array(body.part_names)[body.face_part[samples.triangle]]
@@ -412,10 +413,10 @@ def texel_layer(
     most = np.where(head[keep], np.inf, most) / np.maximum(bound.scales.max(1), 1e-9)
     bound = replace(bound, scales=bound.scales * np.minimum(most, 1.0)[:, None].astype(np.float32))
     parts = np.nonzero((~head & ~hand & ~inner & ~np.isin(label, [HAIR, HAT]))[keep])[0]
-    shod = np.nonzero((label == SHOES)[keep])[0]
+    stiff = np.nonzero(shod[keep])[0]
     bound = settle_outliers(bound, parts, body)
     bound = lay_crotch_on_body(bound, np.nonzero(~seen[keep])[0], body)
-    bound = lengthen_texels(bound, side[keep], np.setdiff1d(parts, shod), vertices, body)
+    bound = lengthen_texels(bound, side[keep], np.setdiff1d(parts, stiff), vertices, body)
     return TexelLayer(bound, ~known[keep] & ~inner[keep], label[keep], hair_way[keep])
 
 

@@ -72,7 +72,7 @@ def sleeve(average: Body) -> Sleeve:
         for own in (of_face == ARMS[1], of_face != ARMS[1])
     )
     metres = ndimage.distance_transform_edt(arm.face < 0) * 3.0 / camera.K[0, 0]
-    dressed = DressedMesh(vertices, none, none + 1.0, average.f)
+    dressed = DressedMesh(vertices, none, none + 1.0, average.f, none > 0.0)
     return Sleeve(dressed, groups, camera, arm.face >= 0, rest.face >= 0, metres)
 
 

@@ -160,7 +160,11 @@ def test_hair_is_pressed_below_a_brim_that_it_would_reach_beyond(average: Body):
     out = np.array([1.0, 0.0, 0.0]) * np.sign(wearer.vertices[:, :1])
     offset = np.where(sides, 0.25, 0.0)
     dressed = DressedMesh(
-        wearer.vertices + offset[:, None] * out, offset, np.ones(len(offset)), average.f
+        wearer.vertices + offset[:, None] * out,
+        offset,
+        np.ones(len(offset)),
+        average.f,
+        np.zeros(len(offset), bool),
     )
     pressed = press_hair(dressed, hat, wearer.regions, wearer.camera, average, wearer.vertices)
     xy, _ = project(dressed.vertices, wearer.camera)

@@ -64,7 +64,7 @@ class Scene:
     @property
     def dressed(self) -> DressedMesh:
         count = len(self.body.v_template)
-        return DressedMesh(self.vertices, np.zeros(count), np.zeros(count), self.body.f)
+        return DressedMesh(self.vertices, *np.zeros((2, count)), self.body.f, np.zeros(count, bool))
 
     def found(self) -> Skirt | None:
         return fit_skirt(self.regions, self.camera, self.body, self.pose, self.dressed)

@@ -180,7 +180,9 @@ def test_no_spikes_where_the_photo_has_a_limbs_seam_elsewhere(average: Body) -> 
     mask, groups = buffer.face >= 0, vertex_groups(average)
     gray = np.full((*mask.shape, 3), 0.5)
     regions = find_regions(gray, mask, camera, vertices, average, observe_nothing(mask), 1.0, gray)
-    bare = DressedMesh(vertices, np.zeros(len(groups)), np.zeros(len(groups)), average.f)
+    bare = DressedMesh(
+        vertices, *np.zeros((2, len(groups))), average.f, np.zeros(len(groups), bool)
+    )
     height = average.J_template[JOINT_INDEX["left_shoulder"], 1]
     shoulders = mask & (
         np.where(mask, average.v_template[average.f, 1].mean(1)[buffer.face], 0) > height
