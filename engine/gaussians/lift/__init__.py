@@ -48,6 +48,7 @@ from .ears import finish_ears
 from .face_finish import complete_face, finish_face
 from .far_side import loose_layer
 from .flaps import assign_cloth_to_trunk, find_flaps
+from .frame_continuation import continue_beyond_frame
 from .glasses import add_glasses, relabel_hidden_splats, remove_glasses
 from .hair_relief import measure_notches, raise_locks
 from .hair_strands import grow_strands
@@ -102,6 +103,7 @@ class LiftOptions:
         face_share: the same for the completed eyes and mouth.
         hat_share: the same for a hat with a brim.
         strand_share: the same for the strands of unseen hair.
+        beyond_share: the same for the cloth that goes on beyond the frame.
         region_pixels: pixels of the person on the grid that labels and depths are found on.
     """
 
@@ -111,6 +113,7 @@ class LiftOptions:
     face_share: float = 0.08
     hat_share: float = 0.08
     strand_share: float = 0.055
+    beyond_share: float = 0.04
     region_pixels: int = 40_000
 
 
@@ -252,7 +255,11 @@ def lift_photo(
     )
     loose_budget = int(options.loose_share * options.max_gaussians)
     loose = loose_layer(sheets, colors, alpha, regions, camera, homes, loose_budget)
-    spent = sum(len(part) for part in (*photo, *loose))
+    beyond_budget = int(options.beyond_share * options.max_gaussians)
+    beyond = continue_beyond_frame(
+        matte, track.camera, regions, dressed, shares, groups, body, vertices, beyond_budget
+    )
+    spent = sum(len(part) for part in (*photo, *loose, beyond))
     hat_budget = 0 if brimmed is None else int(options.hat_share * options.max_gaussians)
     fineness = texel_fineness(body, dressed.vertices, shares, regions, camera)
     notches = 0.0 if brimmed else measure_notches(matte.alpha, regions, camera, body, vertices)
@@ -282,6 +289,7 @@ def lift_photo(
     bare = len(body.f) if wearer is None else len(wearer.bare.f)
     texels = name_labelled(layer.gaussians, label, body, bare)
     loose = [name_shown(part, regions, camera, body, vertices, bare) for part in loose]
+    beyond = name_shown(beyond, regions, camera, body, vertices, bare)
     worn_hat = []
     if brimmed is not None:
         held, front = split_hat(front, brimmed, view, body, vertices)
@@ -298,7 +306,7 @@ def lift_photo(
     strands = homes.nape.rebind_hair(
         name_all(strands, "hair"), np.ones(len(strands), bool), vertices
     )
-    everything = BoundGaussians.concatenate([texels, strands, *loose, *worn_hat, front])
+    everything = BoundGaussians.concatenate([texels, strands, *loose, beyond, *worn_hat, front])
     everything = drop_crumbs(everything, body)
     everything = finish_ears(everything, body, vertices, regions, camera)
     everything = finish_face(everything, face.result(), face_budget)

@@ -44,6 +44,8 @@ class DetailSettings:
     ruled: float = 0.6  # least ``LimbGrid.ruledness`` of folds that are channels of a jacket
     ruled_area: float = 0.02  # least square metres that must show them
     min_area: float = 0.002  # least square metres of cloth that show its folds' contrast
+    usual_fold: float = 0.035  # standard deviation of light on the folds of most clothes
+    usual_area: float = 0.015  # square metres that must be seen to weigh as much as that
     most_fold: float = 4.0  # soft limit of folds' light, standard deviations
     join: float = 0.015  # metres over which painted folds blend into seen ones
     weave: float = 4.0  # deviations of the weave beyond which it is an edge
@@ -372,7 +374,11 @@ class _Folds:
         for c, f in shown:
             of_size = of_size + c.area * part_by_size(f, c.source, c.grid)[:, c.source].var(1)
         ruled = any(c.ruled for c in cloths)
-        return _Folds(ruled, float(np.sqrt(variance)), np.sqrt(of_size / area), area)
+        # A hand's width of a print's ground or of a shoulder says little about a whole shirt.
+        likely = area * variance + S.usual_area * S.usual_fold**2
+        likely /= area + S.usual_area
+        of_size *= likely / max(variance, 1e-9) / area
+        return _Folds(ruled, float(np.sqrt(likely)), np.sqrt(of_size), area)
 
 
 @dataclass(frozen=True)
