@@ -47,6 +47,8 @@ class FabricSettings:
 
     bin: float = 0.01  # metres along a limb
     sliver: int = 3  # bins that a fabric fills at least
+    crook: int = 6  # the same of a darker one between two stretches of one fabric: a shadow
+    darker: float = 0.6  # of that fabric's lightness
     side: tuple[float, float] = (0.35, 0.75)
     """Shares of the trunk's half width between which its middle passes into its side."""
 
@@ -109,7 +111,8 @@ def find_fabrics(
     kinds = int(own.max()) + 1
     colors = np.stack([_color_of(albedo, seen, own == k, single) for k in range(kinds)])
     printed = np.array([len(np.unique(single[own == k])) > 1 for k in range(kinds)])
-    return Fabrics(colors, own, _around(own, kinds, trust, seen, rest, group), printed)
+    light = rgb_to_lab(np.clip(colors, 0.0, 1.0))[:, 0]
+    return Fabrics(colors, own, _around(own, light, trust, seen, rest, group), printed)
 
 
 def _color_of(
@@ -258,13 +261,14 @@ def _is_medley(own: IntArray, rest: FloatArray, seen: FloatArray) -> BoolArray:
 
 def _around(
     own: IntArray,
-    kinds: int,
+    light: FloatArray,
     trust: FloatArray,
     seen: FloatArray,
     rest: FloatArray,
     group: IntArray,
 ) -> IntArray:
-    """[N] which of ``kinds`` fabrics goes round the limb at each texel's height."""
+    """[N] which fabric, of lightness ``light`` [kinds], goes round at each texel's height."""
+    kinds = len(light)
     along = np.where(np.isin(group, ARMS), np.abs(rest[:, 0]), -rest[:, 1])
     bins = np.floor((along - along.min()) / S.bin).astype(np.int64)
     length = int(bins.max()) + 1
@@ -300,22 +304,30 @@ def _around(
         level = S.habit * local.sum(0).max() + 1e-9
         score = local + level * (usual[:, None] + wide / np.maximum(wide.sum(0).max(), 1e-9))
         rows = group == limb
-        out[rows] = _without_slivers(score)[bins[rows]]
+        out[rows] = _without_slivers(score, light)[bins[rows]]
     return out
 
 
-def _without_slivers(score: FloatArray) -> IntArray:
+def _without_slivers(score: FloatArray, light: FloatArray) -> IntArray:
     """[length] the fabric with the highest score [kinds, length] in each bin.
 
-    Where a fabric is the best over a few bins only, the better of those beside it goes on.
+    Where a fabric is the best over a few bins only, the better of those beside it goes on. A
+    darker one needs more bins between two stretches of one fabric: in the crook of an elbow, a
+    shadow darkens all that the photo shows. ``light`` [kinds] is their lightness.
     """
     best = score.argmax(0)
     while True:
         starts = np.concatenate([[0], np.nonzero(np.diff(best))[0] + 1, [len(best)]])
         lengths = np.diff(starts)
-        if len(lengths) == 1 or lengths.min() >= S.sliver:
+        run_of = best[starts[:-1]]
+        least = np.full(len(lengths), S.sliver)
+        between = run_of[:-2] == run_of[2:]
+        dark = light[run_of[1:-1]] < S.darker * light[run_of[2:]]
+        least[1:-1][between & dark] = S.crook
+        short = lengths < least
+        if len(lengths) == 1 or not short.any():
             return np.asarray(best)
-        at = int(lengths.argmin())
+        at = int(np.where(short, lengths, len(best) + 1).argmin())
         run = slice(starts[at], starts[at + 1])
         beside = best[[i for i in (run.start - 1, run.stop) if 0 <= i < len(best)]]
         best[run] = beside[score[beside, run].sum(1).argmax()]

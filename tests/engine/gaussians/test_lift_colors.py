@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from likeness.engine.core.types import FloatArray
+from likeness.engine.core.types import FloatArray, IntArray
 from likeness.engine.gaussians.lift.colors_sources import (
     find_deep_hair,
     measure_backlight,
     select_lit_hair,
     wraparound_weights,
 )
-from likeness.engine.gaussians.lift.fabrics import find_fabrics
+from likeness.engine.gaussians.lift.fabrics import S as FABRICS
+from likeness.engine.gaussians.lift.fabrics import _without_slivers, find_fabrics
 from likeness.engine.gaussians.lift.photo_light import fit_light
 from likeness.engine.gaussians.lift.regions import LEFT_ARM, RIGHT_ARM, TORSO
 
@@ -258,3 +259,22 @@ def test_below_the_frame_a_limb_goes_on_as_it_ended() -> None:
     found = fabrics_of(albedo, rest, seen)
     below = rest[:, 1] < -0.08
     np.testing.assert_allclose(found.colors[found.around[below]], albedo[below], atol=0.05)
+
+
+def test_a_shadow_in_the_crook_of_an_elbow_does_not_go_round() -> None:
+    """Bins along a sleeve: the sleeve, something else over a few of them, the sleeve again."""
+    light = np.array([50.0, 20.0, 90.0])  # the sleeve, its shadow, a white stripe
+
+    def around(kind: int, width: int, last: int = 0) -> IntArray:
+        best = np.zeros(40, int)
+        best[20 : 20 + width] = kind
+        best[20 + width :] = last
+        score = np.full((3, 40), 0.1)
+        score[best, np.arange(40)] = 1.0
+        return _without_slivers(score, light)
+
+    assert (around(1, FABRICS.crook - 1) == 0).all()
+    assert (around(1, FABRICS.crook) == 1).sum() == FABRICS.crook
+    assert (around(2, FABRICS.sliver) == 2).sum() == FABRICS.sliver  # a stripe is lighter
+    assert (around(1, 4, last=2) == 1).sum() == 4  # where another fabric begins, a seam may be dark
+    assert (around(1, FABRICS.sliver - 1, last=2) != 1).all()
