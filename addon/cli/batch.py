@@ -258,7 +258,7 @@ def _portraits(
     from ...engine.workflows.batch.inputs import find_portraits
     from ...engine.workflows.batch.result_names import assign_names
     from ...engine.workflows.batch.tables import read_table
-    from ...engine.workflows.edit_avatar import parse_edits
+    from ...engine.workflows.edit_avatar import parse_edits, resolve_edits
 
     options = {name: chosen.pop(name) for name in (*OF_ALL, "body", "edit")}
     options["settings"] = parse_settings(chosen.pop("settings")) or None
@@ -266,7 +266,9 @@ def _portraits(
     for name in ("body", "network", "smplx", "sapiens"):  # workers may stand elsewhere
         if options.get(name, "none") not in ("none", "default"):
             options[name] = str(Path(options[name]).absolute())
-    parse_edits(options.get("edit", ()))
+    if "edit" in options:
+        options["edit"] = resolve_edits(options["edit"], Path.cwd())
+        parse_edits(options["edit"])
     if "estimator" in options:
         options["estimator"] = [str(Path(file).absolute()) for file in options["estimator"]]
     if not inputs and not jobs:

@@ -290,6 +290,17 @@ def missing_picture(path: Path) -> Path | None:
     return None
 
 
+def list_asset_files(path: Path) -> list[Path]:
+    """List the files of an asset (.mhclo) that exist: it, its mesh, its materials and pictures."""
+    named = [path.parent / line[1] for line in _lines(path) if line[0] == "obj_file" and line[1:]]
+    found = [path, *named]
+    for material in list_materials(path):
+        said = load_material(material)
+        pictures = (said.texture, said.normal, said.bump, said.displacement, said.occlusion)
+        found += [material, *(one for one in pictures if one is not None)]
+    return [one for one in dict.fromkeys(found) if one.is_file()]
+
+
 @lru_cache(maxsize=64)
 def load_garment(path: Path) -> Garment:
     """Read a .mhclo file with its .obj and .mhmat.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ..wardrobe.tables import Color
 from ..wardrobe.tint import TINTED, check_tinted, tint_part
 
 FILE_NAME = "avatar.safetensors"
+_LIBRARY_FILE = re.compile(r"(add\s+\w+=)([^,]+\.mhclo)(|,.*)", re.IGNORECASE)
 _OPTIONS = ("color", "second", "value", "seed", "length")
 
 
@@ -206,6 +208,36 @@ def parse_edits(texts: Sequence[str]) -> EditList:
                 "Write 'add hat=fedora', 'tint hair=#803010' or 'set glasses=0'.",
             )
     return EditList(tuple(add), tuple(tints), values)
+
+
+def resolve_edits(texts: Sequence[str], folder: Path) -> list[str]:
+    """Return edits whose library files (.mhclo) have absolute paths.
+
+    >>> resolve_edits(["tint hair=#803010"], Path("library"))
+    ['tint hair=#803010']
+
+    Args:
+        texts: as for :func:`parse_edits`; what is not written so stays.
+        folder: absolute; the one to which paths are relative.
+    """
+    return [_replace_item(text, lambda file: str(folder / file)) for text in texts]
+
+
+def list_edit_files(texts: Sequence[str]) -> list[Path]:
+    """List the library files (.mhclo) that edits name."""
+    found = (_LIBRARY_FILE.fullmatch(text.strip()) for text in texts)
+    return [Path(one[2]) for one in found if one is not None]
+
+
+def strip_edit_folders(texts: Sequence[str]) -> list[str]:
+    """Return edits whose library files (.mhclo) are named without their folders."""
+    return [_replace_item(text, lambda file: Path(file).name) for text in texts]
+
+
+def _replace_item(text: str, change: Callable[[str], str]) -> str:
+    """An edit with another path of its library file, if it names one."""
+    found = _LIBRARY_FILE.fullmatch(text.strip())
+    return text if found is None else f"{found[1]}{change(found[2])}{found[3]}"
 
 
 def edit_avatar(

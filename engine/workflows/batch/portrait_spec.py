@@ -11,7 +11,7 @@ from ...core.options import OptionSpec, option_specs, parse_option
 from ...core.types import LikenessError
 from ...files.stores import Place
 from ...pipeline.options import BuildOptions
-from ..edit_avatar import parse_edits
+from ..edit_avatar import parse_edits, resolve_edits
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ def read_options(said: Mapping[str, Any], folder: Path, where: str) -> dict[str,
             remedy = "Correct it in the table."
             raise LikenessError(f"{where}: {name} {error}, not {value!r}.", remedy) from error
     if "edit" in out:
+        out["edit"] = resolve_edits(out["edit"], folder)
         try:
             parse_edits(out["edit"])
         except LikenessError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from ...files.untrusted import CorruptFileError, file_size
 from ...files.weights import ASSETS_VERSION, DEFAULT_NETWORK, find_network
 from ...imaging.load import MAX_BYTES
 from ...pipeline.estimators import resolve_estimates
+from ...wardrobe.asset_files import list_asset_files
+from ..edit_avatar import list_edit_files, strip_edit_folders
 from .code_version import code_digest
 from .portrait_spec import PortraitSpec
 
@@ -55,7 +57,7 @@ def plan_units(
         progress: called with the stage, 0..1 and a message.
 
     Raises:
-        LikenessError: a body file or a network does not exist.
+        LikenessError: a body file, a network or an asset of a library does not exist.
     """
     named = _Named()
     out = []
@@ -70,6 +72,9 @@ def _unit(asked: PortraitSpec, named: _Named) -> PortraitUnit:
     options = {**asked.options}
     models = [options.pop(name, None) for name in ("smplx", "sapiens")]
     estimates = options.pop("estimator", ())
+    edits = options.get("edit", ())
+    if edits:  # library files count by their contents, wherever they lie
+        options["edit"] = strip_edit_folders(edits)
     body, network = options.pop("body", None), options.pop("network", DEFAULT_NETWORK)
     made_from: dict[str, Any] = {
         "code": code_digest(),
@@ -78,6 +83,7 @@ def _unit(asked: PortraitSpec, named: _Named) -> PortraitUnit:
         "options": options,
         "body": named.body(body),
         "network": named.network(network),
+        "assets_worn": [named.asset(path) for path in list_edit_files(edits)],
     }
     paths = [asked.photo, *(path for _, path in asked.views)]
     try:
@@ -140,6 +146,14 @@ class _Named:
         read = _folder if Path(path).is_dir() else _file
         return self._once(f"data {path}", lambda: read(Path(path)))
 
+    def asset(self, path: Path) -> str:
+        """Get the digest of an asset of a MakeHuman library (.mhclo) with what it names."""
+
+        def read() -> str:
+            return _files(list_asset_files(path))
+
+        return self._once(f"asset {path}", read)
+
     def network(self, choice: str) -> str | None:
         folder = find_network(choice)
         return None if folder is None else self._once(f"network {folder}", lambda: _folder(folder))
@@ -164,14 +178,19 @@ def _file(path: Path) -> str:
 
 def _folder(folder: Path) -> str:
     """The hash of all files in a folder and their names."""
-    digest = hashlib.sha256()
     try:
         files: Iterator[Path] = iter(sorted(path for path in folder.iterdir() if path.is_file()))
     except OSError as error:
         raise LikenessError(
             f"The folder '{folder}' cannot be read: {error.strerror or error}.", "Check the path."
         ) from error
-    for path in files:
+    return _files(files)
+
+
+def _files(paths: Iterable[Path]) -> str:
+    """The hash of files and their names."""
+    digest = hashlib.sha256()
+    for path in paths:
         digest.update(f"{path.name} {_file(path)}\n".encode())
     return digest.hexdigest()
 

@@ -11,6 +11,7 @@ from likeness.engine.core.types import LikenessError
 from likeness.engine.pipeline.build import BuildResult
 from likeness.engine.workflows.batch import make
 from likeness.engine.workflows.batch.tables import read_table
+from likeness.engine.workflows.batch.units import plan_units
 from likeness.engine.workflows.edit_avatar import EditList, parse_edits
 
 
@@ -64,3 +65,27 @@ def test_the_report_and_the_avatar_list_them(monkeypatch: pytest.MonkeyPatch) ->
     made = make._edit(plain, parse_edits(["add hat=cap", "set hat=0.5"]))
     assert asked == [(("hat=cap",), {"hat": 0.5}, ())]
     assert made.report == {"framing": "head", "edits": [record]}
+
+
+def test_library_files_lie_beside_the_table_and_count_by_their_contents(tmp_path: Path) -> None:
+    """A changed mesh or picture of a garment makes its avatar again; a moved library does not."""
+    digests = []
+    for name, points in [("a", "v 0 0 0\n"), ("b", "v 0 0 0\n"), ("c", "v 0 0 1\n")]:
+        folder = tmp_path / name
+        (folder / "hats").mkdir(parents=True)
+        (folder / "hats" / "top.mhclo").write_text("obj_file top.obj\nmaterial top.mhmat\n")
+        (folder / "hats" / "top.obj").write_text(points)
+        (folder / "hats" / "top.mhmat").write_text("diffuseTexture top.png\n")
+        (folder / "hats" / "top.png").write_bytes(b"the same picture")
+        (folder / "a.jpg").write_bytes(b"a photo")
+        (folder / "t.toml").write_text(
+            '[[portrait]]\nphoto = "a.jpg"\nedit = ["add hat=hats/top.mhclo,color=#112233"]\n'
+        )
+        (portrait,) = read_table(folder / "t.toml")
+        wanted = f"add hat={folder / 'hats' / 'top.mhclo'},color=#112233"
+        assert portrait.options["edit"] == [wanted]
+        digests.append(plan_units([portrait])[0].digest)
+    assert digests[0] == digests[1] != digests[2]
+    (tmp_path / "a" / "hats" / "top.png").write_bytes(b"another one")
+    (portrait,) = read_table(tmp_path / "a" / "t.toml")
+    assert plan_units([portrait])[0].digest not in digests
