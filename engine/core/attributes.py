@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .types import Avatar, BoolArray, FloatArray, IntArray
+from .types import Avatar, BoolArray, FloatArray, IntArray, LikenessError
 
 APPEARS, GOES, STAYS = (0.0, 1.0), (1.0, 0.0), (-1.0, 0.0)
 """Spans of what fades in, of what fades out, and of what does not change."""
@@ -28,6 +28,10 @@ NAMES = (
 )
 """All attributes that an avatar may have, each at most once: what can be put on, what of the
 photo can be taken off, and parts that a tint or an edited portrait may change."""
+
+
+class NothingToEditError(LikenessError):
+    """The avatar does not have what an edit changes, such as glasses to take off."""
 
 
 @dataclass(frozen=True)

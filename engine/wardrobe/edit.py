@@ -13,7 +13,14 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..body.model import Body
-from ..core.attributes import APPEARS, GOES, Attribute, constant_span, record_edit
+from ..core.attributes import (
+    APPEARS,
+    GOES,
+    Attribute,
+    NothingToEditError,
+    constant_span,
+    record_edit,
+)
 from ..core.geometry import vertex_normals
 from ..core.settings import register_settings
 from ..core.types import (
@@ -202,7 +209,8 @@ def set_attribute(avatar: Avatar, name: str, value: float) -> Avatar:
         value: 0 (without it) to 1.
 
     Raises:
-        LikenessError: the avatar has no such attribute, or the value is out of range.
+        NothingToEditError: the avatar has no such attribute.
+        LikenessError: the value is out of range.
     """
     check_value(name, value)
     names = [one.name for one in avatar.attributes]
@@ -217,7 +225,7 @@ def set_attribute(avatar: Avatar, name: str, value: float) -> Avatar:
         )
     if name not in names:
         has = f"It has {', '.join(names)}." if names else "Add something first."
-        raise LikenessError(f"The avatar has no attribute '{name}'.", has)
+        raise NothingToEditError(f"The avatar has no attribute '{name}'.", has)
     attributes = tuple(
         replace(one, value=value) if one.name == name else one for one in avatar.attributes
     )

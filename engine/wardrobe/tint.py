@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..body.model import Body
-from ..core.attributes import Attribute, constant_span, record_edit
+from ..core.attributes import Attribute, NothingToEditError, constant_span, record_edit
 from ..core.color import lab_to_rgb, rgb_to_lab
 from ..core.settings import register_settings
 from ..core.types import PARTS, Avatar, BoolArray, FloatArray, IntArray, LikenessError
@@ -53,7 +53,8 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
         value: of the slider.
 
     Raises:
-        LikenessError: the part cannot be tinted, or the avatar does not have it.
+        NothingToEditError: the avatar does not have the part.
+        LikenessError: the part cannot be tinted.
     """
     check_value(name, value)
     check_tinted(name)
@@ -68,7 +69,7 @@ def tint_part(avatar: Avatar, name: str, color: Color, value: float = 1.0) -> Av
     share = find_share(avatar, name) if name in MAKEUP else _find_rows(avatar, name).astype(float)
     rows = share > 0.0
     if rows.sum() < S.few:
-        raise LikenessError(
+        raise NothingToEditError(
             f"The avatar has no {name} to tint, or its file does not say where.",
             "List its parts with 'info'; build avatars of older versions again.",
         )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..body import load_body
-from ..core.attributes import NAMES
+from ..core.attributes import NAMES, NothingToEditError
 from ..core.types import Avatar, LikenessError, Progress
 from ..files.weights import asset_path
 from ..formats.avatar import load_editable_avatar, save_avatar
@@ -200,6 +201,10 @@ def parse_edits(texts: Sequence[str]) -> EditList:
             tints.append(rest)
         elif word == "set":
             name, value = parse_setting(rest)
+            if name not in NAMES:
+                raise LikenessError(
+                    f"Avatars have no attribute '{name}'.", f"Choose one of {', '.join(NAMES)}."
+                )
             check_value(name, value)
             values[name] = value
         else:
@@ -249,6 +254,7 @@ def edit_avatar(
     progress: Progress | None = None,
     tints: Sequence[str] = (),
     learned: LearnedLooks | None = None,
+    skipped: Callable[[NothingToEditError], None] | None = None,
 ) -> Avatar:
     """Edit an avatar's attributes.
 
@@ -264,6 +270,8 @@ def edit_avatar(
         progress: called with the stage, 0..1 and a message, while that is lifted.
         tints: colours of parts, as for :func:`parse_tint`.
         learned: looks of the network that made the avatar.
+        skipped: called for a tint or a slider of what the avatar does not have; None: that is an
+            error.
 
     Raises:
         LikenessError: an item or an attribute is unknown, a value is out of range, or the edited
@@ -290,12 +298,24 @@ def edit_avatar(
     for request, value in hair:  # tints and hats lie on it
         avatar = put_on(avatar, request, value)
     for name, color, value in sorted(colors, key=lambda one: TINTED.index(one[0])):
-        avatar = tint_part(avatar, name, color, value)
+        with _skipping(skipped):
+            avatar = tint_part(avatar, name, color, value)
     for request, value in (one for one in items if one not in hair):
         avatar = put_on(avatar, request, value)
     for name, value in (values or {}).items():
-        avatar = set_attribute(avatar, name, value)
+        with _skipping(skipped):
+            avatar = set_attribute(avatar, name, value)
     return avatar
+
+
+@contextmanager
+def _skipping(skipped: Callable[[NothingToEditError], None] | None) -> Iterator[None]:
+    try:
+        yield
+    except NothingToEditError as error:
+        if skipped is None:
+            raise
+        skipped(error)
 
 
 def edit_avatar_file(

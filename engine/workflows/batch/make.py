@@ -182,11 +182,25 @@ def _built(unit: Mapping[str, Any], work: Path, progress: Progress | None) -> Av
 
 
 def _edit(result: BuildResult, edits: EditList) -> BuildResult:
-    """The build with the edits of its portrait, which its report lists."""
+    """The build with the edits of its portrait, which its report lists.
+
+    One batch edits many people: who has no glasses to take off gets a warning.
+    """
     if edits == EditList():
         return result
-    avatar = edit_avatar(result.avatar, edits.add, edits.values, tints=edits.tints)
-    report = {**result.report, "edits": avatar.provenance["edits"]}
+    notes: list[str] = []
+    avatar = edit_avatar(
+        result.avatar,
+        edits.add,
+        edits.values,
+        tints=edits.tints,
+        skipped=lambda error: notes.append(f"An edit was skipped: {error.message}"),
+    )
+    report = {
+        **result.report,
+        "edits": avatar.provenance.get("edits", []),
+        "warnings": [*result.report["warnings"], *notes],
+    }
     return replace(result, avatar=avatar, report=report)
 
 

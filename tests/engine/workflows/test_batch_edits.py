@@ -39,6 +39,7 @@ def test_a_tables_edits_are_those_of_the_command(tmp_path: Path) -> None:
         ("add hat=crown", "no hat 'crown'"),
         ("tint eyes=#000000", "cannot be tinted"),
         ("set hat=2", "out of range"),
+        ("set galsses=0", "no attribute 'galsses'"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_built(
@@ -54,17 +55,19 @@ def test_the_report_and_the_avatar_list_them(monkeypatch: pytest.MonkeyPatch) ->
     record = {"add": "hat", "item": "cap"}
     asked: list[Any] = []
 
-    def edited(avatar: Any, add: Any, values: Any, tints: Any) -> Any:
+    def edited(avatar: Any, add: Any, values: Any, tints: Any, skipped: Any) -> Any:
         asked.append((add, values, tints))
         return SimpleNamespace(provenance={"edits": [record]})
 
     monkeypatch.setattr(make, "edit_avatar", edited)
     nothing: Any = None
-    plain = BuildResult(nothing, {"framing": "head"}, nothing, nothing, nothing, nothing)
+    plain = BuildResult(
+        nothing, {"framing": "head", "warnings": []}, nothing, nothing, nothing, nothing
+    )
     assert make._edit(plain, EditList()) is plain
     made = make._edit(plain, parse_edits(["add hat=cap", "set hat=0.5"]))
     assert asked == [(("hat=cap",), {"hat": 0.5}, ())]
-    assert made.report == {"framing": "head", "edits": [record]}
+    assert made.report == {"framing": "head", "warnings": [], "edits": [record]}
 
 
 def test_library_files_lie_beside_the_table_and_count_by_their_contents(tmp_path: Path) -> None:
