@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ...engine.core.options import option_specs
 from ...engine.generative.models import MODELS, Placement
 from ...engine.generative.view_editing import EditOptions
 from .console import terminal_progress
@@ -107,7 +108,10 @@ from .options import FILE, options_from, pop_options
     },
 )
 @click.option("--list", "listed", is_flag=True, help="List what the wardrobe has instead.")
+@click.pass_context
 def edit(
+    context: click.Context,
+    /,
     avatar: Path | None,
     out: Path | None,
     add: tuple[str, ...],
@@ -137,6 +141,7 @@ def edit(
     from ...engine.workflows.edit_avatar import (
         EditedPortrait,
         LearnedLooks,
+        check_edits,
         edit_avatar_file,
         list_wardrobe,
         parse_setting,
@@ -154,8 +159,8 @@ def edit(
         raise click.UsageError("--portrait and --part belong to --from and --edit.")
     if text is not None and portrait is None:
         raise click.UsageError("--edit needs --portrait, the picture that is changed.")
-    if text is None and picture is not None:
-        raise click.UsageError("--picture belongs to --edit.")
+    if text is None and (given := _model_options(context)):
+        raise click.UsageError(f"{', '.join(given)} belongs to --edit.")
     if (network is None) == bool(looks):
         raise click.UsageError("--network and --look belong together.")
     if not (add or values or tints or looks or remove or edited or text is not None):
@@ -173,7 +178,9 @@ def edit(
         if text is not None and portrait is not None:
             from ...engine.generative.text_edit import FILE_NAME, edit_portrait
 
+            check_edits(avatar, out, add, settings, remove, tints, learned)
             edited = picture or Path(folder) / FILE_NAME
+            EditedPortrait(edited, portrait, part)
             placement = Placement(**pop_options(Placement, chosen))
             options = EditOptions(**pop_options(EditOptions, chosen, "image_"))
             source = edit_portrait(portrait, edited, text, image_model, placement, options, seed)
@@ -181,3 +188,15 @@ def edit(
         photo = EditedPortrait(edited, portrait, part, source)
         made = edit_avatar_file(avatar, out, add, settings, remove, photo, progress, tints, learned)
     click.echo(str(made))
+
+
+def _model_options(context: click.Context) -> list[str]:
+    """The flags of the image model that the user gave."""
+    named = {"picture", "image_model", "seed", *option_specs(Placement)}
+    named |= {f"image_{name}" for name in option_specs(EditOptions)}
+    source = click.core.ParameterSource.COMMANDLINE
+    return [
+        one.opts[0]
+        for one in context.command.params
+        if one.name in named and context.get_parameter_source(str(one.name)) is source
+    ]

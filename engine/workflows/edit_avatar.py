@@ -13,6 +13,7 @@ from typing import Any
 from ..body import load_body
 from ..core.attributes import NAMES, NothingToEditError
 from ..core.types import Avatar, LikenessError, Progress
+from ..files.folders import check_output_folder
 from ..files.weights import asset_path
 from ..formats.avatar import load_editable_avatar, save_avatar
 from ..network.config import NetworkConfig, PerseConfig, load_config
@@ -24,7 +25,8 @@ from ..wardrobe.refit import put_on, take_off
 from ..wardrobe.tables import Color
 from ..wardrobe.tint import TINTED, check_tinted, tint_part
 
-FILE_NAME = "avatar.safetensors"
+_SUFFIX = ".safetensors"
+FILE_NAME = f"avatar{_SUFFIX}"
 _LIBRARY_FILE = re.compile(r"(add\s+\w+=)([^,]+\.mhclo)(|,.*)", re.IGNORECASE)
 _OPTIONS = ("color", "second", "value", "seed", "length")
 
@@ -245,6 +247,46 @@ def _replace_item(text: str, change: Callable[[str], str]) -> str:
     return text if found is None else f"{found[1]}{change(found[2])}{found[3]}"
 
 
+def check_edits(
+    avatar: Path,
+    out: Path,
+    add: Sequence[str] = (),
+    values: Mapping[str, float] | None = None,
+    remove: Sequence[str] = (),
+    tints: Sequence[str] = (),
+    learned: LearnedLooks | None = None,
+) -> None:
+    """Check what can be known of edits before an image model, which takes long, changes a portrait.
+
+    Args:
+        avatar: as for :func:`edit_avatar_file`.
+        out: as for :func:`edit_avatar_file`.
+        add: as for :func:`edit_avatar`.
+        values: as for :func:`edit_avatar`.
+        remove: as for :func:`edit_avatar`.
+        tints: as for :func:`edit_avatar`.
+        learned: as for :func:`edit_avatar`.
+
+    Raises:
+        LikenessError: as for :func:`edit_avatar_file`.
+    """
+    names = [one.name for one in load_editable_avatar(avatar).attributes]
+    check_output_folder(out.absolute().parent if out.suffix == _SUFFIX else out.absolute())
+    for text in add:
+        parse_item(text)
+    for text in tints:
+        parse_tint(text)
+    for name, value in (values or {}).items():
+        check_value(name, value)
+    for text in learned.looks if learned is not None else ():
+        parse_look(text)
+    missing = [*remove, *(name for name in values or {} if name not in NAMES)]
+    for name in missing:
+        if name not in names:
+            has = f"It has {', '.join(names)}." if names else "It has none."
+            raise LikenessError(f"The avatar has no attribute '{name}'.", has)
+
+
 def edit_avatar(
     avatar: Avatar,
     add: Sequence[str] = (),
@@ -351,7 +393,7 @@ def edit_avatar_file(
     before = load_editable_avatar(avatar)
     changed = edit_avatar(before, add, values, remove, edited, progress, tints, learned)
     file = out
-    if out.suffix != ".safetensors":
+    if out.suffix != _SUFFIX:
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:

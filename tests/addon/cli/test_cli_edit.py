@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from likeness.addon.cli.main import main
+from likeness.engine.generative import text_edit
 from likeness.engine.wardrobe.items import ITEMS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,6 +74,9 @@ def test_blender_offers_the_whole_wardrobe() -> None:
         (["AVATAR", "-o", "new", "--tint", "eyes=#ffffff"], "'eyes' cannot be tinted"),
         (["AVATAR", "-o", "new", "--tint", "shoes=#ffffff"], "no shoes to tint"),
         (["AVATAR", "-o", "new", "--part", "hat"], "belong to --from"),
+        (["AVATAR", "-o", "new", "--add", "hat=cap", "--seed", "0"], "--seed belongs to --edit"),
+        (["AVATAR", "-o", "new", "--add", "hat=cap", "--image-steps", "9"], "--image-steps"),
+        (["AVATAR", "-o", "new", "--set", "glasses=0", "--device", "cpu"], "--device belongs"),
         (["AVATAR", "-o", "new", "--look", "hat=1"], "belong together"),
         (["AVATAR", "-o", "new", "--network", "gone", "--look", "hat"], "does not name a learned"),
     ],
@@ -83,3 +87,33 @@ def test_mistakes_are_named(
     words = [str(person_file) if word == "AVATAR" else word for word in words]
     assert main(["edit", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--add", "hat=crown"], "no hat 'crown'"),
+        (["--tint", "eyes=#ffffff"], "'eyes' cannot be tinted"),
+        (["--set", "hat=2"], "out of range"),
+        (["--set", "galsses=0"], "no attribute 'galsses'"),
+        (["--remove", "hat"], "no attribute 'hat'"),
+        (["--part", "wings"], "'wings' is not a part"),
+        (["--network", "gone", "--look", "hat"], "does not name a learned look"),
+        (["-o", "FILE/new"], "is a file, not a folder"),
+    ],
+)
+def test_the_image_model_runs_only_when_all_else_is_right(
+    person_file: Path,
+    words: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(text_edit, "edit_portrait", lambda *all: ran.append("ran"))
+    photo = str(person_file.with_name("a.png"))
+    words = [word.replace("FILE", str(person_file)) for word in words]
+    asked = ["edit", str(person_file), "-o", str(person_file.with_name("new")), *words]
+    assert main([*asked, "--edit", "a hat", "--portrait", photo]) == 2
+    assert message in capsys.readouterr().err
+    assert ran == []
