@@ -190,7 +190,7 @@ def _place_id(place: str) -> str:
 
 def _default_rest_axes() -> FloatArray:
     """[55, 3, 3] of the default body's bones."""
-    from ..engine.body.model import load_body
+    from ..engine.body.body_file import load_body
     from ..engine.files.weights import asset_path
     from .motion.bone_pose import get_rest_axes
     from .scene.armature import create_armature

@@ -25,7 +25,8 @@ from pathlib import Path
 import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 import numpy as np
 from likeness.benchmarks.figures.motion_metrics import count_flips, find_still_frames, jitter_mm
-from likeness.engine.body.model import Body, load_body
+from likeness.engine.body.body_file import load_body
+from likeness.engine.body.model import Body
 from likeness.engine.core.types import FRAME_STATES, FloatArray, LikenessError, Motion
 from likeness.engine.files.weights import asset_path
 from likeness.engine.imaging.resize import fit_size, resize

@@ -126,7 +126,7 @@ class Trap:
 
 
 def body(path: Path) -> object:
-    from likeness.engine.body.model import load_body
+    from likeness.engine.body.body_file import load_body
 
     return load_body(path)
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.model import Body, save_body
+from ..body.body_file import save_body
+from ..body.model import Body
 from ..body.names import ARKIT_EXPRESSIONS, PART_NAMES
 from ..core.types import FloatArray, Progress
 from .basis import NUM_BODY, ShapeBasis, held_out_error, shape_basis

@@ -19,7 +19,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from ..body.atlas import surface_points
-from ..body.model import Body, read_body_arrays, split_columns
+from ..body.body_file import read_body_arrays, split_columns
+from ..body.model import Body
 from ..body.names import OWN_EXPRESSION
 from ..core.geometry import vertex_normals
 from ..core.settings import register_settings

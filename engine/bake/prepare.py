@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ..body.atlas import surface_points
+from ..body.body_file import body_from_arrays, load_body, read_body_arrays, save_body
 from ..body.expression_map import ExpressionMap
-from ..body.model import Body, body_from_arrays, load_body, read_body_arrays, save_body
+from ..body.model import Body
 from ..core.types import NUM_JOINTS, FloatArray, IntArray, LikenessError, Progress
 from ..files.folders import make_parents
 from ..files.untrusted import CorruptFileError, mmap_npy

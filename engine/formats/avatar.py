@@ -28,7 +28,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load, save
 
 from ..body import Body, Landmarks
-from ..body.model import MAX_COLUMNS, MAX_VERTICES, body_from_arrays, body_to_arrays
+from ..body.body_file import MAX_COLUMNS, MAX_VERTICES, body_from_arrays, body_to_arrays
 from ..core.attributes import Attribute, apply_attributes
 from ..core.types import (
     LAYERS,

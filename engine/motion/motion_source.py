@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..body.model import Body, load_body
+from ..body.body_file import load_body
+from ..body.model import Body
 from ..core.types import FRAME_STATES, NUM_JOINTS, BoolArray, FloatArray, LikenessError, Motion
 from ..files.weights import asset_path
 from . import reenact

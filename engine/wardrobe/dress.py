@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..body.model import Body, load_body
+from ..body.body_file import load_body
+from ..body.model import Body
 from ..body.skinning import skin_vertices
 from ..core.types import BoolArray, FloatArray, IntArray, LikenessError, Pose
 from ..files.untrusted import read_npz

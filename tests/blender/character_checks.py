@@ -11,7 +11,7 @@ from likeness.addon.characters import read_character
 from likeness.addon.motion.bone_pose import apply_pose
 from likeness.addon.scene.armature import create_armature
 from likeness.addon.scene.body_object import create_body, set_expression
-from likeness.engine.body.model import load_body
+from likeness.engine.body.body_file import load_body
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_NAMES, LikenessError, Pose
 from likeness.engine.files.weights import asset_path

@@ -16,7 +16,7 @@ from likeness.addon.motion.bone_pose import axis_angles, get_rest_axes
 from likeness.addon.rig.control_names import FACE
 from likeness.addon.scene.avatar_objects import build_scene, find_avatar
 from likeness.addon.scene.body_object import get_expression, set_expression
-from likeness.engine.body.model import load_body
+from likeness.engine.body.body_file import load_body
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES, Pose

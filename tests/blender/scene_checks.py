@@ -24,7 +24,7 @@ from likeness.addon.scene.origin import template_origin
 from likeness.addon.scene.read_back import body_vertices
 from likeness.addon.scene.render_setup import render_png, set_up_render
 from likeness.addon.scene.splat_object import MODIFIER_NAME, set_input
-from likeness.engine.body.model import load_body
+from likeness.engine.body.body_file import load_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_matrix, quaternion_to_matrix
 from likeness.engine.core.types import (

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from likeness.addon.cli.convert import convert
-from likeness.engine.body.model import load_body
+from likeness.engine.body.body_file import load_body
 from likeness.engine.core.types import FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.characters import surface_scan

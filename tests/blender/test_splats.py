@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from likeness.engine.body.model import save_body
+from likeness.engine.body.body_file import save_body
 from likeness.engine.body.synthetic import make_synthetic_body
 
 CHECKS = "splats_checks"

@@ -66,7 +66,7 @@ def frames(folder: Path, out: Path) -> None:
 
 
 def body(path: Path, out: Path) -> None:
-    from likeness.engine.body.model import load_body, save_body
+    from likeness.engine.body.body_file import load_body, save_body
     from likeness.engine.core.types import Pose
 
     body = load_body(path)

@@ -120,7 +120,7 @@ def frames(folder: Path) -> None:
 
 
 def bodies(folder: Path) -> None:
-    from likeness.engine.body.model import save_body
+    from likeness.engine.body.body_file import save_body
 
     save_body(seed_body(), folder / "body.npz")  # type: ignore[arg-type]
 

@@ -18,7 +18,7 @@ from likeness.engine.bake.flame import (
 )
 from likeness.engine.bake.prepare import prepare_body, read_vertex_ids
 from likeness.engine.body import Body, load_body
-from likeness.engine.body.model import body_from_arrays
+from likeness.engine.body.body_file import body_from_arrays
 from likeness.engine.body.skinning import joint_transforms, pose_feature, skin_vertices
 from likeness.engine.core.rotations import axis_angle_to_matrix
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, LikenessError, Pose

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from likeness.engine.body.model import Body, load_body
+from likeness.engine.body.body_file import load_body
+from likeness.engine.body.model import Body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path
 

@@ -10,8 +10,8 @@ import pytest
 from likeness.benchmarks.figures.random_scenes import cover_body
 from likeness.engine.body import Body, load_body, save_body
 from likeness.engine.body.atlas import rasterize_atlas
+from likeness.engine.body.body_file import find_fault
 from likeness.engine.body.extension import BodyPiece, extend_body, piece_triangles, unpose_points
-from likeness.engine.body.model import find_fault
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import NUM_JOINTS, Pose
 from likeness.engine.formats.avatar import load_avatar, save_avatar

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body.model import Body, body_from_arrays, load_body
+from likeness.engine.body.body_file import body_from_arrays, load_body
+from likeness.engine.body.model import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import JOINT_INDEX, NUM_JOINTS, PARENTS, LikenessError, Pose
 

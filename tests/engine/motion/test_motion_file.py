@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body.model import Body, load_body
+from likeness.engine.body.body_file import load_body
+from likeness.engine.body.model import Body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.rotations import axis_angle_to_matrix

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.body.model import save_body
+from likeness.engine.body.body_file import save_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.progress import estimate_seconds

@@ -178,7 +178,7 @@ def test_a_library_is_listed_in_order(tmp_path: Path) -> None:
 
 
 def test_a_body_file_without_helpers(tmp_path: Path) -> None:
-    from likeness.engine.body.model import save_body
+    from likeness.engine.body.body_file import save_body
 
     save_body(make_synthetic_body(), tmp_path / "body.npz")
     with pytest.raises(LikenessError, match="garments"):

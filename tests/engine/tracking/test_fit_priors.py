@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body.model import Body, Landmarks, load_body
+from likeness.engine.body.body_file import load_body
+from likeness.engine.body.model import Body, Landmarks
 from likeness.engine.body.skinning import joint_transforms
 from likeness.engine.core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
 from likeness.engine.core.rotations import MIRROR, axis_angle_to_matrix

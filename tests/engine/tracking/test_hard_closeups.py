@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body.model import Body, load_body
+from likeness.engine.body.body_file import load_body
+from likeness.engine.body.model import Body
 from likeness.engine.core.cameras import photo_camera, project
 from likeness.engine.core.types import (
     JOINT_INDEX,

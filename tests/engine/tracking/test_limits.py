@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from likeness.engine.body.model import load_body
+from likeness.engine.body.body_file import load_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.rotations import axis_angle_to_quaternion, swing_twist
 from likeness.engine.core.types import JOINT_INDEX, JOINT_NAMES

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from likeness.engine.body import Body
-from likeness.engine.body.model import save_body
+from likeness.engine.body.body_file import save_body
 from likeness.engine.network.config import GuavaConfig, NetworkConfig
 from likeness.engine.training.config import TRAINING, TrainConfig
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from likeness.addon.cli.main import main
 from likeness.engine.body import Body
-from likeness.engine.body.model import save_body
+from likeness.engine.body.body_file import save_body
 from likeness.engine.network.config import save_config
 from likeness.engine.training.config import TrainConfig
 from likeness.engine.training.monitor import read_metrics

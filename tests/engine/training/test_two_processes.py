@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from likeness.engine.body import Body
-from likeness.engine.body.model import save_body
+from likeness.engine.body.body_file import save_body
 from likeness.engine.network.config import save_config
 from likeness.engine.training.checkpoint import OPTIMIZER_FILE
 from likeness.engine.training.config import TrainConfig

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from likeness.engine.body.model import load_body
+from likeness.engine.body.body_file import load_body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files.weights import asset_path
 from likeness.engine.synth.characters.character import Character

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from likeness.engine.body.model import save_body
+from likeness.engine.body.body_file import save_body
 from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.types import LikenessError
 from likeness.engine.files import downloads, weights
