@@ -14,24 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from ...body import Body
-from ...core.types import FRAME_STATES, Avatar, FloatArray, LikenessError, Motion, Pose, Progress
+from ...core.types import FRAME_STATES, Avatar, FloatArray, LikenessError, Motion, Pose
 from ...imaging.load import load_portrait
 from ...motion.reenact import align_to_photo, leg_length, place_on_avatar
-from ...tracking.detectors import Detectors
 from ...tracking.track_video import track_video
-from .compare import ComparedImage, Comparer, comparison_size, identity_similarity
+from .compare import ComparedImage, DetectedFace, comparison_size, identity_similarity
+from .context import AvatarContext
 from .crossview import build_metrics, pick_evenly
-from .items import (
-    REFERENCE,
-    Figures,
-    Give,
-    MeasuredView,
-    MeasureFailure,
-    OpenEstimators,
-    Refuse,
-    no_estimators,
-)
-from .methods import BuiltAvatar, Methods
+from .items import REFERENCE, Figures, MeasuredView, MeasureFailure
+from .methods import BuiltAvatar
 from .observed_photos import ObservedPhoto, observe_photo
 
 CROSS_REENACT = "cross-reenact"
@@ -65,63 +56,77 @@ class DrivingClip:
         return [moved.pose(row) for row in self.frames]
 
 
+@dataclass(frozen=True)
+class SourcePhoto:
+    """A photo whose avatars are moved.
+
+    Attributes:
+        name: of its file.
+        shot: what is known of the person in it.
+        made: its avatars by method.
+        picture: the person on grey, at the size at which it is compared.
+        face: the person's; None if none is found.
+    """
+
+    name: str
+    shot: ObservedPhoto
+    made: Mapping[str, BuiltAvatar]
+    picture: ComparedImage
+    face: DetectedFace | None
+
+    @classmethod
+    def of(
+        cls, name: str, shot: ObservedPhoto, made: Mapping[str, BuiltAvatar], context: AvatarContext
+    ) -> SourcePhoto:
+        """Make one, and look for the face."""
+        size = comparison_size(shot.track.camera.width, shot.track.camera.height)
+        picture = ComparedImage.of_cutout(shot.matte.foreground, shot.matte.alpha, *size)
+        return cls(name, shot, made, picture, context.comparer.face(picture))
+
+
 def measure_cross_reenactment(
-    photos: Sequence[Path],
-    videos: Sequence[Path],
-    *,
-    views: int | None,
-    max_frames: int | None,
-    body: Body,
-    detectors: Detectors,
-    methods: Methods,
-    comparer: Comparer,
-    give: Give,
-    refuse: Refuse,
-    progress: Progress | None = None,
-    open_for: OpenEstimators = no_estimators,
+    photos: Sequence[Path], videos: Sequence[Path], context: AvatarContext
 ) -> None:
     """Move each photo's avatars by each video.
 
     Args:
         photos: the sources.
         videos: the motions.
-        views: upper limit of the frames of each pair, spread over the video; 8 by default.
-        max_frames: upper limit of the frames tracked of each video.
-        body: the body to fit.
-        detectors: of faces and landmarks.
-        methods: make the avatars.
-        comparer: finds faces and knows them.
-        give: receives the items.
-        refuse: receives photos and videos that cannot be used.
-        progress: called with the stage, 0..1 and a message.
-        open_for: opens the estimates of a photo or video by its name.
+        context: gets the items, and photos, faces and videos that cannot be used; its views are
+            the frames of each pair, spread over the video, 8 by default.
     """
     clips: list[DrivingClip] = []
     for path in videos:
         try:
             motion = track_video(
                 path,
-                body,
-                detectors,
-                estimators=open_for(path.stem).poses,
-                max_frames=max_frames,
-                progress=progress,
+                context.body,
+                context.detectors,
+                estimators=context.open_for(path.stem).poses,
+                max_frames=context.max_frames,
+                progress=context.progress,
             )
-            clips.append(driving_clip(path.name, motion, body, views))
+            clips.append(driving_clip(path.name, motion, context.body, context.views))
         except LikenessError as error:
-            refuse(MeasureFailure(CROSS_REENACT, path.name, str(error)))
+            context.refuse(MeasureFailure(CROSS_REENACT, path.name, str(error)))
     for number, path in enumerate(photos if clips else ()):
-        if progress is not None:
-            progress(CROSS_REENACT, number / len(photos), path.name)
+        if context.progress is not None:
+            context.progress(CROSS_REENACT, number / len(photos), path.name)
         try:
             portrait = load_portrait(path)
-            shot = observe_photo(portrait, body, detectors, open_for(path.stem))
-            made = methods.make(shot)
+            shot = observe_photo(
+                portrait, context.body, context.detectors, context.open_for(path.stem)
+            )
+            made = context.methods.make(shot)
         except LikenessError as error:
-            refuse(MeasureFailure(CROSS_REENACT, path.name, str(error)))
+            context.refuse(MeasureFailure(CROSS_REENACT, path.name, str(error)))
             continue
+        source = SourcePhoto.of(path.name, shot, made, context)
+        if source.face is None:
+            reason = "no face is found in the photo, so identity is not measured"
+            context.refuse(MeasureFailure(CROSS_REENACT, path.name, reason))
         for clip in clips:
-            move_photo(path.name, shot, made, clip, methods, comparer, give)
+            move_photo(source, clip, context)
 
 
 def driving_clip(name: str, motion: Motion, body: Body, views: int | None) -> DrivingClip:
@@ -146,49 +151,35 @@ def driving_clip(name: str, motion: Motion, body: Body, views: int | None) -> Dr
     return DrivingClip(name, motion, np.asarray(joints[0]), leg_length(joints), frames)
 
 
-def move_photo(
-    name: str,
-    shot: ObservedPhoto,
-    made: Mapping[str, BuiltAvatar],
-    clip: DrivingClip,
-    methods: Methods,
-    comparer: Comparer,
-    give: Give,
-) -> None:
+def move_photo(source: SourcePhoto, clip: DrivingClip, context: AvatarContext) -> None:
     """Draw a photo's avatars in the frames of a clip, and compare faces.
 
     Args:
-        name: of the photo's file.
-        shot: the photo.
-        made: its avatars by method.
-        clip: moves them.
-        methods: draw them.
-        comparer: finds faces and knows them.
-        give: receives the items.
+        source: the photo.
+        clip: moves its avatars.
+        context: gets the items.
     """
-    size = comparison_size(shot.track.camera.width, shot.track.camera.height)
-    camera = shot.track.camera.resized(*size)
-    photo = ComparedImage.of_cutout(shot.matte.foreground, shot.matte.alpha, *size)
-    own_face = comparer.face(photo)
-    avatar = next(iter(made.values())).avatar
+    shot, photo = source.shot, source.picture
+    camera = shot.track.camera.resized(*photo.rgb.shape[1::-1])
+    avatar = next(iter(source.made.values())).avatar
     for row, pose in zip(clip.frames, clip.poses_of(avatar), strict=True):
         figures: dict[str, Figures] = {}
         pictures: dict[str, FloatArray] = {REFERENCE: photo.rgb}
-        for method, one in made.items():
+        for method, one in source.made.items():
             start = time.perf_counter()
-            drawn = methods.draw(one.posed(pose), camera)
+            drawn = context.methods.draw(one.posed(pose), camera)
             fps = 1.0 / (time.perf_counter() - start)
             figures[method] = {**build_metrics(one), "fps": fps}
-            if own_face is not None:
-                face = comparer.face(drawn)
+            if source.face is not None:
+                face = context.comparer.face(drawn)
                 figures[method]["face_found"] = float(face is not None)
-                figures[method]["identity"] = identity_similarity(face, own_face)
+                figures[method]["identity"] = identity_similarity(face, source.face)
             pictures[method] = drawn.rgb
-        give(
+        context.give(
             MeasuredView(
                 CROSS_REENACT,
-                f"{name}/{clip.name}/{row:05d}",
-                name,
+                f"{source.name}/{clip.name}/{row:05d}",
+                source.name,
                 clip.name,
                 True,
                 {"frame": row, "framing": shot.track.framing},

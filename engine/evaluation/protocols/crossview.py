@@ -21,20 +21,10 @@ from ...core.types import JOINT_INDEX, BoolArray, Camera, FloatArray, LikenessEr
 from ...dataset.groups import INPUT, angle_bin, angle_magnitude, subject_groups
 from ...dataset.spaces import photo_transform, transform_camera, transform_pose
 from ...dataset.subjects import InvalidSampleError, Subject, SubjectView
-from ...tracking.detectors import Detectors
-from .compare import ComparedImage, Comparer, comparison_size, difference_image
-from .items import (
-    REFERENCE,
-    TRUTH,
-    Figures,
-    Give,
-    MeasuredView,
-    MeasureFailure,
-    OpenEstimators,
-    Refuse,
-    no_estimators,
-)
-from .methods import BuiltAvatar, Methods
+from .compare import ComparedImage, comparison_size, difference_image
+from .context import AvatarContext
+from .items import REFERENCE, TRUTH, Figures, MeasuredView, MeasureFailure
+from .methods import BuiltAvatar
 from .observed_photos import ObservedPhoto, make_portrait, observe_photo, observe_truth
 
 _BUST = ("left_collar", "right_collar", "neck", "head")
@@ -48,20 +38,7 @@ ANCHORS: dict[str, tuple[str, ...]] = {
 FACE_UP_TO = 75.0  # degrees from the front up to which faces are compared
 
 
-def measure_subject(
-    protocol: str,
-    subject: Subject,
-    *,
-    tracked: bool,
-    views: int | None,
-    body: Body,
-    detectors: Detectors,
-    methods: Methods,
-    comparer: Comparer,
-    give: Give,
-    refuse: Refuse,
-    open_for: OpenEstimators = no_estimators,
-) -> None:
+def measure_subject(protocol: str, tracked: bool, subject: Subject, context: AvatarContext) -> None:
     """Draw one person's views from their reference view, and compare.
 
     Args:
@@ -69,54 +46,55 @@ def measure_subject(
         subject: the person and their views.
         tracked: whether our tracker and matting process the reference view; otherwise the true
             body and matte are given.
-        views: upper limit of the views besides the reference, spread around; None for all.
-        body: the body to fit.
-        detectors: of faces and landmarks.
-        methods: make the avatars.
-        comparer: compares drawings with the truth.
-        give: receives the items.
-        refuse: receives views that cannot be measured.
-        open_for: opens the estimates of a view by its name, if ``tracked``.
+        context: gets the items; its views are those besides the reference, spread around, None
+            for all, and its estimates count only if ``tracked``.
     """
     row = subject.reference
     name = f"{subject.key}/{subject.views[row].name}"
     try:
         if tracked:
-            estimators = open_for(name.replace("/", "_"))
-            shot = observe_photo(make_portrait(subject, row), body, detectors, estimators)
+            estimators = context.open_for(name.replace("/", "_"))
+            shot = observe_photo(
+                make_portrait(subject, row), context.body, context.detectors, estimators
+            )
         else:
-            shot = observe_truth(subject, row, body, detectors)
-        made = methods.make(shot)
+            shot = observe_truth(subject, row, context.body, context.detectors)
+        made = context.methods.make(shot)
     except (LikenessError, InvalidSampleError) as error:
-        refuse(MeasureFailure(protocol, name, str(error)))
+        context.refuse(MeasureFailure(protocol, name, str(error)))
         return
-    stage = SubjectPlacement(subject, row, body, shot if tracked else None)
+    stage = SubjectPlacement(subject, row, context.body, shot if tracked else None)
     groups = subject_groups(subject.facts, subject.framing)
     drawn: dict[int, dict[str, Any]] = {}
-    for k in (row, *pick_evenly([k for k in range(len(subject.views)) if k != row], views)):
+    for k in (row, *pick_evenly([k for k in range(len(subject.views)) if k != row], context.views)):
         view = subject.views[k]
         if tracked and view.pose != subject.views[row].pose:
-            refuse(MeasureFailure(protocol, f"{subject.key}/{view.name}", "it shows another pose"))
+            context.refuse(
+                MeasureFailure(protocol, f"{subject.key}/{view.name}", "it shows another pose")
+            )
             continue
         try:
             truth = load_true_view(view)
         except InvalidSampleError as error:
-            refuse(MeasureFailure(protocol, f"{subject.key}/{view.name}", str(error)))
+            context.refuse(MeasureFailure(protocol, f"{subject.key}/{view.name}", str(error)))
             continue
         pose, camera = stage.pose(k), stage.camera(view)
         if view.pose not in drawn:
             drawn[view.pose] = {method: one.posed(pose) for method, one in made.items()}
         angle = angle_magnitude(view.azimuth - subject.views[row].azimuth)
         frontal = angle_magnitude(view.azimuth) <= FACE_UP_TO
-        face = comparer.face(truth) if frontal else None
+        face = context.comparer.face(truth) if frontal else None
         figures: dict[str, Figures] = {}
         pictures = {REFERENCE: shot.portrait.rgb, TRUTH: truth.rgb}
         for method, gaussians in drawn[view.pose].items():
-            ours = methods.draw(gaussians, camera)
-            figures[method] = {**comparer.figures(ours, truth, face), **build_metrics(made[method])}
+            ours = context.methods.draw(gaussians, camera)
+            figures[method] = {
+                **context.comparer.figures(ours, truth, face),
+                **build_metrics(made[method]),
+            }
             pictures[method] = ours.rgb
             pictures[f"{method} difference"] = difference_image(ours.rgb, truth.rgb)
-        give(
+        context.give(
             MeasuredView(
                 protocol,
                 f"{subject.key}/{view.name}",

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from ...body import Body
 from ...core.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from ...core.types import (
     JOINT_INDEX,
@@ -35,21 +34,12 @@ from ...dataset.spaces import photo_transform, transform_camera, transform_pose
 from ...dataset.subjects import InvalidSampleError, Subject
 from ...pipeline.estimators import NO_ESTIMATORS, Estimators
 from ...pipeline.track import track_image
-from ...tracking.detectors import Detectors
 from ...tracking.estimators import FrameEstimator, KeypointEstimate, PoseEstimate
 from ...tracking.estimators.visibility import FRAMINGS, MAP_FILE, PART_OF, PARTS
 from ..people.figures import measure_person
 from ..people.person_render import Truth
-from .items import (
-    REFERENCE,
-    Figures,
-    Give,
-    MeasuredView,
-    MeasureFailure,
-    OpenEstimators,
-    Refuse,
-    no_estimators,
-)
+from .context import ProtocolContext
+from .items import REFERENCE, Figures, MeasuredView, MeasureFailure, OpenEstimators
 from .observed_photos import make_portrait
 from .tracking import FIGURES as TRACKING_FIGURES
 from .tracking import true_person_in_photo
@@ -150,47 +140,36 @@ def estimate_errors(said: PoseEstimate, pose: Pose, truth: Truth) -> Figures:
     return {f"estimate_{part}": float(np.degrees(np.mean(found))) for part, found in angles.items()}
 
 
-def measure_estimators(
-    subject: Subject,
-    *,
-    body: Body,
-    detectors: Detectors,
-    give: Give,
-    refuse: Refuse,
-    open_for: OpenEstimators = no_estimators,
-) -> None:
+def measure_estimators(subject: Subject, context: ProtocolContext) -> None:
     """Fit a person's reference view without and with each estimator, and with all.
 
     Args:
         subject: the person and their views.
-        body: the body to fit.
-        detectors: of faces and landmarks.
-        give: receives the item.
-        refuse: receives the view if it cannot be measured.
-        open_for: opens the real outputs for a view by its name; stated errors where there is none.
+        context: gets the item; opens the real outputs for a view by its name, stated errors where
+            there is none.
     """
-    row = subject.reference
+    body, row = context.body, subject.reference
     name = f"{subject.key}/{subject.views[row].name}"
     try:
         truth = true_person_in_photo(subject, row, body)
         photo = make_portrait(subject, row)
     except InvalidSampleError as error:
-        refuse(MeasureFailure(ESTIMATORS, name, str(error)))
+        context.refuse(MeasureFailure(ESTIMATORS, name, str(error)))
         return
     motion = photo_transform(subject.views[row].camera)
     own = body.personalised(subject.betas)
     pose = transform_pose(subject.pose(row), own, motion)
     camera = transform_camera(subject.views[row].camera, motion)
-    sources = _sources(subject, name, pose, truth, open_for)
+    sources = _sources(subject, name, pose, truth, context.open_for)
     figures: dict[str, Figures] = {}
     about: dict[str, Any] = {"framing": subject.framing}
     for method, chosen in {ALONE: (), **sources, TOGETHER: _all(sources)}.items():
         listeners = tuple(_Listener(source) for source in chosen)
         given = Estimators(listeners) if listeners else NO_ESTIMATORS
         try:
-            tracked = track_image(photo, body, detectors, estimators=given)
+            tracked = track_image(photo, body, context.detectors, estimators=given)
         except LikenessError as error:
-            refuse(MeasureFailure(ESTIMATORS, name, str(error)))
+            context.refuse(MeasureFailure(ESTIMATORS, name, str(error)))
             return
         track = tracked.track
         measured = asdict(measure_person(body, camera, truth, tracked.observation, track))
@@ -201,7 +180,7 @@ def measure_estimators(
             figures[method] |= estimate_errors(said, pose, truth)
         if method == TOGETHER:
             about["sources"] = {source: list(joints) for source, joints in track.sources.items()}
-    give(
+    context.give(
         MeasuredView(
             ESTIMATORS,
             name,

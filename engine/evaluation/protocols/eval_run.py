@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numba
 
+from ...body import Body
 from ...core.progress import peak_memory_mb
 from ...core.types import LikenessError, Progress
 from ...core.version import VERSION
@@ -31,6 +33,7 @@ from ...tracking.detectors import Detectors
 from ...tracking.estimators.visibility import MAP_FILE
 from . import cross_reenactment, crossview, estimators, paper, portraits, reenactment, tracking
 from .compare import Comparer, load_face_model, load_lpips
+from .context import AvatarContext
 from .eval_options import PROTOCOLS, EvalOptions
 from .items import Give, MeasuredView, MeasureFailure
 from .methods import Methods
@@ -130,20 +133,26 @@ def run_evaluation(
     comparer = Comparer(detectors, lpips, faces)
     with replace_report(out) as folder:
         writer = ReportWriter(folder)
-        shared: dict[str, Any] = {
-            "body": body,
-            "detectors": detectors,
-            "refuse": writer.refuse,
-            "open_for": lambda name: open_estimators(
+        context = AvatarContext(
+            body=body,
+            detectors=detectors,
+            give=writer.give,
+            refuse=writer.refuse,
+            views=options.views,
+            max_frames=options.max_frames,
+            open_for=lambda name: open_estimators(
                 options.estimator, options.smplx, None, Path(f"{name}.png")
             ),
-        }
-        run = _Run(options, writer, told, {"methods": methods, "comparer": comparer, **shared})
+            progress=progress,
+            methods=methods,
+            comparer=comparer,
+        )
+        run = _Run(options, writer, told)
         names, sets = [], {}
         for asked_name in asked:
             found = SetFigures(features, lpips, asked_name in CLIPS)
-            run.tools["give"] = _to_both(writer.give, found.add)
-            names.append(run.protocol(asked_name, sources, progress))
+            give = _to_both(writer.give, found.add)
+            names.append(run.protocol(asked_name, sources, replace(context, give=give)))
             sets[names[-1]] = found.summary()
         if not writer.records:
             reasons = "; ".join(str(failed) for failed in writer.failed[:3])
@@ -264,74 +273,33 @@ def find_sources(data: tuple[str, ...], told: list[SkippedItem]) -> EvalSources:
 class _Run:
     """One run's protocols."""
 
-    def __init__(
-        self,
-        options: EvalOptions,
-        writer: ReportWriter,
-        told: list[SkippedItem],
-        tools: Mapping[str, Any],
-    ) -> None:
-        self.options, self.writer, self.tools = options, writer, dict(tools)
+    def __init__(self, options: EvalOptions, writer: ReportWriter, told: list[SkippedItem]) -> None:
+        self.options, self.writer = options, writer
         self.warnings: list[str] = []
         self._told = told
 
-    def protocol(self, name: str, sources: EvalSources, progress: Progress | None) -> str:
+    def protocol(self, name: str, sources: EvalSources, context: AvatarContext) -> str:
         """Measure; returns the name that the items have."""
-        say = progress or (lambda stage, fraction, message: None)
-        data = sources.of(name)
+        say = context.progress or (lambda stage, fraction, message: None)
+        data, tracked = sources.of(name), self.options.tracked
         if name == INPUT:
-            self._each(name, data, say, lambda path: portraits.measure_photo(path, **self.tools))
+            self._each(name, data, say, lambda path: portraits.measure_photo(path, context))
         elif name == reenactment.REENACT:
-            self._each(
-                name,
-                data,
-                say,
-                lambda path: reenactment.measure_video(
-                    path,
-                    views=self.options.views,
-                    max_frames=self.options.max_frames,
-                    progress=progress,
-                    **self.tools,
-                ),
-            )
+            self._each(name, data, say, lambda path: reenactment.measure_video(path, context))
         elif name == cross_reenactment.CROSS_REENACT:
+            limit = self.options.limit
             cross_reenactment.measure_cross_reenactment(
-                data[: self.options.limit],
-                sources.videos[: self.options.limit],
-                views=self.options.views,
-                max_frames=self.options.max_frames,
-                progress=progress,
-                **self.tools,
-            )
-        elif name == tracking.TRACKING:
-            tools = {k: v for k, v in self.tools.items() if k not in ("methods", "comparer")}
-            self._people(
-                name,
-                data,
-                say,
-                lambda subject: tracking.measure_tracking(
-                    subject, views=self.options.views, **tools
-                ),
-            )
-        elif name == estimators.ESTIMATORS:
-            tools = {k: v for k, v in self.tools.items() if k not in ("methods", "comparer")}
-            self._people(
-                name, data, say, lambda subject: estimators.measure_estimators(subject, **tools)
+                data[:limit], sources.videos[:limit], context
             )
         else:
-            name = TRACKED if self.options.tracked else CROSSVIEW
-            self._people(
-                name,
-                data,
-                say,
-                lambda subject: crossview.measure_subject(
-                    name,
-                    subject,
-                    tracked=self.options.tracked,
-                    views=self.options.views,
-                    **self.tools,
-                ),
-            )
+            measure = {
+                tracking.TRACKING: tracking.measure_tracking,
+                estimators.ESTIMATORS: estimators.measure_estimators,
+            }.get(name)
+            if measure is None:
+                name = TRACKED if tracked else CROSSVIEW
+                measure = partial(crossview.measure_subject, name, tracked)
+            self._people(name, data, say, partial(measure, context=context), context.body)
         say(name, 1.0, "")
         return name
 
@@ -351,7 +319,12 @@ class _Run:
             measure(path)
 
     def _people(
-        self, name: str, shards: list[str], say: Progress, measure: Callable[[Subject], None]
+        self,
+        name: str,
+        shards: list[str],
+        say: Progress,
+        measure: Callable[[Subject], None],
+        body: Body,
     ) -> None:
         total = _count(shards)
         if self.options.limit is not None:
@@ -360,7 +333,7 @@ class _Run:
         self._told.clear()
         foreign = 0
         seen: set[str] = set()
-        for subject in self._subjects(shards, told):
+        for subject in _subjects(shards, told, body):
             if subject.key in seen:
                 self.writer.refuse(
                     MeasureFailure(name, subject.key, "another person has the same name")
@@ -383,10 +356,10 @@ class _Run:
                 "their hair, clothes and lights."
             )
 
-    def _subjects(self, shards: list[str], told: list[SkippedItem]) -> Iterator[Subject]:
-        body = self.tools["body"]
-        for shard in shards:
-            yield from read_subjects(shard, body.num_betas, body.num_expression, told.append)
+
+def _subjects(shards: list[str], told: list[SkippedItem], body: Body) -> Iterator[Subject]:
+    for shard in shards:
+        yield from read_subjects(shard, body.num_betas, body.num_expression, told.append)
 
 
 def _count(shards: list[str]) -> int:

@@ -6,35 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
-from ...body import Body
 from ...core.cameras import orbit
 from ...core.types import Camera, FloatArray, Gaussians, LikenessError
 from ...dataset.groups import INPUT
 from ...gaussians.posing import pose_avatar
 from ...imaging.load import load_portrait
-from ...tracking.detectors import Detectors
 from ...visual.view_cameras import orbit_centre
 from .compare import (
     ComparedImage,
-    Comparer,
     DetectedFace,
     comparison_size,
     difference_image,
     identity_similarity,
 )
+from .context import AvatarContext
 from .crossview import build_metrics
-from .items import (
-    REFERENCE,
-    TRUTH,
-    Figures,
-    Give,
-    MeasuredView,
-    MeasureFailure,
-    OpenEstimators,
-    Refuse,
-    no_estimators,
-)
-from .methods import Methods
+from .items import REFERENCE, TRUTH, Figures, MeasuredView, MeasureFailure
 from .observed_photos import observe_photo
 
 PHOTO = "photo"
@@ -47,47 +34,31 @@ RECOGNISED = (-30, 30)
 """Degrees from which a face-recognition network compares the avatar with the person."""
 
 
-def measure_photo(
-    path: Path,
-    *,
-    body: Body,
-    detectors: Detectors,
-    methods: Methods,
-    comparer: Comparer,
-    give: Give,
-    refuse: Refuse,
-    open_for: OpenEstimators = no_estimators,
-) -> None:
+def measure_photo(path: Path, context: AvatarContext) -> None:
     """Build one photo's avatars, and compare their input view with the photo.
 
     Args:
         path: the photo.
-        body: the body to fit.
-        detectors: of faces and landmarks.
-        methods: make the avatars.
-        comparer: compares drawings with the photo.
-        give: receives the item.
-        refuse: receives the reason if there is none.
-        open_for: opens the estimates of a photo by its name.
+        context: gets the item, or the reason why there is none.
     """
     try:
         portrait = load_portrait(path)
-        shot = observe_photo(portrait, body, detectors, open_for(path.stem))
-        made = methods.make(shot)
+        shot = observe_photo(portrait, context.body, context.detectors, context.open_for(path.stem))
+        made = context.methods.make(shot)
     except LikenessError as error:
-        refuse(MeasureFailure(INPUT, path.name, str(error)))
+        context.refuse(MeasureFailure(INPUT, path.name, str(error)))
         return
     size = comparison_size(shot.track.camera.width, shot.track.camera.height)
     camera = shot.track.camera.resized(*size)
     truth = ComparedImage.of_cutout(shot.matte.foreground, shot.matte.alpha, *size)
-    face = comparer.face(truth)
+    face = context.comparer.face(truth)
     figures: dict[str, Figures] = {}
     pictures: dict[str, FloatArray] = {REFERENCE: shot.portrait.rgb, TRUTH: truth.rgb}
     for method, one in made.items():
         gaussians = pose_avatar(one.avatar)
-        ours = methods.draw(gaussians, camera)
+        ours = context.methods.draw(gaussians, camera)
         figures[method] = {
-            **comparer.figures(ours, truth, face),
+            **context.comparer.figures(ours, truth, face),
             "face_error": shot.track.face_error,
             "pose_error": shot.track.pose_error,
             **build_metrics(one),
@@ -97,12 +68,12 @@ def measure_photo(
         centre = orbit_centre(gaussians, camera)
         if face is not None and face.vector is not None:
             figures[method]["identity_turned"] = _recognised(
-                face, comparer, methods, gaussians, camera, centre
+                face, context, gaussians, camera, centre
             )
         for yaw in TURNED:
-            turned = methods.draw(gaussians, orbit(camera, centre, yaw))
+            turned = context.methods.draw(gaussians, orbit(camera, centre, yaw))
             pictures[f"{method} at {yaw}°"] = turned.rgb
-    give(
+    context.give(
         MeasuredView(
             INPUT,
             path.name,
@@ -119,8 +90,7 @@ def measure_photo(
 
 def _recognised(
     face: DetectedFace,
-    comparer: Comparer,
-    methods: Methods,
+    context: AvatarContext,
     gaussians: Gaussians,
     camera: Camera,
     centre: FloatArray,
@@ -128,7 +98,7 @@ def _recognised(
     """Mean similarity of the avatar's face, turned, to the photo's; None where no face is found."""
     found = []
     for yaw in RECOGNISED:
-        turned = comparer.face(methods.draw(gaussians, orbit(camera, centre, yaw)))
+        turned = context.comparer.face(context.methods.draw(gaussians, orbit(camera, centre, yaw)))
         alike = identity_similarity(turned, face)
         if alike is not None:
             found.append(alike)

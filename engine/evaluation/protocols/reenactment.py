@@ -10,28 +10,18 @@ import time
 from pathlib import Path
 
 from ...body import Body
-from ...core.types import FRAME_STATES, FloatArray, LikenessError, Motion, Portrait, Progress, Track
+from ...core.types import FRAME_STATES, FloatArray, LikenessError, Motion, Portrait, Track
 from ...core.upright import camera_at
 from ...dataset.groups import INPUT
 from ...imaging.video import VideoReader
 from ...pipeline.track import TrackedPortrait, verify_matte
-from ...tracking.detectors import Detectors
 from ...tracking.observation import observe
 from ...tracking.track_video import track_video
-from .compare import ComparedImage, Comparer, comparison_size, difference_image
+from .compare import ComparedImage, comparison_size, difference_image
+from .context import AvatarContext
 from .crossview import build_metrics, pick_evenly
-from .items import (
-    REFERENCE,
-    TRUTH,
-    Figures,
-    Give,
-    MeasuredView,
-    MeasureFailure,
-    OpenEstimators,
-    Refuse,
-    no_estimators,
-)
-from .methods import BuiltAvatar, Methods
+from .items import REFERENCE, TRUTH, Figures, MeasuredView, MeasureFailure
+from .methods import BuiltAvatar
 from .observed_photos import ObservedPhoto
 
 REENACT = "reenact"
@@ -39,57 +29,35 @@ USUAL_VIEWS = 24
 _TRACKED = FRAME_STATES.index("tracked")
 
 
-def measure_video(
-    path: Path,
-    *,
-    views: int | None,
-    max_frames: int | None,
-    body: Body,
-    detectors: Detectors,
-    methods: Methods,
-    comparer: Comparer,
-    give: Give,
-    refuse: Refuse,
-    progress: Progress | None = None,
-    open_for: OpenEstimators = no_estimators,
-) -> None:
+def measure_video(path: Path, context: AvatarContext) -> None:
     """Track a video, build the avatar of its first frame, and compare the other frames.
 
     Args:
         path: the video.
-        views: upper limit of the frames besides the first, spread over the video.
-        max_frames: upper limit of the frames tracked.
-        body: the body to fit.
-        detectors: of faces and landmarks.
-        methods: make the avatars.
-        comparer: compares drawings with the frames.
-        give: receives the items.
-        refuse: receives frames, or the video, that cannot be used.
-        progress: called with the stage, 0..1 and a message.
-        open_for: opens the estimates of a video by its name.
+        context: gets the frames; its views are those besides the first, spread over the video.
     """
     try:
         motion = track_video(
             path,
-            body,
-            detectors,
-            estimators=open_for(path.stem).poses,
-            max_frames=max_frames,
-            progress=progress,
+            context.body,
+            context.detectors,
+            estimators=context.open_for(path.stem).poses,
+            max_frames=context.max_frames,
+            progress=context.progress,
         )
     except LikenessError as error:
-        refuse(MeasureFailure(REENACT, path.name, str(error)))
+        context.refuse(MeasureFailure(REENACT, path.name, str(error)))
         return
     seen = [k for k in range(len(motion)) if motion.frame_state[k] == _TRACKED]
     if len(seen) < 2:
-        refuse(
+        context.refuse(
             MeasureFailure(
                 REENACT, path.name, "the person is followed through less than two frames"
             )
         )
         return
-    wanted = {seen[0], *pick_evenly(seen[1:], views or USUAL_VIEWS)}
-    person = body.personalised(motion.betas)
+    wanted = {seen[0], *pick_evenly(seen[1:], context.views or USUAL_VIEWS)}
+    person = context.body.personalised(motion.betas)
     made: dict[str, BuiltAvatar] = {}
     reference: FloatArray | None = None
     for frame in VideoReader(path).frames(0, len(motion)):
@@ -98,34 +66,38 @@ def measure_video(
         name = f"{path.name}/{frame.number:05d}"
         first = frame.number == seen[0]
         try:
-            shot = _shot(frame.rgb, path, motion, frame.number, body, person, detectors)
+            shot = _shot(frame.rgb, path, motion, frame.number, person, context)
             if first:
-                made, reference = methods.make(shot), shot.portrait.rgb
+                made, reference = context.methods.make(shot), shot.portrait.rgb
         except LikenessError as error:
-            refuse(MeasureFailure(REENACT, name, str(error)))
+            context.refuse(MeasureFailure(REENACT, name, str(error)))
             if first:
                 return
             continue
         if reference is None:  # the reader gave no such frame
-            refuse(
+            context.refuse(
                 MeasureFailure(REENACT, path.name, "its first tracked frame cannot be read again")
             )
             return
         size = comparison_size(motion.camera.width, motion.camera.height)
         truth = ComparedImage.of_cutout(shot.matte.foreground, shot.matte.alpha, *size)
-        face = comparer.face(truth)
+        face = context.comparer.face(truth)
         figures: dict[str, Figures] = {}
         pictures = {REFERENCE: reference, TRUTH: truth.rgb}
         for method, one in made.items():
             start = time.perf_counter()
             gaussians = one.posed(shot.track.pose)
-            ours = methods.draw(gaussians, shot.track.camera.resized(*size))
+            ours = context.methods.draw(gaussians, shot.track.camera.resized(*size))
             speed = {"fps": 1.0 / (time.perf_counter() - start)}
-            figures[method] = {**comparer.figures(ours, truth, face), **build_metrics(one), **speed}
+            figures[method] = {
+                **context.comparer.figures(ours, truth, face),
+                **build_metrics(one),
+                **speed,
+            }
             pictures[method] = ours.rgb
             pictures[f"{method} difference"] = difference_image(ours.rgb, truth.rgb)
         seconds = round((frame.number - seen[0]) / motion.frame_rate, 3)
-        give(
+        context.give(
             MeasuredView(
                 REENACT,
                 name,
@@ -141,13 +113,7 @@ def measure_video(
 
 
 def _shot(
-    rgb: FloatArray,
-    path: Path,
-    motion: Motion,
-    number: int,
-    body: Body,
-    person: Body,
-    detectors: Detectors,
+    rgb: FloatArray, path: Path, motion: Motion, number: int, person: Body, context: AvatarContext
 ) -> ObservedPhoto:
     """A frame with the clip's body in it.
 
@@ -155,7 +121,7 @@ def _shot(
         LikenessError: nobody is found in it.
     """
     portrait = Portrait(rgb, None, path, original_size=(rgb.shape[1], rgb.shape[0]))
-    observation = observe(portrait, detectors)
+    observation = observe(portrait, context.detectors)
     track = Track(
         motion.betas,
         motion.pose(number),
@@ -166,6 +132,6 @@ def _shot(
         float(motion.pose_error[number]),
         view=motion.view,
     )
-    tracked = TrackedPortrait(portrait, observation, track, body, "assumed")
+    tracked = TrackedPortrait(portrait, observation, track, context.body, "assumed")
     matte, _ = verify_matte(tracked, person)
     return ObservedPhoto(portrait, observation, matte, track, person)

@@ -15,25 +15,14 @@ from ...core.types import LikenessError
 from ...dataset.groups import angle_bin, angle_magnitude, subject_groups
 from ...dataset.spaces import photo_transform, transform_camera, transform_pose
 from ...dataset.subjects import InvalidSampleError, Subject
-from ...pipeline.estimators import Estimators
 from ...pipeline.track import track_image
 from ...render.mesh import rasterize_mesh
-from ...tracking.detectors import Detectors
 from ...visual.overlay import OverlayPainter
 from ..people.figures import measure_person
 from ..people.person_render import Truth, visible_joints, visible_vertices
+from .context import ProtocolContext
 from .crossview import pick_evenly
-from .items import (
-    REFERENCE,
-    TRUTH,
-    Figures,
-    Give,
-    MeasuredView,
-    MeasureFailure,
-    OpenEstimators,
-    Refuse,
-    no_estimators,
-)
+from .items import REFERENCE, TRUTH, Figures, MeasuredView, MeasureFailure
 from .observed_photos import make_portrait
 
 TRACKING, TRACKER = "tracking", "tracker"
@@ -59,16 +48,7 @@ FIGURES: dict[str, tuple[str, int, bool]] = {
 """Name -> title, digits, and whether more is better."""
 
 
-def measure_tracking(
-    subject: Subject,
-    *,
-    views: int | None,
-    body: Body,
-    detectors: Detectors,
-    give: Give,
-    refuse: Refuse,
-    open_for: OpenEstimators = no_estimators,
-) -> None:
+def measure_tracking(subject: Subject, context: ProtocolContext) -> None:
     """Track the reference view of a person and some others, and compare with the truth.
 
     The tracker does not get the lens. The reference view comes first; bins are of the angle from
@@ -76,21 +56,17 @@ def measure_tracking(
 
     Args:
         subject: the person and their views.
-        views: number of views besides the reference, spread around; 2 when None.
-        body: the body to fit.
-        detectors: of faces and landmarks.
-        give: receives the items.
-        refuse: receives views that cannot be measured.
-        open_for: opens the estimates of a view by its name.
+        context: gets the items; its views are those besides the reference, spread around, 2 when
+            None.
     """
     row = subject.reference
     others = [k for k in range(len(subject.views)) if k != row]
-    for k in (row, *pick_evenly(others, USUAL_VIEWS if views is None else views)):
+    for k in (row, *pick_evenly(others, USUAL_VIEWS if context.views is None else context.views)):
         name = f"{subject.key}/{subject.views[k].name}"
         try:
-            give(_measured(subject, k, name, body, detectors, open_for(name.replace("/", "_"))))
+            context.give(_measured(subject, k, name, context))
         except InvalidSampleError as error:
-            refuse(MeasureFailure(TRACKING, name, str(error)))
+            context.refuse(MeasureFailure(TRACKING, name, str(error)))
 
 
 def true_person_in_photo(subject: Subject, row: int, body: Body) -> Truth:
@@ -123,9 +99,8 @@ def true_person_in_photo(subject: Subject, row: int, body: Body) -> Truth:
     )
 
 
-def _measured(
-    subject: Subject, row: int, name: str, body: Body, detectors: Detectors, estimators: Estimators
-) -> MeasuredView:
+def _measured(subject: Subject, row: int, name: str, context: ProtocolContext) -> MeasuredView:
+    body, estimators = context.body, context.open_for(name.replace("/", "_"))
     view = subject.views[row]
     truth = true_person_in_photo(subject, row, body)
     photo = make_portrait(subject, row)
@@ -142,7 +117,7 @@ def _measured(
     figures: Figures = {"found": 0.0}
     start = time.perf_counter()
     try:
-        tracked = track_image(photo, body, detectors, estimators=estimators)
+        tracked = track_image(photo, body, context.detectors, estimators=estimators)
     except LikenessError as error:
         about["not_found"] = str(error)
     else:

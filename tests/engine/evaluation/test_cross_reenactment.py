@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,11 +24,18 @@ from likeness.engine.core.types import (
     Pose,
     Track,
 )
+from likeness.engine.evaluation.protocols import cross_reenactment
 from likeness.engine.evaluation.protocols.compare import ComparedImage, DetectedFace
-from likeness.engine.evaluation.protocols.cross_reenactment import driving_clip, move_photo
+from likeness.engine.evaluation.protocols.context import AvatarContext
+from likeness.engine.evaluation.protocols.cross_reenactment import (
+    SourcePhoto,
+    driving_clip,
+    measure_cross_reenactment,
+    move_photo,
+)
 from likeness.engine.evaluation.protocols.eval_options import PROTOCOLS
 from likeness.engine.evaluation.protocols.eval_run import NEEDS, EvalSources
-from likeness.engine.evaluation.protocols.items import MeasuredView
+from likeness.engine.evaluation.protocols.items import MeasuredView, MeasureFailure
 from likeness.engine.evaluation.protocols.methods import BuiltAvatar, Methods
 from likeness.engine.evaluation.protocols.observed_photos import ObservedPhoto
 from likeness.engine.motion.reenact import posed_joints
@@ -115,6 +124,44 @@ class Recogniser:
         return DetectedFace(np.zeros((478, 2)), color / np.linalg.norm(color))
 
 
+def context_of(
+    body: Body, given: list[MeasuredView], failed: list[MeasureFailure] | None = None
+) -> AvatarContext:
+    recogniser: Any = Recogniser()
+    return AvatarContext(
+        body=body,
+        detectors=recogniser,
+        methods=Methods(None, 1000),
+        comparer=recogniser,
+        give=given.append,
+        refuse=([] if failed is None else failed).append,
+    )
+
+
+def test_a_photo_without_a_face_is_reported_once(
+    body: Body, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its views are still drawn and timed; only identity is missing."""
+    avatar = person(body, 1.0)
+    track = Track(np.zeros(body.num_betas), avatar.pose, CAMERA, "full", np.ones(55), 0.0, 0.0)
+    rgb = np.full((128, 96, 3), 0.5)
+    nobody = Matte(np.zeros((128, 96)), rgb)
+    shot = ObservedPhoto(
+        Portrait(rgb, None, None), Observation.__new__(Observation), nobody, track, avatar.body
+    )
+    monkeypatch.setattr(cross_reenactment, "track_video", lambda *args, **rest: walk(body))
+    monkeypatch.setattr(cross_reenactment, "load_portrait", lambda path: shot.portrait)
+    monkeypatch.setattr(cross_reenactment, "observe_photo", lambda *args: shot)
+    monkeypatch.setattr(Methods, "make", lambda self, shot: {"lift": BuiltAvatar(avatar, 1.5)})
+    given: list[MeasuredView] = []
+    failed: list[MeasureFailure] = []
+    videos = [Path("a.mp4"), Path("b.mp4")]
+    measure_cross_reenactment([Path("anna.jpg")], videos, context_of(body, given, failed))
+    assert len(given) == 10
+    assert all("identity" not in one.figures["lift"] for one in given)
+    assert [(one.key, "no face" in one.reason) for one in failed] == [("anna.jpg", True)]
+
+
 def test_identity_is_that_of_the_photo(body: Body) -> None:
     """A grey avatar of a grey photo is the person; of a red one it is less so; off the picture
     nothing is compared."""
@@ -135,15 +182,8 @@ def test_identity_is_that_of_the_photo(body: Body) -> None:
             0.0,
         )
         clip = driving_clip("walk.mp4", far, body, None)
-        move_photo(
-            "a.jpg",
-            shot,
-            made,
-            clip,
-            Methods(None, 1000),
-            Recogniser(),
-            given.append,  # type: ignore[arg-type]
-        )
+        context = context_of(body, given)
+        move_photo(SourcePhoto.of("a.jpg", shot, made, context), clip, context)
     assert len(given) == 10
     assert len({item.key for item in given}) == 5
     same, other, gone = (given[k].figures["lift"] for k in (0, 5, 4))

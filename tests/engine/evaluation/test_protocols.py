@@ -28,6 +28,7 @@ from likeness.engine.dataset.shards import Subject, SubjectView, encode_rgba
 from likeness.engine.dataset.spaces import photo_transform, transform_camera, transform_pose
 from likeness.engine.evaluation.protocols import crossview, eval_run, tracking
 from likeness.engine.evaluation.protocols.compare import Comparer
+from likeness.engine.evaluation.protocols.context import AvatarContext, ProtocolContext
 from likeness.engine.evaluation.protocols.items import MeasuredView, MeasureFailure
 from likeness.engine.evaluation.protocols.methods import BuiltAvatar, Methods
 from likeness.engine.evaluation.protocols.observed_photos import ObservedPhoto, make_portrait
@@ -157,15 +158,16 @@ def measured(subject: Subject, body: Body, tracked: bool = False) -> list[Measur
     items: list[MeasuredView] = []
     crossview.measure_subject(
         "crossview",
+        tracked,
         subject,
-        tracked=tracked,
-        views=None,
-        body=body,
-        detectors=NoFaces(),
-        methods=Told(GROWN if tracked else 1.0),
-        comparer=Comparer(NoFaces()),
-        give=items.append,
-        refuse=lambda failed: pytest.fail(str(failed)),
+        AvatarContext(
+            body=body,
+            detectors=NoFaces(),
+            methods=Told(GROWN if tracked else 1.0),
+            comparer=Comparer(NoFaces()),
+            give=items.append,
+            refuse=lambda failed: pytest.fail(str(failed)),
+        ),
     )
     return items
 
@@ -264,15 +266,16 @@ def test_views_that_are_damaged_are_named(
     items, failed = [], []
     crossview.measure_subject(
         "crossview",
+        False,
         replace(subject, views=views),
-        tracked=False,
-        views=None,
-        body=body,
-        detectors=NoFaces(),
-        methods=Told(1.0),
-        comparer=Comparer(NoFaces()),
-        give=items.append,
-        refuse=failed.append,
+        AvatarContext(
+            body=body,
+            detectors=NoFaces(),
+            methods=Told(1.0),
+            comparer=Comparer(NoFaces()),
+            give=items.append,
+            refuse=failed.append,
+        ),
     )
     assert [item.key for item in items] == ["box/v0", "box/v1"]
     assert [f.key for f in failed] == ["box/v2"]
@@ -302,12 +305,14 @@ def test_a_true_track_has_no_error(
     items: list[MeasuredView] = []
     tracking.measure_tracking(
         subject,
-        views=3,
-        body=body,
-        detectors=NoFaces(),
-        give=items.append,
-        refuse=lambda failed: pytest.fail(str(failed)),
-        open_for=lambda name: open_estimators(["{name}.npz"], None, None, Path(f"{name}.png")),
+        ProtocolContext(
+            views=3,
+            body=body,
+            detectors=NoFaces(),
+            give=items.append,
+            refuse=lambda failed: pytest.fail(str(failed)),
+            open_for=lambda name: open_estimators(["{name}.npz"], None, None, Path(f"{name}.png")),
+        ),
     )
     exact, _, farther, lost = (item.figures["tracker"] for item in items)
     for name in ("pve_mm", "pa_pve_mm", "joints_mm", "joints_px", "depth_pct", "head_deg"):
