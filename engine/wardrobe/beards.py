@@ -73,6 +73,7 @@ class BeardSettings:
     seen: int = 500  # splats of the photo that tell the colour; labels of fewer are doubtful
     dark: float = 0.3  # quantile of the hair's brightness that a beard has
     red: float = 0.35  # least red over yellow in Lab: hair that looks green has a lamp's colour
+    dyed: tuple[float, float] = (-14.0, -7.0)  # a of Lab: below it green is a dye, above it a lamp
     brown: tuple[float, float, float] = (0.20, 0.14, 0.10)  # where no hair is seen
 
 
@@ -96,7 +97,9 @@ def find_hair_color(avatar: Avatar, category: str) -> FloatArray:
             bright = own.mean(1)
             near = np.argsort(np.abs(bright - np.quantile(bright, level)))[: S.seen]
             light, a, b = rgb_to_lab(np.median(own[near], axis=0).astype(np.float64))
-            return np.clip(lab_to_rgb(np.array([light, max(a, S.red * b), b])), 0.0, 1.0)
+            of_lamp = np.clip((a - S.dyed[0]) / (S.dyed[1] - S.dyed[0]), 0.0, 1.0)
+            a += of_lamp * max(S.red * b - a, 0.0)
+            return np.clip(lab_to_rgb(np.array([light, a, b])), 0.0, 1.0)
     return np.array(S.brown)
 
 

@@ -289,3 +289,19 @@ def test_wrong_edits_are_named(person: Avatar) -> None:
     bare = replace(person, gaussians=replace(person.gaussians, part=np.zeros(0, np.uint8)))
     with pytest.raises(LikenessError, match="does not say what its splats show"):
         add_item(bare, ItemRequest("hat", "cap"))
+
+
+def test_dyed_hair_keeps_its_colour_and_a_lamps_green_goes(person: Avatar) -> None:
+    """Added hair and beards are as green as the dye, but brown where only the light was green."""
+    hair = person.gaussians.part == PARTS.index("hair")
+
+    def found(color: tuple[float, float, float]) -> np.ndarray:
+        colors = np.array(person.gaussians.colors)
+        colors[hair] = color
+        worn = replace(person, gaussians=replace(person.gaussians, colors=colors))
+        return find_hair_color(worn, "hair")
+
+    for dye in ((0.15, 0.45, 0.20), (0.10, 0.40, 0.45), (0.30, 0.35, 0.70)):
+        np.testing.assert_allclose(found(dye), dye, atol=1e-5)
+    r, g, b = found((0.20, 0.19, 0.12))
+    assert r > g > b
