@@ -88,11 +88,15 @@ def cone(hem: float, width: float, depth: float) -> tuple[FloatArray, IntArray]:
 
 
 def photograph(
-    worn: str = "skirt", width: float = 0.36, yaw: float = 0.0, label: int = LOWER
+    worn: str = "skirt",
+    width: float = 0.36,
+    yaw: float = 0.0,
+    label: int = LOWER,
+    **legs: list[float],
 ) -> Scene:
     body = add_nape(make_synthetic_body().personalised(np.zeros(4)))
     pose = Pose.rest(body.num_expression).with_joints(
-        left_shoulder=[0, 0, -0.9], right_shoulder=[0, 0, 0.9], pelvis=[0, yaw, 0]
+        left_shoulder=[0, 0, -0.9], right_shoulder=[0, 0, 0.9], pelvis=[0, yaw, 0], **legs
     )
     pose = replace(pose, transl=np.array([0.0, 0.1, -3.0]))
     camera = photo_camera(430.0, 260, 270)

@@ -21,7 +21,7 @@ from likeness.engine.gaussians.lift.skirt_cloth import (
 from likeness.engine.gaussians.lift.skirt_drape import DRIVERS, drape_features
 from likeness.engine.gaussians.lift.skirt_skinning import COLUMNS, RINGS
 
-from .test_lift_skirt import Scene, photograph
+from .test_lift_skirt import HEM, TOP, WAIST, Scene, photograph
 
 SIT = {
     "left_hip": [-1.45, 0, 0.05],
@@ -73,15 +73,28 @@ def inside(scene: Scene, skirt: Skirt, drape: bool = True, **joints: list[float]
     return float(max(-off.min(), 0.0))
 
 
-def test_in_the_photos_pose_it_hangs_as_skinning_has_it(scene: Scene, skirt: Skirt) -> None:
-    vertices, _ = skirt.on(scene.body).vertices(scene.pose)
+def test_in_the_photos_pose_it_hangs_as_skinning_has_it() -> None:
+    """Also of somebody who stands with one leg ahead and bent, where the correctives act."""
+    scene = photograph(
+        width=0.42, left_hip=[-0.35, 0, 0.08], left_knee=[0.3, 0, 0], right_hip=[0.15, 0, -0.08]
+    )
+    skirt = scene.found()
+    assert skirt is not None
+    vertices, joints = skirt.on(scene.body).vertices(scene.pose)
     points = vertices[-RINGS * COLUMNS :]
     assert skirt.piece.posedirs is not None
-    assert np.abs(skirt.piece.posedirs).max() > 0.02
+    own = skirt.piece.posedirs @ drape_features(scene.pose)
+    assert np.abs(own).max() > 0.01
     # Skinned alone from where skinning alone would have it at rest, it is in the same place.
     rest = unpose_points(points, skirt.piece.weights, scene.pose, scene.body)
-    own = skirt.piece.posedirs @ drape_features(scene.pose)
     np.testing.assert_allclose(skirt.piece.vertices, rest - own, atol=2e-5)
+    # That place is the photographed cone's outline: at its sides, between waist and hem.
+    x, y = (points - joints[0])[:, :2].reshape(RINGS, COLUMNS, 2).transpose(2, 0, 1)
+    share = (WAIST - y.mean(1)) / (WAIST - HEM)
+    inner = (share > 0.3) & (share < 0.95)
+    wide = TOP + (0.42 - TOP) * share
+    off = np.ptp(x, axis=1)[inner] / 2 - wide[inner]
+    assert np.abs(off).max() < 0.03
 
 
 @pytest.mark.parametrize("joints", [SIT, KNEEL, LUNGE], ids=["sit", "kneel", "lunge"])
