@@ -20,8 +20,11 @@ def test_every_item_has_a_picture_and_no_other_lies_there() -> None:
 
 
 def test_pictures_show_the_items_of_today(tmp_path: Path) -> None:
-    """The stored picture is what the task draws, up to its compression."""
-    (path,) = draw_wardrobe(["glasses-round"], tmp_path)
-    with Image.open(path) as new, Image.open(FOLDER / path.name) as stored:
-        one, other = (np.asarray(image.convert("RGB"), float) for image in (new, stored))
-    assert np.abs(one - other).mean() < 2.0
+    """The stored pictures are what the task draws, up to their compression."""
+    names = ["glasses-round", "headphones-over-ear", "hair-bob"]
+    paths = list(draw_wardrobe(names, tmp_path))
+    assert [path.stem for path in paths] == names
+    for path in paths:
+        with Image.open(path) as new, Image.open(FOLDER / path.name) as stored:
+            one, other = (np.asarray(image.convert("RGB"), float) for image in (new, stored))
+        assert np.abs(one - other).mean() < 2.0, path.name
