@@ -16,6 +16,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ..core.color import rgb_to_lab
+from ..core.settings import register_settings
 from ..core.types import FloatArray, LikenessError
 from ..files.atomic import atomic_write
 from ..imaging.load import load_portrait
@@ -43,7 +44,7 @@ class TextEditSettings:
     soft: float = 0.003  # over which it passes into the photo
 
 
-S = TextEditSettings()
+S = register_settings("generative.text_edit", TextEditSettings())
 
 
 def edit_portrait(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,3 +119,11 @@ def test_registering_checks_names_and_types(stage: _Settings) -> None:
         register_settings("test.stage", Other(1))
     with pytest.raises(TypeError, match="table"):
         register_settings("test.other", Other())
+
+
+def test_every_stage_of_the_engine_is_registered() -> None:
+    """A module's ``S`` that is not in the registry could be neither listed nor changed."""
+    engine = Path(settings.__file__).resolve().parents[1]
+    loose = re.compile(r"^S(?:: \w+)? = \w+Settings\(", re.MULTILINE)
+    found = [path for path in engine.rglob("*.py") if loose.search(path.read_text("utf-8"))]
+    assert found == []
