@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .engine.core.types import LikenessError as LikenessError
     from .engine.core.types import Motion as Motion
     from .engine.core.types import Pose as Pose
+    from .engine.formats.vrm_options import VrmOptions as VrmOptions
     from .engine.pipeline.build import BuildResult as BuildResult
     from .engine.pipeline.options import BuildOptions as BuildOptions
     from .engine.workflows.api import build as build
@@ -51,6 +52,7 @@ _PUBLIC = {
     "engine.workflows.api": "build camera clip edit export load motion pose render save simplify "
     "splats track",
     "engine.workflows.clip_files": "Clip",
+    "engine.formats.vrm_options": "VrmOptions",
     "engine.workflows.options": "ClipOptions ExportOptions TrackOptions",
     "engine.workflows.track_files": "TrackFiles",
     "engine.pipeline.build": "BuildResult",
@@ -79,6 +81,7 @@ __all__ = [
     "Pose",
     "TrackFiles",
     "TrackOptions",
+    "VrmOptions",
     "build",
     "camera",
     "clip",

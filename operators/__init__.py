@@ -18,6 +18,7 @@ from . import (
     avatars,
     display,
     export,
+    export_vrm,
     expression,
     fit_check,
     import_avatar,
@@ -49,6 +50,7 @@ _MODULES = (
     motion_smoothing,
     display,
     export,
+    export_vrm,
     setup,
 )
 

@@ -23,6 +23,7 @@ class ExportPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column.operator("likeness.export_avatar", text="Avatar File", icon="USER")
         column.operator("likeness.export_splats", text="Splats (PLY, SPZ)", icon="POINTCLOUD_DATA")
         column.operator("likeness.export_scene", text="glTF or USD", icon="SCENE_DATA")
+        column.operator("likeness.export_vrm", text="VRM (VTubing)", icon="OUTLINER_OB_ARMATURE")
         column.operator("likeness.export_rig", text="Rigged Mesh (FBX)", icon="ARMATURE_DATA")
 
 

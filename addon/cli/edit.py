@@ -12,7 +12,7 @@ from ...engine.core.options import option_specs
 from ...engine.generative.models import MODELS, Placement
 from ...engine.generative.view_editing import EditOptions
 from .console import terminal_progress
-from .options import FILE, options_from, pop_options
+from .options import FILE, given_flags, options_from, pop_options
 
 
 @click.command()
@@ -159,7 +159,7 @@ def edit(
         raise click.UsageError("--portrait and --part belong to --from and --edit.")
     if text is not None and portrait is None:
         raise click.UsageError("--edit needs --portrait, the picture that is changed.")
-    if text is None and (given := _model_options(context)):
+    if text is None and (given := given_flags(context, _model_options())):
         raise click.UsageError(f"{', '.join(given)} belongs to --edit.")
     if (network is None) == bool(looks):
         raise click.UsageError("--network and --look belong together.")
@@ -190,13 +190,7 @@ def edit(
     click.echo(str(made))
 
 
-def _model_options(context: click.Context) -> list[str]:
-    """The flags of the image model that the user gave."""
+def _model_options() -> set[str]:
+    """The parameters of the image model."""
     named = {"picture", "image_model", "seed", *option_specs(Placement)}
-    named |= {f"image_{name}" for name in option_specs(EditOptions)}
-    source = click.core.ParameterSource.COMMANDLINE
-    return [
-        one.opts[0]
-        for one in context.command.params
-        if one.name in named and context.get_parameter_source(str(one.name)) is source
-    ]
+    return named | {f"image_{name}" for name in option_specs(EditOptions)}

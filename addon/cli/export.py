@@ -7,16 +7,28 @@ from typing import Any
 
 import click
 
+from ...engine.core.options import option_specs
 from ...engine.core.types import LikenessError
+from ...engine.formats.vrm_options import VrmOptions
 from ...engine.workflows.options import ExportOptions
 from .console import terminal_progress
-from .options import FILE, check_frame, max_gaussians_option, options_from, out_option, pose_options
+from .options import (
+    FILE,
+    check_frame,
+    given_flags,
+    max_gaussians_option,
+    options_from,
+    out_option,
+    pop_options,
+    pose_options,
+)
 
 
 @click.command()
 @click.argument("avatar", type=FILE)
 @out_option(
-    "A name ending in .ply or .spz (splats), .glb, .usda or .usdz (splats, rigged mesh, or both).",
+    "A name ending in .ply or .spz (splats), .glb, .usda or .usdz (splats, rigged mesh, or both), "
+    "or .vrm (a rigged mesh for VTubing).",
     "FILE",
 )
 @pose_options
@@ -37,8 +49,12 @@ from .options import FILE, check_frame, max_gaussians_option, options_from, out_
     help="Frames per second of --motion; the file's if not given.",
 )
 @options_from(ExportOptions, unset=("content",))
+@options_from(VrmOptions)
 @max_gaussians_option
+@click.pass_context
 def export(
+    context: click.Context,
+    /,
     avatar: Path,
     out: Path,
     pose: str | None,
@@ -52,7 +68,7 @@ def export(
     **chosen: Any,
 ) -> None:
     """Write an avatar for other programs: splats (.ply, .spz), or splats and a rigged mesh with
-    its look baked into a texture (.glb, .usda, .usdz)."""
+    its look baked into a texture (.glb, .usda, .usdz, .vrm)."""
     from ...engine.formats.avatar import load_avatar
     from ...engine.gaussians.lod import simplify_avatar
     from ...engine.workflows.export_files import (
@@ -70,6 +86,13 @@ def export(
     name = out.stem.partition("%")[0].rstrip("_#") or "Avatar"
     if content == "both" and out.suffix.lower() in (".ply", ".spz"):
         content = "mesh"  # refused with the reason
+    vrm = VrmOptions(**pop_options(VrmOptions, chosen))
+    if out.suffix.lower() == ".vrm":
+        if pose is not None or expression is not None:
+            raise click.UsageError("A .vrm is in the T-pose: leave --pose and --expression out.")
+        chosen["vrm"] = vrm
+    elif given := given_flags(context, option_specs(VrmOptions)):
+        raise click.UsageError(f"{', '.join(given)} belongs to .vrm files.")
     options = ExportOptions(content or "both", **chosen, name=name)
     check_export_format(out, options, motion is not None)
     stretch = _stretch(frames) if frames is not None else None

@@ -134,6 +134,16 @@ def pop_options(cls: type, chosen: dict[str, Any], prefix: str = "") -> dict[str
     return {name: chosen.pop(prefix + name) for name in option_specs(cls)}
 
 
+def given_flags(context: click.Context, names: Collection[str]) -> list[str]:
+    """List the flags among some parameters of a command that the user gave."""
+    source = click.core.ParameterSource.COMMANDLINE
+    return [
+        one.opts[0]
+        for one in context.command.params
+        if one.name in names and context.get_parameter_source(str(one.name)) is source
+    ]
+
+
 def _click_option(spec: OptionSpec, default: Any, help: str) -> Decorator[Any]:
     flag = "--" + spec.name.replace("_", "-")
     flags = list(spec.flags) or [flag]

@@ -13,6 +13,7 @@ import io
 import json
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +70,13 @@ def write_glb(
     """
     if splats is None and mesh is None:
         raise ValueError("nothing to write")
-    gltf = _Gltf()
+    gltf = Gltf()
     scenes = []
     if splats is not None:
         scenes.append({"name": "Splats", "nodes": [_add_splats(gltf, splats, f"{name} Splats")]})
     if mesh is not None:
         taken = Pose.rest(mesh.body.num_expression) if pose is None else pose
-        scenes.append({"name": "Mesh", "nodes": _add_mesh(gltf, mesh, taken, name, place)})
+        scenes.append({"name": "Mesh", "nodes": add_mesh(gltf, mesh, taken, name, place).roots})
     gltf.root["scenes"] = scenes
     # The mesh moves and is shown first; splats stand still.
     gltf.root["scene"] = len(scenes) - 1 if isinstance(pose, Motion) else 0
@@ -83,8 +84,12 @@ def write_glb(
         scratch.write_bytes(gltf.to_bytes())
 
 
-class _Gltf:
-    """The JSON and the binary chunk of a file under way."""
+class Gltf:
+    """The JSON and the binary chunk of a file under way.
+
+    Attributes:
+        root: the JSON.
+    """
 
     def __init__(self) -> None:
         self.root: _Json = {
@@ -100,11 +105,13 @@ class _Gltf:
         return len(items) - 1
 
     def use(self, extension: str) -> None:
+        """List an extension among those that the file uses."""
         used = self.root.setdefault("extensionsUsed", [])
         if extension not in used:
             used.append(extension)
 
     def view(self, content: bytes, target: int | None = None) -> int:
+        """Add bytes to the binary chunk, aligned to four; returns their bufferView."""
         self._binary += b"\0" * (-len(self._binary) % 4)
         item: _Json = {"buffer": 0, "byteOffset": len(self._binary), "byteLength": len(content)}
         if target is not None:
@@ -129,7 +136,7 @@ class _Gltf:
         return self.add("accessors", item)
 
     def sparse(self, rows: IntArray, values: FloatArray, count: int) -> int:
-        """Add [count, 3] float32, zero except for ``values`` [n, 3] at the ascending ``rows``."""
+        """Add [count, 3] float32, zero but for ``values`` [n, 3] at the ascending ``rows`` [n]."""
         item: _Json = {"componentType": _FLOAT, "type": "VEC3", "count": count}
         inside = np.asarray(values, np.float32).reshape(-1, 3)
         everything = inside if len(rows) == count else np.concatenate([inside, np.zeros((1, 3))])
@@ -144,7 +151,13 @@ class _Gltf:
             }
         return self.add("accessors", item)
 
+    def image(self, name: str, pixels: FloatArray) -> int:
+        """Add a picture [H, W, 3 or 4], sRGB 0..1, as PNG; returns its index."""
+        view = self.view(encode_png(pixels))
+        return self.add("images", {"name": name, "mimeType": "image/png", "bufferView": view})
+
     def to_bytes(self) -> bytes:
+        """Return the whole file."""
         binary = bytes(self._binary) + b"\0" * (-len(self._binary) % 4)
         self.root["buffers"] = [{"byteLength": len(binary)}]
         text = json.dumps(self.root, separators=(",", ":"), allow_nan=False).encode()
@@ -171,7 +184,7 @@ def _head(array: np.ndarray[Any, Any], bounds: bool) -> _Json:
 # Splats -------------------------------------------------------------------------------------
 
 
-def _add_splats(gltf: _Gltf, splats: Gaussians, name: str) -> int:
+def _add_splats(gltf: Gltf, splats: Gaussians, name: str) -> int:
     """Add a node with the splats as points; return its index."""
     gltf.use(SPLATS)
     gltf.use(UNLIT)
@@ -213,14 +226,42 @@ def _xyzw(quats: FloatArray) -> FloatArray:
 # The rigged mesh ----------------------------------------------------------------------------
 
 
-def _add_mesh(
-    gltf: _Gltf,
+@dataclass(frozen=True)
+class MeshNodes:
+    """Nodes of a rigged mesh.
+
+    Attributes:
+        armature: the one above the bones.
+        skinned: the one with the mesh and its morph targets.
+        bones: those of the 55 joints.
+    """
+
+    armature: int
+    skinned: int
+    bones: tuple[int, ...]
+
+    @property
+    def roots(self) -> list[int]:
+        """The nodes of the scene."""
+        return [self.armature, self.skinned]
+
+
+def add_mesh(
+    gltf: Gltf,
     mesh: SurfaceMesh,
     pose: Pose | Motion,
     name: str,
-    place_in_world: FloatArray | None,
-) -> list[int]:
-    """Add the skinned mesh, its skeleton and its animation; return the scene's nodes."""
+    place_in_world: FloatArray | None = None,
+) -> MeshNodes:
+    """Add a skinned mesh, its skeleton and its animation to a file.
+
+    Args:
+        gltf: the file.
+        mesh: the textured surface.
+        pose: of the mesh; a motion becomes an animation.
+        name: of the nodes.
+        place_in_world: [4, 4] from the pose's space to the world, metres; the identity by default.
+    """
     taken = make_curves(mesh.body, pose)
     vertex, place, f = _split_at_seams(mesh)
     primitive: _Json = {
@@ -252,7 +293,7 @@ def _add_mesh(
     armature = gltf.add("nodes", holder)
     if len(taken.times) > 1:
         _add_animation(gltf, taken, bones, skinned, name)
-    return [armature, skinned]
+    return MeshNodes(armature, skinned, tuple(bones))
 
 
 def _split_at_seams(mesh: SurfaceMesh) -> tuple[IntArray, IntArray, IntArray]:
@@ -263,7 +304,7 @@ def _split_at_seams(mesh: SurfaceMesh) -> tuple[IntArray, IntArray, IntArray]:
 
 
 def _mesh_attributes(
-    gltf: _Gltf, mesh: SurfaceMesh, vertex: IntArray, place: IntArray
+    gltf: Gltf, mesh: SurfaceMesh, vertex: IntArray, place: IntArray
 ) -> dict[str, int]:
     vertices = np.asarray(mesh.body.v_template, np.float64)
     normals = vertex_normals(vertices, mesh.body.f)
@@ -277,7 +318,7 @@ def _mesh_attributes(
     }
 
 
-def _targets(gltf: _Gltf, moves: FloatArray) -> list[_Json]:
+def _targets(gltf: Gltf, moves: FloatArray) -> list[_Json]:
     """Return a morph target for each expression of ``moves`` [n, 3, E]."""
     targets = []
     for e in range(moves.shape[2]):
@@ -286,11 +327,10 @@ def _targets(gltf: _Gltf, moves: FloatArray) -> list[_Json]:
     return targets
 
 
-def _material(gltf: _Gltf, texture: FloatArray) -> _Json:
+def _material(gltf: Gltf, texture: FloatArray) -> _Json:
     gltf.use(UNLIT)
-    image = {"name": "Look", "mimeType": "image/png", "bufferView": gltf.view(encode_png(texture))}
     sampler = gltf.add("samplers", {"magFilter": 9729, "minFilter": 9987})
-    source = gltf.add("textures", {"source": gltf.add("images", image), "sampler": sampler})
+    source = gltf.add("textures", {"source": gltf.image("Look", texture), "sampler": sampler})
     return {
         "name": "Look",
         "doubleSided": True,
@@ -307,14 +347,14 @@ def encode_png(texture: FloatArray) -> bytes:
     """Encode a picture as PNG.
 
     Args:
-        texture: [H, W, 3] sRGB in 0..1.
+        texture: [H, W, 3 or 4] sRGB in 0..1, alpha straight.
     """
     out = io.BytesIO()
     Image.fromarray(np.round(np.clip(texture, 0, 1) * 255).astype(np.uint8)).save(out, "PNG")
     return out.getvalue()
 
 
-def _add_skeleton(gltf: _Gltf, mesh: SurfaceMesh, taken: Curves) -> list[int]:
+def _add_skeleton(gltf: Gltf, mesh: SurfaceMesh, taken: Curves) -> list[int]:
     """Add a node for each joint, in the first frame's pose."""
     first = len(gltf.root.get("nodes", []))
     places = joint_offsets(mesh.body)
@@ -340,7 +380,7 @@ def _inverse_binds(joints: FloatArray) -> FloatArray:
 
 
 def _add_animation(
-    gltf: _Gltf, taken: Curves, bones: Sequence[int], skinned: int, name: str
+    gltf: Gltf, taken: Curves, bones: Sequence[int], skinned: int, name: str
 ) -> None:
     times = gltf.accessor(taken.times.astype(np.float32), bounds=True)
     samplers: list[_Json] = []

@@ -23,13 +23,15 @@ from ..core.types import Avatar, BoundGaussians, FloatArray, IntArray, LikenessE
 from ..formats.surface_mesh import SurfaceMesh
 from .binding import place_gaussians
 from .lift.mesh_diffusion import diffuse_values, mesh_edges, mesh_laplacian
-from .texture_baking import bake_colors
+from .texture_baking import BakedState, bake_colors
 
 INSIDE_PARTS = ("eye", "eye_back", "eye_socket", "mouth", "teeth", "tongue")
 """Parts of the body that are not its outer skin; they stay where they are."""
 
 STILL_PARTS = ("lips", "eyelid")
 """Parts whose shape belongs to the expressions; they move little."""
+
+BLINKS = {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}
 
 TEXTURE_SIZE = 2048
 
@@ -45,6 +47,7 @@ class MeshSettings:
     bare: float = 0.04  # metres from them beyond which it has ended
     few: int = 12  # vertices that are an end and no gap
     trust: float = 4.0  # in a vertex with as many splats as the median one, against bending
+    lid: float = 0.001  # metres down that a blink moves triangles which are baked with closed eyes
 
 
 S = register_settings("mesh", MeshSettings())
@@ -67,7 +70,8 @@ def extract_mesh(avatar: Avatar, size: int = TEXTURE_SIZE) -> SurfaceMesh:
     body: Body = avatar.body
     uv, uv_f = texture_coordinates(body)
     dressed = replace(body, v_template=dressed_vertices(avatar))
-    texture, colors = bake_colors(avatar, dressed, uv, uv_f, size, _groups(body))
+    states = _closed_lids(body)
+    texture, colors = bake_colors(avatar, dressed, uv, uv_f, size, _groups(body), states)
     if avatar.provenance.get("options", {}).get("below", "full") != "full":
         dressed = close_ends(dressed, avatar)
     return SurfaceMesh(dressed, uv, uv_f, texture, colors)
@@ -207,6 +211,16 @@ def _vertex_share(body: Body, parts: tuple[str, ...]) -> FloatArray:
     out = np.zeros(len(body.v_template))
     out[body.f[np.isin(body.face_part, rows)]] = 1.0
     return out
+
+
+def _closed_lids(body: Body) -> list[BakedState]:
+    """The upper lids with closed eyes: open ones are folded, and show the eyes before them."""
+    if not BLINKS.keys() <= set(body.expression_names):
+        return []
+    moves = np.asarray(body.exprdirs @ body.expression(**BLINKS), np.float64)
+    down = -moves[body.f, 1].mean(1) > S.lid
+    inside = np.isin(np.array(body.part_names)[body.face_part], INSIDE_PARTS)
+    return [BakedState(down & ~inside, moves)]
 
 
 def _groups(body: Body) -> IntArray:

@@ -7,6 +7,9 @@ what their neighbours on the surface have.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..body import Body
@@ -29,8 +32,27 @@ SOLID = 0.6  # alpha above which a texel is trusted
 _MEAN_LIMIT = 0.012  # metres: greatest standard deviation; larger ones are haze
 
 
+@dataclass(frozen=True)
+class BakedState:
+    """An expression in which some triangles are baked, because at rest they are folded away.
+
+    Attributes:
+        triangles: [F] which.
+        moves: [V, 3] metres by which the expression moves the vertices.
+    """
+
+    triangles: BoolArray
+    moves: FloatArray
+
+
 def bake_colors(
-    avatar: Avatar, body: Body, uv: FloatArray, uv_f: IntArray, size: int, groups: IntArray
+    avatar: Avatar,
+    body: Body,
+    uv: FloatArray,
+    uv_f: IntArray,
+    size: int,
+    groups: IntArray,
+    states: Sequence[BakedState] = (),
 ) -> tuple[FloatArray, FloatArray]:
     """Bake a texture and vertex colours.
 
@@ -41,6 +63,7 @@ def bake_colors(
         uv_f: [F, 3] rows of ``uv``.
         size: pixels of the texture's side.
         groups: [F] splats on triangles of one group only colour texels of the same.
+        states: of triangles that are not baked at rest.
 
     Returns:
         texture: [size, size, 3] float32 0..1.
@@ -49,11 +72,16 @@ def bake_colors(
     triangle, bary, _ = rasterize_atlas(uv, uv_f, size)
     row, col = np.nonzero(triangle >= 0)
     face, weights = triangle[row, col], bary[row, col].astype(np.float64)
-    vertices = np.asarray(body.v_template, np.float64)
-    points = surface_points(vertices, body.f, face, weights)
-    normals = surface_points(vertex_normals(vertices, body.f), body.f, face, weights)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-    rgb, alpha = _look(avatar, points, normals, groups[face], groups)
+    rgb, alpha = np.zeros((len(face), 3)), np.zeros(len(face))
+    left = np.ones(len(face), bool)
+    still = np.zeros((len(body.v_template), 3))
+    for state in (*states, BakedState(np.ones(len(body.f), bool), still)):
+        rows = np.nonzero(left & state.triangles[face])[0]
+        left[rows] = False
+        if len(rows):
+            rgb[rows], alpha[rows] = _look(
+                avatar, body, face[rows], weights[rows], groups, state.moves
+            )
     colors = _vertex_colors(body, face, weights, rgb, alpha)
     behind = surface_points(colors, body.f, face, weights)
     share = np.clip(alpha / SOLID, 0, 1)[:, None]
@@ -63,12 +91,22 @@ def bake_colors(
 
 
 def _look(
-    avatar: Avatar, points: FloatArray, normals: FloatArray, group: IntArray, groups: IntArray
+    avatar: Avatar,
+    body: Body,
+    face: IntArray,
+    weights: FloatArray,
+    groups: IntArray,
+    moves: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Straight colours [N, 3] and alphas [N] of rays from outside onto surface points."""
+    vertices = np.asarray(body.v_template, np.float64) + moves
+    points = surface_points(vertices, body.f, face, weights)
+    normals = surface_points(vertex_normals(vertices, body.f), body.f, face, weights)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    group = groups[face]
     rgb, alpha = np.zeros((len(points), 3)), np.zeros(len(points))
     bound = avatar.gaussians
-    gaussians = place_gaussians(bound, avatar.body.v_template, avatar.body)
+    gaussians = place_gaussians(bound, avatar.body.v_template + moves, avatar.body)
     home = groups[bound.triangle]
     # Smoothed a little, as a rasteriser's pixels are: thin splats leave no gaps between rays.
     scales = np.clip(gaussians.scales.astype(np.float64), 3e-4, _MEAN_LIMIT)

@@ -392,7 +392,7 @@ def export(
     Args:
         avatar: the avatar.
         out: a name ending in .ply or .spz (splats), .glb, .usda or .usdz (splats, a rigged and
-            textured mesh, or both).
+            textured mesh, or both), or .vrm (a rigged mesh, whose author ``options.vrm`` names).
         pose: how it stands; None as in the photo. A motion animates the mesh; for splats it makes
             a file for each frame, and ``out`` is then a name such as ``me_%04d.ply``.
         options: None for the defaults.

@@ -27,7 +27,8 @@ from .options import CONTENTS, PLACES, ClipOptions, ExportOptions
 SPLAT_SUFFIXES = (".ply", ".spz")
 _WRITERS = {".glb": write_glb, ".usda": write_usda, ".usdz": write_usdz}
 SCENE_SUFFIXES = tuple(_WRITERS)
-SUFFIXES = SPLAT_SUFFIXES + SCENE_SUFFIXES
+VRM_SUFFIX = ".vrm"
+SUFFIXES = (*SPLAT_SUFFIXES, *SCENE_SUFFIXES, VRM_SUFFIX)
 
 _ELSEWHERE = {
     ".fbx": "FBX files come from Blender: File > Export > Likeness Rigged Mesh (FBX).",
@@ -66,8 +67,23 @@ def check_export_format(out: Path, options: ExportOptions, moving: bool) -> None
             raise LikenessError(f"'{out}' cannot hold a mesh.", "Choose .glb, .usda or .usdz.")
         if moving:
             parse_sequence_name(out)
+    if suffix == VRM_SUFFIX:
+        _check_vrm(out, options, moving)
+    elif options.vrm is not None:
+        raise LikenessError(f"'{out}' has no author and licence.", "Only .vrm files have them.")
     if out.is_dir():
         raise LikenessError(f"'{out}' is a folder.", "Name a file.")
+
+
+def _check_vrm(out: Path, options: ExportOptions, moving: bool) -> None:
+    if moving:
+        raise LikenessError(f"'{out}' cannot hold a motion.", "Choose .glb, .usda or .usdz.")
+    if options.content == "splats":
+        raise LikenessError(f"'{out}' cannot hold splats.", "Choose .ply, .spz, .glb or .usda.")
+    if options.place == "photo":
+        raise LikenessError(f"'{out}' stands at the origin.", "Leave the place out.")
+    if options.vrm is None or not any(author.strip() for author in options.vrm.authors):
+        raise LikenessError(f"'{out}' needs an author.", "Name one.")
 
 
 def parse_sequence_name(out: Path) -> NumberedFiles:
@@ -216,6 +232,8 @@ def export_avatar(
             pose,
             progress=progress,
         )
+    if out.suffix.lower() == VRM_SUFFIX:
+        return write_vrm_avatar(avatar, out, options, progress)
     if isinstance(pose, Motion):
         motion = pose
         return write_sequence(
@@ -223,6 +241,40 @@ def export_avatar(
         )
     with atomic_write_files(out.absolute().parent) as scratch:
         write_splats(pose_avatar(avatar, pose), scratch / out.name, options)
+    return [out]
+
+
+def write_vrm_avatar(
+    avatar: Avatar, out: Path, options: ExportOptions, progress: Progress | None = None
+) -> list[Path]:
+    """Write an avatar as VRM 1.0, in the T-pose.
+
+    Args:
+        avatar: the avatar.
+        out: the file.
+        options: with the author and the licence.
+        progress: called with the stage, 0..1 and a message.
+
+    Returns:
+        The file written.
+
+    Raises:
+        LikenessError: an author is missing, or the folder cannot be written to.
+    """
+    from ..formats.vrm import write_vrm
+    from ..visual.sheet import draw_thumbnail
+
+    _check_vrm(out, options, moving=False)
+    assert options.vrm is not None
+    if progress:
+        progress("write", 0.0, "baking the texture")
+    mesh = extract_mesh(avatar, options.texture)
+    if progress:
+        progress("write", 0.8, f"writing {out.name}")
+    picture = draw_thumbnail(avatar)
+    write_vrm(out, mesh, options.vrm, options.name, picture, avatar.provenance)
+    if progress:
+        progress("write", 1.0, "written")
     return [out]
 
 

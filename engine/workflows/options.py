@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.options import check_options, option
+from ..formats.vrm_options import VrmOptions
 from ..pipeline.options import (
     camera_pitch_option,
     estimator_option,
@@ -213,6 +214,7 @@ class ExportOptions:
             was taken, with the camera at the origin.
         texture: side of the mesh's texture in pixels.
         name: of the objects in the file.
+        vrm: author and licence of a .vrm, which needs them.
     """
 
     content: str = option(
@@ -236,6 +238,7 @@ class ExportOptions:
         2048, help="Side of the mesh's texture.", unit="pixels", min=64, max=8192, show_default=True
     )
     name: str = "Avatar"
+    vrm: VrmOptions | None = None
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,29 @@ def errors(folder: str) -> dict[str, Any]:
     return out
 
 
+def vrm(folder: str) -> dict[str, Any]:
+    """A VRM file from the scene, read by Blender's importer of glTF as which it is renamed."""
+    likeness.register()
+    objects = animated()
+    before = block_names()
+    path = Path(folder) / "me.vrm"
+    out: dict[str, Any] = {"nameless": _attempt("export_vrm", str(path))}
+    out["nothing"] = not path.exists()
+    bpy.ops.likeness.export_vrm(
+        filepath=str(path), author="Ann", allow={"redistribution"}, texture="1024"
+    )
+    out["unchanged"] = block_names() == before
+    dressed = extract_mesh(read_avatar(objects), 64).body
+    imported = _import("glb", path.rename(path.with_suffix(".glb")))
+    out["bones"] = len(imported.find_armature().data.bones)
+    out["keys"] = [key.name for key in imported.data.shape_keys.key_blocks[1:]]
+    out["names"] = list(dressed.expression_names)
+    points = _world_points(imported)
+    out["low"] = float(points[:, 1].min())
+    out["height"] = float(np.ptp(points[:, 1]) - np.ptp(dressed.v_template[:, 1]))
+    return out
+
+
 def _attempt(operator: str, path: str) -> str:
     try:
         getattr(bpy.ops.likeness, operator)(filepath=path)

@@ -56,6 +56,17 @@ def check_mesh(blender, kind: str, folder: Path, program: str = "") -> None:
         assert found["colors"] == 1
 
 
+def test_vrm(blender, tmp_path: Path) -> None:
+    found = blender(EXPORT, "vrm", folder=str(tmp_path))
+    assert "needs an author" in " ".join(found["nameless"].split())
+    assert found["nothing"]
+    assert found["unchanged"]
+    assert found["bones"] == 55
+    assert found["keys"] == found["names"]
+    assert abs(found["low"]) < 1e-4
+    assert abs(found["height"]) < 1e-3
+
+
 def test_what_is_refused(blender_lts, tmp_path: Path) -> None:
     found = blender_lts(EXPORT, "errors", folder=str(tmp_path))
     assert "does not exist" in " ".join(found["folder"].split())

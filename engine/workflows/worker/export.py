@@ -16,11 +16,13 @@ with the first of the poses as its own. Result::
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.options import options_from_json
 from ...core.types import Avatar, LikenessError
+from ...formats.vrm_options import VrmOptions
 
 if TYPE_CHECKING:
     from .main import Channel
@@ -35,14 +37,20 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     from ...scene.frames import SceneFrames
     from ..export_files import (
         SPLAT_SUFFIXES,
+        VRM_SUFFIX,
         check_export_format,
         write_scene,
         write_sequence,
         write_splats,
+        write_vrm_avatar,
     )
     from ..options import ExportOptions
 
-    options = options_from_json(ExportOptions, request["options"])
+    fields = dict(request["options"])
+    vrm = fields.pop("vrm", None)
+    options = options_from_json(ExportOptions, fields)
+    if vrm is not None:
+        options = replace(options, vrm=options_from_json(VrmOptions, vrm))
     out, folder = Path(request["out"]), Path(request["folder"])
     channel.progress("read", 0.0, "reading the scene")
     if out.suffix == ".safetensors":
@@ -67,6 +75,9 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
                 write_splats(frames.gaussians(0), scratch / out.name, options)
             files = [out]
         channel.progress("write", 1.0, "written")
+        return {"files": [str(file) for file in files], "warnings": []}
+    if out.suffix.lower() == VRM_SUFFIX:
+        files = write_vrm_avatar(avatar, out, options, channel.progress)
         return {"files": [str(file) for file in files], "warnings": []}
     pose, place = avatar.pose, frames.places[0, 0]
     if request["poses"] is not None:
@@ -93,8 +104,6 @@ def read_scene_avatar(folder: Path, poses: str | None) -> Avatar:
     Raises:
         LikenessError: a file cannot be read.
     """
-    from dataclasses import replace
-
     from ...formats.avatar import load_editable_avatar
     from ...scene.frames import AVATAR_NAME
 

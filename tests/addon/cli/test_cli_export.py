@@ -37,6 +37,7 @@ def avatar(tmp_path_factory):
         ("me.spz", ["--pose", "relaxed"], ["me.spz"]),
         ("me.glb", ["--content", "mesh", "--texture", "64"], ["me.glb"]),
         ("me.usda", ["--texture", "64"], ["me.usda", "me_texture.png"]),
+        ("me.vrm", ["--author", "Ann", "--credit", "unnecessary", "--texture", "64"], ["me.vrm"]),
         ("me_##.ply", ["--motion", "MOTION", "--frames", "1:3"], ["me_00.ply", "me_01.ply"]),
         ("me.glb", ["--motion", "MOTION", "--texture", "64", "--fps", "15"], ["me.glb"]),
     ],
@@ -64,6 +65,11 @@ def test_files(avatar: Path, tmp_path: Path, out: str, options, files) -> None:
         ("me.glb", ["--motion", "m.npz", "--pose", "wave"], "--pose"),
         ("me_%d.ply", ["--motion", "m.npz", "--frames", "5"], "0:100"),
         ("me.glb", ["--texture", "7"], "--texture"),
+        ("me.vrm", [], "needs an author"),
+        ("me.vrm", ["--author", "Ann", "--pose", "wave"], "T-pose"),
+        ("me.vrm", ["--author", "Ann", "--motion", "m.npz"], "cannot hold a motion"),
+        ("me.vrm", ["--author", "Ann", "--content", "splats"], "cannot hold splats"),
+        ("me.glb", ["--author", "Ann"], "--author belongs to .vrm"),
     ],
 )
 def test_errors(avatar: Path, tmp_path: Path, capsys, out: str, options, word: str) -> None:

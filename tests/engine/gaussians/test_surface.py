@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from likeness.engine.body.atlas import rasterize_atlas, surface_points
+from likeness.engine.body.synthetic import make_synthetic_body
 from likeness.engine.core.cameras import photo_camera
 from likeness.engine.core.geometry import vertex_normals
 from likeness.engine.core.types import JOINT_INDEX, Avatar, BoundGaussians, LikenessError, Pose
 from likeness.engine.gaussians.mesh_extraction import S as MESH_EXTRACTION
-from likeness.engine.gaussians.mesh_extraction import close_ends, extract_mesh
+from likeness.engine.gaussians.mesh_extraction import _closed_lids, close_ends, extract_mesh
 
 _spec = importlib.util.spec_from_file_location(
     "exported", Path(__file__).parents[1] / "formats" / "exported.py"
@@ -102,3 +103,21 @@ def test_the_same_twice_and_sizes(avatar, mesh) -> None:
     np.testing.assert_array_equal(again.body.v_template, mesh.body.v_template)
     with pytest.raises(LikenessError, match="9000"):
         extract_mesh(avatar, 9000)
+
+
+def test_upper_lids_are_baked_with_closed_eyes() -> None:
+    """Splats of the eyes stand before the folded lids, and must not be painted on them."""
+    body = make_synthetic_body()
+    body = body.personalised(np.zeros(body.num_betas))
+    moves = np.zeros((len(body.v_template), 3, body.num_expression), np.float32)
+    down = np.argsort(-np.asarray(body.v_template)[:, 1])[:40]  # the top of the head is the lid
+    for name in ("eyeBlinkLeft", "eyeBlinkRight"):
+        moves[down, 1, body.expression_names.index(name)] = -0.005
+    body = replace(body, exprdirs=moves)
+    (state,) = _closed_lids(body)
+    lid = np.isin(body.f, down).all(1)
+    assert lid.any()
+    assert state.triangles[lid].all()
+    assert not state.triangles[~np.isin(body.f, down).any(1)].any()
+    np.testing.assert_allclose(state.moves[down, 1], -0.01, atol=1e-6)
+    assert _closed_lids(replace(body, expression_names=("a",) * body.num_expression)) == []
