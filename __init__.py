@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .engine.core.types import LikenessError as LikenessError
     from .engine.core.types import Motion as Motion
     from .engine.core.types import Pose as Pose
-    from .engine.formats.vrm_options import VrmOptions as VrmOptions
     from .engine.pipeline.build import BuildResult as BuildResult
     from .engine.pipeline.options import BuildOptions as BuildOptions
     from .engine.workflows.api import build as build
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from .engine.workflows.options import ClipOptions as ClipOptions
     from .engine.workflows.options import ExportOptions as ExportOptions
     from .engine.workflows.options import TrackOptions as TrackOptions
+    from .engine.workflows.options import VrmOptions as VrmOptions
     from .engine.workflows.track_files import TrackFiles as TrackFiles
 
     __version__: str
@@ -52,8 +52,7 @@ _PUBLIC = {
     "engine.workflows.api": "build camera clip edit export load motion pose render save simplify "
     "splats track",
     "engine.workflows.clip_files": "Clip",
-    "engine.formats.vrm_options": "VrmOptions",
-    "engine.workflows.options": "ClipOptions ExportOptions TrackOptions",
+    "engine.workflows.options": "ClipOptions ExportOptions TrackOptions VrmOptions",
     "engine.workflows.track_files": "TrackFiles",
     "engine.pipeline.build": "BuildResult",
     "engine.pipeline.options": "BuildOptions",

@@ -10,8 +10,7 @@ import bpy
 from ..addon.option_properties import option_property, read_options
 from ..addon.scene.avatar_objects import get_chosen_avatar
 from ..addon.scene.frame_recorder import record_frames
-from ..engine.formats.vrm_options import VrmOptions
-from ..engine.workflows.options import ExportOptions
+from ..engine.workflows.options import ExportOptions, VrmOptions
 from .export import TEXTURE_SIZES, ExportOperator
 
 _USES = ("redistribution", "violence", "sexual", "politics", "antisocial")

@@ -80,6 +80,7 @@ _ELSEWHERE = {
     "addon/scene/blend_writer.py": "runs with bpy, for the command line",
     "addon/workers/pool.py": "of batches, which the command line starts",
     "engine/core/settings.py": "settings are set by --set only",
+    "engine/formats/vrm_options.py": "the command line's options",
     "engine/files/stores.py": "object stores of clusters",
     "engine/files/weights.py": "the list of models says how the command line calls them; REMEDY "
     "begins with what helps in Blender",

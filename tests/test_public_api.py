@@ -63,6 +63,7 @@ TYPES = {
     "Pose",
     "TrackFiles",
     "TrackOptions",
+    "VrmOptions",
 }
 VALUES = {"JOINT_NAMES"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.options import check_options, option
-from ..formats.vrm_options import VrmOptions
+from ..formats.vrm_options import VrmOptions as VrmOptions
 from ..pipeline.options import (
     camera_pitch_option,
     estimator_option,
