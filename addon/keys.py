@@ -46,6 +46,10 @@ RESOLUTION = "likeness_resolution"
 PIXEL_ASPECT = "likeness_pixel_aspect"
 """fx / fy of the photo."""
 
+# On the armatures and splats of crowds, which are not avatars of their own.
+CROWD = "likeness_crowd"
+"""``member`` on an armature, ``splats`` on its splats."""
+
 # On splat objects.
 FAST_SPLATS = "likeness_fast_splats"
 """Fast splats were on when the file was saved."""

@@ -1,14 +1,29 @@
 """State of the panels for this session; the running job is in ``running.py``."""
 # No postponed annotations here: Blender reads properties from them.
 
+from pathlib import Path
 from typing import Any
 
 import bpy
+
+from .gallery import gallery_items
+
+
+def _gallery_items(owner: Any, context: Any) -> list[tuple[str, str, str, int, int]]:
+    return gallery_items(Path(bpy.path.abspath(owner.gallery_folder)))
 
 
 class LikenessSession(bpy.types.PropertyGroup):  # type: ignore[misc]
     """On the window manager, so not saved with files and not part of undo."""
 
+    gallery_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Folder",
+        description="Folder with avatars, such as a batch's results; its subfolders count, too",
+        subtype="DIR_PATH",
+    )
+    gallery_avatar: bpy.props.EnumProperty(  # type: ignore[valid-type]
+        name="Avatar", description="Avatar of the folder", items=_gallery_items
+    )
     expression_filter: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Filter", description="Show only expressions whose name contains this text"
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from . import attributes, avatars, create, display, export, expression, motion, pose
+from . import attributes, avatars, create, display, export, expression, gallery, motion, pose
 
 CLASSES = tuple(
     cls
-    for module in (create, avatars, pose, motion, expression, attributes, display, export)
+    for module in (create, gallery, avatars, pose, motion, expression, attributes, display, export)
     for cls in module.CLASSES
 )
 """In the order of the sidebar."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CAMERAS = ("fixed", "follow", "input", "motion")
 CONTENTS = ("both", "splats", "mesh")
 PLACES = ("floor", "photo")
+LAYOUTS = ("grid", "scattered")
 TURNTABLE_SECONDS = 4.0
 
 
@@ -256,3 +257,34 @@ class BatchOptions:
     preview: bool = option(True, help="Also draw preview.png of each avatar (the default).")
     force: bool = False
     tries: int = 2
+
+
+@dataclass(frozen=True)
+class CrowdOptions:
+    """What a user may choose for a crowd.
+
+    Attributes:
+        count: of its members.
+        splats: upper limit of the splats of each.
+        layout: of :data:`LAYOUTS`.
+        spacing: metres between neighbours.
+        turn: degrees by which members turn away from the front, to either side.
+        seed: of all that is random.
+
+    Raises:
+        LikenessError: a value is not allowed; the option and what it must be are named.
+    """
+
+    count: int = option(20, help="Number of people.", metavar="N", min=1, max=1000)
+    splats: int = option(
+        10_000, help="Upper limit of each person's splats.", metavar="N", min=100, max=262_144
+    )
+    layout: str = option("scattered", help="Arrangement of the people.", choices=LAYOUTS)
+    spacing: float = option(1.1, help="Distance of neighbours.", unit="metres", min=0.2, max=100.0)
+    turn: float = option(
+        30.0, help="Angle by which people turn to either side.", unit="degrees", min=0.0, max=180.0
+    )
+    seed: int = option(0, help="Random seed.", metavar="N", min=0)
+
+    def __post_init__(self) -> None:
+        check_options(self)

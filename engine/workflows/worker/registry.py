@@ -19,6 +19,7 @@ TASKS = (
     "draw",
     "splats",
     "wear",
+    "crowd",
     "compile",
     "doctor",
 )

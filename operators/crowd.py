@@ -1,0 +1,154 @@
+"""Crowds: people of a folder in the scene by the hundred."""
+# No postponed annotations here: Blender reads properties from them.
+
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..addon import gallery
+from ..addon.motion.record import get_frame_rate
+from ..addon.option_properties import option_property, read_options
+from ..addon.portrait import scratch_file
+from ..addon.scene import crowd
+from ..engine.core.types import LikenessError
+from ..engine.workflows.options import CrowdOptions
+from .avatar_operator import format_count
+from .job_operator import JobOperator
+
+_OPTIONS = {name: name for name in ("count", "splats", "layout", "spacing", "turn", "seed")}
+_MOTIONS = (".npz", ".npy", ".bvh")
+
+
+class AddCrowd(JobOperator, bpy.types.Operator):  # type: ignore[misc]
+    """Add people of a folder at the 3D cursor, many times each, with shared meshes and motions of
+    their own time. They need no extension, and cannot be posed by hand"""
+
+    bl_idname = "likeness.add_crowd"
+    bl_label = "Add Crowd"
+
+    directory: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Avatars",
+        description="Folder with avatars, such as a batch's results; its subfolders count, too",
+        subtype="DIR_PATH",
+    )
+    motions: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Motions",
+        description="Folder with motion files (.npz, .npy, .bvh), which people do in place and in "
+        "a loop; people stand in poses if empty",
+        subtype="DIR_PATH",
+    )
+    count: option_property(  # type: ignore[valid-type]
+        CrowdOptions, "count", name="People", description="Number of people"
+    )
+    splats: option_property(  # type: ignore[valid-type]
+        CrowdOptions,
+        "splats",
+        name="Splats",
+        description="Upper limit of each person's splats; people that look small show fewer",
+    )
+    layout: option_property(  # type: ignore[valid-type]
+        CrowdOptions,
+        "layout",
+        name="Arrangement",
+        description="Where the people stand",
+        items=[
+            ("scattered", "Scattered", "At random, none in another's way"),
+            ("grid", "Grid", "In rows"),
+        ],
+        default="scattered",
+    )
+    spacing: option_property(  # type: ignore[valid-type]
+        CrowdOptions,
+        "spacing",
+        name="Spacing",
+        description="Distance of neighbors",
+        subtype="DISTANCE",
+    )
+    turn: option_property(  # type: ignore[valid-type]
+        CrowdOptions,
+        "turn",
+        name="Turn",
+        description="Degrees by which people turn away from the front, to either side",
+    )
+    seed: option_property(  # type: ignore[valid-type]
+        CrowdOptions, "seed", name="Seed", description="Another seed gives another crowd"
+    )
+
+    def ask(self, context: Any, event: Any) -> set[str]:
+        """Ask for the options."""
+        if not self.properties.is_property_set("directory"):
+            self.directory = context.window_manager.likeness.gallery_folder
+        return set(context.window_manager.invoke_props_dialog(self, width=360))
+
+    def draw(self, context: Any) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        for name in ("directory", "motions", *_OPTIONS):
+            layout.prop(self, name)
+
+    def request(self, context: Any) -> dict[str, Any]:
+        options = read_options(CrowdOptions, self, _OPTIONS)
+        folder = self._folder(self.directory)
+        avatars = gallery.list_avatar_files(folder)
+        if not avatars:
+            raise LikenessError(f"There are no avatars in '{folder}'.", "Choose another folder.")
+        motions = []
+        if self.motions:
+            motions = crowd.check_folder(self._folder(self.motions), _MOTIONS, "motions")
+        self._scratch = scratch_file("crowd")
+        return {
+            "task": "crowd",
+            "avatars": [str(path) for path in avatars[: options.count]],
+            "motions": [str(path) for path in motions],
+            "output": str(self._scratch),
+            "splats": options.splats,
+            "frame_rate": get_frame_rate(context.scene),
+        }
+
+    def _folder(self, text: str) -> Path:
+        folder = Path(bpy.path.abspath(text)) if text else None
+        if folder is None or not folder.is_dir():
+            raise LikenessError(f"The folder '{text}' does not exist.", "Choose another one.")
+        return folder
+
+    def done(self, context: Any, result: dict[str, Any]) -> Generator[None, None, None]:
+        options = read_options(CrowdOptions, self, _OPTIONS)
+        try:
+            yield from crowd.add_crowd_steps(context, result["people"], options)
+        finally:
+            shutil.rmtree(self._scratch.parent, ignore_errors=True)
+        for warning in result["warnings"]:
+            self.report({"WARNING"}, warning)
+        self.report({"INFO"}, f"Added {format_count(options.count, 'person', 'people')}")
+
+
+class CrowdDetail(bpy.types.Operator):  # type: ignore[misc]
+    """Let the people of crowds show as many splats as their size in the scene's camera needs"""
+
+    bl_idname = "likeness.crowd_detail"
+    bl_label = "Update Crowd Detail"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        if crowd.list_members(context.scene):
+            return True
+        cls.poll_message_set("The scene has no crowd")
+        return False
+
+    def execute(self, context: Any) -> set[str]:
+        levels = crowd.set_levels(context.scene)
+        full = levels.get(1.0, 0)
+        self.report({"INFO"}, f"{full} of {sum(levels.values())} show all their splats")
+        return {"FINISHED"}
+
+
+def stop() -> None:
+    """Free the pictures of the gallery."""
+    gallery.clear_gallery()
+
+
+CLASSES = (AddCrowd, CrowdDetail)
