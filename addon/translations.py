@@ -16,7 +16,13 @@ from .paths import ROOT_PACKAGE
 
 FILE = Path(__file__).resolve().parent / "messages.json"
 
-LOCALES = {"de": ("de", "de_DE")}
+LOCALES = {
+    "de": ("de", "de_DE"),
+    "es": ("es", "es_ES"),
+    "fr": ("fr", "fr_FR"),
+    "ja": ("ja", "ja_JP"),
+    "zh_HANS": ("zh_HANS", "zh_CN"),
+}
 """Language -> Blender's names for it in different versions."""
 
 

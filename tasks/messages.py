@@ -15,7 +15,7 @@ from pathlib import Path
 from .commands import ROOT, print_step
 
 FILE = ROOT / "addon" / "messages.json"
-LANGUAGES = ("de",)
+LANGUAGES = ("de", "es", "fr", "ja", "zh_HANS")
 UI_SOURCES = (
     "operators",
     "panels",

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import re
 import sys
+import unicodedata
 from pathlib import Path
 from types import ModuleType
 
@@ -127,14 +128,65 @@ def test_panels_speak_no_command_lines() -> None:
     assert not said, "\n".join(said)
 
 
-def test_german_says_something_else_with_the_same_marks(messages: ModuleType) -> None:
+LANGUAGES = ("de", "es", "fr", "ja", "zh_HANS")
+_ENDS = {".": (".", "。"), ":": (":", "："), "?": ("?", "？")}
+_LABEL, _ROOM = 24, 28
+"""Characters of what may be a button, and columns that it has at least."""
+
+
+def columns(text: str) -> int:
+    """Width of a text: characters of East Asian writing take two columns."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_translations_have_the_same_marks(messages: ModuleType, language: str) -> None:
+    """Ends, suffixes of files, numbers and placeholders stay."""
     there = messages.read_messages()
-    german = {text: said["de"] for text, said in there.items() if said.get("de")}
-    assert len(german) > 0.9 * len(there), messages.find_untranslated(there, "de")
-    for text, said in german.items():
-        assert said == said.strip(), text
-        assert text.endswith(":") == said.endswith(":"), text
-        assert text.rstrip().endswith(".") == said.endswith("."), text
-        assert sorted(re.findall(r"\.\w{3,4}\b|#+", text)) == sorted(
-            re.findall(r"\.\w{3,4}\b|#+", said)
-        ), text
+    said = {text: of[language] for text, of in there.items() if of.get(language)}
+    assert len(said) > 0.9 * len(there), messages.find_untranslated(there, language)
+    for text, translation in said.items():
+        assert translation == translation.strip(), text
+        for end, ends in _ENDS.items():
+            assert text.rstrip().endswith(end) == translation.endswith(ends), (text, translation)
+        for mark in (r"\.[a-z]\w{2,4}\b|#+", r"\d{2,}", r"\{\w*\}|%\w"):
+            found = sorted(re.findall(mark, translation, re.ASCII))
+            assert sorted(re.findall(mark, text, re.ASCII)) == found, (text, translation)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_labels_fit_their_buttons(messages: ModuleType, language: str) -> None:
+    said = {text: of.get(language, "") for text, of in messages.read_messages().items()}
+    wide = {
+        text: translation
+        for text, translation in said.items()
+        if len(text) <= _LABEL and columns(translation) > max(2 * len(text), _ROOM)
+    }
+    assert not wide
+
+
+@pytest.mark.parametrize(
+    ("language", "letters"), [("ja", "\u3040-\u30ff\u4e00-\u9fff"), ("zh_HANS", "\u4e00-\u9fff")]
+)
+def test_eastern_languages_are_in_their_own_writing(
+    messages: ModuleType, language: str, letters: str
+) -> None:
+    """But for names of programs, formats and axes; Chinese has no kana."""
+    own = re.compile(f"[{letters}]")
+    said = {text: of.get(language, "") for text, of in messages.read_messages().items()}
+    latin = [text for text, of in said.items() if of and not own.search(of)]
+    assert len(latin) < 40, latin
+    assert all(len(text) <= 40 for text in latin), latin
+    if language == "zh_HANS":
+        assert not [text for text, of in said.items() if re.search("[\u3040-\u30ff]", of)]
+
+
+def test_every_language_is_registered_under_blenders_name(messages: ModuleType) -> None:
+    assert messages.LANGUAGES == LANGUAGES
+    tree = ast.parse((ROOT / "addon" / "translations.py").read_text(encoding="utf-8"))
+    (locales,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "LOCALES"
+    )
+    assert tuple(sorted(locales)) == LANGUAGES
