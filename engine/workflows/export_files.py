@@ -272,7 +272,8 @@ def write_vrm_avatar(
     if progress:
         progress("write", 0.8, f"writing {out.name}")
     picture = draw_thumbnail(avatar)
-    write_vrm(out, mesh, options.vrm, options.name, picture, avatar.provenance)
+    with atomic_write_files(out.absolute().parent) as scratch:
+        write_vrm(scratch / out.name, mesh, options.vrm, options.name, picture, avatar.provenance)
     if progress:
         progress("write", 1.0, "written")
     return [out]

@@ -27,6 +27,7 @@ from likeness.engine.workflows.export_files import (
     load_export_motion,
     poses_to_motion,
 )
+from likeness.engine.workflows.options import VrmOptions
 
 _spec = importlib.util.spec_from_file_location(
     "exported", Path(__file__).parents[1] / "formats" / "exported.py"
@@ -59,10 +60,16 @@ def test_splats_still_and_moving(avatar, motion, tmp_path: Path, suffix: str, re
         assert psnr(render_camera(read(file), avatar.camera).rgb, expected) > 40
 
 
+def options_of(suffix: str) -> ExportOptions:
+    """Small files; a VRM has an author."""
+    return replace(SMALL, vrm=VrmOptions(("Ann",))) if suffix == ".vrm" else SMALL
+
+
 @pytest.mark.parametrize("suffix", export_files.SUFFIXES)
 def test_the_same_bytes_twice(avatar, tmp_path: Path, suffix: str) -> None:
     for folder in ("a", "b"):
-        export_avatar(avatar, tmp_path / folder / f"me{suffix}", avatar.pose, SMALL)
+        out = tmp_path / folder / f"me{suffix}"
+        export_avatar(avatar, out, avatar.pose, options_of(suffix))
     names = sorted(p.name for p in (tmp_path / "a").iterdir())
     assert names == sorted(p.name for p in (tmp_path / "b").iterdir())
     for name in names:
@@ -112,7 +119,7 @@ def test_a_failure_leaves_what_was_there(avatar, tmp_path: Path, monkeypatch, su
     for module in ("glb", "usd"):
         monkeypatch.setattr(f"likeness.engine.formats.{module}.encode_png", full)
     with pytest.raises(LikenessError, match="No space") as caught:
-        export_avatar(avatar, out, avatar.pose, SMALL)
+        export_avatar(avatar, out, avatar.pose, options_of(suffix))
     assert ".likeness-" not in str(caught.value)
     assert out.read_text() == "mine"
     assert list(tmp_path.iterdir()) == [out]
