@@ -45,8 +45,13 @@ def avatar_title(avatar: Path, folder: Path) -> str:
     return named.relative_to(folder).as_posix() if named != folder else avatar.stem
 
 
-def gallery_items(folder: Path) -> list[tuple[str, str, str, int, int]]:
-    """Return the enum items of a folder's avatars, with pictures where a window shows them."""
+def gallery_items(folder: Path | None) -> list[tuple[str, str, str, int, int]]:
+    """Return the enum items of a folder's avatars, with pictures where a window shows them.
+
+    The folder is read again when something was added to it or removed from it.
+    """
+    if folder is None:
+        return []
     try:
         state = (str(folder), folder.stat().st_mtime)
     except OSError:

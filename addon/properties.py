@@ -10,7 +10,8 @@ from .gallery import gallery_items
 
 
 def _gallery_items(owner: Any, context: Any) -> list[tuple[str, str, str, int, int]]:
-    return gallery_items(Path(bpy.path.abspath(owner.gallery_folder)))
+    folder = owner.gallery_folder
+    return gallery_items(Path(bpy.path.abspath(folder)) if folder else None)
 
 
 class LikenessSession(bpy.types.PropertyGroup):  # type: ignore[misc]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import bpy
 
+from ..addon.gallery import gallery_items
 from ..addon.properties import get_session
 from ..addon.scene.crowd import list_members
 from .base import MAIN_PANEL, LikenessPanel
@@ -22,8 +24,8 @@ class GalleryPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
     def draw(self, context: Any) -> None:
         session, layout = get_session(context), self.layout
         layout.prop(session, "gallery_folder", text="")
-        chosen = session.gallery_avatar if session.gallery_folder else ""
-        if chosen:
+        folder = session.gallery_folder
+        if folder and gallery_items(Path(bpy.path.abspath(folder))):
             layout.template_icon_view(
                 session, "gallery_avatar", show_labels=True, scale=7.0, scale_popup=5.0
             )
@@ -31,8 +33,8 @@ class GalleryPanel(LikenessPanel, bpy.types.Panel):  # type: ignore[misc]
             row = layout.row()
             # A button calls at once, without asking for a file.
             row.operator_context = "INVOKE_DEFAULT"
-            row.operator("likeness.import_avatar", icon="IMPORT").filepath = chosen
-        elif session.gallery_folder:
+            row.operator("likeness.import_avatar", icon="IMPORT").filepath = session.gallery_avatar
+        elif folder:
             layout.label(text="No avatars in this folder", icon="INFO")
         column = layout.column(align=True)
         column.operator_context = "INVOKE_DEFAULT"

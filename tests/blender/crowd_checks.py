@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -22,7 +23,7 @@ from likeness.engine.gaussians.lod import order_by_importance, simplify_avatar
 from likeness.engine.motion.io import save_motion
 from likeness.engine.scene.mesh import stored_order
 from likeness.engine.workflows.export_files import poses_to_motion
-from shared import block_names
+from shared import Recorder, block_names
 
 FRAMES = 40
 
@@ -199,7 +200,14 @@ def shown(folder: str) -> dict[str, Any]:
         "titles": [item[1] for item in items],
         "pictures": [gallery.find_picture(Path(item[0])) is not None for item in items],
         "chosen": Path(session.gallery_avatar).parent.name,
-        "nothing": gallery.gallery_items(root / "gone"),
+        "nothing": [*gallery.gallery_items(root / "gone"), *gallery.gallery_items(None)],
+        "drawn": [],
     }
+    for folder in ("", str(root / "motions"), str(batch)):
+        session.gallery_folder = folder
+        calls: list[str] = []
+        layout = SimpleNamespace(layout=Recorder(calls))
+        likeness.panels.gallery.GalleryPanel.draw(layout, bpy.context)
+        out["drawn"].append(" ".join(calls))
     gallery.clear_gallery()
     return out

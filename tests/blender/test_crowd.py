@@ -47,3 +47,9 @@ def test_the_gallery_lists_a_batchs_results(blender_lts, tmp_path: Path) -> None
     assert found["pictures"] == [False, True]
     assert found["chosen"] == "bob"
     assert found["nothing"] == []
+    none, empty, full = found["drawn"]
+    assert "import_avatar" not in none + empty
+    assert "No avatars in this folder" in empty
+    assert "template_icon_view" in full
+    assert "likeness.import_avatar" in full
+    assert all("likeness.add_crowd" in drawn for drawn in found["drawn"])
