@@ -37,22 +37,26 @@ if TYPE_CHECKING:
     from .engine.workflows.api import render as render
     from .engine.workflows.api import save as save
     from .engine.workflows.api import simplify as simplify
+    from .engine.workflows.api import speak as speak
     from .engine.workflows.api import splats as splats
     from .engine.workflows.api import track as track
     from .engine.workflows.clip_files import Clip as Clip
     from .engine.workflows.options import ClipOptions as ClipOptions
     from .engine.workflows.options import ExportOptions as ExportOptions
+    from .engine.workflows.options import SpeakOptions as SpeakOptions
     from .engine.workflows.options import TrackOptions as TrackOptions
     from .engine.workflows.options import VrmOptions as VrmOptions
+    from .engine.workflows.speak_files import SpeakFiles as SpeakFiles
     from .engine.workflows.track_files import TrackFiles as TrackFiles
 
     __version__: str
 
 _PUBLIC = {
     "engine.workflows.api": "build camera clip edit export load motion pose render save simplify "
-    "splats track",
+    "speak splats track",
     "engine.workflows.clip_files": "Clip",
-    "engine.workflows.options": "ClipOptions ExportOptions TrackOptions VrmOptions",
+    "engine.workflows.options": "ClipOptions ExportOptions SpeakOptions TrackOptions VrmOptions",
+    "engine.workflows.speak_files": "SpeakFiles",
     "engine.workflows.track_files": "TrackFiles",
     "engine.pipeline.build": "BuildResult",
     "engine.pipeline.options": "BuildOptions",
@@ -78,6 +82,8 @@ __all__ = [
     "LikenessError",
     "Motion",
     "Pose",
+    "SpeakFiles",
+    "SpeakOptions",
     "TrackFiles",
     "TrackOptions",
     "VrmOptions",
@@ -92,6 +98,7 @@ __all__ = [
     "render",
     "save",
     "simplify",
+    "speak",
     "splats",
     "track",
 ]

@@ -32,6 +32,7 @@ from . import (
     motion_smoothing,
     pose,
     setup,
+    speech,
 )
 
 _MODULES = (
@@ -50,6 +51,7 @@ _MODULES = (
     motion_export,
     motion_list,
     motion_smoothing,
+    speech,
     display,
     export,
     export_vrm,

@@ -8,12 +8,11 @@ from typing import Any
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
-from ..addon.motion import actions, motion_requests
+from ..addon.motion import motion_requests
 from ..addon.option_properties import option_property, read_options
 from ..addon.scene.avatar_objects import find_avatar, find_avatars
 from ..engine.workflows.options import TrackOptions
-from .avatar_operator import poll_avatars
-from .job_operator import JobOperator
+from .motion_job import ActionProperties, MotionJob
 from .photo_options import PhotoOptions
 
 _SLICE_SECONDS = 0.03
@@ -26,38 +25,6 @@ _TRACKING = {
 }
 """Option of ``TrackOptions`` -> property."""
 
-_PLACES = (
-    (
-        "stand",
-        "Where the Avatar Stands",
-        "Start at the avatar's position, facing the same way, with the feet on its floor",
-    ),
-    ("in_place", "In Place", "The same, without moving along the floor"),
-    (
-        "file",
-        "As in the File",
-        "Use the positions in the file, with the photo's camera at the origin",
-    ),
-)
-_RATES = (
-    ("scene", "Scene", "Resample the motion to the scene's frame rate"),
-    ("motion", "Motion", "Set the scene to the motion's frame rate"),
-)
-_RANGES = (
-    (
-        "auto",
-        "If Default",
-        "Set the frame range to the motion's if it is still the default 1-250, or an earlier "
-        "motion's",
-    ),
-    ("always", "Always", "Set the frame range to the motion's"),
-    ("never", "Never", "Keep the frame range"),
-)
-_OTHERS = (
-    ("ease", "At Ease", "Let joints that the motion does not know hang at ease, the face neutral"),
-    ("keep", "As It Is", "Keep the pose of joints that the motion does not know"),
-    ("rest", "Rest Pose", "Return joints that the motion does not know to their rest pose"),
-)
 _RESTS = (
     ("auto", "From the Bones", "Take the rest pose from the bones: T-pose, A-pose or another"),
     ("t_pose", "T-Pose", "Assume a T-pose, regardless of the bones"),
@@ -70,71 +37,6 @@ _UPS = (
     ("z", "Z", "As in AMASS"),
     ("-y", "-Y", "As in the camera space of body trackers"),
 )
-
-
-class _ActionOptions:
-    """Properties of operators that make an action."""
-
-    place: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Place", description="Position of the motion", items=_PLACES, default="stand"
-    )
-    rate: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Frame Rate", description="Frame rate to use", items=_RATES, default="scene"
-    )
-    start_frame: bpy.props.IntProperty(  # type: ignore[valid-type]
-        name="Start Frame",
-        description="Frame of the first key; the first frame of the scene if not set",
-        default=1,
-        options={"SKIP_SAVE"},
-    )
-    scene_range: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Scene Range",
-        description="Whether to change the frame range of the scene",
-        items=_RANGES,
-        default="auto",
-    )
-    others: bpy.props.EnumProperty(  # type: ignore[valid-type]
-        name="Rest of the Body",
-        description="Joints and expressions that the motion does not know. Strips of the NLA leave "
-        "them alone",
-        items=_OTHERS,
-        default="ease",
-    )
-    cyclic: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Make Cyclic",
-        description="Blend the end into the beginning, and repeat the action forever",
-    )
-    nla: bpy.props.BoolProperty(  # type: ignore[valid-type]
-        name="Push Down to NLA", description="Put the action into a new strip in the NLA editor"
-    )
-    smooth: bpy.props.FloatProperty(  # type: ignore[valid-type]
-        name="Smooth",
-        description="Remove movements shorter than this many seconds; 0 keeps everything",
-        default=0.0,
-        min=0.0,
-        max=2.0,
-        soft_max=0.3,
-        step=1,
-        precision=3,
-    )
-
-    def wanted(self, context: Any, **motion: Any) -> motion_requests.MotionRequest:
-        """The request that the properties describe."""
-        set_ = self.properties.is_property_set("start_frame")  # type: ignore[attr-defined]
-        start = self.start_frame if set_ else context.scene.frame_start
-        action = actions.ActionOptions(
-            start, self.cyclic, self.nla, self.scene_range, self.rate == "motion", self.others
-        )
-        return motion_requests.MotionRequest(
-            {"place": self.place, "smooth": self.smooth, **motion}, action
-        )
-
-    def draw_action(self, layout: Any) -> None:
-        """Draw the properties of this class."""
-        layout.prop(self, "place")
-        layout.prop(self, "others")
-        for name in ("rate", "start_frame", "scene_range", "smooth", "cyclic", "nla"):
-            layout.prop(self, name)
 
 
 class _Skeletons:
@@ -155,43 +57,7 @@ class _Skeletons:
         return {"rest": self.rest, "bones": bones}
 
 
-class _AvatarJob(JobOperator):
-    """A job whose result is an action on the avatar that was chosen at its start."""
-
-    source_name = ""
-
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        return poll_avatars(cls, context) and bool(super().poll(context))
-
-    def done(self, context: Any, result: dict[str, Any]) -> Generator[Any, None, None]:
-        for note in result.get("notes", ()):
-            self.report({"INFO"}, note)  # type: ignore[attr-defined]
-        return motion_requests.import_motion_steps(
-            context, result, self._armature, self._source, self._wanted
-        )
-
-    def ask_for_file(self, context: Any, confirm: str) -> set[str]:
-        """Ask for a file and the options; after a drop, only for the options."""
-        self.start_frame = context.scene.frame_start
-        if self.properties.is_property_set("filepath"):  # type: ignore[attr-defined]
-            answer: set[str] = context.window_manager.invoke_props_dialog(
-                self,
-                title=Path(self.filepath).name,  # type: ignore[attr-defined]
-                confirm_text=confirm,
-            )
-            return answer
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
-
-    def for_avatar(self, context: Any, source: str, wanted: motion_requests.MotionRequest) -> Any:
-        """Remember what :meth:`done` needs; returns the avatar."""
-        avatar = motion_requests.get_movable_avatar(context)
-        self._armature, self._source, self._wanted = avatar.armature.name, source, wanted
-        return avatar
-
-
-class ImportMotion(_AvatarJob, _ActionOptions, _Skeletons, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
+class ImportMotion(MotionJob, ActionProperties, _Skeletons, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
     """Animate the avatar with a motion file: SMPL-X or AMASS (.npz, .npy), BVH, or FBX from
     Mixamo"""
 
@@ -285,7 +151,7 @@ def _sources(operator: Any, context: Any, text: str) -> list[str]:
     ]
 
 
-class RetargetArmature(_AvatarJob, _ActionOptions, _Skeletons, bpy.types.Operator):  # type: ignore[misc]
+class RetargetArmature(MotionJob, ActionProperties, _Skeletons, bpy.types.Operator):  # type: ignore[misc]
     """Copy the motion of another armature in the scene to the avatar: Rigify, Mixamo, another
     avatar or any humanoid, including constraints and IK"""
 
@@ -323,7 +189,7 @@ class RetargetArmature(_AvatarJob, _ActionOptions, _Skeletons, bpy.types.Operato
         return motion_requests.armature_request(context, source, avatar, wanted)
 
 
-class AnimateFromVideo(_AvatarJob, _ActionOptions, PhotoOptions, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
+class AnimateFromVideo(MotionJob, ActionProperties, PhotoOptions, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
     """Track a person in a video, and animate the avatar with it: body, hands and face"""
 
     bl_idname = "likeness.animate_from_video"

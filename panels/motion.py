@@ -24,6 +24,7 @@ class MotionPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         column = layout.column(align=True)
         column.operator("likeness.import_motion", icon="IMPORT")
         column.operator("likeness.animate_from_video", icon="FILE_MOVIE")
+        column.operator("likeness.animate_from_audio", icon="FILE_SOUND")
         column.operator("likeness.retarget_armature", icon="ARMATURE_DATA")
         _draw_list(layout, avatar.armature)
         for note in read_notes(avatar.armature):

@@ -34,6 +34,7 @@ WORKER_SOURCES = (
     "engine/pipeline/track.py",
     "engine/workflows/build_files.py",
     "engine/workflows/worker",
+    "engine/workflows/speak_files.py",
     "engine/workflows/track_files.py",
 )
 """Sources of the worker's stages, which are shown with a capital."""

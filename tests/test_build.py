@@ -98,7 +98,8 @@ def test_shipped_pins() -> None:
 @pytest.mark.parametrize("python", sorted(extension.BLENDER_RANGES))
 def test_every_package_is_shipped_once_to_every_python(python: str) -> None:
     pins = environment.read_pins(environment.REQUIREMENTS / "core.txt")
-    names = sorted({pin.split("==")[0] for pin in pins} - {"numpy", "colorama"})
+    without = {"numpy", "colorama", *(("pocketsphinx",) if python == "3.14" else ())}  # no wheel
+    names = sorted({pin.split("==")[0] for pin in pins} - without)
     shipped = extension.select_pins(pins, "linux-x64", python)
     assert sorted(pin.split("==")[0] for pin in shipped) == names
 

@@ -43,6 +43,7 @@ FUNCTIONS = {
     "refiner=None, polish=False",
     "save": "avatar, out",
     "simplify": "avatar, max_gaussians",
+    "speak": "audio, out, options=None, *, body=None, progress=None",
     "splats": "avatar, pose=None",
     "track": "media, out, options=None, *, overlay=None, body=None, progress=None",
 }
@@ -61,6 +62,8 @@ TYPES = {
     "LikenessError",
     "Motion",
     "Pose",
+    "SpeakFiles",
+    "SpeakOptions",
     "TrackFiles",
     "TrackOptions",
     "VrmOptions",

@@ -33,6 +33,7 @@ COMMANDS = {
     "generate": "Make generated people: prompts, clips, side and back views, shards.",
     "info": "Describe an avatar file, or list the tuning constants.",
     "render": "Draw an avatar: a picture, a clip of a motion, or a turntable.",
+    "speak": "Animate a face from a recording: mouth, blinks, a little of the head.",
     "synth": "Make synthetic people as training data.",
     "track": "Find body, face and hands of a person in a photo or video.",
     "train": "Train a network, or continue its training.",

@@ -122,8 +122,12 @@ def _fill(
         if motion.known[j]:
             write_curves(bag, _turning(armature, joint), joint, frames, quats[:, j], kinds)
             yield
-    write_curves(bag, bone_path(armature, PELVIS, "location"), PELVIS, frames, location, kinds)
     others = options.others != "keep" and not options.nla
+    travels = bool(motion.known[JOINT_INDEX[PELVIS]]) or np.ptp(motion.transl, axis=0).max() > 0
+    if travels or others:  # a motion of the face alone leaves the body where it is
+        at = slice(None) if travels else slice(1)
+        path = bone_path(armature, PELVIS, "location")
+        write_curves(bag, path, PELVIS, frames[at], location[at], kinds[at])
     if others:
         still = _others_pose(options.others)
         resting, _ = pose_channels(still, np.zeros(3), armature)

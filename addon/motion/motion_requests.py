@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.core.types import LikenessError
-from ...engine.workflows.options import TrackOptions
+from ...engine.workflows.options import SpeakOptions, TrackOptions
 from .. import keys
 from ..portrait import output_folder, scratch_file
 from ..scene.avatar_objects import AvatarObjects, find_avatar, get_avatar_by_name, get_chosen_avatar
@@ -26,6 +26,9 @@ from .record import (
 
 SUFFIXES = (".npz", ".npy", ".bvh", ".fbx")
 VIDEO_GLOB = "*.mp4;*.mov;*.mkv;*.m4v;*.avi;*.webm;*.jpg;*.jpeg;*.png"
+LIP_SYNC_SUFFIXES = (".tsv", ".xml", ".json", ".dat", ".pgo")
+AUDIO_SUFFIXES = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".mp4", ".mov", ".mkv")
+AUDIO_GLOB = ";".join(f"*{suffix}" for suffix in (*AUDIO_SUFFIXES, *LIP_SYNC_SUFFIXES))
 
 Request = Generator[float, None, dict[str, Any]]
 
@@ -171,6 +174,39 @@ def track_request(
         "prepared": str(scratch_file("prepared.npz")),
         "target": describe_target(avatar),
         "motion": wanted.options(context.scene),
+    }
+
+
+def speak_request(
+    context: Any, audio: Path, avatar: AvatarObjects, wanted: MotionRequest, speech: SpeakOptions
+) -> dict[str, Any]:
+    """The request of the task ``speak`` for a recording or a lip-sync file.
+
+    Args:
+        context: of Blender.
+        audio: the file.
+        avatar: to animate.
+        wanted: options of the import.
+        speech: options of the speech; its frame rate becomes the scene's unless that changes.
+
+    Raises:
+        LikenessError: The file does not exist.
+    """
+    if not audio.is_file():
+        raise LikenessError(f"'{audio}' does not exist.", "Choose a recording.")
+    motion = wanted.options(context.scene)
+    values = asdict(speech)
+    values["text_file"] = str(speech.text_file) if speech.text_file else None
+    if motion["frame_rate"] is not None:  # no frame is interpolated: closed lips stay closed
+        values["fps"] = min(max(float(motion["frame_rate"]), 10.0), 240.0)
+    return {
+        "task": "speak",
+        "audio": str(audio),
+        "output": str(output_folder(context, audio) / f"{audio.stem}.npz"),
+        "options": values,
+        "prepared": str(scratch_file("prepared.npz")),
+        "target": describe_target(avatar),
+        "motion": motion,
     }
 
 

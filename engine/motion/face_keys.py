@@ -17,7 +17,7 @@ import numpy as np
 
 from ..body.expression_map import ExpressionMap, numbered_columns
 from ..body.model import Body
-from ..core.types import JOINT_INDEX, NUM_JOINTS, LikenessError
+from ..core.types import JOINT_INDEX, NUM_JOINTS, BoolArray, FloatArray, LikenessError
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 KNOWN = "known_joints"
@@ -28,6 +28,7 @@ _ROWS = {"rotation": slice(33, 36), "neck_pose": slice(42, 45)}
 
 _BODY = ("body_pose", "pose_body", "poses", "global_orient", "root_orient")
 _HEAD = ("neck", "head", "jaw", "left_eye_smplhf", "right_eye_smplhf")
+_NECK_SHARE = 0.4
 
 
 def is_flame(arrays: Arrays) -> bool:
@@ -76,9 +77,7 @@ def flame_arrays(arrays: Arrays, path: Path) -> Arrays:
         out["leye_pose"], out["reye_pose"] = found["eyes_pose"][:, :3], found["eyes_pose"][:, 3:]
     if "expr" in arrays:
         out["expression"] = arrays["expr"]
-    known = np.zeros(NUM_JOINTS, bool)
-    known[[JOINT_INDEX[name] for name in _HEAD]] = True
-    out[KNOWN] = known
+    out[KNOWN] = joints_of_head()
     return out
 
 
@@ -90,11 +89,43 @@ def known_joints(arrays: Arrays) -> np.ndarray[Any, Any] | None:
     return known
 
 
-def match_expression(arrays: Arrays, names: Sequence[str], model: Body | None = None) -> Arrays:
-    """Bring an expression without names into a body's basis.
+def pose_of_head(
+    head: FloatArray, left_eye: FloatArray | None = None, right_eye: FloatArray | None = None
+) -> FloatArray:
+    """Poses of a body that stands, with a turned head.
 
     Args:
-        arrays: with ``expression`` [T, n] of FLAME or SMPL-X, or anything else, which stays.
+        head: [T, 3] axis-angle in radians, of the head against the trunk; the neck takes a share.
+        left_eye: [T, 3] axis-angle in radians, of the eye against the head.
+        right_eye: likewise.
+
+    Returns:
+        [T, 55, 3] axis-angle in radians.
+    """
+    pose = np.zeros((len(head), NUM_JOINTS, 3))
+    # Both about one axis: together they turn by the whole.
+    pose[:, JOINT_INDEX["neck"]] = _NECK_SHARE * head
+    pose[:, JOINT_INDEX["head"]] = (1 - _NECK_SHARE) * head
+    for name, eye in (("left_eye_smplhf", left_eye), ("right_eye_smplhf", right_eye)):
+        if eye is not None:
+            pose[:, JOINT_INDEX[name]] = eye
+    return pose
+
+
+def joints_of_head(eyes: bool = True) -> BoolArray:
+    """[55] bool: the joints that a face's motion is about, with or without the eyes."""
+    known = np.zeros(NUM_JOINTS, bool)
+    names = _HEAD if eyes else _HEAD[:3]
+    known[[JOINT_INDEX[name] for name in names]] = True
+    return known
+
+
+def match_expression(arrays: Arrays, names: Sequence[str], model: Body | None = None) -> Arrays:
+    """Bring an expression into a body's basis: by its names, or from FLAME's or SMPL-X's.
+
+    Args:
+        arrays: with ``expression`` [T, n] and ``expression_names``, or of FLAME or SMPL-X without
+            names, or anything else, which stays.
         names: of the body's expressions.
         model: a prepared body, whose actions stand for the file's expressions on bodies without
             such a basis.
@@ -103,8 +134,10 @@ def match_expression(arrays: Arrays, names: Sequence[str], model: Body | None = 
         The arrays, with ``expression`` [T, E] where it could be matched.
     """
     expression = arrays.get("expression")
-    if expression is None or "expression_names" in arrays or len(names) == 0:
+    if expression is None or len(names) == 0:
         return arrays
+    if "expression_names" in arrays:
+        return _match_names(arrays, names)
     if expression.dtype.kind not in "fiu" or not 0 < expression.ndim <= 2:
         return arrays
     count = expression.shape[-1]
@@ -129,3 +162,23 @@ def match_expression(arrays: Arrays, names: Sequence[str], model: Body | None = 
         if name in names:
             out[:, list(names).index(name)] = actions[:, k]
     return arrays | {"expression": out}
+
+
+def _match_names(arrays: Arrays, names: Sequence[str]) -> Arrays:
+    """The expressions that a body has, in its order; others are dropped with their jaw."""
+    theirs = [str(name) for name in np.ravel(arrays["expression_names"])]
+    expression = arrays["expression"]
+    shared = [name for name in theirs if name in names]
+    fits = expression.dtype.kind in "fiu" and 0 < expression.ndim <= 2
+    if theirs == list(names) or not shared or not fits or expression.shape[-1] != len(theirs):
+        return arrays
+    from_, to = [theirs.index(n) for n in shared], [list(names).index(n) for n in shared]
+    rows = np.asarray(expression, np.float64).reshape(-1, len(theirs))
+    out = np.zeros((len(rows), len(names)))
+    out[:, to] = rows[:, from_]
+    matched = arrays | {"expression": out, "expression_names": np.array(names, dtype=np.str_)}
+    share = arrays.get("jaw_from_expression")
+    if share is not None and share.dtype.kind == "f" and share.shape == (len(theirs), 3):
+        matched["jaw_from_expression"] = np.zeros((len(names), 3))
+        matched["jaw_from_expression"][to] = share[from_]
+    return matched

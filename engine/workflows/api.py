@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ..pipeline.build import BuildResult
     from ..pipeline.options import BuildOptions
     from .clip_files import Clip
-    from .options import ClipOptions, ExportOptions, TrackOptions
+    from .options import ClipOptions, ExportOptions, SpeakOptions, TrackOptions
+    from .speak_files import SpeakFiles
     from .track_files import TrackFiles
 
 File = str | PathLike[str]
@@ -445,3 +446,34 @@ def track(
         body_path=None if body is None else Path(body),
         progress=progress,
     )
+
+
+def speak(
+    audio: File,
+    out: File,
+    options: SpeakOptions | None = None,
+    *,
+    body: File | None = None,
+    progress: Progress | None = None,
+) -> SpeakFiles:
+    """Animate a face from a recording, and write a motion file.
+
+    Args:
+        audio: a recording or a video with sound (what is not WAV is read by PyAV), or a file of
+            Rhubarb (.tsv, .xml, .json), Papagayo (.pgo) or Moho (.dat).
+        out: the motion file, ``.npz`` (docs/MOTION.md).
+        options: None for the defaults; ``SpeakOptions(text="...")`` makes the mouth surer.
+        body: as for :func:`build`.
+        progress: as for :func:`build`.
+
+    Returns:
+        The file, the ``performance`` itself (weights [T, 52] and the head's turns), the ``speech``
+        with its timed sounds, and a ``report`` with ``notes`` and figures.
+
+    Raises:
+        LikenessError: the input or the text cannot be used, or ``out`` cannot be written.
+    """
+    from .speak_files import speak_to_file
+
+    own_body = None if body is None else Path(body)
+    return speak_to_file(Path(audio), Path(out), options, body_path=own_body, progress=progress)

@@ -1,4 +1,4 @@
-"""The options of tracking, clips, exports and batches. Light to import, for the command line."""
+"""The options of tracking, speech, clips, exports and batches; light to import."""
 
 from __future__ import annotations
 
@@ -69,6 +69,76 @@ class TrackOptions:
     smplx: Path | None = smplx_option()
     sapiens: Path | None = sapiens_option()
     others: tuple[ExtraView, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
+class SpeakOptions:
+    """What a user may choose for a face that speaks.
+
+    Attributes:
+        text: what is said; a text aligned with the sound is surer than recognised words.
+        text_file: a UTF-8 text file, instead of ``text``.
+        language: of the speech; the recogniser knows English, others go by energy and formants.
+        fps: frames a second of the motion.
+        cue_fps: frames a second of a Moho switch (.dat), which does not say.
+        strength: factor of how far the mouth moves.
+        head: factor of how far the head moves.
+        blinks: whether the eyes blink.
+        seed: of the blinks and of the head's slow movement.
+
+    Raises:
+        LikenessError: a value is not allowed; the option and what it must be are named.
+    """
+
+    text: str | None = option(
+        None, help="Words that are spoken, in English: the mouth is then surer.", metavar="TEXT"
+    )
+    text_file: Path | None = option(None, help="Text file (UTF-8) with the words.", metavar="FILE")
+    language: str = option(
+        "en",
+        help="Language of the speech. The recogniser knows English; in any other the mouth follows "
+        "energy and formants.",
+        metavar="CODE",
+        show_default=True,
+    )
+    fps: float = option(
+        30.0,
+        help="Frames per second of the motion.",
+        metavar="RATE",
+        min=10,
+        max=240,
+        show_default=True,
+    )
+    cue_fps: float = option(
+        24.0,
+        help="Frames per second of a Moho switch (.dat), which does not say.",
+        metavar="RATE",
+        min=1,
+        max=240,
+        show_default=True,
+    )
+    strength: float = option(
+        1.0, help="How far the mouth moves.", metavar="FACTOR", min=0, max=2, show_default=True
+    )
+    head: float = option(
+        1.0,
+        help="How far the head moves; 0 keeps it still.",
+        metavar="FACTOR",
+        min=0,
+        max=3,
+        show_default=True,
+    )
+    blinks: bool = option(True, help="Blink (the default).")
+    seed: int = option(
+        0,
+        help="Number from which blinks and the head's movement are drawn.",
+        metavar="N",
+        min=0,
+        show_default=True,
+    )
 
     def __post_init__(self) -> None:
         check_options(self)

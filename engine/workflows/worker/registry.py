@@ -14,6 +14,7 @@ TASKS = (
     "download",
     "motion",
     "track",
+    "speak",
     "export_motion",
     "export",
     "draw",

@@ -1,0 +1,197 @@
+"""How well the mouth follows speech: sentences of espeak-ng, whose own times are the truth.
+
+espeak-ng's library reports when each of its phonemes begins (libespeak-ng; Debian's package
+espeak-ng). A phoneme counts as found where one of its class, a viseme, begins within 60 ms of it,
+in order and one to one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from likeness.engine.body.names import ARKIT_EXPRESSIONS
+from likeness.engine.core.types import FloatArray
+from likeness.engine.motion.speech.audio import Audio, resample
+from likeness.engine.motion.speech.performance import hear_speech, perform_speech
+from likeness.engine.motion.speech.visemes import (
+    CLOSED,
+    SILENCE,
+    Phone,
+    read_viseme_table,
+    viseme_weights,
+)
+
+SENTENCES = (
+    "The big map of Boston was made by a very old man.",
+    "My father bought five fresh fish for the family party.",
+    "Please give me both of those blue shoes before we move.",
+    "She said the weather would be warm and sunny today.",
+    "Peter and Bob jumped over the empty wooden box.",
+    "How do you know where the yellow boat is going?",
+    "We should thank the young doctor for her help.",
+    "Many people believe that music makes them happy.",
+    "A thousand birds were singing in the green garden.",
+    "Could you bring me a cup of coffee and some bread?",
+)
+TOLERANCE = 0.06
+FRAME_RATE = 30.0
+
+CLASSES = {
+    "PP": "p b m",
+    "FF": "f v",
+    "TH": "T D",
+    "DD": "t d t# t2 ?",
+    "kk": "k g N h",
+    "CH": "tS dZ S Z",
+    "SS": "s z",
+    "nn": "n l l#",
+    "RR": "r r- 3 3:",
+    "aa": "A: A A@ a aa 0 V aI aI@ aI3 aU @ @2 @L a# O2",
+    "E": "E e eI E@ e@",
+    "I": "I I2 I# i i: i# j",
+    "O": "O O: oU o@ O@ o: OI",
+    "U": "u u: U u# U@ w",
+}
+"""Viseme -> espeak-ng's names of its phonemes in American English."""
+
+
+@dataclass(frozen=True)
+class SpokenSentence:
+    """A sentence of espeak-ng.
+
+    Attributes:
+        audio: what it sounds like.
+        times: seconds at which its phonemes begin.
+        classes: their visemes.
+    """
+
+    audio: Audio
+    times: tuple[float, ...]
+    classes: tuple[str, ...]
+
+
+class _Id(ctypes.Union):
+    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("text", ctypes.c_char * 8))
+
+
+class _Event(ctypes.Structure):
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _Id),
+    )
+
+
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
+_SYNCHRONOUS, _PHONEME_EVENTS = 2, 1
+_LIST_END, _PHONEME = 0, 7
+_UTF8 = 1
+_RATE = 1  # espeak's parameter: words per minute
+
+
+@cache
+def open_espeak() -> tuple[Any, int] | None:
+    """espeak-ng's library and its samples a second; None where it is not installed."""
+    name = ctypes.util.find_library("espeak-ng")
+    if name is None:
+        return None
+    library = ctypes.CDLL(name)
+    rate = int(library.espeak_Initialize(_SYNCHRONOUS, 0, None, _PHONEME_EVENTS))
+    return (library, rate) if rate > 0 else None
+
+
+def say(text: str, voice: str = "en-us", words_per_minute: int = 175) -> SpokenSentence:
+    """Let espeak-ng say a sentence."""
+    opened = open_espeak()
+    assert opened is not None, "espeak-ng is not installed"
+    library, rate = opened
+    samples: list[FloatArray] = []
+    events: list[tuple[float, str]] = []
+
+    def receive(wave: Any, count: int, event: Any) -> int:
+        if wave and count > 0:
+            samples.append(np.ctypeslib.as_array(wave, (count,)).copy())
+        k = 0
+        while event[k].type != _LIST_END:
+            if event[k].type == _PHONEME:
+                events.append((event[k].audio_position / 1000, event[k].id.text.decode()))
+            k += 1
+        return 0
+
+    callback = _CALLBACK(receive)
+    library.espeak_SetSynthCallback(callback)
+    library.espeak_SetVoiceByName(voice.encode())
+    library.espeak_SetParameter(_RATE, words_per_minute, 0)
+    content = text.encode()
+    library.espeak_Synth(content, len(content) + 1, 0, 1, 0, _UTF8, None, None)
+    library.espeak_Synchronize()
+    of_name = {name: kind for kind, names in CLASSES.items() for name in names.split()}
+    times, classes = [], []
+    for time, name in events:
+        plain = re.sub(r"[';,%=]", "", name)
+        if plain and not plain.startswith("_"):
+            times.append(time)
+            classes.append(of_name[plain])
+    wave = resample(np.concatenate(samples) / 32768.0, rate)
+    return SpokenSentence(Audio(wave.astype(np.float32)), tuple(times), tuple(classes))
+
+
+def count_found(sentence: SpokenSentence, phones: tuple[Phone, ...]) -> int:
+    """How many phonemes have one of their class that begins within the tolerance."""
+    table = read_viseme_table().phones
+    found = [(p.start, table[p.name][0]) for p in phones if table[p.name][0] != SILENCE]
+    best = np.zeros((len(sentence.times) + 1, len(found) + 1), int)
+    for i, (time, kind) in enumerate(zip(sentence.times, sentence.classes, strict=True)):
+        for j, (start, viseme) in enumerate(found):
+            hit = viseme == kind and abs(start - time) <= TOLERANCE
+            best[i + 1, j + 1] = max(best[i, j + 1], best[i + 1, j], best[i, j] + hit)
+    return int(best[-1, -1])
+
+
+def count_closures(sentence: SpokenSentence, weights: FloatArray) -> tuple[int, int]:
+    """Count p, b and m during which a frame has the lips shut.
+
+    Args:
+        sentence: with its true times.
+        weights: [T, 52] at :data:`FRAME_RATE`.
+
+    Returns:
+        How many have one, and how many there are.
+    """
+    shape = np.array(viseme_weights(CLOSED))
+    names = [k for k, name in enumerate(ARKIT_EXPRESSIONS) if name.startswith(("jaw", "mouth"))]
+    shut = np.abs(weights[:, names] - shape[names]).max(1) < 1e-3
+    ends = (*sentence.times[1:], sentence.audio.seconds)
+    hits = []
+    for start, end, kind in zip(sentence.times, ends, sentence.classes, strict=True):
+        if kind == CLOSED:
+            first, last = ((t * FRAME_RATE) for t in (start - TOLERANCE, end + TOLERANCE))
+            hits.append(bool(shut[max(int(np.ceil(first)), 0) : int(last) + 1].any()))
+    return sum(hits), len(hits)
+
+
+def measure_speech(with_text: bool = True, voice: str = "en-us") -> dict[str, float]:
+    """Per cent of phoneme classes found, and of p, b and m with closed lips."""
+    found = phonemes = closed = closures = 0
+    for text in SENTENCES:
+        sentence = say(text, voice)
+        speech = hear_speech(sentence.audio, text if with_text else None)
+        found += count_found(sentence, speech.phones)
+        phonemes += len(sentence.times)
+        hits, count = count_closures(sentence, perform_speech(speech, FRAME_RATE).expression)
+        closed += hits
+        closures += count
+    return {"classes": 100 * found / phonemes, "closures": 100 * closed / closures}

@@ -1,0 +1,212 @@
+"""Other programs' lip sync: Rhubarb (TSV, XML, JSON), Papagayo (.pgo) and Moho switches (.dat)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from ...core.types import LikenessError
+from ...files.untrusted import CorruptFileError, parse_json, read_text, require_file
+from .audio import MAX_SECONDS
+from .visemes import Cue, Phone, phones_to_cues, read_viseme_table
+
+CUE_SUFFIXES = (".tsv", ".xml", ".json", ".dat", ".pgo")
+DEFAULT_RATE = 24.0
+"""Frames a second of a Moho switch, which does not say: Papagayo's own default."""
+
+_MAX_CUES = 100_000
+_LAST_SECONDS = 0.1  # of a shape without an end
+_REMEDY = "Give a file of Rhubarb (-f tsv, xml or json), Papagayo (.pgo) or Moho (.dat)."
+
+Shapes = list[tuple[float, str, str]]
+"""Seconds, name and place in the file of each shape."""
+
+
+def read_cues(path: Path, frame_rate: float | None = None) -> list[Cue]:
+    """Read a lip-sync file.
+
+    Args:
+        path: the file, told apart by its suffix (:data:`CUE_SUFFIXES`).
+        frame_rate: of a Moho switch; None for :data:`DEFAULT_RATE`.
+
+    Raises:
+        LikenessError: names the file, the line or entry, and what to do.
+    """
+    path = Path(path)
+    require_file(path, _REMEDY)
+    suffix = path.suffix.lower()
+    table = read_viseme_table()
+    try:
+        text = read_text(path)
+        end = None
+        if suffix == ".dat":
+            shapes, names = _read_switch(text, frame_rate or DEFAULT_RATE), table.papagayo
+        elif suffix == ".pgo":
+            shapes, end = _read_papagayo(text)
+            names = table.papagayo
+        elif suffix in (".tsv", ".xml", ".json"):
+            reader = {".tsv": _read_tsv, ".xml": _read_xml, ".json": _read_json}[suffix]
+            shapes, end = reader(text)
+            names = table.rhubarb
+        else:
+            raise CorruptFileError(f"its name does not end in {', '.join(CUE_SUFFIXES)}")
+        return _make_cues(shapes, end, names)
+    except (CorruptFileError, OSError) as error:
+        raise LikenessError(f"'{path}' cannot be read as lip sync: {error}.", _REMEDY) from error
+
+
+def _make_cues(shapes: Shapes, end: float | None, names: Mapping[str, Sequence[str]]) -> list[Cue]:
+    if not shapes:
+        raise CorruptFileError("it has no shapes")
+    if len(shapes) > _MAX_CUES:
+        raise CorruptFileError(f"it has {len(shapes):,} shapes; the limit is {_MAX_CUES:,}")
+    cues: list[Cue] = []
+    for k, (start, name, place) in enumerate(shapes):
+        follows = shapes[k + 1][0] if k + 1 < len(shapes) else max(end or 0, start + _LAST_SECONDS)
+        if follows < start:
+            raise CorruptFileError(f"{place}: the times do not increase")
+        if not 0 <= follows <= MAX_SECONDS:
+            raise CorruptFileError(f"{place}: a time of {follows:g} s; the limit is {MAX_SECONDS}")
+        key = name.strip().upper()
+        if key in names:
+            step = (follows - start) / len(names[key])
+            cues += [
+                Cue(viseme, start + i * step, start + (i + 1) * step)
+                for i, viseme in enumerate(names[key])
+            ]
+        elif key.rstrip("012") in read_viseme_table().phones:  # Papagayo's CMU phones
+            cues += phones_to_cues([Phone(key.rstrip("012"), start, follows)])
+        else:
+            raise CorruptFileError(f"{place}: there is no shape '{name[:40]}'")
+    return [cue for cue in cues if cue.end > cue.start]
+
+
+# Rhubarb ------------------------------------------------------------------------------------
+
+
+def _read_tsv(text: str) -> tuple[Shapes, float | None]:
+    shapes: Shapes = []
+    for place, line in _lines(text):
+        parts = line.split("\t") if "\t" in line else line.split()
+        if len(parts) != 2:
+            raise CorruptFileError(f"{place}: not a time and a shape")
+        shapes.append((_number(parts[0], place), parts[1], place))
+    return shapes, None
+
+
+def _read_xml(text: str) -> tuple[Shapes, float | None]:
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
+        raise CorruptFileError("it has a document type, which Rhubarb does not write")
+    try:
+        root = ElementTree.fromstring(text)  # no document type: nothing to expand or fetch
+    except (ElementTree.ParseError, ValueError) as error:
+        raise CorruptFileError(f"its XML is damaged ({error})") from error
+    cues = [
+        {"start": cue.get("start"), "end": cue.get("end"), "value": cue.text}
+        for cue in root.iter("mouthCue")
+    ]
+    return _of_entries(cues)
+
+
+def _read_json(text: str) -> tuple[Shapes, float | None]:
+    data = parse_json(text)
+    if not isinstance(data, dict) or not isinstance(data.get("mouthCues"), list):
+        raise CorruptFileError("it has no list 'mouthCues'")
+    return _of_entries(data["mouthCues"])
+
+
+def _of_entries(cues: Sequence[Any]) -> tuple[Shapes, float | None]:
+    shapes: Shapes = []
+    end = None
+    for k, cue in enumerate(cues, 1):
+        place = f"mouthCue {k}"
+        if not isinstance(cue, dict) or not isinstance(cue.get("value"), str):
+            raise CorruptFileError(f"{place}: it has no value")
+        shapes.append((_number(cue.get("start"), place), cue["value"], place))
+        end = _number(cue.get("end"), place)
+    return shapes, end
+
+
+# Papagayo and Moho --------------------------------------------------------------------------
+
+
+def _read_switch(text: str, frame_rate: float) -> Shapes:
+    rows = list(_lines(text))
+    if not rows or not rows[0][1].startswith("MohoSwitch"):
+        raise CorruptFileError("its first line is not MohoSwitch1")
+    shapes: Shapes = []
+    for place, line in rows[1:]:
+        frame, _, name = line.partition(" ")
+        # Frame 0 is Moho's rest; a recording begins with frame 1.
+        shapes.append((max(_number(frame, place) - 1, 0.0) / frame_rate, name, place))
+    return shapes
+
+
+def _read_papagayo(text: str) -> tuple[Shapes, float | None]:
+    """The first voice that has shapes; others speak in turn with it."""
+    rows = [(f"line {k}", line.strip()) for k, line in enumerate(text.splitlines(), 1)]
+    if len(rows) < 5 or not rows[0][1].startswith("lipsync version"):
+        raise CorruptFileError("its first line is not 'lipsync version 1'")
+    rate, frames = (_number(rows[k][1], rows[k][0]) for k in (2, 3))
+    if not 1 <= rate <= 240:
+        raise CorruptFileError(f"{rows[2][0]}: {rate:g} frames a second")
+    lines = iter(rows[4:])
+    for _ in range(_count(lines)):
+        next(lines, None)  # the voice's name
+        next(lines, None)  # its text, in one line
+        shapes: Shapes = []
+        for _ in range(_count(lines)):
+            next(lines, None)  # the phrase, its first and last frame
+            next(lines, None)
+            next(lines, None)
+            for _ in range(_count(lines)):
+                place, word = next(lines, ("the end", ""))
+                parts = word.split()
+                if len(parts) < 4:
+                    raise CorruptFileError(f"{place}: not a word with its frames")
+                last, count = _number(parts[-2], place), int(_number(parts[-1], place))
+                for _ in range(min(count, _MAX_CUES)):
+                    place, line = next(lines, ("the end", ""))
+                    frame, _, name = line.partition(" ")
+                    shapes.append((_number(frame, place) / rate, name, place))
+                shapes.append(((last + 1) / rate, "rest", place))
+        if shapes:
+            return _without_overlaps(shapes), frames / rate
+    raise CorruptFileError("no voice has shapes")
+
+
+def _without_overlaps(shapes: Shapes) -> Shapes:
+    """Leave out the rests between words that follow each other at once."""
+    kept = [
+        shape
+        for k, shape in enumerate(shapes)
+        if not (shape[1] == "rest" and k + 1 < len(shapes) and shapes[k + 1][0] <= shape[0])
+    ]
+    return kept
+
+
+def _count(lines: Iterator[tuple[str, str]]) -> int:
+    place, text = next(lines, ("the end", ""))
+    count = _number(text, place)
+    if not 0 <= count <= _MAX_CUES or count != int(count):
+        raise CorruptFileError(f"{place}: '{text[:40]}' is not a number of entries")
+    return int(count)
+
+
+def _lines(text: str) -> Iterator[tuple[str, str]]:
+    for k, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            yield f"line {k}", line.strip()
+
+
+def _number(value: Any, place: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or abs(number) > 1e7:
+        raise CorruptFileError(f"{place}: '{str(value)[:40]}' is not a number")
+    return number

@@ -1,0 +1,318 @@
+"""Timed sounds of English speech by PocketSphinx, whose model comes in its package.
+
+A text is aligned through a grammar of single sounds: each word's pronunciations side by side,
+pauses between words, and for a word that the dictionary lacks any sounds, so that it is heard
+rather than guessed from its letters. Without a text the words are recognised first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...core.types import FloatArray, LikenessError
+from .audio import RATE, Audio
+from .visemes import PAUSE, Phone, read_viseme_table
+
+FRAME_SECONDS = 0.01
+ONSET_SECONDS = 0.005
+"""A sound begins this much after the frame that says so: a frame looks at 25 ms."""
+
+_CHUNK_SECONDS = 15.0
+"""Without a text, a recording is recognised in parts of about this length, cut at pauses."""
+
+_WHOLE_SECONDS = 60.0
+"""A text of a longer recording is aligned in windows: a grammar's time grows with its square."""
+
+_WINDOW_SECONDS = 40.0
+_MOST_WORDS = 6.0  # a second; fast speakers reach 4 to 5
+_BEAM = 1e-200  # narrower ones lose the way in windows, and save no time
+_PAUSE_SHARE = 0.1
+_SHORT_PAUSE = 0.13  # seconds
+_WORD_END = "."
+_VARIANT = re.compile(r"\(\d+\)$")
+
+Transition = tuple[int, int, float, str] | tuple[int, int, float]
+"""From one state of a grammar to another, with a probability, by a sound in lower case (with a full
+stop at a word's end) or by none."""
+
+
+class _Sound(NamedTuple):
+    """A :class:`Phone` that knows whether a word ends with it."""
+
+    name: str
+    start: float
+    end: float
+    ends_word: bool
+
+
+def find_recognizer() -> str | None:
+    """Why PocketSphinx cannot be used; None where it can."""
+    try:
+        import_pocketsphinx()
+    except LikenessError as error:
+        return str(error)
+    return None
+
+
+def import_pocketsphinx() -> Any:
+    """Return the package PocketSphinx.
+
+    Raises:
+        LikenessError: it is not installed.
+    """
+    try:
+        import pocketsphinx
+    except ImportError as error:
+        raise LikenessError(
+            "Recognising speech needs the package 'pocketsphinx', which is not installed.",
+            "Restart Blender. Elsewhere, install the package 'pocketsphinx'.",
+        ) from error
+    return pocketsphinx
+
+
+@cache
+def read_dictionary() -> Mapping[str, tuple[tuple[str, ...], ...]]:
+    """Word -> its pronunciations, from the package's copy of the CMU dictionary."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    path = Path(import_pocketsphinx().get_model_path("en-us/cmudict-en-us.dict"))
+    for line in path.read_text(encoding="utf-8").splitlines():
+        word, *phones = line.split()
+        found.setdefault(_VARIANT.sub("", word), []).append(tuple(phones))
+    return {word: tuple(variants) for word, variants in found.items()}
+
+
+def find_unknown_words(words: Sequence[str]) -> list[str]:
+    """Those that the dictionary lacks, each once."""
+    known = read_dictionary()
+    return [word for word in dict.fromkeys(words) if word not in known]
+
+
+def align_words(audio: Audio, words: Sequence[str]) -> list[Phone]:
+    """When each sound of a text is spoken.
+
+    Args:
+        audio: the recording.
+        words: what is said in it, of :func:`.words.split_words`.
+
+    Raises:
+        LikenessError: PocketSphinx is missing, or the text is not what the recording says.
+    """
+    phones: list[Phone] = []
+    first, done = 0, 0
+    while len(audio.samples) - first > _WHOLE_SECONDS * RATE:
+        window = audio.samples[first : first + int(_WINDOW_SECONDS * RATE)]
+        heard = _align(window, words[done : done + int(_WINDOW_SECONDS * _MOST_WORDS)], False)
+        kept, count = _cut_window(heard)
+        if not count:
+            raise _does_not_fit()
+        phones += _shifted(kept, first)
+        first, done = first + round(kept[-1].end * RATE), done + count
+    rest = _align(audio.samples[first:], words[done:], True)
+    return join_short_pauses([*phones, *_shifted(rest, first)])
+
+
+def join_short_pauses(phones: Sequence[Phone]) -> list[Phone]:
+    """Let a sound last through a short silence after it: the mouth does not rest in between."""
+    out: list[Phone] = []
+    for phone in phones:
+        short = phone.name == PAUSE and phone.end - phone.start < _SHORT_PAUSE
+        if short and out and out[-1].name != PAUSE:
+            out[-1] = replace(out[-1], end=phone.end)
+        else:
+            out.append(phone)
+    return out
+
+
+def _align(samples: FloatArray, words: Sequence[str], whole: bool) -> list[_Sound]:
+    """Align a text, or as much of its beginning as samples [N] hold."""
+    transitions, last = make_grammar(words, whole)
+    decoder = _open_aligner()
+    decoder.add_fsg("text", decoder.create_fsg("text", 0, last, transitions))
+    decoder.activate_search("text")
+    _decode(decoder, _to_pcm(samples))
+    sounds = _list_sounds(decoder, len(samples) / RATE) if decoder.hyp() else []
+    count = sum(sound.ends_word for sound in sounds)
+    # A decoder that has lost the way stops within the text.
+    if count == len(words) or (count and not whole):
+        return sounds
+    raise _does_not_fit()
+
+
+def _cut_window(sounds: Sequence[_Sound]) -> tuple[list[_Sound], int]:
+    """What to keep of a window: to the longest pause between words in its second half.
+
+    Returns:
+        The sounds, and the number of words.
+    """
+    ends = [k for k, sound in enumerate(sounds) if sound.ends_word][:-2]
+    late = [k for k in ends if sounds[k].end > 0.5 * _WINDOW_SECONDS] or ends
+    if not late:
+        return [], 0
+
+    def pause(k: int) -> float:
+        after = sounds[k + 1]
+        return after.end - after.start if after.name == PAUSE else 0.0
+
+    cut = max(late, key=pause)
+    return list(sounds[: cut + 1]), sum(sound.ends_word for sound in sounds[: cut + 1])
+
+
+def _shifted(sounds: Sequence[_Sound], first: int) -> list[Phone]:
+    shift = first / RATE
+    return [Phone(s.name, s.start + shift, s.end + shift) for s in sounds]
+
+
+def _does_not_fit() -> LikenessError:
+    return LikenessError(
+        "The text does not fit the recording.",
+        "Give the words that are spoken, in English, or leave the text out.",
+    )
+
+
+def recognize(audio: Audio) -> tuple[list[Phone], list[str]]:
+    """Recognise what is said, and when each of its sounds is.
+
+    Returns:
+        The sounds, and the words.
+
+    Raises:
+        LikenessError: PocketSphinx is missing.
+    """
+    decoder = _open_decoder()
+    phones: list[Phone] = []
+    words: list[str] = []
+    for first, last in split_at_pauses(audio.samples):
+        part = Audio(audio.samples[first:last])
+        _decode(decoder, _to_pcm(part.samples))
+        heard = decoder.hyp()
+        said = [word for word in heard.hypstr.split() if word in read_dictionary()] if heard else []
+        if not said:
+            continue
+        words += said
+        shift = first / RATE
+        phones += [Phone(p.name, p.start + shift, p.end + shift) for p in align_words(part, said)]
+    return phones, words
+
+
+def make_grammar(words: Sequence[str], whole: bool = True) -> tuple[list[Transition], int]:
+    """The grammar of a text: transitions between states, from 0, and the last state.
+
+    Args:
+        words: the text.
+        whole: whether all of it is spoken; else it may stop after any word.
+    """
+    known = read_dictionary()
+    every = _phone_names()
+    steps: list[Transition] = [(0, 0, _PAUSE_SHARE, "<sil>")]
+    here, free = 0, 1
+    ends = []
+    for word in words:
+        end, free = free, free + 1
+        variants = known.get(word)
+        if variants is None:
+            inside, free = free, free + 1
+            share = 1.0 / len(every)
+            steps += [(here, inside, share, name) for name in every]
+            steps += [(inside, inside, 0.5 * share, name) for name in every]
+            steps += [(inside, end, 0.5 * share, name + _WORD_END) for name in every]
+        for variant in variants or ():
+            state = here
+            for k, phone in enumerate(variant):
+                share = 1.0 if k else 1.0 / len(variants or ())
+                if k == len(variant) - 1:
+                    steps.append((state, end, share, phone.lower() + _WORD_END))
+                else:
+                    steps.append((state, free, share, phone.lower()))
+                    state, free = free, free + 1
+        steps.append((end, end, _PAUSE_SHARE, "<sil>"))
+        ends.append(end)
+        here = end
+    if whole:
+        return steps, here
+    return [*steps, *((end, free, 1.0) for end in ends)], free
+
+
+def split_at_pauses(samples: FloatArray) -> list[tuple[int, int]]:
+    """Cut samples [N] at their quietest places into parts; returns first and last of each."""
+    block = RATE // 50
+    count = len(samples) // block
+    energy = (samples[: count * block].reshape(count, block) ** 2).mean(1)
+    smooth = np.convolve(energy, np.ones(9) / 9, "same")  # pauses, not the closures of stops
+    parts, first = [], 0
+    wanted = int(_CHUNK_SECONDS * 50)
+    while count - first > 1.5 * wanted:
+        window = smooth[first + wanted // 2 : first + wanted + wanted // 2]
+        cut = first + wanted // 2 + int(window.argmin())
+        parts.append((first * block, cut * block))
+        first = cut
+    parts.append((first * block, len(samples)))
+    return parts
+
+
+# The package --------------------------------------------------------------------------------
+
+
+def _phone_names() -> list[str]:
+    return sorted(name.lower() for name in read_viseme_table().phones if name != PAUSE)
+
+
+@cache
+def _open_aligner() -> Any:
+    """A decoder whose words are single sounds."""
+    package = import_pocketsphinx()
+    decoder = package.Decoder(
+        hmm=package.get_model_path("en-us/en-us"),
+        dict=None,
+        lm=None,
+        beam=_BEAM,
+        pbeam=_BEAM,
+        wbeam=_BEAM,
+        maxhmmpf=-1,
+        bestpath=False,  # its lattice drops the end of a text
+        fsgusefiller=False,  # pauses are in the grammar: none within words
+        fsgusealtpron=False,
+        loglevel="FATAL",
+    )
+    words = [name + end for name in _phone_names() for end in ("", _WORD_END)]
+    for word in words:
+        decoder.add_word(word, word.removesuffix(_WORD_END).upper(), word == words[-1])
+    return decoder
+
+
+@cache
+def _open_decoder() -> Any:
+    """A decoder of words, with the package's language model."""
+    return import_pocketsphinx().Decoder(loglevel="FATAL")
+
+
+def _to_pcm(samples: FloatArray) -> bytes:
+    """Samples as 16-bit numbers, at one loudness."""
+    peak = float(np.abs(samples).max(initial=0.0))
+    scale = 20_000 / peak if peak > 1e-4 else 0.0
+    return (np.asarray(samples, np.float64) * scale).astype("<i2").tobytes()
+
+
+def _decode(decoder: Any, pcm: bytes) -> None:
+    decoder.start_utt()
+    decoder.process_raw(pcm, full_utt=True)
+    decoder.end_utt()
+
+
+def _list_sounds(decoder: Any, seconds: float) -> list[_Sound]:
+    sounds = []
+    for segment in decoder.seg():
+        name = _VARIANT.sub("", segment.word)
+        if name.startswith("("):  # a step without a sound
+            continue
+        start = segment.start_frame * FRAME_SECONDS + ONSET_SECONDS
+        end = min((segment.end_frame + 1) * FRAME_SECONDS + ONSET_SECONDS, seconds)
+        phone = PAUSE if name.startswith("<") else name.removesuffix(_WORD_END).upper()
+        sounds.append(_Sound(phone, start, end, name.endswith(_WORD_END)))
+    return [sound for sound in sounds if sound.end > sound.start]

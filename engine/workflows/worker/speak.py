@@ -1,0 +1,64 @@
+"""A recording to a motion file of a speaking face, for Blender, and that motion for one avatar.
+
+Request::
+
+    {"task": "speak", "audio": "me.wav", "output": "me.npz",
+     "options": {"text": "Hello.", "fps": 24.0}, "prepared": "prepared.npz", "target": {...},
+     "motion": {"frame_rate": 24.0}}
+
+``options`` are fields of ``options.SpeakOptions``. Only ``audio`` and ``output`` are needed. With
+``prepared``, the motion is prepared for an avatar, as :mod:`.motion` does, with ``motion`` as its
+options. Result: ``{"motion_file": "…", "report": {…}, "warnings": []}`` and the answer of
+:mod:`.motion`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.options import options_from_json
+from .motion import parse_motion_options, write_prepared
+
+if TYPE_CHECKING:
+    from .main import Channel
+
+DEFAULTS: dict[str, Any] = {
+    "audio": ...,
+    "output": ...,
+    "body": None,
+    "options": {},
+    "prepared": None,
+    "target": None,
+    "motion": {},
+}
+
+
+def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
+    """Listen, write and prepare the motion; see the module."""
+    from ...motion.placing import TargetAvatar
+    from ...motion.prepare_motion import load_retargeted
+    from ..options import SpeakOptions
+    from ..speak_files import speak_to_file
+
+    options = options_from_json(SpeakOptions, request["options"])
+    target = TargetAvatar.of_json(request["target"]) if request["prepared"] else None
+    wanted = parse_motion_options(request["motion"])
+    done = speak_to_file(
+        Path(request["audio"]),
+        Path(request["output"]),
+        options,
+        body_path=Path(request["body"]) if request["body"] else None,
+        progress=channel.progress,
+    )
+    result: dict[str, Any] = {
+        "motion_file": str(done.motion_file),
+        "report": done.report,
+        "warnings": [],
+        "notes": list(done.speech.notes),
+    }
+    if target is not None:
+        source = load_retargeted(done.motion_file, target, wanted)
+        notes = (*done.speech.notes, *source.notes)
+        result |= write_prepared(source, Path(request["prepared"]), notes)
+    return result

@@ -1,0 +1,56 @@
+"""Checks of speaking avatars, run inside Blender by ``inside.py``; each returns plain figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+import likeness
+import numpy as np
+import people
+from likeness.addon.motion.actions import find_channelbag
+from likeness.addon.motion.motion_list import list_motions
+from likeness.addon.rig.control_names import FACE
+from likeness.addon.scene.avatar_objects import build_scene
+
+
+def speaks(folder: str, audio: str, lip_sync: str) -> dict[str, Any]:
+    """A recording and a lip-sync file on an avatar that stands posed."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.scene.render.fps = 24
+    likeness.register()
+    avatar = people.random_avatar(0, count=300)
+    objects = build_scene(avatar, "Person")
+    scene, rig = bpy.context.scene, objects.armature
+    elbow = rig.pose.bones["left_elbow"]
+    elbow.rotation_mode = "XYZ"
+    elbow.rotation_euler = (0.3, 0.2, 0.1)
+    before = [list(row) for row in elbow.matrix_basis], list(rig.pose.bones["pelvis"].location)
+    said = bpy.ops.likeness.animate_from_audio(filepath=audio, language="xx")
+    action = rig.animation_data.action
+    curves = {c.data_path: c for c in find_channelbag(action, action.slots[0]).fcurves}
+    jaw = curves[f'pose.bones["{FACE}"]["jawOpen"]']
+    values = [point.co[1] for point in jaw.keyframe_points]
+    after = [list(row) for row in elbow.matrix_basis], list(rig.pose.bones["pelvis"].location)
+    strips = [s.name for s in scene.sequence_editor.strips if s.type == "SOUND"]
+    out = {
+        "said": list(said),
+        "keys": len(values),
+        "open": max(values),
+        "moved": float(np.abs(np.array(before[0]) - np.array(after[0])).max()),
+        "pelvis": before[1] == after[1],
+        "paths": sorted({path.split("]")[0] for path in curves if FACE not in path}),
+        "sync": scene.sync_mode,
+        "strips": strips,
+    }
+    bpy.ops.likeness.animate_from_audio(filepath=audio, language="xx", head=0.0)
+    out["strips_again"] = len([s for s in scene.sequence_editor.strips if s.type == "SOUND"])
+    bpy.ops.likeness.animate_from_audio(filepath=lip_sync)
+    out["motions"] = [a.name for a in list_motions(rig)]
+    try:
+        bpy.ops.likeness.animate_from_audio(filepath=str(Path(folder) / "missing.wav"))
+        out["error"] = ""
+    except RuntimeError as error:
+        out["error"] = str(error)
+    return out

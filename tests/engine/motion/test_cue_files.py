@@ -1,0 +1,141 @@
+"""Lip sync of other programs, written as they write it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from likeness.engine.core.types import LikenessError
+from likeness.engine.motion.speech.cue_files import read_cues
+from likeness.engine.motion.speech.visemes import Cue, read_viseme_table
+
+TSV = "0.00\tX\n0.50\tB\n0.71\tA\n0.80\tD\n1.20\tX\n"
+XML = """<?xml version="1.0" encoding="utf-8"?>
+<rhubarbResult>
+  <metadata><soundFile>a.wav</soundFile><duration>1.40</duration></metadata>
+  <mouthCues>
+    <mouthCue start="0.00" end="0.50">X</mouthCue>
+    <mouthCue start="0.50" end="0.71">B</mouthCue>
+    <mouthCue start="0.71" end="0.80">A</mouthCue>
+    <mouthCue start="0.80" end="1.20">D</mouthCue>
+    <mouthCue start="1.20" end="1.40">X</mouthCue>
+  </mouthCues>
+</rhubarbResult>
+"""
+JSON = """{"metadata": {"soundFile": "a.wav", "duration": 1.4}, "mouthCues": [
+  {"start": 0.0, "end": 0.5, "value": "X"}, {"start": 0.5, "end": 0.71, "value": "B"},
+  {"start": 0.71, "end": 0.8, "value": "A"}, {"start": 0.8, "end": 1.2, "value": "D"},
+  {"start": 1.2, "end": 1.4, "value": "X"}]}
+"""
+DAT = "MohoSwitch1\n1 rest\n13 MBP\n16 AI\n25 etc\n31 rest\n"
+PGO = """lipsync version 1
+/sounds/hello.wav
+24
+48
+1
+\tVoice 1
+\tmap now|
+\t1
+\t\tmap now
+\t\t12
+\t\t35
+\t\t2
+\t\t\tmap 12 20 3
+\t\t\t\t12 MBP
+\t\t\t\t14 AI
+\t\t\t\t19 MBP
+\t\t\tnow 24 35 2
+\t\t\t\t24 L
+\t\t\t\t28 U
+"""
+GOOD = {"a.tsv": TSV, "a.xml": XML, "a.json": JSON, "a.dat": DAT, "a.pgo": PGO}
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def shapes(cues: list[Cue]) -> list[tuple[str, float]]:
+    return [(cue.viseme, round(cue.start, 3)) for cue in cues]
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.xml", "a.json"])
+def test_rhubarb(tmp_path: Path, name: str) -> None:
+    cues = read_cues(write(tmp_path, name, GOOD[name]))
+    assert shapes(cues) == [("sil", 0.0), ("SS", 0.5), ("PP", 0.71), ("aa", 0.8), ("sil", 1.2)]
+    assert cues[-1].end == pytest.approx(1.3 if name == "a.tsv" else 1.4)
+
+
+def test_moho_switches_have_the_frame_rate_that_is_given(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.dat", DAT)
+    assert shapes(read_cues(path)) == [
+        ("sil", 0.0),
+        ("PP", 0.5),
+        ("aa", 0.625),
+        ("DD", 1.0),
+        ("sil", 1.25),
+    ]
+    assert shapes(read_cues(path, 30.0))[1] == ("PP", 0.4)
+
+
+def test_papagayo_rests_between_words_that_are_apart(tmp_path: Path) -> None:
+    cues = read_cues(write(tmp_path, "a.pgo", PGO))
+    assert [(v, round(24 * t)) for v, t in shapes(cues)] == [
+        ("PP", 12),
+        ("aa", 14),
+        ("PP", 19),
+        ("sil", 21),
+        ("nn", 24),
+        ("U", 28),
+        ("sil", 36),
+    ]
+    assert cues[-1].end == pytest.approx(2.0)
+
+
+def test_papagayos_other_phones(tmp_path: Path) -> None:
+    text = PGO.replace("14 AI", "14 AE1").replace("24 L", "24 N").replace("28 U", "28 AW0")
+    visemes = [cue.viseme for cue in read_cues(write(tmp_path, "a.pgo", text))]
+    assert visemes == ["PP", "aa", "PP", "sil", "nn", "aa", "U", "sil"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.tsv", "", "no shapes"),
+        ("a.tsv", "0.00\tX\n0.5 A B\n", "line 2"),
+        ("a.tsv", "0.00\tX\nsoon\tA\n", "line 2: 'soon'"),
+        ("a.tsv", "0.00\tX\n0.20\tQ\n", "line 2: there is no shape 'Q'"),
+        ("a.tsv", "1.00\tA\n0.20\tB\n", "line 1: the times do not increase"),
+        ("a.tsv", "0.00\tA\n1e6\tB\n", "limit"),
+        ("a.json", "[]", "mouthCues"),
+        ("a.json", '{"mouthCues": [{"start": 0}]}', "mouthCue 1"),
+        ("a.json", '{"mouthCues": [{"start": 0, "end": "x", "value": "A"}]}', "'x'"),
+        ("a.xml", "<a><mouthCue", "damaged"),
+        ("a.xml", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "document type"),
+        ("a.dat", "1 rest\n", "MohoSwitch1"),
+        ("a.dat", "MohoSwitch1\n1 rest\n5 GRIN\n", "line 3: there is no shape 'GRIN'"),
+        ("a.pgo", "lipsync version 1\na\n24\n", "first line"),
+        ("a.pgo", PGO.replace("map 12 20 3", "map"), "line 13"),
+        ("a.pgo", PGO.replace("\n24\n", "\n0\n", 1), "0 frames a second"),
+        ("a.pgo", PGO.replace("\t1\n", "\t-3\n", 1), "'-3'"),
+        ("a.txt", "hello", "does not end in"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, name: str, text: str, said: str) -> None:
+    path = write(tmp_path, name, text)
+    with pytest.raises(LikenessError) as caught:
+        read_cues(path)
+    assert str(path) in str(caught.value)
+    assert said in str(caught.value)
+    assert "Rhubarb" in caught.value.remedy
+
+
+def test_every_shape_is_a_viseme_of_the_library() -> None:
+    table = read_viseme_table()
+    used = {v for names in (table.rhubarb, table.papagayo) for row in names.values() for v in row}
+    assert used <= set(table.dominances)
+    assert set(table.rhubarb) == set("ABCDEFGHX")
+    preston_blair = "AI E O U ETC L WQ MBP FV REST".split()
+    assert set(preston_blair) <= set(table.papagayo)

@@ -1,0 +1,119 @@
+"""Recordings of every kind as samples, and what the sound alone says."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from likeness.engine.core.types import FloatArray, LikenessError
+from likeness.engine.motion.speech.acoustics import VOWELS, hear_visemes, measure_sound
+from likeness.engine.motion.speech.audio import RATE, Audio, read_audio
+from scipy.signal import lfilter
+
+
+def write_wav(path: Path, samples: FloatArray, rate: int, width: int, channels: int = 1) -> None:
+    whole = np.round(np.clip(samples, -1, 1) * (2 ** (8 * width - 1) - 1)).astype(np.int64)
+    whole = np.repeat(whole, channels)
+    if width == 1:
+        whole = whole + 128
+    content = whole.astype("<i8").view(np.uint8).reshape(-1, 8)[:, :width]
+    with wave.open(str(path), "wb") as file:
+        file.setparams((channels, width, rate, 0, "NONE", ""))
+        file.writeframes(content.tobytes())
+
+
+def tone(hertz: float, seconds: float, rate: int) -> FloatArray:
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
+
+
+def make_vowel(formants: tuple[float, ...], seconds: float, pitch: float = 120.0) -> FloatArray:
+    """A voice through resonators: the source and filter of a vowel."""
+    period = round(RATE / pitch)
+    pulses = np.zeros(round(seconds * RATE))
+    pulses[::period] = 1.0
+    out = lfilter([1.0], [1, -0.97], pulses)
+    for hertz in (*formants, 2900.0, 3800.0):
+        radius = np.exp(-np.pi * 90 / RATE)
+        out = lfilter([1.0], [1, -2 * radius * np.cos(2 * np.pi * hertz / RATE), radius**2], out)
+    return 0.3 * out / np.abs(out).max()
+
+
+@pytest.mark.parametrize(
+    ("width", "rate", "channels"), [(1, 8000, 1), (2, 44100, 2), (3, 48000, 1), (4, 16000, 2)]
+)
+def test_wav_files_sound_the_same(tmp_path: Path, width: int, rate: int, channels: int) -> None:
+    write_wav(tmp_path / "a.wav", tone(400.0, 0.5, rate), rate, width, channels)
+    audio = read_audio(tmp_path / "a.wav")
+    assert audio.seconds == pytest.approx(0.5, abs=0.002)
+    wanted = tone(400.0, 0.5, RATE)
+    middle = slice(RATE // 10, RATE // 3)
+    np.testing.assert_allclose(audio.samples[middle], wanted[middle], atol=0.02)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".flac", "flac"), (".m4a", "aac"), (".mp4", "aac")])
+def test_other_files_are_read_by_ffmpeg(tmp_path: Path, suffix: str, codec: str) -> None:
+    av = pytest.importorskip("av")
+    path = tmp_path / f"a{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=48000, layout="mono")
+        values = (tone(300.0, 0.6, 48000) * 32000).astype(np.int16)[None]
+        frame = av.AudioFrame.from_ndarray(values, format="s16", layout="mono")
+        frame.sample_rate = 48000
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            container.mux(packet)
+    audio = read_audio(path)
+    assert audio.seconds == pytest.approx(0.6, abs=0.1)
+    middle = audio.samples[RATE // 5 : RATE // 3]
+    assert np.sqrt(2 * (middle**2).mean()) == pytest.approx(0.49, abs=0.05)
+
+
+def test_what_is_no_recording_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "text.wav").write_text("RIFF1234WAVE and no more")
+    write_wav(tmp_path / "short.wav", tone(300, 0.01, RATE), RATE, 2)
+    for name, said in (
+        ("missing.wav", "does not exist"),
+        ("empty.wav", "is empty"),
+        ("text.wav", "not a recording"),
+        ("short.wav", "0.01 s"),
+    ):
+        with pytest.raises(LikenessError, match=said) as caught:
+            read_audio(tmp_path / name)
+        assert name in str(caught.value)
+        assert caught.value.remedy
+
+
+def test_pitch_and_loudness_of_a_voice() -> None:
+    voice = np.concatenate([make_vowel(VOWELS["aa"], 0.5, 110), np.zeros(RATE // 2)])
+    curves = measure_sound(Audio(voice.astype(np.float32)))
+    inside = curves.pitch[10:40]
+    np.testing.assert_allclose(inside, RATE / round(RATE / 110), rtol=0.02)
+    assert not curves.pitch[60:95].any()
+    assert curves.loudness[10:40].min() > 0.8
+    assert curves.loudness[60:95].max() < 0.05
+
+
+@pytest.mark.parametrize("viseme", sorted(VOWELS))
+def test_vowels_are_told_apart_by_their_formants(viseme: str) -> None:
+    voice = make_vowel(VOWELS[viseme], 0.6)
+    audio = Audio(voice.astype(np.float32))
+    cues = hear_visemes(audio, measure_sound(audio))
+    time = sum(cue.end - cue.start for cue in cues if cue.viseme == viseme)
+    assert time > 0.4, cues
+
+
+def test_a_hiss_shows_the_teeth_and_a_hole_closes_the_lips() -> None:
+    random = np.random.default_rng(0)
+    noise = lfilter([1, -0.95], [1.0], random.normal(size=RATE // 3)) * 0.1
+    vowel = make_vowel(VOWELS["aa"], 0.4)
+    hole = 0.01 * tone(120.0, 0.08, RATE)
+    audio = Audio(np.concatenate([vowel, hole, vowel, noise]).astype(np.float32))
+    cues = hear_visemes(audio, measure_sound(audio))
+    closed = [cue for cue in cues if cue.viseme == "PP"]
+    assert len(closed) == 1
+    assert 0.36 < closed[0].start < closed[0].end < 0.52
+    teeth = [cue for cue in cues if cue.viseme == "SS"]
+    assert teeth
+    assert teeth[0].start == pytest.approx(0.88, abs=0.04)
