@@ -58,8 +58,8 @@ class _Skeletons:
 
 
 class ImportMotion(MotionJob, ActionProperties, _Skeletons, bpy.types.Operator, ImportHelper):  # type: ignore[misc]
-    """Animate the avatar with a motion file: SMPL-X or AMASS (.npz, .npy), BVH, or FBX from
-    Mixamo"""
+    """Animate the avatar with a motion file: SMPL-X or AMASS (.npz, .npy), BVH, FBX from Mixamo, or
+    a face capture of Live Link Face (.csv) or another ARKit app (.json)"""
 
     bl_idname = "likeness.import_motion"
     bl_label = "Import Motion"
@@ -100,12 +100,12 @@ class ImportMotion(MotionJob, ActionProperties, _Skeletons, bpy.types.Operator, 
         layout.use_property_split, layout.use_property_decorate = True, False
         self.draw_action(layout)
         suffix = Path(self.filepath).suffix.lower()
-        if suffix not in (".bvh", ".fbx"):
+        if suffix not in (".bvh", ".fbx", ".csv", ".json"):
             header, body = layout.panel("LIKENESS_motion_smplx", default_closed=True)
             header.label(text="SMPL-X")
             for name in ("up", "mean_hands", "smplx") if body is not None else ():
                 body.prop(self, name)
-        if suffix not in (".npz", ".npy"):
+        if suffix not in (".npz", ".npy", ".csv", ".json"):
             header, body = layout.panel("LIKENESS_motion_skeleton", default_closed=True)
             header.label(text="Skeleton")
             for name in ("rest", "bones") if body is not None else ():
@@ -130,7 +130,7 @@ class MotionFileHandler(bpy.types.FileHandler):  # type: ignore[misc]
     bl_idname = "LIKENESS_FH_motion"
     bl_label = "Motion for Avatar"
     bl_import_operator = ImportMotion.bl_idname
-    bl_file_extensions = ".npz;.npy;.bvh"
+    bl_file_extensions = ".npz;.npy;.bvh;.csv;.json"
 
     @classmethod
     def poll_drop(cls, context: Any) -> bool:
@@ -281,7 +281,7 @@ class AnimateFromVideo(MotionJob, ActionProperties, PhotoOptions, bpy.types.Oper
 
 
 def draw_import(layout: Any) -> None:
-    layout.operator(ImportMotion.bl_idname, text="Likeness Motion (.npz/.npy/.bvh/.fbx)")
+    layout.operator(ImportMotion.bl_idname, text="Likeness Motion (.npz/.npy/.bvh/.fbx/.csv/.json)")
 
 
 CLASSES = (ImportMotion, MotionFileHandler, RetargetArmature, AnimateFromVideo)

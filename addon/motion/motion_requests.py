@@ -24,7 +24,7 @@ from .record import (
     record_skeleton,
 )
 
-SUFFIXES = (".npz", ".npy", ".bvh", ".fbx")
+SUFFIXES = (".npz", ".npy", ".bvh", ".csv", ".json", ".fbx")
 VIDEO_GLOB = "*.mp4;*.mov;*.mkv;*.m4v;*.avi;*.webm;*.jpg;*.jpeg;*.png"
 LIP_SYNC_SUFFIXES = (".tsv", ".xml", ".json", ".dat", ".pgo")
 AUDIO_SUFFIXES = (".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".mp4", ".mov", ".mkv")

@@ -39,6 +39,7 @@ from ..core.types import (
 from ..core.upright import pack_gravities, unpack_gravities
 from ..files.atomic import atomic_write
 from ..files.untrusted import mmap_npy, read_npz, require_file
+from .arkit_files import FACE_SUFFIXES, read_face_capture
 from .face_keys import match_expression
 from .smplx_keys import ROWS as ROWS
 from .smplx_keys import Arrays, HandModel, columns_to_arrays, standardize_keys
@@ -244,12 +245,16 @@ def read_hand_model(path: Path) -> HandModel:
 
 
 def read_arrays(path: Path) -> Arrays:
-    """Every array of an npz that needs no unpickling, or the named columns of an npy.
+    """Read the arrays of a file: an npz, an npy of a known layout, or a face capture (.csv, .json).
+
+    Arrays of an npz that would have to be unpickled are left out.
 
     Raises:
-        LikenessError: the file is missing or neither of the two.
+        LikenessError: the file is missing or none of these.
     """
     require_file(path, _REMEDY)
+    if path.suffix.lower() in FACE_SUFFIXES:
+        return read_face_capture(path)
     if path.suffix.lower() in (".pkl", ".pickle"):
         raise LikenessError(
             f"'{path}' is a pickle, which could run any program when it is opened.",

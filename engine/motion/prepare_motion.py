@@ -23,7 +23,7 @@ from .placing import TargetAvatar, loop_motion, place_motion, smooth_motion
 from .retarget import retarget_motion
 from .skeleton import Skeleton, SkeletonMotion
 
-SUFFIXES = (".npz", ".npy", ".bvh")
+SUFFIXES = (".npz", ".npy", ".bvh", ".csv", ".json")
 """File types read here; Blender reads FBX."""
 
 

@@ -359,7 +359,8 @@ def motion(
 
     Args:
         avatar: the avatar.
-        file: SMPL-X's or AMASS's npz keys, what ``likeness track`` wrote, or BVH.
+        file: SMPL-X's or AMASS's npz keys, what ``likeness track`` wrote, BVH, or a face
+            capture of Live Link Face (.csv) or another ARKit app (.json).
         fps: frames a second instead of the file's.
         frames: first (counted from 0) and last, which is not included.
         expression: as for :func:`pose`; replaces the motion's own.

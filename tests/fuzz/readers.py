@@ -112,6 +112,19 @@ def motion(path: Path, out: Path) -> None:
     PreparedMotion.load(out / "motion.npz")
 
 
+def lip_sync(path: Path, out: Path) -> None:
+    """A recording or lip sync, up to the weights of the mouth."""
+    from likeness.engine.motion.speech import performance
+    from likeness.engine.motion.speech.audio import read_audio
+    from likeness.engine.motion.speech.cue_files import read_cues
+
+    if path.suffix == ".wav":
+        speech = performance.hear_speech(read_audio(path), language="other")
+    else:
+        speech = performance.speech_of_cues(read_cues(path))
+    performance.perform_speech(speech, 30.0)
+
+
 def pose(path: Path, out: Path) -> None:
     from likeness.engine.motion.pose_file import load_pose
 

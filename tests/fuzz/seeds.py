@@ -223,6 +223,43 @@ Frame Time: 0.0333333
 """
 
 
+def face_captures(folder: Path) -> None:
+    """Live Link Face's table, and two apps' JSON."""
+    from likeness.engine.body.names import ARKIT_EXPRESSIONS
+
+    names = [n[0].upper() + n[1:] for n in ARKIT_EXPRESSIONS]
+    angles = [f"{p}{a}" for p in ("Head", "LeftEye", "RightEye") for a in ("Yaw", "Pitch", "Roll")]
+    lines = [",".join(["Timecode", "BlendshapeCount", *names, *angles])]
+    for k in range(70):
+        values = [f"{0.5 + 0.4 * np.sin(k / 5 + j):.4f}" for j in range(61)]
+        lines.append(",".join([f"12:34:{56 + k // 60}:{k % 60:02d}.000", "61", *values]))
+    (folder / "a.csv").write_text("\n".join(lines) + "\n")
+    frames = [
+        {"time": k / 30, "blendShapes": {"jawOpen": k / 9, "eyeLookUpLeft": 0.3}} for k in range(9)
+    ]
+    (folder / "a.json").write_text(json.dumps({"frames": frames}))
+    facs = {"exportFps": 60, "facsNames": ["jawOpen", "mouthClose"], "weightMat": [[0.1, 0.2]] * 5}
+    (folder / "b.json").write_text(json.dumps(facs))
+
+
+def lip_sync(folder: Path) -> None:
+    """Each kind of file that speech is read from, and a recording."""
+    import wave
+
+    cues = [(0.0, "X"), (0.5, "B"), (0.7, "A"), (0.8, "D")]
+    (folder / "a.tsv").write_text("".join(f"{t}\t{s}\n" for t, s in cues))
+    tags = "".join(f'<mouthCue start="{t}" end="{t + 0.1}">{s}</mouthCue>' for t, s in cues)
+    (folder / "a.xml").write_text(f"<rhubarbResult><mouthCues>{tags}</mouthCues></rhubarbResult>")
+    entries = [{"start": t, "end": t + 0.1, "value": s} for t, s in cues]
+    (folder / "a.json").write_text(json.dumps({"mouthCues": entries}))
+    (folder / "a.dat").write_text("MohoSwitch1\n1 rest\n13 MBP\n16 AI\n31 rest\n")
+    voice = "Voice 1\nmap\n1\nmap\n12\n35\n1\nmap 12 20 2\n12 MBP\n14 AI\n"
+    (folder / "a.pgo").write_text(f"lipsync version 1\na.wav\n24\n48\n1\n{voice}")
+    with wave.open(str(folder / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes((9000 * np.sin(np.arange(4000) / 9)).astype("<i2").tobytes())
+
+
 def bvh(folder: Path) -> None:
     """A whole figure, so that retargeting is reached."""
 

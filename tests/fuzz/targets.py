@@ -101,6 +101,24 @@ TARGETS: tuple[Target, ...] = (
         "bvh", seeds.bvh, readers.motion, {".bvh": mutate.text}, (ENGINE + "motion.prepare_motion",)
     ),
     Target(
+        "face capture",
+        seeds.face_captures,
+        readers.motion,
+        {".csv": mutate.text, ".json": mutate.json_text},
+        (ENGINE + "motion.prepare_motion",),
+    ),
+    Target(
+        "lip sync",
+        seeds.lip_sync,
+        readers.lip_sync,
+        {
+            **dict.fromkeys((".tsv", ".xml", ".dat", ".pgo"), mutate.text),
+            ".json": mutate.json_text,
+            ".wav": mutate.mutated,
+        },
+        (ENGINE + "motion.speech.performance", "av"),
+    ),
+    Target(
         "bone map",
         seeds.bone_maps,
         readers.bone_map,
