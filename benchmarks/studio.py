@@ -8,6 +8,8 @@ JSON. A part that lacks something (espeak-ng, the detectors) says so, and its fi
     viseme_pct  per cent of the phoneme classes of ten sentences that begin within 60 ms of the
                 truth, with the text given; closures_pct: of p, b and m, those with closed lips;
                 heard_pct: as viseme_pct, without the text (benchmarks/figures/speech.py)
+    face_fps    pictures a second of the face follower (engine/tracking/live_face.py), of 640 pixels
+                with a face, decoding included; nothing else runs beside it
 
 With --quick everything takes less than a minute on two cores.
 """
@@ -16,12 +18,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from likeness.benchmarks.figures.speech import measure_speech, open_espeak
+from likeness.engine.body import load_body
+from likeness.engine.core.types import LikenessError
+from likeness.engine.files.weights import asset_path, cache_assets_dir
+from likeness.engine.imaging.video import VideoReader
+from likeness.engine.imaging.video_writer import VideoWriter
 from likeness.engine.motion.speech.recognizer import find_recognizer
+from likeness.engine.tracking.detectors import Detectors
+from likeness.engine.tracking.live_face import FaceFollower
+from likeness.engine.tracking.live_source import LIVE_SIDE
+from PIL import Image
 
 Figures = dict[str, float | None]
 
@@ -46,7 +60,37 @@ def measure_visemes(quick: bool) -> Figures:
     }
 
 
-PARTS: dict[str, Callable[[bool], Figures]] = {"speech": measure_visemes}
+def measure_face_rate(quick: bool) -> Figures:
+    """A video of the sample portrait, which sways."""
+    portrait = cache_assets_dir().parent / "downloads" / "astronaut.png"
+    try:
+        folder, body = asset_path("pose_landmark").parent, load_body(asset_path("body"))
+    except LikenessError as error:
+        print(f"face: {error}")
+        return {"face_fps": None}
+    if not portrait.is_file():
+        print("face: the sample portrait is missing; 'python build.py test' fetches it.")
+        return {"face_fps": None}
+    rgb = np.asarray(Image.open(portrait).convert("RGB").resize((640, 640)), np.float32) / 255
+    count = 60 if quick else 300
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "sway.mp4"
+        with VideoWriter(path, 640, 640, 30.0) as writer:
+            for k in range(count):
+                writer.write(np.roll(rgb, round(8 * np.sin(k / 5)), axis=1))
+        follower = FaceFollower(body, Detectors(folder))
+        reader = VideoReader(path, LIVE_SIDE)
+        frames = iter(reader)
+        follower.follow(next(frames).rgb)  # finds the face, which happens once
+        start, found = time.perf_counter(), 0
+        for frame in frames:
+            found += follower.follow(frame.rgb) is not None
+        rate = (count - 1) / (time.perf_counter() - start)
+    print(f"face: {rate:.1f} pictures a second, a face in {found} of {count - 1}")
+    return {"face_fps": round(rate, 1)}
+
+
+PARTS: dict[str, Callable[[bool], Figures]] = {"speech": measure_visemes, "face": measure_face_rate}
 """Name -> what measures it, given whether it has to be quick."""
 
 

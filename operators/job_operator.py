@@ -58,6 +58,9 @@ class JobOperator:
     changes_scene = True
     """Whether to push an undo step."""
 
+    poll_seconds = POLL_SECONDS
+    """How often the worker's messages are read."""
+
     run_now: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="Run Now",
         description="Run without asking for files or options",
@@ -97,6 +100,10 @@ class JobOperator:
     def answer(self, context: Any, question: dict[str, Any]) -> Mapping[str, Any]:
         """The answer to the worker's question where no user can be asked."""
         return {"answer": "continue"}
+
+    def watch(self, context: Any) -> None:
+        """Take in what the worker has sent besides progress; called after each reading of its
+        messages, with a window."""
 
     def over(self, context: Any) -> None:
         """Clean up after the worker's questions. Called when the worker has ended, for whatever
@@ -141,7 +148,7 @@ class JobOperator:
         except Exception as error:
             return self._failed(context, error)
         self._timer = context.window_manager.event_timer_add(
-            STEP_TIMER_SECONDS if self._running.steps else POLL_SECONDS, window=context.window
+            STEP_TIMER_SECONDS if self._running.steps else self.poll_seconds, window=context.window
         )
         context.window_manager.modal_handler_add(self)
         running.redraw_views(context)
@@ -200,12 +207,13 @@ class JobOperator:
                 return True
             self._drop_timer(context)
             running.start_worker(under_way, value)
-            self._add_timer(context, POLL_SECONDS)
+            self._add_timer(context, self.poll_seconds)
             return None
         state = running.poll_job(under_way)
         job = under_way.job
         assert job is not None
         if state is JobState.RUNNING:
+            self.watch(context)
             return None
         if state is JobState.CANCELLED:
             return False

@@ -11,6 +11,7 @@ import atexit
 import queue
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
@@ -22,6 +23,7 @@ from .standby import StandbyWorker
 
 ENGINE_DIR = Path(__file__).resolve().parents[2] / "engine"
 ENGINE_NAME = "likeness_worker_engine"
+_MOST_FACES = 6000  # some minutes, which nobody has taken
 
 
 class JobState(Enum):
@@ -65,6 +67,7 @@ class WorkerJob:
         error: the error to show when FAILED.
         picture: file of the fitted body over the photo, which may be gone again; empty before.
         question: what the worker waits to be answered with :meth:`answer`, or None.
+        faces: those that the worker follows in real time, the oldest first; taken by the caller.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class WorkerJob:
         self.error: LikenessError | None = None
         self.picture = ""
         self.question: dict[str, Any] | None = None
+        self.faces: deque[dict[str, Any]] = deque(maxlen=_MOST_FACES)
         self._cancelled_at: float | None = None
         self._start = request, list(command or worker_command()), environment
         self._may_start_anew = standby is not None
@@ -148,6 +152,11 @@ class WorkerJob:
         self.question = None
         self._process.send(content)
 
+    def tell(self, content: Mapping[str, Any]) -> None:
+        """Send the running worker a line that it has not asked for."""
+        if not self.finished:
+            self._process.send(content)
+
     def wait(
         self,
         progress: Callable[[str, float, str], None] | None = None,
@@ -204,6 +213,8 @@ class WorkerJob:
             self.message = str(message["message"])
         elif kind == "seen":
             self.picture = str(message["picture"])
+        elif kind == "face":
+            self.faces.append(message)
         elif kind == "question":
             self.question = message
         elif kind == "result":

@@ -9,10 +9,12 @@ import bpy
 import likeness
 import numpy as np
 import people
+from likeness.addon.motion import live_face
 from likeness.addon.motion.actions import find_channelbag
 from likeness.addon.motion.motion_list import list_motions
 from likeness.addon.rig.control_names import FACE
 from likeness.addon.scene.avatar_objects import build_scene
+from likeness.engine.core.types import JOINT_INDEX
 
 
 def speaks(folder: str, audio: str, lip_sync: str) -> dict[str, Any]:
@@ -54,3 +56,50 @@ def speaks(folder: str, audio: str, lip_sync: str) -> dict[str, Any]:
     except RuntimeError as error:
         out["error"] = str(error)
     return out
+
+
+def follows(folder: str, video: str) -> dict[str, Any]:
+    """A video's face on an avatar: shown, recorded, and keyed."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.scene.render.fps = 24
+    likeness.register()
+    avatar = people.random_avatar(0, count=300)
+    objects = build_scene(avatar, "Person")
+    rig = objects.armature
+    said = bpy.ops.likeness.follow_face(filepath=video, record=True)
+    data = rig.animation_data
+    action = data.action if data is not None else None
+    curves = [] if action is None else list(find_channelbag(action, action.slots[0]).fcurves)
+    frames = {len(curve.keyframe_points) for curve in curves}
+    face = live_face.prepare_recording(
+        [
+            {"seconds": t, "weights": [0.5] * 52, "head": [0, 0.4 * t, 0], "left_eye": [0.1, 0, 0],
+             "right_eye": [0.1, 0, 0], "calibrating": False}
+            for t in (0.0, 0.4, 1.0)
+        ],
+        ("jawOpen", "own"),
+        20.0,
+    )  # fmt: skip
+    live_face.show_face(
+        rig,
+        {
+            "weights": [0.25] * 52,
+            "head": [0, 0.3, 0],
+            "left_eye": [0, 0, 0],
+            "right_eye": [0, 0, 0],
+        },
+    )
+    bpy.context.view_layer.update()
+    pose = objects.get_pose(avatar.body.expression_names)
+    turn = pose.full_pose[JOINT_INDEX["neck"]] + pose.full_pose[JOINT_INDEX["head"]]
+    return {
+        "said": list(said),
+        "action": None if action is None else action.name,
+        "keys": sorted(frames),
+        "head": [float(v) for v in face.full_pose[10, [12, 15], 1]],
+        "expression": face.expression[10].tolist(),
+        "count": len(face),
+        "shown": [float(v) for v in turn],
+        "jaw": float(pose.expression[list(avatar.body.expression_names).index("jawOpen")]),
+        "live": live_face.is_live(),
+    }

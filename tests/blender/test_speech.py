@@ -1,10 +1,15 @@
-"""Animate from Audio in Blender."""
+"""Animate from Audio and Follow Face in Blender."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import pytest
+from likeness.engine.core.types import LikenessError
+from likeness.engine.files.weights import asset_path
+from likeness.engine.imaging.video_writer import VideoWriter
+from PIL import Image
 
 from ..engine.motion.test_cue_files import TSV
 from ..engine.motion.test_speech_audio import make_vowel, write_wav
@@ -32,3 +37,31 @@ def test_an_avatar_speaks_and_stays_in_its_pose(blender, tmp_path: Path) -> None
     assert out["sync"] == "AUDIO_SYNC"
     assert out["motions"] == ["cues", "voice", "voice.001"]
     assert "missing.wav" in out["error"]
+
+
+def test_a_videos_face_is_followed_recorded_and_keyed(
+    blender_lts, sample_portrait: Path, tmp_path: Path
+) -> None:
+    try:
+        asset_path("pose_landmark")
+        asset_path("body")
+    except LikenessError as error:
+        pytest.skip(str(error))
+    rgb = np.asarray(Image.open(sample_portrait).convert("RGB").resize((320, 320)), np.float32)
+    with VideoWriter(tmp_path / "face.mp4", 320, 320, 10.0) as writer:
+        for k in range(25):
+            writer.write(np.roll(rgb / 255, k % 3, axis=1))
+    out = blender_lts(
+        "speech_checks", "follows", folder=str(tmp_path), video=str(tmp_path / "face.mp4")
+    )
+    assert out["said"] == ["FINISHED"]
+    assert not out["live"]
+    assert out["action"] == "face"
+    # 2.5 s, of which the first 8 pictures are the neutral face; a slow computer leaves some out.
+    assert out["keys"][-1] >= 10
+    assert len(out["keys"]) == 1
+    np.testing.assert_allclose(out["head"], [0.4 * 0.2, 0.6 * 0.2], atol=1e-4)
+    assert out["expression"] == [0.5, 0.0]
+    assert out["count"] == 21
+    np.testing.assert_allclose(out["shown"], [0.0, 0.3, 0.0], atol=1e-5)
+    assert abs(out["jaw"] - 0.25) < 1e-6

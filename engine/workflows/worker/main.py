@@ -14,6 +14,7 @@ The modules of :mod:`.registry` say what each task takes and answers; without ``
 
     {"type": "progress", "stage": "fit", "fraction": 0.4, "message": "face"}
     {"type": "seen", "picture": "…/fit.png"}
+    {"type": "face", "seconds": 1.25, "weights": [...]}
     {"type": "question", "kind": "fit", "picture": "…/fit.png", "people": 2}
     {"type": "result", "avatar": "…/avatar.safetensors", "warnings": []}
     {"type": "error", "message": "…", "remedy": "…"}
@@ -96,6 +97,26 @@ class Channel:
         if not isinstance(answer, dict):
             raise LikenessError("The answer is not a JSON object.")
         return answer
+
+    def take_answer(self) -> dict[str, Any]:
+        """What has arrived on stdin without a question, without waiting; empty if nothing has.
+
+        Raises:
+            SystemExit: the work was cancelled instead.
+        """
+        if self._answers is None:
+            return {}
+        try:
+            line = self._answers.get_nowait()
+        except queue.Empty:
+            return {}
+        if line is None:
+            raise SystemExit(EXIT_CANCELLED)
+        try:
+            answer = json.loads(line)
+        except json.JSONDecodeError:
+            return {}
+        return answer if isinstance(answer, dict) else {}
 
     def answer(self, line: str | None) -> None:
         """Pass on the line that answers the question; None if no answer will come."""

@@ -15,6 +15,7 @@ TASKS = (
     "motion",
     "track",
     "speak",
+    "live_face",
     "export_motion",
     "export",
     "draw",

@@ -1,0 +1,95 @@
+"""Pictures as they come: of a video at its own speed, or of a camera."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.types import FloatArray, LikenessError
+from ..imaging.video import VideoReader, import_av
+
+CAMERA = "camera:"
+"""With what a camera's name begins; a number, or the name that the system gives it, follows."""
+
+LIVE_SIDE = 640
+"""Longer side of the pictures in pixels; a face that fills a third of it has all its detail."""
+
+_LATE = 0.5
+"""Frames by which a picture may be late before it is left out."""
+
+
+class LivePicture(NamedTuple):
+    """A picture.
+
+    Attributes:
+        seconds: from the first one.
+        rgb: [H, W, 3] float32 in 0..1.
+    """
+
+    seconds: float
+    rgb: FloatArray
+
+
+def open_live_source(source: str) -> Iterator[LivePicture]:
+    """The pictures of a video file or a camera, in real time; what comes too late is left out.
+
+    Args:
+        source: a file, or ``camera:0`` and the like.
+
+    Raises:
+        LikenessError: the file or the camera cannot be opened.
+    """
+    if source.startswith(CAMERA):
+        return _of_camera(_open_camera(source.removeprefix(CAMERA).strip() or "0"))
+    return _of_video(VideoReader(Path(source), LIVE_SIDE))
+
+
+def _of_video(reader: VideoReader) -> Iterator[LivePicture]:
+    begin: float | None = None
+    for frame in reader:
+        if begin is not None:
+            now, due = time.monotonic(), begin + frame.time
+            if now - due > _LATE / reader.frame_rate and frame.number % 10:
+                continue  # a slow computer still gets every tenth
+            if due > now:
+                time.sleep(due - now)
+        yield LivePicture(frame.time, frame.rgb)
+        # The face is found and networks are loaded with the first picture, which takes long.
+        begin = time.monotonic() - frame.time if begin is None else begin
+
+
+def _open_camera(name: str) -> Any:
+    """The opened device, through FFmpeg."""
+    av = import_av()
+    kinds = {"linux": "v4l2", "win32": "dshow", "darwin": "avfoundation"}
+    kind = kinds.get(sys.platform, "v4l2")
+    device = name
+    if kind == "v4l2" and name.isdigit():
+        device = f"/dev/video{name}"
+    elif kind == "dshow" and not name.startswith("video="):
+        device = f"video={name}"
+    try:
+        return av.open(device, format=kind, options={"framerate": "30"})
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise LikenessError(
+            f"The camera '{name}' cannot be opened ({error}).",
+            "Connect a camera and close other programs that use it; or record a video with the "
+            "system's camera program and choose its file.",
+        ) from error
+
+
+def _of_camera(container: Any) -> Iterator[LivePicture]:
+    """Always the newest picture: what came meanwhile is left out."""
+    begin = time.monotonic()
+    with container:
+        for frame in container.decode(video=0):
+            scale = min(1.0, LIVE_SIDE / max(frame.width, frame.height))
+            rgb = frame.to_ndarray(
+                format="rgb24", width=round(frame.width * scale), height=round(frame.height * scale)
+            )
+            yield LivePicture(time.monotonic() - begin, rgb.astype(np.float32) / np.float32(255))
