@@ -76,6 +76,9 @@ BLENDER_RANGES = {
 DEFAULT_PYTHONS = ("3.11", "3.13")
 """Those of the Blender Foundation's builds."""
 
+LEFT_OUT = {"pocketsphinx": ("pocketsphinx/model/en-us/en-us.lm.bin",)}
+"""Package -> files of its wheel that nothing here reads and that are large: 24 MB of words."""
+
 BLENDERS_OWN = {"numpy"}
 """Never shipped: Blender has its own, and two versions of it clash."""
 
@@ -142,7 +145,34 @@ def collect_wheels(interpreter: Path, target: str, python: str, folder: Path) ->
         *("--implementation", "cp", *tags, "-d", folder),
         *select_pins(pins, target, python),
     )
-    return sorted(folder.glob("*.whl"))
+    wheels = sorted(folder.glob("*.whl"))
+    for wheel in wheels:
+        leave_out(wheel, LEFT_OUT.get(wheel.name.split("-")[0].lower(), ()))
+    return wheels
+
+
+def leave_out(wheel: Path, names: Sequence[str]) -> None:
+    """Remove files from a wheel, and from its list of files.
+
+    Raises:
+        BuildError: the wheel has no such file.
+    """
+    if not names:
+        return
+    smaller = wheel.with_suffix(".part")
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(smaller, "w") as target:
+        missing = set(names) - set(source.namelist())
+        if missing:
+            raise BuildError(f"{wheel.name} has no {', '.join(sorted(missing))}.")
+        for item in source.infolist():
+            if item.filename in names:
+                continue
+            content = source.read(item)
+            if item.filename.endswith(".dist-info/RECORD"):
+                rows = content.decode().splitlines(keepends=True)
+                content = "".join(r for r in rows if r.split(",")[0] not in names).encode()
+            target.writestr(item, content)
+    smaller.replace(wheel)
 
 
 def squeeze_wheels(wheels: Sequence[Path], room: int) -> None:

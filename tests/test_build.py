@@ -104,6 +104,27 @@ def test_every_package_is_shipped_once_to_every_python(python: str) -> None:
     assert sorted(pin.split("==")[0] for pin in shipped) == names
 
 
+def test_files_of_a_wheel_are_left_out(tmp_path: Path) -> None:
+    """What remains is the same to the byte, and the wheel's own list agrees."""
+    wheel = tmp_path / "talk-1-py3-none-any.whl"
+    parts = {"talk/a.py": b"a = 1\n", "talk/model.bin": bytes(5000), "talk/b.bin": b"\x01"}
+    record = "".join(f"{name},sha256=x,{len(data)}\n" for name, data in parts.items())
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+        archive.writestr("talk-1.dist-info/RECORD", record)
+    extension.leave_out(wheel, ("talk/model.bin",))
+    with zipfile.ZipFile(wheel) as archive:
+        listed = archive.read("talk-1.dist-info/RECORD").decode()
+        assert {name: archive.read(name) for name in ("talk/a.py", "talk/b.bin")} == {
+            name: parts[name] for name in ("talk/a.py", "talk/b.bin")
+        }
+        assert "talk/model.bin" not in archive.namelist()
+    assert [row.split(",")[0] for row in listed.splitlines()] == ["talk/a.py", "talk/b.bin"]
+    with pytest.raises(BuildError, match="has no talk/c"):
+        extension.leave_out(wheel, ("talk/c",))
+
+
 def test_manifest_gets_wheels_before_its_tables() -> None:
     source = (ROOT / "blender_manifest.toml").read_text(encoding="utf-8")
     before = tomllib.loads(source)

@@ -21,6 +21,9 @@ _HOP = int(HOP_SECONDS * RATE)
 _QUIET_DB = -32.0
 """Below the loudest parts: a pause."""
 
+_SILENT = 1e-4
+"""Energy of a window of an amplitude of about 3e-5, which no recording of a voice falls below."""
+
 _HISS_HERTZ = 3000.0
 _HISS_SHARE = 0.5
 _PITCH_HERTZ = (70.0, 400.0)
@@ -64,7 +67,7 @@ def measure_sound(audio: Audio) -> SoundCurves:
     hertz = np.fft.rfftfreq(2 * _WINDOW, 1 / RATE)
     energy = power.sum(1) + 1e-12
     hiss = power[:, hertz > _HISS_HERTZ].sum(1) / energy
-    decibels = 10 * np.log10(energy / max(float(np.percentile(energy, 95)), 1e-9))
+    decibels = 10 * np.log10(energy / max(float(np.percentile(energy, 95)), _SILENT))
     loudness = np.clip(1 - decibels / _QUIET_DB, 0, 1)
     alike = np.fft.irfft(power, axis=1)
     own = np.fft.irfft(np.abs(np.fft.rfft(window, 2 * _WINDOW)) ** 2)

@@ -14,19 +14,20 @@ from .articulation import articulate
 from .audio import Audio
 from .behavior import add_eyes, make_blinks, move_head
 from .recognizer import align_words, find_recognizer, find_unknown_words, recognize
-from .visemes import Cue, Phone, phones_to_cues, scale_openness
+from .visemes import PAUSE, Cue, Phone, phones_to_cues, scale_openness
 from .words import MAX_WORDS, split_words
 
 ENGLISH = "en"
 METHODS = {
     "text": "the text aligned with the sound",
-    "recognized": "words recognised in the sound",
+    "recognized": "sounds recognised one by one",
     "acoustics": "energy and formants",
     "file": "the lip-sync file",
 }
 """How the shapes of the mouth were found."""
 
 _JAW = ARKIT_EXPRESSIONS.index(JAW_ACTION)
+_HEARD = 0.1  # loudness above that of a pause
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Speech:
         method: a key of :data:`METHODS`.
         curves: loudness and pitch; None without a recording.
         phones: the sounds; empty where only shapes are known.
-        words: what was recognised or given.
+        words: of the text, if one was given.
         notes: for the user.
     """
 
@@ -101,11 +102,11 @@ def hear_speech(audio: Audio, text: str | None = None, language: str = ENGLISH) 
             some = ", ".join(unknown[:5]) + (" and more" if len(unknown) > 5 else "")
             notes.append(f"Not in the dictionary, and so heard by their sounds alone: {some}.")
     else:
-        phones, words = recognize(audio)
+        phones = _without_quiet(recognize(audio), curves)
         notes.append(
-            "The words were guessed from the sound; give their text for a surer mouth."
+            "Sounds were recognised without a text; give the text for a surer mouth."
             if phones
-            else "No words were recognised: the mouth follows energy and formants."
+            else "No speech was recognised: the mouth follows energy and formants."
         )
         method = "recognized" if phones else "acoustics"
     cues = hear_visemes(audio, curves) if method == "acoustics" else phones_to_cues(phones)
@@ -114,6 +115,17 @@ def hear_speech(audio: Audio, text: str | None = None, language: str = ENGLISH) 
     return Speech(
         tuple(cues), audio.seconds, method, curves, tuple(phones), tuple(words), tuple(notes)
     )
+
+
+def _without_quiet(phones: Sequence[Phone], curves: SoundCurves) -> list[Phone]:
+    """Leave out what the recogniser hears in silence; nothing if there is no sound at all."""
+    kept = []
+    for phone in phones:
+        first = int(phone.start / HOP_SECONDS)
+        part = curves.loudness[first : max(int(phone.end / HOP_SECONDS), first + 1)]
+        if phone.name != PAUSE and part.max(initial=0.0) > _HEARD:
+            kept.append(phone)
+    return kept
 
 
 def speech_of_cues(cues: Sequence[Cue]) -> Speech:

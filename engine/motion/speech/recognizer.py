@@ -2,7 +2,7 @@
 
 A text is aligned through a grammar of single sounds: each word's pronunciations side by side,
 pauses between words, and for a word that the dictionary lacks any sounds, so that it is heard
-rather than guessed from its letters. Without a text the words are recognised first.
+rather than guessed from its letters. Without a text, sounds are recognised one by one.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ _WINDOW_SECONDS = 40.0
 _MOST_WORDS = 6.0  # a second; fast speakers reach 4 to 5
 _BEAM = 1e-200  # narrower ones lose the way in windows, and save no time
 _PAUSE_SHARE = 0.1
+_PHONE_MODEL_WEIGHT = 0.3  # of which sound follows which; more guesses sounds that are not there
 _SHORT_PAUSE = 0.13  # seconds
 _WORD_END = "."
 _VARIANT = re.compile(r"\(\d+\)$")
@@ -176,29 +177,27 @@ def _does_not_fit() -> LikenessError:
     )
 
 
-def recognize(audio: Audio) -> tuple[list[Phone], list[str]]:
-    """Recognise what is said, and when each of its sounds is.
+def recognize(audio: Audio) -> list[Phone]:
+    """Recognise the sounds of speech, and when each of them is.
 
-    Returns:
-        The sounds, and the words.
+    They are recognised one by one rather than as words: that takes a fiftieth of the time, needs no
+    language model, and does as well on the benchmark's voices.
 
     Raises:
         LikenessError: PocketSphinx is missing.
     """
-    decoder = _open_decoder()
+    decoder = _open_recognizer()
     phones: list[Phone] = []
-    words: list[str] = []
     for first, last in split_at_pauses(audio.samples):
-        part = Audio(audio.samples[first:last])
-        _decode(decoder, _to_pcm(part.samples))
-        heard = decoder.hyp()
-        said = [word for word in heard.hypstr.split() if word in read_dictionary()] if heard else []
-        if not said:
-            continue
-        words += said
+        _decode(decoder, _to_pcm(audio.samples[first:last]))
         shift = first / RATE
-        phones += [Phone(p.name, p.start + shift, p.end + shift) for p in align_words(part, said)]
-    return phones, words
+        for segment in decoder.seg() if decoder.hyp() else ():
+            name = segment.word if segment.word in read_viseme_table().phones else PAUSE
+            start, end = _times(segment, (last - first) / RATE)
+            if end > start:
+                phones.append(Phone(name, start + shift, end + shift))
+    heard = any(phone.name != PAUSE for phone in phones)
+    return join_short_pauses(phones) if heard else []
 
 
 def make_grammar(words: Sequence[str], whole: bool = True) -> tuple[list[Transition], int]:
@@ -287,9 +286,17 @@ def _open_aligner() -> Any:
 
 
 @cache
-def _open_decoder() -> Any:
-    """A decoder of words, with the package's language model."""
-    return import_pocketsphinx().Decoder(loglevel="FATAL")
+def _open_recognizer() -> Any:
+    """A decoder of single sounds, with the package's model of which follow which."""
+    package = import_pocketsphinx()
+    return package.Decoder(
+        hmm=package.get_model_path("en-us/en-us"),
+        allphone=package.get_model_path("en-us/en-us-phone.lm.bin"),
+        lw=_PHONE_MODEL_WEIGHT,
+        beam=1e-40,
+        pbeam=1e-40,
+        loglevel="FATAL",
+    )
 
 
 def _to_pcm(samples: FloatArray) -> bytes:
@@ -311,8 +318,13 @@ def _list_sounds(decoder: Any, seconds: float) -> list[_Sound]:
         name = _VARIANT.sub("", segment.word)
         if name.startswith("("):  # a step without a sound
             continue
-        start = segment.start_frame * FRAME_SECONDS + ONSET_SECONDS
-        end = min((segment.end_frame + 1) * FRAME_SECONDS + ONSET_SECONDS, seconds)
+        start, end = _times(segment, seconds)
         phone = PAUSE if name.startswith("<") else name.removesuffix(_WORD_END).upper()
         sounds.append(_Sound(phone, start, end, name.endswith(_WORD_END)))
     return [sound for sound in sounds if sound.end > sound.start]
+
+
+def _times(segment: Any, seconds: float) -> tuple[float, float]:
+    """Start and end of a segment in seconds."""
+    start = segment.start_frame * FRAME_SECONDS + ONSET_SECONDS
+    return start, min((segment.end_frame + 1) * FRAME_SECONDS + ONSET_SECONDS, seconds)
