@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import bpy
 import likeness
 import numpy as np
 import people
+from likeness.addon import running
 from likeness.addon.motion import live_face
 from likeness.addon.motion.actions import find_channelbag
 from likeness.addon.motion.motion_list import list_motions
@@ -102,4 +104,29 @@ def follows(folder: str, video: str) -> dict[str, Any]:
         "shown": [float(v) for v in turn],
         "jaw": float(pose.expression[list(avatar.body.expression_names).index("jawOpen")]),
         "live": live_face.is_live(),
+        "streamed": _stream(rig, video),
     }
+
+
+def _stream(rig: Any, video: str) -> dict[str, Any]:
+    """What the operator's timer does with a window: show, record in between, stop."""
+    job = running.begin_job("Following")
+    seen, recorded, until = 0, 0, time.monotonic() + 60
+    live_face.begin_session(False)
+    try:
+        running.start_worker(job, {"task": live_face.TASK, "source": video, "mirror": False})
+        assert live_face.is_live()
+        while job.job is not None and not job.job.finished and time.monotonic() < until:
+            running.poll_job(job)
+            seen += live_face.receive_faces(rig)
+            if seen >= 10 and not live_face.is_recording() and not recorded:
+                live_face.toggle_recording()
+                recorded = 1
+            if seen >= 14:
+                live_face.tell_worker("stop")
+            time.sleep(0.02)
+        result = None if job.job is None else job.job.result
+    finally:
+        running.end_job(job)
+    faces = live_face.take_recording()
+    return {"seen": seen, "recorded": len(faces), "frames": (result or {}).get("frames")}

@@ -65,3 +65,6 @@ def test_a_videos_face_is_followed_recorded_and_keyed(
     assert out["count"] == 21
     np.testing.assert_allclose(out["shown"], [0.0, 0.3, 0.0], atol=1e-5)
     assert abs(out["jaw"] - 0.25) < 1e-6
+    # Stopped from outside, before the video's end.
+    assert 14 <= out["streamed"]["seen"] <= out["streamed"]["frames"] < 25
+    assert 2 <= out["streamed"]["recorded"] < out["streamed"]["seen"]
