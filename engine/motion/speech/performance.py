@@ -90,6 +90,9 @@ def hear_speech(audio: Audio, text: str | None = None, language: str = ENGLISH) 
         method = "acoustics"
         why = problem or f"The recogniser knows English only, not '{language}'."
         notes.append(f"{why} The mouth follows energy and formants, which is less exact.")
+        if text is not None:
+            words = []
+            notes.append("The text was left out.")
     elif text is not None:
         if not words or len(words) > MAX_WORDS:
             raise LikenessError(
