@@ -40,7 +40,7 @@ FUNCTIONS = {
     "motion": "avatar, file, *, fps=None, frames=None, expression=None",
     "pose": "avatar, name=None, *, expression=None, frame=0",
     "render": "avatar, pose=None, camera=None, *, background=None, out=None, backend='auto', "
-    "refiner=None, polish=False",
+    "refiner=None, polish=False, light=None, light_turn=0.0, light_exposure=0.0, relight=1.0",
     "save": "avatar, out",
     "simplify": "avatar, max_gaussians",
     "speak": "audio, out, options=None, *, body=None, progress=None",

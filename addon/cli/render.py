@@ -21,6 +21,7 @@ _OF_MOTIONS = ("start", "end", "every", "speed", "up")
 _OF_CLIPS = ("fps", *_OF_MOTIONS)
 _OF_TURNTABLES = ("turns", "seconds")
 _OF_FREE_CAMERAS = ("yaw", "pitch", "focus")
+_OF_LIGHT = ("light_turn", "light_exposure", "relight")
 
 
 @click.command()
@@ -73,7 +74,7 @@ def _check_options(chosen: dict[str, Any], given: set[str]) -> None:
     def refuse(names: tuple[str, ...], why: str) -> None:
         for name in names:
             if name in given:
-                raise click.UsageError(f"--{name} {why}")
+                raise click.UsageError(f"--{name.replace('_', '-')} {why}")
 
     motion, turntable = chosen["motion"] is not None, chosen["turntable"]
     if not motion:
@@ -89,6 +90,8 @@ def _check_options(chosen: dict[str, Any], given: set[str]) -> None:
             refuse(("every",), "goes without --fps.")
     elif chosen["camera"] in ("follow", "motion"):
         raise click.UsageError(f"--camera {chosen['camera']} goes with --motion.")
+    if chosen["light"] is None:
+        refuse(_OF_LIGHT, "goes with --light.")
     check_frame(chosen["pose"], chosen["frame"])
     if chosen["camera"] in ("input", "motion"):
         refuse(_OF_FREE_CAMERAS, f"goes without --camera {chosen['camera']}.")
@@ -97,7 +100,7 @@ def _check_options(chosen: dict[str, Any], given: set[str]) -> None:
 def _picture(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
     from ...engine.visual.view_cameras import focus_camera
     from ...engine.workflows.pose_choice import resolve_pose
-    from ...engine.workflows.still_files import draw_still, parse_color, save_still
+    from ...engine.workflows.still_files import draw_still, load_light, parse_color, save_still
 
     camera, pose, out = chosen["camera"], chosen["pose"], chosen["out"]
     width, height = chosen["width"], chosen["height"]
@@ -113,7 +116,11 @@ def _picture(person: Avatar, chosen: dict[str, Any], backend: str) -> None:
         view = _scaled(person.camera, width, height)
     background = parse_color(chosen["background"])
     finish = chosen["refiner"], chosen["polish"]
-    picture = draw_still(person, posed, view, background, backend, *finish)
+    light = None
+    if chosen["light"] is not None:
+        how = (chosen[name] for name in _OF_LIGHT)
+        light = load_light(chosen["light"], *how)
+    picture = draw_still(person, posed, view, background, backend, *finish, light)
     save_still(picture, out)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...engine.core.types import FloatArray
 from ...engine.dataset.subjects import Subject
-from ...engine.synth.environment_light import read_environment
+from ...engine.imaging.environment import read_environment
 from ...engine.synth.figure import make_subject, open_context
 from ...engine.synth.subject import RasterStudio, RenderStudio, StageClock, draw_subject
 from ...engine.synth.synth_options import SynthOptions

@@ -7,8 +7,18 @@ from typing import NamedTuple
 import numpy as np
 
 from ...engine.body import Body
+from ...engine.body.synthetic import make_bare_body
 from ...engine.core.cameras import look_at, photo_camera
-from ...engine.core.types import NUM_JOINTS, Avatar, BoundGaussians, FloatArray, Gaussians, Pose
+from ...engine.core.types import (
+    LAYERS,
+    NUM_JOINTS,
+    PARTS,
+    Avatar,
+    BoundGaussians,
+    FloatArray,
+    Gaussians,
+    Pose,
+)
 
 
 class SplatScene(NamedTuple):
@@ -99,6 +109,46 @@ def cover_body(body: Body, count: int, seed: int = 0) -> Avatar:
     )
     pose = Pose(np.zeros((NUM_JOINTS, 3)), np.array([0, 0, -3.0]), np.zeros(body.num_expression))
     return Avatar(body, gaussians, pose, photo_camera(800, 512, 768), "full")
+
+
+def cover_ball(color: tuple[float, float, float], count: int, radius: float = 0.25) -> Avatar:
+    """Flat splats of one sRGB colour all over a ball, 2 m before the camera.
+
+    Lambert's law gives what any light makes of it: its normals are known everywhere.
+    """
+    rows, columns = 24, 48
+    theta, phi = np.pi * np.arange(rows + 1) / rows, 2 * np.pi * np.arange(columns) / columns
+    ring = np.sin(theta)[:, None] * radius
+    height = np.broadcast_to(np.cos(theta)[:, None] * radius, (rows + 1, columns))
+    grid = np.stack([ring * np.sin(phi), height, ring * np.cos(phi)], -1).reshape(-1, 3)
+    r, c = (x.ravel() for x in np.mgrid[:rows, :columns])
+    a, b = r * columns + c, r * columns + (c + 1) % columns
+    f = np.concatenate(
+        [np.stack([a, a + columns, b], -1), np.stack([b, a + columns, b + columns], -1)]
+    )
+    f = np.where(f < columns, 0, np.where(f >= rows * columns, rows * columns, f))  # the poles
+    corners = grid[f]
+    sides = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = np.linalg.norm(np.cross(*sides), axis=1)
+    f, area = f[area > 1e-9], area[area > 1e-9]
+    weights = np.zeros((len(grid), NUM_JOINTS), np.float32)
+    weights[:, 0] = 1.0
+    body = make_bare_body(grid.astype(np.float32), f.astype(np.int32), weights)
+    rng = np.random.default_rng(0)
+    size = 1.2 * np.sqrt(4 * np.pi * radius**2 / count)
+    gaussians = BoundGaussians(
+        triangle=rng.choice(len(f), count, p=area / area.sum()).astype(np.int32),
+        bary=rng.dirichlet((1, 1, 1), count).astype(np.float32),
+        offset=np.zeros((count, 3), np.float32),
+        quats=np.tile(np.float32([1, 0, 0, 0]), (count, 1)),
+        scales=np.tile(np.float32([size, size, 0.02 * size]), (count, 1)),
+        opacities=np.full(count, 0.97, np.float32),
+        colors=np.tile(np.float32(color), (count, 1)),
+        layer=np.full(count, LAYERS.index("photo"), np.uint8),
+        part=np.full(count, PARTS.index("skin"), np.uint8),
+    )
+    pose = Pose(np.zeros((NUM_JOINTS, 3)), np.array([0, 0, -2.0]), np.zeros(0))
+    return Avatar(body, gaussians, pose, photo_camera(400.0, 128, 128), "full")
 
 
 def make_scenes() -> list[SplatScene]:

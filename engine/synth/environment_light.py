@@ -1,9 +1,6 @@
-"""Light around a person: environments drawn, read, turned and exposed; spherical harmonics.
+"""Light around a synthetic person: environments drawn, turned and exposed, and their beams.
 
-Environments are lat-long pictures [H, 2H, 3] of linear radiance, v down. u grows to the right for
-a viewer in the middle. In engine axes **u = 0.5 is +x** (the body's left), u = 0.75
-is +z (before the body), u = 0.25 is -z; that is where Blender's environment texture has them when
-engine (x, y, z) is Blender's (x, -z, y) and nothing is turned.
+Environments are lat-long pictures [H, 2H, 3], laid out as in :mod:`.core.spherical_harmonics`.
 
 Exposure: :func:`environment_picture` scales the picture so that a white card that faces the
 strongest light and one that stands upright and turns round once get, on the mean of both and with
@@ -19,16 +16,24 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.spherical_harmonics import (
+    COARSE,
+    downscale_picture,
+    latlong_directions,
+    mean_radiance,
+    sh_basis,
+    sh_coefficients,
+    solid_angles,
+)
 from ..core.types import FloatArray, LikenessError
+from ..imaging.environment import check_environment, read_environment, turn_environment
 from .person_parts import Lighting
-from .sky import latlong_directions, sky_picture
+from .sky import sky_picture
 
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
-COARSE = 64  # rows; enough for everything but mirrors
 FROM_FILES = 0.6  # share of people under an environment from a file, where there are any
 WITH_KEY = 0.4  # share of people with a key light
 MAX_BEAMS, BEAM_RADIUS, MIN_BEAM = 3, 18.0, 0.08  # degrees; share of a mean environment's light
-COSINE = np.pi * np.array([1.0, *[2 / 3] * 3, *[1 / 4] * 5])  # Ramamoorthi and Hanrahan 2001
 
 
 @dataclass(frozen=True)
@@ -66,40 +71,6 @@ def random_lighting(rng: np.random.Generator, environments: Sequence[Path]) -> L
     return Lighting(environment, sky, turn, strength, key, color, power, rng.uniform(3.0, 35.0))
 
 
-def read_environment(path: Path) -> FloatArray:
-    """[H, W, 3] linear float32 of an OpenEXR file, without Blender.
-
-    Raises:
-        LikenessError: the file is not a readable .exr (only Blender reads .hdr), or the OpenEXR
-            package is missing.
-    """
-    if path.suffix.lower() != ".exr":
-        raise LikenessError(
-            f"'{path}' is not an .exr file; without Blender only those can be read.",
-            "Use .exr files, or run the command in Blender (blender --command likeness synth).",
-        )
-    try:
-        import OpenEXR
-    except ImportError as error:
-        raise LikenessError(
-            f"'{path}' needs the package OpenEXR to be read without Blender.",
-            "Run 'pip install OpenEXR', or run the command in Blender.",
-        ) from error
-    try:
-        with OpenEXR.File(str(path)) as file:
-            channels = file.channels()
-            if "RGB" in channels or "RGBA" in channels:
-                pixels = channels["RGB" if "RGB" in channels else "RGBA"].pixels[..., :3]
-            else:
-                pixels = np.stack([channels[name].pixels for name in "RGB"], -1)
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise LikenessError(
-            f"'{path}' cannot be read as an environment ({error}).",
-            "Give a lat-long picture with the channels R, G and B.",
-        ) from error
-    return np.asarray(pixels, np.float32)
-
-
 class EnvironmentPool:
     """The HDR pictures of a set.
 
@@ -130,7 +101,7 @@ class EnvironmentPool:
             LikenessError: its shape is not H x 2H, or it is black.
         """
         if self._last is None or self._last[0] != path:
-            self._last = path, _checked(self._read(path), path)
+            self._last = path, check_environment(self._read(path), path)
         return self._last[1]
 
     def random_lighting(self, rng: np.random.Generator) -> Lighting:
@@ -170,8 +141,8 @@ def environment_picture(
     if lighting.environment is None:
         picture = sky_picture(lighting.sky)
     else:
-        picture = _checked(read(lighting.environment), lighting.environment)
-    picture = _turned(picture, lighting.turn)
+        picture = check_environment(read(lighting.environment), lighting.environment)
+    picture = turn_environment(picture, lighting.turn)
     small = downscale_picture(picture, COARSE)
     # Cards stand at 162 directions all over, and upright at 36 round about.
     everywhere = latlong_directions(9).reshape(-1, 3)
@@ -196,91 +167,6 @@ def key_irradiance(lighting: Lighting, picture: FloatArray) -> FloatArray:
         return np.zeros(3)
     mean = float(mean_radiance(picture) @ LUMINANCE)
     return np.asarray(lighting.key_strength * np.pi * mean * np.array(lighting.key_color))
-
-
-def solid_angles(height: int) -> FloatArray:
-    """[H, 1] steradians of a pixel in each row of a lat-long picture H high and 2 H wide."""
-    edges = np.cos(np.linspace(0.0, np.pi, height + 1))
-    return np.asarray((edges[:-1] - edges[1:])[:, None] * np.pi / height)
-
-
-def mean_radiance(picture: FloatArray) -> FloatArray:
-    """Mean over all directions.
-
-    Args:
-        picture: [H, W, 3] linear radiance, lat-long.
-
-    Returns:
-        [3] linear.
-    """
-    weight = solid_angles(len(picture))[..., None] * 2 * len(picture) / picture.shape[1]
-    return np.asarray((picture * weight).sum((0, 1), dtype=np.float64) / (4 * np.pi))
-
-
-def downscale_picture(picture: FloatArray, height: int) -> FloatArray:
-    """Resize a picture by means over whole pixels; smaller pictures grow.
-
-    Args:
-        picture: [H, W, 3].
-        height: of the result, pixels.
-
-    Returns:
-        [height, 2 height, 3] float64.
-    """
-    rows = np.minimum(np.arange(len(picture)) * height // len(picture), height - 1)
-    out = np.asarray(picture, np.float64)
-    if len(picture) >= height:
-        out = np.add.reduceat(out, np.searchsorted(rows, np.arange(height)), axis=0)
-        out /= np.bincount(rows)[:, None, None]
-    else:
-        out = out[np.arange(height) * len(picture) // height]
-    wide, width = out.shape[1], 2 * height
-    if wide < width:
-        return np.asarray(out[:, np.arange(width) * wide // width])
-    columns = np.arange(wide) * width // wide
-    out = np.add.reduceat(out, np.searchsorted(columns, np.arange(width)), axis=1)
-    return np.asarray(out / np.bincount(columns)[None, :, None])
-
-
-def sh_basis(directions: FloatArray) -> FloatArray:
-    """Real spherical harmonics of the bands 0 to 2.
-
-    Args:
-        directions: [..., 3] unit.
-
-    Returns:
-        [..., 9].
-    """
-    x, y, z = np.moveaxis(np.asarray(directions, np.float64), -1, 0)
-    one = np.ones_like(x)
-    return np.stack(
-        [
-            0.282095 * one,
-            0.488603 * y,
-            0.488603 * z,
-            0.488603 * x,
-            1.092548 * x * y,
-            1.092548 * y * z,
-            0.315392 * (3 * z * z - 1),
-            1.092548 * x * z,
-            0.546274 * (x * x - y * y),
-        ],
-        -1,
-    )
-
-
-def sh_coefficients(picture: FloatArray) -> FloatArray:
-    """[9, 3] spherical harmonics of the irradiance: E(n) = ``sh_basis(n) @ coefficients``.
-
-    Ramamoorthi and Hanrahan, An efficient representation for irradiance environment maps (2001).
-
-    Args:
-        picture: [H, W, 3] linear radiance, lat-long.
-    """
-    small = downscale_picture(picture, COARSE)
-    weighted = small * solid_angles(COARSE)[..., None]
-    basis = sh_basis(latlong_directions(COARSE)).reshape(-1, 9)
-    return np.asarray(COSINE[:, None] * (basis.T @ weighted.reshape(-1, 3)))
 
 
 def extract_beams(picture: FloatArray, lighting: Lighting) -> tuple[FloatArray, tuple[Beam, ...]]:
@@ -327,25 +213,3 @@ def _card(picture: FloatArray, lighting: Lighting, normals: FloatArray) -> Float
         towards = np.clip(normals @ np.array(lighting.key), 0.0, None)
         lit = lit + towards * (key_irradiance(lighting, picture) @ LUMINANCE)
     return np.asarray(np.clip(lit, 0.0, None) / np.pi)
-
-
-def _checked(picture: FloatArray, path: Path) -> FloatArray:
-    shape = np.shape(picture)
-    good = len(shape) == 3 and shape[2] >= 3 and shape[0] >= 2 and shape[1] == 2 * shape[0]
-    clean = np.nan_to_num(picture[..., :3], nan=0.0, posinf=65504.0).clip(0.0) if good else None
-    if clean is None or not clean.any():
-        raise LikenessError(
-            f"'{path}' is not a lat-long environment: its shape is {shape}"
-            + ("." if clean is None else " and it is black."),
-            "Give pictures that are twice as wide as high and show the whole surroundings.",
-        )
-    return np.asarray(clean, np.float32)
-
-
-def _turned(picture: FloatArray, degrees: float) -> FloatArray:
-    """Turned about y, counter-clockwise from above: what was at +z comes to +x at 90."""
-    columns = -degrees / 360.0 * picture.shape[1]
-    whole = int(np.floor(columns))
-    part = np.float32(columns - whole)
-    near = np.roll(picture, whole, axis=1)
-    return near if part == 0 else near * (1 - part) + np.roll(near, 1, axis=1) * part

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.types import FloatArray, LikenessError, Pose
 from ..files.weights import asset_path
+from ..imaging.environment import read_environment
 from ..wardrobe.dress import DressBody, load_dress_body, pose_body
 from ..wardrobe.library import Library, open_library
 from . import (
@@ -104,7 +105,7 @@ class SynthSubject:
 def open_context(
     options: SynthOptions,
     skipped: Callable[[Path, str], None],
-    read: Callable[[Path], FloatArray] = environment_light.read_environment,
+    read: Callable[[Path], FloatArray] = read_environment,
 ) -> SynthContext:
     """Open the body, the library and the motions.
 

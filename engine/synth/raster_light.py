@@ -8,6 +8,14 @@ import numpy as np
 from scipy import sparse
 
 from ..core.kernels import kernel
+from ..core.spherical_harmonics import (
+    COARSE,
+    downscale_picture,
+    latlong_directions,
+    mean_radiance,
+    sh_basis,
+    solid_angles,
+)
 from ..core.types import FloatArray, IntArray
 from ..wardrobe.mesh_parts import LABEL
 from . import environment_light
@@ -22,7 +30,6 @@ from .raster_scene import (
     z_pass,
 )
 from .raster_textures import Textures
-from .sky import latlong_directions
 
 DIRECTIONS, SKY_MAP = 40, 256  # directions that sample the sky; pixels of each depth map
 GLOSSY = 24  # rows of the blurred environments
@@ -166,7 +173,7 @@ def _smooth_values(values: FloatArray, f: IntArray, rounds: int) -> FloatArray:
 def _mean_card(rest: FloatArray, found: tuple[environment_light.Beam, ...]) -> FloatArray:
     """[3] what a white card sends back, on the mean over how it stands."""
     beams = sum((beam.irradiance for beam in found), np.zeros(3))
-    return np.asarray(environment_light.mean_radiance(rest) + beams / (4 * np.pi))
+    return np.asarray(mean_radiance(rest) + beams / (4 * np.pi))
 
 
 def _sky(
@@ -205,7 +212,7 @@ def _sky(
             seen[rows, k] = _passing(depth, xy, z, 1 / scale)
 
     run_in_threads(look, range(DIRECTIONS))
-    basis = environment_light.sh_basis(directions) * solid[:, None]
+    basis = sh_basis(directions) * solid[:, None]
     direct = (basis[:, :, None] * radiance[:, None]).reshape(DIRECTIONS, 27)
     returned = (basis[:, :, None] * (BOUNCE * card)).reshape(DIRECTIONS, 27)
     normals, solid32 = scene.normals.astype(np.float32), solid.astype(np.float32)
@@ -235,7 +242,7 @@ def _cells(picture: FloatArray, directions: FloatArray) -> tuple[FloatArray, Flo
     """Mean radiance [K, 3] and solid angle [K] of what lies nearest to each direction."""
     height = len(picture)
     nearest = (latlong_directions(height).reshape(-1, 3) @ directions.T).argmax(1)
-    weight = np.repeat(environment_light.solid_angles(height)[:, 0], 2 * height)
+    weight = np.repeat(solid_angles(height)[:, 0], 2 * height)
     solid = np.bincount(nearest, weight, len(directions))
     pixels = picture.reshape(-1, 3) * weight[:, None]
     sums = np.stack([np.bincount(nearest, pixels[:, c], len(directions)) for c in range(3)], 1)
@@ -261,21 +268,21 @@ def _passing(depth, xy, z, texel):  # type: ignore[no-untyped-def]
 
 def _mirror(environment: FloatArray, lighting: Lighting) -> FloatArray:
     """SurfaceLights.mirror: the environment and the key light's disc."""
-    sharp = environment_light.downscale_picture(environment, environment_light.COARSE)
+    sharp = downscale_picture(environment, COARSE)
     key = environment_light.key_irradiance(lighting, environment)
     if lighting.key is not None and key.max() > 0:
         half = np.cos(np.radians(max(lighting.key_angle, 6.0) / 2))
-        disc = latlong_directions(environment_light.COARSE) @ np.array(lighting.key) > half
+        disc = latlong_directions(COARSE) @ np.array(lighting.key) > half
         sharp = sharp + disc[..., None] * key / (2 * np.pi * (1 - half))
     return np.ascontiguousarray(sharp, np.float32)
 
 
 def _glossy(rest: FloatArray) -> FloatArray:
     """SurfaceLights.glossy: means over the lobes of rough surfaces."""
-    coarse = environment_light.downscale_picture(rest, GLOSSY)
+    coarse = downscale_picture(rest, GLOSSY)
     directions = latlong_directions(GLOSSY).reshape(-1, 3)
     cosine = directions @ directions.T
-    solid = np.repeat(environment_light.solid_angles(GLOSSY)[:, 0], 2 * GLOSSY)
+    solid = np.repeat(solid_angles(GLOSSY)[:, 0], 2 * GLOSSY)
     out = []
     for roughness in (0.3, 0.5):
         lobe = np.exp((cosine - 1.0) * (2.0 / roughness**4)) * solid

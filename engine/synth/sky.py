@@ -6,21 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..core.spherical_harmonics import latlong_directions
 from ..core.types import FloatArray
 
 DAY, TUNGSTEN, SKY_BLUE = (1.0, 0.98, 0.95), (1.0, 0.72, 0.42), (0.55, 0.75, 1.0)
-
-
-def latlong_directions(height: int) -> FloatArray:
-    """[H, 2H, 3] unit directions of a lat-long picture's pixel centres.
-
-    See :mod:`.environment_light` for the layout.
-    """
-    phi = 2 * np.pi * ((np.arange(2 * height) + 0.5) / (2 * height) - 0.5)
-    theta = np.pi * (np.arange(height) + 0.5) / height
-    ring = np.sin(theta)[:, None]
-    y = np.broadcast_to(np.cos(theta)[:, None], (height, 2 * height))
-    return np.stack([ring * np.cos(phi), y, ring * np.sin(phi)], -1)
 
 
 def sky_picture(seed: int, height: int = 64) -> FloatArray:

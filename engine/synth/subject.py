@@ -14,9 +14,10 @@ from ..core.types import Camera, FloatArray, Progress
 from ..dataset.picture_codec import encode_depth, encode_labels, encode_rgba
 from ..dataset.shards import ShardWriter
 from ..dataset.subjects import Subject, SubjectView, person_key
+from ..imaging.environment import read_environment
 from ..wardrobe.mesh_parts import LABELS
 from . import raster, raster_textures
-from .environment_light import environment_picture, read_environment
+from .environment_light import environment_picture
 from .figure import SynthContext, SynthSubject, make_subject, open_context
 from .person_parts import Figure, Lighting
 from .synth_options import SynthOptions

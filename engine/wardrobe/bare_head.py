@@ -30,12 +30,12 @@ from ..core.types import (
     LikenessError,
 )
 from ..gaussians.lift.colors_base import beard_area
+from ..gaussians.relight.photo_shade import find_light, light_all_around, turn_to_camera
 from .avatar_wearer import place_at_rest
 from .hair_binding import part_rows
 from .head_shape import head_shape
 from .mesh_splats import make_discs, scatter_evenly
 from .occlusion import measure_openness
-from .photo_shade import find_light, light_all_around, turn_to_camera
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,12 @@ from ..gaussians.binding import bind_gaussians, place_gaussians
 from ..gaussians.lift.glasses import nearest_triangles, rigid_triangles
 from ..gaussians.lift.lift_multiview import thin_rows
 from ..gaussians.lift.surfels import closest_barycentric
+from ..gaussians.relight.photo_shade import (
+    find_light,
+    find_normals,
+    light_all_around,
+    turn_to_camera,
+)
 from .attribute_splats import (
     GOES_AFTER,
     AddedSplats,
@@ -83,7 +89,6 @@ from .items import (
 from .mesh_parts import MeshPart
 from .mesh_splats import cover_mesh
 from .occlusion import measure_openness
-from .photo_shade import find_light, find_normals, light_all_around, turn_to_camera
 from .tables import Color
 
 

@@ -290,6 +290,10 @@ def render(
     backend: str = "auto",
     refiner: File | None = None,
     polish: bool = False,
+    light: File | None = None,
+    light_turn: float = 0.0,
+    light_exposure: float = 0.0,
+    relight: float = 1.0,
 ) -> FloatArray:
     """Draw an avatar.
 
@@ -303,22 +307,33 @@ def render(
         refiner: folder of the GUAVA network that made the avatar, whose refiner finishes the
             picture (extra ``torch``).
         polish: whether the polishing network finishes it instead.
+        light: picture of the surroundings (.exr or .hdr, lat-long) that light the person; None for
+            the photo's light.
+        light_turn: degrees by which the surroundings are turned, counter-clockwise from above.
+        light_exposure: stops by which they are brighter.
+        relight: 0..1, from the photo's light to theirs.
 
     Returns:
         [H, W, 3] float32 0..1, sRGB; [H, W, 4] with straight alpha where there is no background.
 
     Raises:
         LikenessError: the colour or back end is unknown, the refiner cannot be used for this
-            avatar, or the file cannot be written.
+            avatar, a picture in another light is to be finished by a network, or a file cannot be
+            read or written.
     """
-    from .still_files import check_still, draw_still, parse_color, save_still
+    from .still_files import check_still, draw_still, load_light, parse_color, save_still
 
     colour = parse_color(background)
     if out is not None:
         check_still(Path(out), colour is None)
     posed = avatar.pose if pose is None else pose
     chosen = None if refiner is None else Path(refiner)
-    picture = draw_still(avatar, posed, camera or avatar.camera, colour, backend, chosen, polish)
+    surroundings = None
+    if light is not None:
+        surroundings = load_light(Path(light), light_turn, light_exposure, relight)
+    picture = draw_still(
+        avatar, posed, camera or avatar.camera, colour, backend, chosen, polish, surroundings
+    )
     if out is not None:
         save_still(picture, Path(out))
     return picture

@@ -48,8 +48,9 @@ from ..visual.clip_cameras import (
     steady_cameras,
     turntable_yaws,
 )
+from ..visual.lit_pictures import lit_drawing
 from .options import ClipOptions
-from .still_files import finished_drawing
+from .still_files import check_light, finished_drawing, load_light
 
 DEFAULT_SIZE = 768
 MAX_SIDE = 1280
@@ -98,7 +99,12 @@ def render_clip(
         LikenessError: the motion or the output path cannot be used; it says what to do.
     """
     notes: list[str] = []
+    check_light(options.light is not None, options.refiner, options.polish)
     draw = finished_drawing(avatar, options.refiner, options.polish)
+    light = None
+    if options.light is not None:
+        how = options.light_turn, options.light_exposure, options.relight
+        light = load_light(options.light, *how)
     names = parse_numbered(out)
     if names is None:
         check_video_format(out, options.background is None)
@@ -110,6 +116,8 @@ def render_clip(
     _check_target(out, names, count, rate)
     even = names is None and FORMATS[out.suffix.lower()].even
     cameras = _cameras(avatar, poses, count, rate, motion, options, even, notes, progress)
+    if light is not None:
+        draw = lit_drawing(avatar, light, cameras[0] if options.turntable else None)
     width, height = cameras[0].width, cameras[0].height
     alpha = options.background is None
     writer = (

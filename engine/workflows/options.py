@@ -168,6 +168,11 @@ class ClipOptions:
         height: pixels; None follows from the width or the camera.
         refiner: folder of the network that made the avatar, whose refiner finishes the pictures.
         polish: whether the polishing network finishes them instead.
+        light: picture of the surroundings that light the person; None for the photo's light. On a
+            turntable the person turns in that light.
+        light_turn: degrees by which the surroundings are turned.
+        light_exposure: stops by which they are brighter.
+        relight: 0..1, from the photo's light to theirs.
         background: [3] sRGB in 0..1, or None for transparency.
         pose: of a turntable without a motion; None for the photo's.
         expression: weights by name, which replace the pose's or motion's own.
@@ -267,6 +272,30 @@ class ClipOptions:
         False,
         help="Smooth blotches and streaks out of what the photo does not show squarely, by a small "
         "network.",
+    )
+    light: Path | None = option(
+        None,
+        help="Picture of the surroundings (.exr or .hdr, lat-long) that lights the person instead "
+        "of the photo's light.",
+        metavar="FILE",
+    )
+    light_turn: float = option(
+        0.0,
+        help="Angle by which the surroundings are turned, counter-clockwise from above; 90 brings "
+        "what was before the person to the person's left.",
+        unit="degrees",
+        min=-360,
+        max=360,
+    )
+    light_exposure: float = option(
+        0.0,
+        help="Brightness of the surroundings; each stop doubles it.",
+        unit="stops",
+        min=-20,
+        max=20,
+    )
+    relight: float = option(
+        1.0, help="Share of the surroundings' light; 0 keeps the photo's.", min=0, max=1
     )
     background: FloatArray | None = None
     pose: Pose | None = None

@@ -9,10 +9,13 @@ import numpy as np
 
 from ..core.types import Avatar, Camera, FloatArray, Gaussians, LikenessError, Pose
 from ..files.atomic import atomic_write_files
+from ..gaussians.relight.scene_light import SceneLight
+from ..imaging.environment import load_environment
 from ..imaging.video_writer import FORMATS
 from ..render import best_backend
 from ..render.raster_types import RenderOutput
 from ..visual.clip_cameras import DrawPicture, render_frames
+from ..visual.lit_pictures import lit_drawing
 from ..visual.sheet import save_image
 
 STILL_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg")
@@ -77,6 +80,7 @@ def draw_still(
     backend: str = "auto",
     refiner: Path | None = None,
     polish: bool = False,
+    light: SceneLight | None = None,
 ) -> FloatArray:
     """An avatar as a camera sees it, float32 0..1 in steps of 1/255.
 
@@ -89,18 +93,52 @@ def draw_still(
         refiner: folder of the network that made the avatar, whose refiner finishes the picture;
             None for the coarse one.
         polish: whether the polishing network finishes it instead.
+        light: that of a scene (:func:`load_light`); None for the photo's.
 
     Returns:
         [H, W, 3] sRGB, or [H, W, 4] with straight alpha where there is no background.
 
     Raises:
-        LikenessError: see :func:`finished_drawing`.
+        LikenessError: see :func:`finished_drawing` and :func:`check_light`.
     """
     backend = best_backend() if backend == "auto" else backend
+    check_light(light is not None, refiner, polish)
     draw = finished_drawing(avatar, refiner, polish)
+    if light is not None:
+        draw = lit_drawing(avatar, light)
     (picture,) = render_frames(avatar, [pose], [camera], background, backend, draw)
     drawn: FloatArray = picture.astype(np.float32) / np.float32(255)
     return drawn
+
+
+def load_light(
+    path: Path, turn: float = 0.0, exposure: float = 0.0, amount: float = 1.0
+) -> SceneLight:
+    """Read the light of a scene from a picture of its surroundings.
+
+    Args:
+        path: .exr or .hdr, lat-long.
+        turn: degrees about the upright axis, counter-clockwise from above.
+        exposure: stops.
+        amount: 0..1, from the photo's light to this one.
+
+    Raises:
+        LikenessError: the file cannot be read, or is not such a picture.
+    """
+    return SceneLight.from_picture(load_environment(path), turn, exposure, amount)
+
+
+def check_light(lit: bool, refiner: Path | None, polish: bool) -> None:
+    """Check that a picture in the light of a scene is not to be finished by a network.
+
+    Raises:
+        LikenessError: it is; the networks know pictures in the photo's light only.
+    """
+    if lit and (refiner is not None or polish):
+        raise LikenessError(
+            "A picture in another light cannot be finished by the refiner or by polishing.",
+            "Choose the light or one of them; an avatar built with '--polish bake' can have both.",
+        )
 
 
 def finished_drawing(avatar: Avatar, refiner: Path | None, polish: bool) -> DrawPicture | None:

@@ -10,11 +10,11 @@ import bpy
 import numpy as np
 from likeness.addon.synth.cycles import CyclesStudio
 from likeness.engine.core.cameras import intrinsics, look_at, project
+from likeness.engine.core.spherical_harmonics import latlong_directions
 from likeness.engine.core.types import JOINT_INDEX, Camera, FloatArray, LikenessError, Pose
 from likeness.engine.files.weights import asset_path
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.synth.person_parts import Figure, Lighting
-from likeness.engine.synth.sky import latlong_directions
 from likeness.engine.wardrobe.dress import load_dress_body, pose_body
 from likeness.engine.wardrobe.mesh_parts import LABEL, Material, MeshPart
 from scipy.ndimage import center_of_mass, label

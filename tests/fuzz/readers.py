@@ -333,7 +333,7 @@ def video(path: Path, out: Path) -> None:
 
 
 def environment(path: Path, out: Path) -> None:
-    from likeness.engine.synth.environment_light import read_environment
+    from likeness.engine.imaging.environment import read_environment
 
     read_environment(path)
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from likeness.engine.core import spherical_harmonics
 from likeness.engine.core.types import LikenessError
+from likeness.engine.imaging import environment
 from likeness.engine.synth import environment_light, sky
 from likeness.engine.synth.person_parts import Lighting
 
@@ -39,33 +41,33 @@ def irradiance(picture: np.ndarray, normal: np.ndarray) -> np.ndarray:
 
 
 def test_directions_follow_the_convention() -> None:
-    directions = sky.latlong_directions(32)
+    directions = spherical_harmonics.latlong_directions(32)
     for column, expected in ((32, [1, 0, 0]), (48, [0, 0, 1]), (16, [0, 0, -1])):
         found = directions[15:17, column - 1 : column + 1].mean((0, 1))
         np.testing.assert_allclose(found, expected, atol=0.01)
     assert directions[0, :, 1].min() > 0.99
-    np.testing.assert_allclose(environment_light.solid_angles(32).sum() * 64, 4 * np.pi)
+    np.testing.assert_allclose(spherical_harmonics.solid_angles(32).sum() * 64, 4 * np.pi)
 
 
 @pytest.mark.parametrize("seed", [1, 5])
 def test_irradiance_is_the_integral(seed: int) -> None:
     picture = sky.sky_picture(seed, 32)
-    coefficients = environment_light.sh_coefficients(picture)
+    coefficients = spherical_harmonics.sh_coefficients(picture)
     rng = np.random.default_rng(0)
     most = coefficients[0] * 0.282095
     for normal in rng.normal(size=(6, 3)):
         normal /= np.linalg.norm(normal)
-        found = environment_light.sh_basis(normal) @ coefficients
+        found = spherical_harmonics.sh_basis(normal) @ coefficients
         # Bands above the second hold at most a few per cent of irradiance; a lamp's ring more.
         np.testing.assert_allclose(found, irradiance(picture, normal), atol=0.13 * most.max())
 
 
 def test_smooth_light_is_exact() -> None:
-    d = sky.latlong_directions(64)
+    d = spherical_harmonics.latlong_directions(64)
     picture = 1.0 + 0.5 * d[..., 1:2] + 0.3 * (d[..., :1] * d[..., 2:]) * np.ones(3)
     normal = np.array([0.48, 0.6, 0.64])
     expected = np.pi * (1.0 + 0.5 * 2 / 3 * 0.6 + 0.3 / 4 * 0.48 * 0.64)
-    found = environment_light.sh_basis(normal) @ environment_light.sh_coefficients(picture)
+    found = spherical_harmonics.sh_basis(normal) @ spherical_harmonics.sh_coefficients(picture)
     np.testing.assert_allclose(found, expected, rtol=2e-3)
 
 
@@ -108,11 +110,11 @@ def test_beams_take_no_light_away(seed: int) -> None:
     assert picture.min() >= 0
     rest, found = environment_light.extract_beams(picture, lighting)
     whole = (
-        environment_light.mean_radiance(environment_light.downscale_picture(picture, 64))
+        spherical_harmonics.mean_radiance(spherical_harmonics.downscale_picture(picture, 64))
         * 4
         * np.pi
     )
-    parts = environment_light.mean_radiance(rest) * 4 * np.pi + sum(b.irradiance for b in found)
+    parts = spherical_harmonics.mean_radiance(rest) * 4 * np.pi + sum(b.irradiance for b in found)
     np.testing.assert_allclose(parts, whole, rtol=1e-6)
     assert rest.min() >= 0
     assert len(found) <= environment_light.MAX_BEAMS
@@ -137,7 +139,7 @@ def test_random_lighting_is_valid_and_varied() -> None:
 
 def test_bad_environments_are_named(tmp_path: Path) -> None:
     with pytest.raises(LikenessError, match=r"sky\.hdr"):
-        environment_light.read_environment(tmp_path / "sky.hdr")
+        environment.read_environment(tmp_path / "sky.hdr")
     lighting = Lighting(Path("odd.exr"), 0, 0.0, 1.0)
     for wrong in (np.ones((4, 5, 3)), np.ones((4, 8)), np.zeros((4, 8, 3))):
         with pytest.raises(LikenessError, match=r"odd\.exr"):
@@ -183,7 +185,7 @@ def test_exr_is_read_without_blender(tmp_path: Path) -> None:
     path = tmp_path / "room.exr"
     with openexr.File(header, {"RGB": picture}) as file:
         file.write(str(path))
-    np.testing.assert_allclose(environment_light.read_environment(path), picture)
+    np.testing.assert_allclose(environment.read_environment(path), picture)
     path.write_bytes(b"no picture")
     with pytest.raises(LikenessError, match=r"room\.exr"):
-        environment_light.read_environment(path)
+        environment.read_environment(path)

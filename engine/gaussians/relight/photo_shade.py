@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.rotations import quaternion_to_matrix
-from ..core.settings import register_settings
-from ..core.types import LAYERS, PARTS, Avatar, FloatArray, Gaussians
-from ..gaussians.binding import place_gaussians
-from ..gaussians.lift.photo_light import PhotoLight, fit_light
+from ...core.rotations import quaternion_to_matrix
+from ...core.settings import register_settings
+from ...core.types import LAYERS, PARTS, Avatar, FloatArray, Gaussians
+from ..binding import place_gaussians
+from ..lift.photo_light import PhotoLight, fit_light
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class PhotoShadeSettings:
     colored: float = 0.35  # share of its colour that holds for what the photo does not show
 
 
-S = register_settings("wardrobe.photo_shade", PhotoShadeSettings())
+S = register_settings("relight.photo_shade", PhotoShadeSettings())
 
 _PHOTO = LAYERS.index("photo")
 

@@ -1,0 +1,106 @@
+"""Colours without the photo's light, found again from an avatar's splats.
+
+    photo colour = albedo x light(normal) x folds,  as the completion has it (lift/colors.py)
+
+The light is fitted to the splats of the photo's pixels (:mod:`.photo_shade`); what they do not
+show was painted in the light that its part has in front. How bright the whole light was, and of
+which colour, one photo cannot say. Two weak cues are followed part of the way: the brightest things
+that people wear or are (whites, teeth, highlights) reflect about as much everywhere, and skin of
+all tones has nearly the same hue.
+
+Nothing is stored in avatar files: every file has what is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.color import lab_to_rgb
+from ...core.settings import register_settings
+from ...core.types import LAYERS, PARTS, Avatar, BoolArray, FloatArray, IntArray
+from ..lift.colors import S as COLORS
+from ..lift.colors_occlusion import vertex_occlusion
+from .photo_shade import find_light, turn_to_camera
+from .surface_normals import place_normals
+
+
+@dataclass(frozen=True)
+class AlbedoSettings:
+    """How light and colour are split."""
+
+    bright: float = 95.0  # percentile of the photo's splats whose brightness is that of whites
+    white: float = 0.75  # their sRGB brightness in good light
+    white_trust: float = 0.3  # exponent: share of the way, of the logarithm, that is gone
+    gain: tuple[float, float] = (0.9, 1.2)  # least and most
+    skin: tuple[float, float, float] = (60.0, 11.0, 17.0)  # CIE Lab of skin in white light
+    skin_trust: float = 0.4  # share of the way to its hue
+    tint: float = 0.15  # most that a channel's logarithm moves for it
+    few: int = 100  # splats of a face from which its hue counts
+    solid: float = 0.5  # opacity of splats that count
+
+
+S = register_settings("relight.albedo", AlbedoSettings())
+
+_PHOTO = LAYERS.index("photo")
+_FACE = PARTS.index("face")
+_SKIN = [PARTS.index(name) for name in ("skin", "face")]
+
+
+@dataclass(frozen=True)
+class Reflectance:
+    """What N splats look like without light.
+
+    Attributes:
+        albedo: [N, 3] float32 sRGB 0..1.
+        folds: [N] float32 0..1, the share of the light that reaches them past the body's own
+            folds; renderers that cannot see into those multiply with it.
+    """
+
+    albedo: FloatArray
+    folds: FloatArray
+
+
+def find_reflectance(avatar: Avatar, normals: FloatArray) -> Reflectance:
+    """Divide an avatar's colours by the light of its photo.
+
+    Args:
+        avatar: the avatar.
+        normals: [N, 3] of :func:`.surface_normals.find_surface_normals`.
+    """
+    g, body = avatar.gaussians, avatar.body
+    if not len(g):
+        return Reflectance(np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
+    vertices = np.asarray(body.vertices(avatar.pose)[0], np.float64)
+    facing = turn_to_camera(place_normals(normals, avatar, vertices), avatar)
+    seen = (g.layer == _PHOTO) & (g.opacities > S.solid)
+    weight = np.where(seen, np.clip(facing[:, 2], 0.0, 1.0), 0.0)
+    shade = find_light(avatar).all_around(facing, g.part.astype(int), weight)
+    open_ = np.einsum("nk,nk->n", g.bary, vertex_occlusion(body)[body.f[g.triangle]])
+    depth = np.where(np.isin(g.part, _SKIN), COLORS.skin_folds, COLORS.cloth_folds)
+    folds = 1.0 - depth * (1.0 - np.clip(open_, 0.0, 1.0))
+    albedo = np.asarray(g.colors, np.float64) / (shade * folds[:, None])
+    albedo = np.clip(
+        albedo * _light_level(g.colors, seen) * _light_tint(albedo, seen, g.part), 0, 1
+    )
+    return Reflectance(albedo.astype(np.float32), folds.astype(np.float32))
+
+
+def _light_level(colors: FloatArray, seen: BoolArray) -> float:
+    """The factor by which whites, if these are whites, come nearer to white."""
+    if not seen.any():
+        return 1.0
+    bright = float(np.percentile(colors[seen].mean(1), S.bright))
+    return float(np.clip((S.white / max(bright, 0.05)) ** S.white_trust, *S.gain))
+
+
+def _light_tint(albedo: FloatArray, seen: BoolArray, part: IntArray) -> FloatArray:
+    """[3] factors of mean 1 by which the face comes nearer to the hue of skin."""
+    face = seen & (part == _FACE)
+    if face.sum() < S.few:
+        return np.ones(3)
+    own, usual = np.median(albedo[face], axis=0), lab_to_rgb(np.array(S.skin))
+    ratio = np.log(np.maximum(own, 0.02) / usual)
+    off = np.clip(S.skin_trust * (ratio[1] - ratio), -S.tint, S.tint)
+    return np.asarray(np.exp(off - off.mean()))
