@@ -76,6 +76,8 @@ SOLID_VIEWS = "likeness_solid_views"
 # On the shared data of a file: version of what it holds.
 VERSION = "likeness_version"
 """On the splats' node group and materials."""
+LIT = "likeness_lit"
+"""True on the splats' materials that the scene lights."""
 NATIVE_VERSION = "likeness_native_version"
 """On the node group of Blender's own splats."""
 STATIC_VERSION = "likeness_static_version"

@@ -7,9 +7,10 @@ from typing import Any
 import bpy
 
 from ..addon import compat
-from ..addon.scene import native_splats, render_setup, shadow_proxy
+from ..addon.scene import native_splats, render_setup, shadow_proxy, splat_object
 from ..addon.scene.avatar_objects import find_avatar
 from ..addon.scene.camera import shows_photo
+from ..addon.scene.light_nodes import RELIGHT
 from ..addon.scene.read_back import splat_count
 from ..addon.scene.splat_object import MODIFIER_NAME, input_identifier
 from ..addon.viewport import fast_splats
@@ -99,6 +100,7 @@ class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
         row.animation = True
         if avatar is None:
             return
+        self._draw_light(context, avatar)
         column = layout.column(align=True)
         column.operator("likeness.look_through_photo", icon="VIEW_CAMERA")
         shown = avatar.camera is not None and shows_photo(avatar.camera)
@@ -107,6 +109,25 @@ class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             layout.operator("likeness.add_shadow_proxy", icon="GHOST_ENABLED")
         else:
             layout.operator("likeness.remove_shadow_proxy", icon="X")
+
+    def _draw_light(self, context: Any, avatar: Any) -> None:
+        modifier = avatar.splats.modifiers.get(MODIFIER_NAME)
+        if modifier is None or not splat_object.can_relight(modifier):
+            return
+        column = self.layout.column()
+        identifier = input_identifier(modifier, RELIGHT)
+        compat.draw_modifier_input(column, modifier, identifier, RELIGHT)
+        if not splat_object.get_input(modifier, RELIGHT):
+            return
+        if native_splats.is_native(avatar.splats):
+            draw_wrapped(column, context, "Native splats keep the photo's light", "INFO")
+        elif context.scene.render.engine == "CYCLES" and render_setup.needs_samples(context.scene):
+            draw_wrapped(
+                column,
+                context,
+                "The scene's light is grainy in Cycles at few samples: use 64 and denoising",
+                "INFO",
+            )
 
 
 CLASSES = (DisplayPanel, RenderPanel)

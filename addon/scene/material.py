@@ -1,7 +1,8 @@
 """The splats' materials: they emit the splat's colour with Gaussian falloff.
 
 There are two, for EEVEE's kinds of transparency: blended is smooth but needs sorted splats,
-dithered is slightly noisy but correct in any order.
+dithered is slightly noisy but correct in any order. Each has a counterpart that the scene lights
+(:mod:`.light_nodes`): it emits what is left of the photo's light, and adds a diffuse surface.
 """
 
 from __future__ import annotations
@@ -13,13 +14,23 @@ import bpy
 from ...engine.scene.mesh import CUT_SIGMA
 from .. import compat, keys
 
-DITHERED_SLOT = 1
-"""Slot of the dithered material on the splat mesh; the blended one has slot 0."""
+BLENDED_SLOT, DITHERED_SLOT = 0, 1
+"""Slots of the materials on the splat mesh."""
 
-_NAMES = {"BLENDED": "Likeness Splats", "DITHERED": "Likeness Splats Viewport"}
+LIT_SLOTS = 2
+"""What is added to a slot for the counterpart that the scene lights."""
+
+_NAMES = {
+    ("BLENDED", False): "Likeness Splats",
+    ("DITHERED", False): "Likeness Splats Viewport",
+    ("BLENDED", True): "Likeness Lit Splats",
+    ("DITHERED", True): "Likeness Lit Splats Viewport",
+}
 _VERSION = 1
 COLOR_ATTRIBUTE = "splat_color"
 """FACE: linear RGB, with the opacity as alpha."""
+LIT_STORED = "splat_lit"
+"""FACE: linear RGB of the diffuse surface, stored by the node group."""
 CORNER_ATTRIBUTE = "splat_corner"
 """POINT: position of the corner on the splat, in standard deviations."""
 
@@ -27,19 +38,22 @@ CORNER_ATTRIBUTE = "splat_corner"
 def splat_materials() -> list[Any]:
     """The materials of all splats of the file, in the order of their slots; created on first
     use."""
-    return [_material("BLENDED"), _material("DITHERED")]
+    return [_material(method, lit) for lit in (False, True) for method in ("BLENDED", "DITHERED")]
 
 
-def _material(method: str) -> Any:
+def _material(method: str, lit: bool) -> Any:
     for existing in bpy.data.materials:
         if (
             existing.get(keys.VERSION) == _VERSION
             and existing.surface_render_method == method
+            and bool(existing.get(keys.LIT)) == lit
             and existing.library is None
         ):
             return existing
-    material = bpy.data.materials.new(_NAMES[method])
+    material = bpy.data.materials.new(_NAMES[method, lit])
     material[keys.VERSION] = _VERSION
+    if lit:
+        material[keys.LIT] = True
     compat.enable_nodes(material)
     material.surface_render_method = method
     material.use_transparency_overlap = True  # splats show through one another
@@ -48,12 +62,15 @@ def _material(method: str) -> Any:
     material.cycles.emission_sampling = "NONE"
     tree = material.node_tree
     tree.nodes.clear()
-    _build(tree)
+    _build(tree, lit)
     return material
 
 
-def _build(tree: Any) -> None:
-    """mix(transparent, emission(colour), opacity * exp(-r^2 / 2) inside the cut)."""
+def _build(tree: Any, lit: bool) -> None:
+    """mix(transparent, emission(colour), opacity * exp(-r^2 / 2) inside the cut).
+
+    With ``lit``, a diffuse surface is added to the emission.
+    """
 
     def node(kind: str, x: int, y: int, **settings: Any) -> Any:
         made = tree.nodes.new(kind)
@@ -97,5 +114,15 @@ def _build(tree: Any) -> None:
     tree.links.new(color.outputs["Color"], emission.inputs["Color"])
     tree.links.new(alpha, mix.inputs[0])
     tree.links.new(transparent.outputs[0], mix.inputs[1])
-    tree.links.new(emission.outputs[0], mix.inputs[2])
+    surface = emission.outputs[0]
+    if lit:
+        albedo = node("ShaderNodeAttribute", -600, 500, attribute_type="GEOMETRY")
+        albedo.attribute_name = LIT_STORED
+        diffuse = node("ShaderNodeBsdfDiffuse", -400, 500)
+        both = node("ShaderNodeAddShader", -200, 500)
+        tree.links.new(albedo.outputs["Vector"], diffuse.inputs["Color"])
+        tree.links.new(surface, both.inputs[0])
+        tree.links.new(diffuse.outputs[0], both.inputs[1])
+        surface = both.outputs[0]
+    tree.links.new(surface, mix.inputs[2])
     tree.links.new(mix.outputs[0], output.inputs["Surface"])

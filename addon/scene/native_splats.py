@@ -31,10 +31,10 @@ from ...engine.core.types import LikenessError
 from ...engine.scene.mesh import ATTRIBUTES, KEPT
 from .. import keys
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE
+from .node_builder import NodeBuilder
 from .node_group import (
     FAST_INPUT,
     HAS_ATTRIBUTES,
-    _Builder,
     _Camera,
     _interface,
     _move,
@@ -172,7 +172,7 @@ def native_group(kind: PointCloudKind | None) -> Any:
 
 
 def _build(tree: Any, kind: PointCloudKind | None) -> None:
-    add = _Builder(tree)
+    add = NodeBuilder(tree)
     group = add.node("NodeGroupInput").outputs
     faces, (mean, thickness, axis_u, axis_v) = _move(add, group, with_thickness=True)
     add.column()
@@ -235,7 +235,7 @@ def _build(tree: Any, kind: PointCloudKind | None) -> None:
     add.node("NodeGroupOutput", {"Geometry": add.switch(unseen, points, nothing, "GEOMETRY")})
 
 
-def _seen(add: _Builder, faces: Any) -> Any:
+def _seen(add: NodeBuilder, faces: Any) -> Any:
     """The splats that the sliders of attributes show.
 
     Nodes cannot change the opacity that Blender draws: these splats appear, and do not fade.
@@ -250,7 +250,7 @@ def _seen(add: _Builder, faces: Any) -> Any:
     ).outputs["Selection"]
 
 
-def _stored(add: _Builder, geometry: Any, name: str, kind: str, value: Any) -> Any:
+def _stored(add: NodeBuilder, geometry: Any, name: str, kind: str, value: Any) -> Any:
     made = add.node(
         "GeometryNodeStoreNamedAttribute",
         {"Geometry": geometry, "Name": name},
@@ -261,7 +261,7 @@ def _stored(add: _Builder, geometry: Any, name: str, kind: str, value: Any) -> A
     return made.outputs["Geometry"]
 
 
-def _flat_to(add: _Builder, axis: Any, ray: Any, camera: _Camera) -> Any:
+def _flat_to(add: NodeBuilder, axis: Any, ray: Any, camera: _Camera) -> Any:
     """An axis, moved along the view ray into the plane through the mean that faces the camera.
 
     It covers the same pixels; see :mod:`.node_group`.
@@ -274,7 +274,7 @@ def _flat_to(add: _Builder, axis: Any, ray: Any, camera: _Camera) -> Any:
     return add.vector("SUBTRACT", axis, add.scale(ray, along))
 
 
-def _principal(add: _Builder, u: Any, v: Any) -> tuple[Any, Any]:
+def _principal(add: NodeBuilder, u: Any, v: Any) -> tuple[Any, Any]:
     """The perpendicular axes, the longer one first, of the Gaussian with axes u and v."""
     twice = add.math("MULTIPLY", add.vector("DOT_PRODUCT", u, v), 2.0)
     excess = add.math("SUBTRACT", add.vector("DOT_PRODUCT", u, u), add.vector("DOT_PRODUCT", v, v))

@@ -33,13 +33,15 @@ from typing import Any, NamedTuple
 import bpy
 
 from ...engine.core.attributes import NAMES
-from ...engine.scene.mesh import ATTRIBUTES, KEPT, SPANS
+from ...engine.scene.mesh import ATTRIBUTES, KEPT, LIT, SPANS
 from .. import keys
-from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, DITHERED_SLOT
+from .light_nodes import add_light_inputs, choose_material, is_lit, lay_normals, split_light
+from .material import BLENDED_SLOT, COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, DITHERED_SLOT
+from .node_builder import NodeBuilder
 from .steps import run_to_end
 
 GROUP_NAME = "Likeness Splats"
-GROUP_VERSION = 6
+GROUP_VERSION = 7
 
 SIGMA_RANGE = (0.5, 2.0)
 """As in engine/gaussians/binding.py; a test compares them."""
@@ -58,85 +60,6 @@ HAS_ATTRIBUTES = "Has Attributes"
 
 _MAX_SLIDE = 0.5
 """Largest slide of a corner along its ray to face the camera, as a fraction of its distance."""
-
-
-class _Builder:
-    """Adds and links nodes of a tree, and lays them out in columns in order of creation."""
-
-    def __init__(self, tree: Any) -> None:
-        self.tree = tree
-        self._column, self._row = 0, 0
-
-    def column(self) -> None:
-        """Start the next column."""
-        self._column, self._row = self._column + 1, 0
-
-    def node(self, kind: str, inputs: dict[Any, Any] | None = None, **settings: Any) -> Any:
-        """A node with its settings; inputs by name or index, as sockets or values."""
-        made = self.tree.nodes.new(kind)
-        made.location = (220 * self._column, -180 * self._row)
-        self._row += 1
-        for key, value in settings.items():
-            setattr(made, key, value)
-        for key, value in (inputs or {}).items():
-            socket = made.inputs[key]
-            if isinstance(value, bpy.types.NodeSocket):
-                self.tree.links.new(value, socket)
-            else:
-                socket.default_value = value
-        return made
-
-    def attribute(self, name: str, kind: str) -> Any:
-        made = self.node("GeometryNodeInputNamedAttribute", {"Name": name}, data_type=kind)
-        return made.outputs["Attribute"]
-
-    def sample(self, geometry: Any, value: Any, index: Any, domain: str) -> Any:
-        """A vector of ``geometry``'s elements at the given indices."""
-        made = self.node("GeometryNodeSampleIndex", data_type="FLOAT_VECTOR", domain=domain)
-        self.tree.links.new(geometry, made.inputs["Geometry"])
-        self.tree.links.new(value, made.inputs["Value"])
-        self.tree.links.new(index, made.inputs["Index"])
-        return made.outputs["Value"]
-
-    def vector(self, operation: str, *inputs: Any) -> Any:
-        made = self.node("ShaderNodeVectorMath", dict(enumerate(inputs)), operation=operation)
-        return made.outputs["Value" if operation in ("LENGTH", "DOT_PRODUCT") else "Vector"]
-
-    def scale(self, vector: Any, factor: Any) -> Any:
-        made = self.node("ShaderNodeVectorMath", {0: vector, "Scale": factor}, operation="SCALE")
-        return made.outputs["Vector"]
-
-    def math(self, operation: str, *inputs: Any) -> Any:
-        made = self.node("ShaderNodeMath", dict(enumerate(inputs)), operation=operation)
-        return made.outputs["Value"]
-
-    def boolean(self, operation: str, *inputs: Any) -> Any:
-        made = self.node("FunctionNodeBooleanMath", dict(enumerate(inputs)), operation=operation)
-        return made.outputs[0]
-
-    def rotate(self, vector: Any, rotation: Any) -> Any:
-        made = self.node("FunctionNodeRotateVector", {"Vector": vector, "Rotation": rotation})
-        return made.outputs["Vector"]
-
-    def capture(self, geometry: Any, **fields: Any) -> tuple[Any, list[Any]]:
-        """Evaluate vectors once per face, together, so that common parts are shared."""
-        made = self.node("GeometryNodeCaptureAttribute", domain="FACE")
-        for name in fields:
-            made.capture_items.new("VECTOR", name)
-        self.tree.links.new(geometry, made.inputs["Geometry"])
-        for name, value in fields.items():
-            self.tree.links.new(value, made.inputs[name])
-        return made.outputs["Geometry"], [made.outputs[name] for name in fields]
-
-    def remove(self, geometry: Any, name: str) -> Any:
-        made = self.node("GeometryNodeRemoveAttribute", {"Geometry": geometry, "Name": name})
-        return made.outputs["Geometry"]
-
-    def switch(self, condition: Any, no: Any, yes: Any, kind: str) -> Any:
-        made = self.node(
-            "GeometryNodeSwitch", {"Switch": condition, "False": no, "True": yes}, input_type=kind
-        )
-        return made.outputs["Output"]
 
 
 def splat_group() -> Any:
@@ -222,6 +145,7 @@ def _interface(tree: Any) -> None:
     for name, (default, description) in switches.items():
         socket(name, "NodeSocketBool", description).default_value = default
 
+    add_light_inputs(tree)
     panel = tree.interface.new_panel("Attributes", default_closed=True)
     for name in NAMES:
         slider = socket(slider_name(name), "NodeSocketFloat", "0 without it, 1 with it")
@@ -239,9 +163,9 @@ def slider_name(attribute: str) -> str:
 
 def _build(tree: Any) -> Iterator[None]:
     _interface(tree)
-    add = _Builder(tree)
+    add = NodeBuilder(tree)
     group = add.node("NodeGroupInput").outputs
-    captured, on_face = _move(add, group)
+    captured, on_face = _move(add, group, with_light=True)
     yield
     add.column()
     # Corner k of the mesh belongs to face k // 3. Asking for that face directly is half the cost
@@ -276,16 +200,16 @@ def _build(tree: Any) -> Iterator[None]:
     for name in ATTRIBUTES:  # unused attributes need not be sorted
         result = add.remove(result, name)
     add.column()
-    dithered = add.node(
-        "GeometryNodeSetMaterialIndex", {"Geometry": result, "Material Index": DITHERED_SLOT}
-    ).outputs["Geometry"]
+    lit = is_lit(add, group)
+    dithered = choose_material(add, lit, result, DITHERED_SLOT)
     output = add.switch(
         add.boolean("OR", rendering, group["Sorted Viewport"]),
         # The mean is at hand per face, and spares averaging its three corners.
         dithered,
-        _sorted(add, result, on_face[0], camera),
+        choose_material(add, lit, _sorted(add, result, on_face[0], camera), BLENDED_SLOT),
         "GEOMETRY",
     )
+    output = lay_normals(add, lit, output, rendering, camera.place)
     add.column()
     nothing = add.node("GeometryNodeMeshLine", {"Count": 0}).outputs["Mesh"]
     unseen = add.boolean("AND", viewport, group[FAST_INPUT])
@@ -294,17 +218,20 @@ def _build(tree: Any) -> Iterator[None]:
     add.node("NodeGroupOutput", {"Geometry": output})
 
 
-def _move(add: _Builder, group: Any, with_thickness: bool = False) -> tuple[Any, list[Any]]:
+def _move(
+    add: NodeBuilder, group: Any, with_thickness: bool = False, with_light: bool = False
+) -> tuple[Any, list[Any]]:
     """The faces of the drawn splats, and their means and axes as fields on them.
 
     The axes u and v are softened, moved and enlarged. ``with_thickness`` adds the length of the
-    third axis, as a vector of three equal components.
+    third axis, as a vector of three equal components; ``with_light`` divides colours between the
+    photo's light and the scene's.
     """
     body = add.node(
         "GeometryNodeObjectInfo", {"Object": group["Body"]}, transform_space="RELATIVE"
     ).outputs["Geometry"]
     splats = group["Geometry"]
-    for name in KEPT:  # not needed for drawing
+    for name in (*KEPT, *(() if with_light else LIT)):  # not needed for drawing
         if not (with_thickness and name == KEPT.thickness):
             splats = add.remove(splats, name)
     geometry, growth = _thin_out(add, group, splats)
@@ -359,10 +286,12 @@ def _move(add: _Builder, group: Any, with_thickness: bool = False) -> tuple[Any,
     sigma = add.math("MULTIPLY", sigma, growth)
     fields["axis_u"] = add.scale(add.rotate(axis_u, frame), sigma)
     fields["axis_v"] = add.scale(add.rotate(axis_v, frame), sigma)
+    if with_light:
+        geometry = split_light(add, group, is_lit(add, group), geometry, frame)
     return add.capture(geometry, **fields)
 
 
-def _thin_out(add: _Builder, group: Any, splats: Any) -> tuple[Any, Any]:
+def _thin_out(add: NodeBuilder, group: Any, splats: Any) -> tuple[Any, Any]:
     """The most important splats, and the factor by which their axes grow to fill the gaps.
 
     As ``simplify_avatar`` of engine/gaussians/lod.py, with its ``growth``:
@@ -384,7 +313,7 @@ def _thin_out(add: _Builder, group: Any, splats: Any) -> tuple[Any, Any]:
     return add.switch(thin, splats, kept, "GEOMETRY"), growth
 
 
-def _with_attributes(add: _Builder, group: Any, splats: Any) -> Any:
+def _with_attributes(add: NodeBuilder, group: Any, splats: Any) -> Any:
     """The splats with the opacities that the sliders give them.
 
     As ``apply_attributes`` of engine/core/attributes.py, but what is at 0 stays, unseen: taking it
@@ -414,20 +343,13 @@ def _with_attributes(add: _Builder, group: Any, splats: Any) -> Any:
             "Alpha": add.math("MULTIPLY", color["Alpha"], factor),
         },
     ).outputs[0]
-    made = add.node(
-        "GeometryNodeStoreNamedAttribute",
-        {"Geometry": splats, "Name": COLOR_ATTRIBUTE},
-        data_type="FLOAT_COLOR",
-        domain="FACE",
-    )
-    add.tree.links.new(faded, next(s for s in made.inputs if s.name == "Value" and s.enabled))
-    out = made.outputs["Geometry"]
+    out = add.store(splats, COLOR_ATTRIBUTE, "FLOAT_COLOR", faded)
     for name in SPANS.values():
         out = add.remove(out, name)
     return add.switch(group[HAS_ATTRIBUTES], splats, out, "GEOMETRY")
 
 
-def _softened(add: _Builder, axis_u: Any, axis_v: Any, softness: Any) -> tuple[Any, Any]:
+def _softened(add: NodeBuilder, axis_u: Any, axis_v: Any, softness: Any) -> tuple[Any, Any]:
     """Both axes times the symmetric matrix I + softness [[x, y], [y, z]]."""
     matrix = add.scale(add.attribute(ATTRIBUTES.soften, "FLOAT_VECTOR"), softness)
     parts = add.node("ShaderNodeSeparateXYZ", {0: matrix}).outputs
@@ -448,7 +370,7 @@ class _Camera(NamedTuple):
     orthographic: Any
 
     @staticmethod
-    def build(add: _Builder) -> _Camera:
+    def build(add: NodeBuilder) -> _Camera:
         camera = add.node("GeometryNodeInputActiveCamera").outputs[0]
         view = add.node(
             "GeometryNodeObjectInfo", {"Object": camera}, transform_space="RELATIVE"
@@ -458,7 +380,7 @@ class _Camera(NamedTuple):
         return _Camera(view["Location"], backward, info["Is Orthographic"])
 
 
-def _facing(add: _Builder, geometry: Any, mean: Any, camera: _Camera) -> Any:
+def _facing(add: NodeBuilder, geometry: Any, mean: Any, camera: _Camera) -> Any:
     """Corners slid along their view rays to their splat's depth.
 
     A corner p with ray direction d goes to p + d ((mean - p) . back) / (d . back).
@@ -482,7 +404,7 @@ def _facing(add: _Builder, geometry: Any, mean: Any, camera: _Camera) -> Any:
     return moved.outputs["Geometry"]
 
 
-def _sorted(add: _Builder, geometry: Any, mean: Any, camera: _Camera) -> Any:
+def _sorted(add: NodeBuilder, geometry: Any, mean: Any, camera: _Camera) -> Any:
     """Sort faces back to front along the active camera's view axis."""
     depth = add.vector("DOT_PRODUCT", mean, camera.backward)
     made = add.node(

@@ -20,6 +20,9 @@ from .camera import photo_size, use_photo_size
 TRANSPARENT_BOUNCES = 256
 """Splats that one ray may cross; with 32 renders are visibly darker (measured)."""
 
+LIT_SAMPLES = 32
+"""Samples of Cycles from which relit splats are smooth enough to be denoised."""
+
 MIN_TRANSPARENT_BOUNCES = 128
 """Fewer are worth a word; Blender's default is 8."""
 
@@ -142,6 +145,12 @@ def misses_layers(scene: Any) -> bool:
     """Whether Cycles would stop at so few splats that the avatar gets black veins."""
     cycles = getattr(scene, "cycles", None)
     return cycles is not None and cycles.transparent_max_bounces < MIN_TRANSPARENT_BOUNCES
+
+
+def needs_samples(scene: Any) -> bool:
+    """Whether Cycles takes so few samples that the scene's light on splats is grainy."""
+    cycles = getattr(scene, "cycles", None)
+    return cycles is not None and cycles.samples < LIT_SAMPLES
 
 
 def describe_view_transform(scene: Any) -> str:

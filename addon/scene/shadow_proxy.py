@@ -4,6 +4,9 @@ Splats emit light and cast no shadows. The proxy is the posed body, pushed out a
 the surface of hair and clothes by stock geometry nodes, so it follows pose and face without the
 extension. Its material is opaque to shadow rays only, because EEVEE cannot hide an object from the
 camera.
+
+Relit splats lie below the proxy. Only those of its faces block light that are turned away from it:
+what lies below the others is in the light, and the shadow on everything else is the same.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ REACH_ATTRIBUTE = "splat_reach"
 """POINT, on the body: distance in metres along the normal that its splats reach; -1 where the
 avatar has none (a bust's legs): nothing casts a shadow there."""
 
-_VERSION = 2
+_VERSION = 3
 _REACH_PERCENTILE = 80.0
 _SOLID = 0.5
 """Splats of lower opacity cast no shadow."""
@@ -197,7 +200,7 @@ def _build(tree: Any) -> None:
 
 
 def _material() -> Any:
-    """Opaque to shadow rays, and to nothing else."""
+    """Opaque to shadow rays where they enter the proxy, and to nothing else."""
     found = keys.find_own(bpy.data.materials, keys.SHADOW_VERSION, _VERSION)
     if found is not None:
         return found
@@ -209,14 +212,30 @@ def _material() -> Any:
     tree = material.node_tree
     tree.nodes.clear()
     path = tree.nodes.new("ShaderNodeLightPath")
+    side = tree.nodes.new("ShaderNodeNewGeometry")
+    outside = tree.nodes.new("ShaderNodeMath")
+    outside.operation, outside.inputs[0].default_value = "SUBTRACT", 1.0
     unseen = tree.nodes.new("ShaderNodeBsdfTransparent")
     solid = tree.nodes.new("ShaderNodeBsdfDiffuse")
-    mix = tree.nodes.new("ShaderNodeMixShader")
-    output = tree.nodes.new("ShaderNodeOutputMaterial")
-    for k, made in enumerate((path, unseen, solid, mix, output)):
+    for k, made in enumerate((path, side, outside, unseen, solid)):
         made.location = (220 * k, 0)
-    tree.links.new(path.outputs["Is Shadow Ray"], mix.inputs[0])
-    tree.links.new(unseen.outputs[0], mix.inputs[1])
-    tree.links.new(solid.outputs[0], mix.inputs[2])
-    tree.links.new(mix.outputs[0], output.inputs["Surface"])
+    tree.links.new(side.outputs["Backfacing"], outside.inputs[1])
+    # Cycles asks from the shaded point: a ray that enters meets a front. EEVEE looks from the lamp:
+    # what is turned away from it is a back.
+    for row, (engine, enters) in enumerate(
+        (("CYCLES", outside.outputs[0]), ("EEVEE", side.outputs["Backfacing"]))
+    ):
+        blocks = tree.nodes.new("ShaderNodeMath")
+        blocks.operation = "MULTIPLY"
+        mix = tree.nodes.new("ShaderNodeMixShader")
+        output = tree.nodes.new("ShaderNodeOutputMaterial")
+        output.target = engine
+        for k, made in enumerate((blocks, mix, output)):
+            made.location = (1100 + 220 * k, -300 * row)
+        tree.links.new(path.outputs["Is Shadow Ray"], blocks.inputs[0])
+        tree.links.new(enters, blocks.inputs[1])
+        tree.links.new(blocks.outputs[0], mix.inputs[0])
+        tree.links.new(unseen.outputs[0], mix.inputs[1])
+        tree.links.new(solid.outputs[0], mix.inputs[2])
+        tree.links.new(mix.outputs[0], output.inputs["Surface"])
     return material

@@ -11,9 +11,10 @@ import numpy as np
 
 from ...engine.core.attributes import Attribute
 from ...engine.core.types import FloatArray
-from ...engine.scene.mesh import CORNERS, KEPT, SPANS, SplatMesh
+from ...engine.scene.mesh import CORNERS, KEPT, LIT, SPANS, SplatMesh
 from .. import compat
 from .axes import points_to_blender
+from .light_nodes import HAS_LIGHT
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, splat_materials
 from .node_group import HAS_ATTRIBUTES, slider_name, splat_group
 
@@ -39,6 +40,7 @@ def splat_object(mesh: Any, name: str, body_object: Any, collection: Any) -> Any
     modifier = obj.modifiers.new(MODIFIER_NAME, "NODES")
     modifier.node_group = splat_group()
     set_input(modifier, "Body", body_object)
+    set_input(modifier, HAS_LIGHT, LIT.normal in mesh.attributes)
     return obj
 
 
@@ -99,6 +101,11 @@ def set_input(modifier: Any, name: str, value: Any) -> None:
 def get_input(modifier: Any, name: str) -> Any:
     """The value of an input of the splats' modifier."""
     return compat.get_modifier_input(modifier, input_identifier(modifier, name))
+
+
+def can_relight(modifier: Any) -> bool:
+    """Whether a modifier's splats can be lit by the scene: they have albedo and normals."""
+    return HAS_LIGHT in input_names(modifier.node_group) and bool(get_input(modifier, HAS_LIGHT))
 
 
 def set_attributes(modifier: Any, attributes: Iterable[Attribute]) -> None:

@@ -17,7 +17,8 @@ from ...engine.scene.mesh import SplatMesh
 from ...engine.scene.static_splats import AXES, MEAN
 from .. import keys
 from .material import CORNER_ATTRIBUTE, DITHERED_SLOT
-from .node_group import _Builder, _Camera, _sorted, shared_group
+from .node_builder import NodeBuilder
+from .node_group import _Camera, _sorted, shared_group
 from .selection import enter_object_mode, select_only
 from .splat_object import splat_mesh_steps
 
@@ -64,7 +65,7 @@ def _build(tree: Any) -> None:
     )
     detail.subtype = "FACTOR"
     detail.default_value, detail.min_value, detail.max_value = 1.0, 0.0, 1.0
-    add = _Builder(tree)
+    add = NodeBuilder(tree)
     group = add.node("NodeGroupInput").outputs
     viewport = add.node("GeometryNodeIsViewport").outputs[0]
     # Up to 5.1 the node has one output for each type, from 5.2 one that changes its type.

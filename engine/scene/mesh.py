@@ -45,8 +45,16 @@ class KeptAttributes(NamedTuple):
     part: str = "splat_part"
 
 
+class LitAttributes(NamedTuple):
+    """Names of the FACE attributes by which a scene lights the splats."""
+
+    normal: str = "splat_normal"
+    albedo: str = "splat_albedo"
+
+
 ATTRIBUTES = SplatAttributes()
 KEPT = KeptAttributes()
+LIT = LitAttributes()
 
 SPANS = {name: f"splat_span_{name}" for name in NAMES}
 """Attribute of the avatar -> name of the FACE attribute with its spans (core/attributes.py)."""
@@ -54,6 +62,7 @@ SPANS = {name: f"splat_span_{name}" for name in NAMES}
 CUT_SIGMA = 3.0
 """Standard deviations at which splats end: there a Gaussian has fallen to 1.1 %."""
 
+_DARK = 2e-3  # linear: so that black has a ratio
 _ANGLES = np.radians([90.0, 210.0, 330.0])
 CORNERS: FloatArray = (2 * CUT_SIGMA * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], -1)).astype(
     np.float32
@@ -66,7 +75,8 @@ class SplatMesh:
     """N splats as Blender stores them.
 
     Attributes:
-        faces: [N, ...] by the names of :data:`ATTRIBUTES` and :data:`KEPT`; float32, int32, or
+        faces: [N, ...] by the names of :data:`ATTRIBUTES`, :data:`LIT` and :data:`KEPT`; float32,
+            int32, or
             uint8 (``rgb`` [N, 4] sRGB, ``layer`` and ``part`` [N]); [N, 2] float32 by those of
             :data:`SPANS` for the avatar's attributes.
         colors: [N, 4] float32 linear RGB and opacity.
@@ -133,6 +143,7 @@ def make_splat_mesh(avatar: Avatar) -> SplatMesh:
     else:
         linear, soften = srgb_to_linear(gaussians.colors), np.zeros((0, 3))
     faces[ATTRIBUTES.soften] = soften.astype(np.float32)
+    faces |= _lit(avatar, order, linear)
     opacities = np.clip(gaussians.opacities, 0, 1)[:, None]
     return SplatMesh(
         faces,
@@ -219,6 +230,26 @@ def _bound(gaussians: BoundGaussians, avatar: Avatar) -> dict[str, FloatArray | 
         KEPT.layer: gaussians.layer.astype(np.uint8),
         KEPT.part: gaussians.part.astype(np.uint8),
     }
+
+
+def _lit(avatar: Avatar, order: IntArray, linear: FloatArray) -> dict[str, FloatArray | IntArray]:
+    """Normals in the triangles' frames, and linear albedo with the small shadows of folds.
+
+    Args:
+        avatar: the avatar.
+        order: [N] of the mesh.
+        linear: [N, 3] colours as Blender mixes them; albedo is changed by the same factors.
+    """
+    from ..core.color import srgb_to_linear
+    from ..gaussians.relight.albedo import find_reflectance
+    from ..gaussians.relight.surface_normals import find_surface_normals
+
+    normals = find_surface_normals(avatar)
+    found = find_reflectance(avatar, normals)
+    albedo = srgb_to_linear(found.albedo[order].astype(np.float64)) * found.folds[order, None]
+    before = srgb_to_linear(np.asarray(avatar.gaussians.colors[order], np.float64))
+    albedo = np.clip(albedo * (linear + _DARK) / (before + _DARK), 0.0, 1.0)
+    return {LIT.normal: normals[order], LIT.albedo: albedo.astype(np.float32)}
 
 
 def _levels(avatar: Avatar) -> dict[str, FloatArray | IntArray]:

@@ -70,7 +70,8 @@ def test_objects(blender) -> None:
     assert len(set(made["two"])) == 2
     assert made["own_camera"]
     assert made["one_group"]
-    assert made["materials"] == ["Likeness Splats", "Likeness Splats Viewport"]
+    kinds = ("Lit Splats", "Lit Splats Viewport", "Splats", "Splats Viewport")
+    assert made["materials"] == [f"Likeness {kind}" for kind in kinds]
     assert made["stranger"]
 
 
