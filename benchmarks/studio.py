@@ -1,22 +1,29 @@
-"""Measure what a studio does with avatars: speech and performance.
+"""Measure what a studio does with avatars: speech, performance, light and crowds.
 
-    python benchmarks/studio.py [--quick] [--only NAME ...]
+    python benchmarks/studio.py [--quick] [--only NAME ...] [--people N] [--assets ASSETS]
 
 Each part prints a line and gives one or more figures; the last line of the output is all of them as
-JSON. A part that lacks something (espeak-ng, the detectors) says so, and its figures are null.
+JSON. A part that lacks something (espeak-ng, the detectors, bpy) says so, and its figures are null.
 
     viseme_pct  per cent of the phoneme classes of ten sentences that begin within 60 ms of the
                 truth, with the text given; closures_pct: of p, b and m, those with closed lips;
                 heard_pct: as viseme_pct, without the text (benchmarks/figures/speech.py)
     face_fps    pictures a second of the face follower (engine/tracking/live_face.py), of 640 pixels
                 with a face, decoding included; nothing else runs beside it
+    albedo_de   median distance in CIE Lab (1976) of avatars' albedo to the truth, over the body in
+                the photo's frame and over people of the split ``test``, dressed from ``--assets``
+                and drawn by our own rasteriser at 384 pixels; their photos are lifted with the true
+                body, camera and matte (benchmarks/figures/albedo.py has the other figures)
+    crowd_mb    MB of memory that a hundred people at 10,000 splats take at most, rendered in Cycles
+                and EEVEE (benchmarks/figures/crowd_memory.py); quick: in a small picture
 
-With --quick everything takes less than a minute on two cores.
+``--quick`` takes small pictures and one person. Every part takes less than 50 seconds then.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import tempfile
 import time
@@ -24,43 +31,56 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import likeness.engine  # noqa: F401, first: it limits numpy to one thread
 import numpy as np
+from likeness.benchmarks.figures.albedo import AlbedoScore, score_albedo, summarize_albedo
+from likeness.benchmarks.figures.crowd_memory import measure_crowd
+from likeness.benchmarks.figures.hidden_labels import LiftNetworks, lift_shot
 from likeness.benchmarks.figures.speech import measure_speech, open_espeak
 from likeness.engine.body import load_body
-from likeness.engine.core.types import LikenessError
+from likeness.engine.core.types import Avatar, LikenessError
+from likeness.engine.evaluation.protocols.observed_photos import observe_truth
 from likeness.engine.files.weights import asset_path, cache_assets_dir
 from likeness.engine.imaging.video import VideoReader
 from likeness.engine.imaging.video_writer import VideoWriter
 from likeness.engine.motion.speech.recognizer import find_recognizer
+from likeness.engine.synth.atlas_truth import AtlasTruthMaker
+from likeness.engine.synth.figure import make_subject, open_context
+from likeness.engine.synth.subject import RasterStudio, StageClock, draw_subject
+from likeness.engine.synth.synth_options import SynthOptions
 from likeness.engine.tracking.detectors import Detectors
 from likeness.engine.tracking.live_face import FaceFollower
 from likeness.engine.tracking.live_source import LIVE_SIDE
 from PIL import Image
+from portraits import round_figures
+from render import describe_machine
 
-Figures = dict[str, float | None]
+Figures = dict[str, Any]
+
+QUICK_PEOPLE, PEOPLE, SEED = 1, 24, 8
 
 
-def measure_visemes(quick: bool) -> Figures:
+def measure_visemes(options: argparse.Namespace) -> Figures:
     """Speech; not quick, also without the text."""
     problem = find_recognizer() or (None if open_espeak() else "espeak-ng is not installed.")
     if problem:
         print(f"speech: {problem}")
         return {"viseme_pct": None, "closures_pct": None, "heard_pct": None}
     with_text = measure_speech()
-    heard = None if quick else measure_speech(with_text=False)["classes"]
+    heard = None if options.quick else measure_speech(with_text=False)["classes"]
     print(
         f"speech: {with_text['classes']:.1f} % of the phoneme classes within 60 ms, lips closed on "
         f"{with_text['closures']:.1f} % of p, b, m"
         + ("" if heard is None else f"; {heard:.1f} % without the text")
     )
     return {
-        "viseme_pct": round(with_text["classes"], 1),
-        "closures_pct": round(with_text["closures"], 1),
-        "heard_pct": None if heard is None else round(heard, 1),
+        "viseme_pct": with_text["classes"],
+        "closures_pct": with_text["closures"],
+        "heard_pct": heard,
     }
 
 
-def measure_face_rate(quick: bool) -> Figures:
+def measure_face_rate(options: argparse.Namespace) -> Figures:
     """A video of the sample portrait, which sways."""
     portrait = cache_assets_dir().parent / "downloads" / "astronaut.png"
     try:
@@ -72,40 +92,95 @@ def measure_face_rate(quick: bool) -> Figures:
         print("face: the sample portrait is missing; 'python build.py test' fetches it.")
         return {"face_fps": None}
     rgb = np.asarray(Image.open(portrait).convert("RGB").resize((640, 640)), np.float32) / 255
-    count = 60 if quick else 300
+    count = 60 if options.quick else 300
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "sway.mp4"
         with VideoWriter(path, 640, 640, 30.0) as writer:
             for k in range(count):
                 writer.write(np.roll(rgb, round(8 * np.sin(k / 5)), axis=1))
         follower = FaceFollower(body, Detectors(folder))
-        reader = VideoReader(path, LIVE_SIDE)
-        frames = iter(reader)
+        frames = iter(VideoReader(path, LIVE_SIDE))
         follower.follow(next(frames).rgb)  # finds the face, which happens once
         start, found = time.perf_counter(), 0
         for frame in frames:
             found += follower.follow(frame.rgb) is not None
         rate = (count - 1) / (time.perf_counter() - start)
     print(f"face: {rate:.1f} pictures a second, a face in {found} of {count - 1}")
-    return {"face_fps": round(rate, 1)}
+    return {"face_fps": rate}
 
 
-PARTS: dict[str, Callable[[bool], Figures]] = {"speech": measure_visemes, "face": measure_face_rate}
-"""Name -> what measures it, given whether it has to be quick."""
+def measure_albedo(options: argparse.Namespace) -> Figures:
+    """Make people and their photos, lift them, and compare the albedo with the truth."""
+    asked = SynthOptions(
+        seed=SEED,
+        split="test",
+        engine="raster",
+        views=1,
+        size=384,
+        texture_size=512,
+        assets=str(options.assets) if options.assets else None,
+    )
+    context = open_context(asked, lambda asset, why: None)
+    maker = AtlasTruthMaker.open(asked, context)
+    detectors = Detectors(asset_path("face_landmark").parent)
+    networks, body = LiftNetworks.load(), context.dress.body
+    scores: list[AlbedoScore] = []
+    failed = 0
+    for number in range(options.people or (QUICK_PEOPLE if options.quick else PEOPLE)):
+        try:
+            made = make_subject(number, asked, context)
+            studio = RasterStudio(context.surroundings.read)
+            subject = draw_subject(made, asked, studio, StageClock())
+            shot = observe_truth(subject, 0, body, detectors)
+            lifted = lift_shot(shot, networks)
+        except LikenessError as error:
+            failed += 1
+            print(f"albedo: person {number} FAILED: {error}", flush=True)
+            continue
+        pose = lifted.pose or shot.track.pose
+        framing = subject.framing
+        avatar = Avatar(lifted.body, lifted.gaussians, pose, shot.track.camera, framing)
+        scores.append(score_albedo(maker.make(number), avatar, body, framing))
+        named = zip(AlbedoScore._fields, scores[-1], strict=True)
+        said = ", ".join(f"{name} {value:.1f}" for name, value in named)
+        print(f"albedo: person {number}: {said}", flush=True)
+    return {**summarize_albedo(scores), "people": len(scores), "people_failed": failed}
+
+
+def measure_crowd_memory(options: argparse.Namespace) -> Figures:
+    """Crowds; quick in a small picture, where the splats take as much memory."""
+    if importlib.util.find_spec("bpy") is None:
+        print("crowd: Blender's Python module bpy is not installed.")
+        return {"crowd_mb": None}
+    peaks = measure_crowd(100, 10_000, 240 if options.quick else 960)
+    said = ", ".join(f"{peak:.0f} MB in {engine}" for engine, peak in peaks.items())
+    print(f"crowd: 100 people at 10,000 splats take {said}")
+    return {"crowd_mb": max(peaks.values())}
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], Figures]] = {
+    "speech": measure_visemes,
+    "face": measure_face_rate,
+    "albedo": measure_albedo,
+    "crowd": measure_crowd_memory,
+}
+"""Name -> what measures it, given the command line."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="less than a minute")
+    parser.add_argument("--quick", action="store_true", help="small pictures, one person")
     parser.add_argument("--only", nargs="+", choices=sorted(PARTS), help="these parts alone")
-    chosen = parser.parse_args()
-    figures: dict[str, Any] = {}
+    parser.add_argument("--people", type=int, metavar="N", help="synthetic people of albedo_de")
+    parser.add_argument("--assets", type=Path, help="library of their clothes and hair")
+    options = parser.parse_args()
+    figures: Figures = {"benchmark": "studio"}
     for name, measure in PARTS.items():
-        if chosen.only is None or name in chosen.only:
+        if options.only is None or name in options.only:
             start = time.perf_counter()
-            figures |= measure(chosen.quick)
-            figures[f"{name}_seconds"] = round(time.perf_counter() - start, 1)
-    print(json.dumps(figures))
+            figures |= measure(options)
+            figures[f"{name}_seconds"] = time.perf_counter() - start
+    print(json.dumps({**round_figures(figures), "machine": describe_machine()}))
 
 
 if __name__ == "__main__":

@@ -110,6 +110,12 @@ class ExportOperator(JobOperator):
         self._scratch = Path(tempfile.mkdtemp(prefix="export-", dir=bpy.app.tempdir or None))
         return self._scratch
 
+    def _photo(self, avatar: Any) -> str:
+        """A file with the photo's pose, from which the worker finds the photo's light."""
+        path = self._scratch / "photo.npz"
+        scene_export.write_photo_pose(avatar, path)
+        return str(path)
+
     def done(self, context: Any, result: dict[str, Any]) -> None:
         files = result["files"]
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
@@ -269,6 +275,12 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         items=TEXTURE_SIZES,
         default="2048",
     )
+    albedo: option_property(  # type: ignore[valid-type]
+        ExportOptions,
+        "albedo",
+        name="Albedo",
+        description="Write colors without the photo's light, for programs that light the person",
+    )
 
     def suffix(self) -> str:
         return str(self.kind)
@@ -277,6 +289,7 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         column = _column(self.layout)
         column.prop(self, "kind")
         column.prop(self, "content")
+        column.prop(self, "albedo")
         if self.content != "splats":
             column.prop(self, "texture")
             column.prop(self, "animation")
@@ -297,8 +310,14 @@ class ExportScene(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             "folder": str(scratch),
             "out": str(out),
             "poses": str(poses) if poses else None,
+            "photo": self._photo(avatar) if self.albedo else None,
             "options": asdict(
-                ExportOptions(self.content, texture=int(self.texture), name=avatar.armature.name)
+                ExportOptions(
+                    self.content,
+                    texture=int(self.texture),
+                    albedo=self.albedo,
+                    name=avatar.armature.name,
+                )
             ),
         }
 
@@ -335,6 +354,12 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
         items=TEXTURE_SIZES,
         default="2048",
     )
+    albedo: option_property(  # type: ignore[valid-type]
+        ExportOptions,
+        "albedo",
+        name="Albedo",
+        description="Write colors without the photo's light, for programs that light the person",
+    )
 
     def request(self, context: Any) -> Generator[float, None, dict[str, Any]]:
         self.target()
@@ -348,7 +373,8 @@ class ExportRig(ExportOperator, bpy.types.Operator):  # type: ignore[misc]
             "task": "export",
             "folder": str(scratch),
             "out": str(scratch / "mesh.npz"),
-            "options": asdict(ExportOptions(texture=int(self.texture))),
+            "photo": self._photo(avatar) if self.albedo else None,
+            "options": asdict(ExportOptions(texture=int(self.texture), albedo=self.albedo)),
         }
 
     def done(self, context: Any, result: dict[str, Any]) -> None:

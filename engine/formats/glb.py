@@ -267,7 +267,7 @@ def add_mesh(
     primitive: _Json = {
         "attributes": _mesh_attributes(gltf, mesh, vertex, place),
         "indices": gltf.accessor(f.astype(np.uint32).ravel(), _INDICES),
-        "material": gltf.add("materials", _material(gltf, mesh.texture)),
+        "material": gltf.add("materials", _material(gltf, mesh.texture, mesh.lit)),
         "targets": _targets(gltf, mesh.body.exprdirs[vertex]),
     }
     item: _Json = {"name": f"{name} Mesh", "primitives": [primitive]}
@@ -327,8 +327,11 @@ def _targets(gltf: Gltf, moves: FloatArray) -> list[_Json]:
     return targets
 
 
-def _material(gltf: Gltf, texture: FloatArray) -> _Json:
-    gltf.use(UNLIT)
+def _material(gltf: Gltf, texture: FloatArray, lit: bool) -> _Json:
+    unlit: _Json = {}
+    if not lit:
+        gltf.use(UNLIT)
+        unlit = {"extensions": {UNLIT: {}}}
     sampler = gltf.add("samplers", {"magFilter": 9729, "minFilter": 9987})
     source = gltf.add("textures", {"source": gltf.image("Look", texture), "sampler": sampler})
     return {
@@ -339,7 +342,7 @@ def _material(gltf: Gltf, texture: FloatArray) -> _Json:
             "metallicFactor": 0.0,
             "roughnessFactor": 0.9,
         },
-        "extensions": {UNLIT: {}},
+        **unlit,
     }
 
 

@@ -18,6 +18,7 @@ class SurfaceMesh:
         uv_f: [F, 3] rows of ``uv``.
         texture: [S, S, 3] float32 in 0..1, sRGB.
         colors: [V, 3] float32 in 0..1, the texture's colours at the vertices.
+        lit: whether programs are to light it: the texture holds albedo, not the photo's light.
     """
 
     body: Body
@@ -25,3 +26,4 @@ class SurfaceMesh:
     uv_f: IntArray
     texture: FloatArray
     colors: FloatArray
+    lit: bool = False

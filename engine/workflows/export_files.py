@@ -21,6 +21,7 @@ from ..formats.surface_mesh import SurfaceMesh
 from ..formats.usd import write_usda, write_usdz
 from ..gaussians.mesh_extraction import extract_mesh, floor_offset, translate_pose
 from ..gaussians.posing import pose_avatar
+from ..gaussians.relight.albedo import use_albedo
 from ..imaging.image_sequence import NumberedFiles
 from .options import CONTENTS, PLACES, ClipOptions, ExportOptions
 
@@ -195,6 +196,16 @@ def write_scene(
     return files
 
 
+def make_mesh(avatar: Avatar, options: ExportOptions) -> SurfaceMesh:
+    """Make the mesh of an avatar, whose colours are albedo if the options say so.
+
+    Args:
+        avatar: the avatar.
+        options: texture size and albedo.
+    """
+    return replace(extract_mesh(avatar, options.texture), lit=options.albedo)
+
+
 def export_avatar(
     avatar: Avatar,
     out: Path,
@@ -221,6 +232,8 @@ def export_avatar(
     options = options or ExportOptions()
     moving = isinstance(pose, Motion)
     check_export_format(out, options, moving)
+    if options.albedo:
+        avatar = use_albedo(avatar)
     pose = place_pose(avatar, pose, options.place)
     if out.suffix.lower() in SCENE_SUFFIXES:
         first = pose.pose(0) if isinstance(pose, Motion) else pose
@@ -228,7 +241,7 @@ def export_avatar(
             out,
             options,
             lambda: pose_avatar(avatar, first),
-            lambda: extract_mesh(avatar, options.texture),
+            lambda: make_mesh(avatar, options),
             pose,
             progress=progress,
         )

@@ -313,6 +313,7 @@ class ExportOptions:
         place: ``floor``: the person stands on the floor at the origin. ``photo``: where the photo
             was taken, with the camera at the origin.
         texture: side of the mesh's texture in pixels.
+        albedo: whether colours are without the photo's light (docs/relight.md).
         name: of the objects in the file.
         vrm: author and licence of a .vrm, which needs them.
     """
@@ -336,6 +337,11 @@ class ExportOptions:
     )
     texture: int = option(
         2048, help="Side of the mesh's texture.", unit="pixels", min=64, max=8192, show_default=True
+    )
+    albedo: bool = option(
+        False,
+        help="Write colours without the photo's light (albedo), for programs that light the "
+        "person.",
     )
     name: str = "Avatar"
     vrm: VrmOptions | None = None

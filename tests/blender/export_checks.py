@@ -21,6 +21,7 @@ from likeness.engine.formats.ply import read_ply
 from likeness.engine.formats.spz import read_spz
 from likeness.engine.gaussians.binding import place_gaussians
 from likeness.engine.gaussians.mesh_extraction import extract_mesh
+from likeness.engine.gaussians.relight.albedo import use_albedo
 from likeness.engine.render import render_camera
 from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.visual.metrics import psnr
@@ -314,3 +315,28 @@ def dialogs() -> dict[str, Any]:
     rig = bpy.ops.likeness.export_rig.get_rna_type().properties
     defaults = [scene["content"].default, scene["animation"].default, rig["animation"].default]
     return {"still": still, "moving": moving, "defaults": defaults}
+
+
+def albedo(folder: str, kind: str) -> list[list[float]]:
+    """The mean of the rigged mesh's texture without the photo's light, posed unlike the photo."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    likeness.register()
+    avatar = people.random_avatar(5, 2000)
+    objects = build_scene(avatar, "Person")
+    bpy.context.view_layer.objects.active = objects.armature
+    bone = objects.armature.pose.bones["left_elbow"]
+    bone.rotation_mode = "QUATERNION"
+    bone.rotation_quaternion = (0.8, 0.0, 0.6, 0.0)
+    wanted = use_albedo(replace(read_avatar(objects), pose=avatar.pose))
+    expected = extract_mesh(wanted, 1024).texture.mean((0, 1))
+    path = Path(folder) / f"me.{kind}"
+    chosen: dict[str, Any] = {"filepath": str(path), "texture": "1024", "albedo": True}
+    if kind == "fbx":
+        bpy.ops.likeness.export_rig(**chosen)
+    else:
+        bpy.ops.likeness.export_scene(kind=f".{kind}", content="mesh", **chosen)
+    _import(kind, path)
+    image = max(bpy.data.images, key=lambda one: one.size[0])
+    found = np.empty(4 * image.size[0] * image.size[1], np.float32)
+    image.pixels.foreach_get(found)
+    return [found.reshape(-1, 4)[:, :3].mean(0).tolist(), expected.tolist()]

@@ -77,3 +77,9 @@ def test_what_is_refused(blender_lts, tmp_path: Path) -> None:
     assert not found["no_avatar"]
     assert found["files"] == ["taken.ply"]
     assert found["scenes"]
+
+
+@pytest.mark.parametrize("kind", ["glb", "fbx"])
+def test_albedo(blender_lts, kind: str, tmp_path: Path) -> None:
+    found, expected = blender_lts("export_checks", "albedo", folder=str(tmp_path), kind=kind)
+    assert found == pytest.approx(expected, abs=0.01)

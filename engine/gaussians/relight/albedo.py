@@ -13,7 +13,7 @@ Nothing is stored in avatar files: every file has what is needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from ...core.types import LAYERS, PARTS, Avatar, BoolArray, FloatArray, IntArray
 from ..lift.colors import S as COLORS
 from ..lift.colors_occlusion import vertex_occlusion
 from .photo_shade import find_light, turn_to_camera
-from .surface_normals import place_normals
+from .surface_normals import find_surface_normals, place_normals
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,16 @@ def find_reflectance(avatar: Avatar, normals: FloatArray) -> Reflectance:
         albedo * _light_level(g.colors, seen) * _light_tint(albedo, seen, g.part), 0, 1
     )
     return Reflectance(albedo.astype(np.float32), folds.astype(np.float32))
+
+
+def use_albedo(avatar: Avatar) -> Avatar:
+    """Return an avatar whose colours are its albedo.
+
+    Args:
+        avatar: the avatar, in the photo's light.
+    """
+    found = find_reflectance(avatar, find_surface_normals(avatar))
+    return replace(avatar, gaussians=replace(avatar.gaussians, colors=found.albedo))
 
 
 def _light_level(colors: FloatArray, seen: BoolArray) -> float:

@@ -2,14 +2,15 @@
 
 Request::
 
-    {"task": "export", "folder": "frames", "out": "me.glb", "poses": "poses.npz",
+    {"task": "export", "folder": "frames", "out": "me.glb", "poses": "poses.npz", "photo": null,
      "options": {"content": "both", "up": "-y", "texture": 2048, "name": "Avatar"}}
 
 ``folder`` holds what ``addon/scene/frame_recorder.py`` wrote, ``poses`` (or null) the poses of the
 frames that animate the mesh: ``full_pose`` [T, 55, 3], ``transl`` [T, 3], ``expression`` [T, E],
-``places`` [T, 4, 4] and ``frame_rate``. ``options`` are fields of ``ExportOptions``. An ``out``
-that ends in ``.npz`` is the rigged mesh for Blender itself; one in ``.safetensors`` is the avatar,
-with the first of the poses as its own. Result::
+``places`` [T, 4, 4] and ``frame_rate``. ``photo`` (or null) has the photo's pose in the same form,
+from which the option ``albedo`` finds the photo's light. ``options`` are fields of
+``ExportOptions``. An ``out`` that ends in ``.npz`` is the rigged mesh for Blender itself; one in
+``.safetensors`` is the avatar, with the first of the poses as its own. Result::
 
     {"files": ["…/me.glb"], "warnings": []}
 """
@@ -25,20 +26,21 @@ from ...core.types import Avatar, LikenessError
 from ...formats.vrm_options import VrmOptions
 
 if TYPE_CHECKING:
+    from ...scene.frames import SceneFrames
     from .main import Channel
 
-DEFAULTS: dict[str, Any] = {"folder": ..., "out": ..., "poses": None, "options": {}}
+DEFAULTS: dict[str, Any] = {"folder": ..., "out": ..., "poses": None, "photo": None, "options": {}}
 
 
 def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     """Write the files; see the module."""
     from ...files.atomic import atomic_write_files
-    from ...gaussians.mesh_extraction import extract_mesh
     from ...scene.frames import SceneFrames
     from ..export_files import (
         SPLAT_SUFFIXES,
         VRM_SUFFIX,
         check_export_format,
+        make_mesh,
         write_scene,
         write_sequence,
         write_splats,
@@ -56,6 +58,8 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
     if out.suffix == ".safetensors":
         return {"files": [_avatar_file(folder, out, request["poses"])], "warnings": []}
     frames = SceneFrames.load(folder)
+    if options.albedo:
+        frames = _with_albedo(frames, request["photo"])
     avatar = frames.avatars[0]
     if out.suffix == ".npz":
         return {"files": [_mesh_for_blender(avatar, out, options.texture, channel)]}
@@ -86,12 +90,23 @@ def run(request: dict[str, Any], channel: Channel) -> dict[str, Any]:
         out,
         options,
         lambda: frames.gaussians(0),
-        lambda: extract_mesh(avatar, options.texture),
+        lambda: make_mesh(avatar, options),
         pose,
         place,
         channel.progress,
     )
     return {"files": [str(file) for file in files], "warnings": []}
+
+
+def _with_albedo(frames: SceneFrames, photo: str | None) -> SceneFrames:
+    """Frames of one avatar without the light of its photo, whose pose a file has."""
+    from ...gaussians.relight.albedo import use_albedo
+
+    if photo is None or len(frames.avatars) != 1:
+        raise LikenessError("Albedo is exported of one avatar at a time.", "Export each by itself.")
+    (avatar,) = frames.avatars
+    plain = use_albedo(replace(avatar, pose=_read_poses(Path(photo))[0][0]))
+    return replace(frames, avatars=(replace(avatar, gaussians=plain.gaussians),))
 
 
 def read_scene_avatar(folder: Path, poses: str | None) -> Avatar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import struct
 import zipfile
 from dataclasses import replace
@@ -16,6 +17,7 @@ from likeness.engine.formats.ply import read_ply
 from likeness.engine.formats.spz import read_spz
 from likeness.engine.formats.usd import texture_path
 from likeness.engine.gaussians.posing import pose_avatar
+from likeness.engine.gaussians.relight.albedo import use_albedo
 from likeness.engine.motion.io import save_motion
 from likeness.engine.render import render_camera
 from likeness.engine.visual.metrics import psnr
@@ -25,6 +27,7 @@ from likeness.engine.workflows.export_files import (
     apply_object_motion,
     export_avatar,
     load_export_motion,
+    make_mesh,
     poses_to_motion,
 )
 from likeness.engine.workflows.options import VrmOptions
@@ -207,3 +210,27 @@ def test_usdz_is_the_usd_and_its_texture_in_one_file(avatar, motion, tmp_path: P
             start = info.header_offset + 30 + name + extra
             assert start % 64 == 0
             assert whole[start : start + info.file_size] == file.read_bytes()
+
+
+def glb_json(path: Path) -> dict:
+    data = path.read_bytes()
+    return json.loads(data[20 : 20 + struct.unpack("<I", data[12:16])[0]])
+
+
+def test_albedo_replaces_the_photos_light(avatar, tmp_path: Path) -> None:
+    """Splats and texture have it, and the mesh is lit by the program that shows it."""
+    found = use_albedo(avatar)
+    assert np.abs(found.gaussians.colors - avatar.gaussians.colors).max() > 0.02
+    bare = replace(IN_PLACE, albedo=True)
+    (splats,) = export_avatar(avatar, tmp_path / "a.ply", avatar.pose, bare)
+    expected = render_camera(pose_avatar(found), avatar.camera).rgb
+    assert psnr(render_camera(read_ply(splats), avatar.camera).rgb, expected) > 40
+    materials = []
+    for name, options in (("photo", SMALL), ("albedo", replace(SMALL, albedo=True))):
+        options = replace(options, content="mesh")
+        (file,) = export_avatar(avatar, tmp_path / f"{name}.glb", avatar.pose, options)
+        materials.append(glb_json(file)["materials"][0])
+    assert "KHR_materials_unlit" in materials[0]["extensions"]
+    assert "extensions" not in materials[1]
+    textures = [make_mesh(one, SMALL).texture for one in (avatar, found)]
+    assert np.abs(textures[0] - textures[1]).max() > 0.02
