@@ -10,6 +10,7 @@ from ..addon import compat
 from ..addon.scene import native_splats, render_setup, shadow_proxy, splat_object
 from ..addon.scene.avatar_objects import find_avatar
 from ..addon.scene.camera import shows_photo
+from ..addon.scene.grade_nodes import CONTROLS, GRADED, grade_name
 from ..addon.scene.light_nodes import RELIGHT
 from ..addon.scene.read_back import splat_count
 from ..addon.scene.splat_object import MODIFIER_NAME, input_identifier
@@ -130,5 +131,26 @@ class RenderPanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
             )
 
 
-CLASSES = (DisplayPanel, RenderPanel)
+class GradePanel(AvatarPanel, bpy.types.Panel):  # type: ignore[misc]
+    """Exposure, hue and saturation of skin, hair, clothes and things."""
+
+    bl_idname = "LIKENESS_PT_grade"
+    bl_label = "Grade"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012
+
+    def draw(self, context: Any) -> None:
+        avatar = find_avatar(context.object)
+        modifier = avatar.splats.modifiers.get(MODIFIER_NAME) if avatar else None
+        if modifier is None or not splat_object.can_grade(modifier):
+            self.layout.label(text="Import the avatar again to grade it", icon="INFO")
+            return
+        for part in GRADED:
+            column = self.layout.column(align=True)
+            for control in CONTROLS:
+                name = grade_name(part, control)
+                identifier = input_identifier(modifier, name)
+                compat.draw_modifier_input(column, modifier, identifier, name)
+
+
+CLASSES = (DisplayPanel, GradePanel, RenderPanel)
 """In the order of the sidebar."""

@@ -35,6 +35,7 @@ import bpy
 from ...engine.core.attributes import NAMES
 from ...engine.scene.mesh import ATTRIBUTES, KEPT, LIT, SPANS
 from .. import keys
+from .grade_nodes import add_grade_inputs, grade_splats
 from .light_nodes import add_light_inputs, choose_material, is_lit, lay_normals, split_light
 from .material import BLENDED_SLOT, COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, DITHERED_SLOT
 from .node_builder import NodeBuilder
@@ -146,6 +147,7 @@ def _interface(tree: Any) -> None:
         socket(name, "NodeSocketBool", description).default_value = default
 
     add_light_inputs(tree)
+    add_grade_inputs(tree)
     panel = tree.interface.new_panel("Attributes", default_closed=True)
     for name in NAMES:
         slider = socket(slider_name(name), "NodeSocketFloat", "0 without it, 1 with it")
@@ -230,7 +232,7 @@ def _move(
     body = add.node(
         "GeometryNodeObjectInfo", {"Object": group["Body"]}, transform_space="RELATIVE"
     ).outputs["Geometry"]
-    splats = group["Geometry"]
+    splats = grade_splats(add, group, group["Geometry"])
     for name in (*KEPT, *(() if with_light else LIT)):  # not needed for drawing
         if not (with_thickness and name == KEPT.thickness):
             splats = add.remove(splats, name)

@@ -14,6 +14,8 @@ import bpy
 import numpy as np
 
 from ...engine.core.attributes import record_edit
+from ...engine.core.color import linear_to_srgb, srgb_to_linear
+from ...engine.core.grading import grade_colors
 from ...engine.core.types import Avatar, Camera, FloatArray, IntArray, LikenessError
 from ...engine.scene.mesh import ATTRIBUTES, KEPT, SPANS, restore_gaussians
 from .. import keys
@@ -21,7 +23,7 @@ from .avatar_objects import AvatarObjects
 from .axes import matrix_to_engine, points_to_engine, projection_to_K, view_to_engine
 from .material import COLOR_ATTRIBUTE
 from .origin import photo_matrix
-from .splat_object import MODIFIER_NAME, get_input, get_sliders
+from .splat_object import MODIFIER_NAME, get_grades, get_input, get_sliders
 
 _FIELDS = {
     "FLOAT": "value",
@@ -66,6 +68,14 @@ def read_avatar(objects: AvatarObjects) -> Avatar:
         raise LikenessError(
             f"The splats of '{name}' cannot be read back: {error}.", "Import its avatar file again."
         ) from error
+    grades = get_grades(objects.splats)
+    if grades:
+        graded = grade_colors(srgb_to_linear(gaussians.colors), gaussians.part, grades)
+        colors = linear_to_srgb(np.clip(graded, 0.0, 1.0)).astype(np.float32)
+        gaussians = replace(gaussians, colors=colors)
+        avatar = record_edit(
+            avatar, {"grade": {name: grade._asdict() for name, grade in grades.items()}}
+        )
     sliders = get_sliders(objects.splats)
     order = np.argsort(faces[ATTRIBUTES.rank], kind="stable")
     attributes = []

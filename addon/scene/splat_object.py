@@ -10,10 +10,12 @@ import bpy
 import numpy as np
 
 from ...engine.core.attributes import Attribute
+from ...engine.core.grading import GRADED, Grade
 from ...engine.core.types import FloatArray
 from ...engine.scene.mesh import CORNERS, KEPT, LIT, SPANS, SplatMesh
 from .. import compat
 from .axes import points_to_blender
+from .grade_nodes import CONTROLS, grade_name
 from .light_nodes import HAS_LIGHT
 from .material import COLOR_ATTRIBUTE, CORNER_ATTRIBUTE, splat_materials
 from .node_group import HAS_ATTRIBUTES, slider_name, splat_group
@@ -101,6 +103,27 @@ def set_input(modifier: Any, name: str, value: Any) -> None:
 def get_input(modifier: Any, name: str) -> Any:
     """The value of an input of the splats' modifier."""
     return compat.get_modifier_input(modifier, input_identifier(modifier, name))
+
+
+def get_grades(obj: Any) -> dict[str, Grade]:
+    """Name of each graded part -> its grade, without those at their defaults."""
+    modifier = obj.modifiers.get(MODIFIER_NAME)
+    if modifier is None:
+        return {}
+    if not can_grade(modifier):
+        return {}
+    out = {}
+    for part in GRADED:
+        inputs = [grade_name(part, control) for control in CONTROLS]
+        grade = Grade(*(float(get_input(modifier, name)) for name in inputs))
+        out |= {part: grade} if grade != Grade() else {}
+    return out
+
+
+def can_grade(modifier: Any) -> bool:
+    """Whether a modifier's group has the sliders of grades."""
+    names = input_names(modifier.node_group)
+    return all(grade_name(part, control) in names for part in GRADED for control in CONTROLS)
 
 
 def can_relight(modifier: Any) -> bool:

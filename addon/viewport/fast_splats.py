@@ -17,6 +17,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
+from ...engine.core.grading import Grade, grade_colors
 from ...engine.core.types import FloatArray
 from ...engine.scene.mesh import ATTRIBUTES, KEPT, SPANS
 from .. import keys
@@ -25,6 +26,7 @@ from ..scene.node_group import FAST_INPUT, splat_group
 from ..scene.read_back import read_attribute
 from ..scene.splat_object import (
     MODIFIER_NAME,
+    get_grades,
     get_input,
     get_sliders,
     input_names,
@@ -76,7 +78,7 @@ class _Drawn:
     picture: Any
     vertices: FloatArray
     normals: FloatArray
-    sliders: dict[str, float]
+    looks: tuple[dict[str, float], dict[str, Grade]]
     sorted_for: tuple[bytes, int] = (b"", 0)
     depths: FloatArray = field(default_factory=lambda: np.empty(0))
     pose: _Movement = field(default_factory=_Movement)
@@ -151,12 +153,20 @@ def read_splats(splats: Any) -> SplatArrays:
 
 
 def read_faded_colors(splats: Any) -> FloatArray:
-    """[N, 4] linear RGB and opacity of an avatar's splats, as its sliders stand."""
+    """[N, 4] linear RGB and opacity of an avatar's splats, as its sliders and grades stand."""
     colors = np.asarray(read_attribute(splats.data, COLOR_ATTRIBUTE), np.float32)
+    grades = get_grades(splats)
+    if grades and KEPT.part in splats.data.attributes:
+        part = np.asarray(read_attribute(splats.data, KEPT.part), int)
+        colors[:, :3] = grade_colors(colors[:, :3], part, grades)
     for name, value in get_sliders(splats).items():
         low, high = np.asarray(read_attribute(splats.data, SPANS[name])).T
         colors[:, 3] *= np.clip((value - low) / (high - low), 0.0, 1.0)
     return colors
+
+
+def _looks(splats: Any) -> tuple[dict[str, float], dict[str, Grade]]:
+    return get_sliders(splats), get_grades(splats)
 
 
 def posed_body(splats: Any, depsgraph: Any) -> tuple[FloatArray, FloatArray]:
@@ -235,10 +245,10 @@ def _prepared(obj: Any, depsgraph: Any) -> _Drawn | None:
         if cloud is None or cloud.count != len(obj.data.polygons):
             cloud = SplatCloud(read_splats(obj))
         picture = shader.GpuSplats(_Store.shader, cloud)
-        drawn = _Drawn(cloud, picture, *(np.empty((0, 3)),) * 2, get_sliders(obj))
+        drawn = _Drawn(cloud, picture, *(np.empty((0, 3)),) * 2, _looks(obj))
         _Store.drawn[obj.data.session_uid] = drawn
-    if drawn.sliders != get_sliders(obj):
-        drawn.sliders = get_sliders(obj)
+    if drawn.looks != _looks(obj):
+        drawn.looks = _looks(obj)
         drawn.cloud.set_colors(read_faded_colors(obj))
         drawn.picture = shader.GpuSplats(_Store.shader, drawn.cloud)
         drawn.vertices = np.empty((0, 3))

@@ -14,15 +14,21 @@ import PIL.Image
 from likeness.addon.scene import render_setup, shadow_proxy
 from likeness.addon.scene.avatar_objects import AvatarObjects, build_scene
 from likeness.addon.scene.axes import points_to_engine
+from likeness.addon.scene.grade_nodes import CONTROLS, grade_name
 from likeness.addon.scene.light_nodes import HAS_LIGHT, RELIGHT
+from likeness.addon.scene.material import COLOR_ATTRIBUTE
+from likeness.addon.scene.read_back import read_attribute, read_avatar
 from likeness.addon.scene.splat_object import MODIFIER_NAME, get_input, input_identifier, set_input
+from likeness.addon.viewport.fast_splats import read_faded_colors
 from likeness.engine.core.cameras import camera_position
 from likeness.engine.core.color import srgb_to_linear
-from likeness.engine.core.types import Avatar, FloatArray
+from likeness.engine.core.grading import Grade, grade_colors
+from likeness.engine.core.types import PARTS, Avatar, FloatArray
 from likeness.engine.gaussians import pose_avatar
 from likeness.engine.gaussians.relight.albedo import find_reflectance
 from likeness.engine.gaussians.relight.surface_normals import find_surface_normals, place_normals
 from likeness.engine.render import render_camera
+from likeness.engine.scene.mesh import KEPT
 from mathutils import Vector
 
 STRENGTH = 2.0
@@ -195,3 +201,50 @@ def turned() -> dict[str, Any]:
     out["dark"] = float(black[black[..., 3] > 0.95][:, :3].max())
     out["slider"] = float(get_input(objects.splats.modifiers[MODIFIER_NAME], RELIGHT))
     return out
+
+
+def grades(folder: str) -> dict[str, Any]:
+    """Grades in Blender, in what is read back, and in the fast splats against the engine."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    likeness.register()
+    avatar = people.random_avatar(5, 2000)
+    part = np.random.default_rng(0).integers(0, len(PARTS), 2000).astype(np.uint8)
+    avatar = replace(avatar, gaussians=replace(avatar.gaussians, part=part))
+    objects = build_scene(avatar, "Person")
+    modifier = objects.splats.modifiers[MODIFIER_NAME]
+    before = faces(objects)
+    wanted = {"Skin": Grade(0.5, 0.0, 0.4), "Top": Grade(-1.0, 0.25, 1.2)}
+    wanted["Hair"] = Grade(0.0, -0.3, 1.0)
+    for name, grade in wanted.items():
+        for control, value in zip(CONTROLS, grade, strict=True):
+            set_input(modifier, grade_name(name, control), value)
+    order = read_attribute(objects.splats.data, KEPT.part)
+    expected = grade_colors(before[:, :3], order, wanted)
+    out: dict[str, Any] = {
+        "nodes": float(np.abs(faces(objects)[:, :3] - expected).max()),
+        "fast": float(np.abs(read_faded_colors(objects.splats)[:, :3] - expected).max()),
+        "alpha": float(np.abs(faces(objects)[:, 3] - before[:, 3]).max()),
+    }
+    back = read_avatar(objects)
+    stored = np.round(255 * avatar.gaussians.colors.astype(np.float64)) / 255
+    plain = grade_colors(srgb_to_linear(stored), part, wanted)
+    given = srgb_to_linear(back.gaussians.colors.astype(np.float64))
+    out["read"] = [float(np.sort(x.sum(1)).sum()) for x in (given, np.clip(plain, 0, 1))]
+    out["edit"] = back.provenance["edits"]
+    file = str(Path(folder) / "graded.blend")
+    shown = faces(objects)
+    bpy.ops.wm.save_as_mainfile(filepath=file)
+    likeness.unregister()
+    bpy.ops.wm.open_mainfile(filepath=file)
+    splats = next(obj for obj in bpy.data.objects if MODIFIER_NAME in obj.modifiers)
+    out["saved"] = float(np.abs(faces(replace(objects, splats=splats)) - shown).max())
+    return out
+
+
+def faces(objects: AvatarObjects) -> FloatArray:
+    """[N, 4] colours of the faces that Blender's modifier makes."""
+    bpy.context.view_layer.update()
+    mesh = objects.splats.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    out = np.empty(4 * len(mesh.polygons), np.float32)
+    mesh.attributes[COLOR_ATTRIBUTE].data.foreach_get("color", out)
+    return out.reshape(-1, 4).astype(np.float64)

@@ -40,3 +40,13 @@ def test_no_photo_light_is_left_at_one(blender_lts) -> None:
     assert found["dark"] < 0.01
     assert found["left"] == pytest.approx(found["right"], rel=0.35)
     assert found["slider"] == 1.0
+
+
+def test_grades(blender, tmp_path: Path) -> None:
+    found = blender(CHECKS, "grades", folder=str(tmp_path))
+    assert found["nodes"] < 1e-5
+    assert found["fast"] < 1e-5
+    assert found["alpha"] == 0.0
+    assert found["read"][0] == pytest.approx(found["read"][1], rel=1e-3)
+    assert set(found["edit"][0]["grade"]) == {"Skin", "Top", "Hair"}
+    assert found["saved"] == 0.0
