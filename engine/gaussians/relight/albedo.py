@@ -16,10 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from ...core.color import lab_to_rgb
 from ...core.settings import register_settings
-from ...core.types import LAYERS, PARTS, Avatar, BoolArray, FloatArray, IntArray
+from ...core.types import LAYERS, PARTS, Avatar, BoolArray, BoundGaussians, FloatArray, IntArray
 from ..lift.colors import S as COLORS
 from ..lift.colors_occlusion import vertex_occlusion
 from .photo_shade import find_light, turn_to_camera
@@ -38,6 +39,7 @@ class AlbedoSettings:
     skin_trust: float = 0.4  # share of the way to its hue
     tint: float = 0.15  # most that a channel's logarithm moves for it
     few: int = 100  # splats of a face from which its hue counts
+    rounds: int = 8  # of smoothing over skin, each over a vertex's neighbours
     solid: float = 0.5  # opacity of splats that count
 
 
@@ -45,6 +47,7 @@ S = register_settings("relight.albedo", AlbedoSettings())
 
 _PHOTO = LAYERS.index("photo")
 _FACE = PARTS.index("face")
+_FLESH = [PARTS.index(name) for name in ("skin", "face", "eyes", "mouth")]
 _SKIN = [PARTS.index(name) for name in ("skin", "face")]
 
 
@@ -77,6 +80,9 @@ def find_reflectance(avatar: Avatar, normals: FloatArray) -> Reflectance:
     seen = (g.layer == _PHOTO) & (g.opacities > S.solid)
     weight = np.where(seen, np.clip(facing[:, 2], 0.0, 1.0), 0.0)
     shade = find_light(avatar).all_around(facing, g.part.astype(int), weight)
+    skin = np.flatnonzero(np.isin(g.part, _FLESH))
+    if len(skin):
+        shade[skin] = _smooth(shade[skin], g.take(skin), body.f, len(vertices))
     open_ = np.einsum("nk,nk->n", g.bary, vertex_occlusion(body)[body.f[g.triangle]])
     depth = np.where(np.isin(g.part, _SKIN), COLORS.skin_folds, COLORS.cloth_folds)
     folds = 1.0 - depth * (1.0 - np.clip(open_, 0.0, 1.0))
@@ -85,6 +91,30 @@ def find_reflectance(avatar: Avatar, normals: FloatArray) -> Reflectance:
         albedo * _light_level(g.colors, seen) * _light_tint(albedo, seen, g.part), 0, 1
     )
     return Reflectance(albedo.astype(np.float32), folds.astype(np.float32))
+
+
+def _smooth(shade: FloatArray, bound: BoundGaussians, f: IntArray, count: int) -> FloatArray:
+    """The light [N, 3] on splats without what is finer than a few triangles.
+
+    A nose that lies a little beside the photo's would get a bright patch on its dark side.
+
+    Args:
+        shade: [N, 3].
+        bound: the splats.
+        f: [F, 3] triangles.
+        count: of the body's vertices.
+    """
+    corner = f[bound.triangle]
+    rows = np.repeat(np.arange(len(bound)), 3)
+    spread = csr_array((bound.bary.ravel(), (rows, corner.ravel())), (len(bound), count))
+    ends = (f.ravel(), f[:, [1, 2, 0]].ravel())
+    near = csr_array((np.ones(f.size), ends), (count, count))
+    near = near + near.T + csr_array((np.ones(count), (np.arange(count),) * 2), (count, count))
+    total = spread.T @ np.ones((len(bound), 1))
+    light = spread.T @ np.log(np.maximum(shade, 1e-3))
+    for _ in range(S.rounds):
+        light, total = near @ light, near @ total
+    return np.asarray(np.exp(spread @ (light / np.maximum(total, 1e-9))))
 
 
 def use_albedo(avatar: Avatar) -> Avatar:
