@@ -7,7 +7,9 @@ JSON. A part that lacks something (espeak-ng, the detectors, bpy) says so, and i
 
     viseme_pct  per cent of the phoneme classes of ten sentences that begin within 60 ms of the
                 truth, with the text given; closures_pct: of p, b and m, those with closed lips;
-                heard_pct: as viseme_pct, without the text (benchmarks/figures/speech.py)
+                heard_pct: as viseme_pct, without the text; recorded_pct and recorded_heard_pct: the
+                same with a recorded voice of Flite, where it is installed; these three not with
+                --quick (benchmarks/figures/speech.py)
     face_fps    pictures a second of the face follower (engine/tracking/live_face.py), of 640 pixels
                 with a face, decoding included; nothing else runs beside it
     albedo_de   median distance in CIE Lab (1976) of avatars' albedo to the truth, over the body in
@@ -36,7 +38,12 @@ import numpy as np
 from likeness.benchmarks.figures.albedo import AlbedoScore, score_albedo, summarize_albedo
 from likeness.benchmarks.figures.crowd_memory import measure_crowd
 from likeness.benchmarks.figures.hidden_labels import LiftNetworks, lift_shot
-from likeness.benchmarks.figures.speech import measure_speech, open_espeak
+from likeness.benchmarks.figures.speech import (
+    find_flite,
+    measure_speech,
+    open_espeak,
+    say_with_flite,
+)
 from likeness.engine.body import load_body
 from likeness.engine.core.types import Avatar, LikenessError
 from likeness.engine.evaluation.protocols.observed_photos import observe_truth
@@ -65,19 +72,19 @@ def measure_visemes(options: argparse.Namespace) -> Figures:
     problem = find_recognizer() or (None if open_espeak() else "espeak-ng is not installed.")
     if problem:
         print(f"speech: {problem}")
-        return {"viseme_pct": None, "closures_pct": None, "heard_pct": None}
+        return {"viseme_pct": None, "closures_pct": None}
     with_text = measure_speech()
-    heard = None if options.quick else measure_speech(with_text=False)["classes"]
     print(
         f"speech: {with_text['classes']:.1f} % of the phoneme classes within 60 ms, lips closed on "
         f"{with_text['closures']:.1f} % of p, b, m"
-        + ("" if heard is None else f"; {heard:.1f} % without the text")
     )
-    return {
-        "viseme_pct": with_text["classes"],
-        "closures_pct": with_text["closures"],
-        "heard_pct": heard,
-    }
+    figures: Figures = {"viseme_pct": with_text["classes"], "closures_pct": with_text["closures"]}
+    if not options.quick:
+        figures["heard_pct"] = measure_speech(with_text=False)["classes"]
+    if not options.quick and find_flite() is not None:
+        for name, given in (("recorded_pct", True), ("recorded_heard_pct", False)):
+            figures[name] = measure_speech(given, "slt", say_with_flite)["classes"]
+    return figures
 
 
 def measure_face_rate(options: argparse.Namespace) -> Figures:

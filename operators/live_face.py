@@ -93,7 +93,7 @@ class FollowFace(JobOperator, bpy.types.Operator):  # type: ignore[misc]
         avatar = get_avatar_by_name(self._armature)
         live_face.receive_faces(avatar.armature)
         faces = live_face.take_recording()
-        self.report({"INFO"}, f"{result['rate']:.0f} pictures a second")  # type: ignore[attr-defined]
+        self.report({"INFO"}, f"{result['rate']:.0f} pictures a second")
         if not faces:
             return
         rate = get_frame_rate(context.scene)

@@ -112,7 +112,7 @@ class AnimateFromAudio(MotionJob, ActionProperties, bpy.types.Operator, ImportHe
         layout.use_property_split, layout.use_property_decorate = True, False
         switch = self.filepath.lower().endswith(".dat")
         lip_sync = self.filepath.lower().endswith(motion_requests.LIP_SYNC_SUFFIXES)
-        names = ("cue_fps",) if switch else ()
+        names: tuple[str, ...] = ("cue_fps",) if switch else ()
         if not lip_sync:
             names = ("text", "text_file", "language", "sound")
         for name in (*names, "strength", "head", "blinks", "seed"):

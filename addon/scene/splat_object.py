@@ -112,7 +112,7 @@ def get_grades(obj: Any) -> dict[str, Grade]:
         return {}
     if not can_grade(modifier):
         return {}
-    out = {}
+    out: dict[str, Grade] = {}
     for part in GRADED:
         inputs = [grade_name(part, control) for control in CONTROLS]
         grade = Grade(*(float(get_input(modifier, name)) for name in inputs))

@@ -1,8 +1,9 @@
 """How well the mouth follows speech: sentences of espeak-ng, whose own times are the truth.
 
 espeak-ng's library reports when each of its phonemes begins (libespeak-ng; Debian's package
-espeak-ng). A phoneme counts as found where one of its class, a viseme, begins within 60 ms of it,
-in order and one to one.
+espeak-ng). Flite, whose voices are recordings of people cut into sounds, tells its times as well.
+A phoneme counts as found where one of its class, a viseme, begins within 60 ms of it, in order and
+one to one.
 """
 
 from __future__ import annotations
@@ -10,17 +11,23 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from likeness.engine.body.names import ARKIT_EXPRESSIONS
 from likeness.engine.core.types import FloatArray
-from likeness.engine.motion.speech.audio import Audio, resample
+from likeness.engine.motion.speech.audio import Audio, read_audio, resample
 from likeness.engine.motion.speech.performance import hear_speech, perform_speech
 from likeness.engine.motion.speech.visemes import (
     CLOSED,
+    PAUSE,
     SILENCE,
     Phone,
     read_viseme_table,
@@ -149,6 +156,36 @@ def say(text: str, voice: str = "en-us", words_per_minute: int = 175) -> SpokenS
     return SpokenSentence(Audio(wave.astype(np.float32)), tuple(times), tuple(classes))
 
 
+def find_flite() -> str | None:
+    """Flite's program; None where it is not installed."""
+    return shutil.which("flite")
+
+
+def say_with_flite(text: str, voice: str = "slt") -> SpokenSentence:
+    """Let Flite say a sentence."""
+    program = find_flite()
+    assert program is not None, "flite is not installed"
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "a.wav"
+        said = subprocess.run(
+            [program, "-voice", voice, "-psdur", "-t", text, "-o", path],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        audio = read_audio(path)
+    table = read_viseme_table().phones
+    times, classes, begin = [], [], 0.0
+    for entry in said.stdout.split():
+        name, _, end = entry.partition(":")
+        phone = {"ax": "AH", "pau": PAUSE, "ssil": PAUSE}.get(name, name.upper())
+        if phone != PAUSE:
+            times.append(begin)
+            classes.append(table[phone][0])
+        begin = float(end)
+    return SpokenSentence(audio, tuple(times), tuple(classes))
+
+
 def count_found(sentence: SpokenSentence, phones: tuple[Phone, ...]) -> int:
     """How many phonemes have one of their class that begins within the tolerance."""
     table = read_viseme_table().phones
@@ -183,7 +220,9 @@ def count_closures(sentence: SpokenSentence, weights: FloatArray) -> tuple[int, 
     return sum(hits), len(hits)
 
 
-def measure_speech(with_text: bool = True, voice: str = "en-us") -> dict[str, float]:
+def measure_speech(
+    with_text: bool = True, voice: str = "en-us", say: Callable[[str, str], SpokenSentence] = say
+) -> dict[str, float]:
     """Per cent of phoneme classes found, and of p, b and m with closed lips."""
     found = phonemes = closed = closures = 0
     for text in SENTENCES:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.cameras import DEFAULT_FOCAL_FACTOR, photo_camera
-from ..core.types import FloatArray, LikenessError, Motion
+from ..core.types import BoolArray, FloatArray, LikenessError, Motion
 from ..files.untrusted import require_file
 from . import reenact
 from .bone_maps import detect_bones, read_bone_map
@@ -223,7 +223,7 @@ class PreparedMotion:
     transl: FloatArray
     expression: FloatArray
     shot: FloatArray
-    known: FloatArray
+    known: BoolArray
     face: bool
     frame_rate: float
 

@@ -162,7 +162,7 @@ def lengthen_texels(
     Args:
         texels: N texel splats.
         side: [N] texels along a side of the atlas that each is from.
-        rows: of those that may be lengthened.
+        rows: [M] those that may be lengthened.
         vertices: [V, 3] the body in the photo's pose, world space, metres.
         body: the person's own.
     """
@@ -228,7 +228,7 @@ def settle_outliers(texels: BoundGaussians, rows: IntArray, body: Body) -> Bound
 
     Args:
         texels: N texel splats.
-        rows: of those that are compared with each other.
+        rows: [M] those that are compared with each other.
         body: the person's own.
     """
     if not len(rows):
@@ -253,7 +253,7 @@ def lay_crotch_on_body(texels: BoundGaussians, rows: IntArray, body: Body) -> Bo
 
     Args:
         texels: N texel splats.
-        rows: of those that the photo does not show.
+        rows: [M] those that the photo does not show.
         body: the person's own.
     """
     down = -vertex_normals(body.v_template, body.f)[:, 1]

@@ -60,7 +60,15 @@ def read_audio(path: Path) -> Audio:
 
 
 def resample(samples: FloatArray, rate: int) -> FloatArray:
-    """Samples [N] of another rate at :data:`RATE`, without aliases."""
+    """Resample sound to :data:`RATE`, without aliases.
+
+    Args:
+        samples: [N] -1..1.
+        rate: of them, a second.
+
+    Returns:
+        [M] samples.
+    """
     from scipy.signal import resample_poly
 
     if rate == RATE or not len(samples):

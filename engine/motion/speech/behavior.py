@@ -138,7 +138,16 @@ def move_head(
 
 
 def add_eyes(weights: FloatArray, blinks: FloatArray, brows: FloatArray) -> FloatArray:
-    """Weights [T, 52] with blinks [T] and raised brows [T]."""
+    """Add blinks and raised brows to a face.
+
+    Args:
+        weights: [T, 52] 0..1 of ``ARKIT_EXPRESSIONS``.
+        blinks: [T] 0..1 how far the lids are closed.
+        brows: [T] 0..1 how far they are raised.
+
+    Returns:
+        [T, 52] the weights.
+    """
     out = weights.copy()
     for side in ("Left", "Right"):
         out[:, ARKIT_EXPRESSIONS.index(BLINK_ACTION + side)] = blinks

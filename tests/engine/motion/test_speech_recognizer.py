@@ -10,8 +10,10 @@ from likeness.benchmarks.figures.speech import (
     SENTENCES,
     count_closures,
     count_found,
+    find_flite,
     open_espeak,
     say,
+    say_with_flite,
 )
 from likeness.engine.core.types import LikenessError
 from likeness.engine.motion.speech import recognizer
@@ -45,6 +47,18 @@ def test_sounds_of_a_text_are_found_within_60_ms() -> None:
                 hits, count = count_closures(sentence, weights)
                 assert hits == count > 0
     assert found / total >= 0.85
+
+
+@pytest.mark.skipif(find_flite() is None, reason="flite is not installed")
+def test_recorded_voices_are_heard_with_and_without_a_text() -> None:
+    found, total = np.zeros(2), 0
+    for text in SENTENCES[2:5]:
+        sentence = say_with_flite(text, "kal16")
+        for k, given in enumerate((text, None)):
+            found[k] += count_found(sentence, hear_speech(sentence.audio, given).phones)
+        total += len(sentence.times)
+    assert found[0] / total > 0.9
+    assert found[1] / total > 0.65
 
 
 @needs_espeak
