@@ -22,6 +22,7 @@ from .evidence import Evidence
 from .fit_state import FitState, PosedJoints
 from .landmark_trust import yaw_disagreement
 from .residuals import LandmarkTerm, MaskTerm, project_rows
+from .shoulder_line import shoulder_line
 from .skin_map import PixelMap
 from .solver import FitTerm
 
@@ -45,8 +46,6 @@ class OutlineSettings:
     shoulder_noise: float = 0.03  # of shoulders that the mask shows and the body has lower
     shoulder_radius: float = 0.5  # likewise
     shoulder_up: float = 0.5  # cosine between their normals and the picture's upward
-    shoulder_slope: float = 1.2  # rows per column of the mask's edge from which it is no shoulder
-    shoulder_head: float = 0.6  # inter-ocular distances beside the face where hair may hang
     skin_noise: float = 0.12  # inter-ocular distances, of the end of a head's skin
     skin_radius: float = 0.25  # inter-ocular distances
     skin_together: float = 0.6  # inter-ocular distances
@@ -348,41 +347,6 @@ class SilhouetteEdges:
         bary = (f[triangle][:, :, None] == self.edge[rows][:, None, :]).any(2) * 0.5
         points = BodyPoints.on_surface(self.body, triangle, bary)
         return Contour(ends[picked].mean(1), both, share, points, self.holder[rows])
-
-
-def shoulder_line(evidence: Evidence) -> FloatArray:
-    """Find where the mask's edge runs over the shoulders, from the picture's sides inwards.
-
-    Args:
-        evidence: of the photo.
-
-    Returns:
-        [W] row in each column of the picture, nan where the column shows no shoulder: beside the
-        person, from the head on, and where the edge rises steeply (hair, a raised arm).
-    """
-    mask = np.asarray(evidence.observation.person_mask) > 0.5
-    height, width = mask.shape
-    out = np.full(width, np.nan)
-    face = evidence.observation.face
-    if face is None or evidence.iod is None:
-        return out
-    room = S.shoulder_head * evidence.iod
-    left, right = face[:, 0].min() - room, face[:, 0].max() + room
-    run = np.argmin(mask[::-1], axis=0)  # rows of the person above the lower edge
-    run = np.where(mask.all(0), height, run)
-    top = height - run
-    step = max(1, round(0.02 * width))
-    for columns, end in ((range(width), left), (range(width - 1, -1, -1), width - 1 - right)):
-        before = None
-        for count, x in enumerate(columns):
-            if count >= end or run[x] == 0 or run[x] == height:
-                break
-            if before is not None and top[before] - top[x] > S.shoulder_slope * step:
-                break
-            out[x] = top[x]
-            if count >= step:
-                before = columns[count - step]
-    return out
 
 
 def _stay_inside(contour: Contour, person: PixelMap, evidence: Evidence) -> list[FitTerm]:

@@ -13,8 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ...body import Body
-from ...core.cameras import project, unproject
-from ...core.distances import find_nearest
+from ...core.cameras import project
 from ...core.geometry import vertex_normals
 from ...core.sampling import bilinear
 from ...core.settings import register_settings
@@ -30,15 +29,16 @@ from .bends import (
     stretched_surface,
 )
 from .colors import complete_texels
-from .depth_sheets import composite_sheets
 from .dressed_mesh import DressedMesh
 from .hair_field import tangents
 from .hand_texels import find_cuff, find_leaving_hands, move_hands_behind
 from .label_edges import smooth_edges
 from .labels import HAIR, HAT, NONE, OBJECT, SHOES, SKIN
 from .labels_surface import labels_at
+from .limb_texels import S as LIMB_TEXELS
+from .limb_texels import fit_beside_limbs, move_beside_limbs
 from .photo_view import PhotoLookup, PhotoView
-from .pixel_grids import dilate, distance_inside, erode
+from .pixel_grids import distance_inside, erode
 from .regions import ARMS, HEAD, TRUNK_AND_LEGS, hidden_below
 from .skirt_colors import hem_distance, skirt_colors
 from .skirt_wearer import SkirtWearer
@@ -51,7 +51,6 @@ class TexelSettings:
     """Texel splats below the photo's and all around."""
 
     under_photo: float = 0.006  # metres that texels lie below the photo splats
-    max_shift: float = 0.02  # metres that a texel of an arm may be shifted off another limb
     opacity: float = 0.95  # 0..1
     spacing: float = 0.75  # standard deviation in widths of a texel
     under_hair: float = 0.5  # cosine below which skin may have to give way to hair beside it
@@ -66,7 +65,6 @@ class TexelSettings:
     edge_on: float = 0.6  # of its radius that a disc seen edge-on is thick across the outline
     edgeways: float = 0.2  # the same along the line of sight
     stand_in: float = 1.0  # of its length along the outline beyond its width that it lies deeper
-    least_fit: float = 0.3  # of a disc's radius that is left where it would reach over an outline
     draw_in: float = 0.024  # metres that a texel may be drawn in to the outline
     draw_in_hand: float = 0.006  # metres; the same of a hand: more would turn fingers inside out
     draw_in_steps: int = 6  # steps of drawing in
@@ -364,7 +362,7 @@ def texel_layer(
     beyond = at.inside & ~(hiding[at.row, at.col] & of_trunk)
     # A hand that hangs below the frame stays whole, and on its arm.
     beyond &= ~(hidden & find_leaving_hands(samples.triangle, at.inside, body))
-    fits = np.where(beyond, np.clip(metres / reach, S.least_fit, 1.0), 1.0)
+    fits = np.where(beyond, np.clip(metres / reach, LIMB_TEXELS.least_fit, 1.0), 1.0)
     # Seen edge-on it may be as long as ever along the outline, and longer along the line of sight:
     # from the side, the surface would have gaps.
     along = fits + (1.0 - fits) * np.clip(1.0 - 2.0 * np.abs(facing), 0.0, 1.0)
@@ -373,8 +371,9 @@ def texel_layer(
     radius, oblong = radius * np.sqrt(along * deep), np.sqrt(along / deep)
     points = points - (S.stand_in * (along - fits) * radius)[:, None] * normal
     opacity[beyond & (metres < 0.3 * reach)] = 0.0
-    points = _beside_other_limbs(points, group, hidden, view)
-    radius = radius * _fit_beside_limbs(points, radius, group, facing, hidden, view)
+    points = move_beside_limbs(points, group, hidden, S.under_photo, view)
+    reach = radius * np.clip(np.abs(facing) + S.edge_on, 0.0, 1.0)
+    radius = radius * fit_beside_limbs(points, reach, group, hidden, S.under_photo, view)
     at = view.look_up(points, group)
     down_arm = np.abs(rest[:, 0])
     hand = part == "hand"
@@ -428,65 +427,6 @@ def _spread_draw_in(drawn: FloatArray, points: FloatArray, normal: FloatArray) -
         deep = cKDTree(places[drawn >= depth])
         away, _ = deep.query(places, distance_upper_bound=depth / S.draw_in_slope)
         out = np.maximum(out, depth - S.draw_in_slope * away)
-    return out
-
-
-def _beside_other_limbs(
-    points: FloatArray, group: IntArray, fixed: BoolArray, view: PhotoView
-) -> FloatArray:
-    """Shift an arm's points [N, 3] that cover what the photo shows of another limb beside it.
-
-    They go below the nearest pixel that shows the arm, unless they are ``fixed`` [N] or it is far.
-    """
-    points = np.array(points)
-    front = composite_sheets(view.sheets, "front")
-    for sheet in view.sheets:
-        rows = np.nonzero((group == sheet.group) & ~fixed)[0]
-        if sheet.group not in ARMS or len(rows) == 0 or not sheet.visible.any():
-            continue
-        xy, z = project(points[rows], view.camera)
-        height, width = view.alpha.shape
-        inside = (z > 0) & (xy >= 0).all(1) & (xy < [width, height]).all(1)
-        col, row = np.clip(xy.astype(int), 0, [width - 1, height - 1]).T
-        another = view.regions.mask & ~sheet.visible
-        beside = dilate(another, 1)  # discs reach over their pixel
-        if not (sheet.visible & ~beside).any():
-            continue
-        wrong = inside & beside[row, col]
-        wrong &= ~another[row, col] | (z < front[row, col] + S.under_photo)
-        near_row, near_col, away = find_nearest(sheet.visible & ~beside)
-        wrong &= away[row, col] * z / view.camera.K[0, 0] < S.max_shift
-        to_row, to_col = near_row[row, col][wrong], near_col[row, col][wrong]
-        below = front[to_row, to_col] + S.under_photo
-        depth = np.where(below < z[wrong] + S.max_shift, np.maximum(z[wrong], below), z[wrong])
-        target = np.stack([to_col, to_row], -1) + 0.5
-        points[rows[wrong]] = unproject(target, depth, view.camera)
-    return points
-
-
-def _fit_beside_limbs(
-    points: FloatArray,
-    radius: FloatArray,
-    group: IntArray,
-    facing: FloatArray,
-    hidden: BoolArray,
-    view: PhotoView,
-) -> FloatArray:
-    """[N] how much smaller discs of arms must be not to reach over what is behind them."""
-    out = np.ones(len(points))
-    front = composite_sheets(view.sheets, "front")
-    for sheet in view.sheets:
-        if sheet.group not in ARMS or not sheet.visible.any():
-            continue
-        rows = np.nonzero((group == sheet.group) & ~hidden)[0]
-        at = view.look_up(points[rows], group[rows])
-        another = view.regions.mask & ~sheet.visible
-        near_row, near_col, away = find_nearest(another)
-        behind = front[near_row, near_col][at.row, at.col] > at.z + S.under_photo
-        room = np.maximum(away[at.row, at.col] - 0.5, 0.0) * at.z / view.camera.K[0, 0]
-        reach = radius[rows] * np.clip(np.abs(facing[rows]) + S.edge_on, 0.0, 1.0)
-        fits = np.clip(room / np.maximum(reach, 1e-9), S.least_fit, 1.0)
-        out[rows] = np.where(at.inside & behind, fits, 1.0)
     return out
 
 

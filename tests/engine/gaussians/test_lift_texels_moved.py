@@ -15,9 +15,10 @@ from likeness.engine.gaussians.lift.hand_texels import (
     find_leaving_hands,
     move_hands_behind,
 )
+from likeness.engine.gaussians.lift.limb_texels import S, fit_beside_limbs, move_beside_limbs
 from likeness.engine.gaussians.lift.regions import HANDS, LEFT_ARM, hand_triangles
 from likeness.engine.gaussians.lift.surfels import pixel_centres
-from likeness.engine.gaussians.lift.texels import S, _beside_other_limbs, _fit_beside_limbs
+from likeness.engine.gaussians.lift.texels import S as TEXELS
 
 CAMERA = photo_camera(200.0, 40, 30)
 """A pixel spans half a centimetre at a metre."""
@@ -41,7 +42,7 @@ def test_an_arms_texels_before_the_trunk_go_to_the_arm_beside_it() -> None:
     group = np.full(1200, LEFT_ARM)
     before = project(points, CAMERA)[0][:, 0]
     fixed = np.zeros(1200, bool)
-    moved = _beside_other_limbs(points, group, fixed, view(arm, 1.2))
+    moved = move_beside_limbs(points, group, fixed, TEXELS.under_photo, view(arm, 1.2))
     after = project(moved, CAMERA)[0][:, 0]
     near = (before > 22 - 200 * S.max_shift) & (before < 20)
     assert near.any()
@@ -51,9 +52,9 @@ def test_an_arms_texels_before_the_trunk_go_to_the_arm_beside_it() -> None:
     np.testing.assert_array_equal(moved[before > 22], points[before > 22])
     # Behind the trunk, or fixed, they stay.
     np.testing.assert_array_equal(
-        _beside_other_limbs(points, group, ~fixed, view(arm, 1.2)), points
+        move_beside_limbs(points, group, ~fixed, TEXELS.under_photo, view(arm, 1.2)), points
     )
-    behind = _beside_other_limbs(points, group, fixed, view(arm, 0.9))
+    behind = move_beside_limbs(points, group, fixed, TEXELS.under_photo, view(arm, 0.9))
     np.testing.assert_array_equal(behind[before < 19], points[before < 19])
 
 
@@ -62,7 +63,7 @@ def test_discs_of_an_arm_do_not_reach_over_the_trunk_behind_it() -> None:
     arm[:, 20:] = True
     points = unproject(pixel_centres(CAMERA).reshape(-1, 2), np.full(1200, 1.0), CAMERA)
     group, radius = np.full(1200, LEFT_ARM), np.full(1200, 0.02)
-    squarely, nothing = np.ones(1200), np.zeros(1200, bool)
+    nothing = np.zeros(1200, bool)
 
     def fit(front: float) -> Any:
         scene = view(arm, front)
@@ -72,7 +73,7 @@ def test_discs_of_an_arm_do_not_reach_over_the_trunk_behind_it() -> None:
             z=project(points, CAMERA)[1],
             inside=np.ones(len(points), bool),
         )
-        return _fit_beside_limbs(points, radius, group, squarely, nothing, scene)
+        return fit_beside_limbs(points, radius, group, nothing, TEXELS.under_photo, scene)
 
     x = project(points, CAMERA)[0][:, 0]
     reach = (x - 20.0) / 200.0  # metres to the border, a metre away

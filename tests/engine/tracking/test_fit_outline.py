@@ -14,13 +14,8 @@ from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.tracking.body_points import BodyPoints
 from likeness.engine.tracking.evidence import Evidence
 from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
-from likeness.engine.tracking.silhouette import (
-    LIMB_JOINTS,
-    Contour,
-    SilhouetteEdges,
-    _on_skin,
-    shoulder_line,
-)
+from likeness.engine.tracking.shoulder_line import shoulder_line
+from likeness.engine.tracking.silhouette import LIMB_JOINTS, Contour, SilhouetteEdges, _on_skin
 from likeness.engine.tracking.skin_map import FACE_OVAL, PixelMap, bare_map, skin_map
 from likeness.engine.tracking.solver import Bounds, NormalEquations, minimize
 
