@@ -247,6 +247,7 @@ def lift_mattes(
                 known=known,
             )
             wanted = [lifted.wanted or mattes[0]]
+            all_tracked = [replace(tracked, track=replace(track, pose=lifted.pose or track.pose))]
     figures = None
     shots = [(matte, one.track) for matte, one in zip(mattes, all_tracked, strict=True)]
     if network is not None:

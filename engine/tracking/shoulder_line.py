@@ -15,7 +15,7 @@ from .evidence import Evidence
 class ShoulderLineSettings:
     """The mask's edge over the shoulders."""
 
-    slope: float = 1.2  # rows per column from which it is no shoulder
+    slope: float = 1.2  # rows per column: steeper edges are hair or an arm
     step: float = 0.02  # of the picture's width over which that is measured
     head: float = 0.6  # inter-ocular distances beside the face where hair may hang
 
@@ -23,15 +23,16 @@ class ShoulderLineSettings:
 S = register_settings("tracking.shoulder_line", ShoulderLineSettings())
 
 
-def shoulder_line(evidence: Evidence) -> FloatArray:
+def find_shoulder_line(evidence: Evidence) -> FloatArray:
     """Find where the mask's edge runs over the shoulders, from the picture's sides inwards.
 
     Args:
         evidence: of the photo.
 
     Returns:
-        [W] row in each column of the picture, nan where the column shows no shoulder: beside the
-        person, from the head on, and where the edge rises steeply (hair, a raised arm).
+        [W] row in each column of the picture, nan where the column shows no shoulder: from the head
+        on, where the edge rises steeply (hair, a raised arm), and wherever the person does not fill
+        the picture's lower edge up to its side.
     """
     mask = np.asarray(evidence.observation.person_mask) > 0.5
     height, width = mask.shape
@@ -46,13 +47,13 @@ def shoulder_line(evidence: Evidence) -> FloatArray:
     top = height - run
     step = max(1, round(S.step * width))
     for columns, end in ((range(width), left), (range(width - 1, -1, -1), width - 1 - right)):
-        before = None
         for count, x in enumerate(columns):
-            if count >= end or run[x] == 0 or run[x] == height:
-                break
-            if before is not None and top[before] - top[x] > S.slope * step:
+            ends = count >= end or run[x] in (0, height)
+            rise = 0 if count < step else top[columns[count - step]] - top[x]
+            if ends or rise > S.slope * step:
+                # What was passed since the edge began to rise is of what rises.
+                if not ends or count < step:
+                    out[list(columns[max(count - step, 0) : count])] = np.nan
                 break
             out[x] = top[x]
-            if count >= step:
-                before = columns[count - step]
     return out

@@ -22,7 +22,7 @@ from .evidence import Evidence
 from .fit_state import FitState, PosedJoints
 from .landmark_trust import yaw_disagreement
 from .residuals import LandmarkTerm, MaskTerm, project_rows
-from .shoulder_line import shoulder_line
+from .shoulder_line import find_shoulder_line
 from .skin_map import PixelMap
 from .solver import FitTerm
 
@@ -214,7 +214,7 @@ class SilhouetteEdges:
         Returns:
             One term, or none where the frame shows the body's own shoulders, or none at all.
         """
-        line = shoulder_line(evidence)
+        line = find_shoulder_line(evidence)
         if not np.isfinite(line).any():
             return []
         contour = self._contour(
@@ -223,12 +223,12 @@ class SilhouetteEdges:
         if contour is None:
             return []
         pixels = project_rows(contour.places, evidence.camera)[0]
-        column = np.clip(np.rint(pixels[:, 0]), 0, len(line) - 1).astype(np.int64)
+        column = np.clip(pixels[:, 0].astype(np.int64), 0, len(line) - 1)
         target = line[column] + S.allowance * evidence.body_scale
         inside = (pixels[:, 0] >= 0) & (pixels[:, 0] < len(line))
         low = inside & (pixels[:, 1] > np.maximum(target, evidence.camera.height))
         low &= -_flat_normals(contour)[:, 1] > S.shoulder_up
-        rows = np.flatnonzero(low)  # a comparison with nan is False
+        rows = np.flatnonzero(low)
         if not len(rows):
             return []
         weight = contour.lengths[rows] / (S.together * evidence.body_scale) / S.shoulder_noise**2

@@ -70,7 +70,7 @@ def order_arms(regions: Regions, camera: Camera, body: Body, pose: Pose) -> Pose
             found = _order_arm(arm, regions, depths, camera, body, groups, pose)
             if found is not pose:
                 pose, moved = found, True
-                own = body.f[groups[body.f[:, 0]] == arm]
+                own = body.f[(groups[body.f[:, 0]] == arm) & ~regions.hidden]
                 depths[arm] = rasterize_mesh(body.vertices(pose)[0], own, camera).depth
         if not moved:
             break

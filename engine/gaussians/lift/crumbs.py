@@ -46,16 +46,25 @@ def drop_crumbs(bound: BoundGaussians, body: Body) -> BoundGaussians:
     if len(rows) == 0 or far.all():
         return bound
     world = place_gaussians(bound, body.v_template, body)
-    means, reach = world.means, S.sigmas * world.scales.max(1)
-    gap = np.maximum(S.gap, 2.0 * reach[far])
-    pairs = cKDTree(means[far]).query_pairs(float(gap.max()), output_type="ndarray")
-    apart = np.linalg.norm(means[rows[pairs[:, 0]]] - means[rows[pairs[:, 1]]], axis=1)
-    pairs = pairs[apart < np.maximum(S.gap, reach[rows[pairs]].sum(1))]
+    means, reach = world.means[far], S.sigmas * world.scales[far].max(1)
+    tree = cKDTree(means)
+    coarse = np.nonzero(2.0 * reach > S.gap)[0]
+    beside = tree.query_ball_point(means[coarse], 2.0 * reach[coarse])
+    wide = np.repeat(coarse, [len(others) for others in beside])
+    pairs = np.concatenate(
+        [
+            tree.query_pairs(S.gap, output_type="ndarray"),
+            np.stack([wide, np.concatenate([*beside, []]).astype(np.int64)], 1),
+        ]
+    )
+    apart = np.linalg.norm(means[pairs[:, 0]] - means[pairs[:, 1]], axis=1)
+    pairs = pairs[apart < np.maximum(S.gap, reach[pairs].sum(1))]
     links = sparse.coo_matrix((np.ones(len(pairs)), tuple(pairs.T)), (len(rows), len(rows)))
     count, cluster = connected_components(links, directed=False)
-    away, _ = cKDTree(means[~far]).query(means[far])
+    away, near = cKDTree(world.means[~far]).query(means)
+    its_reach = S.sigmas * world.scales[~far].max(1)[near]
     crumb = np.bincount(cluster, minlength=count) <= S.size
-    crumb[cluster[away < gap]] = False
+    crumb[cluster[away < np.maximum(S.gap, reach + its_reach)]] = False
     kept = np.ones(len(bound), bool)
     kept[rows[crumb[cluster]]] = False
     return bound.take(kept)

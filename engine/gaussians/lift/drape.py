@@ -106,6 +106,8 @@ def hang_trousers(body: Body, leg: BoolArray) -> FloatArray:
     """
     off = np.zeros(len(body.v_template))
     rest = np.asarray(body.v_template, np.float64)
+    if leg.sum() < 3:
+        return off
     side = "left" if np.median(rest[leg, 0]) > 0.0 else "right"
     hip, ankle = (body.J_template[JOINT_INDEX[f"{side}_{name}"]] for name in ("hip", "ankle"))
     rows = np.nonzero(leg & (rest[:, 1] < hip[1] - S.leg_begins))[0]

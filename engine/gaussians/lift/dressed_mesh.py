@@ -246,8 +246,8 @@ def fit_dressed_mesh(
     offset = np.where(legs, np.minimum(offset, tapering), offset)
     begun = np.clip(below / S.taper, 0.0, 1.0) * ramp(worn, *S.hung)
     for leg in (LEFT_LEG, RIGHT_LEG):
-        hangs = hang_trousers(body, (groups == leg) & (vertex_parts(body) == "leg"))
-        offset = np.maximum(offset, begun * hangs)
+        straight = hang_trousers(body, (groups == leg) & (vertex_parts(body) == "leg"))
+        offset = np.maximum(offset, np.minimum(begun * straight, limits.high))
     facing = cosine_to_camera(base, vertex_normals(base, f), camera_position(camera))
     offset = fill_nape(offset, base, out, facing, hair, body)
     return DressedMesh(base + out * offset[:, None], offset, worn, f, np.zeros(V, bool))

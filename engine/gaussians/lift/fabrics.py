@@ -47,7 +47,7 @@ class FabricSettings:
 
     bin: float = 0.01  # metres along a limb
     sliver: int = 3  # bins that a fabric fills at least
-    crook: int = 6  # the same of a darker one between two stretches of one fabric: a shadow
+    crook: int = 6  # the same of a darker one between two stretches of a sleeve: a shadow
     darker: float = 0.6  # of that fabric's lightness
     side: tuple[float, float] = (0.35, 0.75)
     """Shares of the trunk's half width between which its middle passes into its side."""
@@ -304,16 +304,18 @@ def _around(
         level = S.habit * local.sum(0).max() + 1e-9
         score = local + level * (usual[:, None] + wide / np.maximum(wide.sum(0).max(), 1e-9))
         rows = group == limb
-        out[rows] = _without_slivers(score, light)[bins[rows]]
+        out[rows] = _without_slivers(score, light, S.crook if limb in ARMS else S.sliver)[
+            bins[rows]
+        ]
     return out
 
 
-def _without_slivers(score: FloatArray, light: FloatArray) -> IntArray:
+def _without_slivers(score: FloatArray, light: FloatArray, crook: int) -> IntArray:
     """[length] the fabric with the highest score [kinds, length] in each bin.
 
     Where a fabric is the best over a few bins only, the better of those beside it goes on. A
-    darker one needs more bins between two stretches of one fabric: in the crook of an elbow, a
-    shadow darkens all that the photo shows. ``light`` [kinds] is their lightness.
+    darker one needs ``crook`` bins between two stretches of one fabric: in the crook of an elbow,
+    a shadow darkens all that the photo shows. ``light`` [kinds] is their lightness.
     """
     best = score.argmax(0)
     while True:
@@ -323,7 +325,7 @@ def _without_slivers(score: FloatArray, light: FloatArray) -> IntArray:
         least = np.full(len(lengths), S.sliver)
         between = run_of[:-2] == run_of[2:]
         dark = light[run_of[1:-1]] < S.darker * light[run_of[2:]]
-        least[1:-1][between & dark] = S.crook
+        least[1:-1][between & dark] = crook
         short = lengths < least
         if len(lengths) == 1 or not short.any():
             return np.asarray(best)

@@ -85,8 +85,8 @@ def continue_beyond_frame(
         shown, fade, buffer = strip.on_cloth(dressed, shares, groups)
         if shown.sum() <= budget or pitch > S.length:
             break
-        pitch *= 1.05 * float(np.sqrt(shown.sum() / budget))
-    ys, xs = np.nonzero(shown)
+        pitch *= 1.05 * float(np.sqrt(shown.sum() / max(budget, 1)))
+    ys, xs = np.nonzero(shown & (shown.sum() <= budget))
     points = unproject(pixel_centres(strip.camera)[ys, xs], buffer.depth[ys, xs], strip.camera)
     face, bary = buffer.face[ys, xs].astype(np.int64), buffer.bary[ys, xs].astype(np.float64)
     corners = vertex_normals(dressed.vertices, dressed.f)[dressed.f[face]]
@@ -144,8 +144,8 @@ class _Strip:
         same[:h, pad - 1 :: -1] = np.logical_and.accumulate(same[:h, pad - 1 :: -1], axis=1)
         same[:h, pad + w :] = np.logical_and.accumulate(same[:h, pad + w :], axis=1)
         same[h:] = np.logical_and.accumulate(same[h:], axis=0)
-        same[h:] &= same[h - 1] | (np.abs(np.arange(w + 2 * pad) - pad - 0.5 * w) < 0.5 * w)
         same[:h, pad : pad + w] = True
+        same[h:] &= same[h - 1]
         another = distance_inside(same)
         same[:h, pad : pad + w] = False
         rows, cols = np.mgrid[: h + pad, : w + 2 * pad]

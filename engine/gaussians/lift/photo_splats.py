@@ -196,7 +196,8 @@ def front_layer(
     label = _resample(regions.label[rows, cols].astype(float), source, target, 0).astype(int)
     bounds = np.array([FADE.get(name, S.fade_cloth) for name in LABELS])[label]
     # Strands that lie on a face are drawn out over skin, not over hair.
-    on_face = (label == SKIN) | (dressed.worn[body.f].mean(1) < 0.5)[buffer.face]
+    worn = dressed.worn[body.f].mean(1)
+    on_face = (label == SKIN) | (worn < 0.5)[buffer.face]
     bounds = np.where((on_face & (group == HEAD))[..., None], S.fade_face, bounds)
     low, high = bounds[..., 0], bounds[..., 1]
     fade = np.where(on_mesh, np.clip((facing - low) / (high - low), 0.0, 1.0), 1.0)
@@ -220,14 +221,13 @@ def front_layer(
     limb = homes.holders(group[ys, xs], label[ys, xs])
     in_sleeve = limb >= IN_SLEEVE
     # Bare skin moves with its own triangle, what is worn with a steady one.
-    bare = (dressed.worn[body.f].mean(1) < 0.5) | homes.steady
+    bare = (worn < 0.5) | homes.steady
     own = on_mesh[ys, xs] & ~held & (bare & homes.usable)[buffer.face[ys, xs]]
     # Hair that falls over a shoulder does not go up with the arm.
     own &= ~(hair & homes.on_arm[buffer.face[ys, xs]])
     # Nor is a hand that lies on a clothed trunk the trunk's.
-    clothed = dressed.worn[body.f].mean(1) > 0.5
     skin_of_arm = (label == SKIN) & (sheet != 0) & (homes.face_group[buffer.face] != sheet)
-    own &= ~(skin_of_arm & clothed[buffer.face])[ys, xs]
+    own &= ~(skin_of_arm & (worn > 0.5)[buffer.face])[ys, xs]
     # A cuff that hangs over a hand turns with its forearm.
     own &= ~(in_sleeve & ~homes.above_wrist[buffer.face[ys, xs]])
     # Nor does hair that lies on a cheek go with the jaw, nor anything that stands off it.

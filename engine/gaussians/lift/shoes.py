@@ -156,7 +156,7 @@ def put_on_shoes(dressed: DressedMesh, shoes: list[Shoe], vertices: FloatArray) 
         share = shoe.weight[:, None]
         worn[shoe.rows] = share * own + (1.0 - share) * worn[shoe.rows]
         offset[shoe.rows] = np.linalg.norm(worn[shoe.rows] - vertices[shoe.rows], axis=1)
-        shod[shoe.rows] = True
+        shod[shoe.rows] = shoe.weight > 0.0
     return replace(dressed, vertices=worn, offset=offset, shod=shod)
 
 

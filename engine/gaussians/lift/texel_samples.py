@@ -23,6 +23,7 @@ class TexelSampleSettings:
 
     coarser_outside: float = 0.65  # times finer that texels are which the photo's frame cuts off
     coarser_legs: float = 0.5  # the same of legs, which are large and plain
+    coarser_feet: float = 1.0  # the same of feet, whose shoes have a form
     coarser_below: float = 0.6  # the same below the photo's splats
     finer_cloth: float = 1.4  # the same of clothes that the photo does not show: folds are fine
     coarser_limb: float = 0.8  # the same of bare limbs, which are smooth
@@ -87,13 +88,13 @@ def texel_fineness(
         np.isin(np.arange(len(vertices)), body.f[_is_part(body, (name,))])
         for name in ("leg", "foot")
     )
-    outside = np.select([leg, foot], [S.coarser_legs, 1.0], S.coarser_outside)
+    outside = np.select([leg, foot], [S.coarser_legs, S.coarser_feet], S.coarser_outside)
     of_vertex = np.where(inside, of_vertex, outside)
     label = shares.argmax(1)[body.f]
     crisp = np.isin(label, [SKIN, UPPER, LOWER, SHOES]).all(1)  # strands end unevenly
     at_edge = (label != label[:, :1]).any(1) & crisp & _is_part(body, EDGED)
     of_face = of_vertex[body.f].max(1)
-    unseen = of_face == 1.0
+    unseen = (inside & ~shown)[body.f].any(1)
     of_face[unseen & np.isin(label, [UPPER, LOWER]).all(1)] = S.finer_cloth
     of_face[unseen & (label == SKIN).all(1) & _is_part(body, LIMBS)] = S.coarser_limb
     of_face[_is_part(body, ("face",))] *= np.clip(np.sqrt(regions.unit / S.small_face), 0.5, 1.0)

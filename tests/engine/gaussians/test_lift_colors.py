@@ -271,7 +271,7 @@ def test_a_shadow_in_the_crook_of_an_elbow_does_not_go_round() -> None:
         best[20 + width :] = last
         score = np.full((3, 40), 0.1)
         score[best, np.arange(40)] = 1.0
-        return _without_slivers(score, light)
+        return _without_slivers(score, light, FABRICS.crook)
 
     assert (around(1, FABRICS.crook - 1) == 0).all()
     assert (around(1, FABRICS.crook) == 1).sum() == FABRICS.crook

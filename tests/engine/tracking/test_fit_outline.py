@@ -14,7 +14,7 @@ from likeness.engine.render.mesh import rasterize_mesh
 from likeness.engine.tracking.body_points import BodyPoints
 from likeness.engine.tracking.evidence import Evidence
 from likeness.engine.tracking.fit_state import FitState, PosedJoints, Unknowns
-from likeness.engine.tracking.shoulder_line import shoulder_line
+from likeness.engine.tracking.shoulder_line import find_shoulder_line
 from likeness.engine.tracking.silhouette import LIMB_JOINTS, Contour, SilhouetteEdges, _on_skin
 from likeness.engine.tracking.skin_map import FACE_OVAL, PixelMap, bare_map, skin_map
 from likeness.engine.tracking.solver import Bounds, NormalEquations, minimize
@@ -241,7 +241,7 @@ def test_shoulders_below_the_frame_rise_to_the_masks(ball: Body) -> None:
 
     true = at(-0.40)
     evidence = close_portrait(body, true)
-    line = shoulder_line(evidence)
+    line = find_shoulder_line(evidence)
     shown = np.flatnonzero(np.isfinite(line))
     assert shown.min() == 0
     assert shown.max() == 299
@@ -266,4 +266,4 @@ def test_hair_and_standing_people_have_no_shoulder_line(ball: Body) -> None:
     far = FitState(
         np.array([0.0, 0.0, -DISTANCE]), np.zeros((NUM_JOINTS, 3)), np.zeros(1), np.zeros(0)
     )
-    assert np.isnan(shoulder_line(close_portrait(ball, far))).all()
+    assert np.isnan(find_shoulder_line(close_portrait(ball, far))).all()
