@@ -455,9 +455,12 @@ def videos(folder: Path) -> None:
 
 
 def environments(folder: Path) -> None:
-    """An HDR picture that lights."""
+    """HDR pictures that light."""
     from likeness.engine.imaging.exr import write_exr
 
     rng = np.random.default_rng(5)
     channels = {name: rng.random((32, 64)).astype(np.float32) for name in "BGR"}
     write_exr(folder / "sky.exr", channels)
+    head = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 4 +X 16\n"
+    row = bytes((2, 2, 0, 16)) + 3 * bytes((144, 128)) + bytes((8, *range(120, 128), 136, 129))
+    (folder / "sky.hdr").write_bytes(head + 4 * row)

@@ -307,8 +307,8 @@ TARGETS: tuple[Target, ...] = (
         "environment",
         seeds.environments,
         readers.environment,
-        {".exr": mutate.mutated},
-        (ENGINE + "synth.environment_light", "OpenEXR"),
+        dict.fromkeys((".exr", ".hdr"), mutate.mutated),
+        (ENGINE + "imaging.environment", "OpenEXR"),
         needs=("OpenEXR",),
     ),
 )
