@@ -10,12 +10,11 @@ from ..addon import compat
 from ..addon.scene import native_splats, render_setup, shadow_proxy, splat_object
 from ..addon.scene.avatar_objects import find_avatar
 from ..addon.scene.camera import shows_photo
-from ..addon.scene.grade_nodes import CONTROLS, grade_name
+from ..addon.scene.grade_nodes import CONTROLS, GRADED, grade_name
 from ..addon.scene.light_nodes import RELIGHT
 from ..addon.scene.read_back import splat_count
 from ..addon.scene.splat_object import MODIFIER_NAME, input_identifier
 from ..addon.viewport import fast_splats
-from ..engine.core.grading import GRADED
 from .base import AvatarPanel, draw_wrapped
 
 _DETAILS = {"Viewport Detail": "Viewport", "Render Detail": "Render"}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...engine.core.grading import GRADED, Grade
+from ...engine.core.grading import GRADED as GRADED
+from ...engine.core.grading import Grade
 from ...engine.core.types import PARTS
 from ...engine.scene.mesh import KEPT, LIT
 from .material import COLOR_ATTRIBUTE
