@@ -6,20 +6,20 @@ What is being recorded is neither in an operator nor in Blender's data: undo lea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...engine.body.names import ARKIT_EXPRESSIONS
 from ...engine.core.rotations import axis_angle_to_quaternion, quaternion_to_axis_angle
 from ...engine.core.types import JOINT_INDEX, FloatArray
-from ...engine.motion.face_keys import joints_of_head, pose_of_head
-from ...engine.motion.placing import align_quat_signs
-from ...engine.motion.prepare_motion import PreparedMotion
 from .. import running
 from ..rig.bone_names import RigBones
 from ..scene.body_object import expression_names, set_expression
 from .bone_pose import bone_quaternions, get_rest_axes
+
+if TYPE_CHECKING:
+    from ...engine.motion.prepare_motion import PreparedMotion
 
 TASK = "live_face"
 _JOINTS = ("neck", "head", "left_eye_smplhf", "right_eye_smplhf")
@@ -108,6 +108,10 @@ def prepare_recording(faces: Sequence[Face], names: Sequence[str], rate: float) 
         names: of the avatar's expressions.
         rate: frames a second.
     """
+    from ...engine.motion.face_keys import joints_of_head  # late: these load scipy
+    from ...engine.motion.placing import align_quat_signs
+    from ...engine.motion.prepare_motion import PreparedMotion
+
     seconds = np.array([face["seconds"] for face in faces], np.float64)
     count = max(1, round(float(seconds[-1] - seconds[0]) * rate) + 1)
     grid = seconds[0] + np.arange(count) / rate
@@ -133,6 +137,8 @@ def prepare_recording(faces: Sequence[Face], names: Sequence[str], rate: float) 
 
 def _poses(faces: Sequence[Face]) -> FloatArray:
     """[T, 55, 3] axis-angle of faces."""
+    from ...engine.motion.face_keys import pose_of_head  # late: it loads scipy
+
     head, left, right = (
         np.array([face[key] for face in faces], np.float64)
         for key in ("head", "left_eye", "right_eye")
